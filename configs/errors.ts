@@ -1,0 +1,109 @@
+/**
+ * The closed catalogue of everything that can go wrong on purpose. Plain data: `docs/errors.md` says the same and a
+ * test holds the two together in both directions. The code travels as `ApplicationFailure.type` through Temporal.
+ */
+export interface ErrorEntry {
+  /** May Temporal try the same call again, with nothing changed? */
+  readonly retryable: boolean;
+  readonly meaning: string;
+  readonly nextStep: string;
+}
+
+export const errorCatalogue = {
+  InvalidInput: {
+    retryable: false,
+    meaning: 'The run input breaks its schema; every problem is listed with its path.',
+    nextStep: 'Correct the listed fields and start the run again.',
+  },
+  UnknownRecipe: {
+    retryable: false,
+    meaning: 'The input names a recipe that configs/mmdet does not hold, or that MMEngine cannot read.',
+    nextStep: 'Use one of the listed recipes, or add yours to configs/mmdet and restart the workers.',
+  },
+  NotInCatalog: {
+    retryable: false,
+    meaning: 'The input names a data set or weights that configs/catalog.json does not hold.',
+    nextStep: 'Use one of the listed ids, or add an entry to configs/catalog.json and restart the workers.',
+  },
+  PlanChanged: {
+    retryable: false,
+    meaning: 'The run folder holds checkpoints of a different plan (recipe, data, seed, GPUs or epochs changed).',
+    nextStep: 'Give the changed run a new name, or move the old run folder away.',
+  },
+  DownloadFailed: {
+    retryable: true,
+    meaning: 'A download broke off or the server answered 5xx; what arrived is kept and resumed.',
+    nextStep: 'Nothing, it is tried again. If it persists, check the network and the address.',
+  },
+  DownloadRefused: {
+    retryable: false,
+    meaning: 'The server refused the file (4xx), redirected without end or sent a web page instead of it.',
+    nextStep: 'Check the address in configs/catalog.json and whether it needs a login.',
+  },
+  SourceChanged: {
+    retryable: true,
+    meaning: 'The file on the server changed while it was being fetched; the partial file was thrown away.',
+    nextStep: 'Nothing, it starts from zero. If it persists, the source is not stable: use a mirror.',
+  },
+  ChecksumMismatch: {
+    retryable: true,
+    meaning: 'The downloaded file has the wrong size or sha256; it was deleted and never used.',
+    nextStep: 'Nothing, it is fetched again. If it persists, the source holds another file than the catalog.',
+  },
+  ArchiveInvalid: {
+    retryable: false,
+    meaning: 'An archive holds unsafe paths, duplicates, damaged entries or another number of files than the catalog.',
+    nextStep: 'Delete the archive named in the message and check its entry in configs/catalog.json.',
+  },
+  WeightsMismatch: {
+    retryable: false,
+    meaning: 'The weights do not fit the backbone of the recipe; MMDetection would have loaded them silently.',
+    nextStep: 'Name the weights that belong to the recipe; the message lists the keys and shapes that differ.',
+  },
+  WeightsRefused: {
+    retryable: false,
+    meaning: 'The weights file is damaged or holds code that torch.load(weights_only=True) refuses to run.',
+    nextStep: 'Do not use this file; fetch the weights from a source you trust.',
+  },
+  DiskFull: {
+    retryable: true,
+    meaning: 'There is no space left for what the message names; everything whole was kept.',
+    nextStep: 'Free space on the named disk; the run goes on by itself.',
+  },
+  TrainerLocked: {
+    retryable: false,
+    meaning: 'Another trainer works in the same run folder.',
+    nextStep: 'Wait until it ends, or stop the process that the message names.',
+  },
+  TrainerNoProgress: {
+    retryable: false,
+    meaning: 'The trainer ended three times in a row without a new checkpoint.',
+    nextStep: 'Read the cause in the message and the log it names; start the run again when it is mended.',
+  },
+  TrainerCommandFailed: {
+    retryable: true,
+    meaning: 'A short command of the trainer (weights check, recipe, test) ended with an error.',
+    nextStep: 'Read the log lines in the message.',
+  },
+  TrainerMissing: {
+    retryable: false,
+    meaning: 'The Python environment of the trainer is not installed.',
+    nextStep: 'Run `npm run up` once on this machine; it installs what is missing.',
+  },
+  StaleAttempt: {
+    retryable: false,
+    meaning: 'A newer attempt took over this run; this one publishes nothing and stops nothing.',
+    nextStep: 'Nothing, the newer attempt goes on.',
+  },
+  Unexpected: {
+    retryable: true,
+    meaning: 'An error that this catalogue does not know: a defect of everswin or of its surroundings.',
+    nextStep: 'Please report it with the stack trace shown in the Temporal UI.',
+  },
+} as const satisfies Record<string, ErrorEntry>;
+
+export type ErrorCode = keyof typeof errorCatalogue;
+
+export const nonRetryableCodes: ErrorCode[] = (Object.keys(errorCatalogue) as ErrorCode[]).filter(
+  (code) => !errorCatalogue[code].retryable,
+);

@@ -1,0 +1,27 @@
+/** Every name that the outside world sees. Nothing of it is written as a literal elsewhere. */
+
+export const taskQueues = { control: 'everswin', gpu: 'everswin-gpu' } as const;
+
+export const workflowTypes = { trainDetector: 'trainDetector' } as const;
+
+export const statusQueryName = 'status';
+export const progressSignalName = 'progress';
+
+/** Temporal search attributes: name -> type, as `temporal operator search-attribute create` takes them. */
+export const searchAttributes = {
+  Phase: 'Keyword',
+  Recipe: 'Keyword',
+  Epoch: 'Int',
+  BboxMAP: 'Double',
+  SegmMAP: 'Double',
+} as const;
+
+/** A run trained twice under one name is one run: the workflow id is the business id. */
+export const workflowId = (runName: string): string => `train:${runName}`;
+
+export const namespace = 'default';
+
+/** Keys of the artifact store. */
+export const objectKeys = {
+  report: (runId: string, file: string): string => `runs/${runId}/report/${file}`,
+} as const;

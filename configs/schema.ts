@@ -1,0 +1,408 @@
+/** What crosses an edge: schema and type under one name. Units stand in the names; AP and AR are in 0..1. */
+import { z } from 'zod';
+
+// ---------------------------------------------------------------- what a person asks for
+
+const pathSafe = /^[a-z0-9](?!.*\.\.)[a-z0-9._-]{0,62}$/;
+const safeName = (what: string) =>
+  z
+    .string()
+    .regex(pathSafe, `expected ${what} to be 1-63 of a-z 0-9 . _ - starting with a letter or digit, without ".."`);
+
+export const RunName = safeName('the name');
+export type RunName = z.infer<typeof RunName>;
+
+export const CheckpointPolicy = z.strictObject({
+  everyMinutes: z.number().positive().max(1440).default(10),
+  /** Never fewer than two: a damaged newest one must leave another. */
+  keepLast: z.int().min(2).max(100).default(3),
+});
+export type CheckpointPolicy = z.infer<typeof CheckpointPolicy>;
+
+export const RunInput = z.strictObject({
+  version: z.literal(1),
+  name: RunName,
+  /** A file of configs/mmdet, without `.py`. */
+  recipe: safeName('the recipe'),
+  /** Ids of configs/catalog.json. */
+  dataset: safeName('the data set'),
+  weights: z.strictObject({ backbone: safeName('the backbone weights') }),
+  epochs: z.int().min(1).max(1000),
+  gpus: z.int().min(1).max(64),
+  batchPerGpu: z.int().min(1).max(64),
+  seed: z
+    .int()
+    .min(0)
+    .max(2 ** 31 - 1)
+    .default(0),
+  /** Data loader processes per GPU. */
+  loaderWorkers: z.int().min(0).max(32).default(2),
+  logEverySteps: z.int().min(1).max(10_000).default(50),
+  checkpoint: CheckpointPolicy.prefault({}),
+});
+export type RunInput = z.infer<typeof RunInput>;
+
+// ---------------------------------------------------------------- the catalog of things to fetch
+
+const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+
+export const CatalogFile = z.strictObject({
+  file: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/),
+  /** Tried in order. `demo:` is the embedded stack's own loopback server. */
+  urls: z.array(z.string().regex(/^(https?:\/\/|demo:)/)).min(1),
+  /** Null where nobody publishes it: recorded at the first download, enforced from then on. */
+  bytes: z.int().positive().nullable(),
+  sha256: Sha256.nullable(),
+});
+export type CatalogFile = z.infer<typeof CatalogFile>;
+
+/** An archive also says how many files (directories not counted) it holds. */
+export const CatalogArchive = CatalogFile.extend({ files: z.int().positive() });
+export type CatalogArchive = z.infer<typeof CatalogArchive>;
+
+export const Catalog = z.strictObject({
+  datasets: z.record(z.string(), z.strictObject({ title: z.string(), archives: z.array(CatalogArchive).min(1) })),
+  weights: z.record(z.string(), z.strictObject({ title: z.string(), source: CatalogFile })),
+});
+export type Catalog = z.infer<typeof Catalog>;
+
+// ---------------------------------------------------------------- what COCO measures
+
+const Score = z.number().min(0).max(1).nullable();
+
+/** The twelve numbers of COCOeval at maxDets (100, 300, 1000), as MMDetection prints them; null without ground truth. */
+export const CocoMetrics = z.object({
+  AP: Score,
+  AP50: Score,
+  AP75: Score,
+  APs: Score,
+  APm: Score,
+  APl: Score,
+  AR100: Score,
+  AR300: Score,
+  AR1000: Score,
+  ARs: Score,
+  ARm: Score,
+  ARl: Score,
+});
+export type CocoMetrics = z.infer<typeof CocoMetrics>;
+
+/** metrics.json of the test job. */
+export const EvalMetrics = z.object({
+  v: z.literal(1),
+  checkpoint: z.string(),
+  checkpointSha256: Sha256,
+  images: z.int(),
+  bbox: CocoMetrics,
+  segm: CocoMetrics,
+  seconds: z.number(),
+});
+export type EvalMetrics = z.infer<typeof EvalMetrics>;
+
+/** A published or measured result to compare with; numbers nobody published are absent. */
+export const ReferenceResult = z.strictObject({
+  label: z.string(),
+  source: z.string(),
+  bbox: CocoMetrics.partial(),
+  segm: CocoMetrics.partial(),
+});
+export type ReferenceResult = z.infer<typeof ReferenceResult>;
+
+// ---------------------------------------------------------------- what will be done: recorded in history
+
+export const RunPlan = z.object({
+  v: z.literal(1),
+  runId: RunName,
+  /** sha256 over everything that decides the final weights; a checkpoint of another hash is never resumed. */
+  planHash: Sha256,
+  recipe: z.object({ name: z.string(), sha256: Sha256 }),
+  dataset: z.object({ id: z.string(), contentKey: Sha256, archives: z.array(CatalogArchive) }),
+  weights: z.object({ backbone: z.object({ id: z.string(), source: CatalogFile }) }),
+  epochs: z.int(),
+  gpus: z.int(),
+  batchPerGpu: z.int(),
+  seed: z.int(),
+  loaderWorkers: z.int(),
+  logEverySteps: z.int(),
+  checkpoint: CheckpointPolicy,
+  versions: z.object({ everswin: z.string(), trainerLock: Sha256 }),
+  references: z.array(ReferenceResult),
+});
+export type RunPlan = z.infer<typeof RunPlan>;
+
+/** A fetched thing on the worker's disk. `reused` says why nothing was fetched. */
+export const FetchedDataset = z.object({
+  root: z.string(),
+  contentKey: Sha256,
+  bytes: z.int(),
+  reused: z.boolean(),
+  files: z.int(),
+});
+export type FetchedDataset = z.infer<typeof FetchedDataset>;
+
+export const FetchedWeights = z.object({
+  path: z.string(),
+  sha256: Sha256,
+  bytes: z.int(),
+  reused: z.boolean(),
+  parameters: z.int(),
+});
+export type FetchedWeights = z.infer<typeof FetchedWeights>;
+
+// ---------------------------------------------------------------- the trainer's files (docs/trainer-contract.md)
+
+export const TrainerOwner = z.object({
+  v: z.literal(1),
+  pid: z.int(),
+  /** Field 22 of /proc/<pid>/stat: with the pid it names one process for ever. */
+  startTicks: z.int(),
+  host: z.string(),
+  attempt: z.int(),
+  fence: z.int(),
+  startedAt: z.number(),
+});
+export type TrainerOwner = z.infer<typeof TrainerOwner>;
+
+export const RootCause = z.object({
+  rank: z.int().nullable(),
+  pid: z.int().nullable(),
+  exitCode: z.int().nullable(),
+  signal: z.string().nullable(),
+  message: z.string(),
+  at: z.number().nullable(),
+});
+export type RootCause = z.infer<typeof RootCause>;
+
+export const TrainerExit = z.object({
+  v: z.literal(1),
+  attempt: z.int(),
+  fence: z.int(),
+  code: z.int().nullable(),
+  signal: z.string().nullable(),
+  stopRequested: z.boolean(),
+  reason: z.enum(['finished', 'preempted', 'crashed', 'locked']),
+  rootCause: RootCause.nullable(),
+  startedAt: z.number(),
+  endedAt: z.number(),
+});
+export type TrainerExit = z.infer<typeof TrainerExit>;
+
+export const CheckpointManifest = z.object({
+  v: z.literal(1),
+  file: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/),
+  bytes: z.int(),
+  sha256: Sha256,
+  epoch: z.int(),
+  iteration: z.int(),
+  planHash: Sha256,
+  attempt: z.int(),
+  fence: z.int(),
+  createdAt: z.number(),
+});
+export type CheckpointManifest = z.infer<typeof CheckpointManifest>;
+
+const ValidationScores = z.object({ AP: Score, AP50: Score, AP75: Score, APs: Score, APm: Score, APl: Score });
+const trainerEvent = <T extends string, S extends z.core.$ZodLooseShape>(type: T, shape: S) =>
+  z.object({ v: z.literal(1), type: z.literal(type), t: z.number(), attempt: z.int(), ...shape });
+
+export const TrainerEvent = z.discriminatedUnion('type', [
+  trainerEvent('started', {
+    fence: z.int(),
+    epoch: z.int(),
+    iteration: z.int(),
+    iterationsPerEpoch: z.int(),
+    epochs: z.int(),
+    worldSize: z.int(),
+    device: z.string(),
+    resumedFrom: z.string().nullable(),
+    pids: z.array(z.int()),
+    versions: z.record(z.string(), z.string()),
+  }),
+  trainerEvent('step', {
+    epoch: z.int(),
+    iteration: z.int(),
+    loss: z.number().nullable(),
+    losses: z.record(z.string(), z.number().nullable()),
+    lr: z.number().nullable(),
+    stepSeconds: z.number(),
+    dataSeconds: z.number().nullable(),
+    etaSeconds: z.number().nullable(),
+    memoryMb: z.number().nullable(),
+  }),
+  trainerEvent('validation', { epoch: z.int(), iteration: z.int(), bbox: ValidationScores, segm: ValidationScores }),
+  trainerEvent('checkpoint', {
+    file: z.string(),
+    epoch: z.int(),
+    iteration: z.int(),
+    bytes: z.int(),
+    sha256: Sha256,
+    seconds: z.number(),
+  }),
+  trainerEvent('tested', { done: z.int(), total: z.int() }),
+  trainerEvent('warning', { message: z.string() }),
+  trainerEvent('ended', { reason: z.enum(['finished', 'preempted']), epoch: z.int(), iteration: z.int() }),
+]);
+export type TrainerEvent = z.infer<typeof TrainerEvent>;
+
+/** Answer of `check-weights`. */
+export const WeightsCheck = z.object({
+  v: z.literal(1),
+  ok: z.boolean(),
+  refused: z.string().optional(),
+  parameters: z.int(),
+  missing: z.array(z.string()),
+  unexpected: z.array(z.string()),
+  misshapen: z.array(z.object({ key: z.string(), expected: z.array(z.int()), got: z.array(z.int()) })),
+});
+export type WeightsCheck = z.infer<typeof WeightsCheck>;
+
+/** Answer of `recipe`. */
+export const FlattenedRecipe = z.object({
+  v: z.literal(1),
+  name: z.string(),
+  text: z.string(),
+  sha256: Sha256,
+  maxEpochs: z.int(),
+});
+export type FlattenedRecipe = z.infer<typeof FlattenedRecipe>;
+
+// ---------------------------------------------------------------- how training goes
+
+/** Where a run stands: heartbeat details, signal to the workflow and part of `status`. Small on purpose. */
+export const Progress = z.object({
+  v: z.literal(1),
+  attempt: z.int(),
+  epoch: z.int(),
+  epochs: z.int(),
+  iteration: z.int(),
+  loss: z.number().nullable(),
+  lr: z.number().nullable(),
+  bboxAP: Score,
+  segmAP: Score,
+  etaSeconds: z.number().nullable(),
+  lastCheckpoint: z.string().nullable(),
+  pid: z.int().nullable(),
+});
+export type Progress = z.infer<typeof Progress>;
+
+/** How one training attempt ended. `worker-lost` is written by the workflow: nobody was left to say it. */
+export const AttemptEnding = z.enum(['finished', 'crashed', 'preempted', 'worker-lost']);
+export type AttemptEnding = z.infer<typeof AttemptEnding>;
+
+export const Attempt = z.object({
+  attempt: z.int(),
+  fence: z.int().nullable(),
+  ending: AttemptEnding,
+  /** The trainer was already running when this attempt began: nothing was started, nothing was lost. */
+  adopted: z.boolean(),
+  resumedFrom: z.string().nullable(),
+  /** Iterations done when the trainer of this attempt began to step, when it ended, and in its newest checkpoint. */
+  fromIteration: z.int().nullable(),
+  toIteration: z.int().nullable(),
+  checkpointIteration: z.int().nullable(),
+  cause: z.string().nullable(),
+  logTail: z.array(z.string()),
+  startedAt: z.number(),
+  endedAt: z.number(),
+});
+export type Attempt = z.infer<typeof Attempt>;
+
+/** What the workflow decided after an attempt, and why: shown in the UI and the report. */
+export const Decision = z.object({
+  at: z.number(),
+  attempt: z.int(),
+  next: z.enum(['test', 'again', 'adopt', 'stop']),
+  why: z.string(),
+});
+export type Decision = z.infer<typeof Decision>;
+
+export const Stage = z.enum([
+  'planning',
+  'fetching',
+  'training',
+  'testing',
+  'reporting',
+  'done',
+  'failed',
+  'cancelled',
+]);
+export type Stage = z.infer<typeof Stage>;
+
+export const RunStatus = z.object({
+  runId: z.string(),
+  recipe: z.string(),
+  stage: Stage,
+  progress: Progress.nullable(),
+  attempts: z.array(Attempt),
+  decisions: z.array(Decision),
+  report: z.string().nullable(),
+});
+export type RunStatus = z.infer<typeof RunStatus>;
+
+// ---------------------------------------------------------------- what comes out
+
+/** A thing that happened at a time: a mark on the report's timeline. Seconds since the epoch. */
+export const TimelineEvent = z.object({
+  at: z.number(),
+  kind: z.enum([
+    'started',
+    'resumed',
+    'adopted',
+    'crashed',
+    'worker-lost',
+    'process-died',
+    'preempted',
+    'finished',
+    'tested',
+  ]),
+  what: z.string(),
+  iteration: z.int().nullable(),
+});
+export type TimelineEvent = z.infer<typeof TimelineEvent>;
+
+/** A process of the embedded stack that died and was started again, as its supervisor saw it. */
+export const Incident = z.object({
+  v: z.literal(1),
+  at: z.number(),
+  process: z.string(),
+  pid: z.int(),
+  how: z.string(),
+  restartedAfterSeconds: z.number(),
+});
+export type Incident = z.infer<typeof Incident>;
+
+/** report.json: all that the HTML and Markdown pages are drawn from. */
+export const Report = z.object({
+  v: z.literal(1),
+  runId: z.string(),
+  createdAt: z.number(),
+  verdict: z.string(),
+  plan: RunPlan,
+  recipeText: z.string(),
+  metrics: EvalMetrics,
+  references: z.array(ReferenceResult),
+  curves: z.object({
+    loss: z.array(z.object({ iteration: z.int(), loss: z.number().nullable(), lr: z.number().nullable() })),
+    ap: z.array(z.object({ epoch: z.int(), iteration: z.int(), bbox: Score, segm: Score })),
+  }),
+  timeline: z.array(TimelineEvent),
+  attempts: z.array(Attempt),
+  decisions: z.array(Decision),
+  /** Steps done again because a crash threw them away. */
+  stepsRepeated: z.int(),
+  warnings: z.array(z.string()),
+  seconds: z.object({ total: z.number(), training: z.number() }),
+  environment: z.record(z.string(), z.string()),
+});
+export type Report = z.infer<typeof Report>;
+
+/** What the workflow returns: a reference to the report, never its content. */
+export const ReportRef = z.object({
+  uri: z.string(),
+  sha256: Sha256,
+  bytes: z.int(),
+  bbox: CocoMetrics,
+  segm: CocoMetrics,
+  verdict: z.string(),
+});
+export type ReportRef = z.infer<typeof ReportRef>;

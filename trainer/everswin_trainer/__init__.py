@@ -1,0 +1,1 @@
+"""The Python side of everswin: real MMDetection, supervised, with exact resume."""

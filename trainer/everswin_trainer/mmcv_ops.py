@@ -1,0 +1,142 @@
+"""The two compiled mmcv ops that Cascade Mask R-CNN needs, on torchvision's kernels.
+
+mmcv from PyPI has no compiled module `mmcv._ext`, and building it takes a CUDA toolkit and many minutes. torchvision's wheel
+already holds the same `nms` and `roi_align` for CPU and CUDA, so `install()` puts a stand-in for `mmcv._ext` into `sys.modules`.
+Signatures and the out-parameter style follow mmcv/ops/nms.py and mmcv/ops/roi_align.py of onedl-mmcv 2.3.6.
+"""
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import NoReturn
+
+import torch
+import torchvision  # noqa: F401  (registers torch.ops.torchvision)
+from torch import Tensor
+
+_NAME = "mmcv._ext"
+
+
+def install() -> None:
+    """Make `import mmcv.ops` work without compiled ops; a real compiled `mmcv._ext` is left alone. Safe to call again.
+
+    Must run before anything imports `mmcv.ops` (mmdet does).
+    """
+    # Finds the stand-in of an earlier call too, because it has a spec.
+    if importlib.util.find_spec(_NAME) is None:
+        sys.modules[_NAME] = _StandIn()
+
+
+class _StandIn(ModuleType):
+    """mmcv's loader asserts that every op exists at import; so every name resolves, and the missing ones raise when called."""
+
+    def __init__(self) -> None:
+        super().__init__(_NAME, "Stand-in for mmcv's compiled ops: nms and roi_align from torchvision.")
+        # mmengine asks importlib for this module's spec, which fails on a module without one.
+        self.__spec__ = ModuleSpec(_NAME, loader=None, origin=__name__)
+        self.nms = nms
+        self.roi_align_forward = roi_align_forward
+        self.roi_align_backward = roi_align_backward
+
+    def __getattr__(self, name: str) -> Callable[..., NoReturn]:
+        if name.startswith("_"):
+            raise AttributeError(name)
+
+        def missing_op(*_args: object, **_kwargs: object) -> NoReturn:
+            raise _not_available(name)
+
+        return missing_op
+
+
+def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Tensor:
+    """Greedy non-maximum suppression.
+
+    boxes: (N, 4) as x1, y1, x2, y2 in pixels; scores: (N,). A width is x2 - x1 + offset (1 is the inclusive-pixel convention).
+    Returns the kept indices, int64 (K,), by falling score.
+    """
+    # Moving the far corner by `offset` adds it to every width, height and overlap: exactly mmcv's own arithmetic.
+    corners = boxes + boxes.new_tensor([0, 0, offset, offset]) if offset else boxes
+    # torchvision wants one dtype; under mixed precision boxes and scores may differ.
+    return torch.ops.torchvision.nms(_at_least_float(corners), _at_least_float(scores).to(_wide(corners)), iou_threshold)
+
+
+def roi_align_forward(
+    input: Tensor,
+    rois: Tensor,
+    output: Tensor,
+    argmax_y: Tensor,
+    argmax_x: Tensor,
+    aligned_height: int,
+    aligned_width: int,
+    spatial_scale: float,
+    sampling_ratio: int,
+    pool_mode: int,
+    aligned: bool,
+) -> None:
+    """Fill `output` (K, C, aligned_height, aligned_width) from `input` (N, C, H, W) at `rois` (K, 5): image index, x1, y1, x2, y2.
+
+    pool_mode: 0 max, 1 average; only average is supplied. argmax_y and argmax_x belong to max mode and stay untouched.
+    """
+    _require_average(pool_mode, "roi_align_forward")
+    pooled = torch.ops.torchvision.roi_align(
+        _at_least_float(input),
+        _at_least_float(rois).to(_wide(input)),
+        spatial_scale,
+        aligned_height,
+        aligned_width,
+        sampling_ratio,
+        aligned,
+    )
+    output.copy_(pooled)
+
+
+def roi_align_backward(
+    grad_output: Tensor,
+    rois: Tensor,
+    argmax_y: Tensor,
+    argmax_x: Tensor,
+    grad_input: Tensor,
+    aligned_height: int,
+    aligned_width: int,
+    spatial_scale: float,
+    sampling_ratio: int,
+    pool_mode: int,
+    aligned: bool,
+) -> None:
+    """Fill `grad_input` (N, C, H, W) from `grad_output` (K, C, aligned_height, aligned_width); the rest as in the forward."""
+    _require_average(pool_mode, "roi_align_backward")
+    grad = torch.ops.torchvision._roi_align_backward(
+        _at_least_float(grad_output),
+        _at_least_float(rois).to(_wide(grad_output)),
+        spatial_scale,
+        aligned_height,
+        aligned_width,
+        *grad_input.shape,
+        sampling_ratio,
+        aligned,
+    )
+    grad_input.copy_(grad)
+
+
+def _wide(tensor: Tensor) -> torch.dtype:
+    return torch.float64 if tensor.dtype == torch.float64 else torch.float32
+
+
+def _at_least_float(tensor: Tensor) -> Tensor:
+    """Half precision goes through float32: box corners and gradient sums do not fit 10 bits, and bfloat16 has no kernel."""
+    return tensor.to(_wide(tensor))
+
+
+def _require_average(pool_mode: int, op: str) -> None:
+    if pool_mode != 1:
+        raise _not_available(f"{op} with pool_mode='max'")
+
+
+def _not_available(op: str) -> RuntimeError:
+    return RuntimeError(
+        f"mmcv op '{op}' is not available: mmcv is installed without compiled ops and everswin supplies only nms and roi_align "
+        "(average mode) from torchvision. Use a recipe without this op, or build mmcv with MMCV_WITH_OPS=1; "
+        "a compiled mmcv._ext is used instead of the stand-in as soon as it is there."
+    )
