@@ -90,6 +90,11 @@ export const errorCatalogue = {
     meaning: 'The Python environment of the trainer is not installed.',
     nextStep: 'Run `npm run up` once on this machine; it installs what is missing.',
   },
+  WorkerStopping: {
+    retryable: true,
+    meaning: 'The worker was told to stop; the trainer it watched goes on by itself.',
+    nextStep: 'Nothing, the next worker finds the trainer and goes on watching it.',
+  },
   StaleAttempt: {
     retryable: false,
     meaning: 'A newer attempt took over this run; this one publishes nothing and stops nothing.',

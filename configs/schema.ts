@@ -108,6 +108,12 @@ export const ReferenceResult = z.strictObject({
 });
 export type ReferenceResult = z.infer<typeof ReferenceResult>;
 
+/** configs/mmdet/metafile.json: what is known of each recipe, by its name. */
+export const RecipeFacts = z.record(
+  z.string(),
+  z.strictObject({ title: z.string(), trainingMemoryGb: z.string().optional(), references: z.array(ReferenceResult) }),
+);
+
 // ---------------------------------------------------------------- what will be done: recorded in history
 
 export const RunPlan = z.object({

@@ -59,7 +59,8 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
     # Moving the far corner by `offset` adds it to every width, height and overlap: exactly mmcv's own arithmetic.
     corners = boxes + boxes.new_tensor([0, 0, offset, offset]) if offset else boxes
     # torchvision wants one dtype; under mixed precision boxes and scores may differ.
-    return torch.ops.torchvision.nms(_at_least_float(corners), _at_least_float(scores).to(_wide(corners)), iou_threshold)
+    dtype = _wide(boxes)
+    return torch.ops.torchvision.nms(corners.to(dtype), scores.to(dtype), iou_threshold)
 
 
 def roi_align_forward(
@@ -80,9 +81,10 @@ def roi_align_forward(
     pool_mode: 0 max, 1 average; only average is supplied. argmax_y and argmax_x belong to max mode and stay untouched.
     """
     _require_average(pool_mode, "roi_align_forward")
+    dtype = _wide(input)
     pooled = torch.ops.torchvision.roi_align(
-        _at_least_float(input),
-        _at_least_float(rois).to(_wide(input)),
+        input.to(dtype),
+        rois.to(dtype),
         spatial_scale,
         aligned_height,
         aligned_width,
@@ -107,9 +109,10 @@ def roi_align_backward(
 ) -> None:
     """Fill `grad_input` (N, C, H, W) from `grad_output` (K, C, aligned_height, aligned_width); the rest as in the forward."""
     _require_average(pool_mode, "roi_align_backward")
+    dtype = _wide(grad_output)
     grad = torch.ops.torchvision._roi_align_backward(
-        _at_least_float(grad_output),
-        _at_least_float(rois).to(_wide(grad_output)),
+        grad_output.to(dtype),
+        rois.to(dtype),
         spatial_scale,
         aligned_height,
         aligned_width,
@@ -121,12 +124,8 @@ def roi_align_backward(
 
 
 def _wide(tensor: Tensor) -> torch.dtype:
+    """Half precision goes through float32: sums of gradients do not fit its few bits, and bfloat16 has no kernel."""
     return torch.float64 if tensor.dtype == torch.float64 else torch.float32
-
-
-def _at_least_float(tensor: Tensor) -> Tensor:
-    """Half precision goes through float32: box corners and gradient sums do not fit 10 bits, and bfloat16 has no kernel."""
-    return tensor.to(_wide(tensor))
 
 
 def _require_average(pool_mode: int, op: str) -> None:

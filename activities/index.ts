@@ -1,0 +1,27 @@
+import type { ActivityDependencies } from './dependencies.ts';
+import { withCodedFailures } from './failure.ts';
+import { createFetchDataset } from './fetch-dataset.ts';
+import { createFetchWeights } from './fetch-weights.ts';
+import { createResolvePlan } from './resolve-plan.ts';
+import { createRunTest } from './run-test.ts';
+import { createRunTraining } from './run-training.ts';
+import { createWriteReport } from './write-report.ts';
+
+/** What needs network and disk. */
+export const createControlActivities = (dependencies: ActivityDependencies) =>
+  withCodedFailures({
+    resolvePlan: createResolvePlan(dependencies),
+    fetchDataset: createFetchDataset(dependencies),
+    fetchWeights: createFetchWeights(dependencies),
+    writeReport: createWriteReport(dependencies),
+  });
+
+/** What needs the GPUs: one at a time. */
+export const createGpuActivities = (dependencies: ActivityDependencies) =>
+  withCodedFailures({
+    runTraining: createRunTraining(dependencies),
+    runTest: createRunTest(dependencies),
+  });
+
+export type ControlActivities = ReturnType<typeof createControlActivities>;
+export type GpuActivities = ReturnType<typeof createGpuActivities>;

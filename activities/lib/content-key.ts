@@ -1,0 +1,10 @@
+import { createHash } from 'node:crypto';
+
+/** sha256 over a value's JSON with sorted keys: the same content gives the same key, however it was written down. */
+export const contentKey = (value: unknown): string =>
+  createHash('sha256').update(JSON.stringify(value, sortKeys)).digest('hex');
+
+const sortKeys = (_key: string, value: unknown): unknown =>
+  value !== null && typeof value === 'object' && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+    : value;

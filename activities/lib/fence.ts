@@ -1,0 +1,34 @@
+import { mkdir, open, readdir } from 'node:fs/promises';
+import type { JobFolder } from '../../configs/paths.ts';
+import { CodedError, systemErrorCode } from './coded-error.ts';
+
+/**
+ * Temporal promises one open workflow per id, not that an old activity attempt has stopped. So each attempt takes a
+ * higher token, and whoever finds a higher one than its own on disk is stale: it publishes nothing and stops nothing.
+ * A token is an empty file made with O_EXCL: two takers never get the same one.
+ */
+export async function takeFence(job: JobFolder): Promise<number> {
+  await mkdir(job.fences, { recursive: true });
+  for (;;) {
+    const token = (await newestToken(job)) + 1;
+    try {
+      await (await open(`${job.fences}/${token}`, 'wx')).close();
+      return token;
+    } catch (error) {
+      if (systemErrorCode(error) !== 'EEXIST') throw error;
+    }
+  }
+}
+
+/** @throws CodedError StaleAttempt when a newer attempt holds the fence. */
+export async function assertFence(job: JobFolder, token: number): Promise<void> {
+  const newest = await newestToken(job);
+  if (newest !== token) {
+    throw new CodedError(
+      'StaleAttempt',
+      `The attempt with fence ${token} is superseded by fence ${newest} in ${job.dir}.`,
+    );
+  }
+}
+
+const newestToken = async (job: JobFolder): Promise<number> => Math.max(0, ...(await readdir(job.fences)).map(Number));

@@ -1,0 +1,33 @@
+/** A point of a curve; null breaks the line. */
+export interface CurvePoint {
+  readonly x: number;
+  readonly y: number | null;
+}
+
+/**
+ * At most `limit` points of the curve: the first, the last, and of every stretch between them its lowest, its highest
+ * and its first gap, so that no spike and no break is lost.
+ */
+export function downsample(points: readonly CurvePoint[], limit: number): readonly CurvePoint[] {
+  if (points.length <= limit) return points;
+  const inner = points.slice(1, -1);
+  const stretches = Math.max(1, Math.floor((limit - 2) / 3));
+  const kept = Array.from({ length: stretches }, (_, index) =>
+    keepExtremes(inner.slice(edge(index, stretches, inner.length), edge(index + 1, stretches, inner.length))),
+  );
+  return [...points.slice(0, 1), ...kept.flat(), ...points.slice(-1)];
+}
+
+const edge = (index: number, stretches: number, length: number): number => Math.floor((index * length) / stretches);
+
+function keepExtremes(stretch: readonly CurvePoint[]): readonly CurvePoint[] {
+  const measured = stretch.filter((point) => point.y !== null);
+  const kept = new Set([
+    stretch.find((point) => point.y === null),
+    measured.reduce<CurvePoint | undefined>((low, point) => (isBelow(point, low) ? point : low), measured[0]),
+    measured.reduce<CurvePoint | undefined>((high, point) => (isBelow(high, point) ? point : high), measured[0]),
+  ]);
+  return stretch.filter((point) => kept.has(point));
+}
+
+const isBelow = (a: CurvePoint | undefined, b: CurvePoint | undefined): boolean => (a?.y ?? 0) < (b?.y ?? 0);

@@ -1,0 +1,40 @@
+/** HTML that may be printed as it is. Only the `markup` tag makes it, so whatever comes from outside is escaped. */
+export class Markup {
+  readonly #html: string;
+
+  constructor(template: TemplateStringsArray, embedded: readonly Embedded[]) {
+    this.#html = template.reduce((html, text, index) => html + printEmbedded(embedded[index - 1] ?? '') + text);
+  }
+
+  toString(): string {
+    return this.#html;
+  }
+}
+
+export type Embedded = string | number | Markup | readonly Embedded[];
+
+export const markup = (template: TemplateStringsArray, ...embedded: Embedded[]): Markup =>
+  new Markup(template, embedded);
+
+function printEmbedded(value: Embedded): string {
+  if (value instanceof Markup) return value.toString();
+  if (typeof value === 'string') return escapeHtml(value);
+  if (typeof value === 'number') return String(value);
+  return value.map(printEmbedded).join('');
+}
+
+const entities: Record<string, string> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+  '`': '&#96;',
+};
+
+export const escapeHtml = (text: string): string =>
+  showControls(text).replace(/[&<>"'`]/g, (character) => entities[character] ?? '');
+
+/** Logs hold terminal codes, and direction marks can make a text read as another: both become visible. */
+export const showControls = (text: string): string =>
+  text.replace(/(?![\n\t])\p{Cc}|[\u202a-\u202e\u2066-\u2069]/gu, '\ufffd');

@@ -1,0 +1,67 @@
+/** What the HTML and the Markdown page both say, in the same words. */
+import type { Attempt, Decision, Report, TimelineEvent } from '../../../configs/schema.ts';
+import { maximum, minimum } from './axis.ts';
+import { formatCount, formatDuration, formatInstant, formatPlural } from './time-text.ts';
+
+/** Unix seconds that the timeline counts from: the first thing known of the run. */
+export const findStart = (report: Report): number =>
+  minimum([report.createdAt, ...report.timeline.map(({ at }) => at), ...report.attempts.map((one) => one.startedAt)]);
+
+/** `36 epochs on 4 GPUs · 3 d 14 h in all, 3 d 11 h of it training · finished 2026-08-14 09:31 UTC` */
+export const summarizeRun = ({ plan, seconds, createdAt }: Report): string =>
+  [
+    `${formatPlural(plan.epochs, 'epoch')} on ${formatPlural(plan.gpus, 'GPU')}`,
+    `${formatDuration(seconds.total)} in all, ${formatDuration(seconds.training)} of it training`,
+    `finished ${formatInstant(createdAt)}`,
+  ].join(' · ');
+
+/** `Steps repeated: 412 of 263,844 (0.16 %).` */
+export function describeRepeatedSteps({ stepsRepeated, curves, attempts }: Report): string {
+  const iterations = [...curves.loss, ...curves.ap].map(({ iteration }) => iteration);
+  const total = maximum([0, ...iterations, ...attempts.map(({ toIteration }) => toIteration ?? 0)]);
+  const share = stepsRepeated > 0 && total > 0 ? ` (${((100 * stepsRepeated) / total).toPrecision(2)} %)` : '';
+  return `Steps repeated: ${formatCount(stepsRepeated)} of ${formatCount(total)}${share}.`;
+}
+
+/** Where the attempt's trainer came from. */
+export function describeOrigin({ adopted, resumedFrom, fromIteration }: Attempt): string {
+  if (adopted) return 'adopted the running trainer';
+  if (resumedFrom !== null) return `resumed from ${resumedFrom}`;
+  return fromIteration === null ? '–' : 'from the beginning';
+}
+
+export const kindNames: Record<TimelineEvent['kind'], string> = {
+  started: 'Started',
+  resumed: 'Resumed',
+  adopted: 'Adopted',
+  crashed: 'Crashed',
+  'worker-lost': 'Worker lost',
+  'process-died': 'Process died',
+  preempted: 'Preempted',
+  finished: 'Finished',
+  tested: 'Tested',
+};
+
+export const endingNames: Record<Attempt['ending'], string> = {
+  finished: 'finished',
+  crashed: 'crashed',
+  preempted: 'preempted',
+  'worker-lost': 'worker lost',
+};
+
+export const nextNames: Record<Decision['next'], string> = {
+  test: 'test',
+  again: 'train again',
+  adopt: 'adopt the trainer',
+  stop: 'stop',
+};
+
+/** What ties the result to exactly these bytes: label and value. */
+export const listHashes = ({ plan, metrics }: Report): readonly (readonly [string, string])[] => [
+  ['plan', plan.planHash],
+  ['recipe', plan.recipe.sha256],
+  ['data set content', plan.dataset.contentKey],
+  ['backbone weights', plan.weights.backbone.source.sha256 ?? 'published nowhere'],
+  ['tested checkpoint', metrics.checkpointSha256],
+  ['trainer lock', plan.versions.trainerLock],
+];

@@ -1,0 +1,135 @@
+import { type Axis, linearAxis, logAxis, tightAxis } from './axis.ts';
+import { type CurvePoint, downsample } from './downsample.ts';
+import { type Markup, markup } from './markup.ts';
+import { formatNumber } from './number-text.ts';
+
+export interface Series {
+  readonly name: string;
+  readonly points: readonly CurvePoint[];
+}
+
+/** A vertical line: training stopped here, or went on from here. */
+export interface Mark {
+  readonly x: number;
+  readonly kind: 'stop' | 'go';
+  readonly what: string;
+}
+
+export interface Chart {
+  /** Unique in the page. */
+  readonly id: string;
+  readonly title: string;
+  readonly description: string;
+  readonly xLabel: string;
+  readonly yLabel: string;
+  readonly yScale: 'linear' | 'log' | 'linear-from-zero';
+  readonly series: readonly Series[];
+  readonly marks: readonly Mark[];
+}
+
+const size = { width: 720, height: 290 };
+const plot = { left: 62, right: 700, top: 34, bottom: 236 };
+const plotWidth = plot.right - plot.left;
+const plotHeight = plot.bottom - plot.top;
+const maxPoints = 600;
+const maxDots = 60;
+
+/** A line chart that needs no script: values show on hover, and the description says it in words. */
+export function drawChart(chart: Chart): Markup {
+  const series = chart.series.map(({ name, points }) => ({
+    name,
+    points: downsample(keepDrawable(points, chart.yScale), maxPoints),
+  }));
+  const frame = frameChart(chart, series);
+  return markup`<svg viewBox="0 0 ${size.width} ${size.height}" role="img" aria-labelledby="${chart.id}-title ${chart.id}-description">
+<title id="${chart.id}-title">${chart.title}</title>
+<desc id="${chart.id}-description">${chart.description}</desc>
+${drawAxes(chart, frame)}
+${series.map(({ points }, index) => drawLine(points, index, frame))}
+${drawReadings(chart, series, frame)}
+${chart.marks.map((mark) => drawMark(mark, frame))}
+${series.some(({ points }) => points.length > 0) ? '' : drawText('empty', 'middle', (plot.left + plot.right) / 2, 140, 'nothing recorded')}
+</svg>`;
+}
+
+interface Frame {
+  readonly x: Axis;
+  readonly y: Axis;
+  readonly toX: (value: number) => number;
+  readonly toY: (value: number) => number;
+}
+
+function frameChart(chart: Chart, series: readonly Series[]): Frame {
+  const points = series.flatMap((one) => one.points);
+  const x = tightAxis([...points, ...chart.marks].map((at) => at.x).concat(points.length > 0 ? [0] : []), {
+    tickCount: 6,
+    leastStep: 1,
+  });
+  const values = points.flatMap((point) => point.y ?? []);
+  const y = chooseYAxis(chart.yScale, values);
+  return {
+    x,
+    y,
+    toX: (value) => plot.left + x.place(value) * plotWidth,
+    toY: (value) => plot.bottom - y.place(value) * plotHeight,
+  };
+}
+
+function chooseYAxis(scale: Chart['yScale'], values: readonly number[]): Axis {
+  const options = { tickCount: 4, leastStep: 0 };
+  if (scale === 'log') return logAxis(values);
+  return linearAxis(scale === 'linear' || values.length === 0 ? values : [0, ...values], options);
+}
+
+/** What has no place on the axes becomes a gap. */
+const keepDrawable = (points: readonly CurvePoint[], scale: Chart['yScale']): readonly CurvePoint[] =>
+  points
+    .filter(({ x }) => Number.isFinite(x))
+    .map(({ x, y }) => ({ x, y: y !== null && Number.isFinite(y) && (scale !== 'log' || y > 0) ? y : null }));
+
+const drawAxes = (chart: Chart, { x, y, toX, toY }: Frame): Markup => markup`<g class="axes">
+${y.ticks.map((tick) => markup`<path class="grid" d="M${plot.left} ${round(toY(tick))}H${plot.right}"/>${drawText('tick', 'end', plot.left - 8, toY(tick), formatNumber(tick))}`)}
+${x.ticks.map((tick) => markup`<path class="notch" d="M${round(toX(tick))} ${plot.bottom}v5"/>${drawText('tick', 'middle', toX(tick), plot.bottom + 18, formatNumber(tick))}`)}
+<path class="base" d="M${plot.left} ${plot.bottom}H${plot.right}"/>
+${drawText('label', 'start', 0, 12, chart.yLabel)}
+${drawText('label', 'end', plot.right, plot.bottom + 43, chart.xLabel)}</g>`;
+
+const drawText = (kind: string, anchor: 'start' | 'middle' | 'end', x: number, y: number, text: string): Markup =>
+  markup`<text class="${kind}" text-anchor="${anchor}" x="${round(x)}" y="${round(y)}" dy=".34em">${text}</text>`;
+
+function drawLine(points: readonly CurvePoint[], index: number, { toX, toY }: Frame): Markup {
+  const measured = points.flatMap(({ x, y }) => (y === null ? [] : { x: toX(x), y: toY(y) }));
+  const d = points.map(({ x, y }, at) => {
+    if (y === null) return '';
+    const place = `${round(toX(x))} ${round(toY(y))}`;
+    // "h0" draws a dot where a value stands alone.
+    return (points[at - 1]?.y ?? null) === null ? `M${place}h0` : `L${place}`;
+  });
+  const dots = measured.length > maxDots ? [] : measured;
+  return markup`<g class="series s${index + 1}"><path d="${d.join('')}"/>${dots.map(({ x, y }) => markup`<circle cx="${round(x)}" cy="${round(y)}" r="2.5"/>`)}</g>`;
+}
+
+/** A stop runs the whole height, a new beginning sits on the base line: both show where they fall together. */
+function drawMark({ x, kind, what }: Mark, { toX }: Frame): Markup {
+  const at = round(toX(x));
+  const shape = kind === 'stop' ? `M${at} ${plot.top - 6}V${plot.bottom}` : `M${at} ${plot.bottom - 9}l4.5 9h-9z`;
+  const hit = kind === 'stop' ? `M${at} ${plot.top - 12}v18` : `M${at} ${plot.bottom - 11}v14`;
+  return markup`<g class="mark ${kind}"><path d="${shape}"/><path class="hit" d="${hit}"><title>${what}</title></path></g>`;
+}
+
+/** Invisible upright strips, one for each place on the horizontal axis, that say the values there. */
+function drawReadings(chart: Chart, series: readonly Series[], { toX }: Frame): Markup {
+  const readings = new Map<number, string[]>();
+  for (const { name, points } of series) {
+    for (const { x, y } of points) {
+      readings.set(x, [...(readings.get(x) ?? []), `${name} ${y === null ? 'none' : formatNumber(y)}`]);
+    }
+  }
+  const stripWidth = Math.min(40, Math.max(2, plotWidth / Math.max(1, readings.size)));
+  return markup`<g class="readings" stroke-width="${round(stripWidth)}">${[...readings].map(
+    ([x, values]) =>
+      markup`<path d="M${round(toX(x))} ${plot.top}V${plot.bottom}"><title>${`${chart.xLabel} ${formatNumber(x)}: ${values.join(', ')}`}</title></path>`,
+  )}</g>`;
+}
+
+const round = (value: number): number => Math.round(value * 10) / 10;

@@ -1,0 +1,59 @@
+import type { JobFolder } from '../../configs/paths.ts';
+import type { RunPlan } from '../../configs/schema.ts';
+
+export type Device = 'cpu' | 'cuda';
+
+/** Longer than torchrun's own 30 s between SIGTERM and SIGKILL of the ranks, or we would orphan them. */
+export const trainerGraceSeconds = 45;
+
+export interface TrainerFiles {
+  plan: string;
+  recipe: string;
+  data: string;
+}
+
+export interface TrainerPrograms {
+  train: typeof trainArgv;
+  test: typeof testArgv;
+}
+
+/** One rank of training, started by torchrun: see docs/trainer-contract.md. */
+export const trainArgv = (
+  plan: RunPlan,
+  files: TrainerFiles & { weights: string; resume: string | undefined },
+  job: JobFolder,
+  device: Device,
+): string[] => [
+  ...torchrun(plan.gpus),
+  'train',
+  ...common(files, job, device),
+  '--weights',
+  files.weights,
+  ...(files.resume === undefined ? [] : ['--resume', files.resume]),
+];
+
+export const testArgv = (
+  plan: RunPlan,
+  files: TrainerFiles & { checkpoint: string },
+  job: JobFolder,
+  device: Device,
+): string[] => [...torchrun(plan.gpus), 'test', ...common(files, job, device), '--checkpoint', files.checkpoint];
+
+/** The supervisor holds the job's lock and stops the whole tree; what follows `--` is the program it runs. */
+export const superviseArgv = (job: JobFolder, attempt: number, fence: number, program: string[]): string[] => [
+  ...['-m', 'everswin_trainer', 'supervise', '--job-dir', job.dir],
+  ...['--attempt', String(attempt), '--fence', String(fence), '--grace-seconds', String(trainerGraceSeconds)],
+  '--',
+  ...program,
+];
+
+/** No restarts of its own: the workflow decides after each ending. */
+const torchrun = (ranks: number): string[] => [
+  ...['-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', String(ranks), '--max-restarts', '0'],
+  ...['-m', 'everswin_trainer'],
+];
+
+const common = (files: TrainerFiles, job: JobFolder, device: Device): string[] => [
+  ...['--plan', files.plan, '--recipe', files.recipe, '--data', files.data],
+  ...['--job-dir', job.dir, '--device', device],
+];

@@ -1,0 +1,61 @@
+import { createHash, randomUUID, type Hash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { open, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+/** After a crash at any moment `path` holds either its old content or all of `data`. */
+export const writeFileWhole = async (path: string, data: string | Uint8Array): Promise<void> => {
+  const temporary = `${path}.${randomUUID()}.tmp`;
+  try {
+    await writeSynced(temporary, data);
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+  await syncFolder(dirname(path));
+};
+
+const writeSynced = async (path: string, data: string | Uint8Array): Promise<void> => {
+  const file = await open(path, 'wx');
+  try {
+    await file.writeFile(data);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+};
+
+/** A rename survives a power cut only when its folder is synced too. */
+export const syncFolder = async (folder: string): Promise<void> => {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+};
+
+export interface Hashing {
+  readonly signal: AbortSignal;
+  /** Called with the bytes hashed so far: hashing a large file outlasts a heartbeat timeout. */
+  readonly onBytes: (bytes: number) => void;
+}
+
+/** Adds a whole file to a hash that may go on afterwards. */
+export const hashFileInto = async (hash: Hash, path: string, { signal, onBytes }: Hashing): Promise<void> => {
+  const chunks: AsyncIterable<Buffer> = createReadStream(path, { highWaterMark: 1024 * 1024 });
+  let bytes = 0;
+  for await (const chunk of chunks) {
+    signal.throwIfAborted();
+    hash.update(chunk);
+    bytes += chunk.length;
+    onBytes(bytes);
+  }
+};
+
+export const sha256OfFile = async (path: string): Promise<string> => {
+  const hash = createHash('sha256');
+  await hashFileInto(hash, path, { signal: new AbortController().signal, onBytes: () => undefined });
+  return hash.digest('hex');
+};

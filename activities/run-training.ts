@@ -1,0 +1,69 @@
+import { mkdir } from 'node:fs/promises';
+import { Context } from '@temporalio/activity';
+import { progressSignalName } from '../configs/names.ts';
+import { runFolder } from '../configs/paths.ts';
+import type { Attempt, FetchedDataset, FetchedWeights, Progress, RunPlan, TrainerEvent } from '../configs/schema.ts';
+import type { ActivityDependencies } from './dependencies.ts';
+import { followJob } from './follow-job.ts';
+import { newestCheckpoint } from './lib/checkpoints.ts';
+import { describeAttempt } from './lib/describe-attempt.ts';
+import { takeFence } from './lib/fence.ts';
+import { applyEvent, initialState, isMilestone } from './lib/run-state.ts';
+import { findLiveJob, startJob } from './lib/trainer-process.ts';
+import { writeFileWhole } from './lib/whole-file.ts';
+
+export interface TrainingRequest {
+  plan: RunPlan;
+  dataset: FetchedDataset;
+  weights: FetchedWeights;
+  /** Counted by the workflow over the whole run. */
+  attempt: number;
+}
+
+/**
+ * One training attempt, from adopting or starting the trainer to its ending. The ending is a result, not an error:
+ * the workflow decides what follows. Running it twice is safe, since the fence lets only the newer attempt go on.
+ */
+export const createRunTraining =
+  ({ home, recipesFolder, python, programs, device }: ActivityDependencies) =>
+  async ({ plan, dataset, weights, attempt }: TrainingRequest): Promise<Attempt> => {
+    const folder = runFolder(home, plan.runId);
+    const job = folder.train;
+    await mkdir(folder.root, { recursive: true });
+    const fence = await takeFence(job);
+    const resume = await newestCheckpoint(job, plan.planHash);
+    const files = {
+      plan: folder.plan,
+      recipe: `${recipesFolder}/${plan.recipe.name}.py`,
+      data: dataset.root,
+      weights: weights.path,
+      resume: resume?.path,
+    };
+    const startTrainer = async () => {
+      await writeFileWhole(folder.plan, JSON.stringify(plan, null, 2));
+      return startJob(job, python, programs.train(plan, files, job, device), attempt, fence);
+    };
+
+    const startedAt = Date.now() / 1000;
+    const running = (await findLiveJob(job)) ?? (await startTrainer());
+    let state = initialState(attempt, plan.epochs);
+    const onEvents = (events: TrainerEvent[]) => {
+      state = events.reduce(applyEvent, state);
+      if (events.some((event) => event.attempt === running.owner.attempt && isMilestone(event))) {
+        void tellWorkflow(state.progress);
+      }
+    };
+    const ending = await followJob({ job, running, fence, onEvents }, () => state.progress);
+    return describeAttempt({ job, attempt, fence, running, state, ending, startedAt });
+  };
+
+/** Best effort: a signal that is lost while the server is down is made good by the next one, and by the result. */
+async function tellWorkflow(progress: Progress): Promise<void> {
+  const { client, info } = Context.current();
+  if (info.workflowExecution === undefined) return;
+  const { workflowId, runId } = info.workflowExecution;
+  await client.workflow
+    .getHandle(workflowId, runId)
+    .signal(progressSignalName, progress)
+    .catch(() => undefined);
+}

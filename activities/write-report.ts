@@ -1,0 +1,88 @@
+import { mkdir } from 'node:fs/promises';
+import { objectKeys } from '../configs/names.ts';
+import { homeFolders, runFolder } from '../configs/paths.ts';
+import {
+  FlattenedRecipe,
+  Incident,
+  type Attempt,
+  type Decision,
+  type EvalMetrics,
+  type Report,
+  type ReportRef,
+  type RunPlan,
+} from '../configs/schema.ts';
+import type { ActivityDependencies } from './dependencies.ts';
+import { readJson } from './lib/json-file.ts';
+import { readJsonLines } from './lib/json-lines.ts';
+import { readProgress } from './lib/progress-reader.ts';
+import { renderHtml } from './lib/report/html.ts';
+import { renderMarkdown } from './lib/report/markdown.ts';
+import { buildTimeline, collectCurves, countRepeatedSteps } from './lib/report/timeline.ts';
+import { writeVerdict } from './lib/report/verdict.ts';
+import { sha256OfFile, writeFileWhole } from './lib/whole-file.ts';
+
+export interface ReportRequest {
+  plan: RunPlan;
+  metrics: EvalMetrics;
+  attempts: Attempt[];
+  decisions: Decision[];
+  /** When the workflow began; seconds since the epoch. */
+  startedAt: number;
+}
+
+/** Gathers what the run left on disk, draws it three ways and stores it. The pages are pure functions of report.json. */
+export const createWriteReport =
+  ({ home, store, versions }: ActivityDependencies) =>
+  async (request: ReportRequest): Promise<ReportRef> => {
+    const folder = runFolder(home, request.plan.runId);
+    const report = await gatherReport(home, request, versions);
+    await mkdir(folder.report, { recursive: true });
+    const files = {
+      'report.json': JSON.stringify(report, null, 2),
+      'report.md': renderMarkdown(report),
+      'index.html': renderHtml(report),
+    };
+    let uri = '';
+    for (const [name, content] of Object.entries(files)) {
+      const path = `${folder.report}/${name}`;
+      await writeFileWhole(path, content);
+      uri = await store.put(objectKeys.report(report.runId, name), path);
+    }
+    const page = `${folder.report}/index.html`;
+    const { bbox, segm } = report.metrics;
+    const bytes = Buffer.byteLength(files['index.html']);
+    return { uri, sha256: await sha256OfFile(page), bytes, bbox, segm, verdict: report.verdict };
+  };
+
+async function gatherReport(
+  home: string,
+  { plan, metrics, attempts, decisions, startedAt }: ReportRequest,
+  versions: ActivityDependencies['versions'],
+): Promise<Report> {
+  const folder = runFolder(home, plan.runId);
+  const events = await readProgress(folder.train.progress);
+  const incidents = (await readJsonLines(homeFolders(home).incidents, Incident)).filter(({ at }) => at >= startedAt);
+  const started = events.findLast((event) => event.type === 'started');
+  const createdAt = Date.now() / 1000;
+  return {
+    v: 1,
+    runId: plan.runId,
+    createdAt,
+    verdict: writeVerdict(metrics, plan.references),
+    plan,
+    recipeText: (await readJson(folder.recipe, FlattenedRecipe))?.text ?? '',
+    metrics,
+    references: plan.references,
+    curves: collectCurves(events),
+    timeline: buildTimeline(events, attempts, incidents),
+    attempts,
+    decisions,
+    stepsRepeated: countRepeatedSteps(events),
+    warnings: [...new Set(events.flatMap((event) => (event.type === 'warning' ? [event.message] : [])))],
+    seconds: { total: createdAt - startedAt, training: trainingSeconds(attempts) },
+    environment: { ...versions, node: process.version, device: started?.device ?? 'unknown', ...started?.versions },
+  };
+}
+
+const trainingSeconds = (attempts: Attempt[]): number =>
+  attempts.reduce((sum, { startedAt, endedAt }) => sum + endedAt - startedAt, 0);

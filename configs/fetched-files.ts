@@ -1,0 +1,23 @@
+/** What the download code keeps on disk beside the files it fetches. */
+import { z } from 'zod';
+import { CatalogFile } from './schema.ts';
+
+/** `<target>.part.json`: where the bytes of an unfinished download come from. */
+export const PartSource = z.object({
+  v: z.literal(1),
+  url: z.string(),
+  etag: z.string().nullable(),
+  lastModified: z.string().nullable(),
+  /** Size of the whole file, as the catalog or the server gave it. */
+  bytes: z.int().nullable(),
+  /** Some of the bytes came from another mirror than `url`. */
+  mixed: z.boolean(),
+});
+export type PartSource = z.infer<typeof PartSource>;
+
+export const RecordedHash = z.object({ bytes: z.int(), sha256: CatalogFile.shape.sha256.unwrap() });
+export type RecordedHash = z.infer<typeof RecordedHash>;
+
+/** `recorded-hashes.json`: what the first download of a file held that nobody publishes a hash of. */
+export const RecordedHashes = z.object({ v: z.literal(1), files: z.record(z.string(), RecordedHash) });
+export type RecordedHashes = z.infer<typeof RecordedHashes>;

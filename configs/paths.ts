@@ -1,0 +1,44 @@
+/** Where everything lies on disk: the one module that knows. Pure strings, so every side may use it. */
+
+/** The folder of one process tree (docs/trainer-contract.md): the trainer, or the test. */
+export const jobFolder = (dir: string) => ({
+  dir,
+  owner: `${dir}/owner.json`,
+  exit: `${dir}/exit.json`,
+  fences: `${dir}/fences`,
+  progress: `${dir}/progress.jsonl`,
+  log: `${dir}/trainer.log`,
+  checkpoints: `${dir}/checkpoints`,
+});
+export type JobFolder = ReturnType<typeof jobFolder>;
+
+export const runFolder = (home: string, runId: string) => {
+  const root = `${home}/runs/${runId}`;
+  return {
+    root,
+    plan: `${root}/plan.json`,
+    recipe: `${root}/recipe.json`,
+    train: jobFolder(`${root}/train`),
+    test: jobFolder(`${root}/test`),
+    metrics: `${root}/test/metrics.json`,
+    report: `${root}/report`,
+  };
+};
+export type RunFolder = ReturnType<typeof runFolder>;
+
+export const homeFolders = (home: string) => ({
+  archives: (datasetId: string) => `${home}/data/archives/${datasetId}`,
+  dataset: (datasetId: string, contentKey: string) => `${home}/data/datasets/${datasetId}-${contentKey.slice(0, 12)}`,
+  weights: (weightsId: string) => `${home}/data/weights/${weightsId}`,
+  recordedHashes: `${home}/data`,
+  store: `${home}/store`,
+  /** What the embedded stack's supervisor saw die: one Incident a line. */
+  incidents: `${home}/stack/incidents.jsonl`,
+  /** Addresses and pids of the running stack. */
+  stack: `${home}/stack/stack.json`,
+  database: `${home}/stack/temporal.db`,
+  logs: `${home}/logs`,
+  demoFiles: `${home}/demo`,
+  python: `${home}/tools/trainer-env/bin/python`,
+  pinnedTemporal: `${home}/tools/trainer-env/bin/temporal`,
+});

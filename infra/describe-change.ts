@@ -1,0 +1,28 @@
+import type { RunStatus } from '../configs/schema.ts';
+
+/** What a person in front of a terminal wants to hear between two looks at a run. Pure. */
+export function describeChange(before: RunStatus | undefined, now: RunStatus): string[] {
+  const lines: string[] = [];
+  if (before?.stage !== now.stage) lines.push(now.stage);
+  for (const [index, decision] of now.decisions.entries()) {
+    if (before !== undefined && index < before.decisions.length) continue;
+    const attempt = now.attempts[index];
+    if (attempt?.cause) lines.push(`attempt ${decision.attempt} ended: ${attempt.cause}`);
+    lines.push(`decision: ${decision.next} (${decision.why})`);
+  }
+  const { progress } = now;
+  const old = before?.progress;
+  if (
+    now.stage === 'training' &&
+    progress !== null &&
+    (old?.epoch !== progress.epoch || old.bboxAP !== progress.bboxAP)
+  ) {
+    lines.push(
+      `epoch ${progress.epoch}/${progress.epochs}  iteration ${progress.iteration}` +
+        `  loss ${progress.loss?.toFixed(3) ?? '–'}  bbox AP ${percent(progress.bboxAP)}  segm AP ${percent(progress.segmAP)}`,
+    );
+  }
+  return lines;
+}
+
+const percent = (value: number | null): string => (value === null ? '–' : (value * 100).toFixed(1));

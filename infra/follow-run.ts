@@ -1,0 +1,51 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { defaultPayloadConverter, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
+import { statusQueryName } from '../configs/names.ts';
+import { Progress, RunStatus } from '../configs/schema.ts';
+import type { trainDetector } from '../workflows/index.ts';
+import { describeChange } from './describe-change.ts';
+
+const pollMs = 1_000;
+
+/** Says each change of a run until it has ended, and outlives a server that is away for a while. @returns the workflow's result. */
+export async function followRun(handle: WorkflowHandle<typeof trainDetector>, say: (line: string) => void) {
+  const result = waitForResult(handle);
+  const ended = new AbortController();
+  result.catch(() => undefined).finally(() => ended.abort());
+  let before: RunStatus | undefined;
+  while (!ended.signal.aborted) {
+    const now = await readStatus(handle);
+    if (now !== undefined) {
+      for (const line of describeChange(before, now)) say(line);
+      before = now;
+    }
+    await sleep(pollMs, undefined, { signal: ended.signal }).catch(() => undefined);
+  }
+  return result;
+}
+
+/** The workflow's own status, with the newer numbers that the pending activity's heartbeat carries. Undefined while nobody answers. */
+export async function readStatus(handle: WorkflowHandle<typeof trainDetector>): Promise<RunStatus | undefined> {
+  try {
+    const status = RunStatus.parse(await handle.query(statusQueryName));
+    const { raw } = await handle.describe();
+    const beats = (raw.pendingActivities ?? []).flatMap(({ heartbeatDetails }) => heartbeatDetails?.payloads ?? []);
+    const live = beats
+      .map((payload) => Progress.safeParse(defaultPayloadConverter.fromPayload(payload)).data)
+      .find((progress) => progress !== undefined);
+    return live === undefined ? status : { ...status, progress: live };
+  } catch {
+    return undefined; // no server or no control worker for the moment: the next poll asks again
+  }
+}
+
+async function waitForResult(handle: WorkflowHandle<typeof trainDetector>) {
+  for (;;) {
+    try {
+      return await handle.result();
+    } catch (error) {
+      if (error instanceof WorkflowFailedError) throw error;
+      await sleep(pollMs);
+    }
+  }
+}

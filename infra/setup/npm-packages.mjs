@@ -1,0 +1,19 @@
+import path from 'node:path';
+import { formatFacts, sha256OfFile } from './stamp.mjs';
+
+/** The packages of package-lock.json. The stamp lies inside node_modules, so it goes when they go. */
+export function npmPackages(root) {
+  return {
+    name: 'the npm packages',
+    title: 'the npm packages (Temporal SDK, TypeScript tools; about 0.4 GB)',
+    stampFile: path.join(root, 'node_modules/.everswin-stamp'),
+    describe: () =>
+      formatFacts({
+        'package-lock.json': sha256OfFile(path.join(root, 'package-lock.json')),
+        platform: `${process.platform}-${process.arch}`,
+      }),
+    neededBytes: () => 0.5e9,
+    // Development packages too, even where NODE_ENV is production: the demo and the tests need them.
+    install: (run) => run('npm', ['ci', '--include=dev', '--ignore-scripts', '--no-audit', '--no-fund']),
+  };
+}

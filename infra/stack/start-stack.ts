@@ -1,0 +1,123 @@
+import { appendFile, mkdir } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Connection } from '@temporalio/client';
+import { execa } from 'execa';
+import { namespace } from '../../configs/names.ts';
+import { homeFolders } from '../../configs/paths.ts';
+import type { Incident } from '../../configs/schema.ts';
+import { startFileServer } from '../file-server.ts';
+import { ensureMiniCoco } from './mini-coco.ts';
+import { findFreePort } from './free-port.ts';
+import { KeptAlive, type Death, type ProcessSpec } from './keep-alive.ts';
+import { belongsToStack, readStackFile, stackMarker, writeStackFile, type StackFile } from './stack-file.ts';
+import { devServerArgv, findTemporalCli } from './temporal-cli.ts';
+
+export interface RunningStack {
+  file: () => StackFile;
+  /** Stops workers, trainers and the server, in that order; nothing of it is left running. */
+  stop: () => Promise<void>;
+}
+
+export interface StackOptions {
+  home: string;
+  device: 'cpu' | 'cuda';
+  say: (line: string) => void;
+}
+
+const projectRoot = `${import.meta.dirname}/../..`;
+const serverReadyWithinMs = 60_000;
+
+/** Temporal dev server, control worker and GPU worker, each started again when it dies, and the miniature COCO over HTTP. */
+export async function startStack({ home, device, say }: StackOptions): Promise<RunningStack> {
+  const folders = homeFolders(home);
+  await Promise.all([`${home}/stack`, folders.logs].map((folder) => mkdir(folder, { recursive: true })));
+  await endLeftovers(home);
+  await ensureMiniCoco(home, say);
+  const files = await startFileServer({ folder: folders.demoFiles, port: 0 });
+  const port = await findFreePort(7233);
+  const uiPort = await findFreePort(8233);
+  const address = `127.0.0.1:${port}`;
+  const env = { [stackMarker]: home, TEMPORAL_ADDRESS: address, EVERSWIN_DEMO_URL: files.url };
+
+  const kept: KeptAlive[] = [];
+  const file = (): StackFile => ({
+    ...{ v: 1, pid: process.pid, address, uiUrl: `http://127.0.0.1:${uiPort}`, demoUrl: files.url },
+    processes: Object.fromEntries(kept.flatMap(({ name, pid }) => (pid === undefined ? [] : [[name, pid]]))),
+  });
+  const onDeath = (death: Death) => {
+    say(`${death.name} died (${death.how}); started again after ${death.restartedAfterSeconds.toFixed(1)} s`);
+    void recordIncident(folders.incidents, death);
+    void writeStackFile(home, file());
+  };
+  const keep = (spec: Omit<ProcessSpec, 'env' | 'log'>) =>
+    kept.push(new KeptAlive({ ...spec, env, log: `${folders.logs}/${spec.name}.log` }, onDeath));
+  const worker = (name: string, argv: string[]) =>
+    keep({ name, executable: process.execPath, argv: ['--import', 'tsx', ...argv], graceMs: 20_000 });
+
+  const stop = async () => {
+    const [server, ...workers] = kept;
+    await Promise.all(workers.map((process) => process.stop()));
+    await execa(process.execPath, ['--import', 'tsx', `${projectRoot}/workers/stop-trainers.ts`], {
+      env,
+      reject: false,
+    });
+    await server?.stop();
+    await files.close();
+  };
+
+  keep({
+    name: 'temporal-server',
+    executable: await findTemporalCli(home),
+    argv: devServerArgv({ port, uiPort }, folders.database),
+    graceMs: 10_000,
+  });
+  try {
+    await waitForServer(address, `${folders.logs}/temporal-server.log`);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  worker('control-worker', [`${projectRoot}/workers/control.ts`]);
+  worker('gpu-worker', [`${projectRoot}/workers/gpu.ts`, '--device', device]);
+  await writeStackFile(home, file());
+  return { file, stop };
+}
+
+async function waitForServer(address: string, log: string): Promise<void> {
+  const deadline = performance.now() + serverReadyWithinMs;
+  for (;;) {
+    try {
+      const connection = await Connection.connect({ address, connectTimeout: '2s' });
+      await connection.workflowService.describeNamespace({ namespace });
+      await connection.close();
+      return;
+    } catch (cause) {
+      if (performance.now() > deadline) {
+        throw new Error(`The Temporal server did not answer on ${address}. Its log is ${log}`, { cause });
+      }
+      await sleep(200);
+    }
+  }
+}
+
+/** After a supervisor was killed its processes live on: two workers of one home must not run side by side. */
+async function endLeftovers(home: string): Promise<void> {
+  const old = await readStackFile(home);
+  for (const pid of Object.values(old?.processes ?? {})) {
+    if (!(await belongsToStack(pid, home))) continue;
+    process.kill(pid, 'SIGKILL');
+    while (await belongsToStack(pid, home)) await sleep(20);
+  }
+}
+
+async function recordIncident(path: string, { name, pid, how, restartedAfterSeconds }: Death): Promise<void> {
+  const incident: Incident = {
+    v: 1,
+    at: Date.now() / 1000 - restartedAfterSeconds,
+    process: name,
+    pid,
+    how,
+    restartedAfterSeconds,
+  };
+  await appendFile(path, `${JSON.stringify(incident)}\n`);
+}

@@ -1,0 +1,32 @@
+import { execa } from 'execa';
+import { homeFolders } from '../../configs/paths.ts';
+import { searchAttributes } from '../../configs/names.ts';
+
+/** From 1.5 on (server 1.29, UI 2.42 or newer) the dev server shows Markdown in current details. */
+const oldestUsable = [1, 5] as const;
+
+/** The user's own `temporal` when it is new enough, else the one that the trainer's lock pins. */
+export async function findTemporalCli(home: string): Promise<string> {
+  const { stdout, failed } = await execa('temporal', ['--version'], { reject: false });
+  return !failed && isUsable(stdout) ? 'temporal' : homeFolders(home).pinnedTemporal;
+}
+
+/** @param versionLine such as `temporal version 1.9.1 (Server 1.32.0, UI 2.54.1)`. */
+export function isUsable(versionLine: string): boolean {
+  const [, major, minor] = /(\d+)\.(\d+)\.\d+/.exec(versionLine) ?? [];
+  if (major === undefined || minor === undefined) return false;
+  return Number(major) > oldestUsable[0] || (Number(major) === oldestUsable[0] && Number(minor) >= oldestUsable[1]);
+}
+
+export interface ServerPorts {
+  port: number;
+  uiPort: number;
+}
+
+/** A dev server whose database survives restarts and power loss (WAL, synchronous=FULL), reachable from this machine only. */
+export const devServerArgv = ({ port, uiPort }: ServerPorts, database: string): string[] => [
+  ...['server', 'start-dev', '--ip', '127.0.0.1', '--port', String(port), '--ui-port', String(uiPort)],
+  ...['--db-filename', database, '--sqlite-pragma', 'journal_mode=wal', '--sqlite-pragma', 'synchronous=2'],
+  ...['--log-level', 'warn'],
+  ...Object.entries(searchAttributes).flatMap(([name, type]) => ['--search-attribute', `${name}=${type}`]),
+];

@@ -1,0 +1,51 @@
+/** `npm run start -- RUN.json`: starts a run, or joins it when it runs already, and follows it in the terminal. */
+import { readFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import { inputRefusal, parseRunInput } from '../configs/parse-input.ts';
+import type { RunInput } from '../configs/schema.ts';
+import { connect } from './connect.ts';
+import { followRun } from './follow-run.ts';
+import { printResult } from './print-result.ts';
+import { defaultHome } from './stack/arguments.ts';
+import { findRunningStack } from './stack/stack-file.ts';
+import { startRun } from './start-run.ts';
+
+const usage = 'Usage: npm run start -- configs/runs/demo.json [--address HOST:PORT]';
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({ allowPositionals: true, options: { address: { type: 'string' } } });
+  const [path] = positionals;
+  if (path === undefined) return refuse(usage);
+  const input = await readInput(path);
+  if (typeof input === 'string') return refuse(input);
+
+  const stack = await findRunningStack(defaultHome);
+  const client = await connect(values.address ?? stack?.address ?? '127.0.0.1:7233').catch(() => undefined);
+  if (client === undefined)
+    return refuse('There is no Temporal server to talk to. Type `npm run up` in another terminal first.');
+  const { handle, how } = await startRun(client, input);
+  console.log(`${handle.workflowId}: ${how}${stack === undefined ? '' : `, see ${stack.uiUrl}`}`);
+  printResult(await followRun(handle, console.log), stack?.uiUrl, handle.workflowId);
+  await client.connection.close();
+}
+
+async function readInput(path: string): Promise<RunInput | string> {
+  let raw: unknown;
+  try {
+    raw = JSON.parse(await readFile(path, 'utf8'));
+  } catch (error) {
+    return `Cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`;
+  }
+  const parsed = parseRunInput(raw);
+  return parsed.ok ? parsed.input : inputRefusal(parsed.problems);
+}
+
+function refuse(message: string): void {
+  console.error(message);
+  process.exitCode = 1;
+}
+
+await main().catch((error: unknown) => {
+  const { message, cause } = error instanceof Error ? error : new Error(String(error));
+  refuse(cause instanceof Error ? `${message}: ${cause.message}` : message);
+});

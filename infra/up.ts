@@ -1,0 +1,29 @@
+/** `npm run up`: the embedded stack in the foreground until Ctrl-C. */
+import { resolveStackArguments } from './stack/arguments.ts';
+import { findRunningStack } from './stack/stack-file.ts';
+import { startStack } from './stack/start-stack.ts';
+import { untilInterrupted } from './until-interrupted.ts';
+
+const { home, device } = resolveStackArguments(process.argv.slice(2));
+const running = await findRunningStack(home);
+if (running !== undefined) {
+  console.log(`Already up (pid ${running.pid}): Temporal at ${running.address}, UI at ${running.uiUrl}`);
+} else {
+  const stack = await startStack({ home, device, say: console.log });
+  const { address, uiUrl } = stack.file();
+  console.log(`Temporal server  ${address}
+Temporal UI      ${uiUrl}
+GPU worker       ${device}
+Data and runs    ${home}
+
+Start a run from another terminal:
+  npm run start -- configs/runs/demo.json
+or with any Temporal CLI:
+  temporal workflow start --address ${address} --type trainDetector --task-queue everswin \\
+    --workflow-id train:demo --input-file configs/runs/demo.json
+
+Ctrl-C stops everything; a run that was going on goes on at the next \`npm run up\`.`);
+  await untilInterrupted();
+  console.log('Stopping; a trainer gets the time to end cleanly …');
+  await stack.stop();
+}

@@ -1,0 +1,27 @@
+"""`python -m everswin_trainer COMMAND …` (docs/trainer-contract.md). Imports only what the command needs."""
+
+import importlib
+import sys
+
+COMMANDS = {
+    "supervise": "supervise",
+    "train": "train",
+    "test": "test",
+    "recipe": "recipe",
+    "check-weights": "weights",
+    "mini-coco": "mini_coco",
+    "mini": "mini",
+}
+
+
+def main(argv: list[str]) -> int:
+    """Runs one command; 2 and a line on stderr for an unknown one or a user's mistake."""
+    if not argv or argv[0] not in COMMANDS:
+        print(f"expected the command to be one of {', '.join(COMMANDS)}, got {argv[:1]}", file=sys.stderr)
+        return 2
+    module = importlib.import_module(f".{COMMANDS[argv[0]]}", __package__)
+    return module.main(argv[1:]) or 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

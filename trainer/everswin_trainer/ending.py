@@ -1,0 +1,70 @@
+"""exit.json: how an attempt ended, decided from what is on disk rather than from exit codes."""
+
+import os
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from .job import Attempt, Job
+from .progress import read_events
+from .root_cause import read_root_cause, signal_name
+from .whole_file import write_json
+
+FINISHED, PREEMPTED, CRASHED = "finished", "preempted", "crashed"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The program's end as the supervisor saw it. `status` is a wait status; `log_offset` is where its log begins."""
+
+    status: int
+    stop_requested: bool
+    started_at: float
+    log_offset: int
+
+
+def write_exit(job: Job, attempt: Attempt, ended: Ended) -> str:
+    """Writes exit.json and returns its reason."""
+    code = os.waitstatus_to_exitcode(ended.status)
+    reason = decide_reason(code, ended.stop_requested, events_of(job, attempt))
+    write_json(
+        job.exit,
+        {
+            "v": 1,
+            "attempt": attempt.number,
+            "fence": attempt.fence,
+            "code": code if code >= 0 else None,
+            "signal": signal_name(-code) if code < 0 else None,
+            "stopRequested": ended.stop_requested,
+            "reason": reason,
+            "rootCause": read_root_cause(job.error, job.log, ended.log_offset) if reason == CRASHED else None,
+            "startedAt": ended.started_at,
+            "endedAt": time.time(),
+        },
+    )
+    return reason
+
+
+def events_of(job: Job, attempt: Attempt) -> list[dict[str, Any]]:
+    return [event for event in read_events(job.progress) if event.get("attempt") == attempt.number]
+
+
+def decide_reason(code: int, stop_requested: bool, events: list[dict[str, Any]]) -> str:
+    """`finished`, `preempted` or `crashed`, from the program's exit code and this attempt's events.
+
+    A stop that came before the first step, or right after a checkpoint, lost nothing: that is a preemption even if
+    the program had no time to say so.
+    """
+    said = [event["reason"] for event in events if event["type"] == "ended"]
+    if code == 0 and said[-1:] == [FINISHED]:
+        return FINISHED
+    last_step = _last(events, "step")
+    lost_nothing = last_step <= _last(events, "checkpoint")
+    if said[-1:] == [PREEMPTED] or (stop_requested and lost_nothing):
+        return PREEMPTED
+    return CRASHED
+
+
+def _last(events: list[dict[str, Any]], kind: str) -> int:
+    """Index of the last event of this kind; -1 if there is none."""
+    return max((index for index, event in enumerate(events) if event["type"] == kind), default=-1)

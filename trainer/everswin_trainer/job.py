@@ -1,0 +1,99 @@
+"""A job: one folder that one process tree writes. File names, and who owns it (docs/trainer-contract.md)."""
+
+import os
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .process_tree import is_alive, start_ticks
+from .whole_file import read_json, write_json
+
+# The supervisor sets these for the whole tree below it; the first also marks every process as belonging to the job.
+JOB_ENV = "EVERSWIN_JOB"
+ATTEMPT_ENV = "EVERSWIN_ATTEMPT"
+FENCE_ENV = "EVERSWIN_FENCE"
+
+
+@dataclass(frozen=True)
+class Job:
+    """The files of a job. `folder` is absolute and free of symbolic links."""
+
+    folder: Path
+
+    @classmethod
+    def at(cls, folder: str | Path) -> "Job":
+        """Makes the folder if it is missing."""
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        return cls(Path(folder).resolve())
+
+    @property
+    def lock(self) -> Path:
+        return self.folder / "lock"
+
+    @property
+    def owner(self) -> Path:
+        return self.folder / "owner.json"
+
+    @property
+    def progress(self) -> Path:
+        return self.folder / "progress.jsonl"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "trainer.log"
+
+    @property
+    def exit(self) -> Path:
+        return self.folder / "exit.json"
+
+    @property
+    def error(self) -> Path:
+        """Where torchelastic leaves the first rank's exception."""
+        return self.folder / "error.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.folder / "checkpoints"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """Which start of the job this is: `number` counts starts, `fence` orders writers."""
+
+    number: int
+    fence: int
+
+    @classmethod
+    def from_environment(cls) -> "Attempt":
+        """What the supervisor said; 0 and 0 when a command is tried out by hand, without one."""
+        return cls(int(os.environ.get(ATTEMPT_ENV, "0")), int(os.environ.get(FENCE_ENV, "0")))
+
+    def environment(self, job: Job) -> dict[str, str]:
+        """What a supervisor adds to the environment of its program."""
+        return {JOB_ENV: str(job.folder), ATTEMPT_ENV: str(self.number), FENCE_ENV: str(self.fence)}
+
+
+def write_owner(job: Job, attempt: Attempt) -> None:
+    """Names this process as the job's owner; pid and start time together name it for ever."""
+    write_json(
+        job.owner,
+        {
+            "v": 1,
+            "pid": os.getpid(),
+            "startTicks": start_ticks(os.getpid()),
+            "host": socket.gethostname(),
+            "attempt": attempt.number,
+            "fence": attempt.fence,
+            "startedAt": time.time(),
+        },
+    )
+
+
+def living_owner(job: Job) -> dict[str, Any] | None:
+    """The owner's record if that very process still lives on this host."""
+    owner = read_json(job.owner)
+    if owner and is_alive(int(owner.get("pid", 0)), owner.get("startTicks")):
+        return owner
+    return None

@@ -1,0 +1,72 @@
+"""The job's lock: free exactly when no process of the job lives.
+
+Two kernel locks on one file, because they answer two questions.
+
+- A POSIX record lock belongs to one process and dies with it: "does a supervisor live?"
+- A flock belongs to an open file, which descendants inherit: "does any process of the job live?" The program gets that
+  open file as its standard input. Descriptors from 3 on would not do: torchrun starts its ranks through
+  `subprocess.Popen`, which closes them, but leaves standard input alone; so does the fork of a data-loader worker.
+"""
+
+import fcntl
+import os
+import time
+from dataclasses import dataclass
+
+from .job import JOB_ENV, Job
+from .process_tree import ancestors, kill, marked, openers
+
+# A killed process frees its GPU memory before it frees its descriptors, which can take seconds.
+SURVIVOR_SECONDS = 60.0
+# Processes without our mark are suspects only after the marked ones had time to go.
+UNMARKED_AFTER_SECONDS = 2.0
+
+
+class JobLocked(Exception):
+    """Another supervisor holds the job, or survivors of one could not be killed."""
+
+
+@dataclass(frozen=True)
+class JobLock:
+    """Both locks of a job, held until this process and all that inherited `descriptor` have ended."""
+
+    descriptor: int
+    killed: list[int]
+
+
+def acquire(job: Job) -> JobLock:
+    """Takes both locks, ending survivors of a dead supervisor first. Raises JobLocked."""
+    descriptor = os.open(job.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        # Never open and close this file again in this process: POSIX drops the record lock at any close.
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise JobLocked(f"a supervisor of {job.folder} is running") from error
+    return JobLock(descriptor, _flock_after_survivors(job, descriptor))
+
+
+def _flock_after_survivors(job: Job, descriptor: int) -> list[int]:
+    """Takes the flock; returns the pids that had to be killed for it."""
+    killed: list[int] = []
+    begin = time.monotonic()
+    while not _try_flock(descriptor):
+        waited = time.monotonic() - begin
+        suspects = set(marked(JOB_ENV, str(job.folder)))
+        if waited > UNMARKED_AFTER_SECONDS:
+            suspects |= set(openers(job.lock))
+        suspects -= {os.getpid(), *ancestors(os.getpid())}
+        if waited > SURVIVOR_SECONDS:
+            raise JobLocked(f"processes {sorted(suspects)} of a dead supervisor hold {job.lock} and do not end")
+        kill(list(suspects))
+        killed += [pid for pid in suspects if pid not in killed]
+        time.sleep(0.02)
+    return killed
+
+
+def _try_flock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,80 @@
+"""Which rank failed first, and why: torchrun's own code is 1 whatever happened, so its report is read instead.
+
+Two sources, both written by torch.distributed.elastic (torch 2.10, elastic/multiprocessing/errors/__init__.py):
+the launcher's error file holds the exception, if the rank could record one; the block "Root Cause (first observed
+failure)" in the log holds rank, pid and exit code, and is all there is when a rank was killed.
+"""
+
+import re
+import signal
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from .whole_file import read_json
+
+MESSAGE_CHARACTERS = 2000
+# The block stands at the end of the log; a traceback in it can be long.
+LOG_TAIL_BYTES = 256 * 1024
+
+_BLOCK = re.compile(
+    r"Root Cause \(first observed failure\):\n\[\d+\]:\n"
+    r"\s+time\s+: (?P<time>\S+)\n"
+    r"\s+host\s+: .*\n"
+    r"\s+rank\s+: (?P<rank>\d+) .*\n"
+    r"\s+exitcode\s+: (?P<code>-?\d+) \(pid: (?P<pid>\d+)\)\n"
+    r"\s+error_file: .*\n"
+    r"\s+traceback : (?P<text>.*)"
+)
+
+
+def read_root_cause(error_file: Path, log: Path, log_offset: int) -> dict[str, Any] | None:
+    """`rootCause` of exit.json, from this attempt's error file and part of the log; None if neither says anything."""
+    recorded = _from_error_file(error_file)
+    reported = _from_log(log, log_offset)
+    if recorded is None and reported is None:
+        return None
+    nothing = {"rank": None, "pid": None, "exitCode": None, "signal": None, "message": None, "at": None}
+    return {**nothing, **(reported or {}), **(recorded or {})}
+
+
+def signal_name(number: int) -> str:
+    """`SIGKILL` for 9; the number itself if this machine has no name for it."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)
+
+
+def _from_error_file(path: Path) -> dict[str, Any] | None:
+    content = (read_json(path) or {}).get("message")
+    if isinstance(content, str):
+        return {"message": content[:MESSAGE_CHARACTERS]}
+    if not isinstance(content, dict):
+        return None
+    found: dict[str, Any] = {"message": str(content.get("message", ""))[:MESSAGE_CHARACTERS]}
+    at = content.get("extraInfo", {}).get("timestamp")
+    return {**found, "at": float(at)} if at is not None else found
+
+
+def _from_log(path: Path, offset: int) -> dict[str, Any] | None:
+    try:
+        with open(path, "rb") as stream:
+            end = stream.seek(0, 2)
+            stream.seek(max(offset, end - LOG_TAIL_BYTES))
+            text = stream.read().decode(errors="replace")
+    except OSError:
+        return None
+    blocks = list(_BLOCK.finditer(text))
+    if not blocks:
+        return None
+    block = blocks[-1]
+    code = int(block["code"])
+    return {
+        "rank": int(block["rank"]),
+        "pid": int(block["pid"]),
+        "exitCode": code if code >= 0 else None,
+        "signal": signal_name(-code) if code < 0 else None,
+        "message": block["text"].strip()[:MESSAGE_CHARACTERS],
+        "at": datetime.strptime(block["time"], "%Y-%m-%d_%H:%M:%S").timestamp(),
+    }

@@ -1,0 +1,150 @@
+"""Outlives workers: holds the job's lock, runs one program, leaves no process of it behind, says how it ended.
+
+Started detached by a worker; any later worker finds it by owner.json. Imports nothing heavy: it is up in about 50 ms.
+"""
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from .ending import CRASHED, FINISHED, PREEMPTED, Ended, write_exit
+from .job import Attempt, Job, living_owner, write_owner
+from .lock import JobLock, JobLocked, acquire
+from .process_tree import become_subreaper, descendants, die_with_parent, kill
+from .whole_file import write_json
+
+STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
+WATCHED_SIGNALS = STOP_SIGNALS | {signal.SIGCHLD}
+# torchrun kills its ranks 30 s after it was asked to stop; ours must come later.
+DEFAULT_GRACE_SECONDS = 45.0
+EXIT_CODES = {FINISHED: 0, CRASHED: 1, PREEMPTED: 143}
+# EX_TEMPFAIL: try again later.
+LOCKED_EXIT_CODE = 75
+
+
+def main(argv: list[str]) -> int:
+    """Runs one attempt. 0 finished, 1 crashed, 143 preempted, 75 locked (then nothing in the job was touched)."""
+    arguments = parse(argv)
+    # From here on signals wait until somebody asks for them, so that none falls between two lines.
+    signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED_SIGNALS)
+    job = Job.at(arguments.job_dir)
+    try:
+        lock = acquire(job)
+    except JobLocked as error:
+        print(json.dumps({"v": 1, "reason": "locked", "message": str(error), "owner": living_owner(job)}), flush=True)
+        return LOCKED_EXIT_CODE
+    own_session()
+    become_subreaper()
+    attempt = Attempt(arguments.attempt, arguments.fence)
+    for stale in (job.exit, job.error):
+        stale.unlink(missing_ok=True)
+    write_owner(job, attempt)
+    return EXIT_CODES[write_exit(job, attempt, run(job, attempt, lock, arguments))]
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="everswin_trainer supervise")
+    parser.add_argument("--job-dir", type=Path, required=True)
+    parser.add_argument("--attempt", type=int, required=True)
+    parser.add_argument("--fence", type=int, required=True)
+    parser.add_argument("--grace-seconds", type=float, default=DEFAULT_GRACE_SECONDS)
+    parser.add_argument("program", nargs="+", metavar="-- PROGRAM ARG")
+    return parser.parse_args(argv)
+
+
+def own_session() -> None:
+    """A session of our own, so that no terminal and no worker's process group takes us along."""
+    if os.getsid(0) != os.getpid():
+        try:
+            os.setsid()
+        except PermissionError:
+            # The leader of a process group, e.g. started from an interactive shell, cannot leave it.
+            pass
+
+
+def run(job: Job, attempt: Attempt, lock: JobLock, arguments: argparse.Namespace) -> Ended:
+    """Starts the program, waits for its end or ends it, and returns once no descendant lives."""
+    started_at = time.time()
+    with open(job.log, "ab", buffering=0) as log:
+        log_offset = log.seek(0, os.SEEK_END)
+        if lock.killed:
+            log.write(f"supervise: killed survivors of a dead supervisor: {lock.killed}\n".encode())
+        try:
+            program = start(job, attempt, lock, arguments.program, log.fileno())
+        except OSError as error:
+            write_json(job.error, {"message": f"cannot start {arguments.program[0]}: {error}"})
+            # What a shell reports for a command that it cannot run.
+            return Ended(127 << 8, False, started_at, log_offset)
+    status, stop_requested = wait(program, arguments.grace_seconds)
+    end_descendants()
+    return Ended(status, stop_requested, started_at, log_offset)
+
+
+def start(job: Job, attempt: Attempt, lock: JobLock, command: list[str], log: int) -> int:
+    """Starts `command` with the lock as its standard input (see lock.py); returns its pid."""
+    supervisor = os.getpid()
+
+    def prepare() -> None:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED_SIGNALS)
+        # If we are killed outright, the launcher stops its ranks in order instead of training on unwatched.
+        die_with_parent(supervisor, signal.SIGTERM)
+
+    process = subprocess.Popen(
+        command,
+        stdin=lock.descriptor,
+        stdout=log,
+        stderr=log,
+        env={**os.environ, **attempt.environment(job), "TORCHELASTIC_ERROR_FILE": str(job.error)},
+        preexec_fn=prepare,
+    )
+    # We wait for every child ourselves; Popen must not think that this one still runs.
+    process.returncode = 0
+    return process.pid
+
+
+def wait(program: int, grace_seconds: float) -> tuple[int, bool]:
+    """Waits for the program; returns its wait status and whether we were asked to stop.
+
+    A stop is passed on once as SIGTERM; when the grace is over, everything below us is killed.
+    """
+    deadline: float | None = None
+    while (status := reap(program)) is None:
+        if deadline is None:
+            caught = signal.sigwaitinfo(WATCHED_SIGNALS)
+        else:
+            caught = signal.sigtimedwait(WATCHED_SIGNALS, max(0.0, deadline - time.monotonic()))
+        if caught is None:
+            kill(descendants(os.getpid()))
+            deadline = time.monotonic() + 1.0
+        elif caught.si_signo in STOP_SIGNALS and deadline is None:
+            deadline = time.monotonic() + grace_seconds
+            os.kill(program, signal.SIGTERM)
+    # A stop that arrived together with the end was still asked for.
+    return status, deadline is not None or bool(signal.sigpending() & STOP_SIGNALS)
+
+
+def reap(program: int) -> int | None:
+    """Collects every ended child, ours or adopted; the program's wait status if it is among them."""
+    status = None
+    while True:
+        try:
+            pid, ended = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return status
+        if pid == 0:
+            return status
+        if pid == program:
+            status = ended
+
+
+def end_descendants() -> None:
+    """Kills what the program left behind, whatever session it sits in, and returns when nothing of it lives."""
+    while below := descendants(os.getpid()):
+        kill(below)
+        signal.sigtimedwait({signal.SIGCHLD}, 0.05)
+        reap(0)
+    reap(0)

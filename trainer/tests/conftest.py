@@ -1,0 +1,123 @@
+"""Real processes for the tests: supervisors and mini trainers, started as the worker starts them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from everswin_trainer.process_tree import kill, marked
+from everswin_trainer.progress import read_events
+
+TRAINER = Path(__file__).parents[1]
+PROGRAMS = Path(__file__).parent / "programs"
+PLAN = {
+    "v": 1,
+    "runId": "test",
+    "planHash": "0" * 64,
+    "recipe": {"name": "cascade-mask-rcnn_swin-demo", "sha256": "0" * 64},
+    "epochs": 3,
+    "seed": 0,
+    "gpus": 1,
+    "batchPerGpu": 4,
+    "loaderWorkers": 0,
+    "logEverySteps": 1,
+    "checkpoint": {"everyMinutes": 10, "keepLast": 3},
+    "notForTheTrainer": {"anything": True},
+}
+
+
+@dataclass
+class JobFolder:
+    """One job and the commands that run in it."""
+
+    root: Path
+    plan: dict[str, Any] = field(default_factory=lambda: json.loads(json.dumps(PLAN)))
+
+    @property
+    def folder(self) -> Path:
+        return self.root / "train"
+
+    @property
+    def plan_file(self) -> Path:
+        path = self.root / "plan.json"
+        path.write_text(json.dumps(self.plan))
+        return path
+
+    def mini(self, *switches: str) -> list[str]:
+        common = ["--plan", str(self.plan_file), "--job-dir", str(self.folder)]
+        return [sys.executable, "-m", "everswin_trainer", "mini", *common, *switches]
+
+    def supervise(self, program: list[str], attempt: int = 1, grace: float = 5) -> subprocess.Popen[str]:
+        ours = ["--job-dir", str(self.folder), "--attempt", str(attempt), "--fence", str(attempt * 10)]
+        command = [sys.executable, "-m", "everswin_trainer", "supervise", *ours, "--grace-seconds", str(grace), "--"]
+        return subprocess.Popen(
+            command + program,
+            cwd=self.root,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def exit(self) -> dict[str, Any]:
+        return json.loads((self.folder / "exit.json").read_text())
+
+    def events(self, kind: str | None = None) -> list[dict[str, Any]]:
+        return [one for one in read_events(self.folder / "progress.jsonl") if kind in (None, one["type"])]
+
+    def living(self) -> list[int]:
+        """Every process of this job except supervisors."""
+        return marked("EVERSWIN_JOB", str(self.folder.resolve()))
+
+    def wait_for_step(self, step: int) -> None:
+        until(lambda: any(one["iteration"] >= step for one in self.events("step")), f"step {step}")
+
+    def newest_checkpoint(self) -> Path:
+        return max((self.folder / "checkpoints").glob("*.pth"))
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Iterator[JobFolder]:
+    """A job in a fresh folder; whatever still runs in it when the test ends is killed."""
+    one = JobFolder(tmp_path)
+    yield one
+    owner = one.folder / "owner.json"
+    if owner.exists() and _is_supervisor(pid := json.loads(owner.read_text())["pid"]):
+        kill([pid])
+    kill(one.living())
+
+
+def environment() -> dict[str, str]:
+    """What a worker passes on: little."""
+    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(TRAINER), "OMP_NUM_THREADS": "1", "HOME": os.environ["HOME"]}
+
+
+def until(condition: Callable[[], Any], what: str, seconds: float = 60) -> Any:
+    """Waits for `condition` to become true and returns its value."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(0.01)
+    raise AssertionError(f"waited {seconds} s in vain for {what}")
+
+
+def stop(process: subprocess.Popen[str], number: signal.Signals = signal.SIGTERM) -> int:
+    process.send_signal(number)
+    return process.wait(60)
+
+
+def _is_supervisor(pid: int) -> bool:
+    try:
+        return b"supervise" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False

@@ -1,0 +1,38 @@
+"""One rank under torchrun. argv: what rank 1 does (`raise`, `die`), or `hold` for all.
+
+hold: each rank forks a child as a data loader forks its workers, and both wait.
+"""
+
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from everswin_trainer.job import JOB_ENV
+from torch.distributed.elastic.multiprocessing.errors import record
+
+
+def forked(folder: str) -> None:
+    Path(folder, "forked").write_text(str(os.getpid()))
+    time.sleep(600)
+
+
+@record
+def main() -> None:
+    what, rank = sys.argv[1], int(os.environ["RANK"])
+    folder = os.environ[JOB_ENV]
+    if what == "hold":
+        worker = multiprocessing.get_context("fork").Process(target=forked, args=(folder,))
+        worker.start()
+        worker.join()
+    if rank == 1 and what == "raise":
+        raise ValueError("the second rank has seen enough")
+    if rank == 1 and what == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(600)
+
+
+if __name__ == "__main__":
+    main()

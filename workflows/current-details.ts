@@ -1,0 +1,51 @@
+import type { RunStatus } from '../configs/schema.ts';
+
+/** The Markdown that the Temporal UI shows on the run's page. Pure. */
+export function renderCurrentDetails(status: RunStatus): string {
+  const { progress } = status;
+  const rows: [string, string][] = [
+    ['Stage', status.stage],
+    ['Epoch', progress === null ? '–' : `${progress.epoch} of ${progress.epochs}`],
+    ['Iteration', progress === null ? '–' : String(progress.iteration)],
+    ['Loss', formatNumber(progress?.loss, 4)],
+    ['bbox AP', formatPercent(progress?.bboxAP)],
+    ['segm AP', formatPercent(progress?.segmAP)],
+    ['ETA', formatDuration(progress?.etaSeconds)],
+    ['Attempts', String(status.attempts.length + (status.stage === 'training' ? 1 : 0))],
+  ];
+  if (status.report !== null) rows.push(['Report', escapeCell(status.report)]);
+  const table = ['| | |', '| --- | --- |', ...rows.map(([name, value]) => `| **${name}** | ${value} |`)];
+  const decisions = status.decisions
+    .slice(-10)
+    .map(({ attempt, next, why }) => `- attempt ${attempt} → ${next}: ${escapeCell(why)}`);
+  return [
+    `### ${status.runId}`,
+    '',
+    ...table,
+    ...(decisions.length > 0 ? ['', '**Decisions**', '', ...decisions] : []),
+  ].join('\n');
+}
+
+const formatNumber = (value: number | null | undefined, digits: number): string => value?.toFixed(digits) ?? '–';
+const formatPercent = (value: number | null | undefined): string => (value == null ? '–' : (value * 100).toFixed(1));
+
+/** The two largest units: `3 d 2 h`, `4 min 10 s`. */
+export function formatDuration(seconds: number | null | undefined): string {
+  if (seconds == null) return '–';
+  const whole = Math.round(seconds);
+  const parts: [number, string][] = [
+    [Math.floor(whole / 86_400), 'd'],
+    [Math.floor(whole / 3600) % 24, 'h'],
+    [Math.floor(whole / 60) % 60, 'min'],
+    [whole % 60, 's'],
+  ];
+  const first = parts.findIndex(([count]) => count > 0);
+  if (first < 0) return '0 s';
+  return parts
+    .slice(first, first + 2)
+    .filter(([count]) => count > 0)
+    .map(([count, unit]) => `${count} ${unit}`)
+    .join(' ');
+}
+
+const escapeCell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');

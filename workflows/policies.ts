@@ -1,0 +1,50 @@
+/** Time and retry policy of every activity, by character. Whoever changes a number changes it here. */
+import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow';
+import type { ControlActivities, GpuActivities } from '../activities/index.ts';
+import { nonRetryableCodes } from '../configs/errors.ts';
+import { taskQueues } from '../configs/names.ts';
+
+const retry = {
+  initialInterval: '1 second',
+  backoffCoefficient: 2,
+  nonRetryableErrorTypes: nonRetryableCodes,
+} as const;
+
+// The unset value travels as TRY_CANCEL, whatever its documentation says: the workflow would go on before the trainer saved.
+const cancellationType = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED;
+
+/** Seconds of work on the control worker. Few tries: what fails five times is a defect, and waiting hides it. */
+export const control = proxyActivities<Pick<ControlActivities, 'resolvePlan' | 'writeReport'>>({
+  taskQueue: taskQueues.control,
+  startToCloseTimeout: '15 minutes',
+  heartbeatTimeout: '30 seconds',
+  retry: { ...retry, maximumInterval: '10 seconds', maximumAttempts: 5 },
+});
+
+/** Gigabytes over a network that may be away for a night: tried again for days, from where it broke off. */
+export const transfer = proxyActivities<Pick<ControlActivities, 'fetchDataset' | 'fetchWeights'>>({
+  taskQueue: taskQueues.control,
+  startToCloseTimeout: '3 days',
+  heartbeatTimeout: '30 seconds',
+  cancellationType,
+  retry: { ...retry, maximumInterval: '5 minutes', maximumAttempts: 500 },
+});
+
+/** A training attempt of days. One try only: after each ending the workflow decides, and records why. */
+export const training = proxyActivities<Pick<GpuActivities, 'runTraining'>>({
+  taskQueue: taskQueues.gpu,
+  startToCloseTimeout: '14 days',
+  // A dead worker is noticed within 20 s. Short is safe, since its trainer lives on and the next attempt adopts it.
+  heartbeatTimeout: '20 seconds',
+  cancellationType,
+  retry: { maximumAttempts: 1 },
+});
+
+/** The COCO test: minutes to an hour. Tried again, since a running test is adopted and inference is never repeated. */
+export const testing = proxyActivities<Pick<GpuActivities, 'runTest'>>({
+  taskQueue: taskQueues.gpu,
+  startToCloseTimeout: '1 day',
+  heartbeatTimeout: '20 seconds',
+  cancellationType,
+  retry: { ...retry, maximumInterval: '1 minute', maximumAttempts: 5 },
+});

@@ -1,0 +1,56 @@
+import { ApplicationFailure, isCancellation } from '@temporalio/workflow';
+import type { ErrorCode } from '../configs/errors.ts';
+import { inputRefusal, parseRunInput } from '../configs/parse-input.ts';
+import type { ReportRef, RunInput } from '../configs/schema.ts';
+import { control, testing, transfer } from './policies.ts';
+import { StatusBoard } from './status-board.ts';
+import { trainUntilFinished } from './train-until-finished.ts';
+
+/**
+ * The seed's job from data to report. Takes `unknown`, because any Temporal CLI may start it with anything.
+ * @throws ApplicationFailure, non-retryable, of a type in configs/errors.ts.
+ */
+export async function trainDetector(rawInput: unknown): Promise<ReportRef> {
+  const input = requireValid(rawInput);
+  const board = new StatusBoard(input);
+  try {
+    return await runPipeline(input, board);
+  } catch (error) {
+    board.enter(isCancellation(error) ? 'cancelled' : 'failed');
+    throw error;
+  }
+}
+
+async function runPipeline(input: RunInput, board: StatusBoard): Promise<ReportRef> {
+  const startedAt = Date.now() / 1000;
+  const plan = await control.resolvePlan(input);
+
+  board.enter('fetching');
+  const [dataset, weights] = await Promise.all([transfer.fetchDataset(plan), transfer.fetchWeights(plan)]);
+
+  board.enter('training');
+  await trainUntilFinished({ plan, dataset, weights }, board);
+
+  board.enter('testing');
+  const metrics = await testing.runTest({ plan, dataset });
+
+  board.enter('reporting');
+  const { attempts, decisions } = board;
+  const report = await control.writeReport({
+    plan,
+    metrics,
+    attempts: [...attempts],
+    decisions: [...decisions],
+    startedAt,
+  });
+  board.finish(report.uri, report.bbox.AP, report.segm.AP);
+  return report;
+}
+
+/** A ZodError thrown here would fail the workflow task, which Temporal retries for ever: so it becomes a failure of the run. */
+function requireValid(rawInput: unknown): RunInput {
+  const parsed = parseRunInput(rawInput);
+  if (parsed.ok) return parsed.input;
+  const code: ErrorCode = 'InvalidInput';
+  throw ApplicationFailure.nonRetryable(inputRefusal(parsed.problems), code);
+}
