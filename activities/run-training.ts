@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises';
-import { Context } from '@temporalio/activity';
+import { Context, log } from '@temporalio/activity';
 import { progressSignalName } from '../configs/names.ts';
 import { runFolder } from '../configs/paths.ts';
 import type { Attempt, FetchedDataset, FetchedWeights, Progress, RunPlan, TrainerEvent } from '../configs/schema.ts';
@@ -59,11 +59,11 @@ export const createRunTraining =
 
 /** Best effort: a signal that is lost while the server is down is made good by the next one, and by the result. */
 async function tellWorkflow(progress: Progress): Promise<void> {
-  const { client, info } = Context.current();
-  if (info.workflowExecution === undefined) return;
-  const { workflowId, runId } = info.workflowExecution;
-  await client.workflow
-    .getHandle(workflowId, runId)
-    .signal(progressSignalName, progress)
-    .catch(() => undefined);
+  try {
+    const { client, info } = Context.current();
+    const { workflowId, runId } = info.workflowExecution ?? {};
+    if (workflowId !== undefined) await client.workflow.getHandle(workflowId, runId).signal(progressSignalName, progress);
+  } catch (error) {
+    log.warn('could not tell the workflow how the training goes', { error });
+  }
 }

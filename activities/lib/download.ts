@@ -60,10 +60,10 @@ const fetchTarget = async (download: Download, part: PartFile): Promise<Download
   return { bytes, sha256, reused: false, resumedFromBytes };
 };
 
-/** With a known hash any prefix may be tried; without one it must be of a named version of a file still in the list. */
-const isUsable = (source: PartSource, bytes: number, { urls, bytes: expected, sha256 }: Download): boolean => {
+/** With a known hash any prefix may be tried; without one its source must have named the version. */
+const isUsable = (source: PartSource, bytes: number, { bytes: expected, sha256 }: Download): boolean => {
   if (bytes > (expected ?? source.bytes ?? Infinity)) return false;
-  return sha256 !== null || (urls.includes(source.url) && validatorOf(source) !== null);
+  return sha256 !== null || validatorOf(source) !== null;
 };
 
 const hashingOf = ({ signal, bytes: totalBytes, onProgress }: Download): Hashing => ({

@@ -1,4 +1,4 @@
-import { errorCatalogue, type ErrorCode } from '../../configs/errors.ts';
+import { errorCatalogue } from '../../configs/errors.ts';
 import { CodedError } from './coded-error.ts';
 import type { PartFile } from './part-file.ts';
 import { receiveRest, type WantedFile } from './receive-rest.ts';
@@ -11,7 +11,8 @@ export const fetchFromMirrors = async (urls: readonly string[], wanted: WantedFi
     try {
       return await fetchAndCheck(url, wanted, part);
     } catch (error) {
-      if (!isFaultOfSource(error)) throw error;
+      // Coded here means the fault of this source; the rest is about our disk, or an abort.
+      if (!(error instanceof CodedError)) throw error;
       failures.push(error);
     }
   }
@@ -43,11 +44,6 @@ const findMismatch = async (url: string, wanted: WantedFile, part: PartFile): Pr
   if (wanted.sha256 === null || wanted.sha256 === part.sha256) return null;
   return `Expected ${showUrl(url)} to have the sha256 ${wanted.sha256}, got ${part.sha256} (${part.bytes} bytes).`;
 };
-
-const faultsOfSource = new Set<ErrorCode>(['DownloadFailed', 'DownloadRefused', 'SourceChanged', 'ChecksumMismatch']);
-
-const isFaultOfSource = (error: unknown): error is CodedError =>
-  error instanceof CodedError && faultsOfSource.has(error.code);
 
 /** One error for all mirrors; worth another try when any of them is. */
 const joinFailures = (failures: readonly CodedError[], part: PartFile): CodedError => {

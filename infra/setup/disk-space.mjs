@@ -1,4 +1,4 @@
-import { existsSync, statfsSync, statSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, statfsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { SetupFailure } from './failure.mjs';
 
@@ -16,6 +16,14 @@ export function requireSpaceForCache(root, cacheFolder, neededBytes) {
   const existing = nearestExisting(cacheFolder);
   if (statSync(existing).dev === statSync(root).dev) return;
   requireSpace(existing, neededBytes);
+}
+
+export function sizeOf(folder) {
+  if (!existsSync(folder)) return 0;
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  return files.reduce((sum, { parentPath, path: folderOfFile, name }) => {
+    return sum + lstatSync(path.join(parentPath ?? folderOfFile, name)).size;
+  }, 0);
 }
 
 function nearestExisting(folder) {

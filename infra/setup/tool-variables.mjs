@@ -4,10 +4,11 @@ const systemCertificates = '/etc/ssl/certs/ca-certificates.crt';
 
 /** The environment of npm, pip and uv: the caller's, without what would turn a locked installation into another one. */
 export function toolVariables() {
-  const { FORCE_COLOR, VIRTUAL_ENV, ...inherited } = process.env;
   return {
     ...trustOfTheSystem(),
-    ...inherited,
+    ...process.env,
+    FORCE_COLOR: undefined,
+    VIRTUAL_ENV: undefined,
     NO_COLOR: '1',
     // Personal pip settings that contradict `--target`.
     PIP_USER: '0',

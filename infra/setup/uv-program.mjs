@@ -9,7 +9,7 @@ export function uvProgram(root) {
   const lockFile = path.join(root, 'trainer/requirements-uv.lock');
   return {
     name: 'uv',
-    title: 'uv, which installs the Python packages (about 40 MB)',
+    title: 'uv, which installs the Python packages (18 MB to download)',
     stampFile: path.join(folder, '.everswin-stamp'),
     describe: () =>
       formatFacts({

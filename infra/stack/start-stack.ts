@@ -83,7 +83,7 @@ export async function startStack({ home, device, say }: StackOptions): Promise<R
   return { file, stop };
 }
 
-async function waitForServer(address: string, log: string): Promise<void> {
+export async function waitForServer(address: string, log: string): Promise<void> {
   const deadline = performance.now() + serverReadyWithinMs;
   for (;;) {
     try {

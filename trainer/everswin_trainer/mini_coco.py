@@ -97,7 +97,9 @@ def _draw_split(draws: Draws, first: int, count: int) -> tuple[dict[str, tuple[b
             # One crowd a split, in its first image.
             found = _draw_objects(draws, canvas, with_crowd=index == 0)
         for annotation in found:
-            annotations.append(annotation | {"image_id": image_id, "id": 1 + 2 * (first * MAX_OBJECTS + len(annotations))})
+            annotations.append(
+                annotation | {"image_id": image_id, "id": 1 + 2 * (first * MAX_OBJECTS + len(annotations))}
+            )
         name = f"{image_id:012d}.jpg"
         done, jpeg = cv2.imencode(".jpg", canvas.astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, 90])
         assert done
@@ -139,7 +141,9 @@ def _draw_objects(draws: Draws, canvas: np.ndarray, with_crowd: bool) -> list[di
     return found
 
 
-def _free_box(draws: Draws, canvas: np.ndarray, taken: list[tuple[int, int, int, int]]) -> tuple[int, int, int, int] | None:
+def _free_box(
+    draws: Draws, canvas: np.ndarray, taken: list[tuple[int, int, int, int]]
+) -> tuple[int, int, int, int] | None:
     """x, y, width, height of a place at least 3 px away from the border and from every taken box, or None."""
     height, width = canvas.shape[:2]
     w, h = (draws.between(*OBJECT_PIXELS) for _ in range(2))

@@ -9,7 +9,7 @@ import { drawSetup } from './setup-section.ts';
 
 /** One page that needs nothing else: no script, no network, nothing unescaped. */
 export const renderHtml = (report: Report): string =>
-  `${markup`<!doctype html>
+  markup`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -35,4 +35,4 @@ ${drawSetup(report)}
 </main>
 </body>
 </html>
-`}`;
+`.toString();

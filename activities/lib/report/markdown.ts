@@ -83,4 +83,4 @@ const escapeMarkdown = (text: string): string =>
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')
     .replaceAll('>', '&gt;')
-    .replace(/[\\`*_{}[\]|#~@]/g, (sign) => `\\${sign}`);
+    .replace(/[\\`*_{}[\]|#~]/g, (sign) => `\\${sign}`);

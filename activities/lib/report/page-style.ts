@@ -24,7 +24,7 @@ th:first-child, td:first-child { padding-left: 0; }
 th:last-child, td:last-child { padding-right: 0; }
 thead th { border-bottom: 1px solid var(--line); color: var(--soft); font-size: 0.8rem; vertical-align: bottom; }
 .number, .results td { text-align: right; white-space: nowrap; }
-.results { margin-bottom: 1rem; }
+.results { width: auto; margin-bottom: 1rem; }
 .results th div { display: flex; align-items: baseline; }
 .results th b { flex: none; width: 4.2rem; font-weight: 500; }
 .results th span { color: var(--soft); font-size: 0.74rem; white-space: nowrap; }
@@ -44,10 +44,11 @@ figcaption b { font-weight: 600; }
 .key svg { width: 18px; height: 12px; }
 figure > svg { display: block; width: 100%; height: auto; overflow: visible; }
 svg path { fill: none; }
-svg text { fill: var(--soft); font-size: 12px; font-variant-numeric: tabular-nums; }
+svg text { fill: var(--soft); font-size: 10.5px; font-variant-numeric: tabular-nums; }
 .grid { stroke: var(--line); }
 .base, .notch { stroke: var(--soft); stroke-opacity: 0.6; }
 .series path, svg.s1 path, svg.s2 path { stroke-width: 1.6; stroke-linecap: round; stroke-linejoin: round; }
+.series .dense { stroke-width: 1; }
 .s1 path { stroke: var(--first); } .s1 circle { fill: var(--first); }
 .s2 path { stroke: var(--second); } .s2 circle { fill: var(--second); }
 .stop path { stroke: var(--stop); stroke-width: 1.25; stroke-dasharray: 3 3; }
@@ -77,7 +78,8 @@ ul { margin: 0; padding-left: 1.1rem; font-size: 0.875rem; overflow-wrap: anywhe
   .verdict { font-size: 1.08rem; }
   figure > svg text { font-size: 21px; }
   .results th div { display: block; width: 3.6rem; }
-  .results th span { display: block; width: max-content; font-size: 0.66rem; line-height: 1.3; }
+  .results th span { display: block; width: calc(100vw - 2rem); font-size: 0.62rem; line-height: 1.3; white-space: normal; }
+  .results { width: 100%; }
   .results thead th { white-space: normal; }
   .results .difference { min-width: 0; }
   .events, .events tbody { display: block; }
@@ -86,7 +88,7 @@ ul { margin: 0; padding-left: 1.1rem; font-size: 0.875rem; overflow-wrap: anywhe
   .events .more { border-top: 0; padding-top: 0; }
   .events .more td:first-child { display: none; }
   .events tbody th, .events tbody td { border: 0; padding: 0; }
-  .events .what, .events .more td { flex-basis: 100%; min-width: 0; }
+  .events .what, .events .more td { order: 1; flex-basis: 100%; min-width: 0; }
   .events [data-label]::before { content: attr(data-label) ' '; color: var(--soft); }
   .facts { grid-template-columns: minmax(4rem, 8.5rem) 1fr; }
   th, td { padding-inline: 0.4rem; }

@@ -3,17 +3,23 @@ import type { Attempt, Decision, Report, TimelineEvent } from '../../../configs/
 import { maximum, minimum } from './axis.ts';
 import { formatCount, formatDuration, formatInstant, formatPlural } from './time-text.ts';
 
-/** Unix seconds that the timeline counts from: the first thing known of the run. */
-export const findStart = (report: Report): number =>
-  minimum([report.createdAt, ...report.timeline.map(({ at }) => at), ...report.attempts.map((one) => one.startedAt)]);
+/** Unix seconds that the timeline counts from: when the run began, or the first thing known of it if that is earlier. */
+export const findStart = ({ createdAt, seconds, timeline, attempts }: Report): number =>
+  minimum([createdAt - seconds.total, ...timeline.map(({ at }) => at), ...attempts.map((one) => one.startedAt)]);
 
 /** `36 epochs on 4 GPUs · 3 d 14 h in all, 3 d 11 h of it training · finished 2026-08-14 09:31 UTC` */
-export const summarizeRun = ({ plan, seconds, createdAt }: Report): string =>
-  [
-    `${formatPlural(plan.epochs, 'epoch')} on ${formatPlural(plan.gpus, 'GPU')}`,
+export const summarizeRun = (report: Report): string => {
+  const { plan, seconds, createdAt } = report;
+  return [
+    `${formatPlural(plan.epochs, 'epoch')} on ${countDevices(report)}`,
     `${formatDuration(seconds.total)} in all, ${formatDuration(seconds.training)} of it training`,
     `finished ${formatInstant(createdAt)}`,
   ].join(' · ');
+};
+
+/** `4 GPUs`; the demo trains on a CPU, where each rank of the plan is a process. */
+export const countDevices = ({ plan, environment }: Report): string =>
+  formatPlural(plan.gpus, environment['device'] === 'cpu' ? 'CPU rank' : 'GPU');
 
 /** `Steps repeated: 412 of 263,844 (0.16 %).` */
 export function describeRepeatedSteps({ stepsRepeated, curves, attempts }: Report): string {

@@ -1,7 +1,7 @@
 import type { Report } from '../../../configs/schema.ts';
 import { type Markup, markup } from './markup.ts';
 import { repeatCommand } from './repeat-command.ts';
-import { listHashes } from './run-facts.ts';
+import { countDevices, listHashes } from './run-facts.ts';
 import { formatCount, formatPlural } from './time-text.ts';
 
 /** What was run, on what, and how to run it again. */
@@ -22,14 +22,14 @@ ${drawFacts(Object.entries({ everswin: report.plan.versions.everswin, ...report.
 <p class="note">To train anew beside this run, change the name in the workflow id and in the input.</p>
 </section>`;
 
-const listPlan = ({ plan }: Report): readonly (readonly [string, string])[] => [
+const listPlan = (report: Report): readonly (readonly [string, string])[] => {const { plan } = report; return [
   ['recipe', plan.recipe.name],
   ['data set', plan.dataset.id],
   ['backbone weights', plan.weights.backbone.id],
   ['length', formatPlural(plan.epochs, 'epoch')],
-  ['batch', `${formatPlural(plan.gpus, 'GPU')} × ${formatPlural(plan.batchPerGpu, 'image')}`],
+  ['batch', `${countDevices(report)} × ${formatPlural(plan.batchPerGpu, 'image')}`],
   ['seed', String(plan.seed)],
-  ['loader processes', `${formatCount(plan.loaderWorkers)} per GPU`],
+  ['loader processes', `${formatCount(plan.loaderWorkers)} for each`],
   [
     'checkpoints',
     `every ${plan.checkpoint.everyMinutes} min and every epoch, the last ${plan.checkpoint.keepLast} kept`,

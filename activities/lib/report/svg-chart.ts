@@ -106,7 +106,7 @@ function drawLine(points: readonly CurvePoint[], index: number, { toX, toY }: Fr
     return (points[at - 1]?.y ?? null) === null ? `M${place}h0` : `L${place}`;
   });
   const dots = measured.length > maxDots ? [] : measured;
-  return markup`<g class="series s${index + 1}"><path d="${d.join('')}"/>${dots.map(({ x, y }) => markup`<circle cx="${round(x)}" cy="${round(y)}" r="2.5"/>`)}</g>`;
+  return markup`<g class="series s${index + 1}"><path${measured.length > maxDots ? markup` class="dense"` : ''} d="${d.join('')}"/>${dots.map(({ x, y }) => markup`<circle cx="${round(x)}" cy="${round(y)}" r="2.5"/>`)}</g>`;
 }
 
 /** A stop runs the whole height, a new beginning sits on the base line: both show where they fall together. */

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -180,7 +180,7 @@ describe('a download that broke off', () => {
     expect(await fetchFrom(server.url)).toHaveProperty('resumedFromBytes', 1000);
   });
 
-  it('goes on after kill -9 of the process that fetched', async () => {
+  it('goes on after kill -9 of the process that fetched', { timeout: 30_000 }, async () => {
     const server = await serve(stallAfter(half), tellTheTruth);
     const child = startFetchChild('download', folder, { urls: [server.url], target, bytes, sha256, stallMs: 60_000 });
     while (!existsSync(`${target}.part`) || partBytes() < half) await sleep(20);
@@ -250,9 +250,9 @@ describe('a server that lies about the content', () => {
     expect(partBytes()).toBe(half);
   });
 
-  it('is stopped when it sends more than the file has', async () => {
+  it.each([sha256, null])('is stopped when it sends more than the file has (sha256 %s)', async (known) => {
     const server = await serve(sendTooMuch);
-    expect(await failureOf(fetchFrom(server.url))).toHaveProperty('code', 'ChecksumMismatch');
+    expect(await failureOf(fetchFrom(server.url, { sha256: known }))).toHaveProperty('code', 'ChecksumMismatch');
     await expectNothing();
   });
 
@@ -313,6 +313,20 @@ describe('a file that changes while it is fetched', () => {
     await failureOf(fetchFrom(server.url));
     expect(await fetchFrom(server.url)).toHaveProperty('resumedFromBytes', 0);
     expect(server.requests[1]?.ifRange).toBe('Thu, 01 Jan 2026 00:00:00 GMT');
+    expectWhole();
+  });
+
+  it('is fetched from zero when its size has changed under the same ETag', async () => {
+    const server = await serve(resetWith(half, { 'content-length': bytes + 1 }), tellTheTruth);
+    await failureOf(fetchFrom(server.url, { bytes: null }));
+    expect(await fetchFrom(server.url, { bytes: null })).toHaveProperty('resumedFromBytes', 0);
+    expectWhole();
+  });
+
+  it('is fetched from zero when neither a hash nor its server could tell', async () => {
+    const server = await serve(resetWith(half, { etag: '', 'last-modified': '' }), tellTheTruth);
+    await failureOf(fetchFrom(server.url, { sha256: null }));
+    expect(await fetchFrom(server.url, { sha256: null })).toHaveProperty('resumedFromBytes', 0);
     expectWhole();
   });
 
@@ -470,7 +484,7 @@ describe('several mirrors', () => {
 });
 
 describe('the disk', () => {
-  it('that is full is named, and what arrived is kept', async (context) => {
+  it('that is full is named, and what arrived is kept', { timeout: 30_000 }, async (context) => {
     if (!(await canMountSmallDisk(folder))) context.skip();
     const server = await serve(tellTheTruth);
     const options = { urls: [server.url], target, bytes, sha256, stallMs: 5_000 };
@@ -478,6 +492,14 @@ describe('the disk', () => {
     expect(code).toBe('DiskFull');
     expect(message).toContain(`downloading ${target}.part`);
     expect(left).toEqual(['file.bin.part', 'file.bin.part.json']);
+  });
+
+  it('on which another process took the part away gives no broken file', async () => {
+    const server = await serve(tellTheTruth);
+    const onProgress = (): void => rmSync(`${target}.part`, { force: true });
+    const failure = await failureOf(fetchFrom(server.url, { onProgress }));
+    expect(failure).toMatchObject({ code: 'ChecksumMismatch', message: expect.stringContaining('got 0') });
+    await expectNothing();
   });
 
   it('that has no such folder is no fault of the server', async () => {

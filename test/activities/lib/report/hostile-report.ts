@@ -1,0 +1,33 @@
+import type { Report, RunPlan } from '../../../../configs/schema.ts';
+import { sampleAttempt, samplePlan, sampleReport } from '../../../fixtures/sample-report.ts';
+
+/** Closes a script, an attribute, a comment, a table cell, a code span and a CDATA section, and turns the text around. */
+export const hostile = `</script></style><img src=x onerror=alert(1)> "' | \`x\` ]]> --> &amp; [a](javascript:b)\u202e\u001b[31m`;
+
+const plan: RunPlan = {
+  ...samplePlan,
+  runId: hostile,
+  planHash: hostile,
+  recipe: { name: hostile, sha256: hostile },
+  dataset: { ...samplePlan.dataset, id: hostile, contentKey: hostile },
+  weights: { backbone: { id: hostile, source: { ...samplePlan.weights.backbone.source, sha256: hostile } } },
+  versions: { everswin: hostile, trainerLock: hostile },
+};
+
+/** A report in which every free text is hostile. */
+export const hostileReport = (): Report => {
+  const { metrics } = sampleReport();
+  return sampleReport({
+    runId: hostile,
+    verdict: hostile,
+    plan,
+    recipeText: hostile,
+    metrics: { ...metrics, checkpoint: hostile, checkpointSha256: hostile },
+    references: [{ label: hostile, source: hostile, bbox: {}, segm: {} }],
+    timeline: [{ at: 1, kind: 'crashed', what: `${hostile}\n${hostile}`, iteration: 50 }],
+    attempts: [sampleAttempt({ ending: 'crashed', resumedFrom: hostile, cause: hostile, logTail: [hostile, hostile] })],
+    decisions: [{ at: 1, attempt: 1, next: 'again', why: hostile }],
+    warnings: [hostile],
+    environment: { [hostile]: hostile },
+  });
+};

@@ -1,0 +1,77 @@
+/** A run of the mini-trainer: the real supervisor, files and endings, in a folder of its own and in a second or two. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { hostname, tmpdir } from 'node:os';
+import type { ActivityDependencies } from '../../activities/dependencies.ts';
+import { localStore } from '../../activities/lib/artifact-store.ts';
+import { isAlive } from '../../activities/lib/live-process.ts';
+import { testArgv } from '../../activities/lib/trainer-argv.ts';
+import { findLiveJob } from '../../activities/lib/trainer-process.ts';
+import { runFolder } from '../../configs/paths.ts';
+import type { FetchedDataset, FetchedWeights, RunPlan } from '../../configs/schema.ts';
+import { projectRoot, python, recipesFolder } from './project.ts';
+
+const hash = (digit: string) => digit.repeat(64);
+
+export const miniPlan: RunPlan = {
+  v: 1,
+  runId: 'mini',
+  planHash: hash('a'),
+  recipe: { name: 'mini', sha256: hash('b') },
+  dataset: { id: 'none', contentKey: hash('c'), archives: [] },
+  weights: {
+    backbone: { id: 'none', source: { file: 'none.pth', urls: ['demo:none.pth'], bytes: 1, sha256: hash('d') } },
+  },
+  epochs: 3,
+  gpus: 1,
+  batchPerGpu: 1,
+  seed: 7,
+  loaderWorkers: 0,
+  logEverySteps: 1,
+  checkpoint: { everyMinutes: 10, keepLast: 3 },
+  versions: { everswin: '0.0.0', trainerLock: hash('e') },
+  references: [],
+};
+
+export const miniDataset: FetchedDataset = { root: '/none', contentKey: hash('c'), bytes: 0, reused: true, files: 0 };
+export const miniWeights: FetchedWeights = { path: '/none.pth', sha256: hash('d'), bytes: 1, reused: true, parameters: 0 };
+
+export interface MiniRun {
+  dependencies: ActivityDependencies;
+  folder: ReturnType<typeof runFolder>;
+  /** Kills what is left of the run and removes its folder. */
+  remove: () => Promise<void>;
+}
+
+/** @param switches of `everswin_trainer mini`, such as `--fail-at-step 5`. */
+export async function createMiniRun(...switches: string[]): Promise<MiniRun> {
+  const home = await mkdtemp(`${tmpdir()}/everswin-mini-`);
+  const folder = runFolder(home, miniPlan.runId);
+  const dependencies: ActivityDependencies = {
+    home,
+    recipesFolder,
+    catalog: { datasets: {}, weights: {} },
+    python: { executable: python, env: { PYTHONPATH: `${projectRoot}/trainer`, PATH: '/usr/bin:/bin' } },
+    programs: {
+      train: (_plan, files, job) => [
+        ...['-m', 'everswin_trainer', 'mini', '--plan', files.plan, '--job-dir', job.dir],
+        ...(files.resume === undefined ? [] : ['--resume', files.resume]),
+        ...switches,
+      ],
+      test: testArgv,
+    },
+    device: 'cpu',
+    store: localStore(`${home}/store`),
+    demoUrl: undefined,
+    versions: { everswin: '0.0.0', trainerLock: hash('e') },
+  };
+  return { dependencies, folder, remove: () => removeRun(home, folder) };
+}
+
+async function removeRun(home: string, folder: ReturnType<typeof runFolder>): Promise<void> {
+  const running = await findLiveJob(folder.train);
+  if (running !== undefined && running.owner.host === hostname()) {
+    process.kill(running.owner.pid, 'SIGKILL');
+    while (await isAlive(running.owner)) await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  await rm(home, { recursive: true, force: true });
+}

@@ -1,0 +1,73 @@
+import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync } from 'node:fs';
+import { realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { execa } from 'execa';
+
+const repository = join(import.meta.dirname, '../..');
+const fixtures = join(repository, 'test/fixtures/setup');
+
+/** A fresh clone on a machine with the given programs and nothing else: only what the set-up reads is in it. */
+export interface ScratchProject {
+  readonly folder: string;
+  /** Starts the set-up; resolves whatever the ending. */
+  readonly start: (args: string[], env: Record<string, string>) => ReturnType<typeof spawnBootstrap>;
+  /** What the fake npm, pip and uv were asked since the last look. */
+  readonly takeCalls: () => string[];
+  readonly remove: () => void;
+}
+
+export function createScratchProject(programs: string[]): ScratchProject {
+  const parent = realpathSync(mkdtempSync(join(tmpdir(), 'everswin-setup-')));
+  const [folder, bin, home] = [join(parent, 'project'), join(parent, 'bin'), join(parent, 'home')];
+  for (const needed of [join(folder, 'infra'), join(folder, 'trainer'), bin, home]) {
+    mkdirSync(needed, { recursive: true });
+  }
+  cpSync(join(repository, 'infra/setup'), join(folder, 'infra/setup'), { recursive: true });
+  copyFileSync(join(repository, 'infra/bootstrap.mjs'), join(folder, 'infra/bootstrap.mjs'));
+  copyFileSync(join(repository, 'package.json'), join(folder, 'package.json'));
+  copyFileSync(join(fixtures, 'program.mjs'), join(folder, 'program.mjs'));
+  for (const lock of lockFiles) writeFileSync(join(folder, lock), 'first\n');
+  for (const program of programs) installFake(bin, program);
+  for (const tool of ['cp', 'ln', 'mkdir', 'sleep']) symlinkSync(join('/bin', tool), join(bin, tool));
+  const calls = join(parent, 'calls');
+  return {
+    folder,
+    start: (args, env) => spawnBootstrap(args, folder, { PATH: bin, HOME: home, FAKE_CALLS: calls, ...env }),
+    takeCalls: () => {
+      const lines = existsSync(calls) ? readFileSync(calls, 'utf8').trimEnd().split('\n') : [];
+      rmSync(calls, { force: true });
+      return lines;
+    },
+    remove: () => rmSync(parent, { recursive: true, force: true }),
+  };
+}
+
+const lockFiles = [
+  'package-lock.json',
+  'trainer/requirements.lock',
+  'trainer/requirements-build.lock',
+  'trainer/requirements-uv.lock',
+];
+
+/** `python3.12=refusing-python` installs that fixture under another name. */
+function installFake(bin: string, program: string): void {
+  const [name = program, fixture = name] = program.split('=');
+  copyFileSync(join(fixtures, fixture), join(bin, name));
+  chmodSync(join(bin, name), 0o755);
+}
+
+/** The Node option that loads a fixture before the set-up. */
+export function preload(fixture: string): Record<string, string> {
+  return { NODE_OPTIONS: `--import ${join(fixtures, fixture)}` };
+}
+
+function spawnBootstrap(args: string[], cwd: string, env: Record<string, string>) {
+  return execa(process.execPath, ['infra/bootstrap.mjs', ...args], {
+    cwd,
+    env,
+    extendEnv: false,
+    reject: false,
+    all: true,
+  });
+}

@@ -1,0 +1,32 @@
+/** One Temporal dev server for all tests of a run: the pinned binary, a free port, nothing downloaded. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import type { TestProject } from 'vitest/node';
+import { findFreePort } from '../../infra/stack/free-port.ts';
+import { KeptAlive } from '../../infra/stack/keep-alive.ts';
+import { waitForServer } from '../../infra/stack/start-stack.ts';
+import { devServerArgv } from '../../infra/stack/temporal-cli.ts';
+import { pinnedTemporal } from './project.ts';
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    temporalAddress: string;
+  }
+}
+
+export default async function startTemporal(project: TestProject): Promise<() => Promise<void>> {
+  const folder = await mkdtemp(`${tmpdir()}/everswin-temporal-`);
+  const port = await findFreePort(0);
+  const argv = devServerArgv({ port, uiPort: await findFreePort(0) }, `${folder}/temporal.db`);
+  const log = `${folder}/server.log`;
+  const server = new KeptAlive(
+    { name: 'temporal-server', executable: pinnedTemporal, argv, env: {}, log, graceMs: 5_000 },
+    (death) => console.error('the Temporal server of the tests died', death),
+  );
+  await waitForServer(`127.0.0.1:${port}`, log);
+  project.provide('temporalAddress', `127.0.0.1:${port}`);
+  return async () => {
+    await server.stop();
+    await rm(folder, { recursive: true, force: true });
+  };
+}

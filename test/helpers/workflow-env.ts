@@ -1,0 +1,84 @@
+/** Workers with stubbed activities against the real Temporal server of the test run. */
+import { Client, Connection } from '@temporalio/client';
+import { bundleWorkflowCode, NativeConnection, Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
+import { inject } from 'vitest';
+import type { ControlActivities, GpuActivities } from '../../activities/index.ts';
+import { taskQueues } from '../../configs/names.ts';
+import type { Attempt, EvalMetrics, ReportRef, RunInput } from '../../configs/schema.ts';
+import { miniDataset, miniPlan, miniWeights } from './mini-run.ts';
+import { projectRoot } from './project.ts';
+
+export type StubbedActivities = ControlActivities & GpuActivities;
+
+let bundle: Promise<WorkflowBundleWithSourceMap> | undefined;
+const quiet = { trace() {}, debug() {}, info() {}, warn() {}, error() {}, log() {} };
+
+/** Runs `body` while both workers work on the given activities. */
+export async function withWorkers<T>(
+  activities: Partial<StubbedActivities>,
+  body: (client: Client) => Promise<T>,
+): Promise<T> {
+  const address = inject('temporalAddress');
+  bundle ??= bundleWorkflowCode({ workflowsPath: `${projectRoot}/workflows/index.ts`, logger: quiet });
+  const workflowBundle = await bundle;
+  const connection = await NativeConnection.connect({ address });
+  const client = new Client({ connection: await Connection.connect({ address }) });
+  const all = { ...happyActivities, ...activities };
+  const workers = await Promise.all([
+    Worker.create({ connection, taskQueue: taskQueues.control, workflowBundle, activities: all }),
+    Worker.create({ connection, taskQueue: taskQueues.gpu, activities: all, maxHeartbeatThrottleInterval: '200ms' }),
+  ]);
+  const [first, second] = workers;
+  if (first === undefined || second === undefined) throw new Error('two workers were made');
+  try {
+    return await first.runUntil(second.runUntil(body(client)));
+  } finally {
+    await client.connection.close();
+    await connection.close();
+  }
+}
+
+let count = 0;
+/** A valid input under a name that no other test has. */
+export const freshInput = (): RunInput => ({
+  version: 1,
+  name: `test-${process.pid}-${count++}`,
+  recipe: 'mini',
+  dataset: 'none',
+  weights: { backbone: 'none' },
+  epochs: 3,
+  gpus: 1,
+  batchPerGpu: 1,
+  seed: 7,
+  loaderWorkers: 0,
+  logEverySteps: 1,
+  checkpoint: { everyMinutes: 10, keepLast: 3 },
+});
+
+export const anAttempt = (change: Partial<Attempt>): Attempt => ({
+  ...{ attempt: 1, fence: 1, ending: 'finished', adopted: false, resumedFrom: null },
+  ...{ fromIteration: 0, toIteration: 30, checkpointIteration: 30, cause: null, logTail: [], startedAt: 1, endedAt: 2 },
+  ...change,
+});
+
+const twelve = {
+  ...{ AP: 0.5, AP50: 0.7, AP75: 0.6, APs: 0.3, APm: 0.5, APl: 0.6 },
+  ...{ AR100: 0.6, AR300: 0.6, AR1000: 0.6, ARs: 0.4, ARm: 0.6, ARl: 0.7 },
+};
+export const someMetrics: EvalMetrics = {
+  ...{ v: 1, checkpoint: 'e003-i000030.pth', checkpointSha256: 'a'.repeat(64), images: 24 },
+  ...{ bbox: twelve, segm: twelve, seconds: 1 },
+};
+const aReport: ReportRef = {
+  ...{ uri: 'file:///report/index.html', sha256: 'a'.repeat(64), bytes: 10 },
+  ...{ bbox: twelve, segm: twelve, verdict: 'Box AP 50.0 and mask AP 50.0.' },
+};
+
+const happyActivities: StubbedActivities = {
+  resolvePlan: (input) => Promise.resolve({ ...miniPlan, runId: input.name }),
+  fetchDataset: () => Promise.resolve(miniDataset),
+  fetchWeights: () => Promise.resolve(miniWeights),
+  runTraining: ({ attempt }) => Promise.resolve(anAttempt({ attempt })),
+  runTest: () => Promise.resolve(someMetrics),
+  writeReport: () => Promise.resolve(aReport),
+};

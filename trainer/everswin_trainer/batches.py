@@ -1,0 +1,31 @@
+"""Where in an epoch the data loader begins."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from mmdet.registry import DATA_SAMPLERS
+from torch.utils.data import BatchSampler, Sampler
+
+
+@DATA_SAMPLERS.register_module()
+class ResumableBatchSampler(BatchSampler):
+    """The recipe's batch sampler, of which the next epoch alone leaves out the first `skip` batches.
+
+    It leaves out indices: no image of a skipped batch is read.
+    """
+
+    def __init__(self, sampler: Sampler, batch_size: int, inner: dict[str, Any]) -> None:
+        self.inner = DATA_SAMPLERS.build(inner, default_args={"sampler": sampler, "batch_size": batch_size})
+        # MMEngine looks here for the sampler whose order changes with the epoch.
+        self.sampler = sampler
+        self.skip = 0
+
+    def __iter__(self) -> Iterator[list[int]]:
+        skip, self.skip = self.skip, 0
+        for number, batch in enumerate(self.inner):
+            if number >= skip:
+                yield batch
+
+    def __len__(self) -> int:
+        """Of a whole epoch, so that schedules and counts stay what they are."""
+        return len(self.inner)

@@ -1,0 +1,151 @@
+"""Recipe + plan + this machine -> the configuration that MMEngine's Runner is built from."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config, ConfigDict
+
+from .dataset import CocoFolder
+from .plan import Plan
+from .recipe import flatten, milestones
+
+# Everything they would do is done here: whole-or-nothing checkpoints, progress.jsonl.
+REPLACED_HOOKS = ("checkpoint", "visualization")
+
+
+@dataclass(frozen=True)
+class BuiltConfig:
+    """`warnings` says, in words for the report, where the run departs from its recipe."""
+
+    config: Config
+    warnings: list[str]
+
+
+class QuickTextConfig(Config):
+    """MMEngine logs the whole configuration several times; formatting it with yapf takes over a second each time."""
+
+    @property
+    def pretty_text(self) -> str:
+        return flatten(self)
+
+
+def build_config(
+    recipe: Config, plan: Plan, data: CocoFolder, work_dir: Path, device: str, weights: Path | None
+) -> BuiltConfig:
+    """Fills in what a recipe leaves open. `weights` is None where a checkpoint is loaded anyway.
+
+    Raises ValueError if the validation annotations name no classes.
+    """
+    config = QuickTextConfig(recipe.to_dict())
+    warnings: list[str] = []
+    config.default_scope = "mmdet"
+    config.work_dir = str(work_dir)
+    config.launcher = "pytorch"
+    config.randomness = {"seed": plan.seed}
+    config.load_from, config.resume = None, False
+    config.visualizer = {"type": "Visualizer", "vis_backends": None}
+    _set_data(config, plan, data)
+    _set_classes(config.model, len(data.classes()))
+    _set_weights(config.model.backbone, weights)
+    _set_epochs(config, plan, warnings)
+    _set_hooks(config, plan)
+    if device == "cpu":
+        _fit_cpu(config, warnings)
+    return BuiltConfig(config, warnings)
+
+
+def _set_data(config: Config, plan: Plan, data: CocoFolder) -> None:
+    for loader, split in (("train_dataloader", "train"), ("val_dataloader", "val"), ("test_dataloader", "val")):
+        settings = config[loader]
+        settings.num_workers = plan.loader_workers
+        # Workers cannot outlive an epoch if there are none.
+        settings.persistent_workers = plan.loader_workers > 0
+        settings.dataset.update(
+            data_root="",
+            ann_file=str(data.annotations(split)),
+            data_prefix={"img": f"{data.images(split)}/"},
+            metainfo={"classes": data.classes()},
+        )
+    train = config.train_dataloader
+    train.batch_size = plan.batch_per_gpu
+    train.dataset.pipeline.insert(0, ConfigDict(type="SeedSample", seed=plan.seed))
+    inner = train.get("batch_sampler") or {"type": "BatchSampler", "drop_last": False}
+    train.batch_sampler = {"type": "ResumableBatchSampler", "inner": inner}
+    for evaluator in ("val_evaluator", "test_evaluator"):
+        config[evaluator].update(ann_file=str(data.annotations("val")), metric=["bbox", "segm"], format_only=False)
+
+
+def _set_classes(part: Any, count: int) -> None:
+    """Every head's number of classes, however deep it sits."""
+    if isinstance(part, dict):
+        if "num_classes" in part:
+            part["num_classes"] = count
+        for inner in part.values():
+            _set_classes(inner, count)
+    elif isinstance(part, (list, tuple)):
+        for inner in part:
+            _set_classes(inner, count)
+
+
+def _set_weights(backbone: ConfigDict, weights: Path | None) -> None:
+    backbone.init_cfg = {"type": "Pretrained", "checkpoint": str(weights)} if weights else None
+
+
+def _set_epochs(config: Config, plan: Plan, warnings: list[str]) -> None:
+    """Validates after each epoch; a run of another length keeps the shape of the schedule."""
+    recipe_epochs = config.train_cfg.max_epochs
+    config.train_cfg.update(max_epochs=plan.epochs, val_begin=1, val_interval=1)
+    if plan.epochs == recipe_epochs:
+        return
+    before = milestones(config)
+    for one in config.param_scheduler:
+        if not one.get("by_epoch", True):
+            continue
+        for name in ("begin", "end"):
+            if name in one:
+                one[name] = _scaled(one[name], plan.epochs, recipe_epochs)
+        if "milestones" in one:
+            one.milestones = sorted({max(1, _scaled(epoch, plan.epochs, recipe_epochs)) for epoch in one.milestones})
+    warnings.append(
+        f"the plan has {plan.epochs} epochs, the recipe {recipe_epochs}: "
+        f"the learning rate falls after epochs {milestones(config)} instead of {before}"
+    )
+
+
+def _scaled(epoch: int, epochs: int, recipe_epochs: int) -> int:
+    return round(epoch * epochs / recipe_epochs)
+
+
+def _set_hooks(config: Config, plan: Plan) -> None:
+    for name in REPLACED_HOOKS:
+        config.default_hooks.pop(name, None)
+    config.default_hooks.logger.interval = plan.log_every_steps
+
+
+def _fit_cpu(config: Config, warnings: list[str]) -> None:
+    """What only a GPU can do, in the form that a CPU can."""
+    config.env_cfg.dist_cfg = {"backend": "gloo"}
+    config.model_wrapper_cfg = {"type": "MMDistributedDataParallel", "device_ids": None, "broadcast_buffers": False}
+    if config.optim_wrapper.get("type") == "AmpOptimWrapper":
+        config.optim_wrapper.type = "OptimWrapper"
+        for name in ("loss_scale", "dtype"):
+            config.optim_wrapper.pop(name, None)
+        warnings.append("trains in fp32 instead of mixed precision: there is no GPU")
+    if _replace_sync_norm(config.model):
+        warnings.append("normalises each rank's batch by itself (BN instead of SyncBN): there is no GPU")
+
+
+def _replace_sync_norm(part: Any) -> bool:
+    """SyncBN -> BN everywhere; whether there was one."""
+    found = False
+    if isinstance(part, dict):
+        if part.get("type") == "SyncBN":
+            part["type"] = "BN"
+            found = True
+        for inner in part.values():
+            found = _replace_sync_norm(inner) or found
+    elif isinstance(part, (list, tuple)):
+        for inner in part:
+            found = _replace_sync_norm(inner) or found
+    return found

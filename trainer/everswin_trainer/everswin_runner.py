@@ -1,0 +1,34 @@
+"""MMEngine's Runner, resuming from our own checkpoints."""
+
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from .state import bare_model, restore
+
+
+class EverswinRunner(Runner):
+    """Give it a state by `resume_state` to go on from, or by `model_state` to test."""
+
+    resume_state: dict[str, Any] | None = None
+    model_state: dict[str, Any] | None = None
+
+    def load_or_resume(self) -> None:
+        """MMEngine's own would search the folder, trust what it finds and start from scratch when it finds nothing."""
+        if self.resume_state is not None:
+            restore(self, self.resume_state)
+            # Half the memory of a checkpoint; it has done its work.
+            self.resume_state = None
+        elif self.model_state is not None:
+            bare_model(self).load_state_dict(self.model_state)
+            self.model_state = None
+
+    def dump_config(self) -> None:
+        """The recipe's text is in the plan, and this machine's paths are in the log."""
+
+
+def build_runner(config: Config) -> EverswinRunner:
+    runner = EverswinRunner.from_cfg(config)
+    assert isinstance(runner, EverswinRunner)
+    return runner

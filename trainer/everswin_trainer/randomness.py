@@ -1,0 +1,62 @@
+"""Randomness without state: every draw follows from (seed, place in the run), so a resumed run repeats it exactly.
+
+Two places draw: augmentation, seeded anew for each (epoch, sample), and the model (drop path, box sampling), seeded
+anew for each (rank, step). Neither worker processes nor checkpoints have to carry a generator's state.
+"""
+
+import hashlib
+import random
+from multiprocessing.sharedctypes import RawValue
+from typing import Any
+
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform
+from mmdet.registry import TRANSFORMS
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+
+def derive(*place: int | str) -> bytes:
+    """16 bytes that depend on every part of `place` and on nothing else."""
+    return hashlib.blake2b(repr(place).encode(), digest_size=16).digest()
+
+
+def seed_python(entropy: bytes) -> None:
+    """Seeds the two generators that augmentation draws from."""
+    random.seed(entropy)
+    np.random.seed(np.frombuffer(entropy, dtype=np.uint32))
+
+
+@TRANSFORMS.register_module()
+class SeedSample(BaseTransform):
+    """First step of the training pipeline; changes no data."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        # Shared memory, because persistent loader workers are forked once and must learn of every new epoch.
+        self.epoch = RawValue("q", 0)
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        seed_python(derive(self.seed, "sample", self.epoch.value, results["sample_idx"]))
+        return results
+
+
+class RandomnessHook(Hook):
+    """Tells the pipeline the epoch and seeds each step."""
+
+    priority = "VERY_HIGH"
+
+    def __init__(self, seed: int, rank: int) -> None:
+        self._seed = seed
+        self._rank = rank
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        first = runner.train_dataloader.dataset.pipeline.transforms[0]
+        assert isinstance(first, SeedSample), "build_config puts it there"
+        first.epoch.value = runner.epoch
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        entropy = derive(self._seed, "step", self._rank, runner.iter)
+        seed_python(entropy)
+        torch.manual_seed(int.from_bytes(entropy[:8], "little", signed=True))

@@ -1,0 +1,70 @@
+"""This process among the processes of a run, as torchrun counts them, and how they agree."""
+
+import os
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import cv2
+import torch
+import torch.distributed as dist
+
+# torch gives NCCL 10 minutes; COCO's evaluation and a slow disk may keep rank 0 busy for longer.
+TIMEOUT = timedelta(seconds=1800)
+
+
+@dataclass
+class Rank:
+    """`number` of `world` in all, `local` of `local_world` on this machine."""
+
+    number: int
+    world: int
+    local: int
+    local_world: int
+    device: str
+    _control: Any = field(default=None, repr=False)
+
+    @classmethod
+    def from_environment(cls, device: str) -> "Rank":
+        """What torchrun said."""
+        names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
+        missing = [name for name in names if name not in os.environ]
+        if missing:
+            raise ValueError(f"expected {', '.join(missing)} in the environment: start this through torchrun")
+        return cls(*(int(os.environ[name]) for name in names), device)
+
+    @property
+    def is_first(self) -> bool:
+        """Only the first rank writes files."""
+        return self.number == 0
+
+    def connect(self) -> None:
+        """Joins the process group. MMEngine would do it too, but asks for CUDA even on a CPU."""
+        if self.device == "cuda":
+            torch.cuda.set_device(self.local)
+            dist.init_process_group("nccl", timeout=TIMEOUT)
+        else:
+            dist.init_process_group("gloo", timeout=TIMEOUT)
+        if self.world > 1:
+            # Decisions travel between CPUs and never wait for a GPU.
+            self._control = dist.new_group(backend="gloo", timeout=TIMEOUT)
+
+    def any_rank(self, *flags: bool) -> list[bool]:
+        """For each flag, whether any rank raised it: the same answer on every rank, at the same step."""
+        if self._control is None:
+            return list(flags)
+        votes = torch.tensor(flags, dtype=torch.uint8)
+        dist.all_reduce(votes, dist.ReduceOp.MAX, group=self._control)
+        return votes.bool().tolist()
+
+    def gather(self, value: int) -> list[int]:
+        """The value of every rank, by rank."""
+        values: list[Any] = [None] * self.world
+        dist.all_gather_object(values, value)
+        return values
+
+    def set_threads(self) -> None:
+        """Shares the cores among the ranks. On a GPU torchrun's one thread a rank is right; OpenCV's own only harm."""
+        cv2.setNumThreads(0)
+        if self.device == "cpu":
+            torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // self.local_world))

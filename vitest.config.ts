@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    // Real processes, native workers and one Temporal server with fixed queue names: one file at a time.
+    pool: 'forks',
+    fileParallelism: false,
+    globalSetup: ['test/helpers/temporal-server.ts'],
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+  },
+});
