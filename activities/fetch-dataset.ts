@@ -24,7 +24,9 @@ export const createFetchDataset =
         const fetched = [];
         for (const archive of dataset.archives) {
           const { path } = await fetchCatalogFile(archive, folders.archives(dataset.id), {
-            ...{ demoUrl, recordsFolder: folders.recordedHashes, onProgress, signal },
+            demoUrl,
+            onProgress,
+            signal,
           });
           fetched.push({ archive, path });
         }

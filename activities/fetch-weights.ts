@@ -25,7 +25,9 @@ export const createFetchWeights =
       () => details,
       async () => {
         const file = await fetchCatalogFile(backbone.source, folders.weights(backbone.id), {
-          ...{ demoUrl, recordsFolder: folders.recordedHashes, onProgress, signal },
+          demoUrl,
+          onProgress,
+          signal,
         });
         details = 'holding the weights against the recipe';
         const verdictPath = `${file.path}.fits-${recipe.sha256.slice(0, 12)}-${file.sha256.slice(0, 12)}.json`;

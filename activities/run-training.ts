@@ -62,7 +62,8 @@ async function tellWorkflow(progress: Progress): Promise<void> {
   try {
     const { client, info } = Context.current();
     const { workflowId, runId } = info.workflowExecution ?? {};
-    if (workflowId !== undefined) await client.workflow.getHandle(workflowId, runId).signal(progressSignalName, progress);
+    if (workflowId !== undefined)
+      await client.workflow.getHandle(workflowId, runId).signal(progressSignalName, progress);
   } catch (error) {
     log.warn('could not tell the workflow how the training goes', { error });
   }

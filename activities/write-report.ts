@@ -61,6 +61,7 @@ async function gatherReport(
 ): Promise<Report> {
   const folder = runFolder(home, plan.runId);
   const events = await readProgress(folder.train.progress);
+  const testEvents = await readProgress(folder.test.progress);
   const incidents = (await readJsonLines(homeFolders(home).incidents, Incident)).filter(({ at }) => at >= startedAt);
   const started = events.findLast((event) => event.type === 'started');
   const createdAt = Date.now() / 1000;
@@ -74,11 +75,11 @@ async function gatherReport(
     metrics,
     references: plan.references,
     curves: collectCurves(events),
-    timeline: buildTimeline(events, attempts, incidents),
+    timeline: buildTimeline([...events, ...testEvents], attempts, incidents),
     attempts,
     decisions,
     stepsRepeated: countRepeatedSteps(events),
-    warnings: [...new Set(events.flatMap((event) => (event.type === 'warning' ? [event.message] : [])))],
+    warnings: [...events, ...testEvents].flatMap((event) => (event.type === 'warning' ? [event.message] : [])),
     seconds: { total: createdAt - startedAt, training: trainingSeconds(attempts) },
     environment: { ...versions, node: process.version, device: started?.device ?? 'unknown', ...started?.versions },
   };

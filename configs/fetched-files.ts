@@ -15,9 +15,10 @@ export const PartSource = z.object({
 });
 export type PartSource = z.infer<typeof PartSource>;
 
-export const RecordedHash = z.object({ bytes: z.int(), sha256: CatalogFile.shape.sha256.unwrap() });
+/** `recorded-hashes/<file>.json`: what the first download held of a file that nobody publishes a hash of. */
+export const RecordedHash = z.object({
+  v: z.literal(1),
+  bytes: z.int(),
+  sha256: CatalogFile.shape.sha256.unwrap(),
+});
 export type RecordedHash = z.infer<typeof RecordedHash>;
-
-/** `recorded-hashes.json`: what the first download of a file held that nobody publishes a hash of. */
-export const RecordedHashes = z.object({ v: z.literal(1), files: z.record(z.string(), RecordedHash) });
-export type RecordedHashes = z.infer<typeof RecordedHashes>;

@@ -30,7 +30,6 @@ export const homeFolders = (home: string) => ({
   archives: (datasetId: string) => `${home}/data/archives/${datasetId}`,
   dataset: (datasetId: string, contentKey: string) => `${home}/data/datasets/${datasetId}-${contentKey.slice(0, 12)}`,
   weights: (weightsId: string) => `${home}/data/weights/${weightsId}`,
-  recordedHashes: `${home}/data`,
   store: `${home}/store`,
   /** What the embedded stack's supervisor saw die: one Incident a line. */
   incidents: `${home}/stack/incidents.jsonl`,

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { renderApLines } from '../activities/lib/report/text-table.ts';
+import { renderApLines } from '../configs/coco-table.ts';
 import type { ReportRef } from '../configs/schema.ts';
 
 /** The AP table as COCO's own tool prints it, the verdict, and where to look further. */

@@ -7,8 +7,6 @@ import { findRecordedHash, recordHash } from './recorded-hash.ts';
 export interface FetchContext {
   /** Where the embedded stack serves `demo:` addresses; undefined without it. */
   demoUrl: string | undefined;
-  /** Where hashes that nobody publishes are recorded. */
-  recordsFolder: string;
   onProgress: (progress: unknown) => void;
   signal: AbortSignal;
 }
@@ -29,20 +27,20 @@ export async function fetchCatalogFile(
   folder: string,
   context: FetchContext,
 ): Promise<FetchedFile> {
-  const { demoUrl, recordsFolder, onProgress, signal } = context;
+  const { demoUrl, onProgress, signal } = context;
   await mkdir(folder, { recursive: true });
   const path = `${folder}/${wanted.file}`;
-  const expected = wanted.sha256 === null ? await findRecordedHash(recordsFolder, wanted.file) : wanted;
+  const expected = wanted.sha256 === null ? await findRecordedHash(folder, wanted.file) : wanted;
   const got = await downloadFile({
     urls: wanted.urls.map((url) => resolveUrl(url, demoUrl)),
     target: path,
-    bytes: expected?.bytes ?? null,
+    bytes: expected?.bytes ?? wanted.bytes,
     sha256: expected?.sha256 ?? null,
     onProgress: (progress) => onProgress({ file: wanted.file, ...progress }),
     signal,
     stallMs,
   });
-  if (wanted.sha256 === null) await recordHash(recordsFolder, wanted.file, got);
+  if (wanted.sha256 === null) await recordHash(folder, wanted.file, got);
   return { path, bytes: got.bytes, sha256: got.sha256, reused: got.reused };
 }
 

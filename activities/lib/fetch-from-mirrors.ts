@@ -2,7 +2,7 @@ import { errorCatalogue } from '../../configs/errors.ts';
 import { CodedError } from './coded-error.ts';
 import type { PartFile } from './part-file.ts';
 import { receiveRest, type WantedFile } from './receive-rest.ts';
-import { showUrl } from './remote-file.ts';
+import { showUrl } from './show-url.ts';
 
 /** Fills the part with the file that is wanted, checked, from the first mirror that gives it. */
 export const fetchFromMirrors = async (urls: readonly string[], wanted: WantedFile, part: PartFile): Promise<void> => {
@@ -11,7 +11,8 @@ export const fetchFromMirrors = async (urls: readonly string[], wanted: WantedFi
     try {
       return await fetchAndCheck(url, wanted, part);
     } catch (error) {
-      // Coded here means the fault of this source; the rest is about our disk, or an abort.
+      wanted.signal.throwIfAborted();
+      // Coded here means the fault of this source; the rest is about our own disk.
       if (!(error instanceof CodedError)) throw error;
       failures.push(error);
     }

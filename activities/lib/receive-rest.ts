@@ -1,7 +1,8 @@
 import { CodedError } from './coded-error.ts';
 import type { PartFile } from './part-file.ts';
 import { isSameVersion, validatorOf, type FileVersion } from './part-source.ts';
-import { openRemoteFile, showUrl, type RangeRejected, type RemoteFile } from './remote-file.ts';
+import { openRemoteFile, type RangeRejected, type RemoteFile } from './remote-file.ts';
+import { showUrl } from './show-url.ts';
 
 export interface DownloadProgress {
   readonly bytes: number;
@@ -21,9 +22,9 @@ export interface WantedFile {
 
 /** Adds to the part what it lacks, from one source. The content is not checked yet. */
 export const receiveRest = async (url: string, wanted: WantedFile, part: PartFile): Promise<void> => {
-  if (part.bytes > 0 && part.bytes === (wanted.bytes ?? part.source?.bytes)) return;
   // Only a known hash can tell whether two mirrors hold the same file.
   if (wanted.sha256 === null && part.source?.url !== url) await part.discard();
+  if (part.bytes > 0 && part.bytes === (wanted.bytes ?? part.source?.bytes)) return;
   const remote = await openRest(url, wanted, part);
   try {
     await receive(remote, url, wanted, part);
@@ -93,8 +94,10 @@ const receive = async (remote: RemoteFile, url: string, wanted: WantedFile, part
     await part.append(chunk);
     wanted.onProgress({ bytes: part.bytes, totalBytes });
   }
-  if (totalBytes !== null && part.bytes < totalBytes) {
-    throw new CodedError('DownloadFailed', `${showUrl(url)} ended after ${part.bytes} of ${totalBytes} bytes.`);
+  // Nothing worth a download is empty, whatever the server says.
+  if (part.bytes === 0 || (totalBytes !== null && part.bytes < totalBytes)) {
+    const expected = totalBytes ?? 'unknown';
+    throw new CodedError('DownloadFailed', `${showUrl(url)} ended after ${part.bytes} of ${expected} bytes.`);
   }
 };
 

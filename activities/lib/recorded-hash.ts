@@ -1,44 +1,53 @@
-import { join } from 'node:path';
-import { RecordedHashes, type RecordedHash } from '../../configs/fetched-files.ts';
-import { CodedError } from './coded-error.ts';
+import { mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { RecordedHash } from '../../configs/fetched-files.ts';
+import { CodedError, systemErrorCode } from './coded-error.ts';
 import { readIfPresent } from './json-file.ts';
-import { writeFileWhole } from './whole-file.ts';
+import { createFileWhole } from './whole-file.ts';
 
-/** For a file that nobody publishes a hash of: what its first download into this folder held. */
-export const findRecordedHash = async (folder: string, file: string): Promise<RecordedHash | undefined> =>
-  (await readRecord(recordPath(folder))).files[file];
+export interface FileHash {
+  readonly bytes: number;
+  readonly sha256: string;
+}
 
-/**
- * Records what a download held; from then on that is what the file must hold.
- * @throws CodedError ChecksumMismatch when something else is recorded already.
- */
-export const recordHash = async (folder: string, file: string, got: RecordedHash): Promise<void> => {
-  const path = recordPath(folder);
-  const { files } = await readRecord(path);
-  const known = files[file];
-  if (known === undefined) return writeRecord(path, { v: 1, files: { ...files, [file]: got } });
-  if (known.sha256 === got.sha256 && known.bytes === got.bytes) return;
-  throw new CodedError(
-    'ChecksumMismatch',
-    `Expected ${file} to have ${showHash(known)}, as recorded in ${path}, got ${showHash(got)}.`,
-  );
+/** For a file that nobody publishes a hash of: what its first download held, as recorded in this folder. */
+export const findRecordedHash = async (folder: string, file: string): Promise<FileHash | undefined> => {
+  const path = recordPath(folder, file);
+  const text = await readIfPresent(path);
+  return text === undefined ? undefined : parseRecord(text, path);
 };
 
-const recordPath = (folder: string): string => join(folder, 'recorded-hashes.json');
-
-const writeRecord = (path: string, record: RecordedHashes): Promise<void> =>
-  writeFileWhole(path, `${JSON.stringify(record, null, 2)}\n`);
-
-/** A damaged record must not pass for an empty one: then anything would be accepted once more. */
-const readRecord = async (path: string): Promise<RecordedHashes> => {
-  const text = await readIfPresent(path);
-  if (text === undefined) return { v: 1, files: {} };
+/**
+ * Records what a download held; from then on that is what the file must hold. Of several first downloads one counts.
+ * @throws CodedError ChecksumMismatch when something else is recorded already.
+ */
+export const recordHash = async (folder: string, file: string, { bytes, sha256 }: FileHash): Promise<void> => {
+  const path = recordPath(folder, file);
+  const record: RecordedHash = { v: 1, bytes, sha256 };
+  await mkdir(dirname(path), { recursive: true });
   try {
-    return RecordedHashes.parse(JSON.parse(text));
+    await createFileWhole(path, `${JSON.stringify(record)}\n`);
   } catch (error) {
-    const message = `${path} is damaged. Delete it to accept what the next download of each file in it holds.`;
+    if (systemErrorCode(error) !== 'EEXIST') throw error;
+    const known = await findRecordedHash(folder, file);
+    if (known?.sha256 === sha256 && known.bytes === bytes) return;
+    const expected = known === undefined ? 'the hash' : showHash(known);
+    const message = `Expected ${file} to have ${expected} recorded in ${path}, got ${showHash(record)}.`;
+    throw new CodedError('ChecksumMismatch', message);
+  }
+};
+
+/** A file of its own for each: two activities that record at the same time cannot lose each other's. */
+const recordPath = (folder: string, file: string): string => join(folder, 'recorded-hashes', `${file}.json`);
+
+/** A damaged record must not pass for none: then anything would be accepted once more. */
+const parseRecord = (text: string, path: string): RecordedHash => {
+  try {
+    return RecordedHash.parse(JSON.parse(text));
+  } catch (error) {
+    const message = `${path} is damaged. Delete it to accept what the next download holds.`;
     throw new CodedError('Unexpected', message, { cause: error });
   }
 };
 
-const showHash = ({ sha256, bytes }: RecordedHash): string => `the sha256 ${sha256} (${bytes} bytes)`;
+const showHash = ({ sha256, bytes }: FileHash): string => `the sha256 ${sha256} (${bytes} bytes)`;

@@ -1,5 +1,7 @@
 import { CodedError } from './coded-error.ts';
+import { openConnection, type Connection } from './connection.ts';
 import type { FileVersion } from './part-source.ts';
+import { showUrl } from './show-url.ts';
 
 const maxRedirects = 5;
 const redirectStatuses = new Set([301, 302, 303, 307, 308]);
@@ -30,7 +32,7 @@ export interface RangeRejected {
 
 /** Asks for a file from a byte on. Throws DownloadRefused, DownloadFailed or the reason of the signal. */
 export const openRemoteFile = async (request: RemoteRequest): Promise<RemoteFile | RangeRejected> => {
-  const connection = openConnection(request);
+  const connection = openConnection(request.url, request.stallMs, request.signal);
   try {
     const response = await followRedirects(request, connection);
     refuseWrongStatus(request, response);
@@ -47,47 +49,6 @@ export const openRemoteFile = async (request: RemoteRequest): Promise<RemoteFile
     connection.close();
     throw error;
   }
-};
-
-/** Without query and credentials: messages stay in the history for ever, signed addresses should not. */
-export const showUrl = (url: string): string => {
-  if (!URL.canParse(url)) return url;
-  const { protocol, host, pathname } = new URL(url);
-  return `${protocol}//${host}${pathname}`;
-};
-
-interface Connection {
-  readonly signal: AbortSignal;
-  /** Waits for the network, but no longer than stallMs. */
-  readonly wait: <T>(work: Promise<T>) => Promise<T>;
-  readonly close: () => void;
-}
-
-const openConnection = ({ url, stallMs, signal }: RemoteRequest): Connection => {
-  const controller = new AbortController();
-  const stalled = (): void =>
-    controller.abort(new CodedError('DownloadFailed', `${showUrl(url)} stalled: no byte came for ${stallMs} ms.`));
-
-  const wait = async <T>(work: Promise<T>): Promise<T> => {
-    const timer = setTimeout(stalled, stallMs);
-    try {
-      return await work;
-    } catch (error) {
-      signal.throwIfAborted();
-      controller.signal.throwIfAborted();
-      throw new CodedError('DownloadFailed', `${showUrl(url)} broke off: ${causesOf(error)}.`, { cause: error });
-    } finally {
-      clearTimeout(timer);
-    }
-  };
-
-  return { signal: AbortSignal.any([signal, controller.signal]), wait, close: () => controller.abort() };
-};
-
-/** fetch says only "fetch failed"; the reason is in its causes. */
-const causesOf = (error: unknown): string => {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause === undefined ? error.message : `${error.message}: ${causesOf(error.cause)}`;
 };
 
 const followRedirects = async (request: RemoteRequest, connection: Connection): Promise<Response> => {
@@ -157,12 +118,11 @@ async function* readChunks(
   { body }: Response,
   connection: Connection,
 ): AsyncGenerator<Uint8Array> {
-  const reader = body?.getReader();
+  const reader: ReadableStreamDefaultReader<Uint8Array> | undefined = body?.getReader();
   if (reader === undefined) return;
-  while (true) {
-    const { done, value } = await connection.wait(reader.read());
+  const read = () => connection.wait(reader.read());
+  for (let next = await read(); !next.done; next = await read()) {
     signal.throwIfAborted();
-    if (done) return;
-    yield value;
+    yield next.value;
   }
 }

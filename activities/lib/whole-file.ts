@@ -1,17 +1,27 @@
 import { createHash, randomUUID, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { open, rename, rm } from 'node:fs/promises';
+import { link, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /** After a crash at any moment `path` holds either its old content or all of `data`. */
-export const writeFileWhole = async (path: string, data: string | Uint8Array): Promise<void> => {
+export const writeFileWhole = (path: string, data: string | Uint8Array): Promise<void> =>
+  putWhole(path, data, (temporary) => rename(temporary, path));
+
+/** The same for a file that must not be there yet: of several writers one wins, the others get EEXIST. */
+export const createFileWhole = (path: string, data: string | Uint8Array): Promise<void> =>
+  putWhole(path, data, (temporary) => link(temporary, path));
+
+const putWhole = async (
+  path: string,
+  data: string | Uint8Array,
+  putInPlace: (temporary: string) => Promise<void>,
+): Promise<void> => {
   const temporary = `${path}.${randomUUID()}.tmp`;
   try {
     await writeSynced(temporary, data);
-    await rename(temporary, path);
-  } catch (error) {
+    await putInPlace(temporary);
+  } finally {
     await rm(temporary, { force: true });
-    throw error;
   }
   await syncFolder(dirname(path));
 };

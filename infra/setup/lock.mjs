@@ -61,20 +61,13 @@ async function takeAway(file) {
   const owner = read(stale);
   // Another waiter was quicker, and this lock is already its own: give it back.
   if (owner && isAlive(owner.holder)) return renameSync(stale, file);
-  if (owner?.tool && isAlive(owner.tool)) await endGroup(owner.tool.pid);
+  if (owner?.tool && isAlive(owner.tool)) await endGroup(owner.tool);
   rmSync(stale);
 }
 
-async function endGroup(pid) {
-  try {
-    process.kill(-pid, 'SIGKILL');
-    for (let tries = 0; tries < 50; tries += 1) {
-      await sleep(100);
-      process.kill(-pid, 0);
-    }
-  } catch (error) {
-    if (error.code !== 'ESRCH') throw error;
-  }
+async function endGroup(leader) {
+  process.kill(-leader.pid, 'SIGKILL');
+  while (isAlive(leader)) await sleep(10);
 }
 
 function replace(file, owner) {

@@ -5,7 +5,7 @@ import { ToolFailure } from './failure.mjs';
 import { toolVariables } from './tool-variables.mjs';
 
 const tailBytes = 16_384;
-const graceMs = 5_000;
+const graceMs = 2_000;
 
 /** A function that runs npm, pip or uv: all output to the log, resolves on exit 0, stops when we are stopped. */
 export function createToolRunner({ root, logFile, lock, signal }) {

@@ -56,17 +56,18 @@ export class KeptAlive {
 
   private async restartForEver(onDeath: (death: Death) => void): Promise<void> {
     const { signal } = this.stopping;
+    const isStopping = () => signal.aborted;
     let pauseMs = 0;
     for (;;) {
       const startedAt = performance.now();
       const { pid } = this.child;
       const how = await waitForEnd(this.child);
-      if (signal.aborted) return;
+      if (isStopping()) return;
       const diedAt = performance.now();
       // At once the first time; a process that keeps dying young is given longer and longer pauses.
       pauseMs = diedAt - startedAt > healthyAfterMs ? 0 : Math.min(longestPauseMs, pauseMs * 2 + 250);
       await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
-      if (signal.aborted) return;
+      if (isStopping()) return;
       this.child = launch(this.spec);
       onDeath({ name: this.spec.name, pid: pid ?? 0, how, restartedAfterSeconds: (performance.now() - diedAt) / 1000 });
     }

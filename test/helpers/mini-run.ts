@@ -33,7 +33,13 @@ export const miniPlan: RunPlan = {
 };
 
 export const miniDataset: FetchedDataset = { root: '/none', contentKey: hash('c'), bytes: 0, reused: true, files: 0 };
-export const miniWeights: FetchedWeights = { path: '/none.pth', sha256: hash('d'), bytes: 1, reused: true, parameters: 0 };
+export const miniWeights: FetchedWeights = {
+  path: '/none.pth',
+  sha256: hash('d'),
+  bytes: 1,
+  reused: true,
+  parameters: 0,
+};
 
 export interface MiniRun {
   dependencies: ActivityDependencies;

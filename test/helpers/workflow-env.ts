@@ -14,24 +14,38 @@ let bundle: Promise<WorkflowBundleWithSourceMap> | undefined;
 const quiet = { trace() {}, debug() {}, info() {}, warn() {}, error() {}, log() {} };
 
 /** Runs `body` while both workers work on the given activities. */
-export async function withWorkers<T>(
+export const withWorkers = <T>(
   activities: Partial<StubbedActivities>,
   body: (client: Client) => Promise<T>,
+): Promise<T> =>
+  withControlWorker(activities, async (client, connection) => {
+    const gpuWorker = await Worker.create({
+      connection,
+      taskQueue: taskQueues.gpu,
+      activities: { ...happyActivities, ...activities },
+      maxHeartbeatThrottleInterval: '200ms',
+    });
+    return gpuWorker.runUntil(body(client));
+  });
+
+/** The same with nobody on the GPU queue. */
+export async function withControlWorker<T>(
+  activities: Partial<StubbedActivities>,
+  body: (client: Client, connection: NativeConnection) => Promise<T>,
 ): Promise<T> {
   const address = inject('temporalAddress');
   bundle ??= bundleWorkflowCode({ workflowsPath: `${projectRoot}/workflows/index.ts`, logger: quiet });
   const workflowBundle = await bundle;
   const connection = await NativeConnection.connect({ address });
   const client = new Client({ connection: await Connection.connect({ address }) });
-  const all = { ...happyActivities, ...activities };
-  const workers = await Promise.all([
-    Worker.create({ connection, taskQueue: taskQueues.control, workflowBundle, activities: all }),
-    Worker.create({ connection, taskQueue: taskQueues.gpu, activities: all, maxHeartbeatThrottleInterval: '200ms' }),
-  ]);
-  const [first, second] = workers;
-  if (first === undefined || second === undefined) throw new Error('two workers were made');
+  const worker = await Worker.create({
+    connection,
+    taskQueue: taskQueues.control,
+    workflowBundle,
+    activities: { ...happyActivities, ...activities },
+  });
   try {
-    return await first.runUntil(second.runUntil(body(client)));
+    return await worker.runUntil(body(client, connection));
   } finally {
     await client.connection.close();
     await connection.close();

@@ -3,7 +3,7 @@ import { maximum, minimum, spansDecades } from './axis.ts';
 import { type Markup, markup } from './markup.ts';
 import { formatNumber } from './number-text.ts';
 import { kindNames } from './run-facts.ts';
-import { formatPoints } from './score.ts';
+import { formatPoints } from '../../../configs/coco-score.ts';
 import { type Chart, drawChart, type Mark } from './svg-chart.ts';
 import { formatPlural } from './time-text.ts';
 

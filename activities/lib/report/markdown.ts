@@ -1,5 +1,5 @@
 import type { Report } from '../../../configs/schema.ts';
-import { apKinds, apRows, describeApRow } from './ap-rows.ts';
+import { apKinds, apRows, describeApRow } from '../../../configs/coco-rows.ts';
 import { showControls } from './markup.ts';
 import {
   describeOrigin,
@@ -10,7 +10,7 @@ import {
   listHashes,
   summarizeRun,
 } from './run-facts.ts';
-import { formatDifference, formatScore, pointsAbove } from './score.ts';
+import { formatDifference, formatScore, pointsAbove } from '../../../configs/coco-score.ts';
 import { formatCount, formatDuration, formatElapsed } from './time-text.ts';
 
 /** The report in short, for a pull request or a wiki. */

@@ -11,7 +11,7 @@ export class Markup {
   }
 }
 
-export type Embedded = string | number | Markup | readonly Embedded[];
+type Embedded = string | number | Markup | readonly Embedded[];
 
 export const markup = (template: TemplateStringsArray, ...embedded: Embedded[]): Markup =>
   new Markup(template, embedded);
@@ -32,7 +32,7 @@ const entities: Record<string, string> = {
   '`': '&#96;',
 };
 
-export const escapeHtml = (text: string): string =>
+const escapeHtml = (text: string): string =>
   showControls(text).replace(/[&<>"'`]/g, (character) => entities[character] ?? '');
 
 /** Logs hold terminal codes, and direction marks can make a text read as another: both become visible. */

@@ -1,7 +1,7 @@
 import type { CocoMetrics, ReferenceResult, Report } from '../../../configs/schema.ts';
-import { apKinds, apRows, type ApRow, describeApRow } from './ap-rows.ts';
+import { apKinds, apRows, type ApRow, describeApRow } from '../../../configs/coco-rows.ts';
 import { type Markup, markup } from './markup.ts';
-import { formatDifference, formatScore, pointsAbove } from './score.ts';
+import { formatDifference, formatScore, pointsAbove } from '../../../configs/coco-score.ts';
 import { formatDuration, formatPlural } from './time-text.ts';
 
 /** COCO's 24 numbers, beside what others published. */

@@ -8,14 +8,14 @@ export const findStart = ({ createdAt, seconds, timeline, attempts }: Report): n
   minimum([createdAt - seconds.total, ...timeline.map(({ at }) => at), ...attempts.map((one) => one.startedAt)]);
 
 /** `36 epochs on 4 GPUs · 3 d 14 h in all, 3 d 11 h of it training · finished 2026-08-14 09:31 UTC` */
-export const summarizeRun = (report: Report): string => {
+export function summarizeRun(report: Report): string {
   const { plan, seconds, createdAt } = report;
   return [
     `${formatPlural(plan.epochs, 'epoch')} on ${countDevices(report)}`,
     `${formatDuration(seconds.total)} in all, ${formatDuration(seconds.training)} of it training`,
     `finished ${formatInstant(createdAt)}`,
   ].join(' · ');
-};
+}
 
 /** `4 GPUs`; the demo trains on a CPU, where each rank of the plan is a process. */
 export const countDevices = ({ plan, environment }: Report): string =>

@@ -22,19 +22,19 @@ ${drawFacts(Object.entries({ everswin: report.plan.versions.everswin, ...report.
 <p class="note">To train anew beside this run, change the name in the workflow id and in the input.</p>
 </section>`;
 
-const listPlan = (report: Report): readonly (readonly [string, string])[] => {const { plan } = report; return [
-  ['recipe', plan.recipe.name],
-  ['data set', plan.dataset.id],
-  ['backbone weights', plan.weights.backbone.id],
-  ['length', formatPlural(plan.epochs, 'epoch')],
-  ['batch', `${countDevices(report)} × ${formatPlural(plan.batchPerGpu, 'image')}`],
-  ['seed', String(plan.seed)],
-  ['loader processes', `${formatCount(plan.loaderWorkers)} for each`],
-  [
-    'checkpoints',
-    `every ${plan.checkpoint.everyMinutes} min and every epoch, the last ${plan.checkpoint.keepLast} kept`,
-  ],
-];
+function listPlan(report: Report): readonly (readonly [string, string])[] {
+  const { recipe, dataset, weights, epochs, batchPerGpu, seed, loaderWorkers, checkpoint } = report.plan;
+  return [
+    ['recipe', recipe.name],
+    ['data set', dataset.id],
+    ['backbone weights', weights.backbone.id],
+    ['length', formatPlural(epochs, 'epoch')],
+    ['batch', `${countDevices(report)} × ${formatPlural(batchPerGpu, 'image')}`],
+    ['seed', String(seed)],
+    ['loader processes', `${formatCount(loaderWorkers)} for each`],
+    ['checkpoints', `every ${checkpoint.everyMinutes} min and every epoch, the last ${checkpoint.keepLast} kept`],
+  ];
+}
 
 const drawFacts = (facts: readonly (readonly [string, string])[], kind = ''): Markup =>
   markup`<dl class="facts ${kind}">${facts.map(([name, value]) => markup`<dt>${name}</dt><dd>${value}</dd>`)}</dl>`;

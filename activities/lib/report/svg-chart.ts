@@ -3,7 +3,7 @@ import { type CurvePoint, downsample } from './downsample.ts';
 import { type Markup, markup } from './markup.ts';
 import { formatNumber } from './number-text.ts';
 
-export interface Series {
+interface Series {
   readonly name: string;
   readonly points: readonly CurvePoint[];
 }

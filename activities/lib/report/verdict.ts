@@ -1,5 +1,5 @@
 import type { EvalMetrics, ReferenceResult } from '../../../configs/schema.ts';
-import { formatPoints, pointsAbove } from './score.ts';
+import { formatPoints, pointsAbove } from '../../../configs/coco-score.ts';
 import { formatPlural } from './time-text.ts';
 
 /** One plain sentence: what was measured, and how that stands to each reference. */

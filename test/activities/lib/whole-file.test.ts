@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { hashFileInto, sha256OfFile, writeFileWhole } from '../../../activities/lib/whole-file.ts';
+import { createFileWhole, hashFileInto, sha256OfFile, writeFileWhole } from '../../../activities/lib/whole-file.ts';
 
 let folder: string;
 let path: string;
@@ -55,6 +55,17 @@ describe('writeFileWhole', () => {
 
   it('fails when the folder is not there', async () => {
     await expect(writeFileWhole(join(folder, 'none', 'x'), 'text')).rejects.toHaveProperty('code', 'ENOENT');
+  });
+});
+
+describe('createFileWhole', () => {
+  it('lets one of several writers win and tells the others', async () => {
+    const contents = ['first', 'second', 'third'];
+    const endings = await Promise.allSettled(contents.map((data) => createFileWhole(path, data)));
+    const winners = contents.filter((_, i) => endings[i]?.status === 'fulfilled');
+    expect(winners).toEqual([await readFile(path, 'utf8')]);
+    await expect(createFileWhole(path, 'late')).rejects.toHaveProperty('code', 'EEXIST');
+    expect(await readdir(folder)).toEqual(['plan.json']);
   });
 });
 

@@ -1,4 +1,4 @@
-import type { CocoMetrics } from '../../../configs/schema.ts';
+import type { CocoMetrics } from './schema.ts';
 
 /** One line of COCO's summary. */
 export interface ApRow {

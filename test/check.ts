@@ -1,0 +1,28 @@
+/** `npm run check`: types, lint with the directions of imports, format, on both sides. Runs all, then says which failed. */
+import { execa } from 'execa';
+import { projectHome, projectRoot } from './helpers/project.ts';
+
+const ruff = `${projectHome}/tools/trainer-env/bin/ruff`;
+const checks: [name: string, command: string, argv: string[]][] = [
+  ['types', 'tsc', ['--noEmit']],
+  ['lint and import directions', 'eslint', ['.', '--max-warnings', '0']],
+  ['format', 'prettier', ['--check', '--log-level', 'warn', '.']],
+  ['Python lint', ruff, ['check', 'trainer', 'configs/mmdet']],
+  ['Python format', ruff, ['format', '--check', 'trainer', 'configs/mmdet']],
+];
+
+const failed: string[] = [];
+for (const [name, command, argv] of checks) {
+  const { exitCode } = await execa(command, argv, {
+    cwd: projectRoot,
+    stdio: 'inherit',
+    preferLocal: true,
+    reject: false,
+  });
+  console.log(`${exitCode === 0 ? 'ok    ' : 'FAILED'} ${name}`);
+  if (exitCode !== 0) failed.push(name);
+}
+if (failed.length > 0) {
+  console.error(`Failed: ${failed.join(', ')}. \`npm run format\` mends what is only format.`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,83 @@
+import { readFile, readdir } from 'node:fs/promises';
+import { expect, test } from 'vitest';
+import { inputRefusal, parseRunInput } from '../../configs/parse-input.ts';
+import { Catalog } from '../../configs/schema.ts';
+import { projectRoot, recipesFolder } from '../helpers/project.ts';
+
+const valid = {
+  version: 1,
+  name: 'demo',
+  recipe: 'cascade-mask-rcnn_swin-demo',
+  dataset: 'mini-coco',
+  weights: { backbone: 'swin-mini-imagenet1k' },
+  epochs: 10,
+  gpus: 1,
+  batchPerGpu: 4,
+};
+
+const problemsOf = (change: object): string[] => {
+  const parsed = parseRunInput({ ...valid, ...change });
+  return parsed.ok ? [] : parsed.problems;
+};
+
+test('a short input is filled up with stated defaults', () => {
+  expect(parseRunInput(valid)).toEqual({
+    ok: true,
+    input: { ...valid, seed: 0, loaderWorkers: 2, logEverySteps: 50, checkpoint: { everyMinutes: 10, keepLast: 3 } },
+  });
+});
+
+test('all problems are listed at once, each with its path', () => {
+  const parsed = parseRunInput({ ...valid, name: '../etc/passwd', epochs: -1, recipe: undefined, lr: 0.1 });
+  expect(inputRefusal(parsed.ok ? [] : parsed.problems)).toMatchInlineSnapshot(`
+    "The run input has 4 problems:
+    - name: expected the name to be 1-63 of a-z 0-9 . _ - starting with a letter or digit, without ".."
+    - recipe: Invalid input: expected string, received undefined
+    - epochs: Too small: expected number to be >=1
+    - input: Unrecognized key: "lr""
+  `);
+});
+
+test.each([
+  '',
+  '.',
+  '..',
+  'a..b',
+  '/abs',
+  'a/b',
+  'a\\b',
+  'a\0b',
+  'A',
+  '-x',
+  'ä',
+  ' x',
+  'x\n',
+  'x'.repeat(64),
+  '%2e%2e',
+])('the name %j is refused, because names become folders', (name) => expect(problemsOf({ name })).toHaveLength(1));
+
+test.each(['demo', 'swin-s-blog', 'a.b_c-1', '0', 'x'.repeat(63)])('the name %j is accepted', (name) => {
+  expect(problemsOf({ name })).toEqual([]);
+});
+
+test.each([null, 42, 'text', [], undefined])('an input that is %j is refused with a sentence', (raw) => {
+  const parsed = parseRunInput(raw);
+  expect(parsed.ok).toBe(false);
+});
+
+test('fewer than two kept checkpoints are refused: a damaged newest one must leave another', () => {
+  expect(problemsOf({ checkpoint: { keepLast: 1 } })[0]).toContain('checkpoint.keepLast');
+});
+
+test('every run file is valid and names a recipe, a data set and weights that exist', async () => {
+  const catalog = Catalog.parse(JSON.parse(await readFile(`${projectRoot}/configs/catalog.json`, 'utf8')));
+  const recipes = await readdir(recipesFolder);
+  for (const file of await readdir(`${projectRoot}/configs/runs`)) {
+    const parsed = parseRunInput(JSON.parse(await readFile(`${projectRoot}/configs/runs/${file}`, 'utf8')));
+    expect(parsed, file).toMatchObject({ ok: true });
+    if (!parsed.ok) continue;
+    expect(recipes).toContain(`${parsed.input.recipe}.py`);
+    expect(Object.keys(catalog.datasets)).toContain(parsed.input.dataset);
+    expect(Object.keys(catalog.weights)).toContain(parsed.input.weights.backbone);
+  }
+});
