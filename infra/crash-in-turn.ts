@@ -15,9 +15,9 @@ interface Crash {
 const stackProcess = (name: string) => async (home: string) => (await readStackFile(home))?.processes[name];
 
 const crashes: Crash[] = [
-  { what: 'trainer rank', afterEpoch: 2, findPid: (_home, { progress }) => Promise.resolve(progress?.pid) },
-  { what: 'GPU worker', afterEpoch: 4, findPid: stackProcess('gpu-worker') },
-  { what: 'Temporal server', afterEpoch: 6, findPid: stackProcess('temporal-server') },
+  { what: 'trainer rank', afterEpoch: 1, findPid: (_home, { progress }) => Promise.resolve(progress?.pid) },
+  { what: 'GPU worker', afterEpoch: 2, findPid: stackProcess('gpu-worker') },
+  { what: 'Temporal server', afterEpoch: 3, findPid: stackProcess('temporal-server') },
 ];
 
 /** kill -9 of a trainer rank, the GPU worker and the Temporal server, one after the other, in the middle of training. */
