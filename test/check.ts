@@ -7,8 +7,8 @@ const checks: [name: string, command: string, argv: string[]][] = [
   ['types', 'tsc', ['--noEmit']],
   ['lint and import directions', 'eslint', ['.', '--max-warnings', '0']],
   ['format', 'prettier', ['--check', '--log-level', 'warn', '.']],
-  ['Python lint', ruff, ['check', 'trainer', 'configs/mmdet']],
-  ['Python format', ruff, ['format', '--check', 'trainer', 'configs/mmdet']],
+  ['Python lint', ruff, ['check', '--config', 'trainer/pyproject.toml', 'trainer', 'configs/mmdet']],
+  ['Python format', ruff, ['format', '--check', '--config', 'trainer/pyproject.toml', 'trainer', 'configs/mmdet']],
 ];
 
 const failed: string[] = [];

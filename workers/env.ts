@@ -25,6 +25,8 @@ export const trainerEnv = (): Record<string, string> => ({
   ),
   PYTHONPATH: projectFile('trainer'),
   PYTHONUNBUFFERED: '1',
+  // Threads that spin while they wait for one another starve everything else on a small machine.
+  OMP_WAIT_POLICY: 'PASSIVE',
 });
 
 export const projectFile = (path: string): string => `${import.meta.dirname}/../${path}`;

@@ -1,5 +1,5 @@
-# The Swin paper's box heads: 4 convolutions and 1 fully connected layer with SyncBN, one box per class, GIoU on decoded boxes.
-# The paper trained on 8 GPUs x 2 images = 16, for which lr 1e-4 and 500 steps of warm-up were chosen.
+# The Swin paper's box heads: 4 convolutions and 1 fully connected layer with SyncBN, one box per class, GIoU on decoded
+# boxes. Its lr of 1e-4 and its 500 steps of warm-up were chosen for 8 GPUs x 2 = 16 images.
 _base_ = './cascade-mask-rcnn_swin-s_blog.py'
 
 paper_head = dict(
@@ -10,7 +10,6 @@ paper_head = dict(
     norm_cfg=dict(type='SyncBN', requires_grad=True),
     reg_class_agnostic=False,
     reg_decoded_bbox=True,
-    # GIoU is about a tenth of SmoothL1 on encoded boxes.
     loss_bbox=dict(type='GIoULoss', loss_weight=10.0),
 )
 model = dict(roi_head=dict(bbox_head=[dict(head, **paper_head) for head in _base_.model.roi_head.bbox_head]))

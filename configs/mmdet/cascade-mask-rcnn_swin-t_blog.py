@@ -53,10 +53,10 @@ train_pipeline = [
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 
-# 3x = 3 * 12 epochs; the steps keep the proportions of 1x, 8/12 and 11/12, with the first one later: 27/36 and 33/36.
+# 3x = 3 * 12 epochs; the rate falls at 9/12 and 11/12 of them.
 train_cfg = dict(max_epochs=36)
 param_scheduler = [
-    # 1000 steps of 8 images, as many images as the 500 steps of 16 of schedule_1x.
+    # Twice schedule_1x's 500 steps.
     dict(type='LinearLR', start_factor=0.001, by_epoch=False, begin=0, end=1000),
     dict(type='MultiStepLR', begin=0, end=36, by_epoch=True, milestones=[27, 33], gamma=0.1),
 ]

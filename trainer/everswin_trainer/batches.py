@@ -1,9 +1,11 @@
-"""Where in an epoch the data loader begins."""
+"""How the data loader feeds a run that may be stopped and resumed in the middle of an epoch."""
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
 from mmdet.registry import DATA_SAMPLERS
+from mmengine.registry import FUNCTIONS
 from torch.utils.data import BatchSampler, Sampler
 
 
@@ -29,3 +31,9 @@ class ResumableBatchSampler(BatchSampler):
     def __len__(self) -> int:
         """Of a whole epoch, so that schedules and counts stay what they are."""
         return len(self.inner)
+
+
+@FUNCTIONS.register_module()
+def own_process_group(_worker_id: int) -> None:
+    """In a loader worker: torchrun sends SIGTERM to a rank's whole process group, but the rank still needs its batch."""
+    os.setpgid(0, 0)

@@ -10,9 +10,6 @@ from .dataset import CocoFolder
 from .plan import Plan
 from .recipe import flatten, milestones
 
-# Everything they would do is done here: whole-or-nothing checkpoints, progress.jsonl.
-REPLACED_HOOKS = ("checkpoint", "visualization")
-
 
 @dataclass(frozen=True)
 class BuiltConfig:
@@ -61,6 +58,7 @@ def _set_data(config: Config, plan: Plan, data: CocoFolder) -> None:
         settings.num_workers = plan.loader_workers
         # Workers cannot outlive an epoch if there are none.
         settings.persistent_workers = plan.loader_workers > 0
+        settings.worker_init_fn = {"type": "own_process_group"}
         settings.dataset.update(
             data_root="",
             ann_file=str(data.annotations(split)),
@@ -118,8 +116,10 @@ def _scaled(epoch: int, epochs: int, recipe_epochs: int) -> int:
 
 
 def _set_hooks(config: Config, plan: Plan) -> None:
-    for name in REPLACED_HOOKS:
-        config.default_hooks.pop(name, None)
+    """Whole-or-nothing checkpoints and progress.jsonl are written by our own hooks."""
+    config.default_hooks.pop("visualization", None)
+    # None, not absent: MMEngine adds its own where none is mentioned.
+    config.default_hooks.checkpoint = None
     config.default_hooks.logger.interval = plan.log_every_steps
 
 

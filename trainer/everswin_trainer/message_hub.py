@@ -9,17 +9,13 @@ KEPT_VALUES = 2000
 
 
 def to_plain(hub: MessageHub) -> dict[str, Any]:
-    """What resuming needs, made of numbers, text and lists only: no pickled classes, no config text."""
+    """What resuming needs, made of numbers and lists only: no pickled classes, no config text, no paths."""
     state = hub.state_dict()
     scalars = {}
     for name, history in state["log_scalars"].items():
         values, counts = history.data
         scalars[name] = [values[-KEPT_VALUES:].tolist(), counts[-KEPT_VALUES:].tolist()]
-    infos = {
-        name: value
-        for name, value in state["runtime_info"].items()
-        if name != "cfg" and isinstance(value, (bool, int, float, str))
-    }
+    infos = {name: value for name, value in state["runtime_info"].items() if isinstance(value, (int, float))}
     resumed = {name: keep for name, keep in state["resumed_keys"].items() if name in scalars or name in infos}
     return {"log_scalars": scalars, "runtime_info": infos, "resumed_keys": resumed}
 

@@ -1,8 +1,8 @@
 """The demo's data: drawn shapes in COCO's own archives, and a small Swin checkpoint beside them.
 
-`python -m everswin_trainer.mini_coco --out DIR` writes four files, byte for byte the same on any machine with the locked wheels:
-train2017.zip, val2017.zip, annotations_trainval2017.zip and swin_mini_patch4_window7_224.pth. Everything is drawn with integers
-from PCG64's raw words, the one stream that numpy promises never to change; the JPEG codec is OpenCV's own.
+`python -m everswin_trainer mini-coco --out DIR` writes four files, byte for byte the same on any machine with the
+locked wheels: train2017.zip, val2017.zip, annotations_trainval2017.zip and swin_mini_patch4_window7_224.pth. Everything
+is drawn with integers from PCG64's raw words, a stream that numpy promises to keep; the JPEG codec is OpenCV's own.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Weights of the demo's Swin Transformer, in the file layout of the Swin authors' ImageNet checkpoints.
 
-The values are random: the demo needs a file that walks the same way as the real one (downloaded, checked, converted, loaded), not a
+The values are random: the demo needs a file that goes the real one's way (fetched, checked, converted, loaded), not a
 trained network. Layout: `SwinTransformer/storage` v1.0.0, e.g. swin_tiny_patch4_window7_224.pth.
 """
 

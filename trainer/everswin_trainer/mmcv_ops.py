@@ -1,8 +1,8 @@
 """The two compiled mmcv ops that Cascade Mask R-CNN needs, on torchvision's kernels.
 
-mmcv from PyPI has no compiled module `mmcv._ext`, and building it takes a CUDA toolkit and many minutes. torchvision's wheel
-already holds the same `nms` and `roi_align` for CPU and CUDA, so `install()` puts a stand-in for `mmcv._ext` into `sys.modules`.
-Signatures and the out-parameter style follow mmcv/ops/nms.py and mmcv/ops/roi_align.py of onedl-mmcv 2.3.6.
+mmcv from PyPI has no compiled module `mmcv._ext`, and building it takes a CUDA toolkit and many minutes. torchvision's
+wheel already holds the same `nms` and `roi_align` for CPU and CUDA, so `install()` puts a stand-in for `mmcv._ext` into
+`sys.modules`. Signatures and out-parameters follow mmcv/ops/nms.py and mmcv/ops/roi_align.py of onedl-mmcv 2.3.6.
 """
 
 import importlib.util
@@ -30,7 +30,7 @@ def install() -> None:
 
 
 class _StandIn(ModuleType):
-    """mmcv's loader asserts that every op exists at import; so every name resolves, and the missing ones raise when called."""
+    """mmcv asserts at import that every op exists; so every name resolves, and a missing op raises when called."""
 
     def __init__(self) -> None:
         super().__init__(_NAME, "Stand-in for mmcv's compiled ops: nms and roi_align from torchvision.")
@@ -53,7 +53,7 @@ class _StandIn(ModuleType):
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Tensor:
     """Greedy non-maximum suppression.
 
-    boxes: (N, 4) as x1, y1, x2, y2 in pixels; scores: (N,). A width is x2 - x1 + offset (1 is the inclusive-pixel convention).
+    boxes: (N, 4) as x1, y1, x2, y2 in pixels; scores: (N,). A width is x2 - x1 + offset; 1 counts both end pixels.
     Returns the kept indices, int64 (K,), by falling score.
     """
     # Moving the far corner by `offset` adds it to every width, height and overlap: exactly mmcv's own arithmetic.
@@ -76,8 +76,9 @@ def roi_align_forward(
     pool_mode: int,
     aligned: bool,
 ) -> None:
-    """Fill `output` (K, C, aligned_height, aligned_width) from `input` (N, C, H, W) at `rois` (K, 5): image index, x1, y1, x2, y2.
+    """Fill `output` (K, C, aligned_height, aligned_width) from `input` (N, C, H, W).
 
+    rois: (K, 5) as image index, x1, y1, x2, y2 in pixels; times `spatial_scale` they are places on the map.
     pool_mode: 0 max, 1 average; only average is supplied. argmax_y and argmax_x belong to max mode and stay untouched.
     """
     _require_average(pool_mode, "roi_align_forward")
@@ -107,7 +108,7 @@ def roi_align_backward(
     pool_mode: int,
     aligned: bool,
 ) -> None:
-    """Fill `grad_input` (N, C, H, W) from `grad_output` (K, C, aligned_height, aligned_width); the rest as in the forward."""
+    """Fill `grad_input` (N, C, H, W) from `grad_output` (K, C, aligned_height, aligned_width); the rest as forward."""
     _require_average(pool_mode, "roi_align_backward")
     dtype = _wide(grad_output)
     grad = torch.ops.torchvision._roi_align_backward(
@@ -135,7 +136,7 @@ def _require_average(pool_mode: int, op: str) -> None:
 
 def _not_available(op: str) -> RuntimeError:
     return RuntimeError(
-        f"mmcv op '{op}' is not available: mmcv is installed without compiled ops and everswin supplies only nms and roi_align "
-        "(average mode) from torchvision. Use a recipe without this op, or build mmcv with MMCV_WITH_OPS=1; "
-        "a compiled mmcv._ext is used instead of the stand-in as soon as it is there."
+        f"mmcv op '{op}' is not available: mmcv is installed without compiled ops, and everswin supplies only nms and "
+        "roi_align (average mode) from torchvision. What to do: use a recipe without this op, or build mmcv with "
+        "MMCV_WITH_OPS=1; a compiled mmcv._ext is preferred as soon as it is there."
     )

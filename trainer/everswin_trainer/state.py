@@ -12,11 +12,12 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from .message_hub import from_plain, to_plain
+from .plain import plain
 
 
 def capture(runner: Runner, epoch: int, iteration: int) -> dict[str, Any]:
     """The state after `epoch` whole epochs and `iteration` steps. Its tensors are the live ones: save before going on."""
-    return {
+    state = {
         "meta": {
             "epoch": epoch,
             "iter": iteration,
@@ -28,6 +29,7 @@ def capture(runner: Runner, epoch: int, iteration: int) -> dict[str, Any]:
         "param_schedulers": [scheduler.state_dict() for scheduler in runner.param_schedulers],
         "message_hub": to_plain(runner.message_hub),
     }
+    return plain(state)
 
 
 def restore(runner: Runner, state: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from .dataset import CocoFolder
 from .everswin_runner import EverswinRunner, build_runner
 from .job import Attempt, Job
 from .plan import Plan
-from .progress import Progress
+from .progress import Progress, read_events
 from .progress_hook import ProgressHook
 from .randomness import RandomnessHook
 from .rank import Rank
@@ -45,8 +45,7 @@ class Training:
         # A resumed run loads its own backbone.
         weights = None if self.resume else self.weights
         built = build_config(self.recipe, self.plan, self.data, work_dir, self.rank.device, weights)
-        for message in built.warnings if self.progress else []:
-            self.progress.write("warning", message=message)
+        self.warn(built.warnings)
         runner = build_runner(built.config)
         self.rank.set_threads()
         check_categories(runner)
@@ -56,6 +55,14 @@ class Training:
         runner.train()
         dist.destroy_process_group()
         return runner.epoch, runner.iter
+
+    def warn(self, messages: list[str]) -> None:
+        """Says each only once in a run, however often it is resumed."""
+        if self.progress:
+            said = {event["message"] for event in read_events(self.job.progress) if event["type"] == "warning"}
+            for message in messages:
+                if message not in said:
+                    self.progress.write("warning", message=message)
 
     def register_hooks(self, runner: EverswinRunner) -> None:
         resumed_from = self.resume.path if self.resume else None

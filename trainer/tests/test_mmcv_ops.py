@@ -1,10 +1,8 @@
 """The stand-in for mmcv's compiled ops against slow references that are written out here."""
 
 import math
-import subprocess
 import sys
 from importlib.machinery import ModuleSpec
-from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -197,10 +195,3 @@ def test_a_compiled_module_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setitem(sys.modules, "mmcv._ext", compiled)
     mmcv_ops.install()
     assert sys.modules["mmcv._ext"] is compiled
-
-
-def test_import_of_mmcv_ops_prints_nothing() -> None:
-    program = "from everswin_trainer import mmcv_ops; mmcv_ops.install(); import mmcv.ops"
-    trainer = str(Path(__file__).parents[1])
-    done = subprocess.run([sys.executable, "-c", program], cwd=trainer, capture_output=True, text=True, check=True)
-    assert done.stdout + done.stderr == ""

@@ -1,0 +1,17 @@
+import { readFile, readdir } from 'node:fs/promises';
+import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
+import { Worker } from '@temporalio/worker';
+import { expect, test } from 'vitest';
+import { projectRoot } from '../helpers/project.ts';
+
+const folder = `${projectRoot}/test/histories`;
+const histories = (await readdir(folder)).filter((name) => name.endsWith('.json'));
+
+test.each(histories)('today’s workflow code replays %s', async (name) => {
+  const history: unknown = JSON.parse(await readFile(`${folder}/${name}`, 'utf8'));
+  await Worker.runReplayHistory({ workflowsPath: `${projectRoot}/workflows/index.ts` }, historyFromJSON(history));
+});
+
+test('there is a plain history and one with crashes', () => {
+  expect(histories).toEqual(expect.arrayContaining(['demo.json', 'demo-crash.json']));
+});
