@@ -5,6 +5,7 @@ import type { ActivityDependencies } from './dependencies.ts';
 import { followJob } from './follow-job.ts';
 import { bestCheckpoint } from './lib/checkpoints.ts';
 import { CodedError } from './lib/coded-error.ts';
+import { describeCrash } from './lib/describe-attempt.ts';
 import { takeFence } from './lib/fence.ts';
 import { readJson } from './lib/json-file.ts';
 import { logTail } from './lib/log-tail.ts';
@@ -59,9 +60,10 @@ export const createRunTest =
     if ('exit' in ending && ending.exit.reason === 'finished' && metrics?.checkpointSha256 === best.manifest.sha256) {
       return metrics;
     }
+    const how = 'exit' in ending ? describeCrash(ending.exit) : 'Its supervisor was killed.';
     const tail = (await logTail(job, 20)).join('\n');
     throw new CodedError(
       'TrainerCommandFailed',
-      `The test of ${best.manifest.file} ended without metrics. Log: ${job.log}\n${tail}`,
+      `The test of ${best.manifest.file} ended without metrics. ${how} Log: ${job.log}\n${tail}`,
     );
   };

@@ -8,6 +8,7 @@ import { followJob } from './follow-job.ts';
 import { newestCheckpoint } from './lib/checkpoints.ts';
 import { describeAttempt } from './lib/describe-attempt.ts';
 import { takeFence } from './lib/fence.ts';
+import { readProgress } from './lib/progress-reader.ts';
 import { applyEvent, initialState, isMilestone } from './lib/run-state.ts';
 import { findLiveJob, startJob } from './lib/trainer-process.ts';
 import { writeFileWhole } from './lib/whole-file.ts';
@@ -46,7 +47,7 @@ export const createRunTraining =
 
     const startedAt = Date.now() / 1000;
     const running = (await findLiveJob(job)) ?? (await startTrainer());
-    let state = initialState(attempt, plan.epochs);
+    let state = (await readProgress(job.progress)).reduce(applyEvent, initialState(attempt, plan.epochs));
     const onEvents = (events: TrainerEvent[]) => {
       state = events.reduce(applyEvent, state);
       if (events.some((event) => event.attempt === running.owner.attempt && isMilestone(event))) {

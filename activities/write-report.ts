@@ -51,7 +51,9 @@ export const createWriteReport =
     const page = `${folder.report}/index.html`;
     const { bbox, segm } = report.metrics;
     const bytes = Buffer.byteLength(files['index.html']);
-    return { uri, sha256: await sha256OfFile(page), bytes, bbox, segm, verdict: report.verdict };
+    const { verdict, stepsRepeated } = report;
+    const crashes = report.timeline.filter(({ kind }) => kind === 'crashed' || kind === 'process-died').length;
+    return { uri, sha256: await sha256OfFile(page), bytes, bbox, segm, verdict, crashes, stepsRepeated };
   };
 
 async function gatherReport(

@@ -410,5 +410,8 @@ export const ReportRef = z.object({
   bbox: CocoMetrics,
   segm: CocoMetrics,
   verdict: z.string(),
+  /** Processes that died in the run: trainers, and what the stack's supervisor saw die. */
+  crashes: z.int(),
+  stepsRepeated: z.int(),
 });
 export type ReportRef = z.infer<typeof ReportRef>;

@@ -17,7 +17,7 @@ const stackProcess = (name: string) => async (home: string) => (await readStackF
 const crashes: Crash[] = [
   { what: 'trainer rank', afterEpoch: 1, findPid: (_home, { progress }) => Promise.resolve(progress?.pid) },
   { what: 'GPU worker', afterEpoch: 2, findPid: stackProcess('gpu-worker') },
-  { what: 'Temporal server', afterEpoch: 3, findPid: stackProcess('temporal-server') },
+  { what: 'Temporal server', afterEpoch: 4, findPid: stackProcess('temporal-server') },
 ];
 
 /** kill -9 of a trainer rank, the GPU worker and the Temporal server, one after the other, in the middle of training. */

@@ -5,6 +5,7 @@ import { RunInput } from '../configs/schema.ts';
 import { connect } from './connect.ts';
 import { crashInTurn } from './crash-in-turn.ts';
 import { followRun } from './follow-run.ts';
+import { explain } from './explain.ts';
 import { printResult } from './print-result.ts';
 import { resolveStackArguments } from './stack/arguments.ts';
 import { findRunningStack, type StackFile } from './stack/stack-file.ts';
@@ -22,15 +23,28 @@ const running = await findRunningStack(home);
 // The miniature is meant for a CPU, whatever the machine has: everyone sees the same numbers.
 const own = running === undefined ? await startStack({ home, device: 'cpu', say }) : undefined;
 
+const interrupted = untilInterrupted().then(() => {
+  process.exitCode = 130;
+});
+
 async function main(stack: StackFile): Promise<void> {
   say(`Temporal UI  ${stack.uiUrl}`);
   const client = await connect(stack.address);
   const demo = RunInput.parse(JSON.parse(await readFile(`${import.meta.dirname}/../configs/runs/demo.json`, 'utf8')));
   const { handle } = await startRun(client, { ...demo, name: freshName(demo.name) });
   say(`${handle.workflowId} started`);
+  // A demo that nobody watches any more should not go on by itself at the next one, as a real run does.
+  void interrupted.then(() => handle.terminate('the demo was interrupted').catch(() => undefined));
   const result = followRun(handle, say);
-  if (values.crash) await Promise.race([crashInTurn(handle, home, say), result]);
-  printResult(await result, stack.uiUrl, handle.workflowId);
+  const crashed = values.crash ? crashInTurn(handle, home, say) : Promise.resolve();
+  await Promise.race([crashed.then(() => result), result]);
+  const report = await result;
+  printResult(report, stack.uiUrl, handle.workflowId);
+  if (values.crash && report.crashes < 3) {
+    throw new Error(
+      `training ended after ${report.crashes} of 3 crashes: this machine is too fast for the demo's size`,
+    );
+  }
   console.log(`Wall time    ${elapsed().trim()} after set-up`);
   await client.connection.close();
 }
@@ -39,13 +53,11 @@ async function main(stack: StackFile): Promise<void> {
 const freshName = (name: string): string =>
   `${name}-${new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-')}`;
 
+const stack = own?.file() ?? running;
 try {
-  const stack = own?.file() ?? running;
-  const interrupted = untilInterrupted().then(() => (process.exitCode = 130));
   if (stack !== undefined) await Promise.race([main(stack), interrupted]);
 } catch (error) {
-  console.error(error instanceof Error ? `The demo failed: ${error.message}` : error);
-  if (error instanceof Error && error.cause instanceof Error) console.error(`because ${error.cause.message}`);
+  console.error(`The demo failed: ${explain(error)}`);
   process.exitCode = 1;
 } finally {
   await own?.stop();

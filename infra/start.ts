@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { inputRefusal, parseRunInput } from '../configs/parse-input.ts';
 import type { RunInput } from '../configs/schema.ts';
 import { connect } from './connect.ts';
+import { explain } from './explain.ts';
 import { followRun } from './follow-run.ts';
 import { printResult } from './print-result.ts';
 import { defaultHome } from './stack/arguments.ts';
@@ -46,6 +47,5 @@ function refuse(message: string): void {
 }
 
 await main().catch((error: unknown) => {
-  const { message, cause } = error instanceof Error ? error : new Error(String(error));
-  refuse(cause instanceof Error ? `${message}: ${cause.message}` : message);
+  refuse(explain(error));
 });

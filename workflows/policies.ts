@@ -34,8 +34,8 @@ export const transfer = proxyActivities<Pick<ControlActivities, 'fetchDataset' |
 export const training = proxyActivities<Pick<GpuActivities, 'runTraining'>>({
   taskQueue: taskQueues.gpu,
   startToCloseTimeout: '14 days',
-  // A dead worker is noticed within 20 s. Short is safe, since its trainer lives on and the next attempt adopts it.
-  heartbeatTimeout: '20 seconds',
+  // A dead worker is noticed within 10 s. Short is safe, since its trainer lives on and the next attempt adopts it.
+  heartbeatTimeout: '10 seconds',
   cancellationType,
   retry: { maximumAttempts: 1 },
 });
@@ -44,7 +44,7 @@ export const training = proxyActivities<Pick<GpuActivities, 'runTraining'>>({
 export const testing = proxyActivities<Pick<GpuActivities, 'runTest'>>({
   taskQueue: taskQueues.gpu,
   startToCloseTimeout: '1 day',
-  heartbeatTimeout: '20 seconds',
+  heartbeatTimeout: '10 seconds',
   cancellationType,
   retry: { ...retry, maximumInterval: '1 minute', maximumAttempts: 5 },
 });

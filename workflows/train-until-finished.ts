@@ -54,7 +54,7 @@ function lostWorkerCause(error: unknown): string | undefined {
   if (!(error instanceof ActivityFailure)) return undefined;
   const { cause } = error;
   if (cause instanceof TimeoutFailure)
-    return `The worker ${error.identity ?? ''} was not heard of any more (${cause.timeoutType}).`;
+    return `The worker was not heard of any more (${cause.timeoutType} timeout).`;
   const stopping: ErrorCode = 'WorkerStopping';
   return cause instanceof ApplicationFailure && cause.type === stopping ? cause.message : undefined;
 }

@@ -59,7 +59,7 @@ function explainEnding(job: JobFolder, ending: JobEnding): Pick<Attempt, 'ending
 }
 
 /** The first rank that failed says more than the launcher, whose code is 1 whatever happened. */
-function describeCrash({ rootCause, code, signal }: TrainerExit): string {
+export function describeCrash({ rootCause, code, signal }: TrainerExit): string {
   if (rootCause === null) return `The trainer ended with ${signal ?? `code ${code}`}.`;
   const how = rootCause.signal ?? `code ${rootCause.exitCode}`;
   return `Rank ${rootCause.rank ?? '?'} ended with ${how}: ${firstLines(rootCause.message)}`;

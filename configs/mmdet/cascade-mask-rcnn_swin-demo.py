@@ -47,12 +47,12 @@ train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader
 
-# 92 images with objects / 2 = 46 steps an epoch: 276 steps in all, of which 20 warm up.
-train_cfg = dict(max_epochs=6)
+# 92 images with objects / 2 = 46 steps an epoch: 460 steps in all, of which 20 warm up.
+train_cfg = dict(max_epochs=10)
 param_scheduler = [
     dict(_base_.param_scheduler[0], end=20),
-    # 27/36 and 33/36 of 6 epochs are 4.5 and 5.5.
-    dict(_base_.param_scheduler[1], end=6, milestones=[4, 5]),
+    # 27/36 and 33/36 of 10 epochs are 7.5 and 9.2.
+    dict(_base_.param_scheduler[1], end=10, milestones=[8, 9]),
 ]
 # Ten times the blog's rate: random weights, a small network and 2000 times fewer steps.
 optim_wrapper = dict(optimizer=dict(lr=0.001))

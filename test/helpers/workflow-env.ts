@@ -85,7 +85,7 @@ export const someMetrics: EvalMetrics = {
 };
 const aReport: ReportRef = {
   ...{ uri: 'file:///report/index.html', sha256: 'a'.repeat(64), bytes: 10 },
-  ...{ bbox: twelve, segm: twelve, verdict: 'Box AP 50.0 and mask AP 50.0.' },
+  ...{ bbox: twelve, segm: twelve, verdict: 'Box AP 50.0 and mask AP 50.0.', crashes: 0, stepsRepeated: 0 },
 };
 
 const happyActivities: StubbedActivities = {

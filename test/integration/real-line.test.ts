@@ -43,7 +43,9 @@ test('a run whose rank is killed ends with its report, resumed from the checkpoi
   expect(segm.AP).toBeGreaterThan(0);
   const page = await readFile(fileURLToPath(uri), 'utf8');
   expect(page).toContain('SIGKILL');
-  const report = Report.parse(JSON.parse(await readFile(fileURLToPath(uri).replace('index.html', 'report.json'), 'utf8')));
+  const report = Report.parse(
+    JSON.parse(await readFile(fileURLToPath(uri).replace('index.html', 'report.json'), 'utf8')),
+  );
   expect(report.attempts.map(({ ending }) => ending)).toEqual(['crashed', 'finished']);
   expect(report.attempts[1]).toMatchObject({ resumedFrom: 'e001-i000046.pth', fromIteration: 46, toIteration: 92 });
   expect(report.stepsRepeated).toBeGreaterThanOrEqual(0);

@@ -8,13 +8,11 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from .checkpoint import Checkpoint, Origin, save, sweep
-from .job import Attempt, Job
-from .plan import Plan
-from .progress import Progress, box_average_precision, read_events
-from .rank import Rank
+from .context import Context
+from .progress import box_average_precision, read_events
 from .retention import retain
 from .state import capture, weights_are_finite, write
-from .stop_request import Preempted, StopRequest
+from .stop_request import Preempted
 
 
 class CheckpointHook(Hook):
@@ -23,15 +21,13 @@ class CheckpointHook(Hook):
     # After everything that changes the state of a step.
     priority = "LOWEST"
 
-    def __init__(
-        self, progress: Progress | None, plan: Plan, job: Job, attempt: Attempt, rank: Rank, stop: StopRequest
-    ) -> None:
-        self._progress = progress
-        self._plan = plan
-        self._job = job
-        self._attempt = attempt
-        self._rank = rank
-        self._stop = stop
+    def __init__(self, context: Context) -> None:
+        self._progress = context.progress
+        self._plan = context.plan
+        self._job = context.job
+        self._attempt = context.attempt
+        self._rank = context.rank
+        self._stop = context.stop
         self._saved_at = time.monotonic()
         self._newest: Checkpoint | None = None
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from mmdet.datasets.api_wrappers import COCO, COCOeval
-
-from .whole_file import read_list
+# What MMDetection's CocoMetric wraps; imported from its source because importing MMDetection takes seconds.
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 IOU_TYPES = ("bbox", "segm")
 # MMDetection's proposal_nums. With them AP is taken at 100 detections an image, AP50 to APl at 1000.
@@ -14,6 +14,8 @@ MAX_DETECTIONS = (100, 300, 1000)
 AP_NAMES = ("AP", "AP50", "AP75", "APs", "APm", "APl")
 AR_NAMES = ("AR100", "AR300", "AR1000", "ARs", "ARm", "ARl")
 MMDET_NAMES = dict(zip(AP_NAMES, ("mAP", "mAP_50", "mAP_75", "mAP_s", "mAP_m", "mAP_l"), strict=True))
+# Half a unit of the third digit would do; a little more for the way down to it.
+ROUNDING = 0.0011
 # COCOeval's figure where there is no ground truth to find.
 NO_GROUND_TRUTH = -1
 
@@ -43,9 +45,13 @@ def evaluate(annotations: Path, detections: dict[str, list[dict[str, Any]]]) -> 
     return {iou_type: _evaluate_one(truth, detections[iou_type], iou_type) for iou_type in IOU_TYPES}
 
 
-def load_detections(prefix: Path) -> dict[str, list[dict[str, Any]]]:
-    """Reads `<prefix>.bbox.json` and `<prefix>.segm.json`. Raises ValueError naming the file that is no list."""
-    return {iou_type: read_list(prefix.with_name(f"{prefix.name}.{iou_type}.json")) for iou_type in IOU_TYPES}
+def check_against(ours: dict[str, Scores], theirs: dict[str, float]) -> None:
+    """Raises ValueError if CocoMetric, which rounds to three digits, measured something else than we did."""
+    for iou_type in IOU_TYPES:
+        for name, their_name in MMDET_NAMES.items():
+            mine, rounded = ours[iou_type][name], _score(theirs[f"coco/{iou_type}_{their_name}"])
+            if (mine is None) != (rounded is None) or abs((mine or 0.0) - (rounded or 0.0)) > ROUNDING:
+                raise ValueError(f"expected {iou_type} {name} to be MMDetection's {rounded}, got {mine}")
 
 
 def _evaluate_one(truth: COCO, found: list[dict[str, Any]], iou_type: str) -> Scores:

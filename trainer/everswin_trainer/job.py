@@ -49,6 +49,11 @@ class Job:
         return self.folder / "exit.json"
 
     @property
+    def stop(self) -> Path:
+        """Exists from the moment the supervisor was told to stop."""
+        return self.folder / "stop"
+
+    @property
     def error(self) -> Path:
         """Where torchelastic leaves the first rank's exception."""
         return self.folder / "error.json"
@@ -89,6 +94,11 @@ def write_owner(job: Job, attempt: Attempt) -> None:
             "startedAt": time.time(),
         },
     )
+
+
+def stop_is_wanted(job: Job) -> bool:
+    """Whether a SIGTERM in the tree means "save and stop": the supervisor was told so, or is no longer there to tell."""
+    return job.stop.exists() or living_owner(job) is None
 
 
 def living_owner(job: Job) -> dict[str, Any] | None:

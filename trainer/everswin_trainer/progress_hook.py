@@ -16,48 +16,29 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from .coco_scores import scores_of_validation
-from .job import Attempt
+from .context import Context
 from .message_hub import limit
-from .plan import Plan
-from .progress import Progress
-from .rank import Rank
 
 BYTES_PER_MEBIBYTE = 1 << 20
 
 
 class ProgressHook(Hook):
-    """Events `started`, `step` and `validation`. `progress` is None on all ranks but the first."""
+    """Events `started`, `step` and `validation`."""
 
     # After the hooks that step schedulers and fill the message hub, before the one that saves.
     priority = "VERY_LOW"
 
-    def __init__(
-        self, progress: Progress | None, plan: Plan, attempt: Attempt, rank: Rank, resume: Path | None, truth: Path
-    ) -> None:
-        self._progress = progress
-        self._plan = plan
-        self._attempt = attempt
-        self._rank = rank
-        self._resume = resume
-        self._truth = truth
+    def __init__(self, context: Context, resumed_from: Path | None) -> None:
+        self._context = context
+        self._progress = context.progress
+        self._rank = context.rank
+        self._resumed_from = resumed_from
         self._clock = StepClock(time.monotonic)
 
     def before_train(self, runner: Runner) -> None:
         pids = self._rank.gather(os.getpid())
-        if self._progress:
-            self._progress.write(
-                "started",
-                fence=self._attempt.fence,
-                epoch=runner.epoch,
-                iteration=runner.iter,
-                iterationsPerEpoch=len(runner.train_dataloader),
-                epochs=runner.max_epochs,
-                worldSize=self._rank.world,
-                device=self._rank.device,
-                resumedFrom=self._resume.name if self._resume else None,
-                pids=pids,
-                versions=versions(self._rank.device),
-            )
+        position, per_epoch = (runner.epoch, runner.iter), len(runner.train_dataloader)
+        self._context.say_started(position, per_epoch, self._resumed_from, pids, versions(self._rank.device))
 
     def before_train_epoch(self, runner: Runner) -> None:
         self._clock.wait()
@@ -70,8 +51,10 @@ class ProgressHook(Hook):
     ) -> None:
         self._clock.step_done()
         done = runner.iter + 1
-        if self._progress and (done % self._plan.log_every_steps == 0 or done % len(runner.train_dataloader) == 0):
-            losses = {name: float(value) for name, value in (outputs or {}).items()}
+        if self._progress and (
+            done % self._context.plan.log_every_steps == 0 or done % len(runner.train_dataloader) == 0
+        ):
+            losses = {name: float(value.detach()) for name, value in (outputs or {}).items()}
             step_seconds, data_seconds = self._clock.means()
             self._progress.write(
                 "step",
@@ -92,7 +75,7 @@ class ProgressHook(Hook):
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         if self._progress:
-            scores = scores_of_validation(metrics or {}, self._truth)
+            scores = scores_of_validation(metrics or {}, self._context.data.annotations("val"))
             if not metrics:
                 self._progress.write("warning", message=f"epoch {runner.epoch}: nothing was detected in any image")
             self._progress.write("validation", epoch=runner.epoch, iteration=runner.iter, **scores)

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from .ending import CRASHED, FINISHED, PREEMPTED, Ended, write_exit
@@ -40,7 +41,7 @@ def main(argv: list[str]) -> int:
     own_session()
     become_subreaper()
     attempt = Attempt(arguments.attempt, arguments.fence)
-    for stale in (job.exit, job.error):
+    for stale in (job.exit, job.error, job.stop):
         stale.unlink(missing_ok=True)
     write_owner(job, attempt)
     return EXIT_CODES[write_exit(job, attempt, run(job, attempt, lock, arguments))]
@@ -79,7 +80,7 @@ def run(job: Job, attempt: Attempt, lock: JobLock, arguments: argparse.Namespace
             write_json(job.error, {"message": f"cannot start {arguments.program[0]}: {error}"})
             # What a shell reports for a command that it cannot run.
             return Ended(127 << 8, False, started_at, log_offset)
-    status, stop_requested = wait(program, arguments.grace_seconds)
+    status, stop_requested = wait(program, job, arguments.grace_seconds)
     end_descendants()
     return Ended(status, stop_requested, started_at, log_offset)
 
@@ -106,7 +107,7 @@ def start(job: Job, attempt: Attempt, lock: JobLock, command: list[str], log: in
     return process.pid
 
 
-def wait(program: int, grace_seconds: float) -> tuple[int, bool]:
+def wait(program: int, job: Job, grace_seconds: float) -> tuple[int, bool]:
     """Waits for the program; returns its wait status and whether we were asked to stop.
 
     A stop is passed on once as SIGTERM; when the grace is over, everything below us is killed.
@@ -122,6 +123,9 @@ def wait(program: int, grace_seconds: float) -> tuple[int, bool]:
             deadline = time.monotonic() + 1.0
         elif caught.si_signo in STOP_SIGNALS and deadline is None:
             deadline = time.monotonic() + grace_seconds
+            with suppress(OSError):
+                # On a full disk ranks end without saving, which could not succeed anyway.
+                job.stop.touch()
             os.kill(program, signal.SIGTERM)
     # A stop that arrived together with the end was still asked for.
     return status, deadline is not None or bool(signal.sigpending() & STOP_SIGNALS)

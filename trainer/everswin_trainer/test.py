@@ -1,78 +1,69 @@
-"""One rank of MMDetection's test loop, then COCO's numbers from the detections on disk (docs/trainer-contract.md)."""
+"""One rank of the final test: detections of one checkpoint, then COCO's numbers (docs/trainer-contract.md)."""
 
 import argparse
-import hashlib
+import os
 import time
-from pathlib import Path
-from typing import Any
 
 from torch.distributed.elastic.multiprocessing.errors import record
 
-from . import mmcv_ops
-from .checkpoint import of_checkpoint
-from .dataset import CocoFolder
-from .ending import FINISHED
-from .job import Attempt, Job
-from .plan import Plan
-from .process_setup import prepare_process
-from .progress import Progress
-from .rank import Rank
-from .recipe import load_recipe
-from .whole_file import read_json, write_json
+from .checkpoint import Checkpoint, of_checkpoint
+from .coco_scores import check_against, evaluate
+from .context import Context, add_arguments
+from .detections import Detections, find, identify, publish
+from .whole_file import write_json
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="everswin_trainer test")
-    parser.add_argument("--plan", type=Path, required=True)
-    parser.add_argument("--recipe", type=Path, required=True)
-    parser.add_argument("--data", type=Path, required=True)
+    add_arguments(parser)
     parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--job-dir", type=Path, required=True)
-    parser.add_argument("--device", choices=("cpu", "cuda"), required=True)
     return parser.parse_args(argv)
 
 
 @record
 def main(argv: list[str]) -> int:
-    """Detects unless it was done before, measures, writes metrics.json last."""
+    """Writes metrics.json (0) unless SIGTERM comes first (143); any other end is an exception."""
     arguments = parse(argv)
-    started_at = time.monotonic()
-    prepare_process(arguments.device)
-    mmcv_ops.install()
-    # Only now: MMDetection asks for mmcv's ops and for CUDA when it is imported.
-    from .coco_scores import evaluate, load_detections
-    from .detection import Detection, cross_check
+    context = Context.of(arguments)
+    checkpoint = of_checkpoint(arguments.checkpoint.resolve(), context.plan.plan_hash)
+    per_epoch = checkpoint.iteration // max(1, checkpoint.epoch)
+    context.say_started(checkpoint.position, per_epoch, checkpoint.path, [os.getpid()], {})
+    return context.run(lambda: test(context, checkpoint))
 
-    plan = Plan.load(arguments.plan)
-    rank = Rank.from_environment(arguments.device)
-    checkpoint = of_checkpoint(arguments.checkpoint.resolve(), plan.plan_hash)
-    data = CocoFolder.at(arguments.data)
-    job, attempt = Job.at(arguments.job_dir), Attempt.from_environment()
-    progress = Progress(job.progress, attempt.number) if rank.is_first else None
-    prefix, marker = job.folder / "detections", job.folder / "detections.json"
-    truth = data.annotations("val")
-    made_of = {
-        "v": 1,
-        "checkpointSha256": checkpoint.sha256,
-        "annotationsSha256": hashlib.sha256(truth.read_bytes()).hexdigest(),
-    }
-    reported: dict[str, Any] | None = None
-    if read_json(marker) != made_of:
-        recipe = load_recipe(arguments.recipe, plan)
-        reported = Detection(plan, recipe, data, job, rank, progress, checkpoint.path, prefix).run()
-        if progress:
-            # Until here the detections do not exist, so a crash never leaves half of them behind to be measured.
-            write_json(marker, made_of)
-    if progress is None:
-        return 0
-    found = load_detections(prefix)
-    if not found["bbox"]:
-        progress.write("warning", message="nothing at all was detected on the test images: every score is 0")
-    scores = evaluate(truth, found)
-    if reported:
-        cross_check(scores, reported)
-    metrics = {"v": 1, "checkpoint": checkpoint.path.name, "checkpointSha256": checkpoint.sha256}
-    metrics |= {"images": data.count_images("val"), **scores, "seconds": time.monotonic() - started_at}
-    write_json(job.folder / "metrics.json", metrics)
-    progress.write("ended", reason=FINISHED, epoch=checkpoint.epoch, iteration=checkpoint.iteration)
-    return 0
+
+def test(context: Context, checkpoint: Checkpoint) -> tuple[int, int]:
+    """Returns the checkpoint's position. Raises Preempted."""
+    identity = identify(checkpoint, context.data)
+    detections = find(context.job, identity)
+    if detections is None:
+        # Only now: MMDetection takes seconds to import, and asks for mmcv's ops and for CUDA then.
+        from .inference import infer
+
+        detections, written = infer(context, checkpoint)
+        if context.rank.is_first:
+            publish(detections, written, identity)
+    if context.rank.is_first:
+        write_metrics(context, checkpoint, detections)
+    return checkpoint.position
+
+
+def write_metrics(context: Context, checkpoint: Checkpoint, detections: Detections) -> None:
+    """Raises ValueError if our numbers are not those that MMDetection printed."""
+    assert context.progress, "the first rank writes"
+    begin = time.monotonic()
+    scores = evaluate(context.data.annotations("val"), detections.load())
+    if detections.measured:
+        check_against(scores, detections.measured)
+    else:
+        context.progress.write("warning", message="nothing was detected in any image: every score is 0")
+    write_json(
+        context.job.folder / "metrics.json",
+        {
+            "v": 1,
+            "checkpoint": checkpoint.path.name,
+            "checkpointSha256": checkpoint.sha256,
+            "images": detections.images,
+            **scores,
+            "seconds": detections.seconds + time.monotonic() - begin,
+        },
+    )

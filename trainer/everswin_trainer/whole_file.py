@@ -46,14 +46,6 @@ def read_json(path: Path) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def read_list(path: Path) -> list[Any]:
-    """The JSON list in `path`. Raises OSError, or ValueError naming the file."""
-    value = json.loads(path.read_bytes())
-    if not isinstance(value, list):
-        raise ValueError(f"expected {path} to hold a list, got a {type(value).__name__}")
-    return value
-
-
 def fsync_folder(folder: Path) -> None:
     """Makes renames and deletions in `folder` last through a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

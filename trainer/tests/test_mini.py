@@ -139,6 +139,8 @@ def test_a_plan_with_mistakes_is_refused_with_all_of_them(job: JobFolder) -> Non
 
 
 def test_an_unknown_command_names_the_known_ones() -> None:
-    end = subprocess.run([sys.executable, "-m", "everswin_trainer", "mini-chess"], env=environment(), capture_output=True, text=True)
+    end = subprocess.run(
+        [sys.executable, "-m", "everswin_trainer", "mini-chess"], env=environment(), capture_output=True, text=True
+    )
     assert end.returncode == 2
     assert "expected the command to be one of supervise, train, test" in end.stderr

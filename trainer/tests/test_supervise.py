@@ -154,7 +154,9 @@ def test_survivors_of_a_killed_supervisor_are_ended_before_the_next_start(job: J
 
 
 def test_a_survivor_that_lost_its_mark_is_found_by_the_lock_it_holds(job: JobFolder) -> None:
-    first = job.supervise(["env", "-i", "sh", "-c", f"trap '' TERM; : > {job.root}/trapped; while :; do sleep 0.1; done"])
+    first = job.supervise(
+        ["env", "-i", "sh", "-c", f"trap '' TERM; : > {job.root}/trapped; while :; do sleep 0.1; done"]
+    )
     until((job.root / "trapped").exists, "the program")
     assert job.living() == []
     stop(first, signal.SIGKILL)

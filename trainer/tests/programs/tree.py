@@ -14,7 +14,11 @@ pid_file, mode = Path(sys.argv[1]), sys.argv[2]
 if mode == "stubborn":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 grandchild = subprocess.Popen(
-    [sys.executable, "-c", "import signal, time; signal.signal(15, signal.SIG_IGN); print(flush=True); time.sleep(600)"],
+    [
+        sys.executable,
+        "-c",
+        "import signal, time; signal.signal(15, signal.SIG_IGN); print(flush=True); time.sleep(600)",
+    ],
     start_new_session=True,
     stdout=subprocess.PIPE,
 )

@@ -1,0 +1,112 @@
+"""What every rank of `train` and `test` has in common: its inputs, its place, its voice, its endings."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmengine.config import Config
+
+from . import mmcv_ops
+from .dataset import CocoFolder
+from .ending import FINISHED, PREEMPTED
+from .job import Attempt, Job, stop_is_wanted
+from .plan import Plan
+from .process_setup import prepare_process
+from .progress import Progress
+from .rank import Rank
+from .recipe import load_recipe
+from .stop_request import PREEMPTED_EXIT_CODE, Preempted, StopRequest
+
+
+@dataclass(frozen=True)
+class Context:
+    """`progress` is None on all ranks but the first, which alone writes."""
+
+    plan: Plan
+    recipe: Config
+    data: CocoFolder
+    job: Job
+    attempt: Attempt
+    rank: Rank
+    stop: StopRequest
+    progress: Progress | None
+
+    @classmethod
+    def of(cls, arguments: argparse.Namespace) -> "Context":
+        """From the arguments of `add_arguments`. Raises ValueError when plan, recipe and ranks do not fit together."""
+        job, attempt = Job.at(arguments.job_dir), Attempt.from_environment()
+        stop = StopRequest(lambda: stop_is_wanted(job)).install()
+        prepare_process(arguments.device)
+        mmcv_ops.install()
+        plan = Plan.load(arguments.plan)
+        rank = Rank.from_environment(arguments.device)
+        if rank.world != plan.gpus:
+            raise ValueError(f"expected {plan.gpus} ranks as the plan says, got {rank.world}")
+        return cls(
+            plan=plan,
+            recipe=load_recipe(arguments.recipe, plan),
+            data=CocoFolder.at(arguments.data),
+            job=job,
+            attempt=attempt,
+            rank=rank,
+            stop=stop,
+            progress=Progress(job.progress, attempt.number) if rank.is_first else None,
+        )
+
+    def enter_work_dir(self) -> Path:
+        """A folder for what MMEngine writes, and the current one: it exchanges results through files in there."""
+        folder = self.job.folder / "mmengine"
+        folder.mkdir(exist_ok=True)
+        os.chdir(folder)
+        return folder
+
+    def say_started(
+        self,
+        position: tuple[int, int],
+        iterations_per_epoch: int,
+        resumed_from: Path | None,
+        pids: list[int],
+        versions: dict[str, str],
+    ) -> None:
+        """`position` is (whole epochs done, iterations done)."""
+        if self.progress:
+            self.progress.write(
+                "started",
+                fence=self.attempt.fence,
+                epoch=position[0],
+                iteration=position[1],
+                iterationsPerEpoch=iterations_per_epoch,
+                epochs=self.plan.epochs,
+                worldSize=self.rank.world,
+                device=self.rank.device,
+                resumedFrom=resumed_from.name if resumed_from else None,
+                pids=pids,
+                versions=versions,
+            )
+
+    def run(self, work: Callable[[], tuple[int, int]]) -> int:
+        """Does the work, which returns the position it reached, and says how it ended; the exit code."""
+        try:
+            position = work()
+        except Preempted as preempted:
+            self._say_ended(PREEMPTED, (preempted.epoch, preempted.iteration))
+            # Loader workers and process groups would be waited for; nothing of them is needed any more.
+            sys.stdout.flush()
+            os._exit(PREEMPTED_EXIT_CODE)
+        self._say_ended(FINISHED, position)
+        return 0
+
+    def _say_ended(self, reason: str, position: tuple[int, int]) -> None:
+        if self.progress:
+            self.progress.write("ended", reason=reason, epoch=position[0], iteration=position[1])
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--plan", type=Path, required=True)
+    parser.add_argument("--recipe", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--job-dir", type=Path, required=True)
+    parser.add_argument("--device", choices=("cpu", "cuda"), required=True)

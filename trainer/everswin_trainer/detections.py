@@ -1,0 +1,77 @@
+"""Detections of one checkpoint on disk: two files in COCO's results format, then a manifest. No manifest = not there."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .checkpoint import Checkpoint, hash_file
+from .coco_scores import IOU_TYPES
+from .dataset import CocoFolder
+from .job import Job
+from .whole_file import fsync_folder, read_json, write_json
+
+
+@dataclass(frozen=True)
+class Detections:
+    """`measured` is what MMDetection's CocoMetric said of them, rounded; empty if nothing was detected."""
+
+    job: Job
+    images: int
+    seconds: float
+    measured: dict[str, float]
+
+    def load(self) -> dict[str, list[dict[str, Any]]]:
+        return {iou_type: json.loads(_file(self.job, iou_type).read_bytes()) for iou_type in IOU_TYPES}
+
+
+def identify(checkpoint: Checkpoint, data: CocoFolder) -> dict[str, str]:
+    """What the detections depend on; the recipe is in the plan's hash."""
+    return {
+        "checkpointSha256": checkpoint.sha256,
+        "planHash": checkpoint.plan_hash,
+        "annotationsSha256": hash_file(data.annotations("val")),
+    }
+
+
+def find(job: Job, identity: dict[str, str]) -> Detections | None:
+    """Those of this very checkpoint and data, if all their bytes are still what was written."""
+    manifest = read_json(_manifest(job))
+    if manifest is None or manifest["identity"] != identity:
+        return None
+    files = manifest["files"]
+    if any(not _file(job, one).exists() or hash_file(_file(job, one)) != files[one] for one in IOU_TYPES):
+        return None
+    return Detections(job, manifest["images"], manifest["seconds"], manifest["measured"])
+
+
+def publish(detections: Detections, prefix: Path, identity: dict[str, str]) -> None:
+    """Moves `<prefix>.bbox.json` and `<prefix>.segm.json`, as CocoMetric wrote them, into place; the manifest last."""
+    job = detections.job
+    _manifest(job).unlink(missing_ok=True)
+    for iou_type in IOU_TYPES:
+        written = prefix.with_name(f"{prefix.name}.{iou_type}.json")
+        with open(written, "rb") as stream:
+            os.fsync(stream.fileno())
+        written.rename(_file(job, iou_type))
+    fsync_folder(job.folder)
+    write_json(
+        _manifest(job),
+        {
+            "v": 1,
+            "identity": identity,
+            "images": detections.images,
+            "seconds": detections.seconds,
+            "measured": detections.measured,
+            "files": {iou_type: hash_file(_file(job, iou_type)) for iou_type in IOU_TYPES},
+        },
+    )
+
+
+def _file(job: Job, iou_type: str) -> Path:
+    return job.folder / f"detections.{iou_type}.json"
+
+
+def _manifest(job: Job) -> Path:
+    return job.folder / "detections.json"

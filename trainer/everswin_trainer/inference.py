@@ -1,0 +1,64 @@
+"""MMDetection's own test loop over the validation images: one rank of it."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import torch.distributed as dist
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from . import batches  # noqa: F401  (registers what build_config names)
+from .build_config import build_config
+from .checkpoint import Checkpoint
+from .context import Context
+from .detections import Detections
+from .everswin_runner import build_runner
+from .state import read
+from .stop_request import Preempted
+
+SECONDS_BETWEEN_EVENTS = 1.0
+
+
+def infer(context: Context, checkpoint: Checkpoint) -> tuple[Detections, Path]:
+    """Runs the model over every image; returns what was measured and the prefix of the files with the detections.
+
+    On all ranks but the first the files do not exist. Raises Preempted.
+    """
+    begin = time.monotonic()
+    context.rank.connect()
+    work_dir = context.enter_work_dir()
+    prefix = work_dir / "detections"
+    built = build_config(context.recipe, context.plan, context.data, work_dir, context.rank.device, weights=None)
+    built.config.test_evaluator.outfile_prefix = str(prefix)
+    runner = build_runner(built.config)
+    context.rank.set_threads()
+    runner.register_hook(InferenceHook(context, checkpoint))
+    runner.model_state = read(checkpoint.path)["state_dict"]
+    measured = {name: float(value) for name, value in runner.test().items()}
+    images = len(runner.test_dataloader.dataset)
+    dist.destroy_process_group()
+    return Detections(context.job, images, time.monotonic() - begin, measured), prefix
+
+
+class InferenceHook(Hook):
+    """`tested` events, about one a second, and the way out on SIGTERM."""
+
+    priority = "LOWEST"
+
+    def __init__(self, context: Context, checkpoint: Checkpoint) -> None:
+        self._context = context
+        self._checkpoint = checkpoint
+        self._said_at = 0.0
+
+    def after_test_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        if self._context.stop.raised:
+            raise Preempted(*self._checkpoint.position)
+        if not self._context.progress:
+            return
+        total = len(runner.test_dataloader.dataset)
+        # Ranks go about equally fast; the last round may count some images twice.
+        done = min(total, (batch_idx + 1) * runner.test_dataloader.batch_size * self._context.rank.world)
+        if done == total or time.monotonic() - self._said_at > SECONDS_BETWEEN_EVENTS:
+            self._said_at = time.monotonic()
+            self._context.progress.write("tested", done=done, total=total)
