@@ -1,19 +1,20 @@
 import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ActivityCancellationDetails, CancelledFailure } from '@temporalio/common';
-import { MockActivityEnvironment } from '@temporalio/testing';
+import type { MockActivityEnvironment } from '@temporalio/testing';
 import { afterEach, expect, test } from 'vitest';
 import { createGpuActivities } from '../../activities/index.ts';
 import { isAlive } from '../../activities/lib/live-process.ts';
 import { readProgress } from '../../activities/lib/progress-reader.ts';
 import { findLiveJob } from '../../activities/lib/trainer-process.ts';
 import type { Attempt } from '../../configs/schema.ts';
+import { mockEnvironment } from '../helpers/mock-environment.ts';
 import { createMiniRun, miniDataset, miniPlan, miniWeights, type MiniRun } from '../helpers/mini-run.ts';
 
 let run: MiniRun | undefined;
 afterEach(() => run?.remove());
 
-const start = (mini: MiniRun, attempt: number, environment = new MockActivityEnvironment()): Promise<Attempt> => {
+const start = (mini: MiniRun, attempt: number, environment: MockActivityEnvironment = mockEnvironment()): Promise<Attempt> => {
   const { runTraining } = createGpuActivities(mini.dependencies);
   return environment.run(runTraining, { plan: miniPlan, dataset: miniDataset, weights: miniWeights, attempt });
 };
@@ -92,7 +93,7 @@ test('checkpoints of another plan are refused by name instead of being trained o
     weights: miniWeights,
     attempt: 2,
   };
-  await expect(new MockActivityEnvironment().run(runTraining, changed)).rejects.toMatchObject({
+  await expect(mockEnvironment().run(runTraining, changed)).rejects.toMatchObject({
     type: 'PlanChanged',
     nonRetryable: true,
   });
@@ -113,7 +114,7 @@ test('a second attempt adopts the trainer that runs, and the first finds itself 
 
 test('a cancelled attempt lets the trainer save, leaves no process and counts as cancelled', async () => {
   run = await createMiniRun('--step-seconds', '0.1');
-  const environment = new MockActivityEnvironment();
+  const environment = mockEnvironment();
   const outcome = start(run, 1, environment).catch((error: unknown) => error);
   const owner = await liveTrainer(run);
   environment.cancel('CANCELLED', new ActivityCancellationDetails({ cancelRequested: true }));
@@ -125,7 +126,7 @@ test('a cancelled attempt lets the trainer save, leaves no process and counts as
 
 test('the heartbeat carries where the training stands', async () => {
   run = await createMiniRun('--step-seconds', '0.1');
-  const environment = new MockActivityEnvironment();
+  const environment = mockEnvironment();
   const beats: unknown[] = [];
   environment.on('heartbeat', (details: unknown) => beats.push(details));
   await start(run, 1, environment);

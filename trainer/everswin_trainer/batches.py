@@ -35,5 +35,5 @@ class ResumableBatchSampler(BatchSampler):
 
 @FUNCTIONS.register_module()
 def own_process_group(_worker_id: int) -> None:
-    """In a loader worker: torchrun sends SIGTERM to a rank's whole process group, but the rank still needs its batch."""
+    """In a loader worker: torchrun signals a rank's whole process group, but a stopping rank still needs its batch."""
     os.setpgid(0, 0)

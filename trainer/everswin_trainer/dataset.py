@@ -34,6 +34,3 @@ class CocoFolder:
         if not names or len(set(names)) < len(names):
             raise ValueError(f"expected {path} to name at least one category, each once, got {names}")
         return names
-
-    def count_images(self, split: str) -> int:
-        return len(json.loads(self.annotations(split).read_bytes())["images"])

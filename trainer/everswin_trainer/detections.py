@@ -1,4 +1,4 @@
-"""Detections of one checkpoint on disk: two files in COCO's results format, then a manifest. No manifest = not there."""
+"""Detections of one checkpoint: two files in COCO's results format, then a manifest. No manifest = not there."""
 
 import json
 import os

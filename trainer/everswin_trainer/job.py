@@ -97,7 +97,7 @@ def write_owner(job: Job, attempt: Attempt) -> None:
 
 
 def stop_is_wanted(job: Job) -> bool:
-    """Whether a SIGTERM in the tree means "save and stop": the supervisor was told so, or is no longer there to tell."""
+    """Whether SIGTERM means "save and stop": the supervisor was told so, or is no longer there to be told."""
     return job.stop.exists() or living_owner(job) is None
 
 

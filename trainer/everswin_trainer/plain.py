@@ -1,4 +1,4 @@
-"""Values that `torch.load(weights_only=True)` reads on any version: a checkpoint must never be written that it refuses."""
+"""Values that `torch.load(weights_only=True)` reads: a checkpoint must never be written that it would refuse."""
 
 from collections import Counter
 from typing import Any

@@ -51,9 +51,8 @@ class ProgressHook(Hook):
     ) -> None:
         self._clock.step_done()
         done = runner.iter + 1
-        if self._progress and (
-            done % self._context.plan.log_every_steps == 0 or done % len(runner.train_dataloader) == 0
-        ):
+        epoch_ends = done % len(runner.train_dataloader) == 0
+        if self._progress and (epoch_ends or done % self._context.plan.log_every_steps == 0):
             losses = {name: float(value.detach()) for name, value in (outputs or {}).items()}
             step_seconds, data_seconds = self._clock.means()
             self._progress.write(

@@ -16,7 +16,7 @@ from .plain import plain
 
 
 def capture(runner: Runner, epoch: int, iteration: int) -> dict[str, Any]:
-    """The state after `epoch` whole epochs and `iteration` steps. Its tensors are the live ones: save before going on."""
+    """The state after `epoch` whole epochs and `iteration` steps. Its tensors are live: save before going on."""
     state = {
         "meta": {
             "epoch": epoch,

@@ -3,6 +3,7 @@
 import argparse
 import os
 import time
+from pathlib import Path
 
 from torch.distributed.elastic.multiprocessing.errors import record
 

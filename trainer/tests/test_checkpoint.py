@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from conftest import PROGRAMS, environment
 from everswin_trainer.checkpoint import Checkpoint, Origin, listed, of_checkpoint, save, sweep, valid
 from everswin_trainer.job import Attempt

@@ -10,8 +10,9 @@ import sys
 import time
 from pathlib import Path
 
-from everswin_trainer.job import JOB_ENV
 from torch.distributed.elastic.multiprocessing.errors import record
+
+from everswin_trainer.job import JOB_ENV
 
 
 def forked(folder: str) -> None:

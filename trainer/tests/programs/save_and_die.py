@@ -18,7 +18,7 @@ calls = 0
 
 
 def count(event: str, arguments: tuple[Any, ...]) -> None:
-    """Audit hooks run before the call itself; `open` also covers writes, because only the end of a stream is flushed."""
+    """Audit hooks run before the call itself; `part` opens a file of its own to be killed between two writes."""
     global calls
     if event in CHANGES and armed and str(folder) in str(arguments):
         calls += 1
