@@ -63,7 +63,9 @@ async function gatherReport(
 ): Promise<Report> {
   const folder = runFolder(home, plan.runId);
   const events = await readProgress(folder.train.progress);
-  const testEvents = await readProgress(folder.test.progress);
+  const testEvents = (await readProgress(folder.test.progress)).filter(
+    ({ type }) => type === 'tested' || type === 'warning',
+  );
   const incidents = (await readJsonLines(homeFolders(home).incidents, Incident)).filter(({ at }) => at >= startedAt);
   const started = events.findLast((event) => event.type === 'started');
   const createdAt = Date.now() / 1000;

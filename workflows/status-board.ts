@@ -48,12 +48,10 @@ export class StatusBoard {
     this.show({ attempts: [...this.status.attempts, attempt], decisions: [...this.status.decisions, decision] });
   }
 
+  /** From here on the test's numbers stand where the last validation's stood. */
   finish(report: string, bboxAP: number | null, segmAP: number | null): void {
-    this.show({ stage: 'done', report });
-    upsertSearchAttributes([
-      { key: bboxKey, value: bboxAP },
-      { key: segmKey, value: segmAP },
-    ]);
+    const { progress } = this.status;
+    this.show({ stage: 'done', report, progress: progress === null ? null : { ...progress, bboxAP, segmAP } });
   }
 
   private show(change: Partial<RunStatus>): void {

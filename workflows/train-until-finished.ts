@@ -53,8 +53,7 @@ async function runAttempt(material: TrainingMaterial, number: number, board: Sta
 function lostWorkerCause(error: unknown): string | undefined {
   if (!(error instanceof ActivityFailure)) return undefined;
   const { cause } = error;
-  if (cause instanceof TimeoutFailure)
-    return `The worker was not heard of any more (${cause.timeoutType} timeout).`;
+  if (cause instanceof TimeoutFailure) return `The worker was not heard of any more (${cause.timeoutType} timeout).`;
   const stopping: ErrorCode = 'WorkerStopping';
   return cause instanceof ApplicationFailure && cause.type === stopping ? cause.message : undefined;
 }

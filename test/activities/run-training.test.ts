@@ -14,7 +14,11 @@ import { createMiniRun, miniDataset, miniPlan, miniWeights, type MiniRun } from 
 let run: MiniRun | undefined;
 afterEach(() => run?.remove());
 
-const start = (mini: MiniRun, attempt: number, environment: MockActivityEnvironment = mockEnvironment()): Promise<Attempt> => {
+const start = (
+  mini: MiniRun,
+  attempt: number,
+  environment: MockActivityEnvironment = mockEnvironment(),
+): Promise<Attempt> => {
   const { runTraining } = createGpuActivities(mini.dependencies);
   return environment.run(runTraining, { plan: miniPlan, dataset: miniDataset, weights: miniWeights, attempt });
 };

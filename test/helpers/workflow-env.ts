@@ -1,10 +1,11 @@
 /** Workers with stubbed activities against the real Temporal server of the test run. */
+import { Context } from '@temporalio/activity';
 import { Client, Connection } from '@temporalio/client';
 import { bundleWorkflowCode, NativeConnection, Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import { inject } from 'vitest';
 import type { ControlActivities, GpuActivities } from '../../activities/index.ts';
-import { taskQueues } from '../../configs/names.ts';
-import type { Attempt, EvalMetrics, ReportRef, RunInput } from '../../configs/schema.ts';
+import { progressSignalName, taskQueues } from '../../configs/names.ts';
+import type { Attempt, EvalMetrics, Progress, ReportRef, RunInput } from '../../configs/schema.ts';
 import { miniDataset, miniPlan, miniWeights } from './mini-run.ts';
 import { projectRoot } from './project.ts';
 
@@ -88,11 +89,24 @@ const aReport: ReportRef = {
   ...{ bbox: twelve, segm: twelve, verdict: 'Box AP 50.0 and mask AP 50.0.', crashes: 0, stepsRepeated: 0 },
 };
 
+/** As the real activity does at the end of an epoch. */
+const tellProgress = (attempt: number) => {
+  const { client, info } = Context.current();
+  const progress: Progress = {
+    ...{ v: 1, attempt, epoch: 3, epochs: 3, iteration: 30, loss: 0.5, lr: 0.001, bboxAP: 0.4, segmAP: 0.4 },
+    ...{ etaSeconds: 0, lastCheckpoint: 'e003-i000030.pth', pid: 1 },
+  };
+  return client.workflow.getHandle(info.workflowExecution?.workflowId ?? '').signal(progressSignalName, progress);
+};
+
 const happyActivities: StubbedActivities = {
   resolvePlan: (input) => Promise.resolve({ ...miniPlan, runId: input.name }),
   fetchDataset: () => Promise.resolve(miniDataset),
   fetchWeights: () => Promise.resolve(miniWeights),
-  runTraining: ({ attempt }) => Promise.resolve(anAttempt({ attempt })),
+  runTraining: async ({ attempt }) => {
+    await tellProgress(attempt);
+    return anAttempt({ attempt });
+  },
   runTest: () => Promise.resolve(someMetrics),
   writeReport: () => Promise.resolve(aReport),
 };

@@ -5,8 +5,6 @@ MMDetection loads them with strict=False, so a wrong file would be used silently
 """
 
 import argparse
-import hashlib
-import pickle
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ import torch
 from torch import Tensor
 
 from . import mmcv_ops
+from .checkpoint import hash_file
 from .recipe import load_recipe
 from .whole_file import write_json
 
@@ -22,6 +21,7 @@ from .whole_file import write_json
 CLASSIFIER_ONLY = ("head.", "norm.")
 # Derived from the window size at every start, never learned.
 DERIVED = ("relative_position_index", "attn_mask")
+REASON_CHARACTERS = 200
 
 
 def main(argv: list[str]) -> int:
@@ -37,9 +37,7 @@ def main(argv: list[str]) -> int:
 
 def check(path: Path, backbone: Any) -> dict[str, Any]:
     """The verdict as docs/trainer-contract.md has it. `backbone` is the recipe's config of it."""
-    content = path.read_bytes()
-    source = {"file": path.name, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
-    del content
+    source = {"file": path.name, "sha256": hash_file(path), "bytes": path.stat().st_size}
     try:
         given = convert(load(path), backbone)
     except Refused as error:
@@ -57,14 +55,21 @@ def load(path: Path) -> dict[str, Tensor]:
     """Tensors by name, from under `model` or `state_dict` where there is one. Nothing that the file holds is run."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        raise Refused(f"torch.load(weights_only=True) refuses it: {str(error).splitlines()[0]}") from error
+    except Exception as error:
+        # Bytes that are no pickle make the unpickler raise anything at all.
+        raise Refused(f"torch.load(weights_only=True) refuses {path.name}: {reason(error)}") from error
     for wrapper in ("state_dict", "model"):
         if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
             content = content[wrapper]
     if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise Refused("it holds something else than named tensors")
+        raise Refused(f"{path.name} holds something else than named tensors")
     return content
+
+
+def reason(error: Exception) -> str:
+    """The telling part of torch's message; the rest advises how to run the file's code after all."""
+    words = str(error).rpartition("WeightsUnpickler error:")[2].split()
+    return " ".join(words)[:REASON_CHARACTERS] or type(error).__name__
 
 
 def convert(given: dict[str, Tensor], backbone: Any) -> dict[str, Tensor]:

@@ -1,0 +1,125 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import PLAN
+
+from everswin_trainer.build_config import BuiltConfig, build_config
+from everswin_trainer.dataset import CocoFolder
+from everswin_trainer.plan import Plan
+from everswin_trainer.recipe import load_recipe
+
+RECIPES = Path(__file__).parents[2] / "configs/mmdet"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> CocoFolder:
+    (tmp_path / "annotations").mkdir()
+    names = [{"id": number, "name": name} for number, name in ((1, "cat"), (5, "dog"))]
+    (tmp_path / "annotations/instances_val2017.json").write_text(json.dumps({"categories": names}))
+    return CocoFolder.at(tmp_path)
+
+
+def built(data: CocoFolder, recipe: str = "s_paper", device: str = "cpu", **plan: Any) -> BuiltConfig:
+    (data.root / "plan.json").write_text(json.dumps({**PLAN, "epochs": 36, **plan}))
+    return build_config(
+        load_recipe(RECIPES / f"cascade-mask-rcnn_swin-{recipe}.py", None),
+        Plan.load(data.root / "plan.json"),
+        data,
+        data.root / "work",
+        device,
+        data.root / "swin.pth",
+    )
+
+
+def heads(part: Any) -> list[int]:
+    """Every num_classes of a model."""
+    if isinstance(part, dict):
+        own = [part["num_classes"]] if "num_classes" in part else []
+        return own + [one for inner in part.values() for one in heads(inner)]
+    return [one for inner in part for one in heads(inner)] if isinstance(part, (list, tuple)) else []
+
+
+@pytest.mark.parametrize("recipe", ["t_blog", "s_blog", "s_paper", "demo"])
+def test_every_head_gets_the_classes_of_the_data(data: CocoFolder, recipe: str) -> None:
+    config = built(data, recipe).config
+    assert heads(config.model) == [2, 2, 2, 2]
+    for loader in ("train_dataloader", "val_dataloader", "test_dataloader"):
+        assert config[loader].dataset.metainfo["classes"] == ("cat", "dog")
+
+
+def test_data_and_weights_are_those_of_the_command_line(data: CocoFolder) -> None:
+    config = built(data).config
+    assert config.train_dataloader.dataset.ann_file == f"{data.root}/annotations/instances_train2017.json"
+    assert config.train_dataloader.dataset.data_prefix == {"img": f"{data.root}/train2017/"}
+    for split in ("val", "test"):
+        assert config[f"{split}_dataloader"].dataset.ann_file == f"{data.root}/annotations/instances_val2017.json"
+        assert config[f"{split}_evaluator"].ann_file == f"{data.root}/annotations/instances_val2017.json"
+    assert config.model.backbone.init_cfg == {"type": "Pretrained", "checkpoint": f"{data.root}/swin.pth"}
+
+
+def test_the_plan_sets_batch_workers_seed_and_log_interval(data: CocoFolder) -> None:
+    config = built(data, batchPerGpu=3, loaderWorkers=2, seed=11, logEverySteps=7).config
+    loader = config.train_dataloader
+    assert (loader.batch_size, loader.num_workers, loader.persistent_workers) == (3, 2, True)
+    assert config.randomness == {"seed": 11}
+    assert loader.dataset.pipeline[0] == {"type": "SeedSample", "seed": 11}
+    assert config.default_hooks.logger.interval == 7
+    assert built(data, loaderWorkers=0).config.train_dataloader.persistent_workers is False
+
+
+def test_the_recipes_own_batches_can_be_left_in_the_middle_of_an_epoch(data: CocoFolder) -> None:
+    sampler = built(data).config.train_dataloader.batch_sampler
+    assert sampler.type == "ResumableBatchSampler"
+    assert sampler.inner.type == "AspectRatioBatchSampler"
+
+
+def test_a_run_of_the_recipes_length_keeps_its_schedule(data: CocoFolder) -> None:
+    config, warnings = built(data, device="cuda").config, built(data, device="cuda").warnings
+    assert (config.train_cfg.max_epochs, config.param_scheduler[1].milestones) == (36, [27, 33])
+    assert warnings == []
+
+
+def test_a_run_of_another_length_keeps_the_shape_of_the_schedule_and_says_so(data: CocoFolder) -> None:
+    short = built(data, device="cuda", epochs=12)
+    assert short.config.train_cfg.max_epochs == 12
+    assert (short.config.param_scheduler[1].end, short.config.param_scheduler[1].milestones) == (12, [9, 11])
+    assert short.config.param_scheduler[0].end == 500, "warm-up counts steps"
+    [warning] = short.warnings
+    assert "12 epochs, the recipe 36" in warning
+    assert "[9, 11] instead of [27, 33]" in warning
+
+
+def test_a_gpu_keeps_mixed_precision_and_synchronised_norms(data: CocoFolder) -> None:
+    config = built(data, device="cuda").config
+    assert config.optim_wrapper.type == "AmpOptimWrapper"
+    assert config.model.roi_head.bbox_head[0].norm_cfg.type == "SyncBN"
+
+
+def test_a_cpu_trains_in_fp32_with_plain_norms_and_says_so(data: CocoFolder) -> None:
+    on_cpu = built(data)
+    assert on_cpu.config.optim_wrapper.type == "OptimWrapper"
+    assert "loss_scale" not in on_cpu.config.optim_wrapper
+    assert on_cpu.config.model.roi_head.bbox_head[2].norm_cfg.type == "BN"
+    assert [warning.split(":")[0] for warning in on_cpu.warnings] == [
+        "trains in fp32 instead of mixed precision",
+        "normalises each rank's batch by itself (BN instead of SyncBN)",
+    ]
+
+
+def test_validation_follows_each_epoch_and_nobody_else_writes_checkpoints_or_pictures(data: CocoFolder) -> None:
+    config = built(data).config
+    assert (config.train_cfg.val_begin, config.train_cfg.val_interval) == (1, 1)
+    assert config.default_hooks.checkpoint is None
+    assert "visualization" not in config.default_hooks
+    assert not config.get("custom_hooks")
+    assert (config.load_from, config.resume) == (None, False)
+
+
+def test_the_recipe_itself_stays_as_it_was(data: CocoFolder) -> None:
+    recipe = load_recipe(RECIPES / "cascade-mask-rcnn_swin-demo.py", None)
+    before = recipe.to_dict()
+    (data.root / "plan.json").write_text(json.dumps(PLAN))
+    build_config(recipe, Plan.load(data.root / "plan.json"), data, data.root, "cpu", None)
+    assert recipe.to_dict() == before

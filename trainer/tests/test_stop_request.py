@@ -1,0 +1,38 @@
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import PROGRAMS, environment
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, str(PROGRAMS / "stoppable.py"), str(tmp_path / "stop")]
+    process = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_a_wanted_stop_is_noticed_while_the_main_thread_is_stuck(
+    program: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    program.terminate()
+    time.sleep(0.2)
+    # The supervisor may be a moment later than the signal.
+    (tmp_path / "stop").touch()
+    assert program.stdout is not None
+    assert program.stdout.readline() == "raised\n"
+    assert program.poll() is None, "when to end is the main thread's business"
+
+
+def test_a_launcher_that_clears_away_after_a_dead_rank_does_not_wait(program: subprocess.Popen[str]) -> None:
+    begin = time.monotonic()
+    program.terminate()
+    assert program.wait(20) == 143
+    assert time.monotonic() - begin < 10
