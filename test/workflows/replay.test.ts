@@ -1,5 +1,4 @@
 import { readFile, readdir } from 'node:fs/promises';
-import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
 import { Worker } from '@temporalio/worker';
 import { expect, test } from 'vitest';
 import { projectRoot } from '../helpers/project.ts';
@@ -9,7 +8,7 @@ const histories = (await readdir(folder)).filter((name) => name.endsWith('.json'
 
 test.each(histories)('today’s workflow code replays %s', async (name) => {
   const history: unknown = JSON.parse(await readFile(`${folder}/${name}`, 'utf8'));
-  await Worker.runReplayHistory({ workflowsPath: `${projectRoot}/workflows/index.ts` }, historyFromJSON(history));
+  await Worker.runReplayHistory({ workflowsPath: `${projectRoot}/workflows/index.ts` }, history);
 });
 
 test('there is a plain history and one with crashes', () => {

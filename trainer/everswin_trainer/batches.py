@@ -13,11 +13,14 @@ from torch.utils.data import BatchSampler, Sampler
 class ResumableBatchSampler(BatchSampler):
     """The recipe's batch sampler, of which the next epoch alone leaves out the first `skip` batches.
 
-    It leaves out indices: no image of a skipped batch is read.
+    It leaves out indices: no image of a skipped batch is read. `inner` is the recipe's setting, None for plain batches.
     """
 
-    def __init__(self, sampler: Sampler, batch_size: int, inner: dict[str, Any]) -> None:
-        self.inner = DATA_SAMPLERS.build(inner, default_args={"sampler": sampler, "batch_size": batch_size})
+    def __init__(self, sampler: Sampler, batch_size: int, inner: dict[str, Any] | None) -> None:
+        if inner is None:
+            self.inner = BatchSampler(sampler, batch_size, drop_last=False)
+        else:
+            self.inner = DATA_SAMPLERS.build(inner, default_args={"sampler": sampler, "batch_size": batch_size})
         # MMEngine looks here for the sampler whose order changes with the epoch.
         self.sampler = sampler
         self.skip = 0

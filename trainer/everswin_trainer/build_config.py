@@ -68,8 +68,7 @@ def _set_data(config: Config, plan: Plan, data: CocoFolder) -> None:
     train = config.train_dataloader
     train.batch_size = plan.batch_per_gpu
     train.dataset.pipeline.insert(0, ConfigDict(type="SeedSample", seed=plan.seed))
-    inner = train.get("batch_sampler") or {"type": "BatchSampler", "drop_last": False}
-    train.batch_sampler = {"type": "ResumableBatchSampler", "inner": inner}
+    train.batch_sampler = {"type": "ResumableBatchSampler", "inner": train.get("batch_sampler")}
     for evaluator in ("val_evaluator", "test_evaluator"):
         config[evaluator].update(ann_file=str(data.annotations("val")), metric=["bbox", "segm"], format_only=False)
 

@@ -3,8 +3,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import PLAN
 
+from conftest import PLAN
 from everswin_trainer.build_config import BuiltConfig, build_config
 from everswin_trainer.dataset import CocoFolder
 from everswin_trainer.plan import Plan

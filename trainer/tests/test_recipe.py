@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import JobFolder, environment
 from mmengine.config import Config
 
+from conftest import JobFolder, environment
 from everswin_trainer.plan import Plan
 from everswin_trainer.recipe import fingerprint, flatten, load_recipe
 

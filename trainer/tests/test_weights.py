@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import environment
 
+from conftest import environment
 from everswin_trainer import weights as weights_module
 from everswin_trainer.mini_weights import mini_swin_checkpoint
 from everswin_trainer.recipe import load_recipe

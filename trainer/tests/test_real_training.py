@@ -1,0 +1,209 @@
+"""Real MMDetection, real torchrun: the demo's recipe on a few of its images, on two ranks with loader workers."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from conftest import TRAINER, JobFolder, environment, stop
+from everswin_trainer.recipe import fingerprint, load_recipe
+
+RECIPE = TRAINER.parent / "configs/mmdet/cascade-mask-rcnn_swin-demo.py"
+RANKS = 2
+# 20 images on 2 ranks, one each a step.
+TRAIN_IMAGES, VAL_IMAGES, STEPS_PER_EPOCH = 20, 6, 10
+
+
+class RealJob(JobFolder):
+    """A run of the demo's recipe; `data` holds COCO's folders and the weights."""
+
+    def __init__(self, root: Path, data: Path) -> None:
+        super().__init__(root)
+        self.data = data
+        self.plan |= {"recipe": {"name": RECIPE.stem, "sha256": fingerprint(load_recipe(RECIPE, None))}}
+        self.plan |= {"epochs": 2, "gpus": RANKS, "batchPerGpu": 1, "loaderWorkers": 1}
+
+    def torchrun(self, *command: str) -> list[str]:
+        launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(RANKS), "--max-restarts", "0"]
+        inputs = ["--plan", str(self.plan_file), "--recipe", str(RECIPE), "--data", str(self.data)]
+        place = ["--job-dir", str(self.folder), "--device", "cpu"]
+        return [sys.executable, *launch, "-m", "everswin_trainer", *command, *inputs, *place]
+
+    def train(self, attempt: int, resume: Path | None = None) -> subprocess.Popen[str]:
+        weights = ["--weights", str(self.data / "swin_mini_patch4_window7_224.pth")]
+        switches = ["--resume", str(resume)] if resume else []
+        return self.supervise(self.torchrun("train", *weights, *switches), attempt, grace=60)
+
+    def of_attempt(self, attempt: int, kind: str | None = None) -> list[dict[str, Any]]:
+        return [one for one in self.events(kind) if one["attempt"] == attempt]
+
+    def losses(self) -> dict[int, float]:
+        return {one["iteration"]: one["loss"] for one in self.events("step")}
+
+    def final_state(self) -> dict[str, Any]:
+        return torch.load(self.folder / "checkpoints/e002-i000020.pth", weights_only=True)
+
+    def log_tail(self) -> str:
+        return (self.folder / "trainer.log").read_text()[-4000:]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A part of the miniature COCO."""
+    root = tmp_path_factory.mktemp("mini-coco")
+    command = [sys.executable, "-m", "everswin_trainer", "mini-coco", "--out", str(root)]
+    subprocess.run(command, env=environment(), check=True, capture_output=True)
+    for archive in root.glob("*.zip"):
+        zipfile.ZipFile(archive).extractall(root)
+    for split, count in (("train", TRAIN_IMAGES), ("val", VAL_IMAGES)):
+        path = root / f"annotations/instances_{split}2017.json"
+        content = json.loads(path.read_text())
+        shown = {one["image_id"] for one in content["annotations"]}
+        content["images"] = [one for one in content["images"] if one["id"] in shown][:count]
+        kept = {one["id"] for one in content["images"]}
+        content["annotations"] = [one for one in content["annotations"] if one["image_id"] in kept]
+        path.write_text(json.dumps(content))
+    return root
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(data: Path, tmp_path_factory: pytest.TempPathFactory) -> RealJob:
+    job = RealJob(tmp_path_factory.mktemp("uninterrupted"), data)
+    assert job.train(1).wait(240) == 0, job.log_tail()
+    return job
+
+
+@pytest.fixture(scope="module")
+def disturbed(data: Path, tmp_path_factory: pytest.TempPathFactory) -> RealJob:
+    """Stopped in the middle of epoch 1, a rank killed in epoch 2 and its validation lost, then finished."""
+    job = RealJob(tmp_path_factory.mktemp("disturbed"), data)
+    supervisor = job.train(1)
+    job.wait_for_step(3)
+    assert stop(supervisor) == 143, job.log_tail()
+
+    supervisor = job.train(2, job.newest_checkpoint())
+    job.wait_for_step(STEPS_PER_EPOCH + 3)
+    os.kill(job.of_attempt(2, "started")[0]["pids"][1], signal.SIGKILL)
+    assert supervisor.wait(120) == 1
+
+    progress = job.folder / "progress.jsonl"
+    lines = progress.read_text().splitlines(keepends=True)
+    progress.write_text("".join(line for line in lines if '"type":"validation"' not in line))
+    assert job.train(3, job.newest_checkpoint()).wait(240) == 0, job.log_tail()
+    return job
+
+
+def test_a_run_validates_and_saves_each_epoch_and_says_where_it_departs_from_its_recipe(
+    uninterrupted: RealJob,
+) -> None:
+    kinds = [one["type"] for one in uninterrupted.events()]
+    epoch = ["step"] * STEPS_PER_EPOCH + ["checkpoint", "validation"]
+    assert kinds == ["warning", "warning", "started", *epoch, *epoch, "ended"]
+    [started] = uninterrupted.events("started")
+    assert (started["iterationsPerEpoch"], started["worldSize"], len(started["pids"])) == (
+        STEPS_PER_EPOCH,
+        RANKS,
+        RANKS,
+    )
+    assert started["versions"]["mmdet"]
+    first, last = uninterrupted.events("step")[0], uninterrupted.events("step")[-1]
+    assert 0 < last["loss"] < first["loss"]
+    assert "s2.loss_mask" in last["losses"]
+    assert (last["etaSeconds"], last["memoryMb"]) == (0, None)
+    assert uninterrupted.exit()["reason"] == "finished"
+
+
+def test_nobody_else_leaves_checkpoints(uninterrupted: RealJob) -> None:
+    found = sorted(path.relative_to(uninterrupted.folder).as_posix() for path in uninterrupted.folder.rglob("*.pth"))
+    assert found == ["checkpoints/e001-i000010.pth", "checkpoints/e002-i000020.pth"]
+
+
+def test_a_checkpoint_holds_no_path_and_no_config_text(uninterrupted: RealJob) -> None:
+    content = (uninterrupted.folder / "checkpoints/e002-i000020.pth").read_bytes()
+    for forbidden in (str(uninterrupted.data), str(uninterrupted.root), sys.prefix, "train_dataloader"):
+        assert forbidden.encode() not in content
+
+
+def test_a_stop_saves_at_once_in_the_middle_of_the_epoch(disturbed: RealJob) -> None:
+    saved, ended = disturbed.of_attempt(1)[-2:]
+    assert (saved["type"], ended["type"], ended["reason"]) == ("checkpoint", "ended", "preempted")
+    assert saved["epoch"] == 0
+    assert 3 <= saved["iteration"] < STEPS_PER_EPOCH
+    assert disturbed.of_attempt(2, "started")[0]["resumedFrom"] == saved["file"]
+
+
+def test_a_rank_that_dies_takes_the_others_along_quickly(disturbed: RealJob) -> None:
+    last_step = disturbed.of_attempt(2, "step")[-1]["t"]
+    next_start = disturbed.of_attempt(3, "started")[0]["t"]
+    # torchrun alone would wait 30 s for the other rank; a start takes the rest.
+    assert next_start - last_step < 28
+
+
+def test_a_validation_that_was_lost_is_made_up_before_the_next_step(disturbed: RealJob) -> None:
+    kinds = [one["type"] for one in disturbed.of_attempt(3)]
+    assert kinds[:3] == ["started", "validation", "step"]
+    assert [one["epoch"] for one in disturbed.events("validation")] == [1, 2]
+
+
+def test_the_disturbed_run_did_the_very_steps_of_the_uninterrupted_one(
+    disturbed: RealJob, uninterrupted: RealJob
+) -> None:
+    assert disturbed.losses() == uninterrupted.losses()
+
+
+def test_and_ends_with_the_same_weights_optimizer_and_schedule_bit_for_bit(
+    disturbed: RealJob, uninterrupted: RealJob
+) -> None:
+    ours, theirs = disturbed.final_state(), uninterrupted.final_state()
+    assert ours["state_dict"].keys() == theirs["state_dict"].keys()
+    differing = [key for key, one in ours["state_dict"].items() if not torch.equal(one, theirs["state_dict"][key])]
+    assert differing == []
+    for number, state in ours["optimizer"]["state"].items():
+        for name, value in state.items():
+            assert torch.equal(value, theirs["optimizer"]["state"][number][name]), (number, name)
+    assert ours["param_schedulers"] == theirs["param_schedulers"]
+    assert ours["meta"] == theirs["meta"]
+    for kind in ("bbox", "segm"):
+        assert disturbed.events("validation")[-1][kind] == uninterrupted.events("validation")[-1][kind]
+
+
+def test_a_resume_of_the_finished_run_has_finished_at_once(uninterrupted: RealJob) -> None:
+    assert uninterrupted.train(2, uninterrupted.newest_checkpoint()).wait(120) == 0
+    assert [one["type"] for one in uninterrupted.of_attempt(2)] == ["started", "ended"]
+
+
+def test_the_test_measures_once_and_never_repeats_inference(uninterrupted: RealJob, data: Path) -> None:
+    job = RealJob(uninterrupted.root / "other", data)
+    job.root.mkdir()
+    job.plan = uninterrupted.plan
+    command = job.torchrun("test", "--checkpoint", str(uninterrupted.newest_checkpoint()))
+    assert job.supervise(command, 1).wait(120) == 0, job.log_tail()
+    metrics = json.loads((job.folder / "metrics.json").read_text())
+    assert metrics["images"] == VAL_IMAGES
+    validation = uninterrupted.events("validation")[-1]
+    for kind in ("bbox", "segm"):
+        for name, rounded in validation[kind].items():
+            assert metrics[kind][name] == (None if rounded is None else pytest.approx(rounded, abs=0.0011))
+    tested = job.events("tested")
+    assert (tested[-1]["done"], tested[-1]["total"]) == (VAL_IMAGES, VAL_IMAGES)
+    assert job.exit()["reason"] == "finished"
+
+    (job.folder / "metrics.json").unlink()
+    assert job.supervise(command, 2).wait(120) == 0, job.log_tail()
+    assert job.of_attempt(2, "tested") == []
+    again = json.loads((job.folder / "metrics.json").read_text())
+    assert {**again, "seconds": 0} == {**metrics, "seconds": 0}
+
+
+def test_ranks_that_are_not_the_plans_are_refused(data: Path, tmp_path: Path) -> None:
+    job = RealJob(tmp_path, data)
+    job.plan["gpus"] = 1
+    assert job.train(1).wait(120) == 1
+    assert "expected 1 ranks as the plan says, got 2" in job.exit()["rootCause"]["message"]
