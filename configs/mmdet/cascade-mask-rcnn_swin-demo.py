@@ -1,6 +1,6 @@
 # The blog's recipe with every size shrunk: drawn shapes of 128 x 96 pixels, learned on one CPU core in under a minute.
 # Same classes, losses, augmentation, optimizer and shape of schedule; the plan's batch is 2, as on a GPU of the blog.
-_base_ = './cascade-mask-rcnn_swin-t_blog.py'
+_base_ = "./cascade-mask-rcnn_swin-t_blog.py"
 
 # An eighth of the FPN's and the heads' 256 channels.
 channels = 32
@@ -26,23 +26,23 @@ model = dict(
 # Short sides 80, 96, 112 around the data's own 96, as the blog's 480 .. 800 around 640; the crop is 3/4 of an image.
 scales = [(short, 213) for short in range(80, 113, 16)]
 train_pipeline = [
-    dict(type='LoadImageFromFile', backend_args=None),
-    dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
-    dict(type='RandomFlip', prob=0.5),
+    dict(type="LoadImageFromFile", backend_args=None),
+    dict(type="LoadAnnotations", with_bbox=True, with_mask=True),
+    dict(type="RandomFlip", prob=0.5),
     dict(
-        type='RandomChoice',
+        type="RandomChoice",
         transforms=[
-            [dict(type='RandomChoiceResize', scales=scales, keep_ratio=True)],
+            [dict(type="RandomChoiceResize", scales=scales, keep_ratio=True)],
             [
-                dict(type='RandomChoiceResize', scales=scales, keep_ratio=True),
-                dict(type='RandomCrop', crop_type='absolute_range', crop_size=(72, 96), allow_negative_crop=True),
-                dict(type='RandomChoiceResize', scales=scales, keep_ratio=True),
+                dict(type="RandomChoiceResize", scales=scales, keep_ratio=True),
+                dict(type="RandomCrop", crop_type="absolute_range", crop_size=(72, 96), allow_negative_crop=True),
+                dict(type="RandomChoiceResize", scales=scales, keep_ratio=True),
             ],
         ],
     ),
-    dict(type='PackDetInputs'),
+    dict(type="PackDetInputs"),
 ]
-test_pipeline = [dict(step, scale=(128, 96)) if step.type == 'Resize' else step for step in _base_.test_pipeline]
+test_pipeline = [dict(step, scale=(128, 96)) if step.type == "Resize" else step for step in _base_.test_pipeline]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader
