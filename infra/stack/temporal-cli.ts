@@ -2,8 +2,8 @@ import { execa } from 'execa';
 import { homeFolders } from '../../configs/paths.ts';
 import { searchAttributes } from '../../configs/names.ts';
 
-/** From 1.5 on (server 1.29, UI 2.42 or newer) the dev server shows Markdown in current details. */
-const oldestUsable = [1, 5] as const;
+/** The UI that a CLI brings; from 2.53 on it draws the tables of our current details. */
+const oldestUsableUi = [2, 53] as const;
 
 /** The user's own `temporal` when it is new enough, else the one that the trainer's lock pins. */
 export async function findTemporalCli(home: string): Promise<string> {
@@ -13,9 +13,11 @@ export async function findTemporalCli(home: string): Promise<string> {
 
 /** @param versionLine such as `temporal version 1.9.1 (Server 1.32.0, UI 2.54.1)`. */
 export function isUsable(versionLine: string): boolean {
-  const [, major, minor] = /(\d+)\.(\d+)\.\d+/.exec(versionLine) ?? [];
+  const [, major, minor] = /\bUI (\d+)\.(\d+)/.exec(versionLine) ?? [];
   if (major === undefined || minor === undefined) return false;
-  return Number(major) > oldestUsable[0] || (Number(major) === oldestUsable[0] && Number(minor) >= oldestUsable[1]);
+  return (
+    Number(major) > oldestUsableUi[0] || (Number(major) === oldestUsableUi[0] && Number(minor) >= oldestUsableUi[1])
+  );
 }
 
 export interface ServerPorts {

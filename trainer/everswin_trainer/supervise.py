@@ -14,7 +14,7 @@ from pathlib import Path
 
 from .ending import CRASHED, FINISHED, PREEMPTED, Ended, write_exit
 from .job import Attempt, Job, living_owner, write_owner
-from .lock import JobLock, JobLocked, acquire
+from .lock import SURVIVOR_SECONDS, JobLock, JobLocked, acquire
 from .process_tree import become_subreaper, descendants, die_with_parent, kill
 from .whole_file import write_json
 
@@ -146,8 +146,13 @@ def reap(program: int) -> int | None:
 
 
 def end_descendants() -> None:
-    """Kills what the program left behind, whatever session it sits in, and returns when nothing of it lives."""
-    while below := descendants(os.getpid()):
+    """Kills what the program left behind, whatever session it sits in, and returns when nothing of it lives.
+
+    A process that a broken driver keeps in the kernel cannot be killed; whoever waits for exit.json must not wait for
+    it. The lock, which that process still holds, keeps the next supervisor out.
+    """
+    deadline = time.monotonic() + SURVIVOR_SECONDS
+    while (below := descendants(os.getpid())) and time.monotonic() < deadline:
         kill(below)
         signal.sigtimedwait({signal.SIGCHLD}, 0.05)
         reap(0)

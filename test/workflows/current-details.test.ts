@@ -1,0 +1,52 @@
+import { expect, test } from 'vitest';
+import type { RunStatus } from '../../configs/schema.ts';
+import { formatDuration, renderCurrentDetails } from '../../workflows/current-details.ts';
+
+const status: RunStatus = {
+  runId: 'swin-s-blog',
+  recipe: 'cascade-mask-rcnn_swin-s_blog',
+  stage: 'training',
+  progress: {
+    ...{ v: 1, attempt: 2, epoch: 12, epochs: 36, iteration: 170_001, loss: 0.73219, lr: 0.0001 },
+    ...{ bboxAP: 0.4412, segmAP: 0.398, etaSeconds: 212_400, lastCheckpoint: null, pid: 7 },
+  },
+  attempts: [],
+  decisions: [{ at: 1, attempt: 1, next: 'again', why: 'crashed | after a\nnew checkpoint' }],
+  report: null,
+};
+
+test('the table says stage, epoch, loss, AP, ETA and attempts, and the decisions stand below it', () => {
+  expect(renderCurrentDetails(status)).toMatchInlineSnapshot(`
+    "### swin-s-blog
+
+    | | |
+    | --- | --- |
+    | **Stage** | training |
+    | **Epoch** | 12 of 36 |
+    | **Iteration** | 170001 |
+    | **Loss** | 0.7322 |
+    | **bbox AP** | 44.1 |
+    | **segm AP** | 39.8 |
+    | **ETA** | 2 d 11 h |
+    | **Attempts** | 1 |
+
+    **Decisions**
+
+    - attempt 1 → again: crashed \\| after a new checkpoint"
+  `);
+});
+
+test('what is not known yet is a dash', () => {
+  expect(renderCurrentDetails({ ...status, progress: null })).toContain('| **bbox AP** | – |');
+});
+
+test.each([
+  [0, '0 s'],
+  [59.6, '1 min'],
+  [250, '4 min 10 s'],
+  [3600, '1 h'],
+  [90_061, '1 d 1 h'],
+  [null, '–'],
+])('%s seconds read %s', (seconds, text) => {
+  expect(formatDuration(seconds)).toBe(text);
+});
