@@ -2,23 +2,21 @@ import { Context } from '@temporalio/activity';
 import { CodedError } from './lib/coded-error.ts';
 import { requestStop, type JobEnding } from './lib/trainer-process.ts';
 import { watchJob, type Watch } from './lib/watch-job.ts';
-import { whileBeating } from './heartbeat.ts';
 
 const neverAborted = new AbortController().signal;
 
-/** Watches a job until it ends, beating all the while, and does what a cancellation asks for, whoever it comes from. */
-export const followJob = (watch: Watch, details: () => unknown): Promise<JobEnding> =>
-  whileBeating(details, async () => {
-    const { cancellationSignal } = Context.current();
-    try {
-      return await watchJob(watch, cancellationSignal);
-    } catch (error) {
-      if (error !== cancellationSignal.reason) throw error;
-      await settleCancelledJob(watch);
-      // Not the error of a killed child: only this one lets Temporal see a cancellation (docs/decisions/0001).
-      throw cancellationSignal.reason;
-    }
-  });
+/** Watches a job until it ends and does what a cancellation asks for, whoever it comes from. Call it while beating. */
+export async function followJob(watch: Watch): Promise<JobEnding> {
+  const { cancellationSignal } = Context.current();
+  try {
+    return await watchJob(watch, cancellationSignal);
+  } catch (error) {
+    if (error !== cancellationSignal.reason) throw error;
+    await settleCancelledJob(watch);
+    // Not the error of a killed child: only this one lets Temporal see a cancellation (docs/decisions/0001).
+    throw cancellationSignal.reason;
+  }
+}
 
 async function settleCancelledJob(watch: Watch): Promise<void> {
   const { owner } = watch.running;

@@ -186,7 +186,7 @@ export const TrainerExit = z.object({
   code: z.int().nullable(),
   signal: z.string().nullable(),
   stopRequested: z.boolean(),
-  reason: z.enum(['finished', 'preempted', 'crashed', 'locked']),
+  reason: z.enum(['finished', 'preempted', 'crashed']),
   rootCause: RootCause.nullable(),
   startedAt: z.number(),
   endedAt: z.number(),

@@ -1,6 +1,5 @@
 import type { JobFolder } from '../../configs/paths.ts';
 import type { Attempt, TrainerExit } from '../../configs/schema.ts';
-import { CodedError } from './coded-error.ts';
 import { logTail } from './log-tail.ts';
 import type { RunState } from './run-state.ts';
 import type { JobEnding, RunningJob } from './trainer-process.ts';
@@ -18,7 +17,6 @@ export interface WatchedAttempt {
   startedAt: number;
 }
 
-/** @throws CodedError TrainerLocked when another supervisor held the job after all. */
 export async function describeAttempt(watched: WatchedAttempt): Promise<Attempt> {
   const { job, attempt, fence, running, state, startedAt } = watched;
   const { ending, cause, endedAt } = explainEnding(job, watched.ending);
@@ -51,8 +49,6 @@ function explainEnding(job: JobFolder, ending: JobEnding): Pick<Attempt, 'ending
       return { ending: 'preempted', cause: 'The trainer was told to stop (SIGTERM).', endedAt: exit.endedAt };
     case 'crashed':
       return { ending: 'crashed', cause: `${describeCrash(exit)} Log: ${job.log}`, endedAt: exit.endedAt };
-    case 'locked':
-      throw new CodedError('TrainerLocked', `Another trainer holds ${job.dir} (see its owner.json).`);
     default:
       return exit.reason satisfies never;
   }

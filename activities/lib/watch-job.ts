@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { JobFolder } from '../../configs/paths.ts';
 import type { TrainerEvent } from '../../configs/schema.ts';
 import { assertFence } from './fence.ts';
-import { ProgressReader } from './progress-reader.ts';
+import type { ProgressReader } from './progress-reader.ts';
 import { jobEnding, type JobEnding, type RunningJob } from './trainer-process.ts';
 
 const pollMs = 250;
@@ -12,7 +12,8 @@ export interface Watch {
   running: RunningJob;
   /** Token of the watcher, not of the watched: an adopted trainer was started under an older one. */
   fence: number;
-  /** What is new since the last call; the first call brings all that the file holds. */
+  progress: ProgressReader;
+  /** What is new since the last call. */
   onEvents: (events: TrainerEvent[]) => void;
 }
 
@@ -20,8 +21,10 @@ export interface Watch {
  * Follows a running job until it has ended. Stops nothing itself; whoever wants the job to end signals it and goes on watching.
  * @throws CodedError StaleAttempt when a newer attempt took over; the signal's reason when `signal` is aborted.
  */
-export async function watchJob({ job, running, fence, onEvents }: Watch, signal: AbortSignal): Promise<JobEnding> {
-  const progress = new ProgressReader(job.progress);
+export async function watchJob(
+  { job, running, fence, progress, onEvents }: Watch,
+  signal: AbortSignal,
+): Promise<JobEnding> {
   for (;;) {
     signal.throwIfAborted();
     await assertFence(job, fence);
