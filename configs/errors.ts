@@ -28,7 +28,7 @@ export const errorCatalogue = {
   PlanChanged: {
     retryable: false,
     meaning: 'The run folder holds checkpoints of a different plan (recipe, data, seed, GPUs or epochs changed).',
-    nextStep: 'Give the changed run a new name, or move the old run folder away.',
+    nextStep: 'Give the changed run a new name, or allow the change in recovery.mayChange.',
   },
   DownloadFailed: {
     retryable: true,
@@ -80,6 +80,21 @@ export const errorCatalogue = {
     meaning: 'The trainer ended three times in a row without a new checkpoint.',
     nextStep: 'Read the cause in the message and the log it names; start the run again when it is mended.',
   },
+  TrainingDiverged: {
+    retryable: false,
+    meaning: 'The loss became NaN or infinite again after every step back that the plan allows.',
+    nextStep: 'Lower the learning rate or lengthen the warm-up in the recipe and start it under a new name.',
+  },
+  OutOfGpuMemory: {
+    retryable: false,
+    meaning: 'The GPU memory does not suffice, with the smallest batch that the plan allows.',
+    nextStep: 'End other processes on the GPU, or lower batchPerGpu and start it under a new name.',
+  },
+  TrainingFailed: {
+    retryable: false,
+    meaning: 'The trainer failed in a way that another attempt would not mend; the message names the cause.',
+    nextStep: 'Do what the message says and start the run again: it goes on from its newest checkpoint.',
+  },
   TrainerCommandFailed: {
     retryable: true,
     meaning: 'A short command of the trainer (weights check, recipe, test) ended with an error.',
@@ -94,6 +109,11 @@ export const errorCatalogue = {
     retryable: true,
     meaning: 'The worker was told to stop; the trainer it watched goes on by itself.',
     nextStep: 'Nothing, the next worker finds the trainer and goes on watching it.',
+  },
+  WorkerLost: {
+    retryable: true,
+    meaning: 'The worker that watched the trainer died; the next worker on the same machine found that out.',
+    nextStep: 'Nothing, the trainer is adopted if it lives, or resumed.',
   },
   StaleAttempt: {
     retryable: false,

@@ -5,7 +5,18 @@ export const taskQueues = { control: 'everswin', gpu: 'everswin-gpu' } as const;
 export const workflowTypes = { trainDetector: 'trainDetector' } as const;
 
 export const statusQueryName = 'status';
+/** Asked by the training activity, which hands the answer on to the trainer. */
+export const ordersQueryName = 'orders';
 export const progressSignalName = 'progress';
+
+/** What a person may ask of a running training. */
+export const updateNames = {
+  pause: 'pause',
+  resume: 'resume',
+  stopAfterEpoch: 'stopAfterEpoch',
+  extendEpochs: 'extendEpochs',
+  checkpointNow: 'checkpointNow',
+} as const;
 
 /** Temporal search attributes: name -> type, as `temporal operator search-attribute create` takes them. */
 export const searchAttributes = {
@@ -14,6 +25,7 @@ export const searchAttributes = {
   Epoch: 'Int',
   BboxMAP: 'Double',
   SegmMAP: 'Double',
+  Goodput: 'Double',
 } as const;
 
 /** A run trained twice under one name is one run: the workflow id is the business id. */

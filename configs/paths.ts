@@ -8,7 +8,13 @@ export const jobFolder = (dir: string) => ({
   fences: `${dir}/fences`,
   progress: `${dir}/progress.jsonl`,
   log: `${dir}/trainer.log`,
+  orders: `${dir}/orders.json`,
+  /** Who watches this job on behalf of which activity task. */
+  watcher: `${dir}/watcher.json`,
   checkpoints: `${dir}/checkpoints`,
+  quarantine: `${dir}/checkpoints/quarantine`,
+  /** One file for each failure: the end of the log as it was then. */
+  failures: `${dir}/failures`,
 });
 export type JobFolder = ReturnType<typeof jobFolder>;
 
@@ -17,6 +23,8 @@ export const runFolder = (home: string, runId: string) => {
   return {
     root,
     plan: `${root}/plan.json`,
+    /** Every plan that this run ever had, by hash: tells what changed. */
+    plans: (planHash: string) => `${root}/plans/${planHash}.json`,
     recipe: `${root}/recipe.json`,
     train: jobFolder(`${root}/train`),
     test: jobFolder(`${root}/test`),

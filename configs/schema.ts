@@ -13,11 +13,47 @@ export const RunName = safeName('the name');
 export type RunName = z.infer<typeof RunName>;
 
 export const CheckpointPolicy = z.strictObject({
-  everyMinutes: z.number().positive().max(1440).default(10),
+  /** `auto`: by the Young/Daly formula, from the measured cost of a save and the time between failures. */
+  everyMinutes: z.union([z.literal('auto'), z.number().positive().max(1440)]).default(10),
   /** Never fewer than two: a damaged newest one must leave another. */
   keepLast: z.int().min(2).max(100).default(3),
+  /** Epochs whose checkpoint stays for ever; unless given, those after which the learning rate falls. */
+  milestones: z.array(z.int().min(1).max(1000)).max(100).optional(),
 });
 export type CheckpointPolicy = z.infer<typeof CheckpointPolicy>;
+
+/** The parts of a plan that decide its weights: a checkpoint of a run in which one of them differs is another run's. */
+export const PlanPart = z.enum(['recipe', 'dataset', 'backbone', 'epochs', 'gpus', 'batchPerGpu', 'seed']);
+export type PlanPart = z.infer<typeof PlanPart>;
+
+const stallFloor = (seconds: number) => z.number().positive().max(86_400).default(seconds);
+
+/** What may be done without asking when training goes wrong. */
+export const RecoveryPolicy = z.strictObject({
+  /** After NaN or Inf: back so many checkpoints and on with this change, at most `tries` times in a run. */
+  diverged: z
+    .strictObject({
+      backCheckpoints: z.int().min(1).max(10).default(2),
+      learningRateFactor: z.number().positive().max(1).default(0.5),
+      fp32: z.boolean().default(false),
+      tries: z.int().min(0).max(10).default(2),
+    })
+    .prefault({}),
+  /** Out of GPU memory twice: cut each batch into parts whose gradients add up to the same step. */
+  outOfMemory: z.strictObject({ accumulate: z.boolean().default(true) }).prefault({}),
+  /** What may differ from the plan that wrote the checkpoints. Such a run goes on from the end of an epoch. */
+  mayChange: z.array(PlanPart).default([]),
+  /** Seconds without a sign of progress after which a trainer counts as hung; 5 x the longest wait seen, where that is more. */
+  stallSeconds: z
+    .strictObject({
+      startup: stallFloor(900),
+      step: stallFloor(60),
+      validation: stallFloor(1800),
+      saving: stallFloor(600),
+    })
+    .prefault({}),
+});
+export type RecoveryPolicy = z.infer<typeof RecoveryPolicy>;
 
 export const RunInput = z.strictObject({
   version: z.literal(1),
@@ -39,6 +75,7 @@ export const RunInput = z.strictObject({
   loaderWorkers: z.int().min(0).max(32).default(2),
   logEverySteps: z.int().min(1).max(10_000).default(50),
   checkpoint: CheckpointPolicy.prefault({}),
+  recovery: RecoveryPolicy.prefault({}),
 });
 export type RunInput = z.infer<typeof RunInput>;
 
@@ -131,10 +168,31 @@ export const RunPlan = z.object({
   loaderWorkers: z.int(),
   logEverySteps: z.int(),
   checkpoint: CheckpointPolicy,
+  recovery: RecoveryPolicy,
   versions: z.object({ everswin: z.string(), trainerLock: Sha256 }),
   references: z.array(ReferenceResult),
 });
 export type RunPlan = z.infer<typeof RunPlan>;
+
+/** What the workflow wants of the trainer now: orders.json. The first two may change while it runs. */
+export const Orders = z.object({
+  v: z.literal(1),
+  /** Train until so many whole epochs are done: the plan's, unless a person changed it. The schedule stays the plan's. */
+  epochs: z.int(),
+  /** Grows by one whenever somebody wants a checkpoint at once. */
+  checkpointNow: z.int(),
+  /** Of the recipe's learning rate. */
+  learningRateFactor: z.number(),
+  /** Train without mixed precision. */
+  fp32: z.boolean(),
+  /** Parts that each batch is cut into; their gradients add up to one step. */
+  accumulate: z.int(),
+});
+export type Orders = z.infer<typeof Orders>;
+
+/** Checkpoints after this iteration that were written under this fence or an older one are not to be used any more. */
+export const Rollback = z.object({ toIteration: z.int(), fence: z.int(), why: z.string() });
+export type Rollback = z.infer<typeof Rollback>;
 
 /** A fetched thing on the worker's disk. `reused` says why nothing was fetched. */
 export const FetchedDataset = z.object({
@@ -165,6 +223,8 @@ export const TrainerOwner = z.object({
   host: z.string(),
   attempt: z.int(),
   fence: z.int(),
+  /** Size of trainer.log when this trainer began: what is before it is another's. */
+  logOffset: z.int(),
   startedAt: z.number(),
 });
 export type TrainerOwner = z.infer<typeof TrainerOwner>;
@@ -186,7 +246,7 @@ export const TrainerExit = z.object({
   code: z.int().nullable(),
   signal: z.string().nullable(),
   stopRequested: z.boolean(),
-  reason: z.enum(['finished', 'preempted', 'crashed']),
+  reason: z.enum(['finished', 'preempted', 'crashed', 'hung']),
   rootCause: RootCause.nullable(),
   startedAt: z.number(),
   endedAt: z.number(),
@@ -204,6 +264,8 @@ export const CheckpointManifest = z.object({
   attempt: z.int(),
   fence: z.int(),
   createdAt: z.number(),
+  /** Version of torch that wrote the file; null for the stand-in trainer, whose checkpoints are not torch's. */
+  torch: z.string().nullable(),
 });
 export type CheckpointManifest = z.infer<typeof CheckpointManifest>;
 
@@ -235,7 +297,13 @@ export const TrainerEvent = z.discriminatedUnion('type', [
     etaSeconds: z.number().nullable(),
     memoryMb: z.number().nullable(),
   }),
-  trainerEvent('validation', { epoch: z.int(), iteration: z.int(), bbox: ValidationScores, segm: ValidationScores }),
+  trainerEvent('validation', {
+    epoch: z.int(),
+    iteration: z.int(),
+    bbox: ValidationScores,
+    segm: ValidationScores,
+    seconds: z.number(),
+  }),
   trainerEvent('checkpoint', {
     file: z.string(),
     epoch: z.int(),
@@ -243,6 +311,10 @@ export const TrainerEvent = z.discriminatedUnion('type', [
     bytes: z.int(),
     sha256: Sha256,
     seconds: z.number(),
+    /** How long training stood still for it: the rest of `seconds` went on in the background. */
+    blockedSeconds: z.number(),
+    /** `checkpointNow` of the orders that it carries out. */
+    order: z.int(),
   }),
   trainerEvent('tested', { done: z.int(), total: z.int() }),
   trainerEvent('warning', { message: z.string() }),
@@ -287,12 +359,62 @@ export const Progress = z.object({
   segmAP: Score,
   etaSeconds: z.number().nullable(),
   lastCheckpoint: z.string().nullable(),
+  /** The newest order for a checkpoint that was carried out. */
+  checkpointNow: z.int(),
   pid: z.int().nullable(),
 });
 export type Progress = z.infer<typeof Progress>;
 
+/** What to do after a failure of this class: the entries of configs/failures.json say which. */
+export const FailureReaction = z.enum([
+  'retry',
+  'stop',
+  'step-back',
+  'lighter-batch',
+  'wait-for-space',
+  'older-checkpoint',
+]);
+export type FailureReaction = z.infer<typeof FailureReaction>;
+
+/** configs/failures.json: how a trainer can fail, told by what it printed first. Adding a class is one entry here and one sample log. */
+export const FailureCatalogue = z.strictObject({
+  version: z.literal(1),
+  classes: z.array(
+    z.strictObject({
+      class: z.string().regex(/^[a-z0-9]+(-[a-z0-9]+)*$/),
+      meaning: z.string(),
+      nextStep: z.string(),
+      reaction: FailureReaction,
+      /** Failures in a row without a new checkpoint before the run stops. */
+      tries: z.int().min(1).default(3),
+      /** Regular expressions, each looked for within one line of the log. */
+      patterns: z.array(z.string()).default([]),
+      /** Of the process that ended, where it printed nothing that tells more. */
+      signals: z.array(z.string()).default([]),
+      exitCodes: z.array(z.int()).default([]),
+    }),
+  ),
+});
+export type FailureCatalogue = z.infer<typeof FailureCatalogue>;
+export type FailureClass = FailureCatalogue['classes'][number];
+
+/** Why an attempt failed, as the catalogue tells it. `evidence` is the line that gave it away. */
+export const Failure = z.object({
+  class: z.string(),
+  reaction: FailureReaction,
+  tries: z.int(),
+  evidence: z.string(),
+  meaning: z.string(),
+  nextStep: z.string(),
+});
+export type Failure = z.infer<typeof Failure>;
+
+/** A checkpoint that was taken out of use. */
+export const Quarantined = z.object({ file: z.string(), why: z.string() });
+export type Quarantined = z.infer<typeof Quarantined>;
+
 /** How one training attempt ended. `worker-lost` is written by the workflow: nobody was left to say it. */
-export const AttemptEnding = z.enum(['finished', 'crashed', 'preempted', 'worker-lost']);
+export const AttemptEnding = z.enum(['finished', 'crashed', 'hung', 'preempted', 'worker-lost']);
 export type AttemptEnding = z.infer<typeof AttemptEnding>;
 
 export const Attempt = z.object({
@@ -306,10 +428,21 @@ export const Attempt = z.object({
   fromIteration: z.int().nullable(),
   toIteration: z.int().nullable(),
   checkpointIteration: z.int().nullable(),
+  /** Iterations of all whole checkpoints at the end, newest first. */
+  checkpoints: z.array(z.int()),
+  quarantined: z.array(Quarantined),
   cause: z.string().nullable(),
+  /** Null unless it crashed or hung. */
+  failure: Failure.nullable(),
   logTail: z.array(z.string()),
   startedAt: z.number(),
+  firstStepAt: z.number().nullable(),
+  /** By the clock of the trainer's supervisor; null where nobody saw it. `endedAt` is when this attempt noticed. */
+  trainerEndedAt: z.number().nullable(),
   endedAt: z.number(),
+  /** Within this attempt. */
+  steppingSeconds: z.number(),
+  evaluationSeconds: z.number(),
 });
 export type Attempt = z.infer<typeof Attempt>;
 
@@ -317,10 +450,37 @@ export type Attempt = z.infer<typeof Attempt>;
 export const Decision = z.object({
   at: z.number(),
   attempt: z.int(),
-  next: z.enum(['test', 'again', 'adopt', 'stop']),
+  next: z.enum(['test', 'again', 'adopt', 'wait-for-space', 'pause', 'stop']),
   why: z.string(),
+  /** What will be different, in words; null where nothing is. */
+  change: z.string().nullable(),
 });
 export type Decision = z.infer<typeof Decision>;
+
+/** What one interruption cost. `recoverySeconds`: from the end of the trainer to the first step of the next one. */
+export const Interruption = z.object({
+  at: z.number(),
+  attempt: z.int(),
+  cause: z.string(),
+  class: z.string(),
+  detectionSeconds: z.number().nullable(),
+  stepsLost: z.int(),
+  recoverySeconds: z.number().nullable(),
+});
+export type Interruption = z.infer<typeof Interruption>;
+
+/** Effective training time ratio (arXiv 2410.21680): steps that lasted / time meant for training, evaluation and pauses not counted. */
+export const Ledger = z.object({
+  interruptions: z.array(Interruption),
+  productiveSeconds: z.number(),
+  lostSeconds: z.number(),
+  evaluationSeconds: z.number(),
+  pausedSeconds: z.number(),
+  /** From the first attempt's start to the last one's end. */
+  wallSeconds: z.number(),
+  goodput: Score,
+});
+export type Ledger = z.infer<typeof Ledger>;
 
 export const Stage = z.enum([
   'planning',
@@ -341,6 +501,10 @@ export const RunStatus = z.object({
   progress: Progress.nullable(),
   attempts: z.array(Attempt),
   decisions: z.array(Decision),
+  ledger: Ledger,
+  orders: Orders.nullable(),
+  /** What a person should know or do now: paused, waiting for space. */
+  notice: z.string().nullable(),
   report: z.string().nullable(),
 });
 export type RunStatus = z.infer<typeof RunStatus>;
@@ -355,6 +519,7 @@ export const TimelineEvent = z.object({
     'resumed',
     'adopted',
     'crashed',
+    'hung',
     'worker-lost',
     'process-died',
     'preempted',
@@ -394,6 +559,7 @@ export const Report = z.object({
   timeline: z.array(TimelineEvent),
   attempts: z.array(Attempt),
   decisions: z.array(Decision),
+  ledger: Ledger,
   /** Steps done again because a crash threw them away. */
   stepsRepeated: z.int(),
   warnings: z.array(z.string()),
@@ -413,5 +579,6 @@ export const ReportRef = z.object({
   /** Processes that died in the run: trainers, and what the stack's supervisor saw die. */
   crashes: z.int(),
   stepsRepeated: z.int(),
+  goodput: Score,
 });
 export type ReportRef = z.infer<typeof ReportRef>;
