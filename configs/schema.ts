@@ -55,6 +55,8 @@ export const RecoveryPolicy = z.strictObject({
 });
 export type RecoveryPolicy = z.infer<typeof RecoveryPolicy>;
 
+export const EpochCount = z.int().min(1).max(1000);
+
 export const RunInput = z.strictObject({
   version: z.literal(1),
   name: RunName,
@@ -63,7 +65,7 @@ export const RunInput = z.strictObject({
   /** Ids of configs/catalog.json. */
   dataset: safeName('the data set'),
   weights: z.strictObject({ backbone: safeName('the backbone weights') }),
-  epochs: z.int().min(1).max(1000),
+  epochs: EpochCount,
   gpus: z.int().min(1).max(64),
   batchPerGpu: z.int().min(1).max(64),
   seed: z
@@ -440,8 +442,11 @@ export const Attempt = z.object({
   /** By the clock of the trainer's supervisor; null where nobody saw it. `endedAt` is when this attempt noticed. */
   trainerEndedAt: z.number().nullable(),
   endedAt: z.number(),
-  /** Within this attempt. */
+  /** Whole epochs done at the end. */
+  epoch: z.int().nullable(),
+  /** Over all trainers since `since` of the request: in steps, in steps that lasted (no later start took them back), in validation. */
   steppingSeconds: z.number(),
+  productiveSeconds: z.number(),
   evaluationSeconds: z.number(),
 });
 export type Attempt = z.infer<typeof Attempt>;

@@ -11,18 +11,26 @@ export function renderCurrentDetails(status: RunStatus): string {
     ['bbox AP', formatPercent(progress?.bboxAP)],
     ['segm AP', formatPercent(progress?.segmAP)],
     ['ETA', formatDuration(progress?.etaSeconds)],
+    ['Goodput', status.ledger.goodput === null ? '–' : `${formatPercent(status.ledger.goodput)} %`],
     ['Attempts', String(status.attempts.length + (status.stage === 'training' ? 1 : 0))],
   ];
+  if (status.notice !== null) rows.unshift(['Notice', escapeCell(status.notice)]);
   if (status.report !== null) rows.push(['Report', escapeCell(status.report)]);
   const table = ['| | |', '| --- | --- |', ...rows.map(([name, value]) => `| **${name}** | ${value} |`)];
-  const decisions = status.decisions
+  const decisions = status.decisions.slice(-10).map(({ attempt, next, why, change }) => {
+    const changed = change === null ? '' : ` (${escapeCell(change)})`;
+    return `- attempt ${attempt} → ${next}: ${escapeCell(why)}${changed}`;
+  });
+  const quarantined = status.attempts
+    .flatMap((attempt) => attempt.quarantined)
     .slice(-10)
-    .map(({ attempt, next, why }) => `- attempt ${attempt} → ${next}: ${escapeCell(why)}`);
+    .map(({ file, why }) => `- ${escapeCell(file)}: ${escapeCell(why)}`);
   return [
     `### ${status.runId}`,
     '',
     ...table,
     ...(decisions.length > 0 ? ['', '**Decisions**', '', ...decisions] : []),
+    ...(quarantined.length > 0 ? ['', '**Checkpoints in quarantine**', '', ...quarantined] : []),
   ].join('\n');
 }
 

@@ -1,48 +1,92 @@
-import type { Attempt, Decision } from '../configs/schema.ts';
+/** What follows after an attempt: pure, so that history explains every decision. The table is in docs/architecture.md. */
+import type { Attempt, Failure, Orders } from '../configs/schema.ts';
+import { repairOutOfMemory, stepBack, useOlderCheckpoint } from './repairs.ts';
+import { again, stop, type Situation, type Verdict } from './verdict.ts';
 
-/** Crashes in a row that brought no new checkpoint before the run stops: a fourth would tell nothing new. */
-export const crashesWithoutProgressAllowed = 3;
+const longestWaitSeconds = 60;
 
-export type Verdict = Pick<Decision, 'next' | 'why'>;
-
-/** What follows after the newest attempt, from all attempts so far. Pure: the same attempts give the same verdict. */
-export function decideNext(attempts: readonly Attempt[]): Verdict {
-  const newest = attempts.at(-1);
-  if (newest === undefined) return { next: 'again', why: 'nothing was tried yet' };
+export function decideNext(situation: Situation): Verdict {
+  const newest = situation.attempts.at(-1);
+  if (newest === undefined) return again('nothing was tried yet');
   switch (newest.ending) {
     case 'finished':
-      return { next: 'test', why: 'training finished' };
+      return afterFinish(newest, situation.orders);
     case 'worker-lost':
-      return { next: 'adopt', why: 'the worker was lost; the next one adopts the trainer if it lives, or resumes it' };
+      return {
+        ...again('the worker was lost; the next one adopts the trainer if it lives, or resumes it'),
+        next: 'adopt',
+        waitSeconds: backOff(countWithoutProgress(situation.attempts, ['worker-lost'])),
+      };
     case 'preempted':
-      return { next: 'again', why: 'preempted; not counted as a failure' };
+      return afterPreemption(newest, situation);
     case 'crashed':
-      return afterCrash(attempts);
+    case 'hung':
+      return situation.asked === 'cancel' ? cancelled(newest) : afterFailure(newest, situation);
     default:
       return newest.ending satisfies never;
   }
 }
 
-function afterCrash(attempts: readonly Attempt[]): Verdict {
-  const count = crashesWithoutProgress(attempts);
-  if (count === 0) return { next: 'again', why: 'crashed after a new checkpoint: resumed at once, not counted' };
-  if (count < crashesWithoutProgressAllowed) {
-    return {
-      next: 'again',
-      why: `crashed without a new checkpoint, ${count} of ${crashesWithoutProgressAllowed} allowed`,
-    };
-  }
-  return { next: 'stop', why: `crashed ${count} times in a row without a new checkpoint` };
+function afterFinish({ epoch }: Attempt, { epochs }: Orders): Verdict {
+  if (epoch !== null && epoch < epochs) return again(`finished ${epoch} epochs, and ${epochs} are wanted by now`);
+  return { ...again('training finished'), next: 'test' };
 }
 
-/** Trailing crashes whose newest checkpoint was already there before them. Other endings neither count nor reset. */
-function crashesWithoutProgress(attempts: readonly Attempt[]): number {
-  const checkpointBefore = (index: number) =>
-    Math.max(-1, ...attempts.slice(0, index).map((attempt) => attempt.checkpointIteration ?? -1));
-  let count = 0;
-  for (const [index, attempt] of [...attempts.entries()].reverse()) {
-    if ((attempt.checkpointIteration ?? -1) > checkpointBefore(index)) break;
-    if (attempt.ending === 'crashed') count += 1;
+function afterPreemption(newest: Attempt, { attempts, asked }: Situation): Verdict {
+  if (asked === 'cancel') return cancelled(newest);
+  if (asked === 'pause') return { ...again(`paused; ${describeSafety(newest)}`), next: 'pause' };
+  const waitSeconds = backOff(countWithoutProgress(attempts, ['preempted']));
+  return { ...again('preempted; not counted as a failure'), waitSeconds };
+}
+
+const cancelled = (newest: Attempt): Verdict => ({ ...again(`cancelled; ${describeSafety(newest)}`), next: 'stop' });
+
+/** Where the run would go on. */
+export const describeSafety = ({ checkpoints: [newest] }: Attempt): string =>
+  newest === undefined
+    ? 'there is no checkpoint yet, no process is left'
+    : `checkpoint of iteration ${newest} is whole, no process is left`;
+
+function afterFailure(newest: Attempt, situation: Situation): Verdict {
+  const { attempts } = situation;
+  const count = countWithoutProgress(attempts, ['crashed', 'hung']);
+  const { reaction, tries, class: name } = newest.failure ?? unknownFailure;
+  const waitSeconds = backOff(count);
+  switch (reaction) {
+    case 'stop':
+      return stop('TrainingFailed', `${name}: another attempt would not mend that`);
+    case 'step-back':
+      return stepBack(newest, situation);
+    case 'lighter-batch':
+      return repairOutOfMemory(count, situation);
+    case 'wait-for-space':
+      if (count >= tries) return stop('DiskFull', `${name}, ${count} times in a row without a new checkpoint`);
+      return { ...again('the disk is full: waiting until there is space again'), next: 'wait-for-space', waitSeconds };
+    case 'older-checkpoint':
+      if (count >= tries) return tooOften(name, count);
+      return { ...useOlderCheckpoint(newest), waitSeconds };
+    case 'retry':
+      if (count === 0) return again(`${name} after a new checkpoint: resumed at once, not counted`);
+      if (count >= tries) return tooOften(name, count);
+      return { ...again(`${name} without a new checkpoint, ${count} of ${tries} allowed`), waitSeconds };
+    default:
+      return reaction satisfies never;
   }
-  return count;
+}
+
+const unknownFailure: Pick<Failure, 'reaction' | 'tries' | 'class'> = { reaction: 'retry', tries: 3, class: 'unknown' };
+
+const tooOften = (name: string, count: number): Verdict =>
+  stop('TrainerNoProgress', `${name}, ${count} times in a row without a new checkpoint`);
+
+/** None after the first time, then 1, 2, 4, … seconds. */
+const backOff = (count: number): number => (count < 2 ? 0 : Math.min(longestWaitSeconds, 2 ** (count - 2)));
+
+/** Trailing attempts of these endings that wrote no new checkpoint. Others neither count nor reset, unless they wrote one. */
+function countWithoutProgress(attempts: readonly Attempt[], endings: Attempt['ending'][]): number {
+  const progressed = attempts.findLastIndex(
+    ({ checkpointIteration, fromIteration }) =>
+      checkpointIteration !== null && fromIteration !== null && checkpointIteration > fromIteration,
+  );
+  return attempts.slice(progressed + 1).filter(({ ending }) => endings.includes(ending)).length;
 }

@@ -48,3 +48,12 @@ export const testing = proxyActivities<Pick<GpuActivities, 'runTest'>>({
   cancellationType,
   retry: { ...retry, maximumInterval: '1 minute', maximumAttempts: 5 },
 });
+
+/** Waits until somebody has made room: days, if need be. */
+export const space = proxyActivities<Pick<GpuActivities, 'waitForSpace'>>({
+  taskQueue: taskQueues.gpu,
+  startToCloseTimeout: '30 days',
+  heartbeatTimeout: '10 seconds',
+  cancellationType,
+  retry: { ...retry, maximumInterval: '1 minute' },
+});

@@ -1,7 +1,16 @@
 import { defineQuery, defineSignal, setCurrentDetails, setHandler, upsertSearchAttributes } from '@temporalio/workflow';
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import { progressSignalName, type searchAttributes, statusQueryName } from '../configs/names.ts';
-import { Progress, type Attempt, type Decision, type RunInput, type RunStatus, type Stage } from '../configs/schema.ts';
+import { buildLedger } from '../configs/ledger.ts';
+import {
+  Progress,
+  type Attempt,
+  type Decision,
+  type Orders,
+  type RunInput,
+  type RunStatus,
+  type Stage,
+} from '../configs/schema.ts';
 import { renderCurrentDetails } from './current-details.ts';
 
 export const statusQuery = defineQuery<RunStatus>(statusQueryName);
@@ -12,6 +21,7 @@ const phaseKey = defineSearchAttributeKey(nameOf('Phase'), SearchAttributeType.K
 const recipeKey = defineSearchAttributeKey(nameOf('Recipe'), SearchAttributeType.KEYWORD);
 const epochKey = defineSearchAttributeKey(nameOf('Epoch'), SearchAttributeType.INT);
 const bboxKey = defineSearchAttributeKey(nameOf('BboxMAP'), SearchAttributeType.DOUBLE);
+const goodputKey = defineSearchAttributeKey(nameOf('Goodput'), SearchAttributeType.DOUBLE);
 const segmKey = defineSearchAttributeKey(nameOf('SegmMAP'), SearchAttributeType.DOUBLE);
 
 /** What the run shows of itself while it lives: the `status` query, current details and search attributes, always together. */
@@ -19,13 +29,30 @@ export class StatusBoard {
   private status: RunStatus;
 
   constructor({ name: runId, recipe }: RunInput) {
-    this.status = { runId, recipe, stage: 'planning', progress: null, attempts: [], decisions: [], report: null };
+    this.status = {
+      ...{ runId, recipe, stage: 'planning', progress: null, attempts: [], decisions: [] },
+      ...{ ledger: buildLedger([], 0), orders: null, notice: null, report: null },
+    };
     setHandler(statusQuery, () => this.status);
     setHandler(progressSignal, (raw) => {
       const progress = Progress.safeParse(raw);
       if (progress.success) this.show({ progress: progress.data });
     });
     this.show({});
+  }
+
+  get stage(): Stage {
+    return this.status.stage;
+  }
+
+  /** File name of the newest checkpoint that anybody told of. */
+  get newestCheckpoint(): string | null {
+    return this.status.progress?.lastCheckpoint ?? null;
+  }
+
+  /** The newest order for a checkpoint that was carried out. */
+  get checkpointNow(): number {
+    return this.status.progress?.checkpointNow ?? 0;
   }
 
   get attempts(): readonly Attempt[] {
@@ -44,8 +71,19 @@ export class StatusBoard {
     this.show({ stage });
   }
 
-  record(attempt: Attempt, decision: Decision): void {
-    this.show({ attempts: [...this.status.attempts, attempt], decisions: [...this.status.decisions, decision] });
+  record(attempt: Attempt, decision: Decision, pausedSeconds: number): void {
+    const attempts = [...this.status.attempts, attempt];
+    const decisions = [...this.status.decisions, decision];
+    this.show({ attempts, decisions, ledger: buildLedger(attempts, pausedSeconds) });
+  }
+
+  showOrders(orders: Orders): void {
+    this.show({ orders });
+  }
+
+  /** What a person should know or do now; null when it is over. */
+  notice(notice: string | null): void {
+    this.show({ notice });
   }
 
   /** From here on the test's numbers stand where the last validation's stood. */
@@ -56,7 +94,7 @@ export class StatusBoard {
 
   private show(change: Partial<RunStatus>): void {
     this.status = { ...this.status, ...change };
-    const { stage, recipe, progress } = this.status;
+    const { stage, recipe, progress, ledger } = this.status;
     setCurrentDetails(renderCurrentDetails(this.status));
     upsertSearchAttributes([
       { key: phaseKey, value: stage },
@@ -64,6 +102,7 @@ export class StatusBoard {
       { key: epochKey, value: progress?.epoch ?? 0 },
       { key: bboxKey, value: progress?.bboxAP ?? null },
       { key: segmKey, value: progress?.segmAP ?? null },
+      { key: goodputKey, value: ledger.goodput },
     ]);
   }
 }

@@ -1,7 +1,9 @@
-import { ApplicationFailure, isCancellation } from '@temporalio/workflow';
+import { ApplicationFailure, isCancellation, workflowInfo } from '@temporalio/workflow';
 import type { ErrorCode } from '../configs/errors.ts';
+import { workflowId } from '../configs/names.ts';
 import { inputRefusal, parseRunInput } from '../configs/parse-input.ts';
 import type { ReportRef, RunInput } from '../configs/schema.ts';
+import { Operator } from './operator.ts';
 import { control, testing, transfer } from './policies.ts';
 import { StatusBoard } from './status-board.ts';
 import { trainUntilFinished } from './train-until-finished.ts';
@@ -24,12 +26,13 @@ export async function trainDetector(rawInput: unknown): Promise<ReportRef> {
 async function runPipeline(input: RunInput, board: StatusBoard): Promise<ReportRef> {
   const startedAt = Date.now() / 1000;
   const plan = await control.resolvePlan(input);
+  const operator = new Operator(plan, board);
 
   board.enter('fetching');
   const [dataset, weights] = await Promise.all([transfer.fetchDataset(plan), transfer.fetchWeights(plan)]);
 
   board.enter('training');
-  await trainUntilFinished({ plan, dataset, weights }, board);
+  await trainUntilFinished({ plan, dataset, weights }, board, operator);
 
   board.enter('testing');
   const metrics = await testing.runTest({ plan, dataset });
@@ -42,6 +45,7 @@ async function runPipeline(input: RunInput, board: StatusBoard): Promise<ReportR
     attempts: [...attempts],
     decisions: [...decisions],
     startedAt,
+    pausedSeconds: operator.pausedSeconds,
   });
   board.finish(report.uri, report.bbox.AP, report.segm.AP);
   return report;
@@ -50,7 +54,18 @@ async function runPipeline(input: RunInput, board: StatusBoard): Promise<ReportR
 /** A ZodError thrown here would fail the workflow task, which Temporal retries for ever: so it becomes a failure of the run. */
 function requireValid(rawInput: unknown): RunInput {
   const parsed = parseRunInput(rawInput);
-  if (parsed.ok) return parsed.input;
-  const code: ErrorCode = 'InvalidInput';
-  throw ApplicationFailure.nonRetryable(inputRefusal(parsed.problems), code);
+  if (!parsed.ok) throw refuse(inputRefusal(parsed.problems));
+  // Temporal lets one workflow of an id run at a time: so one trainer works in a run's folder.
+  const id = workflowId(parsed.input.name);
+  if (workflowInfo().workflowId !== id) {
+    throw refuse(
+      `Expected the workflow id of the run "${parsed.input.name}" to be ${id}, got ${workflowInfo().workflowId}.`,
+    );
+  }
+  return parsed.input;
 }
+
+const refuse = (message: string): ApplicationFailure => {
+  const code: ErrorCode = 'InvalidInput';
+  return ApplicationFailure.nonRetryable(message, code);
+};

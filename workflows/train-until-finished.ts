@@ -1,9 +1,11 @@
-import { ActivityFailure, ApplicationFailure, sleep, TimeoutFailure } from '@temporalio/workflow';
+import { ActivityFailure, ApplicationFailure, CancelledFailure, sleep, TimeoutFailure } from '@temporalio/workflow';
 import { errorCatalogue, type ErrorCode } from '../configs/errors.ts';
-import type { Attempt, FetchedDataset, FetchedWeights, RunPlan } from '../configs/schema.ts';
+import type { Attempt, FetchedDataset, FetchedWeights, Rollback, RunPlan } from '../configs/schema.ts';
 import { decideNext } from './decide.ts';
-import { training } from './policies.ts';
+import type { Operator } from './operator.ts';
+import { space, training } from './policies.ts';
 import type { StatusBoard } from './status-board.ts';
+import type { Verdict } from './verdict.ts';
 
 export interface TrainingMaterial {
   plan: RunPlan;
@@ -11,40 +13,59 @@ export interface TrainingMaterial {
   weights: FetchedWeights;
 }
 
-/** Attempt after attempt until one finishes. What follows an ending is decided here and nowhere else. */
-export async function trainUntilFinished(material: TrainingMaterial, board: StatusBoard): Promise<void> {
+/** Attempt after attempt until one finishes. What follows an ending is decided in decide.ts and nowhere else. */
+export async function trainUntilFinished(material: TrainingMaterial, board: StatusBoard, operator: Operator) {
+  const { plan } = material;
+  const since = Date.now() / 1000;
+  let rollback: Rollback | null = null;
   for (let number = 1; ; number++) {
-    const attempt = await runAttempt(material, number, board);
-    const { next, why } = decideNext([...board.attempts, attempt]);
-    board.record(attempt, { at: Date.now() / 1000, attempt: number, next, why });
+    await operator.untilResumed();
+    const request = { ...material, attempt: number, orders: operator.orders, rollback, since };
+    const attempt = await operator.interruptible(() => runAttempt(request, board));
+    if (attempt === undefined) continue;
+    const { orders, asked } = operator;
+    const verdict = decideNext({ attempts: [...board.attempts, attempt], plan, orders, asked });
+    const { next, why, change, waitSeconds } = verdict;
+    board.record(attempt, { at: Date.now() / 1000, attempt: number, next, why, change }, operator.pausedSeconds);
+    if (verdict.orders !== undefined) operator.order(verdict.orders);
+    rollback = verdict.rollback ?? rollback;
     switch (next) {
       case 'test':
+        operator.finishTraining();
         return;
       case 'stop':
-        throw failure('TrainerNoProgress', explainStop(attempt, why));
+        operator.finishTraining();
+        throw describeStop(attempt, verdict);
+      case 'wait-for-space':
+        await operator.interruptible(() => waitForSpace(plan, board, attempt));
+        break;
+      case 'pause':
       case 'adopt':
       case 'again':
-        await sleep('1 second'); // so that a trainer that dies at once cannot fill the history within minutes
         break;
       default:
         next satisfies never;
     }
+    if (waitSeconds > 0) await sleep(waitSeconds * 1000);
   }
 }
 
-async function runAttempt(material: TrainingMaterial, number: number, board: StatusBoard): Promise<Attempt> {
+async function runAttempt(request: Parameters<typeof training.runTraining>[0], board: StatusBoard): Promise<Attempt> {
   const startedAt = Date.now() / 1000;
+  const { attempt: number, orders } = request;
   try {
-    const summary = `attempt ${number}, epochs ${board.progress?.epoch ?? 0} → ${material.plan.epochs}`;
-    return await training.runTraining.executeWithOptions({ summary }, [{ ...material, attempt: number }]);
+    const summary = `attempt ${number}, epochs ${board.progress?.epoch ?? 0} → ${orders.epochs}`;
+    return await training.runTraining.executeWithOptions({ summary }, [request]);
   } catch (error) {
     const cause = lostWorkerCause(error);
     if (cause === undefined) throw error;
     const iteration = board.progress?.iteration ?? null;
     return {
       ...{ attempt: number, fence: null, ending: 'worker-lost', adopted: false, resumedFrom: null },
-      ...{ fromIteration: null, toIteration: iteration, checkpointIteration: null },
-      ...{ cause, logTail: [], startedAt, endedAt: Date.now() / 1000 },
+      ...{ fromIteration: null, toIteration: iteration, checkpointIteration: null, epoch: null },
+      ...{ checkpoints: [], quarantined: [], cause, failure: null, logTail: [] },
+      ...{ startedAt, firstStepAt: null, trainerEndedAt: null, endedAt: Date.now() / 1000 },
+      ...{ steppingSeconds: 0, productiveSeconds: 0, evaluationSeconds: 0 },
     };
   }
 }
@@ -54,12 +75,26 @@ function lostWorkerCause(error: unknown): string | undefined {
   if (!(error instanceof ActivityFailure)) return undefined;
   const { cause } = error;
   if (cause instanceof TimeoutFailure) return `The worker was not heard of any more (${cause.timeoutType} timeout).`;
-  const stopping: ErrorCode = 'WorkerStopping';
-  return cause instanceof ApplicationFailure && cause.type === stopping ? cause.message : undefined;
+  const lost: ErrorCode[] = ['WorkerStopping', 'WorkerLost'];
+  return cause instanceof ApplicationFailure && lost.some((code) => code === cause.type) ? cause.message : undefined;
 }
 
-const explainStop = (attempt: Attempt, why: string): string =>
-  [`Training ${why}.`, `The last cause: ${attempt.cause ?? 'unknown'}`, ...attempt.logTail].join('\n');
+async function waitForSpace(plan: RunPlan, board: StatusBoard, attempt: Attempt): Promise<void> {
+  board.notice(`The disk is full. ${attempt.failure?.nextStep ?? ''} ${attempt.failure?.evidence ?? ''}`.trim());
+  await space.waitForSpace({ runId: plan.runId, bytes: 0 });
+  board.notice(null);
+}
 
-const failure = (code: ErrorCode, message: string): ApplicationFailure =>
-  ApplicationFailure.nonRetryable(`${message}\nNext: ${errorCatalogue[code].nextStep}`, code);
+/** A person who cancelled gets a cancelled workflow; anybody else a failure with cause, evidence and next step. */
+function describeStop(attempt: Attempt, { code, why }: Verdict): Error {
+  if (code === undefined) return new CancelledFailure(why);
+  const { cause, failure, logTail } = attempt;
+  const lines = [
+    `Training stopped: ${why}.`,
+    `The last cause: ${cause ?? 'unknown'}`,
+    ...(failure === null ? [] : [`${failure.class}: ${failure.meaning}`, `Evidence: ${failure.evidence}`]),
+    ...logTail,
+    `Next: ${failure !== null && failure.class !== 'unknown' ? failure.nextStep : errorCatalogue[code].nextStep}`,
+  ];
+  return ApplicationFailure.nonRetryable(lines.join('\n'), code);
+}

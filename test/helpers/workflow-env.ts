@@ -5,7 +5,16 @@ import { bundleWorkflowCode, NativeConnection, Worker, type WorkflowBundleWithSo
 import { inject } from 'vitest';
 import type { ControlActivities, GpuActivities } from '../../activities/index.ts';
 import { progressSignalName, taskQueues } from '../../configs/names.ts';
-import type { Attempt, EvalMetrics, Progress, ReportRef, RunInput } from '../../configs/schema.ts';
+import {
+  RecoveryPolicy,
+  type Attempt,
+  type EvalMetrics,
+  type Failure,
+  type FailureReaction,
+  type Progress,
+  type ReportRef,
+  type RunInput,
+} from '../../configs/schema.ts';
 import { miniDataset, miniPlan, miniWeights } from './mini-run.ts';
 import { projectRoot } from './project.ts';
 
@@ -68,11 +77,14 @@ export const freshInput = (): RunInput => ({
   loaderWorkers: 0,
   logEverySteps: 1,
   checkpoint: { everyMinutes: 10, keepLast: 3 },
+  recovery: RecoveryPolicy.parse({}),
 });
 
 export const anAttempt = (change: Partial<Attempt>): Attempt => ({
   ...{ attempt: 1, fence: 1, ending: 'finished', adopted: false, resumedFrom: null },
-  ...{ fromIteration: 0, toIteration: 30, checkpointIteration: 30, cause: null, logTail: [], startedAt: 1, endedAt: 2 },
+  ...{ fromIteration: 0, toIteration: 30, checkpointIteration: 30, epoch: 3, checkpoints: [30], quarantined: [] },
+  ...{ cause: null, failure: null, logTail: [], startedAt: 1, firstStepAt: 1.2, trainerEndedAt: 2, endedAt: 2 },
+  ...{ steppingSeconds: 0.5, productiveSeconds: 0.5, evaluationSeconds: 0 },
   ...change,
 });
 
@@ -80,13 +92,17 @@ const twelve = {
   ...{ AP: 0.5, AP50: 0.7, AP75: 0.6, APs: 0.3, APm: 0.5, APl: 0.6 },
   ...{ AR100: 0.6, AR300: 0.6, AR1000: 0.6, ARs: 0.4, ARm: 0.6, ARl: 0.7 },
 };
+export const aFailure = (reaction: FailureReaction, tries = 3): Failure => ({
+  ...{ class: 'sample', reaction, tries, evidence: 'RuntimeError: sample', meaning: 'A sample.', nextStep: 'Mend it.' },
+});
+
 export const someMetrics: EvalMetrics = {
   ...{ v: 1, checkpoint: 'e003-i000030.pth', checkpointSha256: 'a'.repeat(64), images: 24 },
   ...{ bbox: twelve, segm: twelve, seconds: 1 },
 };
 const aReport: ReportRef = {
   ...{ uri: 'file:///report/index.html', sha256: 'a'.repeat(64), bytes: 10 },
-  ...{ bbox: twelve, segm: twelve, verdict: 'Box AP 50.0 and mask AP 50.0.', crashes: 0, stepsRepeated: 0 },
+  ...{ bbox: twelve, segm: twelve, verdict: 'Box AP 50.0 and mask AP 50.0.', crashes: 0, stepsRepeated: 0, goodput: 1 },
 };
 
 /** As the real activity does at the end of an epoch. */
@@ -94,7 +110,7 @@ const tellProgress = (attempt: number) => {
   const { client, info } = Context.current();
   const progress: Progress = {
     ...{ v: 1, attempt, epoch: 3, epochs: 3, iteration: 30, loss: 0.5, lr: 0.001, bboxAP: 0.4, segmAP: 0.4 },
-    ...{ etaSeconds: 0, lastCheckpoint: 'e003-i000030.pth', pid: 1 },
+    ...{ etaSeconds: 0, lastCheckpoint: 'e003-i000030.pth', checkpointNow: 0, pid: 1 },
   };
   return client.workflow.getHandle(info.workflowExecution?.workflowId ?? '').signal(progressSignalName, progress);
 };
@@ -107,6 +123,7 @@ const happyActivities: StubbedActivities = {
     await tellProgress(attempt);
     return anAttempt({ attempt });
   },
+  waitForSpace: () => Promise.resolve({ freeBytes: 2, neededBytes: 1 }),
   runTest: () => Promise.resolve(someMetrics),
   writeReport: () => Promise.resolve(aReport),
 };

@@ -1,26 +1,101 @@
 import { expect, test } from 'vitest';
-import type { Attempt } from '../../configs/schema.ts';
+import { RecoveryPolicy, type Attempt, type Orders } from '../../configs/schema.ts';
 import { decideNext } from '../../workflows/decide.ts';
-import { anAttempt } from '../helpers/workflow-env.ts';
+import type { Situation } from '../../workflows/verdict.ts';
+import { aFailure, anAttempt } from '../helpers/workflow-env.ts';
 
-const crash = (checkpointIteration: number | null): Attempt => anAttempt({ ending: 'crashed', checkpointIteration });
+const orders: Orders = { v: 1, epochs: 3, checkpointNow: 0, learningRateFactor: 1, fp32: false, accumulate: 1 };
+const plan = { recovery: RecoveryPolicy.parse({}), batchPerGpu: 4 };
+const decide = (attempts: Attempt[], change: Partial<Situation> = {}) =>
+  decideNext({ attempts, plan, orders, asked: 'nothing', ...change });
+
+const crash = (change: Partial<Attempt> = {}): Attempt =>
+  anAttempt({ ending: 'crashed', failure: aFailure('retry'), checkpointIteration: null, ...change });
+const withCheckpoint: Partial<Attempt> = { fromIteration: 10, checkpointIteration: 20 };
 const ended = (ending: Attempt['ending']): Attempt => anAttempt({ ending, checkpointIteration: null });
+const diverged = (change: Partial<Attempt> = {}): Attempt =>
+  crash({ failure: aFailure('step-back'), checkpoints: [30, 20, 10], fence: 7, ...change });
+const outOfMemory = (change: Partial<Attempt> = {}): Attempt =>
+  crash({ failure: aFailure('lighter-batch'), ...change });
 
 test.each<[string, Attempt[], string]>([
   ['a finished training is tested', [ended('finished')], 'test'],
   ['a lost worker leaves a trainer to adopt', [ended('worker-lost')], 'adopt'],
   ['a preempted trainer goes on', [ended('preempted')], 'again'],
-  ['a first crash goes on', [crash(null)], 'again'],
-  ['a second crash without progress goes on', [crash(null), crash(null)], 'again'],
-  ['a third crash in a row without progress stops', [crash(null), crash(null), crash(null)], 'stop'],
-  ['crashes with a new checkpoint each are free', [crash(10), crash(20), crash(30), crash(40)], 'again'],
-  ['crashes on one checkpoint are counted from there', [crash(10), crash(10), crash(10), crash(10)], 'stop'],
-  ['a new checkpoint starts the count anew', [crash(null), crash(null), crash(10)], 'again'],
+  ['a first crash goes on', [crash()], 'again'],
+  ['a hang counts as a crash', [crash(), crash(), crash({ ending: 'hung' })], 'stop'],
+  ['a second crash without progress goes on', [crash(), crash()], 'again'],
+  ['a third crash in a row without progress stops', [crash(), crash(), crash()], 'stop'],
+  ['crashes with a new checkpoint each are free', Array.from({ length: 5 }, () => crash(withCheckpoint)), 'again'],
   [
-    'a lost worker between crashes does not reset the count',
-    [crash(null), crash(null), ended('worker-lost'), crash(null)],
+    'crashes that all begin at one checkpoint are counted',
+    [crash(withCheckpoint), ...Array.from({ length: 3 }, () => crash({ fromIteration: 20, checkpointIteration: 20 }))],
     'stop',
   ],
+  ['a new checkpoint starts the count anew', [crash(), crash(), crash(withCheckpoint)], 'again'],
+  ['a lost worker between crashes does not reset the count', [crash(), crash(), ended('worker-lost'), crash()], 'stop'],
+  ['what another attempt would not mend stops at once', [crash({ failure: aFailure('stop', 1) })], 'stop'],
+  ['a full disk is waited for', [crash({ failure: aFailure('wait-for-space') })], 'wait-for-space'],
+  ['a failure allowed twice stops at the second', [1, 2].map(() => crash({ failure: aFailure('retry', 2) })), 'stop'],
 ])('%s', (_title, attempts, next) => {
-  expect(decideNext(attempts).next).toBe(next);
+  expect(decide(attempts).next).toBe(next);
+});
+
+test('a crash with progress is resumed without waiting, one without it later and later', () => {
+  expect(decide([crash(withCheckpoint)]).waitSeconds).toBe(0);
+  expect(decide([crash()]).waitSeconds).toBe(0);
+  expect(decide([crash(), crash()]).waitSeconds).toBe(1);
+  const lost = Array.from({ length: 12 }, () => ended('worker-lost'));
+  expect(decide(lost.slice(0, 4)).waitSeconds).toBe(4);
+  expect(decide(lost).waitSeconds).toBe(60);
+});
+
+test('NaN goes back to the checkpoint that the plan names, with its change', () => {
+  expect(decide([diverged()])).toMatchObject({
+    next: 'again',
+    rollback: { toIteration: 20, fence: 7 },
+    orders: { learningRateFactor: 0.5, fp32: false },
+    change: 'back to iteration 20; learning rate x 0.5',
+  });
+});
+
+test('a second NaN halves the learning rate once more, a third stops', () => {
+  const second = decide([diverged(), diverged()], { orders: { ...orders, learningRateFactor: 0.5 } });
+  expect(second.orders?.learningRateFactor).toBe(0.25);
+  expect(decide([diverged(), diverged(), diverged()])).toMatchObject({ next: 'stop', code: 'TrainingDiverged' });
+});
+
+test('NaN before any checkpoint begins from the start', () => {
+  expect(decide([diverged({ checkpoints: [] })]).rollback?.toIteration).toBe(0);
+});
+
+test('out of memory: once more as it was, then in parts, and no smaller than one image', () => {
+  expect(decide([outOfMemory()])).toMatchObject({ next: 'again', change: null });
+  expect(decide([outOfMemory(), outOfMemory()]).orders?.accumulate).toBe(2);
+  const smallest = { orders: { ...orders, accumulate: 4 } };
+  expect(decide([outOfMemory(), outOfMemory()], smallest)).toMatchObject({ next: 'stop', code: 'OutOfGpuMemory' });
+});
+
+test('out of memory without a fallback in the plan stops', () => {
+  const recovery = RecoveryPolicy.parse({ outOfMemory: { accumulate: false } });
+  const verdict = decide([outOfMemory(), outOfMemory()], { plan: { recovery, batchPerGpu: 4 } });
+  expect(verdict).toMatchObject({ next: 'stop', code: 'OutOfGpuMemory' });
+});
+
+test('an unreadable checkpoint gives way to the one before it', () => {
+  const attempt = crash({ failure: aFailure('older-checkpoint'), checkpoints: [30, 20], fence: 4 });
+  expect(decide([attempt]).rollback).toMatchObject({ toIteration: 20, fence: 4 });
+});
+
+test('a training that finished before it was extended goes on', () => {
+  expect(decide([anAttempt({ epoch: 3 })], { orders: { ...orders, epochs: 5 } }).next).toBe('again');
+});
+
+test('a pause waits, a cancellation stops without a failure, and both say what is safe', () => {
+  const stopped = anAttempt({ ending: 'preempted', checkpoints: [42] });
+  expect(decide([stopped], { asked: 'pause' })).toMatchObject({ next: 'pause' });
+  const cancelled = decide([stopped], { asked: 'cancel' });
+  expect(cancelled).toMatchObject({ next: 'stop' });
+  expect(cancelled.code).toBeUndefined();
+  expect(cancelled.why).toContain('42');
 });

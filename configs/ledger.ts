@@ -1,0 +1,43 @@
+/** What the interruptions of a run cost. Pure: the workflow shows it while it runs, the report when it is over. */
+import type { Attempt, Interruption, Ledger } from './schema.ts';
+
+/** @param pausedSeconds how long a person had the training paused: nobody meant it to run then. */
+export function buildLedger(attempts: readonly Attempt[], pausedSeconds: number): Ledger {
+  const [first] = attempts;
+  const last = attempts.at(-1);
+  // Whoever lost its worker could count nothing; each count covers all that came before it.
+  const counted = attempts.findLast(({ ending }) => ending !== 'worker-lost');
+  const wallSeconds = first === undefined || last === undefined ? 0 : last.endedAt - first.startedAt;
+  const { steppingSeconds = 0, productiveSeconds = 0, evaluationSeconds = 0 } = counted ?? {};
+  const meantSeconds = wallSeconds - evaluationSeconds - pausedSeconds;
+  return {
+    interruptions: attempts.flatMap((attempt, index) =>
+      attempt.ending === 'finished' ? [] : [describeInterruption(attempt, attempts[index + 1])],
+    ),
+    productiveSeconds,
+    lostSeconds: steppingSeconds - productiveSeconds,
+    evaluationSeconds,
+    pausedSeconds,
+    wallSeconds,
+    goodput: counted === undefined || meantSeconds <= 0 ? null : Math.min(1, productiveSeconds / meantSeconds),
+  };
+}
+
+function describeInterruption(attempt: Attempt, next: Attempt | undefined): Interruption {
+  const { trainerEndedAt, endedAt, ending, failure, cause } = attempt;
+  const at = trainerEndedAt ?? endedAt;
+  const firstStepAt = next?.adopted === true ? null : (next?.firstStepAt ?? null);
+  return {
+    at,
+    attempt: attempt.attempt,
+    cause: cause?.split('\n', 1)[0] ?? ending,
+    class: failure?.class ?? ending,
+    detectionSeconds: trainerEndedAt === null ? null : Math.max(0, endedAt - trainerEndedAt),
+    stepsLost: next?.adopted === true ? 0 : countLostSteps(attempt, next),
+    recoverySeconds: firstStepAt === null ? null : Math.max(0, firstStepAt - at),
+  };
+}
+
+/** Steps done by the one attempt that the next one had to do again. */
+const countLostSteps = ({ toIteration }: Attempt, next: Attempt | undefined): number =>
+  toIteration === null || next?.fromIteration == null ? 0 : Math.max(0, toIteration - next.fromIteration);

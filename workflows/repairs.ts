@@ -1,0 +1,46 @@
+/** Reactions to a failure that change something; each change is the plan's own and is recorded. Pure. */
+import type { Attempt } from '../configs/schema.ts';
+import { again, stop, type Situation, type Verdict } from './verdict.ts';
+
+/** After NaN or Inf: the newest checkpoints may already carry the cause, so back to one before them, more carefully. */
+export function stepBack(newest: Attempt, { attempts, plan, orders }: Situation): Verdict {
+  const { tries, backCheckpoints, learningRateFactor, fp32 } = plan.recovery.diverged;
+  const count = attempts.filter(({ failure }) => failure?.reaction === 'step-back').length;
+  if (count > tries) return stop('TrainingDiverged', `diverged again after ${tries} steps back`);
+  const toIteration = newest.checkpoints.at(Math.min(backCheckpoints, newest.checkpoints.length) - 1) ?? 0;
+  const why = `diverged at iteration ${newest.toIteration ?? 'unknown'}, step back ${count} of ${tries}`;
+  const factor = orders.learningRateFactor * learningRateFactor;
+  const without = fp32 && !orders.fp32 ? ', without mixed precision' : '';
+  return {
+    ...again(why),
+    change: `back to iteration ${toIteration}; learning rate x ${factor}${without}`,
+    orders: { ...orders, learningRateFactor: factor, fp32: orders.fp32 || fp32 },
+    rollback: { toIteration, fence: newest.fence ?? 0, why },
+  };
+}
+
+/** Out of GPU memory: crowded images come and go, so once more as it was; then the same batch in smaller parts. */
+export function repairOutOfMemory(count: number, { plan: { recovery, batchPerGpu }, orders }: Situation): Verdict {
+  if (count <= 1) return again('out of GPU memory: once more as it was');
+  const accumulate = orders.accumulate * 2;
+  if (!recovery.outOfMemory.accumulate)
+    return stop('OutOfGpuMemory', 'out of GPU memory twice; the plan has no fallback');
+  if (accumulate > batchPerGpu)
+    return stop('OutOfGpuMemory', `out of GPU memory with ${orders.accumulate} parts a batch`);
+  return {
+    ...again('out of GPU memory again: the plan’s fallback'),
+    change: `each batch of ${batchPerGpu} in ${accumulate} parts, whose gradients add up to the same step`,
+    orders: { ...orders, accumulate },
+  };
+}
+
+/** The newest checkpoint is whole by its hash and still cannot be read: it was written like that. */
+export function useOlderCheckpoint(newest: Attempt): Verdict {
+  const why = 'the checkpoint could not be read';
+  const toIteration = newest.checkpoints[1] ?? 0;
+  return {
+    ...again(why),
+    change: `back to iteration ${toIteration}`,
+    rollback: { toIteration, fence: newest.fence ?? 0, why },
+  };
+}
