@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { buildLedger } from '../../configs/ledger.ts';
 import type { RunStatus } from '../../configs/schema.ts';
 import { formatDuration, renderCurrentDetails } from '../../workflows/current-details.ts';
 
@@ -8,11 +9,14 @@ const status: RunStatus = {
   stage: 'training',
   progress: {
     ...{ v: 1, attempt: 2, epoch: 12, epochs: 36, iteration: 170_001, loss: 0.73219, lr: 0.0001 },
-    ...{ bboxAP: 0.4412, segmAP: 0.398, etaSeconds: 212_400, lastCheckpoint: null, pid: 7 },
+    ...{ bboxAP: 0.4412, segmAP: 0.398, etaSeconds: 212_400, lastCheckpoint: null, checkpointNow: 0, pid: 7 },
   },
   attempts: [],
-  decisions: [{ at: 1, attempt: 1, next: 'again', why: 'crashed | after a\nnew checkpoint' }],
-  report: null,
+  decisions: [
+    { at: 1, attempt: 1, next: 'again', why: 'crashed | after a\nnew checkpoint', change: 'learning rate x 0.5' },
+  ],
+  ledger: { ...buildLedger([], 0), goodput: 0.9712 },
+  ...{ orders: null, notice: null, report: null },
 };
 
 test('the table says stage, epoch, loss, AP, ETA and attempts, and the decisions stand below it', () => {
@@ -28,11 +32,12 @@ test('the table says stage, epoch, loss, AP, ETA and attempts, and the decisions
     | **bbox AP** | 44.1 |
     | **segm AP** | 39.8 |
     | **ETA** | 2 d 11 h |
+    | **Goodput** | 97.1 % |
     | **Attempts** | 1 |
 
     **Decisions**
 
-    - attempt 1 → again: crashed \\| after a new checkpoint"
+    - attempt 1 → again: crashed \\| after a new checkpoint (learning rate x 0.5)"
   `);
 });
 

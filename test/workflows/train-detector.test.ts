@@ -70,9 +70,9 @@ test('a start without any input fails the run instead of its workflow task', asy
 test('a crash with progress is resumed and not counted', async () => {
   const endings: Partial<Attempt>[] = [
     { ending: 'crashed', checkpointIteration: 10, cause: 'Rank 0 ended with SIGKILL' },
-    { ending: 'crashed', checkpointIteration: 20 },
-    { ending: 'crashed', checkpointIteration: 30 },
-    { ending: 'crashed', checkpointIteration: 40 },
+    { ending: 'crashed', fromIteration: 10, checkpointIteration: 20 },
+    { ending: 'crashed', fromIteration: 20, checkpointIteration: 30 },
+    { ending: 'crashed', fromIteration: 30, checkpointIteration: 40 },
     { ending: 'finished' },
   ];
   const attempts: number[] = [];
@@ -151,31 +151,14 @@ test('starting the same run twice gives one run, and a finished one is not train
   );
 });
 
-test('a cancelled run waits for its trainer and ends cancelled, not failed', async () => {
-  let savedBeforeEnd = false;
-  await withWorkers(
-    {
-      runTraining: async () => {
-        const { cancelled } = Context.current();
-        const beat = setInterval(() => Context.current().heartbeat('training'), 100);
-        try {
-          return await cancelled;
-        } finally {
-          await sleep(1000);
-          savedBeforeEnd = true;
-          clearInterval(beat);
-        }
-      },
-    },
-    async (client) => {
-      const { handle } = await startRun(client, freshInput());
-      while (RunStatus.parse(await handle.query('status')).stage !== 'training') await sleep(100);
-      await sleep(500);
-      await handle.cancel();
-      await handle.result().catch(() => undefined);
-      expect(savedBeforeEnd).toBe(true);
-      expect((await handle.describe()).status.name).toBe('CANCELLED');
-      expect(RunStatus.parse(await handle.query('status')).stage).toBe('cancelled');
-    },
-  );
+test('a run under an id that is not its own is refused: two ids would be two trainers in one folder', async () => {
+  await withWorkers({}, async (client) => {
+    const input = freshInput();
+    const handle = await client.workflow.start(workflowTypes.trainDetector, {
+      ...{ taskQueue: taskQueues.control, workflowId: `another-${input.name}`, args: [input] },
+    });
+    const cause = await causeOf(handle.result());
+    expect(cause).toMatchObject({ type: 'InvalidInput' });
+    expect((cause as ApplicationFailure).message).toContain(workflowId(input.name));
+  });
 });
