@@ -8,8 +8,9 @@ export function describeChange(before: RunStatus | undefined, now: RunStatus): s
     if (before !== undefined && index < before.decisions.length) continue;
     const attempt = now.attempts[index];
     if (attempt?.cause) lines.push(`attempt ${decision.attempt} ended: ${attempt.cause}`);
-    lines.push(`decision: ${decision.next} (${decision.why})`);
+    lines.push(`decision: ${decision.next} (${decision.why})${decision.change === null ? '' : `: ${decision.change}`}`);
   }
+  if (now.notice !== null && before?.notice !== now.notice) lines.push(now.notice);
   const { progress } = now;
   const old = before?.progress;
   if (

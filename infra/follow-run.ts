@@ -13,14 +13,17 @@ export async function followRun(handle: WorkflowHandle<typeof trainDetector>, sa
   const ended = new AbortController();
   result.catch(() => undefined).finally(() => ended.abort());
   let before: RunStatus | undefined;
-  while (!ended.signal.aborted) {
+  const look = async () => {
     const now = await readStatus(handle);
-    if (now !== undefined) {
-      for (const line of describeChange(before, now)) say(line);
-      before = now;
-    }
+    if (now === undefined) return;
+    for (const line of describeChange(before, now)) say(line);
+    before = now;
+  };
+  while (!ended.signal.aborted) {
+    await look();
     await sleep(pollMs, undefined, { signal: ended.signal }).catch(() => undefined);
   }
+  await look(); // what the run said last: why it stopped, and what is safe
   return result;
 }
 

@@ -21,7 +21,7 @@ export function decideNext(situation: Situation): Verdict {
       return afterPreemption(newest, situation);
     case 'crashed':
     case 'hung':
-      return situation.asked === 'cancel' ? cancelled(newest) : afterFailure(newest, situation);
+      return situation.asked === 'cancel' ? cancelled(newest, situation) : afterFailure(newest, situation);
     default:
       return newest.ending satisfies never;
   }
@@ -32,20 +32,24 @@ function afterFinish({ epoch }: Attempt, { epochs }: Orders): Verdict {
   return { ...again('training finished'), next: 'test' };
 }
 
-function afterPreemption(newest: Attempt, { attempts, asked }: Situation): Verdict {
-  if (asked === 'cancel') return cancelled(newest);
-  if (asked === 'pause') return { ...again(`paused; ${describeSafety(newest)}`), next: 'pause' };
+function afterPreemption(newest: Attempt, situation: Situation): Verdict {
+  const { attempts, asked } = situation;
+  if (asked === 'cancel') return cancelled(newest, situation);
+  if (asked === 'pause') return { ...again(`paused; ${describeSafety(newest, situation)}`), next: 'pause' };
   const waitSeconds = backOff(countWithoutProgress(attempts, ['preempted']));
   return { ...again('preempted; not counted as a failure'), waitSeconds };
 }
 
-const cancelled = (newest: Attempt): Verdict => ({ ...again(`cancelled; ${describeSafety(newest)}`), next: 'stop' });
+const cancelled = (newest: Attempt, situation: Situation): Verdict => ({
+  ...again(`cancelled; ${describeSafety(newest, situation)}`),
+  next: 'stop',
+});
 
-/** Where the run would go on. */
-export const describeSafety = ({ checkpoints: [newest] }: Attempt): string =>
-  newest === undefined
-    ? 'there is no checkpoint yet, no process is left'
-    : `checkpoint of iteration ${newest} is whole, no process is left`;
+/** Where the run would go on, and how long it took until that was sure. */
+const describeSafety = ({ checkpoints: [newest] }: Attempt, { secondsSinceAsked }: Situation): string => {
+  const where = newest === undefined ? 'there is no checkpoint yet' : `the checkpoint of iteration ${newest} is whole`;
+  return `safe after ${secondsSinceAsked.toFixed(1)} s: ${where}, no process is left`;
+};
 
 function afterFailure(newest: Attempt, situation: Situation): Verdict {
   const { attempts } = situation;

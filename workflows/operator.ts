@@ -6,6 +6,7 @@ import {
   defineUpdate,
   isCancellation,
   setHandler,
+  workflowInfo,
 } from '@temporalio/workflow';
 import { ordersQueryName, updateNames } from '../configs/names.ts';
 import { EpochCount, type Orders, type RunPlan } from '../configs/schema.ts';
@@ -30,6 +31,7 @@ export const checkpointNowUpdate = defineUpdate<{ checkpoint: string | null }>(u
 export class Operator {
   private readonly board: StatusBoard;
   private current: Orders;
+  private cancelledAt: number | undefined;
   private running: CancellationScope | undefined;
   /** Paused, and everything of the last attempt is over. */
   private atRest = false;
@@ -41,6 +43,7 @@ export class Operator {
     this.board = board;
     this.current = { v: 1, epochs: plan.epochs, checkpointNow: 0, learningRateFactor: 1, fp32: false, accumulate: 1 };
     board.showOrders(this.current);
+    CancellationScope.current().cancelRequested.catch(() => (this.cancelledAt = now()));
     setHandler(ordersQuery, () => this.current);
     setHandler(pauseUpdate, () => this.pause(), { validator: () => this.requireRunning() });
     setHandler(resumeUpdate, () => this.resume(), { validator: () => this.requirePaused() });
@@ -77,6 +80,12 @@ export class Operator {
     return this.paused ? 'pause' : 'nothing';
   }
 
+  /** Since a person asked for that; 0 when nobody did. */
+  get secondsSinceAsked(): number {
+    const since = this.cancelledAt ?? this.pausedSince;
+    return since === undefined ? 0 : now() - since;
+  }
+
   /** Runs something that a pause ends. Undefined where it ended before it had a result. */
   async interruptible<T>(work: () => Promise<T>): Promise<T | undefined> {
     this.running = new CancellationScope();
@@ -104,8 +113,11 @@ export class Operator {
 
   private async pause(): Promise<SafeState> {
     const since = now();
+    const { workflowId: id } = workflowInfo();
     this.pausedSince = since;
-    this.board.notice(`Paused. It goes on after: temporal workflow update execute --name ${updateNames.resume} …`);
+    this.board.notice(
+      `Paused. To go on: temporal workflow update execute --workflow-id ${id} --name ${updateNames.resume}`,
+    );
     this.running?.cancel();
     await condition(() => this.atRest || this.trainingOver);
     return { iteration: this.board.attempts.at(-1)?.checkpoints[0] ?? null, seconds: now() - since };

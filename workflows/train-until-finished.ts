@@ -23,8 +23,8 @@ export async function trainUntilFinished(material: TrainingMaterial, board: Stat
     const request = { ...material, attempt: number, orders: operator.orders, rollback, since };
     const attempt = await operator.interruptible(() => runAttempt(request, board));
     if (attempt === undefined) continue;
-    const { orders, asked } = operator;
-    const verdict = decideNext({ attempts: [...board.attempts, attempt], plan, orders, asked });
+    const { orders, asked, secondsSinceAsked } = operator;
+    const verdict = decideNext({ attempts: [...board.attempts, attempt], plan, orders, asked, secondsSinceAsked });
     const { next, why, change, waitSeconds } = verdict;
     board.record(attempt, { at: Date.now() / 1000, attempt: number, next, why, change }, operator.pausedSeconds);
     if (verdict.orders !== undefined) operator.order(verdict.orders);

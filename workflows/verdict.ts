@@ -10,6 +10,7 @@ export interface Situation {
   orders: Orders;
   /** What a person asked for in the meantime. */
   asked: 'nothing' | 'pause' | 'cancel';
+  secondsSinceAsked: number;
 }
 
 export interface Verdict extends Pick<Decision, 'next' | 'why' | 'change'> {

@@ -7,7 +7,7 @@ import { aFailure, anAttempt } from '../helpers/workflow-env.ts';
 const orders: Orders = { v: 1, epochs: 3, checkpointNow: 0, learningRateFactor: 1, fp32: false, accumulate: 1 };
 const plan = { recovery: RecoveryPolicy.parse({}), batchPerGpu: 4 };
 const decide = (attempts: Attempt[], change: Partial<Situation> = {}) =>
-  decideNext({ attempts, plan, orders, asked: 'nothing', ...change });
+  decideNext({ attempts, plan, orders, asked: 'nothing', secondsSinceAsked: 1.5, ...change });
 
 const crash = (change: Partial<Attempt> = {}): Attempt =>
   anAttempt({ ending: 'crashed', failure: aFailure('retry'), checkpointIteration: null, ...change });
@@ -97,5 +97,5 @@ test('a pause waits, a cancellation stops without a failure, and both say what i
   const cancelled = decide([stopped], { asked: 'cancel' });
   expect(cancelled).toMatchObject({ next: 'stop' });
   expect(cancelled.code).toBeUndefined();
-  expect(cancelled.why).toContain('42');
+  expect(cancelled.why).toContain('safe after 1.5 s: the checkpoint of iteration 42 is whole');
 });
