@@ -1,4 +1,6 @@
 import type { Attempt, Decision, Report, TimelineEvent } from '../../../configs/schema.ts';
+import { drawTable } from './event-table.ts';
+import { drawLedger } from './ledger-section.ts';
 import { type Markup, markup } from './markup.ts';
 import { describeOrigin, describeRepeatedSteps, endingNames, findStart, kindNames, nextNames } from './run-facts.ts';
 import { formatCount, formatDuration, formatElapsed, formatInstant, formatPlural } from './time-text.ts';
@@ -11,10 +13,14 @@ export function drawCourse(report: Report): Markup {
 <p><b>${describeRepeatedSteps(report)}</b> ${formatPlural(report.attempts.length, 'attempt')}; times count from ${formatInstant(start)}.</p>
 <h3>Attempts</h3>
 ${drawAttempts(report.attempts)}
+<h3>What the interruptions cost</h3>
+${drawLedger(report.ledger, start)}
 <h3>Timeline</h3>
 ${drawTimeline(report.timeline, start)}
 <h3>Decisions</h3>
 ${drawDecisions(report.decisions, start)}
+<h3>Checkpoints in quarantine</h3>
+${drawQuarantine(report.attempts)}
 <h3>Warnings</h3>
 ${drawWarnings(report.warnings)}
 </section>`;
@@ -57,10 +63,16 @@ const drawDecisions = (decisions: readonly Decision[], start: number): Markup =>
         'Decisions',
         markup`<th scope="col" class="number">Time</th><th scope="col" class="number">After attempt</th><th scope="col">Next</th><th scope="col" class="what">Why</th>`,
         markup`<tbody>${decisions.map(
-          ({ at, attempt, next, why }) => markup`
-<tr><td class="number">${formatElapsed(at - start)}</td><td class="number" data-label="after attempt">${attempt}</td><td class="whole">${nextNames[next]}</td><td class="what">${why}</td></tr>`,
+          ({ at, attempt, next, why, change }) => markup`
+<tr><td class="number">${formatElapsed(at - start)}</td><td class="number" data-label="after attempt">${attempt}</td><td class="whole">${nextNames[next]}</td><td class="what">${why}${change === null ? '' : markup`<br><b>${change}</b>`}</td></tr>`,
         )}</tbody>`,
       );
+
+function drawQuarantine(attempts: readonly Attempt[]): Markup {
+  const rows = attempts.flatMap(({ attempt, quarantined }) => quarantined.map((one) => ({ attempt, ...one })));
+  if (rows.length === 0) return markup`<p class="note">None.</p>`;
+  return markup`<ul>${rows.map(({ attempt, file, why }) => markup`<li>${file}, before attempt ${attempt}: ${why}</li>`)}</ul>`;
+}
 
 function drawWarnings(warnings: readonly string[]): Markup {
   const counts = new Map<string, number>();
@@ -69,6 +81,3 @@ function drawWarnings(warnings: readonly string[]): Markup {
   const items = [...counts].map(([text, times]) => markup`<li>${text}${times > 1 ? ` (${times} times)` : ''}</li>`);
   return markup`<ul>${items}</ul>`;
 }
-
-const drawTable = (name: string, head: Markup, body: Markup | readonly Markup[]): Markup =>
-  markup`<div class="scroll" role="region" aria-label="${name}" tabindex="0"><table class="events"><thead><tr>${head}</tr></thead>${body}</table></div>`;

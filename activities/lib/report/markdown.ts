@@ -1,5 +1,6 @@
 import type { Report } from '../../../configs/schema.ts';
 import { apKinds, apRows, describeApRow } from '../../../configs/coco-rows.ts';
+import { describeGoodput, formatKnown } from './ledger-section.ts';
 import { showControls } from './markup.ts';
 import {
   describeOrigin,
@@ -24,6 +25,8 @@ export const renderMarkdown = (report: Report): string =>
     '## Course of the run',
     describeRepeatedSteps(report),
     tabulateAttempts(report),
+    describeGoodput(report.ledger),
+    ...tabulateInterruptions(report),
     tabulateTimeline(report),
     '## Hashes (sha256)',
     tabulate(['of', 'sha256'], listHashes(report)),
@@ -55,6 +58,20 @@ const tabulateAttempts = ({ attempts }: Report): string =>
       one.cause ?? '',
     ]),
   );
+
+function tabulateInterruptions(report: Report): string[] {
+  const start = findStart(report);
+  const rows = report.ledger.interruptions.map((one) => [
+    formatElapsed(one.at - start),
+    one.class,
+    one.cause,
+    formatKnown(one.detectionSeconds),
+    formatCount(one.stepsLost),
+    formatKnown(one.recoverySeconds),
+  ]);
+  const headings = ['time:', 'class', 'cause', 'noticed after:', 'steps lost:', 'stepping again after:'];
+  return rows.length === 0 ? [] : [tabulate(headings, rows)];
+}
 
 function tabulateTimeline(report: Report): string {
   const start = findStart(report);
