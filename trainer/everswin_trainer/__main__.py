@@ -11,6 +11,7 @@ COMMANDS = {
     "check-weights": "weights",
     "mini-coco": "mini_coco",
     "mini": "mini",
+    "mini-test": "mini_test",
 }
 
 

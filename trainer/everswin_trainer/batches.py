@@ -8,6 +8,8 @@ from mmdet.registry import DATA_SAMPLERS
 from mmengine.registry import FUNCTIONS
 from torch.utils.data import BatchSampler, Sampler
 
+from .skipping import after_first
+
 
 @DATA_SAMPLERS.register_module()
 class ResumableBatchSampler(BatchSampler):
@@ -27,9 +29,7 @@ class ResumableBatchSampler(BatchSampler):
 
     def __iter__(self) -> Iterator[list[int]]:
         skip, self.skip = self.skip, 0
-        for number, batch in enumerate(self.inner):
-            if number >= skip:
-                yield batch
+        yield from after_first(self.inner, skip)
 
     def __len__(self) -> int:
         """Of a whole epoch, so that schedules and counts stay what they are."""

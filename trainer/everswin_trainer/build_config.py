@@ -7,6 +7,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 
 from .dataset import CocoFolder
+from .orders import Orders
 from .plan import Plan
 from .recipe import flatten, milestones
 
@@ -28,7 +29,7 @@ class QuickTextConfig(Config):
 
 
 def build_config(
-    recipe: Config, plan: Plan, data: CocoFolder, work_dir: Path, device: str, weights: Path | None
+    recipe: Config, plan: Plan, orders: Orders, data: CocoFolder, work_dir: Path, device: str, weights: Path | None
 ) -> BuiltConfig:
     """Fills in what a recipe leaves open. `weights` is None where a checkpoint is loaded anyway.
 
@@ -47,6 +48,7 @@ def build_config(
     _set_weights(config.model.backbone, weights)
     _set_epochs(config, plan, warnings)
     _set_hooks(config, plan)
+    _obey(config, orders, warnings)
     if device == "cpu":
         _fit_cpu(config, warnings)
     return BuiltConfig(config, warnings)
@@ -122,15 +124,32 @@ def _set_hooks(config: Config, plan: Plan) -> None:
     config.default_hooks.logger.interval = plan.log_every_steps
 
 
-def _fit_cpu(config: Config, warnings: list[str]) -> None:
-    """What only a GPU can do, in the form that a CPU can."""
-    config.env_cfg.dist_cfg = {"backend": "gloo"}
-    config.model_wrapper_cfg = {"type": "MMDistributedDataParallel", "device_ids": None, "broadcast_buffers": False}
+def _obey(config: Config, orders: Orders, warnings: list[str]) -> None:
+    """What was ordered beyond the plan, to recover from a failure. How many epochs to train is no setting."""
+    if orders.learning_rate_factor != 1:
+        # Every rate follows from this one. A resumed run has its own (state.py).
+        config.optim_wrapper.optimizer.lr *= orders.learning_rate_factor
+        warnings.append(f"trains with {orders.learning_rate_factor:g} times the recipe's learning rate: it was ordered")
+    if orders.fp32:
+        _leave_mixed_precision(config, "it was ordered", warnings)
+    if orders.accumulate > 1:
+        config.train_cfg.update(type="MicroBatchTrainLoop", parts=orders.accumulate)
+        warnings.append(f"takes each batch in {orders.accumulate} parts, one step for all: it was ordered")
+
+
+def _leave_mixed_precision(config: Config, why: str, warnings: list[str]) -> None:
     if config.optim_wrapper.get("type") == "AmpOptimWrapper":
         config.optim_wrapper.type = "OptimWrapper"
         for name in ("loss_scale", "dtype"):
             config.optim_wrapper.pop(name, None)
-        warnings.append("trains in fp32 instead of mixed precision: there is no GPU")
+        warnings.append(f"trains in fp32 instead of mixed precision: {why}")
+
+
+def _fit_cpu(config: Config, warnings: list[str]) -> None:
+    """What only a GPU can do, in the form that a CPU can."""
+    config.env_cfg.dist_cfg = {"backend": "gloo"}
+    config.model_wrapper_cfg = {"type": "MMDistributedDataParallel", "device_ids": None, "broadcast_buffers": False}
+    _leave_mixed_precision(config, "there is no GPU", warnings)
     if _replace_sync_norm(config.model):
         warnings.append("normalises each rank's batch by itself (BN instead of SyncBN): there is no GPU")
 

@@ -3,96 +3,123 @@
 import time
 from typing import Any
 
-import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from .checkpoint import Checkpoint, Origin, save, sweep
+from .beats import SAVING, STEP
+from .checkpoint import sweep
 from .context import Context
-from .progress import box_average_precision, read_events
-from .retention import retain
-from .state import capture, weights_are_finite, write
+from .interval import seconds_between_saves, seconds_of_epoch
+from .progress import box_average_precision, newest_order, read_events
+from .saver import Saver
+from .state import capture, size_in_bytes, snapshot, weights_are_finite, write
 from .stop_request import Preempted
 
 
 class CheckpointHook(Hook):
-    """Saves at each epoch's end, every so many minutes, and at once on SIGTERM. Only the first rank writes."""
+    """Saves at each epoch's end, every so often, when it is ordered, and at once on SIGTERM.
+
+    Training goes on as soon as the state is copied; the first rank's saver writes it. `saver` is None on the others.
+    """
 
     # After everything that changes the state of a step.
     priority = "LOWEST"
 
-    def __init__(self, context: Context) -> None:
-        self._progress = context.progress
+    def __init__(self, context: Context, learning_rate_factor: float, saver: Saver | None) -> None:
         self._plan = context.plan
         self._job = context.job
-        self._attempt = context.attempt
         self._rank = context.rank
+        self._beats = context.beats
+        self._orders = context.orders
         self._stop = context.stop
-        self._saved_at = time.monotonic()
-        self._newest: Checkpoint | None = None
+        self._learning_rate_factor = learning_rate_factor
+        self._saver = saver
+        self._order = newest_order(read_events(context.job.progress))
+        self._due_at = 0.0
 
     def before_train(self, runner: Runner) -> None:
         """A run that died between a checkpoint and its validation makes that up first: no metric is ever missing."""
-        if self._rank.is_first:
+        if self._saver:
             sweep(self._job.checkpoints)
-        self._saved_at = time.monotonic()
         at_epoch_end = runner.iter == runner.epoch * len(runner.train_dataloader)
-        if runner.iter > 0 and at_epoch_end and (runner.epoch, runner.iter) not in self._scores():
+        validated = box_average_precision(read_events(self._job.progress))
+        if runner.iter > 0 and at_epoch_end and (runner.epoch, runner.iter) not in validated:
             runner.val_loop.run()
+        self._schedule()
 
     def before_train_epoch(self, runner: Runner) -> None:
         if any(self._rank.any_rank(self._stop.raised)):
-            raise Preempted(runner.epoch, runner.iter)
+            self._leave(runner.epoch, runner.iter)
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        if self._saver:
+            self._saver.raise_if_failed()
         done = runner.iter + 1
         if done % len(runner.train_dataloader) == 0:
             return
-        due = time.monotonic() - self._saved_at > self._plan.every_minutes * 60
-        stop, due = self._rank.any_rank(self._stop.raised, due and self._rank.is_first)
+        stop, due = self._rank.any_rank(self._stop.raised, self._is_due())
         if stop or due:
             self._save(runner, runner.epoch, done)
-            self._retain()
         if stop:
-            raise Preempted(runner.epoch, done)
+            self._leave(runner.epoch, done)
 
     def after_train_epoch(self, runner: Runner) -> None:
         self._save(runner, runner.epoch + 1, runner.iter)
         if any(self._rank.any_rank(self._stop.raised)):
-            raise Preempted(runner.epoch + 1, runner.iter)
+            self._leave(runner.epoch + 1, runner.iter)
 
     def after_val_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        # The weights are on disk already, so each rank may leave without asking the others.
+        if self._saver:
+            self._saver.raise_if_failed()
+        # The weights are in the saver's hands already, so each rank may leave without asking the others.
         if self._stop.raised:
-            raise Preempted(runner.epoch, runner.iter)
+            self._leave(runner.epoch, runner.iter)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        self._retain()
+        if self._saver:
+            self._saver.retain()
+
+    def after_train(self, runner: Runner) -> None:
+        self._wait()
+
+    def _is_due(self) -> bool:
+        """Only the first rank's opinion counts: it has the clock and the orders."""
+        if not self._saver:
+            return False
+        return time.monotonic() > self._due_at or self._orders.now().checkpoint_now > self._order
 
     def _save(self, runner: Runner, epoch: int, iteration: int) -> None:
-        self._saved_at = time.monotonic()
-        if not self._progress:
+        if not self._saver:
             return
-        if not weights_are_finite(runner):
-            # Saving would push the last good checkpoints out.
-            self._progress.write("warning", message=f"not saved at step {iteration}: the weights are not finite")
-            return
-        state = capture(runner, epoch, iteration)
-        origin = Origin(self._plan.plan_hash, self._attempt, torch.__version__)
-        self._newest = save(self._job.checkpoints, epoch, iteration, origin, lambda stream: write(state, stream))
-        self._progress.write(
-            "checkpoint",
-            file=self._newest.path.name,
-            epoch=epoch,
-            iteration=iteration,
-            bytes=self._newest.bytes,
-            sha256=self._newest.sha256,
-            seconds=time.monotonic() - self._saved_at,
+        begin = time.monotonic()
+        self._beats.beat(SAVING)
+        self._order = self._orders.now().checkpoint_now
+        state = snapshot(capture(runner, epoch, iteration, self._learning_rate_factor))
+        self._saver.save(
+            epoch,
+            iteration,
+            lambda stream: write(state, stream),
+            size_in_bytes(state),
+            lambda: weights_are_finite(state),
+            self._order,
+            begin,
         )
+        self._schedule()
+        self._beats.beat(STEP)
 
-    def _retain(self) -> None:
-        if self._newest:
-            retain(self._job.checkpoints, self._newest, self._plan.keep_last, self._scores())
+    def _schedule(self) -> None:
+        if not self._saver:
+            return
+        events = read_events(self._job.progress)
+        blocked = self._saver.mean_blocked_seconds
+        self._due_at = time.monotonic() + seconds_between_saves(self._plan, events, blocked, seconds_of_epoch(events))
 
-    def _scores(self) -> dict[tuple[int, int], float]:
-        return box_average_precision(read_events(self._job.progress))
+    def _leave(self, epoch: int, iteration: int) -> None:
+        """Everything is on disk when this raises Preempted."""
+        self._wait()
+        raise Preempted(epoch, iteration)
+
+    def _wait(self) -> None:
+        if self._saver:
+            self._beats.beat(SAVING)
+            self._saver.wait()

@@ -10,9 +10,11 @@ from pathlib import Path
 from mmengine.config import Config
 
 from . import mmcv_ops
+from .beats import Beats
 from .dataset import CocoFolder
 from .ending import FINISHED, PREEMPTED
 from .job import Attempt, Job, stop_is_wanted
+from .orders import OrdersFile
 from .plan import Plan
 from .process_setup import prepare_process
 from .progress import Progress
@@ -31,6 +33,8 @@ class Context:
     job: Job
     attempt: Attempt
     rank: Rank
+    beats: Beats
+    orders: OrdersFile
     stop: StopRequest
     progress: Progress | None
 
@@ -40,9 +44,11 @@ class Context:
         job, attempt = Job.at(arguments.job_dir), Attempt.from_environment()
         stop = StopRequest(lambda: stop_is_wanted(job)).install()
         prepare_process(arguments.device)
+        rank = Rank.from_environment(arguments.device)
+        # Only now: whoever finds that a rank gives no more signs sends it the signal that was prepared for.
+        beats = Beats(job, rank.number)
         mmcv_ops.install()
         plan = Plan.load(arguments.plan)
-        rank = Rank.from_environment(arguments.device)
         if rank.world != plan.gpus:
             raise ValueError(f"expected {plan.gpus} ranks as the plan says, got {rank.world}")
         return cls(
@@ -52,6 +58,8 @@ class Context:
             job=job,
             attempt=attempt,
             rank=rank,
+            beats=beats,
+            orders=OrdersFile(job, plan),
             stop=stop,
             progress=Progress(job.progress, attempt.number) if rank.is_first else None,
         )
@@ -67,6 +75,7 @@ class Context:
         self,
         position: tuple[int, int],
         iterations_per_epoch: int,
+        epochs: int,
         resumed_from: Path | None,
         pids: list[int],
         versions: dict[str, str],
@@ -79,7 +88,7 @@ class Context:
                 epoch=position[0],
                 iteration=position[1],
                 iterationsPerEpoch=iterations_per_epoch,
-                epochs=self.plan.epochs,
+                epochs=epochs,
                 worldSize=self.rank.world,
                 device=self.rank.device,
                 resumedFrom=resumed_from.name if resumed_from else None,

@@ -58,13 +58,15 @@ def decide_reason(code: int, stop_requested: bool, events: list[dict[str, Any]])
     said = [event["reason"] for event in events if event["type"] == "ended"]
     if code == 0 and said[-1:] == [FINISHED]:
         return FINISHED
-    last_step = _last(events, "step")
-    lost_nothing = last_step <= _last(events, "checkpoint")
+    lost_nothing = _last(events, "step") <= _last(events, "checkpoint")
     if said[-1:] == [PREEMPTED] or (stop_requested and lost_nothing):
         return PREEMPTED
     return CRASHED
 
 
 def _last(events: list[dict[str, Any]], kind: str) -> int:
-    """Index of the last event of this kind; -1 if there is none."""
-    return max((index for index, event in enumerate(events) if event["type"] == kind), default=-1)
+    """Iteration of the furthest event of this kind; -1 if there is none.
+
+    Not its line: a checkpoint is written in the background and announced after steps that it does not hold.
+    """
+    return max((event["iteration"] for event in events if event["type"] == kind), default=-1)

@@ -12,12 +12,14 @@ class EverswinRunner(Runner):
     """Give it a state by `resume_state` to go on from, or by `model_state` to test."""
 
     resume_state: dict[str, Any] | None = None
+    resumes_other_plan: bool = False
+    learning_rate_factor: float = 1.0
     model_state: dict[str, Any] | None = None
 
     def load_or_resume(self) -> None:
         """MMEngine's own would search the folder, trust what it finds and start from scratch when it finds nothing."""
         if self.resume_state is not None:
-            restore(self, self.resume_state)
+            restore(self, self.resume_state, self.learning_rate_factor, self.resumes_other_plan)
             # Half the memory of a checkpoint; it has done its work.
             self.resume_state = None
         elif self.model_state is not None:

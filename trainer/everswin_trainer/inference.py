@@ -9,6 +9,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from . import batches  # noqa: F401  (registers what build_config names)
+from .beats_hook import BeatsHook
 from .build_config import build_config
 from .checkpoint import Checkpoint
 from .context import Context
@@ -29,10 +30,12 @@ def infer(context: Context, checkpoint: Checkpoint) -> tuple[Detections, Path]:
     context.rank.connect()
     work_dir = context.enter_work_dir()
     prefix = work_dir / "detections"
-    built = build_config(context.recipe, context.plan, context.data, work_dir, context.rank.device, weights=None)
+    orders, device = context.orders.now(), context.rank.device
+    built = build_config(context.recipe, context.plan, orders, context.data, work_dir, device, weights=None)
     built.config.test_evaluator.outfile_prefix = str(prefix)
     runner = build_runner(built.config)
     context.rank.set_threads()
+    runner.register_hook(BeatsHook(context.beats))
     runner.register_hook(InferenceHook(context, checkpoint))
     runner.model_state = read(checkpoint.path)["state_dict"]
     measured = {name: float(value) for name, value in runner.test().items()}

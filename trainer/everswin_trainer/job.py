@@ -59,6 +59,20 @@ class Job:
         return self.folder / "error.json"
 
     @property
+    def orders(self) -> Path:
+        """What the worker wants now; it replaces the file whole."""
+        return self.folder / "orders.json"
+
+    @property
+    def beats(self) -> Path:
+        """Folder of the ranks' signs of progress."""
+        return self.folder / "beats"
+
+    @property
+    def ballast(self) -> Path:
+        return self.folder / "ballast"
+
+    @property
     def checkpoints(self) -> Path:
         return self.folder / "checkpoints"
 
@@ -80,8 +94,11 @@ class Attempt:
         return {JOB_ENV: str(job.folder), ATTEMPT_ENV: str(self.number), FENCE_ENV: str(self.fence)}
 
 
-def write_owner(job: Job, attempt: Attempt) -> None:
-    """Names this process as the job's owner; pid and start time together name it for ever."""
+def write_owner(job: Job, attempt: Attempt, log_offset: int) -> None:
+    """Names this process as the job's owner; pid and start time together name it for ever.
+
+    `log_offset` is where this attempt's part of the log begins.
+    """
     write_json(
         job.owner,
         {
@@ -91,6 +108,7 @@ def write_owner(job: Job, attempt: Attempt) -> None:
             "host": socket.gethostname(),
             "attempt": attempt.number,
             "fence": attempt.fence,
+            "logOffset": log_offset,
             "startedAt": time.time(),
         },
     )

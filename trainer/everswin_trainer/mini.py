@@ -1,37 +1,45 @@
 """A deterministic stand-in trainer of a few seconds: the files, events and endings of the real one, without torch.
 
-"Training" is a chain of hashes over (seed, step), so the final state of a run that was killed and resumed can be
-compared byte for byte with that of an uninterrupted one. For tests; its switches make it fail in every way we know.
+"Training" is a chain of hashes over (seed, samples, learning rate), so the final state of a run that was killed and
+resumed can be compared byte for byte with that of an uninterrupted one. For tests; its switches make it fail in every
+way we know.
 """
 
 import argparse
-import hashlib
-import json
+import dataclasses
 import os
 import signal
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
-from .checkpoint import Checkpoint, Origin, of_checkpoint, save, sweep
+from .beats import SAVING, STEP, VALIDATION, Beats
+from .checkpoint import Origin, of_checkpoint, sweep
 from .ending import FINISHED, PREEMPTED
-from .job import Attempt, Job
+from .interval import seconds_between_saves, seconds_of_epoch
+from .job import Attempt, Job, stop_is_wanted
+from .mini_faults import Faults, add_fault_arguments, leave_error_file
+from .mini_state import State, batches_of_epoch
+from .orders import OrdersFile
 from .plan import Plan
-from .progress import Progress, box_average_precision, read_events
-from .retention import retain
-from .whole_file import write_json
+from .process_setup import prepare_process
+from .progress import Progress, box_average_precision, newest_order, read_events
+from .saver import Saver
+from .skipping import after_first
+from .stop_request import PREEMPTED_EXIT_CODE, Preempted, StopRequest
 
-PREEMPTED_EXIT_CODE = 143
+LEARNING_RATE = 1e-4
+# So many steps running without a finite loss, and training has diverged.
+LOST_STEPS = 5
 
 
 def main(argv: list[str]) -> int:
     """Trains to the end (0), until SIGTERM (143) or until one of the asked-for faults."""
     arguments = parse(argv)
-    stop = StopFlag(arguments.ignore_sigterm)
+    prepare_process("cpu")
     try:
-        return MiniTrainer(arguments).run(stop)
+        return MiniTrainer(arguments).run()
     except Exception as error:
         leave_error_file(error)
         raise
@@ -42,138 +50,161 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--plan", type=Path, required=True)
     parser.add_argument("--job-dir", type=Path, required=True)
     parser.add_argument("--resume", type=Path, help="a checkpoint file of this plan")
+    parser.add_argument("--resume-plan", help="the plan hash of --resume, if it is another plan's")
     parser.add_argument("--epochs", type=int, help="instead of the plan's")
     parser.add_argument("--steps-per-epoch", type=int, default=10)
     parser.add_argument("--step-seconds", type=float, default=0.01)
+    parser.add_argument("--validation-seconds", type=float, default=0.0)
     parser.add_argument("--checkpoint-bytes", type=int, default=1024, help="size of a checkpoint, at least")
-    faults = parser.add_argument_group("faults, at the end of step N of the run, before anything is said about it")
-    faults.add_argument("--fault-attempt", type=int, help="only in this attempt (default: in every one)")
-    faults.add_argument("--fail-at-step", type=int, metavar="N", help="raises, or ends with --fail-code")
-    faults.add_argument("--fail-code", type=int)
-    faults.add_argument("--fail-message", default="the mini trainer was told to fail")
-    faults.add_argument("--kill-at-step", type=int, metavar="N", help="SIGKILL to itself")
-    faults.add_argument("--hang-at-step", type=int, metavar="N", help="stops stepping but stays alive")
-    faults.add_argument("--nan-at-step", type=int, metavar="N", help="loss is null from here on")
-    faults.add_argument("--ignore-sigterm", action="store_true")
+    parser.add_argument("--save-seconds", type=float, default=0.0, help="how long a checkpoint is being written")
+    add_fault_arguments(parser)
     return parser.parse_args(argv)
-
-
-class StopFlag:
-    """Remembers SIGTERM, to be honoured between two steps."""
-
-    def __init__(self, ignored: bool) -> None:
-        self.raised = False
-        signal.signal(signal.SIGTERM, signal.SIG_IGN if ignored else self._raise)
-
-    def _raise(self, _number: int, _frame: Any) -> None:
-        self.raised = True
-
-
-@dataclass
-class State:
-    """Everything that a checkpoint holds."""
-
-    epoch: int
-    iteration: int
-    digest: str
-
-    @classmethod
-    def fresh(cls, seed: int) -> "State":
-        return cls(0, 0, hashlib.sha256(f"seed {seed}".encode()).hexdigest())
-
-    def step(self) -> None:
-        self.iteration += 1
-        self.digest = hashlib.sha256(f"{self.digest} {self.iteration}".encode()).hexdigest()
-
-    def number(self) -> float:
-        """A figure in 0..1 that depends on the whole past."""
-        return int(self.digest[:8], 16) / 0xFFFFFFFF
 
 
 class MiniTrainer:
     """One attempt."""
 
     def __init__(self, arguments: argparse.Namespace) -> None:
-        self.plan = Plan.load(arguments.plan)
-        self.job = Job.at(arguments.job_dir)
-        self.attempt = Attempt.from_environment()
         self.arguments = arguments
-        self.faulty = arguments.fault_attempt in (None, self.attempt.number)
-        self.epochs = arguments.epochs or self.plan.epochs
-        self.state = State.fresh(self.plan.seed)
-        if arguments.resume:
-            of_checkpoint(arguments.resume, self.plan.plan_hash)
-            self.state = State(**json.loads(arguments.resume.read_bytes().split(b"\n", 1)[0]))
-        self.saved_at = self.state.iteration
-        self.past = read_events(self.job.progress)
+        self.job, self.attempt = Job.at(arguments.job_dir), Attempt.from_environment()
+        self.stop = StopRequest(lambda: stop_is_wanted(self.job)).install()
+        if arguments.ignore_sigterm:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        self.beats = Beats(self.job, 0)
+        self.plan = Plan.load(arguments.plan)
+        self.plan = dataclasses.replace(self.plan, epochs=arguments.epochs or self.plan.epochs)
+        self.orders = OrdersFile(self.job, self.plan)
+        self.learning_rate_factor = self.orders.now().learning_rate_factor
+        self.epochs = self.orders.now().epochs
+        self.faults = Faults(arguments, self.attempt, self.orders.now())
+        self.lost_steps = 0
+        self.state = self.first_state()
+        self.saved_iteration = self.state.iteration
+        self.order = newest_order(read_events(self.job.progress))
         self.progress = Progress(self.job.progress, self.attempt.number)
+        origin = Origin(self.plan.plan_hash, self.attempt, None)
+        # The learning rate never falls.
+        self.saver = Saver(self.job, self.plan, origin, self.progress, milestones=frozenset())
 
-    def run(self, stop: StopFlag) -> int:
+    def first_state(self) -> State:
+        asked = self.arguments
+        if asked.resume is None:
+            return State.fresh(self.plan.seed)
+        of_checkpoint(asked.resume, asked.resume_plan or self.plan.plan_hash)
+        state = State.load(asked.resume)
+        if asked.resume_plan:
+            # Another plan may have had more steps in an epoch, or fewer.
+            state.iteration = state.epoch * asked.steps_per_epoch
+        return state
+
+    def run(self) -> int:
         sweep(self.job.checkpoints)
         self.say_started()
-        if self.at_epoch_end() and self.state.iteration > 0 and not self.is_validated():
+        self.schedule_save()
+        try:
+            self.train()
+        except Preempted:
+            self.say_ended(PREEMPTED)
+            return PREEMPTED_EXIT_CODE
+        self.wait_for_save()
+        self.say_ended(FINISHED)
+        return 0
+
+    def train(self) -> None:
+        if self.state.iteration > 0 and self.at_epoch_end() and not self.is_validated():
             self.validate()
         while self.state.epoch < self.epochs:
-            if stop.raised:
-                if self.state.iteration > self.saved_at:
-                    self.save()
-                return self.end(PREEMPTED, PREEMPTED_EXIT_CODE)
-            self.train_step()
-            if self.state.iteration % self.arguments.steps_per_epoch == 0:
-                self.state.epoch += 1
-                checkpoint = self.save()
-                self.validate()
-                retain(self.job.checkpoints, checkpoint, self.plan.keep_last, box_average_precision(self.past))
-        return self.end(FINISHED, 0)
+            self.train_epoch()
+            # In the background, while the validation goes on.
+            self.save()
+            self.epochs = self.orders.now().epochs
+            self.validate()
 
-    def train_step(self) -> None:
+    def train_epoch(self) -> None:
+        """Without the batches that were trained on before the checkpoint that this attempt began with."""
+        per_epoch = self.arguments.steps_per_epoch
+        batches = batches_of_epoch(self.plan.seed, self.state.epoch, per_epoch, self.plan.batch_per_gpu)
+        for batch in after_first(batches, self.state.iteration - self.state.epoch * per_epoch):
+            self.leave_if_told()
+            self.train_step(batch)
+            if not self.at_epoch_end() and self.save_is_due():
+                self.save()
+        self.state.epoch += 1
+
+    def train_step(self, batch: list[int]) -> None:
         begin = time.monotonic()
         time.sleep(self.arguments.step_seconds)
-        self.state.step()
-        if self.faulty:
-            self.fault(self.state.iteration)
-        at_end = self.at_epoch_end()
-        if at_end or self.state.iteration % self.plan.log_every_steps == 0:
+        self.state.step(batch, self.learning_rate_factor)
+        self.faults.strike(self.state.iteration, self.saver.wait)
+        self.lost_steps = self.lost_steps + 1 if self.loss_is_lost() else 0
+        if self.at_epoch_end() or self.state.iteration % self.plan.log_every_steps == 0:
             self.say_step(time.monotonic() - begin)
+        self.beats.beat(STEP)
+        if self.lost_steps == LOST_STEPS:
+            lost = f"{self.state.iteration - LOST_STEPS + 1}-{self.state.iteration}"
+            raise FloatingPointError(f"training diverged: the loss was not finite in steps {lost}")
+        self.saver.raise_if_failed()
 
-    def fault(self, step: int) -> None:
-        asked = self.arguments
-        if step == asked.kill_at_step:
-            os.kill(os.getpid(), signal.SIGKILL)
-        if step == asked.hang_at_step:
-            while True:
-                time.sleep(3600)
-        if step == asked.fail_at_step:
-            if asked.fail_code is not None:
-                sys.exit(asked.fail_code)
-            raise RuntimeError(asked.fail_message)
+    def loss_is_lost(self) -> bool:
+        return self.faults.loss_is_lost(self.state.iteration)
 
-    def save(self) -> Checkpoint:
+    def leave_if_told(self) -> None:
+        """Everything is on disk when this raises Preempted."""
+        if not self.stop.raised:
+            return
+        if self.state.iteration > self.saved_iteration:
+            self.save()
+        self.wait_for_save()
+        raise Preempted(self.state.epoch, self.state.iteration)
+
+    def save_is_due(self) -> bool:
+        ordered = self.orders.now().checkpoint_now > self.order
+        return ordered or time.monotonic() - self.saved_at >= self.seconds_to_save
+
+    def save(self) -> None:
         begin = time.monotonic()
-        origin = Origin(self.plan.plan_hash, self.attempt, None)
-        body = json.dumps(vars(self.state)).encode() + b"\n"
-        filled = body.ljust(self.arguments.checkpoint_bytes, b".")
-        state = self.state
-        saved = save(self.job.checkpoints, state.epoch, state.iteration, origin, lambda stream: stream.write(filled))
-        self.saved_at = saved.iteration
-        self.progress.write(
-            "checkpoint",
-            file=saved.path.name,
-            epoch=saved.epoch,
-            iteration=saved.iteration,
-            bytes=saved.bytes,
-            sha256=saved.sha256,
-            seconds=time.monotonic() - begin,
-        )
-        return saved
+        self.beats.beat(SAVING)
+        iteration, sound = self.state.iteration, not self.loss_is_lost()
+        content = self.state.dump(self.arguments.checkpoint_bytes)
+
+        def write(stream: BinaryIO) -> None:
+            half = len(content) // 2
+            stream.write(content[:half])
+            time.sleep(self.arguments.save_seconds)
+            self.faults.strike_while_saving(iteration)
+            stream.write(content[half:])
+
+        self.order = self.orders.now().checkpoint_now
+        self.saver.save(self.state.epoch, iteration, write, len(content), lambda: sound, self.order, begin)
+        self.saved_iteration = iteration
+        self.schedule_save()
+
+    def schedule_save(self) -> None:
+        events = read_events(self.job.progress)
+        blocked = self.saver.mean_blocked_seconds
+        self.seconds_to_save = seconds_between_saves(self.plan, events, blocked, seconds_of_epoch(events))
+        self.saved_at = time.monotonic()
+
+    def wait_for_save(self) -> None:
+        self.beats.beat(SAVING)
+        self.saver.wait()
 
     def validate(self) -> None:
-        """AP rises with the epochs and carries a trace of the state; there are no small objects."""
-        score = round(0.5 * self.state.epoch / self.epochs + 0.01 * self.state.number(), 3)
+        """There are no small objects."""
+        begin = time.monotonic()
+        while True:
+            self.beats.beat(VALIDATION)
+            self.leave_if_told()
+            self.saver.raise_if_failed()
+            seconds = time.monotonic() - begin
+            if seconds >= self.arguments.validation_seconds:
+                break
+            time.sleep(0.02)
+        score = self.state.average_precision(self.plan.epochs)
         figures = {"AP": score, "AP50": score, "AP75": score, "APs": None, "APm": score, "APl": score}
         position = {"epoch": self.state.epoch, "iteration": self.state.iteration}
-        self.progress.write("validation", **position, bbox=figures, segm=figures)
-        self.past.append({"type": "validation", **position, "bbox": figures})
+        self.progress.write("validation", **position, seconds=seconds, bbox=figures, segm=figures)
+        self.saver.retain()
 
     def say_started(self) -> None:
         resume = self.arguments.resume
@@ -192,9 +223,7 @@ class MiniTrainer:
         )
 
     def say_step(self, step_seconds: float) -> None:
-        nan_from = self.arguments.nan_at_step if self.faulty else None
-        lost = nan_from is not None and self.state.iteration >= nan_from
-        loss = None if lost else 4.0 / (1 + 0.1 * self.state.iteration) + 0.1 * self.state.number()
+        loss = None if self.lost_steps else 4.0 / (1 + 0.1 * self.state.iteration) + 0.1 * self.state.number()
         total = self.epochs * self.arguments.steps_per_epoch
         self.progress.write(
             "step",
@@ -202,27 +231,18 @@ class MiniTrainer:
             iteration=self.state.iteration,
             loss=loss,
             losses={"loss_cls": loss, "loss_bbox": loss},
-            lr=1e-4,
+            lr=LEARNING_RATE * self.learning_rate_factor,
             stepSeconds=step_seconds,
             dataSeconds=0.0,
             etaSeconds=(total - self.state.iteration) * step_seconds,
             memoryMb=None,
         )
 
-    def end(self, reason: str, code: int) -> int:
+    def say_ended(self, reason: str) -> None:
         self.progress.write("ended", reason=reason, epoch=self.state.epoch, iteration=self.state.iteration)
-        return code
 
     def at_epoch_end(self) -> bool:
         return self.state.iteration % self.arguments.steps_per_epoch == 0
 
     def is_validated(self) -> bool:
-        return (self.state.epoch, self.state.iteration) in box_average_precision(self.past)
-
-
-def leave_error_file(error: Exception) -> None:
-    """What torchelastic's `record` leaves for a rank that raised."""
-    path = os.environ.get("TORCHELASTIC_ERROR_FILE")
-    if path:
-        message = {"message": f"{type(error).__name__}: {error}", "extraInfo": {"timestamp": str(int(time.time()))}}
-        write_json(Path(path), {"message": message})
+        return (self.state.epoch, self.state.iteration) in box_average_precision(read_events(self.job.progress))

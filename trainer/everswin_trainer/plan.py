@@ -20,8 +20,11 @@ class Plan:
     batch_per_gpu: int
     loader_workers: int
     log_every_steps: int
-    every_minutes: float
+    # None: as often as interval.py finds best.
+    every_minutes: float | None
     keep_last: int
+    # Epochs whose checkpoint stays for ever; None: those after which the learning rate falls.
+    milestones: frozenset[int] | None
 
     @classmethod
     def load(cls, path: str | Path) -> "Plan":
@@ -42,9 +45,10 @@ class Plan:
             batch_per_gpu=reader.whole("batchPerGpu", least=1),
             loader_workers=reader.whole("loaderWorkers", least=0),
             log_every_steps=reader.whole("logEverySteps", least=1),
-            every_minutes=reader.number("checkpoint", "everyMinutes"),
+            every_minutes=reader.number_or_auto("checkpoint", "everyMinutes"),
             # With one checkpoint kept, the moment of replacing it would be a moment without.
             keep_last=reader.whole("checkpoint", "keepLast", least=2),
+            milestones=reader.wholes_if_given("checkpoint", "milestones", least=1),
         )
         if reader.problems:
             raise ValueError(f"{path} is not a plan: " + "; ".join(reader.problems))
@@ -64,8 +68,21 @@ class _Reader:
     def whole(self, *path: str, least: int) -> int:
         return self._take(path, f"a whole number of at least {least}", lambda value: _is_whole(value, least), least)
 
-    def number(self, *path: str) -> float:
-        return float(self._take(path, "a number above 0", lambda value: _is_number(value) and value > 0, 1))
+    def number_or_auto(self, *path: str) -> float | None:
+        """None for `auto`."""
+
+        def accepts(value: Any) -> bool:
+            return value == "auto" or (_is_number(value) and value > 0)
+
+        value = self._take(path, 'a number above 0 or "auto"', accepts, "auto")
+        return None if value == "auto" else float(value)
+
+    def wholes_if_given(self, *path: str, least: int) -> frozenset[int] | None:
+        def accepts(value: Any) -> bool:
+            return value is None or (isinstance(value, list) and all(_is_whole(one, least) for one in value))
+
+        value = self._take(path, f"a list of whole numbers of at least {least}", accepts, None)
+        return None if value is None else frozenset(value)
 
     def _take(self, path: tuple[str, ...], expected: str, accepts: Any, otherwise: Any) -> Any:
         value = self._content

@@ -55,10 +55,34 @@ def read_events(path: Path) -> list[dict[str, Any]]:
     return events
 
 
+def preserved(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The events that still count: a start takes back every step and validation after its iteration that came before.
+
+    What was trained on top of a checkpoint that was given up is no part of the run any more.
+    """
+    kept = []
+    reach = math.inf
+    for event in reversed(events):
+        if event["type"] in ("step", "validation") and event["iteration"] > reach:
+            continue
+        if event["type"] == "started":
+            reach = min(reach, event["iteration"])
+        kept.append(event)
+    return kept[::-1]
+
+
+def newest_order(events: list[dict[str, Any]]) -> int:
+    """The newest `checkpointNow` that some checkpoint carried out; 0 if none did."""
+    return max((event.get("order", 0) for event in events if event["type"] == "checkpoint"), default=0)
+
+
 def box_average_precision(events: list[dict[str, Any]]) -> dict[tuple[int, int], float]:
-    """Validation box AP (0..1) by (epochs done, iterations done); the last one wins where a validation was repeated."""
+    """Validation box AP (0..1) by (epochs done, iterations done); the last one wins where a validation was repeated.
+
+    Of the preserved lineage only: a checkpoint that was trained anew is not the best for what its namesake scored.
+    """
     scores = {}
-    for event in events:
+    for event in preserved(events):
         if event["type"] == "validation":
             scores[event["epoch"], event["iteration"]] = event["bbox"]["AP"] or 0.0
     return scores

@@ -34,11 +34,13 @@ class ProgressHook(Hook):
         self._rank = context.rank
         self._resumed_from = resumed_from
         self._clock = StepClock(time.monotonic)
+        self._validates_since = 0.0
 
     def before_train(self, runner: Runner) -> None:
         pids = self._rank.gather(os.getpid())
         position, per_epoch = (runner.epoch, runner.iter), len(runner.train_dataloader)
-        self._context.say_started(position, per_epoch, self._resumed_from, pids, versions(self._rank.device))
+        found = versions(self._rank.device)
+        self._context.say_started(position, per_epoch, runner.max_epochs, self._resumed_from, pids, found)
 
     def before_train_epoch(self, runner: Runner) -> None:
         self._clock.wait()
@@ -72,12 +74,16 @@ class ProgressHook(Hook):
     def after_train_epoch(self, runner: Runner) -> None:
         limit(runner.message_hub)
 
+    def before_val_epoch(self, runner: Runner) -> None:
+        self._validates_since = time.monotonic()
+
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         if self._progress:
             scores = scores_of_validation(metrics or {}, self._context.data.annotations("val"))
             if not metrics:
                 self._progress.write("warning", message=f"epoch {runner.epoch}: nothing was detected in any image")
-            self._progress.write("validation", epoch=runner.epoch, iteration=runner.iter, **scores)
+            seconds = time.monotonic() - self._validates_since
+            self._progress.write("validation", epoch=runner.epoch, iteration=runner.iter, seconds=seconds, **scores)
 
 
 class StepClock:

@@ -57,6 +57,14 @@ class Rank:
         dist.all_reduce(votes, dist.ReduceOp.MAX, group=self._control)
         return votes.bool().tolist()
 
+    def from_first(self, value: Any) -> Any:
+        """The first rank's value, on every rank: what each read from a file by itself may differ."""
+        if self._control is None:
+            return value
+        values = [value]
+        dist.broadcast_object_list(values, src=0, group=self._control)
+        return values[0]
+
     def gather(self, value: int) -> list[int]:
         """The value of every rank, by rank."""
         values: list[Any] = [None] * self.world

@@ -9,18 +9,22 @@ from typing import Any, BinaryIO
 
 import torch
 from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 
+from .learning_rate import scale_learning_rate
 from .message_hub import from_plain, to_plain
 from .plain import plain
 
 
-def capture(runner: Runner, epoch: int, iteration: int) -> dict[str, Any]:
-    """The state after `epoch` whole epochs and `iteration` steps. Its tensors are live: save before going on."""
+def capture(runner: Runner, epoch: int, iteration: int, learning_rate_factor: float) -> dict[str, Any]:
+    """The state after `epoch` whole epochs and `iteration` steps. Its tensors are live: see `snapshot`."""
     state = {
         "meta": {
             "epoch": epoch,
             "iter": iteration,
+            "iterations_per_epoch": len(runner.train_dataloader),
+            "learning_rate_factor": learning_rate_factor,
             "seed": runner.seed,
             "dataset_meta": {"classes": list(runner.train_dataloader.dataset.metainfo["classes"])},
         },
@@ -32,20 +36,68 @@ def capture(runner: Runner, epoch: int, iteration: int) -> dict[str, Any]:
     return plain(state)
 
 
-def restore(runner: Runner, state: dict[str, Any]) -> None:
-    """Puts a captured state into a runner that has built everything and done nothing yet."""
+def snapshot(value: Any) -> Any:
+    """A copy of a captured state on the CPU, which training does not change while it is checked and written."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().to("cpu", copy=True)
+    if type(value) is dict:
+        return {key: snapshot(item) for key, item in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(snapshot(item) for item in value)
+    # Numbers, text, and the Counter that `plain` has just made.
+    return value
+
+
+def restore(runner: Runner, state: dict[str, Any], learning_rate_factor: float, of_other_plan: bool) -> None:
+    """Puts a captured state into a runner that has built everything and done nothing yet.
+
+    Raises ValueError for a state of another plan that is not from an epoch's end: other batches fill an epoch there.
+    """
+    meta, loop = state["meta"], runner.train_loop
+    if of_other_plan and not is_at_epoch_end(meta):
+        raise ValueError(
+            f"expected a checkpoint of another plan to be from the end of an epoch, got one of epoch {meta['epoch']}, "
+            f"iteration {meta['iter']}"
+        )
     bare_model(runner).load_state_dict(state["state_dict"])
-    runner.optim_wrapper.load_state_dict(state["optimizer"])
+    restore_optimizer(runner.optim_wrapper, state["optimizer"])
     for scheduler, saved in zip(runner.param_schedulers, state["param_schedulers"], strict=True):
         scheduler.load_state_dict(saved)
+    # Only the difference: the checkpoint's learning rates hold the factor that it was trained with.
+    ratio = learning_rate_factor / meta.get("learning_rate_factor", 1.0)
+    scale_learning_rate(runner.optim_wrapper, runner.param_schedulers, ratio)
     from_plain(runner.message_hub, state["message_hub"])
-    loop = runner.train_loop
-    loop._epoch, loop._iter = state["meta"]["epoch"], state["meta"]["iter"]
+    loop._epoch = meta["epoch"]
+    loop._iter = loop.epoch * len(loop.dataloader) if of_other_plan else meta["iter"]
     loop.dataloader.batch_sampler.skip = loop.iter - loop.epoch * len(loop.dataloader)
+
+
+def restore_optimizer(wrapper: OptimWrapper, saved: dict[str, Any]) -> None:
+    """Also from mixed precision to full and back. MMEngine starts a loss scaler anew where none was saved."""
+    if not hasattr(wrapper, "loss_scaler"):
+        saved.pop("loss_scaler", None)
+    wrapper.load_state_dict(saved)
+
+
+def is_at_epoch_end(meta: dict[str, Any]) -> bool:
+    """Checkpoints of before `iterations_per_epoch` was saved count as whole if their epochs can be equally long."""
+    per_epoch = meta.get("iterations_per_epoch", meta["iter"] // max(1, meta["epoch"]))
+    return meta["iter"] == meta["epoch"] * per_epoch
 
 
 def write(state: dict[str, Any], stream: BinaryIO) -> None:
     torch.save(state, stream)
+
+
+def size_in_bytes(value: Any) -> int:
+    """Of all tensors in a state, which is nearly all of its file."""
+    if isinstance(value, torch.Tensor):
+        return value.nbytes
+    if isinstance(value, dict):
+        return sum(size_in_bytes(item) for item in value.values())
+    if isinstance(value, (list, tuple)):
+        return sum(size_in_bytes(item) for item in value)
+    return 0
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -53,9 +105,9 @@ def read(path: Path) -> dict[str, Any]:
     return torch.load(path, map_location="cpu", weights_only=True)
 
 
-def weights_are_finite(runner: Runner) -> bool:
+def weights_are_finite(state: dict[str, Any]) -> bool:
     """False once a NaN or an infinity has reached the model: nothing that could be resumed."""
-    return all(bool(torch.isfinite(one).all()) for one in bare_model(runner).state_dict().values())
+    return all(bool(torch.isfinite(one).all()) for one in state["state_dict"].values())
 
 
 def bare_model(runner: Runner) -> torch.nn.Module:

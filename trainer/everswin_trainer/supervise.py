@@ -6,29 +6,36 @@ Started detached by a worker; any later worker finds it by owner.json. Imports n
 import argparse
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
 
+from .ballast import load_ballast, making_room
+from .beats import PHASES, read_beats
 from .ending import CRASHED, FINISHED, PREEMPTED, Ended, write_exit
+from .hang import HUNG, write_hung_exit, write_stacks
 from .job import Attempt, Job, living_owner, write_owner
 from .lock import SURVIVOR_SECONDS, JobLock, JobLocked, acquire
 from .process_tree import become_subreaper, descendants, die_with_parent, kill
+from .watchdog import Stall, Watchdog
 from .whole_file import write_json
 
 STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
 WATCHED_SIGNALS = STOP_SIGNALS | {signal.SIGCHLD}
 # torchrun kills its ranks 30 s after it was asked to stop; ours must come later.
 DEFAULT_GRACE_SECONDS = 45.0
-EXIT_CODES = {FINISHED: 0, CRASHED: 1, PREEMPTED: 143}
+# How often the watchdog looks.
+LOOK_SECONDS = 0.5
+EXIT_CODES = {FINISHED: 0, CRASHED: 1, HUNG: 1, PREEMPTED: 143}
 # EX_TEMPFAIL: try again later.
 LOCKED_EXIT_CODE = 75
 
 
 def main(argv: list[str]) -> int:
-    """Runs one attempt. 0 finished, 1 crashed, 143 preempted, 75 locked (then nothing in the job was touched)."""
+    """Runs one attempt. 0 finished, 1 crashed or hung, 143 preempted, 75 locked (nothing in the job was touched)."""
     arguments = parse(argv)
     # From here on signals wait until somebody asks for them, so that none falls between two lines.
     signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED_SIGNALS)
@@ -43,8 +50,14 @@ def main(argv: list[str]) -> int:
     attempt = Attempt(arguments.attempt, arguments.fence)
     for stale in (job.exit, job.error, job.stop):
         stale.unlink(missing_ok=True)
-    write_owner(job, attempt)
-    return EXIT_CODES[write_exit(job, attempt, run(job, attempt, lock, arguments))]
+    shutil.rmtree(job.beats, ignore_errors=True)
+    load_ballast(job)
+    log_offset = job.log.stat().st_size if job.log.exists() else 0
+    write_owner(job, attempt, log_offset)
+    ended, stall = run(job, attempt, lock, log_offset, arguments)
+    if stall:
+        return EXIT_CODES[making_room(job, lambda: write_hung_exit(job, attempt, ended, stall))]
+    return EXIT_CODES[making_room(job, lambda: write_exit(job, attempt, ended))]
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -53,8 +66,18 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--attempt", type=int, required=True)
     parser.add_argument("--fence", type=int, required=True)
     parser.add_argument("--grace-seconds", type=float, default=DEFAULT_GRACE_SECONDS)
+    parser.add_argument("--stall-seconds", type=phase_seconds, nargs="+", default=[], metavar="PHASE=S")
     parser.add_argument("program", nargs="+", metavar="-- PROGRAM ARG")
     return parser.parse_args(argv)
+
+
+def phase_seconds(text: str) -> tuple[str, float]:
+    """`step=60` -> ("step", 60.0)."""
+    phase, _, seconds = text.partition("=")
+    with suppress(ValueError):
+        if phase in PHASES and float(seconds) > 0:
+            return phase, float(seconds)
+    raise argparse.ArgumentTypeError(f"expected PHASE=S, a phase of {', '.join(PHASES)}, got {text}")
 
 
 def own_session() -> None:
@@ -67,11 +90,12 @@ def own_session() -> None:
             pass
 
 
-def run(job: Job, attempt: Attempt, lock: JobLock, arguments: argparse.Namespace) -> Ended:
+def run(
+    job: Job, attempt: Attempt, lock: JobLock, log_offset: int, arguments: argparse.Namespace
+) -> tuple[Ended, Stall | None]:
     """Starts the program, waits for its end or ends it, and returns once no descendant lives."""
     started_at = time.time()
     with open(job.log, "ab", buffering=0) as log:
-        log_offset = log.seek(0, os.SEEK_END)
         if lock.killed:
             log.write(f"supervise: killed survivors of a dead supervisor: {lock.killed}\n".encode())
         try:
@@ -79,10 +103,11 @@ def run(job: Job, attempt: Attempt, lock: JobLock, arguments: argparse.Namespace
         except OSError as error:
             write_json(job.error, {"message": f"cannot start {arguments.program[0]}: {error}"})
             # What a shell reports for a command that it cannot run.
-            return Ended(127 << 8, False, started_at, log_offset)
-    status, stop_requested = wait(program, job, arguments.grace_seconds)
+            return Ended(127 << 8, False, started_at, log_offset), None
+    watchdog = Watchdog(dict(arguments.stall_seconds), time.monotonic())
+    status, stop_requested, stall = wait(program, job, arguments.grace_seconds, watchdog)
     end_descendants()
-    return Ended(status, stop_requested, started_at, log_offset)
+    return Ended(status, stop_requested, started_at, log_offset), stall
 
 
 def start(job: Job, attempt: Attempt, lock: JobLock, command: list[str], log: int) -> int:
@@ -107,28 +132,40 @@ def start(job: Job, attempt: Attempt, lock: JobLock, command: list[str], log: in
     return process.pid
 
 
-def wait(program: int, job: Job, grace_seconds: float) -> tuple[int, bool]:
-    """Waits for the program; returns its wait status and whether we were asked to stop.
+def wait(program: int, job: Job, grace_seconds: float, watchdog: Watchdog) -> tuple[int, bool, Stall | None]:
+    """Waits for the program; returns its wait status, whether we were asked to stop, and how it hung if it did.
 
-    A stop is passed on once as SIGTERM; when the grace is over, everything below us is killed.
+    A stop is passed on once as SIGTERM; when the grace is over, everything below us is killed. A program that hangs is
+    killed as soon as it said where. While it stops, the grace decides, not the watchdog.
     """
-    deadline: float | None = None
+    stop_requested, stall = False, None
+    kill_at: float | None = None
     while (status := reap(program)) is None:
-        if deadline is None:
-            caught = signal.sigwaitinfo(WATCHED_SIGNALS)
-        else:
-            caught = signal.sigtimedwait(WATCHED_SIGNALS, max(0.0, deadline - time.monotonic()))
-        if caught is None:
+        caught = signal.sigtimedwait(WATCHED_SIGNALS, seconds_to_wait(kill_at))
+        if caught is not None and caught.si_signo in STOP_SIGNALS:
+            if kill_at is None:
+                kill_at = time.monotonic() + grace_seconds
+                pass_on_stop(program, job)
+            stop_requested = True
+        elif kill_at is None and (stall := watchdog.look(read_beats(job), time.monotonic())):
+            write_stacks(job)
+            kill_at = time.monotonic()
+        if kill_at is not None and time.monotonic() >= kill_at:
             kill(descendants(os.getpid()))
-            deadline = time.monotonic() + 1.0
-        elif caught.si_signo in STOP_SIGNALS and deadline is None:
-            deadline = time.monotonic() + grace_seconds
-            with suppress(OSError):
-                # On a full disk ranks end without saving, which could not succeed anyway.
-                job.stop.touch()
-            os.kill(program, signal.SIGTERM)
+            kill_at = time.monotonic() + 1.0
     # A stop that arrived together with the end was still asked for.
-    return status, deadline is not None or bool(signal.sigpending() & STOP_SIGNALS)
+    return status, stop_requested or bool(signal.sigpending() & STOP_SIGNALS), stall
+
+
+def seconds_to_wait(kill_at: float | None) -> float:
+    return LOOK_SECONDS if kill_at is None else max(0.0, kill_at - time.monotonic())
+
+
+def pass_on_stop(program: int, job: Job) -> None:
+    with suppress(OSError):
+        # On a full disk ranks end without saving, which could not succeed anyway.
+        job.stop.touch()
+    os.kill(program, signal.SIGTERM)
 
 
 def reap(program: int) -> int | None:

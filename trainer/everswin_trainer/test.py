@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch.distributed.elastic.multiprocessing.errors import record
 
+from .beats import VALIDATION
 from .checkpoint import Checkpoint, of_checkpoint
 from .coco_scores import check_against, evaluate
 from .context import Context, add_arguments
@@ -28,7 +29,7 @@ def main(argv: list[str]) -> int:
     context = Context.of(arguments)
     checkpoint = of_checkpoint(arguments.checkpoint.resolve(), context.plan.plan_hash)
     per_epoch = checkpoint.iteration // max(1, checkpoint.epoch)
-    context.say_started(checkpoint.position, per_epoch, checkpoint.path, [os.getpid()], {})
+    context.say_started(checkpoint.position, per_epoch, context.plan.epochs, checkpoint.path, [os.getpid()], {})
     return context.run(lambda: test(context, checkpoint))
 
 
@@ -52,6 +53,7 @@ def write_metrics(context: Context, checkpoint: Checkpoint, detections: Detectio
     """Raises ValueError if our numbers are not those that MMDetection printed."""
     assert context.progress, "the first rank writes"
     begin = time.monotonic()
+    context.beats.beat(VALIDATION)
     scores = evaluate(context.data.annotations("val"), detections.load())
     if detections.measured:
         check_against(scores, detections.measured)

@@ -16,6 +16,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add_arguments(parser)
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--resume", type=Path, help="a checkpoint file of this plan")
+    parser.add_argument("--resume-plan", metavar="HASH", help="the plan of --resume, if it is another one")
     return parser.parse_args(argv)
 
 
@@ -24,9 +25,11 @@ def main(argv: list[str]) -> int:
     """Trains to the end (0) or until SIGTERM (143); any other end is an exception, left where torchrun reads it."""
     arguments = parse(argv)
     context = Context.of(arguments)
-    resume = of_checkpoint(arguments.resume.resolve(), context.plan.plan_hash) if arguments.resume else None
+    plan_hash = arguments.resume_plan or context.plan.plan_hash
+    resume = of_checkpoint(arguments.resume.resolve(), plan_hash) if arguments.resume else None
     if resume and nothing_left_to_do(context, resume):
-        context.say_started(resume.position, resume.iteration // resume.epoch, resume.path, [os.getpid()], {})
+        per_epoch, epochs = resume.iteration // resume.epoch, context.orders.now().epochs
+        context.say_started(resume.position, per_epoch, epochs, resume.path, [os.getpid()], {})
         return context.run(lambda: resume.position)
     # Only now: MMDetection takes seconds to import, and asks for mmcv's ops and for CUDA then.
     from .training import train
@@ -35,6 +38,8 @@ def main(argv: list[str]) -> int:
 
 
 def nothing_left_to_do(context: Context, resume: Checkpoint) -> bool:
-    """Whether a run is complete: all epochs trained, and the last one validated."""
+    """Whether a run is complete: all epochs trained, and the last one validated. Another plan counts other steps."""
+    if resume.plan_hash != context.plan.plan_hash:
+        return False
     validated = box_average_precision(read_events(context.job.progress))
-    return resume.epoch >= context.plan.epochs and resume.position in validated
+    return resume.epoch >= context.orders.now().epochs and resume.position in validated

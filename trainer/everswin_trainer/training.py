@@ -2,17 +2,24 @@
 
 from pathlib import Path
 
+import torch
 import torch.distributed as dist
+from mmengine.config import Config
 
-from . import batches  # noqa: F401  (registers what build_config names)
+from . import batches, micro_batches  # noqa: F401  (register what build_config names)
+from .beats_hook import BeatsHook
 from .build_config import build_config
-from .checkpoint import Checkpoint
+from .checkpoint import Checkpoint, Origin
 from .checkpoint_hook import CheckpointHook
 from .context import Context
+from .divergence import DivergenceHook
+from .epochs_hook import EpochsHook
 from .everswin_runner import EverswinRunner, build_runner
 from .progress import read_events
 from .progress_hook import ProgressHook
 from .randomness import RandomnessHook
+from .recipe import milestones
+from .saver import Saver
 from .state import read
 
 
@@ -20,22 +27,36 @@ def train(context: Context, weights: Path, resume: Checkpoint | None) -> tuple[i
     """Trains to the end; returns (epochs, iterations) done. Raises Preempted."""
     context.rank.connect()
     work_dir = context.enter_work_dir()
+    # The same on all ranks, whenever each of them would have read the file.
+    orders = context.rank.from_first(context.orders.now())
     # A resumed run loads its own backbone.
-    built = build_config(
-        context.recipe, context.plan, context.data, work_dir, context.rank.device, None if resume else weights
-    )
+    backbone = None if resume else weights
+    built = build_config(context.recipe, context.plan, orders, context.data, work_dir, context.rank.device, backbone)
     warn(context, built.warnings)
     runner = build_runner(built.config)
     context.rank.set_threads()
     check_categories(runner)
     runner.register_hook(RandomnessHook(context.plan.seed, context.rank.number))
+    runner.register_hook(EpochsHook(context))
     runner.register_hook(ProgressHook(context, resume.path if resume else None))
-    runner.register_hook(CheckpointHook(context))
+    runner.register_hook(BeatsHook(context.beats))
+    runner.register_hook(DivergenceHook())
+    runner.register_hook(CheckpointHook(context, orders.learning_rate_factor, saver(context, built.config)))
+    runner.learning_rate_factor = orders.learning_rate_factor
     if resume:
         runner.resume_state = read(resume.path)
+        runner.resumes_other_plan = resume.plan_hash != context.plan.plan_hash
     runner.train()
     dist.destroy_process_group()
     return runner.epoch, runner.iter
+
+
+def saver(context: Context, config: Config) -> Saver | None:
+    """None on all ranks but the first, which alone writes."""
+    if context.progress is None:
+        return None
+    origin = Origin(context.plan.plan_hash, context.attempt, torch.__version__)
+    return Saver(context.job, context.plan, origin, context.progress, frozenset(milestones(config)))
 
 
 def warn(context: Context, messages: list[str]) -> None:

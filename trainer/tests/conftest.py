@@ -55,11 +55,13 @@ class JobFolder:
         common = ["--plan", str(self.plan_file), "--job-dir", str(self.folder)]
         return [sys.executable, "-m", "everswin_trainer", "mini", *common, *switches]
 
-    def supervise(self, program: list[str], attempt: int = 1, grace: float = 5) -> subprocess.Popen[str]:
+    def supervise(
+        self, program: list[str], attempt: int = 1, grace: float = 5, stall: list[str] | None = None
+    ) -> subprocess.Popen[str]:
         ours = ["--job-dir", str(self.folder), "--attempt", str(attempt), "--fence", str(attempt * 10)]
-        command = [sys.executable, "-m", "everswin_trainer", "supervise", *ours, "--grace-seconds", str(grace), "--"]
+        ours += ["--grace-seconds", str(grace), *(["--stall-seconds", *stall] if stall else [])]
         return subprocess.Popen(
-            command + program,
+            [sys.executable, "-m", "everswin_trainer", "supervise", *ours, "--", *program],
             cwd=self.root,
             env=environment(),
             stdout=subprocess.PIPE,

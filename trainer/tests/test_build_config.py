@@ -7,10 +7,13 @@ import pytest
 from conftest import PLAN
 from everswin_trainer.build_config import BuiltConfig, build_config
 from everswin_trainer.dataset import CocoFolder
+from everswin_trainer.orders import Orders
 from everswin_trainer.plan import Plan
 from everswin_trainer.recipe import load_recipe
 
 RECIPES = Path(__file__).parents[2] / "configs/mmdet"
+NO_ORDERS = Orders(epochs=36, checkpoint_now=0, learning_rate_factor=1.0, fp32=False, accumulate=1)
+ALL_ORDERS = Orders(epochs=40, checkpoint_now=1, learning_rate_factor=0.25, fp32=True, accumulate=2)
 
 
 @pytest.fixture
@@ -21,11 +24,14 @@ def data(tmp_path: Path) -> CocoFolder:
     return CocoFolder.at(tmp_path)
 
 
-def built(data: CocoFolder, recipe: str = "s_paper", device: str = "cpu", **plan: Any) -> BuiltConfig:
+def built(
+    data: CocoFolder, recipe: str = "s_paper", device: str = "cpu", orders: Orders = NO_ORDERS, **plan: Any
+) -> BuiltConfig:
     (data.root / "plan.json").write_text(json.dumps({**PLAN, "epochs": 36, **plan}))
     return build_config(
         load_recipe(RECIPES / f"cascade-mask-rcnn_swin-{recipe}.py", None),
         Plan.load(data.root / "plan.json"),
+        orders,
         data,
         data.root / "work",
         device,
@@ -108,6 +114,25 @@ def test_a_cpu_trains_in_fp32_with_plain_norms_and_says_so(data: CocoFolder) -> 
     ]
 
 
+def test_orders_change_rate_precision_and_parts_of_a_batch_and_say_so(data: CocoFolder) -> None:
+    plain, ordered = built(data, device="cuda"), built(data, device="cuda", orders=ALL_ORDERS)
+    assert (plain.config.optim_wrapper.optimizer.lr, plain.config.train_cfg.type) == (0.0001, "EpochBasedTrainLoop")
+    assert ordered.config.optim_wrapper.optimizer.lr == 0.0001 * 0.25
+    assert (ordered.config.optim_wrapper.type, "loss_scale" in ordered.config.optim_wrapper) == ("OptimWrapper", False)
+    assert (ordered.config.train_cfg.type, ordered.config.train_cfg.parts) == ("MicroBatchTrainLoop", 2)
+    assert ordered.warnings == [
+        "trains with 0.25 times the recipe's learning rate: it was ordered",
+        "trains in fp32 instead of mixed precision: it was ordered",
+        "takes each batch in 2 parts, one step for all: it was ordered",
+    ]
+
+
+def test_orders_leave_the_schedule_to_the_plan(data: CocoFolder) -> None:
+    config = built(data, orders=ALL_ORDERS).config
+    assert config.train_cfg.max_epochs == 36
+    assert config.param_scheduler == built(data).config.param_scheduler
+
+
 def test_validation_follows_each_epoch_and_nobody_else_writes_checkpoints_or_pictures(data: CocoFolder) -> None:
     config = built(data).config
     assert (config.train_cfg.val_begin, config.train_cfg.val_interval) == (1, 1)
@@ -121,5 +146,5 @@ def test_the_recipe_itself_stays_as_it_was(data: CocoFolder) -> None:
     recipe = load_recipe(RECIPES / "cascade-mask-rcnn_swin-demo.py", None)
     before = recipe.to_dict()
     (data.root / "plan.json").write_text(json.dumps(PLAN))
-    build_config(recipe, Plan.load(data.root / "plan.json"), data, data.root, "cpu", None)
+    build_config(recipe, Plan.load(data.root / "plan.json"), ALL_ORDERS, data, data.root, "cpu", None)
     assert recipe.to_dict() == before

@@ -9,7 +9,6 @@ import pytest
 from conftest import PROGRAMS, environment
 from everswin_trainer.checkpoint import Checkpoint, Origin, listed, of_checkpoint, save, sweep, valid
 from everswin_trainer.job import Attempt
-from everswin_trainer.retention import retain
 
 ORIGIN = Origin("plan", Attempt(2, 7), "2.10.0")
 
@@ -90,32 +89,6 @@ def test_a_write_that_fails_leaves_nothing_and_harms_nothing(tmp_path: Path) -> 
             save(tmp_path, epoch, epoch * 10, ORIGIN, full)
     assert epochs(valid(tmp_path, "plan")) == [1]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["e001-i000010.json", "e001-i000010.pth"]
-
-
-def test_retention_keeps_the_last_ones_and_the_best(tmp_path: Path) -> None:
-    for epoch in range(1, 7):
-        newest = saved(tmp_path, epoch)
-    scores = {(epoch, epoch * 10): ap for epoch, ap in [(1, 0.1), (2, 0.4), (3, 0.4), (4, 0.2), (5, 0.3), (6, 0.1)]}
-    assert epochs(retain(tmp_path, newest, 2, scores)) == [4, 2, 1]
-    assert epochs(valid(tmp_path, "plan")) == [6, 5, 3]
-
-
-def test_retention_never_touches_another_plan_nor_what_was_just_saved(tmp_path: Path) -> None:
-    saved(tmp_path, 1, Origin("another", Attempt(1, 1), None))
-    for epoch in (2, 5, 6, 7):
-        saved(tmp_path, epoch)
-    again = saved(tmp_path, 3)
-    retain(tmp_path, again, 2, {})
-    assert epochs(valid(tmp_path, "plan")) == [7, 6, 3]
-    assert epochs(valid(tmp_path, "another")) == [1]
-
-
-def test_retention_removes_nothing_if_the_new_one_does_not_read_back(tmp_path: Path) -> None:
-    for epoch in range(1, 6):
-        newest = saved(tmp_path, epoch)
-    newest.path.write_bytes(b"epoch X")
-    assert retain(tmp_path, newest, 2, {}) == []
-    assert epochs(valid(tmp_path, "plan")) == [4, 3, 2, 1]
 
 
 def test_a_sweep_deletes_only_what_a_crash_left_half_done(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from conftest import environment
-from everswin_trainer.progress import Progress, box_average_precision, read_events
+from everswin_trainer.progress import Progress, box_average_precision, newest_order, preserved, read_events
 
 
 def test_an_event_is_one_line_that_begins_with_the_version(tmp_path: Path) -> None:
@@ -52,9 +52,61 @@ def test_lines_of_two_writers_never_mix(tmp_path: Path) -> None:
         assert [one["iteration"] for one in events if one["attempt"] == attempt] == list(range(500))
 
 
-def test_the_last_validation_of_a_position_counts() -> None:
-    def validation(epoch: int, score: float | None) -> dict:
-        return {"type": "validation", "epoch": epoch, "iteration": epoch * 10, "bbox": {"AP": score}}
+def validation(epoch: int, score: float | None) -> dict:
+    return {"type": "validation", "epoch": epoch, "iteration": epoch * 10, "bbox": {"AP": score}}
 
-    events = [validation(1, 0.1), validation(2, None), {"type": "step"}, validation(1, 0.3)]
+
+def step(iteration: int) -> dict:
+    return {"type": "step", "iteration": iteration}
+
+
+def started(iteration: int) -> dict:
+    return {"type": "started", "iteration": iteration}
+
+
+def checkpoint(iteration: int, **fields: int) -> dict:
+    return {"type": "checkpoint", "iteration": iteration, **fields}
+
+
+def test_the_last_validation_of_a_position_counts() -> None:
+    events = [validation(1, 0.1), validation(2, None), step(21), validation(1, 0.3)]
     assert box_average_precision(events) == {(1, 10): 0.3, (2, 20): 0.0}
+
+
+def test_a_start_takes_back_the_steps_and_validations_after_it_and_nothing_else() -> None:
+    before = [started(0), step(10), checkpoint(10), validation(1, 0.2), step(20), checkpoint(20), validation(2, 0.9)]
+    after = [started(10), step(20), {"type": "ended", "iteration": 20}]
+    assert preserved(before + after) == [
+        started(0),
+        step(10),
+        checkpoint(10),
+        validation(1, 0.2),
+        checkpoint(20),
+        *after,
+    ]
+
+
+def test_what_was_taken_back_stays_so_when_a_later_start_reaches_further() -> None:
+    events = [started(0), step(30), started(10), step(20), started(20), step(30)]
+    assert preserved(events) == [started(0), started(10), step(20), started(20), step(30)]
+
+
+def test_a_second_start_further_back_takes_back_what_the_first_had_left() -> None:
+    events = [started(0), step(25), started(30), step(35), started(20), step(25)]
+    assert preserved(events) == [started(0), started(30), started(20), step(25)]
+
+
+def test_a_start_at_the_very_iteration_of_a_validation_leaves_it() -> None:
+    assert box_average_precision([validation(1, 0.2), validation(2, 0.9), started(20)]) == {(1, 10): 0.2, (2, 20): 0.9}
+
+
+def test_a_score_that_was_taken_back_does_not_count_until_it_is_measured_again() -> None:
+    events = [validation(1, 0.2), validation(2, 0.9), started(10)]
+    assert box_average_precision(events) == {(1, 10): 0.2}
+    assert box_average_precision([*events, validation(2, 0.3)]) == {(1, 10): 0.2, (2, 20): 0.3}
+
+
+def test_the_newest_order_is_the_highest_that_a_checkpoint_carried_out() -> None:
+    assert newest_order([]) == 0
+    # One without the field was written before there were orders.
+    assert newest_order([checkpoint(5), checkpoint(10, order=3), checkpoint(20, order=0), step(21)]) == 3

@@ -1,6 +1,7 @@
 import fcntl
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -11,6 +12,10 @@ from everswin_trainer.process_tree import start_ticks
 
 def tree(job: JobFolder, mode: str) -> list[str]:
     return [sys.executable, str(PROGRAMS / "tree.py"), str(job.root / "grandchild"), mode]
+
+
+def hanging(*switches: str) -> list[str]:
+    return [sys.executable, str(PROGRAMS / "hanging.py"), *switches]
 
 
 def torchrun(ranks: int, what: str) -> list[str]:
@@ -69,8 +74,15 @@ def test_the_owner_is_named_by_pid_and_start_time(job: JobFolder) -> None:
     until(lambda: job.events("started"), "the start")
     owner = json.loads((job.folder / "owner.json").read_text())
     assert (owner["pid"], owner["startTicks"]) == (supervisor.pid, start_ticks(supervisor.pid))
-    assert (owner["v"], owner["attempt"], owner["fence"]) == (1, 1, 10)
+    assert (owner["v"], owner["attempt"], owner["fence"], owner["logOffset"]) == (1, 1, 10, 0)
     stop(supervisor)
+
+
+def test_the_owner_says_where_its_part_of_the_log_begins(job: JobFolder) -> None:
+    job.supervise(["sh", "-c", "echo the first"]).wait(60)
+    size = (job.folder / "trainer.log").stat().st_size
+    job.supervise(["sh", "-c", "echo the second"], attempt=2).wait(60)
+    assert json.loads((job.folder / "owner.json").read_text())["logOffset"] == size == len("the first\n")
 
 
 def test_sigterm_ends_a_willing_program_as_preempted(job: JobFolder) -> None:
@@ -212,3 +224,66 @@ def test_the_root_cause_of_a_rank_that_was_killed_is_named(job: JobFolder) -> No
     assert (cause["rank"], cause["exitCode"], cause["signal"]) == (1, None, "SIGKILL")
     assert f"Signal 9 (SIGKILL) received by PID {cause['pid']}" in cause["message"]
     assert abs(cause["at"] - time.time()) < 60
+
+
+def test_a_program_that_hangs_is_ended_and_its_stacks_are_in_the_log(job: JobFolder) -> None:
+    begin = time.monotonic()
+    assert job.supervise(hanging("0.1", "hang"), stall=["startup=20", "step=1"]).wait(60) == 1
+    assert time.monotonic() - begin < 10
+    ending = job.exit()
+    assert (ending["reason"], ending["signal"], ending["stopRequested"]) == ("hung", "SIGKILL", False)
+    assert re.fullmatch(
+        r"no sign of progress for \d s in phase step \(limit 1 s\) after 3 signs; "
+        r"the stacks of all ranks are in trainer.log",
+        ending["rootCause"]["message"],
+    )
+    assert "in wait_in_vain" in (job.folder / "trainer.log").read_text()
+    assert job.living() == []
+    assert lock_is_free(job)
+
+
+def test_a_rank_that_somebody_stopped_hangs_too(job: JobFolder) -> None:
+    assert job.supervise(hanging("freeze"), stall=["step=1"]).wait(60) == 1
+    assert job.exit()["reason"] == "hung"
+    assert "File" in (job.folder / "trainer.log").read_text()
+    assert job.living() == []
+
+
+def test_a_program_that_never_gives_a_sign_hangs_in_its_startup(job: JobFolder) -> None:
+    assert job.supervise(["sleep", "600"], stall=["startup=0.5"]).wait(60) == 1
+    assert "in phase startup (limit 0 s) after 0 signs" in job.exit()["rootCause"]["message"]
+
+
+def test_a_program_that_is_slow_from_the_start_is_left_alone(job: JobFolder) -> None:
+    supervisor = job.supervise(hanging("0.7", "2.5", "finish"), stall=["startup=20", "step=1"])
+    assert supervisor.wait(60) == 1
+    assert (job.exit()["reason"], job.exit()["code"]) == ("crashed", 0), "it left by itself and said nothing"
+
+
+def test_nothing_is_watched_unless_it_is_asked_for(job: JobFolder) -> None:
+    supervisor = job.supervise(hanging("hang"))
+    until(lambda: (job.folder / "beats/0").exists(), "the first sign")
+    time.sleep(2)
+    assert supervisor.poll() is None
+    stop(supervisor)
+
+
+def test_while_a_program_stops_the_grace_decides_and_not_the_watchdog(job: JobFolder) -> None:
+    supervisor = job.supervise(tree(job, "stubborn"), grace=2.5, stall=["startup=1.5"])
+    grandchild(job)
+    stop(supervisor)
+    assert (job.exit()["reason"], job.exit()["stopRequested"]) == ("preempted", True), "it had lost nothing"
+
+
+def test_the_signs_of_the_attempt_before_are_gone(job: JobFolder) -> None:
+    (job.folder / "beats").mkdir(parents=True)
+    (job.folder / "beats/7").write_text("1 step 1000")
+    job.supervise(["true"]).wait(60)
+    assert not (job.folder / "beats").exists()
+
+
+def test_a_phase_that_does_not_exist_is_refused(job: JobFolder) -> None:
+    supervisor = job.supervise(["true"], stall=["sleeping=3"])
+    said, _ = supervisor.communicate(timeout=60)
+    assert supervisor.returncode == 2
+    assert "expected PHASE=S, a phase of startup, step, validation, saving, got sleeping=3" in said

@@ -41,5 +41,5 @@ for epoch in (1, 2, 3):
     checkpoint.save(folder, epoch, epoch * 10, origin, lambda stream: stream.write(b"old" * 100))
 armed = True
 newest = checkpoint.save(folder, int(sys.argv[3]), int(sys.argv[3]) * 10, origin, part)
-retention.retain(folder, newest, 2, {(1, 10): 0.5})
+retention.retain(folder, newest, 2, frozenset(), {(1, 10): 0.5})
 print("whole")

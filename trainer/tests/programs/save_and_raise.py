@@ -1,0 +1,24 @@
+"""Begins a save that takes a while and fails at once. argv: FOLDER with a plan.json."""
+
+import sys
+import time
+from pathlib import Path
+from typing import BinaryIO
+
+from everswin_trainer.checkpoint import Origin
+from everswin_trainer.job import Attempt, Job
+from everswin_trainer.plan import Plan
+from everswin_trainer.progress import Progress
+from everswin_trainer.saver import Saver
+
+
+def slowly(stream: BinaryIO) -> None:
+    time.sleep(0.5)
+    stream.write(b"whole")
+
+
+root = Path(sys.argv[1])
+job, plan = Job.at(root / "train"), Plan.load(root / "plan.json")
+saver = Saver(job, plan, Origin(plan.plan_hash, Attempt(1, 1), None), Progress(job.progress, 1), frozenset())
+saver.save(1, 10, slowly, 5, lambda: True, 0, time.monotonic())
+raise RuntimeError("one step too many")
