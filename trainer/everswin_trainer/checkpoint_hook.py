@@ -12,7 +12,7 @@ from .context import Context
 from .interval import seconds_between_saves, seconds_of_epoch
 from .progress import box_average_precision, newest_order, read_events
 from .saver import Saver
-from .state import capture, size_in_bytes, snapshot, weights_are_finite, write
+from .state import Snapshots, capture, size_in_bytes, weights_are_finite, write
 from .stop_request import Preempted
 
 
@@ -35,6 +35,7 @@ class CheckpointHook(Hook):
         self._learning_rate_factor = learning_rate_factor
         self._saver = saver
         self._order = newest_order(read_events(context.job.progress))
+        self._snapshots = Snapshots()
         self._due_at = 0.0
 
     def before_train(self, runner: Runner) -> None:
@@ -94,7 +95,9 @@ class CheckpointHook(Hook):
         begin = time.monotonic()
         self._beats.beat(SAVING)
         self._order = self._orders.now().checkpoint_now
-        state = snapshot(capture(runner, epoch, iteration, self._learning_rate_factor))
+        # The one before has to be written before its memory is taken.
+        self._saver.wait()
+        state = self._snapshots.take(capture(runner, epoch, iteration, self._learning_rate_factor))
         self._saver.save(
             epoch,
             iteration,

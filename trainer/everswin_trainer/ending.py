@@ -7,10 +7,11 @@ from typing import Any
 
 from .job import Attempt, Job
 from .progress import read_events
-from .root_cause import read_root_cause, signal_name
+from .root_cause import caused, read_root_cause, signal_name
+from .watchdog import Stall
 from .whole_file import write_json
 
-FINISHED, PREEMPTED, CRASHED = "finished", "preempted", "crashed"
+FINISHED, PREEMPTED, CRASHED, HUNG = "finished", "preempted", "crashed", "hung"
 
 
 @dataclass(frozen=True)
@@ -21,12 +22,13 @@ class Ended:
     stop_requested: bool
     started_at: float
     log_offset: int
+    stall: Stall | None = None
 
 
 def write_exit(job: Job, attempt: Attempt, ended: Ended) -> str:
     """Writes exit.json and returns its reason."""
     code = os.waitstatus_to_exitcode(ended.status)
-    reason = decide_reason(code, ended.stop_requested, events_of(job, attempt))
+    reason = HUNG if ended.stall else decide_reason(code, ended.stop_requested, events_of(job, attempt))
     write_json(
         job.exit,
         {
@@ -37,12 +39,21 @@ def write_exit(job: Job, attempt: Attempt, ended: Ended) -> str:
             "signal": signal_name(-code) if code < 0 else None,
             "stopRequested": ended.stop_requested,
             "reason": reason,
-            "rootCause": read_root_cause(job.error, job.log, ended.log_offset) if reason == CRASHED else None,
+            "rootCause": find_root_cause(job, reason, ended),
             "startedAt": ended.started_at,
             "endedAt": time.time(),
         },
     )
     return reason
+
+
+def find_root_cause(job: Job, reason: str, ended: Ended) -> dict[str, Any] | None:
+    if reason == CRASHED:
+        return read_root_cause(job.error, job.log, ended.log_offset)
+    if ended.stall:
+        # Which rank hangs is not known: each waits for the others.
+        return caused(message=f"{ended.stall}; the stacks of all ranks are in {job.log.name}", at=time.time())
+    return None
 
 
 def events_of(job: Job, attempt: Attempt) -> list[dict[str, Any]]:

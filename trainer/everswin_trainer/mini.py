@@ -7,6 +7,7 @@ way we know.
 
 import argparse
 import dataclasses
+import math
 import os
 import signal
 import sys
@@ -19,6 +20,7 @@ from .checkpoint import Origin, of_checkpoint, sweep
 from .ending import FINISHED, PREEMPTED
 from .interval import seconds_between_saves, seconds_of_epoch
 from .job import Attempt, Job, stop_is_wanted
+from .lost_loss import LossWatch
 from .mini_faults import Faults, add_fault_arguments, leave_error_file
 from .mini_state import State, batches_of_epoch
 from .orders import OrdersFile
@@ -30,8 +32,6 @@ from .skipping import after_first
 from .stop_request import PREEMPTED_EXIT_CODE, Preempted, StopRequest
 
 LEARNING_RATE = 1e-4
-# So many steps running without a finite loss, and training has diverged.
-LOST_STEPS = 5
 
 
 def main(argv: list[str]) -> int:
@@ -77,7 +77,7 @@ class MiniTrainer:
         self.learning_rate_factor = self.orders.now().learning_rate_factor
         self.epochs = self.orders.now().epochs
         self.faults = Faults(arguments, self.attempt, self.orders.now())
-        self.lost_steps = 0
+        self.loss_watch = LossWatch()
         self.state = self.first_state()
         self.saved_iteration = self.state.iteration
         self.order = newest_order(read_events(self.job.progress))
@@ -136,17 +136,17 @@ class MiniTrainer:
         time.sleep(self.arguments.step_seconds)
         self.state.step(batch, self.learning_rate_factor)
         self.faults.strike(self.state.iteration, self.saver.wait)
-        self.lost_steps = self.lost_steps + 1 if self.loss_is_lost() else 0
+        loss = self.loss()
         if self.at_epoch_end() or self.state.iteration % self.plan.log_every_steps == 0:
-            self.say_step(time.monotonic() - begin)
+            self.say_step(loss, time.monotonic() - begin)
         self.beats.beat(STEP)
-        if self.lost_steps == LOST_STEPS:
-            lost = f"{self.state.iteration - LOST_STEPS + 1}-{self.state.iteration}"
-            raise FloatingPointError(f"training diverged: the loss was not finite in steps {lost}")
+        self.loss_watch.see(loss, self.state.iteration)
         self.saver.raise_if_failed()
 
-    def loss_is_lost(self) -> bool:
-        return self.faults.loss_is_lost(self.state.iteration)
+    def loss(self) -> float:
+        """NaN where that fault strikes."""
+        lost = self.faults.loss_is_lost(self.state.iteration)
+        return math.nan if lost else 4.0 / (1 + 0.1 * self.state.iteration) + 0.1 * self.state.number()
 
     def leave_if_told(self) -> None:
         """Everything is on disk when this raises Preempted."""
@@ -164,7 +164,7 @@ class MiniTrainer:
     def save(self) -> None:
         begin = time.monotonic()
         self.beats.beat(SAVING)
-        iteration, sound = self.state.iteration, not self.loss_is_lost()
+        iteration, sound = self.state.iteration, math.isfinite(self.loss())
         content = self.state.dump(self.arguments.checkpoint_bytes)
 
         def write(stream: BinaryIO) -> None:
@@ -222,8 +222,7 @@ class MiniTrainer:
             versions={"python": sys.version.split()[0]},
         )
 
-    def say_step(self, step_seconds: float) -> None:
-        loss = None if self.lost_steps else 4.0 / (1 + 0.1 * self.state.iteration) + 0.1 * self.state.number()
+    def say_step(self, loss: float, step_seconds: float) -> None:
         total = self.epochs * self.arguments.steps_per_epoch
         self.progress.write(
             "step",

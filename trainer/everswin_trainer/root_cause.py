@@ -34,8 +34,12 @@ def read_root_cause(error_file: Path, log: Path, log_offset: int) -> dict[str, A
     reported = _from_log(log, log_offset)
     if recorded is None and reported is None:
         return None
-    nothing = {"rank": None, "pid": None, "exitCode": None, "signal": None, "message": None, "at": None}
-    return {**nothing, **(reported or {}), **(recorded or {})}
+    return caused(**{**(reported or {}), **(recorded or {})})
+
+
+def caused(**known: Any) -> dict[str, Any]:
+    """A root cause of which not everything has to be known."""
+    return {"rank": None, "pid": None, "exitCode": None, "signal": None, "message": None, "at": None, **known}
 
 
 def signal_name(number: int) -> str:

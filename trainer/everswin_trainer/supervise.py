@@ -15,8 +15,8 @@ from pathlib import Path
 
 from .ballast import load_ballast, making_room
 from .beats import PHASES, read_beats
-from .ending import CRASHED, FINISHED, PREEMPTED, Ended, write_exit
-from .hang import HUNG, write_hung_exit, write_stacks
+from .ending import CRASHED, FINISHED, HUNG, PREEMPTED, Ended, write_exit
+from .hang import write_stacks
 from .job import Attempt, Job, living_owner, write_owner
 from .lock import SURVIVOR_SECONDS, JobLock, JobLocked, acquire
 from .process_tree import become_subreaper, descendants, die_with_parent, kill
@@ -54,9 +54,7 @@ def main(argv: list[str]) -> int:
     load_ballast(job)
     log_offset = job.log.stat().st_size if job.log.exists() else 0
     write_owner(job, attempt, log_offset)
-    ended, stall = run(job, attempt, lock, log_offset, arguments)
-    if stall:
-        return EXIT_CODES[making_room(job, lambda: write_hung_exit(job, attempt, ended, stall))]
+    ended = run(job, attempt, lock, log_offset, arguments)
     return EXIT_CODES[making_room(job, lambda: write_exit(job, attempt, ended))]
 
 
@@ -90,9 +88,7 @@ def own_session() -> None:
             pass
 
 
-def run(
-    job: Job, attempt: Attempt, lock: JobLock, log_offset: int, arguments: argparse.Namespace
-) -> tuple[Ended, Stall | None]:
+def run(job: Job, attempt: Attempt, lock: JobLock, log_offset: int, arguments: argparse.Namespace) -> Ended:
     """Starts the program, waits for its end or ends it, and returns once no descendant lives."""
     started_at = time.time()
     with open(job.log, "ab", buffering=0) as log:
@@ -103,11 +99,11 @@ def run(
         except OSError as error:
             write_json(job.error, {"message": f"cannot start {arguments.program[0]}: {error}"})
             # What a shell reports for a command that it cannot run.
-            return Ended(127 << 8, False, started_at, log_offset), None
+            return Ended(127 << 8, False, started_at, log_offset)
     watchdog = Watchdog(dict(arguments.stall_seconds), time.monotonic())
     status, stop_requested, stall = wait(program, job, arguments.grace_seconds, watchdog)
     end_descendants()
-    return Ended(status, stop_requested, started_at, log_offset), stall
+    return Ended(status, stop_requested, started_at, log_offset, stall)
 
 
 def start(job: Job, attempt: Attempt, lock: JobLock, command: list[str], log: int) -> int:

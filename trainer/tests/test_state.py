@@ -6,7 +6,7 @@ import torch
 from mmengine.optim import LinearLR, MultiStepLR, OptimWrapper
 
 from everswin_trainer.learning_rate import scale_learning_rate
-from everswin_trainer.state import is_at_epoch_end, restore_optimizer, size_in_bytes, snapshot, weights_are_finite
+from everswin_trainer.state import Snapshots, is_at_epoch_end, restore_optimizer, size_in_bytes, weights_are_finite
 
 
 class Training:
@@ -33,7 +33,7 @@ class Training:
 
     def state(self) -> dict[str, Any]:
         schedulers = [scheduler.state_dict() for scheduler in self.schedulers]
-        return snapshot({"optimizer": self.wrapper.state_dict(), "schedulers": schedulers})
+        return Snapshots().take({"optimizer": self.wrapper.state_dict(), "schedulers": schedulers})
 
     def resume(self, state: dict[str, Any]) -> "Training":
         restore_optimizer(self.wrapper, state["optimizer"])
@@ -48,12 +48,21 @@ def flat(rates: list[list[float]]) -> list[float]:
 
 def test_a_snapshot_stays_what_it_was_while_training_goes_on() -> None:
     live = {"weights": torch.ones(3), "steps": [torch.zeros(1), 4], "seen": Counter({2: 1}), "name": "adam"}
-    copied = snapshot(live)
+    copied = Snapshots().take(live)
     for tensor in (live["weights"], live["steps"][0]):
         tensor.add_(5)
     assert torch.equal(copied["weights"], torch.ones(3))
     assert torch.equal(copied["steps"][0], torch.zeros(1))
     assert (copied["steps"][1], copied["seen"], copied["name"]) == (4, Counter({2: 1}), "adam")
+
+
+def test_the_next_snapshot_takes_the_memory_of_the_one_before_it() -> None:
+    snapshots = Snapshots()
+    first = snapshots.take({"weights": [torch.zeros(3)]})
+    second = snapshots.take({"weights": [torch.ones(3)], "more": torch.ones(2)})
+    assert second["weights"][0].data_ptr() == first["weights"][0].data_ptr()
+    assert second["weights"][0].tolist() == [1, 1, 1]
+    assert snapshots.take({"weights": [torch.ones(4)]})["weights"][0].shape == (4,)
 
 
 def test_a_snapshot_is_sized_by_its_tensors() -> None:
