@@ -8,6 +8,7 @@ import type { Incident } from '../../configs/schema.ts';
 import { startFileServer } from '../file-server.ts';
 import { ensureMiniCoco } from './mini-coco.ts';
 import { findFreePort } from './free-port.ts';
+import { ensureSearchAttributes } from './search-attributes.ts';
 import { KeptAlive, type Death, type ProcessSpec } from './keep-alive.ts';
 import { belongsToStack, readStackFile, stackMarker, writeStackFile, type StackFile } from './stack-file.ts';
 import { devServerArgv, findTemporalCli } from './temporal-cli.ts';
@@ -83,12 +84,14 @@ export async function startStack({ home, device, say }: StackOptions): Promise<R
   return { file, stop };
 }
 
+/** Returns when the server answers and knows our search attributes. */
 export async function waitForServer(address: string, log: string): Promise<void> {
   const deadline = performance.now() + serverReadyWithinMs;
   for (;;) {
     try {
       const connection = await Connection.connect({ address, connectTimeout: '2s' });
       await connection.workflowService.describeNamespace({ namespace });
+      await ensureSearchAttributes(connection);
       await connection.close();
       return;
     } catch (cause) {

@@ -1,6 +1,5 @@
 import { execa } from 'execa';
 import { homeFolders } from '../../configs/paths.ts';
-import { searchAttributes } from '../../configs/names.ts';
 
 /** The UI that a CLI brings; from 2.53 on it draws the tables of our current details. */
 const oldestUsableUi = [2, 53] as const;
@@ -30,5 +29,4 @@ export const devServerArgv = ({ port, uiPort }: ServerPorts, database: string): 
   ...['server', 'start-dev', '--ip', '127.0.0.1', '--port', String(port), '--ui-port', String(uiPort)],
   ...['--db-filename', database, '--sqlite-pragma', 'journal_mode=wal', '--sqlite-pragma', 'synchronous=2'],
   ...['--log-level', 'warn'],
-  ...Object.entries(searchAttributes).flatMap(([name, type]) => ['--search-attribute', `${name}=${type}`]),
 ];

@@ -1,6 +1,9 @@
 import { createServer } from 'node:net';
-import { expect, test } from 'vitest';
+import { Connection } from '@temporalio/client';
+import { expect, inject, test } from 'vitest';
+import { namespace, searchAttributes } from '../../configs/names.ts';
 import { findFreePort } from '../../infra/stack/free-port.ts';
+import { ensureSearchAttributes } from '../../infra/stack/search-attributes.ts';
 import { devServerArgv, isUsable } from '../../infra/stack/temporal-cli.ts';
 
 test.each([
@@ -14,13 +17,19 @@ test.each([
   expect(isUsable(line)).toBe(usable);
 });
 
-test('the server listens on loopback only, keeps its database and knows our search attributes', () => {
+test('the server listens on loopback only and keeps its database', () => {
   const argv = devServerArgv({ port: 1, uiPort: 2 }, '/home/db').join(' ');
   expect(argv).toContain('--ip 127.0.0.1 --port 1 --ui-port 2 --db-filename /home/db');
   expect(argv).toContain('synchronous=2');
-  for (const attribute of ['Phase=Keyword', 'Recipe=Keyword', 'Epoch=Int', 'BboxMAP=Double', 'SegmMAP=Double']) {
-    expect(argv).toContain(`--search-attribute ${attribute}`);
-  }
+});
+
+test('a server whose database is older than an attribute learns it', async () => {
+  const connection = await Connection.connect({ address: inject('temporalAddress') });
+  await connection.operatorService.removeSearchAttributes({ namespace, searchAttributes: ['Goodput'] });
+  await ensureSearchAttributes(connection);
+  const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
+  expect(Object.keys(customAttributes)).toEqual(expect.arrayContaining(Object.keys(searchAttributes)));
+  await connection.close();
 });
 
 test('a taken port is replaced by a free one', async () => {
