@@ -1,26 +1,36 @@
 import { Context } from '@temporalio/activity';
 import { CodedError } from './lib/coded-error.ts';
 import { requestStop, type JobEnding } from './lib/trainer-process.ts';
+import { removeWatcher, writeWatcher, type WatchedTask } from './lib/watcher-file.ts';
 import { watchJob, type Watch } from './lib/watch-job.ts';
 
 const neverAborted = new AbortController().signal;
 
-/** Watches a job until it ends and does what a cancellation asks for, whoever it comes from. Call it while beating. */
+/**
+ * Watches a job until it ends and does what a cancellation asks for, whoever it comes from. When the workflow asked for it,
+ * the job's ending is returned, so that the workflow learns what was saved. Call it while beating.
+ */
 export async function followJob(watch: Watch): Promise<JobEnding> {
-  const { cancellationSignal } = Context.current();
+  const { cancellationSignal, info } = Context.current();
+  const task: WatchedTask = {
+    taskToken: info.base64TaskToken,
+    workflowId: info.workflowExecution?.workflowId ?? '',
+    activityId: info.activityId,
+  };
+  await writeWatcher(watch.job, task);
   try {
     return await watchJob(watch, cancellationSignal);
   } catch (error) {
     if (error !== cancellationSignal.reason) throw error;
-    await settleCancelledJob(watch);
-    // Not the error of a killed child: only this one lets Temporal see a cancellation (docs/decisions/0001).
-    throw cancellationSignal.reason;
+    return await settleCancelledJob(watch);
+  } finally {
+    await removeWatcher(watch.job, task);
   }
 }
 
-async function settleCancelledJob(watch: Watch): Promise<void> {
+async function settleCancelledJob(watch: Watch): Promise<JobEnding> {
   const { owner } = watch.running;
-  const why = Context.current().cancellationDetails;
+  const { cancellationDetails: why, cancellationSignal } = Context.current();
   if (why?.workerShutdown) {
     throw new CodedError('WorkerStopping', `The worker stops; the trainer (pid ${owner.pid}) goes on without it.`);
   }
@@ -32,7 +42,10 @@ async function settleCancelledJob(watch: Watch): Promise<void> {
     );
   }
   await requestStop(owner);
-  await watchJob(watch, neverAborted);
+  const ending = await watchJob(watch, neverAborted);
+  if (why?.cancelRequested) return ending;
+  // Not the error of a killed child: only this one lets Temporal see a cancellation (docs/decisions/0001).
+  throw cancellationSignal.reason;
 }
 
 /** After `workflow terminate` nobody will adopt the trainer, so it must be stopped. */

@@ -5,6 +5,7 @@ import { createFetchWeights } from './fetch-weights.ts';
 import { createResolvePlan } from './resolve-plan.ts';
 import { createRunTest } from './run-test.ts';
 import { createRunTraining } from './run-training.ts';
+import { createWaitForSpace } from './wait-for-space.ts';
 import { createWriteReport } from './write-report.ts';
 
 /** What needs network and disk. */
@@ -21,6 +22,7 @@ export const createGpuActivities = (dependencies: ActivityDependencies) =>
   withCodedFailures({
     runTraining: createRunTraining(dependencies),
     runTest: createRunTest(dependencies),
+    waitForSpace: createWaitForSpace(dependencies),
   });
 
 export type ControlActivities = ReturnType<typeof createControlActivities>;

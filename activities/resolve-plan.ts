@@ -29,7 +29,7 @@ export const createResolvePlan =
     await mkdir(folder.root, { recursive: true });
     await writeFileWhole(folder.recipe, JSON.stringify(recipe));
 
-    const { name: runId, epochs, gpus, batchPerGpu, seed, loaderWorkers, logEverySteps, checkpoint } = input;
+    const { name: runId, epochs, gpus, batchPerGpu, seed, loaderWorkers, logEverySteps, checkpoint, recovery } = input;
     const datasetKey = contentKey(archives.map(({ file, sha256, files }) => ({ file, sha256, files })));
     const decidesTheWeights = {
       ...{ recipe: recipe.sha256, dataset: datasetKey, backbone: [input.weights.backbone, backbone.sha256] },
@@ -42,7 +42,7 @@ export const createResolvePlan =
       recipe: { name: input.recipe, sha256: recipe.sha256 },
       dataset: { id: input.dataset, contentKey: datasetKey, archives },
       weights: { backbone: { id: input.weights.backbone, source: backbone } },
-      ...{ epochs, gpus, batchPerGpu, seed, loaderWorkers, logEverySteps, checkpoint, versions },
+      ...{ epochs, gpus, batchPerGpu, seed, loaderWorkers, logEverySteps, checkpoint, recovery, versions },
       references: referencesFor(input.recipe),
     };
   };

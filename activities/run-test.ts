@@ -6,7 +6,7 @@ import { followJob } from './follow-job.ts';
 import { whileBeating } from './heartbeat.ts';
 import { bestCheckpoint } from './lib/checkpoints.ts';
 import { CodedError } from './lib/coded-error.ts';
-import { describeCrash } from './lib/describe-attempt.ts';
+import { describeCrash } from './lib/describe-crash.ts';
 import { takeFence } from './lib/fence.ts';
 import { readJson } from './lib/json-file.ts';
 import { logTail } from './lib/log-tail.ts';
@@ -53,14 +53,15 @@ async function testBest(
     data: dataset.root,
     checkpoint: best.path,
   };
-  const { attempt } = Context.current().info;
-  const running =
-    (await findLiveJob(job)) ?? (await startJob(job, python, programs.test(plan, files, job, device), attempt, fence));
+  const { stallSeconds } = plan.recovery;
+  const startTest = () => startJob(job, python, programs.test(plan, files, job, device), fence, stallSeconds);
+  const running = (await findLiveJob(job)) ?? (await startTest());
   const onEvents = (events: TrainerEvent[]) => {
     for (const event of events) if (event.type === 'tested') onTested({ done: event.done, total: event.total });
   };
   const progress = new ProgressReader(job.progress);
   const ending = await followJob({ job, running, fence, progress, onEvents });
+  Context.current().cancellationSignal.throwIfAborted(); // there are no metrics to return
   const metrics = await readJson(folder.metrics, EvalMetrics);
   if ('exit' in ending && ending.exit.reason === 'finished' && metrics?.checkpointSha256 === best.manifest.sha256) {
     return metrics;

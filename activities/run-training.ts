@@ -1,24 +1,24 @@
 import { Context, log } from '@temporalio/activity';
 import { progressSignalName } from '../configs/names.ts';
 import { runFolder } from '../configs/paths.ts';
-import type { Attempt, FetchedDataset, FetchedWeights, Progress, RunPlan, TrainerEvent } from '../configs/schema.ts';
+import type { Attempt, Progress, TrainerEvent } from '../configs/schema.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { followJob } from './follow-job.ts';
+import { whileFollowingOrders } from './follow-orders.ts';
 import { whileBeating } from './heartbeat.ts';
-import { newestCheckpoint } from './lib/checkpoints.ts';
-import { describeAttempt } from './lib/describe-attempt.ts';
+import { describeAttempt, describeFullDisk } from './lib/describe-attempt.ts';
+import { isDiskFull } from './lib/disk-full.ts';
 import { takeFence } from './lib/fence.ts';
-import { ProgressReader } from './lib/progress-reader.ts';
+import { ProgressReader, readProgress } from './lib/progress-reader.ts';
 import { applyEvent, initialState, isMilestone, type RunState } from './lib/run-state.ts';
-import { findLiveJob, startJob } from './lib/trainer-process.ts';
-import { writeFileWhole } from './lib/whole-file.ts';
+import { TrainingTime } from './lib/training-time.ts';
+import { adoptOrStartTrainer, type StartedTrainer, type TrainerStart } from './start-trainer.ts';
 
-export interface TrainingRequest {
-  plan: RunPlan;
-  dataset: FetchedDataset;
-  weights: FetchedWeights;
+export interface TrainingRequest extends TrainerStart {
   /** Counted by the workflow over the whole run. */
   attempt: number;
+  /** When training began, over all attempts of this run of the workflow; Unix seconds. */
+  since: number;
 }
 
 /**
@@ -38,39 +38,56 @@ export const createRunTraining =
   };
 
 async function runAttempt(
-  { home, recipesFolder, python, programs, device }: ActivityDependencies,
-  { plan, dataset, weights, attempt }: TrainingRequest,
+  dependencies: ActivityDependencies,
+  request: TrainingRequest,
   onState: (state: RunState) => void,
 ): Promise<Attempt> {
+  const { home, python } = dependencies;
+  const { plan, attempt, orders, since } = request;
   const folder = runFolder(home, plan.runId);
   const job = folder.train;
-  const fence = await takeFence(job);
-  const resume = await newestCheckpoint(job, plan.planHash);
-  const files = {
-    plan: folder.plan,
-    recipe: `${recipesFolder}/${plan.recipe.name}.py`,
-    data: dataset.root,
-    weights: weights.path,
-    resume: resume?.path,
-  };
-  const startTrainer = async () => {
-    await writeFileWhole(folder.plan, JSON.stringify(plan, null, 2));
-    return startJob(job, python, programs.train(plan, files, job, device), attempt, fence);
-  };
-
   const startedAt = Date.now() / 1000;
-  const running = (await findLiveJob(job)) ?? (await startTrainer());
-  let state = initialState(attempt, plan.epochs);
+  const time = new TrainingTime(since);
+  const started = await startOrFullDisk(dependencies, request);
+  if ('noSpace' in started) {
+    for (const event of await readProgress(job.progress)) time.add(event);
+    return describeFullDisk({ folder, plan, attempt, startedAt, time: time.total() }, started.noSpace);
+  }
+
+  const { fence, running, quarantined } = started;
+  let state = initialState(attempt, orders.epochs, running.owner.attempt);
   const onEvents = (events: TrainerEvent[]) => {
-    state = events.reduce(applyEvent, state);
-    onState(state);
-    if (events.some((event) => event.attempt === running.owner.attempt && isMilestone(event))) {
-      void tellWorkflow(state.progress);
+    let worthTelling = false;
+    for (const event of events) {
+      worthTelling ||= isMilestone(state, event);
+      state = applyEvent(state, event);
+      time.add(event);
     }
+    onState(state);
+    if (worthTelling) void tellWorkflow(state.progress);
   };
+  const onOrders = ({ epochs }: { epochs: number }) =>
+    onState((state = { ...state, progress: { ...state.progress, epochs } }));
   const progress = new ProgressReader(job.progress);
-  const ending = await followJob({ job, running, fence, progress, onEvents });
-  return describeAttempt({ job, attempt, fence, running, state, ending, startedAt });
+  const ending = await whileFollowingOrders(job, fence, onOrders, () =>
+    followJob({ job, running, fence, progress, onEvents }),
+  );
+  const watched = { folder, plan, python, attempt, fence, running, quarantined, state, ending, startedAt };
+  return describeAttempt({ ...watched, time: time.total() });
+}
+
+/** A full disk is an ending like others: the workflow waits for space, and then tries again. */
+async function startOrFullDisk(
+  dependencies: ActivityDependencies,
+  request: TrainingRequest,
+): Promise<(StartedTrainer & { fence: number }) | { noSpace: Error }> {
+  try {
+    const fence = await takeFence(runFolder(dependencies.home, request.plan.runId).train);
+    return { fence, ...(await adoptOrStartTrainer(dependencies, request, fence)) };
+  } catch (error) {
+    if (isDiskFull(error)) return { noSpace: error };
+    throw error;
+  }
 }
 
 /** Best effort: a signal that is lost while the server is down is made good by the next one, and by the result. */

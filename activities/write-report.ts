@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { objectKeys } from '../configs/names.ts';
+import { buildLedger } from '../configs/ledger.ts';
 import { homeFolders, runFolder } from '../configs/paths.ts';
 import {
   FlattenedRecipe,
@@ -14,6 +15,7 @@ import {
 import type { ActivityDependencies } from './dependencies.ts';
 import { readJson } from './lib/json-file.ts';
 import { readJsonLines } from './lib/json-lines.ts';
+import { keepLineage } from './lib/lineage.ts';
 import { readProgress } from './lib/progress-reader.ts';
 import { renderHtml } from './lib/report/html.ts';
 import { renderMarkdown } from './lib/report/markdown.ts';
@@ -28,6 +30,8 @@ export interface ReportRequest {
   decisions: Decision[];
   /** When the workflow began; seconds since the epoch. */
   startedAt: number;
+  /** How long a person had the training paused. */
+  pausedSeconds: number;
 }
 
 /** Gathers what the run left on disk, draws it three ways and stores it. The pages are pure functions of report.json. */
@@ -51,14 +55,15 @@ export const createWriteReport =
     const page = `${folder.report}/index.html`;
     const { bbox, segm } = report.metrics;
     const bytes = Buffer.byteLength(files['index.html']);
-    const { verdict, stepsRepeated } = report;
-    const crashes = report.timeline.filter(({ kind }) => kind === 'crashed' || kind === 'process-died').length;
-    return { uri, sha256: await sha256OfFile(page), bytes, bbox, segm, verdict, crashes, stepsRepeated };
+    const { verdict, stepsRepeated, ledger } = report;
+    const crashes = report.timeline.filter(({ kind }) => processDeaths.has(kind)).length;
+    const sha256 = await sha256OfFile(page);
+    return { uri, sha256, bytes, bbox, segm, verdict, crashes, stepsRepeated, goodput: ledger.goodput };
   };
 
 async function gatherReport(
   home: string,
-  { plan, metrics, attempts, decisions, startedAt }: ReportRequest,
+  { plan, metrics, attempts, decisions, startedAt, pausedSeconds }: ReportRequest,
   versions: ActivityDependencies['versions'],
 ): Promise<Report> {
   const folder = runFolder(home, plan.runId);
@@ -78,16 +83,20 @@ async function gatherReport(
     recipeText: (await readJson(folder.recipe, FlattenedRecipe))?.text ?? '',
     metrics,
     references: plan.references,
-    curves: collectCurves(events),
+    curves: collectCurves(keepLineage(events)),
     timeline: buildTimeline([...events, ...testEvents], attempts, incidents),
     attempts,
     decisions,
+    ledger: buildLedger(attempts, pausedSeconds),
     stepsRepeated: countRepeatedSteps(events),
     warnings: [...events, ...testEvents].flatMap((event) => (event.type === 'warning' ? [event.message] : [])),
     seconds: { total: createdAt - startedAt, training: trainingSeconds(attempts) },
     environment: { ...versions, node: process.version, device: started?.device ?? 'unknown', ...started?.versions },
   };
 }
+
+/** Marks of the timeline that stand for a process that died; a trainer that hung was killed. */
+const processDeaths = new Set<string>(['crashed', 'hung', 'process-died']);
 
 const trainingSeconds = (attempts: Attempt[]): number =>
   attempts.reduce((sum, { startedAt, endedAt }) => sum + endedAt - startedAt, 0);

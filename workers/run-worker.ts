@@ -1,9 +1,17 @@
 import { hostname } from 'node:os';
+import { Client } from '@temporalio/client';
 import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
 import { readEnv } from './env.ts';
 
-/** Connects, works until SIGTERM or SIGINT, and closes. */
-export async function runWorker(name: string, options: Omit<WorkerOptions, 'connection' | 'namespace'>): Promise<void> {
+/**
+ * Connects, works until SIGTERM or SIGINT, and closes.
+ * @param beforeWork runs before the first task is taken; what it cannot do must not keep the worker from its work.
+ */
+export async function runWorker(
+  name: string,
+  options: Omit<WorkerOptions, 'connection' | 'namespace'>,
+  beforeWork: (client: Client) => Promise<void> = () => Promise.resolve(),
+): Promise<void> {
   const { TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: namespace } = readEnv();
   const connection = await NativeConnection.connect({ address });
   try {
@@ -13,6 +21,7 @@ export async function runWorker(name: string, options: Omit<WorkerOptions, 'conn
       identity: `${name}@${hostname()}:${process.pid}`,
       ...options,
     });
+    await beforeWork(new Client({ connection, namespace })).catch((error: unknown) => console.error(error));
     await worker.run();
   } finally {
     await connection.close();

@@ -1,64 +1,115 @@
-import type { JobFolder } from '../../configs/paths.ts';
-import type { Attempt, TrainerExit } from '../../configs/schema.ts';
+import type { JobFolder, RunFolder } from '../../configs/paths.ts';
+import type { Attempt, Failure, Quarantined, RunPlan } from '../../configs/schema.ts';
+import { keepLogEnd, readAttemptLog } from './attempt-log.ts';
+import { listIterations } from './checkpoints.ts';
+import { classifyFailure, describeFailure } from './classify-failure.ts';
+import { describeCrash } from './describe-crash.ts';
+import { ownFailure } from './failure-catalogue.ts';
+import { listForeignGpuProcesses } from './foreign-gpu-processes.ts';
+import { readDiskSpace } from './free-space.ts';
 import { logTail } from './log-tail.ts';
 import type { RunState } from './run-state.ts';
-import type { JobEnding, RunningJob } from './trainer-process.ts';
+import type { JobEnding, PythonCommand, RunningJob } from './trainer-process.ts';
+import type { TimeSpent } from './training-time.ts';
 
 const tailLines = 20;
 
 export interface WatchedAttempt {
-  job: JobFolder;
+  folder: RunFolder;
+  plan: RunPlan;
+  python: PythonCommand;
   attempt: number;
   fence: number;
   running: RunningJob;
+  quarantined: Quarantined[];
   state: RunState;
+  time: TimeSpent;
   ending: JobEnding;
   /** Seconds since the epoch. */
   startedAt: number;
 }
 
 export async function describeAttempt(watched: WatchedAttempt): Promise<Attempt> {
-  const { job, attempt, fence, running, state, startedAt } = watched;
-  const { ending, cause, endedAt } = explainEnding(job, watched.ending);
+  const { folder, plan, attempt, fence, running, quarantined, state, time, startedAt } = watched;
+  const job = folder.train;
+  const exit = 'exit' in watched.ending ? watched.ending.exit : null;
+  const ending = exit?.reason ?? 'crashed';
+  const failed = ending === 'crashed' || ending === 'hung';
+  const { trainer, progress } = state;
+  const checkpoints = await listIterations(folder, plan);
   return {
     attempt,
     fence,
     ending,
     adopted: running.adopted,
-    resumedFrom: state.resumedFrom,
-    fromIteration: state.startIteration,
-    toIteration: state.progress.iteration,
-    checkpointIteration: state.checkpointIteration,
-    cause,
-    logTail: ending === 'crashed' ? await logTail(job, tailLines) : [],
+    resumedFrom: trainer?.resumedFrom ?? null,
+    fromIteration: trainer?.startIteration ?? null,
+    toIteration: trainer === null ? null : progress.iteration,
+    checkpointIteration: checkpoints[0] ?? null,
+    epoch: trainer?.epoch ?? null,
+    checkpoints,
+    quarantined,
+    ...(failed ? await explainFailure(watched) : { cause: explainEnding(watched.ending), failure: null }),
+    logTail: failed ? await logTail(job, tailLines) : [],
     startedAt,
-    endedAt,
+    firstStepAt: trainer?.firstStepAt ?? null,
+    trainerEndedAt: exit?.endedAt ?? null,
+    endedAt: Date.now() / 1000,
+    ...time,
   };
 }
 
-function explainEnding(job: JobFolder, ending: JobEnding): Pick<Attempt, 'ending' | 'cause' | 'endedAt'> {
-  if ('supervisorLost' in ending) {
-    const cause = `The trainer's supervisor (pid ${ending.supervisorLost.pid}) was killed. Log: ${job.log}`;
-    return { ending: 'crashed', cause, endedAt: Date.now() / 1000 };
-  }
+/** An attempt whose trainer could not even be started, because there was no space for the files that it reads. */
+export async function describeFullDisk(
+  {
+    folder,
+    plan,
+    attempt,
+    startedAt,
+    time,
+  }: Pick<WatchedAttempt, 'folder' | 'plan' | 'attempt' | 'startedAt' | 'time'>,
+  error: Error,
+): Promise<Attempt> {
+  const checkpoints = await listIterations(folder, plan);
+  const cause = `The trainer could not be started: ${error.message}`;
+  return {
+    ...{ attempt, fence: null, ending: 'crashed', adopted: false, resumedFrom: null, quarantined: [] },
+    ...{
+      fromIteration: null,
+      toIteration: null,
+      checkpointIteration: checkpoints[0] ?? null,
+      epoch: null,
+      checkpoints,
+    },
+    ...{ cause, failure: describeFailure(ownFailure('disk-full'), error.message), logTail: [] },
+    ...{ startedAt, firstStepAt: null, trainerEndedAt: null, endedAt: Date.now() / 1000, ...time },
+  };
+}
+
+async function explainFailure(watched: WatchedAttempt): Promise<{ cause: string; failure: Failure }> {
+  const { folder, running, ending, python } = watched;
+  const job: JobFolder = folder.train;
+  const lines = await readAttemptLog(job, running.owner.logOffset);
+  const { freeBytes } = await readDiskSpace(job.dir);
+  const failure = classifyFailure({ lines, ending, freeBytes });
+  const kept = await keepLogEnd(job, running.owner.fence, lines);
+  const foreign = failure.reaction === 'lighter-batch' ? await listForeignGpuProcesses(python, running.owner.pid) : [];
+  const others = foreign.length === 0 ? '' : ` Also on the GPU: ${foreign.join(', ')}.`;
+  return { cause: `${explainEnding(ending) ?? ''}${others} Log: ${kept ?? job.log}`, failure };
+}
+
+function explainEnding(ending: JobEnding): string | null {
+  if ('supervisorLost' in ending) return `The trainer's supervisor (pid ${ending.supervisorLost.pid}) was killed.`;
   const { exit } = ending;
   switch (exit.reason) {
     case 'finished':
-      return { ending: 'finished', cause: null, endedAt: exit.endedAt };
+      return null;
     case 'preempted':
-      return { ending: 'preempted', cause: 'The trainer was told to stop (SIGTERM).', endedAt: exit.endedAt };
+      return 'The trainer was told to stop (SIGTERM).';
+    case 'hung':
     case 'crashed':
-      return { ending: 'crashed', cause: `${describeCrash(exit)} Log: ${job.log}`, endedAt: exit.endedAt };
+      return describeCrash(exit);
     default:
       return exit.reason satisfies never;
   }
 }
-
-/** The first rank that failed says more than the launcher, whose code is 1 whatever happened. */
-export function describeCrash({ rootCause, code, signal }: TrainerExit): string {
-  if (rootCause === null) return `The trainer ended with ${signal ?? `code ${code}`}.`;
-  const how = rootCause.signal ?? `code ${rootCause.exitCode}`;
-  return `Rank ${rootCause.rank ?? '?'} ended with ${how}: ${firstLines(rootCause.message)}`;
-}
-
-const firstLines = (text: string): string => text.trim().split('\n').slice(0, 3).join(' ').slice(0, 600);

@@ -1,8 +1,14 @@
 import { CodedError, systemErrorCode } from './coded-error.ts';
 
-/** Turns "no space left" (on the disk or in the quota) into DiskFull and hands back every other error as it is. */
-export const nameDiskFull = (error: unknown, doing: string): unknown => {
+/** No space left, on the disk or in the quota. */
+export const isDiskFull = (error: unknown): error is Error => {
   const code = systemErrorCode(error);
-  if (code !== 'ENOSPC' && code !== 'EDQUOT') return error;
+  return code === 'ENOSPC' || code === 'EDQUOT';
+};
+
+/** Turns "no space left" into DiskFull and hands back every other error as it is. */
+export const nameDiskFull = (error: unknown, doing: string): unknown => {
+  if (!isDiskFull(error)) return error;
+  const code = systemErrorCode(error) ?? '';
   return new CodedError('DiskFull', `No space left (${code}) while ${doing}.`, { cause: error });
 };

@@ -1,5 +1,5 @@
 import type { JobFolder } from '../../configs/paths.ts';
-import type { RunPlan } from '../../configs/schema.ts';
+import type { RecoveryPolicy, RunPlan } from '../../configs/schema.ts';
 
 export type Device = 'cpu' | 'cuda';
 
@@ -12,6 +12,12 @@ export interface TrainerFiles {
   data: string;
 }
 
+/** A checkpoint to go on from; `planHash` where it is another plan's, of which the worker found that it may be used. */
+export interface ResumeFrom {
+  path: string;
+  planHash: string | undefined;
+}
+
 export interface TrainerPrograms {
   train: typeof trainArgv;
   test: typeof testArgv;
@@ -20,7 +26,7 @@ export interface TrainerPrograms {
 /** One rank of training, started by torchrun: see docs/trainer-contract.md. */
 export const trainArgv = (
   plan: RunPlan,
-  files: TrainerFiles & { weights: string; resume: string | undefined },
+  files: TrainerFiles & { weights: string; resume: ResumeFrom | undefined },
   job: JobFolder,
   device: Device,
 ): string[] => [
@@ -29,8 +35,13 @@ export const trainArgv = (
   ...common(files, job, device),
   '--weights',
   files.weights,
-  ...(files.resume === undefined ? [] : ['--resume', files.resume]),
+  ...resumeArgv(files.resume),
 ];
+
+export const resumeArgv = (resume: ResumeFrom | undefined): string[] =>
+  resume === undefined
+    ? []
+    : ['--resume', resume.path, ...(resume.planHash === undefined ? [] : ['--resume-plan', resume.planHash])];
 
 export const testArgv = (
   plan: RunPlan,
@@ -39,10 +50,15 @@ export const testArgv = (
   device: Device,
 ): string[] => [...torchrun(plan.gpus), 'test', ...common(files, job, device), '--checkpoint', files.checkpoint];
 
+export type StallSeconds = RecoveryPolicy['stallSeconds'];
+
 /** The supervisor holds the job's lock and stops the whole tree; what follows `--` is the program it runs. */
-export const superviseArgv = (job: JobFolder, attempt: number, fence: number, program: string[]): string[] => [
+export const superviseArgv = (job: JobFolder, fence: number, stall: StallSeconds, program: string[]): string[] => [
   ...['-m', 'everswin_trainer', 'supervise', '--job-dir', job.dir],
-  ...['--attempt', String(attempt), '--fence', String(fence), '--grace-seconds', String(trainerGraceSeconds)],
+  // On disk an attempt is counted by its fence, which grows over all runs of the workflow in this folder.
+  ...['--attempt', String(fence), '--fence', String(fence), '--grace-seconds', String(trainerGraceSeconds)],
+  ...['--stall-seconds', `startup=${stall.startup}`, `step=${stall.step}`],
+  ...[`validation=${stall.validation}`, `saving=${stall.saving}`],
   '--',
   ...program,
 ];

@@ -8,7 +8,7 @@ import { CodedError } from './coded-error.ts';
 import { readJson } from './json-file.ts';
 import { isAlive, signalOwner } from './live-process.ts';
 import { logTail } from './log-tail.ts';
-import { superviseArgv } from './trainer-argv.ts';
+import { superviseArgv, type StallSeconds } from './trainer-argv.ts';
 
 /** How to start Python: the trainer's interpreter and all of its environment, nothing inherited from the worker. */
 export interface PythonCommand {
@@ -39,13 +39,13 @@ export async function startJob(
   job: JobFolder,
   python: PythonCommand,
   program: string[],
-  attempt: number,
   fence: number,
+  stall: StallSeconds,
 ): Promise<RunningJob> {
   await mkdir(job.dir, { recursive: true });
   const log = openSync(job.log, 'a', 0o600);
   // Not execa: whoever waits for a child's streams ties it to itself, and this one must outlive us.
-  const child = spawn(python.executable, superviseArgv(job, attempt, fence, [python.executable, ...program]), {
+  const child = spawn(python.executable, superviseArgv(job, fence, stall, [python.executable, ...program]), {
     detached: true,
     stdio: ['ignore', log, log],
     env: python.env,

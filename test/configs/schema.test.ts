@@ -23,7 +23,19 @@ const problemsOf = (change: object): string[] => {
 test('a short input is filled up with stated defaults', () => {
   expect(parseRunInput(valid)).toEqual({
     ok: true,
-    input: { ...valid, seed: 0, loaderWorkers: 2, logEverySteps: 50, checkpoint: { everyMinutes: 10, keepLast: 3 } },
+    input: {
+      ...valid,
+      seed: 0,
+      loaderWorkers: 2,
+      logEverySteps: 50,
+      checkpoint: { everyMinutes: 10, keepLast: 3 },
+      recovery: {
+        diverged: { backCheckpoints: 2, learningRateFactor: 0.5, fp32: false, tries: 2 },
+        outOfMemory: { accumulate: true },
+        mayChange: [],
+        stallSeconds: { startup: 900, step: 60, validation: 1800, saving: 600 },
+      },
+    },
   });
 });
 

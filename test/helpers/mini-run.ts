@@ -4,10 +4,16 @@ import { hostname, tmpdir } from 'node:os';
 import type { ActivityDependencies } from '../../activities/dependencies.ts';
 import { localStore } from '../../activities/lib/artifact-store.ts';
 import { isAlive } from '../../activities/lib/live-process.ts';
-import { testArgv } from '../../activities/lib/trainer-argv.ts';
+import { resumeArgv } from '../../activities/lib/trainer-argv.ts';
 import { findLiveJob } from '../../activities/lib/trainer-process.ts';
 import { runFolder } from '../../configs/paths.ts';
-import type { FetchedDataset, FetchedWeights, RunPlan } from '../../configs/schema.ts';
+import {
+  RecoveryPolicy,
+  type FetchedDataset,
+  type FetchedWeights,
+  type Orders,
+  type RunPlan,
+} from '../../configs/schema.ts';
 import { projectRoot, python, recipesFolder } from './project.ts';
 
 const hash = (digit: string) => digit.repeat(64);
@@ -28,6 +34,7 @@ export const miniPlan: RunPlan = {
   loaderWorkers: 0,
   logEverySteps: 1,
   checkpoint: { everyMinutes: 10, keepLast: 3 },
+  recovery: RecoveryPolicy.parse({}),
   versions: { everswin: '0.0.0', trainerLock: hash('e') },
   references: [],
 };
@@ -39,6 +46,16 @@ export const miniWeights: FetchedWeights = {
   bytes: 1,
   reused: true,
   parameters: 0,
+};
+
+/** What a workflow orders that nobody has asked for anything. */
+export const miniOrders: Orders = {
+  v: 1,
+  epochs: miniPlan.epochs,
+  checkpointNow: 0,
+  learningRateFactor: 1,
+  fp32: false,
+  accumulate: 1,
 };
 
 export interface MiniRun {
@@ -60,10 +77,13 @@ export async function createMiniRun(...switches: string[]): Promise<MiniRun> {
     programs: {
       train: (_plan, files, job) => [
         ...['-m', 'everswin_trainer', 'mini', '--plan', files.plan, '--job-dir', job.dir],
-        ...(files.resume === undefined ? [] : ['--resume', files.resume]),
+        ...resumeArgv(files.resume),
         ...switches,
       ],
-      test: testArgv,
+      test: (_plan, files, job) => [
+        ...['-m', 'everswin_trainer', 'mini-test', '--plan', files.plan, '--job-dir', job.dir],
+        ...['--checkpoint', files.checkpoint],
+      ],
     },
     device: 'cpu',
     store: localStore(`${home}/store`),

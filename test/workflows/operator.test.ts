@@ -9,6 +9,7 @@ import { progressSignalName } from '../../configs/names.ts';
 import { Orders, RunStatus, type Attempt, type Progress } from '../../configs/schema.ts';
 import { startRun } from '../../infra/start-run.ts';
 import type { trainDetector } from '../../workflows/index.ts';
+import { checkpointNowUpdate, extendEpochsUpdate, pauseUpdate } from '../../workflows/operator.ts';
 import { aFailure, anAttempt, freshInput, withWorkers } from '../helpers/workflow-env.ts';
 
 type Handle = WorkflowHandle<typeof trainDetector>;
@@ -53,7 +54,7 @@ const finish = ({ attempt }: TrainingRequest): Promise<Attempt> => Promise.resol
 test('pause saves, frees the GPUs and says how long that took; resume goes on', async () => {
   await whileTraining(async (handle) => {
     await sleep(300);
-    const safe = await handle.executeUpdate<{ iteration: number; seconds: number }>('pause');
+    const safe = await handle.executeUpdate(pauseUpdate);
     expect(safe.iteration).toBe(42);
     expect(safe.seconds).toBeGreaterThan(0.25);
     const paused = await statusOf(handle);
@@ -73,7 +74,8 @@ test('pause saves, frees the GPUs and says how long that took; resume goes on', 
 
 test('updates that make no sense are refused with the reason', async () => {
   await whileTraining(async (handle) => {
-    const refused = (name: string, ...args: unknown[]) => refusalOf(handle.executeUpdate(name, { args }));
+    const refused = (name: string, epochs?: unknown) =>
+      refusalOf(handle.executeUpdate(name, { args: epochs === undefined ? [] : [epochs] } as { args: [unknown] }));
     expect(await refused('resume')).toContain('not paused');
     expect(await refused('stopAfterEpoch', 99)).toContain('ends after epoch 3 anyway');
     expect(await refused('stopAfterEpoch', 'soon')).toContain('whole number');
@@ -85,7 +87,7 @@ test('another length is an order to the running trainer, and the schedule is sta
   await whileTraining(async (handle) => {
     await handle.executeUpdate('stopAfterEpoch', { args: [2] });
     expect(Orders.parse(await handle.query('orders')).epochs).toBe(2);
-    const extended = await handle.executeUpdate<{ schedule: string }, [number]>('extendEpochs', { args: [5] });
+    const extended = await handle.executeUpdate(extendEpochsUpdate, { args: [5] });
     expect(extended.schedule).toContain('epochs 3 to 5');
     expect(Orders.parse(await handle.query('orders')).epochs).toBe(5);
   });
@@ -94,7 +96,7 @@ test('another length is an order to the running trainer, and the schedule is sta
 test('checkpointNow answers when the checkpoint is there', async () => {
   await whileTraining(async (handle) => {
     let answered = false;
-    const update = handle.executeUpdate<{ checkpoint: string }>('checkpointNow').finally(() => (answered = true));
+    const update = handle.executeUpdate(checkpointNowUpdate).finally(() => (answered = true));
     while (Orders.parse(await handle.query('orders')).checkpointNow === 0) await sleep(50);
     await sleep(500);
     expect(answered).toBe(false);
@@ -132,7 +134,8 @@ test('what the decision changed reaches the next attempt', async () => {
   const requests: TrainingRequest[] = [];
   const runTraining = (request: TrainingRequest) => {
     requests.push(request);
-    const diverged = { ending: 'crashed', failure: aFailure('step-back'), checkpoints: [30, 20], fence: 5 } as const;
+    const failure = aFailure('step-back');
+    const diverged: Partial<Attempt> = { ending: 'crashed', failure, checkpoints: [30, 20], fence: 5 };
     return Promise.resolve(anAttempt({ attempt: request.attempt, ...(request.attempt === 1 ? diverged : {}) }));
   };
   await withWorkers({ runTraining }, async (client) => {

@@ -100,6 +100,7 @@ const markKinds: Record<TimelineEvent['kind'], Mark['kind'] | null> = {
   resumed: 'go',
   adopted: 'go',
   crashed: 'stop',
+  hung: 'stop',
   'worker-lost': 'stop',
   'process-died': 'stop',
   preempted: 'stop',

@@ -62,7 +62,7 @@ svg text { fill: var(--soft); font-size: 10.5px; font-variant-numeric: tabular-n
 .what { min-width: 12rem; overflow-wrap: anywhere; }
 .kind, .whole { white-space: nowrap; }
 .kind::before { content: ''; display: inline-block; width: 0.5em; height: 0.5em; margin-right: 0.5em; border-radius: 50%; background: var(--soft); }
-.kind.crashed::before, .kind.worker-lost::before, .kind.process-died::before, .kind.preempted::before { background: var(--stop); }
+.kind.crashed::before, .kind.hung::before, .kind.worker-lost::before, .kind.process-died::before, .kind.preempted::before { background: var(--stop); }
 .kind.resumed::before, .kind.adopted::before, .kind.finished::before, .kind.tested::before { background: var(--go); }
 .facts { display: grid; grid-template-columns: minmax(7rem, 11rem) 1fr; gap: 0.3rem 1rem; margin: 0; font-size: 0.875rem; font-variant-numeric: tabular-nums; }
 .facts dt { color: var(--soft); }

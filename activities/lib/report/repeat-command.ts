@@ -22,6 +22,7 @@ const restoreInput = (plan: RunPlan): RunInput => ({
   loaderWorkers: plan.loaderWorkers,
   logEverySteps: plan.logEverySteps,
   checkpoint: plan.checkpoint,
+  recovery: plan.recovery,
 });
 
 /** JSON for single quotes: quotes, backticks and angle brackets inside strings are written as JSON's own escapes. */

@@ -41,6 +41,7 @@ export const kindNames: Record<TimelineEvent['kind'], string> = {
   resumed: 'Resumed',
   adopted: 'Adopted',
   crashed: 'Crashed',
+  hung: 'Hung',
   'worker-lost': 'Worker lost',
   'process-died': 'Process died',
   preempted: 'Preempted',
@@ -51,6 +52,7 @@ export const kindNames: Record<TimelineEvent['kind'], string> = {
 export const endingNames: Record<Attempt['ending'], string> = {
   finished: 'finished',
   crashed: 'crashed',
+  hung: 'hung',
   preempted: 'preempted',
   'worker-lost': 'worker lost',
 };
@@ -59,6 +61,8 @@ export const nextNames: Record<Decision['next'], string> = {
   test: 'test',
   again: 'train again',
   adopt: 'adopt the trainer',
+  'wait-for-space': 'wait for space',
+  pause: 'pause',
   stop: 'stop',
 };
 

@@ -36,7 +36,7 @@ export function countRepeatedSteps(events: readonly TrainerEvent[]): number {
   return repeated;
 }
 
-/** The curves of the run that counts: of an iteration done twice, the later value. */
+/** Of an iteration done twice, the later value. */
 export function collectCurves(events: readonly TrainerEvent[]): Report['curves'] {
   const loss = new Map<number, Report['curves']['loss'][number]>();
   const ap = new Map<number, Report['curves']['ap'][number]>();

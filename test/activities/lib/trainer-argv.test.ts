@@ -15,9 +15,11 @@ test('training runs one rank per GPU through torchrun, without restarts of its o
   );
 });
 
-test('a checkpoint to resume from is named by its path', () => {
-  const argv = trainArgv(miniPlan, { ...files, weights: '/w.pth', resume: '/c/e001.pth' }, job, 'cpu');
-  expect(argv.slice(-2)).toEqual(['--resume', '/c/e001.pth']);
+test('a checkpoint to resume from is named by its path, and by its plan if that is another one', () => {
+  const argv = (planHash: string | undefined) =>
+    trainArgv(miniPlan, { ...files, weights: '/w.pth', resume: { path: '/c/e001.pth', planHash } }, job, 'cpu');
+  expect(argv(undefined).slice(-2)).toEqual(['--resume', '/c/e001.pth']);
+  expect(argv('abc').slice(-4)).toEqual(['--resume', '/c/e001.pth', '--resume-plan', 'abc']);
 });
 
 test('a path with blanks and quotes stays one argument: nothing goes through a shell', () => {
@@ -25,9 +27,10 @@ test('a path with blanks and quotes stays one argument: nothing goes through a s
   expect(testArgv(miniPlan, { ...files, data: odd, checkpoint: '/c.pth' }, job, 'cpu')).toContain(odd);
 });
 
-test('the supervisor gets the attempt, the fence and a grace longer than torchrun’s 30 seconds', () => {
-  const argv = superviseArgv(job, 3, 7, ['python', '-m', 'x']);
+test('the supervisor gets the fence, a grace longer than torchrun’s 30 seconds, and when a phase hangs', () => {
+  const argv = superviseArgv(job, 7, miniPlan.recovery.stallSeconds, ['python', '-m', 'x']);
   expect(argv.join(' ')).toBe(
-    '-m everswin_trainer supervise --job-dir /runs/demo/train --attempt 3 --fence 7 --grace-seconds 45 -- python -m x',
+    '-m everswin_trainer supervise --job-dir /runs/demo/train --attempt 7 --fence 7 --grace-seconds 45 ' +
+      '--stall-seconds startup=900 step=60 validation=1800 saving=600 -- python -m x',
   );
 });

@@ -1,4 +1,5 @@
-import type { Report, RunPlan } from '../../../../configs/schema.ts';
+import { buildLedger } from '../../../../configs/ledger.ts';
+import type { Failure, Report, RunPlan } from '../../../../configs/schema.ts';
 import { sampleAttempt, samplePlan, sampleReport } from '../../../fixtures/sample-report.ts';
 
 /** Closes a script, an attribute, a comment, a table cell, a code span and a CDATA section, and turns the text around. */
@@ -14,6 +15,21 @@ const plan: RunPlan = {
   versions: { everswin: hostile, trainerLock: hostile },
 };
 
+const failure: Failure = {
+  ...{ class: hostile, reaction: 'retry', tries: 3 },
+  ...{ evidence: hostile, meaning: hostile, nextStep: hostile },
+};
+const attempts = [
+  sampleAttempt({
+    ending: 'crashed',
+    resumedFrom: hostile,
+    cause: hostile,
+    failure,
+    quarantined: [{ file: hostile, why: hostile }],
+    logTail: [hostile, hostile],
+  }),
+];
+
 /** A report in which every free text is hostile. */
 export const hostileReport = (): Report => {
   const { metrics } = sampleReport();
@@ -25,8 +41,9 @@ export const hostileReport = (): Report => {
     metrics: { ...metrics, checkpoint: hostile, checkpointSha256: hostile },
     references: [{ label: hostile, source: hostile, bbox: {}, segm: {} }],
     timeline: [{ at: 1, kind: 'crashed', what: `${hostile}\n${hostile}`, iteration: 50 }],
-    attempts: [sampleAttempt({ ending: 'crashed', resumedFrom: hostile, cause: hostile, logTail: [hostile, hostile] })],
-    decisions: [{ at: 1, attempt: 1, next: 'again', why: hostile }],
+    attempts,
+    decisions: [{ at: 1, attempt: 1, next: 'again', why: hostile, change: hostile }],
+    ledger: buildLedger(attempts, 0),
     warnings: [hostile],
     environment: { [hostile]: hostile },
   });

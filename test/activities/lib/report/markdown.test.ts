@@ -60,6 +60,13 @@ test('it says the same in short', () => {
     | 2 | resumed from e012-i186900.pth | 186,900 | 401,000 | worker lost | 1 d 08 h | No heartbeat for 2 minutes |
     | 3 | adopted the running trainer | 401,260 | 532,296 | finished | 20 h 01 min |  |
 
+    Goodput 99.8 %: 3 d 09 h of steps that lasted in 3 d 09 h meant for training; 4 min 46 s of steps were lost. Not counted: validation (0.0 s).
+
+    | time | class | cause | noticed after | steps lost | stepping again after |
+    | --: | --- | --- | --: | --: | --: |
+    | 1 d 04:39:36 | killed | Rank 2 (pid 41877) was killed by SIGKILL: the kernel ended it for lack of memory | 3.0 s | 520 | – |
+    | 2 d 13:25:25 | worker-lost | No heartbeat for 2 minutes | – | 0 | – |
+
     | time | event | what | iteration |
     | --: | --- | --- | --: |
     | 0:01:35 | Started | 36 epochs of 14,786 steps on 4 × cuda | 0 |
@@ -91,7 +98,7 @@ test('every row of a table has as many cells as its head, whatever the texts hol
       .trimEnd()
       .split('\n\n')
       .filter((block) => block.startsWith('|'));
-    expect(tables).toHaveLength(5);
+    expect(tables).toHaveLength(6);
     for (const table of tables) expect(new Set(table.split('\n').map(countCells)).size).toBe(1);
   }
 });

@@ -26,6 +26,7 @@ test('the command starts the same run with the same input', () => {
     loaderWorkers: 2,
     logEverySteps: 50,
     checkpoint: { everyMinutes: 10, keepLast: 3 },
+    recovery: samplePlan.recovery,
   });
 });
 
