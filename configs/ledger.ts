@@ -12,7 +12,7 @@ export function buildLedger(attempts: readonly Attempt[], pausedSeconds: number)
   const meantSeconds = wallSeconds - evaluationSeconds - pausedSeconds;
   return {
     interruptions: attempts.flatMap((attempt, index) =>
-      attempt.ending === 'finished' ? [] : [describeInterruption(attempt, attempts[index + 1])],
+      attempt.ending === 'finished' ? [] : [describeInterruption(attempt, attempts.slice(index + 1))],
     ),
     productiveSeconds,
     lostSeconds: steppingSeconds - productiveSeconds,
@@ -23,21 +23,22 @@ export function buildLedger(attempts: readonly Attempt[], pausedSeconds: number)
   };
 }
 
-function describeInterruption(attempt: Attempt, next: Attempt | undefined): Interruption {
-  const { trainerEndedAt, endedAt, ending, failure, cause } = attempt;
+function describeInterruption(attempt: Attempt, later: readonly Attempt[]): Interruption {
+  const { trainerEndedAt, endedAt, ending, failure, cause, toIteration } = attempt;
   const at = trainerEndedAt ?? endedAt;
-  const firstStepAt = next?.adopted === true ? null : (next?.firstStepAt ?? null);
+  // Whoever lost its worker can say nothing of its trainer; the attempt that adopted that trainer does.
+  const trainer = later.find((one) => one.ending !== 'worker-lost');
+  const adopted = ending === 'worker-lost' && trainer?.adopted === true;
+  const firstStepAt = adopted ? null : (trainer?.firstStepAt ?? null);
+  const again = trainer?.fromIteration ?? toIteration;
   return {
     at,
     attempt: attempt.attempt,
     cause: cause?.split('\n', 1)[0] ?? ending,
     class: failure?.class ?? ending,
     detectionSeconds: trainerEndedAt === null ? null : Math.max(0, endedAt - trainerEndedAt),
-    stepsLost: next?.adopted === true ? 0 : countLostSteps(attempt, next),
+    // Those that the next trainer had to do again.
+    stepsLost: adopted || toIteration === null || again === null ? 0 : Math.max(0, toIteration - again),
     recoverySeconds: firstStepAt === null ? null : Math.max(0, firstStepAt - at),
   };
 }
-
-/** Steps done by the one attempt that the next one had to do again. */
-const countLostSteps = ({ toIteration }: Attempt, next: Attempt | undefined): number =>
-  toIteration === null || next?.fromIteration == null ? 0 : Math.max(0, toIteration - next.fromIteration);

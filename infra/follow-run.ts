@@ -36,10 +36,17 @@ export async function readStatus(handle: WorkflowHandle<typeof trainDetector>): 
     const live = beats
       .map((payload) => Progress.safeParse(defaultPayloadConverter.fromPayload(payload)).data)
       .find((progress) => progress !== undefined);
-    return live === undefined ? status : { ...status, progress: live };
+    return { ...status, progress: newer(status.progress, live ?? null) };
   } catch {
     return undefined; // no server or no control worker for the moment: the next poll asks again
   }
+}
+
+/** A heartbeat may be younger than the last signal, or older. */
+function newer(told: Progress | null, live: Progress | null): Progress | null {
+  if (told === null || live === null) return told ?? live;
+  const ahead = live.attempt - told.attempt || live.iteration - told.iteration;
+  return ahead > 0 ? live : told;
 }
 
 async function waitForResult(handle: WorkflowHandle<typeof trainDetector>) {

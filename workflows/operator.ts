@@ -136,7 +136,9 @@ export class Operator {
   }
 
   private async checkpointNow(): Promise<{ checkpoint: string | null }> {
-    const { checkpointNow } = this.order({ checkpointNow: this.current.checkpointNow + 1 });
+    // Above all orders that were carried out in this folder, by an earlier run of the workflow too.
+    const newest = Math.max(this.current.checkpointNow, this.board.checkpointNow);
+    const { checkpointNow } = this.order({ checkpointNow: newest + 1 });
     // A training that ends or is paused in the meantime has saved, too.
     await condition(() => this.board.checkpointNow >= checkpointNow || this.trainingOver || this.paused);
     return { checkpoint: this.board.newestCheckpoint };

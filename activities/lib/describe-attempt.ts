@@ -95,7 +95,7 @@ async function explainFailure(watched: WatchedAttempt): Promise<{ cause: string;
   const kept = await keepLogEnd(job, running.owner.fence, lines);
   const foreign = failure.reaction === 'lighter-batch' ? await listForeignGpuProcesses(python, running.owner.pid) : [];
   const others = foreign.length === 0 ? '' : ` Also on the GPU: ${foreign.join(', ')}.`;
-  return { cause: `${explainEnding(ending) ?? ''}${others} Log: ${kept ?? job.log}`, failure };
+  return { cause: `${explainEnding(ending) ?? ''}${others}\nLog: ${kept ?? job.log}`, failure };
 }
 
 function explainEnding(ending: JobEnding): string | null {

@@ -1,8 +1,10 @@
-import { mkdir, rename } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import type { JobFolder } from '../../configs/paths.ts';
 import type { Quarantined } from '../../configs/schema.ts';
 import { systemErrorCode } from './coded-error.ts';
 import { syncFolder, writeFileWhole } from './whole-file.ts';
+
+const keptFiles = 3;
 
 /**
  * Takes a checkpoint out of use without losing it. The manifest goes first, since without it the file does not exist;
@@ -16,8 +18,17 @@ export async function quarantine(job: JobFolder, name: string, why: string): Pro
     await moveIfThere(`${job.checkpoints}/${moved}`, `${job.quarantine}/${moved}`);
     await syncFolder(job.checkpoints);
   }
+  await prune(job.quarantine);
   await syncFolder(job.quarantine);
   return { file, why };
+}
+
+/** Manifests and reasons tell what happened; of the files, a gigabyte each, only the newest are kept to be looked at. */
+async function prune(folder: string): Promise<void> {
+  const paths = (await readdir(folder)).filter((name) => name.endsWith('.pth')).map((name) => `${folder}/${name}`);
+  const dated = await Promise.all(paths.map(async (path) => ({ path, at: (await stat(path)).ctimeMs })));
+  const old = dated.sort((a, b) => b.at - a.at).slice(keptFiles);
+  for (const { path } of old) await rm(path, { force: true });
 }
 
 /** Best effort: on a full disk a damaged checkpoint must still go out of the way. */

@@ -35,6 +35,26 @@ test('a lost worker whose trainer is adopted costs no step', () => {
   expect(interruption).toMatchObject({ stepsLost: 0, recoverySeconds: null, class: 'worker-lost' });
 });
 
+test('a crash is followed by the trainer that a lost worker started and the next one adopted', () => {
+  const lost = anAttempt({
+    attempt: 2,
+    ending: 'worker-lost',
+    fromIteration: null,
+    trainerEndedAt: null,
+    endedAt: 170,
+  });
+  const adopting = { ...finished, attempt: 3, adopted: true };
+  const interruptions = buildLedger(
+    [crashed, lost, { ...lost, attempt: 3 }, { ...adopting, attempt: 4 }],
+    0,
+  ).interruptions;
+  expect(interruptions).toMatchObject([
+    { attempt: 1, stepsLost: 10, recoverySeconds: 6 },
+    { attempt: 2, stepsLost: 0, recoverySeconds: null },
+    { attempt: 3, stepsLost: 0, recoverySeconds: null },
+  ]);
+});
+
 test('nothing is known before the first attempt ended', () => {
   expect(buildLedger([], 0)).toMatchObject({ interruptions: [], goodput: null, wallSeconds: 0 });
 });
