@@ -1,7 +1,7 @@
 /** What follows after an attempt: pure, so that history explains every decision. The table is in docs/architecture.md. */
 import type { Attempt, Failure, Orders } from '../configs/schema.ts';
 import { repairOutOfMemory, stepBack, useOlderCheckpoint } from './repairs.ts';
-import { again, stop, type Situation, type Verdict } from './verdict.ts';
+import { again, madeProgress, stop, type Situation, type Verdict } from './verdict.ts';
 
 const longestWaitSeconds = 60;
 
@@ -62,7 +62,7 @@ function afterFailure(newest: Attempt, situation: Situation): Verdict {
     case 'step-back':
       return stepBack(newest, situation);
     case 'lighter-batch':
-      return repairOutOfMemory(count, situation);
+      return repairOutOfMemory(situation);
     case 'wait-for-space':
       if (count >= tries) return stop('DiskFull', `${name}, ${count} times in a row without a new checkpoint`);
       return { ...again('the disk is full: waiting until there is space again'), next: 'wait-for-space', waitSeconds };
@@ -88,9 +88,6 @@ const backOff = (count: number): number => (count < 2 ? 0 : Math.min(longestWait
 
 /** Trailing attempts of these endings that wrote no new checkpoint. Others neither count nor reset, unless they wrote one. */
 function countWithoutProgress(attempts: readonly Attempt[], endings: Attempt['ending'][]): number {
-  const progressed = attempts.findLastIndex(
-    ({ checkpointIteration, fromIteration }) =>
-      checkpointIteration !== null && fromIteration !== null && checkpointIteration > fromIteration,
-  );
+  const progressed = attempts.findLastIndex(madeProgress);
   return attempts.slice(progressed + 1).filter(({ ending }) => endings.includes(ending)).length;
 }

@@ -1,6 +1,6 @@
 /** Reactions to a failure that change something; each change is the plan's own and is recorded. Pure. */
 import type { Attempt } from '../configs/schema.ts';
-import { again, stop, type Situation, type Verdict } from './verdict.ts';
+import { again, madeProgress, stop, type Situation, type Verdict } from './verdict.ts';
 
 /** After NaN or Inf: the newest checkpoints may already carry the cause, so back to one before them, more carefully. */
 export function stepBack(newest: Attempt, { attempts, plan, orders }: Situation): Verdict {
@@ -20,8 +20,8 @@ export function stepBack(newest: Attempt, { attempts, plan, orders }: Situation)
 }
 
 /** Out of GPU memory: crowded images come and go, so once more as it was; then the same batch in smaller parts. */
-export function repairOutOfMemory(count: number, { plan: { recovery, batchPerGpu }, orders }: Situation): Verdict {
-  if (count <= 1) return again('out of GPU memory: once more as it was');
+export function repairOutOfMemory({ attempts, plan: { recovery, batchPerGpu }, orders }: Situation): Verdict {
+  if (countOutOfMemory(attempts) === 1) return again('out of GPU memory: once more as it was');
   const accumulate = orders.accumulate * 2;
   if (!recovery.outOfMemory.accumulate)
     return stop('OutOfGpuMemory', 'out of GPU memory twice; the plan has no fallback');
@@ -32,6 +32,17 @@ export function repairOutOfMemory(count: number, { plan: { recovery, batchPerGpu
     change: `each batch of ${batchPerGpu} in ${accumulate} parts, whose gradients add up to the same step`,
     orders: { ...orders, accumulate },
   };
+}
+
+/** In a row, back to the last one that had written a checkpoint before it ran out. */
+function countOutOfMemory(attempts: readonly Attempt[]): number {
+  let count = 0;
+  for (const attempt of [...attempts].reverse()) {
+    if (attempt.failure?.reaction !== 'lighter-batch') break;
+    count += 1;
+    if (madeProgress(attempt)) break;
+  }
+  return count;
 }
 
 /** The newest checkpoint is whole by its hash and still cannot be read: it was written like that. */

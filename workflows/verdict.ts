@@ -25,3 +25,7 @@ export interface Verdict extends Pick<Decision, 'next' | 'why' | 'change'> {
 export const again = (why: string): Verdict => ({ next: 'again', why, change: null, waitSeconds: 0 });
 
 export const stop = (code: ErrorCode, why: string): Verdict => ({ ...again(why), next: 'stop', code });
+
+/** It wrote a checkpoint beyond the one that it began with. */
+export const madeProgress = ({ checkpointIteration, fromIteration }: Attempt): boolean =>
+  checkpointIteration !== null && fromIteration !== null && checkpointIteration > fromIteration;

@@ -72,6 +72,8 @@ test('NaN before any checkpoint begins from the start', () => {
 test('out of memory: once more as it was, then in parts, and no smaller than one image', () => {
   expect(decide([outOfMemory()])).toMatchObject({ next: 'again', change: null });
   expect(decide([outOfMemory(), outOfMemory()]).orders?.accumulate).toBe(2);
+  expect(decide([outOfMemory(withCheckpoint), outOfMemory()]).orders?.accumulate).toBe(2);
+  expect(decide([outOfMemory(), outOfMemory(), outOfMemory(withCheckpoint)]).change).toBeNull();
   const smallest = { orders: { ...orders, accumulate: 4 } };
   expect(decide([outOfMemory(), outOfMemory()], smallest)).toMatchObject({ next: 'stop', code: 'OutOfGpuMemory' });
 });
