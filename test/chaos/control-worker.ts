@@ -1,0 +1,18 @@
+/** The control worker of the fault suite: `--subject mini|real`. */
+import { parseArgs } from 'node:util';
+import { createControlActivities } from '../../activities/index.ts';
+import { taskQueues } from '../../configs/names.ts';
+import { readEnv } from '../../workers/env.ts';
+import { runWorker } from '../../workers/run-worker.ts';
+import { findSubject } from './subject.ts';
+import { chaosDependencies } from './worker-dependencies.ts';
+
+const { values } = parseArgs({ options: { subject: { type: 'string', default: 'mini' } } });
+const subject = findSubject(values.subject);
+
+await runWorker('chaos-control', {
+  taskQueue: taskQueues.control,
+  // Made once by the stack: a worker that had to bundle would be away for seconds.
+  workflowBundle: { codePath: `${readEnv().EVERSWIN_HOME}/workflows.js` },
+  activities: { ...createControlActivities(chaosDependencies(subject)), ...subject.stubs },
+});

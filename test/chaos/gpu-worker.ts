@@ -1,0 +1,22 @@
+/** The GPU worker of the fault suite, as workers/gpu.ts is: `--subject mini|real`. */
+import { parseArgs } from 'node:util';
+import { createGpuActivities } from '../../activities/index.ts';
+import { reportLostWatchers } from '../../activities/report-lost-watchers.ts';
+import { taskQueues } from '../../configs/names.ts';
+import { runWorker } from '../../workers/run-worker.ts';
+import { findSubject } from './subject.ts';
+import { chaosDependencies } from './worker-dependencies.ts';
+
+const { values } = parseArgs({ options: { subject: { type: 'string', default: 'mini' } } });
+
+const dependencies = chaosDependencies(findSubject(values.subject));
+await runWorker(
+  'chaos-gpu',
+  {
+    taskQueue: taskQueues.gpu,
+    activities: createGpuActivities(dependencies),
+    maxConcurrentActivityTaskExecutions: 1,
+    maxHeartbeatThrottleInterval: '5 seconds',
+  },
+  (client) => reportLostWatchers(dependencies.home, client),
+);

@@ -1,0 +1,106 @@
+/**
+ * `npm run chaos -- --seed N --runs M`: runs that are killed at seeded moments, each judged against an undisturbed one.
+ * `--scenario soak`: one long training through a score of dead workers and servers.
+ */
+import '../helpers/quiet-runtime.ts';
+import { writeFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import { readMachine } from './machine.ts';
+import type { Reference } from './oracle.ts';
+import { planKills, planSoak, targets, type Kill, type Target } from './plan-of-kills.ts';
+import { runDisturbed, runUndisturbed, type RunResult } from './run.ts';
+import { startChaosStack } from './stack.ts';
+import { findSubject } from './subject.ts';
+import { describeRun, drawTable, summarize } from './table.ts';
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+    runs: { type: 'string', default: '20' },
+    /** Only the run of this number: repeats a failure. */
+    only: { type: 'string' },
+    target: { type: 'string', default: 'all' },
+    subject: { type: 'string', default: 'mini' },
+    ranks: { type: 'string', default: '1' },
+    kills: { type: 'string' },
+    json: { type: 'string' },
+    scenario: { type: 'string', default: 'runs' },
+  },
+});
+
+const { seed } = values;
+const isSoak = values.scenario === 'soak';
+const subject = findSubject(isSoak ? 'mini-long' : values.subject);
+const target = findTarget(values.target);
+const kills = readCount('kills', values.kills ?? (isSoak ? '20' : '1'));
+const ranks = readCount('ranks', values.ranks);
+const runs = isSoak ? 1 : readCount('runs', values.runs);
+const chosen =
+  values.only === undefined ? Array.from({ length: runs }, (_, index) => index + 1) : [Number(values.only)];
+
+console.log(
+  `seed ${seed}: ${chosen.length} runs of ${subject.name}, ${kills} kills each, target ${isSoak ? 'soak' : target}`,
+);
+const stack = await startChaosStack(subject);
+const results: RunResult[] = [];
+let reference: Reference | undefined;
+try {
+  // The first one warms everything up, and shows that two undisturbed runs do not differ themselves.
+  const first = isSoak ? undefined : await runUndisturbed({ stack, subject, ranks, name: 'warm-up' });
+  reference = await runUndisturbed({ stack, subject, ranks, name: 'undisturbed' });
+  if (first !== undefined) requireSame(first, reference);
+  console.log(`undisturbed: ${reference.seconds.toFixed(1)} s, ${reference.lineage.length} steps and validations`);
+  for (const run of chosen) {
+    const result = await runDisturbed({ stack, subject, ranks, name: `run-${run}` }, plan(run, reference), reference);
+    results.push(result);
+    console.log(describeRun(result));
+    if (result.complaints.length > 0) console.log(`       ${repeat(run)}`);
+  }
+} finally {
+  await conclude();
+}
+
+function plan(run: number, { seconds: expectedSeconds }: Reference): Kill[] {
+  if (isSoak) return planSoak(seed, kills);
+  const stepsPerEpoch = subject.stepsPerEpoch(ranks);
+  return planKills(seed, run, { target, kills, epochs: subject.epochs, stepsPerEpoch, expectedSeconds });
+}
+
+async function conclude(): Promise<void> {
+  const failed = results.filter(({ complaints }) => complaints.length > 0);
+  if (reference !== undefined) {
+    const summaries = summarize(results, reference);
+    console.log(drawTable(summaries));
+    const record = { v: 1, seed, command: repeat(), ...(await readMachine()), reference, summaries, results };
+    if (values.json !== undefined) await writeFile(values.json, JSON.stringify(record, null, 2));
+  }
+  const good = failed.length === 0 && results.length === chosen.length;
+  if (!good) {
+    const names = failed.map(({ name }) => name).join(', ');
+    console.log(`${failed.length} of ${chosen.length} runs failed: ${names}. Their folders are kept in ${stack.home}`);
+    process.exitCode = 1;
+  }
+  await stack.stop(!good);
+}
+
+function repeat(run?: number): string {
+  if (isSoak) return `npm run chaos -- --scenario soak --seed ${seed} --kills ${kills}`;
+  const which = run === undefined ? `--runs ${runs}` : `--only ${run}`;
+  return `npm run chaos -- --seed ${seed} ${which} --target ${target} --subject ${subject.name} --ranks ${ranks} --kills ${kills}`;
+}
+
+function requireSame(one: Reference, other: Reference): void {
+  const [first, second] = [one, other].map((reference) => JSON.stringify({ ...reference, seconds: 0 }));
+  if (first !== second) throw new Error(`two undisturbed runs differ:\n${first}\n${second}`);
+}
+
+function findTarget(text: string): Target | 'all' {
+  const found = targets.find((one) => one === text);
+  if (found !== undefined || text === 'all') return found ?? 'all';
+  throw new Error(`expected --target to be all or one of ${targets.join(', ')}, got ${text}`);
+}
+
+function readCount(option: string, text: string): number {
+  if (/^[1-9]\d*$/.test(text)) return Number(text);
+  throw new Error(`expected --${option} to be a whole number above 0, got ${text}`);
+}

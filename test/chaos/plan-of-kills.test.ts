@@ -1,0 +1,68 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { execa } from 'execa';
+import { superviseArgv } from '../../activities/lib/trainer-argv.ts';
+import { jobFolder } from '../../configs/paths.ts';
+import { miniPlan } from '../helpers/mini-run.ts';
+import { projectRoot, python } from '../helpers/project.ts';
+import { allPoints, planKills, targets } from './plan-of-kills.ts';
+
+const options = { target: 'all', kills: 3, expectedSeconds: 4, epochs: 4, stepsPerEpoch: 40 } as const;
+const manyPlans = Array.from({ length: 300 }, (_, run) => planKills('a seed', run, options));
+
+test('a plan follows from the seed and the number of the run', () => {
+  expect(planKills('a seed', 7, options)).toEqual(manyPlans[7]);
+  expect(planKills('another seed', 7, options)).not.toEqual(manyPlans[7]);
+});
+
+test('every target and every kind of moment occurs', () => {
+  const kills = manyPlans.flat();
+  expect(new Set(kills.map(({ target }) => target))).toEqual(new Set(targets));
+  const moments = new Set(
+    kills.map(({ moment }) => (moment.at === 'point' ? `${moment.job} ${moment.at}` : moment.at)),
+  );
+  expect(moments).toEqual(new Set(['time', 'change', 'train point', 'test point']));
+});
+
+test('of two kills in a row one leaves time for a checkpoint', () => {
+  for (const kills of manyPlans) {
+    kills.forEach(({ soon }, index) => expect(soon && (kills[index - 1]?.soon ?? true)).toBe(false));
+  }
+});
+
+describe('points', () => {
+  let home: string;
+  let passed: string[];
+
+  beforeAll(async () => {
+    home = await mkdtemp(`${tmpdir()}/everswin-points-`);
+    await mkdir(`${home}/chaos/run`, { recursive: true });
+    await writeFile(`${home}/chaos/run/passed`, '');
+    await writeFile(
+      `${home}/run.json`,
+      JSON.stringify({ ...miniPlan, checkpoint: { everyMinutes: 0.001, keepLast: 2 } }),
+    );
+    const common = ['--plan', `${home}/run.json`, '--job-dir'];
+    await supervised('train', ['mini', ...common, `${home}/run/train`]);
+    const checkpoint = `${home}/run/train/checkpoints/e003-i000030.pth`;
+    await supervised('test', ['mini-test', ...common, `${home}/run/test`, '--checkpoint', checkpoint]);
+    passed = (await readFile(`${home}/chaos/run/passed`, 'utf8')).split('\n');
+  });
+  afterAll(() => rm(home, { recursive: true, force: true }));
+
+  async function supervised(job: string, program: string[]): Promise<void> {
+    const argv = [python, '-m', 'everswin_trainer', ...program];
+    await execa(python, superviseArgv(jobFolder(`${home}/run/${job}`), 1, miniPlan.recovery.stallSeconds, argv), {
+      env: {
+        PYTHONPATH: `${projectRoot}/test/chaos/python:${projectRoot}/trainer`,
+        EVERSWIN_CHAOS_DIR: `${home}/chaos`,
+      },
+    });
+  }
+
+  test.each(allPoints)('an undisturbed run passes %s', (point) => {
+    const pattern = new RegExp(`^${point.replaceAll('.', '\\.').replaceAll('*', '.*')}$`);
+    expect(passed.some((line) => pattern.test(line))).toBe(true);
+  });
+});

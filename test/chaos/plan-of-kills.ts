@@ -1,0 +1,152 @@
+/** Who is killed, and when: all of it follows from (seed, number of the run). */
+import { Random } from './random.ts';
+
+export const targets = ['rank', 'supervisor', 'trainer', 'worker', 'server', 'machine'] as const;
+/** `trainer`: every process of the job at once. `machine`: trainer, both workers and the server at once. */
+export type Target = (typeof targets)[number];
+
+export type Job = 'train' | 'test';
+export type Scope = 'rank' | 'supervisor';
+export type WorkerName = 'gpu-worker' | 'control-worker';
+
+export type Moment =
+  /** So many seconds after the kill became due. */
+  | { at: 'time'; seconds: number }
+  /** Inside the trainer, at its nth such call: it stands still there while we kill (python/sitecustomize.py). */
+  | { at: 'point'; scope: Scope; job: Job; point: string; nth: number }
+  /** As soon as this file or folder of the run changes, seen from outside. */
+  | { at: 'change'; path: string };
+
+export interface Kill {
+  id: number;
+  target: Target;
+  /** Only where the target is `worker`. */
+  worker: WorkerName;
+  /** Of ranks: not the one that stands at the point, where there is another. */
+  otherRank: boolean;
+  /** Due at once after the kill before it, in the middle of recovery; else only after a new checkpoint. */
+  soon: boolean;
+  moment: Moment;
+}
+
+export interface KillOptions {
+  target: Target | 'all';
+  kills: number;
+  /** How long an undisturbed run takes. */
+  expectedSeconds: number;
+  epochs: number;
+  stepsPerEpoch: number;
+}
+
+export function planKills(seed: string, run: number, options: KillOptions): Kill[] {
+  const random = new Random(`${seed} ${run}`);
+  const kills: Kill[] = [];
+  for (let id = 1; id <= options.kills; id++) {
+    const target = options.target === 'all' ? random.pick(targets) : options.target;
+    const worker = random.pick(['gpu-worker', 'control-worker'] as const);
+    const otherRank = random.chance(0.5);
+    // Three crashes in a row without a new checkpoint end a run, and rightly so: never two hasty kills in a row.
+    const soon = id > 1 && kills.at(-1)?.soon === false && random.chance(0.25);
+    const moment = planMoment(random, target, options, id === options.kills);
+    kills.push({ id, target, worker, otherRank, soon, moment });
+  }
+  return kills;
+}
+
+/** One kill after the other of a worker or the server, every few seconds, whatever is going on. */
+export function planSoak(seed: string, kills: number): Kill[] {
+  const random = new Random(`${seed} soak`);
+  return Array.from({ length: kills }, (_, index) => ({
+    ...{ id: index + 1, target: random.pick(['worker', 'server'] as const), otherRank: false, soon: true },
+    worker: random.pick(['gpu-worker', 'control-worker'] as const),
+    moment: { at: 'time', seconds: random.between(1, 5) },
+  }));
+}
+
+/** What comes after training is left to the last kill: none could follow. */
+function planMoment(random: Random, target: Target, options: KillOptions, isLast: boolean): Moment {
+  const lottery = random.next();
+  if (lottery < 0.3) return { at: 'time', seconds: random.between(0, options.expectedSeconds / options.kills) };
+  if (lottery < 0.7 || !isLast) return pointOfTraining(random, target, options);
+  if (lottery < 0.85) return pointOfTest(random, target);
+  return { at: 'change', path: random.pick(hitsTrainer(target) ? changesWhileTrainerLives : changes) };
+}
+
+const hitsTrainer = (target: Target): boolean => target === 'rank' || target === 'supervisor' || target === 'trainer';
+
+interface Points {
+  scope: Scope;
+  points: string[];
+  /** So often is each of them passed, at most. */
+  passages: number;
+}
+
+function pointOfTraining(random: Random, target: Target, { kills, epochs, stepsPerEpoch }: KillOptions): Moment {
+  return pickPoint(random, target, 'train', [
+    { scope: 'rank', points: aroundCheckpoint, passages: (epochs + 2) / kills },
+    { scope: 'rank', points: aroundCheckpoint, passages: (epochs + 2) / kills },
+    { scope: 'rank', points: aroundRetention, passages: 2 },
+    { scope: 'rank', points: aroundSteps, passages: (epochs * stepsPerEpoch) / kills },
+    { scope: 'rank', points: aroundValidation, passages: epochs / kills },
+    { scope: 'rank', points: startAndEnd, passages: 1 },
+    { scope: 'supervisor', points: ofSupervisor, passages: 1 },
+  ]);
+}
+
+const pointOfTest = (random: Random, target: Target): Moment =>
+  pickPoint(random, target, 'test', [
+    { scope: 'rank', points: startAndEnd, passages: 1 },
+    { scope: 'rank', points: aroundMetrics, passages: 1 },
+    { scope: 'supervisor', points: ofSupervisor, passages: 1 },
+  ]);
+
+function pickPoint(random: Random, target: Target, job: Job, all: Points[]): Moment {
+  // While the supervisor begins or ends there is no rank.
+  const { scope, points, passages } = random.pick(all.filter((one) => target !== 'rank' || one.scope === 'rank'));
+  return { at: 'point', scope, job, point: random.pick(points), nth: random.count(Math.max(1, passages)) };
+}
+
+const aroundCheckpoint = [
+  ...['before:open:*.pth.part', 'after:open:*.pth.part', 'after:write:*.pth.part', 'before:fsync:*.pth.part'],
+  ...['after:fsync:*.pth.part', 'before:rename:*.pth', 'after:rename:*.pth', 'after:fsync:checkpoints'],
+  ...['after:open:.e*.json.part', 'after:write:.e*.json.part', 'before:rename:e*.json', 'after:rename:e*.json'],
+  ...['before:append:checkpoint', 'during:append:checkpoint', 'after:append:checkpoint'],
+];
+const aroundRetention = [
+  'before:unlink:e*.json',
+  'after:unlink:e*.json',
+  'before:unlink:e*.pth',
+  'after:unlink:e*.pth',
+];
+const aroundSteps = ['before:append:step', 'during:append:step', 'after:append:step'];
+const aroundValidation = [
+  ...['after:beat:validation', 'before:append:validation', 'during:append:validation', 'after:append:validation'],
+];
+const startAndEnd = [
+  ...['before:append:started', 'during:append:started', 'after:append:started'],
+  ...['before:append:ended', 'during:append:ended', 'after:append:ended'],
+];
+const ofSupervisor = [
+  ...['after:open:.owner.json.part', 'before:rename:owner.json', 'after:rename:owner.json'],
+  ...['after:open:.exit.json.part', 'before:rename:exit.json', 'after:rename:exit.json'],
+];
+const aroundMetrics = [
+  ...['before:append:tested', 'after:append:tested', 'after:open:.metrics.json.part', 'before:rename:metrics.json'],
+  'after:rename:metrics.json',
+];
+
+/** Every point that a plan may name: `scope job point`. */
+export const allPoints = [
+  ...[...aroundCheckpoint, ...aroundRetention, ...aroundSteps, ...aroundValidation, ...startAndEnd].map(
+    (point) => `rank train ${point}`,
+  ),
+  ...[...startAndEnd, ...aroundMetrics].map((point) => `rank test ${point}`),
+  ...ofSupervisor.flatMap((point) => [`supervisor train ${point}`, `supervisor test ${point}`]),
+];
+
+const changesWhileTrainerLives = ['train/owner.json', 'train/beats', 'test/owner.json', 'test/beats'];
+const changes = [
+  ...['plan.json', 'train/fences', 'train/owner.json', 'train/exit.json'],
+  ...['test/fences', 'test/owner.json', 'test/exit.json', 'test/metrics.json'],
+  ...['report', 'report/report.json', 'report/index.html'],
+];

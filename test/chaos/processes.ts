@@ -1,0 +1,50 @@
+/** Processes as /proc shows them. Our own reading: the code under test has another. */
+import { readFileSync, readdirSync } from 'node:fs';
+
+export interface Process {
+  pid: number;
+  parent: number;
+  state: string;
+  startTicks: number;
+  environment: ReadonlyMap<string, string>;
+  argv: string[];
+}
+
+/** Living processes whose environment has this variable, and this value of it. */
+export const findMarked = (name: string, value: string): Process[] =>
+  readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry))
+    .map((entry) => readProcess(Number(entry)))
+    .filter((process) => process !== undefined)
+    .filter(({ environment }) => environment.get(name) === value);
+
+/** Undefined for a process that is gone or a zombie: it has no environment any more. */
+export function readProcess(pid: number): Process | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    const [state = '', parent = ''] = fields;
+    if (state === 'Z' || state === 'X') return undefined;
+    const environment = new Map(readList(pid, 'environ').map(splitOnce));
+    return {
+      pid,
+      parent: Number(parent),
+      state,
+      startTicks: Number(fields[19]),
+      environment,
+      argv: readList(pid, 'cmdline'),
+    };
+  } catch {
+    return undefined; // it ended while we looked, or is another user's
+  }
+}
+
+const readList = (pid: number, name: string): string[] =>
+  readFileSync(`/proc/${pid}/${name}`, 'utf8')
+    .split('\0')
+    .filter((one) => one !== '');
+
+function splitOnce(setting: string): [string, string] {
+  const at = setting.indexOf('=');
+  return [setting.slice(0, at), setting.slice(at + 1)];
+}

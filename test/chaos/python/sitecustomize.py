@@ -1,0 +1,169 @@
+"""Freezes a process of the trainer at a chosen point of its work, so that the fault suite can kill there. Tests only.
+
+Python imports this by itself wherever it stands on PYTHONPATH. It wakes up in our ranks and supervisors alone, never in
+torchrun's launcher, and wraps what they touch the disk with. The harness writes `armed.json`:
+
+    {"id": 3, "scope": "rank", "job": "train", "point": "before:rename:*.pth", "nth": 2}
+
+The process then stops, all threads of it, before or after (or, for appends, in the middle of) the nth such call since
+it was armed, and leaves `reached-3.json`, once: the next attempt passes the same point unharmed. Whom to kill is the
+harness's business; whoever is to live on gets SIGCONT. A file `passed` in the same folder, where there is one, gets a
+line for each point passed.
+"""
+
+import builtins
+import fnmatch
+import io
+import json
+import os
+import re
+import signal
+import sys
+import threading
+import time
+
+RANK_COMMANDS = {"mini", "mini-test", "train", "test"}
+EVENT_TYPE = re.compile(rb'"type":"(\w+)"')
+
+real_open, real_write, real_pwrite, real_fsync = builtins.open, os.write, os.pwrite, os.fsync
+real_rename, real_unlink = os.rename, os.unlink
+
+
+class Points:
+    """The point that is armed for this process, if any."""
+
+    def __init__(self, folder: str, scope: str, job: str) -> None:
+        self.folder, self.scope, self.job = folder, scope, job
+        self.version: tuple[int, int] | None = None
+        self.armed: dict | None = None
+        self.lock = threading.Lock()
+        self.passed = 0
+        self.trace: int | None = None
+        if os.path.exists(f"{folder}/passed"):
+            self.trace = os.open(f"{folder}/passed", os.O_WRONLY | os.O_APPEND)
+
+    def at(self, when: str, operation: str, subject: str) -> None:
+        """Called at each point; stops the process if it is the armed one."""
+        if self.trace is not None:
+            real_write(self.trace, f"{self.scope} {self.job} {when}:{operation}:{subject}\n".encode())
+        if self.matches(when, operation, subject):
+            with self.lock:
+                self.passed += 1
+                reached = self.passed == self.armed["nth"]
+            if reached:
+                self.stop()
+
+    def will_stop_at(self, when: str, operation: str, subject: str) -> bool:
+        return self.matches(when, operation, subject) and self.passed + 1 == self.armed["nth"]
+
+    def matches(self, when: str, operation: str, subject: str) -> bool:
+        self.look()
+        if self.armed is None:
+            return False
+        wanted_when, wanted_operation, pattern = self.armed["point"].split(":")
+        return (wanted_when, wanted_operation) == (when, operation) and fnmatch.fnmatchcase(subject, pattern)
+
+    def look(self) -> None:
+        path = f"{self.folder}/armed.json"
+        try:
+            found = os.stat(path)
+        except OSError:
+            return
+        version = found.st_mtime_ns, found.st_ino
+        if version == self.version:
+            return
+        with real_open(path, "rb") as stream:
+            armed = json.load(stream)
+        self.version, self.passed = version, 0
+        self.armed = armed if (armed["scope"], armed["job"]) == (self.scope, self.job) else None
+
+    def stop(self) -> None:
+        """To this thread, so that it goes no further; the kernel then stops the others, too."""
+        text = json.dumps({"pid": os.getpid(), "at": time.time()}).encode()
+        try:
+            descriptor = os.open(f"{self.folder}/reached-{self.armed['id']}.json", os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+        except FileExistsError:
+            return
+        real_write(descriptor, text)
+        os.close(descriptor)
+        signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
+
+
+class WatchedWriter(io.BufferedWriter):
+    """A temporary file; what was written before a point is on disk there."""
+
+    points: Points
+    subject: str
+
+    def write(self, data) -> int:
+        self.points.at("before", "write", self.subject)
+        written = super().write(data)
+        if self.points.will_stop_at("after", "write", self.subject):
+            self.flush()
+        self.points.at("after", "write", self.subject)
+        return written
+
+
+def install(points: Points) -> None:
+    def watched_open(file, mode="r", *rest, **named):
+        if mode != "wb" or not str(file).endswith(".part"):
+            return real_open(file, mode, *rest, **named)
+        name = os.path.basename(file)
+        points.at("before", "open", name)
+        stream = WatchedWriter(io.FileIO(file, "wb"))
+        stream.points, stream.subject = points, name
+        points.at("after", "open", name)
+        return stream
+
+    def around(operation, real, subject_of):
+        def call(*arguments, **named):
+            subject = subject_of(*arguments)
+            points.at("before", operation, subject)
+            result = real(*arguments, **named)
+            points.at("after", operation, subject)
+            return result
+
+        return call
+
+    def watched_write(descriptor, data):
+        kind = EVENT_TYPE.search(bytes(data[:200]))
+        if kind is None or name_of(descriptor) != "progress.jsonl":
+            return real_write(descriptor, data)
+        subject = kind[1].decode()
+        points.at("before", "append", subject)
+        half = len(data) // 2 if points.will_stop_at("during", "append", subject) else 0
+        written = real_write(descriptor, data[:half]) if half else 0
+        points.at("during", "append", subject)
+        written += real_write(descriptor, data[half:])
+        points.at("after", "append", subject)
+        return written
+
+    builtins.open = watched_open
+    os.write = watched_write
+    os.fsync = around("fsync", real_fsync, name_of)
+    os.pwrite = around("beat", real_pwrite, lambda descriptor, data, offset: data.split()[1].decode())
+    os.rename = around("rename", real_rename, lambda source, target: os.path.basename(target))
+    os.unlink = around("unlink", real_unlink, lambda path, **named: os.path.basename(path))
+
+
+def name_of(descriptor: int) -> str:
+    return os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}"))
+
+
+def find_points() -> Points | None:
+    """Those of this process; None for one that is not ours to disturb."""
+    folder, argv = os.environ.get("EVERSWIN_CHAOS_DIR"), sys.orig_argv
+    if not folder or "-m" not in argv:
+        return None
+    module, command = [*argv[argv.index("-m") + 1 :], "", ""][:2]
+    if module != "everswin_trainer" or "--job-dir" not in argv:
+        return None
+    scope = "supervisor" if command == "supervise" else "rank" if command in RANK_COMMANDS else None
+    if scope is None:
+        return None
+    run, job = os.path.split(os.path.normpath(argv[argv.index("--job-dir") + 1]))
+    return Points(f"{folder}/{os.path.basename(run)}", scope, job)
+
+
+if found := find_points():
+    install(found)

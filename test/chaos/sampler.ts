@@ -1,0 +1,45 @@
+import { findMarked } from './processes.ts';
+import { readProcess } from './processes.ts';
+
+const everyMs = 100;
+
+export interface Samples {
+  taken: number;
+  /** What must never be seen: programs of two attempts alive at once in one job. */
+  violations: string[];
+}
+
+/**
+ * Looks ten times a second whether one trainer at most works in each of these jobs. A scan of /proc takes a while, in which
+ * one may die and the next one start; so of two that a scan shows, the older one is looked at once more: whoever lives
+ * after the newer one was seen lived beside it.
+ */
+export function sampleTrainers(jobDirs: string[]): { stop: () => Samples } {
+  const samples: Samples = { taken: 0, violations: [] };
+  const look = () => {
+    samples.taken++;
+    for (const jobDir of jobDirs) {
+      const violation = findTwoTrainers(jobDir);
+      if (violation !== undefined) samples.violations.push(violation);
+    }
+  };
+  const timer = setInterval(look, everyMs);
+  return {
+    stop: () => {
+      clearInterval(timer);
+      return samples;
+    },
+  };
+}
+
+function findTwoTrainers(jobDir: string): string | undefined {
+  const seen = findMarked('EVERSWIN_JOB', jobDir);
+  const newest = Math.max(...seen.map(fenceOf));
+  const older = seen.filter((process) => fenceOf(process) < newest);
+  const still = older.filter(({ pid, startTicks }) => readProcess(pid)?.startTicks === startTicks);
+  if (still.length === 0) return undefined;
+  return `${jobDir}: fence ${newest} runs beside ${still.map((one) => `pid ${one.pid} of fence ${fenceOf(one)}`).join(', ')}`;
+}
+
+const fenceOf = ({ environment }: { environment: ReadonlyMap<string, string> }): number =>
+  Number(environment.get('EVERSWIN_FENCE'));

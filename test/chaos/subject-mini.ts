@@ -1,0 +1,66 @@
+/** The stand-in trainer: two seconds, and a final state that can be compared byte for byte. */
+import { createHash } from 'node:crypto';
+import { RunInput, type RunPlan } from '../../configs/schema.ts';
+import { resumeArgv, type TrainerPrograms } from '../../activities/lib/trainer-argv.ts';
+import { miniDataset, miniPlan, miniWeights } from '../helpers/mini-run.ts';
+import { hashFile } from './job-record.ts';
+import type { Subject } from './subject.ts';
+
+interface Size {
+  epochs: number;
+  stepSeconds: number;
+  saveEverySeconds: number;
+  deadlineSeconds: number;
+}
+
+const stepsPerEpoch = 40;
+const keepLast = 3;
+
+/** Two seconds of training, with about two checkpoints in an epoch. */
+export const mini = standIn('mini', { epochs: 4, stepSeconds: 0.01, saveEverySeconds: 0.24, deadlineSeconds: 120 });
+
+/** Two minutes: outlives a score of workers and servers. */
+export const miniLong = standIn('mini-long', {
+  ...{ epochs: 60, stepSeconds: 0.05, saveEverySeconds: 3, deadlineSeconds: 500 },
+});
+
+function standIn(name: Subject['name'], { epochs, stepSeconds, saveEverySeconds, deadlineSeconds }: Size): Subject {
+  return {
+    ...{ name, epochs, keepLast, deadlineSeconds },
+    stepsPerEpoch: () => stepsPerEpoch,
+    input: (runName) =>
+      RunInput.parse({
+        ...{ version: 1, name: runName, recipe: 'mini', dataset: 'none', weights: { backbone: 'none' } },
+        ...{ epochs, gpus: 1, batchPerGpu: 1, seed: 7, loaderWorkers: 0, logEverySteps: 1 },
+        checkpoint: { everyMinutes: saveEverySeconds / 60, keepLast },
+      }),
+    prepare: () => Promise.resolve(),
+    dependencies: (production) => ({ ...production, programs: programsOf(stepSeconds) }),
+    stubs: {
+      resolvePlan: (input) => Promise.resolve(planOf(input)),
+      fetchDataset: () => Promise.resolve(miniDataset),
+      fetchWeights: () => Promise.resolve(miniWeights),
+    },
+    hashState: (path) => Promise.resolve(hashFile(path) ?? 'missing'),
+  };
+}
+
+const programsOf = (stepSeconds: number): TrainerPrograms => ({
+  train: (_plan, files, job) => [
+    ...['-m', 'everswin_trainer', 'mini', '--plan', files.plan, '--job-dir', job.dir],
+    ...resumeArgv(files.resume),
+    ...['--steps-per-epoch', String(stepsPerEpoch), '--step-seconds', String(stepSeconds)],
+    ...['--validation-seconds', '0.1', '--checkpoint-bytes', '65536'],
+  ],
+  test: (_plan, files, job) => [
+    ...['-m', 'everswin_trainer', 'mini-test', '--plan', files.plan, '--job-dir', job.dir],
+    ...['--checkpoint', files.checkpoint, '--seconds', '0.3'],
+  ],
+});
+
+function planOf(input: RunInput): RunPlan {
+  const { name: runId, epochs, seed, logEverySteps, checkpoint, recovery } = input;
+  // All that differs between runs of this suite is their name.
+  const planHash = createHash('sha256').update('chaos').digest('hex');
+  return { ...miniPlan, runId, planHash, epochs, seed, logEverySteps, checkpoint, recovery };
+}

@@ -1,0 +1,56 @@
+/** Real MMDetection as small as it goes: the demo's recipe on a dozen of its images, two epochs, half a minute. */
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { execa } from 'execa';
+import { homeFolders } from '../../configs/paths.ts';
+import { Catalog, RunInput } from '../../configs/schema.ts';
+import { ensureMiniCoco } from '../../infra/stack/mini-coco.ts';
+import { projectRoot, python } from '../helpers/project.ts';
+import { hashFile } from './job-record.ts';
+import type { Subject } from './subject.ts';
+
+const epochs = 2;
+const trainImages = 12;
+const validationImages = 4;
+const keepLast = 2;
+const annotations = 'annotations_trainval2017.zip';
+const scripts = `${import.meta.dirname}/python`;
+const catalogOf = (home: string) => `${home}/catalog.json`;
+
+export const real: Subject = {
+  ...{ name: 'real', epochs, keepLast, deadlineSeconds: 300 },
+  stepsPerEpoch: (ranks) => trainImages / ranks,
+  input: (name, ranks) =>
+    RunInput.parse({
+      ...{ version: 1, name, recipe: 'cascade-mask-rcnn_swin-demo', dataset: 'mini-coco' },
+      ...{ weights: { backbone: 'swin-mini-imagenet1k' }, epochs, gpus: ranks, batchPerGpu: 1 },
+      ...{ loaderWorkers: ranks - 1, logEverySteps: 1 },
+      // A second: a few checkpoints in an epoch.
+      checkpoint: { everyMinutes: 0.017, keepLast },
+    }),
+  prepare: async (home) => {
+    await ensureMiniCoco(home, () => undefined);
+    const { demoFiles } = homeFolders(home);
+    await execa(python, [
+      `${scripts}/shrink_coco.py`,
+      `${demoFiles}/${annotations}`,
+      `${trainImages}`,
+      `${validationImages}`,
+    ]);
+    writeFileSync(catalogOf(home), JSON.stringify(catalogWith(`${demoFiles}/${annotations}`)));
+  },
+  dependencies: (production) => ({
+    ...production,
+    catalog: Catalog.parse(JSON.parse(readFileSync(catalogOf(production.home), 'utf8'))),
+  }),
+  stubs: {},
+  hashState: async (path) => (await execa(python, [`${scripts}/hash_state.py`, path])).stdout,
+};
+
+/** The project's catalog, with our annotations in place of the demo's. */
+function catalogWith(path: string): Catalog {
+  const catalog = Catalog.parse(JSON.parse(readFileSync(`${projectRoot}/configs/catalog.json`, 'utf8')));
+  for (const archive of catalog.datasets['mini-coco']?.archives ?? []) {
+    if (archive.file === annotations) Object.assign(archive, { bytes: statSync(path).size, sha256: hashFile(path) });
+  }
+  return catalog;
+}

@@ -1,0 +1,105 @@
+/** What a command prints: a line for each run, and a table by target in the end. */
+import type { Reference } from './oracle.ts';
+import type { Kill } from './plan-of-kills.ts';
+import type { RunResult } from './run.ts';
+
+export function describeRun({ name, seconds, kills, blows, costs, stepsRepeated, complaints }: RunResult): string {
+  const hits = blows.map(({ kill }, index) => {
+    const { stepsLost = null, recoverySeconds = null } = costs[index] ?? {};
+    const cost = recoverySeconds === null ? '' : ` -${stepsLost} steps, ${recoverySeconds.toFixed(1)} s`;
+    return `${describeKill(kill)}${cost}`;
+  });
+  const missed = kills.length - blows.length;
+  return [
+    `${complaints.length === 0 ? 'ok    ' : 'FAILED'} ${name} ${seconds.toFixed(1)} s, ${stepsRepeated} steps repeated`,
+    [...hits, ...(missed > 0 ? [`${missed} came too late`] : [])].join('; '),
+    ...complaints.map((complaint) => `\n       ${complaint}`),
+  ].join('  ');
+}
+
+export function describeKill({ target, worker, moment }: Kill): string {
+  const who = target === 'worker' ? worker : target;
+  switch (moment.at) {
+    case 'time':
+      return `${who} after ${moment.seconds.toFixed(2)} s`;
+    case 'change':
+      return `${who} at ${moment.path}`;
+    case 'point':
+      return `${who} at ${moment.job} ${moment.point} #${moment.nth}`;
+    default:
+      return moment satisfies never;
+  }
+}
+
+export interface TargetSummary {
+  target: string;
+  kills: number;
+  runs: number;
+  passed: number;
+  stepsLost: { mean: number | null; most: number | null };
+  recoverySeconds: { p50: number | null; p95: number | null; most: number | null };
+  /** Of whole runs, beyond the undisturbed one's time. */
+  extraSeconds: { p50: number | null; p95: number | null };
+}
+
+/** A run counts for each target that it was hit at. */
+export function summarize(results: RunResult[], reference: Reference): TargetSummary[] {
+  const hitBy = (target: string) => results.filter(({ blows }) => blows.some(({ kill }) => kill.target === target));
+  const found = [...new Set(results.flatMap(({ blows }) => blows.map(({ kill }) => kill.target)))].sort();
+  const summary = (target: string, runs: RunResult[], counts: (kill: Kill) => boolean): TargetSummary => {
+    const hits = runs.flatMap(({ blows, costs }) =>
+      blows.flatMap(({ kill }, index) => (counts(kill) ? [costs[index]] : [])),
+    );
+    const lost = sorted(hits.map((cost) => cost?.stepsLost));
+    const recovery = sorted(hits.map((cost) => cost?.recoverySeconds));
+    const extra = sorted(runs.map(({ seconds }) => seconds - reference.seconds));
+    return {
+      target,
+      kills: hits.length,
+      runs: runs.length,
+      passed: runs.filter(({ complaints }) => complaints.length === 0).length,
+      stepsLost: { mean: mean(lost), most: lost.at(-1) ?? null },
+      recoverySeconds: { p50: quantile(recovery, 0.5), p95: quantile(recovery, 0.95), most: recovery.at(-1) ?? null },
+      extraSeconds: { p50: quantile(extra, 0.5), p95: quantile(extra, 0.95) },
+    };
+  };
+  return [
+    ...found.map((target) => summary(target, hitBy(target), (kill) => kill.target === target)),
+    summary('together', results, () => true),
+  ];
+}
+
+export function drawTable(summaries: TargetSummary[]): string {
+  const head = [
+    'target',
+    'kills',
+    'runs',
+    'passed',
+    'steps lost',
+    '(most)',
+    'recovery p50',
+    'p95',
+    'most',
+    'extra p50',
+    'p95',
+  ];
+  const rows = summaries.map(({ target, kills, runs, passed, stepsLost, recoverySeconds: r, extraSeconds: e }) => [
+    ...[target, String(kills), String(runs), String(passed)],
+    ...[stepsLost.mean, stepsLost.most, r.p50, r.p95, r.most, e.p50, e.p95].map((one) => one?.toFixed(1) ?? '-'),
+  ]);
+  const widths = head.map((title, column) =>
+    Math.max(...[head, ...rows].map((row) => row[column]?.length ?? 0), title.length),
+  );
+  const draw = (row: string[]) => row.map((cell, column) => cell.padStart(widths[column] ?? 0)).join('  ');
+  return [head, ...rows].map(draw).join('\n');
+}
+
+const sorted = (values: (number | null | undefined)[]): number[] =>
+  values.filter((value) => typeof value === 'number').sort((a, b) => a - b);
+
+const mean = (values: number[]): number | null =>
+  values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** The nearest rank: a value that was measured. */
+const quantile = (values: number[], share: number): number | null =>
+  values[Math.max(0, Math.ceil(share * values.length) - 1)] ?? null;

@@ -1,0 +1,26 @@
+/** The processes of one job, told apart by what they were started with. */
+import { findMarked, type Process } from './processes.ts';
+
+/** Everything that a supervisor of this job started, whoever its parent is by now. */
+export const listProgram = (jobDir: string): Process[] => findMarked('EVERSWIN_JOB', jobDir);
+
+/** Ranks only: neither torchrun's launcher nor the loader workers, which are forked from a rank. */
+export function listRanks(jobDir: string): Process[] {
+  const ranks = listProgram(jobDir).filter(({ argv }) => rankCommands.has(commandOf(argv)));
+  const pids = new Set(ranks.map(({ pid }) => pid));
+  return ranks.filter(({ parent }) => !pids.has(parent));
+}
+
+/** One, as a rule; a second one may be about to find the job locked. */
+export const listSupervisors = (chaosDir: string, jobDir: string): Process[] =>
+  findMarked('EVERSWIN_CHAOS_DIR', chaosDir).filter(
+    ({ argv }) => commandOf(argv) === 'supervise' && argv[argv.indexOf('--job-dir') + 1] === jobDir,
+  );
+
+const rankCommands = new Set(['mini', 'mini-test', 'train', 'test']);
+
+/** The command of `python -m everswin_trainer COMMAND`; empty for anything else, torchrun among it. */
+function commandOf(argv: string[]): string {
+  const module = argv.indexOf('-m') + 1;
+  return argv[module] === 'everswin_trainer' ? (argv[module + 1] ?? '') : '';
+}
