@@ -6,11 +6,12 @@ import type { ActivityDependencies } from './dependencies.ts';
 import { followJob } from './follow-job.ts';
 import { whileFollowingOrders } from './follow-orders.ts';
 import { whileBeating } from './heartbeat.ts';
-import { describeAttempt, describeFullDisk } from './lib/describe-attempt.ts';
+import { describeAttempt, describeFailedStart } from './lib/describe-attempt.ts';
 import { isDiskFull } from './lib/disk-full.ts';
 import { takeFence } from './lib/fence.ts';
 import { ProgressReader, readProgress } from './lib/progress-reader.ts';
 import { applyEvent, initialState, isMilestone, type RunState } from './lib/run-state.ts';
+import { FailedStart } from './lib/trainer-process.ts';
 import { TrainingTime } from './lib/training-time.ts';
 import { adoptOrStartTrainer, type StartedTrainer, type TrainerStart } from './start-trainer.ts';
 
@@ -48,10 +49,10 @@ async function runAttempt(
   const job = folder.train;
   const startedAt = Date.now() / 1000;
   const time = new TrainingTime(since);
-  const started = await startOrFullDisk(dependencies, request);
-  if ('noSpace' in started) {
+  const started = await startOrSayWhyNot(dependencies, request);
+  if ('whyNot' in started) {
     for (const event of await readProgress(job.progress)) time.add(event);
-    return describeFullDisk({ folder, plan, attempt, startedAt, time: time.total() }, started.noSpace);
+    return describeFailedStart({ folder, plan, attempt, startedAt, time: time.total() }, started.whyNot);
   }
 
   const { fence, running, quarantined } = started;
@@ -76,16 +77,16 @@ async function runAttempt(
   return describeAttempt({ ...watched, time: time.total() });
 }
 
-/** A full disk is an ending like others: the workflow waits for space, and then tries again. */
-async function startOrFullDisk(
+/** A full disk, or a supervisor that is killed as it starts, is an ending like others: the workflow decides what follows. */
+async function startOrSayWhyNot(
   dependencies: ActivityDependencies,
   request: TrainingRequest,
-): Promise<(StartedTrainer & { fence: number }) | { noSpace: Error }> {
+): Promise<(StartedTrainer & { fence: number }) | { whyNot: Error }> {
   try {
     const fence = await takeFence(runFolder(dependencies.home, request.plan.runId).train);
     return { fence, ...(await adoptOrStartTrainer(dependencies, request, fence)) };
   } catch (error) {
-    if (isDiskFull(error)) return { noSpace: error };
+    if (isDiskFull(error) || error instanceof FailedStart) return { whyNot: error };
     throw error;
   }
 }

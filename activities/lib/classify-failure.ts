@@ -9,12 +9,15 @@
  */
 import type { Failure, FailureClass } from '../../configs/schema.ts';
 import { describeCrash } from './describe-crash.ts';
+import { isDiskFull } from './disk-full.ts';
 import { failureCatalogue, ownFailure } from './failure-catalogue.ts';
 import type { JobEnding } from './trainer-process.ts';
 
 const evidenceCharacters = 300;
 /** With less free than this, an ending without a word is one that could not write it. */
 const fullDiskBytes = 1024 * 1024;
+
+const fullDiskMessage = 'No space left on device';
 
 /** Killed ranks leave the others with a broken link; loaders die with their rank; a loss may be NaN once and recover. */
 const weakEvidence =
@@ -49,7 +52,14 @@ export function classifyFailure({ lines, ending, freeBytes }: FailedAttempt): Fa
   return describeFailure(entry, evidence);
 }
 
-export function describeFailure(entry: FailureClass, evidence: string): Failure {
+/** Of a supervisor that ended before it began; `lines` are the end of the log, where earlier attempts may stand too. */
+export function classifyFailedStart(error: Error, lines: readonly string[]): Failure {
+  const { message } = error;
+  const isFull = isDiskFull(error) || lines.at(-1)?.includes(fullDiskMessage) === true;
+  return describeFailure(ownFailure(isFull ? 'disk-full' : 'supervisor-killed'), message);
+}
+
+function describeFailure(entry: FailureClass, evidence: string): Failure {
   const { class: name, reaction, tries, meaning, nextStep } = entry;
   return { class: name, reaction, tries, evidence: cutEvidence(evidence), meaning, nextStep };
 }

@@ -2,14 +2,13 @@ import type { JobFolder, RunFolder } from '../../configs/paths.ts';
 import type { Attempt, Failure, Quarantined, RunPlan } from '../../configs/schema.ts';
 import { keepLogEnd, readAttemptLog } from './attempt-log.ts';
 import { listIterations } from './checkpoints.ts';
-import { classifyFailure, describeFailure } from './classify-failure.ts';
+import { classifyFailedStart, classifyFailure } from './classify-failure.ts';
 import { describeCrash } from './describe-crash.ts';
-import { ownFailure } from './failure-catalogue.ts';
 import { listForeignGpuProcesses } from './foreign-gpu-processes.ts';
 import { readDiskSpace } from './free-space.ts';
 import { logTail } from './log-tail.ts';
 import type { RunState } from './run-state.ts';
-import type { JobEnding, PythonCommand, RunningJob } from './trainer-process.ts';
+import { FailedStart, type JobEnding, type PythonCommand, type RunningJob } from './trainer-process.ts';
 import type { TimeSpent } from './training-time.ts';
 
 const tailLines = 20;
@@ -59,30 +58,19 @@ export async function describeAttempt(watched: WatchedAttempt): Promise<Attempt>
   };
 }
 
-/** An attempt whose trainer could not even be started, because there was no space for the files that it reads. */
-export async function describeFullDisk(
-  {
-    folder,
-    plan,
-    attempt,
-    startedAt,
-    time,
-  }: Pick<WatchedAttempt, 'folder' | 'plan' | 'attempt' | 'startedAt' | 'time'>,
+/** An attempt whose trainer never ran: no space for the files that it reads, or its supervisor was killed at once. */
+export async function describeFailedStart(
+  failed: Pick<WatchedAttempt, 'folder' | 'plan' | 'attempt' | 'startedAt' | 'time'>,
   error: Error,
 ): Promise<Attempt> {
+  const { folder, plan, attempt, startedAt, time } = failed;
   const checkpoints = await listIterations(folder, plan);
-  const cause = `The trainer could not be started: ${error.message}`;
+  const lines = error instanceof FailedStart ? error.lines : [];
   return {
-    ...{ attempt, fence: null, ending: 'crashed', adopted: false, resumedFrom: null, quarantined: [] },
-    ...{
-      fromIteration: null,
-      toIteration: null,
-      checkpointIteration: checkpoints[0] ?? null,
-      epoch: null,
-      checkpoints,
-    },
-    ...{ cause, failure: describeFailure(ownFailure('disk-full'), error.message), logTail: [] },
-    ...{ startedAt, firstStepAt: null, trainerEndedAt: null, endedAt: Date.now() / 1000, ...time },
+    ...{ attempt, fence: null, ending: 'crashed', adopted: false, resumedFrom: null, quarantined: [], checkpoints },
+    ...{ fromIteration: null, toIteration: null, checkpointIteration: checkpoints[0] ?? null, epoch: null },
+    ...{ cause: `The trainer could not be started: ${error.message}`, failure: classifyFailedStart(error, lines) },
+    ...{ logTail: lines, startedAt, firstStepAt: null, trainerEndedAt: null, endedAt: Date.now() / 1000, ...time },
   };
 }
 

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -33,7 +33,7 @@ export async function findLiveJob(job: JobFolder): Promise<RunningJob | undefine
 
 /**
  * Starts a supervisor that outlives this worker: own session, output to a file, never a pipe.
- * @throws CodedError TrainerMissing, TrainerLocked (another supervisor holds the job), Unexpected.
+ * @throws CodedError TrainerMissing, TrainerLocked (another supervisor holds the job); FailedStart.
  */
 export async function startJob(
   job: JobFolder,
@@ -60,7 +60,7 @@ export async function startJob(
     const owner = await readJson(job.owner, TrainerOwner);
     if (owner?.fence === fence) return { owner, adopted: false };
     if (failedStart !== undefined) throw failedStart;
-    if (child.exitCode !== null || child.signalCode !== null) throw await explainFailedStart(job, child.exitCode ?? -1);
+    if (child.exitCode !== null || child.signalCode !== null) throw await explainFailedStart(job, child);
     await sleep(50);
   }
 }
@@ -76,14 +76,21 @@ export async function jobEnding(job: JobFolder, owner: TrainerOwner): Promise<Jo
 /** Asks the supervisor to let the program save and to stop its whole tree; it ends by force itself when that takes too long. */
 export const requestStop = (owner: TrainerOwner): Promise<void> => signalOwner(owner, 'SIGTERM');
 
+/** The supervisor was gone before it could name itself: nothing was trained, and nobody wrote an exit.json. */
+export class FailedStart extends CodedError {
+  /** What the log said last. */
+  readonly lines: string[];
+
+  constructor(job: JobFolder, how: string, lines: string[]) {
+    super('TrainerCommandFailed', `The supervisor in ${job.dir} ended with ${how} before it started.`);
+    this.lines = lines;
+  }
+}
+
 const lockedExitCode = 75;
 
-async function explainFailedStart(job: JobFolder, code: number): Promise<CodedError> {
-  if (code === lockedExitCode)
+async function explainFailedStart(job: JobFolder, { exitCode, signalCode }: ChildProcess): Promise<CodedError> {
+  if (exitCode === lockedExitCode)
     return new CodedError('TrainerLocked', `Another trainer holds ${job.dir} (see its owner.json).`);
-  const tail = await logTail(job, 20);
-  return new CodedError(
-    'Unexpected',
-    `The supervisor in ${job.dir} ended with code ${code} before it started:\n${tail.join('\n')}`,
-  );
+  return new FailedStart(job, signalCode ?? `code ${exitCode}`, await logTail(job, 20));
 }

@@ -312,3 +312,16 @@ test.skipIf(!isRoot)('on a full disk the ending is a full disk, before and after
     await execa('umount', [home]);
   }
 });
+
+test.each([
+  ['kill -9 $$', 'supervisor-killed', 'SIGKILL'],
+  ['echo "OSError: [Errno 28] No space left on device" >&2; exit 1', 'disk-full', 'code 1'],
+])('a supervisor that dies as it starts (%s) is an ending like others: %s', async (script, name, how) => {
+  run = await createMiniRun();
+  const executable = `${run.dependencies.home}/python`;
+  await writeFile(executable, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  const python = { ...run.dependencies.python, executable };
+  const attempt = await start({ ...run, dependencies: { ...run.dependencies, python } }, 1);
+  expect(attempt).toMatchObject({ ending: 'crashed', fromIteration: null, failure: { class: name } });
+  expect(attempt.cause).toContain(how);
+});
