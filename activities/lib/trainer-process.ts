@@ -28,8 +28,16 @@ export type JobEnding = { exit: TrainerExit } | { supervisorLost: TrainerOwner }
 /** The job that already runs in this folder, if one lives. */
 export async function findLiveJob(job: JobFolder): Promise<RunningJob | undefined> {
   const owner = await readJson(job.owner, TrainerOwner);
-  return owner !== undefined && (await isAlive(owner)) ? { owner, adopted: true } : undefined;
+  if (owner === undefined || !(await isAlive(owner))) return undefined;
+  if (!(await hasSaidItsLast(job, owner))) return { owner, adopted: true };
+  // It wrote exit.json and is about to leave: who adopted it would take the old ending for a new one, who started a
+  // trainer beside it would find the lock taken.
+  while (await isAlive(owner)) await sleep(10);
+  return undefined;
 }
+
+const hasSaidItsLast = async (job: JobFolder, owner: TrainerOwner): Promise<boolean> =>
+  (await readJson(job.exit, TrainerExit))?.fence === owner.fence;
 
 /**
  * Starts a supervisor that outlives this worker: own session, output to a file, never a pipe.
