@@ -7,8 +7,10 @@ const folder = `${projectRoot}/test/histories`;
 const histories = (await readdir(folder)).filter((name) => name.endsWith('.json'));
 
 test.each(histories)('today’s workflow code replays %s', async (name) => {
-  const history: unknown = JSON.parse(await readFile(`${folder}/${name}`, 'utf8'));
-  await Worker.runReplayHistory({ workflowsPath: `${projectRoot}/workflows/index.ts` }, history);
+  const text = await readFile(`${folder}/${name}`, 'utf8');
+  const [, workflowId] = /"workflowId": "(train:[^"]+)"/.exec(text) ?? [];
+  const history: unknown = JSON.parse(text);
+  await Worker.runReplayHistory({ workflowsPath: `${projectRoot}/workflows/index.ts` }, history, workflowId);
 });
 
 test('there is a plain history and one with crashes', () => {
