@@ -1,15 +1,15 @@
 import type { Event } from './job-record.ts';
 import type { Blow } from './killer.ts';
 
-/** What one kill cost the training. Null where it did not hit a training. */
+/** What one kill cost the training. Null where that says nothing, as for the server. */
 export interface Cost {
   stepsLost: number | null;
-  /** From the kill to the next step that anybody did. */
+  /** From the kill to the next step; for a GPU worker, whose trainer went on, until somebody watched it again. */
   recoverySeconds: number | null;
 }
 
-export function describeCost({ at, job }: Blow, events: Event[]): Cost {
-  if (job !== 'train') return { stepsLost: null, recoverySeconds: null };
+export function describeCost({ at, job, watchedAgainSeconds }: Blow, events: Event[]): Cost {
+  if (job !== 'train') return { stepsLost: null, recoverySeconds: watchedAgainSeconds };
   const restart = events.findIndex(({ type, t }) => type === 'started' && t > at);
   if (restart < 0) return { stepsLost: null, recoverySeconds: null };
   const done = events.slice(0, restart).flatMap(({ type, iteration = 0 }) => (type === 'step' ? [iteration] : []));

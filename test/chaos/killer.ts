@@ -19,6 +19,8 @@ export interface Blow {
   job: Job | null;
   /** An acknowledged checkpoint that was not whole right after the blow. */
   damaged: string | null;
+  /** Of a killed GPU worker: until the next one watched the trainer. */
+  watchedAgainSeconds: number | null;
 }
 
 export interface Scene {
@@ -32,13 +34,17 @@ const pollMs = 5;
 /** Kill after kill until all are done or `over` is aborted: a moment that never came is not made up for. */
 export async function carryOut(kills: Kill[], scene: Scene, over: AbortSignal): Promise<Blow[]> {
   const blows: Blow[] = [];
+  const returns: Promise<void>[] = [];
   for (const kill of kills) {
     try {
       const before = blows.at(-1)?.at;
       if (before !== undefined && !kill.soon) await until(() => hasCheckpointSince(scene, before), over);
       const frozen = await waitForMoment(kill, scene, over);
       try {
-        blows.push(await strike(kill, scene, frozen, over));
+        const watcher = versionOf(scene.folder.train.watcher);
+        const blow = await strike(kill, scene, frozen, over);
+        blows.push(blow);
+        if (watcher !== 'absent') returns.push(noteReturn(blow, watcher, scene, over));
       } finally {
         if (frozen !== undefined && readProcess(frozen) !== undefined) process.kill(frozen, 'SIGCONT');
       }
@@ -47,7 +53,19 @@ export async function carryOut(kills: Kill[], scene: Scene, over: AbortSignal): 
       throw error;
     }
   }
+  await Promise.all(returns);
   return blows;
+}
+
+async function noteReturn(blow: Blow, watcher: string, { folder }: Scene, over: AbortSignal): Promise<void> {
+  if (!blow.victims.some(({ what }) => what === 'gpu-worker')) return;
+  const isNew = () => !['absent', watcher].includes(versionOf(folder.train.watcher));
+  try {
+    await until(isNew, over);
+    blow.watchedAgainSeconds = Date.now() / 1000 - blow.at;
+  } catch {
+    // Nobody needed to watch it any more.
+  }
 }
 
 /** @returns the process that stands still at the point, if the moment is one. */
@@ -98,7 +116,7 @@ async function strike(kill: Kill, scene: Scene, frozen: number | undefined, over
   for (const { pid } of victims) killOne(pid);
   const trainer = kill.target === 'machine' ? await killTrainer(scene) : undefined;
   return {
-    ...{ kill, at, damaged: findDamaged(scene) },
+    ...{ kill, at, damaged: findDamaged(scene), watchedAgainSeconds: null },
     victims: [...victims, ...(trainer?.victims ?? [])],
     job: trainer?.job ?? job,
   };

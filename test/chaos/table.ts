@@ -6,8 +6,9 @@ import type { RunResult } from './run.ts';
 export function describeRun({ name, seconds, kills, blows, costs, stepsRepeated, complaints }: RunResult): string {
   const hits = blows.map(({ kill }, index) => {
     const { stepsLost = null, recoverySeconds = null } = costs[index] ?? {};
-    const cost = recoverySeconds === null ? '' : ` -${stepsLost} steps, ${recoverySeconds.toFixed(1)} s`;
-    return `${describeKill(kill)}${cost}`;
+    const lost = stepsLost === null ? '' : `, ${stepsLost} steps lost`;
+    const recovery = recoverySeconds === null ? '' : `, back after ${recoverySeconds.toFixed(1)} s`;
+    return `${describeKill(kill)}${lost}${recovery}`;
   });
   const missed = kills.length - blows.length;
   return [
@@ -17,8 +18,9 @@ export function describeRun({ name, seconds, kills, blows, costs, stepsRepeated,
   ].join('  ');
 }
 
-export function describeKill({ target, worker, moment }: Kill): string {
-  const who = target === 'worker' ? worker : target;
+export function describeKill(kill: Kill): string {
+  const { moment } = kill;
+  const who = targetOf(kill);
   switch (moment.at) {
     case 'time':
       return `${who} after ${moment.seconds.toFixed(2)} s`;
@@ -42,10 +44,13 @@ export interface TargetSummary {
   extraSeconds: { p50: number | null; p95: number | null };
 }
 
+/** By process where it was one. */
+const targetOf = ({ target, worker }: Kill): string => (target === 'worker' ? worker : target);
+
 /** A run counts for each target that it was hit at. */
 export function summarize(results: RunResult[], reference: Reference): TargetSummary[] {
-  const hitBy = (target: string) => results.filter(({ blows }) => blows.some(({ kill }) => kill.target === target));
-  const found = [...new Set(results.flatMap(({ blows }) => blows.map(({ kill }) => kill.target)))].sort();
+  const hitBy = (target: string) => results.filter(({ blows }) => blows.some(({ kill }) => targetOf(kill) === target));
+  const found = [...new Set(results.flatMap(({ blows }) => blows.map(({ kill }) => targetOf(kill))))].sort();
   const summary = (target: string, runs: RunResult[], counts: (kill: Kill) => boolean): TargetSummary => {
     const hits = runs.flatMap(({ blows, costs }) =>
       blows.flatMap(({ kill }, index) => (counts(kill) ? [costs[index]] : [])),
@@ -64,7 +69,7 @@ export function summarize(results: RunResult[], reference: Reference): TargetSum
     };
   };
   return [
-    ...found.map((target) => summary(target, hitBy(target), (kill) => kill.target === target)),
+    ...found.map((target) => summary(target, hitBy(target), (kill) => targetOf(kill) === target)),
     summary('together', results, () => true),
   ];
 }

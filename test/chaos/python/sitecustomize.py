@@ -125,17 +125,21 @@ def install(points: Points) -> None:
 
         return call
 
+    appending = threading.Lock()
+
     def watched_write(descriptor, data):
         kind = EVENT_TYPE.search(bytes(data[:200]))
         if kind is None or name_of(descriptor) != "progress.jsonl":
             return real_write(descriptor, data)
         subject = kind[1].decode()
-        points.at("before", "append", subject)
-        half = len(data) // 2 if points.will_stop_at("during", "append", subject) else 0
-        written = real_write(descriptor, data[:half]) if half else 0
-        points.at("during", "append", subject)
-        written += real_write(descriptor, data[half:])
-        points.at("after", "append", subject)
+        # Really one write, which no other thread can fall into: so only the last line of a file can be torn.
+        with appending:
+            points.at("before", "append", subject)
+            half = len(data) // 2 if points.will_stop_at("during", "append", subject) else 0
+            written = real_write(descriptor, data[:half]) if half else 0
+            points.at("during", "append", subject)
+            written += real_write(descriptor, data[half:])
+            points.at("after", "append", subject)
         return written
 
     builtins.open = watched_open
