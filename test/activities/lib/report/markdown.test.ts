@@ -58,13 +58,13 @@ test('it says the same in short', () => {
     | --: | --- | --: | --: | --- | --: | --- |
     | 1 | from the beginning | 0 | 187,420 | crashed | 1 d 04 h | Rank 2 (pid 41877) was killed by SIGKILL: the kernel ended it for lack of memory |
     | 2 | resumed from e012-i186900.pth | 186,900 | 401,000 | worker lost | 1 d 08 h | No heartbeat for 2 minutes |
-    | 3 | adopted the running trainer | 401,260 | 532,296 | finished | 20 h 01 min |  |
+    | 3 | adopted the running trainer | 186,900 | 532,296 | finished | 20 h 01 min |  |
 
     Goodput 99.8 %: 3 d 09 h of steps that lasted in 3 d 09 h meant for training; 4 min 46 s of steps were lost. Not counted: validation (0.0 s).
 
     | time | class | cause | noticed after | steps lost | stepping again after |
     | --: | --- | --- | --: | --: | --: |
-    | 1 d 04:39:36 | killed | Rank 2 (pid 41877) was killed by SIGKILL: the kernel ended it for lack of memory | 3.0 s | 520 | – |
+    | 1 d 04:39:36 | killed | Rank 2 (pid 41877) was killed by SIGKILL: the kernel ended it for lack of memory | 3.0 s | 520 | 1 min 15 s |
     | 2 d 13:25:25 | worker-lost | No heartbeat for 2 minutes | – | 0 | – |
 
     | time | event | what | iteration |
@@ -74,7 +74,7 @@ test('it says the same in short', () => {
     | 1 d 04:40:50 | Resumed | From e012-i186900.pth | 186,900 |
     | 2 d 13:23:25 | Process died | gpu worker (pid 3120): SIGKILL; running again after 1.4 s | 401,000 |
     | 2 d 13:25:25 | Worker lost | No heartbeat for 2 minutes | 401,000 |
-    | 2 d 13:25:27 | Adopted | Attempt 3 found the trainer running; no step lost | 401,260 |
+    | 2 d 13:25:27 | Adopted | Attempt 3 found the trainer running; no step lost | 186,900 |
     | 3 d 09:27:04 | Finished | Attempt 3 | 532,296 |
     | 3 d 09:34:14 | Tested | 5,000 of 5,000 images | – |
 
