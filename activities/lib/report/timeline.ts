@@ -15,7 +15,7 @@ export function buildTimeline(
   const last = times.reduce((a, b) => Math.max(a, b), -Infinity);
   return [
     ...describeStarts(events),
-    ...attempts.filter((attempt) => attempt.adopted).map(describeAdoption),
+    ...attempts.filter((attempt) => attempt.adopted).map((attempt) => describeAdoption(attempt, events)),
     ...incidents.filter(({ at }) => at >= first && at <= last).map((incident) => describeIncident(incident, events)),
     ...attempts.map((attempt) => describeEnding(attempt, events)),
     ...describeTest(events),
@@ -64,11 +64,11 @@ const describeStarts = (events: readonly TrainerEvent[]): TimelineEvent[] =>
 const describeFirstStart = (start: EventOf<'started'>): string =>
   `${formatPlural(start.epochs, 'epoch')} of ${formatPlural(start.iterationsPerEpoch, 'step')} on ${start.worldSize} × ${start.device}`;
 
-const describeAdoption = (attempt: Attempt): TimelineEvent => ({
+const describeAdoption = (attempt: Attempt, events: readonly TrainerEvent[]): TimelineEvent => ({
   at: attempt.startedAt,
   kind: 'adopted',
   what: `Attempt ${attempt.attempt} found the trainer running; no step lost`,
-  iteration: attempt.fromIteration,
+  iteration: findIteration(events, attempt.startedAt),
 });
 
 const describeIncident = (incident: Incident, events: readonly TrainerEvent[]): TimelineEvent => ({

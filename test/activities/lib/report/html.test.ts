@@ -65,7 +65,7 @@ describe('the page', () => {
 
   test('counts times from the start of the run', () => {
     expect(textOf(page)).toContain('1 d 04:40:50 Resumed From e012-i186900.pth 186,900');
-    expect(textOf(page)).toContain('3 adopted the running trainer 401,260 532,296 finished 20 h 01 min');
+    expect(textOf(page)).toContain('3 adopted the running trainer 186,900 532,296 finished 20 h 01 min');
   });
 
   test('does not call a CPU a GPU', () => {

@@ -74,7 +74,7 @@ test('it says the same in short', () => {
     | 1 d 04:40:50 | Resumed | From e012-i186900.pth | 186,900 |
     | 2 d 13:23:25 | Process died | gpu worker (pid 3120): SIGKILL; running again after 1.4 s | 401,000 |
     | 2 d 13:25:25 | Worker lost | No heartbeat for 2 minutes | 401,000 |
-    | 2 d 13:25:27 | Adopted | Attempt 3 found the trainer running; no step lost | 186,900 |
+    | 2 d 13:25:27 | Adopted | Attempt 3 found the trainer running; no step lost | 401,200 |
     | 3 d 09:27:04 | Finished | Attempt 3 | 532,296 |
     | 3 d 09:34:14 | Tested | 5,000 of 5,000 images | – |
 

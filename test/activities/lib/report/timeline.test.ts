@@ -41,7 +41,7 @@ describe('the timeline', () => {
         "20 resumed 100: From e001-i100.pth",
         "21.8 process-died 150: gpu worker (pid 7): SIGKILL; running again after 1.3 s",
         "25 worker-lost 150: Attempt 2",
-        "26 adopted 180: Attempt 3 found the trainer running; no step lost",
+        "26 adopted 200: Attempt 3 found the trainer running; no step lost",
         "30 finished 200: Attempt 3",
         "33 tested null: 24 of 24 images",
       ]
