@@ -13,6 +13,7 @@ import {
   type RunPlan,
 } from '../configs/schema.ts';
 import type { ActivityDependencies } from './dependencies.ts';
+import { whileBeating } from './heartbeat.ts';
 import { readJson } from './lib/json-file.ts';
 import { readJsonLines } from './lib/json-lines.ts';
 import { keepLineage } from './lib/lineage.ts';
@@ -37,29 +38,38 @@ export interface ReportRequest {
 /** Gathers what the run left on disk, draws it three ways and stores it. The pages are pure functions of report.json. */
 export const createWriteReport =
   ({ home, store, versions }: ActivityDependencies) =>
-  async (request: ReportRequest): Promise<ReportRef> => {
-    const folder = runFolder(home, request.plan.runId);
-    const report = await gatherReport(home, request, versions);
-    await mkdir(folder.report, { recursive: true });
-    const files = {
-      'report.json': JSON.stringify(report, null, 2),
-      'report.md': renderMarkdown(report),
-      'index.html': renderHtml(report),
-    };
-    let uri = '';
-    for (const [name, content] of Object.entries(files)) {
-      const path = `${folder.report}/${name}`;
-      await writeFileWhole(path, content);
-      uri = await store.put(objectKeys.report(report.runId, name), path);
-    }
-    const page = `${folder.report}/index.html`;
-    const { bbox, segm } = report.metrics;
-    const bytes = Buffer.byteLength(files['index.html']);
-    const { verdict, stepsRepeated, ledger } = report;
-    const crashes = report.timeline.filter(({ kind }) => processDeaths.has(kind)).length;
-    const sha256 = await sha256OfFile(page);
-    return { uri, sha256, bytes, bbox, segm, verdict, crashes, stepsRepeated, goodput: ledger.goodput };
+  (request: ReportRequest): Promise<ReportRef> =>
+    whileBeating(
+      () => 'writing the report',
+      () => writeReport({ home, store, versions }, request),
+    );
+
+async function writeReport(
+  { home, store, versions }: Pick<ActivityDependencies, 'home' | 'store' | 'versions'>,
+  request: ReportRequest,
+): Promise<ReportRef> {
+  const folder = runFolder(home, request.plan.runId);
+  const report = await gatherReport(home, request, versions);
+  await mkdir(folder.report, { recursive: true });
+  const files = {
+    'report.json': JSON.stringify(report, null, 2),
+    'report.md': renderMarkdown(report),
+    'index.html': renderHtml(report),
   };
+  let uri = '';
+  for (const [name, content] of Object.entries(files)) {
+    const path = `${folder.report}/${name}`;
+    await writeFileWhole(path, content);
+    uri = await store.put(objectKeys.report(report.runId, name), path);
+  }
+  const page = `${folder.report}/index.html`;
+  const { bbox, segm } = report.metrics;
+  const bytes = Buffer.byteLength(files['index.html']);
+  const { verdict, stepsRepeated, ledger } = report;
+  const crashes = report.timeline.filter(({ kind }) => processDeaths.has(kind)).length;
+  const sha256 = await sha256OfFile(page);
+  return { uri, sha256, bytes, bbox, segm, verdict, crashes, stepsRepeated, goodput: ledger.goodput };
+}
 
 async function gatherReport(
   home: string,

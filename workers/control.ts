@@ -8,6 +8,4 @@ await runWorker('control', {
   taskQueue: taskQueues.control,
   workflowsPath: `${import.meta.dirname}/../workflows/index.ts`,
   activities: createControlActivities(gatherDependencies('cpu')),
-  // How long the server keeps a task for a worker that died: its successor waits as long for each run's next step.
-  stickyQueueScheduleToStartTimeout: '2 seconds',
 });

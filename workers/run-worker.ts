@@ -19,6 +19,8 @@ export async function runWorker(
       connection,
       namespace,
       identity: `${name}@${hostname()}:${process.pid}`,
+      // How long the server keeps a run's next step for a worker that died: its successor waits as long.
+      stickyQueueScheduleToStartTimeout: '2 seconds',
       ...options,
     });
     await beforeWork(new Client({ connection, namespace })).catch((error: unknown) => console.error(error));

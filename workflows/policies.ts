@@ -17,7 +17,7 @@ const cancellationType = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED;
 export const control = proxyActivities<Pick<ControlActivities, 'resolvePlan' | 'writeReport'>>({
   taskQueue: taskQueues.control,
   startToCloseTimeout: '15 minutes',
-  heartbeatTimeout: '30 seconds',
+  heartbeatTimeout: '10 seconds',
   retry: { ...retry, maximumInterval: '10 seconds', maximumAttempts: 5 },
 });
 

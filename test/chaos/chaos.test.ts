@@ -28,9 +28,9 @@ describe.each([
   test.each(runs)(
     'that is killed three times ends as if nobody had touched it (%i)',
     async (run) => {
-      const { epochs } = subject;
+      const { epochs, expectedSeconds } = subject;
       const stepsPerEpoch = subject.stepsPerEpoch(ranks);
-      const options = { target: 'all', kills, epochs, stepsPerEpoch, expectedSeconds: reference.seconds } as const;
+      const options = { target: 'all', kills, epochs, stepsPerEpoch, expectedSeconds } as const;
       const result = await runDisturbed(
         { stack, subject, ranks, name: `run-${run}` },
         planKills(seed, run, options),

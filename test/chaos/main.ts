@@ -5,6 +5,7 @@
 import '../helpers/quiet-runtime.ts';
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
+import { untilInterrupted } from '../../infra/until-interrupted.ts';
 import { readMachine } from './machine.ts';
 import type { Reference } from './oracle.ts';
 import { planKills, planSoak, targets, type Kill, type Target } from './plan-of-kills.ts';
@@ -44,26 +45,38 @@ console.log(
 const stack = await startChaosStack(subject);
 const results: RunResult[] = [];
 let reference: Reference | undefined;
+const interrupted = untilInterrupted().then(() => {
+  throw new Error('interrupted');
+});
 try {
+  await Promise.race([runAll(), interrupted]);
+} catch (error) {
+  console.error(error);
+} finally {
+  await conclude();
+}
+// A run that was interrupted would otherwise be waited for.
+process.exit();
+
+async function runAll(): Promise<void> {
   // The first one warms everything up, and shows that two undisturbed runs do not differ themselves.
   const first = isSoak ? undefined : await runUndisturbed({ stack, subject, ranks, name: 'warm-up' });
   reference = await runUndisturbed({ stack, subject, ranks, name: 'undisturbed' });
   if (first !== undefined) requireSame(first, reference);
   console.log(`undisturbed: ${reference.seconds.toFixed(1)} s, ${reference.lineage.length} steps and validations`);
   for (const run of chosen) {
-    const result = await runDisturbed({ stack, subject, ranks, name: `run-${run}` }, plan(run, reference), reference);
+    const result = await runDisturbed({ stack, subject, ranks, name: `run-${run}` }, plan(run), reference);
     results.push(result);
     console.log(describeRun(result));
     if (result.complaints.length > 0) console.log(`       ${repeat(run)}`);
   }
-} finally {
-  await conclude();
 }
 
-function plan(run: number, { seconds: expectedSeconds }: Reference): Kill[] {
+function plan(run: number): Kill[] {
   if (isSoak) return planSoak(seed, kills);
   const stepsPerEpoch = subject.stepsPerEpoch(ranks);
-  return planKills(seed, run, { target, kills, epochs: subject.epochs, stepsPerEpoch, expectedSeconds });
+  const { epochs, expectedSeconds } = subject;
+  return planKills(seed, run, { target, kills, epochs, stepsPerEpoch, expectedSeconds });
 }
 
 async function conclude(): Promise<void> {
@@ -74,13 +87,12 @@ async function conclude(): Promise<void> {
     const record = { v: 1, seed, command: repeat(), ...(await readMachine()), reference, summaries, results };
     if (values.json !== undefined) await writeFile(values.json, JSON.stringify(record, null, 2));
   }
-  const good = failed.length === 0 && results.length === chosen.length;
-  if (!good) {
+  if (failed.length > 0) {
     const names = failed.map(({ name }) => name).join(', ');
     console.log(`${failed.length} of ${chosen.length} runs failed: ${names}. Their folders are kept in ${stack.home}`);
-    process.exitCode = 1;
   }
-  await stack.stop(!good);
+  if (failed.length > 0 || results.length < chosen.length) process.exitCode = 1;
+  await stack.stop(failed.length > 0);
 }
 
 function repeat(run?: number): string {

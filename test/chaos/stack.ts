@@ -13,6 +13,7 @@ import { stackMarker } from '../../infra/stack/stack-file.ts';
 import { waitForServer } from '../../infra/stack/start-stack.ts';
 import { devServerArgv } from '../../infra/stack/temporal-cli.ts';
 import { pinnedTemporal, projectHome, projectRoot } from '../helpers/project.ts';
+import { findMarked } from './processes.ts';
 import type { Subject } from './subject.ts';
 
 export type StackProcess = 'temporal-server' | 'control-worker' | 'gpu-worker';
@@ -27,6 +28,7 @@ export interface ChaosStack {
   pidOf: (name: StackProcess) => number | undefined;
   /** Resolves when everything that a kill took away is back. */
   ready: () => Promise<void>;
+  /** Of everything that was started nothing is left, not even a trainer. */
   stop: (keepHome: boolean) => Promise<void>;
 }
 
@@ -79,6 +81,7 @@ export async function startChaosStack(subject: Subject): Promise<ChaosStack> {
       const [server, ...workers] = kept;
       await Promise.all(workers.map((one) => one.stop()));
       await server?.stop();
+      for (const { pid } of findMarked('EVERSWIN_CHAOS_DIR', chaosDir)) process.kill(pid, 'SIGKILL');
       await files.close();
       if (!keepHome) await rm(home, { recursive: true, force: true });
     },

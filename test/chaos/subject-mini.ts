@@ -10,6 +10,7 @@ interface Size {
   epochs: number;
   stepSeconds: number;
   saveEverySeconds: number;
+  expectedSeconds: number;
   deadlineSeconds: number;
 }
 
@@ -17,16 +18,25 @@ const stepsPerEpoch = 40;
 const keepLast = 3;
 
 /** Two seconds of training, with about two checkpoints in an epoch. */
-export const mini = standIn('mini', { epochs: 4, stepSeconds: 0.01, saveEverySeconds: 0.24, deadlineSeconds: 120 });
+export const mini = standIn('mini', {
+  epochs: 4,
+  stepSeconds: 0.01,
+  saveEverySeconds: 0.24,
+  expectedSeconds: 3.5,
+  deadlineSeconds: 120,
+});
 
 /** Two minutes: outlives a score of workers and servers. */
 export const miniLong = standIn('mini-long', {
-  ...{ epochs: 60, stepSeconds: 0.05, saveEverySeconds: 3, deadlineSeconds: 500 },
+  ...{ epochs: 60, stepSeconds: 0.05, saveEverySeconds: 3, expectedSeconds: 130, deadlineSeconds: 500 },
 });
 
-function standIn(name: Subject['name'], { epochs, stepSeconds, saveEverySeconds, deadlineSeconds }: Size): Subject {
+function standIn(
+  name: Subject['name'],
+  { epochs, stepSeconds, saveEverySeconds, expectedSeconds, deadlineSeconds }: Size,
+): Subject {
   return {
-    ...{ name, epochs, keepLast, deadlineSeconds },
+    ...{ name, epochs, keepLast, expectedSeconds, deadlineSeconds },
     stepsPerEpoch: () => stepsPerEpoch,
     input: (runName) =>
       RunInput.parse({

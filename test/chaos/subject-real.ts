@@ -17,7 +17,7 @@ const scripts = `${import.meta.dirname}/python`;
 const catalogOf = (home: string) => `${home}/catalog.json`;
 
 export const real: Subject = {
-  ...{ name: 'real', epochs, keepLast, deadlineSeconds: 300 },
+  ...{ name: 'real', epochs, keepLast, expectedSeconds: 40, deadlineSeconds: 300 },
   stepsPerEpoch: (ranks) => trainImages / ranks,
   input: (name, ranks) =>
     RunInput.parse({

@@ -10,6 +10,8 @@ export interface Subject {
   epochs: number;
   stepsPerEpoch: (ranks: number) => number;
   keepLast: number;
+  /** About what an undisturbed run takes. Not measured: kills must follow from the seed alone. */
+  expectedSeconds: number;
   /** A run that takes longer has failed. */
   deadlineSeconds: number;
   input: (name: string, ranks: number) => RunInput;
