@@ -1,0 +1,62 @@
+/** A real Temporal server with its database, and both workers, each started again when it dies: as `npm run up` has them. */
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import type { Client } from '@temporalio/client';
+import { bundleWorkflowCode } from '@temporalio/worker';
+import { homeFolders } from '../../configs/paths.ts';
+import { connect } from '../../infra/connect.ts';
+import { findFreePort } from '../../infra/stack/free-port.ts';
+import { KeptAlive } from '../../infra/stack/keep-alive.ts';
+import { stackMarker } from '../../infra/stack/stack-file.ts';
+import { waitForServer } from '../../infra/stack/start-stack.ts';
+import { devServerArgv } from '../../infra/stack/temporal-cli.ts';
+import { pinnedTemporal, projectHome, projectRoot } from '../helpers/project.ts';
+
+export interface BenchStack {
+  home: string;
+  client: Client;
+  server: KeptAlive;
+  gpuWorker: KeptAlive;
+  /** Resolves when the server answers. */
+  serverAnswers: () => Promise<void>;
+  stop: () => Promise<void>;
+}
+
+const quiet = { trace() {}, debug() {}, info() {}, warn() {}, error() {}, log() {} };
+
+export async function startBenchStack(): Promise<BenchStack> {
+  const home = await mkdtemp(`${tmpdir()}/everswin-bench-`);
+  const folders = homeFolders(home);
+  await Promise.all([`${home}/stack`, folders.logs].map((path) => mkdir(path, { recursive: true })));
+  await symlink(`${projectHome}/tools`, `${home}/tools`);
+  const bundle = await bundleWorkflowCode({ workflowsPath: `${projectRoot}/workflows/index.ts`, logger: quiet });
+  await writeFile(`${home}/workflows.js`, bundle.code);
+
+  const port = await findFreePort(0);
+  const address = `127.0.0.1:${port}`;
+  const keep = (name: string, executable: string, argv: string[]): KeptAlive => {
+    const env = { [stackMarker]: home, TEMPORAL_ADDRESS: address };
+    return new KeptAlive(
+      { name, executable, argv, env, log: `${folders.logs}/${name}.log`, graceMs: 10_000 },
+      () => {},
+    );
+  };
+  const worker = (role: string) =>
+    keep(`${role}-worker`, process.execPath, ['--import', 'tsx', `${import.meta.dirname}/worker.ts`, '--role', role]);
+
+  const argv = devServerArgv({ port, uiPort: await findFreePort(0) }, folders.database);
+  const server = keep('temporal-server', pinnedTemporal, argv);
+  const serverAnswers = () => waitForServer(address, `${folders.logs}/temporal-server.log`);
+  await serverAnswers();
+  const [controlWorker, gpuWorker] = [worker('control'), worker('gpu')];
+  const client = await connect(address);
+  return {
+    ...{ home, client, server, gpuWorker, serverAnswers },
+    stop: async () => {
+      await client.connection.close();
+      await Promise.all([controlWorker.stop(), gpuWorker.stop()]);
+      await server.stop();
+      await rm(home, { recursive: true, force: true });
+    },
+  };
+}

@@ -1,0 +1,118 @@
+/**
+ * Steps lost to a kill -9 against how often checkpoints are saved: `node --import tsx test/bench/steps-lost.ts --seed 1
+ * --repeats 40 --out FILE`. The stand-in trainer under its real supervisor, which ends with the rank; then the next attempt
+ * from the newest whole checkpoint. Temporal has no part in what is lost, so it is left out.
+ */
+import { spawn } from 'node:child_process';
+import { closeSync, existsSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { superviseArgv } from '../../activities/lib/trainer-argv.ts';
+import { jobFolder } from '../../configs/paths.ts';
+import { RecoveryPolicy } from '../../configs/schema.ts';
+import { readEvents } from '../chaos/job-record.ts';
+import { Random } from '../chaos/random.ts';
+import { python } from '../helpers/project.ts';
+import { attemptOf, iterationOf, newestCheckpoint, until } from './job.ts';
+import { createBareJob, miniEnv, type BareJob } from './mini.ts';
+import { keep, mean, printFigures, quantile, readArguments, readSurroundings, summarize } from './record.ts';
+
+const intervalsSeconds = [0.5, 1, 2];
+
+interface Loss {
+  intervalSeconds: number;
+  /** Planned, after the first step of the attempt. */
+  moment: number;
+  stepsLost: number;
+  /** Of this attempt, saving and all. */
+  stepSeconds: number | null;
+}
+
+const bench = readArguments(40);
+const surroundings = await readSurroundings(bench, 'steps-lost.ts');
+const root = await mkdtemp(`${tmpdir()}/everswin-bench-lost-`);
+const losses: Loss[] = [];
+try {
+  for (const interval of intervalsSeconds) {
+    const job = await createBareJob(root, 'medium', interval);
+    const moments = planMoments(interval, bench.repeats, new Random(`${bench.seed} ${interval}`));
+    for (const [index, moment] of moments.entries()) losses.push(await killOnce(job, interval, index + 1, moment));
+  }
+  const figures = intervalsSeconds.flatMap((interval) =>
+    describe(losses.filter((one) => one.intervalSeconds === interval)),
+  );
+  printFigures(figures.map(({ figure }) => figure));
+  for (const { verdict } of figures) console.log(verdict);
+  await keep(bench.out, { ...surroundings, figures, raw: losses });
+} finally {
+  await rm(root, { recursive: true, force: true });
+}
+
+/** Uniform over two intervals, one in each equal part of them, so that few kills hit early and late ones alike; then shuffled. */
+function planMoments(interval: number, count: number, random: Random): number[] {
+  const moments = Array.from({ length: count }, (_, part) => (2 * interval * (part + random.next())) / count);
+  return moments
+    .map((moment) => ({ moment, place: random.next() }))
+    .sort((a, b) => a.place - b.place)
+    .map(({ moment }) => moment);
+}
+
+async function killOnce(job: BareJob, intervalSeconds: number, attempt: number, moment: number): Promise<Loss> {
+  const folder = jobFolder(job.dir);
+  // The supervisor says anew how it ended.
+  rmSync(folder.exit, { force: true });
+  const newest = newestCheckpoint(job.dir);
+  const resume = newest === undefined ? [] : ['--resume', newest.path];
+  const program = [python, '-m', 'everswin_trainer', 'mini', ...job.argv, ...resume];
+  const log = openSync(folder.log, 'a');
+  const { stallSeconds } = RecoveryPolicy.parse({});
+  spawn(python, superviseArgv(folder, attempt, stallSeconds, program), {
+    ...{ env: miniEnv, detached: true },
+    stdio: ['ignore', log, log],
+  });
+  closeSync(log);
+
+  await until(
+    () => attemptOf(job.dir) === attempt && iterationOf(job.dir) > (newest?.iteration ?? 0),
+    'the first step',
+  );
+  await sleep(moment * 1000);
+  process.kill(rankOf(job.dir), 'SIGKILL');
+  await until(() => existsSync(folder.exit), 'the supervisor to end');
+  const steps = readEvents(job.dir).filter((event) => event.type === 'step' && event['attempt'] === attempt);
+  const [first, last] = [steps.at(0), steps.at(-1)];
+  if (first === undefined || last === undefined) throw new Error('the trainer did no step');
+  return {
+    ...{ intervalSeconds, moment },
+    stepsLost: (last.iteration ?? 0) - (newestCheckpoint(job.dir)?.iteration ?? 0),
+    stepSeconds: steps.length > 1 ? (last.t - first.t) / (steps.length - 1) : null,
+  };
+}
+
+/** Its beats tell: reading them costs less than reading what it wrote. */
+function rankOf(jobDir: string): number {
+  return Number(readFileSync(`${jobDir}/beats/0`, 'utf8').split(' ')[0]);
+}
+
+function describe(kills: Loss[]) {
+  const intervalSeconds = kills[0]?.intervalSeconds ?? 0;
+  const stepSeconds = quantile(
+    kills.flatMap(({ stepSeconds: one }) => (one === null ? [] : [one])),
+    0.5,
+  );
+  const allowed = intervalSeconds / stepSeconds / 2 + 1;
+  const lost = kills.map((one) => one.stepsLost);
+  const figure = summarize(
+    `interval ${intervalSeconds} s: steps lost by a kill`,
+    'steps',
+    lost,
+    `mean <= ${allowed.toFixed(1)}`,
+  );
+  const random = new Random(`mean ${intervalSeconds}`);
+  const means = Array.from({ length: 2000 }, () => mean(lost.map(() => random.pick(lost))));
+  const meanCi95 = [quantile(means, 0.025), quantile(means, 0.975)] as const;
+  const range = meanCi95.map((one) => one.toFixed(1)).join(', ');
+  const verdict = `interval ${intervalSeconds} s, step ${(1000 * stepSeconds).toFixed(1)} ms: mean ${figure.mean.toFixed(1)} [${range}] steps, allowed ${allowed.toFixed(1)}`;
+  return { intervalSeconds, stepSeconds, allowed, meanCi95, verdict, figure };
+}

@@ -1,0 +1,60 @@
+/** A worker of the benchmarks: `--role control|gpu`. As in production, but that it trains the stand-in. */
+import { parseArgs } from 'node:util';
+import { createControlActivities, createGpuActivities } from '../../activities/index.ts';
+import { resumeArgv } from '../../activities/lib/trainer-argv.ts';
+import { reportLostWatchers } from '../../activities/report-lost-watchers.ts';
+import { taskQueues } from '../../configs/names.ts';
+import type { ActivityDependencies } from '../../activities/dependencies.ts';
+import { gatherDependencies } from '../../workers/dependencies.ts';
+import { runWorker } from '../../workers/run-worker.ts';
+import { miniDataset, miniWeights } from '../helpers/mini-run.ts';
+import { miniEnv, miniPlanOf, miniSwitches, readRecipeName } from './mini.ts';
+
+const { values } = parseArgs({ options: { role: { type: 'string' } } });
+
+const production = gatherDependencies('cpu');
+const dependencies: ActivityDependencies = {
+  ...production,
+  python: { ...production.python, env: miniEnv },
+  programs: {
+    train: (plan, files, job) => {
+      const { recipe, torchrun } = readRecipeName(plan.recipe.name);
+      const launcher = ['-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '1', '--max-restarts', '0'];
+      return [
+        ...(torchrun ? launcher : []),
+        ...['-m', 'everswin_trainer', 'mini', '--plan', files.plan, '--job-dir', job.dir],
+        ...miniSwitches(recipe),
+        ...resumeArgv(files.resume),
+      ];
+    },
+    test: (_plan, files, job) => [
+      ...['-m', 'everswin_trainer', 'mini-test', '--plan', files.plan, '--job-dir', job.dir],
+      ...['--checkpoint', files.checkpoint],
+    ],
+  },
+};
+
+if (values.role === 'gpu') {
+  await runWorker(
+    'bench-gpu',
+    {
+      taskQueue: taskQueues.gpu,
+      activities: createGpuActivities(dependencies),
+      maxConcurrentActivityTaskExecutions: 1,
+      maxHeartbeatThrottleInterval: '5 seconds',
+    },
+    (client) => reportLostWatchers(dependencies.home, client),
+  );
+} else {
+  await runWorker('bench-control', {
+    taskQueue: taskQueues.control,
+    workflowBundle: { codePath: `${dependencies.home}/workflows.js` },
+    activities: {
+      ...createControlActivities(dependencies),
+      resolvePlan: (input: Parameters<typeof miniPlanOf>[0]) => Promise.resolve(miniPlanOf(input)),
+      fetchDataset: () => Promise.resolve(miniDataset),
+      fetchWeights: () => Promise.resolve(miniWeights),
+    },
+    stickyQueueScheduleToStartTimeout: '2 seconds',
+  });
+}
