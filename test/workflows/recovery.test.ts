@@ -31,6 +31,9 @@ async function createRun(...switches: string[]): Promise<MiniRun> {
   return run;
 }
 
+/** A cancellation reaches the activity with its next heartbeat: training must still go on then, on a busy machine too. */
+const slowSteps = '0.5';
+
 const plan: RunPlan = { ...miniPlan, batchPerGpu: 4 };
 const withMini = <T>(run: MiniRun, body: (client: Client) => Promise<T>, its = plan): Promise<T> =>
   withWorkers({ ...createGpuActivities(run.dependencies), resolvePlan: () => Promise.resolve(its) }, body);
@@ -119,12 +122,12 @@ test('what always dies at one step stops after three attempts, and names the cau
 });
 
 test('a pause leaves no process, and what goes on after it ends with the same weights', async () => {
-  const run = await createRun('--step-seconds', '0.1');
+  const run = await createRun('--step-seconds', slowSteps);
   await withMini(run, async (client) => {
     const { handle } = await startRun(client, freshInput());
-    await untilStep(run, 14);
+    await untilStep(run, 4);
     const { iteration, seconds } = await handle.executeUpdate(pauseUpdate);
-    expect(iteration).toBeGreaterThanOrEqual(14);
+    expect(iteration).toBeGreaterThanOrEqual(4);
     expect(seconds).toBeLessThan(10);
     const { stdout } = await execa('pgrep', ['-fc', '--', `--job-dir ${run.folder.train.dir}`], { reject: false });
     expect(stdout).toBe('0');
@@ -137,7 +140,7 @@ test('a pause leaves no process, and what goes on after it ends with the same we
 });
 
 test('a checkpoint can be ordered, and another length, while training runs', async () => {
-  const run = await createRun('--step-seconds', '0.4');
+  const run = await createRun('--step-seconds', slowSteps);
   await withMini(run, async (client) => {
     const { handle } = await startRun(client, freshInput());
     await untilStep(run, 2);
@@ -151,16 +154,16 @@ test('a checkpoint can be ordered, and another length, while training runs', asy
 });
 
 test('a cancelled run is continued by a new start under its name, from the step where it stopped', async () => {
-  const run = await createRun('--step-seconds', '0.1');
+  const run = await createRun('--step-seconds', slowSteps);
   const input = freshInput();
   await withMini(run, async (client) => {
     const first = await startRun(client, input);
-    await untilStep(run, 14);
+    await untilStep(run, 4);
     await first.handle.cancel();
     await first.handle.result().catch(() => undefined);
     expect((await first.handle.describe()).status.name).toBe('CANCELLED');
     const { decisions, attempts } = await statusOf(first.handle);
-    expect(decisions.at(-1)?.why).toMatch(/safe after \d+\.\d s: the checkpoint of iteration [12]\d is whole/);
+    expect(decisions.at(-1)?.why).toMatch(/safe after \d+\.\d s: the checkpoint of iteration \d+ is whole/);
 
     const second = await startRun(client, input);
     expect(second.how).toBe('started');
