@@ -4,6 +4,7 @@ import { repairOutOfMemory, stepBack, useOlderCheckpoint } from './repairs.ts';
 import { again, madeProgress, stop, type Situation, type Verdict } from './verdict.ts';
 
 const longestWaitSeconds = 60;
+const shortWatchSeconds = 60;
 
 export function decideNext(situation: Situation): Verdict {
   const newest = situation.attempts.at(-1);
@@ -15,7 +16,7 @@ export function decideNext(situation: Situation): Verdict {
       return {
         ...again('the worker was lost; the next one adopts the trainer if it lives, or resumes it'),
         next: 'adopt',
-        waitSeconds: backOff(countWithoutProgress(situation.attempts, ['worker-lost'])),
+        waitSeconds: backOff(countShortWatches(situation.attempts)),
       };
     case 'preempted':
       return afterPreemption(newest, situation);
@@ -90,4 +91,12 @@ const backOff = (count: number): number => (count < 2 ? 0 : Math.min(longestWait
 function countWithoutProgress(attempts: readonly Attempt[], endings: Attempt['ending'][]): number {
   const progressed = attempts.findLastIndex(madeProgress);
   return attempts.slice(progressed + 1).filter(({ ending }) => endings.includes(ending)).length;
+}
+
+/** Workers in a row that were lost within a minute each: one that watched for longer is no sign of a sick machine. */
+function countShortWatches(attempts: readonly Attempt[]): number {
+  const lastLong = attempts.findLastIndex(
+    ({ ending, startedAt, endedAt }) => ending !== 'worker-lost' || endedAt - startedAt > shortWatchSeconds,
+  );
+  return attempts.length - 1 - lastLong;
 }

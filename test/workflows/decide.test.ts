@@ -48,6 +48,9 @@ test('a crash with progress is resumed without waiting, one without it later and
   const lost = Array.from({ length: 12 }, () => ended('worker-lost'));
   expect(decide(lost.slice(0, 4)).waitSeconds).toBe(4);
   expect(decide(lost).waitSeconds).toBe(60);
+  const lostAfterAnHour = anAttempt({ ending: 'worker-lost', startedAt: 0, endedAt: 3600 });
+  expect(decide([...lost, lostAfterAnHour]).waitSeconds).toBe(0);
+  expect(decide([...lost, lostAfterAnHour, ...lost.slice(0, 2)]).waitSeconds).toBe(1);
 });
 
 test('NaN goes back to the checkpoint that the plan names, with its change', () => {
