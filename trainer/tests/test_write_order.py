@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -53,9 +54,8 @@ def read_calls(trace: Path, job: JobFolder) -> list[tuple[str, str]]:
     """Calls that concern the folder of checkpoints, or say that one is safe. A failed call did nothing."""
     folder = job.folder / "checkpoints"
     found: list[tuple[str, str]] = []
-    for line in trace.read_text().splitlines():
-        _, _, call = line.partition(" ")
-        operation, _, rest = call.lstrip().partition("(")
+    for call in whole_calls(trace.read_text().splitlines()):
+        operation, _, rest = call.partition("(")
         if re.search(r"= -1 E", rest):
             continue
         if f"{job.folder}/progress.jsonl>" in rest and operation == "write" and r"\"type\":\"checkpoint\"" in rest:
@@ -71,6 +71,20 @@ def read_calls(trace: Path, job: JobFolder) -> list[tuple[str, str]]:
             path = re.findall(r'"([^"]+)"', rest)[-1]
             found.append((name_of(path), f"{operation[:6]} {suffix(path)}"))
     return found
+
+
+def whole_calls(lines: list[str]) -> Iterator[str]:
+    """strace cuts a call in two when another thread's comes in between; it counts where it ended."""
+    begun: dict[str, str] = {}
+    for line in lines:
+        pid, _, call = line.partition(" ")
+        call = call.lstrip()
+        if call.endswith("<unfinished ...>"):
+            begun[pid] = call.removesuffix("<unfinished ...>")
+        elif resumed := re.match(r"<\.\.\. \w+ resumed>(.*)", call):
+            yield begun.pop(pid, "") + resumed[1]
+        else:
+            yield call
 
 
 def name_of(text: str) -> str:
