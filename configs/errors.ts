@@ -55,6 +55,31 @@ export const errorCatalogue = {
     meaning: 'An archive holds unsafe paths, duplicates, damaged entries or another number of files than the catalog.',
     nextStep: 'Delete the archive named in the message and check its entry in configs/catalog.json.',
   },
+  DatasetInvalid: {
+    retryable: false,
+    meaning: 'The data set is not whole or not COCO: the message lists what is wrong, image by image where it can.',
+    nextStep: 'Mend the images or annotations that the message names, or the entry of the data set.',
+  },
+  StoreUnavailable: {
+    retryable: true,
+    meaning: 'The artifact store did not answer, or answered with an error of its own; nothing was lost.',
+    nextStep: 'Nothing, it is tried again. If it persists, check the address of the store and the network.',
+  },
+  StoreRefused: {
+    retryable: false,
+    meaning: 'The artifact store refuses: there is no such bucket, or the credentials of the worker do not suffice.',
+    nextStep: 'Check the address in `artifacts.store`, and the credentials in the environment of the worker.',
+  },
+  StoreConflict: {
+    retryable: false,
+    meaning: 'Somebody else wrote the same pointer of the artifact store in the meantime; theirs stands.',
+    nextStep: 'Nothing, the newer writer goes on. If no other worker runs this run, start it again.',
+  },
+  StoreDamaged: {
+    retryable: true,
+    meaning: 'An object of the artifact store has another size or sha256 than was recorded; it is not used.',
+    nextStep: 'Nothing, an older copy or the source is used. If it persists, delete the object that the message names.',
+  },
   WeightsMismatch: {
     retryable: false,
     meaning: 'The weights do not fit the backbone of the recipe; MMDetection would have loaded them silently.',
