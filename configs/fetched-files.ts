@@ -1,6 +1,6 @@
 /** What the download code keeps on disk beside the files it fetches. */
 import { z } from 'zod';
-import { CatalogFile } from './schema.ts';
+import { Sha256 } from './schema.ts';
 
 /** `<target>.part.json`: where the bytes of an unfinished download come from. */
 export const PartSource = z.object({
@@ -19,6 +19,6 @@ export type PartSource = z.infer<typeof PartSource>;
 export const RecordedHash = z.object({
   v: z.literal(1),
   bytes: z.int(),
-  sha256: CatalogFile.shape.sha256.unwrap(),
+  sha256: Sha256,
 });
 export type RecordedHash = z.infer<typeof RecordedHash>;

@@ -1,0 +1,110 @@
+/** What a person asks for. */
+import { z } from 'zod';
+import { Catalog, Host } from './catalog.ts';
+import { safeName } from './primitives.ts';
+
+export const RunName = safeName('the name');
+export type RunName = z.infer<typeof RunName>;
+
+export const CheckpointPolicy = z.strictObject({
+  /** `auto`: by the Young/Daly formula, from the measured cost of a save and the time between failures. */
+  everyMinutes: z.union([z.literal('auto'), z.number().positive().max(1440)]).default(10),
+  /** Never fewer than two: a damaged newest one must leave another. */
+  keepLast: z.int().min(2).max(100).default(3),
+  /** Epochs whose checkpoint stays for ever; unless given, those after which the learning rate falls. */
+  milestones: z.array(z.int().min(1).max(1000)).max(100).optional(),
+});
+export type CheckpointPolicy = z.infer<typeof CheckpointPolicy>;
+
+/** The parts of a plan that decide its weights: a checkpoint of a run in which one of them differs is another run's. */
+export const PlanPart = z.enum(['recipe', 'dataset', 'backbone', 'epochs', 'gpus', 'batchPerGpu', 'seed']);
+export type PlanPart = z.infer<typeof PlanPart>;
+
+const stallFloor = (seconds: number) => z.number().positive().max(86_400).default(seconds);
+
+/** What may be done without asking when training goes wrong. */
+export const RecoveryPolicy = z.strictObject({
+  /** After NaN or Inf: back so many checkpoints and on with this change, at most `tries` times in a run. */
+  diverged: z
+    .strictObject({
+      backCheckpoints: z.int().min(1).max(10).default(2),
+      learningRateFactor: z.number().positive().max(1).default(0.5),
+      fp32: z.boolean().default(false),
+      tries: z.int().min(0).max(10).default(2),
+    })
+    .prefault({}),
+  /** Out of GPU memory twice: cut each batch into parts whose gradients add up to the same step. */
+  outOfMemory: z.strictObject({ accumulate: z.boolean().default(true) }).prefault({}),
+  /** What may differ from the plan that wrote the checkpoints. Such a run goes on from the end of an epoch. */
+  mayChange: z.array(PlanPart).default([]),
+  /** Seconds without a sign of progress after which a trainer counts as hung; 5 x the longest wait seen, where that is more. */
+  stallSeconds: z
+    .strictObject({
+      startup: stallFloor(900),
+      step: stallFloor(60),
+      validation: stallFloor(1800),
+      saving: stallFloor(600),
+    })
+    .prefault({}),
+});
+export type RecoveryPolicy = z.infer<typeof RecoveryPolicy>;
+
+export const EpochCount = z.int().min(1).max(1000);
+
+/** How things are fetched. */
+export const TransferPolicy = z.strictObject({
+  /** Hosts beyond those of configs/catalog.json that addresses of this input may name: `host` or `host:port`. */
+  allowHosts: z.array(Host).max(64).default([]),
+  /** Over all connections of the worker. */
+  connections: z.int().min(1).max(64).default(8),
+  /** Millions of bytes; no limit where it is absent. */
+  megabytesPerSecond: z.number().positive().max(100_000).optional(),
+});
+export type TransferPolicy = z.infer<typeof TransferPolicy>;
+
+/** Where checkpoints, results and reports are kept beyond the machine that made them. */
+export const ArtifactPolicy = z.strictObject({
+  /** `local`: a folder of the worker. Endpoint and credentials of an S3 server are the worker's, never the input's. */
+  store: z
+    .union([
+      z.literal('local'),
+      z
+        .string()
+        .max(512)
+        .regex(/^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/[A-Za-z0-9][A-Za-z0-9._-]*)*$/),
+    ])
+    .default('local'),
+});
+export type ArtifactPolicy = z.infer<typeof ArtifactPolicy>;
+
+export const RunInput = z.strictObject({
+  version: z.literal(1),
+  name: RunName,
+  /** A file of configs/mmdet, without `.py`. */
+  recipe: safeName('the recipe'),
+  /** Ids of configs/catalog.json, or of `catalog` below. */
+  dataset: safeName('the data set'),
+  weights: z.strictObject({ backbone: safeName('the backbone weights') }),
+  epochs: EpochCount,
+  gpus: z.int().min(1).max(64),
+  batchPerGpu: z.int().min(1).max(64),
+  seed: z
+    .int()
+    .min(0)
+    .max(2 ** 31 - 1)
+    .default(0),
+  /** Data loader processes per GPU. */
+  loaderWorkers: z.int().min(0).max(32).default(2),
+  logEverySteps: z.int().min(1).max(10_000).default(50),
+  checkpoint: CheckpointPolicy.prefault({}),
+  recovery: RecoveryPolicy.prefault({}),
+  /** The user's own data sets and weights, written as in configs/catalog.json. */
+  catalog: Catalog.omit({ redirectHosts: true }).prefault({}),
+  /** Lay the images out as files, too; training reads them from the archive otherwise. */
+  extractImages: z.boolean().default(false),
+  transfers: TransferPolicy.prefault({}),
+  artifacts: ArtifactPolicy.prefault({}),
+  /** Do every step anew, also where its result is at hand. */
+  fresh: z.boolean().default(false),
+});
+export type RunInput = z.infer<typeof RunInput>;

@@ -1,0 +1,98 @@
+/** What will be done: recorded in history. */
+import { z } from 'zod';
+import { CatalogArchive, CatalogFile, DatasetSplit } from './catalog.ts';
+import { CheckpointPolicy, RecoveryPolicy, RunInput, RunName } from './input.ts';
+import { ReferenceResult } from './metrics.ts';
+import { Sha256 } from './primitives.ts';
+
+/** What did the work: everswin, its Python code, and what that stands on. */
+export const Versions = z.object({ everswin: z.string(), trainerCode: Sha256, trainerLock: Sha256 });
+export type Versions = z.infer<typeof Versions>;
+
+/** Whether a step had to be done, and why: shown in `status`, log and report. */
+export const StepOutcome = z.object({
+  step: z.enum(['recipe', 'dataset', 'weights', 'training', 'test']),
+  hit: z.boolean(),
+  why: z.string(),
+});
+export type StepOutcome = z.infer<typeof StepOutcome>;
+
+export const RunPlan = z.object({
+  v: z.literal(1),
+  runId: RunName,
+  /** sha256 over everything that decides the final weights; a checkpoint of another hash is never resumed. */
+  planHash: Sha256,
+  recipe: z.object({ name: z.string(), sha256: Sha256 }),
+  dataset: z.object({
+    id: z.string(),
+    /** sha256 over archives and splits; over what nobody publishes a hash of once it was fetched. */
+    contentKey: Sha256,
+    archives: z.array(CatalogArchive),
+    train: DatasetSplit,
+    val: DatasetSplit,
+    classes: z.int().nullable(),
+    extractImages: z.boolean(),
+  }),
+  weights: z.object({ backbone: z.object({ id: z.string(), source: CatalogFile }) }),
+  epochs: z.int(),
+  gpus: z.int(),
+  batchPerGpu: z.int(),
+  seed: z.int(),
+  loaderWorkers: z.int(),
+  logEverySteps: z.int(),
+  checkpoint: CheckpointPolicy,
+  recovery: RecoveryPolicy,
+  versions: Versions,
+  references: z.array(ReferenceResult),
+  /** As it was asked for: to start the same run again, and for all that does not decide the weights. */
+  input: RunInput,
+});
+export type RunPlan = z.infer<typeof RunPlan>;
+
+/** What the workflow wants of the trainer now: orders.json. The first two may change while it runs. */
+export const Orders = z.object({
+  v: z.literal(1),
+  /** Train until so many whole epochs are done: the plan's, unless a person changed it. The schedule stays the plan's. */
+  epochs: z.int(),
+  /** Grows by one whenever somebody wants a checkpoint at once. */
+  checkpointNow: z.int(),
+  /** Of the recipe's learning rate. */
+  learningRateFactor: z.number(),
+  /** Train without mixed precision. */
+  fp32: z.boolean(),
+  /** Parts that each batch is cut into; their gradients add up to one step. */
+  accumulate: z.int(),
+});
+export type Orders = z.infer<typeof Orders>;
+
+/** Checkpoints after this iteration that were written under this fence or an older one are not to be used any more. */
+export const Rollback = z.object({ toIteration: z.int(), fence: z.int(), why: z.string() });
+export type Rollback = z.infer<typeof Rollback>;
+
+/** An object of the worker's store, by its hash. */
+export const StoredFile = z.object({ file: z.string(), sha256: Sha256, bytes: z.int() });
+export type StoredFile = z.infer<typeof StoredFile>;
+
+/** A data set that training can read, on the disk of the worker that fetched it. */
+export const FetchedDataset = z.object({
+  /** Folder of dataset.json. */
+  root: z.string(),
+  contentKey: Sha256,
+  archives: z.array(StoredFile),
+  images: z.int(),
+  instances: z.int(),
+  classes: z.int(),
+  warnings: z.array(z.string()),
+  outcome: StepOutcome,
+});
+export type FetchedDataset = z.infer<typeof FetchedDataset>;
+
+/** Weights that fit the recipe, as tensors and nothing else, on the disk of the worker that fetched them. */
+export const FetchedWeights = z.object({
+  path: z.string(),
+  source: StoredFile,
+  converted: StoredFile,
+  parameters: z.int(),
+  outcome: StepOutcome,
+});
+export type FetchedWeights = z.infer<typeof FetchedWeights>;

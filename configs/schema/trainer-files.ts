@@ -1,0 +1,132 @@
+/** The files of the trainer (docs/trainer-contract.md). */
+import { z } from 'zod';
+import { Score, Sha256 } from './primitives.ts';
+
+export const TrainerOwner = z.object({
+  v: z.literal(1),
+  pid: z.int(),
+  /** Field 22 of /proc/<pid>/stat: with the pid it names one process for ever. */
+  startTicks: z.int(),
+  host: z.string(),
+  attempt: z.int(),
+  fence: z.int(),
+  /** Size of trainer.log when this trainer began: what is before it is another's. */
+  logOffset: z.int(),
+  startedAt: z.number(),
+});
+export type TrainerOwner = z.infer<typeof TrainerOwner>;
+
+export const RootCause = z.object({
+  rank: z.int().nullable(),
+  pid: z.int().nullable(),
+  exitCode: z.int().nullable(),
+  signal: z.string().nullable(),
+  message: z.string(),
+  at: z.number().nullable(),
+});
+export type RootCause = z.infer<typeof RootCause>;
+
+export const TrainerExit = z.object({
+  v: z.literal(1),
+  attempt: z.int(),
+  fence: z.int(),
+  code: z.int().nullable(),
+  signal: z.string().nullable(),
+  stopRequested: z.boolean(),
+  reason: z.enum(['finished', 'preempted', 'crashed', 'hung']),
+  rootCause: RootCause.nullable(),
+  startedAt: z.number(),
+  endedAt: z.number(),
+});
+export type TrainerExit = z.infer<typeof TrainerExit>;
+
+export const CheckpointManifest = z.object({
+  v: z.literal(1),
+  file: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/),
+  bytes: z.int(),
+  sha256: Sha256,
+  epoch: z.int(),
+  iteration: z.int(),
+  planHash: Sha256,
+  attempt: z.int(),
+  fence: z.int(),
+  createdAt: z.number(),
+  /** Version of torch that wrote the file; null for the stand-in trainer, whose checkpoints are not torch's. */
+  torch: z.string().nullable(),
+});
+export type CheckpointManifest = z.infer<typeof CheckpointManifest>;
+
+const ValidationScores = z.object({ AP: Score, AP50: Score, AP75: Score, APs: Score, APm: Score, APl: Score });
+const trainerEvent = <T extends string, S extends z.core.$ZodLooseShape>(type: T, shape: S) =>
+  z.object({ v: z.literal(1), type: z.literal(type), t: z.number(), attempt: z.int(), ...shape });
+
+export const TrainerEvent = z.discriminatedUnion('type', [
+  trainerEvent('started', {
+    fence: z.int(),
+    epoch: z.int(),
+    iteration: z.int(),
+    iterationsPerEpoch: z.int(),
+    epochs: z.int(),
+    worldSize: z.int(),
+    device: z.string(),
+    resumedFrom: z.string().nullable(),
+    pids: z.array(z.int()),
+    versions: z.record(z.string(), z.string()),
+  }),
+  trainerEvent('step', {
+    epoch: z.int(),
+    iteration: z.int(),
+    loss: z.number().nullable(),
+    losses: z.record(z.string(), z.number().nullable()),
+    lr: z.number().nullable(),
+    stepSeconds: z.number(),
+    dataSeconds: z.number().nullable(),
+    etaSeconds: z.number().nullable(),
+    memoryMb: z.number().nullable(),
+  }),
+  trainerEvent('validation', {
+    epoch: z.int(),
+    iteration: z.int(),
+    bbox: ValidationScores,
+    segm: ValidationScores,
+    seconds: z.number(),
+  }),
+  trainerEvent('checkpoint', {
+    file: z.string(),
+    epoch: z.int(),
+    iteration: z.int(),
+    bytes: z.int(),
+    sha256: Sha256,
+    seconds: z.number(),
+    /** How long training stood still for it: the rest of `seconds` went on in the background. */
+    blockedSeconds: z.number(),
+    /** `checkpointNow` of the orders that it carries out. */
+    order: z.int(),
+  }),
+  trainerEvent('tested', { done: z.int(), total: z.int() }),
+  trainerEvent('warning', { message: z.string() }),
+  trainerEvent('ended', { reason: z.enum(['finished', 'preempted']), epoch: z.int(), iteration: z.int() }),
+]);
+export type TrainerEvent = z.infer<typeof TrainerEvent>;
+
+/** Answer of `check-weights`. */
+export const WeightsCheck = z.object({
+  v: z.literal(1),
+  ok: z.boolean(),
+  refused: z.string().optional(),
+  parameters: z.int(),
+  missing: z.array(z.string()),
+  unexpected: z.array(z.string()),
+  misshapen: z.array(z.object({ key: z.string(), expected: z.array(z.int()), got: z.array(z.int()) })),
+});
+export type WeightsCheck = z.infer<typeof WeightsCheck>;
+
+/** Answer of `recipe`. */
+export const FlattenedRecipe = z.object({
+  v: z.literal(1),
+  name: z.string(),
+  text: z.string(),
+  sha256: Sha256,
+  maxEpochs: z.int(),
+});
+export type FlattenedRecipe = z.infer<typeof FlattenedRecipe>;
