@@ -1,5 +1,6 @@
-import type { Catalog } from '../configs/schema.ts';
-import type { ArtifactStore } from './lib/artifact-store.ts';
+import type { Catalog, Versions } from '../configs/schema.ts';
+import type { ArtifactStore } from './lib/artifacts/artifact-store.ts';
+import type { Obtain } from './lib/obtain/obtain.ts';
 import type { Device, TrainerPrograms } from './lib/trainer-argv.ts';
 import type { PythonCommand } from './lib/trainer-process.ts';
 
@@ -13,8 +14,8 @@ export interface ActivityDependencies {
   /** What the supervisor runs to train and to test. */
   programs: TrainerPrograms;
   device: Device;
-  store: ArtifactStore;
-  /** Where the embedded stack serves `demo:` addresses; undefined without it. */
-  demoUrl: string | undefined;
-  versions: { everswin: string; trainerLock: string };
+  obtain: Obtain;
+  /** `local`, or an address such as `s3://bucket/prefix`. */
+  openStore: (address: string) => ArtifactStore;
+  versions: Versions;
 }

@@ -2,6 +2,8 @@ import type { ActivityDependencies } from './dependencies.ts';
 import { withCodedFailures } from './failure.ts';
 import { createFetchDataset } from './fetch-dataset.ts';
 import { createFetchWeights } from './fetch-weights.ts';
+import { createMirrorRun } from './mirror-run.ts';
+import { createPinPlan } from './pin-plan.ts';
 import { createResolvePlan } from './resolve-plan.ts';
 import { createRunTest } from './run-test.ts';
 import { createRunTraining } from './run-training.ts';
@@ -14,6 +16,7 @@ export const createControlActivities = (dependencies: ActivityDependencies) =>
     resolvePlan: createResolvePlan(dependencies),
     fetchDataset: createFetchDataset(dependencies),
     fetchWeights: createFetchWeights(dependencies),
+    pinPlan: createPinPlan(dependencies),
     writeReport: createWriteReport(dependencies),
   });
 
@@ -22,6 +25,7 @@ export const createGpuActivities = (dependencies: ActivityDependencies) =>
   withCodedFailures({
     runTraining: createRunTraining(dependencies),
     runTest: createRunTest(dependencies),
+    mirrorRun: createMirrorRun(dependencies),
     waitForSpace: createWaitForSpace(dependencies),
   });
 

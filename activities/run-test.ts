@@ -1,9 +1,12 @@
+import { isDeepStrictEqual } from 'node:util';
 import { Context } from '@temporalio/activity';
 import { runFolder } from '../configs/paths.ts';
-import { EvalMetrics, type FetchedDataset, type RunPlan, type TrainerEvent } from '../configs/schema.ts';
+import { EvalMetrics, type RunPlan, type TestResult, type TrainerEvent } from '../configs/schema.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { followJob } from './follow-job.ts';
+import { gatherMaterial } from './gather-material.ts';
 import { whileBeating } from './heartbeat.ts';
+import type { Checkpoint } from './lib/checkpoint-files.ts';
 import { bestCheckpoint } from './lib/checkpoints.ts';
 import { CodedError } from './lib/coded-error.ts';
 import { describeCrash } from './lib/describe-crash.ts';
@@ -11,11 +14,13 @@ import { takeFence } from './lib/fence.ts';
 import { readJson } from './lib/json-file.ts';
 import { logTail } from './lib/log-tail.ts';
 import { ProgressReader, readProgress } from './lib/progress-reader.ts';
+import { runStep } from './lib/steps.ts';
 import { findLiveJob, startJob } from './lib/trainer-process.ts';
+import { writeFileWhole } from './lib/whole-file.ts';
+import { restoreFromStore } from './mirror.ts';
 
 export interface TestRequest {
   plan: RunPlan;
-  dataset: FetchedDataset;
 }
 
 /**
@@ -24,7 +29,7 @@ export interface TestRequest {
  */
 export const createRunTest =
   (dependencies: ActivityDependencies) =>
-  (request: TestRequest): Promise<EvalMetrics> => {
+  (request: TestRequest): Promise<TestResult> => {
     let images = { done: 0, total: 0 };
     return whileBeating(
       () => images,
@@ -33,28 +38,47 @@ export const createRunTest =
   };
 
 async function testBest(
-  { home, recipesFolder, python, programs, device }: ActivityDependencies,
-  { plan, dataset }: TestRequest,
+  dependencies: ActivityDependencies,
+  { plan }: TestRequest,
   onTested: (images: { done: number; total: number }) => void,
-): Promise<EvalMetrics> {
+): Promise<TestResult> {
+  const { home } = dependencies;
   const folder = runFolder(home, plan.runId);
+  await restoreFromStore(dependencies, plan);
   const best = await bestCheckpoint(folder.train, plan.planHash, await readProgress(folder.train.progress));
   if (best === undefined) {
     throw new CodedError('TrainerNoProgress', `There is no whole checkpoint in ${folder.train.checkpoints} to test.`);
   }
-  const done = await readJson(folder.metrics, EvalMetrics);
-  if (done?.checkpointSha256 === best.manifest.sha256) return done;
+  const { output, outcome } = await runStep({
+    ...{ home, step: 'test', subject: plan.runId, fresh: plan.input.fresh, output: EvalMetrics },
+    fields: {
+      ...{ 'checkpoint sha256': best.manifest.sha256, 'data set': plan.dataset.contentKey, plan: plan.planHash },
+      ...{ 'trainer code': plan.versions.trainerCode, 'tools (trainer lock)': plan.versions.trainerLock },
+    },
+    findDamage: async (done) =>
+      isDeepStrictEqual(await readJson(folder.metrics, EvalMetrics), done) ? undefined : 'metrics.json is not that one',
+    work: () => runTestJob(dependencies, plan, best, onTested),
+  });
+  return { ...output, outcome };
+}
 
+async function runTestJob(
+  dependencies: ActivityDependencies,
+  plan: RunPlan,
+  best: Checkpoint,
+  onTested: (images: { done: number; total: number }) => void,
+): Promise<EvalMetrics> {
+  const { home, recipesFolder, python, programs, device } = dependencies;
+  const folder = runFolder(home, plan.runId);
   const job = folder.test;
   const fence = await takeFence(job);
-  const files = {
-    plan: folder.plan,
-    recipe: `${recipesFolder}/${plan.recipe.name}.py`,
-    data: dataset.root,
-    checkpoint: best.path,
+  const startTest = async () => {
+    const { dataset } = await gatherMaterial(dependencies, plan);
+    await writeFileWhole(folder.plan, JSON.stringify(plan, null, 2));
+    const recipe = `${recipesFolder}/${plan.recipe.name}.py`;
+    const files = { plan: folder.plan, recipe, data: dataset.root, checkpoint: best.path };
+    return startJob(job, python, programs.test(plan, files, job, device), fence, plan.recovery.stallSeconds);
   };
-  const { stallSeconds } = plan.recovery;
-  const startTest = () => startJob(job, python, programs.test(plan, files, job, device), fence, stallSeconds);
   const running = (await findLiveJob(job)) ?? (await startTest());
   const onEvents = (events: TrainerEvent[]) => {
     for (const event of events) if (event.type === 'tested') onTested({ done: event.done, total: event.total });

@@ -1,18 +1,21 @@
 import { Context, log } from '@temporalio/activity';
+import { errorCatalogue } from '../configs/errors.ts';
 import { progressSignalName } from '../configs/names.ts';
 import { runFolder } from '../configs/paths.ts';
-import type { Attempt, Progress, TrainerEvent } from '../configs/schema.ts';
+import type { Attempt, Progress, RemoteCopy, TrainerEvent } from '../configs/schema.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { followJob } from './follow-job.ts';
 import { whileFollowingOrders } from './follow-orders.ts';
 import { whileBeating } from './heartbeat.ts';
 import { describeAttempt, describeFailedStart } from './lib/describe-attempt.ts';
+import { CodedError } from './lib/coded-error.ts';
 import { isDiskFull } from './lib/disk-full.ts';
 import { takeFence } from './lib/fence.ts';
 import { ProgressReader, readProgress } from './lib/progress-reader.ts';
 import { applyEvent, initialState, isMilestone, type RunState } from './lib/run-state.ts';
 import { FailedStart } from './lib/trainer-process.ts';
 import { TrainingTime } from './lib/training-time.ts';
+import { restoreFromStore, whileMirroring } from './mirror.ts';
 import { adoptOrStartTrainer, type StartedTrainer, type TrainerStart } from './start-trainer.ts';
 
 export interface TrainingRequest extends TrainerStart {
@@ -30,11 +33,12 @@ export const createRunTraining =
   (dependencies: ActivityDependencies) =>
   (request: TrainingRequest): Promise<Attempt> => {
     let state: RunState | undefined;
+    let remote: RemoteCopy | null = null;
     const onState = (newest: RunState) => (state = newest);
     // From the first line on: before a trainer starts, a checkpoint of more than a gigabyte is hashed.
     return whileBeating(
-      () => state?.progress ?? 'starting',
-      () => runAttempt(dependencies, request, onState),
+      () => (state === undefined ? 'starting' : { ...state.progress, remote }),
+      () => runAttempt(dependencies, request, onState, (copy) => (remote = copy)),
     );
   };
 
@@ -42,6 +46,7 @@ async function runAttempt(
   dependencies: ActivityDependencies,
   request: TrainingRequest,
   onState: (state: RunState) => void,
+  onRemote: (copy: RemoteCopy) => void,
 ): Promise<Attempt> {
   const { home, python } = dependencies;
   const { plan, attempt, orders, since } = request;
@@ -70,8 +75,9 @@ async function runAttempt(
   const onOrders = ({ epochs }: { epochs: number }) =>
     onState((state = { ...state, progress: { ...state.progress, epochs } }));
   const progress = new ProgressReader(job.progress);
-  const ending = await whileFollowingOrders(job, fence, onOrders, () =>
-    followJob({ job, running, fence, progress, onEvents }),
+  const follow = () => followJob({ job, running, fence, progress, onEvents });
+  const ending = await whileMirroring({ dependencies, plan, fence, running, onRemote }, () =>
+    whileFollowingOrders(job, fence, onOrders, follow),
   );
   const watched = { folder, plan, python, attempt, fence, running, quarantined, state, ending, startedAt };
   return describeAttempt({ ...watched, time: time.total() });
@@ -83,13 +89,18 @@ async function startOrSayWhyNot(
   request: TrainingRequest,
 ): Promise<(StartedTrainer & { fence: number }) | { whyNot: Error }> {
   try {
+    await restoreFromStore(dependencies, request.plan);
     const fence = await takeFence(runFolder(dependencies.home, request.plan.runId).train);
     return { fence, ...(await adoptOrStartTrainer(dependencies, request, fence)) };
   } catch (error) {
-    if (isDiskFull(error) || error instanceof FailedStart) return { whyNot: error };
+    if (isDiskFull(error) || error instanceof FailedStart || isPassing(error)) return { whyNot: error };
     throw error;
   }
 }
+
+/** A download or the artifact store that may work in a while: on a machine that has to fetch, that is no reason to give up. */
+const isPassing = (error: unknown): error is CodedError =>
+  error instanceof CodedError && errorCatalogue[error.code].retryable && error.code !== 'Unexpected';
 
 /** Best effort: a signal that is lost while the server is down is made good by the next one, and by the result. */
 async function tellWorkflow(progress: Progress): Promise<void> {

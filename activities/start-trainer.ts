@@ -1,18 +1,17 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { runFolder } from '../configs/paths.ts';
-import type { FetchedDataset, FetchedWeights, Orders, Quarantined, Rollback, RunPlan } from '../configs/schema.ts';
+import type { Orders, Quarantined, Rollback, RunPlan } from '../configs/schema.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { findResumption } from './lib/checkpoints.ts';
 import { assertFence } from './lib/fence.ts';
 import { handOnOrders } from './lib/orders-file.ts';
 import { findLiveJob, startJob, type RunningJob } from './lib/trainer-process.ts';
+import { gatherMaterial } from './gather-material.ts';
 import { writeFileWhole } from './lib/whole-file.ts';
 
 export interface TrainerStart {
   plan: RunPlan;
-  dataset: FetchedDataset;
-  weights: FetchedWeights;
   orders: Orders;
   rollback: Rollback | null;
 }
@@ -22,12 +21,16 @@ export interface StartedTrainer {
   quarantined: Quarantined[];
 }
 
-/** The trainer that runs, or else a new one that goes on from the newest checkpoint that can be trusted. */
+/**
+ * The trainer that runs, or else a new one that goes on from the newest checkpoint that can be trusted. On another machine
+ * than before, that one comes from the artifact store, and data and weights from where they came from.
+ */
 export async function adoptOrStartTrainer(
-  { home, recipesFolder, python, programs, device }: ActivityDependencies,
-  { plan, dataset, weights, orders, rollback }: TrainerStart,
+  dependencies: ActivityDependencies,
+  { plan, orders, rollback }: TrainerStart,
   fence: number,
 ): Promise<StartedTrainer> {
+  const { home, recipesFolder, python, programs, device } = dependencies;
   const folder = runFolder(home, plan.runId);
   const job = folder.train;
   const live = await findLiveJob(job);
@@ -36,6 +39,7 @@ export async function adoptOrStartTrainer(
     return { running: live, quarantined: [] };
   }
 
+  const { dataset, weights } = await gatherMaterial(dependencies, plan);
   const assertOurs = () => assertFence(job, fence);
   const { from, quarantined } = await findResumption({ folder, plan, rollback, assertOurs });
   const planHash = from?.manifest.planHash;

@@ -8,9 +8,12 @@ import {
   type Attempt,
   type Decision,
   type EvalMetrics,
+  type FetchedDataset,
+  type FetchedWeights,
   type Report,
   type ReportRef,
   type RunPlan,
+  type StepOutcome,
 } from '../configs/schema.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
@@ -22,11 +25,15 @@ import { renderHtml } from './lib/report/html.ts';
 import { renderMarkdown } from './lib/report/markdown.ts';
 import { buildTimeline, collectCurves, countRepeatedSteps } from './lib/report/timeline.ts';
 import { writeVerdict } from './lib/report/verdict.ts';
+import { buildRunManifest } from './lib/run-manifest.ts';
 import { sha256OfFile, writeFileWhole } from './lib/whole-file.ts';
 
 export interface ReportRequest {
   plan: RunPlan;
+  dataset: FetchedDataset;
+  weights: FetchedWeights;
   metrics: EvalMetrics;
+  steps: StepOutcome[];
   attempts: Attempt[];
   decisions: Decision[];
   /** When the workflow began; seconds since the epoch. */
@@ -37,17 +44,18 @@ export interface ReportRequest {
 
 /** Gathers what the run left on disk, draws it three ways and stores it. The pages are pure functions of report.json. */
 export const createWriteReport =
-  ({ home, store, versions }: ActivityDependencies) =>
+  (dependencies: ActivityDependencies) =>
   (request: ReportRequest): Promise<ReportRef> =>
     whileBeating(
       () => 'writing the report',
-      () => writeReport({ home, store, versions }, request),
+      () => writeReport(dependencies, request),
     );
 
 async function writeReport(
-  { home, store, versions }: Pick<ActivityDependencies, 'home' | 'store' | 'versions'>,
+  { home, openStore, versions }: ActivityDependencies,
   request: ReportRequest,
 ): Promise<ReportRef> {
+  const store = openStore(request.plan.input.artifacts.store);
   const folder = runFolder(home, request.plan.runId);
   const report = await gatherReport(home, request, versions);
   await mkdir(folder.report, { recursive: true });
@@ -60,8 +68,11 @@ async function writeReport(
   for (const [name, content] of Object.entries(files)) {
     const path = `${folder.report}/${name}`;
     await writeFileWhole(path, content);
-    uri = await store.put(objectKeys.report(report.runId, name), path);
+    ({ uri } = await store.put(objectKeys.report(report.runId, name), path));
   }
+  const manifest = await buildRunManifest(home, { ...request, environment: report.environment });
+  await writeFileWhole(folder.manifest, JSON.stringify(manifest, null, 2));
+  await store.put(objectKeys.manifest(report.runId), folder.manifest);
   const page = `${folder.report}/index.html`;
   const { bbox, segm } = report.metrics;
   const bytes = Buffer.byteLength(files['index.html']);
@@ -73,7 +84,7 @@ async function writeReport(
 
 async function gatherReport(
   home: string,
-  { plan, metrics, attempts, decisions, startedAt, pausedSeconds }: ReportRequest,
+  { plan, metrics, steps, attempts, decisions, startedAt, pausedSeconds }: ReportRequest,
   versions: ActivityDependencies['versions'],
 ): Promise<Report> {
   const folder = runFolder(home, plan.runId);
@@ -95,6 +106,7 @@ async function gatherReport(
     references: plan.references,
     curves: collectCurves(keepLineage(events)),
     timeline: buildTimeline([...events, ...testEvents], attempts, incidents),
+    steps,
     attempts,
     decisions,
     ledger: buildLedger(attempts, pausedSeconds),

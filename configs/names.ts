@@ -35,5 +35,6 @@ export const namespace = 'default';
 
 /** Keys of the artifact store. */
 export const objectKeys = {
+  manifest: (runId: string): string => `runs/${runId}/manifest.json`,
   report: (runId: string, file: string): string => `runs/${runId}/report/${file}`,
 } as const;

@@ -26,6 +26,10 @@ export const runFolder = (home: string, runId: string) => {
     /** Every plan that this run ever had, by hash: tells what changed. */
     plans: (planHash: string) => `${root}/plans/${planHash}.json`,
     recipe: `${root}/recipe.json`,
+    /** What the run needs of the worker's store. */
+    references: `${root}/references.json`,
+    /** The run manifest: everything that went in and came out, by hash. */
+    manifest: `${root}/manifest.json`,
     train: jobFolder(`${root}/train`),
     test: jobFolder(`${root}/test`),
     metrics: `${root}/test/metrics.json`,
@@ -35,9 +39,20 @@ export const runFolder = (home: string, runId: string) => {
 export type RunFolder = ReturnType<typeof runFolder>;
 
 export const homeFolders = (home: string) => ({
-  archives: (datasetId: string) => `${home}/data/archives/${datasetId}`,
-  dataset: (datasetId: string, contentKey: string) => `${home}/data/datasets/${datasetId}-${contentKey.slice(0, 12)}`,
-  weights: (weightsId: string) => `${home}/data/weights/${weightsId}`,
+  runs: `${home}/runs`,
+  /** Everything fetched, packed or converted, by its sha256. */
+  objects: `${home}/store/objects`,
+  object: (sha256: string) => `${home}/store/objects/${sha256.slice(0, 2)}/${sha256}`,
+  /** Objects that were found changed: kept for whoever wants to know why. */
+  damaged: `${home}/store/damaged`,
+  /** Unfinished downloads, packings and conversions. */
+  downloads: `${home}/downloads`,
+  /** Hashes that nobody publishes, as the first download recorded them. */
+  recordedHashes: `${home}/store`,
+  datasets: `${home}/data`,
+  dataset: (contentKey: string) => `${home}/data/${contentKey}`,
+  /** Records of the steps that were done. */
+  steps: `${home}/steps`,
   store: `${home}/store`,
   /** What the embedded stack's supervisor saw die: one Incident a line. */
   incidents: `${home}/stack/incidents.jsonl`,

@@ -1,4 +1,4 @@
-import type { RunStatus } from '../configs/schema.ts';
+import type { RemoteCopy, RunStatus } from '../configs/schema.ts';
 
 /** The Markdown that the Temporal UI shows on the run's page. Pure. */
 export function renderCurrentDetails(status: RunStatus): string {
@@ -15,8 +15,11 @@ export function renderCurrentDetails(status: RunStatus): string {
     ['Attempts', String(status.attempts.length + (status.stage === 'training' ? 1 : 0))],
   ];
   if (status.notice !== null) rows.unshift(['Notice', escapeCell(status.notice)]);
+  const remote = progress?.remote;
+  if (remote != null) rows.push(['Remote copy', escapeCell(describeRemote(remote))]);
   if (status.report !== null) rows.push(['Report', escapeCell(status.report)]);
   const table = ['| | |', '| --- | --- |', ...rows.map(([name, value]) => `| **${name}** | ${value} |`)];
+  const steps = status.steps.map(({ step, why }) => `- ${step}: ${escapeCell(why)}`);
   const decisions = status.decisions.slice(-10).map(({ attempt, next, why, change }) => {
     const changed = change === null ? '' : ` (${escapeCell(change)})`;
     return `- attempt ${attempt} → ${next}: ${escapeCell(why)}${changed}`;
@@ -29,10 +32,14 @@ export function renderCurrentDetails(status: RunStatus): string {
     `### ${status.runId}`,
     '',
     ...table,
+    ...(steps.length > 0 ? ['', '**Steps**', '', ...steps] : []),
     ...(decisions.length > 0 ? ['', '**Decisions**', '', ...decisions] : []),
     ...(quarantined.length > 0 ? ['', '**Checkpoints in quarantine**', '', ...quarantined] : []),
   ].join('\n');
 }
+
+const describeRemote = ({ iteration, backlog, problem }: RemoteCopy): string =>
+  `${iteration === null ? 'no checkpoint yet' : `iteration ${iteration}`}, ${backlog} on their way${problem === null ? '' : `; ${problem}`}`;
 
 const formatNumber = (value: number | null | undefined, digits: number): string => value?.toFixed(digits) ?? '–';
 const formatPercent = (value: number | null | undefined): string => (value == null ? '–' : (value * 100).toFixed(1));

@@ -14,7 +14,7 @@ const retry = {
 const cancellationType = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED;
 
 /** Seconds of work on the control worker. Few tries: what fails five times is a defect, and waiting hides it. */
-export const control = proxyActivities<Pick<ControlActivities, 'resolvePlan' | 'writeReport'>>({
+export const control = proxyActivities<Pick<ControlActivities, 'resolvePlan' | 'pinPlan' | 'writeReport'>>({
   taskQueue: taskQueues.control,
   startToCloseTimeout: '15 minutes',
   heartbeatTimeout: '10 seconds',
@@ -24,6 +24,15 @@ export const control = proxyActivities<Pick<ControlActivities, 'resolvePlan' | '
 /** Gigabytes over a network that may be away for a night: tried again for days, from where it broke off. */
 export const transfer = proxyActivities<Pick<ControlActivities, 'fetchDataset' | 'fetchWeights'>>({
   taskQueue: taskQueues.control,
+  startToCloseTimeout: '3 days',
+  heartbeatTimeout: '30 seconds',
+  cancellationType,
+  retry: { ...retry, maximumInterval: '5 minutes', maximumAttempts: 500 },
+});
+
+/** The rest of a finished run into the artifact store, from the machine that holds it. */
+export const mirroring = proxyActivities<Pick<GpuActivities, 'mirrorRun'>>({
+  taskQueue: taskQueues.gpu,
   startToCloseTimeout: '3 days',
   heartbeatTimeout: '30 seconds',
   cancellationType,

@@ -10,6 +10,7 @@ import {
   type RunInput,
   type RunStatus,
   type Stage,
+  type StepOutcome,
 } from '../configs/schema.ts';
 import { renderCurrentDetails } from './current-details.ts';
 
@@ -30,7 +31,7 @@ export class StatusBoard {
 
   constructor({ name: runId, recipe }: RunInput) {
     this.status = {
-      ...{ runId, recipe, stage: 'planning', progress: null, attempts: [], decisions: [] },
+      ...{ runId, recipe, stage: 'planning', progress: null, steps: [], attempts: [], decisions: [] },
       ...{ ledger: buildLedger([], 0), orders: null, notice: null, report: null },
     };
     setHandler(statusQuery, () => this.status);
@@ -63,12 +64,21 @@ export class StatusBoard {
     return this.status.progress;
   }
 
+  get steps(): readonly StepOutcome[] {
+    return this.status.steps;
+  }
+
   get decisions(): readonly Decision[] {
     return this.status.decisions;
   }
 
   enter(stage: Stage): void {
     this.show({ stage });
+  }
+
+  /** Whether steps had to be done, and why. */
+  explain(...outcomes: StepOutcome[]): void {
+    this.show({ steps: [...this.status.steps, ...outcomes] });
   }
 
   record(attempt: Attempt, decision: Decision, pausedSeconds: number): void {

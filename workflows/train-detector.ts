@@ -1,12 +1,16 @@
-import { ApplicationFailure, isCancellation, workflowInfo } from '@temporalio/workflow';
+import { ApplicationFailure, isCancellation, patched, workflowInfo } from '@temporalio/workflow';
 import type { ErrorCode } from '../configs/errors.ts';
 import { workflowId } from '../configs/names.ts';
 import { inputRefusal, parseRunInput } from '../configs/parse-input.ts';
 import type { ReportRef, RunInput } from '../configs/schema.ts';
+import { explainTraining } from './explain-training.ts';
 import { Operator } from './operator.ts';
-import { control, testing, transfer } from './policies.ts';
+import { control, mirroring, testing, transfer } from './policies.ts';
 import { StatusBoard } from './status-board.ts';
 import { trainUntilFinished } from './train-until-finished.ts';
+
+/** Runs begun before it have no pinned plan, no explained steps and no copy in a store. */
+const pinnedPlanPatch = 'pinned-plan';
 
 /**
  * The seed's job from data to report. Takes `unknown`, because any Temporal CLI may start it with anything.
@@ -25,28 +29,34 @@ export async function trainDetector(rawInput: unknown): Promise<ReportRef> {
 
 async function runPipeline(input: RunInput, board: StatusBoard): Promise<ReportRef> {
   const startedAt = Date.now() / 1000;
-  const plan = await control.resolvePlan(input);
-  const operator = new Operator(plan, board);
+  const planned = await control.resolvePlan(input);
+  const operator = new Operator(planned, board);
 
   board.enter('fetching');
-  const [dataset, weights] = await Promise.all([transfer.fetchDataset(plan), transfer.fetchWeights(plan)]);
+  const [dataset, weights] = await Promise.all([transfer.fetchDataset(planned), transfer.fetchWeights(planned)]);
+  const isPinned = patched(pinnedPlanPatch);
+  const plan = isPinned ? await control.pinPlan({ plan: planned, dataset, weights }) : planned;
+  if (isPinned) board.explain(planned.recipeOutcome, dataset.outcome, weights.outcome);
 
   board.enter('training');
-  await trainUntilFinished({ plan, dataset, weights }, board, operator);
+  await trainUntilFinished(plan, board, operator);
+  if (isPinned) board.explain(explainTraining(board.attempts));
 
   board.enter('testing');
-  const metrics = await testing.runTest({ plan, dataset });
+  const metrics = await testing.runTest({ plan });
+  if (isPinned) board.explain(metrics.outcome);
 
   board.enter('reporting');
-  const { attempts, decisions } = board;
+  const { steps, attempts, decisions } = board;
   const report = await control.writeReport({
-    plan,
-    metrics,
+    ...{ plan, dataset, weights, metrics },
+    steps: [...steps],
     attempts: [...attempts],
     decisions: [...decisions],
     startedAt,
     pausedSeconds: operator.pausedSeconds,
   });
+  if (isPinned && plan.input.artifacts.store !== 'local') await mirroring.mirrorRun(plan);
   board.finish(report.uri, report.bbox.AP, report.segm.AP);
   return report;
 }

@@ -1,26 +1,19 @@
 import { ActivityFailure, ApplicationFailure, CancelledFailure, sleep, TimeoutFailure } from '@temporalio/workflow';
 import { errorCatalogue, type ErrorCode } from '../configs/errors.ts';
-import type { Attempt, FetchedDataset, FetchedWeights, Rollback, RunPlan } from '../configs/schema.ts';
+import type { Attempt, Rollback, RunPlan } from '../configs/schema.ts';
 import { decideNext } from './decide.ts';
 import type { Operator } from './operator.ts';
 import { space, training } from './policies.ts';
 import type { StatusBoard } from './status-board.ts';
 import type { Verdict } from './verdict.ts';
 
-export interface TrainingMaterial {
-  plan: RunPlan;
-  dataset: FetchedDataset;
-  weights: FetchedWeights;
-}
-
 /** Attempt after attempt until one finishes. What follows an ending is decided in decide.ts and nowhere else. */
-export async function trainUntilFinished(material: TrainingMaterial, board: StatusBoard, operator: Operator) {
-  const { plan } = material;
+export async function trainUntilFinished(plan: RunPlan, board: StatusBoard, operator: Operator) {
   const since = Date.now() / 1000;
   let rollback: Rollback | null = null;
   for (let number = 1; ; number++) {
     await operator.untilResumed();
-    const request = { ...material, attempt: number, orders: operator.orders, rollback, since };
+    const request = { plan, attempt: number, orders: operator.orders, rollback, since };
     const attempt = await operator.interruptible(() => runAttempt(request, board));
     if (attempt === undefined) continue;
     const { orders, asked, secondsSinceAsked } = operator;

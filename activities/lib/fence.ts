@@ -10,7 +10,7 @@ import { CodedError, systemErrorCode } from './coded-error.ts';
 export async function takeFence(job: JobFolder): Promise<number> {
   await mkdir(job.fences, { recursive: true });
   for (;;) {
-    const token = (await newestToken(job)) + 1;
+    const token = (await newestFence(job)) + 1;
     try {
       await (await open(`${job.fences}/${token}`, 'wx')).close();
       return token;
@@ -22,7 +22,7 @@ export async function takeFence(job: JobFolder): Promise<number> {
 
 /** @throws CodedError StaleAttempt when a newer attempt holds the fence. */
 export async function assertFence(job: JobFolder, token: number): Promise<void> {
-  const newest = await newestToken(job);
+  const newest = await newestFence(job);
   if (newest !== token) {
     throw new CodedError(
       'StaleAttempt',
@@ -31,4 +31,11 @@ export async function assertFence(job: JobFolder, token: number): Promise<void> 
   }
 }
 
-const newestToken = async (job: JobFolder): Promise<number> => Math.max(0, ...(await readdir(job.fences)).map(Number));
+/** 0 where nobody took one yet. */
+export async function newestFence(job: JobFolder): Promise<number> {
+  const tokens = await readdir(job.fences).catch((error: unknown) => {
+    if (systemErrorCode(error) === 'ENOENT') return [];
+    throw error;
+  });
+  return Math.max(0, ...tokens.map(Number));
+}

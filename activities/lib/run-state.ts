@@ -36,6 +36,7 @@ export const initialState = (attempt: number, epochs: number, watched: number): 
     lastCheckpoint: null,
     checkpointNow: 0,
     pid: null,
+    remote: null,
   },
   watched,
   trainer: null,

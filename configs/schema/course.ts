@@ -1,7 +1,22 @@
 /** How training goes. */
 import { z } from 'zod';
-import { Orders } from './plan.ts';
+import { EvalMetrics } from './metrics.ts';
+import { Orders, StepOutcome } from './plan.ts';
 import { Score } from './primitives.ts';
+
+/** What the test says of a checkpoint, and whether it had to be done for that. */
+export const TestResult = EvalMetrics.extend({ outcome: StepOutcome });
+export type TestResult = z.infer<typeof TestResult>;
+
+/** How far the copy in the artifact store is behind. */
+export const RemoteCopy = z.object({
+  /** Of its newest checkpoint. */
+  iteration: z.int().nullable(),
+  /** Checkpoints that are on their way. */
+  backlog: z.int(),
+  problem: z.string().nullable(),
+});
+export type RemoteCopy = z.infer<typeof RemoteCopy>;
 
 /** Where a run stands: heartbeat details, signal to the workflow and part of `status`. Small on purpose. */
 export const Progress = z.object({
@@ -19,6 +34,8 @@ export const Progress = z.object({
   /** The newest order for a checkpoint that was carried out. */
   checkpointNow: z.int(),
   pid: z.int().nullable(),
+  /** Copy in the artifact store; absent where the store is a folder of the same machine. */
+  remote: RemoteCopy.nullable().default(null),
 });
 export type Progress = z.infer<typeof Progress>;
 
@@ -159,6 +176,8 @@ export const RunStatus = z.object({
   recipe: z.string(),
   stage: Stage,
   progress: Progress.nullable(),
+  /** Which steps had to be done, and why. */
+  steps: z.array(StepOutcome),
   attempts: z.array(Attempt),
   decisions: z.array(Decision),
   ledger: Ledger,

@@ -46,6 +46,8 @@ export const RunPlan = z.object({
   references: z.array(ReferenceResult),
   /** As it was asked for: to start the same run again, and for all that does not decide the weights. */
   input: RunInput,
+  /** Whether the recipe had to be read anew. */
+  recipeOutcome: StepOutcome,
 });
 export type RunPlan = z.infer<typeof RunPlan>;
 

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { Attempt, Decision, Ledger } from './course.ts';
 import { CocoMetrics, EvalMetrics, ReferenceResult } from './metrics.ts';
-import { RunPlan } from './plan.ts';
+import { RunPlan, StepOutcome, StoredFile, Versions } from './plan.ts';
 import { Score, Sha256 } from './primitives.ts';
 
 /** A thing that happened at a time: a mark on the report's timeline. Seconds since the epoch. */
@@ -51,6 +51,7 @@ export const Report = z.object({
     ap: z.array(z.object({ epoch: z.int(), iteration: z.int(), bbox: Score, segm: Score })),
   }),
   timeline: z.array(TimelineEvent),
+  steps: z.array(StepOutcome),
   attempts: z.array(Attempt),
   decisions: z.array(Decision),
   ledger: Ledger,
@@ -76,3 +77,21 @@ export const ReportRef = z.object({
   goodput: Score,
 });
 export type ReportRef = z.infer<typeof ReportRef>;
+
+/** `runs/<id>/manifest.json`: all that went into a run and came out of it, by hash. `npm run store -- run NAME` checks it. */
+export const RunManifest = z.object({
+  v: z.literal(1),
+  runId: z.string(),
+  createdAt: z.number(),
+  planHash: Sha256,
+  seed: z.int(),
+  recipe: z.object({ name: z.string(), sha256: Sha256 }),
+  dataset: z.object({ id: z.string(), contentKey: Sha256, archives: z.array(StoredFile) }),
+  weights: z.object({ id: z.string(), source: StoredFile, converted: StoredFile }),
+  versions: Versions,
+  environment: z.record(z.string(), z.string()),
+  results: z.object({ checkpointSha256: Sha256, bbox: CocoMetrics, segm: CocoMetrics }),
+  /** Of the run's folder: checkpoints, detections, metrics, report, and what they were made by. */
+  files: z.array(z.object({ path: z.string(), sha256: Sha256, bytes: z.int() })),
+});
+export type RunManifest = z.infer<typeof RunManifest>;

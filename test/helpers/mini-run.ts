@@ -2,13 +2,14 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import type { ActivityDependencies } from '../../activities/dependencies.ts';
-import { localStore } from '../../activities/lib/artifact-store.ts';
+import { localStore } from '../../activities/lib/artifacts/local-store.ts';
 import { isAlive } from '../../activities/lib/live-process.ts';
 import { resumeArgv } from '../../activities/lib/trainer-argv.ts';
 import { findLiveJob } from '../../activities/lib/trainer-process.ts';
 import { runFolder } from '../../configs/paths.ts';
 import {
   RecoveryPolicy,
+  RunInput,
   type FetchedDataset,
   type FetchedWeights,
   type Orders,
@@ -18,12 +19,21 @@ import { projectRoot, python, recipesFolder } from './project.ts';
 
 const hash = (digit: string) => digit.repeat(64);
 
+export const miniInput: RunInput = RunInput.parse({
+  ...{ version: 1, name: 'mini', recipe: 'mini', dataset: 'none', weights: { backbone: 'none' }, epochs: 3, gpus: 1 },
+  ...{ batchPerGpu: 1, seed: 7, loaderWorkers: 0, logEverySteps: 1 },
+});
+
 export const miniPlan: RunPlan = {
   v: 1,
   runId: 'mini',
   planHash: hash('a'),
   recipe: { name: 'mini', sha256: hash('b') },
-  dataset: { id: 'none', contentKey: hash('c'), archives: [] },
+  dataset: {
+    ...{ id: 'none', contentKey: hash('c'), archives: [], classes: null, extractImages: false },
+    train: { images: 'none.zip', annotations: 'none.json', counts: null },
+    val: { images: 'none.zip', annotations: 'none.json', counts: null },
+  },
   weights: {
     backbone: { id: 'none', source: { file: 'none.pth', urls: ['demo:none.pth'], bytes: 1, sha256: hash('d') } },
   },
@@ -35,17 +45,21 @@ export const miniPlan: RunPlan = {
   logEverySteps: 1,
   checkpoint: { everyMinutes: 10, keepLast: 3 },
   recovery: RecoveryPolicy.parse({}),
-  versions: { everswin: '0.0.0', trainerLock: hash('e') },
+  versions: { everswin: '0.0.0', trainerCode: hash('f'), trainerLock: hash('e') },
   references: [],
+  input: miniInput,
+  recipeOutcome: { step: 'recipe', hit: true, why: 'hit: nothing to read' },
 };
 
-export const miniDataset: FetchedDataset = { root: '/none', contentKey: hash('c'), bytes: 0, reused: true, files: 0 };
+export const miniDataset: FetchedDataset = {
+  ...{ root: '/none', contentKey: hash('c'), archives: [], images: 0, instances: 0, classes: 0, warnings: [] },
+  outcome: { step: 'dataset', hit: true, why: 'hit: nothing to fetch' },
+};
 export const miniWeights: FetchedWeights = {
-  path: '/none.pth',
-  sha256: hash('d'),
-  bytes: 1,
-  reused: true,
-  parameters: 0,
+  ...{ path: '/none.safetensors', parameters: 0 },
+  source: { file: 'none.pth', sha256: hash('d'), bytes: 1 },
+  converted: { file: 'none.safetensors', sha256: hash('d'), bytes: 1 },
+  outcome: { step: 'weights', hit: true, why: 'hit: nothing to fetch' },
 };
 
 /** What a workflow orders that nobody has asked for anything. */
@@ -72,7 +86,7 @@ export async function createMiniRun(...switches: string[]): Promise<MiniRun> {
   const dependencies: ActivityDependencies = {
     home,
     recipesFolder,
-    catalog: { datasets: {}, weights: {} },
+    catalog: { redirectHosts: [], datasets: {}, weights: {} },
     python: { executable: python, env: { PYTHONPATH: `${projectRoot}/trainer`, PATH: '/usr/bin:/bin' } },
     programs: {
       train: (_plan, files, job) => [
@@ -86,9 +100,10 @@ export async function createMiniRun(...switches: string[]): Promise<MiniRun> {
       ],
     },
     device: 'cpu',
-    store: localStore(`${home}/store`),
-    demoUrl: undefined,
-    versions: { everswin: '0.0.0', trainerLock: hash('e') },
+    // The stand-in reads neither data nor weights.
+    obtain: { dataset: () => Promise.resolve(miniDataset), weights: () => Promise.resolve(miniWeights) },
+    openStore: () => localStore(`${home}/store`),
+    versions: miniPlan.versions,
   };
   return { dependencies, folder, remove: () => removeRun(home, folder) };
 }

@@ -6,16 +6,15 @@ import { inject } from 'vitest';
 import type { ControlActivities, GpuActivities } from '../../activities/index.ts';
 import { progressSignalName, taskQueues } from '../../configs/names.ts';
 import {
-  RecoveryPolicy,
   type Attempt,
-  type EvalMetrics,
   type Failure,
   type FailureReaction,
   type Progress,
   type ReportRef,
   type RunInput,
+  type TestResult,
 } from '../../configs/schema.ts';
-import { miniDataset, miniPlan, miniWeights } from './mini-run.ts';
+import { miniDataset, miniInput, miniPlan, miniWeights } from './mini-run.ts';
 import { projectRoot } from './project.ts';
 
 export type StubbedActivities = ControlActivities & GpuActivities;
@@ -64,21 +63,7 @@ export async function withControlWorker<T>(
 
 let count = 0;
 /** A valid input under a name that no other test has. */
-export const freshInput = (): RunInput => ({
-  version: 1,
-  name: `test-${process.pid}-${count++}`,
-  recipe: 'mini',
-  dataset: 'none',
-  weights: { backbone: 'none' },
-  epochs: 3,
-  gpus: 1,
-  batchPerGpu: 1,
-  seed: 7,
-  loaderWorkers: 0,
-  logEverySteps: 1,
-  checkpoint: { everyMinutes: 10, keepLast: 3 },
-  recovery: RecoveryPolicy.parse({}),
-});
+export const freshInput = (): RunInput => ({ ...miniInput, name: `test-${process.pid}-${count++}` });
 
 export const anAttempt = (change: Partial<Attempt>): Attempt => ({
   ...{ attempt: 1, fence: 1, ending: 'finished', adopted: false, resumedFrom: null },
@@ -96,7 +81,8 @@ export const aFailure = (reaction: FailureReaction, tries = 3): Failure => ({
   ...{ class: 'sample', reaction, tries, evidence: 'RuntimeError: sample', meaning: 'A sample.', nextStep: 'Mend it.' },
 });
 
-export const someMetrics: EvalMetrics = {
+export const someMetrics: TestResult = {
+  outcome: { step: 'test', hit: false, why: 'miss: never done here before' },
   ...{ v: 1, checkpoint: 'e003-i000030.pth', checkpointSha256: 'a'.repeat(64), images: 24 },
   ...{ bbox: twelve, segm: twelve, seconds: 1 },
 };
@@ -110,7 +96,8 @@ const tellProgress = (attempt: number) => {
   const { client, info } = Context.current();
   const progress: Progress = {
     ...{ v: 1, attempt, epoch: 3, epochs: 3, iteration: 30, loss: 0.5, lr: 0.001, bboxAP: 0.4, segmAP: 0.4 },
-    ...{ etaSeconds: 0, lastCheckpoint: 'e003-i000030.pth', checkpointNow: 0, pid: 1 },
+    ...{ etaSeconds: 0, lastCheckpoint: 'e003-i000030.pth', checkpointNow: 0, pid: 1, remote: null },
+    remote: null,
   };
   return client.workflow.getHandle(info.workflowExecution?.workflowId ?? '').signal(progressSignalName, progress);
 };
@@ -124,6 +111,8 @@ const happyActivities: StubbedActivities = {
     return anAttempt({ attempt });
   },
   waitForSpace: () => Promise.resolve({ freeBytes: 2, neededBytes: 1 }),
+  pinPlan: ({ plan }) => Promise.resolve(plan),
+  mirrorRun: () => Promise.resolve(),
   runTest: () => Promise.resolve(someMetrics),
   writeReport: () => Promise.resolve(aReport),
 };

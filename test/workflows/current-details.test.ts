@@ -10,7 +10,9 @@ const status: RunStatus = {
   progress: {
     ...{ v: 1, attempt: 2, epoch: 12, epochs: 36, iteration: 170_001, loss: 0.73219, lr: 0.0001 },
     ...{ bboxAP: 0.4412, segmAP: 0.398, etaSeconds: 212_400, lastCheckpoint: null, checkpointNow: 0, pid: 7 },
+    remote: { iteration: 169_500, backlog: 1, problem: null },
   },
+  steps: [{ step: 'weights', hit: false, why: 'miss: recipe text changed (aaaa → bbbb)' }],
   attempts: [],
   decisions: [
     { at: 1, attempt: 1, next: 'again', why: 'crashed | after a\nnew checkpoint', change: 'learning rate x 0.5' },

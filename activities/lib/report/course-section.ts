@@ -1,4 +1,4 @@
-import type { Attempt, Decision, Report, TimelineEvent } from '../../../configs/schema.ts';
+import type { Attempt, Decision, Report, StepOutcome, TimelineEvent } from '../../../configs/schema.ts';
 import { drawTable } from './event-table.ts';
 import { drawLedger } from './ledger-section.ts';
 import { type Markup, markup } from './markup.ts';
@@ -11,6 +11,8 @@ export function drawCourse(report: Report): Markup {
   return markup`<section>
 <h2>Course of the run</h2>
 <p><b>${describeRepeatedSteps(report)}</b> ${formatPlural(report.attempts.length, 'attempt')}; times count from ${formatInstant(start)}.</p>
+<h3>Steps</h3>
+${drawSteps(report.steps)}
 <h3>Attempts</h3>
 ${drawAttempts(report.attempts)}
 <h3>What the interruptions cost</h3>
@@ -25,6 +27,10 @@ ${drawQuarantine(report.attempts)}
 ${drawWarnings(report.warnings)}
 </section>`;
 }
+
+/** Which steps had to be done, and why. */
+const drawSteps = (steps: readonly StepOutcome[]): Markup =>
+  markup`<ul>${steps.map(({ step, why }) => markup`<li><b>${step}</b> ${why}</li>`)}</ul>`;
 
 const drawAttempts = (attempts: readonly Attempt[]): Markup =>
   drawTable(

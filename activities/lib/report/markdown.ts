@@ -23,6 +23,7 @@ export const renderMarkdown = (report: Report): string =>
     '## Results',
     ...apKinds.flatMap(({ key, title }) => [`### ${title}`, tabulateScores(report, key)]),
     '## Course of the run',
+    report.steps.map(({ step, why }) => `- ${step}: ${escapeMarkdown(why)}`).join('\n'),
     describeRepeatedSteps(report),
     tabulateAttempts(report),
     describeGoodput(report.ledger),

@@ -12,7 +12,8 @@ const plan: RunPlan = {
   recipe: { name: hostile, sha256: hostile },
   dataset: { ...samplePlan.dataset, id: hostile, contentKey: hostile },
   weights: { backbone: { id: hostile, source: { ...samplePlan.weights.backbone.source, sha256: hostile } } },
-  versions: { everswin: hostile, trainerLock: hostile },
+  versions: { everswin: hostile, trainerCode: hostile, trainerLock: hostile },
+  input: { ...samplePlan.input, name: hostile, recipe: hostile, dataset: hostile, weights: { backbone: hostile } },
 };
 
 const failure: Failure = {
@@ -38,6 +39,7 @@ export const hostileReport = (): Report => {
     verdict: hostile,
     plan,
     recipeText: hostile,
+    steps: [{ step: 'dataset', hit: false, why: hostile }],
     metrics: { ...metrics, checkpoint: hostile, checkpointSha256: hostile },
     references: [{ label: hostile, source: hostile, bbox: {}, segm: {} }],
     timeline: [{ at: 1, kind: 'crashed', what: `${hostile}\n${hostile}`, iteration: 50 }],

@@ -1,0 +1,50 @@
+import { mkdir, readdir, stat } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+import { homeFolders } from '../../../configs/paths.ts';
+import { Sha256 } from '../../../configs/schema.ts';
+import { contentKey } from '../content-key.ts';
+import { readJson } from '../json-file.ts';
+import { writeFileWhole } from '../whole-file.ts';
+
+/** A `file:` address; a folder when it ends in `/`. */
+export interface LocalSource {
+  url: string;
+  path: string;
+  isFolder: boolean;
+}
+
+export const localSource = (url: string | undefined): LocalSource | undefined =>
+  url?.startsWith('file://') ? { url, path: fileURLToPath(url), isFolder: url.endsWith('/') } : undefined;
+
+/** What a user's own file or folder held when it was taken into the store, and how it looked then. */
+const Taken = z.object({ v: z.literal(1), look: Sha256, sha256: Sha256 });
+
+/** The hash of what the source holds; undefined when it was never taken or has been touched since. */
+export async function findTaken(home: string, source: LocalSource): Promise<string | undefined> {
+  const taken = await readJson(takenPath(home, source), Taken);
+  return taken?.look === (await lookAt(source)) ? taken.sha256 : undefined;
+}
+
+/** @param look as it was before the source was read: what changed meanwhile must not pass for known. */
+export async function recordTaken(home: string, source: LocalSource, look: string, sha256: string): Promise<void> {
+  await mkdir(folderOf(home), { recursive: true });
+  await writeFileWhole(takenPath(home, source), JSON.stringify({ v: 1, look, sha256 } satisfies z.infer<typeof Taken>));
+}
+
+/** Names, sizes and times of everything in it. */
+export async function lookAt({ path, isFolder }: LocalSource): Promise<string> {
+  if (!isFolder) return contentKey(await lookOf(path));
+  const names = await readdir(path, { recursive: true });
+  const looks = [];
+  for (const name of names.sort()) looks.push([name, await lookOf(`${path}/${name}`)]);
+  return contentKey(looks);
+}
+
+async function lookOf(file: string): Promise<string> {
+  const { size, mtimeNs, ctimeNs } = await stat(file, { bigint: true });
+  return `${size} ${mtimeNs} ${ctimeNs}`;
+}
+
+const folderOf = (home: string): string => `${homeFolders(home).store}/taken`;
+const takenPath = (home: string, { url }: LocalSource): string => `${folderOf(home)}/${contentKey(url)}.json`;

@@ -1,0 +1,133 @@
+import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { z } from 'zod';
+import { homeFolders } from '../../../configs/paths.ts';
+import { FetchedDataset, FileMark, type RunPlan } from '../../../configs/schema.ts';
+import { CodedError } from '../coded-error.ts';
+import { contentKey } from '../content-key.ts';
+import { isSameMark, markOf } from '../file-mark.ts';
+import type { StoredObject } from '../objects.ts';
+import { datasetKey } from '../plan-hash.ts';
+import { runStep } from '../steps.ts';
+import { askTrainer } from '../trainer-command.ts';
+import type { ObtainContext } from './obtain.ts';
+import { obtainFile } from './obtain-file.ts';
+
+/** Answer of `prepare-dataset`. */
+const PreparedDataset = z.object({
+  v: z.literal(1),
+  ok: z.boolean(),
+  problems: z.array(z.string()),
+  warnings: z.array(z.string()),
+  images: z.object({ train: z.int(), val: z.int() }),
+  instances: z.int(),
+  classes: z.int(),
+});
+
+const Prepared = z.object({
+  fetched: FetchedDataset.omit({ outcome: true }),
+  /** Annotations, indexes and dataset.json, by name, as they looked when they were made. */
+  files: z.record(z.string(), FileMark),
+  /** How many files lie under images/; none unless they were asked for. */
+  extracted: z.int(),
+});
+
+/** Fetches the archives of a data set and makes it ready to train from: read, checked and indexed, once for all runs. */
+export async function obtainDataset(plan: RunPlan, context: ObtainContext): Promise<FetchedDataset> {
+  const { dataset, versions } = plan;
+  const archives = await Promise.all(dataset.archives.map((archive) => obtainFile(archive, context)));
+  const stored = archives.map(({ file, sha256, bytes }) => ({ file, sha256, bytes }));
+  const known = dataset.archives.map((archive, place) => ({ ...archive, ...stored[place] }));
+  const key = datasetKey({ ...dataset, archives: known });
+  const { train, val, classes, extractImages } = dataset;
+  const fields = {
+    ...Object.fromEntries(stored.map(({ file, sha256 }) => [file, sha256])),
+    ...{ splits: JSON.stringify({ train, val, classes }), 'images as files': String(extractImages) },
+    ...{ 'trainer code': versions.trainerCode, 'tools (trainer lock)': versions.trainerLock },
+  };
+  const root = homeFolders(context.home).dataset(contentKey(fields));
+  const { output, outcome } = await runStep({
+    ...{ home: context.home, step: 'dataset', subject: dataset.id, fields, fresh: context.fresh, output: Prepared },
+    findDamage: (prepared) => findDamage(prepared),
+    work: async () => {
+      const prepared = await prepare({ root, key, dataset, archives }, context);
+      const fetched = { root, contentKey: key, archives: stored, ...prepared };
+      return { fetched, files: await markFiles(root), extracted: await countExtracted(root) };
+    },
+  });
+  return { ...output.fetched, outcome };
+}
+
+interface Preparation {
+  root: string;
+  key: string;
+  dataset: RunPlan['dataset'];
+  archives: StoredObject[];
+}
+
+async function prepare(
+  { root, key, dataset, archives }: Preparation,
+  { home, python, onProgress, signal }: ObtainContext,
+) {
+  await mkdir(homeFolders(home).datasets, { recursive: true });
+  const folder = await mkdtemp(`${tmpdir()}/everswin-`);
+  try {
+    const spec = `${folder}/spec.json`;
+    const files = archives.map(({ path, sha256, bytes }, place) => {
+      const wanted = dataset.archives[place];
+      return [wanted?.file ?? '', { path, sha256, bytes, files: wanted?.files ?? null }] as const;
+    });
+    const { train, val, classes, extractImages: extract } = dataset;
+    await writeFile(
+      spec,
+      JSON.stringify({
+        v: 1,
+        contentKey: key,
+        archives: Object.fromEntries(files),
+        splits: { train, val },
+        classes,
+        extract,
+      }),
+    );
+    onProgress({ what: `preparing ${dataset.id}` });
+    const argv = ['prepare-dataset', '--spec', spec, '--into', root];
+    const answer = await askTrainer(python, argv, PreparedDataset, signal);
+    if (!answer.ok) {
+      const problems = answer.problems.map((one) => `- ${one}`).join('\n');
+      throw new CodedError('DatasetInvalid', `The data set ${dataset.id} cannot be used:\n${problems}`);
+    }
+    const { images, instances, warnings } = answer;
+    return { images: images.train + images.val, instances, classes: answer.classes, warnings };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function findDamage({
+  fetched: { root },
+  files,
+  extracted,
+}: z.infer<typeof Prepared>): Promise<string | undefined> {
+  for (const [name, mark] of Object.entries(files)) {
+    if (!isSameMark(mark, await markOf(`${root}/${name}`))) return `${root}/${name} is gone or was changed`;
+  }
+  return (await countExtracted(root)) === extracted ? undefined : `${root}/images holds another number of files`;
+}
+
+async function markFiles(root: string): Promise<Record<string, FileMark>> {
+  const marks: Record<string, FileMark> = {};
+  for (const entry of await readdir(root, { withFileTypes: true })) {
+    const mark = entry.isFile() ? await markOf(`${root}/${entry.name}`) : undefined;
+    if (mark !== undefined) marks[entry.name] = mark;
+  }
+  return marks;
+}
+
+async function countExtracted(root: string): Promise<number> {
+  const images = `${root}/images`;
+  const isThere = await stat(images).then(
+    () => true,
+    () => false,
+  );
+  return isThere ? (await readdir(images, { recursive: true })).length : 0;
+}

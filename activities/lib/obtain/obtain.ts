@@ -1,0 +1,59 @@
+import type { S3Client } from '@aws-sdk/client-s3';
+import type { Catalog, FetchedDataset, FetchedWeights, RunPlan, TransferPolicy } from '../../../configs/schema.ts';
+import { createDownloadLimits, type DownloadLimits } from '../download/download-limits.ts';
+import type { SourcePolicy } from '../download/source-policy.ts';
+import type { PythonCommand } from '../trainer-process.ts';
+import { obtainDataset } from './obtain-dataset.ts';
+import { obtainWeights } from './obtain-weights.ts';
+import { allowedSources } from './transfer-policy.ts';
+
+/** What the place offers to whoever fetches. */
+export interface ObtainPlace {
+  home: string;
+  recipesFolder: string;
+  python: PythonCommand;
+  catalog: Catalog;
+  /** Where the embedded stack serves `demo:` addresses; undefined without it. */
+  demoUrl: string | undefined;
+  s3: () => S3Client;
+}
+
+export interface ObtainContext extends ObtainPlace {
+  policy: SourcePolicy;
+  limits: DownloadLimits;
+  /** `what` names the thing: of each the newest word counts. */
+  onProgress: (progress: { what: string }) => void;
+  signal: AbortSignal;
+  /** Make again what can be made again. */
+  fresh: boolean;
+}
+
+export type ObtainCall = Pick<ObtainContext, 'onProgress' | 'signal' | 'fresh'>;
+
+/** How a worker comes by what a run needs on its own disk. What is there already, whole, is not fetched again. */
+export interface Obtain {
+  dataset: (plan: RunPlan, call: ObtainCall) => Promise<FetchedDataset>;
+  weights: (plan: RunPlan, call: ObtainCall) => Promise<FetchedWeights>;
+}
+
+export const createObtain = (place: ObtainPlace): Obtain => {
+  // One limit for all that this worker fetches at once under the same settings.
+  const limits = new Map<string, DownloadLimits>();
+  const limitsOf = ({ connections, megabytesPerSecond }: TransferPolicy): DownloadLimits => {
+    const key = `${connections} ${megabytesPerSecond ?? 'unlimited'}`;
+    const bytesPerSecond = megabytesPerSecond === undefined ? undefined : megabytesPerSecond * 1e6;
+    const shared = limits.get(key) ?? createDownloadLimits({ connections, bytesPerSecond });
+    limits.set(key, shared);
+    return shared;
+  };
+  const contextOf = ({ input }: RunPlan, call: ObtainCall): ObtainContext => ({
+    ...place,
+    ...call,
+    policy: allowedSources(place.catalog, input, place.demoUrl),
+    limits: limitsOf(input.transfers),
+  });
+  return {
+    dataset: (plan, call) => obtainDataset(plan, contextOf(plan, call)),
+    weights: (plan, call) => obtainWeights(plan, contextOf(plan, call)),
+  };
+};

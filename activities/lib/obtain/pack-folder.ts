@@ -1,0 +1,37 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { z } from 'zod';
+import { homeFolders } from '../../../configs/paths.ts';
+import { Sha256 } from '../../../configs/schema.ts';
+import { CodedError } from '../coded-error.ts';
+import { askTrainer } from '../trainer-command.ts';
+import type { ObtainContext } from './obtain.ts';
+
+/** Answer of `pack-folder`. */
+const PackedFolder = z.object({
+  v: z.literal(1),
+  ok: z.boolean(),
+  problems: z.array(z.string()),
+  files: z.int(),
+  bytes: z.int(),
+  sha256: Sha256.nullable(),
+});
+
+/**
+ * Packs a user's folder of images into an archive, so that it is read, checked and kept like every other data set and
+ * later changes in the folder cannot reach a run.
+ * @throws CodedError DatasetInvalid with what cannot be packed.
+ */
+export async function packFolder(folder: string, { home, python, signal, onProgress }: ObtainContext) {
+  const { downloads } = homeFolders(home);
+  await mkdir(downloads, { recursive: true });
+  const path = `${downloads}/packed-${randomUUID()}.zip`;
+  onProgress({ what: `packing ${folder}` });
+  const argv = ['pack-folder', '--folder', folder, '--archive', path];
+  const { ok, problems, bytes, sha256 } = await askTrainer(python, argv, PackedFolder, signal);
+  if (ok && sha256 !== null) return { path, bytes, sha256 };
+  throw new CodedError(
+    'DatasetInvalid',
+    `${folder} cannot be packed:\n${problems.map((one) => `- ${one}`).join('\n')}`,
+  );
+}

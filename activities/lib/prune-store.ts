@@ -1,0 +1,59 @@
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { homeFolders } from '../../configs/paths.ts';
+import { systemErrorCode } from './coded-error.ts';
+import { listObjects, manifestPath } from './objects.ts';
+import { readReferences } from './references.ts';
+
+export interface Pruned {
+  what: 'object' | 'data set' | 'download';
+  name: string;
+  bytes: number;
+}
+
+/**
+ * Removes what no run refers to and nobody touched for `olderThanMs`. A thing is moved aside first and the references are
+ * read after that: a run that began to refer to it in between gets it back.
+ */
+export async function pruneStore(home: string, olderThanMs: number, dryRun: boolean): Promise<Pruned[]> {
+  const folders = homeFolders(home);
+  const isOld = async (path: string) => Date.now() - (await stat(path)).ctimeMs >= olderThanMs;
+  const isFree = async (key: string) => !(await readReferences(home)).by.has(key);
+  const pruned: Pruned[] = [];
+  const prune = async (what: Pruned['what'], name: string, path: string, bytes: number) => {
+    if (!(await isOld(path)) || !(await isFree(name))) return;
+    if (!dryRun && !(await removeUnlessWanted(path, () => isFree(name)))) return;
+    pruned.push({ what, name, bytes });
+  };
+  for (const { sha256, mark } of await listObjects(home)) {
+    await prune('object', sha256, folders.object(sha256), mark.bytes);
+    if (!dryRun && pruned.some(({ name }) => name === sha256))
+      await rm(manifestPath(folders.object(sha256)), { force: true });
+  }
+  for (const name of await namesIn(folders.datasets)) await prune('data set', name, `${folders.datasets}/${name}`, 0);
+  for (const name of await namesIn(folders.downloads)) {
+    const path = `${folders.downloads}/${name}`;
+    await prune('download', name, path, (await stat(path)).size);
+  }
+  return pruned;
+}
+
+async function removeUnlessWanted(path: string, isFree: () => Promise<boolean>): Promise<boolean> {
+  const aside = `${path}.pruned`;
+  await rename(path, aside);
+  if (await isFree()) {
+    await rm(aside, { recursive: true, force: true });
+    return true;
+  }
+  await rename(aside, path);
+  return false;
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  await mkdir(folder, { recursive: true });
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (systemErrorCode(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
