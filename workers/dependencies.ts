@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { S3Client } from '@aws-sdk/client-s3';
 import type { ActivityDependencies } from '../activities/dependencies.ts';
-import { localStore } from '../activities/lib/artifact-store.ts';
+import { openStore } from '../activities/lib/artifacts/open-store.ts';
+import { createObtain } from '../activities/lib/obtain/obtain.ts';
 import { testArgv, trainArgv, type Device } from '../activities/lib/trainer-argv.ts';
 import { homeFolders } from '../configs/paths.ts';
 import { Catalog } from '../configs/schema.ts';
@@ -12,15 +15,18 @@ export function gatherDependencies(device: Device): ActivityDependencies {
   const env = readEnv();
   const home = resolve(env.EVERSWIN_HOME);
   const folders = homeFolders(home);
+  const recipesFolder = resolve(projectFile('configs/mmdet'));
+  const catalog = Catalog.parse(JSON.parse(readFileSync(projectFile('configs/catalog.json'), 'utf8')));
+  const python = { executable: folders.python, env: trainerEnv() };
+  const { EVERSWIN_DEMO_URL: demoUrl, EVERSWIN_S3_ENDPOINT: endpoint, AWS_REGION: region } = env;
+  const localAddress = pathToFileURL(folders.store).href;
+  // Servers beside AWS seldom have a name for each bucket.
+  const s3 = () => new S3Client({ endpoint, region, forcePathStyle: endpoint !== undefined });
   return {
-    home,
-    recipesFolder: resolve(projectFile('configs/mmdet')),
-    catalog: Catalog.parse(JSON.parse(readFileSync(projectFile('configs/catalog.json'), 'utf8'))),
-    python: { executable: folders.python, env: trainerEnv() },
+    ...{ home, recipesFolder, catalog, python, device },
     programs: { train: trainArgv, test: testArgv },
-    device,
-    store: localStore(folders.store),
-    demoUrl: env.EVERSWIN_DEMO_URL,
+    obtain: createObtain({ home, recipesFolder, python, catalog, demoUrl, s3 }),
+    openStore: (address) => openStore(address === 'local' ? localAddress : address, { home, s3: { endpoint, region } }),
     versions: readVersions(),
   };
 }

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { namespace } from '../configs/names.ts';
+import type { Versions } from '../configs/schema.ts';
 
 /** The one reader of process.env. What a worker may be told from outside, and what its trainer gets to see. */
 const WorkerEnv = z.object({
@@ -10,6 +11,9 @@ const WorkerEnv = z.object({
   EVERSWIN_HOME: z.string().default(`${import.meta.dirname}/../.everswin`),
   /** Where the embedded stack serves the miniature COCO. */
   EVERSWIN_DEMO_URL: z.url().optional(),
+  /** Of an S3 server that is not AWS. Credentials come by the AWS SDK's own rules: AWS_ACCESS_KEY_ID, profiles, roles. */
+  EVERSWIN_S3_ENDPOINT: z.url().optional(),
+  AWS_REGION: z.string().default('us-east-1'),
 });
 
 export const readEnv = () => WorkerEnv.parse(process.env);
@@ -33,8 +37,21 @@ export const projectFile = (path: string): string => `${import.meta.dirname}/../
 
 const PackageJson = z.object({ version: z.string() });
 
-export const readVersions = () => ({
+/** Of what the trainer's Python does: any change of it may change what it prepares, converts and measures. */
+function hashTrainerCode(): string {
+  const folder = projectFile('trainer/everswin_trainer');
+  const hash = createHash('sha256');
+  for (const file of readdirSync(folder)
+    .filter((name) => name.endsWith('.py'))
+    .sort()) {
+    hash.update(`${file}\0`).update(readFileSync(`${folder}/${file}`));
+  }
+  return hash.digest('hex');
+}
+
+export const readVersions = (): Versions => ({
   everswin: PackageJson.parse(JSON.parse(readFileSync(projectFile('package.json'), 'utf8'))).version,
+  trainerCode: hashTrainerCode(),
   trainerLock: createHash('sha256')
     .update(readFileSync(projectFile('trainer/requirements.lock')))
     .digest('hex'),
