@@ -1,5 +1,5 @@
 import type { Catalog } from '../configs/schema.ts';
-import type { ArtifactStore } from './lib/artifact-store.ts';
+import type { ArtifactStore } from './lib/artifacts/artifact-store.ts';
 import type { Device, TrainerPrograms } from './lib/trainer-argv.ts';
 import type { PythonCommand } from './lib/trainer-process.ts';
 

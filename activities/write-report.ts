@@ -60,7 +60,7 @@ async function writeReport(
   for (const [name, content] of Object.entries(files)) {
     const path = `${folder.report}/${name}`;
     await writeFileWhole(path, content);
-    uri = await store.put(objectKeys.report(report.runId, name), path);
+    ({ uri } = await store.put(objectKeys.report(report.runId, name), path));
   }
   const page = `${folder.report}/index.html`;
   const { bbox, segm } = report.metrics;

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { ActivityDependencies } from '../activities/dependencies.ts';
-import { localStore } from '../activities/lib/artifact-store.ts';
+import { localStore } from '../activities/lib/artifacts/local-store.ts';
 import { testArgv, trainArgv, type Device } from '../activities/lib/trainer-argv.ts';
 import { homeFolders } from '../configs/paths.ts';
 import { Catalog } from '../configs/schema.ts';
