@@ -57,8 +57,13 @@ export default ts.config(
     { allowTypeImports: true },
   ),
   forbidden(
-    ['activities/lib/**/*.ts'],
+    ['activities/lib/*.ts'],
     ['@temporalio/*', '**/workflows/**', '**/workers/**', '**/infra/**', '../*.ts', '!./*'],
+    'activities/lib is plain Node',
+  ),
+  forbidden(
+    ['activities/lib/*/**/*.ts'],
+    ['@temporalio/*', '**/workflows/**', '**/workers/**', '**/infra/**', '../../*.ts'],
     'activities/lib is plain Node',
   ),
   forbidden(

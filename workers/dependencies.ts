@@ -18,7 +18,7 @@ export function gatherDependencies(device: Device): ActivityDependencies {
   const recipesFolder = resolve(projectFile('configs/mmdet'));
   const catalog = Catalog.parse(JSON.parse(readFileSync(projectFile('configs/catalog.json'), 'utf8')));
   const python = { executable: folders.python, env: trainerEnv() };
-  const { EVERSWIN_DEMO_URL: demoUrl, EVERSWIN_S3_ENDPOINT: endpoint, AWS_REGION: region } = env;
+  const { EVERSWIN_DEMO_URL: demoUrl, AWS_ENDPOINT_URL_S3: endpoint, AWS_REGION: region } = env;
   const localAddress = pathToFileURL(folders.store).href;
   // Servers beside AWS seldom have a name for each bucket.
   const s3 = () => new S3Client({ endpoint, region, forcePathStyle: endpoint !== undefined });

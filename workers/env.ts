@@ -11,8 +11,8 @@ const WorkerEnv = z.object({
   EVERSWIN_HOME: z.string().default(`${import.meta.dirname}/../.everswin`),
   /** Where the embedded stack serves the miniature COCO. */
   EVERSWIN_DEMO_URL: z.url().optional(),
-  /** Of an S3 server that is not AWS. Credentials come by the AWS SDK's own rules: AWS_ACCESS_KEY_ID, profiles, roles. */
-  EVERSWIN_S3_ENDPOINT: z.url().optional(),
+  /** The AWS SDK's own names: an S3 server that is not AWS. Credentials it finds by its own rules. */
+  AWS_ENDPOINT_URL_S3: z.url().optional(),
   AWS_REGION: z.string().default('us-east-1'),
 });
 

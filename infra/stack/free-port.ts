@@ -13,3 +13,23 @@ const tryPort = (port: number): Promise<number | undefined> =>
       server.close(() => resolve(typeof address === 'object' ? address?.port : undefined));
     });
   });
+
+/** So many different free ports of 127.0.0.1, for a server that needs several. */
+export async function findFreePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer());
+  const ports = await Promise.all(
+    servers.map(
+      (server) =>
+        new Promise<number>((resolve, reject) => {
+          server.once('error', reject);
+          server.listen(0, '127.0.0.1', () => {
+            const address = server.address();
+            resolve(typeof address === 'object' && address !== null ? address.port : 0);
+          });
+        }),
+    ),
+  );
+  // All were open at once, so no two are the same.
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}

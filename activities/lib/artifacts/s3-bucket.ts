@@ -1,0 +1,82 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
+import { classify, toFinalError } from './s3-errors.ts';
+
+export interface S3Options {
+  /** Undefined: AWS itself, or what the environment of the worker says. */
+  readonly endpoint: string | undefined;
+  /** Undefined: from the environment. */
+  readonly region: string | undefined;
+  /** Undefined, as it should be outside of tests: whatever the SDK's default chain finds in the worker's environment. */
+  readonly credentials?: S3ClientConfig['credentials'];
+  /** A connection on which nothing moves for so long is given up. */
+  readonly stallMs: number;
+  /** Where unfinished uploads are remembered. */
+  readonly stateFolder: string;
+}
+
+/** Tries before an answer counts as the last word: about three seconds of pauses between them. */
+const tries = 6;
+const firstPauseMs = 100;
+
+/** How one try went before this one: after an ambiguous failure, what was asked for may have been done. */
+export interface Try {
+  readonly wasAmbiguous: boolean;
+}
+
+/** One bucket of one server, and how patiently it is asked. */
+export class S3Bucket {
+  readonly client: S3Client;
+  readonly name: string;
+
+  constructor(name: string, { endpoint, region, credentials, stallMs }: S3Options) {
+    this.name = name;
+    this.client = new S3Client({
+      ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
+      // Other servers than AWS mostly do not care, but signing needs one.
+      ...(region === undefined ? (endpoint === undefined ? {} : { region: 'us-east-1' }) : { region }),
+      ...(credentials === undefined ? {} : { credentials }),
+      // Retries are ours: after a lost answer one must look before one asks again.
+      maxAttempts: 1,
+      // Each body is signed with its sha256, which the server checks. A CRC on top would be one more pass, in JavaScript.
+      requestChecksumCalculation: 'WHEN_REQUIRED',
+      responseChecksumValidation: 'WHEN_REQUIRED',
+      requestHandler: { connectionTimeout: 5_000, socketTimeout: stallMs },
+    });
+  }
+
+  uri(key: string): string {
+    return `s3://${this.name}/${key}`;
+  }
+
+  /**
+   * Asks until there is an answer that more asking would not change. `ask` is given how the try before went.
+   * @throws what the SDK threw, for `classify`; CodedError StoreUnavailable when all tries failed in passing.
+   */
+  async ask<T>(what: string, signal: AbortSignal | undefined, ask: (attempt: Try) => Promise<T>): Promise<T> {
+    let wasAmbiguous = false;
+    for (let attempt = 1; ; attempt += 1) {
+      signal?.throwIfAborted();
+      try {
+        return await ask({ wasAmbiguous });
+      } catch (error) {
+        signal?.throwIfAborted();
+        if (classify(error) !== 'passing') throw error;
+        if (attempt === tries) throw toFinalError(`${what} (${tries} tries)`, error);
+        wasAmbiguous = true;
+      }
+      const longest = firstPauseMs * 2 ** (attempt - 1);
+      await sleep(longest * (0.5 + Math.random() / 2), undefined, { signal });
+    }
+  }
+
+  /** `ask` for where every error but a passing one is final. */
+  async askOnce<T>(what: string, signal: AbortSignal | undefined, ask: () => Promise<T>): Promise<T> {
+    try {
+      return await this.ask(what, signal, ask);
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw toFinalError(what, error);
+    }
+  }
+}

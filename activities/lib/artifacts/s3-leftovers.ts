@@ -1,0 +1,41 @@
+import { ListMultipartUploadsCommand, type ListMultipartUploadsCommandOutput } from '@aws-sdk/client-s3';
+import type { S3Bucket } from './s3-bucket.ts';
+import { abortUpload } from './s3-multipart.ts';
+import type { UploadStates } from './upload-state.ts';
+
+interface OpenUpload {
+  readonly key: string;
+  readonly uploadId: string;
+  readonly begunAt: Date | undefined;
+}
+
+/** Parts of an upload that was never finished are paid for until somebody gives it up. */
+export async function abortLeftovers(
+  bucket: S3Bucket,
+  states: UploadStates,
+  under: string,
+  olderThanMs: number,
+): Promise<number> {
+  const before = Date.now() - olderThanMs;
+  const what = `Looking for unfinished uploads of ${bucket.uri(under)}`;
+  const open = await bucket.askOnce(what, undefined, () => listUploads(bucket, under));
+  const old = open.filter(({ begunAt }) => begunAt === undefined || begunAt.getTime() <= before);
+  for (const { key, uploadId } of old) {
+    await abortUpload(bucket, key, uploadId);
+    await states.forget(key);
+  }
+  return old.length;
+}
+
+async function listUploads(bucket: S3Bucket, under: string): Promise<OpenUpload[]> {
+  const found: OpenUpload[] = [];
+  let page: ListMultipartUploadsCommandOutput | undefined;
+  do {
+    const from = { KeyMarker: page?.NextKeyMarker, UploadIdMarker: page?.NextUploadIdMarker };
+    page = await bucket.client.send(new ListMultipartUploadsCommand({ Bucket: bucket.name, Prefix: under, ...from }));
+    for (const { Key = '', UploadId = '', Initiated } of page.Uploads ?? []) {
+      found.push({ key: Key, uploadId: UploadId, begunAt: Initiated });
+    }
+  } while (page.IsTruncated === true);
+  return found;
+}

@@ -1,0 +1,40 @@
+import type { ArtifactStore } from './artifact-store.ts';
+import { assertKey } from './object-key.ts';
+import { S3Bucket, type S3Options } from './s3-bucket.ts';
+import { getObject } from './s3-get.ts';
+import { headObject } from './s3-head.ts';
+import { abortLeftovers } from './s3-leftovers.ts';
+import { makeLink } from './s3-link.ts';
+import { listObjects, removeObjects } from './s3-listing.ts';
+import { readS3Pointer, replaceS3Pointer } from './s3-pointer.ts';
+import { putFile } from './s3-put.ts';
+import { UploadStates } from './upload-state.ts';
+
+export interface S3Place {
+  readonly bucket: string;
+  /** Empty, or a folder that ends with a slash. */
+  readonly prefix: string;
+}
+
+/** A bucket of any server that speaks S3. Everything is signed with the sha256 of its body, which the server checks. */
+export function s3Store({ bucket: name, prefix }: S3Place, options: S3Options): ArtifactStore {
+  const bucket = new S3Bucket(name, options);
+  const address = `s3://${name}/${prefix}`.replace(/\/$/, '');
+  const states = new UploadStates(options.stateFolder, `${options.endpoint ?? ''} ${address}`);
+  const keyOf = (key: string): string => {
+    assertKey(key);
+    return `${prefix}${key}`;
+  };
+  return {
+    address,
+    put: (key, path, transfer = {}) => putFile(bucket, states, { ...transfer, key: keyOf(key), path }),
+    get: (key, path, transfer = {}) => getObject(bucket, keyOf(key), path, transfer),
+    head: (key) => headObject(bucket, keyOf(key), undefined),
+    list: (under) => listObjects(bucket, prefix, under),
+    remove: (keys) => removeObjects(bucket, keys.map(keyOf)),
+    read: (key) => readS3Pointer(bucket, keyOf(key)),
+    replace: (key, body, { ifMatch }) => replaceS3Pointer(bucket, keyOf(key), body, ifMatch),
+    link: (key, validSeconds) => makeLink(bucket, keyOf(key), validSeconds),
+    abortLeftovers: (under, olderThanMs) => abortLeftovers(bucket, states, `${prefix}${under}`, olderThanMs),
+  };
+}

@@ -1,0 +1,34 @@
+import { createHash } from 'node:crypto';
+import { mkdir, rm } from 'node:fs/promises';
+import { UploadState } from '../../../configs/run-pointer.ts';
+import { readJson } from '../json-file.ts';
+import { writeFileWhole } from '../whole-file.ts';
+
+/** Which multipart upload of an object is under way: a file a key, so that a killed upload is found again. */
+export class UploadStates {
+  readonly #folder: string;
+  readonly #address: string;
+
+  constructor(folder: string, address: string) {
+    this.#folder = folder;
+    this.#address = address;
+  }
+
+  find(key: string): Promise<UploadState | undefined> {
+    return readJson(this.#path(key), UploadState);
+  }
+
+  async keep(key: string, state: UploadState): Promise<void> {
+    await mkdir(this.#folder, { recursive: true });
+    await writeFileWhole(this.#path(key), JSON.stringify(state));
+  }
+
+  async forget(key: string): Promise<void> {
+    await rm(this.#path(key), { force: true });
+  }
+
+  #path(key: string): string {
+    const name = createHash('sha256').update(`${this.#address} ${key}`).digest('hex').slice(0, 32);
+    return `${this.#folder}/${name}.json`;
+  }
+}

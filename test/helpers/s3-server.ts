@@ -1,0 +1,55 @@
+/** A real S3 server, SeaweedFS from the trainer's environment, in a folder of its own. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import type { ArtifactStore } from '../../activities/lib/artifacts/artifact-store.ts';
+import type { S3Options } from '../../activities/lib/artifacts/s3-bucket.ts';
+import { s3Store } from '../../activities/lib/artifacts/s3-store.ts';
+import { homeFolders } from '../../configs/paths.ts';
+import { KeptAlive } from '../../infra/stack/keep-alive.ts';
+import {
+  objectStoreRegion,
+  planObjectStore,
+  readObjectStoreCredentials,
+  waitForObjectStore,
+} from '../../infra/stack/object-store.ts';
+import { projectHome } from './project.ts';
+
+export interface S3Server {
+  endpoint: string;
+  bucket: string;
+  credentials: { accessKeyId: string; secretAccessKey: string };
+  /** What a child process needs to find it. */
+  env: Record<string, string>;
+  pid: () => number | undefined;
+  options: (over?: Partial<S3Options>) => S3Options;
+  /** @param prefix ends with a slash. */
+  store: (prefix: string, over?: Partial<S3Options>) => ArtifactStore;
+  stop: () => Promise<void>;
+}
+
+export const weed = `${homeFolders(projectHome).python.replace(/python$/, 'weed')}`;
+
+export async function startS3Server(): Promise<S3Server> {
+  const folder = await mkdtemp(`${tmpdir()}/everswin-s3-`);
+  const planned = await planObjectStore({ executable: weed, folder, bucket: 'everswin', wishedPort: 0 });
+  const log = `${folder}/server.log`;
+  const server = new KeptAlive({ ...planned.process, log, graceMs: 200 }, (death) =>
+    console.error('the S3 server of the tests died', death),
+  );
+  await waitForObjectStore(planned, log);
+  const { endpoint, bucket, workerEnv } = planned;
+  const credentials = await readObjectStoreCredentials(folder);
+  const options = (over: Partial<S3Options> = {}): S3Options => ({
+    ...{ endpoint, region: objectStoreRegion, credentials, stallMs: 20_000, stateFolder: `${folder}/uploads` },
+    ...over,
+  });
+  return {
+    ...{ endpoint, bucket, credentials, env: workerEnv, options },
+    pid: () => server.pid,
+    store: (prefix, over) => s3Store({ bucket, prefix }, options(over)),
+    stop: async () => {
+      await server.stop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
