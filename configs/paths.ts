@@ -61,6 +61,9 @@ export const homeFolders = (home: string) => ({
   database: `${home}/stack/temporal.db`,
   logs: `${home}/logs`,
   demoFiles: `${home}/demo`,
+  /** Data and credentials of the embedded S3 server. */
+  objectStore: `${home}/object-store`,
+  weed: `${home}/tools/trainer-env/bin/weed`,
   python: `${home}/tools/trainer-env/bin/python`,
   pinnedTemporal: `${home}/tools/trainer-env/bin/temporal`,
 });

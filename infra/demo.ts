@@ -1,4 +1,7 @@
-/** `npm run demo [-- --crash]`: the whole line on the miniature COCO, and with --crash through three kills -9. */
+/**
+ * `npm run demo [-- --crash] [-- --s3]`: the whole line on the miniature COCO, with --crash through three kills -9, with --s3
+ * into an S3 server of its own.
+ */
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { RunInput } from '../configs/schema.ts';
@@ -8,12 +11,19 @@ import { followRun } from './follow-run.ts';
 import { explain } from './explain.ts';
 import { printResult } from './print-result.ts';
 import { resolveStackArguments } from './stack/arguments.ts';
+import { stackBucket } from './stack/object-store.ts';
 import { findRunningStack, type StackFile } from './stack/stack-file.ts';
 import { startStack } from './stack/start-stack.ts';
 import { startRun } from './start-run.ts';
 import { untilInterrupted } from './until-interrupted.ts';
 
-const { values } = parseArgs({ options: { crash: { type: 'boolean', default: false }, home: { type: 'string' } } });
+const { values } = parseArgs({
+  options: {
+    crash: { type: 'boolean', default: false },
+    s3: { type: 'boolean', default: false },
+    home: { type: 'string' },
+  },
+});
 const startedAt = performance.now();
 const elapsed = () => `${((performance.now() - startedAt) / 1000).toFixed(0).padStart(4)} s`;
 const say = (line: string) => console.log(`[${elapsed()}] ${line}`);
@@ -21,7 +31,8 @@ const say = (line: string) => console.log(`[${elapsed()}] ${line}`);
 const { home } = resolveStackArguments(values.home === undefined ? [] : ['--home', values.home]);
 const running = await findRunningStack(home);
 // The miniature is meant for a CPU, whatever the machine has: everyone sees the same numbers.
-const own = running === undefined ? await startStack({ home, device: 'cpu', say }) : undefined;
+const own =
+  running === undefined ? await startStack({ home, device: 'cpu', withObjectStore: values.s3, say }) : undefined;
 
 const interrupted = untilInterrupted().then(() => {
   process.exitCode = 130;
@@ -31,7 +42,8 @@ async function main(stack: StackFile): Promise<void> {
   say(`Temporal UI  ${stack.uiUrl}`);
   const client = await connect(stack.address);
   const demo = RunInput.parse(JSON.parse(await readFile(`${import.meta.dirname}/../configs/runs/demo.json`, 'utf8')));
-  const { handle } = await startRun(client, { ...demo, name: freshName(demo.name) });
+  const artifacts = values.s3 ? { store: `s3://${stackBucket}/demo` } : demo.artifacts;
+  const { handle } = await startRun(client, { ...demo, artifacts, name: freshName(demo.name) });
   say(`${handle.workflowId} started`);
   // A demo that nobody watches any more should not go on by itself at the next one, as a real run does.
   void interrupted.then(() => handle.terminate('the demo was interrupted').catch(() => undefined));

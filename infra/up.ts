@@ -1,20 +1,22 @@
 /** `npm run up`: the embedded stack in the foreground until Ctrl-C. */
 import { resolveStackArguments } from './stack/arguments.ts';
+import { stackBucket } from './stack/object-store.ts';
 import { findRunningStack } from './stack/stack-file.ts';
 import { startStack } from './stack/start-stack.ts';
 import { untilInterrupted } from './until-interrupted.ts';
 
-const { home, device } = resolveStackArguments(process.argv.slice(2));
+const options = resolveStackArguments(process.argv.slice(2));
+const { home, device } = options;
 const running = await findRunningStack(home);
 if (running !== undefined) {
   console.log(`Already up (pid ${running.pid}): Temporal at ${running.address}, UI at ${running.uiUrl}`);
 } else {
-  const stack = await startStack({ home, device, say: console.log });
+  const stack = await startStack({ ...options, say: console.log });
   const { address, uiUrl } = stack.file();
   console.log(`Temporal server  ${address}
 Temporal UI      ${uiUrl}
 GPU worker       ${device}
-Data and runs    ${home}
+Data and runs    ${home}${options.withObjectStore ? `\nArtifact store   s3://${stackBucket} (in a run's input: "artifacts": { "store": "s3://${stackBucket}" })` : ''}
 
 Start a run from another terminal:
   npm run start -- configs/runs/demo.json

@@ -1,13 +1,17 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import type { StackOptions } from './start-stack.ts';
 
 export const defaultHome = resolve(`${import.meta.dirname}/../../.everswin`);
 
-/** `--home DIR` (default .everswin in the project) and `--device cpu|cuda` (default: cuda where there is an NVIDIA driver). */
-export function resolveStackArguments(argv: string[]): { home: string; device: 'cpu' | 'cuda' } {
-  const { values } = parseArgs({ args: argv, options: { home: { type: 'string' }, device: { type: 'string' } } });
+/** `--s3`, `--home DIR` (default .everswin in the project) and `--device cpu|cuda` (default: cuda where there is an NVIDIA driver). */
+export function resolveStackArguments(argv: string[]): Omit<StackOptions, 'say'> {
+  const { values } = parseArgs({
+    args: argv,
+    options: { home: { type: 'string' }, device: { type: 'string' }, s3: { type: 'boolean', default: false } },
+  });
   const device = values.device ?? (existsSync('/proc/driver/nvidia/version') ? 'cuda' : 'cpu');
   if (device !== 'cpu' && device !== 'cuda') throw new Error(`expected --device to be cpu or cuda, got ${device}`);
-  return { home: resolve(values.home ?? defaultHome), device };
+  return { home: resolve(values.home ?? defaultHome), device, withObjectStore: values.s3 };
 }

@@ -25,6 +25,8 @@ export interface ObjectStoreOptions {
   wishedPort: number;
 }
 
+/** Of the embedded stack's own server. */
+export const stackBucket = 'everswin';
 export const objectStoreRegion = 'us-east-1';
 const readyWithinMs = 30_000;
 

@@ -7,6 +7,7 @@ import { homeFolders } from '../../configs/paths.ts';
 import type { Incident } from '../../configs/schema.ts';
 import { startFileServer } from '../file-server.ts';
 import { ensureMiniCoco } from './mini-coco.ts';
+import { planObjectStore, stackBucket, waitForObjectStore } from './object-store.ts';
 import { findFreePort } from './free-port.ts';
 import { ensureSearchAttributes } from './search-attributes.ts';
 import { KeptAlive, type Death, type ProcessSpec } from './keep-alive.ts';
@@ -22,14 +23,16 @@ export interface RunningStack {
 export interface StackOptions {
   home: string;
   device: 'cpu' | 'cuda';
+  /** An S3 server of its own beside them, for `artifacts.store`. */
+  withObjectStore: boolean;
   say: (line: string) => void;
 }
 
 const projectRoot = `${import.meta.dirname}/../..`;
 const serverReadyWithinMs = 60_000;
 
-/** Temporal dev server, control worker and GPU worker, each started again when it dies, and the miniature COCO over HTTP. */
-export async function startStack({ home, device, say }: StackOptions): Promise<RunningStack> {
+/** Temporal dev server, control worker and GPU worker (and an S3 server), each started again when it dies; the miniature COCO over HTTP. */
+export async function startStack({ home, device, withObjectStore, say }: StackOptions): Promise<RunningStack> {
   const folders = homeFolders(home);
   await Promise.all([`${home}/stack`, folders.logs].map((folder) => mkdir(folder, { recursive: true })));
   await endLeftovers(home);
@@ -38,7 +41,18 @@ export async function startStack({ home, device, say }: StackOptions): Promise<R
   const port = await findFreePort(7233);
   const uiPort = await findFreePort(8233);
   const address = `127.0.0.1:${port}`;
-  const env = { [stackMarker]: home, TEMPORAL_ADDRESS: address, EVERSWIN_DEMO_URL: files.url };
+  const objects = withObjectStore
+    ? await planObjectStore({
+        executable: folders.weed,
+        folder: folders.objectStore,
+        bucket: stackBucket,
+        wishedPort: 8333,
+      })
+    : undefined;
+  const env = {
+    ...{ [stackMarker]: home, TEMPORAL_ADDRESS: address, EVERSWIN_DEMO_URL: files.url },
+    ...objects?.workerEnv,
+  };
 
   const kept: KeptAlive[] = [];
   const file = (): StackFile => ({
@@ -50,19 +64,20 @@ export async function startStack({ home, device, say }: StackOptions): Promise<R
     void recordIncident(folders.incidents, death);
     void writeStackFile(home, file());
   };
+  const logOf = (name: string) => `${folders.logs}/${name}.log`;
   const keep = (spec: Omit<ProcessSpec, 'env' | 'log'>) =>
-    kept.push(new KeptAlive({ ...spec, env, log: `${folders.logs}/${spec.name}.log` }, onDeath));
+    kept.push(new KeptAlive({ ...spec, env, log: logOf(spec.name) }, onDeath));
   const worker = (name: string, argv: string[]) =>
     keep({ name, executable: process.execPath, argv: ['--import', 'tsx', ...argv], graceMs: 20_000 });
 
   const stop = async () => {
-    const [server, ...workers] = kept;
-    await Promise.all(workers.map((process) => process.stop()));
+    const isWorker = ({ name }: KeptAlive) => name.endsWith('-worker');
+    await Promise.all(kept.filter(isWorker).map((process) => process.stop()));
     await execa(process.execPath, ['--import', 'tsx', `${projectRoot}/workers/stop-trainers.ts`], {
       env,
       reject: false,
     });
-    await server?.stop();
+    await Promise.all(kept.filter((process) => !isWorker(process)).map((process) => process.stop()));
     await files.close();
   };
 
@@ -72,8 +87,10 @@ export async function startStack({ home, device, say }: StackOptions): Promise<R
     argv: devServerArgv({ port, uiPort }, folders.database),
     graceMs: 10_000,
   });
+  if (objects !== undefined) keep(objects.process);
   try {
-    await waitForServer(address, `${folders.logs}/temporal-server.log`);
+    await waitForServer(address, logOf('temporal-server'));
+    if (objects !== undefined) await waitForObjectStore(objects, logOf('object-store'));
   } catch (error) {
     await stop();
     throw error;

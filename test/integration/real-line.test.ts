@@ -20,7 +20,7 @@ const said: string[] = [];
 beforeAll(async () => {
   home = await mkdtemp(`${tmpdir()}/everswin-line-`);
   await symlink(`${projectHome}/tools`, `${home}/tools`);
-  stack = await startStack({ home, device: 'cpu', say: (line) => said.push(line) });
+  stack = await startStack({ home, device: 'cpu', withObjectStore: false, say: (line) => said.push(line) });
 });
 afterAll(async () => {
   await stack.stop();

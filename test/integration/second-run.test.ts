@@ -39,6 +39,8 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
+const inActivity = <T>(work: () => Promise<T>): Promise<T> => mockEnvironment().run<[], T, () => Promise<T>>(work);
+
 /** @param isIdle nobody answers downloads and no Python can be started. */
 function dependenciesOf(isIdle: boolean): ActivityDependencies {
   const { home } = run.dependencies;
@@ -52,10 +54,10 @@ function dependenciesOf(isIdle: boolean): ActivityDependencies {
 
 async function prepare(input: RunInput, isIdle = false) {
   const dependencies = dependenciesOf(isIdle);
-  const plan = await mockEnvironment().run(() => createResolvePlan(dependencies)(input));
-  const dataset = await mockEnvironment().run(() => createFetchDataset(dependencies)(plan));
-  const weights = await mockEnvironment().run(() => createFetchWeights(dependencies)(plan));
-  const pinned = await mockEnvironment().run(() => createPinPlan(dependencies)({ plan, dataset, weights }));
+  const plan = await inActivity(() => createResolvePlan(dependencies)(input));
+  const dataset = await inActivity(() => createFetchDataset(dependencies)(plan));
+  const weights = await inActivity(() => createFetchWeights(dependencies)(plan));
+  const pinned = await inActivity(() => createPinPlan(dependencies)({ plan, dataset, weights }));
   return { plan: pinned, outcomes: [plan.recipeOutcome, dataset.outcome, weights.outcome], dataset, weights };
 }
 
