@@ -8,7 +8,7 @@ import { startMirror, type MirrorState } from './lib/artifacts/run-mirror.ts';
 import { findLiveJob, requestStop, type RunningJob } from './lib/trainer-process.ts';
 
 /** How often the run's folder is looked through for something new. */
-const lookEveryMs = 5_000;
+const lookEveryMs = 2_000;
 
 export interface Mirroring {
   dependencies: ActivityDependencies;

@@ -39,6 +39,9 @@ const interrupted = untilInterrupted().then(() => {
 });
 
 async function main(stack: StackFile): Promise<void> {
+  if (values.s3 && stack.processes['object-store'] === undefined) {
+    throw new Error('the stack that is up has no S3 server. Stop it, or start it with `npm run up -- --s3`');
+  }
   say(`Temporal UI  ${stack.uiUrl}`);
   const client = await connect(stack.address);
   const demo = RunInput.parse(JSON.parse(await readFile(`${import.meta.dirname}/../configs/runs/demo.json`, 'utf8')));
