@@ -35,6 +35,11 @@ test('a short input is filled up with stated defaults', () => {
         mayChange: [],
         stallSeconds: { startup: 900, step: 60, validation: 1800, saving: 600 },
       },
+      catalog: { datasets: {}, weights: {} },
+      extractImages: false,
+      transfers: { allowHosts: [], connections: 8 },
+      artifacts: { store: 'local' },
+      fresh: false,
     },
   });
 });
@@ -81,6 +86,47 @@ test('fewer than two kept checkpoints are refused: a damaged newest one must lea
   expect(problemsOf({ checkpoint: { keepLast: 1 } })[0]).toContain('checkpoint.keepLast');
 });
 
+const ownData = (change: object) => ({
+  ...{
+    title: 'shapes',
+    archives: [
+      { file: 'a.zip', urls: ['file:///data/a/'] },
+      { file: 'a.json', urls: ['s3://b/a.json'] },
+    ],
+  },
+  train: { images: 'a.zip/train', annotations: 'a.json' },
+  val: { images: 'a.zip/val', annotations: 'a.json' },
+  ...change,
+});
+
+test('a data set of the user is taken with its defaults: hashes and counts that nobody stated are unknown', () => {
+  const parsed = parseRunInput({ ...valid, dataset: 'shapes', catalog: { datasets: { shapes: ownData({}) } } });
+  expect(parsed).toMatchObject({
+    ok: true,
+    input: { catalog: { datasets: { shapes: { archives: [{ sha256: null, files: null }, {}], classes: null } } } },
+  });
+});
+
+test.each([
+  ['a split of an archive that is not there', { train: { images: 'b.zip', annotations: 'a.json' } }, 'got "b.zip"'],
+  ['two files of one name', { archives: Array(2).fill({ file: 'a.zip', urls: ['file:///a'] }) }, 'its own name'],
+  ['an address of another kind', { archives: [{ file: 'a.zip', urls: ['ftp://x/a'] }] }, 'urls'],
+  ['an address with too much', { archives: [{ file: '../a.zip', urls: ['file:///a'] }] }, 'file'],
+])('%s is refused with its path', (_, change, message) => {
+  const [problem = ''] = problemsOf({ catalog: { datasets: { shapes: ownData(change) } } });
+  expect(problem).toContain('catalog.datasets.shapes');
+  expect(problem).toContain(message);
+});
+
+test.each(['s3://my-bucket', 's3://my-bucket/runs/of-mine', 'local'])('the artifact store may be %s', (store) => {
+  expect(problemsOf({ artifacts: { store } })).toEqual([]);
+});
+
+test.each(['s3://', 's3://A', 's3://key:secret@bucket', 's3://b/../c', 'https://bucket', 's3://bucket?x=1', '/data'])(
+  'the artifact store may not be %s',
+  (store) => expect(problemsOf({ artifacts: { store } })).toHaveLength(1),
+);
+
 test('every run file is valid and names a recipe, a data set and weights that exist', async () => {
   const catalog = Catalog.parse(JSON.parse(await readFile(`${projectRoot}/configs/catalog.json`, 'utf8')));
   const recipes = await readdir(recipesFolder);
@@ -89,7 +135,8 @@ test('every run file is valid and names a recipe, a data set and weights that ex
     expect(parsed, file).toMatchObject({ ok: true });
     if (!parsed.ok) continue;
     expect(recipes).toContain(`${parsed.input.recipe}.py`);
-    expect(Object.keys(catalog.datasets)).toContain(parsed.input.dataset);
-    expect(Object.keys(catalog.weights)).toContain(parsed.input.weights.backbone);
+    const { datasets, weights } = parsed.input.catalog;
+    expect(Object.keys({ ...catalog.datasets, ...datasets })).toContain(parsed.input.dataset);
+    expect(Object.keys({ ...catalog.weights, ...weights })).toContain(parsed.input.weights.backbone);
   }
 });
