@@ -8,7 +8,7 @@ COMMANDS = {
     "train": "train",
     "test": "test",
     "recipe": "recipe",
-    "check-weights": "weights",
+    "convert-weights": "convert_weights",
     "mini-coco": "mini_coco",
     "mini": "mini",
     "mini-test": "mini_test",

@@ -20,6 +20,7 @@ SIGN_BYTES = 64
 class Beat:
     """The last sign of one rank: its `count`th."""
 
+    rank: int
     pid: int
     phase: str
     count: int
@@ -44,14 +45,14 @@ class Beats:
 def read_beats(job: Job) -> list[Beat]:
     """The last sign of every rank that gave one, in any order; what is not whole is left out."""
     try:
-        signs = [_parse((job.beats / name).read_text(errors="replace")) for name in os.listdir(job.beats)]
+        signs = [_parse(name, (job.beats / name).read_text(errors="replace")) for name in os.listdir(job.beats)]
     except FileNotFoundError:
         return []
     return [one for one in signs if one is not None]
 
 
-def _parse(sign: str) -> Beat | None:
+def _parse(rank: str, sign: str) -> Beat | None:
     fields = sign.split()
-    if len(fields) != 3 or not (fields[0].isdecimal() and fields[2].isdecimal()):
+    if len(fields) != 3 or not (rank.isdecimal() and fields[0].isdecimal() and fields[2].isdecimal()):
         return None
-    return Beat(int(fields[0]), fields[1], int(fields[2]))
+    return Beat(int(rank), int(fields[0]), fields[1], int(fields[2]))

@@ -6,6 +6,7 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
+from . import converted_weights  # noqa: F401  (lets MMEngine load what convert-weights made)
 from .dataset import CocoFolder
 from .orders import Orders
 from .plan import Plan
@@ -89,6 +90,9 @@ def _set_classes(part: Any, count: int) -> None:
 
 def _set_weights(backbone: ConfigDict, weights: Path | None) -> None:
     backbone.init_cfg = {"type": "Pretrained", "checkpoint": str(weights)} if weights else None
+    if weights and weights.suffix == ".safetensors" and "convert_weights" in backbone:
+        # They are in MMDetection's layout already (convert_weights.py).
+        backbone.convert_weights = False
 
 
 def _set_epochs(config: Config, plan: Plan, warnings: list[str]) -> None:

@@ -16,13 +16,17 @@ FINISHED, PREEMPTED, CRASHED, HUNG = "finished", "preempted", "crashed", "hung"
 
 @dataclass(frozen=True)
 class Ended:
-    """The program's end as the supervisor saw it. `status` is a wait status; `log_offset` is where its log begins."""
+    """The program's end as the supervisor saw it. `status` is a wait status; `log_offset` is where its log begins.
+
+    `cause` is `rootCause`, where the supervisor saw by itself which rank failed first.
+    """
 
     status: int
     stop_requested: bool
     started_at: float
     log_offset: int
     stall: Stall | None = None
+    cause: dict[str, Any] | None = None
 
 
 def write_exit(job: Job, attempt: Attempt, ended: Ended) -> str:
@@ -49,7 +53,7 @@ def write_exit(job: Job, attempt: Attempt, ended: Ended) -> str:
 
 def find_root_cause(job: Job, reason: str, ended: Ended) -> dict[str, Any] | None:
     if reason == CRASHED:
-        return read_root_cause(job.error, job.log, ended.log_offset)
+        return ended.cause or read_root_cause(job.error, job.log, ended.log_offset)
     if ended.stall:
         # Which rank hangs is not known: each waits for the others.
         return caused(message=f"{ended.stall}; the stacks of all ranks are in {job.log.name}", at=time.time())

@@ -34,6 +34,20 @@ def is_alive(pid: int, ticks: int | None) -> bool:
     return ticks is not None and start_ticks(pid) == ticks
 
 
+def exit_status(pid: int, ticks: int | None) -> int | None:
+    """Wait status of the process with this pid and start time, ended but not yet collected by its parent; else None."""
+    stat = _stat(pid)
+    if stat is None or stat[0] != "Z" or int(stat[19]) != ticks:
+        return None
+    return int(stat[49])
+
+
+def environment_of(pid: int) -> dict[str, str]:
+    """What a living process of ours was started with; empty if it is gone."""
+    pairs = (pair.partition(b"=") for pair in _read(pid, "environ").split(b"\0"))
+    return {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs if name}
+
+
 def all_pids() -> Iterator[int]:
     return (int(name) for name in os.listdir("/proc") if name.isdigit())
 

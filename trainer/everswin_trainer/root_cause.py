@@ -26,11 +26,12 @@ _BLOCK = re.compile(
     r"\s+error_file: .*\n"
     r"\s+traceback : (?P<text>.*)"
 )
+_BLOCK_END = re.compile(r"^=+\n", re.MULTILINE)
 
 
 def read_root_cause(error_file: Path, log: Path, log_offset: int) -> dict[str, Any] | None:
     """`rootCause` of exit.json, from this attempt's error file and part of the log; None if neither says anything."""
-    recorded = _from_error_file(error_file)
+    recorded = read_error(error_file)
     reported = _from_log(log, log_offset)
     if recorded is None and reported is None:
         return None
@@ -50,7 +51,8 @@ def signal_name(number: int) -> str:
         return str(number)
 
 
-def _from_error_file(path: Path) -> dict[str, Any] | None:
+def read_error(path: Path) -> dict[str, Any] | None:
+    """Message and, if it is known, time of the exception in a file of torchelastic's; None if there is none."""
     content = (read_json(path) or {}).get("message")
     if isinstance(content, str):
         return {"message": content[:MESSAGE_CHARACTERS]}
@@ -61,18 +63,17 @@ def _from_error_file(path: Path) -> dict[str, Any] | None:
     return {**found, "at": float(at)} if at is not None else found
 
 
+def is_reported(log: Path, log_offset: int) -> bool:
+    """Whether torchrun's block stands in this attempt's part of the log, to its last line."""
+    text = _tail(log, log_offset)
+    block = _last_block(text)
+    return block is not None and _BLOCK_END.search(text, block.end()) is not None
+
+
 def _from_log(path: Path, offset: int) -> dict[str, Any] | None:
-    try:
-        with open(path, "rb") as stream:
-            end = stream.seek(0, 2)
-            stream.seek(max(offset, end - LOG_TAIL_BYTES))
-            text = stream.read().decode(errors="replace")
-    except OSError:
+    block = _last_block(_tail(path, offset))
+    if block is None:
         return None
-    blocks = list(_BLOCK.finditer(text))
-    if not blocks:
-        return None
-    block = blocks[-1]
     code = int(block["code"])
     return {
         "rank": int(block["rank"]),
@@ -82,3 +83,18 @@ def _from_log(path: Path, offset: int) -> dict[str, Any] | None:
         "message": block["text"].strip()[:MESSAGE_CHARACTERS],
         "at": datetime.strptime(block["time"], "%Y-%m-%d_%H:%M:%S").timestamp(),
     }
+
+
+def _last_block(text: str) -> re.Match[str] | None:
+    blocks = list(_BLOCK.finditer(text))
+    return blocks[-1] if blocks else None
+
+
+def _tail(path: Path, offset: int) -> str:
+    try:
+        with open(path, "rb") as stream:
+            end = stream.seek(0, 2)
+            stream.seek(max(offset, end - LOG_TAIL_BYTES))
+            return stream.read().decode(errors="replace")
+    except OSError:
+        return ""

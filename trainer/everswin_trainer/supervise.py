@@ -12,6 +12,7 @@ import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from .ballast import load_ballast, making_room
 from .beats import PHASES, read_beats
@@ -20,6 +21,8 @@ from .hang import write_stacks
 from .job import Attempt, Job, living_owner, write_owner
 from .lock import SURVIVOR_SECONDS, JobLock, JobLocked, acquire
 from .process_tree import become_subreaper, descendants, die_with_parent, kill
+from .ranks import ERROR_FILE_ENV, Ranks
+from .signals import Signals
 from .watchdog import Stall, Watchdog
 from .whole_file import write_json
 
@@ -29,6 +32,10 @@ WATCHED_SIGNALS = STOP_SIGNALS | {signal.SIGCHLD}
 DEFAULT_GRACE_SECONDS = 45.0
 # How often the watchdog looks.
 LOOK_SECONDS = 0.5
+# How often the log is looked at for the launcher's report, once it is due.
+REPORT_SECONDS = 0.05
+# What torchrun leaves with when a rank failed.
+RANK_FAILED_STATUS = 1 << 8
 EXIT_CODES = {FINISHED: 0, CRASHED: 1, HUNG: 1, PREEMPTED: 143}
 # EX_TEMPFAIL: try again later.
 LOCKED_EXIT_CODE = 75
@@ -101,9 +108,10 @@ def run(job: Job, attempt: Attempt, lock: JobLock, log_offset: int, arguments: a
             # What a shell reports for a command that it cannot run.
             return Ended(127 << 8, False, started_at, log_offset)
     watchdog = Watchdog(dict(arguments.stall_seconds), time.monotonic())
-    status, stop_requested, stall = wait(program, job, arguments.grace_seconds, watchdog)
+    ranks = Ranks(job, program, log_offset)
+    status, stop_requested, stall = wait(program, job, arguments.grace_seconds, watchdog, ranks)
     end_descendants()
-    return Ended(status, stop_requested, started_at, log_offset, stall)
+    return Ended(status, stop_requested, started_at, log_offset, stall, explain(job, ranks))
 
 
 def start(job: Job, attempt: Attempt, lock: JobLock, command: list[str], log: int) -> int:
@@ -120,7 +128,7 @@ def start(job: Job, attempt: Attempt, lock: JobLock, command: list[str], log: in
         stdin=lock.descriptor,
         stdout=log,
         stderr=log,
-        env={**os.environ, **attempt.environment(job), "TORCHELASTIC_ERROR_FILE": str(job.error)},
+        env={**os.environ, **attempt.environment(job), ERROR_FILE_ENV: str(job.error)},
         preexec_fn=prepare,
     )
     # We wait for every child ourselves; Popen must not think that this one still runs.
@@ -128,33 +136,61 @@ def start(job: Job, attempt: Attempt, lock: JobLock, command: list[str], log: in
     return process.pid
 
 
-def wait(program: int, job: Job, grace_seconds: float, watchdog: Watchdog) -> tuple[int, bool, Stall | None]:
+def wait(
+    program: int, job: Job, grace_seconds: float, watchdog: Watchdog, ranks: Ranks
+) -> tuple[int, bool, Stall | None]:
     """Waits for the program; returns its wait status, whether we were asked to stop, and how it hung if it did.
 
     A stop is passed on once as SIGTERM; when the grace is over, everything below us is killed. A program that hangs is
-    killed as soon as it said where. While it stops, the grace decides, not the watchdog.
+    killed as soon as it said where, and one of whose ranks failed as soon as that is known. While it stops, the grace
+    decides, neither the watchdog nor its ranks.
     """
-    stop_requested, stall = False, None
+    stop_requested, stall, rank_failed = False, None, False
     kill_at: float | None = None
+    signals = Signals(WATCHED_SIGNALS)
     while (status := reap(program)) is None:
-        caught = signal.sigtimedwait(WATCHED_SIGNALS, seconds_to_wait(kill_at))
+        caught = signals.wait(seconds_to_wait(kill_at, ranks), ranks.descriptors())
+        ranks.see_ends()
+        beats = read_beats(job)
+        ranks.watch(beats)
         if caught is not None and caught.si_signo in STOP_SIGNALS:
             if kill_at is None:
                 kill_at = time.monotonic() + grace_seconds
                 pass_on_stop(program, job)
             stop_requested = True
-        elif kill_at is None and (stall := watchdog.look(read_beats(job), time.monotonic())):
+        elif kill_at is None and (rank_failed := ranks.have_failed()):
+            kill_at = time.monotonic()
+        elif kill_at is None and (stall := watchdog.look(beats, time.monotonic())):
             write_stacks(job)
             kill_at = time.monotonic()
         if kill_at is not None and time.monotonic() >= kill_at:
+            ranks.forget()
             kill(descendants(os.getpid()))
             kill_at = time.monotonic() + 1.0
     # A stop that arrived together with the end was still asked for.
-    return status, stop_requested or bool(signal.sigpending() & STOP_SIGNALS), stall
+    stop_requested = stop_requested or bool(signal.sigpending() & STOP_SIGNALS)
+    return RANK_FAILED_STATUS if rank_failed else status, stop_requested, stall
 
 
-def seconds_to_wait(kill_at: float | None) -> float:
-    return LOOK_SECONDS if kill_at is None else max(0.0, kill_at - time.monotonic())
+def seconds_to_wait(kill_at: float | None, ranks: Ranks) -> float:
+    if kill_at is not None:
+        return max(0.0, kill_at - time.monotonic())
+    return REPORT_SECONDS if ranks.report_is_due else LOOK_SECONDS
+
+
+def explain(job: Job, ranks: Ranks) -> dict[str, Any] | None:
+    """`rootCause` if we saw the first failure ourselves; the launcher, which may have been killed, leaves no report."""
+    failure = ranks.first_failure
+    if failure is None:
+        return None
+    cause = failure.root_cause()
+    how = cause["signal"] or f"code {cause['exitCode']}"
+    with suppress(OSError):
+        with open(job.log, "ab", buffering=0) as log:
+            log.write(f"supervise: rank {cause['rank']} (pid {cause['pid']}) failed first, with {how}\n".encode())
+        if failure.rank.error_file and failure.rank.error_file.exists():
+            shutil.copyfile(failure.rank.error_file, job.error)
+    return cause
 
 
 def pass_on_stop(program: int, job: Job) -> None:

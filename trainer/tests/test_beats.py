@@ -8,7 +8,7 @@ from everswin_trainer.job import Job
 
 def test_a_rank_gives_a_sign_as_soon_as_it_is_there(tmp_path: Path) -> None:
     Beats(Job.at(tmp_path), 0)
-    assert read_beats(Job.at(tmp_path)) == [Beat(os.getpid(), "startup", 1)]
+    assert read_beats(Job.at(tmp_path)) == [Beat(0, os.getpid(), "startup", 1)]
 
 
 def test_each_rank_has_a_file_of_its_own_that_never_grows(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ import sys
 import time
 
 from conftest import PROGRAMS, JobFolder, stop, until
+from everswin_trainer.beats import read_beats
+from everswin_trainer.job import Job
 from everswin_trainer.process_tree import start_ticks
 
 
@@ -21,6 +23,10 @@ def hanging(*switches: str) -> list[str]:
 def torchrun(ranks: int, what: str) -> list[str]:
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks), "--max-restarts", "0"]
     return [sys.executable, *launch, str(PROGRAMS / "rank.py"), what]
+
+
+def launcher(*ranks: str) -> list[str]:
+    return [sys.executable, str(PROGRAMS / "launcher.py"), *ranks]
 
 
 def grandchild(job: JobFolder) -> int:
@@ -287,3 +293,84 @@ def test_a_phase_that_does_not_exist_is_refused(job: JobFolder) -> None:
     said, _ = supervisor.communicate(timeout=60)
     assert supervisor.returncode == 2
     assert "expected PHASE=S, a phase of startup, step, validation, saving, got sleeping=3" in said
+
+
+def test_a_rank_that_dies_ends_the_others_at_once_though_they_wait_for_it_in_vain(job: JobFolder) -> None:
+    """torchrun would give them 30 s."""
+    supervisor = job.supervise(torchrun(2, "deaf"))
+    until(lambda: len(read_beats(Job.at(job.folder))) == 2, "both ranks")
+    [pid] = [beat.pid for beat in read_beats(Job.at(job.folder)) if beat.rank == 1]
+    time.sleep(1)  # a look of the supervisor
+    os.kill(pid, signal.SIGKILL)
+    begin = time.monotonic()
+    assert supervisor.wait(60) == 1
+    assert time.monotonic() - begin < 2
+    ending = job.exit()
+    assert (ending["reason"], ending["code"], ending["signal"]) == ("crashed", 1, None), "as torchrun would have left"
+    cause = ending["rootCause"]
+    assert (cause["rank"], cause["pid"], cause["exitCode"], cause["signal"]) == (1, pid, None, "SIGKILL")
+    assert cause["message"] == f"Signal 9 (SIGKILL) received by PID {pid}"
+    assert abs(cause["at"] - time.time()) < 60
+    assert f"supervise: rank 1 (pid {pid}) failed first, with SIGKILL" in (job.folder / "trainer.log").read_text()
+    assert job.living() == []
+    assert lock_is_free(job)
+
+
+def test_the_exception_of_a_rank_is_the_cause_though_the_launcher_was_not_waited_for(job: JobFolder) -> None:
+    supervisor = job.supervise(launcher("deaf 600", "0.7 raise exit=1"))
+    assert supervisor.wait(20) == 1
+    cause = job.exit()["rootCause"]
+    assert (cause["rank"], cause["exitCode"], cause["message"]) == (1, 1, "ValueError: enough")
+    assert json.loads((job.folder / "error.json").read_text())["message"]["message"] == "ValueError: enough"
+
+
+def test_a_code_without_an_exception_is_a_cause_too(job: JobFolder) -> None:
+    assert job.supervise(launcher("deaf 600", "0.7 exit=9")).wait(20) == 1
+    cause = job.exit()["rootCause"]
+    assert (cause["rank"], cause["exitCode"], cause["message"]) == (1, 9, "It left no exception.")
+
+
+def test_of_two_ranks_the_one_that_raised_first_is_the_cause_though_it_ends_last(job: JobFolder) -> None:
+    assert job.supervise(launcher("0.9 kill", "0.7 raise 600")).wait(20) == 1
+    assert (job.exit()["rootCause"]["rank"], job.exit()["rootCause"]["message"]) == (1, "ValueError: enough")
+
+
+def test_ranks_that_finish_one_after_the_other_have_finished(job: JobFolder) -> None:
+    supervisor = job.supervise(launcher("1.5 say=finished", "0.7 exit=0", "deaf 2.5"))
+    assert supervisor.wait(20) == 0
+    assert (job.exit()["reason"], job.exit()["rootCause"]) == ("finished", None)
+
+
+def test_ranks_that_stop_one_after_the_other_lose_nothing(job: JobFolder) -> None:
+    supervisor = job.supervise(launcher("stop save 1.5 saved say=preempted exit=143", "stop exit=143"))
+    until(lambda: len(read_beats(Job.at(job.folder))) == 2, "both ranks")
+    time.sleep(1)
+    assert stop(supervisor) == 143
+    assert (job.exit()["reason"], job.events("ended")[-1]["reason"]) == ("preempted", "preempted")
+
+
+def test_a_rank_that_leaves_as_if_it_was_told_to_stop_is_the_launchers_to_judge(job: JobFolder) -> None:
+    assert job.supervise(launcher("2 say=preempted exit=143", "0.7 exit=143")).wait(20) == 143
+    assert job.exit()["reason"] == "preempted"
+
+
+def test_once_torchrun_has_reported_a_failure_nobody_waits_for_its_end(job: JobFolder) -> None:
+    begin = time.monotonic()
+    assert job.supervise(launcher("0.7 exit=143", "0.7 exit=143", "report")).wait(60) == 1
+    assert time.monotonic() - begin < 20
+    assert (job.exit()["reason"], job.exit()["code"]) == ("crashed", 1)
+    assert (job.exit()["rootCause"]["rank"], job.exit()["rootCause"]["exitCode"]) == (1, 143)
+
+
+def test_a_checkpoint_that_the_first_rank_is_writing_may_become_whole(job: JobFolder) -> None:
+    assert job.supervise(launcher("save 2 saved say=preempted exit=143", "0.7 kill")).wait(20) == 143
+    assert not list((job.folder / "checkpoints").glob(".*.part"))
+    assert job.events("ended")
+
+
+def test_those_whom_the_supervisor_killed_itself_are_no_cause(job: JobFolder) -> None:
+    supervisor = job.supervise(launcher("deaf 600"), grace=0.3)
+    until((job.folder / "beats/0").exists, "the rank")
+    time.sleep(1)
+    stop(supervisor)
+    assert job.exit()["rootCause"] is None

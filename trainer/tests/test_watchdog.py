@@ -18,7 +18,7 @@ class Ranks:
         self._counts = itertools.count(1)
 
     def sign(self, phase: str, rank: int = 0) -> Stall | None:
-        self.beats[rank] = Beat(100 + rank, phase, next(self._counts))
+        self.beats[rank] = Beat(rank, 100 + rank, phase, next(self._counts))
         return self.silence(0.5)
 
     def silence(self, seconds: float) -> Stall | None:

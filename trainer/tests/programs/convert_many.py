@@ -1,0 +1,20 @@
+"""convert-weights for many files, which imports the libraries once for all. argv: RECIPE FOLDER OUT."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from everswin_trainer.apart import cut_off_network, drop_credentials
+from everswin_trainer.convert_weights import convert_in_child, prepare
+from everswin_trainer.process_setup import prepare_process
+
+recipe, folder, out = (Path(one) for one in sys.argv[1:])
+network = cut_off_network()
+drop_credentials()
+prepare_process("cpu")
+
+prepare(recipe)
+for path in sorted(folder.iterdir()):
+    files = {"weights": path, "into": out / path.name, "out": out / f"{path.name}.json"}
+    code = convert_in_child(argparse.Namespace(recipe=recipe, **files), network)
+    assert code == 0, path.name
