@@ -3,9 +3,9 @@ import type { CheckpointManifest, Quarantined, Rollback, RunPlan, TrainerEvent }
 import { findDamage } from './checkpoint-damage.ts';
 import { checkpointPath, fileSize, listManifests, type Checkpoint, type FoundManifest } from './checkpoint-files.ts';
 import { CodedError } from './coded-error.ts';
-import { keepLineage } from './lineage.ts';
 import { quarantine } from './quarantine.ts';
 import { findUsable } from './usable-checkpoints.ts';
+import { bestFirst } from './validation-scores.ts';
 
 export interface Resumption {
   /** Where to go on; undefined where there is nothing yet. */
@@ -77,23 +77,16 @@ export async function bestCheckpoint(
   planHash: string,
   events: readonly TrainerEvent[],
 ): Promise<Checkpoint | undefined> {
-  const scores = new Map<number, number>();
-  for (const event of keepLineage(events)) {
-    if (event.type === 'validation') scores.set(event.iteration, event.bbox.AP ?? -1);
-  }
-  const unscored = -2;
-  const scoreOf = ({ iteration }: CheckpointManifest): number => scores.get(iteration) ?? unscored;
-  const candidates = (await listOfTheirSize(job))
-    .filter((manifest) => manifest.planHash === planHash)
-    .sort((a, b) => scoreOf(b) - scoreOf(a) || b.iteration - a.iteration);
-  for (const manifest of candidates) {
+  const ofThisPlan = (await listOfTheirSize(job)).filter((manifest) => manifest.planHash === planHash);
+  for (const manifest of bestFirst(ofThisPlan, events)) {
     const path = `${job.checkpoints}/${manifest.file}`;
     if ((await findDamage(path, manifest)) === undefined) return { path, manifest };
   }
   return undefined;
 }
 
-async function listOfTheirSize(job: JobFolder): Promise<CheckpointManifest[]> {
+/** As far as their sizes tell: nothing is hashed. */
+export async function listOfTheirSize(job: JobFolder): Promise<CheckpointManifest[]> {
   const found = await Promise.all(
     (await listManifests(job)).map(async ({ name, manifest }) =>
       manifest?.bytes === (await fileSize(checkpointPath(job, name))) ? manifest : undefined,

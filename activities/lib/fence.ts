@@ -20,6 +20,19 @@ export async function takeFence(job: JobFolder): Promise<number> {
   }
 }
 
+/**
+ * Makes the next token that is taken here higher than one that was taken on another host, in its own copy of this folder.
+ * @returns the newest token that is known here now.
+ */
+export async function raiseFence(job: JobFolder, atLeast: number): Promise<number> {
+  await mkdir(job.fences, { recursive: true });
+  const newest = await newestToken(job);
+  if (newest >= atLeast) return newest;
+  // Whoever is faster wrote the very same.
+  await (await open(`${job.fences}/${atLeast}`, 'w')).close();
+  return atLeast;
+}
+
 /** @throws CodedError StaleAttempt when a newer attempt holds the fence. */
 export async function assertFence(job: JobFolder, token: number): Promise<void> {
   const newest = await newestFence(job);

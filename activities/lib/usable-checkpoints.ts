@@ -39,13 +39,21 @@ async function findForbiddenChange(folder: RunFolder, plan: RunPlan, oldHash: st
   return forbidden.length === 0 ? undefined : forbidden.map(describeChange).join(', ');
 }
 
+/** Of any plans, newest first. */
+export function newestFirst<T extends Placed>(checkpoints: readonly T[]): T[] {
+  const plans = [...new Set(checkpoints.map(({ planHash }) => planHash))];
+  return mergeByFence(plans.map((hash) => checkpoints.filter(({ planHash }) => planHash === hash)));
+}
+
+type Placed = Pick<CheckpointManifest, 'planHash' | 'fence' | 'iteration'>;
+
 /**
  * Within one plan more iterations are newer. Plans count their iterations differently, so between two of them the later
  * trainer is newer: fences grow over the whole life of a folder, whatever the clock does.
  */
-function mergeByFence(lines: readonly CheckpointManifest[][]): CheckpointManifest[] {
+function mergeByFence<T extends Placed>(lines: readonly T[][]): T[] {
   const rest = lines.map((line) => [...line].sort((a, b) => b.iteration - a.iteration));
-  const merged: CheckpointManifest[] = [];
+  const merged: T[] = [];
   for (;;) {
     const newest = rest.toSorted((a, b) => (b[0]?.fence ?? -1) - (a[0]?.fence ?? -1))[0]?.shift();
     if (newest === undefined) return merged;

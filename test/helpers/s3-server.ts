@@ -27,7 +27,7 @@ export interface S3Server {
   stop: () => Promise<void>;
 }
 
-export const weed = `${homeFolders(projectHome).python.replace(/python$/, 'weed')}`;
+export const weed = homeFolders(projectHome).python.replace(/python$/, 'weed');
 
 export async function startS3Server(): Promise<S3Server> {
   const folder = await mkdtemp(`${tmpdir()}/everswin-s3-`);
@@ -40,7 +40,14 @@ export async function startS3Server(): Promise<S3Server> {
   const { endpoint, bucket, workerEnv } = planned;
   const credentials = await readObjectStoreCredentials(folder);
   const options = (over: Partial<S3Options> = {}): S3Options => ({
-    ...{ endpoint, region: objectStoreRegion, credentials, stallMs: 20_000, stateFolder: `${folder}/uploads` },
+    ...{
+      endpoint,
+      region: objectStoreRegion,
+      credentials,
+      stallMs: 20_000,
+      partBytes: 5 * 1024 * 1024,
+      stateFolder: `${folder}/uploads`,
+    },
     ...over,
   });
   return {

@@ -12,6 +12,8 @@ export interface StoreSurroundings {
 }
 
 const stallMs = 30_000;
+/** Larger ones are no faster, and four of them at a time are all the memory that an upload takes. */
+const partBytes = 16 * 1024 * 1024;
 
 /** @param address `file:///folder`, or `s3://bucket` with or without a prefix. */
 export function openStore(address: string, { home, s3 }: StoreSurroundings): ArtifactStore {
@@ -27,5 +29,5 @@ export function openStore(address: string, { home, s3 }: StoreSurroundings): Art
   }
   const prefix = url.pathname.replace(/^\/+|\/+$/g, '');
   const place = { bucket: url.hostname, prefix: prefix === '' ? '' : `${prefix}/` };
-  return s3Store(place, { ...s3, stallMs, stateFolder: `${home}/uploads` });
+  return s3Store(place, { ...s3, stallMs, partBytes, stateFolder: `${home}/uploads` });
 }

@@ -16,14 +16,12 @@ import { headObject } from './s3-head.ts';
 import type { UploadStates } from './upload-state.ts';
 
 const mebibyte = 1024 * 1024;
-/** Measured beside 8 and 32 MiB, and 8 lanes: no faster, and four such buffers are all the memory it takes. */
-const usualPartBytes = 16 * mebibyte;
 const lanes = 4;
 /** S3 allows 10,000 parts. */
 const mostParts = 10_000;
 
-export const partBytesOf = (bytes: number): number =>
-  Math.max(usualPartBytes, Math.ceil(bytes / mostParts / mebibyte) * mebibyte);
+export const partBytesOf = (bytes: number, { partBytes }: Pick<S3Bucket, 'partBytes'>): number =>
+  Math.max(partBytes, Math.ceil(bytes / mostParts / mebibyte) * mebibyte);
 
 export interface LargeFile {
   readonly key: string;
@@ -60,7 +58,7 @@ export async function putInParts(bucket: S3Bucket, states: UploadStates, put: La
 }
 
 async function resumeOrBegin(bucket: S3Bucket, states: UploadStates, { key, bytes, sha256, signal }: LargeFile) {
-  const partBytes = partBytesOf(bytes);
+  const partBytes = partBytesOf(bytes, bucket);
   const known = await states.find(key);
   if (known?.sha256 === sha256 && known.bytes === bytes && known.partBytes === partBytes) {
     const found = await listSentParts(bucket, key, known.uploadId, signal);
@@ -100,19 +98,20 @@ async function listSentParts(
 
 /** All parts, several at a time. @returns the sha256 of what was read, and every part's ETag. */
 async function sendParts(bucket: S3Bucket, uploadId: string, put: LargeFile, found: SentParts) {
-  const partBytes = partBytesOf(put.bytes);
+  const partBytes = partBytesOf(put.bytes, bucket);
   const reader = new PartReader(put.file, put.bytes, partBytes);
   const sent: SentParts = new Map();
   const stop = new AbortController();
   const signal = put.signal === undefined ? stop.signal : AbortSignal.any([put.signal, stop.signal]);
 
   const sendPart = async (number: number, body: Buffer): Promise<string> => {
+    const md5 = createHash('md5').update(body).digest();
     const old = found.get(number);
     // The ETag of a part is its md5. Where it is not (encryption by KMS), parts are sent again: slower, never wrong.
-    if (old?.replaceAll('"', '') === createHash('md5').update(body).digest('hex')) return old;
+    if (old?.replaceAll('"', '') === md5.toString('hex')) return old;
     const command = new UploadPartCommand({
       ...{ Bucket: bucket.name, Key: put.key, UploadId: uploadId },
-      ...{ PartNumber: number, Body: body, ContentLength: body.length },
+      ...{ PartNumber: number, Body: body, ContentLength: body.length, ContentMD5: md5.toString('base64') },
     });
     const what = `Sending part ${number} of ${bucket.uri(put.key)}`;
     const { ETag } = await bucket.ask(what, signal, () => bucket.client.send(command, { abortSignal: signal }));

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { CodedError } from '../coded-error.ts';
 import type { Pointer } from './artifact-store.ts';
@@ -28,6 +29,7 @@ export async function replaceS3Pointer(
   const condition = ifMatch === null ? { IfNoneMatch: '*' } : { IfMatch: ifMatch };
   const command = new PutObjectCommand({
     ...{ Bucket: bucket.name, Key: key, Body: body, ContentType: 'application/json' },
+    ContentMD5: createHash('md5').update(body).digest('base64'),
     ...condition,
   });
   const earlier = { wasAmbiguous: false };

@@ -20,7 +20,7 @@ export async function putFile(bucket: S3Bucket, states: UploadStates, put: FileT
   try {
     const { size: bytes } = await file.stat();
     const sha256 =
-      bytes <= partBytesOf(bytes)
+      bytes <= partBytesOf(bytes, bucket)
         ? await putAtOnce(bucket, put, await readWhole(file, bytes))
         : await putLarge(bucket, states, put, file, bytes);
     return { uri: bucket.uri(put.key), bytes, sha256 };
@@ -41,6 +41,7 @@ async function putAtOnce(bucket: S3Bucket, put: FileToPut, body: Buffer): Promis
   }
   const command = new PutObjectCommand({
     ...{ Bucket: bucket.name, Key: key, Body: body, ContentLength: body.length },
+    ContentMD5: createHash('md5').update(body).digest('base64'),
     Metadata: { sha256 },
   });
   await bucket.askOnce(`Storing ${bucket.uri(key)}`, signal, () =>
