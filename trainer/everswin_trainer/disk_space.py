@@ -9,13 +9,13 @@ MARGIN_BYTES = 1 << 20
 MARGIN_SHARE = 0.01
 
 
-def require_space(folder: Path, need_bytes: int) -> None:
-    """Raises OSError (ENOSPC) saying how much is missing if a file of `need_bytes` would not fit into `folder`."""
+def require_space(folder: Path, need_bytes: int, what: str = "a checkpoint") -> None:
+    """Raises OSError (ENOSPC) saying how much is missing if `what`, of `need_bytes`, would not fit into `folder`."""
     disk = os.statvfs(folder)
     free = disk.f_bavail * disk.f_frsize
     if free < need_bytes + max(MARGIN_BYTES, int(need_bytes * MARGIN_SHARE)):
         raise OSError(
             errno.ENOSPC,
-            f"{os.strerror(errno.ENOSPC)}: a checkpoint needs {need_bytes} bytes and a margin, {free} are free in "
-            f"{folder}; older checkpoints are untouched",
+            f"{os.strerror(errno.ENOSPC)}: {what} needs {need_bytes} bytes and a margin, {free} are free in {folder}; "
+            "what was there before is untouched",
         )
