@@ -103,13 +103,16 @@ def _look_at(archive: OpenArchive, number: int) -> ImageFound:
     for piece in pieces:
         head = head or piece
         tail = piece if len(piece) >= TAIL_BYTES else bytes(tail[-TAIL_BYTES:]) + bytes(piece)
-    header = read_header(head[:HEAD_BYTES], tail)
+    header = read_header(head[:HEAD_BYTES], tail, entry.size)
     if header is None and len(head) > HEAD_BYTES:
         # Behind a large preview or colour profile.
-        header = read_header(head, tail)
-    wanted = number in archive.sample or header is None or not header.usual
-    if not wanted or entry.size == 0:
-        return ImageFound(number, offset, header, "is empty" if entry.size == 0 else None, False)
+        header = read_header(head, tail, entry.size)
+    if entry.size == 0:
+        return ImageFound(number, offset, None, "is empty", False)
+    if header is not None and not header.whole:
+        return ImageFound(number, offset, header, "is cut off, and OpenCV decodes no such image", False)
+    if number not in archive.sample and header is not None and header.usual:
+        return ImageFound(number, offset, header, None, False)
     header, problem = _decode(archive, entry, header)
     return ImageFound(number, offset, header, problem, True)
 

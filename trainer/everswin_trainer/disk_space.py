@@ -9,13 +9,18 @@ MARGIN_BYTES = 1 << 20
 MARGIN_SHARE = 0.01
 
 
-def require_space(folder: Path, need_bytes: int, what: str = "a checkpoint") -> None:
-    """Raises OSError (ENOSPC) saying how much is missing if `what`, of `need_bytes`, would not fit into `folder`."""
+def require_space(folder: Path, need_bytes: int) -> None:
+    """Raises OSError (ENOSPC) saying how much is missing if a checkpoint would not fit into `folder`."""
+    require_space_for("a checkpoint", folder, need_bytes, "; older checkpoints are untouched")
+
+
+def require_space_for(what: str, folder: Path, need_bytes: int, comfort: str = "") -> None:
+    """The same for anything."""
     disk = os.statvfs(folder)
     free = disk.f_bavail * disk.f_frsize
     if free < need_bytes + max(MARGIN_BYTES, int(need_bytes * MARGIN_SHARE)):
         raise OSError(
             errno.ENOSPC,
-            f"{os.strerror(errno.ENOSPC)}: {what} needs {need_bytes} bytes and a margin, {free} are free in {folder}; "
-            "what was there before is untouched",
+            f"{os.strerror(errno.ENOSPC)}: {what} needs {need_bytes} bytes and a margin, {free} are free in "
+            f"{folder}{comfort}",
         )

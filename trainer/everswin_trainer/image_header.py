@@ -32,25 +32,28 @@ class ImageHeader(NamedTuple):
         return (self.height, self.width) if self.orientation >= 5 else (self.width, self.height)
 
 
-def read_header(head: bytes | memoryview, tail: bytes | memoryview) -> ImageHeader | None:
-    """From an image's first bytes and its last ones; None for one that is neither JPEG nor PNG, or is damaged."""
+def read_header(head: bytes | memoryview, tail: bytes | memoryview, size: int) -> ImageHeader | None:
+    """From the first bytes of an image of `size` bytes, and the last ones; they may be the same.
+
+    None for one that is neither JPEG nor PNG, or is damaged.
+    """
     head = bytes(head)
     try:
         if head.startswith(b"\xff\xd8"):
-            return _read_jpeg(head, _ends_with(tail, END_OF_JPEG))
+            return _read_jpeg(head, tail, size)
         if head.startswith(PNG_SIGN):
-            return _read_png(head, _ends_with(tail, END_OF_PNG))
+            return _read_png(head, tail)
     except (struct.error, IndexError):
         pass
     return None
 
 
-def _ends_with(tail: bytes | memoryview, end: bytes) -> bool:
-    """Whether the end is there, whatever comes behind it."""
-    return bytes(tail[-len(end) :]) == end or end in bytes(tail[-TAIL_BYTES:])
+def _ends_with(tail: bytes | memoryview, end: bytes, most: int) -> bool:
+    """Whether the end is among the last `most` bytes, whatever comes behind it."""
+    return bytes(tail[-len(end) :]) == end or end in bytes(tail[-min(most, TAIL_BYTES) :])
 
 
-def _read_jpeg(head: bytes, whole: bool) -> ImageHeader | None:
+def _read_jpeg(head: bytes, tail: bytes | memoryview, size: int) -> ImageHeader | None:
     at, orientation = 2, 1
     while head[at] == 0xFF:
         marker = head[at + 1]
@@ -65,6 +68,8 @@ def _read_jpeg(head: bytes, whole: bool) -> ImageHeader | None:
             bits, height, width = struct.unpack_from(">BHH", head, at + 4)
             if not height or not width:
                 return None
+            # A preview inside the EXIF data has an end of its own, before this.
+            whole = _ends_with(tail, END_OF_JPEG, size - at)
             return ImageHeader(width, height, orientation, whole, marker in USUAL_FRAMES and bits == 8)
         if marker == 0xE1 and head.startswith(EXIF_SIGN, at + 4):
             orientation = _read_orientation(head[at + 4 + len(EXIF_SIGN) : at + 2 + length])
@@ -90,8 +95,8 @@ def _read_orientation(tiff: bytes) -> int:
     return 1
 
 
-def _read_png(head: bytes, whole: bool) -> ImageHeader | None:
+def _read_png(head: bytes, tail: bytes | memoryview) -> ImageHeader | None:
     length, kind, width, height = struct.unpack_from(">L4sLL", head, len(PNG_SIGN))
     if (length, kind) != (13, b"IHDR") or not width or not height:
         return None
-    return ImageHeader(width, height, 1, whole, True)
+    return ImageHeader(width, height, 1, _ends_with(tail, END_OF_PNG, TAIL_BYTES), True)

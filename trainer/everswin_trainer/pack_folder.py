@@ -70,7 +70,7 @@ def pack(folder: Path, archive: Path) -> dict[str, Any]:
     if problems.lines():
         return {"v": 1, "ok": False, "problems": problems.lines()}
     with whole_file(archive) as stream:
-        writer = _Writer(stream)
+        writer = StoredZip(stream)
         for name, path in files:
             writer.add(name, _read_whole(path))
         writer.end()
@@ -139,8 +139,8 @@ def _read_whole(path: Path) -> bytes:
 
 
 @dataclass
-class _Writer:
-    """Stored entries, one after the other, then the list. The long forms of zip64 only where they are needed."""
+class StoredZip:
+    """Writes an archive: stored entries, one after the other, then the list. The long forms of zip64 only where they are needed."""
 
     stream: BinaryIO
     offset: int = 0

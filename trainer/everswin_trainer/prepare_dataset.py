@@ -8,6 +8,7 @@ few images that are decoded.
 import argparse
 import ctypes
 import fcntl
+import gc
 import json
 import os
 import shutil
@@ -34,7 +35,7 @@ from .archive_checks import (
 from .check_annotations import Annotations
 from .dataset import MANIFEST, find_prepared, hash_of, image_file
 from .dataset_spec import SPLITS, DatasetSpec, SplitSpec
-from .disk_space import require_space
+from .disk_space import require_space_for
 from .findings import Findings
 from .image_index import Place, write_index
 from .whole_file import fsync_folder, write_json
@@ -55,6 +56,8 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args(argv)
     begin = time.monotonic()
+    # A short life with many small things that never go in circles.
+    gc.disable()
     try:
         answer = prepare(DatasetSpec.load(arguments.spec), arguments.into.absolute())
         write_json(arguments.out, {**answer, "seconds": time.monotonic() - begin, "preparedAt": time.time()})
@@ -233,16 +236,13 @@ class _Preparation:
     def _gather(self, scans: dict[Future[Scanned], str], total: int) -> None:
         damage = {name: Findings(f"{name} is refused") for name in self._archives}
         self._found = {name: {} for name in self._archives}
-        done, said = 0, time.monotonic()
+        say = _Progress("checking", total)
         for future in as_completed(scans):
             name, result = scans[future], future.result()
             self._found[name].update((image.number, image) for image in result.images)
             for problem in result.problems:
                 damage[name].add("damaged", "entry", problem)
-            done += result.bytes
-            if time.monotonic() - said > SECONDS_BETWEEN_LINES:
-                said = time.monotonic()
-                print(json.dumps({"stage": "checking", "done": done, "total": total}), flush=True)
+            say.more(result.bytes)
         for one in damage.values():
             self.problems += one.lines()
 
@@ -349,9 +349,8 @@ class _Preparation:
 
     def _extract(self, pool: ProcessPoolExecutor) -> None:
         """The listed images as files, each checked once more while it is written. Raises OSError."""
-        require_space(
-            self._into, sum(entry.size for split in self._splits.values() for entry, _ in split.images), "unpacking"
-        )
+        total = sum(entry.size for split in self._splits.values() for entry, _ in split.images)
+        require_space_for("unpacking", self._into, total)
         futures = []
         for name, split in self._splits.items():
             targets = {
@@ -365,11 +364,24 @@ class _Preparation:
             for first, last in _tasks([entries[number] for number in chosen]):
                 task = [(number, targets[number]) for number in chosen[first:last]]
                 futures.append(pool.submit(extract, split.spec.archive, task))
-        done = 0
+        say = _Progress("extracting", total)
         for future in as_completed(futures):
-            done += future.result()
-            print(json.dumps({"stage": "extracting", "done": done}), flush=True)
+            say.more(future.result())
         _sync_disk(self._into)
+
+
+class _Progress:
+    """A line on stdout about once a second: {stage, done, total} in bytes."""
+
+    def __init__(self, stage: str, total: int) -> None:
+        self._stage, self._done, self._total = stage, 0, total
+        self._said = time.monotonic()
+
+    def more(self, count: int) -> None:
+        self._done += count
+        if time.monotonic() - self._said > SECONDS_BETWEEN_LINES:
+            self._said = time.monotonic()
+            print(json.dumps({"stage": self._stage, "done": self._done, "total": self._total}), flush=True)
 
 
 def _tasks(entries: list[Entry]) -> Iterator[tuple[int, int]]:
@@ -396,8 +408,6 @@ def _judge(image: ImageFound, expected: tuple[int, int], name: str, problems: Fi
         problems.add(what, "image", f"{name}: {_size(header.seen)} instead of {_size(expected)}")
     elif header.orientation in TURNED_IN_PLACE:
         warnings.add("is turned by its EXIF data when it is loaded; is it annotated so?", "image", name)
-    if not header.whole:
-        warnings.add("is cut off: the rest is loaded as grey", "image", name)
 
 
 def _size(size: tuple[int, int]) -> str:

@@ -73,6 +73,8 @@ def read_list(descriptor: int) -> list[Entry]:
             files.append(entry)
     if at != len(content):
         raise Refused(f"its list says {place.entries} entries and goes on behind them")
+    if not files:
+        raise Refused("it holds no files")
     _refuse_doubles(entry.name for entry in files)
     _refuse_bomb(files, size)
     return _with_limits(files, everything, place.offset)
@@ -326,4 +328,5 @@ def _with_limits(files: list[Entry], everything: list[tuple[int, int]], list_off
         if end > limit:
             raise Refused(f"two entries share the bytes at {limit}")
         limits[begin] = limit
-    return [entry._replace(limit=limits[entry.offset]) for entry in sorted(files, key=lambda one: one.offset)]
+    files.sort(key=lambda one: one.offset)
+    return [Entry(*one[:3], limits[one.offset], *one[4:]) for one in files]
