@@ -30,7 +30,7 @@ from record import ROOT, figure, keep, parse_arguments, print_figures, surroundi
 from everswin_trainer import batches, mmcv_ops, randomness  # noqa: F401  (register what build_config names)
 from everswin_trainer.batches import ResumableBatchSampler
 from everswin_trainer.build_config import build_config
-from everswin_trainer.dataset import CocoFolder
+from everswin_trainer.dataset import PreparedData
 from everswin_trainer.orders import Orders
 from everswin_trainer.plan import Plan
 from everswin_trainer.recipe import load_recipe
@@ -158,7 +158,7 @@ def time_of_thrown_away(recipe: str, seed: int) -> float:
 
 def loader_settings(recipe: str, seed: int) -> Any:
     """The recipe's own, on the demo's drawn images, with the batch sampler that it has without us."""
-    data = CocoFolder.at(next((ROOT / ".everswin/data/datasets").glob("mini-coco-*")))
+    data = PreparedData.at(next((ROOT / ".everswin/data/datasets").glob("mini-coco-*")))
     plan = Plan(
         run_id="bench",
         plan_hash="0" * 64,

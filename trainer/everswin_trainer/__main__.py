@@ -9,6 +9,8 @@ COMMANDS = {
     "test": "test",
     "recipe": "recipe",
     "convert-weights": "convert_weights",
+    "prepare-dataset": "prepare_dataset",
+    "pack-folder": "pack_folder",
     "mini-coco": "mini_coco",
     "mini": "mini",
     "mini-test": "mini_test",

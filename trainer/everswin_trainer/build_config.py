@@ -6,8 +6,11 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
-from . import converted_weights  # noqa: F401  (lets MMEngine load what convert-weights made)
-from .dataset import CocoFolder
+from . import (
+    converted_weights,  # noqa: F401  (lets MMEngine load what convert-weights made)
+    zip_images,  # noqa: F401  (registers the backend that images are read with)
+)
+from .dataset import PreparedData
 from .orders import Orders
 from .plan import Plan
 from .recipe import flatten, milestones
@@ -30,12 +33,9 @@ class QuickTextConfig(Config):
 
 
 def build_config(
-    recipe: Config, plan: Plan, orders: Orders, data: CocoFolder, work_dir: Path, device: str, weights: Path | None
+    recipe: Config, plan: Plan, orders: Orders, data: PreparedData, work_dir: Path, device: str, weights: Path | None
 ) -> BuiltConfig:
-    """Fills in what a recipe leaves open. `weights` is None where a checkpoint is loaded anyway.
-
-    Raises ValueError if the validation annotations name no classes.
-    """
+    """Fills in what a recipe leaves open. `weights` is None where a checkpoint is loaded anyway."""
     config = QuickTextConfig(recipe.to_dict())
     warnings: list[str] = []
     config.default_scope = "mmdet"
@@ -55,7 +55,7 @@ def build_config(
     return BuiltConfig(config, warnings)
 
 
-def _set_data(config: Config, plan: Plan, data: CocoFolder) -> None:
+def _set_data(config: Config, plan: Plan, data: PreparedData) -> None:
     for loader, split in (("train_dataloader", "train"), ("val_dataloader", "val"), ("test_dataloader", "val")):
         settings = config[loader]
         settings.num_workers = plan.loader_workers
@@ -65,9 +65,12 @@ def _set_data(config: Config, plan: Plan, data: CocoFolder) -> None:
         settings.dataset.update(
             data_root="",
             ann_file=str(data.annotations(split)),
-            data_prefix={"img": f"{data.images(split)}/"},
+            data_prefix={"img": data.image_prefix(split)},
             metainfo={"classes": data.classes()},
         )
+        for step in settings.dataset.pipeline:
+            if step.type == "LoadImageFromFile":
+                step.backend_args = data.image_backend(split)
     train = config.train_dataloader
     train.batch_size = plan.batch_per_gpu
     train.dataset.pipeline.insert(0, ConfigDict(type="SeedSample", seed=plan.seed))

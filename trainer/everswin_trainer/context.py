@@ -11,7 +11,7 @@ from mmengine.config import Config
 
 from . import mmcv_ops
 from .beats import Beats
-from .dataset import CocoFolder
+from .dataset import PreparedData
 from .ending import FINISHED, PREEMPTED
 from .job import Attempt, Job, stop_is_wanted
 from .orders import OrdersFile
@@ -29,7 +29,7 @@ class Context:
 
     plan: Plan
     recipe: Config
-    data: CocoFolder
+    data: PreparedData
     job: Job
     attempt: Attempt
     rank: Rank
@@ -54,7 +54,7 @@ class Context:
         return cls(
             plan=plan,
             recipe=load_recipe(arguments.recipe, plan),
-            data=CocoFolder.at(arguments.data),
+            data=PreparedData.at(arguments.data),
             job=job,
             attempt=attempt,
             rank=rank,

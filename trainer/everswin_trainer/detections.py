@@ -8,7 +8,7 @@ from typing import Any
 
 from .checkpoint import Checkpoint, hash_file
 from .coco_scores import IOU_TYPES
-from .dataset import CocoFolder
+from .dataset import PreparedData
 from .job import Job
 from .whole_file import fsync_folder, read_json, write_json
 
@@ -26,7 +26,7 @@ class Detections:
         return {iou_type: json.loads(_file(self.job, iou_type).read_bytes()) for iou_type in IOU_TYPES}
 
 
-def identify(checkpoint: Checkpoint, data: CocoFolder) -> dict[str, str]:
+def identify(checkpoint: Checkpoint, data: PreparedData) -> dict[str, str]:
     """What the detections depend on; the recipe is in the plan's hash."""
     return {
         "checkpointSha256": checkpoint.sha256,

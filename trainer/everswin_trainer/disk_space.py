@@ -10,12 +10,17 @@ MARGIN_SHARE = 0.01
 
 
 def require_space(folder: Path, need_bytes: int) -> None:
-    """Raises OSError (ENOSPC) saying how much is missing if a file of `need_bytes` would not fit into `folder`."""
+    """Raises OSError (ENOSPC) saying how much is missing if a checkpoint would not fit into `folder`."""
+    require_space_for("a checkpoint", folder, need_bytes, "; older checkpoints are untouched")
+
+
+def require_space_for(what: str, folder: Path, need_bytes: int, comfort: str = "") -> None:
+    """The same for anything."""
     disk = os.statvfs(folder)
     free = disk.f_bavail * disk.f_frsize
     if free < need_bytes + max(MARGIN_BYTES, int(need_bytes * MARGIN_SHARE)):
         raise OSError(
             errno.ENOSPC,
-            f"{os.strerror(errno.ENOSPC)}: a checkpoint needs {need_bytes} bytes and a margin, {free} are free in "
-            f"{folder}; older checkpoints are untouched",
+            f"{os.strerror(errno.ENOSPC)}: {what} needs {need_bytes} bytes and a margin, {free} are free in "
+            f"{folder}{comfort}",
         )

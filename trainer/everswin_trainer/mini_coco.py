@@ -3,6 +3,9 @@
 `python -m everswin_trainer mini-coco --out DIR` writes four files, byte for byte the same on any machine with the
 locked wheels: train2017.zip, val2017.zip, annotations_trainval2017.zip and swin_mini_patch4_window7_224.pth. Everything
 is drawn with integers from PCG64's raw words, a stream that numpy promises to keep; the JPEG codec is OpenCV's own.
+
+`--own DIR` instead writes a data set as somebody's own may look: files in folders, named and numbered otherwise, and
+other classes.
 """
 
 import argparse
@@ -29,6 +32,9 @@ OBJECT_PIXELS = (28, 57)
 MAX_OBJECTS = 4
 # COCO's category ids have gaps too, and code that takes them for positions must fail here.
 CATEGORIES = {1: "circle", 3: "rectangle", 7: "triangle"}
+# The same shapes in somebody's own data.
+OWN_CATEGORIES = {1: (0, "disc"), 3: (1, "tile"), 7: (2, "wedge")}
+OWN_SEED = 2018
 # cos of 0, 22.5 .. 90 degrees, times 1024: a circle is a polygon of 16 corners.
 QUARTER = (1024, 946, 724, 392, 0)
 
@@ -54,12 +60,15 @@ class Draws:
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="everswin_trainer mini-coco", description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, required=True, help="folder to write the four files into")
-    out = parser.parse_args(argv).out
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--out", type=Path, help="folder to write the four files into")
+    where.add_argument("--own", type=Path, help="folder to write images and annotations into, as one's own data")
+    arguments = parser.parse_args(argv)
+    out = arguments.own or arguments.out
     # Nothing is written before everything is made.
-    files = make_files()
-    out.mkdir(parents=True, exist_ok=True)
+    files = make_own() if arguments.own else make_files()
     for name, content in files.items():
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
         with whole_file(out / name) as stream:
             stream.write(content)
         print(json.dumps({"name": name, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}))
@@ -80,6 +89,25 @@ def make_files() -> dict[str, bytes]:
         instances[f"annotations/instances_{split}.json"] = _coco_json(split, records, annotations)
     files["annotations_trainval2017.zip"] = _zip(instances)
     files["swin_mini_patch4_window7_224.pth"] = mini_swin_checkpoint()
+    return files
+
+
+def make_own() -> dict[str, bytes]:
+    """Path in the folder -> content: train/, val/ and annotations/{train,val}.json."""
+    draws = Draws(np.random.PCG64(OWN_SEED))
+    files: dict[str, bytes] = {}
+    categories = [{"id": key, "name": name} for key, name in OWN_CATEGORIES.values()]
+    for split, count in (("train", TRAIN_IMAGES), ("val", VAL_IMAGES)):
+        drawn, annotations = _draw_split(draws, 0, count)
+        images = []
+        for number, (jpeg, record) in enumerate(drawn.values()):
+            name = f"line {1 + number % 2}/part-{number:03d}.jpeg"
+            files[f"{split}/{name}"] = jpeg
+            images.append({key: record[key] for key in ("id", "width", "height")} | {"file_name": name})
+        for one in annotations:
+            one["category_id"] = OWN_CATEGORIES[one["category_id"]][0]
+        document = {"images": images, "annotations": annotations, "categories": categories}
+        files[f"annotations/{split}.json"] = json.dumps(document).encode()
     return files
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from conftest import PLAN
 from everswin_trainer.build_config import BuiltConfig, build_config
-from everswin_trainer.dataset import CocoFolder
+from everswin_trainer.dataset import PreparedData
 from everswin_trainer.orders import Orders
 from everswin_trainer.plan import Plan
 from everswin_trainer.recipe import load_recipe
@@ -17,15 +17,17 @@ ALL_ORDERS = Orders(epochs=40, checkpoint_now=1, learning_rate_factor=0.25, fp32
 
 
 @pytest.fixture
-def data(tmp_path: Path) -> CocoFolder:
-    (tmp_path / "annotations").mkdir()
-    names = [{"id": number, "name": name} for number, name in ((1, "cat"), (5, "dog"))]
-    (tmp_path / "annotations/instances_val2017.json").write_text(json.dumps({"categories": names}))
-    return CocoFolder.at(tmp_path)
+def data(tmp_path: Path) -> PreparedData:
+    """Images in one archive, and none of it there: a configuration is only names."""
+    splits = {
+        name: {"archive": "/store/images", "folder": name, "index": f"{name}.index", "annotations": f"{name}.json"}
+        for name in ("train", "val")
+    }
+    return PreparedData(tmp_path, {"v": 1, "classes": ["cat", "dog"], "splits": splits})
 
 
 def built(
-    data: CocoFolder, recipe: str = "s_paper", device: str = "cpu", orders: Orders = NO_ORDERS, **plan: Any
+    data: PreparedData, recipe: str = "s_paper", device: str = "cpu", orders: Orders = NO_ORDERS, **plan: Any
 ) -> BuiltConfig:
     (data.root / "plan.json").write_text(json.dumps({**PLAN, "epochs": 36, **plan}))
     return build_config(
@@ -48,24 +50,46 @@ def heads(part: Any) -> list[int]:
 
 
 @pytest.mark.parametrize("recipe", ["t_blog", "s_blog", "s_paper", "demo"])
-def test_every_head_gets_the_classes_of_the_data(data: CocoFolder, recipe: str) -> None:
+def test_every_head_gets_the_classes_of_the_data(data: PreparedData, recipe: str) -> None:
     config = built(data, recipe).config
     assert heads(config.model) == [2, 2, 2, 2]
     for loader in ("train_dataloader", "val_dataloader", "test_dataloader"):
         assert config[loader].dataset.metainfo["classes"] == ("cat", "dog")
 
 
-def test_data_and_weights_are_those_of_the_command_line(data: CocoFolder) -> None:
+def test_data_and_weights_are_those_of_the_command_line(data: PreparedData) -> None:
     config = built(data).config
-    assert config.train_dataloader.dataset.ann_file == f"{data.root}/annotations/instances_train2017.json"
-    assert config.train_dataloader.dataset.data_prefix == {"img": f"{data.root}/train2017/"}
+    assert config.train_dataloader.dataset.ann_file == f"{data.root}/train.json"
     for split in ("val", "test"):
-        assert config[f"{split}_dataloader"].dataset.ann_file == f"{data.root}/annotations/instances_val2017.json"
-        assert config[f"{split}_evaluator"].ann_file == f"{data.root}/annotations/instances_val2017.json"
+        assert config[f"{split}_dataloader"].dataset.ann_file == f"{data.root}/val.json"
+        assert config[f"{split}_evaluator"].ann_file == f"{data.root}/val.json"
     assert config.model.backbone.init_cfg == {"type": "Pretrained", "checkpoint": f"{data.root}/swin.pth"}
 
 
-def test_the_plan_sets_batch_workers_seed_and_log_interval(data: CocoFolder) -> None:
+@pytest.mark.parametrize("recipe", ["t_blog", "s_blog", "s_paper", "demo"])
+def test_images_are_read_inside_the_archive_or_from_files(data: PreparedData, recipe: str) -> None:
+    places = {"train_dataloader": "train", "val_dataloader": "val", "test_dataloader": "val"}
+    config = built(data, recipe).config
+    for loader, split in places.items():
+        dataset = config[loader].dataset
+        [load] = [step for step in dataset.pipeline if step.type == "LoadImageFromFile"]
+        assert load.backend_args == {
+            "backend": "zip",
+            "archive": "/store/images",
+            "index": f"{data.root}/{split}.index",
+        }
+        assert dataset.data_prefix == {"img": f"{split}/"}
+    for one in data.manifest["splits"].values():
+        one["archive"] = None
+    config = built(data, recipe).config
+    for loader, split in places.items():
+        dataset = config[loader].dataset
+        [load] = [step for step in dataset.pipeline if step.type == "LoadImageFromFile"]
+        assert load.backend_args is None
+        assert dataset.data_prefix == {"img": f"{data.root}/images/{split}/"}
+
+
+def test_the_plan_sets_batch_workers_seed_and_log_interval(data: PreparedData) -> None:
     config = built(data, batchPerGpu=3, loaderWorkers=2, seed=11, logEverySteps=7).config
     loader = config.train_dataloader
     assert (loader.batch_size, loader.num_workers, loader.persistent_workers) == (3, 2, True)
@@ -75,19 +99,19 @@ def test_the_plan_sets_batch_workers_seed_and_log_interval(data: CocoFolder) -> 
     assert built(data, loaderWorkers=0).config.train_dataloader.persistent_workers is False
 
 
-def test_the_recipes_own_batches_can_be_left_in_the_middle_of_an_epoch(data: CocoFolder) -> None:
+def test_the_recipes_own_batches_can_be_left_in_the_middle_of_an_epoch(data: PreparedData) -> None:
     sampler = built(data).config.train_dataloader.batch_sampler
     assert sampler.type == "ResumableBatchSampler"
     assert sampler.inner.type == "AspectRatioBatchSampler"
 
 
-def test_a_run_of_the_recipes_length_keeps_its_schedule(data: CocoFolder) -> None:
+def test_a_run_of_the_recipes_length_keeps_its_schedule(data: PreparedData) -> None:
     config, warnings = built(data, device="cuda").config, built(data, device="cuda").warnings
     assert (config.train_cfg.max_epochs, config.param_scheduler[1].milestones) == (36, [27, 33])
     assert warnings == []
 
 
-def test_a_run_of_another_length_keeps_the_shape_of_the_schedule_and_says_so(data: CocoFolder) -> None:
+def test_a_run_of_another_length_keeps_the_shape_of_the_schedule_and_says_so(data: PreparedData) -> None:
     short = built(data, device="cuda", epochs=12)
     assert short.config.train_cfg.max_epochs == 12
     assert (short.config.param_scheduler[1].end, short.config.param_scheduler[1].milestones) == (12, [9, 11])
@@ -97,13 +121,13 @@ def test_a_run_of_another_length_keeps_the_shape_of_the_schedule_and_says_so(dat
     assert "[9, 11] instead of [27, 33]" in warning
 
 
-def test_a_gpu_keeps_mixed_precision_and_synchronised_norms(data: CocoFolder) -> None:
+def test_a_gpu_keeps_mixed_precision_and_synchronised_norms(data: PreparedData) -> None:
     config = built(data, device="cuda").config
     assert config.optim_wrapper.type == "AmpOptimWrapper"
     assert config.model.roi_head.bbox_head[0].norm_cfg.type == "SyncBN"
 
 
-def test_a_cpu_trains_in_fp32_with_plain_norms_and_says_so(data: CocoFolder) -> None:
+def test_a_cpu_trains_in_fp32_with_plain_norms_and_says_so(data: PreparedData) -> None:
     on_cpu = built(data)
     assert on_cpu.config.optim_wrapper.type == "OptimWrapper"
     assert "loss_scale" not in on_cpu.config.optim_wrapper
@@ -114,7 +138,7 @@ def test_a_cpu_trains_in_fp32_with_plain_norms_and_says_so(data: CocoFolder) -> 
     ]
 
 
-def test_orders_change_rate_precision_and_parts_of_a_batch_and_say_so(data: CocoFolder) -> None:
+def test_orders_change_rate_precision_and_parts_of_a_batch_and_say_so(data: PreparedData) -> None:
     plain, ordered = built(data, device="cuda"), built(data, device="cuda", orders=ALL_ORDERS)
     assert (plain.config.optim_wrapper.optimizer.lr, plain.config.train_cfg.type) == (0.0001, "EpochBasedTrainLoop")
     assert ordered.config.optim_wrapper.optimizer.lr == 0.0001 * 0.25
@@ -127,13 +151,13 @@ def test_orders_change_rate_precision_and_parts_of_a_batch_and_say_so(data: Coco
     ]
 
 
-def test_orders_leave_the_schedule_to_the_plan(data: CocoFolder) -> None:
+def test_orders_leave_the_schedule_to_the_plan(data: PreparedData) -> None:
     config = built(data, orders=ALL_ORDERS).config
     assert config.train_cfg.max_epochs == 36
     assert config.param_scheduler == built(data).config.param_scheduler
 
 
-def test_validation_follows_each_epoch_and_nobody_else_writes_checkpoints_or_pictures(data: CocoFolder) -> None:
+def test_validation_follows_each_epoch_and_nobody_else_writes_checkpoints_or_pictures(data: PreparedData) -> None:
     config = built(data).config
     assert (config.train_cfg.val_begin, config.train_cfg.val_interval) == (1, 1)
     assert config.default_hooks.checkpoint is None
@@ -142,7 +166,7 @@ def test_validation_follows_each_epoch_and_nobody_else_writes_checkpoints_or_pic
     assert (config.load_from, config.resume) == (None, False)
 
 
-def test_the_recipe_itself_stays_as_it_was(data: CocoFolder) -> None:
+def test_the_recipe_itself_stays_as_it_was(data: PreparedData) -> None:
     recipe = load_recipe(RECIPES / "cascade-mask-rcnn_swin-demo.py", None)
     before = recipe.to_dict()
     (data.root / "plan.json").write_text(json.dumps(PLAN))

@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 import torch
+from own_data import prepare_mini
 
 from conftest import TRAINER, JobFolder, environment, stop, until
 from everswin_trainer.recipe import fingerprint, load_recipe
 
 RECIPE = TRAINER.parent / "configs/mmdet/cascade-mask-rcnn_swin-demo.py"
 RANKS = 2
+ANNOTATIONS = "annotations_trainval2017.zip"
 # 20 images on 2 ranks, one each a step.
 TRAIN_IMAGES, VAL_IMAGES, STEPS_PER_EPOCH = 20, 6, 10
 # Shorter than the defaults: a rank that gave no signs would be found here.
@@ -24,7 +26,7 @@ WATCHED = ["startup=120", "step=60", "validation=60", "saving=60"]
 
 
 class RealJob(JobFolder):
-    """A run of the demo's recipe; `data` holds COCO's folders and the weights."""
+    """A run of the demo's recipe; `data` holds the prepared data set and the weights."""
 
     def __init__(self, root: Path, data: Path) -> None:
         super().__init__(root)
@@ -34,7 +36,7 @@ class RealJob(JobFolder):
 
     def torchrun(self, *command: str) -> list[str]:
         launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(RANKS), "--max-restarts", "0"]
-        inputs = ["--plan", str(self.plan_file), "--recipe", str(RECIPE), "--data", str(self.data)]
+        inputs = ["--plan", str(self.plan_file), "--recipe", str(RECIPE), "--data", str(self.data / "ready")]
         place = ["--job-dir", str(self.folder), "--device", "cpu"]
         return [sys.executable, *launch, "-m", "everswin_trainer", *command, *inputs, *place]
 
@@ -71,20 +73,23 @@ class RealJob(JobFolder):
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A part of the miniature COCO."""
+    """A part of the miniature COCO, its images inside their archives."""
     root = tmp_path_factory.mktemp("mini-coco")
     command = [sys.executable, "-m", "everswin_trainer", "mini-coco", "--out", str(root)]
     subprocess.run(command, env=environment(), check=True, capture_output=True)
-    for archive in root.glob("*.zip"):
-        zipfile.ZipFile(archive).extractall(root)
-    for split, count in (("train", TRAIN_IMAGES), ("val", VAL_IMAGES)):
-        path = root / f"annotations/instances_{split}2017.json"
-        content = json.loads(path.read_text())
-        shown = {one["image_id"] for one in content["annotations"]}
-        content["images"] = [one for one in content["images"] if one["id"] in shown][:count]
-        kept = {one["id"] for one in content["images"]}
-        content["annotations"] = [one for one in content["annotations"] if one["image_id"] in kept]
-        path.write_text(json.dumps(content))
+    contents = {}
+    with zipfile.ZipFile(root / ANNOTATIONS) as archive:
+        for split, count in (("train", TRAIN_IMAGES), ("val", VAL_IMAGES)):
+            name = f"annotations/instances_{split}2017.json"
+            content = contents[name] = json.loads(archive.read(name))
+            shown = {one["image_id"] for one in content["annotations"]}
+            content["images"] = [one for one in content["images"] if one["id"] in shown][:count]
+            kept = {one["id"] for one in content["images"]}
+            content["annotations"] = [one for one in content["annotations"] if one["image_id"] in kept]
+    with zipfile.ZipFile(root / ANNOTATIONS, "w") as archive:
+        for name, content in contents.items():
+            archive.writestr(name, json.dumps(content))
+    assert prepare_mini(root, root / "ready")["ok"]
     return root
 
 

@@ -1,0 +1,77 @@
+"""What `prepare-dataset` is asked for: archives that somebody else has fetched and hashed, and where the splits lie."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+SPLITS = ("train", "val")
+DECODED_IMAGES = 32
+
+
+@dataclass(frozen=True)
+class ArchiveSpec:
+    """`files`: how many plain files there must be; None where nobody knows."""
+
+    path: Path
+    sha256: str
+    bytes: int
+    files: int | None
+
+
+@dataclass(frozen=True)
+class SplitSpec:
+    """`folder` is that of the images inside their archive ("" at its top); `member` is None for a file of its own."""
+
+    archive: str
+    folder: str
+    annotations: str
+    member: str | None
+    counts: dict[str, int] | None
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """`decode`: how many images to decode whole; None for all of them."""
+
+    content_key: str
+    archives: dict[str, ArchiveSpec]
+    splits: dict[str, SplitSpec]
+    classes: int | None
+    extract: bool
+    decode: int | None
+
+    @classmethod
+    def load(cls, path: Path) -> "DatasetSpec":
+        """Raises ValueError if the file is not as docs/trainer-contract.md has it."""
+        raw = json.loads(path.read_bytes())
+        try:
+            archives = {
+                name: ArchiveSpec(Path(one["path"]).resolve(), one["sha256"], one["bytes"], one["files"])
+                for name, one in raw["archives"].items()
+            }
+            splits = {name: _split(raw["splits"][name], archives) for name in SPLITS}
+            decode = raw.get("decode", DECODED_IMAGES)
+            return cls(
+                content_key=raw["contentKey"],
+                archives=archives,
+                splits=splits,
+                classes=raw["classes"],
+                extract=raw["extract"],
+                decode=None if decode == "all" else int(decode),
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"expected {path} to be the description of a data set, got: {error!r}") from error
+
+    def plain_files(self) -> set[str]:
+        """Those of `archives` that are annotations as they are."""
+        return {split.annotations for split in self.splits.values() if split.member is None}
+
+
+def _split(raw: dict[str, Any], archives: dict[str, ArchiveSpec]) -> SplitSpec:
+    archive, _, folder = raw["images"].partition("/")
+    annotations, _, member = raw["annotations"].partition("/")
+    for name in (archive, annotations):
+        if name not in archives:
+            raise ValueError(f"expected {name} to be one of the archives {sorted(archives)}")
+    return SplitSpec(archive, folder.strip("/"), annotations, member or None, raw.get("counts"))

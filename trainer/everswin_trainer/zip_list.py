@@ -1,0 +1,332 @@
+"""The list of a zip archive, read strictly: what is written twice must agree, and nothing may lie outside the file.
+
+Python's zipfile believes an archive; this module is for archives from anywhere. Only stored and deflated plain files
+come out of it, each with a place of its own in the file.
+"""
+
+import os
+import re
+import stat
+import struct
+import unicodedata
+from collections.abc import Iterable
+from typing import NamedTuple
+
+STORED, DEFLATED = 0, 8
+UTF8_NAME, ENCRYPTED, SIZES_FOLLOW = 0x800, 0x2041, 0x8
+
+LOCAL = struct.Struct("<4s5H3L2H")
+CENTRAL = struct.Struct("<4s6H3L5H2L")
+END = struct.Struct("<4s4H2LH")
+END64 = struct.Struct("<4sQ2H2L4Q")
+LOCATOR64 = struct.Struct("<4sLQL")
+LOCAL_SIGN, CENTRAL_SIGN, END_SIGN = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
+END64_SIGN, LOCATOR64_SIGN = b"PK\x06\x06", b"PK\x06\x07"
+LONG16, LONG32 = 0xFFFF, 0xFFFF_FFFF
+ZIP64_EXTRA = 1
+
+# The list of train2017.zip has 10 MB.
+MAX_LIST_BYTES = 512 << 20
+# Images hardly shrink and JSON of boxes shrinks some tenfold; a bomb needs hundreds.
+MAX_INFLATION = 64
+MAX_PART_BYTES, MAX_NAME_BYTES = 255, 1024
+HARMLESS_NAME = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]{0,200}/){0,8}[A-Za-z0-9_][A-Za-z0-9_.-]{0,200}/?")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+class Refused(Exception):
+    """The archive is not one that is taken. The message says why, without the archive's name."""
+
+
+class Entry(NamedTuple):
+    """A plain file. `offset` is of its local header; `limit` is where the next thing begins."""
+
+    name: str
+    raw_name: bytes
+    offset: int
+    limit: int
+    packed: int
+    size: int
+    crc: int
+    method: int
+    flags: int
+
+
+class ListPlace(NamedTuple):
+    offset: int
+    bytes: int
+    entries: int
+
+
+def read_list(descriptor: int) -> list[Entry]:
+    """The plain files of an archive, by place in the file. Raises Refused, OSError."""
+    size = os.fstat(descriptor).st_size
+    place = _find_list(descriptor, size)
+    content = read_exactly(descriptor, place.offset, place.bytes)
+    files: list[Entry] = []
+    everything: list[tuple[int, int]] = []
+    at = 0
+    for _ in range(place.entries):
+        entry, at = _read_entry(content, at, place.offset)
+        everything.append((entry.offset, entry.offset + LOCAL.size + len(entry.raw_name) + entry.packed))
+        if not entry.name.endswith("/"):
+            files.append(entry)
+    if at != len(content):
+        raise Refused(f"its list says {place.entries} entries and goes on behind them")
+    if not files:
+        raise Refused("it holds no files")
+    _refuse_doubles(entry.name for entry in files)
+    _refuse_bomb(files, size)
+    return _with_limits(files, everything, place.offset)
+
+
+def quote(name: str) -> str:
+    """In quotes and escaped, so that control characters of a hostile name stay out of logs."""
+    text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+    return f'"{text[:200]}"'
+
+
+def read_exactly(descriptor: int, offset: int, count: int) -> bytes:
+    """Raises Refused where the file ends before."""
+    parts = []
+    while count > 0:
+        part = os.pread(descriptor, count, offset)
+        if not part:
+            raise Refused(f"it ends at byte {offset}, where something should be")
+        parts.append(part)
+        offset, count = offset + len(part), count - len(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def find_zip64(extra: bytes) -> bytes | None:
+    """The content of the extra field with the long numbers. Raises Refused where the fields do not add up."""
+    at = 0
+    while at + 4 <= len(extra):
+        kind, length = struct.unpack_from("<2H", extra, at)
+        if at + 4 + length > len(extra):
+            # Some writers align data with zeros here.
+            if extra[at:].strip(b"\0"):
+                raise Refused("an extra field is longer than the room for it")
+            return None
+        if kind == ZIP64_EXTRA:
+            return extra[at + 4 : at + 4 + length]
+        at += 4 + length
+    return None
+
+
+def case_twins(entries: Iterable[Entry]) -> list[str]:
+    """Names that differ from an earlier one only in case or in how accents are written."""
+    seen: set[str] = set()
+    twins = []
+    for entry in entries:
+        plain = entry.name if entry.name.isascii() else unicodedata.normalize("NFC", entry.name)
+        plain = plain.casefold()
+        if plain in seen:
+            twins.append(entry.name)
+        seen.add(plain)
+    return twins
+
+
+def _find_list(descriptor: int, size: int) -> ListPlace:
+    """The record at the very end of the file, or the longer one that it stands for."""
+    if size < END.size:
+        raise Refused(f"it has {size} bytes, too few for a zip archive")
+    start = max(0, size - END.size - LONG16)
+    tail = read_exactly(descriptor, start, size - start)
+    at = tail.rfind(END_SIGN)
+    while at >= 0 and not (at + END.size <= len(tail) and END.unpack_from(tail, at)[7] == len(tail) - at - END.size):
+        at = tail.rfind(END_SIGN, 0, at)
+    if at < 0:
+        raise Refused("it has no list of its entries at the end: it is cut off, or no zip archive")
+    _, disk, list_disk, here, entries, list_bytes, list_offset, _ = END.unpack_from(tail, at)
+    end = start + at
+    long = _find_long_record(descriptor, end)
+    if long is not None:
+        end, (disk64, list_disk64, here64, entries64, bytes64, offset64) = long
+        short = (disk, list_disk, here, entries, list_bytes, list_offset)
+        for ours, theirs, longest in zip(short, long[1], (LONG16,) * 4 + (LONG32,) * 2, strict=True):
+            if ours not in (longest, theirs):
+                raise Refused(f"its end says {ours} in one place and {theirs} in another")
+        disk, list_disk, here, entries, list_bytes, list_offset = (
+            disk64,
+            list_disk64,
+            here64,
+            entries64,
+            bytes64,
+            offset64,
+        )
+    if disk or list_disk or here != entries:
+        raise Refused("it is one part of a split archive")
+    if list_bytes > MAX_LIST_BYTES:
+        raise Refused(f"its list of {list_bytes} bytes is longer than {MAX_LIST_BYTES}")
+    if list_offset + list_bytes != end:
+        raise Refused(f"its list should end at byte {list_offset + list_bytes}, but its end record is at {end}")
+    if entries * CENTRAL.size > list_bytes:
+        raise Refused(f"its list of {list_bytes} bytes has no room for {entries} entries")
+    return ListPlace(list_offset, list_bytes, entries)
+
+
+def _find_long_record(descriptor: int, end: int) -> tuple[int, tuple[int, ...]] | None:
+    """Where zip64's end record begins, and its numbers; None in an archive without."""
+    at = end - LOCATOR64.size
+    if at < 0:
+        return None
+    sign, disk, offset, disks = LOCATOR64.unpack(read_exactly(descriptor, at, LOCATOR64.size))
+    if sign != LOCATOR64_SIGN:
+        return None
+    if disk or disks > 1:
+        raise Refused("it is one part of a split archive")
+    if offset + END64.size > at:
+        raise Refused(f"its zip64 record should be at byte {offset}, beyond {at}")
+    sign, length, _, _, *numbers = END64.unpack(read_exactly(descriptor, offset, END64.size))
+    if sign != END64_SIGN or offset + 12 + length != at:
+        raise Refused(f"there is no zip64 record at byte {offset} that ends at {at}")
+    return offset, tuple(numbers)
+
+
+def _read_entry(content: bytes, at: int, list_offset: int) -> tuple[Entry, int]:
+    """The entry at `at` of the list, and where the next one begins."""
+    if at + CENTRAL.size > len(content):
+        raise Refused("its list ends in the middle of an entry")
+    fields = CENTRAL.unpack_from(content, at)
+    (
+        sign,
+        _,
+        _,
+        flags,
+        method,
+        _,
+        _,
+        crc,
+        packed,
+        size,
+        name_bytes,
+        extra_bytes,
+        comment_bytes,
+        disk,
+        _,
+        mode,
+        offset,
+    ) = fields
+    if sign != CENTRAL_SIGN:
+        raise Refused("its list is damaged: an entry does not begin like one")
+    at += CENTRAL.size
+    end = at + name_bytes + extra_bytes + comment_bytes
+    if end > len(content):
+        raise Refused("its list ends in the middle of an entry")
+    raw_name = content[at : at + name_bytes]
+    name = _decode(raw_name, flags)
+    if LONG32 in (packed, size, offset) or disk == LONG16:
+        extra = content[at + name_bytes : at + name_bytes + extra_bytes]
+        size, packed, offset, disk = _long_numbers(name, extra, size, packed, offset, disk)
+    entry = Entry(name, raw_name, offset, list_offset, packed, size, crc, method, flags)
+    problem = _find_problem(entry, mode >> 16, disk)
+    if problem:
+        raise Refused(f"entry {quote(name)} {problem}")
+    if offset + LOCAL.size + name_bytes + packed > list_offset:
+        raise Refused(f"entry {quote(name)} points beyond the entries' part of the file (byte {offset})")
+    return entry, end
+
+
+def _decode(raw_name: bytes, flags: int) -> str:
+    """UTF-8, marked or not; else what a PC of 1989 would have read."""
+    try:
+        return raw_name.decode()
+    except UnicodeDecodeError:
+        if flags & UTF8_NAME:
+            raise Refused(f"the name of entry {raw_name[:100]!r} is not the UTF-8 that it is said to be") from None
+        return raw_name.decode("cp437")
+
+
+def _long_numbers(name: str, extra: bytes, size: int, packed: int, offset: int, disk: int) -> tuple[int, ...]:
+    """Replaces each number that says "too long for me" by that of the zip64 field, which holds just those, in order."""
+    content = find_zip64(extra)
+    if content is None:
+        raise Refused(f"entry {quote(name)} has no zip64 field for its long numbers")
+    at = 0
+    numbers = []
+    for value, longest, kind in (
+        (size, LONG32, "<Q"),
+        (packed, LONG32, "<Q"),
+        (offset, LONG32, "<Q"),
+        (disk, LONG16, "<L"),
+    ):
+        if value == longest:
+            if at + struct.calcsize(kind) > len(content):
+                raise Refused(f"the zip64 field of entry {quote(name)} is too short")
+            (value,) = struct.unpack_from(kind, content, at)
+            at += struct.calcsize(kind)
+        numbers.append(value)
+    return tuple(numbers)
+
+
+def _find_problem(entry: Entry, mode: int, disk: int) -> str | None:
+    if HARMLESS_NAME.fullmatch(entry.name) is None and (problem := name_problem(entry.name)):
+        return problem
+    folder = entry.name.endswith("/")
+    kind = stat.S_IFMT(mode)
+    if kind not in (0, stat.S_IFDIR if folder else stat.S_IFREG):
+        return "is a symbolic link" if kind == stat.S_IFLNK else "is neither a plain file nor a folder"
+    if entry.flags & ENCRYPTED:
+        return "is encrypted"
+    if entry.method not in (STORED, DEFLATED):
+        return f"is packed by an unknown method ({entry.method})"
+    if entry.method == STORED and entry.packed != entry.size:
+        return f"is stored as it is, but with {entry.packed} bytes instead of {entry.size}"
+    if folder and entry.size:
+        return "is a folder with content"
+    return "lies in another part of a split archive" if disk else None
+
+
+def name_problem(name: str) -> str | None:
+    """Why a path from somebody else's archive or folder is not taken; None where it is."""
+    if CONTROL.search(name):
+        return "has a NUL in its name" if "\0" in name else "has a control character in its name"
+    if "\\" in name:
+        return "has a backslash in its name"
+    if name.startswith("/"):
+        return "has an absolute path"
+    if re.match(r"[A-Za-z]:", name):
+        return "has a drive letter in its path"
+    parts = name.removesuffix("/").split("/")
+    if ".." in parts:
+        return 'has ".." in its path'
+    if any(part in ("", ".") for part in parts):
+        return 'has an empty or "." part in its path'
+    if len(name.encode()) > MAX_NAME_BYTES or any(len(part.encode()) > MAX_PART_BYTES for part in parts):
+        return "has too long a name"
+    return None
+
+
+def _refuse_doubles(names: Iterable[str]) -> None:
+    seen: set[str] = set()
+    folders: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise Refused(f"entry {quote(name)} is there twice")
+        seen.add(name)
+        folder = name.rpartition("/")[0]
+        while folder and folder not in folders:
+            folders.add(folder)
+            folder = folder.rpartition("/")[0]
+    both = seen & folders
+    if both:
+        raise Refused(f"entry {quote(min(both))} is a file and a folder at once")
+
+
+def _refuse_bomb(files: list[Entry], archive_bytes: int) -> None:
+    total = sum(entry.size for entry in files)
+    if total > archive_bytes * MAX_INFLATION:
+        raise Refused(f"it would grow from {archive_bytes} to {total} bytes, over {MAX_INFLATION} times")
+
+
+def _with_limits(files: list[Entry], everything: list[tuple[int, int]], list_offset: int) -> list[Entry]:
+    """By place; each may reach as far as the next entry, folders too, begins."""
+    everything.sort()
+    limits: dict[int, int] = {}
+    for (begin, end), (limit, _) in zip(everything, [*everything[1:], (list_offset, 0)], strict=True):
+        if end > limit:
+            raise Refused(f"two entries share the bytes at {limit}")
+        limits[begin] = limit
+    files.sort(key=lambda one: one.offset)
+    return [Entry(*one[:3], limits[one.offset], *one[4:]) for one in files]

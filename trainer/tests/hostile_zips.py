@@ -1,0 +1,274 @@
+"""Archives that no honest program writes: a writer that lies wherever it is told to, and a corpus of its lies."""
+
+import struct
+import zlib
+from dataclasses import dataclass, field
+from typing import Any
+
+from everswin_trainer.zip_list import (
+    CENTRAL,
+    CENTRAL_SIGN,
+    DEFLATED,
+    END,
+    END64,
+    END64_SIGN,
+    END_SIGN,
+    LOCAL,
+    LOCAL_SIGN,
+    LOCATOR64,
+    LOCATOR64_SIGN,
+    LONG16,
+    LONG32,
+    STORED,
+)
+
+LOCAL_FIELDS = ("sign", "version", "flags", "method", "time", "date", "crc", "packed", "size", "names", "extras")
+CENTRAL_FIELDS = (
+    *("sign", "made_by", "version", "flags", "method", "time", "date", "crc", "packed", "size"),
+    *("names", "extras", "comments", "disk", "internal", "mode", "offset"),
+)
+END_FIELDS = ("sign", "disk", "list_disk", "here", "entries", "list_bytes", "list_offset", "comments")
+
+
+@dataclass
+class Member:
+    """`local` and `listed` replace fields of the two headers; `data` replaces the packed bytes."""
+
+    name: bytes
+    content: bytes
+    method: int = STORED
+    local: dict[str, Any] = field(default_factory=dict)
+    listed: dict[str, Any] = field(default_factory=dict)
+    local_name: bytes | None = None
+    local_extra: bytes = b""
+    extra: bytes = b""
+    data: bytes | None = None
+    behind: bytes = b""
+
+
+def deflate(content: bytes) -> bytes:
+    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return packer.compress(content) + packer.flush()
+
+
+def build(
+    members: list[Member], end: dict[str, int] | None = None, before_end: bytes = b"", begin: bytes = b""
+) -> bytes:
+    """`end` replaces fields of the last record; `before_end` comes before it, `begin` before everything."""
+    out, listing = bytearray(begin), bytearray()
+    for one in members:
+        data = one.data if one.data is not None else deflate(one.content) if one.method == DEFLATED else one.content
+        local_name = one.name if one.local_name is None else one.local_name
+        told = {"flags": 0, "method": one.method, "time": 0, "date": 0x21, "crc": zlib.crc32(one.content)}
+        told |= {"packed": len(data), "size": len(one.content), "version": 20}
+        offset = len(out)
+        local = {"sign": LOCAL_SIGN, **told, "names": len(local_name), "extras": len(one.local_extra), **one.local}
+        out += LOCAL.pack(*(local[name] for name in LOCAL_FIELDS)) + local_name + one.local_extra + data + one.behind
+        listed = {"sign": CENTRAL_SIGN, "made_by": 3 << 8, **told, "names": len(one.name), "extras": len(one.extra)}
+        listed |= {"comments": 0, "disk": 0, "internal": 0, "mode": 0o100644 << 16, "offset": offset, **one.listed}
+        listing += CENTRAL.pack(*(listed[name] for name in CENTRAL_FIELDS)) + one.name + one.extra
+    place = {"sign": END_SIGN, "disk": 0, "list_disk": 0, "here": len(members), "entries": len(members)}
+    place |= {"list_bytes": len(listing), "list_offset": len(out), "comments": 0, **(end or {})}
+    return bytes(out + listing + before_end) + END.pack(*(place[name] for name in END_FIELDS))
+
+
+def extra64(*numbers: int) -> bytes:
+    return struct.pack(f"<2H{len(numbers)}Q", 1, 8 * len(numbers), *numbers)
+
+
+def end64(archive: bytes, locator: dict[str, int] | None = None, record: dict[str, int] | None = None) -> bytes:
+    """The same archive with zip64's two records before its end, and its end full of "see there"."""
+    end = dict(zip(END_FIELDS, END.unpack(archive[-END.size :]), strict=True))
+    at = len(archive) - END.size
+    numbers = {"length": END64.size - 12, "disk": 0, "list_disk": 0, "here": end["here"], "entries": end["entries"]}
+    numbers |= {"list_bytes": end["list_bytes"], "list_offset": end["list_offset"], **(record or {})}
+    told = [numbers[name] for name in ("disk", "list_disk", "here", "entries", "list_bytes", "list_offset")]
+    long = END64.pack(END64_SIGN, numbers["length"], 45, 45, *told)
+    place = {"disk": 0, "offset": at, "disks": 1, **(locator or {})}
+    long += LOCATOR64.pack(LOCATOR64_SIGN, place["disk"], place["offset"], place["disks"])
+    return archive[:at] + long + END.pack(END_SIGN, 0, 0, LONG16, LONG16, LONG32, LONG32, 0)
+
+
+def corpus(images: dict[str, bytes], outside: str) -> dict[str, tuple[bytes, str]]:
+    """Title -> (archive, a part of the reason). `images` is an honest archive's content, `outside` a path to attack."""
+    honest = [Member(name.encode(), content) for name, content in images.items()]
+    text = b"x" * 2000
+
+    def plus(*members: Member, **place: Any) -> bytes:
+        return build([*honest, *members], **place)
+
+    def named(name: bytes, end: dict[str, int] | None = None, **changes: Any) -> bytes:
+        return plus(Member(name, text, **changes), end=end)
+
+    def listed(**fields: Any) -> bytes:
+        return plus(Member(b"train/x.txt", text, listed=fields))
+
+    def local(**fields: Any) -> bytes:
+        return plus(Member(b"train/x.txt", text, local=fields))
+
+    whole = build(honest)
+    count = len(honest)
+    other = honest[0]
+    packed = Member(b"train/x.txt", text, method=DEFLATED)
+    bomb = bytes(8_000_000)
+    cases = {
+        "a path out of the folder": (named(b"../evil.txt"), '".." in its path'),
+        "a path out of the folder, deep": (named(b"../../../../../../tmp/evil.txt"), '".." in its path'),
+        "a hidden path out of the folder": (named(b"train/../../evil.txt"), '".." in its path'),
+        "a path that ends in the folder above": (named(b"train/.."), '".." in its path'),
+        "a folder above": (named(b"../", listed={"mode": 0}), '".." in its path'),
+        "an absolute path": (named(f"{outside}/evil.txt".encode()), "absolute path"),
+        "two slashes at the begin": (named(b"//server/evil.txt"), "absolute path"),
+        "a drive letter": (named(b"C:/evil.txt"), "drive letter"),
+        "a drive letter alone": (named(b"c:evil.txt"), "drive letter"),
+        "a backslash path out": (named(b"..\\evil.txt"), "backslash"),
+        "a backslash": (named(b"train\\evil.txt"), "backslash"),
+        "a NUL": (named(b"train/1.jpg\0.txt"), "NUL"),
+        "a line feed": (named(b"train/1\n.jpg"), "control character"),
+        "an escape sequence": (named(b"train/\x1b[2Jevil.jpg"), "control character"),
+        "a C1 control": (named("train/\x9b2J.jpg".encode(), local={"flags": 0x800}), "control character"),
+        "a DEL": (named(b"train/\x7f.jpg"), "control character"),
+        "an empty part": (named(b"train//x.txt"), 'empty or "." part'),
+        "a dot part": (named(b"train/./x.txt"), 'empty or "." part'),
+        "a dot": (named(b"."), 'empty or "." part'),
+        "no name": (named(b""), 'empty or "." part'),
+        "a name of 300 bytes": (named(b"train/" + b"n" * 300), "too long a name"),
+        "a path of 2000 bytes": (named(b"d/" * 1000 + b"x"), "too long a name"),
+        "broken UTF-8": (named(b"train/\xff\xfe.jpg", listed={"flags": 0x800}), "not the UTF-8"),
+        "a symbolic link": (listed(mode=0o120777 << 16), "symbolic link"),
+        "a link called a folder": (named(b"train/l/", listed={"mode": 0o120777 << 16}), "symbolic link"),
+        "a device": (listed(mode=0o020666 << 16), "neither a plain file nor a folder"),
+        "a pipe": (listed(mode=0o010666 << 16), "neither a plain file nor a folder"),
+        "a socket": (listed(mode=0o140666 << 16), "neither a plain file nor a folder"),
+        "a folder called a file": (listed(mode=0o040755 << 16), "neither a plain file nor a folder"),
+        "a file called a folder": (named(b"train/f/", listed={"mode": 0o100644 << 16}), "neither a plain"),
+        "a folder with content": (named(b"train/f/", listed={"mode": 0o040755 << 16}), "folder with content"),
+        "a name twice": (plus(Member(other.name, text)), "is there twice"),
+        "the same entry twice": (plus(other), "is there twice"),
+        "a file that is a folder too": (named(b"train"), "a file and a folder at once"),
+        "a file below a file": (named(other.name + b"/x"), "a file and a folder at once"),
+        "encryption": (listed(flags=0x1), "is encrypted"),
+        "strong encryption": (listed(flags=0x41), "is encrypted"),
+        "a masked header": (listed(flags=0x2001), "is encrypted"),
+        "encryption told only before the data": (local(flags=0x1), "packed in another way"),
+        "bzip2": (listed(method=12), "unknown method (12)"),
+        "deflate64": (listed(method=9), "unknown method (9)"),
+        "another method before the data": (local(method=DEFLATED), "packed in another way"),
+        "another name before the data": (named(b"train/x.txt", local_name=b"train/y.txt"), "another name"),
+        "a longer name before the data": (named(b"train/x.txt", local_name=b"train/x.txt.sh"), "another name"),
+        "another CRC before the data": (local(crc=1), "where the list says"),
+        "another size before the data": (local(size=1999), "where the list says"),
+        "another packed size before the data": (local(packed=1999), "where the list says"),
+        "a wrong CRC, told twice": (plus(Member(b"t.txt", text, local={"crc": 7}, listed={"crc": 7})), "wrong CRC-32"),
+        "a damaged image": (
+            plus(Member(b"train/x.jpg", images["train/1.jpg"], data=_flip(images["train/1.jpg"]))),
+            "wrong CRC-32",
+        ),
+        "stored with another size": (listed(size=1999), "stored as it is"),
+        "a bomb": (plus(Member(b"b", bomb, method=DEFLATED)), "over 64 times"),
+        "a bomb that tells a small size": (
+            plus(Member(b"b", bomb, method=DEFLATED, local={"size": 9}, listed={"size": 9})),
+            "holds more than the 9 bytes",
+        ),
+        "many entries on the same bytes": (
+            build([other, *(Member(b"o%d" % n, b"", listed=_same(other)) for n in range(50))]),
+            "share the bytes",
+        ),
+        "an entry inside another": (
+            plus(Member(b"i", b"", listed={"offset": 40, "packed": 10, "size": 10})),
+            "share the bytes",
+        ),
+        "an entry that reaches into the next": (
+            build([Member(other.name, other.content, listed={"packed": 30_000, "size": 30_000}), *honest[1:]]),
+            "share the bytes",
+        ),
+        "an extra field that reaches into the next": (
+            build([Member(other.name, other.content, local={"extras": 5000}), *honest[1:]]),
+            "where something else begins",
+        ),
+        "an entry beyond the end": (listed(offset=LONG32 - 16), "points beyond"),
+        "an entry in the list": (listed(offset=len(whole)), "points beyond"),
+        "an entry where none begins": (
+            build([Member(b"gap", text, behind=bytes(50), listed={"offset": 20})]),
+            "does not begin at byte 20",
+        ),
+        "more bytes than there are": (listed(packed=1 << 30, size=1 << 30), "points beyond"),
+        "deflate that ends early": (_packed(packed, deflate(text)[:-4]), "ends in the middle"),
+        "deflate with something behind": (_packed(packed, deflate(text) + b"evil"), "goes on behind its end"),
+        "deflate of rubbish": (_packed(packed, b"\xff" * 40), "cannot be unpacked"),
+        "deflate of less than told": (_packed(packed, deflate(text[:-1])), "the list says 2000"),
+        "deflate of more than told": (_packed(packed, deflate(text + b"y")), "holds more than the 2000 bytes"),
+        "a list of fewer entries than told": (
+            named(b"train/" + b"n" * 200, end={"here": count + 2, "entries": count + 2}),
+            "ends in the middle",
+        ),
+        "a list of more entries than told": (plus(end={"here": count - 1, "entries": count - 1}), "goes on behind"),
+        "no entries told": (plus(end={"here": 0, "entries": 0}), "goes on behind"),
+        "65534 entries told": (plus(end={"here": 65534, "entries": 65534}), "no room for 65534"),
+        "a list that is elsewhere": (plus(end={"list_offset": 0}), "its list should end"),
+        "a list that is longer": (plus(end={"list_bytes": 10}), "its list should end"),
+        "a list of rubbish": (_overwrite(whole, whole.index(CENTRAL_SIGN), b"rubbish"), "its list"),
+        "something before the archive": (b"#!/bin/sh\n" + whole, "its list should end"),
+        "something behind the archive": (whole + b"behind", "no list of its entries"),
+        "a part of several": (plus(end={"disk": 1}), "split archive"),
+        "the last of several": (plus(end={"here": count - 1}), "split archive"),
+        "an entry in another part": (listed(disk=2), "another part"),
+        "a zip64 record that is far away": (end64(whole, locator={"offset": 2**64 - 1}), "zip64 record should be"),
+        "a zip64 record that is elsewhere": (end64(whole, locator={"offset": 0}), "no zip64 record"),
+        "a zip64 record that is too long": (end64(whole, record={"length": 2**63}), "no zip64 record"),
+        "zip64 with 2^40 entries": (end64(whole, record={"here": 2**40, "entries": 2**40}), "no room for"),
+        "zip64 with a list of 2^62 bytes": (end64(whole, record={"list_bytes": 2**62}), "is longer than"),
+        "zip64 with a list elsewhere": (end64(whole, record={"list_offset": 2**63}), "its list should end"),
+        "zip64 of several parts": (end64(whole, locator={"disks": 3}), "split archive"),
+        "two ends that differ": (_two_ends(whole), "in one place and"),
+        "long numbers without zip64": (listed(size=LONG32, packed=LONG32), "no zip64 field"),
+        "a short zip64 field": (
+            plus(Member(b"z", text, listed={"size": LONG32, "packed": LONG32}, extra=extra64(2000))),
+            "is too short",
+        ),
+        "a zip64 field that points far away": (
+            plus(Member(b"z", text, listed={"offset": LONG32}, extra=extra64(2**63))),
+            "points beyond",
+        ),
+        "a zip64 field with 2^63 bytes": (
+            plus(Member(b"z", text, listed={"size": LONG32, "packed": LONG32}, extra=extra64(2**63, 2**63))),
+            "points beyond",
+        ),
+        "an extra field longer than its room": (
+            plus(Member(b"z", text, listed={"size": LONG32}, extra=b"\x01\x00\xff\xff1234")),
+            "longer than the room",
+        ),
+        "long numbers before the data without zip64": (local(size=LONG32), "no zip64 field before"),
+        "nothing": (b"\0", "too few"),
+        "a login page": (b"<html>Please log in</html>", "no list of its entries"),
+        "an end alone": (END.pack(END_SIGN, 0, 0, 0, 0, 0, 0, 0), "holds no files"),
+        "only zeros": (bytes(5000), "no list of its entries"),
+    }
+    for cut in range(4096, len(whole), 4096):
+        cases[f"cut off at byte {cut}"] = (whole[:cut], "cut off")
+    for cut in (1, 21, 22, 30):
+        cases[f"cut off {cut} bytes before its end"] = (whole[:-cut], "cut off")
+    return cases
+
+
+def _flip(content: bytes) -> bytes:
+    at = len(content) // 2
+    return content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
+
+
+def _packed(member: Member, data: bytes) -> bytes:
+    return build([Member(member.name, member.content, DEFLATED, data=data)])
+
+
+def _same(other: Member) -> dict[str, int]:
+    size = len(other.content)
+    return {"offset": 0, "packed": size, "size": size, "crc": zlib.crc32(other.content)}
+
+
+def _overwrite(archive: bytes, at: int, what: bytes) -> bytes:
+    return archive[:at] + what + archive[at + len(what) :]
+
+
+def _two_ends(archive: bytes) -> bytes:
+    long = end64(archive)
+    return long[: -END.size] + END.pack(END_SIGN, 0, 0, 1, 1, LONG32, LONG32, 0)

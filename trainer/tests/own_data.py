@@ -1,0 +1,132 @@
+"""Small data sets for the tests of `prepare-dataset`: real images, real archives, and what asks for them."""
+
+import copy
+import io
+import json
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from everswin_trainer.dataset_spec import DatasetSpec
+from everswin_trainer.prepare_dataset import prepare
+
+CATEGORIES = [{"id": 3, "name": "bolt"}, {"id": 8, "name": "nut"}]
+
+
+def draw(number: int, width: int = 40, height: int = 30, kind: str = ".jpg") -> bytes:
+    """An image that no other number gives."""
+    canvas = np.random.default_rng(number).integers(0, 255, (height, width, 3), np.uint8)
+    done, content = cv2.imencode(kind, canvas)
+    assert done
+    return content.tobytes()
+
+
+def annotate(image: int, number: int, category: int = 3) -> dict[str, Any]:
+    outline = [5, 5, 25, 5, 25, 20, 5, 20]
+    return {
+        "id": number,
+        "image_id": image,
+        "category_id": category,
+        "bbox": [5, 5, 20, 15],
+        "area": 300,
+        "iscrowd": 0,
+        "segmentation": [outline],
+    }
+
+
+def make_split(first: int) -> dict[str, Any]:
+    """Two images, each with an object of either class."""
+    images = [{"id": first + n, "file_name": f"{first + n}.jpg", "width": 40, "height": 30} for n in range(2)]
+    annotations = [annotate(first + n, 10 * first + n, CATEGORIES[n]["id"]) for n in range(2)]
+    return {"images": images, "annotations": annotations, "categories": copy.deepcopy(CATEGORIES)}
+
+
+@dataclass
+class OwnData:
+    """One archive with train/ and val/, and two annotation files. Change what is to be wrong, then `prepare`."""
+
+    root: Path
+    train: dict[str, Any] = field(default_factory=lambda: make_split(1))
+    val: dict[str, Any] = field(default_factory=lambda: make_split(5))
+    images: dict[str, bytes] = field(
+        default_factory=lambda: {
+            f"{split}/{n}.jpg": draw(n) for split, first in (("train", 1), ("val", 5)) for n in range(first, first + 2)
+        }
+    )
+    # Instead of an archive of `images`.
+    archive: bytes | None = None
+    changes: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def into(self) -> Path:
+        return self.root / "ready"
+
+    def prepare(self) -> dict[str, Any]:
+        return prepare(DatasetSpec.load(self.write()), self.into)
+
+    def write(self) -> Path:
+        """Writes archives and spec; the spec's path."""
+        files = {"images.zip": self.archive or zip_of(self.images)}
+        files |= {"train.json": json.dumps(self.train).encode(), "val.json": json.dumps(self.val).encode()}
+        for name, content in files.items():
+            (self.root / name).write_bytes(content)
+        spec = {
+            "v": 1,
+            "contentKey": "a" * 64,
+            "archives": {
+                name: {"path": str(self.root / name), "sha256": "b" * 64, "bytes": len(content), "files": None}
+                for name, content in files.items()
+            },
+            "splits": {
+                name: {"images": f"images.zip/{name}", "annotations": f"{name}.json", "counts": None}
+                for name in ("train", "val")
+            },
+            "classes": None,
+            "extract": False,
+            **self.changes,
+        }
+        (self.root / "spec.json").write_text(json.dumps(spec))
+        return self.root / "spec.json"
+
+
+def zip_of(files: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def prepare_mini(archives: Path, into: Path, extract: bool = False) -> dict[str, Any]:
+    """Makes the demo's archives, as `mini-coco` left them in a folder, ready to train from."""
+    names = ("train2017.zip", "val2017.zip", "annotations_trainval2017.zip")
+    spec = {
+        "v": 1,
+        "contentKey": "c" * 64,
+        "archives": {
+            name: {
+                "path": str(archives / name),
+                "sha256": "d" * 64,
+                "bytes": (archives / name).stat().st_size,
+                "files": None,
+            }
+            for name in names
+        },
+        "splits": {
+            name: {
+                "images": f"{name}2017.zip/{name}2017",
+                "annotations": f"annotations_trainval2017.zip/annotations/instances_{name}2017.json",
+                "counts": None,
+            }
+            for name in ("train", "val")
+        },
+        "classes": 3,
+        "extract": extract,
+    }
+    path = into.with_name(f"{into.name}.spec.json")
+    path.write_text(json.dumps(spec))
+    return prepare(DatasetSpec.load(path), into)
