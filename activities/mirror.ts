@@ -1,6 +1,6 @@
 import { Context, log } from '@temporalio/activity';
 import { runFolder } from '../configs/paths.ts';
-import type { RemoteCopy, RunPlan } from '../configs/schema.ts';
+import type { RemoteCopy, Rollback, RunPlan } from '../configs/schema.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { newestFence } from './lib/fence.ts';
 import { restoreRun } from './lib/artifacts/restore-run.ts';
@@ -33,7 +33,7 @@ export async function whileMirroring<T>(
   const timer = setInterval(() => {
     const state = mirror.state();
     onRemote(remoteCopy(state));
-    if (!state.superseded || isStopped) return;
+    if (!state.isSuperseded || isStopped) return;
     isStopped = true;
     // Another machine goes on from the store's copy: two trainers of one run would be one too many.
     log.warn(`${plan.runId}: a newer attempt elsewhere has taken over; the trainer here is stopped`);
@@ -51,13 +51,24 @@ export async function whileMirroring<T>(
  * On a machine where nothing of the run lives: what the store holds of it and this disk does not.
  * Whatever is here and whole is not fetched.
  */
-export async function restoreFromStore({ home, openStore }: ActivityDependencies, plan: RunPlan): Promise<void> {
+export async function restoreFromStore(
+  { home, openStore }: ActivityDependencies,
+  plan: RunPlan,
+  rollback: Rollback | null,
+): Promise<void> {
   if (isLocal(plan)) return;
   const folder = runFolder(home, plan.runId);
   if ((await findLiveJob(folder.train)) !== undefined) return;
   const store = openStore(plan.input.artifacts.store);
   const { cancellationSignal: signal } = Context.current();
-  const restored = await restoreRun({ store, folder, runId: plan.runId, signal, onProgress: () => undefined });
+  const restored = await restoreRun({
+    store,
+    folder,
+    runId: plan.runId,
+    rollback,
+    signal,
+    onProgress: () => undefined,
+  });
   if (restored !== undefined && restored.restored.length > 0) {
     log.info(`${plan.runId}: restored from ${store.address}: ${restored.restored.join(', ')}`);
   }

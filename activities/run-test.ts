@@ -44,7 +44,7 @@ async function testBest(
 ): Promise<TestResult> {
   const { home } = dependencies;
   const folder = runFolder(home, plan.runId);
-  await restoreFromStore(dependencies, plan);
+  await restoreFromStore(dependencies, plan, null);
   const best = await bestCheckpoint(folder.train, plan.planHash, await readProgress(folder.train.progress));
   if (best === undefined) {
     throw new CodedError('TrainerNoProgress', `There is no whole checkpoint in ${folder.train.checkpoints} to test.`);

@@ -89,7 +89,7 @@ async function startOrSayWhyNot(
   request: TrainingRequest,
 ): Promise<(StartedTrainer & { fence: number }) | { whyNot: Error }> {
   try {
-    await restoreFromStore(dependencies, request.plan);
+    await restoreFromStore(dependencies, request.plan, request.rollback);
     const fence = await takeFence(runFolder(dependencies.home, request.plan.runId).train);
     return { fence, ...(await adoptOrStartTrainer(dependencies, request, fence)) };
   } catch (error) {

@@ -26,7 +26,7 @@ export async function takeFence(job: JobFolder): Promise<number> {
  */
 export async function raiseFence(job: JobFolder, atLeast: number): Promise<number> {
   await mkdir(job.fences, { recursive: true });
-  const newest = await newestToken(job);
+  const newest = await newestFence(job);
   if (newest >= atLeast) return newest;
   // Whoever is faster wrote the very same.
   await (await open(`${job.fences}/${atLeast}`, 'w')).close();

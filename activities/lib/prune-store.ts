@@ -51,7 +51,8 @@ async function removeUnlessWanted(path: string, isFree: () => Promise<boolean>):
 async function namesIn(folder: string): Promise<string[]> {
   await mkdir(folder, { recursive: true });
   try {
-    return await readdir(folder);
+    // Hidden ones are locks and what is half made.
+    return (await readdir(folder)).filter((name) => !name.startsWith('.'));
   } catch (error) {
     if (systemErrorCode(error) === 'ENOENT') return [];
     throw error;

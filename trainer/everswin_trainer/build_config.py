@@ -6,14 +6,13 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
-from . import (
-    converted_weights,  # noqa: F401  (lets MMEngine load what convert-weights made)
-    zip_images,  # noqa: F401  (registers the backend that images are read with)
-)
+from . import zip_images  # noqa: F401  (registers the backend that images are read with)
+from .converted_weights import SCHEME
 from .dataset import PreparedData
 from .orders import Orders
 from .plan import Plan
 from .recipe import flatten, milestones
+from .weights import looks_like_safetensors
 
 
 @dataclass(frozen=True)
@@ -92,8 +91,12 @@ def _set_classes(part: Any, count: int) -> None:
 
 
 def _set_weights(backbone: ConfigDict, weights: Path | None) -> None:
-    backbone.init_cfg = {"type": "Pretrained", "checkpoint": str(weights)} if weights else None
-    if weights and weights.suffix == ".safetensors" and "convert_weights" in backbone:
+    if weights is None:
+        backbone.init_cfg = None
+        return
+    is_converted = looks_like_safetensors(weights)
+    backbone.init_cfg = {"type": "Pretrained", "checkpoint": f"{SCHEME if is_converted else ''}{weights}"}
+    if is_converted and "convert_weights" in backbone:
         # They are in MMDetection's layout already (convert_weights.py).
         backbone.convert_weights = False
 

@@ -5,9 +5,11 @@ from typing import Any
 from mmengine.runner import CheckpointLoader
 from safetensors.torch import load_file
 
+# Before the path: an object of the store is named by its hash and has no suffix that could tell.
+SCHEME = "safetensors:"
 
-# MMEngine matches paths with regular expressions.
-@CheckpointLoader.register_scheme(prefixes=r".*\.safetensors$")
+
+@CheckpointLoader.register_scheme(prefixes=SCHEME)
 def load_from_safetensors(filename: str, map_location: Any = None) -> dict[str, Any]:
     """Raises SafetensorError."""
-    return load_file(filename, device="cpu" if map_location is None else str(map_location))
+    return load_file(filename.removeprefix(SCHEME), device="cpu" if map_location is None else str(map_location))

@@ -26,6 +26,8 @@ export interface MirrorState extends Omit<CheckpointLag, 'behindSince'> {
   bytesSent: number;
   /** Why nothing is mirrored at the moment; it is tried again, unless a newer attempt took over. */
   problem: string | null;
+  /** A newer attempt took over, elsewhere: this one sends nothing any more. */
+  isSuperseded: boolean;
 }
 
 export interface RunMirror {
@@ -77,7 +79,8 @@ class BackgroundMirror implements RunMirror {
     const { address } = this.#request.store;
     const { backlog, newest, behindSince } = this.#lag;
     const lagSeconds = behindSince === null ? 0 : Math.max(0, Date.now() / 1000 - behindSince);
-    return { address, backlog, newest, lagSeconds, bytesSent: this.#bytesSent, problem: this.#problem };
+    const state = { address, backlog, newest, lagSeconds, bytesSent: this.#bytesSent, problem: this.#problem };
+    return { ...state, isSuperseded: this.#isStale };
   }
 
   async flush(signal: AbortSignal): Promise<MirrorState> {

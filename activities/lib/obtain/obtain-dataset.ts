@@ -14,15 +14,14 @@ import type { ObtainContext } from './obtain.ts';
 import { obtainFile } from './obtain-file.ts';
 
 /** Answer of `prepare-dataset`. */
-const PreparedDataset = z.object({
-  v: z.literal(1),
-  ok: z.boolean(),
-  problems: z.array(z.string()),
-  warnings: z.array(z.string()),
-  images: z.object({ train: z.int(), val: z.int() }),
-  instances: z.int(),
-  classes: z.int(),
-});
+const BySplit = z.object({ train: z.int(), val: z.int() });
+const PreparedDataset = z.discriminatedUnion('ok', [
+  z.object({
+    ...{ v: z.literal(1), ok: z.literal(true), warnings: z.array(z.string()) },
+    ...{ images: BySplit, instances: BySplit, classes: z.int() },
+  }),
+  z.object({ v: z.literal(1), ok: z.literal(false), problems: z.array(z.string()) }),
+]);
 
 const Prepared = z.object({
   fetched: FetchedDataset.omit({ outcome: true }),
@@ -45,7 +44,9 @@ export async function obtainDataset(plan: RunPlan, context: ObtainContext): Prom
     ...{ splits: JSON.stringify({ train, val, classes }), 'images as files': String(extractImages) },
     ...{ 'trainer code': versions.trainerCode, 'tools (trainer lock)': versions.trainerLock },
   };
-  const root = homeFolders(context.home).dataset(contentKey(fields));
+  // Made anew beside the old one: a trainer may be reading that.
+  const madeAnew = context.fresh ? { 'made anew at': new Date().toISOString() } : {};
+  const root = homeFolders(context.home).dataset(contentKey({ ...fields, ...madeAnew }));
   const { output, outcome } = await runStep({
     ...{ home: context.home, step: 'dataset', subject: dataset.id, fields, fresh: context.fresh, output: Prepared },
     findDamage: (prepared) => findDamage(prepared),
@@ -97,7 +98,10 @@ async function prepare(
       throw new CodedError('DatasetInvalid', `The data set ${dataset.id} cannot be used:\n${problems}`);
     }
     const { images, instances, warnings } = answer;
-    return { images: images.train + images.val, instances, classes: answer.classes, warnings };
+    return {
+      ...{ images: images.train + images.val, instances: instances.train + instances.val },
+      ...{ classes: answer.classes, warnings },
+    };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

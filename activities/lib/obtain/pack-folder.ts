@@ -8,14 +8,10 @@ import { askTrainer } from '../trainer-command.ts';
 import type { ObtainContext } from './obtain.ts';
 
 /** Answer of `pack-folder`. */
-const PackedFolder = z.object({
-  v: z.literal(1),
-  ok: z.boolean(),
-  problems: z.array(z.string()),
-  files: z.int(),
-  bytes: z.int(),
-  sha256: Sha256.nullable(),
-});
+const PackedFolder = z.discriminatedUnion('ok', [
+  z.object({ v: z.literal(1), ok: z.literal(true), bytes: z.int(), sha256: Sha256 }),
+  z.object({ v: z.literal(1), ok: z.literal(false), problems: z.array(z.string()) }),
+]);
 
 /**
  * Packs a user's folder of images into an archive, so that it is read, checked and kept like every other data set and
@@ -28,10 +24,8 @@ export async function packFolder(folder: string, { home, python, signal, onProgr
   const path = `${downloads}/packed-${randomUUID()}.zip`;
   onProgress({ what: `packing ${folder}` });
   const argv = ['pack-folder', '--folder', folder, '--archive', path];
-  const { ok, problems, bytes, sha256 } = await askTrainer(python, argv, PackedFolder, signal);
-  if (ok && sha256 !== null) return { path, bytes, sha256 };
-  throw new CodedError(
-    'DatasetInvalid',
-    `${folder} cannot be packed:\n${problems.map((one) => `- ${one}`).join('\n')}`,
-  );
+  const answer = await askTrainer(python, argv, PackedFolder, signal);
+  if (answer.ok) return { path, bytes: answer.bytes, sha256: answer.sha256 };
+  const problems = answer.problems.map((one) => `- ${one}`).join('\n');
+  throw new CodedError('DatasetInvalid', `${folder} cannot be packed:\n${problems}`);
 }
