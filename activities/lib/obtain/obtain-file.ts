@@ -4,6 +4,7 @@ import type { CatalogFile } from '../../../configs/schema.ts';
 import { CodedError } from '../coded-error.ts';
 import { contentKey } from '../content-key.ts';
 import { downloadFile } from '../download/download-file.ts';
+import { usualRetry } from '../download/wanted-file.ts';
 import { findRecordedHash, recordHash, type FileHash } from '../download/recorded-hash.ts';
 import { addObject, findObject, type StoredObject } from '../objects.ts';
 import { findTaken, localSource, lookAt, recordTaken, type LocalSource } from './local-source.ts';
@@ -67,9 +68,9 @@ async function download(
   const urls = wanted.urls.map((url) => resolveDemoUrl(url, demoUrl));
   const progress = (now: object) => onProgress({ what: wanted.file, ...now });
   const { bytes, sha256, url } = await downloadFile({
-    ...{ urls, target, ...expected, stallMs, onProgress: progress, signal, limits, policy, s3 },
+    ...{ urls, target, ...expected, stallMs, retry: usualRetry, onProgress: progress, signal, limits, policy, s3 },
   });
-  return { bytes, sha256, path: target, url };
+  return { bytes, sha256, path: target, url: url ?? 'an earlier download' };
 }
 
 function resolveDemoUrl(url: string, demoUrl: string | undefined): string {

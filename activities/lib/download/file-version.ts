@@ -1,11 +1,11 @@
-/** What a server says of a file to tell one version of it from another. */
+/** What a source says of a file to tell one version of it from another. */
 export interface FileVersion {
   readonly etag: string | null;
   readonly lastModified: string | null;
   readonly bytes: number | null;
 }
 
-/** The value for If-Range, where a weak ETag is not allowed; null when the server gave nothing to compare. */
+/** The value for If-Range, where a weak ETag is not allowed; null when the source gave nothing to compare. */
 export const validatorOf = ({ etag, lastModified }: FileVersion): string | null =>
   etag !== null && !etag.startsWith('W/') ? etag : lastModified;
 
@@ -14,3 +14,6 @@ export const isSameVersion = (before: FileVersion, after: FileVersion): boolean 
   if (before.etag !== null && after.etag !== null) return before.etag === after.etag;
   return before.lastModified === after.lastModified;
 };
+
+export const showVersion = ({ etag, lastModified, bytes }: FileVersion): string =>
+  `${etag ?? lastModified ?? 'unnamed'} (${bytes ?? 'unknown'} bytes)`;

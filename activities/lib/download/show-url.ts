@@ -1,6 +1,11 @@
 /** Without query and credentials: messages stay in the history for ever, signed addresses should not. */
 export const showUrl = (url: string): string => {
-  if (!URL.canParse(url)) return url;
+  // Nobody knows what is a secret in something that is no address.
+  if (!URL.canParse(url))
+    return `"${url
+      .replace(/[?#].*$/s, '')
+      .replace(/\/\/[^/]*@/, '//')
+      .slice(0, 200)}"`;
   const { protocol, host, pathname } = new URL(url);
   return `${protocol}//${host}${pathname}`;
 };

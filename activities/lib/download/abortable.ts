@@ -1,0 +1,16 @@
+/** The work's end or the reason of the signal, whichever comes first; the work itself is not stopped. */
+export const abortable = async <T>(work: Promise<T>, signal: AbortSignal): Promise<T> => {
+  let wake: () => void = () => undefined;
+  const aborted = new Promise<void>((resolve) => (wake = resolve));
+  signal.addEventListener('abort', wake, { once: true });
+  const orReason = async (): Promise<T> => {
+    if (!signal.aborted) await aborted;
+    signal.throwIfAborted();
+    return work;
+  };
+  try {
+    return await Promise.race([orReason(), work]);
+  } finally {
+    signal.removeEventListener('abort', wake);
+  }
+};

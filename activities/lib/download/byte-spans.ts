@@ -1,0 +1,49 @@
+/** From the first byte up to, but not including, the last number. */
+export type ByteSpan = readonly [from: number, to: number];
+
+/** Which bytes of a file are there: sorted spans that neither touch nor overlap. */
+export class ByteSpans {
+  #spans: ByteSpan[] = [];
+
+  get bytes(): number {
+    return this.#spans.reduce((sum, [from, to]) => sum + to - from, 0);
+  }
+
+  /** So many bytes are there without a gap from the first one on. */
+  get front(): number {
+    const [first] = this.#spans;
+    return first?.[0] === 0 ? first[1] : 0;
+  }
+
+  /** Behind the last byte that is there. */
+  get end(): number {
+    return this.#spans.at(-1)?.[1] ?? 0;
+  }
+
+  get all(): readonly ByteSpan[] {
+    return this.#spans;
+  }
+
+  add(span: ByteSpan): void {
+    let [from, to] = span;
+    if (from >= to) return;
+    const apart = this.#spans.filter((other) => {
+      if (other[1] < from || other[0] > to) return true;
+      from = Math.min(from, other[0]);
+      to = Math.max(to, other[1]);
+      return false;
+    });
+    const place = apart.findIndex((other) => other[0] > from);
+    this.#spans = apart.toSpliced(place < 0 ? apart.length : place, 0, [from, to]);
+  }
+
+  /** The gaps before `total`, the first one first. */
+  missing(total: number): ByteSpan[] {
+    const ends = [0, ...this.#spans.map(([, to]) => to)];
+    const starts = [...this.#spans.map(([from]) => from), total];
+    return ends.flatMap((end, place): ByteSpan[] => {
+      const start = Math.min(starts[place] ?? total, total);
+      return end < start ? [[end, start]] : [];
+    });
+  }
+}

@@ -1,0 +1,15 @@
+import type { Request } from './source.ts';
+
+/** @returns null unless the range begins where it was asked for, and ends no later. */
+export const parseContentRange = (
+  header: string | undefined,
+  { first, last }: Pick<Request, 'first' | 'last'>,
+): { last: number; bytes: number | null } | null => {
+  const [, from, to, total] = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(header ?? '') ?? [];
+  if (from === undefined || to === undefined || total === undefined) return null;
+  const bytes = total === '*' ? null : Number(total);
+  const end = Number(to);
+  const isWrong = Number(from) !== first || end < first || (last !== null && end > last);
+  if (isWrong || (bytes !== null && end >= bytes)) return null;
+  return { last: end, bytes };
+};

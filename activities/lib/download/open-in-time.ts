@@ -1,0 +1,20 @@
+import { stalled } from './source-fault.ts';
+import type { Answer, Request, Source } from './source.ts';
+
+/** Opens a body, unless the source takes longer than `stallMs` to begin with it. */
+export const openInTime = async (source: Source, request: Request, stallMs: number): Promise<Answer> => {
+  const patience = new AbortController();
+  const timer = setTimeout(() => patience.abort(stalled(source.shown, stallMs)), stallMs);
+  try {
+    const answer = await source.open({ ...request, signal: AbortSignal.any([request.signal, patience.signal]) });
+    // What breaks off before its reader is ready shows in `errored`; without a listener it would end the process.
+    answer.body.on('error', () => undefined);
+    return answer;
+  } catch (error) {
+    request.signal.throwIfAborted();
+    patience.signal.throwIfAborted();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+};
