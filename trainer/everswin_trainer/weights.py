@@ -75,10 +75,11 @@ def load_pickle(path: Path) -> Any:
 
 def reason(error: Exception) -> str:
     """The sentence that says why; most of torch's message advises how to run the file's code after all."""
-    sentences = (
-        one.rpartition(UNPICKLER)[2].strip() for one in SENTENCE_END.split(str(error)) if not ADVICE.search(one)
-    )
-    return next(filter(None, sentences), type(error).__name__)[:REASON_CHARACTERS]
+    sentences = [one for one in SENTENCE_END.split(str(error)) if not ADVICE.search(one)]
+    told = (one.rpartition(UNPICKLER)[2].strip() for one in sentences)
+    text = next(filter(None, told), type(error).__name__)[:REASON_CHARACTERS]
+    # Names in a file may hold what makes a terminal do things.
+    return "".join(one if one.isprintable() else "?" for one in text)
 
 
 def named_tensors(content: Any, path: Path) -> dict[str, Tensor]:
@@ -118,7 +119,9 @@ def convert(given: dict[str, Tensor], backbone: Any) -> dict[str, Tensor]:
         try:
             given = swin_converter(given)
         except Exception as error:
-            raise Refused(f"its tensors cannot be converted from the Swin repository's layout: {error}") from error
+            raise Refused(
+                f"its tensors cannot be converted from the Swin repository's layout: {reason(error)}"
+            ) from error
     return {key.removeprefix(PREFIX): value for key, value in given.items()}
 
 
