@@ -4,8 +4,9 @@
  */
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { readdirSync } from 'node:fs';
 import { mkdtemp, open, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { setPriority, tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
@@ -159,12 +160,25 @@ interface Window {
   steps: number;
 }
 
-/** Trainer on one core, upload and server on the other; then all of them wherever the kernel puts them. */
-async function slowTrainer(sha256: string) {
-  return [await besideTrainer('on the other core', sha256, true), await besideTrainer('on any core', sha256, false)];
+/** How uploader and server, which would be another machine, share the cores with the trainer. */
+interface Sharing {
+  where: string;
+  isPinned: boolean;
+  isLowest: boolean;
+  target: string | null;
 }
 
-async function besideTrainer(where: string, sha256: string, isPinned: boolean) {
+/** The server cannot get back to its own priority: that comes last. */
+async function slowTrainer(sha256: string) {
+  const pinned = { where: 'on the other core', isPinned: true, isLowest: false, target: '<= 1' };
+  const free = { where: 'on any core', isPinned: false, isLowest: false, target: null };
+  const lowest = { where: 'on any core, at the lowest priority', isPinned: false, isLowest: true, target: '<= 1' };
+  const results = [];
+  for (const sharing of [pinned, free, lowest]) results.push(await besideTrainer(sha256, sharing));
+  return results;
+}
+
+async function besideTrainer(sha256: string, { where, isPinned, isLowest, target }: Sharing) {
   const trainer = spawn(python, [`${projectRoot}/test/bench/step_time.py`, String(isPinned ? trainerCore : -1)], {
     env: { PATH: '/usr/bin:/bin', OMP_NUM_THREADS: '1' },
     stdio: ['pipe', 'pipe', 'inherit'],
@@ -172,6 +186,7 @@ async function besideTrainer(where: string, sha256: string, isPinned: boolean) {
   let text = '';
   trainer.stdout.setEncoding('utf8').on('data', (more: string) => (text += more));
   await setAffinity(server.pid() ?? 0, isPinned ? `${otherCore}` : `${trainerCore},${otherCore}`);
+  if (isLowest) lowerPriority(server.pid() ?? 0);
   const times: { uploading: boolean; from: number; to: number }[] = [];
   const during = async (uploading: boolean, action: () => Promise<unknown>) => {
     const from = Date.now() / 1000;
@@ -182,7 +197,7 @@ async function besideTrainer(where: string, sha256: string, isPinned: boolean) {
     await sleep(6_000); // until torch is warm
     for (let repeat = 0; repeat < bench.repeats; repeat += 1) {
       await during(false, () => sleep(quietSeconds * 1000));
-      const argv = isPinned ? ['taskset', '-c', `${otherCore}`] : ['env'];
+      const argv = isPinned ? ['taskset', '-c', `${otherCore}`] : isLowest ? ['nice', '-n', '19'] : ['env'];
       const [program = '', ...rest] = [...argv, process.execPath, ...oursArgv(sha256)];
       await during(true, () => measureProcess(program, rest, childEnv));
     }
@@ -206,7 +221,7 @@ async function besideTrainer(where: string, sha256: string, isPinned: boolean) {
   });
   const quiet = windows.filter(({ uploading }) => !uploading).map(({ stepSeconds }) => stepSeconds);
   const spread = 100 * (Math.max(...quiet) / Math.min(...quiet) - 1);
-  const figure = summarize(`trainer slowed by an upload ${where}`, '%', slowdowns, isPinned ? '<= 1' : null);
+  const figure = summarize(`trainer slowed by an upload ${where}`, '%', slowdowns, target);
   const verdict = `${where}: quiet steps of ${(1000 * quantile(quiet, 0.5)).toFixed(2)} ms, which differ by ${spread.toFixed(1)} % among themselves; slowed by ${mean(slowdowns).toFixed(2)} % on average`;
   return { where, windows, slowdowns, quietSpreadPercent: spread, verdict, figure };
 }
@@ -214,4 +229,9 @@ async function besideTrainer(where: string, sha256: string, isPinned: boolean) {
 /** Of all threads of a running process. */
 async function setAffinity(pid: number, cores: string): Promise<void> {
   await measureProcess('taskset', ['-a', '-c', '-p', cores, String(pid)], { PATH: '/usr/bin:/bin' });
+}
+
+/** Of all its threads: Linux gives each its own. */
+function lowerPriority(pid: number): void {
+  for (const thread of readdirSync(`/proc/${pid}/task`)) setPriority(Number(thread), 19);
 }
