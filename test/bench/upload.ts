@@ -19,6 +19,8 @@ import { keep, mean, printFigures, quantile, readSurroundings, summarize } from 
 
 const fileBytes = 1_280_000_000;
 const quietSeconds = 6;
+/** The usual time from one checkpoint to the next. */
+const intervalSeconds = 600;
 const trainerCore = 0;
 const otherCore = 1;
 
@@ -33,7 +35,7 @@ const { values } = parseArgs({
 const { s5cmd } = values;
 if (s5cmd === undefined) throw new Error('expected --s5cmd to be the path of s5cmd');
 const bench = { seed: values.seed, repeats: Number(values.repeats), out: values.out };
-const surroundings = await readSurroundings(bench, 'upload.ts');
+const surroundings = await readSurroundings(bench, `upload.ts --s5cmd PATH --part ${values.part}`);
 const folder = await mkdtemp(`${tmpdir()}/everswin-bench-upload-`);
 const server = await startS3Server();
 const file = `${folder}/checkpoint.pth`;
@@ -46,7 +48,7 @@ try {
   const sha256 = await sha256OfFile(file);
   const uploads = values.part === 'trainer' ? [] : await compareUploads(sha256);
   const trainer = values.part === 'upload' ? [] : await slowTrainer(sha256);
-  const figures = [...(uploads.length > 0 ? describeUploads(uploads) : []), ...trainer.map(({ figure }) => figure)];
+  const figures = [...(uploads.length > 0 ? describeUploads(uploads) : []), ...trainer.flatMap((one) => one.figures)];
   printFigures(figures);
   for (const { verdict } of trainer) console.log(verdict);
   await keep(bench.out, { ...surroundings, fileBytes, figures, raw: { uploads, trainer } });
@@ -156,6 +158,7 @@ function describeUploads(uploads: Upload[]) {
 
 interface Window {
   uploading: boolean;
+  seconds: number;
   stepSeconds: number;
   steps: number;
 }
@@ -165,20 +168,19 @@ interface Sharing {
   where: string;
   isPinned: boolean;
   isLowest: boolean;
-  target: string | null;
 }
 
 /** The server cannot get back to its own priority: that comes last. */
 async function slowTrainer(sha256: string) {
-  const pinned = { where: 'on the other core', isPinned: true, isLowest: false, target: '<= 1' };
-  const free = { where: 'on any core', isPinned: false, isLowest: false, target: null };
-  const lowest = { where: 'on any core, at the lowest priority', isPinned: false, isLowest: true, target: '<= 1' };
+  const pinned = { where: 'on the other core', isPinned: true, isLowest: false };
+  const free = { where: 'on any core', isPinned: false, isLowest: false };
+  const lowest = { where: 'on any core, at the lowest priority', isPinned: false, isLowest: true };
   const results = [];
   for (const sharing of [pinned, free, lowest]) results.push(await besideTrainer(sha256, sharing));
   return results;
 }
 
-async function besideTrainer(sha256: string, { where, isPinned, isLowest, target }: Sharing) {
+async function besideTrainer(sha256: string, { where, isPinned, isLowest }: Sharing) {
   const trainer = spawn(python, [`${projectRoot}/test/bench/step_time.py`, String(isPinned ? trainerCore : -1)], {
     env: { PATH: '/usr/bin:/bin', OMP_NUM_THREADS: '1' },
     stdio: ['pipe', 'pipe', 'inherit'],
@@ -188,7 +190,7 @@ async function besideTrainer(sha256: string, { where, isPinned, isLowest, target
   await setAffinity(server.pid() ?? 0, isPinned ? `${otherCore}` : `${trainerCore},${otherCore}`);
   if (isLowest) lowerPriority(server.pid() ?? 0);
   const times: { uploading: boolean; from: number; to: number }[] = [];
-  const during = async (uploading: boolean, action: () => Promise<unknown>) => {
+  const measure = async (uploading: boolean, action: () => Promise<unknown>) => {
     const from = Date.now() / 1000;
     await action();
     times.push({ uploading, from, to: Date.now() / 1000 });
@@ -196,12 +198,12 @@ async function besideTrainer(sha256: string, { where, isPinned, isLowest, target
   try {
     await sleep(6_000); // until torch is warm
     for (let repeat = 0; repeat < bench.repeats; repeat += 1) {
-      await during(false, () => sleep(quietSeconds * 1000));
+      await measure(false, () => sleep(quietSeconds * 1000));
       const argv = isPinned ? ['taskset', '-c', `${otherCore}`] : isLowest ? ['nice', '-n', '19'] : ['env'];
       const [program = '', ...rest] = [...argv, process.execPath, ...oursArgv(sha256)];
-      await during(true, () => measureProcess(program, rest, childEnv));
+      await measure(true, () => measureProcess(program, rest, childEnv));
     }
-    await during(false, () => sleep(quietSeconds * 1000));
+    await measure(false, () => sleep(quietSeconds * 1000));
   } finally {
     trainer.stdin.end();
     await new Promise((resolve) => trainer.once('exit', resolve));
@@ -211,7 +213,7 @@ async function besideTrainer(sha256: string, { where, isPinned, isLowest, target
   const windows = times.map(({ uploading, from, to }): Window => {
     const inside = ends.filter((at) => at >= from && at <= to);
     const [first = NaN, last = NaN] = [inside.at(0), inside.at(-1)];
-    return { uploading, steps: inside.length, stepSeconds: (last - first) / (inside.length - 1) };
+    return { uploading, seconds: to - from, steps: inside.length, stepSeconds: (last - first) / (inside.length - 1) };
   });
   // Each upload between the quiet times before and after it: what drifts slowly cancels out.
   const slowdowns = windows.flatMap((window, index) => {
@@ -221,9 +223,13 @@ async function besideTrainer(sha256: string, { where, isPinned, isLowest, target
   });
   const quiet = windows.filter(({ uploading }) => !uploading).map(({ stepSeconds }) => stepSeconds);
   const spread = 100 * (Math.max(...quiet) / Math.min(...quiet) - 1);
-  const figure = summarize(`trainer slowed by an upload ${where}`, '%', slowdowns, target);
+  const during = summarize(`steps slowed while uploading ${where}`, '%', slowdowns);
+  // What counts for a training: one upload in each interval.
+  const busy = windows.filter(({ uploading }) => uploading).map(({ seconds }) => seconds / intervalSeconds);
+  const shares = slowdowns.map((slowdown, index) => slowdown * (busy[index] ?? NaN));
+  const figure = summarize(`training slowed by an upload every 10 minutes ${where}`, '%', shares, '<= 1');
   const verdict = `${where}: quiet steps of ${(1000 * quantile(quiet, 0.5)).toFixed(2)} ms, which differ by ${spread.toFixed(1)} % among themselves; slowed by ${mean(slowdowns).toFixed(2)} % on average`;
-  return { where, windows, slowdowns, quietSpreadPercent: spread, verdict, figure };
+  return { where, windows, slowdowns, quietSpreadPercent: spread, verdict, figures: [during, figure] };
 }
 
 /** Of all threads of a running process. */

@@ -50,7 +50,9 @@ test('an object store that is started again on its folder has its objects, on wh
   for (const file of ['credentials', 'identities.json']) {
     expect((await stat(`${folder}/${file}`)).mode & 0o777).toBe(0o600);
   }
-  expect((await readdir(tmpdir())).filter((name) => name.startsWith('weed.'))).toEqual([]);
+  expect(
+    (await readdir(tmpdir())).filter((name) => name.startsWith('weed.') && name.endsWith(`.${second.pid}`)),
+  ).toEqual([]);
   const { secretAccessKey } = await readObjectStoreCredentials(folder);
   expect(await readFile(`/proc/${second.pid}/cmdline`, 'utf8')).not.toContain(secretAccessKey);
   expect(await readFile(`/proc/${second.pid}/environ`, 'utf8')).not.toContain(secretAccessKey);
