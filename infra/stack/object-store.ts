@@ -13,6 +13,8 @@ export interface ObjectStore {
   process: Omit<ProcessSpec, 'log'>;
   /** What a worker needs to use it: the SDK's own names. The secret itself stays in a file that only its owner reads. */
   workerEnv: Record<string, string>;
+  /** It makes them in /tmp whatever it is told, and leaves some behind: to be removed once it was stopped. */
+  sockets: string[];
 }
 
 export interface ObjectStoreOptions {
@@ -33,7 +35,7 @@ const readyWithinMs = 30_000;
 /** Server and credentials, for `KeptAlive`; nothing runs yet. Credentials are made once a folder. */
 export async function planObjectStore(options: ObjectStoreOptions): Promise<ObjectStore> {
   const { executable, folder, bucket, wishedPort } = options;
-  await mkdir(`${folder}/data`, { recursive: true });
+  for (const part of ['data', 'tmp']) await mkdir(`${folder}/${part}`, { recursive: true });
   await chmod(folder, 0o700);
   const files = { identities: `${folder}/identities.json`, credentials: `${folder}/credentials` };
   await ensureCredentials(files);
@@ -41,16 +43,21 @@ export async function planObjectStore(options: ObjectStoreOptions): Promise<Obje
   const argv = [
     ...['mini', `-dir=${folder}/data`, '-ip=127.0.0.1', '-ip.bind=127.0.0.1', `-bucket=${bucket}`],
     ...[`-s3.port=${port}`, `-s3.config=${files.identities}`, '-s3.port.iceberg=0', '-s3.port.lance=0'],
-    // Nothing but S3, nothing in /tmp, and nobody is told of it.
+    // Nothing but S3, and nobody is told of it.
     ...['-s3.iam=false', '-webdav=false', '-admin.ui=false', '-master.telemetry=false'],
+    '-volume.preStopSeconds=0',
     ...[`-s3.localSocket=${folder}/s3.sock`, `-filer.localSocket=${folder}/filer.sock`],
     ...(await otherPorts()),
   ];
   const endpoint = `http://127.0.0.1:${port}`;
   return {
+    sockets: argv.flatMap((option) => {
+      const [, part = '', grpcPort = ''] = /^-(\w+)\.port\.grpc=(\d+)$/.exec(option) ?? [];
+      return part === '' ? [] : [`/tmp/seaweedfs-${part}-grpc-${grpcPort}.sock`];
+    }),
     endpoint,
     bucket,
-    process: { name: 'object-store', executable, argv, env: {}, graceMs: 5_000 },
+    process: { name: 'object-store', executable, argv, env: { TMPDIR: `${folder}/tmp` }, graceMs: 5_000 },
     workerEnv: {
       AWS_ENDPOINT_URL_S3: endpoint,
       AWS_REGION: objectStoreRegion,

@@ -33,7 +33,7 @@ export async function startS3Server(): Promise<S3Server> {
   const folder = await mkdtemp(`${tmpdir()}/everswin-s3-`);
   const planned = await planObjectStore({ executable: weed, folder, bucket: 'everswin', wishedPort: 0 });
   const log = `${folder}/server.log`;
-  const server = new KeptAlive({ ...planned.process, log, graceMs: 200 }, (death) =>
+  const server = new KeptAlive({ ...planned.process, log }, (death) =>
     console.error('the S3 server of the tests died', death),
   );
   await waitForObjectStore(planned, log);
@@ -56,7 +56,7 @@ export async function startS3Server(): Promise<S3Server> {
     store: (prefix, over) => s3Store({ bucket, prefix }, options(over)),
     stop: async () => {
       await server.stop();
-      await rm(folder, { recursive: true, force: true });
+      for (const path of [folder, ...planned.sockets]) await rm(path, { recursive: true, force: true });
     },
   };
 }

@@ -13,23 +13,23 @@ export interface ArtifactStore {
    */
   get(key: string, path: string, options?: TransferOptions): Promise<StoredFile>;
   /** What was recorded when the object was put; undefined where there is none. */
-  head(key: string): Promise<ObjectFacts | undefined>;
+  head(key: string, signal?: AbortSignal): Promise<ObjectFacts | undefined>;
   /** Objects whose keys begin with `prefix`, in the order of their keys. */
-  list(prefix: string): Promise<ListedObject[]>;
+  list(prefix: string, signal?: AbortSignal): Promise<ListedObject[]>;
   /** Keys that do not exist are no error. */
-  remove(keys: readonly string[]): Promise<void>;
+  remove(keys: readonly string[], signal?: AbortSignal): Promise<void>;
   /** Reads a pointer: a small text that is only ever replaced conditionally. */
-  read(key: string): Promise<Pointer | undefined>;
+  read(key: string, signal?: AbortSignal): Promise<Pointer | undefined>;
   /**
    * Replaces a pointer if it still is what `ifMatch` says; null: if there is none yet. An answer that got lost is survived.
    * @returns the etag of the new one.
    * @throws CodedError StoreConflict when somebody else was first.
    */
-  replace(key: string, body: string, condition: { ifMatch: string | null }): Promise<string>;
+  replace(key: string, body: string, condition: { ifMatch: string | null; signal?: AbortSignal }): Promise<string>;
   /** An address under which anybody may fetch the object for so long; not to be kept in logs or in Temporal's history. */
   link(key: string, validSeconds: number): Promise<string>;
   /** Gives up uploads under `prefix` that were begun so long ago and never finished. @returns how many. */
-  abortLeftovers(prefix: string, olderThanMs: number): Promise<number>;
+  abortLeftovers(prefix: string, olderThanMs: number, signal?: AbortSignal): Promise<number>;
 }
 
 export interface ObjectFacts {

@@ -5,7 +5,7 @@ import { checkpointPath } from '../checkpoint-files.ts';
 import { listOfTheirSize } from '../checkpoints.ts';
 import { CodedError, systemErrorCode } from '../coded-error.ts';
 import { newestFirst } from '../usable-checkpoints.ts';
-import type { ArtifactStore, TransferOptions } from './artifact-store.ts';
+import type { ArtifactStore } from './artifact-store.ts';
 import { isSame, planMirror, toMirrored, type MirrorPlan } from './mirror-plan.ts';
 import type { PointedRun } from './pointed-run.ts';
 
@@ -15,6 +15,11 @@ export interface CheckpointLag {
   newest: { file: string; iteration: number; at: number } | null;
   /** When the oldest checkpoint was written that is newer than all in the store; seconds since the epoch. */
   behindSince: number | null;
+}
+
+export interface Transfer {
+  readonly signal: AbortSignal;
+  readonly onBytes: (bytes: number) => void;
 }
 
 /** Sends the checkpoints of a run, and takes away the copies of those that this host no longer keeps. */
@@ -51,18 +56,18 @@ export class CheckpointMirror {
   }
 
   /** The file, then its manifest, then the pointer. @throws CodedError StaleAttempt and those of the store. */
-  async send(manifest: CheckpointManifest, transfer: TransferOptions): Promise<void> {
+  async send(manifest: CheckpointManifest, transfer: Transfer): Promise<void> {
     const name = manifest.file.replace(/\.pth$/, '');
     const { sha256 } = manifest;
     try {
-      const known = await this.#store.head(this.#keys.checkpoint(manifest));
+      const known = await this.#store.head(this.#keys.checkpoint(manifest), transfer.signal);
       if (known?.sha256 !== sha256 || known.bytes !== manifest.bytes) {
         const path = checkpointPath(this.#folder.train, name);
         await this.#store.put(this.#keys.checkpoint(manifest), path, { ...transfer, sha256 });
       }
       const { signal } = transfer;
       const path = `${this.#folder.train.checkpoints}/${name}.json`;
-      await this.#store.put(this.#keys.manifest(manifest), path, signal === undefined ? {} : { signal });
+      await this.#store.put(this.#keys.manifest(manifest), path, { signal });
     } catch (error) {
       // Retention was faster: there is something newer.
       if (systemErrorCode(error) === 'ENOENT') return;
@@ -73,17 +78,20 @@ export class CheckpointMirror {
   }
 
   /** Names what is kept, and then removes what is not named any more. */
-  async settle({ named }: MirrorPlan): Promise<void> {
+  async settle({ named }: MirrorPlan, signal: AbortSignal): Promise<void> {
     const isUnchanged = named.length === this.#run.checkpoints.length;
     if (isUnchanged && this.#isSwept) return;
     if (!isUnchanged) await this.#run.replace(named);
     const kept = new Set(named.flatMap((one) => [this.#keys.checkpoint(one), this.#keys.manifest(one)]));
-    const found = await this.#store.list(this.#keys.checkpoints);
+    const found = await this.#store.list(this.#keys.checkpoints, signal);
     // What a newer attempt put there is its own business.
     const isOurs = (key: string) => Number(/\/f(\d+)\/[^/]*$/.exec(key)?.[1] ?? 0) <= this.#run.fence;
-    await this.#store.remove(found.map(({ key }) => key).filter((key) => !kept.has(key) && isOurs(key)));
+    await this.#store.remove(
+      found.map(({ key }) => key).filter((key) => !kept.has(key) && isOurs(key)),
+      signal,
+    );
     // Nothing of ours is under way at this moment.
-    await this.#store.abortLeftovers(this.#keys.checkpoints, 0);
+    await this.#store.abortLeftovers(this.#keys.checkpoints, 0, signal);
     this.#isSwept = true;
   }
 }

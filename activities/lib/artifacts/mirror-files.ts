@@ -39,7 +39,7 @@ export class FileMirror {
     const [key, source] = [mirrorKeys(this.#runId).file(path), `${this.#folder.root}/${path}`];
     try {
       // A worker that was started again does not send it all again.
-      const known = isFirst ? await this.#store.head(key) : undefined;
+      const known = isFirst ? await this.#store.head(key, transfer.signal) : undefined;
       if (known?.bytes === bytes && known.sha256 === (await sha256OfFile(source))) return true;
       await this.#store.put(key, source, transfer);
       return true;

@@ -9,9 +9,13 @@ export interface FoundPointer {
 }
 
 /** @throws CodedError StoreDamaged when it is there and does not parse. */
-export async function readRunPointer(store: ArtifactStore, runId: string): Promise<FoundPointer | undefined> {
+export async function readRunPointer(
+  store: ArtifactStore,
+  runId: string,
+  signal?: AbortSignal,
+): Promise<FoundPointer | undefined> {
   const key = mirrorKeys(runId).pointer;
-  const found = await store.read(key);
+  const found = await store.read(key, signal);
   if (found === undefined) return undefined;
   try {
     return { pointer: RunPointer.parse(JSON.parse(found.body)), etag: found.etag };
@@ -25,12 +29,24 @@ export class PointedRun {
   readonly #store: ArtifactStore;
   readonly #runId: string;
   readonly fence: number;
+  readonly #signal: AbortSignal;
   #known: FoundPointer | undefined;
 
-  constructor(store: ArtifactStore, runId: string, fence: number) {
+  constructor({
+    store,
+    runId,
+    fence,
+    signal,
+  }: {
+    store: ArtifactStore;
+    runId: string;
+    fence: number;
+    signal: AbortSignal;
+  }) {
     this.#store = store;
     this.#runId = runId;
     this.fence = fence;
+    this.#signal = signal;
   }
 
   /** What the store holds, once it was read. */
@@ -43,7 +59,7 @@ export class PointedRun {
    * @throws CodedError StaleAttempt
    */
   async claim(): Promise<void> {
-    this.#known = await readRunPointer(this.#store, this.#runId);
+    this.#known = await readRunPointer(this.#store, this.#runId, this.#signal);
     if (!this.#isOurs()) await this.replace([...this.checkpoints]);
   }
 
@@ -58,12 +74,12 @@ export class PointedRun {
       const ifMatch = this.#known?.etag ?? null;
       try {
         const key = mirrorKeys(this.#runId).pointer;
-        const etag = await this.#store.replace(key, JSON.stringify(next), { ifMatch });
+        const etag = await this.#store.replace(key, JSON.stringify(next), { ifMatch, signal: this.#signal });
         this.#known = { pointer: next, etag };
         return;
       } catch (error) {
         if (!(error instanceof CodedError) || error.code !== 'StoreConflict') throw error;
-        this.#known = await readRunPointer(this.#store, this.#runId);
+        this.#known = await readRunPointer(this.#store, this.#runId, this.#signal);
       }
     }
   }

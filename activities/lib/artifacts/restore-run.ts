@@ -45,7 +45,7 @@ export interface RestoredRun {
  */
 export async function restoreRun(request: RestoreRequest): Promise<RestoredRun | undefined> {
   const { store, folder, runId } = request;
-  const found = await readRunPointer(store, runId);
+  const found = await readRunPointer(store, runId, request.signal);
   if (found === undefined) return undefined;
   const { pointer } = found;
   // A later attempt was made elsewhere: what lies here is older than what the store has.
@@ -60,7 +60,7 @@ async function restoreFiles(request: RestoreRequest, isBehind: boolean): Promise
   const { store, folder, runId } = request;
   const keys = mirrorKeys(runId);
   const restored: string[] = [];
-  for (const { key } of await store.list(keys.root)) {
+  for (const { key } of await store.list(keys.root, request.signal)) {
     const path = key.slice(keys.root.length);
     if (key === keys.pointer || key.startsWith(keys.checkpoints) || path.startsWith('report/')) continue;
     const isHere = (await fileSize(`${folder.root}/${path}`)) !== undefined;
@@ -75,21 +75,19 @@ async function restoreCheckpoints(request: RestoreRequest, { checkpoints }: RunP
   const { folder, rollback } = request;
   const isOut = ({ fence, iteration }: MirroredCheckpoint) =>
     rollback !== null && fence <= rollback.fence && iteration > rollback.toIteration;
-  const offered = checkpoints.filter((one) => !isOut(one));
-  const local = (await listOfTheirSize(folder.train)).filter((one) => !isOut(one));
-  const [newest] = newestFirst([...offered, ...local]);
-  if (newest === undefined) return [];
-  const restored: string[] = [];
-  const isNewerHere = local.some((one) => isSame(one, newest)) && !offered.some((one) => isSame(one, newest));
-  if (!isNewerHere) restored.push(...(await restoreFirstWhole(request, offered)));
+  if (checkpoints.length === 0) return [];
+  const local = await listOfTheirSize(folder.train);
+  const offered = checkpoints.filter((one) => !local.some((other) => isSame(one, other)));
+  const sorted = newestFirst([...local, ...offered].filter((one) => !isOut(one)));
+  const restored = await restoreFirstWhole(request, sorted);
 
-  const ofThisPlan = offered.filter(({ planHash }) => planHash === newest.planHash);
+  const ofThisPlan = sorted.filter(({ planHash }) => planHash === sorted[0]?.planHash);
   const best = bestFirst(ofThisPlan, await readProgress(folder.train.progress));
   restored.push(...(await restoreFirstWhole(request, best)));
-  return [...new Set(restored)];
+  return restored;
 }
 
-/** A damaged copy is passed over for the next one. */
+/** What is whole here is taken as it is; a damaged copy is passed over for the next one. */
 async function restoreFirstWhole(request: RestoreRequest, candidates: MirroredCheckpoint[]): Promise<string[]> {
   let damage: CodedError | undefined;
   for (const one of candidates) {

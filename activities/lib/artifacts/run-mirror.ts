@@ -68,7 +68,7 @@ class BackgroundMirror implements RunMirror {
   constructor(request: MirrorRequest) {
     const { store, folder, runId, fence } = request;
     this.#request = request;
-    this.#run = new PointedRun(store, runId, fence);
+    this.#run = new PointedRun({ store, runId, fence, signal: this.#stopping.signal });
     this.#files = new FileMirror(store, folder, runId);
     this.#checkpoints = new CheckpointMirror(store, folder, runId, this.#run);
     this.#progress = new ProgressReader(folder.train.progress);
@@ -86,7 +86,7 @@ class BackgroundMirror implements RunMirror {
   async flush(signal: AbortSignal): Promise<MirrorState> {
     const until = AbortSignal.any([signal, this.#stopping.signal]);
     for (let failures = 0; !until.aborted && !this.#isStale; failures += 1) {
-      await this.#next({ everything: true, signal: until });
+      await Promise.race([this.#next(true), abortOf(until)]);
       if (this.#problem === null && this.#lag.backlog === 0) break;
       if (this.#problem !== null) await this.#pause(failures, until);
     }
@@ -102,7 +102,7 @@ class BackgroundMirror implements RunMirror {
   async #mirrorForEver(): Promise<void> {
     const { signal } = this.#stopping;
     for (let failures = 0; !signal.aborted && !this.#isStale;) {
-      await this.#next({ everything: false, signal });
+      await this.#next(false);
       failures = this.#problem === null ? 0 : failures + 1;
       await this.#pause(failures, signal);
     }
@@ -113,17 +113,17 @@ class BackgroundMirror implements RunMirror {
     await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
   }
 
-  #next(pass: Pass): Promise<void> {
-    this.#pass = this.#pass.then(() => this.#tryPass(pass));
+  #next(everything: boolean): Promise<void> {
+    this.#pass = this.#pass.then(() => this.#tryPass(everything));
     return this.#pass;
   }
 
   /** Never throws: that is what the state is for. */
-  async #tryPass(pass: Pass): Promise<void> {
-    const isStopped = () => pass.signal.aborted;
+  async #tryPass(everything: boolean): Promise<void> {
+    const isStopped = () => this.#stopping.signal.aborted;
     if (this.#isStale || isStopped()) return;
     try {
-      await this.#mirror(pass);
+      await this.#mirror(everything);
       this.#problem = null;
     } catch (error) {
       if (isStopped()) return;
@@ -132,7 +132,8 @@ class BackgroundMirror implements RunMirror {
     }
   }
 
-  async #mirror({ everything, signal }: Pass): Promise<void> {
+  async #mirror(everything: boolean): Promise<void> {
+    const { signal } = this.#stopping;
     const onBytes = (bytes: number) => (this.#bytesSent += bytes);
     if (!this.#isClaimed) await this.#run.claim();
     this.#isClaimed = true;
@@ -143,11 +144,11 @@ class BackgroundMirror implements RunMirror {
     // Before the pointer names a checkpoint: whoever takes the run over needs the progress up to there.
     await this.#files.send(everything || plan.waiting.length > 0, { signal, onBytes });
     const [first] = plan.waiting;
-    if (first === undefined) return this.#checkpoints.settle(plan);
+    if (first === undefined) return this.#checkpoints.settle(plan, signal);
     await this.#checkpoints.send(first, { signal, onBytes });
     // Looked at anew for each: what was waiting may be old by now.
     await this.#look();
-    return this.#mirror({ everything, signal });
+    return this.#mirror(everything);
   }
 
   async #look() {
@@ -158,7 +159,8 @@ class BackgroundMirror implements RunMirror {
   }
 }
 
-interface Pass {
-  everything: boolean;
-  signal: AbortSignal;
-}
+const abortOf = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });

@@ -9,18 +9,25 @@ interface OpenUpload {
   readonly begunAt: Date | undefined;
 }
 
+export interface Leftovers {
+  /** Begin of their keys. */
+  readonly under: string;
+  readonly olderThanMs: number;
+  readonly signal: AbortSignal | undefined;
+}
+
 /** Parts of an upload that was never finished are paid for until somebody gives it up. */
 export async function abortLeftovers(
   bucket: S3Bucket,
   states: UploadStates,
-  under: string,
-  olderThanMs: number,
+  { under, olderThanMs, signal }: Leftovers,
 ): Promise<number> {
   const before = Date.now() - olderThanMs;
   const what = `Looking for unfinished uploads of ${bucket.uri(under)}`;
-  const open = await bucket.askOnce(what, undefined, () => listUploads(bucket, under));
+  const open = await bucket.askOnce(what, signal, () => listUploads(bucket, under));
   const old = open.filter(({ begunAt }) => begunAt === undefined || begunAt.getTime() <= before);
   for (const { key, uploadId } of old) {
+    signal?.throwIfAborted();
     await abortUpload(bucket, key, uploadId);
     await states.forget(key);
   }

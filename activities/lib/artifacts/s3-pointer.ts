@@ -5,11 +5,16 @@ import type { Pointer } from './artifact-store.ts';
 import type { S3Bucket } from './s3-bucket.ts';
 import { classify, toFinalError } from './s3-errors.ts';
 
-export async function readS3Pointer(bucket: S3Bucket, key: string): Promise<Pointer | undefined> {
+export async function readS3Pointer(
+  bucket: S3Bucket,
+  key: string,
+  signal: AbortSignal | undefined,
+): Promise<Pointer | undefined> {
   const what = `Reading ${bucket.uri(key)}`;
   try {
-    return await bucket.ask(what, undefined, async () => {
-      const { Body, ETag = '' } = await bucket.client.send(new GetObjectCommand({ Bucket: bucket.name, Key: key }));
+    return await bucket.ask(what, signal, async () => {
+      const command = new GetObjectCommand({ Bucket: bucket.name, Key: key });
+      const { Body, ETag = '' } = await bucket.client.send(command, { abortSignal: signal });
       return { body: (await Body?.transformToString()) ?? '', etag: ETag };
     });
   } catch (error) {
@@ -23,7 +28,7 @@ export async function replaceS3Pointer(
   bucket: S3Bucket,
   key: string,
   body: string,
-  ifMatch: string | null,
+  { ifMatch, signal }: { ifMatch: string | null; signal?: AbortSignal },
 ): Promise<string> {
   const what = `Replacing ${bucket.uri(key)}`;
   const condition = ifMatch === null ? { IfNoneMatch: '*' } : { IfMatch: ifMatch };
@@ -34,15 +39,16 @@ export async function replaceS3Pointer(
   });
   const earlier = { wasAmbiguous: false };
   try {
-    const { ETag = '' } = await bucket.ask(what, undefined, ({ wasAmbiguous }) => {
+    const { ETag = '' } = await bucket.ask(what, signal, ({ wasAmbiguous }) => {
       earlier.wasAmbiguous = wasAmbiguous;
-      return bucket.client.send(command);
+      return bucket.client.send(command, { abortSignal: signal });
     });
     return ETag;
   } catch (error) {
+    signal?.throwIfAborted();
     const problem = error instanceof CodedError ? 'passing' : classify(error);
     // An earlier try may have been carried out and its answer lost: then what is there is what we wrote.
-    const now = earlier.wasAmbiguous || problem === 'passing' ? await readS3Pointer(bucket, key) : undefined;
+    const now = earlier.wasAmbiguous || problem === 'passing' ? await readS3Pointer(bucket, key, signal) : undefined;
     if (now?.body === body) return now.etag;
     if (problem === 'precondition' || problem === 'absent') {
       throw new CodedError('StoreConflict', `${bucket.uri(key)} is not at ${ifMatch ?? 'nothing'} any more.`);

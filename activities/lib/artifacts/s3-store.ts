@@ -29,12 +29,13 @@ export function s3Store({ bucket: name, prefix }: S3Place, options: S3Options): 
     address,
     put: (key, path, transfer = {}) => putFile(bucket, states, { ...transfer, key: keyOf(key), path }),
     get: (key, path, transfer = {}) => getObject(bucket, keyOf(key), path, transfer),
-    head: (key) => headObject(bucket, keyOf(key), undefined),
-    list: (under) => listObjects(bucket, prefix, under),
-    remove: (keys) => removeObjects(bucket, keys.map(keyOf)),
-    read: (key) => readS3Pointer(bucket, keyOf(key)),
-    replace: (key, body, { ifMatch }) => replaceS3Pointer(bucket, keyOf(key), body, ifMatch),
+    head: (key, signal) => headObject(bucket, keyOf(key), signal),
+    list: (under, signal) => listObjects(bucket, prefix, under, signal),
+    remove: (keys, signal) => removeObjects(bucket, keys.map(keyOf), signal),
+    read: (key, signal) => readS3Pointer(bucket, keyOf(key), signal),
+    replace: (key, body, condition) => replaceS3Pointer(bucket, keyOf(key), body, condition),
     link: (key, validSeconds) => makeLink(bucket, keyOf(key), validSeconds),
-    abortLeftovers: (under, olderThanMs) => abortLeftovers(bucket, states, `${prefix}${under}`, olderThanMs),
+    abortLeftovers: (under, olderThanMs, signal) =>
+      abortLeftovers(bucket, states, { under: `${prefix}${under}`, olderThanMs, signal }),
   };
 }

@@ -156,9 +156,6 @@ test('a store that stays away is StoreUnavailable, and one that refuses is Store
   at(403, 'AccessDenied');
   await expect(store.put('away', small)).rejects.toMatchObject({ code: 'StoreRefused' });
   expect(proxy.requests).toHaveLength(7);
-  proxy.plan(() => undefined);
-  const elsewhere = server.store('x/', { endpoint: 'http://127.0.0.1:9' });
-  await expect(elsewhere.head('a')).rejects.toMatchObject({ code: 'StoreUnavailable' });
 });
 
 test('no message, cause or stack of an error holds the secret', async () => {
@@ -198,25 +195,23 @@ const runChild = async (key: string, path: string) => {
 
 test('after kill -9 in the middle an upload goes on, and sends no part twice', async () => {
   const path = `${folder}/killed`;
-  await writeFile(path, randomBytes(8 * 16 * mebibyte));
-  // The fifth part never gets its answer: four or more are there when the process dies.
+  await writeFile(path, randomBytes(5 * 16 * mebibyte));
+  // The last two parts never get an answer: the first three are there when the process dies.
   proxy.plan((request) =>
-    isPart(request) && Number(request.query.get('partNumber')) >= 5 ? { kind: 'silence' } : undefined,
+    isPart(request) && Number(request.query.get('partNumber')) >= 4 ? { kind: 'silence' } : undefined,
   );
   const child = spawn(process.execPath, childArgv('killed', path), { env: childEnv(), stdio: 'ignore' });
-  await until(() => Promise.resolve(proxy.requests.filter(isPart).length > 4 ? true : undefined));
+  await until(() => Promise.resolve(proxy.requests.filter(isPart).length === 5 ? true : undefined));
   child.kill('SIGKILL');
   await once(child, 'exit');
-  await until(async () => ((await sentParts()).length >= 4 ? true : undefined));
-  const sentBefore = await sentParts();
+  await until(async () => ((await sentParts()).length === 3 ? true : undefined));
 
   proxy.plan(() => undefined);
   proxy.requests.length = 0;
   const { sha256, sent } = await runChild('killed', path);
-  const sentAfter = proxy.requests.filter(isPart).map(({ query }) => Number(query.get('partNumber')));
-  expect(sentAfter.filter((number) => sentBefore.includes(number))).toEqual([]);
-  expect(sentAfter.length).toBe(8 - sentBefore.length);
-  expect(sent).toBe(sentAfter.length * 16 * mebibyte);
+  const sentAfter = proxy.requests.filter(isPart).map(({ query }) => query.get('partNumber'));
+  expect(sentAfter.sort()).toEqual(['4', '5']);
+  expect(sent).toBe(2 * 16 * mebibyte);
   expect(await server.store('children/').get('killed', `${folder}/back`)).toMatchObject({ sha256 });
   expect(await readdir(`${folder}/home/uploads`)).toEqual([]);
   expect(await server.store('children/').abortLeftovers('', 0)).toBe(0);

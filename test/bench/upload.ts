@@ -1,0 +1,243 @@
+/**
+ * Uploading a checkpoint of 1.28 GB over loopback, ours beside s5cmd, and what it does to a trainer on the other core:
+ * `node --import tsx test/bench/upload.ts --s5cmd PATH --seed 1 --repeats 5 --out FILE`. Server: SeaweedFS.
+ */
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { readdirSync } from 'node:fs';
+import { mkdtemp, open, rm } from 'node:fs/promises';
+import { setPriority, tmpdir } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { z } from 'zod';
+import { sha256OfFile } from '../../activities/lib/whole-file.ts';
+import { Random } from '../chaos/random.ts';
+import { projectRoot, python } from '../helpers/project.ts';
+import { startS3Server } from '../helpers/s3-server.ts';
+import { measureProcess, readCounters } from './process-cost.ts';
+import { keep, mean, printFigures, quantile, readSurroundings, summarize } from './record.ts';
+
+const fileBytes = 1_280_000_000;
+const quietSeconds = 6;
+/** The usual time from one checkpoint to the next. */
+const intervalSeconds = 600;
+const trainerCore = 0;
+const otherCore = 1;
+
+const { values } = parseArgs({
+  options: {
+    ...{ seed: { type: 'string', default: '1' }, repeats: { type: 'string', default: '5' }, out: { type: 'string' } },
+    s5cmd: { type: 'string' },
+    /** `upload`, `trainer` or both. */
+    part: { type: 'string', default: 'both' },
+  },
+});
+const { s5cmd } = values;
+if (s5cmd === undefined) throw new Error('expected --s5cmd to be the path of s5cmd');
+const bench = { seed: values.seed, repeats: Number(values.repeats), out: values.out };
+const surroundings = await readSurroundings(bench, `upload.ts --s5cmd PATH --part ${values.part}`);
+const folder = await mkdtemp(`${tmpdir()}/everswin-bench-upload-`);
+const server = await startS3Server();
+const file = `${folder}/checkpoint.pth`;
+/** The credentials stand in a file that this names. */
+const childEnv = { PATH: '/usr/bin:/bin', NODE_NO_WARNINGS: '1', ...server.env };
+const ChildSaid = z.object({ putSeconds: z.number() });
+
+try {
+  await writeRandom(file, fileBytes);
+  const sha256 = await sha256OfFile(file);
+  const uploads = values.part === 'trainer' ? [] : await compareUploads(sha256);
+  const trainer = values.part === 'upload' ? [] : await slowTrainer(sha256);
+  const figures = [...(uploads.length > 0 ? describeUploads(uploads) : []), ...trainer.flatMap((one) => one.figures)];
+  printFigures(figures);
+  for (const { verdict } of trainer) console.log(verdict);
+  await keep(bench.out, { ...surroundings, fileBytes, figures, raw: { uploads, trainer } });
+} finally {
+  await server.stop();
+  await rm(folder, { recursive: true });
+}
+
+/** What cannot be compressed on its way. */
+async function writeRandom(path: string, bytes: number): Promise<void> {
+  const handle = await open(path, 'w');
+  for (let left = bytes; left > 0; left -= 1e7) await handle.write(randomBytes(Math.min(left, 1e7)));
+  await handle.close();
+}
+
+interface Upload {
+  repeat: number;
+  who: 'ours' | 's5cmd';
+  /** From the first request to the last answer; of s5cmd the whole process, which is all that can be seen. */
+  seconds: number;
+  /** With the start of Node. */
+  wallSeconds: number;
+  cpuSeconds: number;
+  residentMb: number;
+  serverCpuSeconds: number;
+}
+
+async function compareUploads(sha256: string): Promise<Upload[]> {
+  const random = new Random(bench.seed);
+  const uploads: Upload[] = [];
+  for (let repeat = 1; repeat <= bench.repeats; repeat += 1) {
+    const order = random.pick([
+      ['ours', 's5cmd'],
+      ['s5cmd', 'ours'],
+    ] as const);
+    for (const who of order) {
+      const before = serverCpu();
+      const run = who === 'ours' ? uploadOurs(sha256) : uploadWithS5cmd();
+      const { seconds, ...cost } = await run;
+      const serverCpuSeconds = serverCpu() - before;
+      uploads.push({ repeat, who, seconds, ...cost, serverCpuSeconds });
+      console.log(
+        `${repeat} ${who}: ${seconds.toFixed(2)} s, CPU ${cost.cpuSeconds.toFixed(2)} s, ${cost.residentMb.toFixed(0)} MB`,
+      );
+      await server.store('').remove(['bench/file']);
+      await sleep(1_000);
+    }
+  }
+  return uploads;
+}
+
+function serverCpu(): number {
+  return readCounters(server.pid() ?? 0)?.cpuSeconds ?? NaN;
+}
+
+function oursArgv(sha256: string): string[] {
+  return [
+    ...['--import', 'tsx', `${projectRoot}/test/bench/upload-child.ts`],
+    ...[`s3://${server.bucket}`, folder, file, sha256],
+  ];
+}
+
+async function uploadOurs(sha256: string) {
+  const { stdout, ...cost } = await measureProcess(process.execPath, oursArgv(sha256), childEnv);
+  return { seconds: ChildSaid.parse(JSON.parse(stdout)).putSeconds, ...cost };
+}
+
+async function uploadWithS5cmd() {
+  const argv = ['--endpoint-url', server.endpoint, 'cp', file, `s3://${server.bucket}/bench/file`];
+  const { stdout, ...cost } = await measureProcess(s5cmd ?? '', argv, childEnv);
+  if (!stdout.startsWith('cp ')) throw new Error(`s5cmd said ${stdout}`);
+  return { seconds: cost.wallSeconds, ...cost };
+}
+
+function describeUploads(uploads: Upload[]) {
+  const of = (who: Upload['who'], pick: (upload: Upload) => number) =>
+    uploads.filter((one) => one.who === who).map(pick);
+  const rate = ({ seconds }: Upload) => fileBytes / 1e6 / seconds;
+  const ratios = of('ours', rate).map((ours, index) => ours / (of('s5cmd', rate)[index] ?? NaN));
+  return [
+    summarize('throughput, ours', 'MB/s', of('ours', rate)),
+    summarize('throughput, s5cmd', 'MB/s', of('s5cmd', rate)),
+    summarize('throughput, ours / s5cmd', 'times', ratios, '>= 0.7'),
+    summarize(
+      'CPU, ours',
+      's',
+      of('ours', ({ cpuSeconds }) => cpuSeconds),
+    ),
+    summarize(
+      'CPU, s5cmd',
+      's',
+      of('s5cmd', ({ cpuSeconds }) => cpuSeconds),
+    ),
+    summarize(
+      'most memory, ours',
+      'MB',
+      of('ours', ({ residentMb }) => residentMb),
+      '<= 300',
+    ),
+    summarize(
+      'most memory, s5cmd',
+      'MB',
+      of('s5cmd', ({ residentMb }) => residentMb),
+    ),
+  ];
+}
+
+interface Window {
+  uploading: boolean;
+  seconds: number;
+  stepSeconds: number;
+  steps: number;
+}
+
+/** How uploader and server, which would be another machine, share the cores with the trainer. */
+interface Sharing {
+  where: string;
+  isPinned: boolean;
+  isLowest: boolean;
+}
+
+/** The server cannot get back to its own priority: that comes last. */
+async function slowTrainer(sha256: string) {
+  const pinned = { where: 'on the other core', isPinned: true, isLowest: false };
+  const free = { where: 'on any core', isPinned: false, isLowest: false };
+  const lowest = { where: 'on any core, at the lowest priority', isPinned: false, isLowest: true };
+  const results = [];
+  for (const sharing of [pinned, free, lowest]) results.push(await besideTrainer(sha256, sharing));
+  return results;
+}
+
+async function besideTrainer(sha256: string, { where, isPinned, isLowest }: Sharing) {
+  const trainer = spawn(python, [`${projectRoot}/test/bench/step_time.py`, String(isPinned ? trainerCore : -1)], {
+    env: { PATH: '/usr/bin:/bin', OMP_NUM_THREADS: '1' },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  let text = '';
+  trainer.stdout.setEncoding('utf8').on('data', (more: string) => (text += more));
+  await setAffinity(server.pid() ?? 0, isPinned ? `${otherCore}` : `${trainerCore},${otherCore}`);
+  if (isLowest) lowerPriority(server.pid() ?? 0);
+  const times: { uploading: boolean; from: number; to: number }[] = [];
+  const measure = async (uploading: boolean, action: () => Promise<unknown>) => {
+    const from = Date.now() / 1000;
+    await action();
+    times.push({ uploading, from, to: Date.now() / 1000 });
+  };
+  try {
+    await sleep(6_000); // until torch is warm
+    for (let repeat = 0; repeat < bench.repeats; repeat += 1) {
+      await measure(false, () => sleep(quietSeconds * 1000));
+      const argv = isPinned ? ['taskset', '-c', `${otherCore}`] : isLowest ? ['nice', '-n', '19'] : ['env'];
+      const [program = '', ...rest] = [...argv, process.execPath, ...oursArgv(sha256)];
+      await measure(true, () => measureProcess(program, rest, childEnv));
+    }
+    await measure(false, () => sleep(quietSeconds * 1000));
+  } finally {
+    trainer.stdin.end();
+    await new Promise((resolve) => trainer.once('exit', resolve));
+    await setAffinity(server.pid() ?? 0, `${trainerCore},${otherCore}`);
+  }
+  const ends = text.split('\n').filter(Boolean).map(Number);
+  const windows = times.map(({ uploading, from, to }): Window => {
+    const inside = ends.filter((at) => at >= from && at <= to);
+    const [first = NaN, last = NaN] = [inside.at(0), inside.at(-1)];
+    return { uploading, seconds: to - from, steps: inside.length, stepSeconds: (last - first) / (inside.length - 1) };
+  });
+  // Each upload between the quiet times before and after it: what drifts slowly cancels out.
+  const slowdowns = windows.flatMap((window, index) => {
+    const [before, after] = [windows[index - 1], windows[index + 1]];
+    if (!window.uploading || before === undefined || after === undefined) return [];
+    return [(100 * window.stepSeconds) / mean([before.stepSeconds, after.stepSeconds]) - 100];
+  });
+  const quiet = windows.filter(({ uploading }) => !uploading).map(({ stepSeconds }) => stepSeconds);
+  const spread = 100 * (Math.max(...quiet) / Math.min(...quiet) - 1);
+  const during = summarize(`steps slowed while uploading ${where}`, '%', slowdowns);
+  // What counts for a training: one upload in each interval.
+  const busy = windows.filter(({ uploading }) => uploading).map(({ seconds }) => seconds / intervalSeconds);
+  const shares = slowdowns.map((slowdown, index) => slowdown * (busy[index] ?? NaN));
+  const figure = summarize(`training slowed by an upload every 10 minutes ${where}`, '%', shares, '<= 1');
+  const verdict = `${where}: quiet steps of ${(1000 * quantile(quiet, 0.5)).toFixed(2)} ms, which differ by ${spread.toFixed(1)} % among themselves; slowed by ${mean(slowdowns).toFixed(2)} % on average`;
+  return { where, windows, slowdowns, quietSpreadPercent: spread, verdict, figures: [during, figure] };
+}
+
+/** Of all threads of a running process. */
+async function setAffinity(pid: number, cores: string): Promise<void> {
+  await measureProcess('taskset', ['-a', '-c', '-p', cores, String(pid)], { PATH: '/usr/bin:/bin' });
+}
+
+/** Of all its threads: Linux gives each its own. */
+function lowerPriority(pid: number): void {
+  for (const thread of readdirSync(`/proc/${pid}/task`)) setPriority(Number(thread), 19);
+}
