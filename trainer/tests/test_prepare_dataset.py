@@ -402,6 +402,27 @@ def test_a_machine_that_fails_is_no_verdict_on_the_data(archives: Path, tmp_path
     assert not (tmp_path / "ready").exists()
 
 
+def test_a_full_disk_is_named_and_what_was_written_is_taken_back(archives: Path, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    small = [
+        "unshare",
+        "-rm",
+        "sh",
+        "-c",
+        'mount -t tmpfs -o size=300k tmpfs "$0" && "$@"; code=$?; ls -A "$0"; exit $code',
+    ]
+    if subprocess.run([*small, str(disk), "true"], capture_output=True).returncode != 0:
+        pytest.skip("an ordinary user may not mount a disk here")
+    prepare_mini(archives, tmp_path / "first", extract=True)
+    spec = tmp_path / "first.spec.json"
+    line = arguments("prepare-dataset", "--spec", spec, "--into", disk / "ready")
+    done = subprocess.run([*small, str(disk), *line], env=environment(), capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+    assert done.stdout.split() == [".ready.lock"]
+
+
 def arguments(name: str, *switches: Any) -> list[str]:
     """A command whose answer goes beside its first path."""
     out = Path(switches[1]).parent / "answer.json"
