@@ -1,9 +1,9 @@
 """Images a second out of a data loader: from inside the archive, and from extracted files.
 
-    PYTHONPATH=trainer .everswin/tools/trainer-env/bin/python test/bench/loader.py --seed 1 --repeats 10
+    PYTHONPATH=trainer .everswin/tools/trainer-env/bin/python test/bench/loader.py --seed 1 --repeats 6
 
 Two worker processes do what a recipe's first step does, MMDetection's LoadImageFromFile: read the bytes, decode them.
-4,000 JPEG files of 163 KB on average, in a random order, all in the page cache; the two take turns, and swap who
+2,000 JPEG files of 163 KB on average, in a random order, all in the page cache; the two take turns, and swap who
 begins. The workers stay, as in a training, and so both are measured twice: in the first epoch, in which a worker
 checks the CRC-32 of all that it reads inside the archive, and in later ones, in which that is left for what only the
 other worker had read so far. Of files nobody checks anything. The second figure is the workers' own CPU time.
@@ -33,7 +33,7 @@ from torch.utils.data import DataLoader, Dataset
 from everswin_trainer import mmcv_ops, zip_images  # noqa: F401  (registers the backend)
 from everswin_trainer.dataset import PreparedData
 
-IMAGES, WORKERS, BATCH = 4_000, 2, 8
+IMAGES, WORKERS, BATCH = 2_000, 2, 8
 # A training has 12 to 36; from the fifth on a worker has seen nearly all.
 EPOCHS, LATER = 6, 4
 
@@ -57,7 +57,7 @@ class Photos(Dataset):
 
 
 def main() -> None:
-    arguments = parse_arguments("loader.py", repeats=10)
+    arguments = parse_arguments("loader.py", repeats=6)
     where = surroundings("loader.py", arguments)
     logging.disable(logging.WARNING)
     mmcv_ops.install()
