@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -352,18 +351,23 @@ def test_a_preparation_killed_at_any_moment_leaves_nothing_that_passes_for_done(
     assert prepare_mini(archives, tmp_path / "whole", extract=True)["ok"]
     spec, into = tmp_path / "whole.spec.json", tmp_path / "ready"
     whole = {path.name: path.read_bytes() for path in (tmp_path / "whole").rglob("*") if path.is_file()}
-    killed, done = 0, 0
-    for round_ in range(14):
+    partial = tmp_path / ".ready.partial"
+    # From its first moment to its last, each twice: what lies there when it is killed.
+    moments = ["", "val.json", "images", "images/train/*", "images/val/*", "*.index", "val.index"] * 2
+    unfinished = 0
+    for moment in moments:
+        shutil.rmtree(partial, ignore_errors=True)
         child = subprocess.Popen(arguments("prepare-dataset", "--spec", spec, "--into", into), **quiet(tmp_path))
-        time.sleep(0.08 + round_ * 0.02)
+        while child.poll() is None and not (any(partial.glob(moment)) if moment else partial.exists()):
+            pass
         child.send_signal(signal.SIGKILL)
-        killed += child.wait() == -signal.SIGKILL
+        child.wait()
+        unfinished += not into.exists()
         if into.exists():
-            # The last thing that happens is that it gets its name.
+            # Too late: it gets its name last of all.
             assert find_prepared(into, "c" * 64) is not None
-            done += 1
             shutil.rmtree(into)
-    assert killed - done >= 3
+    assert unfinished >= len(moments) / 2
     assert command(spec, into)["ok"]
     assert {path.name: path.read_bytes() for path in into.rglob("*") if path.is_file()} == whole
     assert not list(tmp_path.glob(".*.partial"))
