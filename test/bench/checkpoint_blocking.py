@@ -251,7 +251,7 @@ def measure_demo(seed: int) -> dict[str, Any]:
     folder = Path(tempfile.mkdtemp(prefix="everswin-bench-"))
     try:
         demo_plan(folder, seed, DEMO_EPOCHS)
-        data = next((ROOT / ".everswin/data/datasets").glob("mini-coco-*"))
+        data = next((ROOT / ".everswin/data/datasets").glob("mini-coco-*/"))
         weights = next((ROOT / ".everswin/data/weights/swin-mini-imagenet1k").glob("*.pth"))
         job = folder / "train"
         inputs = ["--plan", folder / "plan.json", "--recipe", RECIPES / "cascade-mask-rcnn_swin-demo.py"]

@@ -2,7 +2,7 @@
 
     PYTHONPATH=trainer .everswin/tools/trainer-env/bin/python test/bench/ready.py --seed 1 --repeats 5
 
-12,000 JPEG files, stored, about 1.96 GB, in the page cache; annotations with one object an image. All four take turns:
+12,000 JPEG files, stored, about 1.87 GB, in the page cache; annotations with one object an image. All four take turns:
 
 - `prepare-dataset`: a new process reads every byte and checks CRC-32s, headers and sizes of all images, decodes 32 of
   them, checks the annotations, writes annotations and index, synced. It leaves nothing else to do before training.

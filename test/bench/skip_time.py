@@ -158,7 +158,7 @@ def time_of_thrown_away(recipe: str, seed: int) -> float:
 
 def loader_settings(recipe: str, seed: int) -> Any:
     """The recipe's own, on the demo's drawn images, with the batch sampler that it has without us."""
-    data = PreparedData.at(next((ROOT / ".everswin/data/datasets").glob("mini-coco-*")))
+    data = PreparedData.at(next((ROOT / ".everswin/data/datasets").glob("mini-coco-*/")))
     plan = Plan(
         run_id="bench",
         plan_hash="0" * 64,

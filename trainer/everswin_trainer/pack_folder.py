@@ -140,7 +140,7 @@ def _read_whole(path: Path) -> bytes:
 
 @dataclass
 class StoredZip:
-    """Writes an archive: stored entries, one after the other, then the list; zip64's long forms only where needed."""
+    """Writes an archive: stored entries, then the list. The long forms of zip64 come only where they are needed."""
 
     stream: BinaryIO
     offset: int = 0

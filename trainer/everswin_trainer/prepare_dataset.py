@@ -415,7 +415,7 @@ def _size(size: tuple[int, int]) -> str:
 
 
 def _show(split: _Split) -> str:
-    names = [f"{key} {name}" for key, name in split.annotations.categories]
+    names = [f"{key} {quote(name)[1:-1]}" for key, name in split.annotations.categories]
     return f"[{', '.join(names[:8])}{', …' if len(names) > 8 else ''}]"
 
 

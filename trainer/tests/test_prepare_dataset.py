@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -352,18 +351,23 @@ def test_a_preparation_killed_at_any_moment_leaves_nothing_that_passes_for_done(
     assert prepare_mini(archives, tmp_path / "whole", extract=True)["ok"]
     spec, into = tmp_path / "whole.spec.json", tmp_path / "ready"
     whole = {path.name: path.read_bytes() for path in (tmp_path / "whole").rglob("*") if path.is_file()}
-    killed, done = 0, 0
-    for round_ in range(14):
+    partial = tmp_path / ".ready.partial"
+    # From its first moment to its last, each twice: what lies there when it is killed.
+    moments = ["", "val.json", "images", "images/train/*", "images/val/*", "*.index", "val.index"] * 2
+    unfinished = 0
+    for moment in moments:
+        shutil.rmtree(partial, ignore_errors=True)
         child = subprocess.Popen(arguments("prepare-dataset", "--spec", spec, "--into", into), **quiet(tmp_path))
-        time.sleep(0.08 + round_ * 0.02)
+        while child.poll() is None and not (any(partial.glob(moment)) if moment else partial.exists()):
+            pass
         child.send_signal(signal.SIGKILL)
-        killed += child.wait() == -signal.SIGKILL
+        child.wait()
+        unfinished += not into.exists()
         if into.exists():
-            # The last thing that happens is that it gets its name.
+            # Too late: it gets its name last of all.
             assert find_prepared(into, "c" * 64) is not None
-            done += 1
             shutil.rmtree(into)
-    assert killed - done >= 3
+    assert unfinished >= len(moments) / 2
     assert command(spec, into)["ok"]
     assert {path.name: path.read_bytes() for path in into.rglob("*") if path.is_file()} == whole
     assert not list(tmp_path.glob(".*.partial"))
@@ -400,6 +404,27 @@ def test_a_machine_that_fails_is_no_verdict_on_the_data(archives: Path, tmp_path
     assert done.stderr.strip().startswith("FileNotFoundError: [Errno 2]")
     assert not (tmp_path / "answer.json").exists()
     assert not (tmp_path / "ready").exists()
+
+
+def test_a_full_disk_is_named_and_what_was_written_is_taken_back(archives: Path, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    small = [
+        "unshare",
+        "-rm",
+        "sh",
+        "-c",
+        'mount -t tmpfs -o size=300k tmpfs "$0" && "$@"; code=$?; ls -A "$0"; exit $code',
+    ]
+    if subprocess.run([*small, str(disk), "true"], capture_output=True).returncode != 0:
+        pytest.skip("an ordinary user may not mount a disk here")
+    prepare_mini(archives, tmp_path / "first", extract=True)
+    spec = tmp_path / "first.spec.json"
+    line = arguments("prepare-dataset", "--spec", spec, "--into", disk / "ready")
+    done = subprocess.run([*small, str(disk), *line], env=environment(), capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+    assert done.stdout.split() == [".ready.lock"]
 
 
 def arguments(name: str, *switches: Any) -> list[str]:

@@ -192,7 +192,7 @@ describe('a download that broke off', () => {
 
   it('goes on after kill -9 of the process that fetched', { timeout: 30_000 }, async () => {
     const server = await serve(stallAfter(half), tellTheTruth);
-    const child = startFetchChild('download', folder, { urls: [server.url], target, bytes, sha256, stallMs: 60_000 });
+    const child = startFetchChild(folder, { urls: [server.url], target, bytes, sha256, stallMs: 60_000 });
     while (!existsSync(`${target}.part`) || partBytes() < half) await sleep(20);
     child.kill('SIGKILL');
     await once(child, 'exit');
@@ -500,7 +500,7 @@ describe('the disk', () => {
     if (!(await canMountSmallDisk(folder))) context.skip();
     const server = await serve(tellTheTruth);
     const options = { urls: [server.url], target, bytes, sha256, stallMs: 5_000 };
-    const { code, message, left } = await runOnSmallDisk(65_536, folder, 'download', options);
+    const { code, message, left } = await runOnSmallDisk(65_536, folder, options);
     expect(code).toBe('DiskFull');
     expect(message).toContain(`downloading ${target}.part`);
     expect(left).toEqual(['file.bin.part', 'file.bin.part.json']);

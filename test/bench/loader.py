@@ -1,0 +1,139 @@
+"""Images a second out of a data loader: from inside the archive, and from extracted files.
+
+    PYTHONPATH=trainer .everswin/tools/trainer-env/bin/python test/bench/loader.py --seed 1 --repeats 8
+
+Two worker processes do what a recipe's first step does, MMDetection's LoadImageFromFile: read the bytes, decode them.
+1,000 JPEG files of 163 KB on average, in a random order, all in the page cache. The two take turns every half epoch,
+and swap who begins: half a second apart they find the machine in the same mood. The workers stay, as in a training, and
+so both are measured twice: in the first epoch, in which a worker checks the CRC-32 of all that it reads inside the
+archive, and from the fifth on, in which that is left for what only the other worker had read so far. Of files nobody
+checks anything. The second figure is the workers' own CPU time.
+"""
+
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"
+
+import itertools
+import json
+import logging
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import torch
+from mmdet.registry import TRANSFORMS
+from mmdet.utils import register_all_modules
+from photos import make_archives
+from record import ROOT, figure, keep, parse_arguments, print_figures, surroundings
+from torch.utils.data import DataLoader, Dataset
+
+from everswin_trainer import mmcv_ops, zip_images  # noqa: F401  (registers the backend)
+from everswin_trainer.dataset import PreparedData
+
+IMAGES, WORKERS, BATCH, PARTS = 1_000, 2, 8, 2
+# A training has 12 to 36; from the fifth on a worker has seen nearly all.
+EPOCHS, LATER = 8, 4
+
+
+class Photos(Dataset):
+    """The training images of a prepared folder, loaded as the recipes load them."""
+
+    def __init__(self, data: PreparedData) -> None:
+        names = [one["file_name"] for one in json.loads(data.annotations("train").read_bytes())["images"]]
+        self._paths = [data.image_prefix("train") + name for name in names]
+        self._load = TRANSFORMS.build({"type": "LoadImageFromFile", "backend_args": data.image_backend("train")})
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __getitem__(self, number: int) -> float:
+        """CPU seconds it took. The pixels stay: their transport between processes is the same for both."""
+        begin = time.process_time()
+        self._load({"img_path": self._paths[number]})
+        return time.process_time() - begin
+
+
+def main() -> None:
+    arguments = parse_arguments("loader.py", repeats=8)
+    where = surroundings("loader.py", arguments)
+    logging.disable(logging.WARNING)
+    mmcv_ops.install()
+    register_all_modules(init_default_scope=True)
+    cv2.setNumThreads(0)
+    samples: dict[str, list[list[tuple[float, float]]]] = {"zip": [], "files": []}
+    with tempfile.TemporaryDirectory(prefix="everswin-bench-") as made:
+        folders = {name: prepare(Path(made), name, arguments.seed) for name in samples}
+        for round_ in range(arguments.repeats):
+            loaders = {name: Epochs(folders[name], arguments.seed + round_) for name in samples}
+            for name in samples:
+                samples[name].append([])
+            for part in range(EPOCHS * PARTS):
+                order = list(samples) if (round_ + part) % 2 == 0 else list(reversed(samples))
+                for name in order:
+                    samples[name][-1].append(loaders[name].measure())
+            print({name: [round(rate) for rate, _ in samples[name][-1]] for name in samples}, flush=True)
+    figures = []
+    for title, chosen in (("first epoch", slice(0, PARTS)), ("later epochs", slice(LATER * PARTS, EPOCHS * PARTS))):
+        chosen_of = {name: [one for epochs in samples[name] for one in epochs[chosen]] for name in samples}
+        for number, (what, unit) in enumerate((("loaded", "images/s"), ("CPU", "s an image"))):
+            values = {name: [one[number] for one in chosen_of[name]] for name in samples}
+            figures += [figure(f"{title}: {what} from {name}", unit, values[name]) for name in samples]
+            pairs = zip(values["zip"], values["files"], strict=True)
+            ratios = [inside / files if number == 0 else files / inside for inside, files in pairs]
+            how = "zip / files" if number == 0 else "files / zip"
+            figures.append(figure(f"{title}: {what}, {how}", "times", ratios, ">= 1.0"))
+    print_figures(figures)
+    about = {"images": IMAGES, "workers": WORKERS, "batch": BATCH, "epochs": EPOCHS, "laterFrom": LATER, "parts": PARTS}
+    keep(arguments.out, {**where, **about, "figures": figures, "raw": samples})
+
+
+def prepare(folder: Path, name: str, seed: int) -> PreparedData:
+    spec: dict[str, Any] = json.loads((folder / "spec.json").read_text()) if (folder / "spec.json").exists() else {}
+    spec = {**(spec or make_archives(folder, seed, IMAGES)), "extract": name == "files"}
+    (folder / "spec.json").write_text(json.dumps(spec))
+    command = [sys.executable, "-m", "everswin_trainer", "prepare-dataset", "--spec", str(folder / "spec.json")]
+    command += ["--into", str(folder / name), "--out", str(folder / "answer.json")]
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "trainer")}
+    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+    assert json.loads((folder / "answer.json").read_text())["ok"]
+    return PreparedData.at(folder / name)
+
+
+class Epochs:
+    """A loader whose workers stay; it stands still between two calls."""
+
+    def __init__(self, data: PreparedData, seed: int) -> None:
+        order = torch.Generator().manual_seed(seed)
+        self._loader = DataLoader(
+            Photos(data),
+            BATCH,
+            shuffle=True,
+            generator=order,
+            num_workers=WORKERS,
+            persistent_workers=True,
+            # What is fetched ahead between two calls is not timed: as little as there can be.
+            prefetch_factor=1,
+        )
+        self._left: Iterator[torch.Tensor] = iter(())
+
+    def measure(self) -> tuple[float, float]:
+        """Images a second, and CPU seconds of the workers for an image, over the next part of an epoch."""
+        count = -(-len(self._loader) // PARTS)
+        begin = time.monotonic()
+        seconds = list(itertools.islice(self._left, count))
+        if not seconds:
+            self._left = iter(self._loader)
+            begin = time.monotonic()
+            seconds = list(itertools.islice(self._left, count))
+        values = torch.cat(seconds)
+        return len(values) / (time.monotonic() - begin), float(values.mean())
+
+
+if __name__ == "__main__":
+    main()
