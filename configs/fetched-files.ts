@@ -1,6 +1,6 @@
 /** What the download code keeps on disk beside the files it fetches. */
 import { z } from 'zod';
-import { CatalogFile } from './schema.ts';
+import { Sha256 } from './schema.ts';
 
 /** First line of `<target>.part.jsonl`: where the bytes of an unfinished download come from. */
 export const PartSource = z.object({
@@ -24,6 +24,6 @@ export const PartSpan = z.tuple([z.int().nonnegative(), z.int().nonnegative()]);
 export const RecordedHash = z.object({
   v: z.literal(1),
   bytes: z.int(),
-  sha256: CatalogFile.shape.sha256.unwrap(),
+  sha256: Sha256,
 });
 export type RecordedHash = z.infer<typeof RecordedHash>;

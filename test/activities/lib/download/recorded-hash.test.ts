@@ -2,7 +2,7 @@ import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { findRecordedHash, recordHash } from '../../../activities/lib/recorded-hash.ts';
+import { findRecordedHash, recordHash } from '../../../../activities/lib/download/recorded-hash.ts';
 
 const hash = { bytes: 3, sha256: 'a'.repeat(64) };
 const other = { bytes: 3, sha256: 'b'.repeat(64) };
