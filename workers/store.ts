@@ -21,7 +21,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { 'older-than-hours': { type: 'string', default: '24' }, 'dry-run': { type: 'boolean', default: false } },
 });
-const [command, name] = positionals;
+const [command = '', name] = positionals;
 
 switch (command) {
   case 'list':

@@ -1,7 +1,8 @@
 import { readdir, stat } from 'node:fs/promises';
 import { runFolder } from '../../configs/paths.ts';
+import type {
+  RunManifest} from '../../configs/schema.ts';
 import {
-  RunManifest,
   RunPlan,
   type EvalMetrics,
   type FetchedDataset,

@@ -1,5 +1,5 @@
 import { mkdir, readdir } from 'node:fs/promises';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { homeFolders } from '../../configs/paths.ts';
 import { StepRecord, type StepOutcome } from '../../configs/schema.ts';
 import { systemErrorCode } from './coded-error.ts';

@@ -18,7 +18,8 @@ ALL_ORDERS = Orders(epochs=40, checkpoint_now=1, learning_rate_factor=0.25, fp32
 
 @pytest.fixture
 def data(tmp_path: Path) -> PreparedData:
-    """Images in one archive, and none of it there: a configuration is only names."""
+    """Images in one archive, and none of it there: a configuration is only names. Of weights the first bytes are read."""
+    (tmp_path / "swin.pth").write_bytes(b"PK\x03\x04")
     splits = {
         name: {"archive": "/store/images", "folder": name, "index": f"{name}.index", "annotations": f"{name}.json"}
         for name in ("train", "val")
@@ -64,6 +65,13 @@ def test_data_and_weights_are_those_of_the_command_line(data: PreparedData) -> N
         assert config[f"{split}_dataloader"].dataset.ann_file == f"{data.root}/val.json"
         assert config[f"{split}_evaluator"].ann_file == f"{data.root}/val.json"
     assert config.model.backbone.init_cfg == {"type": "Pretrained", "checkpoint": f"{data.root}/swin.pth"}
+
+
+def test_converted_weights_are_loaded_as_they_are(data: PreparedData) -> None:
+    (data.root / "swin.pth").write_bytes((2).to_bytes(8, "little") + b"{}")
+    backbone = built(data).config.model.backbone
+    assert backbone.init_cfg == {"type": "Pretrained", "checkpoint": f"safetensors:{data.root}/swin.pth"}
+    assert backbone.convert_weights is False
 
 
 @pytest.mark.parametrize("recipe", ["t_blog", "s_blog", "s_paper", "demo"])
