@@ -1,5 +1,5 @@
 import { Context, log } from '@temporalio/activity';
-import type { RunPlan, StepOutcome } from '../configs/schema.ts';
+import type { ObtainProgress, RunPlan, StepOutcome } from '../configs/schema.ts';
 import { whileBeating } from './heartbeat.ts';
 import type { ObtainCall } from './lib/obtain/obtain.ts';
 
@@ -9,7 +9,7 @@ export async function whileObtaining<T extends { outcome: StepOutcome }>(
   work: (call: ObtainCall) => Promise<T>,
 ): Promise<T> {
   const { cancellationSignal: signal } = Context.current();
-  const newest = new Map<string, unknown>();
+  const newest = new Map<string, ObtainProgress>();
   const onProgress: ObtainCall['onProgress'] = (progress) => newest.set(progress.what, progress);
   const obtained = await whileBeating(
     () => [...newest.values()],

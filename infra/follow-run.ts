@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { defaultPayloadConverter, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { statusQueryName } from '../configs/names.ts';
-import { Progress, RunStatus } from '../configs/schema.ts';
+import { ObtainProgress, Progress, RunStatus } from '../configs/schema.ts';
 import type { trainDetector } from '../workflows/index.ts';
 import { describeChange } from './describe-change.ts';
+import { createObtainNarrator } from './describe-obtaining.ts';
 
 const pollMs = 1_000;
 
@@ -13,11 +14,13 @@ export async function followRun(handle: WorkflowHandle<typeof trainDetector>, sa
   const ended = new AbortController();
   result.catch(() => undefined).finally(() => ended.abort());
   let before: RunStatus | undefined;
+  const describeObtaining = createObtainNarrator();
   const look = async () => {
-    const now = await readStatus(handle);
-    if (now === undefined) return;
-    for (const line of describeChange(before, now)) say(line);
-    before = now;
+    const seen = await lookAt(handle);
+    if (seen === undefined) return;
+    for (const line of describeChange(before, seen.status)) say(line);
+    for (const line of describeObtaining(seen.obtaining)) say(line);
+    before = seen.status;
   };
   while (!ended.signal.aborted) {
     await look();
@@ -29,14 +32,23 @@ export async function followRun(handle: WorkflowHandle<typeof trainDetector>, sa
 
 /** The workflow's own status, with the newer numbers that the pending activity's heartbeat carries. Undefined while nobody answers. */
 export async function readStatus(handle: WorkflowHandle<typeof trainDetector>): Promise<RunStatus | undefined> {
+  return (await lookAt(handle))?.status;
+}
+
+interface Sight {
+  status: RunStatus;
+  obtaining: ObtainProgress[];
+}
+
+async function lookAt(handle: WorkflowHandle<typeof trainDetector>): Promise<Sight | undefined> {
   try {
     const status = RunStatus.parse(await handle.query(statusQueryName));
     const { raw } = await handle.describe();
     const beats = (raw.pendingActivities ?? []).flatMap(({ heartbeatDetails }) => heartbeatDetails?.payloads ?? []);
-    const live = beats
-      .map((payload) => Progress.safeParse(defaultPayloadConverter.fromPayload(payload)).data)
-      .find((progress) => progress !== undefined);
-    return { ...status, progress: newer(status.progress, live ?? null) };
+    const details = beats.map((payload): unknown => defaultPayloadConverter.fromPayload(payload));
+    const live = details.map((one) => Progress.safeParse(one).data).find((progress) => progress !== undefined);
+    const obtaining = details.flatMap((one) => ObtainProgress.array().safeParse(one).data ?? []);
+    return { status: { ...status, progress: newer(status.progress, live ?? null) }, obtaining };
   } catch {
     return undefined; // no server or no control worker for the moment: the next poll asks again
   }

@@ -7,6 +7,7 @@ import { listRuns, readReferences } from '../activities/lib/references.ts';
 import { findDeviations } from '../activities/lib/run-manifest.ts';
 import { runFolder } from '../configs/paths.ts';
 import { RunManifest, RunName } from '../configs/schema.ts';
+import { showBytes } from '../configs/show-bytes.ts';
 import { readEnv } from './env.ts';
 
 const usage = `Usage: npm run store -- COMMAND
@@ -45,10 +46,10 @@ async function list(): Promise<void> {
   const objects = (await listObjects(home)).sort((a, b) => b.mark.bytes - a.mark.bytes);
   for (const { sha256, name: file, origin, mark } of objects) {
     const runs = by.get(sha256)?.join(', ') ?? 'no run';
-    console.log(`${sha256.slice(0, 12)}  ${showBytes(mark.bytes)}  ${file}  ${origin}  (${runs})`);
+    console.log(`${sha256.slice(0, 12)}  ${showBytes(mark.bytes).padStart(9)}  ${file}  ${origin}  (${runs})`);
   }
   const bytes = objects.reduce((sum, { mark }) => sum + mark.bytes, 0);
-  console.log(`${objects.length} objects, ${showBytes(bytes).trim()}`);
+  console.log(`${objects.length} objects, ${showBytes(bytes)}`);
 }
 
 async function verify(): Promise<void> {
@@ -72,7 +73,7 @@ async function prune(): Promise<void> {
   for (const { what, name: key, bytes } of pruned)
     console.log(`${isDry ? 'would remove' : 'removed'} ${what} ${key}  ${showBytes(bytes)}`);
   console.log(
-    `${pruned.length} ${isDry ? 'to remove' : 'removed'}, ${showBytes(pruned.reduce((sum, { bytes }) => sum + bytes, 0)).trim()}`,
+    `${pruned.length} ${isDry ? 'to remove' : 'removed'}, ${showBytes(pruned.reduce((sum, { bytes }) => sum + bytes, 0))}`,
   );
 }
 
@@ -87,12 +88,6 @@ async function checkRun(given: string | undefined): Promise<void> {
   console.log(`${manifest.files.length} files of the run, ${archives.length} archives and the weights looked at`);
   if (deviations.length > 0) return fail(deviations.map((one) => `- ${one}`).join('\n'));
   console.log(`ok: ${runId.data} is what its manifest says`);
-}
-
-function showBytes(bytes: number): string {
-  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
-  const power = bytes === 0 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(bytes) / 3));
-  return `${(bytes / 1000 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power] ?? ''}`.padStart(9);
 }
 
 function fail(message: string): void {

@@ -32,7 +32,7 @@ export function renderCurrentDetails(status: RunStatus): string {
     `### ${status.runId}`,
     '',
     ...table,
-    ...(steps.length > 0 ? ['', '**Steps**', '', ...steps] : []),
+    ...(steps.length > 0 ? ['', '**Pipeline steps**', '', ...steps] : []),
     ...(decisions.length > 0 ? ['', '**Decisions**', '', ...decisions] : []),
     ...(quarantined.length > 0 ? ['', '**Checkpoints in quarantine**', '', ...quarantined] : []),
   ].join('\n');

@@ -34,6 +34,6 @@ export async function readRecipe({ home, recipesFolder, python, versions, signal
       ...{ 'trainer code': versions.trainerCode, 'tools (trainer lock)': versions.trainerLock },
     },
     findDamage: () => Promise.resolve(undefined),
-    work: () => askTrainer(python, ['recipe', '--recipe', path], FlattenedRecipe, signal),
+    work: () => askTrainer({ python, signal, answer: FlattenedRecipe, argv: ['recipe', '--recipe', path] }),
   });
 }

@@ -1,7 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { runFolder } from '../../configs/paths.ts';
-import type {
-  RunManifest} from '../../configs/schema.ts';
+import type { RunManifest } from '../../configs/schema.ts';
 import {
   RunPlan,
   type EvalMetrics,

@@ -1,36 +1,57 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
+import { createInterface } from 'node:readline';
 import { execa } from 'execa';
 import type { z } from 'zod';
+import { StageLine } from '../../configs/schema.ts';
 import { CodedError } from './coded-error.ts';
 import { readJson } from './json-file.ts';
 import type { PythonCommand } from './trainer-process.ts';
 
-const timeoutMs = 10 * 60_000;
+/** Those that take long say about once a second how far they are. */
+const longestSilenceMs = 10 * 60_000;
+
+export interface TrainerQuestion<T extends z.ZodType> {
+  python: PythonCommand;
+  argv: string[];
+  /** Schema of the file that `--out` names. */
+  answer: T;
+  signal: AbortSignal;
+  onStage?: (line: StageLine) => void;
+}
 
 /**
- * Runs a short command of the trainer that writes its answer to the file named by `--out`.
+ * Runs a command of the trainer that writes its answer to the file named by `--out`.
  * @throws CodedError TrainerCommandFailed with the end of its output; the signal's reason when aborted.
  */
-export async function askTrainer<T extends z.ZodType>(
-  python: PythonCommand,
-  argv: string[],
-  answer: T,
-  signal: AbortSignal,
-): Promise<z.infer<T>> {
+export async function askTrainer<T extends z.ZodType>({
+  python,
+  argv,
+  answer,
+  signal,
+  onStage,
+}: TrainerQuestion<T>): Promise<z.infer<T>> {
   const folder = await mkdtemp(`${tmpdir()}/everswin-`);
   const out = `${folder}/answer.json`;
+  const silence = new AbortController();
+  const onSilence = () => silence.abort(new Error(`said nothing for ${longestSilenceMs / 60_000} minutes`));
+  const timer = setTimeout(onSilence, longestSilenceMs);
   try {
-    const result = await execa(python.executable, ['-m', 'everswin_trainer', ...argv, '--out', out], {
+    const running = execa(python.executable, ['-m', 'everswin_trainer', ...argv, '--out', out], {
       env: python.env,
       extendEnv: false,
       stdin: 'ignore',
       all: true,
-      maxBuffer: 1_000_000,
-      timeout: timeoutMs,
-      cancelSignal: signal,
+      maxBuffer: 10_000_000,
+      cancelSignal: AbortSignal.any([signal, silence.signal]),
       reject: false,
     });
+    running.all.on('data', () => timer.refresh());
+    createInterface(running.stdout).on('line', (line) => {
+      const stage = parseStage(line);
+      if (stage !== undefined) onStage?.(stage);
+    });
+    const result = await running;
     signal.throwIfAborted();
     const parsed = await readJson(out, answer);
     if (!result.failed && parsed !== undefined) return parsed;
@@ -38,6 +59,16 @@ export async function askTrainer<T extends z.ZodType>(
     const tail = result.all.trim().split('\n').slice(-20).join('\n');
     throw new CodedError('TrainerCommandFailed', `everswin_trainer ${argv[0] ?? ''}: ${why}\n${tail}`);
   } finally {
+    clearTimeout(timer);
     await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function parseStage(line: string): StageLine | undefined {
+  if (!line.startsWith('{')) return undefined;
+  try {
+    return StageLine.safeParse(JSON.parse(line)).data;
+  } catch {
+    return undefined; // something of a library
   }
 }

@@ -18,6 +18,22 @@ export const RemoteCopy = z.object({
 });
 export type RemoteCopy = z.infer<typeof RemoteCopy>;
 
+/** How far one file or step of the preparation is: heartbeat details of `fetchDataset` and `fetchWeights`, one of each. */
+export const ObtainProgress = z.object({
+  /** Name of the file, or what is done with what: `checking coco-2017`. */
+  what: z.string(),
+  bytes: z.int().optional(),
+  /** Null where no server says it. */
+  totalBytes: z.int().nullish(),
+  bytesPerSecond: z.number().optional(),
+  etaSeconds: z.number().nullish(),
+  /** Where it comes from, without query and credentials. */
+  source: z.string().nullish(),
+  /** Why it was tried again, or left for another mirror, the last time. */
+  note: z.string().nullish(),
+});
+export type ObtainProgress = z.infer<typeof ObtainProgress>;
+
 /** Where a run stands: heartbeat details, signal to the workflow and part of `status`. Small on purpose. */
 export const Progress = z.object({
   v: z.literal(1),

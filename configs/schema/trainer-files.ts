@@ -109,17 +109,39 @@ export const TrainerEvent = z.discriminatedUnion('type', [
 ]);
 export type TrainerEvent = z.infer<typeof TrainerEvent>;
 
-/** Answer of `check-weights`. */
-export const WeightsCheck = z.object({
+/** Answer of `convert-weights`. */
+export const ConvertedWeights = z.object({
   v: z.literal(1),
   ok: z.boolean(),
   refused: z.string().optional(),
+  result: z.object({ path: z.string(), sha256: Sha256, bytes: z.int() }).nullable(),
   parameters: z.int(),
   missing: z.array(z.string()),
   unexpected: z.array(z.string()),
   misshapen: z.array(z.object({ key: z.string(), expected: z.array(z.int()), got: z.array(z.int()) })),
 });
-export type WeightsCheck = z.infer<typeof WeightsCheck>;
+export type ConvertedWeights = z.infer<typeof ConvertedWeights>;
+
+const PerSplit = z.object({ train: z.int(), val: z.int() });
+
+/** Answer of `prepare-dataset`. */
+export const PreparedDataset = z.discriminatedUnion('ok', [
+  z.object({
+    ...{ v: z.literal(1), ok: z.literal(true), warnings: z.array(z.string()) },
+    ...{ images: PerSplit, instances: PerSplit, classes: z.int() },
+  }),
+  z.object({ v: z.literal(1), ok: z.literal(false), problems: z.array(z.string()) }),
+]);
+
+/** Answer of `pack-folder`. */
+export const PackedFolder = z.discriminatedUnion('ok', [
+  z.object({ v: z.literal(1), ok: z.literal(true), bytes: z.int(), sha256: Sha256 }),
+  z.object({ v: z.literal(1), ok: z.literal(false), problems: z.array(z.string()) }),
+]);
+
+/** What `prepare-dataset` and `pack-folder` print while they work, in bytes. */
+export const StageLine = z.object({ stage: z.string(), done: z.int(), total: z.int() });
+export type StageLine = z.infer<typeof StageLine>;
 
 /** Answer of `recipe`. */
 export const FlattenedRecipe = z.object({

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createGpuActivities } from '../../activities/index.ts';
 import { isAlive } from '../../activities/lib/live-process.ts';
 import { findLiveJob } from '../../activities/lib/trainer-process.ts';
-import type { EvalMetrics } from '../../configs/schema.ts';
+import type { TestResult } from '../../configs/schema.ts';
 import { createMiniRun, miniDataset, miniOrders, miniPlan, miniWeights, type MiniRun } from '../helpers/mini-run.ts';
 import { mockEnvironment } from '../helpers/mock-environment.ts';
 import { until } from '../helpers/until.ts';
@@ -18,16 +18,19 @@ beforeEach(async () => {
 });
 afterEach(() => run.remove());
 
-const runTestOnce = (environment = mockEnvironment()): Promise<EvalMetrics> => {
+const runTestOnce = (environment = mockEnvironment()): Promise<TestResult> => {
   const { runTest } = createGpuActivities(run.dependencies);
   return environment.run(runTest, { plan: miniPlan, dataset: miniDataset });
 };
 
 test('the best checkpoint of the run is tested once, however often it is asked for', async () => {
   const metrics = await runTestOnce();
+  expect(metrics.outcome).toEqual({ step: 'test', hit: false, why: 'miss: never done here before' });
   expect(metrics.checkpoint).toMatch(/^e00\d-i0000\d0\.pth$/);
   run.dependencies.programs.test = () => ['-c', 'raise SystemExit(1)'];
-  expect(await runTestOnce()).toEqual(metrics);
+  const again = await runTestOnce();
+  expect(again).toEqual({ ...metrics, outcome: again.outcome });
+  expect(again.outcome).toMatchObject({ hit: true });
 });
 
 test('a cancelled test leaves no process and counts as cancelled', async () => {

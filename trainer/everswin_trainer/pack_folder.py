@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from .findings import Findings
+from .stage_progress import StageProgress
 from .whole_file import whole_file, write_json
 from .zip_list import (
     CENTRAL,
@@ -71,8 +72,11 @@ def pack(folder: Path, archive: Path) -> dict[str, Any]:
         return {"v": 1, "ok": False, "problems": problems.lines()}
     with whole_file(archive) as stream:
         writer = StoredZip(stream)
+        progress = StageProgress("packing", sum(path.stat().st_size for _, path in files))
         for name, path in files:
-            writer.add(name, _read_whole(path))
+            content = _read_whole(path)
+            writer.add(name, content)
+            progress.more(len(content))
         writer.end()
     return {
         "v": 1,

@@ -9,7 +9,6 @@ import argparse
 import ctypes
 import fcntl
 import gc
-import json
 import os
 import shutil
 import sys
@@ -38,12 +37,12 @@ from .dataset_spec import SPLITS, DatasetSpec, SplitSpec
 from .disk_space import require_space_for
 from .findings import Findings
 from .image_index import Place, write_index
+from .stage_progress import StageProgress
 from .whole_file import fsync_folder, write_json
 from .zip_list import Entry, Refused, case_twins, quote, read_list
 
 # A task is long enough to be worth sending, and short enough that the processes end together.
 TASK_BYTES, TASK_ENTRIES = 32 << 20, 1000
-SECONDS_BETWEEN_LINES = 1.0
 # EXIF orientations that mirror or turn an image without changing its sides.
 TURNED_IN_PLACE = (2, 3, 4)
 
@@ -236,7 +235,7 @@ class _Preparation:
     def _gather(self, scans: dict[Future[Scanned], str], total: int) -> None:
         damage = {name: Findings(f"{name} is refused") for name in self._archives}
         self._found = {name: {} for name in self._archives}
-        say = _Progress("checking", total)
+        say = StageProgress("checking", total)
         for future in as_completed(scans):
             name, result = scans[future], future.result()
             self._found[name].update((image.number, image) for image in result.images)
@@ -364,24 +363,10 @@ class _Preparation:
             for first, last in _tasks([entries[number] for number in chosen]):
                 task = [(number, targets[number]) for number in chosen[first:last]]
                 futures.append(pool.submit(extract, split.spec.archive, task))
-        say = _Progress("extracting", total)
+        say = StageProgress("extracting", total)
         for future in as_completed(futures):
             say.more(future.result())
         _sync_disk(self._into)
-
-
-class _Progress:
-    """A line on stdout about once a second: {stage, done, total} in bytes."""
-
-    def __init__(self, stage: str, total: int) -> None:
-        self._stage, self._done, self._total = stage, 0, total
-        self._said = time.monotonic()
-
-    def more(self, count: int) -> None:
-        self._done += count
-        if time.monotonic() - self._said > SECONDS_BETWEEN_LINES:
-            self._said = time.monotonic()
-            print(json.dumps({"stage": self._stage, "done": self._done, "total": self._total}), flush=True)
 
 
 def _tasks(entries: list[Entry]) -> Iterator[tuple[int, int]]:

@@ -18,7 +18,7 @@ ALL_ORDERS = Orders(epochs=40, checkpoint_now=1, learning_rate_factor=0.25, fp32
 
 @pytest.fixture
 def data(tmp_path: Path) -> PreparedData:
-    """Images in one archive, and none of it there: a configuration is only names. Of weights the first bytes are read."""
+    """Images in one archive, and none of it there: only names matter, and how the weights begin."""
     (tmp_path / "swin.pth").write_bytes(b"PK\x03\x04")
     splits = {
         name: {"archive": "/store/images", "folder": name, "index": f"{name}.index", "annotations": f"{name}.json"}

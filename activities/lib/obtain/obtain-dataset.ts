@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { z } from 'zod';
 import { homeFolders } from '../../../configs/paths.ts';
-import { FetchedDataset, FileMark, type RunPlan } from '../../../configs/schema.ts';
+import { FetchedDataset, FileMark, PreparedDataset, type RunPlan } from '../../../configs/schema.ts';
 import { CodedError } from '../coded-error.ts';
 import { contentKey } from '../content-key.ts';
 import { isSameMark, markOf } from '../file-mark.ts';
@@ -12,16 +12,6 @@ import { runStep } from '../steps.ts';
 import { askTrainer } from '../trainer-command.ts';
 import type { ObtainContext } from './obtain.ts';
 import { obtainFile } from './obtain-file.ts';
-
-/** Answer of `prepare-dataset`. */
-const BySplit = z.object({ train: z.int(), val: z.int() });
-const PreparedDataset = z.discriminatedUnion('ok', [
-  z.object({
-    ...{ v: z.literal(1), ok: z.literal(true), warnings: z.array(z.string()) },
-    ...{ images: BySplit, instances: BySplit, classes: z.int() },
-  }),
-  z.object({ v: z.literal(1), ok: z.literal(false), problems: z.array(z.string()) }),
-]);
 
 const Prepared = z.object({
   fetched: FetchedDataset.omit({ outcome: true }),
@@ -90,9 +80,12 @@ async function prepare(
         extract,
       }),
     );
-    onProgress({ what: `preparing ${dataset.id}` });
-    const argv = ['prepare-dataset', '--spec', spec, '--into', root];
-    const answer = await askTrainer(python, argv, PreparedDataset, signal);
+    onProgress({ what: `checking ${dataset.id}` });
+    const answer = await askTrainer({
+      ...{ python, signal, answer: PreparedDataset, argv: ['prepare-dataset', '--spec', spec, '--into', root] },
+      onStage: ({ stage, done, total }) =>
+        onProgress({ what: `${stage} ${dataset.id}`, bytes: done, totalBytes: total }),
+    });
     if (!answer.ok) {
       const problems = answer.problems.map((one) => `- ${one}`).join('\n');
       throw new CodedError('DatasetInvalid', `The data set ${dataset.id} cannot be used:\n${problems}`);

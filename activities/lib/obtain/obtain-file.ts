@@ -4,7 +4,7 @@ import type { CatalogFile } from '../../../configs/schema.ts';
 import { CodedError } from '../coded-error.ts';
 import { contentKey } from '../content-key.ts';
 import { downloadFile } from '../download/download-file.ts';
-import { usualRetry } from '../download/wanted-file.ts';
+import { usualRetry, type DownloadProgress } from '../download/wanted-file.ts';
 import { findRecordedHash, recordHash, type FileHash } from '../download/recorded-hash.ts';
 import { addObject, findObject, type StoredObject } from '../objects.ts';
 import { findTaken, localSource, lookAt, recordTaken, type LocalSource } from './local-source.ts';
@@ -66,7 +66,7 @@ async function download(
   await mkdir(downloads, { recursive: true });
   const target = `${downloads}/${wanted.file}-${contentKey({ urls: wanted.urls, ...expected }).slice(0, 12)}`;
   const urls = wanted.urls.map((url) => resolveDemoUrl(url, demoUrl));
-  const progress = (now: object) => onProgress({ what: wanted.file, ...now });
+  const progress = (now: DownloadProgress) => onProgress({ what: wanted.file, ...now });
   const { bytes, sha256, url } = await downloadFile({
     ...{ urls, target, ...expected, stallMs, retry: usualRetry, onProgress: progress, signal, limits, policy, s3 },
   });

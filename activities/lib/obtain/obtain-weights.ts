@@ -2,27 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { z } from 'zod';
 import { homeFolders } from '../../../configs/paths.ts';
-import type { FetchedWeights} from '../../../configs/schema.ts';
-import { Sha256, StoredFile, type RunPlan } from '../../../configs/schema.ts';
+import { ConvertedWeights, StoredFile, type FetchedWeights, type RunPlan } from '../../../configs/schema.ts';
 import { CodedError } from '../coded-error.ts';
 import { addObject, findObject, type StoredObject } from '../objects.ts';
 import { runStep } from '../steps.ts';
 import { askTrainer } from '../trainer-command.ts';
 import type { ObtainContext } from './obtain.ts';
 import { obtainFile } from './obtain-file.ts';
-
-/** Answer of `convert-weights`. */
-export const ConvertedWeights = z.object({
-  v: z.literal(1),
-  ok: z.boolean(),
-  refused: z.string().optional(),
-  result: z.object({ path: z.string(), sha256: Sha256, bytes: z.int() }).nullable(),
-  parameters: z.int(),
-  missing: z.array(z.string()),
-  unexpected: z.array(z.string()),
-  misshapen: z.array(z.object({ key: z.string(), expected: z.array(z.int()), got: z.array(z.int()) })),
-});
-export type ConvertedWeights = z.infer<typeof ConvertedWeights>;
 
 const Converted = z.object({ converted: StoredFile, parameters: z.int() });
 
@@ -71,7 +57,7 @@ async function convert(
   const recipe = `${recipesFolder}/${plan.recipe.name}.py`;
   const argv = ['convert-weights', '--recipe', recipe, '--weights', source.path, '--into', base];
   try {
-    const answer = await askTrainer(python, argv, ConvertedWeights, signal);
+    const answer = await askTrainer({ python, argv, signal, answer: ConvertedWeights });
     refuseMisfit(answer, source.file, plan.recipe.name);
     if (answer.result === null) throw new CodedError('WeightsRefused', `${source.file}: nothing was converted.`);
     const name = source.file.replace(/\.[^.]*$/, '.safetensors');

@@ -1,5 +1,12 @@
 import type { S3Client } from '@aws-sdk/client-s3';
-import type { Catalog, FetchedDataset, FetchedWeights, RunPlan, TransferPolicy } from '../../../configs/schema.ts';
+import type {
+  Catalog,
+  FetchedDataset,
+  FetchedWeights,
+  ObtainProgress,
+  RunPlan,
+  TransferPolicy,
+} from '../../../configs/schema.ts';
 import { createDownloadLimits, type DownloadLimits } from '../download/download-limits.ts';
 import type { SourcePolicy } from '../download/source-policy.ts';
 import type { PythonCommand } from '../trainer-process.ts';
@@ -22,7 +29,7 @@ export interface ObtainContext extends ObtainPlace {
   policy: SourcePolicy;
   limits: DownloadLimits;
   /** `what` names the thing: of each the newest word counts. */
-  onProgress: (progress: { what: string }) => void;
+  onProgress: (progress: ObtainProgress) => void;
   signal: AbortSignal;
   /** Make again what can be made again. */
   fresh: boolean;

@@ -1,17 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
-import { z } from 'zod';
 import { homeFolders } from '../../../configs/paths.ts';
-import { Sha256 } from '../../../configs/schema.ts';
+import { PackedFolder } from '../../../configs/schema.ts';
 import { CodedError } from '../coded-error.ts';
 import { askTrainer } from '../trainer-command.ts';
 import type { ObtainContext } from './obtain.ts';
-
-/** Answer of `pack-folder`. */
-const PackedFolder = z.discriminatedUnion('ok', [
-  z.object({ v: z.literal(1), ok: z.literal(true), bytes: z.int(), sha256: Sha256 }),
-  z.object({ v: z.literal(1), ok: z.literal(false), problems: z.array(z.string()) }),
-]);
 
 /**
  * Packs a user's folder of images into an archive, so that it is read, checked and kept like every other data set and
@@ -22,9 +15,12 @@ export async function packFolder(folder: string, { home, python, signal, onProgr
   const { downloads } = homeFolders(home);
   await mkdir(downloads, { recursive: true });
   const path = `${downloads}/packed-${randomUUID()}.zip`;
-  onProgress({ what: `packing ${folder}` });
-  const argv = ['pack-folder', '--folder', folder, '--archive', path];
-  const answer = await askTrainer(python, argv, PackedFolder, signal);
+  const what = `packing ${folder}`;
+  onProgress({ what });
+  const answer = await askTrainer({
+    ...{ python, signal, answer: PackedFolder, argv: ['pack-folder', '--folder', folder, '--archive', path] },
+    onStage: ({ done, total }) => onProgress({ what, bytes: done, totalBytes: total }),
+  });
   if (answer.ok) return { path, bytes: answer.bytes, sha256: answer.sha256 };
   const problems = answer.problems.map((one) => `- ${one}`).join('\n');
   throw new CodedError('DatasetInvalid', `${folder} cannot be packed:\n${problems}`);

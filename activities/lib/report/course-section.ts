@@ -11,7 +11,7 @@ export function drawCourse(report: Report): Markup {
   return markup`<section>
 <h2>Course of the run</h2>
 <p><b>${describeRepeatedSteps(report)}</b> ${formatPlural(report.attempts.length, 'attempt')}; times count from ${formatInstant(start)}.</p>
-<h3>Steps</h3>
+<h3>Pipeline steps</h3>
 ${drawSteps(report.steps)}
 <h3>Attempts</h3>
 ${drawAttempts(report.attempts)}

@@ -31,6 +31,7 @@ describe('the page', () => {
       'Results',
       'Curves',
       'Course of the run',
+      'Pipeline steps',
       'Attempts',
       'What the interruptions cost',
       'Timeline',
