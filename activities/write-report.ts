@@ -84,7 +84,7 @@ async function writeReport(
 
 async function gatherReport(
   home: string,
-  { plan, metrics, steps, attempts, decisions, startedAt, pausedSeconds }: ReportRequest,
+  { plan, dataset, metrics, steps, attempts, decisions, startedAt, pausedSeconds }: ReportRequest,
   versions: ActivityDependencies['versions'],
 ): Promise<Report> {
   const folder = runFolder(home, plan.runId);
@@ -111,7 +111,10 @@ async function gatherReport(
     decisions,
     ledger: buildLedger(attempts, pausedSeconds),
     stepsRepeated: countRepeatedSteps(events),
-    warnings: [...events, ...testEvents].flatMap((event) => (event.type === 'warning' ? [event.message] : [])),
+    warnings: [
+      ...dataset.warnings.map((one) => `${plan.dataset.id}: ${one}`),
+      ...[...events, ...testEvents].flatMap((event) => (event.type === 'warning' ? [event.message] : [])),
+    ],
     seconds: { total: createdAt - startedAt, training: trainingSeconds(attempts) },
     environment: { ...versions, node: process.version, device: started?.device ?? 'unknown', ...started?.versions },
   };

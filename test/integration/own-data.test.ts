@@ -1,0 +1,78 @@
+/** configs/runs/own-data.json with the data that it names, drawn somewhere else than in /tmp. */
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { z } from 'zod';
+import { RunInput } from '../../configs/schema.ts';
+import { createPreparation, drawMiniCoco, readRunFile } from '../helpers/preparation.ts';
+
+let folder: string;
+let preparation: Awaited<ReturnType<typeof createPreparation>>;
+let input: RunInput;
+
+beforeEach(async () => {
+  folder = await mkdtemp(`${tmpdir()}/everswin-own-`);
+  await drawMiniCoco('--own', folder);
+  preparation = await createPreparation();
+  const text = JSON.stringify(await readRunFile('own-data'));
+  input = RunInput.parse(JSON.parse(text.replaceAll('/tmp/own-data', folder)));
+});
+afterEach(async () => {
+  await preparation.remove();
+  await rm(folder, { recursive: true });
+});
+
+const Annotations = z.looseObject({
+  annotations: z.array(z.looseObject({ bbox: z.array(z.number()), segmentation: z.unknown() })),
+  images: z.array(z.looseObject({ file_name: z.string() })),
+});
+
+async function spoil(change: (annotations: z.infer<typeof Annotations>) => void): Promise<void> {
+  const file = `${folder}/annotations/val.json`;
+  const annotations = Annotations.parse(JSON.parse(await readFile(file, 'utf8')));
+  change(annotations);
+  await writeFile(file, JSON.stringify(annotations));
+}
+
+test("folders and annotations of one's own become a data set, and the same ones are not read again", async () => {
+  const first = await preparation.prepare(input);
+  expect(first.dataset).toMatchObject({ images: 120, classes: 3 });
+  expect(first.plan.dataset.archives.map(({ file, sha256 }) => [file, sha256?.length])).toEqual([
+    ['train-images', 64],
+    ['val-images', 64],
+    ['train.json', 64],
+    ['val.json', 64],
+  ]);
+  const second = await preparation.prepare({ ...input, name: 'again' }, true);
+  expect(second.outcomes.map(({ hit }) => hit)).toEqual([true, true, true]);
+  expect(second.plan.planHash).toBe(first.plan.planHash);
+}, 60_000);
+
+test('a change in the folder is another plan, and the archive that changed is named', async () => {
+  const first = await preparation.prepare(input);
+  await spoil(({ images }) => (images[0] = { ...images[0], file_name: images[0]?.file_name ?? '', note: 'looked at' }));
+  const second = await preparation.prepare(input);
+  expect(second.plan.planHash).not.toBe(first.plan.planHash);
+  expect(second.outcomes[1]?.why).toMatch(/^miss: val\.json changed \([0-9a-f]{12} → [0-9a-f]{12}\)$/);
+}, 60_000);
+
+test('what is wrong with the data is said in plain words, all of it at once', async () => {
+  await spoil(({ annotations, images }) => {
+    for (const one of annotations.slice(0, 2)) one.segmentation = [];
+    for (const one of images.slice(0, 1)) one.file_name = 'line 1/gone.jpeg';
+  });
+  const failure = await preparation.prepare(input).catch((error: unknown) => String(error));
+  expect(failure).toContain('The data set parts-on-a-line cannot be used');
+  expect(failure).toContain('- val: listed, but not in val-images: 1 image ("line 1/gone.jpeg")');
+  expect(failure).toMatch(/- val: has no outline .*: 2 annotations \(id \d+, id \d+\)/);
+}, 60_000);
+
+test('what is only odd stands in the warnings', async () => {
+  await spoil(({ annotations }) => {
+    for (const one of annotations.slice(0, 2)) one.bbox = [500, 500, 20, 20];
+  });
+  const { dataset } = await preparation.prepare(input);
+  expect(dataset.warnings).toEqual([
+    expect.stringMatching(/^val: lies outside its image: training leaves it out: 2 annotations \(id \d+, id \d+\)$/),
+  ]);
+}, 60_000);
