@@ -36,6 +36,11 @@ test('the table says stage, epoch, loss, AP, ETA and attempts, and the decisions
     | **ETA** | 2 d 11 h |
     | **Goodput** | 97.1 % |
     | **Attempts** | 1 |
+    | **Remote copy** | iteration 169500, 1 on their way |
+
+    **Pipeline steps**
+
+    - weights: miss: recipe text changed (aaaa → bbbb)
 
     **Decisions**
 

@@ -54,6 +54,13 @@ test('it says the same in short', () => {
 
     Steps repeated: 500 of 532,296 (0.094 %).
 
+    ### Pipeline steps
+
+    - dataset: hit: done on 2026-08-10 19:02 UTC, 5 fields unchanged, its files looked at again
+    - weights: miss: weights sha256 changed (9f71c168d837 → 2c2d9bdc3d45)
+
+    ### Attempts
+
     | attempt | start | from iteration | to | ending | duration | cause |
     | --: | --- | --: | --: | --- | --: | --- |
     | 1 | from the beginning | 0 | 187,420 | crashed | 1 d 04 h | Rank 2 (pid 41877) was killed by SIGKILL: the kernel ended it for lack of memory |
