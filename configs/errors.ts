@@ -50,11 +50,6 @@ export const errorCatalogue = {
     meaning: 'The downloaded file has the wrong size or sha256; it was deleted and never used.',
     nextStep: 'Nothing, it is fetched again. If it persists, the source holds another file than the catalog.',
   },
-  ArchiveInvalid: {
-    retryable: false,
-    meaning: 'An archive holds unsafe paths, duplicates, damaged entries or another number of files than the catalog.',
-    nextStep: 'Delete the archive named in the message and check its entry in configs/catalog.json.',
-  },
   DatasetInvalid: {
     retryable: false,
     meaning: 'The data set is not whole or not COCO: the message lists what is wrong, image by image where it can.',
