@@ -49,6 +49,10 @@ export const homeFolders = (home: string) => ({
   downloads: `${home}/downloads`,
   /** Hashes that nobody publishes, as the first download recorded them. */
   recordedHashes: `${home}/store`,
+  /** What files and folders of the user's own held when they were taken into the store. */
+  taken: `${home}/store/taken`,
+  /** State of unfinished uploads. */
+  uploads: `${home}/uploads`,
   datasets: `${home}/data`,
   dataset: (contentKey: string) => `${home}/data/${contentKey}`,
   /** Records of the steps that were done. */

@@ -46,7 +46,8 @@ async function main(stack: StackFile): Promise<void> {
   const client = await connect(stack.address);
   const demo = RunInput.parse(JSON.parse(await readFile(`${import.meta.dirname}/../configs/runs/demo.json`, 'utf8')));
   const artifacts = values.s3 ? { store: `s3://${stackBucket}/demo` } : demo.artifacts;
-  const { handle } = await startRun(client, { ...demo, artifacts, name: freshName(demo.name) });
+  const runId = freshName(demo.name);
+  const { handle } = await startRun(client, { ...demo, artifacts, name: runId });
   say(`${handle.workflowId} started`);
   // A demo that nobody watches any more should not go on by itself at the next one, as a real run does.
   void interrupted.then(() => handle.terminate('the demo was interrupted').catch(() => undefined));
@@ -54,7 +55,7 @@ async function main(stack: StackFile): Promise<void> {
   const crashed = values.crash ? crashInTurn(handle, home, say) : Promise.resolve();
   await Promise.race([crashed.then(() => result), result]);
   const report = await result;
-  printResult(report, stack.uiUrl, handle.workflowId);
+  printResult(report, { runId, home, uiUrl: stack.uiUrl });
   if (values.crash && report.crashes < 3) {
     throw new Error(
       `training ended after ${report.crashes} of 3 crashes: this machine is too fast for the demo's size`,

@@ -29,7 +29,8 @@ async function main(): Promise<void> {
     return refuse('There is no Temporal server to talk to. Type `npm run up` in another terminal first.');
   const { handle, how } = await startRun(client, values.fresh ? { ...input, fresh: true } : input);
   console.log(`${handle.workflowId}: ${how}${stack === undefined ? '' : `, see ${stack.uiUrl}`}`);
-  printResult(await followRun(handle, console.log), stack?.uiUrl, handle.workflowId);
+  const report = await followRun(handle, console.log);
+  printResult(report, { runId: input.name, home: defaultHome, uiUrl: stack?.uiUrl });
   await client.connection.close();
 }
 

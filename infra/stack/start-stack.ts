@@ -1,4 +1,4 @@
-import { appendFile, mkdir } from 'node:fs/promises';
+import { appendFile, mkdir, rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import { execa } from 'execa';
@@ -52,6 +52,8 @@ export async function startStack({ home, device, withObjectStore, say }: StackOp
   const env = {
     ...{ [stackMarker]: home, TEMPORAL_ADDRESS: address, EVERSWIN_DEMO_URL: files.url },
     ...objects?.workerEnv,
+    // The SDK's version is locked, and the Node version checked at the start.
+    AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
   };
 
   const kept: KeptAlive[] = [];
@@ -78,6 +80,7 @@ export async function startStack({ home, device, withObjectStore, say }: StackOp
       reject: false,
     });
     await Promise.all(kept.filter((process) => !isWorker(process)).map((process) => process.stop()));
+    for (const socket of objects?.sockets ?? []) await rm(socket, { force: true });
     await files.close();
   };
 

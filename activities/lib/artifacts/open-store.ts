@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import { homeFolders } from '../../../configs/paths.ts';
 import { CodedError } from '../coded-error.ts';
 import type { ArtifactStore } from './artifact-store.ts';
 import { localStore } from './local-store.ts';
@@ -29,5 +30,5 @@ export function openStore(address: string, { home, s3 }: StoreSurroundings): Art
   }
   const prefix = url.pathname.replace(/^\/+|\/+$/g, '');
   const place = { bucket: url.hostname, prefix: prefix === '' ? '' : `${prefix}/` };
-  return s3Store(place, { ...s3, stallMs, partBytes, stateFolder: `${home}/uploads` });
+  return s3Store(place, { ...s3, stallMs, partBytes, stateFolder: homeFolders(home).uploads });
 }

@@ -28,7 +28,7 @@ export async function findTaken(home: string, source: LocalSource): Promise<stri
 
 /** @param look as it was before the source was read: what changed meanwhile must not pass for known. */
 export async function recordTaken(home: string, source: LocalSource, look: string, sha256: string): Promise<void> {
-  await mkdir(folderOf(home), { recursive: true });
+  await mkdir(homeFolders(home).taken, { recursive: true });
   await writeFileWhole(takenPath(home, source), JSON.stringify({ v: 1, look, sha256 } satisfies z.infer<typeof Taken>));
 }
 
@@ -46,5 +46,4 @@ async function lookOf(file: string): Promise<string> {
   return `${size} ${mtimeNs} ${ctimeNs}`;
 }
 
-const folderOf = (home: string): string => `${homeFolders(home).store}/taken`;
-const takenPath = (home: string, { url }: LocalSource): string => `${folderOf(home)}/${contentKey(url)}.json`;
+const takenPath = (home: string, { url }: LocalSource): string => `${homeFolders(home).taken}/${contentKey(url)}.json`;
