@@ -52,6 +52,8 @@ const fetchAndCheck = async (url: string, fetching: Fetching): Promise<string> =
 };
 
 const findMismatch = async (url: string, sha256: string, { wanted, part }: Fetching): Promise<string | null> => {
+  const total = wanted.bytes ?? part.source?.bytes ?? part.bytes;
+  if (part.bytes !== total) return `Expected ${showUrl(url)} to hold ${total} bytes, got ${part.bytes}.`;
   const bytesAtPath = await part.bytesAtPath();
   if (bytesAtPath !== part.bytes) {
     const got = bytesAtPath ?? 'another file, or none';

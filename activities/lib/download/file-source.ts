@@ -12,10 +12,10 @@ interface SizedVersion extends FileVersion {
 
 const readBytes = 1024 * 1024;
 
-/** A file of this machine, which is copied. */
+/** A file of this machine, which is copied. @param url as the policy has admitted it. */
 export const openFileSource = (url: URL): Source => {
   const shown = url.href;
-  const path = pathOf(url);
+  const path = fileURLToPath(url);
   const openAnswer = async ({ first, last, whole, known }: Request): Promise<Answer> => {
     const file = await openPlainFile(path, shown);
     try {
@@ -35,14 +35,6 @@ export const openFileSource = (url: URL): Source => {
     refuseChange(shown, version, now);
   };
   return { shown, open: openAnswer, recheck, close: () => undefined };
-};
-
-const pathOf = (url: URL): string => {
-  try {
-    return fileURLToPath(url);
-  } catch (error) {
-    throw new CodedError('DownloadRefused', `${url.href} names no file.`, { cause: error });
-  }
 };
 
 /** Not blocking: opening a pipe that nobody writes to would wait for ever. */

@@ -39,7 +39,7 @@ export const createGuardedLookup = (resolve: Resolve): LookupFunction => {
         if (options.all === true) callback(null, addresses);
         else callback(null, first?.address ?? '', first?.family);
       },
-      (error: NodeJS.ErrnoException) => callback(error, []),
+      (error: unknown) => callback(error instanceof Error ? error : new Error(String(error)), []),
     );
   };
 };

@@ -2,9 +2,10 @@ import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { CodedError, systemErrorCode } from '../coded-error.ts';
 import { createGuardedLookup, resolveBySystem } from './guarded-lookup.ts';
+import { nextAddress } from './next-address.ts';
 import { showUrl } from './show-url.ts';
-import { brokeOff, firstLine } from './source-fault.ts';
-import { admitUrl, isExempt, type SourcePolicy } from './source-policy.ts';
+import { brokeOff } from './source-fault.ts';
+import { isExempt, type SourcePolicy } from './source-policy.ts';
 
 type Headers = Readonly<Record<string, string>>;
 
@@ -77,19 +78,4 @@ export const createHttpClient = (url: URL, policy: SourcePolicy): HttpClient => 
     agents['https:'].destroy();
   };
   return { get, close };
-};
-
-/** @throws CodedError DownloadRefused when the policy does not allow the next address. */
-const nextAddress = (from: URL, location: string, policy: SourcePolicy): URL => {
-  const refuse = (why: string): CodedError =>
-    new CodedError('DownloadRefused', `${showUrl(from.href)} redirected to ${showUrl(location)}: ${why}.`);
-  if (location === '' || !URL.canParse(location, from.href)) throw refuse('that is no address');
-  const next = new URL(location, from);
-  // A file of this machine or a bucket is never for a web server to point at.
-  if (next.protocol !== 'https:' && next.protocol !== from.protocol) throw refuse('that is no http or https address');
-  try {
-    return admitUrl(next.href, policy);
-  } catch (error) {
-    throw refuse(error instanceof Error ? firstLine(error) : String(error));
-  }
 };

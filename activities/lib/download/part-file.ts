@@ -6,11 +6,24 @@ import { systemErrorCode } from '../coded-error.ts';
 import { syncFolder } from '../whole-file.ts';
 import { ByteSpans, type ByteSpan } from './byte-spans.ts';
 import { HashBehind } from './hash-behind.ts';
+import { createInTurn } from './in-turn.ts';
 import { PartState } from './part-state.ts';
-import { RangeWriter } from './range-writer.ts';
+import { RangeWriter, type WriterShare } from './range-writer.ts';
 
 /** What is known of the origin of bytes that are about to be written. */
 export type PartOrigin = Omit<PartSource, 'v' | 'mixed' | 'boot'>;
+
+interface OpenPart {
+  readonly file: FileHandle;
+  readonly hash: HashBehind;
+  readonly share: WriterShare;
+}
+
+const openPart = (file: FileHandle): OpenPart => ({
+  file,
+  hash: new HashBehind(file.fd),
+  share: { file, inTurn: createInTurn(), spare: [] },
+});
 
 /** An unfinished download: `<target>.part`, its state beside it, and the hash that follows what is written. */
 export class PartFile {
@@ -20,7 +33,7 @@ export class PartFile {
   #source: PartSource | null = null;
   #spans = new ByteSpans();
   #resumedFromBytes = 0;
-  #opened: { file: FileHandle; hash: HashBehind } | null = null;
+  #opened: OpenPart | null = null;
 
   constructor(target: string) {
     this.#target = target;
@@ -74,8 +87,8 @@ export class PartFile {
   /** For the bytes of one range; the part must have been described. */
   writerFrom(position: number): RangeWriter {
     if (this.#opened === null) throw new TypeError(`${this.path} has no origin yet`);
-    const { file, hash } = this.#opened;
-    return new RangeWriter(file, position, (from, to) => {
+    const { share, hash } = this.#opened;
+    return new RangeWriter(share, position, (from, to) => {
       this.#spans.add([from, to]);
       this.#state.add([from, to]);
       hash.advance(this.#spans.front);
@@ -132,14 +145,14 @@ export class PartFile {
   async #openFresh(): Promise<void> {
     await rm(this.path, { force: true });
     const file = await open(this.path, 'wx+');
-    this.#opened = { file, hash: new HashBehind(file.fd) };
+    this.#opened = openPart(file);
   }
 
   /** @returns false when it is gone, or a link that somebody put there. */
   async #openKept(): Promise<boolean> {
     try {
       const file = await open(this.path, constants.O_RDWR | constants.O_NOFOLLOW);
-      this.#opened = { file, hash: new HashBehind(file.fd) };
+      this.#opened = openPart(file);
       return true;
     } catch (error) {
       const code = systemErrorCode(error);

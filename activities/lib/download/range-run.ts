@@ -41,7 +41,7 @@ export class RangeRun {
   #version: FileVersion | null = null;
   #whole: boolean;
   #total: number | null;
-  #fault: unknown = null;
+  #fault: Error | null = null;
   /** Grows with each byte that no earlier try has brought. */
   #news = 0;
   #furthest = 0;
@@ -59,7 +59,7 @@ export class RangeRun {
     this.#expected = expected;
     this.#whole = whole;
     this.#total = wanted.bytes ?? part.source?.bytes ?? null;
-    this.#queue = new SpanQueue(() => (this.#total === null ? [] : part.missing(this.#total)));
+    this.#queue = new SpanQueue(() => part.missing(this.#total ?? Infinity));
     this.#signal = AbortSignal.any([wanted.signal, this.#stop.signal]);
     this.#waitSignal = AbortSignal.any([this.#signal, this.#done.signal]);
   }
@@ -106,7 +106,7 @@ export class RangeRun {
       }
     } catch (error) {
       // When all is there, those who waited for their turn are sent away: no fault. A changed source is one even then.
-      if (error instanceof CodedError || !this.#done.signal.aborted) this.#fault ??= error;
+      if (error instanceof CodedError || !this.#done.signal.aborted) this.#fault ??= asError(error);
     }
     if (this.#fault !== null) this.#stop.abort(new Error('another connection failed'));
     else if (this.#isComplete) this.#done.abort(new Error('the file is complete'));
@@ -145,9 +145,8 @@ export class RangeRun {
       if (part.bytes > 0) await part.discard();
       return { first: 0, last: null, whole: true, giveBack };
     }
-    if (this.#total === null) return { first: 0, last: spanBytes - 1, whole: false, giveBack };
     // A small file is not worth more than one request.
-    const isSmall = part.bytes === 0 && this.#total <= spanBytes && this.#version === null;
+    const isSmall = part.bytes === 0 && this.#total !== null && this.#total <= spanBytes && this.#version === null;
     const span = this.#queue.take(isSmall ? 1 : this.#maxTakers);
     if (span === null) return null;
     const [first, end] = span;
@@ -227,3 +226,5 @@ export class RangeRun {
     this.#total ??= received;
   }
 }
+
+const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));

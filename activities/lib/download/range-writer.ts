@@ -1,9 +1,18 @@
 import type { FileHandle } from 'node:fs/promises';
+import type { InTurn } from './in-turn.ts';
 
 /** Enough to keep the disk busy, little enough to lose: what waits here is gone after kill -9. */
 const batchBytes = 1024 * 1024;
 /** What a slow source sends is written after so long, however little it is. */
 const maxWaitingMs = 250;
+
+/** What the writers of one file share. */
+export interface WriterShare {
+  readonly file: FileHandle;
+  readonly inTurn: InTurn;
+  /** Buffers that nobody uses just now. */
+  readonly spare: Buffer[];
+}
 
 interface Batch {
   readonly buffer: Buffer;
@@ -17,15 +26,18 @@ interface Batch {
  */
 export class RangeWriter {
   readonly #file: FileHandle;
+  readonly #inTurn: InTurn;
   readonly #onWritten: (from: number, to: number) => void;
-  readonly #spare: Buffer[] = [];
+  readonly #spare: Buffer[];
   #position: number;
   #filling: Batch[] = [];
   #draining: Promise<void> | null = null;
   #timer: NodeJS.Timeout | null = null;
 
-  constructor(file: FileHandle, position: number, onWritten: (from: number, to: number) => void) {
+  constructor({ file, inTurn, spare }: WriterShare, position: number, onWritten: (from: number, to: number) => void) {
     this.#file = file;
+    this.#inTurn = inTurn;
+    this.#spare = spare;
     this.#position = position;
     this.#onWritten = onWritten;
   }
@@ -85,7 +97,7 @@ export class RangeWriter {
     do {
       const batch = this.#filling.shift();
       if (batch === undefined) break;
-      await this.#writeAll(batch.buffer.subarray(0, batch.used));
+      await this.#inTurn(() => this.#writeAll(batch.buffer.subarray(0, batch.used)));
       this.#spare.push(batch.buffer);
     } while (this.#hasFullBatch);
     this.#draining = null;

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { homeFolders } from '../../../configs/paths.ts';
 import { Sha256 } from '../../../configs/schema.ts';
 import { contentKey } from '../content-key.ts';
+import { admitUrl, type SourcePolicy } from '../download/source-policy.ts';
 import { readJson } from '../json-file.ts';
 import { writeFileWhole } from '../whole-file.ts';
 
@@ -14,8 +15,11 @@ export interface LocalSource {
   isFolder: boolean;
 }
 
-export const localSource = (url: string | undefined): LocalSource | undefined =>
-  url?.startsWith('file://') ? { url, path: fileURLToPath(url), isFolder: url.endsWith('/') } : undefined;
+/** @throws CodedError DownloadRefused when the policy does not allow it; undefined for all other addresses. */
+export const localSource = (url: string | undefined, policy: SourcePolicy): LocalSource | undefined =>
+  url?.startsWith('file://')
+    ? { url, path: fileURLToPath(admitUrl(url, policy)), isFolder: url.endsWith('/') }
+    : undefined;
 
 /** What a user's own file or folder held when it was taken into the store, and how it looked then. */
 const Taken = z.object({ v: z.literal(1), look: Sha256, sha256: Sha256 });

@@ -19,7 +19,7 @@ const stallMs = 60_000;
  * records it and later ones must match; a file or folder of the user's own is what it is when it is taken.
  */
 export async function obtainFile(wanted: CatalogFile, context: ObtainContext): Promise<StoredObject> {
-  const own = wanted.sha256 === null ? localSource(wanted.urls[0]) : undefined;
+  const own = wanted.sha256 === null ? localSource(wanted.urls[0], context.policy) : undefined;
   return own === undefined ? obtainPublished(wanted, context) : takeOwn(wanted, own, context);
 }
 

@@ -1,0 +1,12 @@
+/** Downloads a file in a process of its own: `download-child.ts URL TARGET BYTES SHA256`; says how long that took. */
+import { downloadFile } from '../../activities/lib/download/download-file.ts';
+import { usualRetry } from '../../activities/lib/download/wanted-file.ts';
+import { downloadContext } from '../fixtures/download-context.ts';
+
+const [url = '', target = '', bytes = '', sha256 = ''] = process.argv.slice(2);
+const before = performance.now();
+const { resumedFromBytes } = await downloadFile({
+  ...{ ...downloadContext([url]), urls: [url], target, bytes: Number(bytes), sha256 },
+  ...{ stallMs: 60_000, retry: usualRetry },
+});
+process.stdout.write(JSON.stringify({ seconds: (performance.now() - before) / 1000, resumedFromBytes }));
