@@ -1,7 +1,7 @@
 import { Context, log } from '@temporalio/activity';
 import type { ObtainProgress, RunPlan, StepOutcome } from '../configs/schema.ts';
 import { whileBeating } from './heartbeat.ts';
-import type { ObtainCall } from './lib/obtain/obtain.ts';
+import type { ObtainCall } from './lib/obtain/obtain-context.ts';
 
 /** Beats with what is being fetched and made, of several files at once the newest word of each, and logs whether it had to be. */
 export async function whileObtaining<T extends { outcome: StepOutcome }>(

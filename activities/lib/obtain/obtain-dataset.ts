@@ -10,7 +10,7 @@ import type { StoredObject } from '../objects.ts';
 import { datasetKey } from '../plan-hash.ts';
 import { runStep } from '../steps.ts';
 import { askTrainer } from '../trainer-command.ts';
-import type { ObtainContext } from './obtain.ts';
+import type { ObtainContext } from './obtain-context.ts';
 import { obtainFile } from './obtain-file.ts';
 
 const Prepared = z.object({

@@ -8,7 +8,7 @@ import { usualRetry, type DownloadProgress } from '../download/wanted-file.ts';
 import { findRecordedHash, recordHash, type FileHash } from '../download/recorded-hash.ts';
 import { addObject, findObject, type StoredObject } from '../objects.ts';
 import { findTaken, localSource, lookAt, recordTaken, type LocalSource } from './local-source.ts';
-import type { ObtainContext } from './obtain.ts';
+import type { ObtainContext } from './obtain-context.ts';
 import { packFolder } from './pack-folder.ts';
 
 /** A server that sends nothing for so long is given up; what arrived is kept. */

@@ -7,7 +7,7 @@ import { CodedError } from '../coded-error.ts';
 import { addObject, findObject, type StoredObject } from '../objects.ts';
 import { runStep } from '../steps.ts';
 import { askTrainer } from '../trainer-command.ts';
-import type { ObtainContext } from './obtain.ts';
+import type { ObtainContext } from './obtain-context.ts';
 import { obtainFile } from './obtain-file.ts';
 
 const Converted = z.object({ converted: StoredFile, parameters: z.int() });

@@ -4,7 +4,7 @@ import { homeFolders } from '../../../configs/paths.ts';
 import { PackedFolder } from '../../../configs/schema.ts';
 import { CodedError } from '../coded-error.ts';
 import { askTrainer } from '../trainer-command.ts';
-import type { ObtainContext } from './obtain.ts';
+import type { ObtainContext } from './obtain-context.ts';
 
 /**
  * Packs a user's folder of images into an archive, so that it is read, checked and kept like every other data set and
