@@ -1,5 +1,7 @@
 import type { ActivityDependencies } from './dependencies.ts';
 import { withCodedFailures } from './failure.ts';
+import { createCheckMachine } from './check-machine.ts';
+import { createCheckPlan } from './check-plan.ts';
 import { createFetchDataset } from './fetch-dataset.ts';
 import { createFetchWeights } from './fetch-weights.ts';
 import { createMirrorRun } from './mirror-run.ts';
@@ -14,6 +16,7 @@ import { createWriteReport } from './write-report.ts';
 export const createControlActivities = (dependencies: ActivityDependencies) =>
   withCodedFailures({
     resolvePlan: createResolvePlan(dependencies),
+    checkPlan: createCheckPlan(dependencies),
     fetchDataset: createFetchDataset(dependencies),
     fetchWeights: createFetchWeights(dependencies),
     pinPlan: createPinPlan(dependencies),
@@ -23,6 +26,7 @@ export const createControlActivities = (dependencies: ActivityDependencies) =>
 /** What needs the GPUs: one at a time. */
 export const createGpuActivities = (dependencies: ActivityDependencies) =>
   withCodedFailures({
+    checkMachine: createCheckMachine(dependencies),
     runTraining: createRunTraining(dependencies),
     runTest: createRunTest(dependencies),
     mirrorRun: createMirrorRun(dependencies),

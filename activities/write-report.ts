@@ -6,6 +6,7 @@ import {
   FlattenedRecipe,
   Incident,
   type Attempt,
+  type Check,
   type Decision,
   type EvalMetrics,
   type FetchedDataset,
@@ -33,6 +34,7 @@ export interface ReportRequest {
   dataset: FetchedDataset;
   weights: FetchedWeights;
   metrics: EvalMetrics;
+  checks: Check[];
   steps: StepOutcome[];
   attempts: Attempt[];
   decisions: Decision[];
@@ -84,7 +86,7 @@ async function writeReport(
 
 async function gatherReport(
   home: string,
-  { plan, dataset, metrics, steps, attempts, decisions, startedAt, pausedSeconds }: ReportRequest,
+  { plan, dataset, metrics, checks, steps, attempts, decisions, startedAt, pausedSeconds }: ReportRequest,
   versions: ActivityDependencies['versions'],
 ): Promise<Report> {
   const folder = runFolder(home, plan.runId);
@@ -106,6 +108,7 @@ async function gatherReport(
     references: plan.references,
     curves: collectCurves(keepLineage(events)),
     timeline: buildTimeline([...events, ...testEvents], attempts, incidents),
+    checks,
     steps,
     attempts,
     decisions,

@@ -25,6 +25,11 @@ export const errorCatalogue = {
     meaning: 'The input names a data set or weights that configs/catalog.json does not hold.',
     nextStep: 'Use one of the listed ids, or add an entry to configs/catalog.json and restart the workers.',
   },
+  PlanStopped: {
+    retryable: false,
+    meaning: 'The dry run found something that would make the run fail or be in vain: the message lists it.',
+    nextStep: 'Do what the lines say; `npm run start -- RUN.json --force` starts it all the same.',
+  },
   PlanChanged: {
     retryable: false,
     meaning: 'The run folder holds checkpoints of a different plan (recipe, data, seed, GPUs or epochs changed).',

@@ -8,3 +8,4 @@ export * from './schema/trainer-files.ts';
 export * from './schema/course.ts';
 export * from './schema/report.ts';
 export * from './schema/stored.ts';
+export * from './schema/preflight.ts';

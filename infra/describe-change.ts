@@ -4,6 +4,9 @@ import type { RunStatus } from '../configs/schema.ts';
 export function describeChange(before: RunStatus | undefined, now: RunStatus): string[] {
   const lines: string[] = [];
   if (before?.stage !== now.stage) lines.push(now.stage);
+  for (const { about, verdict, says } of now.checks.slice(before?.checks.length ?? 0)) {
+    if (verdict !== 'ok') lines.push(`${verdict}: ${about}: ${says}`);
+  }
   for (const { step, why } of now.steps.slice(before?.steps.length ?? 0)) lines.push(`${step}: ${why}`);
   for (const [index, decision] of now.decisions.entries()) {
     if (before !== undefined && index < before.decisions.length) continue;

@@ -11,12 +11,16 @@ import { defaultHome } from './stack/arguments.ts';
 import { findRunningStack } from './stack/stack-file.ts';
 import { startRun } from './start-run.ts';
 
-const usage = 'Usage: npm run start -- configs/runs/demo.json [--fresh] [--address HOST:PORT]';
+const usage = 'Usage: npm run start -- configs/runs/demo.json [--fresh] [--force] [--address HOST:PORT]';
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { address: { type: 'string' }, fresh: { type: 'boolean', default: false } },
+    options: {
+      address: { type: 'string' },
+      fresh: { type: 'boolean', default: false },
+      force: { type: 'boolean', default: false },
+    },
   });
   const [path] = positionals;
   if (path === undefined) return refuse(usage);
@@ -27,7 +31,11 @@ async function main(): Promise<void> {
   const client = await connect(values.address ?? stack?.address ?? '127.0.0.1:7233').catch(() => undefined);
   if (client === undefined)
     return refuse('There is no Temporal server to talk to. Type `npm run up` in another terminal first.');
-  const { handle, how } = await startRun(client, values.fresh ? { ...input, fresh: true } : input);
+  const { handle, how } = await startRun(client, {
+    ...input,
+    fresh: input.fresh || values.fresh,
+    force: input.force || values.force,
+  });
   console.log(`${handle.workflowId}: ${how}${stack === undefined ? '' : `, see ${stack.uiUrl}`}`);
   const report = await followRun(handle, console.log);
   printResult(report, { runId: input.name, home: defaultHome, uiUrl: stack?.uiUrl });

@@ -19,6 +19,9 @@ export function renderCurrentDetails(status: RunStatus): string {
   if (remote != null) rows.push(['Remote copy', escapeCell(describeRemote(remote))]);
   if (status.report !== null) rows.push(['Report', escapeCell(status.report)]);
   const table = ['| | |', '| --- | --- |', ...rows.map(([name, value]) => `| **${name}** | ${value} |`)];
+  const checks = status.checks
+    .filter(({ verdict }) => verdict !== 'ok')
+    .map(({ verdict, about, says }) => `- ${verdict}: ${about}: ${escapeCell(says)}`);
   const steps = status.steps.map(({ step, why }) => `- ${step}: ${escapeCell(why)}`);
   const decisions = status.decisions.slice(-10).map(({ attempt, next, why, change }) => {
     const changed = change === null ? '' : ` (${escapeCell(change)})`;
@@ -32,6 +35,7 @@ export function renderCurrentDetails(status: RunStatus): string {
     `### ${status.runId}`,
     '',
     ...table,
+    ...(checks.length > 0 ? ['', '**Dry run**', '', ...checks] : []),
     ...(steps.length > 0 ? ['', '**Pipeline steps**', '', ...steps] : []),
     ...(decisions.length > 0 ? ['', '**Decisions**', '', ...decisions] : []),
     ...(quarantined.length > 0 ? ['', '**Checkpoints in quarantine**', '', ...quarantined] : []),

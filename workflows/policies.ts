@@ -14,7 +14,9 @@ const retry = {
 const cancellationType = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED;
 
 /** Seconds of work on the control worker. Few tries: what fails five times is a defect, and waiting hides it. */
-export const control = proxyActivities<Pick<ControlActivities, 'resolvePlan' | 'pinPlan' | 'writeReport'>>({
+export const control = proxyActivities<
+  Pick<ControlActivities, 'resolvePlan' | 'checkPlan' | 'pinPlan' | 'writeReport'>
+>({
   taskQueue: taskQueues.control,
   startToCloseTimeout: '15 minutes',
   heartbeatTimeout: '10 seconds',
@@ -28,6 +30,14 @@ export const transfer = proxyActivities<Pick<ControlActivities, 'fetchDataset' |
   heartbeatTimeout: '30 seconds',
   cancellationType,
   retry: { ...retry, maximumInterval: '5 minutes', maximumAttempts: 500 },
+});
+
+/** A look at the machine that will train. It may be training another run: then this waits for its turn. */
+export const inspection = proxyActivities<Pick<GpuActivities, 'checkMachine'>>({
+  taskQueue: taskQueues.gpu,
+  startToCloseTimeout: '10 minutes',
+  heartbeatTimeout: '10 seconds',
+  retry: { ...retry, maximumInterval: '1 minute', maximumAttempts: 5 },
 });
 
 /** The rest of a finished run into the artifact store, from the machine that holds it. */

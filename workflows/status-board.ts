@@ -5,6 +5,7 @@ import { buildLedger } from '../configs/ledger.ts';
 import {
   Progress,
   type Attempt,
+  type Check,
   type Decision,
   type Orders,
   type RunInput,
@@ -31,7 +32,7 @@ export class StatusBoard {
 
   constructor({ name: runId, recipe }: RunInput) {
     this.status = {
-      ...{ runId, recipe, stage: 'planning', progress: null, steps: [], attempts: [], decisions: [] },
+      ...{ runId, recipe, stage: 'planning', progress: null, checks: [], steps: [], attempts: [], decisions: [] },
       ...{ ledger: buildLedger([], 0), orders: null, notice: null, report: null },
     };
     setHandler(statusQuery, () => this.status);
@@ -64,6 +65,10 @@ export class StatusBoard {
     return this.status.progress;
   }
 
+  get checks(): readonly Check[] {
+    return this.status.checks;
+  }
+
   get steps(): readonly StepOutcome[] {
     return this.status.steps;
   }
@@ -74,6 +79,11 @@ export class StatusBoard {
 
   enter(stage: Stage): void {
     this.show({ stage });
+  }
+
+  /** What the dry run found. */
+  check(checks: readonly Check[]): void {
+    this.show({ checks: [...this.status.checks, ...checks] });
   }
 
   /** Whether steps had to be done, and why. */

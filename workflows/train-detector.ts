@@ -2,15 +2,17 @@ import { ApplicationFailure, isCancellation, patched, workflowInfo } from '@temp
 import type { ErrorCode } from '../configs/errors.ts';
 import { workflowId } from '../configs/names.ts';
 import { inputRefusal, parseRunInput } from '../configs/parse-input.ts';
-import type { ReportRef, RunInput } from '../configs/schema.ts';
+import type { Check, ReportRef, RunInput } from '../configs/schema.ts';
 import { explainTraining } from './explain-training.ts';
 import { Operator } from './operator.ts';
-import { control, mirroring, testing, transfer } from './policies.ts';
+import { control, inspection, mirroring, testing, transfer } from './policies.ts';
 import { StatusBoard } from './status-board.ts';
 import { trainUntilFinished } from './train-until-finished.ts';
 
 /** Runs begun before it have no pinned plan, no explained steps and no copy in a store. */
 const pinnedPlanPatch = 'pinned-plan';
+/** Runs begun before it had no dry run. */
+const preflightPatch = 'preflight';
 
 /**
  * The seed's job from data to report. Takes `unknown`, because any Temporal CLI may start it with anything.
@@ -32,13 +34,22 @@ async function runPipeline(input: RunInput, board: StatusBoard): Promise<ReportR
   const planned = await control.resolvePlan(input);
   const operator = new Operator(planned, board);
 
+  const isChecked = patched(preflightPatch);
+  if (isChecked) requireSound(await control.checkPlan(planned), input, board);
+  const inspected = isChecked
+    ? inspection.checkMachine(planned).then((checks) => requireSound(checks, input, board))
+    : Promise.resolve();
+
   board.enter('fetching');
-  const [dataset, weights] = await Promise.all([transfer.fetchDataset(planned), transfer.fetchWeights(planned)]);
+  const fetched = Promise.all([transfer.fetchDataset(planned), transfer.fetchWeights(planned)]);
+  // A machine that cannot do it ends the run before gigabytes came; one that is busy with another run keeps nobody from fetching.
+  const [dataset, weights] = await Promise.race([fetched, inspected.then(() => fetched)]);
   const isPinned = patched(pinnedPlanPatch);
   const plan = isPinned ? await control.pinPlan({ plan: planned, dataset, weights }) : planned;
   if (isPinned) board.explain(planned.recipeOutcome, dataset.outcome, weights.outcome);
 
   board.enter('training');
+  await inspected;
   await trainUntilFinished(plan, board, operator);
   if (isPinned) board.explain(explainTraining(board.attempts));
 
@@ -47,9 +58,10 @@ async function runPipeline(input: RunInput, board: StatusBoard): Promise<ReportR
   if (isPinned) board.explain(metrics.outcome);
 
   board.enter('reporting');
-  const { steps, attempts, decisions } = board;
+  const { checks, steps, attempts, decisions } = board;
   const report = await control.writeReport({
     ...{ plan, dataset, weights, metrics },
+    checks: [...checks],
     steps: [...steps],
     attempts: [...attempts],
     decisions: [...decisions],
@@ -75,7 +87,14 @@ function requireValid(rawInput: unknown): RunInput {
   return parsed.input;
 }
 
-const refuse = (message: string): ApplicationFailure => {
-  const code: ErrorCode = 'InvalidInput';
-  return ApplicationFailure.nonRetryable(message, code);
-};
+/** What would fail after hours is found before the first of them. */
+function requireSound(checks: Check[], { force }: RunInput, board: StatusBoard): void {
+  board.check(checks);
+  const stops = checks.filter(({ verdict }) => verdict === 'stop');
+  if (stops.length === 0 || force) return;
+  const lines = stops.map(({ about, says, next }) => `- ${about}: ${says}${next === null ? '' : `. ${next}`}`);
+  throw refuse(lines.join('\n'), 'PlanStopped');
+}
+
+const refuse = (message: string, code: ErrorCode = 'InvalidInput'): ApplicationFailure =>
+  ApplicationFailure.nonRetryable(message, code);

@@ -38,7 +38,15 @@ export const DatasetSplit = z.strictObject({
   images: InArchive,
   annotations: InArchive,
   /** Where they are published: anything else is refused. */
-  counts: z.strictObject({ images: z.int().positive(), instances: z.int().positive() }).nullable().default(null),
+  counts: z
+    .strictObject({
+      images: z.int().positive(),
+      instances: z.int().positive(),
+      /** Images that show an object: what training sees. */
+      annotated: z.int().positive().optional(),
+    })
+    .nullable()
+    .default(null),
 });
 export type DatasetSplit = z.infer<typeof DatasetSplit>;
 

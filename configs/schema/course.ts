@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { EvalMetrics } from './metrics.ts';
 import { Orders, StepOutcome } from './plan.ts';
+import { Check } from './preflight.ts';
 import { Score } from './primitives.ts';
 
 /** What the test says of a checkpoint, and whether it had to be done for that. */
@@ -192,6 +193,8 @@ export const RunStatus = z.object({
   recipe: z.string(),
   stage: Stage,
   progress: Progress.nullable(),
+  /** What the dry run found. */
+  checks: z.array(Check),
   /** Which steps had to be done, and why. */
   steps: z.array(StepOutcome),
   attempts: z.array(Attempt),

@@ -106,5 +106,7 @@ export const RunInput = z.strictObject({
   artifacts: ArtifactPolicy.prefault({}),
   /** Do every step anew, also where its result is at hand. */
   fresh: z.boolean().default(false),
+  /** Start although the dry run says that it would fail. */
+  force: z.boolean().default(false),
 });
 export type RunInput = z.infer<typeof RunInput>;

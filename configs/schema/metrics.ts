@@ -40,8 +40,26 @@ export const ReferenceResult = z.strictObject({
 });
 export type ReferenceResult = z.infer<typeof ReferenceResult>;
 
-/** configs/mmdet/metafile.json: what is known of each recipe, by its name. */
+/** configs/mmdet/metafile.json: what is known of each recipe, by its name. What nobody published or measured is absent. */
 export const RecipeFacts = z.record(
   z.string(),
-  z.strictObject({ title: z.string(), trainingMemoryGb: z.string().optional(), references: z.array(ReferenceResult) }),
+  z.strictObject({
+    title: z.string(),
+    /** Images of one step for which the learning rate was chosen. */
+    batch: z.int().optional(),
+    /** Of the whole model. */
+    parameters: z.int().optional(),
+    trainingMemory: z.strictObject({ gigabytes: z.number(), imagesPerGpu: z.int(), source: z.string() }).optional(),
+    /** Of whole epochs, with validation. */
+    speed: z
+      .strictObject({
+        hardware: z.string(),
+        secondsPerEpoch: z.number(),
+        imagesPerEpoch: z.int(),
+        source: z.string(),
+      })
+      .optional(),
+    references: z.array(ReferenceResult),
+  }),
 );
+export type RecipeFacts = z.infer<typeof RecipeFacts>;

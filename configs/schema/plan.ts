@@ -17,12 +17,23 @@ export const StepOutcome = z.object({
 });
 export type StepOutcome = z.infer<typeof StepOutcome>;
 
+/** What MMEngine makes of a recipe, where it matters before training. */
+export const RecipeSummary = z.object({
+  /** Epochs after which the learning rate falls. */
+  milestones: z.array(z.int()),
+  optimizer: z.string(),
+  lr: z.number(),
+  precision: z.enum(['fp16', 'fp32']),
+  boxHeads: z.array(z.string()),
+});
+export type RecipeSummary = z.infer<typeof RecipeSummary>;
+
 export const RunPlan = z.object({
   v: z.literal(1),
   runId: RunName,
   /** sha256 over everything that decides the final weights; a checkpoint of another hash is never resumed. */
   planHash: Sha256,
-  recipe: z.object({ name: z.string(), sha256: Sha256 }),
+  recipe: z.object({ name: z.string(), sha256: Sha256, summary: RecipeSummary }),
   dataset: z.object({
     id: z.string(),
     /** sha256 over archives and splits; over what nobody publishes a hash of once it was fetched. */

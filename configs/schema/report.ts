@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { Attempt, Decision, Ledger } from './course.ts';
 import { CocoMetrics, EvalMetrics, ReferenceResult } from './metrics.ts';
+import { Check } from './preflight.ts';
 import { RunPlan, StepOutcome, StoredFile, Versions } from './plan.ts';
 import { Score, Sha256 } from './primitives.ts';
 
@@ -51,6 +52,7 @@ export const Report = z.object({
     ap: z.array(z.object({ epoch: z.int(), iteration: z.int(), bbox: Score, segm: Score })),
   }),
   timeline: z.array(TimelineEvent),
+  checks: z.array(Check),
   steps: z.array(StepOutcome),
   attempts: z.array(Attempt),
   decisions: z.array(Decision),

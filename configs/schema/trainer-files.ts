@@ -1,5 +1,6 @@
 /** The files of the trainer (docs/trainer-contract.md). */
 import { z } from 'zod';
+import { RecipeSummary } from './plan.ts';
 import { Score, Sha256 } from './primitives.ts';
 
 export const TrainerOwner = z.object({
@@ -150,5 +151,7 @@ export const FlattenedRecipe = z.object({
   text: z.string(),
   sha256: Sha256,
   maxEpochs: z.int(),
+  /** The few settings that a person asks for first. */
+  summary: RecipeSummary,
 });
 export type FlattenedRecipe = z.infer<typeof FlattenedRecipe>;

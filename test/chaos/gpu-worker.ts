@@ -9,12 +9,13 @@ import { chaosDependencies } from './worker-dependencies.ts';
 
 const { values } = parseArgs({ options: { subject: { type: 'string', default: 'mini' } } });
 
-const dependencies = chaosDependencies(findSubject(values.subject));
+const subject = findSubject(values.subject);
+const dependencies = chaosDependencies(subject);
 await runWorker(
   'chaos-gpu',
   {
     taskQueue: taskQueues.gpu,
-    activities: createGpuActivities(dependencies),
+    activities: { ...createGpuActivities(dependencies), ...subject.gpuStubs },
     maxConcurrentActivityTaskExecutions: 1,
     maxHeartbeatThrottleInterval: '5 seconds',
   },

@@ -45,12 +45,14 @@ function standIn(
         checkpoint: { everyMinutes: saveEverySeconds / 60, keepLast },
       }),
     prepare: () => Promise.resolve(),
-    dependencies: (production) => ({ ...production, programs: programsOf(stepSeconds) }),
-    stubs: {
-      resolvePlan: (input) => Promise.resolve(planOf(input)),
-      fetchDataset: () => Promise.resolve(miniDataset),
-      fetchWeights: () => Promise.resolve(miniWeights),
-    },
+    dependencies: (production) => ({
+      ...production,
+      programs: programsOf(stepSeconds),
+      obtain: { dataset: () => Promise.resolve(miniDataset), weights: () => Promise.resolve(miniWeights) },
+    }),
+    stubs: { resolvePlan: (input) => Promise.resolve(planOf(input)) },
+    // It starts torch for a look at it, which takes longer than the whole training.
+    gpuStubs: { checkMachine: () => Promise.resolve([]) },
     hashState: (path) => Promise.resolve(hashFile(path) ?? 'missing'),
   };
 }

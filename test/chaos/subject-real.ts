@@ -43,6 +43,7 @@ export const real: Subject = {
     catalog: Catalog.parse(JSON.parse(readFileSync(catalogOf(production.home), 'utf8'))),
   }),
   stubs: {},
+  gpuStubs: {},
   hashState: async (path) => (await execa(python, [`${scripts}/hash_state.py`, path])).stdout,
 };
 

@@ -1,5 +1,5 @@
 import type { ActivityDependencies } from '../../activities/dependencies.ts';
-import type { ControlActivities } from '../../activities/index.ts';
+import type { ControlActivities, GpuActivities } from '../../activities/index.ts';
 import type { RunInput } from '../../configs/schema.ts';
 import { mini, miniLong } from './subject-mini.ts';
 import { real } from './subject-real.ts';
@@ -21,6 +21,8 @@ export interface Subject {
   dependencies: (production: ActivityDependencies) => ActivityDependencies;
   /** In the control worker: instead of the real ones. */
   stubs: Partial<ControlActivities>;
+  /** In the GPU worker. */
+  gpuStubs: Partial<GpuActivities>;
   /** Hash of what a checkpoint holds. */
   hashState: (path: string) => Promise<string>;
 }

@@ -40,6 +40,7 @@ test('a short input is filled up with stated defaults', () => {
       transfers: { allowHosts: [], connections: 8 },
       artifacts: { store: 'local' },
       fresh: false,
+      force: false,
     },
   });
 });

@@ -28,7 +28,10 @@ export const miniPlan: RunPlan = {
   v: 1,
   runId: 'mini',
   planHash: hash('a'),
-  recipe: { name: 'mini', sha256: hash('b') },
+  recipe: {
+    ...{ name: 'mini', sha256: hash('b') },
+    summary: { milestones: [], optimizer: 'SGD', lr: 0.1, precision: 'fp32', boxHeads: [] },
+  },
   dataset: {
     ...{ id: 'none', contentKey: hash('c'), archives: [], classes: null, extractImages: false },
     train: { images: 'none.zip', annotations: 'none.json', counts: null },

@@ -104,6 +104,8 @@ const tellProgress = (attempt: number) => {
 
 const happyActivities: StubbedActivities = {
   resolvePlan: (input) => Promise.resolve({ ...miniPlan, runId: input.name }),
+  checkPlan: () => Promise.resolve([]),
+  checkMachine: () => Promise.resolve([]),
   fetchDataset: () => Promise.resolve(miniDataset),
   fetchWeights: () => Promise.resolve(miniWeights),
   runTraining: async ({ attempt }) => {

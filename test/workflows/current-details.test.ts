@@ -12,6 +12,10 @@ const status: RunStatus = {
     ...{ bboxAP: 0.4412, segmAP: 0.398, etaSeconds: 212_400, lastCheckpoint: null, checkpointNow: 0, pid: 7 },
     remote: { iteration: 169_500, backlog: 1, problem: null },
   },
+  checks: [
+    { about: 'port', verdict: 'ok', says: 'a free one', next: null },
+    { about: 'open files', verdict: 'warning', says: '1024 | a process', next: 'ulimit -n 4096' },
+  ],
   steps: [{ step: 'weights', hit: false, why: 'miss: recipe text changed (aaaa → bbbb)' }],
   attempts: [],
   decisions: [
@@ -37,6 +41,10 @@ test('the table says stage, epoch, loss, AP, ETA and attempts, and the decisions
     | **Goodput** | 97.1 % |
     | **Attempts** | 1 |
     | **Remote copy** | iteration 169500, 1 on their way |
+
+    **Dry run**
+
+    - warning: open files: 1024 \\| a process
 
     **Pipeline steps**
 

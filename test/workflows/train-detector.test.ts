@@ -4,7 +4,7 @@ import type { Client } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { expect, test } from 'vitest';
 import { taskQueues, workflowId, workflowTypes } from '../../configs/names.ts';
-import { RunStatus, type Attempt } from '../../configs/schema.ts';
+import { RunStatus, type Attempt, type Check } from '../../configs/schema.ts';
 import { startRun } from '../../infra/start-run.ts';
 import { anAttempt, freshInput, withWorkers } from '../helpers/workflow-env.ts';
 
@@ -47,6 +47,30 @@ test('data and weights are fetched side by side', async () => {
     async (client) => (await startRun(client, freshInput())).handle.result(),
   );
   expect(most).toBe(2);
+});
+
+test('what the dry run finds stops a run before it trains, unless it is forced, and stands in its status', async () => {
+  const stop: Check = { about: 'GPUs', verdict: 'stop', says: '4 wanted, 2 here', next: 'Set gpus to 2.' };
+  const fine: Check = { about: 'port', verdict: 'ok', says: 'a free one', next: null };
+  let trained = 0;
+  const runTraining = ({ attempt }: { attempt: number }) => {
+    trained += 1;
+    return Promise.resolve(anAttempt({ attempt }));
+  };
+  const checks = { checkPlan: () => Promise.resolve([fine]), checkMachine: () => Promise.resolve([stop]) };
+  await withWorkers({ ...checks, runTraining }, async (client) => {
+    const { handle } = await startRun(client, freshInput());
+    const cause = await causeOf(handle.result());
+    expect(cause).toMatchObject({ type: 'PlanStopped', nonRetryable: true });
+    expect(cause).toMatchObject({ message: '- GPUs: 4 wanted, 2 here. Set gpus to 2.' });
+    expect(trained).toBe(0);
+
+    const forced = await startRun(client, { ...freshInput(), force: true });
+    await forced.handle.result();
+    expect(trained).toBe(1);
+    const status = RunStatus.parse(await forced.handle.query('status'));
+    expect(status.checks).toEqual([fine, stop]);
+  });
 });
 
 test('an input with many faults fails the run at once, every problem named with its path', async () => {

@@ -8,6 +8,7 @@ COMMANDS = {
     "train": "train",
     "test": "test",
     "recipe": "recipe",
+    "machine": "machine",
     "convert-weights": "convert_weights",
     "prepare-dataset": "prepare_dataset",
     "pack-folder": "pack_folder",

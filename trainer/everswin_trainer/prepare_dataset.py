@@ -274,7 +274,8 @@ class _Preparation:
         self.warnings += warnings.lines()
 
     def _hold_counts(self, split: _Split, problems: Findings) -> None:
-        found = {"images": len(split.annotations.images), "instances": split.annotations.instances}
+        seen = split.annotations
+        found = {"images": len(seen.images), "instances": seen.instances, "annotated": seen.annotated}
         for what, expected in (split.spec.counts or {}).items():
             if found[what] != expected:
                 problems.say(f"{found[what]} {what} are listed, expected {expected}")

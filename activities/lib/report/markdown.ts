@@ -31,6 +31,11 @@ export const renderMarkdown = (report: Report): string =>
     describeGoodput(report.ledger),
     ...tabulateInterruptions(report),
     tabulateTimeline(report),
+    '## Dry run',
+    tabulate(
+      ['about', 'verdict', 'found'],
+      report.checks.map(({ about, verdict, says }) => [about, verdict, says]),
+    ),
     '## Hashes (sha256)',
     tabulate(['of', 'sha256'], listHashes(report)),
   ].join('\n\n') + '\n';

@@ -9,6 +9,8 @@ export const drawSetup = (report: Report): Markup => markup`<section>
 <h2>Plan and environment</h2>
 <h3>Plan</h3>
 ${drawFacts(listPlan(report))}
+<h3>Dry run</h3>
+${drawFacts(listChecks(report))}
 <h3>Hashes (sha256)</h3>
 ${drawFacts(listHashes(report), 'hash')}
 <h3>Environment</h3>
@@ -21,6 +23,9 @@ ${drawFacts(Object.entries({ everswin: report.plan.versions.everswin, ...report.
 <pre class="command">${repeatCommand(report.plan)}</pre>
 <p class="note">To train anew beside this run, change the name in the workflow id and in the input.</p>
 </section>`;
+
+const listChecks = ({ checks }: Report): readonly (readonly [string, string])[] =>
+  checks.map(({ about, verdict, says }) => [about, verdict === 'ok' ? says : `${verdict}: ${says}`]);
 
 function listPlan(report: Report): readonly (readonly [string, string])[] {
   const { recipe, dataset, weights, epochs, batchPerGpu, seed, loaderWorkers, checkpoint } = report.plan;

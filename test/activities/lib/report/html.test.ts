@@ -40,6 +40,7 @@ describe('the page', () => {
       'Warnings',
       'Plan and environment',
       'Plan',
+      'Dry run',
       'Hashes (sha256)',
       'Environment',
       'Recipe',

@@ -85,6 +85,13 @@ test('it says the same in short', () => {
     | 3 d 09:27:04 | Finished | Attempt 3 | 532,296 |
     | 3 d 09:34:14 | Tested | 5,000 of 5,000 images | – |
 
+    ## Dry run
+
+    | about | verdict | found |
+    | --- | --- | --- |
+    | GPUs | ok | 4 wanted, 4 here |
+    | shared memory | warning | 0.5 GB of /dev/shm |
+
     ## Hashes (sha256)
 
     | of | sha256 |
@@ -105,7 +112,7 @@ test('every row of a table has as many cells as its head, whatever the texts hol
       .trimEnd()
       .split('\n\n')
       .filter((block) => block.startsWith('|'));
-    expect(tables).toHaveLength(6);
+    expect(tables).toHaveLength(7);
     for (const table of tables) expect(new Set(table.split('\n').map(countCells)).size).toBe(1);
   }
 });

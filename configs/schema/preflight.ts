@@ -1,0 +1,54 @@
+/** What a dry run finds before anything is fetched or trained. */
+import { z } from 'zod';
+
+/** One thing that was looked at. */
+export const Check = z.object({
+  about: z.string(),
+  /** `stop`: the run would fail, or be in vain; it does not start unless it is forced. */
+  verdict: z.enum(['ok', 'warning', 'stop']),
+  says: z.string(),
+  /** What to do about it; null where nothing has to be done. */
+  next: z.string().nullable(),
+});
+export type Check = z.infer<typeof Check>;
+
+/** A GPU as its driver describes it. */
+export const GpuFacts = z.object({
+  uuid: z.string(),
+  index: z.int(),
+  name: z.string(),
+  driver: z.string(),
+  memoryTotalBytes: z.number(),
+  memoryUsedBytes: z.number(),
+});
+export type GpuFacts = z.infer<typeof GpuFacts>;
+
+/** Answer of `machine`: what the trainer's Python has. */
+export const TrainerFacts = z.object({
+  v: z.literal(1),
+  python: z.string(),
+  packages: z.record(z.string(), z.string().nullable()),
+  /** CUDA that torch was built for; null for a build without. */
+  cuda: z.string().nullable(),
+  cudaDevices: z.int(),
+  nccl: z.string().nullable(),
+  /** Whether mmcv's own operators are compiled; torchvision's stand in otherwise. */
+  compiledOps: z.boolean(),
+});
+export type TrainerFacts = z.infer<typeof TrainerFacts>;
+
+/** What a worker's machine offers a training. */
+export const MachineFacts = z.object({
+  device: z.enum(['cpu', 'cuda']),
+  gpus: z.array(GpuFacts),
+  /** Processes of others that hold GPU memory. */
+  foreignGpuProcesses: z.array(z.string()),
+  memoryBytes: z.number(),
+  /** Of /dev/shm, through which loader processes hand over batches; null where there is none. */
+  sharedMemoryBytes: z.number().nullable(),
+  openFiles: z.int(),
+  cores: z.int(),
+  diskFreeBytes: z.number(),
+  trainer: TrainerFacts,
+});
+export type MachineFacts = z.infer<typeof MachineFacts>;
