@@ -27,7 +27,7 @@ import { renderMarkdown } from './lib/report/markdown.ts';
 import { buildTimeline, collectCurves, countRepeatedSteps } from './lib/report/timeline.ts';
 import { writeVerdict } from './lib/report/verdict.ts';
 import { buildRunManifest } from './lib/run-manifest.ts';
-import { sha256OfFile, writeFileWhole } from './lib/whole-file.ts';
+import { removeLeftovers, sha256OfFile, writeFileWhole } from './lib/whole-file.ts';
 
 export interface ReportRequest {
   plan: RunPlan;
@@ -61,6 +61,7 @@ async function writeReport(
   const folder = runFolder(home, request.plan.runId);
   const report = await gatherReport(home, request, versions);
   await mkdir(folder.report, { recursive: true });
+  await removeLeftovers(folder.root);
   const files = {
     'report.json': JSON.stringify(report, null, 2),
     'report.md': renderMarkdown(report),

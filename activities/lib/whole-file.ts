@@ -1,7 +1,8 @@
 import { createHash, randomUUID, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { link, open, rename, rm } from 'node:fs/promises';
+import { link, open, readdir, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { systemErrorCode } from './coded-error.ts';
 
 /** After a crash at any moment `path` holds either its old content or all of `data`. */
 export const writeFileWhole = (path: string, data: string | Uint8Array): Promise<void> =>
@@ -16,7 +17,7 @@ const putWhole = async (
   data: string | Uint8Array,
   putInPlace: (temporary: string) => Promise<void>,
 ): Promise<void> => {
-  const temporary = `${path}.${randomUUID()}.tmp`;
+  const temporary = `${path}.${process.pid}.${randomUUID()}.tmp`;
   try {
     await writeSynced(temporary, data);
     await putInPlace(temporary);
@@ -24,6 +25,23 @@ const putWhole = async (
     await rm(temporary, { force: true });
   }
   await syncFolder(dirname(path));
+};
+
+/** Removes what writers of this machine left under `folder` when they were killed. */
+export const removeLeftovers = async (folder: string): Promise<void> => {
+  for (const name of await readdir(folder, { recursive: true })) {
+    const [, pid] = /\.(\d+)\.[0-9a-f-]{36}\.tmp$/.exec(name) ?? [];
+    if (pid !== undefined && !isProcess(Number(pid))) await rm(`${folder}/${name}`, { force: true });
+  }
+};
+
+const isProcess = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return systemErrorCode(error) !== 'ESRCH';
+  }
 };
 
 const writeSynced = async (path: string, data: string | Uint8Array): Promise<void> => {

@@ -1,9 +1,16 @@
+import { spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createFileWhole, hashFileInto, sha256OfFile, writeFileWhole } from '../../../activities/lib/whole-file.ts';
+import {
+  createFileWhole,
+  hashFileInto,
+  removeLeftovers,
+  sha256OfFile,
+  writeFileWhole,
+} from '../../../activities/lib/whole-file.ts';
 
 let folder: string;
 let path: string;
@@ -66,6 +73,19 @@ describe('createFileWhole', () => {
     expect(winners).toEqual([await readFile(path, 'utf8')]);
     await expect(createFileWhole(path, 'late')).rejects.toHaveProperty('code', 'EEXIST');
     expect(await readdir(folder)).toEqual(['plan.json']);
+  });
+});
+
+describe('removeLeftovers', () => {
+  it('removes what a killed writer left, wherever it lies, and nothing of one that lives', async () => {
+    const { pid: dead } = spawnSync(process.execPath, ['--version']);
+    const id = '00000000-0000-4000-8000-000000000000';
+    await mkdir(join(folder, 'report'));
+    const names = [`plan.json.${dead}.${id}.tmp`, `report/index.html.${dead}.${id}.tmp`];
+    const kept = [`plan.json.${process.pid}.${id}.tmp`, 'notes.tmp', 'plan.json'];
+    for (const name of [...names, ...kept]) await writeFile(join(folder, name), 'half');
+    await removeLeftovers(folder);
+    expect((await readdir(folder, { recursive: true })).sort()).toEqual([...kept, 'report'].sort());
   });
 });
 
