@@ -40,8 +40,17 @@ export const ReferenceResult = z.strictObject({
 });
 export type ReferenceResult = z.infer<typeof ReferenceResult>;
 
-/** configs/mmdet/metafile.json: what is known of each recipe, by its name. */
+/** configs/mmdet/metafile.json: what is known of each recipe, by its name. Every number says where it comes from. */
 export const RecipeFacts = z.record(
   z.string(),
-  z.strictObject({ title: z.string(), trainingMemoryGb: z.string().optional(), references: z.array(ReferenceResult) }),
+  z.strictObject({
+    title: z.string(),
+    epochs: z.int().positive(),
+    /** Of one GPU, with as many images at a time as the recipe's run file has there; absent for a CPU. */
+    trainingMemoryGb: z
+      .strictObject({ least: z.number().positive(), most: z.number().positive(), source: z.string() })
+      .optional(),
+    /** What may be expected, the nearest first; none where nobody published one. */
+    references: z.array(ReferenceResult),
+  }),
 );
