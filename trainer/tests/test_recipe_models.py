@@ -7,8 +7,8 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
-from mmengine.structures import InstanceData
 from mmengine.registry import MODELS
+from mmengine.structures import InstanceData
 from recipe_files import built, fill_registries
 
 # Millions: ours to two digits, and as published; nobody published the blog's.
