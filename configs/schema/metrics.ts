@@ -40,25 +40,35 @@ export const ReferenceResult = z.strictObject({
 });
 export type ReferenceResult = z.infer<typeof ReferenceResult>;
 
-/** configs/mmdet/metafile.json: what is known of each recipe, by its name. What nobody published or measured is absent. */
+/** configs/mmdet/metafile.json: what is known of each recipe, by its name. Every number says where it comes from. */
 export const RecipeFacts = z.record(
   z.string(),
   z.strictObject({
     title: z.string(),
-    /** Images of one step for which the learning rate was chosen. */
-    batch: z.int().optional(),
-    /** Of the whole model. */
-    parameters: z.int().optional(),
-    trainingMemory: z.strictObject({ gigabytes: z.number(), imagesPerGpu: z.int(), source: z.string() }).optional(),
-    /** Of whole epochs, with validation. */
-    speed: z
+    epochs: z.int().positive(),
+    /** Images of one step for which the learning rate was chosen; absent where nobody has said. */
+    batch: z.int().positive().optional(),
+    /** Of the whole model, with COCO's classes. */
+    parameters: z.int().positive().optional(),
+    /** Of one GPU with so many images at a time; absent for a CPU. */
+    trainingMemoryGb: z
       .strictObject({
-        hardware: z.string(),
-        secondsPerEpoch: z.number(),
-        imagesPerEpoch: z.int(),
+        least: z.number().positive(),
+        most: z.number().positive(),
+        images: z.int().positive(),
         source: z.string(),
       })
       .optional(),
+    /** Of whole epochs, with validation; absent where nobody has measured. */
+    speed: z
+      .strictObject({
+        hardware: z.string(),
+        secondsPerEpoch: z.number().positive(),
+        imagesPerEpoch: z.int().positive(),
+        source: z.string(),
+      })
+      .optional(),
+    /** What may be expected, the nearest first; none where nobody published one. */
     references: z.array(ReferenceResult),
   }),
 );

@@ -25,6 +25,8 @@ export const RecipeSummary = z.object({
   lr: z.number(),
   precision: z.enum(['fp16', 'fp32']),
   boxHeads: z.array(z.string()),
+  /** Of a GPU's batch, in memory at a time; null for all of them. */
+  imagesAtOnce: z.int().nullable(),
 });
 export type RecipeSummary = z.infer<typeof RecipeSummary>;
 

@@ -30,7 +30,7 @@ export const miniPlan: RunPlan = {
   planHash: hash('a'),
   recipe: {
     ...{ name: 'mini', sha256: hash('b') },
-    summary: { milestones: [], optimizer: 'SGD', lr: 0.1, precision: 'fp32', boxHeads: [] },
+    summary: { milestones: [], optimizer: 'SGD', lr: 0.1, precision: 'fp32', boxHeads: [], imagesAtOnce: null },
   },
   dataset: {
     ...{ id: 'none', contentKey: hash('c'), archives: [], classes: null, extractImages: false },

@@ -1,5 +1,6 @@
 """Recipe + plan + this machine -> the configuration that MMEngine's Runner is built from."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,7 @@ def build_config(
     _set_epochs(config, plan, warnings)
     _set_hooks(config, plan)
     _obey(config, orders, warnings)
+    _set_parts(config, plan, orders, warnings)
     if device == "cpu":
         _fit_cpu(config, warnings)
     return BuiltConfig(config, warnings)
@@ -142,9 +144,20 @@ def _obey(config: Config, orders: Orders, warnings: list[str]) -> None:
         warnings.append(f"trains with {orders.learning_rate_factor:g} times the recipe's learning rate: it was ordered")
     if orders.fp32:
         _leave_mixed_precision(config, "it was ordered", warnings)
+
+
+def _set_parts(config: Config, plan: Plan, orders: Orders, warnings: list[str]) -> None:
+    """One step of the optimizer for a batch, however many parts it is taken in: a checkpoint never falls between them.
+
+    A recipe's `images_at_once` is how many images of a rank's batch its losses are means over; MMDetection's own tools
+    do not know it.
+    """
+    at_once = config.get("images_at_once", plan.batch_per_gpu)
+    parts = math.ceil(plan.batch_per_gpu / at_once) * orders.accumulate
+    if parts > 1:
+        config.train_cfg.update(type="MicroBatchTrainLoop", parts=parts)
     if orders.accumulate > 1:
-        config.train_cfg.update(type="MicroBatchTrainLoop", parts=orders.accumulate)
-        warnings.append(f"takes each batch in {orders.accumulate} parts, one step for all: it was ordered")
+        warnings.append(f"takes each batch in {parts} parts, one step for all: it was ordered")
 
 
 def _leave_mixed_precision(config: Config, why: str, warnings: list[str]) -> None:

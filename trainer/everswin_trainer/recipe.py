@@ -75,4 +75,6 @@ def summarize(config: Config) -> dict[str, Any]:
         "precision": "fp16" if wrapper.get("type") == "AmpOptimWrapper" else "fp32",
         "boxHeads": sorted({head.type for head in (heads if isinstance(heads, list) else [heads])}),
         "batchPerGpu": config.train_dataloader.batch_size,
+        # Of a rank's batch, in memory at a time: build_config.py.
+        "imagesAtOnce": config.get("images_at_once"),
     }

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def heads(part: Any) -> list[int]:
     return [one for inner in part for one in heads(inner)] if isinstance(part, (list, tuple)) else []
 
 
-@pytest.mark.parametrize("recipe", ["t_blog", "s_blog", "s_paper", "demo"])
+@pytest.mark.parametrize("recipe", ["t_blog", "b_paper", "demo"])
 def test_every_head_gets_the_classes_of_the_data(data: PreparedData, recipe: str) -> None:
     config = built(data, recipe).config
     assert heads(config.model) == [2, 2, 2, 2]
@@ -74,7 +75,7 @@ def test_converted_weights_are_loaded_as_they_are(data: PreparedData) -> None:
     assert backbone.convert_weights is False
 
 
-@pytest.mark.parametrize("recipe", ["t_blog", "s_blog", "s_paper", "demo"])
+@pytest.mark.parametrize("recipe", ["t_blog", "b_paper", "demo"])
 def test_images_are_read_inside_the_archive_or_from_files(data: PreparedData, recipe: str) -> None:
     places = {"train_dataloader": "train", "val_dataloader": "val", "test_dataloader": "val"}
     config = built(data, recipe).config
@@ -147,7 +148,7 @@ def test_a_cpu_trains_in_fp32_with_plain_norms_and_says_so(data: PreparedData) -
 
 
 def test_orders_change_rate_precision_and_parts_of_a_batch_and_say_so(data: PreparedData) -> None:
-    plain, ordered = built(data, device="cuda"), built(data, device="cuda", orders=ALL_ORDERS)
+    plain, ordered = (built(data, "s_blog", "cuda", orders) for orders in (NO_ORDERS, ALL_ORDERS))
     assert (plain.config.optim_wrapper.optimizer.lr, plain.config.train_cfg.type) == (0.0001, "EpochBasedTrainLoop")
     assert ordered.config.optim_wrapper.optimizer.lr == 0.0001 * 0.25
     assert (ordered.config.optim_wrapper.type, "loss_scale" in ordered.config.optim_wrapper) == ("OptimWrapper", False)
@@ -157,6 +158,31 @@ def test_orders_change_rate_precision_and_parts_of_a_batch_and_say_so(data: Prep
         "trains in fp32 instead of mixed precision: it was ordered",
         "takes each batch in 2 parts, one step for all: it was ordered",
     ]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "batch", "ordered", "parts"),
+    [
+        ("s_paper", 2, 1, None),
+        ("s_paper", 4, 1, 2),
+        ("s_paper", 16, 1, 8),
+        ("s_paper", 5, 1, 3),
+        ("s_paper", 4, 2, 4),
+        ("s_blog-accumulate", 4, 1, 2),
+        ("s_blog", 4, 1, None),
+        ("s_blog", 4, 4, 4),
+    ],
+)
+def test_a_batch_is_taken_in_parts_as_the_recipe_says_and_in_smaller_ones_when_ordered(
+    data: PreparedData, recipe: str, batch: int, ordered: int, parts: int | None
+) -> None:
+    orders = replace(NO_ORDERS, accumulate=ordered)
+    found = built(data, recipe, "cuda", orders, batchPerGpu=batch)
+    assert found.config.train_cfg.type == ("EpochBasedTrainLoop" if parts is None else "MicroBatchTrainLoop")
+    assert found.config.train_cfg.get("parts") == parts
+    assert found.warnings == (
+        [] if ordered == 1 else [f"takes each batch in {parts} parts, one step for all: it was ordered"]
+    )
 
 
 def test_orders_leave_the_schedule_to_the_plan(data: PreparedData) -> None:

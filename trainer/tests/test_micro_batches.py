@@ -76,6 +76,28 @@ def test_steps_in_parts_are_the_undivided_steps(batch: dict[str, list[Any]], par
         torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
 
 
+class PerObject(Regression):
+    """As a detector: its loss is a mean over the objects of what it sees at once, and images have unequally many."""
+
+    def forward(self, inputs: list[Any], data_samples: list[Any], mode: str) -> dict[str, torch.Tensor]:
+        error = self.layers(torch.stack(inputs)).squeeze(1)
+        objects = 1 + torch.stack(data_samples).abs()
+        return {"loss": (error.square() * objects).sum() / objects.sum()}
+
+
+def test_two_parts_of_a_rank_are_the_step_of_two_ranks(batch: dict[str, list[Any]]) -> None:
+    batch = {name: values[:4] for name, values in batch.items()}
+    ranks, parted = PerObject(), PerObject()
+    optimizers = wrapper_of(ranks), wrapper_of(parted)
+    for piece in cut(batch, 2):
+        # Ranks average their gradients.
+        (ranks(piece["inputs"], piece["data_samples"], "loss")["loss"] / 2).backward()
+    optimizers[0].step()
+    train_step(parted, batch, optimizers[1], 2)
+    for one, other in zip(ranks.parameters(), parted.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-6)
+
+
 def test_ranks_exchange_gradients_once_a_step(batch: dict[str, list[Any]], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("everswin_trainer.micro_batches.is_model_wrapper", lambda model: isinstance(model, Wrapped))
     model = Wrapped(Regression())

@@ -2,7 +2,7 @@ import type { Check, GpuFacts, MachineFacts, RecipeFacts, RunPlan } from '../../
 import { showBytes } from '../../../configs/show-bytes.ts';
 
 export interface MachineQuestion {
-  plan: Pick<RunPlan, 'gpus' | 'batchPerGpu' | 'loaderWorkers'>;
+  plan: Pick<RunPlan, 'gpus' | 'batchPerGpu' | 'loaderWorkers' | 'recipe'>;
   known: RecipeFacts[string] | undefined;
   machine: MachineFacts;
 }
@@ -75,14 +75,15 @@ function checkDriver(gpus: readonly GpuFacts[]): Check {
 }
 
 function checkGpuMemory({ plan, known, machine: { gpus } }: MachineQuestion): Check[] {
-  const need = known?.trainingMemory;
+  const need = known?.trainingMemoryGb;
   const free = gpus.map((gpu) => gpu.memoryTotalBytes - gpu.memoryUsedBytes).sort((a, b) => b - a);
   const smallest = free.slice(0, plan.gpus).at(-1) ?? 0;
   const has = `${showBytes(smallest)} free on the fullest of the ${plan.gpus} emptiest`;
   if (need === undefined) return [ok('GPU memory', `${has}; nobody has measured what this recipe needs`)];
-  // Activations grow with the images of a GPU, the rest does not: so this errs on the safe side.
-  const bytes = need.gigabytes * 1e9 * Math.max(1, plan.batchPerGpu / need.imagesPerGpu);
-  const says = `${has}; about ${showBytes(bytes)} needed at ${plan.batchPerGpu} images a GPU (${need.source})`;
+  const images = Math.min(plan.batchPerGpu, plan.recipe.summary.imagesAtOnce ?? plan.batchPerGpu);
+  // Activations grow with the images, the rest does not: so this errs on the safe side.
+  const bytes = need.most * 1e9 * Math.max(1, images / need.images);
+  const says = `${has}; about ${showBytes(bytes)} needed with ${images} images at a time (${need.source})`;
   if (smallest >= bytes) return [ok('GPU memory', says)];
   const total = Math.max(...gpus.map(({ memoryTotalBytes }) => memoryTotalBytes));
   const next = 'Lower batchPerGpu; recovery.outOfMemory cuts batches into parts when it does run out.';

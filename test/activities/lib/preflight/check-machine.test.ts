@@ -1,12 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { checkMachine } from '../../../../activities/lib/preflight/check-machine.ts';
+
+import { samplePlan } from '../../../fixtures/sample-report.ts';
 import type { Check, GpuFacts, MachineFacts, RecipeFacts } from '../../../../configs/schema.ts';
 
 const gibibyte = 2 ** 30;
-const plan = { gpus: 4, batchPerGpu: 2, loaderWorkers: 2 };
+const plan = { gpus: 4, batchPerGpu: 2, loaderWorkers: 2, recipe: samplePlan.recipe };
 const known: RecipeFacts[string] = {
-  ...{ title: 'Swin-S', parameters: 102_000_000, references: [] },
-  trainingMemory: { gigabytes: 15, imagesPerGpu: 2, source: 'estimated' },
+  ...{ title: 'Swin-S', epochs: 36, parameters: 102_000_000, references: [] },
+  trainingMemoryGb: { least: 12, most: 15, images: 2, source: 'estimated' },
 };
 const gpu = (index: number, change: Partial<GpuFacts> = {}): GpuFacts => ({
   ...{ uuid: `GPU-${index}`, index, name: 'NVIDIA GeForce RTX 3090', driver: '550.54.14' },
@@ -85,8 +87,11 @@ describe('a person is warned', () => {
   });
 });
 
-test('more images on a GPU need more memory than was measured', () => {
-  expect(check({}, 'GPU memory', { ...plan, batchPerGpu: 4 })).toMatchObject({ verdict: 'stop' });
+test('more images at a time need more memory than was measured, a larger batch in parts does not', () => {
+  const four = { ...plan, batchPerGpu: 4 };
+  expect(check({}, 'GPU memory', four)).toMatchObject({ verdict: 'stop' });
+  const recipe = { ...plan.recipe, summary: { ...plan.recipe.summary, imagesAtOnce: 2 } };
+  expect(check({}, 'GPU memory', { ...four, recipe })).toMatchObject({ verdict: 'ok' });
 });
 
 test('without loader processes shared memory does not matter', () => {

@@ -11,7 +11,7 @@ const plan: RunPlan = {
   dataset: { ...samplePlan.dataset, train: { ...samplePlan.dataset.train, counts: coco } },
 };
 const known: RecipeFacts[string] = {
-  ...{ title: 'Swin-S', batch: 8, references: [] },
+  ...{ title: 'Swin-S', epochs: 36, batch: 8, references: [] },
   speed: { hardware: '4x RTX 3090', secondsPerEpoch: 9096, imagesPerEpoch: 117_266, source: 'the blog post' },
 };
 const says = (about: string, asked = plan, facts = known) =>
@@ -43,7 +43,7 @@ test('another batch than the learning rate was chosen for is a warning, and noth
 });
 
 test('what nobody knows is said to be unknown', () => {
-  expect(says('duration', plan, { title: 'mine', references: [] })?.says).toContain('nobody has measured');
+  expect(says('duration', plan, { title: 'mine', epochs: 12, references: [] })?.says).toContain('nobody has measured');
   expect(says('expected AP', { ...plan, references: [] })?.says).toContain('nobody has published');
 });
 

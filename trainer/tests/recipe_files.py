@@ -1,0 +1,46 @@
+"""The recipes as the trainer builds them, for the tests that need no data behind the names."""
+
+import json
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from mmengine.config import Config
+
+from conftest import PLAN
+from everswin_trainer import mmcv_ops
+from everswin_trainer.build_config import build_config
+from everswin_trainer.dataset import PreparedData
+from everswin_trainer.orders import Orders
+from everswin_trainer.plan import Plan
+from everswin_trainer.recipe import load_recipe
+
+RECIPES = Path(__file__).parents[2] / "configs/mmdet"
+RUNS = RECIPES.parent / "runs"
+# All that are trained on COCO: t_blog, s_paper, ...
+COCO_RECIPES = [path.stem.removeprefix("cascade-mask-rcnn_swin-") for path in RECIPES.glob("*_*_*.py")]
+CLASSES = [f"class {number}" for number in range(80)]
+
+
+@cache
+def built(recipe: str, device: str, batch_per_gpu: int = 2) -> Config:
+    """Of COCO's 80 classes and the recipe's 36 epochs, without weights. Shared, so for reading only."""
+    plan = {**PLAN, "epochs": 36, "batchPerGpu": batch_per_gpu}
+    split = {"archive": None, "folder": "images", "index": None, "annotations": "annotations.json"}
+    data = PreparedData(Path("/data"), {"v": 1, "classes": CLASSES, "splits": {"train": split, "val": split}})
+    orders = Orders(epochs=36, checkpoint_now=0, learning_rate_factor=1.0, fp32=False, accumulate=1)
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "plan.json"
+        file.write_text(json.dumps(plan))
+        recipe_file = load_recipe(RECIPES / f"cascade-mask-rcnn_swin-{recipe}.py", None)
+        return build_config(recipe_file, Plan.load(file), orders, data, Path(folder), device, None).config
+
+
+def fill_registries() -> None:
+    """MMDetection's parts can be built after this; where mmcv has no compiled operations, with ours."""
+    mmcv_ops.install()
+    import mmdet.datasets
+    import mmdet.models  # noqa: F401
+    from mmengine.registry import init_default_scope
+
+    init_default_scope("mmdet")
