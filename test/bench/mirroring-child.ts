@@ -30,9 +30,11 @@ const flush = async () => {
 };
 const nameOf = (epoch: number) => `${folder.train.checkpoints}/e${String(epoch).padStart(3, '0')}`;
 
+const beating = setInterval(() => undefined, 1_000);
 await flush();
 let epoch = 0;
-for await (const _line of createInterface({ input: process.stdin })) {
+for await (const line of createInterface({ input: process.stdin })) {
+  if (line !== 'next') throw new Error(`expected the line to be next, got ${line}`);
   await rm(`${nameOf(epoch)}.json`, { force: true });
   await rm(`${nameOf(epoch)}.pth`, { force: true });
   epoch += 1;
@@ -52,3 +54,4 @@ for await (const _line of createInterface({ input: process.stdin })) {
   await flush();
 }
 await mirror.stop();
+clearInterval(beating);

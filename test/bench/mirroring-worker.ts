@@ -35,9 +35,9 @@ export async function startMirroringWorker(options: MirroringOptions): Promise<M
   const child = spawn('taskset', argv, { env, stdio: ['pipe', 'pipe', 'inherit'], cwd: projectRoot });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const hear = async () => {
-    const { value, done } = await lines.next();
-    if (done === true) throw new Error('the worker that mirrors ended');
-    return Said.parse(JSON.parse(value));
+    const next = await lines.next();
+    if (next.done === true) throw new Error('the worker that mirrors ended');
+    return Said.parse(JSON.parse(next.value));
   };
   let { pids } = await hear();
   return {

@@ -184,14 +184,6 @@ async function slowTrainer(sha256: string) {
 }
 
 async function besideTrainer(sha256: string, { where, isPinned, mode }: Sharing) {
-  // In a session of its own, as the trainer's supervisor is: Linux may share the CPU out among sessions first.
-  const trainer = spawn(python, [`${projectRoot}/test/bench/step_time.py`, String(isPinned ? trainerCore : -1)], {
-    env: { PATH: '/usr/bin:/bin', OMP_NUM_THREADS: '1' },
-    stdio: ['pipe', 'pipe', 'inherit'],
-    detached: true,
-  });
-  let text = '';
-  trainer.stdout.setEncoding('utf8').on('data', (more: string) => (text += more));
   await setAffinity(server.pid() ?? 0, isPinned ? `${otherCore}` : `${trainerCore},${otherCore}`);
   if (!isPinned) lowerPriority(server.pid() ?? 0);
   const cores = isPinned ? String(otherCore) : `${trainerCore},${otherCore}`;
@@ -205,6 +197,14 @@ async function besideTrainer(sha256: string, { where, isPinned, mode }: Sharing)
     sha256,
     mode,
   });
+  // In a session of its own, as the trainer's supervisor is: Linux may share the CPU out among sessions first.
+  const trainer = spawn(python, [`${projectRoot}/test/bench/step_time.py`, String(isPinned ? trainerCore : -1)], {
+    env: { PATH: '/usr/bin:/bin', OMP_NUM_THREADS: '1' },
+    stdio: ['pipe', 'pipe', 'inherit'],
+    detached: true,
+  });
+  let text = '';
+  trainer.stdout.setEncoding('utf8').on('data', (more: string) => (text += more));
   const times: { uploading: boolean; from: number; to: number; cpuSeconds: number }[] = [];
   const measure = async (uploading: boolean, action: () => Promise<unknown>) => {
     const [from, cpuBefore] = [Date.now() / 1000, worker.cpuSeconds()];
@@ -248,6 +248,12 @@ async function besideTrainer(sha256: string, { where, isPinned, mode }: Sharing)
     summarize(`steps slowed while uploading ${where}`, '%', slowdowns),
     summarize(`training slowed by an upload every 10 minutes ${where}`, '%', shares, '<= 1'),
     summarize(`time of an upload beside a trainer ${where}`, 's', seconds),
+    // Taken from the trainer, that would be all there is: a bound for machines that are busy on every core.
+    summarize(
+      `CPU of worker and mirror for an upload ${where}`,
+      's',
+      uploads.map((upload) => upload.cpuSeconds),
+    ),
     // No more than so much of one core can be missing between the uploads.
     summarize(`CPU of a worker whose mirror has nothing to send ${where}`, '% of a core', idle),
   ];

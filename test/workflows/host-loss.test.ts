@@ -105,4 +105,4 @@ test('a run whose machine is gone ends elsewhere with the weights of an undistur
     await proxy.close();
     await Promise.all([lost, next, undisturbed].map((run) => run.remove()));
   }
-}, 180_000);
+}, 300_000);

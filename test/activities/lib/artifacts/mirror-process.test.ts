@@ -29,7 +29,7 @@ const start = (over: Partial<MirrorOrder> = {}): MirrorProcess => {
   mirrors.push(mirror);
   return mirror;
 };
-const flush = (mirror: MirrorProcess) => mirror.flush(AbortSignal.timeout(20_000));
+const flush = (mirror: MirrorProcess) => mirror.flush(AbortSignal.timeout(60_000));
 const pidOf = ({ pid }: MirrorProcess): number => {
   if (pid === undefined) throw new Error('no process mirrors');
   return pid;
@@ -106,7 +106,7 @@ test('a worker that has nothing else to do is not kept by its mirror, which ends
   await here.save();
   const program = `${projectRoot}/test/fixtures/mirror-worker.ts`;
   const argv = ['--import', 'tsx', program, JSON.stringify(order())];
-  const { stdout } = await execa(process.execPath, argv, { cwd: projectRoot, timeout: 20_000 });
+  const { stdout } = await execa(process.execPath, argv, { cwd: projectRoot, timeout: 60_000 });
   expect(Number(stdout)).toBeGreaterThan(1);
   await isGone(Number(stdout));
 });
