@@ -17,5 +17,7 @@ export interface ActivityDependencies {
   obtain: Obtain;
   /** `local`, or an address such as `s3://bucket/prefix`. */
   openStore: (address: string) => ArtifactStore;
+  /** Where S3 is, for stores that another process opens. Undefined: AWS, and its usual region. */
+  s3Server: { endpoint: string | undefined; region: string | undefined };
   versions: Versions;
 }

@@ -4,7 +4,8 @@ import type { RemoteCopy, Rollback, RunPlan } from '../configs/schema.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { newestFence } from './lib/fence.ts';
 import { restoreRun } from './lib/artifacts/restore-run.ts';
-import { startMirror, type MirrorState } from './lib/artifacts/run-mirror.ts';
+import type { MirrorState } from './lib/artifacts/mirror-messages.ts';
+import { MirrorProcess } from './lib/artifacts/mirror-process.ts';
 import { findLiveJob, requestStop, type RunningJob } from './lib/trainer-process.ts';
 
 /** How often the run's folder is looked through for something new. */
@@ -26,9 +27,7 @@ export async function whileMirroring<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   if (isLocal(plan)) return work();
-  const store = dependencies.openStore(plan.input.artifacts.store);
-  const folder = runFolder(dependencies.home, plan.runId);
-  const mirror = startMirror({ store, folder, runId: plan.runId, fence, everyMs: lookEveryMs });
+  const mirror = startMirror(dependencies, plan, fence);
   let isStopped = false;
   const timer = setInterval(() => {
     const state = mirror.state();
@@ -76,15 +75,13 @@ export async function restoreFromStore(
 
 /** Returns when all of the run is in the store. */
 export async function flushMirror(
-  { home, openStore }: ActivityDependencies,
+  dependencies: ActivityDependencies,
   plan: RunPlan,
   signal: AbortSignal,
   onRemote: (copy: RemoteCopy) => void,
 ): Promise<void> {
-  const store = openStore(plan.input.artifacts.store);
-  const folder = runFolder(home, plan.runId);
-  const fence = await newestFence(folder.train);
-  const mirror = startMirror({ store, folder, runId: plan.runId, fence, everyMs: lookEveryMs });
+  const fence = await newestFence(runFolder(dependencies.home, plan.runId).train);
+  const mirror = startMirror(dependencies, plan, fence);
   const timer = setInterval(() => onRemote(remoteCopy(mirror.state())), 1_000);
   try {
     await mirror.flush(signal);
@@ -93,6 +90,11 @@ export async function flushMirror(
     await mirror.stop();
   }
 }
+
+const startMirror = ({ home, s3Server: s3 }: ActivityDependencies, plan: RunPlan, fence: number): MirrorProcess => {
+  const address = plan.input.artifacts.store;
+  return new MirrorProcess({ home, s3, address, runId: plan.runId, fence, everyMs: lookEveryMs });
+};
 
 const remoteCopy = ({ newest, backlog, problem }: MirrorState): RemoteCopy => ({
   iteration: newest?.iteration ?? null,

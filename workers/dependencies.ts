@@ -27,6 +27,7 @@ export function gatherDependencies(device: Device): ActivityDependencies {
     programs: { train: trainArgv, test: testArgv },
     obtain: createObtain({ home, recipesFolder, python, catalog, demoUrl, s3 }),
     openStore: (address) => openStore(address === 'local' ? localAddress : address, { home, s3: { endpoint, region } }),
+    s3Server: { endpoint, region },
     versions: readVersions(),
   };
 }

@@ -1,10 +1,10 @@
 /**
- * Uploading a checkpoint of 1.28 GB over loopback, ours beside s5cmd, and what it does to a trainer on the other core:
+ * Uploading a checkpoint of 1.28 GB over loopback: ours beside s5cmd, and what a worker that mirrors does to a trainer.
  * `node --import tsx test/bench/upload.ts --s5cmd PATH --seed 1 --repeats 5 --out FILE`. Server: SeaweedFS.
  */
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { mkdtemp, open, rm } from 'node:fs/promises';
 import { setPriority, tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,6 +14,7 @@ import { sha256OfFile } from '../../activities/lib/whole-file.ts';
 import { Random } from '../chaos/random.ts';
 import { projectRoot, python } from '../helpers/project.ts';
 import { startS3Server } from '../helpers/s3-server.ts';
+import { startMirroringWorker } from './mirroring-worker.ts';
 import { measureProcess, readCounters } from './process-cost.ts';
 import { keep, mean, printFigures, quantile, readSurroundings, summarize } from './record.ts';
 
@@ -161,59 +162,74 @@ interface Window {
   seconds: number;
   stepSeconds: number;
   steps: number;
+  /** Of the worker and its mirror. */
+  cpuSeconds: number;
 }
 
-/** How uploader and server, which would be another machine, share the cores with the trainer. */
+/** How the worker, its mirror and the server, which would be another machine, share the cores with the trainer. */
 interface Sharing {
   where: string;
   isPinned: boolean;
-  isLowest: boolean;
+  mode: 'process' | 'here';
 }
 
-/** The server cannot get back to its own priority: that comes last. */
+/** Unless it has a core for itself, the server is lowered for good: that comes last. */
 async function slowTrainer(sha256: string) {
-  const pinned = { where: 'on the other core', isPinned: true, isLowest: false };
-  const free = { where: 'on any core', isPinned: false, isLowest: false };
-  const lowest = { where: 'on any core, at the lowest priority', isPinned: false, isLowest: true };
+  const pinned = { where: 'on the other core', isPinned: true, mode: 'process' } as const;
+  const usual = { where: 'on any core, at the usual priority', isPinned: false, mode: 'here' } as const;
+  const production = { where: 'on any core, as in production', isPinned: false, mode: 'process' } as const;
   const results = [];
-  for (const sharing of [pinned, free, lowest]) results.push(await besideTrainer(sha256, sharing));
+  for (const sharing of [pinned, usual, production]) results.push(await besideTrainer(sha256, sharing));
   return results;
 }
 
-async function besideTrainer(sha256: string, { where, isPinned, isLowest }: Sharing) {
+async function besideTrainer(sha256: string, { where, isPinned, mode }: Sharing) {
+  await setAffinity(server.pid() ?? 0, isPinned ? `${otherCore}` : `${trainerCore},${otherCore}`);
+  if (!isPinned) lowerPriority(server.pid() ?? 0);
+  const cores = isPinned ? String(otherCore) : `${trainerCore},${otherCore}`;
+  const home = `${folder}/${where.replaceAll(/\W+/g, '-')}`;
+  const worker = await startMirroringWorker({
+    cores,
+    env: childEnv,
+    address: `s3://${server.bucket}`,
+    home,
+    file,
+    sha256,
+    mode,
+  });
+  // In a session of its own, as the trainer's supervisor is: Linux may share the CPU out among sessions first.
   const trainer = spawn(python, [`${projectRoot}/test/bench/step_time.py`, String(isPinned ? trainerCore : -1)], {
     env: { PATH: '/usr/bin:/bin', OMP_NUM_THREADS: '1' },
     stdio: ['pipe', 'pipe', 'inherit'],
+    detached: true,
   });
   let text = '';
   trainer.stdout.setEncoding('utf8').on('data', (more: string) => (text += more));
-  await setAffinity(server.pid() ?? 0, isPinned ? `${otherCore}` : `${trainerCore},${otherCore}`);
-  if (isLowest) lowerPriority(server.pid() ?? 0);
-  const times: { uploading: boolean; from: number; to: number }[] = [];
+  const times: { uploading: boolean; from: number; to: number; cpuSeconds: number }[] = [];
   const measure = async (uploading: boolean, action: () => Promise<unknown>) => {
-    const from = Date.now() / 1000;
+    const [from, cpuBefore] = [Date.now() / 1000, worker.cpuSeconds()];
     await action();
-    times.push({ uploading, from, to: Date.now() / 1000 });
+    times.push({ uploading, from, to: Date.now() / 1000, cpuSeconds: worker.cpuSeconds() - cpuBefore });
   };
   try {
     await sleep(6_000); // until torch is warm
     for (let repeat = 0; repeat < bench.repeats; repeat += 1) {
       await measure(false, () => sleep(quietSeconds * 1000));
-      const argv = isPinned ? ['taskset', '-c', `${otherCore}`] : isLowest ? ['nice', '-n', '19'] : ['env'];
-      const [program = '', ...rest] = [...argv, process.execPath, ...oursArgv(sha256)];
-      await measure(true, () => measureProcess(program, rest, childEnv));
+      await measure(true, () => worker.upload());
     }
     await measure(false, () => sleep(quietSeconds * 1000));
   } finally {
+    await worker.stop();
     trainer.stdin.end();
     await new Promise((resolve) => trainer.once('exit', resolve));
     await setAffinity(server.pid() ?? 0, `${trainerCore},${otherCore}`);
   }
   const ends = text.split('\n').filter(Boolean).map(Number);
-  const windows = times.map(({ uploading, from, to }): Window => {
+  const windows = times.map(({ uploading, from, to, cpuSeconds }): Window => {
     const inside = ends.filter((at) => at >= from && at <= to);
     const [first = NaN, last = NaN] = [inside.at(0), inside.at(-1)];
-    return { uploading, seconds: to - from, steps: inside.length, stepSeconds: (last - first) / (inside.length - 1) };
+    const stepSeconds = (last - first) / (inside.length - 1);
+    return { uploading, seconds: to - from, steps: inside.length, stepSeconds, cpuSeconds };
   });
   // Each upload between the quiet times before and after it: what drifts slowly cancels out.
   const slowdowns = windows.flatMap((window, index) => {
@@ -223,13 +239,26 @@ async function besideTrainer(sha256: string, { where, isPinned, isLowest }: Shar
   });
   const quiet = windows.filter(({ uploading }) => !uploading).map(({ stepSeconds }) => stepSeconds);
   const spread = 100 * (Math.max(...quiet) / Math.min(...quiet) - 1);
-  const during = summarize(`steps slowed while uploading ${where}`, '%', slowdowns);
   // What counts for a training: one upload in each interval.
-  const busy = windows.filter(({ uploading }) => uploading).map(({ seconds }) => seconds / intervalSeconds);
-  const shares = slowdowns.map((slowdown, index) => slowdown * (busy[index] ?? NaN));
-  const figure = summarize(`training slowed by an upload every 10 minutes ${where}`, '%', shares, '<= 1');
+  const uploads = windows.filter(({ uploading }) => uploading);
+  const shares = slowdowns.map((slowdown, index) => (slowdown * (uploads[index]?.seconds ?? NaN)) / intervalSeconds);
+  const idle = windows.filter(({ uploading }) => !uploading).map((one) => (100 * one.cpuSeconds) / one.seconds);
+  const seconds = uploads.map((upload) => upload.seconds);
+  const figures = [
+    summarize(`steps slowed while uploading ${where}`, '%', slowdowns),
+    summarize(`training slowed by an upload every 10 minutes ${where}`, '%', shares, '<= 1'),
+    summarize(`time of an upload beside a trainer ${where}`, 's', seconds),
+    // Taken from the trainer, that would be all there is: a bound for machines that are busy on every core.
+    summarize(
+      `CPU of worker and mirror for an upload ${where}`,
+      's',
+      uploads.map((upload) => upload.cpuSeconds),
+    ),
+    // No more than so much of one core can be missing between the uploads.
+    summarize(`CPU of a worker whose mirror has nothing to send ${where}`, '% of a core', idle),
+  ];
   const verdict = `${where}: quiet steps of ${(1000 * quantile(quiet, 0.5)).toFixed(2)} ms, which differ by ${spread.toFixed(1)} % among themselves; slowed by ${mean(slowdowns).toFixed(2)} % on average`;
-  return { where, windows, slowdowns, quietSpreadPercent: spread, verdict, figures: [during, figure] };
+  return { where, windows, slowdowns, quietSpreadPercent: spread, verdict, figures };
 }
 
 /** Of all threads of a running process. */
@@ -237,7 +266,8 @@ async function setAffinity(pid: number, cores: string): Promise<void> {
   await measureProcess('taskset', ['-a', '-c', '-p', cores, String(pid)], { PATH: '/usr/bin:/bin' });
 }
 
-/** Of all its threads: Linux gives each its own. */
+/** Of all its threads, since Linux gives each its own, and of its session. */
 function lowerPriority(pid: number): void {
   for (const thread of readdirSync(`/proc/${pid}/task`)) setPriority(Number(thread), 19);
+  if (existsSync('/proc/self/autogroup')) writeFileSync(`/proc/${pid}/autogroup`, '19');
 }

@@ -106,6 +106,7 @@ export async function createMiniRun(...switches: string[]): Promise<MiniRun> {
     // The stand-in reads neither data nor weights.
     obtain: { dataset: () => Promise.resolve(miniDataset), weights: () => Promise.resolve(miniWeights) },
     openStore: () => localStore(`${home}/store`),
+    s3Server: { endpoint: undefined, region: undefined },
     versions: miniPlan.versions,
   };
   return { dependencies, folder, remove: () => removeRun(home, folder) };

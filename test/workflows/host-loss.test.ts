@@ -2,30 +2,45 @@
 import { readdir, rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NativeConnection, Worker } from '@temporalio/worker';
-import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
 import { createGpuActivities } from '../../activities/index.ts';
+import { openStore } from '../../activities/lib/artifacts/open-store.ts';
 import { findLiveJob } from '../../activities/lib/trainer-process.ts';
 import { readJson } from '../../activities/lib/json-file.ts';
 import { readProgress } from '../../activities/lib/progress-reader.ts';
 import { taskQueues } from '../../configs/names.ts';
 import { CheckpointManifest, RunStatus, type RunPlan } from '../../configs/schema.ts';
+import { objectStoreRegion } from '../../infra/stack/object-store.ts';
 import { startRun } from '../../infra/start-run.ts';
 import { startCuttableProxy } from '../fixtures/cuttable-proxy.ts';
 import { createMiniRun, miniPlan, type MiniRun } from '../helpers/mini-run.ts';
 import { startS3Server, type S3Server } from '../helpers/s3-server.ts';
 import { freshInput, withControlWorker, withWorkers } from '../helpers/workflow-env.ts';
 
-const store = 's3://everswin/host-loss';
-const plan: RunPlan = { ...miniPlan, input: { ...miniPlan.input, artifacts: { store } } };
+/** The same plan with its artifacts under a prefix of their own. */
+const planIn = (prefix: string): RunPlan => {
+  const artifacts = { store: `s3://${s3.bucket}/${prefix}` };
+  return { ...miniPlan, input: { ...miniPlan.input, artifacts } };
+};
 const slowSteps = ['--step-seconds', '0.5'];
 
 let s3: S3Server;
-beforeAll(async () => (s3 = await startS3Server()));
-afterAll(() => s3.stop());
+beforeAll(async () => {
+  s3 = await startS3Server();
+  // As a worker has them: whoever opens the store finds the credentials in the environment.
+  for (const [name, value] of Object.entries(s3.env)) vi.stubEnv(name, value);
+});
+afterAll(async () => {
+  vi.unstubAllEnvs();
+  await s3.stop();
+});
 
-async function createMachine(prefix: string): Promise<MiniRun> {
+async function createMachine(): Promise<MiniRun> {
   const run = await createMiniRun(...slowSteps);
-  return { ...run, dependencies: { ...run.dependencies, openStore: () => s3.store(prefix) } };
+  const { home } = run.dependencies;
+  const s3Server = { endpoint: s3.endpoint, region: objectStoreRegion };
+  const open = (address: string) => openStore(address, { home, s3: s3Server });
+  return { ...run, dependencies: { ...run.dependencies, s3Server, openStore: open } };
 }
 
 async function newestWeights({ folder }: MiniRun): Promise<string> {
@@ -56,17 +71,17 @@ async function destroy({ folder, dependencies }: MiniRun): Promise<void> {
 }
 
 test('a run whose machine is gone ends elsewhere with the weights of an undisturbed run', async () => {
-  const undisturbed = await createMachine('undisturbed/');
-  const control = { resolvePlan: () => Promise.resolve(plan) };
-  await withWorkers({ ...createGpuActivities(undisturbed.dependencies), ...control }, async (client) =>
+  const undisturbed = await createMachine();
+  const controlOf = (prefix: string) => ({ resolvePlan: () => Promise.resolve(planIn(prefix)) });
+  await withWorkers({ ...createGpuActivities(undisturbed.dependencies), ...controlOf('undisturbed') }, async (client) =>
     (await startRun(client, freshInput())).handle.result(),
   );
 
-  const [lost, next] = [await createMachine('lost/'), await createMachine('lost/')];
+  const [lost, next] = [await createMachine(), await createMachine()];
   const address = inject('temporalAddress');
   const proxy = await startCuttableProxy(address);
   try {
-    await withControlWorker(control, async (client) => {
+    await withControlWorker(controlOf('lost'), async (client) => {
       const first = await startGpuWorker(proxy.address, lost);
       const { handle } = await startRun(client, freshInput());
       const isCopied = async () => (await s3.store('lost/').list('runs/mini/checkpoints/')).length > 0;
@@ -90,4 +105,4 @@ test('a run whose machine is gone ends elsewhere with the weights of an undistur
     await proxy.close();
     await Promise.all([lost, next, undisturbed].map((run) => run.remove()));
   }
-}, 180_000);
+}, 300_000);

@@ -6,6 +6,7 @@ import { ProgressReader } from '../progress-reader.ts';
 import type { ArtifactStore } from './artifact-store.ts';
 import { CheckpointMirror, type CheckpointLag } from './checkpoint-mirror.ts';
 import { FileMirror } from './mirror-files.ts';
+import type { MirrorState } from './mirror-messages.ts';
 import { PointedRun } from './pointed-run.ts';
 
 export interface MirrorRequest {
@@ -16,18 +17,6 @@ export interface MirrorRequest {
   fence: number;
   /** Between two looks at the run's folder. */
   everyMs: number;
-}
-
-/** How the copy in the store stands. */
-export interface MirrorState extends Omit<CheckpointLag, 'behindSince'> {
-  address: string;
-  /** How long the oldest checkpoint that is newer than all in the store has been waiting. */
-  lagSeconds: number;
-  bytesSent: number;
-  /** Why nothing is mirrored at the moment; it is tried again, unless a newer attempt took over. */
-  problem: string | null;
-  /** A newer attempt took over, elsewhere: this one sends nothing any more. */
-  isSuperseded: boolean;
 }
 
 export interface RunMirror {
