@@ -1,9 +1,9 @@
-import { readdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import type { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import type { ErrorCode } from '../configs/errors.ts';
 import { runFolder, type JobFolder } from '../configs/paths.ts';
-import { systemErrorCode } from './lib/coded-error.ts';
+import { listRuns } from './lib/references.ts';
 import { findLostWatcher, type Watcher } from './lib/watcher-file.ts';
 
 /** Of an activity's context: the part of a Client that ends activity tasks of others. */
@@ -35,13 +35,4 @@ async function reportLostWatcher(job: JobFolder, completion: TaskCompletion): Pr
 function describeLoss({ pid, host }: Watcher): ApplicationFailure {
   const type: ErrorCode = 'WorkerLost';
   return ApplicationFailure.retryable(`The worker (pid ${pid} on ${host}) that watched this job was killed.`, type);
-}
-
-async function listRuns(home: string): Promise<string[]> {
-  try {
-    return await readdir(`${home}/runs`);
-  } catch (error) {
-    if (systemErrorCode(error) === 'ENOENT') return [];
-    throw error;
-  }
 }

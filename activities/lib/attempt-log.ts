@@ -1,6 +1,7 @@
 import { mkdir, open, type FileHandle } from 'node:fs/promises';
 import type { JobFolder } from '../../configs/paths.ts';
 import { systemErrorCode } from './coded-error.ts';
+import { ifThere } from './if-there.ts';
 import { writeFileWhole } from './whole-file.ts';
 
 /** Of a log that may be huge, its beginning and its end are read: start-up errors stand here, all others there. */
@@ -11,10 +12,7 @@ const keptLines = 200;
 
 /** The lines of one attempt, from where the log was when its trainer began. Whatever stands in a log, it can be read. */
 export async function readAttemptLog(job: JobFolder, logOffset: number): Promise<string[]> {
-  const file = await open(job.log).catch((error: unknown) => {
-    if (systemErrorCode(error) === 'ENOENT') return undefined;
-    throw error;
-  });
+  const file = await ifThere(open(job.log));
   if (file === undefined) return [];
   try {
     const { size } = await file.stat();

@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import type { JobFolder } from '../../configs/paths.ts';
 import { CheckpointManifest } from '../../configs/schema.ts';
-import { systemErrorCode } from './coded-error.ts';
+import { ifThere } from './if-there.ts';
 import { readJson } from './json-file.ts';
 
 const manifestSuffix = '.json';
@@ -23,10 +23,7 @@ export const checkpointPath = (job: JobFolder, name: string): string => `${job.c
 
 /** Every manifest. What a writer has not finished (temporary names, files without a manifest) does not exist. */
 export async function listManifests(job: JobFolder): Promise<FoundManifest[]> {
-  const entries = await readdir(job.checkpoints, { withFileTypes: true }).catch((error: unknown) => {
-    if (systemErrorCode(error) === 'ENOENT') return [];
-    throw error;
-  });
+  const entries = (await ifThere(readdir(job.checkpoints, { withFileTypes: true }))) ?? [];
   const names = entries
     .filter((entry) => entry.isFile() && entry.name.endsWith(manifestSuffix) && !entry.name.startsWith('.'))
     .map((entry) => entry.name.slice(0, -manifestSuffix.length));
@@ -39,11 +36,4 @@ async function readManifest(job: JobFolder, name: string): Promise<FoundManifest
 }
 
 /** Undefined where there is no file. */
-export async function fileSize(path: string): Promise<number | undefined> {
-  try {
-    return (await stat(path)).size;
-  } catch (error) {
-    if (systemErrorCode(error) === 'ENOENT') return undefined;
-    throw error;
-  }
-}
+export const fileSize = async (path: string): Promise<number | undefined> => (await ifThere(stat(path)))?.size;

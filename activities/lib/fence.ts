@@ -1,6 +1,7 @@
 import { mkdir, open, readdir } from 'node:fs/promises';
 import type { JobFolder } from '../../configs/paths.ts';
 import { CodedError, systemErrorCode } from './coded-error.ts';
+import { ifThere } from './if-there.ts';
 
 /**
  * Temporal promises one open workflow per id, not that an old activity attempt has stopped. So each attempt takes a
@@ -46,9 +47,6 @@ export async function assertFence(job: JobFolder, token: number): Promise<void> 
 
 /** 0 where nobody took one yet. */
 export async function newestFence(job: JobFolder): Promise<number> {
-  const tokens = await readdir(job.fences).catch((error: unknown) => {
-    if (systemErrorCode(error) === 'ENOENT') return [];
-    throw error;
-  });
+  const tokens = (await ifThere(readdir(job.fences))) ?? [];
   return Math.max(0, ...tokens.map(Number));
 }

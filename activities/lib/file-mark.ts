@@ -1,16 +1,13 @@
 import { stat } from 'node:fs/promises';
 import type { FileMark } from '../../configs/schema.ts';
-import { systemErrorCode } from './coded-error.ts';
+import { ifThere } from './if-there.ts';
 
 /** How a file looks now; undefined where there is none. */
 export async function markOf(path: string): Promise<FileMark | undefined> {
-  try {
-    const { size, ino, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
-    return { bytes: Number(size), inode: String(ino), mtimeNs: String(mtimeNs), ctimeNs: String(ctimeNs) };
-  } catch (error) {
-    if (systemErrorCode(error) === 'ENOENT') return undefined;
-    throw error;
-  }
+  const found = await ifThere(stat(path, { bigint: true }));
+  if (found === undefined) return undefined;
+  const { size, ino, mtimeNs, ctimeNs } = found;
+  return { bytes: Number(size), inode: String(ino), mtimeNs: String(mtimeNs), ctimeNs: String(ctimeNs) };
 }
 
 /** Whether nobody wrote, replaced or moved the file between the two looks. */

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { z } from 'zod';
-import { systemErrorCode } from './coded-error.ts';
+import { ifThere } from './if-there.ts';
 
 /**
  * A JSON file that another process writes whole-or-nothing.
@@ -16,11 +16,4 @@ export async function readJson<T extends z.ZodType>(path: string, schema: T): Pr
   }
 }
 
-export async function readIfPresent(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if (systemErrorCode(error) === 'ENOENT') return undefined;
-    throw error;
-  }
-}
+export const readIfPresent = (path: string): Promise<string | undefined> => ifThere(readFile(path, 'utf8'));

@@ -1,16 +1,13 @@
 import { open } from 'node:fs/promises';
 import type { JobFolder } from '../../configs/paths.ts';
-import { systemErrorCode } from './coded-error.ts';
+import { ifThere } from './if-there.ts';
 
 /** A failure's text in Temporal is cut at 4 KiB, so no more than this is ever read of a log that may be huge. */
 const tailBytes = 4096;
 
 /** The last lines of a job's log, oldest first. */
 export async function logTail(job: JobFolder, lines: number): Promise<string[]> {
-  const file = await open(job.log).catch((error: unknown) => {
-    if (systemErrorCode(error) === 'ENOENT') return undefined;
-    throw error;
-  });
+  const file = await ifThere(open(job.log));
   if (file === undefined) return [];
   try {
     const { size } = await file.stat();

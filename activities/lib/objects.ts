@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { homeFolders } from '../../configs/paths.ts';
 import { ObjectManifest, type FileMark, type StoredFile } from '../../configs/schema.ts';
 import { CodedError, systemErrorCode } from './coded-error.ts';
+import { ifThere } from './if-there.ts';
 import { isSameMark, markOf } from './file-mark.ts';
 import { readJson } from './json-file.ts';
 import { sha256OfFile, syncFolder, writeFileWhole } from './whole-file.ts';
@@ -56,10 +57,7 @@ export const findManifest = (home: string, sha256: string): Promise<ObjectManife
 /** Every object by its name, damaged or not; nothing is hashed. */
 export async function listObjects(home: string): Promise<ObjectManifest[]> {
   const { objects } = homeFolders(home);
-  const files = await readdir(objects, { recursive: true }).catch((error: unknown) => {
-    if (systemErrorCode(error) === 'ENOENT') return [];
-    throw error;
-  });
+  const files = (await ifThere(readdir(objects, { recursive: true }))) ?? [];
   const manifests = await Promise.all(
     files.filter((file) => file.endsWith('.json')).map((file) => readJson(`${objects}/${file}`, ObjectManifest)),
   );

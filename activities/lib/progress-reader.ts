@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import { TrainerEvent } from '../../configs/schema.ts';
-import { systemErrorCode } from './coded-error.ts';
+import { ifThere } from './if-there.ts';
 
 const chunkBytes = 256 * 1024;
 /** No event is nearly that long; a longer line is noise and is dropped, so that memory stays bounded. */
@@ -27,10 +27,7 @@ export class ProgressReader {
   }
 
   private async *newLines(): AsyncGenerator<string> {
-    const file = await open(this.path).catch((error: unknown) => {
-      if (systemErrorCode(error) === 'ENOENT') return undefined;
-      throw error;
-    });
+    const file = await ifThere(open(this.path));
     if (file === undefined) return;
     try {
       const chunk = Buffer.alloc(chunkBytes);

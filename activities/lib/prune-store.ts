@@ -1,6 +1,6 @@
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { readdir, rename, rm, stat } from 'node:fs/promises';
 import { homeFolders } from '../../configs/paths.ts';
-import { systemErrorCode } from './coded-error.ts';
+import { ifThere } from './if-there.ts';
 import { listObjects, manifestPath } from './objects.ts';
 import { readReferences } from './references.ts';
 
@@ -49,12 +49,7 @@ async function removeUnlessWanted(path: string, isFree: () => Promise<boolean>):
 }
 
 async function namesIn(folder: string): Promise<string[]> {
-  await mkdir(folder, { recursive: true });
-  try {
-    // Hidden ones are locks and what is half made.
-    return (await readdir(folder)).filter((name) => !name.startsWith('.'));
-  } catch (error) {
-    if (systemErrorCode(error) === 'ENOENT') return [];
-    throw error;
-  }
+  const names = (await ifThere(readdir(folder))) ?? [];
+  // Hidden ones are locks and what is half made.
+  return names.filter((name) => !name.startsWith('.'));
 }

@@ -2,7 +2,7 @@ import { mkdir, readdir } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { homeFolders, runFolder, type RunFolder } from '../../configs/paths.ts';
 import { RunReferences, type FetchedDataset, type FetchedWeights } from '../../configs/schema.ts';
-import { systemErrorCode } from './coded-error.ts';
+import { ifThere } from './if-there.ts';
 import { readJson } from './json-file.ts';
 import { writeFileWhole } from './whole-file.ts';
 
@@ -35,9 +35,6 @@ export async function readReferences(home: string): Promise<References> {
 }
 
 export async function listRuns(home: string): Promise<string[]> {
-  const entries = await readdir(homeFolders(home).runs, { withFileTypes: true }).catch((error: unknown) => {
-    if (systemErrorCode(error) === 'ENOENT') return [];
-    throw error;
-  });
+  const entries = (await ifThere(readdir(homeFolders(home).runs, { withFileTypes: true }))) ?? [];
   return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
 }

@@ -1,14 +1,14 @@
 import { readdir, stat } from 'node:fs/promises';
 import { runFolder } from '../../configs/paths.ts';
-import type { RunManifest } from '../../configs/schema.ts';
 import {
   RunPlan,
   type EvalMetrics,
   type FetchedDataset,
   type FetchedWeights,
   type Report,
+  type RunManifest,
 } from '../../configs/schema.ts';
-import { systemErrorCode } from './coded-error.ts';
+import { ifThere } from './if-there.ts';
 import { readJson } from './json-file.ts';
 import { recheckObject, findManifest } from './objects.ts';
 import { planHash } from './plan-hash.ts';
@@ -47,7 +47,7 @@ export async function findDeviations(home: string, manifest: RunManifest): Promi
   const { root, plan: planPath } = runFolder(home, manifest.runId);
   const deviations: string[] = [];
   for (const { path, sha256 } of manifest.files) {
-    const found = await hashIfThere(`${root}/${path}`);
+    const found = await ifThere(sha256OfFile(`${root}/${path}`));
     if (found === undefined) deviations.push(`${path} is gone`);
     else if (found !== sha256) deviations.push(`${path} has the sha256 ${found}, was ${sha256}`);
   }
@@ -72,13 +72,4 @@ async function listResults(home: string, runId: string): Promise<string[]> {
   const paths = (await readdir(root, { recursive: true })).filter((path) => wanted.test(path)).sort();
   const areFiles = await Promise.all(paths.map(async (path) => (await stat(`${root}/${path}`)).isFile()));
   return paths.filter((_, place) => areFiles[place]);
-}
-
-async function hashIfThere(path: string): Promise<string | undefined> {
-  try {
-    return await sha256OfFile(path);
-  } catch (error) {
-    if (systemErrorCode(error) === 'ENOENT') return undefined;
-    throw error;
-  }
 }

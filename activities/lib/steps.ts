@@ -2,7 +2,7 @@ import { mkdir, readdir } from 'node:fs/promises';
 import type { z } from 'zod';
 import { homeFolders } from '../../configs/paths.ts';
 import { StepRecord, type StepOutcome } from '../../configs/schema.ts';
-import { systemErrorCode } from './coded-error.ts';
+import { ifThere } from './if-there.ts';
 import { contentKey } from './content-key.ts';
 import { readJson } from './json-file.ts';
 import { writeFileWhole } from './whole-file.ts';
@@ -70,10 +70,7 @@ const shorten = (value: string): string => (/^[0-9a-f]{64}$/.test(value) ? value
 
 async function readRecords({ home, step, subject }: Pick<Step<unknown>, 'home' | 'step' | 'subject'>) {
   const folder = `${homeFolders(home).steps}/${step}`;
-  const files = await readdir(folder).catch((error: unknown) => {
-    if (systemErrorCode(error) === 'ENOENT') return [];
-    throw error;
-  });
+  const files = (await ifThere(readdir(folder))) ?? [];
   const records = await Promise.all(
     files.filter((file) => file.endsWith('.json')).map((file) => readJson(`${folder}/${file}`, StepRecord)),
   );

@@ -1,5 +1,6 @@
 import { mkdir, readFile, readdir, rm } from 'node:fs/promises';
 import { CodedError, systemErrorCode } from '../coded-error.ts';
+import { ifThere } from '../if-there.ts';
 import { createFileWhole } from '../whole-file.ts';
 import type { Pointer } from './artifact-store.ts';
 
@@ -40,9 +41,6 @@ export async function replaceLocalPointer(folder: string, body: string, ifMatch:
 }
 
 async function newestVersion(folder: string): Promise<number> {
-  const names = await readdir(folder).catch((error: unknown) => {
-    if (systemErrorCode(error) === 'ENOENT') return [];
-    throw error;
-  });
+  const names = (await ifThere(readdir(folder))) ?? [];
   return Math.max(0, ...names.filter((name) => /^\d+$/.test(name)).map(Number));
 }

@@ -4,7 +4,8 @@ import { basename, dirname } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { RecordedObject } from '../../../configs/run-pointer.ts';
 import { fileSize } from '../checkpoint-files.ts';
-import { CodedError, systemErrorCode } from '../coded-error.ts';
+import { CodedError } from '../coded-error.ts';
+import { ifThere } from '../if-there.ts';
 import { readJson } from '../json-file.ts';
 import { writeFileWhole } from '../whole-file.ts';
 import type { ArtifactStore, ListedObject, ObjectFacts, TransferOptions } from './artifact-store.ts';
@@ -120,10 +121,7 @@ async function removeLeftovers(folder: string, prefix: string, olderThanMs: numb
 }
 
 async function listPaths(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch((error: unknown) => {
-    if (systemErrorCode(error) === 'ENOENT') return [];
-    throw error;
-  });
+  const entries = (await ifThere(readdir(folder, { recursive: true, withFileTypes: true }))) ?? [];
   return entries
     .filter((entry) => entry.isFile())
     .map(({ parentPath, name }) => `${parentPath}/${name}`.slice(folder.length + 1))

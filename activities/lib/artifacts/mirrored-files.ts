@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import type { RunFolder } from '../../../configs/paths.ts';
-import { systemErrorCode } from '../coded-error.ts';
+import { ifThere } from '../if-there.ts';
 
 export interface MirroredFile {
   /** Relative to the run's folder. */
@@ -53,13 +53,4 @@ async function listFolder(
     }),
   );
   return files.filter((file) => file !== undefined);
-}
-
-async function ifThere<T>(action: Promise<T>): Promise<T | undefined> {
-  try {
-    return await action;
-  } catch (error) {
-    if (systemErrorCode(error) === 'ENOENT') return undefined;
-    throw error;
-  }
 }

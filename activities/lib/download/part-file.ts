@@ -3,6 +3,7 @@ import { open, readFile, rename, rm, stat, type FileHandle } from 'node:fs/promi
 import { dirname } from 'node:path';
 import type { PartSource } from '../../../configs/fetched-files.ts';
 import { systemErrorCode } from '../coded-error.ts';
+import { ifThere } from '../if-there.ts';
 import { syncFolder } from '../whole-file.ts';
 import { ByteSpans, type ByteSpan } from './byte-spans.ts';
 import { HashBehind } from './hash-behind.ts';
@@ -116,13 +117,8 @@ export class PartFile {
   /** Is what was written and hashed still what stands at the path? @returns its size there, or null when it is another file. */
   async bytesAtPath(): Promise<number | null> {
     const ours = await this.#opened?.file.stat();
-    try {
-      const { ino, dev, size } = await stat(this.path);
-      return ino === ours?.ino && dev === ours.dev ? size : null;
-    } catch (error) {
-      if (systemErrorCode(error) === 'ENOENT') return null;
-      throw error;
-    }
+    const there = await ifThere(stat(this.path));
+    return there !== undefined && there.ino === ours?.ino && there.dev === ours.dev ? there.size : null;
   }
 
   async publish(): Promise<void> {
@@ -162,14 +158,7 @@ export class PartFile {
   }
 }
 
-const sizeOf = async (path: string): Promise<number> => {
-  try {
-    return (await stat(path)).size;
-  } catch (error) {
-    if (systemErrorCode(error) === 'ENOENT') return 0;
-    throw error;
-  }
-};
+const sizeOf = async (path: string): Promise<number> => (await ifThere(stat(path)))?.size ?? 0;
 
 /** Differs after each start of the machine. */
 const readBootId = async (): Promise<string> => (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();

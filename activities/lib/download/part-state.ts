@@ -1,6 +1,6 @@
-import { appendFile, readFile } from 'node:fs/promises';
+import { appendFile } from 'node:fs/promises';
 import { PartSource, PartSpan } from '../../../configs/fetched-files.ts';
-import { systemErrorCode } from '../coded-error.ts';
+import { readIfPresent } from '../json-file.ts';
 import { writeFileWhole } from '../whole-file.ts';
 import { ByteSpans, type ByteSpan } from './byte-spans.ts';
 
@@ -16,7 +16,7 @@ export class PartState {
 
   /** @returns null when there is none that can be trusted. */
   async read(): Promise<{ source: PartSource; spans: ByteSpans } | null> {
-    const [head = '', ...lines] = (await this.#readText()).split('\n');
+    const [head = '', ...lines] = ((await readIfPresent(this.path)) ?? '').split('\n');
     const source = PartSource.safeParse(parseLine(head)).data;
     if (source === undefined) return null;
     const spans = new ByteSpans();
@@ -52,15 +52,6 @@ export class PartState {
       await appendFile(this.path, lines).catch(() => undefined);
     }
     this.#writing = null;
-  }
-
-  async #readText(): Promise<string> {
-    try {
-      return await readFile(this.path, 'utf8');
-    } catch (error) {
-      if (systemErrorCode(error) === 'ENOENT') return '';
-      throw error;
-    }
   }
 }
 

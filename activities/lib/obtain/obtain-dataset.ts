@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { z } from 'zod';
 import { homeFolders } from '../../../configs/paths.ts';
@@ -12,6 +12,7 @@ import { runStep } from '../steps.ts';
 import { askTrainer } from '../trainer-command.ts';
 import type { ObtainContext } from './obtain-context.ts';
 import { obtainFile } from './obtain-file.ts';
+import { ifThere } from '../if-there.ts';
 
 const Prepared = z.object({
   fetched: FetchedDataset.omit({ outcome: true }),
@@ -121,10 +122,6 @@ async function markFiles(root: string): Promise<Record<string, FileMark>> {
 }
 
 async function countExtracted(root: string): Promise<number> {
-  const images = `${root}/images`;
-  const isThere = await stat(images).then(
-    () => true,
-    () => false,
-  );
-  return isThere ? (await readdir(images, { recursive: true })).length : 0;
+  const names = await ifThere(readdir(`${root}/images`, { recursive: true }));
+  return names?.length ?? 0;
 }
