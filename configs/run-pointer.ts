@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import { CheckpointManifest } from './schema.ts';
+import { CheckpointManifest, Sha256 } from './schema.ts';
 
 /** What the local artifact store records of an object. */
 export const RecordedObject = z.object({
   v: z.literal(1),
   bytes: z.int().nonnegative(),
-  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  sha256: Sha256,
 });
 export type RecordedObject = z.infer<typeof RecordedObject>;
 

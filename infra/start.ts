@@ -1,8 +1,7 @@
 /** `npm run start -- RUN.json`: starts a run, or joins it when it runs already, and follows it in the terminal. */
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { inputRefusal, parseRunInput } from '../configs/parse-input.ts';
-import type { RunInput } from '../configs/schema.ts';
+import { readRunInput } from '../configs/parse-input.ts';
 import { connect } from './connect.ts';
 import { explain } from './explain.ts';
 import { followRun } from './follow-run.ts';
@@ -24,7 +23,7 @@ async function main(): Promise<void> {
   });
   const [path] = positionals;
   if (path === undefined) return refuse(usage);
-  const input = await readInput(path);
+  const input = await readRunInput(path, readFile(path, 'utf8'));
   if (typeof input === 'string') return refuse(input);
 
   const stack = await findRunningStack(defaultHome);
@@ -40,17 +39,6 @@ async function main(): Promise<void> {
   const report = await followRun(handle, console.log);
   printResult(report, { runId: input.name, home: defaultHome, uiUrl: stack?.uiUrl });
   await client.connection.close();
-}
-
-async function readInput(path: string): Promise<RunInput | string> {
-  let raw: unknown;
-  try {
-    raw = JSON.parse(await readFile(path, 'utf8'));
-  } catch (error) {
-    return `Cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`;
-  }
-  const parsed = parseRunInput(raw);
-  return parsed.ok ? parsed.input : inputRefusal(parsed.problems);
 }
 
 function refuse(message: string): void {

@@ -5,8 +5,9 @@ import { parseArgs } from 'node:util';
 import { makePlan } from '../activities/lib/make-plan.ts';
 import { inspectMachine } from '../activities/lib/preflight/inspect-machine.ts';
 import { inspectPlan } from '../activities/lib/preflight/inspect-plan.ts';
-import { inputRefusal, parseRunInput } from '../configs/parse-input.ts';
-import type { Check, RunInput } from '../configs/schema.ts';
+import { chooseDevice, nvidiaDriverFile } from '../configs/device.ts';
+import { readRunInput } from '../configs/parse-input.ts';
+import type { Check } from '../configs/schema.ts';
 import { gatherDependencies } from './dependencies.ts';
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { device: { type: 'string' } } });
@@ -15,10 +16,10 @@ if (path === undefined) fail('Usage: npm run plan -- configs/runs/swin-s-blog.js
 else await plan(path);
 
 async function plan(file: string): Promise<void> {
-  const input = await readInput(file);
-  if (input === undefined) return;
-  const isCuda = values.device === undefined ? existsSync('/proc/driver/nvidia/version') : values.device === 'cuda';
-  const place = { ...gatherDependencies(isCuda ? 'cuda' : 'cpu'), signal: new AbortController().signal };
+  const input = await readRunInput(file, readFile(file, 'utf8'));
+  if (typeof input === 'string') return fail(input);
+  const device = chooseDevice(values.device, existsSync(nvidiaDriverFile));
+  const place = { ...gatherDependencies(device), signal: new AbortController().signal };
   const { plan: planned } = await makePlan(place, input);
   console.log(`${input.name}: ${input.dataset}, ${input.recipe}, ${input.weights.backbone}\n`);
   const checks = [...(await inspectPlan(place.home, planned)), ...(await inspectMachine(place, planned))];
@@ -35,20 +36,6 @@ async function plan(file: string): Promise<void> {
 function formatCheck({ verdict, about, says, next }: Check, width: number): string {
   const line = `${verdict.padEnd(7)}  ${about.padEnd(width)}  ${says}`;
   return next === null ? line : `${line}\n${' '.repeat(width + 11)}→ ${next}`;
-}
-
-async function readInput(file: string): Promise<RunInput | undefined> {
-  let raw: unknown;
-  try {
-    raw = JSON.parse(await readFile(file, 'utf8'));
-  } catch (error) {
-    fail(`Cannot read ${file}: ${error instanceof Error ? error.message : String(error)}`);
-    return undefined;
-  }
-  const parsed = parseRunInput(raw);
-  if (parsed.ok) return parsed.input;
-  fail(inputRefusal(parsed.problems));
-  return undefined;
 }
 
 function fail(message: string): void {

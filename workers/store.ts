@@ -1,6 +1,6 @@
 /** `npm run store -- list | verify | prune [--older-than-hours N] [--dry-run] | run NAME`: what the worker keeps on its disk. */
-import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
+import { readJson } from '../activities/lib/json-file.ts';
 import { listObjects, recheckObject } from '../activities/lib/objects.ts';
 import { pruneStore } from '../activities/lib/prune-store.ts';
 import { listRuns, readReferences } from '../activities/lib/references.ts';
@@ -80,9 +80,8 @@ async function prune(): Promise<void> {
 async function checkRun(given: string | undefined): Promise<void> {
   const runId = RunName.safeParse(given);
   if (!runId.success) return fail(`Name one of the runs: ${(await listRuns(home)).join(', ')}`);
-  const text = await readFile(runFolder(home, runId.data).manifest, 'utf8').catch(() => undefined);
-  if (text === undefined) return fail(`There is no manifest of ${runId.data}: it is written when a run ends.`);
-  const manifest = RunManifest.parse(JSON.parse(text));
+  const manifest = await readJson(runFolder(home, runId.data).manifest, RunManifest);
+  if (manifest === undefined) return fail(`There is no manifest of ${runId.data}: it is written when a run ends.`);
   const deviations = await findDeviations(home, manifest);
   const { archives } = manifest.dataset;
   console.log(`${manifest.files.length} files of the run, ${archives.length} archives and the weights looked at`);

@@ -8,7 +8,11 @@ import { ifThere } from './if-there.ts';
  */
 export async function readJson<T extends z.ZodType>(path: string, schema: T): Promise<z.infer<T> | undefined> {
   const text = await readIfPresent(path);
-  if (text === undefined) return undefined;
+  return text === undefined ? undefined : parseJson(text, schema);
+}
+
+/** Undefined for what is no JSON, or other JSON: a line that a kill cut short, or a library's. */
+export function parseJson<T extends z.ZodType>(text: string, schema: T): z.infer<T> | undefined {
   try {
     return schema.safeParse(JSON.parse(text)).data;
   } catch {

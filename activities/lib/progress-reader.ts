@@ -1,6 +1,7 @@
 import { open } from 'node:fs/promises';
 import { TrainerEvent } from '../../configs/schema.ts';
 import { ifThere } from './if-there.ts';
+import { parseJson } from './json-file.ts';
 
 const chunkBytes = 256 * 1024;
 /** No event is nearly that long; a longer line is noise and is dropped, so that memory stays bounded. */
@@ -20,7 +21,7 @@ export class ProgressReader {
   async readNew(): Promise<TrainerEvent[]> {
     const events: TrainerEvent[] = [];
     for await (const line of this.newLines()) {
-      const event = parseEvent(line);
+      const event = parseJson(line, TrainerEvent);
       if (event !== undefined) events.push(event);
     }
     return events;
@@ -53,11 +54,3 @@ export class ProgressReader {
 }
 
 export const readProgress = (path: string): Promise<TrainerEvent[]> => new ProgressReader(path).readNew();
-
-function parseEvent(line: string): TrainerEvent | undefined {
-  try {
-    return TrainerEvent.safeParse(JSON.parse(line)).data;
-  } catch {
-    return undefined;
-  }
-}

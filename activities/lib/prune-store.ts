@@ -19,15 +19,16 @@ export async function pruneStore(home: string, olderThanMs: number, dryRun: bool
   const isOld = async (path: string) => Date.now() - (await stat(path)).ctimeMs >= olderThanMs;
   const isFree = async (key: string) => !(await readReferences(home)).by.has(key);
   const pruned: Pruned[] = [];
-  const prune = async (what: Pruned['what'], name: string, path: string, bytes: number) => {
-    if (!(await isOld(path)) || !(await isFree(name))) return;
-    if (!dryRun && !(await removeUnlessWanted(path, () => isFree(name)))) return;
+  const prune = async (what: Pruned['what'], name: string, path: string, bytes: number): Promise<boolean> => {
+    if (!(await isOld(path)) || !(await isFree(name))) return false;
+    if (!dryRun && !(await removeUnlessWanted(path, () => isFree(name)))) return false;
     pruned.push({ what, name, bytes });
+    return true;
   };
   for (const { sha256, mark } of await listObjects(home)) {
-    await prune('object', sha256, folders.object(sha256), mark.bytes);
-    if (!dryRun && pruned.some(({ name }) => name === sha256))
-      await rm(manifestPath(folders.object(sha256)), { force: true });
+    const path = folders.object(sha256);
+    const isPruned = await prune('object', sha256, path, mark.bytes);
+    if (isPruned && !dryRun) await rm(manifestPath(path), { force: true });
   }
   for (const name of await namesIn(folders.datasets)) await prune('data set', name, `${folders.datasets}/${name}`, 0);
   for (const name of await namesIn(folders.downloads)) {

@@ -2,6 +2,7 @@ import { mkdir, readdir } from 'node:fs/promises';
 import type { z } from 'zod';
 import { homeFolders } from '../../configs/paths.ts';
 import { StepRecord, type StepOutcome } from '../../configs/schema.ts';
+import { stepOutcome } from '../../configs/step-outcome.ts';
 import { ifThere } from './if-there.ts';
 import { contentKey } from './content-key.ts';
 import { readJson } from './json-file.ts';
@@ -27,7 +28,7 @@ export async function runStep<T>(step: Step<T>): Promise<{ output: T; outcome: S
   const records = await readRecords(step);
   const earlier = records.find(({ fields }) => contentKey(fields) === contentKey(step.fields));
   const output = step.output.safeParse(earlier?.output);
-  const outcome = (hit: boolean, why: string) => ({ step: step.step, hit, why: `${hit ? 'hit' : 'miss'}: ${why}` });
+  const outcome = (hit: boolean, why: string) => stepOutcome(step.step, hit, why);
   let why = 'done anew, as asked for';
   if (!step.fresh) {
     if (earlier === undefined) why = explainMiss(step.fields, records);

@@ -5,7 +5,7 @@ import { execa } from 'execa';
 import type { z } from 'zod';
 import { StageLine } from '../../configs/schema.ts';
 import { CodedError } from './coded-error.ts';
-import { readJson } from './json-file.ts';
+import { parseJson, readJson } from './json-file.ts';
 import type { PythonCommand } from './trainer-process.ts';
 
 /** Those that take long say about once a second how far they are. */
@@ -48,7 +48,7 @@ export async function askTrainer<T extends z.ZodType>({
     });
     running.all.on('data', () => timer.refresh());
     createInterface(running.stdout).on('line', (line) => {
-      const stage = parseStage(line);
+      const stage = parseJson(line, StageLine);
       if (stage !== undefined) onStage?.(stage);
     });
     const result = await running;
@@ -61,14 +61,5 @@ export async function askTrainer<T extends z.ZodType>({
   } finally {
     clearTimeout(timer);
     await rm(folder, { recursive: true, force: true });
-  }
-}
-
-function parseStage(line: string): StageLine | undefined {
-  if (!line.startsWith('{')) return undefined;
-  try {
-    return StageLine.safeParse(JSON.parse(line)).data;
-  } catch {
-    return undefined; // something of a library
   }
 }

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { chooseDevice, nvidiaDriverFile } from '../../configs/device.ts';
 import type { StackOptions } from './start-stack.ts';
 
 export const defaultHome = resolve(`${import.meta.dirname}/../../.everswin`);
@@ -11,7 +12,6 @@ export function resolveStackArguments(argv: string[]): Omit<StackOptions, 'say'>
     args: argv,
     options: { home: { type: 'string' }, device: { type: 'string' }, s3: { type: 'boolean', default: false } },
   });
-  const device = values.device ?? (existsSync('/proc/driver/nvidia/version') ? 'cuda' : 'cpu');
-  if (device !== 'cpu' && device !== 'cuda') throw new Error(`expected --device to be cpu or cuda, got ${device}`);
+  const device = chooseDevice(values.device, existsSync(nvidiaDriverFile));
   return { home: resolve(values.home ?? defaultHome), device, withObjectStore: values.s3 };
 }

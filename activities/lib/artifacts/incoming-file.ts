@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
-import { BatchWriter } from '../batch-writer.ts';
+import { RangeWriter, shareOf } from '../download/range-writer.ts';
 import { syncFolder } from '../whole-file.ts';
 
 /** A file that is hashed while it arrives, and appears under its name only when it is published. */
@@ -9,7 +9,7 @@ export class IncomingFile {
   readonly #path: string;
   readonly #temporary: string;
   readonly #file: FileHandle;
-  readonly #writer: BatchWriter;
+  readonly #writer: RangeWriter;
   readonly #hash = createHash('sha256');
   #bytes = 0;
 
@@ -17,7 +17,7 @@ export class IncomingFile {
     this.#path = path;
     this.#temporary = temporary;
     this.#file = file;
-    this.#writer = new BatchWriter(file, 0);
+    this.#writer = new RangeWriter(shareOf(file), 0, () => undefined);
   }
 
   /** The temporary name is one that a trainer sweeps away where it finds it among its checkpoints. */
@@ -38,7 +38,8 @@ export class IncomingFile {
   async write(chunk: Uint8Array): Promise<void> {
     this.#hash.update(chunk);
     this.#bytes += chunk.length;
-    await this.#writer.write(chunk);
+    this.#writer.push(chunk);
+    if (this.#writer.isFull) await this.#writer.drained();
   }
 
   async publish(): Promise<void> {

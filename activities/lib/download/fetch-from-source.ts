@@ -39,14 +39,13 @@ const fetchOneVersion = async (url: string, source: Source, fetching: Fetching):
       } else if (error instanceof VersionChanged) {
         versions.push(error.version);
         changes += 1;
-        await part.discard();
-        if (changes > 1) throw changedTwice(source, versions);
       } else {
         throw error;
       }
+      await part.discard();
+      if (changes > 1) throw changedTwice(source, versions);
       meter.note(firstLine(error));
       expected = error instanceof VersionChanged ? error.version : run.version;
-      await part.discard();
     }
   }
 };

@@ -7,9 +7,8 @@ import { ifThere } from '../if-there.ts';
 import { syncFolder } from '../whole-file.ts';
 import { ByteSpans, type ByteSpan } from './byte-spans.ts';
 import { HashBehind } from './hash-behind.ts';
-import { createInTurn } from './in-turn.ts';
 import { PartState } from './part-state.ts';
-import { RangeWriter, type WriterShare } from './range-writer.ts';
+import { RangeWriter, shareOf, type WriterShare } from './range-writer.ts';
 
 /** What is known of the origin of bytes that are about to be written. */
 export type PartOrigin = Omit<PartSource, 'v' | 'mixed' | 'boot'>;
@@ -23,7 +22,7 @@ interface OpenPart {
 const openPart = (file: FileHandle): OpenPart => ({
   file,
   hash: new HashBehind(file.fd),
-  share: { file, inTurn: createInTurn(), spare: [] },
+  share: shareOf(file),
 });
 
 /** An unfinished download: `<target>.part`, its state beside it, and the hash that follows what is written. */

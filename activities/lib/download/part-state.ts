@@ -1,6 +1,6 @@
 import { appendFile } from 'node:fs/promises';
 import { PartSource, PartSpan } from '../../../configs/fetched-files.ts';
-import { readIfPresent } from '../json-file.ts';
+import { parseJson, readIfPresent } from '../json-file.ts';
 import { writeFileWhole } from '../whole-file.ts';
 import { ByteSpans, type ByteSpan } from './byte-spans.ts';
 
@@ -17,12 +17,12 @@ export class PartState {
   /** @returns null when there is none that can be trusted. */
   async read(): Promise<{ source: PartSource; spans: ByteSpans } | null> {
     const [head = '', ...lines] = ((await readIfPresent(this.path)) ?? '').split('\n');
-    const source = PartSource.safeParse(parseLine(head)).data;
+    const source = parseJson(head, PartSource);
     if (source === undefined) return null;
     const spans = new ByteSpans();
     // The line that a kill cut short does not count; nor does one that it happens to leave legible without its end.
     for (const line of lines.slice(0, -1)) {
-      const span = PartSpan.safeParse(parseLine(line)).data;
+      const span = parseJson(line, PartSpan);
       if (span !== undefined) spans.add(span);
     }
     return { source, spans };
@@ -54,11 +54,3 @@ export class PartState {
     this.#writing = null;
   }
 }
-
-const parseLine = (line: string): unknown => {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined;
-  }
-};

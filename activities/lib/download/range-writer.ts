@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import type { InTurn } from './in-turn.ts';
+import { createInTurn, type InTurn } from './in-turn.ts';
 
 /** Enough to keep the disk busy, little enough to lose: what waits here is gone after kill -9. */
 const batchBytes = 1024 * 1024;
@@ -13,6 +13,8 @@ export interface WriterShare {
   /** Buffers that nobody uses just now. */
   readonly spare: Buffer[];
 }
+
+export const shareOf = (file: FileHandle): WriterShare => ({ file, inTurn: createInTurn(), spare: [] });
 
 interface Batch {
   readonly buffer: Buffer;

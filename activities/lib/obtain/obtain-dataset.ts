@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os';
 import { z } from 'zod';
 import { homeFolders } from '../../../configs/paths.ts';
 import { FetchedDataset, FileMark, PreparedDataset, type RunPlan } from '../../../configs/schema.ts';
-import { CodedError } from '../coded-error.ts';
 import { contentKey } from '../content-key.ts';
 import { isSameMark, markOf } from '../file-mark.ts';
 import type { StoredObject } from '../objects.ts';
 import { datasetKey } from '../plan-hash.ts';
 import { runStep } from '../steps.ts';
 import { askTrainer } from '../trainer-command.ts';
+import { datasetInvalid } from './dataset-invalid.ts';
 import type { ObtainContext } from './obtain-context.ts';
 import { obtainFile } from './obtain-file.ts';
 import { ifThere } from '../if-there.ts';
@@ -40,7 +40,7 @@ export async function obtainDataset(plan: RunPlan, context: ObtainContext): Prom
   const root = homeFolders(context.home).dataset(contentKey({ ...fields, ...madeAnew }));
   const { output, outcome } = await runStep({
     ...{ home: context.home, step: 'dataset', subject: dataset.id, fields, fresh: context.fresh, output: Prepared },
-    findDamage: (prepared) => findDamage(prepared),
+    findDamage,
     work: async () => {
       const prepared = await prepare({ root, key, dataset, archives }, context);
       const fetched = { root, contentKey: key, archives: stored, ...prepared };
@@ -87,10 +87,7 @@ async function prepare(
       onStage: ({ stage, done, total }) =>
         onProgress({ what: `${stage} ${dataset.id}`, bytes: done, totalBytes: total }),
     });
-    if (!answer.ok) {
-      const problems = answer.problems.map((one) => `- ${one}`).join('\n');
-      throw new CodedError('DatasetInvalid', `The data set ${dataset.id} cannot be used:\n${problems}`);
-    }
+    if (!answer.ok) throw datasetInvalid(`The data set ${dataset.id} cannot be used`, answer.problems);
     const { images, instances, warnings } = answer;
     return {
       ...{ images: images.train + images.val, instances: instances.train + instances.val },

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { homeFolders } from '../../../configs/paths.ts';
 import { PackedFolder } from '../../../configs/schema.ts';
-import { CodedError } from '../coded-error.ts';
 import { askTrainer } from '../trainer-command.ts';
+import { datasetInvalid } from './dataset-invalid.ts';
 import type { ObtainContext } from './obtain-context.ts';
 
 /**
@@ -22,6 +22,5 @@ export async function packFolder(folder: string, { home, python, signal, onProgr
     onStage: ({ done, total }) => onProgress({ what, bytes: done, totalBytes: total }),
   });
   if (answer.ok) return { path, bytes: answer.bytes, sha256: answer.sha256 };
-  const problems = answer.problems.map((one) => `- ${one}`).join('\n');
-  throw new CodedError('DatasetInvalid', `${folder} cannot be packed:\n${problems}`);
+  throw datasetInvalid(`${folder} cannot be packed`, answer.problems);
 }

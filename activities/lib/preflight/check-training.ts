@@ -1,4 +1,5 @@
 import type { Check, RecipeFacts, RunPlan } from '../../../configs/schema.ts';
+import { formatCount } from '../report/time-text.ts';
 import { batchOf, iterationsPerEpoch } from './training-arithmetic.ts';
 
 export interface TrainingFacts {
@@ -61,5 +62,3 @@ function checkExpectation({ plan }: TrainingFacts): Check {
   });
   return ok('expected AP', all.join('; '));
 }
-
-const formatCount = (count: number): string => count.toLocaleString('en-US');
