@@ -42,8 +42,9 @@ export const errorCatalogue = {
   },
   DownloadRefused: {
     retryable: false,
-    meaning: 'The server refused the file (4xx), redirected without end or sent a web page instead of it.',
-    nextStep: 'Check the address in configs/catalog.json and whether it needs a login.',
+    meaning:
+      'The server refused the file (4xx), redirected without end or sent a web page instead of it; or a file of your own is not there.',
+    nextStep: 'Check the address in the input or in configs/catalog.json, and whether it needs a login.',
   },
   SourceChanged: {
     retryable: true,

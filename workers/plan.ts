@@ -13,7 +13,7 @@ import { gatherDependencies } from './dependencies.ts';
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { device: { type: 'string' } } });
 const [path] = positionals;
 if (path === undefined) fail('Usage: npm run plan -- configs/runs/swin-s-blog.json [--device cpu|cuda]');
-else await plan(path);
+else await plan(path).catch((error: unknown) => fail(error instanceof Error ? error.message : String(error)));
 
 async function plan(file: string): Promise<void> {
   const input = await readRunInput(file, readFile(file, 'utf8'));

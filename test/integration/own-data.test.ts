@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { z } from 'zod';
+import { CodedError } from '../../activities/lib/coded-error.ts';
 import { RunInput } from '../../configs/schema.ts';
 import { createPreparation, drawMiniCoco, readRunFile } from '../helpers/preparation.ts';
 
@@ -65,6 +66,14 @@ test('what is wrong with the data is said in plain words, all of it at once', as
   expect(failure).toContain('The data set parts-on-a-line cannot be used');
   expect(failure).toContain('- val: listed, but not in val-images: 1 image ("line 1/gone.jpeg")');
   expect(failure).toMatch(/- val: has no outline .*: 2 annotations \(id \d+, id \d+\)/);
+}, 60_000);
+
+test('data that are not where the input says are refused at once, with the path', async () => {
+  await rm(`${folder}/train`, { recursive: true });
+  const failure: unknown = await preparation.prepare(input).catch((error: unknown) => error);
+  expect(failure).toBeInstanceOf(CodedError);
+  expect(failure).toMatchObject({ code: 'DownloadRefused' });
+  expect(String(failure)).toContain(`${folder}/train/ cannot be read (ENOENT).`);
 }, 60_000);
 
 test('what is only odd stands in the warnings', async () => {

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { homeFolders } from '../../../configs/paths.ts';
 import { Sha256 } from '../../../configs/schema.ts';
+import { CodedError, systemErrorCode } from '../coded-error.ts';
 import { contentKey } from '../content-key.ts';
 import { admitUrl, type SourcePolicy } from '../download/source-policy.ts';
 import { readJson } from '../json-file.ts';
@@ -36,14 +37,23 @@ export async function recordTaken(home: string, source: LocalSource, look: strin
   await writeFileWhole(takenPath(home, source), JSON.stringify({ v: 1, look, sha256 } satisfies z.infer<typeof Taken>));
 }
 
-/** Names, sizes and times of everything in it. */
+/** Names, sizes and times of everything in it. @throws CodedError DownloadRefused where it is not there or cannot be read. */
 export async function lookAt({ path, isFolder }: LocalSource): Promise<string> {
-  if (!isFolder) return contentKey(await lookOf(path));
-  const names = await readdir(path, { recursive: true });
-  const looks = [];
-  for (const name of names.sort()) looks.push([name, await lookOf(`${path}/${name}`)]);
-  return contentKey(looks);
+  try {
+    if (!isFolder) return contentKey(await lookOf(path));
+    const names = await readdir(path, { recursive: true });
+    const looks = [];
+    for (const name of names.sort()) looks.push([name, await lookOf(`${path}/${name}`)]);
+    return contentKey(looks);
+  } catch (error) {
+    const code = systemErrorCode(error);
+    if (code === undefined || !unreadable.has(code)) throw error;
+    throw new CodedError('DownloadRefused', `${path} cannot be read (${code}).`, { cause: error });
+  }
 }
+
+/** What no further try would change; a disk that fails may be well again. */
+const unreadable = new Set(['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM', 'ELOOP']);
 
 async function lookOf(file: string): Promise<string> {
   const { size, mtimeNs, ctimeNs } = await stat(file, { bigint: true });
