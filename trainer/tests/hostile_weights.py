@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from zips import zip_of
 
 KEY = "layers.0.blocks.0.attn.qkv.weight"
 
@@ -77,8 +78,8 @@ def hostile_files(canary: Path, url: str) -> Iterator[tuple[str, bytes, bool]]:
     yield "a-million-marks.pth", b"\x80\x02" + b"(" * 1_000_000 + b".", False
     yield "one-number-as-a-terabyte.pth", saved({KEY: torch.zeros(1).expand(1 << 20, 1 << 18)}), False
     yield "zip-bomb.pth", deflated(saved({KEY: torch.zeros(16 << 20)})), False
-    yield "zip-in-zip.pth", zipped_up({"archive/data.pkl": b"", "inner.pth": saved({"model": system})}), False
-    yield "zip-that-climbs.pth", zipped_up({"../../data.pkl": pickle.dumps(system, 2), "../../version": b"3"}), False
+    yield "zip-in-zip.pth", zip_of({"archive/data.pkl": b"", "inner.pth": saved({"model": system})}), False
+    yield "zip-that-climbs.pth", zip_of({"../../data.pkl": pickle.dumps(system, 2), "../../version": b"3"}), False
     yield "sparse.pth", saved({KEY: torch.eye(3).to_sparse()}), False
     yield "not-finite.pth", saved({KEY: torch.tensor([1.0, float("nan")])}), False
     yield "names-that-are-none.pth", saved({7: torch.zeros(1)}), False
@@ -113,20 +114,12 @@ def persistent(identity: tuple[Any, ...], zipped: bool = True) -> bytes:
     if not zipped:
         legacy = [pickle.dumps(one, 2) for one in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True})]
         return b"".join(legacy) + buffer.getvalue() + pickle.dumps([], 2)
-    return zipped_up({"archive/data.pkl": buffer.getvalue(), "archive/version": b"3\n", "archive/data/0": b"\0" * 4})
-
-
-def zipped_up(members: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", method) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return buffer.getvalue()
+    return zip_of({"archive/data.pkl": buffer.getvalue(), "archive/version": b"3\n", "archive/data/0": b"\0" * 4})
 
 
 def deflated(archive: bytes) -> bytes:
     with zipfile.ZipFile(io.BytesIO(archive)) as stored:
-        return zipped_up({name: stored.read(name) for name in stored.namelist()}, zipfile.ZIP_DEFLATED)
+        return zip_of({name: stored.read(name) for name in stored.namelist()}, zipfile.ZIP_DEFLATED)
 
 
 def tar(content: bytes) -> bytes:

@@ -1,15 +1,14 @@
 """Small data sets for the tests of `prepare-dataset`: real images, real archives, and what asks for them."""
 
 import copy
-import io
 import json
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from zips import zip_of
 
 from everswin_trainer.dataset_spec import DatasetSpec
 from everswin_trainer.prepare_dataset import prepare
@@ -91,14 +90,6 @@ class OwnData:
         }
         (self.root / "spec.json").write_text(json.dumps(spec))
         return self.root / "spec.json"
-
-
-def zip_of(files: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", method) as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return buffer.getvalue()
 
 
 def prepare_mini(archives: Path, into: Path, extract: bool = False) -> dict[str, Any]:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from hostile_zips import Member, build, corpus, deflate, end64, extra64
-from own_data import OwnData, draw, zip_of
+from own_data import OwnData, draw
+from zips import zip_of
 
 from everswin_trainer.dataset_spec import DatasetSpec
 from everswin_trainer.image_index import ImageIndex

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import torch
 from mmengine.runner import Runner
-from own_data import OwnData, prepare_mini, zip_of
+from own_data import OwnData, prepare_mini
+from zips import zip_of
 
 from conftest import PLAN, TRAINER
 from everswin_trainer import mini_coco, mmcv_ops
