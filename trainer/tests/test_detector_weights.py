@@ -55,6 +55,15 @@ class Released:
     model: torch.nn.Module
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """OpenMP's threads spin while they wait for one another: on a busy machine two take many times longer than one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
 def released(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Released]:
     """As their trainer wrote it, with all that stood beside the weights, in torch's format of then."""
@@ -199,6 +208,11 @@ def test_a_detector_of_another_model_does_not_start_a_training(released: Release
         match=r"not of this model: roi_head.bbox_head.0.shared_convs.3.conv.weight is missing.* and \d+ more",
     ):
         fit_to_classes(given, released.model.state_dict())
+
+
+def test_a_file_that_was_not_converted_is_not_loaded(small: Path) -> None:
+    with pytest.raises(ValueError, match=r"detector.pth to be what convert-weights --part detector made"):
+        load_detector(small)
 
 
 @pytest.fixture

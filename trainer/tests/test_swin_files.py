@@ -20,6 +20,15 @@ RECIPES = {
 PARAMETERS = {"t": 27_517_818, "s": 48_835_722, "b": 86_741_176}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """OpenMP's threads spin while they wait for one another: on a busy machine two take many times longer than one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module", params=[letter for letter in SIZES if RECIPES[letter]])
 def released(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     """(size, file); the file goes when its tests are done."""
