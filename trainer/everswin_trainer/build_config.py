@@ -45,7 +45,7 @@ def build_config(
     config.load_from, config.resume = None, False
     config.visualizer = {"type": "Visualizer", "vis_backends": None}
     _set_data(config, plan, data)
-    _set_classes(config.model, len(data.classes()))
+    set_classes(config.model, len(data.classes()))
     _set_weights(config.model.backbone, weights)
     _set_epochs(config, plan, warnings)
     _set_hooks(config, plan)
@@ -80,16 +80,16 @@ def _set_data(config: Config, plan: Plan, data: PreparedData) -> None:
         config[evaluator].update(ann_file=str(data.annotations("val")), metric=["bbox", "segm"], format_only=False)
 
 
-def _set_classes(part: Any, count: int) -> None:
+def set_classes(part: Any, count: int) -> None:
     """Every head's number of classes, however deep it sits."""
     if isinstance(part, dict):
         if "num_classes" in part:
             part["num_classes"] = count
         for inner in part.values():
-            _set_classes(inner, count)
+            set_classes(inner, count)
     elif isinstance(part, (list, tuple)):
         for inner in part:
-            _set_classes(inner, count)
+            set_classes(inner, count)
 
 
 def _set_weights(backbone: ConfigDict, weights: Path | None) -> None:

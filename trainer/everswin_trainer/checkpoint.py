@@ -117,6 +117,11 @@ def of_checkpoint(path: Path, plan_hash: str) -> Checkpoint:
     return checkpoint
 
 
+def of_weights(path: Path, plan_hash: str) -> Checkpoint:
+    """Weights that no training of ours made, as if they were its beginning. Raises OSError."""
+    return Checkpoint(path, path.stat().st_size, hash_file(path), epoch=0, iteration=0, plan_hash=plan_hash)
+
+
 def listed(folder: Path, plan_hash: str) -> list[Checkpoint]:
     """Checkpoints of this plan whose manifest parses and whose file has its size, newest first. Hashes nothing."""
     found = (load_manifest(path) for path in folder.glob("e*.json"))

@@ -1,7 +1,8 @@
 """Pretrained weights, once: whatever torch or safetensors reads -> one `.safetensors` that training loads as it is.
 
-Held against the recipe's backbone on the way, key by key and shape by shape: MMDetection loads with strict=False, so a
-wrong file would be used silently and in part (mmdet/models/backbones/swin.py, SwinTransformer.init_weights).
+Held against the recipe on the way, its backbone or its whole model, key by key and shape by shape: MMDetection loads
+with strict=False, so a wrong file would be used silently and in part (mmdet/models/backbones/swin.py,
+SwinTransformer.init_weights).
 """
 
 import argparse
@@ -16,6 +17,8 @@ from .checkpoint import hash_file
 from .process_setup import prepare_process
 from .root_cause import signal_name
 from .whole_file import write_json
+
+PARTS = ("backbone", "detector")
 
 # Of these the file is the cause: a library that it led astray, or a limit that it ran into.
 FAULTS = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGXCPU, signal.SIGXFSZ}
@@ -45,36 +48,66 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="everswin_trainer convert-weights")
     parser.add_argument("--recipe", type=Path, required=True)
     parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--part", choices=PARTS, default="backbone", help="what the file holds")
     parser.add_argument("--into", type=Path, required=True, help="`.safetensors` is added")
     parser.add_argument("--out", type=Path, required=True)
     return parser.parse_args(argv)
 
 
 def convert(arguments: argparse.Namespace, network: str) -> int:
-    backbone, expected = prepare(arguments.recipe)
-    from .weights import Refused, compare, read_backbone, store
+    model, expected = prepare(arguments.recipe, arguments.part)
+    from .weights import Refused
 
     limit_resources(arguments.weights.stat().st_size)
+    into = convert_backbone if arguments.part == "backbone" else convert_detector
     try:
-        given = read_backbone(arguments.weights, backbone)
+        found = into(arguments, model, expected)
     except Refused as error:
         answer(arguments, network, refused=str(error))
         return 0
-    comparison = compare(given, expected)
-    result = store(given, expected, arguments.into) if comparison.fits else None
-    answer(arguments, network, result=result, **vars(comparison))
+    answer(arguments, network, **found)
     return 0
 
 
+def convert_backbone(arguments: argparse.Namespace, model: Any, expected: dict[str, Any]) -> dict[str, Any]:
+    """What goes into the answer. Raises weights.Refused."""
+    from .weights import compare, read_backbone, store
+
+    given = read_backbone(arguments.weights, model.backbone)
+    comparison = compare(given, expected)
+    return {"result": store(given, expected, arguments.into) if comparison.fits else None, **vars(comparison)}
+
+
+def convert_detector(arguments: argparse.Namespace, model: Any, expected: dict[str, Any]) -> dict[str, Any]:
+    """What goes into the answer. Raises weights.Refused."""
+    from .detector_weights import add_derived, class_count, expected_detector, read_detector
+    from .weights import compare, store
+
+    given = read_detector(arguments.weights, model)
+    classes = class_count(given)
+    # The file says how many classes it tells apart; how many the data have is for training to look at.
+    if classes is not None and classes != class_count(expected):
+        expected = expected_detector(model, classes)
+    given = add_derived(given, expected)
+    comparison = compare(given, expected)
+    result = store(given, expected, arguments.into, prefix="") if comparison.fits else None
+    return {"classes": classes, "result": result, **vars(comparison)}
+
+
 @cache
-def prepare(recipe: Path) -> tuple[Any, dict[str, Any]]:
-    """The recipe's backbone and its tensors; once for all children of one process."""
+def prepare(recipe: Path, part: str) -> tuple[Any, dict[str, Any]]:
+    """The recipe's model and the tensors of this part of it; once for all children of one process."""
     # Only now: what is imported here starts threads, and those would keep their network.
     from .recipe import load_recipe
-    from .weights import expected_tensors
 
-    backbone = load_recipe(recipe, None).model.backbone
-    return backbone, expected_tensors(backbone)
+    model = load_recipe(recipe, None).model
+    if part == "backbone":
+        from .weights import expected_tensors
+
+        return model, expected_tensors(model.backbone)
+    from .detector_weights import expected_detector
+
+    return model, expected_detector(model, None)
 
 
 def answer(arguments: argparse.Namespace, network: str, refused: str | None = None, **found: Any) -> None:
@@ -85,6 +118,7 @@ def answer(arguments: argparse.Namespace, network: str, refused: str | None = No
         {
             "v": 1,
             "ok": found.get("result") is not None,
+            "part": arguments.part,
             **({"refused": refused} if refused else {}),
             "source": {"sha256": hash_file(path), "bytes": path.stat().st_size},
             **nothing,

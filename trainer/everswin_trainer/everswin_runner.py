@@ -9,8 +9,9 @@ from .state import bare_model, restore
 
 
 class EverswinRunner(Runner):
-    """Give it a state by `resume_state` to go on from, or by `model_state` to test."""
+    """Give it a state: `resume_state` to go on from, `initial_state` to start from, or `model_state` to test."""
 
+    initial_state: dict[str, Any] | None = None
     resume_state: dict[str, Any] | None = None
     resumes_other_plan: bool = False
     learning_rate_factor: float = 1.0
@@ -22,6 +23,10 @@ class EverswinRunner(Runner):
             restore(self, self.resume_state, self.learning_rate_factor, self.resumes_other_plan)
             # Half the memory of a checkpoint; it has done its work.
             self.resume_state = None
+        elif self.initial_state is not None:
+            # All that it should hold it holds (detector_start.py); the rest keeps its random beginning.
+            bare_model(self).load_state_dict(self.initial_state, strict=False)
+            self.initial_state = None
         elif self.model_state is not None:
             bare_model(self).load_state_dict(self.model_state)
             self.model_state = None

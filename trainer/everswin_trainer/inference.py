@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import torch
 import torch.distributed as dist
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -14,9 +15,12 @@ from .build_config import build_config
 from .checkpoint import Checkpoint
 from .context import Context
 from .detections import Detections
-from .everswin_runner import build_runner
-from .state import read
+from .detector_start import load_detector, require_same
+from .detector_weights import class_count
+from .everswin_runner import EverswinRunner, build_runner
+from .state import bare_model, read
 from .stop_request import Preempted
+from .weights import looks_like_safetensors
 
 SECONDS_BETWEEN_EVENTS = 1.0
 
@@ -37,11 +41,22 @@ def infer(context: Context, checkpoint: Checkpoint) -> tuple[Detections, Path]:
     context.rank.set_threads()
     runner.register_hook(BeatsHook(context.beats))
     runner.register_hook(InferenceHook(context, checkpoint))
-    runner.model_state = read(checkpoint.path)["state_dict"]
+    runner.model_state = model_state(checkpoint, runner)
     measured = {name: float(value) for name, value in runner.test().items()}
     images = len(runner.test_dataloader.dataset)
     dist.destroy_process_group()
     return Detections(context.job, images, time.monotonic() - begin, measured), prefix
+
+
+def model_state(checkpoint: Checkpoint, runner: EverswinRunner) -> dict[str, torch.Tensor]:
+    """Raises ValueError if converted weights are of another model, or of other classes than the data."""
+    if not looks_like_safetensors(checkpoint.path):
+        return read(checkpoint.path)["state_dict"]
+    state, model = load_detector(checkpoint.path), bare_model(runner).state_dict()
+    if (given := class_count(state)) != (wanted := class_count(model)):
+        raise ValueError(f"expected weights for the {wanted} classes of the data, got a detector of {given}")
+    require_same(state, model)
+    return state
 
 
 class InferenceHook(Hook):

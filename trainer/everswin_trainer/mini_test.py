@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from .beats import VALIDATION, Beats
-from .checkpoint import of_checkpoint
+from .checkpoint import of_checkpoint, of_weights
 from .ending import FINISHED
 from .job import Attempt, Job
 from .mini_faults import leave_error_file
@@ -25,7 +25,9 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="everswin_trainer mini-test")
     parser.add_argument("--plan", type=Path, required=True)
     parser.add_argument("--job-dir", type=Path, required=True)
-    parser.add_argument("--checkpoint", type=Path, required=True)
+    measured = parser.add_mutually_exclusive_group(required=True)
+    measured.add_argument("--checkpoint", type=Path)
+    measured.add_argument("--weights", type=Path, help="of no training: any file")
     parser.add_argument("--seconds", type=float, default=0.0, help="how long it takes")
     arguments = parser.parse_args(argv)
     prepare_process("cpu")
@@ -41,7 +43,12 @@ def test(arguments: argparse.Namespace) -> None:
     begin = time.monotonic()
     job, attempt, plan = Job.at(arguments.job_dir), Attempt.from_environment(), Plan.load(arguments.plan)
     beats = Beats(job, 0)
-    checkpoint = of_checkpoint(arguments.checkpoint, plan.plan_hash)
+    if arguments.weights:
+        checkpoint = of_weights(arguments.weights, plan.plan_hash)
+        average_precision = int(checkpoint.sha256[:4], 16) / 0x10000
+    else:
+        checkpoint = of_checkpoint(arguments.checkpoint, plan.plan_hash)
+        average_precision = State.load(checkpoint.path).average_precision(plan.epochs)
     progress = Progress(job.progress, attempt.number)
     position = {"epoch": checkpoint.epoch, "iteration": checkpoint.iteration}
     progress.write(
@@ -61,7 +68,7 @@ def test(arguments: argparse.Namespace) -> None:
         beats.beat(VALIDATION)
         if done in (IMAGES // 2, IMAGES):
             progress.write("tested", done=done, total=IMAGES)
-    scores = figures(State.load(checkpoint.path).average_precision(plan.epochs))
+    scores = figures(average_precision)
     write_json(
         job.folder / "metrics.json",
         {

@@ -1,4 +1,7 @@
-"""One rank of the final test: detections of one checkpoint, then COCO's numbers (docs/trainer-contract.md)."""
+"""One rank of the final test: detections of one checkpoint or of a converted detector, then COCO's numbers.
+
+See docs/trainer-contract.md.
+"""
 
 import argparse
 import os
@@ -8,17 +11,20 @@ from pathlib import Path
 from torch.distributed.elastic.multiprocessing.errors import record
 
 from .beats import VALIDATION
-from .checkpoint import Checkpoint, of_checkpoint
+from .checkpoint import Checkpoint, of_checkpoint, of_weights
 from .coco_scores import check_against, evaluate
 from .context import Context, add_arguments
 from .detections import Detections, find, identify, publish
+from .weights import require_converted
 from .whole_file import write_json
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="everswin_trainer test")
     add_arguments(parser)
-    parser.add_argument("--checkpoint", type=Path, required=True)
+    measured = parser.add_mutually_exclusive_group(required=True)
+    measured.add_argument("--checkpoint", type=Path, help="of a training of this plan")
+    measured.add_argument("--weights", type=Path, help="of no training: what convert-weights --part detector made")
     return parser.parse_args(argv)
 
 
@@ -27,10 +33,18 @@ def main(argv: list[str]) -> int:
     """Writes metrics.json (0) unless SIGTERM comes first (143); any other end is an exception."""
     arguments = parse(argv)
     context = Context.of(arguments)
-    checkpoint = of_checkpoint(arguments.checkpoint.resolve(), context.plan.plan_hash)
+    checkpoint = measured_by(arguments, context.plan.plan_hash)
     per_epoch = checkpoint.iteration // max(1, checkpoint.epoch)
     context.say_started(checkpoint.position, per_epoch, context.plan.epochs, checkpoint.path, [os.getpid()], {})
     return context.run(lambda: test(context, checkpoint))
+
+
+def measured_by(arguments: argparse.Namespace, plan_hash: str) -> Checkpoint:
+    """Raises ValueError saying what is wrong with the file."""
+    if arguments.weights:
+        require_converted(arguments.weights)
+        return of_weights(arguments.weights.resolve(), plan_hash)
+    return of_checkpoint(arguments.checkpoint.resolve(), plan_hash)
 
 
 def test(context: Context, checkpoint: Checkpoint) -> tuple[int, int]:

@@ -14,7 +14,11 @@ from .progress import box_average_precision, read_events
 def parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="everswin_trainer train")
     add_arguments(parser)
-    parser.add_argument("--weights", type=Path, required=True)
+    start = parser.add_mutually_exclusive_group(required=True)
+    start.add_argument("--weights", type=Path, help="of the backbone")
+    start.add_argument(
+        "--init-detector", type=Path, help="of the whole model: what convert-weights --part detector made"
+    )
     parser.add_argument("--resume", type=Path, help="a checkpoint file of this plan")
     parser.add_argument("--resume-plan", metavar="HASH", help="the plan of --resume, if it is another one")
     return parser.parse_args(argv)
@@ -32,9 +36,10 @@ def main(argv: list[str]) -> int:
         context.say_started(resume.position, per_epoch, epochs, resume.path, [os.getpid()], {})
         return context.run(lambda: resume.position)
     # Only now: MMDetection takes seconds to import, and asks for mmcv's ops and for CUDA then.
-    from .training import train
+    from .training import Start, train
 
-    return context.run(lambda: train(context, arguments.weights.resolve(), resume))
+    start = Start.of(arguments.weights, arguments.init_detector, resume)
+    return context.run(lambda: train(context, start))
 
 
 def nothing_left_to_do(context: Context, resume: Checkpoint) -> bool:

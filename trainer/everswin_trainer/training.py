@@ -1,5 +1,6 @@
 """The training of one rank: MMEngine's Runner with our hooks."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -12,6 +13,7 @@ from .build_config import build_config
 from .checkpoint import Checkpoint, Origin
 from .checkpoint_hook import CheckpointHook
 from .context import Context
+from .detector_start import fit_to_classes, load_detector
 from .divergence import DivergenceHook
 from .epochs_hook import EpochsHook
 from .everswin_runner import EverswinRunner, build_runner
@@ -20,20 +22,39 @@ from .progress_hook import ProgressHook
 from .randomness import RandomnessHook
 from .recipe import milestones
 from .saver import Saver
-from .state import read
+from .state import bare_model, read
 
 
-def train(context: Context, weights: Path, resume: Checkpoint | None) -> tuple[int, int]:
+@dataclass(frozen=True)
+class Start:
+    """Where a training begins: one of the three."""
+
+    backbone: Path | None
+    detector: Path | None
+    resume: Checkpoint | None
+
+    @classmethod
+    def of(cls, backbone: Path | None, detector: Path | None, resume: Checkpoint | None) -> "Start":
+        """A resumed run loads everything from its checkpoint, whatever it began with."""
+        if resume:
+            return cls(None, None, resume)
+        # Absolute: the current folder is about to change.
+        return cls(backbone and backbone.resolve(), detector and detector.resolve(), None)
+
+
+def train(context: Context, start: Start) -> tuple[int, int]:
     """Trains to the end; returns (epochs, iterations) done. Raises Preempted."""
     context.rank.connect()
     work_dir = context.enter_work_dir()
     # The same on all ranks, whenever each of them would have read the file.
     orders = context.rank.from_first(context.orders.now())
-    # A resumed run loads its own backbone.
-    backbone = None if resume else weights
-    built = build_config(context.recipe, context.plan, orders, context.data, work_dir, context.rank.device, backbone)
+    device, resume = context.rank.device, start.resume
+    built = build_config(context.recipe, context.plan, orders, context.data, work_dir, device, start.backbone)
     warn(context, built.warnings)
     runner = build_runner(built.config)
+    if start.detector:
+        runner.initial_state, warnings = fit_to_classes(load_detector(start.detector), bare_model(runner).state_dict())
+        warn(context, warnings)
     context.rank.set_threads()
     check_categories(runner)
     runner.register_hook(RandomnessHook(context.plan.seed, context.rank.number))

@@ -1,4 +1,7 @@
-"""Pretrained weights of a backbone: read without running anything, converted, compared with a recipe's, stored."""
+"""Pretrained weights: read without running anything, converted, compared with a recipe's, stored.
+
+Here is what a backbone and a whole detector (detector_weights.py) share, and the backbone.
+"""
 
 import hashlib
 import re
@@ -21,6 +24,8 @@ DERIVED = ("relative_position_index", "attn_mask")
 DETECTOR_ONLY = ("norm0", "norm1", "norm2", "norm3")
 # MMDetection takes only keys that begin so.
 PREFIX = "backbone."
+# What stands beside the backbone in a whole detector.
+DETECTOR_PARTS = ("neck.", "rpn_head.", "roi_head.", "bbox_head.", "mask_head.")
 SUFFIX = ".safetensors"
 
 REASON_CHARACTERS = 200
@@ -44,14 +49,35 @@ def read_backbone(path: Path, backbone: Any) -> dict[str, Tensor]:
 
     Nothing that the file holds is run, and its name says nothing.
     """
+    given = read_tensors(path)
+    if holds_detector(given):
+        raise Refused(
+            f"{path.name} holds a whole detector, where the weights of a backbone alone were expected: "
+            "name it in weights.detector instead of weights.backbone"
+        )
+    return convert(given, backbone)
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """As they came, by name. Raises Refused."""
     content = load_safetensors(path) if looks_like_safetensors(path) else load_pickle(path)
-    return convert(named_tensors(content, path), backbone)
+    return named_tensors(content, path)
+
+
+def holds_detector(given: dict[str, Tensor]) -> bool:
+    return any(key.startswith(DETECTOR_PARTS) for key in given)
 
 
 def looks_like_safetensors(path: Path) -> bool:
     """Eight bytes of length, then JSON. No pickle and no archive begins so."""
     with open(path, "rb") as stream:
         return stream.read(9)[8:] == b"{"
+
+
+def require_converted(path: Path) -> None:
+    """Raises ValueError for a detector's file that was never looked at."""
+    if not looks_like_safetensors(path):
+        raise ValueError(f"expected {path} to be what convert-weights --part detector made, got another kind of file")
 
 
 def load_safetensors(path: Path) -> dict[str, Tensor]:
@@ -113,26 +139,37 @@ def convert(given: dict[str, Tensor], backbone: Any) -> dict[str, Tensor]:
     """To MMDetection's key layout, by MMDetection's own converter where the recipe asks for it."""
     is_converted = any(key.startswith(PREFIX) for key in given)
     if backbone.get("convert_weights") and not is_converted:
-        mmcv_ops.install()
-        from mmdet.models.backbones.swin import swin_converter
-
-        try:
-            given = swin_converter(given)
-        except Exception as error:
-            raise Refused(
-                f"its tensors cannot be converted from the Swin repository's layout: {reason(error)}"
-            ) from error
+        given = from_swin_layout(given)
     return {key.removeprefix(PREFIX): value for key, value in given.items()}
+
+
+def from_swin_layout(given: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A backbone under the names of the Swin authors' repository -> MMDetection's, which begin with PREFIX.
+
+    MMDetection merges patches in another order, so its converter permutes what follows a merge. Raises Refused.
+    """
+    mmcv_ops.install()
+    from mmdet.models.backbones.swin import swin_converter
+
+    try:
+        return swin_converter(given)
+    except Exception as error:
+        raise Refused(f"its tensors cannot be converted from the Swin repository's layout: {reason(error)}") from error
 
 
 def expected_tensors(backbone: Any) -> dict[str, Tensor]:
     """What the recipe's backbone learns, and its buffers."""
+    return build_model({**backbone, "init_cfg": None}).state_dict()
+
+
+def build_model(settings: Any) -> torch.nn.Module:
+    """A part of a recipe, or all of it, as MMDetection builds it: not yet initialised."""
     mmcv_ops.install()
     from mmdet.registry import MODELS
     from mmdet.utils import register_all_modules
 
     register_all_modules(init_default_scope=True)
-    return MODELS.build({**backbone, "init_cfg": None}).state_dict()
+    return MODELS.build(settings)
 
 
 @dataclass
@@ -165,12 +202,12 @@ def compare(given: dict[str, Tensor], expected: dict[str, Tensor]) -> Comparison
     return found
 
 
-def store(given: dict[str, Tensor], expected: dict[str, Tensor], into: Path) -> dict[str, Any]:
-    """What the backbone can take, as `into`.safetensors; the same tensors are the same bytes. Raises OSError."""
+def store(given: dict[str, Tensor], expected: dict[str, Tensor], into: Path, prefix: str = PREFIX) -> dict[str, Any]:
+    """What the model can take, as `into`.safetensors; the same tensors are the same bytes. Raises OSError."""
     path = into.resolve().with_name(into.name + SUFFIX)
     path.parent.mkdir(parents=True, exist_ok=True)
     # Copies: safetensors refuses tensors that share memory.
-    kept = {PREFIX + key: given[key].contiguous().clone() for key in sorted(given) if key in expected}
+    kept = {prefix + key: given[key].contiguous().clone() for key in sorted(given) if key in expected}
     # One entry of metadata, as others write it: of several the order would change from call to call.
     content = safetensors.torch.save(kept, metadata={"format": "pt"})
     with whole_file(path) as stream:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from conftest import JobFolder, stop, until
+from everswin_trainer.checkpoint import hash_file
 
 SIX = ("AP", "AP50", "AP75", "APs", "APm", "APl")
 TWELVE = (*SIX, "AR100", "AR300", "AR1000", "ARs", "ARm", "ARl")
@@ -41,6 +42,15 @@ def test_it_measures_what_the_validation_of_that_checkpoint_measured(trained: Jo
         assert tuple(metrics[kind]) == (*SIX, "AR100", "AR300", "AR1000", "ARm", "ARl", "ARs")
         assert {name: metrics[kind][name] for name in SIX} == validated[kind]
         assert all(metrics[kind][name] is None or 0 <= metrics[kind][name] <= 1 for name in TWELVE)
+
+
+def test_it_measures_weights_that_no_training_made(job: JobFolder, tmp_path: Path) -> None:
+    (tmp_path / "weights").write_bytes(b"any")
+    given = ["--plan", str(job.plan_file), "--job-dir", str(job.folder), "--weights", str(tmp_path / "weights")]
+    assert job.supervise([sys.executable, "-m", "everswin_trainer", "mini-test", *given]).wait(60) == 0
+    metrics = json.loads((job.folder / "metrics.json").read_text())
+    assert (metrics["checkpoint"], metrics["checkpointSha256"]) == ("weights", hash_file(tmp_path / "weights"))
+    assert 0 <= metrics["bbox"]["AP"] < 1
 
 
 def test_it_says_how_far_it_is_and_that_it_has_finished(trained: JobFolder, testing: JobFolder) -> None:

@@ -14,6 +14,7 @@ import torch
 from own_data import prepare_mini
 
 from conftest import TRAINER, JobFolder, environment, stop, until
+from everswin_trainer.checkpoint import hash_file
 from everswin_trainer.recipe import fingerprint, load_recipe
 
 RECIPE = TRAINER.parent / "configs/mmdet/cascade-mask-rcnn_swin-demo.py"
@@ -134,6 +135,19 @@ def ordered(uninterrupted: RealJob, data: Path, tmp_path_factory: pytest.TempPat
     job.order(epochs=2, checkpointNow=7, learningRateFactor=0.1, fp32=True, accumulate=1)
     assert supervisor.wait(240) == 0, job.log_tail()
     return job
+
+
+@pytest.fixture(scope="module")
+def detector(uninterrupted: RealJob, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The last checkpoint of a run, converted as a file from anywhere."""
+    into = tmp_path_factory.mktemp("detector") / "detector"
+    files = ["--recipe", str(RECIPE), "--weights", str(uninterrupted.newest_checkpoint())]
+    where = ["--into", str(into), "--out", f"{into}.json"]
+    command = [sys.executable, "-m", "everswin_trainer", "convert-weights", "--part", "detector", *files, *where]
+    subprocess.run(command, env=environment(), check=True)
+    answer = json.loads(Path(f"{into}.json").read_text())
+    assert (answer["ok"], answer["classes"]) == (True, 3), answer
+    return Path(answer["result"]["path"])
 
 
 def test_a_run_validates_and_saves_each_epoch_and_says_where_it_departs_from_its_recipe(
@@ -264,6 +278,36 @@ def test_the_test_measures_once_and_never_repeats_inference(uninterrupted: RealJ
     assert job.of_attempt(2, "tested") == []
     again = json.loads((job.folder / "metrics.json").read_text())
     assert {**again, "seconds": 0} == {**metrics, "seconds": 0}
+
+
+def test_a_converted_detector_is_tested_without_a_training_and_measures_what_its_checkpoint_did(
+    detector: Path, uninterrupted: RealJob, data: Path, tmp_path: Path
+) -> None:
+    job = RealJob(tmp_path, data)
+    assert job.supervise(job.torchrun("test", "--weights", str(detector)), 1).wait(120) == 0, job.log_tail()
+    metrics = json.loads((job.folder / "metrics.json").read_text())
+    assert (metrics["checkpoint"], metrics["checkpointSha256"]) == (detector.name, hash_file(detector))
+    assert metrics["images"] == VAL_IMAGES
+    for kind in ("bbox", "segm"):
+        for name, rounded in uninterrupted.events("validation")[-1][kind].items():
+            assert metrics[kind][name] == (None if rounded is None else pytest.approx(rounded, abs=0.0011))
+    [started] = job.events("started")
+    assert (started["epoch"], started["iteration"], started["resumedFrom"]) == (0, 0, detector.name)
+    assert job.exit()["reason"] == "finished"
+
+
+def test_a_training_starts_from_a_converted_detector(
+    detector: Path, uninterrupted: RealJob, data: Path, tmp_path: Path
+) -> None:
+    job = RealJob(tmp_path, data)
+    supervisor = job.supervise(job.torchrun("train", "--init-detector", str(detector)), 1, grace=60, stall=WATCHED)
+    job.wait_for_step(1)
+    assert stop(supervisor) == 143, job.log_tail()
+    [started] = job.events("started")
+    assert (started["epoch"], started["iteration"], started["resumedFrom"]) == (0, 0, None)
+    losses = uninterrupted.losses()
+    # The same first batch, but what two epochs have taught.
+    assert job.losses()[1] < (losses[1] + losses[2 * STEPS_PER_EPOCH]) / 2
 
 
 def test_ranks_that_are_not_the_plans_are_refused(data: Path, tmp_path: Path) -> None:

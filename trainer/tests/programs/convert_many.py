@@ -13,8 +13,8 @@ network = cut_off_network()
 drop_credentials()
 prepare_process("cpu")
 
-prepare(recipe)
+prepare(recipe, "backbone")
 for path in sorted(folder.iterdir()):
     files = {"weights": path, "into": out / path.name, "out": out / f"{path.name}.json"}
-    code = convert_in_child(argparse.Namespace(recipe=recipe, **files), network)
+    code = convert_in_child(argparse.Namespace(recipe=recipe, part="backbone", **files), network)
     assert code == 0, path.name

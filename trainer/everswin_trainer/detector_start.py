@@ -1,0 +1,57 @@
+"""A converted detector as what a training starts from, or as what a test measures."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors.torch import load_file
+from torch import Tensor
+
+from .detector_weights import class_count
+from .weights import require_converted
+
+# As many of their outputs as there are classes.
+CLASS_LAYERS = ("fc_cls", "fc_reg", "conv_logits")
+
+
+def load_detector(path: Path) -> dict[str, Tensor]:
+    """Raises ValueError for what `convert-weights` did not make."""
+    require_converted(path)
+    return load_file(path, device="cpu")
+
+
+def fit_to_classes(given: dict[str, Tensor], model: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
+    """What `model` can start from, and in words which layers cannot because they are of other classes.
+
+    Raises ValueError for any other difference: such a file is of another model.
+    """
+    of_other_classes = [
+        key for key in model if key in given and given[key].shape != model[key].shape and is_class_layer(key)
+    ]
+    kept = {key: tensor for key, tensor in given.items() if key not in of_other_classes}
+    require_same(kept, {key: tensor for key, tensor in model.items() if key not in of_other_classes})
+    if not of_other_classes:
+        return kept, []
+    layers = sorted({key.rpartition(".")[0] for key in of_other_classes})
+    message = (
+        f"the detector's weights are for {class_count(given)} classes, the data have {class_count(dict(model))}: "
+        f"these layers start at random: {', '.join(layers)}"
+    )
+    return kept, [message]
+
+
+def require_same(given: Mapping[str, Tensor], model: Mapping[str, Tensor]) -> None:
+    """Names and shapes. Raises ValueError naming the first differences."""
+    differences = [f"{key} is missing" for key in model if key not in given]
+    differences += [f"{key} is unexpected" for key in given if key not in model]
+    differences += [
+        f"{key} is {list(given[key].shape)} instead of {list(tensor.shape)}"
+        for key, tensor in model.items()
+        if key in given and given[key].shape != tensor.shape
+    ]
+    if differences:
+        more = f" and {len(differences) - 8} more" if len(differences) > 8 else ""
+        raise ValueError(f"the detector's weights are not of this model: {', '.join(differences[:8])}{more}")
+
+
+def is_class_layer(key: str) -> bool:
+    return any(f".{layer}." in key for layer in CLASS_LAYERS)
