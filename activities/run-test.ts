@@ -15,9 +15,12 @@ import { readJson } from './lib/json-file.ts';
 import { logTail } from './lib/log-tail.ts';
 import { ProgressReader, readProgress } from './lib/progress-reader.ts';
 import { runStep } from './lib/steps.ts';
-import { findLiveJob, startJob } from './lib/trainer-process.ts';
+import { testWish } from './gpu-wish.ts';
+import { startJob } from './lib/start-job.ts';
+import { findLiveJob } from './lib/trainer-process.ts';
 import { writeFileWhole } from './lib/whole-file.ts';
 import { restoreFromStore } from './mirror.ts';
+import { reportingWait } from './report-wait.ts';
 
 export interface TestRequest {
   plan: RunPlan;
@@ -31,16 +34,24 @@ export const createRunTest =
   (dependencies: ActivityDependencies) =>
   (request: TestRequest): Promise<TestResult> => {
     let images = { done: 0, total: 0 };
+    let waiting: string | null = null;
+    const listeners: Listeners = { onTested: (tested) => (images = tested), onWaiting: (text) => (waiting = text) };
     return whileBeating(
-      () => images,
-      () => testBest(dependencies, request, (tested) => (images = tested)),
+      () => waiting ?? images,
+      () => testBest(dependencies, request, listeners),
     );
   };
+
+interface Listeners {
+  onTested: (images: { done: number; total: number }) => void;
+  /** For whom it waits, before it has its GPUs. */
+  onWaiting: (text: string | null) => void;
+}
 
 async function testBest(
   dependencies: ActivityDependencies,
   { plan }: TestRequest,
-  onTested: (images: { done: number; total: number }) => void,
+  listeners: Listeners,
 ): Promise<TestResult> {
   const { home } = dependencies;
   const folder = runFolder(home, plan.runId);
@@ -57,7 +68,7 @@ async function testBest(
     },
     findDamage: async (done) =>
       isDeepStrictEqual(await readJson(folder.metrics, EvalMetrics), done) ? undefined : 'metrics.json is not that one',
-    work: () => runTestJob(dependencies, plan, best, onTested),
+    work: () => runTestJob(dependencies, plan, best, listeners),
   });
   return { ...output, outcome };
 }
@@ -66,7 +77,7 @@ async function runTestJob(
   dependencies: ActivityDependencies,
   plan: RunPlan,
   best: Checkpoint,
-  onTested: (images: { done: number; total: number }) => void,
+  { onTested, onWaiting }: Listeners,
 ): Promise<EvalMetrics> {
   const { home, recipesFolder, python, programs, device } = dependencies;
   const folder = runFolder(home, plan.runId);
@@ -77,7 +88,10 @@ async function runTestJob(
     await writeFileWhole(folder.plan, JSON.stringify(plan, null, 2));
     const recipe = `${recipesFolder}/${plan.recipe.name}.py`;
     const files = { plan: folder.plan, recipe, data: dataset.root, checkpoint: best.path };
-    return startJob(job, python, programs.test(plan, files, job, device), fence, plan.recovery.stallSeconds);
+    const program = programs.test(plan, files, job, device);
+    const gpus = testWish(dependencies, plan);
+    const waiting = reportingWait(dependencies, onWaiting);
+    return startJob({ job, python, program, fence, stall: plan.recovery.stallSeconds, gpus }, waiting);
   };
   const running = (await findLiveJob(job)) ?? (await startTest());
   const onEvents = (events: TrainerEvent[]) => {

@@ -6,14 +6,18 @@ import type { ActivityDependencies } from './dependencies.ts';
 import { findResumption } from './lib/checkpoints.ts';
 import { assertFence } from './lib/fence.ts';
 import { handOnOrders } from './lib/orders-file.ts';
-import { findLiveJob, startJob, type RunningJob } from './lib/trainer-process.ts';
+import { startJob, type GpuWaiting } from './lib/start-job.ts';
+import { findLiveJob, type RunningJob } from './lib/trainer-process.ts';
 import { gatherMaterial } from './gather-material.ts';
+import { trainingWish } from './gpu-wish.ts';
 import { writeFileWhole } from './lib/whole-file.ts';
 
 export interface TrainerStart {
   plan: RunPlan;
   orders: Orders;
   rollback: Rollback | null;
+  /** When training began, over all attempts of this run of the workflow; Unix seconds. */
+  since: number;
 }
 
 export interface StartedTrainer {
@@ -27,8 +31,9 @@ export interface StartedTrainer {
  */
 export async function adoptOrStartTrainer(
   dependencies: ActivityDependencies,
-  { plan, orders, rollback }: TrainerStart,
+  { plan, orders, rollback, since }: TrainerStart,
   fence: number,
+  waiting: GpuWaiting,
 ): Promise<StartedTrainer> {
   const { home, recipesFolder, python, programs, device } = dependencies;
   const folder = runFolder(home, plan.runId);
@@ -56,7 +61,9 @@ export async function adoptOrStartTrainer(
     weights: weights.path,
     resume,
   };
-  const { stallSeconds } = plan.recovery;
-  const running = await startJob(job, python, programs.train(plan, files, job, device), fence, stallSeconds);
+  const program = programs.train(plan, files, job, device);
+  const gpus = trainingWish(dependencies, plan, since);
+  const stall = plan.recovery.stallSeconds;
+  const running = await startJob({ job, python, program, fence, stall, gpus }, waiting);
   return { running, quarantined };
 }

@@ -1,20 +1,31 @@
-/** The GPU worker: training and test, one at a time. `--device cpu` where there is no GPU. */
+/** The GPU worker: training and test, as many side by side as there are GPUs for. `--device cpu` where there is no GPU. */
 import { parseArgs } from 'node:util';
 import { createGpuActivities } from '../activities/index.ts';
 import { reportLostWatchers } from '../activities/report-lost-watchers.ts';
 import { taskQueues } from '../configs/names.ts';
 import { gatherDependencies } from './dependencies.ts';
+import { GpuSlots } from './gpu-slots.ts';
 import { runWorker } from './run-worker.ts';
+
+/** So many tasks wait here, with their place in sight, before others are left with the server. */
+const waitingRoom = 8;
 
 const { values } = parseArgs({ options: { device: { type: 'string', default: 'cuda' } } });
 
-const dependencies = gatherDependencies(values.device === 'cpu' ? 'cpu' : 'cuda');
+const slots = new GpuSlots(waitingRoom);
+const gathered = gatherDependencies(values.device === 'cpu' ? 'cpu' : 'cuda');
+const dependencies = { ...gathered, gpus: { ...gathered.gpus, enterQueue: () => slots.enterQueue() } };
 await runWorker(
   `gpu-${values.device}`,
   {
     taskQueue: taskQueues.gpu,
     activities: createGpuActivities(dependencies),
-    maxConcurrentActivityTaskExecutions: 1,
+    tuner: {
+      activityTaskSlotSupplier: slots,
+      workflowTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },
+      localActivityTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },
+      nexusTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },
+    },
     // Cancellations and pauses arrive with the answer to a heartbeat: this is how late they may be.
     maxHeartbeatThrottleInterval: '5 seconds',
   },

@@ -5,7 +5,7 @@ import { inputRefusal, parseRunInput } from '../configs/parse-input.ts';
 import type { ReportRef, RunInput } from '../configs/schema.ts';
 import { explainTraining } from './explain-training.ts';
 import { Operator } from './operator.ts';
-import { control, mirroring, testing, transfer } from './policies.ts';
+import { control, mirroring, queuePriority, testing, transfer } from './policies.ts';
 import { StatusBoard } from './status-board.ts';
 import { trainUntilFinished } from './train-until-finished.ts';
 
@@ -43,7 +43,8 @@ async function runPipeline(input: RunInput, board: StatusBoard): Promise<ReportR
   if (isPinned) board.explain(explainTraining(board.attempts));
 
   board.enter('testing');
-  const metrics = await testing.runTest({ plan });
+  const priority = queuePriority(plan.input.priority, 1);
+  const metrics = await testing.runTest.executeWithOptions({ priority }, [{ plan }]);
   if (isPinned) board.explain(metrics.outcome);
 
   board.enter('reporting');

@@ -3,7 +3,7 @@ import { errorCatalogue, type ErrorCode } from '../configs/errors.ts';
 import type { Attempt, Rollback, RunPlan } from '../configs/schema.ts';
 import { decideNext } from './decide.ts';
 import type { Operator } from './operator.ts';
-import { space, training } from './policies.ts';
+import { queuePriority, space, training } from './policies.ts';
 import type { StatusBoard } from './status-board.ts';
 import type { Verdict } from './verdict.ts';
 
@@ -48,7 +48,8 @@ async function runAttempt(request: Parameters<typeof training.runTraining>[0], b
   const { attempt: number, orders } = request;
   try {
     const summary = `attempt ${number}, epochs ${board.progress?.epoch ?? 0} → ${orders.epochs}`;
-    return await training.runTraining.executeWithOptions({ summary }, [request]);
+    const priority = queuePriority(request.plan.input.priority);
+    return await training.runTraining.executeWithOptions({ summary, priority }, [request]);
   } catch (error) {
     const cause = lostWorkerCause(error);
     if (cause === undefined) throw error;

@@ -1,4 +1,4 @@
-"""Waits until the GPUs that a job asks for can be had, and says in `waiting.json` for whom (docs/trainer-contract.md)."""
+"""Waits until the GPUs that a job asks for can be had; `waiting.json` says for whom (docs/trainer-contract.md)."""
 
 import argparse
 import os

@@ -1,0 +1,20 @@
+import type { RunPlan } from '../configs/schema.ts';
+import type { ActivityDependencies } from './dependencies.ts';
+import type { GpuWish } from './lib/trainer-argv.ts';
+
+const usualPriority = 3;
+
+type Sharing = Pick<ActivityDependencies, 'gpus' | 'device'>;
+
+/** A run keeps its age over all its attempts: after a crash it goes before those that came later. */
+export const trainingWish = (sharing: Sharing, plan: RunPlan, since: number): GpuWish =>
+  wish(sharing, plan, plan.input.priority ?? usualPriority, since);
+
+/** A test takes minutes and ends a run of days, so it goes before trainings of its own priority. */
+export const testWish = (sharing: Sharing, plan: RunPlan): GpuWish =>
+  wish(sharing, plan, (plan.input.priority ?? usualPriority) - 1, Date.now() / 1000);
+
+const wish = ({ gpus, device }: Sharing, plan: RunPlan, priority: number, since: number): GpuWish => ({
+  ...{ folder: gpus.folder, foreignMib: gpus.foreignMib },
+  ...{ device, count: plan.gpus, priority, since },
+});
