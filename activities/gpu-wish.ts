@@ -7,12 +7,15 @@ const usualPriority = 3;
 type Sharing = Pick<ActivityDependencies, 'gpus' | 'device'>;
 
 /** A run keeps its age over all its attempts: after a crash it goes before those that came later. */
-export const trainingWish = (sharing: Sharing, plan: RunPlan, since: number): GpuWish =>
-  wish(sharing, plan, plan.input.priority ?? usualPriority, since);
+export const trainingWish = (
+  sharing: Sharing,
+  plan: RunPlan,
+  { since, priority = usualPriority }: { since: number; priority: number | undefined },
+): GpuWish => wish(sharing, plan, priority, since);
 
 /** A test takes minutes and ends a run of days, so it goes before trainings of its own priority. */
-export const testWish = (sharing: Sharing, plan: RunPlan): GpuWish =>
-  wish(sharing, plan, (plan.input.priority ?? usualPriority) - 1, Date.now() / 1000);
+export const testWish = (sharing: Sharing, plan: RunPlan, priority = usualPriority): GpuWish =>
+  wish(sharing, plan, priority - 1, Date.now() / 1000);
 
 const wish = ({ gpus, device }: Sharing, plan: RunPlan, priority: number, since: number): GpuWish => ({
   ...{ folder: gpus.folder, foreignMib: gpus.foreignMib },

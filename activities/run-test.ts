@@ -24,6 +24,8 @@ import { reportingWait } from './report-wait.ts';
 
 export interface TestRequest {
   plan: RunPlan;
+  /** The run's: 3 unless given. */
+  priority?: number | undefined;
 }
 
 /**
@@ -50,7 +52,7 @@ interface Listeners {
 
 async function testBest(
   dependencies: ActivityDependencies,
-  { plan }: TestRequest,
+  { plan, priority }: TestRequest,
   listeners: Listeners,
 ): Promise<TestResult> {
   const { home } = dependencies;
@@ -68,14 +70,14 @@ async function testBest(
     },
     findDamage: async (done) =>
       isDeepStrictEqual(await readJson(folder.metrics, EvalMetrics), done) ? undefined : 'metrics.json is not that one',
-    work: () => runTestJob(dependencies, plan, best, listeners),
+    work: () => runTestJob(dependencies, { plan, priority }, best, listeners),
   });
   return { ...output, outcome };
 }
 
 async function runTestJob(
   dependencies: ActivityDependencies,
-  plan: RunPlan,
+  { plan, priority }: TestRequest,
   best: Checkpoint,
   { onTested, onWaiting }: Listeners,
 ): Promise<EvalMetrics> {
@@ -89,7 +91,7 @@ async function runTestJob(
     const recipe = `${recipesFolder}/${plan.recipe.name}.py`;
     const files = { plan: folder.plan, recipe, data: dataset.root, checkpoint: best.path };
     const program = programs.test(plan, files, job, device);
-    const gpus = testWish(dependencies, plan);
+    const gpus = testWish(dependencies, plan, priority);
     const waiting = reportingWait(dependencies, onWaiting);
     return startJob({ job, python, program, fence, stall: plan.recovery.stallSeconds, gpus }, waiting);
   };

@@ -18,6 +18,8 @@ export interface TrainerStart {
   rollback: Rollback | null;
   /** When training began, over all attempts of this run of the workflow; Unix seconds. */
   since: number;
+  /** Of 1 to 5 the lower goes first where runs wait for GPUs; 3 unless given. */
+  priority?: number | undefined;
 }
 
 export interface StartedTrainer {
@@ -31,7 +33,7 @@ export interface StartedTrainer {
  */
 export async function adoptOrStartTrainer(
   dependencies: ActivityDependencies,
-  { plan, orders, rollback, since }: TrainerStart,
+  { plan, orders, rollback, since, priority }: TrainerStart,
   fence: number,
   waiting: GpuWaiting,
 ): Promise<StartedTrainer> {
@@ -62,7 +64,7 @@ export async function adoptOrStartTrainer(
     resume,
   };
   const program = programs.train(plan, files, job, device);
-  const gpus = trainingWish(dependencies, plan, since);
+  const gpus = trainingWish(dependencies, plan, { since, priority });
   const stall = plan.recovery.stallSeconds;
   const running = await startJob({ job, python, program, fence, stall, gpus }, waiting);
   return { running, quarantined };

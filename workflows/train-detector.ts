@@ -39,12 +39,13 @@ async function runPipeline(input: RunInput, board: StatusBoard): Promise<ReportR
   if (isPinned) board.explain(planned.recipeOutcome, dataset.outcome, weights.outcome);
 
   board.enter('training');
-  await trainUntilFinished(plan, board, operator);
+  await trainUntilFinished(plan, board, operator, input.priority);
   if (isPinned) board.explain(explainTraining(board.attempts));
 
   board.enter('testing');
-  const priority = queuePriority(plan.input.priority, 1);
-  const metrics = await testing.runTest.executeWithOptions({ priority }, [{ plan }]);
+  const { priority } = input;
+  const options = { priority: queuePriority(priority, 1) };
+  const metrics = await testing.runTest.executeWithOptions(options, [{ plan, priority }]);
   if (isPinned) board.explain(metrics.outcome);
 
   board.enter('reporting');

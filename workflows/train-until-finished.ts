@@ -8,12 +8,12 @@ import type { StatusBoard } from './status-board.ts';
 import type { Verdict } from './verdict.ts';
 
 /** Attempt after attempt until one finishes. What follows an ending is decided in decide.ts and nowhere else. */
-export async function trainUntilFinished(plan: RunPlan, board: StatusBoard, operator: Operator) {
+export async function trainUntilFinished(plan: RunPlan, board: StatusBoard, operator: Operator, priority?: number) {
   const since = Date.now() / 1000;
   let rollback: Rollback | null = null;
   for (let number = 1; ; number++) {
     await operator.untilResumed();
-    const request = { plan, attempt: number, orders: operator.orders, rollback, since };
+    const request = { plan, attempt: number, orders: operator.orders, rollback, since, priority };
     const attempt = await operator.interruptible(() => runAttempt(request, board));
     if (attempt === undefined) continue;
     const { orders, asked, secondsSinceAsked } = operator;
@@ -45,11 +45,10 @@ export async function trainUntilFinished(plan: RunPlan, board: StatusBoard, oper
 
 async function runAttempt(request: Parameters<typeof training.runTraining>[0], board: StatusBoard): Promise<Attempt> {
   const startedAt = Date.now() / 1000;
-  const { attempt: number, orders } = request;
+  const { attempt: number, orders, priority } = request;
   try {
     const summary = `attempt ${number}, epochs ${board.progress?.epoch ?? 0} → ${orders.epochs}`;
-    const priority = queuePriority(request.plan.input.priority);
-    return await training.runTraining.executeWithOptions({ summary, priority }, [request]);
+    return await training.runTraining.executeWithOptions({ summary, priority: queuePriority(priority) }, [request]);
   } catch (error) {
     const cause = lostWorkerCause(error);
     if (cause === undefined) throw error;

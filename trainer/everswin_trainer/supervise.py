@@ -78,10 +78,8 @@ def main(argv: list[str]) -> int:
         ended = Ended(signal.SIGTERM, True, time.time(), log_offset)
     else:
         ended = run(job, attempt, lock, log_offset, arguments, lease)
-    reason = making_room(job, lambda: write_exit(job, attempt, ended))
-    if lease is not None:
         lease.release()
-    return EXIT_CODES[reason]
+    return EXIT_CODES[making_room(job, lambda: write_exit(job, attempt, ended))]
 
 
 def refuse(code: int, reason: str, error: Exception, **more: object) -> int:
