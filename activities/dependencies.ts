@@ -10,8 +10,8 @@ export interface GpuSharing {
   folder: string;
   /** MiB of a GPU that processes which are none of ours may use. */
   foreignMib: number;
-  /** Called when a job begins to wait for GPUs; what it returns is called when the waiting is over. */
-  enterQueue?: () => () => void;
+  /** Runs what an activity does from the moment on that its job has GPUs: until then the worker counts it as waiting. */
+  whileHolding: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
 /** All that activities need from the place where they run; made once by the worker. */

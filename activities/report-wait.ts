@@ -1,25 +1,18 @@
 import { Context, log } from '@temporalio/activity';
 import { waitingSignalName } from '../configs/names.ts';
 import type { GpuWait } from '../configs/schema.ts';
-import type { ActivityDependencies } from './dependencies.ts';
 import { describeWait, waitKey } from './lib/describe-wait.ts';
 import type { GpuWaiting } from './lib/start-job.ts';
 
 /** Each adds to the workflow's history. */
 const tellEveryMs = 10_000;
 
-/** What an activity does while its job waits for GPUs: says so to the workflow, to its heartbeat and to the worker's slots. */
-export function reportingWait(
-  { gpus }: Pick<ActivityDependencies, 'gpus'>,
-  onText: (text: string | null) => void,
-): GpuWaiting {
+/** What an activity does while its job waits for GPUs: says so to the workflow and to its heartbeat. */
+export function reportingWait(onText: (text: string | null) => void): GpuWaiting {
   let told: { key: string; at: number } | undefined;
-  let leave: (() => void) | undefined;
   const onWait = (wait: GpuWait | null) => {
     const text = wait && describeWait(wait);
     onText(text);
-    if (wait === null) leave?.();
-    else leave ??= gpus.enterQueue?.();
     const key = wait === null ? '' : waitKey(wait);
     const isSoon = told !== undefined && performance.now() - told.at < tellEveryMs;
     if (key === told?.key || (isSoon && wait !== null)) return;

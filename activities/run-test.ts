@@ -92,7 +92,7 @@ async function runTestJob(
     const files = { plan: folder.plan, recipe, data: dataset.root, checkpoint: best.path };
     const program = programs.test(plan, files, job, device);
     const gpus = testWish(dependencies, plan, priority);
-    const waiting = reportingWait(dependencies, onWaiting);
+    const waiting = reportingWait(onWaiting);
     return startJob({ job, python, program, fence, stall: plan.recovery.stallSeconds, gpus }, waiting);
   };
   const running = (await findLiveJob(job)) ?? (await startTest());
@@ -100,7 +100,7 @@ async function runTestJob(
     for (const event of events) if (event.type === 'tested') onTested({ done: event.done, total: event.total });
   };
   const progress = new ProgressReader(job.progress);
-  const ending = await followJob({ job, running, fence, progress, onEvents });
+  const ending = await dependencies.gpus.whileHolding(() => followJob({ job, running, fence, progress, onEvents }));
   Context.current().cancellationSignal.throwIfAborted(); // there are no metrics to return
   const metrics = await readJson(folder.metrics, EvalMetrics);
   if ('exit' in ending && ending.exit.reason === 'finished' && metrics?.checkpointSha256 === best.manifest.sha256) {

@@ -91,8 +91,10 @@ async function runAttempt(
     onState((state = { ...state, progress: { ...state.progress, epochs } }));
   const progress = new ProgressReader(job.progress);
   const follow = () => followJob({ job, running, fence, progress, onEvents });
-  const ending = await whileMirroring({ dependencies, plan, fence, running, onRemote }, () =>
-    whileFollowingOrders(job, fence, onOrders, follow),
+  const ending = await dependencies.gpus.whileHolding(() =>
+    whileMirroring({ dependencies, plan, fence, running, onRemote }, () =>
+      whileFollowingOrders(job, fence, onOrders, follow),
+    ),
   );
   const watched = { folder, plan, python, attempt, fence, running, quarantined, state, ending, startedAt };
   return describeAttempt({ ...watched, time: time.total() });
@@ -107,7 +109,7 @@ async function startOrSayWhyNot(
   try {
     await restoreFromStore(dependencies, request.plan, request.rollback);
     const fence = await takeFence(runFolder(dependencies.home, request.plan.runId).train);
-    const waiting = reportingWait(dependencies, onWaiting);
+    const waiting = reportingWait(onWaiting);
     return { fence, ...(await adoptOrStartTrainer(dependencies, request, fence, waiting)) };
   } catch (error) {
     if (isDiskFull(error) || error instanceof FailedStart || isPassing(error)) return { whyNot: error };

@@ -1,5 +1,8 @@
 import type { ActivitySlotInfo, CustomSlotSupplier, SlotPermit } from '@temporalio/worker';
 
+/** Activities that need GPUs before they can do anything. */
+const jobs = ['runTraining', 'runTest'];
+
 /**
  * How many tasks a GPU worker takes: as long as fewer than `room` of them wait for GPUs. Temporal does not say how many
  * GPUs a task needs, nor whether its trainer runs already and is only to be watched again; so a task is taken first and
@@ -8,26 +11,26 @@ import type { ActivitySlotInfo, CustomSlotSupplier, SlotPermit } from '@temporal
 export class GpuSlots implements CustomSlotSupplier<ActivitySlotInfo> {
   readonly type = 'custom';
   private readonly room: number;
-  /** Permits of polls that no task has answered yet. */
+  /** Permits of polls that no task has answered yet, and those of jobs. */
   private readonly open = new Set<SlotPermit>();
-  private waiting = 0;
+  private readonly used = new Set<SlotPermit>();
+  private holding = 0;
   private readonly asking = new Set<() => void>();
 
   constructor(room: number) {
     this.room = room;
   }
 
-  /** A task waits for GPUs. @returns what to call when it does no more. */
-  enterQueue(): () => void {
-    this.waiting += 1;
-    let left = false;
-    return () => {
-      if (left) return;
-      left = true;
-      this.waiting -= 1;
-      this.wake();
-    };
-  }
+  /** For the activity: from here on its job has GPUs. */
+  readonly whileHolding = async <T>(work: () => Promise<T>): Promise<T> => {
+    this.holding += 1;
+    this.wake();
+    try {
+      return await work();
+    } finally {
+      this.holding -= 1;
+    }
+  };
 
   async reserveSlot(_context: unknown, abort: AbortSignal): Promise<SlotPermit> {
     for (;;) {
@@ -38,22 +41,22 @@ export class GpuSlots implements CustomSlotSupplier<ActivitySlotInfo> {
   }
 
   tryReserveSlot(): SlotPermit | null {
-    if (this.open.size + this.waiting >= this.room) return null;
+    if (this.open.size + this.used.size - this.holding >= this.room) return null;
     const permit = {};
     this.open.add(permit);
     return permit;
   }
 
-  markSlotUsed({ permit }: { permit: SlotPermit }): void {
-    this.close(permit);
+  markSlotUsed({ permit, slotInfo }: { permit: SlotPermit; slotInfo: ActivitySlotInfo }): void {
+    this.open.delete(permit);
+    if (jobs.includes(slotInfo.activityType)) this.used.add(permit);
+    else this.wake();
   }
 
   releaseSlot({ permit }: { permit: SlotPermit }): void {
-    this.close(permit);
-  }
-
-  private close(permit: SlotPermit): void {
-    if (this.open.delete(permit)) this.wake();
+    this.open.delete(permit);
+    this.used.delete(permit);
+    this.wake();
   }
 
   private wake(): void {

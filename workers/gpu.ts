@@ -14,7 +14,7 @@ const { values } = parseArgs({ options: { device: { type: 'string', default: 'cu
 
 const slots = new GpuSlots(waitingRoom);
 const gathered = gatherDependencies(values.device === 'cpu' ? 'cpu' : 'cuda');
-const dependencies = { ...gathered, gpus: { ...gathered.gpus, enterQueue: () => slots.enterQueue() } };
+const dependencies = { ...gathered, gpus: { ...gathered.gpus, whileHolding: slots.whileHolding } };
 await runWorker(
   `gpu-${values.device}`,
   {
