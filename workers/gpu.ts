@@ -2,6 +2,8 @@
 import { parseArgs } from 'node:util';
 import { createGpuActivities } from '../activities/index.ts';
 import { reportLostWatchers } from '../activities/report-lost-watchers.ts';
+import { listGpus } from '../activities/lib/gpu-inventory.ts';
+import { sweepOrphans } from '../activities/sweep-orphans.ts';
 import { taskQueues } from '../configs/names.ts';
 import { gatherDependencies } from './dependencies.ts';
 import { GpuSlots } from './gpu-slots.ts';
@@ -15,6 +17,21 @@ const { values } = parseArgs({ options: { device: { type: 'string', default: 'cu
 const slots = new GpuSlots(waitingRoom);
 const gathered = gatherDependencies(values.device === 'cpu' ? 'cpu' : 'cuda');
 const dependencies = { ...gathered, gpus: { ...gathered.gpus, whileHolding: slots.whileHolding } };
+
+/** Beside the work: it gives orphans time to save. */
+async function sweep(): Promise<void> {
+  try {
+    const killed = await sweepOrphans(dependencies.home);
+    for (const { pid, job } of killed) console.log(`killed pid ${pid}, an orphan of ${job}: its supervisor is dead`);
+  } catch (error) {
+    console.error(error);
+  }
+}
+
+if (dependencies.device === 'cuda') {
+  const gpus = await listGpus(dependencies.python);
+  console.log(gpus?.map((gpu) => JSON.stringify(gpu)).join('\n') ?? 'no answer of nvidia-smi: one job at a time');
+}
 await runWorker(
   `gpu-${values.device}`,
   {
@@ -29,5 +46,8 @@ await runWorker(
     // Cancellations and pauses arrive with the answer to a heartbeat: this is how late they may be.
     maxHeartbeatThrottleInterval: '5 seconds',
   },
-  (client) => reportLostWatchers(dependencies.home, client),
+  (client) => {
+    void sweep();
+    return reportLostWatchers(dependencies.home, client);
+  },
 );

@@ -21,8 +21,8 @@ const control = {
 };
 const fixed = { type: 'fixed-size', numSlots: 1 } as const;
 
-async function onTwoGpus(body: (client: Client, home: string) => Promise<void>): Promise<void> {
-  const run = await createMiniRun('--step-seconds', '0.1');
+async function onTwoGpus(stepSeconds: string, body: (client: Client, home: string) => Promise<void>): Promise<void> {
+  const run = await createMiniRun('--step-seconds', stepSeconds);
   const { home } = run.dependencies;
   const { equip } = await createFakeGpus(home, 2);
   const slots = new GpuSlots(2);
@@ -59,7 +59,7 @@ const stepping = (home: string, input: RunInput) =>
 const waitingText = (handle: WorkflowHandle) => until(async () => (await statusOf(handle)).waiting ?? undefined);
 
 test('of two runs that ask for all GPUs one waits and says so, and starts within 5 s after the other was killed -9', async () => {
-  await onTwoGpus(async (client, home) => {
+  await onTwoGpus('0.1', async (client, home) => {
     const [first, second] = [
       { ...freshInput(), gpus: 2 },
       { ...freshInput(), gpus: 2 },
@@ -92,7 +92,7 @@ test('of two runs that ask for all GPUs one waits and says so, and starts within
 });
 
 test('what does not fit into the waiting room stays with the server, and the lower priority number is taken first', async () => {
-  await onTwoGpus(async (client, home) => {
+  await onTwoGpus('0.05', async (client, home) => {
     const inputs = [3, 3, 3, 5, 1].map((priority) => ({ ...freshInput(), gpus: 2, epochs: 1, priority }));
     const handles = [];
     for (const [index, input] of inputs.entries()) {
