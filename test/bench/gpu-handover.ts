@@ -52,7 +52,8 @@ async function handOver(end: (holder: MiniRun) => Promise<number>): Promise<numb
     });
     const { runTraining } = createGpuActivities(gpus.equip(run.dependencies));
     const request = { plan: { ...miniPlan, gpus: 4 }, attempt: 1, orders: miniOrders, rollback: null, since: 0 };
-    return mockEnvironment(client).run<[typeof request], unknown>(runTraining, request);
+    const outcome: Promise<unknown> = mockEnvironment(client).run(runTraining, request);
+    return outcome;
   };
   const startOf = (run: MiniRun) =>
     until(async () => (await readProgress(run.folder.train.progress)).find(({ type }) => type === 'started')?.t);
