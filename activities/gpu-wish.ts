@@ -6,12 +6,15 @@ const usualPriority = 3;
 
 type Sharing = Pick<ActivityDependencies, 'gpus' | 'device'>;
 
-/** A run keeps its age over all its attempts: after a crash it goes before those that came later. */
+/** A run keeps its place when its worker dies; one whose trainer crashed goes behind those that wait already. */
 export const trainingWish = (
   sharing: Sharing,
   plan: RunPlan,
-  { since, priority = usualPriority }: { since: number; priority: number | undefined },
-): GpuWish => wish(sharing, plan, priority, since);
+  {
+    queuedSince = Date.now() / 1000,
+    priority = usualPriority,
+  }: { queuedSince?: number | undefined; priority?: number | undefined },
+): GpuWish => wish(sharing, plan, priority, queuedSince);
 
 /** A test takes minutes and ends a run of days, so it goes before trainings of its own priority. */
 export const testWish = (sharing: Sharing, plan: RunPlan, priority = usualPriority): GpuWish =>

@@ -22,6 +22,8 @@ import { adoptOrStartTrainer, type StartedTrainer, type TrainerStart } from './s
 export interface TrainingRequest extends TrainerStart {
   /** Counted by the workflow over the whole run. */
   attempt: number;
+  /** When training began, over all attempts of this run of the workflow; Unix seconds. */
+  since: number;
 }
 
 /**

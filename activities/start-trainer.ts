@@ -16,8 +16,8 @@ export interface TrainerStart {
   plan: RunPlan;
   orders: Orders;
   rollback: Rollback | null;
-  /** When training began, over all attempts of this run of the workflow; Unix seconds. */
-  since: number;
+  /** Since when the run asks for GPUs, Unix seconds: since now unless given. */
+  queuedSince?: number;
   /** Of 1 to 5 the lower goes first where runs wait for GPUs; 3 unless given. */
   priority?: number | undefined;
 }
@@ -33,7 +33,7 @@ export interface StartedTrainer {
  */
 export async function adoptOrStartTrainer(
   dependencies: ActivityDependencies,
-  { plan, orders, rollback, since, priority }: TrainerStart,
+  { plan, orders, rollback, queuedSince, priority }: TrainerStart,
   fence: number,
   waiting: GpuWaiting,
 ): Promise<StartedTrainer> {
@@ -64,7 +64,7 @@ export async function adoptOrStartTrainer(
     resume,
   };
   const program = programs.train(plan, files, job, device);
-  const gpus = trainingWish(dependencies, plan, { since, priority });
+  const gpus = trainingWish(dependencies, plan, { queuedSince, priority });
   const stall = plan.recovery.stallSeconds;
   const running = await startJob({ job, python, program, fence, stall, gpus }, waiting);
   return { running, quarantined };

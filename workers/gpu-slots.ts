@@ -41,7 +41,6 @@ export class GpuSlots implements CustomSlotSupplier<ActivitySlotInfo> {
   }
 
   tryReserveSlot(): SlotPermit | null {
-    process.stderr.write(`try ${this.open.size} ${this.used.size} ${this.holding}\n`);
     if (this.open.size + this.used.size - this.holding >= this.room) return null;
     const permit = {};
     this.open.add(permit);
@@ -49,14 +48,12 @@ export class GpuSlots implements CustomSlotSupplier<ActivitySlotInfo> {
   }
 
   markSlotUsed({ permit, slotInfo }: { permit: SlotPermit; slotInfo: ActivitySlotInfo }): void {
-    process.stderr.write(`used ${slotInfo.activityType} known=${this.open.has(permit)}\n`);
     this.open.delete(permit);
     if (jobs.includes(slotInfo.activityType)) this.used.add(permit);
     else this.wake();
   }
 
   releaseSlot({ permit }: { permit: SlotPermit }): void {
-    process.stderr.write(`release ${this.open.has(permit)} ${this.used.has(permit)}\n`);
     this.open.delete(permit);
     this.used.delete(permit);
     this.wake();

@@ -11,10 +11,13 @@ import type { Verdict } from './verdict.ts';
 export async function trainUntilFinished(plan: RunPlan, board: StatusBoard, operator: Operator, priority?: number) {
   const since = Date.now() / 1000;
   let rollback: Rollback | null = null;
+  let queuedSince = since;
   for (let number = 1; ; number++) {
     await operator.untilResumed();
-    const request = { plan, attempt: number, orders: operator.orders, rollback, since, priority };
+    const request = { plan, attempt: number, orders: operator.orders, rollback, since, queuedSince, priority };
     const attempt = await operator.interruptible(() => runAttempt(request, board));
+    // Who had GPUs and lost them asks anew; who lost only the worker keeps the place.
+    if (attempt?.ending !== 'worker-lost') queuedSince = Date.now() / 1000;
     if (attempt === undefined) continue;
     const { orders, asked, secondsSinceAsked } = operator;
     const verdict = decideNext({ attempts: [...board.attempts, attempt], plan, orders, asked, secondsSinceAsked });

@@ -88,10 +88,10 @@ test('trainings that want one GPU each run side by side, each on its own', async
   await Promise.all([stepping(first), stepping(second)]);
   const used = [...(await owner(first)).gpus, ...(await owner(second)).gpus];
   expect(used.sort()).toEqual([gpuUuid(0), gpuUuid(1)]);
-  for (const { outcome, told } of both) {
-    expect((await outcome).ending).toBe('finished');
-    expect(told).toEqual([]);
-  }
+  const [one, other] = await Promise.all(both.map(({ outcome }) => outcome));
+  expect([one?.ending, other?.ending]).toEqual(['finished', 'finished']);
+  expect(one?.firstStepAt).toBeLessThan(other?.trainerEndedAt ?? 0);
+  expect(other?.firstStepAt).toBeLessThan(one?.trainerEndedAt ?? 0);
 });
 
 test('memory that a stranger uses is reported by name, and waited for', async () => {

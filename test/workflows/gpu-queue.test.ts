@@ -17,7 +17,8 @@ import { until } from '../helpers/until.ts';
 import { freshInput, someMetrics, withControlWorker } from '../helpers/workflow-env.ts';
 
 const control = {
-  resolvePlan: (input: RunInput) => Promise.resolve({ ...miniPlan, runId: input.name, gpus: input.gpus, input }),
+  resolvePlan: (input: RunInput) =>
+    Promise.resolve({ ...miniPlan, runId: input.name, gpus: input.gpus, epochs: input.epochs, input }),
 };
 const fixed = { type: 'fixed-size', numSlots: 1 } as const;
 
@@ -92,8 +93,11 @@ test('of two runs that ask for all GPUs one waits and says so, and starts within
 });
 
 test('what does not fit into the waiting room stays with the server, and the lower priority number is taken first', async () => {
-  await onTwoGpus('0.05', async (client, home) => {
-    const inputs = [3, 3, 3, 5, 1].map((priority) => ({ ...freshInput(), gpus: 2, epochs: 1, priority }));
+  await onTwoGpus('0.08', async (client, home) => {
+    const inputs = [3, 3, 3, 5, 1].map((priority, index) => ({
+      ...{ ...freshInput(), gpus: 2, priority },
+      epochs: index === 0 ? 1000 : 3, // the first holds them until it is cancelled
+    }));
     const handles = [];
     for (const [index, input] of inputs.entries()) {
       const { handle } = await startRun(client, input);
@@ -102,7 +106,10 @@ test('what does not fit into the waiting room stays with the server, and the low
       else if (index < 3) await waitingText(handle);
       else await until(async () => ((await statusOf(handle)).stage === 'training' ? true : undefined));
     }
-    await Promise.all(handles.map((handle) => handle.result()));
+    const [holder, ...others] = handles;
+    await holder?.cancel();
+    await Promise.all(others.map((handle) => handle.result()));
+    await expect(holder?.result()).rejects.toThrow();
     const starts = await Promise.all(
       inputs.map(async (input) => (await eventsOf(home, input)).find(({ type }) => type === 'started')?.t ?? NaN),
     );

@@ -18,6 +18,8 @@ from .whole_file import write_json
 
 # How often the leases are looked at: a few system calls.
 LOOK_SECONDS = 0.25
+# Others hold GPUs for an instant while they look who uses them: that is no waiting to tell of.
+PATIENCE_SECONDS = 0.4
 # How often nvidia-smi is asked again who else uses a GPU.
 MEMORY_SECONDS = 1.0
 
@@ -149,7 +151,7 @@ class _Waiting:
             "held": [_describe(holder) for holder in held],
             "foreign": [{"gpu": uuid, "users": found} for uuid, found in sorted(self.foreign.items())],
         }
-        if state != self.said:
+        if state != self.said and time.time() - self.began > PATIENCE_SECONDS:
             # On a full disk we wait all the same.
             with suppress(OSError):
                 write_json(self.job.waiting, state)
