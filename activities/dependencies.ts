@@ -4,6 +4,16 @@ import type { Obtain } from './lib/obtain/obtain.ts';
 import type { Device, TrainerPrograms } from './lib/trainer-argv.ts';
 import type { PythonCommand } from './lib/trainer-process.ts';
 
+/** How the GPUs of this machine are shared out. */
+export interface GpuSharing {
+  /** Leases and queue: one folder for all workers of the machine. */
+  folder: string;
+  /** MiB of a GPU that processes which are none of ours may use. */
+  foreignMib: number;
+  /** Runs what an activity does from the moment on that its job has GPUs: until then the worker counts it as waiting. */
+  whileHolding: <T>(work: () => Promise<T>) => Promise<T>;
+}
+
 /** All that activities need from the place where they run; made once by the worker. */
 export interface ActivityDependencies {
   /** Root of everything on disk: configs/paths.ts. */
@@ -14,6 +24,7 @@ export interface ActivityDependencies {
   /** What the supervisor runs to train and to test. */
   programs: TrainerPrograms;
   device: Device;
+  gpus: GpuSharing;
   obtain: Obtain;
   /** `local`, or an address such as `s3://bucket/prefix`. */
   openStore: (address: string) => ArtifactStore;

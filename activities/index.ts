@@ -23,7 +23,7 @@ export const createControlActivities = (dependencies: ActivityDependencies) =>
     writeReport: createWriteReport(dependencies),
   });
 
-/** What needs the GPUs: one at a time. */
+/** What needs the GPUs, or the disk beside them. */
 export const createGpuActivities = (dependencies: ActivityDependencies) =>
   withCodedFailures({
     checkMachine: createCheckMachine(dependencies),

@@ -15,12 +15,17 @@ import { readJson } from './lib/json-file.ts';
 import { logTail } from './lib/log-tail.ts';
 import { ProgressReader, readProgress } from './lib/progress-reader.ts';
 import { runStep } from './lib/steps.ts';
-import { findLiveJob, startJob } from './lib/trainer-process.ts';
+import { testWish } from './gpu-wish.ts';
+import { startJob } from './lib/start-job.ts';
+import { findLiveJob } from './lib/trainer-process.ts';
 import { writeFileWhole } from './lib/whole-file.ts';
 import { restoreFromStore } from './mirror.ts';
+import { reportingWait } from './report-wait.ts';
 
 export interface TestRequest {
   plan: RunPlan;
+  /** The run's: 3 unless given. */
+  priority?: number | undefined;
 }
 
 /**
@@ -31,16 +36,24 @@ export const createRunTest =
   (dependencies: ActivityDependencies) =>
   (request: TestRequest): Promise<TestResult> => {
     let images = { done: 0, total: 0 };
+    let waiting: string | null = null;
+    const listeners: Listeners = { onTested: (tested) => (images = tested), onWaiting: (text) => (waiting = text) };
     return whileBeating(
-      () => images,
-      () => testBest(dependencies, request, (tested) => (images = tested)),
+      () => waiting ?? images,
+      () => testBest(dependencies, request, listeners),
     );
   };
 
+interface Listeners {
+  onTested: (images: { done: number; total: number }) => void;
+  /** For whom it waits, before it has its GPUs. */
+  onWaiting: (text: string | null) => void;
+}
+
 async function testBest(
   dependencies: ActivityDependencies,
-  { plan }: TestRequest,
-  onTested: (images: { done: number; total: number }) => void,
+  { plan, priority }: TestRequest,
+  listeners: Listeners,
 ): Promise<TestResult> {
   const { home } = dependencies;
   const folder = runFolder(home, plan.runId);
@@ -57,16 +70,16 @@ async function testBest(
     },
     findDamage: async (done) =>
       isDeepStrictEqual(await readJson(folder.metrics, EvalMetrics), done) ? undefined : 'metrics.json is not that one',
-    work: () => runTestJob(dependencies, plan, best, onTested),
+    work: () => runTestJob(dependencies, { plan, priority }, best, listeners),
   });
   return { ...output, outcome };
 }
 
 async function runTestJob(
   dependencies: ActivityDependencies,
-  plan: RunPlan,
+  { plan, priority }: TestRequest,
   best: Checkpoint,
-  onTested: (images: { done: number; total: number }) => void,
+  { onTested, onWaiting }: Listeners,
 ): Promise<EvalMetrics> {
   const { home, recipesFolder, python, programs, device } = dependencies;
   const folder = runFolder(home, plan.runId);
@@ -77,14 +90,17 @@ async function runTestJob(
     await writeFileWhole(folder.plan, JSON.stringify(plan, null, 2));
     const recipe = `${recipesFolder}/${plan.recipe.name}.py`;
     const files = { plan: folder.plan, recipe, data: dataset.root, checkpoint: best.path };
-    return startJob(job, python, programs.test(plan, files, job, device), fence, plan.recovery.stallSeconds);
+    const program = programs.test(plan, files, job, device);
+    const gpus = testWish(dependencies, plan, priority);
+    const waiting = reportingWait(onWaiting);
+    return startJob({ job, python, program, fence, stall: plan.recovery.stallSeconds, gpus }, waiting);
   };
   const running = (await findLiveJob(job)) ?? (await startTest());
   const onEvents = (events: TrainerEvent[]) => {
     for (const event of events) if (event.type === 'tested') onTested({ done: event.done, total: event.total });
   };
   const progress = new ProgressReader(job.progress);
-  const ending = await followJob({ job, running, fence, progress, onEvents });
+  const ending = await dependencies.gpus.whileHolding(() => followJob({ job, running, fence, progress, onEvents }));
   Context.current().cancellationSignal.throwIfAborted(); // there are no metrics to return
   const metrics = await readJson(folder.metrics, EvalMetrics);
   if ('exit' in ending && ending.exit.reason === 'finished' && metrics?.checkpointSha256 === best.manifest.sha256) {

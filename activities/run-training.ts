@@ -13,9 +13,10 @@ import { isDiskFull } from './lib/disk-full.ts';
 import { takeFence } from './lib/fence.ts';
 import { ProgressReader, readProgress } from './lib/progress-reader.ts';
 import { applyEvent, initialState, isMilestone, type RunState } from './lib/run-state.ts';
-import { FailedStart } from './lib/trainer-process.ts';
+import { FailedStart } from './lib/start-job.ts';
 import { TrainingTime } from './lib/training-time.ts';
 import { restoreFromStore, whileMirroring } from './mirror.ts';
+import { reportingWait } from './report-wait.ts';
 import { adoptOrStartTrainer, type StartedTrainer, type TrainerStart } from './start-trainer.ts';
 
 export interface TrainingRequest extends TrainerStart {
@@ -34,27 +35,43 @@ export const createRunTraining =
   (request: TrainingRequest): Promise<Attempt> => {
     let state: RunState | undefined;
     let remote: RemoteCopy | null = null;
+    let waiting: string | null = null;
     const onState = (newest: RunState) => (state = newest);
     // From the first line on: before a trainer starts, a checkpoint of more than a gigabyte is hashed.
     return whileBeating(
-      () => (state === undefined ? 'starting' : { ...state.progress, remote }),
-      () => runAttempt(dependencies, request, onState, (copy) => (remote = copy)),
+      () => (state === undefined ? (waiting ?? 'starting') : { ...state.progress, remote }),
+      () =>
+        runAttempt(dependencies, request, {
+          onState,
+          onRemote: (copy) => (remote = copy),
+          onWaiting: (text) => (waiting = text),
+        }),
     );
   };
+
+interface Listeners {
+  onState: (state: RunState) => void;
+  onRemote: (copy: RemoteCopy) => void;
+  /** For whom it waits, before it has its GPUs. */
+  onWaiting: (text: string | null) => void;
+}
 
 async function runAttempt(
   dependencies: ActivityDependencies,
   request: TrainingRequest,
-  onState: (state: RunState) => void,
-  onRemote: (copy: RemoteCopy) => void,
+  { onState, onRemote, onWaiting }: Listeners,
 ): Promise<Attempt> {
   const { home, python } = dependencies;
   const { plan, attempt, orders, since } = request;
   const folder = runFolder(home, plan.runId);
   const job = folder.train;
-  const startedAt = Date.now() / 1000;
+  let startedAt = Date.now() / 1000;
   const time = new TrainingTime(since);
-  const started = await startOrSayWhyNot(dependencies, request);
+  const started = await startOrSayWhyNot(dependencies, request, (text) => {
+    // Time in the queue is no part of the attempt.
+    startedAt = Date.now() / 1000;
+    onWaiting(text);
+  });
   if ('whyNot' in started) {
     for (const event of await readProgress(job.progress)) time.add(event);
     return describeFailedStart({ folder, plan, attempt, startedAt, time: time.total() }, started.whyNot);
@@ -76,8 +93,10 @@ async function runAttempt(
     onState((state = { ...state, progress: { ...state.progress, epochs } }));
   const progress = new ProgressReader(job.progress);
   const follow = () => followJob({ job, running, fence, progress, onEvents });
-  const ending = await whileMirroring({ dependencies, plan, fence, running, onRemote }, () =>
-    whileFollowingOrders(job, fence, onOrders, follow),
+  const ending = await dependencies.gpus.whileHolding(() =>
+    whileMirroring({ dependencies, plan, fence, running, onRemote }, () =>
+      whileFollowingOrders(job, fence, onOrders, follow),
+    ),
   );
   const watched = { folder, plan, python, attempt, fence, running, quarantined, state, ending, startedAt };
   return describeAttempt({ ...watched, time: time.total() });
@@ -87,11 +106,13 @@ async function runAttempt(
 async function startOrSayWhyNot(
   dependencies: ActivityDependencies,
   request: TrainingRequest,
+  onWaiting: (text: string | null) => void,
 ): Promise<(StartedTrainer & { fence: number }) | { whyNot: Error }> {
   try {
     await restoreFromStore(dependencies, request.plan, request.rollback);
     const fence = await takeFence(runFolder(dependencies.home, request.plan.runId).train);
-    return { fence, ...(await adoptOrStartTrainer(dependencies, request, fence)) };
+    const waiting = reportingWait(onWaiting);
+    return { fence, ...(await adoptOrStartTrainer(dependencies, request, fence, waiting)) };
   } catch (error) {
     if (isDiskFull(error) || error instanceof FailedStart || isPassing(error)) return { whyNot: error };
     throw error;

@@ -6,14 +6,20 @@ import type { ActivityDependencies } from './dependencies.ts';
 import { findResumption } from './lib/checkpoints.ts';
 import { assertFence } from './lib/fence.ts';
 import { handOnOrders } from './lib/orders-file.ts';
-import { findLiveJob, startJob, type RunningJob } from './lib/trainer-process.ts';
+import { startJob, type GpuWaiting } from './lib/start-job.ts';
+import { findLiveJob, type RunningJob } from './lib/trainer-process.ts';
 import { gatherMaterial } from './gather-material.ts';
+import { trainingWish } from './gpu-wish.ts';
 import { writeFileWhole } from './lib/whole-file.ts';
 
 export interface TrainerStart {
   plan: RunPlan;
   orders: Orders;
   rollback: Rollback | null;
+  /** Since when the run asks for GPUs, Unix seconds: since now unless given. */
+  queuedSince?: number;
+  /** Of 1 to 5 the lower goes first where runs wait for GPUs; 3 unless given. */
+  priority?: number | undefined;
 }
 
 export interface StartedTrainer {
@@ -27,8 +33,9 @@ export interface StartedTrainer {
  */
 export async function adoptOrStartTrainer(
   dependencies: ActivityDependencies,
-  { plan, orders, rollback }: TrainerStart,
+  { plan, orders, rollback, queuedSince, priority }: TrainerStart,
   fence: number,
+  waiting: GpuWaiting,
 ): Promise<StartedTrainer> {
   const { home, recipesFolder, python, programs, device } = dependencies;
   const folder = runFolder(home, plan.runId);
@@ -56,7 +63,9 @@ export async function adoptOrStartTrainer(
     weights: weights.path,
     resume,
   };
-  const { stallSeconds } = plan.recovery;
-  const running = await startJob(job, python, programs.train(plan, files, job, device), fence, stallSeconds);
+  const program = programs.train(plan, files, job, device);
+  const gpus = trainingWish(dependencies, plan, { queuedSince, priority });
+  const stall = plan.recovery.stallSeconds;
+  const running = await startJob({ job, python, program, fence, stall, gpus }, waiting);
   return { running, quarantined };
 }

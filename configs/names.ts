@@ -8,6 +8,8 @@ export const statusQueryName = 'status';
 /** Asked by the training activity, which hands the answer on to the trainer. */
 export const ordersQueryName = 'orders';
 export const progressSignalName = 'progress';
+/** From an activity whose job waits for GPUs: for whom, in words; null when it has them. */
+export const waitingSignalName = 'waiting';
 
 /** What a person may ask of a running training. */
 export const updateNames = {

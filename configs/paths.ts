@@ -8,6 +8,8 @@ export const jobFolder = (dir: string) => ({
   fences: `${dir}/fences`,
   progress: `${dir}/progress.jsonl`,
   log: `${dir}/trainer.log`,
+  /** For which GPUs its supervisor waits, and for whom. */
+  waiting: `${dir}/waiting.json`,
   orders: `${dir}/orders.json`,
   /** Who watches this job on behalf of which activity task. */
   watcher: `${dir}/watcher.json`,
@@ -64,6 +66,8 @@ export const homeFolders = (home: string) => ({
   stack: `${home}/stack/stack.json`,
   database: `${home}/stack/temporal.db`,
   logs: `${home}/logs`,
+  /** Leases of this machine's GPUs, unless the worker was told another place. */
+  gpus: `${home}/gpus`,
   demoFiles: `${home}/demo`,
   /** Data and credentials of the embedded S3 server. */
   objectStore: `${home}/object-store`,

@@ -14,6 +14,7 @@ export function describeChange(before: RunStatus | undefined, now: RunStatus): s
     if (attempt?.cause) lines.push(`attempt ${decision.attempt} ended: ${attempt.cause}`);
     lines.push(`decision: ${decision.next} (${decision.why})${decision.change === null ? '' : `: ${decision.change}`}`);
   }
+  if (now.waiting !== null && before?.waiting !== now.waiting) lines.push(now.waiting);
   if (now.notice !== null && before?.notice !== now.notice) lines.push(now.notice);
   const { progress } = now;
   const old = before?.progress;

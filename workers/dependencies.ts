@@ -24,6 +24,11 @@ export function gatherDependencies(device: Device): ActivityDependencies {
   const s3 = () => new S3Client({ endpoint, region, forcePathStyle: endpoint !== undefined });
   return {
     ...{ home, recipesFolder, catalog, python, device },
+    gpus: {
+      folder: resolve(env.EVERSWIN_GPU_FOLDER ?? folders.gpus),
+      foreignMib: env.EVERSWIN_FOREIGN_GPU_MIB,
+      whileHolding: (work) => work(),
+    },
     programs: { train: trainArgv, test: testArgv },
     obtain: createObtain({ home, recipesFolder, python, catalog, demoUrl, s3 }),
     openStore: (address) => openStore(address === 'local' ? localAddress : address, { home, s3: { endpoint, region } }),

@@ -11,6 +11,10 @@ const WorkerEnv = z.object({
   EVERSWIN_HOME: z.string().default(`${import.meta.dirname}/../.everswin`),
   /** Where the embedded stack serves the miniature COCO. */
   EVERSWIN_DEMO_URL: z.url().optional(),
+  /** Leases of the machine's GPUs: one folder for all workers of the machine. */
+  EVERSWIN_GPU_FOLDER: z.string().optional(),
+  /** MiB of a GPU that processes which are none of ours may use. */
+  EVERSWIN_FOREIGN_GPU_MIB: z.coerce.number().int().min(0).default(1024),
   /** The AWS SDK's own names: an S3 server that is not AWS. Credentials it finds by its own rules. */
   AWS_ENDPOINT_URL_S3: z.url().optional(),
   AWS_REGION: z.string().default('us-east-1'),

@@ -15,6 +15,7 @@ export function renderCurrentDetails(status: RunStatus): string {
     ['Attempts', String(status.attempts.length + (status.stage === 'training' ? 1 : 0))],
   ];
   if (status.notice !== null) rows.unshift(['Notice', escapeCell(status.notice)]);
+  if (status.waiting !== null) rows.unshift(['Waiting', escapeCell(status.waiting)]);
   const remote = progress?.remote;
   if (remote != null) rows.push(['Remote copy', escapeCell(describeRemote(remote))]);
   if (status.report !== null) rows.push(['Report', escapeCell(status.report)]);

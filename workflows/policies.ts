@@ -59,6 +59,9 @@ export const training = proxyActivities<Pick<GpuActivities, 'runTraining'>>({
   retry: { maximumAttempts: 1 },
 });
 
+/** Who is taken first where more runs are started than workers take: as in the queue for GPUs. Lower goes first. */
+export const queuePriority = (ofRun = 3, before = 0) => ({ priorityKey: Math.max(1, ofRun - before) });
+
 /** The COCO test: minutes to an hour. Tried again, since a running test is adopted and inference is never repeated. */
 export const testing = proxyActivities<Pick<GpuActivities, 'runTest'>>({
   taskQueue: taskQueues.gpu,

@@ -1,6 +1,6 @@
 import { defineQuery, defineSignal, setCurrentDetails, setHandler, upsertSearchAttributes } from '@temporalio/workflow';
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
-import { progressSignalName, type searchAttributes, statusQueryName } from '../configs/names.ts';
+import { progressSignalName, type searchAttributes, statusQueryName, waitingSignalName } from '../configs/names.ts';
 import { buildLedger } from '../configs/ledger.ts';
 import {
   Progress,
@@ -18,6 +18,8 @@ import { renderCurrentDetails } from './current-details.ts';
 export const statusQuery = defineQuery<RunStatus>(statusQueryName);
 /** From the training activity; `unknown`, because any client may send a signal. */
 export const progressSignal = defineSignal<[unknown]>(progressSignalName);
+/** From an activity whose job waits for GPUs. */
+export const waitingSignal = defineSignal<[unknown]>(waitingSignalName);
 
 const phaseKey = defineSearchAttributeKey(nameOf('Phase'), SearchAttributeType.KEYWORD);
 const recipeKey = defineSearchAttributeKey(nameOf('Recipe'), SearchAttributeType.KEYWORD);
@@ -33,12 +35,15 @@ export class StatusBoard {
   constructor({ name: runId, recipe }: RunInput) {
     this.status = {
       ...{ runId, recipe, stage: 'planning', progress: null, checks: [], steps: [], attempts: [], decisions: [] },
-      ...{ ledger: buildLedger([], 0), orders: null, notice: null, report: null },
+      ...{ ledger: buildLedger([], 0), orders: null, notice: null, waiting: null, report: null },
     };
     setHandler(statusQuery, () => this.status);
     setHandler(progressSignal, (raw) => {
       const progress = Progress.safeParse(raw);
       if (progress.success) this.show({ progress: progress.data });
+    });
+    setHandler(waitingSignal, (waiting) => {
+      if (waiting === null || typeof waiting === 'string') this.show({ waiting });
     });
     this.show({});
   }
@@ -94,7 +99,7 @@ export class StatusBoard {
   record(attempt: Attempt, decision: Decision, pausedSeconds: number): void {
     const attempts = [...this.status.attempts, attempt];
     const decisions = [...this.status.decisions, decision];
-    this.show({ attempts, decisions, ledger: buildLedger(attempts, pausedSeconds) });
+    this.show({ attempts, decisions, waiting: null, ledger: buildLedger(attempts, pausedSeconds) });
   }
 
   showOrders(orders: Orders): void {

@@ -5,7 +5,7 @@ import { inputRefusal, parseRunInput } from '../configs/parse-input.ts';
 import type { Check, ReportRef, RunInput } from '../configs/schema.ts';
 import { explainTraining } from './explain-training.ts';
 import { Operator } from './operator.ts';
-import { control, inspection, mirroring, testing, transfer } from './policies.ts';
+import { control, inspection, mirroring, queuePriority, testing, transfer } from './policies.ts';
 import { StatusBoard } from './status-board.ts';
 import { trainUntilFinished } from './train-until-finished.ts';
 
@@ -50,11 +50,13 @@ async function runPipeline(input: RunInput, board: StatusBoard): Promise<ReportR
 
   board.enter('training');
   await inspected;
-  await trainUntilFinished(plan, board, operator);
+  await trainUntilFinished(plan, board, operator, input.priority);
   if (isPinned) board.explain(explainTraining(board.attempts));
 
   board.enter('testing');
-  const metrics = await testing.runTest({ plan });
+  const { priority } = input;
+  const options = { priority: queuePriority(priority, 1) };
+  const metrics = await testing.runTest.executeWithOptions(options, [{ plan, priority }]);
   if (isPinned) board.explain(metrics.outcome);
 
   board.enter('reporting');

@@ -3,18 +3,21 @@ import { errorCatalogue, type ErrorCode } from '../configs/errors.ts';
 import type { Attempt, Rollback, RunPlan } from '../configs/schema.ts';
 import { decideNext } from './decide.ts';
 import type { Operator } from './operator.ts';
-import { space, training } from './policies.ts';
+import { queuePriority, space, training } from './policies.ts';
 import type { StatusBoard } from './status-board.ts';
 import type { Verdict } from './verdict.ts';
 
 /** Attempt after attempt until one finishes. What follows an ending is decided in decide.ts and nowhere else. */
-export async function trainUntilFinished(plan: RunPlan, board: StatusBoard, operator: Operator) {
+export async function trainUntilFinished(plan: RunPlan, board: StatusBoard, operator: Operator, priority?: number) {
   const since = Date.now() / 1000;
   let rollback: Rollback | null = null;
+  let queuedSince = since;
   for (let number = 1; ; number++) {
     await operator.untilResumed();
-    const request = { plan, attempt: number, orders: operator.orders, rollback, since };
+    const request = { plan, attempt: number, orders: operator.orders, rollback, since, queuedSince, priority };
     const attempt = await operator.interruptible(() => runAttempt(request, board));
+    // Who had GPUs and lost them asks anew; who lost only the worker keeps the place.
+    if (attempt?.ending !== 'worker-lost') queuedSince = Date.now() / 1000;
     if (attempt === undefined) continue;
     const { orders, asked, secondsSinceAsked } = operator;
     const verdict = decideNext({ attempts: [...board.attempts, attempt], plan, orders, asked, secondsSinceAsked });
@@ -45,10 +48,10 @@ export async function trainUntilFinished(plan: RunPlan, board: StatusBoard, oper
 
 async function runAttempt(request: Parameters<typeof training.runTraining>[0], board: StatusBoard): Promise<Attempt> {
   const startedAt = Date.now() / 1000;
-  const { attempt: number, orders } = request;
+  const { attempt: number, orders, priority } = request;
   try {
     const summary = `attempt ${number}, epochs ${board.progress?.epoch ?? 0} → ${orders.epochs}`;
-    return await training.runTraining.executeWithOptions({ summary }, [request]);
+    return await training.runTraining.executeWithOptions({ summary, priority: queuePriority(priority) }, [request]);
   } catch (error) {
     const cause = lostWorkerCause(error);
     if (cause === undefined) throw error;

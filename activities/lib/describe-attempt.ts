@@ -8,7 +8,8 @@ import { listForeignGpuProcesses } from './foreign-gpu-processes.ts';
 import { readDiskSpace } from './free-space.ts';
 import { logTail } from './log-tail.ts';
 import type { RunState } from './run-state.ts';
-import { FailedStart, type JobEnding, type PythonCommand, type RunningJob } from './trainer-process.ts';
+import { FailedStart } from './start-job.ts';
+import type { JobEnding, PythonCommand, RunningJob } from './trainer-process.ts';
 import type { TimeSpent } from './training-time.ts';
 
 const tailLines = 20;

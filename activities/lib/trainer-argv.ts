@@ -52,15 +52,44 @@ export const testArgv = (
 
 export type StallSeconds = RecoveryPolicy['stallSeconds'];
 
-/** The supervisor holds the job's lock and stops the whole tree; what follows `--` is the program it runs. */
-export const superviseArgv = (job: JobFolder, fence: number, stall: StallSeconds, program: string[]): string[] => [
+/** The GPUs that a job needs, of those that this machine shares out. */
+export interface GpuWish {
+  /** Where the machine keeps its leases. */
+  folder: string;
+  device: Device;
+  count: number;
+  /** The lower one goes first. */
+  priority: number;
+  /** Of one priority the earlier one goes first; Unix seconds. */
+  since: number;
+  /** MiB of a GPU that others may use. */
+  foreignMib: number;
+}
+
+/**
+ * The supervisor holds the job's lock and stops the whole tree; what follows `--` is the program it runs. Without `gpus`
+ * nothing is leased; with them it waits until it has them, no longer than `asker` lives, its parent.
+ */
+export const superviseArgv = (
+  job: JobFolder,
+  fence: number,
+  stall: StallSeconds,
+  program: string[],
+  gpus?: GpuWish & { asker: number },
+): string[] => [
   ...['-m', 'everswin_trainer', 'supervise', '--job-dir', job.dir],
   // On disk an attempt is counted by its fence, which grows over all runs of the workflow in this folder.
   ...['--attempt', String(fence), '--fence', String(fence), '--grace-seconds', String(trainerGraceSeconds)],
   ...['--stall-seconds', `startup=${stall.startup}`, `step=${stall.step}`],
   ...[`validation=${stall.validation}`, `saving=${stall.saving}`],
+  ...(gpus === undefined ? [] : gpuArgv(gpus)),
   '--',
   ...program,
+];
+
+const gpuArgv = ({ folder, device, count, priority, since, foreignMib, asker }: GpuWish & { asker: number }) => [
+  ...['--gpu-folder', folder, '--gpus', String(count), '--device', device, '--gpu-priority', String(priority)],
+  ...['--gpu-since', String(since), '--foreign-mib', String(foreignMib), '--asker', String(asker)],
 ];
 
 /** No restarts of its own: the workflow decides after each ending. */

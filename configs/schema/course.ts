@@ -203,6 +203,8 @@ export const RunStatus = z.object({
   orders: Orders.nullable(),
   /** What a person should know or do now: paused, waiting for space. */
   notice: z.string().nullable(),
+  /** For which GPUs it waits and for whom; null when it has what it needs. */
+  waiting: z.string().nullable().default(null),
   report: z.string().nullable(),
 });
 export type RunStatus = z.infer<typeof RunStatus>;

@@ -93,6 +93,8 @@ export const RunInput = z.strictObject({
     .min(0)
     .max(2 ** 31 - 1)
     .default(0),
+  /** Of 1 to 5 the lower goes first where runs wait for GPUs; 3 unless given. */
+  priority: z.int().min(1).max(5).optional(),
   /** Data loader processes per GPU. */
   loaderWorkers: z.int().min(0).max(32).default(2),
   logEverySteps: z.int().min(1).max(10_000).default(50),

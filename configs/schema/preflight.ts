@@ -14,7 +14,7 @@ export type Check = z.infer<typeof Check>;
 
 /** A GPU as its driver describes it. */
 export const GpuFacts = z.object({
-  uuid: z.string(),
+  uuid: z.string().regex(/^[A-Za-z]+-[0-9A-Za-z-]+$/),
   index: z.int(),
   name: z.string(),
   driver: z.string(),

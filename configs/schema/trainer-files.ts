@@ -13,9 +13,36 @@ export const TrainerOwner = z.object({
   fence: z.int(),
   /** Size of trainer.log when this trainer began: what is before it is another's. */
   logOffset: z.int(),
+  /** UUIDs of the GPUs that it leased. */
+  gpus: z.array(z.string()).default([]),
   startedAt: z.number(),
 });
 export type TrainerOwner = z.infer<typeof TrainerOwner>;
+
+/** waiting.json: there while a supervisor waits for GPUs. */
+export const GpuWait = z.object({
+  v: z.literal(1),
+  fence: z.int(),
+  gpus: z.int(),
+  since: z.number(),
+  /** In the queue of the machine, from 1 on; who is ahead. */
+  place: z.int(),
+  ahead: z.array(z.object({ run: z.string(), gpus: z.int() })),
+  /** Who has the GPUs; `survivors` are processes whose supervisor was killed. */
+  held: z.array(
+    z.object({
+      gpu: z.string(),
+      name: z.string(),
+      run: z.string().nullable(),
+      pid: z.int().nullable(),
+      since: z.number().nullable(),
+      survivors: z.boolean(),
+    }),
+  ),
+  /** GPUs that nobody leased, but somebody uses. */
+  foreign: z.array(z.object({ gpu: z.string(), users: z.array(z.string()) })),
+});
+export type GpuWait = z.infer<typeof GpuWait>;
 
 export const RootCause = z.object({
   rank: z.int().nullable(),

@@ -103,6 +103,7 @@ export async function createMiniRun(...switches: string[]): Promise<MiniRun> {
       ],
     },
     device: 'cpu',
+    gpus: { folder: `${home}/gpus`, foreignMib: 1024, whileHolding: (work) => work() },
     // The stand-in reads neither data nor weights.
     obtain: { dataset: () => Promise.resolve(miniDataset), weights: () => Promise.resolve(miniWeights) },
     openStore: () => localStore(`${home}/store`),

@@ -22,7 +22,7 @@ const status: RunStatus = {
     { at: 1, attempt: 1, next: 'again', why: 'crashed | after a\nnew checkpoint', change: 'learning rate x 0.5' },
   ],
   ledger: { ...buildLedger([], 0), goodput: 0.9712 },
-  ...{ orders: null, notice: null, report: null },
+  ...{ orders: null, notice: null, waiting: null, report: null },
 };
 
 test('the table says stage, epoch, loss, AP, ETA and attempts, and the decisions stand below it', () => {

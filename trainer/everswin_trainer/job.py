@@ -69,6 +69,11 @@ class Job:
         return self.folder / "beats"
 
     @property
+    def waiting(self) -> Path:
+        """For what and for whom the supervisor waits before it starts anything; gone when it waits no more."""
+        return self.folder / "waiting.json"
+
+    @property
     def ballast(self) -> Path:
         return self.folder / "ballast"
 
@@ -94,10 +99,10 @@ class Attempt:
         return {JOB_ENV: str(job.folder), ATTEMPT_ENV: str(self.number), FENCE_ENV: str(self.fence)}
 
 
-def write_owner(job: Job, attempt: Attempt, log_offset: int) -> None:
+def write_owner(job: Job, attempt: Attempt, log_offset: int, gpus: list[str]) -> None:
     """Names this process as the job's owner; pid and start time together name it for ever.
 
-    `log_offset` is where this attempt's part of the log begins.
+    `log_offset` is where this attempt's part of the log begins, `gpus` are the UUIDs that it leased.
     """
     write_json(
         job.owner,
@@ -109,6 +114,7 @@ def write_owner(job: Job, attempt: Attempt, log_offset: int) -> None:
             "attempt": attempt.number,
             "fence": attempt.fence,
             "logOffset": log_offset,
+            "gpus": gpus,
             "startedAt": time.time(),
         },
     )

@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 
 from .job import JOB_ENV, Job
-from .process_tree import ancestors, kill, marked, openers
+from .process_tree import ancestors, argv_of, kill, marked, openers
 
 # A killed process frees its GPU memory before it frees its descriptors, which can take seconds.
 SURVIVOR_SECONDS = 60.0
@@ -54,7 +54,8 @@ def _flock_after_survivors(job: Job, descriptor: int) -> list[int]:
         waited = time.monotonic() - begin
         suspects = set(marked(JOB_ENV, str(job.folder)))
         if waited > UNMARKED_AFTER_SECONDS:
-            suspects |= set(openers(job.lock))
+            # Not a supervisor of another job, which may be asking whether anything of ours lives (gpu_lease.py).
+            suspects |= {pid for pid in openers(job.lock) if "supervise" not in argv_of(pid)[:5]}
         suspects -= {os.getpid(), *ancestors(os.getpid())}
         if waited > SURVIVOR_SECONDS:
             raise JobLocked(f"processes {sorted(suspects)} of a dead supervisor hold {job.lock} and do not end")

@@ -48,6 +48,11 @@ def environment_of(pid: int) -> dict[str, str]:
     return {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs if name}
 
 
+def argv_of(pid: int) -> list[str]:
+    """Its command line; empty if it is gone."""
+    return os.fsdecode(_read(pid, "cmdline")).split("\0")
+
+
 def all_pids() -> Iterator[int]:
     return (int(name) for name in os.listdir("/proc") if name.isdigit())
 

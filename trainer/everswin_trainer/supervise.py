@@ -17,6 +17,8 @@ from typing import Any
 from .ballast import load_ballast, making_room
 from .beats import PHASES, read_beats
 from .ending import CRASHED, FINISHED, HUNG, PREEMPTED, Ended, write_exit
+from .gpu_lease import Lease
+from .gpu_wait import GivenUp, NeverEnough, StopWanted, Wish, add_arguments, wait_for_gpus
 from .hang import write_stacks
 from .job import Attempt, Job, living_owner, write_owner
 from .lock import SURVIVOR_SECONDS, JobLock, JobLocked, acquire
@@ -39,10 +41,13 @@ RANK_FAILED_STATUS = 1 << 8
 EXIT_CODES = {FINISHED: 0, CRASHED: 1, HUNG: 1, PREEMPTED: 143}
 # EX_TEMPFAIL: try again later.
 LOCKED_EXIT_CODE = 75
+# EX_UNAVAILABLE: the machine has fewer GPUs than that.
+NEVER_ENOUGH_EXIT_CODE = 69
 
 
 def main(argv: list[str]) -> int:
-    """Runs one attempt. 0 finished, 1 crashed or hung, 143 preempted, 75 locked (nothing in the job was touched)."""
+    """Runs one attempt. 0 finished, 1 crashed or hung, 143 preempted; 75 locked, or nobody is left who wants it, and 69
+    never enough GPUs (nothing in the job was touched)."""
     arguments = parse(argv)
     # From here on signals wait until somebody asks for them, so that none falls between two lines.
     signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED_SIGNALS)
@@ -50,19 +55,37 @@ def main(argv: list[str]) -> int:
     try:
         lock = acquire(job)
     except JobLocked as error:
-        print(json.dumps({"v": 1, "reason": "locked", "message": str(error), "owner": living_owner(job)}), flush=True)
-        return LOCKED_EXIT_CODE
+        return refuse(LOCKED_EXIT_CODE, "locked", error, owner=living_owner(job))
     own_session()
     become_subreaper()
     attempt = Attempt(arguments.attempt, arguments.fence)
+    wish = Wish.of(arguments)
+    try:
+        lease = Lease([], []) if wish is None else wait_for_gpus(job, attempt, wish, STOP_SIGNALS)
+    except NeverEnough as error:
+        return refuse(NEVER_ENOUGH_EXIT_CODE, "never-enough-gpus", error)
+    except GivenUp:
+        return LOCKED_EXIT_CODE
+    except StopWanted:
+        lease = None
     for stale in (job.exit, job.error, job.stop):
         stale.unlink(missing_ok=True)
     shutil.rmtree(job.beats, ignore_errors=True)
     load_ballast(job)
     log_offset = job.log.stat().st_size if job.log.exists() else 0
-    write_owner(job, attempt, log_offset)
-    ended = run(job, attempt, lock, log_offset, arguments)
+    write_owner(job, attempt, log_offset, [] if lease is None else [gpu.uuid for gpu in lease.gpus])
+    if lease is None:
+        ended = Ended(signal.SIGTERM, True, time.time(), log_offset)
+    else:
+        ended = run(job, attempt, lock, log_offset, arguments, lease)
+        lease.release()
     return EXIT_CODES[making_room(job, lambda: write_exit(job, attempt, ended))]
+
+
+def refuse(code: int, reason: str, error: Exception, **more: object) -> int:
+    """Says on one line why nothing was done."""
+    print(json.dumps({"v": 1, "reason": reason, "message": str(error), **more}), flush=True)
+    return code
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -72,6 +95,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--fence", type=int, required=True)
     parser.add_argument("--grace-seconds", type=float, default=DEFAULT_GRACE_SECONDS)
     parser.add_argument("--stall-seconds", type=phase_seconds, nargs="+", default=[], metavar="PHASE=S")
+    add_arguments(parser)
     parser.add_argument("program", nargs="+", metavar="-- PROGRAM ARG")
     return parser.parse_args(argv)
 
@@ -95,14 +119,16 @@ def own_session() -> None:
             pass
 
 
-def run(job: Job, attempt: Attempt, lock: JobLock, log_offset: int, arguments: argparse.Namespace) -> Ended:
+def run(
+    job: Job, attempt: Attempt, lock: JobLock, log_offset: int, arguments: argparse.Namespace, lease: Lease
+) -> Ended:
     """Starts the program, waits for its end or ends it, and returns once no descendant lives."""
     started_at = time.time()
     with open(job.log, "ab", buffering=0) as log:
         if lock.killed:
             log.write(f"supervise: killed survivors of a dead supervisor: {lock.killed}\n".encode())
         try:
-            program = start(job, attempt, lock, arguments.program, log.fileno())
+            program = start(job, attempt, lock, arguments.program, log.fileno(), lease)
         except OSError as error:
             write_json(job.error, {"message": f"cannot start {arguments.program[0]}: {error}"})
             # What a shell reports for a command that it cannot run.
@@ -114,7 +140,7 @@ def run(job: Job, attempt: Attempt, lock: JobLock, log_offset: int, arguments: a
     return Ended(status, stop_requested, started_at, log_offset, stall, explain(job, ranks))
 
 
-def start(job: Job, attempt: Attempt, lock: JobLock, command: list[str], log: int) -> int:
+def start(job: Job, attempt: Attempt, lock: JobLock, command: list[str], log: int, lease: Lease) -> int:
     """Starts `command` with the lock as its standard input (see lock.py); returns its pid."""
     supervisor = os.getpid()
 
@@ -128,7 +154,7 @@ def start(job: Job, attempt: Attempt, lock: JobLock, command: list[str], log: in
         stdin=lock.descriptor,
         stdout=log,
         stderr=log,
-        env={**os.environ, **attempt.environment(job), ERROR_FILE_ENV: str(job.error)},
+        env={**os.environ, **attempt.environment(job), **lease.environment(), ERROR_FILE_ENV: str(job.error)},
         preexec_fn=prepare,
     )
     # We wait for every child ourselves; Popen must not think that this one still runs.

@@ -18,7 +18,17 @@ const rootCause = (over: Partial<RootCause>): RootCause => ({
   ...over,
 });
 const supervisorLost: JobEnding = {
-  supervisorLost: { v: 1, pid: 7, startTicks: 1, host: 'here', attempt: 1, fence: 1, logOffset: 0, startedAt: 1 },
+  supervisorLost: {
+    v: 1,
+    pid: 7,
+    startTicks: 1,
+    host: 'here',
+    attempt: 1,
+    fence: 1,
+    logOffset: 0,
+    gpus: [],
+    startedAt: 1,
+  },
 };
 const classify = (text: string, over: Partial<FailedAttempt> = {}) =>
   classifyFailure({ lines: text.split('\n'), ending: exit(), freeBytes: lots, ...over });
