@@ -1,8 +1,8 @@
 import type { Catalog, Versions } from '../configs/schema.ts';
 import type { ArtifactStore } from './lib/artifacts/artifact-store.ts';
 import type { Obtain } from './lib/obtain/obtain.ts';
-import type { Device, TrainerPrograms } from './lib/trainer-argv.ts';
-import type { PythonCommand } from './lib/trainer-process.ts';
+import type { Device, TrainerPrograms } from './lib/trainer/trainer-argv.ts';
+import type { PythonCommand } from './lib/trainer/trainer-process.ts';
 
 /** How the GPUs of this machine are shared out. */
 export interface GpuSharing {

@@ -1,8 +1,8 @@
 import { Context } from '@temporalio/activity';
-import { CodedError } from './lib/coded-error.ts';
-import { requestStop, type JobEnding } from './lib/trainer-process.ts';
-import { removeWatcher, writeWatcher, type WatchedTask } from './lib/watcher-file.ts';
-import { watchJob, type Watch } from './lib/watch-job.ts';
+import { CodedError } from './lib/failures/coded-error.ts';
+import { requestStop, type JobEnding } from './lib/trainer/trainer-process.ts';
+import { removeWatcher, writeWatcher, type WatchedTask } from './lib/trainer/watcher-file.ts';
+import { watchJob, type Watch } from './lib/trainer/watch-job.ts';
 
 const neverAborted = new AbortController().signal;
 

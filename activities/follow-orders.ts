@@ -2,8 +2,8 @@ import { Context } from '@temporalio/activity';
 import { ordersQueryName } from '../configs/names.ts';
 import type { JobFolder } from '../configs/paths.ts';
 import { Orders } from '../configs/schema.ts';
-import { assertFence } from './lib/fence.ts';
-import { handOnOrders } from './lib/orders-file.ts';
+import { assertFence } from './lib/trainer/fence.ts';
+import { handOnOrders } from './lib/trainer/orders-file.ts';
 
 /** An order is carried out by a trainer whose steps take about a second; asking more often would gain nothing. */
 const askEveryMs = 2_000;

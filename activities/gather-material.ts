@@ -2,7 +2,7 @@ import { Context } from '@temporalio/activity';
 import { runFolder } from '../configs/paths.ts';
 import type { FetchedDataset, FetchedWeights, RunPlan } from '../configs/schema.ts';
 import type { ActivityDependencies } from './dependencies.ts';
-import { writeReferences } from './lib/references.ts';
+import { writeReferences } from './lib/plan/references.ts';
 
 export interface Material {
   dataset: FetchedDataset;

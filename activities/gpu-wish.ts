@@ -1,6 +1,6 @@
 import type { RunPlan } from '../configs/schema.ts';
 import type { ActivityDependencies } from './dependencies.ts';
-import type { GpuWish } from './lib/trainer-argv.ts';
+import type { GpuWish } from './lib/trainer/trainer-argv.ts';
 
 const usualPriority = 3;
 

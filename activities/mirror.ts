@@ -2,11 +2,11 @@ import { Context, log } from '@temporalio/activity';
 import { runFolder } from '../configs/paths.ts';
 import type { RemoteCopy, Rollback, RunPlan } from '../configs/schema.ts';
 import type { ActivityDependencies } from './dependencies.ts';
-import { newestFence } from './lib/fence.ts';
+import { newestFence } from './lib/trainer/fence.ts';
 import { restoreRun } from './lib/artifacts/restore-run.ts';
 import type { MirrorState } from './lib/artifacts/mirror-messages.ts';
 import { MirrorProcess } from './lib/artifacts/mirror-process.ts';
-import { findLiveJob, requestStop, type RunningJob } from './lib/trainer-process.ts';
+import { findLiveJob, requestStop, type RunningJob } from './lib/trainer/trainer-process.ts';
 
 /** How often the run's folder is looked through for something new. */
 const lookEveryMs = 2_000;

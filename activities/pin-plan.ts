@@ -1,8 +1,8 @@
 import { runFolder } from '../configs/paths.ts';
 import type { FetchedDataset, FetchedWeights, RunPlan } from '../configs/schema.ts';
 import type { ActivityDependencies } from './dependencies.ts';
-import { planHash } from './lib/plan-hash.ts';
-import { writeReferences } from './lib/references.ts';
+import { planHash } from './lib/plan/plan-hash.ts';
+import { writeReferences } from './lib/plan/references.ts';
 
 export interface FetchedMaterial {
   plan: RunPlan;

@@ -3,8 +3,8 @@ import type { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import type { ErrorCode } from '../configs/errors.ts';
 import { runFolder, type JobFolder } from '../configs/paths.ts';
-import { listRuns } from './lib/references.ts';
-import { findLostWatcher, type Watcher } from './lib/watcher-file.ts';
+import { listRuns } from './lib/plan/references.ts';
+import { findLostWatcher, type Watcher } from './lib/trainer/watcher-file.ts';
 
 /** Of an activity's context: the part of a Client that ends activity tasks of others. */
 export type TaskCompletion = Pick<Context['client']['activity'], 'fail'>;

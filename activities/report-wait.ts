@@ -1,8 +1,8 @@
 import { Context, log } from '@temporalio/activity';
 import { waitingSignalName } from '../configs/names.ts';
 import type { GpuWait } from '../configs/schema.ts';
-import { describeWait, waitKey } from './lib/describe-wait.ts';
-import type { GpuWaiting } from './lib/start-job.ts';
+import { describeWait, waitKey } from './lib/trainer/describe-wait.ts';
+import type { GpuWaiting } from './lib/trainer/start-job.ts';
 
 /** Each adds to the workflow's history. */
 const tellEveryMs = 10_000;

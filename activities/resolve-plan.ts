@@ -4,8 +4,8 @@ import { runFolder } from '../configs/paths.ts';
 import type { RunInput, RunPlan } from '../configs/schema.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
-import { makePlan } from './lib/make-plan.ts';
-import { writeFileWhole } from './lib/whole-file.ts';
+import { makePlan } from './lib/plan/make-plan.ts';
+import { writeFileWhole } from './lib/files/whole-file.ts';
 
 /** RunInput -> RunPlan, recorded in history, so that a later deploy cannot change this run. */
 export const createResolvePlan =

@@ -3,14 +3,14 @@ import { dirname } from 'node:path';
 import { runFolder } from '../configs/paths.ts';
 import type { Orders, Quarantined, Rollback, RunPlan } from '../configs/schema.ts';
 import type { ActivityDependencies } from './dependencies.ts';
-import { findResumption } from './lib/checkpoints.ts';
-import { assertFence } from './lib/fence.ts';
-import { handOnOrders } from './lib/orders-file.ts';
-import { startJob, type GpuWaiting } from './lib/start-job.ts';
-import { findLiveJob, type RunningJob } from './lib/trainer-process.ts';
+import { findResumption } from './lib/checkpoints/checkpoints.ts';
+import { assertFence } from './lib/trainer/fence.ts';
+import { handOnOrders } from './lib/trainer/orders-file.ts';
+import { startJob, type GpuWaiting } from './lib/trainer/start-job.ts';
+import { findLiveJob, type RunningJob } from './lib/trainer/trainer-process.ts';
 import { gatherMaterial } from './gather-material.ts';
 import { trainingWish } from './gpu-wish.ts';
-import { writeFileWhole } from './lib/whole-file.ts';
+import { writeFileWhole } from './lib/files/whole-file.ts';
 
 export interface TrainerStart {
   plan: RunPlan;

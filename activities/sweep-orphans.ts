@@ -2,9 +2,9 @@ import { readdir, readFile, realpath } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { homeFolders, jobFolder } from '../configs/paths.ts';
 import { TrainerOwner } from '../configs/schema.ts';
-import { readJson } from './lib/json-file.ts';
-import { isAlive, processStartTicks } from './lib/live-process.ts';
-import { trainerGraceSeconds } from './lib/trainer-argv.ts';
+import { readJson } from './lib/files/json-file.ts';
+import { isAlive, processStartTicks } from './lib/trainer/live-process.ts';
+import { trainerGraceSeconds } from './lib/trainer/trainer-argv.ts';
 
 /** A process of a job whose supervisor is dead: nobody stops it, and no attempt can adopt it. */
 export interface Orphan {

@@ -3,8 +3,8 @@ import { Context } from '@temporalio/activity';
 import { runFolder, type JobFolder } from '../configs/paths.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
-import { listManifests } from './lib/checkpoint-files.ts';
-import { readDiskSpace } from './lib/free-space.ts';
+import { listManifests } from './lib/checkpoints/checkpoint-files.ts';
+import { readDiskSpace } from './lib/files/free-space.ts';
 
 const pollMs = 2_000;
 const mebibyte = 1024 * 1024;

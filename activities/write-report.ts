@@ -18,16 +18,16 @@ import {
 } from '../configs/schema.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
-import { readJson } from './lib/json-file.ts';
-import { readJsonLines } from './lib/json-lines.ts';
-import { keepLineage } from './lib/lineage.ts';
-import { readProgress } from './lib/progress-reader.ts';
+import { readJson } from './lib/files/json-file.ts';
+import { readJsonLines } from './lib/files/json-lines.ts';
+import { keepLineage } from './lib/checkpoints/lineage.ts';
+import { readProgress } from './lib/course/progress-reader.ts';
 import { renderHtml } from './lib/report/html.ts';
 import { renderMarkdown } from './lib/report/markdown.ts';
 import { buildTimeline, collectCurves, countRepeatedSteps } from './lib/report/timeline.ts';
 import { writeVerdict } from './lib/report/verdict.ts';
-import { buildRunManifest } from './lib/run-manifest.ts';
-import { removeLeftovers, sha256OfFile, writeFileWhole } from './lib/whole-file.ts';
+import { buildRunManifest } from './lib/artifacts/run-manifest.ts';
+import { removeLeftovers, sha256OfFile, writeFileWhole } from './lib/files/whole-file.ts';
 
 export interface ReportRequest {
   plan: RunPlan;

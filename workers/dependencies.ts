@@ -5,7 +5,7 @@ import { S3Client } from '@aws-sdk/client-s3';
 import type { ActivityDependencies } from '../activities/dependencies.ts';
 import { openStore } from '../activities/lib/artifacts/open-store.ts';
 import { createObtain } from '../activities/lib/obtain/obtain.ts';
-import { testArgv, trainArgv, type Device } from '../activities/lib/trainer-argv.ts';
+import { testArgv, trainArgv, type Device } from '../activities/lib/trainer/trainer-argv.ts';
 import { homeFolders } from '../configs/paths.ts';
 import { Catalog } from '../configs/schema.ts';
 import { projectFile, readEnv, readVersions, trainerEnv } from './env.ts';

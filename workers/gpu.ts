@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util';
 import { createGpuActivities } from '../activities/index.ts';
 import { reportLostWatchers } from '../activities/report-lost-watchers.ts';
-import { listGpus } from '../activities/lib/gpu-inventory.ts';
+import { listGpus } from '../activities/lib/trainer/gpu-inventory.ts';
 import { sweepOrphans } from '../activities/sweep-orphans.ts';
 import { taskQueues } from '../configs/names.ts';
 import { gatherDependencies } from './dependencies.ts';

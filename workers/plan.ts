@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { makePlan } from '../activities/lib/make-plan.ts';
+import { makePlan } from '../activities/lib/plan/make-plan.ts';
 import { inspectMachine } from '../activities/lib/preflight/inspect-machine.ts';
 import { inspectPlan } from '../activities/lib/preflight/inspect-plan.ts';
 import { chooseDevice, nvidiaDriverFile } from '../configs/device.ts';

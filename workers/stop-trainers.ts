@@ -1,8 +1,8 @@
 /** Stops every trainer that lives under EVERSWIN_HOME, gracefully, and waits: the last step of stopping the embedded stack. */
 import { readdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isAlive } from '../activities/lib/live-process.ts';
-import { findLiveJob, requestStop } from '../activities/lib/trainer-process.ts';
+import { isAlive } from '../activities/lib/trainer/live-process.ts';
+import { findLiveJob, requestStop } from '../activities/lib/trainer/trainer-process.ts';
 import { runFolder } from '../configs/paths.ts';
 import { readEnv } from './env.ts';
 

@@ -3,10 +3,10 @@ import type { z } from 'zod';
 import { homeFolders } from '../../configs/paths.ts';
 import { StepRecord, type StepOutcome } from '../../configs/schema.ts';
 import { stepOutcome } from '../../configs/step-outcome.ts';
-import { ifThere } from './if-there.ts';
+import { ifThere } from './files/if-there.ts';
 import { contentKey } from './content-key.ts';
-import { readJson } from './json-file.ts';
-import { writeFileWhole } from './whole-file.ts';
+import { readJson } from './files/json-file.ts';
+import { writeFileWhole } from './files/whole-file.ts';
 
 export interface Step<T> {
   home: string;

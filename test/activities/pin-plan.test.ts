@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createPinPlan } from '../../activities/pin-plan.ts';
-import { datasetKey, planHash } from '../../activities/lib/plan-hash.ts';
+import { datasetKey, planHash } from '../../activities/lib/plan/plan-hash.ts';
 import type { CatalogArchive, RunPlan } from '../../configs/schema.ts';
 import { createMiniRun, miniDataset, miniPlan, miniWeights, type MiniRun } from '../helpers/mini-run.ts';
 

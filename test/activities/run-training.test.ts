@@ -4,10 +4,10 @@ import { ActivityCancellationDetails, CancelledFailure } from '@temporalio/commo
 import { execa } from 'execa';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createGpuActivities } from '../../activities/index.ts';
-import { isAlive } from '../../activities/lib/live-process.ts';
-import { readProgress } from '../../activities/lib/progress-reader.ts';
-import { findLiveJob } from '../../activities/lib/trainer-process.ts';
-import { Watcher } from '../../activities/lib/watcher-file.ts';
+import { isAlive } from '../../activities/lib/trainer/live-process.ts';
+import { readProgress } from '../../activities/lib/course/progress-reader.ts';
+import { findLiveJob } from '../../activities/lib/trainer/trainer-process.ts';
+import { Watcher } from '../../activities/lib/trainer/watcher-file.ts';
 import type { TrainingRequest } from '../../activities/run-training.ts';
 import { Orders, Progress, type Attempt } from '../../configs/schema.ts';
 import { clientOf, mockEnvironment } from '../helpers/mock-environment.ts';

@@ -1,9 +1,9 @@
 import { afterEach, expect, test } from 'vitest';
 import { createGpuActivities } from '../../activities/index.ts';
-import { descendantsOf } from '../../activities/lib/process-descendants.ts';
-import { processStartTicks } from '../../activities/lib/live-process.ts';
-import { readProgress } from '../../activities/lib/progress-reader.ts';
-import { findLiveJob } from '../../activities/lib/trainer-process.ts';
+import { descendantsOf } from '../../activities/lib/trainer/process-descendants.ts';
+import { processStartTicks } from '../../activities/lib/trainer/live-process.ts';
+import { readProgress } from '../../activities/lib/course/progress-reader.ts';
+import { findLiveJob } from '../../activities/lib/trainer/trainer-process.ts';
 import { sweepOrphans } from '../../activities/sweep-orphans.ts';
 import { mockEnvironment } from '../helpers/mock-environment.ts';
 import { createMiniRun, miniOrders, miniPlan, type MiniRun } from '../helpers/mini-run.ts';

@@ -14,7 +14,7 @@ import { parseArgs } from 'node:util';
 import { execa } from 'execa';
 import { z } from 'zod';
 import { ByteSpans } from '../../activities/lib/download/byte-spans.ts';
-import { sha256OfFile } from '../../activities/lib/whole-file.ts';
+import { sha256OfFile } from '../../activities/lib/files/whole-file.ts';
 import { PartSpan } from '../../configs/fetched-files.ts';
 import { Random } from '../chaos/random.ts';
 import { projectRoot } from '../helpers/project.ts';

@@ -1,7 +1,7 @@
 /** A worker of the benchmarks: `--role control|gpu`. As in production, but that it trains the stand-in. */
 import { parseArgs } from 'node:util';
 import { createControlActivities, createGpuActivities } from '../../activities/index.ts';
-import { resumeArgv } from '../../activities/lib/trainer-argv.ts';
+import { resumeArgv } from '../../activities/lib/trainer/trainer-argv.ts';
 import { reportLostWatchers } from '../../activities/report-lost-watchers.ts';
 import { taskQueues } from '../../configs/names.ts';
 import type { ActivityDependencies } from '../../activities/dependencies.ts';

@@ -1,6 +1,6 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { expect, test } from 'vitest';
-import { CodedError } from '../../activities/lib/coded-error.ts';
+import { CodedError } from '../../activities/lib/failures/coded-error.ts';
 import { toFailure } from '../../activities/failure.ts';
 import { explain } from '../../infra/explain.ts';
 

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { readProgress } from '../../activities/lib/progress-reader.ts';
+import { readProgress } from '../../activities/lib/course/progress-reader.ts';
 import { homeFolders, runFolder } from '../../configs/paths.ts';
 import { Report, RunInput } from '../../configs/schema.ts';
 import { connect } from '../../infra/connect.ts';

@@ -1,10 +1,10 @@
 import type { RunFolder } from '../../../configs/paths.ts';
 import { mirrorKeys } from '../../../configs/run-pointer.ts';
 import type { CheckpointManifest, TrainerEvent } from '../../../configs/schema.ts';
-import { checkpointPath } from '../checkpoint-files.ts';
-import { listOfTheirSize } from '../checkpoints.ts';
-import { CodedError, systemErrorCode } from '../coded-error.ts';
-import { newestFirst } from '../usable-checkpoints.ts';
+import { checkpointPath } from '../checkpoints/checkpoint-files.ts';
+import { listOfTheirSize } from '../checkpoints/checkpoints.ts';
+import { CodedError, systemErrorCode } from '../failures/coded-error.ts';
+import { newestFirst } from '../checkpoints/usable-checkpoints.ts';
 import type { ArtifactStore } from './artifact-store.ts';
 import { isSame, planMirror, toMirrored, type MirrorPlan } from './mirror-plan.ts';
 import type { PointedRun } from './pointed-run.ts';

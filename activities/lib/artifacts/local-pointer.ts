@@ -1,7 +1,7 @@
 import { mkdir, readFile, readdir, rm } from 'node:fs/promises';
-import { CodedError, systemErrorCode } from '../coded-error.ts';
-import { ifThere } from '../if-there.ts';
-import { createFileWhole } from '../whole-file.ts';
+import { CodedError, systemErrorCode } from '../failures/coded-error.ts';
+import { ifThere } from '../files/if-there.ts';
+import { createFileWhole } from '../files/whole-file.ts';
 import type { Pointer } from './artifact-store.ts';
 
 /** A writer that reads the newest version and sleeps still finds out that it was overtaken. */

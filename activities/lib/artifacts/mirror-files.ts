@@ -1,7 +1,7 @@
 import { mirrorKeys } from '../../../configs/run-pointer.ts';
 import type { RunFolder } from '../../../configs/paths.ts';
-import { systemErrorCode } from '../coded-error.ts';
-import { sha256OfFile } from '../whole-file.ts';
+import { systemErrorCode } from '../failures/coded-error.ts';
+import { sha256OfFile } from '../files/whole-file.ts';
 import type { ArtifactStore, TransferOptions } from './artifact-store.ts';
 import { listMirroredFiles, type MirroredFile } from './mirrored-files.ts';
 

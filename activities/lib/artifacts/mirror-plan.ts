@@ -1,7 +1,7 @@
 import type { MirroredCheckpoint } from '../../../configs/run-pointer.ts';
 import type { CheckpointManifest, TrainerEvent } from '../../../configs/schema.ts';
-import { newestFirst } from '../usable-checkpoints.ts';
-import { bestFirst } from '../validation-scores.ts';
+import { newestFirst } from '../checkpoints/usable-checkpoints.ts';
+import { bestFirst } from '../course/validation-scores.ts';
 
 /** More would only fall further behind: what is dropped is older than what is sent instead. */
 const mostWaiting = 2;

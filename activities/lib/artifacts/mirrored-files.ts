@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import type { RunFolder } from '../../../configs/paths.ts';
-import { ifThere } from '../if-there.ts';
+import { ifThere } from '../files/if-there.ts';
 
 export interface MirroredFile {
   /** Relative to the run's folder. */

@@ -1,4 +1,4 @@
-import { CodedError } from '../coded-error.ts';
+import { CodedError } from '../failures/coded-error.ts';
 
 /** A key becomes a path or a part of an address: it may not leave its folder, nor hide in it. */
 export function assertKey(key: string): void {

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { homeFolders } from '../../../configs/paths.ts';
-import { CodedError } from '../coded-error.ts';
+import { CodedError } from '../failures/coded-error.ts';
 import type { ArtifactStore } from './artifact-store.ts';
 import { localStore } from './local-store.ts';
 import type { S3Options } from './s3-bucket.ts';

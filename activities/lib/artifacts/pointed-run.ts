@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { mirrorKeys, RunPointer, type MirroredCheckpoint } from '../../../configs/run-pointer.ts';
-import { CodedError } from '../coded-error.ts';
+import { CodedError } from '../failures/coded-error.ts';
 import type { ArtifactStore } from './artifact-store.ts';
 
 export interface FoundPointer {

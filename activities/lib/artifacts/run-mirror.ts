@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RunFolder } from '../../../configs/paths.ts';
 import type { TrainerEvent } from '../../../configs/schema.ts';
-import { CodedError } from '../coded-error.ts';
-import { ProgressReader } from '../progress-reader.ts';
+import { CodedError } from '../failures/coded-error.ts';
+import { ProgressReader } from '../course/progress-reader.ts';
 import type { ArtifactStore } from './artifact-store.ts';
 import { CheckpointMirror, type CheckpointLag } from './checkpoint-mirror.ts';
 import { FileMirror } from './mirror-files.ts';

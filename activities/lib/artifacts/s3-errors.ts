@@ -1,5 +1,5 @@
 import { S3ServiceException } from '@aws-sdk/client-s3';
-import { CodedError, systemErrorCode } from '../coded-error.ts';
+import { CodedError, systemErrorCode } from '../failures/coded-error.ts';
 
 /** What an error of the SDK means for us. */
 export type S3Problem =

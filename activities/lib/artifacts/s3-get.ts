@@ -1,5 +1,5 @@
 import { GetObjectCommand } from '@aws-sdk/client-s3';
-import { CodedError } from '../coded-error.ts';
+import { CodedError } from '../failures/coded-error.ts';
 import type { StoredFile, TransferOptions } from './artifact-store.ts';
 import { IncomingFile } from './incoming-file.ts';
 import type { S3Bucket } from './s3-bucket.ts';

@@ -1,5 +1,5 @@
 import { DeleteObjectsCommand, paginateListObjectsV2 } from '@aws-sdk/client-s3';
-import { CodedError } from '../coded-error.ts';
+import { CodedError } from '../failures/coded-error.ts';
 import type { ListedObject } from './artifact-store.ts';
 import type { S3Bucket } from './s3-bucket.ts';
 

@@ -8,7 +8,7 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import type { UploadState } from '../../../configs/run-pointer.ts';
-import { CodedError } from '../coded-error.ts';
+import { CodedError } from '../failures/coded-error.ts';
 import { PartReader } from './part-reader.ts';
 import type { S3Bucket } from './s3-bucket.ts';
 import { classify, toFinalError } from './s3-errors.ts';

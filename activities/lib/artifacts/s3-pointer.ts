@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
-import { CodedError } from '../coded-error.ts';
+import { CodedError } from '../failures/coded-error.ts';
 import type { Pointer } from './artifact-store.ts';
 import type { S3Bucket } from './s3-bucket.ts';
 import { classify, toFinalError } from './s3-errors.ts';

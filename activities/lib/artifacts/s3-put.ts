@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { open, type FileHandle } from 'node:fs/promises';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
-import { CodedError } from '../coded-error.ts';
+import { CodedError } from '../failures/coded-error.ts';
 import type { PutOptions, StoredFile } from './artifact-store.ts';
 import { PartReader } from './part-reader.ts';
 import type { S3Bucket } from './s3-bucket.ts';

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { UploadState } from '../../../configs/run-pointer.ts';
-import { readJson } from '../json-file.ts';
-import { writeFileWhole } from '../whole-file.ts';
+import { readJson } from '../files/json-file.ts';
+import { writeFileWhole } from '../files/whole-file.ts';
 
 /** Which multipart upload of an object is under way: a file a key, so that a killed upload is found again. */
 export class UploadStates {

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { CodedError } from '../coded-error.ts';
-import { readDiskSpace } from '../free-space.ts';
+import { CodedError } from '../failures/coded-error.ts';
+import { readDiskSpace } from '../files/free-space.ts';
 
 /** @throws CodedError DiskFull when what the part still lacks has no place on its disk. */
 export const checkDiskSpace = async (path: string, totalBytes: number): Promise<void> => {

@@ -1,8 +1,8 @@
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { PartSource } from '../../../configs/fetched-files.ts';
-import { systemErrorCode } from '../coded-error.ts';
-import { nameDiskFull } from '../disk-full.ts';
+import { systemErrorCode } from '../failures/coded-error.ts';
+import { nameDiskFull } from '../files/disk-full.ts';
 import { abortable } from './abortable.ts';
 import { fetchFromMirrors } from './fetch-from-mirrors.ts';
 import { validatorOf } from './file-version.ts';

@@ -1,5 +1,5 @@
 import { errorCatalogue } from '../../../configs/errors.ts';
-import { CodedError } from '../coded-error.ts';
+import { CodedError } from '../failures/coded-error.ts';
 import { abortable } from './abortable.ts';
 import { fetchFromSource } from './fetch-from-source.ts';
 import type { Fetching } from './fetching.ts';

@@ -1,4 +1,4 @@
-import { CodedError } from '../coded-error.ts';
+import { CodedError } from '../failures/coded-error.ts';
 import { showVersion, type FileVersion } from './file-version.ts';
 import type { Fetching } from './fetching.ts';
 import { openSource } from './open-source.ts';

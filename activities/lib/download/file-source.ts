@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { open, stat, type FileHandle } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { CodedError } from '../coded-error.ts';
+import { CodedError } from '../failures/coded-error.ts';
 import { isSameVersion, showVersion, type FileVersion } from './file-version.ts';
 import { brokeOff, VersionChanged } from './source-fault.ts';
 import type { Answer, Request, Source } from './source.ts';

@@ -1,6 +1,6 @@
 import { lookup, type LookupAddress } from 'node:dns';
 import type { LookupFunction } from 'node:net';
-import { CodedError } from '../coded-error.ts';
+import { CodedError } from '../failures/coded-error.ts';
 import { isPublicAddress } from './private-address.ts';
 
 export type Resolve = (hostname: string) => Promise<LookupAddress[]>;

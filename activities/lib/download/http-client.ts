@@ -1,6 +1,6 @@
 import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
-import { CodedError, systemErrorCode } from '../coded-error.ts';
+import { CodedError, systemErrorCode } from '../failures/coded-error.ts';
 import { createGuardedLookup, resolveBySystem } from './guarded-lookup.ts';
 import { nextAddress } from './next-address.ts';
 import { showUrl } from './show-url.ts';

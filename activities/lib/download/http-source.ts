@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { CodedError } from '../coded-error.ts';
+import { CodedError } from '../failures/coded-error.ts';
 import { parseContentRange } from './content-range.ts';
 import { validatorOf } from './file-version.ts';
 import { createHttpClient } from './http-client.ts';

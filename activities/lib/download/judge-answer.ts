@@ -1,4 +1,4 @@
-import { CodedError } from '../coded-error.ts';
+import { CodedError } from '../failures/coded-error.ts';
 import { isSameVersion, showVersion, validatorOf, type FileVersion } from './file-version.ts';
 import { RangesUnusable, VersionChanged } from './source-fault.ts';
 import type { Answer } from './source.ts';

@@ -1,4 +1,4 @@
-import { CodedError } from '../coded-error.ts';
+import { CodedError } from '../failures/coded-error.ts';
 import { showUrl } from './show-url.ts';
 import { firstLine } from './source-fault.ts';
 import { admitUrl, isExempt, isMisleading, type SourcePolicy } from './source-policy.ts';

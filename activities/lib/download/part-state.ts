@@ -1,7 +1,7 @@
 import { appendFile } from 'node:fs/promises';
 import { PartSource, PartSpan } from '../../../configs/fetched-files.ts';
-import { parseJson, readIfPresent } from '../json-file.ts';
-import { writeFileWhole } from '../whole-file.ts';
+import { parseJson, readIfPresent } from '../files/json-file.ts';
+import { writeFileWhole } from '../files/whole-file.ts';
 import { ByteSpans, type ByteSpan } from './byte-spans.ts';
 
 /** `<target>.part.jsonl`: the origin of an unfinished download, then each span of bytes that was written. */

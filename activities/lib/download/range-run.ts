@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CodedError } from '../coded-error.ts';
+import { CodedError } from '../failures/coded-error.ts';
 import { waitMsAfter } from './backoff.ts';
 import { checkDiskSpace } from './disk-check.ts';
 import type { Fetching } from './fetching.ts';

@@ -1,9 +1,9 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { RecordedHash } from '../../../configs/fetched-files.ts';
-import { CodedError, systemErrorCode } from '../coded-error.ts';
-import { readIfPresent } from '../json-file.ts';
-import { createFileWhole } from '../whole-file.ts';
+import { CodedError, systemErrorCode } from '../failures/coded-error.ts';
+import { readIfPresent } from '../files/json-file.ts';
+import { createFileWhole } from '../files/whole-file.ts';
 
 export interface FileHash {
   readonly bytes: number;

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { GetObjectCommandOutput, S3Client } from '@aws-sdk/client-s3';
-import { CodedError } from '../coded-error.ts';
+import { CodedError } from '../failures/coded-error.ts';
 import { parseContentRange } from './content-range.ts';
 import { validatorOf } from './file-version.ts';
 import { PassingFault, RangesUnusable, VersionChanged } from './source-fault.ts';

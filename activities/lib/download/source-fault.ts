@@ -1,4 +1,4 @@
-import { CodedError, systemErrorCode } from '../coded-error.ts';
+import { CodedError, systemErrorCode } from '../failures/coded-error.ts';
 import type { FileVersion } from './file-version.ts';
 
 /** Passes by itself: worth another try at the same source. */

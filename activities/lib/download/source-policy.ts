@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { CodedError } from '../coded-error.ts';
+import { CodedError } from '../failures/coded-error.ts';
 import { isPublicAddress } from './private-address.ts';
 import { showUrl } from './show-url.ts';
 

@@ -3,7 +3,7 @@ import { realpath } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { systemErrorCode } from '../coded-error.ts';
+import { systemErrorCode } from '../failures/coded-error.ts';
 
 const retryMs = 200;
 

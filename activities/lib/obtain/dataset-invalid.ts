@@ -1,4 +1,4 @@
-import { CodedError } from '../coded-error.ts';
+import { CodedError } from '../failures/coded-error.ts';
 
 /** Every problem that the trainer found, each on a line of its own. */
 export const datasetInvalid = (what: string, problems: readonly string[]): CodedError =>

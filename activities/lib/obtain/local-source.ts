@@ -3,11 +3,11 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { homeFolders } from '../../../configs/paths.ts';
 import { Sha256 } from '../../../configs/schema.ts';
-import { CodedError, systemErrorCode } from '../coded-error.ts';
+import { CodedError, systemErrorCode } from '../failures/coded-error.ts';
 import { contentKey } from '../content-key.ts';
 import { admitUrl, type SourcePolicy } from '../download/source-policy.ts';
-import { readJson } from '../json-file.ts';
-import { writeFileWhole } from '../whole-file.ts';
+import { readJson } from '../files/json-file.ts';
+import { writeFileWhole } from '../files/whole-file.ts';
 
 /** A `file:` address; a folder when it ends in `/`. */
 export interface LocalSource {

@@ -2,7 +2,7 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import type { Catalog, ObtainProgress } from '../../../configs/schema.ts';
 import type { DownloadLimits } from '../download/download-limits.ts';
 import type { SourcePolicy } from '../download/source-policy.ts';
-import type { PythonCommand } from '../trainer-process.ts';
+import type { PythonCommand } from '../trainer/trainer-process.ts';
 
 /** What the place offers to whoever fetches. */
 export interface ObtainPlace {

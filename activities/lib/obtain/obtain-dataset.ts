@@ -4,15 +4,15 @@ import { z } from 'zod';
 import { homeFolders } from '../../../configs/paths.ts';
 import { FetchedDataset, FileMark, PreparedDataset, type RunPlan } from '../../../configs/schema.ts';
 import { contentKey } from '../content-key.ts';
-import { isSameMark, markOf } from '../file-mark.ts';
-import type { StoredObject } from '../objects.ts';
-import { datasetKey } from '../plan-hash.ts';
+import { isSameMark, markOf } from '../files/file-mark.ts';
+import type { StoredObject } from '../artifacts/objects.ts';
+import { datasetKey } from '../plan/plan-hash.ts';
 import { runStep } from '../steps.ts';
-import { askTrainer } from '../trainer-command.ts';
+import { askTrainer } from '../trainer/trainer-command.ts';
 import { datasetInvalid } from './dataset-invalid.ts';
 import type { ObtainContext } from './obtain-context.ts';
 import { obtainFile } from './obtain-file.ts';
-import { ifThere } from '../if-there.ts';
+import { ifThere } from '../files/if-there.ts';
 
 const Prepared = z.object({
   fetched: FetchedDataset.omit({ outcome: true }),

@@ -1,12 +1,12 @@
 import { mkdir } from 'node:fs/promises';
 import { homeFolders } from '../../../configs/paths.ts';
 import type { CatalogFile } from '../../../configs/schema.ts';
-import { CodedError } from '../coded-error.ts';
+import { CodedError } from '../failures/coded-error.ts';
 import { contentKey } from '../content-key.ts';
 import { downloadFile } from '../download/download-file.ts';
 import { usualRetry, type DownloadProgress } from '../download/wanted-file.ts';
 import { findRecordedHash, recordHash, type FileHash } from '../download/recorded-hash.ts';
-import { addObject, findObject, type StoredObject } from '../objects.ts';
+import { addObject, findObject, type StoredObject } from '../artifacts/objects.ts';
 import { findTaken, localSource, lookAt, recordTaken, type LocalSource } from './local-source.ts';
 import type { ObtainContext } from './obtain-context.ts';
 import { packFolder } from './pack-folder.ts';

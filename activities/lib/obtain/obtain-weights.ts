@@ -3,10 +3,10 @@ import { mkdir, rm } from 'node:fs/promises';
 import { z } from 'zod';
 import { homeFolders } from '../../../configs/paths.ts';
 import { ConvertedWeights, StoredFile, type FetchedWeights, type RunPlan } from '../../../configs/schema.ts';
-import { CodedError } from '../coded-error.ts';
-import { addObject, findObject, type StoredObject } from '../objects.ts';
+import { CodedError } from '../failures/coded-error.ts';
+import { addObject, findObject, type StoredObject } from '../artifacts/objects.ts';
 import { runStep } from '../steps.ts';
-import { askTrainer } from '../trainer-command.ts';
+import { askTrainer } from '../trainer/trainer-command.ts';
 import type { ObtainContext } from './obtain-context.ts';
 import { obtainFile } from './obtain-file.ts';
 

@@ -1,5 +1,5 @@
 import type { Catalog, CatalogFile, RunInput } from '../../../configs/schema.ts';
-import { CodedError } from '../coded-error.ts';
+import { CodedError } from '../failures/coded-error.ts';
 import type { SourcePolicy } from '../download/source-policy.ts';
 
 /**

@@ -1,6 +1,6 @@
 import type { CatalogFile, Check, RunPlan } from '../../../configs/schema.ts';
 import { showBytes } from '../../../configs/show-bytes.ts';
-import { findObject } from '../objects.ts';
+import { findObject } from '../artifacts/objects.ts';
 
 /** What of data and weights is in the store already, and what has to be fetched. Of own files nobody knows the size before. */
 export async function checkMaterial(home: string, { dataset, weights }: RunPlan): Promise<Check[]> {

@@ -1,12 +1,12 @@
 import { readFile, statfs } from 'node:fs/promises';
 import { availableParallelism, totalmem } from 'node:os';
 import { TrainerFacts, type MachineFacts } from '../../../configs/schema.ts';
-import { listForeignGpuProcesses } from '../foreign-gpu-processes.ts';
-import { readDiskSpace } from '../free-space.ts';
-import { listGpus } from '../gpu-inventory.ts';
-import { askTrainer } from '../trainer-command.ts';
-import type { Device } from '../trainer-argv.ts';
-import type { PythonCommand } from '../trainer-process.ts';
+import { listForeignGpuProcesses } from '../trainer/foreign-gpu-processes.ts';
+import { readDiskSpace } from '../files/free-space.ts';
+import { listGpus } from '../trainer/gpu-inventory.ts';
+import { askTrainer } from '../trainer/trainer-command.ts';
+import type { Device } from '../trainer/trainer-argv.ts';
+import type { PythonCommand } from '../trainer/trainer-process.ts';
 
 export interface MachinePlace {
   /** An existing folder of the disk that runs are kept on. */

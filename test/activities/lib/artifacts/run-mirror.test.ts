@@ -7,9 +7,9 @@ import { planMirror, toMirrored } from '../../../../activities/lib/artifacts/mir
 import { readRunPointer } from '../../../../activities/lib/artifacts/pointed-run.ts';
 import { restoreRun, type RestoreRequest } from '../../../../activities/lib/artifacts/restore-run.ts';
 import { startMirror, type RunMirror } from '../../../../activities/lib/artifacts/run-mirror.ts';
-import { bestCheckpoint } from '../../../../activities/lib/checkpoints.ts';
-import { takeFence } from '../../../../activities/lib/fence.ts';
-import { readProgress } from '../../../../activities/lib/progress-reader.ts';
+import { bestCheckpoint } from '../../../../activities/lib/checkpoints/checkpoints.ts';
+import { takeFence } from '../../../../activities/lib/trainer/fence.ts';
+import { readProgress } from '../../../../activities/lib/course/progress-reader.ts';
 import { CheckpointManifest } from '../../../../configs/schema.ts';
 import { isPart, isPut, startFaultProxy, type FaultProxy } from '../../../fixtures/fault-proxy.ts';
 import { createCheckpointFolder, type CheckpointFolder } from '../../../helpers/checkpoint-folder.ts';

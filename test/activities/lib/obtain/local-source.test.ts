@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { CodedError } from '../../../../activities/lib/coded-error.ts';
+import { CodedError } from '../../../../activities/lib/failures/coded-error.ts';
 import { localSource } from '../../../../activities/lib/obtain/local-source.ts';
 
 const policy = { hosts: new Set<string>(), loopback: new Set<string>(), buckets: new Set<string>(), files: true };

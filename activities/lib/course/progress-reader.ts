@@ -1,0 +1,56 @@
+import { open } from 'node:fs/promises';
+import { TrainerEvent } from '../../../configs/schema.ts';
+import { ifThere } from '../files/if-there.ts';
+import { parseJson } from '../files/json-file.ts';
+
+const chunkBytes = 256 * 1024;
+/** No event is nearly that long; a longer line is noise and is dropped, so that memory stays bounded. */
+const longestLineBytes = 1024 * 1024;
+const newline = 0x0a;
+
+/** Reads what was appended to progress.jsonl since the last call. Torn and foreign lines are passed over. */
+export class ProgressReader {
+  private readonly path: string;
+  private offset = 0;
+  private rest: Buffer = Buffer.alloc(0);
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  async readNew(): Promise<TrainerEvent[]> {
+    const events: TrainerEvent[] = [];
+    for await (const line of this.newLines()) {
+      const event = parseJson(line, TrainerEvent);
+      if (event !== undefined) events.push(event);
+    }
+    return events;
+  }
+
+  private async *newLines(): AsyncGenerator<string> {
+    const file = await ifThere(open(this.path));
+    if (file === undefined) return;
+    try {
+      const chunk = Buffer.alloc(chunkBytes);
+      for (;;) {
+        const { bytesRead } = await file.read(chunk, 0, chunkBytes, this.offset);
+        if (bytesRead === 0) return;
+        this.offset += bytesRead;
+        yield* this.splitLines(chunk.subarray(0, bytesRead));
+      }
+    } finally {
+      await file.close();
+    }
+  }
+
+  private *splitLines(chunk: Buffer): Generator<string> {
+    let text = Buffer.concat([this.rest, chunk]);
+    for (let end = text.indexOf(newline); end >= 0; end = text.indexOf(newline)) {
+      yield text.toString('utf8', 0, end);
+      text = text.subarray(end + 1);
+    }
+    this.rest = text.length > longestLineBytes ? Buffer.alloc(0) : Buffer.from(text);
+  }
+}
+
+export const readProgress = (path: string): Promise<TrainerEvent[]> => new ProgressReader(path).readNew();

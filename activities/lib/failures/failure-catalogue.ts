@@ -1,0 +1,22 @@
+import { FailureCatalogue, type FailureClass } from '../../../configs/schema.ts';
+import failures from '../../../configs/failures.json' with { type: 'json' };
+
+/** A class of configs/failures.json whose patterns are compiled. */
+export interface KnownFailure {
+  entry: FailureClass;
+  patterns: RegExp[];
+}
+
+export const failureCatalogue: readonly KnownFailure[] = FailureCatalogue.parse(failures).classes.map((entry) => ({
+  entry,
+  patterns: entry.patterns.map((pattern) => new RegExp(pattern)),
+}));
+
+/** Classes that the worker itself knows, by what it saw rather than by a text. */
+export type OwnFailure = 'hung' | 'supervisor-killed' | 'disk-full' | 'unknown';
+
+export function ownFailure(name: OwnFailure): FailureClass {
+  const found = failureCatalogue.find(({ entry }) => entry.class === name);
+  if (found === undefined) throw new Error(`configs/failures.json lacks the class ${name}`);
+  return found.entry;
+}

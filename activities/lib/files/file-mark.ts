@@ -1,0 +1,20 @@
+import { stat } from 'node:fs/promises';
+import type { FileMark } from '../../../configs/schema.ts';
+import { ifThere } from './if-there.ts';
+
+/** How a file looks now; undefined where there is none. */
+export async function markOf(path: string): Promise<FileMark | undefined> {
+  const found = await ifThere(stat(path, { bigint: true }));
+  if (found === undefined) return undefined;
+  const { size, ino, mtimeNs, ctimeNs } = found;
+  return { bytes: Number(size), inode: String(ino), mtimeNs: String(mtimeNs), ctimeNs: String(ctimeNs) };
+}
+
+/** Whether nobody wrote, replaced or moved the file between the two looks. */
+export const isSameMark = (a: FileMark | undefined, b: FileMark | undefined): boolean =>
+  a !== undefined &&
+  b !== undefined &&
+  a.bytes === b.bytes &&
+  a.inode === b.inode &&
+  a.mtimeNs === b.mtimeNs &&
+  a.ctimeNs === b.ctimeNs;

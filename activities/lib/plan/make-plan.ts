@@ -1,0 +1,43 @@
+import { referencesFor } from '../../../configs/references.ts';
+import type { Catalog, FlattenedRecipe, RunInput, RunPlan } from '../../../configs/schema.ts';
+import { CodedError } from '../failures/coded-error.ts';
+import { refuseForeignHosts } from '../obtain/transfer-policy.ts';
+import { datasetKey, planHash } from './plan-hash.ts';
+import { readRecipe, type RecipePlace } from './read-recipe.ts';
+
+export interface PlanPlace extends RecipePlace {
+  catalog: Catalog;
+}
+
+/**
+ * RunInput -> RunPlan: names become hashes.
+ * @throws CodedError UnknownRecipe, NotInCatalog: each lists what there is. DownloadRefused for addresses nobody allowed.
+ */
+export async function makePlan(place: PlanPlace, input: RunInput): Promise<{ plan: RunPlan; recipe: FlattenedRecipe }> {
+  const { catalog, versions } = place;
+  const entry = pick({ ...catalog.datasets, ...input.catalog.datasets }, input.dataset, 'data set');
+  const weights = pick({ ...catalog.weights, ...input.catalog.weights }, input.weights.backbone, 'weights');
+  refuseForeignHosts(catalog, input);
+  const { output: recipe, outcome } = await readRecipe(place, input);
+  const { name: runId, epochs, gpus, batchPerGpu, seed, loaderWorkers, logEverySteps, checkpoint, recovery } = input;
+  const { archives, train, val, classes } = entry;
+  const { extractImages } = input;
+  const plan = {
+    ...{ v: 1 as const, runId },
+    recipe: { name: input.recipe, sha256: recipe.sha256, summary: recipe.summary },
+    dataset: { id: input.dataset, contentKey: datasetKey(entry), archives, train, val, classes, extractImages },
+    weights: { backbone: { id: input.weights.backbone, source: weights.source } },
+    ...{ epochs, gpus, batchPerGpu, seed, loaderWorkers, logEverySteps, checkpoint, recovery, versions },
+    ...{ references: referencesFor(input.recipe), input, recipeOutcome: outcome },
+  };
+  return { plan: { ...plan, planHash: planHash(plan) }, recipe };
+}
+
+function pick<T>(entries: Record<string, T>, id: string, what: string): T {
+  const entry = Object.hasOwn(entries, id) ? entries[id] : undefined;
+  if (entry !== undefined) return entry;
+  throw new CodedError(
+    'NotInCatalog',
+    `There is no ${what} "${id}" in the catalog. There are: ${Object.keys(entries).join(', ')}.`,
+  );
+}

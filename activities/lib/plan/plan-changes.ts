@@ -1,0 +1,51 @@
+import type { RunFolder } from '../../../configs/paths.ts';
+import { PlanPart, RunPlan, type CheckpointManifest, type TrainerEvent } from '../../../configs/schema.ts';
+import { readJson } from '../files/json-file.ts';
+
+export interface PlanChange {
+  part: PlanPart;
+  was: string;
+  is: string;
+}
+
+/** The parts in which two plans would train other weights. */
+export function comparePlans(before: RunPlan, now: RunPlan): PlanChange[] {
+  const [old, current] = [partsOf(before), partsOf(now)];
+  return PlanPart.options
+    .filter((part) => old[part].key !== current[part].key)
+    .map((part) => ({ part, was: showPart(old[part]), is: showPart(current[part]) }));
+}
+
+/** `gpus was 4 and is 2` */
+export const describeChange = ({ part, was, is }: PlanChange): string => `${part} was ${was} and is ${is}`;
+
+/** Undefined for a plan of which this run kept no copy. */
+export const readOldPlan = (folder: RunFolder, planHash: string): Promise<RunPlan | undefined> =>
+  readJson(folder.plans(planHash), RunPlan);
+
+/** Only there another number of ranks, batches or samples can take over: the order within an epoch follows from them. */
+export function isAtEpochEnd(
+  { fence, epoch, iteration }: CheckpointManifest,
+  events: readonly TrainerEvent[],
+): boolean {
+  const started = events.findLast((event) => event.type === 'started' && event.fence === fence);
+  return started?.type === 'started' && epoch * started.iterationsPerEpoch === iteration;
+}
+
+/** `name` is for people; two parts are the same when their keys are. */
+interface Part {
+  key: string;
+  name?: string;
+}
+
+const showPart = ({ key, name }: Part): string => (name === undefined ? key : `${name} (${key.slice(0, 12)})`);
+
+const partsOf = ({ recipe, dataset, weights, ...plan }: RunPlan): Record<PlanPart, Part> => ({
+  recipe: { key: recipe.sha256, name: recipe.name },
+  dataset: { key: dataset.contentKey, name: dataset.id },
+  backbone: { key: `${weights.backbone.id} ${weights.backbone.source.sha256 ?? 'of unknown sha256'}` },
+  epochs: { key: String(plan.epochs) },
+  gpus: { key: String(plan.gpus) },
+  batchPerGpu: { key: String(plan.batchPerGpu) },
+  seed: { key: String(plan.seed) },
+});

@@ -1,0 +1,24 @@
+import type { RunPlan } from '../../../configs/schema.ts';
+import { contentKey } from '../content-key.ts';
+
+/** The same files in the same roles are the same data set, wherever they came from and however they are laid out. */
+export const datasetKey = ({ archives, train, val }: Pick<RunPlan['dataset'], 'archives' | 'train' | 'val'>): string =>
+  contentKey({
+    archives: archives.map(({ file, sha256 }) => ({ file, sha256 })),
+    splits: [train, val].map(({ images, annotations }) => ({ images, annotations })),
+  });
+
+/** Over everything that decides the final weights, and nothing else. */
+export const planHash = ({
+  recipe,
+  dataset,
+  weights: { backbone },
+  epochs,
+  gpus,
+  batchPerGpu,
+  seed,
+}: Omit<RunPlan, 'planHash'>): string =>
+  contentKey({
+    ...{ recipe: recipe.sha256, dataset: dataset.contentKey, backbone: [backbone.id, backbone.source.sha256] },
+    ...{ epochs, gpus, batchPerGpu, seed },
+  });

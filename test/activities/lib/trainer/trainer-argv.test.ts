@@ -1,0 +1,36 @@
+import { expect, test } from 'vitest';
+import { superviseArgv, testArgv, trainArgv } from '../../../../activities/lib/trainer/trainer-argv.ts';
+import { jobFolder } from '../../../../configs/paths.ts';
+import { miniPlan } from '../../../helpers/mini-run.ts';
+
+const job = jobFolder('/runs/demo/train');
+const files = { plan: '/runs/demo/plan.json', recipe: '/recipes/mini.py', data: '/data' };
+
+test('training runs one rank per GPU through torchrun, without restarts of its own', () => {
+  const argv = trainArgv({ ...miniPlan, gpus: 4 }, { ...files, weights: '/w.pth', resume: undefined }, job, 'cuda');
+  expect(argv.join(' ')).toBe(
+    '-m torch.distributed.run --standalone --nproc-per-node 4 --max-restarts 0 -m everswin_trainer train ' +
+      '--plan /runs/demo/plan.json --recipe /recipes/mini.py --data /data --job-dir /runs/demo/train --device cuda ' +
+      '--weights /w.pth',
+  );
+});
+
+test('a checkpoint to resume from is named by its path, and by its plan if that is another one', () => {
+  const argv = (planHash: string | undefined) =>
+    trainArgv(miniPlan, { ...files, weights: '/w.pth', resume: { path: '/c/e001.pth', planHash } }, job, 'cpu');
+  expect(argv(undefined).slice(-2)).toEqual(['--resume', '/c/e001.pth']);
+  expect(argv('abc').slice(-4)).toEqual(['--resume', '/c/e001.pth', '--resume-plan', 'abc']);
+});
+
+test('a path with blanks and quotes stays one argument: nothing goes through a shell', () => {
+  const odd = `/data/it's "mine"; rm -rf`;
+  expect(testArgv(miniPlan, { ...files, data: odd, checkpoint: '/c.pth' }, job, 'cpu')).toContain(odd);
+});
+
+test('the supervisor gets the fence, a grace longer than torchrun’s 30 seconds, and when a phase hangs', () => {
+  const argv = superviseArgv(job, 7, miniPlan.recovery.stallSeconds, ['python', '-m', 'x']);
+  expect(argv.join(' ')).toBe(
+    '-m everswin_trainer supervise --job-dir /runs/demo/train --attempt 7 --fence 7 --grace-seconds 45 ' +
+      '--stall-seconds startup=900 step=60 validation=1800 saving=600 -- python -m x',
+  );
+});
