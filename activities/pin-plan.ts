@@ -1,5 +1,6 @@
 import { runFolder } from '../configs/paths.ts';
 import type { FetchedDataset, FetchedWeights, RunPlan } from '../configs/schema.ts';
+import { startingWeights } from '../configs/starting-weights.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { planHash } from './lib/plan/plan-hash.ts';
 import { writeReferences } from './lib/plan/references.ts';
@@ -18,7 +19,8 @@ export const createPinPlan =
   ({ home }: ActivityDependencies) =>
   async ({ plan, dataset, weights }: FetchedMaterial): Promise<RunPlan> => {
     await writeReferences(runFolder(home, plan.runId), dataset, weights);
-    const { backbone } = plan.weights;
+    const { part, id, source } = startingWeights(plan.weights);
+    const pinnedWeights = { id, source: { ...source, ...weights.source } };
     const pinned: RunPlan = {
       ...plan,
       dataset: {
@@ -26,7 +28,7 @@ export const createPinPlan =
         contentKey: dataset.contentKey,
         archives: plan.dataset.archives.map((archive, place) => ({ ...archive, ...dataset.archives[place] })),
       },
-      weights: { backbone: { ...backbone, source: { ...backbone.source, ...weights.source } } },
+      weights: part === 'detector' ? { detector: pinnedWeights } : { backbone: pinnedWeights },
     };
     return { ...pinned, planHash: planHash(pinned) };
   };

@@ -4,19 +4,19 @@ import { runFolder } from '../configs/paths.ts';
 import type { RunInput, RunPlan } from '../configs/schema.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
-import { makePlan } from './lib/plan/make-plan.ts';
+import { makePlan, type Purpose } from './lib/plan/make-plan.ts';
 import { writeFileWhole } from './lib/files/whole-file.ts';
 
 /** RunInput -> RunPlan, recorded in history, so that a later deploy cannot change this run. */
 export const createResolvePlan =
   (dependencies: ActivityDependencies) =>
-  async (input: RunInput): Promise<RunPlan> => {
+  async (input: RunInput, purpose?: Purpose): Promise<RunPlan> => {
     const { cancellationSignal: signal } = Context.current();
     const { plan, recipe } = await whileBeating(
       () => 'reading the recipe',
-      () => makePlan({ ...dependencies, signal }, input),
+      () => makePlan({ ...dependencies, signal }, input, purpose),
     );
-    const folder = runFolder(dependencies.home, input.name);
+    const folder = runFolder(dependencies.home, plan.runId);
     await mkdir(folder.root, { recursive: true });
     await writeFileWhole(folder.recipe, JSON.stringify(recipe));
     return plan;

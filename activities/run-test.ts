@@ -2,11 +2,11 @@ import { isDeepStrictEqual } from 'node:util';
 import { Context } from '@temporalio/activity';
 import { runFolder } from '../configs/paths.ts';
 import { EvalMetrics, type RunPlan, type TestResult, type TrainerEvent } from '../configs/schema.ts';
+import { isEvaluation } from '../configs/starting-weights.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { followJob } from './follow-job.ts';
-import { gatherMaterial } from './gather-material.ts';
+import { gatherMaterial, type Material } from './gather-material.ts';
 import { whileBeating } from './heartbeat.ts';
-import type { Checkpoint } from './lib/checkpoints/checkpoint-files.ts';
 import { bestCheckpoint } from './lib/checkpoints/checkpoints.ts';
 import { CodedError } from './lib/failures/coded-error.ts';
 import { describeCrash } from './lib/failures/describe-crash.ts';
@@ -29,7 +29,7 @@ export interface TestRequest {
 }
 
 /**
- * MMDetection's own test loop on the best checkpoint. Tried again by Temporal: a test that is running is adopted, and the
+ * MMDetection's own test loop on the best checkpoint, or on the weights of an evaluation. Tried again by Temporal: a test that is running is adopted, and the
  * trainer does not repeat inference whose detections are on disk.
  */
 export const createRunTest =
@@ -40,7 +40,7 @@ export const createRunTest =
     const listeners: Listeners = { onTested: (tested) => (images = tested), onWaiting: (text) => (waiting = text) };
     return whileBeating(
       () => waiting ?? images,
-      () => testBest(dependencies, request, listeners),
+      () => testDetector(dependencies, request, listeners),
     );
   };
 
@@ -50,35 +50,51 @@ interface Listeners {
   onWaiting: (text: string | null) => void;
 }
 
-async function testBest(
+/** What is tested: a file, and its name in the metrics. */
+interface Tested {
+  path: string;
+  file: string;
+  sha256: string;
+}
+
+async function testDetector(
   dependencies: ActivityDependencies,
   { plan, priority }: TestRequest,
   listeners: Listeners,
 ): Promise<TestResult> {
   const { home } = dependencies;
   const folder = runFolder(home, plan.runId);
-  await restoreFromStore(dependencies, plan, null);
-  const best = await bestCheckpoint(folder.train, plan.planHash, await readProgress(folder.train.progress));
-  if (best === undefined) {
-    throw new CodedError('TrainerNoProgress', `There is no whole checkpoint in ${folder.train.checkpoints} to test.`);
-  }
+  const material = isEvaluation(plan) ? await gatherMaterial(dependencies, plan) : undefined;
+  const tested = material === undefined ? await findBest(dependencies, plan) : testedWeights(material);
   const { output, outcome } = await runStep({
     ...{ home, step: 'test', subject: plan.runId, fresh: plan.input.fresh, output: EvalMetrics },
     fields: {
-      ...{ 'checkpoint sha256': best.manifest.sha256, 'data set': plan.dataset.contentKey, plan: plan.planHash },
+      ...{ 'checkpoint sha256': tested.sha256, 'data set': plan.dataset.contentKey, plan: plan.planHash },
       ...{ 'trainer code': plan.versions.trainerCode, 'tools (trainer lock)': plan.versions.trainerLock },
     },
     findDamage: async (done) =>
       isDeepStrictEqual(await readJson(folder.metrics, EvalMetrics), done) ? undefined : 'metrics.json is not that one',
-    work: () => runTestJob(dependencies, { plan, priority }, best, listeners),
+    work: () => runTestJob(dependencies, { plan, priority }, tested, listeners),
   });
   return { ...output, outcome };
 }
 
+async function findBest(dependencies: ActivityDependencies, plan: RunPlan): Promise<Tested> {
+  const { train } = runFolder(dependencies.home, plan.runId);
+  await restoreFromStore(dependencies, plan, null);
+  const best = await bestCheckpoint(train, plan.planHash, await readProgress(train.progress));
+  if (best === undefined)
+    throw new CodedError('TrainerNoProgress', `There is no whole checkpoint in ${train.checkpoints} to test.`);
+  const { path, manifest } = best;
+  return { path, file: manifest.file, sha256: manifest.sha256 };
+}
+
+const testedWeights = ({ weights: { path, converted } }: Material): Tested => ({ path, ...converted });
+
 async function runTestJob(
   dependencies: ActivityDependencies,
   { plan, priority }: TestRequest,
-  best: Checkpoint,
+  tested: Tested,
   { onTested, onWaiting }: Listeners,
 ): Promise<EvalMetrics> {
   const { home, recipesFolder, python, programs, device } = dependencies;
@@ -89,7 +105,7 @@ async function runTestJob(
     const { dataset } = await gatherMaterial(dependencies, plan);
     await writeFileWhole(folder.plan, JSON.stringify(plan, null, 2));
     const recipe = `${recipesFolder}/${plan.recipe.name}.py`;
-    const files = { plan: folder.plan, recipe, data: dataset.root, checkpoint: best.path };
+    const files = { plan: folder.plan, recipe, data: dataset.root, tested: tested.path };
     const program = programs.test(plan, files, job, device);
     const gpus = testWish(dependencies, plan, priority);
     const waiting = reportingWait(onWaiting);
@@ -103,13 +119,13 @@ async function runTestJob(
   const ending = await dependencies.gpus.whileHolding(() => followJob({ job, running, fence, progress, onEvents }));
   Context.current().cancellationSignal.throwIfAborted(); // there are no metrics to return
   const metrics = await readJson(folder.metrics, EvalMetrics);
-  if ('exit' in ending && ending.exit.reason === 'finished' && metrics?.checkpointSha256 === best.manifest.sha256) {
+  if ('exit' in ending && ending.exit.reason === 'finished' && metrics?.checkpointSha256 === tested.sha256) {
     return metrics;
   }
   const how = 'exit' in ending ? describeCrash(ending.exit) : 'Its supervisor was killed.';
   const tail = (await logTail(job, 20)).join('\n');
   throw new CodedError(
     'TrainerCommandFailed',
-    `The test of ${best.manifest.file} ended without metrics. ${how} Log: ${job.log}\n${tail}`,
+    `The test of ${tested.file} ended without metrics. ${how} Log: ${job.log}\n${tail}`,
   );
 }

@@ -83,7 +83,7 @@ export const errorCatalogue = {
   },
   WeightsMismatch: {
     retryable: false,
-    meaning: 'The weights do not fit the backbone of the recipe; MMDetection would have loaded them silently.',
+    meaning: 'The weights do not fit the model of the recipe; MMDetection would have loaded them silently.',
     nextStep: 'Name the weights that belong to the recipe; the message lists the keys and shapes that differ.',
   },
   WeightsRefused: {

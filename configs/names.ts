@@ -2,7 +2,7 @@
 
 export const taskQueues = { control: 'everswin', gpu: 'everswin-gpu' } as const;
 
-export const workflowTypes = { trainDetector: 'trainDetector' } as const;
+export const workflowTypes = { trainDetector: 'trainDetector', evaluateDetector: 'evaluateDetector' } as const;
 
 export const statusQueryName = 'status';
 /** Asked by the training activity, which hands the answer on to the trainer. */
@@ -32,6 +32,10 @@ export const searchAttributes = {
 
 /** A run trained twice under one name is one run: the workflow id is the business id. */
 export const workflowId = (runName: string): string => `train:${runName}`;
+
+/** The evaluation of what a run begins with stands beside that run: another id, another folder. */
+export const evaluationId = (runName: string): string => `evaluate:${runName}`;
+export const evaluationRun = (runName: string): string => `${runName}.evaluation`;
 
 export const namespace = 'default';
 

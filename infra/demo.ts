@@ -55,7 +55,7 @@ async function main(stack: StackFile): Promise<void> {
   const crashed = values.crash ? crashInTurn(handle, home, say) : Promise.resolve();
   await Promise.race([crashed.then(() => result), result]);
   const report = await result;
-  printResult(report, { runId, home, uiUrl: stack.uiUrl });
+  printResult(report, { runId, workflowId: handle.workflowId, home, uiUrl: stack.uiUrl });
   if (values.crash && report.crashes < 3) {
     throw new Error(
       `training ended after ${report.crashes} of 3 crashes: this machine is too fast for the demo's size`,

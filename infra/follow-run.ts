@@ -2,14 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { defaultPayloadConverter, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { statusQueryName } from '../configs/names.ts';
 import { ObtainProgress, Progress, RunStatus } from '../configs/schema.ts';
-import type { trainDetector } from '../workflows/index.ts';
 import { describeChange } from './describe-change.ts';
 import { createObtainNarrator } from './describe-obtaining.ts';
+import type { RunWorkflow } from './start-run.ts';
 
 const pollMs = 1_000;
 
 /** Says each change of a run until it has ended, and outlives a server that is away for a while. @returns the workflow's result. */
-export async function followRun(handle: WorkflowHandle<typeof trainDetector>, say: (line: string) => void) {
+export async function followRun(handle: WorkflowHandle<RunWorkflow>, say: (line: string) => void) {
   const result = waitForResult(handle);
   const ended = new AbortController();
   result.catch(() => undefined).finally(() => ended.abort());
@@ -31,7 +31,7 @@ export async function followRun(handle: WorkflowHandle<typeof trainDetector>, sa
 }
 
 /** The workflow's own status, with the newer numbers that the pending activity's heartbeat carries. Undefined while nobody answers. */
-export async function readStatus(handle: WorkflowHandle<typeof trainDetector>): Promise<RunStatus | undefined> {
+export async function readStatus(handle: WorkflowHandle<RunWorkflow>): Promise<RunStatus | undefined> {
   return (await lookAt(handle))?.status;
 }
 
@@ -40,7 +40,7 @@ interface Sight {
   obtaining: ObtainProgress[];
 }
 
-async function lookAt(handle: WorkflowHandle<typeof trainDetector>): Promise<Sight | undefined> {
+async function lookAt(handle: WorkflowHandle<RunWorkflow>): Promise<Sight | undefined> {
   try {
     const status = RunStatus.parse(await handle.query(statusQueryName));
     const { raw } = await handle.describe();
@@ -61,7 +61,7 @@ function newer(told: Progress | null, live: Progress | null): Progress | null {
   return ahead > 0 ? live : told;
 }
 
-async function waitForResult(handle: WorkflowHandle<typeof trainDetector>) {
+async function waitForResult(handle: WorkflowHandle<RunWorkflow>) {
   for (;;) {
     try {
       return await handle.result();

@@ -1,6 +1,10 @@
-/** `npm run start -- RUN.json`: starts a run, or joins it when it runs already, and follows it in the terminal. */
+/**
+ * `npm run start -- RUN.json`: starts a run, or joins it when it runs already, and follows it in the terminal. With
+ * `--evaluate` the detector that the run would begin with is tested, and nothing is trained.
+ */
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
+import { evaluationRun } from '../configs/names.ts';
 import { readRunInput } from '../configs/parse-input.ts';
 import { connect } from './connect.ts';
 import { explain } from './explain.ts';
@@ -10,13 +14,14 @@ import { defaultHome } from './stack/arguments.ts';
 import { findRunningStack } from './stack/stack-file.ts';
 import { startRun } from './start-run.ts';
 
-const usage = 'Usage: npm run start -- configs/runs/demo.json [--fresh] [--force] [--address HOST:PORT]';
+const usage = 'Usage: npm run start -- configs/runs/demo.json [--evaluate] [--fresh] [--force] [--address HOST:PORT]';
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
       address: { type: 'string' },
+      evaluate: { type: 'boolean', default: false },
       fresh: { type: 'boolean', default: false },
       force: { type: 'boolean', default: false },
     },
@@ -30,14 +35,13 @@ async function main(): Promise<void> {
   const client = await connect(values.address ?? stack?.address ?? '127.0.0.1:7233').catch(() => undefined);
   if (client === undefined)
     return refuse('There is no Temporal server to talk to. Type `npm run up` in another terminal first.');
-  const { handle, how } = await startRun(client, {
-    ...input,
-    fresh: input.fresh || values.fresh,
-    force: input.force || values.force,
-  });
+  const { evaluate } = values;
+  const asked = { ...input, fresh: input.fresh || values.fresh, force: input.force || values.force };
+  const { handle, how } = await startRun(client, asked, { evaluate });
   console.log(`${handle.workflowId}: ${how}${stack === undefined ? '' : `, see ${stack.uiUrl}`}`);
   const report = await followRun(handle, console.log);
-  printResult(report, { runId: input.name, home: defaultHome, uiUrl: stack?.uiUrl });
+  const runId = evaluate ? evaluationRun(input.name) : input.name;
+  printResult(report, { runId, workflowId: handle.workflowId, home: defaultHome, uiUrl: stack?.uiUrl });
   await client.connection.close();
 }
 

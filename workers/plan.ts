@@ -8,6 +8,7 @@ import { inspectPlan } from '../activities/lib/preflight/inspect-plan.ts';
 import { chooseDevice, nvidiaDriverFile } from '../configs/device.ts';
 import { readRunInput } from '../configs/parse-input.ts';
 import type { Check } from '../configs/schema.ts';
+import { startingWeights } from '../configs/starting-weights.ts';
 import { gatherDependencies } from './dependencies.ts';
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { device: { type: 'string' } } });
@@ -21,7 +22,7 @@ async function plan(file: string): Promise<void> {
   const device = chooseDevice(values.device, existsSync(nvidiaDriverFile));
   const place = { ...gatherDependencies(device), signal: new AbortController().signal };
   const { plan: planned } = await makePlan(place, input);
-  console.log(`${input.name}: ${input.dataset}, ${input.recipe}, ${input.weights.backbone}\n`);
+  console.log(`${input.name}: ${input.dataset}, ${input.recipe}, ${startingWeights(planned.weights).id}\n`);
   const checks = [...(await inspectPlan(place.home, planned)), ...(await inspectMachine(place, planned))];
   const width = Math.max(...checks.map(({ about }) => about.length));
   for (const check of checks) console.log(formatCheck(check, width));

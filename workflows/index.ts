@@ -1,1 +1,2 @@
+export { evaluateDetector } from './evaluate-detector.ts';
 export { trainDetector } from './train-detector.ts';

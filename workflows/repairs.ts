@@ -20,19 +20,25 @@ export function stepBack(newest: Attempt, { attempts, plan, orders }: Situation)
 }
 
 /** Out of GPU memory: crowded images come and go, so once more as it was; then the same batch in smaller parts. */
-export function repairOutOfMemory({ attempts, plan: { recovery, batchPerGpu }, orders }: Situation): Verdict {
+export function repairOutOfMemory({ attempts, plan, orders }: Situation): Verdict {
+  const { recovery, batchPerGpu } = plan;
   if (countOutOfMemory(attempts) === 1) return again('out of GPU memory: once more as it was');
   const accumulate = orders.accumulate * 2;
+  const parts = partsPerBatch(plan) * accumulate;
   if (!recovery.outOfMemory.accumulate)
     return stop('OutOfGpuMemory', 'out of GPU memory twice; the plan has no fallback');
-  if (accumulate > batchPerGpu)
-    return stop('OutOfGpuMemory', `out of GPU memory with ${orders.accumulate} parts a batch`);
+  if (parts > batchPerGpu)
+    return stop('OutOfGpuMemory', `out of GPU memory with ${partsPerBatch(plan) * orders.accumulate} parts a batch`);
   return {
     ...again('out of GPU memory again: the plan’s fallback'),
-    change: `each batch of ${batchPerGpu} in ${accumulate} parts, whose gradients add up to the same step`,
+    change: `each batch of ${batchPerGpu} in ${parts} parts, whose gradients add up to the same step`,
     orders: { ...orders, accumulate },
   };
 }
+
+/** Into which the recipe itself cuts the batch of a GPU. */
+const partsPerBatch = ({ recipe, batchPerGpu }: Situation['plan']): number =>
+  Math.ceil(batchPerGpu / (recipe.summary.imagesAtOnce ?? batchPerGpu));
 
 /** In a row, back to the last one that had written a checkpoint before it ran out. */
 function countOutOfMemory(attempts: readonly Attempt[]): number {

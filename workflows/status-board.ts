@@ -8,7 +8,6 @@ import {
   type Check,
   type Decision,
   type Orders,
-  type RunInput,
   type RunStatus,
   type Stage,
   type StepOutcome,
@@ -32,7 +31,7 @@ const segmKey = defineSearchAttributeKey(nameOf('SegmMAP'), SearchAttributeType.
 export class StatusBoard {
   private status: RunStatus;
 
-  constructor({ name: runId, recipe }: RunInput) {
+  constructor(runId: string, recipe: string) {
     this.status = {
       ...{ runId, recipe, stage: 'planning', progress: null, checks: [], steps: [], attempts: [], decisions: [] },
       ...{ ledger: buildLedger([], 0), orders: null, notice: null, waiting: null, report: null },

@@ -5,7 +5,7 @@ import type { Attempt, Decision, Orders, Rollback, RunPlan } from '../configs/sc
 export interface Situation {
   /** All of this run, the newest last. */
   attempts: readonly Attempt[];
-  plan: Pick<RunPlan, 'recovery' | 'batchPerGpu'>;
+  plan: Pick<RunPlan, 'recovery' | 'batchPerGpu' | 'recipe'>;
   /** Under which the newest attempt ran. */
   orders: Orders;
   /** What a person asked for in the meantime. */

@@ -17,7 +17,7 @@ export const CheckpointPolicy = z.strictObject({
 export type CheckpointPolicy = z.infer<typeof CheckpointPolicy>;
 
 /** The parts of a plan that decide its weights: a checkpoint of a run in which one of them differs is another run's. */
-export const PlanPart = z.enum(['recipe', 'dataset', 'backbone', 'epochs', 'gpus', 'batchPerGpu', 'seed']);
+export const PlanPart = z.enum(['recipe', 'dataset', 'weights', 'epochs', 'gpus', 'batchPerGpu', 'seed']);
 export type PlanPart = z.infer<typeof PlanPart>;
 
 const stallFloor = (seconds: number) => z.number().positive().max(86_400).default(seconds);
@@ -48,6 +48,17 @@ export const RecoveryPolicy = z.strictObject({
     .prefault({}),
 });
 export type RecoveryPolicy = z.infer<typeof RecoveryPolicy>;
+
+/** What the training begins with: a backbone of ImageNet, or a whole detector. */
+export const StartingWeights = z
+  .strictObject({
+    backbone: safeName('the backbone weights').optional(),
+    detector: safeName('the detector weights').optional(),
+  })
+  .refine(({ backbone, detector }) => (backbone === undefined) !== (detector === undefined), {
+    message: 'expected either `backbone` or `detector`, an id of the catalog',
+  });
+export type StartingWeights = z.infer<typeof StartingWeights>;
 
 export const EpochCount = z.int().min(1).max(1000);
 
@@ -84,7 +95,7 @@ export const RunInput = z.strictObject({
   recipe: safeName('the recipe'),
   /** Ids of configs/catalog.json, or of `catalog` below. */
   dataset: safeName('the data set'),
-  weights: z.strictObject({ backbone: safeName('the backbone weights') }),
+  weights: StartingWeights,
   epochs: EpochCount,
   gpus: z.int().min(1).max(64),
   batchPerGpu: z.int().min(1).max(64),

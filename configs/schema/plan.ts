@@ -30,6 +30,8 @@ export const RecipeSummary = z.object({
 });
 export type RecipeSummary = z.infer<typeof RecipeSummary>;
 
+const PlannedWeights = z.object({ id: z.string(), source: CatalogFile });
+
 export const RunPlan = z.object({
   v: z.literal(1),
   runId: RunName,
@@ -46,7 +48,8 @@ export const RunPlan = z.object({
     classes: z.int().nullable(),
     extractImages: z.boolean(),
   }),
-  weights: z.object({ backbone: z.object({ id: z.string(), source: CatalogFile }) }),
+  weights: z.union([z.object({ backbone: PlannedWeights }), z.object({ detector: PlannedWeights })]),
+  /** 0 for an evaluation: nothing is trained. */
   epochs: z.int(),
   gpus: z.int(),
   batchPerGpu: z.int(),
@@ -75,7 +78,7 @@ export const Orders = z.object({
   learningRateFactor: z.number(),
   /** Train without mixed precision. */
   fp32: z.boolean(),
-  /** Parts that each batch is cut into; their gradients add up to one step. */
+  /** Each batch is cut into so many times the parts of the recipe; their gradients add up to one step. */
   accumulate: z.int(),
 });
 export type Orders = z.infer<typeof Orders>;

@@ -4,6 +4,7 @@ import { createPinPlan } from '../../activities/pin-plan.ts';
 import { datasetKey, planHash } from '../../activities/lib/plan/plan-hash.ts';
 import type { CatalogArchive, RunPlan } from '../../configs/schema.ts';
 import { createMiniRun, miniDataset, miniPlan, miniWeights, type MiniRun } from '../helpers/mini-run.ts';
+import { startingWeights } from '../../configs/starting-weights.ts';
 
 let run: MiniRun;
 beforeEach(async () => (run = await createMiniRun()));
@@ -33,8 +34,11 @@ test('data of unknown hash decide the plan hash once they were fetched: other by
 });
 
 test('a plan whose hashes were known beforehand stays what it was', async () => {
-  const plan = { ...planWith('1'.repeat(64)) };
-  plan.weights.backbone.source = { ...plan.weights.backbone.source, ...miniWeights.source };
+  const unpinned = planWith('1'.repeat(64));
+  const { part, id, source } = startingWeights(unpinned.weights);
+  const backbone = { id, source: { ...source, ...miniWeights.source } };
+  expect(part).toBe('backbone');
+  const plan = { ...unpinned, weights: { backbone } };
   const pinned = await createPinPlan(run.dependencies)({
     ...{ plan: { ...plan, planHash: planHash(plan) }, dataset: fetched('1'.repeat(64)), weights: miniWeights },
   });

@@ -29,7 +29,7 @@ const dependencies: ActivityDependencies = {
     },
     test: (_plan, files, job) => [
       ...['-m', 'everswin_trainer', 'mini-test', '--plan', files.plan, '--job-dir', job.dir],
-      ...['--checkpoint', files.checkpoint],
+      ...['--checkpoint', files.tested],
     ],
   },
 };

@@ -66,7 +66,7 @@ const programsOf = (stepSeconds: number): TrainerPrograms => ({
   ],
   test: (_plan, files, job) => [
     ...['-m', 'everswin_trainer', 'mini-test', '--plan', files.plan, '--job-dir', job.dir],
-    ...['--checkpoint', files.checkpoint, '--seconds', '0.3'],
+    ...['--checkpoint', files.tested, '--seconds', '0.3'],
   ],
 });
 

@@ -128,6 +128,16 @@ test.each(['s3://', 's3://A', 's3://key:secret@bucket', 's3://b/../c', 'https://
   (store) => expect(problemsOf({ artifacts: { store } })).toHaveLength(1),
 );
 
+test('a run begins with a backbone or with a detector, never with both or neither', () => {
+  const weightsOf = (weights: unknown) => parseRunInput({ ...valid, weights });
+  expect(weightsOf({ detector: 'released' })).toMatchObject({ ok: true });
+  for (const weights of [{}, { backbone: 'a', detector: 'b' }])
+    expect(weightsOf(weights)).toEqual({
+      ok: false,
+      problems: ['weights: expected either `backbone` or `detector`, an id of the catalog'],
+    });
+});
+
 test('every run file is valid and names a recipe, a data set and weights that exist', async () => {
   const catalog = Catalog.parse(JSON.parse(await readFile(`${projectRoot}/configs/catalog.json`, 'utf8')));
   const recipes = await readdir(recipesFolder);
@@ -138,6 +148,8 @@ test('every run file is valid and names a recipe, a data set and weights that ex
     expect(recipes).toContain(`${parsed.input.recipe}.py`);
     const { datasets, weights } = parsed.input.catalog;
     expect(Object.keys({ ...catalog.datasets, ...datasets })).toContain(parsed.input.dataset);
-    expect(Object.keys({ ...catalog.weights, ...weights })).toContain(parsed.input.weights.backbone);
+    expect(Object.keys({ ...catalog.weights, ...weights })).toContain(
+      parsed.input.weights.backbone ?? parsed.input.weights.detector,
+    );
   }
 });

@@ -15,6 +15,7 @@ import {
   type Orders,
   type RunPlan,
 } from '../../configs/schema.ts';
+import { isEvaluation } from '../../configs/starting-weights.ts';
 import { projectRoot, python, recipesFolder } from './project.ts';
 
 const hash = (digit: string) => digit.repeat(64);
@@ -97,9 +98,9 @@ export async function createMiniRun(...switches: string[]): Promise<MiniRun> {
         ...resumeArgv(files.resume),
         ...switches,
       ],
-      test: (_plan, files, job) => [
+      test: (plan, files, job) => [
         ...['-m', 'everswin_trainer', 'mini-test', '--plan', files.plan, '--job-dir', job.dir],
-        ...['--checkpoint', files.checkpoint],
+        ...[isEvaluation(plan) ? '--weights' : '--checkpoint', files.tested],
       ],
     },
     device: 'cpu',

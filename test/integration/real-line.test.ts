@@ -1,16 +1,18 @@
 /** The whole line as a user has it: real stack, real HTTP, real MMDetection, two epochs, and a rank killed in the second. */
-import { mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { readJson } from '../../activities/lib/files/json-file.ts';
 import { readProgress } from '../../activities/lib/course/progress-reader.ts';
 import { homeFolders, runFolder } from '../../configs/paths.ts';
-import { Report, RunInput } from '../../configs/schema.ts';
+import { EvalMetrics, Report, type RunInput } from '../../configs/schema.ts';
 import { connect } from '../../infra/connect.ts';
 import { followRun, readStatus } from '../../infra/follow-run.ts';
 import { startStack, type RunningStack } from '../../infra/stack/start-stack.ts';
 import { startRun } from '../../infra/start-run.ts';
-import { projectHome, projectRoot } from '../helpers/project.ts';
+import { readRunFile } from '../helpers/preparation.ts';
+import { projectHome } from '../helpers/project.ts';
 import { until } from '../helpers/until.ts';
 
 let home: string;
@@ -29,7 +31,7 @@ afterAll(async () => {
 
 test('a run whose rank is killed ends with its report, resumed from the checkpoint, every step accounted for', async () => {
   const client = await connect(stack.file().address);
-  const demo = RunInput.parse(JSON.parse(await readFile(`${projectRoot}/configs/runs/demo.json`, 'utf8')));
+  const demo = await readRunFile('demo');
   const { handle } = await startRun(client, { ...demo, name: 'line', epochs: 2 });
   const result = followRun(handle, (line) => said.push(line));
   const progress = await until(async () => {
@@ -57,3 +59,24 @@ test('a run whose rank is killed ends with its report, resumed from the checkpoi
   expect(await readFile(homeFolders(home).logs + '/gpu-worker.log', 'utf8')).not.toContain('error');
   await client.connection.close();
 }, 400_000);
+
+test('the evaluation of what was trained gives the same numbers again: its way out and in loses nothing', async () => {
+  const trained = await readJson(runFolder(home, 'line').metrics, EvalMetrics);
+  const best = `${runFolder(home, 'line').train.checkpoints}/${trained?.checkpoint}`;
+  const demo = await readRunFile('demo');
+  const source = { file: 'trained.pth', urls: [pathToFileURL(best).href], bytes: null, sha256: null };
+  const input: RunInput = {
+    ...{ ...demo, name: 'line' },
+    weights: { detector: 'trained' },
+    catalog: { datasets: {}, weights: { trained: { title: 'What the demo trained', source } } },
+  };
+  const client = await connect(stack.file().address);
+  const { handle } = await startRun(client, input, { evaluate: true });
+  const { bbox, segm } = await followRun(handle, (line) => said.push(line));
+  expect({ bbox, segm }).toEqual({ bbox: trained?.bbox, segm: trained?.segm });
+  const { root, report } = runFolder(home, 'line.evaluation');
+  expect(await readdir(root)).not.toContain('train');
+  const page = await readFile(`${report}/index.html`, 'utf8');
+  expect(page).toContain('nothing was trained');
+  await client.connection.close();
+}, 200_000);

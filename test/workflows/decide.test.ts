@@ -2,10 +2,11 @@ import { expect, test } from 'vitest';
 import { RecoveryPolicy, type Attempt, type Orders } from '../../configs/schema.ts';
 import { decideNext } from '../../workflows/decide.ts';
 import type { Situation } from '../../workflows/verdict.ts';
+import { miniPlan } from '../helpers/mini-run.ts';
 import { aFailure, anAttempt } from '../helpers/workflow-env.ts';
 
 const orders: Orders = { v: 1, epochs: 3, checkpointNow: 0, learningRateFactor: 1, fp32: false, accumulate: 1 };
-const plan = { recovery: RecoveryPolicy.parse({}), batchPerGpu: 4 };
+const plan = { ...miniPlan, recovery: RecoveryPolicy.parse({}), batchPerGpu: 4 };
 const decide = (attempts: Attempt[], change: Partial<Situation> = {}) =>
   decideNext({ attempts, plan, orders, asked: 'nothing', secondsSinceAsked: 1.5, ...change });
 
@@ -72,6 +73,16 @@ test('NaN before any checkpoint begins from the start', () => {
   expect(decide([diverged({ checkpoints: [] })]).rollback?.toIteration).toBe(0);
 });
 
+test('out of memory where the recipe cuts the batch already: its parts are halved, and counted as they are', () => {
+  const { summary } = plan.recipe;
+  const inTwos = { ...plan, recipe: { ...plan.recipe, summary: { ...summary, imagesAtOnce: 2 } } };
+  const second = decide([outOfMemory(), outOfMemory()], { plan: inTwos });
+  expect(second).toMatchObject({ orders: { accumulate: 2 } });
+  expect(second.change).toContain('each batch of 4 in 4 parts');
+  const halved = { plan: inTwos, orders: { ...orders, accumulate: 2 } };
+  expect(decide([outOfMemory(), outOfMemory()], halved)).toMatchObject({ next: 'stop', code: 'OutOfGpuMemory' });
+});
+
 test('out of memory: once more as it was, then in parts, and no smaller than one image', () => {
   expect(decide([outOfMemory()])).toMatchObject({ next: 'again', change: null });
   expect(decide([outOfMemory(), outOfMemory()]).orders?.accumulate).toBe(2);
@@ -83,7 +94,7 @@ test('out of memory: once more as it was, then in parts, and no smaller than one
 
 test('out of memory without a fallback in the plan stops', () => {
   const recovery = RecoveryPolicy.parse({ outOfMemory: { accumulate: false } });
-  const verdict = decide([outOfMemory(), outOfMemory()], { plan: { recovery, batchPerGpu: 4 } });
+  const verdict = decide([outOfMemory(), outOfMemory()], { plan: { ...plan, recovery } });
   expect(verdict).toMatchObject({ next: 'stop', code: 'OutOfGpuMemory' });
 });
 

@@ -14,6 +14,7 @@ class Plan:
     plan_hash: str
     recipe_name: str
     recipe_sha256: str
+    # 0: nothing is trained, weights are tested as they are.
     epochs: int
     seed: int
     gpus: int
@@ -39,7 +40,7 @@ class Plan:
             plan_hash=reader.text("planHash"),
             recipe_name=reader.text("recipe", "name"),
             recipe_sha256=reader.text("recipe", "sha256"),
-            epochs=reader.whole("epochs", least=1),
+            epochs=reader.whole("epochs", least=0),
             seed=reader.whole("seed", least=0),
             gpus=reader.whole("gpus", least=1),
             batch_per_gpu=reader.whole("batchPerGpu", least=1),

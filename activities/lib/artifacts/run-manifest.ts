@@ -8,6 +8,7 @@ import {
   type Report,
   type RunManifest,
 } from '../../../configs/schema.ts';
+import { startingWeights } from '../../../configs/starting-weights.ts';
 import { ifThere } from '../files/if-there.ts';
 import { readJson } from '../files/json-file.ts';
 import { recheckObject, findManifest } from './objects.ts';
@@ -37,7 +38,7 @@ export async function buildRunManifest(home: string, run: FinishedRun): Promise<
     ...{ v: 1, runId: plan.runId, createdAt: Date.now() / 1000, planHash: plan.planHash, seed: plan.seed },
     recipe: plan.recipe,
     dataset: { id: plan.dataset.id, contentKey: dataset.contentKey, archives: dataset.archives },
-    weights: { id: plan.weights.backbone.id, source: weights.source, converted: weights.converted },
+    weights: { id: startingWeights(plan.weights).id, source: weights.source, converted: weights.converted },
     ...{ versions: plan.versions, environment, results: { checkpointSha256, bbox, segm }, files },
   };
 }

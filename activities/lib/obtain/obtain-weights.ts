@@ -3,6 +3,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { z } from 'zod';
 import { homeFolders } from '../../../configs/paths.ts';
 import { ConvertedWeights, StoredFile, type FetchedWeights, type RunPlan } from '../../../configs/schema.ts';
+import { startingWeights, type WeightsPart } from '../../../configs/starting-weights.ts';
 import { CodedError } from '../failures/coded-error.ts';
 import { addObject, findObject, type StoredObject } from '../artifacts/objects.ts';
 import { runStep } from '../steps.ts';
@@ -13,31 +14,31 @@ import { obtainFile } from './obtain-file.ts';
 const Converted = z.object({ converted: StoredFile, parameters: z.int() });
 
 /**
- * Fetches the backbone's weights, holds them against the recipe, key by key and shape by shape, and turns them into plain
- * tensors (safetensors), once: MMDetection would load a wrong file silently and in part, and a pickle can hold code.
+ * Fetches the weights that a run begins with, holds them against the recipe, key by key and shape by shape, and turns them
+ * into plain tensors (safetensors), once: MMDetection would load a wrong file silently and in part, and a pickle can hold code.
  * @throws CodedError WeightsMismatch with the keys, WeightsRefused.
  */
 export async function obtainWeights(plan: RunPlan, context: ObtainContext): Promise<FetchedWeights> {
-  const { backbone } = plan.weights;
+  const { part, id, source: entry } = startingWeights(plan.weights);
   const { home } = context;
-  const source = await obtainFile(backbone.source, context);
+  const source = await obtainFile(entry, context);
   const { output, outcome } = await runStep({
     ...{
       home,
       step: 'weights',
-      subject: `${backbone.id} for ${plan.recipe.name}`,
+      subject: `${id} for ${plan.recipe.name}`,
       fresh: context.fresh,
       output: Converted,
     },
     fields: {
-      ...{ 'weights sha256': source.sha256, 'recipe text': plan.recipe.sha256 },
+      ...{ 'weights sha256': source.sha256, part, 'recipe text': plan.recipe.sha256 },
       ...{ 'trainer code': plan.versions.trainerCode, 'tools (trainer lock)': plan.versions.trainerLock },
     },
     findDamage: async ({ converted }) =>
       (await findObject(home, converted.sha256)) === undefined
         ? 'the converted file is gone or was changed'
         : undefined,
-    work: () => convert(plan, source, context),
+    work: () => convert(plan.recipe.name, part, source, context),
   });
   const { file, sha256, bytes } = source;
   const path = homeFolders(home).object(output.converted.sha256);
@@ -45,7 +46,8 @@ export async function obtainWeights(plan: RunPlan, context: ObtainContext): Prom
 }
 
 async function convert(
-  plan: RunPlan,
+  recipeName: string,
+  part: WeightsPart,
   source: StoredObject,
   context: ObtainContext,
 ): Promise<z.infer<typeof Converted>> {
@@ -54,11 +56,11 @@ async function convert(
   await mkdir(downloads, { recursive: true });
   onProgress({ what: `converting ${source.file}` });
   const base = `${downloads}/converted-${randomUUID()}`;
-  const recipe = `${recipesFolder}/${plan.recipe.name}.py`;
-  const argv = ['convert-weights', '--recipe', recipe, '--weights', source.path, '--into', base];
+  const recipe = `${recipesFolder}/${recipeName}.py`;
+  const argv = ['convert-weights', '--recipe', recipe, '--weights', source.path, '--part', part, '--into', base];
   try {
     const answer = await askTrainer({ python, argv, signal, answer: ConvertedWeights });
-    refuseMisfit(answer, source.file, plan.recipe.name);
+    refuseMisfit(answer, source.file, `the ${part} of ${recipeName}`);
     if (answer.result === null) throw new CodedError('WeightsRefused', `${source.file}: nothing was converted.`);
     const name = source.file.replace(/\.[^.]*$/, '.safetensors');
     const { path, sha256 } = answer.result;
@@ -71,7 +73,7 @@ async function convert(
 
 const listedKeys = 8;
 
-function refuseMisfit(verdict: ConvertedWeights, file: string, recipe: string): void {
+function refuseMisfit(verdict: ConvertedWeights, file: string, model: string): void {
   if (verdict.ok) return;
   if (verdict.refused !== undefined) throw new CodedError('WeightsRefused', `${file}: ${verdict.refused}`);
   const misshapen = verdict.misshapen.map(
@@ -82,7 +84,7 @@ function refuseMisfit(verdict: ConvertedWeights, file: string, recipe: string): 
     listSome('unexpected', verdict.unexpected),
     listSome('wrong shape', misshapen),
   ].filter((line) => line !== '');
-  throw new CodedError('WeightsMismatch', `${file} does not fit the backbone of ${recipe}:\n${differences.join('\n')}`);
+  throw new CodedError('WeightsMismatch', `${file} does not fit ${model}:\n${differences.join('\n')}`);
 }
 
 const listSome = (what: string, keys: string[]): string => {

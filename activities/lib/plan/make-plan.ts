@@ -1,3 +1,4 @@
+import { evaluationRun } from '../../../configs/names.ts';
 import { referencesFor } from '../../../configs/references.ts';
 import type { Catalog, FlattenedRecipe, RunInput, RunPlan } from '../../../configs/schema.ts';
 import { CodedError } from '../failures/coded-error.ts';
@@ -9,28 +10,41 @@ export interface PlanPlace extends RecipePlace {
   catalog: Catalog;
 }
 
+/** Of an evaluation: to test what the training would begin with. */
+export type Purpose = 'training' | 'evaluation';
+
 /**
  * RunInput -> RunPlan: names become hashes.
  * @throws CodedError UnknownRecipe, NotInCatalog: each lists what there is. DownloadRefused for addresses nobody allowed.
  */
-export async function makePlan(place: PlanPlace, input: RunInput): Promise<{ plan: RunPlan; recipe: FlattenedRecipe }> {
+export async function makePlan(
+  place: PlanPlace,
+  input: RunInput,
+  purpose: Purpose = 'training',
+): Promise<{ plan: RunPlan; recipe: FlattenedRecipe }> {
   const { catalog, versions } = place;
   const entry = pick({ ...catalog.datasets, ...input.catalog.datasets }, input.dataset, 'data set');
-  const weights = pick({ ...catalog.weights, ...input.catalog.weights }, input.weights.backbone, 'weights');
+  const weights = pickWeights({ ...catalog.weights, ...input.catalog.weights }, input.weights);
   refuseForeignHosts(catalog, input);
   const { output: recipe, outcome } = await readRecipe(place, input);
-  const { name: runId, epochs, gpus, batchPerGpu, seed, loaderWorkers, logEverySteps, checkpoint, recovery } = input;
+  const { name, gpus, batchPerGpu, seed, loaderWorkers, logEverySteps, checkpoint, recovery } = input;
   const { archives, train, val, classes } = entry;
   const { extractImages } = input;
   const plan = {
-    ...{ v: 1 as const, runId },
+    ...{ v: 1 as const, runId: purpose === 'evaluation' ? evaluationRun(name) : name },
     recipe: { name: input.recipe, sha256: recipe.sha256, summary: recipe.summary },
     dataset: { id: input.dataset, contentKey: datasetKey(entry), archives, train, val, classes, extractImages },
-    weights: { backbone: { id: input.weights.backbone, source: weights.source } },
-    ...{ epochs, gpus, batchPerGpu, seed, loaderWorkers, logEverySteps, checkpoint, recovery, versions },
+    weights,
+    epochs: purpose === 'evaluation' ? 0 : input.epochs,
+    ...{ gpus, batchPerGpu, seed, loaderWorkers, logEverySteps, checkpoint, recovery, versions },
     ...{ references: referencesFor(input.recipe), input, recipeOutcome: outcome },
   };
   return { plan: { ...plan, planHash: planHash(plan) }, recipe };
+}
+
+function pickWeights(entries: Catalog['weights'], { backbone, detector }: RunInput['weights']): RunPlan['weights'] {
+  const chosen = (id: string) => ({ id, source: pick(entries, id, 'weights').source });
+  return detector === undefined ? { backbone: chosen(backbone ?? '') } : { detector: chosen(detector) };
 }
 
 function pick<T>(entries: Record<string, T>, id: string, what: string): T {

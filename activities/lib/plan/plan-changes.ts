@@ -1,5 +1,6 @@
 import type { RunFolder } from '../../../configs/paths.ts';
 import { PlanPart, RunPlan, type CheckpointManifest, type TrainerEvent } from '../../../configs/schema.ts';
+import { startingWeights } from '../../../configs/starting-weights.ts';
 import { readJson } from '../files/json-file.ts';
 
 export interface PlanChange {
@@ -38,12 +39,15 @@ interface Part {
   name?: string;
 }
 
+const showWeights = ({ part, id, source }: ReturnType<typeof startingWeights>): string =>
+  `${part} ${id} ${source.sha256 ?? 'of unknown sha256'}`;
+
 const showPart = ({ key, name }: Part): string => (name === undefined ? key : `${name} (${key.slice(0, 12)})`);
 
 const partsOf = ({ recipe, dataset, weights, ...plan }: RunPlan): Record<PlanPart, Part> => ({
   recipe: { key: recipe.sha256, name: recipe.name },
   dataset: { key: dataset.contentKey, name: dataset.id },
-  backbone: { key: `${weights.backbone.id} ${weights.backbone.source.sha256 ?? 'of unknown sha256'}` },
+  weights: { key: showWeights(startingWeights(weights)) },
   epochs: { key: String(plan.epochs) },
   gpus: { key: String(plan.gpus) },
   batchPerGpu: { key: String(plan.batchPerGpu) },

@@ -1,4 +1,5 @@
 import type { RunPlan } from '../../../configs/schema.ts';
+import { startingWeights } from '../../../configs/starting-weights.ts';
 import { contentKey } from '../content-key.ts';
 
 /** The same files in the same roles are the same data set, wherever they came from and however they are laid out. */
@@ -12,13 +13,15 @@ export const datasetKey = ({ archives, train, val }: Pick<RunPlan['dataset'], 'a
 export const planHash = ({
   recipe,
   dataset,
-  weights: { backbone },
+  weights,
   epochs,
   gpus,
   batchPerGpu,
   seed,
-}: Omit<RunPlan, 'planHash'>): string =>
-  contentKey({
-    ...{ recipe: recipe.sha256, dataset: dataset.contentKey, backbone: [backbone.id, backbone.source.sha256] },
+}: Omit<RunPlan, 'planHash'>): string => {
+  const { part, id, source } = startingWeights(weights);
+  return contentKey({
+    ...{ recipe: recipe.sha256, dataset: dataset.contentKey, [part]: [id, source.sha256] },
     ...{ epochs, gpus, batchPerGpu, seed },
   });
+};

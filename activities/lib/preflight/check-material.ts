@@ -1,4 +1,5 @@
 import type { CatalogFile, Check, RunPlan } from '../../../configs/schema.ts';
+import { startingWeights } from '../../../configs/starting-weights.ts';
 import { showBytes } from '../../../configs/show-bytes.ts';
 import { findObject } from '../artifacts/objects.ts';
 
@@ -14,10 +15,10 @@ export async function checkMaterial(home: string, { dataset, weights }: RunPlan)
         : `${id}: ${showBytes(bytes)} to fetch in ${missing.length} of ${files.length} files${rest}`;
     return { about: what, verdict: 'ok', says, next: null };
   };
-  const source = [weights.backbone.source];
+  const { id, source } = startingWeights(weights);
   return [
     about('data', dataset.id, dataset.archives, await findMissing(home, dataset.archives)),
-    about('weights', weights.backbone.id, source, await findMissing(home, source)),
+    about('weights', id, [source], await findMissing(home, [source])),
   ];
 }
 

@@ -10,12 +10,11 @@ export interface TrainingFacts {
 
 const ok = (about: string, says: string): Check => ({ about, verdict: 'ok', says, next: null });
 
-/** What will be trained, how long that may take and what is to be expected of it. Nothing here stops a run. */
+/** What will be trained and how long that may take. Nothing here stops a run. */
 export const checkTraining = (facts: TrainingFacts): Check[] => [
   checkSteps(facts),
   checkLearningRate(facts),
   checkDuration(facts),
-  checkExpectation(facts),
 ];
 
 function checkSteps({ plan }: TrainingFacts): Check {
@@ -53,8 +52,9 @@ function checkDuration({ plan, known }: TrainingFacts): Check {
   return ok('duration', `about ${Math.round(hours)} h on ${speed.hardware} (${speed.source}); elsewhere it differs`);
 }
 
-function checkExpectation({ plan }: TrainingFacts): Check {
-  const [first, ...others] = plan.references;
+/** What AP was published for it. */
+export function checkExpectation({ references }: Pick<RunPlan, 'references'>): Check {
+  const [first, ...others] = references;
   if (first === undefined) return ok('expected AP', 'nobody has published a result of this recipe');
   const all = [first, ...others].map(({ label, source, bbox, segm }) => {
     const [box, mask] = [bbox.AP, segm.AP].map((ap) => (ap == null ? '–' : (ap * 100).toFixed(1)));

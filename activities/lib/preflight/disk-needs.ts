@@ -1,4 +1,5 @@
 import type { RecipeFacts, RunPlan } from '../../../configs/schema.ts';
+import { isEvaluation, startingWeights } from '../../../configs/starting-weights.ts';
 import type { DiskNeed } from './check-disk.ts';
 import { findMissing } from './check-material.ts';
 import { checkpointBytes, checkpointsKept } from './training-arithmetic.ts';
@@ -9,10 +10,10 @@ export async function diskNeeds(
   plan: RunPlan,
   known: RecipeFacts[string] | undefined,
 ): Promise<DiskNeed[]> {
-  const files = [...plan.dataset.archives, plan.weights.backbone.source];
+  const files = [...plan.dataset.archives, startingWeights(plan.weights).source];
   const missing = await findMissing(home, files);
   const sum = (some: typeof files) => some.reduce((bytes, file) => bytes + (file.bytes ?? 0), 0);
-  const count = checkpointsKept(plan);
+  const count = isEvaluation(plan) ? 0 : checkpointsKept(plan);
   const unpacked = plan.dataset.extractImages
     ? [{ what: 'of unpacked images', bytes: sum(plan.dataset.archives) }]
     : [];

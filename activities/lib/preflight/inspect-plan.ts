@@ -1,10 +1,12 @@
 import { recipeFacts } from '../../../configs/references.ts';
 import type { Check, RunPlan } from '../../../configs/schema.ts';
+import { isEvaluation } from '../../../configs/starting-weights.ts';
 import { checkMaterial } from './check-material.ts';
-import { checkTraining } from './check-training.ts';
+import { checkExpectation, checkTraining } from './check-training.ts';
 
-/** What will be trained, what has to be fetched for it, and what may be expected. */
+/** What will be trained, what may be expected of it, and what has to be fetched. */
 export const inspectPlan = async (home: string, plan: RunPlan): Promise<Check[]> => [
-  ...checkTraining({ plan, known: recipeFacts(plan.recipe.name) }),
+  ...(isEvaluation(plan) ? [] : checkTraining({ plan, known: recipeFacts(plan.recipe.name) })),
+  checkExpectation(plan),
   ...(await checkMaterial(home, plan)),
 ];

@@ -1,13 +1,20 @@
-import { taskQueues, workflowId, workflowTypes } from '../../../configs/names.ts';
+import { evaluationId, taskQueues, workflowId, workflowTypes } from '../../../configs/names.ts';
 import type { RunPlan } from '../../../configs/schema.ts';
+import { isEvaluation } from '../../../configs/starting-weights.ts';
 
 /** The one command that starts this run as it was planned; it can be pasted into a shell whole. */
 export const repeatCommand = (plan: RunPlan): string =>
   [
     'temporal workflow start',
-    `--type ${workflowTypes.trainDetector} --task-queue ${taskQueues.control} --workflow-id ${quoteWord(workflowId(plan.runId))}`,
+    `--type ${typeOf(plan)} --task-queue ${taskQueues.control} --workflow-id ${quoteWord(idOf(plan))}`,
     `--input '${printJson(plan.input)}'`,
   ].join(' \\\n  ');
+
+const typeOf = (plan: RunPlan): string =>
+  isEvaluation(plan) ? workflowTypes.evaluateDetector : workflowTypes.trainDetector;
+
+const idOf = (plan: RunPlan): string =>
+  isEvaluation(plan) ? evaluationId(plan.input.name) : workflowId(plan.input.name);
 
 /** JSON for single quotes: quotes, backticks and angle brackets inside strings are written as JSON's own escapes. */
 const printJson = (value: unknown): string =>

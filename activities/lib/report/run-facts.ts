@@ -1,5 +1,6 @@
 /** What the HTML and the Markdown page both say, in the same words. */
 import type { Attempt, Decision, Report, TimelineEvent } from '../../../configs/schema.ts';
+import { isEvaluation, startingWeights } from '../../../configs/starting-weights.ts';
 import { maximum, minimum } from './axis.ts';
 import { formatCount, formatDuration, formatInstant, formatPlural } from './time-text.ts';
 
@@ -10,9 +11,14 @@ export const findStart = ({ createdAt, seconds, timeline, attempts }: Report): n
 /** `36 epochs on 4 GPUs · 3 d 14 h in all, 3 d 11 h of it training · finished 2026-08-14 09:31 UTC` */
 export function summarizeRun(report: Report): string {
   const { plan, seconds, createdAt } = report;
+  const inAll = `${formatDuration(seconds.total)} in all`;
   return [
-    `${formatPlural(plan.epochs, 'epoch')} on ${countDevices(report)}`,
-    `${formatDuration(seconds.total)} in all, ${formatDuration(seconds.training)} of it training`,
+    ...(isEvaluation(plan)
+      ? [`evaluated on ${countDevices(report)}, nothing was trained`, inAll]
+      : [
+          `${formatPlural(plan.epochs, 'epoch')} on ${countDevices(report)}`,
+          `${inAll}, ${formatDuration(seconds.training)} of it training`,
+        ]),
     `finished ${formatInstant(createdAt)}`,
   ].join(' · ');
 }
@@ -66,12 +72,17 @@ export const nextNames: Record<Decision['next'], string> = {
   stop: 'stop',
 };
 
+const weightsHash = ({ weights }: Report['plan']): readonly [string, string] => {
+  const { part, source } = startingWeights(weights);
+  return [`${part} weights`, source.sha256 ?? 'published nowhere'];
+};
+
 /** What ties the result to exactly these bytes: label and value. */
 export const listHashes = ({ plan, metrics }: Report): readonly (readonly [string, string])[] => [
   ['plan', plan.planHash],
   ['recipe', plan.recipe.sha256],
   ['data set content', plan.dataset.contentKey],
-  ['backbone weights', plan.weights.backbone.source.sha256 ?? 'published nowhere'],
+  weightsHash(plan),
   ['tested checkpoint', metrics.checkpointSha256],
   ['trainer lock', plan.versions.trainerLock],
 ];

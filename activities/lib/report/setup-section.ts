@@ -1,4 +1,5 @@
 import type { Report } from '../../../configs/schema.ts';
+import { isEvaluation, startingWeights } from '../../../configs/starting-weights.ts';
 import { type Markup, markup } from './markup.ts';
 import { repeatCommand } from './repeat-command.ts';
 import { countDevices, listHashes } from './run-facts.ts';
@@ -21,7 +22,7 @@ ${drawFacts(Object.entries({ everswin: report.plan.versions.everswin, ...report.
 <section>
 <h2>Repeat it</h2>
 <pre class="command">${repeatCommand(report.plan)}</pre>
-<p class="note">To train anew beside this run, change the name in the workflow id and in the input.</p>
+<p class="note">To do it anew beside this run, change the name in the workflow id and in the input.</p>
 </section>`;
 
 const listChecks = ({ checks }: Report): readonly (readonly [string, string])[] =>
@@ -29,11 +30,12 @@ const listChecks = ({ checks }: Report): readonly (readonly [string, string])[] 
 
 function listPlan(report: Report): readonly (readonly [string, string])[] {
   const { recipe, dataset, weights, epochs, batchPerGpu, seed, loaderWorkers, checkpoint } = report.plan;
+  const { part, id } = startingWeights(weights);
   return [
     ['recipe', recipe.name],
     ['data set', dataset.id],
-    ['backbone weights', weights.backbone.id],
-    ['length', formatPlural(epochs, 'epoch')],
+    [`${part} weights`, id],
+    ['length', isEvaluation(report.plan) ? 'an evaluation: nothing was trained' : formatPlural(epochs, 'epoch')],
     ['batch', `${countDevices(report)} × ${formatPlural(batchPerGpu, 'image')}`],
     ['seed', String(seed)],
     ['loader processes', `${formatCount(loaderWorkers)} for each`],

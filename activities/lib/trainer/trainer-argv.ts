@@ -1,5 +1,6 @@
 import type { JobFolder } from '../../../configs/paths.ts';
 import type { RecoveryPolicy, RunPlan } from '../../../configs/schema.ts';
+import { isEvaluation, startingWeights } from '../../../configs/starting-weights.ts';
 
 export type Device = 'cpu' | 'cuda';
 
@@ -33,7 +34,7 @@ export const trainArgv = (
   ...torchrun(plan.gpus),
   'train',
   ...common(files, job, device),
-  '--weights',
+  startingWeights(plan.weights).part === 'detector' ? '--init-detector' : '--weights',
   files.weights,
   ...resumeArgv(files.resume),
 ];
@@ -45,10 +46,13 @@ export const resumeArgv = (resume: ResumeFrom | undefined): string[] =>
 
 export const testArgv = (
   plan: RunPlan,
-  files: TrainerFiles & { checkpoint: string },
+  files: TrainerFiles & { tested: string },
   job: JobFolder,
   device: Device,
-): string[] => [...torchrun(plan.gpus), 'test', ...common(files, job, device), '--checkpoint', files.checkpoint];
+): string[] => [
+  ...[...torchrun(plan.gpus), 'test', ...common(files, job, device)],
+  ...[isEvaluation(plan) ? '--weights' : '--checkpoint', files.tested],
+];
 
 export type StallSeconds = RecoveryPolicy['stallSeconds'];
 

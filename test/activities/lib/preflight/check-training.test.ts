@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { checkDisk } from '../../../../activities/lib/preflight/check-disk.ts';
-import { checkTraining } from '../../../../activities/lib/preflight/check-training.ts';
+import { checkExpectation, checkTraining } from '../../../../activities/lib/preflight/check-training.ts';
 import { checkpointBytes, iterationsPerEpoch } from '../../../../activities/lib/preflight/training-arithmetic.ts';
 import type { RecipeFacts, RunPlan } from '../../../../configs/schema.ts';
 import { samplePlan } from '../../../fixtures/sample-report.ts';
@@ -44,7 +44,7 @@ test('another batch than the learning rate was chosen for is a warning, and noth
 
 test('what nobody knows is said to be unknown', () => {
   expect(says('duration', plan, { title: 'mine', epochs: 12, references: [] })?.says).toContain('nobody has measured');
-  expect(says('expected AP', { ...plan, references: [] })?.says).toContain('nobody has published');
+  expect(checkExpectation({ references: [] }).says).toContain('nobody has published');
 });
 
 test('a disk that is too small stops the run and says how much is missing', () => {

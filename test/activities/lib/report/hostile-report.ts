@@ -1,3 +1,4 @@
+import { startingWeights } from '../../../../configs/starting-weights.ts';
 import { buildLedger } from '../../../../configs/ledger.ts';
 import type { Failure, Report, RunPlan } from '../../../../configs/schema.ts';
 import { sampleAttempt, samplePlan, sampleReport } from '../../../fixtures/sample-report.ts';
@@ -11,7 +12,7 @@ const plan: RunPlan = {
   planHash: hostile,
   recipe: { ...samplePlan.recipe, name: hostile, sha256: hostile },
   dataset: { ...samplePlan.dataset, id: hostile, contentKey: hostile },
-  weights: { backbone: { id: hostile, source: { ...samplePlan.weights.backbone.source, sha256: hostile } } },
+  weights: { backbone: { id: hostile, source: { ...startingWeights(samplePlan.weights).source, sha256: hostile } } },
   versions: { everswin: hostile, trainerCode: hostile, trainerLock: hostile },
   input: { ...samplePlan.input, name: hostile, recipe: hostile, dataset: hostile, weights: { backbone: hostile } },
 };

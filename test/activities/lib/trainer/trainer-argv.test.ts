@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import { superviseArgv, testArgv, trainArgv } from '../../../../activities/lib/trainer/trainer-argv.ts';
 import { jobFolder } from '../../../../configs/paths.ts';
+import type { RunPlan } from '../../../../configs/schema.ts';
+import { startingWeights } from '../../../../configs/starting-weights.ts';
 import { miniPlan } from '../../../helpers/mini-run.ts';
 
 const job = jobFolder('/runs/demo/train');
@@ -22,9 +24,20 @@ test('a checkpoint to resume from is named by its path, and by its plan if that 
   expect(argv('abc').slice(-4)).toEqual(['--resume', '/c/e001.pth', '--resume-plan', 'abc']);
 });
 
+test('a run that begins with a detector says so, and an evaluation tests weights instead of a checkpoint', () => {
+  const { source } = startingWeights(miniPlan.weights);
+  const plan = { ...miniPlan, weights: { detector: { id: 'released', source } } };
+  const train = (of: RunPlan) => trainArgv(of, { ...files, weights: '/w.safetensors', resume: undefined }, job, 'cpu');
+  expect(train(plan).slice(-2)).toEqual(['--init-detector', '/w.safetensors']);
+  expect(train(miniPlan).slice(-2)).toEqual(['--weights', '/w.safetensors']);
+  const tested = (of: RunPlan) => testArgv(of, { ...files, tested: '/t' }, job, 'cpu').slice(-2);
+  expect(tested(plan)).toEqual(['--checkpoint', '/t']);
+  expect(tested({ ...plan, epochs: 0 })).toEqual(['--weights', '/t']);
+});
+
 test('a path with blanks and quotes stays one argument: nothing goes through a shell', () => {
   const odd = `/data/it's "mine"; rm -rf`;
-  expect(testArgv(miniPlan, { ...files, data: odd, checkpoint: '/c.pth' }, job, 'cpu')).toContain(odd);
+  expect(testArgv(miniPlan, { ...files, data: odd, tested: '/c.pth' }, job, 'cpu')).toContain(odd);
 });
 
 test('the supervisor gets the fence, a grace longer than torchrun’s 30 seconds, and when a phase hangs', () => {

@@ -1,0 +1,23 @@
+import { ApplicationFailure, workflowInfo } from '@temporalio/workflow';
+import type { ErrorCode } from '../configs/errors.ts';
+import { inputRefusal, parseRunInput } from '../configs/parse-input.ts';
+import type { RunInput } from '../configs/schema.ts';
+
+/**
+ * A ZodError thrown here would fail the workflow task, which Temporal retries for ever: so it becomes a failure of the run.
+ * @param idOf the workflow id that belongs to a run's name: Temporal lets one workflow of an id run at a time, so one
+ * trainer works in a run's folder.
+ */
+export function readInput(rawInput: unknown, idOf: (runName: string) => string): RunInput {
+  const parsed = parseRunInput(rawInput);
+  if (!parsed.ok) throw refuse(inputRefusal(parsed.problems));
+  const { name } = parsed.input;
+  const { workflowId } = workflowInfo();
+  if (workflowId !== idOf(name))
+    throw refuse(`Expected the workflow id of the run "${name}" to be ${idOf(name)}, got ${workflowId}.`);
+  return parsed.input;
+}
+
+/** Ends the run: nothing would be different another time. */
+export const refuse = (message: string, code: ErrorCode = 'InvalidInput'): ApplicationFailure =>
+  ApplicationFailure.nonRetryable(message, code);
