@@ -1,0 +1,112 @@
+/** The three that test/bench/step-time.ts compares, each past its first step. */
+import { spawn } from 'node:child_process';
+import { mkdir, readFile } from 'node:fs/promises';
+import { execa } from 'execa';
+import { z } from 'zod';
+import { readProgress } from '../../activities/lib/course/progress-reader.ts';
+import { ifThere } from '../../activities/lib/files/if-there.ts';
+import { descendantsOf } from '../../activities/lib/trainer/process-descendants.ts';
+import { findLiveJob } from '../../activities/lib/trainer/trainer-process.ts';
+import { homeFolders, jobFolder, runFolder } from '../../configs/paths.ts';
+import { connect } from '../../infra/connect.ts';
+import { startStack } from '../../infra/stack/start-stack.ts';
+import { startRun } from '../../infra/start-run.ts';
+import { readRunFile } from '../helpers/preparation.ts';
+import { projectRoot, python } from '../helpers/project.ts';
+import { until } from '../helpers/until.ts';
+
+/** The demo's; more epochs of them than anybody will get to. */
+export const stepsPerEpoch = 46;
+const epochs = 40;
+const name = 'step-time';
+
+export interface Step {
+  iteration: number;
+  /** When it ended; Unix seconds. */
+  at: number;
+}
+
+export interface Contender {
+  steps: () => Promise<Step[]>;
+  /** All its processes. */
+  tree: () => Promise<number[]>;
+}
+
+const pythonPath = `${projectRoot}/trainer:${projectRoot}/test/bench`;
+
+const stepsOf = async (dir: string): Promise<Step[]> =>
+  (await readProgress(jobFolder(dir).progress)).flatMap((event) =>
+    event.type === 'step' ? [{ iteration: event.iteration, at: event.t }] : [],
+  );
+
+const treeOf = async (pids: number[]): Promise<number[]> => [
+  ...new Set([...pids, ...(await Promise.all(pids.map(descendantsOf))).flat()]),
+];
+
+async function pastFirstStep(contender: Contender): Promise<Contender> {
+  await until(async () => ((await contender.steps()).length > 1 ? true : undefined));
+  return contender;
+}
+
+/** The whole stack with the run in it; `argv` is how its supervisor started torchrun. */
+export async function startPipeline(home: string) {
+  const stack = await startStack({ home, device: 'cpu', withObjectStore: false, say: () => undefined });
+  const client = await connect(stack.file().address);
+  await startRun(client, { ...(await readRunFile('demo')), name, epochs });
+  const { train } = runFolder(home, name);
+  const { pid } = await until(async () => (await findLiveJob(train))?.owner);
+  const contender = await pastFirstStep({
+    steps: () => stepsOf(train.dir),
+    tree: () => treeOf([...Object.values(stack.file().processes), pid]),
+  });
+  const stop = async () => {
+    await client.connection.close();
+    await stack.stop();
+  };
+  return { contender, argv: await argvBelow(pid), stop };
+}
+
+/** Of the one child of a supervisor, without the interpreter. */
+async function argvBelow(supervisor: number): Promise<string[]> {
+  const [child] = (await readFile(`/proc/${supervisor}/task/${supervisor}/children`, 'utf8')).split(' ');
+  return (await readFile(`/proc/${child}/cmdline`, 'utf8')).split('\0').slice(1, -1);
+}
+
+/** The same command that the supervisor started, in a folder of its own, below nobody. */
+export async function startTwin(dir: string, argv: string[]): Promise<Contender> {
+  await mkdir(dir);
+  const moved = argv.map((word, place) => (argv[place - 1] === '--job-dir' ? dir : word));
+  return pastFirstStep({ steps: () => stepsOf(dir), tree: launch(moved, dir) });
+}
+
+/** MMDetection's tools/train.py on the same images as files. */
+export async function startStock(dir: string, home: string): Promise<Contender> {
+  const { demoFiles } = homeFolders(home);
+  await mkdir(`${dir}/coco`, { recursive: true });
+  for (const archive of ['train2017', 'val2017', 'annotations_trainval2017'])
+    await execa(python, ['-m', 'zipfile', '-e', `${demoFiles}/${archive}.zip`, `${dir}/coco`]);
+  const weights = `${demoFiles}/swin_mini_patch4_window7_224.pth`;
+  const config = `${dir}/stock.py`;
+  const env = { PYTHONPATH: pythonPath };
+  await execa(python, [`${projectRoot}/test/bench/stock_config.py`, `${dir}/coco`, weights, config], { env });
+  const argv = [`${projectRoot}/test/bench/stock_train.py`, config, '--work-dir', `${dir}/work`];
+  return pastFirstStep({ steps: () => readStepTimes(`${dir}/step-times`), tree: launch(argv, dir) });
+}
+
+const StepTime = z.tuple([z.coerce.number(), z.coerce.number()]);
+
+async function readStepTimes(path: string): Promise<Step[]> {
+  const lines = ((await ifThere(readFile(path, 'utf8'))) ?? '').split('\n').slice(0, -1);
+  return lines.map((line) => {
+    const [iteration, at] = StepTime.parse(line.split(' '));
+    return { iteration, at };
+  });
+}
+
+/** @returns what names its processes. */
+function launch(argv: string[], cwd: string): () => Promise<number[]> {
+  // One thread, as the trainer takes on two cores.
+  const env = { PATH: '/usr/bin:/bin', PYTHONPATH: pythonPath, OMP_NUM_THREADS: '1' };
+  const { pid = -1 } = spawn(python, argv, { cwd, stdio: 'ignore', env });
+  return () => treeOf([pid]);
+}

@@ -1,0 +1,47 @@
+"""The demo's recipe as a config for MMDetection's own tools/train.py: python stock_config.py COCO_FOLDER WEIGHTS OUT."""
+
+import json
+import sys
+from pathlib import Path
+
+from mmengine.config import Config
+from stock_hook import STEP_TIMES_FILE
+
+from everswin_trainer.build_config import set_classes
+
+RECIPE = Path(__file__).parents[2] / "configs/mmdet/cascade-mask-rcnn_swin-demo.py"
+
+
+def main(coco: Path, weights: Path, out: Path) -> None:
+    """Data as files, the plan's batch of 2, each step's end in a file; all else is the recipe's."""
+    config = Config.fromfile(RECIPE)
+    classes = [
+        one["name"] for one in json.loads((coco / "annotations/instances_train2017.json").read_bytes())["categories"]
+    ]
+    set_classes(config.model, len(classes))
+    config.model.backbone.init_cfg = {"type": "Pretrained", "checkpoint": str(weights)}
+    for loader, split in (
+        ("train_dataloader", "train2017"),
+        ("val_dataloader", "val2017"),
+        ("test_dataloader", "val2017"),
+    ):
+        config[loader].update(num_workers=0, persistent_workers=False)
+        config[loader].dataset.update(
+            data_root=f"{coco}/",
+            ann_file=f"annotations/instances_{split}.json",
+            data_prefix={"img": f"{split}/"},
+            metainfo={"classes": classes},
+        )
+    config.train_dataloader.batch_size = 2
+    # Mixed precision asks for a GPU; ours does without it on a CPU, too.
+    config.optim_wrapper.type = "OptimWrapper"
+    for amp_only in ("loss_scale", "dtype"):
+        config.optim_wrapper.pop(amp_only, None)
+    for evaluator in (config.val_evaluator, config.test_evaluator):
+        evaluator.ann_file = str(coco / "annotations/instances_val2017.json")
+    config.custom_imports = {"imports": ["everswin_trainer.mmcv_ops", "stock_hook"]}
+    config.custom_hooks = [{"type": "StepTimes", "file": str(out.parent / STEP_TIMES_FILE)}]
+    config.dump(out)
+
+
+main(*map(Path, sys.argv[1:]))

@@ -1,0 +1,19 @@
+"""What tools/train.py loads for the benchmark: when each step ended. One line each: iteration, Unix seconds."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+
+STEP_TIMES_FILE = "step-times"
+
+
+@HOOKS.register_module()
+class StepTimes(Hook):
+    def __init__(self, file: str) -> None:
+        self._file = open(Path(file), "a", buffering=1)
+
+    def after_train_iter(self, runner: Any, *_: object, **__: object) -> None:
+        self._file.write(f"{runner.iter + 1} {time.time():.6f}\n")

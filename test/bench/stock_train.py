@@ -1,0 +1,13 @@
+"""MMDetection's own tools/train.py, with torchvision's operators in place of mmcv's, as our trainer has them."""
+
+import runpy
+import sys
+from pathlib import Path
+
+import mmdet
+
+from everswin_trainer import mmcv_ops
+
+mmcv_ops.install()
+sys.argv[0] = str(Path(mmdet.__file__).parent / ".mim/tools/train.py")
+runpy.run_path(sys.argv[0], run_name="__main__")
