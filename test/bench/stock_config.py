@@ -1,4 +1,4 @@
-"""The demo's recipe as a config for MMDetection's own tools/train.py: python stock_config.py COCO_FOLDER WEIGHTS OUT."""
+"""The demo's recipe for MMDetection's own tools/train.py: python stock_config.py COCO_FOLDER WEIGHTS OUT."""
 
 import json
 import sys
