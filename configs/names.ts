@@ -28,6 +28,8 @@ export const searchAttributes = {
   BboxMAP: 'Double',
   SegmMAP: 'Double',
   Goodput: 'Double',
+  /** Class of the newest failure of a trainer: configs/failures.json. */
+  LastFailure: 'Keyword',
 } as const;
 
 /** A run trained twice under one name is one run: the workflow id is the business id. */

@@ -17,14 +17,15 @@ export function createObtainNarrator(): (now: readonly ObtainProgress[]) => stri
       const before = said.get(what);
       said.set(what, { step, note });
       const news = note !== null && note !== before?.note ? [`${what}: ${note}`] : [];
-      return before?.step === step ? news : [describe(progress), ...news];
+      return before?.step === step ? news : [describeFile(progress), ...news];
     });
 }
 
 const shareOf = ({ bytes, totalBytes }: ObtainProgress): number | undefined =>
   bytes === undefined || totalBytes == null || totalBytes === 0 ? undefined : bytes / totalBytes;
 
-function describe(progress: ObtainProgress): string {
+/** One line: which file, how much of it, how fast, from where. */
+export function describeFile(progress: ObtainProgress): string {
   const { what, bytes = 0, totalBytes, bytesPerSecond, etaSeconds, source } = progress;
   const share = shareOf(progress);
   const much = share === undefined ? [] : [`${Math.floor(share * 100)} % of ${showBytes(totalBytes ?? bytes)}`];

@@ -8,8 +8,16 @@ import type { RunWorkflow } from './start-run.ts';
 
 const pollMs = 1_000;
 
-/** Says each change of a run until it has ended, and outlives a server that is away for a while. @returns the workflow's result. */
-export async function followRun(handle: WorkflowHandle<RunWorkflow>, say: (line: string) => void) {
+/**
+ * Says each change of a run until it has ended, and outlives a server that is away for a while.
+ * @param show gets each look at the whole, and null at the end.
+ * @returns the workflow's result.
+ */
+export async function followRun(
+  handle: WorkflowHandle<RunWorkflow>,
+  say: (line: string) => void,
+  show: (sight: Sight | null) => void = () => undefined,
+) {
   const result = waitForResult(handle);
   const ended = new AbortController();
   result.catch(() => undefined).finally(() => ended.abort());
@@ -20,6 +28,7 @@ export async function followRun(handle: WorkflowHandle<RunWorkflow>, say: (line:
     if (seen === undefined) return;
     for (const line of describeChange(before, seen.status)) say(line);
     for (const line of describeObtaining(seen.obtaining)) say(line);
+    show(seen);
     before = seen.status;
   };
   while (!ended.signal.aborted) {
@@ -27,6 +36,7 @@ export async function followRun(handle: WorkflowHandle<RunWorkflow>, say: (line:
     await sleep(pollMs, undefined, { signal: ended.signal }).catch(() => undefined);
   }
   await look(); // what the run said last: why it stopped, and what is safe
+  show(null);
   return result;
 }
 
@@ -35,12 +45,13 @@ export async function readStatus(handle: WorkflowHandle<RunWorkflow>): Promise<R
   return (await lookAt(handle))?.status;
 }
 
-interface Sight {
+export interface Sight {
   status: RunStatus;
   obtaining: ObtainProgress[];
 }
 
-async function lookAt(handle: WorkflowHandle<RunWorkflow>): Promise<Sight | undefined> {
+/** Undefined while nobody answers. */
+export async function lookAt(handle: WorkflowHandle): Promise<Sight | undefined> {
   try {
     const status = RunStatus.parse(await handle.query(statusQueryName));
     const { raw } = await handle.describe();

@@ -9,10 +9,12 @@ import { readRunInput } from '../configs/parse-input.ts';
 import { connect } from './connect.ts';
 import { explain } from './explain.ts';
 import { followRun } from './follow-run.ts';
+import { createLiveBlock } from './live-block.ts';
 import { printResult } from './print-result.ts';
 import { defaultHome } from './stack/arguments.ts';
 import { findRunningStack } from './stack/stack-file.ts';
 import { startRun } from './start-run.ts';
+import { renderStatus } from './status-lines.ts';
 
 const usage = 'Usage: npm run start -- configs/runs/demo.json [--evaluate] [--fresh] [--force] [--address HOST:PORT]';
 
@@ -39,7 +41,10 @@ async function main(): Promise<void> {
   const asked = { ...input, fresh: input.fresh || values.fresh, force: input.force || values.force };
   const { handle, how } = await startRun(client, asked, { evaluate });
   console.log(`${handle.workflowId}: ${how}${stack === undefined ? '' : `, see ${stack.uiUrl}`}`);
-  const report = await followRun(handle, console.log);
+  const block = createLiveBlock(process.stdout);
+  const report = await followRun(handle, block.say, (sight) =>
+    block.show(sight === null ? [] : renderStatus(sight.status, sight.obtaining)),
+  );
   const runId = evaluate ? evaluationRun(input.name) : input.name;
   printResult(report, { runId, workflowId: handle.workflowId, home: defaultHome, uiUrl: stack?.uiUrl });
   await client.connection.close();

@@ -1,3 +1,5 @@
+import { formatDuration } from '../configs/time-text.ts';
+import { describeAttempt } from '../configs/describe-attempt.ts';
 import type { RemoteCopy, RunStatus } from '../configs/schema.ts';
 
 /** The Markdown that the Temporal UI shows on the run's page. Pure. */
@@ -10,7 +12,7 @@ export function renderCurrentDetails(status: RunStatus): string {
     ['Loss', formatNumber(progress?.loss, 4)],
     ['bbox AP', formatPercent(progress?.bboxAP)],
     ['segm AP', formatPercent(progress?.segmAP)],
-    ['ETA', formatDuration(progress?.etaSeconds)],
+    ['ETA', progress?.etaSeconds == null ? '–' : formatDuration(progress.etaSeconds)],
     ['Goodput', status.ledger.goodput === null ? '–' : `${formatPercent(status.ledger.goodput)} %`],
     ['Attempts', String(status.attempts.length + (status.stage === 'training' ? 1 : 0))],
   ];
@@ -23,6 +25,7 @@ export function renderCurrentDetails(status: RunStatus): string {
   const checks = status.checks
     .filter(({ verdict }) => verdict !== 'ok')
     .map(({ verdict, about, says }) => `- ${verdict}: ${about}: ${escapeCell(says)}`);
+  const attempts = status.attempts.slice(-10).map((attempt) => `- ${escapeCell(describeAttempt(attempt))}`);
   const steps = status.steps.map(({ step, why }) => `- ${step}: ${escapeCell(why)}`);
   const decisions = status.decisions.slice(-10).map(({ attempt, next, why, change }) => {
     const changed = change === null ? '' : ` (${escapeCell(change)})`;
@@ -38,6 +41,7 @@ export function renderCurrentDetails(status: RunStatus): string {
     ...table,
     ...(checks.length > 0 ? ['', '**Dry run**', '', ...checks] : []),
     ...(steps.length > 0 ? ['', '**Pipeline steps**', '', ...steps] : []),
+    ...(attempts.length > 0 ? ['', '**Attempts**', '', ...attempts] : []),
     ...(decisions.length > 0 ? ['', '**Decisions**', '', ...decisions] : []),
     ...(quarantined.length > 0 ? ['', '**Checkpoints in quarantine**', '', ...quarantined] : []),
   ].join('\n');
@@ -48,24 +52,5 @@ const describeRemote = ({ iteration, backlog, problem }: RemoteCopy): string =>
 
 const formatNumber = (value: number | null | undefined, digits: number): string => value?.toFixed(digits) ?? '–';
 const formatPercent = (value: number | null | undefined): string => (value == null ? '–' : (value * 100).toFixed(1));
-
-/** The two largest units: `3 d 2 h`, `4 min 10 s`. */
-export function formatDuration(seconds: number | null | undefined): string {
-  if (seconds == null) return '–';
-  const whole = Math.round(seconds);
-  const parts: [number, string][] = [
-    [Math.floor(whole / 86_400), 'd'],
-    [Math.floor(whole / 3600) % 24, 'h'],
-    [Math.floor(whole / 60) % 60, 'min'],
-    [whole % 60, 's'],
-  ];
-  const first = parts.findIndex(([count]) => count > 0);
-  if (first < 0) return '0 s';
-  return parts
-    .slice(first, first + 2)
-    .filter(([count]) => count > 0)
-    .map(([count, unit]) => `${count} ${unit}`)
-    .join(' ');
-}
 
 const escapeCell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');

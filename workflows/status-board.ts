@@ -25,6 +25,7 @@ const recipeKey = defineSearchAttributeKey(nameOf('Recipe'), SearchAttributeType
 const epochKey = defineSearchAttributeKey(nameOf('Epoch'), SearchAttributeType.INT);
 const bboxKey = defineSearchAttributeKey(nameOf('BboxMAP'), SearchAttributeType.DOUBLE);
 const goodputKey = defineSearchAttributeKey(nameOf('Goodput'), SearchAttributeType.DOUBLE);
+const lastFailureKey = defineSearchAttributeKey(nameOf('LastFailure'), SearchAttributeType.KEYWORD);
 const segmKey = defineSearchAttributeKey(nameOf('SegmMAP'), SearchAttributeType.DOUBLE);
 
 /** What the run shows of itself while it lives: the `status` query, current details and search attributes, always together. */
@@ -118,17 +119,26 @@ export class StatusBoard {
 
   private show(change: Partial<RunStatus>): void {
     this.status = { ...this.status, ...change };
-    const { stage, recipe, progress, ledger } = this.status;
+    const { recipe, progress, ledger, attempts } = this.status;
+    const lastFailure = attempts.findLast(({ failure }) => failure !== null)?.failure?.class ?? null;
     setCurrentDetails(renderCurrentDetails(this.status));
     upsertSearchAttributes([
-      { key: phaseKey, value: stage },
+      { key: phaseKey, value: phaseOf(this.status) },
       { key: recipeKey, value: recipe },
       { key: epochKey, value: progress?.epoch ?? 0 },
       { key: bboxKey, value: progress?.bboxAP ?? null },
       { key: segmKey, value: progress?.segmAP ?? null },
       { key: goodputKey, value: ledger.goodput },
+      { key: lastFailureKey, value: lastFailure },
     ]);
   }
+}
+
+/** `stalled`: it waits for GPUs, space or a person, or has failed and not made a step since. */
+function phaseOf({ stage, waiting, notice, attempts, progress }: RunStatus): Stage | 'stalled' {
+  const last = attempts.at(-1);
+  const hasFailed = last?.failure != null && (progress === null || progress.attempt <= last.attempt);
+  return stage === 'training' && (waiting !== null || notice !== null || hasFailed) ? 'stalled' : stage;
 }
 
 /** Ties each key to configs/names.ts, so that a renamed attribute does not compile here. */

@@ -58,7 +58,8 @@ async function runAttempt(request: Parameters<typeof training.runTraining>[0], b
     const iteration = board.progress?.iteration ?? null;
     return {
       ...{ attempt: number, fence: null, ending: 'worker-lost', adopted: false, resumedFrom: null },
-      ...{ fromIteration: null, toIteration: iteration, checkpointIteration: null, epoch: null },
+      ...{ fromIteration: null, toIteration: iteration, checkpointIteration: null },
+      ...{ fromEpoch: null, epoch: null, host: null },
       ...{ checkpoints: [], quarantined: [], cause, failure: null, logTail: [] },
       ...{ startedAt, firstStepAt: null, trainerEndedAt: null, endedAt: Date.now() / 1000 },
       ...{ steppingSeconds: 0, productiveSeconds: 0, evaluationSeconds: 0 },

@@ -131,8 +131,11 @@ export const Attempt = z.object({
   /** By the clock of the trainer's supervisor; null where nobody saw it. `endedAt` is when this attempt noticed. */
   trainerEndedAt: z.number().nullable(),
   endedAt: z.number(),
-  /** Whole epochs done at the end. */
+  /** Whole epochs done at the beginning and at the end. */
+  fromEpoch: z.int().nullable().default(null),
   epoch: z.int().nullable(),
+  /** On whose GPUs. */
+  host: z.string().nullable().default(null),
   /** Over all trainers since `since` of the request: in steps, in steps that lasted (no later start took them back), in validation. */
   steppingSeconds: z.number(),
   productiveSeconds: z.number(),

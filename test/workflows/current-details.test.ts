@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { buildLedger } from '../../configs/ledger.ts';
 import type { RunStatus } from '../../configs/schema.ts';
-import { formatDuration, renderCurrentDetails } from '../../workflows/current-details.ts';
+import { renderCurrentDetails } from '../../workflows/current-details.ts';
 
 const status: RunStatus = {
   runId: 'swin-s-blog',
@@ -58,15 +58,4 @@ test('the table says stage, epoch, loss, AP, ETA and attempts, and the decisions
 
 test('what is not known yet is a dash', () => {
   expect(renderCurrentDetails({ ...status, progress: null })).toContain('| **bbox AP** | – |');
-});
-
-test.each([
-  [0, '0 s'],
-  [59.6, '1 min'],
-  [250, '4 min 10 s'],
-  [3600, '1 h'],
-  [90_061, '1 d 1 h'],
-  [null, '–'],
-])('%s seconds read %s', (seconds, text) => {
-  expect(formatDuration(seconds)).toBe(text);
 });

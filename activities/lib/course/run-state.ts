@@ -11,7 +11,8 @@ export interface RunState {
 
 export interface WatchedTrainer {
   resumedFrom: string | null;
-  /** Iterations done when it began. */
+  /** Whole epochs and iterations done when it began. */
+  startEpoch: number;
   startIteration: number;
   /** Whole epochs done. */
   epoch: number;
@@ -72,7 +73,7 @@ function progressOf(event: TrainerEvent, before: Progress): Partial<Progress> {
 function watchTrainer(trainer: WatchedTrainer | null, event: TrainerEvent): WatchedTrainer | null {
   if (event.type === 'started') {
     const { resumedFrom, iteration, epoch } = event;
-    return { resumedFrom, startIteration: iteration, epoch, iteration, firstStepAt: null };
+    return { resumedFrom, startEpoch: epoch, startIteration: iteration, epoch, iteration, firstStepAt: null };
   }
   if (trainer === null) return null;
   switch (event.type) {

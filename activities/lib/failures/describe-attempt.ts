@@ -46,7 +46,9 @@ export async function describeAttempt(watched: WatchedAttempt): Promise<Attempt>
     fromIteration: trainer?.startIteration ?? null,
     toIteration: trainer === null ? null : progress.iteration,
     checkpointIteration: checkpoints[0] ?? null,
+    fromEpoch: trainer?.startEpoch ?? null,
     epoch: trainer?.epoch ?? null,
+    host: running.owner.host,
     checkpoints,
     quarantined,
     ...(failed ? await explainFailure(watched) : { cause: explainEnding(watched.ending), failure: null }),
@@ -69,7 +71,8 @@ export async function describeFailedStart(
   const lines = error instanceof FailedStart ? error.lines : [];
   return {
     ...{ attempt, fence: null, ending: 'crashed', adopted: false, resumedFrom: null, quarantined: [], checkpoints },
-    ...{ fromIteration: null, toIteration: null, checkpointIteration: checkpoints[0] ?? null, epoch: null },
+    ...{ fromIteration: null, toIteration: null, checkpointIteration: checkpoints[0] ?? null },
+    ...{ fromEpoch: null, epoch: null, host: null },
     ...{ cause: `The trainer could not be started: ${error.message}`, failure: classifyFailedStart(error, lines) },
     ...{ logTail: lines, startedAt, firstStepAt: null, trainerEndedAt: null, endedAt: Date.now() / 1000, ...time },
   };

@@ -1,5 +1,5 @@
 import type { Check, RecipeFacts, RunPlan } from '../../../configs/schema.ts';
-import { formatCount } from '../report/time-text.ts';
+import { formatCount } from '../../../configs/time-text.ts';
 import { batchOf, iterationsPerEpoch } from './training-arithmetic.ts';
 
 export interface TrainingFacts {

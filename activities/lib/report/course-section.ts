@@ -3,7 +3,7 @@ import { drawTable } from './event-table.ts';
 import { drawLedger } from './ledger-section.ts';
 import { type Markup, markup } from './markup.ts';
 import { describeOrigin, describeRepeatedSteps, endingNames, findStart, kindNames, nextNames } from './run-facts.ts';
-import { formatCount, formatDuration, formatElapsed, formatInstant, formatPlural } from './time-text.ts';
+import { formatCount, formatDuration, formatElapsed, formatInstant, formatPlural } from '../../../configs/time-text.ts';
 
 /** What happened on the way: every attempt, every event, every decision, every warning. */
 export function drawCourse(report: Report): Markup {

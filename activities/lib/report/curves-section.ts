@@ -5,7 +5,7 @@ import { formatNumber } from './number-text.ts';
 import { kindNames } from './run-facts.ts';
 import { formatPoints } from '../../../configs/coco-score.ts';
 import { type Chart, drawChart, type Mark } from './svg-chart.ts';
-import { formatPlural } from './time-text.ts';
+import { formatPlural } from '../../../configs/time-text.ts';
 
 type LossPoint = Report['curves']['loss'][number];
 

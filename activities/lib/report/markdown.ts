@@ -12,7 +12,7 @@ import {
   summarizeRun,
 } from './run-facts.ts';
 import { formatDifference, formatScore, pointsAbove } from '../../../configs/coco-score.ts';
-import { formatCount, formatDuration, formatElapsed } from './time-text.ts';
+import { formatCount, formatDuration, formatElapsed } from '../../../configs/time-text.ts';
 
 /** The report in short, for a pull request or a wiki. */
 export const renderMarkdown = (report: Report): string =>

@@ -2,7 +2,7 @@ import type { CocoMetrics, ReferenceResult, Report } from '../../../configs/sche
 import { apKinds, apRows, type ApRow, describeApRow } from '../../../configs/coco-rows.ts';
 import { type Markup, markup } from './markup.ts';
 import { formatDifference, formatScore, pointsAbove } from '../../../configs/coco-score.ts';
-import { formatDuration, formatPlural } from './time-text.ts';
+import { formatDuration, formatPlural } from '../../../configs/time-text.ts';
 
 /** COCO's 24 numbers, beside what others published. */
 export const drawResults = ({ metrics, references }: Report): Markup => markup`<section>

@@ -2,7 +2,7 @@
 import type { Attempt, Decision, Report, TimelineEvent } from '../../../configs/schema.ts';
 import { isEvaluation, startingWeights } from '../../../configs/starting-weights.ts';
 import { maximum, minimum } from './axis.ts';
-import { formatCount, formatDuration, formatInstant, formatPlural } from './time-text.ts';
+import { formatCount, formatDuration, formatInstant, formatPlural } from '../../../configs/time-text.ts';
 
 /** Unix seconds that the timeline counts from: when the run began, or the first thing known of it if that is earlier. */
 export const findStart = ({ createdAt, seconds, timeline, attempts }: Report): number =>

@@ -3,7 +3,7 @@ import { isEvaluation, startingWeights } from '../../../configs/starting-weights
 import { type Markup, markup } from './markup.ts';
 import { repeatCommand } from './repeat-command.ts';
 import { countDevices, listHashes } from './run-facts.ts';
-import { formatCount, formatPlural } from './time-text.ts';
+import { formatCount, formatPlural } from '../../../configs/time-text.ts';
 
 /** What was run, on what, and how to run it again. */
 export const drawSetup = (report: Report): Markup => markup`<section>

@@ -5,7 +5,7 @@ import {
   formatElapsed,
   formatInstant,
   formatPlural,
-} from '../../../../activities/lib/report/time-text.ts';
+} from '../../configs/time-text.ts';
 
 test('durations show the two units that matter', () => {
   expect([0, 9.34, 59.4, 245, 7_500, 298_800, -1].map(formatDuration)).toEqual([
