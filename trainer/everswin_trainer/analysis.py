@@ -9,17 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from .coco_scores import IOU_TYPES
 from .data_text import data_text
-from .dataset import PreparedData
 from .error_types import analyse_errors, judge
 from .gallery import make_gallery, rule
 from .ground_truth import GroundTruth
 from .matching import Matches, match
-from .precision import precisions, rankings
+from .precision import precisions
 from .resampling import LEVELS, RESAMPLES, SEED, interval, mean_of_known, plain_scores, resample
 from .whole_file import write_json
 
@@ -82,9 +80,7 @@ def discard(folder: Path) -> None:
 
 def precision_of_classes(truth: GroundTruth, matches: Matches) -> np.ndarray:
     """(classes, overlaps, 101), NaN for a class without ground truth: pycocotools' `precision` at 100 detections."""
-    of_class = rankings(
-        matches.label, matches.score, matches.image, matches.correct, ~matches.ignored, len(truth.classes)
-    )
+    of_class = matches.rankings(len(truth.classes))
     objects, once = truth.count().sum(axis=0), np.ones((1, len(truth.images)), np.int64)
     return np.stack([precisions(one, once, objects[number : number + 1])[0] for number, one in enumerate(of_class)])
 
@@ -111,27 +107,6 @@ def draw_replicates(
     begin = time.monotonic()
     found = {iou_type: resample(truth, one, subject.resamples, give_sign) for iou_type, one in matches.items()}
     return found, {"resamples": subject.resamples, "seed": SEED, "seconds": time.monotonic() - begin}
-
-
-def picture_reader(data: PreparedData, split: str) -> Callable[[str], np.ndarray]:
-    """Of a prepared data set, inside its archive or unpacked, turned as MMDetection turns it."""
-    prefix, settings = data.image_prefix(split), data.image_backend(split)
-    if settings is None:
-        archive = None
-    else:
-        # Only now: MMEngine takes a second to import.
-        from .zip_images import ZipImages
-
-        archive = ZipImages(settings["archive"], settings["index"])
-
-    def picture_of(name: str) -> np.ndarray:
-        content = archive.get(prefix + name) if archive else Path(prefix + name).read_bytes()
-        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
-        if image is None:
-            raise ValueError(f"expected {name} to be an image")
-        return image
-
-    return picture_of
 
 
 def _of(subject: Subject) -> dict[str, str]:

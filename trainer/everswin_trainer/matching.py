@@ -12,6 +12,7 @@ import numpy as np
 from pycocotools import mask as mask_codec
 
 from .ground_truth import GroundTruth, positions, run_lengths
+from .precision import Ranking, rankings
 
 # As pycocotools writes them.
 OVERLAPS = np.linspace(0.5, 0.95, 10)
@@ -45,6 +46,9 @@ class Matches:
     @property
     def correct(self) -> np.ndarray:
         return (self.matched != NOTHING) & ~self.ignored
+
+    def rankings(self, classes: int) -> list[Ranking]:
+        return rankings(self.label, self.score, self.image, self.correct, ~self.ignored, classes)
 
 
 def match(truth: GroundTruth, found: list[dict[str, Any]], iou_type: str) -> Matches:

@@ -12,7 +12,7 @@ import numpy as np
 
 from .ground_truth import GroundTruth
 from .matching import OVERLAPS, Matches
-from .precision import precisions, rankings
+from .precision import precisions
 
 SEED = 2017
 RESAMPLES = 500
@@ -37,9 +37,7 @@ def resample(
 ) -> dict[str, np.ndarray]:
     """`AP`, `AP50`, `AP75` (resamples,) and `classes`, AP of each (classes, resamples); NaN without ground truth."""
     counts = truth.count()
-    of_class = rankings(
-        matches.label, matches.score, matches.image, matches.correct, ~matches.ignored, len(truth.classes)
-    )
+    of_class = matches.rankings(len(truth.classes))
     batches = []
     for weights in draws(len(truth.images), resamples):
         give_sign()

@@ -11,12 +11,13 @@ from pathlib import Path
 
 from torch.distributed.elastic.multiprocessing.errors import record
 
-from .analysis import Subject, analyse, discard, picture_reader
+from .analysis import Subject, analyse, discard
 from .beats import VALIDATION
 from .checkpoint import Checkpoint, of_checkpoint, of_weights
 from .coco_scores import evaluate
 from .context import Context, add_arguments
 from .detections import Detections, Found, find, identify, publish
+from .pictures import picture_reader
 from .stop_request import Preempted
 from .weights import require_converted
 from .whole_file import write_json
