@@ -67,6 +67,13 @@ def test_the_second_detection_of_an_object_is_a_duplicate_even_if_it_lies_better
     assert outcomes(ONE_CAT, detections) == (["correct", "duplicate"], [False])
 
 
+def test_of_objects_that_it_overlaps_equally_a_detection_finds_the_last_as_pycocotools_does() -> None:
+    first, last, between = [10.0, 10.0, 40.0, 40.0], [30.0, 10.0, 40.0, 40.0], [20.0, 10.0, 40.0, 40.0]
+    truth = truth_of((CAT, first, False), (CAT, last, False))
+    assert outcomes(truth, found((CAT, between, 0.9), (CAT, first, 0.8)))[0] == ["correct", "correct"]
+    assert outcomes(truth, found((CAT, between, 0.9), (CAT, last, 0.8)))[0] == ["correct", "duplicate"]
+
+
 @pytest.mark.parametrize(
     ("detections", "missed"),
     [
@@ -113,6 +120,13 @@ def test_what_a_kind_costs_is_what_ap50_gains_without_it() -> None:
     assert lost == pytest.approx(
         {"localisation": 0, "class": 0.5, "both": 0, "duplicate": 0, "background": 0.25, "missed": 0}
     )
+
+
+def test_an_error_about_an_object_that_was_found_is_mended_by_leaving_it_out() -> None:
+    truth = truth_of((CAT, HERE, False), (CAT, THERE, False))
+    matches = match(truth, found((CAT, HERE, 0.9), (CAT, TOO_LITTLE, 0.8)), "bbox")
+    # It does not find the other one instead.
+    assert costs(truth, matches, judge(truth, matches, 0.0))["localisation"] == 0
 
 
 def test_a_missed_object_costs_its_class_the_recall() -> None:
