@@ -11,7 +11,7 @@ from typing import Any
 import hotcoco
 import numpy as np
 
-from .coco_scores import AP_NAMES, AR_NAMES, IOU_TYPES, MAX_DETECTIONS, Scores, score_of
+from .coco_scores import AP_NAMES, AR_NAMES, IOU_TYPES, MAX_DETECTIONS, NO_GROUND_TRUTH, Scores, score_of
 
 
 def evaluate_quickly(annotations: Path, rows: np.ndarray, masks: list[dict[str, Any]]) -> dict[str, Scores]:
@@ -30,4 +30,10 @@ def _scores(truth: hotcoco.COCO, found: hotcoco.COCO, kind: str) -> Scores:
         # That these are not COCO's own 1, 10 and 100.
         warnings.simplefilter("ignore", UserWarning)
         evaluation.run()
-    return {name: score_of(float(value)) for name, value in zip(AP_NAMES + AR_NAMES, evaluation.stats, strict=True)}
+    scores = dict(zip(AP_NAMES + AR_NAMES, map(float, evaluation.stats), strict=True))
+    # hotcoco takes AP, too, at the last number of detections; pycocotools at the first.
+    # (overlaps, recalls, classes, sizes, numbers)
+    at_first = np.asarray(evaluation.eval["precision"])[:, :, :, 0, 0]
+    known = at_first[at_first > NO_GROUND_TRUTH]
+    scores["AP"] = float(known.mean()) if known.size else NO_GROUND_TRUTH
+    return {name: score_of(value) for name, value in scores.items()}

@@ -125,6 +125,18 @@ def test_all_24_numbers_of_the_quick_evaluator_are_pycocotools(
         assert quick[kind] == pytest.approx(truth[kind], abs=1e-9)
 
 
+def test_ap_counts_a_hundred_detections_of_a_class_in_an_image_in_both(content: dict[str, Any], tmp_path: Path) -> None:
+    content = {**content, "images": content["images"][-3:]}
+    shown = {one["id"] for one in content["images"]}
+    content["annotations"] = [one for one in content["annotations"] if one["image_id"] in shown]
+    found = detect(content, seed=2, per_image=900)
+    annotations = written(content, tmp_path)
+    rows = np.array([[one["image_id"], *one["bbox"], one["score"], one["category_id"]] for one in found["bbox"]])
+    quick = evaluate_quickly(annotations, rows, [one["segmentation"] for one in found["segm"]])
+    truth = evaluate(annotations, found)
+    assert quick == {kind: pytest.approx(truth[kind], abs=1e-9) for kind in KINDS}
+
+
 def test_the_quick_evaluator_says_null_where_there_is_no_ground_truth(
     content: dict[str, Any], found: Found, tmp_path: Path
 ) -> None:
