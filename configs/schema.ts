@@ -3,6 +3,7 @@ export { Sha256 } from './schema/primitives.ts';
 export * from './schema/input.ts';
 export * from './schema/catalog.ts';
 export * from './schema/metrics.ts';
+export * from './schema/analysis.ts';
 export * from './schema/plan.ts';
 export * from './schema/trainer-files.ts';
 export * from './schema/course.ts';

@@ -78,6 +78,7 @@ def _set_data(config: Config, plan: Plan, data: PreparedData) -> None:
     train.batch_sampler = {"type": "ResumableBatchSampler", "inner": train.get("batch_sampler")}
     for evaluator in ("val_evaluator", "test_evaluator"):
         config[evaluator].update(ann_file=str(data.annotations("val")), metric=["bbox", "segm"], format_only=False)
+    config.val_evaluator.type = "QuickCocoMetric"
 
 
 def set_classes(part: Any, count: int) -> None:

@@ -1,4 +1,4 @@
-"""COCO's numbers under the names of the contract, from MMDetection's results and from detections on disk."""
+"""COCO's numbers under the names of the contract, from a validation's results and from detections on disk."""
 
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,6 @@ MAX_DETECTIONS = (100, 300, 1000)
 AP_NAMES = ("AP", "AP50", "AP75", "APs", "APm", "APl")
 AR_NAMES = ("AR100", "AR300", "AR1000", "ARs", "ARm", "ARl")
 MMDET_NAMES = dict(zip(AP_NAMES, ("mAP", "mAP_50", "mAP_75", "mAP_s", "mAP_m", "mAP_l"), strict=True))
-# Half a unit of the third digit would do; a little more for the way down to it.
-ROUNDING = 0.0011
 # COCOeval's figure where there is no ground truth to find.
 NO_GROUND_TRUTH = -1
 
@@ -23,15 +21,15 @@ Scores = dict[str, float | None]
 
 
 def scores_of_validation(metrics: dict[str, Any], annotations: Path) -> dict[str, Scores]:
-    """`bbox` and `segm` of a `validation` event from what CocoMetric returned: six each, rounded by it to 3 digits.
+    """`bbox` and `segm` of a `validation` event from what the metric returned: six each.
 
-    CocoMetric returns nothing when nothing was detected; then the scores of no detections are computed.
+    It returns nothing when nothing was detected; then the scores of no detections are computed.
     """
     if not metrics:
         empty = evaluate(annotations, {iou_type: [] for iou_type in IOU_TYPES})
         return {iou_type: {name: empty[iou_type][name] for name in AP_NAMES} for iou_type in IOU_TYPES}
     return {
-        iou_type: {name: _score(metrics[f"coco/{iou_type}_{theirs}"]) for name, theirs in MMDET_NAMES.items()}
+        iou_type: {name: score_of(metrics[f"coco/{iou_type}_{theirs}"]) for name, theirs in MMDET_NAMES.items()}
         for iou_type in IOU_TYPES
     }
 
@@ -45,15 +43,6 @@ def evaluate(annotations: Path, detections: dict[str, list[dict[str, Any]]]) -> 
     return {iou_type: _evaluate_one(truth, detections[iou_type], iou_type) for iou_type in IOU_TYPES}
 
 
-def check_against(ours: dict[str, Scores], theirs: dict[str, float]) -> None:
-    """Raises ValueError if CocoMetric, which rounds to three digits, measured something else than we did."""
-    for iou_type in IOU_TYPES:
-        for name, their_name in MMDET_NAMES.items():
-            mine, rounded = ours[iou_type][name], _score(theirs[f"coco/{iou_type}_{their_name}"])
-            if (mine is None) != (rounded is None) or abs((mine or 0.0) - (rounded or 0.0)) > ROUNDING:
-                raise ValueError(f"expected {iou_type} {name} to be MMDetection's {rounded}, got {mine}")
-
-
 def _evaluate_one(truth: COCO, found: list[dict[str, Any]], iou_type: str) -> Scores:
     if iou_type == "segm":
         # With a box beside the mask, pycocotools would sort objects into small, medium and large by the box's area.
@@ -64,7 +53,7 @@ def _evaluate_one(truth: COCO, found: list[dict[str, Any]], iou_type: str) -> Sc
     evaluation.accumulate()
     evaluation.summarize()
     names = AP_NAMES + AR_NAMES
-    return {name: _score(float(value)) for name, value in zip(names, evaluation.stats, strict=True)}
+    return {name: score_of(float(value)) for name, value in zip(names, evaluation.stats, strict=True)}
 
 
 def _no_detections(truth: COCO) -> COCO:
@@ -75,5 +64,6 @@ def _no_detections(truth: COCO) -> COCO:
     return nothing
 
 
-def _score(value: float) -> float | None:
+def score_of(value: float) -> float | None:
+    """One of COCOeval's figures."""
     return None if value == NO_GROUND_TRUTH else value

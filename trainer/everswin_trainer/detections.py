@@ -12,17 +12,17 @@ from .dataset import PreparedData
 from .job import Job
 from .whole_file import fsync_folder, read_json, write_json
 
+# `bbox` and `segm`, each in COCO's results format.
+Found = dict[str, list[dict[str, Any]]]
+
 
 @dataclass(frozen=True)
 class Detections:
-    """`measured` is what MMDetection's CocoMetric said of them, rounded; empty if nothing was detected."""
-
     job: Job
     images: int
     seconds: float
-    measured: dict[str, float]
 
-    def load(self) -> dict[str, list[dict[str, Any]]]:
+    def load(self) -> Found:
         return {iou_type: json.loads(_file(self.job, iou_type).read_bytes()) for iou_type in IOU_TYPES}
 
 
@@ -43,7 +43,7 @@ def find(job: Job, identity: dict[str, str]) -> Detections | None:
     files = manifest["files"]
     if any(not _file(job, one).exists() or hash_file(_file(job, one)) != files[one] for one in IOU_TYPES):
         return None
-    return Detections(job, manifest["images"], manifest["seconds"], manifest["measured"])
+    return Detections(job, manifest["images"], manifest["seconds"])
 
 
 def publish(detections: Detections, prefix: Path, identity: dict[str, str]) -> None:
@@ -63,7 +63,6 @@ def publish(detections: Detections, prefix: Path, identity: dict[str, str]) -> N
             "identity": identity,
             "images": detections.images,
             "seconds": detections.seconds,
-            "measured": detections.measured,
             "files": {iou_type: hash_file(_file(job, iou_type)) for iou_type in IOU_TYPES},
         },
     )

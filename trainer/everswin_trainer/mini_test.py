@@ -9,6 +9,7 @@ from .beats import VALIDATION, Beats
 from .checkpoint import of_checkpoint, of_weights
 from .ending import FINISHED
 from .job import Attempt, Job
+from .mini_analysis import IMAGES, write_mini_analysis
 from .mini_faults import leave_error_file
 from .mini_state import State
 from .plan import Plan
@@ -16,12 +17,11 @@ from .process_setup import prepare_process
 from .progress import Progress
 from .whole_file import write_json
 
-IMAGES = 8
 RECALL_NAMES = ("AR100", "AR300", "AR1000", "ARm", "ARl")
 
 
 def main(argv: list[str]) -> int:
-    """Writes metrics.json (0); SIGTERM ends it at once, with nothing to lose."""
+    """Writes metrics.json, analysis.json and bootstrap.json (0); SIGTERM ends it at once, with nothing to lose."""
     parser = argparse.ArgumentParser(prog="everswin_trainer mini-test")
     parser.add_argument("--plan", type=Path, required=True)
     parser.add_argument("--job-dir", type=Path, required=True)
@@ -81,6 +81,7 @@ def test(arguments: argparse.Namespace) -> None:
             "seconds": time.monotonic() - begin,
         },
     )
+    write_mini_analysis(job.folder, checkpoint.sha256, average_precision)
     progress.write("ended", reason=FINISHED, **position)
 
 

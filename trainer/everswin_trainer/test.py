@@ -6,15 +6,19 @@ See docs/trainer-contract.md.
 import argparse
 import os
 import time
+import traceback
 from pathlib import Path
 
 from torch.distributed.elastic.multiprocessing.errors import record
 
+from .analysis import Subject, analyse, discard
 from .beats import VALIDATION
 from .checkpoint import Checkpoint, of_checkpoint, of_weights
-from .coco_scores import check_against, evaluate
+from .coco_scores import evaluate
 from .context import Context, add_arguments
-from .detections import Detections, find, identify, publish
+from .detections import Detections, Found, find, identify, publish
+from .pictures import picture_reader
+from .stop_request import Preempted
 from .weights import require_converted
 from .whole_file import write_json
 
@@ -56,22 +60,23 @@ def test(context: Context, checkpoint: Checkpoint) -> tuple[int, int]:
         from .inference import infer
 
         detections, written = infer(context, checkpoint)
+        # Before anything is computed from them: whatever dies after this, inference is not repeated.
         if context.rank.is_first:
             publish(detections, written, identity)
     if context.rank.is_first:
-        write_metrics(context, checkpoint, detections)
+        found = detections.load()
+        discard(context.job.folder)
+        write_metrics(context, checkpoint, detections, found)
+        write_analysis(context, checkpoint, identity, found)
     return checkpoint.position
 
 
-def write_metrics(context: Context, checkpoint: Checkpoint, detections: Detections) -> None:
-    """Raises ValueError if our numbers are not those that MMDetection printed."""
+def write_metrics(context: Context, checkpoint: Checkpoint, detections: Detections, found: Found) -> None:
     assert context.progress, "the first rank writes"
     begin = time.monotonic()
     context.beats.beat(VALIDATION)
-    scores = evaluate(context.data.annotations("val"), detections.load())
-    if detections.measured:
-        check_against(scores, detections.measured)
-    else:
+    scores = evaluate(context.data.annotations("val"), found)
+    if not found["bbox"]:
         context.progress.write("warning", message="nothing was detected in any image: every score is 0")
     write_json(
         context.job.folder / "metrics.json",
@@ -84,3 +89,23 @@ def write_metrics(context: Context, checkpoint: Checkpoint, detections: Detectio
             "seconds": detections.seconds + time.monotonic() - begin,
         },
     )
+
+
+def write_analysis(context: Context, checkpoint: Checkpoint, identity: dict[str, str], found: Found) -> None:
+    """What cannot be analysed costs the report some sections, not the test its numbers. Raises Preempted."""
+    assert context.progress, "the first rank writes"
+
+    def give_sign() -> None:
+        context.beats.beat(VALIDATION)
+        if context.stop.raised:
+            raise Preempted(*checkpoint.position)
+
+    try:
+        pictures = picture_reader(context.data, "val")
+        analyse(Subject(identity, context.data.annotations("val"), found, pictures), context.job.folder, give_sign)
+    except Preempted:
+        raise
+    except Exception as error:
+        traceback.print_exc()
+        message = f"the detections could not be analysed: {type(error).__name__}: {error}"
+        context.progress.write("warning", message=message)

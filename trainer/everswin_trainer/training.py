@@ -7,7 +7,7 @@ import torch
 import torch.distributed as dist
 from mmengine.config import Config
 
-from . import batches, micro_batches  # noqa: F401  (register what build_config names)
+from . import batches, micro_batches, quick_metric  # noqa: F401  (register what build_config names)
 from .beats_hook import BeatsHook
 from .build_config import build_config
 from .checkpoint import Checkpoint, Origin

@@ -30,9 +30,13 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     fsync_folder(path.parent)
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Writes `value` as one JSON document, whole or not at all. Raises ValueError for NaN and Infinity."""
-    text = json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+def write_json(path: Path, value: Any, indent: int | None = 2) -> None:
+    """Writes `value` as one JSON document, whole or not at all. Raises ValueError for NaN and Infinity.
+
+    `indent` None is for what nobody reads by eye and would grow large.
+    """
+    separators = (",", ":") if indent is None else None
+    text = json.dumps(value, indent=indent, separators=separators, allow_nan=False, ensure_ascii=False) + "\n"
     with whole_file(path) as stream:
         stream.write(text.encode())
 

@@ -1,11 +1,13 @@
 """Real processes for the tests: supervisors and mini trainers, started as the worker starts them."""
 
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from everswin_trainer.mini_coco import make_files
 from everswin_trainer.process_tree import kill, marked
 from everswin_trainer.progress import read_events
 
@@ -56,14 +59,20 @@ class JobFolder:
         return [sys.executable, "-m", "everswin_trainer", "mini", *common, *switches]
 
     def supervise(
-        self, program: list[str], attempt: int = 1, grace: float = 5, stall: list[str] | None = None
+        self,
+        program: list[str],
+        attempt: int = 1,
+        grace: float = 5,
+        stall: list[str] | None = None,
+        faults: Path | None = None,
     ) -> subprocess.Popen[str]:
+        """`faults` is a folder of modules that Python finds before ours."""
         ours = ["--job-dir", str(self.folder), "--attempt", str(attempt), "--fence", str(attempt * 10)]
         ours += ["--grace-seconds", str(grace), *(["--stall-seconds", *stall] if stall else [])]
         return subprocess.Popen(
             [sys.executable, "-m", "everswin_trainer", "supervise", *ours, "--", *program],
             cwd=self.root,
-            env=environment(),
+            env={**environment(), **({"PYTHONPATH": f"{faults}:{TRAINER}"} if faults else {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -85,6 +94,16 @@ class JobFolder:
 
     def newest_checkpoint(self) -> Path:
         return max((self.folder / "checkpoints").glob("*.pth"))
+
+
+@pytest.fixture(scope="session")
+def mini_files() -> dict[str, bytes]:
+    """The validation images of the miniature COCO by file name, and their annotations as `val.json`."""
+    files = make_files()
+    with zipfile.ZipFile(io.BytesIO(files["val2017.zip"])) as archive:
+        images = {Path(name).name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(io.BytesIO(files["annotations_trainval2017.zip"])) as archive:
+        return {**images, "val.json": archive.read("annotations/instances_val2017.json")}
 
 
 @pytest.fixture
