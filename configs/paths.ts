@@ -35,6 +35,10 @@ export const runFolder = (home: string, runId: string) => {
     train: jobFolder(`${root}/train`),
     test: jobFolder(`${root}/test`),
     metrics: `${root}/test/metrics.json`,
+    /** Per class, curves, errors, gallery: what the report shows beside the metrics. */
+    analysis: `${root}/test/analysis.json`,
+    /** The scores of resampled test images, for comparisons. */
+    bootstrap: `${root}/test/bootstrap.json`,
     report: `${root}/report`,
   };
 };

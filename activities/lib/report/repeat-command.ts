@@ -2,7 +2,7 @@ import { taskQueues, workflowId, workflowTypes } from '../../../configs/names.ts
 import type { RunPlan } from '../../../configs/schema.ts';
 
 /** The one command that starts this run as it was planned; it can be pasted into a shell whole. */
-export const repeatCommand = (plan: RunPlan): string =>
+export const repeatCommand = (plan: Pick<RunPlan, 'runId' | 'input'>): string =>
   [
     'temporal workflow start',
     `--type ${workflowTypes.trainDetector} --task-queue ${taskQueues.control} --workflow-id ${quoteWord(workflowId(plan.runId))}`,
