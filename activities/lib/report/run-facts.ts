@@ -73,5 +73,6 @@ export const listHashes = ({ plan, metrics }: Report): readonly (readonly [strin
   ['data set content', plan.dataset.contentKey],
   ['backbone weights', plan.weights.backbone.source.sha256 ?? 'published nowhere'],
   ['tested checkpoint', metrics.checkpointSha256],
+  ['trainer code', plan.versions.trainerCode],
   ['trainer lock', plan.versions.trainerLock],
 ];

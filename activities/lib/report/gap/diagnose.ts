@@ -3,7 +3,7 @@ import { pointsAbove } from '../../../../configs/coco-score.ts';
 import { gapFacts, publishedModelFor } from '../../../../configs/published.ts';
 import { referencesFor } from '../../../../configs/references.ts';
 import type { Evidence, ReferenceResult, Report } from '../../../../configs/schema.ts';
-import { listDifferences, listLikenesses, listUnknown, type Difference } from './differences.ts';
+import { listDifferences, listLikenesses, listUnknown, weigh, type Difference } from './differences.ts';
 import { describeSettings, readRecipe, type Recipe } from './run-settings.ts';
 import { describeShape, type GapShape } from './shape.ts';
 
@@ -28,6 +28,8 @@ export interface GapDiagnosis {
   readonly noise: { readonly bbox: readonly [number, number]; readonly evidence: readonly Evidence[] };
   readonly shape: GapShape;
   readonly differences: readonly Difference[];
+  /** The first of them, where it can cost more than two runs of one recipe differ by, and the model is known. */
+  readonly suspect: Difference | undefined;
   readonly alike: readonly string[];
   readonly unknown: readonly string[];
   readonly ruledOut: readonly RuledOut[];
@@ -44,6 +46,8 @@ export function diagnoseGap(report: Report): GapDiagnosis | undefined {
   const recipe = readRecipe(report.recipeText);
   const ours = describeSettings(report, recipe);
   const differences = listDifferences(ours, model.settings, facts);
+  const unknown = listUnknown(ours, model.settings);
+  const suspect = differences.slice(0, 1).find(({ effect }) => weigh(effect) >= facts.noise.bbox[1]);
   const shape = describeShape(report.metrics, reference);
   const bbox = pointsAbove(report.metrics.bbox.AP, reference.bbox.AP);
   return {
@@ -56,13 +60,14 @@ export function diagnoseGap(report: Report): GapDiagnosis | undefined {
     noise: facts.noise,
     shape,
     differences,
+    suspect: unknown.includes('box heads') ? undefined : suspect,
     alike: listLikenesses(ours, model.settings),
-    unknown: listUnknown(ours, model.settings),
+    unknown,
     ruledOut: facts.ruledOut
       .filter((one) => one.ours === undefined || one.ours === ours['box heads']?.says)
       .map(({ claim, why, evidence }) => ({ claim, why, here: describeStart(recipe), evidence })),
     inference: [
-      ...explainShape(shape, differences),
+      ...explainShape(shape, suspect),
       ...facts.unmeasured
         .filter(({ aspects }) => aspects.every((aspect) => differences.some(({ about }) => about === aspect)))
         .map(({ says }) => says),
@@ -84,7 +89,7 @@ function describeStart({ load_from: loaded, model }: Recipe): string {
     : `This run’s recipe loads a whole detector (load_from = ${loaded}): for this run it is not ruled out.`;
 }
 
-function explainShape({ isLocalisation }: GapShape, [first]: readonly Difference[]): string[] {
+function explainShape({ isLocalisation }: GapShape, first: Difference | undefined): string[] {
   if (!isLocalisation || first === undefined) return [];
   const fits = ['box heads', 'box loss', 'box classes'].includes(first.about);
   return [

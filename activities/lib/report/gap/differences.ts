@@ -57,5 +57,5 @@ function fits({ ours, atMost }: KnownEffect, mine: Setting, published: Setting):
 }
 
 /** By the middle of what the evidence allows in box AP, or what an unknown effect is listed as. */
-const weigh = ({ loses, listedAs = 0 }: KnownEffect): number =>
+export const weigh = ({ loses, listedAs = 0 }: KnownEffect): number =>
   loses ? (loses.bbox[0] + loses.bbox[1]) / 2 : listedAs;

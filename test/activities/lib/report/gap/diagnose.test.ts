@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { diagnoseGap } from '../../../../../activities/lib/report/gap/diagnose.ts';
+import { describeGap } from '../../../../../activities/lib/report/gap/gap-text.ts';
 import { Report } from '../../../../../configs/schema.ts';
 import { projectRoot } from '../../../../helpers/project.ts';
 
@@ -11,6 +12,8 @@ const alter = (over: Partial<Report['plan']>, rest: Partial<Report> = {}): Repor
   ...rest,
   plan: { ...seed.plan, ...over },
 });
+const paperHead =
+  "'num_shared_convs': 4, 'num_shared_fcs': 1, 'norm_cfg': {'type': 'SyncBN'}, 'type': 'ConvFCBBoxHead'";
 const named = (report: Report) => diagnoseGap(report)?.differences.map(({ about }) => about);
 
 describe('of the numbers of the blog', () => {
@@ -99,7 +102,21 @@ describe('another run', () => {
     const gap = diagnoseGap(alter({}, { recipeText: 'model = __import__("os")' }));
     expect(gap?.unknown).toEqual(expect.arrayContaining(['box heads', 'box loss', 'batch and learning rate']));
     expect(gap?.differences.map(({ about }) => about)).toEqual(['framework']);
+    expect(gap?.suspect).toBeUndefined();
+    expect(gap && describeGap(gap)).toContain('too little is known of this run to name a cause');
     expect(gap?.ruledOut).toEqual([]);
+  });
+
+  test('that differs in little only is not told a cause that is none', () => {
+    const small = diagnoseGap(seed);
+    const only = { ...seed.plan, recipe: { ...seed.plan.recipe, name: 'cascade-mask-rcnn_swin-s_paper' } };
+    const recipeText = seed.recipeText
+      .replaceAll("'type': 'Shared2FCBBoxHead'", paperHead)
+      .replaceAll("'reg_class_agnostic': True", "'reg_class_agnostic': False");
+    const gap = diagnoseGap(alter({ ...only, batchPerGpu: 4 }, { recipeText }));
+    expect(gap?.suspect).toBeUndefined();
+    expect(gap && describeGap(gap)).toContain('nothing that differs is known to cost as much');
+    expect(small?.suspect?.about).toBe('box heads');
   });
 
   test('of a recipe with no published model has no diagnosis', () => {
