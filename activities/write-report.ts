@@ -3,6 +3,7 @@ import { objectKeys } from '../configs/names.ts';
 import { buildLedger } from '../configs/ledger.ts';
 import { homeFolders, runFolder } from '../configs/paths.ts';
 import {
+  Analysis,
   FlattenedRecipe,
   Incident,
   type Attempt,
@@ -44,7 +45,7 @@ export interface ReportRequest {
   pausedSeconds: number;
 }
 
-/** Gathers what the run left on disk, draws it three ways and stores it. The pages are pure functions of report.json. */
+/** Gathers what the run left on disk, draws it three ways and stores it. The pages are pure functions of report.json and analysis.json. */
 export const createWriteReport =
   (dependencies: ActivityDependencies) =>
   (request: ReportRequest): Promise<ReportRef> =>
@@ -60,12 +61,14 @@ async function writeReport(
   const store = openStore(request.plan.input.artifacts.store);
   const folder = runFolder(home, request.plan.runId);
   const report = await gatherReport(home, request, versions);
+  const analysis = await readAnalysis(folder.analysis, report.metrics);
   await mkdir(folder.report, { recursive: true });
   await removeLeftovers(folder.root);
   const files = {
     'report.json': JSON.stringify(report, null, 2),
-    'report.md': renderMarkdown(report),
-    'index.html': renderHtml(report),
+    ...(analysis === undefined ? {} : { 'analysis.json': JSON.stringify(analysis) }),
+    'report.md': renderMarkdown(report, analysis),
+    'index.html': renderHtml(report, analysis),
   };
   let uri = '';
   for (const [name, content] of Object.entries(files)) {
@@ -83,6 +86,12 @@ async function writeReport(
   const crashes = report.timeline.filter(({ kind }) => processDeaths.has(kind)).length;
   const sha256 = await sha256OfFile(page);
   return { uri, sha256, bytes, bbox, segm, verdict, crashes, stepsRepeated, goodput: ledger.goodput };
+}
+
+/** What the test left of it; undefined where it left none, or where an older test of another checkpoint did. */
+async function readAnalysis(path: string, metrics: EvalMetrics): Promise<Analysis | undefined> {
+  const analysis = await readJson(path, Analysis);
+  return analysis?.checkpointSha256 === metrics.checkpointSha256 ? analysis : undefined;
 }
 
 async function gatherReport(

@@ -34,6 +34,5 @@ export const apKinds = [
   { key: 'segm', title: 'Mask' },
 ] as const;
 
-/** `Average Precision (AP) @[ IoU=0.50:0.95 | area=all | maxDets=100 ]` */
-export const describeApRow = (row: ApRow): string =>
-  `${row.measure} @[ IoU=${row.iou} | area=${row.area} | maxDets=${row.maxDets} ]`;
+/** `@[ IoU=0.50:0.95 | area=all | maxDets=100 ]` */
+export const describeApRow = (row: ApRow): string => `@[ IoU=${row.iou} | area=${row.area} | maxDets=${row.maxDets} ]`;

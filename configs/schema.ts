@@ -10,3 +10,4 @@ export * from './schema/course.ts';
 export * from './schema/report.ts';
 export * from './schema/stored.ts';
 export * from './schema/preflight.ts';
+export * from './schema/gap.ts';

@@ -43,7 +43,8 @@ export const Report = z.object({
   runId: z.string(),
   createdAt: z.number(),
   verdict: z.string(),
-  plan: RunPlan,
+  /** Reports of before the dry run lack the recipe's summary, and the checks below. */
+  plan: RunPlan.extend({ recipe: RunPlan.shape.recipe.partial({ summary: true }) }),
   recipeText: z.string(),
   metrics: EvalMetrics,
   references: z.array(ReferenceResult),
@@ -52,7 +53,7 @@ export const Report = z.object({
     ap: z.array(z.object({ epoch: z.int(), iteration: z.int(), bbox: Score, segm: Score })),
   }),
   timeline: z.array(TimelineEvent),
-  checks: z.array(Check),
+  checks: z.array(Check).default([]),
   steps: z.array(StepOutcome),
   attempts: z.array(Attempt),
   decisions: z.array(Decision),

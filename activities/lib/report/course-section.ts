@@ -3,17 +3,19 @@ import { drawTable } from './event-table.ts';
 import { drawLedger } from './ledger-section.ts';
 import { type Markup, markup } from './markup.ts';
 import { describeOrigin, describeRepeatedSteps, endingNames, findStart, kindNames, nextNames } from './run-facts.ts';
+import type { Section } from './section.ts';
+import { drawTimelineChart } from './timeline-chart.ts';
 import { formatCount, formatDuration, formatElapsed, formatInstant, formatPlural } from '../../../configs/time-text.ts';
 
 /** What happened on the way: every attempt, every event, every decision, every warning. */
-export function drawCourse(report: Report): Markup {
+export function drawCourse(report: Report): Section {
   const start = findStart(report);
-  return markup`<section>
-<h2>Course of the run</h2>
-<p><b>${describeRepeatedSteps(report)}</b> ${formatPlural(report.attempts.length, 'attempt')}; times count from ${formatInstant(start)}.</p>
-<h3>Pipeline steps</h3>
-${drawSteps(report.steps)}
+  return {
+    id: 'course',
+    title: 'Course of the run',
+    body: markup`<p><b>${describeRepeatedSteps(report)}</b> ${formatPlural(report.attempts.length, 'attempt')}; times count from ${formatInstant(start)}.</p>
 <h3>Attempts</h3>
+${drawTimelineChart(report)}
 ${drawAttempts(report.attempts)}
 <h3>What the interruptions cost</h3>
 ${drawLedger(report.ledger, start)}
@@ -23,9 +25,11 @@ ${drawTimeline(report.timeline, start)}
 ${drawDecisions(report.decisions, start)}
 <h3>Checkpoints in quarantine</h3>
 ${drawQuarantine(report.attempts)}
+<h3>Pipeline steps</h3>
+${drawSteps(report.steps)}
 <h3>Warnings</h3>
-${drawWarnings(report.warnings)}
-</section>`;
+${drawWarnings(report.warnings)}`,
+  };
 }
 
 /** Which steps had to be done, and why. */

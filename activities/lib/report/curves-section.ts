@@ -1,37 +1,24 @@
-import type { Report, TimelineEvent } from '../../../configs/schema.ts';
+import type { ReferenceResult, Report, TimelineEvent } from '../../../configs/schema.ts';
 import { maximum, minimum, spansDecades } from './axis.ts';
-import { type Markup, markup } from './markup.ts';
+import { markup } from './markup.ts';
 import { formatNumber } from './number-text.ts';
 import { kindNames } from './run-facts.ts';
 import { formatPoints } from '../../../configs/coco-score.ts';
-import { type Chart, drawChart, type Mark } from './svg-chart.ts';
+import { drawFigure } from './figure.ts';
+import type { Section } from './section.ts';
+import type { Chart, Level, Mark } from './svg-chart.ts';
 import { formatPlural } from '../../../configs/time-text.ts';
 
 type LossPoint = Report['curves']['loss'][number];
 
 /** Loss, learning rate and AP over the run, with a mark where it stopped and where it went on. */
-export const drawCurves = (report: Report): Markup => markup`<section>
-<h2>Curves</h2>
-${drawFigure(chartLoss(report))}
+export const drawCurves = (report: Report): Section => ({
+  id: 'curves',
+  title: 'Curves',
+  body: markup`${drawFigure(chartLoss(report))}
 ${drawFigure(chartLearningRate(report))}
-${drawFigure(chartAp(report))}
-</section>`;
-
-const drawFigure = (chart: Chart): Markup => markup`<figure>
-<figcaption><b>${chart.title}</b><span class="legend">${drawLegend(chart)}</span></figcaption>
-${drawChart(chart)}
-</figure>`;
-
-function drawLegend({ series, marks }: Chart): Markup[] {
-  const lines = series.length > 1 ? series.map(({ name }, index) => drawKey(`s${index + 1}`, 'M1 6h16', name)) : [];
-  const stop = drawKey('stop', 'M9 0v12', 'interrupted');
-  const go = drawKey('go', 'M9 2l4.5 9h-9z', 'resumed or adopted');
-  const has = (kind: Mark['kind']): boolean => marks.some((mark) => mark.kind === kind);
-  return [...lines, ...(has('stop') ? [stop] : []), ...(has('go') ? [go] : [])];
-}
-
-const drawKey = (kind: string, shape: string, name: string): Markup =>
-  markup`<span class="key"><svg class="${kind}" viewBox="0 0 18 12" aria-hidden="true"><path d="${shape}"/></svg>${name}</span> `;
+${drawFigure(chartAp(report))}`,
+});
 
 const chartLoss = ({ curves, timeline }: Report): Chart =>
   chartOverIterations({ id: 'loss', title: 'Training loss', name: 'loss' }, curves.loss, (at) => at.loss, timeline);
@@ -65,7 +52,7 @@ function chartOverIterations(
   };
 }
 
-function chartAp({ curves, timeline }: Report): Chart {
+function chartAp({ curves, timeline, references }: Report): Chart {
   const last = curves.ap.at(-1);
   const marks = last && last.epoch > 0 ? markTimeline(timeline, last.iteration / last.epoch) : [];
   const series = [
@@ -81,7 +68,26 @@ function chartAp({ curves, timeline }: Report): Chart {
     yScale: 'linear-from-zero',
     series,
     marks,
+    levels: listLevels(references[0]),
   };
+}
+
+/** What the run is held against first. */
+function listLevels(reference: ReferenceResult | undefined): Level[] {
+  if (reference === undefined) return [];
+  const scores = [
+    ['box', 'above', reference.bbox.AP],
+    ['mask', 'below', reference.segm.AP],
+  ] as const;
+  return scores.flatMap(([kind, side, score]) =>
+    score == null
+      ? []
+      : {
+          y: Number(formatPoints(score)),
+          side,
+          name: `${kind === 'box' ? `${reference.label}: ` : ''}${kind} ${formatPoints(score)}`,
+        },
+  );
 }
 
 const inPoints = (score: number | null): number | null => (score === null ? null : Number(formatPoints(score)));

@@ -1,7 +1,15 @@
-import type { Report } from '../../../configs/schema.ts';
+import type { Analysis, Report } from '../../../configs/schema.ts';
 import { apKinds, apRows, describeApRow } from '../../../configs/coco-rows.ts';
+import { explainMissing } from './analysis/analysis-sections.ts';
+import { rankClasses } from './analysis/classes-section.ts';
+import { describeErrors } from './analysis/errors-section.ts';
+import { listColumns } from './columns.ts';
+import { formatHours, listCost, roundHours } from './cost.ts';
+import { describeUse } from './cost-section.ts';
+import { diagnoseGap } from './gap/diagnose.ts';
+import { describeEffect, describeGap, isOtherData } from './gap/gap-text.ts';
 import { describeGoodput, formatKnown } from './ledger-section.ts';
-import { showControls } from './markup.ts';
+import { escapeMarkdown, tabulate } from './markdown-table.ts';
 import {
   describeOrigin,
   describeRepeatedSteps,
@@ -15,13 +23,15 @@ import { formatDifference, formatScore, pointsAbove } from '../../../configs/coc
 import { formatCount, formatDuration, formatElapsed } from '../../../configs/time-text.ts';
 
 /** The report in short, for a pull request or a wiki. */
-export const renderMarkdown = (report: Report): string =>
+export const renderMarkdown = (report: Report, analysis?: Analysis): string =>
   [
     `# ${escapeMarkdown(report.runId)}`,
     escapeMarkdown(report.verdict),
     escapeMarkdown(summarizeRun(report)),
     '## Results',
     ...apKinds.flatMap(({ key, title }) => [`### ${title}`, tabulateScores(report, key)]),
+    ...writeGap(report),
+    ...writeAnalysis(report, analysis),
     '## Course of the run',
     describeRepeatedSteps(report),
     '### Pipeline steps',
@@ -31,6 +41,8 @@ export const renderMarkdown = (report: Report): string =>
     describeGoodput(report.ledger),
     ...tabulateInterruptions(report),
     tabulateTimeline(report),
+    '## Cost',
+    ...writeCost(report),
     '## Dry run',
     tabulate(
       ['about', 'verdict', 'found'],
@@ -40,18 +52,65 @@ export const renderMarkdown = (report: Report): string =>
     tabulate(['of', 'sha256'], listHashes(report)),
   ].join('\n\n') + '\n';
 
-const tabulateScores = ({ metrics, references }: Report, kind: 'bbox' | 'segm'): string =>
-  tabulate(
-    ['', '', 'this run:', ...references.flatMap(({ label }) => [`${label}:`, '± points:'])],
-    apRows.map((row) => {
-      const ours = metrics[kind][row.key];
-      const beside = references.flatMap((reference) => {
-        const theirs = reference[kind][row.key];
-        return [formatScore(theirs), formatDifference(pointsAbove(ours, theirs))];
-      });
-      return [row.key, describeApRow(row), formatScore(ours), ...beside];
-    }),
-  );
+function tabulateScores(report: Report, kind: 'bbox' | 'segm'): string {
+  const columns = listColumns(report);
+  const headings = columns.flatMap(({ label, isCompared }) => [
+    isCompared ? `${label}:` : `${label} (another recipe):`,
+    '± points:',
+  ]);
+  const rows = apRows.map((row) => {
+    const ours = report.metrics[kind][row.key];
+    const beside = columns.flatMap((column) => {
+      const theirs = column[kind][row.key];
+      return [formatScore(theirs), formatDifference(pointsAbove(ours, theirs))];
+    });
+    return [row.key, describeApRow(row), formatScore(ours), ...beside];
+  });
+  return tabulate(['', '', 'this run:', ...headings], rows);
+}
+
+function writeGap(report: Report): string[] {
+  const gap = diagnoseGap(report);
+  if (gap === undefined) return [];
+  const rows = gap.differences.map(({ about, ours, theirs, effect }) => [about, ours, theirs, describeEffect(effect)]);
+  return [
+    '## Against the published model',
+    escapeMarkdown(describeGap(gap)),
+    ...(isOtherData(gap) ? [] : gap.shape.says.map(escapeMarkdown)),
+    tabulate(['differs in', 'this run', 'published', 'known effect'], rows),
+    ...gap.ruledOut.map(({ claim, why, here }) => `Ruled out: ${escapeMarkdown(`${claim} ${why} ${here}`)}`),
+    ...gap.inference.map((one) => `Inference: ${escapeMarkdown(one)}`),
+  ];
+}
+
+function writeAnalysis(report: Report, analysis: Analysis | undefined): string[] {
+  if (analysis === undefined || explainMissing(report, analysis) !== undefined) return [];
+  const weakest = rankClasses(analysis.classes).slice(0, 10);
+  const rows = weakest.map(({ name, instances, bbox, segm }) => [
+    name,
+    formatCount(instances),
+    formatScore(bbox.AP),
+    formatScore(segm.AP),
+  ]);
+  return [
+    '## Weakest classes and errors',
+    escapeMarkdown(describeErrors(analysis.errors.bbox)),
+    tabulate(['class', 'objects:', 'box AP:', 'mask AP:'], rows),
+  ];
+}
+
+function writeCost(report: Report): string[] {
+  const cost = listCost(report);
+  const rows = cost.parts.map(({ name, seconds, deviceHours }) => [
+    name,
+    formatDuration(seconds),
+    roundHours(deviceHours),
+  ]);
+  return [
+    `${formatHours(cost.deviceHours, cost.device)}, ${describeUse(cost)}.`,
+    tabulate(['what', 'time:', `${cost.device}-hours:`], rows),
+  ];
+}
 
 const tabulateAttempts = ({ attempts }: Report): string =>
   tabulate(
@@ -91,21 +150,3 @@ function tabulateTimeline(report: Report): string {
   ]);
   return tabulate(['time:', 'event', 'what', 'iteration:'], rows);
 }
-
-/** A heading that ends in a colon stands over numbers: right-aligned. */
-function tabulate(headings: readonly string[], rows: readonly (readonly string[])[]): string {
-  const head = headings.map((heading) => heading.replace(/:$/, ''));
-  const rule = `| ${headings.map((heading) => (heading.endsWith(':') ? '--:' : '---')).join(' | ')} |`;
-  return [printRow(head), rule, ...rows.map(printRow)].join('\n');
-}
-
-const printRow = (cells: readonly string[]): string => `| ${cells.map(escapeMarkdown).join(' | ')} |`;
-
-/** On one line, with every sign that means something to Markdown or HTML made plain text. */
-const escapeMarkdown = (text: string): string =>
-  showControls(text)
-    .replace(/\s*\n\s*/g, ' ')
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replace(/[\\`*_{}[\]|#~]/g, (sign) => `\\${sign}`);

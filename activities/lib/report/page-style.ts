@@ -1,9 +1,10 @@
+import { partsStyle } from './parts-style.ts';
 import { markup } from './markup.ts';
 
 /** The page's one style sheet: system fonts, two accents, light, dark and paper. */
 export const pageStyle = markup`
-:root { color-scheme: light dark; --ink: #1d2329; --soft: #5c6670; --line: #e2e5e9; --faint: #f5f6f8; --page: #fff; --first: #1f66b1; --second: #b55a00; --stop: #b3261e; --go: #28794a; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e3e6ea; --soft: #98a2ad; --line: #2c333b; --faint: #1a1f25; --page: #12161b; --first: #6cb0f5; --second: #eb9a45; --stop: #f2857c; --go: #66bd8b; } }
+:root { color-scheme: light dark; --ink: #1d2329; --soft: #5c6670; --line: #e2e5e9; --faint: #f5f6f8; --page: #fff; --first: #1f66b1; --second: #b55a00; --third: #7a3fb5; --stop: #b3261e; --go: #28794a; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e3e6ea; --soft: #98a2ad; --line: #2c333b; --faint: #1a1f25; --page: #12161b; --first: #6cb0f5; --second: #eb9a45; --third: #bb93ea; --stop: #f2857c; --go: #66bd8b; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--ink); font: 15px/1.55 system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', sans-serif; -webkit-text-size-adjust: 100%; }
 main { max-width: 59rem; margin: 0 auto; padding: 3.5rem 1.5rem 5rem; }
@@ -24,33 +25,39 @@ th:first-child, td:first-child { padding-left: 0; }
 th:last-child, td:last-child { padding-right: 0; }
 thead th { border-bottom: 1px solid var(--line); color: var(--soft); font-size: 0.8rem; vertical-align: bottom; }
 .number, .results td { text-align: right; white-space: nowrap; }
-.results { width: auto; margin-bottom: 1rem; }
+.results th, .results td { padding-inline: 0.55rem; }
+.results tr > :first-child { padding-left: 0; }
+.results { width: auto; font-size: 0.84rem; margin-bottom: 1rem; }
 .results th div { display: flex; align-items: baseline; }
-.results th b { flex: none; width: 4.2rem; font-weight: 500; }
-.results th span { color: var(--soft); font-size: 0.74rem; white-space: nowrap; }
+.results th b { flex: none; width: 3.9rem; font-weight: 500; }
+.results th span { color: var(--soft); font-size: 0.7rem; white-space: nowrap; }
 .results .group th { padding-top: 1.25rem; font-weight: 600; }
 .results tbody:first-of-type .group th { padding-top: 0.75rem; }
 .results .group + tr > *, .results .group + tr b { font-weight: 600; }
 .results .group + tr span { font-weight: 400; }
-.results .ours { color: var(--ink); }
 .results td { color: var(--soft); }
-.results td + td { padding-left: 0.75rem; }
-.results .difference { min-width: 4rem; padding-left: 0; font-size: 0.8rem; }
+.results small { display: inline-block; min-width: 2.1rem; color: var(--soft); font-size: 0.78rem; }
+.results .interval { display: block; min-width: 0; line-height: 1.1; }
+.results thead .number { max-width: 8rem; white-space: normal; }
+.results .groups th, .results .groups td { padding-bottom: 0; border: 0; font-size: 0.72rem; }
+.results .ours { color: var(--ink); }
 figure { margin: 0 0 2rem; break-inside: avoid; }
 figcaption { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 1.5rem; margin-bottom: 0.5rem; font-size: 0.9rem; }
 figcaption b { font-weight: 600; }
 .legend { display: flex; flex-wrap: wrap; gap: 0 1rem; color: var(--soft); font-size: 0.8rem; }
 .key { display: inline-flex; align-items: center; gap: 0.35rem; }
-.key svg { width: 18px; height: 12px; }
+.key svg { flex: none; width: 18px; height: 12px; }
 figure > svg { display: block; width: 100%; height: auto; overflow: visible; }
 svg path { fill: none; }
 svg text { fill: var(--soft); font-size: 10.5px; font-variant-numeric: tabular-nums; }
 .grid { stroke: var(--line); }
 .base, .notch { stroke: var(--soft); stroke-opacity: 0.6; }
-.series path, svg.s1 path, svg.s2 path { stroke-width: 1.6; stroke-linecap: round; stroke-linejoin: round; }
+.series path, svg.s1 path, svg.s2 path, svg.s3 path { stroke-width: 1.6; stroke-linecap: round; stroke-linejoin: round; }
 .series .dense { stroke-width: 1; }
 .s1 path { stroke: var(--first); } .s1 circle { fill: var(--first); }
 .s2 path { stroke: var(--second); } .s2 circle { fill: var(--second); }
+.s3 path { stroke: var(--third); } .s3 circle { fill: var(--third); }
+.level path { stroke: var(--soft); stroke-dasharray: 2 4; }
 .stop path { stroke: var(--stop); stroke-width: 1.25; stroke-dasharray: 3 3; }
 .go path { fill: var(--go); }
 .mark path { stroke-opacity: 0.85; }
@@ -72,16 +79,19 @@ pre { margin: 0.5rem 0 1rem; padding: 0.9rem 1rem; overflow: auto; border-radius
 details > pre { max-height: 32rem; }
 summary { cursor: pointer; font-size: 0.875rem; overflow-wrap: anywhere; }
 ul { margin: 0; padding-left: 1.1rem; font-size: 0.875rem; overflow-wrap: anywhere; }
+${partsStyle}
 @media (max-width: 40rem) {
   main { padding: 1.75rem 1rem 3rem; }
   h1 { font-size: 1.6rem; }
   .verdict { font-size: 1.08rem; }
   figure > svg text { font-size: 21px; }
-  .results th div { display: block; width: 3.6rem; }
-  .results th span { display: block; width: calc(100vw - 2rem); font-size: 0.62rem; line-height: 1.3; white-space: normal; }
+  figure > svg.half text { font-size: 15px; }
+  .course text { font-size: 18px; }
+  .results th div span { display: none; }
+  .results th b { width: auto; }
   .results { width: 100%; }
   .results thead th { white-space: normal; }
-  .results .difference { min-width: 0; }
+  .results small, .results .interval { display: block; min-width: 0; font-size: 0.66rem; }
   .events, .events tbody { display: block; }
   .events thead { display: none; }
   .events tr { display: flex; flex-wrap: wrap; gap: 0 1rem; padding: 0.35rem 0; border-top: 1px solid var(--line); }
@@ -94,7 +104,7 @@ ul { margin: 0; padding-left: 1.1rem; font-size: 0.875rem; overflow-wrap: anywhe
   th, td { padding-inline: 0.4rem; }
 }
 @media print {
-  :root { color-scheme: light; --ink: #000; --soft: #444; --line: #ccc; --faint: #f5f5f5; --page: #fff; --first: #1f66b1; --second: #b55a00; --stop: #b3261e; --go: #28794a; }
+  :root { color-scheme: light; --ink: #000; --soft: #444; --line: #ccc; --faint: #f5f5f5; --page: #fff; --first: #1f66b1; --second: #b55a00; --third: #7a3fb5; --stop: #b3261e; --go: #28794a; }
   main { max-width: none; padding: 0; }
   h2, h3 { break-after: avoid; }
   tr, pre.command { break-inside: avoid; }

@@ -2,18 +2,20 @@ import { evaluationId, taskQueues, workflowId, workflowTypes } from '../../../co
 import type { RunPlan } from '../../../configs/schema.ts';
 import { isEvaluation } from '../../../configs/starting-weights.ts';
 
+type RepeatedPlan = Pick<RunPlan, 'epochs' | 'input'>;
+
 /** The one command that starts this run as it was planned; it can be pasted into a shell whole. */
-export const repeatCommand = (plan: RunPlan): string =>
+export const repeatCommand = (plan: RepeatedPlan): string =>
   [
     'temporal workflow start',
     `--type ${typeOf(plan)} --task-queue ${taskQueues.control} --workflow-id ${quoteWord(idOf(plan))}`,
     `--input '${printJson(plan.input)}'`,
   ].join(' \\\n  ');
 
-const typeOf = (plan: RunPlan): string =>
+const typeOf = (plan: RepeatedPlan): string =>
   isEvaluation(plan) ? workflowTypes.evaluateDetector : workflowTypes.trainDetector;
 
-const idOf = (plan: RunPlan): string =>
+const idOf = (plan: RepeatedPlan): string =>
   isEvaluation(plan) ? evaluationId(plan.input.name) : workflowId(plan.input.name);
 
 /** JSON for single quotes: quotes, backticks and angle brackets inside strings are written as JSON's own escapes. */

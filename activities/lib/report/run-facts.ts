@@ -84,5 +84,6 @@ export const listHashes = ({ plan, metrics }: Report): readonly (readonly [strin
   ['data set content', plan.dataset.contentKey],
   weightsHash(plan),
   ['tested checkpoint', metrics.checkpointSha256],
+  ['trainer code', plan.versions.trainerCode],
   ['trainer lock', plan.versions.trainerLock],
 ];

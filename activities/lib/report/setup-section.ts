@@ -3,12 +3,14 @@ import { isEvaluation, startingWeights } from '../../../configs/starting-weights
 import { type Markup, markup } from './markup.ts';
 import { repeatCommand } from './repeat-command.ts';
 import { countDevices, listHashes } from './run-facts.ts';
+import type { Section } from './section.ts';
 import { formatCount, formatPlural } from '../../../configs/time-text.ts';
 
 /** What was run, on what, and how to run it again. */
-export const drawSetup = (report: Report): Markup => markup`<section>
-<h2>Plan and environment</h2>
-<h3>Plan</h3>
+export const drawSetup = (report: Report): Section => ({
+  id: 'setup',
+  title: 'Plan and environment',
+  body: markup`<h3>Plan</h3>
 ${drawFacts(listPlan(report))}
 <h3>Dry run</h3>
 ${drawFacts(listChecks(report))}
@@ -17,13 +19,16 @@ ${drawFacts(listHashes(report), 'hash')}
 <h3>Environment</h3>
 ${drawFacts(Object.entries({ everswin: report.plan.versions.everswin, ...report.environment }))}
 <h3>Recipe</h3>
-<details><summary>${report.plan.recipe.name}, flattened: ${formatPlural(report.recipeText.split('\n').length, 'line')}</summary><pre>${report.recipeText}</pre></details>
-</section>
-<section>
-<h2>Repeat it</h2>
-<pre class="command">${repeatCommand(report.plan)}</pre>
-<p class="note">To do it anew beside this run, change the name in the workflow id and in the input.</p>
-</section>`;
+<details><summary>${report.plan.recipe.name}, flattened: ${formatPlural(report.recipeText.split('\n').length, 'line')}</summary><pre>${report.recipeText}</pre></details>`,
+});
+
+/** The one command that starts it again. */
+export const drawRepeat = ({ plan }: Report): Section => ({
+  id: 'repeat',
+  title: 'Repeat it',
+  body: markup`<pre class="command">${repeatCommand(plan)}</pre>
+<p class="note">To do it anew beside this run, change the name in the workflow id and in the input. This page is drawn again from report.json, and analysis.json beside it, by <code>npm run report -- report.json --out page.html</code>.</p>`,
+});
 
 const listChecks = ({ checks }: Report): readonly (readonly [string, string])[] =>
   checks.map(({ about, verdict, says }) => [about, verdict === 'ok' ? says : `${verdict}: ${says}`]);

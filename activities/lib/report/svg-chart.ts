@@ -22,15 +22,27 @@ export interface Chart {
   readonly description: string;
   readonly xLabel: string;
   readonly yLabel: string;
-  readonly yScale: 'linear' | 'log' | 'linear-from-zero';
+  readonly yScale: 'linear' | 'log' | 'linear-from-zero' | 'share';
   readonly series: readonly Series[];
   readonly marks: readonly Mark[];
+  /** Horizontal lines across the plot, for what to compare with. */
+  readonly levels?: readonly Level[];
+  /** What the horizontal axis counts: whole numbers of something unless said otherwise. */
+  readonly xScale?: 'count' | 'share';
+  /** Two of them stand side by side. */
+  readonly isHalf?: boolean;
 }
 
-const size = { width: 720, height: 290 };
-const plot = { left: 62, right: 700, top: 34, bottom: 236 };
-const plotWidth = plot.right - plot.left;
-const plotHeight = plot.bottom - plot.top;
+export interface Level {
+  readonly y: number;
+  readonly name: string;
+  readonly side: 'above' | 'below';
+}
+
+const height = 290;
+const widths = { whole: 720, half: 460 };
+const edges = { left: 62, right: 20, top: 34, bottom: 236 };
+const plotHeight = edges.bottom - edges.top;
 const maxPoints = 600;
 const maxDots = 60;
 
@@ -41,42 +53,53 @@ export function drawChart(chart: Chart): Markup {
     points: downsample(keepDrawable(points, chart.yScale), maxPoints),
   }));
   const frame = frameChart(chart, series);
-  return markup`<svg viewBox="0 0 ${size.width} ${size.height}" role="img" aria-labelledby="${chart.id}-title ${chart.id}-description">
+  return markup`<svg class="${chart.isHalf === true ? 'half' : 'whole'}" viewBox="0 0 ${widthOf(chart)} ${height}" role="img" aria-labelledby="${chart.id}-title ${chart.id}-description">
 <title id="${chart.id}-title">${chart.title}</title>
 <desc id="${chart.id}-description">${chart.description}</desc>
 ${drawAxes(chart, frame)}
+${(chart.levels ?? []).map((level) => drawLevel(level, frame))}
 ${series.map(({ points }, index) => drawLine(points, index, frame))}
 ${drawReadings(chart, series, frame)}
 ${chart.marks.map((mark) => drawMark(mark, frame))}
-${series.some(({ points }) => points.length > 0) ? '' : drawText('empty', 'middle', (plot.left + plot.right) / 2, 140, 'nothing recorded')}
+${series.some(({ points }) => points.length > 0) ? '' : drawText('empty', 'middle', (frame.left + frame.right) / 2, 140, 'nothing recorded')}
 </svg>`;
 }
 
 interface Frame {
   readonly x: Axis;
   readonly y: Axis;
+  readonly left: number;
+  readonly right: number;
   readonly toX: (value: number) => number;
   readonly toY: (value: number) => number;
 }
 
+const widthOf = ({ isHalf }: Chart): number => (isHalf === true ? widths.half : widths.whole);
+
 function frameChart(chart: Chart, series: readonly Series[]): Frame {
   const points = series.flatMap((one) => one.points);
-  const x = tightAxis([...points, ...chart.marks].map((at) => at.x).concat(points.length > 0 ? [0] : []), {
-    tickCount: 6,
-    leastStep: 1,
-  });
+  const x = chooseXAxis(chart, [...points, ...chart.marks].map((at) => at.x).concat(points.length > 0 ? [0] : []));
   const values = points.flatMap((point) => point.y ?? []);
-  const y = chooseYAxis(chart.yScale, values);
+  const y = chooseYAxis(chart.yScale, values.length > 0 ? [...values, ...(chart.levels ?? []).map((at) => at.y)] : []);
+  const [left, right] = [edges.left, widthOf(chart) - edges.right];
   return {
     x,
     y,
-    toX: (value) => plot.left + x.place(value) * plotWidth,
-    toY: (value) => plot.bottom - y.place(value) * plotHeight,
+    left,
+    right,
+    toX: (value) => left + x.place(value) * (right - left),
+    toY: (value) => edges.bottom - y.place(value) * plotHeight,
   };
 }
 
+const chooseXAxis = ({ xScale }: Chart, values: readonly number[]): Axis =>
+  xScale === 'share'
+    ? tightAxis([0, 1], { tickCount: 5, leastStep: 0 })
+    : tightAxis(values, { tickCount: 6, leastStep: 1 });
+
 function chooseYAxis(scale: Chart['yScale'], values: readonly number[]): Axis {
   const options = { tickCount: 4, leastStep: 0 };
+  if (scale === 'share') return linearAxis([0, 1], { tickCount: 5, leastStep: 0 });
   if (scale === 'log') return logAxis(values);
   return linearAxis(scale === 'linear' || values.length === 0 ? values : [0, ...values], options);
 }
@@ -87,12 +110,12 @@ const keepDrawable = (points: readonly CurvePoint[], scale: Chart['yScale']): re
     .filter(({ x }) => Number.isFinite(x))
     .map(({ x, y }) => ({ x, y: y !== null && Number.isFinite(y) && (scale !== 'log' || y > 0) ? y : null }));
 
-const drawAxes = (chart: Chart, { x, y, toX, toY }: Frame): Markup => markup`<g class="axes">
-${y.ticks.map((tick) => markup`<path class="grid" d="M${plot.left} ${round(toY(tick))}H${plot.right}"/>${drawText('tick', 'end', plot.left - 8, toY(tick), formatNumber(tick))}`)}
-${x.ticks.map((tick) => markup`<path class="notch" d="M${round(toX(tick))} ${plot.bottom}v5"/>${drawText('tick', 'middle', toX(tick), plot.bottom + 18, formatNumber(tick))}`)}
-<path class="base" d="M${plot.left} ${plot.bottom}H${plot.right}"/>
+const drawAxes = (chart: Chart, { x, y, left, right, toX, toY }: Frame): Markup => markup`<g class="axes">
+${y.ticks.map((tick) => markup`<path class="grid" d="M${left} ${round(toY(tick))}H${right}"/>${drawText('tick', 'end', left - 8, toY(tick), formatNumber(tick))}`)}
+${x.ticks.map((tick) => markup`<path class="notch" d="M${round(toX(tick))} ${edges.bottom}v5"/>${drawText('tick', 'middle', toX(tick), edges.bottom + 18, formatNumber(tick))}`)}
+<path class="base" d="M${left} ${edges.bottom}H${right}"/>
 ${drawText('label', 'start', 0, 12, chart.yLabel)}
-${drawText('label', 'end', plot.right, plot.bottom + 43, chart.xLabel)}</g>`;
+${drawText('label', 'end', right, edges.bottom + 43, chart.xLabel)}</g>`;
 
 const drawText = (kind: string, anchor: 'start' | 'middle' | 'end', x: number, y: number, text: string): Markup =>
   markup`<text class="${kind}" text-anchor="${anchor}" x="${round(x)}" y="${round(y)}" dy=".34em">${text}</text>`;
@@ -109,26 +132,30 @@ function drawLine(points: readonly CurvePoint[], index: number, { toX, toY }: Fr
   return markup`<g class="series s${index + 1}"><path${measured.length > maxDots ? markup` class="dense"` : ''} d="${d.join('')}"/>${dots.map(({ x, y }) => markup`<circle cx="${round(x)}" cy="${round(y)}" r="2.5"/>`)}</g>`;
 }
 
+/** Its name stands at its left end, where curves that grow are still low. */
+const drawLevel = ({ y, name, side }: Level, { left, right, toY }: Frame): Markup =>
+  markup`<g class="level"><path d="M${left} ${round(toY(y))}H${right}"/>${drawText('label', 'start', left + 4, toY(y) + (side === 'above' ? -10 : 11), name)}</g>`;
+
 /** A stop runs the whole height, a new beginning sits on the base line: both show where they fall together. */
 function drawMark({ x, kind, what }: Mark, { toX }: Frame): Markup {
   const at = round(toX(x));
-  const shape = kind === 'stop' ? `M${at} ${plot.top - 6}V${plot.bottom}` : `M${at} ${plot.bottom - 9}l4.5 9h-9z`;
-  const hit = kind === 'stop' ? `M${at} ${plot.top - 12}v18` : `M${at} ${plot.bottom - 11}v14`;
+  const shape = kind === 'stop' ? `M${at} ${edges.top - 6}V${edges.bottom}` : `M${at} ${edges.bottom - 9}l4.5 9h-9z`;
+  const hit = kind === 'stop' ? `M${at} ${edges.top - 12}v18` : `M${at} ${edges.bottom - 11}v14`;
   return markup`<g class="mark ${kind}"><path d="${shape}"/><path class="hit" d="${hit}"><title>${what}</title></path></g>`;
 }
 
 /** Invisible upright strips, one for each place on the horizontal axis, that say the values there. */
-function drawReadings(chart: Chart, series: readonly Series[], { toX }: Frame): Markup {
+function drawReadings(chart: Chart, series: readonly Series[], { left, right, toX }: Frame): Markup {
   const readings = new Map<number, string[]>();
   for (const { name, points } of series) {
     for (const { x, y } of points) {
       readings.set(x, [...(readings.get(x) ?? []), `${name} ${y === null ? 'none' : formatNumber(y)}`]);
     }
   }
-  const stripWidth = Math.min(40, Math.max(2, plotWidth / Math.max(1, readings.size)));
+  const stripWidth = Math.min(40, Math.max(2, (right - left) / Math.max(1, readings.size)));
   return markup`<g class="readings" stroke-width="${round(stripWidth)}">${[...readings].map(
     ([x, values]) =>
-      markup`<path d="M${round(toX(x))} ${plot.top}V${plot.bottom}"><title>${`${chart.xLabel} ${formatNumber(x)}: ${values.join(', ')}`}</title></path>`,
+      markup`<path d="M${round(toX(x))} ${edges.top}V${edges.bottom}"><title>${`${chart.xLabel} ${formatNumber(x)}: ${values.join(', ')}`}</title></path>`,
   )}</g>`;
 }
 

@@ -1,0 +1,28 @@
+/** Whose numbers stand beside the run's own. */
+import { publishedModelFor } from '../../../configs/published.ts';
+import { referencesFor } from '../../../configs/references.ts';
+import type { ReferenceResult, Report } from '../../../configs/schema.ts';
+
+export interface Column extends ReferenceResult {
+  /** The verdict compares with it: the same recipe. The others are of another recipe for the same model. */
+  readonly isCompared: boolean;
+}
+
+/** Those the verdict compares with, then the paper's, the released model's and the seed's where they are not among them. */
+export function listColumns({ references, plan }: Pick<Report, 'references' | 'plan'>): Column[] {
+  const model = publishedModelFor(plan.recipe.name);
+  const isSameData = model?.settings['data set']?.says === plan.dataset.id;
+  const others =
+    model && isSameData
+      ? [...referencesFor(model.results), ...(model.seed === undefined ? [] : referencesFor(model.seed).slice(0, 1))]
+      : [];
+  const known = new Set(references.map(nameNumbers));
+  return [
+    ...references.map((one) => ({ ...one, isCompared: true })),
+    ...others.filter((one) => !known.has(nameNumbers(one))).map((one) => ({ ...one, isCompared: false })),
+  ];
+}
+
+/** The same numbers under another label are the same result. */
+const nameNumbers = ({ bbox, segm }: ReferenceResult): string =>
+  JSON.stringify([Object.entries(bbox).sort(), Object.entries(segm).sort()]);

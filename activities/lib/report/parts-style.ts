@@ -1,0 +1,81 @@
+import { markup } from './markup.ts';
+
+/** Style of single sections, in the colours of page-style.ts. */
+export const partsStyle = markup`
+a { color: var(--first); text-decoration-thickness: 1px; text-underline-offset: 0.15em; }
+nav ul { display: flex; flex-wrap: wrap; gap: 0.25rem 1.1rem; margin-top: 1.5rem; padding: 0; list-style: none; font-size: 0.85rem; }
+nav a { display: inline-block; padding: 0.15rem 0; }
+.figures { display: flex; flex-wrap: wrap; gap: 1px; margin: 1.5rem 0 0; border: 1px solid var(--line); border-radius: 8px; background: var(--line); overflow: hidden; }
+.figures div { flex: 1 1 8.6rem; padding: 0.75rem 1rem; background: var(--page); }
+.figures dt { color: var(--soft); font-size: 0.78rem; }
+.figures dd { margin: 0; }
+.figures b { display: block; font-size: 1.35rem; font-weight: 600; line-height: 1.35; font-variant-numeric: tabular-nums; }
+.figures span { color: var(--soft); font-size: 0.75rem; }
+.lead { font-size: 1.05rem; }
+.soft { color: var(--soft); }
+.differences { margin: 0; padding-left: 1.4rem; font-size: 0.875rem; }
+.differences > li { margin-bottom: 1rem; padding-left: 0.25rem; break-inside: avoid; }
+.differences > li::marker { color: var(--soft); }
+.differences p { margin: 0.1rem 0; }
+.difference-head { display: flex; flex-wrap: wrap; align-items: baseline; gap: 0 0.75rem; }
+.effect { color: var(--soft); font-size: 0.8rem; }
+.effect.relative, .effect.measured { color: var(--second); }
+.evidence { padding-left: 1rem; color: var(--soft); font-size: 0.8rem; list-style: '– '; }
+cite { font-style: normal; }
+cite::before { content: '['; } cite::after { content: ']'; }
+s { text-decoration-color: var(--stop); }
+.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 22rem), 1fr)); gap: 0 1.5rem; }
+.plain td, .plain tbody th { border-top: 1px solid var(--line); vertical-align: middle; }
+.plain tbody tr:first-child > * { border-top: 0; }
+.plain th span { color: var(--soft); font-size: 0.8rem; }
+.plain th b { font-weight: 500; }
+.tall { max-height: 40rem; overflow-y: auto; }
+.tall thead th { position: sticky; top: 0; z-index: 1; background: var(--page); box-shadow: inset 0 -1px var(--line); }
+.sortable button { padding: 0; border: 0; background: none; color: inherit; font: inherit; text-align: inherit; cursor: pointer; }
+.sortable button:hover { color: var(--ink); }
+.sortable button:focus-visible, a:focus-visible { outline: 2px solid var(--first); outline-offset: 2px; }
+[aria-sort] { color: var(--ink) !important; }
+[aria-sort='ascending']::after { content: ' ↑'; } [aria-sort='descending']::after { content: ' ↓'; }
+.classes tbody th { min-width: 6.5rem; max-width: 14rem; overflow-wrap: anywhere; }
+.strip { display: block; width: 160px; height: 20px; }
+.strip path, .spark path { stroke-width: 1.2; }
+.strip .s1 path, .strip .s2 path { stroke-opacity: 0.55; stroke-width: 2.5; }
+.spark { display: block; width: 64px; height: 24px; overflow: visible; }
+.s1dot::before, .s2dot::before { content: ''; width: 0.55em; height: 0.55em; border-radius: 50%; background: var(--first); }
+.s2dot::before { background: var(--second); }
+.bar { display: block; width: 100%; height: 0.7rem; border-radius: 2px; }
+.bar .ground { fill: var(--faint); }
+.square { width: 12px !important; }
+.size-small, .cost-useful { fill: var(--first); }
+.size-medium, .cost-evaluation { fill: var(--second); }
+.size-large, .cost-test { fill: var(--third); }
+.cost-lost { fill: var(--stop); }
+.cost-around { fill: var(--soft); }
+section > .bar { height: 1.1rem; margin: 0.75rem 0 1rem; }
+.cost, .errors { max-width: 44rem; margin-bottom: 1rem; }
+.wide { width: 34%; min-width: 8rem; }
+.scroll + .note, ul + .note, ol + .note, .gallery + .note { margin-top: 1rem; }
+.level text { paint-order: stroke; stroke: var(--page); stroke-width: 3px; }
+.results .group span { font-size: 0.74rem; font-weight: 400; }
+.results thead th { vertical-align: bottom; }
+.course .attempt rect { fill: var(--first); fill-opacity: 0.25; stroke: var(--page); }
+.course .inside { fill: var(--ink); }
+.course { display: block; width: 100%; height: auto; margin: 0.5rem 0 1rem; overflow: visible; }
+.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 26rem), 1fr)); gap: 1rem 1.5rem; }
+.gallery figure { margin: 0; }
+.gallery figcaption { display: block; margin: 0.35rem 0 0; overflow-wrap: anywhere; font-size: 0.8rem; }
+.gallery figcaption span { color: var(--soft); }
+.shots { display: grid; grid-template-columns: 1fr 1fr; gap: 4px; align-items: start; }
+.shot { position: relative; }
+.shot img { display: block; width: 100%; height: auto; border-radius: 3px; }
+.shot svg { position: absolute; inset: 0; width: 100%; height: 100%; }
+.shot rect { fill: transparent; stroke: transparent; stroke-width: 2; }
+.shot rect:hover { stroke: #fff; }
+@media print {
+  .tall { max-height: none; }
+  .tall thead th { position: static; }
+  nav { display: none; }
+  .shot rect { stroke: none; }
+  .bar, .square, .strip, .spark, .course, .key::before { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+}
+`;

@@ -1,0 +1,30 @@
+import { type Markup, markup } from './markup.ts';
+
+/** A part of a bar: `kind` is its colour's class, `says` what is told of it on hover. */
+export interface BarPart {
+  readonly kind: string;
+  readonly value: number;
+  readonly says: string;
+}
+
+/** Upright edges in units of the picture; the page stretches it to the width there is. */
+const size = { width: 300, height: 10 };
+
+/** One bar of several parts. `whole` is what its full length stands for; `name` says in words what it shows. */
+export function drawBar(name: string, parts: readonly BarPart[], whole: number): Markup {
+  let at = 0;
+  const drawn = parts.map(({ kind, value, says }) => {
+    const start = at;
+    at += whole > 0 ? (size.width * Math.max(0, value)) / whole : 0;
+    const width = round(at) - round(start);
+    if (width <= 0) return '';
+    return markup`<rect class="${kind}" x="${round(start)}" y="0" width="${round(width)}" height="${size.height}"><title>${says}</title></rect>`;
+  });
+  return markup`<svg class="bar" viewBox="0 0 ${size.width} ${size.height}" preserveAspectRatio="none" role="img" aria-label="${name}"><rect class="ground" x="0" y="0" width="${size.width}" height="${size.height}"/>${drawn}</svg>`;
+}
+
+/** A coloured square with its name. */
+export const drawBarKey = (kind: string, name: string): Markup =>
+  markup`<span class="key"><svg class="square" viewBox="0 0 12 12" aria-hidden="true"><rect class="${kind}" x="1" y="1" width="10" height="10"/></svg>${name}</span> `;
+
+const round = (value: number): number => Math.round(value * 10) / 10;

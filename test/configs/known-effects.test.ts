@@ -1,0 +1,24 @@
+import { expect, test } from 'vitest';
+import { gapFacts, publishedModelFor } from '../../configs/published.ts';
+import { referencesFor } from '../../configs/references.ts';
+import { readdirSync } from 'node:fs';
+import { recipesFolder } from '../helpers/project.ts';
+
+const recipes = readdirSync(recipesFolder).flatMap((file) => (file.endsWith('.py') ? [file.slice(0, -3)] : []));
+const models = recipes.flatMap((recipe) => publishedModelFor(recipe) ?? []);
+
+test('every recipe but the demo sets out to reach a published model, and every recipe a model names is there', () => {
+  expect(recipes.filter((recipe) => publishedModelFor(recipe) === undefined)).toEqual(['cascade-mask-rcnn_swin-demo']);
+  for (const model of models) {
+    expect(recipes).toEqual(expect.arrayContaining([...model.recipes, model.results]));
+    expect(referencesFor(model.results).length).toBeGreaterThan(0);
+    expect(model.seed === undefined || referencesFor(model.seed).length > 0).toBe(true);
+  }
+});
+
+test('a number comes with its source, and an unknown effect without a number', () => {
+  for (const effect of gapFacts().effects) {
+    expect(effect.loses === null, effect.says).toBe(effect.basis === 'unknown');
+    if (effect.loses) expect(effect.evidence.length, effect.says).toBeGreaterThan(0);
+  }
+});
