@@ -67,7 +67,16 @@ export const freshInput = (): RunInput => ({ ...miniInput, name: `test-${process
 
 export const anAttempt = (change: Partial<Attempt>): Attempt => ({
   ...{ attempt: 1, fence: 1, ending: 'finished', adopted: false, resumedFrom: null },
-  ...{ fromIteration: 0, toIteration: 30, checkpointIteration: 30, fromEpoch: 0, epoch: 3, host: 'gpu-a', checkpoints: [30], quarantined: [] },
+  ...{
+    fromIteration: 0,
+    toIteration: 30,
+    checkpointIteration: 30,
+    fromEpoch: 0,
+    epoch: 3,
+    host: 'gpu-a',
+    checkpoints: [30],
+    quarantined: [],
+  },
   ...{ cause: null, failure: null, logTail: [], startedAt: 1, firstStepAt: 1.2, trainerEndedAt: 2, endedAt: 2 },
   ...{ steppingSeconds: 0.5, productiveSeconds: 0.5, evaluationSeconds: 0 },
   ...change,

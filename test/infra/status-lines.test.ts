@@ -9,7 +9,15 @@ const status: RunStatus = {
   ...{ runId: 'swin-s-blog', recipe: 'cascade-mask-rcnn_swin-s_blog', stage: 'training', checks: [], steps: [] },
   progress: {
     ...{ v: 1, attempt: 2, epoch: 12, epochs: 36, iteration: 175_908, loss: 0.81234, lr: 0.0001 },
-    ...{ bboxAP: 0.432, segmAP: 0.4, etaSeconds: 198_000, lastCheckpoint: null, checkpointNow: 0, pid: 7, remote: null },
+    ...{
+      bboxAP: 0.432,
+      segmAP: 0.4,
+      etaSeconds: 198_000,
+      lastCheckpoint: null,
+      checkpointNow: 0,
+      pid: 7,
+      remote: null,
+    },
   },
   attempts: [anAttempt({ ending: 'crashed', failure: aFailure('retry'), epoch: 7 })],
   decisions: [{ at: 1, attempt: 1, next: 'again', why: 'crashed with a new checkpoint', change: null }],
