@@ -1,9 +1,11 @@
 import { mkdir } from 'node:fs/promises';
+import type { z } from 'zod';
 import { objectKeys } from '../configs/names.ts';
 import { buildLedger } from '../configs/ledger.ts';
 import { homeFolders, runFolder } from '../configs/paths.ts';
 import {
   Analysis,
+  Bootstrap,
   FlattenedRecipe,
   Incident,
   type Attempt,
@@ -61,12 +63,14 @@ async function writeReport(
   const store = openStore(request.plan.input.artifacts.store);
   const folder = runFolder(home, request.plan.runId);
   const report = await gatherReport(home, request, versions);
-  const analysis = await readAnalysis(folder.analysis, report.metrics);
+  const analysis = await readOfTest(folder.analysis, Analysis, report.metrics);
+  const bootstrap = await readOfTest(folder.bootstrap, Bootstrap, report.metrics);
   await mkdir(folder.report, { recursive: true });
   await removeLeftovers(folder.root);
   const files = {
     'report.json': JSON.stringify(report, null, 2),
     ...(analysis === undefined ? {} : { 'analysis.json': JSON.stringify(analysis) }),
+    ...(bootstrap === undefined ? {} : { 'bootstrap.json': JSON.stringify(bootstrap) }),
     'report.md': renderMarkdown(report, analysis),
     'index.html': renderHtml(report, analysis),
   };
@@ -89,9 +93,13 @@ async function writeReport(
 }
 
 /** What the test left of it; undefined where it left none, or where an older test of another checkpoint did. */
-async function readAnalysis(path: string, metrics: EvalMetrics): Promise<Analysis | undefined> {
-  const analysis = await readJson(path, Analysis);
-  return analysis?.checkpointSha256 === metrics.checkpointSha256 ? analysis : undefined;
+async function readOfTest<T extends { checkpointSha256: string }>(
+  path: string,
+  schema: z.ZodType<T>,
+  metrics: EvalMetrics,
+): Promise<T | undefined> {
+  const found = await readJson(path, schema);
+  return found?.checkpointSha256 === metrics.checkpointSha256 ? found : undefined;
 }
 
 async function gatherReport(

@@ -81,6 +81,11 @@ export const errorCatalogue = {
     meaning: 'An object of the artifact store has another size or sha256 than was recorded; it is not used.',
     nextStep: 'Nothing, an older copy or the source is used. If it persists, delete the object that the message names.',
   },
+  NotComparable: {
+    retryable: false,
+    meaning: 'The runs cannot be compared: one is not finished, or they were not tested on the same images.',
+    nextStep: 'Compare finished runs of one test set; the message says what differs.',
+  },
   WeightsMismatch: {
     retryable: false,
     meaning: 'The weights do not fit the model of the recipe; MMDetection would have loaded them silently.',

@@ -3,6 +3,8 @@ import { mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { compareRuns } from '../../activities/lib/compare/compare-runs.ts';
+import { loadRun } from '../../activities/lib/compare/load-run.ts';
 import { readJson } from '../../activities/lib/files/json-file.ts';
 import { readProgress } from '../../activities/lib/course/progress-reader.ts';
 import { homeFolders, runFolder } from '../../configs/paths.ts';
@@ -78,5 +80,10 @@ test('the evaluation of what was trained gives the same numbers again: its way o
   expect(await readdir(root)).not.toContain('train');
   const page = await readFile(`${report}/index.html`, 'utf8');
   expect(page).toContain('nothing was trained');
+
+  const both = await Promise.all(['line', 'line.evaluation'].map((name) => loadRun(runFolder(home, name).report)));
+  const { plan, metrics } = compareRuns(both, 0);
+  expect(plan.map(({ field }) => field)).toEqual(expect.arrayContaining(['epochs', 'weights.detector.id']));
+  expect(metrics[0]?.differences[0]).toEqual({ by: 0, interval: [0, 0] });
   await client.connection.close();
 }, 200_000);

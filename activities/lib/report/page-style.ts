@@ -3,8 +3,8 @@ import { markup } from './markup.ts';
 
 /** The page's one style sheet: system fonts, two accents, light, dark and paper. */
 export const pageStyle = markup`
-:root { color-scheme: light dark; --ink: #1d2329; --soft: #5c6670; --line: #e2e5e9; --faint: #f5f6f8; --page: #fff; --first: #1f66b1; --second: #b55a00; --third: #7a3fb5; --stop: #b3261e; --go: #28794a; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e3e6ea; --soft: #98a2ad; --line: #2c333b; --faint: #1a1f25; --page: #12161b; --first: #6cb0f5; --second: #eb9a45; --third: #bb93ea; --stop: #f2857c; --go: #66bd8b; } }
+:root { color-scheme: light dark; --ink: #1d2329; --soft: #5c6670; --line: #e2e5e9; --faint: #f5f6f8; --page: #fff; --first: #1f66b1; --second: #b55a00; --third: #7a3fb5; --fourth: #28794a; --fifth: #97305f; --stop: #b3261e; --go: #28794a; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e3e6ea; --soft: #98a2ad; --line: #2c333b; --faint: #1a1f25; --page: #12161b; --first: #6cb0f5; --second: #eb9a45; --third: #bb93ea; --fourth: #66bd8b; --fifth: #e58ab2; --stop: #f2857c; --go: #66bd8b; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--ink); font: 15px/1.55 system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', sans-serif; -webkit-text-size-adjust: 100%; }
 main { max-width: 59rem; margin: 0 auto; padding: 3.5rem 1.5rem 5rem; }
@@ -52,11 +52,13 @@ svg path { fill: none; }
 svg text { fill: var(--soft); font-size: 10.5px; font-variant-numeric: tabular-nums; }
 .grid { stroke: var(--line); }
 .base, .notch { stroke: var(--soft); stroke-opacity: 0.6; }
-.series path, svg.s1 path, svg.s2 path, svg.s3 path { stroke-width: 1.6; stroke-linecap: round; stroke-linejoin: round; }
+.series path, svg.s1 path, svg.s2 path, svg.s3 path, svg.s4 path, svg.s5 path { stroke-width: 1.6; stroke-linecap: round; stroke-linejoin: round; }
 .series .dense { stroke-width: 1; }
 .s1 path { stroke: var(--first); } .s1 circle { fill: var(--first); }
 .s2 path { stroke: var(--second); } .s2 circle { fill: var(--second); }
 .s3 path { stroke: var(--third); } .s3 circle { fill: var(--third); }
+.s4 path { stroke: var(--fourth); } .s4 circle { fill: var(--fourth); }
+.s5 path { stroke: var(--fifth); } .s5 circle { fill: var(--fifth); }
 .level path { stroke: var(--soft); stroke-dasharray: 2 4; }
 .stop path { stroke: var(--stop); stroke-width: 1.25; stroke-dasharray: 3 3; }
 .go path { fill: var(--go); }
@@ -104,7 +106,7 @@ ${partsStyle}
   th, td { padding-inline: 0.4rem; }
 }
 @media print {
-  :root { color-scheme: light; --ink: #000; --soft: #444; --line: #ccc; --faint: #f5f5f5; --page: #fff; --first: #1f66b1; --second: #b55a00; --third: #7a3fb5; --stop: #b3261e; --go: #28794a; }
+  :root { color-scheme: light; --ink: #000; --soft: #444; --line: #ccc; --faint: #f5f5f5; --page: #fff; --first: #1f66b1; --second: #b55a00; --third: #7a3fb5; --fourth: #28794a; --fifth: #97305f; --stop: #b3261e; --go: #28794a; }
   main { max-width: none; padding: 0; }
   h2, h3 { break-after: avoid; }
   tr, pre.command { break-inside: avoid; }

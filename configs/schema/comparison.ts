@@ -1,0 +1,48 @@
+/** What tells runs apart: comparison.json. */
+import { z } from 'zod';
+import { CocoMetrics } from './metrics.ts';
+import { Score, Sha256 } from './primitives.ts';
+
+/** Of a difference of scores, 95 %, by paired bootstrap over images; null where there is no bootstrap to pair. */
+const DifferenceInterval = z.tuple([z.number(), z.number()]).nullable();
+
+/** Score of each run, in the order of `runs`; difference of each to the first one. */
+export const ComparedScore = z.object({
+  scores: z.array(Score),
+  differences: z.array(z.object({ by: Score, interval: DifferenceInterval })),
+});
+export type ComparedScore = z.infer<typeof ComparedScore>;
+
+export const ComparedMetric = ComparedScore.extend({
+  kind: z.enum(['bbox', 'segm']),
+  key: z.keyof(CocoMetrics),
+});
+export type ComparedMetric = z.infer<typeof ComparedMetric>;
+
+export const ComparedClass = z.object({
+  name: z.string(),
+  instances: z.int(),
+  bbox: ComparedScore,
+  segm: ComparedScore,
+});
+export type ComparedClass = z.infer<typeof ComparedClass>;
+
+/** A field of the plan, as a path such as `checkpoint.everyMinutes`, that is not the same in all runs. */
+export const PlanDifference = z.object({ field: z.string(), values: z.array(z.string().nullable()) });
+export type PlanDifference = z.infer<typeof PlanDifference>;
+
+export const Comparison = z.object({
+  v: z.literal(1),
+  createdAt: z.number(),
+  /** The first is what the others are held against. */
+  runs: z.array(z.object({ runId: z.string(), recipe: z.string(), planHash: Sha256, checkpointSha256: Sha256 })).min(2),
+  images: z.int(),
+  annotationsSha256: Sha256,
+  /** Of the paired bootstrap; null where a run has none. */
+  resamples: z.int().nullable(),
+  plan: z.array(PlanDifference),
+  metrics: z.array(ComparedMetric),
+  /** Largest change first. */
+  classes: z.array(ComparedClass),
+});
+export type Comparison = z.infer<typeof Comparison>;
