@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import { objectKeys } from '../configs/names.ts';
 import { buildLedger } from '../configs/ledger.ts';
 import { homeFolders, runFolder } from '../configs/paths.ts';
+import { comparableReferences } from '../configs/published.ts';
 import {
   Analysis,
   Bootstrap,
@@ -115,15 +116,16 @@ async function gatherReport(
   const incidents = (await readJsonLines(homeFolders(home).incidents, Incident)).filter(({ at }) => at >= startedAt);
   const started = events.findLast((event) => event.type === 'started');
   const createdAt = Date.now() / 1000;
+  const references = comparableReferences(plan);
   return {
     v: 1,
     runId: plan.runId,
     createdAt,
-    verdict: writeVerdict(metrics, plan.references),
+    verdict: writeVerdict(metrics, references),
     plan,
     recipeText: (await readJson(folder.recipe, FlattenedRecipe))?.text ?? '',
     metrics,
-    references: plan.references,
+    references,
     curves: collectCurves(keepLineage(events)),
     timeline: buildTimeline([...events, ...testEvents], attempts, incidents),
     checks,

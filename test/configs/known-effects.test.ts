@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { gapFacts, publishedModelFor } from '../../configs/published.ts';
+import { comparableReferences, gapFacts, publishedModelFor } from '../../configs/published.ts';
 import { referencesFor } from '../../configs/references.ts';
 import { readdirSync } from 'node:fs';
 import { recipesFolder } from '../helpers/project.ts';
@@ -21,4 +21,11 @@ test('a number comes with its source, and an unknown effect without a number', (
     expect(effect.loses === null, effect.says).toBe(effect.basis === 'unknown');
     if (effect.loses) expect(effect.evidence.length, effect.says).toBeGreaterThan(0);
   }
+});
+
+test('a run of other data is compared with no published result', () => {
+  const references = referencesFor('cascade-mask-rcnn_swin-s_blog');
+  const recipe = { name: 'cascade-mask-rcnn_swin-s_blog' };
+  expect(comparableReferences({ recipe, references, dataset: { id: 'coco-2017' } })).toBe(references);
+  expect(comparableReferences({ recipe, references, dataset: { id: 'my-photos' } })).toEqual([]);
 });

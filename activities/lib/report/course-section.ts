@@ -51,7 +51,7 @@ function drawCause({ cause, logTail, ending }: Attempt): Markup | string {
   if (ending === 'finished' || (cause === null && logTail.length === 0)) return '';
   const tail =
     logTail.length > 0
-      ? markup`<details><summary>Last ${formatPlural(logTail.length, 'line')} of its log</summary><pre>${logTail.join('\n')}</pre></details>`
+      ? markup`<details><summary>Last ${formatPlural(logTail.length, 'line')} of its log</summary><pre tabindex="0">${logTail.join('\n')}</pre></details>`
       : '';
   return markup`<tr class="more"><td></td><td colspan="5">${cause ?? ''}${tail}</td></tr>`;
 }

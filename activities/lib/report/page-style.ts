@@ -18,7 +18,7 @@ h3 { margin: 2rem 0 0.5rem; font-size: 0.95rem; }
 .note { color: var(--soft); font-size: 0.85rem; }
 .unseen { position: absolute; clip-path: inset(50%); width: 1px; height: 1px; overflow: hidden; }
 .scroll { overflow-x: auto; }
-.scroll:focus-visible, summary:focus-visible { outline: 2px solid var(--first); outline-offset: 2px; }
+.scroll:focus-visible, summary:focus-visible, pre:focus-visible { outline: 2px solid var(--first); outline-offset: 2px; }
 table { width: 100%; border-collapse: collapse; font-size: 0.875rem; font-variant-numeric: tabular-nums; }
 th, td { padding: 0.32rem 0.75rem; text-align: left; vertical-align: top; font-weight: 400; }
 th:first-child, td:first-child { padding-left: 0; }

@@ -19,14 +19,14 @@ ${drawFacts(listHashes(report), 'hash')}
 <h3>Environment</h3>
 ${drawFacts(Object.entries({ everswin: report.plan.versions.everswin, ...report.environment }))}
 <h3>Recipe</h3>
-<details><summary>${report.plan.recipe.name}, flattened: ${formatPlural(report.recipeText.split('\n').length, 'line')}</summary><pre>${report.recipeText}</pre></details>`,
+<details><summary>${report.plan.recipe.name}, flattened: ${formatPlural(report.recipeText.split('\n').length, 'line')}</summary><pre tabindex="0">${report.recipeText}</pre></details>`,
 });
 
 /** The one command that starts it again. */
 export const drawRepeat = ({ plan }: Report): Section => ({
   id: 'repeat',
   title: 'Repeat it',
-  body: markup`<pre class="command">${repeatCommand(plan)}</pre>
+  body: markup`<pre class="command" tabindex="0">${repeatCommand(plan)}</pre>
 <p class="note">To do it anew beside this run, change the name in the workflow id and in the input. This page is drawn again from report.json, and analysis.json beside it, by <code>npm run report -- report.json --out page.html</code>.</p>`,
 });
 

@@ -7,6 +7,8 @@ import { sampleAttempt, samplePlan, sampleReport } from '../../../fixtures/sampl
 /** Closes a script, an attribute, a comment, a table cell, a code span and a CDATA section, and turns the text around. */
 export const hostile = `</script></style><img src=x onerror=alert(1)> "' | \`x\` ]]> --> &amp; [a](javascript:b)\u202e\u001b[31m`;
 
+const base = sampleReport();
+
 /** A report in which every free text is the given one; `recipe` names one that is known, for all that is said of it. */
 export function hostileReport(text: string = hostile, recipe: string = text): Report {
   const plan: RunPlan = {
@@ -33,8 +35,9 @@ export function hostileReport(text: string = hostile, recipe: string = text): Re
       logTail: [text, text],
     }),
   ];
-  const { metrics } = sampleReport();
-  return sampleReport({
+  const { metrics } = base;
+  return {
+    ...base,
     runId: text,
     verdict: text,
     plan,
@@ -50,7 +53,7 @@ export function hostileReport(text: string = hostile, recipe: string = text): Re
     ledger: buildLedger(attempts, 0),
     warnings: [text],
     environment: { [`of ${text}`]: text, mmdet: text },
-  });
+  };
 }
 
 /** The same of an analysis: names of classes and files. */

@@ -68,3 +68,18 @@ test('marks say what happened', () => {
   expect(svg).toContain('<g class="mark stop">');
   expect(svg).toContain('<title>Crashed at iteration 1: &lt;oom&gt;</title>');
 });
+
+test('a level crosses the whole plot, is named, and has its place on the axis', () => {
+  const svg = draw(curve(3), { levels: [{ y: 10, name: 'the paper: 10', side: 'above' }] });
+  expect(svg).toMatch(/<g class="level"><path d="M62 [\d.]+H700"\/><text[^>]*>the paper: 10<\/text>/);
+  expect(svg).toContain('>10</text>');
+});
+
+test('shares run from nothing to all on both axes, whatever the values', () => {
+  const svg = draw([{ x: 0.2, y: 0.3 }], { xScale: 'share', yScale: 'share', isHalf: true });
+  expect(svg).toContain('viewBox="0 0 460 290"');
+  expect([...svg.matchAll(/<text class="tick"[^>]*>(.*?)<\/text>/g)].map(([, tick]) => tick)).toEqual([
+    ...['0', '0.2', '0.4', '0.6', '0.8', '1'],
+    ...['0', '0.2', '0.4', '0.6', '0.8', '1'],
+  ]);
+});
