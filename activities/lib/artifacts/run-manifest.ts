@@ -69,7 +69,7 @@ export async function findDeviations(home: string, manifest: RunManifest): Promi
 async function listResults(home: string, runId: string): Promise<string[]> {
   const { root } = runFolder(home, runId);
   const wanted =
-    /^(plan\.json|recipe\.json|train\/progress\.jsonl|train\/checkpoints\/[^/.][^/]*|test\/(metrics|detections[^/]*)\.json|report\/[^/.][^/]*)$/;
+    /^(plan\.json|recipe\.json|train\/progress\.jsonl|train\/checkpoints\/[^/.][^/]*|test\/(metrics|analysis|bootstrap|detections[^/]*)\.json|report\/[^/.][^/]*)$/;
   const paths = (await readdir(root, { recursive: true })).filter((path) => wanted.test(path)).sort();
   const areFiles = await Promise.all(paths.map(async (path) => (await stat(`${root}/${path}`)).isFile()));
   return paths.filter((_, place) => areFiles[place]);
