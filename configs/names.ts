@@ -46,3 +46,16 @@ export const objectKeys = {
   manifest: (runId: string): string => `runs/${runId}/manifest.json`,
   report: (runId: string, file: string): string => `runs/${runId}/report/${file}`,
 } as const;
+
+/** Keys of a model in the registry. */
+export const modelKeys = (model: string) => {
+  const root = `models/${model}`;
+  const versions = `${root}/versions/`;
+  return {
+    state: `${root}/state.json`,
+    versions,
+    version: (id: string): string => `${versions}${id}/version.json`,
+    versionFile: (id: string, file: string): string => `${versions}${id}/${file}`,
+    verdict: (sha256: string): string => `${root}/verdicts/${sha256}.json`,
+  };
+};

@@ -1,0 +1,66 @@
+/** What the registry of models holds: immutable versions, and one pointer a model that says which of them is used. */
+import { z } from 'zod';
+import { RunName } from './input.ts';
+import { CocoMetrics } from './metrics.ts';
+import { safeName, Sha256 } from './primitives.ts';
+
+export const ModelName = safeName('the model');
+export type ModelName = z.infer<typeof ModelName>;
+
+/** Of the run that trained it, and the first of its weights' sha256. */
+export const VersionId = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}@[0-9a-f]{12}$/);
+export type VersionId = z.infer<typeof VersionId>;
+
+export const versionId = (runId: string, weightsSha256: string): VersionId => `${runId}@${weightsSha256.slice(0, 12)}`;
+
+/** A file of a version, beside its version.json. */
+const VersionFile = z.object({
+  file: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/),
+  sha256: Sha256,
+  bytes: z.int(),
+});
+export type VersionFile = z.infer<typeof VersionFile>;
+
+/** version.json: written last, so a version whose files are not all there does not exist. Never changed. */
+export const ModelVersion = z.object({
+  v: z.literal(1),
+  id: VersionId,
+  model: ModelName,
+  runId: RunName,
+  createdAt: z.number(),
+  recipe: z.object({ name: z.string(), sha256: Sha256 }),
+  planHash: Sha256,
+  /** Of data, recipe, starting weights and code: a training with another one would be another model. */
+  fingerprint: Sha256,
+  /** The whole detector as plain tensors. */
+  weights: VersionFile,
+  /** What it was tested on, and by which code. */
+  test: z.object({ annotationsSha256: Sha256, images: z.int(), trainerCode: Sha256 }),
+  bbox: CocoMetrics,
+  segm: CocoMetrics,
+  files: z.array(VersionFile),
+});
+export type ModelVersion = z.infer<typeof ModelVersion>;
+
+/** One change of the pointer. `evidence`: the sha256 of the verdict that speaks for it; null where a person alone decided. */
+export const RegistryChange = z.object({
+  at: z.number(),
+  action: z.enum(['candidate', 'promote', 'reject', 'rollback']),
+  version: VersionId,
+  /** The champion before it. */
+  from: VersionId.nullable(),
+  who: z.string().max(200),
+  why: z.string().max(2000),
+  evidence: Sha256.nullable(),
+});
+export type RegistryChange = z.infer<typeof RegistryChange>;
+
+/** models/<model>/state.json: replaced only conditionally, so champion, candidate and history always belong together. */
+export const RegistryState = z.object({
+  v: z.literal(1),
+  model: ModelName,
+  champion: VersionId.nullable(),
+  candidate: VersionId.nullable(),
+  history: z.array(RegistryChange),
+});
+export type RegistryState = z.infer<typeof RegistryState>;
