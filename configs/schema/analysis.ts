@@ -9,7 +9,7 @@ const Name = z.string().max(200);
 export const PrecisionCurve = z.array(z.number().min(0).max(1)).length(101).nullable();
 export type PrecisionCurve = z.infer<typeof PrecisionCurve>;
 
-/** The middle 95 % of the bootstrap over images; null where there is no ground truth. */
+/** 95 %, by bootstrap over images: the spread of resamples laid around the score; null where there is no ground truth. */
 export const Interval = z.tuple([z.number().min(0).max(1), z.number().min(0).max(1)]).nullable();
 export type Interval = z.infer<typeof Interval>;
 
@@ -34,7 +34,7 @@ export type ClassAnalysis = z.infer<typeof ClassAnalysis>;
 /**
  * TIDE's kinds (Bolya et al., ECCV 2020, arXiv:2008.08115), of a detection that found nothing new at IoU 0.5:
  * localisation (right class, overlap 0.1 to 0.5), class (wrong class, overlap from 0.5 on), both (wrong class, overlap 0.1 to 0.5),
- * duplicate (its object was found already), background (overlap below 0.1 with everything); missed is an object that no
+ * duplicate (its object was found already), background (overlap up to 0.1 with everything); missed is an object that no
  * detection found and no localisation or class error stands for.
  */
 export const errorKinds = ['localisation', 'class', 'both', 'duplicate', 'background', 'missed'] as const;
@@ -63,7 +63,7 @@ export type ErrorAnalysis = z.infer<typeof ErrorAnalysis>;
 const Shown = z.object({
   class: Name,
   box: z.tuple([z.number(), z.number(), z.number(), z.number()]),
-  /** Polygons as x1, y1, x2, y2 …, whole pixels of the picture. */
+  /** Polygons as x1, y1, x2, y2 …, whole pixels of the picture; holes too, so fill them by the even-odd rule. */
   outlines: z.array(z.array(z.int()).max(400)).max(20),
 });
 
