@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { HeadBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
 import { findFreePort, findFreePorts } from './free-port.ts';
 import type { ProcessSpec } from './keep-alive.ts';
@@ -10,6 +11,8 @@ import type { ProcessSpec } from './keep-alive.ts';
 export interface ObjectStore {
   endpoint: string;
   bucket: string;
+  /** Of data and credentials. */
+  folder: string;
   process: Omit<ProcessSpec, 'log'>;
   /** What a worker needs to use it: the SDK's own names. The secret itself stays in a file that only its owner reads. */
   workerEnv: Record<string, string>;
@@ -55,8 +58,7 @@ export async function planObjectStore(options: ObjectStoreOptions): Promise<Obje
       const [, part = '', grpcPort = ''] = /^-(\w+)\.port\.grpc=(\d+)$/.exec(option) ?? [];
       return part === '' ? [] : [`/tmp/seaweedfs-${part}-grpc-${grpcPort}.sock`];
     }),
-    endpoint,
-    bucket,
+    ...{ endpoint, bucket, folder },
     process: { name: 'object-store', executable, argv, env: { TMPDIR: `${folder}/tmp` }, graceMs: 5_000 },
     workerEnv: {
       AWS_ENDPOINT_URL_S3: endpoint,
@@ -88,22 +90,27 @@ async function ensureCredentials(files: { identities: string; credentials: strin
   await writeFile(files.credentials, profile, { mode: 0o600 });
 }
 
-/** Returns when it serves S3 and its bucket is there. */
-export async function waitForObjectStore({ endpoint, bucket }: ObjectStore, log: string): Promise<void> {
+/** Returns when it serves S3 and its bucket is there: it refuses strangers before it has one. */
+export async function waitForObjectStore({ endpoint, bucket, folder }: ObjectStore, log: string): Promise<void> {
   const deadline = performance.now() + readyWithinMs;
-  while (!(await hasBucket(endpoint, bucket))) {
-    if (performance.now() > deadline) throw new Error(`The object store did not answer. Its log is ${log}`);
-    await sleep(50);
+  const credentials = await readObjectStoreCredentials(folder);
+  const place = { endpoint, region: objectStoreRegion, forcePathStyle: true };
+  const client = new S3Client({ ...place, credentials, maxAttempts: 1 });
+  try {
+    while (!(await hasBucket(client, bucket))) {
+      if (performance.now() > deadline) throw new Error(`The object store did not answer. Its log is ${log}`);
+      await sleep(50);
+    }
+  } finally {
+    client.destroy();
   }
 }
 
-/** Asked without credentials, it refuses (403) a bucket that it has. */
-async function hasBucket(endpoint: string, bucket: string): Promise<boolean> {
-  const answer = await fetch(`${endpoint}/${bucket}`, { method: 'HEAD', signal: AbortSignal.timeout(2_000) }).catch(
-    () => undefined,
+const hasBucket = (client: S3Client, bucket: string): Promise<boolean> =>
+  client.send(new HeadBucketCommand({ Bucket: bucket }), { abortSignal: AbortSignal.timeout(2_000) }).then(
+    () => true,
+    () => false,
   );
-  return answer?.status === 403;
-}
 
 const Identities = z.object({
   identities: z.tuple([

@@ -1,7 +1,7 @@
 /** What a run cost, and what of that became the model. */
 import type { Report } from '../../../configs/schema.ts';
 
-export interface CostPart {
+interface CostPart {
   readonly kind: 'useful' | 'evaluation' | 'lost' | 'around' | 'test';
   readonly name: string;
   readonly seconds: number;

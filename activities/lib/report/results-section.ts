@@ -78,5 +78,5 @@ const explainGaps = ({ bbox, segm }: Report['metrics']): string =>
 
 const explainIntervals = (bootstrap: Bootstrap): string =>
   bootstrap
-    ? ` Small print under “This run”: the middle 95 % of ${formatPlural(bootstrap.resamples, 'resample')} of the test’s images.`
+    ? ` Small print under “This run”: 95 % intervals by bootstrap over the test’s images (${formatPlural(bootstrap.resamples, 'resample')}).`
     : '';

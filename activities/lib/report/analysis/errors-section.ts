@@ -5,7 +5,7 @@ import type { Section } from '../section.ts';
 import { type BarPart, drawBar, drawBarKey } from '../share-bar.ts';
 import { formatCount } from '../../../../configs/time-text.ts';
 
-export const sizes = ['small', 'medium', 'large'] as const;
+const sizes = ['small', 'medium', 'large'] as const;
 type BySize = ErrorAnalysis['found'];
 
 const meanings: Record<ErrorKind, string> = {
@@ -22,7 +22,7 @@ export const drawErrors = ({ errors, scoreThreshold }: Analysis): Section => ({
   id: 'errors',
   title: 'Errors',
   body: markup`<p>${describeErrors(errors.bbox)}</p>
-<p class="legend">${sizes.map((size) => drawBarKey(`size-${size}`, sizeNames[size]))}</p>
+<p class="legend">${sizes.map((size) => drawBarKey(`size-${size}`, size))}</p>
 ${apKinds.map(
   ({ key, title }) => markup`<h3>${title === 'Box' ? 'Boxes' : 'Masks'}</h3>
 <div class="scroll" role="region" aria-label="Errors of ${key === 'bbox' ? 'boxes' : 'masks'}" tabindex="0"><table class="plain errors"><thead><tr><th scope="col">Error</th><th scope="col" class="number">AP50 lost</th><th scope="col" class="number">Count</th><th scope="col">By size</th></tr></thead>
@@ -31,8 +31,6 @@ ${drawFound(errors[key], key === 'bbox' ? 'boxes' : 'masks')}`,
 )}
 <p class="note">Kinds as in TIDE (arXiv 2008.08115), at IoU 0.5. AP50 lost: the points by which AP50 would rise if errors of this kind alone were mended, over all detections. Counts: detections with a score from ${scoreThreshold} on. Sizes as COCO's: up to 32 × 32, up to 96 × 96 pixels, larger.</p>`,
 });
-
-const sizeNames = { small: 'small', medium: 'medium', large: 'large' };
 
 /** What costs most in a sentence. */
 export function describeErrors(errors: ErrorAnalysis): string {

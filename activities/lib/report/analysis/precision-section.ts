@@ -16,13 +16,13 @@ const overlaps = [
 export const drawPrecision = ({ curves }: Analysis): Section => ({
   id: 'precision',
   title: 'Precision and recall',
-  body: markup`<div class="pair">${apKinds.map(({ key, title }) => drawFigure(chartPrecision(key, title, curves[key])))}</div>
+  body: markup`<div class="pair">${apKinds.map(({ key }) => drawFigure(chartPrecision(key, curves[key])))}</div>
 <p class="note">Means over the classes that have ground truth. The area under a curve is the AP at that overlap; where a curve falls to nothing, no more objects are found however low the score.</p>`,
 });
 
-const chartPrecision = (id: string, title: string, curves: Analysis['curves']['bbox']): Chart => ({
-  id: `precision-${id}`,
-  title: `${title}es`.replace('Maskes', 'Masks'),
+const chartPrecision = (kind: 'bbox' | 'segm', curves: Analysis['curves']['bbox']): Chart => ({
+  id: `precision-${kind}`,
+  title: kind === 'bbox' ? 'Boxes' : 'Masks',
   description: overlaps.map(([key, name]) => describe(name, curves[key])).join(' '),
   ...{ xLabel: 'recall', yLabel: 'precision', xScale: 'share', yScale: 'share', isHalf: true },
   series: overlaps.map(([key, name]) => ({

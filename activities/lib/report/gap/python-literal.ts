@@ -1,5 +1,5 @@
 /** A value as a flattened recipe writes it: literals only. Tuples are lists. */
-export type Literal = string | number | boolean | null | readonly Literal[] | { readonly [key: string]: Literal };
+type Literal = string | number | boolean | null | readonly Literal[] | { readonly [key: string]: Literal };
 
 /**
  * The assignments of a flattened recipe, `name = literal` each, as MMEngine prints them.

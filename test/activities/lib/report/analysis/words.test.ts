@@ -13,7 +13,7 @@ test.each([
   [[sampleClass('a', 0.5)], 'Box AP is lowest for a (50.0).'],
   [
     sampleAnalysis().classes,
-    'Box AP is lowest for bench (10.0), dog (30.0) and highest for person (60.0), dog (30.0). 1 class without ground truth.',
+    'Box AP is lowest for bench (10.0) and highest for person (60.0). Without ground truth: 1.',
   ],
 ])('%# names the weakest and the strongest', (classes, says) => {
   expect(describeClasses(rankClasses(classes))).toBe(says);
