@@ -21,13 +21,13 @@ export async function makePlan(place: PlanPlace, input: RunInput): Promise<{ pla
   const { output: recipe, outcome } = await readRecipe(place, input);
   const { name: runId, epochs, gpus, batchPerGpu, seed, loaderWorkers, logEverySteps, checkpoint, recovery } = input;
   const { archives, train, val, classes } = entry;
-  const { extractImages } = input;
+  const { extractImages, speed } = input;
   const plan = {
     ...{ v: 1 as const, runId },
     recipe: { name: input.recipe, sha256: recipe.sha256, summary: recipe.summary },
     dataset: { id: input.dataset, contentKey: datasetKey(entry), archives, train, val, classes, extractImages },
     weights: { backbone: { id: input.weights.backbone, source: weights.source } },
-    ...{ epochs, gpus, batchPerGpu, seed, loaderWorkers, logEverySteps, checkpoint, recovery, versions },
+    ...{ epochs, gpus, batchPerGpu, seed, loaderWorkers, speed, logEverySteps, checkpoint, recovery, versions },
     ...{ references: referencesFor(input.recipe), input, recipeOutcome: outcome },
   };
   return { plan: { ...plan, planHash: planHash(plan) }, recipe };

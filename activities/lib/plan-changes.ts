@@ -1,6 +1,7 @@
 import type { RunFolder } from '../../configs/paths.ts';
 import { PlanPart, RunPlan, type CheckpointManifest, type TrainerEvent } from '../../configs/schema.ts';
 import { readJson } from './json-file.ts';
+import { weightSwitches } from './speed-switches.ts';
 
 export interface PlanChange {
   part: PlanPart;
@@ -48,4 +49,5 @@ const partsOf = ({ recipe, dataset, weights, ...plan }: RunPlan): Record<PlanPar
   gpus: { key: String(plan.gpus) },
   batchPerGpu: { key: String(plan.batchPerGpu) },
   seed: { key: String(plan.seed) },
+  speed: { key: weightSwitches(plan.speed).join(' and ') || 'without switches' },
 });

@@ -1,5 +1,6 @@
 import type { RunPlan } from '../../configs/schema.ts';
 import { contentKey } from './content-key.ts';
+import { weightSwitches } from './speed-switches.ts';
 
 /** The same files in the same roles are the same data set, wherever they came from and however they are laid out. */
 export const datasetKey = ({ archives, train, val }: Pick<RunPlan['dataset'], 'archives' | 'train' | 'val'>): string =>
@@ -17,8 +18,13 @@ export const planHash = ({
   gpus,
   batchPerGpu,
   seed,
-}: Omit<RunPlan, 'planHash'>): string =>
-  contentKey({
+  speed,
+}: Omit<RunPlan, 'planHash'>): string => {
+  const switches = weightSwitches(speed);
+  return contentKey({
     ...{ recipe: recipe.sha256, dataset: dataset.contentKey, backbone: [backbone.id, backbone.source.sha256] },
     ...{ epochs, gpus, batchPerGpu, seed },
+    // Left out where there are none: the hash of a plan from before there were any stays.
+    ...(switches.length > 0 ? { speed: switches } : {}),
   });
+};

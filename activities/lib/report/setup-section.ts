@@ -1,4 +1,5 @@
 import type { Report } from '../../../configs/schema.ts';
+import { activeSwitches } from '../speed-switches.ts';
 import { type Markup, markup } from './markup.ts';
 import { repeatCommand } from './repeat-command.ts';
 import { countDevices, listHashes } from './run-facts.ts';
@@ -28,7 +29,7 @@ const listChecks = ({ checks }: Report): readonly (readonly [string, string])[] 
   checks.map(({ about, verdict, says }) => [about, verdict === 'ok' ? says : `${verdict}: ${says}`]);
 
 function listPlan(report: Report): readonly (readonly [string, string])[] {
-  const { recipe, dataset, weights, epochs, batchPerGpu, seed, loaderWorkers, checkpoint } = report.plan;
+  const { recipe, dataset, weights, epochs, batchPerGpu, seed, loaderWorkers, speed, checkpoint } = report.plan;
   return [
     ['recipe', recipe.name],
     ['data set', dataset.id],
@@ -37,6 +38,7 @@ function listPlan(report: Report): readonly (readonly [string, string])[] {
     ['batch', `${countDevices(report)} × ${formatPlural(batchPerGpu, 'image')}`],
     ['seed', String(seed)],
     ['loader processes', `${formatCount(loaderWorkers)} for each`],
+    ['speed switches', activeSwitches(speed).join(', ') || 'none'],
     ['checkpoints', `every ${checkpoint.everyMinutes} min and every epoch, the last ${checkpoint.keepLast} kept`],
   ];
 }
