@@ -82,7 +82,8 @@ def _write_annotations(path: Path, draws: np.random.Generator, images: list[tupl
 
 def _draw_object(draws: np.random.Generator, width: int, height: int) -> dict[str, Any]:
     kind = draws.choice(len(SIDES), p=[share for _, share in SIDES])
-    side = math.exp(draws.uniform(*np.log(SIDES[kind][0])))
+    # Of the square as large as the ellipse that is drawn.
+    side = math.exp(draws.uniform(*np.log(SIDES[kind][0]))) / math.sqrt(np.pi / 4)
     stretch = math.exp(draws.uniform(-0.6, 0.6))
     w, h = min(width - 2, side * stretch), min(height - 2, side / stretch)
     x, y = draws.uniform(0, width - w), draws.uniform(0, height - h)

@@ -7,6 +7,7 @@ import argparse
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 from torch.distributed.elastic.multiprocessing.errors import record
 
@@ -15,6 +16,9 @@ from .checkpoint import Checkpoint, of_checkpoint, of_weights
 from .coco_scores import check_against, evaluate
 from .context import Context, add_arguments
 from .detections import Detections, find, identify, publish
+from .half_precision import describe_disagreement
+from .job import Job
+from .progress import read_events
 from .weights import require_converted
 from .whole_file import write_json
 
@@ -73,6 +77,8 @@ def write_metrics(context: Context, checkpoint: Checkpoint, detections: Detectio
         check_against(scores, detections.measured)
     else:
         context.progress.write("warning", message="nothing was detected in any image: every score is 0")
+    if context.plan.speed.half_precision_validation:
+        warn_of_half_precision(context, checkpoint, scores)
     write_json(
         context.job.folder / "metrics.json",
         {
@@ -84,3 +90,11 @@ def write_metrics(context: Context, checkpoint: Checkpoint, detections: Detectio
             "seconds": detections.seconds + time.monotonic() - begin,
         },
     )
+
+
+def warn_of_half_precision(context: Context, checkpoint: Checkpoint, scores: dict[str, Any]) -> None:
+    """The training of a run lies beside its test."""
+    assert context.progress, "the first rank writes"
+    trained = read_events(Job(context.job.folder.parent / "train").progress)
+    if message := describe_disagreement(trained, checkpoint.position, scores):
+        context.progress.write("warning", message=message)
