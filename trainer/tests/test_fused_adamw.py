@@ -98,3 +98,23 @@ def test_a_checkpoint_of_either_is_resumed_by_either_in_any_layout(before: type,
     assert {group["fused"] for group in resumed.optimizer.param_groups} == {True if after is FusedAdamW else None}
     assert resumed.optimizer.state[second.conv.weight]["exp_avg"].stride() == second.conv.weight.stride()
     assert train(second, resumed, 3, 3) == pytest.approx(undisturbed[3:], abs=1e-5)
+
+
+def test_a_loss_scaler_is_obeyed_without_asking_and_an_overflow_steps_over() -> None:
+    ends = []
+    for kind in (torch.optim.AdamW, FusedAdamW):
+        network = Network()
+        optimizer = kind(groups_of(network), lr=0.01)
+        scaler = torch.amp.GradScaler("cpu", init_scale=512)
+        for step in range(6):
+            optimizer.zero_grad()
+            loss = network(torch.randn(4, 3, 9, 9, generator=torch.Generator().manual_seed(step)))
+            scaler.scale(loss * (float("inf") if step == 3 else 1.0)).backward()
+            before = network.head.weight.detach().clone()
+            scaler.step(optimizer)
+            scaler.update()
+            assert torch.equal(network.head.weight, before) == (step == 3)
+        ends.append((scaler.get_scale(), [weight.detach() for weight in network.parameters()]))
+    assert ends[0][0] == ends[1][0] == 256
+    for one, other in zip(ends[0][1], ends[1][1], strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
