@@ -1,5 +1,6 @@
 /** What crosses an edge: schema and type under one name. Units stand in the names; AP and AR are in 0..1. */
 export { Sha256 } from './schema/primitives.ts';
+export * from './schema/speed.ts';
 export * from './schema/input.ts';
 export * from './schema/catalog.ts';
 export * from './schema/metrics.ts';
@@ -13,3 +14,4 @@ export * from './schema/registry.ts';
 export * from './schema/stored.ts';
 export * from './schema/preflight.ts';
 export * from './schema/gap.ts';
+export * from './schema/gpu-check.ts';

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { Catalog, Host } from './catalog.ts';
 import { safeName } from './primitives.ts';
+import { SpeedSwitches } from './speed.ts';
 
 export const RunName = safeName('the name');
 export type RunName = z.infer<typeof RunName>;
@@ -17,7 +18,7 @@ export const CheckpointPolicy = z.strictObject({
 export type CheckpointPolicy = z.infer<typeof CheckpointPolicy>;
 
 /** The parts of a plan that decide its weights: a checkpoint of a run in which one of them differs is another run's. */
-export const PlanPart = z.enum(['recipe', 'dataset', 'weights', 'epochs', 'gpus', 'batchPerGpu', 'seed']);
+export const PlanPart = z.enum(['recipe', 'dataset', 'weights', 'epochs', 'gpus', 'batchPerGpu', 'seed', 'speed']);
 export type PlanPart = z.infer<typeof PlanPart>;
 
 const stallFloor = (seconds: number) => z.number().positive().max(86_400).default(seconds);
@@ -108,6 +109,8 @@ export const RunInput = z.strictObject({
   priority: z.int().min(1).max(5).optional(),
   /** Data loader processes per GPU. */
   loaderWorkers: z.int().min(0).max(32).default(2),
+  /** All off: the recipe to the letter. */
+  speed: SpeedSwitches.prefault({}),
   logEverySteps: z.int().min(1).max(10_000).default(50),
   checkpoint: CheckpointPolicy.prefault({}),
   recovery: RecoveryPolicy.prefault({}),

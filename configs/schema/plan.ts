@@ -4,6 +4,7 @@ import { CatalogArchive, CatalogFile, DatasetSplit } from './catalog.ts';
 import { CheckpointPolicy, RecoveryPolicy, RunInput, RunName } from './input.ts';
 import { ReferenceResult } from './metrics.ts';
 import { Sha256 } from './primitives.ts';
+import { SpeedSwitches } from './speed.ts';
 
 /** What did the work: everswin, its Python code, and what that stands on. */
 export const Versions = z.object({ everswin: z.string(), trainerCode: Sha256, trainerLock: Sha256 });
@@ -55,6 +56,8 @@ export const RunPlan = z.object({
   batchPerGpu: z.int(),
   seed: z.int(),
   loaderWorkers: z.int(),
+  /** Plans from before there were any have none. */
+  speed: SpeedSwitches.optional(),
   logEverySteps: z.int(),
   checkpoint: CheckpointPolicy,
   recovery: RecoveryPolicy,

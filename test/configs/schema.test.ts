@@ -27,6 +27,13 @@ test('a short input is filled up with stated defaults', () => {
       ...valid,
       seed: 0,
       loaderWorkers: 2,
+      speed: {
+        sdpaAttention: false,
+        fusedAdamW: false,
+        channelsLast: false,
+        compileBackbone: false,
+        halfPrecisionValidation: false,
+      },
       logEverySteps: 50,
       checkpoint: { everyMinutes: 10, keepLast: 3 },
       recovery: {

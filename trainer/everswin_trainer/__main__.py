@@ -11,6 +11,8 @@ COMMANDS = {
     "machine": "machine",
     "convert-weights": "convert_weights",
     "prepare-dataset": "prepare_dataset",
+    "gpu-check": "gpu_check",
+    "gpu-check-rank": "gpu_check_rank",
     "pack-folder": "pack_folder",
     "mini-coco": "mini_coco",
     "mini": "mini",

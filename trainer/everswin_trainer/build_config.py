@@ -1,7 +1,7 @@
 """Recipe + plan + this machine -> the configuration that MMEngine's Runner is built from."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from .dataset import PreparedData
 from .orders import Orders
 from .plan import Plan
 from .recipe import flatten, milestones
+from .speed import Speed
 from .weights import looks_like_safetensors
 
 
@@ -53,6 +54,7 @@ def build_config(
     _set_parts(config, plan, orders, warnings)
     if device == "cpu":
         _fit_cpu(config, warnings)
+    _set_speed(config, plan.speed, device, warnings)
     return BuiltConfig(config, warnings)
 
 
@@ -159,6 +161,21 @@ def _set_parts(config: Config, plan: Plan, orders: Orders, warnings: list[str]) 
         config.train_cfg.update(type="MicroBatchTrainLoop", parts=parts)
     if orders.accumulate > 1:
         warnings.append(f"takes each batch in {parts} parts, one step for all: it was ordered")
+
+
+def _set_speed(config: Config, speed: Speed, device: str, warnings: list[str]) -> None:
+    """The switches of the optimizer and of validation; the runner finds those of the model in `speed`."""
+    config.speed = asdict(speed)
+    optimizer = config.optim_wrapper.optimizer
+    if speed.fused_adamw and optimizer.type == "AdamW":
+        optimizer.type = "FusedAdamW"
+    elif speed.fused_adamw:
+        warnings.append(f"fusedAdamW is without effect: the recipe's optimizer is {optimizer.type}")
+    if speed.half_precision_validation and device == "cpu":
+        warnings.append("validates in fp32 in spite of halfPrecisionValidation: there is no GPU")
+    elif speed.half_precision_validation:
+        # The test that counts stays in fp32.
+        config.val_cfg.fp16 = True
 
 
 def _leave_mixed_precision(config: Config, why: str, warnings: list[str]) -> None:

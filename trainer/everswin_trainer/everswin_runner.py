@@ -2,9 +2,12 @@
 
 from typing import Any
 
+import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+from .accelerate import accelerate, use_channels_last, use_usual_layout
+from .speed import Speed
 from .state import bare_model, restore
 
 
@@ -16,6 +19,23 @@ class EverswinRunner(Runner):
     resumes_other_plan: bool = False
     learning_rate_factor: float = 1.0
     model_state: dict[str, Any] | None = None
+
+    def build_model(self, model: Any) -> torch.nn.Module:
+        built = super().build_model(model)
+        accelerate(built, self._speed())
+        return built
+
+    def _init_model_weights(self) -> None:
+        """Random numbers fill memory in its own order: the same weights, however memory is laid out in training."""
+        if not self._speed().channels_last:
+            super()._init_model_weights()
+            return
+        use_usual_layout(self.model)
+        super()._init_model_weights()
+        use_channels_last(self.model)
+
+    def _speed(self) -> Speed:
+        return Speed(**self.cfg.get("speed", {}))
 
     def load_or_resume(self) -> None:
         """MMEngine's own would search the folder, trust what it finds and start from scratch when it finds nothing."""

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .speed import SWITCHES, Speed
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -26,6 +28,7 @@ class Plan:
     keep_last: int
     # Epochs whose checkpoint stays for ever; None: those after which the learning rate falls.
     milestones: frozenset[int] | None
+    speed: Speed
 
     @classmethod
     def load(cls, path: str | Path) -> "Plan":
@@ -50,6 +53,7 @@ class Plan:
             # With one checkpoint kept, the moment of replacing it would be a moment without.
             keep_last=reader.whole("checkpoint", "keepLast", least=2),
             milestones=reader.wholes_if_given("checkpoint", "milestones", least=1),
+            speed=Speed(**{field: reader.flag_if_given("speed", name) for name, field in SWITCHES.items()}),
         )
         if reader.problems:
             raise ValueError(f"{path} is not a plan: " + "; ".join(reader.problems))
@@ -84,6 +88,10 @@ class _Reader:
 
         value = self._take(path, f"a list of whole numbers of at least {least}", accepts, None)
         return None if value is None else frozenset(value)
+
+    def flag_if_given(self, *path: str) -> bool:
+        value = self._take(path, "true or false", lambda value: value is None or isinstance(value, bool), None)
+        return value is True
 
     def _take(self, path: tuple[str, ...], expected: str, accepts: Any, otherwise: Any) -> Any:
         value = self._content

@@ -94,7 +94,16 @@ def restore_optimizer(wrapper: OptimWrapper, saved: dict[str, Any]) -> None:
     """Also from mixed precision to full and back. MMEngine starts a loss scaler anew where none was saved."""
     if not hasattr(wrapper, "loss_scaler"):
         saved.pop("loss_scaler", None)
+    # Whether a kernel is fused is this run's setting, not part of what was learned.
+    for group, own in zip(saved["param_groups"], wrapper.optimizer.param_groups, strict=False):
+        if "fused" in own:
+            group["fused"] = own["fused"]
     wrapper.load_state_dict(saved)
+    for parameter, moments in wrapper.optimizer.state.items():
+        for name, value in moments.items():
+            # A fused kernel walks through the memory of both at once: another plan may have laid it out otherwise.
+            if value.shape == parameter.shape and value.stride() != parameter.stride():
+                moments[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
 def is_at_epoch_end(meta: dict[str, Any]) -> bool:

@@ -8,6 +8,7 @@ import os
 import time
 import traceback
 from pathlib import Path
+from typing import Any
 
 from torch.distributed.elastic.multiprocessing.errors import record
 
@@ -17,7 +18,10 @@ from .checkpoint import Checkpoint, of_checkpoint, of_weights
 from .coco_scores import evaluate
 from .context import Context, add_arguments
 from .detections import Detections, Found, find, identify, publish
+from .half_precision import describe_disagreement
+from .job import Job
 from .pictures import picture_reader
+from .progress import read_events
 from .stop_request import Preempted
 from .weights import require_converted
 from .whole_file import write_json
@@ -78,6 +82,8 @@ def write_metrics(context: Context, checkpoint: Checkpoint, detections: Detectio
     scores = evaluate(context.data.annotations("val"), found)
     if not found["bbox"]:
         context.progress.write("warning", message="nothing was detected in any image: every score is 0")
+    if context.plan.speed.half_precision_validation:
+        warn_of_half_precision(context, checkpoint, scores)
     write_json(
         context.job.folder / "metrics.json",
         {
@@ -108,4 +114,12 @@ def write_analysis(context: Context, checkpoint: Checkpoint, identity: dict[str,
     except Exception as error:
         traceback.print_exc()
         message = f"the detections could not be analysed: {type(error).__name__}: {error}"
+        context.progress.write("warning", message=message)
+
+
+def warn_of_half_precision(context: Context, checkpoint: Checkpoint, scores: dict[str, Any]) -> None:
+    """The training of a run lies beside its test."""
+    assert context.progress, "the first rank writes"
+    trained = read_events(Job(context.job.folder.parent / "train").progress)
+    if message := describe_disagreement(trained, checkpoint.position, scores):
         context.progress.write("warning", message=message)

@@ -7,7 +7,7 @@ import torch
 import torch.distributed as dist
 from mmengine.config import Config
 
-from . import batches, micro_batches, quick_metric  # noqa: F401  (register what build_config names)
+from . import batches, fused_adamw, micro_batches, quick_metric  # noqa: F401  (register what build_config names)
 from .beats_hook import BeatsHook
 from .build_config import build_config
 from .checkpoint import Checkpoint, Origin
@@ -44,6 +44,15 @@ class Start:
 
 def train(context: Context, start: Start) -> tuple[int, int]:
     """Trains to the end; returns (epochs, iterations) done. Raises Preempted."""
+    runner = assemble(context, start)
+    runner.register_hook(CheckpointHook(context, runner.learning_rate_factor, saver(context, runner.cfg)))
+    runner.train()
+    dist.destroy_process_group()
+    return runner.epoch, runner.iter
+
+
+def assemble(context: Context, start: Start) -> EverswinRunner:
+    """All of a training but its checkpoints. Joins the process group."""
     context.rank.connect()
     work_dir = context.enter_work_dir()
     # The same on all ranks, whenever each of them would have read the file.
@@ -62,14 +71,11 @@ def train(context: Context, start: Start) -> tuple[int, int]:
     runner.register_hook(ProgressHook(context, resume.path if resume else None))
     runner.register_hook(BeatsHook(context.beats))
     runner.register_hook(DivergenceHook())
-    runner.register_hook(CheckpointHook(context, orders.learning_rate_factor, saver(context, built.config)))
     runner.learning_rate_factor = orders.learning_rate_factor
     if resume:
         runner.resume_state = read(resume.path)
         runner.resumes_other_plan = resume.plan_hash != context.plan.plan_hash
-    runner.train()
-    dist.destroy_process_group()
-    return runner.epoch, runner.iter
+    return runner
 
 
 def saver(context: Context, config: Config) -> Saver | None:

@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import torch
 from mmengine.config import Config
 
 from conftest import PLAN
@@ -20,6 +21,7 @@ RUNS = RECIPES.parent / "runs"
 # All that are trained on COCO: t_blog, s_paper, ...
 COCO_RECIPES = [path.stem.removeprefix("cascade-mask-rcnn_swin-") for path in RECIPES.glob("*_*_*.py")]
 CLASSES = [f"class {number}" for number in range(80)]
+HEIGHT, WIDTH = 128, 160
 
 
 @cache
@@ -44,3 +46,25 @@ def fill_registries() -> None:
     from mmengine.registry import init_default_scope
 
     init_default_scope("mmdet")
+
+
+def two_images() -> dict[str, list]:
+    """Noise, in which two rectangles of different classes count as objects."""
+    from mmdet.structures import DetDataSample
+    from mmdet.structures.mask import BitmapMasks
+    from mmengine.structures import InstanceData
+
+    boxes = torch.tensor([[8.0, 16.0, 72.0, 96.0], [80.0, 40.0, 150.0, 120.0]])
+    masks = torch.zeros(2, HEIGHT, WIDTH, dtype=torch.uint8)
+    for mask, (left, top, right, bottom) in zip(masks, boxes.int().tolist(), strict=True):
+        mask[top:bottom, left:right] = 1
+    samples = []
+    for _ in range(2):
+        sample = DetDataSample(metainfo={"img_shape": (HEIGHT, WIDTH), "ori_shape": (HEIGHT, WIDTH)})
+        sample.gt_instances = InstanceData(
+            bboxes=boxes, labels=torch.tensor([3, 79]), masks=BitmapMasks(masks.numpy(), HEIGHT, WIDTH)
+        )
+        samples.append(sample)
+    generator = torch.Generator().manual_seed(1)
+    images = [torch.randint(0, 256, (3, HEIGHT, WIDTH), dtype=torch.uint8, generator=generator) for _ in range(2)]
+    return {"inputs": images, "data_samples": samples}

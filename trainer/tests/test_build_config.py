@@ -191,6 +191,40 @@ def test_orders_leave_the_schedule_to_the_plan(data: PreparedData) -> None:
     assert config.param_scheduler == built(data).config.param_scheduler
 
 
+FAST = {"fusedAdamW": True, "halfPrecisionValidation": True, "channelsLast": True}
+
+
+def test_without_a_speed_switch_nothing_is_fast(data: PreparedData) -> None:
+    config = built(data, device="cuda").config
+    assert not any(config.speed.values())
+    assert (config.optim_wrapper.optimizer.type, config.val_cfg.get("fp16", False)) == ("AdamW", False)
+
+
+def test_speed_switches_reach_optimizer_validation_and_model_but_never_the_final_test(data: PreparedData) -> None:
+    fast = built(data, device="cuda", speed=FAST)
+    assert fast.config.optim_wrapper.optimizer.type == "FusedAdamW"
+    assert fast.config.optim_wrapper.optimizer.lr == 0.0001
+    assert (fast.config.val_cfg.fp16, fast.config.test_cfg.get("fp16", False)) == (True, False)
+    assert {name for name, is_on in fast.config.speed.items() if is_on} == {
+        "fused_adamw",
+        "half_precision_validation",
+        "channels_last",
+    }
+    assert fast.warnings == []
+
+
+def test_a_switch_that_can_do_nothing_here_says_so(data: PreparedData) -> None:
+    on_cpu = built(data, "s_blog", speed=FAST)
+    assert on_cpu.config.val_cfg.get("fp16", False) is False
+    assert on_cpu.warnings[-1] == "validates in fp32 in spite of halfPrecisionValidation: there is no GPU"
+    recipe = load_recipe(RECIPES / "cascade-mask-rcnn_swin-s_blog.py", None)
+    recipe.optim_wrapper.optimizer.type = "SGD"
+    (data.root / "plan.json").write_text(json.dumps({**PLAN, "epochs": 36, "speed": FAST}))
+    plan = Plan.load(data.root / "plan.json")
+    other = build_config(recipe, plan, NO_ORDERS, data, data.root / "work", "cuda", None)
+    assert other.warnings == ["fusedAdamW is without effect: the recipe's optimizer is SGD"]
+
+
 def test_validation_follows_each_epoch_and_nobody_else_writes_checkpoints_or_pictures(data: PreparedData) -> None:
     config = built(data).config
     assert (config.train_cfg.val_begin, config.train_cfg.val_interval) == (1, 1)

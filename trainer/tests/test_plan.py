@@ -6,6 +6,7 @@ import pytest
 
 from conftest import PLAN
 from everswin_trainer.plan import Plan
+from everswin_trainer.speed import Speed
 
 
 def load(folder: Path, checkpoint: dict[str, Any]) -> Plan:
@@ -34,3 +35,20 @@ def test_milestones_are_named_or_left_to_the_schedule(tmp_path: Path) -> None:
 def test_other_milestones_are_refused(tmp_path: Path, milestones: Any) -> None:
     with pytest.raises(ValueError, match="expected checkpoint.milestones to be a list of whole numbers of at least 1"):
         load(tmp_path, {"everyMinutes": 7, "milestones": milestones})
+
+
+def load_speed(folder: Path, speed: Any) -> Plan:
+    (folder / "plan.json").write_text(json.dumps({**PLAN, **({} if speed is None else {"speed": speed})}))
+    return Plan.load(folder / "plan.json")
+
+
+def test_speed_switches_are_off_unless_named(tmp_path: Path) -> None:
+    assert load_speed(tmp_path, None).speed == Speed()
+    assert load_speed(tmp_path, {}).speed == Speed()
+    assert load_speed(tmp_path, {"sdpaAttention": True, "fusedAdamW": False}).speed == Speed(sdpa_attention=True)
+
+
+@pytest.mark.parametrize("value", [1, "true", [], {}])
+def test_other_settings_of_a_switch_are_refused(tmp_path: Path, value: Any) -> None:
+    with pytest.raises(ValueError, match="expected speed.channelsLast to be true or false, got"):
+        load_speed(tmp_path, {"channelsLast": value})

@@ -8,8 +8,7 @@ import torch
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS
-from mmengine.structures import InstanceData
-from recipe_files import built, fill_registries
+from recipe_files import built, fill_registries, two_images
 
 # Millions: ours to two digits, and as published; nobody published the blog's.
 SIZES = {
@@ -22,7 +21,6 @@ SIZES = {
 }
 # Gradients reach every part of the model through far fewer boxes and proposals than are trained on.
 FEW_BOXES, FEW_PROPOSALS = 16, 64
-HEIGHT, WIDTH = 128, 160
 STAGE_LOSSES = {f"s{stage}.loss_{kind}" for stage in range(3) for kind in ("cls", "bbox", "mask")}
 
 
@@ -80,24 +78,3 @@ def test_a_step_has_finite_losses_and_a_gradient_for_every_parameter(recipe: str
     assert without == []
     assert all(torch.isfinite(weight.grad).all() for weight in model.parameters())
     assert all(weight.grad.abs().sum() > 0 for name, weight in model.named_parameters() if "fc_reg" in name)
-
-
-def two_images() -> dict[str, list]:
-    """Noise, in which two rectangles of different classes count as objects."""
-    from mmdet.structures import DetDataSample
-    from mmdet.structures.mask import BitmapMasks
-
-    boxes = torch.tensor([[8.0, 16.0, 72.0, 96.0], [80.0, 40.0, 150.0, 120.0]])
-    masks = torch.zeros(2, HEIGHT, WIDTH, dtype=torch.uint8)
-    for mask, (left, top, right, bottom) in zip(masks, boxes.int().tolist(), strict=True):
-        mask[top:bottom, left:right] = 1
-    samples = []
-    for _ in range(2):
-        sample = DetDataSample(metainfo={"img_shape": (HEIGHT, WIDTH), "ori_shape": (HEIGHT, WIDTH)})
-        sample.gt_instances = InstanceData(
-            bboxes=boxes, labels=torch.tensor([3, 79]), masks=BitmapMasks(masks.numpy(), HEIGHT, WIDTH)
-        )
-        samples.append(sample)
-    generator = torch.Generator().manual_seed(1)
-    images = [torch.randint(0, 256, (3, HEIGHT, WIDTH), dtype=torch.uint8, generator=generator) for _ in range(2)]
-    return {"inputs": images, "data_samples": samples}

@@ -29,14 +29,14 @@ export async function makePlan(
   const { output: recipe, outcome } = await readRecipe(place, input);
   const { name, gpus, batchPerGpu, seed, loaderWorkers, logEverySteps, checkpoint, recovery } = input;
   const { archives, train, val, classes } = entry;
-  const { extractImages } = input;
+  const { extractImages, speed } = input;
   const plan = {
     ...{ v: 1 as const, runId: purpose === 'evaluation' ? evaluationRun(name) : name },
     recipe: { name: input.recipe, sha256: recipe.sha256, summary: recipe.summary },
     dataset: { id: input.dataset, contentKey: datasetKey(entry), archives, train, val, classes, extractImages },
     weights,
     epochs: purpose === 'evaluation' ? 0 : input.epochs,
-    ...{ gpus, batchPerGpu, seed, loaderWorkers, logEverySteps, checkpoint, recovery, versions },
+    ...{ gpus, batchPerGpu, seed, loaderWorkers, speed, logEverySteps, checkpoint, recovery, versions },
     ...{ references: referencesFor(input.recipe), input, recipeOutcome: outcome },
   };
   return { plan: { ...plan, planHash: planHash(plan) }, recipe };

@@ -2,6 +2,7 @@ import type { RunFolder } from '../../../configs/paths.ts';
 import { PlanPart, RunPlan, type CheckpointManifest, type TrainerEvent } from '../../../configs/schema.ts';
 import { startingWeights } from '../../../configs/starting-weights.ts';
 import { readJson } from '../files/json-file.ts';
+import { weightSwitches } from './speed-switches.ts';
 
 export interface PlanChange {
   part: PlanPart;
@@ -52,4 +53,5 @@ const partsOf = ({ recipe, dataset, weights, ...plan }: RunPlan): Record<PlanPar
   gpus: { key: String(plan.gpus) },
   batchPerGpu: { key: String(plan.batchPerGpu) },
   seed: { key: String(plan.seed) },
+  speed: { key: weightSwitches(plan.speed).join(' and ') || 'without switches' },
 });

@@ -1,5 +1,6 @@
 import type { Check, RecipeFacts, RunPlan } from '../../../configs/schema.ts';
 import { formatCount } from '../../../configs/time-text.ts';
+import { activeSwitches } from '../plan/speed-switches.ts';
 import { batchOf, iterationsPerEpoch } from './training-arithmetic.ts';
 
 export interface TrainingFacts {
@@ -14,6 +15,7 @@ const ok = (about: string, says: string): Check => ({ about, verdict: 'ok', says
 export const checkTraining = (facts: TrainingFacts): Check[] => [
   checkSteps(facts),
   checkLearningRate(facts),
+  checkSpeed(facts),
   checkDuration(facts),
 ];
 
@@ -38,6 +40,17 @@ function checkLearningRate({ plan, known }: TrainingFacts): Check {
     verdict: 'warning',
     says: `${rate} was chosen for a batch of ${known.batch}, this run has ${batch}; the linear rule would make it ${Number(linear.toPrecision(3))}, and nothing is changed by itself`,
     next: `Set gpus and batchPerGpu to a batch of ${known.batch}, or go on knowing that the published result was had otherwise.`,
+  };
+}
+
+function checkSpeed({ plan: { speed } }: TrainingFacts): Check {
+  const active = activeSwitches(speed);
+  if (active.length === 0) return ok('speed switches', "none: the recipe on MMDetection's own code");
+  return {
+    about: 'speed switches',
+    verdict: 'warning',
+    says: `${active.join(', ')}: equal on a CPU as docs/recipes.md says, not yet tried on a GPU`,
+    next: 'Run npm run gpu-check on this machine first: it measures what they bring and whether losses stay.',
   };
 }
 

@@ -1,5 +1,6 @@
 import type { Report } from '../../../configs/schema.ts';
 import { isEvaluation, startingWeights } from '../../../configs/starting-weights.ts';
+import { activeSwitches } from '../plan/speed-switches.ts';
 import { type Markup, markup } from './markup.ts';
 import { repeatCommand } from './repeat-command.ts';
 import { countDevices, listHashes } from './run-facts.ts';
@@ -34,7 +35,7 @@ const listChecks = ({ checks }: Report): readonly (readonly [string, string])[] 
   checks.map(({ about, verdict, says }) => [about, verdict === 'ok' ? says : `${verdict}: ${says}`]);
 
 function listPlan(report: Report): readonly (readonly [string, string])[] {
-  const { recipe, dataset, weights, epochs, batchPerGpu, seed, loaderWorkers, checkpoint } = report.plan;
+  const { recipe, dataset, weights, epochs, batchPerGpu, seed, loaderWorkers, speed, checkpoint } = report.plan;
   const { part, id } = startingWeights(weights);
   return [
     ['recipe', recipe.name],
@@ -44,6 +45,7 @@ function listPlan(report: Report): readonly (readonly [string, string])[] {
     ['batch', `${countDevices(report)} × ${formatPlural(batchPerGpu, 'image')}`],
     ['seed', String(seed)],
     ['loader processes', `${formatCount(loaderWorkers)} for each`],
+    ['speed switches', activeSwitches(speed).join(', ') || 'none'],
     ['checkpoints', `every ${checkpoint.everyMinutes} min and every epoch, the last ${checkpoint.keepLast} kept`],
   ];
 }

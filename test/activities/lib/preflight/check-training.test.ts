@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { checkDisk } from '../../../../activities/lib/preflight/check-disk.ts';
 import { checkExpectation, checkTraining } from '../../../../activities/lib/preflight/check-training.ts';
 import { checkpointBytes, iterationsPerEpoch } from '../../../../activities/lib/preflight/training-arithmetic.ts';
-import type { RecipeFacts, RunPlan } from '../../../../configs/schema.ts';
+import { SpeedSwitches, type RecipeFacts, type RunPlan } from '../../../../configs/schema.ts';
 import { samplePlan } from '../../../fixtures/sample-report.ts';
 
 const coco = { images: 118_287, instances: 860_001, annotated: 117_266 };
@@ -40,6 +40,15 @@ test('another batch than the learning rate was chosen for is a warning, and noth
   const found = says('learning rate', plan, { ...known, batch: 16 });
   expect(found).toMatchObject({ verdict: 'warning' });
   expect(found?.says).toContain('the linear rule would make it 0.00005, and nothing is changed by itself');
+});
+
+test('a speed switch is a warning until somebody tried it on a GPU', () => {
+  expect(says('speed switches')).toMatchObject({ verdict: 'ok', next: null });
+  const speed = SpeedSwitches.parse({ sdpaAttention: true, fusedAdamW: true });
+  const found = says('speed switches', { ...plan, speed });
+  expect(found).toMatchObject({ verdict: 'warning' });
+  expect(found?.says).toMatch(/^fusedAdamW, sdpaAttention: equal on a CPU/);
+  expect(found?.next).toContain('npm run gpu-check');
 });
 
 test('what nobody knows is said to be unknown', () => {

@@ -1,0 +1,12 @@
+import type { SpeedSwitches } from '../../../configs/schema.ts';
+
+/** Those that are on, sorted by name. */
+export const activeSwitches = (speed: SpeedSwitches | undefined): string[] =>
+  Object.entries(speed ?? {})
+    .filter(([, isOn]) => isOn)
+    .map(([name]) => name)
+    .sort();
+
+/** Those that may change a last digit of the weights: the validation decides none. */
+export const weightSwitches = (speed: SpeedSwitches | undefined): string[] =>
+  activeSwitches(speed).filter((name) => name !== ('halfPrecisionValidation' satisfies keyof SpeedSwitches));
