@@ -11,6 +11,7 @@ export * from './schema/course.ts';
 export * from './schema/report.ts';
 export * from './schema/comparison.ts';
 export * from './schema/registry.ts';
+export * from './schema/retrain.ts';
 export * from './schema/stored.ts';
 export * from './schema/preflight.ts';
 export * from './schema/gap.ts';

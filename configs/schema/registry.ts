@@ -21,6 +21,10 @@ const VersionFile = z.object({
 });
 export type VersionFile = z.infer<typeof VersionFile>;
 
+/** What a training would be made of, part by part: two with the same parts give the same model. */
+export const Fingerprint = z.object({ sha256: Sha256, parts: z.record(z.string(), z.string()) });
+export type Fingerprint = z.infer<typeof Fingerprint>;
+
 /** version.json: written last, so a version whose files are not all there does not exist. Never changed. */
 export const ModelVersion = z.object({
   v: z.literal(1),
@@ -30,8 +34,7 @@ export const ModelVersion = z.object({
   createdAt: z.number(),
   recipe: z.object({ name: z.string(), sha256: Sha256 }),
   planHash: Sha256,
-  /** Of data, recipe, starting weights and code: a training with another one would be another model. */
-  fingerprint: Sha256,
+  fingerprint: Fingerprint,
   /** The whole detector as plain tensors. */
   weights: VersionFile,
   /** What it was tested on, and by which code. */

@@ -1,13 +1,10 @@
-import { randomUUID } from 'node:crypto';
-import { mkdir, rm } from 'node:fs/promises';
 import { z } from 'zod';
 import { homeFolders } from '../../../configs/paths.ts';
-import { ConvertedWeights, StoredFile, type FetchedWeights, type RunPlan } from '../../../configs/schema.ts';
+import { StoredFile, type FetchedWeights, type RunPlan } from '../../../configs/schema.ts';
 import { startingWeights, type WeightsPart } from '../../../configs/starting-weights.ts';
-import { CodedError } from '../failures/coded-error.ts';
 import { addObject, findObject, type StoredObject } from '../artifacts/objects.ts';
 import { runStep } from '../steps.ts';
-import { askTrainer } from '../trainer/trainer-command.ts';
+import { withConvertedWeights } from './convert-weights.ts';
 import type { ObtainContext } from './obtain-context.ts';
 import { obtainFile } from './obtain-file.ts';
 
@@ -46,49 +43,19 @@ export async function obtainWeights(plan: RunPlan, context: ObtainContext): Prom
 }
 
 async function convert(
-  recipeName: string,
+  recipe: string,
   part: WeightsPart,
   source: StoredObject,
   context: ObtainContext,
 ): Promise<z.infer<typeof Converted>> {
-  const { home, recipesFolder, python, signal, onProgress } = context;
-  const { downloads } = homeFolders(home);
-  await mkdir(downloads, { recursive: true });
-  onProgress({ what: `converting ${source.file}` });
-  const base = `${downloads}/converted-${randomUUID()}`;
-  const recipe = `${recipesFolder}/${recipeName}.py`;
-  const argv = ['convert-weights', '--recipe', recipe, '--weights', source.path, '--part', part, '--into', base];
-  try {
-    const answer = await askTrainer({ python, argv, signal, answer: ConvertedWeights });
-    refuseMisfit(answer, source.file, `the ${part} of ${recipeName}`);
-    if (answer.result === null) throw new CodedError('WeightsRefused', `${source.file}: nothing was converted.`);
-    const name = source.file.replace(/\.[^.]*$/, '.safetensors');
-    const { path, sha256 } = answer.result;
-    const { bytes } = await addObject(home, path, { sha256, name, origin: `converted from ${source.sha256}` });
-    return { converted: { file: name, sha256, bytes }, parameters: answer.parameters };
-  } finally {
-    await rm(`${base}.safetensors`, { force: true });
-  }
-}
-
-const listedKeys = 8;
-
-function refuseMisfit(verdict: ConvertedWeights, file: string, model: string): void {
-  if (verdict.ok) return;
-  if (verdict.refused !== undefined) throw new CodedError('WeightsRefused', `${file}: ${verdict.refused}`);
-  const misshapen = verdict.misshapen.map(
-    ({ key, expected, got }) => `${key} [${got.join(', ')}] instead of [${expected.join(', ')}]`,
+  const { home } = context;
+  context.onProgress({ what: `converting ${source.file}` });
+  return withConvertedWeights(
+    { ...context, recipe, part, path: source.path, file: source.file },
+    async ({ path, sha256, parameters }) => {
+      const name = source.file.replace(/\.[^.]*$/, '.safetensors');
+      const { bytes } = await addObject(home, path, { sha256, name, origin: `converted from ${source.sha256}` });
+      return { converted: { file: name, sha256, bytes }, parameters };
+    },
   );
-  const differences = [
-    listSome('missing', verdict.missing),
-    listSome('unexpected', verdict.unexpected),
-    listSome('wrong shape', misshapen),
-  ].filter((line) => line !== '');
-  throw new CodedError('WeightsMismatch', `${file} does not fit ${model}:\n${differences.join('\n')}`);
 }
-
-const listSome = (what: string, keys: string[]): string => {
-  if (keys.length === 0) return '';
-  const more = keys.length > listedKeys ? ` and ${keys.length - listedKeys} more` : '';
-  return `- ${keys.length} ${what}: ${keys.slice(0, listedKeys).join(', ')}${more}`;
-};

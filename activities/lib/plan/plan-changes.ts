@@ -45,6 +45,10 @@ const showWeights = ({ part, id, source }: ReturnType<typeof startingWeights>): 
 
 const showPart = ({ key, name }: Part): string => (name === undefined ? key : `${name} (${key.slice(0, 12)})`);
 
+/** Each part in words, as `describeChange` says it. */
+export const describeParts = (plan: RunPlan): Record<string, string> =>
+  Object.fromEntries(Object.entries(partsOf(plan)).map(([name, part]) => [name, showPart(part)]));
+
 const partsOf = ({ recipe, dataset, weights, ...plan }: RunPlan): Record<PlanPart, Part> => ({
   recipe: { key: recipe.sha256, name: recipe.name },
   dataset: { key: dataset.contentKey, name: dataset.id },
