@@ -4,11 +4,16 @@ import { createCheckMachine } from './check-machine.ts';
 import { createCheckPlan } from './check-plan.ts';
 import { createFetchDataset } from './fetch-dataset.ts';
 import { createFetchWeights } from './fetch-weights.ts';
+import { createJudge } from './judge.ts';
+import { createLookForChange } from './look-for-change.ts';
 import { createMirrorRun } from './mirror-run.ts';
+import { createChangeModel, createReadModel, createReadVersion } from './models.ts';
 import { createPinPlan } from './pin-plan.ts';
+import { createPublishCandidate } from './publish-candidate.ts';
 import { createResolvePlan } from './resolve-plan.ts';
 import { createRunTest } from './run-test.ts';
 import { createRunTraining } from './run-training.ts';
+import { waitForRun } from './wait-for-run.ts';
 import { createWaitForSpace } from './wait-for-space.ts';
 import { createWriteReport } from './write-report.ts';
 
@@ -21,6 +26,12 @@ export const createControlActivities = (dependencies: ActivityDependencies) =>
     fetchWeights: createFetchWeights(dependencies),
     pinPlan: createPinPlan(dependencies),
     writeReport: createWriteReport(dependencies),
+    lookForChange: createLookForChange(dependencies),
+    judge: createJudge(dependencies),
+    readModel: createReadModel(dependencies),
+    readVersion: createReadVersion(dependencies),
+    changeModel: createChangeModel(dependencies),
+    waitForRun,
   });
 
 /** What needs the GPUs, or the disk beside them. */
@@ -31,6 +42,7 @@ export const createGpuActivities = (dependencies: ActivityDependencies) =>
     runTest: createRunTest(dependencies),
     mirrorRun: createMirrorRun(dependencies),
     waitForSpace: createWaitForSpace(dependencies),
+    publishCandidate: createPublishCandidate(dependencies),
   });
 
 export type ControlActivities = ReturnType<typeof createControlActivities>;

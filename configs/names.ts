@@ -2,7 +2,11 @@
 
 export const taskQueues = { control: 'everswin', gpu: 'everswin-gpu' } as const;
 
-export const workflowTypes = { trainDetector: 'trainDetector', evaluateDetector: 'evaluateDetector' } as const;
+export const workflowTypes = {
+  trainDetector: 'trainDetector',
+  evaluateDetector: 'evaluateDetector',
+  retrainDetector: 'retrainDetector',
+} as const;
 
 export const statusQueryName = 'status';
 /** Asked by the training activity, which hands the answer on to the trainer. */
@@ -10,6 +14,12 @@ export const ordersQueryName = 'orders';
 export const progressSignalName = 'progress';
 /** From an activity whose job waits for GPUs: for whom, in words; null when it has them. */
 export const waitingSignalName = 'waiting';
+
+/** To a retraining: somebody wants the model looked at. Sent with a start, so that several of them make one training. */
+export const triggerSignalName = 'trigger';
+
+/** What a person answers when a candidate waits. */
+export const answerNames = { approve: 'approve', reject: 'reject' } as const;
 
 /** What a person may ask of a running training. */
 export const updateNames = {
@@ -38,6 +48,9 @@ export const workflowId = (runName: string): string => `train:${runName}`;
 /** The evaluation of what a run begins with stands beside that run: another id, another folder. */
 export const evaluationId = (runName: string): string => `evaluate:${runName}`;
 export const evaluationRun = (runName: string): string => `${runName}.evaluation`;
+
+/** One retraining of a model at a time. */
+export const retrainId = (model: string): string => `retrain:${model}`;
 
 export const namespace = 'default';
 

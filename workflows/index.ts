@@ -1,2 +1,3 @@
 export { evaluateDetector } from './evaluate-detector.ts';
 export { trainDetector } from './train-detector.ts';
+export { retrainDetector } from './retrain-detector.ts';

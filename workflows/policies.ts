@@ -71,6 +71,35 @@ export const testing = proxyActivities<Pick<GpuActivities, 'runTest'>>({
   retry: { ...retry, maximumInterval: '1 minute', maximumAttempts: 5 },
 });
 
+/** The registry of models: small files of the artifact store, which may be away for an hour. */
+export const registry = proxyActivities<
+  Pick<ControlActivities, 'lookForChange' | 'judge' | 'readModel' | 'readVersion' | 'changeModel'>
+>({
+  taskQueue: taskQueues.control,
+  startToCloseTimeout: '1 hour',
+  heartbeatTimeout: '10 seconds',
+  retry: { ...retry, maximumInterval: '1 minute', maximumAttempts: 60 },
+});
+
+/** Waits for a run of somebody else's: as long as a training takes. */
+export const others = proxyActivities<Pick<ControlActivities, 'waitForRun'>>({
+  taskQueue: taskQueues.control,
+  startToCloseTimeout: '30 days',
+  heartbeatTimeout: '10 seconds',
+  cancellationType,
+  // A run that failed is no reason to ask again; a worker that died is.
+  retry: { ...retry, nonRetryableErrorTypes: [...nonRetryableCodes, 'Unexpected'] },
+});
+
+/** A finished run into the registry, from the machine that holds it. */
+export const publishing = proxyActivities<Pick<GpuActivities, 'publishCandidate'>>({
+  taskQueue: taskQueues.gpu,
+  startToCloseTimeout: '1 day',
+  heartbeatTimeout: '10 seconds',
+  cancellationType,
+  retry: { ...retry, maximumInterval: '5 minutes', maximumAttempts: 100 },
+});
+
 /** Waits until somebody has made room: days, if need be. */
 export const space = proxyActivities<Pick<GpuActivities, 'waitForSpace'>>({
   taskQueue: taskQueues.gpu,

@@ -12,10 +12,15 @@ export function readInput(rawInput: unknown, idOf: (runName: string) => string):
   const parsed = parseRunInput(rawInput);
   if (!parsed.ok) throw refuse(inputRefusal(parsed.problems));
   const { name } = parsed.input;
-  const { workflowId } = workflowInfo();
-  if (workflowId !== idOf(name))
-    throw refuse(`Expected the workflow id of the run "${name}" to be ${idOf(name)}, got ${workflowId}.`);
+  requireId(idOf(name), name);
   return parsed.input;
+}
+
+/** @throws ApplicationFailure InvalidInput. */
+export function requireId(expected: string, name: string): void {
+  const { workflowId } = workflowInfo();
+  if (workflowId !== expected)
+    throw refuse(`Expected the workflow id of the run "${name}" to be ${expected}, got ${workflowId}.`);
 }
 
 /** Ends the run: nothing would be different another time. */

@@ -4,7 +4,8 @@ import { RunName } from './input.ts';
 import { CocoMetrics } from './metrics.ts';
 import { safeName, Sha256 } from './primitives.ts';
 
-export const ModelName = safeName('the model');
+/** Short: names of runs and folders are made of it. */
+export const ModelName = safeName('the model').max(24);
 export type ModelName = z.infer<typeof ModelName>;
 
 /** Of the run that trained it, and the first of its weights' sha256. */

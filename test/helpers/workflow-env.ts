@@ -9,6 +9,7 @@ import {
   type Attempt,
   type Failure,
   type FailureReaction,
+  type Fingerprint,
   type Progress,
   type ReportRef,
   type RunInput,
@@ -100,6 +101,8 @@ const aReport: ReportRef = {
   ...{ bbox: twelve, segm: twelve, verdict: 'Box AP 50.0 and mask AP 50.0.', crashes: 0, stepsRepeated: 0, goodput: 1 },
 };
 
+export const someFingerprint: Fingerprint = { sha256: 'f'.repeat(64), parts: { seed: '7' } };
+
 /** As the real activity does at the end of an epoch. */
 const tellProgress = (attempt: number) => {
   const { client, info } = Context.current();
@@ -126,4 +129,12 @@ const happyActivities: StubbedActivities = {
   mirrorRun: () => Promise.resolve(),
   runTest: () => Promise.resolve(someMetrics),
   writeReport: () => Promise.resolve(aReport),
+  // Of retraining: a model without any version, and a world in which nothing changes.
+  lookForChange: () => Promise.resolve({ fingerprint: someFingerprint, changed: null, last: null, champion: null }),
+  judge: () => Promise.resolve({ passed: true, why: 'passed', evidence: 'e'.repeat(64) }),
+  readModel: ({ model }) => Promise.resolve({ v: 1, model, champion: null, candidate: null, history: [] }),
+  readVersion: ({ id }) => Promise.reject(new Error(`there is no version ${id}`)),
+  changeModel: ({ model }) => Promise.resolve({ v: 1, model, champion: null, candidate: null, history: [] }),
+  waitForRun: () => Promise.resolve(aReport),
+  publishCandidate: ({ runId }) => Promise.resolve(`${runId}@${'0'.repeat(12)}`),
 };

@@ -119,7 +119,11 @@ describe.each(Object.keys(stores))('a registry in %s', (kind) => {
     const bare = ({ file, sha256, bytes }: VersionSource) => ({ file, sha256, bytes });
     const version: ModelVersion = {
       ...{ v: 1, id: versionId('run-1', weights.sha256), model: 'shapes', runId: 'run-1', createdAt: 1 },
-      ...{ recipe: { name: 'mini', sha256: hash('b') }, planHash: hash('c'), fingerprint: { sha256: hash('d'), parts: {} } },
+      ...{
+        recipe: { name: 'mini', sha256: hash('b') },
+        planHash: hash('c'),
+        fingerprint: { sha256: hash('d'), parts: {} },
+      },
       test: { annotationsSha256: hash('e'), images: 24, trainerCode: hash('f') },
       ...{ weights: bare(weights), bbox: seedMetrics.bbox, segm: seedMetrics.segm, files: [bare(report)] },
     };

@@ -1,0 +1,108 @@
+import { createHash } from 'node:crypto';
+import { Context } from '@temporalio/activity';
+import { modelKeys, objectKeys } from '../configs/names.ts';
+import { homeFolders } from '../configs/paths.ts';
+import type { GateRules, GateVerdict, VersionId } from '../configs/schema.ts';
+import type { ActivityDependencies } from './dependencies.ts';
+import { whileBeating } from './heartbeat.ts';
+import type { ArtifactStore } from './lib/artifacts/artifact-store.ts';
+import { compareRuns } from './lib/compare/compare-runs.ts';
+import { loadRun, type ComparedRun } from './lib/compare/load-run.ts';
+import { inScratchFolder } from './lib/files/scratch-folder.ts';
+import { writeFileWhole } from './lib/files/whole-file.ts';
+import { explainFindings, judgeCandidate } from './lib/gate/judge-candidate.ts';
+import { fetchVersionFiles, readVersion } from './lib/registry/versions.ts';
+
+export interface JudgeRequest {
+  model: string;
+  store: string;
+  candidate: VersionId;
+  champion: VersionId | null;
+  /** Where the champion was tested anew, on the candidate's data: an evaluation's run. Null: its own test is the same. */
+  championRun: string | null;
+  rules: GateRules;
+}
+
+export interface Judgement {
+  passed: boolean;
+  why: string;
+  /** Of the verdict document in the store. */
+  evidence: string;
+}
+
+const comparedFiles = ['report.json', 'analysis.json', 'bootstrap.json'];
+
+/** Holds a candidate against the champion by the plan's rules, and keeps the verdict with all its numbers. */
+export const createJudge =
+  (dependencies: ActivityDependencies) =>
+  (request: JudgeRequest): Promise<Judgement> =>
+    whileBeating(
+      () => `judging ${request.candidate}`,
+      () => inScratchFolder(homeFolders(dependencies.home).downloads, (folder) => judge(dependencies, request, folder)),
+    );
+
+async function judge({ openStore }: ActivityDependencies, request: JudgeRequest, folder: string): Promise<Judgement> {
+  const { model, candidate, champion, rules } = request;
+  const { cancellationSignal: signal } = Context.current();
+  const store = openStore(request.store);
+  const ours = await loadVersion(store, model, candidate, { folder: `${folder}/candidate`, signal });
+  const theirs = champion === null ? undefined : await loadChampion(store, request, champion, { folder, signal });
+  const findings =
+    theirs === undefined
+      ? [{ rule: 'there is a champion to hold it against', passed: true, says: 'none yet: the first one' }]
+      : judgeCandidate(
+          {
+            comparison: compareRuns([theirs, ours], Date.now() / 1000),
+            weightsBytes: ours.weightsBytes,
+            testSeconds: { champion: theirs.report.metrics.seconds, candidate: ours.report.metrics.seconds },
+          },
+          rules,
+        );
+  const scoresOf = (kind: 'bbox' | 'segm') => ({
+    candidate: ours.report.metrics[kind].AP,
+    champion: theirs?.report.metrics[kind].AP ?? null,
+  });
+  const passed = findings.every((one) => one.passed);
+  const verdict: GateVerdict = {
+    ...{ v: 1, model, candidate, champion, passed, findings, rules },
+    ...{ bbox: scoresOf('bbox'), segm: scoresOf('segm') },
+  };
+  const text = JSON.stringify(verdict, null, 2);
+  const evidence = createHash('sha256').update(text).digest('hex');
+  await writeFileWhole(`${folder}/verdict.json`, text);
+  await store.put(modelKeys(model).verdict(evidence), `${folder}/verdict.json`, { sha256: evidence, signal });
+  const why = champion === null ? 'passed: the first version' : explainFindings(findings);
+  return { passed, why, evidence };
+}
+
+interface Scratch {
+  folder: string;
+  signal: AbortSignal;
+}
+
+async function loadVersion(
+  store: ArtifactStore,
+  model: string,
+  id: VersionId,
+  { folder, signal }: Scratch,
+): Promise<ComparedRun & { weightsBytes: number }> {
+  const version = await readVersion(store, model, id, { folder, signal });
+  await fetchVersionFiles(store, version, comparedFiles, { folder, signal });
+  return { ...(await loadRun(folder)), weightsBytes: version.weights.bytes };
+}
+
+async function loadChampion(
+  store: ArtifactStore,
+  { model, championRun }: JudgeRequest,
+  champion: VersionId,
+  scratch: Scratch,
+): Promise<ComparedRun> {
+  const folder = `${scratch.folder}/champion`;
+  if (championRun === null) return loadVersion(store, model, champion, { ...scratch, folder });
+  for (const file of comparedFiles) {
+    const key = objectKeys.report(championRun, file);
+    if ((await store.head(key, scratch.signal)) !== undefined)
+      await store.get(key, `${folder}/${file}`, { signal: scratch.signal });
+  }
+  return loadRun(folder);
+}

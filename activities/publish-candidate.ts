@@ -1,0 +1,126 @@
+import { stat } from 'node:fs/promises';
+import { Context } from '@temporalio/activity';
+import { objectKeys } from '../configs/names.ts';
+import { homeFolders, runFolder } from '../configs/paths.ts';
+import {
+  Analysis,
+  EvalMetrics,
+  Report,
+  RunPlan,
+  versionId,
+  type Fingerprint,
+  type ModelVersion,
+  type VersionId,
+} from '../configs/schema.ts';
+import type { ActivityDependencies } from './dependencies.ts';
+import { whileBeating } from './heartbeat.ts';
+import type { ArtifactStore } from './lib/artifacts/artifact-store.ts';
+import { CodedError } from './lib/failures/coded-error.ts';
+import { readJson } from './lib/files/json-file.ts';
+import { inScratchFolder } from './lib/files/scratch-folder.ts';
+import { sha256OfFile } from './lib/files/whole-file.ts';
+import { withConvertedWeights } from './lib/obtain/convert-weights.ts';
+import { changeRegistry, readRegistry } from './lib/registry/registry-state.ts';
+import { publishVersion, type VersionSource } from './lib/registry/versions.ts';
+import { restoreFromStore } from './mirror.ts';
+
+export interface CandidateRequest {
+  model: string;
+  store: string;
+  /** A finished run, whose folder is on this machine or in its artifact store. */
+  runId: string;
+  fingerprint: Fingerprint;
+  who: string;
+  why: string;
+}
+
+const weightsFile = 'weights.safetensors';
+const reportFiles = ['report.json', 'analysis.json', 'bootstrap.json', 'index.html'];
+
+/** Makes a version of the registry out of a finished run, and names it as candidate. Doing it twice does it once. */
+export const createPublishCandidate =
+  (dependencies: ActivityDependencies) =>
+  (request: CandidateRequest): Promise<VersionId> =>
+    whileBeating(
+      () => `publishing ${request.runId}`,
+      () =>
+        inScratchFolder(homeFolders(dependencies.home).downloads, (folder) =>
+          publishCandidate(dependencies, request, folder),
+        ),
+    );
+
+async function publishCandidate(
+  dependencies: ActivityDependencies,
+  { model, store: address, runId, fingerprint, who, why }: CandidateRequest,
+  folder: string,
+): Promise<VersionId> {
+  const { home, openStore } = dependencies;
+  const { cancellationSignal: signal } = Context.current();
+  const store = openStore(address);
+  const place = runFolder(home, runId);
+  const plan = await readJson(place.plan, RunPlan);
+  if (plan === undefined) throw missing(place.plan);
+  await restoreFromStore(dependencies, plan, null);
+  const metrics = await readJson(place.metrics, EvalMetrics);
+  if (metrics === undefined) throw missing(place.metrics);
+  const files = await fetchReport(store, runId, folder, signal);
+  const [report, analysis] = await Promise.all([
+    readJson(`${folder}/report.json`, Report),
+    readJson(`${folder}/analysis.json`, Analysis),
+  ]);
+  if (report === undefined || analysis === undefined) throw missing(`the report of ${runId} in ${store.address}`);
+
+  const { name: recipe, sha256: recipeSha256 } = plan.recipe;
+  const path = `${place.train.checkpoints}/${metrics.checkpoint}`;
+  const conversion = { ...dependencies, signal, recipe, part: 'detector', path, file: metrics.checkpoint } as const;
+  return withConvertedWeights(conversion, async (converted) => {
+    const { size: bytes } = await stat(converted.path);
+    const weights = { file: weightsFile, sha256: converted.sha256, bytes };
+    const version: ModelVersion = {
+      ...{ v: 1, id: versionId(runId, converted.sha256), model, runId, createdAt: report.createdAt },
+      ...{ recipe: { name: recipe, sha256: recipeSha256 }, planHash: plan.planHash, fingerprint, weights },
+      test: {
+        annotationsSha256: analysis.annotationsSha256,
+        images: metrics.images,
+        trainerCode: plan.versions.trainerCode,
+      },
+      ...{ bbox: metrics.bbox, segm: metrics.segm },
+      files: files.map(({ file, sha256, bytes: size }) => ({ file, sha256, bytes: size })),
+    };
+    await publishVersion(store, version, [{ ...weights, path: converted.path }, ...files], { folder, signal });
+    await nameCandidate(store, { model, version: version.id, who, why }, signal);
+    return version.id;
+  });
+}
+
+async function nameCandidate(
+  store: ArtifactStore,
+  { model, version, who, why }: { model: string; version: VersionId; who: string; why: string },
+  signal: AbortSignal,
+): Promise<void> {
+  const { state } = await readRegistry(store, model, signal);
+  const isKnown = state.history.some(({ action, version: known }) => action === 'candidate' && known === version);
+  if (isKnown) return;
+  const wanted = { action: 'candidate', version, who, why, evidence: null } as const;
+  await changeRegistry(store, model, wanted, { expected: state.champion, at: Date.now() / 1000, signal });
+}
+
+async function fetchReport(
+  store: ArtifactStore,
+  runId: string,
+  folder: string,
+  signal: AbortSignal,
+): Promise<VersionSource[]> {
+  const files = [];
+  for (const file of reportFiles) {
+    const key = objectKeys.report(runId, file);
+    if ((await store.head(key, signal)) === undefined) continue;
+    const path = `${folder}/${file}`;
+    const { bytes } = await store.get(key, path, { signal });
+    files.push({ file, path, bytes, sha256: await sha256OfFile(path) });
+  }
+  return files;
+}
+
+const missing = (what: string): CodedError =>
+  new CodedError('NotComparable', `There is no finished, analysed run to publish: ${what} is missing.`);

@@ -1,0 +1,99 @@
+import {
+  condition,
+  defineQuery,
+  defineSignal,
+  defineUpdate,
+  setCurrentDetails,
+  setHandler,
+} from '@temporalio/workflow';
+import { ApplicationFailure } from '@temporalio/common';
+import { answerNames, statusQueryName, triggerSignalName } from '../configs/names.ts';
+import {
+  Trigger,
+  type RetrainDecision,
+  type RetrainOutcome,
+  type RetrainStatus,
+  type VersionId,
+} from '../configs/schema.ts';
+import { renderRetrainDetails } from './retrain-details.ts';
+
+export const retrainStatusQuery = defineQuery<RetrainStatus>(statusQueryName);
+/** `unknown`, because any client may send a signal. */
+export const triggerSignal = defineSignal<[unknown]>(triggerSignalName);
+export const approveUpdate = defineUpdate<string, [{ who: string; why: string }]>(answerNames.approve);
+export const rejectUpdate = defineUpdate<string, [{ who: string; why: string }]>(answerNames.reject);
+
+export interface Answer {
+  approved: boolean;
+  who: string;
+  why: string;
+}
+
+/** What a retraining shows of itself, and what it is told: triggers, and answers to a candidate that waits. */
+export class RetrainBoard {
+  private status: RetrainStatus;
+  private answer: Answer | undefined;
+
+  constructor(model: string) {
+    this.status = {
+      ...{ model, stage: 'looking', champion: null, decisions: [], outcomes: [], waiting: [], asked: null },
+    };
+    setHandler(retrainStatusQuery, () => this.status);
+    setHandler(triggerSignal, (raw) => {
+      const trigger = Trigger.safeParse(raw);
+      if (trigger.success) this.show({ waiting: [...this.status.waiting, trigger.data] });
+    });
+    setHandler(approveUpdate, (answer) => this.take({ ...answer, approved: true }), { validator: this.refuseOdd });
+    setHandler(rejectUpdate, (answer) => this.take({ ...answer, approved: false }), { validator: this.refuseOdd });
+    this.show({});
+  }
+
+  get current(): RetrainStatus {
+    return this.status;
+  }
+
+  /** All that came until now: one look answers them together. */
+  takeTriggers(): Trigger[] {
+    const { waiting } = this.status;
+    this.show({ waiting: [] });
+    return waiting;
+  }
+
+  show(change: Partial<RetrainStatus>): void {
+    this.status = { ...this.status, ...change };
+    setCurrentDetails(renderRetrainDetails(this.status));
+  }
+
+  decide(decision: RetrainDecision): void {
+    this.show({ decisions: [...this.status.decisions, decision] });
+  }
+
+  conclude(outcome: RetrainOutcome): void {
+    this.show({ outcomes: [...this.status.outcomes, outcome] });
+  }
+
+  /** @returns undefined when the time is over. */
+  async ask(version: VersionId, hours: number): Promise<Answer | undefined> {
+    this.answer = undefined;
+    this.show({ stage: 'waiting for approval', asked: version });
+    await condition(() => this.answer !== undefined, hours * 3_600_000);
+    this.show({ asked: null });
+    return this.answer;
+  }
+
+  private take(answer: Answer): string {
+    this.answer = answer;
+    return `${answer.approved ? 'approved' : 'rejected'}: ${this.status.asked ?? ''}`;
+  }
+
+  private readonly refuseOdd = (answer: unknown): void => {
+    if (this.status.asked === null)
+      throw ApplicationFailure.nonRetryable('There is no candidate that waits for an answer.', 'InvalidInput');
+    const { who, why } = (answer ?? {}) as Record<string, unknown>;
+    if (typeof who !== 'string' || who === '' || typeof why !== 'string' || why === '')
+      throw ApplicationFailure.nonRetryable(
+        'Expected { "who": …, "why": … }: both are kept in the history.',
+        'InvalidInput',
+      );
+  };
+}

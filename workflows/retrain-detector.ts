@@ -1,0 +1,92 @@
+import { ApplicationFailure, isCancellation, sleep } from '@temporalio/workflow';
+import { retrainId } from '../configs/names.ts';
+import { listProblems } from '../configs/parse-input.ts';
+import {
+  RetrainInput,
+  type RetrainOutcome,
+  type RetrainStatus,
+  type RunInput,
+  type RunPlan,
+} from '../configs/schema.ts';
+import { control, registry, transfer } from './policies.ts';
+import { promoteIfBetter } from './promote-if-better.ts';
+import { refuse, requireId } from './read-input.ts';
+import { RetrainBoard } from './retrain-board.ts';
+import { trainCandidate } from './train-candidate.ts';
+
+/** Looks at data, recipe, weights and code: where they differ from what was trained last, trains, and lets the gate decide. */
+export async function retrainDetector(rawInput: unknown): Promise<RetrainStatus> {
+  const input = readRetrainInput(rawInput);
+  const board = new RetrainBoard(input.model);
+  do {
+    // What comes while a training goes on is answered by one more look: the last trigger is never lost.
+    await runCycle(input, board);
+  } while (board.current.waiting.length > 0);
+  board.show({ stage: 'idle' });
+  const last = board.current.outcomes.at(-1);
+  if (last?.outcome === 'failed') throw ApplicationFailure.nonRetryable(last.why, 'TrainingFailed');
+  return board.current;
+}
+
+async function runCycle(input: RetrainInput, board: RetrainBoard): Promise<void> {
+  const { model, run } = input;
+  const { store } = run.artifacts;
+  board.show({ stage: 'looking' });
+  const plan = await planWhenSettled(input);
+  const triggers = board.takeTriggers();
+  const { fingerprint, changed, last, champion } = await registry.lookForChange({ model, store, plan });
+  board.show({ champion });
+  const why = changed ?? `skipped: nothing changed since ${last ?? 'the last training'}`;
+  board.decide({ at: Date.now() / 1000, triggers, fingerprint, trains: changed !== null, why });
+  if (changed === null) return;
+
+  const runId = `${model}-${fingerprint.sha256.slice(0, 12)}`;
+  board.conclude(await trainAndJudge(input, board, { runId, fingerprint, why: changed }));
+  board.show({ champion: (await registry.readModel({ model, store })).champion });
+}
+
+async function trainAndJudge(
+  input: RetrainInput,
+  board: RetrainBoard,
+  request: Parameters<typeof trainCandidate>[1],
+): Promise<RetrainOutcome> {
+  const { runId } = request;
+  try {
+    board.show({ stage: 'training' });
+    const version = await trainCandidate(input, request);
+    return { runId, version, ...(await promoteIfBetter(input, version, board)) };
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    return { runId, version: null, outcome: 'failed', why: describe(error), verdict: null };
+  }
+}
+
+/** The innermost cause: the others only say that something failed. */
+const describe = (error: unknown): string =>
+  error instanceof Error ? (error.cause === undefined ? error.message : describe(error.cause)) : String(error);
+
+/** What would be trained now. Where data are still being written it is looked at until they stay the same. */
+async function planWhenSettled(input: RetrainInput): Promise<RunPlan> {
+  let plan = await planNow(input);
+  while (input.settleSeconds > 0) {
+    await sleep(input.settleSeconds * 1000);
+    const next = await planNow(input);
+    if (next.planHash === plan.planHash) break;
+    plan = next;
+  }
+  return plan;
+}
+
+async function planNow({ model, run }: RetrainInput): Promise<RunPlan> {
+  const input: RunInput = { ...run, version: 1, name: `${model}.look` };
+  const planned = await control.resolvePlan(input);
+  const [dataset, weights] = await Promise.all([transfer.fetchDataset(planned), transfer.fetchWeights(planned)]);
+  return control.pinPlan({ plan: planned, dataset, weights });
+}
+
+function readRetrainInput(rawInput: unknown): RetrainInput {
+  const { data, error } = RetrainInput.safeParse(rawInput);
+  if (data === undefined) throw refuse(`The retraining's input is wrong:\n- ${listProblems(error).join('\n- ')}`);
+  requireId(retrainId(data.model), data.model);
+  return data;
+}
