@@ -14,6 +14,7 @@ import { createResolvePlan } from './resolve-plan.ts';
 import { createRunTest } from './run-test.ts';
 import { createRunTraining } from './run-training.ts';
 import { waitForRun } from './wait-for-run.ts';
+import { sendTrigger } from './send-trigger.ts';
 import { createWaitForSpace } from './wait-for-space.ts';
 import { createWriteReport } from './write-report.ts';
 
@@ -32,6 +33,7 @@ export const createControlActivities = (dependencies: ActivityDependencies) =>
     readVersion: createReadVersion(dependencies),
     changeModel: createChangeModel(dependencies),
     waitForRun,
+    sendTrigger,
   });
 
 /** What needs the GPUs, or the disk beside them. */

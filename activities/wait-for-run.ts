@@ -1,9 +1,11 @@
 import { Context } from '@temporalio/activity';
-import { ReportRef } from '../configs/schema.ts';
 import { whileBeating } from './heartbeat.ts';
 
-/** The result of a workflow that somebody else started. Tried again when this worker dies: waiting costs nothing. */
-export const waitForRun = (workflowId: string): Promise<ReportRef> =>
+/**
+ * Until a workflow that somebody else started has ended. Tried again when this worker dies: waiting costs nothing.
+ * @throws its failure.
+ */
+export const waitForRun = (workflowId: string): Promise<void> =>
   whileBeating(
     () => `waiting for ${workflowId}`,
     async () => {
@@ -11,6 +13,6 @@ export const waitForRun = (workflowId: string): Promise<ReportRef> =>
       const cancelled = new Promise<never>((_resolve, reject) => {
         cancellationSignal.addEventListener('abort', () => reject(cancellationSignal.reason as Error));
       });
-      return ReportRef.parse(await Promise.race([client.workflow.getHandle(workflowId).result(), cancelled]));
+      await Promise.race([client.workflow.getHandle(workflowId).result(), cancelled]);
     },
   );

@@ -6,6 +6,7 @@ export const workflowTypes = {
   trainDetector: 'trainDetector',
   evaluateDetector: 'evaluateDetector',
   retrainDetector: 'retrainDetector',
+  triggerRetrain: 'triggerRetrain',
 } as const;
 
 export const statusQueryName = 'status';
@@ -60,9 +61,12 @@ export const objectKeys = {
   report: (runId: string, file: string): string => `runs/${runId}/report/${file}`,
 } as const;
 
+/** Of the registry in the artifact store. */
+export const modelsRoot = 'models/';
+
 /** Keys of a model in the registry. */
 export const modelKeys = (model: string) => {
-  const root = `models/${model}`;
+  const root = `${modelsRoot}${model}`;
   const versions = `${root}/versions/`;
   return {
     state: `${root}/state.json`,

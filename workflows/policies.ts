@@ -81,6 +81,13 @@ export const registry = proxyActivities<
   retry: { ...retry, maximumInterval: '1 minute', maximumAttempts: 60 },
 });
 
+/** A word to another workflow. */
+export const triggering = proxyActivities<Pick<ControlActivities, 'sendTrigger'>>({
+  taskQueue: taskQueues.control,
+  startToCloseTimeout: '1 minute',
+  retry: { ...retry, maximumInterval: '1 minute' },
+});
+
 /** Waits for a run of somebody else's: as long as a training takes. */
 export const others = proxyActivities<Pick<ControlActivities, 'waitForRun'>>({
   taskQueue: taskQueues.control,

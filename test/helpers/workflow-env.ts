@@ -135,6 +135,7 @@ const happyActivities: StubbedActivities = {
   readModel: ({ model }) => Promise.resolve({ v: 1, model, champion: null, candidate: null, history: [] }),
   readVersion: ({ id }) => Promise.reject(new Error(`there is no version ${id}`)),
   changeModel: ({ model }) => Promise.resolve({ v: 1, model, champion: null, candidate: null, history: [] }),
-  waitForRun: () => Promise.resolve(aReport),
+  waitForRun: () => Promise.resolve(),
+  sendTrigger: () => Promise.resolve(),
   publishCandidate: ({ runId }) => Promise.resolve(`${runId}@${'0'.repeat(12)}`),
 };

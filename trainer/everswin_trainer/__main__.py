@@ -10,6 +10,7 @@ COMMANDS = {
     "recipe": "recipe",
     "machine": "machine",
     "convert-weights": "convert_weights",
+    "export-weights": "export_weights",
     "prepare-dataset": "prepare_dataset",
     "gpu-check": "gpu_check",
     "gpu-check-rank": "gpu_check_rank",

@@ -1,4 +1,4 @@
-import { modelKeys } from '../../../configs/names.ts';
+import { modelKeys, modelsRoot } from '../../../configs/names.ts';
 import { ModelVersion, type VersionFile, type VersionId } from '../../../configs/schema.ts';
 import type { ArtifactStore } from '../artifacts/artifact-store.ts';
 import { CodedError } from '../failures/coded-error.ts';
@@ -28,6 +28,12 @@ export async function publishVersion(
   const path = `${folder}/version.json`;
   await writeFileWhole(path, JSON.stringify(version, null, 2));
   await store.put(keys.version(version.id), path, options);
+}
+
+/** Names of all models, in their order. */
+export async function listModels(store: ArtifactStore, signal?: AbortSignal): Promise<string[]> {
+  const keys = await store.list(modelsRoot, signal);
+  return [...new Set(keys.flatMap(({ key }) => key.slice(modelsRoot.length).split('/')[0] ?? []))];
 }
 
 /** Ids of the whole versions of a model, in the order of their names. */

@@ -1,0 +1,83 @@
+/** `npm run schedule -- apply FILE | show | pause | resume | remove MODEL`: has a model looked at by the clock. */
+import { parseArgs } from 'node:util';
+import type { Client } from '@temporalio/client';
+import { retrainId } from '../configs/names.ts';
+import { ModelName } from '../configs/schema.ts';
+import { connect } from './connect.ts';
+import { explain } from './explain.ts';
+import { applySchedule, describeSchedule, type Clock } from './retrain-schedule.ts';
+import { defaultHome } from './stack/arguments.ts';
+import { findRunningStack } from './stack/stack-file.ts';
+import { readRetrainFile } from './start-retrain.ts';
+
+const usage = `Usage: npm run schedule -- COMMAND [--address HOST:PORT]
+  apply FILE (--every 24h | --cron '0 3 * * 1') [--time-zone Europe/Berlin]
+                         makes the schedule of the file's model, or changes it to this
+  show MODEL             when it comes next, what it did, whether it stands still
+  pause MODEL [--why TEXT] | resume MODEL | trigger MODEL | remove MODEL`;
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      address: { type: 'string' },
+      every: { type: 'string' },
+      cron: { type: 'string' },
+      'time-zone': { type: 'string', default: 'UTC' },
+      why: { type: 'string', default: 'by hand' },
+    },
+  });
+  const [command, subject] = positionals;
+  if (command === undefined || subject === undefined) return refuse(usage);
+  const stack = await findRunningStack(defaultHome);
+  const client = await connect(values.address ?? stack?.address ?? '127.0.0.1:7233').catch(() => undefined);
+  if (client === undefined) return refuse('There is no Temporal server to talk to. Type `npm run up` first.');
+  try {
+    if (command === 'apply') {
+      const clock: Clock = { every: values.every, cron: values.cron, timeZone: values['time-zone'] };
+      if ((clock.every === undefined) === (clock.cron === undefined)) return refuse(usage);
+      const input = await readRetrainFile(subject);
+      console.log(`${await applySchedule(client, input, clock)}: ${retrainId(input.model)}`);
+      return await show(client, input.model);
+    }
+    await act(client, command, ModelName.parse(subject), values.why);
+  } finally {
+    await client.connection.close();
+  }
+}
+
+async function act(client: Client, command: string, model: string, why: string): Promise<void> {
+  const handle = client.schedule.getHandle(retrainId(model));
+  switch (command) {
+    case 'show':
+      break;
+    case 'pause':
+      await handle.pause(why);
+      break;
+    case 'resume':
+      await handle.unpause(why);
+      break;
+    case 'trigger':
+      await handle.trigger();
+      break;
+    case 'remove':
+      await handle.delete();
+      console.log(`removed: ${retrainId(model)}`);
+      return;
+    default:
+      return refuse(usage);
+  }
+  await show(client, model);
+}
+
+const show = async (client: Client, model: string): Promise<void> =>
+  console.log((await describeSchedule(client, model)).join('\n'));
+
+function refuse(message: string): void {
+  console.error(message);
+  process.exitCode = 1;
+}
+
+await main().catch((error: unknown) => {
+  refuse(explain(error));
+});
