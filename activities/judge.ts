@@ -71,7 +71,7 @@ async function judge({ openStore }: ActivityDependencies, request: JudgeRequest,
   const evidence = createHash('sha256').update(text).digest('hex');
   await writeFileWhole(`${folder}/verdict.json`, text);
   await store.put(modelKeys(model).verdict(evidence), `${folder}/verdict.json`, { sha256: evidence, signal });
-  const why = champion === null ? 'passed: the first version' : explainFindings(findings);
+  const why = champion === null ? 'the first version' : explainFindings(findings);
   return { passed, why, evidence };
 }
 

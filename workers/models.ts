@@ -38,8 +38,6 @@ const dependencies = gatherDependencies('cpu');
 const store = dependencies.openStore(values.store);
 const scratch = homeFolders(dependencies.home).downloads;
 
-await run().catch((error: unknown) => fail(error instanceof Error ? error.message : String(error)));
-
 async function run(): Promise<void> {
   if (command === 'list' && model === undefined) return listAll();
   if (model === undefined) return fail(usage);
@@ -144,3 +142,5 @@ function fail(message: string): void {
   console.error(message);
   process.exitCode = 1;
 }
+
+await run().catch((error: unknown) => fail(error instanceof Error ? error.message : String(error)));

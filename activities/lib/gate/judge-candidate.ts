@@ -1,4 +1,3 @@
-import { formatPoints } from '../../../configs/coco-score.ts';
 import type { ComparedScore, Comparison, GateFinding, GateRules } from '../../../configs/schema.ts';
 import { showBytes } from '../../../configs/show-bytes.ts';
 import { formatChange, formatDifference } from '../compare/score-text.ts';
@@ -90,9 +89,7 @@ function judgeLimits({ weightsBytes, testSeconds }: GateFacts, rules: GateRules)
 /** One sentence: what speaks against it, or that nothing does. */
 export function explainFindings(findings: readonly GateFinding[]): string {
   const failed = findings.filter(({ passed }) => !passed).map(({ rule, says }) => `${rule}: ${says}`);
-  if (failed.length > 0) return `rejected: ${failed.join('; ')}`;
+  if (failed.length > 0) return failed.join('; ');
   const overall = findings.slice(0, 2).map(({ says }) => says);
-  return `passed: box AP ${overall[0] ?? '–'}, mask AP ${overall[1] ?? '–'}`;
+  return `box AP ${overall[0] ?? '–'}, mask AP ${overall[1] ?? '–'}`;
 }
-
-export const formatAp = (score: number | null): string => (score === null ? '–' : formatPoints(score));

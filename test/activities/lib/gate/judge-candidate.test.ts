@@ -34,9 +34,7 @@ const passes = (changes: Changes, rules: object = {}) => judge(changes, rules).e
 
 test('a candidate that is better everywhere passes, and the verdict says by how much', () => {
   expect(passes({ classes: { dog: score(0.02) } })).toBe(true);
-  expect(explainFindings(judge({ box: score(0.012, [0.01, 0.014]) }))).toBe(
-    'passed: box AP +1.2 [+1.0, +1.4], mask AP +1.0',
-  );
+  expect(explainFindings(judge({ box: score(0.012, [0.01, 0.014]) }))).toBe('box AP +1.2 [+1.0, +1.4], mask AP +1.0');
 });
 
 test('a fall that another choice of images could turn around counts as none, a clear one rejects', () => {
@@ -44,7 +42,7 @@ test('a fall that another choice of images could turn around counts as none, a c
   expect(passes({ box: noise })).toBe(true);
   expect(passes({ box: noise }, { withinNoise: 'worse' })).toBe(false);
   const clear = judge({ box: score(-0.1, [-0.12, -0.08]) });
-  expect(explainFindings(clear)).toBe('rejected: box AP does not fall: −10.0 [−12.0, −8.0]');
+  expect(explainFindings(clear)).toBe('box AP does not fall: −10.0 [−12.0, −8.0]');
   // Without resamples nobody can say that it is noise.
   expect(passes({ box: score(-0.001) })).toBe(false);
 });
@@ -56,10 +54,10 @@ test('a wanted gain is not had by noise', () => {
 
 test('sizes and single classes may fall by so much and no further', () => {
   expect(passes({ sizes: [-0.009, 0, null] })).toBe(true);
-  expect(explainFindings(judge({ sizes: [0, -0.02, null] }))).toBe('rejected: box APm falls by 1 points at most: −2.0');
+  expect(explainFindings(judge({ sizes: [0, -0.02, null] }))).toBe('box APm falls by 1 points at most: −2.0');
   const classes = { dog: score(-0.2, [-0.3, -0.1]), cat: score(-0.3, [-0.7, 0.1]), bench: score(0.5) };
   expect(explainFindings(judge({ classes }))).toBe(
-    'rejected: none of the 5 classes that fall most falls by more than 10 points: dog −20.0',
+    'none of the 5 classes that fall most falls by more than 10 points: dog −20.0',
   );
   expect(passes({ classes }, { worstClasses: { count: 5, mayFall: 30 } })).toBe(true);
   expect(passes({ classes }, { worstClasses: { count: 0 } })).toBe(true);
