@@ -1,12 +1,13 @@
 /**
- * `npm run demo [-- --crash] [-- --s3]`: the whole line on the miniature COCO, with --crash through three kills -9, with --s3
- * into an S3 server of its own.
+ * `npm run demo [-- --crash] [-- --s3] [-- --retrain]`: the whole line on the miniature COCO, with --crash through three
+ * kills -9, with --s3 into an S3 server of its own; with --retrain the loop of data that change, gate and promotion.
  */
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { RunInput } from '../configs/schema.ts';
 import { connect } from './connect.ts';
 import { crashInTurn } from './crash-in-turn.ts';
+import { demonstrateRetraining } from './demo-retrain.ts';
 import { followRun } from './follow-run.ts';
 import { explain } from './explain.ts';
 import { printResult } from './print-result.ts';
@@ -21,6 +22,7 @@ const { values } = parseArgs({
   options: {
     crash: { type: 'boolean', default: false },
     s3: { type: 'boolean', default: false },
+    retrain: { type: 'boolean', default: false },
     home: { type: 'string' },
   },
 });
@@ -44,6 +46,11 @@ async function main(stack: StackFile): Promise<void> {
   }
   say(`Temporal UI  ${stack.uiUrl}`);
   const client = await connect(stack.address);
+  if (values.retrain) {
+    await demonstrateRetraining({ client, home, model: freshName('demo'), say });
+    console.log(`Wall time    ${elapsed().trim()} after set-up`);
+    return client.connection.close();
+  }
   const demo = RunInput.parse(JSON.parse(await readFile(`${import.meta.dirname}/../configs/runs/demo.json`, 'utf8')));
   const artifacts = values.s3 ? { store: `s3://${stackBucket}/demo` } : demo.artifacts;
   const runId = freshName(demo.name);

@@ -66,7 +66,7 @@ async function testChampion(
   if (ours === undefined || theirs === undefined || isSameTest(ours.version, theirs.version)) return null;
   board.show({ stage: 'testing the champion' });
   const { annotationsSha256, trainerCode } = ours.version.test;
-  const name = `${model}-champion-${[theirs.version.weights.sha256, annotationsSha256, trainerCode].map((one) => one.slice(0, 8)).join('-')}`;
+  const name = `${model}-champion-${[theirs.version.weights.sha256, annotationsSha256, trainerCode].map((one) => one.slice(0, 6)).join('-')}`;
   const input = {
     ...{ ...run, version: 1 as const, name, recipe: theirs.version.recipe.name },
     ...championWeights(run, theirs),

@@ -4,8 +4,8 @@ import { RunName } from './input.ts';
 import { CocoMetrics } from './metrics.ts';
 import { safeName, Sha256 } from './primitives.ts';
 
-/** Short: names of runs and folders are made of it. */
-export const ModelName = safeName('the model').max(24);
+/** Short: names of runs and folders, of 63 characters at most, are made of it. */
+export const ModelName = safeName('the model').max(22);
 export type ModelName = z.infer<typeof ModelName>;
 
 /** Of the run that trained it, and the first of its weights' sha256. */
