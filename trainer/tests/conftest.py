@@ -40,6 +40,8 @@ class JobFolder:
 
     root: Path
     plan: dict[str, Any] = field(default_factory=lambda: json.loads(json.dumps(PLAN)))
+    # Where programs find modules.
+    modules: tuple[Path, ...] = (TRAINER,)
 
     @property
     def folder(self) -> Path:
@@ -63,7 +65,7 @@ class JobFolder:
         return subprocess.Popen(
             [sys.executable, "-m", "everswin_trainer", "supervise", *ours, "--", *program],
             cwd=self.root,
-            env=environment(),
+            env={**environment(), "PYTHONPATH": ":".join(map(str, self.modules))},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -96,6 +98,16 @@ def job(tmp_path: Path) -> Iterator[JobFolder]:
     if owner.exists() and _is_supervisor(pid := json.loads(owner.read_text())["pid"]):
         kill([pid])
     kill(one.living())
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A part of the miniature COCO, prepared for training, and weights to begin with."""
+    from real_job import make_data
+
+    root = tmp_path_factory.mktemp("mini-coco")
+    make_data(root)
+    return root
 
 
 def environment() -> dict[str, str]:

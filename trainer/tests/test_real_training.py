@@ -5,93 +5,18 @@ import os
 import signal
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-from own_data import prepare_mini
+from real_job import RECIPE, TRAIN_IMAGES, VAL_IMAGES, WATCHED, RealJob
 
-from conftest import TRAINER, JobFolder, environment, stop, until
+from conftest import environment, stop, until
 from everswin_trainer.checkpoint import hash_file
-from everswin_trainer.recipe import fingerprint, load_recipe
 
-RECIPE = TRAINER.parent / "configs/mmdet/cascade-mask-rcnn_swin-demo.py"
 RANKS = 2
-ANNOTATIONS = "annotations_trainval2017.zip"
-# 20 images on 2 ranks, one each a step.
-TRAIN_IMAGES, VAL_IMAGES, STEPS_PER_EPOCH = 20, 6, 10
-# Shorter than the defaults: a rank that gave no signs would be found here.
-WATCHED = ["startup=120", "step=60", "validation=60", "saving=60"]
-
-
-class RealJob(JobFolder):
-    """A run of the demo's recipe; `data` holds the prepared data set and the weights."""
-
-    def __init__(self, root: Path, data: Path) -> None:
-        super().__init__(root)
-        self.data = data
-        self.plan |= {"recipe": {"name": RECIPE.stem, "sha256": fingerprint(load_recipe(RECIPE, None))}}
-        self.plan |= {"epochs": 2, "gpus": RANKS, "batchPerGpu": 1, "loaderWorkers": 1}
-
-    def torchrun(self, *command: str) -> list[str]:
-        launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(RANKS), "--max-restarts", "0"]
-        inputs = ["--plan", str(self.plan_file), "--recipe", str(RECIPE), "--data", str(self.data / "ready")]
-        place = ["--job-dir", str(self.folder), "--device", "cpu"]
-        return [sys.executable, *launch, "-m", "everswin_trainer", *command, *inputs, *place]
-
-    def train(self, attempt: int, resume: Path | None = None, *switches: str) -> subprocess.Popen[str]:
-        weights = ["--weights", str(self.data / "swin_mini_patch4_window7_224.pth")]
-        resumed = ["--resume", str(resume)] if resume else []
-        return self.supervise(self.torchrun("train", *weights, *resumed, *switches), attempt, grace=60, stall=WATCHED)
-
-    def order(self, **orders: Any) -> None:
-        """As the worker does: the file appears whole."""
-        self.folder.mkdir(exist_ok=True)
-        (self.folder / "orders.new").write_text(json.dumps({"v": 1, **orders}))
-        (self.folder / "orders.new").rename(self.folder / "orders.json")
-
-    def checkpoint(self, name: str) -> Path:
-        return self.folder / "checkpoints" / f"{name}.pth"
-
-    def saves(self, name: str) -> bool:
-        """Whether this checkpoint is being written, or was."""
-        return any((self.folder / "checkpoints").glob(f"*{name}*"))
-
-    def of_attempt(self, attempt: int, kind: str | None = None) -> list[dict[str, Any]]:
-        return [one for one in self.events(kind) if one["attempt"] == attempt]
-
-    def losses(self) -> dict[int, float]:
-        return {one["iteration"]: one["loss"] for one in self.events("step")}
-
-    def final_state(self) -> dict[str, Any]:
-        return torch.load(self.checkpoint("e002-i000020"), weights_only=True)
-
-    def log_tail(self) -> str:
-        return (self.folder / "trainer.log").read_text()[-4000:]
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A part of the miniature COCO, its images inside their archives."""
-    root = tmp_path_factory.mktemp("mini-coco")
-    command = [sys.executable, "-m", "everswin_trainer", "mini-coco", "--out", str(root)]
-    subprocess.run(command, env=environment(), check=True, capture_output=True)
-    contents = {}
-    with zipfile.ZipFile(root / ANNOTATIONS) as archive:
-        for split, count in (("train", TRAIN_IMAGES), ("val", VAL_IMAGES)):
-            name = f"annotations/instances_{split}2017.json"
-            content = contents[name] = json.loads(archive.read(name))
-            shown = {one["image_id"] for one in content["annotations"]}
-            content["images"] = [one for one in content["images"] if one["id"] in shown][:count]
-            kept = {one["id"] for one in content["images"]}
-            content["annotations"] = [one for one in content["annotations"] if one["image_id"] in kept]
-    with zipfile.ZipFile(root / ANNOTATIONS, "w") as archive:
-        for name, content in contents.items():
-            archive.writestr(name, json.dumps(content))
-    assert prepare_mini(root, root / "ready")["ok"]
-    return root
+# One image each a step.
+STEPS_PER_EPOCH = TRAIN_IMAGES // RANKS
 
 
 @pytest.fixture(scope="module")
