@@ -8,6 +8,8 @@ export const jobFolder = (dir: string) => ({
   fences: `${dir}/fences`,
   progress: `${dir}/progress.jsonl`,
   log: `${dir}/trainer.log`,
+  /** What the ranks beside the first say: `<fence>-rank-<number>.log`. */
+  rankLogs: `${dir}/ranks`,
   /** For which GPUs its supervisor waits, and for whom. */
   waiting: `${dir}/waiting.json`,
   orders: `${dir}/orders.json`,

@@ -7,6 +7,7 @@ from typing import Any
 
 from .job import Attempt, Job
 from .progress import read_events
+from .rank_logs import logs_of
 from .root_cause import caused, read_root_cause, signal_name
 from .watchdog import Stall
 from .whole_file import write_json
@@ -43,7 +44,7 @@ def write_exit(job: Job, attempt: Attempt, ended: Ended) -> str:
             "signal": signal_name(-code) if code < 0 else None,
             "stopRequested": ended.stop_requested,
             "reason": reason,
-            "rootCause": find_root_cause(job, reason, ended),
+            "rootCause": find_root_cause(job, attempt, reason, ended),
             "startedAt": ended.started_at,
             "endedAt": time.time(),
         },
@@ -51,12 +52,13 @@ def write_exit(job: Job, attempt: Attempt, ended: Ended) -> str:
     return reason
 
 
-def find_root_cause(job: Job, reason: str, ended: Ended) -> dict[str, Any] | None:
+def find_root_cause(job: Job, attempt: Attempt, reason: str, ended: Ended) -> dict[str, Any] | None:
     if reason == CRASHED:
         return ended.cause or read_root_cause(job.error, job.log, ended.log_offset)
     if ended.stall:
         # Which rank hangs is not known: each waits for the others.
-        return caused(message=f"{ended.stall}; the stacks of all ranks are in {job.log.name}", at=time.time())
+        where = " and ".join([job.log.name, *sorted({path.parent.name + "/" for path in logs_of(job, attempt.fence)})])
+        return caused(message=f"{ended.stall}; the stacks of all ranks are in {where}", at=time.time())
     return None
 
 

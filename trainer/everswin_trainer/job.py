@@ -45,6 +45,11 @@ class Job:
         return self.folder / "trainer.log"
 
     @property
+    def rank_logs(self) -> Path:
+        """Folder of what the ranks beside the first say."""
+        return self.folder / "ranks"
+
+    @property
     def exit(self) -> Path:
         return self.folder / "exit.json"
 

@@ -23,6 +23,7 @@ from .hang import write_stacks
 from .job import Attempt, Job, living_owner, write_owner
 from .lock import SURVIVOR_SECONDS, JobLock, JobLocked, acquire
 from .process_tree import become_subreaper, descendants, die_with_parent, kill
+from .rank_logs import prune_rank_logs
 from .ranks import ERROR_FILE_ENV, Ranks
 from .signals import Signals
 from .watchdog import Stall, Watchdog
@@ -71,6 +72,7 @@ def main(argv: list[str]) -> int:
     for stale in (job.exit, job.error, job.stop):
         stale.unlink(missing_ok=True)
     shutil.rmtree(job.beats, ignore_errors=True)
+    prune_rank_logs(job)
     load_ballast(job)
     log_offset = job.log.stat().st_size if job.log.exists() else 0
     write_owner(job, attempt, log_offset, [] if lease is None else [gpu.uuid for gpu in lease.gpus])
@@ -135,7 +137,7 @@ def run(
             return Ended(127 << 8, False, started_at, log_offset)
     watchdog = Watchdog(dict(arguments.stall_seconds), time.monotonic())
     ranks = Ranks(job, program, log_offset)
-    status, stop_requested, stall = wait(program, job, arguments.grace_seconds, watchdog, ranks)
+    status, stop_requested, stall = wait(program, job, attempt, arguments.grace_seconds, watchdog, ranks)
     end_descendants()
     return Ended(status, stop_requested, started_at, log_offset, stall, explain(job, ranks))
 
@@ -163,7 +165,7 @@ def start(job: Job, attempt: Attempt, lock: JobLock, command: list[str], log: in
 
 
 def wait(
-    program: int, job: Job, grace_seconds: float, watchdog: Watchdog, ranks: Ranks
+    program: int, job: Job, attempt: Attempt, grace_seconds: float, watchdog: Watchdog, ranks: Ranks
 ) -> tuple[int, bool, Stall | None]:
     """Waits for the program; returns its wait status, whether we were asked to stop, and how it hung if it did.
 
@@ -187,7 +189,7 @@ def wait(
         elif kill_at is None and (rank_failed := ranks.have_failed()):
             kill_at = time.monotonic()
         elif kill_at is None and (stall := watchdog.look(beats, time.monotonic())):
-            write_stacks(job)
+            write_stacks(job, attempt)
             kill_at = time.monotonic()
         if kill_at is not None and time.monotonic() >= kill_at:
             ranks.forget()

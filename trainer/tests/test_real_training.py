@@ -116,6 +116,13 @@ def test_each_rank_gave_signs_of_progress_to_the_end(uninterrupted: RealJob) -> 
     assert all(int(sign[2]) > 2 * (STEPS_PER_EPOCH + VAL_IMAGES // RANKS) for sign in signs.values())
 
 
+def test_the_second_rank_has_a_log_of_its_own(uninterrupted: RealJob) -> None:
+    [log] = (uninterrupted.folder / "ranks").iterdir()
+    [started] = uninterrupted.events("started")
+    assert log.name == f"{started['fence']}-rank-1.log"
+    assert log.read_text().startswith(f"rank 1, pid {started['pids'][1]}, host ")
+
+
 def test_nobody_else_leaves_checkpoints(uninterrupted: RealJob) -> None:
     found = sorted(path.relative_to(uninterrupted.folder).as_posix() for path in uninterrupted.folder.rglob("*.pth"))
     assert found == ["checkpoints/e001-i000010.pth", "checkpoints/e002-i000020.pth"]

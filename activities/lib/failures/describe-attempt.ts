@@ -78,10 +78,12 @@ export async function describeFailedStart(
 async function explainFailure(watched: WatchedAttempt): Promise<{ cause: string; failure: Failure }> {
   const { folder, running, ending, python } = watched;
   const job: JobFolder = folder.train;
-  const lines = await readAttemptLog(job, running.owner.logOffset);
+  const { logOffset, fence } = running.owner;
+  const firstRank = 'exit' in ending ? ending.exit.rootCause?.rank : undefined;
+  const lines = await readAttemptLog(job, { logOffset, fence, firstRank });
   const { freeBytes } = await readDiskSpace(job.dir);
   const failure = classifyFailure({ lines, ending, freeBytes });
-  const kept = await keepLogEnd(job, running.owner.fence, lines);
+  const kept = await keepLogEnd(job, fence, lines);
   const foreign = failure.reaction === 'lighter-batch' ? await listForeignGpuProcesses(python, running.owner.pid) : [];
   const others = foreign.length === 0 ? '' : ` Also on the GPU: ${foreign.join(', ')}.`;
   return { cause: `${explainEnding(ending) ?? ''}${others}\nLog: ${kept ?? job.log}`, failure };
