@@ -19,7 +19,8 @@ FINISHED, PREEMPTED, CRASHED, HUNG = "finished", "preempted", "crashed", "hung"
 class Ended:
     """The program's end as the supervisor saw it. `status` is a wait status; `log_offset` is where its log begins.
 
-    `cause` is `rootCause`, where the supervisor saw by itself which rank failed first.
+    `cause` is `rootCause`, where the supervisor saw by itself which rank failed first. `alone`: no other host has a
+    part of this attempt; `ended_by` is the one whose part failed and so ended ours.
     """
 
     status: int
@@ -28,12 +29,14 @@ class Ended:
     log_offset: int
     stall: Stall | None = None
     cause: dict[str, Any] | None = None
+    alone: bool = True
+    ended_by: str | None = None
 
 
 def write_exit(job: Job, attempt: Attempt, ended: Ended) -> str:
     """Writes exit.json and returns its reason."""
     code = os.waitstatus_to_exitcode(ended.status)
-    reason = HUNG if ended.stall else decide_reason(code, ended.stop_requested, events_of(job, attempt))
+    reason = HUNG if ended.stall else reason_of(job, attempt, ended, code)
     write_json(
         job.exit,
         {
@@ -45,6 +48,7 @@ def write_exit(job: Job, attempt: Attempt, ended: Ended) -> str:
             "stopRequested": ended.stop_requested,
             "reason": reason,
             "rootCause": find_root_cause(job, attempt, reason, ended),
+            **({} if ended.alone else {"endedBy": ended.ended_by}),
             "startedAt": ended.started_at,
             "endedAt": time.time(),
         },
@@ -52,7 +56,16 @@ def write_exit(job: Job, attempt: Attempt, ended: Ended) -> str:
     return reason
 
 
+def reason_of(job: Job, attempt: Attempt, ended: Ended, code: int) -> str:
+    if code == 0 and not ended.alone:
+        # A launcher leaves so when the ranks of all hosts have; their events may come later over a network.
+        return FINISHED
+    return decide_reason(code, ended.stop_requested, events_of(job, attempt))
+
+
 def find_root_cause(job: Job, attempt: Attempt, reason: str, ended: Ended) -> dict[str, Any] | None:
+    if reason == CRASHED and ended.ended_by:
+        return caused(message=f"the part on {ended.ended_by} failed", at=time.time())
     if reason == CRASHED:
         return ended.cause or read_root_cause(job.error, job.log, ended.log_offset)
     if ended.stall:
