@@ -19,24 +19,30 @@ export interface AttemptMark {
   fence: number;
   /** The rank that failed first, where that is known. */
   firstRank?: number | null | undefined;
+  /** Stands in front of what others than ranks said. */
+  host?: string;
 }
 
 /**
  * The lines of one attempt: what the first rank and the launcher said, and then what each other rank said, with its
  * number in front. The rank that failed first comes first. Whatever stands in a log, it can be read.
  */
-export async function readAttemptLog(job: JobFolder, { logOffset, fence, firstRank }: AttemptMark): Promise<string[]> {
+export async function readAttemptLog(
+  job: JobFolder,
+  { logOffset, fence, firstRank, host }: AttemptMark,
+): Promise<string[]> {
   const ranks = await readRankLogs(job, fence);
-  const main = { rank: 0, lines: await readLines(job.log, logOffset, partBytes) };
+  const said = await readLines(job.log, logOffset, partBytes);
+  const main = { lines: host === undefined ? said : said.map((line) => `[host ${host}] ${line}`) };
   const first = ranks.filter(({ rank }) => rank === firstRank);
   const others = ranks.filter(({ rank }) => rank !== firstRank);
   return [...first, main, ...others].flatMap(({ lines }) => lines);
 }
 
-const rankPrefix = /^\[rank \d+\] /;
-/** Of a rank that has a log of its own. */
-export const isOfOtherRank = (line: string): boolean => rankPrefix.test(line);
-export const withoutRank = (line: string): string => line.replace(rankPrefix, '');
+const speaker = /^\[(rank \d+|host [^\]]+)\] /;
+/** From another log than the main one: of a rank that has its own, or of another host. */
+export const isFromElsewhere = (line: string): boolean => speaker.test(line);
+export const withoutSpeaker = (line: string): string => line.replace(speaker, '');
 
 async function readRankLogs(job: JobFolder, fence: number): Promise<{ rank: number; lines: string[] }[]> {
   const names = (await ifThere(readdir(job.rankLogs))) ?? [];
@@ -74,7 +80,7 @@ export async function keepLogEnd(job: JobFolder, fence: number, lines: readonly 
   const path = `${job.failures}/attempt-${fence}.log`;
   try {
     await mkdir(job.failures, { recursive: true });
-    const ends = [lines.filter(isOfOtherRank), lines.filter((line) => !isOfOtherRank(line))];
+    const ends = [lines.filter(isFromElsewhere), lines.filter((line) => !isFromElsewhere(line))];
     const kept = ends.flatMap((some) => some.slice(-keptLines));
     await writeFileWhole(path, `${kept.join('\n')}\n`);
     return path;

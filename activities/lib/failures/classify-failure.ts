@@ -9,7 +9,7 @@
  * and otherwise the failure is unknown. Of two classes that know one line, the catalogue's first is taken.
  */
 import type { Failure, FailureClass } from '../../../configs/schema.ts';
-import { isOfOtherRank, withoutRank } from './attempt-log.ts';
+import { isFromElsewhere, withoutSpeaker } from './attempt-log.ts';
 import { describeCrash } from './describe-crash.ts';
 import { isDiskFull } from '../files/disk-full.ts';
 import { failureCatalogue, ownFailure } from './failure-catalogue.ts';
@@ -71,7 +71,7 @@ function findInLines(lines: readonly string[]): { strong?: Finding; weak?: Findi
   let isReport = false;
   for (const line of lines) {
     isReport ||= line.includes(reportBegin);
-    if (isReport && !isOfOtherRank(line)) continue;
+    if (isReport && !isFromElsewhere(line)) continue;
     const entry = findClass(line);
     if (entry === undefined) continue;
     if (!weakEvidence.test(line)) return { strong: { entry, evidence: line } };
@@ -81,7 +81,7 @@ function findInLines(lines: readonly string[]): { strong?: Finding; weak?: Findi
 }
 
 const findClass = (line: string): FailureClass | undefined =>
-  failureCatalogue.find(({ patterns }) => patterns.some((pattern) => pattern.test(withoutRank(line))))?.entry;
+  failureCatalogue.find(({ patterns }) => patterns.some((pattern) => pattern.test(withoutSpeaker(line))))?.entry;
 
 const recordedMessage = (ending: JobEnding): string[] =>
   'exit' in ending ? (ending.exit.rootCause?.message.split('\n') ?? []) : [];
