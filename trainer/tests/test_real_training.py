@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,40 @@ from everswin_trainer.checkpoint import hash_file
 RANKS = 2
 # One image each a step.
 STEPS_PER_EPOCH = TRAIN_IMAGES // RANKS
+
+
+class RealHosts(RealJob):
+    """The same run on two hosts, one rank each."""
+
+    def folder_of(self, host: str) -> Path:
+        return self.folder / "hosts" / host
+
+    def start(self, attempt: int, resume: Path | None = None) -> list[subprocess.Popen[bytes]]:
+        endpoint = f"127.0.0.1:{free_port()}"
+        return [self.start_on(host, attempt, endpoint, resume) for host in ("a", "b")]
+
+    def start_on(self, host: str, attempt: int, endpoint: str, resume: Path | None) -> subprocess.Popen[bytes]:
+        meeting = ["--nnodes", "2", "--rdzv-backend", "c10d", "--rdzv-endpoint", endpoint, "--rdzv-id", str(attempt)]
+        here = ["--rdzv-conf", f"is_host={int(host == 'a')}", "--local-addr", "127.0.0.1", "--nproc-per-node", "1"]
+        program = self.ranked([*meeting, *here, "--max-restarts", "0"], *self.training(resume))
+        ours = ["--job-dir", str(self.folder_of(host)), "--run-dir", str(self.folder), "--attempt", str(attempt)]
+        ours += ["--fence", str(attempt), "--grace-seconds", "60", "--stall-seconds", *WATCHED]
+        gpus = ["--gpu-folder", str(self.root / f"gpus-{host}"), "--device", "cpu", "--asker", str(os.getpid())]
+        hosts = ["--hosts", str(self.folder_of("a")), str(self.folder_of("b"))]
+        command = [sys.executable, "-m", "everswin_trainer", "supervise", *ours, *gpus, *hosts, "--", *program]
+        return subprocess.Popen(command, env=environment(), start_new_session=True)
+
+    def rank_on(self, host: str) -> int:
+        [sign] = (self.folder_of(host) / "beats").iterdir()
+        return int(sign.read_text().split()[0])
+
+    def logs(self) -> str:
+        return "\n".join(path.read_text()[-4000:] for path in self.folder.rglob("*.log"))
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
 
 
 @pytest.fixture(scope="module")
@@ -182,6 +217,24 @@ def test_and_ends_with_the_same_weights_optimizer_and_schedule_bit_for_bit(
     assert ours["meta"] == theirs["meta"]
     for kind in ("bbox", "segm"):
         assert disturbed.events("validation")[-1][kind] == uninterrupted.events("validation")[-1][kind]
+
+
+def test_two_hosts_do_the_second_epoch_to_the_bits_of_one_though_a_rank_of_the_second_was_killed(
+    uninterrupted: RealJob, data: Path, tmp_path: Path
+) -> None:
+    hosts = RealHosts(tmp_path, data)
+    supervisors = hosts.start(1, uninterrupted.checkpoint("e001-i000010"))
+    hosts.wait_for_step(STEPS_PER_EPOCH + 3)
+    os.kill(hosts.rank_on("b"), signal.SIGKILL)
+    assert [one.wait(60) for one in supervisors] == [1, 1]
+    supervisors = hosts.start(2, uninterrupted.checkpoint("e001-i000010"))
+    assert [one.wait(120) for one in supervisors] == [0, 0], hosts.logs()
+    [first, second] = hosts.events("started")
+    assert (first["worldSize"], second["resumedFrom"]) == (RANKS, "e001-i000010.pth")
+    losses = uninterrupted.losses()
+    assert hosts.losses() == {step: losses[step] for step in range(STEPS_PER_EPOCH + 1, 2 * STEPS_PER_EPOCH + 1)}
+    ours, theirs = hosts.final_state()["state_dict"], uninterrupted.final_state()["state_dict"]
+    assert [key for key, one in ours.items() if not torch.equal(one, theirs[key])] == []
 
 
 def test_a_resume_of_the_finished_run_has_finished_at_once(uninterrupted: RealJob) -> None:
