@@ -1,16 +1,17 @@
 import { Context } from '@temporalio/activity';
 import type { Check, RunPlan } from '../configs/schema.ts';
 import type { ActivityDependencies } from './dependencies.ts';
+import { gpusHere } from './gpu-wish.ts';
 import { whileBeating } from './heartbeat.ts';
 import { inspectMachine } from './lib/preflight/inspect-machine.ts';
 
 /** The dry run's second half, on the machine that will train. */
 export const createCheckMachine =
-  ({ home, python, device }: ActivityDependencies) =>
+  ({ home, python, device, slurm }: ActivityDependencies) =>
   (plan: RunPlan): Promise<Check[]> => {
     const { cancellationSignal: signal } = Context.current();
     return whileBeating(
       () => 'looking at the machine',
-      () => inspectMachine({ home, python, device, signal }, plan),
+      () => inspectMachine({ home, python, device, signal }, { ...plan, gpus: gpusHere({ slurm }, plan) }),
     );
   };

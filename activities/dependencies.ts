@@ -1,7 +1,7 @@
 import type { Catalog, Versions } from '../configs/schema.ts';
 import type { ArtifactStore } from './lib/artifacts/artifact-store.ts';
 import type { Obtain } from './lib/obtain/obtain.ts';
-import type { Device, TrainerPrograms } from './lib/trainer/trainer-argv.ts';
+import type { Device, Slurm, TrainerPrograms } from './lib/trainer/trainer-argv.ts';
 import type { PythonCommand } from './lib/trainer/trainer-process.ts';
 
 /** How the GPUs of this machine are shared out. */
@@ -25,6 +25,10 @@ export interface ActivityDependencies {
   programs: TrainerPrograms;
   device: Device;
   gpus: GpuSharing;
+  /** By which others reach this machine: a name or an IP address. */
+  address: string;
+  /** Undefined: the supervisor starts torchrun itself, on this machine. */
+  slurm: Slurm | undefined;
   obtain: Obtain;
   /** `local`, or an address such as `s3://bucket/prefix`. */
   openStore: (address: string) => ArtifactStore;

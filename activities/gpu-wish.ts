@@ -1,10 +1,26 @@
+import { gpusPerHost } from '../configs/hosts.ts';
 import type { RunPlan } from '../configs/schema.ts';
 import type { ActivityDependencies } from './dependencies.ts';
+import { CodedError } from './lib/failures/coded-error.ts';
 import type { GpuWish } from './lib/trainer/trainer-argv.ts';
 
 const usualPriority = 3;
 
-type Sharing = Pick<ActivityDependencies, 'gpus' | 'device'>;
+type Sharing = Pick<ActivityDependencies, 'gpus' | 'device' | 'slurm'>;
+
+/**
+ * How many GPUs of this machine a run works on.
+ * @throws CodedError TrainingFailed where nodes of Slurm would get different numbers.
+ */
+export function gpusHere(
+  { slurm }: Pick<ActivityDependencies, 'slurm'>,
+  plan: Pick<RunPlan, 'gpus' | 'input'>,
+): number {
+  if (slurm === undefined || plan.input.hosts !== undefined) return gpusPerHost(plan);
+  if (plan.gpus % slurm.nodes === 0) return plan.gpus / slurm.nodes;
+  const problem = `The worker starts trainings on ${slurm.nodes} nodes (EVERSWIN_SLURM_NODES)`;
+  throw new CodedError('TrainingFailed', `${problem}, and ${plan.gpus} GPUs cannot be shared out evenly among them.`);
+}
 
 /** A run keeps its place when its worker dies; one whose trainer crashed goes behind those that wait already. */
 export const trainingWish = (
@@ -20,7 +36,7 @@ export const trainingWish = (
 export const testWish = (sharing: Sharing, plan: RunPlan, priority = usualPriority): GpuWish =>
   wish(sharing, plan, priority - 1, Date.now() / 1000);
 
-const wish = ({ gpus, device }: Sharing, plan: RunPlan, priority: number, since: number): GpuWish => ({
+const wish = ({ gpus, device, slurm }: Sharing, plan: RunPlan, priority: number, since: number): GpuWish => ({
   ...{ folder: gpus.folder, foreignMib: gpus.foreignMib },
-  ...{ device, count: plan.gpus, priority, since },
+  ...{ device, count: gpusHere({ slurm }, plan), priority, since },
 });

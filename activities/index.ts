@@ -4,8 +4,10 @@ import { createCheckMachine } from './check-machine.ts';
 import { createCheckPlan } from './check-plan.ts';
 import { createFetchDataset } from './fetch-dataset.ts';
 import { createFetchWeights } from './fetch-weights.ts';
+import { createJoinTraining } from './join-training.ts';
 import { createJudge } from './judge.ts';
 import { createLookForChange } from './look-for-change.ts';
+import { createLookForHosts } from './look-for-hosts.ts';
 import { createMirrorRun } from './mirror-run.ts';
 import { createChangeModel, createReadModel, createReadVersion } from './models.ts';
 import { createPinPlan } from './pin-plan.ts';
@@ -40,7 +42,9 @@ export const createControlActivities = (dependencies: ActivityDependencies) =>
 export const createGpuActivities = (dependencies: ActivityDependencies) =>
   withCodedFailures({
     checkMachine: createCheckMachine(dependencies),
+    lookForHosts: createLookForHosts(dependencies),
     runTraining: createRunTraining(dependencies),
+    joinTraining: createJoinTraining(dependencies),
     runTest: createRunTest(dependencies),
     mirrorRun: createMirrorRun(dependencies),
     waitForSpace: createWaitForSpace(dependencies),

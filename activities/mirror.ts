@@ -3,6 +3,7 @@ import { runFolder } from '../configs/paths.ts';
 import type { RemoteCopy, Rollback, RunPlan } from '../configs/schema.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { newestFence } from './lib/trainer/fence.ts';
+import { leadingJob } from './lib/trainer/host-jobs.ts';
 import { restoreRun } from './lib/artifacts/restore-run.ts';
 import type { MirrorState } from './lib/artifacts/mirror-messages.ts';
 import { MirrorProcess } from './lib/artifacts/mirror-process.ts';
@@ -57,7 +58,7 @@ export async function restoreFromStore(
 ): Promise<void> {
   if (isLocal(plan)) return;
   const folder = runFolder(home, plan.runId);
-  if ((await findLiveJob(folder.train)) !== undefined) return;
+  if ((await findLiveJob(leadingJob(folder, plan))) !== undefined) return;
   const store = openStore(plan.input.artifacts.store);
   const { cancellationSignal: signal } = Context.current();
   const restored = await restoreRun({

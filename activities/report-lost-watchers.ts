@@ -2,8 +2,9 @@ import { rm } from 'node:fs/promises';
 import type { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import type { ErrorCode } from '../configs/errors.ts';
-import { runFolder, type JobFolder } from '../configs/paths.ts';
+import type { JobFolder } from '../configs/paths.ts';
 import { listRuns } from './lib/plan/references.ts';
+import { listJobs } from './lib/trainer/host-jobs.ts';
 import { findLostWatcher, type Watcher } from './lib/trainer/watcher-file.ts';
 
 /** Of an activity's context: the part of a Client that ends activity tasks of others. */
@@ -15,8 +16,7 @@ export type TaskCompletion = Pick<Context['client']['activity'], 'fail'>;
  */
 export async function reportLostWatchers(home: string, client: { activity: TaskCompletion }): Promise<void> {
   for (const runId of await listRuns(home)) {
-    const { train, test } = runFolder(home, runId);
-    for (const job of [train, test]) await reportLostWatcher(job, client.activity);
+    for (const job of await listJobs(home, runId)) await reportLostWatcher(job, client.activity);
   }
 }
 

@@ -15,7 +15,7 @@ import { readJson } from './lib/files/json-file.ts';
 import { logTail } from './lib/files/log-tail.ts';
 import { ProgressReader, readProgress } from './lib/course/progress-reader.ts';
 import { runStep } from './lib/steps.ts';
-import { testWish } from './gpu-wish.ts';
+import { gpusHere, testWish } from './gpu-wish.ts';
 import { startJob } from './lib/trainer/start-job.ts';
 import { findLiveJob } from './lib/trainer/trainer-process.ts';
 import { writeFileWhole } from './lib/files/whole-file.ts';
@@ -106,7 +106,7 @@ async function runTestJob(
     await writeFileWhole(folder.plan, JSON.stringify(plan, null, 2));
     const recipe = `${recipesFolder}/${plan.recipe.name}.py`;
     const files = { plan: folder.plan, recipe, data: dataset.root, tested: tested.path };
-    const program = programs.test(plan, files, job, device);
+    const program = programs.test(plan, files, job, device, gpusHere(dependencies, plan));
     const gpus = testWish(dependencies, plan, priority);
     const waiting = reportingWait(onWaiting);
     return startJob({ job, python, program, fence, stall: plan.recovery.stallSeconds, gpus }, waiting);

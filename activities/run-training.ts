@@ -1,5 +1,4 @@
 import { Context, log } from '@temporalio/activity';
-import { errorCatalogue } from '../configs/errors.ts';
 import { progressSignalName } from '../configs/names.ts';
 import { runFolder } from '../configs/paths.ts';
 import type { Attempt, Progress, RemoteCopy, TrainerEvent } from '../configs/schema.ts';
@@ -8,20 +7,18 @@ import { followJob } from './follow-job.ts';
 import { whileFollowingOrders } from './follow-orders.ts';
 import { whileBeating } from './heartbeat.ts';
 import { describeAttempt, describeFailedStart } from './lib/failures/describe-attempt.ts';
-import { CodedError } from './lib/failures/coded-error.ts';
-import { isDiskFull } from './lib/files/disk-full.ts';
-import { takeFence } from './lib/trainer/fence.ts';
+import { decisivePart } from './lib/failures/decisive-part.ts';
+import { raiseFence, takeFence } from './lib/trainer/fence.ts';
+import { leadingJob } from './lib/trainer/host-jobs.ts';
 import { ProgressReader, readProgress } from './lib/course/progress-reader.ts';
 import { applyEvent, initialState, isMilestone, type RunState } from './lib/course/run-state.ts';
-import { FailedStart } from './lib/trainer/start-job.ts';
 import { TrainingTime } from './lib/course/training-time.ts';
 import { restoreFromStore, whileMirroring } from './mirror.ts';
 import { reportingWait } from './report-wait.ts';
+import { isPassing } from './start-part.ts';
 import { adoptOrStartTrainer, type StartedTrainer, type TrainerStart } from './start-trainer.ts';
 
 export interface TrainingRequest extends TrainerStart {
-  /** Counted by the workflow over the whole run. */
-  attempt: number;
   /** When training began, over all attempts of this run of the workflow; Unix seconds. */
   since: number;
 }
@@ -92,13 +89,16 @@ async function runAttempt(
   const onOrders = ({ epochs }: { epochs: number }) =>
     onState((state = { ...state, progress: { ...state.progress, epochs } }));
   const progress = new ProgressReader(job.progress);
-  const follow = () => followJob({ job, running, fence, progress, onEvents });
+  const own = leadingJob(folder, plan);
+  const follow = () => followJob({ job: own, running, fence, progress, onEvents });
   const ending = await dependencies.gpus.whileHolding(() =>
     whileMirroring({ dependencies, plan, fence, running, onRemote }, () =>
       whileFollowingOrders(job, fence, onOrders, follow),
     ),
   );
-  const watched = { folder, plan, python, attempt, fence, running, quarantined, state, ending, startedAt };
+  const part = await decisivePart(folder, plan, { job: own, owner: running.owner, ending });
+  const { adopted } = running;
+  const watched = { folder, plan, python, attempt, fence, adopted, part, quarantined, state, startedAt };
   return describeAttempt({ ...watched, time: time.total() });
 }
 
@@ -110,18 +110,16 @@ async function startOrSayWhyNot(
 ): Promise<(StartedTrainer & { fence: number }) | { whyNot: Error }> {
   try {
     await restoreFromStore(dependencies, request.plan, request.rollback);
-    const fence = await takeFence(runFolder(dependencies.home, request.plan.runId).train);
+    const folder = runFolder(dependencies.home, request.plan.runId);
+    const fence = await takeFence(folder.train);
+    await raiseFence(leadingJob(folder, request.plan), fence);
     const waiting = reportingWait(onWaiting);
     return { fence, ...(await adoptOrStartTrainer(dependencies, request, fence, waiting)) };
   } catch (error) {
-    if (isDiskFull(error) || error instanceof FailedStart || isPassing(error)) return { whyNot: error };
+    if (isPassing(error)) return { whyNot: error };
     throw error;
   }
 }
-
-/** A download or the artifact store that may work in a while: on a machine that has to fetch, that is no reason to give up. */
-const isPassing = (error: unknown): error is CodedError =>
-  error instanceof CodedError && errorCatalogue[error.code].retryable && error.code !== 'Unexpected';
 
 /** Best effort: a signal that is lost while the server is down is made good by the next one, and by the result. */
 async function tellWorkflow(progress: Progress): Promise<void> {

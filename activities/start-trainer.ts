@@ -1,25 +1,24 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { runFolder } from '../configs/paths.ts';
-import type { Orders, Quarantined, Rollback, RunPlan } from '../configs/schema.ts';
+import type { Orders, Quarantined, Rollback } from '../configs/schema.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { findResumption } from './lib/checkpoints/checkpoints.ts';
 import { assertFence } from './lib/trainer/fence.ts';
 import { handOnOrders } from './lib/trainer/orders-file.ts';
-import { startJob, type GpuWaiting } from './lib/trainer/start-job.ts';
+import type { GpuWaiting } from './lib/trainer/start-job.ts';
+import { leadingJob, trainsTogether } from './lib/trainer/host-jobs.ts';
 import { findLiveJob, type RunningJob } from './lib/trainer/trainer-process.ts';
 import { gatherMaterial } from './gather-material.ts';
-import { trainingWish } from './gpu-wish.ts';
 import { writeFileWhole } from './lib/files/whole-file.ts';
+import { callHosts } from './rendezvous.ts';
+import { arrangeMeeting, startPart, type PartWish } from './start-part.ts';
 
-export interface TrainerStart {
-  plan: RunPlan;
+export interface TrainerStart extends PartWish {
+  /** Counted by the workflow over the whole run. */
+  attempt: number;
   orders: Orders;
   rollback: Rollback | null;
-  /** Since when the run asks for GPUs, Unix seconds: since now unless given. */
-  queuedSince?: number;
-  /** Of 1 to 5 the lower goes first where runs wait for GPUs; 3 unless given. */
-  priority?: number | undefined;
 }
 
 export interface StartedTrainer {
@@ -33,20 +32,23 @@ export interface StartedTrainer {
  */
 export async function adoptOrStartTrainer(
   dependencies: ActivityDependencies,
-  { plan, orders, rollback, queuedSince, priority }: TrainerStart,
+  start: TrainerStart,
   fence: number,
   waiting: GpuWaiting,
 ): Promise<StartedTrainer> {
-  const { home, recipesFolder, python, programs, device } = dependencies;
-  const folder = runFolder(home, plan.runId);
+  const { plan, attempt, orders, rollback } = start;
+  const folder = runFolder(dependencies.home, plan.runId);
   const job = folder.train;
-  const live = await findLiveJob(job);
+  const live = await findLiveJob(leadingJob(folder, plan));
   if (live !== undefined) {
     await handOnOrders(job, orders);
+    const meeting = { endpoint: '', id: '' }; // over long ago
+    const call = { attempt, fence, trainerFence: live.owner.fence, meeting, resume: undefined };
+    if (trainsTogether(plan) !== undefined) await callHosts(folder, call);
     return { running: live, quarantined: [] };
   }
 
-  const { dataset, weights } = await gatherMaterial(dependencies, plan);
+  const material = await gatherMaterial(dependencies, plan);
   const assertOurs = () => assertFence(job, fence);
   const { from, quarantined } = await findResumption({ folder, plan, rollback, assertOurs });
   const planHash = from?.manifest.planHash;
@@ -56,16 +58,8 @@ export async function adoptOrStartTrainer(
   await writeFileWhole(folder.plans(plan.planHash), JSON.stringify(plan, null, 2));
   await writeFileWhole(folder.plan, JSON.stringify(plan, null, 2));
   await handOnOrders(job, orders);
-  const files = {
-    plan: folder.plan,
-    recipe: `${recipesFolder}/${plan.recipe.name}.py`,
-    data: dataset.root,
-    weights: weights.path,
-    resume,
-  };
-  const program = programs.train(plan, files, job, device);
-  const gpus = trainingWish(dependencies, plan, { queuedSince, priority });
-  const stall = plan.recovery.stallSeconds;
-  const running = await startJob({ job, python, program, fence, stall, gpus }, waiting);
-  return { running, quarantined };
+  const meeting = await arrangeMeeting(dependencies, plan, fence);
+  if (meeting?.here !== undefined) await callHosts(folder, { attempt, fence, trainerFence: fence, meeting, resume });
+  const part = { job: leadingJob(folder, plan), fence, material, resume, meeting };
+  return { running: await startPart(dependencies, start, part, waiting), quarantined };
 }

@@ -1,4 +1,5 @@
 import { readdir, readFile, realpath } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { homeFolders, jobFolder } from '../configs/paths.ts';
 import { TrainerOwner } from '../configs/schema.ts';
@@ -51,7 +52,9 @@ async function findOrphans(home: string): Promise<Orphan[]> {
 
 const hasSupervisor = async (job: string): Promise<boolean> => {
   const owner = await readJson(jobFolder(job).owner, TrainerOwner);
-  return owner !== undefined && (await isAlive(owner));
+  if (owner === undefined) return false;
+  // Slurm starts ranks here for a supervisor elsewhere: whether that one lives cannot be seen from here.
+  return owner.host !== hostname() || (await isAlive(owner));
 };
 
 /** Of another user's process nobody may read it: undefined. */

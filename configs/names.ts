@@ -2,6 +2,9 @@
 
 export const taskQueues = { control: 'everswin', gpu: 'everswin-gpu' } as const;
 
+/** Tasks for the GPU worker of one machine, which has been told this name of it. */
+export const hostQueue = (host: string): string => `${taskQueues.gpu}-${host}`;
+
 export const workflowTypes = {
   trainDetector: 'trainDetector',
   evaluateDetector: 'evaluateDetector',

@@ -8,6 +8,8 @@ export const jobFolder = (dir: string) => ({
   fences: `${dir}/fences`,
   progress: `${dir}/progress.jsonl`,
   log: `${dir}/trainer.log`,
+  /** What the ranks beside the first say: `<fence>-rank-<number>.log`. */
+  rankLogs: `${dir}/ranks`,
   /** For which GPUs its supervisor waits, and for whom. */
   waiting: `${dir}/waiting.json`,
   orders: `${dir}/orders.json`,
@@ -33,6 +35,11 @@ export const runFolder = (home: string, runId: string) => {
     /** The run manifest: everything that went in and came out, by hash. */
     manifest: `${root}/manifest.json`,
     train: jobFolder(`${root}/train`),
+    /** With several hosts: the part of each, whose ranks share checkpoints, orders and progress of `train`. */
+    hosts: `${root}/train/hosts`,
+    host: (name: string) => jobFolder(`${root}/train/hosts/${name}`),
+    /** Where the ranks of all hosts meet: Rendezvous of configs/schema. */
+    rendezvous: `${root}/train/rendezvous.json`,
     test: jobFolder(`${root}/test`),
     metrics: `${root}/test/metrics.json`,
     /** Per class, curves, errors, gallery: what the report shows beside the metrics. */
@@ -70,8 +77,8 @@ export const homeFolders = (home: string) => ({
   stack: `${home}/stack/stack.json`,
   database: `${home}/stack/temporal.db`,
   logs: `${home}/logs`,
-  /** Leases of this machine's GPUs, unless the worker was told another place. */
-  gpus: `${home}/gpus`,
+  /** Leases of a machine's GPUs, unless its workers were told another place; several machines may share this home. */
+  gpusOf: (host: string | undefined) => (host === undefined ? `${home}/gpus` : `${home}/gpus/${host}`),
   demoFiles: `${home}/demo`,
   /** Data and credentials of the embedded S3 server. */
   objectStore: `${home}/object-store`,

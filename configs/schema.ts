@@ -7,6 +7,7 @@ export * from './schema/metrics.ts';
 export * from './schema/analysis.ts';
 export * from './schema/plan.ts';
 export * from './schema/trainer-files.ts';
+export * from './schema/hosts.ts';
 export * from './schema/course.ts';
 export * from './schema/report.ts';
 export * from './schema/comparison.ts';

@@ -19,13 +19,16 @@ export function gatherDependencies(device: Device): ActivityDependencies {
   const catalog = Catalog.parse(JSON.parse(readFileSync(projectFile('configs/catalog.json'), 'utf8')));
   const python = { executable: folders.python, env: trainerEnv() };
   const { EVERSWIN_DEMO_URL: demoUrl, AWS_ENDPOINT_URL_S3: endpoint, AWS_REGION: region } = env;
+  const { EVERSWIN_SLURM_NODES: nodes, EVERSWIN_SRUN_OPTIONS: extra } = env;
   const localAddress = pathToFileURL(folders.store).href;
   // Servers beside AWS seldom have a name for each bucket.
   const s3 = () => new S3Client({ endpoint, region, forcePathStyle: endpoint !== undefined });
   return {
     ...{ home, recipesFolder, catalog, python, device },
+    address: env.EVERSWIN_HOST_ADDRESS,
+    slurm: nodes === undefined ? undefined : { nodes, extra: extra.split(/\s+/).filter((option) => option !== '') },
     gpus: {
-      folder: resolve(env.EVERSWIN_GPU_FOLDER ?? folders.gpus),
+      folder: resolve(env.EVERSWIN_GPU_FOLDER ?? folders.gpusOf(env.EVERSWIN_HOST)),
       foreignMib: env.EVERSWIN_FOREIGN_GPU_MIB,
       whileHolding: (work) => work(),
     },

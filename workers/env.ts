@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { z } from 'zod';
 import { namespace } from '../configs/names.ts';
-import type { Versions } from '../configs/schema.ts';
+import { HostName, type Versions } from '../configs/schema.ts';
 
 /** The one reader of process.env. What a worker may be told from outside, and what its trainer gets to see. */
 const WorkerEnv = z.object({
@@ -13,6 +14,14 @@ const WorkerEnv = z.object({
   EVERSWIN_DEMO_URL: z.url().optional(),
   /** Leases of the machine's GPUs: one folder for all workers of the machine. */
   EVERSWIN_GPU_FOLDER: z.string().optional(),
+  /** What run files call this machine: its worker polls a queue of its own, too. One name for all workers of a machine. */
+  EVERSWIN_HOST: HostName.optional(),
+  /** By which other machines reach this one; its host name unless given. */
+  EVERSWIN_HOST_ADDRESS: z.string().min(1).default(hostname()),
+  /** In a Slurm allocation, on its first node: over how many nodes `srun` starts trainings. */
+  EVERSWIN_SLURM_NODES: z.coerce.number().int().min(1).optional(),
+  /** More options of srun, separated by blanks. */
+  EVERSWIN_SRUN_OPTIONS: z.string().default(''),
   /** MiB of a GPU that processes which are none of ours may use. */
   EVERSWIN_FOREIGN_GPU_MIB: z.coerce.number().int().min(0).default(1024),
   /** The AWS SDK's own names: an S3 server that is not AWS. Credentials it finds by its own rules. */
@@ -23,7 +32,8 @@ const WorkerEnv = z.object({
 export const readEnv = () => WorkerEnv.parse(process.env);
 
 /** Without Temporal's or any store's credentials: the trainer has no business with them. */
-const passedToTrainer = /^(PATH|HOME|LANG|TMPDIR|LD_LIBRARY_PATH|CUDA_VISIBLE_DEVICES|OMP_NUM_THREADS|NCCL_[A-Z_]+)$/;
+const passedToTrainer =
+  /^(PATH|HOME|LANG|TMPDIR|LD_LIBRARY_PATH|CUDA_VISIBLE_DEVICES|OMP_NUM_THREADS|(NCCL|GLOO|TP)_[A-Z_]+|SLURM_(?!JWT)\w+)$/;
 
 export const trainerEnv = (): Record<string, string> => ({
   ...Object.fromEntries(

@@ -1,7 +1,7 @@
 import type { ActivitySlotInfo, CustomSlotSupplier, SlotPermit } from '@temporalio/worker';
 
 /** Activities that need GPUs before they can do anything. */
-const jobs = ['runTraining', 'runTest'];
+const jobs = ['runTraining', 'joinTraining', 'runTest'];
 
 /**
  * How many tasks a GPU worker takes: as long as fewer than `room` of them wait for GPUs. Temporal does not say how many

@@ -4,8 +4,9 @@ import { createGpuActivities } from '../activities/index.ts';
 import { reportLostWatchers } from '../activities/report-lost-watchers.ts';
 import { listGpus } from '../activities/lib/trainer/gpu-inventory.ts';
 import { sweepOrphans } from '../activities/sweep-orphans.ts';
-import { taskQueues } from '../configs/names.ts';
+import { hostQueue, taskQueues } from '../configs/names.ts';
 import { gatherDependencies } from './dependencies.ts';
+import { readEnv } from './env.ts';
 import { GpuSlots } from './gpu-slots.ts';
 import { runWorker } from './run-worker.ts';
 
@@ -14,9 +15,26 @@ const waitingRoom = 8;
 
 const { values } = parseArgs({ options: { device: { type: 'string', default: 'cuda' } } });
 
-const slots = new GpuSlots(waitingRoom);
-const gathered = gatherDependencies(values.device === 'cpu' ? 'cpu' : 'cuda');
-const dependencies = { ...gathered, gpus: { ...gathered.gpus, whileHolding: slots.whileHolding } };
+const dependencies = gatherDependencies(values.device === 'cpu' ? 'cpu' : 'cuda');
+const { EVERSWIN_HOST: host } = readEnv();
+
+function workOn(taskQueue: string) {
+  // Polls hold places in the room, too: those of one queue must not take the other's.
+  const slots = new GpuSlots(waitingRoom);
+  const gpus = { ...dependencies.gpus, whileHolding: slots.whileHolding };
+  return {
+    taskQueue,
+    activities: createGpuActivities({ ...dependencies, gpus }),
+    tuner: {
+      activityTaskSlotSupplier: slots,
+      workflowTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },
+      localActivityTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },
+      nexusTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },
+    },
+    // Cancellations and pauses arrive with the answer to a heartbeat: this is how late they may be.
+    maxHeartbeatThrottleInterval: '5 seconds',
+  } as const;
+}
 
 /** Beside the work: it gives orphans time to save. */
 async function sweep(): Promise<void> {
@@ -34,18 +52,7 @@ if (dependencies.device === 'cuda') {
 }
 await runWorker(
   `gpu-${values.device}`,
-  {
-    taskQueue: taskQueues.gpu,
-    activities: createGpuActivities(dependencies),
-    tuner: {
-      activityTaskSlotSupplier: slots,
-      workflowTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },
-      localActivityTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },
-      nexusTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },
-    },
-    // Cancellations and pauses arrive with the answer to a heartbeat: this is how late they may be.
-    maxHeartbeatThrottleInterval: '5 seconds',
-  },
+  [workOn(taskQueues.gpu), ...(host === undefined ? [] : [workOn(hostQueue(host))])],
   (client) => {
     void sweep();
     return reportLostWatchers(dependencies.home, client);

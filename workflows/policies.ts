@@ -2,7 +2,9 @@
 import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow';
 import type { ControlActivities, GpuActivities } from '../activities/index.ts';
 import { nonRetryableCodes } from '../configs/errors.ts';
-import { taskQueues } from '../configs/names.ts';
+import { hostsOf } from '../configs/hosts.ts';
+import { hostQueue, taskQueues } from '../configs/names.ts';
+import type { RunPlan } from '../configs/schema.ts';
 
 const retry = {
   initialInterval: '1 second',
@@ -33,7 +35,7 @@ export const transfer = proxyActivities<Pick<ControlActivities, 'fetchDataset' |
 });
 
 /** A look at the machine that will train. It may be training another run: then this waits for its turn. */
-export const inspection = proxyActivities<Pick<GpuActivities, 'checkMachine'>>({
+export const inspection = proxyActivities<Pick<GpuActivities, 'checkMachine' | 'lookForHosts'>>({
   taskQueue: taskQueues.gpu,
   startToCloseTimeout: '10 minutes',
   heartbeatTimeout: '10 seconds',
@@ -50,7 +52,7 @@ export const mirroring = proxyActivities<Pick<GpuActivities, 'mirrorRun'>>({
 });
 
 /** A training attempt of days. One try only: after each ending the workflow decides, and records why. */
-export const training = proxyActivities<Pick<GpuActivities, 'runTraining'>>({
+export const training = proxyActivities<Pick<GpuActivities, 'runTraining' | 'joinTraining'>>({
   taskQueue: taskQueues.gpu,
   startToCloseTimeout: '14 days',
   // A dead worker is noticed within 10 s. Short is safe, since its trainer lives on and the next attempt adopts it.
@@ -58,6 +60,14 @@ export const training = proxyActivities<Pick<GpuActivities, 'runTraining'>>({
   cancellationType,
   retry: { maximumAttempts: 1 },
 });
+
+/** Where a run names hosts, what needs one machine is the first one's; else whoever takes it from the shared queue. */
+export const leaderOf = (plan: RunPlan): { taskQueue?: string } => {
+  const [leader] = hostsOf(plan);
+  return leader === undefined ? {} : onHost(leader);
+};
+
+export const onHost = (host: string): { taskQueue: string } => ({ taskQueue: hostQueue(host) });
 
 /** Who is taken first where more runs are started than workers take: as in the queue for GPUs. Lower goes first. */
 export const queuePriority = (ofRun = 3, before = 0) => ({ priorityKey: Math.max(1, ofRun - before) });

@@ -1,6 +1,7 @@
 import { patched } from '@temporalio/workflow';
 import type { Check, FetchedDataset, FetchedWeights, RunInput, RunPlan } from '../configs/schema.ts';
-import { control, inspection, transfer } from './policies.ts';
+import { inspectMachines } from './inspect-machines.ts';
+import { control, transfer } from './policies.ts';
 import { refuse } from './read-input.ts';
 import type { StatusBoard } from './status-board.ts';
 
@@ -23,7 +24,7 @@ export async function prepareRun(planned: RunPlan, input: RunInput, board: Statu
   const isChecked = patched(preflightPatch);
   if (isChecked) requireSound(await control.checkPlan(planned), input, board);
   const inspected = isChecked
-    ? inspection.checkMachine(planned).then((checks) => requireSound(checks, input, board))
+    ? inspectMachines(planned).then((checks) => requireSound(checks, input, board))
     : Promise.resolve();
 
   board.enter('fetching');

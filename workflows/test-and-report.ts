@@ -1,5 +1,5 @@
 import type { ReportRef } from '../configs/schema.ts';
-import { control, mirroring, queuePriority, testing } from './policies.ts';
+import { control, leaderOf, mirroring, queuePriority, testing } from './policies.ts';
 import type { PreparedRun } from './prepare-run.ts';
 import type { StatusBoard } from './status-board.ts';
 
@@ -17,7 +17,7 @@ export async function testAndReport(prepared: PreparedRun, board: StatusBoard, c
   const { plan, dataset, weights, isPinned } = prepared;
   const { priority, ...times } = course;
   board.enter('testing');
-  const options = { priority: queuePriority(priority, 1) };
+  const options = { priority: queuePriority(priority, 1), ...leaderOf(plan) };
   const metrics = await testing.runTest.executeWithOptions(options, [{ plan, priority }]);
   if (isPinned) board.explain(metrics.outcome);
 
@@ -31,7 +31,8 @@ export async function testAndReport(prepared: PreparedRun, board: StatusBoard, c
     decisions: [...decisions],
     ...times,
   });
-  if (isPinned && plan.input.artifacts.store !== 'local') await mirroring.mirrorRun(plan);
+  if (isPinned && plan.input.artifacts.store !== 'local')
+    await mirroring.mirrorRun.executeWithOptions(leaderOf(plan), [plan]);
   board.finish(report.uri, report.bbox.AP, report.segm.AP);
   return report;
 }

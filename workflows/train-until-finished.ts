@@ -1,21 +1,27 @@
-import { ActivityFailure, ApplicationFailure, CancelledFailure, sleep, TimeoutFailure } from '@temporalio/workflow';
-import { errorCatalogue, type ErrorCode } from '../configs/errors.ts';
+import { ApplicationFailure, CancelledFailure, sleep } from '@temporalio/workflow';
+import { errorCatalogue } from '../configs/errors.ts';
+import { hostsOf } from '../configs/hosts.ts';
 import type { Attempt, Rollback, RunPlan } from '../configs/schema.ts';
 import { decideNext } from './decide.ts';
 import type { Operator } from './operator.ts';
-import { queuePriority, space, training } from './policies.ts';
+import { leaderOf, space } from './policies.ts';
+import { runAttempt } from './run-attempt.ts';
 import type { StatusBoard } from './status-board.ts';
+import { trainTogether } from './train-together.ts';
 import type { Verdict } from './verdict.ts';
 
 /** Attempt after attempt until one finishes. What follows an ending is decided in decide.ts and nowhere else. */
 export async function trainUntilFinished(plan: RunPlan, board: StatusBoard, operator: Operator, priority?: number) {
   const since = Date.now() / 1000;
+  const hosts = hostsOf(plan);
   let rollback: Rollback | null = null;
   let queuedSince = since;
   for (let number = 1; ; number++) {
     await operator.untilResumed();
     const request = { plan, attempt: number, orders: operator.orders, rollback, since, queuedSince, priority };
-    const attempt = await operator.interruptible(() => runAttempt(request, board));
+    const attempt = await operator.interruptible(() =>
+      hosts.length > 1 ? trainTogether(request, hosts, board) : runAttempt(request, board),
+    );
     // Who had GPUs and lost them asks anew; who lost only the worker keeps the place.
     if (attempt?.ending !== 'worker-lost') queuedSince = Date.now() / 1000;
     if (attempt === undefined) continue;
@@ -46,39 +52,9 @@ export async function trainUntilFinished(plan: RunPlan, board: StatusBoard, oper
   }
 }
 
-async function runAttempt(request: Parameters<typeof training.runTraining>[0], board: StatusBoard): Promise<Attempt> {
-  const startedAt = Date.now() / 1000;
-  const { attempt: number, orders, priority } = request;
-  try {
-    const summary = `attempt ${number}, epochs ${board.progress?.epoch ?? 0} → ${orders.epochs}`;
-    return await training.runTraining.executeWithOptions({ summary, priority: queuePriority(priority) }, [request]);
-  } catch (error) {
-    const cause = lostWorkerCause(error);
-    if (cause === undefined) throw error;
-    const iteration = board.progress?.iteration ?? null;
-    return {
-      ...{ attempt: number, fence: null, ending: 'worker-lost', adopted: false, resumedFrom: null },
-      ...{ fromIteration: null, toIteration: iteration, checkpointIteration: null },
-      ...{ fromEpoch: null, epoch: null, host: null },
-      ...{ checkpoints: [], quarantined: [], cause, failure: null, logTail: [] },
-      ...{ startedAt, firstStepAt: null, trainerEndedAt: null, endedAt: Date.now() / 1000 },
-      ...{ steppingSeconds: 0, productiveSeconds: 0, evaluationSeconds: 0 },
-    };
-  }
-}
-
-/** Why nobody is left to say how the attempt ended; undefined when somebody did say it. */
-function lostWorkerCause(error: unknown): string | undefined {
-  if (!(error instanceof ActivityFailure)) return undefined;
-  const { cause } = error;
-  if (cause instanceof TimeoutFailure) return `The worker was not heard of any more (${cause.timeoutType} timeout).`;
-  const lost: ErrorCode[] = ['WorkerStopping', 'WorkerLost'];
-  return cause instanceof ApplicationFailure && lost.some((code) => code === cause.type) ? cause.message : undefined;
-}
-
 async function waitForSpace(plan: RunPlan, board: StatusBoard, attempt: Attempt): Promise<void> {
   board.notice(`The disk is full. ${attempt.failure?.nextStep ?? ''} ${attempt.failure?.evidence ?? ''}`.trim());
-  await space.waitForSpace({ runId: plan.runId, bytes: 0 });
+  await space.waitForSpace.executeWithOptions(leaderOf(plan), [{ runId: plan.runId, bytes: 0 }]);
   board.notice(null);
 }
 

@@ -89,7 +89,9 @@ export const ArtifactPolicy = z.strictObject({
 });
 export type ArtifactPolicy = z.infer<typeof ArtifactPolicy>;
 
-export const RunInput = z.strictObject({
+export const HostName = safeName('a host');
+
+const RunFields = z.strictObject({
   version: z.literal(1),
   name: RunName,
   /** A file of configs/mmdet, without `.py`. */
@@ -100,6 +102,16 @@ export const RunInput = z.strictObject({
   epochs: EpochCount,
   gpus: z.int().min(1).max(64),
   batchPerGpu: z.int().min(1).max(64),
+  /**
+   * Names of GPU workers (EVERSWIN_HOST) that train together, each with an equal part of `gpus`, the first of them in the
+   * lead. One worker of the shared queue takes all unless given.
+   */
+  hosts: z
+    .array(HostName)
+    .min(1)
+    .max(64)
+    .refine((hosts) => new Set(hosts).size === hosts.length, { error: 'expected each host once' })
+    .optional(),
   seed: z
     .int()
     .min(0)
@@ -124,5 +136,10 @@ export const RunInput = z.strictObject({
   fresh: z.boolean().default(false),
   /** Start although the dry run says that it would fail. */
   force: z.boolean().default(false),
+});
+export const RunInput = RunFields.check(({ value: { gpus, hosts = [] }, issues }) => {
+  if (hosts.length === 0 || gpus % hosts.length === 0) return;
+  const message = `expected all GPUs together to be a multiple of the ${hosts.length} hosts, got ${gpus}`;
+  issues.push({ code: 'custom', path: ['gpus'], message, input: gpus });
 });
 export type RunInput = z.infer<typeof RunInput>;

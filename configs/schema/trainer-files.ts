@@ -41,6 +41,8 @@ export const GpuWait = z.object({
   ),
   /** GPUs that nobody leased, but somebody uses. */
   foreign: z.array(z.object({ gpu: z.string(), users: z.array(z.string()) })),
+  /** Other hosts of the same attempt that have no GPUs yet. */
+  hosts: z.array(z.string()).default([]),
 });
 export type GpuWait = z.infer<typeof GpuWait>;
 
@@ -63,6 +65,8 @@ export const TrainerExit = z.object({
   stopRequested: z.boolean(),
   reason: z.enum(['finished', 'preempted', 'crashed', 'hung']),
   rootCause: RootCause.nullable(),
+  /** With several hosts: the one whose part of the attempt failed, which ended this part. */
+  endedBy: z.string().nullish(),
   startedAt: z.number(),
   endedAt: z.number(),
 });

@@ -1,4 +1,4 @@
-import { access, readFile, readdir, writeFile } from 'node:fs/promises';
+import { access, mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ActivityCancellationDetails, CancelledFailure } from '@temporalio/common';
 import { execa } from 'execa';
@@ -118,6 +118,16 @@ describe('a crash', () => {
       fromIteration: null,
       toIteration: null,
     });
+  });
+
+  test('is told by what another rank said in its own log', async () => {
+    run = await createMiniRun('--kill-at-step', '3');
+    const { rankLogs } = run.folder.train;
+    await mkdir(rankLogs, { recursive: true });
+    await writeFile(`${rankLogs}/1-rank-2.log`, 'rank 2, pid 7, host here\nNVML: GPU is lost\n');
+    const { failure, cause } = await start(run, 1);
+    expect(failure).toMatchObject({ class: 'gpu-lost', evidence: '[rank 2] NVML: GPU is lost' });
+    expect(await readFile(/Log: (.*)/.exec(cause ?? '')?.[1] ?? '', 'utf8')).toContain('[rank 2] NVML');
   });
 
   test('of the supervisor itself is one too', async () => {

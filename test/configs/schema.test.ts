@@ -160,3 +160,12 @@ test('every run file is valid and names a recipe, a data set and weights that ex
     );
   }
 });
+
+test('several hosts get equal parts of the GPUs, each only once', () => {
+  expect(problemsOf({ gpus: 8, hosts: ['gpu-a', 'gpu-b'] })).toEqual([]);
+  expect(problemsOf({ gpus: 5, hosts: ['gpu-a', 'gpu-b'] })).toEqual([
+    'gpus: expected all GPUs together to be a multiple of the 2 hosts, got 5',
+  ]);
+  expect(problemsOf({ gpus: 2, hosts: ['gpu-a', 'gpu-a'] })).toEqual(['hosts: expected each host once']);
+  expect(problemsOf({ hosts: ['../gpu'] })).toHaveLength(1);
+});

@@ -104,6 +104,8 @@ export async function createMiniRun(...switches: string[]): Promise<MiniRun> {
       ],
     },
     device: 'cpu',
+    address: '127.0.0.1',
+    slurm: undefined,
     gpus: { folder: `${home}/gpus`, foreignMib: 1024, whileHolding: (work) => work() },
     // The stand-in reads neither data nor weights.
     obtain: { dataset: () => Promise.resolve(miniDataset), weights: () => Promise.resolve(miniWeights) },

@@ -3,6 +3,8 @@
 import importlib
 import sys
 
+from .rank_logs import take_own_log
+
 COMMANDS = {
     "supervise": "supervise",
     "train": "train",
@@ -19,6 +21,8 @@ COMMANDS = {
     "mini": "mini",
     "mini-test": "mini_test",
 }
+# What torchrun starts, once for each rank.
+RANKED = ("train", "test")
 
 
 def main(argv: list[str]) -> int:
@@ -26,6 +30,9 @@ def main(argv: list[str]) -> int:
     if not argv or argv[0] not in COMMANDS:
         print(f"expected the command to be one of {', '.join(COMMANDS)}, got {argv[:1]}", file=sys.stderr)
         return 2
+    if argv[0] in RANKED:
+        # Before what may take seconds to import, and warn of this and that.
+        take_own_log()
     module = importlib.import_module(f".{COMMANDS[argv[0]]}", __package__)
     return module.main(argv[1:]) or 0
 

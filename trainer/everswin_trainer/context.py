@@ -40,8 +40,8 @@ class Context:
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> "Context":
-        """From the arguments of `add_arguments`. Raises ValueError when plan, recipe and ranks do not fit together."""
-        job, attempt = Job.at(arguments.job_dir), Attempt.from_environment()
+        """From the arguments of `add_arguments`. Raises ValueError when plan and recipe do not fit together."""
+        job, attempt = Job.of_rank(arguments.job_dir), Attempt.from_environment()
         stop = StopRequest(lambda: stop_is_wanted(job)).install()
         prepare_process(arguments.device)
         rank = Rank.from_environment(arguments.device)
@@ -49,8 +49,6 @@ class Context:
         beats = Beats(job, rank.number)
         mmcv_ops.install()
         plan = Plan.load(arguments.plan)
-        if rank.world != plan.gpus:
-            raise ValueError(f"expected {plan.gpus} ranks as the plan says, got {rank.world}")
         return cls(
             plan=plan,
             recipe=load_recipe(arguments.recipe, plan),
@@ -66,7 +64,7 @@ class Context:
 
     def enter_work_dir(self) -> Path:
         """A folder for what MMEngine writes, and the current one: it exchanges results through files in there."""
-        folder = self.job.folder / "mmengine"
+        folder = self.job.run / "mmengine"
         folder.mkdir(exist_ok=True)
         os.chdir(folder)
         return folder

@@ -7,6 +7,7 @@ from typing import Any
 
 from .job import Attempt, Job
 from .progress import read_events
+from .rank_logs import logs_of
 from .root_cause import caused, read_root_cause, signal_name
 from .watchdog import Stall
 from .whole_file import write_json
@@ -18,7 +19,8 @@ FINISHED, PREEMPTED, CRASHED, HUNG = "finished", "preempted", "crashed", "hung"
 class Ended:
     """The program's end as the supervisor saw it. `status` is a wait status; `log_offset` is where its log begins.
 
-    `cause` is `rootCause`, where the supervisor saw by itself which rank failed first.
+    `cause` is `rootCause`, where the supervisor saw by itself which rank failed first. `alone`: no other host has a
+    part of this attempt; `ended_by` is the one whose part failed and so ended ours.
     """
 
     status: int
@@ -27,12 +29,14 @@ class Ended:
     log_offset: int
     stall: Stall | None = None
     cause: dict[str, Any] | None = None
+    alone: bool = True
+    ended_by: str | None = None
 
 
 def write_exit(job: Job, attempt: Attempt, ended: Ended) -> str:
     """Writes exit.json and returns its reason."""
     code = os.waitstatus_to_exitcode(ended.status)
-    reason = HUNG if ended.stall else decide_reason(code, ended.stop_requested, events_of(job, attempt))
+    reason = HUNG if ended.stall else reason_of(job, attempt, ended, code)
     write_json(
         job.exit,
         {
@@ -43,7 +47,8 @@ def write_exit(job: Job, attempt: Attempt, ended: Ended) -> str:
             "signal": signal_name(-code) if code < 0 else None,
             "stopRequested": ended.stop_requested,
             "reason": reason,
-            "rootCause": find_root_cause(job, reason, ended),
+            "rootCause": find_root_cause(job, attempt, reason, ended),
+            **({} if ended.alone else {"endedBy": ended.ended_by}),
             "startedAt": ended.started_at,
             "endedAt": time.time(),
         },
@@ -51,12 +56,22 @@ def write_exit(job: Job, attempt: Attempt, ended: Ended) -> str:
     return reason
 
 
-def find_root_cause(job: Job, reason: str, ended: Ended) -> dict[str, Any] | None:
+def reason_of(job: Job, attempt: Attempt, ended: Ended, code: int) -> str:
+    if code == 0 and not ended.alone:
+        # A launcher leaves so when the ranks of all hosts have; their events may come later over a network.
+        return FINISHED
+    return decide_reason(code, ended.stop_requested, events_of(job, attempt))
+
+
+def find_root_cause(job: Job, attempt: Attempt, reason: str, ended: Ended) -> dict[str, Any] | None:
+    if reason == CRASHED and ended.ended_by:
+        return caused(message=f"the part on {ended.ended_by} failed", at=time.time())
     if reason == CRASHED:
         return ended.cause or read_root_cause(job.error, job.log, ended.log_offset)
     if ended.stall:
         # Which rank hangs is not known: each waits for the others.
-        return caused(message=f"{ended.stall}; the stacks of all ranks are in {job.log.name}", at=time.time())
+        where = " and ".join([job.log.name, *sorted({path.parent.name + "/" for path in logs_of(job, attempt.fence)})])
+        return caused(message=f"{ended.stall}; the stacks of all ranks are in {where}", at=time.time())
     return None
 
 

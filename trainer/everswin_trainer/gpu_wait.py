@@ -99,7 +99,7 @@ class _Waiting:
         self.foreign: dict[str, list[str]] = {}
         self.ask_again_at = 0.0
         self.said: dict[str, Any] | None = None
-        what = {"run": job.folder.parent.name, "gpus": wish.count, "of": [gpu.uuid for gpu in self.gpus]}
+        what = {"run": job.run_name, "gpus": wish.count, "of": [gpu.uuid for gpu in self.gpus]}
         with guard(wish.folder):
             forget(wish.folder, job)
             self.ticket = Ticket.draw(wish.folder, wish.priority, wish.since, what)
@@ -139,7 +139,7 @@ class _Waiting:
     def record(self) -> dict[str, Any]:
         """What the leases say of us."""
         pid = os.getpid()
-        ours = {"job": str(self.job.folder), "run": self.job.folder.parent.name, "fence": self.attempt.fence}
+        ours = {"job": str(self.job.folder), "run": self.job.run_name, "fence": self.attempt.fence}
         return {"v": 1, **ours, "pid": pid, "startTicks": start_ticks(pid), "since": time.time()}
 
     def say(self, ahead: list[dict[str, Any]], held: list[Holder]) -> None:

@@ -18,15 +18,27 @@ FENCE_ENV = "EVERSWIN_FENCE"
 
 @dataclass(frozen=True)
 class Job:
-    """The files of a job. `folder` is absolute and free of symbolic links."""
+    """The files of a job. `folder` is its supervisor's; in `run` all ranks work together: the same, on one host.
+
+    Both are absolute and free of symbolic links.
+    """
 
     folder: Path
+    run: Path
 
     @classmethod
-    def at(cls, folder: str | Path) -> "Job":
-        """Makes the folder if it is missing."""
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        return cls(Path(folder).resolve())
+    def at(cls, folder: str | Path, run: str | Path | None = None) -> "Job":
+        """Makes folders that are missing."""
+        return cls(_made(folder), _made(run or folder))
+
+    @classmethod
+    def of_rank(cls, run: str | Path) -> "Job":
+        """In a rank: its supervisor says where that watches it."""
+        return cls.at(os.environ.get(JOB_ENV, run), run)
+
+    @property
+    def run_name(self) -> str:
+        return self.run.parent.name
 
     @property
     def lock(self) -> Path:
@@ -38,11 +50,16 @@ class Job:
 
     @property
     def progress(self) -> Path:
-        return self.folder / "progress.jsonl"
+        return self.run / "progress.jsonl"
 
     @property
     def log(self) -> Path:
         return self.folder / "trainer.log"
+
+    @property
+    def rank_logs(self) -> Path:
+        """Folder of what the ranks beside the first say."""
+        return self.folder / "ranks"
 
     @property
     def exit(self) -> Path:
@@ -61,7 +78,7 @@ class Job:
     @property
     def orders(self) -> Path:
         """What the worker wants now; it replaces the file whole."""
-        return self.folder / "orders.json"
+        return self.run / "orders.json"
 
     @property
     def beats(self) -> Path:
@@ -74,12 +91,17 @@ class Job:
         return self.folder / "waiting.json"
 
     @property
+    def ready(self) -> Path:
+        """Which attempt has its GPUs; with several hosts only."""
+        return self.folder / "ready.json"
+
+    @property
     def ballast(self) -> Path:
         return self.folder / "ballast"
 
     @property
     def checkpoints(self) -> Path:
-        return self.folder / "checkpoints"
+        return self.run / "checkpoints"
 
 
 @dataclass(frozen=True)
@@ -97,6 +119,11 @@ class Attempt:
     def environment(self, job: Job) -> dict[str, str]:
         """What a supervisor adds to the environment of its program."""
         return {JOB_ENV: str(job.folder), ATTEMPT_ENV: str(self.number), FENCE_ENV: str(self.fence)}
+
+
+def _made(folder: str | Path) -> Path:
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    return Path(folder).resolve()
 
 
 def write_owner(job: Job, attempt: Attempt, log_offset: int, gpus: list[str]) -> None:

@@ -66,11 +66,11 @@ class MiniTrainer:
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.arguments = arguments
-        self.job, self.attempt = Job.at(arguments.job_dir), Attempt.from_environment()
+        self.job, self.attempt = Job.of_rank(arguments.job_dir), Attempt.from_environment()
         self.stop = StopRequest(lambda: stop_is_wanted(self.job)).install()
         if arguments.ignore_sigterm:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        self.beats = Beats(self.job, 0)
+        self.beats = Beats(self.job, int(os.environ.get("RANK", "0")))
         self.plan = Plan.load(arguments.plan)
         self.plan = dataclasses.replace(self.plan, epochs=arguments.epochs or self.plan.epochs)
         self.orders = OrdersFile(self.job, self.plan)

@@ -7,7 +7,7 @@ import signal
 
 def prepare_process(device: str) -> None:
     """Call before MMEngine and MMDetection are imported: they read the environment then."""
-    # Whoever finds that training hangs sends SIGUSR1 and reads in trainer.log where every thread stands.
+    # Whoever finds that training hangs sends SIGUSR1 and reads in its log where every thread stands.
     faulthandler.register(signal.SIGUSR1, all_threads=True)
     # MMEngine loads a file again without protection when the protected loading refuses it.
     os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"

@@ -120,7 +120,7 @@ class Ranks:
     def have_failed(self) -> bool:
         """Whether one failed and there is nothing left to wait for."""
         if self.first_failure is not None:
-            return not self._first_rank_saves()
+            return not self.first_rank_saves()
         # Written when all ranks have ended; all that follows is the end of an interpreter.
         return self.report_is_due and is_reported(self._job.log, self._log_offset)
 
@@ -130,7 +130,7 @@ class Ranks:
             os.close(rank.descriptor)
         self._living = []
 
-    def _first_rank_saves(self) -> bool:
+    def first_rank_saves(self) -> bool:
         """A checkpoint that is being written is worth the seconds that the launcher gives those who live."""
         lives = any(rank.number == 0 for rank in self._living)
         return lives and any(self._job.checkpoints.glob(f".*{TEMPORARY_SUFFIX}"))

@@ -18,11 +18,14 @@ from .ballast import load_ballast, making_room
 from .beats import PHASES, read_beats
 from .ending import CRASHED, FINISHED, HUNG, PREEMPTED, Ended, write_exit
 from .gpu_lease import Lease
-from .gpu_wait import GivenUp, NeverEnough, StopWanted, Wish, add_arguments, wait_for_gpus
+from .gpu_wait import GivenUp, NeverEnough, StopWanted, Wish, add_arguments
 from .hang import write_stacks
+from .hosts import Hosts
+from .hosts import add_arguments as add_host_arguments
 from .job import Attempt, Job, living_owner, write_owner
 from .lock import SURVIVOR_SECONDS, JobLock, JobLocked, acquire
 from .process_tree import become_subreaper, descendants, die_with_parent, kill
+from .rank_logs import prune_rank_logs
 from .ranks import ERROR_FILE_ENV, Ranks
 from .signals import Signals
 from .watchdog import Stall, Watchdog
@@ -51,7 +54,7 @@ def main(argv: list[str]) -> int:
     arguments = parse(argv)
     # From here on signals wait until somebody asks for them, so that none falls between two lines.
     signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED_SIGNALS)
-    job = Job.at(arguments.job_dir)
+    job = Job.at(arguments.job_dir, arguments.run_dir)
     try:
         lock = acquire(job)
     except JobLocked as error:
@@ -59,9 +62,9 @@ def main(argv: list[str]) -> int:
     own_session()
     become_subreaper()
     attempt = Attempt(arguments.attempt, arguments.fence)
-    wish = Wish.of(arguments)
+    wish, hosts = Wish.of(arguments), Hosts.of(arguments, job, attempt)
     try:
-        lease = Lease([], []) if wish is None else wait_for_gpus(job, attempt, wish, STOP_SIGNALS)
+        lease = Lease([], []) if wish is None else hosts.take_gpus(wish, STOP_SIGNALS)
     except NeverEnough as error:
         return refuse(NEVER_ENOUGH_EXIT_CODE, "never-enough-gpus", error)
     except GivenUp:
@@ -71,13 +74,14 @@ def main(argv: list[str]) -> int:
     for stale in (job.exit, job.error, job.stop):
         stale.unlink(missing_ok=True)
     shutil.rmtree(job.beats, ignore_errors=True)
+    prune_rank_logs(job)
     load_ballast(job)
     log_offset = job.log.stat().st_size if job.log.exists() else 0
     write_owner(job, attempt, log_offset, [] if lease is None else [gpu.uuid for gpu in lease.gpus])
     if lease is None:
         ended = Ended(signal.SIGTERM, True, time.time(), log_offset)
     else:
-        ended = run(job, attempt, lock, log_offset, arguments, lease)
+        ended = run(hosts, lock, log_offset, arguments, lease)
         lease.release()
     return EXIT_CODES[making_room(job, lambda: write_exit(job, attempt, ended))]
 
@@ -96,6 +100,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--grace-seconds", type=float, default=DEFAULT_GRACE_SECONDS)
     parser.add_argument("--stall-seconds", type=phase_seconds, nargs="+", default=[], metavar="PHASE=S")
     add_arguments(parser)
+    add_host_arguments(parser)
     parser.add_argument("program", nargs="+", metavar="-- PROGRAM ARG")
     return parser.parse_args(argv)
 
@@ -119,25 +124,25 @@ def own_session() -> None:
             pass
 
 
-def run(
-    job: Job, attempt: Attempt, lock: JobLock, log_offset: int, arguments: argparse.Namespace, lease: Lease
-) -> Ended:
+def run(hosts: Hosts, lock: JobLock, log_offset: int, arguments: argparse.Namespace, lease: Lease) -> Ended:
     """Starts the program, waits for its end or ends it, and returns once no descendant lives."""
+    job = hosts.own
     started_at = time.time()
     with open(job.log, "ab", buffering=0) as log:
         if lock.killed:
             log.write(f"supervise: killed survivors of a dead supervisor: {lock.killed}\n".encode())
         try:
-            program = start(job, attempt, lock, arguments.program, log.fileno(), lease)
+            program = start(job, hosts.attempt, lock, arguments.program, log.fileno(), lease)
         except OSError as error:
             write_json(job.error, {"message": f"cannot start {arguments.program[0]}: {error}"})
             # What a shell reports for a command that it cannot run.
             return Ended(127 << 8, False, started_at, log_offset)
     watchdog = Watchdog(dict(arguments.stall_seconds), time.monotonic())
     ranks = Ranks(job, program, log_offset)
-    status, stop_requested, stall = wait(program, job, arguments.grace_seconds, watchdog, ranks)
+    status, stop_requested, stall = wait(program, hosts, arguments.grace_seconds, watchdog, ranks)
     end_descendants()
-    return Ended(status, stop_requested, started_at, log_offset, stall, explain(job, ranks))
+    cause, alone = explain(job, ranks), not hosts.others
+    return Ended(status, stop_requested, started_at, log_offset, stall, cause, alone, ended_by(hosts, ranks))
 
 
 def start(job: Job, attempt: Attempt, lock: JobLock, command: list[str], log: int, lease: Lease) -> int:
@@ -163,14 +168,15 @@ def start(job: Job, attempt: Attempt, lock: JobLock, command: list[str], log: in
 
 
 def wait(
-    program: int, job: Job, grace_seconds: float, watchdog: Watchdog, ranks: Ranks
+    program: int, hosts: Hosts, grace_seconds: float, watchdog: Watchdog, ranks: Ranks
 ) -> tuple[int, bool, Stall | None]:
     """Waits for the program; returns its wait status, whether we were asked to stop, and how it hung if it did.
 
     A stop is passed on once as SIGTERM; when the grace is over, everything below us is killed. A program that hangs is
-    killed as soon as it said where, and one of whose ranks failed as soon as that is known. While it stops, the grace
-    decides, neither the watchdog nor its ranks.
+    killed as soon as it said where, and one of whose ranks failed, here or on another host, as soon as that is known.
+    While it stops, the grace decides, neither the watchdog nor its ranks.
     """
+    job = hosts.own
     stop_requested, stall, rank_failed = False, None, False
     kill_at: float | None = None
     signals = Signals(WATCHED_SIGNALS)
@@ -179,6 +185,7 @@ def wait(
         ranks.see_ends()
         beats = read_beats(job)
         ranks.watch(beats)
+        hosts.look()
         if caught is not None and caught.si_signo in STOP_SIGNALS:
             if kill_at is None:
                 kill_at = time.monotonic() + grace_seconds
@@ -186,8 +193,13 @@ def wait(
             stop_requested = True
         elif kill_at is None and (rank_failed := ranks.have_failed()):
             kill_at = time.monotonic()
-        elif kill_at is None and (stall := watchdog.look(beats, time.monotonic())):
-            write_stacks(job)
+        elif kill_at is None and hosts.stopped:
+            stop_requested, kill_at = True, time.monotonic() + grace_seconds
+            pass_on_stop(program, job)
+        elif kill_at is None and (rank_failed := hosts.failed is not None and not ranks.first_rank_saves()):
+            kill_at = time.monotonic()
+        elif kill_at is None and (stall := watchdog.look(beats + hosts.other_beats(), time.monotonic())):
+            write_stacks(job, hosts.attempt)
             kill_at = time.monotonic()
         if kill_at is not None and time.monotonic() >= kill_at:
             ranks.forget()
@@ -202,6 +214,11 @@ def seconds_to_wait(kill_at: float | None, ranks: Ranks) -> float:
     if kill_at is not None:
         return max(0.0, kill_at - time.monotonic())
     return REPORT_SECONDS if ranks.report_is_due else LOOK_SECONDS
+
+
+def ended_by(hosts: Hosts, ranks: Ranks) -> str | None:
+    """The host whose part failed before anything did here."""
+    return hosts.failed if ranks.first_failure is None else None
 
 
 def explain(job: Job, ranks: Ranks) -> dict[str, Any] | None:

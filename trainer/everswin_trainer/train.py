@@ -29,6 +29,8 @@ def main(argv: list[str]) -> int:
     """Trains to the end (0) or until SIGTERM (143); any other end is an exception, left where torchrun reads it."""
     arguments = parse(argv)
     context = Context.of(arguments)
+    if context.rank.world != context.plan.gpus:
+        raise ValueError(f"expected {context.plan.gpus} ranks as the plan says, got {context.rank.world}")
     plan_hash = arguments.resume_plan or context.plan.plan_hash
     resume = of_checkpoint(arguments.resume.resolve(), plan_hash) if arguments.resume else None
     if resume and nothing_left_to_do(context, resume):

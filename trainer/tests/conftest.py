@@ -43,6 +43,8 @@ class JobFolder:
 
     root: Path
     plan: dict[str, Any] = field(default_factory=lambda: json.loads(json.dumps(PLAN)))
+    # Where programs find modules.
+    modules: tuple[Path, ...] = (TRAINER,)
 
     @property
     def folder(self) -> Path:
@@ -69,10 +71,11 @@ class JobFolder:
         """`faults` is a folder of modules that Python finds before ours."""
         ours = ["--job-dir", str(self.folder), "--attempt", str(attempt), "--fence", str(attempt * 10)]
         ours += ["--grace-seconds", str(grace), *(["--stall-seconds", *stall] if stall else [])]
+        ahead = (faults, *self.modules) if faults else self.modules
         return subprocess.Popen(
             [sys.executable, "-m", "everswin_trainer", "supervise", *ours, "--", *program],
             cwd=self.root,
-            env={**environment(), **({"PYTHONPATH": f"{faults}:{TRAINER}"} if faults else {})},
+            env={**environment(), "PYTHONPATH": ":".join(map(str, ahead))},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -115,6 +118,16 @@ def job(tmp_path: Path) -> Iterator[JobFolder]:
     if owner.exists() and _is_supervisor(pid := json.loads(owner.read_text())["pid"]):
         kill([pid])
     kill(one.living())
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A part of the miniature COCO, prepared for training, and weights to begin with."""
+    from real_job import make_data
+
+    root = tmp_path_factory.mktemp("mini-coco")
+    make_data(root)
+    return root
 
 
 def environment() -> dict[str, str]:

@@ -3,95 +3,55 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-from own_data import prepare_mini
+from real_job import RECIPE, TRAIN_IMAGES, VAL_IMAGES, WATCHED, RealJob
 
-from conftest import PROGRAMS, TRAINER, JobFolder, environment, stop, until
+from conftest import PROGRAMS, environment, stop, until
 from everswin_trainer.checkpoint import hash_file
-from everswin_trainer.recipe import fingerprint, load_recipe
 
-RECIPE = TRAINER.parent / "configs/mmdet/cascade-mask-rcnn_swin-demo.py"
 RANKS = 2
-ANNOTATIONS = "annotations_trainval2017.zip"
-# 20 images on 2 ranks, one each a step.
-TRAIN_IMAGES, VAL_IMAGES, STEPS_PER_EPOCH = 20, 6, 10
-# Shorter than the defaults: a rank that gave no signs would be found here.
-WATCHED = ["startup=120", "step=60", "validation=60", "saving=60"]
+# One image each a step.
+STEPS_PER_EPOCH = TRAIN_IMAGES // RANKS
 
 
-class RealJob(JobFolder):
-    """A run of the demo's recipe; `data` holds the prepared data set and the weights."""
+class RealHosts(RealJob):
+    """The same run on two hosts, one rank each."""
 
-    def __init__(self, root: Path, data: Path) -> None:
-        super().__init__(root)
-        self.data = data
-        self.plan |= {"recipe": {"name": RECIPE.stem, "sha256": fingerprint(load_recipe(RECIPE, None))}}
-        self.plan |= {"epochs": 2, "gpus": RANKS, "batchPerGpu": 1, "loaderWorkers": 1}
+    def folder_of(self, host: str) -> Path:
+        return self.folder / "hosts" / host
 
-    def torchrun(self, *command: str) -> list[str]:
-        launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(RANKS), "--max-restarts", "0"]
-        inputs = ["--plan", str(self.plan_file), "--recipe", str(RECIPE), "--data", str(self.data / "ready")]
-        place = ["--job-dir", str(self.folder), "--device", "cpu"]
-        return [sys.executable, *launch, "-m", "everswin_trainer", *command, *inputs, *place]
+    def start(self, attempt: int, resume: Path | None = None) -> list[subprocess.Popen[bytes]]:
+        endpoint = f"127.0.0.1:{free_port()}"
+        return [self.start_on(host, attempt, endpoint, resume) for host in ("a", "b")]
 
-    def train(self, attempt: int, resume: Path | None = None, *switches: str) -> subprocess.Popen[str]:
-        weights = ["--weights", str(self.data / "swin_mini_patch4_window7_224.pth")]
-        resumed = ["--resume", str(resume)] if resume else []
-        return self.supervise(self.torchrun("train", *weights, *resumed, *switches), attempt, grace=60, stall=WATCHED)
+    def start_on(self, host: str, attempt: int, endpoint: str, resume: Path | None) -> subprocess.Popen[bytes]:
+        meeting = ["--nnodes", "2", "--rdzv-backend", "c10d", "--rdzv-endpoint", endpoint, "--rdzv-id", str(attempt)]
+        here = ["--rdzv-conf", f"is_host={int(host == 'a')}", "--local-addr", "127.0.0.1", "--nproc-per-node", "1"]
+        program = self.ranked([*meeting, *here, "--max-restarts", "0"], *self.training(resume))
+        ours = ["--job-dir", str(self.folder_of(host)), "--run-dir", str(self.folder), "--attempt", str(attempt)]
+        ours += ["--fence", str(attempt), "--grace-seconds", "60", "--stall-seconds", *WATCHED]
+        gpus = ["--gpu-folder", str(self.root / f"gpus-{host}"), "--device", "cpu", "--asker", str(os.getpid())]
+        hosts = ["--hosts", str(self.folder_of("a")), str(self.folder_of("b"))]
+        command = [sys.executable, "-m", "everswin_trainer", "supervise", *ours, *gpus, *hosts, "--", *program]
+        return subprocess.Popen(command, env=environment(), start_new_session=True)
 
-    def order(self, **orders: Any) -> None:
-        """As the worker does: the file appears whole."""
-        self.folder.mkdir(exist_ok=True)
-        (self.folder / "orders.new").write_text(json.dumps({"v": 1, **orders}))
-        (self.folder / "orders.new").rename(self.folder / "orders.json")
+    def rank_on(self, host: str) -> int:
+        [sign] = (self.folder_of(host) / "beats").iterdir()
+        return int(sign.read_text().split()[0])
 
-    def checkpoint(self, name: str) -> Path:
-        return self.folder / "checkpoints" / f"{name}.pth"
-
-    def saves(self, name: str) -> bool:
-        """Whether this checkpoint is being written, or was."""
-        return any((self.folder / "checkpoints").glob(f"*{name}*"))
-
-    def of_attempt(self, attempt: int, kind: str | None = None) -> list[dict[str, Any]]:
-        return [one for one in self.events(kind) if one["attempt"] == attempt]
-
-    def losses(self) -> dict[int, float]:
-        return {one["iteration"]: one["loss"] for one in self.events("step")}
-
-    def final_state(self) -> dict[str, Any]:
-        return torch.load(self.checkpoint("e002-i000020"), weights_only=True)
-
-    def log_tail(self) -> str:
-        return (self.folder / "trainer.log").read_text()[-4000:]
+    def logs(self) -> str:
+        return "\n".join(path.read_text()[-4000:] for path in self.folder.rglob("*.log"))
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A part of the miniature COCO, its images inside their archives."""
-    root = tmp_path_factory.mktemp("mini-coco")
-    command = [sys.executable, "-m", "everswin_trainer", "mini-coco", "--out", str(root)]
-    subprocess.run(command, env=environment(), check=True, capture_output=True)
-    contents = {}
-    with zipfile.ZipFile(root / ANNOTATIONS) as archive:
-        for split, count in (("train", TRAIN_IMAGES), ("val", VAL_IMAGES)):
-            name = f"annotations/instances_{split}2017.json"
-            content = contents[name] = json.loads(archive.read(name))
-            shown = {one["image_id"] for one in content["annotations"]}
-            content["images"] = [one for one in content["images"] if one["id"] in shown][:count]
-            kept = {one["id"] for one in content["images"]}
-            content["annotations"] = [one for one in content["annotations"] if one["image_id"] in kept]
-    with zipfile.ZipFile(root / ANNOTATIONS, "w") as archive:
-        for name, content in contents.items():
-            archive.writestr(name, json.dumps(content))
-    assert prepare_mini(root, root / "ready")["ok"]
-    return root
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
 
 
 @pytest.fixture(scope="module")
@@ -191,6 +151,13 @@ def test_each_rank_gave_signs_of_progress_to_the_end(uninterrupted: RealJob) -> 
     assert all(int(sign[2]) > 2 * (STEPS_PER_EPOCH + VAL_IMAGES // RANKS) for sign in signs.values())
 
 
+def test_the_second_rank_has_a_log_of_its_own(uninterrupted: RealJob) -> None:
+    [log] = (uninterrupted.folder / "ranks").iterdir()
+    [started] = uninterrupted.events("started")
+    assert log.name == f"{started['fence']}-rank-1.log"
+    assert log.read_text().startswith(f"rank 1, pid {started['pids'][1]}, host ")
+
+
 def test_nobody_else_leaves_checkpoints(uninterrupted: RealJob) -> None:
     found = sorted(path.relative_to(uninterrupted.folder).as_posix() for path in uninterrupted.folder.rglob("*.pth"))
     assert found == ["checkpoints/e001-i000010.pth", "checkpoints/e002-i000020.pth"]
@@ -250,6 +217,24 @@ def test_and_ends_with_the_same_weights_optimizer_and_schedule_bit_for_bit(
     assert ours["meta"] == theirs["meta"]
     for kind in ("bbox", "segm"):
         assert disturbed.events("validation")[-1][kind] == uninterrupted.events("validation")[-1][kind]
+
+
+def test_two_hosts_do_the_second_epoch_to_the_bits_of_one_though_a_rank_of_the_second_was_killed(
+    uninterrupted: RealJob, data: Path, tmp_path: Path
+) -> None:
+    hosts = RealHosts(tmp_path, data)
+    supervisors = hosts.start(1, uninterrupted.checkpoint("e001-i000010"))
+    hosts.wait_for_step(STEPS_PER_EPOCH + 3)
+    os.kill(hosts.rank_on("b"), signal.SIGKILL)
+    assert [one.wait(60) for one in supervisors] == [1, 1]
+    supervisors = hosts.start(2, uninterrupted.checkpoint("e001-i000010"))
+    assert [one.wait(120) for one in supervisors] == [0, 0], hosts.logs()
+    [first, second] = hosts.events("started")
+    assert (first["worldSize"], second["resumedFrom"]) == (RANKS, "e001-i000010.pth")
+    losses = uninterrupted.losses()
+    assert hosts.losses() == {step: losses[step] for step in range(STEPS_PER_EPOCH + 1, 2 * STEPS_PER_EPOCH + 1)}
+    ours, theirs = hosts.final_state()["state_dict"], uninterrupted.final_state()["state_dict"]
+    assert [key for key, one in ours.items() if not torch.equal(one, theirs[key])] == []
 
 
 def test_a_resume_of_the_finished_run_has_finished_at_once(uninterrupted: RealJob) -> None:

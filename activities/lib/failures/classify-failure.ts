@@ -1,5 +1,6 @@
 /**
- * Why an attempt failed. All ranks write into one log, so its order is the order of time. What counts, in this order:
+ * Why an attempt failed. Lines stand in the order of time, as far as it is known: those of the rank that failed first
+ * come first. What counts, in this order:
  *  1. the first line that names a cause;
  *  2. the exception that torchelastic recorded of the first rank that failed;
  *  3. the ending itself: a full disk, a supervisor that was killed, a hang, a signal;
@@ -8,6 +9,7 @@
  * and otherwise the failure is unknown. Of two classes that know one line, the catalogue's first is taken.
  */
 import type { Failure, FailureClass } from '../../../configs/schema.ts';
+import { isFromElsewhere, withoutSpeaker } from './attempt-log.ts';
 import { describeCrash } from './describe-crash.ts';
 import { isDiskFull } from '../files/disk-full.ts';
 import { failureCatalogue, ownFailure } from './failure-catalogue.ts';
@@ -23,7 +25,7 @@ const fullDiskMessage = 'No space left on device';
 const weakEvidence =
   /Watchdog caught collective|NCCL communicator was aborted|DistBackendError|nccl\w+Error|NCCL error in|exited unexpectedly|\bloss: (nan|inf)\b|"loss": |Gradient overflow|results of the whole dataset is empty|compiled using NumPy 1|SignalException/;
 
-/** torchrun's own report, the last thing in a log, says again what was said before. */
+/** torchrun's own report, the last thing in the first rank's log, says again what was said before. */
 const reportBegin = 'ChildFailedError:';
 
 /** How a job can end when nobody wanted it to. */
@@ -66,8 +68,10 @@ function describeFailure(entry: FailureClass, evidence: string): Failure {
 
 function findInLines(lines: readonly string[]): { strong?: Finding; weak?: Finding } {
   let weak: Finding | undefined;
+  let isReport = false;
   for (const line of lines) {
-    if (line.includes(reportBegin)) break;
+    isReport ||= line.includes(reportBegin);
+    if (isReport && !isFromElsewhere(line)) continue;
     const entry = findClass(line);
     if (entry === undefined) continue;
     if (!weakEvidence.test(line)) return { strong: { entry, evidence: line } };
@@ -77,7 +81,7 @@ function findInLines(lines: readonly string[]): { strong?: Finding; weak?: Findi
 }
 
 const findClass = (line: string): FailureClass | undefined =>
-  failureCatalogue.find(({ patterns }) => patterns.some((pattern) => pattern.test(line)))?.entry;
+  failureCatalogue.find(({ patterns }) => patterns.some((pattern) => pattern.test(withoutSpeaker(line))))?.entry;
 
 const recordedMessage = (ending: JobEnding): string[] =>
   'exit' in ending ? (ending.exit.rootCause?.message.split('\n') ?? []) : [];

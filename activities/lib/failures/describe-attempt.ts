@@ -1,7 +1,8 @@
-import type { JobFolder, RunFolder } from '../../../configs/paths.ts';
+import type { RunFolder } from '../../../configs/paths.ts';
 import type { Attempt, Failure, Quarantined, RunPlan } from '../../../configs/schema.ts';
 import { keepLogEnd, readAttemptLog } from './attempt-log.ts';
 import { listIterations } from '../checkpoints/checkpoints.ts';
+import type { DecisivePart } from './decisive-part.ts';
 import { classifyFailedStart, classifyFailure } from './classify-failure.ts';
 import { describeCrash } from './describe-crash.ts';
 import { listForeignGpuProcesses } from '../trainer/foreign-gpu-processes.ts';
@@ -9,7 +10,7 @@ import { readDiskSpace } from '../files/free-space.ts';
 import { logTail } from '../files/log-tail.ts';
 import type { RunState } from '../course/run-state.ts';
 import { FailedStart } from '../trainer/start-job.ts';
-import type { JobEnding, PythonCommand, RunningJob } from '../trainer/trainer-process.ts';
+import type { JobEnding, PythonCommand } from '../trainer/trainer-process.ts';
 import type { TimeSpent } from '../course/training-time.ts';
 
 const tailLines = 20;
@@ -20,19 +21,20 @@ export interface WatchedAttempt {
   python: PythonCommand;
   attempt: number;
   fence: number;
-  running: RunningJob;
+  /** Whether its trainer ran before it began. */
+  adopted: boolean;
+  /** Of the host whose ending is that of the attempt. */
+  part: DecisivePart;
   quarantined: Quarantined[];
   state: RunState;
   time: TimeSpent;
-  ending: JobEnding;
   /** Seconds since the epoch. */
   startedAt: number;
 }
 
 export async function describeAttempt(watched: WatchedAttempt): Promise<Attempt> {
-  const { folder, plan, attempt, fence, running, quarantined, state, time, startedAt } = watched;
-  const job = folder.train;
-  const exit = 'exit' in watched.ending ? watched.ending.exit : null;
+  const { folder, plan, attempt, fence, adopted, part, quarantined, state, time, startedAt } = watched;
+  const exit = 'exit' in part.ending ? part.ending.exit : null;
   const ending = exit?.reason ?? 'crashed';
   const failed = ending === 'crashed' || ending === 'hung';
   const { trainer, progress } = state;
@@ -41,18 +43,18 @@ export async function describeAttempt(watched: WatchedAttempt): Promise<Attempt>
     attempt,
     fence,
     ending,
-    adopted: running.adopted,
+    adopted,
     resumedFrom: trainer?.resumedFrom ?? null,
     fromIteration: trainer?.startIteration ?? null,
     toIteration: trainer === null ? null : progress.iteration,
     checkpointIteration: checkpoints[0] ?? null,
     fromEpoch: trainer?.startEpoch ?? null,
     epoch: trainer?.epoch ?? null,
-    host: running.owner.host,
+    host: part.owner.host,
     checkpoints,
     quarantined,
-    ...(failed ? await explainFailure(watched) : { cause: explainEnding(watched.ending), failure: null }),
-    logTail: failed ? await logTail(job, tailLines) : [],
+    ...(failed ? await explainFailure(watched) : { cause: explainEnding(part.ending), failure: null }),
+    logTail: failed ? await logTail(part.job, tailLines) : [],
     startedAt,
     firstStepAt: trainer?.firstStepAt ?? null,
     trainerEndedAt: exit?.endedAt ?? null,
@@ -79,18 +81,24 @@ export async function describeFailedStart(
 }
 
 async function explainFailure(watched: WatchedAttempt): Promise<{ cause: string; failure: Failure }> {
-  const { folder, running, ending, python } = watched;
-  const job: JobFolder = folder.train;
-  const lines = await readAttemptLog(job, running.owner.logOffset);
+  const { part, python } = watched;
+  const { job, owner, ending } = part;
+  const firstRank = 'exit' in ending ? ending.exit.rootCause?.rank : undefined;
+  const lines = [await readAttemptLog(job, { ...owner, firstRank }), ...(await readOtherLogs(part))].flat();
   const { freeBytes } = await readDiskSpace(job.dir);
   const failure = classifyFailure({ lines, ending, freeBytes });
-  const kept = await keepLogEnd(job, running.owner.fence, lines);
-  const foreign = failure.reaction === 'lighter-batch' ? await listForeignGpuProcesses(python, running.owner.pid) : [];
+  const kept = await keepLogEnd(watched.folder.train, owner.fence, lines);
+  const foreign = failure.reaction === 'lighter-batch' ? await listForeignGpuProcesses(python, owner.pid) : [];
   const others = foreign.length === 0 ? '' : ` Also on the GPU: ${foreign.join(', ')}.`;
   return { cause: `${explainEnding(ending) ?? ''}${others}\nLog: ${kept ?? job.log}`, failure };
 }
 
-function explainEnding(ending: JobEnding): string | null {
+/** Of the other hosts of the attempt, as what rank or host said it. */
+const readOtherLogs = ({ others }: DecisivePart): Promise<string[][]> =>
+  Promise.all(others.map(({ host, job, owner }) => readAttemptLog(job, { ...owner, host })));
+
+/** Null where it ended as it should. */
+export function explainEnding(ending: JobEnding): string | null {
   if ('supervisorLost' in ending) return `The trainer's supervisor (pid ${ending.supervisorLost.pid}) was killed.`;
   const { exit } = ending;
   switch (exit.reason) {

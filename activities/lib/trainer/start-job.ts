@@ -21,10 +21,16 @@ const lockedPatienceMs = 5_000;
 export interface JobStart {
   job: JobFolder;
   python: PythonCommand;
+  /** Arguments of Python. */
   program: string[];
+  /** What starts it, where not the supervisor itself. */
+  launcher?: string[];
   fence: number;
   stall: StallSeconds;
-  gpus: GpuWish;
+  /** Undefined where somebody else shares out GPUs. */
+  gpus: GpuWish | undefined;
+  /** The jobs of all hosts, in the order in which they take GPUs, and where their ranks work together. */
+  together?: { run: string; jobs: string[] } | undefined;
 }
 
 export interface GpuWaiting {
@@ -56,9 +62,10 @@ export async function startJob(start: JobStart, waiting: GpuWaiting): Promise<Ru
   }
 }
 
-function launch({ job, python, program, fence, stall, gpus }: JobStart): ChildProcess {
+function launch({ job, python, program, launcher = [], fence, stall, gpus, together }: JobStart): ChildProcess {
   const log = openSync(job.log, 'a', 0o600);
-  const argv = superviseArgv(job, fence, stall, [python.executable, ...program], { ...gpus, asker: process.pid });
+  const wish = gpus && { ...gpus, asker: process.pid };
+  const argv = superviseArgv(job, fence, stall, [...launcher, python.executable, ...program], wish, together);
   // Not execa: whoever waits for a child's streams ties it to itself, and this one must outlive us.
   const child = spawn(python.executable, argv, { detached: true, stdio: ['ignore', log, log], env: python.env });
   closeSync(log);

@@ -24,15 +24,25 @@ export interface TrainerPrograms {
   test: typeof testArgv;
 }
 
+/** Where the launchers of several machines find each other. */
+export interface Meeting {
+  nodes: number;
+  /** `address:port` of the one that keeps the list, and what tells this meeting from others there. */
+  endpoint: string;
+  id: string;
+  /** Undefined where one command starts on all machines: then each finds out by itself. */
+  here?: { address: string; isLeader: boolean };
+}
+
 /** One rank of training, started by torchrun: see docs/trainer-contract.md. */
 export const trainArgv = (
   plan: RunPlan,
   files: TrainerFiles & { weights: string; resume: ResumeFrom | undefined },
   job: JobFolder,
   device: Device,
+  meeting?: Meeting,
 ): string[] => [
-  ...torchrun(plan.gpus),
-  'train',
+  ...[...torchrun(plan.gpus, meeting), '-m', 'everswin_trainer', 'train'],
   ...common(files, job, device),
   startingWeights(plan.weights).part === 'detector' ? '--init-detector' : '--weights',
   files.weights,
@@ -49,8 +59,9 @@ export const testArgv = (
   files: TrainerFiles & { tested: string },
   job: JobFolder,
   device: Device,
+  ranks: number,
 ): string[] => [
-  ...[...torchrun(plan.gpus), 'test', ...common(files, job, device)],
+  ...[...torchrun(ranks), '-m', 'everswin_trainer', 'test', ...common(files, job, device)],
   ...[isEvaluation(plan) ? '--weights' : '--checkpoint', files.tested],
 ];
 
@@ -72,7 +83,8 @@ export interface GpuWish {
 
 /**
  * The supervisor holds the job's lock and stops the whole tree; what follows `--` is the program it runs. Without `gpus`
- * nothing is leased; with them it waits until it has them, no longer than `asker` lives, its parent.
+ * nothing is leased; with them it waits until it has them, no longer than `asker` lives, its parent. `together` are the
+ * jobs of all hosts of the attempt, whose ranks work in the folder `run`.
  */
 export const superviseArgv = (
   job: JobFolder,
@@ -80,6 +92,7 @@ export const superviseArgv = (
   stall: StallSeconds,
   program: string[],
   gpus?: GpuWish & { asker: number },
+  together?: { run: string; jobs: string[] },
 ): string[] => [
   ...['-m', 'everswin_trainer', 'supervise', '--job-dir', job.dir],
   // On disk an attempt is counted by its fence, which grows over all runs of the workflow in this folder.
@@ -87,6 +100,7 @@ export const superviseArgv = (
   ...['--stall-seconds', `startup=${stall.startup}`, `step=${stall.step}`],
   ...[`validation=${stall.validation}`, `saving=${stall.saving}`],
   ...(gpus === undefined ? [] : gpuArgv(gpus)),
+  ...(together === undefined ? [] : ['--run-dir', together.run, '--hosts', ...together.jobs]),
   '--',
   ...program,
 ];
@@ -96,10 +110,30 @@ const gpuArgv = ({ folder, device, count, priority, since, foreignMib, asker }: 
   ...['--gpu-since', String(since), '--foreign-mib', String(foreignMib), '--asker', String(asker)],
 ];
 
-/** No restarts of its own: the workflow decides after each ending. */
-const torchrun = (ranks: number): string[] => [
-  ...['-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', String(ranks), '--max-restarts', '0'],
-  ...['-m', 'everswin_trainer'],
+/** No restarts of its own: the workflow decides after each ending. @param ranks on all machines together. */
+export const torchrun = (ranks: number, meeting?: Meeting): string[] => [
+  ...['-m', 'torch.distributed.run', ...(meeting === undefined ? ['--standalone'] : meetingArgv(meeting))],
+  ...['--nproc-per-node', String(ranks / (meeting?.nodes ?? 1)), '--max-restarts', '0'],
+];
+
+const meetingArgv = ({ nodes, endpoint, id, here }: Meeting): string[] => [
+  ...['--nnodes', String(nodes), '--rdzv-backend', 'c10d', '--rdzv-endpoint', endpoint, '--rdzv-id', id],
+  // A machine does not always know by which address others reach it.
+  ...(here === undefined ? [] : ['--rdzv-conf', `is_host=${here.isLeader ? 1 : 0}`, '--local-addr', here.address]),
+];
+
+/** The nodes of a Slurm allocation, on the first of which the worker runs. */
+export interface Slurm {
+  nodes: number;
+  /** More options of srun. */
+  extra: string[];
+}
+
+/** What starts the same command once on each node. */
+export const srunArgv = ({ nodes, extra }: Slurm, gpus: number, device: Device): string[] => [
+  ...['srun', '--nodes', String(nodes), '--ntasks-per-node', '1', '--kill-on-bad-exit=1'],
+  ...(device === 'cuda' ? ['--gpus-per-node', String(gpus / nodes)] : []),
+  ...extra,
 ];
 
 const common = (files: TrainerFiles, job: JobFolder, device: Device): string[] => [

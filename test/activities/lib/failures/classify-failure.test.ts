@@ -122,6 +122,13 @@ describe('of several causes', () => {
     const report = 'torch.distributed.elastic.multiprocessing.errors.ChildFailedError:';
     expect(classify(`${report}\n${oom}`).class).toBe('unknown');
   });
+
+  test('but what another rank said in a log of its own counts, though it is read after that report', () => {
+    const report = 'torch.distributed.elastic.multiprocessing.errors.ChildFailedError:';
+    const said = '[rank 3] MemoryError';
+    const failure = classify(`${report}\n${oom}\n${said}\n[rank 2] done`);
+    expect(failure).toMatchObject({ class: 'out-of-host-memory', evidence: said });
+  });
 });
 
 describe('without a line that tells', () => {

@@ -1,0 +1,72 @@
+/** Two machines that share a folder: on this one, with a GPU worker, a lease and a queue each. */
+import type { Client } from '@temporalio/client';
+import { Worker } from '@temporalio/worker';
+import type { ActivityDependencies } from '../../activities/dependencies.ts';
+import { createGpuActivities } from '../../activities/index.ts';
+import { resumeArgv, torchrun, type TrainerPrograms } from '../../activities/lib/trainer/trainer-argv.ts';
+import { hostQueue } from '../../configs/names.ts';
+import { runFolder, type RunFolder } from '../../configs/paths.ts';
+import type { RunInput, RunPlan } from '../../configs/schema.ts';
+import { createMiniRun, miniPlan } from './mini-run.ts';
+import { projectRoot } from './project.ts';
+import { freshInput, someMetrics, withControlWorker } from './workflow-env.ts';
+
+export const hosts = ['gpu-a', 'gpu-b'];
+
+/** Real torchrun and a real process group; what a rank trains is the stand-in's. */
+export const toyRanks =
+  (...switches: string[]): TrainerPrograms['train'] =>
+  (plan, files, job, _device, meeting) => [
+    ...[...torchrun(plan.gpus, meeting), `${projectRoot}/trainer/tests/programs/toy_ranks.py`],
+    ...['--plan', files.plan, '--job-dir', job.dir, ...resumeArgv(files.resume), ...switches],
+  ];
+
+export const planFor = (input: RunInput): RunPlan => ({
+  ...{ ...miniPlan, runId: input.name, gpus: input.gpus, epochs: input.epochs, input },
+});
+
+export const inputForHosts = (): RunInput => ({ ...freshInput(), gpus: 2, hosts });
+
+export interface TwoHosts {
+  client: Client;
+  /** Starts the worker of a host, which polls its own queue only. */
+  hire: (host: string, over?: Partial<ActivityDependencies>) => Promise<{ fire: () => Promise<void> }>;
+  folderOf: (input: RunInput) => RunFolder;
+}
+
+/** @param switches of the stand-in trainer. */
+export async function onTwoHosts(switches: string[], body: (machines: TwoHosts) => Promise<void>): Promise<void> {
+  const run = await createMiniRun();
+  const { home, gpus } = run.dependencies;
+  const fires: (() => Promise<void>)[] = [];
+  try {
+    await withControlWorker({ resolvePlan: (input) => Promise.resolve(planFor(input)) }, async (client, connection) => {
+      const hire: TwoHosts['hire'] = async (host, over = {}) => {
+        const programs = { ...run.dependencies.programs, train: toyRanks(...switches) };
+        const own = { ...run.dependencies, programs, gpus: { ...gpus, folder: `${home}/gpus/${host}` }, ...over };
+        const worker = await Worker.create({
+          ...{ connection, taskQueue: hostQueue(host), maxHeartbeatThrottleInterval: '200ms' },
+          activities: {
+            ...createGpuActivities(own),
+            checkMachine: () => Promise.resolve([]), // it would take seconds to ask torch
+            runTest: () => Promise.resolve(someMetrics),
+          },
+        });
+        const running = worker.run();
+        const fire = async () => {
+          if (worker.getState() === 'RUNNING') worker.shutdown();
+          await running;
+        };
+        fires.push(fire);
+        return { fire };
+      };
+      try {
+        await body({ client, hire, folderOf: ({ name }) => runFolder(home, name) });
+      } finally {
+        await Promise.all(fires.map((fire) => fire()));
+      }
+    });
+  } finally {
+    await run.remove();
+  }
+}

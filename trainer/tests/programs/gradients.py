@@ -1,0 +1,49 @@
+"""One rank under torchrun: how far gradients that the ranks exchange are from those of one process with all images.
+
+argv: a folder for `<rank>.json`, and how many images a rank takes. `alone` is how far they are without the exchange.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import torch
+from mmengine.model import MMDistributedDataParallel
+from torch.nn.functional import mse_loss
+
+from everswin_trainer.rank import Rank
+
+
+def main(folder: Path, batch: int) -> None:
+    rank = Rank.from_environment("cpu")
+    rank.connect()
+    # The same on every rank.
+    torch.manual_seed(1)
+    images, targets = torch.randn(batch * rank.world, 3, 9, 9), torch.randn(batch * rank.world, 5)
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.GELU(), torch.nn.Flatten(), torch.nn.Linear(392, 5))
+    own = slice(rank.number, None, rank.world)
+    whole = gradients(model, model, images, targets)
+    alone = gradients(model, model, images[own], targets[own])
+    # As build_config.py has it.
+    wrapped = MMDistributedDataParallel(model, device_ids=None, broadcast_buffers=False)
+    exchanged = gradients(wrapped, model, images[own], targets[own])
+    said = {"exchanged": distance(exchanged, whole), "alone": distance(alone, whole)}
+    (folder / f"{rank.number}.json").write_text(json.dumps(said))
+    torch.distributed.destroy_process_group()
+
+
+def gradients(
+    called: torch.nn.Module, model: torch.nn.Module, images: torch.Tensor, targets: torch.Tensor
+) -> list[torch.Tensor]:
+    model.zero_grad()
+    # A mean over images.
+    mse_loss(called(images), targets).backward()
+    return [one.grad.clone() for one in model.parameters() if one.grad is not None]
+
+
+def distance(ours: list[torch.Tensor], theirs: list[torch.Tensor]) -> float:
+    return max((one - other).abs().max().item() for one, other in zip(ours, theirs, strict=True))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))

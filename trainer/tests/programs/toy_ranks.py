@@ -1,0 +1,47 @@
+"""The stand-in trainer on several ranks, under torchrun: a real process group, and each step waits for all ranks.
+
+argv: that of `mini`. The first rank leaves what `mini` leaves, every other one the same in a folder of its own.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from torch.distributed.elastic.multiprocessing.errors import record
+
+from everswin_trainer.job import JOB_ENV
+from everswin_trainer.mini import MiniTrainer, parse
+from everswin_trainer.process_setup import prepare_process
+from everswin_trainer.rank import Rank
+
+
+class RankedTrainer(MiniTrainer):
+    rank: Rank
+
+    def train_step(self, batch: list[int]) -> None:
+        share = torch.tensor([batch[0] * (self.rank.number + 1)])
+        dist.all_reduce(share)
+        super().train_step([*batch, int(share)])
+
+    def leave_if_told(self) -> None:
+        [self.stop.raised] = self.rank.any_rank(self.stop.raised)
+        super().leave_if_told()
+
+
+@record
+def main() -> int:
+    arguments = parse(sys.argv[1:])
+    prepare_process("cpu")
+    rank = Rank.from_environment("cpu")
+    rank.connect()
+    if not rank.is_first:
+        arguments.job_dir = Path(os.environ[JOB_ENV], f"of-rank-{rank.number}")
+    trainer = RankedTrainer(arguments)
+    trainer.rank = rank
+    return trainer.run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+"""Real MMDetection under real torchrun: a job of the demo's recipe on a few of its images."""
+
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from own_data import prepare_mini
+
+from conftest import TRAINER, JobFolder, environment
+from everswin_trainer.recipe import fingerprint, load_recipe
+
+RECIPE = TRAINER.parent / "configs/mmdet/cascade-mask-rcnn_swin-demo.py"
+ANNOTATIONS = "annotations_trainval2017.zip"
+TRAIN_IMAGES, VAL_IMAGES = 20, 6
+# Shorter than the defaults: a rank that gave no signs would be found here.
+WATCHED = ["startup=120", "step=60", "validation=60", "saving=60"]
+
+
+class RealJob(JobFolder):
+    """A run of 2 epochs, one image a rank and step; `data` holds the prepared data set and the weights."""
+
+    def __init__(self, root: Path, data: Path, ranks: int = 2, recipe: Path = RECIPE) -> None:
+        super().__init__(root)
+        self.data, self.ranks, self.recipe = data, ranks, recipe
+        self.plan |= {"recipe": {"name": recipe.stem, "sha256": fingerprint(load_recipe(recipe, None))}}
+        self.plan |= {"epochs": 2, "gpus": ranks, "batchPerGpu": 1, "loaderWorkers": 1}
+
+    def torchrun(self, *command: str) -> list[str]:
+        nodes = ["--standalone", "--nproc-per-node", str(self.ranks), "--max-restarts", "0"]
+        return self.ranked(nodes, *command)
+
+    def ranked(self, launch: list[str], *command: str) -> list[str]:
+        inputs = ["--plan", str(self.plan_file), "--recipe", str(self.recipe), "--data", str(self.data / "ready")]
+        place = ["--job-dir", str(self.folder), "--device", "cpu"]
+        python = [sys.executable, "-m", "torch.distributed.run", *launch, "-m", "everswin_trainer"]
+        return [*python, *command, *inputs, *place]
+
+    def train(self, attempt: int, resume: Path | None = None, *switches: str) -> subprocess.Popen[str]:
+        return self.supervise(self.torchrun(*self.training(resume), *switches), attempt, grace=60, stall=WATCHED)
+
+    def training(self, resume: Path | None = None) -> list[str]:
+        weights = ["--weights", str(self.data / "swin_mini_patch4_window7_224.pth")]
+        return ["train", *weights, *(["--resume", str(resume)] if resume else [])]
+
+    def order(self, **orders: Any) -> None:
+        """As the worker does: the file appears whole."""
+        self.folder.mkdir(exist_ok=True)
+        (self.folder / "orders.new").write_text(json.dumps({"v": 1, **orders}))
+        (self.folder / "orders.new").rename(self.folder / "orders.json")
+
+    def checkpoint(self, name: str) -> Path:
+        return self.folder / "checkpoints" / f"{name}.pth"
+
+    def saves(self, name: str) -> bool:
+        """Whether this checkpoint is being written, or was."""
+        return any((self.folder / "checkpoints").glob(f"*{name}*"))
+
+    def of_attempt(self, attempt: int, kind: str | None = None) -> list[dict[str, Any]]:
+        return [one for one in self.events(kind) if one["attempt"] == attempt]
+
+    def losses(self) -> dict[int, float]:
+        return {one["iteration"]: one["loss"] for one in self.events("step")}
+
+    def final_state(self) -> dict[str, Any]:
+        return torch.load(self.checkpoint("e002-i000020"), weights_only=True)
+
+    def log_tail(self) -> str:
+        return (self.folder / "trainer.log").read_text()[-4000:]
+
+
+def make_data(root: Path) -> None:
+    """A part of the miniature COCO, its images inside their archives."""
+    command = [sys.executable, "-m", "everswin_trainer", "mini-coco", "--out", str(root)]
+    subprocess.run(command, env=environment(), check=True, capture_output=True)
+    contents = {}
+    with zipfile.ZipFile(root / ANNOTATIONS) as archive:
+        for split, count in (("train", TRAIN_IMAGES), ("val", VAL_IMAGES)):
+            name = f"annotations/instances_{split}2017.json"
+            content = contents[name] = json.loads(archive.read(name))
+            shown = {one["image_id"] for one in content["annotations"]}
+            content["images"] = [one for one in content["images"] if one["id"] in shown][:count]
+            kept = {one["id"] for one in content["images"]}
+            content["annotations"] = [one for one in content["annotations"] if one["image_id"] in kept]
+    with zipfile.ZipFile(root / ANNOTATIONS, "w") as archive:
+        for name, content in contents.items():
+            archive.writestr(name, json.dumps(content))
+    assert prepare_mini(root, root / "ready")["ok"]

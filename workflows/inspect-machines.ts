@@ -1,0 +1,35 @@
+import { hostsOf } from '../configs/hosts.ts';
+import type { Check, RunPlan } from '../configs/schema.ts';
+import { inspection, leaderOf, onHost } from './policies.ts';
+import { refuse } from './read-input.ts';
+
+/** A look at every machine that will train; each says whether it sees the folder of the others. */
+export async function inspectMachines(plan: RunPlan): Promise<Check[]> {
+  const hosts = hostsOf(plan);
+  if (hosts.length < 2) return inspection.checkMachine.executeWithOptions(leaderOf(plan), [plan]);
+  const checks = await Promise.all(hosts.map((host) => inspectHost(plan, host)));
+  return [...checks.flat(), ...(await checkSharing(plan, hosts))];
+}
+
+const inspectHost = async (plan: RunPlan, host: string): Promise<Check[]> => {
+  const checks = await inspection.checkMachine.executeWithOptions(onHost(host), [plan]);
+  return checks.map((check) => nameHost(check, host));
+};
+
+const nameHost = (check: Check, host: string): Check => ({ ...check, about: `${host}: ${check.about}` });
+
+/** Each leaves a mark; then each looks for all. @throws ApplicationFailure PlanStopped: that cannot be forced. */
+async function checkSharing({ runId }: RunPlan, hosts: string[]): Promise<Check[]> {
+  const look = (expected: string[]) =>
+    Promise.all(
+      hosts.map(async (host) => {
+        const options = onHost(host);
+        return nameHost(await inspection.lookForHosts.executeWithOptions(options, [{ runId, host, expected }]), host);
+      }),
+    );
+  await look([]);
+  const seen = await look(hosts);
+  const blind = seen.find(({ verdict }) => verdict === 'stop');
+  if (blind !== undefined) throw refuse(`- ${blind.about}: ${blind.says}. ${blind.next ?? ''}`, 'PlanStopped');
+  return seen;
+}
