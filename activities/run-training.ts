@@ -10,10 +10,11 @@ import { whileBeating } from './heartbeat.ts';
 import { describeAttempt, describeFailedStart } from './lib/failures/describe-attempt.ts';
 import { CodedError } from './lib/failures/coded-error.ts';
 import { isDiskFull } from './lib/files/disk-full.ts';
-import { takeFence } from './lib/trainer/fence.ts';
+import { assertFence, takeFence } from './lib/trainer/fence.ts';
 import { ProgressReader, readProgress } from './lib/course/progress-reader.ts';
 import { applyEvent, initialState, isMilestone, type RunState } from './lib/course/run-state.ts';
 import { FailedStart } from './lib/trainer/start-job.ts';
+import { LiveFile } from './lib/report/live/live-file.ts';
 import { TrainingTime } from './lib/course/training-time.ts';
 import { restoreFromStore, whileMirroring } from './mirror.ts';
 import { reportingWait } from './report-wait.ts';
@@ -79,6 +80,12 @@ async function runAttempt(
 
   const { fence, running, quarantined } = started;
   let state = initialState(attempt, orders.epochs, running.owner.attempt);
+  const page = new LiveFile(
+    home,
+    plan.runId,
+    () => assertFence(job, fence),
+    (error) => void log.warn('could not write the page of the run', { error }),
+  );
   const onEvents = (events: TrainerEvent[]) => {
     let worthTelling = false;
     for (const event of events) {
@@ -87,20 +94,27 @@ async function runAttempt(
       time.add(event);
     }
     onState(state);
+    if (events.some(({ type }) => pageEvents.has(type))) page.rewrite();
     if (worthTelling) void tellWorkflow(state.progress);
   };
   const onOrders = ({ epochs }: { epochs: number }) =>
     onState((state = { ...state, progress: { ...state.progress, epochs } }));
   const progress = new ProgressReader(job.progress);
   const follow = () => followJob({ job, running, fence, progress, onEvents });
-  const ending = await dependencies.gpus.whileHolding(() =>
-    whileMirroring({ dependencies, plan, fence, running, onRemote }, () =>
-      whileFollowingOrders(job, fence, onOrders, follow),
-    ),
-  );
+  const ending = await dependencies.gpus
+    .whileHolding(() =>
+      whileMirroring({ dependencies, plan, fence, running, onRemote }, () =>
+        whileFollowingOrders(job, fence, onOrders, follow),
+      ),
+    )
+    // Later on the report will be there.
+    .finally(() => page.settled());
   const watched = { folder, plan, python, attempt, fence, running, quarantined, state, ending, startedAt };
   return describeAttempt({ ...watched, time: time.total() });
 }
+
+/** After these the page of the run is written anew. */
+const pageEvents = new Set<TrainerEvent['type']>(['started', 'validation', 'ended']);
 
 /** A full disk, or a supervisor that is killed as it starts, is an ending like others: the workflow decides what follows. */
 async function startOrSayWhyNot(

@@ -43,6 +43,7 @@ async function main(stack: StackFile): Promise<void> {
     throw new Error('the stack that is up has no S3 server. Stop it, or start it with `npm run up -- --s3`');
   }
   say(`Temporal UI  ${stack.uiUrl}`);
+  if (stack.pagesUrl !== null) say(`Pages        ${stack.pagesUrl}`);
   const client = await connect(stack.address);
   const demo = RunInput.parse(JSON.parse(await readFile(`${import.meta.dirname}/../configs/runs/demo.json`, 'utf8')));
   const artifacts = values.s3 ? { store: `s3://${stackBucket}/demo` } : demo.artifacts;
