@@ -9,7 +9,14 @@ import { pagePaths } from '../configs/names.ts';
 import { homeFolders, runFolder } from '../configs/paths.ts';
 import { RunName } from '../configs/schema.ts';
 
-export type Page = { readonly type: string; readonly body: string | Buffer } | { readonly movedTo: string };
+export type Page = Shown | { readonly movedTo: string };
+
+interface Shown {
+  readonly type: string;
+  readonly body: string | Buffer;
+  /** A page of our own with its policy in it; anything else may do nothing at all where a browser opens it. */
+  readonly isWhole: boolean;
+}
 
 const html = 'text/html; charset=utf-8';
 
@@ -25,17 +32,17 @@ const reportFiles = new Map([
 
 /** What stands at a path of the server; undefined where nothing does. The path is as it was sent: nothing in it is decoded. */
 export async function findPage(home: string, gather: GatherLive, path: string): Promise<Page | undefined> {
-  if (path === '/') return { type: html, body: renderRunList(await listRunFolders(home)) };
+  if (path === '/') return { type: html, isWhole: true, body: renderRunList(await listRunFolders(home)) };
   const [, name, rest] = /^\/runs\/([^/]+)(?:\/([^/]*))?$/.exec(path) ?? [];
   const runId = RunName.safeParse(name);
   if (!runId.success) return undefined;
   const live = await gather(runId.data);
   if (live === undefined) return undefined;
   if (rest === undefined) return { movedTo: pagePaths.run(runId.data) };
-  if (rest === pagePaths.fragment) return { type: html, body: renderLiveFragment(live) };
+  if (rest === pagePaths.fragment) return { type: html, isWhole: false, body: renderLiveFragment(live) };
   if (rest !== '') return readReportFile(home, runId.data, rest);
   const report = live.isReported ? await readReportFile(home, runId.data, 'index.html') : undefined;
-  return report ?? { type: html, body: renderLivePage(live) };
+  return report ?? { type: html, isWhole: true, body: renderLivePage(live) };
 }
 
 /** Undefined for every other name, and for what is no plain file in that very folder. */
@@ -49,7 +56,7 @@ async function readReportFile(home: string, runId: string, name: string): Promis
     if ((await realpath(path)) !== inside) return undefined;
     const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     try {
-      return (await file.stat()).isFile() ? { type, body: await file.readFile() } : undefined;
+      return (await file.stat()).isFile() ? { type, isWhole: type === html, body: await file.readFile() } : undefined;
     } finally {
       await file.close();
     }

@@ -11,9 +11,12 @@ export interface PageServer {
 /** Only for this machine: a name that somebody else's DNS could point here is refused with its page. */
 const loopbackHost = /^(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?$/i;
 
+const ofNobody = "frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+
 /** What every answer says beside its own: nobody may frame, guess at or remember it without asking. */
 const headers = {
-  'content-security-policy': "frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+  // A page says the rest itself: it knows the hashes of its style and script.
+  'content-security-policy': ofNobody,
   'cross-origin-resource-policy': 'same-origin',
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'no-referrer',
@@ -71,7 +74,8 @@ function send(page: Page, request: IncomingMessage, response: ServerResponse): v
     return;
   }
   const length = Buffer.byteLength(page.body);
-  response.writeHead(200, { ...headers, etag, 'content-type': page.type, 'content-length': length });
+  const policy = page.isWhole ? {} : { 'content-security-policy': `default-src 'none'; sandbox; ${ofNobody}` };
+  response.writeHead(200, { ...headers, ...policy, etag, 'content-type': page.type, 'content-length': length });
   response.end(request.method === 'HEAD' ? undefined : page.body);
 }
 

@@ -105,7 +105,10 @@ test('only the live page may ask its server for something, and no page anybody e
     /Content-Security-Policy" content="([^"]*)"/.exec((await ask(path)).body)?.[1];
   expect(await policyOf('/runs/good/')).toMatch(/^default-src &#39;none&#39;.*; connect-src &#39;self&#39;; base-uri/);
   expect(await policyOf('/')).not.toContain('connect-src');
-  expect((await ask('/')).headers['content-security-policy']).toContain("frame-ancestors 'none'");
+  for (const path of ['/', '/runs/good/', '/runs/good/live'])
+    expect((await ask(path)).headers['content-security-policy']).toContain("frame-ancestors 'none'");
+  for (const path of ['/runs/good/live', '/runs/good/analysis.json'])
+    expect((await ask(path)).headers['content-security-policy']).toContain("default-src 'none'; sandbox");
 });
 
 describe('nothing is shown of', () => {

@@ -82,7 +82,7 @@ class FollowedRun {
     if (this.live !== undefined && isSame) return this.live;
     const [before, now] = [this.marks[0], marks[0]];
     if (now?.inode !== before?.inode || (now?.bytes ?? 0) < (before?.bytes ?? 0)) this.beginAnew();
-    this.events.push(...(await this.reader.readNew()));
+    for (const event of await this.reader.readNew()) this.events.push(event);
     this.marks = marks;
     this.live = await this.summarize();
     return this.live;

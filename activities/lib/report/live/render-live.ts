@@ -58,7 +58,7 @@ function drawLive(live: Live): Section {
   return {
     id: 'live',
     title: isReported ? 'Finished' : stateNames[state],
-    body: markup`<p class="note" data-at="${lastSignAt ?? ''}">${lastSignAt === null ? 'No trainer has said anything yet.' : `As of ${formatInstant(lastSignAt)}.`}${isReported ? markup` <a href="./">The report is there.</a>` : ''}</p>
+    body: markup`<p class="note" data-at="${lastSignAt ?? ''}">${describeSigns(live)}${isReported ? markup` <a href="./">The report is there.</a>` : ''}</p>
 ${drawFigures(listFigures(live))}
 ${drawCurveFigures({ curves, references, timeline })}
 <h3>Timeline</h3>
@@ -66,8 +66,17 @@ ${timeline.length === 0 ? markup`<p class="note">Nothing has happened yet.</p>` 
   };
 }
 
-function listFigures({ progress, iterations, savedAt, curves }: Live): KeyFigure[] {
-  const { epoch, epochs, iteration, loss, lr, bboxAP, segmAP, lastCheckpoint } = progress;
+function describeSigns({ lastSignAt, savedAt, progress }: Live): string {
+  if (lastSignAt === null) return 'No trainer has said anything yet.';
+  const saved =
+    savedAt === null
+      ? 'No checkpoint yet.'
+      : `Newest checkpoint: ${progress.lastCheckpoint ?? ''}, ${formatInstant(savedAt)}.`;
+  return `As of ${formatInstant(lastSignAt)}. ${saved}`;
+}
+
+function listFigures({ progress, iterations, curves }: Live): KeyFigure[] {
+  const { epoch, epochs, iteration, loss, lr, bboxAP, segmAP } = progress;
   const validated = curves.ap.at(-1);
   const after = validated === undefined ? 'after the first epoch' : `after epoch ${validated.epoch}`;
   return [
@@ -80,11 +89,6 @@ function listFigures({ progress, iterations, savedAt, curves }: Live): KeyFigure
     { name: 'Box AP', value: formatAp(bboxAP), more: after },
     { name: 'Mask AP', value: formatAp(segmAP), more: after },
     { name: 'Time left', value: formatLeft(progress), more: 'of training' },
-    {
-      name: 'Checkpoint',
-      value: savedAt === null ? '–' : formatInstant(savedAt).slice(11, 16),
-      more: lastCheckpoint === null ? 'none yet' : `UTC, ${lastCheckpoint.replace(/\.pth$/, '')}`,
-    },
   ];
 }
 

@@ -78,6 +78,12 @@ describe('what is gathered', () => {
     expect(one?.timeline).toHaveLength(1);
   });
 
+  test('may be a run of very many steps', async () => {
+    await writeFile(folder.train.progress, `${JSON.stringify(step(1, 1))}\n`.repeat(150_000));
+    await write(started(2, 1), step(2, 2));
+    expect(steps(await gather())).toEqual([1, 2]);
+  });
+
   test('leaves out what a resume took back, and tells where trainers fell silent', async () => {
     await write(started(1, 0), step(1, 1), step(1, 2), step(1, 3, 9), started(2, 2), step(2, 3, 5));
     const live = await gather();
