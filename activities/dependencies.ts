@@ -34,5 +34,7 @@ export interface ActivityDependencies {
   openStore: (address: string) => ArtifactStore;
   /** Where S3 is, for stores that another process opens. Undefined: AWS, and its usual region. */
   s3Server: { endpoint: string | undefined; region: string | undefined };
+  /** Where the embedded stack serves the pages of runs; undefined where nothing does. */
+  pagesUrl: string | undefined;
   versions: Versions;
 }

@@ -8,10 +8,11 @@ import { whileFollowingOrders } from './follow-orders.ts';
 import { whileBeating } from './heartbeat.ts';
 import { describeAttempt, describeFailedStart } from './lib/failures/describe-attempt.ts';
 import { decisivePart } from './lib/failures/decisive-part.ts';
-import { raiseFence, takeFence } from './lib/trainer/fence.ts';
+import { assertFence, raiseFence, takeFence } from './lib/trainer/fence.ts';
 import { leadingJob } from './lib/trainer/host-jobs.ts';
 import { ProgressReader, readProgress } from './lib/course/progress-reader.ts';
 import { applyEvent, initialState, isMilestone, type RunState } from './lib/course/run-state.ts';
+import { LiveFile } from './lib/report/live/live-file.ts';
 import { TrainingTime } from './lib/course/training-time.ts';
 import { restoreFromStore, whileMirroring } from './mirror.ts';
 import { reportingWait } from './report-wait.ts';
@@ -76,6 +77,12 @@ async function runAttempt(
 
   const { fence, running, quarantined } = started;
   let state = initialState(attempt, orders.epochs, running.owner.attempt);
+  const page = new LiveFile(
+    home,
+    plan.runId,
+    () => assertFence(job, fence),
+    (error) => void log.warn('could not write the page of the run', { error }),
+  );
   const onEvents = (events: TrainerEvent[]) => {
     let worthTelling = false;
     for (const event of events) {
@@ -84,6 +91,7 @@ async function runAttempt(
       time.add(event);
     }
     onState(state);
+    if (events.some(({ type }) => pageEvents.has(type))) page.rewrite();
     if (worthTelling) void tellWorkflow(state.progress);
   };
   const onOrders = ({ epochs }: { epochs: number }) =>
@@ -91,16 +99,22 @@ async function runAttempt(
   const progress = new ProgressReader(job.progress);
   const own = leadingJob(folder, plan);
   const follow = () => followJob({ job: own, running, fence, progress, onEvents });
-  const ending = await dependencies.gpus.whileHolding(() =>
-    whileMirroring({ dependencies, plan, fence, running, onRemote }, () =>
-      whileFollowingOrders(job, fence, onOrders, follow),
-    ),
-  );
+  const ending = await dependencies.gpus
+    .whileHolding(() =>
+      whileMirroring({ dependencies, plan, fence, running, onRemote }, () =>
+        whileFollowingOrders(job, fence, onOrders, follow),
+      ),
+    )
+    // Later on the report will be there.
+    .finally(() => page.settled());
   const part = await decisivePart(folder, plan, { job: own, owner: running.owner, ending });
   const { adopted } = running;
   const watched = { folder, plan, python, attempt, fence, adopted, part, quarantined, state, startedAt };
   return describeAttempt({ ...watched, time: time.total() });
 }
+
+/** After these the page of the run is written anew. */
+const pageEvents = new Set<TrainerEvent['type']>(['started', 'validation', 'ended']);
 
 /** A full disk, or a supervisor that is killed as it starts, is an ending like others: the workflow decides what follows. */
 async function startOrSayWhyNot(

@@ -58,6 +58,13 @@ export const retrainId = (model: string): string => `retrain:${model}`;
 
 export const namespace = 'default';
 
+/** Paths of the pages that the embedded stack serves. */
+export const pagePaths = {
+  run: (runId: string): string => `/runs/${runId}/`,
+  /** The part of a run's page that changes while it trains, beside that page. */
+  fragment: 'live',
+} as const;
+
 /** Keys of the artifact store. */
 export const objectKeys = {
   manifest: (runId: string): string => `runs/${runId}/manifest.json`,

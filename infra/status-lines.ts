@@ -10,7 +10,7 @@ const labelWidth = 11;
 
 /** How a run stands, for a terminal: a line for each stage, the one that is going on with a bar. Pure. */
 export function renderStatus(status: RunStatus, obtaining: readonly ObtainProgress[] = []): string[] {
-  const { stage, attempts, decisions, ledger, waiting, notice, report } = status;
+  const { stage, attempts, decisions, ledger, waiting, notice, report, page } = status;
   // Of a run that failed or was cancelled nobody says where it stood: its attempts and decisions tell.
   const isOver = stage === 'failed' || stage === 'cancelled';
   const reached = stage === 'done' ? stages.length : stages.indexOf(stage);
@@ -26,6 +26,7 @@ export function renderStatus(status: RunStatus, obtaining: readonly ObtainProgre
     ...(decision === undefined ? [] : [label('decision', `${decision.next}: ${decision.why}`)]),
     ...(ledger.goodput === null ? [] : [label('goodput', `${formatPoints(ledger.goodput)} %`)]),
     ...[waiting, notice].flatMap((text) => (text === null ? [] : [label('waiting', text)])),
+    ...(page === null ? [] : [label('page', page)]),
     ...(report === null ? [] : [label('report', report)]),
   ];
 }

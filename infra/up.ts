@@ -9,12 +9,15 @@ const options = resolveStackArguments(process.argv.slice(2));
 const { home, device } = options;
 const running = await findRunningStack(home);
 if (running !== undefined) {
-  console.log(`Already up (pid ${running.pid}): Temporal at ${running.address}, UI at ${running.uiUrl}`);
+  console.log(
+    `Already up (pid ${running.pid}): Temporal at ${running.address}, UI at ${running.uiUrl}${running.pagesUrl === null ? '' : `, pages of runs at ${running.pagesUrl}`}`,
+  );
 } else {
   const stack = await startStack({ ...options, say: console.log });
-  const { address, uiUrl } = stack.file();
+  const { address, uiUrl, pagesUrl } = stack.file();
   console.log(`Temporal server  ${address}
 Temporal UI      ${uiUrl}
+Pages of runs    ${pagesUrl ?? '–'}
 GPU worker       ${device}
 Data and runs    ${home}${options.withObjectStore ? `\nArtifact store   s3://${stackBucket} (in a run's input: "artifacts": { "store": "s3://${stackBucket}" })` : ''}
 

@@ -36,6 +36,7 @@ export function gatherDependencies(device: Device): ActivityDependencies {
     obtain: createObtain({ home, recipesFolder, python, catalog, demoUrl, s3 }),
     openStore: (address) => openStore(address === 'local' ? localAddress : address, { home, s3: { endpoint, region } }),
     s3Server: { endpoint, region },
+    pagesUrl: env.EVERSWIN_PAGES_URL,
     versions: readVersions(),
   };
 }

@@ -12,6 +12,8 @@ const WorkerEnv = z.object({
   EVERSWIN_HOME: z.string().default(`${import.meta.dirname}/../.everswin`),
   /** Where the embedded stack serves the miniature COCO. */
   EVERSWIN_DEMO_URL: z.url().optional(),
+  /** Where it serves the pages of runs. */
+  EVERSWIN_PAGES_URL: z.url().optional(),
   /** Leases of the machine's GPUs: one folder for all workers of the machine. */
   EVERSWIN_GPU_FOLDER: z.string().optional(),
   /** What run files call this machine: its worker polls a queue of its own, too. One name for all workers of a machine. */

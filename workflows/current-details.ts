@@ -20,6 +20,7 @@ export function renderCurrentDetails(status: RunStatus): string {
   if (status.waiting !== null) rows.unshift(['Waiting', escapeCell(status.waiting)]);
   const remote = progress?.remote;
   if (remote != null) rows.push(['Remote copy', escapeCell(describeRemote(remote))]);
+  if (status.page !== null) rows.push(['Page', `[${escapeCell(status.page)}](${escapeCell(status.page)})`]);
   if (status.report !== null) rows.push(['Report', escapeCell(status.report)]);
   const table = ['| | |', '| --- | --- |', ...rows.map(([name, value]) => `| **${name}** | ${value} |`)];
   const checks = status.checks

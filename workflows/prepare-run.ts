@@ -21,6 +21,8 @@ export interface PreparedRun {
 
 /** The dry run, and all that has to be fetched. @throws ApplicationFailure PlanStopped. */
 export async function prepareRun(planned: RunPlan, input: RunInput, board: StatusBoard): Promise<PreparedRun> {
+  // Plans of before it have no page.
+  board.link(planned.page ?? null);
   const isChecked = patched(preflightPatch);
   if (isChecked) requireSound(await control.checkPlan(planned), input, board);
   const inspected = isChecked

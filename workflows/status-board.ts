@@ -35,7 +35,7 @@ export class StatusBoard {
   constructor(runId: string, recipe: string) {
     this.status = {
       ...{ runId, recipe, stage: 'planning', progress: null, checks: [], steps: [], attempts: [], decisions: [] },
-      ...{ ledger: buildLedger([], 0), orders: null, notice: null, waiting: null, report: null },
+      ...{ ledger: buildLedger([], 0), orders: null, notice: null, waiting: null, report: null, page: null },
     };
     setHandler(statusQuery, () => this.status);
     setHandler(progressSignal, (raw) => {
@@ -100,6 +100,12 @@ export class StatusBoard {
     const attempts = [...this.status.attempts, attempt];
     const decisions = [...this.status.decisions, decision];
     this.show({ attempts, decisions, waiting: null, ledger: buildLedger(attempts, pausedSeconds) });
+  }
+
+  /** Where it can be watched. No search attribute changes, so nothing of it stands in history. */
+  link(page: string | null): void {
+    this.status = { ...this.status, page };
+    setCurrentDetails(renderCurrentDetails(this.status));
   }
 
   showOrders(orders: Orders): void {

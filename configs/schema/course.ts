@@ -209,5 +209,7 @@ export const RunStatus = z.object({
   /** For which GPUs it waits and for whom; null when it has what it needs. */
   waiting: z.string().nullable().default(null),
   report: z.string().nullable(),
+  /** Where it can be watched in a browser. */
+  page: z.string().nullable().default(null),
 });
 export type RunStatus = z.infer<typeof RunStatus>;

@@ -67,6 +67,8 @@ export const RunPlan = z.object({
   input: RunInput,
   /** Whether the recipe had to be read anew. */
   recipeOutcome: StepOutcome,
+  /** Where the run can be watched in a browser of this machine; null where nothing serves it. */
+  page: z.string().nullable().default(null),
 });
 export type RunPlan = z.infer<typeof RunPlan>;
 

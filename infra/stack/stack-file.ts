@@ -9,6 +9,8 @@ export const StackFile = z.object({
   address: z.string(),
   uiUrl: z.string(),
   demoUrl: z.string(),
+  /** Where it serves the pages of runs; stacks of before it serve none. */
+  pagesUrl: z.string().nullable().default(null),
   processes: z.record(z.string(), z.int()),
 });
 export type StackFile = z.infer<typeof StackFile>;

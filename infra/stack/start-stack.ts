@@ -31,7 +31,7 @@ export interface StackOptions {
 const projectRoot = `${import.meta.dirname}/../..`;
 const serverReadyWithinMs = 60_000;
 
-/** Temporal dev server, control worker and GPU worker (and an S3 server), each started again when it dies; the miniature COCO over HTTP. */
+/** Temporal dev server, control worker, GPU worker and server of the runs' pages (and an S3 server), each started again when it dies; the miniature COCO over HTTP. */
 export async function startStack({ home, device, withObjectStore, say }: StackOptions): Promise<RunningStack> {
   const folders = homeFolders(home);
   await Promise.all([`${home}/stack`, folders.logs].map((folder) => mkdir(folder, { recursive: true })));
@@ -40,6 +40,8 @@ export async function startStack({ home, device, withObjectStore, say }: StackOp
   const files = await startFileServer({ folder: folders.demoFiles, port: 0 });
   const port = await findFreePort(7233);
   const uiPort = await findFreePort(8233);
+  const pagesPort = await findFreePort(8235);
+  const pagesUrl = `http://127.0.0.1:${pagesPort}`;
   const address = `127.0.0.1:${port}`;
   const objects = withObjectStore
     ? await planObjectStore({
@@ -50,7 +52,7 @@ export async function startStack({ home, device, withObjectStore, say }: StackOp
       })
     : undefined;
   const env = {
-    ...{ [stackMarker]: home, TEMPORAL_ADDRESS: address, EVERSWIN_DEMO_URL: files.url },
+    ...{ [stackMarker]: home, TEMPORAL_ADDRESS: address, EVERSWIN_DEMO_URL: files.url, EVERSWIN_PAGES_URL: pagesUrl },
     ...objects?.workerEnv,
     // The SDK's version is locked, and the Node version checked at the start.
     AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
@@ -58,7 +60,7 @@ export async function startStack({ home, device, withObjectStore, say }: StackOp
 
   const kept: KeptAlive[] = [];
   const file = (): StackFile => ({
-    ...{ v: 1, pid: process.pid, address, uiUrl: `http://127.0.0.1:${uiPort}`, demoUrl: files.url },
+    ...{ v: 1, pid: process.pid, address, uiUrl: `http://127.0.0.1:${uiPort}`, demoUrl: files.url, pagesUrl },
     processes: Object.fromEntries(kept.flatMap(({ name, pid }) => (pid === undefined ? [] : [[name, pid]]))),
   });
   const onDeath = (death: Death) => {
@@ -100,6 +102,7 @@ export async function startStack({ home, device, withObjectStore, say }: StackOp
   }
   worker('control-worker', [`${projectRoot}/workers/control.ts`]);
   worker('gpu-worker', [`${projectRoot}/workers/gpu.ts`, '--device', device]);
+  worker('pages', [`${projectRoot}/workers/pages.ts`, '--port', String(pagesPort)]);
   await writeStackFile(home, file());
   return { file, stop };
 }

@@ -53,6 +53,7 @@ export const miniPlan: RunPlan = {
   references: [],
   input: miniInput,
   recipeOutcome: { step: 'recipe', hit: true, why: 'hit: nothing to read' },
+  page: null,
 };
 
 export const miniDataset: FetchedDataset = {
@@ -111,6 +112,7 @@ export async function createMiniRun(...switches: string[]): Promise<MiniRun> {
     obtain: { dataset: () => Promise.resolve(miniDataset), weights: () => Promise.resolve(miniWeights) },
     openStore: () => localStore(`${home}/store`),
     s3Server: { endpoint: undefined, region: undefined },
+    pagesUrl: undefined,
     versions: miniPlan.versions,
   };
   return { dependencies, folder, remove: () => removeRun(home, folder) };

@@ -22,6 +22,7 @@ const status: RunStatus = {
   attempts: [anAttempt({ ending: 'crashed', failure: aFailure('retry'), epoch: 7 })],
   decisions: [{ at: 1, attempt: 1, next: 'again', why: 'crashed with a new checkpoint', change: null }],
   ...{ ledger: { ...buildLedger([], 0), goodput: 0.991 }, orders: null, notice: null, waiting: null, report: null },
+  page: null,
 };
 
 test('a run in training shows what is done, a bar, its numbers, its attempts and the last decision', () => {

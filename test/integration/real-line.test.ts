@@ -58,6 +58,8 @@ test('a run whose rank is killed ends with its report, resumed from the checkpoi
     event.type === 'step' ? [event.iteration] : [],
   );
   expect(new Set(steps).size).toBe(92);
+  expect(await (await fetch(report.plan.page ?? '')).text()).toBe(page);
+  expect(await readdir(`${runFolder(home, 'line').train.dir}/tensorboard`)).toHaveLength(2);
   expect(await readFile(homeFolders(home).logs + '/gpu-worker.log', 'utf8')).not.toContain('error');
   await client.connection.close();
 }, 400_000);

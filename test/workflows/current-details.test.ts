@@ -23,6 +23,7 @@ const status: RunStatus = {
   ],
   ledger: { ...buildLedger([], 0), goodput: 0.9712 },
   ...{ orders: null, notice: null, waiting: null, report: null },
+  page: 'http://127.0.0.1:8235/runs/swin-s-blog/',
 };
 
 test('the table says stage, epoch, loss, AP, ETA and attempts, and the decisions stand below it', () => {
@@ -41,6 +42,7 @@ test('the table says stage, epoch, loss, AP, ETA and attempts, and the decisions
     | **Goodput** | 97.1 % |
     | **Attempts** | 1 |
     | **Remote copy** | iteration 169500, 1 on their way |
+    | **Page** | [http://127.0.0.1:8235/runs/swin-s-blog/](http://127.0.0.1:8235/runs/swin-s-blog/) |
 
     **Dry run**
 

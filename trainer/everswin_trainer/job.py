@@ -100,6 +100,11 @@ class Job:
         return self.folder / "ballast"
 
     @property
+    def tensorboard(self) -> Path:
+        """Folder of the event files that TensorBoard reads."""
+        return self.folder / "tensorboard"
+
+    @property
     def checkpoints(self) -> Path:
         return self.run / "checkpoints"
 

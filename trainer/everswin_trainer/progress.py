@@ -4,6 +4,7 @@ import json
 import math
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,16 @@ class Progress:
 
     def __init__(self, path: Path, attempt: int) -> None:
         self._attempt = attempt
+        self._listener: Callable[[dict[str, Any]], None] | None = None
         self._descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
         # A line torn by a crash of the attempt before must not swallow our first one.
         size = os.fstat(self._descriptor).st_size
         if size > 0 and os.pread(self._descriptor, 1, size - 1) != b"\n":
             os.write(self._descriptor, b"\n")
+
+    def tell(self, listener: Callable[[dict[str, Any]], None]) -> None:
+        """From now on `listener` gets each event that was written."""
+        self._listener = listener
 
     def write(self, kind: str, **fields: Any) -> None:
         """Appends one event. Numbers that JSON cannot hold become null. Raises OSError when the disk is full."""
@@ -25,6 +31,8 @@ class Progress:
         line = json.dumps(event, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
         if os.write(self._descriptor, line) != len(line):
             raise OSError(f"no room to append {len(line)} bytes to the progress file")
+        if self._listener:
+            self._listener(event)
 
 
 def finite(value: Any) -> Any:

@@ -23,6 +23,7 @@ from .randomness import RandomnessHook
 from .recipe import milestones
 from .saver import Saver
 from .state import bare_model, read
+from .tensorboard_events import TensorBoard
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ def assemble(context: Context, start: Start) -> EverswinRunner:
     device, resume = context.rank.device, start.resume
     built = build_config(context.recipe, context.plan, orders, context.data, work_dir, device, start.backbone)
     warn(context, built.warnings)
+    if context.progress:
+        context.progress.tell(TensorBoard(context.job.tensorboard, lambda message: warn(context, [message])))
     runner = build_runner(built.config)
     if start.detector:
         runner.initial_state, warnings = fit_to_classes(load_detector(start.detector), bare_model(runner).state_dict())

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from real_job import RECIPE, TRAIN_IMAGES, VAL_IMAGES, WATCHED, RealJob
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from conftest import PROGRAMS, environment, stop, until
 from everswin_trainer.checkpoint import hash_file
@@ -135,6 +136,17 @@ def test_a_save_keeps_training_waiting_only_for_the_copy(uninterrupted: RealJob)
     for saved in uninterrupted.events("checkpoint"):
         assert 0 < saved["blockedSeconds"] < saved["seconds"]
         assert saved["order"] == 0
+
+
+def test_tensorboard_has_each_step_and_validation_once_of_a_run_that_was_killed_and_resumed(disturbed: RealJob) -> None:
+    found = EventAccumulator(str(disturbed.folder / "tensorboard"))
+    found.Reload()
+    losses = {one.step: one.value for one in found.Scalars("train/loss")}
+    assert list(losses) == list(range(1, 2 * STEPS_PER_EPOCH + 1))
+    assert len(found.Scalars("train/loss")) == len(losses)
+    assert losses == pytest.approx(disturbed.losses())
+    last = {one["iteration"]: one["bbox"]["AP"] for one in disturbed.events("validation")}
+    assert {one.step: one.value for one in found.Scalars("validation/box_AP")} == pytest.approx(last)
 
 
 def test_a_validation_says_how_long_it_took(uninterrupted: RealJob) -> None:

@@ -1,7 +1,7 @@
 import type { PlanDifference, Report, RunPlan } from '../../../configs/schema.ts';
 
 /** Names and hashes of the whole, and what does not decide a result; `input` says the same once more. */
-const leftOut = ['v', 'runId', 'planHash', 'input', 'references', 'recipeOutcome'] satisfies (keyof RunPlan)[];
+const leftOut = ['v', 'runId', 'planHash', 'input', 'references', 'recipeOutcome', 'page'] satisfies (keyof RunPlan)[];
 
 /** Field by field: those that are not the same in all. Where recipes differ their settings are compared, too. */
 export function comparePlans(reports: readonly Pick<Report, 'plan' | 'environment'>[]): PlanDifference[] {

@@ -1,4 +1,4 @@
-import { evaluationRun } from '../../../configs/names.ts';
+import { evaluationRun, pagePaths } from '../../../configs/names.ts';
 import { referencesFor } from '../../../configs/references.ts';
 import type { Catalog, FlattenedRecipe, RunInput, RunPlan } from '../../../configs/schema.ts';
 import { CodedError } from '../failures/coded-error.ts';
@@ -8,6 +8,8 @@ import { readRecipe, type RecipePlace } from './read-recipe.ts';
 
 export interface PlanPlace extends RecipePlace {
   catalog: Catalog;
+  /** Where the embedded stack serves the pages of runs; undefined where nothing does. */
+  pagesUrl: string | undefined;
 }
 
 /** Of an evaluation: to test what the training would begin with. */
@@ -30,14 +32,16 @@ export async function makePlan(
   const { name, gpus, batchPerGpu, seed, loaderWorkers, logEverySteps, checkpoint, recovery } = input;
   const { archives, train, val, classes } = entry;
   const { extractImages, speed } = input;
+  const runId = purpose === 'evaluation' ? evaluationRun(name) : name;
   const plan = {
-    ...{ v: 1 as const, runId: purpose === 'evaluation' ? evaluationRun(name) : name },
+    ...{ v: 1 as const, runId },
     recipe: { name: input.recipe, sha256: recipe.sha256, summary: recipe.summary },
     dataset: { id: input.dataset, contentKey: datasetKey(entry), archives, train, val, classes, extractImages },
     weights,
     epochs: purpose === 'evaluation' ? 0 : input.epochs,
     ...{ gpus, batchPerGpu, seed, loaderWorkers, speed, logEverySteps, checkpoint, recovery, versions },
     ...{ references: referencesFor(input.recipe), input, recipeOutcome: outcome },
+    page: place.pagesUrl === undefined ? null : new URL(pagePaths.run(runId), place.pagesUrl).href,
   };
   return { plan: { ...plan, planHash: planHash(plan) }, recipe };
 }

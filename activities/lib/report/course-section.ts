@@ -56,7 +56,8 @@ function drawCause({ cause, logTail, ending }: Attempt): Markup | string {
   return markup`<tr class="more"><td></td><td colspan="5">${cause ?? ''}${tail}</td></tr>`;
 }
 
-const drawTimeline = (timeline: readonly TimelineEvent[], start: number): Markup =>
+/** @param start Unix seconds that times count from. */
+export const drawTimeline = (timeline: readonly TimelineEvent[], start: number): Markup =>
   drawTable(
     'Timeline',
     markup`<th scope="col" class="number">Time</th><th scope="col">Event</th><th scope="col" class="what">What</th><th scope="col" class="number">Iteration</th>`,

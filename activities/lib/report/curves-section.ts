@@ -1,6 +1,6 @@
 import type { ReferenceResult, Report, TimelineEvent } from '../../../configs/schema.ts';
 import { maximum, minimum, spansDecades } from './axis.ts';
-import { markup } from './markup.ts';
+import { type Markup, markup } from './markup.ts';
 import { formatNumber } from './number-text.ts';
 import { kindNames } from './run-facts.ts';
 import { formatPoints } from '../../../configs/coco-score.ts';
@@ -11,19 +11,23 @@ import { formatPlural } from '../../../configs/time-text.ts';
 
 type LossPoint = Report['curves']['loss'][number];
 
-/** Loss, learning rate and AP over the run, with a mark where it stopped and where it went on. */
+type Curves = Pick<Report, 'curves' | 'timeline' | 'references'>;
+
 export const drawCurves = (report: Report): Section => ({
   id: 'curves',
   title: 'Curves',
-  body: markup`${drawFigure(chartLoss(report))}
-${drawFigure(chartLearningRate(report))}
-${drawFigure(chartAp(report))}`,
+  body: drawCurveFigures(report),
 });
 
-const chartLoss = ({ curves, timeline }: Report): Chart =>
+/** Loss, learning rate and AP over the run, with a mark where it stopped and where it went on. */
+export const drawCurveFigures = (run: Curves): Markup => markup`${drawFigure(chartLoss(run))}
+${drawFigure(chartLearningRate(run))}
+${drawFigure(chartAp(run))}`;
+
+const chartLoss = ({ curves, timeline }: Curves): Chart =>
   chartOverIterations({ id: 'loss', title: 'Training loss', name: 'loss' }, curves.loss, (at) => at.loss, timeline);
 
-const chartLearningRate = ({ curves, timeline }: Report): Chart =>
+const chartLearningRate = ({ curves, timeline }: Curves): Chart =>
   chartOverIterations(
     { id: 'learning-rate', title: 'Learning rate', name: 'learning rate' },
     curves.loss,
@@ -52,7 +56,7 @@ function chartOverIterations(
   };
 }
 
-function chartAp({ curves, timeline, references }: Report): Chart {
+function chartAp({ curves, timeline, references }: Curves): Chart {
   const last = curves.ap.at(-1);
   const marks = last && last.epoch > 0 ? markTimeline(timeline, last.iteration / last.epoch) : [];
   const series = [

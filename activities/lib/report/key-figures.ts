@@ -4,7 +4,7 @@ import { listCost, roundHours } from './cost.ts';
 import { type Markup, markup } from './markup.ts';
 import { formatCount, formatDuration, formatPlural } from '../../../configs/time-text.ts';
 
-interface Figure {
+export interface KeyFigure {
   readonly name: string;
   readonly value: string;
   readonly more: string;
@@ -12,11 +12,14 @@ interface Figure {
 
 /** The handful of numbers that a reader looks for first. */
 export const drawKeyFigures = (report: Report, bootstrap: Analysis['bootstrap']): Markup =>
-  markup`<dl class="figures">${listFigures(report, bootstrap).map(
+  drawFigures(listFigures(report, bootstrap));
+
+export const drawFigures = (figures: readonly KeyFigure[]): Markup =>
+  markup`<dl class="figures">${figures.map(
     ({ name, value, more }) => markup`<div><dt>${name}</dt><dd><b>${value}</b> <span>${more}</span></dd></div>`,
   )}</dl>`;
 
-function listFigures(report: Report, bootstrap: Analysis['bootstrap']): Figure[] {
+function listFigures(report: Report, bootstrap: Analysis['bootstrap']): KeyFigure[] {
   const { metrics, ledger, seconds, stepsRepeated } = report;
   const cost = listCost(report);
   const stops = ledger.interruptions.length;
@@ -37,7 +40,7 @@ function listFigures(report: Report, bootstrap: Analysis['bootstrap']): Figure[]
   ];
 }
 
-function nameAp(name: string, score: number | null, interval: readonly [number, number] | null): Figure {
+function nameAp(name: string, score: number | null, interval: readonly [number, number] | null): KeyFigure {
   const more = interval ? `95 %: ${formatPoints(interval[0])}–${formatPoints(interval[1])}` : 'points';
   return { name, value: score === null ? '–' : formatPoints(score), more: score === null ? 'no ground truth' : more };
 }

@@ -11,18 +11,26 @@ export interface Page {
   /** Below the title. */
   readonly summary: Markup;
   readonly sections: readonly Section[];
+  /** Further elements of the head. */
+  readonly head?: Markup;
+  /** What it does beside sorting tables. */
+  readonly script?: Markup;
+  /** Its script may ask the server that it came from. */
+  readonly mayConnect?: boolean;
 }
 
 /** One page that needs nothing else: no network, nothing unescaped, and nothing lost where scripts are off. */
-export const drawPage = ({ kind, title, summary, sections }: Page): string =>
-  markup`<!doctype html>
+export function drawPage({ kind, title, summary, sections, head, script, mayConnect = false }: Page): string {
+  const scripts = markup`${pageScript}${script ?? ''}`;
+  return markup`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${contentPolicy(String(pageStyle), String(pageScript))}">
+<meta http-equiv="Content-Security-Policy" content="${contentPolicy(String(pageStyle), String(scripts), mayConnect)}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="referrer" content="no-referrer">
+${head ?? ''}
 <title>${title} · everswin</title>
 <style>${pageStyle}</style>
 </head>
@@ -32,11 +40,12 @@ export const drawPage = ({ kind, title, summary, sections }: Page): string =>
 <p class="brand">${kind}</p>
 <h1>${title}</h1>
 ${summary}
-${drawContents(sections)}
+${sections.length > 1 ? drawContents(sections) : ''}
 </header>
 ${sections.map(drawSection)}
 </main>
-<script>${pageScript}</script>
+<script>${scripts}</script>
 </body>
 </html>
 `.toString();
+}

@@ -5,6 +5,7 @@ export const partsStyle = markup`
 a { color: var(--first); text-decoration-thickness: 1px; text-underline-offset: 0.15em; }
 nav ul { display: flex; flex-wrap: wrap; gap: 0.25rem 1.1rem; margin-top: 1.5rem; padding: 0; list-style: none; font-size: 0.85rem; }
 nav a { display: inline-block; padding: 0.15rem 0; }
+.figures + figure { margin-top: 2rem; }
 .figures { display: flex; flex-wrap: wrap; gap: 1px; margin: 1.5rem 0 0; border: 1px solid var(--line); border-radius: 8px; background: var(--line); overflow: hidden; }
 .figures div { flex: 1 1 8.6rem; padding: 0.75rem 1rem; background: var(--page); }
 .figures dt { color: var(--soft); font-size: 0.78rem; }
@@ -13,6 +14,7 @@ nav a { display: inline-block; padding: 0.15rem 0; }
 .figures span { color: var(--soft); font-size: 0.75rem; }
 .lead { font-size: 1.05rem; }
 .soft { color: var(--soft); }
+.gone { color: var(--stop); }
 .differences { margin: 0; padding-left: 1.4rem; font-size: 0.875rem; }
 .differences > li { margin-bottom: 1rem; padding-left: 0.25rem; break-inside: avoid; }
 .differences > li::marker { color: var(--soft); }
