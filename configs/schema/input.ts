@@ -91,7 +91,8 @@ export type ArtifactPolicy = z.infer<typeof ArtifactPolicy>;
 
 export const HostName = safeName('a host');
 
-const RunFields = z.strictObject({
+/** Of `RunInput`, for schemas that hold a part of them. */
+export const RunFields = z.strictObject({
   version: z.literal(1),
   name: RunName,
   /** A file of configs/mmdet, without `.py`. */
@@ -137,9 +138,13 @@ const RunFields = z.strictObject({
   /** Start although the dry run says that it would fail. */
   force: z.boolean().default(false),
 });
-export const RunInput = RunFields.check(({ value: { gpus, hosts = [] }, issues }) => {
+/** Ranks are spread evenly. */
+export const checkHosts: z.core.CheckFn<{ gpus: number; hosts?: string[] | undefined }> = ({ value, issues }) => {
+  const { gpus, hosts = [] } = value;
   if (hosts.length === 0 || gpus % hosts.length === 0) return;
   const message = `expected all GPUs together to be a multiple of the ${hosts.length} hosts, got ${gpus}`;
   issues.push({ code: 'custom', path: ['gpus'], message, input: gpus });
-});
+};
+
+export const RunInput = RunFields.check(checkHosts);
 export type RunInput = z.infer<typeof RunInput>;

@@ -1,6 +1,6 @@
 /** Retraining by itself: what is asked for, what was found to have changed, and how a candidate was judged. */
 import { z } from 'zod';
-import { RunInput } from './input.ts';
+import { checkHosts, RunFields } from './input.ts';
 import { Score, Sha256 } from './primitives.ts';
 import { Fingerprint, ModelName, VersionId } from './registry.ts';
 
@@ -40,7 +40,7 @@ export const RetrainInput = z.strictObject({
   version: z.literal(1),
   model: ModelName,
   /** The training; its name follows from the model and from what is trained. */
-  run: RunInput.omit({ name: true, version: true }),
+  run: RunFields.omit({ name: true, version: true }).check(checkHosts),
   /** `champion`: begins with the detector that is used now, where there is one. */
   start: z.enum(['run', 'champion']).default('run'),
   gate: GateRules.prefault({}),
