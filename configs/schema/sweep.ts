@@ -49,7 +49,7 @@ export const SweepInput = z
       context.addIssue({ code: 'custom', path: ['variants', place, 'name'], message });
     for (const [place, variant] of variants.entries()) {
       const runId = variantRun(name, variant.name);
-      if (!RunName.safeParse(runId).success)
+      if (RunName.safeParse(variant.name).success && !RunName.safeParse(runId).success)
         refuse(place, `expected the run's name ${runId} to be 1-63 characters long`);
       if (variants.findIndex((one) => one.name === variant.name) < place)
         refuse(place, `expected each name once, got "${variant.name}" again`);

@@ -7,6 +7,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
 import { withCodedFailures } from '../../activities/failure.ts';
+import { createControlActivities, createGpuActivities } from '../../activities/index.ts';
 import { localStore } from '../../activities/lib/artifacts/local-store.ts';
 import { createWriteComparison } from '../../activities/write-comparison.ts';
 import { compareId, progressSignalName, taskQueues, workflowId, workflowTypes } from '../../configs/names.ts';
@@ -39,7 +40,8 @@ beforeEach(async () => {
 afterEach(() => rm(home, { recursive: true, force: true }));
 
 function freshSweep(variants: SweepVariant[], earlyStop?: SweepInput['earlyStop']): SweepInput {
-  const { name: _, ...base } = miniInput;
+  const base: Partial<RunInput> = { ...miniInput };
+  delete base.name;
   return SweepInput.parse({ version: 1, name: freshInput().name, base, variants, earlyStop });
 }
 
@@ -302,5 +304,29 @@ test('a sweep whose worker is gone goes on with the next one, and a cancelled on
     const child = await client.workflow.getHandle(workflowId(`${cancelled.name}-a`)).describe();
     expect(child.status.name).toBe('CANCELLED');
     expect((await statusOf(handle)).variants.map(({ state }) => state)).toEqual(['cancelled', 'cancelled']);
+  });
+});
+
+test('trainings of the stand-in queue for the one lease of the machine, and what they left behind is compared', async () => {
+  const input = freshSweep([
+    { name: 'a', change: {} },
+    { name: 'b', change: { seed: 8 } },
+    { name: 'c', change: { epochs: 1 } },
+  ]);
+  const { writeReport, writeComparison } = createControlActivities(run.dependencies);
+  const { runTraining, runTest } = createGpuActivities(run.dependencies);
+  const resolvePlan: StubbedActivities['resolvePlan'] = (one) =>
+    Promise.resolve({ ...miniPlan, runId: one.name, epochs: one.epochs, seed: one.seed, input: one });
+  await withWorkers({ resolvePlan, runTraining, runTest, writeReport, writeComparison }, async (client) => {
+    const handle = await startSweep(client, input);
+    const { winner, variants } = await handle.result();
+    const scores = variants.map(({ result }) => result?.bboxAP ?? 0);
+    expect(winner).toBe(['a', 'b', 'c'][scores.indexOf(Math.max(...scores))]);
+    const folder = homeFolders(run.dependencies.home).comparison(input.name);
+    const { comparison } = SweepReport.parse(JSON.parse(await readFile(`${folder}/comparison.json`, 'utf8')));
+    expect(comparison?.plan.map(({ field }) => field)).toEqual(['epochs', 'seed']);
+    expect(comparison?.metrics[0]?.differences[0]?.interval).toHaveLength(2);
+    const told = (await statusOf(handle)).variants.map(({ scores: all }) => all.at(-1)?.epoch);
+    expect(told[0]).toBe(3);
   });
 });
