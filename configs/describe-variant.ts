@@ -28,4 +28,9 @@ function flatten(value: object, path: string): string[] {
 
 export const describeScore = (score: number | null | undefined): string => (score == null ? '–' : formatPoints(score));
 
-const firstLine = (text: string): string => text.split('\n', 1)[0]?.slice(0, 200) ?? '';
+const mostCharacters = 200;
+
+function firstLine(text: string): string {
+  const line = text.split('\n', 1)[0] ?? '';
+  return line.length > mostCharacters ? `${line.slice(0, mostCharacters)}…` : line;
+}

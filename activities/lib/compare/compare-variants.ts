@@ -40,7 +40,7 @@ export function compareVariants(
     winner: best?.variant ?? null,
     verdict: [
       best === undefined ? 'There is no winner.' : sayWinner(best, second, comparison),
-      ...variants.filter(isWorthSaying).map((one) => `${one.variant}: ${describeState(one)}.`),
+      ...variants.filter(isWorthSaying).map((one) => endSentence(`${one.variant}: ${describeState(one)}`)),
     ],
     notCompared: [...notCompared, ...(refusal === undefined ? [] : [refusal])],
   };
@@ -82,6 +82,8 @@ function sayWinner(best: VariantStatus, second: VariantStatus | undefined, compa
     ? `${lead}. The difference is clear.`
     : `${lead}. Another choice of test images could turn that around.`;
 }
+
+const endSentence = (text: string): string => (/[.…]$/.test(text) ? text : `${text}.`);
 
 const isWorthSaying = ({ state, stoppedEarly }: VariantStatus): boolean => state !== 'done' || stoppedEarly !== null;
 
