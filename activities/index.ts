@@ -8,6 +8,7 @@ import { createJoinTraining } from './join-training.ts';
 import { createJudge } from './judge.ts';
 import { createLookForChange } from './look-for-change.ts';
 import { createLookForHosts } from './look-for-hosts.ts';
+import { createJoinRun } from './join-run.ts';
 import { createMirrorRun } from './mirror-run.ts';
 import { createChangeModel, createReadModel, createReadVersion } from './models.ts';
 import { createPinPlan } from './pin-plan.ts';
@@ -17,8 +18,14 @@ import { createRunTest } from './run-test.ts';
 import { createRunTraining } from './run-training.ts';
 import { waitForRun } from './wait-for-run.ts';
 import { sendTrigger } from './send-trigger.ts';
+import { createStopVariant } from './stop-variant.ts';
 import { createWaitForSpace } from './wait-for-space.ts';
+import { createWatchVariants } from './watch-variants.ts';
+import { createWriteComparison } from './write-comparison.ts';
 import { createWriteReport } from './write-report.ts';
+
+/** How often a sweep looks at its runs, whose epochs take minutes to hours. */
+const watchEveryMs = 5_000;
 
 /** What needs network and disk. */
 export const createControlActivities = (dependencies: ActivityDependencies) =>
@@ -36,6 +43,10 @@ export const createControlActivities = (dependencies: ActivityDependencies) =>
     changeModel: createChangeModel(dependencies),
     waitForRun,
     sendTrigger,
+    joinRun: createJoinRun(),
+    watchVariants: createWatchVariants(watchEveryMs),
+    stopVariant: createStopVariant(),
+    writeComparison: createWriteComparison(dependencies),
   });
 
 /** What needs the GPUs, or the disk beside them. */

@@ -10,6 +10,7 @@ export const workflowTypes = {
   evaluateDetector: 'evaluateDetector',
   retrainDetector: 'retrainDetector',
   triggerRetrain: 'triggerRetrain',
+  compareRecipes: 'compareRecipes',
 } as const;
 
 export const statusQueryName = 'status';
@@ -55,6 +56,8 @@ export const evaluationRun = (runName: string): string => `${runName}.evaluation
 
 /** One retraining of a model at a time. */
 export const retrainId = (model: string): string => `retrain:${model}`;
+/** A sweep's variants are runs of their own, `train:<sweep>-<variant>`. */
+export const compareId = (sweep: string): string => `compare:${sweep}`;
 
 export const namespace = 'default';
 
@@ -69,6 +72,7 @@ export const pagePaths = {
 export const objectKeys = {
   manifest: (runId: string): string => `runs/${runId}/manifest.json`,
   report: (runId: string, file: string): string => `runs/${runId}/report/${file}`,
+  comparison: (sweep: string, file: string): string => `comparisons/${sweep}/${file}`,
 } as const;
 
 /** Of the registry in the artifact store. */

@@ -1,11 +1,14 @@
 import { z } from 'zod';
-import { RunInput } from './schema.ts';
+import { RunInput, SweepInput } from './schema.ts';
 
-export type ParsedInput = { ok: true; input: RunInput } | { ok: false; problems: string[] };
+export type Parsed<T> = { ok: true; input: T } | { ok: false; problems: string[] };
 
 /** All problems at once, each with its path: `epochs: Too small: expected number to be >=1`. */
-export function parseRunInput(raw: unknown): ParsedInput {
-  const parsed = RunInput.safeParse(raw);
+export const parseRunInput = (raw: unknown): Parsed<RunInput> => parseAs(RunInput, raw);
+export const parseSweepInput = (raw: unknown): Parsed<SweepInput> => parseAs(SweepInput, raw);
+
+function parseAs<T>(schema: z.ZodType<T>, raw: unknown): Parsed<T> {
+  const parsed = schema.safeParse(raw);
   return parsed.success ? { ok: true, input: parsed.data } : { ok: false, problems: listProblems(parsed.error) };
 }
 
@@ -13,14 +16,20 @@ export const listProblems = (error: z.ZodError): string[] =>
   error.issues.map((issue) => `${z.core.toDotPath(issue.path) || 'input'}: ${issue.message}`);
 
 /** @returns the input of a run file, or what to tell whoever named it. @param text its content: nothing here reads a disk. */
-export async function readRunInput(path: string, text: Promise<string>): Promise<RunInput | string> {
+export const readRunInput = (path: string, text: Promise<string>): Promise<RunInput | string> =>
+  readAs(parseRunInput, path, text);
+/** The same for a sweep file. */
+export const readSweepInput = (path: string, text: Promise<string>): Promise<SweepInput | string> =>
+  readAs(parseSweepInput, path, text);
+
+async function readAs<T>(parse: (raw: unknown) => Parsed<T>, path: string, text: Promise<string>): Promise<T | string> {
   let raw: unknown;
   try {
     raw = JSON.parse(await text);
   } catch (error) {
     return `Cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`;
   }
-  const parsed = parseRunInput(raw);
+  const parsed = parse(raw);
   return parsed.ok ? parsed.input : inputRefusal(parsed.problems);
 }
 

@@ -80,6 +80,8 @@ export const homeFolders = (home: string) => ({
   /** Leases of a machine's GPUs, unless its workers were told another place; several machines may share this home. */
   gpusOf: (host: string | undefined) => (host === undefined ? `${home}/gpus` : `${home}/gpus/${host}`),
   demoFiles: `${home}/demo`,
+  /** Pages about runs that were held against each other: of a sweep under its name. */
+  comparison: (name: string) => `${home}/comparisons/${name}`,
   /** Data and credentials of the embedded S3 server. */
   objectStore: `${home}/object-store`,
   weed: `${home}/tools/trainer-env/bin/weed`,

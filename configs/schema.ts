@@ -17,3 +17,4 @@ export * from './schema/stored.ts';
 export * from './schema/preflight.ts';
 export * from './schema/gap.ts';
 export * from './schema/gpu-check.ts';
+export * from './schema/sweep.ts';

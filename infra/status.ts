@@ -5,6 +5,7 @@ import { namespace, workflowId } from '../configs/names.ts';
 import { connect } from './connect.ts';
 import { explain } from './explain.ts';
 import { lookAt } from './follow-run.ts';
+import { lookAtSweep, renderSweepStatus } from './follow-sweep.ts';
 import { listRuns } from './list-runs.ts';
 import { defaultHome } from './stack/arguments.ts';
 import { findRunningStack } from './stack/stack-file.ts';
@@ -33,12 +34,17 @@ async function main(): Promise<void> {
   }
 }
 
-/** A name, or a whole workflow id, such as `evaluate:swin-s-released`. */
+/** A name, or a whole workflow id, such as `evaluate:swin-s-released` or `compare:demo`. */
 const idOf = (name: string): string => (name.includes(':') ? name : workflowId(name));
 
 async function showRun(client: Client, name: string, json: boolean): Promise<string[] | undefined> {
-  const seen = await lookAt(client.workflow.getHandle(idOf(name)));
-  if (seen === undefined) return undefined;
+  const handle = client.workflow.getHandle(idOf(name));
+  const seen = await lookAt(handle);
+  if (seen === undefined) {
+    const sweep = await lookAtSweep(handle);
+    if (sweep === undefined) return undefined;
+    return json ? [JSON.stringify(sweep, null, 2)] : renderSweepStatus(sweep);
+  }
   return json ? [JSON.stringify(seen, null, 2)] : renderStatus(seen.status, seen.obtaining);
 }
 

@@ -6,14 +6,12 @@ import { parseArgs } from 'node:util';
 import { compareRuns } from '../activities/lib/compare/compare-runs.ts';
 import { writeComparison } from '../activities/lib/compare/comparison-verdict.ts';
 import { loadRun } from '../activities/lib/compare/load-run.ts';
-import { renderComparisonHtml } from '../activities/lib/compare/render-html.ts';
+import { mostCurves as mostRuns, renderComparisonHtml } from '../activities/lib/compare/render-html.ts';
 import { renderComparisonMarkdown } from '../activities/lib/compare/render-markdown.ts';
 import { writeFileWhole } from '../activities/lib/files/whole-file.ts';
-import { runFolder } from '../configs/paths.ts';
+import { homeFolders, runFolder } from '../configs/paths.ts';
 import { readEnv } from './env.ts';
 
-/** Colours of the curves. */
-const mostRuns = 5;
 const usage = `Usage: npm run compare -- RUN RUN [RUN …] [--out FOLDER]
   RUN is the name of a finished run, or a folder with its report.json, analysis.json and bootstrap.json; at most ${mostRuns}.`;
 
@@ -25,7 +23,7 @@ async function compare(names: string[]): Promise<void> {
   const home = resolve(readEnv().EVERSWIN_HOME);
   const runs = await Promise.all(names.map((name) => loadRun(folderOf(home, name))));
   const comparison = compareRuns(runs, Date.now() / 1000);
-  const out = resolve(values.out ?? `${home}/comparisons/${comparison.runs.map(({ runId }) => runId).join('~')}`);
+  const out = resolve(values.out ?? homeFolders(home).comparison(comparison.runs.map(({ runId }) => runId).join('~')));
   await mkdir(out, { recursive: true });
   const pages = {
     'comparison.json': JSON.stringify(comparison, null, 2),

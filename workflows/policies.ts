@@ -17,13 +17,30 @@ const cancellationType = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED;
 
 /** Seconds of work on the control worker. Few tries: what fails five times is a defect, and waiting hides it. */
 export const control = proxyActivities<
-  Pick<ControlActivities, 'resolvePlan' | 'checkPlan' | 'pinPlan' | 'writeReport'>
+  Pick<ControlActivities, 'resolvePlan' | 'checkPlan' | 'pinPlan' | 'writeReport' | 'stopVariant' | 'writeComparison'>
 >({
   taskQueue: taskQueues.control,
   startToCloseTimeout: '15 minutes',
   heartbeatTimeout: '10 seconds',
   retry: { ...retry, maximumInterval: '10 seconds', maximumAttempts: 5 },
 });
+
+/** As long as the runs of a sweep go on: months, where twelve of them share one machine. */
+const whileOthersRun = {
+  taskQueue: taskQueues.control,
+  startToCloseTimeout: '365 days',
+  heartbeatTimeout: '30 seconds',
+  retry: { ...retry, maximumInterval: '1 minute' },
+} as const;
+
+/** Looks only: nobody waits for it to stop looking. */
+export const watching = proxyActivities<Pick<ControlActivities, 'watchVariants'>>({
+  ...whileOthersRun,
+  cancellationType: ActivityCancellationType.TRY_CANCEL,
+});
+
+/** Waits for a run that the sweep did not start; cancels it, where an earlier run of the sweep did. */
+export const joining = proxyActivities<Pick<ControlActivities, 'joinRun'>>({ ...whileOthersRun, cancellationType });
 
 /** Gigabytes over a network that may be away for a night: tried again for days, from where it broke off. */
 export const transfer = proxyActivities<Pick<ControlActivities, 'fetchDataset' | 'fetchWeights'>>({

@@ -1,7 +1,8 @@
 import { ApplicationFailure, workflowInfo } from '@temporalio/workflow';
 import type { ErrorCode } from '../configs/errors.ts';
-import { inputRefusal, parseRunInput } from '../configs/parse-input.ts';
-import type { RunInput } from '../configs/schema.ts';
+import { compareId } from '../configs/names.ts';
+import { inputRefusal, parseRunInput, parseSweepInput } from '../configs/parse-input.ts';
+import type { RunInput, SweepInput } from '../configs/schema.ts';
 
 /**
  * A ZodError thrown here would fail the workflow task, which Temporal retries for ever: so it becomes a failure of the run.
@@ -13,6 +14,15 @@ export function readInput(rawInput: unknown, idOf: (runName: string) => string):
   if (!parsed.ok) throw refuse(inputRefusal(parsed.problems));
   const { name } = parsed.input;
   requireId(idOf(name), name);
+  return parsed.input;
+}
+
+/** The same for a sweep. */
+export function readSweep(rawInput: unknown): SweepInput {
+  const parsed = parseSweepInput(rawInput);
+  if (!parsed.ok) throw refuse(inputRefusal(parsed.problems));
+  const { name } = parsed.input;
+  requireId(compareId(name), name);
   return parsed.input;
 }
 

@@ -40,7 +40,7 @@ export class StatusBoard {
     setHandler(statusQuery, () => this.status);
     setHandler(progressSignal, (raw) => {
       const progress = Progress.safeParse(raw);
-      if (progress.success) this.show({ progress: progress.data });
+      if (progress.success) this.show({ progress: progress.data, ...this.withValidation(progress.data) });
     });
     setHandler(waitingSignal, (waiting) => {
       if (waiting === null || typeof waiting === 'string') this.show({ waiting });
@@ -120,7 +120,18 @@ export class StatusBoard {
   /** From here on the test's numbers stand where the last validation's stood. */
   finish(report: string, bboxAP: number | null, segmAP: number | null): void {
     const { progress } = this.status;
-    this.show({ stage: 'done', report, progress: progress === null ? null : { ...progress, bboxAP, segmAP } });
+    this.show({
+      stage: 'done',
+      report,
+      progress: progress && { ...progress, bboxAP, segmAP, validatedEpoch: undefined },
+    });
+  }
+
+  /** A step back takes back the validations from there on. */
+  private withValidation({ validatedEpoch: epoch, bboxAP, segmAP }: Progress): Pick<RunStatus, 'validations'> {
+    const { validations = [] } = this.status;
+    if (epoch === undefined) return {};
+    return { validations: [...validations.filter((one) => one.epoch < epoch), { epoch, bboxAP, segmAP }] };
   }
 
   private show(change: Partial<RunStatus>): void {

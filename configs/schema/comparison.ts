@@ -6,10 +6,13 @@ import { Score, Sha256 } from './primitives.ts';
 /** Of a difference of scores, 95 %, by paired bootstrap over images; null where there is no bootstrap to pair. */
 const DifferenceInterval = z.tuple([z.number(), z.number()]).nullable();
 
+/** Of two scores; below nothing for a run that is worse. */
+const Difference = z.number().min(-1).max(1).nullable();
+
 /** Score of each run, in the order of `runs`; difference of each to the first one. */
 export const ComparedScore = z.object({
   scores: z.array(Score),
-  differences: z.array(z.object({ by: Score, interval: DifferenceInterval })),
+  differences: z.array(z.object({ by: Difference, interval: DifferenceInterval })),
 });
 export type ComparedScore = z.infer<typeof ComparedScore>;
 

@@ -46,6 +46,8 @@ export const Progress = z.object({
   lr: z.number().nullable(),
   bboxAP: Score,
   segmAP: Score,
+  /** The epoch whose validation gave these two; absent before the first one. */
+  validatedEpoch: z.int().optional(),
   etaSeconds: z.number().nullable(),
   lastCheckpoint: z.string().nullable(),
   /** The newest order for a checkpoint that was carried out. */
@@ -191,6 +193,10 @@ export const Stage = z.enum([
 ]);
 export type Stage = z.infer<typeof Stage>;
 
+/** Scores of one epoch's validation. */
+export const Validation = z.object({ epoch: z.int(), bboxAP: Score, segmAP: Score });
+export type Validation = z.infer<typeof Validation>;
+
 export const RunStatus = z.object({
   runId: z.string(),
   recipe: z.string(),
@@ -211,5 +217,7 @@ export const RunStatus = z.object({
   report: z.string().nullable(),
   /** Where it can be watched in a browser. */
   page: z.string().nullable().default(null),
+  /** In the order of epochs; absent before the first one. */
+  validations: z.array(Validation).optional(),
 });
 export type RunStatus = z.infer<typeof RunStatus>;

@@ -4,6 +4,10 @@ import { Client, Connection } from '@temporalio/client';
 import { bundleWorkflowCode, NativeConnection, Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import { inject } from 'vitest';
 import type { ControlActivities, GpuActivities } from '../../activities/index.ts';
+import { withCodedFailures } from '../../activities/failure.ts';
+import { createJoinRun } from '../../activities/join-run.ts';
+import { createStopVariant } from '../../activities/stop-variant.ts';
+import { createWatchVariants } from '../../activities/watch-variants.ts';
 import { progressSignalName, taskQueues } from '../../configs/names.ts';
 import {
   type Attempt,
@@ -96,7 +100,7 @@ export const someMetrics: TestResult = {
   ...{ v: 1, checkpoint: 'e003-i000030.pth', checkpointSha256: 'a'.repeat(64), images: 24 },
   ...{ bbox: twelve, segm: twelve, seconds: 1 },
 };
-const aReport: ReportRef = {
+export const aReport: ReportRef = {
   ...{ uri: 'file:///report/index.html', sha256: 'a'.repeat(64), bytes: 10 },
   ...{ bbox: twelve, segm: twelve, verdict: 'Box AP 50.0 and mask AP 50.0.', crashes: 0, stepsRepeated: 0, goodput: 1 },
 };
@@ -141,4 +145,11 @@ export const happyActivities: StubbedActivities = {
   waitForRun: () => Promise.resolve(),
   sendTrigger: () => Promise.resolve(),
   publishCandidate: ({ runId }) => Promise.resolve(`${runId}@${'0'.repeat(12)}`),
+  // These only ask the server.
+  ...withCodedFailures({
+    joinRun: createJoinRun(),
+    watchVariants: createWatchVariants(200),
+    stopVariant: createStopVariant(),
+  }),
+  writeComparison: () => Promise.reject(new Error('no stub compares')),
 };

@@ -10,6 +10,9 @@ import type { Chart } from '../report/svg-chart.ts';
 import { writeComparison } from './comparison-verdict.ts';
 import { formatChange, formatDifference, isClear } from './score-text.ts';
 
+/** Colours that a chart has. */
+export const mostCurves = 5;
+
 /** What the curves are drawn from. */
 export type ComparedCurves = Pick<Report, 'runId' | 'curves'>;
 
@@ -20,10 +23,18 @@ export const renderComparisonHtml = (comparison: Comparison, curves: readonly Co
     title: comparison.runs.map(({ runId }) => runId).join(' · '),
     summary: markup`${writeComparison(comparison).map((sentence) => markup`<p class="verdict">${sentence}</p>`)}
 <p class="note">Each run is held against the first. ${explainIntervals(comparison)}</p>`,
-    sections: [drawPlans(comparison), drawScores(comparison), drawCurves(curves), drawClasses(comparison)],
+    sections: drawComparison(comparison, curves),
   });
 
-const explainIntervals = ({ resamples, images }: Comparison): string =>
+/** The page's sections, for whoever has more to say above them. */
+export const drawComparison = (comparison: Comparison, curves: readonly ComparedCurves[]): Section[] => [
+  drawPlans(comparison),
+  drawScores(comparison),
+  drawCurves(curves.slice(0, mostCurves)),
+  drawClasses(comparison),
+];
+
+export const explainIntervals = ({ resamples, images }: Comparison): string =>
   resamples === null
     ? 'There are no intervals: the runs have no resamples in common.'
     : `In brackets the middle 95 % of ${formatCount(resamples)} paired resamples of the ${formatPlural(images, 'test image')}.`;

@@ -6,34 +6,37 @@ import { writeComparison } from './comparison-verdict.ts';
 import { formatDifference } from './score-text.ts';
 
 /** The comparison in short, for a pull request or a wiki. */
-export function renderComparisonMarkdown(comparison: Comparison): string {
-  const { runs, plan, metrics, classes } = comparison;
+export const renderComparisonMarkdown = (comparison: Comparison): string =>
+  [
+    `# ${escapeMarkdown(comparison.runs.map(({ runId }) => runId).join(' · '))}`,
+    ...writeComparison(comparison).map(escapeMarkdown),
+    ...tabulateComparison(comparison),
+  ].join('\n\n') + '\n';
+
+/** Everything below the verdict, for whoever has another one. */
+export function tabulateComparison({ runs, plan, metrics, classes }: Comparison): string[] {
   const headings = runs.flatMap(({ runId }, place) => (place === 0 ? [`${runId}:`] : [`${runId}:`, '±:']));
-  return (
-    [
-      `# ${escapeMarkdown(runs.map(({ runId }) => runId).join(' · '))}`,
-      ...writeComparison(comparison).map(escapeMarkdown),
-      '## Plan',
-      plan.length === 0
-        ? 'The plans do not differ.'
-        : tabulate(
-            ['field', ...runs.map(({ runId }) => runId)],
-            plan.map(({ field, values }) => [field, ...values.map((value) => value ?? '–')]),
-          ),
-      ...apKinds.flatMap(({ key, title }) => [
-        `## ${title}`,
-        tabulate(
-          ['measure', ...headings],
-          metrics.filter(({ kind }) => kind === key).map((one) => [one.key, ...listCells(one)]),
+  return [
+    '## Plan',
+    plan.length === 0
+      ? 'The plans do not differ.'
+      : tabulate(
+          ['field', ...runs.map(({ runId }) => runId)],
+          plan.map(({ field, values }) => [field, ...values.map((value) => value ?? '–')]),
         ),
-      ]),
-      '## Classes, box AP, the largest change first',
+    ...apKinds.flatMap(({ key, title }) => [
+      `## ${title}`,
       tabulate(
-        ['class', ...headings],
-        classes.map(({ name, bbox }) => [name, ...listCells(bbox)]),
+        ['measure', ...headings],
+        metrics.filter(({ kind }) => kind === key).map((one) => [one.key, ...listCells(one)]),
       ),
-    ].join('\n\n') + '\n'
-  );
+    ]),
+    '## Classes, box AP, the largest change first',
+    tabulate(
+      ['class', ...headings],
+      classes.map(({ name, bbox }) => [name, ...listCells(bbox)]),
+    ),
+  ];
 }
 
 const listCells = ({ scores, differences }: ComparedScore): string[] =>

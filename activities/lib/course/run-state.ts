@@ -57,7 +57,7 @@ function progressOf(event: TrainerEvent, before: Progress): Partial<Progress> {
       return { epoch, iteration, loss, lr, etaSeconds };
     }
     case 'validation':
-      return { bboxAP: event.bbox.AP, segmAP: event.segm.AP };
+      return { bboxAP: event.bbox.AP, segmAP: event.segm.AP, validatedEpoch: event.epoch };
     case 'checkpoint':
       return { lastCheckpoint: event.file, checkpointNow: Math.max(before.checkpointNow, event.order) };
     case 'ended':
