@@ -1,24 +1,24 @@
 /** Several trainings that differ in a few settings, and which of them is best: workflow `compareRecipes`. */
 import { z } from 'zod';
 import { Comparison } from './comparison.ts';
-import { EpochCount, RunInput, RunName } from './input.ts';
+import { EpochCount, RunFields, RunInput, RunName } from './input.ts';
 import { Score, Sha256, safeName } from './primitives.ts';
 
 /** What may differ from the base. The data set may not: runs that were tested on other images cannot be compared. */
 export const SweepChange = z
   .strictObject({
-    recipe: RunInput.shape.recipe,
-    weights: RunInput.shape.weights,
-    epochs: RunInput.shape.epochs,
-    gpus: RunInput.shape.gpus,
-    batchPerGpu: RunInput.shape.batchPerGpu,
+    recipe: RunFields.shape.recipe,
+    weights: RunFields.shape.weights,
+    epochs: RunFields.shape.epochs,
+    gpus: RunFields.shape.gpus,
+    batchPerGpu: RunFields.shape.batchPerGpu,
     // Without their defaults: what a change does not name stays as the base has it. What it names is replaced as a whole.
-    seed: RunInput.shape.seed.unwrap(),
-    loaderWorkers: RunInput.shape.loaderWorkers.unwrap(),
-    speed: RunInput.shape.speed.unwrap(),
-    checkpoint: RunInput.shape.checkpoint.unwrap(),
-    recovery: RunInput.shape.recovery.unwrap(),
-    priority: RunInput.shape.priority,
+    seed: RunFields.shape.seed.unwrap(),
+    loaderWorkers: RunFields.shape.loaderWorkers.unwrap(),
+    speed: RunFields.shape.speed.unwrap(),
+    checkpoint: RunFields.shape.checkpoint.unwrap(),
+    recovery: RunFields.shape.recovery.unwrap(),
+    priority: RunFields.shape.priority,
   })
   .partial();
 export type SweepChange = z.infer<typeof SweepChange>;
@@ -40,7 +40,7 @@ export const SweepInput = z
   .strictObject({
     version: z.literal(1),
     name: RunName,
-    base: RunInput.omit({ name: true }),
+    base: RunFields.omit({ name: true }),
     variants: z.array(SweepVariant).min(2).max(12),
     earlyStop: EarlyStopRule.optional(),
   })
@@ -51,6 +51,9 @@ export const SweepInput = z
       const runId = variantRun(name, variant.name);
       if (RunName.safeParse(variant.name).success && !RunName.safeParse(runId).success)
         refuse(place, `expected the run's name ${runId} to be 1-63 characters long`);
+      const whole = RunInput.safeParse({ ...base, ...variant.change, name: 'checked' });
+      // Each field was looked at by itself; what is left is how they go together.
+      for (const { code, message } of whole.error?.issues ?? []) if (code === 'custom') refuse(place, message);
       if (variants.findIndex((one) => one.name === variant.name) < place)
         refuse(place, `expected each name once, got "${variant.name}" again`);
     }
