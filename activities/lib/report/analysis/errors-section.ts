@@ -41,6 +41,8 @@ export function describeErrors(errors: ErrorAnalysis): string {
     .filter((size) => errors.objects[size] > 0)
     .map((size) => `${Math.round((100 * errors.found[size]) / errors.objects[size])} % of the ${size}`);
   const found = bySize.length > 0 ? ` Found are ${bySize.join(', ')} objects.` : '';
+  // Nothing is worth naming that would not show in a table of AP.
+  if ((errors.kinds[first].ap50Lost ?? 0) < 0.0005) return `No kind of error costs a tenth of a point of AP50.${found}`;
   return `Boxes lose most to ${nameCost(first)}, then to ${nameCost(second)}.${found}`;
 }
 
