@@ -1,5 +1,6 @@
 import type { Catalog, Versions } from '../configs/schema.ts';
 import type { ArtifactStore } from './lib/artifacts/artifact-store.ts';
+import type { NotifyPlace } from './lib/notify/notify-place.ts';
 import type { Obtain } from './lib/obtain/obtain.ts';
 import type { Device, Slurm, TrainerPrograms } from './lib/trainer/trainer-argv.ts';
 import type { PythonCommand } from './lib/trainer/trainer-process.ts';
@@ -37,4 +38,6 @@ export interface ActivityDependencies {
   /** Where the embedded stack serves the pages of runs; undefined where nothing does. */
   pagesUrl: string | undefined;
   versions: Versions;
+  /** Where notifications go, by the names that an input may use. */
+  notifyPlaces: ReadonlyMap<string, NotifyPlace>;
 }

@@ -11,6 +11,7 @@ import { createLookForHosts } from './look-for-hosts.ts';
 import { createJoinRun } from './join-run.ts';
 import { createMirrorRun } from './mirror-run.ts';
 import { createChangeModel, createReadModel, createReadVersion } from './models.ts';
+import { createNotify } from './notify.ts';
 import { createPinPlan } from './pin-plan.ts';
 import { createPublishCandidate } from './publish-candidate.ts';
 import { createResolvePlan } from './resolve-plan.ts';
@@ -47,6 +48,7 @@ export const createControlActivities = (dependencies: ActivityDependencies) =>
     watchVariants: createWatchVariants(watchEveryMs),
     stopVariant: createStopVariant(),
     writeComparison: createWriteComparison(dependencies),
+    notify: createNotify(dependencies),
   });
 
 /** What needs the GPUs, or the disk beside them. */

@@ -75,4 +75,5 @@ const decisive = (input: RunInput): Partial<RunInput> => ({
   fresh: false,
   force: false,
   priority: undefined,
+  notify: undefined,
 });

@@ -151,6 +151,18 @@ export const errorCatalogue = {
     meaning: 'A newer attempt took over this run; this one publishes nothing and stops nothing.',
     nextStep: 'Nothing, the newer attempt goes on.',
   },
+  NotifyFailed: {
+    retryable: true,
+    meaning: 'A notification was not taken: nobody answered, or the server has an error of its own. The run goes on.',
+    nextStep:
+      'Nothing, it is tried again for a while. If it persists, check the address in the environment of the worker.',
+  },
+  NotifyRefused: {
+    retryable: false,
+    meaning:
+      'A notification cannot be sent: its address is not set, not secure, redirects, or refuses it. The run goes on.',
+    nextStep: 'Check the EVERSWIN_NOTIFY_… variables that the message names, in the environment of the control worker.',
+  },
   Unexpected: {
     retryable: true,
     meaning: 'An error that this catalogue does not know: a defect of everswin or of its surroundings.',

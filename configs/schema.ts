@@ -18,3 +18,4 @@ export * from './schema/preflight.ts';
 export * from './schema/gap.ts';
 export * from './schema/gpu-check.ts';
 export * from './schema/sweep.ts';
+export * from './schema/notify.ts';

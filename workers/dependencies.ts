@@ -8,7 +8,7 @@ import { createObtain } from '../activities/lib/obtain/obtain.ts';
 import { testArgv, trainArgv, type Device } from '../activities/lib/trainer/trainer-argv.ts';
 import { homeFolders } from '../configs/paths.ts';
 import { Catalog } from '../configs/schema.ts';
-import { projectFile, readEnv, readVersions, trainerEnv } from './env.ts';
+import { projectFile, readEnv, readNotifyPlaces, readVersions, trainerEnv } from './env.ts';
 
 /** What the activities of this worker need, from the environment and the project's own files. */
 export function gatherDependencies(device: Device): ActivityDependencies {
@@ -38,5 +38,6 @@ export function gatherDependencies(device: Device): ActivityDependencies {
     s3Server: { endpoint, region },
     pagesUrl: env.EVERSWIN_PAGES_URL,
     versions: readVersions(),
+    notifyPlaces: readNotifyPlaces(),
   };
 }

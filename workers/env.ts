@@ -2,7 +2,9 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { z } from 'zod';
+import type { NotifyPlace } from '../activities/lib/notify/notify-place.ts';
 import { namespace } from '../configs/names.ts';
+import { listProblems } from '../configs/parse-input.ts';
 import { HostName, type Versions } from '../configs/schema.ts';
 
 /** The one reader of process.env. What a worker may be told from outside, and what its trainer gets to see. */
@@ -32,6 +34,43 @@ const WorkerEnv = z.object({
 });
 
 export const readEnv = () => WorkerEnv.parse(process.env);
+
+/** `EVERSWIN_NOTIFY_OPS_URL` and its like: where the notifications of an input that says `OPS` go. */
+const notifyVariable = /^EVERSWIN_NOTIFY_([A-Z][A-Z0-9_]*)_(URL|SECRET|TO|FROM|CA)$/;
+const mailbox = z.string().regex(/^[^\s<>,@]+@[^\s<>,@]+$/);
+
+const NotifyEnv = z.object({
+  URL: z.url({ protocol: /^(https?|smtps?)$/ }),
+  /** Key of a webhook's signature. */
+  SECRET: z.string().min(16).optional(),
+  /** Of mail: to whom, separated by commas, and from whom. */
+  TO: z
+    .string()
+    .transform((text) => text.split(',').map((one) => one.trim()))
+    .pipe(z.array(mailbox).min(1))
+    .optional(),
+  FROM: mailbox.optional(),
+  /** A PEM file with the authority that the mail server's certificate is of, where no public one is. */
+  CA: z.string().optional(),
+});
+
+/** @throws Error that names the variable, and never its value. */
+export function readNotifyPlaces(): Map<string, NotifyPlace> {
+  const found = new Map<string, Record<string, string>>();
+  for (const [variable, value] of Object.entries(process.env)) {
+    const [, name, part] = notifyVariable.exec(variable) ?? [];
+    if (name !== undefined && part !== undefined && value !== undefined)
+      found.set(name, { ...found.get(name), [part]: value });
+  }
+  return new Map(
+    [...found].map(([name, parts]) => {
+      const { data, error } = NotifyEnv.safeParse(parts);
+      if (error) throw new Error(`EVERSWIN_NOTIFY_${name}_…: ${listProblems(error).join('; ')}`);
+      const { URL: url, SECRET: secret, TO: to = [], FROM: from, CA: ca } = data;
+      return [name, { url, secret, to, from, ca: ca === undefined ? undefined : readFileSync(ca, 'utf8') }];
+    }),
+  );
+}
 
 /** Without Temporal's or any store's credentials: the trainer has no business with them. */
 const passedToTrainer =

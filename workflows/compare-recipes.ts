@@ -1,5 +1,6 @@
 import { CancellationScope, CancelledFailure, isCancellation } from '@temporalio/workflow';
 import type { SweepInput, SweepResult } from '../configs/schema.ts';
+import { notifier, whileTelling } from './notify.ts';
 import { control } from './policies.ts';
 import { readSweep } from './read-input.ts';
 import { runVariant } from './run-variant.ts';
@@ -14,17 +15,27 @@ import { watchSweep } from './watch-sweep.ts';
 export async function compareRecipes(rawInput: unknown): Promise<SweepResult> {
   const input = readSweep(rawInput);
   const board = new SweepBoard(input);
-  try {
-    await trainVariants(input, board);
-    board.enter('comparing');
-    const result = await control.writeComparison(board.toComparison(input));
-    board.finish(result.verdict, result.uri);
-    return { ...result, variants: board.summary };
-  } catch (error) {
-    board.enter(isCancellation(error) ? 'cancelled' : 'failed');
-    throw error;
-  }
+  const { name, base, variants } = input;
+  const begins = `A sweep of ${variants.length} variants of ${base.recipe} on ${base.dataset}`;
+  return whileTelling(notifier({ name, notify: base.notify }), begins, describeResult, async () => {
+    try {
+      return await compare(input, board);
+    } catch (error) {
+      board.enter(isCancellation(error) ? 'cancelled' : 'failed');
+      throw error;
+    }
+  });
 }
+
+async function compare(input: SweepInput, board: SweepBoard): Promise<SweepResult> {
+  await trainVariants(input, board);
+  board.enter('comparing');
+  const result = await control.writeComparison(board.toComparison(input));
+  board.finish(result.verdict, result.uri);
+  return { ...result, variants: board.summary };
+}
+
+const describeResult = ({ verdict, uri }: SweepResult): string => [...verdict, `Report: ${uri}`].join('\n');
 
 async function trainVariants(input: SweepInput, board: SweepBoard): Promise<void> {
   const watch = new CancellationScope();

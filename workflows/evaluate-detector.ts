@@ -1,6 +1,8 @@
 import { isCancellation } from '@temporalio/workflow';
 import { evaluationId, evaluationRun } from '../configs/names.ts';
 import type { ReportRef, RunInput } from '../configs/schema.ts';
+import { describeInput, describeReport } from './describe-run.ts';
+import { notifier, whileTelling } from './notify.ts';
 import { control } from './policies.ts';
 import { prepareRun } from './prepare-run.ts';
 import { readInput, refuse } from './read-input.ts';
@@ -17,12 +19,14 @@ export async function evaluateDetector(rawInput: unknown): Promise<ReportRef> {
   if (input.weights.detector === undefined)
     throw refuse('weights: expected `detector`: a backbone alone detects nothing, so there is nothing to evaluate.');
   const board = new StatusBoard(evaluationRun(input.name), input.recipe);
-  try {
-    return await evaluate(input, board);
-  } catch (error) {
-    board.enter(isCancellation(error) ? 'cancelled' : 'failed');
-    throw error;
-  }
+  return whileTelling(notifier(input), `Evaluation of ${describeInput(input)}`, describeReport, async () => {
+    try {
+      return await evaluate(input, board);
+    } catch (error) {
+      board.enter(isCancellation(error) ? 'cancelled' : 'failed');
+      throw error;
+    }
+  });
 }
 
 async function evaluate(input: RunInput, board: StatusBoard): Promise<ReportRef> {

@@ -42,6 +42,14 @@ export const watching = proxyActivities<Pick<ControlActivities, 'watchVariants'>
 /** Waits for a run that the sweep did not start; cancels it, where an earlier run of the sweep did. */
 export const joining = proxyActivities<Pick<ControlActivities, 'joinRun'>>({ ...whileOthersRun, cancellationType });
 
+/** A message: tried again for an hour, where the run goes on for as long. Nobody waits for it. */
+export const notifying = proxyActivities<Pick<ControlActivities, 'notify'>>({
+  taskQueue: taskQueues.control,
+  startToCloseTimeout: '1 minute',
+  scheduleToCloseTimeout: '1 hour',
+  retry: { ...retry, maximumInterval: '5 minutes' },
+});
+
 /** Gigabytes over a network that may be away for a night: tried again for days, from where it broke off. */
 export const transfer = proxyActivities<Pick<ControlActivities, 'fetchDataset' | 'fetchWeights'>>({
   taskQueue: taskQueues.control,

@@ -1,15 +1,14 @@
 import {
-  ApplicationFailure,
   ChildWorkflowCancellationType,
   executeChild,
   isCancellation,
   ParentClosePolicy,
-  TemporalFailure,
   WorkflowIdReusePolicy,
 } from '@temporalio/workflow';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { workflowId, workflowTypes } from '../configs/names.ts';
 import { variantInput, type ReportRef, type RunInput, type SweepInput, type SweepVariant } from '../configs/schema.ts';
+import { describeFailure } from './describe-failure.ts';
 import { joining } from './policies.ts';
 import type { SweepBoard } from './sweep-board.ts';
 import type { trainDetector } from './train-detector.ts';
@@ -50,15 +49,4 @@ async function startOrJoin(
     board.change(variant, { joined: true });
     return joining.joinRun(run);
   }
-}
-
-const longestMessage = 2000;
-
-/** Below Temporal's own words the failure that the run ended with. */
-function describeFailure(error: unknown): { code: string; message: string } {
-  const cause = error instanceof TemporalFailure && !(error instanceof ApplicationFailure) ? error.cause : undefined;
-  if (cause !== undefined) return describeFailure(cause);
-  const code = error instanceof ApplicationFailure ? (error.type ?? 'Unexpected') : 'Unexpected';
-  const message = error instanceof Error ? error.message : String(error);
-  return { code, message: message.slice(0, longestMessage) };
 }

@@ -1,12 +1,15 @@
 import { isCancellation } from '@temporalio/workflow';
 import { workflowId } from '../configs/names.ts';
 import type { ReportRef, RunInput } from '../configs/schema.ts';
+import { describeInput, describeReport } from './describe-run.ts';
 import { explainTraining } from './explain-training.ts';
+import { notifier, whileTelling, type Notifier } from './notify.ts';
 import { Operator } from './operator.ts';
 import { control } from './policies.ts';
 import { prepareRun } from './prepare-run.ts';
 import { readInput } from './read-input.ts';
 import { StatusBoard } from './status-board.ts';
+import { troubleTeller } from './tell-trouble.ts';
 import { testAndReport } from './test-and-report.ts';
 import { trainUntilFinished } from './train-until-finished.ts';
 
@@ -17,15 +20,18 @@ import { trainUntilFinished } from './train-until-finished.ts';
 export async function trainDetector(rawInput: unknown): Promise<ReportRef> {
   const input = readInput(rawInput, workflowId);
   const board = new StatusBoard(input.name, input.recipe);
-  try {
-    return await runPipeline(input, board);
-  } catch (error) {
-    board.enter(isCancellation(error) ? 'cancelled' : 'failed');
-    throw error;
-  }
+  const notices = notifier(input);
+  return whileTelling(notices, describeInput(input), describeReport, async () => {
+    try {
+      return await runPipeline(input, board, notices);
+    } catch (error) {
+      board.enter(isCancellation(error) ? 'cancelled' : 'failed');
+      throw error;
+    }
+  });
 }
 
-async function runPipeline(input: RunInput, board: StatusBoard): Promise<ReportRef> {
+async function runPipeline(input: RunInput, board: StatusBoard, notices: Notifier): Promise<ReportRef> {
   const startedAt = Date.now() / 1000;
   const planned = await control.resolvePlan(input);
   const operator = new Operator(planned, board);
@@ -34,7 +40,8 @@ async function runPipeline(input: RunInput, board: StatusBoard): Promise<ReportR
   board.enter('training');
   await prepared.inspected;
   const { priority } = input;
-  await trainUntilFinished(prepared.plan, board, operator, priority);
+  const onVerdict = troubleTeller(board, notices);
+  await trainUntilFinished(prepared.plan, board, operator, { priority, onVerdict });
   if (prepared.isPinned) board.explain(explainTraining(board.attempts));
 
   return testAndReport(prepared, board, { priority, startedAt, pausedSeconds: operator.pausedSeconds });

@@ -11,7 +11,12 @@ import { trainTogether } from './train-together.ts';
 import type { Verdict } from './verdict.ts';
 
 /** Attempt after attempt until one finishes. What follows an ending is decided in decide.ts and nowhere else. */
-export async function trainUntilFinished(plan: RunPlan, board: StatusBoard, operator: Operator, priority?: number) {
+export async function trainUntilFinished(
+  plan: RunPlan,
+  board: StatusBoard,
+  operator: Operator,
+  { priority, onVerdict }: { priority: number | undefined; onVerdict: (attempt: Attempt, verdict: Verdict) => void },
+) {
   const since = Date.now() / 1000;
   const hosts = hostsOf(plan);
   let rollback: Rollback | null = null;
@@ -29,6 +34,7 @@ export async function trainUntilFinished(plan: RunPlan, board: StatusBoard, oper
     const verdict = decideNext({ attempts: [...board.attempts, attempt], plan, orders, asked, secondsSinceAsked });
     const { next, why, change, waitSeconds } = verdict;
     board.record(attempt, { at: Date.now() / 1000, attempt: number, next, why, change }, operator.pausedSeconds);
+    onVerdict(attempt, verdict);
     if (verdict.orders !== undefined) operator.order(verdict.orders);
     rollback = verdict.rollback ?? rollback;
     switch (next) {

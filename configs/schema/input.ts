@@ -1,6 +1,7 @@
 /** What a person asks for. */
 import { z } from 'zod';
 import { Catalog, Host } from './catalog.ts';
+import { NotifyPolicy } from './notify.ts';
 import { safeName } from './primitives.ts';
 import { SpeedSwitches } from './speed.ts';
 
@@ -133,6 +134,8 @@ export const RunFields = z.strictObject({
   extractImages: z.boolean().default(false),
   transfers: TransferPolicy.prefault({}),
   artifacts: ArtifactPolicy.prefault({}),
+  /** Who is told how the run goes. */
+  notify: NotifyPolicy.optional(),
   /** Do every step anew, also where its result is at hand. */
   fresh: z.boolean().default(false),
   /** Start although the dry run says that it would fail. */

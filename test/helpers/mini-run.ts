@@ -114,6 +114,7 @@ export async function createMiniRun(...switches: string[]): Promise<MiniRun> {
     s3Server: { endpoint: undefined, region: undefined },
     pagesUrl: undefined,
     versions: miniPlan.versions,
+    notifyPlaces: new Map(),
   };
   return { dependencies, folder, remove: () => removeRun(home, folder) };
 }

@@ -151,5 +151,6 @@ export const happyActivities: StubbedActivities = {
     watchVariants: createWatchVariants(200),
     stopVariant: createStopVariant(),
   }),
+  notify: () => Promise.resolve(),
   writeComparison: () => Promise.reject(new Error('no stub compares')),
 };

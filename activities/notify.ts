@@ -1,0 +1,25 @@
+import type { Notification, NotifyTarget } from '../configs/schema.ts';
+import type { ActivityDependencies } from './dependencies.ts';
+import { CodedError } from './lib/failures/coded-error.ts';
+import type { NotifyPlace } from './lib/notify/notify-place.ts';
+import { sendSlack } from './lib/notify/slack.ts';
+import { sendMail } from './lib/notify/smtp.ts';
+import { sendWebhook } from './lib/notify/webhook.ts';
+
+export interface NotifyRequest {
+  target: Pick<NotifyTarget, 'to' | 'ref'>;
+  notification: Notification;
+}
+
+type Send = (place: NotifyPlace, notification: Notification) => Promise<void>;
+const ways: Record<NotifyTarget['to'], Send> = { webhook: sendWebhook, slack: sendSlack, smtp: sendMail };
+
+/** Sends one notification to one place, at least once: Temporal tries again, and the id says that it is the same. */
+export const createNotify =
+  ({ notifyPlaces }: ActivityDependencies) =>
+  async ({ target: { to, ref }, notification }: NotifyRequest): Promise<void> => {
+    const place = notifyPlaces.get(ref);
+    if (place === undefined)
+      throw new CodedError('NotifyRefused', `EVERSWIN_NOTIFY_${ref}_URL is not set for this worker.`);
+    await ways[to](place, notification);
+  };
