@@ -4,6 +4,7 @@ import type { ErrorCode } from '../configs/errors.ts';
 import { evaluationId, evaluationRun, taskQueues } from '../configs/names.ts';
 import type { ModelVersion, RetrainInput, RetrainOutcome, VersionId } from '../configs/schema.ts';
 import { evaluateDetector } from './evaluate-detector.ts';
+import type { Notifier } from './notify.ts';
 import { others, registry } from './policies.ts';
 import type { RetrainBoard } from './retrain-board.ts';
 import { championWeights } from './train-candidate.ts';
@@ -14,10 +15,15 @@ type Ending = Pick<RetrainOutcome, 'outcome' | 'why' | 'verdict'>;
 const mostTries = 5;
 
 /** Gate, and a person where the input wants one; then the champion is another one, or the candidate is rejected. */
-export async function promoteIfBetter(input: RetrainInput, candidate: VersionId, board: RetrainBoard): Promise<Ending> {
+export async function promoteIfBetter(
+  input: RetrainInput,
+  candidate: VersionId,
+  board: RetrainBoard,
+  notices: Notifier,
+): Promise<Ending> {
   for (let tries = 1; ; tries += 1) {
     try {
-      return await judgeOnce(input, candidate, board);
+      return await judgeOnce(input, candidate, board, notices);
     } catch (error) {
       // The champion that it was held against is none any more: it has to be held against the new one.
       if (tries === mostTries || codeOf(error) !== 'StoreConflict') throw error;
@@ -25,7 +31,12 @@ export async function promoteIfBetter(input: RetrainInput, candidate: VersionId,
   }
 }
 
-async function judgeOnce(input: RetrainInput, candidate: VersionId, board: RetrainBoard): Promise<Ending> {
+async function judgeOnce(
+  input: RetrainInput,
+  candidate: VersionId,
+  board: RetrainBoard,
+  notices: Notifier,
+): Promise<Ending> {
   const { model, run, gate: rules } = input;
   const { store } = run.artifacts;
   const { champion } = await registry.readModel({ model, store });
@@ -33,17 +44,23 @@ async function judgeOnce(input: RetrainInput, candidate: VersionId, board: Retra
   const championRun = champion === null ? null : await testChampion(input, candidate, champion, board);
   board.show({ stage: 'judging', champion });
   const { passed, why, evidence } = await registry.judge({ model, store, candidate, champion, championRun, rules });
-  const decision = passed ? await decide(input, candidate, board, why) : { approved: false, who: 'the gate', why };
+  const ask = () => decide(input, board, { candidate, why, notices });
+  const decision = passed ? await ask() : { approved: false, who: 'the gate', why };
   const action = decision.approved ? 'promote' : 'reject';
   const wanted = { action, version: candidate, who: decision.who, why: decision.why, evidence } as const;
   await registry.changeModel({ model, store, wanted, expected: champion });
   return { outcome: decision.approved ? 'promoted' : 'rejected', why: decision.why, verdict: evidence };
 }
 
-async function decide({ promote }: RetrainInput, candidate: VersionId, board: RetrainBoard, why: string) {
+async function decide(
+  { model, promote }: RetrainInput,
+  board: RetrainBoard,
+  { candidate, why, notices }: { candidate: VersionId; why: string; notices: Notifier },
+) {
   if (promote.by === 'gate') return { approved: true, who: 'the gate', why };
   const { deadlineHours, otherwise } = promote;
-  const answer = await board.ask(candidate, deadlineHours);
+  const text = `${candidate} waits to become champion of ${model} (gate: ${why}). Without an answer the plan says ${otherwise}.`;
+  const answer = await board.ask(candidate, promote, () => notices.tell('waiting-for-approval', text));
   if (answer !== undefined) return { ...answer, why: `${answer.why} (gate: ${why})` };
   const silence = `nobody answered within ${deadlineHours} h, and the plan says ${otherwise} (gate: ${why})`;
   return { approved: otherwise === 'promote', who: 'the deadline', why: silence };

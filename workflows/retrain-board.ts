@@ -23,6 +23,8 @@ export const triggerSignal = defineSignal<[unknown]>(triggerSignalName);
 export const approveUpdate = defineUpdate<string, [{ who: string; why: string }]>(answerNames.approve);
 export const rejectUpdate = defineUpdate<string, [{ who: string; why: string }]>(answerNames.reject);
 
+const hourMs = 3_600_000;
+
 export interface Answer {
   approved: boolean;
   who: string;
@@ -72,11 +74,23 @@ export class RetrainBoard {
     this.show({ outcomes: [...this.status.outcomes, outcome] });
   }
 
-  /** @returns undefined when the time is over. */
-  async ask(version: VersionId, hours: number): Promise<Answer | undefined> {
+  /**
+   * @param remind is called at once, and again whenever so much time has gone by.
+   * @returns undefined when the time is over.
+   */
+  async ask(
+    version: VersionId,
+    { deadlineHours, remindAfterHours }: { deadlineHours: number; remindAfterHours: number },
+    remind: () => void,
+  ): Promise<Answer | undefined> {
     this.answer = undefined;
     this.show({ stage: 'waiting for approval', asked: version });
-    await condition(() => this.answer !== undefined, hours * 3_600_000);
+    const deadline = Date.now() + deadlineHours * hourMs;
+    let isAnswered = false;
+    for (let left = deadline - Date.now(); left > 0 && !isAnswered; left = deadline - Date.now()) {
+      remind();
+      isAnswered = await condition(() => this.answer !== undefined, Math.min(remindAfterHours * hourMs, left));
+    }
     this.show({ asked: null });
     return this.answer;
   }

@@ -8,6 +8,7 @@ import {
   type RunInput,
   type RunPlan,
 } from '../configs/schema.ts';
+import { notifier, type Notifier } from './notify.ts';
 import { control, registry, transfer } from './policies.ts';
 import { promoteIfBetter } from './promote-if-better.ts';
 import { refuse, requireId } from './read-input.ts';
@@ -18,17 +19,19 @@ import { trainCandidate } from './train-candidate.ts';
 export async function retrainDetector(rawInput: unknown): Promise<RetrainStatus> {
   const input = readRetrainInput(rawInput);
   const board = new RetrainBoard(input.model);
+  const notices = notifier({ name: input.model, notify: input.run.notify });
   do {
     // What comes while a training goes on is answered by one more look: the last trigger is never lost.
-    await runCycle(input, board);
+    await runCycle(input, board, notices);
   } while (board.current.waiting.length > 0);
   board.show({ stage: 'idle' });
+  await notices.settle();
   const last = board.current.outcomes.at(-1);
   if (last?.outcome === 'failed') throw ApplicationFailure.nonRetryable(last.why, 'TrainingFailed');
   return board.current;
 }
 
-async function runCycle(input: RetrainInput, board: RetrainBoard): Promise<void> {
+async function runCycle(input: RetrainInput, board: RetrainBoard, notices: Notifier): Promise<void> {
   const { model, run } = input;
   const { store } = run.artifacts;
   board.show({ stage: 'looking' });
@@ -41,20 +44,23 @@ async function runCycle(input: RetrainInput, board: RetrainBoard): Promise<void>
   if (changed === null) return;
 
   const runId = `${model}-${fingerprint.sha256.slice(0, 12)}`;
-  board.conclude(await trainAndJudge(input, board, { runId, fingerprint, why: changed }));
+  const outcome = await trainAndJudge(input, board, notices, { runId, fingerprint, why: changed });
+  board.conclude(outcome);
+  notices.tell(outcome.outcome === 'failed' ? 'failed' : 'done', `${runId}: ${outcome.outcome}, ${outcome.why}`);
   board.show({ champion: (await registry.readModel({ model, store })).champion });
 }
 
 async function trainAndJudge(
   input: RetrainInput,
   board: RetrainBoard,
+  notices: Notifier,
   request: Parameters<typeof trainCandidate>[1],
 ): Promise<RetrainOutcome> {
   const { runId } = request;
   try {
     board.show({ stage: 'training' });
     const version = await trainCandidate(input, request);
-    return { runId, version, ...(await promoteIfBetter(input, version, board)) };
+    return { runId, version, ...(await promoteIfBetter(input, version, board, notices)) };
   } catch (error) {
     if (isCancellation(error)) throw error;
     return { runId, version: null, outcome: 'failed', why: describe(error), verdict: null };

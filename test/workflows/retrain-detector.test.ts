@@ -142,10 +142,18 @@ test('a candidate that the gate rejects leaves the champion where it is, with th
 
 test('a person approves or rejects; an answer without a name, or when nobody asked, is refused; silence is decided by the plan', async () => {
   const world = createWorld();
-  await withWorkers(world.activities, async (client) => {
-    const input = freshInput({ promote: { by: 'person', deadlineHours: 1 } });
+  const told: string[] = [];
+  const notify: StubbedActivities['notify'] = ({ notification: { event } }) => {
+    told.push(event);
+    return Promise.resolve();
+  };
+  await withWorkers({ ...world.activities, notify }, async (client) => {
+    const promote = { by: 'person', deadlineHours: 1, remindAfterHours: 0.0002 };
+    const input = freshInput({ promote, run: { ...run, notify: [{ to: 'webhook', ref: 'OPS' }] } });
     const handle = await trigger(client, input);
     await until(async () => (await handle.query<RetrainStatus>('status')).asked ?? undefined);
+    await until(() => Promise.resolve(told.length >= 2 ? true : undefined));
+    expect(new Set(told)).toEqual(new Set(['started', 'done', 'waiting-for-approval']));
     await expect(handle.executeUpdate('approve', { args: [{ who: '' }] })).rejects.toThrow();
     await handle.executeUpdate('approve', { args: [{ who: 'kim', why: 'looks right' }] });
     expect((await handle.result()).outcomes).toMatchObject([
