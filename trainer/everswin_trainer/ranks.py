@@ -21,6 +21,8 @@ from .whole_file import TEMPORARY_SUFFIX
 
 # Where a launched process leaves its exception.
 ERROR_FILE_ENV = "TORCHELASTIC_ERROR_FILE"
+# A rank that failed so soon after one whose end was missed may have failed because of it: the launcher saw both.
+REPORT_PATIENCE_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,8 @@ class Ranks:
         self._known = {launcher}
         self._living: list[Rank] = []
         self._ended_unclear = False
+        # When the first rank ended that had been collected before we looked; of a clock that never goes back.
+        self._missed_at: float | None = None
 
     def descriptors(self) -> list[int]:
         """What wakes up when a rank ends."""
@@ -78,7 +82,22 @@ class Ranks:
     @property
     def report_is_due(self) -> bool:
         """A rank ended, and only the launcher knows how."""
-        return self._ended_unclear and self.first_failure is None
+        return self._ended_unclear and (self.first_failure is None or self.report_is_near)
+
+    @property
+    def report_is_near(self) -> bool:
+        """A rank ended just now, before any that we saw fail."""
+        return self._missed_at is not None and time.monotonic() - self._missed_at < REPORT_PATIENCE_SECONDS
+
+    @property
+    def cause(self) -> FirstFailure | None:
+        """The first failure; None if there is none, or if an end came before it of which the launcher has told."""
+        return None if self._missed_at is not None and self._is_reported() else self.first_failure
+
+    @property
+    def failed_here(self) -> bool:
+        """Whether any failure is known, to us or to the launcher."""
+        return self.first_failure is not None or (self._ended_unclear and self._is_reported())
 
     def see_ends(self) -> None:
         """To be called as soon as a descriptor is readable: see above."""
@@ -90,6 +109,8 @@ class Ranks:
             os.close(rank.descriptor)
             if status is None or os.waitstatus_to_exitcode(status) == PREEMPTED_EXIT_CODE:
                 self._ended_unclear = True
+                if status is None and self.first_failure is None and self._missed_at is None:
+                    self._missed_at = time.monotonic()
             elif status != 0:
                 failures.append(FirstFailure(rank, status, rank.raised_at() or time.time()))
         if failures and self.first_failure is None:
@@ -119,16 +140,23 @@ class Ranks:
 
     def have_failed(self) -> bool:
         """Whether one failed and there is nothing left to wait for."""
-        if self.first_failure is not None:
-            return not self.first_rank_saves()
-        # Written when all ranks have ended; all that follows is the end of an interpreter.
-        return self.report_is_due and is_reported(self._job.log, self._log_offset)
+        if self.report_is_due:
+            # Written when all ranks have ended; all that follows is the end of an interpreter.
+            return self._is_reported()
+        return self.first_failure is not None and not self.first_rank_saves()
+
+    def _is_reported(self) -> bool:
+        return is_reported(self._job.log, self._log_offset)
 
     def forget(self) -> None:
         """Whoever ends from now on was killed by us."""
         for rank in self._living:
             os.close(rank.descriptor)
         self._living = []
+
+    def wait_for_nothing(self) -> bool:
+        """Whether what failed elsewhere may end us: nothing is being saved, and nothing failed here just before."""
+        return not self.report_is_near and not self.first_rank_saves()
 
     def first_rank_saves(self) -> bool:
         """A checkpoint that is being written is worth the seconds that the launcher gives those who live."""

@@ -196,7 +196,7 @@ def wait(
         elif kill_at is None and hosts.stopped:
             stop_requested, kill_at = True, time.monotonic() + grace_seconds
             pass_on_stop(program, job)
-        elif kill_at is None and (rank_failed := hosts.failed is not None and not ranks.first_rank_saves()):
+        elif kill_at is None and (rank_failed := hosts.failed is not None and ranks.wait_for_nothing()):
             kill_at = time.monotonic()
         elif kill_at is None and (stall := watchdog.look(beats + hosts.other_beats(), time.monotonic())):
             write_stacks(job, hosts.attempt)
@@ -218,12 +218,12 @@ def seconds_to_wait(kill_at: float | None, ranks: Ranks) -> float:
 
 def ended_by(hosts: Hosts, ranks: Ranks) -> str | None:
     """The host whose part failed before anything did here."""
-    return hosts.failed if ranks.first_failure is None else None
+    return None if ranks.failed_here else hosts.failed
 
 
 def explain(job: Job, ranks: Ranks) -> dict[str, Any] | None:
     """`rootCause` if we saw the first failure ourselves; the launcher, which may have been killed, leaves no report."""
-    failure = ranks.first_failure
+    failure = ranks.cause
     if failure is None:
         return None
     cause = failure.root_cause()

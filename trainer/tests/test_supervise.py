@@ -6,6 +6,8 @@ import signal
 import sys
 import time
 
+import pytest
+
 from conftest import PROGRAMS, JobFolder, stop, until
 from everswin_trainer.beats import read_beats
 from everswin_trainer.job import Job
@@ -314,6 +316,18 @@ def test_a_rank_that_dies_ends_the_others_at_once_though_they_wait_for_it_in_vai
     assert f"supervise: rank 1 (pid {pid}) failed first, with SIGKILL" in (job.folder / "trainer.log").read_text()
     assert job.living() == []
     assert lock_is_free(job)
+
+
+@pytest.mark.parametrize(("how", "rank", "name"), [("reported", 1, "SIGKILL"), ("silent", 0, "SIGTERM")])
+def test_a_rank_that_fails_right_after_one_whose_end_was_missed_is_not_the_cause_if_the_launcher_knows_better(
+    job: JobFolder, how: str, rank: int, name: str
+) -> None:
+    begin = time.monotonic()
+    assert job.supervise([sys.executable, str(PROGRAMS / "unseen.py"), how]).wait(60) == 1
+    assert time.monotonic() - begin < 15
+    cause = job.exit()["rootCause"]
+    assert (cause["rank"], cause["signal"]) == (rank, name)
+    assert job.living() == []
 
 
 def test_the_exception_of_a_rank_is_the_cause_though_the_launcher_was_not_waited_for(job: JobFolder) -> None:

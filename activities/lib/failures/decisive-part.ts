@@ -46,13 +46,15 @@ async function readPart(host: string, job: JobFolder, fence: number): Promise<(P
 
 /** The lower, the more it says of the attempt. */
 function weigh({ ending }: Part): number {
-  if (!('exit' in ending)) return 1;
-  const { reason, stopRequested, endedBy } = ending.exit;
-  if (reason === 'finished') return 5;
-  if (reason === 'preempted') return 2;
+  if (!('exit' in ending)) return 2;
+  const { reason, stopRequested, endedBy, rootCause } = ending.exit;
+  if (reason === 'finished') return 6;
+  if (reason === 'preempted') return 3;
   // Who was told to stop and could not save says less than who was and could; whom another part took along, nothing.
-  if (stopRequested) return 3;
-  return (endedBy ?? null) === null ? 0 : 4;
+  if (stopRequested) return 4;
+  if ((endedBy ?? null) !== null) return 5;
+  // Elsewhere an exception may follow from a kill, but no kill from an exception; and clocks differ.
+  return rootCause?.signal === 'SIGKILL' ? 0 : 1;
 }
 
 /** When it ended, or when its first rank failed; Unix seconds. */

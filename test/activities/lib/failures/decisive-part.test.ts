@@ -48,6 +48,11 @@ test('of two that failed the first does', async () => {
   expect(await decide({ a: first, b: second, c: fine })).toBe('a');
 });
 
+test('a rank that was killed comes before an exception elsewhere, whatever the clocks say', async () => {
+  const killed = ended({ rootCause: { ...failedAt(12), exitCode: null, signal: 'SIGKILL' } });
+  expect(await decide({ a: ended({ rootCause: failedAt(10) }), b: fine, c: killed })).toBe('c');
+});
+
 test('where all were told to stop, one that could save speaks for those that could not say so', async () => {
   const saved = ended({ reason: 'preempted', stopRequested: true });
   expect(await decide({ a: ended({ stopRequested: true }), b: saved, c: saved })).toBe('b');

@@ -1,0 +1,53 @@
+"""A launcher whose ranks nobody sees end: the kernel collects them. Rank 1 is killed, rank 0 fails because of that.
+
+Then the report, as torchrun has it, and a long sleep; or no report, if the only argument is `silent`.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from everswin_trainer.beats import Beats
+from everswin_trainer.job import JOB_ENV, Job
+
+REPORT = """\
+Root Cause (first observed failure):
+[0]:
+  time      : 2026-01-02_03:04:05
+  host      : here
+  rank      : 1 (local_rank: 1)
+  exitcode  : -9 (pid: {pid})
+  error_file: <N/A>
+  traceback : Signal 9 (SIGKILL) received by PID {pid}
+=====
+"""
+
+
+def be_rank(number: int) -> None:
+    Beats(Job.at(os.environ[JOB_ENV]), number)
+    time.sleep(1.5 if number == 1 else 600)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def main(silent: bool) -> None:
+    command = [sys.executable, __file__, "--rank"]
+    first = subprocess.Popen([*command, "0"])
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    second = subprocess.Popen([*command, "1"])
+    while os.path.exists(f"/proc/{second.pid}"):
+        time.sleep(0.01)
+    # From here on the end of the first can be seen.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    first.terminate()
+    time.sleep(0.5)
+    if not silent:
+        print(REPORT.format(pid=second.pid), end="", flush=True)
+    time.sleep(600)
+
+
+if sys.argv[1:2] == ["--rank"]:
+    be_rank(int(sys.argv[2]))
+else:
+    main("silent" in sys.argv)
