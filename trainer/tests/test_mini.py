@@ -348,13 +348,13 @@ def test_each_epoch_shows_every_sample_once_in_an_order_of_its_own() -> None:
 
 
 def test_a_plan_with_mistakes_is_refused_with_all_of_them(job: JobFolder) -> None:
-    job.plan |= {"epochs": 0, "seed": "x", "checkpoint": {"everyMinutes": True, "keepLast": 1}}
+    job.plan |= {"epochs": -1, "seed": "x", "checkpoint": {"everyMinutes": True, "keepLast": 1}}
     del job.plan["planHash"]
     end = subprocess.run(job.mini(), env=environment(), capture_output=True, text=True)
     assert end.returncode == 1
     for problem in (
         "expected planHash to be some text, got None",
-        "expected epochs to be a whole number of at least 1, got 0",
+        "expected epochs to be a whole number of at least 0, got -1",
         "expected seed to be a whole number of at least 0, got 'x'",
         'expected checkpoint.everyMinutes to be a number above 0 or "auto", got True',
         "expected checkpoint.keepLast to be a whole number of at least 2, got 1",
