@@ -56,6 +56,8 @@ export async function withControlWorker<T>(
     connection,
     taskQueue: taskQueues.control,
     workflowBundle,
+    // As workers/run-worker.ts has it.
+    stickyQueueScheduleToStartTimeout: '2 seconds',
     activities: { ...happyActivities, ...activities },
   });
   try {
@@ -108,7 +110,7 @@ export const aReport: ReportRef = {
 export const someFingerprint: Fingerprint = { sha256: 'f'.repeat(64), parts: { seed: '7' } };
 
 /** As the real activity does at the end of an epoch. */
-const tellProgress = (attempt: number) => {
+export const tellProgress = (attempt: number) => {
   const { client, info } = Context.current();
   const progress: Progress = {
     ...{ v: 1, attempt, epoch: 3, epochs: 3, iteration: 30, loss: 0.5, lr: 0.001, bboxAP: 0.4, segmAP: 0.4 },

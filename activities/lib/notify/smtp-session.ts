@@ -1,6 +1,6 @@
 /** One conversation with a mail server (RFC 5321), by lines. No error says who logs in, or with what. */
 import { once } from 'node:events';
-import { connect as connectPlain, type Socket } from 'node:net';
+import { connect as connectPlain, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { CodedError, systemErrorCode } from '../failures/coded-error.ts';
 
@@ -38,7 +38,7 @@ export class SmtpSession {
     const { host, port, isTls } = server;
     const session = new SmtpSession(
       server,
-      isTls ? connectTls({ host, port, ...trustOf(server) }) : connectPlain(port, host),
+      isTls ? connectTls({ port, ...trustOf(server) }) : connectPlain(port, host),
     );
     await session.settled(once(session.socket, isTls ? 'secureConnect' : 'connect'));
     await session.expect('the greeting', 220);
@@ -126,4 +126,5 @@ export class SmtpSession {
   }
 }
 
-const trustOf = ({ host, ca }: MailServer) => ({ servername: host, ...(ca === undefined ? {} : { ca }) });
+/** The certificate must be of `host`; an IP address is no name to ask for (RFC 6066). */
+const trustOf = ({ host, ca }: MailServer) => ({ host, ...(isIP(host) === 0 ? { servername: host } : {}), ca });
