@@ -24,7 +24,7 @@ import { keep, printFigures, quantile, readArguments, readSurroundings, summariz
 
 /** Shorter than half a heartbeat's patience: a stopped worker is not to be taken for a dead one. */
 const turnMs = 3_000;
-const [pipelineTurns, stockTurns] = [20, 8];
+const [pipelineTurns, stockTurns] = [14, 5];
 
 /** When a contender ran alone; Unix seconds. */
 type Turn = readonly [from: number, to: number];

@@ -1,0 +1,88 @@
+/**
+ * `node --import tsx test/chaos/registry-kills.ts [--kills 50] [--seed 1]`: whoever publishes and promotes is killed -9 at
+ * seeded moments; after each kill the registry has to be what some whole sequence of changes makes of it.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { localStore } from '../../activities/lib/artifacts/local-store.ts';
+import { applyChange, readRegistry } from '../../activities/lib/registry/registry-state.ts';
+import { fetchVersionFiles, listVersions, readVersion } from '../../activities/lib/registry/versions.ts';
+import type { RegistryState } from '../../configs/schema.ts';
+import { projectRoot } from '../helpers/project.ts';
+import { Random } from './random.ts';
+
+/** A promotion takes some milliseconds: so kills fall into all of its parts. */
+const longestLifeMs = 120;
+const model = 'shapes';
+
+export interface RegistryKills {
+  kills: number;
+  versions: number;
+  changes: number;
+  /** What was wrong, a line each. */
+  faults: string[];
+}
+
+export async function killPromoters(kills: number, seed: string): Promise<RegistryKills> {
+  const folder = await mkdtemp(`${tmpdir()}/everswin-registry-kills-`);
+  const random = new Random(seed);
+  const faults: string[] = [];
+  try {
+    for (let kill = 1; kill <= kills; kill += 1) {
+      await promoteUntilKilled(folder, random.next() * longestLifeMs);
+      faults.push(...(await findFaults(folder)).map((fault) => `after kill ${kill}: ${fault}`));
+    }
+    const store = localStore(`${folder}/store`);
+    const { history } = (await readRegistry(store, model)).state;
+    return { kills, versions: (await listVersions(store, model)).length, changes: history.length, faults };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function promoteUntilKilled(folder: string, lifeMs: number): Promise<void> {
+  const program = `${projectRoot}/test/fixtures/promote-forever.ts`;
+  const argv = ['--import', 'tsx', program, `${folder}/store`, `${folder}/scratch`];
+  const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'inherit'], cwd: projectRoot });
+  const exited = once(child, 'exit');
+  await once(child.stdout, 'data');
+  await sleep(lifeMs);
+  child.kill('SIGKILL');
+  await exited;
+}
+
+/** One champion that follows from the history, whole versions only, nothing promoted twice. */
+async function findFaults(folder: string): Promise<string[]> {
+  const store = localStore(`${folder}/store`);
+  const { state } = await readRegistry(store, model);
+  const versions = await listVersions(store, model);
+  const faults: string[] = [];
+  const empty: RegistryState = { v: 1, model, champion: null, candidate: null, history: [] };
+  const replayed = state.history.reduce(applyChange, empty);
+  if (JSON.stringify(replayed) !== JSON.stringify(state)) faults.push('the state does not follow from its history');
+  const promoted = state.history.filter(({ action }) => action === 'promote').map(({ version }) => version);
+  if (new Set(promoted).size < promoted.length) faults.push('a version was promoted twice');
+  if (promoted.at(-1) !== (state.champion ?? undefined)) faults.push('the champion is not the last one promoted');
+  for (const id of state.history.map(({ version }) => version))
+    if (!versions.includes(id)) faults.push(`${id} is in the history and not in the registry`);
+  for (const id of versions.slice(-3)) {
+    const place = { folder: `${folder}/looked-at` };
+    const version = await readVersion(store, model, id, place);
+    // Refuses other bytes than the version names.
+    await fetchVersionFiles(store, version, [version.weights.file], place);
+  }
+  return faults;
+}
+
+if (process.argv[1] === import.meta.filename) {
+  const { values } = parseArgs({
+    options: { kills: { type: 'string', default: '50' }, seed: { type: 'string', default: '1' } },
+  });
+  const result = await killPromoters(Number(values.kills), values.seed);
+  console.log(JSON.stringify(result, null, 1));
+  if (result.faults.length > 0) process.exitCode = 1;
+}
