@@ -16,9 +16,6 @@ const usage = `Usage: npm run compare -- RUN RUN [RUN …] [--out FOLDER]
   RUN is the name of a finished run, or a folder with its report.json, analysis.json and bootstrap.json; at most ${mostRuns}.`;
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { out: { type: 'string' } } });
-if (positionals.length < 2 || positionals.length > mostRuns) fail(usage);
-else await compare(positionals).catch((error: unknown) => fail(error instanceof Error ? error.message : String(error)));
-
 async function compare(names: string[]): Promise<void> {
   const home = resolve(readEnv().EVERSWIN_HOME);
   const runs = await Promise.all(names.map((name) => loadRun(folderOf(home, name))));
@@ -44,3 +41,6 @@ function fail(message: string): void {
   console.error(message);
   process.exitCode = 1;
 }
+
+if (positionals.length < 2 || positionals.length > mostRuns) fail(usage);
+else await compare(positionals).catch((error: unknown) => fail(error instanceof Error ? error.message : String(error)));
