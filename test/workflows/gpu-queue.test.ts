@@ -91,7 +91,7 @@ test('of two runs that ask for all GPUs one waits and says so, and starts within
     const startOfFirst = (await eventsOf(home, first)).filter(({ type }) => type === 'started')[1];
     expect((startOfFirst?.t ?? Infinity) - (lastOfSecond?.t ?? 0)).toBeLessThan(5);
   });
-});
+}, 240_000);
 
 test('what does not fit into the waiting room stays with the server, and the lower priority number is taken first', async () => {
   await onTwoGpus('0.08', async (client, home) => {
@@ -120,4 +120,4 @@ test('what does not fit into the waiting room stays with the server, and the low
     const order = [...inputs.keys()].sort((a, b) => (starts[a] ?? 0) - (starts[b] ?? 0));
     expect(order).toEqual([0, 1, 4, 2, 3]);
   });
-});
+}, 240_000);
