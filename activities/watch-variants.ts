@@ -38,10 +38,12 @@ interface Sight {
 }
 
 async function lookAt({ runId, epoch }: WatchRequest['runs'][number]): Promise<Sight> {
-  const { client } = Context.current();
+  const { client, cancellationSignal: signal } = Context.current();
   const query = () => client.workflow.getHandle(workflowId(runId)).query(statusQueryName);
   try {
-    const status = RunStatus.parse(await client.withDeadline(Date.now() + answerWithinMs, query));
+    // A worker that stops asks nobody any more: it would wait for its own answer.
+    const ask = () => client.withDeadline(Date.now() + answerWithinMs, query);
+    const status = RunStatus.parse(await client.withAbortSignal(signal, ask));
     const scores = (status.validations ?? []).filter((one) => one.epoch > epoch);
     const isOver = status.stage === 'done' || status.stage === 'failed' || status.stage === 'cancelled';
     return { found: { runId, scores: scores.map(({ epoch: at, bboxAP }) => ({ epoch: at, bboxAP })) }, isOver };
