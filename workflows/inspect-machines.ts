@@ -1,12 +1,16 @@
 import { hostsOf } from '../configs/hosts.ts';
 import type { Check, RunPlan } from '../configs/schema.ts';
-import { inspection, leaderOf, onHost } from './policies.ts';
+import { inspection, leaderOf, onHost, queuePriority } from './policies.ts';
 import { refuse } from './read-input.ts';
 
-/** A look at every machine that will train; each says whether it sees the folder of the others. */
-export async function inspectMachines(plan: RunPlan): Promise<Check[]> {
+/**
+ * A look at every machine that will train; each says whether it sees the folder of the others.
+ * @param priority the run's: where tasks wait for a worker, nobody's look comes before a more urgent run's training.
+ */
+export async function inspectMachines(plan: RunPlan, priority?: number): Promise<Check[]> {
   const hosts = hostsOf(plan);
-  if (hosts.length < 2) return inspection.checkMachine.executeWithOptions(leaderOf(plan), [plan]);
+  const options = { ...leaderOf(plan), priority: queuePriority(priority) };
+  if (hosts.length < 2) return inspection.checkMachine.executeWithOptions(options, [plan]);
   const checks = await Promise.all(hosts.map((host) => inspectHost(plan, host)));
   return [...checks.flat(), ...(await checkSharing(plan, hosts))];
 }

@@ -26,7 +26,7 @@ export async function prepareRun(planned: RunPlan, input: RunInput, board: Statu
   const isChecked = patched(preflightPatch);
   if (isChecked) requireSound(await control.checkPlan(planned), input, board);
   const inspected = isChecked
-    ? inspectMachines(planned).then((checks) => requireSound(checks, input, board))
+    ? inspectMachines(planned, input.priority).then((checks) => requireSound(checks, input, board))
     : Promise.resolve();
 
   board.enter('fetching');

@@ -97,7 +97,7 @@ test('what does not fit into the waiting room stays with the server, and the low
   await onTwoGpus('0.08', async (client, home) => {
     const inputs = [3, 3, 3, 5, 1].map((priority, index) => ({
       ...{ ...freshInput(), gpus: 2, priority },
-      epochs: index < 2 ? 1000 : 3, // the first two hold them until they are cancelled
+      epochs: [1000, 1000, 10, 2, 2][index] ?? 1, // the first two hold them until they are cancelled
     }));
     const handles = [];
     for (const [index, input] of inputs.entries()) {
@@ -109,8 +109,11 @@ test('what does not fit into the waiting room stays with the server, and the low
     }
     const [holder, second, ...others] = handles;
     await holder?.cancel();
-    // Room for one more: whoever the server gives it to stands in the machine's queue before the next one ends.
-    await waitingText(others[2] as WorkflowHandle);
+    // Room for one more. Which of the two the server gives it to is a race of their looks at the machine.
+    await until(async () => {
+      const stood = await Promise.all(others.slice(1).map(async (handle) => (await statusOf(handle)).waiting));
+      return stood.find((text) => text !== null) ?? undefined;
+    });
     await second?.cancel();
     await Promise.all(others.map((handle) => handle.result()));
     await Promise.all([holder, second].map((handle) => expect(handle?.result()).rejects.toThrow()));
@@ -118,6 +121,8 @@ test('what does not fit into the waiting room stays with the server, and the low
       inputs.map(async (input) => (await eventsOf(home, input)).find(({ type }) => type === 'started')?.t ?? NaN),
     );
     const order = [...inputs.keys()].sort((a, b) => (starts[a] ?? 0) - (starts[b] ?? 0));
-    expect(order).toEqual([0, 1, 4, 2, 3]);
+    expect(order.slice(0, 2)).toEqual([0, 1]);
+    expect(order.indexOf(4)).toBeLessThan(order.indexOf(3));
+    expect(order.indexOf(2)).toBeLessThan(order.indexOf(3));
   });
 }, 240_000);
