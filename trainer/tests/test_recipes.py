@@ -276,7 +276,8 @@ def test_what_the_metafile_says_of_a_recipe_is_so(name: str) -> None:
 @pytest.mark.parametrize("name", FULL)
 def test_a_run_file_trains_it_on_the_blogs_machine_with_the_batch_of_its_variant(name: str) -> None:
     runs = [json.loads(file.read_text()) for file in RUNS.glob("*.json")]
-    [run] = [one for one in runs if one["recipe"] == name]
+    # Others begin with a released detector.
+    [run] = [one for one in runs if one["recipe"] == name and "backbone" in one["weights"]]
     assert run["name"] == name.removeprefix("cascade-mask-rcnn_").replace("_", "-")
     assert (run["dataset"], run["gpus"]) == ("coco-2017", 4)
     assert run["epochs"] == load(name).train_cfg.max_epochs
