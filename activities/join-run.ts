@@ -1,11 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
-import { ApplicationFailure, CancelledFailure, defaultPayloadConverter } from '@temporalio/common';
+import { defaultPayloadConverter } from '@temporalio/common';
 import { Context } from '@temporalio/activity';
 import { workflowId } from '../configs/names.ts';
 import { parseRunInput } from '../configs/parse-input.ts';
 import { ReportRef, type RunInput } from '../configs/schema.ts';
 import { whileBeating } from './heartbeat.ts';
 import { CodedError } from './lib/failures/coded-error.ts';
+import { resultOfRun } from './result-of-run.ts';
 
 /**
  * The result of a run that was there before whoever asks: running or finished. Null where somebody cancelled it.
@@ -23,25 +24,13 @@ export const createJoinRun =
     );
 
 async function untilResult(name: string): Promise<unknown> {
-  const { client, cancellationSignal: signal } = Context.current();
-  const handle = client.workflow.getHandle(workflowId(name));
   try {
-    return await client.withAbortSignal(signal, () => handle.result());
+    return await resultOfRun(workflowId(name));
   } catch (error) {
-    if (!signal.aborted) return resultOf(error);
-    if (Context.current().cancellationDetails?.cancelRequested === true) await cancelOwn(name);
-    throw signal.reason;
+    const { cancellationSignal, cancellationDetails } = Context.current();
+    if (cancellationSignal.aborted && cancellationDetails?.cancelRequested === true) await cancelOwn(name);
+    throw error;
   }
-}
-
-/** The run's own words, not to be tried again; anything else is a server that does not answer. */
-function resultOf(error: unknown): null {
-  if (!(error instanceof Error) || error.name !== 'WorkflowFailedError') throw error;
-  const { cause } = error;
-  if (cause instanceof CancelledFailure) return null;
-  const type = cause instanceof ApplicationFailure ? cause.type : undefined;
-  const message = cause instanceof Error ? cause.message : error.message;
-  throw ApplicationFailure.nonRetryable(message, type ?? 'Unexpected');
 }
 
 /** A run that this sweep started, the last time that it ran. Somebody else's goes on. */

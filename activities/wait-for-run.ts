@@ -1,18 +1,16 @@
-import { Context } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
 import { whileBeating } from './heartbeat.ts';
+import { resultOfRun } from './result-of-run.ts';
 
 /**
- * Until a workflow that somebody else started has ended. Tried again when this worker dies: waiting costs nothing.
+ * Until a workflow that somebody else started has ended well. Tried again when this worker dies: waiting costs nothing.
  * @throws its failure.
  */
 export const waitForRun = (workflowId: string): Promise<void> =>
   whileBeating(
     () => `waiting for ${workflowId}`,
     async () => {
-      const { client, cancellationSignal } = Context.current();
-      const cancelled = new Promise<never>((_resolve, reject) => {
-        cancellationSignal.addEventListener('abort', () => reject(cancellationSignal.reason as Error));
-      });
-      await Promise.race([client.workflow.getHandle(workflowId).result(), cancelled]);
+      const result = await resultOfRun(workflowId);
+      if (result === null) throw ApplicationFailure.nonRetryable(`${workflowId} was cancelled.`, 'Unexpected');
     },
   );

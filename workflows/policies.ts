@@ -25,7 +25,7 @@ export const control = proxyActivities<
   retry: { ...retry, maximumInterval: '10 seconds', maximumAttempts: 5 },
 });
 
-/** As long as the runs of a sweep go on: months, where twelve of them share one machine. */
+/** As long as others' runs go on: months, where the twelve of a sweep share one machine. */
 const whileOthersRun = {
   taskQueue: taskQueues.control,
   startToCloseTimeout: '365 days',
@@ -124,14 +124,7 @@ export const triggering = proxyActivities<Pick<ControlActivities, 'sendTrigger'>
 });
 
 /** Waits for a run of somebody else's: as long as a training takes. */
-export const others = proxyActivities<Pick<ControlActivities, 'waitForRun'>>({
-  taskQueue: taskQueues.control,
-  startToCloseTimeout: '30 days',
-  heartbeatTimeout: '10 seconds',
-  cancellationType,
-  // A run that failed is no reason to ask again; a worker that died is.
-  retry: { ...retry, nonRetryableErrorTypes: [...nonRetryableCodes, 'Unexpected'] },
-});
+export const others = proxyActivities<Pick<ControlActivities, 'waitForRun'>>({ ...whileOthersRun, cancellationType });
 
 /** A finished run into the registry, from the machine that holds it. */
 export const publishing = proxyActivities<Pick<GpuActivities, 'publishCandidate'>>({
