@@ -1,17 +1,14 @@
 import { Context } from '@temporalio/activity';
-import { retrainId, taskQueues, triggerSignalName, workflowTypes } from '../configs/names.ts';
-import type { RetrainInput } from '../configs/schema.ts';
+import { workflowTypes } from '../configs/names.ts';
+import { retrainTrigger } from '../configs/retrain-trigger.ts';
+import type { RetrainInput, Trigger } from '../configs/schema.ts';
 
-export interface TriggerRequest {
+export interface TriggerRequest extends Pick<Trigger, 'who' | 'why'> {
   input: RetrainInput;
-  who: string;
-  why: string;
 }
 
-/** Starts the model's retraining, or tells the one that runs. Sent twice it is answered by one look. */
+/** Starts the model's retraining, or tells the one that runs. */
 export async function sendTrigger({ input, who, why }: TriggerRequest): Promise<void> {
-  await Context.current().client.workflow.signalWithStart(workflowTypes.retrainDetector, {
-    ...{ taskQueue: taskQueues.control, workflowId: retrainId(input.model), args: [input] },
-    ...{ signal: triggerSignalName, signalArgs: [{ who, why, at: Date.now() / 1000 }] },
-  });
+  const options = retrainTrigger(input, { who, why }, Date.now() / 1000);
+  await Context.current().client.workflow.signalWithStart(workflowTypes.retrainDetector, options);
 }

@@ -54,6 +54,9 @@ export const workflowId = (runName: string): string => `train:${runName}`;
 export const evaluationId = (runName: string): string => `evaluate:${runName}`;
 export const evaluationRun = (runName: string): string => `${runName}.evaluation`;
 
+/** The training of a model has the name of what it is made of: the same training is the same run, whoever asks for it. */
+export const candidateRun = (model: string, fingerprint: string): string => `${model}-${fingerprint.slice(0, 12)}`;
+
 /** One retraining of a model at a time. */
 export const retrainId = (model: string): string => `retrain:${model}`;
 /** A sweep's variants are runs of their own, `train:<sweep>-<variant>`. */

@@ -1,11 +1,12 @@
 import { z } from 'zod';
-import { RunInput, SweepInput } from './schema.ts';
+import { RetrainInput, RunInput, SweepInput } from './schema.ts';
 
 export type Parsed<T> = { ok: true; input: T } | { ok: false; problems: string[] };
 
 /** All problems at once, each with its path: `epochs: Too small: expected number to be >=1`. */
 export const parseRunInput = (raw: unknown): Parsed<RunInput> => parseAs(RunInput, raw);
 export const parseSweepInput = (raw: unknown): Parsed<SweepInput> => parseAs(SweepInput, raw);
+export const parseRetrainInput = (raw: unknown): Parsed<RetrainInput> => parseAs(RetrainInput, raw);
 
 function parseAs<T>(schema: z.ZodType<T>, raw: unknown): Parsed<T> {
   const parsed = schema.safeParse(raw);
@@ -21,6 +22,9 @@ export const readRunInput = (path: string, text: Promise<string>): Promise<RunIn
 /** The same for a sweep file. */
 export const readSweepInput = (path: string, text: Promise<string>): Promise<SweepInput | string> =>
   readAs(parseSweepInput, path, text);
+/** The same for a file of a retraining. */
+export const readRetrainInput = (path: string, text: Promise<string>): Promise<RetrainInput | string> =>
+  readAs(parseRetrainInput, path, text);
 
 async function readAs<T>(parse: (raw: unknown) => Parsed<T>, path: string, text: Promise<string>): Promise<T | string> {
   let raw: unknown;

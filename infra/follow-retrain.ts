@@ -1,28 +1,24 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
-import { statusQueryName, workflowId } from '../configs/names.ts';
+import { candidateRun, statusQueryName, workflowId } from '../configs/names.ts';
 import { RetrainStatus } from '../configs/schema.ts';
 import type { retrainDetector } from '../workflows/index.ts';
+import { untilEnded } from './until-ended.ts';
 
-const pollMs = 1_000;
-
-/** Says each change of a retraining until it has ended. @returns its last status. */
+/** Says each change of a retraining until it has ended, and outlives a server that is away for a while. @returns its last status. */
 export async function followRetraining(
   handle: WorkflowHandle<typeof retrainDetector>,
   say: (line: string) => void,
 ): Promise<RetrainStatus> {
-  const ended = new AbortController();
-  const result = handle.result().finally(() => ended.abort());
-  result.catch(() => undefined);
   let before: RetrainStatus | undefined;
-  while (!ended.signal.aborted) {
+  const tell = (now: RetrainStatus) => {
+    for (const line of describe(before, now)) say(line);
+    before = now;
+  };
+  const last = await untilEnded(handle, async () => {
     const now = await look(handle);
-    if (now !== undefined) for (const line of describe(before, now)) say(line);
-    before = now ?? before;
-    await sleep(pollMs, undefined, { signal: ended.signal }).catch(() => undefined);
-  }
-  const last = await result;
-  for (const line of describe(before, last)) say(line);
+    if (now !== undefined) tell(now);
+  });
+  tell(last);
   return last;
 }
 
@@ -36,7 +32,7 @@ function describe(before: RetrainStatus | undefined, now: RetrainStatus): string
     .slice(before?.decisions.length ?? 0)
     .flatMap(({ triggers, why, trains, fingerprint }) => [
       `${triggers.map(({ who }) => who).join(', ') || 'nobody'}: ${why}`,
-      ...(trains ? [`training ${workflowId(`${model}-${fingerprint.sha256.slice(0, 12)}`)}`] : []),
+      ...(trains ? [`training ${workflowId(candidateRun(model, fingerprint.sha256))}`] : []),
     ]);
   const concluded = outcomes
     .slice(before?.outcomes.length ?? 0)

@@ -1,12 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { defaultPayloadConverter, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
+import { defaultPayloadConverter, type WorkflowHandle } from '@temporalio/client';
 import { statusQueryName } from '../configs/names.ts';
 import { ObtainProgress, Progress, RunStatus } from '../configs/schema.ts';
 import { describeChange } from './describe-change.ts';
 import { createObtainNarrator } from './describe-obtaining.ts';
 import type { RunWorkflow } from './start-run.ts';
-
-const pollMs = 1_000;
+import { untilEnded } from './until-ended.ts';
 
 /**
  * Says each change of a run until it has ended, and outlives a server that is away for a while.
@@ -18,9 +16,6 @@ export async function followRun(
   say: (line: string) => void,
   show: (sight: Sight | null) => void = () => undefined,
 ) {
-  const result = waitForResult(handle);
-  const ended = new AbortController();
-  result.catch(() => undefined).finally(() => ended.abort());
   let before: RunStatus | undefined;
   const describeObtaining = createObtainNarrator();
   const look = async () => {
@@ -31,13 +26,11 @@ export async function followRun(
     show(seen);
     before = seen.status;
   };
-  while (!ended.signal.aborted) {
-    await look();
-    await sleep(pollMs, undefined, { signal: ended.signal }).catch(() => undefined);
+  try {
+    return await untilEnded(handle, look);
+  } finally {
+    show(null);
   }
-  await look(); // what the run said last: why it stopped, and what is safe
-  show(null);
-  return result;
 }
 
 /** The workflow's own status, with the newer numbers that the pending activity's heartbeat carries. Undefined while nobody answers. */
@@ -70,15 +63,4 @@ function newer(told: Progress | null, live: Progress | null): Progress | null {
   if (told === null || live === null) return told ?? live;
   const ahead = live.attempt - told.attempt || live.iteration - told.iteration;
   return ahead > 0 ? live : told;
-}
-
-async function waitForResult(handle: WorkflowHandle<RunWorkflow>) {
-  for (;;) {
-    try {
-      return await handle.result();
-    } catch (error) {
-      if (error instanceof WorkflowFailedError) throw error;
-      await sleep(pollMs);
-    }
-  }
 }

@@ -1,7 +1,15 @@
-import { ScheduleOverlapPolicy, ScheduleNotFoundError, type Client, type ScheduleOptions } from '@temporalio/client';
+import {
+  ScheduleOverlapPolicy,
+  ScheduleNotFoundError,
+  type Client,
+  type ScheduleOptions,
+  type ScheduleOptionsStartWorkflowAction,
+} from '@temporalio/client';
 import { retrainId, taskQueues, workflowTypes } from '../configs/names.ts';
 import type { RetrainInput } from '../configs/schema.ts';
 import type { triggerRetrain } from '../workflows/index.ts';
+
+type WantedSchedule = Omit<ScheduleOptions<ScheduleOptionsStartWorkflowAction<typeof triggerRetrain>>, 'scheduleId'>;
 
 /** Either of the first two. */
 export interface Clock {
@@ -20,7 +28,7 @@ export async function applySchedule(
   { every, cron, timeZone }: Clock,
 ): Promise<'created' | 'changed'> {
   const scheduleId = retrainId(input.model);
-  const wanted = {
+  const wanted: WantedSchedule = {
     spec: {
       ...(every === undefined ? {} : { intervals: [{ every: every as '24h' }] }),
       ...(cron === undefined ? {} : { cronExpressions: [cron] }),
@@ -34,14 +42,14 @@ export async function applySchedule(
       // One more waits for a training that goes on; what was missed while the server was away is not made up for.
       ...{ overlap: ScheduleOverlapPolicy.BUFFER_ONE, catchupWindow: '1 minute', pauseOnFailure: true },
     },
-  } satisfies Omit<ScheduleOptions, 'scheduleId' | 'action'> & { action: object };
+  };
   const handle = client.schedule.getHandle(scheduleId);
   try {
-    await handle.update(({ state }) => ({ ...wanted, state }) as never);
+    await handle.update(({ state }) => ({ ...wanted, state }));
     return 'changed';
   } catch (error) {
     if (!(error instanceof ScheduleNotFoundError)) throw error;
-    await client.schedule.create<typeof triggerRetrain>({ scheduleId, ...wanted } as never);
+    await client.schedule.create({ scheduleId, ...wanted });
     return 'created';
   }
 }

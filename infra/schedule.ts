@@ -1,14 +1,12 @@
 /** `npm run schedule -- apply FILE | show | pause | resume | remove MODEL`: has a model looked at by the clock. */
+import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import type { Client } from '@temporalio/client';
 import { retrainId } from '../configs/names.ts';
+import { readRetrainInput } from '../configs/parse-input.ts';
 import { ModelName } from '../configs/schema.ts';
-import { connect } from './connect.ts';
-import { explain } from './explain.ts';
+import { refuse, runProgram, withServer } from './program.ts';
 import { applySchedule, describeSchedule, type Clock } from './retrain-schedule.ts';
-import { defaultHome } from './stack/arguments.ts';
-import { findRunningStack } from './stack/stack-file.ts';
-import { readRetrainFile } from './start-retrain.ts';
 
 const usage = `Usage: npm run schedule -- COMMAND [--address HOST:PORT]
   apply FILE (--every 24h | --cron '0 3 * * 1') [--time-zone Europe/Berlin]
@@ -29,21 +27,17 @@ async function main(): Promise<void> {
   });
   const [command, subject] = positionals;
   if (command === undefined || subject === undefined) return refuse(usage);
-  const stack = await findRunningStack(defaultHome);
-  const client = await connect(values.address ?? stack?.address ?? '127.0.0.1:7233').catch(() => undefined);
-  if (client === undefined) return refuse('There is no Temporal server to talk to. Type `npm run up` first.');
-  try {
+  await withServer(values.address, async (client) => {
     if (command === 'apply') {
       const clock: Clock = { every: values.every, cron: values.cron, timeZone: values['time-zone'] };
       if ((clock.every === undefined) === (clock.cron === undefined)) return refuse(usage);
-      const input = await readRetrainFile(subject);
+      const input = await readRetrainInput(subject, readFile(subject, 'utf8'));
+      if (typeof input === 'string') return refuse(input);
       console.log(`${await applySchedule(client, input, clock)}: ${retrainId(input.model)}`);
       return await show(client, input.model);
     }
     await act(client, command, ModelName.parse(subject), values.why);
-  } finally {
-    await client.connection.close();
-  }
+  });
 }
 
 async function act(client: Client, command: string, model: string, why: string): Promise<void> {
@@ -73,11 +67,4 @@ async function act(client: Client, command: string, model: string, why: string):
 const show = async (client: Client, model: string): Promise<void> =>
   console.log((await describeSchedule(client, model)).join('\n'));
 
-function refuse(message: string): void {
-  console.error(message);
-  process.exitCode = 1;
-}
-
-await main().catch((error: unknown) => {
-  refuse(explain(error));
-});
+await runProgram(main);

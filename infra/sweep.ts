@@ -5,11 +5,9 @@ import { compareId, taskQueues, workflowTypes } from '../configs/names.ts';
 import { readSweepInput } from '../configs/parse-input.ts';
 import { homeFolders } from '../configs/paths.ts';
 import type { compareRecipes } from '../workflows/index.ts';
-import { connect } from './connect.ts';
-import { explain } from './explain.ts';
 import { followSweep } from './follow-sweep.ts';
+import { refuse, runProgram, withServer } from './program.ts';
 import { defaultHome } from './stack/arguments.ts';
-import { findRunningStack } from './stack/stack-file.ts';
 
 const usage = 'Usage: npm run sweep -- configs/sweeps/demo.json [--address HOST:PORT]';
 
@@ -20,30 +18,20 @@ async function main(): Promise<void> {
   const input = await readSweepInput(path, readFile(path, 'utf8'));
   if (typeof input === 'string') return refuse(input);
 
-  const stack = await findRunningStack(defaultHome);
-  const client = await connect(values.address ?? stack?.address ?? '127.0.0.1:7233').catch(() => undefined);
-  if (client === undefined)
-    return refuse('There is no Temporal server to talk to. Type `npm run up` in another terminal first.');
-  const handle = await client.workflow.start<typeof compareRecipes>(workflowTypes.compareRecipes, {
-    ...{ taskQueue: taskQueues.control, workflowId: compareId(input.name), args: [input] },
-    workflowIdConflictPolicy: 'USE_EXISTING',
-    // Started again it joins what is finished, and tries again what failed.
-    workflowIdReusePolicy: 'ALLOW_DUPLICATE',
-    staticSummary: `${input.variants.length} variants of ${input.base.recipe} on ${input.base.dataset}`,
+  await withServer(values.address, async (client, stack) => {
+    const handle = await client.workflow.start<typeof compareRecipes>(workflowTypes.compareRecipes, {
+      ...{ taskQueue: taskQueues.control, workflowId: compareId(input.name), args: [input] },
+      workflowIdConflictPolicy: 'USE_EXISTING',
+      // Started again it joins what is finished, and tries again what failed.
+      workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+      staticSummary: `${input.variants.length} variants of ${input.base.recipe} on ${input.base.dataset}`,
+    });
+    console.log(`${handle.workflowId}${stack === undefined ? '' : `, see ${stack.uiUrl}`}`);
+    const { verdict, uri } = await followSweep(handle, console.log);
+    console.log(
+      ['', ...verdict, '', `Report  ${uri}`, `        ${homeFolders(defaultHome).comparison(input.name)}`].join('\n'),
+    );
   });
-  console.log(`${handle.workflowId}${stack === undefined ? '' : `, see ${stack.uiUrl}`}`);
-  const { verdict, uri } = await followSweep(handle, console.log);
-  console.log(
-    ['', ...verdict, '', `Report  ${uri}`, `        ${homeFolders(defaultHome).comparison(input.name)}`].join('\n'),
-  );
-  await client.connection.close();
 }
 
-function refuse(message: string): void {
-  console.error(message);
-  process.exitCode = 1;
-}
-
-await main().catch((error: unknown) => {
-  refuse(explain(error));
-});
+await runProgram(main);

@@ -1,8 +1,8 @@
 import { ApplicationFailure, workflowInfo } from '@temporalio/workflow';
 import type { ErrorCode } from '../configs/errors.ts';
-import { compareId } from '../configs/names.ts';
-import { inputRefusal, parseRunInput, parseSweepInput } from '../configs/parse-input.ts';
-import type { RunInput, SweepInput } from '../configs/schema.ts';
+import { compareId, retrainId } from '../configs/names.ts';
+import { inputRefusal, parseRetrainInput, parseRunInput, parseSweepInput } from '../configs/parse-input.ts';
+import type { RetrainInput, RunInput, SweepInput } from '../configs/schema.ts';
 
 /**
  * A ZodError thrown here would fail the workflow task, which Temporal retries for ever: so it becomes a failure of the run.
@@ -26,8 +26,17 @@ export function readSweep(rawInput: unknown): SweepInput {
   return parsed.input;
 }
 
+/** The same for a retraining. */
+export function readRetraining(rawInput: unknown): RetrainInput {
+  const parsed = parseRetrainInput(rawInput);
+  if (!parsed.ok) throw refuse(inputRefusal(parsed.problems));
+  const { model } = parsed.input;
+  requireId(retrainId(model), model);
+  return parsed.input;
+}
+
 /** @throws ApplicationFailure InvalidInput. */
-export function requireId(expected: string, name: string): void {
+function requireId(expected: string, name: string): void {
   const { workflowId } = workflowInfo();
   if (workflowId !== expected)
     throw refuse(`Expected the workflow id of the run "${name}" to be ${expected}, got ${workflowId}.`);

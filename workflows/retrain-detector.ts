@@ -1,23 +1,17 @@
 import { ApplicationFailure, isCancellation, sleep } from '@temporalio/workflow';
-import { retrainId } from '../configs/names.ts';
-import { listProblems } from '../configs/parse-input.ts';
-import {
-  RetrainInput,
-  type RetrainOutcome,
-  type RetrainStatus,
-  type RunInput,
-  type RunPlan,
-} from '../configs/schema.ts';
+import { candidateRun } from '../configs/names.ts';
+import type { RetrainInput, RetrainOutcome, RetrainStatus, RunInput, RunPlan } from '../configs/schema.ts';
+import { describeFailure } from './describe-failure.ts';
 import { notifier, type Notifier } from './notify.ts';
 import { control, registry, transfer } from './policies.ts';
 import { promoteIfBetter } from './promote-if-better.ts';
-import { refuse, requireId } from './read-input.ts';
+import { readRetraining } from './read-input.ts';
 import { RetrainBoard } from './retrain-board.ts';
 import { trainCandidate } from './train-candidate.ts';
 
 /** Looks at data, recipe, weights and code: where they differ from what was trained last, trains, and lets the gate decide. */
 export async function retrainDetector(rawInput: unknown): Promise<RetrainStatus> {
-  const input = readRetrainInput(rawInput);
+  const input = readRetraining(rawInput);
   const board = new RetrainBoard(input.model);
   const notices = notifier({ name: input.model, notify: input.run.notify });
   do {
@@ -43,7 +37,7 @@ async function runCycle(input: RetrainInput, board: RetrainBoard, notices: Notif
   board.decide({ at: Date.now() / 1000, triggers, fingerprint, trains: changed !== null, why });
   if (changed === null) return;
 
-  const runId = `${model}-${fingerprint.sha256.slice(0, 12)}`;
+  const runId = candidateRun(model, fingerprint.sha256);
   const outcome = await trainAndJudge(input, board, notices, { runId, fingerprint, why: changed });
   board.conclude(outcome);
   notices.tell(outcome.outcome === 'failed' ? 'failed' : 'done', `${runId}: ${outcome.outcome}, ${outcome.why}`);
@@ -63,13 +57,9 @@ async function trainAndJudge(
     return { runId, version, ...(await promoteIfBetter(input, version, board, notices)) };
   } catch (error) {
     if (isCancellation(error)) throw error;
-    return { runId, version: null, outcome: 'failed', why: describe(error), verdict: null };
+    return { runId, version: null, outcome: 'failed', why: describeFailure(error).message, verdict: null };
   }
 }
-
-/** The innermost cause: the others only say that something failed. */
-const describe = (error: unknown): string =>
-  error instanceof Error ? (error.cause === undefined ? error.message : describe(error.cause)) : String(error);
 
 /** What would be trained now. Where data are still being written it is looked at until they stay the same. */
 async function planWhenSettled(input: RetrainInput): Promise<RunPlan> {
@@ -88,11 +78,4 @@ async function planNow({ model, run }: RetrainInput): Promise<RunPlan> {
   const planned = await control.resolvePlan(input);
   const [dataset, weights] = await Promise.all([transfer.fetchDataset(planned), transfer.fetchWeights(planned)]);
   return control.pinPlan({ plan: planned, dataset, weights });
-}
-
-function readRetrainInput(rawInput: unknown): RetrainInput {
-  const { data, error } = RetrainInput.safeParse(rawInput);
-  if (data === undefined) throw refuse(`The retraining's input is wrong:\n- ${listProblems(error).join('\n- ')}`);
-  requireId(retrainId(data.model), data.model);
-  return data;
 }
