@@ -1,6 +1,7 @@
 import { formatDuration } from '../configs/time-text.ts';
 import { describeAttempt } from '../configs/describe-attempt.ts';
 import type { RemoteCopy, RunStatus } from '../configs/schema.ts';
+import { escapeCell } from './escape-cell.ts';
 
 /** The Markdown that the Temporal UI shows on the run's page. Pure. */
 export function renderCurrentDetails(status: RunStatus): string {
@@ -53,5 +54,3 @@ const describeRemote = ({ iteration, backlog, problem }: RemoteCopy): string =>
 
 const formatNumber = (value: number | null | undefined, digits: number): string => value?.toFixed(digits) ?? '–';
 const formatPercent = (value: number | null | undefined): string => (value == null ? '–' : (value * 100).toFixed(1));
-
-const escapeCell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');

@@ -1,4 +1,5 @@
 import type { RetrainStatus } from '../configs/schema.ts';
+import { escapeCell } from './escape-cell.ts';
 
 /** The Markdown that the Temporal UI shows on the retraining's page. Pure. */
 export function renderRetrainDetails({
@@ -33,5 +34,3 @@ export function renderRetrainDetails({
 
 const list = (title: string, lines: readonly string[]): string[] =>
   lines.length === 0 ? [] : ['', `**${title}**`, '', ...lines.map((line) => `- ${escapeCell(line)}`)];
-
-const escapeCell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');

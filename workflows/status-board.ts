@@ -1,6 +1,5 @@
 import { defineQuery, defineSignal, setCurrentDetails, setHandler, upsertSearchAttributes } from '@temporalio/workflow';
-import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
-import { progressSignalName, type searchAttributes, statusQueryName, waitingSignalName } from '../configs/names.ts';
+import { progressSignalName, statusQueryName, waitingSignalName } from '../configs/names.ts';
 import { buildLedger } from '../configs/ledger.ts';
 import {
   Progress,
@@ -13,20 +12,21 @@ import {
   type StepOutcome,
 } from '../configs/schema.ts';
 import { renderCurrentDetails } from './current-details.ts';
+import {
+  bboxKey,
+  epochKey,
+  goodputKey,
+  lastFailureKey,
+  phaseKey,
+  recipeKey,
+  segmKey,
+} from './search-attribute-keys.ts';
 
 export const statusQuery = defineQuery<RunStatus>(statusQueryName);
 /** From the training activity; `unknown`, because any client may send a signal. */
 export const progressSignal = defineSignal<[unknown]>(progressSignalName);
 /** From an activity whose job waits for GPUs. */
 export const waitingSignal = defineSignal<[unknown]>(waitingSignalName);
-
-const phaseKey = defineSearchAttributeKey(nameOf('Phase'), SearchAttributeType.KEYWORD);
-const recipeKey = defineSearchAttributeKey(nameOf('Recipe'), SearchAttributeType.KEYWORD);
-const epochKey = defineSearchAttributeKey(nameOf('Epoch'), SearchAttributeType.INT);
-const bboxKey = defineSearchAttributeKey(nameOf('BboxMAP'), SearchAttributeType.DOUBLE);
-const goodputKey = defineSearchAttributeKey(nameOf('Goodput'), SearchAttributeType.DOUBLE);
-const lastFailureKey = defineSearchAttributeKey(nameOf('LastFailure'), SearchAttributeType.KEYWORD);
-const segmKey = defineSearchAttributeKey(nameOf('SegmMAP'), SearchAttributeType.DOUBLE);
 
 /** What the run shows of itself while it lives: the `status` query, current details and search attributes, always together. */
 export class StatusBoard {
@@ -156,9 +156,4 @@ function phaseOf({ stage, waiting, notice, attempts, progress }: RunStatus): Sta
   const last = attempts.at(-1);
   const hasFailed = last?.failure != null && (progress === null || progress.attempt <= last.attempt);
   return stage === 'training' && (waiting !== null || notice !== null || hasFailed) ? 'stalled' : stage;
-}
-
-/** Ties each key to configs/names.ts, so that a renamed attribute does not compile here. */
-function nameOf(name: keyof typeof searchAttributes): string {
-  return name;
 }

@@ -1,6 +1,5 @@
 import { defineQuery, setCurrentDetails, setHandler, upsertSearchAttributes } from '@temporalio/workflow';
-import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
-import { type searchAttributes, statusQueryName } from '../configs/names.ts';
+import { statusQueryName } from '../configs/names.ts';
 import {
   variantRun,
   type SweepInput,
@@ -10,11 +9,9 @@ import {
   type VariantStatus,
 } from '../configs/schema.ts';
 import { renderSweepDetails } from './sweep-details.ts';
+import { bboxKey, phaseKey } from './search-attribute-keys.ts';
 
 export const sweepStatusQuery = defineQuery<SweepStatus>(statusQueryName);
-
-const phaseKey = defineSearchAttributeKey(nameOf('Phase'), SearchAttributeType.KEYWORD);
-const bboxKey = defineSearchAttributeKey(nameOf('BboxMAP'), SearchAttributeType.DOUBLE);
 
 /** What a sweep shows of itself while it lives: the `status` query, current details and search attributes, always together. */
 export class SweepBoard {
@@ -91,9 +88,4 @@ export class SweepBoard {
       { key: bboxKey, value: tested.length === 0 ? null : Math.max(...tested) },
     ]);
   }
-}
-
-/** Ties each key to configs/names.ts, so that a renamed attribute does not compile here. */
-function nameOf(name: keyof typeof searchAttributes): string {
-  return name;
 }

@@ -1,5 +1,6 @@
 import { describeScore, describeState } from '../configs/describe-variant.ts';
 import type { SweepStatus, VariantStatus } from '../configs/schema.ts';
+import { escapeCell } from './escape-cell.ts';
 
 /** The Markdown that the Temporal UI shows on the sweep's page. Pure. */
 export function renderSweepDetails({ name, stage, variants, verdict, report }: SweepStatus): string {
@@ -21,5 +22,3 @@ function renderRow(status: VariantStatus): string {
   const tested = [describeScore(result?.bboxAP), describeScore(result?.segmAP)];
   return `| ${[...cells, ...tested, escapeCell(describeState(status))].join(' | ')} |`;
 }
-
-const escapeCell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
