@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto';
 import { Context } from '@temporalio/activity';
-import { modelKeys, objectKeys } from '../configs/names.ts';
+import { modelKeys } from '../configs/names.ts';
 import { homeFolders } from '../configs/paths.ts';
 import type { GateRules, GateVerdict, VersionId } from '../configs/schema.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
 import type { ArtifactStore } from './lib/artifacts/artifact-store.ts';
+import { fetchReport } from './lib/artifacts/fetch-report.ts';
 import { compareRuns } from './lib/compare/compare-runs.ts';
-import { loadRun, type ComparedRun } from './lib/compare/load-run.ts';
+import { comparedFiles, loadRun, type ComparedRun } from './lib/compare/load-run.ts';
 import { inScratchFolder } from './lib/files/scratch-folder.ts';
 import { writeFileWhole } from './lib/files/whole-file.ts';
 import { explainFindings, judgeCandidate } from './lib/gate/judge-candidate.ts';
@@ -29,8 +30,6 @@ export interface Judgement {
   /** Of the verdict document in the store. */
   evidence: string;
 }
-
-const comparedFiles = ['report.json', 'analysis.json', 'bootstrap.json'];
 
 /** Holds a candidate against the champion by the plan's rules, and keeps the verdict with all its numbers. */
 export const createJudge =
@@ -99,10 +98,6 @@ async function loadChampion(
 ): Promise<ComparedRun> {
   const folder = `${scratch.folder}/champion`;
   if (championRun === null) return loadVersion(store, model, champion, { ...scratch, folder });
-  for (const file of comparedFiles) {
-    const key = objectKeys.report(championRun, file);
-    if ((await store.head(key, scratch.signal)) !== undefined)
-      await store.get(key, `${folder}/${file}`, { signal: scratch.signal });
-  }
+  await fetchReport(store, championRun, comparedFiles, { ...scratch, folder });
   return loadRun(folder);
 }

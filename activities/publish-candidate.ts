@@ -1,6 +1,5 @@
 import { stat } from 'node:fs/promises';
 import { Context } from '@temporalio/activity';
-import { objectKeys } from '../configs/names.ts';
 import { homeFolders, runFolder } from '../configs/paths.ts';
 import {
   Analysis,
@@ -15,13 +14,14 @@ import {
 import type { ActivityDependencies } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
 import type { ArtifactStore } from './lib/artifacts/artifact-store.ts';
+import { fetchReport } from './lib/artifacts/fetch-report.ts';
+import { comparedFiles } from './lib/compare/load-run.ts';
 import { CodedError } from './lib/failures/coded-error.ts';
 import { readJson } from './lib/files/json-file.ts';
 import { inScratchFolder } from './lib/files/scratch-folder.ts';
-import { sha256OfFile } from './lib/files/whole-file.ts';
 import { withConvertedWeights } from './lib/obtain/convert-weights.ts';
 import { changeRegistry, readRegistry } from './lib/registry/registry-state.ts';
-import { publishVersion, type VersionSource } from './lib/registry/versions.ts';
+import { publishVersion } from './lib/registry/versions.ts';
 import { restoreFromStore } from './mirror.ts';
 
 export interface CandidateRequest {
@@ -35,7 +35,7 @@ export interface CandidateRequest {
 }
 
 const weightsFile = 'weights.safetensors';
-const reportFiles = ['report.json', 'analysis.json', 'bootstrap.json', 'index.html'];
+const reportFiles = [...comparedFiles, 'index.html'];
 
 /** Makes a version of the registry out of a finished run, and names it as candidate. Doing it twice does it once. */
 export const createPublishCandidate =
@@ -63,7 +63,7 @@ async function publishCandidate(
   await restoreFromStore(dependencies, plan, null);
   const metrics = await readJson(place.metrics, EvalMetrics);
   if (metrics === undefined) throw missing(place.metrics);
-  const files = await fetchReport(store, runId, folder, signal);
+  const files = await fetchReport(store, runId, reportFiles, { folder, signal });
   const [report, analysis] = await Promise.all([
     readJson(`${folder}/report.json`, Report),
     readJson(`${folder}/analysis.json`, Analysis),
@@ -103,23 +103,6 @@ async function nameCandidate(
   if (isKnown) return;
   const wanted = { action: 'candidate', version, who, why, evidence: null } as const;
   await changeRegistry(store, model, wanted, { expected: state.champion, at: Date.now() / 1000, signal });
-}
-
-async function fetchReport(
-  store: ArtifactStore,
-  runId: string,
-  folder: string,
-  signal: AbortSignal,
-): Promise<VersionSource[]> {
-  const files = [];
-  for (const file of reportFiles) {
-    const key = objectKeys.report(runId, file);
-    if ((await store.head(key, signal)) === undefined) continue;
-    const path = `${folder}/${file}`;
-    const { bytes } = await store.get(key, path, { signal });
-    files.push({ file, path, bytes, sha256: await sha256OfFile(path) });
-  }
-  return files;
 }
 
 const missing = (what: string): CodedError =>

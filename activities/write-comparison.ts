@@ -5,9 +5,10 @@ import type { SweepInput, SweepResult, VariantStatus } from '../configs/schema.t
 import type { ActivityDependencies } from './dependencies.ts';
 import { whileBeating } from './heartbeat.ts';
 import type { ArtifactStore } from './lib/artifacts/artifact-store.ts';
+import { fetchReport } from './lib/artifacts/fetch-report.ts';
 import { fileSize } from './lib/checkpoints/checkpoint-files.ts';
 import { compareVariants, type FinishedRun } from './lib/compare/compare-variants.ts';
-import { loadRun } from './lib/compare/load-run.ts';
+import { comparedFiles, loadRun } from './lib/compare/load-run.ts';
 import { renderSweepHtml, renderSweepMarkdown } from './lib/compare/render-sweep.ts';
 import { CodedError } from './lib/failures/coded-error.ts';
 import { writeFileWhole } from './lib/files/whole-file.ts';
@@ -54,18 +55,12 @@ async function writeComparison(
 
 /** A run that another machine reported is fetched from the store. */
 async function readRun(store: ArtifactStore, runId: string, folder: string): Promise<FinishedRun> {
-  if ((await fileSize(`${folder}/report.json`)) === undefined) await fetchReport(store, runId, folder);
+  if ((await fileSize(`${folder}/report.json`)) === undefined)
+    await fetchReport(store, runId, comparedFiles, { folder });
   try {
     return await loadRun(folder);
   } catch (error) {
     if (error instanceof CodedError && error.code === 'NotComparable') return { whyNot: error.message };
     throw error;
-  }
-}
-
-async function fetchReport(store: ArtifactStore, runId: string, folder: string): Promise<void> {
-  for (const file of ['analysis.json', 'bootstrap.json', 'report.json']) {
-    const key = objectKeys.report(runId, file);
-    if ((await store.head(key)) !== undefined) await store.get(key, `${folder}/${file}`);
   }
 }

@@ -5,7 +5,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { compareRuns } from '../activities/lib/compare/compare-runs.ts';
 import { writeComparison } from '../activities/lib/compare/comparison-verdict.ts';
-import { loadRun } from '../activities/lib/compare/load-run.ts';
+import { comparedFiles, loadRun } from '../activities/lib/compare/load-run.ts';
 import { inScratchFolder } from '../activities/lib/files/scratch-folder.ts';
 import { exportVersion } from '../activities/lib/registry/export-version.ts';
 import { changeRegistry, previousChampion, readRegistry } from '../activities/lib/registry/registry-state.ts';
@@ -97,8 +97,7 @@ async function diff(name: string, first: string, second: string): Promise<void> 
   await inScratch(async (folder) => {
     const load = async (id: string, place: string) => {
       const version = await readVersion(store, name, id, { folder: place });
-      const files = ['report.json', 'analysis.json', 'bootstrap.json'];
-      await fetchVersionFiles(store, version, files, { folder: place });
+      await fetchVersionFiles(store, version, comparedFiles, { folder: place });
       return loadRun(place);
     };
     const runs = [await load(first, `${folder}/first`), await load(second, `${folder}/second`)];

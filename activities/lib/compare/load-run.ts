@@ -2,6 +2,9 @@ import { Analysis, Bootstrap, Report } from '../../../configs/schema.ts';
 import { CodedError } from '../failures/coded-error.ts';
 import { readJson } from '../files/json-file.ts';
 
+/** Of a report folder; the one that says that there is a report is the last. */
+export const comparedFiles = ['analysis.json', 'bootstrap.json', 'report.json'];
+
 /** A finished run, as its report folder holds it. */
 export interface ComparedRun {
   report: Report;
