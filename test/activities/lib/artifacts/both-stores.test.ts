@@ -1,48 +1,29 @@
-import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, mkdtemp, readFile, readdir, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { ArtifactStore } from '../../../../activities/lib/artifacts/artifact-store.ts';
 import { localStore } from '../../../../activities/lib/artifacts/local-store.ts';
 import { openStore } from '../../../../activities/lib/artifacts/open-store.ts';
-import { startS3Server, type S3Server } from '../../../helpers/s3-server.ts';
+import { storeKinds, useBothStores } from '../../../helpers/both-stores.ts';
 
-let folder: string;
-let server: S3Server;
-const stores: Record<string, (name: string) => ArtifactStore> = {
-  'a folder': (name) => localStore(`${folder}/stores/${name}`),
-  'a bucket': (name) => server.store(`${name}/`),
-};
-
-beforeAll(async () => {
-  folder = await mkdtemp(`${tmpdir()}/everswin-stores-`);
-  server = await startS3Server();
-});
-afterAll(async () => {
-  await server.stop();
-  await rm(folder, { recursive: true });
-});
+const stores = useBothStores();
 
 const fileWith = async (content: string): Promise<string> => {
-  const path = `${folder}/${Math.random().toString(36).slice(2)}`;
+  const path = `${stores.folder()}/${Math.random().toString(36).slice(2)}`;
   await writeFile(path, content);
   return path;
 };
 const sha256OfHello = '2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824';
 
-describe.each(Object.keys(stores))('%s', (kind) => {
-  const open = (name: string): ArtifactStore => {
-    const make = stores[kind];
-    if (make === undefined) throw new Error(kind);
-    return make(name);
-  };
+describe.each(storeKinds)('%s', (kind) => {
+  const open = (name: string): ArtifactStore => stores.open(kind, name);
 
   test('gives back what was put, and knows its bytes and sha256', async () => {
     const store = open('round-trip');
     const put = await store.put('runs/a/report.json', await fileWith('hello'));
     expect(put).toMatchObject({ bytes: 5, sha256: sha256OfHello });
     expect(await store.head('runs/a/report.json')).toEqual({ bytes: 5, sha256: sha256OfHello });
-    const target = `${folder}/new/folder/${kind}`;
+    const target = `${stores.folder()}/new/folder/${kind}`;
     expect(await store.get('runs/a/report.json', target)).toEqual(put);
     expect(await readFile(target, 'utf8')).toBe('hello');
   });
@@ -64,7 +45,7 @@ describe.each(Object.keys(stores))('%s', (kind) => {
 
   test('says StoreDamaged for what is not there or is another file than was wanted, and leaves no file behind', async () => {
     const store = open('absent');
-    const into = await mkdtemp(`${folder}/into-`);
+    const into = await mkdtemp(`${stores.folder()}/into-`);
     await expect(store.get('a', `${into}/a`)).rejects.toMatchObject({ code: 'StoreDamaged' });
     await store.put('a', await fileWith('hullo'));
     await expect(store.get('a', `${into}/a`, { sha256: sha256OfHello })).rejects.toMatchObject({
@@ -132,19 +113,19 @@ describe.each(Object.keys(stores))('%s', (kind) => {
 });
 
 test('a stored file that was changed on the disk is not given out', async () => {
-  const store = localStore(`${folder}/stores/changed`);
+  const store = localStore(`${stores.folder()}/stores/changed`);
   await store.put('a', await fileWith('hello'));
-  await writeFile(`${folder}/stores/changed/a`, 'hullo');
-  await expect(store.get('a', `${folder}/changed`)).rejects.toMatchObject({ code: 'StoreDamaged' });
+  await writeFile(`${stores.folder()}/stores/changed/a`, 'hullo');
+  await expect(store.get('a', `${stores.folder()}/changed`)).rejects.toMatchObject({ code: 'StoreDamaged' });
 });
 
 test('what a killed put left in a folder is removed once it is old', async () => {
-  const store = localStore(`${folder}/stores/killed`);
-  await mkdir(`${folder}/stores/killed/runs`, { recursive: true });
-  await writeFile(`${folder}/stores/killed/runs/.a.1.part`, 'half');
+  const store = localStore(`${stores.folder()}/stores/killed`);
+  await mkdir(`${stores.folder()}/stores/killed/runs`, { recursive: true });
+  await writeFile(`${stores.folder()}/stores/killed/runs/.a.1.part`, 'half');
   expect(await store.abortLeftovers('runs/', 60_000)).toBe(0);
   expect(await store.abortLeftovers('runs/', 0)).toBe(1);
-  expect(await readdir(`${folder}/stores/killed/runs`)).toEqual([]);
+  expect(await readdir(`${stores.folder()}/stores/killed/runs`)).toEqual([]);
 });
 
 test.each([
@@ -154,13 +135,13 @@ test.each([
   ['s3://bucket/some/prefix/', 's3://bucket/some/prefix'],
 ])('the address %s opens the store %s', (address, opened) => {
   const s3 = { endpoint: 'http://127.0.0.1:1', region: undefined };
-  expect(openStore(address, { home: folder, s3 }).address).toBe(opened);
+  expect(openStore(address, { home: stores.folder(), s3 }).address).toBe(opened);
 });
 
 test.each(['/var/store', 'http://host/bucket', 's3://', 's3://key:CANARY@bucket', 's3://bucket?x=CANARY'])(
   'the address %s is refused without being repeated',
   (address) => {
-    const open = () => openStore(address, { home: folder, s3: { endpoint: undefined, region: undefined } });
+    const open = () => openStore(address, { home: stores.folder(), s3: { endpoint: undefined, region: undefined } });
     expect(open).toThrow(/file:\/\/\/FOLDER or s3:\/\/BUCKET/);
     expect(open).not.toThrow(/CANARY/);
   },

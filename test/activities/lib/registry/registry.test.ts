@@ -1,9 +1,7 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { describe, expect, test } from 'vitest';
 import type { ArtifactStore } from '../../../../activities/lib/artifacts/artifact-store.ts';
-import { localStore } from '../../../../activities/lib/artifacts/local-store.ts';
 import {
   changeRegistry,
   previousChampion,
@@ -20,23 +18,9 @@ import {
 import { modelKeys } from '../../../../configs/names.ts';
 import { versionId, type ModelVersion } from '../../../../configs/schema.ts';
 import { seedMetrics } from '../../../fixtures/sample-report.ts';
-import { startS3Server, type S3Server } from '../../../helpers/s3-server.ts';
+import { storeKinds, useBothStores } from '../../../helpers/both-stores.ts';
 
-let folder: string;
-let server: S3Server;
-const stores: Record<string, (name: string) => ArtifactStore> = {
-  'a folder': (name) => localStore(`${folder}/stores/${name}`),
-  'a bucket': (name) => server.store(`${name}/`),
-};
-
-beforeAll(async () => {
-  folder = await mkdtemp(`${tmpdir()}/everswin-registry-`);
-  server = await startS3Server();
-});
-afterAll(async () => {
-  await server.stop();
-  await rm(folder, { recursive: true });
-});
+const stores = useBothStores();
 
 const hash = (digit: string) => digit.repeat(64);
 const id = (digit: string) => versionId(`run-${digit}`, hash(digit));
@@ -44,12 +28,8 @@ const wish = (action: WantedChange['action'], digit: string): WantedChange => ({
   ...{ action, version: id(digit), who: 'a test', why: 'to see', evidence: null },
 });
 
-describe.each(Object.keys(stores))('a registry in %s', (kind) => {
-  const open = (name: string): ArtifactStore => {
-    const make = stores[kind];
-    if (make === undefined) throw new Error(kind);
-    return make(name);
-  };
+describe.each(storeKinds)('a registry in %s', (kind) => {
+  const open = (name: string): ArtifactStore => stores.open(kind, name);
 
   test('goes from nothing to a champion, to the next one and back, and keeps who, why and when', async () => {
     const store = open('history');
@@ -108,7 +88,7 @@ describe.each(Object.keys(stores))('a registry in %s', (kind) => {
 
   test('a version is there when all of it is, is never changed, and comes back byte for byte or not at all', async () => {
     const store = open('versions');
-    const at = await mkdtemp(`${folder}/version-`);
+    const at = await mkdtemp(`${stores.folder()}/version-`);
     const sourceOf = async (file: string, content: string): Promise<VersionSource> => {
       await writeFile(`${at}/${file}`, content);
       const sha256 = createHash('sha256').update(content).digest('hex');

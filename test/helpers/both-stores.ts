@@ -1,0 +1,30 @@
+/** Both kinds of artifact store, for tests of what both must do: a folder, and a bucket of a real S3 server. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { afterAll, beforeAll } from 'vitest';
+import type { ArtifactStore } from '../../activities/lib/artifacts/artifact-store.ts';
+import { localStore } from '../../activities/lib/artifacts/local-store.ts';
+import { startS3Server, type S3Server } from './s3-server.ts';
+
+export const storeKinds = ['a folder', 'a bucket'] as const;
+
+/** For a whole file: they are there from its first test to its last. */
+export function useBothStores() {
+  let folder = '';
+  let server: S3Server;
+  beforeAll(async () => {
+    folder = await mkdtemp(`${tmpdir()}/everswin-stores-`);
+    server = await startS3Server();
+  });
+  afterAll(async () => {
+    await server.stop();
+    await rm(folder, { recursive: true });
+  });
+  return {
+    /** Removed at the end; stores of the first kind lie in `stores/<name>` of it. */
+    folder: () => folder,
+    /** @param name of a store that no other test has. */
+    open: (kind: (typeof storeKinds)[number], name: string): ArtifactStore =>
+      kind === 'a folder' ? localStore(`${folder}/stores/${name}`) : server.store(`${name}/`),
+  };
+}
