@@ -13,9 +13,14 @@ export function refuse(message: string): void {
   process.exitCode = 1;
 }
 
-/** An error is said in words that tell what to do next. */
-export const runProgram = (main: () => Promise<void>): Promise<void> =>
-  main().catch((error: unknown) => refuse(explain(error)));
+/** An error is said in words that tell what to do next. Whoever reads no further, as `head` does, ends the program in peace. */
+export async function runProgram(main: () => Promise<void>): Promise<void> {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit();
+  });
+  await main().catch((error: unknown) => refuse(explain(error)));
+}
 
 /**
  * A connection for as long as `use` lasts: to the address, else to the embedded stack, else to where a server usually is.
