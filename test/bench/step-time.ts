@@ -23,7 +23,9 @@ import { projectHome } from '../helpers/project.ts';
 import { keep, printFigures, quantile, readArguments, readSurroundings, summarize } from './record.ts';
 
 /** Shorter than half a heartbeat's patience: a stopped worker is not to be taken for a dead one. */
-const turnMs = 3_000;
+const turnMs = 4_000;
+/** Of each turn, not measured: processes that were stopped first catch up on timers and connections, as none does that never stands still. */
+const wakingMs = 1_000;
 const [pipelineTurns, stockTurns] = [14, 5];
 
 /** When a contender ran alone; Unix seconds. */
@@ -59,7 +61,7 @@ async function takeTurns(pair: readonly [Contender, Contender], count: number, r
       await signal(pair[place], 'SIGCONT');
       const from = Date.now() / 1000;
       await sleep(turnMs);
-      turns[place].push([from, Date.now() / 1000]);
+      turns[place].push([from + wakingMs / 1000, Date.now() / 1000]);
       await signal(pair[place], 'SIGSTOP');
     }
   }
@@ -153,4 +155,4 @@ const figures = [
   ),
 ];
 printFigures(figures);
-await keep(asked.out, { ...surroundings, turnMs, figures, runs });
+await keep(asked.out, { ...surroundings, turnMs, wakingMs, figures, runs });

@@ -9,11 +9,11 @@ import { tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { localStore } from '../../activities/lib/artifacts/local-store.ts';
-import { applyChange, readRegistry } from '../../activities/lib/registry/registry-state.ts';
-import { fetchVersionFiles, listVersions, readVersion } from '../../activities/lib/registry/versions.ts';
-import type { RegistryState } from '../../configs/schema.ts';
+import { readRegistry } from '../../activities/lib/registry/registry-state.ts';
+import { listVersions } from '../../activities/lib/registry/versions.ts';
 import { projectRoot } from '../helpers/project.ts';
 import { Random } from './random.ts';
+import { findFaults } from './registry-faults.ts';
 
 /** A promotion takes some milliseconds: so kills fall into all of its parts. */
 const longestLifeMs = 120;
@@ -31,12 +31,13 @@ export async function killPromoters(kills: number, seed: string): Promise<Regist
   const folder = await mkdtemp(`${tmpdir()}/everswin-registry-kills-`);
   const random = new Random(seed);
   const faults: string[] = [];
+  const store = localStore(`${folder}/store`);
   try {
     for (let kill = 1; kill <= kills; kill += 1) {
       await promoteUntilKilled(folder, random.next() * longestLifeMs);
-      faults.push(...(await findFaults(folder)).map((fault) => `after kill ${kill}: ${fault}`));
+      const found = await findFaults(store, model, `${folder}/looked-at`);
+      faults.push(...found.map((fault) => `after kill ${kill}: ${fault}`));
     }
-    const store = localStore(`${folder}/store`);
     const { history } = (await readRegistry(store, model)).state;
     return { kills, versions: (await listVersions(store, model)).length, changes: history.length, faults };
   } finally {
@@ -53,29 +54,6 @@ async function promoteUntilKilled(folder: string, lifeMs: number): Promise<void>
   await sleep(lifeMs);
   child.kill('SIGKILL');
   await exited;
-}
-
-/** One champion that follows from the history, whole versions only, nothing promoted twice. */
-async function findFaults(folder: string): Promise<string[]> {
-  const store = localStore(`${folder}/store`);
-  const { state } = await readRegistry(store, model);
-  const versions = await listVersions(store, model);
-  const faults: string[] = [];
-  const empty: RegistryState = { v: 1, model, champion: null, candidate: null, history: [] };
-  const replayed = state.history.reduce(applyChange, empty);
-  if (JSON.stringify(replayed) !== JSON.stringify(state)) faults.push('the state does not follow from its history');
-  const promoted = state.history.filter(({ action }) => action === 'promote').map(({ version }) => version);
-  if (new Set(promoted).size < promoted.length) faults.push('a version was promoted twice');
-  if (promoted.at(-1) !== (state.champion ?? undefined)) faults.push('the champion is not the last one promoted');
-  for (const id of state.history.map(({ version }) => version))
-    if (!versions.includes(id)) faults.push(`${id} is in the history and not in the registry`);
-  for (const id of versions.slice(-3)) {
-    const place = { folder: `${folder}/looked-at` };
-    const version = await readVersion(store, model, id, place);
-    // Refuses other bytes than the version names.
-    await fetchVersionFiles(store, version, [version.weights.file], place);
-  }
-  return faults;
 }
 
 if (process.argv[1] === import.meta.filename) {

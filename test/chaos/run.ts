@@ -86,7 +86,7 @@ async function disturb({ stack, subject, ranks, name }: Course, kills: Kill[]): 
     workflowId: workflowId(name),
     args: [subject.input(name, ranks)],
   });
-  const sampler = sampleTrainers([folder.train.dir, folder.test.dir]);
+  const sampler = sampleTrainers(() => [folder.train.dir, folder.test.dir]);
   const over = new AbortController();
   const killing = carryOut(kills, { stack, folder, runId: name }, over.signal);
   const status = await waitForEnd(handle, startedAt + subject.deadlineSeconds * 1000);

@@ -11,7 +11,7 @@ const program = (fence: number) =>
 
 test('two processes of one attempt are one trainer', async () => {
   const processes = [program(1), program(1)];
-  const sampler = sampleTrainers([job]);
+  const sampler = sampleTrainers(() => [job]);
   await sleep(500);
   const { taken, violations } = sampler.stop();
   for (const one of processes) one.kill('SIGKILL');
@@ -21,7 +21,7 @@ test('two processes of one attempt are one trainer', async () => {
 
 test('processes of two attempts side by side are a violation', async () => {
   const processes = [program(1), program(2)];
-  const sampler = sampleTrainers([job]);
+  const sampler = sampleTrainers(() => [job]);
   await sleep(500);
   const { violations } = sampler.stop();
   for (const one of processes) one.kill('SIGKILL');
@@ -29,7 +29,7 @@ test('processes of two attempts side by side are a violation', async () => {
 });
 
 test('one after the other is what should be', async () => {
-  const sampler = sampleTrainers([job]);
+  const sampler = sampleTrainers(() => [job]);
   for (const fence of [1, 2, 3]) {
     const one = program(fence);
     await sleep(150);

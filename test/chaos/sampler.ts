@@ -1,5 +1,4 @@
-import { findMarked } from './processes.ts';
-import { readProcess } from './processes.ts';
+import { findMarked, readProcess } from './processes.ts';
 
 const everyMs = 100;
 
@@ -10,15 +9,15 @@ export interface Samples {
 }
 
 /**
- * Looks ten times a second whether one trainer at most works in each of these jobs. A scan of /proc takes a while, in which
+ * Looks ten times a second whether one trainer at most works in each of the jobs that there are then. A scan of /proc takes a while, in which
  * one may die and the next one start; so of two that a scan shows, the older one is looked at once more: whoever lives
  * after the newer one was seen lived beside it.
  */
-export function sampleTrainers(jobDirs: string[]): { stop: () => Samples } {
+export function sampleTrainers(jobDirs: () => readonly string[]): { stop: () => Samples } {
   const samples: Samples = { taken: 0, violations: [] };
   const look = () => {
     samples.taken++;
-    for (const jobDir of jobDirs) {
+    for (const jobDir of jobDirs()) {
       const violation = findTwoTrainers(jobDir);
       if (violation !== undefined) samples.violations.push(violation);
     }
