@@ -38,7 +38,10 @@ async function runCycle(input: RetrainInput, board: RetrainBoard, notices: Notif
   if (changed === null) return;
 
   const runId = candidateRun(model, fingerprint.sha256);
-  const outcome = await trainAndJudge(input, board, notices, { runId, fingerprint, why: changed });
+  const outcome = await trainAndJudge(input, board, notices, {
+    ...{ runId, fingerprint, why: changed },
+    askedBy: triggers.map(({ who }) => who),
+  });
   board.conclude(outcome);
   notices.tell(outcome.outcome === 'failed' ? 'failed' : 'done', `${runId}: ${outcome.outcome}, ${outcome.why}`);
   board.show({ champion: (await registry.readModel({ model, store })).champion });

@@ -10,14 +10,20 @@ export interface TrainingWish {
   runId: string;
   fingerprint: Fingerprint;
   why: string;
+  /** Whose triggers it answers. */
+  askedBy: readonly string[];
 }
+
+const longestNote = 2000;
 
 /** Trains what has changed, once, and puts it into the registry as a candidate. */
 export async function trainCandidate(input: RetrainInput, wish: TrainingWish): Promise<VersionId> {
   const { model, run } = input;
-  const { runId, fingerprint, why } = wish;
+  const { runId, fingerprint, why, askedBy } = wish;
   const workflow = workflowId(runId);
-  const wanted: RunInput = { ...run, version: 1, name: runId, ...(await beginning(input)) };
+  const request = `asked for by ${askedBy.join(', ') || 'nobody'}; ${why}`;
+  const note = (run.note === undefined ? request : `${run.note} (${request})`).slice(0, longestNote);
+  const wanted: RunInput = { ...run, version: 1, name: runId, note, ...(await beginning(input)) };
   try {
     await executeChild(trainDetector, {
       ...{ workflowId: workflow, taskQueue: taskQueues.control, args: [wanted] },

@@ -136,6 +136,8 @@ export const RunFields = z.strictObject({
   artifacts: ArtifactPolicy.prefault({}),
   /** Who is told how the run goes. */
   notify: NotifyPolicy.optional(),
+  /** Why this is run: stands in the report, decides nothing. */
+  note: z.string().max(2000).optional(),
   /** Do every step anew, also where its result is at hand. */
   fresh: z.boolean().default(false),
   /** Start although the dry run says that it would fail. */

@@ -29,6 +29,7 @@ function createWorld(passes: (candidate: VersionId) => boolean = () => true) {
   let state: RegistryState = { v: 1, model: 'm', champion: null, candidate: null, history: [] };
   let data = 'a';
   const trained: string[] = [];
+  const notes: string[] = [];
   const fingerprint = () => ({ sha256: data.repeat(64), parts: { dataset: data } });
   let last: string | null = null;
   const activities: Partial<StubbedActivities> = {
@@ -40,6 +41,7 @@ function createWorld(passes: (candidate: VersionId) => boolean = () => true) {
       }),
     runTraining: ({ plan, attempt }) => {
       trained.push(plan.runId);
+      notes.push(plan.input.note ?? '');
       return Promise.resolve(anAttempt({ attempt }));
     },
     publishCandidate: ({ runId }) => {
@@ -64,7 +66,7 @@ function createWorld(passes: (candidate: VersionId) => boolean = () => true) {
     },
   };
   return {
-    ...{ activities, trained },
+    ...{ activities, trained, notes },
     champion: () => state.champion,
     /** New data, recipe or code. */
     change: (to: string) => (data = to),
@@ -86,6 +88,8 @@ test('the first training becomes champion, a trigger without change is skipped w
     world.change('b');
     const third = await (await trigger(client, input)).result();
     expect(third.decisions[0]?.why).toBe('changed: dataset (was a, is b)');
+    // It stands in the report, too.
+    expect(world.notes[1]).toBe('asked for by a test; changed: dataset (was a, is b)');
     expect(world.trained).toHaveLength(2);
   });
 });

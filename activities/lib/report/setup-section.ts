@@ -37,7 +37,9 @@ const listChecks = ({ checks }: Report): readonly (readonly [string, string])[] 
 function listPlan(report: Report): readonly (readonly [string, string])[] {
   const { recipe, dataset, weights, epochs, batchPerGpu, seed, loaderWorkers, speed, checkpoint } = report.plan;
   const { part, id } = startingWeights(weights);
+  const { note } = report.plan.input;
   return [
+    ...(note === undefined ? [] : [['why', note] as const]),
     ['recipe', recipe.name],
     ['data set', dataset.id],
     [`${part} weights`, id],

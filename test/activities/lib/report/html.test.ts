@@ -64,6 +64,12 @@ describe('the page', () => {
     expect(textOf(page)).toContain('ARl @[ IoU=0.50:0.95 | area=large | maxDets=1000 ] 0.716 0.716 0.0 – –');
   });
 
+  test('says why the run was made, where somebody said it', () => {
+    const { plan } = sampleReport();
+    const noted = sampleReport({ plan: { ...plan, input: { ...plan.input, note: 'asked for by <kim>' } } });
+    expect(textOf(renderHtml(noted))).toContain('why asked for by &lt;kim&gt; recipe');
+  });
+
   test('says which columns the verdict compares with, and that the released model is of another recipe', () => {
     expect(textOf(page)).toContain('compared: the same recipe not compared: another recipe');
     expect(textOf(page)).toContain('The verdict compares with: seed post; paper.');

@@ -1,0 +1,139 @@
+/**
+ * `node --import tsx test/chaos/minute-schedule.ts [--changes 3] [--out FILE]`: the embedded stack, a schedule that looks at
+ * a model every minute, real trainings that take longer than that, and data that change in the midst of each. No two
+ * trainings may overlap, and what changed last must have been trained in the end.
+ */
+import '../helpers/quiet-runtime.ts';
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import type { Client } from '@temporalio/client';
+import { z } from 'zod';
+import { localStore } from '../../activities/lib/artifacts/local-store.ts';
+import { readRegistry } from '../../activities/lib/registry/registry-state.ts';
+import { retrainId, statusQueryName } from '../../configs/names.ts';
+import { homeFolders } from '../../configs/paths.ts';
+import { RetrainInput, RetrainStatus } from '../../configs/schema.ts';
+import { connect } from '../../infra/connect.ts';
+import { applySchedule } from '../../infra/retrain-schedule.ts';
+import { startStack } from '../../infra/stack/start-stack.ts';
+import { drawMiniCoco } from '../helpers/preparation.ts';
+import { projectHome, projectRoot } from '../helpers/project.ts';
+import { readMachine } from './machine.ts';
+
+const model = 'minute';
+/** About 80 seconds on two cores. */
+const epochs = 10;
+/** Into a training: while it goes on, new data come. */
+const changeAfterMs = 40_000;
+
+interface Span {
+  id: string;
+  /** Unix seconds. */
+  from: number;
+  to: number;
+}
+
+const { values } = parseArgs({ options: { changes: { type: 'string', default: '3' }, out: { type: 'string' } } });
+const changes = Number(values.changes);
+const root = await mkdtemp(`${tmpdir()}/everswin-minute-`);
+const home = `${root}/home`;
+await drawMiniCoco('--own', `${root}/data`);
+await mkdir(home);
+await symlink(`${projectHome}/tools`, `${home}/tools`);
+const stack = await startStack({ home, device: 'cpu', withObjectStore: false, say: console.log });
+try {
+  const client = await connect(stack.file().address);
+  await applySchedule(client, await readInput(), { every: '1m', cron: undefined, timeZone: 'UTC' });
+  for (let change = 1; change <= changes; change += 1) {
+    await untilTraining(client, change);
+    await sleep(changeAfterMs);
+    await changeData(change);
+    console.log(
+      `${new Date().toISOString()} changed the data, ${change} of ${changes}, while training ${change} goes on`,
+    );
+  }
+  await untilCandidates(changes + 1);
+  // Whatever the schedule still holds back has its turn, and finds nothing.
+  await sleep(150_000);
+  await conclude(client);
+  await client.connection.close();
+} finally {
+  await stack.stop();
+  await rm(root, { recursive: true, force: true });
+}
+process.exit();
+
+async function readInput(): Promise<RetrainInput> {
+  const text = await readFile(`${projectRoot}/configs/runs/own-data.json`, 'utf8');
+  const file = z.looseObject({}).parse(JSON.parse(text.replaceAll('/tmp/own-data', `${root}/data`)));
+  const run = Object.fromEntries(Object.entries(file).filter(([field]) => !['name', 'version'].includes(field)));
+  return RetrainInput.parse({ version: 1, model, run: { ...run, epochs } });
+}
+
+/** The manifest is part of the data: a word in it makes them others. */
+async function changeData(change: number): Promise<void> {
+  const path = `${root}/data/annotations/train.json`;
+  const annotations = z.looseObject({}).parse(JSON.parse(await readFile(path, 'utf8')));
+  await writeFile(path, JSON.stringify({ ...annotations, info: { version: `change ${change}` } }));
+}
+
+async function readCandidates(): Promise<number> {
+  const { state } = await readRegistry(localStore(homeFolders(home).store), model);
+  return state.history.filter(({ action }) => action === 'candidate').length;
+}
+
+/** Until the training of that number goes on. */
+async function untilTraining(client: Client, number: number): Promise<void> {
+  const handle = client.workflow.getHandle(retrainId(model));
+  for (;;) {
+    const status = RetrainStatus.safeParse(await handle.query(statusQueryName).catch(() => undefined)).data;
+    if (status?.stage === 'training' && (await readCandidates()) === number - 1) return;
+    await sleep(1_000);
+  }
+}
+
+async function untilCandidates(count: number): Promise<void> {
+  while ((await readCandidates()) < count) await sleep(1_000);
+}
+
+async function listSpans(client: Client, type: string): Promise<Span[]> {
+  const spans: Span[] = [];
+  for await (const { workflowId, startTime, closeTime } of client.workflow.list({ query: `WorkflowType = '${type}'` }))
+    spans.push({ id: workflowId, from: startTime.getTime() / 1000, to: (closeTime ?? new Date()).getTime() / 1000 });
+  return spans.sort((a, b) => a.from - b.from);
+}
+
+function countOverlaps(spans: Span[]): number {
+  return spans.filter(({ from }, place) => spans.slice(0, place).some(({ to }) => to > from)).length;
+}
+
+async function conclude(client: Client): Promise<void> {
+  const [trainings, looks, triggers] = await Promise.all(
+    ['trainDetector', 'retrainDetector', 'triggerRetrain'].map((type) => listSpans(client, type)),
+  );
+  const schedule = await client.schedule.getHandle(retrainId(model)).describe();
+  const last = RetrainStatus.parse(await client.workflow.getHandle(retrainId(model)).query(statusQueryName));
+  const result = {
+    trainings: trainings?.map(({ from, to }) => to - from),
+    overlappingTrainings: countOverlaps(trainings ?? []),
+    overlappingLooks: countOverlaps(looks ?? []),
+    looks: looks?.length,
+    scheduled: triggers?.length,
+    skippedOrBufferedAway: schedule.info.numActionsSkippedOverlap,
+    lastDecision: last.decisions.at(-1)?.why,
+  };
+  console.log(JSON.stringify(result, null, 1));
+  const isRight =
+    result.overlappingTrainings === 0 &&
+    result.overlappingLooks === 0 &&
+    trainings?.length === changes + 1 &&
+    trainings.every(({ from, to }) => to - from > 60) &&
+    last.decisions.at(-1)?.trains === false;
+  if (!isRight) process.exitCode = 1;
+  if (values.out !== undefined) {
+    const record = { v: 1, ...(await readMachine()), ...result, spans: { trainings, looks, triggers } };
+    await writeFile(values.out, JSON.stringify(record, null, 2));
+  }
+}
