@@ -24,6 +24,8 @@ export const approveUpdate = defineUpdate<string, [{ who: string; why: string }]
 export const rejectUpdate = defineUpdate<string, [{ who: string; why: string }]>(answerNames.reject);
 
 const hourMs = 3_600_000;
+/** Of triggers, decisions and outcomes the newest so many are kept: somebody may send thousands. */
+const mostKept = 100;
 
 export interface Answer {
   approved: boolean;
@@ -36,14 +38,13 @@ export class RetrainBoard {
   private status: RetrainStatus;
   private answer: Answer | undefined;
 
-  constructor(model: string) {
-    this.status = {
-      ...{ model, stage: 'looking', champion: null, decisions: [], outcomes: [], waiting: [], asked: null },
-    };
+  constructor(model: string, before?: RetrainStatus) {
+    const { decisions = [], outcomes = [], waiting = [] } = before ?? {};
+    this.status = { model, stage: 'looking', champion: null, decisions, outcomes, waiting, asked: null };
     setHandler(retrainStatusQuery, () => this.status);
     setHandler(triggerSignal, (raw) => {
       const trigger = Trigger.safeParse(raw);
-      if (trigger.success) this.show({ waiting: [...this.status.waiting, trigger.data] });
+      if (trigger.success) this.show({ waiting: newest(this.status.waiting, trigger.data) });
     });
     setHandler(approveUpdate, (answer) => this.take({ ...answer, approved: true }), { validator: this.refuseOdd });
     setHandler(rejectUpdate, (answer) => this.take({ ...answer, approved: false }), { validator: this.refuseOdd });
@@ -67,11 +68,11 @@ export class RetrainBoard {
   }
 
   decide(decision: RetrainDecision): void {
-    this.show({ decisions: [...this.status.decisions, decision] });
+    this.show({ decisions: newest(this.status.decisions, decision) });
   }
 
   conclude(outcome: RetrainOutcome): void {
-    this.show({ outcomes: [...this.status.outcomes, outcome] });
+    this.show({ outcomes: newest(this.status.outcomes, outcome) });
   }
 
   /**
@@ -111,3 +112,5 @@ export class RetrainBoard {
       );
   };
 }
+
+const newest = <T>(kept: readonly T[], one: T): T[] => [...kept, one].slice(-mostKept);

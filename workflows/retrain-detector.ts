@@ -1,4 +1,4 @@
-import { ApplicationFailure, isCancellation, sleep } from '@temporalio/workflow';
+import { ApplicationFailure, continueAsNew, isCancellation, sleep, workflowInfo } from '@temporalio/workflow';
 import { candidateRun } from '../configs/names.ts';
 import type { RetrainInput, RetrainOutcome, RetrainStatus, RunInput, RunPlan } from '../configs/schema.ts';
 import { describeFailure } from './describe-failure.ts';
@@ -9,14 +9,21 @@ import { readRetraining } from './read-input.ts';
 import { RetrainBoard } from './retrain-board.ts';
 import { trainCandidate } from './train-candidate.ts';
 
-/** Looks at data, recipe, weights and code: where they differ from what was trained last, trains, and lets the gate decide. */
-export async function retrainDetector(rawInput: unknown): Promise<RetrainStatus> {
+/**
+ * Looks at data, recipe, weights and code: where they differ from what was trained last, trains, and lets the gate decide.
+ * @param before of the execution that this one continues, whose history had grown long.
+ */
+export async function retrainDetector(rawInput: unknown, before?: RetrainStatus): Promise<RetrainStatus> {
   const input = readRetraining(rawInput);
-  const board = new RetrainBoard(input.model);
+  const board = new RetrainBoard(input.model, before);
   const notices = notifier({ name: input.model, notify: input.run.notify });
   do {
     // What comes while a training goes on is answered by one more look: the last trigger is never lost.
     await runCycle(input, board, notices);
+    if (board.current.waiting.length > 0 && workflowInfo().continueAsNewSuggested) {
+      await notices.settle();
+      await continueAsNew<typeof retrainDetector>(input, board.current);
+    }
   } while (board.current.waiting.length > 0);
   board.show({ stage: 'idle' });
   await notices.settle();

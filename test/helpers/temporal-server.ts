@@ -14,10 +14,13 @@ declare module 'vitest' {
   }
 }
 
+/** A server wants a new execution after 4,096 events; a test would be long about that. */
+const shortHistories = ['--dynamic-config-value', 'limit.historyCount.suggestContinueAsNew=400'];
+
 export default async function startTemporal(project: TestProject): Promise<() => Promise<void>> {
   const folder = await mkdtemp(`${tmpdir()}/everswin-temporal-`);
   const port = await findFreePort(0);
-  const argv = devServerArgv({ port, uiPort: await findFreePort(0) }, `${folder}/temporal.db`);
+  const argv = [...devServerArgv({ port, uiPort: await findFreePort(0) }, `${folder}/temporal.db`), ...shortHistories];
   const log = `${folder}/server.log`;
   const server = new KeptAlive(
     { name: 'temporal-server', executable: pinnedTemporal, argv, env: {}, log, graceMs: 5_000 },

@@ -131,6 +131,34 @@ test('a trigger that comes while a training goes on is looked at afterwards', as
   });
 });
 
+test('hundreds of triggers are one more look, in a new execution that knows what was decided before', async () => {
+  const world = createWorld();
+  let release: () => void = () => undefined;
+  const held = new Promise<void>((resolve) => (release = resolve));
+  const { lookForChange } = world.activities;
+  let looks = 0;
+  const activities: Partial<StubbedActivities> = {
+    ...world.activities,
+    lookForChange: async (question) => {
+      if ((looks += 1) === 1) await held;
+      return lookForChange?.(question) as ReturnType<StubbedActivities['lookForChange']>;
+    },
+  };
+  await withWorkers(activities, async (client) => {
+    const handle = await trigger(client, freshInput(), 'first');
+    await until(() => Promise.resolve(looks > 0 ? true : undefined));
+    // More events than test/helpers/temporal-server.ts allows a history.
+    const flood = Array.from({ length: 450 }, (_, one) => ({ who: `trigger ${one}`, why: 'a flood', at: 1 }));
+    await Promise.all(flood.map((one) => handle.signal(triggerSignalName, one)));
+    release();
+    const { decisions } = await handle.result();
+    expect(decisions.map(({ trains }) => trains)).toEqual([true, false]);
+    expect(decisions[1]?.triggers).toHaveLength(100);
+    const last = await client.workflow.getHandle(handle.workflowId).describe();
+    expect(last.runId).not.toBe(handle.signaledRunId);
+  });
+});
+
 test('a candidate that the gate rejects leaves the champion where it is, with the reason', async () => {
   const world = createWorld((candidate) => !candidate.endsWith('b'));
   await withWorkers(world.activities, async (client) => {
