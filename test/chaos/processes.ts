@@ -10,13 +10,13 @@ export interface Process {
   argv: string[];
 }
 
-/** Living processes whose environment has this variable, and this value of it. */
-export const findMarked = (name: string, value: string): Process[] =>
+/** Living processes whose environment has this variable, and one of these values of it. */
+export const findMarked = (name: string, ...values: string[]): Process[] =>
   readdirSync('/proc')
     .filter((entry) => /^\d+$/.test(entry))
     .map((entry) => readProcess(Number(entry)))
     .filter((process) => process !== undefined)
-    .filter(({ environment }) => environment.get(name) === value);
+    .filter(({ environment }) => values.includes(environment.get(name) ?? ''));
 
 /** Undefined for a process that is gone or a zombie: it has no environment any more. */
 export function readProcess(pid: number): Process | undefined {

@@ -17,10 +17,7 @@ export function sampleTrainers(jobDirs: () => readonly string[]): { stop: () => 
   const samples: Samples = { taken: 0, violations: [] };
   const look = () => {
     samples.taken++;
-    for (const jobDir of jobDirs()) {
-      const violation = findTwoTrainers(jobDir);
-      if (violation !== undefined) samples.violations.push(violation);
-    }
+    samples.violations.push(...findTwoTrainers(jobDirs()));
   };
   const timer = setInterval(look, everyMs);
   return {
@@ -31,13 +28,17 @@ export function sampleTrainers(jobDirs: () => readonly string[]): { stop: () => 
   };
 }
 
-function findTwoTrainers(jobDir: string): string | undefined {
-  const seen = findMarked('EVERSWIN_JOB', jobDir);
-  const newest = Math.max(...seen.map(fenceOf));
-  const older = seen.filter((process) => fenceOf(process) < newest);
-  const still = older.filter(({ pid, startTicks }) => readProcess(pid)?.startTicks === startTicks);
-  if (still.length === 0) return undefined;
-  return `${jobDir}: fence ${newest} runs beside ${still.map((one) => `pid ${one.pid} of fence ${fenceOf(one)}`).join(', ')}`;
+/** One scan for all: jobs may be many, and processes are. */
+function findTwoTrainers(jobDirs: readonly string[]): string[] {
+  const seen = findMarked('EVERSWIN_JOB', ...jobDirs);
+  return jobDirs.flatMap((jobDir) => {
+    const ofJob = seen.filter(({ environment }) => environment.get('EVERSWIN_JOB') === jobDir);
+    const newest = Math.max(...ofJob.map(fenceOf));
+    const older = ofJob.filter((process) => fenceOf(process) < newest);
+    const still = older.filter(({ pid, startTicks }) => readProcess(pid)?.startTicks === startTicks);
+    if (still.length === 0) return [];
+    return `${jobDir}: fence ${newest} runs beside ${still.map((one) => `pid ${one.pid} of fence ${fenceOf(one)}`).join(', ')}`;
+  });
 }
 
 const fenceOf = ({ environment }: { environment: ReadonlyMap<string, string> }): number =>
