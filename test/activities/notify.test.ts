@@ -26,10 +26,20 @@ afterEach(async () => {
 const run = await createMiniRun();
 await run.remove();
 
-const send = (to: NotifyRequest['target']['to'], place: Partial<NotifyPlace>, told = notification): Promise<void> => {
+interface SendOptions {
+  told?: Notification;
+  answerWithinMs?: number;
+}
+
+const send = (
+  to: NotifyRequest['target']['to'],
+  place: Partial<NotifyPlace>,
+  { told = notification, answerWithinMs }: SendOptions = {},
+): Promise<void> => {
   const notifyPlaces = new Map([['OPS', { ...nowhere, ...place }]]);
-  const { notify } = withCodedFailures({ notify: createNotify({ ...run.dependencies, notifyPlaces }) });
-  return mockEnvironment().run(notify, { target: { to, ref: 'OPS' }, notification: told });
+  const notify = createNotify({ ...run.dependencies, notifyPlaces }, answerWithinMs);
+  const request = { target: { to, ref: 'OPS' }, notification: told };
+  return mockEnvironment().run(withCodedFailures({ notify }).notify, request);
 };
 
 async function receiver(answer: (hook: Hook) => [number, Record<string, string>?] | undefined) {
@@ -96,17 +106,21 @@ test('nobody there, no secret to sign with, a name that the worker does not know
   });
 });
 
-test('servers that never answer are given up after ten seconds', async () => {
+test('servers that never answer are given up', async () => {
   const { url } = await receiver(() => undefined);
   const silent = await mailServer([], (line) => (line.startsWith('EHLO') ? '' : undefined));
+  const mute = await mailServer([], (line) => (line === 'DATA' ? '' : undefined));
+  const mail = { to: ['a@example.org'], from: 'e@example.org' };
   const before = performance.now();
-  const both = await Promise.allSettled([
-    send('webhook', { url, secret }),
-    send('smtp', { url: `smtp://127.0.0.1:${silent.port}`, to: ['a@example.org'], from: 'e@example.org' }),
+  const all = await Promise.allSettled([
+    send('webhook', { url, secret }, { answerWithinMs: 300 }),
+    send('smtp', { url: `smtp://127.0.0.1:${silent.port}`, ...mail }, { answerWithinMs: 300 }),
+    send('smtp', { url: `smtp://127.0.0.1:${mute.port}`, ...mail }, { answerWithinMs: 300 }),
   ]);
-  expect(both).toMatchObject([{ reason: { type: 'NotifyFailed' } }, { reason: { type: 'NotifyFailed' } }]);
-  expect(performance.now() - before).toBeLessThan(15_000);
-}, 30_000);
+  const reason = { type: 'NotifyFailed', message: expect.stringMatching(/TimeoutError|ETIMEDOUT/) as string };
+  expect(all).toMatchObject([{ reason }, { reason }, { reason }]);
+  expect(performance.now() - before).toBeLessThan(5_000);
+});
 
 const people = { to: ['a@example.org', 'b@example.org'], from: 'everswin@example.org' };
 const login = { name: 'ops', password: 'p%40ss:w0rd' };
@@ -181,7 +195,7 @@ test('a text and a name of many lines begin no header, no command and no end of 
   const server = await mailServer(['PIPELINING']);
   const hostile = 'swin\r\nBcc: c@example.org\r\n\r\n.\r\nRCPT TO:<c@example.org>\r\n';
   const place = { url: `smtp://127.0.0.1:${server.port}`, ...people };
-  await send('smtp', place, { ...notification, name: hostile, text: hostile });
+  await send('smtp', place, { told: { ...notification, name: hostile, text: hostile } });
   const [mail] = server.mails;
   const [head = ''] = (mail?.text ?? '').split('\r\n\r\n');
   expect(head).not.toMatch(/^(bcc|rcpt|\.)/im);

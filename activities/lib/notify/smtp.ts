@@ -6,7 +6,6 @@ import { CodedError } from '../failures/coded-error.ts';
 import { nameMailFault } from './mail-fault.ts';
 import type { NotifyPlace } from './notify-place.ts';
 
-const answerWithinMs = 10_000;
 const longestAnswer = 64 * 1024;
 const thisMachine = new Set(['localhost', '127.0.0.1', '::1']);
 
@@ -15,9 +14,13 @@ const thisMachine = new Set(['localhost', '127.0.0.1', '::1']);
  * A password never travels in clear, but for this machine.
  * @throws CodedError NotifyFailed or NotifyRefused.
  */
-export async function sendMail({ url, to, from, ca }: NotifyPlace, notification: Notification): Promise<void> {
+export async function sendMail(
+  { url, to, from, ca }: NotifyPlace,
+  notification: Notification,
+  answerWithinMs: number,
+): Promise<void> {
   if (from === undefined || to.length === 0) throw new CodedError('NotifyRefused', 'A mail needs _TO and _FROM.');
-  const transport = createTransport(readServer(url, ca));
+  const transport = createTransport({ ...readServer(url, ca), ...limits(answerWithinMs), logger: false });
   try {
     const { rejectedErrors = [] } = await transport.sendMail(writeMail(notification, from, to));
     // The others have it. Who may take it later is worth a repeat to all of them, which its Message-ID tells.
@@ -50,10 +53,16 @@ function readServer(url: string, ca: string | undefined): SMTPTransportOptions {
       // Without, a server that does not offer it would get the mail of nobody.
       forceAuth: true,
     }),
-    ...{ dnsTimeout: answerWithinMs, connectionTimeout: answerWithinMs, greetingTimeout: answerWithinMs },
-    ...{ socketTimeout: answerWithinMs, maxResponseSize: longestAnswer, logger: false },
   };
 }
+
+const limits = (answerWithinMs: number): SMTPTransportOptions => ({
+  dnsTimeout: answerWithinMs,
+  connectionTimeout: answerWithinMs,
+  greetingTimeout: answerWithinMs,
+  socketTimeout: answerWithinMs,
+  maxResponseSize: longestAnswer,
+});
 
 /** Of plain text. The same notification has the same Message-ID, by which mail programs drop repeats. */
 function writeMail(
