@@ -26,10 +26,20 @@ afterEach(async () => {
 const run = await createMiniRun();
 await run.remove();
 
-const send = (to: NotifyRequest['target']['to'], place: Partial<NotifyPlace>): Promise<void> => {
+interface SendOptions {
+  told?: Notification;
+  answerWithinMs?: number;
+}
+
+const send = (
+  to: NotifyRequest['target']['to'],
+  place: Partial<NotifyPlace>,
+  { told = notification, answerWithinMs }: SendOptions = {},
+): Promise<void> => {
   const notifyPlaces = new Map([['OPS', { ...nowhere, ...place }]]);
-  const { notify } = withCodedFailures({ notify: createNotify({ ...run.dependencies, notifyPlaces }) });
-  return mockEnvironment().run(notify, { target: { to, ref: 'OPS' }, notification });
+  const notify = createNotify({ ...run.dependencies, notifyPlaces }, answerWithinMs);
+  const request = { target: { to, ref: 'OPS' }, notification: told };
+  return mockEnvironment().run(withCodedFailures({ notify }).notify, request);
 };
 
 async function receiver(answer: (hook: Hook) => [number, Record<string, string>?] | undefined) {
@@ -96,17 +106,21 @@ test('nobody there, no secret to sign with, a name that the worker does not know
   });
 });
 
-test('servers that never answer are given up after ten seconds', async () => {
+test('servers that never answer are given up', async () => {
   const { url } = await receiver(() => undefined);
   const silent = await mailServer([], (line) => (line.startsWith('EHLO') ? '' : undefined));
+  const mute = await mailServer([], (line) => (line === 'DATA' ? '' : undefined));
+  const mail = { to: ['a@example.org'], from: 'e@example.org' };
   const before = performance.now();
-  const both = await Promise.allSettled([
-    send('webhook', { url, secret }),
-    send('smtp', { url: `smtp://127.0.0.1:${silent.port}`, to: ['a@example.org'], from: 'e@example.org' }),
+  const all = await Promise.allSettled([
+    send('webhook', { url, secret }, { answerWithinMs: 300 }),
+    send('smtp', { url: `smtp://127.0.0.1:${silent.port}`, ...mail }, { answerWithinMs: 300 }),
+    send('smtp', { url: `smtp://127.0.0.1:${mute.port}`, ...mail }, { answerWithinMs: 300 }),
   ]);
-  expect(both).toMatchObject([{ reason: { type: 'NotifyFailed' } }, { reason: { type: 'NotifyFailed' } }]);
-  expect(performance.now() - before).toBeLessThan(15_000);
-}, 30_000);
+  const reason = { type: 'NotifyFailed', message: expect.stringMatching(/TimeoutError|ETIMEDOUT/) as string };
+  expect(all).toMatchObject([{ reason }, { reason }, { reason }]);
+  expect(performance.now() - before).toBeLessThan(5_000);
+});
 
 const people = { to: ['a@example.org', 'b@example.org'], from: 'everswin@example.org' };
 const login = { name: 'ops', password: 'p%40ss:w0rd' };
@@ -122,7 +136,7 @@ test('a mail reaches all of them over TLS where the server offers it, with the s
   expect(mail?.to).toEqual(['RCPT TO:<a@example.org>', 'RCPT TO:<b@example.org>']);
   const [head = '', body = ''] = (mail?.text ?? '').split('\r\n\r\n');
   expect(decode(body)).toBe(`${notification.text}\n\ntrain:swin\n${notification.id}\n`);
-  expect(decode(/^Subject: =\?utf-8\?B\?(.*)\?=$/m.exec(head)?.[1] ?? '')).toBe('everswin: swin stalled');
+  expect(head).toContain('Subject: everswin: swin stalled\r\n');
   expect(head).toContain('Date: Thu, 26 Nov 2026 ');
   const idOf = (text = ''): string | undefined =>
     /^Message-ID: (<[0-9a-f]{32}@example\.org>)$/m.exec(text.replaceAll('\r', ''))?.[1];
@@ -166,12 +180,45 @@ test('a password does not travel in clear to another machine', async () => {
   await expect(send('smtp', { url, ...people })).rejects.toMatchObject({
     ...{ type: 'NotifyRefused', message: expect.stringContaining('does not travel in clear') as string },
   });
-  expect(server.heard.map(({ line }) => line)).toEqual(['EHLO everswin']);
+  expect(server.heard.map(({ line }) => line)).toEqual(['EHLO everswin', 'STARTTLS']);
   expect(server.mails).toEqual([]);
 });
 
+test('where the server takes no login, the mail is not sent without one', async () => {
+  const server = await mailServer([], (line) => (line.startsWith('AUTH') ? '502 not here' : undefined));
+  const url = `smtp://${login.name}:${login.password}@localhost:${server.port}`;
+  await expect(send('smtp', { url, ...people })).rejects.toMatchObject({ type: 'NotifyRefused' });
+  expect(server.mails).toEqual([]);
+});
+
+test('a text and a name of many lines begin no header, no command and no end of the mail', async () => {
+  const server = await mailServer(['PIPELINING']);
+  const hostile = 'swin\r\nBcc: c@example.org\r\n\r\n.\r\nRCPT TO:<c@example.org>\r\n';
+  const place = { url: `smtp://127.0.0.1:${server.port}`, ...people };
+  await send('smtp', place, { told: { ...notification, name: hostile, text: hostile } });
+  const [mail] = server.mails;
+  const [head = ''] = (mail?.text ?? '').split('\r\n\r\n');
+  expect(head).not.toMatch(/^(bcc|rcpt|\.)/im);
+  expect(mail?.to).toEqual(['RCPT TO:<a@example.org>', 'RCPT TO:<b@example.org>']);
+  expect(server.heard.filter(({ line }) => line.includes('c@example.org'))).toEqual([]);
+});
+
 test.each([
-  ['RCPT TO:<b@example.org>', '550 unknown', 'NotifyRefused', /answered 550 to RCPT/],
+  [{ b: '550 unknown' }, 'NotifyRefused', /answered 550 to RCPT/],
+  [{ b: '450 later' }, 'NotifyFailed', /answered 450 to RCPT/],
+  [{ a: '550 unknown', b: '450 later' }, 'NotifyFailed', /answered 450 to RCPT/],
+])('of several receivers, %j is told as %s, and the others have the mail', async (answers, type, message) => {
+  const answerOf = new Map(Object.entries(answers).map(([who, answer]) => [`RCPT TO:<${who}@example.org>`, answer]));
+  const server = await mailServer([], (line) => answerOf.get(line));
+  const place = { ...people, to: ['a@example.org', 'b@example.org', 'c@example.org'] };
+  await expect(send('smtp', { url: `smtp://127.0.0.1:${server.port}`, ...place })).rejects.toMatchObject({
+    ...{ type, message: expect.stringMatching(message) as string },
+  });
+  const others = place.to.map((one) => `RCPT TO:<${one}>`).filter((line) => !answerOf.has(line));
+  expect(server.mails.map(({ to }) => to)).toEqual([others]);
+});
+
+test.each([
   ['MAIL FROM:<everswin@example.org>', '451 busy', 'NotifyFailed', /answered 451 to MAIL/],
   ['AUTH PLAIN AG9wcwBwQHNzOncwcmQ=', '535 no p@ss:w0rd', 'NotifyRefused', /answered 535 to AUTH/],
 ])(

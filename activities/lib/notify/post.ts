@@ -1,6 +1,5 @@
 import { CodedError, systemErrorCode } from '../failures/coded-error.ts';
 
-const answerWithinMs = 10_000;
 /** Not now; later perhaps. */
 const passing = new Set([408, 425, 429]);
 
@@ -9,11 +8,22 @@ const passing = new Set([408, 425, 429]);
  * which is often the secret itself.
  * @throws CodedError NotifyFailed or NotifyRefused.
  */
-export async function post(url: string, body: string, headers: Record<string, string>): Promise<void> {
+export async function post(
+  url: string,
+  body: string,
+  headers: Record<string, string>,
+  answerWithinMs: number,
+): Promise<void> {
   const { protocol } = new URL(url);
   if (protocol !== 'https:' && protocol !== 'http:')
     throw new CodedError('NotifyRefused', `Expected an https address, got one of ${protocol}`);
-  const { status } = await send(url, { method: 'POST', body, headers, redirect: 'manual' });
+  const { status } = await send(url, {
+    method: 'POST',
+    body,
+    headers,
+    redirect: 'manual',
+    signal: AbortSignal.timeout(answerWithinMs),
+  });
   if (status >= 200 && status < 300) return;
   if (status >= 300 && status < 400)
     throw new CodedError('NotifyRefused', `The address redirects (${status}), and redirects are not followed.`);
@@ -23,7 +33,7 @@ export async function post(url: string, body: string, headers: Record<string, st
 
 async function send(url: string, request: RequestInit): Promise<Response> {
   try {
-    const response = await fetch(url, { ...request, signal: AbortSignal.timeout(answerWithinMs) });
+    const response = await fetch(url, request);
     await response.body?.cancel();
     return response;
   } catch (error) {

@@ -3,9 +3,13 @@ import type { NotifyPlace } from './notify-place.ts';
 import { post } from './post.ts';
 
 /** As Slack's incoming webhooks take it, and whatever is compatible with them. */
-export async function sendSlack({ url }: NotifyPlace, { id, event, name, text }: Notification): Promise<void> {
+export async function sendSlack(
+  { url }: NotifyPlace,
+  { id, event, name, text }: Notification,
+  answerWithinMs: number,
+): Promise<void> {
   const body = JSON.stringify({ text: `*${escape(name)}*: ${event}\n${escape(text)}` });
-  await post(url, body, { 'content-type': 'application/json', 'everswin-id': id });
+  await post(url, body, { 'content-type': 'application/json', 'everswin-id': id }, answerWithinMs);
 }
 
 /** Three signs begin links and mentions there. */

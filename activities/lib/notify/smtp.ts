@@ -1,61 +1,89 @@
+import { createHash } from 'node:crypto';
+import { isIP } from 'node:net';
+import { createTransport, type SendMailOptions, type SMTPTransportOptions } from 'nodemailer';
 import type { Notification } from '../../../configs/schema.ts';
 import { CodedError } from '../failures/coded-error.ts';
-import { writeMail } from './mail-text.ts';
+import { nameMailFault } from './mail-fault.ts';
 import type { NotifyPlace } from './notify-place.ts';
-import { SmtpSession } from './smtp-session.ts';
 
-const ports = { 'smtp:': 587, 'smtps:': 465 } as const;
-const thisMachine = new Set(['localhost', '127.0.0.1', '[::1]']);
+const longestAnswer = 64 * 1024;
+const thisMachine = new Set(['localhost', '127.0.0.1', '::1']);
 
 /**
  * A mail through `smtps://user:password@host` (TLS from the start) or `smtp://…` (TLS where the server offers it).
  * A password never travels in clear, but for this machine.
  * @throws CodedError NotifyFailed or NotifyRefused.
  */
-export async function sendMail({ url, to, from, ca }: NotifyPlace, notification: Notification): Promise<void> {
-  const address = new URL(url);
-  const { protocol, hostname: host, port } = address;
+export async function sendMail(
+  { url, to, from, ca }: NotifyPlace,
+  notification: Notification,
+  answerWithinMs: number,
+): Promise<void> {
+  if (from === undefined || to.length === 0) throw new CodedError('NotifyRefused', 'A mail needs _TO and _FROM.');
+  const transport = createTransport({ ...readServer(url, ca), ...limits(answerWithinMs), logger: false });
+  try {
+    const { rejectedErrors = [] } = await transport.sendMail(writeMail(notification, from, to));
+    // The others have it. Who may take it later is worth a repeat to all of them, which its Message-ID tells.
+    const [refused] = rejectedErrors.toSorted((a, b) => (a.responseCode ?? 0) - (b.responseCode ?? 0));
+    if (refused) throw refused;
+  } catch (error) {
+    throw nameMailFault(error);
+  } finally {
+    transport.close();
+  }
+}
+
+function readServer(url: string, ca: string | undefined): SMTPTransportOptions {
+  const { protocol, hostname, port, username, password } = new URL(url);
   if (protocol !== 'smtp:' && protocol !== 'smtps:')
     throw new CodedError('NotifyRefused', `Expected an address of smtp: or smtps:, got one of ${protocol}`);
-  if (from === undefined || to.length === 0) throw new CodedError('NotifyRefused', 'A mail needs _TO and _FROM.');
-  const isTls = protocol === 'smtps:';
-  const session = await SmtpSession.open({ host, port: Number(port) || ports[protocol], isTls, ca });
-  try {
-    const offers = await secure(session);
-    await logIn(session, address, offers);
-    await session.command(`MAIL FROM:<${from}>`, 250);
-    for (const one of to) await session.command(`RCPT TO:<${one}>`, 250);
-    await session.command('DATA', 354);
-    await session.command(`${writeMail(notification, { from, to })}\r\n.`, 250, 'the mail');
-    await session.command('QUIT', 221).catch(() => undefined); // it has the mail
-  } finally {
-    session.close();
-  }
+  const host = hostname.replace(/^\[(.*)\]$/, '$1');
+  const logsIn = username !== '';
+  return {
+    // No name server is asked who this machine is: its answer would get the password.
+    host: host === 'localhost' ? '127.0.0.1' : host,
+    servername: isIP(host) === 0 ? host : undefined,
+    port,
+    name: 'everswin',
+    secure: protocol === 'smtps:',
+    requireTLS: logsIn && !thisMachine.has(host),
+    tls: { ca },
+    ...(logsIn && {
+      auth: { user: decodeURIComponent(username), pass: decodeURIComponent(password) },
+      // Without, a server that does not offer it would get the mail of nobody.
+      forceAuth: true,
+    }),
+  };
 }
 
-type Offers = Awaited<ReturnType<SmtpSession['hello']>>;
+const limits = (answerWithinMs: number): SMTPTransportOptions => ({
+  dnsTimeout: answerWithinMs,
+  connectionTimeout: answerWithinMs,
+  greetingTimeout: answerWithinMs,
+  socketTimeout: answerWithinMs,
+  maxResponseSize: longestAnswer,
+});
 
-async function secure(session: SmtpSession): Promise<Offers> {
-  const offers = await session.hello();
-  if (session.isSecure || !offers.has('STARTTLS')) return offers;
-  await session.startTls();
-  return session.hello();
+/** Of plain text. The same notification has the same Message-ID, by which mail programs drop repeats. */
+function writeMail(
+  { id, event, at, name, workflowId, text }: Notification,
+  from: string,
+  to: readonly string[],
+): SendMailOptions {
+  const domain = from.slice(from.indexOf('@') + 1);
+  return {
+    from: asAddress(from),
+    to: to.map(asAddress),
+    subject: `everswin: ${name} ${event}`,
+    date: new Date(at * 1000),
+    messageId: `<${createHash('sha256').update(id).digest('hex').slice(0, 32)}@${domain}>`,
+    headers: { 'Auto-Submitted': 'auto-generated' },
+    text: `${text}\n\n${workflowId}\n${id}\n`,
+    textEncoding: 'base64',
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  };
 }
 
-async function logIn(session: SmtpSession, address: URL, offers: Offers): Promise<void> {
-  if (address.username === '') return;
-  if (!session.isSecure && !thisMachine.has(address.hostname))
-    throw new CodedError('NotifyRefused', 'The mail server offers no TLS, and a password does not travel in clear.');
-  const [user, password] = [address.username, address.password].map(decodeURIComponent);
-  const encode = (text: string): string => Buffer.from(text).toString('base64');
-  const ways = offers.get('AUTH') ?? [];
-  if (ways.includes('PLAIN')) {
-    await session.command(`AUTH PLAIN ${encode(`\0${user ?? ''}\0${password ?? ''}`)}`, 235, 'AUTH');
-  } else if (ways.includes('LOGIN')) {
-    await session.command('AUTH LOGIN', 334);
-    await session.command(encode(user ?? ''), 334, 'the user name');
-    await session.command(encode(password ?? ''), 235, 'the password');
-  } else {
-    throw new CodedError('NotifyRefused', 'The mail server offers neither AUTH PLAIN nor AUTH LOGIN.');
-  }
-}
+/** An object is taken as it is; a text would be parsed, as a list and with comments. */
+const asAddress = (address: string) => ({ name: '', address });
