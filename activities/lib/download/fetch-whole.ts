@@ -71,7 +71,8 @@ async function fetchOnce({ version, path, onBytes }: WholeFile, source: Source, 
     try {
       const writer = new RangeWriter(shareOf(disk), 0, () => undefined);
       await receiveBody(body, writer, { shown, maxBytes: version.bytes, tooMuch, onBytes: onPart }, wanted);
-      if (received < version.bytes) throw new PassingFault(`${shown} ended after ${received} of ${version.bytes} bytes.`);
+      if (received < version.bytes)
+        throw new PassingFault(`${shown} ended after ${received} of ${version.bytes} bytes.`);
       // Without it a power cut could leave the name with nothing under it.
       await disk.sync();
     } finally {

@@ -113,7 +113,9 @@ async function linkTree({ folder, files }: PrefixCopy, tree: string, signal: Abo
   for (const parent of new Set(files.map(({ name }) => dirname(`${tree}/${name}`)))) {
     await mkdir(parent, { recursive: true });
   }
-  await eachAtOnce(files, { most: diskCalls, signal }, ({ copy, name }) => link(`${folder}/${copy}`, `${tree}/${name}`));
+  await eachAtOnce(files, { most: diskCalls, signal }, ({ copy, name }) =>
+    link(`${folder}/${copy}`, `${tree}/${name}`),
+  );
 }
 
 export const sumBytes = (files: readonly PrefixFile[]): number => files.reduce((sum, { seen }) => sum + seen.bytes, 0);

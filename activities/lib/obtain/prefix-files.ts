@@ -38,8 +38,9 @@ const isNoFolder = ({ seen, name }: { seen: SeenObject; name: string }): boolean
 const copyName = ({ key, etag, lastModified, bytes }: SeenObject): string =>
   contentKey([key, etag ?? lastModified, bytes]);
 
+/** The last one stands for what XML, and so a listing, cannot say. */
 // eslint-disable-next-line no-control-regex -- these are what is looked for
-const control = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
+const control = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\ufffd]/;
 const mostNameBytes = 1024;
 const mostPartBytes = 255;
 
@@ -52,7 +53,8 @@ function problemOf(name: string): string | undefined {
   if (parts.includes('..')) return 'has ".." in its key';
   if (name === '' || name.endsWith('/')) return 'is named like a folder, but has content';
   if (parts.some((part) => part === '' || part === '.')) return 'has an empty or "." part in its key';
-  const isLong = Buffer.byteLength(name) > mostNameBytes || parts.some((part) => Buffer.byteLength(part) > mostPartBytes);
+  const isLong =
+    Buffer.byteLength(name) > mostNameBytes || parts.some((part) => Buffer.byteLength(part) > mostPartBytes);
   return isLong ? 'has too long a key' : undefined;
 }
 
@@ -77,4 +79,7 @@ const refusal = (shown: string, problems: ReadonlyMap<string, readonly string[]>
 };
 
 const quote = (name: string): string =>
-  JSON.stringify(name).replace(/[\u007f-\u009f\u2028\u2029]/g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  JSON.stringify(name).replace(
+    /[\u007f-\u009f\u2028\u2029]/g,
+    (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );

@@ -27,9 +27,7 @@ export function s3PrefixSource(file: string, url: URL, context: ObtainContext): 
         return { fetchBytes, diskBytes: fetchBytes + sumBytes(files) };
       },
       take: () =>
-        withS3Client(context, (sharing) =>
-          withPrefixFolder(copy, sharing, (tree) => packFolder(tree, shown, sharing)),
-        ),
+        withS3Client(context, (sharing) => withPrefixFolder(copy, sharing, (tree) => packFolder(tree, shown, sharing))),
     };
   };
   return { url: url.href, shown, isFolder: true, see };
