@@ -19,7 +19,7 @@ export async function checkMaterial(
 }
 
 function describe(about: string, id: string, files: readonly CatalogFile[], missing: readonly MissingFile[]): Check {
-  const refusals = missing.flatMap(({ refusal }) => refusal ?? []);
+  const refusals = missing.flatMap(({ refusal }) => refusal?.replace(/\.$/, '') ?? []);
   if (refusals.length > 0) {
     const next = `Mend it, or the addresses of ${id} in the input or in configs/catalog.json.`;
     return { about, verdict: 'stop', says: `${id}: ${refusals.join('; ')}`, next };
