@@ -70,11 +70,12 @@ async function sweep({ folder, files }: PrefixCopy): Promise<void> {
 async function fetchMissing(copy: PrefixCopy, context: ObtainContext): Promise<void> {
   const { folder, files, shown } = copy;
   const { limits, policy, s3, onProgress } = context;
-  const missing: PrefixFile[] = [];
+  const whole = new Set<PrefixFile>();
   await eachAtOnce(files, { most: diskCalls, signal: context.signal }, async (file) => {
     const found = await ifThere(stat(`${folder}/${file.copy}`));
-    if (found?.size !== file.seen.bytes) missing.push(file);
+    if (found?.size === file.seen.bytes) whole.add(file);
   });
+  const missing = files.filter((file) => !whole.has(file));
   const totalBytes = sumBytes(missing);
   await requireRoom(copy, totalBytes);
   const meter = new ProgressMeter(totalBytes, (progress) => onProgress({ what: copy.what, ...progress }));
