@@ -7,11 +7,15 @@ import { inspectMachine } from './lib/preflight/inspect-machine.ts';
 
 /** The dry run's second half, on the machine that will train. */
 export const createCheckMachine =
-  ({ home, python, device, slurm }: ActivityDependencies) =>
+  ({ home, python, device, slurm, obtain }: ActivityDependencies) =>
   (plan: RunPlan): Promise<Check[]> => {
     const { cancellationSignal: signal } = Context.current();
     return whileBeating(
       () => 'looking at the machine',
-      () => inspectMachine({ home, python, device, signal }, { ...plan, gpus: gpusHere({ slurm }, plan) }),
+      () =>
+        inspectMachine({ home, python, device, signal }, (files) => obtain.findMissing(plan, files, signal), {
+          ...plan,
+          gpus: gpusHere({ slurm }, plan),
+        }),
     );
   };

@@ -64,6 +64,9 @@ export const homeFolders = (home: string) => ({
   recordedHashes: `${home}/store`,
   /** What files and folders of the user's own held when they were taken into the store. */
   taken: `${home}/store/taken`,
+  /** Copies of S3 prefixes, so that only what is new there is fetched again. They may be removed at any time. */
+  prefixes: `${home}/prefixes`,
+  prefix: (urlKey: string) => `${home}/prefixes/${urlKey}`,
   /** State of unfinished uploads. */
   uploads: `${home}/uploads`,
   datasets: `${home}/data`,

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { makePlan } from '../activities/lib/plan/make-plan.ts';
+import type { FindMissing } from '../activities/lib/preflight/check-material.ts';
 import { inspectMachine } from '../activities/lib/preflight/inspect-machine.ts';
 import { inspectPlan } from '../activities/lib/preflight/inspect-plan.ts';
 import { chooseDevice, nvidiaDriverFile } from '../configs/device.ts';
@@ -23,7 +24,8 @@ async function plan(file: string): Promise<void> {
   const place = { ...gatherDependencies(device), signal: new AbortController().signal };
   const { plan: planned } = await makePlan(place, input);
   console.log(`${input.name}: ${input.dataset}, ${input.recipe}, ${startingWeights(planned.weights).id}\n`);
-  const checks = [...(await inspectPlan(place.home, planned)), ...(await inspectMachine(place, planned))];
+  const findMissing: FindMissing = (files) => place.obtain.findMissing(planned, files, place.signal);
+  const checks = [...(await inspectPlan(findMissing, planned)), ...(await inspectMachine(place, findMissing, planned))];
   const width = Math.max(...checks.map(({ about }) => about.length));
   for (const check of checks) console.log(formatCheck(check, width));
   const stops = checks.filter(({ verdict }) => verdict === 'stop').length;

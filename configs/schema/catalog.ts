@@ -11,14 +11,14 @@ export const Host = z
 export const CatalogFile = z.strictObject({
   file: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/),
   /**
-   * Tried in order. `demo:` is the embedded stack's own loopback server; a `file:` address that ends in `/` is a folder,
-   * which is packed into an archive of the store.
+   * Tried in order. `demo:` is the embedded stack's own loopback server. Without a sha256 a `file:` or `s3:` address is the
+   * user's own, looked at anew each time; where it ends in `/`, it is a folder or prefix, packed into an archive of the store.
    */
   urls: z
     .array(z.string().regex(/^(https?:\/\/|s3:\/\/|file:\/\/\/|demo:)/))
     .min(1)
     .max(16),
-  /** Null where nobody publishes it: recorded at the first download, enforced from then on. */
+  /** Null where nobody publishes it: recorded at the first download and enforced from then on, unless it is the user's own. */
   bytes: z.int().positive().nullable().default(null),
   sha256: Sha256.nullable().default(null),
 });

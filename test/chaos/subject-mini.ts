@@ -48,7 +48,11 @@ function standIn(
     dependencies: (production) => ({
       ...production,
       programs: programsOf(stepSeconds),
-      obtain: { dataset: () => Promise.resolve(miniDataset), weights: () => Promise.resolve(miniWeights) },
+      obtain: {
+        ...production.obtain,
+        dataset: () => Promise.resolve(miniDataset),
+        weights: () => Promise.resolve(miniWeights),
+      },
     }),
     stubs: { resolvePlan: (input) => Promise.resolve(planOf(input)) },
     // It starts torch for a look at it, which takes longer than the whole training.

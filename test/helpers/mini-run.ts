@@ -109,7 +109,11 @@ export async function createMiniRun(...switches: string[]): Promise<MiniRun> {
     slurm: undefined,
     gpus: { folder: `${home}/gpus`, foreignMib: 1024, whileHolding: (work) => work() },
     // The stand-in reads neither data nor weights.
-    obtain: { dataset: () => Promise.resolve(miniDataset), weights: () => Promise.resolve(miniWeights) },
+    obtain: {
+      dataset: () => Promise.resolve(miniDataset),
+      weights: () => Promise.resolve(miniWeights),
+      findMissing: () => Promise.resolve([]),
+    },
     openStore: () => localStore(`${home}/store`),
     s3Server: { endpoint: undefined, region: undefined },
     pagesUrl: undefined,

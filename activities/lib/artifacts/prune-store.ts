@@ -5,7 +5,7 @@ import { listObjects, manifestPath } from './objects.ts';
 import { readReferences } from '../plan/references.ts';
 
 export interface Pruned {
-  what: 'object' | 'data set' | 'download';
+  what: 'object' | 'data set' | 'download' | 'copy of a prefix';
   name: string;
   bytes: number;
 }
@@ -35,6 +35,7 @@ export async function pruneStore(home: string, olderThanMs: number, dryRun: bool
     const path = `${folders.downloads}/${name}`;
     await prune('download', name, path, (await stat(path)).size);
   }
+  for (const name of await namesIn(folders.prefixes)) await prune('copy of a prefix', name, folders.prefix(name), 0);
   return pruned;
 }
 

@@ -1,9 +1,9 @@
 import type { Readable } from 'node:stream';
 import type { GetObjectCommandOutput, S3Client } from '@aws-sdk/client-s3';
-import { CodedError } from '../failures/coded-error.ts';
 import { parseContentRange } from './content-range.ts';
 import { validatorOf } from './file-version.ts';
-import { PassingFault, RangesUnusable, VersionChanged } from './source-fault.ts';
+import { nameS3Fault } from './s3-fault.ts';
+import { PassingFault, RangesUnusable } from './source-fault.ts';
 import type { Answer, Request, Source } from './source.ts';
 
 /** `s3://bucket/key`, by a client that the operator has set up: its server, its credentials. */
@@ -12,7 +12,7 @@ export const openS3Source = (url: URL, client: S3Client): Source => {
   const open = async (request: Request): Promise<Answer> => {
     const output = await getObject(url, client, request).catch((error: unknown) => {
       request.signal.throwIfAborted();
-      throw nameFault(error, shown);
+      throw nameS3Fault(error, shown, request.known !== null);
     });
     return readAnswer(output, request, shown);
   };
@@ -50,24 +50,4 @@ const readAnswer = (output: GetObjectCommandOutput, request: Request, shown: str
   }
   const { last, bytes } = range;
   return { ranged: true, first: request.first, last, version: { ...version, bytes }, body };
-};
-
-const nameFault = (error: unknown, shown: string): CodedError => {
-  const status = statusOf(error);
-  const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  const text = `${shown} answered ${status ?? 'nothing'} (${message}).`;
-  if (status === 412) return new VersionChanged(text, null);
-  if (status === 416) return new RangesUnusable(text);
-  const refused = status !== null && status >= 300 && status < 500 && status !== 408 && status !== 429;
-  // Without an answer: no network, or no credentials, which no try mends.
-  const noCredentials = status === null && error instanceof Error && error.name === 'CredentialsProviderError';
-  if (refused || noCredentials) return new CodedError('DownloadRefused', text, { cause: error });
-  return new PassingFault(text, { cause: error });
-};
-
-const statusOf = (error: unknown): number | null => {
-  if (typeof error !== 'object' || error === null || !('$metadata' in error)) return null;
-  const { $metadata: metadata } = error;
-  if (typeof metadata !== 'object' || metadata === null || !('httpStatusCode' in metadata)) return null;
-  return typeof metadata.httpStatusCode === 'number' ? metadata.httpStatusCode : null;
 };

@@ -1,5 +1,6 @@
-import type { FetchedDataset, FetchedWeights, RunPlan, TransferPolicy } from '../../../configs/schema.ts';
+import type { CatalogFile, FetchedDataset, FetchedWeights, RunPlan, TransferPolicy } from '../../../configs/schema.ts';
 import { createDownloadLimits, type DownloadLimits } from '../download/download-limits.ts';
+import { findMissing, type MissingFile } from './find-missing.ts';
 import type { ObtainCall, ObtainContext, ObtainPlace } from './obtain-context.ts';
 import { obtainDataset } from './obtain-dataset.ts';
 import { obtainWeights } from './obtain-weights.ts';
@@ -9,6 +10,8 @@ import { allowedSources } from './transfer-policy.ts';
 export interface Obtain {
   dataset: (plan: RunPlan, call: ObtainCall) => Promise<FetchedDataset>;
   weights: (plan: RunPlan, call: ObtainCall) => Promise<FetchedWeights>;
+  /** Which of a plan's files are still to be fetched. Nothing is fetched for it. */
+  findMissing: (plan: RunPlan, files: readonly CatalogFile[], signal: AbortSignal) => Promise<MissingFile[]>;
 }
 
 export const createObtain = (place: ObtainPlace): Obtain => {
@@ -30,5 +33,7 @@ export const createObtain = (place: ObtainPlace): Obtain => {
   return {
     dataset: (plan, call) => obtainDataset(plan, contextOf(plan, call)),
     weights: (plan, call) => obtainWeights(plan, contextOf(plan, call)),
+    findMissing: (plan, files, signal) =>
+      findMissing(files, contextOf(plan, { signal, onProgress: () => undefined, fresh: false })),
   };
 };

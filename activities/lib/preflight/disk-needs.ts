@@ -1,24 +1,23 @@
 import type { RecipeFacts, RunPlan } from '../../../configs/schema.ts';
 import { isEvaluation, startingWeights } from '../../../configs/starting-weights.ts';
 import type { DiskNeed } from './check-disk.ts';
-import { findMissing } from './check-material.ts';
+import type { FindMissing } from './check-material.ts';
 import { checkpointBytes, checkpointsKept } from './training-arithmetic.ts';
 
 /** What a run will put on a disk that is the store's and the run's at once. Files of unknown size are not counted. */
 export async function diskNeeds(
-  home: string,
+  findMissing: FindMissing,
   plan: RunPlan,
   known: RecipeFacts[string] | undefined,
 ): Promise<DiskNeed[]> {
   const files = [...plan.dataset.archives, startingWeights(plan.weights).source];
-  const missing = await findMissing(home, files);
-  const sum = (some: typeof files) => some.reduce((bytes, file) => bytes + (file.bytes ?? 0), 0);
+  const missing = await findMissing(files);
   const count = isEvaluation(plan) ? 0 : checkpointsKept(plan);
   const unpacked = plan.dataset.extractImages
-    ? [{ what: 'of unpacked images', bytes: sum(plan.dataset.archives) }]
+    ? [{ what: 'of unpacked images', bytes: plan.dataset.archives.reduce((sum, { bytes }) => sum + (bytes ?? 0), 0) }]
     : [];
   return [
-    { what: 'to fetch', bytes: sum(missing) },
+    { what: 'to fetch', bytes: missing.reduce((sum, { need }) => sum + (need?.diskBytes ?? 0), 0) },
     ...unpacked,
     { what: `of ${count} checkpoints`, bytes: count * checkpointBytes(known?.parameters ?? 0) },
   ];

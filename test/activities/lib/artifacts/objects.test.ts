@@ -1,11 +1,10 @@
-import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { addObject, findObject, listObjects } from '../../../../activities/lib/artifacts/objects.ts';
 import { pruneStore } from '../../../../activities/lib/artifacts/prune-store.ts';
 import { homeFolders, runFolder } from '../../../../configs/paths.ts';
-import { mkdir } from 'node:fs/promises';
 
 let home: string;
 beforeEach(async () => (home = await mkdtemp(`${tmpdir()}/everswin-objects-`)));
@@ -75,6 +74,15 @@ test('pruning removes what no run refers to and leaves what a run needs, dry or 
 test('pruning leaves alone what is young, since a run that fetches it may not have said so yet', async () => {
   await store('young');
   expect(await pruneStore(home, 3_600_000, false)).toEqual([]);
+});
+
+test('a copy of a prefix goes when nothing was added to it for long enough', async () => {
+  const copy = homeFolders(home).prefix('a'.repeat(64));
+  await mkdir(copy, { recursive: true });
+  await writeFile(`${copy}/image`, 'one');
+  expect(await pruneStore(home, 3_600_000, false)).toEqual([]);
+  expect(await pruneStore(home, 0, false)).toMatchObject([{ what: 'copy of a prefix', name: 'a'.repeat(64) }]);
+  expect(await readdir(homeFolders(home).prefixes)).toEqual([]);
 });
 
 test('a run that begins to need an object while it is pruned keeps it', async () => {

@@ -1,0 +1,42 @@
+import type { S3Client } from '@aws-sdk/client-s3';
+import type { FileVersion } from './file-version.ts';
+import { askS3 } from './s3-fault.ts';
+import { showUrl } from './show-url.ts';
+import { PassingFault } from './source-fault.ts';
+
+/** An object as its bucket describes it, without a byte of its content. */
+export interface SeenObject extends FileVersion {
+  readonly key: string;
+  readonly bytes: number;
+}
+
+/** Every object under a prefix, in the order of their keys. @throws CodedError DownloadRefused, DownloadFailed. */
+export async function listPrefix(client: S3Client, url: URL, signal: AbortSignal): Promise<SeenObject[]> {
+  const { ListObjectsV2Command } = await import('@aws-sdk/client-s3');
+  const shown = showUrl(url.href);
+  const seen: SeenObject[] = [];
+  let next: string | undefined;
+  do {
+    const command = new ListObjectsV2Command({ Bucket: url.host, Prefix: keyOf(url), ContinuationToken: next });
+    const page = await askS3(shown, signal, (abortSignal) => client.send(command, { abortSignal }));
+    for (const { Key = '', Size = 0, ETag, LastModified } of page.Contents ?? []) {
+      seen.push({ key: Key, bytes: Size, etag: ETag ?? null, lastModified: LastModified?.toISOString() ?? null });
+    }
+    next = page.IsTruncated === true ? page.NextContinuationToken : undefined;
+    // Taken for the end, a page without the way to the next would make images disappear.
+    if (page.IsTruncated === true && next === undefined) throw new PassingFault(`${shown} broke off its listing.`);
+  } while (next !== undefined);
+  return seen;
+}
+
+/** @throws CodedError DownloadRefused where there is no such object, or no right to it; DownloadFailed. */
+export async function seeObject(client: S3Client, url: URL, signal: AbortSignal): Promise<SeenObject> {
+  const { HeadObjectCommand } = await import('@aws-sdk/client-s3');
+  const command = new HeadObjectCommand({ Bucket: url.host, Key: keyOf(url) });
+  const head = await askS3(showUrl(url.href), signal, (abortSignal) => client.send(command, { abortSignal }));
+  const { ETag, LastModified, ContentLength = 0 } = head;
+  const version = { etag: ETag ?? null, lastModified: LastModified?.toISOString() ?? null };
+  return { key: keyOf(url), bytes: ContentLength, ...version };
+}
+
+const keyOf = (url: URL): string => decodeURIComponent(url.pathname.slice(1));

@@ -1,0 +1,11 @@
+import type { ObtainContext } from './obtain-context.ts';
+
+/** One client for all that `use` asks: each has connections of its own, and looks for its credentials anew. */
+export async function withS3Client<T>(context: ObtainContext, use: (context: ObtainContext) => Promise<T>): Promise<T> {
+  const client = context.s3();
+  try {
+    return await use({ ...context, s3: () => client });
+  } finally {
+    client.destroy();
+  }
+}

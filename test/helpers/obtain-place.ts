@@ -1,0 +1,54 @@
+/** A place of its own to fetch to: no catalog, no embedded stack; buckets that a test names. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { S3Client } from '@aws-sdk/client-s3';
+import { z } from 'zod';
+import { createDownloadLimits } from '../../activities/lib/download/download-limits.ts';
+import type { ObtainContext } from '../../activities/lib/obtain/obtain-context.ts';
+import { objectStoreRegion } from '../../infra/stack/object-store.ts';
+import { projectRoot, python, recipesFolder } from './project.ts';
+import type { S3Server } from './s3-server.ts';
+
+export interface AskedRequest {
+  command: string;
+  key: string;
+}
+
+export async function createObtainPlace(server?: Pick<S3Server, 'endpoint' | 'credentials' | 'bucket'>) {
+  const home = await mkdtemp(`${tmpdir()}/everswin-obtain-`);
+  /** Every request to S3, and what shall happen before it goes. */
+  const asked: AskedRequest[] = [];
+  const hooks: ((request: AskedRequest) => Promise<void> | void)[] = [];
+  const s3 = (): S3Client => {
+    const client = new S3Client({
+      region: objectStoreRegion,
+      ...(server && { endpoint: server.endpoint, credentials: server.credentials, forcePathStyle: true }),
+    });
+    client.middlewareStack.add(
+      (next, { commandName = '' }) =>
+        async (args) => {
+          const { Key: key = '' } = z.looseObject({ Key: z.string().optional() }).parse(args.input);
+          const request = { command: commandName.replace(/Command$/, ''), key };
+          asked.push(request);
+          for (const hook of hooks) await hook(request);
+          return next(args);
+        },
+      { step: 'initialize' },
+    );
+    return client;
+  };
+  const context: ObtainContext = {
+    ...{ home, recipesFolder, s3, demoUrl: undefined, fresh: false },
+    python: { executable: python, env: { PYTHONPATH: `${projectRoot}/trainer`, PATH: '/usr/bin:/bin' } },
+    catalog: { redirectHosts: [], datasets: {}, weights: {} },
+    policy: {
+      ...{ hosts: new Set(), loopback: new Set(), files: true },
+      buckets: new Set(server === undefined ? [] : [server.bucket, 'elsewhere']),
+    },
+    limits: createDownloadLimits({ connections: 4, bytesPerSecond: undefined }),
+    onProgress: () => undefined,
+    signal: new AbortController().signal,
+  };
+  return { home, context, asked, hooks, remove: () => rm(home, { recursive: true, force: true }) };
+}
+export type ObtainPlaceOfTest = Awaited<ReturnType<typeof createObtainPlace>>;
