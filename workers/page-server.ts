@@ -2,11 +2,7 @@ import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { findPage, type Page } from './find-page.ts';
 import { liveGatherer } from '../activities/lib/report/live/gather-live.ts';
-
-export interface PageServer {
-  readonly url: string;
-  readonly close: () => Promise<void>;
-}
+import { listenOnLoopback, type LoopbackServer } from '../configs/listen-on-loopback.ts';
 
 /** Only for this machine: a name that somebody else's DNS could point here is refused with its page. */
 const loopbackHost = /^(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?$/i;
@@ -24,7 +20,7 @@ const headers = {
 };
 
 /** Shows runs and how they go to browsers of this machine. It only reads. */
-export async function startPageServer({ home, port }: { home: string; port: number }): Promise<PageServer> {
+export function startPageServer({ home, port }: { home: string; port: number }): Promise<LoopbackServer> {
   const gather = liveGatherer(home);
   const server = createServer((request, response) => {
     answer((path) => findPage(home, gather, path), request, response).catch((error: unknown) => {
@@ -33,16 +29,7 @@ export async function startPageServer({ home, port }: { home: string; port: numb
       else refuse(response, 500, 'This could not be read. The log of the server says why.');
     });
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject).listen(port, '127.0.0.1', resolve);
-  });
-  const address = server.address();
-  const boundPort = typeof address === 'object' && address !== null ? address.port : port;
-  const close = async (): Promise<void> => {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  };
-  return { url: `http://127.0.0.1:${boundPort}`, close };
+  return listenOnLoopback(server, port);
 }
 
 async function answer(

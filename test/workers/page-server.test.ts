@@ -4,13 +4,14 @@ import { request, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { LoopbackServer } from '../../configs/listen-on-loopback.ts';
 import { runFolder } from '../../configs/paths.ts';
-import { startPageServer, type PageServer } from '../../workers/page-server.ts';
+import { startPageServer } from '../../workers/page-server.ts';
 import { hostileTexts } from '../fixtures/hostile-texts.ts';
 import { sampleEvents } from '../fixtures/sample-report.ts';
 
 let home: string;
-let server: PageServer;
+let server: LoopbackServer;
 
 beforeAll(async () => {
   home = await mkdtemp(`${tmpdir()}/everswin-pages-`);
