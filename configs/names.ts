@@ -72,6 +72,9 @@ export const hookPath = (model: string): string => `/hooks/retrain/${model}`;
 
 /** Paths of the pages that the embedded stack serves. */
 export const pagePaths = {
+  runs: '/',
+  models: '/models',
+  model: (model: string): string => `/models/${model}`,
   run: (runId: string): string => `/runs/${runId}/`,
   /** The part of a run's page that changes while it trains, beside that page. */
   fragment: 'live',

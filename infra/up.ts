@@ -1,5 +1,5 @@
 /** `npm run up`: the embedded stack in the foreground until Ctrl-C. */
-import { hookPath, hookTokenVariable } from '../configs/names.ts';
+import { hookPath, hookTokenVariable, pagePaths } from '../configs/names.ts';
 import { runProgram } from './program.ts';
 import { resolveStackArguments } from './stack/arguments.ts';
 import { stackBucket } from './stack/object-store.ts';
@@ -24,7 +24,7 @@ async function main(): Promise<void> {
   const hook = hookUrl === null ? `none: it needs ${hookTokenVariable}` : `POST ${hookUrl}${hookPath('MODEL')}`;
   console.log(`Temporal server  ${address}
 Temporal UI      ${uiUrl}
-Pages of runs    ${pagesUrl ?? '–'}
+Pages            ${pagesUrl === null ? '–' : `${pagesUrl} of runs, ${pagesUrl}${pagePaths.models} of models`}
 Hook             ${hook}
 GPU worker       ${device}
 Data and runs    ${home}${options.withObjectStore ? `\nArtifact store   s3://${stackBucket} (in a run's input: "artifacts": { "store": "s3://${stackBucket}" })` : ''}

@@ -16,6 +16,8 @@ const WorkerEnv = z.object({
   EVERSWIN_DEMO_URL: z.url().optional(),
   /** Where it serves the pages of runs. */
   EVERSWIN_PAGES_URL: z.url().optional(),
+  /** The artifact store whose registry of models these pages show: `local`, or `s3://BUCKET/PREFIX`. */
+  EVERSWIN_MODELS_STORE: z.string().default('local'),
   /** Leases of the machine's GPUs: one folder for all workers of the machine. */
   EVERSWIN_GPU_FOLDER: z.string().optional(),
   /** What run files call this machine: its worker polls a queue of its own, too. One name for all workers of a machine. */
