@@ -2,6 +2,8 @@ import type { Client } from '@temporalio/client';
 import { expect, test } from 'vitest';
 import { retrainId, taskQueues, triggerSignalName, workflowTypes } from '../../configs/names.ts';
 import { RetrainStatus, type RetrainInput } from '../../configs/schema.ts';
+import { renderRetrainStatus } from '../../infra/follow-retrain.ts';
+import { listRuns } from '../../infra/list-runs.ts';
 import type { retrainDetector } from '../../workflows/index.ts';
 import { createWorld, freshRetrainInput } from '../helpers/retrain-world.ts';
 import { until } from '../helpers/until.ts';
@@ -29,6 +31,42 @@ test('the first training becomes champion, a trigger without change is skipped w
     const third = await (await trigger(client, input)).result();
     expect(third.decisions[0]?.why).toBe('changed: dataset (was a, is b)');
     expect(world.trained).toHaveLength(2);
+  });
+});
+
+test('a retraining is found by its stage, and links the page of its model where pages are served', async () => {
+  const world = createWorld();
+  const page = 'http://127.0.0.1:8235/runs/x/';
+  const activities: Partial<StubbedActivities> = {
+    ...world.activities,
+    pinPlan: ({ plan }) => Promise.resolve({ ...plan, page }),
+  };
+  await withWorkers(activities, async (client) => {
+    const input = freshRetrainInput({ promote: { by: 'person', deadlineHours: 1 } });
+    const handle = await trigger(client, input);
+    const idOf = async (stage: string) => {
+      const query = `WorkflowType = 'retrainDetector' AND Phase = '${stage}'`;
+      for await (const { workflowId } of client.workflow.list({ query }))
+        if (workflowId === handle.workflowId) return true;
+      return undefined;
+    };
+    await until(() => idOf('waiting for approval'));
+    const details = await handle.query<{ currentDetails: string }>('__temporal_workflow_metadata');
+    expect(JSON.stringify(details)).toContain(`http://127.0.0.1:8235/models/${input.model}`);
+    expect((await listRuns(client, false)).find((line) => line.includes(input.model))).toContain(
+      'waiting for approval',
+    );
+    await handle.executeUpdate('approve', { args: [{ who: 'kim', why: 'looks right' }] });
+    const last = await handle.result();
+    expect(last.page).toBe(`http://127.0.0.1:8235/models/${input.model}`);
+    expect(renderRetrainStatus(last)).toEqual([
+      `${input.model}  idle`,
+      `  champion   ${last.champion ?? ''}`,
+      '  decision   a test: changed: dataset (was null, is a)',
+      `  candidate  ${input.model}-aaaaaaaaaaaa: promoted, looks right (gate: passed)`,
+      `  page       http://127.0.0.1:8235/models/${input.model}`,
+    ]);
+    await until(() => idOf('idle'));
   });
 });
 
