@@ -27,40 +27,55 @@ const up = (home: string, hookToken: string | undefined) =>
     ...{ env: { EVERSWIN_HOOK_TOKEN: hookToken }, reject: false, all: true },
   });
 
+/** The stack is up while `use` lasts. @returns all that it said. */
+async function whileUp(home: string, use: () => Promise<void>): Promise<string> {
+  const stack = up(home, token);
+  try {
+    await use();
+  } finally {
+    stack.kill('SIGTERM');
+    await stack;
+  }
+  const { all, exitCode } = await stack;
+  expect(exitCode).toBe(0);
+  return all;
+}
+
 const environOf = (pid: number): Promise<string> => readFile(`/proc/${pid}/environ`, 'utf8');
 
 test('the hook has the token and nobody else of the stack, and it stands in no file of it', () =>
   withHome(async (home) => {
-    const stack = up(home, token);
-    const { hookUrl, processes } = await until(async () => {
-      const file = await readStackFile(home);
-      return file?.processes['hook'] === undefined ? undefined : file;
-    });
-    const answer = await until(() =>
-      fetch(`${hookUrl ?? ''}/hooks/retrain/nobody`, { method: 'POST', headers: { authorization: `Bearer ${token}` } })
-        // Of a hook, or a server, that is not there yet.
-        .then((response) => (response.status === 503 ? undefined : response))
-        .catch(() => undefined),
-    );
-    expect([answer.status, await answer.text()]).toEqual([404, expect.stringContaining('npm run schedule -- apply')]);
+    let address = '';
+    const all = await whileUp(home, async () => {
+      const { hookUrl, processes } = await until(async () => {
+        const file = await readStackFile(home);
+        return file?.processes['hook'] === undefined ? undefined : file;
+      });
+      address = `${hookUrl ?? ''}/hooks/retrain/`;
+      const headers = { authorization: `Bearer ${token}` };
+      const answer = await until(() =>
+        fetch(`${address}nobody`, { method: 'POST', headers })
+          // Of a hook, or a server, that is not there yet.
+          .then((response) => (response.status === 503 ? undefined : response))
+          .catch(() => undefined),
+      );
+      expect([answer.status, await answer.text()]).toEqual([404, expect.stringContaining('npm run schedule -- apply')]);
 
-    const { hook = 0, ...others } = processes;
-    expect(Object.keys(others).sort()).toEqual(['control-worker', 'gpu-worker', 'pages', 'temporal-server']);
-    expect(await environOf(hook)).toContain(token);
-    for (const [name, pid] of Object.entries(others)) {
-      const environ = await environOf(pid);
-      expect([name, environ.includes(`EVERSWIN_HOME=${home}`), environ.includes(token)]).toEqual([name, true, false]);
-    }
-    stack.kill('SIGTERM');
-    const { all, exitCode } = await stack;
-    expect(exitCode).toBe(0);
-    expect(all).toContain(`POST ${hookUrl ?? ''}/hooks/retrain/MODEL`);
+      const { hook = 0, ...others } = processes;
+      expect(Object.keys(others).sort()).toEqual(['control-worker', 'gpu-worker', 'pages', 'temporal-server']);
+      expect(await environOf(hook)).toContain(token);
+      for (const [name, pid] of Object.entries(others)) {
+        const environ = await environOf(pid);
+        expect([name, environ.includes(`EVERSWIN_HOME=${home}`), environ.includes(token)]).toEqual([name, true, false]);
+      }
+    });
+    expect(all).toContain(`POST ${address}MODEL`);
     expect(all).not.toContain(token);
-    for (const entry of await readdir(home, { recursive: true, withFileTypes: true }))
-      if (entry.isFile())
-        expect([entry.name, (await readFile(`${entry.parentPath}/${entry.name}`, 'latin1')).includes(token)]).toEqual([
-          ...[entry.name, false],
-        ]);
+    for (const entry of await readdir(home, { recursive: true, withFileTypes: true })) {
+      if (!entry.isFile()) continue;
+      const text = await readFile(`${entry.parentPath}/${entry.name}`, 'latin1');
+      expect([entry.name, text.includes(token)]).toEqual([entry.name, false]);
+    }
   }));
 
 test('a token that somebody could guess stops the stack before it starts, and is not repeated', () =>
