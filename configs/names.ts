@@ -64,8 +64,17 @@ export const compareId = (sweep: string): string => `compare:${sweep}`;
 
 export const namespace = 'default';
 
+/** Of the environment: whoever may ask for a retraining over HTTP knows what it holds. No other process of the stack gets it. */
+export const hookTokenVariable = 'EVERSWIN_HOOK_TOKEN';
+
+/** Where a retraining of a model is asked for over HTTP, at the hook of the embedded stack. */
+export const hookPath = (model: string): string => `/hooks/retrain/${model}`;
+
 /** Paths of the pages that the embedded stack serves. */
 export const pagePaths = {
+  runs: '/',
+  models: '/models',
+  model: (model: string): string => `/models/${model}`,
   run: (runId: string): string => `/runs/${runId}/`,
   /** The part of a run's page that changes while it trains, beside that page. */
   fragment: 'live',

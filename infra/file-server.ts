@@ -5,29 +5,16 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
-
-export interface FileServer {
-  readonly url: string;
-  readonly close: () => Promise<void>;
-}
+import { listenOnLoopback, type LoopbackServer } from '../configs/listen-on-loopback.ts';
 
 /** No folders, no hidden files. */
 const servedName = /^\/([A-Za-z0-9][A-Za-z0-9._-]*)$/;
 
-export const startFileServer = async ({ folder, port }: { folder: string; port: number }): Promise<FileServer> => {
+export const startFileServer = ({ folder, port }: { folder: string; port: number }): Promise<LoopbackServer> => {
   const server = createServer((request, response) => {
     answer(folder, request, response).catch(() => response.destroy());
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject).listen(port, '127.0.0.1', resolve);
-  });
-  const address = server.address();
-  const boundPort = typeof address === 'object' && address !== null ? address.port : port;
-  const close = async (): Promise<void> => {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  };
-  return { url: `http://127.0.0.1:${boundPort}`, close };
+  return listenOnLoopback(server, port);
 };
 
 const answer = async (folder: string, request: IncomingMessage, response: ServerResponse): Promise<void> => {

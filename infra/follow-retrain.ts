@@ -1,6 +1,6 @@
 import type { WorkflowHandle } from '@temporalio/client';
-import { candidateRun, statusQueryName, workflowId } from '../configs/names.ts';
-import { RetrainStatus } from '../configs/schema.ts';
+import { candidateRun, retrainId, statusQueryName, workflowId } from '../configs/names.ts';
+import { RetrainStatus, type RetrainDecision, type RetrainOutcome } from '../configs/schema.ts';
 import type { retrainDetector } from '../workflows/index.ts';
 import { untilEnded } from './until-ended.ts';
 
@@ -15,7 +15,7 @@ export async function followRetraining(
     before = now;
   };
   const last = await untilEnded(handle, async () => {
-    const now = await look(handle);
+    const now = await lookAtRetraining(handle);
     if (now !== undefined) tell(now);
   });
   tell(last);
@@ -23,27 +23,55 @@ export async function followRetraining(
 }
 
 /** Undefined while nobody answers. */
-const look = async (handle: WorkflowHandle<typeof retrainDetector>): Promise<RetrainStatus | undefined> =>
+export const lookAtRetraining = async (
+  handle: WorkflowHandle<typeof retrainDetector>,
+): Promise<RetrainStatus | undefined> =>
   RetrainStatus.safeParse(await handle.query(statusQueryName).catch(() => undefined)).data;
+
+/** How it stands, for a terminal. Pure. */
+export function renderRetrainStatus({
+  model,
+  stage,
+  champion,
+  asked,
+  waiting,
+  decisions,
+  outcomes,
+  page,
+}: RetrainStatus): string[] {
+  const line = (name: string, text: string) => `  ${name.padEnd(11)}${text}`;
+  return [
+    `${model}  ${stage}`,
+    line('champion', champion ?? 'none yet'),
+    ...decisions.slice(-3).map((decision) => line('decision', describeDecision(decision))),
+    ...outcomes.slice(-3).map((outcome) => line('candidate', describeOutcome(outcome))),
+    ...(asked === null ? [] : [line('asked', describeQuestion(asked, model))]),
+    ...(waiting.length === 0 ? [] : [line('waiting', waiting.map(({ who }) => who).join(', '))]),
+    ...(page === null ? [] : [line('page', page)]),
+  ];
+}
+
+const describeDecision = ({ triggers, why }: RetrainDecision): string =>
+  `${triggers.map(({ who }) => who).join(', ') || 'nobody'}: ${why}`;
+
+const describeOutcome = ({ runId, outcome, why }: RetrainOutcome): string => `${runId}: ${outcome}, ${why}`;
+
+const describeQuestion = (asked: string, model: string): string =>
+  `${asked} waits: temporal workflow update execute --workflow-id ${retrainId(model)} --name approve`;
 
 function describe(before: RetrainStatus | undefined, now: RetrainStatus): string[] {
   const { decisions, outcomes, stage, model, asked } = now;
   const decided = decisions
     .slice(before?.decisions.length ?? 0)
-    .flatMap(({ triggers, why, trains, fingerprint }) => [
-      `${triggers.map(({ who }) => who).join(', ') || 'nobody'}: ${why}`,
-      ...(trains ? [`training ${workflowId(candidateRun(model, fingerprint.sha256))}`] : []),
+    .flatMap((decision) => [
+      describeDecision(decision),
+      ...(decision.trains ? [`training ${workflowId(candidateRun(model, decision.fingerprint.sha256))}`] : []),
     ]);
-  const concluded = outcomes
-    .slice(before?.outcomes.length ?? 0)
-    .map(({ runId, outcome, why }) => `${runId}: ${outcome}, ${why}`);
-  const isAsked = asked !== null && before?.asked !== asked;
+  const concluded = outcomes.slice(before?.outcomes.length ?? 0).map(describeOutcome);
   return [
     ...(before?.stage === stage ? [] : [stage]),
     ...decided,
-    ...(isAsked
-      ? [`${asked} waits: temporal workflow update execute --workflow-id retrain:${model} --name approve`]
-      : []),
+    ...(asked !== null && before?.asked !== asked ? [describeQuestion(asked, model)] : []),
     ...concluded,
   ];
 }

@@ -11,7 +11,7 @@ import type { triggerRetrain } from '../workflows/index.ts';
 
 type WantedSchedule = Omit<ScheduleOptions<ScheduleOptionsStartWorkflowAction<typeof triggerRetrain>>, 'scheduleId'>;
 
-/** Either of the first two. */
+/** One of the first two; with neither, the schedule is there for those who tell it, and never due by itself. */
 export interface Clock {
   /** `24h`, `30m`. */
   every: string | undefined;
@@ -36,7 +36,7 @@ export async function applySchedule(
     },
     action: {
       ...{ type: 'startWorkflow', workflowType: workflowTypes.triggerRetrain, taskQueue: taskQueues.control },
-      args: [input, 'the schedule', every === undefined ? `cron ${cron ?? ''} ${timeZone}` : `every ${every}`],
+      args: [input, 'the schedule', describeClock({ every, cron, timeZone })],
     },
     policies: {
       // One more waits for a training that goes on; what was missed while the server was away is not made up for.
@@ -54,13 +54,20 @@ export async function applySchedule(
   }
 }
 
+function describeClock({ every, cron, timeZone }: Clock): string {
+  if (every !== undefined) return `every ${every}`;
+  return cron === undefined ? onlyWhenTold : `cron ${cron} ${timeZone}`;
+}
+
+const onlyWhenTold = 'only when it is told';
+
 export async function describeSchedule(client: Client, model: string): Promise<string[]> {
   const { spec, state, info } = await client.schedule.getHandle(retrainId(model)).describe();
-  const clock = [
+  const times = [
     ...(spec.intervals ?? []).map(({ every }) => `every ${every / 60_000} min`),
     ...(spec.calendars ?? []).map(({ comment }) => comment ?? 'by the calendar'),
-    spec.timezone ?? 'UTC',
-  ].join(', ');
+  ];
+  const clock = times.length === 0 ? onlyWhenTold : [...times, spec.timezone ?? 'UTC'].join(', ');
   return [
     `${retrainId(model)}: ${clock}${state.paused ? `, paused: ${state.note ?? ''}` : ''}`,
     `  next   ${

@@ -1,4 +1,4 @@
-/** `npm run retrain -- FILE [--why TEXT]`: has a model looked at, and trained if something has changed; follows it. */
+/** `npm run retrain -- FILE [--why TEXT] [--no-wait]`: has a model looked at, and trained if something has changed; follows it. */
 import { readFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -7,7 +7,8 @@ import { followRetraining } from './follow-retrain.ts';
 import { refuse, runProgram, withServer } from './program.ts';
 import { triggerRetraining } from './start-retrain.ts';
 
-const usage = 'Usage: npm run retrain -- configs/retrain/demo.json [--why TEXT] [--who NAME] [--address HOST:PORT]';
+const usage = `Usage: npm run retrain -- configs/retrain/demo.json [--why TEXT] [--who NAME] [--no-wait] [--address HOST:PORT]
+  --no-wait: ends when it has been asked for, and says the workflow's id`;
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
@@ -16,6 +17,7 @@ async function main(): Promise<void> {
       address: { type: 'string' },
       who: { type: 'string', default: userInfo().username },
       why: { type: 'string', default: 'asked for by hand' },
+      'no-wait': { type: 'boolean', default: false },
     },
   });
   const [path] = positionals;
@@ -25,6 +27,7 @@ async function main(): Promise<void> {
   await withServer(values.address, async (client) => {
     const handle = await triggerRetraining(client, input, values);
     console.log(handle.workflowId);
+    if (values['no-wait']) return;
     const { champion } = await followRetraining(handle, console.log);
     console.log(`champion of ${input.model}: ${champion ?? 'none'}`);
   });

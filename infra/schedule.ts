@@ -1,4 +1,4 @@
-/** `npm run schedule -- apply FILE | show | pause | resume | remove MODEL`: has a model looked at by the clock. */
+/** `npm run schedule -- apply FILE | show | pause | resume | remove MODEL`: has a model looked at by the clock, or when the hook tells. */
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import type { Client } from '@temporalio/client';
@@ -9,8 +9,9 @@ import { refuse, runProgram, withServer } from './program.ts';
 import { applySchedule, describeSchedule, type Clock } from './retrain-schedule.ts';
 
 const usage = `Usage: npm run schedule -- COMMAND [--address HOST:PORT]
-  apply FILE (--every 24h | --cron '0 3 * * 1') [--time-zone Europe/Berlin]
-                         makes the schedule of the file's model, or changes it to this
+  apply FILE [--every 24h | --cron '0 3 * * 1'] [--time-zone Europe/Berlin]
+                         makes the schedule of the file's model, or changes it to this; with neither
+                         time it is never due by itself, only when it is told (\`trigger\`, the hook)
   show MODEL             when it comes next, what it did, whether it stands still
   pause MODEL [--why TEXT] | resume MODEL | trigger MODEL | remove MODEL`;
 
@@ -30,7 +31,7 @@ async function main(): Promise<void> {
   await withServer(values.address, async (client) => {
     if (command === 'apply') {
       const clock: Clock = { every: values.every, cron: values.cron, timeZone: values['time-zone'] };
-      if ((clock.every === undefined) === (clock.cron === undefined)) return refuse(usage);
+      if (clock.every !== undefined && clock.cron !== undefined) return refuse(usage);
       const input = await readRetrainInput(subject, readFile(subject, 'utf8'));
       if (typeof input === 'string') return refuse(input);
       console.log(`${await applySchedule(client, input, clock)}: ${retrainId(input.model)}`);

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import type { Client } from '@temporalio/client';
 import { namespace, workflowId } from '../configs/names.ts';
 import { lookAt } from './follow-run.ts';
+import { lookAtRetraining, renderRetrainStatus } from './follow-retrain.ts';
 import { lookAtSweep, renderSweepStatus } from './follow-sweep.ts';
 import { listRuns } from './list-runs.ts';
 import { refuse, runProgram, withServer } from './program.ts';
@@ -26,18 +27,20 @@ async function main(): Promise<void> {
   });
 }
 
-/** A name, or a whole workflow id, such as `evaluate:swin-s-released` or `compare:demo`. */
+/** A name, or a whole workflow id, such as `evaluate:swin-s-released`, `compare:demo` or `retrain:shapes`. */
 const idOf = (name: string): string => (name.includes(':') ? name : workflowId(name));
 
 async function showRun(client: Client, name: string, json: boolean): Promise<string[] | undefined> {
   const handle = client.workflow.getHandle(idOf(name));
   const seen = await lookAt(handle);
-  if (seen === undefined) {
-    const sweep = await lookAtSweep(handle);
-    if (sweep === undefined) return undefined;
-    return json ? [JSON.stringify(sweep, null, 2)] : renderSweepStatus(sweep);
-  }
-  return json ? [JSON.stringify(seen, null, 2)] : renderStatus(seen.status, seen.obtaining);
+  if (seen !== undefined) return json ? [show(seen)] : renderStatus(seen.status, seen.obtaining);
+  const sweep = await lookAtSweep(handle);
+  if (sweep !== undefined) return json ? [show(sweep)] : renderSweepStatus(sweep);
+  const retraining = await lookAtRetraining(handle);
+  if (retraining === undefined) return undefined;
+  return json ? [show(retraining)] : renderRetrainStatus(retraining);
 }
+
+const show = (status: object): string => JSON.stringify(status, null, 2);
 
 await runProgram(main);

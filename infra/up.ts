@@ -1,23 +1,31 @@
 /** `npm run up`: the embedded stack in the foreground until Ctrl-C. */
+import { hookPath, hookTokenVariable, pagePaths } from '../configs/names.ts';
+import { runProgram } from './program.ts';
 import { resolveStackArguments } from './stack/arguments.ts';
 import { stackBucket } from './stack/object-store.ts';
 import { findRunningStack } from './stack/stack-file.ts';
 import { startStack } from './stack/start-stack.ts';
 import { untilInterrupted } from './until-interrupted.ts';
 
-const options = resolveStackArguments(process.argv.slice(2));
-const { home, device } = options;
-const running = await findRunningStack(home);
-if (running !== undefined) {
-  console.log(
-    `Already up (pid ${running.pid}): Temporal at ${running.address}, UI at ${running.uiUrl}${running.pagesUrl === null ? '' : `, pages of runs at ${running.pagesUrl}`}`,
-  );
-} else {
+async function main(): Promise<void> {
+  const options = resolveStackArguments(process.argv.slice(2));
+  const { home, device } = options;
+  const running = await findRunningStack(home);
+  if (running !== undefined) {
+    const { pid, address, uiUrl, pagesUrl, hookUrl } = running;
+    const more = [
+      ...(pagesUrl === null ? [] : [`pages at ${pagesUrl}`]),
+      ...(hookUrl === null ? [] : [`hook at ${hookUrl}`]),
+    ];
+    return console.log([`Already up (pid ${pid}): Temporal at ${address}`, `UI at ${uiUrl}`, ...more].join(', '));
+  }
   const stack = await startStack({ ...options, say: console.log });
-  const { address, uiUrl, pagesUrl } = stack.file();
+  const { address, uiUrl, pagesUrl, hookUrl } = stack.file();
+  const hook = hookUrl === null ? `none: it needs ${hookTokenVariable}` : `POST ${hookUrl}${hookPath('MODEL')}`;
   console.log(`Temporal server  ${address}
 Temporal UI      ${uiUrl}
-Pages of runs    ${pagesUrl ?? '–'}
+Pages            ${pagesUrl === null ? '–' : `${pagesUrl} of runs, ${pagesUrl}${pagePaths.models} of models`}
+Hook             ${hook}
 GPU worker       ${device}
 Data and runs    ${home}${options.withObjectStore ? `\nArtifact store   s3://${stackBucket} (in a run's input: "artifacts": { "store": "s3://${stackBucket}" })` : ''}
 
@@ -32,3 +40,5 @@ Ctrl-C stops everything; a run that was going on goes on at the next \`npm run u
   console.log('Stopping; a trainer gets the time to end cleanly …');
   await stack.stop();
 }
+
+await runProgram(main);

@@ -1,14 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { S3Client } from '@aws-sdk/client-s3';
 import type { ActivityDependencies } from '../activities/dependencies.ts';
-import { openStore } from '../activities/lib/artifacts/open-store.ts';
 import { createObtain } from '../activities/lib/obtain/obtain.ts';
 import { testArgv, trainArgv, type Device } from '../activities/lib/trainer/trainer-argv.ts';
 import { homeFolders } from '../configs/paths.ts';
 import { Catalog } from '../configs/schema.ts';
 import { projectFile, readEnv, readNotifyPlaces, readVersions, trainerEnv } from './env.ts';
+import { openNamedStore } from './open-named-store.ts';
 
 /** What the activities of this worker need, from the environment and the project's own files. */
 export function gatherDependencies(device: Device): ActivityDependencies {
@@ -20,7 +19,6 @@ export function gatherDependencies(device: Device): ActivityDependencies {
   const python = { executable: folders.python, env: trainerEnv() };
   const { EVERSWIN_DEMO_URL: demoUrl, AWS_ENDPOINT_URL_S3: endpoint, AWS_REGION: region } = env;
   const { EVERSWIN_SLURM_NODES: nodes, EVERSWIN_SRUN_OPTIONS: extra } = env;
-  const localAddress = pathToFileURL(folders.store).href;
   // Servers beside AWS seldom have a name for each bucket.
   const s3 = () => new S3Client({ endpoint, region, forcePathStyle: endpoint !== undefined });
   return {
@@ -34,7 +32,7 @@ export function gatherDependencies(device: Device): ActivityDependencies {
     },
     programs: { train: trainArgv, test: testArgv },
     obtain: createObtain({ home, recipesFolder, python, catalog, demoUrl, s3 }),
-    openStore: (address) => openStore(address === 'local' ? localAddress : address, { home, s3: { endpoint, region } }),
+    openStore: (address) => openNamedStore(address, env),
     s3Server: { endpoint, region },
     pagesUrl: env.EVERSWIN_PAGES_URL,
     versions: readVersions(),

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { z } from 'zod';
 import type { NotifyPlace } from '../activities/lib/notify/notify-place.ts';
-import { namespace } from '../configs/names.ts';
+import { hookTokenVariable, namespace } from '../configs/names.ts';
 import { listProblems } from '../configs/parse-input.ts';
 import { HostName, type Versions } from '../configs/schema.ts';
 
@@ -16,6 +16,8 @@ const WorkerEnv = z.object({
   EVERSWIN_DEMO_URL: z.url().optional(),
   /** Where it serves the pages of runs. */
   EVERSWIN_PAGES_URL: z.url().optional(),
+  /** The artifact store whose registry of models these pages show: `local`, or `s3://BUCKET/PREFIX`. */
+  EVERSWIN_MODELS_STORE: z.string().default('local'),
   /** Leases of the machine's GPUs: one folder for all workers of the machine. */
   EVERSWIN_GPU_FOLDER: z.string().optional(),
   /** What run files call this machine: its worker polls a queue of its own, too. One name for all workers of a machine. */
@@ -69,6 +71,22 @@ export function readNotifyPlaces(): Map<string, NotifyPlace> {
       const { URL: url, SECRET: secret, TO: to = [], FROM: from, CA: ca } = data;
       return [name, { url, secret, to, from, ca: ca === undefined ? undefined : readFileSync(ca, 'utf8') }];
     }),
+  );
+}
+
+/** Of visible characters, as a header takes them, and so many that nobody guesses it. */
+const HookToken = z.string().regex(/^[\x21-\x7e]{32,}$/);
+
+/**
+ * Undefined where there is none: then there is no hook.
+ * @throws Error that names the variable, and never its value.
+ */
+export function readHookToken(): string | undefined {
+  const token = process.env[hookTokenVariable];
+  if (token === undefined) return undefined;
+  if (HookToken.safeParse(token).success) return token;
+  throw new Error(
+    `Expected ${hookTokenVariable} to be 32 or more visible characters without a blank: openssl rand -hex 32 makes one.`,
   );
 }
 

@@ -5,11 +5,20 @@ import type { GatherLive } from '../activities/lib/report/live/gather-live.ts';
 import { renderLiveFragment, renderLivePage } from '../activities/lib/report/live/render-live.ts';
 import { renderRunList } from '../activities/lib/report/live/run-list.ts';
 import { listRunFolders } from '../activities/lib/report/live/list-runs.ts';
+import type { ModelGatherer } from '../activities/lib/report/models/gather-models.ts';
+import { renderModelList } from '../activities/lib/report/models/render-list.ts';
+import { renderModel } from '../activities/lib/report/models/render-model.ts';
 import { pagePaths } from '../configs/names.ts';
 import { homeFolders, runFolder } from '../configs/paths.ts';
-import { RunName } from '../configs/schema.ts';
+import { ModelName, RunName } from '../configs/schema.ts';
 
-export type Page = Shown | { readonly movedTo: string };
+export type Page = Shown | { readonly movedTo: string } | { readonly missing: string };
+
+export interface Places {
+  readonly home: string;
+  readonly gather: GatherLive;
+  readonly models: ModelGatherer;
+}
 
 interface Shown {
   readonly type: string;
@@ -31,8 +40,28 @@ const reportFiles = new Map([
 ]);
 
 /** What stands at a path of the server; undefined where nothing does. The path is as it was sent: nothing in it is decoded. */
-export async function findPage(home: string, gather: GatherLive, path: string): Promise<Page | undefined> {
-  if (path === '/') return { type: html, isWhole: true, body: renderRunList(await listRunFolders(home)) };
+export async function findPage({ home, gather, models }: Places, path: string): Promise<Page | undefined> {
+  if (path === pagePaths.runs) return whole(renderRunList(await listRunFolders(home)));
+  if (path.startsWith(pagePaths.models)) return findModelPage(models, path);
+  return findRunPage(home, gather, path);
+}
+
+const whole = (body: string): Page => ({ type: html, isWhole: true, body });
+
+async function findModelPage(models: ModelGatherer, path: string): Promise<Page | undefined> {
+  if (path === pagePaths.models) return whole(renderModelList(await models.list(), models.address));
+  if (path === `${pagePaths.models}/`) return { movedTo: pagePaths.models };
+  const [, name, slash] = /^\/models\/([^/]+)(\/?)$/.exec(path) ?? [];
+  const model = ModelName.safeParse(name);
+  if (!model.success) return undefined;
+  if (slash !== '') return { movedTo: pagePaths.model(model.data) };
+  const story = await models.look(model.data);
+  return story === undefined
+    ? { missing: `There is no model ${model.data} in ${models.address}. EVERSWIN_MODELS_STORE names another store.` }
+    : whole(renderModel(story, models.address));
+}
+
+async function findRunPage(home: string, gather: GatherLive, path: string): Promise<Page | undefined> {
   const [, name, rest] = /^\/runs\/([^/]+)(?:\/([^/]*))?$/.exec(path) ?? [];
   const runId = RunName.safeParse(name);
   if (!runId.success) return undefined;
@@ -42,7 +71,7 @@ export async function findPage(home: string, gather: GatherLive, path: string): 
   if (rest === pagePaths.fragment) return { type: html, isWhole: false, body: renderLiveFragment(live) };
   if (rest !== '') return readReportFile(home, runId.data, rest);
   const report = live.isReported ? await readReportFile(home, runId.data, 'index.html') : undefined;
-  return report ?? { type: html, isWhole: true, body: renderLivePage(live) };
+  return report ?? whole(renderLivePage(live));
 }
 
 /** Undefined for every other name, and for what is no plain file in that very folder. */

@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { findPage, type Page } from './find-page.ts';
+import type { ArtifactStore } from '../activities/lib/artifacts/artifact-store.ts';
+import { CodedError } from '../activities/lib/failures/coded-error.ts';
 import { liveGatherer } from '../activities/lib/report/live/gather-live.ts';
-
-export interface PageServer {
-  readonly url: string;
-  readonly close: () => Promise<void>;
-}
+import { modelGatherer } from '../activities/lib/report/models/gather-models.ts';
+import { listenOnLoopback, type LoopbackServer } from '../configs/listen-on-loopback.ts';
 
 /** Only for this machine: a name that somebody else's DNS could point here is refused with its page. */
 const loopbackHost = /^(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?$/i;
@@ -23,26 +22,25 @@ const headers = {
   'cache-control': 'no-cache',
 };
 
-/** Shows runs and how they go to browsers of this machine. It only reads. */
-export async function startPageServer({ home, port }: { home: string; port: number }): Promise<PageServer> {
-  const gather = liveGatherer(home);
+export interface ShownPlaces {
+  home: string;
+  /** Where the registry of models is. */
+  store: ArtifactStore;
+  port: number;
+}
+
+/** Shows runs and how they go, and models, to browsers of this machine. It only reads. */
+export function startPageServer({ home, store, port }: ShownPlaces): Promise<LoopbackServer> {
+  const places = { home, gather: liveGatherer(home), models: modelGatherer(home, store) };
   const server = createServer((request, response) => {
-    answer((path) => findPage(home, gather, path), request, response).catch((error: unknown) => {
+    answer((path) => findPage(places, path), request, response).catch((error: unknown) => {
       console.error(error);
       if (response.headersSent) response.destroy();
+      else if (error instanceof CodedError) refuse(response, 503, error.message);
       else refuse(response, 500, 'This could not be read. The log of the server says why.');
     });
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject).listen(port, '127.0.0.1', resolve);
-  });
-  const address = server.address();
-  const boundPort = typeof address === 'object' && address !== null ? address.port : port;
-  const close = async (): Promise<void> => {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  };
-  return { url: `http://127.0.0.1:${boundPort}`, close };
+  return listenOnLoopback(server, port);
 }
 
 async function answer(
@@ -68,6 +66,7 @@ function send(page: Page, request: IncomingMessage, response: ServerResponse): v
     response.writeHead(308, { ...headers, location: page.movedTo }).end();
     return;
   }
+  if ('missing' in page) return refuse(response, 404, page.missing);
   const etag = `"${createHash('sha256').update(page.body).digest('base64url')}"`;
   if (request.headers['if-none-match'] === etag) {
     response.writeHead(304, { ...headers, etag }).end();

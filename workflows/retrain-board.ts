@@ -3,8 +3,10 @@ import {
   defineQuery,
   defineSignal,
   defineUpdate,
+  patched,
   setCurrentDetails,
   setHandler,
+  upsertSearchAttributes,
 } from '@temporalio/workflow';
 import { ApplicationFailure } from '@temporalio/common';
 import { answerNames, statusQueryName, triggerSignalName } from '../configs/names.ts';
@@ -16,6 +18,7 @@ import {
   type VersionId,
 } from '../configs/schema.ts';
 import { renderRetrainDetails } from './retrain-details.ts';
+import { phaseKey } from './search-attribute-keys.ts';
 
 export const retrainStatusQuery = defineQuery<RetrainStatus>(statusQueryName);
 /** `unknown`, because any client may send a signal. */
@@ -26,6 +29,8 @@ export const rejectUpdate = defineUpdate<string, [{ who: string; why: string }]>
 const hourMs = 3_600_000;
 /** Of triggers, decisions and outcomes the newest so many are kept: somebody may send thousands. */
 const mostKept = 100;
+/** Retrainings begun before it have no search attribute. */
+const phasePatch = 'phase-of-retraining';
 
 export interface Answer {
   approved: boolean;
@@ -36,11 +41,13 @@ export interface Answer {
 /** What a retraining shows of itself, and what it is told: triggers, and answers to a candidate that waits. */
 export class RetrainBoard {
   private status: RetrainStatus;
+  private readonly showsPhase = patched(phasePatch);
+  private phase: RetrainStatus['stage'] | undefined;
   private answer: Answer | undefined;
 
   constructor(model: string, before?: RetrainStatus) {
-    const { decisions = [], outcomes = [], waiting = [] } = before ?? {};
-    this.status = { model, stage: 'looking', champion: null, decisions, outcomes, waiting, asked: null };
+    const { decisions = [], outcomes = [], waiting = [], page = null } = before ?? {};
+    this.status = { model, stage: 'looking', champion: null, decisions, outcomes, waiting, asked: null, page };
     setHandler(retrainStatusQuery, () => this.status);
     setHandler(triggerSignal, (raw) => {
       const trigger = Trigger.safeParse(raw);
@@ -65,6 +72,15 @@ export class RetrainBoard {
   show(change: Partial<RetrainStatus>): void {
     this.status = { ...this.status, ...change };
     setCurrentDetails(renderRetrainDetails(this.status));
+    this.showPhase();
+  }
+
+  /** Only where it changed: each time stands in history. */
+  private showPhase(): void {
+    const { stage } = this.status;
+    if (!this.showsPhase || stage === this.phase) return;
+    this.phase = stage;
+    upsertSearchAttributes([{ key: phaseKey, value: stage }]);
   }
 
   decide(decision: RetrainDecision): void {

@@ -10,6 +10,7 @@ export function renderRetrainDetails({
   outcomes,
   waiting,
   asked,
+  page,
 }: RetrainStatus): string {
   const rows: [string, string][] = [
     ['Stage', stage],
@@ -17,10 +18,11 @@ export function renderRetrainDetails({
     ['Triggers that wait', String(waiting.length)],
   ];
   if (asked !== null) rows.push(['Waits for an answer', asked]);
+  const link = page === null ? [] : [`| **Page** | [${escapeCell(page)}](${escapeCell(page)}) |`];
   return [
     `### ${model}`,
     '',
-    ...['| | |', '| --- | --- |', ...rows.map(([name, value]) => `| **${name}** | ${escapeCell(value)} |`)],
+    ...['| | |', '| --- | --- |', ...rows.map(([name, value]) => `| **${name}** | ${escapeCell(value)} |`), ...link],
     ...list(
       'Decisions',
       decisions.slice(-10).map(({ triggers, why }) => `${triggers.map(({ who }) => who).join(', ')}: ${why}`),

@@ -1,5 +1,5 @@
 import { ApplicationFailure, continueAsNew, isCancellation, sleep, workflowInfo } from '@temporalio/workflow';
-import { candidateRun } from '../configs/names.ts';
+import { candidateRun, pagePaths } from '../configs/names.ts';
 import type { RetrainInput, RetrainOutcome, RetrainStatus, RunInput, RunPlan } from '../configs/schema.ts';
 import { describeFailure } from './describe-failure.ts';
 import { notifier, type Notifier } from './notify.ts';
@@ -37,6 +37,7 @@ async function runCycle(input: RetrainInput, board: RetrainBoard, notices: Notif
   const { store } = run.artifacts;
   board.show({ stage: 'looking' });
   const plan = await planWhenSettled(input);
+  if (plan.page !== null) board.show({ page: new URL(pagePaths.model(model), plan.page).href });
   const triggers = board.takeTriggers();
   const { fingerprint, changed, last, champion } = await registry.lookForChange({ model, store, plan });
   board.show({ champion });

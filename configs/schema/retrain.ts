@@ -116,5 +116,7 @@ export const RetrainStatus = z.object({
   waiting: z.array(Trigger),
   /** The candidate that waits for an answer. */
   asked: VersionId.nullable(),
+  /** Where the model and its versions can be looked at; null where no page is served. */
+  page: z.string().nullable().default(null),
 });
 export type RetrainStatus = z.infer<typeof RetrainStatus>;

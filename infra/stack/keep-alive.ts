@@ -8,6 +8,8 @@ export interface ProcessSpec {
   argv: string[];
   /** Added to this process's own environment by `env`, which needs no reading of ours. */
   env: Record<string, string>;
+  /** Of ours, what it does not get. */
+  withheld?: readonly string[];
   log: string;
   /** From SIGTERM to SIGKILL. */
   graceMs: number;
@@ -75,10 +77,13 @@ export class KeptAlive {
 }
 
 /** In a process group of its own, so that the terminal's Ctrl-C reaches only us and we stop things in order. */
-function launch({ executable, argv, env, log }: ProcessSpec): ChildProcess {
+function launch({ executable, argv, env, withheld = [], log }: ProcessSpec): ChildProcess {
   const output = openSync(log, 'a', 0o600);
   const settings = Object.entries(env).map(([name, value]) => `${name}=${value}`);
-  const child = spawn('env', [...settings, executable, ...argv], { detached: true, stdio: ['ignore', output, output] });
+  const without = withheld.map((name) => `--unset=${name}`);
+  const child = spawn('env', [...without, ...settings, executable, ...argv], {
+    ...{ detached: true, stdio: ['ignore', output, output] },
+  });
   closeSync(output);
   return child;
 }

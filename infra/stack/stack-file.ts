@@ -11,6 +11,8 @@ export const StackFile = z.object({
   demoUrl: z.string(),
   /** Where it serves the pages of runs; stacks of before it serve none. */
   pagesUrl: z.string().nullable().default(null),
+  /** Where retrainings may be asked for, where the stack was started with a token for that. */
+  hookUrl: z.string().nullable().default(null),
   processes: z.record(z.string(), z.int()),
 });
 export type StackFile = z.infer<typeof StackFile>;

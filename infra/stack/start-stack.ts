@@ -2,7 +2,7 @@ import { appendFile, mkdir, rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import { execa } from 'execa';
-import { namespace } from '../../configs/names.ts';
+import { hookTokenVariable, namespace } from '../../configs/names.ts';
 import { homeFolders } from '../../configs/paths.ts';
 import type { Incident } from '../../configs/schema.ts';
 import { startFileServer } from '../file-server.ts';
@@ -13,6 +13,7 @@ import { ensureSearchAttributes } from './search-attributes.ts';
 import { KeptAlive, type Death, type ProcessSpec } from './keep-alive.ts';
 import { belongsToStack, readStackFile, stackMarker, writeStackFile, type StackFile } from './stack-file.ts';
 import { devServerArgv, findTemporalCli } from './temporal-cli.ts';
+import { wantsHook } from './wants-hook.ts';
 
 export interface RunningStack {
   file: () => StackFile;
@@ -31,17 +32,19 @@ export interface StackOptions {
 const projectRoot = `${import.meta.dirname}/../..`;
 const serverReadyWithinMs = 60_000;
 
-/** Temporal dev server, control worker, GPU worker and server of the runs' pages (and an S3 server), each started again when it dies; the miniature COCO over HTTP. */
+/** Temporal dev server, control worker, GPU worker and server of the runs' pages (an S3 server, a hook), each started again when it dies; the miniature COCO over HTTP. */
 export async function startStack({ home, device, withObjectStore, say }: StackOptions): Promise<RunningStack> {
   const folders = homeFolders(home);
   await Promise.all([`${home}/stack`, folders.logs].map((folder) => mkdir(folder, { recursive: true })));
   await endLeftovers(home);
-  await ensureMiniCoco(home, say);
+  const [isHookWanted] = await Promise.all([wantsHook(), ensureMiniCoco(home, say)]);
   const files = await startFileServer({ folder: folders.demoFiles, port: 0 });
   const port = await findFreePort(7233);
   const uiPort = await findFreePort(8233);
   const pagesPort = await findFreePort(8235);
   const pagesUrl = `http://127.0.0.1:${pagesPort}`;
+  const hookPort = isHookWanted ? await findFreePort(8236) : null;
+  const hookUrl = hookPort === null ? null : `http://127.0.0.1:${hookPort}`;
   const address = `127.0.0.1:${port}`;
   const objects = withObjectStore
     ? await planObjectStore({
@@ -60,7 +63,7 @@ export async function startStack({ home, device, withObjectStore, say }: StackOp
 
   const kept: KeptAlive[] = [];
   const file = (): StackFile => ({
-    ...{ v: 1, pid: process.pid, address, uiUrl: `http://127.0.0.1:${uiPort}`, demoUrl: files.url, pagesUrl },
+    ...{ v: 1, pid: process.pid, address, uiUrl: `http://127.0.0.1:${uiPort}`, demoUrl: files.url, pagesUrl, hookUrl },
     processes: Object.fromEntries(kept.flatMap(({ name, pid }) => (pid === undefined ? [] : [[name, pid]]))),
   });
   const onDeath = (death: Death) => {
@@ -69,16 +72,17 @@ export async function startStack({ home, device, withObjectStore, say }: StackOp
     void writeStackFile(home, file());
   };
   const logOf = (name: string) => `${folders.logs}/${name}.log`;
+  // The token is the hook's alone: no worker, and so no trainer, needs it.
   const keep = (spec: Omit<ProcessSpec, 'env' | 'log'>) =>
-    kept.push(new KeptAlive({ ...spec, env, log: logOf(spec.name) }, onDeath));
-  const worker = (name: string, argv: string[]) =>
-    keep({ name, executable: process.execPath, argv: ['--import', 'tsx', ...argv], graceMs: 20_000 });
+    kept.push(new KeptAlive({ withheld: [hookTokenVariable], ...spec, env, log: logOf(spec.name) }, onDeath));
+  const worker = (name: string, argv: string[], own: Pick<ProcessSpec, 'withheld'> = {}) =>
+    keep({ name, executable: process.execPath, argv: ['--import', 'tsx', ...argv], graceMs: 20_000, ...own });
 
   const stop = async () => {
     const isWorker = ({ name }: KeptAlive) => name.endsWith('-worker');
     await Promise.all(kept.filter(isWorker).map((process) => process.stop()));
     await execa(process.execPath, ['--import', 'tsx', `${projectRoot}/workers/stop-trainers.ts`], {
-      env,
+      env: { ...env, [hookTokenVariable]: undefined },
       reject: false,
     });
     await Promise.all(kept.filter((process) => !isWorker(process)).map((process) => process.stop()));
@@ -103,6 +107,8 @@ export async function startStack({ home, device, withObjectStore, say }: StackOp
   worker('control-worker', [`${projectRoot}/workers/control.ts`]);
   worker('gpu-worker', [`${projectRoot}/workers/gpu.ts`, '--device', device]);
   worker('pages', [`${projectRoot}/workers/pages.ts`, '--port', String(pagesPort)]);
+  if (hookPort !== null)
+    worker('hook', [`${projectRoot}/workers/hook.ts`, '--port', String(hookPort)], { withheld: [] });
   await writeStackFile(home, file());
   return { file, stop };
 }

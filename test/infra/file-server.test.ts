@@ -7,14 +7,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { startFileServer, type FileServer } from '../../infra/file-server.ts';
+import type { LoopbackServer } from '../../configs/listen-on-loopback.ts';
+import { startFileServer } from '../../infra/file-server.ts';
 
 const content = randomBytes(200_000);
 const program = join(import.meta.dirname, '../../infra/file-server.ts');
 
 let parent: string;
 let folder: string;
-let server: FileServer;
+let server: LoopbackServer;
 
 beforeEach(async () => {
   parent = await mkdtemp(join(tmpdir(), 'file-server-'));

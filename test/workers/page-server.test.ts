@@ -4,13 +4,15 @@ import { request, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { runFolder } from '../../configs/paths.ts';
-import { startPageServer, type PageServer } from '../../workers/page-server.ts';
+import { localStore } from '../../activities/lib/artifacts/local-store.ts';
+import type { LoopbackServer } from '../../configs/listen-on-loopback.ts';
+import { homeFolders, runFolder } from '../../configs/paths.ts';
+import { startPageServer } from '../../workers/page-server.ts';
 import { hostileTexts } from '../fixtures/hostile-texts.ts';
 import { sampleEvents } from '../fixtures/sample-report.ts';
 
 let home: string;
-let server: PageServer;
+let server: LoopbackServer;
 
 beforeAll(async () => {
   home = await mkdtemp(`${tmpdir()}/everswin-pages-`);
@@ -38,7 +40,7 @@ beforeAll(async () => {
   await symlink(`${home}/secret/report/report.json`, `${run.report}/bootstrap.json`);
   await mkdir(runFolder(home, 'pipe').report, { recursive: true });
   execFileSync('mkfifo', [`${runFolder(home, 'pipe').report}/report.md`]);
-  server = await startPageServer({ home, port: 0 });
+  server = await startPageServer({ home, store: localStore(homeFolders(home).store), port: 0 });
 });
 
 afterAll(async () => {
@@ -62,10 +64,12 @@ const ask = (path: string, { method = 'GET', ...headers }: Record<string, string
     sent.on('error', reject).end();
   });
 
-test('the first page has a link to each run and to nothing else', async () => {
+test('the first page has a link to each run, to the models and to nothing else', async () => {
   const { status, body } = await ask('/');
   expect(status).toBe(200);
   expect([...body.matchAll(/href="(\/[^"]*)"/g)].map(([, link]) => link).sort()).toEqual([
+    '/',
+    '/models',
     '/runs/changing/',
     '/runs/good/',
     '/runs/pipe/',
@@ -148,6 +152,10 @@ describe('nothing is shown of', () => {
     '/../secret/report/report.json',
     '/stack/stack.json',
     '/runs/good//live',
+    '/models/..',
+    '/models/../secret',
+    '/models/%2e%2e',
+    '//models',
     '*',
   ];
   const absolute = ['http://evil.example/runs/good/', 'file:///etc/passwd'];

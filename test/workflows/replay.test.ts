@@ -8,7 +8,7 @@ const histories = (await readdir(folder)).filter((name) => name.endsWith('.json'
 
 test.each(histories)('today’s workflow code replays %s', async (name) => {
   const text = await readFile(`${folder}/${name}`, 'utf8');
-  const [, workflowId] = /"workflowId": "((?:train|compare):[^"]+)"/.exec(text) ?? [];
+  const [, workflowId] = /"workflowId": "((?:train|compare|retrain):[^"]+)"/.exec(text) ?? [];
   const history: unknown = JSON.parse(text);
   await Worker.runReplayHistory({ workflowsPath: `${projectRoot}/workflows/index.ts` }, history, workflowId);
 });

@@ -1,82 +1,24 @@
 import type { Client } from '@temporalio/client';
 import { expect, test } from 'vitest';
 import { retrainId, taskQueues, triggerSignalName, workflowTypes } from '../../configs/names.ts';
-import {
-  RetrainInput,
-  RetrainStatus,
-  type RegistryState,
-  type RetrainInput as Input,
-  type VersionId,
-} from '../../configs/schema.ts';
+import { RetrainStatus, type RetrainInput } from '../../configs/schema.ts';
+import { renderRetrainStatus } from '../../infra/follow-retrain.ts';
+import { listRuns } from '../../infra/list-runs.ts';
 import type { retrainDetector } from '../../workflows/index.ts';
-import { miniInput, miniPlan } from '../helpers/mini-run.ts';
+import { createWorld, freshRetrainInput } from '../helpers/retrain-world.ts';
 import { until } from '../helpers/until.ts';
 import { anAttempt, someFingerprint, withWorkers, type StubbedActivities } from '../helpers/workflow-env.ts';
 
-let count = 0;
-const run = Object.fromEntries(Object.entries(miniInput).filter(([key]) => key !== 'name' && key !== 'version'));
-const freshInput = (change: object = {}): Input =>
-  RetrainInput.parse({ version: 1, model: `m${process.pid}-${count++}`, run, ...change });
-
-const trigger = (client: Client, input: Input, who = 'a test') =>
+const trigger = (client: Client, input: RetrainInput, who = 'a test') =>
   client.workflow.signalWithStart<typeof retrainDetector, [unknown]>(workflowTypes.retrainDetector, {
     ...{ taskQueue: taskQueues.control, workflowId: retrainId(input.model), args: [input] },
     ...{ signal: triggerSignalName, signalArgs: [{ who, why: 'to see', at: 1 }] },
   });
 
-/** A registry in memory that behaves like the real one, and counts what is trained. */
-function createWorld(passes: (candidate: VersionId) => boolean = () => true) {
-  let state: RegistryState = { v: 1, model: 'm', champion: null, candidate: null, history: [] };
-  let data = 'a';
-  const trained: string[] = [];
-  const notes: string[] = [];
-  const fingerprint = () => ({ sha256: data.repeat(64), parts: { dataset: data } });
-  let last: string | null = null;
-  const activities: Partial<StubbedActivities> = {
-    resolvePlan: (input) => Promise.resolve({ ...miniPlan, runId: input.name, input }),
-    lookForChange: () =>
-      Promise.resolve({
-        ...{ fingerprint: fingerprint(), champion: state.champion, last: state.candidate },
-        changed: last === data ? null : `changed: dataset (was ${last}, is ${data})`,
-      }),
-    runTraining: ({ plan, attempt }) => {
-      trained.push(plan.runId);
-      notes.push(plan.input.note ?? '');
-      return Promise.resolve(anAttempt({ attempt }));
-    },
-    publishCandidate: ({ runId }) => {
-      last = runId.at(-1) ?? null;
-      return Promise.resolve(`${runId}@${runId.slice(-12)}`);
-    },
-    readModel: () => Promise.resolve(state),
-    readVersion: ({ id }) =>
-      Promise.resolve({
-        version: { id, test: { annotationsSha256: 'same', images: 1, trainerCode: 'same' } } as never,
-        source: { file: 'w', urls: ['file:///w'], bytes: 1, sha256: null },
-      }),
-    judge: ({ candidate }) =>
-      Promise.resolve({
-        passed: passes(candidate),
-        why: passes(candidate) ? 'passed' : 'rejected: worse',
-        evidence: 'e'.repeat(64),
-      }),
-    changeModel: ({ wanted }) => {
-      if (wanted.action === 'promote') state = { ...state, champion: wanted.version };
-      return Promise.resolve(state);
-    },
-  };
-  return {
-    ...{ activities, trained, notes },
-    champion: () => state.champion,
-    /** New data, recipe or code. */
-    change: (to: string) => (data = to),
-  };
-}
-
 test('the first training becomes champion, a trigger without change is skipped with its record, a change trains again', async () => {
   const world = createWorld();
   await withWorkers(world.activities, async (client) => {
-    const input = freshInput();
+    const input = freshRetrainInput();
     const first = await (await trigger(client, input)).result();
     expect(first.outcomes).toMatchObject([{ outcome: 'promoted', runId: `${input.model}-${'a'.repeat(12)}` }]);
     expect(world.champion()).toBe(first.outcomes[0]?.version);
@@ -94,10 +36,46 @@ test('the first training becomes champion, a trigger without change is skipped w
   });
 });
 
+test('a retraining is found by its stage, and links the page of its model where pages are served', async () => {
+  const world = createWorld();
+  const page = 'http://127.0.0.1:8235/runs/x/';
+  const activities: Partial<StubbedActivities> = {
+    ...world.activities,
+    pinPlan: ({ plan }) => Promise.resolve({ ...plan, page }),
+  };
+  await withWorkers(activities, async (client) => {
+    const input = freshRetrainInput({ promote: { by: 'person', deadlineHours: 1 } });
+    const handle = await trigger(client, input);
+    const idOf = async (stage: string) => {
+      const query = `WorkflowType = 'retrainDetector' AND Phase = '${stage}'`;
+      for await (const { workflowId } of client.workflow.list({ query }))
+        if (workflowId === handle.workflowId) return true;
+      return undefined;
+    };
+    await until(() => idOf('waiting for approval'));
+    const details = await handle.query<{ currentDetails: string }>('__temporal_workflow_metadata');
+    expect(JSON.stringify(details)).toContain(`http://127.0.0.1:8235/models/${input.model}`);
+    expect((await listRuns(client, false)).find((line) => line.includes(input.model))).toContain(
+      'waiting for approval',
+    );
+    await handle.executeUpdate('approve', { args: [{ who: 'kim', why: 'looks right' }] });
+    const last = await handle.result();
+    expect(last.page).toBe(`http://127.0.0.1:8235/models/${input.model}`);
+    expect(renderRetrainStatus(last)).toEqual([
+      `${input.model}  idle`,
+      `  champion   ${last.champion ?? ''}`,
+      '  decision   a test: changed: dataset (was null, is a)',
+      `  candidate  ${input.model}-aaaaaaaaaaaa: promoted, looks right (gate: passed)`,
+      `  page       http://127.0.0.1:8235/models/${input.model}`,
+    ]);
+    await until(() => idOf('idle'));
+  });
+});
+
 test('three triggers at once give one training, and all of them stand in its record', async () => {
   const world = createWorld();
   await withWorkers(world.activities, async (client) => {
-    const input = freshInput();
+    const input = freshRetrainInput();
     const handles = await Promise.all(['one', 'two', 'three'].map((who) => trigger(client, input, who)));
     expect(new Set(handles.map(({ workflowId }) => workflowId)).size).toBe(1);
     const { decisions } = await (handles[0] as (typeof handles)[number]).result();
@@ -119,7 +97,7 @@ test('a trigger that comes while a training goes on is looked at afterwards', as
     },
   };
   await withWorkers(activities, async (client) => {
-    const input = freshInput();
+    const input = freshRetrainInput();
     const handle = await trigger(client, input);
     await until(async () => ((await handle.query<RetrainStatus>('status')).stage === 'training' ? true : undefined));
     world.change('b');
@@ -145,7 +123,7 @@ test('hundreds of triggers are one more look, in a new execution that knows what
     },
   };
   await withWorkers(activities, async (client) => {
-    const handle = await trigger(client, freshInput(), 'first');
+    const handle = await trigger(client, freshRetrainInput(), 'first');
     await until(() => Promise.resolve(looks > 0 ? true : undefined));
     // More events than test/helpers/temporal-server.ts allows a history.
     const flood = Array.from({ length: 450 }, (_, one) => ({ who: `trigger ${one}`, why: 'a flood', at: 1 }));
@@ -162,7 +140,7 @@ test('hundreds of triggers are one more look, in a new execution that knows what
 test('a candidate that the gate rejects leaves the champion where it is, with the reason', async () => {
   const world = createWorld((candidate) => !candidate.endsWith('b'));
   await withWorkers(world.activities, async (client) => {
-    const input = freshInput();
+    const input = freshRetrainInput();
     await (await trigger(client, input)).result();
     const champion = world.champion();
     world.change('b');
@@ -181,7 +159,7 @@ test('a person approves or rejects; an answer without a name, or when nobody ask
   };
   await withWorkers({ ...world.activities, notify }, async (client) => {
     const promote = { by: 'person', deadlineHours: 1, remindAfterHours: 0.0002 };
-    const input = freshInput({ promote, run: { ...run, notify: [{ to: 'webhook', ref: 'OPS' }] } });
+    const input = freshRetrainInput({ promote, run: { notify: [{ to: 'webhook', ref: 'OPS' }] } });
     const handle = await trigger(client, input);
     await until(async () => (await handle.query<RetrainStatus>('status')).asked ?? undefined);
     await until(() => Promise.resolve(told.length >= 2 ? true : undefined));
@@ -195,7 +173,7 @@ test('a person approves or rejects; an answer without a name, or when nobody ask
 
     world.change('b');
     const silent = { ...input, promote: { ...input.promote, deadlineHours: 0.0005 } };
-    expect((await (await trigger(client, silent as Input)).result()).outcomes).toMatchObject([
+    expect((await (await trigger(client, silent as RetrainInput)).result()).outcomes).toMatchObject([
       { outcome: 'rejected', why: expect.stringContaining('nobody answered within') as string },
     ]);
   });
@@ -208,7 +186,7 @@ test('a training that fails is an outcome, fails the retraining, and is tried ag
     runTest: () => Promise.reject(new Error('no space')),
   };
   await withWorkers({ ...broken }, async (client) => {
-    const input = freshInput({ run: { ...run, recovery: {} } });
+    const input = freshRetrainInput({ run: { recovery: {} } });
     const handle = await trigger(client, input);
     await expect(handle.result()).rejects.toMatchObject({ cause: { type: 'TrainingFailed' } });
     const status = RetrainStatus.parse(await handle.query('status'));

@@ -103,6 +103,7 @@ ${partsStyle}
   .events .what, .events .more td { order: 1; flex-basis: 100%; min-width: 0; }
   .events [data-label]::before { content: attr(data-label) ' '; color: var(--soft); }
   .facts { grid-template-columns: minmax(4rem, 8.5rem) 1fr; }
+  .registry .id { min-width: 9rem; }
   th, td { padding-inline: 0.4rem; }
 }
 @media print {

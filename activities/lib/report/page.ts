@@ -8,6 +8,8 @@ export interface Page {
   /** What kind of page it is: `everswin training report`. */
   readonly kind: string;
   readonly title: string;
+  /** Links to other pages of the server that shows it; a file has none. */
+  readonly places?: Markup;
   /** Below the title. */
   readonly summary: Markup;
   readonly sections: readonly Section[];
@@ -20,7 +22,7 @@ export interface Page {
 }
 
 /** One page that needs nothing else: no network, nothing unescaped, and nothing lost where scripts are off. */
-export function drawPage({ kind, title, summary, sections, head, script, mayConnect = false }: Page): string {
+export function drawPage({ kind, title, places, summary, sections, head, script, mayConnect = false }: Page): string {
   const scripts = markup`${pageScript}${script ?? ''}`;
   return markup`<!doctype html>
 <html lang="en">
@@ -37,7 +39,7 @@ ${head ?? ''}
 <body>
 <main>
 <header>
-<p class="brand">${kind}</p>
+${places ?? ''}<p class="brand">${kind}</p>
 <h1>${title}</h1>
 ${summary}
 ${sections.length > 1 ? drawContents(sections) : ''}

@@ -31,6 +31,15 @@ s { text-decoration-color: var(--stop); }
 .plain tbody tr:first-child > * { border-top: 0; }
 .plain th span { color: var(--soft); font-size: 0.8rem; }
 .plain th b { font-weight: 500; }
+.id { overflow-wrap: anywhere; }
+.registry .id, .events .id { min-width: 11rem; }
+.registry .name { min-width: 6rem; overflow-wrap: anywhere; }
+.recipe { min-width: 9.5rem; overflow-wrap: anywhere; }
+.events .who { min-width: 8.5rem; }
+.findings { margin-bottom: 1rem; }
+.facts + .note, .figures + .facts, .events + .note { margin-top: 1rem; }
+.places ul { margin: 0 0 1.25rem; }
+.places [aria-current] { color: var(--ink); text-decoration: none; }
 .tall { max-height: 40rem; overflow-y: auto; }
 .tall thead th { position: sticky; top: 0; z-index: 1; background: var(--page); box-shadow: inset 0 -1px var(--line); }
 .sortable button { padding: 0; border: 0; background: none; color: inherit; font: inherit; text-align: inherit; cursor: pointer; }
@@ -74,7 +83,16 @@ section > .bar { height: 1.1rem; margin: 0.75rem 0 1rem; }
 .shot rect { fill: transparent; stroke: transparent; stroke-width: 2; }
 .shot rect:hover { stroke: #fff; }
 @media print {
-  .tall { max-height: none; }
+  .id { overflow-wrap: anywhere; }
+.registry .id, .events .id { min-width: 11rem; }
+.registry .name { min-width: 6rem; overflow-wrap: anywhere; }
+.recipe { min-width: 9.5rem; overflow-wrap: anywhere; }
+.events .who { min-width: 8.5rem; }
+.findings { margin-bottom: 1rem; }
+.facts + .note, .figures + .facts, .events + .note { margin-top: 1rem; }
+.places ul { margin: 0 0 1.25rem; }
+.places [aria-current] { color: var(--ink); text-decoration: none; }
+.tall { max-height: none; }
   .tall thead th { position: static; }
   nav { display: none; }
   .shot rect { stroke: none; }

@@ -1,7 +1,8 @@
 import type { Report } from '../../../configs/schema.ts';
 import { isEvaluation, startingWeights } from '../../../configs/starting-weights.ts';
 import { activeSwitches } from '../plan/speed-switches.ts';
-import { type Markup, markup } from './markup.ts';
+import { drawFacts } from './facts.ts';
+import { markup } from './markup.ts';
 import { repeatCommand } from './repeat-command.ts';
 import { countDevices, listHashes } from './run-facts.ts';
 import type { Section } from './section.ts';
@@ -51,6 +52,3 @@ function listPlan(report: Report): readonly (readonly [string, string])[] {
     ['checkpoints', `every ${checkpoint.everyMinutes} min and every epoch, the last ${checkpoint.keepLast} kept`],
   ];
 }
-
-const drawFacts = (facts: readonly (readonly [string, string])[], kind = ''): Markup =>
-  markup`<dl class="facts ${kind}">${facts.map(([name, value]) => markup`<dt>${name}</dt><dd>${value}</dd>`)}</dl>`;

@@ -2,6 +2,7 @@ import { pagePaths } from '../../../../configs/names.ts';
 import { formatInstant, formatPlural } from '../../../../configs/time-text.ts';
 import { markup } from '../markup.ts';
 import { drawPage } from '../page.ts';
+import { drawPlaces } from '../places.ts';
 import type { ListedRun } from './list-runs.ts';
 
 /** The page with a link to each run. */
@@ -9,6 +10,7 @@ export const renderRunList = (runs: readonly ListedRun[]): string =>
   drawPage({
     kind: 'everswin',
     title: 'Runs of this machine',
+    places: drawPlaces('runs'),
     summary: markup`<p class="note">${formatPlural(runs.length, 'run')}</p>`,
     sections: [{ id: 'runs', title: 'Runs', body: drawRuns(runs) }],
   });

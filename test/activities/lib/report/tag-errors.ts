@@ -1,4 +1,4 @@
-const voidTags = new Set(['meta', 'br', 'hr', 'link', 'input', 'img']);
+const voidTags = new Set(['meta', 'br', 'hr', 'link', 'input', 'img', 'wbr']);
 
 /** Tags that were closed by another tag, or never. Enough of a parser for pages in which every "<" of the data is escaped. */
 export function findTagErrors(page: string): string[] {

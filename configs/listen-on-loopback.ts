@@ -1,0 +1,32 @@
+/** A server of `node:http`, as far as it matters here: nothing in this folder imports Node. */
+interface HttpServer {
+  once: (event: 'error', tell: (error: Error) => void) => unknown;
+  listen: (port: number, host: string, tell: () => void) => unknown;
+  address: () => { port: number } | string | null;
+  closeAllConnections: () => void;
+  close: (tell: () => void) => unknown;
+}
+
+export interface LoopbackServer {
+  readonly url: string;
+  readonly close: () => Promise<void>;
+}
+
+/**
+ * Only this machine can ask it; closing it ends its connections.
+ * @param port 0 for any free one.
+ * @throws the server's error, such as EADDRINUSE.
+ */
+export async function listenOnLoopback(server: HttpServer, port: number): Promise<LoopbackServer> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', resolve);
+  });
+  const address = server.address();
+  const boundPort = typeof address === 'object' && address !== null ? address.port : port;
+  const close = async (): Promise<void> => {
+    server.closeAllConnections();
+    await new Promise<void>((resolve) => server.close(resolve));
+  };
+  return { url: `http://127.0.0.1:${boundPort}`, close };
+}

@@ -1,0 +1,13 @@
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { ArtifactStore } from '../activities/lib/artifacts/artifact-store.ts';
+import { openStore } from '../activities/lib/artifacts/open-store.ts';
+import { homeFolders } from '../configs/paths.ts';
+import type { readEnv } from './env.ts';
+
+/** @param address `local`, the store of the home, or what inputs name otherwise: `s3://bucket/prefix`. */
+export function openNamedStore(address: string, env: ReturnType<typeof readEnv>): ArtifactStore {
+  const home = resolve(env.EVERSWIN_HOME);
+  const s3 = { endpoint: env.AWS_ENDPOINT_URL_S3, region: env.AWS_REGION };
+  return openStore(address === 'local' ? pathToFileURL(homeFolders(home).store).href : address, { home, s3 });
+}
