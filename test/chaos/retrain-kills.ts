@@ -11,7 +11,6 @@ import { parseArgs } from 'node:util';
 import { localStore } from '../../activities/lib/artifacts/local-store.ts';
 import { readRegistry } from '../../activities/lib/registry/registry-state.ts';
 import { listVersions } from '../../activities/lib/registry/versions.ts';
-import { modelKeys } from '../../configs/names.ts';
 import { homeFolders, runFolder } from '../../configs/paths.ts';
 import { RetrainInput, type RetrainStatus } from '../../configs/schema.ts';
 import { triggerRetraining } from '../../infra/start-retrain.ts';
@@ -31,7 +30,7 @@ const targets = ['control-worker', 'gpu-worker', 'temporal-server', 'supervisor'
 const expectedSeconds = 35;
 const mostKillsOfOne = 4;
 /** Publishing, judging and promoting go on for about so long after the registry's first change. */
-const registrySeconds = 4;
+const registrySeconds = 2;
 
 interface Kill {
   /** Seconds after the triggers, or after the next change of the registry. */
@@ -190,7 +189,7 @@ function killOne(pid: number): void {
 
 async function nextRegistryChange({ home }: ChaosStack, signal: AbortSignal): Promise<void> {
   const store = localStore(homeFolders(home).store);
-  const look = async () => (await store.head(modelKeys(model).state))?.sha256;
+  const look = async () => (await readRegistry(store, model)).state.history.length;
   const before = await look();
   while ((await look()) === before) await sleep(20, undefined, { signal });
 }
