@@ -4,7 +4,8 @@ import { CodedError } from '../failures/coded-error.ts';
 import { firstLine } from '../download/source-fault.ts';
 import { findObject } from '../artifacts/objects.ts';
 import type { ObtainContext } from './obtain-context.ts';
-import { ownSource, type MaterialNeed } from './own-source.ts';
+import { findOwnSource } from './find-own-source.ts';
+import type { MaterialNeed } from './own-source.ts';
 import { findTaken } from './taken.ts';
 
 export interface MissingFile {
@@ -39,7 +40,7 @@ export async function findMissing(files: readonly CatalogFile[], context: Obtain
 
 async function needOf(file: CatalogFile, context: ObtainContext): Promise<MaterialNeed | null | 'nothing'> {
   const { home } = context;
-  const own = ownSource(file, context);
+  const own = findOwnSource(file, context);
   const sight = await own?.see();
   const isOwn = own !== undefined && sight !== undefined;
   const sha256 = isOwn ? await findTaken(home, own.url, sight.look) : file.sha256;

@@ -6,7 +6,8 @@ import { findRecordedHash, recordHash } from '../download/recorded-hash.ts';
 import { addObject, findObject, type StoredObject } from '../artifacts/objects.ts';
 import { downloadInto } from './download-into.ts';
 import type { ObtainContext } from './obtain-context.ts';
-import { ownSource, type OwnSource } from './own-source.ts';
+import { findOwnSource } from './find-own-source.ts';
+import type { OwnSource } from './own-source.ts';
 import { findTaken, recordTaken, whileTaking } from './taken.ts';
 
 /**
@@ -14,7 +15,7 @@ import { findTaken, recordTaken, whileTaking } from './taken.ts';
  * records it and later ones must match; files of the user's own, on a disk or in a bucket, are looked at anew each time.
  */
 export async function obtainFile(wanted: CatalogFile, context: ObtainContext): Promise<StoredObject> {
-  const own = ownSource(wanted, context);
+  const own = findOwnSource(wanted, context);
   if (own === undefined) return obtainPublished(wanted, context);
   const { home, signal, onProgress } = context;
   const onWait = (): void => onProgress({ what: wanted.file, note: `Somebody else takes ${own.shown}: waiting.` });

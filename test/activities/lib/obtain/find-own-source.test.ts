@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { CodedError } from '../../../../activities/lib/failures/coded-error.ts';
-import { ownSource } from '../../../../activities/lib/obtain/own-source.ts';
+import { findOwnSource } from '../../../../activities/lib/obtain/find-own-source.ts';
 import { createObtainPlace, type ObtainPlaceOfTest } from '../../../helpers/obtain-place.ts';
 
 let place: ObtainPlaceOfTest;
@@ -11,7 +11,7 @@ beforeEach(async () => {
 afterEach(() => place.remove());
 
 const fileAt = (...urls: string[]) => ({ file: 'mine', urls, bytes: null, sha256: null });
-const sourceAt = (...urls: string[]) => ownSource(fileAt(...urls), place.context);
+const sourceAt = (...urls: string[]) => findOwnSource(fileAt(...urls), place.context);
 
 test('a folder is one by the slash at its end, on a disk and in a bucket', () => {
   expect(sourceAt('file:///data/my%20images/')).toMatchObject({ shown: '/data/my images/', isFolder: true });
@@ -24,12 +24,12 @@ test('what a web server or the embedded stack serves is nobody’s own, and neit
   expect(sourceAt('https://example.com/images/', 's3://mine/images/')).toBeUndefined();
   expect(sourceAt('demo:images.zip')).toBeUndefined();
   const known = { ...fileAt('s3://mine/images.zip'), sha256: 'a'.repeat(64) };
-  expect(ownSource(known, place.context)).toBeUndefined();
+  expect(findOwnSource(known, place.context)).toBeUndefined();
 });
 
 test('a folder whose hash the input claims to know is refused', () => {
   const known = { ...fileAt('s3://mine/images/'), sha256: 'a'.repeat(64) };
-  expect(() => ownSource(known, place.context)).toThrow('nobody knows its sha256 before it is packed');
+  expect(() => findOwnSource(known, place.context)).toThrow('nobody knows its sha256 before it is packed');
 });
 
 test.each([
