@@ -9,7 +9,7 @@ import { createFetchWeights } from '../../activities/fetch-weights.ts';
 import { createObtain } from '../../activities/lib/obtain/obtain.ts';
 import { createPinPlan } from '../../activities/pin-plan.ts';
 import { createResolvePlan } from '../../activities/resolve-plan.ts';
-import { Catalog, RunInput } from '../../configs/schema.ts';
+import { Catalog, RunInput, type RunPlan } from '../../configs/schema.ts';
 import { startFileServer } from '../../infra/file-server.ts';
 import { createMiniRun, miniPlan } from './mini-run.ts';
 import { mockEnvironment } from './mock-environment.ts';
@@ -55,6 +55,8 @@ export async function createPreparation() {
       const pinned = await inActivity(() => createPinPlan(dependencies)({ plan, dataset, weights }));
       return { plan: pinned, outcomes: [plan.recipeOutcome, dataset.outcome, weights.outcome], dataset, weights };
     },
+    /** As whoever trains does before each attempt: nobody answers downloads, and no Python can be started. */
+    fetchAgain: (plan: RunPlan) => inActivity(() => createFetchDataset(dependenciesOf(true))(plan)),
     async remove() {
       await files.close();
       await run.remove();

@@ -47,6 +47,8 @@ test("folders and annotations of one's own become a data set, and the same ones 
   const second = await preparation.prepare({ ...input, name: 'again' }, true);
   expect(second.outcomes.map(({ hit }) => hit)).toEqual([true, true, true]);
   expect(second.plan.planHash).toBe(first.plan.planHash);
+  // Its plan names by hash what was packed.
+  expect(await preparation.fetchAgain(first.plan)).toMatchObject({ root: first.dataset.root, outcome: { hit: true } });
 }, 60_000);
 
 test('a change in the folder is another plan, and the archive that changed is named', async () => {

@@ -40,13 +40,13 @@ export async function findMissing(files: readonly CatalogFile[], context: Obtain
 
 async function needOf(file: CatalogFile, context: ObtainContext): Promise<MaterialNeed | null | 'nothing'> {
   const { home } = context;
+  const isStored = async (sha256: string | null | undefined) =>
+    sha256 != null && (await findObject(home, sha256)) !== undefined;
+  if (await isStored(file.sha256)) return 'nothing';
   const own = findOwnSource(file, context);
-  const sight = await own?.see();
-  const isOwn = own !== undefined && sight !== undefined;
-  const sha256 = isOwn ? await findTaken(home, own.url, sight.look) : file.sha256;
-  if (sha256 != null && (await findObject(home, sha256)) !== undefined) return 'nothing';
-  if (isOwn) return sight.need();
-  return file.bytes === null ? null : { fetchBytes: file.bytes, diskBytes: file.bytes };
+  if (own === undefined) return file.bytes === null ? null : { fetchBytes: file.bytes, diskBytes: file.bytes };
+  const { look, need } = await own.see();
+  return (await isStored(await findTaken(home, own.url, look))) ? 'nothing' : need();
 }
 
 /** Without what to do next, which a check says in a line of its own. */

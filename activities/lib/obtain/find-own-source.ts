@@ -18,7 +18,7 @@ export function findOwnSource({ urls, sha256, file }: CatalogFile, context: Obta
   const isFolder = url.endsWith('/');
   if (sha256 !== null) {
     if (!isFolder) return undefined;
-    throw new CodedError('DownloadRefused', `${url} is a folder, and nobody knows its sha256 before it is packed.`);
+    throw new CodedError('DownloadRefused', `${url} is a folder, and the store has no archive of it with this sha256.`);
   }
   const address = admitUrl(url, context.policy);
   if (address.protocol === 'file:') return localSource(file, address, context);

@@ -15,6 +15,9 @@ import { findTaken, recordTaken, whileTaking } from './taken.ts';
  * records it and later ones must match; files of the user's own, on a disk or in a bucket, are looked at anew each time.
  */
 export async function obtainFile(wanted: CatalogFile, context: ObtainContext): Promise<StoredObject> {
+  // Also a folder of one's own, once a plan is pinned to what was packed of it.
+  const present = wanted.sha256 === null ? undefined : await findObject(context.home, wanted.sha256);
+  if (present !== undefined) return { ...present, file: wanted.file };
   const own = findOwnSource(wanted, context);
   if (own === undefined) return obtainPublished(wanted, context);
   const { home, signal, onProgress } = context;
@@ -26,11 +29,12 @@ async function obtainPublished(wanted: CatalogFile, context: ObtainContext): Pro
   const { home } = context;
   const folder = homeFolders(home).recordedHashes;
   const record = `${wanted.file}-${contentKey(wanted.urls).slice(0, 12)}`;
-  const known = wanted.sha256 === null ? await findRecordedHash(folder, record) : wanted;
-  const present = known?.sha256 == null ? undefined : await findObject(home, known.sha256);
+  const recorded = wanted.sha256 === null ? await findRecordedHash(folder, record) : undefined;
+  const present = recorded === undefined ? undefined : await findObject(home, recorded.sha256);
   if (present !== undefined) return { ...present, file: wanted.file };
 
-  const expected = { bytes: known?.bytes ?? wanted.bytes, sha256: known?.sha256 ?? null };
+  const { bytes, sha256 } = recorded ?? wanted;
+  const expected = { bytes: bytes ?? wanted.bytes, sha256 };
   const { url, ...got } = await downloadInto(wanted, expected, context);
   if (wanted.sha256 === null) await recordHash(folder, record, got);
   return addObject(home, got.path, { sha256: got.sha256, name: wanted.file, origin: `fetched from ${url}` });

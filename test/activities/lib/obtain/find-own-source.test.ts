@@ -27,9 +27,9 @@ test('what a web server or the embedded stack serves is nobody’s own, and neit
   expect(findOwnSource(known, place.context)).toBeUndefined();
 });
 
-test('a folder whose hash the input claims to know is refused', () => {
+test('a folder with a hash, which the store does not have, is refused', () => {
   const known = { ...fileAt('s3://mine/images/'), sha256: 'a'.repeat(64) };
-  expect(() => findOwnSource(known, place.context)).toThrow('nobody knows its sha256 before it is packed');
+  expect(() => findOwnSource(known, place.context)).toThrow('the store has no archive of it with this sha256');
 });
 
 test.each([
