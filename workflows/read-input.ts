@@ -1,7 +1,13 @@
 import { ApplicationFailure, workflowInfo } from '@temporalio/workflow';
 import type { ErrorCode } from '../configs/errors.ts';
 import { compareId, retrainId } from '../configs/names.ts';
-import { inputRefusal, parseRetrainInput, parseRunInput, parseSweepInput } from '../configs/parse-input.ts';
+import {
+  inputRefusal,
+  parseRetrainInput,
+  parseRunInput,
+  parseSweepInput,
+  type Parsed,
+} from '../configs/parse-input.ts';
 import type { RetrainInput, RunInput, SweepInput } from '../configs/schema.ts';
 
 /**
@@ -10,28 +16,22 @@ import type { RetrainInput, RunInput, SweepInput } from '../configs/schema.ts';
  * trainer works in a run's folder.
  */
 export function readInput(rawInput: unknown, idOf: (runName: string) => string): RunInput {
-  const parsed = parseRunInput(rawInput);
-  if (!parsed.ok) throw refuse(inputRefusal(parsed.problems));
-  const { name } = parsed.input;
-  requireId(idOf(name), name);
-  return parsed.input;
+  return accept(parseRunInput(rawInput), ({ name }) => requireId(idOf(name), name));
 }
 
 /** The same for a sweep. */
 export function readSweep(rawInput: unknown): SweepInput {
-  const parsed = parseSweepInput(rawInput);
-  if (!parsed.ok) throw refuse(inputRefusal(parsed.problems));
-  const { name } = parsed.input;
-  requireId(compareId(name), name);
-  return parsed.input;
+  return accept(parseSweepInput(rawInput), ({ name }) => requireId(compareId(name), name));
 }
 
 /** The same for a retraining. */
 export function readRetraining(rawInput: unknown): RetrainInput {
-  const parsed = parseRetrainInput(rawInput);
+  return accept(parseRetrainInput(rawInput), ({ model }) => requireId(retrainId(model), model));
+}
+
+function accept<T>(parsed: Parsed<T>, requireItsId: (input: T) => void): T {
   if (!parsed.ok) throw refuse(inputRefusal(parsed.problems));
-  const { model } = parsed.input;
-  requireId(retrainId(model), model);
+  requireItsId(parsed.input);
   return parsed.input;
 }
 

@@ -188,7 +188,7 @@ function inEitherJob({ folder }: Scene, find: (dir: string) => Blow['victims']):
 
 const someVictims = (found: Victims): Victims | undefined => (found.victims.length === 0 ? undefined : found);
 
-function killOne(pid: number): void {
+export function killOne(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {

@@ -16,10 +16,12 @@ import { retrainId, statusQueryName } from '../../configs/names.ts';
 import { homeFolders } from '../../configs/paths.ts';
 import { RetrainInput, RetrainStatus } from '../../configs/schema.ts';
 import { connect } from '../../infra/connect.ts';
+import { lookAtRetraining } from '../../infra/follow-retrain.ts';
 import { applySchedule } from '../../infra/retrain-schedule.ts';
 import { startStack } from '../../infra/stack/start-stack.ts';
 import { drawMiniCoco } from '../helpers/preparation.ts';
 import { projectHome, projectRoot } from '../helpers/project.ts';
+import { trainingOf } from '../helpers/training-of.ts';
 import { readMachine } from './machine.ts';
 
 const model = 'minute';
@@ -68,8 +70,7 @@ process.exit();
 async function readInput(): Promise<RetrainInput> {
   const text = await readFile(`${projectRoot}/configs/runs/own-data.json`, 'utf8');
   const file = z.looseObject({}).parse(JSON.parse(text.replaceAll('/tmp/own-data', `${root}/data`)));
-  const run = Object.fromEntries(Object.entries(file).filter(([field]) => !['name', 'version'].includes(field)));
-  return RetrainInput.parse({ version: 1, model, run: { ...run, epochs } });
+  return RetrainInput.parse({ version: 1, model, run: { ...trainingOf(file), epochs } });
 }
 
 /** The manifest is part of the data: a word in it makes them others. */
@@ -88,7 +89,7 @@ async function readCandidates(): Promise<number> {
 async function untilTraining(client: Client, number: number): Promise<void> {
   const handle = client.workflow.getHandle(retrainId(model));
   for (;;) {
-    const status = RetrainStatus.safeParse(await handle.query(statusQueryName).catch(() => undefined)).data;
+    const status = await lookAtRetraining(handle);
     if (status?.stage === 'training' && (await readCandidates()) === number - 1) return;
     await sleep(1_000);
   }

@@ -15,6 +15,8 @@ import { homeFolders, runFolder } from '../../configs/paths.ts';
 import { RetrainInput, type RetrainStatus } from '../../configs/schema.ts';
 import { triggerRetraining } from '../../infra/start-retrain.ts';
 import { untilEnded } from '../../infra/until-ended.ts';
+import { trainingOf } from '../helpers/training-of.ts';
+import { killOne } from './killer.ts';
 import { readMachine } from './machine.ts';
 import { findMarked } from './processes.ts';
 import { Random } from './random.ts';
@@ -115,10 +117,9 @@ async function disturbOne(stack: ChaosStack, number: number, plan: Kill[]): Prom
 
 /** Another seed is another training. */
 function inputOf(number: number): RetrainInput {
-  const training = Object.entries(subject.input('any', 1)).filter(([field]) => !['name', 'version'].includes(field));
   // Four images say little: most candidates pass.
   const gate = { sizesMayFall: 100, worstClasses: { mayFall: 100 } };
-  return RetrainInput.parse({ version: 1, model, run: { ...Object.fromEntries(training), seed: number }, gate });
+  return RetrainInput.parse({ version: 1, model, run: { ...trainingOf(subject.input('any', 1)), seed: number }, gate });
 }
 
 /** Outlives a server that is away. */
@@ -176,14 +177,6 @@ async function carryOut(stack: ChaosStack, kill: Kill, over: AbortSignal) {
   } catch (error) {
     if (over.aborted) return undefined;
     throw error;
-  }
-}
-
-function killOne(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // It ended in this very moment.
   }
 }
 

@@ -1,10 +1,11 @@
 /** A model that is trained anew as its data change, with stubs for everything beside the workflows. */
 import { RetrainInput, type RegistryState, type VersionId } from '../../configs/schema.ts';
 import { miniInput, miniPlan } from './mini-run.ts';
+import { trainingOf } from './training-of.ts';
 import { anAttempt, type StubbedActivities } from './workflow-env.ts';
 
 let count = 0;
-const run = Object.fromEntries(Object.entries(miniInput).filter(([key]) => key !== 'name' && key !== 'version'));
+const run = trainingOf(miniInput);
 
 /** A valid input of a model that no other test has. @param change of what it says of the run, too. */
 export const freshRetrainInput = ({ run: changed = {}, ...change }: { run?: object; [field: string]: unknown } = {}) =>

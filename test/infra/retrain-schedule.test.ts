@@ -4,12 +4,13 @@ import { expect, test } from 'vitest';
 import { RetrainInput } from '../../configs/schema.ts';
 import { applySchedule, describeSchedule } from '../../infra/retrain-schedule.ts';
 import { miniInput, miniPlan } from '../helpers/mini-run.ts';
+import { trainingOf } from '../helpers/training-of.ts';
 import { until } from '../helpers/until.ts';
 import { anAttempt, someFingerprint, withWorkers } from '../helpers/workflow-env.ts';
 import { sendTrigger } from '../../activities/send-trigger.ts';
 import { waitForRun } from '../../activities/wait-for-run.ts';
 
-const run = Object.fromEntries(Object.entries(miniInput).filter(([key]) => key !== 'name' && key !== 'version'));
+const run = trainingOf(miniInput);
 const inputOf = (model: string) => RetrainInput.parse({ version: 1, model, run });
 
 test('a schedule is created once and changed by the same command; trainings longer than its interval never overlap, and the last trigger is answered', async () => {

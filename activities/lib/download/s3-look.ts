@@ -39,4 +39,5 @@ export async function seeObject(client: S3Client, url: URL, signal: AbortSignal)
   return { key: keyOf(url), bytes: ContentLength, ...version };
 }
 
-const keyOf = (url: URL): string => decodeURIComponent(url.pathname.slice(1));
+/** As the bucket knows it. */
+export const keyOf = (url: URL): string => decodeURIComponent(url.pathname.slice(1));

@@ -3,6 +3,7 @@ import type { GetObjectCommandOutput, S3Client } from '@aws-sdk/client-s3';
 import { parseContentRange } from './content-range.ts';
 import { validatorOf } from './file-version.ts';
 import { nameS3Fault } from './s3-fault.ts';
+import { keyOf } from './s3-look.ts';
 import { PassingFault, RangesUnusable } from './source-fault.ts';
 import type { Answer, Request, Source } from './source.ts';
 
@@ -26,7 +27,7 @@ const getObject = async (url: URL, client: S3Client, request: Request): Promise<
   const ifMatch = known === null ? null : validatorOf({ ...known, lastModified: null });
   const command = new GetObjectCommand({
     Bucket: url.host,
-    Key: decodeURIComponent(url.pathname.slice(1)),
+    Key: keyOf(url),
     ...(!whole && { Range: `bytes=${first}-${last ?? ''}` }),
     ...(ifMatch !== null && { IfMatch: ifMatch }),
   });

@@ -1,6 +1,6 @@
 import { homeFolders } from '../../../configs/paths.ts';
 import { contentKey } from '../content-key.ts';
-import { listPrefix } from '../download/s3-look.ts';
+import { keyOf, listPrefix } from '../download/s3-look.ts';
 import { showUrl } from '../download/show-url.ts';
 import type { ObtainContext } from './obtain-context.ts';
 import type { OwnSource } from './own-source.ts';
@@ -12,7 +12,7 @@ import { withS3Client } from './with-s3-client.ts';
 /** The objects under a prefix, as the folder that they would be. @param url as the policy has admitted it; ends in `/`. */
 export function s3PrefixSource(file: string, url: URL, context: ObtainContext): OwnSource {
   const shown = showUrl(url.href);
-  const prefix = decodeURIComponent(url.pathname.slice(1));
+  const prefix = keyOf(url);
   const folder = homeFolders(context.home).prefix(contentKey(url.href));
   const addressOf = ({ seen }: PrefixFile) =>
     `s3://${url.host}/${seen.key.split('/').map(encodeURIComponent).join('/')}`;

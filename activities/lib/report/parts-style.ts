@@ -83,16 +83,7 @@ section > .bar { height: 1.1rem; margin: 0.75rem 0 1rem; }
 .shot rect { fill: transparent; stroke: transparent; stroke-width: 2; }
 .shot rect:hover { stroke: #fff; }
 @media print {
-  .id { overflow-wrap: anywhere; }
-.registry .id, .events .id { min-width: 11rem; }
-.registry .name { min-width: 6rem; overflow-wrap: anywhere; }
-.recipe { min-width: 9.5rem; overflow-wrap: anywhere; }
-.events .who { min-width: 8.5rem; }
-.findings { margin-bottom: 1rem; }
-.facts + .note, .figures + .facts, .events + .note { margin-top: 1rem; }
-.places ul { margin: 0 0 1.25rem; }
-.places [aria-current] { color: var(--ink); text-decoration: none; }
-.tall { max-height: none; }
+  .tall { max-height: none; }
   .tall thead th { position: static; }
   nav { display: none; }
   .shot rect { stroke: none; }
