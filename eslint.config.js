@@ -26,6 +26,13 @@ export default ts.config(
       '@typescript-eslint/no-confusing-void-expression': 'off',
       '@typescript-eslint/consistent-type-imports': 'error',
       '@typescript-eslint/switch-exhaustiveness-check': 'error',
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: 'ObjectExpression > SpreadElement > ObjectExpression.argument',
+          message: 'write the properties themselves: a spread object literal switches off the excess-property check',
+        },
+      ],
     },
   },
   // Plain JavaScript runs before anything is installed; it knows no types.

@@ -37,6 +37,10 @@ export const testWish = (sharing: Sharing, plan: RunPlan, priority = usualPriori
   wish(sharing, plan, priority - 1, Date.now() / 1000);
 
 const wish = ({ gpus, device, slurm }: Sharing, plan: RunPlan, priority: number, since: number): GpuWish => ({
-  ...{ folder: gpus.folder, foreignMib: gpus.foreignMib },
-  ...{ device, count: gpusHere({ slurm }, plan), priority, since },
+  folder: gpus.folder,
+  foreignMib: gpus.foreignMib,
+  device,
+  count: gpusHere({ slurm }, plan),
+  priority,
+  since,
 });

@@ -95,7 +95,10 @@ async function start(
   const here = { address: dependencies.address, isLeader: false };
   const from = resume === null ? undefined : { path: `${folder.train.checkpoints}/${resume.file}` };
   const part = {
-    ...{ job, fence, material, meeting: { nodes: hosts.length, endpoint, id, here } },
+    job,
+    fence,
+    material,
+    meeting: { nodes: hosts.length, endpoint, id, here },
     resume: from && { ...from, planHash: resume?.planHash },
   };
   const waiting = reportingWait((text) => onDoing(text ?? 'starts'), request.host);

@@ -63,8 +63,15 @@ async function judge({ openStore }: ActivityDependencies, request: JudgeRequest,
   });
   const passed = findings.every((one) => one.passed);
   const verdict: GateVerdict = {
-    ...{ v: 1, model, candidate, champion, passed, findings, rules },
-    ...{ bbox: scoresOf('bbox'), segm: scoresOf('segm') },
+    v: 1,
+    model,
+    candidate,
+    champion,
+    passed,
+    findings,
+    rules,
+    bbox: scoresOf('bbox'),
+    segm: scoresOf('segm'),
   };
   const text = JSON.stringify(verdict, null, 2);
   const evidence = createHash('sha256').update(text).digest('hex');

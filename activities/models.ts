@@ -53,6 +53,8 @@ export const createChangeModel =
       () => `${wanted.action} ${wanted.version}`,
       () =>
         changeRegistry(openStore(store), model, wanted, {
-          ...{ expected, at: Date.now() / 1000, signal: Context.current().cancellationSignal },
+          expected,
+          at: Date.now() / 1000,
+          signal: Context.current().cancellationSignal,
         }),
     );

@@ -77,14 +77,22 @@ async function publishCandidate(
     const { size: bytes } = await stat(converted.path);
     const weights = { file: weightsFile, sha256: converted.sha256, bytes };
     const version: ModelVersion = {
-      ...{ v: 1, id: versionId(runId, converted.sha256), model, runId, createdAt: report.createdAt },
-      ...{ recipe: { name: recipe, sha256: recipeSha256 }, planHash: plan.planHash, fingerprint, weights },
+      v: 1,
+      id: versionId(runId, converted.sha256),
+      model,
+      runId,
+      createdAt: report.createdAt,
+      recipe: { name: recipe, sha256: recipeSha256 },
+      planHash: plan.planHash,
+      fingerprint,
+      weights,
       test: {
         annotationsSha256: analysis.annotationsSha256,
         images: metrics.images,
         trainerCode: plan.versions.trainerCode,
       },
-      ...{ bbox: metrics.bbox, segm: metrics.segm },
+      bbox: metrics.bbox,
+      segm: metrics.segm,
       files: files.map(({ file, sha256, bytes: size }) => ({ file, sha256, bytes: size })),
     };
     await publishVersion(store, version, [{ ...weights, path: converted.path }, ...files], { folder, signal });

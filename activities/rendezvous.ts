@@ -24,7 +24,14 @@ export async function callHosts(folder: RunFolder, { attempt, fence, trainerFenc
   const { endpoint, id } = meeting;
   const from = resume === undefined ? null : { file: basename(resume.path), planHash: resume.planHash };
   const rendezvous: Rendezvous = {
-    ...{ v: 1, workflowRun: workflowRun(), attempt, fence, trainerFence, endpoint, id, resume: from },
+    v: 1,
+    workflowRun: workflowRun(),
+    attempt,
+    fence,
+    trainerFence,
+    endpoint,
+    id,
+    resume: from,
   };
   await writeFileWhole(folder.rendezvous, JSON.stringify(rendezvous));
 }

@@ -67,10 +67,17 @@ async function testDetector(
   const material = isEvaluation(plan) ? await gatherMaterial(dependencies, plan) : undefined;
   const tested = material === undefined ? await findBest(dependencies, plan) : testedWeights(material);
   const { output, outcome } = await runStep({
-    ...{ home, step: 'test', subject: plan.runId, fresh: plan.input.fresh, output: EvalMetrics },
+    home,
+    step: 'test',
+    subject: plan.runId,
+    fresh: plan.input.fresh,
+    output: EvalMetrics,
     fields: {
-      ...{ 'checkpoint sha256': tested.sha256, 'data set': plan.dataset.contentKey, plan: plan.planHash },
-      ...{ 'trainer code': plan.versions.trainerCode, 'tools (trainer lock)': plan.versions.trainerLock },
+      'checkpoint sha256': tested.sha256,
+      'data set': plan.dataset.contentKey,
+      plan: plan.planHash,
+      'trainer code': plan.versions.trainerCode,
+      'tools (trainer lock)': plan.versions.trainerLock,
     },
     findDamage: async (done) =>
       isDeepStrictEqual(await readJson(folder.metrics, EvalMetrics), done) ? undefined : 'metrics.json is not that one',

@@ -11,6 +11,9 @@ export const retrainTrigger = (
   { who, why }: Pick<Trigger, 'who' | 'why'>,
   now: number,
 ): { taskQueue: string; workflowId: string; args: [RetrainInput]; signal: string; signalArgs: [Trigger] } => ({
-  ...{ taskQueue: taskQueues.control, workflowId: retrainId(input.model), args: [input] },
-  ...{ signal: triggerSignalName, signalArgs: [{ who, why, at: now }] },
+  taskQueue: taskQueues.control,
+  workflowId: retrainId(input.model),
+  args: [input],
+  signal: triggerSignalName,
+  signalArgs: [{ who, why, at: now }],
 });

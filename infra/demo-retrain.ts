@@ -75,22 +75,22 @@ const retrainInput = (model: string, folder: string, epochs: number): RetrainInp
   ];
   const split = (name: string) => ({ images: `${name}-images`, annotations: `${name}.json` });
   return RetrainInput.parse({
-    ...{ version: 1, model },
+    version: 1,
+    model,
     run: {
-      ...{ recipe: 'cascade-mask-rcnn_swin-demo', dataset: 'parts-on-a-line' },
+      recipe: 'cascade-mask-rcnn_swin-demo',
+      dataset: 'parts-on-a-line',
       catalog: {
         datasets: {
           'parts-on-a-line': { title: 'The demo’s own', archives, train: split('train'), val: split('val') },
         },
       },
-      ...{
-        weights: { backbone: 'swin-mini-imagenet1k' },
-        epochs,
-        gpus: 1,
-        batchPerGpu: 2,
-        loaderWorkers: 0,
-        logEverySteps: 1,
-      },
+      weights: { backbone: 'swin-mini-imagenet1k' },
+      epochs,
+      gpus: 1,
+      batchPerGpu: 2,
+      loaderWorkers: 0,
+      logEverySteps: 1,
     },
     // Of 24 images single classes and sizes say little.
     gate: { sizesMayFall: 20, worstClasses: { mayFall: 50 } },

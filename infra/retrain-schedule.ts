@@ -35,12 +35,16 @@ export async function applySchedule(
       timezone: timeZone,
     },
     action: {
-      ...{ type: 'startWorkflow', workflowType: workflowTypes.triggerRetrain, taskQueue: taskQueues.control },
+      type: 'startWorkflow',
+      workflowType: workflowTypes.triggerRetrain,
+      taskQueue: taskQueues.control,
       args: [input, 'the schedule', describeClock({ every, cron, timeZone })],
     },
     policies: {
       // One more waits for a training that goes on; what was missed while the server was away is not made up for.
-      ...{ overlap: ScheduleOverlapPolicy.BUFFER_ONE, catchupWindow: '1 minute', pauseOnFailure: true },
+      overlap: ScheduleOverlapPolicy.BUFFER_ONE,
+      catchupWindow: '1 minute',
+      pauseOnFailure: true,
     },
   };
   const handle = client.schedule.getHandle(scheduleId);

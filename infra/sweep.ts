@@ -20,7 +20,9 @@ async function main(): Promise<void> {
 
   await withServer(values.address, async (client, stack) => {
     const handle = await client.workflow.start<typeof compareRecipes>(workflowTypes.compareRecipes, {
-      ...{ taskQueue: taskQueues.control, workflowId: compareId(input.name), args: [input] },
+      taskQueue: taskQueues.control,
+      workflowId: compareId(input.name),
+      args: [input],
       workflowIdConflictPolicy: 'USE_EXISTING',
       // Started again it joins what is finished, and tries again what failed.
       workflowIdReusePolicy: 'ALLOW_DUPLICATE',

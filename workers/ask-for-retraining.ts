@@ -40,13 +40,13 @@ async function ask(client: Client, model: string, trigger: Pick<Trigger, 'who' |
   // Whoever stopped it, a person or a failed retraining, stopped what comes by itself.
   if (state.paused)
     return {
-      ...{ how: 'refused' },
+      how: 'refused',
       why: `The schedule of ${model} is paused (${state.note ?? ''}): npm run schedule -- resume ${model}`,
     };
   const { data: input } = RetrainInput.safeParse(action.args?.[0]);
   if (input?.model !== model)
     return {
-      ...{ how: 'refused' },
+      how: 'refused',
       why: `The schedule of ${model} holds no input of its retraining: npm run schedule -- apply FILE`,
     };
   const { workflowId } = await client.workflow.signalWithStart<typeof retrainDetector, [unknown]>(

@@ -22,7 +22,11 @@ export function gatherDependencies(device: Device): ActivityDependencies {
   // Servers beside AWS seldom have a name for each bucket.
   const s3 = () => new S3Client({ endpoint, region, forcePathStyle: endpoint !== undefined });
   return {
-    ...{ home, recipesFolder, catalog, python, device },
+    home,
+    recipesFolder,
+    catalog,
+    python,
+    device,
     address: env.EVERSWIN_HOST_ADDRESS,
     slurm: nodes === undefined ? undefined : { nodes, extra: extra.split(/\s+/).filter((option) => option !== '') },
     gpus: {

@@ -38,7 +38,9 @@ async function check(): Promise<void> {
   const batchPerGpu = values['batch-per-gpu'] ?? String(usualBatchPerGpu(recipe, Number(forGpus)));
   console.log(`${recipe} on ${device}: ${iterations} steps of ${gpus} x ${batchPerGpu} images for each variant`);
   const answer = await askTrainer({
-    ...{ python, answer: GpuCheck, signal: new AbortController().signal },
+    python,
+    answer: GpuCheck,
+    signal: new AbortController().signal,
     argv: [
       ...['gpu-check', '--recipe', `${recipesFolder}/${recipe}.py`, '--device', device, '--iterations', iterations],
       ...['--gpus', gpus, '--for-gpus', forGpus, '--batch-per-gpu', batchPerGpu],

@@ -113,7 +113,9 @@ function describe(asked: Asked, model: string): Answer {
 }
 
 const refusal = (status: number, error: string, headers: Record<string, string> = {}): Answer => ({
-  ...{ status, body: { error }, headers },
+  status,
+  body: { error },
+  headers,
 });
 
 function send(response: ServerResponse, { status, body, headers }: Answer): void {

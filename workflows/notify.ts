@@ -28,7 +28,12 @@ export function notifier({ name, notify = [] }: { name: string; notify?: NotifyP
     const targets = isOn ? notify.filter(({ on }) => on === undefined || on.includes(event)) : [];
     if (targets.length === 0) return;
     const notification: Notification = {
-      ...{ v: 1, id: `${workflowId}/${runId}/${(sequence += 1)}`, event, at: Date.now() / 1000, name, workflowId },
+      v: 1,
+      id: `${workflowId}/${runId}/${(sequence += 1)}`,
+      event,
+      at: Date.now() / 1000,
+      name,
+      workflowId,
       text: text.slice(0, longestText),
     };
     for (const { to, ref } of targets) {

@@ -85,12 +85,17 @@ async function testChampion(
   const { annotationsSha256, trainerCode } = ours.version.test;
   const name = `${model}-champion-${[theirs.version.weights.sha256, annotationsSha256, trainerCode].map((one) => one.slice(0, 6)).join('-')}`;
   const input = {
-    ...{ ...run, version: 1 as const, name, recipe: theirs.version.recipe.name },
+    ...run,
+    version: 1 as const,
+    name,
+    recipe: theirs.version.recipe.name,
     ...championWeights(run, theirs),
   };
   try {
     await executeChild(evaluateDetector, {
-      ...{ workflowId: evaluationId(name), taskQueue: taskQueues.control, args: [input] },
+      workflowId: evaluationId(name),
+      taskQueue: taskQueues.control,
+      args: [input],
       parentClosePolicy: ParentClosePolicy.ABANDON,
       workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
     });

@@ -47,7 +47,9 @@ async function runCycle(input: RetrainInput, board: RetrainBoard, notices: Notif
 
   const runId = candidateRun(model, fingerprint.sha256);
   const outcome = await trainAndJudge(input, board, notices, {
-    ...{ runId, fingerprint, why: changed },
+    runId,
+    fingerprint,
+    why: changed,
     askedBy: triggers.map(({ who }) => who),
   });
   board.conclude(outcome);

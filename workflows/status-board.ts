@@ -34,8 +34,20 @@ export class StatusBoard {
 
   constructor(runId: string, recipe: string) {
     this.status = {
-      ...{ runId, recipe, stage: 'planning', progress: null, checks: [], steps: [], attempts: [], decisions: [] },
-      ...{ ledger: buildLedger([], 0), orders: null, notice: null, waiting: null, report: null, page: null },
+      runId,
+      recipe,
+      stage: 'planning',
+      progress: null,
+      checks: [],
+      steps: [],
+      attempts: [],
+      decisions: [],
+      ledger: buildLedger([], 0),
+      orders: null,
+      notice: null,
+      waiting: null,
+      report: null,
+      page: null,
     };
     setHandler(statusQuery, () => this.status);
     setHandler(progressSignal, (raw) => {

@@ -27,7 +27,11 @@ export class SweepBoard {
       failure: null,
     } as const;
     this.status = {
-      ...{ name, stage: 'training', earlyStop: earlyStop ?? null, verdict: [], report: null },
+      name,
+      stage: 'training',
+      earlyStop: earlyStop ?? null,
+      verdict: [],
+      report: null,
       variants: variants.map((one) => ({
         ...waiting,
         scores: [],
@@ -51,7 +55,13 @@ export class SweepBoard {
   /** Without the scores, which the reports have. */
   get summary(): SweepResult['variants'] {
     return this.status.variants.map(({ variant, runId, state, joined, stoppedEarly, result, failure }) => ({
-      ...{ variant, runId, state, joined, stoppedEarly, result, failure },
+      variant,
+      runId,
+      state,
+      joined,
+      stoppedEarly,
+      result,
+      failure,
     }));
   }
 

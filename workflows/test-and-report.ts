@@ -24,7 +24,10 @@ export async function testAndReport(prepared: PreparedRun, board: StatusBoard, c
   board.enter('reporting');
   const { checks, steps, attempts, decisions } = board;
   const report = await control.writeReport({
-    ...{ plan, dataset, weights, metrics },
+    plan,
+    dataset,
+    weights,
+    metrics,
     checks: [...checks],
     steps: [...steps],
     attempts: [...attempts],

@@ -26,7 +26,9 @@ export async function trainCandidate(input: RetrainInput, wish: TrainingWish): P
   const wanted: RunInput = { ...run, version: 1, name: runId, note, ...(await beginning(input)) };
   try {
     await executeChild(trainDetector, {
-      ...{ workflowId: workflow, taskQueue: taskQueues.control, args: [wanted] },
+      workflowId: workflow,
+      taskQueue: taskQueues.control,
+      args: [wanted],
       // A retraining that was ended by force leaves its training alone; the next one finds it by its name.
       parentClosePolicy: ParentClosePolicy.ABANDON,
       cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,

@@ -73,7 +73,8 @@ async function join(
   course: Course,
 ): Promise<JoinedPart> {
   const options = {
-    ...{ ...onHost(host), priority: queuePriority(priority) },
+    ...onHost(host),
+    priority: queuePriority(priority),
     summary: `attempt ${attempt}, the part of ${host}`,
   };
   for (;;) {

@@ -60,7 +60,8 @@ export const SweepInput = z
     const epochs = variants.reduce((sum, { change }) => sum + (change.epochs ?? base.epochs), 0);
     if (epochs > mostEpochs)
       context.addIssue({
-        ...{ code: 'custom', path: ['variants'] },
+        code: 'custom',
+        path: ['variants'],
         message: `expected at most ${mostEpochs} epochs in all, got ${epochs}`,
       });
   });

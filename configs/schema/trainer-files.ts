@@ -159,8 +159,12 @@ const PerSplit = z.object({ train: z.int(), val: z.int() });
 /** Answer of `prepare-dataset`. */
 export const PreparedDataset = z.discriminatedUnion('ok', [
   z.object({
-    ...{ v: z.literal(1), ok: z.literal(true), warnings: z.array(z.string()) },
-    ...{ images: PerSplit, instances: PerSplit, classes: z.int() },
+    v: z.literal(1),
+    ok: z.literal(true),
+    warnings: z.array(z.string()),
+    images: PerSplit,
+    instances: PerSplit,
+    classes: z.int(),
   }),
   z.object({ v: z.literal(1), ok: z.literal(false), problems: z.array(z.string()) }),
 ]);

@@ -82,7 +82,8 @@ function launch({ executable, argv, env, withheld = [], log }: ProcessSpec): Chi
   const settings = Object.entries(env).map(([name, value]) => `${name}=${value}`);
   const without = withheld.map((name) => `--unset=${name}`);
   const child = spawn('env', [...without, ...settings, executable, ...argv], {
-    ...{ detached: true, stdio: ['ignore', output, output] },
+    detached: true,
+    stdio: ['ignore', output, output],
   });
   closeSync(output);
   return child;

@@ -58,7 +58,9 @@ export async function planObjectStore(options: ObjectStoreOptions): Promise<Obje
       const [, part = '', grpcPort = ''] = /^-(\w+)\.port\.grpc=(\d+)$/.exec(option) ?? [];
       return part === '' ? [] : [`/tmp/seaweedfs-${part}-grpc-${grpcPort}.sock`];
     }),
-    ...{ endpoint, bucket, folder },
+    endpoint,
+    bucket,
+    folder,
     process: { name: 'object-store', executable, argv, env: { TMPDIR: `${folder}/tmp` }, graceMs: 5_000 },
     workerEnv: {
       AWS_ENDPOINT_URL_S3: endpoint,

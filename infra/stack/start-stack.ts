@@ -55,7 +55,10 @@ export async function startStack({ home, device, withObjectStore, say }: StackOp
       })
     : undefined;
   const env = {
-    ...{ [stackMarker]: home, TEMPORAL_ADDRESS: address, EVERSWIN_DEMO_URL: files.url, EVERSWIN_PAGES_URL: pagesUrl },
+    [stackMarker]: home,
+    TEMPORAL_ADDRESS: address,
+    EVERSWIN_DEMO_URL: files.url,
+    EVERSWIN_PAGES_URL: pagesUrl,
     ...objects?.workerEnv,
     // The SDK's version is locked, and the Node version checked at the start.
     AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
@@ -63,7 +66,13 @@ export async function startStack({ home, device, withObjectStore, say }: StackOp
 
   const kept: KeptAlive[] = [];
   const file = (): StackFile => ({
-    ...{ v: 1, pid: process.pid, address, uiUrl: `http://127.0.0.1:${uiPort}`, demoUrl: files.url, pagesUrl, hookUrl },
+    v: 1,
+    pid: process.pid,
+    address,
+    uiUrl: `http://127.0.0.1:${uiPort}`,
+    demoUrl: files.url,
+    pagesUrl,
+    hookUrl,
     processes: Object.fromEntries(kept.flatMap(({ name, pid }) => (pid === undefined ? [] : [[name, pid]]))),
   });
   const onDeath = (death: Death) => {

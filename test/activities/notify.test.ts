@@ -12,7 +12,12 @@ import { createMiniRun } from '../helpers/mini-run.ts';
 import { mockEnvironment } from '../helpers/mock-environment.ts';
 
 const notification: Notification = {
-  ...{ v: 1, id: 'train:swin/0198/3', event: 'stalled', at: 1_795_700_000, name: 'swin', workflowId: 'train:swin' },
+  v: 1,
+  id: 'train:swin/0198/3',
+  event: 'stalled',
+  at: 1_795_700_000,
+  name: 'swin',
+  workflowId: 'train:swin',
   text: 'Attempt 2 crashed: <b>Ünïcode</b> & more\n.\nNext: again',
 };
 const secret = 'whsec-0123456789';
@@ -178,7 +183,8 @@ test('a password does not travel in clear to another machine', async () => {
   const server = await mailServer(['AUTH PLAIN'], undefined, { host: '127.0.0.2' });
   const url = `smtp://${login.name}:${login.password}@127.0.0.2:${server.port}`;
   await expect(send('smtp', { url, ...people })).rejects.toMatchObject({
-    ...{ type: 'NotifyRefused', message: expect.stringContaining('does not travel in clear') as string },
+    type: 'NotifyRefused',
+    message: expect.stringContaining('does not travel in clear') as string,
   });
   expect(server.heard.map(({ line }) => line)).toEqual(['EHLO everswin', 'STARTTLS']);
   expect(server.mails).toEqual([]);
@@ -212,7 +218,8 @@ test.each([
   const server = await mailServer([], (line) => answerOf.get(line));
   const place = { ...people, to: ['a@example.org', 'b@example.org', 'c@example.org'] };
   await expect(send('smtp', { url: `smtp://127.0.0.1:${server.port}`, ...place })).rejects.toMatchObject({
-    ...{ type, message: expect.stringMatching(message) as string },
+    type,
+    message: expect.stringMatching(message) as string,
   });
   const others = place.to.map((one) => `RCPT TO:<${one}>`).filter((line) => !answerOf.has(line));
   expect(server.mails.map(({ to }) => to)).toEqual([others]);
@@ -241,7 +248,9 @@ test('the dry run says which names the worker does not know', () => {
   ];
   expect(checkNotify(targets, new Map([['OPS', nowhere]]))).toEqual([
     {
-      ...{ about: 'notifications', verdict: 'warning', says: 'the control worker knows no NIGHT: nobody is told' },
+      about: 'notifications',
+      verdict: 'warning',
+      says: 'the control worker knows no NIGHT: nobody is told',
       next: 'Set EVERSWIN_NOTIFY_NIGHT_URL in the environment of the control worker and restart it.',
     },
   ]);

@@ -11,7 +11,11 @@ beforeEach(async () => (run = await createMiniRun()));
 afterEach(() => run.remove());
 
 const archive = (sha256: string | null): CatalogArchive => ({
-  ...{ file: 'own.zip', urls: ['file:///data/own/'], bytes: null, sha256, files: null },
+  file: 'own.zip',
+  urls: ['file:///data/own/'],
+  bytes: null,
+  sha256,
+  files: null,
 });
 const planWith = (sha256: string | null): RunPlan => {
   const dataset = { ...miniPlan.dataset, archives: [archive(sha256)] };
@@ -40,7 +44,9 @@ test('a plan whose hashes were known beforehand stays what it was', async () => 
   expect(part).toBe('backbone');
   const plan = { ...unpinned, weights: { backbone } };
   const pinned = await createPinPlan(run.dependencies)({
-    ...{ plan: { ...plan, planHash: planHash(plan) }, dataset: fetched('1'.repeat(64)), weights: miniWeights },
+    plan: { ...plan, planHash: planHash(plan) },
+    dataset: fetched('1'.repeat(64)),
+    weights: miniWeights,
   });
   expect(pinned.planHash).toBe(planHash(plan));
 });

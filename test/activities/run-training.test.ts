@@ -55,8 +55,16 @@ test('a training that is left alone finishes with all its steps in one attempt',
   run = await createMiniRun();
   const attempt = await start(run, 1);
   expect(attempt).toMatchObject({
-    ...{ ending: 'finished', adopted: false, resumedFrom: null, fromIteration: 0, toIteration: 30, epoch: 3 },
-    ...{ checkpoints: [30, 20, 10], checkpointIteration: 30, quarantined: [], failure: null },
+    ending: 'finished',
+    adopted: false,
+    resumedFrom: null,
+    fromIteration: 0,
+    toIteration: 30,
+    epoch: 3,
+    checkpoints: [30, 20, 10],
+    checkpointIteration: 30,
+    quarantined: [],
+    failure: null,
   });
   const { startedAt, firstStepAt, trainerEndedAt, endedAt, steppingSeconds, productiveSeconds } = attempt;
   expect([startedAt, firstStepAt, trainerEndedAt, endedAt]).toEqual(
@@ -71,13 +79,19 @@ describe('a crash', () => {
     run = await createMiniRun('--kill-at-step', '15', '--fault-attempt', '1');
     const crashed = await start(run, 1);
     expect(crashed).toMatchObject({
-      ...{ ending: 'crashed', toIteration: 14, checkpointIteration: 10, checkpoints: [10] },
+      ending: 'crashed',
+      toIteration: 14,
+      checkpointIteration: 10,
+      checkpoints: [10],
       failure: { class: 'killed', reaction: 'retry' },
     });
     expect(crashed.cause).toContain('SIGKILL');
     const resumed = await start(run, 2);
     expect(resumed).toMatchObject({
-      ...{ ending: 'finished', resumedFrom: 'e001-i000010.pth', fromIteration: 10, toIteration: 30 },
+      ending: 'finished',
+      resumedFrom: 'e001-i000010.pth',
+      fromIteration: 10,
+      toIteration: 30,
     });
     expect(resumed.steppingSeconds).toBeGreaterThan(resumed.productiveSeconds);
 
@@ -135,7 +149,9 @@ describe('a crash', () => {
     const outcome = start(run, 1);
     process.kill((await liveTrainer(run)).pid, 'SIGKILL');
     expect(await outcome).toMatchObject({
-      ...{ ending: 'crashed', failure: { class: 'supervisor-killed' }, trainerEndedAt: null },
+      ending: 'crashed',
+      failure: { class: 'supervisor-killed' },
+      trainerEndedAt: null,
     });
   });
 
@@ -315,7 +331,10 @@ test.skipIf(!isRoot)('on a full disk the ending is a full disk, before and after
     await writeFile(`${home}/ballast`, Buffer.alloc(16 * 1024 * 1024)).catch(() => undefined);
     const unstarted = await start(run, 2);
     expect(unstarted).toMatchObject({
-      ...{ ending: 'crashed', fromIteration: null, checkpoints: [20, 10], failure: { class: 'disk-full' } },
+      ending: 'crashed',
+      fromIteration: null,
+      checkpoints: [20, 10],
+      failure: { class: 'disk-full' },
     });
     expect(unstarted.steppingSeconds).toBe(full.steppingSeconds);
   } finally {

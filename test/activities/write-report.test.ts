@@ -18,8 +18,16 @@ afterEach(() => run.remove());
 
 const { metrics, checks, steps, attempts, decisions } = sampleReport();
 const request: ReportRequest = {
-  ...{ plan: miniPlan, dataset: miniDataset, weights: miniWeights, metrics, checks, steps, attempts, decisions },
-  ...{ startedAt: 0, pausedSeconds: 0 },
+  plan: miniPlan,
+  dataset: miniDataset,
+  weights: miniWeights,
+  metrics,
+  checks,
+  steps,
+  attempts,
+  decisions,
+  startedAt: 0,
+  pausedSeconds: 0,
 };
 const write = (): Promise<ReportRef> => mockEnvironment().run(createWriteReport(run.dependencies), request);
 const read = (name: string): Promise<string> => readFile(`${run.folder.report}/${name}`, 'utf8');

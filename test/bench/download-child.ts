@@ -6,7 +6,12 @@ import { downloadContext } from '../fixtures/download-context.ts';
 const [url = '', target = '', bytes = '', sha256 = ''] = process.argv.slice(2);
 const before = performance.now();
 const { resumedFromBytes } = await downloadFile({
-  ...{ ...downloadContext([url]), urls: [url], target, bytes: Number(bytes), sha256 },
-  ...{ stallMs: 60_000, retry: usualRetry },
+  ...downloadContext([url]),
+  urls: [url],
+  target,
+  bytes: Number(bytes),
+  sha256,
+  stallMs: 60_000,
+  retry: usualRetry,
 });
 process.stdout.write(JSON.stringify({ seconds: (performance.now() - before) / 1000, resumedFromBytes }));

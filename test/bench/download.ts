@@ -25,7 +25,9 @@ import { keep, printFigures, readSurroundings, summarize, type Figure } from './
 const fileBytes = 1024 ** 3;
 const { values } = parseArgs({
   options: {
-    ...{ seed: { type: 'string', default: '1' }, repeats: { type: 'string', default: '5' }, out: { type: 'string' } },
+    seed: { type: 'string', default: '1' },
+    repeats: { type: 'string', default: '5' },
+    out: { type: 'string' },
     nginx: { type: 'string', default: '/usr/sbin/nginx' },
     /** `fast`, `gigabit` or `kill`. */
     part: { type: 'string', default: 'fast' },
@@ -145,8 +147,12 @@ async function fetchWith(command: readonly string[]) {
   const openssl = await measureProcess('openssl', ['dgst', '-sha256', target], env);
   const seconds = fetched.wallSeconds + hashed.wallSeconds;
   return {
-    ...{ seconds, processSeconds: seconds, fetchSeconds: fetched.wallSeconds, hashSeconds: hashed.wallSeconds },
-    ...{ opensslSeconds: openssl.wallSeconds, cpuSeconds: fetched.cpuSeconds + hashed.cpuSeconds },
+    seconds,
+    processSeconds: seconds,
+    fetchSeconds: fetched.wallSeconds,
+    hashSeconds: hashed.wallSeconds,
+    opensslSeconds: openssl.wallSeconds,
+    cpuSeconds: fetched.cpuSeconds + hashed.cpuSeconds,
     residentMb: Math.max(fetched.residentMb, hashed.residentMb),
   };
 }

@@ -31,14 +31,27 @@ export function readRecipeName(name: string): { recipe: MiniRecipe; torchrun: bo
 
 export const miniInput = (name: string, recipe: string, intervalSeconds: number): RunInput =>
   RunInput.parse({
-    ...{ version: 1, name, recipe, dataset: 'none', weights: { backbone: 'none' } },
-    ...{ epochs: 1, gpus: 1, batchPerGpu: 1, seed: 7, loaderWorkers: 0, logEverySteps: 1 },
+    version: 1,
+    name,
+    recipe,
+    dataset: 'none',
+    weights: { backbone: 'none' },
+    epochs: 1,
+    gpus: 1,
+    batchPerGpu: 1,
+    seed: 7,
+    loaderWorkers: 0,
+    logEverySteps: 1,
     checkpoint: { everyMinutes: intervalSeconds / 60, keepLast: 3 },
   });
 
 export const miniPlanOf = ({ name, recipe, epochs, seed, logEverySteps, checkpoint }: RunInput): RunPlan => ({
   ...miniPlan,
-  ...{ runId: name, epochs, seed, logEverySteps, checkpoint },
+  runId: name,
+  epochs,
+  seed,
+  logEverySteps,
+  checkpoint,
   planHash: createHash('sha256').update('bench').digest('hex'),
   recipe: { ...miniPlan.recipe, name: recipe },
 });

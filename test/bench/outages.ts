@@ -58,8 +58,10 @@ try {
   printFigures(figures);
   const total = (count: (run: Run) => number) => runs.reduce((sum, run) => sum + count(run), 0);
   const counts = {
-    ...{ runs: runs.length, trainerStarts: total((run) => run.trainerStarts) },
-    ...{ stepsDone: total((run) => run.stepsDone), stepsRepeated: total((run) => run.stepsRepeated) },
+    runs: runs.length,
+    trainerStarts: total((run) => run.trainerStarts),
+    stepsDone: total((run) => run.stepsDone),
+    stepsRepeated: total((run) => run.stepsRepeated),
   };
   console.log(counts);
   console.log(

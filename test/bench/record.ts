@@ -50,15 +50,16 @@ export function summarize(name: string, unit: string, samples: number[], target:
     return [quantile(found, 0.025), quantile(found, 0.975)];
   };
   return {
-    ...{
-      name,
-      unit,
-      n: samples.length,
-      mean: mean(samples),
-      p50: quantile(samples, 0.5),
-      p95: quantile(samples, 0.95),
-    },
-    ...{ most: Math.max(...samples), p50Ci95: interval(0.5), p95Ci95: interval(0.95), target },
+    name,
+    unit,
+    n: samples.length,
+    mean: mean(samples),
+    p50: quantile(samples, 0.5),
+    p95: quantile(samples, 0.95),
+    most: Math.max(...samples),
+    p50Ci95: interval(0.5),
+    p95Ci95: interval(0.95),
+    target,
   };
 }
 

@@ -104,8 +104,15 @@ async function measure({ name, start }: Contender, repeat: number, killStep: num
   const recovery = await until(look, `${name} to go on`);
   const supervisedAt = await readSupervisedAt(jobDir);
   samples.push({
-    ...{ repeat, contender: name, killedAt, killedAtStep, load, ...recovery },
-    ...{ seconds: recovery.firstStepAt - killedAt, endedAt, supervisedAt },
+    repeat,
+    contender: name,
+    killedAt,
+    killedAtStep,
+    load,
+    ...recovery,
+    seconds: recovery.firstStepAt - killedAt,
+    endedAt,
+    supervisedAt,
   });
   const job = await running.end();
   // Once each in a repeat, on a job that is as old as those that were measured.

@@ -51,7 +51,11 @@ export async function startBenchStack(): Promise<BenchStack> {
   const [controlWorker, gpuWorker] = [worker('control'), worker('gpu')];
   const client = await connect(address);
   return {
-    ...{ home, client, server, gpuWorker, serverAnswers },
+    home,
+    client,
+    server,
+    gpuWorker,
+    serverAnswers,
     stop: async () => {
       await client.connection.close();
       await Promise.all([controlWorker.stop(), gpuWorker.stop()]);

@@ -68,7 +68,8 @@ async function killOnce(job: BareJob, intervalSeconds: number, attempt: number, 
   const log = openSync(folder.log, 'a');
   const { stallSeconds } = RecoveryPolicy.parse({});
   spawn(python, superviseArgv(folder, attempt, stallSeconds, program), {
-    ...{ env: miniEnv, detached: true },
+    env: miniEnv,
+    detached: true,
     stdio: ['ignore', log, log],
   });
   closeSync(log);
@@ -84,7 +85,8 @@ async function killOnce(job: BareJob, intervalSeconds: number, attempt: number, 
   const [first, last] = [steps.at(0), steps.at(-1)];
   if (first === undefined || last === undefined) throw new Error('the trainer did no step');
   return {
-    ...{ intervalSeconds, moment },
+    intervalSeconds,
+    moment,
     stepsLost: (last.iteration ?? 0) - (newestCheckpoint(job.dir)?.iteration ?? 0),
     stepSeconds: steps.length > 1 ? (last.t - first.t) / (steps.length - 1) : null,
   };

@@ -27,7 +27,9 @@ const otherCore = 1;
 
 const { values } = parseArgs({
   options: {
-    ...{ seed: { type: 'string', default: '1' }, repeats: { type: 'string', default: '5' }, out: { type: 'string' } },
+    seed: { type: 'string', default: '1' },
+    repeats: { type: 'string', default: '5' },
+    out: { type: 'string' },
     s5cmd: { type: 'string' },
     /** `upload`, `trainer` or both. */
     part: { type: 'string', default: 'both' },

@@ -116,7 +116,10 @@ async function strike(kill: Kill, scene: Scene, frozen: number | undefined, over
   for (const { pid } of victims) killOne(pid);
   const trainer = kill.target === 'machine' ? await killTrainer(scene) : undefined;
   return {
-    ...{ kill, at, damaged: findDamaged(scene), watchedAgainSeconds: null },
+    kill,
+    at,
+    damaged: findDamaged(scene),
+    watchedAgainSeconds: null,
     victims: [...victims, ...(trainer?.victims ?? [])],
     job: trainer?.job ?? job,
   };

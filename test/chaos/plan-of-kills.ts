@@ -57,7 +57,10 @@ export function planKills(seed: string, run: number, options: KillOptions): Kill
 export function planSoak(seed: string, kills: number): Kill[] {
   const random = new Random(`${seed} soak`);
   return Array.from({ length: kills }, (_, index) => ({
-    ...{ id: index + 1, target: random.pick(['worker', 'server'] as const), otherRank: false, soon: true },
+    id: index + 1,
+    target: random.pick(['worker', 'server'] as const),
+    otherRank: false,
+    soon: true,
     worker: random.pick(['gpu-worker', 'control-worker'] as const),
     moment: { at: 'time', seconds: random.between(1, 5) },
   }));

@@ -60,7 +60,12 @@ export async function runDisturbed(course: Course, kills: Kill[], reference: Ref
   ];
   const events = readEvents(folder.train.dir);
   return {
-    ...{ name, seconds, kills, blows, complaints, samples: samples.taken },
+    name,
+    seconds,
+    kills,
+    blows,
+    complaints,
+    samples: samples.taken,
     costs: blows.map((blow) => describeCost(blow, events)),
     stepsRepeated: countRepeated(events),
     starts: events.filter(({ type }) => type === 'started').length,

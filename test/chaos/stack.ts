@@ -70,7 +70,11 @@ export async function startChaosStack(subject: Subject): Promise<ChaosStack> {
   kept.push(worker('control-worker'), worker('gpu-worker'));
   const client = await connect(address);
   return {
-    ...{ home, chaosDir, client, bundle, deaths },
+    home,
+    chaosDir,
+    client,
+    bundle,
+    deaths,
     ready: async () => {
       while (kept.some(({ pid }) => pid === undefined)) await sleep(20);
       await waitForServer(address, serverLog);

@@ -28,7 +28,11 @@ export const mini = standIn('mini', {
 
 /** Two minutes: outlives a score of workers and servers. */
 export const miniLong = standIn('mini-long', {
-  ...{ epochs: 60, stepSeconds: 0.05, saveEverySeconds: 3, expectedSeconds: 130, deadlineSeconds: 500 },
+  epochs: 60,
+  stepSeconds: 0.05,
+  saveEverySeconds: 3,
+  expectedSeconds: 130,
+  deadlineSeconds: 500,
 });
 
 function standIn(
@@ -36,12 +40,25 @@ function standIn(
   { epochs, stepSeconds, saveEverySeconds, expectedSeconds, deadlineSeconds }: Size,
 ): Subject {
   return {
-    ...{ name, epochs, keepLast, expectedSeconds, deadlineSeconds },
+    name,
+    epochs,
+    keepLast,
+    expectedSeconds,
+    deadlineSeconds,
     stepsPerEpoch: () => stepsPerEpoch,
     input: (runName) =>
       RunInput.parse({
-        ...{ version: 1, name: runName, recipe: 'mini', dataset: 'none', weights: { backbone: 'none' } },
-        ...{ epochs, gpus: 1, batchPerGpu: 1, seed: 7, loaderWorkers: 0, logEverySteps: 1 },
+        version: 1,
+        name: runName,
+        recipe: 'mini',
+        dataset: 'none',
+        weights: { backbone: 'none' },
+        epochs,
+        gpus: 1,
+        batchPerGpu: 1,
+        seed: 7,
+        loaderWorkers: 0,
+        logEverySteps: 1,
         checkpoint: { everyMinutes: saveEverySeconds / 60, keepLast },
       }),
     prepare: () => Promise.resolve(),

@@ -17,13 +17,24 @@ const scripts = `${import.meta.dirname}/python`;
 const catalogOf = (home: string) => `${home}/catalog.json`;
 
 export const real: Subject = {
-  ...{ name: 'real', epochs, keepLast, expectedSeconds: 40, deadlineSeconds: 300 },
+  name: 'real',
+  epochs,
+  keepLast,
+  expectedSeconds: 40,
+  deadlineSeconds: 300,
   stepsPerEpoch: (ranks) => trainImages / ranks,
   input: (name, ranks) =>
     RunInput.parse({
-      ...{ version: 1, name, recipe: 'cascade-mask-rcnn_swin-demo', dataset: 'mini-coco' },
-      ...{ weights: { backbone: 'swin-mini-imagenet1k' }, epochs, gpus: ranks, batchPerGpu: 1 },
-      ...{ loaderWorkers: ranks - 1, logEverySteps: 1 },
+      version: 1,
+      name,
+      recipe: 'cascade-mask-rcnn_swin-demo',
+      dataset: 'mini-coco',
+      weights: { backbone: 'swin-mini-imagenet1k' },
+      epochs,
+      gpus: ranks,
+      batchPerGpu: 1,
+      loaderWorkers: ranks - 1,
+      logEverySteps: 1,
       // A second: a few checkpoints in an epoch.
       checkpoint: { everyMinutes: 0.017, keepLast },
     }),

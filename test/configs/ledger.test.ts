@@ -3,21 +3,42 @@ import { buildLedger } from '../../configs/ledger.ts';
 import { aFailure, anAttempt } from '../helpers/workflow-env.ts';
 
 const crashed = anAttempt({
-  ...{ attempt: 1, ending: 'crashed', failure: aFailure('retry'), cause: 'Rank 0 ended with SIGKILL\nand more' },
-  ...{ startedAt: 100, trainerEndedAt: 150, endedAt: 150.5, fromIteration: 0, toIteration: 90 },
-  ...{ steppingSeconds: 45, productiveSeconds: 40, evaluationSeconds: 2 },
+  attempt: 1,
+  ending: 'crashed',
+  failure: aFailure('retry'),
+  cause: 'Rank 0 ended with SIGKILL\nand more',
+  startedAt: 100,
+  trainerEndedAt: 150,
+  endedAt: 150.5,
+  fromIteration: 0,
+  toIteration: 90,
+  steppingSeconds: 45,
+  productiveSeconds: 40,
+  evaluationSeconds: 2,
 });
 const finished = anAttempt({
-  ...{ attempt: 2, startedAt: 151, firstStepAt: 156, trainerEndedAt: 200, endedAt: 200, fromIteration: 80 },
-  ...{ steppingSeconds: 85, productiveSeconds: 80, evaluationSeconds: 4 },
+  attempt: 2,
+  startedAt: 151,
+  firstStepAt: 156,
+  trainerEndedAt: 200,
+  endedAt: 200,
+  fromIteration: 80,
+  steppingSeconds: 85,
+  productiveSeconds: 80,
+  evaluationSeconds: 4,
 });
 
 test('an interruption costs its detection, the steps done again and the time to the first new step', () => {
   const { interruptions } = buildLedger([crashed, finished], 0);
   expect(interruptions).toEqual([
     {
-      ...{ at: 150, attempt: 1, cause: 'Rank 0 ended with SIGKILL', class: 'sample' },
-      ...{ detectionSeconds: 0.5, stepsLost: 10, recoverySeconds: 6 },
+      at: 150,
+      attempt: 1,
+      cause: 'Rank 0 ended with SIGKILL',
+      class: 'sample',
+      detectionSeconds: 0.5,
+      stepsLost: 10,
+      recoverySeconds: 6,
     },
   ]);
 });

@@ -95,13 +95,11 @@ test('fewer than two kept checkpoints are refused: a damaged newest one must lea
 });
 
 const ownData = (change: object) => ({
-  ...{
-    title: 'shapes',
-    archives: [
-      { file: 'a.zip', urls: ['file:///data/a/'] },
-      { file: 'a.json', urls: ['s3://b/a.json'] },
-    ],
-  },
+  title: 'shapes',
+  archives: [
+    { file: 'a.zip', urls: ['file:///data/a/'] },
+    { file: 'a.json', urls: ['s3://b/a.json'] },
+  ],
   train: { images: 'a.zip/train', annotations: 'a.json' },
   val: { images: 'a.zip/val', annotations: 'a.json' },
   ...change,

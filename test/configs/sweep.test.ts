@@ -6,8 +6,15 @@ import { SweepInput, variantInput } from '../../configs/schema.ts';
 import { projectRoot } from '../helpers/project.ts';
 
 const base = {
-  ...{ version: 1, recipe: 'mini', dataset: 'none', weights: { backbone: 'none' }, epochs: 3, gpus: 1, batchPerGpu: 1 },
-  ...{ seed: 7, speed: { fusedAdamW: true } },
+  version: 1,
+  recipe: 'mini',
+  dataset: 'none',
+  weights: { backbone: 'none' },
+  epochs: 3,
+  gpus: 1,
+  batchPerGpu: 1,
+  seed: 7,
+  speed: { fusedAdamW: true },
 };
 const sweep = (variants: unknown[], more: object = {}): unknown => ({
   version: 1,

@@ -20,14 +20,12 @@ export async function createFakeGpus(root: string, count: number): Promise<FakeG
   await writeFile(`${bin}/nvidia-smi`, script, { mode: 0o755 });
   const use: FakeGpus['use'] = async (usedMib, apps = []) => {
     const gpus = usedMib.map((used, index) => ({
-      ...{
-        uuid: gpuUuid(index),
-        index,
-        name: 'Test GPU',
-        driver_version: '570.1',
-        'memory.total': 24576,
-        'memory.used': used,
-      },
+      uuid: gpuUuid(index),
+      index,
+      name: 'Test GPU',
+      driver_version: '570.1',
+      'memory.total': 24576,
+      'memory.used': used,
     }));
     const used = apps.map((app) => ({ ...app, used_gpu_memory: usedMib[Number(app.gpu_uuid[4])] }));
     await writeFile(`${state}.new`, JSON.stringify({ gpus, apps: used }));

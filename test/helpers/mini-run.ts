@@ -21,8 +21,17 @@ import { projectRoot, python, recipesFolder } from './project.ts';
 const hash = (digit: string) => digit.repeat(64);
 
 export const miniInput: RunInput = RunInput.parse({
-  ...{ version: 1, name: 'mini', recipe: 'mini', dataset: 'none', weights: { backbone: 'none' }, epochs: 3, gpus: 1 },
-  ...{ batchPerGpu: 1, seed: 7, loaderWorkers: 0, logEverySteps: 1 },
+  version: 1,
+  name: 'mini',
+  recipe: 'mini',
+  dataset: 'none',
+  weights: { backbone: 'none' },
+  epochs: 3,
+  gpus: 1,
+  batchPerGpu: 1,
+  seed: 7,
+  loaderWorkers: 0,
+  logEverySteps: 1,
 });
 
 export const miniPlan: RunPlan = {
@@ -30,11 +39,16 @@ export const miniPlan: RunPlan = {
   runId: 'mini',
   planHash: hash('a'),
   recipe: {
-    ...{ name: 'mini', sha256: hash('b') },
+    name: 'mini',
+    sha256: hash('b'),
     summary: { milestones: [], optimizer: 'SGD', lr: 0.1, precision: 'fp32', boxHeads: [], imagesAtOnce: null },
   },
   dataset: {
-    ...{ id: 'none', contentKey: hash('c'), archives: [], classes: null, extractImages: false },
+    id: 'none',
+    contentKey: hash('c'),
+    archives: [],
+    classes: null,
+    extractImages: false,
     train: { images: 'none.zip', annotations: 'none.json', counts: null },
     val: { images: 'none.zip', annotations: 'none.json', counts: null },
   },
@@ -57,11 +71,18 @@ export const miniPlan: RunPlan = {
 };
 
 export const miniDataset: FetchedDataset = {
-  ...{ root: '/none', contentKey: hash('c'), archives: [], images: 0, instances: 0, classes: 0, warnings: [] },
+  root: '/none',
+  contentKey: hash('c'),
+  archives: [],
+  images: 0,
+  instances: 0,
+  classes: 0,
+  warnings: [],
   outcome: { step: 'dataset', hit: true, why: 'hit: nothing to fetch' },
 };
 export const miniWeights: FetchedWeights = {
-  ...{ path: '/none.safetensors', parameters: 0 },
+  path: '/none.safetensors',
+  parameters: 0,
   source: { file: 'none.pth', sha256: hash('d'), bytes: 1 },
   converted: { file: 'none.safetensors', sha256: hash('d'), bytes: 1 },
   outcome: { step: 'weights', hit: true, why: 'hit: nothing to fetch' },

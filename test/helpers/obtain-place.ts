@@ -38,11 +38,17 @@ export async function createObtainPlace(server?: Pick<S3Server, 'endpoint' | 'cr
     return client;
   };
   const context: ObtainContext = {
-    ...{ home, recipesFolder, s3, demoUrl: undefined, fresh: false },
+    home,
+    recipesFolder,
+    s3,
+    demoUrl: undefined,
+    fresh: false,
     python: { executable: python, env: { PYTHONPATH: `${projectRoot}/trainer`, PATH: '/usr/bin:/bin' } },
     catalog: { redirectHosts: [], datasets: {}, weights: {} },
     policy: {
-      ...{ hosts: new Set(), loopback: new Set(), files: true },
+      hosts: new Set(),
+      loopback: new Set(),
+      files: true,
       buckets: new Set(server === undefined ? [] : [server.bucket, 'elsewhere']),
     },
     limits: createDownloadLimits({ connections: 4, bytesPerSecond: undefined }),

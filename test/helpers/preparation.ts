@@ -37,7 +37,10 @@ export async function createPreparation() {
 
   const dependenciesOf = (isIdle: boolean): ActivityDependencies => {
     const place = {
-      ...{ home, recipesFolder, catalog, demoUrl: isIdle ? 'http://127.0.0.1:9' : files.url },
+      home,
+      recipesFolder,
+      catalog,
+      demoUrl: isIdle ? 'http://127.0.0.1:9' : files.url,
       python: isIdle ? { executable: '/bin/false', env: {} } : command,
       s3: () => new S3Client({ region: 'us-east-1' }),
     };

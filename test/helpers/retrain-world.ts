@@ -23,7 +23,9 @@ export function createWorld(passes: (candidate: VersionId) => boolean = () => tr
     resolvePlan: (input) => Promise.resolve({ ...miniPlan, runId: input.name, input }),
     lookForChange: () =>
       Promise.resolve({
-        ...{ fingerprint: fingerprint(), champion: state.champion, last: state.candidate },
+        fingerprint: fingerprint(),
+        champion: state.champion,
+        last: state.candidate,
         changed: last === data ? null : `changed: dataset (was ${last}, is ${data})`,
       }),
     runTraining: ({ plan, attempt }) => {
@@ -53,7 +55,9 @@ export function createWorld(passes: (candidate: VersionId) => boolean = () => tr
     },
   };
   return {
-    ...{ activities, trained, notes },
+    activities,
+    trained,
+    notes,
     champion: () => state.champion,
     /** New data, recipe or code. */
     change: (to: string) => (data = to),

@@ -40,18 +40,20 @@ export async function startS3Server(): Promise<S3Server> {
   const { endpoint, bucket, workerEnv } = planned;
   const credentials = await readObjectStoreCredentials(folder);
   const options = (over: Partial<S3Options> = {}): S3Options => ({
-    ...{
-      endpoint,
-      region: objectStoreRegion,
-      credentials,
-      stallMs: 20_000,
-      partBytes: 5 * 1024 * 1024,
-      stateFolder: `${folder}/uploads`,
-    },
+    endpoint,
+    region: objectStoreRegion,
+    credentials,
+    stallMs: 20_000,
+    partBytes: 5 * 1024 * 1024,
+    stateFolder: `${folder}/uploads`,
     ...over,
   });
   return {
-    ...{ endpoint, bucket, credentials, env: workerEnv, options },
+    endpoint,
+    bucket,
+    credentials,
+    env: workerEnv,
+    options,
     pid: () => server.pid,
     store: (prefix, over) => s3Store({ bucket, prefix }, options(over)),
     stop: async () => {

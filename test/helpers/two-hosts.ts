@@ -22,7 +22,11 @@ export const toyRanks =
   ];
 
 export const planFor = (input: RunInput): RunPlan => ({
-  ...{ ...miniPlan, runId: input.name, gpus: input.gpus, epochs: input.epochs, input },
+  ...miniPlan,
+  runId: input.name,
+  gpus: input.gpus,
+  epochs: input.epochs,
+  input,
 });
 
 export const inputForHosts = (): RunInput => ({ ...freshInput(), gpus: 2, hosts });
@@ -45,7 +49,9 @@ export async function onTwoHosts(switches: string[], body: (machines: TwoHosts) 
         const programs = { ...run.dependencies.programs, train: toyRanks(...switches) };
         const own = { ...run.dependencies, programs, gpus: { ...gpus, folder: `${home}/gpus/${host}` }, ...over };
         const worker = await Worker.create({
-          ...{ connection, taskQueue: hostQueue(host), maxHeartbeatThrottleInterval: '200ms' },
+          connection,
+          taskQueue: hostQueue(host),
+          maxHeartbeatThrottleInterval: '200ms',
           activities: {
             ...createGpuActivities(own),
             checkMachine: () => Promise.resolve([]), // it would take seconds to ask torch

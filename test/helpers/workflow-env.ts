@@ -85,38 +85,75 @@ let count = 0;
 export const freshInput = (): RunInput => ({ ...miniInput, name: `test-${process.pid}-${count++}` });
 
 export const anAttempt = (change: Partial<Attempt>): Attempt => ({
-  ...{ attempt: 1, fence: 1, ending: 'finished', adopted: false, resumedFrom: null },
-  ...{
-    fromIteration: 0,
-    toIteration: 30,
-    checkpointIteration: 30,
-    fromEpoch: 0,
-    epoch: 3,
-    host: 'gpu-a',
-    checkpoints: [30],
-    quarantined: [],
-  },
-  ...{ cause: null, failure: null, logTail: [], startedAt: 1, firstStepAt: 1.2, trainerEndedAt: 2, endedAt: 2 },
-  ...{ steppingSeconds: 0.5, productiveSeconds: 0.5, evaluationSeconds: 0 },
+  attempt: 1,
+  fence: 1,
+  ending: 'finished',
+  adopted: false,
+  resumedFrom: null,
+  fromIteration: 0,
+  toIteration: 30,
+  checkpointIteration: 30,
+  fromEpoch: 0,
+  epoch: 3,
+  host: 'gpu-a',
+  checkpoints: [30],
+  quarantined: [],
+  cause: null,
+  failure: null,
+  logTail: [],
+  startedAt: 1,
+  firstStepAt: 1.2,
+  trainerEndedAt: 2,
+  endedAt: 2,
+  steppingSeconds: 0.5,
+  productiveSeconds: 0.5,
+  evaluationSeconds: 0,
   ...change,
 });
 
 const twelve = {
-  ...{ AP: 0.5, AP50: 0.7, AP75: 0.6, APs: 0.3, APm: 0.5, APl: 0.6 },
-  ...{ AR100: 0.6, AR300: 0.6, AR1000: 0.6, ARs: 0.4, ARm: 0.6, ARl: 0.7 },
+  AP: 0.5,
+  AP50: 0.7,
+  AP75: 0.6,
+  APs: 0.3,
+  APm: 0.5,
+  APl: 0.6,
+  AR100: 0.6,
+  AR300: 0.6,
+  AR1000: 0.6,
+  ARs: 0.4,
+  ARm: 0.6,
+  ARl: 0.7,
 };
 export const aFailure = (reaction: FailureReaction, tries = 3): Failure => ({
-  ...{ class: 'sample', reaction, tries, evidence: 'RuntimeError: sample', meaning: 'A sample.', nextStep: 'Mend it.' },
+  class: 'sample',
+  reaction,
+  tries,
+  evidence: 'RuntimeError: sample',
+  meaning: 'A sample.',
+  nextStep: 'Mend it.',
 });
 
 export const someMetrics: TestResult = {
   outcome: { step: 'test', hit: false, why: 'miss: never done here before' },
-  ...{ v: 1, checkpoint: 'e003-i000030.pth', checkpointSha256: 'a'.repeat(64), images: 24 },
-  ...{ bbox: twelve, segm: twelve, seconds: 1 },
+  v: 1,
+  checkpoint: 'e003-i000030.pth',
+  checkpointSha256: 'a'.repeat(64),
+  images: 24,
+  bbox: twelve,
+  segm: twelve,
+  seconds: 1,
 };
 export const aReport: ReportRef = {
-  ...{ uri: 'file:///report/index.html', sha256: 'a'.repeat(64), bytes: 10 },
-  ...{ bbox: twelve, segm: twelve, verdict: 'Box AP 50.0 and mask AP 50.0.', crashes: 0, stepsRepeated: 0, goodput: 1 },
+  uri: 'file:///report/index.html',
+  sha256: 'a'.repeat(64),
+  bytes: 10,
+  bbox: twelve,
+  segm: twelve,
+  verdict: 'Box AP 50.0 and mask AP 50.0.',
+  crashes: 0,
+  stepsRepeated: 0,
+  goodput: 1,
 };
 
 export const someFingerprint: Fingerprint = { sha256: 'f'.repeat(64), parts: { seed: '7' } };
@@ -125,8 +162,19 @@ export const someFingerprint: Fingerprint = { sha256: 'f'.repeat(64), parts: { s
 export const tellProgress = (attempt: number) => {
   const { client, info } = Context.current();
   const progress: Progress = {
-    ...{ v: 1, attempt, epoch: 3, epochs: 3, iteration: 30, loss: 0.5, lr: 0.001, bboxAP: 0.4, segmAP: 0.4 },
-    ...{ etaSeconds: 0, lastCheckpoint: 'e003-i000030.pth', checkpointNow: 0, pid: 1, remote: null },
+    v: 1,
+    attempt,
+    epoch: 3,
+    epochs: 3,
+    iteration: 30,
+    loss: 0.5,
+    lr: 0.001,
+    bboxAP: 0.4,
+    segmAP: 0.4,
+    etaSeconds: 0,
+    lastCheckpoint: 'e003-i000030.pth',
+    checkpointNow: 0,
+    pid: 1,
     remote: null,
   };
   return client.workflow.getHandle(info.workflowExecution?.workflowId ?? '').signal(progressSignalName, progress);

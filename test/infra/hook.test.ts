@@ -24,7 +24,9 @@ async function withHome<T>(use: (home: string) => Promise<T>): Promise<T> {
 
 const up = (home: string, hookToken: string | undefined) =>
   execa(process.execPath, ['--import', 'tsx', `${projectRoot}/infra/up.ts`, '--home', home, '--device', 'cpu'], {
-    ...{ env: { EVERSWIN_HOOK_TOKEN: hookToken }, reject: false, all: true },
+    env: { EVERSWIN_HOOK_TOKEN: hookToken },
+    reject: false,
+    all: true,
   });
 
 /** The stack is up while `use` lasts. @returns all that it said. */

@@ -20,7 +20,8 @@ test('a schedule is created once and changed by the same command; trainings long
   let look = 0;
   await withWorkers(
     {
-      ...{ sendTrigger, waitForRun },
+      sendTrigger,
+      waitForRun,
       resolvePlan: (input) => Promise.resolve({ ...miniPlan, runId: input.name, input }),
       // Each look finds something new.
       lookForChange: () => {

@@ -70,7 +70,8 @@ test('the evaluation of what was trained gives the same numbers again: its way o
   const demo = await readRunFile('demo');
   const source = { file: 'trained.pth', urls: [pathToFileURL(best).href], bytes: null, sha256: null };
   const input: RunInput = {
-    ...{ ...demo, name: 'line' },
+    ...demo,
+    name: 'line',
     weights: { detector: 'trained' },
     catalog: { datasets: {}, weights: { trained: { title: 'What the demo trained', source } } },
   };

@@ -79,10 +79,14 @@ test('a variant that failed, noise and a GPU that others use are told under the 
     ...check.variants,
     { name: 'compiled', switches: ['compileBackbone'], loaderWorkers: 4, error: 'no compiler', measured: null },
     {
-      ...{ name: 'stock again', switches: [], loaderWorkers: 2, error: null },
+      name: 'stock again',
+      switches: [],
+      loaderWorkers: 2,
+      error: null,
       measured: {
         ...measured('stock'),
-        ...{ peakMemoryMib: 12_000, memoryInUseMib: 9000 },
+        peakMemoryMib: 12_000,
+        memoryInUseMib: 9000,
         lossDifference: { max: 0.3, mean: 0.04, meanLoss: 2 },
       },
     },

@@ -113,9 +113,12 @@ describe('whoever knows the token', () => {
   test('is refused where the schedule is of something else', async () => {
     const model = `other-${process.pid}`;
     const handle = await client.schedule.create({
-      ...{ scheduleId: retrainId(model), spec: {} },
+      scheduleId: retrainId(model),
+      spec: {},
       action: {
-        ...{ type: 'startWorkflow', workflowType: workflowTypes.triggerRetrain, taskQueue: taskQueues.control },
+        type: 'startWorkflow',
+        workflowType: workflowTypes.triggerRetrain,
+        taskQueue: taskQueues.control,
         args: [freshRetrainInput()],
       },
     });

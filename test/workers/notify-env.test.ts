@@ -17,8 +17,11 @@ test('addresses are found by their names, and the trainer gets to see none of th
   expect(Object.fromEntries(readNotifyPlaces())).toEqual({
     OPS: { ...none, url: 'https://example.org/hook', secret: 'whsec-0123456789' },
     NIGHT_SHIFT: {
-      ...{ ...none, url: 'smtp://u:p@mail.example.org', to: ['a@example.org', 'b@example.org'] },
-      ...{ from: 'e@example.org', ca: certificate },
+      ...none,
+      url: 'smtp://u:p@mail.example.org',
+      to: ['a@example.org', 'b@example.org'],
+      from: 'e@example.org',
+      ca: certificate,
     },
   });
   expect(Object.keys(trainerEnv()).filter((name) => name.includes('NOTIFY'))).toEqual([]);

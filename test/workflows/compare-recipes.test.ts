@@ -47,7 +47,9 @@ function freshSweep(variants: SweepVariant[], earlyStop?: SweepInput['earlyStop'
 
 const startSweep = (client: Client, input: SweepInput): Promise<WorkflowHandle<typeof compareRecipes>> =>
   client.workflow.start<typeof compareRecipes>(workflowTypes.compareRecipes, {
-    ...{ taskQueue: taskQueues.control, workflowId: compareId(input.name), args: [input] },
+    taskQueue: taskQueues.control,
+    workflowId: compareId(input.name),
+    args: [input],
     workflowIdReusePolicy: 'ALLOW_DUPLICATE',
   });
 
@@ -63,8 +65,15 @@ async function leaveReport(runId: string, score: number): Promise<void> {
   const drawn = Array.from({ length: 40 }, (_, place) => score + (place % 5) / 100);
   const kind = { AP: drawn, AP50: drawn, AP75: drawn, classes: [drawn] };
   const bootstrap: Bootstrap = {
-    ...{ v: 1, checkpointSha256: seedMetrics.checkpointSha256, annotationsSha256: 'e'.repeat(64), images: 5000 },
-    ...{ seed: 2017, resamples: 40, classes: ['person'], bbox: kind, segm: kind },
+    v: 1,
+    checkpointSha256: seedMetrics.checkpointSha256,
+    annotationsSha256: 'e'.repeat(64),
+    images: 5000,
+    seed: 2017,
+    resamples: 40,
+    classes: ['person'],
+    bbox: kind,
+    segm: kind,
   };
   await mkdir(folder, { recursive: true });
   const report = sampleReport({ runId, metrics: { ...seedMetrics, bbox } });
@@ -220,8 +229,21 @@ const trainTen =
     for (let epoch = 1; ; epoch++) {
       const ap = apOf(variant, epoch);
       const progress: Progress = {
-        ...{ v: 1, attempt, epoch, epochs: plan.epochs, iteration: epoch * 10, loss: 1, lr: 1, bboxAP: ap, segmAP: ap },
-        ...{ validatedEpoch: epoch, etaSeconds: 0, lastCheckpoint: null, checkpointNow: 0, pid: 1, remote: null },
+        v: 1,
+        attempt,
+        epoch,
+        epochs: plan.epochs,
+        iteration: epoch * 10,
+        loss: 1,
+        lr: 1,
+        bboxAP: ap,
+        segmAP: ap,
+        validatedEpoch: epoch,
+        etaSeconds: 0,
+        lastCheckpoint: null,
+        checkpointNow: 0,
+        pid: 1,
+        remote: null,
       };
       await handle.signal(progressSignalName, progress);
       Context.current().heartbeat();

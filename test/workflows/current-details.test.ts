@@ -8,8 +8,19 @@ const status: RunStatus = {
   recipe: 'cascade-mask-rcnn_swin-s_blog',
   stage: 'training',
   progress: {
-    ...{ v: 1, attempt: 2, epoch: 12, epochs: 36, iteration: 170_001, loss: 0.73219, lr: 0.0001 },
-    ...{ bboxAP: 0.4412, segmAP: 0.398, etaSeconds: 212_400, lastCheckpoint: null, checkpointNow: 0, pid: 7 },
+    v: 1,
+    attempt: 2,
+    epoch: 12,
+    epochs: 36,
+    iteration: 170_001,
+    loss: 0.73219,
+    lr: 0.0001,
+    bboxAP: 0.4412,
+    segmAP: 0.398,
+    etaSeconds: 212_400,
+    lastCheckpoint: null,
+    checkpointNow: 0,
+    pid: 7,
     remote: { iteration: 169_500, backlog: 1, problem: null },
   },
   checks: [
@@ -22,7 +33,10 @@ const status: RunStatus = {
     { at: 1, attempt: 1, next: 'again', why: 'crashed | after a\nnew checkpoint', change: 'learning rate x 0.5' },
   ],
   ledger: { ...buildLedger([], 0), goodput: 0.9712 },
-  ...{ orders: null, notice: null, waiting: null, report: null },
+  orders: null,
+  notice: null,
+  waiting: null,
+  report: null,
   page: 'http://127.0.0.1:8235/runs/swin-s-blog/',
 };
 

@@ -6,7 +6,12 @@ const rule = { afterEpoch: 2, pointsBehind: 5 };
 
 /** @param scores box AP of epochs 1, 2, 3, … */
 const variant = (name: string, scores: (number | null)[], change: Partial<VariantStatus> = {}): VariantStatus => ({
-  ...{ variant: name, runId: `sweep-${name}`, state: 'running', joined: false, stoppedEarly: null, result: null },
+  variant: name,
+  runId: `sweep-${name}`,
+  state: 'running',
+  joined: false,
+  stoppedEarly: null,
+  result: null,
   failure: null,
   scores: scores.map((bboxAP, place) => ({ epoch: place + 1, bboxAP })),
   ...change,
@@ -17,7 +22,8 @@ const names = (...variants: VariantStatus[]): string[] => findLaggards(rule, var
 test('who lies further behind the best of the same epoch than the rule allows is found, with the numbers', () => {
   expect(findLaggards(rule, [variant('a', [0.1, 0.3]), variant('b', [0.1, 0.24]), variant('c', [0.1, 0.26])])).toEqual([
     {
-      ...{ variant: 'b', runId: 'sweep-b' },
+      variant: 'b',
+      runId: 'sweep-b',
       why: 'its box AP at epoch 2, 24.0, lies 6.0 points below that of a, 30.0; the rule allows 5 from epoch 2 on',
     },
   ]);

@@ -43,7 +43,9 @@ test('a backbone alone is refused: there is nothing to evaluate', async () => {
 test('another workflow id is refused, so that two evaluations never share a folder', async () => {
   await withWorkers({}, async (client) => {
     const handle = await client.workflow.start(workflowTypes.evaluateDetector, {
-      ...{ taskQueue: taskQueues.control, workflowId: `other:${freshInput().name}`, args: [detectorInput()] },
+      taskQueue: taskQueues.control,
+      workflowId: `other:${freshInput().name}`,
+      args: [detectorInput()],
     });
     await expect(handle.result()).rejects.toMatchObject({ cause: { type: 'InvalidInput' } });
   });

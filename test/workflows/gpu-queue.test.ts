@@ -96,7 +96,9 @@ test('of two runs that ask for all GPUs one waits and says so, and starts within
 test('what does not fit into the waiting room stays with the server, and the lower priority number is taken first', async () => {
   await onTwoGpus('0.08', async (client, home) => {
     const inputs = [3, 3, 3, 5, 1].map((priority, index) => ({
-      ...{ ...freshInput(), gpus: 2, priority },
+      ...freshInput(),
+      gpus: 2,
+      priority,
       epochs: [1000, 1000, 10, 2, 2][index] ?? 1, // the first two hold them until they are cancelled
     }));
     const handles = [];

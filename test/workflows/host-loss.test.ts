@@ -52,7 +52,9 @@ async function newestWeights({ folder }: MiniRun): Promise<string> {
 async function startGpuWorker(address: string, { dependencies }: MiniRun) {
   const connection = await NativeConnection.connect({ address });
   const worker = await Worker.create({
-    ...{ connection, taskQueue: taskQueues.gpu, activities: createGpuActivities(dependencies) },
+    connection,
+    taskQueue: taskQueues.gpu,
+    activities: createGpuActivities(dependencies),
     maxConcurrentActivityTaskExecutions: 1,
   });
   return { worker, running: worker.run() };

@@ -101,8 +101,20 @@ test('checkpointNow answers when the checkpoint is there', async () => {
     await sleep(500);
     expect(answered).toBe(false);
     const progress: Progress = {
-      ...{ v: 1, attempt: 1, epoch: 2, epochs: 3, iteration: 17, loss: 1, lr: 1, bboxAP: null, segmAP: null },
-      ...{ etaSeconds: 1, lastCheckpoint: 'e001-i000017.pth', checkpointNow: 1, pid: 1, remote: null },
+      v: 1,
+      attempt: 1,
+      epoch: 2,
+      epochs: 3,
+      iteration: 17,
+      loss: 1,
+      lr: 1,
+      bboxAP: null,
+      segmAP: null,
+      etaSeconds: 1,
+      lastCheckpoint: 'e001-i000017.pth',
+      checkpointNow: 1,
+      pid: 1,
+      remote: null,
     };
     await handle.signal(progressSignalName, progress);
     expect(await update).toEqual({ checkpoint: 'e001-i000017.pth' });

@@ -11,8 +11,11 @@ import { anAttempt, someFingerprint, withWorkers, type StubbedActivities } from 
 
 const trigger = (client: Client, input: RetrainInput, who = 'a test') =>
   client.workflow.signalWithStart<typeof retrainDetector, [unknown]>(workflowTypes.retrainDetector, {
-    ...{ taskQueue: taskQueues.control, workflowId: retrainId(input.model), args: [input] },
-    ...{ signal: triggerSignalName, signalArgs: [{ who, why: 'to see', at: 1 }] },
+    taskQueue: taskQueues.control,
+    workflowId: retrainId(input.model),
+    args: [input],
+    signal: triggerSignalName,
+    signalArgs: [{ who, why: 'to see', at: 1 }],
   });
 
 test('the first training becomes champion, a trigger without change is skipped with its record, a change trains again', async () => {

@@ -179,7 +179,9 @@ test('a run under an id that is not its own is refused: two ids would be two tra
   await withWorkers({}, async (client) => {
     const input = freshInput();
     const handle = await client.workflow.start(workflowTypes.trainDetector, {
-      ...{ taskQueue: taskQueues.control, workflowId: `another-${input.name}`, args: [input] },
+      taskQueue: taskQueues.control,
+      workflowId: `another-${input.name}`,
+      args: [input],
     });
     const cause = await causeOf(handle.result());
     expect(cause).toMatchObject({ type: 'InvalidInput' });

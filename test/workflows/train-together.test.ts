@@ -40,7 +40,9 @@ async function withHosts(
     const workers = await Promise.all(
       Object.entries(stubs).map(([host, activities]) =>
         Worker.create({
-          ...{ connection, taskQueue: hostQueue(host), maxHeartbeatThrottleInterval: '200ms' },
+          connection,
+          taskQueue: hostQueue(host),
+          maxHeartbeatThrottleInterval: '200ms',
           activities: recording(host, { ...happyActivities, ...activities }),
         }),
       ),

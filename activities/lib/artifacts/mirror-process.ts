@@ -29,8 +29,13 @@ export class MirrorProcess implements RunMirror {
     const { address } = order;
     this.#order = order;
     this.#state = {
-      ...{ address, backlog: 0, newest: null, lagSeconds: 0, bytesSent: 0 },
-      ...{ problem: null, isSuperseded: false },
+      address,
+      backlog: 0,
+      newest: null,
+      lagSeconds: 0,
+      bytesSent: 0,
+      problem: null,
+      isSuperseded: false,
     };
     this.#loop = this.#mirrorForEver();
   }

@@ -68,7 +68,10 @@ export class PointedRun {
     for (;;) {
       this.#assertNotStale();
       const next: RunPointer = {
-        ...{ v: 1, fence: this.fence, host: hostname(), checkpoints },
+        v: 1,
+        fence: this.fence,
+        host: hostname(),
+        checkpoints,
         updatedAt: Date.now() / 1000,
       };
       const ifMatch = this.#known?.etag ?? null;

@@ -35,11 +35,18 @@ export async function buildRunManifest(home: string, run: FinishedRun): Promise<
     files.push({ path, sha256: await sha256OfFile(`${root}/${path}`), bytes: size });
   }
   return {
-    ...{ v: 1, runId: plan.runId, createdAt: Date.now() / 1000, planHash: plan.planHash, seed: plan.seed },
+    v: 1,
+    runId: plan.runId,
+    createdAt: Date.now() / 1000,
+    planHash: plan.planHash,
+    seed: plan.seed,
     recipe: plan.recipe,
     dataset: { id: plan.dataset.id, contentKey: dataset.contentKey, archives: dataset.archives },
     weights: { id: startingWeights(plan.weights).id, source: weights.source, converted: weights.converted },
-    ...{ versions: plan.versions, environment, results: { checkpointSha256, bbox, segm }, files },
+    versions: plan.versions,
+    environment,
+    results: { checkpointSha256, bbox, segm },
+    files,
   };
 }
 

@@ -110,8 +110,13 @@ async function sendParts(bucket: S3Bucket, uploadId: string, put: LargeFile, fou
     // The ETag of a part is its md5. Where it is not (encryption by KMS), parts are sent again: slower, never wrong.
     if (old?.replaceAll('"', '') === md5.toString('hex')) return old;
     const command = new UploadPartCommand({
-      ...{ Bucket: bucket.name, Key: put.key, UploadId: uploadId },
-      ...{ PartNumber: number, Body: body, ContentLength: body.length, ContentMD5: md5.toString('base64') },
+      Bucket: bucket.name,
+      Key: put.key,
+      UploadId: uploadId,
+      PartNumber: number,
+      Body: body,
+      ContentLength: body.length,
+      ContentMD5: md5.toString('base64'),
     });
     const what = `Sending part ${number} of ${bucket.uri(put.key)}`;
     const { ETag } = await bucket.ask(what, signal, () => bucket.client.send(command, { abortSignal: signal }));
@@ -150,7 +155,9 @@ async function complete(bucket: S3Bucket, uploadId: string, put: LargeFile, sent
   const { key, signal } = put;
   const Parts = [...sent].sort(([a], [b]) => a - b).map(([PartNumber, ETag]) => ({ PartNumber, ETag }));
   const command = new CompleteMultipartUploadCommand({
-    ...{ Bucket: bucket.name, Key: key, UploadId: uploadId },
+    Bucket: bucket.name,
+    Key: key,
+    UploadId: uploadId,
     MultipartUpload: { Parts },
   });
   try {

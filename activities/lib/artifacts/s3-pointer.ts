@@ -33,7 +33,10 @@ export async function replaceS3Pointer(
   const what = `Replacing ${bucket.uri(key)}`;
   const condition = ifMatch === null ? { IfNoneMatch: '*' } : { IfMatch: ifMatch };
   const command = new PutObjectCommand({
-    ...{ Bucket: bucket.name, Key: key, Body: body, ContentType: 'application/json' },
+    Bucket: bucket.name,
+    Key: key,
+    Body: body,
+    ContentType: 'application/json',
     ContentMD5: createHash('md5').update(body).digest('base64'),
     ...condition,
   });

@@ -40,7 +40,10 @@ async function putAtOnce(bucket: S3Bucket, put: FileToPut, body: Buffer): Promis
     throw new CodedError('StoreDamaged', `Expected ${path} to have the sha256 ${put.sha256 ?? ''}, got ${sha256}.`);
   }
   const command = new PutObjectCommand({
-    ...{ Bucket: bucket.name, Key: key, Body: body, ContentLength: body.length },
+    Bucket: bucket.name,
+    Key: key,
+    Body: body,
+    ContentLength: body.length,
     ContentMD5: createHash('md5').update(body).digest('base64'),
     Metadata: { sha256 },
   });

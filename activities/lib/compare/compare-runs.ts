@@ -22,7 +22,10 @@ export function compareRuns(runs: readonly ComparedRun[], createdAt: number): Co
     v: 1,
     createdAt,
     runs: runs.map(({ report: { runId, plan, metrics } }) => ({
-      ...{ runId, recipe: plan.recipe.name, planHash: plan.planHash, checkpointSha256: metrics.checkpointSha256 },
+      runId,
+      recipe: plan.recipe.name,
+      planHash: plan.planHash,
+      checkpointSha256: metrics.checkpointSha256,
     })),
     images: first.report.metrics.images,
     annotationsSha256: first.analysis.annotationsSha256,
@@ -30,7 +33,8 @@ export function compareRuns(runs: readonly ComparedRun[], createdAt: number): Co
     plan: comparePlans(runs.map(({ report }) => report)),
     metrics: apKinds.flatMap(({ key: kind }) =>
       apRows.map(({ key }) => ({
-        ...{ kind, key },
+        kind,
+        key,
         ...compareScores(
           runs.map(({ report }) => report.metrics[kind][key]),
           bootstraps?.map((one) => replicatesOf(one, kind, key)),
@@ -85,7 +89,10 @@ function compareClasses(runs: readonly ComparedRun[], bootstraps: Bootstrap[] | 
     );
   return classes
     .map(({ name, instances }) => ({
-      ...{ name, instances, bbox: compareKind(name, 'bbox'), segm: compareKind(name, 'segm') },
+      name,
+      instances,
+      bbox: compareKind(name, 'bbox'),
+      segm: compareKind(name, 'segm'),
     }))
     .sort((a, b) => largestChange(b) - largestChange(a));
 }

@@ -35,7 +35,11 @@ export function compareVariants(
   const [best, second] = refusal === undefined && ranked[0]?.result?.bboxAP != null ? ranked : [];
   const changes = new Map(wanted.map((one) => [one.name, describeChanges(one.change)]));
   const report: SweepReport = {
-    ...{ v: 1, name, createdAt, earlyStop: earlyStop ?? null, comparison },
+    v: 1,
+    name,
+    createdAt,
+    earlyStop: earlyStop ?? null,
+    comparison,
     variants: variants.map((one) => ({ ...one, changes: changes.get(one.variant) ?? '' })),
     winner: best?.variant ?? null,
     verdict: [

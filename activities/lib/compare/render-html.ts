@@ -93,7 +93,11 @@ function drawCurves(runs: readonly ComparedCurves[]): Section {
     pointsOf: (curves: Report['curves']) => Chart['series'][number]['points'],
   ): Markup =>
     drawFigure({
-      ...{ id, title, ...axes, marks: [], description: `${title} of ${names}, one line for each.` },
+      id,
+      title,
+      ...axes,
+      marks: [],
+      description: `${title} of ${names}, one line for each.`,
       series: runs.map(({ runId, curves }) => ({ name: runId, points: pointsOf(curves) })),
     });
   const ofEpochs = { xLabel: 'epoch', yLabel: 'AP, points', yScale: 'linear-from-zero' } as const;

@@ -72,11 +72,27 @@ export async function describeFailedStart(
   const checkpoints = await listIterations(folder, plan);
   const lines = error instanceof FailedStart ? error.lines : [];
   return {
-    ...{ attempt, fence: null, ending: 'crashed', adopted: false, resumedFrom: null, quarantined: [], checkpoints },
-    ...{ fromIteration: null, toIteration: null, checkpointIteration: checkpoints[0] ?? null },
-    ...{ fromEpoch: null, epoch: null, host: null },
-    ...{ cause: `The trainer could not be started: ${error.message}`, failure: classifyFailedStart(error, lines) },
-    ...{ logTail: lines, startedAt, firstStepAt: null, trainerEndedAt: null, endedAt: Date.now() / 1000, ...time },
+    attempt,
+    fence: null,
+    ending: 'crashed',
+    adopted: false,
+    resumedFrom: null,
+    quarantined: [],
+    checkpoints,
+    fromIteration: null,
+    toIteration: null,
+    checkpointIteration: checkpoints[0] ?? null,
+    fromEpoch: null,
+    epoch: null,
+    host: null,
+    cause: `The trainer could not be started: ${error.message}`,
+    failure: classifyFailedStart(error, lines),
+    logTail: lines,
+    startedAt,
+    firstStepAt: null,
+    trainerEndedAt: null,
+    endedAt: Date.now() / 1000,
+    ...time,
   };
 }
 

@@ -24,7 +24,16 @@ export async function downloadInto(
   const urls = named.map((url) => resolveDemoUrl(url, demoUrl));
   const progress = (now: DownloadProgress) => onProgress({ what: file, ...now });
   const { bytes, sha256, url } = await downloadFile({
-    ...{ urls, target, ...expected, stallMs, retry: usualRetry, onProgress: progress, signal, limits, policy, s3 },
+    urls,
+    target,
+    ...expected,
+    stallMs,
+    retry: usualRetry,
+    onProgress: progress,
+    signal,
+    limits,
+    policy,
+    s3,
   });
   return { bytes, sha256, path: target, url: url ?? 'an earlier download' };
 }

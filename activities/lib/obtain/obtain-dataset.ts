@@ -32,14 +32,21 @@ export async function obtainDataset(plan: RunPlan, context: ObtainContext): Prom
   const { train, val, classes, extractImages } = dataset;
   const fields = {
     ...Object.fromEntries(stored.map(({ file, sha256 }) => [file, sha256])),
-    ...{ splits: JSON.stringify({ train, val, classes }), 'images as files': String(extractImages) },
-    ...{ 'trainer code': versions.trainerCode, 'tools (trainer lock)': versions.trainerLock },
+    splits: JSON.stringify({ train, val, classes }),
+    'images as files': String(extractImages),
+    'trainer code': versions.trainerCode,
+    'tools (trainer lock)': versions.trainerLock,
   };
   // Made anew beside the old one: a trainer may be reading that.
   const madeAnew = context.fresh ? { 'made anew at': new Date().toISOString() } : {};
   const root = homeFolders(context.home).dataset(contentKey({ ...fields, ...madeAnew }));
   const { output, outcome } = await runStep({
-    ...{ home: context.home, step: 'dataset', subject: dataset.id, fields, fresh: context.fresh, output: Prepared },
+    home: context.home,
+    step: 'dataset',
+    subject: dataset.id,
+    fields,
+    fresh: context.fresh,
+    output: Prepared,
     findDamage,
     work: async () => {
       const prepared = await prepare({ root, key, dataset, archives }, context);
@@ -83,15 +90,20 @@ async function prepare(
     );
     onProgress({ what: `checking ${dataset.id}` });
     const answer = await askTrainer({
-      ...{ python, signal, answer: PreparedDataset, argv: ['prepare-dataset', '--spec', spec, '--into', root] },
+      python,
+      signal,
+      answer: PreparedDataset,
+      argv: ['prepare-dataset', '--spec', spec, '--into', root],
       onStage: ({ stage, done, total }) =>
         onProgress({ what: `${stage} ${dataset.id}`, bytes: done, totalBytes: total }),
     });
     if (!answer.ok) throw datasetInvalid(`The data set ${dataset.id} cannot be used`, answer.problems);
     const { images, instances, warnings } = answer;
     return {
-      ...{ images: images.train + images.val, instances: instances.train + instances.val },
-      ...{ classes: answer.classes, warnings },
+      images: images.train + images.val,
+      instances: instances.train + instances.val,
+      classes: answer.classes,
+      warnings,
     };
   } finally {
     await rm(folder, { recursive: true, force: true });

@@ -20,16 +20,17 @@ export async function obtainWeights(plan: RunPlan, context: ObtainContext): Prom
   const { home } = context;
   const source = await obtainFile(entry, context);
   const { output, outcome } = await runStep({
-    ...{
-      home,
-      step: 'weights',
-      subject: `${id} for ${plan.recipe.name}`,
-      fresh: context.fresh,
-      output: Converted,
-    },
+    home,
+    step: 'weights',
+    subject: `${id} for ${plan.recipe.name}`,
+    fresh: context.fresh,
+    output: Converted,
     fields: {
-      ...{ 'weights sha256': source.sha256, part, 'recipe text': plan.recipe.sha256 },
-      ...{ 'trainer code': plan.versions.trainerCode, 'tools (trainer lock)': plan.versions.trainerLock },
+      'weights sha256': source.sha256,
+      part,
+      'recipe text': plan.recipe.sha256,
+      'trainer code': plan.versions.trainerCode,
+      'tools (trainer lock)': plan.versions.trainerLock,
     },
     findDamage: async ({ converted }) =>
       (await findObject(home, converted.sha256)) === undefined

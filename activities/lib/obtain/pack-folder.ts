@@ -24,7 +24,10 @@ export async function packFolder(
   const what = `packing ${shown}`;
   onProgress({ what });
   const answer = await askTrainer({
-    ...{ python, signal, answer: PackedFolder, argv: ['pack-folder', '--folder', folder, '--archive', path] },
+    python,
+    signal,
+    answer: PackedFolder,
+    argv: ['pack-folder', '--folder', folder, '--archive', path],
     onStage: ({ done, total }) => onProgress({ what, bytes: done, totalBytes: total }),
   });
   if (answer.ok) return { path, bytes: answer.bytes, sha256: answer.sha256 };

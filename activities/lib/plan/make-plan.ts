@@ -34,13 +34,24 @@ export async function makePlan(
   const { extractImages, speed } = input;
   const runId = purpose === 'evaluation' ? evaluationRun(name) : name;
   const plan = {
-    ...{ v: 1 as const, runId },
+    v: 1 as const,
+    runId,
     recipe: { name: input.recipe, sha256: recipe.sha256, summary: recipe.summary },
     dataset: { id: input.dataset, contentKey: datasetKey(entry), archives, train, val, classes, extractImages },
     weights,
     epochs: purpose === 'evaluation' ? 0 : input.epochs,
-    ...{ gpus, batchPerGpu, seed, loaderWorkers, speed, logEverySteps, checkpoint, recovery, versions },
-    ...{ references: referencesFor(input.recipe), input, recipeOutcome: outcome },
+    gpus,
+    batchPerGpu,
+    seed,
+    loaderWorkers,
+    speed,
+    logEverySteps,
+    checkpoint,
+    recovery,
+    versions,
+    references: referencesFor(input.recipe),
+    input,
+    recipeOutcome: outcome,
     page: place.pagesUrl === undefined ? null : new URL(pagePaths.run(runId), place.pagesUrl).href,
   };
   return { plan: { ...plan, planHash: planHash(plan) }, recipe };

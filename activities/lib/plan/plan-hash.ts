@@ -24,8 +24,13 @@ export const planHash = ({
   const switches = weightSwitches(speed);
   const { part, id, source } = startingWeights(weights);
   return contentKey({
-    ...{ recipe: recipe.sha256, dataset: dataset.contentKey, [part]: [id, source.sha256] },
-    ...{ epochs, gpus, batchPerGpu, seed },
+    recipe: recipe.sha256,
+    dataset: dataset.contentKey,
+    [part]: [id, source.sha256],
+    epochs,
+    gpus,
+    batchPerGpu,
+    seed,
     // Left out where there are none: the hash of a plan from before there were any stays.
     ...(switches.length > 0 ? { speed: switches } : {}),
   });

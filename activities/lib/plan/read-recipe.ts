@@ -27,11 +27,16 @@ export async function readRecipe({ home, recipesFolder, python, versions, signal
   const path = `${recipesFolder}/${input.recipe}.py`;
   const hashes = recipes.map(async (file) => [file, await sha256OfFile(`${recipesFolder}/${file}`)] as const);
   return runStep({
-    ...{ home, step: 'recipe', subject: input.recipe, fresh: input.fresh, output: FlattenedRecipe },
+    home,
+    step: 'recipe',
+    subject: input.recipe,
+    fresh: input.fresh,
+    output: FlattenedRecipe,
     // A recipe may inherit from any file beside it; what it inherits from MMDetection is in the lock.
     fields: {
       ...Object.fromEntries(await Promise.all(hashes)),
-      ...{ 'trainer code': versions.trainerCode, 'tools (trainer lock)': versions.trainerLock },
+      'trainer code': versions.trainerCode,
+      'tools (trainer lock)': versions.trainerLock,
     },
     findDamage: () => Promise.resolve(undefined),
     work: () => askTrainer({ python, signal, answer: FlattenedRecipe, argv: ['recipe', '--recipe', path] }),

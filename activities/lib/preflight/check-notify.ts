@@ -5,7 +5,9 @@ import type { NotifyPlace } from '../notify/notify-place.ts';
 export function checkNotify(targets: readonly NotifyTarget[], places: ReadonlyMap<string, NotifyPlace>): Check[] {
   const unknown = [...new Set(targets.map(({ ref }) => ref))].filter((ref) => !places.has(ref));
   return unknown.map((ref) => ({
-    ...{ about: 'notifications', verdict: 'warning', says: `the control worker knows no ${ref}: nobody is told` },
+    about: 'notifications',
+    verdict: 'warning',
+    says: `the control worker knows no ${ref}: nobody is told`,
     next: `Set EVERSWIN_NOTIFY_${ref}_URL in the environment of the control worker and restart it.`,
   }));
 }

@@ -32,7 +32,8 @@ export function describeUse({ parts, deviceHours, device, isCounted }: Cost): st
 
 const listParts = ({ parts, device }: Cost) =>
   parts.map(({ kind, name, deviceHours }) => ({
-    ...{ kind: `cost-${kind}`, value: deviceHours },
+    kind: `cost-${kind}`,
+    value: deviceHours,
     says: `${name}: ${formatHours(deviceHours, device)}`,
   }));
 

@@ -31,7 +31,9 @@ export function listCost({ plan, environment, ledger, metrics }: Report): Cost {
     ['test', 'test', metrics.seconds],
   ];
   const parts = seconds.map(([kind, name, lasted]) => ({
-    ...{ kind, name, seconds: lasted },
+    kind,
+    name,
+    seconds: lasted,
     deviceHours: (lasted * plan.gpus) / 3600,
   }));
   return {

@@ -11,7 +11,12 @@ afterEach(() => rm(home, { recursive: true, force: true }));
 let done = 0;
 const step = (fields: Record<string, string>, change: Partial<Step<number>> = {}) =>
   runStep<number>({
-    ...{ home, step: 'weights', subject: 'swin-s', fields, fresh: false, output: z.int() },
+    home,
+    step: 'weights',
+    subject: 'swin-s',
+    fields,
+    fresh: false,
+    output: z.int(),
     findDamage: () => Promise.resolve(undefined),
     work: () => Promise.resolve(++done),
     ...change,

@@ -60,7 +60,8 @@ function drawKind(kind: ErrorKind, { kinds }: ErrorAnalysis): Markup {
 
 const listParts = (count: BySize, what: string): BarPart[] =>
   sizes.map((size) => ({
-    ...{ kind: `size-${size}`, value: count[size] },
+    kind: `size-${size}`,
+    value: count[size],
     says: `${what}, ${size}: ${formatCount(count[size])}`,
   }));
 

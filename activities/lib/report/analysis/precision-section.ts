@@ -24,7 +24,11 @@ const chartPrecision = (kind: 'bbox' | 'segm', curves: Analysis['curves']['bbox'
   id: `precision-${kind}`,
   title: kind === 'bbox' ? 'Boxes' : 'Masks',
   description: overlaps.map(([key, name]) => describe(name, curves[key])).join(' '),
-  ...{ xLabel: 'recall', yLabel: 'precision', xScale: 'share', yScale: 'share', isHalf: true },
+  xLabel: 'recall',
+  yLabel: 'precision',
+  xScale: 'share',
+  yScale: 'share',
+  isHalf: true,
   series: overlaps.map(([key, name]) => ({
     name,
     points: (curves[key] ?? []).map((y, index) => ({ x: index / 100, y })),

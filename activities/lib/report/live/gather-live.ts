@@ -103,7 +103,11 @@ class FollowedRun {
     const reported = await readJson(`${this.folder.report}/report.json`, ReportDate);
     const lastSignAt = events.at(-1)?.t ?? null;
     return {
-      ...{ runId, plan, lastSignAt, state: stateOf(events), references: plan?.references ?? [] },
+      runId,
+      plan,
+      lastSignAt,
+      state: stateOf(events),
+      references: plan?.references ?? [],
       progress: lineage.reduce(applyEvent, initialState(0, epochs, 0)).progress,
       iterations: start === undefined ? null : start.epochs * start.iterationsPerEpoch,
       savedAt: events.findLast((event) => event.type === 'checkpoint')?.t ?? null,

@@ -82,7 +82,9 @@ export function modelGatherer(home: string, store: ArtifactStore): ModelGatherer
         ]);
         const champion = 'is' in state ? state.is.champion : null;
         return {
-          ...{ model, state, versions: versions.length },
+          model,
+          state,
+          versions: versions.length,
           champion: champion === null ? null : await version(model, champion),
         };
       }),

@@ -28,9 +28,14 @@ beforeEach(async () => {
   home = await mkdtemp(`${tmpdir()}/everswin-manifest-`);
   const { root, train, metrics, report } = folderOf();
   const files = {
-    ...{ [`${root}/plan.json`]: JSON.stringify(plan), [train.progress]: 'steps', [`${train.dir}/lock`]: '' },
-    ...{ [`${train.checkpoints}/e001-i000010.pth`]: 'weights', [`${train.checkpoints}/e001-i000010.json`]: '{}' },
-    ...{ [metrics]: 'twelve', [`${report}/index.html`]: '<p>', [`${train.checkpoints}/.half`]: 'torn' },
+    [`${root}/plan.json`]: JSON.stringify(plan),
+    [train.progress]: 'steps',
+    [`${train.dir}/lock`]: '',
+    [`${train.checkpoints}/e001-i000010.pth`]: 'weights',
+    [`${train.checkpoints}/e001-i000010.json`]: '{}',
+    [metrics]: 'twelve',
+    [`${report}/index.html`]: '<p>',
+    [`${train.checkpoints}/.half`]: 'torn',
   };
   for (const [path, content] of Object.entries(files)) {
     await mkdir(dirname(path), { recursive: true });
@@ -38,7 +43,9 @@ beforeEach(async () => {
   }
   manifest = RunManifest.parse(
     await buildRunManifest(home, {
-      ...{ plan, metrics: someMetrics, environment: { node: 'v20' } },
+      plan,
+      metrics: someMetrics,
+      environment: { node: 'v20' },
       dataset: { ...miniDataset, archives: [await store('train.zip')] },
       weights: { ...miniWeights, source: await store('w.pth'), converted: await store('w.safetensors') },
     }),

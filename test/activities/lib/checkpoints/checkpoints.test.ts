@@ -247,8 +247,15 @@ describe('the best checkpoint', () => {
   const started = (iteration: number): TrainerEvent => {
     const about = { fence: 2, epoch: iteration / 10, iteration, iterationsPerEpoch: 10, epochs: 4, worldSize: 1 };
     return {
-      ...{ v: 1, type: 'started', t: 2, attempt: 2, ...about },
-      ...{ device: 'cpu', resumedFrom: null, pids: [], versions: {} },
+      v: 1,
+      type: 'started',
+      t: 2,
+      attempt: 2,
+      ...about,
+      device: 'cpu',
+      resumedFrom: null,
+      pids: [],
+      versions: {},
     };
   };
   const best = async (events: TrainerEvent[]) =>

@@ -17,8 +17,15 @@ const bootstrapOf = (by: number): Bootstrap => {
   const drawn = (score: number) => Array.from({ length: 40 }, (_, place) => score + by + (place % 5) / 100);
   const kind = { AP: drawn(0.5), AP50: drawn(0.7), AP75: drawn(0.55), classes: classes.map(() => drawn(0.4)) };
   return {
-    ...{ v: 1, checkpointSha256: seedMetrics.checkpointSha256, annotationsSha256: 'e'.repeat(64), images: 5000 },
-    ...{ seed: 2017, resamples: 40, classes, bbox: kind, segm: kind },
+    v: 1,
+    checkpointSha256: seedMetrics.checkpointSha256,
+    annotationsSha256: 'e'.repeat(64),
+    images: 5000,
+    seed: 2017,
+    resamples: 40,
+    classes,
+    bbox: kind,
+    segm: kind,
   };
 };
 

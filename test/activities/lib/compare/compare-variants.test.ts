@@ -18,7 +18,13 @@ const sweep = SweepInput.parse({
 });
 
 const done = (variant: string, bboxAP: number, change: Partial<VariantStatus> = {}): VariantStatus => ({
-  ...{ variant, runId: `lr-${variant}`, state: 'done', joined: false, scores: [], stoppedEarly: null, failure: null },
+  variant,
+  runId: `lr-${variant}`,
+  state: 'done',
+  joined: false,
+  scores: [],
+  stoppedEarly: null,
+  failure: null,
   result: { uri: 'file:///report', bboxAP, segmAP: 0.4 },
   ...change,
 });

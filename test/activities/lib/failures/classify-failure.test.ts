@@ -14,7 +14,12 @@ const exit = (over: Partial<TrainerExit> = {}): JobEnding => {
   return { exit: { ...who, code: 1, signal: null, reason: 'crashed', rootCause: null, ...over } };
 };
 const rootCause = (over: Partial<RootCause>): RootCause => ({
-  ...{ rank: 2, pid: 41877, exitCode: null, signal: null, message: 'Signal 9 (SIGKILL) received by PID 41877', at: 1 },
+  rank: 2,
+  pid: 41877,
+  exitCode: null,
+  signal: null,
+  message: 'Signal 9 (SIGKILL) received by PID 41877',
+  at: 1,
   ...over,
 });
 const supervisorLost: JobEnding = {

@@ -8,11 +8,28 @@ import { miniInput, miniPlan } from '../../../helpers/mini-run.ts';
 
 const plan: RunPlan = { ...miniPlan, gpus: 3, input: { ...miniInput, gpus: 3, hosts: ['a', 'b', 'c'] } };
 const owner: TrainerOwner = {
-  ...{ v: 1, pid: 1, startTicks: 1, host: 'x', attempt: 7, fence: 7, logOffset: 0, gpus: [], startedAt: 0 },
+  v: 1,
+  pid: 1,
+  startTicks: 1,
+  host: 'x',
+  attempt: 7,
+  fence: 7,
+  logOffset: 0,
+  gpus: [],
+  startedAt: 0,
 };
 const ended = (over: Partial<TrainerExit>): TrainerExit => ({
-  ...{ v: 1, attempt: 7, fence: 7, code: 1, signal: null, stopRequested: false, reason: 'crashed', rootCause: null },
-  ...{ startedAt: 0, endedAt: 100, ...over },
+  v: 1,
+  attempt: 7,
+  fence: 7,
+  code: 1,
+  signal: null,
+  stopRequested: false,
+  reason: 'crashed',
+  rootCause: null,
+  startedAt: 0,
+  endedAt: 100,
+  ...over,
 });
 const failedAt = (at: number) => ({ rank: 1, pid: 1, exitCode: 1, signal: null, message: 'x', at });
 

@@ -6,7 +6,8 @@ import { miniPlan } from '../../../helpers/mini-run.ts';
 
 const hash = (digit: string) => digit.repeat(64);
 const score = (by: number | null, interval: [number, number] | null = null): ComparedScore => ({
-  ...{ scores: [0.4, by === null ? null : 0.4 + by], differences: [{ by, interval }] },
+  scores: [0.4, by === null ? null : 0.4 + by],
+  differences: [{ by, interval }],
 });
 
 interface Changes {
@@ -20,9 +21,17 @@ const factsOf = ({ box = score(0.01), mask = score(0.01), sizes = [0, 0, null], 
   const [APs, APm, APl] = sizes.map((by) => score(by));
   const metrics = Object.entries({ AP: box, APs, APm, APl }).map(([key, one]) => ({ kind: 'bbox', key, ...one }));
   const comparison = {
-    ...{ v: 1, createdAt: 1, images: 24, annotationsSha256: hash('e'), resamples: 500, plan: [] },
+    v: 1,
+    createdAt: 1,
+    images: 24,
+    annotationsSha256: hash('e'),
+    resamples: 500,
+    plan: [],
     runs: ['champion', 'candidate'].map((runId) => ({
-      ...{ runId, recipe: 'mini', planHash: hash('a'), checkpointSha256: hash('b') },
+      runId,
+      recipe: 'mini',
+      planHash: hash('a'),
+      checkpointSha256: hash('b'),
     })),
     metrics: [...metrics, { kind: 'segm', key: 'AP', ...mask }],
     classes: Object.entries(classes).map(([name, bbox]) => ({ name, instances: 10, bbox, segm: bbox })),

@@ -2,7 +2,10 @@ import { expect, test } from 'vitest';
 import { filesOfPrefix } from '../../../../activities/lib/obtain/prefix-files.ts';
 
 const seen = (name: string, bytes = 3, etag: string | null = '"1"') => ({
-  ...{ key: `train/${name}`, bytes, etag, lastModified: '2026-11-26T00:00:00.000Z' },
+  key: `train/${name}`,
+  bytes,
+  etag,
+  lastModified: '2026-11-26T00:00:00.000Z',
 });
 const filesOf = (...objects: ReturnType<typeof seen>[]) => filesOfPrefix('s3://mine/train/', 'train/', objects);
 

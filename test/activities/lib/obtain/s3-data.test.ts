@@ -29,7 +29,10 @@ let top: string;
 beforeAll(async () => {
   server = await startS3Server();
   bucket = new S3Client({
-    ...{ endpoint: server.endpoint, credentials: server.credentials, region: objectStoreRegion, forcePathStyle: true },
+    endpoint: server.endpoint,
+    credentials: server.credentials,
+    region: objectStoreRegion,
+    forcePathStyle: true,
   });
   drawn = await mkdtemp(`${tmpdir()}/everswin-own-`);
   await drawMiniCoco('--own', drawn);
@@ -77,7 +80,10 @@ async function putFolder(folder: string, key: string): Promise<void> {
 const planOf = (from: (path: string) => string): RunPlan => ({
   ...miniPlan,
   dataset: {
-    ...{ id: 'own', contentKey: '0'.repeat(64), classes: null, extractImages: false },
+    id: 'own',
+    contentKey: '0'.repeat(64),
+    classes: null,
+    extractImages: false,
     archives: [
       archive('train-images', from('train/')),
       archive('val-images', `file://${drawn}/val/`),
@@ -238,7 +244,8 @@ test.each([
 
 test('without the right to read a bucket, that is what is said', async () => {
   const stranger = await createObtainPlace({
-    ...{ endpoint: server.endpoint, bucket: server.bucket },
+    endpoint: server.endpoint,
+    bucket: server.bucket,
     credentials: { ...server.credentials, secretAccessKey: 'another' },
   });
   const failure = obtainFile(imagesAt('images/'), stranger.context);

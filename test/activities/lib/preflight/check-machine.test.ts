@@ -7,22 +7,38 @@ import type { Check, GpuFacts, MachineFacts, RecipeFacts } from '../../../../con
 const gibibyte = 2 ** 30;
 const plan = { gpus: 4, batchPerGpu: 2, loaderWorkers: 2, recipe: samplePlan.recipe };
 const known: RecipeFacts[string] = {
-  ...{ title: 'Swin-S', epochs: 36, parameters: 102_000_000, references: [] },
+  title: 'Swin-S',
+  epochs: 36,
+  parameters: 102_000_000,
+  references: [],
   trainingMemoryGb: { least: 12, most: 15, images: 2, source: 'estimated' },
 };
 const gpu = (index: number, change: Partial<GpuFacts> = {}): GpuFacts => ({
-  ...{ uuid: `GPU-${index}`, index, name: 'NVIDIA GeForce RTX 3090', driver: '550.54.14' },
-  ...{ memoryTotalBytes: 24 * gibibyte, memoryUsedBytes: 0.3 * gibibyte },
+  uuid: `GPU-${index}`,
+  index,
+  name: 'NVIDIA GeForce RTX 3090',
+  driver: '550.54.14',
+  memoryTotalBytes: 24 * gibibyte,
+  memoryUsedBytes: 0.3 * gibibyte,
   ...change,
 });
 const box: MachineFacts = {
   device: 'cuda',
   gpus: [gpu(0), gpu(1), gpu(2), gpu(3)],
-  ...{ foreignGpuProcesses: [], memoryBytes: 128 * gibibyte, sharedMemoryBytes: 64 * gibibyte, openFiles: 65_536 },
-  ...{ cores: 32, diskFreeBytes: 1e12 },
+  foreignGpuProcesses: [],
+  memoryBytes: 128 * gibibyte,
+  sharedMemoryBytes: 64 * gibibyte,
+  openFiles: 65_536,
+  cores: 32,
+  diskFreeBytes: 1e12,
   trainer: {
-    ...{ v: 1, python: '3.11.7', packages: { torch: '2.10.0', 'onedl-mmdetection': '3.5.1' } },
-    ...{ cuda: '12.8', cudaDevices: 4, nccl: '2.27.5', compiledOps: false },
+    v: 1,
+    python: '3.11.7',
+    packages: { torch: '2.10.0', 'onedl-mmdetection': '3.5.1' },
+    cuda: '12.8',
+    cudaDevices: 4,
+    nccl: '2.27.5',
+    compiledOps: false,
   },
 };
 const check = (machine: Partial<MachineFacts>, about: string, asked = plan): Check | undefined =>

@@ -25,7 +25,11 @@ const stores = useBothStores();
 const hash = (digit: string) => digit.repeat(64);
 const id = (digit: string) => versionId(`run-${digit}`, hash(digit));
 const wish = (action: WantedChange['action'], digit: string): WantedChange => ({
-  ...{ action, version: id(digit), who: 'a test', why: 'to see', evidence: null },
+  action,
+  version: id(digit),
+  who: 'a test',
+  why: 'to see',
+  evidence: null,
 });
 
 describe.each(storeKinds)('a registry in %s', (kind) => {
@@ -98,14 +102,19 @@ describe.each(storeKinds)('a registry in %s', (kind) => {
     const report = await sourceOf('report.json', '{}');
     const bare = ({ file, sha256, bytes }: VersionSource) => ({ file, sha256, bytes });
     const version: ModelVersion = {
-      ...{ v: 1, id: versionId('run-1', weights.sha256), model: 'shapes', runId: 'run-1', createdAt: 1 },
-      ...{
-        recipe: { name: 'mini', sha256: hash('b') },
-        planHash: hash('c'),
-        fingerprint: { sha256: hash('d'), parts: {} },
-      },
+      v: 1,
+      id: versionId('run-1', weights.sha256),
+      model: 'shapes',
+      runId: 'run-1',
+      createdAt: 1,
+      recipe: { name: 'mini', sha256: hash('b') },
+      planHash: hash('c'),
+      fingerprint: { sha256: hash('d'), parts: {} },
       test: { annotationsSha256: hash('e'), images: 24, trainerCode: hash('f') },
-      ...{ weights: bare(weights), bbox: seedMetrics.bbox, segm: seedMetrics.segm, files: [bare(report)] },
+      weights: bare(weights),
+      bbox: seedMetrics.bbox,
+      segm: seedMetrics.segm,
+      files: [bare(report)],
     };
     // Killed before the last file: the version does not exist.
     await store.put(modelKeys('shapes').versionFile(version.id, weights.file), weights.path);

@@ -10,15 +10,23 @@ const report = sampleReport({
   metrics: { ...metrics, seconds: hour },
   ledger: {
     ...ledger,
-    ...{ productiveSeconds: 6 * hour, lostSeconds: hour, evaluationSeconds: hour, pausedSeconds: 2 * hour },
-    ...{ wallSeconds: 11 * hour, goodput: 6 / 8 },
+    productiveSeconds: 6 * hour,
+    lostSeconds: hour,
+    evaluationSeconds: hour,
+    pausedSeconds: 2 * hour,
+    wallSeconds: 11 * hour,
+    goodput: 6 / 8,
   },
 });
 
 test('device-hours are what the GPUs were held for; a pause holds none', () => {
   const cost = listCost(report);
   expect(Object.fromEntries(cost.parts.map(({ kind, deviceHours }) => [kind, deviceHours]))).toEqual({
-    ...{ useful: 24, evaluation: 4, lost: 4, around: 4, test: 4 },
+    useful: 24,
+    evaluation: 4,
+    lost: 4,
+    around: 4,
+    test: 4,
   });
   expect(cost).toMatchObject({ device: 'GPU', deviceHours: 40, pausedSeconds: 2 * hour });
   expect(describeUse(cost)).toBe('60.0 % of them in steps that lasted; 4 GPU-hours of steps were lost to crashes');

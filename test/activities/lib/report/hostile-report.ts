@@ -22,8 +22,12 @@ export function hostileReport(text: string = hostile, recipe: string = text): Re
     input: { ...samplePlan.input, name: text, recipe: text, dataset: text, weights: { backbone: text } },
   };
   const failure: Failure = {
-    ...{ class: text, reaction: 'retry', tries: 3 },
-    ...{ evidence: text, meaning: text, nextStep: text },
+    class: text,
+    reaction: 'retry',
+    tries: 3,
+    evidence: text,
+    meaning: text,
+    nextStep: text,
   };
   const attempts = [
     sampleAttempt({

@@ -32,13 +32,35 @@ const write = (...events: TrainerEvent[]) =>
   appendFile(folder.train.progress, events.map((event) => `${JSON.stringify(event)}\n`).join(''));
 
 const started = (attempt: number, iteration: number): TrainerEvent => ({
-  ...{ v: 1, type: 'started', t: 1000 * attempt, attempt, fence: attempt, epoch: 0, iteration, iterationsPerEpoch: 10 },
-  ...{ epochs: 3, worldSize: 1, device: 'cpu', pids: [1], versions: {} },
+  v: 1,
+  type: 'started',
+  t: 1000 * attempt,
+  attempt,
+  fence: attempt,
+  epoch: 0,
+  iteration,
+  iterationsPerEpoch: 10,
+  epochs: 3,
+  worldSize: 1,
+  device: 'cpu',
+  pids: [1],
+  versions: {},
   resumedFrom: iteration === 0 ? null : 'e000-i000002.pth',
 });
 const step = (attempt: number, iteration: number, loss = 1): TrainerEvent => ({
-  ...{ v: 1, type: 'step', t: 1000 * attempt + iteration, attempt, epoch: 1, iteration, loss, losses: {}, lr: 0.1 },
-  ...{ stepSeconds: 1, dataSeconds: 0, etaSeconds: 60, memoryMb: null },
+  v: 1,
+  type: 'step',
+  t: 1000 * attempt + iteration,
+  attempt,
+  epoch: 1,
+  iteration,
+  loss,
+  losses: {},
+  lr: 0.1,
+  stepSeconds: 1,
+  dataSeconds: 0,
+  etaSeconds: 60,
+  memoryMb: null,
 });
 const steps = (live: Live | undefined) => live?.curves.loss.map(({ iteration }) => iteration);
 
