@@ -1,9 +1,9 @@
 import type { Catalog, Versions } from '../configs/schema.ts';
-import type { ArtifactStore } from './lib/artifacts/artifact-store.ts';
-import type { NotifyPlace } from './lib/notify/notify-place.ts';
-import type { Obtain } from './lib/obtain/obtain.ts';
-import type { Device, Slurm, TrainerPrograms } from './lib/trainer/trainer-argv.ts';
-import type { PythonCommand } from './lib/trainer/trainer-process.ts';
+import type { ArtifactStore } from './shared/store/artifact-store.ts';
+import type { NotifyPlace } from './notify/notify-place.ts';
+import type { Obtain } from './inputs/obtain.ts';
+import type { Device, Slurm, TrainerPrograms } from './shared/trainer/trainer-argv.ts';
+import type { PythonCommand } from './shared/trainer/trainer-process.ts';
 
 /** How the GPUs of this machine are shared out. */
 export interface GpuSharing {

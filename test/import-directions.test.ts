@@ -61,11 +61,11 @@ test('no import goes round in a circle', async () => {
 test.each([
   ['configs/names.ts', "import 'node:fs';"],
   ['workflows/decide.ts', "import { readFile } from 'node:fs/promises'; void readFile;"],
-  ['workflows/decide.ts', "import { takeFence } from '../activities/lib/trainer/fence.ts'; void takeFence;"],
-  ['activities/lib/trainer/fence.ts', "import { Context } from '@temporalio/activity'; void Context;"],
-  ['activities/failure.ts', "import { trainDetector } from '../workflows/index.ts'; void trainDetector;"],
+  ['workflows/decide.ts', "import { takeFence } from '../activities/shared/run/fence.ts'; void takeFence;"],
+  ['activities/shared/run/fence.ts', "import { Context } from '@temporalio/activity'; void Context;"],
+  ['activities/shared/failure.ts', "import { trainDetector } from '../workflows/index.ts'; void trainDetector;"],
   ['workers/gpu.ts', "import { startStack } from '../infra/stack/start-stack.ts'; void startStack;"],
-  ['infra/connect.ts', "import { takeFence } from '../activities/lib/trainer/fence.ts'; void takeFence;"],
+  ['infra/connect.ts', "import { takeFence } from '../activities/shared/run/fence.ts'; void takeFence;"],
 ])('lint refuses in %s: %s', async (filePath, code) => {
   const [result] = await new ESLint({ cwd: projectRoot }).lintText(code, { filePath: `${projectRoot}/${filePath}` });
   expect(result?.messages.map(({ ruleId }) => ruleId)).toContain('@typescript-eslint/no-restricted-imports');

@@ -3,12 +3,12 @@ import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { compareRuns } from '../activities/lib/compare/compare-runs.ts';
-import { writeComparison } from '../activities/lib/compare/comparison-verdict.ts';
-import { loadRun } from '../activities/lib/compare/load-run.ts';
-import { mostCurves as mostRuns, renderComparisonHtml } from '../activities/lib/compare/render-html.ts';
-import { renderComparisonMarkdown } from '../activities/lib/compare/render-markdown.ts';
-import { writeFileWhole } from '../activities/lib/files/whole-file.ts';
+import { compareRuns } from '../activities/compare/compare-runs.ts';
+import { writeComparison } from '../activities/compare/comparison-verdict.ts';
+import { loadRun } from '../activities/compare/load-run.ts';
+import { mostCurves as mostRuns, renderComparisonHtml } from '../activities/compare/render-html.ts';
+import { renderComparisonMarkdown } from '../activities/compare/render-markdown.ts';
+import { writeFileWhole } from '../activities/shared/files/whole-file.ts';
 import { homeFolders, runFolder } from '../configs/paths.ts';
 import { readEnv } from './env.ts';
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { z } from 'zod';
-import type { NotifyPlace } from '../activities/lib/notify/notify-place.ts';
+import type { NotifyPlace } from '../activities/notify/notify-place.ts';
 import { hookTokenVariable, namespace } from '../configs/names.ts';
 import { listProblems } from '../configs/parse-input.ts';
 import { HostName, type Versions } from '../configs/schema.ts';

@@ -1,9 +1,9 @@
 /** The GPU worker: training and test, as many side by side as there are GPUs for. `--device cpu` where there is no GPU. */
 import { parseArgs } from 'node:util';
 import { createGpuActivities } from '../activities/index.ts';
-import { reportLostWatchers } from '../activities/report-lost-watchers.ts';
-import { listGpus } from '../activities/lib/trainer/gpu-inventory.ts';
-import { sweepOrphans } from '../activities/sweep-orphans.ts';
+import { reportLostWatchers } from '../activities/train/report-lost-watchers.ts';
+import { listGpus } from '../activities/shared/trainer/gpu-inventory.ts';
+import { sweepOrphans } from '../activities/train/sweep-orphans.ts';
 import { hostQueue, taskQueues } from '../configs/names.ts';
 import { gatherDependencies } from './dependencies.ts';
 import { readEnv } from './env.ts';

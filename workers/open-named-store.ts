@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { ArtifactStore } from '../activities/lib/artifacts/artifact-store.ts';
-import { openStore } from '../activities/lib/artifacts/open-store.ts';
+import type { ArtifactStore } from '../activities/shared/store/artifact-store.ts';
+import { openStore } from '../activities/shared/store/open-store.ts';
 import { homeFolders } from '../configs/paths.ts';
 import type { readEnv } from './env.ts';
 

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { findPage, type Page } from './find-page.ts';
-import type { ArtifactStore } from '../activities/lib/artifacts/artifact-store.ts';
-import { CodedError } from '../activities/lib/failures/coded-error.ts';
-import { liveGatherer } from '../activities/lib/report/live/gather-live.ts';
-import { modelGatherer } from '../activities/lib/report/models/gather-models.ts';
+import type { ArtifactStore } from '../activities/shared/store/artifact-store.ts';
+import { CodedError } from '../activities/shared/errors/coded-error.ts';
+import { liveGatherer } from '../activities/pages/runs/gather-live.ts';
+import { modelGatherer } from '../activities/pages/models/gather-models.ts';
 import { listenOnLoopback, type LoopbackServer } from '../configs/listen-on-loopback.ts';
 
 /** Only for this machine: a name that somebody else's DNS could point here is refused with its page. */

@@ -2,10 +2,10 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { makePlan } from '../activities/lib/plan/make-plan.ts';
-import type { FindMissing } from '../activities/lib/preflight/check-material.ts';
-import { inspectMachine } from '../activities/lib/preflight/inspect-machine.ts';
-import { inspectPlan } from '../activities/lib/preflight/inspect-plan.ts';
+import { makePlan } from '../activities/plan/make-plan.ts';
+import type { FindMissing } from '../activities/preflight/check-material.ts';
+import { inspectMachine } from '../activities/preflight/inspect-machine.ts';
+import { inspectPlan } from '../activities/preflight/inspect-plan.ts';
 import { chooseDevice, nvidiaDriverFile } from '../configs/device.ts';
 import { readRunInput } from '../configs/parse-input.ts';
 import type { Check } from '../configs/schema.ts';

@@ -3,10 +3,10 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
-import { ifThere } from '../activities/lib/files/if-there.ts';
-import { writeFileWhole } from '../activities/lib/files/whole-file.ts';
-import { renderHtml } from '../activities/lib/report/html.ts';
-import { renderMarkdown } from '../activities/lib/report/markdown.ts';
+import { ifThere } from '../activities/shared/files/if-there.ts';
+import { writeFileWhole } from '../activities/shared/files/whole-file.ts';
+import { renderHtml } from '../activities/report/html.ts';
+import { renderMarkdown } from '../activities/report/markdown.ts';
 import { Analysis, Report } from '../configs/schema.ts';
 
 const usage = `Usage: npm run report -- REPORT.json --out FILE [--analysis ANALYSIS.json]

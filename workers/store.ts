@@ -1,10 +1,10 @@
 /** `npm run store -- list | verify | prune [--older-than-hours N] [--dry-run] | run NAME`: what the worker keeps on its disk. */
 import { parseArgs } from 'node:util';
-import { readJson } from '../activities/lib/files/json-file.ts';
-import { listObjects, recheckObject } from '../activities/lib/artifacts/objects.ts';
-import { pruneStore } from '../activities/lib/artifacts/prune-store.ts';
-import { listRuns, readReferences } from '../activities/lib/plan/references.ts';
-import { findDeviations } from '../activities/lib/artifacts/run-manifest.ts';
+import { readJson } from '../activities/shared/files/json-file.ts';
+import { listObjects, recheckObject } from '../activities/shared/store/objects.ts';
+import { pruneStore } from '../activities/inputs/prune-store.ts';
+import { listRuns, readReferences } from '../activities/plan/references.ts';
+import { findDeviations } from '../activities/report/run-manifest.ts';
 import { runFolder } from '../configs/paths.ts';
 import { RunManifest, RunName } from '../configs/schema.ts';
 import { showBytes } from '../configs/show-bytes.ts';

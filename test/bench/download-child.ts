@@ -1,6 +1,6 @@
 /** Downloads a file in a process of its own: `download-child.ts URL TARGET BYTES SHA256`; says how long that took. */
-import { downloadFile } from '../../activities/lib/download/download-file.ts';
-import { usualRetry } from '../../activities/lib/download/wanted-file.ts';
+import { downloadFile } from '../../activities/shared/download/download-file.ts';
+import { usualRetry } from '../../activities/shared/download/sources/wanted-file.ts';
 import { downloadContext } from '../fixtures/download-context.ts';
 
 const [url = '', target = '', bytes = '', sha256 = ''] = process.argv.slice(2);

@@ -4,9 +4,9 @@
  */
 import { link, mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
-import { MirrorProcess } from '../../activities/lib/artifacts/mirror-process.ts';
-import { openStore } from '../../activities/lib/artifacts/open-store.ts';
-import { startMirror } from '../../activities/lib/artifacts/run-mirror.ts';
+import { MirrorProcess } from '../../activities/mirror/mirror-process.ts';
+import { openStore } from '../../activities/shared/store/open-store.ts';
+import { startMirror } from '../../activities/mirror/run-mirror.ts';
 import { runFolder } from '../../configs/paths.ts';
 import type { CheckpointManifest } from '../../configs/schema.ts';
 
@@ -14,7 +14,7 @@ const [address = '', home = '', file = '', sha256 = '', mode] = process.argv.sli
 const runId = 'bench';
 const folder = runFolder(home, runId);
 const s3 = { endpoint: undefined, region: undefined };
-// As activities/mirror.ts.
+// As activities/mirror/mirror.ts.
 const everyMs = 2_000;
 // A later case takes the run over from an earlier one.
 const fence = Math.floor(Date.now() / 1000);

@@ -8,7 +8,7 @@ import { closeSync, existsSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { superviseArgv } from '../../activities/lib/trainer/trainer-argv.ts';
+import { superviseArgv } from '../../activities/shared/trainer/trainer-argv.ts';
 import { jobFolder } from '../../configs/paths.ts';
 import { RecoveryPolicy } from '../../configs/schema.ts';
 import { readEvents } from '../chaos/job-record.ts';

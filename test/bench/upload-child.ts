@@ -1,5 +1,5 @@
 /** Uploads a file in a process of its own: `upload-child.ts ADDRESS HOME PATH SHA256`; says how long that took. */
-import { openStore } from '../../activities/lib/artifacts/open-store.ts';
+import { openStore } from '../../activities/shared/store/open-store.ts';
 
 const [address = '', home = '', path = '', sha256 = ''] = process.argv.slice(2);
 const store = openStore(address, { home, s3: { endpoint: undefined, region: undefined } });

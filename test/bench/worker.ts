@@ -1,8 +1,8 @@
 /** A worker of the benchmarks: `--role control|gpu`. As in production, but that it trains the stand-in. */
 import { parseArgs } from 'node:util';
 import { createControlActivities, createGpuActivities } from '../../activities/index.ts';
-import { resumeArgv } from '../../activities/lib/trainer/trainer-argv.ts';
-import { reportLostWatchers } from '../../activities/report-lost-watchers.ts';
+import { resumeArgv } from '../../activities/shared/trainer/trainer-argv.ts';
+import { reportLostWatchers } from '../../activities/train/report-lost-watchers.ts';
 import { taskQueues } from '../../configs/names.ts';
 import type { ActivityDependencies } from '../../activities/dependencies.ts';
 import { gatherDependencies } from '../../workers/dependencies.ts';

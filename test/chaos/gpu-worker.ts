@@ -1,7 +1,7 @@
 /** The GPU worker of the fault suite, as workers/gpu.ts is: `--subject mini|real`. */
 import { parseArgs } from 'node:util';
 import { createGpuActivities } from '../../activities/index.ts';
-import { reportLostWatchers } from '../../activities/report-lost-watchers.ts';
+import { reportLostWatchers } from '../../activities/train/report-lost-watchers.ts';
 import { taskQueues } from '../../configs/names.ts';
 import { runWorker } from '../../workers/run-worker.ts';
 import { findSubject } from './subject.ts';

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { execa } from 'execa';
-import { superviseArgv } from '../../activities/lib/trainer/trainer-argv.ts';
+import { superviseArgv } from '../../activities/shared/trainer/trainer-argv.ts';
 import { jobFolder } from '../../configs/paths.ts';
 import { miniPlan } from '../helpers/mini-run.ts';
 import { projectRoot, python } from '../helpers/project.ts';

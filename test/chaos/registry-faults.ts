@@ -1,7 +1,7 @@
 /** What may never be seen in a registry, however its writers died. */
-import type { ArtifactStore } from '../../activities/lib/artifacts/artifact-store.ts';
-import { applyChange, readRegistry } from '../../activities/lib/registry/registry-state.ts';
-import { fetchVersionFiles, listVersions, readVersion } from '../../activities/lib/registry/versions.ts';
+import type { ArtifactStore } from '../../activities/shared/store/artifact-store.ts';
+import { applyChange, readRegistry } from '../../activities/registry/registry-state.ts';
+import { fetchVersionFiles, listVersions, readVersion } from '../../activities/registry/versions.ts';
 import type { RegistryState } from '../../configs/schema.ts';
 
 /**

@@ -2,8 +2,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { afterAll, beforeAll } from 'vitest';
-import type { ArtifactStore } from '../../activities/lib/artifacts/artifact-store.ts';
-import { localStore } from '../../activities/lib/artifacts/local-store.ts';
+import type { ArtifactStore } from '../../activities/shared/store/artifact-store.ts';
+import { localStore } from '../../activities/shared/store/local-store.ts';
 import { startS3Server, type S3Server } from './s3-server.ts';
 
 export const storeKinds = ['a folder', 'a bucket'] as const;

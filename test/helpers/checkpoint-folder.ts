@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname } from 'node:path';
-import { findResumption, type Resumption } from '../../activities/lib/checkpoints/checkpoints.ts';
+import { findResumption, type Resumption } from '../../activities/shared/run/checkpoints.ts';
 import { runFolder, type RunFolder } from '../../configs/paths.ts';
 import type { CheckpointManifest, Rollback, RunPlan } from '../../configs/schema.ts';
 import { miniPlan } from './mini-run.ts';

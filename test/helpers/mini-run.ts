@@ -2,10 +2,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import type { ActivityDependencies } from '../../activities/dependencies.ts';
-import { localStore } from '../../activities/lib/artifacts/local-store.ts';
-import { isAlive } from '../../activities/lib/trainer/live-process.ts';
-import { resumeArgv } from '../../activities/lib/trainer/trainer-argv.ts';
-import { findLiveJob } from '../../activities/lib/trainer/trainer-process.ts';
+import { localStore } from '../../activities/shared/store/local-store.ts';
+import { isAlive } from '../../activities/shared/trainer/live-process.ts';
+import { resumeArgv } from '../../activities/shared/trainer/trainer-argv.ts';
+import { findLiveJob } from '../../activities/shared/trainer/trainer-process.ts';
 import { runFolder } from '../../configs/paths.ts';
 import {
   RecoveryPolicy,

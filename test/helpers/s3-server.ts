@@ -1,9 +1,9 @@
 /** A real S3 server, SeaweedFS from the trainer's environment, in a folder of its own. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import type { ArtifactStore } from '../../activities/lib/artifacts/artifact-store.ts';
-import type { S3Options } from '../../activities/lib/artifacts/s3-bucket.ts';
-import { s3Store } from '../../activities/lib/artifacts/s3-store.ts';
+import type { ArtifactStore } from '../../activities/shared/store/artifact-store.ts';
+import type { S3Options } from '../../activities/shared/store/s3-bucket.ts';
+import { s3Store } from '../../activities/shared/store/s3-store.ts';
 import { homeFolders } from '../../configs/paths.ts';
 import { KeptAlive } from '../../infra/stack/keep-alive.ts';
 import {

@@ -3,7 +3,7 @@ import type { Client } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
 import type { ActivityDependencies } from '../../activities/dependencies.ts';
 import { createGpuActivities } from '../../activities/index.ts';
-import { resumeArgv, torchrun, type TrainerPrograms } from '../../activities/lib/trainer/trainer-argv.ts';
+import { resumeArgv, torchrun, type TrainerPrograms } from '../../activities/shared/trainer/trainer-argv.ts';
 import { hostQueue } from '../../configs/names.ts';
 import { runFolder, type RunFolder } from '../../configs/paths.ts';
 import type { RunInput, RunPlan } from '../../configs/schema.ts';

@@ -4,10 +4,10 @@ import { Client, Connection } from '@temporalio/client';
 import { bundleWorkflowCode, NativeConnection, Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import { inject } from 'vitest';
 import type { ControlActivities, GpuActivities } from '../../activities/index.ts';
-import { withCodedFailures } from '../../activities/failure.ts';
-import { createJoinRun } from '../../activities/join-run.ts';
-import { createStopVariant } from '../../activities/stop-variant.ts';
-import { createWatchVariants } from '../../activities/watch-variants.ts';
+import { withCodedFailures } from '../../activities/shared/failure.ts';
+import { createJoinRun } from '../../activities/sweep/join-run.ts';
+import { createStopVariant } from '../../activities/sweep/stop-variant.ts';
+import { createWatchVariants } from '../../activities/sweep/watch-variants.ts';
 import { progressSignalName, taskQueues } from '../../configs/names.ts';
 import {
   type Attempt,

@@ -1,7 +1,7 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { expect, test } from 'vitest';
-import { CodedError } from '../../activities/lib/failures/coded-error.ts';
-import { toFailure } from '../../activities/failure.ts';
+import { CodedError } from '../../activities/shared/errors/coded-error.ts';
+import { toFailure } from '../../activities/shared/failure.ts';
 import { explain } from '../../infra/explain.ts';
 
 const wrapped = (cause: unknown) => new Error('Workflow execution failed', { cause });

@@ -2,7 +2,7 @@ import { mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { execa } from 'execa';
 import { expect, onTestFinished, test } from 'vitest';
-import { s3Store } from '../../activities/lib/artifacts/s3-store.ts';
+import { s3Store } from '../../activities/shared/store/s3-store.ts';
 import { KeptAlive } from '../../infra/stack/keep-alive.ts';
 import {
   planObjectStore,

@@ -7,8 +7,8 @@ import { miniInput, miniPlan } from '../helpers/mini-run.ts';
 import { trainingOf } from '../helpers/training-of.ts';
 import { until } from '../helpers/until.ts';
 import { anAttempt, someFingerprint, withWorkers } from '../helpers/workflow-env.ts';
-import { sendTrigger } from '../../activities/send-trigger.ts';
-import { waitForRun } from '../../activities/wait-for-run.ts';
+import { sendTrigger } from '../../activities/retrain/send-trigger.ts';
+import { waitForRun } from '../../activities/retrain/wait-for-run.ts';
 
 const run = trainingOf(miniInput);
 const inputOf = (model: string) => RetrainInput.parse({ version: 1, model, run });

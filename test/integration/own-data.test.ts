@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { z } from 'zod';
-import { CodedError } from '../../activities/lib/failures/coded-error.ts';
+import { CodedError } from '../../activities/shared/errors/coded-error.ts';
 import { RunInput } from '../../configs/schema.ts';
 import { createPreparation, drawMiniCoco, readRunFile } from '../helpers/preparation.ts';
 

@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { execa } from 'execa';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { drawGpuCheck } from '../../activities/lib/gpu-check-table.ts';
+import { drawGpuCheck } from '../../infra/terminal/gpu-check-table.ts';
 import { GpuCheck } from '../../configs/schema.ts';
 import { projectRoot } from '../helpers/project.ts';
 

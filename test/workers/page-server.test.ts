@@ -4,7 +4,7 @@ import { request, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { localStore } from '../../activities/lib/artifacts/local-store.ts';
+import { localStore } from '../../activities/shared/store/local-store.ts';
 import type { LoopbackServer } from '../../configs/listen-on-loopback.ts';
 import { homeFolders, runFolder } from '../../configs/paths.ts';
 import { startPageServer } from '../../workers/page-server.ts';

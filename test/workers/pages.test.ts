@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createGpuActivities } from '../../activities/index.ts';
-import { readProgress } from '../../activities/lib/course/progress-reader.ts';
+import { readProgress } from '../../activities/shared/run/progress-reader.ts';
 import type { Attempt } from '../../configs/schema.ts';
 import { keepScreenshot, listenForErrors, noBrowser, openBrowser } from '../helpers/browser.ts';
 import { createMiniRun, miniOrders, miniPlan, type MiniRun } from '../helpers/mini-run.ts';

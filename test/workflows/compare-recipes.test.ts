@@ -6,10 +6,10 @@ import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
-import { withCodedFailures } from '../../activities/failure.ts';
+import { withCodedFailures } from '../../activities/shared/failure.ts';
 import { createControlActivities, createGpuActivities } from '../../activities/index.ts';
-import { localStore } from '../../activities/lib/artifacts/local-store.ts';
-import { createWriteComparison } from '../../activities/write-comparison.ts';
+import { localStore } from '../../activities/shared/store/local-store.ts';
+import { createWriteComparison } from '../../activities/compare/write-comparison.ts';
 import { compareId, progressSignalName, taskQueues, workflowId, workflowTypes } from '../../configs/names.ts';
 import { homeFolders, runFolder } from '../../configs/paths.ts';
 import {

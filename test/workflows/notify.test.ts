@@ -1,8 +1,8 @@
 /** What a run tells, through the real activity to a real server that refuses everything the first time. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { withCodedFailures } from '../../activities/failure.ts';
-import { createNotify } from '../../activities/notify.ts';
-import { sign } from '../../activities/lib/notify/webhook.ts';
+import { withCodedFailures } from '../../activities/shared/failure.ts';
+import { createNotify } from '../../activities/notify/notify.ts';
+import { sign } from '../../activities/notify/webhook.ts';
 import { Notification, type Attempt, type NotifyPolicy, type RunInput } from '../../configs/schema.ts';
 import { startRun } from '../../infra/start-run.ts';
 import { startHookReceiver } from '../fixtures/hook-receiver.ts';

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { expect, inject, test } from 'vitest';
 import { createGpuActivities } from '../../activities/index.ts';
-import { readProgress } from '../../activities/lib/course/progress-reader.ts';
+import { readProgress } from '../../activities/shared/run/progress-reader.ts';
 import { taskQueues } from '../../configs/names.ts';
 import { RunStatus } from '../../configs/schema.ts';
 import { startRun } from '../../infra/start-run.ts';

@@ -2,10 +2,10 @@
 import { readdir, readFile } from 'node:fs/promises';
 import type { WorkflowHandle } from '@temporalio/client';
 import { expect, test } from 'vitest';
-import { readProgress } from '../../activities/lib/course/progress-reader.ts';
-import { readJson } from '../../activities/lib/files/json-file.ts';
-import { newestFence } from '../../activities/lib/trainer/fence.ts';
-import { findLiveJob } from '../../activities/lib/trainer/trainer-process.ts';
+import { readProgress } from '../../activities/shared/run/progress-reader.ts';
+import { readJson } from '../../activities/shared/files/json-file.ts';
+import { newestFence } from '../../activities/shared/run/fence.ts';
+import { findLiveJob } from '../../activities/shared/trainer/trainer-process.ts';
 import { updateNames } from '../../configs/names.ts';
 import type { RunFolder } from '../../configs/paths.ts';
 import { CheckpointManifest, RunStatus, TrainerExit, type RunInput } from '../../configs/schema.ts';

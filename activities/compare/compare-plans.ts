@@ -1,0 +1,27 @@
+import type { PlanDifference, Report, RunPlan } from '../../configs/schema.ts';
+
+/** Names and hashes of the whole, and what does not decide a result; `input` says the same once more. */
+const leftOut = ['v', 'runId', 'planHash', 'input', 'references', 'recipeOutcome', 'page'] satisfies (keyof RunPlan)[];
+
+/** Field by field: those that are not the same in all. Where recipes differ their settings are compared, too. */
+export function comparePlans(reports: readonly Pick<Report, 'plan' | 'environment'>[]): PlanDifference[] {
+  const flat = reports.map(({ plan, environment }) => {
+    const rest: Record<string, unknown> = { ...plan };
+    for (const key of leftOut) Reflect.deleteProperty(rest, key);
+    return flatten({ ...rest, environment });
+  });
+  const fields = [...new Set(flat.flatMap((one) => [...one.keys()]))];
+  return fields.flatMap((field) => {
+    const values = flat.map((one) => one.get(field) ?? null);
+    return new Set(values).size === 1 ? [] : [{ field, values }];
+  });
+}
+
+/** `checkpoint.everyMinutes` -> `10`. */
+function flatten(value: unknown, path = ''): Map<string, string> {
+  if (typeof value !== 'object' || value === null)
+    return new Map([[path, typeof value === 'string' ? value : JSON.stringify(value)]]);
+  if (Array.isArray(value) && value.every((one) => typeof one !== 'object')) return new Map([[path, value.join(', ')]]);
+  const parts = Object.entries(value).filter(([, part]) => part !== undefined);
+  return new Map(parts.flatMap(([key, part]) => [...flatten(part, path === '' ? key : `${path}.${key}`)]));
+}

@@ -1,0 +1,129 @@
+import { apKinds, apRows, describeApRow } from '../../configs/coco-rows.ts';
+import { formatPoints, formatScore } from '../../configs/coco-score.ts';
+import type { ComparedScore, Comparison, Report } from '../../configs/schema.ts';
+import { formatCount, formatPlural } from '../../configs/time-text.ts';
+import { drawFigure } from '../report/draw/figure.ts';
+import { type Markup, markup } from '../report/draw/markup.ts';
+import { drawPage } from '../report/draw/page.ts';
+import type { Section } from '../report/draw/section.ts';
+import type { Chart } from '../report/draw/svg-chart.ts';
+import { writeComparison } from './comparison-verdict.ts';
+import { formatChange, formatDifference, isClear } from './score-text.ts';
+
+/** Colours that a chart has. */
+export const mostCurves = 5;
+
+/** What the curves are drawn from. */
+export type ComparedCurves = Pick<Report, 'runId' | 'curves'>;
+
+/** One page: what differs in the plans, what in the numbers, and the curves laid over each other. */
+export const renderComparisonHtml = (comparison: Comparison, curves: readonly ComparedCurves[]): string =>
+  drawPage({
+    kind: 'everswin comparison',
+    title: comparison.runs.map(({ runId }) => runId).join(' · '),
+    summary: markup`${writeComparison(comparison).map((sentence) => markup`<p class="verdict">${sentence}</p>`)}
+<p class="note">Each run is held against the first. ${explainIntervals(comparison)}</p>`,
+    sections: drawComparison(comparison, curves),
+  });
+
+/** The page's sections, for whoever has more to say above them. */
+export const drawComparison = (comparison: Comparison, curves: readonly ComparedCurves[]): Section[] => [
+  drawPlans(comparison),
+  drawScores(comparison),
+  drawCurves(curves.slice(0, mostCurves)),
+  drawClasses(comparison),
+];
+
+export const explainIntervals = ({ resamples, images }: Comparison): string =>
+  resamples === null
+    ? 'There are no intervals: the runs have no resamples in common.'
+    : `In brackets the middle 95 % of ${formatCount(resamples)} paired resamples of the ${formatPlural(images, 'test image')}.`;
+
+const drawHeads = ({ runs }: Comparison): Markup[] =>
+  runs.map(({ runId }) => markup`<th scope="col" class="number">${runId}</th>`);
+
+function drawPlans(comparison: Comparison): Section {
+  const { plan, runs } = comparison;
+  const rows = plan.map(
+    ({ field, values }) =>
+      markup`<tr><th scope="row">${field}</th>${values.map((value) => markup`<td>${value ?? '–'}</td>`)}</tr>`,
+  );
+  const table = markup`<div class="scroll" role="region" aria-label="Fields of the plan that differ" tabindex="0"><table class="plain">
+<thead><tr><th scope="col">Field</th>${runs.map(({ runId }) => markup`<th scope="col">${runId}</th>`)}</tr></thead>
+<tbody>${rows}</tbody></table></div>`;
+  const body = plan.length === 0 ? markup`<p>Nothing.</p>` : table;
+  return { id: 'plan', title: 'What differs in the plans', body };
+}
+
+const drawScores = (comparison: Comparison): Section => ({
+  id: 'results',
+  title: 'Results',
+  body: markup`<div class="scroll" role="region" aria-label="Average precision and recall" tabindex="0"><table class="results">
+<thead><tr><th scope="col"><span class="unseen">Measure</span></th>${drawHeads(comparison)}</tr></thead>
+${apKinds.map(
+  ({ key: kind, title }) => markup`<tbody>
+<tr class="group"><th scope="rowgroup" colspan="${1 + comparison.runs.length}">${title}</th></tr>
+${apRows.map((row) => {
+  const found = comparison.metrics.find((one) => one.kind === kind && one.key === row.key);
+  return found === undefined
+    ? ''
+    : markup`<tr><th scope="row"><div><b>${row.key}</b> <span>${describeApRow(row)}</span></div></th>${drawCells(found)}</tr>`;
+})}</tbody>`,
+)}
+</table></div>`,
+});
+
+function drawCells({ scores, differences }: ComparedScore): Markup[] {
+  return scores.map((score, place) => {
+    const difference = differences[place - 1];
+    if (difference === undefined) return markup`<td class="ours">${formatScore(score)}</td>`;
+    const text = formatDifference(difference);
+    return markup`<td>${formatScore(score)} <small>${isClear(difference) ? markup`<b>${text}</b>` : text}</small></td>`;
+  });
+}
+
+const inPoints = (score: number | null): number | null => (score === null ? null : Number(formatPoints(score)));
+
+function drawCurves(runs: readonly ComparedCurves[]): Section {
+  const names = runs.map(({ runId }) => runId).join(', ');
+  const chart = (
+    id: string,
+    title: string,
+    axes: Pick<Chart, 'xLabel' | 'yLabel' | 'yScale'>,
+    pointsOf: (curves: Report['curves']) => Chart['series'][number]['points'],
+  ): Markup =>
+    drawFigure({
+      id,
+      title,
+      ...axes,
+      marks: [],
+      description: `${title} of ${names}, one line for each.`,
+      series: runs.map(({ runId, curves }) => ({ name: runId, points: pointsOf(curves) })),
+    });
+  const ofEpochs = { xLabel: 'epoch', yLabel: 'AP, points', yScale: 'linear-from-zero' } as const;
+  const ofIterations = { xLabel: 'iteration', yLabel: 'loss', yScale: 'linear-from-zero' } as const;
+  return {
+    id: 'curves',
+    title: 'Curves',
+    body: markup`${chart('loss', 'Training loss', ofIterations, ({ loss }) => loss.map((at) => ({ x: at.iteration, y: at.loss })))}
+${chart('box', 'Box AP after each epoch', ofEpochs, ({ ap }) => ap.map((at) => ({ x: at.epoch, y: inPoints(at.bbox) })))}
+${chart('mask', 'Mask AP after each epoch', ofEpochs, ({ ap }) => ap.map((at) => ({ x: at.epoch, y: inPoints(at.segm) })))}`,
+  };
+}
+
+const drawClasses = (comparison: Comparison): Section => ({
+  id: 'classes',
+  title: 'Classes',
+  body: markup`<div class="scroll tall" role="region" aria-label="Box AP of each class" tabindex="0"><table class="plain sortable">
+<thead><tr><th scope="col" data-sort="text">Class</th><th scope="col" class="number" data-sort="number">Objects</th>${drawHeads(comparison)}</tr></thead>
+<tbody>${comparison.classes.map(
+    ({ name, instances, bbox }) =>
+      markup`<tr><th scope="row">${name}</th><td class="number" data-value="${instances}">${formatCount(instances)}</td>${bbox.scores.map(
+        (score, place) => drawClassCell(score, bbox.differences[place - 1]),
+      )}</tr>`,
+  )}</tbody></table></div>
+<p class="note">Box AP, the largest change first; comparison.json has masks and intervals.</p>`,
+});
+
+const drawClassCell = (score: number | null, difference: ComparedScore['differences'][number] | undefined): Markup =>
+  markup`<td class="number">${formatScore(score)}${difference === undefined ? '' : markup` <small>${formatChange(difference.by)}</small>`}</td>`;

@@ -1,0 +1,46 @@
+import { apKinds } from '../../configs/coco-rows.ts';
+import { formatScore } from '../../configs/coco-score.ts';
+import type { ComparedScore, Comparison } from '../../configs/schema.ts';
+import { escapeMarkdown, tabulate } from '../report/draw/markdown-table.ts';
+import { writeComparison } from './comparison-verdict.ts';
+import { formatDifference } from './score-text.ts';
+
+/** The comparison in short, for a pull request or a wiki. */
+export const renderComparisonMarkdown = (comparison: Comparison): string =>
+  [
+    `# ${escapeMarkdown(comparison.runs.map(({ runId }) => runId).join(' · '))}`,
+    ...writeComparison(comparison).map(escapeMarkdown),
+    ...tabulateComparison(comparison),
+  ].join('\n\n') + '\n';
+
+/** Everything below the verdict, for whoever has another one. */
+export function tabulateComparison({ runs, plan, metrics, classes }: Comparison): string[] {
+  const headings = runs.flatMap(({ runId }, place) => (place === 0 ? [`${runId}:`] : [`${runId}:`, '±:']));
+  return [
+    '## Plan',
+    plan.length === 0
+      ? 'The plans do not differ.'
+      : tabulate(
+          ['field', ...runs.map(({ runId }) => runId)],
+          plan.map(({ field, values }) => [field, ...values.map((value) => value ?? '–')]),
+        ),
+    ...apKinds.flatMap(({ key, title }) => [
+      `## ${title}`,
+      tabulate(
+        ['measure', ...headings],
+        metrics.filter(({ kind }) => kind === key).map((one) => [one.key, ...listCells(one)]),
+      ),
+    ]),
+    '## Classes, box AP, the largest change first',
+    tabulate(
+      ['class', ...headings],
+      classes.map(({ name, bbox }) => [name, ...listCells(bbox)]),
+    ),
+  ];
+}
+
+const listCells = ({ scores, differences }: ComparedScore): string[] =>
+  scores.flatMap((score, place) => {
+    const difference = differences[place - 1];
+    return difference === undefined ? [formatScore(score)] : [formatScore(score), formatDifference(difference)];
+  });

@@ -1,0 +1,71 @@
+import { describeScore, describeState } from '../../configs/describe-variant.ts';
+import type { EarlyStopRule, SweepReport } from '../../configs/schema.ts';
+import { escapeMarkdown, tabulate } from '../report/draw/markdown-table.ts';
+import { type Markup, markup } from '../report/draw/markup.ts';
+import { drawPage } from '../report/draw/page.ts';
+import type { Section } from '../report/draw/section.ts';
+import { type ComparedCurves, drawComparison, explainIntervals, mostCurves } from './render-html.ts';
+import { tabulateComparison } from './render-markdown.ts';
+
+const headings = ['Variant', 'Differs in', 'Box AP:', 'Mask AP:', 'State'];
+
+/** A sweep in short, for a pull request or a wiki. */
+export const renderSweepMarkdown = (report: SweepReport): string =>
+  [
+    `# ${escapeMarkdown(report.name)}`,
+    ...listNotes(report).map(escapeMarkdown),
+    '## Variants',
+    tabulate(headings, listRows(report)),
+    ...(report.comparison === null ? [] : tabulateComparison(report.comparison)),
+  ].join('\n\n') + '\n';
+
+/** One page: the winner, every variant with what became of it, and all that tells the finished ones apart. */
+export const renderSweepHtml = (report: SweepReport, curves: readonly ComparedCurves[]): string =>
+  drawPage({
+    kind: 'everswin sweep',
+    title: report.name,
+    summary: markup`${listNotes(report).map((sentence) => markup`<p class="verdict">${sentence}</p>`)}
+${report.comparison === null ? '' : drawNote(report.comparison, curves.length)}`,
+    sections: [drawVariants(report), ...(report.comparison === null ? [] : drawComparison(report.comparison, curves))],
+  });
+
+const drawNote = (comparison: NonNullable<SweepReport['comparison']>, curves: number): Markup =>
+  markup`<p class="note">Each run is held against the best one. ${explainIntervals(comparison)}${
+    curves > mostCurves ? ` Curves are those of the best ${mostCurves}.` : ''
+  }</p>`;
+
+const drawVariants = (report: SweepReport): Section => ({
+  id: 'variants',
+  title: 'Variants',
+  body: markup`<div class="scroll" role="region" aria-label="Every variant" tabindex="0"><table class="plain">
+<thead><tr>${headings.map(drawHeading)}</tr></thead>
+<tbody>${listRows(report).map(drawRow)}</tbody></table></div>`,
+});
+
+const drawHeading = (heading: string): Markup =>
+  heading.endsWith(':')
+    ? markup`<th scope="col" class="number">${heading.slice(0, -1)}</th>`
+    : markup`<th scope="col">${heading}</th>`;
+
+function drawRow([variant = '', ...cells]: readonly string[]): Markup {
+  const drawn = cells.map((cell, place) =>
+    headings[place + 1]?.endsWith(':') ? markup`<td class="number">${cell}</td>` : markup`<td>${cell}</td>`,
+  );
+  return markup`<tr><th scope="row">${variant}</th>${drawn}</tr>`;
+}
+
+const listRows = ({ variants, winner }: SweepReport): string[][] =>
+  variants.map((one) => [
+    one.variant === winner ? `${one.variant} (best)` : one.variant,
+    one.changes,
+    ...[describeScore(one.result?.bboxAP), describeScore(one.result?.segmAP), describeState(one)],
+  ]);
+
+const listNotes = ({ verdict, notCompared, earlyStop }: SweepReport): string[] => [
+  ...verdict,
+  ...notCompared.map((why) => `Not compared: ${why}`),
+  ...(earlyStop === null ? [] : [describeRule(earlyStop)]),
+];
+
+const describeRule = ({ afterEpoch, pointsBehind }: EarlyStopRule): string =>
+  `Early stop: from epoch ${afterEpoch} on, whoever is more than ${pointsBehind} points of validation box AP below the best at the same epoch.`;

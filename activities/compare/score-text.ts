@@ -1,0 +1,20 @@
+import { formatPoints } from '../../configs/coco-score.ts';
+import type { ComparedScore } from '../../configs/schema.ts';
+
+type Difference = ComparedScore['differences'][number];
+
+/** `+0.4`, in points; a dash where one of the two is missing. */
+export const formatChange = (by: number | null): string => (by === null ? '–' : formatSigned(by));
+
+/** `+0.4 [−0.2, +1.1]`. */
+export const formatDifference = ({ by, interval }: Difference): string =>
+  interval === null ? formatChange(by) : `${formatChange(by)} [${interval.map(formatSigned).join(', ')}]`;
+
+/** Whether the interval leaves no doubt on which side of nothing the difference lies. */
+export const isClear = ({ interval }: Difference): boolean => interval !== null && (interval[0] > 0 || interval[1] < 0);
+
+function formatSigned(by: number): string {
+  const points = formatPoints(Math.abs(by));
+  if (points === '0.0') return '0.0';
+  return `${by > 0 ? '+' : '\u2212'}${points}`;
+}

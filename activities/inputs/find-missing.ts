@@ -1,0 +1,54 @@
+import { errorCatalogue } from '../../configs/errors.ts';
+import type { CatalogFile } from '../../configs/schema.ts';
+import { CodedError } from '../shared/errors/coded-error.ts';
+import { firstLine } from '../shared/download/sources/source-fault.ts';
+import { findObject } from '../shared/store/objects.ts';
+import type { ObtainContext } from './obtain-context.ts';
+import { findOwnSource } from './find-own-source.ts';
+import type { MaterialNeed } from './own-source.ts';
+import { findTaken } from './taken.ts';
+
+export interface MissingFile {
+  readonly file: CatalogFile;
+  /** Null where nobody knows before it is fetched. */
+  readonly need: MaterialNeed | null;
+  /** Why it cannot be had; null where nothing speaks against it. */
+  readonly refusal: string | null;
+}
+
+/** A dry run does not wait longer for a bucket to answer; of a prefix that lists for longer the size stays unknown. */
+const lookMs = 20_000;
+
+/** What the store does not hold as it should be now. Own files are looked at; of others without a hash nobody can tell. */
+export async function findMissing(files: readonly CatalogFile[], context: ObtainContext): Promise<MissingFile[]> {
+  const signal = AbortSignal.any([context.signal, AbortSignal.timeout(lookMs)]);
+  const missing = await Promise.all(
+    files.map(async (file): Promise<MissingFile | undefined> => {
+      try {
+        const need = await needOf(file, { ...context, signal });
+        return need === 'nothing' ? undefined : { file, need, refusal: null };
+      } catch (error) {
+        context.signal.throwIfAborted();
+        if (signal.aborted) return { file, need: null, refusal: null };
+        if (!(error instanceof CodedError)) throw error;
+        return { file, need: null, refusal: errorCatalogue[error.code].retryable ? null : problemOf(error) };
+      }
+    }),
+  );
+  return missing.filter((one) => one !== undefined);
+}
+
+async function needOf(file: CatalogFile, context: ObtainContext): Promise<MaterialNeed | null | 'nothing'> {
+  const { home } = context;
+  const isStored = async (sha256: string | null | undefined) =>
+    sha256 != null && (await findObject(home, sha256)) !== undefined;
+  if (await isStored(file.sha256)) return 'nothing';
+  const own = findOwnSource(file, context);
+  if (own === undefined) return file.bytes === null ? null : { fetchBytes: file.bytes, diskBytes: file.bytes };
+  const { look, need } = await own.see();
+  return (await isStored(await findTaken(home, own.url, look))) ? 'nothing' : need();
+}
+
+/** Without what to do next, which a check says in a line of its own. */
+const problemOf = (error: CodedError): string =>
+  error.code === 'DatasetInvalid' ? (error.message.split('\nNext: ')[0] ?? '') : firstLine(error);

@@ -1,0 +1,57 @@
+import { readdir, rename, rm, stat } from 'node:fs/promises';
+import { homeFolders } from '../../configs/paths.ts';
+import { ifThere } from '../shared/files/if-there.ts';
+import { listObjects, manifestPath } from '../shared/store/objects.ts';
+import { readReferences } from '../plan/references.ts';
+
+export interface Pruned {
+  what: 'object' | 'data set' | 'download' | 'copy of a prefix';
+  name: string;
+  bytes: number;
+}
+
+/**
+ * Removes what no run refers to and nobody touched for `olderThanMs`. A thing is moved aside first and the references are
+ * read after that: a run that began to refer to it in between gets it back.
+ */
+export async function pruneStore(home: string, olderThanMs: number, dryRun: boolean): Promise<Pruned[]> {
+  const folders = homeFolders(home);
+  const isOld = async (path: string) => Date.now() - (await stat(path)).ctimeMs >= olderThanMs;
+  const isFree = async (key: string) => !(await readReferences(home)).by.has(key);
+  const pruned: Pruned[] = [];
+  const prune = async (what: Pruned['what'], name: string, path: string, bytes: number): Promise<boolean> => {
+    if (!(await isOld(path)) || !(await isFree(name))) return false;
+    if (!dryRun && !(await removeUnlessWanted(path, () => isFree(name)))) return false;
+    pruned.push({ what, name, bytes });
+    return true;
+  };
+  for (const { sha256, mark } of await listObjects(home)) {
+    const path = folders.object(sha256);
+    const isPruned = await prune('object', sha256, path, mark.bytes);
+    if (isPruned && !dryRun) await rm(manifestPath(path), { force: true });
+  }
+  for (const name of await namesIn(folders.datasets)) await prune('data set', name, `${folders.datasets}/${name}`, 0);
+  for (const name of await namesIn(folders.downloads)) {
+    const path = `${folders.downloads}/${name}`;
+    await prune('download', name, path, (await stat(path)).size);
+  }
+  for (const name of await namesIn(folders.prefixes)) await prune('copy of a prefix', name, folders.prefix(name), 0);
+  return pruned;
+}
+
+async function removeUnlessWanted(path: string, isFree: () => Promise<boolean>): Promise<boolean> {
+  const aside = `${path}.pruned`;
+  await rename(path, aside);
+  if (await isFree()) {
+    await rm(aside, { recursive: true, force: true });
+    return true;
+  }
+  await rename(aside, path);
+  return false;
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  const names = (await ifThere(readdir(folder))) ?? [];
+  // Hidden ones are locks and what is half made.
+  return names.filter((name) => !name.startsWith('.'));
+}

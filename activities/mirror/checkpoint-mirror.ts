@@ -1,0 +1,97 @@
+import type { RunFolder } from '../../configs/paths.ts';
+import { mirrorKeys } from '../../configs/run-pointer.ts';
+import type { CheckpointManifest, TrainerEvent } from '../../configs/schema.ts';
+import { checkpointPath } from '../shared/files/checkpoint-files.ts';
+import { listOfTheirSize } from '../shared/run/checkpoints.ts';
+import { CodedError, systemErrorCode } from '../shared/errors/coded-error.ts';
+import { newestFirst } from '../shared/run/usable-checkpoints.ts';
+import type { ArtifactStore } from '../shared/store/artifact-store.ts';
+import { isSame, planMirror, toMirrored, type MirrorPlan } from './mirror-plan.ts';
+import type { PointedRun } from './pointed-run.ts';
+
+/** How far the store is behind this host. */
+export interface CheckpointLag {
+  backlog: number;
+  newest: { file: string; iteration: number; at: number } | null;
+  /** When the oldest checkpoint was written that is newer than all in the store; seconds since the epoch. */
+  behindSince: number | null;
+}
+
+export interface Transfer {
+  readonly signal: AbortSignal;
+  readonly onBytes: (bytes: number) => void;
+}
+
+/** Sends the checkpoints of a run, and takes away the copies of those that this host no longer keeps. */
+export class CheckpointMirror {
+  readonly #store: ArtifactStore;
+  readonly #folder: RunFolder;
+  readonly #keys: ReturnType<typeof mirrorKeys>;
+  readonly #run: PointedRun;
+  /** Files that are not what their manifest says: to hash them once more would tell nothing new. */
+  readonly #damaged = new Set<string>();
+  #isSwept = false;
+
+  constructor(store: ArtifactStore, folder: RunFolder, runId: string, run: PointedRun) {
+    this.#store = store;
+    this.#folder = folder;
+    this.#keys = mirrorKeys(runId);
+    this.#run = run;
+  }
+
+  async plan(events: readonly TrainerEvent[]): Promise<MirrorPlan & CheckpointLag> {
+    const local = (await listOfTheirSize(this.#folder.train)).filter(({ sha256 }) => !this.#damaged.has(sha256));
+    const remote = this.#run.checkpoints;
+    const plan = planMirror(local, remote, events);
+    const sorted = newestFirst(local);
+    const firstRemote = sorted.findIndex((one) => remote.some((other) => isSame(one, other)));
+    const newest = sorted[firstRemote];
+    const oldestMissing = firstRemote === -1 ? sorted.at(-1) : sorted[firstRemote - 1];
+    return {
+      ...plan,
+      backlog: plan.waiting.length,
+      newest: newest === undefined ? null : { file: newest.file, iteration: newest.iteration, at: newest.createdAt },
+      behindSince: oldestMissing?.createdAt ?? null,
+    };
+  }
+
+  /** The file, then its manifest, then the pointer. @throws CodedError StaleAttempt and those of the store. */
+  async send(manifest: CheckpointManifest, transfer: Transfer): Promise<void> {
+    const name = manifest.file.replace(/\.pth$/, '');
+    const { sha256 } = manifest;
+    try {
+      const known = await this.#store.head(this.#keys.checkpoint(manifest), transfer.signal);
+      if (known?.sha256 !== sha256 || known.bytes !== manifest.bytes) {
+        const path = checkpointPath(this.#folder.train, name);
+        await this.#store.put(this.#keys.checkpoint(manifest), path, { ...transfer, sha256 });
+      }
+      const { signal } = transfer;
+      const path = `${this.#folder.train.checkpoints}/${name}.json`;
+      await this.#store.put(this.#keys.manifest(manifest), path, { signal });
+    } catch (error) {
+      // Retention was faster: there is something newer.
+      if (systemErrorCode(error) === 'ENOENT') return;
+      if (error instanceof CodedError && error.code === 'StoreDamaged') this.#damaged.add(sha256);
+      throw error;
+    }
+    await this.#run.replace(newestFirst([toMirrored(manifest), ...this.#run.checkpoints]));
+  }
+
+  /** Names what is kept, and then removes what is not named any more. */
+  async settle({ named }: MirrorPlan, signal: AbortSignal): Promise<void> {
+    const isUnchanged = named.length === this.#run.checkpoints.length;
+    if (isUnchanged && this.#isSwept) return;
+    if (!isUnchanged) await this.#run.replace(named);
+    const kept = new Set(named.flatMap((one) => [this.#keys.checkpoint(one), this.#keys.manifest(one)]));
+    const found = await this.#store.list(this.#keys.checkpoints, signal);
+    // What a newer attempt put there is its own business.
+    const isOurs = (key: string) => Number(/\/f(\d+)\/[^/]*$/.exec(key)?.[1] ?? 0) <= this.#run.fence;
+    await this.#store.remove(
+      found.map(({ key }) => key).filter((key) => !kept.has(key) && isOurs(key)),
+      signal,
+    );
+    // Nothing of ours is under way at this moment.
+    await this.#store.abortLeftovers(this.#keys.checkpoints, 0, signal);
+    this.#isSwept = true;
+  }
+}

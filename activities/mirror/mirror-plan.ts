@@ -1,0 +1,39 @@
+import type { MirroredCheckpoint } from '../../configs/run-pointer.ts';
+import type { CheckpointManifest, TrainerEvent } from '../../configs/schema.ts';
+import { newestFirst } from '../shared/run/usable-checkpoints.ts';
+import { bestFirst } from '../shared/run/validation-scores.ts';
+
+/** More would only fall further behind: what is dropped is older than what is sent instead. */
+const mostWaiting = 2;
+
+export interface MirrorPlan {
+  /** To be sent, in this order. */
+  waiting: CheckpointManifest[];
+  /** What the pointer should name when nothing more is sent. */
+  named: MirroredCheckpoint[];
+}
+
+/** What to do about the checkpoints that lie here (`local`), when the store has those that its pointer names (`remote`). */
+export function planMirror(
+  local: readonly CheckpointManifest[],
+  remote: readonly MirroredCheckpoint[],
+  events: readonly TrainerEvent[],
+): MirrorPlan {
+  const [newest, ...others] = newestFirst(local);
+  if (newest === undefined) return { waiting: [], named: [...remote] };
+  const isRemote = (one: MirroredCheckpoint) => remote.some((other) => isSame(one, other));
+  // After the newest the best: what a test would take. Then whatever else is kept here, as long as nothing newer comes.
+  const wanted = [newest, ...bestFirst(others, events)];
+  const waiting = wanted.filter((one) => !isRemote(one)).slice(0, mostWaiting);
+  // What this host no longer keeps may go, but not before the store has something as new.
+  const isKept = (one: MirroredCheckpoint) => !isRemote(newest) || local.some((other) => isSame(one, other));
+  return { waiting, named: newestFirst(remote.filter(isKept)) };
+}
+
+export const isSame = (a: MirroredCheckpoint, b: MirroredCheckpoint): boolean =>
+  a.file === b.file && a.fence === b.fence && a.sha256 === b.sha256;
+
+export const toMirrored = (manifest: CheckpointManifest): MirroredCheckpoint => {
+  const { file, bytes, sha256, epoch, iteration, planHash, fence } = manifest;
+  return { file, bytes, sha256, epoch, iteration, planHash, fence };
+};

@@ -1,0 +1,17 @@
+import { Context } from '@temporalio/activity';
+import type { RunPlan } from '../../configs/schema.ts';
+import type { ActivityDependencies } from '../dependencies.ts';
+import { whileBeating } from '../shared/heartbeat.ts';
+import { flushMirror } from './mirror.ts';
+
+/** Brings what is still missing of a finished run into its artifact store: last checkpoints, detections, report, manifest. */
+export const createMirrorRun =
+  (dependencies: ActivityDependencies) =>
+  (plan: RunPlan): Promise<void> => {
+    let details: unknown = 'starting';
+    const { cancellationSignal: signal } = Context.current();
+    return whileBeating(
+      () => details,
+      () => flushMirror(dependencies, plan, signal, (copy) => (details = copy)),
+    );
+  };

@@ -1,0 +1,102 @@
+import { hostname } from 'node:os';
+import { mirrorKeys, RunPointer, type MirroredCheckpoint } from '../../configs/run-pointer.ts';
+import { CodedError } from '../shared/errors/coded-error.ts';
+import type { ArtifactStore } from '../shared/store/artifact-store.ts';
+
+export interface FoundPointer {
+  pointer: RunPointer;
+  etag: string;
+}
+
+/** @throws CodedError StoreDamaged when it is there and does not parse. */
+export async function readRunPointer(
+  store: ArtifactStore,
+  runId: string,
+  signal?: AbortSignal,
+): Promise<FoundPointer | undefined> {
+  const key = mirrorKeys(runId).pointer;
+  const found = await store.read(key, signal);
+  if (found === undefined) return undefined;
+  try {
+    return { pointer: RunPointer.parse(JSON.parse(found.body)), etag: found.etag };
+  } catch (error) {
+    throw new CodedError('StoreDamaged', `${store.address}/${key} is no pointer to a run.`, { cause: error });
+  }
+}
+
+/** The pointer of a run as one attempt writes it: whoever has a higher fence takes it over, and this attempt gives up. */
+export class PointedRun {
+  readonly #store: ArtifactStore;
+  readonly #runId: string;
+  readonly fence: number;
+  readonly #signal: AbortSignal;
+  #known: FoundPointer | undefined;
+
+  constructor({
+    store,
+    runId,
+    fence,
+    signal,
+  }: {
+    store: ArtifactStore;
+    runId: string;
+    fence: number;
+    signal: AbortSignal;
+  }) {
+    this.#store = store;
+    this.#runId = runId;
+    this.fence = fence;
+    this.#signal = signal;
+  }
+
+  /** What the store holds, once it was read. */
+  get checkpoints(): readonly MirroredCheckpoint[] {
+    return this.#known?.pointer.checkpoints ?? [];
+  }
+
+  /**
+   * Makes the run ours, before anything is uploaded or removed.
+   * @throws CodedError StaleAttempt
+   */
+  async claim(): Promise<void> {
+    this.#known = await readRunPointer(this.#store, this.#runId, this.#signal);
+    if (!this.#isOurs()) await this.replace([...this.checkpoints]);
+  }
+
+  /** @throws CodedError StaleAttempt */
+  async replace(checkpoints: MirroredCheckpoint[]): Promise<void> {
+    for (;;) {
+      this.#assertNotStale();
+      const next: RunPointer = {
+        v: 1,
+        fence: this.fence,
+        host: hostname(),
+        checkpoints,
+        updatedAt: Date.now() / 1000,
+      };
+      const ifMatch = this.#known?.etag ?? null;
+      try {
+        const key = mirrorKeys(this.#runId).pointer;
+        const etag = await this.#store.replace(key, JSON.stringify(next), { ifMatch, signal: this.#signal });
+        this.#known = { pointer: next, etag };
+        return;
+      } catch (error) {
+        if (!(error instanceof CodedError) || error.code !== 'StoreConflict') throw error;
+        this.#known = await readRunPointer(this.#store, this.#runId, this.#signal);
+      }
+    }
+  }
+
+  #isOurs(): boolean {
+    const { fence, host } = this.#known?.pointer ?? {};
+    return fence === this.fence && host === hostname();
+  }
+
+  #assertNotStale(): void {
+    const { fence = 0, host } = this.#known?.pointer ?? {};
+    // Two hosts may take the same fence, each in its own copy of the run: the first one has it.
+    if (fence < this.fence || this.#isOurs()) return;
+    const theirs = `fence ${fence} on ${host ?? 'another host'}`;
+    throw new CodedError('StaleAttempt', `The attempt with fence ${this.fence} is superseded by ${theirs}.`);
+  }
+}

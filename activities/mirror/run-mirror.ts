@@ -1,0 +1,155 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { RunFolder } from '../../configs/paths.ts';
+import type { TrainerEvent } from '../../configs/schema.ts';
+import { CodedError } from '../shared/errors/coded-error.ts';
+import { ProgressReader } from '../shared/run/progress-reader.ts';
+import type { ArtifactStore } from '../shared/store/artifact-store.ts';
+import { CheckpointMirror, type CheckpointLag } from './checkpoint-mirror.ts';
+import { FileMirror } from './mirror-files.ts';
+import type { MirrorState } from './mirror-messages.ts';
+import { PointedRun } from './pointed-run.ts';
+
+export interface MirrorRequest {
+  store: ArtifactStore;
+  folder: RunFolder;
+  runId: string;
+  /** Of the attempt whose run this is. */
+  fence: number;
+  /** Between two looks at the run's folder. */
+  everyMs: number;
+}
+
+export interface RunMirror {
+  state: () => MirrorState;
+  /** Sends all that is waiting, and returns when that is done, when a newer attempt took over, or when `signal` says so. */
+  flush: (signal: AbortSignal) => Promise<MirrorState>;
+  /** What is half sent is gone on with by the next mirror. */
+  stop: () => Promise<void>;
+}
+
+const longestPauseMs = 60_000;
+
+/**
+ * Copies a run to the store while it trains: checkpoints, progress, plans, results. It only reads what lies in the folder,
+ * so no trouble of the store is ever one of the training.
+ */
+export function startMirror(request: MirrorRequest): RunMirror {
+  return new BackgroundMirror(request);
+}
+
+class BackgroundMirror implements RunMirror {
+  readonly #request: MirrorRequest;
+  readonly #run: PointedRun;
+  readonly #files: FileMirror;
+  readonly #checkpoints: CheckpointMirror;
+  readonly #progress: ProgressReader;
+  readonly #events: TrainerEvent[] = [];
+  readonly #stopping = new AbortController();
+  readonly #loop: Promise<void>;
+  #lag: CheckpointLag = { backlog: 0, newest: null, behindSince: null };
+  #bytesSent = 0;
+  #problem: string | null = null;
+  #isStale = false;
+  #isClaimed = false;
+  /** One pass at a time, whoever asked for it. */
+  #pass: Promise<void> = Promise.resolve();
+
+  constructor(request: MirrorRequest) {
+    const { store, folder, runId, fence } = request;
+    this.#request = request;
+    this.#run = new PointedRun({ store, runId, fence, signal: this.#stopping.signal });
+    this.#files = new FileMirror(store, folder, runId);
+    this.#checkpoints = new CheckpointMirror(store, folder, runId, this.#run);
+    this.#progress = new ProgressReader(folder.train.progress);
+    this.#loop = this.#mirrorForEver();
+  }
+
+  state(): MirrorState {
+    const { address } = this.#request.store;
+    const { backlog, newest, behindSince } = this.#lag;
+    const lagSeconds = behindSince === null ? 0 : Math.max(0, Date.now() / 1000 - behindSince);
+    const state = { address, backlog, newest, lagSeconds, bytesSent: this.#bytesSent, problem: this.#problem };
+    return { ...state, isSuperseded: this.#isStale };
+  }
+
+  async flush(signal: AbortSignal): Promise<MirrorState> {
+    const until = AbortSignal.any([signal, this.#stopping.signal]);
+    for (let failures = 0; !until.aborted && !this.#isStale; failures += 1) {
+      await Promise.race([this.#next(true), abortOf(until)]);
+      if (this.#problem === null && this.#lag.backlog === 0) break;
+      if (this.#problem !== null) await this.#pause(failures, until);
+    }
+    return this.state();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#loop;
+    await this.#pass;
+  }
+
+  async #mirrorForEver(): Promise<void> {
+    const { signal } = this.#stopping;
+    for (let failures = 0; !signal.aborted && !this.#isStale;) {
+      await this.#next(false);
+      failures = this.#problem === null ? 0 : failures + 1;
+      await this.#pause(failures, signal);
+    }
+  }
+
+  async #pause(failures: number, signal: AbortSignal): Promise<void> {
+    const pauseMs = Math.min(longestPauseMs, this.#request.everyMs * 2 ** failures);
+    await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
+  }
+
+  #next(everything: boolean): Promise<void> {
+    this.#pass = this.#pass.then(() => this.#tryPass(everything));
+    return this.#pass;
+  }
+
+  /** Never throws: that is what the state is for. */
+  async #tryPass(everything: boolean): Promise<void> {
+    const isStopped = () => this.#stopping.signal.aborted;
+    if (this.#isStale || isStopped()) return;
+    try {
+      await this.#mirror(everything);
+      this.#problem = null;
+    } catch (error) {
+      if (isStopped()) return;
+      this.#problem = error instanceof Error ? error.message : String(error);
+      this.#isStale = error instanceof CodedError && error.code === 'StaleAttempt';
+    }
+  }
+
+  async #mirror(everything: boolean): Promise<void> {
+    const { signal } = this.#stopping;
+    const onBytes = (bytes: number) => (this.#bytesSent += bytes);
+    if (!this.#isClaimed) await this.#run.claim();
+    this.#isClaimed = true;
+    this.#events.push(
+      ...(await this.#progress.readNew()).filter(({ type }) => type === 'validation' || type === 'started'),
+    );
+    const plan = await this.#look();
+    // Before the pointer names a checkpoint: whoever takes the run over needs the progress up to there.
+    await this.#files.send(everything || plan.waiting.length > 0, { signal, onBytes });
+    const [first] = plan.waiting;
+    if (first === undefined) return this.#checkpoints.settle(plan, signal);
+    await this.#checkpoints.send(first, { signal, onBytes });
+    // Looked at anew for each: what was waiting may be old by now.
+    await this.#look();
+    return this.#mirror(everything);
+  }
+
+  async #look() {
+    const plan = await this.#checkpoints.plan(this.#events);
+    const { backlog, newest, behindSince } = plan;
+    this.#lag = { backlog, newest, behindSince };
+    return plan;
+  }
+}
+
+const abortOf = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });

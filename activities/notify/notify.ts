@@ -1,0 +1,28 @@
+import type { Notification, NotifyTarget } from '../../configs/schema.ts';
+import type { ActivityDependencies } from '../dependencies.ts';
+import { CodedError } from '../shared/errors/coded-error.ts';
+import type { NotifyPlace } from './notify-place.ts';
+import { sendSlack } from './slack.ts';
+import { sendMail } from './smtp.ts';
+import { sendWebhook } from './webhook.ts';
+
+export interface NotifyRequest {
+  target: Pick<NotifyTarget, 'to' | 'ref'>;
+  notification: Notification;
+}
+
+type Send = (place: NotifyPlace, notification: Notification, answerWithinMs: number) => Promise<void>;
+const ways: Record<NotifyTarget['to'], Send> = { webhook: sendWebhook, slack: sendSlack, smtp: sendMail };
+
+/**
+ * Sends one notification to one place, at least once: Temporal tries again, and the id says that it is the same.
+ * @param answerWithinMs how long a server may be silent.
+ */
+export const createNotify =
+  ({ notifyPlaces }: ActivityDependencies, answerWithinMs = 10_000) =>
+  async ({ target: { to, ref }, notification }: NotifyRequest): Promise<void> => {
+    const place = notifyPlaces.get(ref);
+    if (place === undefined)
+      throw new CodedError('NotifyRefused', `EVERSWIN_NOTIFY_${ref}_URL is not set for this worker.`);
+    await ways[to](place, notification, answerWithinMs);
+  };

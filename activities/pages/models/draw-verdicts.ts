@@ -1,0 +1,43 @@
+import type { GateVerdict } from '../../../configs/schema.ts';
+import { formatPlural } from '../../../configs/time-text.ts';
+import { markup, type Markup } from '../../report/draw/markup.ts';
+import type { Section } from '../../report/draw/section.ts';
+import type { ModelStory, ShownVerdict } from './gather-models.ts';
+import { showScore, verdictAnchor } from './model-parts.ts';
+
+/** What the gate found, rule by rule: the documents that the history names as evidence. */
+export const drawVerdicts = ({ verdicts, state }: ModelStory): Section => {
+  const named = new Set(state.history.flatMap(({ evidence }) => evidence ?? [])).size;
+  const left = named - verdicts.length;
+  return {
+    id: 'verdicts',
+    title: 'Verdicts of the gate',
+    body:
+      verdicts.length === 0
+        ? markup`<p>The gate has judged nothing yet.</p>`
+        : markup`${verdicts.map(drawVerdict)}
+<p class="note">The newest first.${left > 0 ? ` ${formatPlural(left, 'earlier one')} left out; the store has them.` : ''}</p>`,
+  };
+};
+
+function drawVerdict({ sha256, verdict }: ShownVerdict): Markup {
+  const id = verdictAnchor(sha256);
+  if ('problem' in verdict)
+    return markup`<h3 id="${id}">${sha256.slice(0, 12)}</h3>
+<p class="gone">${verdict.problem}</p>`;
+  const { candidate, findings } = verdict.is;
+  return markup`<h3 id="${id}">${candidate}: ${verdict.is.passed ? 'passed' : 'failed'}</h3>
+<p class="note">${compareScores(verdict.is)}</p>
+<table class="events findings">
+<thead><tr><th scope="col">Rule</th><th scope="col">Passed</th><th scope="col">Says</th></tr></thead>
+<tbody>${findings.map(
+    ({ rule, passed, says }) =>
+      markup`<tr><td class="what">${rule}</td><td class="kind ${passed ? 'finished' : 'crashed'}">${passed ? 'passed' : 'failed'}</td><td class="what">${says}</td></tr>`,
+  )}</tbody></table>`;
+}
+
+function compareScores({ champion, bbox, segm }: GateVerdict): string {
+  if (champion === null) return 'There was no champion to hold it against.';
+  const pair = (kind: typeof bbox) => `${showScore(kind.candidate)} against ${showScore(kind.champion)}`;
+  return `Box AP ${pair(bbox)}, mask AP ${pair(segm)} of ${champion}.`;
+}

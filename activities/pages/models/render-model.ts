@@ -1,0 +1,132 @@
+import { pagePaths } from '../../../configs/names.ts';
+import { showBytes } from '../../../configs/show-bytes.ts';
+import type { RegistryState } from '../../../configs/schema.ts';
+import { formatCount, formatInstant, formatPlural } from '../../../configs/time-text.ts';
+import { drawFacts } from '../../report/draw/facts.ts';
+import { drawFigures, type KeyFigure } from '../../report/sections/key-figures.ts';
+import { markup, type Markup } from '../../report/draw/markup.ts';
+import { drawPage } from '../../report/draw/page.ts';
+import { drawPlaces } from '../../report/draw/places.ts';
+import type { Section } from '../../report/draw/section.ts';
+import { drawVerdicts } from './draw-verdicts.ts';
+import type { ListedVersion, ModelStory } from './gather-models.ts';
+import { actionNames, drawId, drawScores, showScore, verdictAnchor } from './model-parts.ts';
+
+/** More would make the page heavy; state.json has all. */
+const shownChanges = 200;
+
+/** The page of one model: what is used, what it was chosen from, and who chose. */
+export const renderModel = (story: ModelStory, address: string): string =>
+  drawPage({
+    kind: 'everswin, model',
+    title: story.model,
+    places: drawPlaces(),
+    summary: markup`<p class="note">${summarize(story)} in ${address}</p>`,
+    sections: [drawUsed(story), drawVersions(story), drawHistory(story), drawVerdicts(story)],
+  });
+
+function summarize({ state, versions }: ModelStory): string {
+  const last = state.history.at(-1);
+  const changed = last === undefined ? '' : `, last change ${formatInstant(last.at)},`;
+  return `${formatPlural(versions.length, 'version')}${changed}`;
+}
+
+function drawUsed(story: ModelStory): Section {
+  const { model, state } = story;
+  const champion = find(story, state.champion);
+  return {
+    id: 'used',
+    title: 'Used now',
+    body: markup`${champion === undefined ? '' : drawFigures(listFigures(champion, state))}
+${drawFacts([
+  [
+    'Champion',
+    describeVersion(story, state.champion, 'none yet: the first version that the gate lets pass becomes it'),
+  ],
+  ['Candidate', describeVersion(story, state.candidate, 'none')],
+])}
+${state.champion === null ? '' : markup`<p class="note">To use it: <code>npm run models -- export ${model} --out FOLDER</code></p>`}`,
+  };
+}
+
+const find = ({ versions }: ModelStory, wanted: string | null): ListedVersion | undefined =>
+  versions.find(({ id }) => id === wanted);
+
+function listFigures({ id, version }: ListedVersion, { history }: RegistryState): KeyFigure[] {
+  if ('problem' in version) return [];
+  const { bbox, segm, test, weights } = version.is;
+  const put = history.findLast(
+    ({ action, version: of }) => (action === 'promote' || action === 'rollback') && of === id,
+  );
+  const [day = '–', time = ''] = put === undefined ? [] : formatInstant(put.at).split(/ (.*)/);
+  return [
+    { name: 'Box AP', value: showScore(bbox.AP), more: `on ${formatPlural(test.images, 'image')}` },
+    { name: 'Mask AP', value: showScore(segm.AP), more: `on ${formatPlural(test.images, 'image')}` },
+    { name: 'Weights', value: showBytes(weights.bytes), more: 'as plain tensors' },
+    { name: 'Champion since', value: day, more: time },
+  ];
+}
+
+function describeVersion(story: ModelStory, id: string | null, otherwise: string): string | Markup {
+  if (id === null) return otherwise;
+  const found = find(story, id);
+  if (found === undefined)
+    return markup`<span class="id">${drawId(id)}</span>, <span class="gone">which is not in the store</span>`;
+  if ('problem' in found.version)
+    return markup`<span class="id">${drawId(id)}</span>, <span class="gone">damaged</span>`;
+  const { bbox, segm } = found.version.is;
+  return markup`<span class="id">${drawId(id)}</span>, box / mask AP ${showScore(bbox.AP)} / ${showScore(segm.AP)}`;
+}
+
+const drawVersions = ({ versions, state }: ModelStory): Section => ({
+  id: 'versions',
+  title: 'Versions',
+  body:
+    versions.length === 0
+      ? markup`<p>There is none in the store.</p>`
+      : markup`<div class="scroll tall" role="region" aria-label="Versions" tabindex="0"><table class="plain sortable registry">
+<thead><tr><th scope="col" data-sort="text">Version</th><th scope="col" data-sort="text">Role</th><th scope="col" class="number" data-sort="number">Box AP</th><th scope="col" class="number" data-sort="number">Mask AP</th><th scope="col" data-sort="text">Recipe</th><th scope="col" data-sort="text">Trained</th></tr></thead>
+<tbody>${versions.map((one) => drawVersion(one, state))}</tbody></table></div>
+<p class="note">The newest first. AP in points, each on the images of its own test: the gate tells versions apart on the same ones. Links lead to runs of this machine.</p>`,
+});
+
+function drawVersion({ id, version, isHere }: ListedVersion, state: RegistryState): Markup {
+  const head = (name: Markup) => markup`<th scope="row" class="id">${name}</th>`;
+  if ('problem' in version)
+    return markup`<tr>${head(drawId(id))}<td class="gone" colspan="5">${version.problem}</td></tr>`;
+  const { runId, recipe, createdAt } = version.is;
+  const name = isHere ? markup`<a href="${pagePaths.run(runId)}">${drawId(id)}</a>` : drawId(id);
+  return markup`<tr>${head(name)}<td>${roleOf(id, state)}</td>${drawScores(version)}<td class="recipe">${recipe.name}</td><td class="whole">${formatInstant(createdAt)}</td></tr>`;
+}
+
+/** What is, and else what became of it. */
+function roleOf(id: string, { champion, candidate, history }: RegistryState): Markup | string {
+  if (id === champion) return markup`<b class="kind finished">champion</b>`;
+  if (id === candidate) return markup`<span class="kind">candidate</span>`;
+  const last = history.findLast((one) => one.version === id)?.action;
+  if (last === 'reject') return 'rejected';
+  return last === 'promote' || last === 'rollback' ? 'champion before' : '–';
+}
+
+function drawHistory({ state: { history }, verdicts }: ModelStory): Section {
+  const shown = history.slice(-shownChanges).reverse();
+  const known = new Set(verdicts.map(({ sha256 }) => sha256));
+  const left = history.length - shown.length;
+  return {
+    id: 'history',
+    title: 'History',
+    body: markup`<table class="events">
+<thead><tr><th scope="col">When</th><th scope="col">What</th><th scope="col">Version</th><th scope="col">Who</th><th scope="col">Why</th></tr></thead>
+<tbody>${shown.map(({ at, action, version, who, why, evidence }) => {
+      const verdict =
+        evidence !== null && known.has(evidence)
+          ? markup` <a href="#${verdictAnchor(evidence)}" aria-label="verdict on ${version}">verdict</a>`
+          : '';
+      return markup`<tr><td class="whole">${formatInstant(at)}</td><td class="kind ${kindOf[action]}">${actionNames[action]}</td><td class="id">${drawId(version)}</td><td class="what who" data-label="by">${who}</td><td class="what">${why}${verdict}</td></tr>`;
+    })}</tbody></table>
+<p class="note">The newest first.${left > 0 ? ` ${formatCount(left)} earlier ones stand in state.json of the store.` : ''}</p>`,
+  };
+}
+
+/** Classes of the style sheet: a green dot, a red one, or a grey one. */
+const kindOf = { candidate: '', promote: 'finished', reject: 'crashed', rollback: 'preempted' };

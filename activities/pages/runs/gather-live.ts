@@ -1,0 +1,126 @@
+import { lstat } from 'node:fs/promises';
+import { z } from 'zod';
+import { homeFolders, runFolder } from '../../../configs/paths.ts';
+import { Incident, RunPlan, type Progress, type Report, type TrainerEvent } from '../../../configs/schema.ts';
+import { keepLineage } from '../../shared/run/lineage.ts';
+import { ProgressReader } from '../../shared/run/progress-reader.ts';
+import { applyEvent, initialState } from '../../shared/run/run-state.ts';
+import { isSameMark, markOf } from '../../shared/files/file-mark.ts';
+import { ifThere } from '../../shared/files/if-there.ts';
+import { readJson } from '../../shared/files/json-file.ts';
+import { readJsonLines } from '../../shared/files/json-lines.ts';
+import { collectCurves } from '../../report/sections/timeline.ts';
+import { buildLiveTimeline } from './live-timeline.ts';
+
+/** How a run stands, as far as its own folder tells. */
+export interface Live extends Pick<Report, 'runId' | 'curves' | 'timeline' | 'references'> {
+  /** Null before its trainer was started for the first time. */
+  readonly plan: RunPlan | null;
+  readonly state: 'waiting' | 'training' | 'stopped' | 'finished';
+  readonly progress: Progress;
+  /** Steps in all, as the newest trainer counts them. */
+  readonly iterations: number | null;
+  /** Unix seconds of the newest checkpoint and of the newest event of any kind. */
+  readonly savedAt: number | null;
+  readonly lastSignAt: number | null;
+  /** The final report is there, and no training has begun since. */
+  readonly isReported: boolean;
+}
+
+/** Undefined where there is no such run. */
+export type GatherLive = (runId: string) => Promise<Live | undefined>;
+
+/** So many runs are remembered; of one more, the one that nobody asked for the longest is read anew. */
+const rememberedRuns = 8;
+
+/** Reads what was appended since it was last asked for a run, and nothing where nothing changed. */
+export function liveGatherer(home: string): GatherLive {
+  const followed = new Map<string, FollowedRun>();
+  return (runId) => {
+    const run = followed.get(runId) ?? new FollowedRun(home, runId);
+    followed.delete(runId);
+    followed.set(runId, run);
+    for (const [oldest] of [...followed].slice(0, -rememberedRuns)) followed.delete(oldest);
+    return run.gather();
+  };
+}
+
+const ReportDate = z.object({ createdAt: z.number() });
+
+class FollowedRun {
+  private readonly home: string;
+  private readonly runId: string;
+  private events: TrainerEvent[] = [];
+  private reader: ProgressReader;
+  private marks: Awaited<ReturnType<typeof markOf>>[] = [];
+  private live: Live | undefined;
+  private gathering: Promise<Live | undefined> | undefined;
+
+  constructor(home: string, runId: string) {
+    this.home = home;
+    this.runId = runId;
+    this.reader = new ProgressReader(this.folder.train.progress);
+  }
+
+  /** Those who ask at the same time get the same answer. */
+  gather(): Promise<Live | undefined> {
+    this.gathering ??= this.look().finally(() => (this.gathering = undefined));
+    return this.gathering;
+  }
+
+  private get folder() {
+    return runFolder(this.home, this.runId);
+  }
+
+  private async look(): Promise<Live | undefined> {
+    const { root, plan, report, train } = this.folder;
+    // Not a link: what is shown of a run lies in the folder of runs.
+    if ((await ifThere(lstat(root)))?.isDirectory() !== true) return undefined;
+    const incidents = homeFolders(this.home).incidents;
+    const marks = await Promise.all([train.progress, plan, `${report}/report.json`, incidents].map(markOf));
+    const isSame = marks.every((mark, place) => mark === this.marks[place] || isSameMark(mark, this.marks[place]));
+    if (this.live !== undefined && isSame) return this.live;
+    const [before, now] = [this.marks[0], marks[0]];
+    if (now?.inode !== before?.inode || (now?.bytes ?? 0) < (before?.bytes ?? 0)) this.beginAnew();
+    for (const event of await this.reader.readNew()) this.events.push(event);
+    this.marks = marks;
+    this.live = await this.summarize();
+    return this.live;
+  }
+
+  private beginAnew(): void {
+    this.events = [];
+    this.reader = new ProgressReader(this.folder.train.progress);
+  }
+
+  private async summarize(): Promise<Live> {
+    const { events, runId } = this;
+    const plan = (await readJson(this.folder.plan, RunPlan)) ?? null;
+    const incidents = await readJsonLines(homeFolders(this.home).incidents, Incident);
+    const lineage = keepLineage(events);
+    const start = events.findLast((event) => event.type === 'started');
+    const epochs = start?.epochs ?? plan?.epochs ?? 0;
+    const reported = await readJson(`${this.folder.report}/report.json`, ReportDate);
+    const lastSignAt = events.at(-1)?.t ?? null;
+    return {
+      runId,
+      plan,
+      lastSignAt,
+      state: stateOf(events),
+      references: plan?.references ?? [],
+      progress: lineage.reduce(applyEvent, initialState(0, epochs, 0)).progress,
+      iterations: start === undefined ? null : start.epochs * start.iterationsPerEpoch,
+      savedAt: events.findLast((event) => event.type === 'checkpoint')?.t ?? null,
+      curves: collectCurves(lineage),
+      timeline: buildLiveTimeline(events, incidents),
+      isReported: reported !== undefined && reported.createdAt >= (lastSignAt ?? 0),
+    };
+  }
+}
+
+function stateOf(events: readonly TrainerEvent[]): Live['state'] {
+  const last = events.findLast(({ type }) => type === 'started' || type === 'ended');
+  if (last === undefined) return 'waiting';
+  if (last.type !== 'ended') return 'training';
+  return last.reason === 'finished' ? 'finished' : 'stopped';
+}

@@ -1,0 +1,30 @@
+import { readdir } from 'node:fs/promises';
+import { homeFolders, runFolder } from '../../../configs/paths.ts';
+import { RunName } from '../../../configs/schema.ts';
+import { markOf } from '../../shared/files/file-mark.ts';
+import { ifThere } from '../../shared/files/if-there.ts';
+
+export interface ListedRun {
+  readonly runId: string;
+  /** Unix seconds of the newest change of its progress or report; null where there is neither. */
+  readonly changedAt: number | null;
+  readonly hasReport: boolean;
+}
+
+/** The runs of this machine, the newest first. */
+export async function listRunFolders(home: string): Promise<ListedRun[]> {
+  const entries = (await ifThere(readdir(homeFolders(home).runs, { withFileTypes: true }))) ?? [];
+  const runs = await Promise.all(
+    entries
+      .filter((entry) => entry.isDirectory() && RunName.safeParse(entry.name).success)
+      .map(({ name }) => look(home, name)),
+  );
+  return runs.sort((a, b) => (b.changedAt ?? 0) - (a.changedAt ?? 0) || a.runId.localeCompare(b.runId));
+}
+
+async function look(home: string, runId: string): Promise<ListedRun> {
+  const folder = runFolder(home, runId);
+  const [progress, report] = await Promise.all([folder.train.progress, `${folder.report}/report.json`].map(markOf));
+  const times = [progress, report].flatMap((mark) => (mark === undefined ? [] : Number(mark.mtimeNs) / 1e9));
+  return { runId, changedAt: times.length > 0 ? Math.max(...times) : null, hasReport: report !== undefined };
+}

@@ -1,0 +1,26 @@
+import { pagePaths } from '../../../configs/names.ts';
+import { formatInstant, formatPlural } from '../../../configs/time-text.ts';
+import { markup } from '../../report/draw/markup.ts';
+import { drawPage } from '../../report/draw/page.ts';
+import { drawPlaces } from '../../report/draw/places.ts';
+import type { ListedRun } from './list-runs.ts';
+
+/** The page with a link to each run. */
+export const renderRunList = (runs: readonly ListedRun[]): string =>
+  drawPage({
+    kind: 'everswin',
+    title: 'Runs of this machine',
+    places: drawPlaces('runs'),
+    summary: markup`<p class="note">${formatPlural(runs.length, 'run')}</p>`,
+    sections: [{ id: 'runs', title: 'Runs', body: drawRuns(runs) }],
+  });
+
+const drawRuns = (runs: readonly ListedRun[]) =>
+  runs.length === 0
+    ? markup`<p>There is none yet: <code>npm run start -- configs/runs/demo.json</code> begins one.</p>`
+    : markup`<div class="scroll" role="region" aria-label="Runs" tabindex="0"><table class="plain sortable">
+<thead><tr><th scope="col" data-sort="text">Run</th><th scope="col" data-sort="text">Last change</th><th scope="col">Report</th></tr></thead>
+<tbody>${runs.map(
+        ({ runId, changedAt, hasReport }) =>
+          markup`<tr><th scope="row"><a href="${pagePaths.run(runId)}">${runId}</a></th><td>${changedAt === null ? '–' : formatInstant(changedAt)}</td><td>${hasReport ? 'written' : '–'}</td></tr>`,
+      )}</tbody></table></div>`;

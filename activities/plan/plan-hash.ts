@@ -1,0 +1,37 @@
+import type { RunPlan } from '../../configs/schema.ts';
+import { startingWeights } from '../../configs/starting-weights.ts';
+import { contentKey } from '../shared/steps/content-key.ts';
+import { weightSwitches } from '../shared/run/speed-switches.ts';
+
+/** The same files in the same roles are the same data set, wherever they came from and however they are laid out. */
+export const datasetKey = ({ archives, train, val }: Pick<RunPlan['dataset'], 'archives' | 'train' | 'val'>): string =>
+  contentKey({
+    archives: archives.map(({ file, sha256 }) => ({ file, sha256 })),
+    splits: [train, val].map(({ images, annotations }) => ({ images, annotations })),
+  });
+
+/** Over everything that decides the final weights, and nothing else. */
+export const planHash = ({
+  recipe,
+  dataset,
+  weights,
+  epochs,
+  gpus,
+  batchPerGpu,
+  seed,
+  speed,
+}: Omit<RunPlan, 'planHash'>): string => {
+  const switches = weightSwitches(speed);
+  const { part, id, source } = startingWeights(weights);
+  return contentKey({
+    recipe: recipe.sha256,
+    dataset: dataset.contentKey,
+    [part]: [id, source.sha256],
+    epochs,
+    gpus,
+    batchPerGpu,
+    seed,
+    // Left out where there are none: the hash of a plan from before there were any stays.
+    ...(switches.length > 0 ? { speed: switches } : {}),
+  });
+};

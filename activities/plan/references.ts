@@ -1,0 +1,40 @@
+import { mkdir, readdir } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { homeFolders, runFolder, type RunFolder } from '../../configs/paths.ts';
+import { RunReferences, type FetchedDataset, type FetchedWeights } from '../../configs/schema.ts';
+import { ifThere } from '../shared/files/if-there.ts';
+import { readJson } from '../shared/files/json-file.ts';
+import { writeFileWhole } from '../shared/files/whole-file.ts';
+
+/** Written before the objects are looked at again, so that pruning, which moves first and asks then, cannot take them. */
+export async function writeReferences(folder: RunFolder, dataset: FetchedDataset, weights: FetchedWeights) {
+  const references: RunReferences = {
+    v: 1,
+    objects: [...dataset.archives, weights.source, weights.converted].map(({ sha256 }) => sha256),
+    datasets: [basename(dataset.root)],
+  };
+  await mkdir(folder.root, { recursive: true });
+  await writeFileWhole(folder.references, JSON.stringify(references));
+}
+
+export interface References {
+  /** sha256 or data set key -> names of the runs that need it. */
+  readonly by: ReadonlyMap<string, string[]>;
+}
+
+/** What the runs of this home need: a run counts as kept for as long as its folder is there. */
+export async function readReferences(home: string): Promise<References> {
+  const by = new Map<string, string[]>();
+  for (const runId of await listRuns(home)) {
+    const references = await readJson(runFolder(home, runId).references, RunReferences);
+    for (const key of [...(references?.objects ?? []), ...(references?.datasets ?? [])]) {
+      by.set(key, [...(by.get(key) ?? []), runId]);
+    }
+  }
+  return { by };
+}
+
+export async function listRuns(home: string): Promise<string[]> {
+  const entries = (await ifThere(readdir(homeFolders(home).runs, { withFileTypes: true }))) ?? [];
+  return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+}

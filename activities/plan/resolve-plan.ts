@@ -1,0 +1,23 @@
+import { mkdir } from 'node:fs/promises';
+import { Context } from '@temporalio/activity';
+import { runFolder } from '../../configs/paths.ts';
+import type { RunInput, RunPlan } from '../../configs/schema.ts';
+import type { ActivityDependencies } from '../dependencies.ts';
+import { whileBeating } from '../shared/heartbeat.ts';
+import { makePlan, type Purpose } from './make-plan.ts';
+import { writeFileWhole } from '../shared/files/whole-file.ts';
+
+/** RunInput -> RunPlan, recorded in history, so that a later deploy cannot change this run. */
+export const createResolvePlan =
+  (dependencies: ActivityDependencies) =>
+  async (input: RunInput, purpose?: Purpose): Promise<RunPlan> => {
+    const { cancellationSignal: signal } = Context.current();
+    const { plan, recipe } = await whileBeating(
+      () => 'reading the recipe',
+      () => makePlan({ ...dependencies, signal }, input, purpose),
+    );
+    const folder = runFolder(dependencies.home, plan.runId);
+    await mkdir(folder.root, { recursive: true });
+    await writeFileWhole(folder.recipe, JSON.stringify(recipe));
+    return plan;
+  };

@@ -1,0 +1,42 @@
+import type { Catalog, CatalogFile, RunInput } from '../../configs/schema.ts';
+import { CodedError } from '../shared/errors/coded-error.ts';
+import type { SourcePolicy } from '../shared/download/sources/source-policy.ts';
+
+/**
+ * Where the files of a run may come from: the hosts of the shipped catalog, those that the input allows by name, and the
+ * embedded stack's own server. A server may send a download on to the catalog's redirect hosts, nowhere else.
+ */
+export function allowedSources(catalog: Catalog, input: RunInput, demoUrl: string | undefined): SourcePolicy {
+  const named = filesOf(catalog).flatMap(({ urls }) => hostsOf(urls));
+  const buckets = [...filesOf(catalog), ...filesOf(input.catalog)].flatMap(({ urls }) => bucketsOf(urls));
+  return {
+    hosts: new Set([...named, ...catalog.redirectHosts, ...input.transfers.allowHosts]),
+    loopback: new Set(demoUrl === undefined ? [] : [new URL(demoUrl).host]),
+    buckets: new Set(buckets),
+    // A user's own data lies on the worker's disk; nothing there but images, annotations and tensors gets any further.
+    files: true,
+  };
+}
+
+/** Before anything is fetched. @throws CodedError DownloadRefused with every address of the input on a host that nobody allowed. */
+export function refuseForeignHosts(catalog: Catalog, input: RunInput): void {
+  const { hosts } = allowedSources(catalog, input, undefined);
+  const foreign = filesOf(input.catalog).flatMap(({ urls }) => hostsOf(urls).filter((host) => !hosts.has(host)));
+  if (foreign.length === 0) return;
+  const names = [...new Set(foreign)].join(', ');
+  throw new CodedError(
+    'DownloadRefused',
+    `The input names addresses on ${names}, which configs/catalog.json does not. Add them to transfers.allowHosts if you trust them.`,
+  );
+}
+
+const filesOf = ({ datasets, weights }: Pick<Catalog, 'datasets' | 'weights'>): CatalogFile[] => [
+  ...Object.values(datasets).flatMap(({ archives }) => archives),
+  ...Object.values(weights).map(({ source }) => source),
+];
+
+const hostsOf = (urls: readonly string[]): string[] =>
+  urls.filter((url) => /^https?:/.test(url) && URL.canParse(url)).map((url) => new URL(url).host);
+
+const bucketsOf = (urls: readonly string[]): string[] =>
+  urls.filter((url) => url.startsWith('s3://') && URL.canParse(url)).map((url) => new URL(url).host);

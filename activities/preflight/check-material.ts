@@ -1,0 +1,35 @@
+import type { CatalogFile, Check, RunPlan } from '../../configs/schema.ts';
+import { startingWeights } from '../../configs/starting-weights.ts';
+import { showBytes } from '../../configs/show-bytes.ts';
+import type { MissingFile } from '../inputs/find-missing.ts';
+
+/** What of these files is not in the store as it should be. */
+export type FindMissing = (files: readonly CatalogFile[]) => Promise<MissingFile[]>;
+
+/** What of data and weights is in the store already, what has to be fetched, and what cannot be. */
+export async function checkMaterial(
+  findMissing: FindMissing,
+  { dataset, weights }: Pick<RunPlan, 'dataset' | 'weights'>,
+): Promise<Check[]> {
+  const { id, source } = startingWeights(weights);
+  return [
+    describe('data', dataset.id, dataset.archives, await findMissing(dataset.archives)),
+    describe('weights', id, [source], await findMissing([source])),
+  ];
+}
+
+function describe(about: string, id: string, files: readonly CatalogFile[], missing: readonly MissingFile[]): Check {
+  const refusals = missing.flatMap(({ refusal }) => refusal?.replace(/\.$/, '') ?? []);
+  if (refusals.length > 0) {
+    const next = `Mend it, or the addresses of ${id} in the input or in configs/catalog.json.`;
+    return { about, verdict: 'stop', says: `${id}: ${refusals.join('; ')}`, next };
+  }
+  const bytes = missing.reduce((sum, { need }) => sum + (need?.fetchBytes ?? 0), 0);
+  const unknown = missing.filter(({ need }) => need === null).map(({ file }) => file.file);
+  const rest = unknown.length === 0 ? '' : `, and ${unknown.join(', ')} of unknown size`;
+  const says =
+    missing.length === 0
+      ? `${id}: all ${files.length} files are in the store`
+      : `${id}: ${showBytes(bytes)} to fetch in ${missing.length} of ${files.length} files${rest}`;
+  return { about, verdict: 'ok', says, next: null };
+}

@@ -1,0 +1,13 @@
+import type { Check, NotifyTarget } from '../../configs/schema.ts';
+import type { NotifyPlace } from '../notify/notify-place.ts';
+
+/** A name that the worker does not know is found now, and not when nobody hears of the run's end. */
+export function checkNotify(targets: readonly NotifyTarget[], places: ReadonlyMap<string, NotifyPlace>): Check[] {
+  const unknown = [...new Set(targets.map(({ ref }) => ref))].filter((ref) => !places.has(ref));
+  return unknown.map((ref) => ({
+    about: 'notifications',
+    verdict: 'warning',
+    says: `the control worker knows no ${ref}: nobody is told`,
+    next: `Set EVERSWIN_NOTIFY_${ref}_URL in the environment of the control worker and restart it.`,
+  }));
+}

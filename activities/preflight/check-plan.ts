@@ -1,0 +1,18 @@
+import { Context } from '@temporalio/activity';
+import type { Check, RunPlan } from '../../configs/schema.ts';
+import type { ActivityDependencies } from '../dependencies.ts';
+import { whileBeating } from '../shared/heartbeat.ts';
+import { checkNotify } from './check-notify.ts';
+import { inspectPlan } from './inspect-plan.ts';
+
+/** The dry run's first half, for the control worker. */
+export const createCheckPlan =
+  ({ obtain, notifyPlaces }: ActivityDependencies) =>
+  async (plan: RunPlan): Promise<Check[]> => {
+    const { cancellationSignal: signal } = Context.current();
+    const checks = await whileBeating(
+      () => 'looking at the plan',
+      () => inspectPlan((files) => obtain.findMissing(plan, files, signal), plan),
+    );
+    return [...checks, ...checkNotify(plan.input.notify ?? [], notifyPlaces)];
+  };

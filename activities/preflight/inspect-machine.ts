@@ -1,0 +1,20 @@
+import { mkdir } from 'node:fs/promises';
+import { recipeFacts } from '../../configs/references.ts';
+import type { Check, RunPlan } from '../../configs/schema.ts';
+import { isEvaluation } from '../../configs/starting-weights.ts';
+import { checkDisk } from './check-disk.ts';
+import type { FindMissing } from './check-material.ts';
+import { checkMachine } from './machine-checks.ts';
+import { diskNeeds } from './disk-needs.ts';
+import { readMachine, type MachinePlace } from './read-machine.ts';
+
+/** Whether this machine can do the plan, and has room for it. */
+export async function inspectMachine(place: MachinePlace, findMissing: FindMissing, plan: RunPlan): Promise<Check[]> {
+  const { home } = place;
+  await mkdir(home, { recursive: true });
+  // What is known is of training: a test takes a part of its memory, and hours where training takes months.
+  const known = isEvaluation(plan) ? undefined : recipeFacts(plan.recipe.name);
+  const machine = await readMachine(place);
+  const needs = await diskNeeds(findMissing, plan, known);
+  return [...checkMachine({ plan, known, machine }), checkDisk(needs, machine.diskFreeBytes, home)];
+}

@@ -1,0 +1,46 @@
+import { readFile, statfs } from 'node:fs/promises';
+import { availableParallelism, totalmem } from 'node:os';
+import { TrainerFacts, type MachineFacts } from '../../configs/schema.ts';
+import { listForeignGpuProcesses } from '../shared/trainer/foreign-gpu-processes.ts';
+import { readDiskSpace } from '../shared/files/free-space.ts';
+import { listGpus } from '../shared/trainer/gpu-inventory.ts';
+import { askTrainer } from '../shared/trainer/trainer-command.ts';
+import type { Device } from '../shared/trainer/trainer-argv.ts';
+import type { PythonCommand } from '../shared/trainer/trainer-process.ts';
+
+export interface MachinePlace {
+  /** An existing folder of the disk that runs are kept on. */
+  home: string;
+  python: PythonCommand;
+  device: Device;
+  signal: AbortSignal;
+}
+
+/** What there is to train with. Nothing is started on a GPU. */
+export async function readMachine({ home, python, device, signal }: MachinePlace): Promise<MachineFacts> {
+  const isCuda = device === 'cuda';
+  return {
+    device,
+    gpus: isCuda ? ((await listGpus(python)) ?? []) : [],
+    foreignGpuProcesses: isCuda ? await listForeignGpuProcesses(python, process.pid) : [],
+    memoryBytes: totalmem(),
+    sharedMemoryBytes: await readSharedMemory(),
+    openFiles: await readOpenFiles(),
+    cores: availableParallelism(),
+    diskFreeBytes: (await readDiskSpace(home)).freeBytes,
+    trainer: await askTrainer({ python, signal, answer: TrainerFacts, argv: ['machine'] }),
+  };
+}
+
+const readSharedMemory = (): Promise<number | null> =>
+  statfs('/dev/shm').then(
+    ({ bavail, bsize }) => bavail * bsize,
+    () => null,
+  );
+
+/** How many files a process started from here may hold open. */
+async function readOpenFiles(): Promise<number> {
+  const limits = await readFile('/proc/self/limits', 'utf8').catch(() => '');
+  const [, soft] = /^Max open files\s+(\S+)/m.exec(limits) ?? [];
+  return soft === undefined || soft === 'unlimited' ? Number.MAX_SAFE_INTEGER : Number(soft);
+}

@@ -1,0 +1,39 @@
+import { readdir, rm, writeFile } from 'node:fs/promises';
+import { Analysis, ExportedWeights, Report } from '../../configs/schema.ts';
+import type { ArtifactStore } from '../shared/store/artifact-store.ts';
+import { CodedError } from '../shared/errors/coded-error.ts';
+import { readJson } from '../shared/files/json-file.ts';
+import { sha256OfFile } from '../shared/files/whole-file.ts';
+import { askTrainer } from '../shared/trainer/trainer-command.ts';
+import type { PythonCommand } from '../shared/trainer/trainer-process.ts';
+import { fetchVersionFiles, readVersion } from './versions.ts';
+
+export interface ExportRequest {
+  store: ArtifactStore;
+  model: string;
+  id: string;
+  python: PythonCommand;
+  /** Empty; filled with what is exported. */
+  folder: string;
+  signal: AbortSignal;
+}
+
+/** Weights as tensors and as MMDetection publishes them, the recipe as one file, numbers, checksums. @returns the checksums. */
+export async function exportVersion({ store, model, id, python, folder, signal }: ExportRequest): Promise<string[]> {
+  const version = await readVersion(store, model, id, { folder, signal });
+  const wanted = [version.weights.file, 'report.json', 'analysis.json', 'index.html'];
+  await fetchVersionFiles(store, version, wanted, { folder, signal });
+  const report = await readJson(`${folder}/report.json`, Report);
+  const analysis = await readJson(`${folder}/analysis.json`, Analysis);
+  if (report === undefined || analysis === undefined)
+    throw new CodedError('StoreDamaged', `${id} of ${model} has no report that can be read.`);
+  await writeFile(`${folder}/config.py`, report.recipeText);
+  const classes = analysis.classes.flatMap(({ name }) => ['--class', name]);
+  const argv = ['export-weights', '--weights', `${folder}/${version.weights.file}`, '--into', `${folder}/${model}`];
+  await askTrainer({ python, signal, answer: ExportedWeights, argv: [...argv, ...classes] });
+  await rm(`${folder}/analysis.json`);
+  const files = (await readdir(folder)).sort();
+  const lines = await Promise.all(files.map(async (file) => `${await sha256OfFile(`${folder}/${file}`)}  ${file}`));
+  await writeFile(`${folder}/SHA256SUMS`, `${lines.join('\n')}\n`);
+  return lines;
+}

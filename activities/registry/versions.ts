@@ -1,0 +1,83 @@
+import { modelKeys, modelsRoot } from '../../configs/names.ts';
+import { ModelVersion, type VersionFile, type VersionId } from '../../configs/schema.ts';
+import type { ArtifactStore } from '../shared/store/artifact-store.ts';
+import { CodedError } from '../shared/errors/coded-error.ts';
+import { readJson } from '../shared/files/json-file.ts';
+import { writeFileWhole } from '../shared/files/whole-file.ts';
+
+/** Files of a version where they lie now. */
+export interface VersionSource extends VersionFile {
+  path: string;
+}
+
+/**
+ * Puts a version into the registry: its files first, version.json last. A version that is there already stays as it is.
+ * @param folder for the file that is being written; on the disk of the sources.
+ */
+export async function publishVersion(
+  store: ArtifactStore,
+  version: ModelVersion,
+  sources: readonly VersionSource[],
+  { folder, signal }: { folder: string; signal?: AbortSignal },
+): Promise<void> {
+  const keys = modelKeys(version.model);
+  const options = signal === undefined ? {} : { signal };
+  if (await isWhole(store, keys.version(version.id), signal)) return;
+  for (const { file, path, sha256 } of sources)
+    await store.put(keys.versionFile(version.id, file), path, { ...options, sha256 });
+  const path = `${folder}/version.json`;
+  await writeFileWhole(path, JSON.stringify(version, null, 2));
+  await store.put(keys.version(version.id), path, options);
+}
+
+/** Names of all models, in their order. */
+export async function listModels(store: ArtifactStore, signal?: AbortSignal): Promise<string[]> {
+  const keys = await store.list(modelsRoot, signal);
+  return [...new Set(keys.flatMap(({ key }) => key.slice(modelsRoot.length).split('/')[0] ?? []))];
+}
+
+/** Ids of the whole versions of a model, in the order of their names. */
+export async function listVersions(store: ArtifactStore, model: string, signal?: AbortSignal): Promise<VersionId[]> {
+  const { versions } = modelKeys(model);
+  const keys = (await store.list(versions, signal))
+    .map(({ key }) => key)
+    .filter((key) => key.endsWith('/version.json'));
+  const areWhole = await Promise.all(keys.map((key) => isWhole(store, key, signal)));
+  return keys.filter((_, place) => areWhole[place]).flatMap((key) => key.slice(versions.length).split('/')[0] ?? []);
+}
+
+/** A put that was killed may leave an object of which nothing is recorded: the next put of it makes it whole. */
+const isWhole = async (store: ArtifactStore, key: string, signal?: AbortSignal): Promise<boolean> =>
+  (await store.head(key, signal))?.sha256 != null;
+
+/**
+ * @param folder where version.json is fetched to.
+ * @throws CodedError NotInCatalog when there is no such version, StoreDamaged.
+ */
+export async function readVersion(
+  store: ArtifactStore,
+  model: string,
+  id: VersionId,
+  { folder, signal }: { folder: string; signal?: AbortSignal },
+): Promise<ModelVersion> {
+  const key = modelKeys(model).version(id);
+  if (!(await isWhole(store, key, signal)))
+    throw new CodedError('NotInCatalog', `There is no version ${id} of the model ${model}.`);
+  const path = `${folder}/version.json`;
+  await store.get(key, path, signal === undefined ? {} : { signal });
+  const version = await readJson(path, ModelVersion);
+  if (version === undefined) throw new CodedError('StoreDamaged', `${store.address}/${key} is no version of a model.`);
+  return version;
+}
+
+/** Fetches files of a version; each has the sha256 that the version names, or is refused. */
+export async function fetchVersionFiles(
+  store: ArtifactStore,
+  version: ModelVersion,
+  wanted: readonly string[],
+  { folder, signal }: { folder: string; signal?: AbortSignal },
+): Promise<void> {
+  const keys = modelKeys(version.model);
+  for (const { file, sha256 } of [version.weights, ...version.files].filter(({ file }) => wanted.includes(file)))
+    await store.get(keys.versionFile(version.id, file), `${folder}/${file}`, { sha256, ...(signal && { signal }) });
+}

@@ -1,0 +1,55 @@
+/** Small drawings for one row of the table of classes. */
+import { formatPoints, formatScore } from '../../../configs/coco-score.ts';
+import type { ClassAnalysis } from '../../../configs/schema.ts';
+import { downsample } from '../draw/downsample.ts';
+import { type Markup, markup } from '../draw/markup.ts';
+
+const strip = { width: 160, height: 20 };
+const lanes = [
+  { kind: 'bbox', name: 'box', y: 6 },
+  { kind: 'segm', name: 'mask', y: 14 },
+] as const;
+
+/** AP from 0 to 1: a dot for the score and a line for its interval; box above, mask below. */
+export const drawApStrip = (one: ClassAnalysis): Markup =>
+  markup`<svg class="strip" viewBox="0 0 ${strip.width} ${strip.height}" role="img" aria-label="${describeScores(one)}"><title>${describeScores(one)}</title><path class="grid" d="M0 20V0M40 20V0M80 20V0M120 20V0M160 20V0"/>${lanes.map(
+    ({ kind, y }, index) => {
+      const { AP, interval } = one[kind];
+      if (AP === null) return '';
+      const line = interval ? markup`<path d="M${toX(interval[0])} ${y}H${toX(interval[1])}"/>` : '';
+      return markup`<g class="s${index + 1}">${line}<circle cx="${toX(AP)}" cy="${y}" r="2.6"/></g>`;
+    },
+  )}</svg>`;
+
+const describeScores = (one: ClassAnalysis): string =>
+  lanes
+    .map(({ kind, name }) => {
+      const { AP, interval } = one[kind];
+      const around = interval ? ` (95 %: ${formatPoints(interval[0])}–${formatPoints(interval[1])})` : '';
+      return `${name} AP ${AP === null ? '–' : formatPoints(AP)}${around}`;
+    })
+    .join(', ');
+
+const spark = { width: 64, height: 24 };
+const sparkPoints = 34;
+
+/** Precision (up) over recall (right) at IoU 0.5. */
+export function drawSpark(one: ClassAnalysis): Markup | string {
+  if (one.bbox.curve === null && one.segm.curve === null) return '';
+  const says = `Precision over recall at IoU 0.5; AP50 box ${formatScore(one.bbox.AP50)}, mask ${formatScore(one.segm.AP50)}`;
+  return markup`<svg class="spark" viewBox="0 0 ${spark.width} ${spark.height}" role="img" aria-label="${says}"><title>${says}</title><path class="grid" d="M0 0V${spark.height}H${spark.width}"/>${lanes.map(
+    ({ kind }, index) => markup`<g class="s${index + 1}"><path d="${traceCurve(one[kind].curve)}"/></g>`,
+  )}</svg>`;
+}
+
+function traceCurve(curve: readonly number[] | null): string {
+  const points = downsample(
+    (curve ?? []).map((y, x) => ({ x, y })),
+    sparkPoints,
+  );
+  const places = points.map(({ x, y }) => `${round((x / 100) * spark.width)} ${round((1 - (y ?? 0)) * spark.height)}`);
+  return places.length > 0 ? `M${places.join('L')}` : '';
+}
+
+const toX = (score: number): number => round(score * strip.width);
+const round = (value: number): number => Math.round(value * 10) / 10;

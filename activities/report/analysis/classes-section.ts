@@ -1,0 +1,49 @@
+import { formatPoints, formatScore } from '../../../configs/coco-score.ts';
+import type { Analysis, ClassAnalysis } from '../../../configs/schema.ts';
+import { type Markup, markup } from '../draw/markup.ts';
+import type { Section } from '../draw/section.ts';
+import { formatCount } from '../../../configs/time-text.ts';
+import { drawApStrip, drawSpark } from './class-strip.ts';
+
+/** More would make the page heavy; the weakest are what a reader looks for. */
+const maxRows = 400;
+
+/** Each class with its scores and counts, the weakest first. */
+export function drawClasses({ classes, bootstrap }: Analysis): Section {
+  const ranked = rankClasses(classes);
+  const shown = ranked.slice(0, maxRows);
+  return {
+    id: 'classes',
+    title: 'Classes',
+    body: markup`<p>${describeClasses(ranked)}</p>
+<div class="scroll tall" role="region" aria-label="Average precision of each class" tabindex="0"><table class="plain classes sortable">
+<thead><tr><th scope="col" data-sort="text">Class</th><th scope="col" class="number" data-sort="number">Images</th><th scope="col" class="number" data-sort="number">Objects</th><th scope="col" class="number" data-sort="number" aria-sort="ascending">Box AP</th><th scope="col" class="number" data-sort="number">Mask AP</th><th scope="col" class="whole"><span class="key s1dot">box</span> <span class="key s2dot">mask</span> 0 to 1</th><th scope="col" class="number" data-sort="number">Box AP50</th><th scope="col" class="number" data-sort="number">Mask AP50</th><th scope="col">Precision / recall</th></tr></thead>
+<tbody>${shown.map(drawClass)}</tbody></table></div>
+<p class="note">The weakest first.${bootstrap ? ' Lines: 95 % intervals by bootstrap over images.' : ''} Objects: of the ground truth, without crowds. Precision over recall at IoU 0.5, both from 0 to 1.${ranked.length > maxRows ? ` The ${formatCount(ranked.length - maxRows)} strongest classes are left out here; analysis.json has all.` : ''}</p>`,
+  };
+}
+
+/** By box AP; those without ground truth last. */
+export const rankClasses = (classes: readonly ClassAnalysis[]): ClassAnalysis[] =>
+  [...classes].sort((a, b) => (a.bbox.AP ?? 2) - (b.bbox.AP ?? 2) || b.instances - a.instances);
+
+/** The weakest and the strongest in a sentence. */
+export function describeClasses(ranked: readonly ClassAnalysis[]): string {
+  const known = ranked.filter(({ bbox }) => bbox.AP !== null);
+  const nameSome = (some: readonly ClassAnalysis[]): string =>
+    some.map(({ name, bbox }) => `${name} (${formatPoints(bbox.AP ?? 0)})`).join(', ');
+  if (known.length === 0) return 'No class has ground truth.';
+  const most = Math.min(3, Math.max(1, Math.floor(known.length / 2)));
+  const without = ranked.length - known.length;
+  return (
+    `Box AP is lowest for ${nameSome(known.slice(0, most))}` +
+    (known.length > most ? ` and highest for ${nameSome(known.slice(-most).reverse())}.` : '.') +
+    (without > 0 ? ` Without ground truth: ${formatCount(without)}.` : '')
+  );
+}
+
+const drawClass = (one: ClassAnalysis): Markup => markup`
+<tr><th scope="row">${one.name}</th><td class="number" data-value="${one.images}">${formatCount(one.images)}</td><td class="number" data-value="${one.instances}">${formatCount(one.instances)}</td>${drawScore(one.bbox.AP)}${drawScore(one.segm.AP)}<td>${drawApStrip(one)}</td>${drawScore(one.bbox.AP50)}${drawScore(one.segm.AP50)}<td>${drawSpark(one)}</td></tr>`;
+
+const drawScore = (score: number | null): Markup =>
+  markup`<td class="number" data-value="${score ?? ''}">${formatScore(score)}</td>`;

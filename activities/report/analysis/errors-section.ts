@@ -1,0 +1,78 @@
+import { apKinds } from '../../../configs/coco-rows.ts';
+import { type Analysis, type ErrorAnalysis, type ErrorKind, errorKinds } from '../../../configs/schema.ts';
+import { type Markup, markup } from '../draw/markup.ts';
+import type { Section } from '../draw/section.ts';
+import { type BarPart, drawBar, drawBarKey } from '../draw/share-bar.ts';
+import { formatCount } from '../../../configs/time-text.ts';
+
+const sizes = ['small', 'medium', 'large'] as const;
+type BySize = ErrorAnalysis['found'];
+
+const meanings: Record<ErrorKind, string> = {
+  localisation: 'the right class, overlapping its object by 0.1 to 0.5',
+  class: 'on an object, but of another class',
+  both: 'another class, and overlapping by 0.1 to 0.5 only',
+  duplicate: 'an object that was found already',
+  background: 'where there is no object',
+  missed: 'an object that nothing was said about',
+};
+
+/** Errors by kind and by size, for boxes and masks. */
+export const drawErrors = ({ errors, scoreThreshold }: Analysis): Section => ({
+  id: 'errors',
+  title: 'Errors',
+  body: markup`<p>${describeErrors(errors.bbox)}</p>
+<p class="legend">${sizes.map((size) => drawBarKey(`size-${size}`, size))}</p>
+${apKinds.map(
+  ({ key, title }) => markup`<h3>${title === 'Box' ? 'Boxes' : 'Masks'}</h3>
+<div class="scroll" role="region" aria-label="Errors of ${key === 'bbox' ? 'boxes' : 'masks'}" tabindex="0"><table class="plain errors"><thead><tr><th scope="col">Error</th><th scope="col" class="number">AP50 lost</th><th scope="col" class="number">Count</th><th scope="col">By size</th></tr></thead>
+<tbody>${rankErrors(errors[key]).map((kind) => drawKind(kind, errors[key]))}</tbody></table></div>
+${drawFound(errors[key], key === 'bbox' ? 'boxes' : 'masks')}`,
+)}
+<p class="note">Kinds as in TIDE (arXiv 2008.08115), at IoU 0.5. AP50 lost: the points by which AP50 would rise if errors of this kind alone were mended, over all detections. Counts: detections with a score from ${scoreThreshold} on. Sizes as COCO's: up to 32 × 32, up to 96 × 96 pixels, larger.</p>`,
+});
+
+/** What costs most in a sentence. */
+export function describeErrors(errors: ErrorAnalysis): string {
+  const [first, second] = rankErrors(errors);
+  if (first === undefined || second === undefined) return '';
+  const nameCost = (kind: ErrorKind): string => `${kind} (${formatLost(errors.kinds[kind].ap50Lost)} points of AP50)`;
+  const bySize = sizes
+    .filter((size) => errors.objects[size] > 0)
+    .map((size) => `${Math.round((100 * errors.found[size]) / errors.objects[size])} % of the ${size}`);
+  const found = bySize.length > 0 ? ` Found are ${bySize.join(', ')} objects.` : '';
+  // Nothing is worth naming that would not show in a table of AP.
+  if ((errors.kinds[first].ap50Lost ?? 0) < 0.0005) return `No kind of error costs a tenth of a point of AP50.${found}`;
+  return `Boxes lose most to ${nameCost(first)}, then to ${nameCost(second)}.${found}`;
+}
+
+/** The costliest first. */
+export const rankErrors = ({ kinds }: ErrorAnalysis): ErrorKind[] =>
+  [...errorKinds].sort((a, b) => (kinds[b].ap50Lost ?? 0) - (kinds[a].ap50Lost ?? 0));
+
+function drawKind(kind: ErrorKind, { kinds }: ErrorAnalysis): Markup {
+  const { count, ap50Lost } = kinds[kind];
+  const most = Math.max(1, ...errorKinds.map((one) => sumSizes(kinds[one].count)));
+  const name = `${kind}: ${sizes.map((size) => `${formatCount(count[size])} ${size}`).join(', ')}`;
+  return markup`
+<tr><th scope="row"><b>${kind}</b> <span>${meanings[kind]}</span></th><td class="number">${formatLost(ap50Lost)}</td><td class="number">${formatCount(sumSizes(count))}</td><td class="wide">${drawBar(name, listParts(count, kind), most)}</td></tr>`;
+}
+
+const listParts = (count: BySize, what: string): BarPart[] =>
+  sizes.map((size) => ({
+    kind: `size-${size}`,
+    value: count[size],
+    says: `${what}, ${size}: ${formatCount(count[size])}`,
+  }));
+
+const drawFound = ({ objects, found }: ErrorAnalysis, what: string): Markup =>
+  markup`<div class="scroll" role="region" aria-label="Found by size, ${what}" tabindex="0"><table class="plain errors"><thead><tr><th scope="col">Objects found</th><th scope="col" class="number">Share</th><th scope="col" class="number">Of</th><th scope="col"><span class="unseen">Share as a bar</span></th></tr></thead>
+<tbody>${sizes.map((size) => {
+    const share = objects[size] > 0 ? `${((100 * found[size]) / objects[size]).toFixed(1)} %` : '–';
+    const says = `${formatCount(found[size])} of ${formatCount(objects[size])} ${size} objects found`;
+    return markup`
+<tr><th scope="row"><b>${size}</b></th><td class="number">${share}</td><td class="number">${formatCount(objects[size])}</td><td class="wide">${drawBar(says, [{ kind: `size-${size}`, value: found[size], says }], objects[size])}</td></tr>`;
+  })}</tbody></table></div>`;
+
+const sumSizes = ({ small, medium, large }: BySize): number => small + medium + large;
+const formatLost = (share: number | null): string => (share === null ? '–' : (100 * share).toFixed(1));

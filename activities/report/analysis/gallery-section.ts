@@ -1,0 +1,76 @@
+import type { Analysis, GalleryImage } from '../../../configs/schema.ts';
+import { type Markup, markup } from '../draw/markup.ts';
+import type { Section } from '../draw/section.ts';
+import { formatPlural } from '../../../configs/time-text.ts';
+import { choosePictures } from './picture-budget.ts';
+
+type Shown = GalleryImage['truth'][number] | GalleryImage['predictions'][number];
+
+const groups = [
+  ['best', 'Best'],
+  ['worst', 'Worst'],
+  ['random', 'Drawn at random'],
+] as const;
+
+/** Images with what was to find beside what was found. */
+export function drawGallery({ gallery, galleryRule, scoreThreshold }: Analysis): Section {
+  const shown = choosePictures(gallery);
+  const left = gallery.length - shown.length;
+  return {
+    id: 'gallery',
+    title: 'Gallery',
+    body: markup`${shown.length === 0 ? markup`<p class="note">There are no pictures.</p>` : ''}
+${groups.map(([group, title]) =>
+  drawGroup(
+    title,
+    shown.filter((one) => one.group === group),
+  ),
+)}
+<p class="note">Left: the ground truth. Right: predictions with a score from ${scoreThreshold} on. Resting on a box says what it is. ${galleryRule}${left > 0 ? ` ${formatPlural(left, 'picture')} left out to keep this page small; analysis.json has all.` : ''}</p>`,
+  };
+}
+
+const drawGroup = (title: string, images: readonly GalleryImage[]): Markup | string =>
+  images.length === 0 ? '' : markup`<h3>${title}</h3><div class="gallery">${images.map(drawImage)}</div>`;
+
+const drawImage = (image: GalleryImage): Markup => markup`
+<figure><div class="shots">${drawShot(image, 'truth')}${drawShot(image, 'predictions')}</div>
+<figcaption><b>${image.fileName}</b> <span>F1 ${image.f1.toFixed(2)} · ${describeOutcome(image)}</span></figcaption></figure>`;
+
+function drawShot({ picture, fileName, truth, predictions }: GalleryImage, side: 'truth' | 'predictions'): Markup {
+  const { width, height } = picture;
+  const items: readonly Shown[] = side === 'truth' ? truth : predictions;
+  const alt = `${side === 'truth' ? 'Ground truth' : 'Predictions'} of ${fileName}: ${countClasses(items)}`;
+  // The largest below, so that a small box inside it can still be pointed at.
+  const ordered = [...items].sort((a, b) => b.box[2] * b.box[3] - a.box[2] * a.box[3]);
+  return markup`<div class="shot"><img src="data:image/jpeg;base64,${picture[side]}" width="${width}" height="${height}" alt="${alt}"><svg viewBox="0 0 ${width} ${height}" aria-hidden="true">${ordered.map(
+    (one) =>
+      markup`<rect x="${one.box[0]}" y="${one.box[1]}" width="${one.box[2]}" height="${one.box[3]}"><title>${nameShown(one)}</title></rect>`,
+  )}</svg></div>`;
+}
+
+const nameShown = (one: Shown): string =>
+  'score' in one
+    ? `${one.class} ${one.score.toFixed(2)}: ${one.outcome}`
+    : `${one.class}: ${one.found ? 'found' : 'not found'}`;
+
+function describeOutcome({ truth, predictions }: GalleryImage): string {
+  const missed = truth.filter(({ found }) => !found);
+  const wrong = predictions.filter(({ outcome }) => outcome !== 'correct' && outcome !== 'ignored');
+  const found = `${truth.length - missed.length} of ${formatPlural(truth.length, 'object')} found`;
+  const more = [
+    ...(missed.length > 0 ? [`not found: ${countClasses(missed)}`] : []),
+    ...(wrong.length > 0 ? [`${wrong.length} wrong: ${countBy(wrong.map(({ outcome }) => outcome))}`] : []),
+  ];
+  return [found, ...more].join('; ');
+}
+
+const countClasses = (items: readonly Shown[]): string => countBy(items.map((one) => one.class)) || 'nothing';
+
+/** `2 person, 1 dog`: the most frequent first. */
+function countBy(names: readonly string[]): string {
+  const counts = new Map<string, number>();
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+  const sorted = [...counts].sort(([, a], [, b]) => b - a);
+  return sorted.map(([name, count]) => `${count} ${name}`).join(', ');
+}

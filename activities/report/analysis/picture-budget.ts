@@ -1,0 +1,24 @@
+import type { GalleryImage } from '../../../configs/schema.ts';
+
+/** Characters of base64 in all: with them the page stays under 5 MB. */
+const budget = 3_400_000;
+
+/** As many pictures as fit, in turn one of each group, in the order of the data. */
+export function choosePictures(gallery: readonly GalleryImage[]): GalleryImage[] {
+  const turns = gallery
+    .map((image, index) => ({ image, index, turn: countBefore(gallery, index) }))
+    .sort((a, b) => a.turn - b.turn || a.index - b.index);
+  let room = budget;
+  const chosen = new Set<GalleryImage>();
+  for (const { image } of turns) {
+    const characters = image.picture.truth.length + image.picture.predictions.length;
+    if (characters > room) continue;
+    room -= characters;
+    chosen.add(image);
+  }
+  return gallery.filter((image) => chosen.has(image));
+}
+
+/** How many of the same group stand before it. */
+const countBefore = (gallery: readonly GalleryImage[], index: number): number =>
+  gallery.slice(0, index).filter(({ group }) => group === gallery[index]?.group).length;

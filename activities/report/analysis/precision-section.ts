@@ -1,0 +1,43 @@
+import { apKinds } from '../../../configs/coco-rows.ts';
+import type { Analysis, PrecisionCurve } from '../../../configs/schema.ts';
+import { drawFigure } from '../draw/figure.ts';
+import { markup } from '../draw/markup.ts';
+import type { Section } from '../draw/section.ts';
+import { formatNumber } from '../draw/number-text.ts';
+import type { Chart } from '../draw/svg-chart.ts';
+
+const overlaps = [
+  ['iou50', 'IoU 0.50'],
+  ['iou75', 'IoU 0.75'],
+  ['mean', 'mean of 0.50 to 0.95'],
+] as const;
+
+/** Precision over recall, over all classes. */
+export const drawPrecision = ({ curves }: Analysis): Section => ({
+  id: 'precision',
+  title: 'Precision and recall',
+  body: markup`<div class="pair">${apKinds.map(({ key }) => drawFigure(chartPrecision(key, curves[key])))}</div>
+<p class="note">Means over the classes that have ground truth. The area under a curve is the AP at that overlap; where a curve falls to nothing, no more objects are found however low the score.</p>`,
+});
+
+const chartPrecision = (kind: 'bbox' | 'segm', curves: Analysis['curves']['bbox']): Chart => ({
+  id: `precision-${kind}`,
+  title: kind === 'bbox' ? 'Boxes' : 'Masks',
+  description: overlaps.map(([key, name]) => describe(name, curves[key])).join(' '),
+  xLabel: 'recall',
+  yLabel: 'precision',
+  xScale: 'share',
+  yScale: 'share',
+  isHalf: true,
+  series: overlaps.map(([key, name]) => ({
+    name,
+    points: (curves[key] ?? []).map((y, index) => ({ x: index / 100, y })),
+  })),
+  marks: [],
+});
+
+function describe(name: string, curve: PrecisionCurve): string {
+  if (curve === null) return `${name}: no ground truth.`;
+  const at = (recall: number): string => formatNumber(Number((curve[recall] ?? 0).toFixed(3)));
+  return `${name}: precision ${at(25)} at recall 0.25, ${at(50)} at 0.5, ${at(75)} at 0.75.`;
+}

@@ -1,0 +1,152 @@
+import type { Analysis, Report } from '../../configs/schema.ts';
+import { apKinds, apRows, describeApRow } from '../../configs/coco-rows.ts';
+import { explainMissing } from './analysis/analysis-sections.ts';
+import { rankClasses } from './analysis/classes-section.ts';
+import { describeErrors } from './analysis/errors-section.ts';
+import { listColumns } from './draw/columns.ts';
+import { formatHours, listCost, roundHours } from './sections/cost.ts';
+import { describeUse } from './sections/cost-section.ts';
+import { diagnoseGap } from './gap/diagnose.ts';
+import { describeEffect, describeGap, isOtherData } from './gap/gap-text.ts';
+import { describeGoodput, formatKnown } from './sections/ledger-section.ts';
+import { escapeMarkdown, tabulate } from './draw/markdown-table.ts';
+import {
+  describeOrigin,
+  describeRepeatedSteps,
+  endingNames,
+  findStart,
+  kindNames,
+  listHashes,
+  summarizeRun,
+} from './sections/run-facts.ts';
+import { formatDifference, formatScore, pointsAbove } from '../../configs/coco-score.ts';
+import { formatCount, formatDuration, formatElapsed } from '../../configs/time-text.ts';
+
+/** The report in short, for a pull request or a wiki. */
+export const renderMarkdown = (report: Report, analysis?: Analysis): string =>
+  [
+    `# ${escapeMarkdown(report.runId)}`,
+    escapeMarkdown(report.verdict),
+    escapeMarkdown(summarizeRun(report)),
+    '## Results',
+    ...apKinds.flatMap(({ key, title }) => [`### ${title}`, tabulateScores(report, key)]),
+    ...writeGap(report),
+    ...writeAnalysis(report, analysis),
+    '## Course of the run',
+    describeRepeatedSteps(report),
+    '### Pipeline steps',
+    report.steps.map(({ step, why }) => `- ${step}: ${escapeMarkdown(why)}`).join('\n'),
+    '### Attempts',
+    tabulateAttempts(report),
+    describeGoodput(report.ledger),
+    ...tabulateInterruptions(report),
+    tabulateTimeline(report),
+    '## Cost',
+    ...writeCost(report),
+    '## Dry run',
+    tabulate(
+      ['about', 'verdict', 'found'],
+      report.checks.map(({ about, verdict, says }) => [about, verdict, says]),
+    ),
+    '## Hashes (sha256)',
+    tabulate(['of', 'sha256'], listHashes(report)),
+  ].join('\n\n') + '\n';
+
+function tabulateScores(report: Report, kind: 'bbox' | 'segm'): string {
+  const columns = listColumns(report);
+  const headings = columns.flatMap(({ label, isCompared }) => [
+    isCompared ? `${label}:` : `${label} (another recipe):`,
+    '± points:',
+  ]);
+  const rows = apRows.map((row) => {
+    const ours = report.metrics[kind][row.key];
+    const beside = columns.flatMap((column) => {
+      const theirs = column[kind][row.key];
+      return [formatScore(theirs), formatDifference(pointsAbove(ours, theirs))];
+    });
+    return [row.key, describeApRow(row), formatScore(ours), ...beside];
+  });
+  return tabulate(['', '', 'this run:', ...headings], rows);
+}
+
+function writeGap(report: Report): string[] {
+  const gap = diagnoseGap(report);
+  if (gap === undefined) return [];
+  const rows = gap.differences.map(({ about, ours, theirs, effect }) => [about, ours, theirs, describeEffect(effect)]);
+  return [
+    '## Against the published model',
+    escapeMarkdown(describeGap(gap)),
+    ...(isOtherData(gap) ? [] : gap.shape.says.map(escapeMarkdown)),
+    tabulate(['differs in', 'this run', 'published', 'known effect'], rows),
+    ...gap.ruledOut.map(({ claim, why, here }) => `Ruled out: ${escapeMarkdown(`${claim} ${why} ${here}`)}`),
+    ...gap.inference.map((one) => `Inference: ${escapeMarkdown(one)}`),
+  ];
+}
+
+function writeAnalysis(report: Report, analysis: Analysis | undefined): string[] {
+  if (analysis === undefined || explainMissing(report, analysis) !== undefined) return [];
+  const weakest = rankClasses(analysis.classes).slice(0, 10);
+  const rows = weakest.map(({ name, instances, bbox, segm }) => [
+    name,
+    formatCount(instances),
+    formatScore(bbox.AP),
+    formatScore(segm.AP),
+  ]);
+  return [
+    '## Weakest classes and errors',
+    escapeMarkdown(describeErrors(analysis.errors.bbox)),
+    tabulate(['class', 'objects:', 'box AP:', 'mask AP:'], rows),
+  ];
+}
+
+function writeCost(report: Report): string[] {
+  const cost = listCost(report);
+  const rows = cost.parts.map(({ name, seconds, deviceHours }) => [
+    name,
+    formatDuration(seconds),
+    roundHours(deviceHours),
+  ]);
+  return [
+    `${formatHours(cost.deviceHours, cost.device)}, ${describeUse(cost)}.`,
+    tabulate(['what', 'time:', `${cost.device}-hours:`], rows),
+  ];
+}
+
+const tabulateAttempts = ({ attempts }: Report): string =>
+  tabulate(
+    ['attempt:', 'start', 'from iteration:', 'to:', 'ending', 'duration:', 'cause'],
+    attempts.map((one) => [
+      String(one.attempt),
+      describeOrigin(one),
+      formatCount(one.fromIteration),
+      formatCount(one.toIteration),
+      endingNames[one.ending],
+      formatDuration(one.endedAt - one.startedAt),
+      one.cause ?? '',
+    ]),
+  );
+
+function tabulateInterruptions(report: Report): string[] {
+  const start = findStart(report);
+  const rows = report.ledger.interruptions.map((one) => [
+    formatElapsed(one.at - start),
+    one.class,
+    one.cause,
+    formatKnown(one.detectionSeconds),
+    formatCount(one.stepsLost),
+    formatKnown(one.recoverySeconds),
+  ]);
+  const headings = ['time:', 'class', 'cause', 'noticed after:', 'steps lost:', 'stepping again after:'];
+  return rows.length === 0 ? [] : [tabulate(headings, rows)];
+}
+
+function tabulateTimeline(report: Report): string {
+  const start = findStart(report);
+  const rows = report.timeline.map(({ at, kind, what, iteration }) => [
+    formatElapsed(at - start),
+    kindNames[kind],
+    what,
+    formatCount(iteration),
+  ]);
+  return tabulate(['time:', 'event', 'what', 'iteration:'], rows);
+}

@@ -1,0 +1,83 @@
+import { readdir, stat } from 'node:fs/promises';
+import { runFolder } from '../../configs/paths.ts';
+import {
+  RunPlan,
+  type EvalMetrics,
+  type FetchedDataset,
+  type FetchedWeights,
+  type Report,
+  type RunManifest,
+} from '../../configs/schema.ts';
+import { startingWeights } from '../../configs/starting-weights.ts';
+import { ifThere } from '../shared/files/if-there.ts';
+import { readJson } from '../shared/files/json-file.ts';
+import { recheckObject, findManifest } from '../shared/store/objects.ts';
+import { planHash } from '../plan/plan-hash.ts';
+import { sha256OfFile } from '../shared/files/whole-file.ts';
+
+export interface FinishedRun {
+  plan: RunPlan;
+  dataset: FetchedDataset;
+  weights: FetchedWeights;
+  metrics: EvalMetrics;
+  environment: Report['environment'];
+}
+
+/** Everything of the run by hash, from what lies in its folder now. */
+export async function buildRunManifest(home: string, run: FinishedRun): Promise<RunManifest> {
+  const { plan, dataset, weights, metrics, environment } = run;
+  const { checkpointSha256, bbox, segm } = metrics;
+  const { root } = runFolder(home, plan.runId);
+  const paths = await listResults(home, plan.runId);
+  const files = [];
+  for (const path of paths) {
+    const { size } = await stat(`${root}/${path}`);
+    files.push({ path, sha256: await sha256OfFile(`${root}/${path}`), bytes: size });
+  }
+  return {
+    v: 1,
+    runId: plan.runId,
+    createdAt: Date.now() / 1000,
+    planHash: plan.planHash,
+    seed: plan.seed,
+    recipe: plan.recipe,
+    dataset: { id: plan.dataset.id, contentKey: dataset.contentKey, archives: dataset.archives },
+    weights: { id: startingWeights(plan.weights).id, source: weights.source, converted: weights.converted },
+    versions: plan.versions,
+    environment,
+    results: { checkpointSha256, bbox, segm },
+    files,
+  };
+}
+
+/** What is no longer as the manifest says: a line each, none when all of it holds. */
+export async function findDeviations(home: string, manifest: RunManifest): Promise<string[]> {
+  const { root, plan: planPath } = runFolder(home, manifest.runId);
+  const deviations: string[] = [];
+  for (const { path, sha256 } of manifest.files) {
+    const found = await ifThere(sha256OfFile(`${root}/${path}`));
+    if (found === undefined) deviations.push(`${path} is gone`);
+    else if (found !== sha256) deviations.push(`${path} has the sha256 ${found}, was ${sha256}`);
+  }
+  const { archives } = manifest.dataset;
+  for (const { file, sha256 } of [...archives, manifest.weights.source, manifest.weights.converted]) {
+    const object = await findManifest(home, sha256);
+    if (object === undefined) deviations.push(`${file} (${sha256}) is not in the store`);
+    else if (!(await recheckObject(home, object))) deviations.push(`${file} (${sha256}) was changed in the store`);
+  }
+  const plan = await readJson(planPath, RunPlan);
+  if (plan === undefined) deviations.push('plan.json is gone or does not parse');
+  else if (planHash(plan) !== manifest.planHash)
+    deviations.push(`plan.json has the plan hash ${planHash(plan)}, was ${manifest.planHash}`);
+  return deviations;
+}
+
+/** Files that say what went in and what came out; not those that change with every look, such as locks and beats. */
+async function listResults(home: string, runId: string): Promise<string[]> {
+  const { root } = runFolder(home, runId);
+  const wanted =
+    /^(plan\.json|recipe\.json|train\/progress\.jsonl|train\/checkpoints\/[^/.][^/]*|test\/(metrics|analysis|bootstrap|detections[^/]*)\.json|report\/[^/.][^/]*)$/;
+  const paths = (await readdir(root, { recursive: true })).filter((path) => wanted.test(path)).sort();
+  const areFiles = await Promise.all(paths.map(async (path) => (await stat(`${root}/${path}`)).isFile()));
+  return paths.filter((_, place) => areFiles[place]);
+}

@@ -1,0 +1,94 @@
+import type { Attempt, Decision, Report, StepOutcome, TimelineEvent } from '../../../configs/schema.ts';
+import { drawTable } from '../draw/event-table.ts';
+import { drawLedger } from './ledger-section.ts';
+import { type Markup, markup } from '../draw/markup.ts';
+import { describeOrigin, describeRepeatedSteps, endingNames, findStart, kindNames, nextNames } from './run-facts.ts';
+import type { Section } from '../draw/section.ts';
+import { drawTimelineChart } from './timeline-chart.ts';
+import { formatCount, formatDuration, formatElapsed, formatInstant, formatPlural } from '../../../configs/time-text.ts';
+
+/** What happened on the way: every attempt, every event, every decision, every warning. */
+export function drawCourse(report: Report): Section {
+  const start = findStart(report);
+  return {
+    id: 'course',
+    title: 'Course of the run',
+    body: markup`<p><b>${describeRepeatedSteps(report)}</b> ${formatPlural(report.attempts.length, 'attempt')}; times count from ${formatInstant(start)}.</p>
+<h3>Attempts</h3>
+${drawTimelineChart(report)}
+${drawAttempts(report.attempts)}
+<h3>What the interruptions cost</h3>
+${drawLedger(report.ledger, start)}
+<h3>Timeline</h3>
+${drawTimeline(report.timeline, start)}
+<h3>Decisions</h3>
+${drawDecisions(report.decisions, start)}
+<h3>Checkpoints in quarantine</h3>
+${drawQuarantine(report.attempts)}
+<h3>Pipeline steps</h3>
+${drawSteps(report.steps)}
+<h3>Warnings</h3>
+${drawWarnings(report.warnings)}`,
+  };
+}
+
+/** Which steps had to be done, and why. */
+const drawSteps = (steps: readonly StepOutcome[]): Markup =>
+  markup`<ul>${steps.map(({ step, why }) => markup`<li><b>${step}</b> ${why}</li>`)}</ul>`;
+
+const drawAttempts = (attempts: readonly Attempt[]): Markup =>
+  drawTable(
+    'Attempts',
+    markup`<th scope="col" class="number">No.</th><th scope="col">Start</th><th scope="col" class="number">From iteration</th><th scope="col" class="number">To</th><th scope="col">Ending</th><th scope="col" class="number">Duration</th>`,
+    attempts.map(
+      (one) => markup`<tbody>
+<tr><th scope="row" class="number" data-label="attempt">${one.attempt}</th><td>${describeOrigin(one)}</td><td class="number" data-label="from iteration">${formatCount(one.fromIteration)}</td><td class="number" data-label="to">${formatCount(one.toIteration)}</td><td><span class="kind ${one.ending}">${endingNames[one.ending]}</span></td><td class="number" data-label="in">${formatDuration(one.endedAt - one.startedAt)}</td></tr>
+${drawCause(one)}</tbody>`,
+    ),
+  );
+
+function drawCause({ cause, logTail, ending }: Attempt): Markup | string {
+  if (ending === 'finished' || (cause === null && logTail.length === 0)) return '';
+  const tail =
+    logTail.length > 0
+      ? markup`<details><summary>Last ${formatPlural(logTail.length, 'line')} of its log</summary><pre tabindex="0">${logTail.join('\n')}</pre></details>`
+      : '';
+  return markup`<tr class="more"><td></td><td colspan="5">${cause ?? ''}${tail}</td></tr>`;
+}
+
+/** @param start Unix seconds that times count from. */
+export const drawTimeline = (timeline: readonly TimelineEvent[], start: number): Markup =>
+  drawTable(
+    'Timeline',
+    markup`<th scope="col" class="number">Time</th><th scope="col">Event</th><th scope="col" class="what">What</th><th scope="col" class="number">Iteration</th>`,
+    markup`<tbody>${timeline.map(
+      ({ at, kind, what, iteration }) => markup`
+<tr><td class="number">${formatElapsed(at - start)}</td><td><span class="kind ${kind}">${kindNames[kind]}</span></td><td class="what">${what}</td><td class="number" data-label="iteration">${formatCount(iteration)}</td></tr>`,
+    )}</tbody>`,
+  );
+
+const drawDecisions = (decisions: readonly Decision[], start: number): Markup =>
+  decisions.length === 0
+    ? markup`<p class="note">None.</p>`
+    : drawTable(
+        'Decisions',
+        markup`<th scope="col" class="number">Time</th><th scope="col" class="number">After attempt</th><th scope="col">Next</th><th scope="col" class="what">Why</th>`,
+        markup`<tbody>${decisions.map(
+          ({ at, attempt, next, why, change }) => markup`
+<tr><td class="number">${formatElapsed(at - start)}</td><td class="number" data-label="after attempt">${attempt}</td><td class="whole">${nextNames[next]}</td><td class="what">${why}${change === null ? '' : markup`<br><b>${change}</b>`}</td></tr>`,
+        )}</tbody>`,
+      );
+
+function drawQuarantine(attempts: readonly Attempt[]): Markup {
+  const rows = attempts.flatMap(({ attempt, quarantined }) => quarantined.map((one) => ({ attempt, ...one })));
+  if (rows.length === 0) return markup`<p class="note">None.</p>`;
+  return markup`<ul>${rows.map(({ attempt, file, why }) => markup`<li>${file}, before attempt ${attempt}: ${why}</li>`)}</ul>`;
+}
+
+function drawWarnings(warnings: readonly string[]): Markup {
+  const counts = new Map<string, number>();
+  for (const warning of warnings) counts.set(warning, (counts.get(warning) ?? 0) + 1);
+  if (counts.size === 0) return markup`<p class="note">None.</p>`;
+  const items = [...counts].map(([text, times]) => markup`<li>${text}${times > 1 ? ` (${times} times)` : ''}</li>`);
+  return markup`<ul>${items}</ul>`;
+}

@@ -1,0 +1,133 @@
+import type { ReferenceResult, Report, TimelineEvent } from '../../../configs/schema.ts';
+import { maximum, minimum, spansDecades } from '../draw/axis.ts';
+import { type Markup, markup } from '../draw/markup.ts';
+import { formatNumber } from '../draw/number-text.ts';
+import { kindNames } from './run-facts.ts';
+import { formatPoints } from '../../../configs/coco-score.ts';
+import { drawFigure } from '../draw/figure.ts';
+import type { Section } from '../draw/section.ts';
+import type { Chart, Level, Mark } from '../draw/svg-chart.ts';
+import { formatPlural } from '../../../configs/time-text.ts';
+
+type LossPoint = Report['curves']['loss'][number];
+
+type Curves = Pick<Report, 'curves' | 'timeline' | 'references'>;
+
+export const drawCurves = (report: Report): Section => ({
+  id: 'curves',
+  title: 'Curves',
+  body: drawCurveFigures(report),
+});
+
+/** Loss, learning rate and AP over the run, with a mark where it stopped and where it went on. */
+export const drawCurveFigures = (run: Curves): Markup => markup`${drawFigure(chartLoss(run))}
+${drawFigure(chartLearningRate(run))}
+${drawFigure(chartAp(run))}`;
+
+const chartLoss = ({ curves, timeline }: Curves): Chart =>
+  chartOverIterations({ id: 'loss', title: 'Training loss', name: 'loss' }, curves.loss, (at) => at.loss, timeline);
+
+const chartLearningRate = ({ curves, timeline }: Curves): Chart =>
+  chartOverIterations(
+    { id: 'learning-rate', title: 'Learning rate', name: 'learning rate' },
+    curves.loss,
+    (at) => at.lr,
+    timeline,
+  );
+
+function chartOverIterations(
+  { id, title, name }: { id: string; title: string; name: string },
+  curve: readonly LossPoint[],
+  pick: (at: LossPoint) => number | null,
+  timeline: readonly TimelineEvent[],
+): Chart {
+  const points = curve.map((at) => ({ x: at.iteration, y: pick(at) }));
+  const marks = markTimeline(timeline, 1);
+  const isLog = spansDecades(points.flatMap(({ y }) => y ?? []));
+  return {
+    id,
+    title,
+    description: `${describeCurve(name, points, 'iteration')} ${describeMarks(marks)}`,
+    xLabel: 'iteration',
+    yLabel: isLog ? `${name}, log scale` : name,
+    yScale: isLog ? 'log' : 'linear-from-zero',
+    series: [{ name, points }],
+    marks,
+  };
+}
+
+function chartAp({ curves, timeline, references }: Curves): Chart {
+  const last = curves.ap.at(-1);
+  const marks = last && last.epoch > 0 ? markTimeline(timeline, last.iteration / last.epoch) : [];
+  const series = [
+    { name: 'box AP', points: curves.ap.map(({ epoch, bbox }) => ({ x: epoch, y: inPoints(bbox) })) },
+    { name: 'mask AP', points: curves.ap.map(({ epoch, segm }) => ({ x: epoch, y: inPoints(segm) })) },
+  ];
+  return {
+    id: 'ap',
+    title: 'AP after each epoch',
+    description: `${series.map(({ name, points }) => describeCurve(name, points, 'epoch')).join(' ')} ${describeMarks(marks)}`,
+    xLabel: 'epoch',
+    yLabel: 'AP, points',
+    yScale: 'linear-from-zero',
+    series,
+    marks,
+    levels: listLevels(references[0]),
+  };
+}
+
+/** What the run is held against first. */
+function listLevels(reference: ReferenceResult | undefined): Level[] {
+  if (reference === undefined) return [];
+  const scores = [
+    ['box', 'above', reference.bbox.AP],
+    ['mask', 'below', reference.segm.AP],
+  ] as const;
+  return scores.flatMap(([kind, side, score]) =>
+    score == null
+      ? []
+      : {
+          y: Number(formatPoints(score)),
+          side,
+          name: `${kind === 'box' ? `${reference.label}: ` : ''}${kind} ${formatPoints(score)}`,
+        },
+  );
+}
+
+const inPoints = (score: number | null): number | null => (score === null ? null : Number(formatPoints(score)));
+
+/** One mark for each interruption and each new beginning that has a place on the axis. */
+const markTimeline = (timeline: readonly TimelineEvent[], iterationsPerUnit: number): Mark[] =>
+  timeline.flatMap(({ kind, iteration, what }) => {
+    const markKind = markKinds[kind];
+    if (markKind === null || iteration === null) return [];
+    const place = `iteration ${formatNumber(iteration)}`;
+    return { x: iteration / iterationsPerUnit, kind: markKind, what: `${kindNames[kind]} at ${place}: ${what}` };
+  });
+
+const markKinds: Record<TimelineEvent['kind'], Mark['kind'] | null> = {
+  started: null,
+  resumed: 'go',
+  adopted: 'go',
+  crashed: 'stop',
+  hung: 'stop',
+  'worker-lost': 'stop',
+  'process-died': 'stop',
+  preempted: 'stop',
+  finished: null,
+  tested: null,
+};
+
+function describeCurve(name: string, points: Chart['series'][number]['points'], unit: string): string {
+  const values = points.flatMap(({ x, y }) => (y === null ? [] : { x, y }));
+  const [first, last] = [values[0], values.at(-1)];
+  if (!first || !last) return `No ${name} was recorded.`;
+  const all = values.map(({ y }) => y);
+  const range = `between ${formatNumber(minimum(all))} and ${formatNumber(maximum(all))}`;
+  return `The ${name} goes from ${formatNumber(first.y)} at ${unit} ${formatNumber(first.x)} to ${formatNumber(last.y)} at ${unit} ${formatNumber(last.x)}, always ${range}.`;
+}
+
+function describeMarks(marks: readonly Mark[]): string {
+  const stops = marks.filter(({ kind }) => kind === 'stop').length;
+  return stops > 0 ? `Marked: ${formatPlural(stops, 'interruption')}.` : 'There was no interruption.';
+}

@@ -1,0 +1,46 @@
+import { formatPoints } from '../../../configs/coco-score.ts';
+import type { Analysis, Report } from '../../../configs/schema.ts';
+import { listCost, roundHours } from './cost.ts';
+import { type Markup, markup } from '../draw/markup.ts';
+import { formatCount, formatDuration, formatPlural } from '../../../configs/time-text.ts';
+
+export interface KeyFigure {
+  readonly name: string;
+  readonly value: string;
+  readonly more: string;
+}
+
+/** The handful of numbers that a reader looks for first. */
+export const drawKeyFigures = (report: Report, bootstrap: Analysis['bootstrap']): Markup =>
+  drawFigures(listFigures(report, bootstrap));
+
+export const drawFigures = (figures: readonly KeyFigure[]): Markup =>
+  markup`<dl class="figures">${figures.map(
+    ({ name, value, more }) => markup`<div><dt>${name}</dt><dd><b>${value}</b> <span>${more}</span></dd></div>`,
+  )}</dl>`;
+
+function listFigures(report: Report, bootstrap: Analysis['bootstrap']): KeyFigure[] {
+  const { metrics, ledger, seconds, stepsRepeated } = report;
+  const cost = listCost(report);
+  const stops = ledger.interruptions.length;
+  return [
+    nameAp('Box AP', metrics.bbox.AP, bootstrap?.bbox.AP ?? null),
+    nameAp('Mask AP', metrics.segm.AP, bootstrap?.segm.AP ?? null),
+    {
+      name: 'Goodput',
+      value: ledger.goodput === null ? '–' : `${(ledger.goodput * 100).toFixed(1)} %`,
+      more: 'of the time meant for training',
+    },
+    { name: 'Interruptions', value: formatCount(stops), more: `${formatPlural(stepsRepeated, 'step')} done again` },
+    {
+      name: `${cost.device}-hours`,
+      value: roundHours(cost.deviceHours),
+      more: `${formatDuration(seconds.total)} from start to report`,
+    },
+  ];
+}
+
+function nameAp(name: string, score: number | null, interval: readonly [number, number] | null): KeyFigure {
+  const more = interval ? `95 %: ${formatPoints(interval[0])}–${formatPoints(interval[1])}` : 'points';
+  return { name, value: score === null ? '–' : formatPoints(score), more: score === null ? 'no ground truth' : more };
+}

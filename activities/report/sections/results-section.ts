@@ -1,0 +1,82 @@
+import { apKinds, apRows, type ApRow, describeApRow } from '../../../configs/coco-rows.ts';
+import { formatDifference, formatScore, pointsAbove } from '../../../configs/coco-score.ts';
+import type { Analysis, Report } from '../../../configs/schema.ts';
+import { type Column, listColumns } from '../draw/columns.ts';
+import { type Markup, markup } from '../draw/markup.ts';
+import type { Section } from '../draw/section.ts';
+import { formatDuration, formatPlural } from '../../../configs/time-text.ts';
+
+type Kind = 'bbox' | 'segm';
+type Bootstrap = Analysis['bootstrap'];
+
+/** COCO's 24 numbers, beside what others published. */
+export function drawResults(report: Report, bootstrap: Bootstrap): Section {
+  const { metrics } = report;
+  const columns = listColumns(report);
+  return {
+    id: 'results',
+    title: 'Results',
+    body: markup`<div class="scroll" role="region" aria-label="Average precision and recall" tabindex="0"><table class="results">
+<thead>${drawGroups(columns)}<tr><th scope="col"><span class="unseen">Measure</span></th><th scope="col" class="number ours">This run</th>${columns.map(({ label }) => markup`<th scope="col" class="number">${label}</th>`)}</tr></thead>
+${apKinds.map(
+  ({ key, title }) => markup`<tbody>
+<tr class="group"><th scope="rowgroup" colspan="${2 + columns.length}">${title} <span>average precision (AP) and recall (AR)</span></th></tr>
+${apRows.map((row) => drawRow(row, report, { columns, bootstrap, kind: key }))}</tbody>`,
+)}
+</table></div>
+<p class="note">Measured on ${formatPlural(metrics.images, 'image')} in ${formatDuration(metrics.seconds)} with ${metrics.checkpoint}.${explainColumns(columns)}${explainGaps(metrics)}${explainIntervals(bootstrap)}</p>
+${columns.length > 0 ? markup`<dl class="facts note">${columns.map(({ label, source }) => markup`<dt>${label}</dt><dd>${source}</dd>`)}</dl>` : ''}`,
+  };
+}
+
+/** Which columns are held against the run, and which only stand there. */
+function drawGroups(columns: readonly Column[]): Markup | string {
+  const compared = columns.filter(({ isCompared }) => isCompared).length;
+  const others = columns.length - compared;
+  if (columns.length === 0) return '';
+  const drawGroup = (count: number, text: string): Markup | string =>
+    count === 0 ? '' : markup`<th scope="colgroup" class="number" colspan="${count}">${text}</th>`;
+  return markup`<tr class="groups"><td colspan="2"></td>${drawGroup(compared, 'compared: the same recipe')}${drawGroup(others, 'not compared: another recipe')}</tr>`;
+}
+
+function drawRow(
+  row: ApRow,
+  { metrics }: Report,
+  { columns, bootstrap, kind }: { columns: readonly Column[]; bootstrap: Bootstrap; kind: Kind },
+): Markup {
+  const ours = metrics[kind][row.key];
+  const cells = columns.map((column) => {
+    const theirs = column[kind][row.key];
+    const points = pointsAbove(ours, theirs);
+    return markup`<td>${formatScore(theirs)} <small>${points === undefined ? '' : formatDifference(points)}</small></td>`;
+  });
+  return markup`<tr><th scope="row"><div><b>${row.key}</b> <span>${describeApRow(row)}</span></div></th><td class="ours">${formatScore(ours)}${drawInterval(row.key, bootstrap?.[kind])}</td>${cells}</tr>
+`;
+}
+
+function drawInterval(key: ApRow['key'], intervals: NonNullable<Bootstrap>[Kind] | undefined): Markup | string {
+  const interval = key === 'AP' || key === 'AP50' || key === 'AP75' ? intervals?.[key] : undefined;
+  return interval
+    ? markup` <small class="interval">${formatScore(interval[0])}–${formatScore(interval[1])}</small>`
+    : '';
+}
+
+function explainColumns(columns: readonly Column[]): string {
+  if (columns.length === 0) return ' No published result for this recipe to compare with.';
+  const compared = columns.filter(({ isCompared }) => isCompared).map(({ label }) => label);
+  const verdict =
+    compared.length > 0
+      ? `The verdict compares with: ${compared.join('; ')}.`
+      : 'The verdict compares with none of them: nobody published a result of this recipe.';
+  return ` ${verdict} Points (0.01) in small print say how far this run lies above or below. A dash: nobody published the number.`;
+}
+
+const explainGaps = ({ bbox, segm }: Report['metrics']): string =>
+  [bbox, segm].some((scores) => Object.values(scores).includes(null))
+    ? ' A dash under “This run”: no object of that size among the images.'
+    : '';
+
+const explainIntervals = (bootstrap: Bootstrap): string =>
+  bootstrap
+    ? ` Small print under “This run”: 95 % intervals by bootstrap over the test’s images (${formatPlural(bootstrap.resamples, 'resample')}).`
+    : '';

@@ -1,0 +1,89 @@
+/** What the HTML and the Markdown page both say, in the same words. */
+import type { Attempt, Decision, Report, TimelineEvent } from '../../../configs/schema.ts';
+import { isEvaluation, startingWeights } from '../../../configs/starting-weights.ts';
+import { maximum, minimum } from '../draw/axis.ts';
+import { formatCount, formatDuration, formatInstant, formatPlural } from '../../../configs/time-text.ts';
+
+/** Unix seconds that the timeline counts from: when the run began, or the first thing known of it if that is earlier. */
+export const findStart = ({ createdAt, seconds, timeline, attempts }: Report): number =>
+  minimum([createdAt - seconds.total, ...timeline.map(({ at }) => at), ...attempts.map((one) => one.startedAt)]);
+
+/** `36 epochs on 4 GPUs · 3 d 14 h in all, 3 d 11 h of it training · finished 2026-08-14 09:31 UTC` */
+export function summarizeRun(report: Report): string {
+  const { plan, seconds, createdAt } = report;
+  const inAll = `${formatDuration(seconds.total)} in all`;
+  return [
+    ...(isEvaluation(plan)
+      ? [`evaluated on ${countDevices(report)}, nothing was trained`, inAll]
+      : [
+          `${formatPlural(plan.epochs, 'epoch')} on ${countDevices(report)}`,
+          `${inAll}, ${formatDuration(seconds.training)} of it training`,
+        ]),
+    `finished ${formatInstant(createdAt)}`,
+  ].join(' · ');
+}
+
+/** `4 GPUs`; the demo trains on a CPU, where each rank of the plan is a process. */
+export const countDevices = ({ plan, environment }: Report): string =>
+  formatPlural(plan.gpus, environment['device'] === 'cpu' ? 'CPU rank' : 'GPU');
+
+/** `Steps repeated: 412 of 263,844 (0.16 %).` */
+export function describeRepeatedSteps({ stepsRepeated, curves, attempts }: Report): string {
+  const iterations = [...curves.loss, ...curves.ap].map(({ iteration }) => iteration);
+  const total = maximum([0, ...iterations, ...attempts.map(({ toIteration }) => toIteration ?? 0)]);
+  const share = stepsRepeated > 0 && total > 0 ? ` (${((100 * stepsRepeated) / total).toPrecision(2)} %)` : '';
+  return `Steps repeated: ${formatCount(stepsRepeated)} of ${formatCount(total)}${share}.`;
+}
+
+/** Where the attempt's trainer came from. */
+export function describeOrigin({ adopted, resumedFrom, fromIteration }: Attempt): string {
+  if (adopted) return 'adopted the running trainer';
+  if (resumedFrom !== null) return `resumed from ${resumedFrom}`;
+  return fromIteration === null ? '–' : 'from the beginning';
+}
+
+export const kindNames: Record<TimelineEvent['kind'], string> = {
+  started: 'Started',
+  resumed: 'Resumed',
+  adopted: 'Adopted',
+  crashed: 'Crashed',
+  hung: 'Hung',
+  'worker-lost': 'Worker lost',
+  'process-died': 'Process died',
+  preempted: 'Preempted',
+  finished: 'Finished',
+  tested: 'Tested',
+};
+
+export const endingNames: Record<Attempt['ending'], string> = {
+  finished: 'finished',
+  crashed: 'crashed',
+  hung: 'hung',
+  preempted: 'preempted',
+  'worker-lost': 'worker lost',
+};
+
+export const nextNames: Record<Decision['next'], string> = {
+  test: 'test',
+  again: 'train again',
+  adopt: 'adopt the trainer',
+  'wait-for-space': 'wait for space',
+  pause: 'pause',
+  stop: 'stop',
+};
+
+const weightsHash = ({ weights }: Report['plan']): readonly [string, string] => {
+  const { part, source } = startingWeights(weights);
+  return [`${part} weights`, source.sha256 ?? 'published nowhere'];
+};
+
+/** What ties the result to exactly these bytes: label and value. */
+export const listHashes = ({ plan, metrics }: Report): readonly (readonly [string, string])[] => [
+  ['plan', plan.planHash],
+  ['recipe', plan.recipe.sha256],
+  ['data set content', plan.dataset.contentKey],
+  weightsHash(plan),
+  ['tested checkpoint', metrics.checkpointSha256],
+  ['trainer code', plan.versions.trainerCode],
+  ['trainer lock', plan.versions.trainerLock],
+];

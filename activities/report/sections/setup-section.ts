@@ -1,0 +1,54 @@
+import type { Report } from '../../../configs/schema.ts';
+import { isEvaluation, startingWeights } from '../../../configs/starting-weights.ts';
+import { activeSwitches } from '../../shared/run/speed-switches.ts';
+import { drawFacts } from '../draw/facts.ts';
+import { markup } from '../draw/markup.ts';
+import { repeatCommand } from './repeat-command.ts';
+import { countDevices, listHashes } from './run-facts.ts';
+import type { Section } from '../draw/section.ts';
+import { formatCount, formatPlural } from '../../../configs/time-text.ts';
+
+/** What was run, on what, and how to run it again. */
+export const drawSetup = (report: Report): Section => ({
+  id: 'setup',
+  title: 'Plan and environment',
+  body: markup`<h3>Plan</h3>
+${drawFacts(listPlan(report))}
+<h3>Dry run</h3>
+${drawFacts(listChecks(report))}
+<h3>Hashes (sha256)</h3>
+${drawFacts(listHashes(report), 'hash')}
+<h3>Environment</h3>
+${drawFacts(Object.entries({ everswin: report.plan.versions.everswin, ...report.environment }))}
+<h3>Recipe</h3>
+<details><summary>${report.plan.recipe.name}, flattened: ${formatPlural(report.recipeText.split('\n').length, 'line')}</summary><pre tabindex="0">${report.recipeText}</pre></details>`,
+});
+
+/** The one command that starts it again. */
+export const drawRepeat = ({ plan }: Report): Section => ({
+  id: 'repeat',
+  title: 'Repeat it',
+  body: markup`<pre class="command" tabindex="0">${repeatCommand(plan)}</pre>
+<p class="note">To do it anew beside this run, change the name in the workflow id and in the input. This page is drawn again from report.json, and analysis.json beside it, by <code>npm run report -- report.json --out page.html</code>.</p>`,
+});
+
+const listChecks = ({ checks }: Report): readonly (readonly [string, string])[] =>
+  checks.map(({ about, verdict, says }) => [about, verdict === 'ok' ? says : `${verdict}: ${says}`]);
+
+function listPlan(report: Report): readonly (readonly [string, string])[] {
+  const { recipe, dataset, weights, epochs, batchPerGpu, seed, loaderWorkers, speed, checkpoint } = report.plan;
+  const { part, id } = startingWeights(weights);
+  const { note } = report.plan.input;
+  return [
+    ...(note === undefined ? [] : [['why', note] as const]),
+    ['recipe', recipe.name],
+    ['data set', dataset.id],
+    [`${part} weights`, id],
+    ['length', isEvaluation(report.plan) ? 'an evaluation: nothing was trained' : formatPlural(epochs, 'epoch')],
+    ['batch', `${countDevices(report)} × ${formatPlural(batchPerGpu, 'image')}`],
+    ['seed', String(seed)],
+    ['loader processes', `${formatCount(loaderWorkers)} for each`],
+    ['speed switches', activeSwitches(speed).join(', ') || 'none'],
+    ['checkpoints', `every ${checkpoint.everyMinutes} min and every epoch, the last ${checkpoint.keepLast} kept`],
+  ];
+}

@@ -1,0 +1,43 @@
+import type { EvalMetrics, ReferenceResult } from '../../configs/schema.ts';
+import { formatPoints, pointsAbove } from '../../configs/coco-score.ts';
+import { formatPlural } from '../../configs/time-text.ts';
+
+/** One plain sentence: what was measured, and how that stands to each reference. */
+export function writeVerdict(metrics: EvalMetrics, references: readonly ReferenceResult[]): string {
+  const { bbox, segm, images } = metrics;
+  const measured = `${nameScore('Box AP', bbox.AP)} and ${nameScore('mask AP', segm.AP)}`;
+  const comparisons = references.map((reference) => compare(metrics, reference)).filter((text) => text !== '');
+  return comparisons.length > 0
+    ? `${measured}: ${comparisons.join('; ')}.`
+    : `${measured} on ${formatPlural(images, 'image')}; no published result for this recipe to compare with.`;
+}
+
+const nameScore = (name: string, score: number | null): string =>
+  score === null ? `${name} not measured (no ground truth)` : `${name} ${formatPoints(score)}`;
+
+/** Empty when the reference has no number that this run has. */
+function compare(metrics: EvalMetrics, reference: ReferenceResult): string {
+  const box = pointsAbove(metrics.bbox.AP, reference.bbox.AP);
+  const mask = pointsAbove(metrics.segm.AP, reference.segm.AP);
+  const theirs = [box === undefined ? null : reference.bbox.AP, mask === undefined ? null : reference.segm.AP]
+    .flatMap((score) => (score == null ? [] : formatPoints(score)))
+    .join(' / ');
+  return theirs && `${placeBoth(box, mask)} ${possessive(reference.label)} ${theirs}`;
+}
+
+function placeBoth(box: number | undefined, mask: number | undefined): string {
+  if (box === undefined || mask === undefined) {
+    return [place('box', box), place('mask', mask)].filter((text) => text !== '').join('');
+  }
+  if (Math.sign(box) !== Math.sign(mask)) return `${place('box', box)} and ${place('mask', mask)}`;
+  return box === 0 ? 'level with' : `${Math.abs(box).toFixed(1)} and ${place('', mask).trim()}`;
+}
+
+function place(name: string, points: number | undefined): string {
+  if (points === undefined) return '';
+  if (points === 0) return `${name} level with`;
+  return `${name} ${Math.abs(points).toFixed(1)} points ${points > 0 ? 'above' : 'below'}`;
+}
+
+const possessive = (label: string): string =>
+  `${/^(the|an?|our) /i.test(label) ? '' : 'the '}${label}${label.endsWith('s') ? "'" : "'s"}`;

@@ -1,0 +1,150 @@
+import { mkdir } from 'node:fs/promises';
+import type { z } from 'zod';
+import { objectKeys } from '../../configs/names.ts';
+import { buildLedger } from '../../configs/ledger.ts';
+import { homeFolders, runFolder } from '../../configs/paths.ts';
+import { comparableReferences } from '../../configs/published.ts';
+import {
+  Analysis,
+  Bootstrap,
+  FlattenedRecipe,
+  Incident,
+  type Attempt,
+  type Check,
+  type Decision,
+  type EvalMetrics,
+  type FetchedDataset,
+  type FetchedWeights,
+  type Report,
+  type ReportRef,
+  type RunPlan,
+  type StepOutcome,
+} from '../../configs/schema.ts';
+import type { ActivityDependencies } from '../dependencies.ts';
+import { whileBeating } from '../shared/heartbeat.ts';
+import { readJson } from '../shared/files/json-file.ts';
+import { readJsonLines } from '../shared/files/json-lines.ts';
+import { keepLineage } from '../shared/run/lineage.ts';
+import { readProgress } from '../shared/run/progress-reader.ts';
+import { renderHtml } from './html.ts';
+import { renderMarkdown } from './markdown.ts';
+import { buildTimeline, collectCurves, countRepeatedSteps } from './sections/timeline.ts';
+import { writeVerdict } from './verdict.ts';
+import { buildRunManifest } from './run-manifest.ts';
+import { removeLeftovers, sha256OfFile, writeFileWhole } from '../shared/files/whole-file.ts';
+
+export interface ReportRequest {
+  plan: RunPlan;
+  dataset: FetchedDataset;
+  weights: FetchedWeights;
+  metrics: EvalMetrics;
+  checks: Check[];
+  steps: StepOutcome[];
+  attempts: Attempt[];
+  decisions: Decision[];
+  /** When the workflow began; seconds since the epoch. */
+  startedAt: number;
+  /** How long a person had the training paused. */
+  pausedSeconds: number;
+}
+
+/** Gathers what the run left on disk, draws it three ways and stores it. The pages are pure functions of report.json and analysis.json. */
+export const createWriteReport =
+  (dependencies: ActivityDependencies) =>
+  (request: ReportRequest): Promise<ReportRef> =>
+    whileBeating(
+      () => 'writing the report',
+      () => writeReport(dependencies, request),
+    );
+
+async function writeReport(
+  { home, openStore, versions }: ActivityDependencies,
+  request: ReportRequest,
+): Promise<ReportRef> {
+  const store = openStore(request.plan.input.artifacts.store);
+  const folder = runFolder(home, request.plan.runId);
+  const report = await gatherReport(home, request, versions);
+  const analysis = await readOfTest(folder.analysis, Analysis, report.metrics);
+  const bootstrap = await readOfTest(folder.bootstrap, Bootstrap, report.metrics);
+  await mkdir(folder.report, { recursive: true });
+  await removeLeftovers(folder.root);
+  const files = {
+    'report.json': JSON.stringify(report, null, 2),
+    ...(analysis === undefined ? {} : { 'analysis.json': JSON.stringify(analysis) }),
+    ...(bootstrap === undefined ? {} : { 'bootstrap.json': JSON.stringify(bootstrap) }),
+    'report.md': renderMarkdown(report, analysis),
+    'index.html': renderHtml(report, analysis),
+  };
+  let uri = '';
+  for (const [name, content] of Object.entries(files)) {
+    const path = `${folder.report}/${name}`;
+    await writeFileWhole(path, content);
+    ({ uri } = await store.put(objectKeys.report(report.runId, name), path));
+  }
+  const manifest = await buildRunManifest(home, { ...request, environment: report.environment });
+  await writeFileWhole(folder.manifest, JSON.stringify(manifest, null, 2));
+  await store.put(objectKeys.manifest(report.runId), folder.manifest);
+  const page = `${folder.report}/index.html`;
+  const { bbox, segm } = report.metrics;
+  const bytes = Buffer.byteLength(files['index.html']);
+  const { verdict, stepsRepeated, ledger } = report;
+  const crashes = report.timeline.filter(({ kind }) => processDeaths.has(kind)).length;
+  const sha256 = await sha256OfFile(page);
+  return { uri, sha256, bytes, bbox, segm, verdict, crashes, stepsRepeated, goodput: ledger.goodput };
+}
+
+/** What the test left of it; undefined where it left none, or where an older test of another checkpoint did. */
+async function readOfTest<T extends { checkpointSha256: string }>(
+  path: string,
+  schema: z.ZodType<T>,
+  metrics: EvalMetrics,
+): Promise<T | undefined> {
+  const found = await readJson(path, schema);
+  return found?.checkpointSha256 === metrics.checkpointSha256 ? found : undefined;
+}
+
+async function gatherReport(
+  home: string,
+  { plan, dataset, metrics, checks, steps, attempts, decisions, startedAt, pausedSeconds }: ReportRequest,
+  versions: ActivityDependencies['versions'],
+): Promise<Report> {
+  const folder = runFolder(home, plan.runId);
+  const events = await readProgress(folder.train.progress);
+  const testEvents = (await readProgress(folder.test.progress)).filter(
+    ({ type }) => type === 'tested' || type === 'warning',
+  );
+  const incidents = (await readJsonLines(homeFolders(home).incidents, Incident)).filter(({ at }) => at >= startedAt);
+  const started = events.findLast((event) => event.type === 'started');
+  const createdAt = Date.now() / 1000;
+  const references = comparableReferences(plan);
+  return {
+    v: 1,
+    runId: plan.runId,
+    createdAt,
+    verdict: writeVerdict(metrics, references),
+    plan,
+    recipeText: (await readJson(folder.recipe, FlattenedRecipe))?.text ?? '',
+    metrics,
+    references,
+    curves: collectCurves(keepLineage(events)),
+    timeline: buildTimeline([...events, ...testEvents], attempts, incidents),
+    checks,
+    steps,
+    attempts,
+    decisions,
+    ledger: buildLedger(attempts, pausedSeconds),
+    stepsRepeated: countRepeatedSteps(events),
+    warnings: [
+      ...dataset.warnings.map((one) => `${plan.dataset.id}: ${one}`),
+      ...[...events, ...testEvents].flatMap((event) => (event.type === 'warning' ? [event.message] : [])),
+    ],
+    seconds: { total: createdAt - startedAt, training: trainingSeconds(attempts) },
+    environment: { ...versions, node: process.version, device: started?.device ?? 'unknown', ...started?.versions },
+  };
+}
+
+/** Marks of the timeline that stand for a process that died; a trainer that hung was killed. */
+const processDeaths = new Set<string>(['crashed', 'hung', 'process-died']);
+
+const trainingSeconds = (attempts: Attempt[]): number =>
+  attempts.reduce((sum, { startedAt, endedAt }) => sum + endedAt - startedAt, 0);

@@ -1,0 +1,20 @@
+import type { Fingerprint, RunPlan } from '../../configs/schema.ts';
+import { contentKey } from '../shared/steps/content-key.ts';
+import { describeParts } from '../shared/run/plan-changes.ts';
+
+/** What a training would be made of: all that decides the weights, and the code that makes them. */
+export function takeFingerprint(plan: RunPlan): Fingerprint {
+  const parts = { ...describeParts(plan), 'trainer code': plan.versions.trainerCode };
+  return { sha256: contentKey([plan.planHash, plan.versions.trainerCode]), parts };
+}
+
+/** `changed: dataset (was … is …)`; undefined where nothing did. */
+export function explainChange(before: Fingerprint | undefined, now: Fingerprint): string | undefined {
+  if (before === undefined) return 'changed: nothing was trained before';
+  if (before.sha256 === now.sha256) return undefined;
+  const names = [...new Set([...Object.keys(before.parts), ...Object.keys(now.parts)])];
+  const changes = names
+    .filter((name) => before.parts[name] !== now.parts[name])
+    .map((name) => `${name} (was ${before.parts[name] ?? 'absent'}, is ${now.parts[name] ?? 'absent'})`);
+  return `changed: ${changes.join('; ') || 'the plan'}`;
+}

@@ -1,0 +1,60 @@
+import { Context } from '@temporalio/activity';
+import { modelKeys } from '../../configs/names.ts';
+import { homeFolders } from '../../configs/paths.ts';
+import type { CatalogFile, ModelVersion, RegistryState, VersionId } from '../../configs/schema.ts';
+import type { ActivityDependencies } from '../dependencies.ts';
+import { whileBeating } from '../shared/heartbeat.ts';
+import { inScratchFolder } from '../shared/files/scratch-folder.ts';
+import { changeRegistry, readRegistry, type WantedChange } from '../registry/registry-state.ts';
+import { readVersion } from '../registry/versions.ts';
+
+export interface ModelQuestion {
+  model: string;
+  store: string;
+}
+
+export interface KnownVersion {
+  version: ModelVersion;
+  /** Where its weights can be fetched from, as an entry of a catalog. */
+  source: CatalogFile;
+}
+
+/** Champion and candidate of a model, and how they came to be. */
+export const createReadModel =
+  ({ openStore }: ActivityDependencies) =>
+  ({ model, store }: ModelQuestion): Promise<RegistryState> =>
+    whileBeating(
+      () => 'reading the registry',
+      async () => (await readRegistry(openStore(store), model, Context.current().cancellationSignal)).state,
+    );
+
+export const createReadVersion =
+  ({ home, openStore }: ActivityDependencies) =>
+  ({ model, store: address, id }: ModelQuestion & { id: VersionId }): Promise<KnownVersion> =>
+    whileBeating(
+      () => 'reading the registry',
+      async () => {
+        const { cancellationSignal: signal } = Context.current();
+        const store = openStore(address);
+        const version = await inScratchFolder(homeFolders(home).downloads, (folder) =>
+          readVersion(store, model, id, { folder, signal }),
+        );
+        const { file, sha256, bytes } = version.weights;
+        const url = `${store.address.replace(/\/$/, '')}/${modelKeys(model).versionFile(id, file)}`;
+        return { version, source: { file, urls: [url], bytes, sha256 } };
+      },
+    );
+
+/** @throws CodedError StoreConflict when the champion is not the expected one any more. */
+export const createChangeModel =
+  ({ openStore }: ActivityDependencies) =>
+  ({ model, store, wanted, expected }: ModelQuestion & { wanted: WantedChange; expected: VersionId | null }) =>
+    whileBeating(
+      () => `${wanted.action} ${wanted.version}`,
+      () =>
+        changeRegistry(openStore(store), model, wanted, {
+          expected,
+          at: Date.now() / 1000,
+          signal: Context.current().cancellationSignal,
+        }),
+    );

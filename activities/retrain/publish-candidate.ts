@@ -1,0 +1,117 @@
+import { stat } from 'node:fs/promises';
+import { Context } from '@temporalio/activity';
+import { homeFolders, runFolder } from '../../configs/paths.ts';
+import {
+  Analysis,
+  EvalMetrics,
+  Report,
+  RunPlan,
+  versionId,
+  type Fingerprint,
+  type ModelVersion,
+  type VersionId,
+} from '../../configs/schema.ts';
+import type { ActivityDependencies } from '../dependencies.ts';
+import { whileBeating } from '../shared/heartbeat.ts';
+import type { ArtifactStore } from '../shared/store/artifact-store.ts';
+import { fetchReport } from '../shared/store/fetch-report.ts';
+import { comparedFiles } from '../compare/load-run.ts';
+import { CodedError } from '../shared/errors/coded-error.ts';
+import { readJson } from '../shared/files/json-file.ts';
+import { inScratchFolder } from '../shared/files/scratch-folder.ts';
+import { withConvertedWeights } from '../inputs/convert-weights.ts';
+import { changeRegistry, readRegistry } from '../registry/registry-state.ts';
+import { publishVersion } from '../registry/versions.ts';
+import { restoreFromStore } from '../mirror/mirror.ts';
+
+export interface CandidateRequest {
+  model: string;
+  store: string;
+  /** A finished run, whose folder is on this machine or in its artifact store. */
+  runId: string;
+  fingerprint: Fingerprint;
+  who: string;
+  why: string;
+}
+
+const weightsFile = 'weights.safetensors';
+const reportFiles = [...comparedFiles, 'index.html'];
+
+/** Makes a version of the registry out of a finished run, and names it as candidate. Doing it twice does it once. */
+export const createPublishCandidate =
+  (dependencies: ActivityDependencies) =>
+  (request: CandidateRequest): Promise<VersionId> =>
+    whileBeating(
+      () => `publishing ${request.runId}`,
+      () =>
+        inScratchFolder(homeFolders(dependencies.home).downloads, (folder) =>
+          publishCandidate(dependencies, request, folder),
+        ),
+    );
+
+async function publishCandidate(
+  dependencies: ActivityDependencies,
+  { model, store: address, runId, fingerprint, who, why }: CandidateRequest,
+  folder: string,
+): Promise<VersionId> {
+  const { home, openStore } = dependencies;
+  const { cancellationSignal: signal } = Context.current();
+  const store = openStore(address);
+  const place = runFolder(home, runId);
+  const plan = await readJson(place.plan, RunPlan);
+  if (plan === undefined) throw missing(place.plan);
+  await restoreFromStore(dependencies, plan, null);
+  const metrics = await readJson(place.metrics, EvalMetrics);
+  if (metrics === undefined) throw missing(place.metrics);
+  const files = await fetchReport(store, runId, reportFiles, { folder, signal });
+  const [report, analysis] = await Promise.all([
+    readJson(`${folder}/report.json`, Report),
+    readJson(`${folder}/analysis.json`, Analysis),
+  ]);
+  if (report === undefined || analysis === undefined) throw missing(`the report of ${runId} in ${store.address}`);
+
+  const { name: recipe, sha256: recipeSha256 } = plan.recipe;
+  const path = `${place.train.checkpoints}/${metrics.checkpoint}`;
+  const conversion = { ...dependencies, signal, recipe, part: 'detector', path, file: metrics.checkpoint } as const;
+  return withConvertedWeights(conversion, async (converted) => {
+    const { size: bytes } = await stat(converted.path);
+    const weights = { file: weightsFile, sha256: converted.sha256, bytes };
+    const version: ModelVersion = {
+      v: 1,
+      id: versionId(runId, converted.sha256),
+      model,
+      runId,
+      createdAt: report.createdAt,
+      recipe: { name: recipe, sha256: recipeSha256 },
+      planHash: plan.planHash,
+      fingerprint,
+      weights,
+      test: {
+        annotationsSha256: analysis.annotationsSha256,
+        images: metrics.images,
+        trainerCode: plan.versions.trainerCode,
+      },
+      bbox: metrics.bbox,
+      segm: metrics.segm,
+      files: files.map(({ file, sha256, bytes: size }) => ({ file, sha256, bytes: size })),
+    };
+    await publishVersion(store, version, [{ ...weights, path: converted.path }, ...files], { folder, signal });
+    await nameCandidate(store, { model, version: version.id, who, why }, signal);
+    return version.id;
+  });
+}
+
+async function nameCandidate(
+  store: ArtifactStore,
+  { model, version, who, why }: { model: string; version: VersionId; who: string; why: string },
+  signal: AbortSignal,
+): Promise<void> {
+  const { state } = await readRegistry(store, model, signal);
+  const isKnown = state.history.some(({ action, version: known }) => action === 'candidate' && known === version);
+  if (isKnown) return;
+  const wanted = { action: 'candidate', version, who, why, evidence: null } as const;
+  await changeRegistry(store, model, wanted, { expected: state.champion, at: Date.now() / 1000, signal });
+}
+
+const missing = (what: string): CodedError =>
+  new CodedError('NotComparable', `There is no finished, analysed run to publish: ${what} is missing.`);

@@ -1,0 +1,16 @@
+import { ApplicationFailure } from '@temporalio/common';
+import { whileBeating } from '../shared/heartbeat.ts';
+import { resultOfRun } from '../shared/run/result-of-run.ts';
+
+/**
+ * Until a workflow that somebody else started has ended well. Tried again when this worker dies: waiting costs nothing.
+ * @throws its failure.
+ */
+export const waitForRun = (workflowId: string): Promise<void> =>
+  whileBeating(
+    () => `waiting for ${workflowId}`,
+    async () => {
+      const result = await resultOfRun(workflowId);
+      if (result === null) throw ApplicationFailure.nonRetryable(`${workflowId} was cancelled.`, 'Unexpected');
+    },
+  );

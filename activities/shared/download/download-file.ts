@@ -1,0 +1,93 @@
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
+import type { PartSource } from '../../../configs/fetched-files.ts';
+import { systemErrorCode } from '../errors/coded-error.ts';
+import { nameDiskFull } from '../files/disk-full.ts';
+import { abortable } from './sources/abortable.ts';
+import { fetchFromMirrors } from './fetch-from-mirrors.ts';
+import { validatorOf } from './sources/file-version.ts';
+import { HashBehind } from './parts/hash-behind.ts';
+import { PartFile } from './parts/part-file.ts';
+import { ProgressMeter } from './progress-meter.ts';
+import { showUrl } from './sources/show-url.ts';
+import { lockTarget } from './target-lock.ts';
+import type { Download, Downloaded } from './sources/wanted-file.ts';
+
+/**
+ * Puts a checked file at `target`, whole or not at all. What ends it early, kill -9 included, leaves `<target>.part`,
+ * from which the next call goes on. Passing faults are tried again a few times, then the next mirror has its turn;
+ * trying all of them again is left to the caller.
+ * @throws CodedError DownloadRefused, DownloadFailed, SourceChanged, ChecksumMismatch or DiskFull, or the signal's reason.
+ */
+export const downloadFile = async (download: Download): Promise<Downloaded> => {
+  const { target, signal, bytes, onProgress } = download;
+  signal.throwIfAborted();
+  const meter = new ProgressMeter(bytes, onProgress);
+  const onWait = (): void => meter.note(`Another download works on ${target}: waiting for it.`);
+  meter.start();
+  try {
+    const unlock = await lockTarget(target, { signal, onWait });
+    try {
+      return (await reuseTarget(download, meter)) ?? (await fetchTarget(download, meter));
+    } finally {
+      await unlock();
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    throw nameDiskFull(error, `downloading ${target}.part`);
+  } finally {
+    meter.stop();
+  }
+};
+
+/** Without a known hash nobody can say whether the target is what was asked for: it is fetched again. */
+const reuseTarget = async (download: Download, meter: ProgressMeter): Promise<Downloaded | null> => {
+  const { target, bytes: expected, sha256, signal } = download;
+  const file = sha256 === null ? null : await openIfThere(target);
+  if (file === null) return null;
+  const hash = new HashBehind(file.fd);
+  try {
+    const { size } = await file.stat();
+    if (expected !== null && size !== expected) return null;
+    meter.show({ bytes: () => hash.hashedBytes, totalBytes: size });
+    if ((await abortable(hash.finish(size), signal)) !== sha256) return null;
+    await new PartFile(target).discard();
+    meter.report();
+    return { bytes: size, sha256, reused: true, resumedFromBytes: 0, url: null, notes: meter.notes };
+  } finally {
+    await hash.stop();
+    await file.close();
+  }
+};
+
+const fetchTarget = async (download: Download, meter: ProgressMeter): Promise<Downloaded> => {
+  const part = new PartFile(download.target);
+  try {
+    meter.show({ bytes: () => part.bytes, totalBytes: download.bytes });
+    await part.resume((source, end) => isUsable(source, end, download));
+    meter.report();
+    const { url, sha256 } = await fetchFromMirrors(download.urls, { wanted: download, part, meter });
+    const { bytes, resumedFromBytes } = part;
+    await part.publish();
+    meter.report();
+    return { bytes, sha256, reused: false, resumedFromBytes, url: showUrl(url), notes: meter.notes };
+  } finally {
+    await part.close();
+  }
+};
+
+/** With a known hash any part may be tried; without one its source must have named the version, and no crash come between. */
+const isUsable = (source: PartSource, end: number, { bytes: expected, sha256 }: Download): boolean => {
+  if (end > (expected ?? source.bytes ?? Infinity)) return false;
+  return sha256 !== null || (validatorOf(source) !== null && !source.mixed);
+};
+
+const openIfThere = async (path: string) => {
+  try {
+    return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  } catch (error) {
+    const code = systemErrorCode(error);
+    if (code === 'ENOENT' || code === 'ELOOP') return null;
+    throw error;
+  }
+};

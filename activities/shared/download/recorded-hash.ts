@@ -1,0 +1,53 @@
+import { mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { RecordedHash } from '../../../configs/fetched-files.ts';
+import { CodedError, systemErrorCode } from '../errors/coded-error.ts';
+import { readIfPresent } from '../files/json-file.ts';
+import { createFileWhole } from '../files/whole-file.ts';
+
+export interface FileHash {
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+/** For a file that nobody publishes a hash of: what its first download held, as recorded in this folder. */
+export const findRecordedHash = async (folder: string, file: string): Promise<FileHash | undefined> => {
+  const path = recordPath(folder, file);
+  const text = await readIfPresent(path);
+  return text === undefined ? undefined : parseRecord(text, path);
+};
+
+/**
+ * Records what a download held; from then on that is what the file must hold. Of several first downloads one counts.
+ * @throws CodedError ChecksumMismatch when something else is recorded already.
+ */
+export const recordHash = async (folder: string, file: string, { bytes, sha256 }: FileHash): Promise<void> => {
+  const path = recordPath(folder, file);
+  const record: RecordedHash = { v: 1, bytes, sha256 };
+  await mkdir(dirname(path), { recursive: true });
+  try {
+    await createFileWhole(path, `${JSON.stringify(record)}\n`);
+  } catch (error) {
+    if (systemErrorCode(error) !== 'EEXIST') throw error;
+    const known = await findRecordedHash(folder, file);
+    if (known?.sha256 === sha256 && known.bytes === bytes) return;
+    const expected = known === undefined ? 'the hash' : showHash(known);
+    const message = `Expected ${file} to have ${expected} recorded in ${path}, got ${showHash(record)}.`;
+    throw new CodedError('ChecksumMismatch', message);
+  }
+};
+
+/** A file of its own for each: two activities that record at the same time cannot lose each other's. */
+const recordPath = (folder: string, file: string): string => join(folder, 'recorded-hashes', `${file}.json`);
+
+/** A damaged record must not pass for none: then anything would be accepted once more. */
+const parseRecord = (text: string, path: string): RecordedHash => {
+  try {
+    return RecordedHash.parse(JSON.parse(text));
+  } catch (error) {
+    const message = `${path} is damaged. Delete it to accept what the next download holds.`;
+    throw new CodedError('Unexpected', message, { cause: error });
+  }
+};
+
+const showHash = ({ sha256, bytes }: FileHash): string => `the sha256 ${sha256} (${bytes} bytes)`;

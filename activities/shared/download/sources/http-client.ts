@@ -1,0 +1,81 @@
+import http, { type IncomingMessage } from 'node:http';
+import https from 'node:https';
+import { CodedError, systemErrorCode } from '../../errors/coded-error.ts';
+import { createGuardedLookup, resolveBySystem } from './guarded-lookup.ts';
+import { nextAddress } from './next-address.ts';
+import { showUrl } from './show-url.ts';
+import { brokeOff } from './source-fault.ts';
+import { isExempt, type SourcePolicy } from './source-policy.ts';
+
+type Headers = Readonly<Record<string, string>>;
+
+export interface HttpClient {
+  /** Asks, follows redirects, and leaves the body unread. Any status is an answer. */
+  readonly get: (headers: Headers, signal: AbortSignal) => Promise<IncomingMessage>;
+  readonly close: () => void;
+}
+
+const maxRedirects = 3;
+const redirectStatuses = new Set([301, 302, 303, 307, 308]);
+/** A signed address that a redirect led to expires before the download ends. */
+const expiredStatuses = new Set([401, 403, 404, 410]);
+
+/** For the requests for one file: its connections are kept, and so is the address that its redirects led to. */
+export const createHttpClient = (url: URL, policy: SourcePolicy): HttpClient => {
+  const agents = { 'http:': new http.Agent({ keepAlive: true }), 'https:': new https.Agent({ keepAlive: true }) };
+  const lookup = createGuardedLookup(resolveBySystem);
+
+  const send = (to: URL, headers: Headers, signal: AbortSignal): Promise<IncomingMessage> =>
+    new Promise((resolve, reject) => {
+      const options = { headers, signal, ...(isExempt(to, policy) ? {} : { lookup }) };
+      const request =
+        to.protocol === 'https:'
+          ? https.get(to, { ...options, agent: agents['https:'] })
+          : http.get(to, { ...options, agent: agents['http:'] });
+      let answered = false;
+      request.once('response', (response) => {
+        answered = true;
+        resolve(response);
+      });
+      request.on('error', (error) => {
+        // The server closed the kept connection in the moment it was used again; this is no fault of it.
+        const lostRace = request.reusedSocket && systemErrorCode(error) === 'ECONNRESET' && !signal.aborted;
+        if (lostRace && !answered) send(to, headers, signal).then(resolve, reject);
+        else reject(error);
+      });
+    });
+
+  const follow = async (from: URL, headers: Headers, signal: AbortSignal) => {
+    let address = from;
+    for (let redirects = 0; redirects <= maxRedirects; redirects += 1) {
+      const response = await send(address, headers, signal);
+      if (!redirectStatuses.has(response.statusCode ?? 0)) return { response, address };
+      response.destroy();
+      address = nextAddress(address, response.headers.location ?? '', policy);
+    }
+    throw new CodedError('DownloadRefused', `${showUrl(url.href)} redirected more than ${maxRedirects} times.`);
+  };
+
+  let landed = url;
+  const get = async (headers: Headers, signal: AbortSignal): Promise<IncomingMessage> => {
+    try {
+      const shortcut = landed;
+      let { response, address } = await follow(landed, headers, signal);
+      if (shortcut !== url && expiredStatuses.has(response.statusCode ?? 0)) {
+        response.destroy();
+        ({ response, address } = await follow(url, headers, signal));
+      }
+      landed = address;
+      return response;
+    } catch (error) {
+      signal.throwIfAborted();
+      landed = url;
+      throw brokeOff(showUrl(url.href), error);
+    }
+  };
+  const close = (): void => {
+    agents['http:'].destroy();
+    agents['https:'].destroy();
+  };
+  return { get, close };
+};

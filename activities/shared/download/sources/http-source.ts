@@ -1,0 +1,88 @@
+import type { IncomingMessage } from 'node:http';
+import { CodedError } from '../../errors/coded-error.ts';
+import { parseContentRange } from './content-range.ts';
+import { validatorOf } from './file-version.ts';
+import { createHttpClient } from './http-client.ts';
+import { PassingFault, RangesUnusable } from './source-fault.ts';
+import { showUrl } from './show-url.ts';
+import type { SourcePolicy } from './source-policy.ts';
+import type { Answer, Request, Source } from './source.ts';
+
+/** 4xx answers that pass by themselves: the request took too long, too many requests. */
+const passingStatuses = new Set([408, 429]);
+
+export const openHttpSource = (url: URL, policy: SourcePolicy): Source => {
+  const shown = showUrl(url.href);
+  const client = createHttpClient(url, policy);
+  const open = async (request: Request): Promise<Answer> => {
+    const response = await client.get(headersOf(request), request.signal);
+    try {
+      refuseWrongStatus(shown, request, response);
+      refuseWrongContent(shown, response);
+      return readAnswer(shown, request, response);
+    } catch (error) {
+      response.destroy();
+      throw error;
+    }
+  };
+  return { shown, open, recheck: () => Promise.resolve(), close: client.close };
+};
+
+/** `identity`: a body compressed on the way could neither be counted nor resumed. */
+const headersOf = ({ first, last, whole, known }: Request): Record<string, string> => {
+  const validator = known === null ? null : validatorOf(known);
+  return {
+    'accept-encoding': 'identity',
+    ...(!whole && { range: `bytes=${first}-${last ?? ''}` }),
+    ...(!whole && validator !== null && { 'if-range': validator }),
+  };
+};
+
+const refuseWrongStatus = (shown: string, request: Request, { statusCode = 0, headers }: IncomingMessage): void => {
+  if (statusCode === 200 || (statusCode === 206 && !request.whole)) return;
+  const message = `${shown} answered ${statusCode}`;
+  if (statusCode === 416 && !request.whole) {
+    throw new RangesUnusable(`${message} to a range from byte ${request.first}.`);
+  }
+  if (statusCode >= 500 || passingStatuses.has(statusCode)) {
+    throw new PassingFault(`${message}.`, { retryAfterMs: parseRetryAfter(headers['retry-after']) });
+  }
+  throw new CodedError('DownloadRefused', `${message}.`);
+};
+
+const refuseWrongContent = (shown: string, { headers }: IncomingMessage): void => {
+  const type = headers['content-type'] ?? '';
+  if (/^text\/html\b/i.test(type)) {
+    throw new CodedError('DownloadRefused', `${shown} sent a web page (${type}) instead of the file.`);
+  }
+  const encoding = headers['content-encoding'] ?? 'identity';
+  if (encoding !== 'identity') {
+    throw new CodedError('DownloadRefused', `${shown} sent the file encoded as ${encoding}.`);
+  }
+};
+
+const readAnswer = (shown: string, request: Request, response: IncomingMessage): Answer => {
+  const { headers, statusCode } = response;
+  const version = { etag: headers.etag ?? null, lastModified: headers['last-modified'] ?? null };
+  if (statusCode === 200) {
+    const bytes = parseCount(headers['content-length']);
+    const last = bytes === null ? null : bytes - 1;
+    return { ranged: false, first: 0, last, version: { ...version, bytes }, body: response };
+  }
+  const range = parseContentRange(headers['content-range'], request);
+  if (range === null) {
+    const got = headers['content-range'] ?? '';
+    throw new RangesUnusable(`${shown} answered "${got}" to a range from byte ${request.first}.`);
+  }
+  const { last, bytes } = range;
+  return { ranged: true, first: request.first, last, version: { ...version, bytes }, body: response };
+};
+
+const parseCount = (text: string | undefined): number | null =>
+  text !== undefined && /^\d+$/.test(text) ? Number(text) : null;
+
+/** Seconds; a date is not worth the trouble. */
+const parseRetryAfter = (text: string | undefined): number | null => {
+  const seconds = parseCount(text);
+  return seconds === null ? null : seconds * 1000;
+};

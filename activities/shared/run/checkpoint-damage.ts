@@ -1,0 +1,54 @@
+import { open, type FileHandle } from 'node:fs/promises';
+import { fromRandomAccessReaderPromise, type Entry } from 'yauzl';
+import type { CheckpointManifest } from '../../../configs/schema.ts';
+import { ArchiveReader } from '../files/archive-reader.ts';
+import { fileSize } from '../files/checkpoint-files.ts';
+import { systemErrorCode } from '../errors/coded-error.ts';
+import { sha256OfFile } from '../files/whole-file.ts';
+
+/** What is wrong with a checkpoint file; undefined when it is what its manifest says and can be read. */
+export async function findDamage(path: string, manifest: CheckpointManifest): Promise<string | undefined> {
+  try {
+    const bytes = await fileSize(path);
+    if (bytes === undefined) return 'its file is missing';
+    if (bytes !== manifest.bytes) return `it has ${bytes} bytes, its manifest says ${manifest.bytes}`;
+    const sha256 = await sha256OfFile(path);
+    if (sha256 !== manifest.sha256) return `its sha256 is ${sha256}, its manifest says ${manifest.sha256}`;
+    return manifest.torch === null ? undefined : await findBrokenStructure(path);
+  } catch (error) {
+    // A bad block of the disk: the file cannot be read. Anything else says nothing about this file.
+    if (systemErrorCode(error) === 'EIO') return 'it cannot be read (EIO)';
+    throw error;
+  }
+}
+
+/** A file that was damaged before it was hashed: torch writes a zip whose entries lie in one folder, with a data.pkl. */
+async function findBrokenStructure(path: string): Promise<string | undefined> {
+  const file = await open(path, 'r');
+  try {
+    return await findBrokenArchive(file);
+  } catch (error) {
+    if (systemErrorCode(error) !== undefined) throw error;
+    return `it is no readable zip archive: ${error instanceof Error ? error.message : String(error)}`;
+  } finally {
+    await file.close();
+  }
+}
+
+async function findBrokenArchive(file: FileHandle): Promise<string | undefined> {
+  const { size } = await file.stat();
+  const zip = await fromRandomAccessReaderPromise(new ArchiveReader(file, size), size, { autoClose: false });
+  const folders = new Set<string>();
+  let hasPickle = false;
+  for await (const entry of zip.eachEntry()) {
+    if (endOf(entry) > size) return `its entry ${JSON.stringify(entry.fileName)} ends behind the file`;
+    folders.add(entry.fileName.split('/', 1)[0] ?? '');
+    hasPickle ||= entry.fileName.endsWith('/data.pkl');
+  }
+  if (!hasPickle) return 'it is a zip archive without data.pkl: not a checkpoint of torch';
+  return folders.size > 1 ? `its entries lie in ${folders.size} folders instead of one` : undefined;
+}
+
+const localHeaderBytes = 30;
+const endOf = (entry: Entry): number =>
+  entry.relativeOffsetOfLocalHeader + localHeaderBytes + entry.fileNameLength + entry.compressedSize;

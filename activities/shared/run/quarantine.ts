@@ -1,0 +1,49 @@
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import type { JobFolder } from '../../../configs/paths.ts';
+import type { Quarantined } from '../../../configs/schema.ts';
+import { systemErrorCode } from '../errors/coded-error.ts';
+import { syncFolder, writeFileWhole } from '../files/whole-file.ts';
+
+const keptFiles = 3;
+
+/**
+ * Takes a checkpoint out of use without losing it. The manifest goes first, since without it the file does not exist;
+ * after a crash in between, the trainer sweeps the file away. Only while no trainer lives in this job.
+ */
+export async function quarantine(job: JobFolder, name: string, why: string): Promise<Quarantined> {
+  const file = `${name}.pth`;
+  await mkdir(job.quarantine, { recursive: true });
+  await leaveReason(`${job.quarantine}/${name}.why.json`, { v: 1, file, why, at: Date.now() / 1000 });
+  for (const moved of [`${name}.json`, file]) {
+    await moveIfThere(`${job.checkpoints}/${moved}`, `${job.quarantine}/${moved}`);
+    await syncFolder(job.checkpoints);
+  }
+  await prune(job.quarantine);
+  await syncFolder(job.quarantine);
+  return { file, why };
+}
+
+/** Manifests and reasons tell what happened; of the files, a gigabyte each, only the newest are kept to be looked at. */
+async function prune(folder: string): Promise<void> {
+  const paths = (await readdir(folder)).filter((name) => name.endsWith('.pth')).map((name) => `${folder}/${name}`);
+  const dated = await Promise.all(paths.map(async (path) => ({ path, at: (await stat(path)).ctimeMs })));
+  const old = dated.sort((a, b) => b.at - a.at).slice(keptFiles);
+  for (const { path } of old) await rm(path, { force: true });
+}
+
+/** Best effort: on a full disk a damaged checkpoint must still go out of the way. */
+async function leaveReason(path: string, reason: object): Promise<void> {
+  try {
+    await writeFileWhole(path, JSON.stringify(reason));
+  } catch (error) {
+    if (systemErrorCode(error) === undefined) throw error;
+  }
+}
+
+async function moveIfThere(from: string, to: string): Promise<void> {
+  try {
+    await rename(from, to);
+  } catch (error) {
+    if (systemErrorCode(error) !== 'ENOENT') throw error;
+  }
+}

@@ -1,0 +1,58 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
+import { RangeWriter, shareOf } from '../download/parts/range-writer.ts';
+import { syncFolder } from '../files/whole-file.ts';
+
+/** A file that is hashed while it arrives, and appears under its name only when it is published. */
+export class IncomingFile {
+  readonly #path: string;
+  readonly #temporary: string;
+  readonly #file: FileHandle;
+  readonly #writer: RangeWriter;
+  readonly #hash = createHash('sha256');
+  #bytes = 0;
+
+  private constructor(path: string, temporary: string, file: FileHandle) {
+    this.#path = path;
+    this.#temporary = temporary;
+    this.#file = file;
+    this.#writer = new RangeWriter(shareOf(file), 0, () => undefined);
+  }
+
+  /** The temporary name is one that a trainer sweeps away where it finds it among its checkpoints. */
+  static async create(path: string): Promise<IncomingFile> {
+    await mkdir(dirname(path), { recursive: true });
+    const temporary = `${dirname(path)}/.${basename(path)}.${randomUUID()}.part`;
+    return new IncomingFile(path, temporary, await open(temporary, 'wx'));
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get sha256(): string {
+    return this.#hash.copy().digest('hex');
+  }
+
+  async write(chunk: Uint8Array): Promise<void> {
+    this.#hash.update(chunk);
+    this.#bytes += chunk.length;
+    this.#writer.push(chunk);
+    if (this.#writer.isFull) await this.#writer.drained();
+  }
+
+  async publish(): Promise<void> {
+    await this.#writer.flush();
+    await this.#file.sync();
+    await this.#file.close();
+    await rename(this.#temporary, this.#path);
+    await syncFolder(dirname(this.#path));
+  }
+
+  async discard(): Promise<void> {
+    await this.#writer.flush().catch(() => undefined);
+    await this.#file.close();
+    await rm(this.#temporary, { force: true });
+  }
+}

@@ -1,0 +1,129 @@
+import { createReadStream } from 'node:fs';
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { RecordedObject } from '../../../configs/run-pointer.ts';
+import { fileSize } from '../files/checkpoint-files.ts';
+import { CodedError } from '../errors/coded-error.ts';
+import { ifThere } from '../files/if-there.ts';
+import { readJson } from '../files/json-file.ts';
+import { writeFileWhole } from '../files/whole-file.ts';
+import type { ArtifactStore, ListedObject, ObjectFacts, TransferOptions } from './artifact-store.ts';
+import { IncomingFile } from './incoming-file.ts';
+import { readLocalPointer, replaceLocalPointer } from './local-pointer.ts';
+import { assertKey } from './object-key.ts';
+
+const blockBytes = 1024 * 1024;
+/** Beside the objects, so that these are plain files under their own names. */
+const records = '.records';
+const pointers = '.pointers';
+
+/** A folder: one file an object. Its hashes and the versions of its pointers lie in hidden folders of it. */
+export function localStore(folder: string): ArtifactStore {
+  const placeOf = (key: string) => {
+    assertKey(key);
+    const path = `${folder}/${key}`;
+    const [record, pointer] = [`${folder}/${records}/${key}.json`, `${folder}/${pointers}/${key}`];
+    return { path, record, pointer, uri: pathToFileURL(path).href };
+  };
+  const head = async (key: string): Promise<ObjectFacts | undefined> => {
+    const { path, record } = placeOf(key);
+    const bytes = await fileSize(path);
+    if (bytes === undefined) return undefined;
+    return { bytes, sha256: (await readJson(record, RecordedObject))?.sha256 ?? null };
+  };
+  return {
+    address: pathToFileURL(folder).href,
+    head,
+    async put(key, path, options = {}) {
+      const place = placeOf(key);
+      const copy = await copyInto(place.path, path, options);
+      const { bytes, sha256 } = copy;
+      if (options.sha256 !== undefined && options.sha256 !== sha256) {
+        await copy.discard();
+        throw new CodedError('StoreDamaged', `Expected ${path} to have the sha256 ${options.sha256}, got ${sha256}.`);
+      }
+      // The old record goes first: no crash may leave it beside the new file.
+      await rm(place.record, { force: true });
+      await copy.publish();
+      await mkdir(dirname(place.record), { recursive: true });
+      await writeFileWhole(place.record, JSON.stringify({ v: 1, bytes, sha256 } satisfies RecordedObject));
+      return { uri: place.uri, bytes, sha256 };
+    },
+    async get(key, path, options = {}) {
+      const place = placeOf(key);
+      const facts = await head(key);
+      if (facts === undefined) throw new CodedError('StoreDamaged', `There is no ${place.uri}.`);
+      const recorded = await readJson(place.record, RecordedObject);
+      const copy = await copyInto(path, place.path, options);
+      const { bytes, sha256 } = copy;
+      const expected = options.sha256 ?? recorded?.sha256;
+      if (expected !== sha256) {
+        await copy.discard();
+        const message = `Expected ${place.uri} to have the sha256 ${expected ?? 'on record'}, got ${sha256}.`;
+        throw new CodedError('StoreDamaged', message);
+      }
+      await copy.publish();
+      return { uri: place.uri, bytes, sha256 };
+    },
+    list: (prefix) => listFiles(folder, prefix),
+    async remove(keys) {
+      for (const { path, record, pointer } of keys.map(placeOf)) {
+        await rm(path, { force: true });
+        await rm(record, { force: true });
+        await rm(pointer, { recursive: true, force: true });
+      }
+    },
+    read: (key) => readLocalPointer(placeOf(key).pointer),
+    replace: (key, body, { ifMatch }) => replaceLocalPointer(placeOf(key).pointer, body, ifMatch),
+    link: (key) => Promise.resolve(placeOf(key).uri),
+    abortLeftovers: (prefix, olderThanMs) => removeLeftovers(folder, prefix, olderThanMs),
+  };
+}
+
+async function copyInto(target: string, source: string, { signal, onBytes }: TransferOptions): Promise<IncomingFile> {
+  const copy = await IncomingFile.create(target);
+  try {
+    const blocks: AsyncIterable<Buffer> = createReadStream(source, { highWaterMark: blockBytes, signal });
+    for await (const block of blocks) {
+      await copy.write(block);
+      onBytes?.(block.length);
+    }
+    return copy;
+  } catch (error) {
+    await copy.discard();
+    throw error;
+  }
+}
+
+async function listFiles(folder: string, prefix: string): Promise<ListedObject[]> {
+  const paths = await listPaths(folder);
+  const keys = paths.filter((key) => key.startsWith(prefix) && !key.split('/').some((part) => part.startsWith('.')));
+  const sizes = await Promise.all(keys.map((key) => fileSize(`${folder}/${key}`)));
+  return keys.flatMap((key, index) => {
+    const bytes = sizes[index];
+    return bytes === undefined ? [] : [{ key, bytes }];
+  });
+}
+
+/** What a killed put leaves is a temporary file. */
+async function removeLeftovers(folder: string, prefix: string, olderThanMs: number): Promise<number> {
+  const before = Date.now() - olderThanMs;
+  let removed = 0;
+  for (const path of await listPaths(folder)) {
+    if (!path.startsWith(prefix) || !/^\..*\.part$/.test(basename(path))) continue;
+    const { mtimeMs } = await stat(`${folder}/${path}`);
+    if (mtimeMs > before) continue;
+    await rm(`${folder}/${path}`, { force: true });
+    removed += 1;
+  }
+  return removed;
+}
+
+async function listPaths(folder: string): Promise<string[]> {
+  const entries = (await ifThere(readdir(folder, { recursive: true, withFileTypes: true }))) ?? [];
+  return entries
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => `${parentPath}/${name}`.slice(folder.length + 1))
+    .sort();
+}

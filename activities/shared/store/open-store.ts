@@ -1,0 +1,34 @@
+import { fileURLToPath } from 'node:url';
+import { homeFolders } from '../../../configs/paths.ts';
+import { CodedError } from '../errors/coded-error.ts';
+import type { ArtifactStore } from './artifact-store.ts';
+import { localStore } from './local-store.ts';
+import type { S3Options } from './s3-bucket.ts';
+import { s3Store } from './s3-store.ts';
+
+export interface StoreSurroundings {
+  /** Root of everything on disk. */
+  readonly home: string;
+  readonly s3: Pick<S3Options, 'endpoint' | 'region' | 'credentials'>;
+}
+
+const stallMs = 30_000;
+/** Larger ones are no faster, and four of them at a time are all the memory that an upload takes. */
+const partBytes = 16 * 1024 * 1024;
+
+/** @param address `file:///folder`, or `s3://bucket` with or without a prefix. */
+export function openStore(address: string, { home, s3 }: StoreSurroundings): ArtifactStore {
+  const url = URL.canParse(address) ? new URL(address) : undefined;
+  if (url?.protocol === 'file:' && url.host === '') return localStore(fileURLToPath(url).replace(/\/$/, ''));
+  const hasMore = url !== undefined && [url.username, url.password, url.port, url.search, url.hash].some(Boolean);
+  if (url?.protocol !== 's3:' || url.hostname === '' || hasMore) {
+    // Not shown: somebody may have written credentials into it.
+    throw new CodedError(
+      'StoreRefused',
+      'Expected the address of the store to be file:///FOLDER or s3://BUCKET/PREFIX.',
+    );
+  }
+  const prefix = url.pathname.replace(/^\/+|\/+$/g, '');
+  const place = { bucket: url.hostname, prefix: prefix === '' ? '' : `${prefix}/` };
+  return s3Store(place, { ...s3, stallMs, partBytes, stateFolder: homeFolders(home).uploads });
+}

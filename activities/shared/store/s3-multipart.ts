@@ -1,0 +1,182 @@
+import { createHash } from 'node:crypto';
+import type { FileHandle } from 'node:fs/promises';
+import {
+  AbortMultipartUploadCommand,
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  paginateListParts,
+  UploadPartCommand,
+} from '@aws-sdk/client-s3';
+import type { UploadState } from '../../../configs/run-pointer.ts';
+import { CodedError } from '../errors/coded-error.ts';
+import { PartReader } from './part-reader.ts';
+import type { S3Bucket } from './s3-bucket.ts';
+import { classify, toFinalError } from './s3-errors.ts';
+import { headObject } from './s3-head.ts';
+import type { UploadStates } from './upload-state.ts';
+
+const mebibyte = 1024 * 1024;
+const lanes = 4;
+/** S3 allows 10,000 parts. */
+const mostParts = 10_000;
+
+export const partBytesOf = (bytes: number, { partBytes }: Pick<S3Bucket, 'partBytes'>): number =>
+  Math.max(partBytes, Math.ceil(bytes / mostParts / mebibyte) * mebibyte);
+
+export interface LargeFile {
+  readonly key: string;
+  readonly path: string;
+  readonly file: FileHandle;
+  readonly bytes: number;
+  readonly sha256: string;
+  readonly signal: AbortSignal | undefined;
+  readonly onBytes: ((bytes: number) => void) | undefined;
+}
+
+/** ETags of the parts that a server has, by number. */
+type SentParts = Map<number, string>;
+
+/** Sends a large file in parts; what an earlier, killed call sent is not sent again. The object appears at the end. */
+export async function putInParts(bucket: S3Bucket, states: UploadStates, put: LargeFile): Promise<void> {
+  const { state, found } = await resumeOrBegin(bucket, states, put);
+  const what = `The upload of ${bucket.uri(put.key)}`;
+  try {
+    const { sha256, sent } = await sendParts(bucket, state.uploadId, put, found);
+    if (sha256 !== put.sha256) {
+      await abortUpload(bucket, put.key, state.uploadId);
+      await states.forget(put.key);
+      throw new CodedError('StoreDamaged', `Expected ${put.path} to have the sha256 ${put.sha256}, got ${sha256}.`);
+    }
+    await complete(bucket, state.uploadId, put, sent);
+    await states.forget(put.key);
+  } catch (error) {
+    put.signal?.throwIfAborted();
+    // Somebody aborted it, or the server forgot it: the next call begins anew.
+    if (classify(error) === 'upload-gone') await states.forget(put.key);
+    throw toFinalError(what, error);
+  }
+}
+
+async function resumeOrBegin(bucket: S3Bucket, states: UploadStates, { key, bytes, sha256, signal }: LargeFile) {
+  const partBytes = partBytesOf(bytes, bucket);
+  const known = await states.find(key);
+  if (known?.sha256 === sha256 && known.bytes === bytes && known.partBytes === partBytes) {
+    const found = await listSentParts(bucket, key, known.uploadId, signal);
+    if (found !== undefined) return { state: known, found };
+  } else if (known !== undefined) await abortUpload(bucket, key, known.uploadId);
+
+  const ours = { Bucket: bucket.name, Key: key, Metadata: { sha256 } };
+  const { UploadId } = await bucket.askOnce(`Beginning the upload of ${bucket.uri(key)}`, signal, () =>
+    bucket.client.send(new CreateMultipartUploadCommand(ours), { abortSignal: signal }),
+  );
+  const state: UploadState = { v: 1, uploadId: UploadId ?? '', bytes, sha256, partBytes };
+  await states.keep(key, state);
+  return { state, found: new Map<number, string>() };
+}
+
+/** Undefined when the server does not know the upload any more. */
+async function listSentParts(
+  bucket: S3Bucket,
+  key: string,
+  uploadId: string,
+  signal: AbortSignal | undefined,
+): Promise<SentParts | undefined> {
+  const ours = { Bucket: bucket.name, Key: key, UploadId: uploadId };
+  try {
+    return await bucket.ask(`Looking for parts of ${bucket.uri(key)}`, signal, async () => {
+      const found: SentParts = new Map();
+      for await (const { Parts = [] } of paginateListParts({ client: bucket.client }, ours)) {
+        for (const { PartNumber, ETag } of Parts) found.set(PartNumber ?? 0, ETag ?? '');
+      }
+      return found;
+    });
+  } catch (error) {
+    if (classify(error) === 'upload-gone') return undefined;
+    throw toFinalError(`Looking for parts of ${bucket.uri(key)}`, error);
+  }
+}
+
+/** All parts, several at a time. @returns the sha256 of what was read, and every part's ETag. */
+async function sendParts(bucket: S3Bucket, uploadId: string, put: LargeFile, found: SentParts) {
+  const partBytes = partBytesOf(put.bytes, bucket);
+  const reader = new PartReader(put.file, put.bytes, partBytes);
+  const sent: SentParts = new Map();
+  const stop = new AbortController();
+  const signal = put.signal === undefined ? stop.signal : AbortSignal.any([put.signal, stop.signal]);
+
+  const sendPart = async (number: number, body: Buffer): Promise<string> => {
+    const md5 = createHash('md5').update(body).digest();
+    const old = found.get(number);
+    // The ETag of a part is its md5. Where it is not (encryption by KMS), parts are sent again: slower, never wrong.
+    if (old?.replaceAll('"', '') === md5.toString('hex')) return old;
+    const command = new UploadPartCommand({
+      Bucket: bucket.name,
+      Key: put.key,
+      UploadId: uploadId,
+      PartNumber: number,
+      Body: body,
+      ContentLength: body.length,
+      ContentMD5: md5.toString('base64'),
+    });
+    const what = `Sending part ${number} of ${bucket.uri(put.key)}`;
+    const { ETag } = await bucket.ask(what, signal, () => bucket.client.send(command, { abortSignal: signal }));
+    put.onBytes?.(body.length);
+    return ETag ?? '';
+  };
+  const runLane = async (): Promise<void> => {
+    const buffer = Buffer.allocUnsafeSlow(partBytes);
+    for (;;) {
+      signal.throwIfAborted();
+      const part = await reader.next(buffer);
+      if (part === undefined) return;
+      sent.set(part.number, await sendPart(part.number, part.body));
+    }
+  };
+  const running = Array.from({ length: lanes }, async () => {
+    try {
+      await runLane();
+    } catch (error) {
+      stop.abort();
+      throw error;
+    }
+  });
+  const failed = (await Promise.allSettled(running)).filter((lane) => lane.status === 'rejected');
+  put.signal?.throwIfAborted();
+  // The lane that failed first, not those that it stopped.
+  const first = failed.find(({ reason }) => !isAbort(reason)) ?? failed[0];
+  if (first !== undefined) throw first.reason;
+  return { sha256: reader.sha256, sent };
+}
+
+const isAbort = (reason: unknown): boolean => reason instanceof Error && reason.name === 'AbortError';
+
+/** The answer may be lost after the object was made: then the upload is gone and the object is ours. */
+async function complete(bucket: S3Bucket, uploadId: string, put: LargeFile, sent: SentParts): Promise<void> {
+  const { key, signal } = put;
+  const Parts = [...sent].sort(([a], [b]) => a - b).map(([PartNumber, ETag]) => ({ PartNumber, ETag }));
+  const command = new CompleteMultipartUploadCommand({
+    Bucket: bucket.name,
+    Key: key,
+    UploadId: uploadId,
+    MultipartUpload: { Parts },
+  });
+  try {
+    await bucket.ask(`Completing ${bucket.uri(key)}`, signal, () =>
+      bucket.client.send(command, { abortSignal: signal }),
+    );
+  } catch (error) {
+    if (classify(error) !== 'upload-gone') throw error;
+    const facts = await headObject(bucket, key, signal);
+    if (facts?.sha256 !== put.sha256 || facts.bytes !== put.bytes) throw error;
+  }
+}
+
+export async function abortUpload(bucket: S3Bucket, key: string, uploadId: string): Promise<void> {
+  const command = new AbortMultipartUploadCommand({ Bucket: bucket.name, Key: key, UploadId: uploadId });
+  try {
+    await bucket.ask(`Giving up an upload of ${bucket.uri(key)}`, undefined, () => bucket.client.send(command));
+  } catch (error) {
+    if (classify(error) === 'upload-gone') return;
+    throw toFinalError(`Giving up an upload of ${bucket.uri(key)}`, error);
+  }
+}

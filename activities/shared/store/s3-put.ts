@@ -1,0 +1,78 @@
+import { createHash } from 'node:crypto';
+import { open, type FileHandle } from 'node:fs/promises';
+import { PutObjectCommand } from '@aws-sdk/client-s3';
+import { CodedError } from '../errors/coded-error.ts';
+import type { PutOptions, StoredFile } from './artifact-store.ts';
+import { PartReader } from './part-reader.ts';
+import type { S3Bucket } from './s3-bucket.ts';
+import { partBytesOf, putInParts } from './s3-multipart.ts';
+import type { UploadStates } from './upload-state.ts';
+
+export interface FileToPut extends PutOptions {
+  /** In the bucket. */
+  readonly key: string;
+  readonly path: string;
+}
+
+/** A small file in one request, a large one in parts; of a file that grows, what it is now. */
+export async function putFile(bucket: S3Bucket, states: UploadStates, put: FileToPut): Promise<StoredFile> {
+  const file = await open(put.path, 'r');
+  try {
+    const { size: bytes } = await file.stat();
+    const sha256 =
+      bytes <= partBytesOf(bytes, bucket)
+        ? await putAtOnce(bucket, put, await readWhole(file, bytes))
+        : await putLarge(bucket, states, put, file, bytes);
+    return { uri: bucket.uri(put.key), bytes, sha256 };
+  } finally {
+    await file.close();
+  }
+}
+
+async function readWhole(file: FileHandle, bytes: number): Promise<Buffer> {
+  return (await new PartReader(file, bytes, bytes).next(Buffer.allocUnsafeSlow(bytes)))?.body ?? Buffer.alloc(0);
+}
+
+async function putAtOnce(bucket: S3Bucket, put: FileToPut, body: Buffer): Promise<string> {
+  const { key, path, signal, onBytes } = put;
+  const sha256 = createHash('sha256').update(body).digest('hex');
+  if ((put.sha256 ?? sha256) !== sha256) {
+    throw new CodedError('StoreDamaged', `Expected ${path} to have the sha256 ${put.sha256 ?? ''}, got ${sha256}.`);
+  }
+  const command = new PutObjectCommand({
+    Bucket: bucket.name,
+    Key: key,
+    Body: body,
+    ContentLength: body.length,
+    ContentMD5: createHash('md5').update(body).digest('base64'),
+    Metadata: { sha256 },
+  });
+  await bucket.askOnce(`Storing ${bucket.uri(key)}`, signal, () =>
+    bucket.client.send(command, { abortSignal: signal }),
+  );
+  onBytes?.(body.length);
+  return sha256;
+}
+
+async function putLarge(
+  bucket: S3Bucket,
+  states: UploadStates,
+  put: FileToPut,
+  file: FileHandle,
+  bytes: number,
+): Promise<string> {
+  // The hash goes into the first request: where the caller does not know it, the file is read once more.
+  const sha256 = put.sha256 ?? (await hashFirst(file, bytes, put.signal));
+  const { key, path, signal, onBytes } = put;
+  await putInParts(bucket, states, { key, path, file, bytes, sha256, signal, onBytes });
+  return sha256;
+}
+
+const hashBlockBytes = 4 * 1024 * 1024;
+
+async function hashFirst(file: FileHandle, bytes: number, signal: AbortSignal | undefined): Promise<string> {
+  const reader = new PartReader(file, bytes, hashBlockBytes);
+  const buffer = Buffer.allocUnsafeSlow(hashBlockBytes);
+  while ((await reader.next(buffer)) !== undefined) signal?.throwIfAborted();
+  return reader.sha256;
+}

@@ -1,0 +1,53 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Context } from '@temporalio/activity';
+import { statusQueryName, workflowId } from '../../configs/names.ts';
+import { RunStatus, type VariantNews } from '../../configs/schema.ts';
+import { whileBeating } from '../shared/heartbeat.ts';
+
+/** Without a limit a call waits for a lost server for ever. */
+const answerWithinMs = 10_000;
+
+export interface WatchRequest {
+  /** Up to which epoch the validations of each are known. */
+  runs: { runId: string; epoch: number }[];
+}
+
+/** Waits until a run has a validation that nobody knew of. A run that does not answer is asked again. */
+export const createWatchVariants =
+  (askEveryMs: number) =>
+  ({ runs }: WatchRequest): Promise<VariantNews[]> =>
+    whileBeating(
+      () => `watching ${runs.length} runs`,
+      async () => {
+        const { cancellationSignal: signal } = Context.current();
+        let watched = runs;
+        for (;;) {
+          const sights = await Promise.all(watched.map((run) => lookAt(run)));
+          const news = sights.flatMap(({ found }) => (found.scores.length === 0 ? [] : [found]));
+          if (news.length > 0) return news;
+          watched = watched.filter((_, place) => sights[place]?.isOver !== true);
+          signal.throwIfAborted();
+          await sleep(askEveryMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+        }
+      },
+    );
+
+interface Sight {
+  found: VariantNews;
+  isOver: boolean;
+}
+
+async function lookAt({ runId, epoch }: WatchRequest['runs'][number]): Promise<Sight> {
+  const { client, cancellationSignal: signal } = Context.current();
+  const query = () => client.workflow.getHandle(workflowId(runId)).query(statusQueryName);
+  try {
+    // A worker that stops asks nobody any more: it would wait for its own answer.
+    const ask = () => client.withDeadline(Date.now() + answerWithinMs, query);
+    const status = RunStatus.parse(await client.withAbortSignal(signal, ask));
+    const scores = (status.validations ?? []).filter((one) => one.epoch > epoch);
+    const isOver = status.stage === 'done' || status.stage === 'failed' || status.stage === 'cancelled';
+    return { found: { runId, scores: scores.map(({ epoch: at, bboxAP }) => ({ epoch: at, bboxAP })) }, isOver };
+  } catch {
+    return { found: { runId, scores: [] }, isOver: false }; // not started yet, or no worker for the moment
+  }
+}

@@ -1,0 +1,138 @@
+import { isDeepStrictEqual } from 'node:util';
+import { Context } from '@temporalio/activity';
+import { runFolder } from '../../configs/paths.ts';
+import { EvalMetrics, type RunPlan, type TestResult, type TrainerEvent } from '../../configs/schema.ts';
+import { isEvaluation } from '../../configs/starting-weights.ts';
+import type { ActivityDependencies } from '../dependencies.ts';
+import { followJob } from '../train/follow-job.ts';
+import { gatherMaterial, type Material } from '../inputs/gather-material.ts';
+import { whileBeating } from '../shared/heartbeat.ts';
+import { bestCheckpoint } from '../shared/run/checkpoints.ts';
+import { CodedError } from '../shared/errors/coded-error.ts';
+import { describeCrash } from '../train/failures/describe-crash.ts';
+import { takeFence } from '../shared/run/fence.ts';
+import { readJson } from '../shared/files/json-file.ts';
+import { logTail } from '../shared/files/log-tail.ts';
+import { ProgressReader, readProgress } from '../shared/run/progress-reader.ts';
+import { runStep } from '../shared/steps/steps.ts';
+import { gpusHere, testWish } from '../train/gpu-wish.ts';
+import { startJob } from '../shared/trainer/start-job.ts';
+import { findLiveJob } from '../shared/trainer/trainer-process.ts';
+import { writeFileWhole } from '../shared/files/whole-file.ts';
+import { restoreFromStore } from '../mirror/mirror.ts';
+import { reportingWait } from '../train/report-wait.ts';
+
+export interface TestRequest {
+  plan: RunPlan;
+  /** The run's: 3 unless given. */
+  priority?: number | undefined;
+}
+
+/**
+ * MMDetection's own test loop on the best checkpoint, or on the weights of an evaluation. Tried again by Temporal: a test that is running is adopted, and the
+ * trainer does not repeat inference whose detections are on disk.
+ */
+export const createRunTest =
+  (dependencies: ActivityDependencies) =>
+  (request: TestRequest): Promise<TestResult> => {
+    let images = { done: 0, total: 0 };
+    let waiting: string | null = null;
+    const listeners: Listeners = { onTested: (tested) => (images = tested), onWaiting: (text) => (waiting = text) };
+    return whileBeating(
+      () => waiting ?? images,
+      () => testDetector(dependencies, request, listeners),
+    );
+  };
+
+interface Listeners {
+  onTested: (images: { done: number; total: number }) => void;
+  /** For whom it waits, before it has its GPUs. */
+  onWaiting: (text: string | null) => void;
+}
+
+/** What is tested: a file, and its name in the metrics. */
+interface Tested {
+  path: string;
+  file: string;
+  sha256: string;
+}
+
+async function testDetector(
+  dependencies: ActivityDependencies,
+  { plan, priority }: TestRequest,
+  listeners: Listeners,
+): Promise<TestResult> {
+  const { home } = dependencies;
+  const folder = runFolder(home, plan.runId);
+  const material = isEvaluation(plan) ? await gatherMaterial(dependencies, plan) : undefined;
+  const tested = material === undefined ? await findBest(dependencies, plan) : testedWeights(material);
+  const { output, outcome } = await runStep({
+    home,
+    step: 'test',
+    subject: plan.runId,
+    fresh: plan.input.fresh,
+    output: EvalMetrics,
+    fields: {
+      'checkpoint sha256': tested.sha256,
+      'data set': plan.dataset.contentKey,
+      plan: plan.planHash,
+      'trainer code': plan.versions.trainerCode,
+      'tools (trainer lock)': plan.versions.trainerLock,
+    },
+    findDamage: async (done) =>
+      isDeepStrictEqual(await readJson(folder.metrics, EvalMetrics), done) ? undefined : 'metrics.json is not that one',
+    work: () => runTestJob(dependencies, { plan, priority }, tested, listeners),
+  });
+  return { ...output, outcome };
+}
+
+async function findBest(dependencies: ActivityDependencies, plan: RunPlan): Promise<Tested> {
+  const { train } = runFolder(dependencies.home, plan.runId);
+  await restoreFromStore(dependencies, plan, null);
+  const best = await bestCheckpoint(train, plan.planHash, await readProgress(train.progress));
+  if (best === undefined)
+    throw new CodedError('TrainerNoProgress', `There is no whole checkpoint in ${train.checkpoints} to test.`);
+  const { path, manifest } = best;
+  return { path, file: manifest.file, sha256: manifest.sha256 };
+}
+
+const testedWeights = ({ weights: { path, converted } }: Material): Tested => ({ path, ...converted });
+
+async function runTestJob(
+  dependencies: ActivityDependencies,
+  { plan, priority }: TestRequest,
+  tested: Tested,
+  { onTested, onWaiting }: Listeners,
+): Promise<EvalMetrics> {
+  const { home, recipesFolder, python, programs, device } = dependencies;
+  const folder = runFolder(home, plan.runId);
+  const job = folder.test;
+  const fence = await takeFence(job);
+  const startTest = async () => {
+    const { dataset } = await gatherMaterial(dependencies, plan);
+    await writeFileWhole(folder.plan, JSON.stringify(plan, null, 2));
+    const recipe = `${recipesFolder}/${plan.recipe.name}.py`;
+    const files = { plan: folder.plan, recipe, data: dataset.root, tested: tested.path };
+    const program = programs.test(plan, files, job, device, gpusHere(dependencies, plan));
+    const gpus = testWish(dependencies, plan, priority);
+    const waiting = reportingWait(onWaiting);
+    return startJob({ job, python, program, fence, stall: plan.recovery.stallSeconds, gpus }, waiting);
+  };
+  const running = (await findLiveJob(job)) ?? (await startTest());
+  const onEvents = (events: TrainerEvent[]) => {
+    for (const event of events) if (event.type === 'tested') onTested({ done: event.done, total: event.total });
+  };
+  const progress = new ProgressReader(job.progress);
+  const ending = await dependencies.gpus.whileHolding(() => followJob({ job, running, fence, progress, onEvents }));
+  Context.current().cancellationSignal.throwIfAborted(); // there are no metrics to return
+  const metrics = await readJson(folder.metrics, EvalMetrics);
+  if ('exit' in ending && ending.exit.reason === 'finished' && metrics?.checkpointSha256 === tested.sha256) {
+    return metrics;
+  }
+  const how = 'exit' in ending ? describeCrash(ending.exit) : 'Its supervisor was killed.';
+  const tail = (await logTail(job, 20)).join('\n');
+  throw new CodedError(
+    'TrainerCommandFailed',
+    `The test of ${tested.file} ended without metrics. ${how} Log: ${job.log}\n${tail}`,
+  );
+}

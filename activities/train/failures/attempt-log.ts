@@ -1,0 +1,112 @@
+import { mkdir, open, readdir, type FileHandle } from 'node:fs/promises';
+import type { JobFolder } from '../../../configs/paths.ts';
+import { systemErrorCode } from '../../shared/errors/coded-error.ts';
+import { ifThere } from '../../shared/files/if-there.ts';
+import { writeFileWhole } from '../../shared/files/whole-file.ts';
+
+/** Of a log that may be huge, its beginning and its end are read: start-up errors stand here, all others there. */
+const partBytes = 1024 * 1024;
+/** There may be dozens of ranks. */
+const rankPartBytes = 128 * 1024;
+/** A longer line is cut in the middle: patterns are not made for a megabyte. */
+const lineCharacters = 8000;
+const keptLines = 200;
+
+/** Which part of a job's logs one attempt wrote. */
+export interface AttemptMark {
+  /** Where `trainer.log` was when its trainer began. */
+  logOffset: number;
+  fence: number;
+  /** The rank that failed first, where that is known. */
+  firstRank?: number | null | undefined;
+  /** Stands in front of what others than ranks said. */
+  host?: string;
+}
+
+/**
+ * The lines of one attempt: what the first rank and the launcher said, and then what each other rank said, with its
+ * number in front. The rank that failed first comes first. Whatever stands in a log, it can be read.
+ */
+export async function readAttemptLog(
+  job: JobFolder,
+  { logOffset, fence, firstRank, host }: AttemptMark,
+): Promise<string[]> {
+  const ranks = await readRankLogs(job, fence);
+  const said = await readLines(job.log, logOffset, partBytes);
+  const main = { lines: host === undefined ? said : said.map((line) => `[host ${host}] ${line}`) };
+  const first = ranks.filter(({ rank }) => rank === firstRank);
+  const others = ranks.filter(({ rank }) => rank !== firstRank);
+  return [...first, main, ...others].flatMap(({ lines }) => lines);
+}
+
+const speaker = /^\[(rank \d+|host [^\]]+)\] /;
+/** From another log than the main one: of a rank that has its own, or of another host. */
+export const isFromElsewhere = (line: string): boolean => speaker.test(line);
+export const withoutSpeaker = (line: string): string => line.replace(speaker, '');
+
+async function readRankLogs(job: JobFolder, fence: number): Promise<{ rank: number; lines: string[] }[]> {
+  const names = (await ifThere(readdir(job.rankLogs))) ?? [];
+  const ranks = names.flatMap((name) => {
+    const [, of, rank] = /^(\d+)-rank-(\d+)\.log$/.exec(name) ?? [];
+    return Number(of) === fence ? [{ rank: Number(rank), path: `${job.rankLogs}/${name}` }] : [];
+  });
+  ranks.sort((a, b) => a.rank - b.rank);
+  return Promise.all(
+    ranks.map(async ({ rank, path }) => {
+      const lines = await readLines(path, 0, rankPartBytes);
+      return { rank, lines: lines.map((line) => `[rank ${rank}] ${line}`) };
+    }),
+  );
+}
+
+/** From `offset` on; of more than twice `part` bytes the beginning and the end. */
+async function readLines(path: string, offset: number, part: number): Promise<string[]> {
+  const file = await ifThere(open(path));
+  if (file === undefined) return [];
+  try {
+    const { size } = await file.stat();
+    // Somebody emptied the log: all that it holds now is newer.
+    const start = size < offset ? 0 : offset;
+    if (size - start <= 2 * part) return splitLines(await readPart(file, start, size));
+    const beginning = await readPart(file, start, start + part);
+    return [...splitLines(beginning), ...splitLines(await readPart(file, size - part, size))];
+  } finally {
+    await file.close();
+  }
+}
+
+/** The end of a failed attempt's logs under a name of its own. Best effort: on a full disk there is no room for it. */
+export async function keepLogEnd(job: JobFolder, fence: number, lines: readonly string[]): Promise<string | undefined> {
+  const path = `${job.failures}/attempt-${fence}.log`;
+  try {
+    await mkdir(job.failures, { recursive: true });
+    const ends = [lines.filter(isFromElsewhere), lines.filter((line) => !isFromElsewhere(line))];
+    const kept = ends.flatMap((some) => some.slice(-keptLines));
+    await writeFileWhole(path, `${kept.join('\n')}\n`);
+    return path;
+  } catch (error) {
+    if (systemErrorCode(error) === undefined) throw error;
+    return undefined;
+  }
+}
+
+async function readPart(file: FileHandle, start: number, end: number): Promise<string> {
+  const buffer = Buffer.alloc(end - start);
+  let filled = 0;
+  while (filled < buffer.length) {
+    const { bytesRead } = await file.read(buffer, filled, buffer.length - filled, start + filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return buffer.toString('utf8', 0, filled);
+}
+
+/** A progress bar's carriage return begins a new line. */
+const splitLines = (text: string): string[] =>
+  text
+    .split(/[\r\n]+/)
+    .filter((line) => line !== '')
+    .map(cutMiddle);
+
+const cutMiddle = (line: string): string =>
+  line.length <= lineCharacters ? line : `${line.slice(0, lineCharacters / 2)} … ${line.slice(-lineCharacters / 2)}`;

@@ -1,0 +1,116 @@
+/**
+ * Why an attempt failed. Lines stand in the order of time, as far as it is known: those of the rank that failed first
+ * come first. What counts, in this order:
+ *  1. the first line that names a cause;
+ *  2. the exception that torchelastic recorded of the first rank that failed;
+ *  3. the ending itself: a full disk, a supervisor that was killed, a hang, a signal;
+ *  4. the first line that may be a mere consequence of another rank's death, or that a healthy training prints too;
+ *  5. the exit code;
+ * and otherwise the failure is unknown. Of two classes that know one line, the catalogue's first is taken.
+ */
+import type { Failure, FailureClass } from '../../../configs/schema.ts';
+import { isFromElsewhere, withoutSpeaker } from './attempt-log.ts';
+import { describeCrash } from './describe-crash.ts';
+import { isDiskFull } from '../../shared/files/disk-full.ts';
+import { failureCatalogue, ownFailure } from '../../shared/errors/failure-catalogue.ts';
+import type { JobEnding } from '../../shared/trainer/trainer-process.ts';
+
+const evidenceCharacters = 300;
+/** With less free than this, an ending without a word is one that could not write it. */
+const fullDiskBytes = 1024 * 1024;
+
+const fullDiskMessage = 'No space left on device';
+
+/** Killed ranks leave the others with a broken link; loaders die with their rank; a loss may be NaN once and recover. */
+const weakEvidence =
+  /Watchdog caught collective|NCCL communicator was aborted|DistBackendError|nccl\w+Error|NCCL error in|exited unexpectedly|\bloss: (nan|inf)\b|"loss": |Gradient overflow|results of the whole dataset is empty|compiled using NumPy 1|SignalException/;
+
+/** torchrun's own report, the last thing in the first rank's log, says again what was said before. */
+const reportBegin = 'ChildFailedError:';
+
+/** How a job can end when nobody wanted it to. */
+export interface FailedAttempt {
+  /** Of this attempt only, oldest first. */
+  lines: readonly string[];
+  ending: JobEnding;
+  /** On the disk of the job. */
+  freeBytes: number;
+}
+
+interface Finding {
+  entry: FailureClass;
+  evidence: string;
+}
+
+export function classifyFailure({ lines, ending, freeBytes }: FailedAttempt): Failure {
+  const log = findInLines(lines);
+  const message = findInLines(recordedMessage(ending));
+  const { entry, evidence } = log.strong ??
+    message.strong ??
+    findInEnding(ending, freeBytes) ??
+    log.weak ??
+    message.weak ??
+    findByExitCode(ending) ?? { entry: ownFailure('unknown'), evidence: describeEnding(ending) };
+  return describeFailure(entry, evidence);
+}
+
+/** Of a supervisor that ended before it began; `lines` are the end of the log, where earlier attempts may stand too. */
+export function classifyFailedStart(error: Error, lines: readonly string[]): Failure {
+  const { message } = error;
+  const isFull = isDiskFull(error) || lines.at(-1)?.includes(fullDiskMessage) === true;
+  return describeFailure(ownFailure(isFull ? 'disk-full' : 'supervisor-killed'), message);
+}
+
+function describeFailure(entry: FailureClass, evidence: string): Failure {
+  const { class: name, reaction, tries, meaning, nextStep } = entry;
+  return { class: name, reaction, tries, evidence: cutEvidence(evidence), meaning, nextStep };
+}
+
+function findInLines(lines: readonly string[]): { strong?: Finding; weak?: Finding } {
+  let weak: Finding | undefined;
+  let isReport = false;
+  for (const line of lines) {
+    isReport ||= line.includes(reportBegin);
+    if (isReport && !isFromElsewhere(line)) continue;
+    const entry = findClass(line);
+    if (entry === undefined) continue;
+    if (!weakEvidence.test(line)) return { strong: { entry, evidence: line } };
+    weak ??= { entry, evidence: line };
+  }
+  return weak === undefined ? {} : { weak };
+}
+
+const findClass = (line: string): FailureClass | undefined =>
+  failureCatalogue.find(({ patterns }) => patterns.some((pattern) => pattern.test(withoutSpeaker(line))))?.entry;
+
+const recordedMessage = (ending: JobEnding): string[] =>
+  'exit' in ending ? (ending.exit.rootCause?.message.split('\n') ?? []) : [];
+
+function findInEnding(ending: JobEnding, freeBytes: number): Finding | undefined {
+  if (freeBytes < fullDiskBytes) {
+    return { entry: ownFailure('disk-full'), evidence: `${freeBytes} bytes are free on the disk of the run` };
+  }
+  if ('supervisorLost' in ending) return { entry: ownFailure('supervisor-killed'), evidence: describeEnding(ending) };
+  const { exit } = ending;
+  if (exit.reason === 'hung') return { entry: ownFailure('hung'), evidence: describeEnding(ending) };
+  const signal = exit.rootCause?.signal ?? exit.signal;
+  const bySignal = failureCatalogue.find(({ entry }) => signal !== null && entry.signals.includes(signal));
+  return bySignal && { entry: bySignal.entry, evidence: describeEnding(ending) };
+}
+
+function findByExitCode(ending: JobEnding): Finding | undefined {
+  if (!('exit' in ending)) return undefined;
+  const code = ending.exit.rootCause?.exitCode ?? ending.exit.code;
+  const byCode = failureCatalogue.find(({ entry }) => code !== null && entry.exitCodes.includes(code));
+  return byCode && { entry: byCode.entry, evidence: describeEnding(ending) };
+}
+
+const describeEnding = (ending: JobEnding): string =>
+  'exit' in ending ? describeCrash(ending.exit) : `The supervisor (pid ${ending.supervisorLost.pid}) was killed.`;
+
+/** It is shown in terminals and pages, so control characters of a log go. */
+const cutEvidence = (text: string): string =>
+  text
+    .replaceAll(/\p{Cc}+/gu, ' ')
+    .trim()
+    .slice(0, evidenceCharacters);

@@ -1,0 +1,131 @@
+import type { RunFolder } from '../../../configs/paths.ts';
+import type { Attempt, Failure, Quarantined, RunPlan } from '../../../configs/schema.ts';
+import { keepLogEnd, readAttemptLog } from './attempt-log.ts';
+import { listIterations } from '../../shared/run/checkpoints.ts';
+import type { DecisivePart } from './decisive-part.ts';
+import { classifyFailedStart, classifyFailure } from './classify-failure.ts';
+import { describeCrash } from './describe-crash.ts';
+import { listForeignGpuProcesses } from '../../shared/trainer/foreign-gpu-processes.ts';
+import { readDiskSpace } from '../../shared/files/free-space.ts';
+import { logTail } from '../../shared/files/log-tail.ts';
+import type { RunState } from '../../shared/run/run-state.ts';
+import { FailedStart } from '../../shared/trainer/start-job.ts';
+import type { JobEnding, PythonCommand } from '../../shared/trainer/trainer-process.ts';
+import type { TimeSpent } from '../../shared/run/training-time.ts';
+
+const tailLines = 20;
+
+export interface WatchedAttempt {
+  folder: RunFolder;
+  plan: RunPlan;
+  python: PythonCommand;
+  attempt: number;
+  fence: number;
+  /** Whether its trainer ran before it began. */
+  adopted: boolean;
+  /** Of the host whose ending is that of the attempt. */
+  part: DecisivePart;
+  quarantined: Quarantined[];
+  state: RunState;
+  time: TimeSpent;
+  /** Seconds since the epoch. */
+  startedAt: number;
+}
+
+export async function describeAttempt(watched: WatchedAttempt): Promise<Attempt> {
+  const { folder, plan, attempt, fence, adopted, part, quarantined, state, time, startedAt } = watched;
+  const exit = 'exit' in part.ending ? part.ending.exit : null;
+  const ending = exit?.reason ?? 'crashed';
+  const failed = ending === 'crashed' || ending === 'hung';
+  const { trainer, progress } = state;
+  const checkpoints = await listIterations(folder, plan);
+  return {
+    attempt,
+    fence,
+    ending,
+    adopted,
+    resumedFrom: trainer?.resumedFrom ?? null,
+    fromIteration: trainer?.startIteration ?? null,
+    toIteration: trainer === null ? null : progress.iteration,
+    checkpointIteration: checkpoints[0] ?? null,
+    fromEpoch: trainer?.startEpoch ?? null,
+    epoch: trainer?.epoch ?? null,
+    host: part.owner.host,
+    checkpoints,
+    quarantined,
+    ...(failed ? await explainFailure(watched) : { cause: explainEnding(part.ending), failure: null }),
+    logTail: failed ? await logTail(part.job, tailLines) : [],
+    startedAt,
+    firstStepAt: trainer?.firstStepAt ?? null,
+    trainerEndedAt: exit?.endedAt ?? null,
+    endedAt: Date.now() / 1000,
+    ...time,
+  };
+}
+
+/** An attempt whose trainer never ran: no space for the files that it reads, or its supervisor was killed at once. */
+export async function describeFailedStart(
+  failed: Pick<WatchedAttempt, 'folder' | 'plan' | 'attempt' | 'startedAt' | 'time'>,
+  error: Error,
+): Promise<Attempt> {
+  const { folder, plan, attempt, startedAt, time } = failed;
+  const checkpoints = await listIterations(folder, plan);
+  const lines = error instanceof FailedStart ? error.lines : [];
+  return {
+    attempt,
+    fence: null,
+    ending: 'crashed',
+    adopted: false,
+    resumedFrom: null,
+    quarantined: [],
+    checkpoints,
+    fromIteration: null,
+    toIteration: null,
+    checkpointIteration: checkpoints[0] ?? null,
+    fromEpoch: null,
+    epoch: null,
+    host: null,
+    cause: `The trainer could not be started: ${error.message}`,
+    failure: classifyFailedStart(error, lines),
+    logTail: lines,
+    startedAt,
+    firstStepAt: null,
+    trainerEndedAt: null,
+    endedAt: Date.now() / 1000,
+    ...time,
+  };
+}
+
+async function explainFailure(watched: WatchedAttempt): Promise<{ cause: string; failure: Failure }> {
+  const { part, python } = watched;
+  const { job, owner, ending } = part;
+  const firstRank = 'exit' in ending ? ending.exit.rootCause?.rank : undefined;
+  const lines = [await readAttemptLog(job, { ...owner, firstRank }), ...(await readOtherLogs(part))].flat();
+  const { freeBytes } = await readDiskSpace(job.dir);
+  const failure = classifyFailure({ lines, ending, freeBytes });
+  const kept = await keepLogEnd(watched.folder.train, owner.fence, lines);
+  const foreign = failure.reaction === 'lighter-batch' ? await listForeignGpuProcesses(python, owner.pid) : [];
+  const others = foreign.length === 0 ? '' : ` Also on the GPU: ${foreign.join(', ')}.`;
+  return { cause: `${explainEnding(ending) ?? ''}${others}\nLog: ${kept ?? job.log}`, failure };
+}
+
+/** Of the other hosts of the attempt, as what rank or host said it. */
+const readOtherLogs = ({ others }: DecisivePart): Promise<string[][]> =>
+  Promise.all(others.map(({ host, job, owner }) => readAttemptLog(job, { ...owner, host })));
+
+/** Null where it ended as it should. */
+export function explainEnding(ending: JobEnding): string | null {
+  if ('supervisorLost' in ending) return `The trainer's supervisor (pid ${ending.supervisorLost.pid}) was killed.`;
+  const { exit } = ending;
+  switch (exit.reason) {
+    case 'finished':
+      return null;
+    case 'preempted':
+      return 'The trainer was told to stop (SIGTERM).';
+    case 'hung':
+    case 'crashed':
+      return describeCrash(exit);
+    default:
+      return exit.reason satisfies never;
+  }
+}

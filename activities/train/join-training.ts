@@ -1,0 +1,111 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { runFolder, type JobFolder, type RunFolder } from '../../configs/paths.ts';
+import { TrainerExit, TrainerOwner, type JoinedPart, type Rendezvous } from '../../configs/schema.ts';
+import type { ActivityDependencies } from '../dependencies.ts';
+import { followJob } from './follow-job.ts';
+import { gatherMaterial } from '../inputs/gather-material.ts';
+import { whileBeating } from '../shared/heartbeat.ts';
+import { ProgressReader } from '../shared/run/progress-reader.ts';
+import { explainEnding } from './failures/describe-attempt.ts';
+import { readJson } from '../shared/files/json-file.ts';
+import { assertFence, raiseFence } from '../shared/run/fence.ts';
+import { isAlive } from '../shared/trainer/live-process.ts';
+import { findLiveJob, requestStop, type JobEnding, type RunningJob } from '../shared/trainer/trainer-process.ts';
+import { trainsTogether } from '../shared/trainer/host-jobs.ts';
+import { untilCalled } from './rendezvous.ts';
+import { reportingWait } from './report-wait.ts';
+import { isPassing, startPart, type PartWish } from './start-part.ts';
+
+export interface JoinRequest extends PartWish {
+  /** This machine, as the run's input names it. */
+  host: string;
+  /** Counted by the workflow over the whole run. */
+  attempt: number;
+}
+
+/**
+ * The part of this machine in a training that another one leads: starts or adopts it when the leader calls, watches it,
+ * and says how it ended. Progress, orders and the description of the attempt are the leader's.
+ */
+export const createJoinTraining =
+  (dependencies: ActivityDependencies) =>
+  (request: JoinRequest): Promise<JoinedPart> => {
+    let doing = 'waits for the host in the lead';
+    return whileBeating(
+      () => doing,
+      () => join(dependencies, request, (text) => (doing = text)),
+    );
+  };
+
+async function join(
+  dependencies: ActivityDependencies,
+  request: JoinRequest,
+  onDoing: (text: string) => void,
+): Promise<JoinedPart> {
+  const folder = runFolder(dependencies.home, request.plan.runId);
+  const job = folder.host(request.host);
+  const rendezvous = await untilCalled(folder, request.attempt);
+  const { fence } = rendezvous;
+  await raiseFence(job, fence);
+  await assertFence(job, fence);
+  onDoing('starts');
+  const part = await findPart(job, rendezvous);
+  if (part !== undefined && !('owner' in part)) return part;
+  let running: RunningJob;
+  try {
+    running = part ?? (await start(dependencies, request, { folder, job, rendezvous }, onDoing));
+  } catch (error) {
+    if (isPassing(error)) return { how: 'unstarted', cause: error.message };
+    throw error;
+  }
+  onDoing(`trains, led by ${trainsTogether(request.plan)?.leader ?? '?'}`);
+  const unread = { progress: new ProgressReader(job.progress), onEvents: () => undefined };
+  const ending = await dependencies.gpus.whileHolding(() => followJob({ job, running, fence, ...unread }));
+  return describePart(ending);
+}
+
+/** What there is of the training already: it runs, or how it ended. Undefined where it is to be started. */
+async function findPart(
+  job: JobFolder,
+  { fence, trainerFence }: Rendezvous,
+): Promise<RunningJob | JoinedPart | undefined> {
+  const live = await findLiveJob(job);
+  if (live?.owner.fence === trainerFence) return live;
+  if (live !== undefined) {
+    // Left of an attempt whose leader is gone.
+    await requestStop(live.owner);
+    while (await isAlive(live.owner)) await sleep(100);
+  }
+  const exit = await readJson(job.exit, TrainerExit);
+  if (exit?.fence === trainerFence) return describePart({ exit });
+  const owner = await readJson(job.owner, TrainerOwner);
+  if (owner?.fence === trainerFence) return describePart({ supervisorLost: owner });
+  return trainerFence === fence ? undefined : { how: 'lost', cause: 'Nothing is left of the part of this host.' };
+}
+
+async function start(
+  dependencies: ActivityDependencies,
+  request: JoinRequest,
+  { folder, job, rendezvous }: { folder: RunFolder; job: JobFolder; rendezvous: Rendezvous },
+  onDoing: (text: string) => void,
+): Promise<RunningJob> {
+  const { fence, endpoint, id, resume } = rendezvous;
+  const { hosts } = trainsTogether(request.plan) ?? { hosts: [] };
+  const material = await gatherMaterial(dependencies, request.plan);
+  const here = { address: dependencies.address, isLeader: false };
+  const from = resume === null ? undefined : { path: `${folder.train.checkpoints}/${resume.file}` };
+  const part = {
+    job,
+    fence,
+    material,
+    meeting: { nodes: hosts.length, endpoint, id, here },
+    resume: from && { ...from, planHash: resume?.planHash },
+  };
+  const waiting = reportingWait((text) => onDoing(text ?? 'starts'), request.host);
+  return startPart(dependencies, request, part, waiting);
+}
+
+const describePart = (ending: JobEnding): JoinedPart => ({
+  how: 'exit' in ending ? ending.exit.reason : 'lost',
+  cause: explainEnding(ending),
+});

@@ -1,0 +1,57 @@
+import { basename } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Context } from '@temporalio/activity';
+import type { RunFolder } from '../../configs/paths.ts';
+import { Rendezvous } from '../../configs/schema.ts';
+import { CodedError } from '../shared/errors/coded-error.ts';
+import { readJson } from '../shared/files/json-file.ts';
+import { writeFileWhole } from '../shared/files/whole-file.ts';
+import type { Meeting, ResumeFrom } from '../shared/trainer/trainer-argv.ts';
+
+const pollMs = 250;
+
+/** What the leader of an attempt tells the others. */
+export interface Call {
+  attempt: number;
+  fence: number;
+  trainerFence: number;
+  meeting: Pick<Meeting, 'endpoint' | 'id'>;
+  resume: ResumeFrom | undefined;
+}
+
+/** Call it when everything is in place that those who join will read. */
+export async function callHosts(folder: RunFolder, { attempt, fence, trainerFence, meeting, resume }: Call) {
+  const { endpoint, id } = meeting;
+  const from = resume === undefined ? null : { file: basename(resume.path), planHash: resume.planHash };
+  const rendezvous: Rendezvous = {
+    v: 1,
+    workflowRun: workflowRun(),
+    attempt,
+    fence,
+    trainerFence,
+    endpoint,
+    id,
+    resume: from,
+  };
+  await writeFileWhole(folder.rendezvous, JSON.stringify(rendezvous));
+}
+
+/**
+ * The leader's word on this attempt of this workflow, as soon as it is there.
+ * @throws CodedError StaleAttempt when a later attempt was called.
+ */
+export async function untilCalled(folder: RunFolder, attempt: number): Promise<Rendezvous> {
+  const { cancellationSignal } = Context.current();
+  for (;;) {
+    cancellationSignal.throwIfAborted();
+    const found = await readJson(folder.rendezvous, Rendezvous);
+    if (found?.workflowRun === workflowRun()) {
+      if (found.attempt === attempt) return found;
+      if (found.attempt > attempt)
+        throw new CodedError('StaleAttempt', `Attempt ${attempt} is superseded by attempt ${found.attempt}.`);
+    }
+    await sleep(pollMs);
+  }
+}
+
+const workflowRun = (): string => Context.current().info.workflowExecution?.runId ?? '';

@@ -1,0 +1,148 @@
+import { Context, log } from '@temporalio/activity';
+import { progressSignalName } from '../../configs/names.ts';
+import { runFolder } from '../../configs/paths.ts';
+import type { Attempt, Progress, RemoteCopy, TrainerEvent } from '../../configs/schema.ts';
+import type { ActivityDependencies } from '../dependencies.ts';
+import { followJob } from './follow-job.ts';
+import { whileFollowingOrders } from './follow-orders.ts';
+import { whileBeating } from '../shared/heartbeat.ts';
+import { describeAttempt, describeFailedStart } from './failures/describe-attempt.ts';
+import { decisivePart } from './failures/decisive-part.ts';
+import { assertFence, raiseFence, takeFence } from '../shared/run/fence.ts';
+import { leadingJob } from '../shared/trainer/host-jobs.ts';
+import { ProgressReader, readProgress } from '../shared/run/progress-reader.ts';
+import { applyEvent, initialState, isMilestone, type RunState } from '../shared/run/run-state.ts';
+import { LiveFile } from '../pages/runs/live-file.ts';
+import { TrainingTime } from '../shared/run/training-time.ts';
+import { restoreFromStore, whileMirroring } from '../mirror/mirror.ts';
+import { reportingWait } from './report-wait.ts';
+import { isPassing } from './start-part.ts';
+import { adoptOrStartTrainer, type StartedTrainer, type TrainerStart } from './start-trainer.ts';
+
+export interface TrainingRequest extends TrainerStart {
+  /** When training began, over all attempts of this run of the workflow; Unix seconds. */
+  since: number;
+}
+
+/**
+ * One training attempt, from adopting or starting the trainer to its ending. The ending is a result, not an error:
+ * the workflow decides what follows. Running it twice is safe, since the fence lets only the newer attempt go on.
+ */
+export const createRunTraining =
+  (dependencies: ActivityDependencies) =>
+  (request: TrainingRequest): Promise<Attempt> => {
+    let state: RunState | undefined;
+    let remote: RemoteCopy | null = null;
+    let waiting: string | null = null;
+    const onState = (newest: RunState) => (state = newest);
+    // From the first line on: before a trainer starts, a checkpoint of more than a gigabyte is hashed.
+    return whileBeating(
+      () => (state === undefined ? (waiting ?? 'starting') : { ...state.progress, remote }),
+      () =>
+        runAttempt(dependencies, request, {
+          onState,
+          onRemote: (copy) => (remote = copy),
+          onWaiting: (text) => (waiting = text),
+        }),
+    );
+  };
+
+interface Listeners {
+  onState: (state: RunState) => void;
+  onRemote: (copy: RemoteCopy) => void;
+  /** For whom it waits, before it has its GPUs. */
+  onWaiting: (text: string | null) => void;
+}
+
+async function runAttempt(
+  dependencies: ActivityDependencies,
+  request: TrainingRequest,
+  { onState, onRemote, onWaiting }: Listeners,
+): Promise<Attempt> {
+  const { home, python } = dependencies;
+  const { plan, attempt, orders, since } = request;
+  const folder = runFolder(home, plan.runId);
+  const job = folder.train;
+  let startedAt = Date.now() / 1000;
+  const time = new TrainingTime(since);
+  const started = await startOrSayWhyNot(dependencies, request, (text) => {
+    // Time in the queue is no part of the attempt.
+    startedAt = Date.now() / 1000;
+    onWaiting(text);
+  });
+  if ('whyNot' in started) {
+    for (const event of await readProgress(job.progress)) time.add(event);
+    return describeFailedStart({ folder, plan, attempt, startedAt, time: time.total() }, started.whyNot);
+  }
+
+  const { fence, running, quarantined } = started;
+  let state = initialState(attempt, orders.epochs, running.owner.attempt);
+  const page = new LiveFile(
+    home,
+    plan.runId,
+    () => assertFence(job, fence),
+    (error) => void log.warn('could not write the page of the run', { error }),
+  );
+  const onEvents = (events: TrainerEvent[]) => {
+    let worthTelling = false;
+    for (const event of events) {
+      worthTelling ||= isMilestone(state, event);
+      state = applyEvent(state, event);
+      time.add(event);
+    }
+    onState(state);
+    if (events.some(({ type }) => pageEvents.has(type))) page.rewrite();
+    if (worthTelling) void tellWorkflow(state.progress);
+  };
+  const onOrders = ({ epochs }: { epochs: number }) =>
+    onState((state = { ...state, progress: { ...state.progress, epochs } }));
+  const progress = new ProgressReader(job.progress);
+  const own = leadingJob(folder, plan);
+  const follow = () => followJob({ job: own, running, fence, progress, onEvents });
+  const ending = await dependencies.gpus
+    .whileHolding(() =>
+      whileMirroring({ dependencies, plan, fence, running, onRemote }, () =>
+        whileFollowingOrders(job, fence, onOrders, follow),
+      ),
+    )
+    // Later on the report will be there.
+    .finally(() => page.settled());
+  const part = await decisivePart(folder, plan, { job: own, owner: running.owner, ending });
+  const { adopted } = running;
+  const watched = { folder, plan, python, attempt, fence, adopted, part, quarantined, state, startedAt };
+  return describeAttempt({ ...watched, time: time.total() });
+}
+
+/** After these the page of the run is written anew. */
+const pageEvents = new Set<TrainerEvent['type']>(['started', 'validation', 'ended']);
+
+/** A full disk, or a supervisor that is killed as it starts, is an ending like others: the workflow decides what follows. */
+async function startOrSayWhyNot(
+  dependencies: ActivityDependencies,
+  request: TrainingRequest,
+  onWaiting: (text: string | null) => void,
+): Promise<(StartedTrainer & { fence: number }) | { whyNot: Error }> {
+  try {
+    await restoreFromStore(dependencies, request.plan, request.rollback);
+    const folder = runFolder(dependencies.home, request.plan.runId);
+    const fence = await takeFence(folder.train);
+    await raiseFence(leadingJob(folder, request.plan), fence);
+    const waiting = reportingWait(onWaiting);
+    return { fence, ...(await adoptOrStartTrainer(dependencies, request, fence, waiting)) };
+  } catch (error) {
+    if (isPassing(error)) return { whyNot: error };
+    throw error;
+  }
+}
+
+/** Best effort: a signal that is lost while the server is down is made good by the next one, and by the result. */
+async function tellWorkflow(progress: Progress): Promise<void> {
+  try {
+    const { client, info } = Context.current();
+    const { workflowId, runId } = info.workflowExecution ?? {};
+    if (workflowId !== undefined)
+      await client.workflow.getHandle(workflowId, runId).signal(progressSignalName, progress);
+  } catch (error) {
+    log.warn('could not tell the workflow how the training goes', { error });
+  }
+}

@@ -1,0 +1,112 @@
+/** The mirror as a worker runs it: in a process of its own, on a store in a folder. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
+import { execa } from 'execa';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { MirrorOrder } from '../../../activities/mirror/mirror-messages.ts';
+import { MirrorProcess } from '../../../activities/mirror/mirror-process.ts';
+import { createCheckpointFolder, type CheckpointFolder } from '../../helpers/checkpoint-folder.ts';
+import { miniPlan } from '../../helpers/mini-run.ts';
+import { projectRoot } from '../../helpers/project.ts';
+import { until } from '../../helpers/until.ts';
+
+let here: CheckpointFolder;
+const mirrors: MirrorProcess[] = [];
+
+beforeEach(async () => (here = await createCheckpointFolder()));
+afterEach(async () => {
+  await Promise.all(mirrors.splice(0).map((mirror) => mirror.stop()));
+  await here.remove();
+});
+
+const order = (over: Partial<MirrorOrder> = {}): MirrorOrder => {
+  const home = here.folder.root.replace(`/runs/${miniPlan.runId}`, '');
+  const address = pathToFileURL(`${home}/mirrored`).href;
+  return { home, address, runId: miniPlan.runId, fence: 1, s3: {}, everyMs: 100, ...over };
+};
+const start = (over: Partial<MirrorOrder> = {}): MirrorProcess => {
+  const mirror = new MirrorProcess(order(over));
+  mirrors.push(mirror);
+  return mirror;
+};
+const flush = (mirror: MirrorProcess) => mirror.flush(AbortSignal.timeout(60_000));
+const pidOf = ({ pid }: MirrorProcess): number => {
+  if (pid === undefined) throw new Error('no process mirrors');
+  return pid;
+};
+/** Field 19 of each thread's stat. */
+const nicenesses = (pid: number): Set<number> =>
+  new Set(
+    readdirSync(`/proc/${pid}/task`).map((thread) =>
+      Number(readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8').split(') ')[1]?.split(' ')[16]),
+    ),
+  );
+const isGone = (pid: number) => until(() => Promise.resolve(existsSync(`/proc/${pid}`) ? undefined : true));
+
+test('every thread of the mirror has the lowest priority, and neither the worker nor what it starts has another than before', async () => {
+  const before = nicenesses(process.pid);
+  const file = await here.save();
+  const mirror = start();
+  expect(await flush(mirror)).toMatchObject({ backlog: 0, newest: { file }, problem: null });
+  expect(nicenesses(pidOf(mirror))).toEqual(new Set([19]));
+  expect(nicenesses(process.pid)).toEqual(before);
+  expect(before).not.toContain(19);
+  const { stdout } = await execa('nice');
+  expect(before).toContain(Number(stdout));
+});
+
+// The trainer's session is another than the worker's, too.
+test.runIf(existsSync('/proc/self/autogroup'))('the session of the mirror gets the least of the CPU', async () => {
+  const mirror = start();
+  await flush(mirror);
+  const sharesOf = (pid: number | string) => readFileSync(`/proc/${pid}/autogroup`, 'utf8').trim();
+  expect(sharesOf(pidOf(mirror))).toMatch(/nice 19$/);
+  expect(sharesOf('self')).not.toMatch(/nice 19$/);
+});
+
+test('a mirror that is killed is reported, and another one goes on, also with a flush that was under way', async () => {
+  await here.save({ epoch: 1 });
+  const mirror = start();
+  await flush(mirror);
+  const killed = pidOf(mirror);
+  process.kill(killed, 'SIGSTOP');
+  const file = await here.save({ epoch: 2 });
+  const flushed = flush(mirror);
+  process.kill(killed, 'SIGKILL');
+  const problem = await until(() => Promise.resolve(mirror.state().problem ?? undefined));
+  expect(problem).toBe('The process that mirrors the run ended with SIGKILL; another one starts in 0.1 s.');
+  expect(await flushed).toMatchObject({ backlog: 0, newest: { file }, problem: null });
+  expect(pidOf(mirror)).not.toBe(killed);
+});
+
+test('a mirror that cannot even begin is tried again and again, and stops when told', async () => {
+  const mirror = start({ address: 's3://' });
+  const problems = new Set<string>();
+  await until(() => {
+    const { problem } = mirror.state();
+    if (problem !== null) problems.add(problem);
+    return Promise.resolve(problems.size === 2 ? true : undefined);
+  });
+  expect([...problems]).toEqual([
+    'The process that mirrors the run ended with code 1; another one starts in 0.1 s.',
+    'The process that mirrors the run ended with code 1; another one starts in 0.2 s.',
+  ]);
+  await mirror.stop();
+});
+
+test('a mirror that is stopped leaves no process, whatever it is doing', async () => {
+  const mirror = start();
+  const early = pidOf(mirror);
+  await mirror.stop();
+  await isGone(early);
+  expect(await flush(mirror)).toMatchObject({ newest: null });
+});
+
+test('a worker that has nothing else to do is not kept by its mirror, which ends with it', async () => {
+  await here.save();
+  const program = `${projectRoot}/test/fixtures/mirror-worker.ts`;
+  const argv = ['--import', 'tsx', program, JSON.stringify(order())];
+  const { stdout } = await execa(process.execPath, argv, { cwd: projectRoot, timeout: 60_000 });
+  expect(Number(stdout)).toBeGreaterThan(1);
+  await isGone(Number(stdout));
+});

@@ -1,0 +1,180 @@
+import { appendFile, mkdir, mkdtemp, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { liveGatherer, type Live } from '../../../../activities/pages/runs/gather-live.ts';
+import { LiveFile } from '../../../../activities/pages/runs/live-file.ts';
+import { renderLiveFile, renderLiveFragment, renderLivePage } from '../../../../activities/pages/runs/render-live.ts';
+import { runFolder } from '../../../../configs/paths.ts';
+import type { TrainerEvent } from '../../../../configs/schema.ts';
+import { sampleEvents, samplePlan } from '../../../fixtures/sample-report.ts';
+import { miniPlan } from '../../../helpers/mini-run.ts';
+import { findTagErrors } from '../../report/tag-errors.ts';
+
+let home: string;
+let folder: ReturnType<typeof runFolder>;
+let gather: () => Promise<Live | undefined>;
+
+beforeEach(async () => {
+  home = await mkdtemp(`${tmpdir()}/everswin-live-`);
+  folder = runFolder(home, 'mini');
+  await mkdir(folder.train.dir, { recursive: true });
+  const gatherer = liveGatherer(home);
+  gather = () => gatherer('mini');
+});
+
+afterEach(() => rm(home, { recursive: true }));
+
+const write = (...events: TrainerEvent[]) =>
+  appendFile(folder.train.progress, events.map((event) => `${JSON.stringify(event)}\n`).join(''));
+
+const started = (attempt: number, iteration: number): TrainerEvent => ({
+  v: 1,
+  type: 'started',
+  t: 1000 * attempt,
+  attempt,
+  fence: attempt,
+  epoch: 0,
+  iteration,
+  iterationsPerEpoch: 10,
+  epochs: 3,
+  worldSize: 1,
+  device: 'cpu',
+  pids: [1],
+  versions: {},
+  resumedFrom: iteration === 0 ? null : 'e000-i000002.pth',
+});
+const step = (attempt: number, iteration: number, loss = 1): TrainerEvent => ({
+  v: 1,
+  type: 'step',
+  t: 1000 * attempt + iteration,
+  attempt,
+  epoch: 1,
+  iteration,
+  loss,
+  losses: {},
+  lr: 0.1,
+  stepSeconds: 1,
+  dataSeconds: 0,
+  etaSeconds: 60,
+  memoryMb: null,
+});
+const steps = (live: Live | undefined) => live?.curves.loss.map(({ iteration }) => iteration);
+
+describe('what is gathered', () => {
+  test('is nothing of a run that is not there, and little of one that has not begun', async () => {
+    expect(await liveGatherer(home)('other')).toBeUndefined();
+    expect(await gather()).toMatchObject({ state: 'waiting', plan: null, lastSignAt: null, isReported: false });
+  });
+
+  test('grows with the file, and is the same object while nothing changes', async () => {
+    await write(started(1, 0), step(1, 1));
+    const first = await gather();
+    expect(first).toMatchObject({ state: 'training', iterations: 30, progress: { iteration: 1, epochs: 3 } });
+    expect(await gather()).toBe(first);
+    await appendFile(folder.train.progress, '{"v":1,"type":"step","ite'); // a line that is being written
+    expect(steps(await gather())).toEqual([1]);
+    await appendFile(folder.train.progress, '\n');
+    await write(step(1, 2));
+    expect(steps(await gather())).toEqual([1, 2]);
+  });
+
+  test('begins anew with a file that is another one or became shorter', async () => {
+    await write(started(1, 0), step(1, 1), step(1, 2));
+    expect(steps(await gather())).toEqual([1, 2]);
+    await truncate(folder.train.progress, 0);
+    await write(started(1, 0), step(1, 1));
+    expect(steps(await gather())).toEqual([1]);
+    await writeFile(`${folder.train.progress}.new`, `${JSON.stringify(step(1, 7))}\n`.repeat(9));
+    await rename(`${folder.train.progress}.new`, folder.train.progress);
+    expect(steps(await gather())).toEqual([7]);
+  });
+
+  test('answers those who ask at once with the same, each event once', async () => {
+    await write(started(1, 0), step(1, 1));
+    const [one, other] = await Promise.all([gather(), gather()]);
+    expect(one).toBe(other);
+    expect(one?.timeline).toHaveLength(1);
+  });
+
+  test('may be a run of very many steps', async () => {
+    await writeFile(folder.train.progress, `${JSON.stringify(step(1, 1))}\n`.repeat(150_000));
+    await write(started(2, 1), step(2, 2));
+    expect(steps(await gather())).toEqual([1, 2]);
+  });
+
+  test('leaves out what a resume took back, and tells where trainers fell silent', async () => {
+    await write(started(1, 0), step(1, 1), step(1, 2), step(1, 3, 9), started(2, 2), step(2, 3, 5));
+    const live = await gather();
+    expect(live?.curves.loss.at(-1)).toEqual({ iteration: 3, loss: 5, lr: 0.1 });
+    expect(live?.timeline.map(({ kind, iteration }) => [kind, iteration])).toEqual([
+      ['started', 0],
+      ['crashed', 3],
+      ['resumed', 2],
+    ]);
+    await write({ v: 1, type: 'ended', t: 3000, attempt: 2, reason: 'preempted', epoch: 0, iteration: 3 });
+    await write(started(4, 3));
+    expect((await gather())?.timeline.map(({ kind }) => kind).slice(-2)).toEqual(['preempted', 'resumed']);
+  });
+});
+
+describe('what is drawn', () => {
+  const drawn = async () => {
+    await write(...sampleEvents());
+    await writeFile(folder.plan, JSON.stringify(samplePlan));
+    const live = await gather();
+    if (live === undefined) throw new Error('there is a run');
+    return live;
+  };
+
+  test('is well-formed, has no element of its own style, and the page holds the fragment', async () => {
+    const live = await drawn();
+    const [page, file, fragment] = [renderLivePage(live), renderLiveFile(live), renderLiveFragment(live)];
+    // A script may compare.
+    for (const html of [page, file]) expect(findTagErrors(html.replace(/<script>[^]*<\/script>/, ''))).toEqual([]);
+    expect(page).toContain(fragment);
+    expect(file).toContain(fragment);
+    expect(fragment).not.toMatch(/ style=/);
+  });
+
+  test('as a file it asks nobody, but is read again by the browser', async () => {
+    const file = renderLiveFile(await drawn());
+    expect(file).not.toContain('fetch(');
+    expect(file).not.toContain('connect-src');
+    expect(file).toContain('<meta http-equiv="refresh" content="30">');
+  });
+});
+
+describe('the file of the report', () => {
+  test('is not written by an attempt that has no say any more, and training does not hear of it', async () => {
+    const problems: unknown[] = [];
+    const stale = new LiveFile(
+      home,
+      'mini',
+      () => Promise.reject(new Error('stale')),
+      (error) => problems.push(error),
+    );
+    stale.rewrite();
+    await stale.settled();
+    expect(problems).toEqual([new Error('stale')]);
+    await expect(writeFile(`${folder.report}/index.html`, '', { flag: 'r+' })).rejects.toThrow('ENOENT');
+  });
+
+  test('goes on after a writing that failed', async () => {
+    const problems: unknown[] = [];
+    const file = new LiveFile(
+      home,
+      miniPlan.runId,
+      () => Promise.resolve(),
+      (error) => problems.push(error),
+    );
+    await writeFile(folder.report, 'in the way');
+    file.rewrite();
+    await file.settled();
+    expect(problems).toHaveLength(1);
+    await rm(folder.report);
+    file.rewrite();
+    file.rewrite();
+    await file.settled();
+    expect(problems).toHaveLength(1);
+  });
+});

@@ -1,0 +1,46 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { allowedSources, refuseForeignHosts } from '../../../activities/plan/transfer-policy.ts';
+import { Catalog, RunInput } from '../../../configs/schema.ts';
+import { miniInput } from '../../helpers/mini-run.ts';
+import { projectRoot } from '../../helpers/project.ts';
+
+const shipped = Catalog.parse(JSON.parse(readFileSync(`${projectRoot}/configs/catalog.json`, 'utf8')));
+const withWeightsAt = (url: string, allowHosts: string[] = []): RunInput =>
+  RunInput.parse({
+    ...miniInput,
+    catalog: { weights: { mine: { title: 'mine', source: { file: 'mine.pth', urls: [url] } } } },
+    transfers: { allowHosts },
+  });
+
+test('a run without addresses of its own may use the hosts of the shipped catalog and their redirects, nothing else', () => {
+  const { hosts, loopback, buckets } = allowedSources(shipped, miniInput, 'http://127.0.0.1:4567');
+  expect([...hosts]).toEqual(
+    expect.arrayContaining(['images.cocodataset.org', 'github.com', 'release-assets.githubusercontent.com']),
+  );
+  expect([...hosts]).not.toContain('example.org');
+  expect([...loopback]).toEqual(['127.0.0.1:4567']);
+  expect([...buckets]).toEqual([]);
+});
+
+test('an address of the input on a host that nobody allowed is refused before anything is fetched, by name', () => {
+  expect(() => refuseForeignHosts(shipped, withWeightsAt('https://example.org/mine.pth'))).toThrow(
+    'The input names addresses on example.org, which configs/catalog.json does not. Add them to transfers.allowHosts',
+  );
+});
+
+test.each([
+  ['a host that transfers.allowHosts names', 'https://example.org/mine.pth', ['example.org']],
+  ['the same with its port', 'https://example.org:8443/mine.pth', ['example.org:8443']],
+  ['a host of the catalog', 'https://github.com/somebody/mine.pth', []],
+  ['a file of the worker', 'file:///data/mine.pth', []],
+  ['a bucket', 's3://my-weights/mine.pth', []],
+])('%s may be named', (_, url, allowHosts) => {
+  expect(() => refuseForeignHosts(shipped, withWeightsAt(url, allowHosts))).not.toThrow();
+});
+
+test('a bucket that the input names is one that it may read', () => {
+  expect([...allowedSources(shipped, withWeightsAt('s3://my-weights/a.pth'), undefined).buckets]).toEqual([
+    'my-weights',
+  ]);
+});

@@ -1,0 +1,33 @@
+import { expect, test } from 'vitest';
+import { listColumns } from '../../../../activities/report/draw/columns.ts';
+import { referencesFor } from '../../../../configs/references.ts';
+import { sampleReport } from '../../../fixtures/sample-report.ts';
+
+const { plan } = sampleReport();
+const columnsOf = (name: string, dataset = 'coco-2017') =>
+  listColumns({
+    references: referencesFor(name),
+    plan: { ...plan, recipe: { ...plan.recipe, name }, dataset: { ...plan.dataset, id: dataset } },
+  }).map(({ label, isCompared }) => `${isCompared ? 'compared' : 'beside'}: ${label}`);
+
+test('a run of the blog’s recipe is compared with the blog; released model and paper stand beside it', () => {
+  expect(columnsOf('cascade-mask-rcnn_swin-s_blog')).toEqual([
+    'compared: blog (4x RTX 3090, 91 h)',
+    "compared: blog author's second run",
+    'beside: released model',
+    'beside: paper, table 2',
+  ]);
+});
+
+test('a run of the paper’s recipe is compared with the paper; the blog stands beside it', () => {
+  expect(columnsOf('cascade-mask-rcnn_swin-s_paper')).toEqual([
+    'compared: released model',
+    'compared: paper, table 2',
+    'beside: blog (4x RTX 3090, 91 h)',
+  ]);
+});
+
+test('nothing stands beside a run of other data, and none beside a recipe nobody published', () => {
+  expect(columnsOf('cascade-mask-rcnn_swin-b_blog', 'my-photos')).toEqual([]);
+  expect(columnsOf('cascade-mask-rcnn_swin-demo')).toEqual([]);
+});

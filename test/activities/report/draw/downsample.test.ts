@@ -1,0 +1,34 @@
+import { expect, test } from 'vitest';
+import { type CurvePoint, downsample } from '../../../../activities/report/draw/downsample.ts';
+
+const curve = (length: number, y: (x: number) => number | null): CurvePoint[] =>
+  Array.from({ length }, (_, x) => ({ x, y: y(x) }));
+
+test('a short curve stays as it is', () => {
+  const points = curve(600, (x) => x);
+  expect(downsample(points, 600)).toBe(points);
+});
+
+test('a long one keeps its ends, its order, its spikes and its gaps', () => {
+  const points = curve(10_000, (x) => (x === 4321 ? 99 : x === 8765 ? -99 : x === 7000 ? null : Math.sin(x)));
+  const kept = downsample(points, 600);
+  expect(kept.length).toBeLessThanOrEqual(600);
+  expect([kept[0], kept.at(-1)]).toEqual([points[0], points.at(-1)]);
+  expect(kept).toEqual([...kept].sort((a, b) => a.x - b.x));
+  expect(kept).toEqual(expect.arrayContaining([points[4321], points[8765], points[7000]]));
+});
+
+test('a flat curve and one of nothing but gaps become small', () => {
+  expect(
+    downsample(
+      curve(10_000, () => 1),
+      600,
+    ).length,
+  ).toBeLessThanOrEqual(600);
+  expect(
+    downsample(
+      curve(10_000, () => null),
+      600,
+    ).every(({ y }) => y === null),
+  ).toBe(true);
+});

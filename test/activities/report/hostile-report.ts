@@ -1,0 +1,76 @@
+import { startingWeights } from '../../../configs/starting-weights.ts';
+import { buildLedger } from '../../../configs/ledger.ts';
+import type { Analysis, Failure, Report, RunPlan } from '../../../configs/schema.ts';
+import { sampleAnalysis, sampleClass, sampleImage } from '../../fixtures/sample-analysis.ts';
+import { sampleAttempt, samplePlan, sampleReport } from '../../fixtures/sample-report.ts';
+
+/** Closes a script, an attribute, a comment, a table cell, a code span and a CDATA section, and turns the text around. */
+export const hostile = `</script></style><img src=x onerror=alert(1)> "' | \`x\` ]]> --> &amp; [a](javascript:b)\u202e\u001b[31m`;
+
+const base = sampleReport();
+
+/** A report in which every free text is the given one; `recipe` names one that is known, for all that is said of it. */
+export function hostileReport(text: string = hostile, recipe: string = text): Report {
+  const plan: RunPlan = {
+    ...samplePlan,
+    runId: text,
+    planHash: text,
+    recipe: { ...samplePlan.recipe, name: recipe, sha256: text },
+    dataset: { ...samplePlan.dataset, id: text, contentKey: text },
+    weights: { backbone: { id: text, source: { ...startingWeights(samplePlan.weights).source, sha256: text } } },
+    versions: { everswin: text, trainerCode: text, trainerLock: text },
+    input: { ...samplePlan.input, name: text, recipe: text, dataset: text, weights: { backbone: text } },
+  };
+  const failure: Failure = {
+    class: text,
+    reaction: 'retry',
+    tries: 3,
+    evidence: text,
+    meaning: text,
+    nextStep: text,
+  };
+  const attempts = [
+    sampleAttempt({
+      ending: 'crashed',
+      resumedFrom: text,
+      cause: text,
+      failure,
+      quarantined: [{ file: text, why: text }],
+      logTail: [text, text],
+    }),
+  ];
+  const { metrics } = base;
+  return {
+    ...base,
+    runId: text,
+    verdict: text,
+    plan,
+    recipeText: text,
+    checks: [{ about: text, verdict: 'stop', says: text, next: text }],
+    steps: [{ step: 'dataset', hit: false, why: text }],
+    metrics: { ...metrics, checkpoint: text, checkpointSha256: text },
+    references: [{ label: text, source: text, bbox: { AP: 0.5 }, segm: {} }],
+    curves: { loss: [], ap: [{ epoch: 1, iteration: 5, bbox: 0.1, segm: 0.1 }] },
+    timeline: [{ at: 1, kind: 'crashed', what: `${text}\n${text}`, iteration: 50 }],
+    attempts,
+    decisions: [{ at: 1, attempt: 1, next: 'again', why: text, change: text }],
+    ledger: buildLedger(attempts, 0),
+    warnings: [text],
+    environment: { [`of ${text}`]: text, mmdet: text },
+  };
+}
+
+/** The same of an analysis: names of classes and files. */
+export const hostileAnalysis = (text: string = hostile): Analysis =>
+  sampleAnalysis({
+    checkpointSha256: text,
+    classes: [sampleClass(text, 0.4), sampleClass(text, null)],
+    galleryRule: text,
+    gallery: [
+      sampleImage({
+        fileName: text,
+        truth: [{ class: text, box: [1, 1, 2, 2], outlines: [], found: false }],
+        predictions: [{ class: text, box: [1, 1, 2, 2], outlines: [], score: 0.5, outcome: 'class' }],
+      }),
+    ],
+  });

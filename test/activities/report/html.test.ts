@@ -1,0 +1,179 @@
+import { createHash } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import { renderHtml } from '../../../activities/report/html.ts';
+import { Report } from '../../../configs/schema.ts';
+import { sampleAnalysis } from '../../fixtures/sample-analysis.ts';
+import { sampleAttempt, sampleReport } from '../../fixtures/sample-report.ts';
+import { hostileAnalysis, hostileReport } from './hostile-report.ts';
+import { readHtml } from './read-html.ts';
+import { findTagErrors } from './tag-errors.ts';
+
+const page = renderHtml(sampleReport(), sampleAnalysis());
+/** Whatever starts or is started by nothing but the page's own style and script. */
+const withoutOwn = (html: string): string => html.replace(/<(style|script)>[^]*?<\/\1>/g, '');
+const textOf = (html: string): string =>
+  withoutOwn(html)
+    .replace(/<[^>]*>/g, ' ')
+    .replace(/\s+/g, ' ');
+const emptyReport = (): Report =>
+  sampleReport({
+    curves: { loss: [], ap: [] },
+    timeline: [],
+    attempts: [],
+    decisions: [],
+    references: [],
+    warnings: [],
+    environment: {},
+    recipeText: '',
+  });
+
+test('the fixture is a report', () => {
+  expect(Report.safeParse(sampleReport()).error).toBeUndefined();
+});
+
+describe('the page', () => {
+  test('tells the run in the order a reader asks', () => {
+    const headings = [...page.matchAll(/<h[123]>(.*?)<\/h[123]>/g)].map(([, text]) => text);
+    expect(headings).toEqual([
+      'swin-s-blog',
+      'Results',
+      ...['Against the published model', 'Shape of the gap'],
+      ...['What differs, the costliest first', 'Ruled out', 'What of this is inference'],
+      'Curves',
+      'Classes',
+      'Precision and recall',
+      ...['Errors', 'Boxes', 'Masks'],
+      ...['Gallery', 'Best', 'Worst', 'Drawn at random'],
+      'Course of the run',
+      ...['Attempts', 'What the interruptions cost', 'Timeline', 'Decisions'],
+      ...['Checkpoints in quarantine', 'Pipeline steps', 'Warnings'],
+      'Cost',
+      'Plan and environment',
+      ...['Plan', 'Dry run', 'Hashes (sha256)', 'Environment', 'Recipe'],
+      'Repeat it',
+    ]);
+    expect(textOf(page)).toContain('1.0 and 0.4 points below the paper&#39;s 51.8 / 44.7.');
+    expect(textOf(page)).toContain('Steps repeated: 500 of 532,296 (0.094 %).');
+  });
+
+  test('has all 24 rows, each with its difference, and a dash where nobody published a number', () => {
+    expect(page.match(/@\[ IoU=/g)).toHaveLength(24);
+    expect(textOf(page)).toContain(
+      'AP @[ IoU=0.50:0.95 | area=all | maxDets=100 ] 0.508 0.501–0.515 0.508 0.0 0.518 −1.0 0.519 −1.1',
+    );
+    expect(textOf(page)).toContain('ARl @[ IoU=0.50:0.95 | area=large | maxDets=1000 ] 0.716 0.716 0.0 – –');
+  });
+
+  test('says why the run was made, where somebody said it', () => {
+    const { plan } = sampleReport();
+    const noted = sampleReport({ plan: { ...plan, input: { ...plan.input, note: 'asked for by <kim>' } } });
+    expect(textOf(renderHtml(noted))).toContain('why asked for by &lt;kim&gt; recipe');
+  });
+
+  test('says which columns the verdict compares with, and that the released model is of another recipe', () => {
+    expect(textOf(page)).toContain('compared: the same recipe not compared: another recipe');
+    expect(textOf(page)).toContain('The verdict compares with: seed post; paper.');
+  });
+
+  test('marks the crash and the new beginning in every chart', () => {
+    expect(page.match(/<g class="mark stop">.*?Crashed at iteration 187,420: Rank 2/g)).toHaveLength(3);
+    expect(page.match(/<g class="mark go">.*?Resumed at iteration 186,900: From e012-i186900\.pth/g)).toHaveLength(3);
+  });
+
+  test('counts times from the start of the run', () => {
+    expect(textOf(page)).toContain('1 d 04:40:50 Resumed From e012-i186900.pth 186,900');
+    expect(textOf(page)).toContain('3 adopted the running trainer 186,900 532,296 finished 20 h 01 min');
+  });
+
+  test('does not call a CPU a GPU', () => {
+    expect(textOf(page)).toContain('36 epochs on 4 GPUs');
+    const { plan } = sampleReport();
+    const demo = sampleReport({ plan: { ...plan, gpus: 1, epochs: 6 }, environment: { device: 'cpu' } });
+    expect(textOf(renderHtml(demo))).toContain('6 epochs on 1 CPU rank');
+  });
+
+  test('counts a warning that came twice', () => {
+    expect(textOf(renderHtml(sampleReport({ warnings: ['low disk', 'low disk', 'other'] })))).toContain(
+      'low disk (2 times) other',
+    );
+  });
+
+  test('says that a size had no ground truth', () => {
+    const { metrics } = sampleReport();
+    const small = sampleReport({ metrics: { ...metrics, bbox: { ...metrics.bbox, APs: null } } });
+    expect(page).not.toContain('no object of that size');
+    expect(renderHtml(small)).toContain('no object of that size');
+  });
+
+  test('an attempt whose trainer never started has dashes', () => {
+    const attempts = [sampleAttempt({ ending: 'crashed', fromIteration: null, toIteration: null, cause: 'no GPU' })];
+    expect(textOf(renderHtml(sampleReport({ attempts })))).toContain('1 – – – crashed');
+  });
+
+  test('of a report with nothing in it is still a page', () => {
+    const empty = renderHtml(emptyReport());
+    expect(empty.match(/nothing recorded/g)).toHaveLength(3);
+    expect(textOf(empty)).toContain('Steps repeated: 500 of 0.');
+    expect(withoutOwn(empty)).not.toMatch(/NaN|Infinity|undefined/);
+    expect(findTagErrors(withoutOwn(empty))).toEqual([]);
+  });
+});
+
+describe.each([
+  ['the sample', page],
+  ['a hostile report', renderHtml(hostileReport(), hostileAnalysis())],
+])('of %s', (_, html) => {
+  test('the page is well formed', () => {
+    expect(findTagErrors(withoutOwn(html))).toEqual([]);
+    expect(withoutOwn(html)).not.toMatch(/NaN|Infinity|undefined/);
+  });
+
+  test('nothing is loaded, and nothing can run but what stands in the policy by its hash', () => {
+    const [, policy = ''] = /Content-Security-Policy" content="([^"]*)"/.exec(html) ?? [];
+    const own = [...html.matchAll(/<(style|script)>([^]*?)<\/\1>/g)].map(([, kind, text = '']) => {
+      return `${kind}-src 'sha256-${createHash('sha256').update(text).digest('base64')}'`;
+    });
+    expect(own).toHaveLength(2);
+    expect(policy.replaceAll('&#39;', "'").split('; ')).toEqual([
+      "default-src 'none'",
+      'img-src data:',
+      ...own,
+      "base-uri 'none'",
+      "form-action 'none'",
+    ]);
+    const tags = html.match(/<[a-z](?:"[^"]*"|[^"<>])*>/gi)?.join('\n') ?? '';
+    expect(tags).not.toMatch(/<(link|iframe|object|embed|base|form)\b/i);
+    expect(tags).not.toMatch(/[\s"](src="(?!data:image\/jpeg;base64,)|href="(?!#))/i);
+    const attributes = readHtml(html).tags.flatMap((tag) => tag.split(' ').slice(1));
+    expect(attributes.filter((name) => /^(srcset|xlink:href|action|style|on.*)$/i.test(name))).toEqual([]);
+    expect(html).not.toMatch(/url\(|@import/);
+  });
+});
+
+test('every link of the contents leads to a section', () => {
+  const links = [...page.matchAll(/<a href="#([a-z-]+)">/g)].map(([, id]) => id);
+  expect(links).toHaveLength(11);
+  for (const id of links) expect(page).toContain(`<section id="${id}">`);
+});
+
+describe('without an analysis', () => {
+  test('the page says so in a sentence, and has all the rest', () => {
+    const html = renderHtml(sampleReport());
+    expect(textOf(html)).toContain('left no analysis.json');
+    expect(html).not.toMatch(/id="(gallery|errors|precision)"/);
+    expect(html).toContain('id="repeat"');
+  });
+
+  test('of the tested checkpoint it draws none of another one', () => {
+    const html = renderHtml(sampleReport(), sampleAnalysis({ checkpointSha256: 'f'.repeat(64) }));
+    expect(textOf(html)).toContain('is of another checkpoint');
+    expect(html).not.toContain('0.501–0.515');
+  });
+});
+
+test('a hostile text is escaped wherever it appears', () => {
+  const html = renderHtml(hostileReport());
+  expect(html.match(/&lt;\/script&gt;&lt;\/style&gt;&lt;img src=x/g)?.length).toBeGreaterThan(30);
+  expect(html.match(/\\u003cimg src=x/g)).toHaveLength(4);
+  expect(html).not.toMatch(/\p{Cc}(?<!\n)|[\u202a-\u202e]/u);
+});

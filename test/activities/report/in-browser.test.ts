@@ -1,0 +1,155 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { renderHtml } from '../../../activities/report/html.ts';
+import { showControls } from '../../../activities/report/draw/markup.ts';
+import { hostileTexts } from '../../fixtures/hostile-texts.ts';
+import { sampleAnalysis, sampleClass } from '../../fixtures/sample-analysis.ts';
+import { sampleReport } from '../../fixtures/sample-report.ts';
+import { axeFile, hasChromium, inChromium, openBrowser } from '../../helpers/browser.ts';
+import { projectHome } from '../../helpers/project.ts';
+import { hostileAnalysis, hostileReport } from './hostile-report.ts';
+
+/** Eighty classes, as COCO has; one name does not break and is as long as a name may be. */
+const classes = Array.from({ length: 80 }, (_, index) =>
+  sampleClass(index === 7 ? 'W'.repeat(200) : `class ${index}`, 0.1 + 0.01 * index),
+);
+const pages = {
+  full: renderHtml(sampleReport(), sampleAnalysis({ classes })),
+  hostile: renderHtml(hostileReport(), hostileAnalysis()),
+};
+/** Runs in the browser: tags with the names of their attributes, and all texts. */
+const parseInPage = `(source) => {
+  const all = [...new DOMParser().parseFromString(source, 'text/html').querySelectorAll('*')];
+  const textsOf = (one) => [...one.childNodes].filter(({ nodeType }) => nodeType === 3).map(({ data }) => data);
+  return { tags: all.map((one) => [one.nodeName, ...one.getAttributeNames()].join(' ')), texts: all.flatMap(textsOf) };
+}`;
+const screenshots = `${projectHome}/test-output/report`;
+
+describe.skipIf(!hasChromium)(inChromium('in Chromium'), () => {
+  let browser: Browser;
+  let folder: string;
+
+  beforeAll(async () => {
+    browser = await openBrowser();
+    folder = await mkdtemp(`${tmpdir()}/everswin-report-`);
+    await mkdir(screenshots, { recursive: true });
+    for (const [name, html] of Object.entries(pages)) await writeFile(`${folder}/${name}.html`, html);
+  });
+  afterAll(async () => {
+    await browser.close();
+    await rm(folder, { recursive: true });
+  });
+
+  interface Look {
+    name?: keyof typeof pages;
+    width?: number;
+    dark?: boolean;
+    script?: boolean;
+  }
+
+  /** Opens a page, hands it over, and expects that the console and the network stayed silent. */
+  async function open(
+    { name = 'full', width = 1280, dark = false, script = true }: Look,
+    look: (page: Page) => Promise<void>,
+  ) {
+    const page = await browser.newPage({
+      viewport: { width, height: 900 },
+      colorScheme: dark ? 'dark' : 'light',
+      javaScriptEnabled: script,
+    });
+    const noise: string[] = [];
+    page.on('console', (message) => noise.push(message.text()));
+    page.on('pageerror', (error) => noise.push(error.message));
+    page.on('dialog', (dialog) => noise.push(`dialog: ${dialog.message()}`));
+    page.on('request', (request) => {
+      if (!/^(file|data):/.test(request.url())) noise.push(request.url());
+    });
+    await page.goto(`file://${folder}/${name}.html`);
+    await look(page);
+    await page.close();
+    expect(noise).toEqual([]);
+  }
+
+  test.each([
+    { width: 1280 },
+    { width: 390 },
+    { width: 1280, dark: true },
+    { width: 390, dark: true },
+    { width: 1280, script: false },
+    { width: 390, name: 'hostile' as const },
+  ])('the page says nothing to the console and does not scroll sideways: %j', async (view: Look) => {
+    await open(view, async (page) => {
+      const file = `page-${Object.entries(view).flat().join('-')}`;
+      await page.screenshot({ path: `${screenshots}/${file}.png`, fullPage: true });
+      const sizes = '[document.documentElement.scrollWidth, document.documentElement.clientWidth]';
+      const [scroll, client] = await page.evaluate<[number, number]>(sizes);
+      expect(scroll).toBe(client);
+    });
+  });
+
+  test.skipIf(axeFile === undefined).each([{}, { dark: true }, { width: 390 }, { name: 'hostile' as const }])(
+    `axe finds nothing serious: %j${axeFile === undefined ? ' (skipped: axe-core is not installed)' : ''}`,
+    async (view) => {
+      await open(view, async (page) => {
+        await page.evaluate(await readFile(axeFile ?? '', 'utf8'));
+        const found: { id: string; impact: string; nodes: { html: string; failureSummary: string }[] }[] =
+          await page.evaluate('axe.run().then(({ violations }) => violations)');
+        const serious = found.filter(({ impact }) => ['serious', 'critical'].includes(impact));
+        expect(serious.map(({ id, nodes }) => [id, ...nodes.slice(0, 3).map((one) => one.failureSummary)])).toEqual([]);
+      });
+    },
+  );
+
+  test('classes are sorted by the column that is clicked; without a script they stand weakest first', async () => {
+    const firstNames = async (page: Page) => (await page.locator('.classes tbody th').allTextContents()).slice(0, 2);
+    await open({ script: false }, async (page) => {
+      expect(await firstNames(page)).toEqual(['class 0', 'class 1']);
+    });
+    await open({}, async (page) => {
+      await page.getByRole('button', { name: 'Box AP', exact: true }).click();
+      expect(await firstNames(page)).toEqual(['class 79', 'class 78']);
+      await page.getByRole('button', { name: 'Class', exact: true }).click();
+      expect(await firstNames(page)).toEqual(['class 0', 'class 1']);
+      expect(await page.locator('[aria-sort]').allTextContents()).toEqual(['Class']);
+    });
+  });
+
+  test('on paper nothing is cut off by a box that would scroll', async () => {
+    await open({}, async (page) => {
+      await page.emulateMedia({ media: 'print' });
+      const cut = await page.evaluate<number>(
+        `[...document.querySelectorAll('.tall, pre')].filter((box) => box.scrollHeight > box.clientHeight + 1).length`,
+      );
+      expect(cut).toBe(0);
+      expect((await page.pdf({ path: `${screenshots}/page.pdf` })).length).toBeGreaterThan(10_000);
+    });
+  });
+
+  test('pictures are shown, and what lies under the pointer is named', async () => {
+    await open({}, async (page) => {
+      const shown = await page.evaluate<number[]>(
+        '[...document.images].map((one) => one.getBoundingClientRect().height)',
+      );
+      expect(shown.filter((height) => height > 50)).toHaveLength(6);
+      expect(await page.locator('.shot title').first().textContent()).toBe('dog: found');
+    });
+  });
+
+  test('a browser’s own parser finds the same tags whatever the texts hold', async () => {
+    const draw = (text: string): string => renderHtml(hostileReport(text), hostileAnalysis(text));
+    await open({}, async (page) => {
+      const parse = (html: string): Promise<{ tags: string[]; texts: string[] }> =>
+        page.evaluate(`(${parseInPage})(${JSON.stringify(html)})`);
+      const benign = await parse(draw('benign'));
+      const places = benign.texts.filter((text) => text.includes('benign')).length;
+      for (const text of hostileTexts) {
+        const { tags, texts } = await parse(draw(text));
+        expect(tags, text).toEqual(benign.tags);
+        const shown = showControls(text);
+        expect(texts.filter((one) => one.includes(shown)).length, text).toBeGreaterThanOrEqual(places - 1);
+      }
+    });
+  });
+});

@@ -1,0 +1,42 @@
+import { expect, test } from 'vitest';
+import { describeUse } from '../../../../activities/report/sections/cost-section.ts';
+import { formatHours, listCost, roundHours } from '../../../../activities/report/sections/cost.ts';
+import { sampleReport } from '../../../fixtures/sample-report.ts';
+
+const hour = 3600;
+const { ledger, plan, metrics } = sampleReport();
+const report = sampleReport({
+  plan: { ...plan, gpus: 4 },
+  metrics: { ...metrics, seconds: hour },
+  ledger: {
+    ...ledger,
+    productiveSeconds: 6 * hour,
+    lostSeconds: hour,
+    evaluationSeconds: hour,
+    pausedSeconds: 2 * hour,
+    wallSeconds: 11 * hour,
+    goodput: 6 / 8,
+  },
+});
+
+test('device-hours are what the GPUs were held for; a pause holds none', () => {
+  const cost = listCost(report);
+  expect(Object.fromEntries(cost.parts.map(({ kind, deviceHours }) => [kind, deviceHours]))).toEqual({
+    useful: 24,
+    evaluation: 4,
+    lost: 4,
+    around: 4,
+    test: 4,
+  });
+  expect(cost).toMatchObject({ device: 'GPU', deviceHours: 40, pausedSeconds: 2 * hour });
+  expect(describeUse(cost)).toBe('60.0 % of them in steps that lasted; 4 GPU-hours of steps were lost to crashes');
+});
+
+test('where nobody counted steps it says so instead of nothing useful', () => {
+  expect(describeUse(listCost({ ...report, ledger: { ...report.ledger, goodput: null } }))).toContain('nobody counted');
+});
+
+test('a CPU’s hours are not called a GPU’s', () => {
+  expect(formatHours(0.01812, listCost({ ...report, environment: { device: 'cpu' } }).device)).toBe('0.0181 CPU-hours');
+  expect([324.4, 1250, 1.256, 0].map(roundHours)).toEqual(['324', '1,250', '1.26', '0']);
+});

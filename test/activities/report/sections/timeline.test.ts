@@ -1,0 +1,115 @@
+import { describe, expect, test } from 'vitest';
+import { buildTimeline, collectCurves, countRepeatedSteps } from '../../../../activities/report/sections/timeline.ts';
+import type { Incident, TrainerEvent } from '../../../../configs/schema.ts';
+import { sampleAttempt, startedEvent, stepEvent, validationEvent } from '../../../fixtures/sample-report.ts';
+
+const steps = (attempt: number, t: number, ...iterations: number[]): TrainerEvent[] =>
+  iterations.map((iteration) => stepEvent({ attempt, t: t + iteration / 100, iteration, loss: attempt }));
+const resumed = (attempt: number, t: number, iteration: number): TrainerEvent =>
+  startedEvent({ attempt, t, iteration, resumedFrom: `e001-i${iteration}.pth` });
+const died = (at: number, process = 'gpu worker'): Incident => ({
+  v: 1,
+  at,
+  process,
+  pid: 7,
+  how: 'SIGKILL',
+  restartedAfterSeconds: 1.25,
+});
+
+describe('the timeline', () => {
+  const events: TrainerEvent[] = [
+    startedEvent({ t: 10, epochs: 2, iterationsPerEpoch: 100, worldSize: 1, device: 'cpu' }),
+    ...steps(1, 10, 50, 100, 120),
+    resumed(2, 20, 100),
+    ...steps(2, 20, 150, 200),
+    { v: 1, type: 'ended', t: 30, attempt: 2, reason: 'finished', epoch: 2, iteration: 200 },
+    { v: 1, type: 'tested', t: 32, attempt: 1, done: 12, total: 24 },
+    { v: 1, type: 'tested', t: 33, attempt: 1, done: 24, total: 24 },
+  ];
+  const attempts = [
+    sampleAttempt({ startedAt: 9, endedAt: 12, ending: 'crashed', toIteration: 120, cause: 'Rank 0: SIGSEGV\nmore' }),
+    sampleAttempt({ attempt: 2, startedAt: 19, endedAt: 25, ending: 'worker-lost', toIteration: 150 }),
+    sampleAttempt({ attempt: 3, startedAt: 26, endedAt: 31, adopted: true, fromIteration: 180, toIteration: 200 }),
+  ];
+
+  test('tells a crash, a lost worker and an adoption in the order of time', () => {
+    const told = buildTimeline(events, attempts, [died(21.8)]);
+    expect(told.map(({ at, kind, what, iteration }) => `${at} ${kind} ${iteration}: ${what}`)).toMatchInlineSnapshot(`
+      [
+        "10 started 0: 2 epochs of 100 steps on 1 × cpu",
+        "12 crashed 120: Rank 0: SIGSEGV",
+        "20 resumed 100: From e001-i100.pth",
+        "21.8 process-died 150: gpu worker (pid 7): SIGKILL; running again after 1.3 s",
+        "25 worker-lost 150: Attempt 2",
+        "26 adopted 200: Attempt 3 found the trainer running; no step lost",
+        "30 finished 200: Attempt 3",
+        "33 tested null: 24 of 24 images",
+      ]
+    `);
+  });
+
+  test('a run that found no whole checkpoint starts again from the beginning', () => {
+    const told = buildTimeline([startedEvent({ t: 1 }), startedEvent({ t: 5, attempt: 2 })], [], []);
+    expect(told.map(({ kind, what }) => [kind, what])).toEqual([
+      ['started', '36 epochs of 14,786 steps on 4 × cuda'],
+      ['started', 'From the beginning again: there was no whole checkpoint'],
+    ]);
+  });
+
+  test('incidents outside of the run are not part of it', () => {
+    expect(buildTimeline([], [], [died(21)])).toEqual([]);
+    const told = buildTimeline(events, attempts, [died(8.9), died(9), died(33), died(33.1)]);
+    expect(told.filter(({ kind }) => kind === 'process-died').map(({ at, iteration }) => [at, iteration])).toEqual([
+      [9, null],
+      [33, null],
+    ]);
+  });
+
+  test('a preempted attempt ends when its trainer said so', () => {
+    const said: TrainerEvent = { v: 1, type: 'ended', t: 4, attempt: 1, reason: 'preempted', epoch: 0, iteration: 70 };
+    const attempt = sampleAttempt({ startedAt: 0, endedAt: 6, ending: 'preempted', toIteration: 50 });
+    expect(buildTimeline([said], [attempt], [])).toEqual([
+      { at: 4, kind: 'preempted', what: 'Attempt 1', iteration: 70 },
+    ]);
+  });
+});
+
+describe('repeated steps', () => {
+  test('are none without a crash, and none when the trainer was adopted', () => {
+    expect(countRepeatedSteps([startedEvent(), ...steps(1, 0, 50, 100, 150)])).toBe(0);
+    expect(countRepeatedSteps([])).toBe(0);
+  });
+
+  test('are those between the checkpoint and the crash', () => {
+    const events = [startedEvent(), ...steps(1, 0, 50, 100, 120), resumed(2, 5, 100), ...steps(2, 5, 150)];
+    expect(countRepeatedSteps(events)).toBe(20);
+  });
+
+  test('are counted once for each time they were thrown away', () => {
+    const first = [startedEvent(), ...steps(1, 0, 1234)];
+    const second = [resumed(2, 5, 1000), ...steps(2, 5, 1050, 1100)];
+    expect(countRepeatedSteps([...first, ...second, resumed(3, 9, 1000), ...steps(3, 9, 1300)])).toBe(234 + 100);
+  });
+
+  test('are all of them when there was no checkpoint', () => {
+    expect(countRepeatedSteps([startedEvent(), ...steps(1, 0, 80), startedEvent({ attempt: 2 })])).toBe(80);
+  });
+});
+
+describe('curves', () => {
+  test('a later value of the same iteration replaces the earlier one', () => {
+    const events = [startedEvent(), ...steps(1, 0, 50, 100, 120), resumed(2, 5, 50), ...steps(2, 5, 100, 150)];
+    expect(collectCurves(events).loss.map(({ iteration, loss }) => [iteration, loss])).toEqual([
+      [50, 1],
+      [100, 2],
+      [120, 1],
+      [150, 2],
+    ]);
+  });
+
+  test('validations of one iteration count once, the last of them', () => {
+    const scores = (AP: number) => ({ AP, AP50: null, AP75: null, APs: null, APm: null, APl: null });
+    const events = [0.1, 0.2].map((AP) => validationEvent({ iteration: 100, bbox: scores(AP), segm: scores(AP / 2) }));
+    expect(collectCurves(events).ap).toEqual([{ epoch: 1, iteration: 100, bbox: 0.2, segm: 0.1 }]);
+  });
+});

@@ -1,0 +1,23 @@
+import { expect, test } from 'vitest';
+import { keepLineage } from '../../../../activities/shared/run/lineage.ts';
+import type { TrainerEvent } from '../../../../configs/schema.ts';
+import { startedEvent, stepEvent, validationEvent } from '../../../fixtures/sample-report.ts';
+
+const told = (events: TrainerEvent[]) =>
+  keepLineage(events).map((event) => `${event.type} ${'iteration' in event ? event.iteration : ''}`);
+
+test('a start takes back the steps and validations after it that came before it', () => {
+  const first = [startedEvent(), stepEvent({ iteration: 50 }), stepEvent({ iteration: 100 })];
+  const validated = validationEvent({ iteration: 100 });
+  const second = [startedEvent({ iteration: 50 }), stepEvent({ iteration: 90 })];
+  expect(told([...first, validated, ...second])).toEqual(['started 0', 'step 50', 'started 50', 'step 90']);
+});
+
+test('what stands at the very iteration of a start stays', () => {
+  const events = [startedEvent(), stepEvent({ iteration: 100 }), validationEvent({ iteration: 100 })];
+  expect(told([...events, startedEvent({ iteration: 100 })])).toHaveLength(4);
+});
+
+test('a start from the beginning takes back everything', () => {
+  expect(told([stepEvent({ iteration: 50 }), startedEvent({ iteration: 0 })])).toEqual(['started 0']);
+});

@@ -1,0 +1,56 @@
+import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { ProgressReader, readProgress } from '../../../../activities/shared/run/progress-reader.ts';
+
+let folder: string;
+let path: string;
+beforeEach(async () => {
+  folder = await mkdtemp(`${tmpdir()}/everswin-progress-`);
+  path = `${folder}/progress.jsonl`;
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+const warning = (message: string) => JSON.stringify({ v: 1, type: 'warning', t: 1.5, attempt: 1, message });
+const messages = async (reader: ProgressReader) =>
+  (await reader.readNew()).map((event) => (event.type === 'warning' ? event.message : event.type));
+
+test('a file that is not there yet holds nothing', async () => {
+  expect(await readProgress(path)).toEqual([]);
+});
+
+test('each call brings what was appended since the last one, once', async () => {
+  const reader = new ProgressReader(path);
+  await writeFile(path, `${warning('a')}\n${warning('b')}\n`);
+  expect(await messages(reader)).toEqual(['a', 'b']);
+  await appendFile(path, `${warning('c')}\n`);
+  expect(await messages(reader)).toEqual(['c']);
+  expect(await messages(reader)).toEqual([]);
+});
+
+test('a torn last line waits until the rest of it has come, even when torn inside a character', async () => {
+  const reader = new ProgressReader(path);
+  const line = Buffer.from(`${warning('größer')}\n`);
+  const inside = line.indexOf(0xc3) + 1;
+  await writeFile(path, line.subarray(0, inside));
+  expect(await messages(reader)).toEqual([]);
+  await appendFile(path, line.subarray(inside));
+  expect(await messages(reader)).toEqual(['größer']);
+});
+
+test.each([
+  ['a line torn by a crash', '{"v":1,"type":"warn'],
+  ['text', 'Killed'],
+  ['NaN, which is no JSON', '{"v":1,"type":"step","loss":NaN}'],
+  ['an event of another version', JSON.stringify({ v: 2, type: 'warning', t: 1, attempt: 1, message: 'x' })],
+  ['an unknown event', JSON.stringify({ v: 1, type: 'party', t: 1, attempt: 1 })],
+  ['an empty line', ''],
+])('%s is passed over, and what follows is read', async (_what, line) => {
+  await writeFile(path, `${line}\n${warning('after')}\n`);
+  expect(await messages(new ProgressReader(path))).toEqual(['after']);
+});
+
+test('a line of many megabytes does not fill the memory, and what follows is read', async () => {
+  await writeFile(path, `${'x'.repeat(5_000_000)}\n${warning('after')}\n`);
+  expect(await messages(new ProgressReader(path))).toContain('after');
+});

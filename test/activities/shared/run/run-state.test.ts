@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest';
+import { applyEvent, initialState, isMilestone } from '../../../../activities/shared/run/run-state.ts';
+import type { TrainerEvent } from '../../../../configs/schema.ts';
+import { startedEvent, stepEvent, validationEvent } from '../../../fixtures/sample-report.ts';
+
+const saved = (iteration: number, order: number, attempt = 2): TrainerEvent => {
+  const file = `e001-i${iteration}.pth`;
+  const cost = { bytes: 1, sha256: 'a'.repeat(64), seconds: 1, blockedSeconds: 0.1 };
+  return { v: 1, type: 'checkpoint', t: 1, attempt, file, epoch: 1, iteration, ...cost, order };
+};
+const after = (...events: TrainerEvent[]) => events.reduce(applyEvent, initialState(1, 36, 2));
+
+test('what another trainer did before is where the run stands, but not what the watched one did', () => {
+  const state = after(startedEvent({ attempt: 1 }), stepEvent({ attempt: 1, iteration: 70 }));
+  expect(state.progress.iteration).toBe(70);
+  expect(state.trainer).toBeNull();
+});
+
+test('the first step of a trainer is reckoned back from its first step event', () => {
+  const started = startedEvent({ attempt: 2, iteration: 50, t: 100 });
+  const state = after(started, stepEvent({ attempt: 2, iteration: 100, stepSeconds: 0.5, t: 130 }));
+  expect(state.trainer).toMatchObject({ startIteration: 50, firstStepAt: 130 - 49 * 0.5 });
+});
+
+test('whole epochs are counted when they are done, not while they run', () => {
+  const started = startedEvent({ attempt: 2 });
+  expect(after(started, stepEvent({ attempt: 2, epoch: 3 })).trainer?.epoch).toBe(2);
+  expect(after(started, validationEvent({ attempt: 2, epoch: 3 })).trainer?.epoch).toBe(3);
+  expect(
+    after(started, { v: 1, type: 'ended', t: 1, attempt: 2, reason: 'finished', epoch: 4, iteration: 9 }),
+  ).toMatchObject({
+    trainer: { epoch: 4 },
+  });
+});
+
+test('a checkpoint is worth telling once, when it carries out a new order', () => {
+  const started = after(startedEvent({ attempt: 2 }));
+  expect(isMilestone(started, saved(10, 0))).toBe(false);
+  expect(isMilestone(started, saved(10, 1))).toBe(true);
+  const done = after(startedEvent({ attempt: 2 }), saved(10, 1));
+  expect(done.progress.checkpointNow).toBe(1);
+  expect(isMilestone(done, saved(20, 1))).toBe(false);
+  expect(isMilestone(started, saved(10, 1, 1))).toBe(false);
+});

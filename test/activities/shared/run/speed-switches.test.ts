@@ -1,0 +1,35 @@
+import { expect, test } from 'vitest';
+import { comparePlans } from '../../../../activities/shared/run/plan-changes.ts';
+import { planHash } from '../../../../activities/plan/plan-hash.ts';
+import { SpeedSwitches, type RunPlan } from '../../../../configs/schema.ts';
+import { miniPlan } from '../../../helpers/mini-run.ts';
+
+const withSpeed = (switches: Partial<SpeedSwitches>): RunPlan => ({
+  ...miniPlan,
+  speed: SpeedSwitches.parse(switches),
+});
+
+test('checkpoints from before there were switches stay those of a plan without any', () => {
+  expect(planHash(withSpeed({}))).toBe(planHash(miniPlan));
+  expect(comparePlans(miniPlan, withSpeed({}))).toEqual([]);
+});
+
+test.each(['sdpaAttention', 'fusedAdamW', 'channelsLast', 'compileBackbone'] as const)(
+  '%s may change a last digit of the weights, so it is part of the plan hash and named where it changed',
+  (name) => {
+    const changed = withSpeed({ [name]: true });
+    expect(planHash(changed)).not.toBe(planHash(miniPlan));
+    expect(comparePlans(miniPlan, changed)).toEqual([{ part: 'speed', was: 'without switches', is: name }]);
+  },
+);
+
+test('each set of switches has a hash of its own', () => {
+  const sets = [{}, { sdpaAttention: true }, { fusedAdamW: true }, { sdpaAttention: true, fusedAdamW: true }];
+  expect(new Set(sets.map((one) => planHash(withSpeed(one)))).size).toBe(sets.length);
+});
+
+test('how an epoch is validated decides no weights', () => {
+  const changed = withSpeed({ halfPrecisionValidation: true });
+  expect(planHash(changed)).toBe(planHash(miniPlan));
+  expect(comparePlans(miniPlan, changed)).toEqual([]);
+});

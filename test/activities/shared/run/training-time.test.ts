@@ -1,0 +1,28 @@
+import { expect, test } from 'vitest';
+import { TrainingTime } from '../../../../activities/shared/run/training-time.ts';
+import type { TrainerEvent } from '../../../../configs/schema.ts';
+import { startedEvent, stepEvent, validationEvent } from '../../../fixtures/sample-report.ts';
+
+const steps = (t: number, ...iterations: number[]) =>
+  iterations.map((iteration) => stepEvent({ t: t + iteration, iteration, stepSeconds: 1 }));
+const spent = (since: number, events: TrainerEvent[]) => {
+  const time = new TrainingTime(since);
+  for (const event of events) time.add(event);
+  return time.total();
+};
+
+test('each step event stands for the steps since the one before', () => {
+  const events = [startedEvent({ t: 100 }), ...steps(100, 10, 20, 25), validationEvent({ t: 130, seconds: 4 })];
+  expect(spent(0, events)).toEqual({ steppingSeconds: 25, productiveSeconds: 25, evaluationSeconds: 4 });
+});
+
+test('steps that a later start took back were not productive, also in the middle of a stretch', () => {
+  const events = [startedEvent({ t: 100 }), ...steps(100, 10, 20, 30), startedEvent({ t: 140, iteration: 15 })];
+  expect(spent(0, [...events, ...steps(140, 20)])).toMatchObject({ steppingSeconds: 35, productiveSeconds: 20 });
+});
+
+test('what an earlier run of the same folder did is not counted', () => {
+  const events = [startedEvent({ t: 100 }), ...steps(100, 10, 20), validationEvent({ t: 125, seconds: 5 })];
+  expect(spent(115, events)).toEqual({ steppingSeconds: 5, productiveSeconds: 5, evaluationSeconds: 5 });
+  expect(spent(123, events)).toEqual({ steppingSeconds: 0, productiveSeconds: 0, evaluationSeconds: 2 });
+});

@@ -1,0 +1,51 @@
+import { access } from 'node:fs/promises';
+import { ActivityCancellationDetails, CancelledFailure } from '@temporalio/common';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createGpuActivities } from '../../../activities/index.ts';
+import { isAlive } from '../../../activities/shared/trainer/live-process.ts';
+import { findLiveJob } from '../../../activities/shared/trainer/trainer-process.ts';
+import type { TestResult } from '../../../configs/schema.ts';
+import { createMiniRun, miniDataset, miniOrders, miniPlan, miniWeights, type MiniRun } from '../../helpers/mini-run.ts';
+import { mockEnvironment } from '../../helpers/mock-environment.ts';
+import { until } from '../../helpers/until.ts';
+
+let run: MiniRun;
+beforeEach(async () => {
+  run = await createMiniRun();
+  const { runTraining } = createGpuActivities(run.dependencies);
+  const material = { plan: miniPlan, dataset: miniDataset, weights: miniWeights, orders: miniOrders };
+  await mockEnvironment().run(runTraining, { ...material, attempt: 1, rollback: null, since: 0 });
+});
+afterEach(() => run.remove());
+
+const runTestOnce = (environment = mockEnvironment()): Promise<TestResult> => {
+  const { runTest } = createGpuActivities(run.dependencies);
+  return environment.run(runTest, { plan: miniPlan, dataset: miniDataset });
+};
+
+test('the best checkpoint of the run is tested once, however often it is asked for', async () => {
+  const metrics = await runTestOnce();
+  expect(metrics.outcome).toEqual({ step: 'test', hit: false, why: 'miss: never done here before' });
+  expect(metrics.checkpoint).toMatch(/^e00\d-i0000\d0\.pth$/);
+  run.dependencies.programs.test = () => ['-c', 'raise SystemExit(1)'];
+  const again = await runTestOnce();
+  expect(again).toEqual({ ...metrics, outcome: again.outcome });
+  expect(again.outcome).toMatchObject({ hit: true });
+});
+
+test('a cancelled test leaves no process and counts as cancelled', async () => {
+  const { test: testProgram } = run.dependencies.programs;
+  run.dependencies.programs.test = (...asked) => [...testProgram(...asked), '--seconds', '20'];
+  const environment = mockEnvironment();
+  const outcome = runTestOnce(environment).catch((error: unknown) => error);
+  const { owner } = await until(() => findLiveJob(run.folder.test));
+  environment.cancel('CANCELLED', new ActivityCancellationDetails({ cancelRequested: true }));
+  expect(await outcome).toBeInstanceOf(CancelledFailure);
+  expect(await isAlive(owner)).toBe(false);
+  await expect(access(run.folder.test.watcher)).rejects.toThrow('ENOENT');
+});
+
+test('a test that fails says how and shows the end of its log', async () => {
+  run.dependencies.programs.test = () => ['-c', 'raise SystemExit("no GPU left")'];
+  await expect(runTestOnce()).rejects.toThrow(/ended without metrics[^]*no GPU left/);
+});

@@ -1,0 +1,153 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { ActivityCancellationDetails } from '@temporalio/common';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createGpuActivities } from '../../../activities/index.ts';
+import { descendantsOf } from '../../../activities/shared/trainer/process-descendants.ts';
+import { readProgress } from '../../../activities/shared/run/progress-reader.ts';
+import { findLiveJob } from '../../../activities/shared/trainer/trainer-process.ts';
+import { waitingSignalName } from '../../../configs/names.ts';
+import { TrainerOwner, type Attempt } from '../../../configs/schema.ts';
+import { createFakeGpus, gpuUuid, type FakeGpus } from '../../helpers/fake-gpus.ts';
+import { clientOf, mockEnvironment } from '../../helpers/mock-environment.ts';
+import { createMiniRun, miniDataset, miniOrders, miniPlan, miniWeights, type MiniRun } from '../../helpers/mini-run.ts';
+import { until } from '../../helpers/until.ts';
+
+let root: string;
+let gpus: FakeGpus;
+let runs: MiniRun[];
+beforeEach(async () => {
+  root = await mkdtemp(`${tmpdir()}/everswin-gpus-`);
+  gpus = await createFakeGpus(root, 2);
+  runs = [];
+});
+afterEach(async () => {
+  for (const run of runs) await run.remove();
+  await rm(root, { recursive: true, force: true });
+});
+
+async function addRun(...switches: string[]): Promise<MiniRun> {
+  const run = await createMiniRun(...switches);
+  const equipped = { ...run, dependencies: gpus.equip(run.dependencies) };
+  runs.push(equipped);
+  return equipped;
+}
+
+interface Training {
+  outcome: Promise<Attempt>;
+  environment: ReturnType<typeof mockEnvironment>;
+  /** What the workflow was told about waiting. */
+  told: unknown[];
+  /** Heartbeat details. */
+  beats: unknown[];
+}
+
+function train(run: MiniRun, count: number, over: { attempt?: number; since?: number } = {}): Training {
+  const told: unknown[] = [];
+  const beats: unknown[] = [];
+  const signal = (name: string, text: unknown) => name === waitingSignalName && told.push(text);
+  const environment = mockEnvironment(clientOf({ query: () => miniOrders, signal }));
+  environment.on('heartbeat', (details: unknown) => beats.push(details));
+  const { runTraining } = createGpuActivities(run.dependencies);
+  const plan = { ...miniPlan, gpus: count };
+  const request = { plan, dataset: miniDataset, weights: miniWeights, attempt: 1, orders: miniOrders, rollback: null };
+  const outcome: Promise<Attempt> = environment.run(runTraining, { ...request, since: 0, ...over });
+  outcome.catch(() => undefined);
+  return { outcome, environment, told, beats };
+}
+
+const owner = async ({ folder }: MiniRun): Promise<TrainerOwner> =>
+  TrainerOwner.parse(JSON.parse(await readFile(folder.train.owner, 'utf8')));
+
+const stepping = (run: MiniRun) =>
+  until(async () =>
+    (await readProgress(run.folder.train.progress)).some(({ type }) => type === 'step') ? true : undefined,
+  );
+
+test('of two trainings that want all GPUs one waits, says for whom, and goes on when the other has finished', async () => {
+  const [first, second] = [await addRun('--step-seconds', '0.05'), await addRun()];
+  const holder = train(first, 2);
+  await stepping(first);
+  const waiter = train(second, 2);
+  await until(() => Promise.resolve(waiter.told.length > 0 ? true : undefined));
+  expect(waiter.told[0]).toMatch(
+    new RegExp(`^Waits for 2 GPUs: place 1 in the queue; ${gpuUuid(0)}, ${gpuUuid(1)} held by run mini \\(pid \\d+\\)`),
+  );
+  expect(await findLiveJob(second.folder.train)).toBeUndefined();
+  const one = await holder.outcome;
+  const other = await waiter.outcome;
+  expect([one.ending, other.ending]).toEqual(['finished', 'finished']);
+  expect(waiter.told.at(-1)).toBeNull();
+  expect(other.startedAt).toBeGreaterThanOrEqual(one.trainerEndedAt ?? Infinity); // time in the queue is not counted
+  expect((await owner(second)).gpus).toEqual([gpuUuid(0), gpuUuid(1)]);
+});
+
+test('trainings that want one GPU each run side by side, each on its own', async () => {
+  const [first, second] = [await addRun('--step-seconds', '0.05'), await addRun('--step-seconds', '0.05')];
+  const both = [train(first, 1), train(second, 1)];
+  await Promise.all([stepping(first), stepping(second)]);
+  const used = [...(await owner(first)).gpus, ...(await owner(second)).gpus];
+  expect(used.sort()).toEqual([gpuUuid(0), gpuUuid(1)]);
+  const [one, other] = await Promise.all(both.map(({ outcome }) => outcome));
+  expect([one?.ending, other?.ending]).toEqual(['finished', 'finished']);
+  expect(one?.firstStepAt).toBeLessThan(other?.trainerEndedAt ?? 0);
+  expect(other?.firstStepAt).toBeLessThan(one?.trainerEndedAt ?? 0);
+});
+
+test('memory that a stranger uses is reported by name, and waited for', async () => {
+  await gpus.use([3, 9000], [{ gpu_uuid: gpuUuid(1), pid: 4711, process_name: 'ollama' }]);
+  const run = await addRun();
+  const { outcome, told, beats } = train(run, 2);
+  const text = `Waits for 2 GPUs: place 1 in the queue; ${gpuUuid(1)} is used by ollama (pid 4711, 9000 MiB)`;
+  await until(() => Promise.resolve(beats.includes(text) ? true : undefined));
+  expect(told).toEqual([text]);
+  await gpus.use([3, 800]);
+  expect((await outcome).ending).toBe('finished');
+});
+
+test('more GPUs than the machine has are refused at once and for good', async () => {
+  const { outcome } = train(await addRun(), 3);
+  await expect(outcome).rejects.toMatchObject({ type: 'TrainingFailed', nonRetryable: true });
+  await expect(outcome).rejects.toThrow(/asks for 3 GPUs, there are 2/);
+});
+
+test('a cancellation ends the waiting, and nothing was lost', async () => {
+  const [first, second] = [await addRun('--step-seconds', '0.2'), await addRun()];
+  train(first, 2);
+  await stepping(first);
+  const { outcome, environment, told } = train(second, 2);
+  await until(() => Promise.resolve(told.length > 0 ? true : undefined));
+  environment.cancel('CANCELLED', new ActivityCancellationDetails({ cancelRequested: true }));
+  expect(await outcome).toMatchObject({ ending: 'preempted', fromIteration: null });
+});
+
+test('an attempt that was superseded while it waited leaves the place to the newer one', async () => {
+  const [first, second] = [await addRun('--step-seconds', '0.1'), await addRun()];
+  const holder = train(first, 2);
+  await stepping(first);
+  const stale = train(second, 2);
+  await until(() => Promise.resolve(stale.told.length > 0 ? true : undefined));
+  const newer = train(second, 2, { attempt: 2 });
+  await expect(stale.outcome).rejects.toMatchObject({ type: 'StaleAttempt' });
+  process.kill((await owner(first)).pid, 'SIGTERM');
+  expect((await holder.outcome).ending).toBe('preempted');
+  expect((await newer.outcome).ending).toBe('finished');
+});
+
+test('the next training starts within 5 s after every process of the first was killed', async () => {
+  const [first, second] = [await addRun('--step-seconds', '0.2'), await addRun()];
+  const holder = train(first, 2);
+  await stepping(first);
+  const waiter = train(second, 2);
+  await until(() => Promise.resolve(waiter.told.length > 0 ? true : undefined));
+  const { pid } = await owner(first);
+  const tree = [pid, ...(await descendantsOf(pid))];
+  expect(tree.length).toBeGreaterThan(1);
+  for (const one of tree) process.kill(one, 'SIGKILL');
+  const killedAt = Date.now() / 1000;
+  await stepping(second);
+  const started = (await readProgress(second.folder.train.progress)).find(({ type }) => type === 'started');
+  expect((started?.t ?? Infinity) - killedAt).toBeLessThan(5);
+  expect((await holder.outcome).ending).toBe('crashed');
+  await waiter.outcome;
+});

@@ -1,0 +1,128 @@
+import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { hostname, tmpdir } from 'node:os';
+import { Context } from '@temporalio/activity';
+import { Client } from '@temporalio/client';
+import type { ApplicationFailure } from '@temporalio/common';
+import { NativeConnection, Worker } from '@temporalio/worker';
+import { afterEach, beforeEach, expect, inject, test } from 'vitest';
+import { reportLostWatchers, type TaskCompletion } from '../../../activities/train/report-lost-watchers.ts';
+import { processStartTicks } from '../../../activities/shared/trainer/live-process.ts';
+import { Watcher } from '../../../activities/shared/trainer/watcher-file.ts';
+import { runFolder } from '../../../configs/paths.ts';
+import { projectRoot } from '../../helpers/project.ts';
+import { until } from '../../helpers/until.ts';
+
+let home: string;
+beforeEach(async () => {
+  home = await mkdtemp(`${tmpdir()}/everswin-watchers-`);
+});
+afterEach(() => rm(home, { recursive: true, force: true }));
+
+const deadPid = () => spawnSync('true').pid;
+
+async function leave(job: 'train' | 'test', over: Partial<Watcher>): Promise<void> {
+  const folder = runFolder(home, 'mini')[job];
+  await mkdir(folder.dir, { recursive: true });
+  const taskToken = Buffer.from(`task of ${job}`).toString('base64');
+  const task = { v: 1, taskToken, workflowId: 'train:mini', activityId: '3' };
+  await writeFile(
+    folder.watcher,
+    JSON.stringify({ ...task, pid: deadPid(), startTicks: 1, host: hostname(), ...over }),
+  );
+}
+
+async function report(answer: () => Promise<void> = () => Promise.resolve()) {
+  const told: string[] = [];
+  const fail = (token: Uint8Array, failure: unknown) => {
+    const { type, nonRetryable, message } = failure as ApplicationFailure; // as it was made
+    told.push(`${Buffer.from(token).toString()}: ${type} ${nonRetryable} ${message.replaceAll(/\d+/g, 'N')}`);
+    return answer();
+  };
+  await reportLostWatchers(home, { activity: { fail } as TaskCompletion });
+  return told;
+}
+
+const left = async () =>
+  (await readdir(home, { recursive: true })).filter((name) => name.endsWith('watcher.json')).sort();
+
+test('without any run there is nothing to report', async () => {
+  expect(await report()).toEqual([]);
+});
+
+test('each task of a worker that was killed is failed once, as one that may be tried again', async () => {
+  await leave('train', {});
+  await leave('test', {});
+  const host = hostname().replaceAll(/\d+/g, 'N');
+  expect(await report()).toEqual([
+    `task of train: WorkerLost false The worker (pid N on ${host}) that watched this job was killed.`,
+    `task of test: WorkerLost false The worker (pid N on ${host}) that watched this job was killed.`,
+  ]);
+  expect(await left()).toEqual([]);
+  expect(await report()).toEqual([]);
+});
+
+test('a worker that lives, or sits on another machine, is left alone', async () => {
+  await leave('train', { pid: process.pid, startTicks: (await processStartTicks(process.pid)) ?? 0 });
+  await leave('test', { host: 'elsewhere' });
+  expect(await report()).toEqual([]);
+  expect(await left()).toHaveLength(2);
+});
+
+test('a recycled pid is another process', async () => {
+  await leave('train', { pid: process.pid, startTicks: 1 });
+  expect(await report()).toHaveLength(1);
+});
+
+test('a task that the server gave up before is forgotten', async () => {
+  await leave('train', {});
+  const notFound = Object.assign(new Error('not found'), { name: 'ActivityNotFoundError' });
+  expect(await report(() => Promise.reject(notFound))).toHaveLength(1);
+  expect(await left()).toEqual([]);
+});
+
+test('while the server cannot be reached the file stays for the next time', async () => {
+  await leave('train', {});
+  await expect(report(() => Promise.reject(new Error('unavailable')))).rejects.toThrow('unavailable');
+  expect(await left()).toHaveLength(1);
+});
+
+test('a torn file is nobody', async () => {
+  await leave('train', {});
+  await writeFile(runFolder(home, 'mini').train.watcher, '{"v":1,"taskTok');
+  expect(await report()).toEqual([]);
+});
+
+test('a real server tries the task again at once, and no longer knows it the second time', async () => {
+  const taskQueue = 'lost-watchers';
+  const connection = await NativeConnection.connect({ address: inject('temporalAddress') });
+  const client = new Client({ connection });
+  const released = new AbortController();
+  const watch = async () => {
+    const { attempt, base64TaskToken: taskToken } = Context.current().info;
+    if (attempt === 2) return `tried again after ${Date.now() - reportedAt} ms`;
+    await leave('test', { taskToken });
+    await once(released.signal, 'abort');
+    throw new Error('the first attempt says something after all');
+  };
+  let reportedAt = 0;
+  const workflowsPath = `${projectRoot}/test/fixtures/watched-workflow.ts`;
+  const worker = await Worker.create({ connection, taskQueue, activities: { watch }, workflowsPath });
+  await worker.runUntil(async () => {
+    const handle = await client.workflow.start('watched', { taskQueue, workflowId: 'lost-watchers' });
+    const token = await until(async () => ((await left()).length > 0 ? readToken() : undefined));
+    reportedAt = Date.now();
+    await reportLostWatchers(home, client);
+    expect(await handle.result()).toMatch(/^tried again after \d{1,4} ms$/);
+
+    await leave('train', { taskToken: token });
+    await reportLostWatchers(home, client);
+    expect(await left()).toEqual([]);
+    released.abort();
+  });
+  await connection.close();
+});
+
+const readToken = async () =>
+  Watcher.parse(JSON.parse(await readFile(runFolder(home, 'mini').test.watcher, 'utf8'))).taskToken;

@@ -1,0 +1,356 @@
+import { access, mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ActivityCancellationDetails, CancelledFailure } from '@temporalio/common';
+import { execa } from 'execa';
+import { afterEach, describe, expect, test } from 'vitest';
+import { createGpuActivities } from '../../../activities/index.ts';
+import { isAlive } from '../../../activities/shared/trainer/live-process.ts';
+import { readProgress } from '../../../activities/shared/run/progress-reader.ts';
+import { findLiveJob } from '../../../activities/shared/trainer/trainer-process.ts';
+import { Watcher } from '../../../activities/shared/trainer/watcher-file.ts';
+import type { TrainingRequest } from '../../../activities/train/run-training.ts';
+import { Orders, Progress, type Attempt } from '../../../configs/schema.ts';
+import { clientOf, mockEnvironment } from '../../helpers/mock-environment.ts';
+import { createMiniRun, miniDataset, miniOrders, miniPlan, miniWeights, type MiniRun } from '../../helpers/mini-run.ts';
+import { until } from '../../helpers/until.ts';
+
+let run: MiniRun | undefined;
+afterEach(() => run?.remove());
+
+const start = (
+  mini: MiniRun,
+  attempt: number,
+  over: Partial<TrainingRequest> = {},
+  environment = mockEnvironment(),
+): Promise<Attempt> => {
+  const { runTraining } = createGpuActivities(mini.dependencies);
+  const material = { plan: miniPlan, dataset: miniDataset, weights: miniWeights };
+  return environment.run(runTraining, { ...material, attempt, orders: miniOrders, rollback: null, since: 0, ...over });
+};
+
+const liveTrainer = async (mini: MiniRun) => {
+  for (;;) {
+    const running = await findLiveJob(mini.folder.train);
+    const stepped = (await readProgress(mini.folder.train.progress)).some(({ type }) => type === 'step');
+    if (running !== undefined && stepped) return running.owner;
+    await sleep(20);
+  }
+};
+
+const finalWeights = async ({ folder }: MiniRun): Promise<string> => {
+  const [newest] = (await readdir(folder.train.checkpoints))
+    .filter((name) => name.endsWith('.pth'))
+    .sort()
+    .reverse();
+  return readFile(`${folder.train.checkpoints}/${newest ?? ''}`, 'utf8');
+};
+
+const exists = (path: string) =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
+
+test('a training that is left alone finishes with all its steps in one attempt', async () => {
+  run = await createMiniRun();
+  const attempt = await start(run, 1);
+  expect(attempt).toMatchObject({
+    ending: 'finished',
+    adopted: false,
+    resumedFrom: null,
+    fromIteration: 0,
+    toIteration: 30,
+    epoch: 3,
+    checkpoints: [30, 20, 10],
+    checkpointIteration: 30,
+    quarantined: [],
+    failure: null,
+  });
+  const { startedAt, firstStepAt, trainerEndedAt, endedAt, steppingSeconds, productiveSeconds } = attempt;
+  expect([startedAt, firstStepAt, trainerEndedAt, endedAt]).toEqual(
+    [startedAt, firstStepAt, trainerEndedAt, endedAt].sort((a, b) => (a ?? 0) - (b ?? 0)),
+  );
+  expect(steppingSeconds).toBeGreaterThan(0.3);
+  expect(productiveSeconds).toBe(steppingSeconds);
+});
+
+describe('a crash', () => {
+  test('by a signal is told as such, and the next attempt resumes to the same weights', async () => {
+    run = await createMiniRun('--kill-at-step', '15', '--fault-attempt', '1');
+    const crashed = await start(run, 1);
+    expect(crashed).toMatchObject({
+      ending: 'crashed',
+      toIteration: 14,
+      checkpointIteration: 10,
+      checkpoints: [10],
+      failure: { class: 'killed', reaction: 'retry' },
+    });
+    expect(crashed.cause).toContain('SIGKILL');
+    const resumed = await start(run, 2);
+    expect(resumed).toMatchObject({
+      ending: 'finished',
+      resumedFrom: 'e001-i000010.pth',
+      fromIteration: 10,
+      toIteration: 30,
+    });
+    expect(resumed.steppingSeconds).toBeGreaterThan(resumed.productiveSeconds);
+
+    const uninterrupted = await createMiniRun();
+    await start(uninterrupted, 1);
+    const weights = await finalWeights(uninterrupted);
+    await uninterrupted.remove();
+    expect(await finalWeights(run)).toBe(weights);
+  });
+
+  test('carries the cause and the end of the log, and a copy of that stays', async () => {
+    run = await createMiniRun('--fail-at-step', '3', '--fail-message', 'the disk is on fire');
+    const { ending, cause, logTail, failure } = await start(run, 1);
+    expect(ending).toBe('crashed');
+    expect(cause).toContain('the disk is on fire');
+    expect(logTail.length).toBeGreaterThan(0);
+    expect(failure).toMatchObject({ class: 'unknown', reaction: 'retry' });
+    const kept = `${run.folder.train.failures}/attempt-1.log`;
+    expect(cause).toContain(`Log: ${kept}`);
+    expect(await readFile(kept, 'utf8')).toContain('the disk is on fire');
+  });
+
+  test.each([
+    ['OSError: [Errno 28] No space left on device', 'disk-full'],
+    ['training diverged: the loss was not finite', 'unknown'], // RuntimeError, not the trainer's FloatingPointError
+    ['CUDA error: device-side assert triggered', 'device-assert'],
+  ])('with "%s" is of the class %s', async (message, name) => {
+    run = await createMiniRun('--fail-at-step', '3', '--fail-message', message);
+    expect((await start(run, 1)).failure?.class).toBe(name);
+  });
+
+  test('is told by the log of its own attempt, not by that of an earlier one', async () => {
+    run = await createMiniRun('--fail-at-step', '3', '--fail-message', 'NVML: GPU is lost', '--fault-attempt', '1');
+    expect((await start(run, 1)).failure?.class).toBe('gpu-lost');
+    run.dependencies.programs.train = () => ['-c', 'raise SystemExit(3)'];
+    expect(await start(run, 2)).toMatchObject({
+      failure: { class: 'unknown' },
+      fromIteration: null,
+      toIteration: null,
+    });
+  });
+
+  test('is told by what another rank said in its own log', async () => {
+    run = await createMiniRun('--kill-at-step', '3');
+    const { rankLogs } = run.folder.train;
+    await mkdir(rankLogs, { recursive: true });
+    await writeFile(`${rankLogs}/1-rank-2.log`, 'rank 2, pid 7, host here\nNVML: GPU is lost\n');
+    const { failure, cause } = await start(run, 1);
+    expect(failure).toMatchObject({ class: 'gpu-lost', evidence: '[rank 2] NVML: GPU is lost' });
+    expect(await readFile(/Log: (.*)/.exec(cause ?? '')?.[1] ?? '', 'utf8')).toContain('[rank 2] NVML');
+  });
+
+  test('of the supervisor itself is one too', async () => {
+    run = await createMiniRun('--step-seconds', '0.1');
+    const outcome = start(run, 1);
+    process.kill((await liveTrainer(run)).pid, 'SIGKILL');
+    expect(await outcome).toMatchObject({
+      ending: 'crashed',
+      failure: { class: 'supervisor-killed' },
+      trainerEndedAt: null,
+    });
+  });
+
+  test('for lack of GPU memory names who else holds some', async () => {
+    run = await createMiniRun('--fail-at-step', '3', '--fail-message', 'CUDA out of memory. Tried to allocate 2 GiB');
+    const { home, python } = run.dependencies;
+    await writeFile(`${home}/nvidia-smi`, '#!/bin/sh\necho "4711, ollama, 9000"\n', { mode: 0o755 });
+    python.env['PATH'] = `${home}:/usr/bin:/bin`;
+    const { failure, cause } = await start(run, 1);
+    expect(failure?.reaction).toBe('lighter-batch');
+    expect(cause).toContain('Also on the GPU: ollama (pid 4711, 9000 MiB).');
+  });
+});
+
+test('a trainer that hangs is ended and told as hung', async () => {
+  run = await createMiniRun('--hang-at-step', '3');
+  const { recovery } = miniPlan;
+  const plan = { ...miniPlan, recovery: { ...recovery, stallSeconds: { ...recovery.stallSeconds, step: 1 } } };
+  const attempt = await start(run, 1, { plan });
+  expect(attempt).toMatchObject({ ending: 'hung', failure: { class: 'hung', reaction: 'retry' } });
+  expect(attempt.cause).toContain('step');
+});
+
+describe('where it goes on', () => {
+  test('a damaged newest checkpoint is passed over for the one before, and put aside', async () => {
+    run = await createMiniRun('--kill-at-step', '25', '--fault-attempt', '1');
+    await start(run, 1);
+    await writeFile(`${run.folder.train.checkpoints}/e002-i000020.pth`, 'torn');
+    const resumed = await start(run, 2);
+    expect(resumed).toMatchObject({ ending: 'finished', resumedFrom: 'e001-i000010.pth' });
+    expect(resumed.quarantined).toMatchObject([{ file: 'e002-i000020.pth' }]);
+    expect(await readdir(run.folder.train.quarantine)).toContain('e002-i000020.pth');
+  });
+
+  test('a step back goes on before the divergence, with the orders that came along', async () => {
+    run = await createMiniRun('--fail-at-step', '25', '--fault-attempt', '1');
+    await start(run, 1);
+    const rollback = { toIteration: 10, fence: 1, why: 'diverged at iteration 25' };
+    const orders = { ...miniOrders, learningRateFactor: 0.5 };
+    const resumed = await start(run, 2, { rollback, orders });
+    expect(resumed).toMatchObject({ ending: 'finished', fromIteration: 10, quarantined: [{ why: rollback.why }] });
+    expect(Orders.parse(JSON.parse(await readFile(run.folder.train.orders, 'utf8')))).toEqual(orders);
+    const again = await start(run, 3, { rollback, orders });
+    expect(again).toMatchObject({ fromIteration: 30, quarantined: [] });
+  });
+
+  test('checkpoints of another plan are refused by name instead of being trained on', async () => {
+    run = await createMiniRun();
+    await start(run, 1);
+    const plan = { ...miniPlan, planHash: 'f'.repeat(64), seed: 8 };
+    const outcome = await start(run, 2, { plan }).catch((error: unknown) => error);
+    expect(outcome).toMatchObject({ type: 'PlanChanged', nonRetryable: true });
+    expect((outcome as Error).message).toContain('seed was 7 and is 8');
+  });
+
+  test('an allowed change goes on from the end of an epoch', async () => {
+    run = await createMiniRun('--kill-at-step', '25', '--fault-attempt', '1');
+    await start(run, 1);
+    const recovery = { ...miniPlan.recovery, mayChange: ['epochs' as const] };
+    const plan = { ...miniPlan, planHash: 'f'.repeat(64), epochs: 4, recovery };
+    const orders = { ...miniOrders, epochs: 4 };
+    const resumed = await start(run, 2, { plan, orders });
+    expect(resumed).toMatchObject({ ending: 'finished', resumedFrom: 'e002-i000020.pth', toIteration: 40, epoch: 4 });
+  });
+});
+
+describe('a trainer that runs', () => {
+  test('is adopted by a second attempt, and the first finds itself superseded', async () => {
+    run = await createMiniRun('--step-seconds', '0.1');
+    const first = start(run, 1);
+    const outcome = first.catch((error: unknown) => error);
+    const owner = await liveTrainer(run);
+    const second = await start(run, 2);
+    expect(await outcome).toMatchObject({ type: 'StaleAttempt' });
+    expect(second).toMatchObject({ ending: 'finished', adopted: true, toIteration: 30 });
+    const starts = (await readProgress(run.folder.train.progress)).filter(({ type }) => type === 'started');
+    expect(starts).toHaveLength(1);
+    expect(await isAlive(owner)).toBe(false);
+  });
+
+  test('has a file that names its watcher for as long as it is watched', async () => {
+    run = await createMiniRun('--step-seconds', '0.1');
+    const { watcher } = run.folder.train;
+    const outcome = start(run, 1);
+    await liveTrainer(run);
+    const { pid, taskToken } = Watcher.parse(JSON.parse(await readFile(watcher, 'utf8')));
+    expect(pid).toBe(process.pid);
+    expect(Buffer.from(taskToken, 'base64').toString()).not.toBe('');
+    await outcome;
+    expect(await exists(watcher)).toBe(false);
+  });
+
+  test('gets the orders of the workflow while it runs, and what came of them is told', async () => {
+    run = await createMiniRun('--step-seconds', '0.2', '--steps-per-epoch', '15');
+    const { orders } = run.folder.train;
+    let wanted: unknown = 'no orders yet';
+    const told: Progress[] = [];
+    const signal = (_name: string, details: unknown) => void told.push(Progress.parse(details));
+    const environment = mockEnvironment(clientOf({ query: () => wanted, signal }));
+    const outcome = start(run, 1, {}, environment);
+    await liveTrainer(run);
+    wanted = { ...miniOrders, epochs: 2, checkpointNow: 1 };
+    await until(async () => (await readFile(orders, 'utf8')).includes('"checkpointNow":1') || undefined);
+    const attempt = await outcome;
+    expect(attempt).toMatchObject({ ending: 'finished', toIteration: 30, epoch: 2 });
+    expect(attempt.checkpoints.length).toBeGreaterThan(2);
+    expect(told.at(-1)).toMatchObject({ checkpointNow: 1, epochs: 2 });
+    expect(told.find(({ checkpointNow }) => checkpointNow === 1)?.iteration).toBeLessThan(15);
+  });
+
+  test('goes on undisturbed while the workflow does not answer', async () => {
+    run = await createMiniRun('--step-seconds', '0.1');
+    const query = () => {
+      throw new Error('the workflow worker is away');
+    };
+    const environment = mockEnvironment(clientOf({ query, signal: () => undefined }));
+    expect(await start(run, 1, {}, environment)).toMatchObject({ ending: 'finished', toIteration: 30 });
+  });
+});
+
+describe('an attempt that is cancelled', () => {
+  const cancelled = async (mini: MiniRun, details: ActivityCancellationDetails) => {
+    const environment = mockEnvironment();
+    const outcome = start(mini, 1, {}, environment).catch((error: unknown) => error);
+    const owner = await liveTrainer(mini);
+    environment.cancel('CANCELLED', details);
+    const ended = await outcome;
+    expect(await isAlive(owner)).toBe(false);
+    expect((await readProgress(mini.folder.train.progress)).at(-1)).toMatchObject({
+      type: 'ended',
+      reason: 'preempted',
+    });
+    return ended;
+  };
+
+  test('by the workflow lets the trainer save, leaves no process and says what was saved', async () => {
+    run = await createMiniRun('--step-seconds', '0.1');
+    const attempt = await cancelled(run, new ActivityCancellationDetails({ cancelRequested: true }));
+    expect(attempt).toMatchObject({ ending: 'preempted', failure: null });
+    const { checkpoints, toIteration } = attempt as Attempt; // just seen to be one
+    expect(checkpoints[0]).toBe(toIteration);
+    expect(await exists(run.folder.train.watcher)).toBe(false);
+  });
+
+  test('by somebody else does the same and counts as cancelled', async () => {
+    run = await createMiniRun('--step-seconds', '0.1');
+    const outcome = await cancelled(run, new ActivityCancellationDetails({ paused: true }));
+    expect(outcome).toBeInstanceOf(CancelledFailure);
+  });
+});
+
+test('the heartbeat carries where the training stands', async () => {
+  run = await createMiniRun('--step-seconds', '0.1');
+  const environment = mockEnvironment();
+  const beats: unknown[] = [];
+  environment.on('heartbeat', (details: unknown) => beats.push(details));
+  await start(run, 1, {}, environment);
+  expect(beats.at(-1)).toMatchObject({ v: 1, attempt: 1, epochs: 3 });
+  expect(beats.length).toBeGreaterThan(1);
+});
+
+test('without the Python environment the message says how to get it', async () => {
+  run = await createMiniRun();
+  run.dependencies.python.executable = '/nowhere/python';
+  await expect(start(run, 1)).rejects.toThrow(/Could not start \/nowhere\/python.*\nNext: .*npm run up/);
+});
+
+const isRoot = process.getuid?.() === 0;
+test.skipIf(!isRoot)('on a full disk the ending is a full disk, before and after the trainer has started', async () => {
+  run = await createMiniRun('--checkpoint-bytes', '4000000');
+  const { home } = run.dependencies;
+  await execa('mount', ['-t', 'tmpfs', '-o', 'size=11m', 'tmpfs', home]);
+  try {
+    const full = await start(run, 1, {}, mockEnvironment());
+    expect(full).toMatchObject({ ending: 'crashed', failure: { class: 'disk-full', reaction: 'wait-for-space' } });
+    expect(full.checkpointIteration).toBe(20);
+    await writeFile(`${home}/ballast`, Buffer.alloc(16 * 1024 * 1024)).catch(() => undefined);
+    const unstarted = await start(run, 2);
+    expect(unstarted).toMatchObject({
+      ending: 'crashed',
+      fromIteration: null,
+      checkpoints: [20, 10],
+      failure: { class: 'disk-full' },
+    });
+    expect(unstarted.steppingSeconds).toBe(full.steppingSeconds);
+  } finally {
+    await execa('umount', [home]);
+  }
+});
+
+test.each([
+  ['kill -9 $$', 'supervisor-killed', 'SIGKILL'],
+  ['echo "OSError: [Errno 28] No space left on device" >&2; exit 1', 'disk-full', 'code 1'],
+])('a supervisor that dies as it starts (%s) is an ending like others: %s', async (script, name, how) => {
+  run = await createMiniRun();
+  const executable = `${run.dependencies.home}/python`;
+  await writeFile(executable, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  const python = { ...run.dependencies.python, executable };
+  const attempt = await start({ ...run, dependencies: { ...run.dependencies, python } }, 1);
+  expect(attempt).toMatchObject({ ending: 'crashed', fromIteration: null, failure: { class: name } });
+  expect(attempt.cause).toContain(how);
+});

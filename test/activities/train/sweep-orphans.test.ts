@@ -1,0 +1,47 @@
+import { afterEach, expect, test } from 'vitest';
+import { createGpuActivities } from '../../../activities/index.ts';
+import { descendantsOf } from '../../../activities/shared/trainer/process-descendants.ts';
+import { processStartTicks } from '../../../activities/shared/trainer/live-process.ts';
+import { readProgress } from '../../../activities/shared/run/progress-reader.ts';
+import { findLiveJob } from '../../../activities/shared/trainer/trainer-process.ts';
+import { sweepOrphans } from '../../../activities/train/sweep-orphans.ts';
+import { mockEnvironment } from '../../helpers/mock-environment.ts';
+import { createMiniRun, miniOrders, miniPlan, type MiniRun } from '../../helpers/mini-run.ts';
+import { until } from '../../helpers/until.ts';
+
+let run: MiniRun | undefined;
+afterEach(() => run?.remove());
+
+/** A trainer that does not end when it is told to. */
+async function startDeaf(): Promise<{ supervisor: number; rank: number; outcome: Promise<unknown>; home: string }> {
+  run = await createMiniRun('--ignore-sigterm', '--step-seconds', '1');
+  const { dependencies, folder } = run;
+  const { runTraining } = createGpuActivities(dependencies);
+  const request = { plan: miniPlan, attempt: 1, orders: miniOrders, rollback: null, since: 0 };
+  const outcome: Promise<unknown> = mockEnvironment().run(runTraining, request);
+  const supervisor = (await until(() => findLiveJob(folder.train))).owner.pid;
+  // Deaf from its first event on.
+  await until(async () => (await readProgress(folder.train.progress))[0]);
+  const rank = await until(async () => (await descendantsOf(supervisor))[0]);
+  return { supervisor, rank, outcome, home: dependencies.home };
+}
+
+test('a trainer whose supervisor was killed and that does not end by itself is killed after the grace', async () => {
+  const { supervisor, rank, outcome, home } = await startDeaf();
+  process.kill(supervisor, 'SIGKILL');
+  await outcome;
+  expect(await processStartTicks(rank)).toBeDefined();
+  expect(await sweepOrphans(home, 300)).toMatchObject([
+    { pid: rank, job: expect.stringContaining('/runs/mini/train') as string },
+  ]);
+  await until(async () => ((await processStartTicks(rank)) === undefined ? true : undefined));
+});
+
+test('a trainer whose supervisor lives is left alone', async () => {
+  const { supervisor, rank, outcome, home } = await startDeaf();
+  expect(await sweepOrphans(home, 0)).toEqual([]);
+  expect(await processStartTicks(rank)).toBeDefined();
+  process.kill(rank, 'SIGKILL');
+  await outcome;
+  expect(await processStartTicks(supervisor)).toBeUndefined();
+});

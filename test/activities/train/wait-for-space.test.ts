@@ -1,0 +1,73 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CancelledFailure } from '@temporalio/common';
+import { execa } from 'execa';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createGpuActivities } from '../../../activities/index.ts';
+import type { SpaceFound } from '../../../activities/train/wait-for-space.ts';
+import { runFolder } from '../../../configs/paths.ts';
+import { createMiniRun, type MiniRun } from '../../helpers/mini-run.ts';
+import { mockEnvironment } from '../../helpers/mock-environment.ts';
+
+const mebibyte = 1024 * 1024;
+let run: MiniRun;
+beforeEach(async () => {
+  run = await createMiniRun();
+  await mkdir(run.folder.train.dir, { recursive: true });
+});
+afterEach(() => run.remove());
+
+const wait = (bytes: number, environment = mockEnvironment(), home = run.dependencies.home): Promise<SpaceFound> => {
+  const { waitForSpace } = createGpuActivities({ ...run.dependencies, home });
+  return environment.run(waitForSpace, { runId: 'mini', bytes });
+};
+
+test('where there is room the answer comes at once', async () => {
+  const { freeBytes, neededBytes } = await wait(mebibyte);
+  expect(neededBytes).toBe(mebibyte);
+  expect(freeBytes).toBeGreaterThan(mebibyte);
+});
+
+test('never more than half of the disk is waited for', async () => {
+  const environment = mockEnvironment();
+  environment.on('heartbeat', () => environment.cancel('CANCELLED')); // a disk that is more than half full waits on
+  const outcome = await wait(Number.MAX_SAFE_INTEGER, environment).catch((error: unknown) => error);
+  if (outcome instanceof Error) expect(outcome).toBeInstanceOf(CancelledFailure);
+  else expect(outcome).toMatchObject({ neededBytes: expect.any(Number) as unknown });
+});
+
+const isRoot = process.getuid?.() === 0;
+describe.skipIf(!isRoot)('on a small disk of its own', () => {
+  let home: string;
+  beforeEach(async () => {
+    home = await mkdtemp(`${tmpdir()}/everswin-disk-`);
+    await execa('mount', ['-t', 'tmpfs', '-o', 'size=64m', 'tmpfs', home]);
+    await mkdir(runFolder(home, 'mini').train.checkpoints, { recursive: true });
+  });
+  afterEach(async () => {
+    await execa('umount', [home]);
+    await rm(home, { recursive: true });
+  });
+
+  test('it waits until somebody has freed the space, and says meanwhile how much is missing', async () => {
+    await writeFile(`${home}/ballast`, Buffer.alloc(50 * mebibyte));
+    const environment = mockEnvironment();
+    const beats: unknown[] = [];
+    environment.on('heartbeat', (details: unknown) => beats.push(details));
+    const waiting = wait(0, environment, home);
+    await sleep(2500);
+    expect(beats.at(-1)).toMatchObject({ neededBytes: 32 * mebibyte });
+    await rm(`${home}/ballast`);
+    expect(await waiting).toMatchObject({ neededBytes: 32 * mebibyte });
+  });
+
+  test('a cancellation ends the waiting', async () => {
+    await writeFile(`${home}/ballast`, Buffer.alloc(50 * mebibyte));
+    const environment = mockEnvironment();
+    const waiting = wait(20 * mebibyte, environment, home).catch((error: unknown) => error);
+    await sleep(200);
+    environment.cancel('CANCELLED');
+    expect(await waiting).toBeInstanceOf(CancelledFailure);
+  });
+});
