@@ -1,4 +1,4 @@
-import type { Catalog, Versions } from '../configs/schema.ts';
+import type { Catalog, Versions } from '../configs/schema/index.ts';
 import type { ArtifactStore } from './shared/store/artifact-store.ts';
 import type { NotifyPlace } from './notify/notify-place.ts';
 import type { Obtain } from './inputs/obtain.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { RetrainInput, RunInput, SweepInput } from './schema.ts';
+import { RetrainInput, RunInput, SweepInput } from './schema/index.ts';
 
 export type Parsed<T> = { ok: true; input: T } | { ok: false; problems: string[] };
 

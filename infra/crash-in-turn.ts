@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
-import type { RunStatus } from '../configs/schema.ts';
+import type { RunStatus } from '../configs/schema/index.ts';
 import type { trainDetector } from '../workflows/index.ts';
 import { readStatus } from './follow-run.ts';
 import { readStackFile } from './stack/stack-file.ts';

@@ -6,7 +6,7 @@ import { execa } from 'execa';
 import type { Client } from '@temporalio/client';
 import { z } from 'zod';
 import { homeFolders } from '../configs/paths.ts';
-import { RetrainInput, type RetrainOutcome } from '../configs/schema.ts';
+import { RetrainInput, type RetrainOutcome } from '../configs/schema/index.ts';
 import { followRetraining } from './follow-retrain.ts';
 import { triggerRetraining } from './start-retrain.ts';
 

@@ -4,7 +4,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { RunInput } from '../configs/schema.ts';
+import { RunInput } from '../configs/schema/index.ts';
 import { connect } from './connect.ts';
 import { crashInTurn } from './crash-in-turn.ts';
 import { demonstrateRetraining } from './demo-retrain.ts';

@@ -1,4 +1,4 @@
-import type { RunStatus } from '../configs/schema.ts';
+import type { RunStatus } from '../configs/schema/index.ts';
 
 /** What a person in front of a terminal wants to hear between two looks at a run. Pure. */
 export function describeChange(before: RunStatus | undefined, now: RunStatus): string[] {

@@ -1,5 +1,5 @@
-import type { ObtainProgress } from '../configs/schema.ts';
-import { showBytes } from '../configs/show-bytes.ts';
+import type { ObtainProgress } from '../configs/schema/index.ts';
+import { showBytes } from '../activities/shared/summary/show-bytes.ts';
 
 /** A line each time that so much more of a file is there. */
 const stepShare = 0.1;

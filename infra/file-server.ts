@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
-import { listenOnLoopback, type LoopbackServer } from '../configs/listen-on-loopback.ts';
+import { listenOnLoopback, type LoopbackServer } from './pages/listen-on-loopback.ts';
 
 /** No folders, no hidden files. */
 const servedName = /^\/([A-Za-z0-9][A-Za-z0-9._-]*)$/;

@@ -1,6 +1,6 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import { candidateRun, retrainId, statusQueryName, workflowId } from '../configs/names.ts';
-import { RetrainStatus, type RetrainDecision, type RetrainOutcome } from '../configs/schema.ts';
+import { RetrainStatus, type RetrainDecision, type RetrainOutcome } from '../configs/schema/index.ts';
 import type { retrainDetector } from '../workflows/index.ts';
 import { untilEnded } from './until-ended.ts';
 

@@ -1,6 +1,6 @@
 import { defaultPayloadConverter, type WorkflowHandle } from '@temporalio/client';
 import { statusQueryName } from '../configs/names.ts';
-import { ObtainProgress, Progress, RunStatus } from '../configs/schema.ts';
+import { ObtainProgress, Progress, RunStatus } from '../configs/schema/index.ts';
 import { describeChange } from './describe-change.ts';
 import { createObtainNarrator } from './describe-obtaining.ts';
 import type { RunWorkflow } from './start-run.ts';

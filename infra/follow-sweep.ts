@@ -1,7 +1,7 @@
 import type { WorkflowHandle } from '@temporalio/client';
-import { describeScore, describeState } from '../configs/describe-variant.ts';
+import { describeScore, describeState } from '../activities/shared/summary/describe-variant.ts';
 import { statusQueryName } from '../configs/names.ts';
-import { SweepStatus, type SweepResult, type VariantStatus } from '../configs/schema.ts';
+import { SweepStatus, type SweepResult, type VariantStatus } from '../configs/schema/index.ts';
 import type { compareRecipes } from '../workflows/index.ts';
 import { untilEnded } from './until-ended.ts';
 

@@ -1,7 +1,7 @@
 import type { Client } from '@temporalio/client';
 import { workflowTypes } from '../configs/names.ts';
-import { formatPoints } from '../configs/coco-score.ts';
-import { formatInstant } from '../configs/time-text.ts';
+import { formatPoints } from '../activities/shared/summary/coco-score.ts';
+import { formatInstant } from '../activities/shared/summary/time-text.ts';
 
 const shownRuns = 20;
 

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { renderApLines } from '../configs/coco-table.ts';
+import { renderApLines } from './terminal/coco-table.ts';
 import { runFolder } from '../configs/paths.ts';
-import type { ReportRef } from '../configs/schema.ts';
+import type { ReportRef } from '../configs/schema/index.ts';
 
 export interface ResultPlace {
   runId: string;

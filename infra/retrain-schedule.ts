@@ -6,7 +6,7 @@ import {
   type ScheduleOptionsStartWorkflowAction,
 } from '@temporalio/client';
 import { retrainId, taskQueues, workflowTypes } from '../configs/names.ts';
-import type { RetrainInput } from '../configs/schema.ts';
+import type { RetrainInput } from '../configs/schema/index.ts';
 import type { triggerRetrain } from '../workflows/index.ts';
 
 type WantedSchedule = Omit<ScheduleOptions<ScheduleOptionsStartWorkflowAction<typeof triggerRetrain>>, 'scheduleId'>;

@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import type { Client } from '@temporalio/client';
 import { retrainId } from '../configs/names.ts';
 import { readRetrainInput } from '../configs/parse-input.ts';
-import { ModelName } from '../configs/schema.ts';
+import { ModelName } from '../configs/schema/index.ts';
 import { refuse, runProgram, withServer } from './program.ts';
 import { applySchedule, describeSchedule, type Clock } from './retrain-schedule.ts';
 

@@ -1,7 +1,7 @@
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { workflowTypes } from '../configs/names.ts';
-import { retrainTrigger } from '../configs/retrain-trigger.ts';
-import type { RetrainInput, Trigger } from '../configs/schema.ts';
+import { retrainTrigger } from '../activities/retrain/retrain-trigger.ts';
+import type { RetrainInput, Trigger } from '../configs/schema/index.ts';
 import type { retrainDetector } from '../workflows/index.ts';
 
 /** Starts the model's retraining, or tells the one that runs. */

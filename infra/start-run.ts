@@ -1,6 +1,6 @@
 import { WorkflowExecutionAlreadyStartedError, type Client, type WorkflowHandle } from '@temporalio/client';
 import { evaluationId, taskQueues, workflowId, workflowTypes } from '../configs/names.ts';
-import type { RunInput } from '../configs/schema.ts';
+import type { RunInput } from '../configs/schema/index.ts';
 import type { evaluateDetector, trainDetector } from '../workflows/index.ts';
 
 /** Either of the two workflows: both take a run's input and return a reference to its report. */

@@ -1,7 +1,7 @@
-import { describeAttempt } from '../configs/describe-attempt.ts';
-import { formatPoints } from '../configs/coco-score.ts';
-import type { ObtainProgress, Progress, RunStatus, Stage } from '../configs/schema.ts';
-import { formatCount, formatDuration } from '../configs/time-text.ts';
+import { describeAttempt } from '../activities/shared/summary/describe-attempt.ts';
+import { formatPoints } from '../activities/shared/summary/coco-score.ts';
+import type { ObtainProgress, Progress, RunStatus, Stage } from '../configs/schema/index.ts';
+import { formatCount, formatDuration } from '../activities/shared/summary/time-text.ts';
 import { describeFile } from './describe-obtaining.ts';
 
 const stages: Stage[] = ['planning', 'fetching', 'training', 'testing', 'reporting'];

@@ -1,7 +1,7 @@
 import { isGrpcServiceError, ScheduleNotFoundError, type Client } from '@temporalio/client';
 import { retrainId, workflowTypes } from '../configs/names.ts';
-import { retrainTrigger } from '../configs/retrain-trigger.ts';
-import { RetrainInput, type Trigger } from '../configs/schema.ts';
+import { retrainTrigger } from '../activities/retrain/retrain-trigger.ts';
+import { RetrainInput, type Trigger } from '../configs/schema/index.ts';
 import type { retrainDetector } from '../workflows/index.ts';
 
 /** What became of a wish. */

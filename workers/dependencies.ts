@@ -5,7 +5,7 @@ import type { ActivityDependencies } from '../activities/dependencies.ts';
 import { createObtain } from '../activities/inputs/obtain.ts';
 import { testArgv, trainArgv, type Device } from '../activities/shared/trainer/trainer-argv.ts';
 import { homeFolders } from '../configs/paths.ts';
-import { Catalog } from '../configs/schema.ts';
+import { Catalog } from '../configs/schema/index.ts';
 import { projectFile, readEnv, readNotifyPlaces, readVersions, trainerEnv } from './env.ts';
 import { openNamedStore } from './open-named-store.ts';
 

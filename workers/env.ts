@@ -5,7 +5,7 @@ import { z } from 'zod';
 import type { NotifyPlace } from '../activities/notify/notify-place.ts';
 import { hookTokenVariable, namespace } from '../configs/names.ts';
 import { listProblems } from '../configs/parse-input.ts';
-import { HostName, type Versions } from '../configs/schema.ts';
+import { HostName, type Versions } from '../configs/schema/index.ts';
 
 /** The one reader of process.env. What a worker may be told from outside, and what its trainer gets to see. */
 const WorkerEnv = z.object({

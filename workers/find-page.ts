@@ -10,7 +10,7 @@ import { renderModelList } from '../activities/pages/models/render-list.ts';
 import { renderModel } from '../activities/pages/models/render-model.ts';
 import { pagePaths } from '../configs/names.ts';
 import { homeFolders, runFolder } from '../configs/paths.ts';
-import { ModelName, RunName } from '../configs/schema.ts';
+import { ModelName, RunName } from '../configs/schema/index.ts';
 
 export type Page = Shown | { readonly movedTo: string } | { readonly missing: string };
 

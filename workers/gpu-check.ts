@@ -6,9 +6,9 @@ import { parseArgs } from 'node:util';
 import { drawGpuCheck } from '../infra/terminal/gpu-check-table.ts';
 import { askTrainer } from '../activities/shared/trainer/trainer-command.ts';
 import { writeFileWhole } from '../activities/shared/files/whole-file.ts';
-import { chooseDevice, nvidiaDriverFile } from '../configs/device.ts';
-import { recipeFacts } from '../configs/references.ts';
-import { GpuCheck, type StageLine } from '../configs/schema.ts';
+import { chooseDevice, nvidiaDriverFile } from '../infra/stack/device.ts';
+import { recipeFacts } from '../activities/plan/recipe-facts.ts';
+import { GpuCheck, type StageLine } from '../configs/schema/index.ts';
 import { gatherDependencies } from './dependencies.ts';
 
 const { values } = parseArgs({

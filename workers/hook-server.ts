@@ -1,9 +1,9 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { listenOnLoopback, type LoopbackServer } from '../configs/listen-on-loopback.ts';
+import { listenOnLoopback, type LoopbackServer } from '../infra/pages/listen-on-loopback.ts';
 import { hookPath } from '../configs/names.ts';
 import { listProblems } from '../configs/parse-input.ts';
-import { ModelName, Trigger } from '../configs/schema.ts';
+import { ModelName, Trigger } from '../configs/schema/index.ts';
 import type { Asked, AskForRetraining } from './ask-for-retraining.ts';
 import { readSmallBody } from './read-small-body.ts';
 

@@ -5,7 +5,7 @@ import type { ArtifactStore } from '../activities/shared/store/artifact-store.ts
 import { CodedError } from '../activities/shared/errors/coded-error.ts';
 import { liveGatherer } from '../activities/pages/runs/gather-live.ts';
 import { modelGatherer } from '../activities/pages/models/gather-models.ts';
-import { listenOnLoopback, type LoopbackServer } from '../configs/listen-on-loopback.ts';
+import { listenOnLoopback, type LoopbackServer } from '../infra/pages/listen-on-loopback.ts';
 
 /** Only for this machine: a name that somebody else's DNS could point here is refused with its page. */
 const loopbackHost = /^(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?$/i;

@@ -6,10 +6,10 @@ import { makePlan } from '../activities/plan/make-plan.ts';
 import type { FindMissing } from '../activities/preflight/check-material.ts';
 import { inspectMachine } from '../activities/preflight/inspect-machine.ts';
 import { inspectPlan } from '../activities/preflight/inspect-plan.ts';
-import { chooseDevice, nvidiaDriverFile } from '../configs/device.ts';
+import { chooseDevice, nvidiaDriverFile } from '../infra/stack/device.ts';
 import { readRunInput } from '../configs/parse-input.ts';
-import type { Check } from '../configs/schema.ts';
-import { startingWeights } from '../configs/starting-weights.ts';
+import type { Check } from '../configs/schema/index.ts';
+import { startingWeights } from '../configs/schema/plan-weights.ts';
 import { gatherDependencies } from './dependencies.ts';
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { device: { type: 'string' } } });

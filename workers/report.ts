@@ -7,7 +7,7 @@ import { ifThere } from '../activities/shared/files/if-there.ts';
 import { writeFileWhole } from '../activities/shared/files/whole-file.ts';
 import { renderHtml } from '../activities/report/html.ts';
 import { renderMarkdown } from '../activities/report/markdown.ts';
-import { Analysis, Report } from '../configs/schema.ts';
+import { Analysis, Report } from '../configs/schema/index.ts';
 
 const usage = `Usage: npm run report -- REPORT.json --out FILE [--analysis ANALYSIS.json]
   FILE ends in .html for the page, in .md for Markdown; analysis.json beside the report is used where it is there.`;

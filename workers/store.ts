@@ -6,8 +6,8 @@ import { pruneStore } from '../activities/inputs/prune-store.ts';
 import { listRuns, readReferences } from '../activities/plan/references.ts';
 import { findDeviations } from '../activities/report/run-manifest.ts';
 import { runFolder } from '../configs/paths.ts';
-import { RunManifest, RunName } from '../configs/schema.ts';
-import { showBytes } from '../configs/show-bytes.ts';
+import { RunManifest, RunName } from '../configs/schema/index.ts';
+import { showBytes } from '../activities/shared/summary/show-bytes.ts';
 import { readEnv } from './env.ts';
 
 const usage = `Usage: npm run store -- COMMAND

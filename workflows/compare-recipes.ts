@@ -1,5 +1,5 @@
 import { CancellationScope, CancelledFailure, isCancellation } from '@temporalio/workflow';
-import type { SweepInput, SweepResult } from '../configs/schema.ts';
+import type { SweepInput, SweepResult } from '../configs/schema/index.ts';
 import { notifier, whileTelling } from './notify.ts';
 import { control } from './policies.ts';
 import { readSweep } from './read-input.ts';

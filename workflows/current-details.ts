@@ -1,6 +1,6 @@
-import { formatDuration } from '../configs/time-text.ts';
-import { describeAttempt } from '../configs/describe-attempt.ts';
-import type { RemoteCopy, RunStatus } from '../configs/schema.ts';
+import { formatDuration } from '../activities/shared/summary/time-text.ts';
+import { describeAttempt } from '../activities/shared/summary/describe-attempt.ts';
+import type { RemoteCopy, RunStatus } from '../configs/schema/index.ts';
 import { escapeCell } from './escape-cell.ts';
 
 /** The Markdown that the Temporal UI shows on the run's page. Pure. */

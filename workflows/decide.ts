@@ -1,5 +1,5 @@
 /** What follows after an attempt: pure, so that history explains every decision. The table is in docs/architecture.md. */
-import type { Attempt, Failure, Orders } from '../configs/schema.ts';
+import type { Attempt, Failure, Orders } from '../configs/schema/index.ts';
 import { repairOutOfMemory, stepBack, useOlderCheckpoint } from './repairs.ts';
 import { again, madeProgress, stop, type Situation, type Verdict } from './verdict.ts';
 

@@ -1,5 +1,5 @@
-import { describeScore } from '../configs/describe-variant.ts';
-import type { ReportRef, RunInput } from '../configs/schema.ts';
+import { describeScore } from '../activities/shared/summary/describe-variant.ts';
+import type { ReportRef, RunInput } from '../configs/schema/index.ts';
 
 /** What is begun, in a line. */
 export const describeInput = ({ recipe, epochs, dataset, gpus, batchPerGpu }: RunInput): string =>

@@ -1,6 +1,6 @@
 /** Which variants of a sweep are clearly worse: pure, so that history explains every stop. */
-import { formatPoints } from '../configs/coco-score.ts';
-import type { EarlyStopRule, VariantScore, VariantStatus } from '../configs/schema.ts';
+import { formatPoints } from '../activities/shared/summary/coco-score.ts';
+import type { EarlyStopRule, VariantScore, VariantStatus } from '../configs/schema/index.ts';
 
 export interface Laggard {
   variant: string;

@@ -1,6 +1,6 @@
 import { isCancellation } from '@temporalio/workflow';
 import { evaluationId, evaluationRun } from '../configs/names.ts';
-import type { ReportRef, RunInput } from '../configs/schema.ts';
+import type { ReportRef, RunInput } from '../configs/schema/index.ts';
 import { describeInput, describeReport } from './describe-run.ts';
 import { notifier, whileTelling } from './notify.ts';
 import { control } from './policies.ts';

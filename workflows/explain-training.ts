@@ -1,5 +1,5 @@
-import type { Attempt, StepOutcome } from '../configs/schema.ts';
-import { stepOutcome } from '../configs/step-outcome.ts';
+import type { Attempt, StepOutcome } from '../configs/schema/index.ts';
+import { stepOutcome } from '../activities/shared/summary/step-outcome.ts';
 
 /** Whether training had anything left to do, going by what its attempts found and did. */
 export function explainTraining(attempts: readonly Attempt[]): StepOutcome {

@@ -1,5 +1,5 @@
-import { hostsOf } from '../configs/hosts.ts';
-import type { Check, RunPlan } from '../configs/schema.ts';
+import { hostsOf } from '../configs/schema/plan-hosts.ts';
+import type { Check, RunPlan } from '../configs/schema/index.ts';
 import { inspection, leaderOf, onHost, queuePriority } from './policies.ts';
 import { refuse } from './read-input.ts';
 

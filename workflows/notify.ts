@@ -1,5 +1,5 @@
 import { CancellationScope, isCancellation, patched, sleep, workflowInfo } from '@temporalio/workflow';
-import type { Notification, NotifyEvent, NotifyPolicy } from '../configs/schema.ts';
+import type { Notification, NotifyEvent, NotifyPolicy } from '../configs/schema/index.ts';
 import { describeFailure } from './describe-failure.ts';
 import { notifying } from './policies.ts';
 

@@ -9,7 +9,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { ordersQueryName, updateNames } from '../configs/names.ts';
-import { EpochCount, type Orders, type RunPlan } from '../configs/schema.ts';
+import { EpochCount, type Orders, type RunPlan } from '../configs/schema/index.ts';
 import type { StatusBoard } from './status-board.ts';
 import type { Situation } from './verdict.ts';
 

@@ -2,9 +2,9 @@
 import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow';
 import type { ControlActivities, GpuActivities } from '../activities/index.ts';
 import { nonRetryableCodes } from '../configs/errors.ts';
-import { hostsOf } from '../configs/hosts.ts';
+import { hostsOf } from '../configs/schema/plan-hosts.ts';
 import { hostQueue, taskQueues } from '../configs/names.ts';
-import type { RunPlan } from '../configs/schema.ts';
+import type { RunPlan } from '../configs/schema/index.ts';
 
 const retry = {
   initialInterval: '1 second',

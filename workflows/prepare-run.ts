@@ -1,5 +1,5 @@
 import { patched } from '@temporalio/workflow';
-import type { Check, FetchedDataset, FetchedWeights, RunInput, RunPlan } from '../configs/schema.ts';
+import type { Check, FetchedDataset, FetchedWeights, RunInput, RunPlan } from '../configs/schema/index.ts';
 import { inspectMachines } from './inspect-machines.ts';
 import { control, transfer } from './policies.ts';
 import { refuse } from './read-input.ts';

@@ -2,7 +2,7 @@ import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { ActivityFailure, ApplicationFailure, executeChild, ParentClosePolicy } from '@temporalio/workflow';
 import type { ErrorCode } from '../configs/errors.ts';
 import { evaluationId, evaluationRun, taskQueues } from '../configs/names.ts';
-import type { ModelVersion, RetrainInput, RetrainOutcome, VersionId } from '../configs/schema.ts';
+import type { ModelVersion, RetrainInput, RetrainOutcome, VersionId } from '../configs/schema/index.ts';
 import { evaluateDetector } from './evaluate-detector.ts';
 import type { Notifier } from './notify.ts';
 import { others, registry } from './policies.ts';

@@ -8,7 +8,7 @@ import {
   parseSweepInput,
   type Parsed,
 } from '../configs/parse-input.ts';
-import type { RetrainInput, RunInput, SweepInput } from '../configs/schema.ts';
+import type { RetrainInput, RunInput, SweepInput } from '../configs/schema/index.ts';
 
 /**
  * A ZodError thrown here would fail the workflow task, which Temporal retries for ever: so it becomes a failure of the run.

@@ -1,5 +1,5 @@
 /** Reactions to a failure that change something; each change is the plan's own and is recorded. Pure. */
-import type { Attempt } from '../configs/schema.ts';
+import type { Attempt } from '../configs/schema/index.ts';
 import { again, madeProgress, stop, type Situation, type Verdict } from './verdict.ts';
 
 /** After NaN or Inf: the newest checkpoints may already carry the cause, so back to one before them, more carefully. */

@@ -16,7 +16,7 @@ import {
   type RetrainOutcome,
   type RetrainStatus,
   type VersionId,
-} from '../configs/schema.ts';
+} from '../configs/schema/index.ts';
 import { renderRetrainDetails } from './retrain-details.ts';
 import { phaseKey } from './search-attribute-keys.ts';
 

@@ -1,4 +1,4 @@
-import type { RetrainStatus } from '../configs/schema.ts';
+import type { RetrainStatus } from '../configs/schema/index.ts';
 import { escapeCell } from './escape-cell.ts';
 
 /** The Markdown that the Temporal UI shows on the retraining's page. Pure. */

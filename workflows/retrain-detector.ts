@@ -1,6 +1,6 @@
 import { ApplicationFailure, continueAsNew, isCancellation, sleep, workflowInfo } from '@temporalio/workflow';
 import { candidateRun, pagePaths } from '../configs/names.ts';
-import type { RetrainInput, RetrainOutcome, RetrainStatus, RunInput, RunPlan } from '../configs/schema.ts';
+import type { RetrainInput, RetrainOutcome, RetrainStatus, RunInput, RunPlan } from '../configs/schema/index.ts';
 import { describeFailure } from './describe-failure.ts';
 import { notifier, type Notifier } from './notify.ts';
 import { control, registry, transfer } from './policies.ts';

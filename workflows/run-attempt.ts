@@ -1,6 +1,6 @@
 import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio/workflow';
 import type { ErrorCode } from '../configs/errors.ts';
-import type { Attempt } from '../configs/schema.ts';
+import type { Attempt } from '../configs/schema/index.ts';
 import { leaderOf, queuePriority, training } from './policies.ts';
 import type { StatusBoard } from './status-board.ts';
 

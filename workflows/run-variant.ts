@@ -7,7 +7,13 @@ import {
 } from '@temporalio/workflow';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { workflowId, workflowTypes } from '../configs/names.ts';
-import { variantInput, type ReportRef, type RunInput, type SweepInput, type SweepVariant } from '../configs/schema.ts';
+import {
+  variantInput,
+  type ReportRef,
+  type RunInput,
+  type SweepInput,
+  type SweepVariant,
+} from '../configs/schema/index.ts';
 import { describeFailure } from './describe-failure.ts';
 import { joining } from './policies.ts';
 import type { SweepBoard } from './sweep-board.ts';

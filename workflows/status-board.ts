@@ -1,6 +1,6 @@
 import { defineQuery, defineSignal, setCurrentDetails, setHandler, upsertSearchAttributes } from '@temporalio/workflow';
 import { progressSignalName, statusQueryName, waitingSignalName } from '../configs/names.ts';
-import { buildLedger } from '../configs/ledger.ts';
+import { buildLedger } from '../activities/shared/summary/ledger.ts';
 import {
   Progress,
   type Attempt,
@@ -10,7 +10,7 @@ import {
   type RunStatus,
   type Stage,
   type StepOutcome,
-} from '../configs/schema.ts';
+} from '../configs/schema/index.ts';
 import { renderCurrentDetails } from './current-details.ts';
 import {
   bboxKey,

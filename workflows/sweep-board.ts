@@ -7,7 +7,7 @@ import {
   type SweepStatus,
   type VariantNews,
   type VariantStatus,
-} from '../configs/schema.ts';
+} from '../configs/schema/index.ts';
 import { renderSweepDetails } from './sweep-details.ts';
 import { bboxKey, phaseKey } from './search-attribute-keys.ts';
 

@@ -1,5 +1,5 @@
-import { describeScore, describeState } from '../configs/describe-variant.ts';
-import type { SweepStatus, VariantStatus } from '../configs/schema.ts';
+import { describeScore, describeState } from '../activities/shared/summary/describe-variant.ts';
+import type { SweepStatus, VariantStatus } from '../configs/schema/index.ts';
 import { escapeCell } from './escape-cell.ts';
 
 /** The Markdown that the Temporal UI shows on the sweep's page. Pure. */

@@ -1,5 +1,5 @@
 import { condition } from '@temporalio/workflow';
-import type { Attempt } from '../configs/schema.ts';
+import type { Attempt } from '../configs/schema/index.ts';
 import type { Notifier } from './notify.ts';
 import type { StatusBoard } from './status-board.ts';
 import type { Verdict } from './verdict.ts';

@@ -1,4 +1,4 @@
-import type { ReportRef } from '../configs/schema.ts';
+import type { ReportRef } from '../configs/schema/index.ts';
 import { control, leaderOf, mirroring, queuePriority, testing } from './policies.ts';
 import type { PreparedRun } from './prepare-run.ts';
 import type { StatusBoard } from './status-board.ts';

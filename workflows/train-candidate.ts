@@ -1,7 +1,7 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { executeChild, ParentClosePolicy, ChildWorkflowCancellationType } from '@temporalio/workflow';
 import { taskQueues, workflowId } from '../configs/names.ts';
-import type { Fingerprint, RetrainInput, RunInput, VersionId } from '../configs/schema.ts';
+import type { Fingerprint, RetrainInput, RunInput, VersionId } from '../configs/schema/index.ts';
 import { others, publishing, registry } from './policies.ts';
 import { trainDetector } from './train-detector.ts';
 

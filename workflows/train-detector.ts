@@ -1,6 +1,6 @@
 import { isCancellation } from '@temporalio/workflow';
 import { workflowId } from '../configs/names.ts';
-import type { ReportRef, RunInput } from '../configs/schema.ts';
+import type { ReportRef, RunInput } from '../configs/schema/index.ts';
 import { describeInput, describeReport } from './describe-run.ts';
 import { explainTraining } from './explain-training.ts';
 import { notifier, whileTelling, type Notifier } from './notify.ts';

@@ -1,5 +1,5 @@
 import { CancellationScope, isCancellation, sleep } from '@temporalio/workflow';
-import type { Attempt, JoinedPart } from '../configs/schema.ts';
+import type { Attempt, JoinedPart } from '../configs/schema/index.ts';
 import { onHost, queuePriority, training } from './policies.ts';
 import { lostWorkerCause, runAttempt, untoldAttempt, type AttemptRequest } from './run-attempt.ts';
 import type { StatusBoard } from './status-board.ts';

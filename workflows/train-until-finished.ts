@@ -1,7 +1,7 @@
 import { ApplicationFailure, CancelledFailure, sleep } from '@temporalio/workflow';
 import { errorCatalogue } from '../configs/errors.ts';
-import { hostsOf } from '../configs/hosts.ts';
-import type { Attempt, Rollback, RunPlan } from '../configs/schema.ts';
+import { hostsOf } from '../configs/schema/plan-hosts.ts';
+import type { Attempt, Rollback, RunPlan } from '../configs/schema/index.ts';
 import { decideNext } from './decide.ts';
 import type { Operator } from './operator.ts';
 import { leaderOf, space } from './policies.ts';

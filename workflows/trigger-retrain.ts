@@ -1,5 +1,5 @@
 import { retrainId } from '../configs/names.ts';
-import { RetrainInput } from '../configs/schema.ts';
+import { RetrainInput } from '../configs/schema/index.ts';
 import { others, triggering } from './policies.ts';
 import { refuse } from './read-input.ts';
 

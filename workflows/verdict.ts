@@ -1,6 +1,6 @@
 /** The vocabulary of decisions: what they are made from, and what they say. */
 import type { ErrorCode } from '../configs/errors.ts';
-import type { Attempt, Decision, Orders, Rollback, RunPlan } from '../configs/schema.ts';
+import type { Attempt, Decision, Orders, Rollback, RunPlan } from '../configs/schema/index.ts';
 
 export interface Situation {
   /** All of this run, the newest last. */

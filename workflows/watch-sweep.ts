@@ -1,4 +1,4 @@
-import type { SweepInput } from '../configs/schema.ts';
+import type { SweepInput } from '../configs/schema/index.ts';
 import { findLaggards } from './early-stop.ts';
 import { control, watching } from './policies.ts';
 import type { SweepBoard } from './sweep-board.ts';

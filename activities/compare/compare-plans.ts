@@ -1,4 +1,4 @@
-import type { PlanDifference, Report, RunPlan } from '../../configs/schema.ts';
+import type { PlanDifference, Report, RunPlan } from '../../configs/schema/index.ts';
 
 /** Names and hashes of the whole, and what does not decide a result; `input` says the same once more. */
 const leftOut = ['v', 'runId', 'planHash', 'input', 'references', 'recipeOutcome', 'page'] satisfies (keyof RunPlan)[];

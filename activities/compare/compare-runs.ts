@@ -1,5 +1,5 @@
-import { apKinds, apRows } from '../../configs/coco-rows.ts';
-import type { Bootstrap, ComparedClass, ComparedScore, Comparison, EvalMetrics } from '../../configs/schema.ts';
+import { apKinds, apRows } from '../shared/summary/coco-rows.ts';
+import type { Bootstrap, ComparedClass, ComparedScore, Comparison, EvalMetrics } from '../../configs/schema/index.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import { comparePlans } from './compare-plans.ts';
 import type { ComparedRun } from './load-run.ts';

@@ -1,6 +1,6 @@
-import { describeChanges, describeState } from '../../configs/describe-variant.ts';
-import { formatPoints } from '../../configs/coco-score.ts';
-import type { Comparison, SweepInput, SweepReport, VariantStatus } from '../../configs/schema.ts';
+import { describeChanges, describeState } from '../shared/summary/describe-variant.ts';
+import { formatPoints } from '../shared/summary/coco-score.ts';
+import type { Comparison, SweepInput, SweepReport, VariantStatus } from '../../configs/schema/index.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import { compareRuns } from './compare-runs.ts';
 import type { ComparedRun } from './load-run.ts';

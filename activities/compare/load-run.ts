@@ -1,4 +1,4 @@
-import { Analysis, Bootstrap, Report } from '../../configs/schema.ts';
+import { Analysis, Bootstrap, Report } from '../../configs/schema/index.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import { readJson } from '../shared/files/json-file.ts';
 

@@ -1,7 +1,7 @@
-import { apKinds, apRows, describeApRow } from '../../configs/coco-rows.ts';
-import { formatPoints, formatScore } from '../../configs/coco-score.ts';
-import type { ComparedScore, Comparison, Report } from '../../configs/schema.ts';
-import { formatCount, formatPlural } from '../../configs/time-text.ts';
+import { apKinds, apRows, describeApRow } from '../shared/summary/coco-rows.ts';
+import { formatPoints, formatScore } from '../shared/summary/coco-score.ts';
+import type { ComparedScore, Comparison, Report } from '../../configs/schema/index.ts';
+import { formatCount, formatPlural } from '../shared/summary/time-text.ts';
 import { drawFigure } from '../report/draw/figure.ts';
 import { type Markup, markup } from '../report/draw/markup.ts';
 import { drawPage } from '../report/draw/page.ts';

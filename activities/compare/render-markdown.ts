@@ -1,6 +1,6 @@
-import { apKinds } from '../../configs/coco-rows.ts';
-import { formatScore } from '../../configs/coco-score.ts';
-import type { ComparedScore, Comparison } from '../../configs/schema.ts';
+import { apKinds } from '../shared/summary/coco-rows.ts';
+import { formatScore } from '../shared/summary/coco-score.ts';
+import type { ComparedScore, Comparison } from '../../configs/schema/index.ts';
 import { escapeMarkdown, tabulate } from '../report/draw/markdown-table.ts';
 import { writeComparison } from './comparison-verdict.ts';
 import { formatDifference } from './score-text.ts';

@@ -1,5 +1,5 @@
-import { describeScore, describeState } from '../../configs/describe-variant.ts';
-import type { EarlyStopRule, SweepReport } from '../../configs/schema.ts';
+import { describeScore, describeState } from '../shared/summary/describe-variant.ts';
+import type { EarlyStopRule, SweepReport } from '../../configs/schema/index.ts';
 import { escapeMarkdown, tabulate } from '../report/draw/markdown-table.ts';
 import { type Markup, markup } from '../report/draw/markup.ts';
 import { drawPage } from '../report/draw/page.ts';

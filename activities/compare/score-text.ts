@@ -1,5 +1,5 @@
-import { formatPoints } from '../../configs/coco-score.ts';
-import type { ComparedScore } from '../../configs/schema.ts';
+import { formatPoints } from '../shared/summary/coco-score.ts';
+import type { ComparedScore } from '../../configs/schema/index.ts';
 
 type Difference = ComparedScore['differences'][number];
 

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { objectKeys } from '../../configs/names.ts';
 import { homeFolders, runFolder } from '../../configs/paths.ts';
-import type { SweepInput, SweepResult, VariantStatus } from '../../configs/schema.ts';
+import type { SweepInput, SweepResult, VariantStatus } from '../../configs/schema/index.ts';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { whileBeating } from '../shared/heartbeat.ts';
 import type { ArtifactStore } from '../shared/store/artifact-store.ts';

@@ -1,8 +1,8 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
 import { homeFolders } from '../../configs/paths.ts';
-import { ConvertedWeights } from '../../configs/schema.ts';
-import type { WeightsPart } from '../../configs/starting-weights.ts';
+import { ConvertedWeights } from '../../configs/schema/index.ts';
+import type { WeightsPart } from '../../configs/schema/plan-weights.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import { askTrainer } from '../shared/trainer/trainer-command.ts';
 import type { PythonCommand } from '../shared/trainer/trainer-process.ts';

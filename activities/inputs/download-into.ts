@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { homeFolders } from '../../configs/paths.ts';
-import type { CatalogFile } from '../../configs/schema.ts';
+import type { CatalogFile } from '../../configs/schema/index.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import { contentKey } from '../shared/steps/content-key.ts';
 import { downloadFile } from '../shared/download/download-file.ts';

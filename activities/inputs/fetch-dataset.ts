@@ -1,4 +1,4 @@
-import type { FetchedDataset, RunPlan } from '../../configs/schema.ts';
+import type { FetchedDataset, RunPlan } from '../../configs/schema/index.ts';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { whileObtaining } from './while-obtaining.ts';
 

@@ -1,4 +1,4 @@
-import type { FetchedWeights, RunPlan } from '../../configs/schema.ts';
+import type { FetchedWeights, RunPlan } from '../../configs/schema/index.ts';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { whileObtaining } from './while-obtaining.ts';
 

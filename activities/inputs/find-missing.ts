@@ -1,5 +1,5 @@
 import { errorCatalogue } from '../../configs/errors.ts';
-import type { CatalogFile } from '../../configs/schema.ts';
+import type { CatalogFile } from '../../configs/schema/index.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import { firstLine } from '../shared/download/sources/source-fault.ts';
 import { findObject } from '../shared/store/objects.ts';

@@ -1,4 +1,4 @@
-import type { CatalogFile } from '../../configs/schema.ts';
+import type { CatalogFile } from '../../configs/schema/index.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import { admitUrl } from '../shared/download/sources/source-policy.ts';
 import { localSource } from './local-source.ts';

@@ -1,6 +1,6 @@
 import { Context } from '@temporalio/activity';
 import { runFolder } from '../../configs/paths.ts';
-import type { FetchedDataset, FetchedWeights, RunPlan } from '../../configs/schema.ts';
+import type { FetchedDataset, FetchedWeights, RunPlan } from '../../configs/schema/index.ts';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { writeReferences } from '../plan/references.ts';
 

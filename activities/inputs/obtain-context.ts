@@ -1,5 +1,5 @@
 import type { S3Client } from '@aws-sdk/client-s3';
-import type { Catalog, ObtainProgress } from '../../configs/schema.ts';
+import type { Catalog, ObtainProgress } from '../../configs/schema/index.ts';
 import type { DownloadLimits } from '../shared/download/sources/download-limits.ts';
 import type { SourcePolicy } from '../shared/download/sources/source-policy.ts';
 import type { PythonCommand } from '../shared/trainer/trainer-process.ts';

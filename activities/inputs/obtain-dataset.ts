@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { z } from 'zod';
 import { homeFolders } from '../../configs/paths.ts';
-import { FetchedDataset, FileMark, PreparedDataset, type RunPlan } from '../../configs/schema.ts';
+import { FetchedDataset, FileMark, PreparedDataset, type RunPlan } from '../../configs/schema/index.ts';
 import { contentKey } from '../shared/steps/content-key.ts';
 import { isSameMark, markOf } from '../shared/files/file-mark.ts';
 import type { StoredObject } from '../shared/store/objects.ts';

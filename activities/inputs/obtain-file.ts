@@ -1,5 +1,5 @@
 import { homeFolders } from '../../configs/paths.ts';
-import type { CatalogFile } from '../../configs/schema.ts';
+import type { CatalogFile } from '../../configs/schema/index.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import { contentKey } from '../shared/steps/content-key.ts';
 import { findRecordedHash, recordHash } from '../shared/download/recorded-hash.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { homeFolders } from '../../configs/paths.ts';
-import { StoredFile, type FetchedWeights, type RunPlan } from '../../configs/schema.ts';
-import { startingWeights, type WeightsPart } from '../../configs/starting-weights.ts';
+import { StoredFile, type FetchedWeights, type RunPlan } from '../../configs/schema/index.ts';
+import { startingWeights, type WeightsPart } from '../../configs/schema/plan-weights.ts';
 import { addObject, findObject, type StoredObject } from '../shared/store/objects.ts';
 import { runStep } from '../shared/steps/steps.ts';
 import { withConvertedWeights } from './convert-weights.ts';

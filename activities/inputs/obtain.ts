@@ -1,4 +1,10 @@
-import type { CatalogFile, FetchedDataset, FetchedWeights, RunPlan, TransferPolicy } from '../../configs/schema.ts';
+import type {
+  CatalogFile,
+  FetchedDataset,
+  FetchedWeights,
+  RunPlan,
+  TransferPolicy,
+} from '../../configs/schema/index.ts';
 import { createDownloadLimits, type DownloadLimits } from '../shared/download/sources/download-limits.ts';
 import { findMissing, type MissingFile } from './find-missing.ts';
 import type { ObtainCall, ObtainContext, ObtainPlace } from './obtain-context.ts';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { homeFolders } from '../../configs/paths.ts';
-import { PackedFolder } from '../../configs/schema.ts';
+import { PackedFolder } from '../../configs/schema/index.ts';
 import { askTrainer } from '../shared/trainer/trainer-command.ts';
 import { datasetInvalid } from './dataset-invalid.ts';
 import type { ObtainContext } from './obtain-context.ts';

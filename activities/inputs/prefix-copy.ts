@@ -1,6 +1,6 @@
 import { link, mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { showBytes } from '../../configs/show-bytes.ts';
+import { showBytes } from '../shared/summary/show-bytes.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import { eachAtOnce } from '../shared/download/each-at-once.ts';
 import { fetchWhole } from '../shared/download/fetch-whole.ts';

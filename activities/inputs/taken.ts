@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { z } from 'zod';
 import { homeFolders } from '../../configs/paths.ts';
-import { Sha256 } from '../../configs/schema.ts';
+import { Sha256 } from '../../configs/schema/index.ts';
 import { contentKey } from '../shared/steps/content-key.ts';
 import { lockTarget } from '../shared/download/target-lock.ts';
 import { readJson } from '../shared/files/json-file.ts';

@@ -1,5 +1,5 @@
 import { Context, log } from '@temporalio/activity';
-import type { ObtainProgress, RunPlan, StepOutcome } from '../../configs/schema.ts';
+import type { ObtainProgress, RunPlan, StepOutcome } from '../../configs/schema/index.ts';
 import { whileBeating } from '../shared/heartbeat.ts';
 import type { ObtainCall } from './obtain-context.ts';
 

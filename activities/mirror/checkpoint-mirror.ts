@@ -1,6 +1,6 @@
 import type { RunFolder } from '../../configs/paths.ts';
-import { mirrorKeys } from '../../configs/run-pointer.ts';
-import type { CheckpointManifest, TrainerEvent } from '../../configs/schema.ts';
+import { mirrorKeys } from '../../configs/schema/run-pointer.ts';
+import type { CheckpointManifest, TrainerEvent } from '../../configs/schema/index.ts';
 import { checkpointPath } from '../shared/files/checkpoint-files.ts';
 import { listOfTheirSize } from '../shared/run/checkpoints.ts';
 import { CodedError, systemErrorCode } from '../shared/errors/coded-error.ts';

@@ -1,4 +1,4 @@
-import { mirrorKeys } from '../../configs/run-pointer.ts';
+import { mirrorKeys } from '../../configs/schema/run-pointer.ts';
 import type { RunFolder } from '../../configs/paths.ts';
 import { systemErrorCode } from '../shared/errors/coded-error.ts';
 import { sha256OfFile } from '../shared/files/whole-file.ts';

@@ -1,5 +1,5 @@
-import type { MirroredCheckpoint } from '../../configs/run-pointer.ts';
-import type { CheckpointManifest, TrainerEvent } from '../../configs/schema.ts';
+import type { MirroredCheckpoint } from '../../configs/schema/run-pointer.ts';
+import type { CheckpointManifest, TrainerEvent } from '../../configs/schema/index.ts';
 import { newestFirst } from '../shared/run/usable-checkpoints.ts';
 import { bestFirst } from '../shared/run/validation-scores.ts';
 

@@ -1,6 +1,6 @@
 import { Context, log } from '@temporalio/activity';
 import { runFolder } from '../../configs/paths.ts';
-import type { RemoteCopy, Rollback, RunPlan } from '../../configs/schema.ts';
+import type { RemoteCopy, Rollback, RunPlan } from '../../configs/schema/index.ts';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { newestFence } from '../shared/run/fence.ts';
 import { leadingJob } from '../shared/trainer/host-jobs.ts';

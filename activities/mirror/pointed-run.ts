@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { mirrorKeys, RunPointer, type MirroredCheckpoint } from '../../configs/run-pointer.ts';
+import { mirrorKeys, RunPointer, type MirroredCheckpoint } from '../../configs/schema/run-pointer.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import type { ArtifactStore } from '../shared/store/artifact-store.ts';
 

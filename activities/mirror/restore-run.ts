@@ -1,6 +1,6 @@
 import type { RunFolder } from '../../configs/paths.ts';
-import { mirrorKeys, type MirroredCheckpoint, type RunPointer } from '../../configs/run-pointer.ts';
-import type { Rollback } from '../../configs/schema.ts';
+import { mirrorKeys, type MirroredCheckpoint, type RunPointer } from '../../configs/schema/run-pointer.ts';
+import type { Rollback } from '../../configs/schema/index.ts';
 import { fileSize } from '../shared/files/checkpoint-files.ts';
 import { listOfTheirSize } from '../shared/run/checkpoints.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RunFolder } from '../../configs/paths.ts';
-import type { TrainerEvent } from '../../configs/schema.ts';
+import type { TrainerEvent } from '../../configs/schema/index.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import { ProgressReader } from '../shared/run/progress-reader.ts';
 import type { ArtifactStore } from '../shared/store/artifact-store.ts';

@@ -1,4 +1,4 @@
-import type { Notification, NotifyTarget } from '../../configs/schema.ts';
+import type { Notification, NotifyTarget } from '../../configs/schema/index.ts';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import type { NotifyPlace } from './notify-place.ts';

@@ -1,4 +1,4 @@
-import type { Notification } from '../../configs/schema.ts';
+import type { Notification } from '../../configs/schema/index.ts';
 import type { NotifyPlace } from './notify-place.ts';
 import { post } from './post.ts';
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { isIP } from 'node:net';
 import { createTransport, type SendMailOptions, type SMTPTransportOptions } from 'nodemailer';
-import type { Notification } from '../../configs/schema.ts';
+import type { Notification } from '../../configs/schema/index.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import { nameMailFault } from './mail-fault.ts';
 import type { NotifyPlace } from './notify-place.ts';

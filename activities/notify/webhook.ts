@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import type { Notification } from '../../configs/schema.ts';
+import type { Notification } from '../../configs/schema/index.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import type { NotifyPlace } from './notify-place.ts';
 import { post } from './post.ts';

@@ -1,6 +1,6 @@
 import { evaluationRun, pagePaths } from '../../configs/names.ts';
-import { referencesFor } from '../../configs/references.ts';
-import type { Catalog, FlattenedRecipe, RunInput, RunPlan } from '../../configs/schema.ts';
+import { referencesFor } from './recipe-facts.ts';
+import type { Catalog, FlattenedRecipe, RunInput, RunPlan } from '../../configs/schema/index.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import { refuseForeignHosts } from './transfer-policy.ts';
 import { datasetKey, planHash } from './plan-hash.ts';

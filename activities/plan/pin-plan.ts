@@ -1,6 +1,6 @@
 import { runFolder } from '../../configs/paths.ts';
-import type { FetchedDataset, FetchedWeights, RunPlan } from '../../configs/schema.ts';
-import { startingWeights } from '../../configs/starting-weights.ts';
+import type { FetchedDataset, FetchedWeights, RunPlan } from '../../configs/schema/index.ts';
+import { startingWeights } from '../../configs/schema/plan-weights.ts';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { planHash } from './plan-hash.ts';
 import { writeReferences } from './references.ts';

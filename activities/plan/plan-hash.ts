@@ -1,5 +1,5 @@
-import type { RunPlan } from '../../configs/schema.ts';
-import { startingWeights } from '../../configs/starting-weights.ts';
+import type { RunPlan } from '../../configs/schema/index.ts';
+import { startingWeights } from '../../configs/schema/plan-weights.ts';
 import { contentKey } from '../shared/steps/content-key.ts';
 import { weightSwitches } from '../shared/run/speed-switches.ts';
 

@@ -1,5 +1,5 @@
 import { readdir } from 'node:fs/promises';
-import { FlattenedRecipe, type RunInput, type Versions } from '../../configs/schema.ts';
+import { FlattenedRecipe, type RunInput, type Versions } from '../../configs/schema/index.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import { runStep } from '../shared/steps/steps.ts';
 import { askTrainer } from '../shared/trainer/trainer-command.ts';

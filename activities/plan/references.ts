@@ -1,7 +1,7 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { homeFolders, runFolder, type RunFolder } from '../../configs/paths.ts';
-import { RunReferences, type FetchedDataset, type FetchedWeights } from '../../configs/schema.ts';
+import { RunReferences, type FetchedDataset, type FetchedWeights } from '../../configs/schema/index.ts';
 import { ifThere } from '../shared/files/if-there.ts';
 import { readJson } from '../shared/files/json-file.ts';
 import { writeFileWhole } from '../shared/files/whole-file.ts';

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { Context } from '@temporalio/activity';
 import { runFolder } from '../../configs/paths.ts';
-import type { RunInput, RunPlan } from '../../configs/schema.ts';
+import type { RunInput, RunPlan } from '../../configs/schema/index.ts';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { whileBeating } from '../shared/heartbeat.ts';
 import { makePlan, type Purpose } from './make-plan.ts';

@@ -1,4 +1,4 @@
-import type { Catalog, CatalogFile, RunInput } from '../../configs/schema.ts';
+import type { Catalog, CatalogFile, RunInput } from '../../configs/schema/index.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import type { SourcePolicy } from '../shared/download/sources/source-policy.ts';
 

@@ -1,5 +1,5 @@
-import type { Check } from '../../configs/schema.ts';
-import { showBytes } from '../../configs/show-bytes.ts';
+import type { Check } from '../../configs/schema/index.ts';
+import { showBytes } from '../shared/summary/show-bytes.ts';
 
 export interface DiskNeed {
   what: string;

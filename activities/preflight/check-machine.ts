@@ -1,5 +1,5 @@
 import { Context } from '@temporalio/activity';
-import type { Check, RunPlan } from '../../configs/schema.ts';
+import type { Check, RunPlan } from '../../configs/schema/index.ts';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { gpusHere } from '../train/gpu-wish.ts';
 import { whileBeating } from '../shared/heartbeat.ts';

@@ -1,6 +1,6 @@
-import type { CatalogFile, Check, RunPlan } from '../../configs/schema.ts';
-import { startingWeights } from '../../configs/starting-weights.ts';
-import { showBytes } from '../../configs/show-bytes.ts';
+import type { CatalogFile, Check, RunPlan } from '../../configs/schema/index.ts';
+import { startingWeights } from '../../configs/schema/plan-weights.ts';
+import { showBytes } from '../shared/summary/show-bytes.ts';
 import type { MissingFile } from '../inputs/find-missing.ts';
 
 /** What of these files is not in the store as it should be. */

@@ -1,4 +1,4 @@
-import type { Check, NotifyTarget } from '../../configs/schema.ts';
+import type { Check, NotifyTarget } from '../../configs/schema/index.ts';
 import type { NotifyPlace } from '../notify/notify-place.ts';
 
 /** A name that the worker does not know is found now, and not when nobody hears of the run's end. */

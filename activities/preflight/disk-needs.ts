@@ -1,5 +1,5 @@
-import type { RecipeFacts, RunPlan } from '../../configs/schema.ts';
-import { isEvaluation, startingWeights } from '../../configs/starting-weights.ts';
+import type { RecipeFacts, RunPlan } from '../../configs/schema/index.ts';
+import { isEvaluation, startingWeights } from '../../configs/schema/plan-weights.ts';
 import type { DiskNeed } from './check-disk.ts';
 import type { FindMissing } from './check-material.ts';
 import { checkpointBytes, checkpointsKept } from './training-arithmetic.ts';

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
-import { recipeFacts } from '../../configs/references.ts';
-import type { Check, RunPlan } from '../../configs/schema.ts';
-import { isEvaluation } from '../../configs/starting-weights.ts';
+import { recipeFacts } from '../plan/recipe-facts.ts';
+import type { Check, RunPlan } from '../../configs/schema/index.ts';
+import { isEvaluation } from '../../configs/schema/plan-weights.ts';
 import { checkDisk } from './check-disk.ts';
 import type { FindMissing } from './check-material.ts';
 import { checkMachine } from './machine-checks.ts';

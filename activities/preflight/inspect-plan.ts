@@ -1,6 +1,6 @@
-import { recipeFacts } from '../../configs/references.ts';
-import type { Check, RunPlan } from '../../configs/schema.ts';
-import { isEvaluation } from '../../configs/starting-weights.ts';
+import { recipeFacts } from '../plan/recipe-facts.ts';
+import type { Check, RunPlan } from '../../configs/schema/index.ts';
+import { isEvaluation } from '../../configs/schema/plan-weights.ts';
 import { checkMaterial, type FindMissing } from './check-material.ts';
 import { checkExpectation, checkTraining } from './check-training.ts';
 

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import { z } from 'zod';
 import { runFolder } from '../../configs/paths.ts';
-import type { Check } from '../../configs/schema.ts';
+import type { Check } from '../../configs/schema/index.ts';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { whileBeating } from '../shared/heartbeat.ts';
 import { readJson } from '../shared/files/json-file.ts';

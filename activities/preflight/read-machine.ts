@@ -1,6 +1,6 @@
 import { readFile, statfs } from 'node:fs/promises';
 import { availableParallelism, totalmem } from 'node:os';
-import { TrainerFacts, type MachineFacts } from '../../configs/schema.ts';
+import { TrainerFacts, type MachineFacts } from '../../configs/schema/index.ts';
 import { listForeignGpuProcesses } from '../shared/trainer/foreign-gpu-processes.ts';
 import { readDiskSpace } from '../shared/files/free-space.ts';
 import { listGpus } from '../shared/trainer/gpu-inventory.ts';

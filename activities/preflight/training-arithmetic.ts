@@ -1,4 +1,4 @@
-import type { RunPlan } from '../../configs/schema.ts';
+import type { RunPlan } from '../../configs/schema/index.ts';
 
 export type Batching = Pick<RunPlan, 'gpus' | 'batchPerGpu'>;
 

@@ -1,5 +1,5 @@
 import { readdir, rm, writeFile } from 'node:fs/promises';
-import { Analysis, ExportedWeights, Report } from '../../configs/schema.ts';
+import { Analysis, ExportedWeights, Report } from '../../configs/schema/index.ts';
 import type { ArtifactStore } from '../shared/store/artifact-store.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import { readJson } from '../shared/files/json-file.ts';

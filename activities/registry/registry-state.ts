@@ -1,5 +1,5 @@
 import { modelKeys } from '../../configs/names.ts';
-import { RegistryState, type RegistryChange, type VersionId } from '../../configs/schema.ts';
+import { RegistryState, type RegistryChange, type VersionId } from '../../configs/schema/index.ts';
 import type { ArtifactStore } from '../shared/store/artifact-store.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 

@@ -1,5 +1,5 @@
 import { modelKeys } from '../../configs/names.ts';
-import { GateVerdict } from '../../configs/schema.ts';
+import { GateVerdict } from '../../configs/schema/index.ts';
 import type { ArtifactStore } from '../shared/store/artifact-store.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import { readJson } from '../shared/files/json-file.ts';

@@ -1,5 +1,5 @@
 import { modelKeys, modelsRoot } from '../../configs/names.ts';
-import { ModelVersion, type VersionFile, type VersionId } from '../../configs/schema.ts';
+import { ModelVersion, type VersionFile, type VersionId } from '../../configs/schema/index.ts';
 import type { ArtifactStore } from '../shared/store/artifact-store.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import { readJson } from '../shared/files/json-file.ts';

@@ -1,5 +1,5 @@
-import type { Analysis, Report } from '../../configs/schema.ts';
-import { isEvaluation } from '../../configs/starting-weights.ts';
+import type { Analysis, Report } from '../../configs/schema/index.ts';
+import { isEvaluation } from '../../configs/schema/plan-weights.ts';
 import { drawAnalysis, explainMissing } from './analysis/analysis-sections.ts';
 import { drawCost } from './sections/cost-section.ts';
 import { drawCourse } from './sections/course-section.ts';

@@ -1,5 +1,5 @@
-import type { Analysis, Report } from '../../configs/schema.ts';
-import { apKinds, apRows, describeApRow } from '../../configs/coco-rows.ts';
+import type { Analysis, Report } from '../../configs/schema/index.ts';
+import { apKinds, apRows, describeApRow } from '../shared/summary/coco-rows.ts';
 import { explainMissing } from './analysis/analysis-sections.ts';
 import { rankClasses } from './analysis/classes-section.ts';
 import { describeErrors } from './analysis/errors-section.ts';
@@ -19,8 +19,8 @@ import {
   listHashes,
   summarizeRun,
 } from './sections/run-facts.ts';
-import { formatDifference, formatScore, pointsAbove } from '../../configs/coco-score.ts';
-import { formatCount, formatDuration, formatElapsed } from '../../configs/time-text.ts';
+import { formatDifference, formatScore, pointsAbove } from '../shared/summary/coco-score.ts';
+import { formatCount, formatDuration, formatElapsed } from '../shared/summary/time-text.ts';
 
 /** The report in short, for a pull request or a wiki. */
 export const renderMarkdown = (report: Report, analysis?: Analysis): string =>

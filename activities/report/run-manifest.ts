@@ -7,8 +7,8 @@ import {
   type FetchedWeights,
   type Report,
   type RunManifest,
-} from '../../configs/schema.ts';
-import { startingWeights } from '../../configs/starting-weights.ts';
+} from '../../configs/schema/index.ts';
+import { startingWeights } from '../../configs/schema/plan-weights.ts';
 import { ifThere } from '../shared/files/if-there.ts';
 import { readJson } from '../shared/files/json-file.ts';
 import { recheckObject, findManifest } from '../shared/store/objects.ts';

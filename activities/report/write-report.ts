@@ -1,9 +1,9 @@
 import { mkdir } from 'node:fs/promises';
 import type { z } from 'zod';
 import { objectKeys } from '../../configs/names.ts';
-import { buildLedger } from '../../configs/ledger.ts';
+import { buildLedger } from '../shared/summary/ledger.ts';
 import { homeFolders, runFolder } from '../../configs/paths.ts';
-import { comparableReferences } from '../../configs/published.ts';
+import { comparableReferences } from '../plan/published.ts';
 import {
   Analysis,
   Bootstrap,
@@ -19,7 +19,7 @@ import {
   type ReportRef,
   type RunPlan,
   type StepOutcome,
-} from '../../configs/schema.ts';
+} from '../../configs/schema/index.ts';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { whileBeating } from '../shared/heartbeat.ts';
 import { readJson } from '../shared/files/json-file.ts';

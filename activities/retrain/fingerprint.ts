@@ -1,4 +1,4 @@
-import type { Fingerprint, RunPlan } from '../../configs/schema.ts';
+import type { Fingerprint, RunPlan } from '../../configs/schema/index.ts';
 import { contentKey } from '../shared/steps/content-key.ts';
 import { describeParts } from '../shared/run/plan-changes.ts';
 

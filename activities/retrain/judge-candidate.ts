@@ -1,5 +1,5 @@
-import type { ComparedScore, Comparison, GateFinding, GateRules } from '../../configs/schema.ts';
-import { showBytes } from '../../configs/show-bytes.ts';
+import type { ComparedScore, Comparison, GateFinding, GateRules } from '../../configs/schema/index.ts';
+import { showBytes } from '../shared/summary/show-bytes.ts';
 import { formatChange, formatDifference } from '../compare/score-text.ts';
 
 /** What the rules need beside the comparison, whose first run is the champion and whose second is the candidate. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { Context } from '@temporalio/activity';
 import { modelKeys } from '../../configs/names.ts';
 import { homeFolders } from '../../configs/paths.ts';
-import type { GateRules, GateVerdict, VersionId } from '../../configs/schema.ts';
+import type { GateRules, GateVerdict, VersionId } from '../../configs/schema/index.ts';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { whileBeating } from '../shared/heartbeat.ts';
 import type { ArtifactStore } from '../shared/store/artifact-store.ts';

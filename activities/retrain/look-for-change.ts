@@ -1,6 +1,6 @@
 import { Context } from '@temporalio/activity';
 import { homeFolders } from '../../configs/paths.ts';
-import type { Fingerprint, RunPlan, VersionId } from '../../configs/schema.ts';
+import type { Fingerprint, RunPlan, VersionId } from '../../configs/schema/index.ts';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { whileBeating } from '../shared/heartbeat.ts';
 import { explainChange, takeFingerprint } from './fingerprint.ts';

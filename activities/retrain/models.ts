@@ -1,7 +1,7 @@
 import { Context } from '@temporalio/activity';
 import { modelKeys } from '../../configs/names.ts';
 import { homeFolders } from '../../configs/paths.ts';
-import type { CatalogFile, ModelVersion, RegistryState, VersionId } from '../../configs/schema.ts';
+import type { CatalogFile, ModelVersion, RegistryState, VersionId } from '../../configs/schema/index.ts';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { whileBeating } from '../shared/heartbeat.ts';
 import { inScratchFolder } from '../shared/files/scratch-folder.ts';

@@ -10,7 +10,7 @@ import {
   type Fingerprint,
   type ModelVersion,
   type VersionId,
-} from '../../configs/schema.ts';
+} from '../../configs/schema/index.ts';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { whileBeating } from '../shared/heartbeat.ts';
 import type { ArtifactStore } from '../shared/store/artifact-store.ts';

@@ -1,7 +1,7 @@
 import { Context } from '@temporalio/activity';
 import { workflowTypes } from '../../configs/names.ts';
-import { retrainTrigger } from '../../configs/retrain-trigger.ts';
-import type { RetrainInput, Trigger } from '../../configs/schema.ts';
+import { retrainTrigger } from './retrain-trigger.ts';
+import type { RetrainInput, Trigger } from '../../configs/schema/index.ts';
 
 export interface TriggerRequest extends Pick<Trigger, 'who' | 'why'> {
   input: RetrainInput;

@@ -3,7 +3,7 @@ import { defaultPayloadConverter } from '@temporalio/common';
 import { Context } from '@temporalio/activity';
 import { workflowId } from '../../configs/names.ts';
 import { parseRunInput } from '../../configs/parse-input.ts';
-import { ReportRef, type RunInput } from '../../configs/schema.ts';
+import { ReportRef, type RunInput } from '../../configs/schema/index.ts';
 import { whileBeating } from '../shared/heartbeat.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import { resultOfRun } from '../shared/run/result-of-run.ts';

@@ -1,6 +1,6 @@
 import { Context } from '@temporalio/activity';
 import { statusQueryName, updateNames, workflowId } from '../../configs/names.ts';
-import { RunStatus } from '../../configs/schema.ts';
+import { RunStatus } from '../../configs/schema/index.ts';
 import { whileBeating } from '../shared/heartbeat.ts';
 
 /** How often the run may be faster than the question. */

@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Context } from '@temporalio/activity';
 import { runFolder } from '../../configs/paths.ts';
-import { EvalMetrics, type RunPlan, type TestResult, type TrainerEvent } from '../../configs/schema.ts';
-import { isEvaluation } from '../../configs/starting-weights.ts';
+import { EvalMetrics, type RunPlan, type TestResult, type TrainerEvent } from '../../configs/schema/index.ts';
+import { isEvaluation } from '../../configs/schema/plan-weights.ts';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { followJob } from '../train/follow-job.ts';
 import { gatherMaterial, type Material } from '../inputs/gather-material.ts';

@@ -1,7 +1,7 @@
 import { Context } from '@temporalio/activity';
 import { ordersQueryName } from '../../configs/names.ts';
 import type { JobFolder } from '../../configs/paths.ts';
-import { Orders } from '../../configs/schema.ts';
+import { Orders } from '../../configs/schema/index.ts';
 import { assertFence } from '../shared/run/fence.ts';
 import { handOnOrders } from '../shared/trainer/orders-file.ts';
 

@@ -1,5 +1,5 @@
-import { gpusPerHost } from '../../configs/hosts.ts';
-import type { RunPlan } from '../../configs/schema.ts';
+import { gpusPerHost } from '../../configs/schema/plan-hosts.ts';
+import type { RunPlan } from '../../configs/schema/index.ts';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import type { GpuWish } from '../shared/trainer/trainer-argv.ts';

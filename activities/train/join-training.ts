@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runFolder, type JobFolder, type RunFolder } from '../../configs/paths.ts';
-import { TrainerExit, TrainerOwner, type JoinedPart, type Rendezvous } from '../../configs/schema.ts';
+import { TrainerExit, TrainerOwner, type JoinedPart, type Rendezvous } from '../../configs/schema/index.ts';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { followJob } from './follow-job.ts';
 import { gatherMaterial } from '../inputs/gather-material.ts';

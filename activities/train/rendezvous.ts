@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import type { RunFolder } from '../../configs/paths.ts';
-import { Rendezvous } from '../../configs/schema.ts';
+import { Rendezvous } from '../../configs/schema/index.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import { readJson } from '../shared/files/json-file.ts';
 import { writeFileWhole } from '../shared/files/whole-file.ts';

@@ -1,6 +1,6 @@
 import { Context, log } from '@temporalio/activity';
 import { waitingSignalName } from '../../configs/names.ts';
-import type { GpuWait } from '../../configs/schema.ts';
+import type { GpuWait } from '../../configs/schema/index.ts';
 import { describeWait, waitKey } from '../shared/trainer/describe-wait.ts';
 import type { GpuWaiting } from '../shared/trainer/start-job.ts';
 

@@ -1,7 +1,7 @@
 import { Context, log } from '@temporalio/activity';
 import { progressSignalName } from '../../configs/names.ts';
 import { runFolder } from '../../configs/paths.ts';
-import type { Attempt, Progress, RemoteCopy, TrainerEvent } from '../../configs/schema.ts';
+import type { Attempt, Progress, RemoteCopy, TrainerEvent } from '../../configs/schema/index.ts';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { followJob } from './follow-job.ts';
 import { whileFollowingOrders } from './follow-orders.ts';

@@ -1,6 +1,6 @@
 import { errorCatalogue } from '../../configs/errors.ts';
 import { runFolder, type JobFolder } from '../../configs/paths.ts';
-import type { RunPlan } from '../../configs/schema.ts';
+import type { RunPlan } from '../../configs/schema/index.ts';
 import type { ActivityDependencies } from '../dependencies.ts';
 import type { Material } from '../inputs/gather-material.ts';
 import { gpusHere, trainingWish } from './gpu-wish.ts';

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { runFolder } from '../../configs/paths.ts';
-import type { Orders, Quarantined, Rollback } from '../../configs/schema.ts';
+import type { Orders, Quarantined, Rollback } from '../../configs/schema/index.ts';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { findResumption } from '../shared/run/checkpoints.ts';
 import { assertFence } from '../shared/run/fence.ts';

@@ -2,7 +2,7 @@ import { readdir, readFile, realpath } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { homeFolders, jobFolder } from '../../configs/paths.ts';
-import { TrainerOwner } from '../../configs/schema.ts';
+import { TrainerOwner } from '../../configs/schema/index.ts';
 import { readJson } from '../shared/files/json-file.ts';
 import { isAlive, processStartTicks } from '../shared/trainer/live-process.ts';
 import { trainerGraceSeconds } from '../shared/trainer/trainer-argv.ts';

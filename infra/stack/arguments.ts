@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { chooseDevice, nvidiaDriverFile } from '../../configs/device.ts';
+import { chooseDevice, nvidiaDriverFile } from './device.ts';
 import type { StackOptions } from './start-stack.ts';
 
 export const defaultHome = resolve(`${import.meta.dirname}/../../.everswin`);

@@ -4,7 +4,7 @@ import { Connection } from '@temporalio/client';
 import { execa } from 'execa';
 import { hookTokenVariable, namespace } from '../../configs/names.ts';
 import { homeFolders } from '../../configs/paths.ts';
-import type { Incident } from '../../configs/schema.ts';
+import type { Incident } from '../../configs/schema/index.ts';
 import { startFileServer } from '../file-server.ts';
 import { ensureMiniCoco } from './mini-coco.ts';
 import { planObjectStore, stackBucket, waitForObjectStore } from './object-store.ts';

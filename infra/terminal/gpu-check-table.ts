@@ -1,4 +1,4 @@
-import type { GpuCheck } from '../../configs/schema.ts';
+import type { GpuCheck } from '../../configs/schema/index.ts';
 
 /** For a terminal: a line each variant, then what the figures mean. */
 export function drawGpuCheck(check: GpuCheck): string {

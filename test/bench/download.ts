@@ -15,7 +15,7 @@ import { execa } from 'execa';
 import { z } from 'zod';
 import { ByteSpans } from '../../activities/shared/download/parts/byte-spans.ts';
 import { sha256OfFile } from '../../activities/shared/files/whole-file.ts';
-import { PartSpan } from '../../configs/fetched-files.ts';
+import { PartSpan } from '../../configs/schema/fetched-files.ts';
 import { Random } from '../chaos/random.ts';
 import { projectRoot } from '../helpers/project.ts';
 import { startFileServer, type Sent } from './file-server.ts';

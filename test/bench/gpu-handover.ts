@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util';
 import { createGpuActivities } from '../../activities/index.ts';
 import { descendantsOf } from '../../activities/shared/trainer/process-descendants.ts';
 import { readProgress } from '../../activities/shared/run/progress-reader.ts';
-import { TrainerExit } from '../../configs/schema.ts';
+import { TrainerExit } from '../../configs/schema/index.ts';
 import { findLiveJob } from '../../activities/shared/trainer/trainer-process.ts';
 import { createFakeGpus } from '../helpers/fake-gpus.ts';
 import { clientOf, mockEnvironment } from '../helpers/mock-environment.ts';

@@ -1,7 +1,7 @@
 /** The stand-in trainer of these benchmarks: the same program, checkpoints and steps whoever watches over it. */
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
-import { RunInput, type RunPlan } from '../../configs/schema.ts';
+import { RunInput, type RunPlan } from '../../configs/schema/index.ts';
 import { miniPlan } from '../helpers/mini-run.ts';
 import { projectRoot } from '../helpers/project.ts';
 

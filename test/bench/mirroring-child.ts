@@ -8,7 +8,7 @@ import { MirrorProcess } from '../../activities/mirror/mirror-process.ts';
 import { openStore } from '../../activities/shared/store/open-store.ts';
 import { startMirror } from '../../activities/mirror/run-mirror.ts';
 import { runFolder } from '../../configs/paths.ts';
-import type { CheckpointManifest } from '../../configs/schema.ts';
+import type { CheckpointManifest } from '../../configs/schema/index.ts';
 
 const [address = '', home = '', file = '', sha256 = '', mode] = process.argv.slice(2);
 const runId = 'bench';

@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { superviseArgv } from '../../activities/shared/trainer/trainer-argv.ts';
 import { jobFolder } from '../../configs/paths.ts';
-import { RecoveryPolicy } from '../../configs/schema.ts';
+import { RecoveryPolicy } from '../../configs/schema/index.ts';
 import { readEvents } from '../chaos/job-record.ts';
 import { Random } from '../chaos/random.ts';
 import { python } from '../helpers/project.ts';

@@ -14,7 +14,7 @@ import { localStore } from '../../activities/shared/store/local-store.ts';
 import { readRegistry } from '../../activities/registry/registry-state.ts';
 import { retrainId, statusQueryName } from '../../configs/names.ts';
 import { homeFolders } from '../../configs/paths.ts';
-import { RetrainInput, RetrainStatus } from '../../configs/schema.ts';
+import { RetrainInput, RetrainStatus } from '../../configs/schema/index.ts';
 import { connect } from '../../infra/connect.ts';
 import { lookAtRetraining } from '../../infra/follow-retrain.ts';
 import { applySchedule } from '../../infra/retrain-schedule.ts';

@@ -2,7 +2,7 @@
 import type { ArtifactStore } from '../../activities/shared/store/artifact-store.ts';
 import { applyChange, readRegistry } from '../../activities/registry/registry-state.ts';
 import { fetchVersionFiles, listVersions, readVersion } from '../../activities/registry/versions.ts';
-import type { RegistryState } from '../../configs/schema.ts';
+import type { RegistryState } from '../../configs/schema/index.ts';
 
 /**
  * One champion that follows from the history, whole versions only, nothing promoted or named twice. Of all versions the

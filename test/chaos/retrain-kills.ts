@@ -12,7 +12,7 @@ import { localStore } from '../../activities/shared/store/local-store.ts';
 import { readRegistry } from '../../activities/registry/registry-state.ts';
 import { listVersions } from '../../activities/registry/versions.ts';
 import { homeFolders, runFolder } from '../../configs/paths.ts';
-import { RetrainInput, type RetrainStatus } from '../../configs/schema.ts';
+import { RetrainInput, type RetrainStatus } from '../../configs/schema/index.ts';
 import { triggerRetraining } from '../../infra/start-retrain.ts';
 import { untilEnded } from '../../infra/until-ended.ts';
 import { trainingOf } from '../helpers/training-of.ts';

@@ -1,6 +1,6 @@
 /** The stand-in trainer: two seconds, and a final state that can be compared byte for byte. */
 import { createHash } from 'node:crypto';
-import { RunInput, type RunPlan } from '../../configs/schema.ts';
+import { RunInput, type RunPlan } from '../../configs/schema/index.ts';
 import { resumeArgv, type TrainerPrograms } from '../../activities/shared/trainer/trainer-argv.ts';
 import { miniDataset, miniPlan, miniWeights } from '../helpers/mini-run.ts';
 import { hashFile } from './job-record.ts';

@@ -2,7 +2,7 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { execa } from 'execa';
 import { homeFolders } from '../../configs/paths.ts';
-import { Catalog, RunInput } from '../../configs/schema.ts';
+import { Catalog, RunInput } from '../../configs/schema/index.ts';
 import { ensureMiniCoco } from '../../infra/stack/mini-coco.ts';
 import { projectRoot, python } from '../helpers/project.ts';
 import { hashFile } from './job-record.ts';

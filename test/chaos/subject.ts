@@ -1,6 +1,6 @@
 import type { ActivityDependencies } from '../../activities/dependencies.ts';
 import type { ControlActivities, GpuActivities } from '../../activities/index.ts';
-import type { RunInput } from '../../configs/schema.ts';
+import type { RunInput } from '../../configs/schema/index.ts';
 import { mini, miniLong } from './subject-mini.ts';
 import { real } from './subject-real.ts';
 

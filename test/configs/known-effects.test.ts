@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { comparableReferences, gapFacts, publishedModelFor } from '../../configs/published.ts';
-import { referencesFor } from '../../configs/references.ts';
+import { comparableReferences, gapFacts, publishedModelFor } from '../../activities/plan/published.ts';
+import { referencesFor } from '../../activities/plan/recipe-facts.ts';
 import { readdirSync } from 'node:fs';
 import { recipesFolder } from '../helpers/project.ts';
 

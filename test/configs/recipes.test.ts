@@ -1,8 +1,8 @@
 import { readFile, readdir } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { parseRunInput } from '../../configs/parse-input.ts';
-import { referencesFor } from '../../configs/references.ts';
-import { RecipeFacts } from '../../configs/schema.ts';
+import { referencesFor } from '../../activities/plan/recipe-facts.ts';
+import { RecipeFacts } from '../../configs/schema/index.ts';
 import { projectRoot, recipesFolder } from '../helpers/project.ts';
 
 const facts = RecipeFacts.parse(JSON.parse(await readFile(`${recipesFolder}/metafile.json`, 'utf8')));

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname } from 'node:path';
 import { findResumption, type Resumption } from '../../activities/shared/run/checkpoints.ts';
 import { runFolder, type RunFolder } from '../../configs/paths.ts';
-import type { CheckpointManifest, Rollback, RunPlan } from '../../configs/schema.ts';
+import type { CheckpointManifest, Rollback, RunPlan } from '../../configs/schema/index.ts';
 import { miniPlan } from './mini-run.ts';
 import { projectRoot } from './project.ts';
 

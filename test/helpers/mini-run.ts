@@ -14,8 +14,8 @@ import {
   type FetchedWeights,
   type Orders,
   type RunPlan,
-} from '../../configs/schema.ts';
-import { isEvaluation } from '../../configs/starting-weights.ts';
+} from '../../configs/schema/index.ts';
+import { isEvaluation } from '../../configs/schema/plan-weights.ts';
 import { projectRoot, python, recipesFolder } from './project.ts';
 
 const hash = (digit: string) => digit.repeat(64);

@@ -1,5 +1,5 @@
 /** A model that is trained anew as its data change, with stubs for everything beside the workflows. */
-import { RetrainInput, type RegistryState, type VersionId } from '../../configs/schema.ts';
+import { RetrainInput, type RegistryState, type VersionId } from '../../configs/schema/index.ts';
 import { miniInput, miniPlan } from './mini-run.ts';
 import { trainingOf } from './training-of.ts';
 import { anAttempt, type StubbedActivities } from './workflow-env.ts';

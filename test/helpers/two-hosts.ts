@@ -6,7 +6,7 @@ import { createGpuActivities } from '../../activities/index.ts';
 import { resumeArgv, torchrun, type TrainerPrograms } from '../../activities/shared/trainer/trainer-argv.ts';
 import { hostQueue } from '../../configs/names.ts';
 import { runFolder, type RunFolder } from '../../configs/paths.ts';
-import type { RunInput, RunPlan } from '../../configs/schema.ts';
+import type { RunInput, RunPlan } from '../../configs/schema/index.ts';
 import { createMiniRun, miniPlan } from './mini-run.ts';
 import { projectRoot } from './project.ts';
 import { freshInput, someMetrics, withControlWorker } from './workflow-env.ts';

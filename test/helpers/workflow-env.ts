@@ -18,7 +18,7 @@ import {
   type ReportRef,
   type RunInput,
   type TestResult,
-} from '../../configs/schema.ts';
+} from '../../configs/schema/index.ts';
 import { miniDataset, miniInput, miniPlan, miniWeights } from './mini-run.ts';
 import { projectRoot } from './project.ts';
 

@@ -1,7 +1,7 @@
 /** Schedules of a real Temporal server. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { RetrainInput } from '../../configs/schema.ts';
+import { RetrainInput } from '../../configs/schema/index.ts';
 import { applySchedule, describeSchedule } from '../../infra/retrain-schedule.ts';
 import { miniInput, miniPlan } from '../helpers/mini-run.ts';
 import { trainingOf } from '../helpers/training-of.ts';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { buildLedger } from '../../configs/ledger.ts';
-import type { RunStatus } from '../../configs/schema.ts';
+import { buildLedger } from '../../activities/shared/summary/ledger.ts';
+import type { RunStatus } from '../../configs/schema/index.ts';
 import { createLiveBlock } from '../../infra/live-block.ts';
 import { renderStatus } from '../../infra/status-lines.ts';
 import { aFailure, anAttempt } from '../helpers/workflow-env.ts';

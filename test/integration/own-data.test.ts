@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { z } from 'zod';
 import { CodedError } from '../../activities/shared/errors/coded-error.ts';
-import { RunInput } from '../../configs/schema.ts';
+import { RunInput } from '../../configs/schema/index.ts';
 import { createPreparation, drawMiniCoco, readRunFile } from '../helpers/preparation.ts';
 
 let folder: string;

@@ -8,7 +8,7 @@ import { loadRun } from '../../activities/compare/load-run.ts';
 import { readJson } from '../../activities/shared/files/json-file.ts';
 import { readProgress } from '../../activities/shared/run/progress-reader.ts';
 import { homeFolders, runFolder } from '../../configs/paths.ts';
-import { EvalMetrics, Report, type RunInput } from '../../configs/schema.ts';
+import { EvalMetrics, Report, type RunInput } from '../../configs/schema/index.ts';
 import { connect } from '../../infra/connect.ts';
 import { followRun, readStatus } from '../../infra/follow-run.ts';
 import { startStack, type RunningStack } from '../../infra/stack/start-stack.ts';

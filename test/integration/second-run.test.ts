@@ -2,7 +2,7 @@
 import { execa } from 'execa';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { homeFolders } from '../../configs/paths.ts';
-import type { RunInput } from '../../configs/schema.ts';
+import type { RunInput } from '../../configs/schema/index.ts';
 import { createPreparation, readRunFile } from '../helpers/preparation.ts';
 
 let preparation: Awaited<ReturnType<typeof createPreparation>>;

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { execa } from 'execa';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { drawGpuCheck } from '../../infra/terminal/gpu-check-table.ts';
-import { GpuCheck } from '../../configs/schema.ts';
+import { GpuCheck } from '../../configs/schema/index.ts';
 import { projectRoot } from '../helpers/project.ts';
 
 const iterations = 6;

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { Client, Connection } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { retrainId, taskQueues, workflowTypes } from '../../configs/names.ts';
-import { RetrainStatus, type RetrainInput } from '../../configs/schema.ts';
+import { RetrainStatus, type RetrainInput } from '../../configs/schema/index.ts';
 import { applySchedule, describeSchedule } from '../../infra/retrain-schedule.ts';
 import { findFreePort } from '../../infra/stack/free-port.ts';
 import { askForRetraining } from '../../workers/ask-for-retraining.ts';

@@ -8,7 +8,7 @@ import { modelGatherer, type ModelStory } from '../../activities/pages/models/ga
 import { renderModel } from '../../activities/pages/models/render-model.ts';
 import { showControls } from '../../activities/report/draw/markup.ts';
 import { changeRegistry } from '../../activities/registry/registry-state.ts';
-import type { LoopbackServer } from '../../configs/listen-on-loopback.ts';
+import type { LoopbackServer } from '../../infra/pages/listen-on-loopback.ts';
 import { modelKeys } from '../../configs/names.ts';
 import { homeFolders, runFolder } from '../../configs/paths.ts';
 import { startPageServer } from '../../workers/page-server.ts';

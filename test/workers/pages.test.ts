@@ -8,7 +8,7 @@ import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createGpuActivities } from '../../activities/index.ts';
 import { readProgress } from '../../activities/shared/run/progress-reader.ts';
-import type { Attempt } from '../../configs/schema.ts';
+import type { Attempt } from '../../configs/schema/index.ts';
 import { keepScreenshot, listenForErrors, noBrowser, openBrowser } from '../helpers/browser.ts';
 import { createMiniRun, miniOrders, miniPlan, type MiniRun } from '../helpers/mini-run.ts';
 import { mockEnvironment } from '../helpers/mock-environment.ts';

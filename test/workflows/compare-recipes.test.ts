@@ -22,7 +22,7 @@ import {
   type Progress,
   type RunInput,
   type SweepVariant,
-} from '../../configs/schema.ts';
+} from '../../configs/schema/index.ts';
 import { startRun } from '../../infra/start-run.ts';
 import type { compareRecipes } from '../../workflows/index.ts';
 import { sampleAnalysis } from '../fixtures/sample-analysis.ts';

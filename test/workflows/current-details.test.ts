@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { buildLedger } from '../../configs/ledger.ts';
-import type { RunStatus } from '../../configs/schema.ts';
+import { buildLedger } from '../../activities/shared/summary/ledger.ts';
+import type { RunStatus } from '../../configs/schema/index.ts';
 import { renderCurrentDetails } from '../../workflows/current-details.ts';
 
 const status: RunStatus = {

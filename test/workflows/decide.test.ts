@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { RecoveryPolicy, type Attempt, type Orders } from '../../configs/schema.ts';
+import { RecoveryPolicy, type Attempt, type Orders } from '../../configs/schema/index.ts';
 import { decideNext } from '../../workflows/decide.ts';
 import type { Situation } from '../../workflows/verdict.ts';
 import { miniPlan } from '../helpers/mini-run.ts';

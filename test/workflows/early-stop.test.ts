@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { VariantStatus } from '../../configs/schema.ts';
+import type { VariantStatus } from '../../configs/schema/index.ts';
 import { findLaggards } from '../../workflows/early-stop.ts';
 
 const rule = { afterEpoch: 2, pointsBehind: 5 };

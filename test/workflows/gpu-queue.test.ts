@@ -8,7 +8,7 @@ import { readProgress } from '../../activities/shared/run/progress-reader.ts';
 import { findLiveJob } from '../../activities/shared/trainer/trainer-process.ts';
 import { taskQueues } from '../../configs/names.ts';
 import { runFolder } from '../../configs/paths.ts';
-import { RunStatus, type RunInput } from '../../configs/schema.ts';
+import { RunStatus, type RunInput } from '../../configs/schema/index.ts';
 import { startRun } from '../../infra/start-run.ts';
 import { GpuSlots } from '../../workers/gpu-slots.ts';
 import { createFakeGpus } from '../helpers/fake-gpus.ts';

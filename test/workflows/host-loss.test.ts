@@ -9,7 +9,7 @@ import { findLiveJob } from '../../activities/shared/trainer/trainer-process.ts'
 import { readJson } from '../../activities/shared/files/json-file.ts';
 import { readProgress } from '../../activities/shared/run/progress-reader.ts';
 import { taskQueues } from '../../configs/names.ts';
-import { CheckpointManifest, RunStatus, type RunPlan } from '../../configs/schema.ts';
+import { CheckpointManifest, RunStatus, type RunPlan } from '../../configs/schema/index.ts';
 import { objectStoreRegion } from '../../infra/stack/object-store.ts';
 import { startRun } from '../../infra/start-run.ts';
 import { startCuttableProxy } from '../fixtures/cuttable-proxy.ts';

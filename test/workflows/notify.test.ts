@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { withCodedFailures } from '../../activities/shared/failure.ts';
 import { createNotify } from '../../activities/notify/notify.ts';
 import { sign } from '../../activities/notify/webhook.ts';
-import { Notification, type Attempt, type NotifyPolicy, type RunInput } from '../../configs/schema.ts';
+import { Notification, type Attempt, type NotifyPolicy, type RunInput } from '../../configs/schema/index.ts';
 import { startRun } from '../../infra/start-run.ts';
 import { startHookReceiver } from '../fixtures/hook-receiver.ts';
 import { createMiniRun } from '../helpers/mini-run.ts';

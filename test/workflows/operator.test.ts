@@ -6,7 +6,7 @@ import { WorkflowUpdateFailedError } from '@temporalio/client';
 import { expect, test } from 'vitest';
 import type { TrainingRequest } from '../../activities/train/run-training.ts';
 import { progressSignalName } from '../../configs/names.ts';
-import { Orders, RunStatus, type Attempt, type Progress } from '../../configs/schema.ts';
+import { Orders, RunStatus, type Attempt, type Progress } from '../../configs/schema/index.ts';
 import { startRun } from '../../infra/start-run.ts';
 import type { trainDetector } from '../../workflows/index.ts';
 import { checkpointNowUpdate, extendEpochsUpdate, pauseUpdate } from '../../workflows/operator.ts';

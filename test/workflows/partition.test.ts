@@ -5,7 +5,7 @@ import { expect, inject, test } from 'vitest';
 import { createGpuActivities } from '../../activities/index.ts';
 import { readProgress } from '../../activities/shared/run/progress-reader.ts';
 import { taskQueues } from '../../configs/names.ts';
-import { RunStatus } from '../../configs/schema.ts';
+import { RunStatus } from '../../configs/schema/index.ts';
 import { startRun } from '../../infra/start-run.ts';
 import { startCuttableProxy } from '../fixtures/cuttable-proxy.ts';
 import { createMiniRun, miniPlan } from '../helpers/mini-run.ts';

@@ -7,7 +7,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { createGpuActivities } from '../../activities/index.ts';
 import { readJson } from '../../activities/shared/files/json-file.ts';
 import { readProgress } from '../../activities/shared/run/progress-reader.ts';
-import { CheckpointManifest, RecoveryPolicy, RunStatus, type RunPlan } from '../../configs/schema.ts';
+import { CheckpointManifest, RecoveryPolicy, RunStatus, type RunPlan } from '../../configs/schema/index.ts';
 import { startRun } from '../../infra/start-run.ts';
 import type { trainDetector } from '../../workflows/index.ts';
 import {

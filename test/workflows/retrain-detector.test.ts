@@ -1,7 +1,7 @@
 import type { Client } from '@temporalio/client';
 import { expect, test } from 'vitest';
 import { retrainId, taskQueues, triggerSignalName, workflowTypes } from '../../configs/names.ts';
-import { RetrainStatus, type RetrainInput } from '../../configs/schema.ts';
+import { RetrainStatus, type RetrainInput } from '../../configs/schema/index.ts';
 import { renderRetrainStatus } from '../../infra/follow-retrain.ts';
 import { listRuns } from '../../infra/list-runs.ts';
 import type { retrainDetector } from '../../workflows/index.ts';

@@ -4,7 +4,7 @@ import type { Client } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { expect, test } from 'vitest';
 import { taskQueues, workflowId, workflowTypes } from '../../configs/names.ts';
-import { RunStatus, type Attempt, type Check } from '../../configs/schema.ts';
+import { RunStatus, type Attempt, type Check } from '../../configs/schema/index.ts';
 import { startRun } from '../../infra/start-run.ts';
 import { anAttempt, freshInput, withWorkers } from '../helpers/workflow-env.ts';
 

@@ -6,7 +6,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { Worker } from '@temporalio/worker';
 import { expect, test } from 'vitest';
 import { hostQueue } from '../../configs/names.ts';
-import { RunStatus, type Attempt, type Check } from '../../configs/schema.ts';
+import { RunStatus, type Attempt, type Check } from '../../configs/schema/index.ts';
 import { startRun } from '../../infra/start-run.ts';
 import { inputForHosts, planFor } from '../helpers/two-hosts.ts';
 import {

@@ -7,7 +7,7 @@ import {
   type ModelVersion,
   type RegistryState,
   type VersionId,
-} from '../../../configs/schema.ts';
+} from '../../../configs/schema/index.ts';
 import type { ArtifactStore } from '../../shared/store/artifact-store.ts';
 import { CodedError } from '../../shared/errors/coded-error.ts';
 import { ifThere } from '../../shared/files/if-there.ts';

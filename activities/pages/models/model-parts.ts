@@ -1,5 +1,5 @@
-import { formatPoints } from '../../../configs/coco-score.ts';
-import type { ModelVersion, RegistryChange } from '../../../configs/schema.ts';
+import { formatPoints } from '../../shared/summary/coco-score.ts';
+import type { ModelVersion, RegistryChange } from '../../../configs/schema/index.ts';
 import { type Markup, markup } from '../../report/draw/markup.ts';
 import type { Found } from './gather-models.ts';
 

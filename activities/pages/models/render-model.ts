@@ -1,7 +1,7 @@
 import { pagePaths } from '../../../configs/names.ts';
-import { showBytes } from '../../../configs/show-bytes.ts';
-import type { RegistryState } from '../../../configs/schema.ts';
-import { formatCount, formatInstant, formatPlural } from '../../../configs/time-text.ts';
+import { showBytes } from '../../shared/summary/show-bytes.ts';
+import type { RegistryState } from '../../../configs/schema/index.ts';
+import { formatCount, formatInstant, formatPlural } from '../../shared/summary/time-text.ts';
 import { drawFacts } from '../../report/draw/facts.ts';
 import { drawFigures, type KeyFigure } from '../../report/sections/key-figures.ts';
 import { markup, type Markup } from '../../report/draw/markup.ts';

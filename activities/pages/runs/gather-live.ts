@@ -1,7 +1,7 @@
 import { lstat } from 'node:fs/promises';
 import { z } from 'zod';
 import { homeFolders, runFolder } from '../../../configs/paths.ts';
-import { Incident, RunPlan, type Progress, type Report, type TrainerEvent } from '../../../configs/schema.ts';
+import { Incident, RunPlan, type Progress, type Report, type TrainerEvent } from '../../../configs/schema/index.ts';
 import { keepLineage } from '../../shared/run/lineage.ts';
 import { ProgressReader } from '../../shared/run/progress-reader.ts';
 import { applyEvent, initialState } from '../../shared/run/run-state.ts';

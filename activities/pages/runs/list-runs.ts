@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { homeFolders, runFolder } from '../../../configs/paths.ts';
-import { RunName } from '../../../configs/schema.ts';
+import { RunName } from '../../../configs/schema/index.ts';
 import { markOf } from '../../shared/files/file-mark.ts';
 import { ifThere } from '../../shared/files/if-there.ts';
 

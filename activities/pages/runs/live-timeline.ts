@@ -1,4 +1,4 @@
-import type { Incident, TimelineEvent, TrainerEvent } from '../../../configs/schema.ts';
+import type { Incident, TimelineEvent, TrainerEvent } from '../../../configs/schema/index.ts';
 import { buildTimeline } from '../../report/sections/timeline.ts';
 
 /** The report's timeline without what only the workflow knows: how attempts ended. What trainers said tells most of it. */

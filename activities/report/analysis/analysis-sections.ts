@@ -1,4 +1,4 @@
-import type { Analysis, Report } from '../../../configs/schema.ts';
+import type { Analysis, Report } from '../../../configs/schema/index.ts';
 import { markup } from '../draw/markup.ts';
 import type { Section } from '../draw/section.ts';
 import { drawClasses } from './classes-section.ts';

@@ -1,9 +1,9 @@
-import { apKinds } from '../../../configs/coco-rows.ts';
-import { type Analysis, type ErrorAnalysis, type ErrorKind, errorKinds } from '../../../configs/schema.ts';
+import { apKinds } from '../../shared/summary/coco-rows.ts';
+import { type Analysis, type ErrorAnalysis, type ErrorKind, errorKinds } from '../../../configs/schema/index.ts';
 import { type Markup, markup } from '../draw/markup.ts';
 import type { Section } from '../draw/section.ts';
 import { type BarPart, drawBar, drawBarKey } from '../draw/share-bar.ts';
-import { formatCount } from '../../../configs/time-text.ts';
+import { formatCount } from '../../shared/summary/time-text.ts';
 
 const sizes = ['small', 'medium', 'large'] as const;
 type BySize = ErrorAnalysis['found'];

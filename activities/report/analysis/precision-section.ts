@@ -1,5 +1,5 @@
-import { apKinds } from '../../../configs/coco-rows.ts';
-import type { Analysis, PrecisionCurve } from '../../../configs/schema.ts';
+import { apKinds } from '../../shared/summary/coco-rows.ts';
+import type { Analysis, PrecisionCurve } from '../../../configs/schema/index.ts';
 import { drawFigure } from '../draw/figure.ts';
 import { markup } from '../draw/markup.ts';
 import type { Section } from '../draw/section.ts';

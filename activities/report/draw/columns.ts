@@ -1,7 +1,7 @@
 /** Whose numbers stand beside the run's own. */
-import { publishedModelFor } from '../../../configs/published.ts';
-import { referencesFor } from '../../../configs/references.ts';
-import type { ReferenceResult, Report } from '../../../configs/schema.ts';
+import { publishedModelFor } from '../../plan/published.ts';
+import { referencesFor } from '../../plan/recipe-facts.ts';
+import type { ReferenceResult, Report } from '../../../configs/schema/index.ts';
 
 export interface Column extends ReferenceResult {
   /** The verdict compares with it: the same recipe. The others are of another recipe for the same model. */

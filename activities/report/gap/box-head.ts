@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Setting } from '../../../configs/schema.ts';
+import type { Setting } from '../../../configs/schema/index.ts';
 
 /** The part of a recipe that decides how boxes are told: one stage of the cascade. */
 const BoxHead = z.object({

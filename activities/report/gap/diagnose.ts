@@ -1,9 +1,9 @@
 /** Why a run's numbers are not the published ones: what differs, what that is known to cost, what is only inferred. */
-import { pointsAbove } from '../../../configs/coco-score.ts';
-import { gapFacts, publishedModelFor } from '../../../configs/published.ts';
-import { referencesFor } from '../../../configs/references.ts';
-import type { Evidence, ReferenceResult, Report } from '../../../configs/schema.ts';
-import { isEvaluation } from '../../../configs/starting-weights.ts';
+import { pointsAbove } from '../../shared/summary/coco-score.ts';
+import { gapFacts, publishedModelFor } from '../../plan/published.ts';
+import { referencesFor } from '../../plan/recipe-facts.ts';
+import type { Evidence, ReferenceResult, Report } from '../../../configs/schema/index.ts';
+import { isEvaluation } from '../../../configs/schema/plan-weights.ts';
 import { listDifferences, listLikenesses, listUnknown, weigh, type Difference } from './differences.ts';
 import { describeSettings, readRecipe, type Recipe } from './run-settings.ts';
 import { describeShape, type GapShape } from './shape.ts';

@@ -1,5 +1,5 @@
 /** In what a run differs from a published model, the costliest first. */
-import { aspects, type Aspect, type GapFacts, type KnownEffect, type Setting } from '../../../configs/schema.ts';
+import { aspects, type Aspect, type GapFacts, type KnownEffect, type Setting } from '../../../configs/schema/index.ts';
 import type { Settings } from './run-settings.ts';
 
 export interface Difference {

@@ -1,4 +1,4 @@
-import type { Evidence, Report } from '../../../configs/schema.ts';
+import type { Evidence, Report } from '../../../configs/schema/index.ts';
 import { type Markup, markup } from '../draw/markup.ts';
 import type { Section } from '../draw/section.ts';
 import { diagnoseGap, type GapDiagnosis, type RuledOut } from './diagnose.ts';

@@ -1,6 +1,6 @@
 /** A diagnosis in words, the same in HTML and Markdown. */
-import { formatDifference, formatPoints, pointsAbove } from '../../../configs/coco-score.ts';
-import type { EvalMetrics, KnownEffect, ReferenceResult } from '../../../configs/schema.ts';
+import { formatDifference, formatPoints, pointsAbove } from '../../shared/summary/coco-score.ts';
+import type { EvalMetrics, KnownEffect, ReferenceResult } from '../../../configs/schema/index.ts';
 import type { GapDiagnosis } from './diagnose.ts';
 
 /** The gap and its first suspect in a sentence. */

@@ -1,8 +1,8 @@
 /** How a run was trained, respect by respect, in the words that published models are described with. */
 import { z } from 'zod';
-import type { Report } from '../../../configs/schema.ts';
-import type { Aspect, Setting } from '../../../configs/schema.ts';
-import { startingWeights } from '../../../configs/starting-weights.ts';
+import type { Report } from '../../../configs/schema/index.ts';
+import type { Aspect, Setting } from '../../../configs/schema/index.ts';
+import { startingWeights } from '../../../configs/schema/plan-weights.ts';
 import { describeBoxClasses, describeBoxHeads, describeBoxLoss, RoiHead } from './box-head.ts';
 import { parseAssignments } from './python-literal.ts';
 

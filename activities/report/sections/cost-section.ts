@@ -1,9 +1,9 @@
-import type { Report } from '../../../configs/schema.ts';
+import type { Report } from '../../../configs/schema/index.ts';
 import { type Cost, formatHours, listCost, roundHours } from './cost.ts';
 import { markup } from '../draw/markup.ts';
 import type { Section } from '../draw/section.ts';
 import { drawBar, drawBarKey } from '../draw/share-bar.ts';
-import { formatDuration } from '../../../configs/time-text.ts';
+import { formatDuration } from '../../shared/summary/time-text.ts';
 
 /** Device-hours useful and lost. */
 export function drawCost(report: Report): Section {

@@ -1,5 +1,5 @@
 /** What a run cost, and what of that became the model. */
-import type { Report } from '../../../configs/schema.ts';
+import type { Report } from '../../../configs/schema/index.ts';
 
 interface CostPart {
   readonly kind: 'useful' | 'evaluation' | 'lost' | 'around' | 'test';

@@ -1,11 +1,17 @@
-import type { Attempt, Decision, Report, StepOutcome, TimelineEvent } from '../../../configs/schema.ts';
+import type { Attempt, Decision, Report, StepOutcome, TimelineEvent } from '../../../configs/schema/index.ts';
 import { drawTable } from '../draw/event-table.ts';
 import { drawLedger } from './ledger-section.ts';
 import { type Markup, markup } from '../draw/markup.ts';
 import { describeOrigin, describeRepeatedSteps, endingNames, findStart, kindNames, nextNames } from './run-facts.ts';
 import type { Section } from '../draw/section.ts';
 import { drawTimelineChart } from './timeline-chart.ts';
-import { formatCount, formatDuration, formatElapsed, formatInstant, formatPlural } from '../../../configs/time-text.ts';
+import {
+  formatCount,
+  formatDuration,
+  formatElapsed,
+  formatInstant,
+  formatPlural,
+} from '../../shared/summary/time-text.ts';
 
 /** What happened on the way: every attempt, every event, every decision, every warning. */
 export function drawCourse(report: Report): Section {

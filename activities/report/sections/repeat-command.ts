@@ -1,6 +1,6 @@
 import { evaluationId, taskQueues, workflowId, workflowTypes } from '../../../configs/names.ts';
-import type { RunPlan } from '../../../configs/schema.ts';
-import { isEvaluation } from '../../../configs/starting-weights.ts';
+import type { RunPlan } from '../../../configs/schema/index.ts';
+import { isEvaluation } from '../../../configs/schema/plan-weights.ts';
 
 type RepeatedPlan = Pick<RunPlan, 'epochs' | 'input'>;
 

@@ -1,10 +1,10 @@
-import { apKinds, apRows, type ApRow, describeApRow } from '../../../configs/coco-rows.ts';
-import { formatDifference, formatScore, pointsAbove } from '../../../configs/coco-score.ts';
-import type { Analysis, Report } from '../../../configs/schema.ts';
+import { apKinds, apRows, type ApRow, describeApRow } from '../../shared/summary/coco-rows.ts';
+import { formatDifference, formatScore, pointsAbove } from '../../shared/summary/coco-score.ts';
+import type { Analysis, Report } from '../../../configs/schema/index.ts';
 import { type Column, listColumns } from '../draw/columns.ts';
 import { type Markup, markup } from '../draw/markup.ts';
 import type { Section } from '../draw/section.ts';
-import { formatDuration, formatPlural } from '../../../configs/time-text.ts';
+import { formatDuration, formatPlural } from '../../shared/summary/time-text.ts';
 
 type Kind = 'bbox' | 'segm';
 type Bootstrap = Analysis['bootstrap'];

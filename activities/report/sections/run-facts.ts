@@ -1,8 +1,8 @@
 /** What the HTML and the Markdown page both say, in the same words. */
-import type { Attempt, Decision, Report, TimelineEvent } from '../../../configs/schema.ts';
-import { isEvaluation, startingWeights } from '../../../configs/starting-weights.ts';
+import type { Attempt, Decision, Report, TimelineEvent } from '../../../configs/schema/index.ts';
+import { isEvaluation, startingWeights } from '../../../configs/schema/plan-weights.ts';
 import { maximum, minimum } from '../draw/axis.ts';
-import { formatCount, formatDuration, formatInstant, formatPlural } from '../../../configs/time-text.ts';
+import { formatCount, formatDuration, formatInstant, formatPlural } from '../../shared/summary/time-text.ts';
 
 /** Unix seconds that the timeline counts from: when the run began, or the first thing known of it if that is earlier. */
 export const findStart = ({ createdAt, seconds, timeline, attempts }: Report): number =>

@@ -1,12 +1,12 @@
-import type { Report } from '../../../configs/schema.ts';
-import { isEvaluation, startingWeights } from '../../../configs/starting-weights.ts';
+import type { Report } from '../../../configs/schema/index.ts';
+import { isEvaluation, startingWeights } from '../../../configs/schema/plan-weights.ts';
 import { activeSwitches } from '../../shared/run/speed-switches.ts';
 import { drawFacts } from '../draw/facts.ts';
 import { markup } from '../draw/markup.ts';
 import { repeatCommand } from './repeat-command.ts';
 import { countDevices, listHashes } from './run-facts.ts';
 import type { Section } from '../draw/section.ts';
-import { formatCount, formatPlural } from '../../../configs/time-text.ts';
+import { formatCount, formatPlural } from '../../shared/summary/time-text.ts';
 
 /** What was run, on what, and how to run it again. */
 export const drawSetup = (report: Report): Section => ({

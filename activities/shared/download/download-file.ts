@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
-import type { PartSource } from '../../../configs/fetched-files.ts';
+import type { PartSource } from '../../../configs/schema/fetched-files.ts';
 import { systemErrorCode } from '../errors/coded-error.ts';
 import { nameDiskFull } from '../files/disk-full.ts';
 import { abortable } from './sources/abortable.ts';

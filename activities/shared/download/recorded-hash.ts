@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { RecordedHash } from '../../../configs/fetched-files.ts';
+import { RecordedHash } from '../../../configs/schema/fetched-files.ts';
 import { CodedError, systemErrorCode } from '../errors/coded-error.ts';
 import { readIfPresent } from '../files/json-file.ts';
 import { createFileWhole } from '../files/whole-file.ts';

@@ -1,4 +1,4 @@
-import { FailureCatalogue, type FailureClass } from '../../../configs/schema.ts';
+import { FailureCatalogue, type FailureClass } from '../../../configs/schema/index.ts';
 import failures from '../../../configs/failures.json' with { type: 'json' };
 
 /** A class of configs/failures.json whose patterns are compiled. */

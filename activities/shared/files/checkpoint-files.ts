@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import type { JobFolder } from '../../../configs/paths.ts';
-import { CheckpointManifest } from '../../../configs/schema.ts';
+import { CheckpointManifest } from '../../../configs/schema/index.ts';
 import { ifThere } from './if-there.ts';
 import { readJson } from './json-file.ts';
 

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import type { FileMark } from '../../../configs/schema.ts';
+import type { FileMark } from '../../../configs/schema/index.ts';
 import { ifThere } from './if-there.ts';
 
 /** How a file looks now; undefined where there is none. */

@@ -1,6 +1,6 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { fromRandomAccessReaderPromise, type Entry } from 'yauzl';
-import type { CheckpointManifest } from '../../../configs/schema.ts';
+import type { CheckpointManifest } from '../../../configs/schema/index.ts';
 import { ArchiveReader } from '../files/archive-reader.ts';
 import { fileSize } from '../files/checkpoint-files.ts';
 import { systemErrorCode } from '../errors/coded-error.ts';

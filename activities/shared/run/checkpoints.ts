@@ -1,5 +1,11 @@
 import type { JobFolder, RunFolder } from '../../../configs/paths.ts';
-import type { CheckpointManifest, Quarantined, Rollback, RunPlan, TrainerEvent } from '../../../configs/schema.ts';
+import type {
+  CheckpointManifest,
+  Quarantined,
+  Rollback,
+  RunPlan,
+  TrainerEvent,
+} from '../../../configs/schema/index.ts';
 import { findDamage } from './checkpoint-damage.ts';
 import {
   checkpointPath,

@@ -1,4 +1,4 @@
-import type { TrainerEvent } from '../../../configs/schema.ts';
+import type { TrainerEvent } from '../../../configs/schema/index.ts';
 
 /**
  * The run that counts: a trainer that starts at iteration i takes back every step and validation after i that came before

@@ -1,6 +1,6 @@
 import type { RunFolder } from '../../../configs/paths.ts';
-import { PlanPart, RunPlan, type CheckpointManifest, type TrainerEvent } from '../../../configs/schema.ts';
-import { startingWeights } from '../../../configs/starting-weights.ts';
+import { PlanPart, RunPlan, type CheckpointManifest, type TrainerEvent } from '../../../configs/schema/index.ts';
+import { startingWeights } from '../../../configs/schema/plan-weights.ts';
 import { readJson } from '../files/json-file.ts';
 import { weightSwitches } from './speed-switches.ts';
 

@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises';
-import { TrainerEvent } from '../../../configs/schema.ts';
+import { TrainerEvent } from '../../../configs/schema/index.ts';
 import { ifThere } from '../files/if-there.ts';
 import { parseJson } from '../files/json-file.ts';
 

@@ -1,6 +1,6 @@
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import type { JobFolder } from '../../../configs/paths.ts';
-import type { Quarantined } from '../../../configs/schema.ts';
+import type { Quarantined } from '../../../configs/schema/index.ts';
 import { systemErrorCode } from '../errors/coded-error.ts';
 import { syncFolder, writeFileWhole } from '../files/whole-file.ts';
 

@@ -1,4 +1,4 @@
-import type { Progress, TrainerEvent } from '../../../configs/schema.ts';
+import type { Progress, TrainerEvent } from '../../../configs/schema/index.ts';
 
 /** Where a run stands after some events of its trainers: a fold, so that any reader of progress.jsonl gets the same answer. */
 export interface RunState {

@@ -1,4 +1,4 @@
-import type { SpeedSwitches } from '../../../configs/schema.ts';
+import type { SpeedSwitches } from '../../../configs/schema/index.ts';
 
 /** Those that are on, sorted by name. */
 export const activeSwitches = (speed: SpeedSwitches | undefined): string[] =>

@@ -1,4 +1,4 @@
-import type { TrainerEvent } from '../../../configs/schema.ts';
+import type { TrainerEvent } from '../../../configs/schema/index.ts';
 
 /** Steps of the run that were done in one go. */
 interface Stretch {

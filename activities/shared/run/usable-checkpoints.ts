@@ -1,5 +1,5 @@
 import type { RunFolder } from '../../../configs/paths.ts';
-import type { CheckpointManifest, RunPlan } from '../../../configs/schema.ts';
+import type { CheckpointManifest, RunPlan } from '../../../configs/schema/index.ts';
 import { comparePlans, describeChange, isAtEpochEnd, readOldPlan } from './plan-changes.ts';
 import { readProgress } from './progress-reader.ts';
 

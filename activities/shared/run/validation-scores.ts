@@ -1,4 +1,4 @@
-import type { CheckpointManifest, TrainerEvent } from '../../../configs/schema.ts';
+import type { CheckpointManifest, TrainerEvent } from '../../../configs/schema/index.ts';
 import { keepLineage } from './lineage.ts';
 
 /** Below the score of a validation that found nothing. */

@@ -1,8 +1,8 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import type { z } from 'zod';
 import { homeFolders } from '../../../configs/paths.ts';
-import { StepRecord, type StepOutcome } from '../../../configs/schema.ts';
-import { stepOutcome } from '../../../configs/step-outcome.ts';
+import { StepRecord, type StepOutcome } from '../../../configs/schema/index.ts';
+import { stepOutcome } from '../summary/step-outcome.ts';
 import { ifThere } from '../files/if-there.ts';
 import { contentKey } from './content-key.ts';
 import { readJson } from '../files/json-file.ts';

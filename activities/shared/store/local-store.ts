@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { RecordedObject } from '../../../configs/run-pointer.ts';
+import { RecordedObject } from '../../../configs/schema/run-pointer.ts';
 import { fileSize } from '../files/checkpoint-files.ts';
 import { CodedError } from '../errors/coded-error.ts';
 import { ifThere } from '../files/if-there.ts';

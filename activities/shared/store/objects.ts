@@ -1,7 +1,7 @@
 import { chmod, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { homeFolders } from '../../../configs/paths.ts';
-import { ObjectManifest, type FileMark, type StoredFile } from '../../../configs/schema.ts';
+import { ObjectManifest, type FileMark, type StoredFile } from '../../../configs/schema/index.ts';
 import { CodedError, systemErrorCode } from '../errors/coded-error.ts';
 import { ifThere } from '../files/if-there.ts';
 import { isSameMark, markOf } from '../files/file-mark.ts';

@@ -7,7 +7,7 @@ import {
   paginateListParts,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
-import type { UploadState } from '../../../configs/run-pointer.ts';
+import type { UploadState } from '../../../configs/schema/run-pointer.ts';
 import { CodedError } from '../errors/coded-error.ts';
 import { PartReader } from './part-reader.ts';
 import type { S3Bucket } from './s3-bucket.ts';

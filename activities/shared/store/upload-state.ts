@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
-import { UploadState } from '../../../configs/run-pointer.ts';
+import { UploadState } from '../../../configs/schema/run-pointer.ts';
 import { readJson } from '../files/json-file.ts';
 import { writeFileWhole } from '../files/whole-file.ts';
 

@@ -1,4 +1,4 @@
-import type { GpuWait } from '../../../configs/schema.ts';
+import type { GpuWait } from '../../../configs/schema/index.ts';
 
 /** For what a job waits and for whom, in one line: shown in `status`, in the UI and as heartbeat. Pure. */
 export function describeWait({ gpus, place, ahead, held, foreign, hosts }: GpuWait): string {

@@ -1,6 +1,6 @@
 import { execa } from 'execa';
 import { z } from 'zod';
-import { GpuFacts } from '../../../configs/schema.ts';
+import { GpuFacts } from '../../../configs/schema/index.ts';
 import type { PythonCommand } from './trainer-process.ts';
 
 /** A driver that nobody keeps loaded takes seconds to answer. */

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
-import { hostsOf } from '../../../configs/hosts.ts';
+import { hostsOf } from '../../../configs/schema/plan-hosts.ts';
 import { runFolder, type JobFolder, type RunFolder } from '../../../configs/paths.ts';
-import type { RunPlan } from '../../../configs/schema.ts';
+import type { RunPlan } from '../../../configs/schema/index.ts';
 import { ifThere } from '../files/if-there.ts';
 
 /** The hosts that train together; undefined where one machine trains alone. */

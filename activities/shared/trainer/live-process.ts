@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import type { TrainerOwner } from '../../../configs/schema.ts';
+import type { TrainerOwner } from '../../../configs/schema/index.ts';
 import { systemErrorCode } from '../errors/coded-error.ts';
 
 /** Names one process for ever: a recycled pid has another start time. */

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { JobFolder } from '../../../configs/paths.ts';
-import { Orders } from '../../../configs/schema.ts';
+import { Orders } from '../../../configs/schema/index.ts';
 import { readJson } from '../files/json-file.ts';
 import { writeFileWhole } from '../files/whole-file.ts';
 

@@ -4,7 +4,7 @@ import { mkdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import type { JobFolder } from '../../../configs/paths.ts';
-import { GpuWait, TrainerOwner } from '../../../configs/schema.ts';
+import { GpuWait, TrainerOwner } from '../../../configs/schema/index.ts';
 import { CodedError } from '../errors/coded-error.ts';
 import { assertFence } from '../run/fence.ts';
 import { readJson } from '../files/json-file.ts';

@@ -1,6 +1,6 @@
 import type { JobFolder } from '../../../configs/paths.ts';
-import type { RecoveryPolicy, RunPlan } from '../../../configs/schema.ts';
-import { isEvaluation, startingWeights } from '../../../configs/starting-weights.ts';
+import type { RecoveryPolicy, RunPlan } from '../../../configs/schema/index.ts';
+import { isEvaluation, startingWeights } from '../../../configs/schema/plan-weights.ts';
 
 export type Device = 'cpu' | 'cuda';
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { createInterface } from 'node:readline';
 import { execa } from 'execa';
 import type { z } from 'zod';
-import { StageLine } from '../../../configs/schema.ts';
+import { StageLine } from '../../../configs/schema/index.ts';
 import { CodedError } from '../errors/coded-error.ts';
 import { parseJson, readJson } from '../files/json-file.ts';
 import type { PythonCommand } from './trainer-process.ts';

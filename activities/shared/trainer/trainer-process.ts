@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { JobFolder } from '../../../configs/paths.ts';
-import { TrainerExit, TrainerOwner } from '../../../configs/schema.ts';
+import { TrainerExit, TrainerOwner } from '../../../configs/schema/index.ts';
 import { readJson } from '../files/json-file.ts';
 import { isAlive, signalOwner } from './live-process.ts';
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { JobFolder } from '../../../configs/paths.ts';
-import type { TrainerEvent } from '../../../configs/schema.ts';
+import type { TrainerEvent } from '../../../configs/schema/index.ts';
 import { assertFence } from '../run/fence.ts';
 import type { ProgressReader } from '../run/progress-reader.ts';
 import { jobEnding, type JobEnding, type RunningJob } from './trainer-process.ts';

@@ -8,7 +8,7 @@
  *  5. the exit code;
  * and otherwise the failure is unknown. Of two classes that know one line, the catalogue's first is taken.
  */
-import type { Failure, FailureClass } from '../../../configs/schema.ts';
+import type { Failure, FailureClass } from '../../../configs/schema/index.ts';
 import { isFromElsewhere, withoutSpeaker } from './attempt-log.ts';
 import { describeCrash } from './describe-crash.ts';
 import { isDiskFull } from '../../shared/files/disk-full.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { JobFolder, RunFolder } from '../../../configs/paths.ts';
-import { TrainerExit, TrainerOwner, type RunPlan } from '../../../configs/schema.ts';
+import { TrainerExit, TrainerOwner, type RunPlan } from '../../../configs/schema/index.ts';
 import { readJson } from '../../shared/files/json-file.ts';
 import { trainsTogether } from '../../shared/trainer/host-jobs.ts';
 import type { JobEnding } from '../../shared/trainer/trainer-process.ts';

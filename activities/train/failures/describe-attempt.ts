@@ -1,5 +1,5 @@
 import type { RunFolder } from '../../../configs/paths.ts';
-import type { Attempt, Failure, Quarantined, RunPlan } from '../../../configs/schema.ts';
+import type { Attempt, Failure, Quarantined, RunPlan } from '../../../configs/schema/index.ts';
 import { keepLogEnd, readAttemptLog } from './attempt-log.ts';
 import { listIterations } from '../../shared/run/checkpoints.ts';
 import type { DecisivePart } from './decisive-part.ts';

@@ -1,4 +1,4 @@
-import type { TrainerExit } from '../../../configs/schema.ts';
+import type { TrainerExit } from '../../../configs/schema/index.ts';
 
 /** The first rank that failed says more than the launcher, whose code is 1 whatever happened. */
 export function describeCrash({ rootCause, code, signal, reason }: TrainerExit): string {

@@ -5,7 +5,7 @@ import type { ComparedRun } from '../../../activities/compare/load-run.ts';
 import { differenceInterval } from '../../../activities/compare/paired-bootstrap.ts';
 import { renderComparisonHtml } from '../../../activities/compare/render-html.ts';
 import { renderComparisonMarkdown } from '../../../activities/compare/render-markdown.ts';
-import { Comparison, type Bootstrap } from '../../../configs/schema.ts';
+import { Comparison, type Bootstrap } from '../../../configs/schema/index.ts';
 import { hostileTexts } from '../../fixtures/hostile-texts.ts';
 import { sampleAnalysis } from '../../fixtures/sample-analysis.ts';
 import { samplePlan, sampleReport, seedMetrics } from '../../fixtures/sample-report.ts';

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { compareVariants, type FinishedRun } from '../../../activities/compare/compare-variants.ts';
 import { renderSweepHtml, renderSweepMarkdown } from '../../../activities/compare/render-sweep.ts';
-import { SweepInput, SweepReport, type VariantStatus } from '../../../configs/schema.ts';
+import { SweepInput, SweepReport, type VariantStatus } from '../../../configs/schema/index.ts';
 import { hostileTexts } from '../../fixtures/hostile-texts.ts';
 import { sampleAnalysis } from '../../fixtures/sample-analysis.ts';
 import { sampleReport, seedMetrics } from '../../fixtures/sample-report.ts';

@@ -11,7 +11,7 @@ import { obtainFile } from '../../../activities/inputs/obtain-file.ts';
 import { withPrefixFolder } from '../../../activities/inputs/prefix-copy.ts';
 import { checkMaterial } from '../../../activities/preflight/check-material.ts';
 import { homeFolders } from '../../../configs/paths.ts';
-import { CatalogArchive, type RunPlan } from '../../../configs/schema.ts';
+import { CatalogArchive, type RunPlan } from '../../../configs/schema/index.ts';
 import { objectStoreRegion } from '../../../infra/stack/object-store.ts';
 import { miniPlan } from '../../helpers/mini-run.ts';
 import { createObtainPlace, type ObtainPlaceOfTest } from '../../helpers/obtain-place.ts';

@@ -10,7 +10,7 @@ import { startMirror, type RunMirror } from '../../../activities/mirror/run-mirr
 import { bestCheckpoint } from '../../../activities/shared/run/checkpoints.ts';
 import { takeFence } from '../../../activities/shared/run/fence.ts';
 import { readProgress } from '../../../activities/shared/run/progress-reader.ts';
-import { CheckpointManifest } from '../../../configs/schema.ts';
+import { CheckpointManifest } from '../../../configs/schema/index.ts';
 import { isPart, isPut, startFaultProxy, type FaultProxy } from '../../fixtures/fault-proxy.ts';
 import { createCheckpointFolder, type CheckpointFolder } from '../../helpers/checkpoint-folder.ts';
 import { miniPlan } from '../../helpers/mini-run.ts';

@@ -5,7 +5,7 @@ import { createNotify, type NotifyRequest } from '../../../activities/notify/not
 import { withCodedFailures } from '../../../activities/shared/failure.ts';
 import type { NotifyPlace } from '../../../activities/notify/notify-place.ts';
 import { checkNotify } from '../../../activities/preflight/check-notify.ts';
-import { Notification, type NotifyTarget } from '../../../configs/schema.ts';
+import { Notification, type NotifyTarget } from '../../../configs/schema/index.ts';
 import { startHookReceiver, type Hook } from '../../fixtures/hook-receiver.ts';
 import { certificate, startMailServer } from '../../fixtures/mail-server/mail-server.ts';
 import { createMiniRun } from '../../helpers/mini-run.ts';

@@ -2,9 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createPinPlan } from '../../../activities/plan/pin-plan.ts';
 import { datasetKey, planHash } from '../../../activities/plan/plan-hash.ts';
-import type { CatalogArchive, RunPlan } from '../../../configs/schema.ts';
+import type { CatalogArchive, RunPlan } from '../../../configs/schema/index.ts';
 import { createMiniRun, miniDataset, miniPlan, miniWeights, type MiniRun } from '../../helpers/mini-run.ts';
-import { startingWeights } from '../../../configs/starting-weights.ts';
+import { startingWeights } from '../../../configs/schema/plan-weights.ts';
 
 let run: MiniRun;
 beforeEach(async () => (run = await createMiniRun()));

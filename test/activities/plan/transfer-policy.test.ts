@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { allowedSources, refuseForeignHosts } from '../../../activities/plan/transfer-policy.ts';
-import { Catalog, RunInput } from '../../../configs/schema.ts';
+import { Catalog, RunInput } from '../../../configs/schema/index.ts';
 import { miniInput } from '../../helpers/mini-run.ts';
 import { projectRoot } from '../../helpers/project.ts';
 

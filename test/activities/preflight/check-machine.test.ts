@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { checkMachine } from '../../../activities/preflight/machine-checks.ts';
 
 import { samplePlan } from '../../fixtures/sample-report.ts';
-import type { Check, GpuFacts, MachineFacts, RecipeFacts } from '../../../configs/schema.ts';
+import type { Check, GpuFacts, MachineFacts, RecipeFacts } from '../../../configs/schema/index.ts';
 
 const gibibyte = 2 ** 30;
 const plan = { gpus: 4, batchPerGpu: 2, loaderWorkers: 2, recipe: samplePlan.recipe };

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { checkDisk } from '../../../activities/preflight/check-disk.ts';
 import { checkExpectation, checkTraining } from '../../../activities/preflight/check-training.ts';
 import { checkpointBytes, iterationsPerEpoch } from '../../../activities/preflight/training-arithmetic.ts';
-import { SpeedSwitches, type RecipeFacts, type RunPlan } from '../../../configs/schema.ts';
+import { SpeedSwitches, type RecipeFacts, type RunPlan } from '../../../configs/schema/index.ts';
 import { samplePlan } from '../../fixtures/sample-report.ts';
 
 const coco = { images: 118_287, instances: 860_001, annotated: 117_266 };

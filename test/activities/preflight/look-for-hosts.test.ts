@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createLookForHosts } from '../../../activities/preflight/look-for-hosts.ts';
-import type { Check } from '../../../configs/schema.ts';
+import type { Check } from '../../../configs/schema/index.ts';
 import { mockEnvironment } from '../../helpers/mock-environment.ts';
 import { createMiniRun, type MiniRun } from '../../helpers/mini-run.ts';
 

@@ -16,7 +16,7 @@ import {
   type VersionSource,
 } from '../../../activities/registry/versions.ts';
 import { modelKeys } from '../../../configs/names.ts';
-import { versionId, type ModelVersion } from '../../../configs/schema.ts';
+import { versionId, type ModelVersion } from '../../../configs/schema/index.ts';
 import { seedMetrics } from '../../fixtures/sample-report.ts';
 import { storeKinds, useBothStores } from '../../helpers/both-stores.ts';
 

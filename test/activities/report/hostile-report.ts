@@ -1,6 +1,6 @@
-import { startingWeights } from '../../../configs/starting-weights.ts';
-import { buildLedger } from '../../../configs/ledger.ts';
-import type { Analysis, Failure, Report, RunPlan } from '../../../configs/schema.ts';
+import { startingWeights } from '../../../configs/schema/plan-weights.ts';
+import { buildLedger } from '../../../activities/shared/summary/ledger.ts';
+import type { Analysis, Failure, Report, RunPlan } from '../../../configs/schema/index.ts';
 import { sampleAnalysis, sampleClass, sampleImage } from '../../fixtures/sample-analysis.ts';
 import { sampleAttempt, samplePlan, sampleReport } from '../../fixtures/sample-report.ts';
 

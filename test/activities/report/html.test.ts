@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { renderHtml } from '../../../activities/report/html.ts';
-import { Report } from '../../../configs/schema.ts';
+import { Report } from '../../../configs/schema/index.ts';
 import { sampleAnalysis } from '../../fixtures/sample-analysis.ts';
 import { sampleAttempt, sampleReport } from '../../fixtures/sample-report.ts';
 import { hostileAnalysis, hostileReport } from './hostile-report.ts';

@@ -7,7 +7,7 @@ import { addObject } from '../../../activities/shared/store/objects.ts';
 import { planHash } from '../../../activities/plan/plan-hash.ts';
 import { buildRunManifest, findDeviations } from '../../../activities/report/run-manifest.ts';
 import { homeFolders, runFolder } from '../../../configs/paths.ts';
-import { RunManifest, type StoredFile } from '../../../configs/schema.ts';
+import { RunManifest, type StoredFile } from '../../../configs/schema/index.ts';
 import { miniDataset, miniPlan, miniWeights } from '../../helpers/mini-run.ts';
 import { someMetrics } from '../../helpers/workflow-env.ts';
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { writeVerdict } from '../../../activities/report/verdict.ts';
-import type { EvalMetrics, ReferenceResult } from '../../../configs/schema.ts';
+import type { EvalMetrics, ReferenceResult } from '../../../configs/schema/index.ts';
 import { paperReference, seedMetrics, seedReference } from '../../fixtures/sample-report.ts';
 
 const scored = (box: number | null, mask: number | null): EvalMetrics => ({

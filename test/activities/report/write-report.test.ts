@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createWriteReport, type ReportRequest } from '../../../activities/report/write-report.ts';
 import { renderHtml } from '../../../activities/report/html.ts';
 import { objectKeys } from '../../../configs/names.ts';
-import { Analysis, Report, type ReportRef } from '../../../configs/schema.ts';
+import { Analysis, Report, type ReportRef } from '../../../configs/schema/index.ts';
 import { sampleAnalysis } from '../../fixtures/sample-analysis.ts';
 import { sampleReport } from '../../fixtures/sample-report.ts';
 import { createMiniRun, miniDataset, miniPlan, miniWeights, type MiniRun } from '../../helpers/mini-run.ts';

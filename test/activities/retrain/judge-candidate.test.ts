@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { explainChange, takeFingerprint } from '../../../activities/retrain/fingerprint.ts';
 import { explainFindings, judgeCandidate, type GateFacts } from '../../../activities/retrain/judge-candidate.ts';
-import { GateRules, type Comparison, type ComparedScore } from '../../../configs/schema.ts';
+import { GateRules, type Comparison, type ComparedScore } from '../../../configs/schema/index.ts';
 import { miniPlan } from '../../helpers/mini-run.ts';
 
 const hash = (digit: string) => digit.repeat(64);

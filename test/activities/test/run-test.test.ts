@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createGpuActivities } from '../../../activities/index.ts';
 import { isAlive } from '../../../activities/shared/trainer/live-process.ts';
 import { findLiveJob } from '../../../activities/shared/trainer/trainer-process.ts';
-import type { TestResult } from '../../../configs/schema.ts';
+import type { TestResult } from '../../../configs/schema/index.ts';
 import { createMiniRun, miniDataset, miniOrders, miniPlan, miniWeights, type MiniRun } from '../../helpers/mini-run.ts';
 import { mockEnvironment } from '../../helpers/mock-environment.ts';
 import { until } from '../../helpers/until.ts';

@@ -7,7 +7,7 @@ import { descendantsOf } from '../../../activities/shared/trainer/process-descen
 import { readProgress } from '../../../activities/shared/run/progress-reader.ts';
 import { findLiveJob } from '../../../activities/shared/trainer/trainer-process.ts';
 import { waitingSignalName } from '../../../configs/names.ts';
-import { TrainerOwner, type Attempt } from '../../../configs/schema.ts';
+import { TrainerOwner, type Attempt } from '../../../configs/schema/index.ts';
 import { createFakeGpus, gpuUuid, type FakeGpus } from '../../helpers/fake-gpus.ts';
 import { clientOf, mockEnvironment } from '../../helpers/mock-environment.ts';
 import { createMiniRun, miniDataset, miniOrders, miniPlan, miniWeights, type MiniRun } from '../../helpers/mini-run.ts';

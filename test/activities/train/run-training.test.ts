@@ -9,7 +9,7 @@ import { readProgress } from '../../../activities/shared/run/progress-reader.ts'
 import { findLiveJob } from '../../../activities/shared/trainer/trainer-process.ts';
 import { Watcher } from '../../../activities/shared/trainer/watcher-file.ts';
 import type { TrainingRequest } from '../../../activities/train/run-training.ts';
-import { Orders, Progress, type Attempt } from '../../../configs/schema.ts';
+import { Orders, Progress, type Attempt } from '../../../configs/schema/index.ts';
 import { clientOf, mockEnvironment } from '../../helpers/mock-environment.ts';
 import { createMiniRun, miniDataset, miniOrders, miniPlan, miniWeights, type MiniRun } from '../../helpers/mini-run.ts';
 import { until } from '../../helpers/until.ts';

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createGpuActivities } from '../../../activities/index.ts';
 import { readProgress } from '../../../activities/shared/run/progress-reader.ts';
-import { RunInput, type Attempt, type RunPlan } from '../../../configs/schema.ts';
+import { RunInput, type Attempt, type RunPlan } from '../../../configs/schema/index.ts';
 import { mockEnvironment } from '../../helpers/mock-environment.ts';
 import { createMiniRun, miniInput, miniOrders, miniPlan, type MiniRun } from '../../helpers/mini-run.ts';
 import { projectRoot, python } from '../../helpers/project.ts';

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { open, readFile, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { PartSource } from '../../../../configs/fetched-files.ts';
+import type { PartSource } from '../../../../configs/schema/fetched-files.ts';
 import { systemErrorCode } from '../../errors/coded-error.ts';
 import { ifThere } from '../../files/if-there.ts';
 import { syncFolder } from '../../files/whole-file.ts';

@@ -1,5 +1,5 @@
 import { appendFile } from 'node:fs/promises';
-import { PartSource, PartSpan } from '../../../../configs/fetched-files.ts';
+import { PartSource, PartSpan } from '../../../../configs/schema/fetched-files.ts';
 import { parseJson, readIfPresent } from '../../files/json-file.ts';
 import { writeFileWhole } from '../../files/whole-file.ts';
 import { ByteSpans, type ByteSpan } from './byte-spans.ts';

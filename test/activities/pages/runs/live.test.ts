@@ -5,7 +5,7 @@ import { liveGatherer, type Live } from '../../../../activities/pages/runs/gathe
 import { LiveFile } from '../../../../activities/pages/runs/live-file.ts';
 import { renderLiveFile, renderLiveFragment, renderLivePage } from '../../../../activities/pages/runs/render-live.ts';
 import { runFolder } from '../../../../configs/paths.ts';
-import type { TrainerEvent } from '../../../../configs/schema.ts';
+import type { TrainerEvent } from '../../../../configs/schema/index.ts';
 import { sampleEvents, samplePlan } from '../../../fixtures/sample-report.ts';
 import { miniPlan } from '../../../helpers/mini-run.ts';
 import { findTagErrors } from '../../report/tag-errors.ts';

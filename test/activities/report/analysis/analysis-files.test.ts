@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createGpuActivities } from '../../../../activities/index.ts';
-import { Analysis, Bootstrap, EvalMetrics } from '../../../../configs/schema.ts';
+import { Analysis, Bootstrap, EvalMetrics } from '../../../../configs/schema/index.ts';
 import { createMiniRun, miniDataset, miniOrders, miniPlan, miniWeights } from '../../../helpers/mini-run.ts';
 import { mockEnvironment } from '../../../helpers/mock-environment.ts';
 import { projectRoot, python } from '../../../helpers/project.ts';

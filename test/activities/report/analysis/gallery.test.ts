@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { drawGallery } from '../../../../activities/report/analysis/gallery-section.ts';
 import { choosePictures } from '../../../../activities/report/analysis/picture-budget.ts';
 import { renderHtml } from '../../../../activities/report/html.ts';
-import { Analysis } from '../../../../configs/schema.ts';
+import { Analysis } from '../../../../configs/schema/index.ts';
 import { sampleAnalysis, sampleClass, sampleImage } from '../../../fixtures/sample-analysis.ts';
 import { sampleReport } from '../../../fixtures/sample-report.ts';
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { listColumns } from '../../../../activities/report/draw/columns.ts';
-import { referencesFor } from '../../../../configs/references.ts';
+import { referencesFor } from '../../../../activities/plan/recipe-facts.ts';
 import { sampleReport } from '../../../fixtures/sample-report.ts';
 
 const { plan } = sampleReport();

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { diagnoseGap } from '../../../../activities/report/gap/diagnose.ts';
 import { describeGap } from '../../../../activities/report/gap/gap-text.ts';
-import { Report } from '../../../../configs/schema.ts';
+import { Report } from '../../../../configs/schema/index.ts';
 import { projectRoot } from '../../../helpers/project.ts';
 
 /** The blog's published numbers, with the text of the recipe that trains its model. */

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { repeatCommand } from '../../../../activities/report/sections/repeat-command.ts';
-import { RunInput, type RunPlan } from '../../../../configs/schema.ts';
+import { RunInput, type RunPlan } from '../../../../configs/schema/index.ts';
 import { samplePlan } from '../../../fixtures/sample-report.ts';
 
 /** What a real shell hands to `temporal`. */

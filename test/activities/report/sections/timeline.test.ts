@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { buildTimeline, collectCurves, countRepeatedSteps } from '../../../../activities/report/sections/timeline.ts';
-import type { Incident, TrainerEvent } from '../../../../configs/schema.ts';
+import type { Incident, TrainerEvent } from '../../../../configs/schema/index.ts';
 import { sampleAttempt, startedEvent, stepEvent, validationEvent } from '../../../fixtures/sample-report.ts';
 
 const steps = (attempt: number, t: number, ...iterations: number[]): TrainerEvent[] =>

@@ -1,7 +1,7 @@
 import { readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { bestCheckpoint, findResumption, listIterations } from '../../../../activities/shared/run/checkpoints.ts';
-import type { RunPlan, TrainerEvent } from '../../../../configs/schema.ts';
+import type { RunPlan, TrainerEvent } from '../../../../configs/schema/index.ts';
 import {
   createCheckpointFolder,
   readTorchCheckpoint,

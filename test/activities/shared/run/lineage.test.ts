@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { keepLineage } from '../../../../activities/shared/run/lineage.ts';
-import type { TrainerEvent } from '../../../../configs/schema.ts';
+import type { TrainerEvent } from '../../../../configs/schema/index.ts';
 import { startedEvent, stepEvent, validationEvent } from '../../../fixtures/sample-report.ts';
 
 const told = (events: TrainerEvent[]) =>

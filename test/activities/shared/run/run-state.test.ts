@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { applyEvent, initialState, isMilestone } from '../../../../activities/shared/run/run-state.ts';
-import type { TrainerEvent } from '../../../../configs/schema.ts';
+import type { TrainerEvent } from '../../../../configs/schema/index.ts';
 import { startedEvent, stepEvent, validationEvent } from '../../../fixtures/sample-report.ts';
 
 const saved = (iteration: number, order: number, attempt = 2): TrainerEvent => {

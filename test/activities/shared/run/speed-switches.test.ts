@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { comparePlans } from '../../../../activities/shared/run/plan-changes.ts';
 import { planHash } from '../../../../activities/plan/plan-hash.ts';
-import { SpeedSwitches, type RunPlan } from '../../../../configs/schema.ts';
+import { SpeedSwitches, type RunPlan } from '../../../../configs/schema/index.ts';
 import { miniPlan } from '../../../helpers/mini-run.ts';
 
 const withSpeed = (switches: Partial<SpeedSwitches>): RunPlan => ({

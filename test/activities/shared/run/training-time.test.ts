@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { TrainingTime } from '../../../../activities/shared/run/training-time.ts';
-import type { TrainerEvent } from '../../../../configs/schema.ts';
+import type { TrainerEvent } from '../../../../configs/schema/index.ts';
 import { startedEvent, stepEvent, validationEvent } from '../../../fixtures/sample-report.ts';
 
 const steps = (t: number, ...iterations: number[]) =>

@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { handOnOrders } from '../../../../activities/shared/trainer/orders-file.ts';
 import { jobFolder, type JobFolder } from '../../../../configs/paths.ts';
-import { Orders } from '../../../../configs/schema.ts';
+import { Orders } from '../../../../configs/schema/index.ts';
 import { miniOrders } from '../../../helpers/mini-run.ts';
 
 let job: JobFolder;

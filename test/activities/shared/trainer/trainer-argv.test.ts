@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { srunArgv, superviseArgv, testArgv, trainArgv } from '../../../../activities/shared/trainer/trainer-argv.ts';
 import { jobFolder } from '../../../../configs/paths.ts';
-import type { RunPlan } from '../../../../configs/schema.ts';
-import { startingWeights } from '../../../../configs/starting-weights.ts';
+import type { RunPlan } from '../../../../configs/schema/index.ts';
+import { startingWeights } from '../../../../configs/schema/plan-weights.ts';
 import { miniPlan } from '../../../helpers/mini-run.ts';
 
 const job = jobFolder('/runs/demo/train');

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { classifyFailure, type FailedAttempt } from '../../../../activities/train/failures/classify-failure.ts';
 import { failureCatalogue } from '../../../../activities/shared/errors/failure-catalogue.ts';
 import type { JobEnding } from '../../../../activities/shared/trainer/trainer-process.ts';
-import type { RootCause, TrainerExit } from '../../../../configs/schema.ts';
+import type { RootCause, TrainerExit } from '../../../../configs/schema/index.ts';
 import { projectRoot } from '../../../helpers/project.ts';
 
 const samplesFolder = `${projectRoot}/test/fixtures/failures`;

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { decisivePart } from '../../../../activities/train/failures/decisive-part.ts';
 import { runFolder } from '../../../../configs/paths.ts';
-import type { RunPlan, TrainerExit, TrainerOwner } from '../../../../configs/schema.ts';
+import type { RunPlan, TrainerExit, TrainerOwner } from '../../../../configs/schema/index.ts';
 import { miniInput, miniPlan } from '../../../helpers/mini-run.ts';
 
 const plan: RunPlan = { ...miniPlan, gpus: 3, input: { ...miniInput, gpus: 3, hosts: ['a', 'b', 'c'] } };

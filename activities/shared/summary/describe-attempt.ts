@@ -1,4 +1,4 @@
-import type { Attempt } from './schema.ts';
+import type { Attempt } from '../../../configs/schema/index.ts';
 
 /** `attempt 2: epochs 12 → 19 on gpu-a, crashed: out-of-memory`: for the Temporal UI and the terminal. */
 export function describeAttempt({ attempt, fromEpoch, epoch, host, ending, failure }: Attempt): string {

@@ -1,8 +1,8 @@
 import { readFile, readdir } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { inputRefusal, parseRunInput } from '../../configs/parse-input.ts';
-import { Catalog } from '../../configs/schema.ts';
-import { projectRoot, recipesFolder } from '../helpers/project.ts';
+import { inputRefusal, parseRunInput } from '../../../configs/parse-input.ts';
+import { Catalog } from '../../../configs/schema/index.ts';
+import { projectRoot, recipesFolder } from '../../helpers/project.ts';
 
 const valid = {
   version: 1,

@@ -1,5 +1,5 @@
 import { formatPoints } from './coco-score.ts';
-import type { SweepChange, VariantStatus } from './schema.ts';
+import type { SweepChange, VariantStatus } from '../../../configs/schema/index.ts';
 
 type Shown = Pick<VariantStatus, 'state' | 'joined' | 'stoppedEarly' | 'failure'>;
 

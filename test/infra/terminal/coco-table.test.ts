@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { renderApLines } from '../../configs/coco-table.ts';
-import { seedMetrics } from '../fixtures/sample-report.ts';
+import { renderApLines } from '../../../infra/terminal/coco-table.ts';
+import { seedMetrics } from '../../fixtures/sample-report.ts';
 
 test('the lines are those the seed printed', () => {
   expect(renderApLines(seedMetrics)).toMatchInlineSnapshot(`

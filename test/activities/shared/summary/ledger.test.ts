@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { buildLedger } from '../../configs/ledger.ts';
-import { aFailure, anAttempt } from '../helpers/workflow-env.ts';
+import { buildLedger } from '../../../../activities/shared/summary/ledger.ts';
+import { aFailure, anAttempt } from '../../../helpers/workflow-env.ts';
 
 const crashed = anAttempt({
   attempt: 1,

@@ -1,5 +1,11 @@
 import { expect, test } from 'vitest';
-import { formatCount, formatDuration, formatElapsed, formatInstant, formatPlural } from '../../configs/time-text.ts';
+import {
+  formatCount,
+  formatDuration,
+  formatElapsed,
+  formatInstant,
+  formatPlural,
+} from '../../../../activities/shared/summary/time-text.ts';
 
 test('durations show the two units that matter', () => {
   expect([0, 9.34, 59.4, 245, 7_500, 298_800, -1].map(formatDuration)).toEqual([

@@ -1,6 +1,12 @@
-import { GapFacts, PublishedModels, type PublishedModel, type ReferenceResult, type RunPlan } from './schema.ts';
-import effects from './known-effects.json' with { type: 'json' };
-import models from './published-models.json' with { type: 'json' };
+import {
+  GapFacts,
+  PublishedModels,
+  type PublishedModel,
+  type ReferenceResult,
+  type RunPlan,
+} from '../../configs/schema/index.ts';
+import effects from '../../configs/known-effects.json' with { type: 'json' };
+import models from '../../configs/published-models.json' with { type: 'json' };
 
 /** The published model that a recipe sets out to reach; undefined where there is none. */
 export const publishedModelFor = (recipe: string): PublishedModel | undefined =>

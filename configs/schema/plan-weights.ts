@@ -1,4 +1,4 @@
-import type { RunPlan } from './schema.ts';
+import type { RunPlan } from './index.ts';
 
 /** Which part of the model a plan's weights are. */
 export type WeightsPart = 'backbone' | 'detector';

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { describeChanges } from '../../configs/describe-variant.ts';
-import { parseSweepInput } from '../../configs/parse-input.ts';
-import { SweepInput, variantInput } from '../../configs/schema.ts';
-import { projectRoot } from '../helpers/project.ts';
+import { describeChanges } from '../../../activities/shared/summary/describe-variant.ts';
+import { parseSweepInput } from '../../../configs/parse-input.ts';
+import { SweepInput, variantInput } from '../../../configs/schema/index.ts';
+import { projectRoot } from '../../helpers/project.ts';
 
 const base = {
   version: 1,

@@ -1,4 +1,4 @@
-import type { StepOutcome } from './schema.ts';
+import type { StepOutcome } from '../../../configs/schema/index.ts';
 
 /** @param hit an earlier result was served. */
 export const stepOutcome = (step: StepOutcome['step'], hit: boolean, why: string): StepOutcome => ({

@@ -1,5 +1,5 @@
 /** Which machines train a run. */
-import { isEvaluation } from './starting-weights.ts';
+import { isEvaluation } from './plan-weights.ts';
 
 /** What a plan says of that. Those that were recorded before there were hosts do not even hold their input. */
 interface HostedPlan {

@@ -1,4 +1,4 @@
-import type { CocoMetrics } from './schema.ts';
+import type { CocoMetrics } from '../../../configs/schema/index.ts';
 
 /** One line of COCO's summary. */
 export interface ApRow {

@@ -1,6 +1,6 @@
 /** What the download code keeps on disk beside the files it fetches. */
 import { z } from 'zod';
-import { Sha256 } from './schema.ts';
+import { Sha256 } from './index.ts';
 
 /** First line of `<target>.part.jsonl`: where the bytes of an unfinished download come from. */
 export const PartSource = z.object({

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { CheckpointManifest, Sha256 } from './schema.ts';
+import { CheckpointManifest, Sha256 } from './index.ts';
 
 /** What the local artifact store records of an object. */
 export const RecordedObject = z.object({

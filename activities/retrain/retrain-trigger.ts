@@ -1,5 +1,5 @@
-import { retrainId, taskQueues, triggerSignalName } from './names.ts';
-import type { RetrainInput, Trigger } from './schema.ts';
+import { retrainId, taskQueues, triggerSignalName } from '../../configs/names.ts';
+import type { RetrainInput, Trigger } from '../../configs/schema/index.ts';
 
 /**
  * Options of `signalWithStart`, which starts a model's retraining or tells the one that runs: so several triggers at once

@@ -1,6 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { expect, test } from 'vitest';
-import { formatDifference, formatPoints, formatScore, pointsAbove } from '../../configs/coco-score.ts';
+import {
+  formatDifference,
+  formatPoints,
+  formatScore,
+  pointsAbove,
+} from '../../../../activities/shared/summary/coco-score.ts';
 
 test('scores are rounded as Python rounds them, ties included', () => {
   const scores = Array.from({ length: 2001 }, (_, index) => index / 2000).concat(

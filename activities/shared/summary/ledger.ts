@@ -1,5 +1,5 @@
 /** What the interruptions of a run cost. Pure: the workflow shows it while it runs, the report when it is over. */
-import type { Attempt, Interruption, Ledger } from './schema.ts';
+import type { Attempt, Interruption, Ledger } from '../../../configs/schema/index.ts';
 
 /** @param pausedSeconds how long a person had the training paused: nobody meant it to run then. */
 export function buildLedger(attempts: readonly Attempt[], pausedSeconds: number): Ledger {

@@ -1,5 +1,5 @@
-import { RecipeFacts, type ReferenceResult } from './schema.ts';
-import facts from './mmdet/metafile.json' with { type: 'json' };
+import { RecipeFacts, type ReferenceResult } from '../../configs/schema/index.ts';
+import facts from '../../configs/mmdet/metafile.json' with { type: 'json' };
 
 /** What is known of a recipe; undefined for one that nobody has told of. */
 export const recipeFacts = (recipe: string): RecipeFacts[string] | undefined => RecipeFacts.parse(facts)[recipe];

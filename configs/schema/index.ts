@@ -1,0 +1,21 @@
+/** What crosses an edge: schema and type under one name. Units stand in the names; AP and AR are in 0..1. */
+export { Sha256 } from './primitives.ts';
+export * from './speed.ts';
+export * from './input.ts';
+export * from './catalog.ts';
+export * from './metrics.ts';
+export * from './analysis.ts';
+export * from './plan.ts';
+export * from './trainer-files.ts';
+export * from './hosts.ts';
+export * from './course.ts';
+export * from './report.ts';
+export * from './comparison.ts';
+export * from './registry.ts';
+export * from './retrain.ts';
+export * from './stored.ts';
+export * from './preflight.ts';
+export * from './gap.ts';
+export * from './gpu-check.ts';
+export * from './sweep.ts';
+export * from './notify.ts';
