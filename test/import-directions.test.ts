@@ -60,8 +60,8 @@ test('no import goes round in a circle', async () => {
 
 test.each([
   ['configs/names.ts', "import 'node:fs';"],
-  ['workflows/decide.ts', "import { readFile } from 'node:fs/promises'; void readFile;"],
-  ['workflows/decide.ts', "import { takeFence } from '../activities/shared/run/fence.ts'; void takeFence;"],
+  ['workflows/train/decide.ts', "import { readFile } from 'node:fs/promises'; void readFile;"],
+  ['workflows/train/decide.ts', "import { takeFence } from '../activities/shared/run/fence.ts'; void takeFence;"],
   ['activities/shared/run/fence.ts', "import { Context } from '@temporalio/activity'; void Context;"],
   ['activities/shared/failure.ts', "import { trainDetector } from '../workflows/index.ts'; void trainDetector;"],
   ['workers/gpu.ts', "import { startStack } from '../infra/stack/start-stack.ts'; void startStack;"],

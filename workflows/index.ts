@@ -1,5 +1,5 @@
-export { compareRecipes } from './compare-recipes.ts';
-export { evaluateDetector } from './evaluate-detector.ts';
-export { trainDetector } from './train-detector.ts';
-export { retrainDetector } from './retrain-detector.ts';
-export { triggerRetrain } from './trigger-retrain.ts';
+export { compareRecipes } from './sweep/compare-recipes.ts';
+export { evaluateDetector } from './evaluate/evaluate-detector.ts';
+export { trainDetector } from './train/train-detector.ts';
+export { retrainDetector } from './retrain/retrain-detector.ts';
+export { triggerRetrain } from './retrain/trigger-retrain.ts';

@@ -1,6 +1,6 @@
 import { Context } from '@temporalio/activity';
 
-/** Well below every heartbeat timeout of workflows/policies.ts; Temporal thins the beats out by itself. */
+/** Well below every heartbeat timeout of workflows/support/policies.ts; Temporal thins the beats out by itself. */
 const beatMs = 2_000;
 
 /**

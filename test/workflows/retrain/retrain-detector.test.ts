@@ -1,0 +1,199 @@
+import type { Client } from '@temporalio/client';
+import { expect, test } from 'vitest';
+import { retrainId, taskQueues, triggerSignalName, workflowTypes } from '../../../configs/names.ts';
+import { RetrainStatus, type RetrainInput } from '../../../configs/schema/index.ts';
+import { renderRetrainStatus } from '../../../infra/follow-retrain.ts';
+import { listRuns } from '../../../infra/list-runs.ts';
+import type { retrainDetector } from '../../../workflows/index.ts';
+import { createWorld, freshRetrainInput } from '../../helpers/retrain-world.ts';
+import { until } from '../../helpers/until.ts';
+import { anAttempt, someFingerprint, withWorkers, type StubbedActivities } from '../../helpers/workflow-env.ts';
+
+const trigger = (client: Client, input: RetrainInput, who = 'a test') =>
+  client.workflow.signalWithStart<typeof retrainDetector, [unknown]>(workflowTypes.retrainDetector, {
+    taskQueue: taskQueues.control,
+    workflowId: retrainId(input.model),
+    args: [input],
+    signal: triggerSignalName,
+    signalArgs: [{ who, why: 'to see', at: 1 }],
+  });
+
+test('the first training becomes champion, a trigger without change is skipped with its record, a change trains again', async () => {
+  const world = createWorld();
+  await withWorkers(world.activities, async (client) => {
+    const input = freshRetrainInput();
+    const first = await (await trigger(client, input)).result();
+    expect(first.outcomes).toMatchObject([{ outcome: 'promoted', runId: `${input.model}-${'a'.repeat(12)}` }]);
+    expect(world.champion()).toBe(first.outcomes[0]?.version);
+
+    const second = await (await trigger(client, input)).result();
+    expect(second.decisions.map(({ trains, why }) => [trains, why.slice(0, 24)])).toEqual([
+      [false, 'skipped: nothing changed'],
+    ]);
+    world.change('b');
+    const third = await (await trigger(client, input)).result();
+    expect(third.decisions[0]?.why).toBe('changed: dataset (was a, is b)');
+    // It stands in the report, too.
+    expect(world.notes[1]).toBe('asked for by a test; changed: dataset (was a, is b)');
+    expect(world.trained).toHaveLength(2);
+  });
+});
+
+test('a retraining is found by its stage, and links the page of its model where pages are served', async () => {
+  const world = createWorld();
+  const page = 'http://127.0.0.1:8235/runs/x/';
+  const activities: Partial<StubbedActivities> = {
+    ...world.activities,
+    pinPlan: ({ plan }) => Promise.resolve({ ...plan, page }),
+  };
+  await withWorkers(activities, async (client) => {
+    const input = freshRetrainInput({ promote: { by: 'person', deadlineHours: 1 } });
+    const handle = await trigger(client, input);
+    const idOf = async (stage: string) => {
+      const query = `WorkflowType = 'retrainDetector' AND Phase = '${stage}'`;
+      for await (const { workflowId } of client.workflow.list({ query }))
+        if (workflowId === handle.workflowId) return true;
+      return undefined;
+    };
+    await until(() => idOf('waiting for approval'));
+    const details = await handle.query<{ currentDetails: string }>('__temporal_workflow_metadata');
+    expect(JSON.stringify(details)).toContain(`http://127.0.0.1:8235/models/${input.model}`);
+    expect((await listRuns(client, false)).find((line) => line.includes(input.model))).toContain(
+      'waiting for approval',
+    );
+    await handle.executeUpdate('approve', { args: [{ who: 'kim', why: 'looks right' }] });
+    const last = await handle.result();
+    expect(last.page).toBe(`http://127.0.0.1:8235/models/${input.model}`);
+    expect(renderRetrainStatus(last)).toEqual([
+      `${input.model}  idle`,
+      `  champion   ${last.champion ?? ''}`,
+      '  decision   a test: changed: dataset (was null, is a)',
+      `  candidate  ${input.model}-aaaaaaaaaaaa: promoted, looks right (gate: passed)`,
+      `  page       http://127.0.0.1:8235/models/${input.model}`,
+    ]);
+    await until(() => idOf('idle'));
+  });
+});
+
+test('three triggers at once give one training, and all of them stand in its record', async () => {
+  const world = createWorld();
+  await withWorkers(world.activities, async (client) => {
+    const input = freshRetrainInput();
+    const handles = await Promise.all(['one', 'two', 'three'].map((who) => trigger(client, input, who)));
+    expect(new Set(handles.map(({ workflowId }) => workflowId)).size).toBe(1);
+    const { decisions } = await (handles[0] as (typeof handles)[number]).result();
+    expect(decisions.flatMap(({ triggers }) => triggers.map(({ who }) => who)).sort()).toEqual(['one', 'three', 'two']);
+    expect(world.trained).toHaveLength(1);
+  });
+});
+
+test('a trigger that comes while a training goes on is looked at afterwards', async () => {
+  const world = createWorld();
+  let release: () => void = () => undefined;
+  const held = new Promise<void>((resolve) => (release = resolve));
+  const { runTraining } = world.activities;
+  const activities: Partial<StubbedActivities> = {
+    ...world.activities,
+    runTraining: async (request) => {
+      if (world.trained.length === 0) await held;
+      return runTraining?.(request) ?? anAttempt({});
+    },
+  };
+  await withWorkers(activities, async (client) => {
+    const input = freshRetrainInput();
+    const handle = await trigger(client, input);
+    await until(async () => ((await handle.query<RetrainStatus>('status')).stage === 'training' ? true : undefined));
+    world.change('b');
+    await trigger(client, input, 'late');
+    release();
+    const { decisions } = await handle.result();
+    expect(decisions.at(-1)).toMatchObject({ trains: true, triggers: [{ who: 'late' }] });
+    expect(world.trained).toHaveLength(2);
+  });
+});
+
+test('hundreds of triggers are one more look, in a new execution that knows what was decided before', async () => {
+  const world = createWorld();
+  let release: () => void = () => undefined;
+  const held = new Promise<void>((resolve) => (release = resolve));
+  const { lookForChange } = world.activities;
+  let looks = 0;
+  const activities: Partial<StubbedActivities> = {
+    ...world.activities,
+    lookForChange: async (question) => {
+      if ((looks += 1) === 1) await held;
+      return lookForChange?.(question) as ReturnType<StubbedActivities['lookForChange']>;
+    },
+  };
+  await withWorkers(activities, async (client) => {
+    const handle = await trigger(client, freshRetrainInput(), 'first');
+    await until(() => Promise.resolve(looks > 0 ? true : undefined));
+    // More events than test/helpers/temporal-server.ts allows a history.
+    const flood = Array.from({ length: 450 }, (_, one) => ({ who: `trigger ${one}`, why: 'a flood', at: 1 }));
+    await Promise.all(flood.map((one) => handle.signal(triggerSignalName, one)));
+    release();
+    const { decisions } = await handle.result();
+    expect(decisions.map(({ trains }) => trains)).toEqual([true, false]);
+    expect(decisions[1]?.triggers).toHaveLength(100);
+    const last = await client.workflow.getHandle(handle.workflowId).describe();
+    expect(last.runId).not.toBe(handle.signaledRunId);
+  });
+});
+
+test('a candidate that the gate rejects leaves the champion where it is, with the reason', async () => {
+  const world = createWorld((candidate) => !candidate.endsWith('b'));
+  await withWorkers(world.activities, async (client) => {
+    const input = freshRetrainInput();
+    await (await trigger(client, input)).result();
+    const champion = world.champion();
+    world.change('b');
+    const { outcomes } = await (await trigger(client, input)).result();
+    expect(outcomes).toMatchObject([{ outcome: 'rejected', why: 'rejected: worse' }]);
+    expect(world.champion()).toBe(champion);
+  });
+});
+
+test('a person approves or rejects; an answer without a name, or when nobody asked, is refused; silence is decided by the plan', async () => {
+  const world = createWorld();
+  const told: string[] = [];
+  const notify: StubbedActivities['notify'] = ({ notification: { event } }) => {
+    told.push(event);
+    return Promise.resolve();
+  };
+  await withWorkers({ ...world.activities, notify }, async (client) => {
+    const promote = { by: 'person', deadlineHours: 1, remindAfterHours: 0.0002 };
+    const input = freshRetrainInput({ promote, run: { notify: [{ to: 'webhook', ref: 'OPS' }] } });
+    const handle = await trigger(client, input);
+    await until(async () => (await handle.query<RetrainStatus>('status')).asked ?? undefined);
+    await until(() => Promise.resolve(told.length >= 2 ? true : undefined));
+    expect(new Set(told)).toEqual(new Set(['started', 'done', 'waiting-for-approval']));
+    await expect(handle.executeUpdate('approve', { args: [{ who: '' }] })).rejects.toThrow();
+    await handle.executeUpdate('approve', { args: [{ who: 'kim', why: 'looks right' }] });
+    expect((await handle.result()).outcomes).toMatchObject([
+      { outcome: 'promoted', why: 'looks right (gate: passed)' },
+    ]);
+    await expect(handle.executeUpdate('reject', { args: [{ who: 'kim', why: 'late' }] })).rejects.toThrow();
+
+    world.change('b');
+    const silent = { ...input, promote: { ...input.promote, deadlineHours: 0.0005 } };
+    expect((await (await trigger(client, silent as RetrainInput)).result()).outcomes).toMatchObject([
+      { outcome: 'rejected', why: expect.stringContaining('nobody answered within') as string },
+    ]);
+  });
+});
+
+test('a training that fails is an outcome, fails the retraining, and is tried again at the next trigger', async () => {
+  const world = createWorld();
+  const broken: Partial<StubbedActivities> = {
+    ...world.activities,
+    runTest: () => Promise.reject(new Error('no space')),
+  };
+  await withWorkers({ ...broken }, async (client) => {
+    const input = freshRetrainInput({ run: { recovery: {} } });
+    const handle = await trigger(client, input);
+    await expect(handle.result()).rejects.toMatchObject({ cause: { type: 'TrainingFailed' } });
+    const status = RetrainStatus.parse(await handle.query('status'));
+    expect(status.outcomes).toMatchObject([{ outcome: 'failed' }]);
+    expect(status.decisions[0]?.fingerprint).not.toEqual(someFingerprint);
+  });
+}, 90_000);

@@ -1,0 +1,138 @@
+/** What temporal.md had only read in code, settled on the pinned SDK and server. The findings are in docs/decisions/0001-cancellation.md. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Context } from '@temporalio/activity';
+import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
+import { NativeConnection, Worker } from '@temporalio/worker';
+import { execa } from 'execa';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import type * as workflows from '../../fixtures/cancellation-workflows.ts';
+import type { Rethrow } from '../../fixtures/cancellation-workflows.ts';
+
+const taskQueue = 'cancellation-facts';
+let finishedCleaningAt = 0;
+const endings: string[] = [];
+
+/** Beats fast, so that a cancellation arrives fast. */
+async function whileBeating<T>(work: () => Promise<T>): Promise<T> {
+  const { heartbeat } = Context.current();
+  const timer = setInterval(() => heartbeat(), 100);
+  try {
+    return await work();
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+const activities = {
+  cleanUpSlowly: () =>
+    whileBeating(async () => {
+      await Context.current().cancelled.catch(() => sleep(2_000));
+      finishedCleaningAt = Date.now();
+    }),
+  runChild: (rethrow: Rethrow) =>
+    whileBeating(async () => {
+      const { cancellationSignal } = Context.current();
+      try {
+        await execa('sleep', ['60'], { cancelSignal: cancellationSignal });
+      } catch (error) {
+        const details = Context.current().cancellationDetails;
+        endings.push(details?.paused ? 'paused' : details?.cancelRequested ? 'cancelRequested' : 'other');
+        if (rethrow === 'AbortError') throw new DOMException('The operation was aborted', 'AbortError');
+        throw rethrow === 'reason' ? cancellationSignal.reason : error;
+      }
+    }),
+};
+
+let client: Client;
+let stopWorker: () => Promise<void>;
+
+beforeAll(async () => {
+  const address = inject('temporalAddress');
+  client = new Client({ connection: await Connection.connect({ address }) });
+  const connection = await NativeConnection.connect({ address });
+  const worker = await Worker.create({
+    connection,
+    taskQueue,
+    activities,
+    workflowsPath: `${import.meta.dirname}/../../fixtures/cancellation-workflows.ts`,
+    maxHeartbeatThrottleInterval: '100ms',
+  });
+  const running = worker.run();
+  stopWorker = async () => {
+    worker.shutdown();
+    await running;
+    await connection.close();
+    await client.connection.close();
+  };
+});
+afterAll(() => stopWorker());
+
+async function startAndCancel<R>(
+  name: keyof typeof workflows,
+  argument: string,
+): Promise<WorkflowHandle<() => Promise<R>>> {
+  const handle = await client.workflow.start<(argument: string) => Promise<R>>(name, {
+    taskQueue,
+    workflowId: `${name}-${argument}-${Date.now()}`,
+    args: [argument],
+  });
+  await untilStarted(handle);
+  await handle.cancel();
+  return handle;
+}
+
+async function untilStarted(handle: WorkflowHandle): Promise<string> {
+  for (;;) {
+    const [pending] = (await handle.describe()).raw.pendingActivities ?? [];
+    if (pending?.lastHeartbeatTime != null) return pending.activityId ?? '';
+    await sleep(50);
+  }
+}
+
+test('(a) with the default cancellation type the workflow goes on before the activity has cleaned up', async () => {
+  const handle = await startAndCancel<number>('goesOnAt', 'default');
+  const wentOnAt = await handle.result();
+  await sleep(3_000);
+  expect(wentOnAt).toBeLessThan(finishedCleaningAt);
+});
+
+test('(a) with WAIT_CANCELLATION_COMPLETED written out the workflow waits', async () => {
+  const handle = await startAndCancel<number>('goesOnAt', 'written out');
+  expect(await handle.result()).toBeGreaterThanOrEqual(finishedCleaningAt);
+});
+
+test('(b) the error of a child that execa killed is no cancellation to the workflow; the reason of the signal is', async () => {
+  expect(await (await startAndCancel<boolean>('seesCancellation', 'child error')).result()).toBe(false);
+  expect(await (await startAndCancel<boolean>('seesCancellation', 'reason')).result()).toBe(true);
+});
+
+test.each<Rethrow>(['child error', 'reason'])(
+  '(c) a paused activity that rethrows the %s waits as paused, beyond maximumAttempts 1',
+  async (rethrow) => {
+    const pending = await pauseAndLook(rethrow, 2_000);
+    expect(pending).toMatchObject({ paused: true, attempt: 2 });
+  },
+);
+
+test('(c) a paused activity that throws an AbortError hangs in its attempt until the heartbeat timeout', async () => {
+  expect(await pauseAndLook('AbortError', 5_000)).toMatchObject({ paused: true, attempt: 1 });
+});
+
+/** What the server shows of the activity some time after it was paused. */
+async function pauseAndLook(rethrow: Rethrow, afterMs: number) {
+  const handle = await client.workflow.start<typeof workflows.seesCancellation>('seesCancellation', {
+    taskQueue,
+    workflowId: `pause-${rethrow}-${Date.now()}`,
+    args: [rethrow],
+  });
+  const id = await untilStarted(handle);
+  endings.length = 0;
+  const { runId } = await handle.describe();
+  const execution = { workflowId: handle.workflowId, runId };
+  await client.workflowService.pauseActivity({ namespace: 'default', execution, id, identity: 'test' });
+  await sleep(afterMs);
+  expect(endings).toEqual(['paused']);
+  const [pending] = (await handle.describe()).raw.pendingActivities ?? [];
+  await handle.terminate('the test has seen enough');
+  return { paused: pending?.paused, attempt: pending?.attempt, state: pending?.state };
+}

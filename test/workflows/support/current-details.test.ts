@@ -1,0 +1,77 @@
+import { expect, test } from 'vitest';
+import { buildLedger } from '../../../activities/shared/summary/ledger.ts';
+import type { RunStatus } from '../../../configs/schema/index.ts';
+import { renderCurrentDetails } from '../../../workflows/support/current-details.ts';
+
+const status: RunStatus = {
+  runId: 'swin-s-blog',
+  recipe: 'cascade-mask-rcnn_swin-s_blog',
+  stage: 'training',
+  progress: {
+    v: 1,
+    attempt: 2,
+    epoch: 12,
+    epochs: 36,
+    iteration: 170_001,
+    loss: 0.73219,
+    lr: 0.0001,
+    bboxAP: 0.4412,
+    segmAP: 0.398,
+    etaSeconds: 212_400,
+    lastCheckpoint: null,
+    checkpointNow: 0,
+    pid: 7,
+    remote: { iteration: 169_500, backlog: 1, problem: null },
+  },
+  checks: [
+    { about: 'port', verdict: 'ok', says: 'a free one', next: null },
+    { about: 'open files', verdict: 'warning', says: '1024 | a process', next: 'ulimit -n 4096' },
+  ],
+  steps: [{ step: 'weights', hit: false, why: 'miss: recipe text changed (aaaa → bbbb)' }],
+  attempts: [],
+  decisions: [
+    { at: 1, attempt: 1, next: 'again', why: 'crashed | after a\nnew checkpoint', change: 'learning rate x 0.5' },
+  ],
+  ledger: { ...buildLedger([], 0), goodput: 0.9712 },
+  orders: null,
+  notice: null,
+  waiting: null,
+  report: null,
+  page: 'http://127.0.0.1:8235/runs/swin-s-blog/',
+};
+
+test('the table says stage, epoch, loss, AP, ETA and attempts, and the decisions stand below it', () => {
+  expect(renderCurrentDetails(status)).toMatchInlineSnapshot(`
+    "### swin-s-blog
+
+    | | |
+    | --- | --- |
+    | **Stage** | training |
+    | **Epoch** | 12 of 36 |
+    | **Iteration** | 170001 |
+    | **Loss** | 0.7322 |
+    | **bbox AP** | 44.1 |
+    | **segm AP** | 39.8 |
+    | **ETA** | 2 d 11 h |
+    | **Goodput** | 97.1 % |
+    | **Attempts** | 1 |
+    | **Remote copy** | iteration 169500, 1 on their way |
+    | **Page** | [http://127.0.0.1:8235/runs/swin-s-blog/](http://127.0.0.1:8235/runs/swin-s-blog/) |
+
+    **Dry run**
+
+    - warning: open files: 1024 \\| a process
+
+    **Pipeline steps**
+
+    - weights: miss: recipe text changed (aaaa → bbbb)
+
+    **Decisions**
+
+    - attempt 1 → again: crashed \\| after a new checkpoint (learning rate x 0.5)"
+  `);
+});
+
+test('what is not known yet is a dash', () => {
+  expect(renderCurrentDetails({ ...status, progress: null })).toContain('| **bbox AP** | – |');
+});

@@ -1,0 +1,130 @@
+/** Two runs on one machine: a real server, a worker with the real slots, real supervisors and locks. */
+import { Worker } from '@temporalio/worker';
+import type { Client, WorkflowHandle } from '@temporalio/client';
+import { expect, test } from 'vitest';
+import { createGpuActivities } from '../../../activities/index.ts';
+import { descendantsOf } from '../../../activities/shared/trainer/process-descendants.ts';
+import { readProgress } from '../../../activities/shared/run/progress-reader.ts';
+import { findLiveJob } from '../../../activities/shared/trainer/trainer-process.ts';
+import { taskQueues } from '../../../configs/names.ts';
+import { runFolder } from '../../../configs/paths.ts';
+import { RunStatus, type RunInput } from '../../../configs/schema/index.ts';
+import { startRun } from '../../../infra/start-run.ts';
+import { GpuSlots } from '../../../workers/gpu-slots.ts';
+import { createFakeGpus } from '../../helpers/fake-gpus.ts';
+import { createMiniRun, miniPlan } from '../../helpers/mini-run.ts';
+import { until } from '../../helpers/until.ts';
+import { freshInput, someMetrics, withControlWorker } from '../../helpers/workflow-env.ts';
+
+const control = {
+  resolvePlan: (input: RunInput) =>
+    Promise.resolve({ ...miniPlan, runId: input.name, gpus: input.gpus, epochs: input.epochs, input }),
+};
+const fixed = { type: 'fixed-size', numSlots: 1 } as const;
+
+async function onTwoGpus(stepSeconds: string, body: (client: Client, home: string) => Promise<void>): Promise<void> {
+  const run = await createMiniRun('--step-seconds', stepSeconds);
+  const { home } = run.dependencies;
+  const { equip } = await createFakeGpus(home, 2);
+  const slots = new GpuSlots(2);
+  const equipped = equip(run.dependencies);
+  const gpus = { ...equipped.gpus, whileHolding: slots.whileHolding };
+  try {
+    await withControlWorker(control, async (client, connection) => {
+      const worker = await Worker.create({
+        connection,
+        taskQueue: taskQueues.gpu,
+        activities: {
+          ...createGpuActivities({ ...equipped, gpus }),
+          checkMachine: () => Promise.resolve([]), // this machine has no GPU
+          runTest: () => Promise.resolve(someMetrics),
+        },
+        tuner: {
+          activityTaskSlotSupplier: slots,
+          workflowTaskSlotSupplier: fixed,
+          localActivityTaskSlotSupplier: fixed,
+          nexusTaskSlotSupplier: fixed,
+        },
+        maxHeartbeatThrottleInterval: '200ms',
+      });
+      await worker.runUntil(body(client, home));
+    });
+  } finally {
+    await run.remove();
+  }
+}
+
+const statusOf = async (handle: WorkflowHandle): Promise<RunStatus> => RunStatus.parse(await handle.query('status'));
+const eventsOf = (home: string, { name }: RunInput) => readProgress(runFolder(home, name).train.progress);
+const stepping = (home: string, input: RunInput) =>
+  until(async () => ((await eventsOf(home, input)).some(({ type }) => type === 'step') ? true : undefined));
+const waitingText = (handle: WorkflowHandle) => until(async () => (await statusOf(handle)).waiting ?? undefined);
+
+test('of two runs that ask for all GPUs one waits and says so, and starts within 5 s after the other was killed -9', async () => {
+  await onTwoGpus('0.1', async (client, home) => {
+    const [first, second] = [
+      { ...freshInput(), gpus: 2 },
+      { ...freshInput(), gpus: 2 },
+    ];
+    const one = (await startRun(client, first)).handle;
+    await stepping(home, first);
+    const other = (await startRun(client, second)).handle;
+    expect(await waitingText(other)).toContain(`held by run ${first.name} (pid `);
+    expect(await eventsOf(home, second)).toEqual([]);
+
+    const pid = (await findLiveJob(runFolder(home, first.name).train))?.owner.pid ?? -1;
+    const tree = [pid, ...(await descendantsOf(pid))];
+    for (const member of tree) process.kill(member, 'SIGKILL');
+    const killedAt = Date.now() / 1000;
+    await stepping(home, second);
+    const started = (await eventsOf(home, second)).find(({ type }) => type === 'started');
+    expect((started?.t ?? Infinity) - killedAt).toBeLessThan(5);
+
+    // The killed one queues up again, and its turn comes.
+    expect(await waitingText(one)).toContain(`held by run ${second.name} (pid `);
+    await other.result();
+    await one.result();
+    const { attempts, waiting } = await statusOf(one);
+    expect(attempts.map(({ ending }) => ending)).toEqual(['crashed', 'finished']);
+    expect(waiting).toBeNull();
+    const lastOfSecond = (await eventsOf(home, second)).at(-1);
+    const startOfFirst = (await eventsOf(home, first)).filter(({ type }) => type === 'started')[1];
+    expect((startOfFirst?.t ?? Infinity) - (lastOfSecond?.t ?? 0)).toBeLessThan(5);
+  });
+}, 240_000);
+
+test('what does not fit into the waiting room stays with the server, and the lower priority number is taken first', async () => {
+  await onTwoGpus('0.08', async (client, home) => {
+    const inputs = [3, 3, 3, 5, 1].map((priority, index) => ({
+      ...freshInput(),
+      gpus: 2,
+      priority,
+      epochs: [1000, 1000, 10, 2, 2][index] ?? 1, // the first two hold them until they are cancelled
+    }));
+    const handles = [];
+    for (const [index, input] of inputs.entries()) {
+      const { handle } = await startRun(client, input);
+      handles.push(handle);
+      if (index === 0) await stepping(home, input);
+      else if (index < 3) await waitingText(handle);
+      else await until(async () => ((await statusOf(handle)).stage === 'training' ? true : undefined));
+    }
+    const [holder, second, ...others] = handles;
+    await holder?.cancel();
+    // Room for one more. Which of the two the server gives it to is a race of their looks at the machine.
+    await until(async () => {
+      const stood = await Promise.all(others.slice(1).map(async (handle) => (await statusOf(handle)).waiting));
+      return stood.find((text) => text !== null) ?? undefined;
+    });
+    await second?.cancel();
+    await Promise.all(others.map((handle) => handle.result()));
+    await Promise.all([holder, second].map((handle) => expect(handle?.result()).rejects.toThrow()));
+    const starts = await Promise.all(
+      inputs.map(async (input) => (await eventsOf(home, input)).find(({ type }) => type === 'started')?.t ?? NaN),
+    );
+    const order = [...inputs.keys()].sort((a, b) => (starts[a] ?? 0) - (starts[b] ?? 0));
+    expect(order.slice(0, 2)).toEqual([0, 1]);
+    expect(order.indexOf(4)).toBeLessThan(order.indexOf(3));
+    expect(order.indexOf(2)).toBeLessThan(order.indexOf(3));
+  });
+}, 240_000);

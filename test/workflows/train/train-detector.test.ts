@@ -1,0 +1,190 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Context } from '@temporalio/activity';
+import type { Client } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import { expect, test } from 'vitest';
+import { taskQueues, workflowId, workflowTypes } from '../../../configs/names.ts';
+import { RunStatus, type Attempt, type Check } from '../../../configs/schema/index.ts';
+import { startRun } from '../../../infra/start-run.ts';
+import { anAttempt, freshInput, withWorkers } from '../../helpers/workflow-env.ts';
+
+const startRaw = (client: Client, args: unknown[]) =>
+  client.workflow.start(workflowTypes.trainDetector, {
+    taskQueue: taskQueues.control,
+    workflowId: workflowId(freshInput().name),
+    args,
+  });
+
+const causeOf = async (result: Promise<unknown>): Promise<unknown> => {
+  const error: unknown = await result.catch((failure: unknown) => failure);
+  return error instanceof Error ? error.cause : error;
+};
+
+test('a run goes from plan to report and shows its stage, metrics and report when it is done', async () => {
+  await withWorkers({}, async (client) => {
+    const { handle } = await startRun(client, freshInput());
+    expect(await handle.result()).toMatchObject({ uri: 'file:///report/index.html', bbox: { AP: 0.5 } });
+    const status = RunStatus.parse(await handle.query('status'));
+    expect(status).toMatchObject({ stage: 'done', report: 'file:///report/index.html' });
+    const { typedSearchAttributes } = await handle.describe();
+    const shown = Object.fromEntries(typedSearchAttributes.getAll().map(({ key, value }) => [key.name, value]));
+    expect(shown).toMatchObject({ Phase: 'done', Recipe: 'mini', BboxMAP: 0.5, SegmMAP: 0.5 });
+  });
+});
+
+test('data and weights are fetched side by side', async () => {
+  let inFlight = 0;
+  let most = 0;
+  const overlapping = async <T>(value: T): Promise<T> => {
+    most = Math.max(most, ++inFlight);
+    await sleep(500);
+    inFlight -= 1;
+    return value;
+  };
+  const { miniDataset, miniWeights } = await import('../../helpers/mini-run.ts');
+  await withWorkers(
+    { fetchDataset: () => overlapping(miniDataset), fetchWeights: () => overlapping(miniWeights) },
+    async (client) => (await startRun(client, freshInput())).handle.result(),
+  );
+  expect(most).toBe(2);
+});
+
+test('what the dry run finds stops a run before it trains, unless it is forced, and stands in its status', async () => {
+  const stop: Check = { about: 'GPUs', verdict: 'stop', says: '4 wanted, 2 here', next: 'Set gpus to 2.' };
+  const fine: Check = { about: 'port', verdict: 'ok', says: 'a free one', next: null };
+  let trained = 0;
+  const runTraining = ({ attempt }: { attempt: number }) => {
+    trained += 1;
+    return Promise.resolve(anAttempt({ attempt }));
+  };
+  const checks = { checkPlan: () => Promise.resolve([fine]), checkMachine: () => Promise.resolve([stop]) };
+  await withWorkers({ ...checks, runTraining }, async (client) => {
+    const { handle } = await startRun(client, freshInput());
+    const cause = await causeOf(handle.result());
+    expect(cause).toMatchObject({ type: 'PlanStopped', nonRetryable: true });
+    expect(cause).toMatchObject({ message: '- GPUs: 4 wanted, 2 here. Set gpus to 2.' });
+    expect(trained).toBe(0);
+
+    const forced = await startRun(client, { ...freshInput(), force: true });
+    await forced.handle.result();
+    expect(trained).toBe(1);
+    const status = RunStatus.parse(await forced.handle.query('status'));
+    expect(status.checks).toEqual([fine, stop]);
+  });
+});
+
+test('an input with many faults fails the run at once, every problem named with its path', async () => {
+  await withWorkers({}, async (client) => {
+    const handle = await startRaw(client, [{ version: 1, name: '../etc', epochs: -3, lr: 1, gpus: 4, batchPerGpu: 2 }]);
+    const cause = await causeOf(handle.result());
+    expect(cause).toBeInstanceOf(ApplicationFailure);
+    expect(cause).toMatchObject({ type: 'InvalidInput', nonRetryable: true });
+    const { message } = cause as ApplicationFailure;
+    for (const path of ['name:', 'epochs:', 'recipe:', 'dataset:', 'weights:', '"lr"']) expect(message).toContain(path);
+  });
+});
+
+test('a start without any input fails the run instead of its workflow task', async () => {
+  await withWorkers({}, async (client) => {
+    const handle = await startRaw(client, []);
+    expect(await causeOf(handle.result())).toMatchObject({ type: 'InvalidInput' });
+  });
+});
+
+test('a crash with progress is resumed and not counted', async () => {
+  const endings: Partial<Attempt>[] = [
+    { ending: 'crashed', checkpointIteration: 10, cause: 'Rank 0 ended with SIGKILL' },
+    { ending: 'crashed', fromIteration: 10, checkpointIteration: 20 },
+    { ending: 'crashed', fromIteration: 20, checkpointIteration: 30 },
+    { ending: 'crashed', fromIteration: 30, checkpointIteration: 40 },
+    { ending: 'finished' },
+  ];
+  const attempts: number[] = [];
+  await withWorkers(
+    {
+      runTraining: ({ attempt }) => {
+        attempts.push(attempt);
+        return Promise.resolve(anAttempt({ attempt, ...endings[attempt - 1] }));
+      },
+    },
+    async (client) => {
+      const { handle } = await startRun(client, freshInput());
+      await handle.result();
+      const status = RunStatus.parse(await handle.query('status'));
+      expect(attempts).toEqual([1, 2, 3, 4, 5]);
+      expect(status.decisions.map(({ next }) => next)).toEqual(['again', 'again', 'again', 'again', 'test']);
+    },
+  );
+});
+
+test('three crashes without a new checkpoint stop the run with cause, log and next step', async () => {
+  await withWorkers(
+    {
+      runTraining: ({ attempt }) =>
+        Promise.resolve(
+          anAttempt({
+            attempt,
+            ending: 'crashed',
+            checkpointIteration: null,
+            cause: 'Rank 0: no such key',
+            logTail: ['KeyError'],
+          }),
+        ),
+    },
+    async (client) => {
+      const { handle } = await startRun(client, freshInput());
+      const cause = await causeOf(handle.result());
+      expect(cause).toMatchObject({ type: 'TrainerNoProgress' });
+      const { message } = cause as ApplicationFailure;
+      expect(message).toContain('Rank 0: no such key');
+      expect(message).toContain('KeyError');
+      expect(message).toContain('Next:');
+    },
+  );
+});
+
+test('a worker that falls silent is a lost worker, and the next attempt goes on', async () => {
+  await withWorkers(
+    {
+      runTraining: async ({ attempt }) => {
+        if (attempt === 1) await Context.current().cancelled.catch(() => undefined); // never beats: as dead as can be
+        return anAttempt({ attempt, adopted: attempt > 1 });
+      },
+    },
+    async (client) => {
+      const { handle } = await startRun(client, freshInput());
+      await handle.result();
+      const { attempts, decisions } = RunStatus.parse(await handle.query('status'));
+      expect(attempts.map(({ ending }) => ending)).toEqual(['worker-lost', 'finished']);
+      expect(decisions.map(({ next }) => next)).toEqual(['adopt', 'test']);
+    },
+  );
+});
+
+test('starting the same run twice gives one run, and a finished one is not trained again', async () => {
+  await withWorkers(
+    { fetchDataset: async () => sleep(500, (await import('../../helpers/mini-run.ts')).miniDataset) },
+    async (client) => {
+      const input = freshInput();
+      const first = await startRun(client, input);
+      const second = await startRun(client, input);
+      expect([first.how, second.how]).toEqual(['started', 'joined']);
+      await first.handle.result();
+      expect((await startRun(client, input)).how).toBe('finished');
+    },
+  );
+});
+
+test('a run under an id that is not its own is refused: two ids would be two trainers in one folder', async () => {
+  await withWorkers({}, async (client) => {
+    const input = freshInput();
+    const handle = await client.workflow.start(workflowTypes.trainDetector, {
+      taskQueue: taskQueues.control,
+      workflowId: `another-${input.name}`,
+      args: [input],
+    });
+    const cause = await causeOf(handle.result());
+    expect(cause).toMatchObject({ type: 'InvalidInput' });
+    expect((cause as ApplicationFailure).message).toContain(workflowId(input.name));
+  });
+});

@@ -1,0 +1,115 @@
+/** One run on two machines: a real server, a worker and a supervisor for each, real torchrun that meets over a socket. */
+import { readdir, readFile } from 'node:fs/promises';
+import type { WorkflowHandle } from '@temporalio/client';
+import { expect, test } from 'vitest';
+import { readProgress } from '../../../activities/shared/run/progress-reader.ts';
+import { readJson } from '../../../activities/shared/files/json-file.ts';
+import { newestFence } from '../../../activities/shared/run/fence.ts';
+import { findLiveJob } from '../../../activities/shared/trainer/trainer-process.ts';
+import { updateNames } from '../../../configs/names.ts';
+import type { RunFolder } from '../../../configs/paths.ts';
+import { CheckpointManifest, RunStatus, TrainerExit, type RunInput } from '../../../configs/schema/index.ts';
+import { startRun } from '../../../infra/start-run.ts';
+import { hosts, inputForHosts, onTwoHosts } from '../../helpers/two-hosts.ts';
+import { until } from '../../helpers/until.ts';
+
+const statusOf = async (handle: WorkflowHandle): Promise<RunStatus> => RunStatus.parse(await handle.query('status'));
+
+const finalWeights = async ({ train }: RunFolder): Promise<string | undefined> =>
+  (await readJson(`${train.checkpoints}/e003-i000030.json`, CheckpointManifest))?.sha256;
+
+const untilStep = (folder: RunFolder, iteration: number) =>
+  until(async () => {
+    const events = await readProgress(folder.train.progress);
+    return events.some((event) => event.type === 'step' && event.iteration >= iteration) ? true : undefined;
+  });
+
+/** Pid of the rank that runs on a host. */
+async function rankOn(folder: RunFolder, host: string): Promise<number> {
+  const { dir } = folder.host(host);
+  const [name] = await readdir(`${dir}/beats`);
+  return Number((await readFile(`${dir}/beats/${name}`, 'utf8')).split(' ')[0]);
+}
+
+/** Both hosts watch under the token of the second attempt what was started under that of the first. */
+const untilAdopted = (folder: RunFolder) =>
+  until(async () => {
+    const newest = await Promise.all(hosts.map((host) => newestFence(folder.host(host))));
+    return newest.every((fence) => fence === 2) ? true : undefined;
+  });
+
+const endingsOf = (folder: RunFolder) =>
+  Promise.all(hosts.map(async (host) => (await readJson(folder.host(host).exit, TrainerExit))?.reason));
+
+test('a rank that is killed on the second host ends the attempt on both, and the next ends with the weights of an undisturbed run', async () => {
+  await onTwoHosts(['--step-seconds', '0.05'], async ({ client, hire, folderOf }) => {
+    for (const host of hosts) await hire(host);
+    const train = async (input: RunInput, disturb: (folder: RunFolder) => Promise<void>) => {
+      const { handle } = await startRun(client, input);
+      await disturb(folderOf(input));
+      await handle.result();
+      return (await statusOf(handle)).attempts;
+    };
+    const [calm, shaken] = [inputForHosts(), inputForHosts()];
+    const [only, ...more] = await train(calm, () => Promise.resolve());
+    expect(more).toEqual([]);
+    expect(only).toMatchObject({ ending: 'finished', fromIteration: 0, toIteration: 30, checkpoints: [30, 20, 10] });
+    expect(await endingsOf(folderOf(calm))).toEqual(['finished', 'finished']);
+    const [started] = (await readProgress(folderOf(calm).train.progress)).filter(({ type }) => type === 'started');
+    expect(started).toMatchObject({ fence: 1, attempt: 1 });
+
+    const attempts = await train(shaken, async (folder) => {
+      await untilStep(folder, 15);
+      process.kill(await rankOn(folder, 'gpu-b'), 'SIGKILL');
+    });
+    expect(attempts.map(({ ending }) => ending)).toEqual(['crashed', 'finished']);
+    expect(attempts[0]).toMatchObject({ failure: { class: 'killed' } });
+    expect(attempts[1]).toMatchObject({ resumedFrom: 'e001-i000010.pth', fromIteration: 10, toIteration: 30 });
+    expect(await finalWeights(folderOf(shaken))).toBe(await finalWeights(folderOf(calm)));
+    expect(await finalWeights(folderOf(calm))).toBeDefined();
+  });
+});
+
+test('a pause saves and stops on both hosts; what a lost worker watched is adopted; a cancellation ends both', async () => {
+  await onTwoHosts(['--step-seconds', '0.2', '--steps-per-epoch', '500'], async ({ client, hire, folderOf }) => {
+    const [first, second] = [await hire('gpu-a'), await hire('gpu-b')];
+    const input = inputForHosts();
+    const folder = folderOf(input);
+    const { handle } = await startRun(client, input);
+    await untilStep(folder, 2);
+    const pids = await Promise.all(hosts.map((host) => rankOn(folder, host)));
+
+    await second.fire();
+    await hire('gpu-b');
+    await first.fire();
+    await hire('gpu-a');
+    await until(async () => ((await statusOf(handle)).progress?.attempt === 2 ? true : undefined));
+    await untilAdopted(folder);
+    expect(await handle.executeUpdate(updateNames.pause)).toMatchObject({ iteration: expect.any(Number) as number });
+    expect(await endingsOf(folder)).toEqual(['preempted', 'preempted']);
+    const { attempts } = await statusOf(handle);
+    expect(attempts.map(({ ending, adopted }) => [ending, adopted])).toEqual([
+      ['worker-lost', false],
+      ['preempted', true],
+    ]);
+    expect(pids.some((pid) => isThere(pid))).toBe(false);
+    const fences = hosts.map(async (host) => (await readJson(folder.host(host).exit, TrainerExit))?.fence);
+    expect(await Promise.all(fences)).toEqual([1, 1]);
+
+    await handle.executeUpdate(updateNames.resume);
+    await until(async () => ((await statusOf(handle)).progress?.attempt === 3 ? true : undefined));
+    await handle.cancel();
+    await expect(handle.result()).rejects.toThrow();
+    expect(await findLiveJob(folder.host('gpu-a'))).toBeUndefined();
+    expect(await findLiveJob(folder.host('gpu-b'))).toBeUndefined();
+  });
+});
+
+function isThere(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,37 @@
+import { isCancellation } from '@temporalio/workflow';
+import { evaluationId, evaluationRun } from '../../configs/names.ts';
+import type { ReportRef, RunInput } from '../../configs/schema/index.ts';
+import { describeInput, describeReport } from '../train/describe-run.ts';
+import { notifier, whileTelling } from '../support/notify.ts';
+import { control } from '../support/policies.ts';
+import { prepareRun } from '../train/prepare-run.ts';
+import { readInput, refuse } from '../support/read-input.ts';
+import { StatusBoard } from '../train/status-board.ts';
+import { testAndReport } from '../train/test-and-report.ts';
+
+/**
+ * Tests the detector that a training would begin with, and trains nothing: proof within an hour that data, weights and
+ * metrics are right, before days are spent. Takes the training's own input.
+ * @throws ApplicationFailure, non-retryable, of a type in configs/errors.ts.
+ */
+export async function evaluateDetector(rawInput: unknown): Promise<ReportRef> {
+  const input = readInput(rawInput, evaluationId);
+  if (input.weights.detector === undefined)
+    throw refuse('weights: expected `detector`: a backbone alone detects nothing, so there is nothing to evaluate.');
+  const board = new StatusBoard(evaluationRun(input.name), input.recipe);
+  return whileTelling(notifier(input), `Evaluation of ${describeInput(input)}`, describeReport, async () => {
+    try {
+      return await evaluate(input, board);
+    } catch (error) {
+      board.enter(isCancellation(error) ? 'cancelled' : 'failed');
+      throw error;
+    }
+  });
+}
+
+async function evaluate(input: RunInput, board: StatusBoard): Promise<ReportRef> {
+  const startedAt = Date.now() / 1000;
+  const prepared = await prepareRun(await control.resolvePlan(input, 'evaluation'), input, board);
+  await prepared.inspected;
+  return testAndReport(prepared, board, { priority: input.priority, startedAt, pausedSeconds: 0 });
+}

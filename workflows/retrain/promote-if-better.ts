@@ -1,0 +1,115 @@
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import { ActivityFailure, ApplicationFailure, executeChild, ParentClosePolicy } from '@temporalio/workflow';
+import type { ErrorCode } from '../../configs/errors.ts';
+import { evaluationId, evaluationRun, taskQueues } from '../../configs/names.ts';
+import type { ModelVersion, RetrainInput, RetrainOutcome, VersionId } from '../../configs/schema/index.ts';
+import { evaluateDetector } from '../evaluate/evaluate-detector.ts';
+import type { Notifier } from '../support/notify.ts';
+import { others, registry } from '../support/policies.ts';
+import type { RetrainBoard } from './retrain-board.ts';
+import { championWeights } from './train-candidate.ts';
+
+type Ending = Pick<RetrainOutcome, 'outcome' | 'why' | 'verdict'>;
+
+/** As often as somebody else promotes in the meantime. */
+const mostTries = 5;
+
+/** Gate, and a person where the input wants one; then the champion is another one, or the candidate is rejected. */
+export async function promoteIfBetter(
+  input: RetrainInput,
+  candidate: VersionId,
+  board: RetrainBoard,
+  notices: Notifier,
+): Promise<Ending> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await judgeOnce(input, candidate, board, notices);
+    } catch (error) {
+      // The champion that it was held against is none any more: it has to be held against the new one.
+      if (tries === mostTries || codeOf(error) !== 'StoreConflict') throw error;
+    }
+  }
+}
+
+async function judgeOnce(
+  input: RetrainInput,
+  candidate: VersionId,
+  board: RetrainBoard,
+  notices: Notifier,
+): Promise<Ending> {
+  const { model, run, gate: rules } = input;
+  const { store } = run.artifacts;
+  const { champion } = await registry.readModel({ model, store });
+  if (champion === candidate) return { outcome: 'promoted', why: 'it is the champion already', verdict: null };
+  const championRun = champion === null ? null : await testChampion(input, candidate, champion, board);
+  board.show({ stage: 'judging', champion });
+  const { passed, why, evidence } = await registry.judge({ model, store, candidate, champion, championRun, rules });
+  const ask = () => decide(input, board, { candidate, why, notices });
+  const decision = passed ? await ask() : { approved: false, who: 'the gate', why };
+  const action = decision.approved ? 'promote' : 'reject';
+  const wanted = { action, version: candidate, who: decision.who, why: decision.why, evidence } as const;
+  await registry.changeModel({ model, store, wanted, expected: champion });
+  return { outcome: decision.approved ? 'promoted' : 'rejected', why: decision.why, verdict: evidence };
+}
+
+async function decide(
+  { model, promote }: RetrainInput,
+  board: RetrainBoard,
+  { candidate, why, notices }: { candidate: VersionId; why: string; notices: Notifier },
+) {
+  if (promote.by === 'gate') return { approved: true, who: 'the gate', why };
+  const { deadlineHours, otherwise } = promote;
+  const text = `${candidate} waits to become champion of ${model} (gate: ${why}). Without an answer the plan says ${otherwise}.`;
+  const answer = await board.ask(candidate, promote, () => notices.tell('waiting-for-approval', text));
+  if (answer !== undefined) return { ...answer, why: `${answer.why} (gate: ${why})` };
+  const silence = `nobody answered within ${deadlineHours} h, and the plan says ${otherwise} (gate: ${why})`;
+  return { approved: otherwise === 'promote', who: 'the deadline', why: silence };
+}
+
+/**
+ * Where the champion was tested on other data or by other code, it is tested anew, on the candidate's.
+ * @returns the run with its numbers; null where its own are the same test's.
+ */
+async function testChampion(
+  { model, run }: RetrainInput,
+  candidate: VersionId,
+  champion: VersionId,
+  board: RetrainBoard,
+): Promise<string | null> {
+  const { store } = run.artifacts;
+  const [ours, theirs] = await Promise.all(
+    [candidate, champion].map((id) => registry.readVersion({ model, store, id })),
+  );
+  if (ours === undefined || theirs === undefined || isSameTest(ours.version, theirs.version)) return null;
+  board.show({ stage: 'testing the champion' });
+  const { annotationsSha256, trainerCode } = ours.version.test;
+  const name = `${model}-champion-${[theirs.version.weights.sha256, annotationsSha256, trainerCode].map((one) => one.slice(0, 6)).join('-')}`;
+  const input = {
+    ...run,
+    version: 1 as const,
+    name,
+    recipe: theirs.version.recipe.name,
+    ...championWeights(run, theirs),
+  };
+  try {
+    await executeChild(evaluateDetector, {
+      workflowId: evaluationId(name),
+      taskQueue: taskQueues.control,
+      args: [input],
+      parentClosePolicy: ParentClosePolicy.ABANDON,
+      workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
+    });
+  } catch (error) {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    await others.waitForRun(evaluationId(name));
+  }
+  return evaluationRun(name);
+}
+
+const isSameTest = ({ test: a }: ModelVersion, { test: b }: ModelVersion): boolean =>
+  a.annotationsSha256 === b.annotationsSha256 && a.images === b.images && a.trainerCode === b.trainerCode;
+
+function codeOf(error: unknown): ErrorCode | undefined {
+  if (!(error instanceof ActivityFailure) || !(error.cause instanceof ApplicationFailure)) return undefined;
+  return error.cause.type as ErrorCode | undefined;
+}

@@ -1,0 +1,132 @@
+import {
+  condition,
+  defineQuery,
+  defineSignal,
+  defineUpdate,
+  patched,
+  setCurrentDetails,
+  setHandler,
+  upsertSearchAttributes,
+} from '@temporalio/workflow';
+import { ApplicationFailure } from '@temporalio/common';
+import { answerNames, statusQueryName, triggerSignalName } from '../../configs/names.ts';
+import {
+  Trigger,
+  type RetrainDecision,
+  type RetrainOutcome,
+  type RetrainStatus,
+  type VersionId,
+} from '../../configs/schema/index.ts';
+import { renderRetrainDetails } from './retrain-details.ts';
+import { phaseKey } from '../support/search-attribute-keys.ts';
+
+export const retrainStatusQuery = defineQuery<RetrainStatus>(statusQueryName);
+/** `unknown`, because any client may send a signal. */
+export const triggerSignal = defineSignal<[unknown]>(triggerSignalName);
+export const approveUpdate = defineUpdate<string, [{ who: string; why: string }]>(answerNames.approve);
+export const rejectUpdate = defineUpdate<string, [{ who: string; why: string }]>(answerNames.reject);
+
+const hourMs = 3_600_000;
+/** Of triggers, decisions and outcomes the newest so many are kept: somebody may send thousands. */
+const mostKept = 100;
+/** Retrainings begun before it have no search attribute. */
+const phasePatch = 'phase-of-retraining';
+
+export interface Answer {
+  approved: boolean;
+  who: string;
+  why: string;
+}
+
+/** What a retraining shows of itself, and what it is told: triggers, and answers to a candidate that waits. */
+export class RetrainBoard {
+  private status: RetrainStatus;
+  private readonly showsPhase = patched(phasePatch);
+  private phase: RetrainStatus['stage'] | undefined;
+  private answer: Answer | undefined;
+
+  constructor(model: string, before?: RetrainStatus) {
+    const { decisions = [], outcomes = [], waiting = [], page = null } = before ?? {};
+    this.status = { model, stage: 'looking', champion: null, decisions, outcomes, waiting, asked: null, page };
+    setHandler(retrainStatusQuery, () => this.status);
+    setHandler(triggerSignal, (raw) => {
+      const trigger = Trigger.safeParse(raw);
+      if (trigger.success) this.show({ waiting: newest(this.status.waiting, trigger.data) });
+    });
+    setHandler(approveUpdate, (answer) => this.take({ ...answer, approved: true }), { validator: this.refuseOdd });
+    setHandler(rejectUpdate, (answer) => this.take({ ...answer, approved: false }), { validator: this.refuseOdd });
+    this.show({});
+  }
+
+  get current(): RetrainStatus {
+    return this.status;
+  }
+
+  /** All that came until now: one look answers them together. */
+  takeTriggers(): Trigger[] {
+    const { waiting } = this.status;
+    this.show({ waiting: [] });
+    return waiting;
+  }
+
+  show(change: Partial<RetrainStatus>): void {
+    this.status = { ...this.status, ...change };
+    setCurrentDetails(renderRetrainDetails(this.status));
+    this.showPhase();
+  }
+
+  /** Only where it changed: each time stands in history. */
+  private showPhase(): void {
+    const { stage } = this.status;
+    if (!this.showsPhase || stage === this.phase) return;
+    this.phase = stage;
+    upsertSearchAttributes([{ key: phaseKey, value: stage }]);
+  }
+
+  decide(decision: RetrainDecision): void {
+    this.show({ decisions: newest(this.status.decisions, decision) });
+  }
+
+  conclude(outcome: RetrainOutcome): void {
+    this.show({ outcomes: newest(this.status.outcomes, outcome) });
+  }
+
+  /**
+   * @param remind is called at once, and again whenever so much time has gone by.
+   * @returns undefined when the time is over.
+   */
+  async ask(
+    version: VersionId,
+    { deadlineHours, remindAfterHours }: { deadlineHours: number; remindAfterHours: number },
+    remind: () => void,
+  ): Promise<Answer | undefined> {
+    this.answer = undefined;
+    this.show({ stage: 'waiting for approval', asked: version });
+    const deadline = Date.now() + deadlineHours * hourMs;
+    let isAnswered = false;
+    for (let left = deadline - Date.now(); left > 0 && !isAnswered; left = deadline - Date.now()) {
+      remind();
+      isAnswered = await condition(() => this.answer !== undefined, Math.min(remindAfterHours * hourMs, left));
+    }
+    this.show({ asked: null });
+    return this.answer;
+  }
+
+  private take(answer: Answer): string {
+    this.answer = answer;
+    return `${answer.approved ? 'approved' : 'rejected'}: ${this.status.asked ?? ''}`;
+  }
+
+  private readonly refuseOdd = (answer: unknown): void => {
+    if (this.status.asked === null)
+      throw ApplicationFailure.nonRetryable('There is no candidate that waits for an answer.', 'InvalidInput');
+    const { who, why } = (answer ?? {}) as Record<string, unknown>;
+    if (typeof who !== 'string' || who === '' || typeof why !== 'string' || why === '')
+      throw ApplicationFailure.nonRetryable(
+        'Expected { "who": …, "why": … }: both are kept in the history.',
+        'InvalidInput',
+      );
+  };
+}
+
+const newest = <T>(kept: readonly T[], one: T): T[] => [...kept, one].slice(-mostKept);

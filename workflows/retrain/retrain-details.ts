@@ -1,0 +1,38 @@
+import type { RetrainStatus } from '../../configs/schema/index.ts';
+import { escapeCell } from '../support/escape-cell.ts';
+
+/** The Markdown that the Temporal UI shows on the retraining's page. Pure. */
+export function renderRetrainDetails({
+  model,
+  stage,
+  champion,
+  decisions,
+  outcomes,
+  waiting,
+  asked,
+  page,
+}: RetrainStatus): string {
+  const rows: [string, string][] = [
+    ['Stage', stage],
+    ['Champion', champion ?? 'none yet'],
+    ['Triggers that wait', String(waiting.length)],
+  ];
+  if (asked !== null) rows.push(['Waits for an answer', asked]);
+  const link = page === null ? [] : [`| **Page** | [${escapeCell(page)}](${escapeCell(page)}) |`];
+  return [
+    `### ${model}`,
+    '',
+    ...['| | |', '| --- | --- |', ...rows.map(([name, value]) => `| **${name}** | ${escapeCell(value)} |`), ...link],
+    ...list(
+      'Decisions',
+      decisions.slice(-10).map(({ triggers, why }) => `${triggers.map(({ who }) => who).join(', ')}: ${why}`),
+    ),
+    ...list(
+      'Candidates',
+      outcomes.slice(-10).map(({ runId, outcome, why }) => `${runId}: ${outcome}, ${why}`),
+    ),
+  ].join('\n');
+}
+
+const list = (title: string, lines: readonly string[]): string[] =>
+  lines.length === 0 ? [] : ['', `**${title}**`, '', ...lines.map((line) => `- ${escapeCell(line)}`)];

@@ -1,0 +1,94 @@
+import { ApplicationFailure, continueAsNew, isCancellation, sleep, workflowInfo } from '@temporalio/workflow';
+import { candidateRun, pagePaths } from '../../configs/names.ts';
+import type { RetrainInput, RetrainOutcome, RetrainStatus, RunInput, RunPlan } from '../../configs/schema/index.ts';
+import { describeFailure } from '../support/describe-failure.ts';
+import { notifier, type Notifier } from '../support/notify.ts';
+import { control, registry, transfer } from '../support/policies.ts';
+import { promoteIfBetter } from './promote-if-better.ts';
+import { readRetraining } from '../support/read-input.ts';
+import { RetrainBoard } from './retrain-board.ts';
+import { trainCandidate } from './train-candidate.ts';
+
+/**
+ * Looks at data, recipe, weights and code: where they differ from what was trained last, trains, and lets the gate decide.
+ * @param before of the execution that this one continues, whose history had grown long.
+ */
+export async function retrainDetector(rawInput: unknown, before?: RetrainStatus): Promise<RetrainStatus> {
+  const input = readRetraining(rawInput);
+  const board = new RetrainBoard(input.model, before);
+  const notices = notifier({ name: input.model, notify: input.run.notify });
+  do {
+    // What comes while a training goes on is answered by one more look: the last trigger is never lost.
+    await runCycle(input, board, notices);
+    if (board.current.waiting.length > 0 && workflowInfo().continueAsNewSuggested) {
+      await notices.settle();
+      await continueAsNew<typeof retrainDetector>(input, board.current);
+    }
+  } while (board.current.waiting.length > 0);
+  board.show({ stage: 'idle' });
+  await notices.settle();
+  const last = board.current.outcomes.at(-1);
+  if (last?.outcome === 'failed') throw ApplicationFailure.nonRetryable(last.why, 'TrainingFailed');
+  return board.current;
+}
+
+async function runCycle(input: RetrainInput, board: RetrainBoard, notices: Notifier): Promise<void> {
+  const { model, run } = input;
+  const { store } = run.artifacts;
+  board.show({ stage: 'looking' });
+  const plan = await planWhenSettled(input);
+  if (plan.page !== null) board.show({ page: new URL(pagePaths.model(model), plan.page).href });
+  const triggers = board.takeTriggers();
+  const { fingerprint, changed, last, champion } = await registry.lookForChange({ model, store, plan });
+  board.show({ champion });
+  const why = changed ?? `skipped: nothing changed since ${last ?? 'the last training'}`;
+  board.decide({ at: Date.now() / 1000, triggers, fingerprint, trains: changed !== null, why });
+  if (changed === null) return;
+
+  const runId = candidateRun(model, fingerprint.sha256);
+  const outcome = await trainAndJudge(input, board, notices, {
+    runId,
+    fingerprint,
+    why: changed,
+    askedBy: triggers.map(({ who }) => who),
+  });
+  board.conclude(outcome);
+  notices.tell(outcome.outcome === 'failed' ? 'failed' : 'done', `${runId}: ${outcome.outcome}, ${outcome.why}`);
+  board.show({ champion: (await registry.readModel({ model, store })).champion });
+}
+
+async function trainAndJudge(
+  input: RetrainInput,
+  board: RetrainBoard,
+  notices: Notifier,
+  request: Parameters<typeof trainCandidate>[1],
+): Promise<RetrainOutcome> {
+  const { runId } = request;
+  try {
+    board.show({ stage: 'training' });
+    const version = await trainCandidate(input, request);
+    return { runId, version, ...(await promoteIfBetter(input, version, board, notices)) };
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    return { runId, version: null, outcome: 'failed', why: describeFailure(error).message, verdict: null };
+  }
+}
+
+/** What would be trained now. Where data are still being written it is looked at until they stay the same. */
+async function planWhenSettled(input: RetrainInput): Promise<RunPlan> {
+  let plan = await planNow(input);
+  while (input.settleSeconds > 0) {
+    await sleep(input.settleSeconds * 1000);
+    const next = await planNow(input);
+    if (next.planHash === plan.planHash) break;
+    plan = next;
+  }
+  return plan;
+}
+
+async function planNow({ model, run }: RetrainInput): Promise<RunPlan> {
+  const input: RunInput = { ...run, version: 1, name: `${model}.look` };
+  const planned = await control.resolvePlan(input);
+  const [dataset, weights] = await Promise.all([transfer.fetchDataset(planned), transfer.fetchWeights(planned)]);
+  return control.pinPlan({ plan: planned, dataset, weights });
+}

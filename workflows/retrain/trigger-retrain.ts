@@ -1,0 +1,16 @@
+import { retrainId } from '../../configs/names.ts';
+import { RetrainInput } from '../../configs/schema/index.ts';
+import { others, triggering } from '../support/policies.ts';
+import { refuse } from '../support/read-input.ts';
+
+/**
+ * What a schedule starts: tells the model's one retraining that it is time, and lasts as long as that does, so that the
+ * schedule knows of an overlap and of a failure.
+ */
+export async function triggerRetrain(rawInput: unknown, who: string, why: string): Promise<void> {
+  const { data } = RetrainInput.safeParse(rawInput);
+  if (data === undefined)
+    throw refuse('The schedule holds no input of a retraining: `npm run schedule -- apply FILE`.');
+  await triggering.sendTrigger({ input: data, who, why });
+  await others.waitForRun(retrainId(data.model));
+}

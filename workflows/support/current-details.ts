@@ -1,0 +1,56 @@
+import { formatDuration } from '../../activities/shared/summary/time-text.ts';
+import { describeAttempt } from '../../activities/shared/summary/describe-attempt.ts';
+import type { RemoteCopy, RunStatus } from '../../configs/schema/index.ts';
+import { escapeCell } from './escape-cell.ts';
+
+/** The Markdown that the Temporal UI shows on the run's page. Pure. */
+export function renderCurrentDetails(status: RunStatus): string {
+  const { progress } = status;
+  const rows: [string, string][] = [
+    ['Stage', status.stage],
+    ['Epoch', progress === null ? '–' : `${progress.epoch} of ${progress.epochs}`],
+    ['Iteration', progress === null ? '–' : String(progress.iteration)],
+    ['Loss', formatNumber(progress?.loss, 4)],
+    ['bbox AP', formatPercent(progress?.bboxAP)],
+    ['segm AP', formatPercent(progress?.segmAP)],
+    ['ETA', progress?.etaSeconds == null ? '–' : formatDuration(progress.etaSeconds)],
+    ['Goodput', status.ledger.goodput === null ? '–' : `${formatPercent(status.ledger.goodput)} %`],
+    ['Attempts', String(status.attempts.length + (status.stage === 'training' ? 1 : 0))],
+  ];
+  if (status.notice !== null) rows.unshift(['Notice', escapeCell(status.notice)]);
+  if (status.waiting !== null) rows.unshift(['Waiting', escapeCell(status.waiting)]);
+  const remote = progress?.remote;
+  if (remote != null) rows.push(['Remote copy', escapeCell(describeRemote(remote))]);
+  if (status.page !== null) rows.push(['Page', `[${escapeCell(status.page)}](${escapeCell(status.page)})`]);
+  if (status.report !== null) rows.push(['Report', escapeCell(status.report)]);
+  const table = ['| | |', '| --- | --- |', ...rows.map(([name, value]) => `| **${name}** | ${value} |`)];
+  const checks = status.checks
+    .filter(({ verdict }) => verdict !== 'ok')
+    .map(({ verdict, about, says }) => `- ${verdict}: ${about}: ${escapeCell(says)}`);
+  const attempts = status.attempts.slice(-10).map((attempt) => `- ${escapeCell(describeAttempt(attempt))}`);
+  const steps = status.steps.map(({ step, why }) => `- ${step}: ${escapeCell(why)}`);
+  const decisions = status.decisions.slice(-10).map(({ attempt, next, why, change }) => {
+    const changed = change === null ? '' : ` (${escapeCell(change)})`;
+    return `- attempt ${attempt} → ${next}: ${escapeCell(why)}${changed}`;
+  });
+  const quarantined = status.attempts
+    .flatMap((attempt) => attempt.quarantined)
+    .slice(-10)
+    .map(({ file, why }) => `- ${escapeCell(file)}: ${escapeCell(why)}`);
+  return [
+    `### ${status.runId}`,
+    '',
+    ...table,
+    ...(checks.length > 0 ? ['', '**Dry run**', '', ...checks] : []),
+    ...(steps.length > 0 ? ['', '**Pipeline steps**', '', ...steps] : []),
+    ...(attempts.length > 0 ? ['', '**Attempts**', '', ...attempts] : []),
+    ...(decisions.length > 0 ? ['', '**Decisions**', '', ...decisions] : []),
+    ...(quarantined.length > 0 ? ['', '**Checkpoints in quarantine**', '', ...quarantined] : []),
+  ].join('\n');
+}
+
+const describeRemote = ({ iteration, backlog, problem }: RemoteCopy): string =>
+  `${iteration === null ? 'no checkpoint yet' : `iteration ${iteration}`}, ${backlog} on their way${problem === null ? '' : `; ${problem}`}`;
+
+const formatNumber = (value: number | null | undefined, digits: number): string => value?.toFixed(digits) ?? '–';
+const formatPercent = (value: number | null | undefined): string => (value == null ? '–' : (value * 100).toFixed(1));

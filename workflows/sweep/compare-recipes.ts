@@ -1,0 +1,48 @@
+import { CancellationScope, CancelledFailure, isCancellation } from '@temporalio/workflow';
+import type { SweepInput, SweepResult } from '../../configs/schema/index.ts';
+import { notifier, whileTelling } from '../support/notify.ts';
+import { control } from '../support/policies.ts';
+import { readSweep } from '../support/read-input.ts';
+import { runVariant } from './run-variant.ts';
+import { SweepBoard } from './sweep-board.ts';
+import { watchSweep } from './watch-sweep.ts';
+
+/**
+ * Trains every variant of a recipe as a run of its own, and says which is best. All are started at once and queue for the GPUs;
+ * the failure of one ends no other. Started again it joins the runs that are there and starts those that failed.
+ * @throws ApplicationFailure InvalidInput, or NotComparable when no variant came to its end.
+ */
+export async function compareRecipes(rawInput: unknown): Promise<SweepResult> {
+  const input = readSweep(rawInput);
+  const board = new SweepBoard(input);
+  const { name, base, variants } = input;
+  const begins = `A sweep of ${variants.length} variants of ${base.recipe} on ${base.dataset}`;
+  return whileTelling(notifier({ name, notify: base.notify }), begins, describeResult, async () => {
+    try {
+      return await compare(input, board);
+    } catch (error) {
+      board.enter(isCancellation(error) ? 'cancelled' : 'failed');
+      throw error;
+    }
+  });
+}
+
+async function compare(input: SweepInput, board: SweepBoard): Promise<SweepResult> {
+  await trainVariants(input, board);
+  board.enter('comparing');
+  const result = await control.writeComparison(board.toComparison(input));
+  board.finish(result.verdict, result.uri);
+  return { ...result, variants: board.summary };
+}
+
+const describeResult = ({ verdict, uri }: SweepResult): string => [...verdict, `Report: ${uri}`].join('\n');
+
+async function trainVariants(input: SweepInput, board: SweepBoard): Promise<void> {
+  const watch = new CancellationScope();
+  const watched = watch.run(() => watchSweep(input, board)).catch(() => undefined);
+  await Promise.all(input.variants.map((variant) => runVariant(input, variant, board)));
+  watch.cancel();
+  await watched;
+  if (CancellationScope.current().consideredCancelled)
+    throw new CancelledFailure('The sweep was cancelled, and with it its runs: each can be taken up again.');
+}

@@ -1,0 +1,58 @@
+import {
+  ChildWorkflowCancellationType,
+  executeChild,
+  isCancellation,
+  ParentClosePolicy,
+  WorkflowIdReusePolicy,
+} from '@temporalio/workflow';
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import { workflowId, workflowTypes } from '../../configs/names.ts';
+import {
+  variantInput,
+  type ReportRef,
+  type RunInput,
+  type SweepInput,
+  type SweepVariant,
+} from '../../configs/schema/index.ts';
+import { describeFailure } from '../support/describe-failure.ts';
+import { joining } from '../support/policies.ts';
+import type { SweepBoard } from './sweep-board.ts';
+import type { trainDetector } from '../train/train-detector.ts';
+
+/** One variant from start to its report, or to why there is none. Never throws: the others go on whatever happens to it. */
+export async function runVariant(sweep: SweepInput, variant: SweepVariant, board: SweepBoard): Promise<void> {
+  try {
+    const report = await startOrJoin(variantInput(sweep, variant), variant.name, sweep.name, board);
+    if (report === null) return board.change(variant.name, { state: 'cancelled' });
+    const { uri, bbox, segm } = report;
+    board.change(variant.name, { state: 'done', result: { uri, bboxAP: bbox.AP, segmAP: segm.AP } });
+  } catch (error) {
+    if (isCancellation(error)) board.change(variant.name, { state: 'cancelled' });
+    else board.change(variant.name, { state: 'failed', failure: describeFailure(error) });
+  }
+}
+
+/** Null where a run that was joined was cancelled. */
+async function startOrJoin(
+  run: RunInput,
+  variant: string,
+  sweep: string,
+  board: SweepBoard,
+): Promise<ReportRef | null> {
+  try {
+    return await executeChild<typeof trainDetector>(workflowTypes.trainDetector, {
+      workflowId: workflowId(run.name),
+      args: [run],
+      staticSummary: `${variant} of the sweep ${sweep}: ${run.recipe}, ${run.epochs} epochs`,
+      // A failed or cancelled run goes on from its newest checkpoint; a finished one is not trained twice.
+      workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+      cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+      // Days of training outlive a sweep that was terminated: the next one joins them.
+      parentClosePolicy: ParentClosePolicy.ABANDON,
+    });
+  } catch (error) {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    board.change(variant, { joined: true });
+    return joining.joinRun(run);
+  }
+}

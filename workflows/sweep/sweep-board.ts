@@ -1,0 +1,101 @@
+import { defineQuery, setCurrentDetails, setHandler, upsertSearchAttributes } from '@temporalio/workflow';
+import { statusQueryName } from '../../configs/names.ts';
+import {
+  variantRun,
+  type SweepInput,
+  type SweepResult,
+  type SweepStatus,
+  type VariantNews,
+  type VariantStatus,
+} from '../../configs/schema/index.ts';
+import { renderSweepDetails } from './sweep-details.ts';
+import { bboxKey, phaseKey } from '../support/search-attribute-keys.ts';
+
+export const sweepStatusQuery = defineQuery<SweepStatus>(statusQueryName);
+
+/** What a sweep shows of itself while it lives: the `status` query, current details and search attributes, always together. */
+export class SweepBoard {
+  private status: SweepStatus;
+
+  constructor({ name, variants, earlyStop }: SweepInput) {
+    const waiting = {
+      state: 'running',
+      joined: false,
+      scores: [],
+      stoppedEarly: null,
+      result: null,
+      failure: null,
+    } as const;
+    this.status = {
+      name,
+      stage: 'training',
+      earlyStop: earlyStop ?? null,
+      verdict: [],
+      report: null,
+      variants: variants.map((one) => ({
+        ...waiting,
+        scores: [],
+        variant: one.name,
+        runId: variantRun(name, one.name),
+      })),
+    };
+    setHandler(sweepStatusQuery, () => this.status);
+    this.show({});
+  }
+
+  get variants(): readonly VariantStatus[] {
+    return this.status.variants;
+  }
+
+  /** Up to which epoch the validations of each run are known. */
+  get known(): { runId: string; epoch: number }[] {
+    return this.status.variants.map(({ runId, scores }) => ({ runId, epoch: scores.at(-1)?.epoch ?? 0 }));
+  }
+
+  /** Without the scores, which the reports have. */
+  get summary(): SweepResult['variants'] {
+    return this.status.variants.map(({ variant, runId, state, joined, stoppedEarly, result, failure }) => ({
+      variant,
+      runId,
+      state,
+      joined,
+      stoppedEarly,
+      result,
+      failure,
+    }));
+  }
+
+  /** What the comparison is written from. */
+  toComparison(input: SweepInput): { input: SweepInput; variants: VariantStatus[] } {
+    return { input, variants: this.status.variants };
+  }
+
+  enter(stage: SweepStatus['stage']): void {
+    this.show({ stage });
+  }
+
+  change(variant: string, change: Partial<VariantStatus>): void {
+    this.show({ variants: this.status.variants.map((one) => (one.variant === variant ? { ...one, ...change } : one)) });
+  }
+
+  learn(news: readonly VariantNews[]): void {
+    for (const { runId, scores } of news) {
+      const found = this.status.variants.find((one) => one.runId === runId);
+      if (found !== undefined) this.change(found.variant, { scores: [...found.scores, ...scores] });
+    }
+  }
+
+  finish(verdict: string[], report: string): void {
+    this.show({ stage: 'done', verdict, report });
+  }
+
+  private show(change: Partial<SweepStatus>): void {
+    this.status = { ...this.status, ...change };
+    setCurrentDetails(renderSweepDetails(this.status));
+    const tested = this.status.variants.flatMap(({ result }) => result?.bboxAP ?? []);
+    upsertSearchAttributes([
+      { key: phaseKey, value: this.status.stage },
+      { key: bboxKey, value: tested.length === 0 ? null : Math.max(...tested) },
+    ]);
+  }
+}

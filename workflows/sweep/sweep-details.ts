@@ -1,0 +1,24 @@
+import { describeScore, describeState } from '../../activities/shared/summary/describe-variant.ts';
+import type { SweepStatus, VariantStatus } from '../../configs/schema/index.ts';
+import { escapeCell } from '../support/escape-cell.ts';
+
+/** The Markdown that the Temporal UI shows on the sweep's page. Pure. */
+export function renderSweepDetails({ name, stage, variants, verdict, report }: SweepStatus): string {
+  return [
+    `### ${name}: ${stage}`,
+    '',
+    '| Variant | Run | Epoch | Validation box AP | Test box AP | Test mask AP | State |',
+    '| --- | --- | --- | --- | --- | --- | --- |',
+    ...variants.map(renderRow),
+    ...verdict.flatMap((sentence) => ['', escapeCell(sentence)]),
+    ...(report === null ? [] : ['', `Report: ${escapeCell(report)}`]),
+  ].join('\n');
+}
+
+function renderRow(status: VariantStatus): string {
+  const { variant, runId, scores, result } = status;
+  const newest = scores.at(-1);
+  const cells = [variant, runId, String(newest?.epoch ?? '–'), describeScore(newest?.bboxAP)];
+  const tested = [describeScore(result?.bboxAP), describeScore(result?.segmAP)];
+  return `| ${[...cells, ...tested, escapeCell(describeState(status))].join(' | ')} |`;
+}

@@ -1,0 +1,24 @@
+import type { SweepInput } from '../../configs/schema/index.ts';
+import { findLaggards } from './early-stop.ts';
+import { control, watching } from '../support/policies.ts';
+import type { SweepBoard } from './sweep-board.ts';
+
+/** Learns of every validation, and asks those to stop that the rule finds clearly worse. Ends with its scope only. */
+export async function watchSweep({ earlyStop }: SweepInput, board: SweepBoard): Promise<never> {
+  for (;;) {
+    board.learn(await watching.watchVariants({ runs: board.known }));
+    for (const { variant, runId, why } of earlyStop === undefined ? [] : findLaggards(earlyStop, board.variants)) {
+      const afterEpoch = await stopAfterRunningEpoch(runId);
+      if (afterEpoch !== null) board.change(variant, { stoppedEarly: `after epoch ${afterEpoch}: ${why}` });
+    }
+  }
+}
+
+/** A run that cannot be asked goes on: that costs hours, and no result. */
+async function stopAfterRunningEpoch(runId: string): Promise<number | null> {
+  try {
+    return (await control.stopVariant({ runId })).afterEpoch;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,57 @@
+import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio/workflow';
+import type { ErrorCode } from '../../configs/errors.ts';
+import type { Attempt } from '../../configs/schema/index.ts';
+import { leaderOf, queuePriority, training } from '../support/policies.ts';
+import type { StatusBoard } from './status-board.ts';
+
+export type AttemptRequest = Parameters<typeof training.runTraining>[0];
+
+/** One attempt, as the activity tells of it; or that nobody is left to tell. */
+export async function runAttempt(request: AttemptRequest, board: StatusBoard): Promise<Attempt> {
+  const startedAt = Date.now() / 1000;
+  const { plan, attempt: number, orders, priority } = request;
+  try {
+    const summary = `attempt ${number}, epochs ${board.progress?.epoch ?? 0} → ${orders.epochs}`;
+    const options = { summary, priority: queuePriority(priority), ...leaderOf(plan) };
+    return await training.runTraining.executeWithOptions(options, [request]);
+  } catch (error) {
+    const cause = lostWorkerCause(error);
+    if (cause === undefined) throw error;
+    return { ...untoldAttempt(number, startedAt, board), ending: 'worker-lost', cause };
+  }
+}
+
+/** Why nobody is left to say how something ended; undefined when somebody did say it. */
+export function lostWorkerCause(error: unknown): string | undefined {
+  if (!(error instanceof ActivityFailure)) return undefined;
+  const { cause } = error;
+  if (cause instanceof TimeoutFailure) return `The worker was not heard of any more (${cause.timeoutType} timeout).`;
+  const lost: ErrorCode[] = ['WorkerStopping', 'WorkerLost'];
+  return cause instanceof ApplicationFailure && lost.some((code) => code === cause.type) ? cause.message : undefined;
+}
+
+/** An attempt of which no activity told; `startedAt` in Unix seconds. */
+export const untoldAttempt = (number: number, startedAt: number, board: StatusBoard): Omit<Attempt, 'ending'> => ({
+  attempt: number,
+  fence: null,
+  adopted: false,
+  resumedFrom: null,
+  fromIteration: null,
+  toIteration: board.progress?.iteration ?? null,
+  checkpointIteration: null,
+  fromEpoch: null,
+  epoch: null,
+  host: null,
+  checkpoints: [],
+  quarantined: [],
+  cause: null,
+  failure: null,
+  logTail: [],
+  startedAt,
+  firstStepAt: null,
+  trainerEndedAt: null,
+  endedAt: Date.now() / 1000,
+  steppingSeconds: 0,
+  productiveSeconds: 0,
+  evaluationSeconds: 0,
+});

@@ -1,0 +1,171 @@
+import { defineQuery, defineSignal, setCurrentDetails, setHandler, upsertSearchAttributes } from '@temporalio/workflow';
+import { progressSignalName, statusQueryName, waitingSignalName } from '../../configs/names.ts';
+import { buildLedger } from '../../activities/shared/summary/ledger.ts';
+import {
+  Progress,
+  type Attempt,
+  type Check,
+  type Decision,
+  type Orders,
+  type RunStatus,
+  type Stage,
+  type StepOutcome,
+} from '../../configs/schema/index.ts';
+import { renderCurrentDetails } from '../support/current-details.ts';
+import {
+  bboxKey,
+  epochKey,
+  goodputKey,
+  lastFailureKey,
+  phaseKey,
+  recipeKey,
+  segmKey,
+} from '../support/search-attribute-keys.ts';
+
+export const statusQuery = defineQuery<RunStatus>(statusQueryName);
+/** From the training activity; `unknown`, because any client may send a signal. */
+export const progressSignal = defineSignal<[unknown]>(progressSignalName);
+/** From an activity whose job waits for GPUs. */
+export const waitingSignal = defineSignal<[unknown]>(waitingSignalName);
+
+/** What the run shows of itself while it lives: the `status` query, current details and search attributes, always together. */
+export class StatusBoard {
+  private status: RunStatus;
+
+  constructor(runId: string, recipe: string) {
+    this.status = {
+      runId,
+      recipe,
+      stage: 'planning',
+      progress: null,
+      checks: [],
+      steps: [],
+      attempts: [],
+      decisions: [],
+      ledger: buildLedger([], 0),
+      orders: null,
+      notice: null,
+      waiting: null,
+      report: null,
+      page: null,
+    };
+    setHandler(statusQuery, () => this.status);
+    setHandler(progressSignal, (raw) => {
+      const progress = Progress.safeParse(raw);
+      if (progress.success) this.show({ progress: progress.data, ...this.withValidation(progress.data) });
+    });
+    setHandler(waitingSignal, (waiting) => {
+      if (waiting === null || typeof waiting === 'string') this.show({ waiting });
+    });
+    this.show({});
+  }
+
+  get stage(): Stage {
+    return this.status.stage;
+  }
+
+  /** File name of the newest checkpoint that anybody told of. */
+  get newestCheckpoint(): string | null {
+    return this.status.progress?.lastCheckpoint ?? null;
+  }
+
+  /** The newest order for a checkpoint that was carried out. */
+  get checkpointNow(): number {
+    return this.status.progress?.checkpointNow ?? 0;
+  }
+
+  get attempts(): readonly Attempt[] {
+    return this.status.attempts;
+  }
+
+  get progress(): Progress | null {
+    return this.status.progress;
+  }
+
+  get checks(): readonly Check[] {
+    return this.status.checks;
+  }
+
+  get steps(): readonly StepOutcome[] {
+    return this.status.steps;
+  }
+
+  get decisions(): readonly Decision[] {
+    return this.status.decisions;
+  }
+
+  enter(stage: Stage): void {
+    this.show({ stage });
+  }
+
+  /** What the dry run found. */
+  check(checks: readonly Check[]): void {
+    this.show({ checks: [...this.status.checks, ...checks] });
+  }
+
+  /** Whether steps had to be done, and why. */
+  explain(...outcomes: StepOutcome[]): void {
+    this.show({ steps: [...this.status.steps, ...outcomes] });
+  }
+
+  record(attempt: Attempt, decision: Decision, pausedSeconds: number): void {
+    const attempts = [...this.status.attempts, attempt];
+    const decisions = [...this.status.decisions, decision];
+    this.show({ attempts, decisions, waiting: null, ledger: buildLedger(attempts, pausedSeconds) });
+  }
+
+  /** Where it can be watched. No search attribute changes, so nothing of it stands in history. */
+  link(page: string | null): void {
+    this.status = { ...this.status, page };
+    setCurrentDetails(renderCurrentDetails(this.status));
+  }
+
+  showOrders(orders: Orders): void {
+    this.show({ orders });
+  }
+
+  /** What a person should know or do now; null when it is over. */
+  notice(notice: string | null): void {
+    this.show({ notice });
+  }
+
+  /** From here on the test's numbers stand where the last validation's stood. */
+  finish(report: string, bboxAP: number | null, segmAP: number | null): void {
+    const { progress } = this.status;
+    this.show({
+      stage: 'done',
+      report,
+      progress: progress && { ...progress, bboxAP, segmAP, validatedEpoch: undefined },
+    });
+  }
+
+  /** A step back takes back the validations from there on. */
+  private withValidation({ validatedEpoch: epoch, bboxAP, segmAP }: Progress): Pick<RunStatus, 'validations'> {
+    const { validations = [] } = this.status;
+    if (epoch === undefined) return {};
+    return { validations: [...validations.filter((one) => one.epoch < epoch), { epoch, bboxAP, segmAP }] };
+  }
+
+  private show(change: Partial<RunStatus>): void {
+    this.status = { ...this.status, ...change };
+    const { recipe, progress, ledger, attempts } = this.status;
+    const lastFailure = attempts.findLast(({ failure }) => failure !== null)?.failure?.class ?? null;
+    setCurrentDetails(renderCurrentDetails(this.status));
+    upsertSearchAttributes([
+      { key: phaseKey, value: phaseOf(this.status) },
+      { key: recipeKey, value: recipe },
+      { key: epochKey, value: progress?.epoch ?? 0 },
+      { key: bboxKey, value: progress?.bboxAP ?? null },
+      { key: segmKey, value: progress?.segmAP ?? null },
+      { key: goodputKey, value: ledger.goodput },
+      { key: lastFailureKey, value: lastFailure },
+    ]);
+  }
+}
+
+/** `stalled`: it waits for GPUs, space or a person, or has failed and not made a step since. */
+function phaseOf({ stage, waiting, notice, attempts, progress }: RunStatus): Stage | 'stalled' {
+  const last = attempts.at(-1);
+  const hasFailed = last?.failure != null && (progress === null || progress.attempt <= last.attempt);
+  return stage === 'training' && (waiting !== null || notice !== null || hasFailed) ? 'stalled' : stage;
+}
