@@ -65,7 +65,7 @@ test.each([
   ['activities/shared/run/fence.ts', "import { Context } from '@temporalio/activity'; void Context;"],
   ['activities/shared/failure.ts', "import { trainDetector } from '../workflows/index.ts'; void trainDetector;"],
   ['workers/gpu.ts', "import { startStack } from '../infra/stack/start-stack.ts'; void startStack;"],
-  ['infra/connect.ts', "import { takeFence } from '../activities/shared/run/fence.ts'; void takeFence;"],
+  ['infra/client/connect.ts', "import { takeFence } from '../activities/shared/run/fence.ts'; void takeFence;"],
 ])('lint refuses in %s: %s', async (filePath, code) => {
   const [result] = await new ESLint({ cwd: projectRoot }).lintText(code, { filePath: `${projectRoot}/${filePath}` });
   expect(result?.messages.map(({ ruleId }) => ruleId)).toContain('@typescript-eslint/no-restricted-imports');

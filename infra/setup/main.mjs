@@ -6,7 +6,7 @@ import { setUp } from './set-up.mjs';
 const root = path.resolve(import.meta.dirname, '../..');
 
 export async function main([program, ...args]) {
-  if (!program) return refuse('Name the program to run, for example: node infra/bootstrap.mjs infra/demo.ts');
+  if (!program) return refuse('Name the program to run, for example: node infra/bootstrap.mjs infra/cli/demo.ts');
   try {
     await setUp(root);
   } catch (error) {

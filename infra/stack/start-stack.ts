@@ -5,7 +5,7 @@ import { execa } from 'execa';
 import { hookTokenVariable, namespace } from '../../configs/names.ts';
 import { homeFolders } from '../../configs/paths.ts';
 import type { Incident } from '../../configs/schema/index.ts';
-import { startFileServer } from '../file-server.ts';
+import { startFileServer } from './file-server.ts';
 import { ensureMiniCoco } from './mini-coco.ts';
 import { planObjectStore, stackBucket, waitForObjectStore } from './object-store.ts';
 import { findFreePort } from './free-port.ts';
@@ -115,9 +115,9 @@ export async function startStack({ home, device, withObjectStore, say }: StackOp
   }
   worker('control-worker', [`${projectRoot}/workers/control.ts`]);
   worker('gpu-worker', [`${projectRoot}/workers/gpu.ts`, '--device', device]);
-  worker('pages', [`${projectRoot}/workers/pages.ts`, '--port', String(pagesPort)]);
+  worker('pages', [`${projectRoot}/infra/pages/pages.ts`, '--port', String(pagesPort)]);
   if (hookPort !== null)
-    worker('hook', [`${projectRoot}/workers/hook.ts`, '--port', String(hookPort)], { withheld: [] });
+    worker('hook', [`${projectRoot}/infra/pages/hook.ts`, '--port', String(hookPort)], { withheld: [] });
   await writeStackFile(home, file());
   return { file, stop };
 }

@@ -1,6 +1,6 @@
 import { execa } from 'execa';
 
-const tokenProgram = `${import.meta.dirname}/../../workers/hook-token.ts`;
+const tokenProgram = `${import.meta.dirname}/../../infra/pages/hook-token.ts`;
 
 /**
  * Whether the environment has a token for the hook. Asked of a program of the workers, since nobody else reads the

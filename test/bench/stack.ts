@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import type { Client } from '@temporalio/client';
 import { bundleWorkflowCode } from '@temporalio/worker';
 import { homeFolders } from '../../configs/paths.ts';
-import { connect } from '../../infra/connect.ts';
+import { connect } from '../../infra/client/connect.ts';
 import { findFreePort } from '../../infra/stack/free-port.ts';
 import { KeptAlive } from '../../infra/stack/keep-alive.ts';
 import { stackMarker } from '../../infra/stack/stack-file.ts';

@@ -5,7 +5,7 @@
 import '../helpers/quiet-runtime.ts';
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { untilInterrupted } from '../../infra/until-interrupted.ts';
+import { untilInterrupted } from '../../infra/terminal/until-interrupted.ts';
 import { readMachine } from './machine.ts';
 import type { Reference } from './oracle.ts';
 import { planKills, planSoak, targets, type Kill, type Target } from './plan-of-kills.ts';

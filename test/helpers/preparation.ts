@@ -10,7 +10,7 @@ import { createObtain } from '../../activities/inputs/obtain.ts';
 import { createPinPlan } from '../../activities/plan/pin-plan.ts';
 import { createResolvePlan } from '../../activities/plan/resolve-plan.ts';
 import { Catalog, RunInput, type RunPlan } from '../../configs/schema/index.ts';
-import { startFileServer } from '../../infra/file-server.ts';
+import { startFileServer } from '../../infra/stack/file-server.ts';
 import { createMiniRun, miniPlan } from './mini-run.ts';
 import { mockEnvironment } from './mock-environment.ts';
 import { projectRoot, python, recipesFolder } from './project.ts';

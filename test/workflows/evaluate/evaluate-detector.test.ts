@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { evaluationId, taskQueues, workflowTypes } from '../../../configs/names.ts';
 import { RunStatus, type RunInput } from '../../../configs/schema/index.ts';
-import { startRun } from '../../../infra/start-run.ts';
+import { startRun } from '../../../infra/client/start-run.ts';
 import { miniPlan } from '../../helpers/mini-run.ts';
 import { freshInput, withWorkers } from '../../helpers/workflow-env.ts';
 

@@ -4,7 +4,7 @@ import { withCodedFailures } from '../../../activities/shared/failure.ts';
 import { createNotify } from '../../../activities/notify/notify.ts';
 import { sign } from '../../../activities/notify/webhook.ts';
 import { Notification, type Attempt, type NotifyPolicy, type RunInput } from '../../../configs/schema/index.ts';
-import { startRun } from '../../../infra/start-run.ts';
+import { startRun } from '../../../infra/client/start-run.ts';
 import { startHookReceiver } from '../../fixtures/hook-receiver.ts';
 import { createMiniRun } from '../../helpers/mini-run.ts';
 import {

@@ -23,7 +23,7 @@ import {
   type RunInput,
   type SweepVariant,
 } from '../../../configs/schema/index.ts';
-import { startRun } from '../../../infra/start-run.ts';
+import { startRun } from '../../../infra/client/start-run.ts';
 import type { compareRecipes } from '../../../workflows/index.ts';
 import { sampleAnalysis } from '../../fixtures/sample-analysis.ts';
 import { sampleReport, seedMetrics } from '../../fixtures/sample-report.ts';

@@ -9,7 +9,7 @@ import { findLiveJob } from '../../../activities/shared/trainer/trainer-process.
 import { taskQueues } from '../../../configs/names.ts';
 import { runFolder } from '../../../configs/paths.ts';
 import { RunStatus, type RunInput } from '../../../configs/schema/index.ts';
-import { startRun } from '../../../infra/start-run.ts';
+import { startRun } from '../../../infra/client/start-run.ts';
 import { GpuSlots } from '../../../workers/gpu-slots.ts';
 import { createFakeGpus } from '../../helpers/fake-gpus.ts';
 import { createMiniRun, miniPlan } from '../../helpers/mini-run.ts';

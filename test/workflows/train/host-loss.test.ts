@@ -11,7 +11,7 @@ import { readProgress } from '../../../activities/shared/run/progress-reader.ts'
 import { taskQueues } from '../../../configs/names.ts';
 import { CheckpointManifest, RunStatus, type RunPlan } from '../../../configs/schema/index.ts';
 import { objectStoreRegion } from '../../../infra/stack/object-store.ts';
-import { startRun } from '../../../infra/start-run.ts';
+import { startRun } from '../../../infra/client/start-run.ts';
 import { startCuttableProxy } from '../../fixtures/cuttable-proxy.ts';
 import { createMiniRun, miniPlan, type MiniRun } from '../../helpers/mini-run.ts';
 import { startS3Server, type S3Server } from '../../helpers/s3-server.ts';

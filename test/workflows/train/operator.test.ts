@@ -7,7 +7,7 @@ import { expect, test } from 'vitest';
 import type { TrainingRequest } from '../../../activities/train/run-training.ts';
 import { progressSignalName } from '../../../configs/names.ts';
 import { Orders, RunStatus, type Attempt, type Progress } from '../../../configs/schema/index.ts';
-import { startRun } from '../../../infra/start-run.ts';
+import { startRun } from '../../../infra/client/start-run.ts';
 import type { trainDetector } from '../../../workflows/index.ts';
 import { checkpointNowUpdate, extendEpochsUpdate, pauseUpdate } from '../../../workflows/train/operator.ts';
 import { aFailure, anAttempt, freshInput, withWorkers } from '../../helpers/workflow-env.ts';

@@ -6,7 +6,7 @@ import { createGpuActivities } from '../../../activities/index.ts';
 import { readProgress } from '../../../activities/shared/run/progress-reader.ts';
 import { taskQueues } from '../../../configs/names.ts';
 import { RunStatus } from '../../../configs/schema/index.ts';
-import { startRun } from '../../../infra/start-run.ts';
+import { startRun } from '../../../infra/client/start-run.ts';
 import { startCuttableProxy } from '../../fixtures/cuttable-proxy.ts';
 import { createMiniRun, miniPlan } from '../../helpers/mini-run.ts';
 import { freshInput, someMetrics, withControlWorker } from '../../helpers/workflow-env.ts';

@@ -8,7 +8,7 @@ import { createGpuActivities } from '../../../activities/index.ts';
 import { readJson } from '../../../activities/shared/files/json-file.ts';
 import { readProgress } from '../../../activities/shared/run/progress-reader.ts';
 import { CheckpointManifest, RecoveryPolicy, RunStatus, type RunPlan } from '../../../configs/schema/index.ts';
-import { startRun } from '../../../infra/start-run.ts';
+import { startRun } from '../../../infra/client/start-run.ts';
 import type { trainDetector } from '../../../workflows/index.ts';
 import {
   checkpointNowUpdate,

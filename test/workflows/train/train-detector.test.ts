@@ -5,7 +5,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { expect, test } from 'vitest';
 import { taskQueues, workflowId, workflowTypes } from '../../../configs/names.ts';
 import { RunStatus, type Attempt, type Check } from '../../../configs/schema/index.ts';
-import { startRun } from '../../../infra/start-run.ts';
+import { startRun } from '../../../infra/client/start-run.ts';
 import { anAttempt, freshInput, withWorkers } from '../../helpers/workflow-env.ts';
 
 const startRaw = (client: Client, args: unknown[]) =>

@@ -7,7 +7,7 @@ import { Worker } from '@temporalio/worker';
 import { expect, test } from 'vitest';
 import { hostQueue } from '../../../configs/names.ts';
 import { RunStatus, type Attempt, type Check } from '../../../configs/schema/index.ts';
-import { startRun } from '../../../infra/start-run.ts';
+import { startRun } from '../../../infra/client/start-run.ts';
 import { inputForHosts, planFor } from '../../helpers/two-hosts.ts';
 import {
   anAttempt,

@@ -9,7 +9,7 @@ import { findLiveJob } from '../../../activities/shared/trainer/trainer-process.
 import { updateNames } from '../../../configs/names.ts';
 import type { RunFolder } from '../../../configs/paths.ts';
 import { CheckpointManifest, RunStatus, TrainerExit, type RunInput } from '../../../configs/schema/index.ts';
-import { startRun } from '../../../infra/start-run.ts';
+import { startRun } from '../../../infra/client/start-run.ts';
 import { hosts, inputForHosts, onTwoHosts } from '../../helpers/two-hosts.ts';
 import { until } from '../../helpers/until.ts';
 

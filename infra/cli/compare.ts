@@ -1,0 +1,46 @@
+/** `npm run compare -- A B [C …] [--out FOLDER]`: what differs between finished runs, in plans, numbers and curves. */
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { compareRuns } from '../../activities/compare/compare-runs.ts';
+import { writeComparison } from '../../activities/compare/comparison-verdict.ts';
+import { loadRun } from '../../activities/compare/load-run.ts';
+import { mostCurves as mostRuns, renderComparisonHtml } from '../../activities/compare/render-html.ts';
+import { renderComparisonMarkdown } from '../../activities/compare/render-markdown.ts';
+import { writeFileWhole } from '../../activities/shared/files/whole-file.ts';
+import { homeFolders, runFolder } from '../../configs/paths.ts';
+import { readEnv } from '../../workers/env.ts';
+
+const usage = `Usage: npm run compare -- RUN RUN [RUN …] [--out FOLDER]
+  RUN is the name of a finished run, or a folder with its report.json, analysis.json and bootstrap.json; at most ${mostRuns}.`;
+
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { out: { type: 'string' } } });
+async function compare(names: string[]): Promise<void> {
+  const home = resolve(readEnv().EVERSWIN_HOME);
+  const runs = await Promise.all(names.map((name) => loadRun(folderOf(home, name))));
+  const comparison = compareRuns(runs, Date.now() / 1000);
+  const out = resolve(values.out ?? homeFolders(home).comparison(comparison.runs.map(({ runId }) => runId).join('~')));
+  await mkdir(out, { recursive: true });
+  const pages = {
+    'comparison.json': JSON.stringify(comparison, null, 2),
+    'comparison.md': renderComparisonMarkdown(comparison),
+    'index.html': renderComparisonHtml(
+      comparison,
+      runs.map(({ report }) => report),
+    ),
+  };
+  for (const [name, content] of Object.entries(pages)) await writeFileWhole(`${out}/${name}`, content);
+  console.log([...writeComparison(comparison), `${out}/index.html`].join('\n'));
+}
+
+const folderOf = (home: string, name: string): string =>
+  existsSync(`${name}/report.json`) ? resolve(name) : runFolder(home, name).report;
+
+function fail(message: string): void {
+  console.error(message);
+  process.exitCode = 1;
+}
+
+if (positionals.length < 2 || positionals.length > mostRuns) fail(usage);
+else await compare(positionals).catch((error: unknown) => fail(error instanceof Error ? error.message : String(error)));

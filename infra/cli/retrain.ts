@@ -1,0 +1,36 @@
+/** `npm run retrain -- FILE [--why TEXT] [--no-wait]`: has a model looked at, and trained if something has changed; follows it. */
+import { readFile } from 'node:fs/promises';
+import { userInfo } from 'node:os';
+import { parseArgs } from 'node:util';
+import { readRetrainInput } from '../../configs/parse-input.ts';
+import { followRetraining } from '../client/follow-retrain.ts';
+import { refuse, runProgram, withServer } from '../client/program.ts';
+import { triggerRetraining } from '../client/start-retrain.ts';
+
+const usage = `Usage: npm run retrain -- configs/retrain/demo.json [--why TEXT] [--who NAME] [--no-wait] [--address HOST:PORT]
+  --no-wait: ends when it has been asked for, and says the workflow's id`;
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      address: { type: 'string' },
+      who: { type: 'string', default: userInfo().username },
+      why: { type: 'string', default: 'asked for by hand' },
+      'no-wait': { type: 'boolean', default: false },
+    },
+  });
+  const [path] = positionals;
+  if (path === undefined) return refuse(usage);
+  const input = await readRetrainInput(path, readFile(path, 'utf8'));
+  if (typeof input === 'string') return refuse(input);
+  await withServer(values.address, async (client) => {
+    const handle = await triggerRetraining(client, input, values);
+    console.log(handle.workflowId);
+    if (values['no-wait']) return;
+    const { champion } = await followRetraining(handle, console.log);
+    console.log(`champion of ${input.model}: ${champion ?? 'none'}`);
+  });
+}
+
+await runProgram(main);

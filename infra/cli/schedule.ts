@@ -1,0 +1,71 @@
+/** `npm run schedule -- apply FILE | show | pause | resume | remove MODEL`: has a model looked at by the clock, or when the hook tells. */
+import { readFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import type { Client } from '@temporalio/client';
+import { retrainId } from '../../configs/names.ts';
+import { readRetrainInput } from '../../configs/parse-input.ts';
+import { ModelName } from '../../configs/schema/index.ts';
+import { refuse, runProgram, withServer } from '../client/program.ts';
+import { applySchedule, describeSchedule, type Clock } from '../client/retrain-schedule.ts';
+
+const usage = `Usage: npm run schedule -- COMMAND [--address HOST:PORT]
+  apply FILE [--every 24h | --cron '0 3 * * 1'] [--time-zone Europe/Berlin]
+                         makes the schedule of the file's model, or changes it to this; with neither
+                         time it is never due by itself, only when it is told (\`trigger\`, the hook)
+  show MODEL             when it comes next, what it did, whether it stands still
+  pause MODEL [--why TEXT] | resume MODEL | trigger MODEL | remove MODEL`;
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      address: { type: 'string' },
+      every: { type: 'string' },
+      cron: { type: 'string' },
+      'time-zone': { type: 'string', default: 'UTC' },
+      why: { type: 'string', default: 'by hand' },
+    },
+  });
+  const [command, subject] = positionals;
+  if (command === undefined || subject === undefined) return refuse(usage);
+  await withServer(values.address, async (client) => {
+    if (command === 'apply') {
+      const clock: Clock = { every: values.every, cron: values.cron, timeZone: values['time-zone'] };
+      if (clock.every !== undefined && clock.cron !== undefined) return refuse(usage);
+      const input = await readRetrainInput(subject, readFile(subject, 'utf8'));
+      if (typeof input === 'string') return refuse(input);
+      console.log(`${await applySchedule(client, input, clock)}: ${retrainId(input.model)}`);
+      return await show(client, input.model);
+    }
+    await act(client, command, ModelName.parse(subject), values.why);
+  });
+}
+
+async function act(client: Client, command: string, model: string, why: string): Promise<void> {
+  const handle = client.schedule.getHandle(retrainId(model));
+  switch (command) {
+    case 'show':
+      break;
+    case 'pause':
+      await handle.pause(why);
+      break;
+    case 'resume':
+      await handle.unpause(why);
+      break;
+    case 'trigger':
+      await handle.trigger();
+      break;
+    case 'remove':
+      await handle.delete();
+      console.log(`removed: ${retrainId(model)}`);
+      return;
+    default:
+      return refuse(usage);
+  }
+  await show(client, model);
+}
+
+const show = async (client: Client, model: string): Promise<void> =>
+  console.log((await describeSchedule(client, model)).join('\n'));
+
+await runProgram(main);

@@ -1,0 +1,46 @@
+/** `npm run status -- [RUN] [--json]`: how a run stands; without a name, the newest runs. */
+import { parseArgs } from 'node:util';
+import type { Client } from '@temporalio/client';
+import { namespace, workflowId } from '../../configs/names.ts';
+import { lookAt } from '../client/follow-run.ts';
+import { lookAtRetraining, renderRetrainStatus } from '../client/follow-retrain.ts';
+import { lookAtSweep, renderSweepStatus } from '../client/follow-sweep.ts';
+import { listRuns } from '../client/list-runs.ts';
+import { refuse, runProgram, withServer } from '../client/program.ts';
+import { renderStatus } from '../terminal/status-lines.ts';
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { address: { type: 'string' }, json: { type: 'boolean', default: false } },
+  });
+  const [name] = positionals;
+  await withServer(values.address, async (client, stack) => {
+    const lines = name === undefined ? await listRuns(client, values.json) : await showRun(client, name, values.json);
+    if (lines === undefined)
+      return refuse(`There is no run ${name ?? ''}, or no worker answers for it. npm run status lists the runs.`);
+    console.log(lines.join('\n'));
+    if (name !== undefined && !values.json && stack !== undefined)
+      console.log(
+        `  ${'UI'.padEnd(11)}${stack.uiUrl}/namespaces/${namespace}/workflows/${encodeURIComponent(idOf(name))}`,
+      );
+  });
+}
+
+/** A name, or a whole workflow id, such as `evaluate:swin-s-released`, `compare:demo` or `retrain:shapes`. */
+const idOf = (name: string): string => (name.includes(':') ? name : workflowId(name));
+
+async function showRun(client: Client, name: string, json: boolean): Promise<string[] | undefined> {
+  const handle = client.workflow.getHandle(idOf(name));
+  const seen = await lookAt(handle);
+  if (seen !== undefined) return json ? [show(seen)] : renderStatus(seen.status, seen.obtaining);
+  const sweep = await lookAtSweep(handle);
+  if (sweep !== undefined) return json ? [show(sweep)] : renderSweepStatus(sweep);
+  const retraining = await lookAtRetraining(handle);
+  if (retraining === undefined) return undefined;
+  return json ? [show(retraining)] : renderRetrainStatus(retraining);
+}
+
+const show = (status: object): string => JSON.stringify(status, null, 2);
+
+await runProgram(main);

@@ -1,0 +1,39 @@
+/** `npm run sweep -- SWEEP.json`: trains the variants of a sweep, or joins one that runs, and follows it in the terminal. */
+import { readFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import { compareId, taskQueues, workflowTypes } from '../../configs/names.ts';
+import { readSweepInput } from '../../configs/parse-input.ts';
+import { homeFolders } from '../../configs/paths.ts';
+import type { compareRecipes } from '../../workflows/index.ts';
+import { followSweep } from '../client/follow-sweep.ts';
+import { refuse, runProgram, withServer } from '../client/program.ts';
+import { defaultHome } from '../stack/arguments.ts';
+
+const usage = 'Usage: npm run sweep -- configs/sweeps/demo.json [--address HOST:PORT]';
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({ allowPositionals: true, options: { address: { type: 'string' } } });
+  const [path] = positionals;
+  if (path === undefined) return refuse(usage);
+  const input = await readSweepInput(path, readFile(path, 'utf8'));
+  if (typeof input === 'string') return refuse(input);
+
+  await withServer(values.address, async (client, stack) => {
+    const handle = await client.workflow.start<typeof compareRecipes>(workflowTypes.compareRecipes, {
+      taskQueue: taskQueues.control,
+      workflowId: compareId(input.name),
+      args: [input],
+      workflowIdConflictPolicy: 'USE_EXISTING',
+      // Started again it joins what is finished, and tries again what failed.
+      workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+      staticSummary: `${input.variants.length} variants of ${input.base.recipe} on ${input.base.dataset}`,
+    });
+    console.log(`${handle.workflowId}${stack === undefined ? '' : `, see ${stack.uiUrl}`}`);
+    const { verdict, uri } = await followSweep(handle, console.log);
+    console.log(
+      ['', ...verdict, '', `Report  ${uri}`, `        ${homeFolders(defaultHome).comparison(input.name)}`].join('\n'),
+    );
+  });
+}
+
+await runProgram(main);

@@ -1,0 +1,66 @@
+import { defaultPayloadConverter, type WorkflowHandle } from '@temporalio/client';
+import { statusQueryName } from '../../configs/names.ts';
+import { ObtainProgress, Progress, RunStatus } from '../../configs/schema/index.ts';
+import { describeChange } from '../terminal/describe-change.ts';
+import { createObtainNarrator } from '../terminal/describe-obtaining.ts';
+import type { RunWorkflow } from './start-run.ts';
+import { untilEnded } from './until-ended.ts';
+
+/**
+ * Says each change of a run until it has ended, and outlives a server that is away for a while.
+ * @param show gets each look at the whole, and null at the end.
+ * @returns the workflow's result.
+ */
+export async function followRun(
+  handle: WorkflowHandle<RunWorkflow>,
+  say: (line: string) => void,
+  show: (sight: Sight | null) => void = () => undefined,
+) {
+  let before: RunStatus | undefined;
+  const describeObtaining = createObtainNarrator();
+  const look = async () => {
+    const seen = await lookAt(handle);
+    if (seen === undefined) return;
+    for (const line of describeChange(before, seen.status)) say(line);
+    for (const line of describeObtaining(seen.obtaining)) say(line);
+    show(seen);
+    before = seen.status;
+  };
+  try {
+    return await untilEnded(handle, look);
+  } finally {
+    show(null);
+  }
+}
+
+/** The workflow's own status, with the newer numbers that the pending activity's heartbeat carries. Undefined while nobody answers. */
+export async function readStatus(handle: WorkflowHandle<RunWorkflow>): Promise<RunStatus | undefined> {
+  return (await lookAt(handle))?.status;
+}
+
+export interface Sight {
+  status: RunStatus;
+  obtaining: ObtainProgress[];
+}
+
+/** Undefined while nobody answers. */
+export async function lookAt(handle: WorkflowHandle): Promise<Sight | undefined> {
+  try {
+    const status = RunStatus.parse(await handle.query(statusQueryName));
+    const { raw } = await handle.describe();
+    const beats = (raw.pendingActivities ?? []).flatMap(({ heartbeatDetails }) => heartbeatDetails?.payloads ?? []);
+    const details = beats.map((payload): unknown => defaultPayloadConverter.fromPayload(payload));
+    const live = details.map((one) => Progress.safeParse(one).data).find((progress) => progress !== undefined);
+    const obtaining = details.flatMap((one) => ObtainProgress.array().safeParse(one).data ?? []);
+    return { status: { ...status, progress: newer(status.progress, live ?? null) }, obtaining };
+  } catch {
+    return undefined; // no server or no control worker for the moment: the next poll asks again
+  }
+}
+
+/** A heartbeat may be younger than the last signal, or older. */
+function newer(told: Progress | null, live: Progress | null): Progress | null {
+  if (told === null || live === null) return told ?? live;
+  const ahead = live.attempt - told.attempt || live.iteration - told.iteration;
+  return ahead > 0 ? live : told;
+}

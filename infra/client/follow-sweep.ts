@@ -1,0 +1,44 @@
+import type { WorkflowHandle } from '@temporalio/client';
+import { describeScore, describeState } from '../../activities/shared/summary/describe-variant.ts';
+import { statusQueryName } from '../../configs/names.ts';
+import { SweepStatus, type SweepResult, type VariantStatus } from '../../configs/schema/index.ts';
+import type { compareRecipes } from '../../workflows/index.ts';
+import { untilEnded } from './until-ended.ts';
+
+/** Says each change of a sweep until it has ended, and outlives a server that is away for a while. */
+export async function followSweep(
+  handle: WorkflowHandle<typeof compareRecipes>,
+  say: (line: string) => void,
+): Promise<SweepResult> {
+  let said: string[] = [];
+  return untilEnded(handle, async () => {
+    const lines = (await lookAtSweep(handle))?.variants.map(describeVariant) ?? said;
+    for (const [place, line] of lines.entries()) if (said[place] !== line) say(line);
+    said = lines;
+  });
+}
+
+/** Undefined while nobody answers, and for what is no sweep. */
+export async function lookAtSweep(handle: WorkflowHandle): Promise<SweepStatus | undefined> {
+  try {
+    return SweepStatus.parse(await handle.query(statusQueryName));
+  } catch {
+    return undefined;
+  }
+}
+
+/** How a sweep stands, for a terminal: a line for each variant. Pure. */
+export const renderSweepStatus = ({ name, stage, variants, verdict, report }: SweepStatus): string[] => [
+  `${name}  ${stage}`,
+  ...variants.map((one) => `  ${describeVariant(one)}`),
+  ...verdict.map((sentence) => `  ${sentence}`),
+  ...(report === null ? [] : [`  ${report}`]),
+];
+
+function describeVariant(status: VariantStatus): string {
+  const { variant, scores, result } = status;
+  const newest = scores.at(-1);
+  const validated = newest === undefined ? '' : `epoch ${newest.epoch} box AP ${describeScore(newest.bboxAP)}  `;
+  const tested = result === null ? '' : `tested: box AP ${describeScore(result.bboxAP)}  `;
+  return `${variant.padEnd(16)}  ${validated}${tested}${describeState(status)}`;
+}

@@ -1,0 +1,43 @@
+import { WorkflowExecutionAlreadyStartedError, type Client, type WorkflowHandle } from '@temporalio/client';
+import { evaluationId, taskQueues, workflowId, workflowTypes } from '../../configs/names.ts';
+import type { RunInput } from '../../configs/schema/index.ts';
+import type { evaluateDetector, trainDetector } from '../../workflows/index.ts';
+
+/** Either of the two workflows: both take a run's input and return a reference to its report. */
+export type RunWorkflow = typeof trainDetector | typeof evaluateDetector;
+
+export interface StartedRun {
+  handle: WorkflowHandle<RunWorkflow>;
+  /** `joined`: it was running already. `finished`: it had been finished before. */
+  how: 'started' | 'joined' | 'finished';
+}
+
+/** Starts a run once, however often it is asked to: the name of the run is its id. A failed or cancelled run is started anew. */
+export async function startRun(
+  client: Client,
+  input: RunInput,
+  { evaluate = false }: { evaluate?: boolean } = {},
+): Promise<StartedRun> {
+  const [type, id] = evaluate
+    ? [workflowTypes.evaluateDetector, evaluationId(input.name)]
+    : [workflowTypes.trainDetector, workflowId(input.name)];
+  const existing = client.workflow.getHandle<RunWorkflow>(id);
+  try {
+    const handle = await client.workflow.start<RunWorkflow>(type, {
+      taskQueue: taskQueues.control,
+      workflowId: id,
+      args: [input],
+      workflowIdConflictPolicy: 'FAIL',
+      workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
+      staticSummary: evaluate ? `${input.recipe}, evaluation on ${input.dataset}` : summarize(input),
+    });
+    return { handle, how: 'started' };
+  } catch (error) {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    const { status } = await existing.describe();
+    return { handle: existing, how: status.name === 'RUNNING' ? 'joined' : 'finished' };
+  }
+}
+
+const summarize = ({ recipe, epochs, dataset, gpus, batchPerGpu }: RunInput): string =>
+  `${recipe}, ${epochs} epochs on ${dataset}, ${gpus} x ${batchPerGpu} images`;

@@ -1,0 +1,33 @@
+/** Takes triggers of retrainings over HTTP, from this machine: `node --import tsx infra/pages/hook.ts --port N`. */
+import { parseArgs } from 'node:util';
+import { Client, Connection } from '@temporalio/client';
+import { askForRetraining } from './ask-for-retraining.ts';
+import { readEnv, readHookToken } from '../../workers/env.ts';
+import { startHookServer } from './hook-server.ts';
+import { hookTokenVariable } from '../../configs/names.ts';
+
+const { values } = parseArgs({ options: { port: { type: 'string' } } });
+const { port = '0' } = values;
+const token = readHookToken();
+
+if (token === undefined) fail(`expected ${hookTokenVariable} to be set`);
+else if (!/^\d{1,5}$/.test(port)) fail(`expected --port to be a number, got ${port}`);
+else {
+  const { TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: namespace } = readEnv();
+  // It connects at the first question, and again after the server was away.
+  const connection = Connection.lazy({ address });
+  const ask = askForRetraining(new Client({ connection, namespace }));
+  const server = await startHookServer({ port: Number(port), token, ask, say });
+  console.log(server.url);
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => void server.close().then(() => connection.close()));
+}
+
+function say(line: string): void {
+  console.log(`${new Date().toISOString()}  ${line}`);
+}
+
+function fail(message: string): void {
+  console.error(message);
+  process.exitCode = 2;
+}

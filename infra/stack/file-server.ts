@@ -1,0 +1,106 @@
+/** Serves one folder on the loopback: `node --import tsx infra/stack/file-server.ts --folder DIR --port N`. */
+import { constants, realpathSync } from 'node:fs';
+import { open, type FileHandle } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { parseArgs } from 'node:util';
+import { listenOnLoopback, type LoopbackServer } from '../pages/listen-on-loopback.ts';
+
+/** No folders, no hidden files. */
+const servedName = /^\/([A-Za-z0-9][A-Za-z0-9._-]*)$/;
+
+export const startFileServer = ({ folder, port }: { folder: string; port: number }): Promise<LoopbackServer> => {
+  const server = createServer((request, response) => {
+    answer(folder, request, response).catch(() => response.destroy());
+  });
+  return listenOnLoopback(server, port);
+};
+
+const answer = async (folder: string, request: IncomingMessage, response: ServerResponse): Promise<void> => {
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    response.writeHead(405, { allow: 'GET, HEAD' }).end();
+    return;
+  }
+  const [, name] = servedName.exec(request.url ?? '') ?? [];
+  const file = name === undefined ? null : await openPlainFile(join(folder, name));
+  if (file === null) {
+    response.writeHead(404).end();
+    return;
+  }
+  try {
+    await sendFile(file, request, response);
+  } finally {
+    await file.close();
+  }
+};
+
+const openPlainFile = async (path: string): Promise<FileHandle | null> => {
+  try {
+    const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    if ((await file.stat()).isFile()) return file;
+    await file.close();
+    return null;
+  } catch {
+    return null;
+  }
+};
+
+const sendFile = async (file: FileHandle, request: IncomingMessage, response: ServerResponse): Promise<void> => {
+  const { size, mtimeNs, mtime } = await file.stat({ bigint: true });
+  const bytes = Number(size);
+  const etag = `"${size.toString(16)}-${mtimeNs.toString(16)}"`;
+  const lastModified = mtime.toUTCString();
+  response.setHeader('accept-ranges', 'bytes');
+  response.setHeader('content-type', 'application/octet-stream');
+  response.setHeader('etag', etag);
+  response.setHeader('last-modified', lastModified);
+
+  const ifRange = request.headers['if-range'];
+  const isWanted = request.method === 'GET' && (ifRange === undefined || ifRange === etag || ifRange === lastModified);
+  const range = isWanted ? parseRange(request.headers.range, bytes) : 'whole';
+  if (range === 'unsatisfiable') {
+    response.writeHead(416, { 'content-range': `bytes */${bytes}` }).end();
+    return;
+  }
+  const { first, last } = range === 'whole' ? { first: 0, last: bytes - 1 } : range;
+  response.setHeader('content-length', last - first + 1);
+  if (range !== 'whole') response.setHeader('content-range', `bytes ${first}-${last}/${bytes}`);
+  response.writeHead(range === 'whole' ? 200 : 206);
+  if (request.method === 'HEAD' || last < first) {
+    response.end();
+    return;
+  }
+  await pipeline(file.createReadStream({ start: first, end: last, autoClose: false }), response);
+};
+
+interface ByteRange {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** One range; what HTTP lets a server ignore (several ranges, other units, nonsense) is ignored. */
+const parseRange = (header: string | undefined, bytes: number): ByteRange | 'whole' | 'unsatisfiable' => {
+  const [, from, to] = /^bytes=(\d*)-(\d*)$/.exec(header ?? '') ?? [];
+  if (from === undefined || to === undefined || from + to === '') return 'whole';
+  if (from === '')
+    return Number(to) > 0 && bytes > 0 ? { first: Math.max(0, bytes - Number(to)), last: bytes - 1 } : 'unsatisfiable';
+  if (to !== '' && Number(to) < Number(from)) return 'whole';
+  const last = to === '' ? bytes - 1 : Math.min(Number(to), bytes - 1);
+  return Number(from) < bytes ? { first: Number(from), last } : 'unsatisfiable';
+};
+
+const serveFromCommandLine = async (): Promise<void> => {
+  const { values } = parseArgs({ options: { folder: { type: 'string' }, port: { type: 'string' } } });
+  const { folder, port } = values;
+  if (folder === undefined || port === undefined || !/^\d{1,5}$/.test(port)) {
+    process.stderr.write('usage: node --import tsx infra/stack/file-server.ts --folder DIR --port N (0 for any)\n');
+    process.exitCode = 2;
+    return;
+  }
+  const { url } = await startFileServer({ folder, port: Number(port) });
+  process.stdout.write(`${url}\n`);
+};
+
+const program = process.argv[1];
+if (program !== undefined && realpathSync(program) === import.meta.filename) await serveFromCommandLine();

@@ -1,0 +1,34 @@
+import type { RunStatus } from '../../configs/schema/index.ts';
+
+/** What a person in front of a terminal wants to hear between two looks at a run. Pure. */
+export function describeChange(before: RunStatus | undefined, now: RunStatus): string[] {
+  const lines: string[] = [];
+  if (before?.stage !== now.stage) lines.push(now.stage);
+  for (const { about, verdict, says } of now.checks.slice(before?.checks.length ?? 0)) {
+    if (verdict !== 'ok') lines.push(`${verdict}: ${about}: ${says}`);
+  }
+  for (const { step, why } of now.steps.slice(before?.steps.length ?? 0)) lines.push(`${step}: ${why}`);
+  for (const [index, decision] of now.decisions.entries()) {
+    if (before !== undefined && index < before.decisions.length) continue;
+    const attempt = now.attempts[index];
+    if (attempt?.cause) lines.push(`attempt ${decision.attempt} ended: ${attempt.cause}`);
+    lines.push(`decision: ${decision.next} (${decision.why})${decision.change === null ? '' : `: ${decision.change}`}`);
+  }
+  if (now.waiting !== null && before?.waiting !== now.waiting) lines.push(now.waiting);
+  if (now.notice !== null && before?.notice !== now.notice) lines.push(now.notice);
+  const { progress } = now;
+  const old = before?.progress;
+  if (
+    now.stage === 'training' &&
+    progress !== null &&
+    (old?.epoch !== progress.epoch || old.bboxAP !== progress.bboxAP)
+  ) {
+    lines.push(
+      `epoch ${progress.epoch}/${progress.epochs}  iteration ${progress.iteration}` +
+        `  loss ${progress.loss?.toFixed(3) ?? '–'}  bbox AP ${percent(progress.bboxAP)}  segm AP ${percent(progress.segmAP)}`,
+    );
+  }
+  return lines;
+}
+
+const percent = (value: number | null): string => (value === null ? '–' : (value * 100).toFixed(1));

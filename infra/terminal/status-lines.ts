@@ -1,0 +1,62 @@
+import { describeAttempt } from '../../activities/shared/summary/describe-attempt.ts';
+import { formatPoints } from '../../activities/shared/summary/coco-score.ts';
+import type { ObtainProgress, Progress, RunStatus, Stage } from '../../configs/schema/index.ts';
+import { formatCount, formatDuration } from '../../activities/shared/summary/time-text.ts';
+import { describeFile } from './describe-obtaining.ts';
+
+const stages: Stage[] = ['planning', 'fetching', 'training', 'testing', 'reporting'];
+const barWidth = 24;
+const labelWidth = 11;
+
+/** How a run stands, for a terminal: a line for each stage, the one that is going on with a bar. Pure. */
+export function renderStatus(status: RunStatus, obtaining: readonly ObtainProgress[] = []): string[] {
+  const { stage, attempts, decisions, ledger, waiting, notice, report, page } = status;
+  // Of a run that failed or was cancelled nobody says where it stood: its attempts and decisions tell.
+  const isOver = stage === 'failed' || stage === 'cancelled';
+  const reached = stage === 'done' ? stages.length : stages.indexOf(stage);
+  const lines = (isOver ? [] : stages).flatMap((one, place): string[] => {
+    if (place < reached) return [label(one, 'done')];
+    return place === reached ? showStage(one, status, obtaining) : [label(one, '–')];
+  });
+  const decision = decisions.at(-1);
+  return [
+    `${status.runId}  ${status.recipe}  ${stage}`,
+    ...lines,
+    ...attempts.slice(-3).map((attempt) => label('', describeAttempt(attempt))),
+    ...(decision === undefined ? [] : [label('decision', `${decision.next}: ${decision.why}`)]),
+    ...(ledger.goodput === null ? [] : [label('goodput', `${formatPoints(ledger.goodput)} %`)]),
+    ...[waiting, notice].flatMap((text) => (text === null ? [] : [label('waiting', text)])),
+    ...(page === null ? [] : [label('page', page)]),
+    ...(report === null ? [] : [label('report', report)]),
+  ];
+}
+
+const label = (name: string, text: string): string => `  ${name.padEnd(labelWidth)}${text}`;
+
+function showStage(stage: Stage, { progress }: RunStatus, obtaining: readonly ObtainProgress[]): string[] {
+  if (stage === 'fetching') return obtaining.length === 0 ? [label(stage, '…')] : describeFiles(stage, obtaining);
+  if (stage !== 'training' || progress === null) return [label(stage, '…')];
+  return [
+    label(stage, `${drawBar(progress.epoch, progress.epochs)}  epoch ${progress.epoch}/${progress.epochs}`),
+    label('', describeProgress(progress)),
+  ];
+}
+
+const describeFiles = (stage: Stage, files: readonly ObtainProgress[]): string[] =>
+  files.map((file, place) => label(place === 0 ? stage : '', describeFile(file)));
+
+function describeProgress({ iteration, loss, lr, bboxAP, segmAP, etaSeconds }: Progress): string {
+  return [
+    `iteration ${formatCount(iteration)}`,
+    ...(loss === null ? [] : [`loss ${loss.toFixed(3)}`]),
+    ...(lr === null ? [] : [`lr ${lr.toPrecision(2)}`]),
+    ...(bboxAP === null ? [] : [`bbox AP ${formatPoints(bboxAP)}`]),
+    ...(segmAP === null ? [] : [`segm AP ${formatPoints(segmAP)}`]),
+    ...(etaSeconds === null ? [] : [`${formatDuration(etaSeconds)} left`]),
+  ].join('  ');
+}
+
+function drawBar(done: number, all: number): string {
+  const filled = all === 0 ? 0 : Math.min(barWidth, Math.round((barWidth * done) / all));
+  return `[${'█'.repeat(filled)}${'·'.repeat(barWidth - filled)}]`;
+}

@@ -1,0 +1,56 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { execa } from 'execa';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { renderHtml } from '../../../activities/report/html.ts';
+import { renderMarkdown } from '../../../activities/report/markdown.ts';
+import { sampleAnalysis } from '../../fixtures/sample-analysis.ts';
+import { sampleReport } from '../../fixtures/sample-report.ts';
+import { projectRoot } from '../../helpers/project.ts';
+
+const report = sampleReport();
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(`${tmpdir()}/everswin-draw-`);
+  await writeFile(`${folder}/report.json`, JSON.stringify(report));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const draw = (...argv: string[]) =>
+  execa('tsx', [`${projectRoot}/infra/cli/report.ts`, ...argv], {
+    cwd: folder,
+    preferLocal: true,
+    localDir: projectRoot,
+    reject: false,
+  });
+
+test('draws the page that the run had, from report.json alone', async () => {
+  expect((await draw('report.json', '--out', 'page.html')).exitCode).toBe(0);
+  expect(await readFile(`${folder}/page.html`, 'utf8')).toBe(renderHtml(report));
+});
+
+test('takes the analysis that lies beside it, and writes Markdown where the name says so', async () => {
+  await writeFile(`${folder}/analysis.json`, JSON.stringify(sampleAnalysis()));
+  expect((await draw('report.json', '--out', 'page.md')).exitCode).toBe(0);
+  expect(await readFile(`${folder}/page.md`, 'utf8')).toBe(renderMarkdown(report, sampleAnalysis()));
+});
+
+test.each([
+  [['report.json'], 'Usage: npm run report'],
+  [['report.json', '--out', 'page.exe'], 'Usage: npm run report'],
+  [['none.json', '--out', 'page.html'], 'none.json'],
+  [['analysis.json', '--out', 'page.html'], 'expected analysis.json to be what everswin wrote'],
+])('refuses %j and says what it wants', async (argv, says) => {
+  const { exitCode, stderr } = await draw(...argv);
+  expect(exitCode).toBe(1);
+  expect(stderr).toContain(says);
+});
+
+test('a report of before the dry run, without checks and summary, is still drawn', async () => {
+  const recipe = { name: report.plan.recipe.name, sha256: report.plan.recipe.sha256 };
+  await writeFile(
+    `${folder}/old.json`,
+    JSON.stringify({ ...report, checks: undefined, plan: { ...report.plan, recipe } }),
+  );
+  expect((await draw('old.json', '--out', 'old.html')).exitCode).toBe(0);
+});

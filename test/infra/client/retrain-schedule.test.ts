@@ -1,0 +1,63 @@
+/** Schedules of a real Temporal server. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { RetrainInput } from '../../../configs/schema/index.ts';
+import { applySchedule, describeSchedule } from '../../../infra/client/retrain-schedule.ts';
+import { miniInput, miniPlan } from '../../helpers/mini-run.ts';
+import { trainingOf } from '../../helpers/training-of.ts';
+import { until } from '../../helpers/until.ts';
+import { anAttempt, someFingerprint, withWorkers } from '../../helpers/workflow-env.ts';
+import { sendTrigger } from '../../../activities/retrain/send-trigger.ts';
+import { waitForRun } from '../../../activities/retrain/wait-for-run.ts';
+
+const run = trainingOf(miniInput);
+const inputOf = (model: string) => RetrainInput.parse({ version: 1, model, run });
+
+test('a schedule is created once and changed by the same command; trainings longer than its interval never overlap, and the last trigger is answered', async () => {
+  let running = 0;
+  let most = 0;
+  const trained: string[] = [];
+  let look = 0;
+  await withWorkers(
+    {
+      sendTrigger,
+      waitForRun,
+      resolvePlan: (input) => Promise.resolve({ ...miniPlan, runId: input.name, input }),
+      // Each look finds something new.
+      lookForChange: () => {
+        const sha256 = String(++look).padStart(64, '0').split('').reverse().join('');
+        return Promise.resolve({
+          fingerprint: { ...someFingerprint, sha256 },
+          changed: `changed: ${look}`,
+          last: null,
+          champion: null,
+        });
+      },
+      runTraining: async ({ plan, attempt }) => {
+        most = Math.max(most, ++running);
+        await sleep(4_000);
+        running -= 1;
+        trained.push(plan.runId);
+        return anAttempt({ attempt });
+      },
+    },
+    async (client) => {
+      const input = inputOf(`clock-${process.pid}`);
+      const clock = { every: '1s', cron: undefined, timeZone: 'Europe/Berlin' };
+      expect(await applySchedule(client, input, { ...clock, every: '1h' })).toBe('created');
+      expect(await applySchedule(client, input, clock)).toBe('changed');
+      const handle = client.schedule.getHandle(`retrain:${input.model}`);
+      await until(async () => (trained.length >= 2 ? true : Promise.resolve(undefined)));
+      await handle.pause('enough');
+      const { info, state } = await handle.describe();
+      expect(state).toMatchObject({ paused: true, note: 'enough' });
+      expect(info.numActionsTaken).toBeGreaterThanOrEqual(2);
+      // Seconds went by, and of all of them one look waits, not one for each.
+      await until(async () => ((await handle.describe()).info.runningActions.length === 0 ? true : undefined));
+      expect(most).toBe(1);
+      expect(trained.length).toBeLessThanOrEqual(4);
+      expect((await describeSchedule(client, input.model))[0]).toContain('paused: enough');
+      await handle.delete();
+    },
+  );
+}, 90_000);

@@ -1,0 +1,90 @@
+/** `npm run up` with a token in its environment: which of its processes gets it. */
+import { mkdir, mkdtemp, readFile, readdir, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { execa } from 'execa';
+import { expect, test } from 'vitest';
+import { homeFolders } from '../../../configs/paths.ts';
+import { readStackFile } from '../../../infra/stack/stack-file.ts';
+import { projectHome, projectRoot } from '../../helpers/project.ts';
+import { until } from '../../helpers/until.ts';
+
+const token = 'a-token-for-one-stack-and-no-longer';
+
+async function withHome<T>(use: (home: string) => Promise<T>): Promise<T> {
+  const home = await mkdtemp(`${tmpdir()}/everswin-hook-`);
+  await symlink(`${projectHome}/tools`, `${home}/tools`);
+  // Nothing is trained here: the demo's images need not be drawn.
+  await mkdir(homeFolders(home).demoFiles);
+  try {
+    return await use(home);
+  } finally {
+    await rm(home, { recursive: true, force: true });
+  }
+}
+
+const up = (home: string, hookToken: string | undefined) =>
+  execa(process.execPath, ['--import', 'tsx', `${projectRoot}/infra/cli/up.ts`, '--home', home, '--device', 'cpu'], {
+    env: { EVERSWIN_HOOK_TOKEN: hookToken },
+    reject: false,
+    all: true,
+  });
+
+/** The stack is up while `use` lasts. @returns all that it said. */
+async function whileUp(home: string, use: () => Promise<void>): Promise<string> {
+  const stack = up(home, token);
+  try {
+    await use();
+  } finally {
+    stack.kill('SIGTERM');
+    await stack;
+  }
+  const { all, exitCode } = await stack;
+  expect(exitCode).toBe(0);
+  return all;
+}
+
+const environOf = (pid: number): Promise<string> => readFile(`/proc/${pid}/environ`, 'utf8');
+
+test('the hook has the token and nobody else of the stack, and it stands in no file of it', () =>
+  withHome(async (home) => {
+    let address = '';
+    const all = await whileUp(home, async () => {
+      const { hookUrl, processes } = await until(async () => {
+        const file = await readStackFile(home);
+        return file?.processes['hook'] === undefined ? undefined : file;
+      });
+      address = `${hookUrl ?? ''}/hooks/retrain/`;
+      const headers = { authorization: `Bearer ${token}` };
+      const answer = await until(() =>
+        fetch(`${address}nobody`, { method: 'POST', headers })
+          // Of a hook, or a server, that is not there yet.
+          .then((response) => (response.status === 503 ? undefined : response))
+          .catch(() => undefined),
+      );
+      expect([answer.status, await answer.text()]).toEqual([404, expect.stringContaining('npm run schedule -- apply')]);
+
+      const { hook = 0, ...others } = processes;
+      expect(Object.keys(others).sort()).toEqual(['control-worker', 'gpu-worker', 'pages', 'temporal-server']);
+      expect(await environOf(hook)).toContain(token);
+      for (const [name, pid] of Object.entries(others)) {
+        const environ = await environOf(pid);
+        expect([name, environ.includes(`EVERSWIN_HOME=${home}`), environ.includes(token)]).toEqual([name, true, false]);
+      }
+    });
+    expect(all).toContain(`POST ${address}MODEL`);
+    expect(all).not.toContain(token);
+    for (const entry of await readdir(home, { recursive: true, withFileTypes: true })) {
+      if (!entry.isFile()) continue;
+      const text = await readFile(`${entry.parentPath}/${entry.name}`, 'latin1');
+      expect([entry.name, text.includes(token)]).toEqual([entry.name, false]);
+    }
+  }));
+
+test('a token that somebody could guess stops the stack before it starts, and is not repeated', () =>
+  withHome(async (home) => {
+    const { all, exitCode } = await up(home, 'short-secret');
+    expect(exitCode).toBe(1);
+    expect(all).toContain('Expected EVERSWIN_HOOK_TOKEN to be 32 or more visible characters');
+    expect(all).not.toContain('short-secret');
+    expect(await readStackFile(home)).toBeUndefined();
+  }));

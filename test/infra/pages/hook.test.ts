@@ -1,0 +1,229 @@
+/** The hook as a process of its own, before the real Temporal server of the test run. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { Client, Connection } from '@temporalio/client';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { retrainId, taskQueues, workflowTypes } from '../../../configs/names.ts';
+import { RetrainStatus, type RetrainInput } from '../../../configs/schema/index.ts';
+import { applySchedule, describeSchedule } from '../../../infra/client/retrain-schedule.ts';
+import { findFreePort } from '../../../infra/stack/free-port.ts';
+import { askForRetraining } from '../../../infra/pages/ask-for-retraining.ts';
+import { startCuttableProxy, type CuttableProxy } from '../../fixtures/cuttable-proxy.ts';
+import { projectRoot } from '../../helpers/project.ts';
+import { createWorld, freshRetrainInput } from '../../helpers/retrain-world.ts';
+import { until } from '../../helpers/until.ts';
+import { withWorkers } from '../../helpers/workflow-env.ts';
+
+const token = 'the-token-of-this-test-and-of-no-other';
+const noClock = { every: undefined, cron: undefined, timeZone: 'UTC' };
+
+let proxy: CuttableProxy;
+let hook: ChildProcess;
+let url: string;
+let client: Client;
+/** What the hook said lately, and ever. */
+let said = '';
+let everSaid = '';
+
+beforeAll(async () => {
+  const address = inject('temporalAddress');
+  client = new Client({ connection: await Connection.connect({ address }) });
+  proxy = await startCuttableProxy(address);
+  hook = spawn(process.execPath, ['--import', 'tsx', `${projectRoot}/infra/pages/hook.ts`], {
+    env: { ...process.env, EVERSWIN_HOOK_TOKEN: token, TEMPORAL_ADDRESS: proxy.address },
+  });
+  for (const stream of [hook.stdout, hook.stderr])
+    stream?.setEncoding('utf8').on('data', (text: string) => {
+      said += text;
+      everSaid += text;
+    });
+  url = await until(() => Promise.resolve(/^http:\S+/m.exec(said)?.[0]));
+});
+
+afterAll(async () => {
+  const ended = once(hook, 'exit');
+  hook.kill();
+  await ended;
+  await proxy.close();
+  await client.connection.close();
+  expect(everSaid).not.toContain(token);
+});
+
+/** @param change of what somebody who knows the token sends. */
+const post = (path: string, change: RequestInit = {}): Promise<Response> =>
+  fetch(`${url}${path}`, { method: 'POST', headers: { authorization: `Bearer ${token}` }, ...change });
+const errorOf = async (response: Response): Promise<unknown> => ((await response.json()) as { error: unknown }).error;
+
+/** A model whose schedule is never due by itself, for as long as the body lasts. */
+async function withSchedule<T>(body: (input: RetrainInput) => Promise<T>): Promise<T> {
+  const input = freshRetrainInput();
+  await applySchedule(client, input, noClock);
+  try {
+    return await body(input);
+  } finally {
+    await client.schedule.getHandle(retrainId(input.model)).delete();
+  }
+}
+
+describe('whoever knows the token', () => {
+  test('has the model trained as its schedule says, and stands in the decision with the reason', async () => {
+    const world = createWorld();
+    await withWorkers(world.activities, () =>
+      withSchedule(async ({ model }) => {
+        const answer = await post(`/hooks/retrain/${model}`, { body: '{"who":"CI","why":"commit 1a2b3c"}' });
+        expect([answer.status, await answer.json()]).toEqual([202, { workflowId: `retrain:${model}` }]);
+        const status = RetrainStatus.parse(await client.workflow.getHandle(`retrain:${model}`).result());
+        expect(status.decisions).toMatchObject([{ trains: true, triggers: [{ who: 'CI', why: 'commit 1a2b3c' }] }]);
+        expect(status.outcomes).toMatchObject([{ outcome: 'promoted' }]);
+      }),
+    );
+  });
+
+  test('three who ask at once have one training, and all of them stand in its record', async () => {
+    const world = createWorld();
+    await withWorkers(world.activities, () =>
+      withSchedule(async ({ model }) => {
+        const bodies = ['{"who":"one"}', '{"who":"two"}', undefined];
+        const answers = await Promise.all(bodies.map((body) => post(`/hooks/retrain/${model}`, body ? { body } : {})));
+        expect(answers.map(({ status }) => status)).toEqual([202, 202, 202]);
+        const status = RetrainStatus.parse(await client.workflow.getHandle(`retrain:${model}`).result());
+        const triggers = status.decisions.flatMap((one) => one.triggers);
+        expect(triggers.map(({ who }) => who).sort()).toEqual(['one', 'the hook', 'two']);
+        expect(world.trained).toHaveLength(1);
+      }),
+    );
+  });
+
+  test('is told what to do where nobody applied a schedule of the model', async () => {
+    const answer = await post('/hooks/retrain/nobody');
+    expect(answer.status).toBe(404);
+    expect(await errorOf(answer)).toContain('npm run schedule -- apply FILE');
+  });
+
+  test('is refused while the schedule is paused, with the reason and the way out', () =>
+    withSchedule(async ({ model }) => {
+      await client.schedule.getHandle(`retrain:${model}`).pause('the data are being mended');
+      const answer = await post(`/hooks/retrain/${model}`);
+      expect(answer.status).toBe(409);
+      expect(await errorOf(answer)).toBe(
+        `The schedule of ${model} is paused (the data are being mended): npm run schedule -- resume ${model}`,
+      );
+    }));
+
+  test('is refused where the schedule is of something else', async () => {
+    const model = `other-${process.pid}`;
+    const handle = await client.schedule.create({
+      scheduleId: retrainId(model),
+      spec: {},
+      action: {
+        type: 'startWorkflow',
+        workflowType: workflowTypes.triggerRetrain,
+        taskQueue: taskQueues.control,
+        args: [freshRetrainInput()],
+      },
+    });
+    const answer = await post(`/hooks/retrain/${model}`);
+    await handle.delete();
+    expect(answer.status).toBe(409);
+    expect(await errorOf(answer)).toContain('npm run schedule -- apply FILE');
+  });
+
+  test.each([
+    ['no JSON', 'who=me'],
+    ['another field', '{"input":{"version":1}}'],
+    ['a number', '{"who":1}'],
+    ['a reason that is too long', JSON.stringify({ why: 'x'.repeat(501) })],
+    ['a list', '[]'],
+  ])('is refused with %s', async (_what, body) => {
+    const answer = await post('/hooks/retrain/nobody', { body });
+    expect([answer.status, await errorOf(answer)]).toEqual([
+      400,
+      expect.stringContaining('{"who": TEXT, "why": TEXT}'),
+    ]);
+  });
+
+  test('is refused with more than a reason needs, whether or not its length is said beforehand', async () => {
+    const huge = 'x'.repeat(4 * 1024 * 1024);
+    expect((await post('/hooks/retrain/nobody', { body: huge })).status).toBe(413);
+    const stream = new Blob([huge]).stream();
+    const chunked = { body: stream, duplex: 'half' } as RequestInit; // fetch has the option, its type does not
+    expect((await post('/hooks/retrain/nobody', chunked)).status).toBe(413);
+  });
+
+  test.each(['GET', 'PUT', 'DELETE', 'HEAD', 'OPTIONS'])('is told to POST instead of %s', async (method) => {
+    const answer = await post('/hooks/retrain/nobody', { method });
+    expect([answer.status, answer.headers.get('allow')]).toEqual([405, 'POST']);
+  });
+
+  test.each([
+    '/',
+    '/hooks/retrain/',
+    '/hooks/retrain/..%2fx',
+    '/hooks/retrain/NOBODY',
+    '/hooks/retrain/nobody/',
+    '/hooks/retrain/nobody?x=1',
+    '/hooks/other/nobody',
+    `/hooks/retrain/${'x'.repeat(30)}`,
+  ])('finds nothing at %s', async (path) => {
+    const answer = await post(path);
+    expect([answer.status, await errorOf(answer)]).toEqual([404, 'There is only /hooks/retrain/MODEL here.']);
+  });
+});
+
+test.each([
+  ['none', undefined],
+  ['another one', `Bearer ${token.replace('t', 'T')}`],
+  ['a part of it', `Bearer ${token.slice(0, -1)}`],
+  ['more than it', `Bearer ${token}x`],
+  ['it as a password', `Basic ${btoa(`me:${token}`)}`],
+  ['it without a scheme', token],
+  ['nothing', 'Bearer '],
+])('whoever sends %s learns nothing and starts nothing', async (_what, authorization) => {
+  await withSchedule(async ({ model }) => {
+    const headers = new Headers(authorization === undefined ? {} : { authorization });
+    for (const path of [`/hooks/retrain/${model}`, '/hooks/retrain/nobody', '/']) {
+      const answer = await post(path, { headers });
+      expect([answer.status, await errorOf(answer)]).toEqual([401, 'Expected the header Authorization: Bearer TOKEN.']);
+      expect(answer.headers.get('www-authenticate')).toContain('Bearer realm="everswin"');
+    }
+    await expect(client.workflow.getHandle(`retrain:${model}`).describe()).rejects.toThrow('not found');
+  });
+});
+
+test('while the server is away one is told to come again, and then finds it', async () => {
+  await withSchedule(async ({ model }) => {
+    proxy.cut();
+    const answer = await post(`/hooks/retrain/${model}`);
+    expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '5']);
+    proxy.heal();
+    await until(async () => ((await post(`/hooks/retrain/${model}`)).status === 202 ? true : undefined));
+    await client.workflow.getHandle(`retrain:${model}`).terminate();
+  });
+});
+
+test('a server that was never there is away, too', async () => {
+  const connection = Connection.lazy({ address: `127.0.0.1:${await findFreePort(0)}` });
+  const trigger = { who: 'a test', why: 'to see' };
+  expect(await askForRetraining(new Client({ connection }))('nobody', trigger)).toEqual({ how: 'away' });
+  await connection.close();
+});
+
+test('its log has a line for each wish, with nothing of what was sent', async () => {
+  said = '';
+  await post('/hooks/retrain/nobody', { body: '{"who":"somebody","why":"\\u009b31m"}' });
+  await until(() => Promise.resolve(said.endsWith('\n') ? true : undefined));
+  expect(said).toMatch(/^\d{4}-\S+Z {2}nobody: no schedule\n$/);
+});
+
+test('a schedule without a time says that it waits to be told', async () => {
+  await withSchedule(async ({ model }) => {
+    const lines = await describeSchedule(client, model);
+    expect(lines.slice(0, 2)).toEqual([`retrain:${model}: only when it is told`, '  next   –']);
+    const clock = { every: '1h', cron: undefined, timeZone: 'UTC' };
+    const [input] = [freshRetrainInput({ model })];
+    expect(await applySchedule(client, input, clock)).toBe('changed');
+    expect((await describeSchedule(client, model))[0]).toContain('every 60 min');
+    expect(await applySchedule(client, input, noClock)).toBe('changed');
+    expect((await describeSchedule(client, model))[0]).toBe(`retrain:${model}: only when it is told`);
+  });
+});

@@ -1,0 +1,139 @@
+/** The live page of a run of the mini-trainer, as a process of its own serves it. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createGpuActivities } from '../../../activities/index.ts';
+import { readProgress } from '../../../activities/shared/run/progress-reader.ts';
+import type { Attempt } from '../../../configs/schema/index.ts';
+import { keepScreenshot, listenForErrors, noBrowser, openBrowser } from '../../helpers/browser.ts';
+import { createMiniRun, miniOrders, miniPlan, type MiniRun } from '../../helpers/mini-run.ts';
+import { mockEnvironment } from '../../helpers/mock-environment.ts';
+import { projectRoot } from '../../helpers/project.ts';
+import { until } from '../../helpers/until.ts';
+
+const stepSeconds = 0.25;
+const stepsPerEpoch = 8;
+
+let run: MiniRun;
+let server: ChildProcess;
+let url: string;
+let training: Promise<Attempt>;
+let browser: Browser | undefined;
+
+beforeAll(async () => {
+  run = await createMiniRun('--step-seconds', String(stepSeconds), '--steps-per-epoch', String(stepsPerEpoch));
+  server = spawn(process.execPath, ['--import', 'tsx', `${projectRoot}/infra/pages/pages.ts`], {
+    env: { ...process.env, EVERSWIN_HOME: run.dependencies.home },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  if (noBrowser === undefined) browser = await openBrowser();
+  if (server.stdout === null) throw new Error('the server has no voice');
+  const [line] = (await once(createInterface(server.stdout), 'line')) as string[]; // its first line is its address
+  url = `${line ?? ''}/runs/mini/`;
+  const { runTraining } = createGpuActivities(run.dependencies);
+  const request = { plan: miniPlan, attempt: 1, orders: miniOrders, rollback: null, since: 0 };
+  training = mockEnvironment().run(runTraining, request);
+}, 30_000);
+
+afterAll(async () => {
+  await browser?.close();
+  server.kill();
+  await training.catch(() => undefined);
+  await run.remove();
+});
+
+const ask = (path: string, headers: Record<string, string> = {}) => fetch(new URL(path, url), { headers });
+/** The newest step that a fragment knows. */
+const stepIn = (fragment: string): number => Number(/>step ([\d,]+) of/.exec(fragment)?.[1]?.replace(',', '') ?? -1);
+
+describe('while a run trains', () => {
+  test('each new point is in the fragment within 5 s of its step', async () => {
+    const seen = new Map<number, number>();
+    while (Math.max(0, ...seen.keys()) < stepsPerEpoch + 2) {
+      const step = stepIn(await (await ask('live')).text());
+      if (step > 0 && !seen.has(step)) seen.set(step, Date.now() / 1000);
+      await sleep(50);
+    }
+    const steps = (await readProgress(run.folder.train.progress)).filter((event) => event.type === 'step');
+    const late = [...seen].map(([step, at]) => at - (steps.find(({ iteration }) => iteration === step)?.t ?? 0));
+    expect(late.length).toBeGreaterThan(stepsPerEpoch);
+    expect(Math.max(...late)).toBeLessThan(5);
+  });
+
+  test('the file of the report is written anew after each epoch', async () => {
+    const page = await readFile(`${run.folder.report}/index.html`, 'utf8');
+    expect(page).toContain('<h2>Training</h2>');
+    expect(page).toContain('>after epoch 1<');
+    expect(page).not.toContain('connect-src');
+  });
+
+  test('the page shows a new point without a reload, keeps its place, and complains of nothing', async (context) => {
+    if (browser === undefined) return context.skip(noBrowser);
+    const page = await browser.newPage({ viewport: { width: 1280, height: 700 } });
+    const errors = listenForErrors(page);
+    await page.goto(url);
+    const countPoints = () => page.locator('svg[aria-labelledby^="loss-"] .series circle').count();
+    // As text, because no type of the browser's is known here.
+    await page.evaluate(`document.body.dataset.mark = 'the same document'; scrollTo(0, 500)`);
+    const before = await countPoints();
+    await until(async () => (await countPoints()) > before || undefined);
+    expect(await page.evaluate('[document.body.dataset.mark, scrollY]')).toEqual(['the same document', 500]);
+    expect(await page.locator('#age').textContent()).toMatch(/^Last sign of a trainer \d+ s ago\.$/);
+    expect(await page.locator('#link').textContent()).toBe('');
+    expect(errors).toEqual([]);
+    await page.close();
+  });
+
+  test('it is as wide as a telephone, too', async (context) => {
+    if (browser === undefined) return context.skip(noBrowser);
+    const page = await browser.newPage();
+    for (const width of [390, 1280]) {
+      await page.setViewportSize({ width, height: 900 });
+      await page.goto(url);
+      await keepScreenshot(page, `live-${width}`);
+      expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width);
+    }
+    await page.close();
+  });
+
+  test('where scripts are off a browser reads the page again by itself', async (context) => {
+    if (browser === undefined) return context.skip(noBrowser);
+    const page = await browser.newPage({ javaScriptEnabled: false });
+    await page.goto(url);
+    expect(await page.locator('meta[http-equiv="refresh"]').getAttribute('content')).toBe('10');
+    expect(await page.locator('svg[aria-labelledby^="loss-"] .series path').count()).toBe(1);
+    await page.close();
+  });
+});
+
+describe('when nothing changes', () => {
+  test('the file of the report shows the end', async () => {
+    await training;
+    const page = await readFile(`${run.folder.report}/index.html`, 'utf8');
+    expect(page).toContain('<h2>Trained; the test and the report follow</h2>');
+    expect(stepIn(page)).toBe(3 * stepsPerEpoch);
+  });
+
+  test('the fragment is sent once', async () => {
+    const first = await ask('live');
+    const etag = first.headers.get('etag') ?? '';
+    expect(stepIn(await first.text())).toBe(3 * stepsPerEpoch);
+    expect((await ask('live', { 'if-none-match': etag })).status).toBe(304);
+    expect((await ask('live', { 'if-none-match': '"other"' })).status).toBe(200);
+  });
+
+  test('the page says that its server is gone, and when it is back', async (context) => {
+    if (browser === undefined) return context.skip(noBrowser);
+    const page = await browser.newPage();
+    await page.goto(url);
+    await page.context().setOffline(true);
+    await page.getByText('The server has not answered since').waitFor();
+    await page.context().setOffline(false);
+    await page.getByText('The server has not answered since').waitFor({ state: 'detached' });
+    await page.close();
+  });
+});

@@ -1,0 +1,261 @@
+import { appendFileSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, describe, expect, test } from 'vitest';
+import { createScratchProject, preload, type ScratchProject } from '../../helpers/scratch-project.ts';
+
+const everything = ['npm ci', 'pip install', 'uv venv', 'uv pip sync'];
+
+let project: ScratchProject | undefined;
+afterEach(() => project?.remove());
+
+const cloneOn = (...programs: string[]): ScratchProject => (project = createScratchProject(programs));
+const completeMachine = (): ScratchProject => cloneOn('npm', 'python3', 'uv');
+
+const until = async (isTrue: () => boolean): Promise<void> => {
+  while (!isTrue()) await sleep(10);
+};
+
+const isRunning = (pid: number): boolean => {
+  const status = `/proc/${pid}/status`;
+  return existsSync(status) && !/^State:\tZ/m.test(readFileSync(status, 'utf8'));
+};
+
+describe('on a machine that has what it takes', () => {
+  test('the first start installs everything, says so, then runs the program and ends as it ends', async () => {
+    const { start, takeCalls, folder } = completeMachine();
+    const { exitCode, stdout, stderr } = await start(['program.mjs', '4', 'of', 'us'], {});
+    expect({ exitCode, stdout }).toEqual({ exitCode: 4, stdout: 'program 4 of us' });
+    expect(takeCalls()).toEqual(everything);
+    expect(stderr).toMatch(/^\[1\/3\] Installing the npm packages .*…$/m);
+    expect(stderr).toMatch(/^\[3\/3\] Installing the trainer's Python environment \(torch.*… done in \d+ s$/m);
+    expect(readFileSync(join(folder, '.everswin/logs/setup.log'), 'utf8')).toContain('$ npm ci');
+  });
+
+  test('the second start installs nothing and says nothing', async () => {
+    const { start, takeCalls } = completeMachine();
+    await start(['program.mjs'], {});
+    takeCalls();
+    const { all } = await start(['program.mjs', '0'], {});
+    expect(takeCalls()).toEqual([]);
+    expect(all).toBe('program 0');
+  });
+
+  test('only what changed is installed again', async () => {
+    const { start, takeCalls, folder } = completeMachine();
+    await start(['program.mjs'], {});
+    takeCalls();
+
+    appendFileSync(join(folder, 'trainer/requirements.lock'), 'second\n');
+    await start(['program.mjs'], {});
+    expect(takeCalls()).toEqual(['uv pip sync']);
+
+    rmSync(join(folder, 'node_modules'), { recursive: true });
+    await start(['program.mjs'], {});
+    expect(takeCalls()).toEqual(['npm ci']);
+
+    rmSync(join(folder, '.everswin/tools/uv'), { recursive: true });
+    await start(['program.mjs'], {});
+    expect(takeCalls()).toEqual(['pip install']);
+  });
+
+  test('an environment that was moved is made anew, because its scripts name their old folder', async () => {
+    const { start, takeCalls, folder } = completeMachine();
+    const [here, elsewhere] = [join(folder, '.everswin/tools/trainer-env'), join(folder, 'moved')];
+    await start(['program.mjs'], {});
+    renameSync(here, elsewhere);
+    const activate = join(elsewhere, 'bin/activate');
+    writeFileSync(activate, readFileSync(activate, 'utf8').replace(here, '/another/place'));
+    rmSync(join(elsewhere, '.everswin-stamp'));
+    renameSync(elsewhere, here);
+    takeCalls();
+    await start(['program.mjs'], {});
+    expect(takeCalls()).toEqual(['uv venv', 'uv pip sync']);
+  });
+
+  test("a version manager's placeholder is passed over for a Python that runs", async () => {
+    const { start } = cloneOn('npm', 'python3.12=refusing-python', 'python3', 'uv');
+    expect(await start(['program.mjs'], {})).toMatchObject({ exitCode: 0 });
+  });
+
+  test('a mirror that pip is pointed at serves uv too', async () => {
+    const { start, folder } = completeMachine();
+    await start(['program.mjs'], { FAKE_PIP_CONFIG: "global.index-url='https://mirror.example/simple'" });
+    const log = readFileSync(join(folder, '.everswin/logs/setup.log'), 'utf8');
+    expect(log).toContain('index: https://mirror.example/simple');
+  });
+});
+
+describe('on a machine that lacks something, one sentence says what to do', () => {
+  const next = 'then run the same command again.';
+
+  test.each([
+    {
+      lack: 'no Python',
+      programs: ['npm'],
+      env: {},
+      says: `everswin needs Python 3.10, 3.11 or 3.12 with pip, and found no Python on PATH. Next: \`sudo apt-get install -y python3 python3-pip\`, ${next}`,
+    },
+    {
+      lack: 'an old Python',
+      programs: ['npm', 'python3'],
+      env: { FAKE_PYTHON: '3.9' },
+      says: /^everswin needs Python 3.10, 3.11 or 3.12 with pip, and found only Python 3.9 \(.*\/python3\). Next: install .*\.$/,
+    },
+    {
+      lack: 'a Python that is too new',
+      programs: ['npm', 'python3'],
+      env: { FAKE_PYTHON: '3.13' },
+      says: /^everswin needs Python 3.10, 3.11 or 3.12 with pip, and found only Python 3.13 \(.*\/python3\). Next: install .*\.$/,
+    },
+    {
+      lack: 'no pip',
+      programs: ['npm', 'python3'],
+      env: { FAKE_HAS_PIP: 'False' },
+      says: /^everswin needs pip, and Python 3.11 \(.*\) has none. Next: `sudo apt-get install -y python3-pip`, .*\.$/,
+    },
+    {
+      lack: 'an old Node',
+      programs: ['npm', 'python3'],
+      env: preload('old-node.mjs'),
+      says: /^everswin needs Node 20.11 or newer, and this is Node 18.19.0. Next: install Node 22 .*\.$/,
+    },
+    {
+      lack: 'a small disk',
+      programs: ['npm', 'python3'],
+      env: preload('small-disk.mjs'),
+      says: /^Setting up needs 9.1 GB in .*\/project, and 2.0 GB are free there. Next: free some space, .*\.$/,
+    },
+  ])('$lack', async ({ programs, env, says }) => {
+    const { start, takeCalls } = cloneOn(...programs);
+    const { exitCode, all } = await start(['program.mjs'], env);
+    expect(all).toMatch(says);
+    expect(exitCode).toBe(1);
+    expect(takeCalls()).toEqual([]);
+  });
+
+  test('no npm', async () => {
+    const { exitCode, stderr } = await cloneOn('python3').start(['program.mjs'], {});
+    expect(stderr.split('\n').at(-1)).toBe(
+      'Setting up failed at the npm packages: npm was not found. Next: Install it (`sudo apt-get install -y npm`) and run the same command again. (full output: .everswin/logs/setup.log)',
+    );
+    expect(exitCode).toBe(1);
+  });
+});
+
+describe('when a tool fails, one sentence says where, why and what to do', () => {
+  const place = { npm: 'the npm packages', pip: 'uv', uv: "the trainer's Python environment" };
+  const unreachable = 'the package index cannot be reached';
+  const full = 'the disk is full';
+  const changed = 'a downloaded file has another hash than the lock file says';
+
+  test.each([
+    { tool: 'npm', output: 'npm error code EAI_AGAIN\nnpm error request to https://x/zod failed', why: unreachable },
+    { tool: 'pip', output: 'Failed to establish a new connection: [Errno -3] Temporary failure', why: unreachable },
+    { tool: 'uv', output: 'error: Failed to fetch\n  cause: error sending request for url', why: unreachable },
+    { tool: 'npm', output: 'npm warn tar TAR_ENTRY_ERROR ENOSPC: no space left on device, write', why: full },
+    { tool: 'pip', output: 'ERROR: Could not install packages: [Errno 28] No space left on device', why: full },
+    {
+      tool: 'uv',
+      output: 'error: Failed to install: torch\n  cause: No space left on device (os error 28)',
+      why: full,
+    },
+    { tool: 'npm', output: 'npm error code EINTEGRITY', why: changed },
+    { tool: 'pip', output: 'ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.', why: changed },
+    { tool: 'uv', output: '  × Failed to download `six`\n  ╰─▶ Hash mismatch for `six==1.17.0`', why: changed },
+    {
+      tool: 'uv',
+      output: "error: command '/usr/bin/x86_64-linux-gnu-gcc' failed: No such file or directory",
+      why: 'a package has to be compiled and the compiler or the Python headers are missing',
+    },
+    {
+      tool: 'uv',
+      output: 'cause: invalid peer certificate: UnknownIssuer',
+      why: 'the certificate of the package index is not trusted here',
+    },
+    { tool: 'npm', output: 'npm error code EACCES\nnpm error syscall mkdir', why: 'a folder may not be written' },
+    {
+      tool: 'npm',
+      output: 'npm error code EUSAGE\nnpm error\nnpm error The lock file is out of date.\nnpm error A log is there',
+      why: 'npm said "The lock file is out of date"',
+    },
+  ] as const)('$tool: $output', async ({ tool, output, why }) => {
+    const { start } = completeMachine();
+    const { exitCode, stderr } = await start(['program.mjs'], { FAKE_FAILING: tool, FAKE_OUTPUT: output });
+    const sentence = stderr.split('\n').at(-1) ?? '';
+    expect(sentence.startsWith(`Setting up failed at ${place[tool]}: ${why}. Next: `)).toBe(true);
+    expect(sentence.endsWith('. (full output: .everswin/logs/setup.log)')).toBe(true);
+    expect(exitCode).toBe(1);
+  });
+
+  test('the next start goes on after the last step that was finished', async () => {
+    const { start, takeCalls } = completeMachine();
+    await start(['program.mjs'], { FAKE_FAILING: 'uv', FAKE_OUTPUT: 'error: dns error' });
+    takeCalls();
+    expect(await start(['program.mjs'], {})).toMatchObject({ exitCode: 0 });
+    expect(takeCalls()).toEqual(['uv pip sync']);
+  });
+});
+
+describe('interrupted and started twice', () => {
+  test('the second of two starts waits, says so, and installs nothing again', async () => {
+    const { start, takeCalls, folder } = completeMachine();
+    const first = start(['program.mjs'], { FAKE_NPM_SECONDS: '0.7' });
+    await until(() => existsSync(join(folder, 'npm.pid')));
+    const second = await start(['program.mjs', '0'], {});
+    expect(second.stderr).toContain(`Waiting for another set-up in this folder (process ${first.pid})`);
+    expect(second.stdout).toBe('program 0');
+    expect(await first).toMatchObject({ exitCode: 0 });
+    expect(takeCalls()).toEqual(everything);
+  });
+
+  test('after a kill the next start ends the tool that was left running, and repairs', async () => {
+    const { start, takeCalls, folder } = completeMachine();
+    const killed = start(['program.mjs'], { FAKE_NPM_SECONDS: '60' });
+    await until(() => existsSync(join(folder, 'npm.pid')) && readFileSync(join(folder, 'npm.pid'), 'utf8') !== '');
+    const orphan = Number(readFileSync(join(folder, 'npm.pid'), 'utf8'));
+    killed.kill('SIGKILL');
+    await killed;
+    expect(isRunning(orphan)).toBe(true);
+    takeCalls();
+
+    expect(await start(['program.mjs'], {})).toMatchObject({ exitCode: 0 });
+    expect(isRunning(orphan)).toBe(false);
+    expect(takeCalls()).toEqual(everything);
+  });
+
+  test('Ctrl-C ends the tool too, says how to go on, and leaves nothing in the way', async () => {
+    const { start, folder } = completeMachine();
+    const interrupted = start(['program.mjs'], { FAKE_NPM_SECONDS: '60' });
+    await until(() => existsSync(join(folder, 'npm.pid')) && readFileSync(join(folder, 'npm.pid'), 'utf8') !== '');
+    interrupted.kill('SIGINT');
+    const { signal, stderr } = await interrupted;
+    expect(signal).toBe('SIGINT');
+    expect(stderr).toContain('Setting up was interrupted. Next: run the same command again;');
+    expect(isRunning(Number(readFileSync(join(folder, 'npm.pid'), 'utf8')))).toBe(false);
+    expect(await start(['program.mjs'], {})).toMatchObject({ exitCode: 0 });
+  });
+
+  test("a lock file that a power cut left empty is in nobody's way", async () => {
+    const { start, folder } = completeMachine();
+    await start(['program.mjs'], {});
+    rmSync(join(folder, 'node_modules'), { recursive: true });
+    writeFileSync(join(folder, '.everswin/setup.lock'), '');
+    expect(await start(['program.mjs'], {})).toMatchObject({ exitCode: 0 });
+  });
+
+  test('the program hears a Ctrl-C once, though it comes from the terminal and from npm, and is waited for', async () => {
+    const { start } = completeMachine();
+    await start(['program.mjs'], {});
+    const running = start(['program.mjs', 'wait'], {});
+    let heard = '';
+    running.stdout.on('data', (chunk) => (heard += String(chunk)));
+    await until(() => heard.includes('ready'));
+    running.kill('SIGINT');
+    running.kill('SIGINT');
+    await sleep(50);
+    running.kill('SIGTERM');
+    const { exitCode, stdout } = await running;
+    expect({ exitCode, stdout }).toEqual({ exitCode: 3, stdout: 'ready\nSIGINT 1' });
+  });
+});

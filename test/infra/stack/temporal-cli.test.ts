@@ -1,0 +1,43 @@
+import { createServer } from 'node:net';
+import { Connection } from '@temporalio/client';
+import { expect, inject, test } from 'vitest';
+import { namespace, searchAttributes } from '../../../configs/names.ts';
+import { findFreePort } from '../../../infra/stack/free-port.ts';
+import { ensureSearchAttributes } from '../../../infra/stack/search-attributes.ts';
+import { devServerArgv, isUsable } from '../../../infra/stack/temporal-cli.ts';
+
+test.each([
+  ['temporal version 1.9.1 (Server 1.32.0, UI 2.54.1)', true],
+  ['temporal version 1.9.0 (Server 1.31.0, UI 2.53.0)', true],
+  ['temporal version 3.0.0 (Server 2.0.0, UI 3.0.0)', true],
+  ['temporal version 1.5.0 (Server 1.29.0, UI 2.41.0)', false],
+  ['temporal version 0.13.2 (server 1.24.0)', false],
+  ['command not found', false],
+])('of the user’s own CLI, %j is new enough: %s', (line, usable) => {
+  expect(isUsable(line)).toBe(usable);
+});
+
+test('the server listens on loopback only and keeps its database', () => {
+  const argv = devServerArgv({ port: 1, uiPort: 2 }, '/home/db').join(' ');
+  expect(argv).toContain('--ip 127.0.0.1 --port 1 --ui-port 2 --db-filename /home/db');
+  expect(argv).toContain('synchronous=2');
+});
+
+test('a server whose database is older than an attribute learns it', async () => {
+  const connection = await Connection.connect({ address: inject('temporalAddress') });
+  await connection.operatorService.removeSearchAttributes({ namespace, searchAttributes: ['Goodput'] });
+  await ensureSearchAttributes(connection);
+  const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
+  expect(Object.keys(customAttributes)).toEqual(expect.arrayContaining(Object.keys(searchAttributes)));
+  await connection.close();
+});
+
+test('a taken port is replaced by a free one', async () => {
+  const taken = await findFreePort(0);
+  const server = createServer().listen(taken, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const found = await findFreePort(taken);
+  server.close();
+  expect(found).not.toBe(taken);
+  expect(found).toBeGreaterThan(0);
+});

@@ -1,0 +1,78 @@
+import { expect, test } from 'vitest';
+import { buildLedger } from '../../../activities/shared/summary/ledger.ts';
+import type { RunStatus } from '../../../configs/schema/index.ts';
+import { createLiveBlock } from '../../../infra/terminal/live-block.ts';
+import { renderStatus } from '../../../infra/terminal/status-lines.ts';
+import { aFailure, anAttempt } from '../../helpers/workflow-env.ts';
+
+const status: RunStatus = {
+  runId: 'swin-s-blog',
+  recipe: 'cascade-mask-rcnn_swin-s_blog',
+  stage: 'training',
+  checks: [],
+  steps: [],
+  progress: {
+    v: 1,
+    attempt: 2,
+    epoch: 12,
+    epochs: 36,
+    iteration: 175_908,
+    loss: 0.81234,
+    lr: 0.0001,
+    bboxAP: 0.432,
+    segmAP: 0.4,
+    etaSeconds: 198_000,
+    lastCheckpoint: null,
+    checkpointNow: 0,
+    pid: 7,
+    remote: null,
+  },
+  attempts: [anAttempt({ ending: 'crashed', failure: aFailure('retry'), epoch: 7 })],
+  decisions: [{ at: 1, attempt: 1, next: 'again', why: 'crashed with a new checkpoint', change: null }],
+  ledger: { ...buildLedger([], 0), goodput: 0.991 },
+  orders: null,
+  notice: null,
+  waiting: null,
+  report: null,
+  page: null,
+};
+
+test('a run in training shows what is done, a bar, its numbers, its attempts and the last decision', () => {
+  expect(renderStatus(status).join('\n')).toMatchInlineSnapshot(`
+    "swin-s-blog  cascade-mask-rcnn_swin-s_blog  training
+      planning   done
+      fetching   done
+      training   [████████················]  epoch 12/36
+                 iteration 175,908  loss 0.812  lr 0.00010  bbox AP 43.2  segm AP 40.0  2 d 07 h left
+      testing    –
+      reporting  –
+                 attempt 1: epochs 0 → 7 on gpu-a, crashed: sample
+      decision   again: crashed with a new checkpoint
+      goodput    99.1 %"
+  `);
+});
+
+test('a run that fetches shows each file, one that is done where its report is', () => {
+  const fetching = renderStatus({ ...status, stage: 'fetching', progress: null }, [
+    { what: 'train2017.zip', bytes: 5e9, totalBytes: 19.3e9, bytesPerSecond: 90e6, etaSeconds: 160 },
+  ]);
+  expect(fetching[2]).toBe('  fetching   train2017.zip  25 % of 19.3 GB  90.0 MB/s  3 min left');
+  const done = renderStatus({ ...status, stage: 'done', report: 'file:///r/index.html' });
+  expect(done.filter((line) => line.endsWith('done'))).toHaveLength(6);
+  expect(done.at(-1)).toBe('  report     file:///r/index.html');
+});
+
+test('on a terminal the block is drawn over again and what is said stays above it; elsewhere there is no block', () => {
+  const written = (isTTY: boolean) => {
+    let text = '';
+    const write = (more: unknown) => ((text += String(more)), true);
+    const block = createLiveBlock({ isTTY, columns: 20, write });
+    block.show(['one', 'a line that is far too long']);
+    block.say('said');
+    block.show([]);
+    return text;
+  };
+  expect(written(false)).toBe('said\n');
+  const both = 'one\na line that is far \n';
+  expect(written(true)).toBe(`${both}\u001b[2A\u001b[Jsaid\n${both}\u001b[2A\u001b[J`);
+});
