@@ -1,5 +1,5 @@
 import type { ActivityDependencies } from './dependencies.ts';
-import { withCodedFailures } from './shared/failure.ts';
+import { withCodedFailures } from './shared/temporal/failure.ts';
 import { createCheckMachine } from './preflight/check-machine.ts';
 import { createCheckPlan } from './preflight/check-plan.ts';
 import { createFetchDataset } from './inputs/fetch-dataset.ts';

@@ -63,7 +63,7 @@ test.each([
   ['workflows/train/decide.ts', "import { readFile } from 'node:fs/promises'; void readFile;"],
   ['workflows/train/decide.ts', "import { takeFence } from '../activities/shared/run/fence.ts'; void takeFence;"],
   ['activities/shared/run/fence.ts', "import { Context } from '@temporalio/activity'; void Context;"],
-  ['activities/shared/failure.ts', "import { trainDetector } from '../workflows/index.ts'; void trainDetector;"],
+  ['activities/shared/temporal/failure.ts', "import { trainDetector } from '../workflows/index.ts'; void trainDetector;"],
   ['workers/gpu.ts', "import { startStack } from '../infra/stack/start-stack.ts'; void startStack;"],
   ['infra/client/connect.ts', "import { takeFence } from '../activities/shared/run/fence.ts'; void takeFence;"],
 ])('lint refuses in %s: %s', async (filePath, code) => {

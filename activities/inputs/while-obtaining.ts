@@ -1,6 +1,6 @@
 import { Context, log } from '@temporalio/activity';
 import type { ObtainProgress, RunPlan, StepOutcome } from '../../configs/schema/index.ts';
-import { whileBeating } from '../shared/heartbeat.ts';
+import { whileBeating } from '../shared/temporal/heartbeat.ts';
 import type { ObtainCall } from './obtain-context.ts';
 
 /** Beats with what is being fetched and made, of several files at once the newest word of each, and logs whether it had to be. */

@@ -1,7 +1,7 @@
 import { Context } from '@temporalio/activity';
 import type { RunPlan } from '../../configs/schema/index.ts';
 import type { ActivityDependencies } from '../dependencies.ts';
-import { whileBeating } from '../shared/heartbeat.ts';
+import { whileBeating } from '../shared/temporal/heartbeat.ts';
 import { flushMirror } from './mirror.ts';
 
 /** Brings what is still missing of a finished run into its artifact store: last checkpoints, detections, report, manifest. */

@@ -3,7 +3,7 @@ import { Context } from '@temporalio/activity';
 import { runFolder } from '../../configs/paths.ts';
 import type { RunInput, RunPlan } from '../../configs/schema/index.ts';
 import type { ActivityDependencies } from '../dependencies.ts';
-import { whileBeating } from '../shared/heartbeat.ts';
+import { whileBeating } from '../shared/temporal/heartbeat.ts';
 import { makePlan, type Purpose } from './make-plan.ts';
 import { writeFileWhole } from '../shared/files/whole-file.ts';
 

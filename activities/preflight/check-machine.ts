@@ -2,7 +2,7 @@ import { Context } from '@temporalio/activity';
 import type { Check, RunPlan } from '../../configs/schema/index.ts';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { gpusHere } from '../train/gpu-wish.ts';
-import { whileBeating } from '../shared/heartbeat.ts';
+import { whileBeating } from '../shared/temporal/heartbeat.ts';
 import { inspectMachine } from './inspect-machine.ts';
 
 /** The dry run's second half, on the machine that will train. */

@@ -1,7 +1,7 @@
 import { Context } from '@temporalio/activity';
 import type { Check, RunPlan } from '../../configs/schema/index.ts';
 import type { ActivityDependencies } from '../dependencies.ts';
-import { whileBeating } from '../shared/heartbeat.ts';
+import { whileBeating } from '../shared/temporal/heartbeat.ts';
 import { checkNotify } from './check-notify.ts';
 import { inspectPlan } from './inspect-plan.ts';
 

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { runFolder } from '../../configs/paths.ts';
 import type { Check } from '../../configs/schema/index.ts';
 import type { ActivityDependencies } from '../dependencies.ts';
-import { whileBeating } from '../shared/heartbeat.ts';
+import { whileBeating } from '../shared/temporal/heartbeat.ts';
 import { readJson } from '../shared/files/json-file.ts';
 import { writeFileWhole } from '../shared/files/whole-file.ts';
 

@@ -21,7 +21,7 @@ import {
   type StepOutcome,
 } from '../../configs/schema/index.ts';
 import type { ActivityDependencies } from '../dependencies.ts';
-import { whileBeating } from '../shared/heartbeat.ts';
+import { whileBeating } from '../shared/temporal/heartbeat.ts';
 import { readJson } from '../shared/files/json-file.ts';
 import { readJsonLines } from '../shared/files/json-lines.ts';
 import { keepLineage } from '../shared/run/lineage.ts';

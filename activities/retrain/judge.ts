@@ -4,7 +4,7 @@ import { modelKeys } from '../../configs/names.ts';
 import { homeFolders } from '../../configs/paths.ts';
 import type { GateRules, GateVerdict, VersionId } from '../../configs/schema/index.ts';
 import type { ActivityDependencies } from '../dependencies.ts';
-import { whileBeating } from '../shared/heartbeat.ts';
+import { whileBeating } from '../shared/temporal/heartbeat.ts';
 import type { ArtifactStore } from '../shared/store/artifact-store.ts';
 import { fetchReport } from '../shared/store/fetch-report.ts';
 import { compareRuns } from '../compare/compare-runs.ts';

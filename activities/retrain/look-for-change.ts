@@ -2,7 +2,7 @@ import { Context } from '@temporalio/activity';
 import { homeFolders } from '../../configs/paths.ts';
 import type { Fingerprint, RunPlan, VersionId } from '../../configs/schema/index.ts';
 import type { ActivityDependencies } from '../dependencies.ts';
-import { whileBeating } from '../shared/heartbeat.ts';
+import { whileBeating } from '../shared/temporal/heartbeat.ts';
 import { explainChange, takeFingerprint } from './fingerprint.ts';
 import { inScratchFolder } from '../shared/files/scratch-folder.ts';
 import { readRegistry } from '../registry/registry-state.ts';

@@ -3,7 +3,7 @@ import { modelKeys } from '../../configs/names.ts';
 import { homeFolders } from '../../configs/paths.ts';
 import type { CatalogFile, ModelVersion, RegistryState, VersionId } from '../../configs/schema/index.ts';
 import type { ActivityDependencies } from '../dependencies.ts';
-import { whileBeating } from '../shared/heartbeat.ts';
+import { whileBeating } from '../shared/temporal/heartbeat.ts';
 import { inScratchFolder } from '../shared/files/scratch-folder.ts';
 import { changeRegistry, readRegistry, type WantedChange } from '../registry/registry-state.ts';
 import { readVersion } from '../registry/versions.ts';

@@ -12,7 +12,7 @@ import {
   type VersionId,
 } from '../../configs/schema/index.ts';
 import type { ActivityDependencies } from '../dependencies.ts';
-import { whileBeating } from '../shared/heartbeat.ts';
+import { whileBeating } from '../shared/temporal/heartbeat.ts';
 import type { ArtifactStore } from '../shared/store/artifact-store.ts';
 import { fetchReport } from '../shared/store/fetch-report.ts';
 import { comparedFiles } from '../compare/load-run.ts';

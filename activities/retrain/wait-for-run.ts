@@ -1,6 +1,6 @@
 import { ApplicationFailure } from '@temporalio/common';
-import { whileBeating } from '../shared/heartbeat.ts';
-import { resultOfRun } from '../shared/run/result-of-run.ts';
+import { whileBeating } from '../shared/temporal/heartbeat.ts';
+import { resultOfRun } from '../shared/temporal/result-of-run.ts';
 
 /**
  * Until a workflow that somebody else started has ended well. Tried again when this worker dies: waiting costs nothing.

@@ -4,9 +4,9 @@ import { Context } from '@temporalio/activity';
 import { workflowId } from '../../configs/names.ts';
 import { parseRunInput } from '../../configs/parse-input.ts';
 import { ReportRef, type RunInput } from '../../configs/schema/index.ts';
-import { whileBeating } from '../shared/heartbeat.ts';
+import { whileBeating } from '../shared/temporal/heartbeat.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
-import { resultOfRun } from '../shared/run/result-of-run.ts';
+import { resultOfRun } from '../shared/temporal/result-of-run.ts';
 
 /**
  * The result of a run that was there before whoever asks: running or finished. Null where somebody cancelled it.

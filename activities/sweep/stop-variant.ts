@@ -1,7 +1,7 @@
 import { Context } from '@temporalio/activity';
 import { statusQueryName, updateNames, workflowId } from '../../configs/names.ts';
 import { RunStatus } from '../../configs/schema/index.ts';
-import { whileBeating } from '../shared/heartbeat.ts';
+import { whileBeating } from '../shared/temporal/heartbeat.ts';
 
 /** How often the run may be faster than the question. */
 const tries = 3;

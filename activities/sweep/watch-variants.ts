@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import { statusQueryName, workflowId } from '../../configs/names.ts';
 import { RunStatus, type VariantNews } from '../../configs/schema/index.ts';
-import { whileBeating } from '../shared/heartbeat.ts';
+import { whileBeating } from '../shared/temporal/heartbeat.ts';
 
 /** Without a limit a call waits for a lost server for ever. */
 const answerWithinMs = 10_000;

@@ -6,7 +6,7 @@ import { isEvaluation } from '../../configs/schema/plan-weights.ts';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { followJob } from '../train/follow-job.ts';
 import { gatherMaterial, type Material } from '../inputs/gather-material.ts';
-import { whileBeating } from '../shared/heartbeat.ts';
+import { whileBeating } from '../shared/temporal/heartbeat.ts';
 import { bestCheckpoint } from '../shared/run/checkpoints.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import { describeCrash } from '../train/failures/describe-crash.ts';

@@ -4,7 +4,7 @@ import { TrainerExit, TrainerOwner, type JoinedPart, type Rendezvous } from '../
 import type { ActivityDependencies } from '../dependencies.ts';
 import { followJob } from './follow-job.ts';
 import { gatherMaterial } from '../inputs/gather-material.ts';
-import { whileBeating } from '../shared/heartbeat.ts';
+import { whileBeating } from '../shared/temporal/heartbeat.ts';
 import { ProgressReader } from '../shared/run/progress-reader.ts';
 import { explainEnding } from './failures/describe-attempt.ts';
 import { readJson } from '../shared/files/json-file.ts';

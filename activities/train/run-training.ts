@@ -5,7 +5,7 @@ import type { Attempt, Progress, RemoteCopy, TrainerEvent } from '../../configs/
 import type { ActivityDependencies } from '../dependencies.ts';
 import { followJob } from './follow-job.ts';
 import { whileFollowingOrders } from './follow-orders.ts';
-import { whileBeating } from '../shared/heartbeat.ts';
+import { whileBeating } from '../shared/temporal/heartbeat.ts';
 import { describeAttempt, describeFailedStart } from './failures/describe-attempt.ts';
 import { decisivePart } from './failures/decisive-part.ts';
 import { assertFence, raiseFence, takeFence } from '../shared/run/fence.ts';

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import { runFolder, type JobFolder } from '../../configs/paths.ts';
 import type { ActivityDependencies } from '../dependencies.ts';
-import { whileBeating } from '../shared/heartbeat.ts';
+import { whileBeating } from '../shared/temporal/heartbeat.ts';
 import { listManifests } from '../shared/files/checkpoint-files.ts';
 import { readDiskSpace } from '../shared/files/free-space.ts';
 

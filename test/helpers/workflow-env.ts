@@ -4,7 +4,7 @@ import { Client, Connection } from '@temporalio/client';
 import { bundleWorkflowCode, NativeConnection, Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import { inject } from 'vitest';
 import type { ControlActivities, GpuActivities } from '../../activities/index.ts';
-import { withCodedFailures } from '../../activities/shared/failure.ts';
+import { withCodedFailures } from '../../activities/shared/temporal/failure.ts';
 import { createJoinRun } from '../../activities/sweep/join-run.ts';
 import { createStopVariant } from '../../activities/sweep/stop-variant.ts';
 import { createWatchVariants } from '../../activities/sweep/watch-variants.ts';

@@ -2,7 +2,7 @@
 import { createHmac } from 'node:crypto';
 import { afterEach, expect, test } from 'vitest';
 import { createNotify, type NotifyRequest } from '../../../activities/notify/notify.ts';
-import { withCodedFailures } from '../../../activities/shared/failure.ts';
+import { withCodedFailures } from '../../../activities/shared/temporal/failure.ts';
 import type { NotifyPlace } from '../../../activities/notify/notify-place.ts';
 import { checkNotify } from '../../../activities/preflight/check-notify.ts';
 import { Notification, type NotifyTarget } from '../../../configs/schema/index.ts';

@@ -1,7 +1,7 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { expect, test } from 'vitest';
 import { CodedError } from '../../../activities/shared/errors/coded-error.ts';
-import { toFailure } from '../../../activities/shared/failure.ts';
+import { toFailure } from '../../../activities/shared/temporal/failure.ts';
 import { explain } from '../../../infra/terminal/explain.ts';
 
 const wrapped = (cause: unknown) => new Error('Workflow execution failed', { cause });

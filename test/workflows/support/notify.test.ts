@@ -1,6 +1,6 @@
 /** What a run tells, through the real activity to a real server that refuses everything the first time. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { withCodedFailures } from '../../../activities/shared/failure.ts';
+import { withCodedFailures } from '../../../activities/shared/temporal/failure.ts';
 import { createNotify } from '../../../activities/notify/notify.ts';
 import { sign } from '../../../activities/notify/webhook.ts';
 import { Notification, type Attempt, type NotifyPolicy, type RunInput } from '../../../configs/schema/index.ts';

@@ -6,7 +6,7 @@ import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
-import { withCodedFailures } from '../../../activities/shared/failure.ts';
+import { withCodedFailures } from '../../../activities/shared/temporal/failure.ts';
 import { createControlActivities, createGpuActivities } from '../../../activities/index.ts';
 import { localStore } from '../../../activities/shared/store/local-store.ts';
 import { createWriteComparison } from '../../../activities/compare/write-comparison.ts';

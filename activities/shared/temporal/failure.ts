@@ -1,6 +1,6 @@
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
-import { errorCatalogue, type ErrorCode } from '../../configs/errors.ts';
-import { CodedError, systemErrorCode } from './errors/coded-error.ts';
+import { errorCatalogue, type ErrorCode } from '../../../configs/errors.ts';
+import { CodedError, systemErrorCode } from '../errors/coded-error.ts';
 
 /**
  * The one place where an error becomes a Temporal failure: `type` is the code of the catalogue, which also says
