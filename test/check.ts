@@ -1,11 +1,12 @@
-/** `npm run check`: types, lint with the directions of imports, format, on both sides. Runs all, then says which failed. */
+/** `npm run check`: types, lint, import rules, format, on both sides. Runs all, then says which failed. */
 import { execa } from 'execa';
 import { projectHome, projectRoot } from './helpers/project.ts';
 
 const ruff = `${projectHome}/tools/trainer-env/bin/ruff`;
 const checks: [name: string, command: string, argv: string[]][] = [
   ['types', 'tsc', ['--noEmit']],
-  ['lint and import directions', 'eslint', ['.', '--max-warnings', '0']],
+  ['lint', 'eslint', ['.', '--max-warnings', '0']],
+  ['import rules', 'depcruise', ['configs', 'workflows', 'activities', 'workers', 'infra']],
   ['format', 'prettier', ['--check', '--log-level', 'warn', '.']],
   ['Python lint', ruff, ['check', '--config', 'trainer/pyproject.toml', 'trainer', 'configs/mmdet']],
   ['Python format', ruff, ['format', '--check', '--config', 'trainer/pyproject.toml', 'trainer', 'configs/mmdet']],

@@ -2,9 +2,8 @@ import { mkdir } from 'node:fs/promises';
 import { objectKeys } from '../../configs/names.ts';
 import { homeFolders, runFolder } from '../../configs/paths.ts';
 import type { SweepInput, SweepResult, VariantStatus } from '../../configs/schema/index.ts';
-import type { ActivityDependencies } from '../dependencies.ts';
 import { whileBeating } from '../shared/temporal/heartbeat.ts';
-import type { ArtifactStore } from '../shared/store/artifact-store.ts';
+import type { ArtifactStore, OpenStore } from '../shared/store/artifact-store.ts';
 import { fetchReport } from '../shared/store/fetch-report.ts';
 import { fileSize } from '../shared/files/checkpoint-files.ts';
 import { compareVariants, type FinishedRun } from './compare-variants.ts';
@@ -13,6 +12,12 @@ import { renderSweepHtml, renderSweepMarkdown } from './render-sweep.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import { writeFileWhole } from '../shared/files/whole-file.ts';
 
+/** What comparing runs needs from the worker. */
+export interface ComparisonDependencies {
+  home: string;
+  openStore: OpenStore;
+}
+
 export interface ComparisonRequest {
   input: SweepInput;
   variants: VariantStatus[];
@@ -20,7 +25,7 @@ export interface ComparisonRequest {
 
 /** Holds the finished runs of a sweep against each other, draws that three ways and stores it: beside the runs, and in the artifact store. */
 export const createWriteComparison =
-  (dependencies: ActivityDependencies) =>
+  (dependencies: ComparisonDependencies) =>
   (request: ComparisonRequest): Promise<Omit<SweepResult, 'variants'>> =>
     whileBeating(
       () => 'comparing',
@@ -28,7 +33,7 @@ export const createWriteComparison =
     );
 
 async function writeComparison(
-  { home, openStore }: ActivityDependencies,
+  { home, openStore }: ComparisonDependencies,
   { input, variants }: ComparisonRequest,
 ): Promise<Omit<SweepResult, 'variants'>> {
   const folder = homeFolders(home).comparison(input.name);

@@ -1,9 +1,9 @@
 import type { FetchedDataset, RunPlan } from '../../configs/schema/index.ts';
-import type { ActivityDependencies } from '../dependencies.ts';
+import type { InputDependencies } from './dependencies.ts';
 import { whileObtaining } from './while-obtaining.ts';
 
 /** Fetches, verifies and indexes a data set once for all runs of this worker. */
 export const createFetchDataset =
-  ({ obtain }: ActivityDependencies) =>
+  ({ obtain }: InputDependencies) =>
   (plan: RunPlan): Promise<FetchedDataset> =>
     whileObtaining(plan, (call) => obtain.dataset(plan, call));

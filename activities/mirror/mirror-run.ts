@@ -1,12 +1,12 @@
 import { Context } from '@temporalio/activity';
 import type { RunPlan } from '../../configs/schema/index.ts';
-import type { ActivityDependencies } from '../dependencies.ts';
+import type { MirrorDependencies } from './dependencies.ts';
 import { whileBeating } from '../shared/temporal/heartbeat.ts';
 import { flushMirror } from './mirror.ts';
 
 /** Brings what is still missing of a finished run into its artifact store: last checkpoints, detections, report, manifest. */
 export const createMirrorRun =
-  (dependencies: ActivityDependencies) =>
+  (dependencies: MirrorDependencies) =>
   (plan: RunPlan): Promise<void> => {
     let details: unknown = 'starting';
     const { cancellationSignal: signal } = Context.current();

@@ -1,7 +1,7 @@
 import { Context, log } from '@temporalio/activity';
 import { runFolder } from '../../configs/paths.ts';
 import type { RemoteCopy, Rollback, RunPlan } from '../../configs/schema/index.ts';
-import type { ActivityDependencies } from '../dependencies.ts';
+import type { MirrorDependencies } from './dependencies.ts';
 import { newestFence } from '../shared/run/fence.ts';
 import { leadingJob } from '../shared/trainer/host-jobs.ts';
 import { restoreRun } from './restore-run.ts';
@@ -13,7 +13,7 @@ import { findLiveJob, requestStop, type RunningJob } from '../shared/trainer/tra
 const lookEveryMs = 2_000;
 
 export interface Mirroring {
-  dependencies: ActivityDependencies;
+  dependencies: MirrorDependencies;
   plan: RunPlan;
   fence: number;
   running: RunningJob;
@@ -52,7 +52,7 @@ export async function whileMirroring<T>(
  * Whatever is here and whole is not fetched.
  */
 export async function restoreFromStore(
-  { home, openStore }: ActivityDependencies,
+  { home, openStore }: MirrorDependencies,
   plan: RunPlan,
   rollback: Rollback | null,
 ): Promise<void> {
@@ -76,7 +76,7 @@ export async function restoreFromStore(
 
 /** Returns when all of the run is in the store. */
 export async function flushMirror(
-  dependencies: ActivityDependencies,
+  dependencies: MirrorDependencies,
   plan: RunPlan,
   signal: AbortSignal,
   onRemote: (copy: RemoteCopy) => void,
@@ -92,7 +92,7 @@ export async function flushMirror(
   }
 }
 
-const startMirror = ({ home, s3Server: s3 }: ActivityDependencies, plan: RunPlan, fence: number): MirrorProcess => {
+const startMirror = ({ home, s3Server: s3 }: MirrorDependencies, plan: RunPlan, fence: number): MirrorProcess => {
   const address = plan.input.artifacts.store;
   return new MirrorProcess({ home, s3, address, runId: plan.runId, fence, everyMs: lookEveryMs });
 };

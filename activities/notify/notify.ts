@@ -1,5 +1,4 @@
 import type { Notification, NotifyTarget } from '../../configs/schema/index.ts';
-import type { ActivityDependencies } from '../dependencies.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import type { NotifyPlace } from './notify-place.ts';
 import { sendSlack } from './slack.ts';
@@ -11,6 +10,12 @@ export interface NotifyRequest {
   notification: Notification;
 }
 
+/** What sending notifications needs from the worker. */
+export interface NotifyDependencies {
+  /** Where notifications go, by the names that an input may use. */
+  notifyPlaces: ReadonlyMap<string, NotifyPlace>;
+}
+
 type Send = (place: NotifyPlace, notification: Notification, answerWithinMs: number) => Promise<void>;
 const ways: Record<NotifyTarget['to'], Send> = { webhook: sendWebhook, slack: sendSlack, smtp: sendMail };
 
@@ -19,7 +24,7 @@ const ways: Record<NotifyTarget['to'], Send> = { webhook: sendWebhook, slack: se
  * @param answerWithinMs how long a server may be silent.
  */
 export const createNotify =
-  ({ notifyPlaces }: ActivityDependencies, answerWithinMs = 10_000) =>
+  ({ notifyPlaces }: NotifyDependencies, answerWithinMs = 10_000) =>
   async ({ target: { to, ref }, notification }: NotifyRequest): Promise<void> => {
     const place = notifyPlaces.get(ref);
     if (place === undefined)

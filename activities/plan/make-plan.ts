@@ -6,7 +6,8 @@ import { refuseForeignHosts } from './transfer-policy.ts';
 import { datasetKey, planHash } from './plan-hash.ts';
 import { readRecipe, type RecipePlace } from './read-recipe.ts';
 
-export interface PlanPlace extends RecipePlace {
+/** What making a plan needs from the worker. */
+export interface PlanDependencies extends Omit<RecipePlace, 'signal'> {
   catalog: Catalog;
   /** Where the embedded stack serves the pages of runs; undefined where nothing does. */
   pagesUrl: string | undefined;
@@ -20,7 +21,7 @@ export type Purpose = 'training' | 'evaluation';
  * @throws CodedError UnknownRecipe, NotInCatalog: each lists what there is. DownloadRefused for addresses nobody allowed.
  */
 export async function makePlan(
-  place: PlanPlace,
+  place: PlanDependencies & { signal: AbortSignal },
   input: RunInput,
   purpose: Purpose = 'training',
 ): Promise<{ plan: RunPlan; recipe: FlattenedRecipe }> {

@@ -1,7 +1,6 @@
 import { runFolder } from '../../configs/paths.ts';
 import type { FetchedDataset, FetchedWeights, RunPlan } from '../../configs/schema/index.ts';
 import { startingWeights } from '../../configs/schema/plan-weights.ts';
-import type { ActivityDependencies } from '../dependencies.ts';
 import { planHash } from './plan-hash.ts';
 import { writeReferences } from './references.ts';
 
@@ -16,7 +15,7 @@ export interface FetchedMaterial {
  * the plan's own. From here on pruning leaves alone what the run needs.
  */
 export const createPinPlan =
-  ({ home }: ActivityDependencies) =>
+  ({ home }: { home: string }) =>
   async ({ plan, dataset, weights }: FetchedMaterial): Promise<RunPlan> => {
     await writeReferences(runFolder(home, plan.runId), dataset, weights);
     const { part, id, source } = startingWeights(plan.weights);

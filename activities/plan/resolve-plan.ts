@@ -2,14 +2,13 @@ import { mkdir } from 'node:fs/promises';
 import { Context } from '@temporalio/activity';
 import { runFolder } from '../../configs/paths.ts';
 import type { RunInput, RunPlan } from '../../configs/schema/index.ts';
-import type { ActivityDependencies } from '../dependencies.ts';
 import { whileBeating } from '../shared/temporal/heartbeat.ts';
-import { makePlan, type Purpose } from './make-plan.ts';
+import { makePlan, type PlanDependencies, type Purpose } from './make-plan.ts';
 import { writeFileWhole } from '../shared/files/whole-file.ts';
 
 /** RunInput -> RunPlan, recorded in history, so that a later deploy cannot change this run. */
 export const createResolvePlan =
-  (dependencies: ActivityDependencies) =>
+  (dependencies: PlanDependencies) =>
   async (input: RunInput, purpose?: Purpose): Promise<RunPlan> => {
     const { cancellationSignal: signal } = Context.current();
     const { plan, recipe } = await whileBeating(

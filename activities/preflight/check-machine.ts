@@ -1,13 +1,20 @@
 import { Context } from '@temporalio/activity';
 import type { Check, RunPlan } from '../../configs/schema/index.ts';
-import type { ActivityDependencies } from '../dependencies.ts';
+import type { InputDependencies } from '../inputs/dependencies.ts';
+import type { GpuDependencies } from '../train/dependencies.ts';
+import type { PythonCommand } from '../shared/trainer/trainer-process.ts';
 import { gpusHere } from '../train/gpu-wish.ts';
 import { whileBeating } from '../shared/temporal/heartbeat.ts';
 import { inspectMachine } from './inspect-machine.ts';
 
+/** What inspecting the machine that trains needs from the worker. */
+export interface MachineDependencies extends InputDependencies, GpuDependencies {
+  python: PythonCommand;
+}
+
 /** The dry run's second half, on the machine that will train. */
 export const createCheckMachine =
-  ({ home, python, device, slurm, obtain }: ActivityDependencies) =>
+  ({ home, python, device, slurm, obtain }: MachineDependencies) =>
   (plan: RunPlan): Promise<Check[]> => {
     const { cancellationSignal: signal } = Context.current();
     return whileBeating(

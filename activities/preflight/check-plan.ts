@@ -1,13 +1,14 @@
 import { Context } from '@temporalio/activity';
 import type { Check, RunPlan } from '../../configs/schema/index.ts';
-import type { ActivityDependencies } from '../dependencies.ts';
+import type { InputDependencies } from '../inputs/dependencies.ts';
+import type { NotifyDependencies } from '../notify/notify.ts';
 import { whileBeating } from '../shared/temporal/heartbeat.ts';
 import { checkNotify } from './check-notify.ts';
 import { inspectPlan } from './inspect-plan.ts';
 
 /** The dry run's first half, for the control worker. */
 export const createCheckPlan =
-  ({ obtain, notifyPlaces }: ActivityDependencies) =>
+  ({ obtain, notifyPlaces }: InputDependencies & NotifyDependencies) =>
   async (plan: RunPlan): Promise<Check[]> => {
     const { cancellationSignal: signal } = Context.current();
     const checks = await whileBeating(

@@ -4,7 +4,6 @@ import { Context } from '@temporalio/activity';
 import { z } from 'zod';
 import { runFolder } from '../../configs/paths.ts';
 import type { Check } from '../../configs/schema/index.ts';
-import type { ActivityDependencies } from '../dependencies.ts';
 import { whileBeating } from '../shared/temporal/heartbeat.ts';
 import { readJson } from '../shared/files/json-file.ts';
 import { writeFileWhole } from '../shared/files/whole-file.ts';
@@ -26,7 +25,7 @@ export interface HostsQuestion {
  * over checkpoints and orders there.
  */
 export const createLookForHosts =
-  ({ home }: ActivityDependencies, patienceMs = 30_000) =>
+  ({ home }: { home: string }, patienceMs = 30_000) =>
   ({ runId, host, expected }: HostsQuestion): Promise<Check> =>
     whileBeating(
       () => 'looking for the other hosts',

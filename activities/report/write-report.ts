@@ -19,8 +19,9 @@ import {
   type ReportRef,
   type RunPlan,
   type StepOutcome,
+  type Versions,
 } from '../../configs/schema/index.ts';
-import type { ActivityDependencies } from '../dependencies.ts';
+import type { OpenStore } from '../shared/store/artifact-store.ts';
 import { whileBeating } from '../shared/temporal/heartbeat.ts';
 import { readJson } from '../shared/files/json-file.ts';
 import { readJsonLines } from '../shared/files/json-lines.ts';
@@ -32,6 +33,13 @@ import { buildTimeline, collectCurves, countRepeatedSteps } from './sections/tim
 import { writeVerdict } from './verdict.ts';
 import { buildRunManifest } from './run-manifest.ts';
 import { removeLeftovers, sha256OfFile, writeFileWhole } from '../shared/files/whole-file.ts';
+
+/** What writing reports needs from the worker. */
+export interface ReportDependencies {
+  home: string;
+  openStore: OpenStore;
+  versions: Versions;
+}
 
 export interface ReportRequest {
   plan: RunPlan;
@@ -50,7 +58,7 @@ export interface ReportRequest {
 
 /** Gathers what the run left on disk, draws it three ways and stores it. The pages are pure functions of report.json and analysis.json. */
 export const createWriteReport =
-  (dependencies: ActivityDependencies) =>
+  (dependencies: ReportDependencies) =>
   (request: ReportRequest): Promise<ReportRef> =>
     whileBeating(
       () => 'writing the report',
@@ -58,7 +66,7 @@ export const createWriteReport =
     );
 
 async function writeReport(
-  { home, openStore, versions }: ActivityDependencies,
+  { home, openStore, versions }: ReportDependencies,
   request: ReportRequest,
 ): Promise<ReportRef> {
   const store = openStore(request.plan.input.artifacts.store);
@@ -106,7 +114,7 @@ async function readOfTest<T extends { checkpointSha256: string }>(
 async function gatherReport(
   home: string,
   { plan, dataset, metrics, checks, steps, attempts, decisions, startedAt, pausedSeconds }: ReportRequest,
-  versions: ActivityDependencies['versions'],
+  versions: Versions,
 ): Promise<Report> {
   const folder = runFolder(home, plan.runId);
   const events = await readProgress(folder.train.progress);

@@ -3,7 +3,7 @@ import { Context } from '@temporalio/activity';
 import { modelKeys } from '../../configs/names.ts';
 import { homeFolders } from '../../configs/paths.ts';
 import type { GateRules, GateVerdict, VersionId } from '../../configs/schema/index.ts';
-import type { ActivityDependencies } from '../dependencies.ts';
+import type { RetrainDependencies } from './dependencies.ts';
 import { whileBeating } from '../shared/temporal/heartbeat.ts';
 import type { ArtifactStore } from '../shared/store/artifact-store.ts';
 import { fetchReport } from '../shared/store/fetch-report.ts';
@@ -33,14 +33,14 @@ export interface Judgement {
 
 /** Holds a candidate against the champion by the plan's rules, and keeps the verdict with all its numbers. */
 export const createJudge =
-  (dependencies: ActivityDependencies) =>
+  (dependencies: RetrainDependencies) =>
   (request: JudgeRequest): Promise<Judgement> =>
     whileBeating(
       () => `judging ${request.candidate}`,
       () => inScratchFolder(homeFolders(dependencies.home).downloads, (folder) => judge(dependencies, request, folder)),
     );
 
-async function judge({ openStore }: ActivityDependencies, request: JudgeRequest, folder: string): Promise<Judgement> {
+async function judge({ openStore }: RetrainDependencies, request: JudgeRequest, folder: string): Promise<Judgement> {
   const { model, candidate, champion, rules } = request;
   const { cancellationSignal: signal } = Context.current();
   const store = openStore(request.store);

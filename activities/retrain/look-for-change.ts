@@ -1,7 +1,7 @@
 import { Context } from '@temporalio/activity';
 import { homeFolders } from '../../configs/paths.ts';
 import type { Fingerprint, RunPlan, VersionId } from '../../configs/schema/index.ts';
-import type { ActivityDependencies } from '../dependencies.ts';
+import type { RetrainDependencies } from './dependencies.ts';
 import { whileBeating } from '../shared/temporal/heartbeat.ts';
 import { explainChange, takeFingerprint } from './fingerprint.ts';
 import { inScratchFolder } from '../shared/files/scratch-folder.ts';
@@ -27,7 +27,7 @@ export interface FoundChange {
 
 /** Holds what would be trained against what was trained last. */
 export const createLookForChange =
-  ({ home, openStore }: ActivityDependencies) =>
+  ({ home, openStore }: RetrainDependencies) =>
   ({ model, store: address, plan }: ChangeQuestion): Promise<FoundChange> => {
     const { cancellationSignal: signal } = Context.current();
     return whileBeating(

@@ -2,7 +2,7 @@ import { Context } from '@temporalio/activity';
 import { modelKeys } from '../../configs/names.ts';
 import { homeFolders } from '../../configs/paths.ts';
 import type { CatalogFile, ModelVersion, RegistryState, VersionId } from '../../configs/schema/index.ts';
-import type { ActivityDependencies } from '../dependencies.ts';
+import type { RetrainDependencies } from './dependencies.ts';
 import { whileBeating } from '../shared/temporal/heartbeat.ts';
 import { inScratchFolder } from '../shared/files/scratch-folder.ts';
 import { changeRegistry, readRegistry, type WantedChange } from '../registry/registry-state.ts';
@@ -21,7 +21,7 @@ export interface KnownVersion {
 
 /** Champion and candidate of a model, and how they came to be. */
 export const createReadModel =
-  ({ openStore }: ActivityDependencies) =>
+  ({ openStore }: RetrainDependencies) =>
   ({ model, store }: ModelQuestion): Promise<RegistryState> =>
     whileBeating(
       () => 'reading the registry',
@@ -29,7 +29,7 @@ export const createReadModel =
     );
 
 export const createReadVersion =
-  ({ home, openStore }: ActivityDependencies) =>
+  ({ home, openStore }: RetrainDependencies) =>
   ({ model, store: address, id }: ModelQuestion & { id: VersionId }): Promise<KnownVersion> =>
     whileBeating(
       () => 'reading the registry',
@@ -47,7 +47,7 @@ export const createReadVersion =
 
 /** @throws CodedError StoreConflict when the champion is not the expected one any more. */
 export const createChangeModel =
-  ({ openStore }: ActivityDependencies) =>
+  ({ openStore }: RetrainDependencies) =>
   ({ model, store, wanted, expected }: ModelQuestion & { wanted: WantedChange; expected: VersionId | null }) =>
     whileBeating(
       () => `${wanted.action} ${wanted.version}`,

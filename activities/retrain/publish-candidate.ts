@@ -11,7 +11,7 @@ import {
   type ModelVersion,
   type VersionId,
 } from '../../configs/schema/index.ts';
-import type { ActivityDependencies } from '../dependencies.ts';
+import type { RetrainDependencies } from './dependencies.ts';
 import { whileBeating } from '../shared/temporal/heartbeat.ts';
 import type { ArtifactStore } from '../shared/store/artifact-store.ts';
 import { fetchReport } from '../shared/store/fetch-report.ts';
@@ -39,7 +39,7 @@ const reportFiles = [...comparedFiles, 'index.html'];
 
 /** Makes a version of the registry out of a finished run, and names it as candidate. Doing it twice does it once. */
 export const createPublishCandidate =
-  (dependencies: ActivityDependencies) =>
+  (dependencies: RetrainDependencies) =>
   (request: CandidateRequest): Promise<VersionId> =>
     whileBeating(
       () => `publishing ${request.runId}`,
@@ -50,7 +50,7 @@ export const createPublishCandidate =
     );
 
 async function publishCandidate(
-  dependencies: ActivityDependencies,
+  dependencies: RetrainDependencies,
   { model, store: address, runId, fingerprint, who, why }: CandidateRequest,
   folder: string,
 ): Promise<VersionId> {

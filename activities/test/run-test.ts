@@ -3,7 +3,7 @@ import { Context } from '@temporalio/activity';
 import { runFolder } from '../../configs/paths.ts';
 import { EvalMetrics, type RunPlan, type TestResult, type TrainerEvent } from '../../configs/schema/index.ts';
 import { isEvaluation } from '../../configs/schema/plan-weights.ts';
-import type { ActivityDependencies } from '../dependencies.ts';
+import type { TrainDependencies } from '../train/dependencies.ts';
 import { followJob } from '../train/follow-job.ts';
 import { gatherMaterial, type Material } from '../inputs/gather-material.ts';
 import { whileBeating } from '../shared/temporal/heartbeat.ts';
@@ -33,7 +33,7 @@ export interface TestRequest {
  * trainer does not repeat inference whose detections are on disk.
  */
 export const createRunTest =
-  (dependencies: ActivityDependencies) =>
+  (dependencies: TrainDependencies) =>
   (request: TestRequest): Promise<TestResult> => {
     let images = { done: 0, total: 0 };
     let waiting: string | null = null;
@@ -58,7 +58,7 @@ interface Tested {
 }
 
 async function testDetector(
-  dependencies: ActivityDependencies,
+  dependencies: TrainDependencies,
   { plan, priority }: TestRequest,
   listeners: Listeners,
 ): Promise<TestResult> {
@@ -86,7 +86,7 @@ async function testDetector(
   return { ...output, outcome };
 }
 
-async function findBest(dependencies: ActivityDependencies, plan: RunPlan): Promise<Tested> {
+async function findBest(dependencies: TrainDependencies, plan: RunPlan): Promise<Tested> {
   const { train } = runFolder(dependencies.home, plan.runId);
   await restoreFromStore(dependencies, plan, null);
   const best = await bestCheckpoint(train, plan.planHash, await readProgress(train.progress));
@@ -99,7 +99,7 @@ async function findBest(dependencies: ActivityDependencies, plan: RunPlan): Prom
 const testedWeights = ({ weights: { path, converted } }: Material): Tested => ({ path, ...converted });
 
 async function runTestJob(
-  dependencies: ActivityDependencies,
+  dependencies: TrainDependencies,
   { plan, priority }: TestRequest,
   tested: Tested,
   { onTested, onWaiting }: Listeners,

@@ -1,21 +1,16 @@
 import { gpusPerHost } from '../../configs/schema/plan-hosts.ts';
 import type { RunPlan } from '../../configs/schema/index.ts';
-import type { ActivityDependencies } from '../dependencies.ts';
+import type { GpuDependencies } from './dependencies.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import type { GpuWish } from '../shared/trainer/trainer-argv.ts';
 
 const usualPriority = 3;
 
-type Sharing = Pick<ActivityDependencies, 'gpus' | 'device' | 'slurm'>;
-
 /**
  * How many GPUs of this machine a run works on.
  * @throws CodedError TrainingFailed where nodes of Slurm would get different numbers.
  */
-export function gpusHere(
-  { slurm }: Pick<ActivityDependencies, 'slurm'>,
-  plan: Pick<RunPlan, 'gpus' | 'input'>,
-): number {
+export function gpusHere({ slurm }: Pick<GpuDependencies, 'slurm'>, plan: Pick<RunPlan, 'gpus' | 'input'>): number {
   if (slurm === undefined || plan.input.hosts !== undefined) return gpusPerHost(plan);
   if (plan.gpus % slurm.nodes === 0) return plan.gpus / slurm.nodes;
   const problem = `The worker starts trainings on ${slurm.nodes} nodes (EVERSWIN_SLURM_NODES)`;
@@ -24,7 +19,7 @@ export function gpusHere(
 
 /** A run keeps its place when its worker dies; one whose trainer crashed goes behind those that wait already. */
 export const trainingWish = (
-  sharing: Sharing,
+  sharing: GpuDependencies,
   plan: RunPlan,
   {
     queuedSince = Date.now() / 1000,
@@ -33,10 +28,10 @@ export const trainingWish = (
 ): GpuWish => wish(sharing, plan, priority, queuedSince);
 
 /** A test takes minutes and ends a run of days, so it goes before trainings of its own priority. */
-export const testWish = (sharing: Sharing, plan: RunPlan, priority = usualPriority): GpuWish =>
+export const testWish = (sharing: GpuDependencies, plan: RunPlan, priority = usualPriority): GpuWish =>
   wish(sharing, plan, priority - 1, Date.now() / 1000);
 
-const wish = ({ gpus, device, slurm }: Sharing, plan: RunPlan, priority: number, since: number): GpuWish => ({
+const wish = ({ gpus, device, slurm }: GpuDependencies, plan: RunPlan, priority: number, since: number): GpuWish => ({
   folder: gpus.folder,
   foreignMib: gpus.foreignMib,
   device,

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runFolder, type JobFolder, type RunFolder } from '../../configs/paths.ts';
 import { TrainerExit, TrainerOwner, type JoinedPart, type Rendezvous } from '../../configs/schema/index.ts';
-import type { ActivityDependencies } from '../dependencies.ts';
+import type { TrainDependencies } from './dependencies.ts';
 import { followJob } from './follow-job.ts';
 import { gatherMaterial } from '../inputs/gather-material.ts';
 import { whileBeating } from '../shared/temporal/heartbeat.ts';
@@ -28,7 +28,7 @@ export interface JoinRequest extends PartWish {
  * and says how it ended. Progress, orders and the description of the attempt are the leader's.
  */
 export const createJoinTraining =
-  (dependencies: ActivityDependencies) =>
+  (dependencies: TrainDependencies) =>
   (request: JoinRequest): Promise<JoinedPart> => {
     let doing = 'waits for the host in the lead';
     return whileBeating(
@@ -38,7 +38,7 @@ export const createJoinTraining =
   };
 
 async function join(
-  dependencies: ActivityDependencies,
+  dependencies: TrainDependencies,
   request: JoinRequest,
   onDoing: (text: string) => void,
 ): Promise<JoinedPart> {
@@ -84,7 +84,7 @@ async function findPart(
 }
 
 async function start(
-  dependencies: ActivityDependencies,
+  dependencies: TrainDependencies,
   request: JoinRequest,
   { folder, job, rendezvous }: { folder: RunFolder; job: JobFolder; rendezvous: Rendezvous },
   onDoing: (text: string) => void,

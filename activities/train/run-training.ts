@@ -2,7 +2,7 @@ import { Context, log } from '@temporalio/activity';
 import { progressSignalName } from '../../configs/names.ts';
 import { runFolder } from '../../configs/paths.ts';
 import type { Attempt, Progress, RemoteCopy, TrainerEvent } from '../../configs/schema/index.ts';
-import type { ActivityDependencies } from '../dependencies.ts';
+import type { TrainDependencies } from './dependencies.ts';
 import { followJob } from './follow-job.ts';
 import { whileFollowingOrders } from './follow-orders.ts';
 import { whileBeating } from '../shared/temporal/heartbeat.ts';
@@ -29,7 +29,7 @@ export interface TrainingRequest extends TrainerStart {
  * the workflow decides what follows. Running it twice is safe, since the fence lets only the newer attempt go on.
  */
 export const createRunTraining =
-  (dependencies: ActivityDependencies) =>
+  (dependencies: TrainDependencies) =>
   (request: TrainingRequest): Promise<Attempt> => {
     let state: RunState | undefined;
     let remote: RemoteCopy | null = null;
@@ -55,7 +55,7 @@ interface Listeners {
 }
 
 async function runAttempt(
-  dependencies: ActivityDependencies,
+  dependencies: TrainDependencies,
   request: TrainingRequest,
   { onState, onRemote, onWaiting }: Listeners,
 ): Promise<Attempt> {
@@ -118,7 +118,7 @@ const pageEvents = new Set<TrainerEvent['type']>(['started', 'validation', 'ende
 
 /** A full disk, or a supervisor that is killed as it starts, is an ending like others: the workflow decides what follows. */
 async function startOrSayWhyNot(
-  dependencies: ActivityDependencies,
+  dependencies: TrainDependencies,
   request: TrainingRequest,
   onWaiting: (text: string | null) => void,
 ): Promise<(StartedTrainer & { fence: number }) | { whyNot: Error }> {

@@ -1,7 +1,7 @@
 import { errorCatalogue } from '../../configs/errors.ts';
 import { runFolder, type JobFolder } from '../../configs/paths.ts';
 import type { RunPlan } from '../../configs/schema/index.ts';
-import type { ActivityDependencies } from '../dependencies.ts';
+import type { TrainDependencies } from './dependencies.ts';
 import type { Material } from '../inputs/gather-material.ts';
 import { gpusHere, trainingWish } from './gpu-wish.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
@@ -22,7 +22,7 @@ export interface PartWish {
 
 /** Where the launchers of an attempt meet; undefined where one launcher on this machine starts all ranks. */
 export async function arrangeMeeting(
-  { address, slurm }: ActivityDependencies,
+  { address, slurm }: TrainDependencies,
   plan: RunPlan,
   fence: number,
 ): Promise<Meeting | undefined> {
@@ -44,7 +44,7 @@ export interface TrainerPart {
 
 /** Starts what this machine does of a training, which may be all of it. */
 export function startPart(
-  dependencies: ActivityDependencies,
+  dependencies: TrainDependencies,
   { plan, queuedSince, priority }: PartWish,
   { job, fence, material, resume, meeting }: TrainerPart,
   waiting: GpuWaiting,

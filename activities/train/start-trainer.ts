@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { runFolder } from '../../configs/paths.ts';
 import type { Orders, Quarantined, Rollback } from '../../configs/schema/index.ts';
-import type { ActivityDependencies } from '../dependencies.ts';
+import type { TrainDependencies } from './dependencies.ts';
 import { findResumption } from '../shared/run/checkpoints.ts';
 import { assertFence } from '../shared/run/fence.ts';
 import { handOnOrders } from '../shared/trainer/orders-file.ts';
@@ -31,7 +31,7 @@ export interface StartedTrainer {
  * than before, that one comes from the artifact store, and data and weights from where they came from.
  */
 export async function adoptOrStartTrainer(
-  dependencies: ActivityDependencies,
+  dependencies: TrainDependencies,
   start: TrainerStart,
   fence: number,
   waiting: GpuWaiting,

@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import { runFolder, type JobFolder } from '../../configs/paths.ts';
-import type { ActivityDependencies } from '../dependencies.ts';
 import { whileBeating } from '../shared/temporal/heartbeat.ts';
 import { listManifests } from '../shared/files/checkpoint-files.ts';
 import { readDiskSpace } from '../shared/files/free-space.ts';
@@ -25,7 +24,7 @@ export interface SpaceFound {
 
 /** Waits until the disk of the run has room again: a person frees it, or another program does. */
 export const createWaitForSpace =
-  ({ home }: ActivityDependencies) =>
+  ({ home }: { home: string }) =>
   async ({ runId, bytes }: SpaceRequest): Promise<SpaceFound> => {
     const { cancellationSignal } = Context.current();
     const job = runFolder(home, runId).train;

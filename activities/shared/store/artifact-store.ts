@@ -63,3 +63,6 @@ export interface TransferOptions {
 }
 
 export type PutOptions = TransferOptions;
+
+/** Opens the store at `local`, or at an address such as `s3://bucket/prefix`. */
+export type OpenStore = (address: string) => ArtifactStore;

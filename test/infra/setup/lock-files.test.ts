@@ -8,7 +8,7 @@ const PackageLock = z.object({
   packages: z.record(z.string(), z.object({ dependencies: Dependencies, optionalDependencies: Dependencies })),
 });
 
-const root = join(import.meta.dirname, '../..');
+const root = join(import.meta.dirname, '../../..');
 const read = (file: string): string => readFileSync(join(root, file), 'utf8');
 const { packages } = PackageLock.parse(JSON.parse(read('package-lock.json')));
 

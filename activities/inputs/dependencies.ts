@@ -1,0 +1,8 @@
+import type { Obtain } from './obtain.ts';
+
+/** What making data sets and weights ready needs from the worker. */
+export interface InputDependencies {
+  /** Root of everything on disk: configs/paths.ts. */
+  home: string;
+  obtain: Obtain;
+}
