@@ -5,9 +5,9 @@ import { createCheckPlan } from './preflight/check-plan.ts';
 import { createFetchDataset } from './inputs/fetch-dataset.ts';
 import { createFetchWeights } from './inputs/fetch-weights.ts';
 import { createJoinTraining } from './train/join-training.ts';
-import { createJudge } from './retrain/judge.ts';
-import { createLookForChange } from './retrain/look-for-change.ts';
-import { createLookForHosts } from './preflight/look-for-hosts.ts';
+import { createEvaluateGate } from './retrain/evaluate-gate.ts';
+import { createDetectChanges } from './retrain/detect-changes.ts';
+import { createCheckSharedStorage } from './preflight/check-shared-storage.ts';
 import { createJoinRun } from './sweep/join-run.ts';
 import { createMirrorRun } from './mirror/mirror-run.ts';
 import { createChangeModel, createReadModel, createReadVersion } from './retrain/models.ts';
@@ -37,8 +37,8 @@ export const createControlActivities = (dependencies: ActivityDependencies) =>
     fetchWeights: createFetchWeights(dependencies),
     pinPlan: createPinPlan(dependencies),
     writeReport: createWriteReport(dependencies),
-    lookForChange: createLookForChange(dependencies),
-    judge: createJudge(dependencies),
+    lookForChange: createDetectChanges(dependencies),
+    judge: createEvaluateGate(dependencies),
     readModel: createReadModel(dependencies),
     readVersion: createReadVersion(dependencies),
     changeModel: createChangeModel(dependencies),
@@ -55,7 +55,7 @@ export const createControlActivities = (dependencies: ActivityDependencies) =>
 export const createGpuActivities = (dependencies: ActivityDependencies) =>
   withCodedFailures({
     checkMachine: createCheckMachine(dependencies),
-    lookForHosts: createLookForHosts(dependencies),
+    lookForHosts: createCheckSharedStorage(dependencies),
     runTraining: createRunTraining(dependencies),
     joinTraining: createJoinTraining(dependencies),
     runTest: createRunTest(dependencies),

@@ -15,7 +15,7 @@ export const workflowTypes = {
 
 export const statusQueryName = 'status';
 /** Asked by the training activity, which hands the answer on to the trainer. */
-export const ordersQueryName = 'orders';
+export const controlQueryName = 'orders';
 export const progressSignalName = 'progress';
 /** From an activity whose job waits for GPUs: for whom, in words; null when it has them. */
 export const waitingSignalName = 'waiting';

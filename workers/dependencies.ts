@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { S3Client } from '@aws-sdk/client-s3';
 import type { ActivityDependencies } from '../activities/dependencies.ts';
-import { createObtain } from '../activities/inputs/obtain.ts';
+import { createInputPreparer } from '../activities/inputs/input-preparer.ts';
 import { testArgv, trainArgv, type Device } from '../activities/shared/trainer/trainer-argv.ts';
 import { homeFolders } from '../configs/paths.ts';
 import { Catalog } from '../configs/schema/index.ts';
@@ -35,7 +35,7 @@ export function gatherDependencies(device: Device): ActivityDependencies {
       whileHolding: (work) => work(),
     },
     programs: { train: trainArgv, test: testArgv },
-    obtain: createObtain({ home, recipesFolder, python, catalog, demoUrl, s3 }),
+    obtain: createInputPreparer({ home, recipesFolder, python, catalog, demoUrl, s3 }),
     openStore: (address) => openNamedStore(address, env),
     s3Server: { endpoint, region },
     pagesUrl: env.EVERSWIN_PAGES_URL,

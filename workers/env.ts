@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { z } from 'zod';
-import type { NotifyPlace } from '../activities/notify/notify-place.ts';
+import type { NotificationTarget } from '../activities/notify/notification-target.ts';
 import { hookTokenVariable, namespace } from '../configs/names.ts';
 import { listProblems } from '../configs/parse-input.ts';
 import { HostName, type Versions } from '../configs/schema/index.ts';
@@ -57,7 +57,7 @@ const NotifyEnv = z.object({
 });
 
 /** @throws Error that names the variable, and never its value. */
-export function readNotifyPlaces(): Map<string, NotifyPlace> {
+export function readNotifyPlaces(): Map<string, NotificationTarget> {
   const found = new Map<string, Record<string, string>>();
   for (const [variable, value] of Object.entries(process.env)) {
     const [, name, part] = notifyVariable.exec(variable) ?? [];

@@ -1,5 +1,5 @@
-import { describeChanges, describeState } from '../shared/summary/describe-variant.ts';
-import { formatPoints } from '../shared/summary/coco-score.ts';
+import { formatVariantChanges, formatVariantState } from '../shared/summary/format-variant.ts';
+import { formatPoints } from '../shared/summary/format-score.ts';
 import type { Comparison, SweepInput, SweepReport, VariantStatus } from '../../configs/schema/index.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import { compareRuns } from './compare-runs.ts';
@@ -33,7 +33,7 @@ export function compareVariants(
   });
   // Runs that were tested on other images have scores, and no order.
   const [best, second] = refusal === undefined && ranked[0]?.result?.bboxAP != null ? ranked : [];
-  const changes = new Map(wanted.map((one) => [one.name, describeChanges(one.change)]));
+  const changes = new Map(wanted.map((one) => [one.name, formatVariantChanges(one.change)]));
   const report: SweepReport = {
     v: 1,
     name,
@@ -44,7 +44,7 @@ export function compareVariants(
     winner: best?.variant ?? null,
     verdict: [
       best === undefined ? 'There is no winner.' : sayWinner(best, second, comparison),
-      ...variants.filter(isWorthSaying).map((one) => endSentence(`${one.variant}: ${describeState(one)}`)),
+      ...variants.filter(isWorthSaying).map((one) => endSentence(`${one.variant}: ${formatVariantState(one)}`)),
     ],
     notCompared: [...notCompared, ...(refusal === undefined ? [] : [refusal])],
   };
@@ -92,4 +92,4 @@ const endSentence = (text: string): string => (/[.…]$/.test(text) ? text : `${
 const isWorthSaying = ({ state, stoppedEarly }: VariantStatus): boolean => state !== 'done' || stoppedEarly !== null;
 
 const sayNoneFinished = (variants: readonly VariantStatus[]): string =>
-  ['No variant came to its end:', ...variants.map((one) => `- ${one.variant}: ${describeState(one)}`)].join('\n');
+  ['No variant came to its end:', ...variants.map((one) => `- ${one.variant}: ${formatVariantState(one)}`)].join('\n');

@@ -1,5 +1,5 @@
 import type { Comparison } from '../../configs/schema/index.ts';
-import { formatPlural } from '../shared/summary/time-text.ts';
+import { formatPlural } from '../shared/summary/format-time.ts';
 import { formatChange, formatDifference, isClear } from './score-text.ts';
 
 /** A sentence for each run but the first: how it stands to it, and whether that is more than the choice of images. */

@@ -1,7 +1,7 @@
-import { apKinds, apRows, describeApRow } from '../shared/summary/coco-rows.ts';
-import { formatPoints, formatScore } from '../shared/summary/coco-score.ts';
+import { apKinds, apRows, formatApRow } from '../shared/summary/coco-rows.ts';
+import { formatPoints, formatScore } from '../shared/summary/format-score.ts';
 import type { ComparedScore, Comparison, Report } from '../../configs/schema/index.ts';
-import { formatCount, formatPlural } from '../shared/summary/time-text.ts';
+import { formatCount, formatPlural } from '../shared/summary/format-time.ts';
 import { drawFigure } from '../report/draw/figure.ts';
 import { type Markup, markup } from '../report/draw/markup.ts';
 import { drawPage } from '../report/draw/page.ts';
@@ -67,7 +67,7 @@ ${apRows.map((row) => {
   const found = comparison.metrics.find((one) => one.kind === kind && one.key === row.key);
   return found === undefined
     ? ''
-    : markup`<tr><th scope="row"><div><b>${row.key}</b> <span>${describeApRow(row)}</span></div></th>${drawCells(found)}</tr>`;
+    : markup`<tr><th scope="row"><div><b>${row.key}</b> <span>${formatApRow(row)}</span></div></th>${drawCells(found)}</tr>`;
 })}</tbody>`,
 )}
 </table></div>`,

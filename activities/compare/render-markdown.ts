@@ -1,5 +1,5 @@
 import { apKinds } from '../shared/summary/coco-rows.ts';
-import { formatScore } from '../shared/summary/coco-score.ts';
+import { formatScore } from '../shared/summary/format-score.ts';
 import type { ComparedScore, Comparison } from '../../configs/schema/index.ts';
 import { escapeMarkdown, tabulate } from '../report/draw/markdown-table.ts';
 import { writeComparison } from './comparison-verdict.ts';

@@ -1,4 +1,4 @@
-import { describeScore, describeState } from '../shared/summary/describe-variant.ts';
+import { formatVariantScore, formatVariantState } from '../shared/summary/format-variant.ts';
 import type { EarlyStopRule, SweepReport } from '../../configs/schema/index.ts';
 import { escapeMarkdown, tabulate } from '../report/draw/markdown-table.ts';
 import { type Markup, markup } from '../report/draw/markup.ts';
@@ -58,7 +58,7 @@ const listRows = ({ variants, winner }: SweepReport): string[][] =>
   variants.map((one) => [
     one.variant === winner ? `${one.variant} (best)` : one.variant,
     one.changes,
-    ...[describeScore(one.result?.bboxAP), describeScore(one.result?.segmAP), describeState(one)],
+    ...[formatVariantScore(one.result?.bboxAP), formatVariantScore(one.result?.segmAP), formatVariantState(one)],
   ]);
 
 const listNotes = ({ verdict, notCompared, earlyStop }: SweepReport): string[] => [

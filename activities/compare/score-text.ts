@@ -1,4 +1,4 @@
-import { formatPoints } from '../shared/summary/coco-score.ts';
+import { formatPoints } from '../shared/summary/format-score.ts';
 import type { ComparedScore } from '../../configs/schema/index.ts';
 
 type Difference = ComparedScore['differences'][number];

@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { objectKeys } from '../../configs/names.ts';
 import { homeFolders, runFolder } from '../../configs/paths.ts';
 import type { SweepInput, SweepResult, VariantStatus } from '../../configs/schema/index.ts';
-import { whileBeating } from '../shared/temporal/heartbeat.ts';
+import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 import type { ArtifactStore, OpenStore } from '../shared/store/artifact-store.ts';
 import { fetchReport } from '../shared/store/fetch-report.ts';
 import { fileSize } from '../shared/files/checkpoint-files.ts';
@@ -10,7 +10,7 @@ import { compareVariants, type FinishedRun } from './compare-variants.ts';
 import { comparedFiles, loadRun } from './load-run.ts';
 import { renderSweepHtml, renderSweepMarkdown } from './render-sweep.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
-import { writeFileWhole } from '../shared/files/whole-file.ts';
+import { writeFileAtomic } from '../shared/files/atomic-file.ts';
 
 /** What comparing runs needs from the worker. */
 export interface ComparisonDependencies {
@@ -27,7 +27,7 @@ export interface ComparisonRequest {
 export const createWriteComparison =
   (dependencies: ComparisonDependencies) =>
   (request: ComparisonRequest): Promise<Omit<SweepResult, 'variants'>> =>
-    whileBeating(
+    withHeartbeat(
       () => 'comparing',
       () => writeComparison(dependencies, request),
     );
@@ -51,7 +51,7 @@ async function writeComparison(
   await mkdir(folder, { recursive: true });
   let stored = { uri: '', sha256: '', bytes: 0 };
   for (const [name, content] of Object.entries(files)) {
-    await writeFileWhole(`${folder}/${name}`, content);
+    await writeFileAtomic(`${folder}/${name}`, content);
     stored = await store.put(objectKeys.comparison(input.name, name), `${folder}/${name}`);
   }
   const { uri, sha256, bytes } = stored;

@@ -6,7 +6,7 @@ import { contentKey } from '../shared/steps/content-key.ts';
 import { downloadFile } from '../shared/download/download-file.ts';
 import { usualRetry, type DownloadProgress } from '../shared/download/sources/wanted-file.ts';
 import type { FileHash } from '../shared/download/recorded-hash.ts';
-import type { ObtainContext } from './obtain-context.ts';
+import type { PreparationContext } from './preparation-context.ts';
 
 /** A server that sends nothing for so long is given up; what arrived is kept. */
 export const stallMs = 60_000;
@@ -15,7 +15,7 @@ export const stallMs = 60_000;
 export async function downloadInto(
   { file, urls: named }: Pick<CatalogFile, 'file' | 'urls'>,
   expected: { bytes: number | null; sha256: string | null },
-  context: ObtainContext,
+  context: PreparationContext,
 ): Promise<FileHash & { path: string; url: string }> {
   const { home, demoUrl, onProgress, signal, limits, policy, s3 } = context;
   const { downloads } = homeFolders(home);

@@ -1,9 +1,9 @@
 import type { FetchedDataset, RunPlan } from '../../configs/schema/index.ts';
 import type { InputDependencies } from './dependencies.ts';
-import { whileObtaining } from './while-obtaining.ts';
+import { withPreparationProgress } from './preparation-progress.ts';
 
 /** Fetches, verifies and indexes a data set once for all runs of this worker. */
 export const createFetchDataset =
   ({ obtain }: InputDependencies) =>
   (plan: RunPlan): Promise<FetchedDataset> =>
-    whileObtaining(plan, (call) => obtain.dataset(plan, call));
+    withPreparationProgress(plan, (call) => obtain.dataset(plan, call));

@@ -1,12 +1,12 @@
 import { errorCatalogue } from '../../configs/errors.ts';
 import type { CatalogFile } from '../../configs/schema/index.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
-import { firstLine } from '../shared/download/sources/source-fault.ts';
+import { firstLine } from '../shared/download/sources/source-errors.ts';
 import { findObject } from '../shared/store/objects.ts';
-import type { ObtainContext } from './obtain-context.ts';
-import { findOwnSource } from './find-own-source.ts';
-import type { MaterialNeed } from './own-source.ts';
-import { findTaken } from './taken.ts';
+import type { PreparationContext } from './preparation-context.ts';
+import { findMutableSource } from './find-mutable-source.ts';
+import type { MaterialNeed } from './mutable-source.ts';
+import { findImport } from './import-record.ts';
 
 export interface MissingFile {
   readonly file: CatalogFile;
@@ -20,7 +20,7 @@ export interface MissingFile {
 const lookMs = 20_000;
 
 /** What the store does not hold as it should be now. Own files are looked at; of others without a hash nobody can tell. */
-export async function findMissing(files: readonly CatalogFile[], context: ObtainContext): Promise<MissingFile[]> {
+export async function findMissing(files: readonly CatalogFile[], context: PreparationContext): Promise<MissingFile[]> {
   const signal = AbortSignal.any([context.signal, AbortSignal.timeout(lookMs)]);
   const missing = await Promise.all(
     files.map(async (file): Promise<MissingFile | undefined> => {
@@ -38,15 +38,15 @@ export async function findMissing(files: readonly CatalogFile[], context: Obtain
   return missing.filter((one) => one !== undefined);
 }
 
-async function needOf(file: CatalogFile, context: ObtainContext): Promise<MaterialNeed | null | 'nothing'> {
+async function needOf(file: CatalogFile, context: PreparationContext): Promise<MaterialNeed | null | 'nothing'> {
   const { home } = context;
   const isStored = async (sha256: string | null | undefined) =>
     sha256 != null && (await findObject(home, sha256)) !== undefined;
   if (await isStored(file.sha256)) return 'nothing';
-  const own = findOwnSource(file, context);
+  const own = findMutableSource(file, context);
   if (own === undefined) return file.bytes === null ? null : { fetchBytes: file.bytes, diskBytes: file.bytes };
-  const { look, need } = await own.see();
-  return (await isStored(await findTaken(home, own.url, look))) ? 'nothing' : need();
+  const { signature, need } = await own.inspect();
+  return (await isStored(await findImport(home, own.url, signature))) ? 'nothing' : need();
 }
 
 /** Without what to do next, which a check says in a line of its own. */

@@ -4,8 +4,8 @@ import { homeFolders } from '../../configs/paths.ts';
 import { PackedFolder } from '../../configs/schema/index.ts';
 import { askTrainer } from '../shared/trainer/trainer-command.ts';
 import { datasetInvalid } from './dataset-invalid.ts';
-import type { ObtainContext } from './obtain-context.ts';
-import type { TakenFile } from './own-source.ts';
+import type { PreparationContext } from './preparation-context.ts';
+import type { ImportedFile } from './mutable-source.ts';
 
 /**
  * Packs a user's folder of images into an archive, so that it is read, checked and kept like every other data set and
@@ -16,8 +16,8 @@ import type { TakenFile } from './own-source.ts';
 export async function packFolder(
   folder: string,
   shown: string,
-  { home, python, signal, onProgress }: ObtainContext,
-): Promise<TakenFile> {
+  { home, python, signal, onProgress }: PreparationContext,
+): Promise<ImportedFile> {
   const { downloads } = homeFolders(home);
   await mkdir(downloads, { recursive: true });
   const path = `${downloads}/packed-${randomUUID()}.zip`;

@@ -1,17 +1,17 @@
 import { link, mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { showBytes } from '../shared/summary/show-bytes.ts';
+import { formatBytes } from '../shared/summary/format-bytes.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
-import { eachAtOnce } from '../shared/download/each-at-once.ts';
-import { fetchWhole } from '../shared/download/fetch-whole.ts';
+import { mapConcurrent } from '../shared/download/map-concurrent.ts';
+import { fetchWhole } from '../shared/download/fetch-sequential.ts';
 import { ProgressMeter } from '../shared/download/progress-meter.ts';
-import { firstLine } from '../shared/download/sources/source-fault.ts';
+import { firstLine } from '../shared/download/sources/source-errors.ts';
 import { usualRetry } from '../shared/download/sources/wanted-file.ts';
 import { nameDiskFull } from '../shared/files/disk-full.ts';
 import { readDiskSpace } from '../shared/files/free-space.ts';
-import { ifThere } from '../shared/files/if-there.ts';
+import { ignoreMissing } from '../shared/files/ignore-missing.ts';
 import { stallMs } from './download-into.ts';
-import type { ObtainContext } from './obtain-context.ts';
+import type { PreparationContext } from './preparation-context.ts';
 import type { PrefixFile } from './prefix-files.ts';
 
 /** Calls to the disk that wait for each other at once. */
@@ -30,7 +30,7 @@ export interface PrefixCopy {
 
 /** What of it no earlier copy holds. Names tell: a file has its own only when it is whole. */
 export async function findUncopied({ folder, files }: Pick<PrefixCopy, 'folder' | 'files'>): Promise<PrefixFile[]> {
-  const kept = new Set(await ifThere(readdir(folder)));
+  const kept = new Set(await ignoreMissing(readdir(folder)));
   return files.filter(({ copy }) => !kept.has(copy));
 }
 
@@ -41,7 +41,7 @@ export async function findUncopied({ folder, files }: Pick<PrefixCopy, 'folder' 
  */
 export async function withPrefixFolder<T>(
   copy: PrefixCopy,
-  context: ObtainContext,
+  context: PreparationContext,
   use: (folder: string) => Promise<T>,
 ): Promise<T> {
   const tree = `${copy.folder}/tree`;
@@ -67,12 +67,12 @@ async function sweep({ folder, files }: PrefixCopy): Promise<void> {
   }
 }
 
-async function fetchMissing(copy: PrefixCopy, context: ObtainContext): Promise<void> {
+async function fetchMissing(copy: PrefixCopy, context: PreparationContext): Promise<void> {
   const { folder, files, shown } = copy;
   const { limits, policy, s3, onProgress } = context;
   const whole = new Set<PrefixFile>();
-  await eachAtOnce(files, { most: diskCalls, signal: context.signal }, async (file) => {
-    const found = await ifThere(stat(`${folder}/${file.copy}`));
+  await mapConcurrent(files, { most: diskCalls, signal: context.signal }, async (file) => {
+    const found = await ignoreMissing(stat(`${folder}/${file.copy}`));
     if (found?.size === file.seen.bytes) whole.add(file);
   });
   const missing = files.filter((file) => !whole.has(file));
@@ -88,7 +88,7 @@ async function fetchMissing(copy: PrefixCopy, context: ObtainContext): Promise<v
   const onFault = (fault: Error): void => meter.note(firstLine(fault));
   meter.start();
   try {
-    await eachAtOnce(missing, { most: limits.connections, signal: context.signal }, (file, signal) =>
+    await mapConcurrent(missing, { most: limits.connections, signal: context.signal }, (file, signal) =>
       fetchWhole(
         { address: copy.addressOf(file), version: file.seen, path: `${folder}/${file.copy}`, onBytes, onFault },
         { bytes: null, sha256: null, stallMs, retry: usualRetry, limits, policy, s3, signal },
@@ -105,8 +105,8 @@ async function requireRoom({ folder, shown, files }: PrefixCopy, missingBytes: n
   const { freeBytes } = await readDiskSpace(folder);
   const neededBytes = missingBytes + sumBytes(files);
   if (neededBytes <= freeBytes) return;
-  const parts = `${showBytes(missingBytes)} to fetch, ${showBytes(neededBytes - missingBytes)} for its archive`;
-  throw new CodedError('DiskFull', `${shown} needs ${parts}, and ${folder} has ${showBytes(freeBytes)} free.`);
+  const parts = `${formatBytes(missingBytes)} to fetch, ${formatBytes(neededBytes - missingBytes)} for its archive`;
+  throw new CodedError('DiskFull', `${shown} needs ${parts}, and ${folder} has ${formatBytes(freeBytes)} free.`);
 }
 
 /** Links, so that nothing is there twice; names were checked, and the folder is new: nothing leads out of it. */
@@ -114,7 +114,7 @@ async function linkTree({ folder, files }: PrefixCopy, tree: string, signal: Abo
   for (const parent of new Set(files.map(({ name }) => dirname(`${tree}/${name}`)))) {
     await mkdir(parent, { recursive: true });
   }
-  await eachAtOnce(files, { most: diskCalls, signal }, ({ copy, name }) =>
+  await mapConcurrent(files, { most: diskCalls, signal }, ({ copy, name }) =>
     link(`${folder}/${copy}`, `${tree}/${name}`),
   );
 }

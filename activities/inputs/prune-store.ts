@@ -1,6 +1,6 @@
 import { readdir, rename, rm, stat } from 'node:fs/promises';
 import { homeFolders } from '../../configs/paths.ts';
-import { ifThere } from '../shared/files/if-there.ts';
+import { ignoreMissing } from '../shared/files/ignore-missing.ts';
 import { listObjects, manifestPath } from '../shared/store/objects.ts';
 import { readReferences } from '../plan/references.ts';
 
@@ -51,7 +51,7 @@ async function removeUnlessWanted(path: string, isFree: () => Promise<boolean>):
 }
 
 async function namesIn(folder: string): Promise<string[]> {
-  const names = (await ifThere(readdir(folder))) ?? [];
+  const names = (await ignoreMissing(readdir(folder))) ?? [];
   // Hidden ones are locks and what is half made.
   return names.filter((name) => !name.startsWith('.'));
 }

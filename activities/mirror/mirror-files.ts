@@ -1,7 +1,7 @@
 import { mirrorKeys } from '../../configs/schema/run-pointer.ts';
 import type { RunFolder } from '../../configs/paths.ts';
 import { systemErrorCode } from '../shared/errors/coded-error.ts';
-import { sha256OfFile } from '../shared/files/whole-file.ts';
+import { sha256OfFile } from '../shared/files/atomic-file.ts';
 import type { ArtifactStore, TransferOptions } from '../shared/store/artifact-store.ts';
 import { listMirroredFiles, type MirroredFile } from './mirrored-files.ts';
 

@@ -1,7 +1,7 @@
 import { Context } from '@temporalio/activity';
 import type { RunPlan } from '../../configs/schema/index.ts';
 import type { MirrorDependencies } from './dependencies.ts';
-import { whileBeating } from '../shared/temporal/heartbeat.ts';
+import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 import { flushMirror } from './mirror.ts';
 
 /** Brings what is still missing of a finished run into its artifact store: last checkpoints, detections, report, manifest. */
@@ -10,7 +10,7 @@ export const createMirrorRun =
   (plan: RunPlan): Promise<void> => {
     let details: unknown = 'starting';
     const { cancellationSignal: signal } = Context.current();
-    return whileBeating(
+    return withHeartbeat(
       () => details,
       () => flushMirror(dependencies, plan, signal, (copy) => (details = copy)),
     );

@@ -23,7 +23,7 @@ export interface Mirroring {
 const isLocal = ({ input }: RunPlan): boolean => input.artifacts.store === 'local';
 
 /** While `work` runs, brings what the run leaves on disk into its artifact store. Nothing that goes wrong there disturbs the work. */
-export async function whileMirroring<T>(
+export async function withMirror<T>(
   { dependencies, plan, fence, running, onRemote }: Mirroring,
   work: () => Promise<T>,
 ): Promise<T> {

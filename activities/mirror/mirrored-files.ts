@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import type { RunFolder } from '../../configs/paths.ts';
-import { ifThere } from '../shared/files/if-there.ts';
+import { ignoreMissing } from '../shared/files/ignore-missing.ts';
 
 export interface MirroredFile {
   /** Relative to the run's folder. */
@@ -39,7 +39,7 @@ async function listFolder(
   under: string,
   wanted: (name: string) => boolean,
 ): Promise<MirroredFile[]> {
-  const entries = await ifThere(readdir(`${root}/${under}`, { withFileTypes: true }));
+  const entries = await ignoreMissing(readdir(`${root}/${under}`, { withFileTypes: true }));
   const names = (entries ?? [])
     .filter((entry) => entry.isFile())
     .map(({ name }) => name)
@@ -47,7 +47,7 @@ async function listFolder(
     .filter((name) => wanted(name) && !name.startsWith('.') && !/\.(tmp|part)$/.test(name));
   const files = await Promise.all(
     names.map(async (name) => {
-      const facts = await ifThere(stat(`${root}/${under}${name}`));
+      const facts = await ignoreMissing(stat(`${root}/${under}${name}`));
       const grows = name.endsWith('.jsonl');
       return facts && { path: `${under}${name}`, bytes: facts.size, mtimeMs: facts.mtimeMs, grows };
     }),

@@ -8,7 +8,7 @@ import { raiseFence } from '../shared/run/fence.ts';
 import { readProgress } from '../shared/run/progress-reader.ts';
 import { newestFirst } from '../shared/run/usable-checkpoints.ts';
 import { bestFirst } from '../shared/run/validation-scores.ts';
-import { sha256OfFile } from '../shared/files/whole-file.ts';
+import { sha256OfFile } from '../shared/files/atomic-file.ts';
 import type { ArtifactStore } from '../shared/store/artifact-store.ts';
 import { isSame } from './mirror-plan.ts';
 import { readRunPointer } from './pointed-run.ts';

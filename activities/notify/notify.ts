@@ -1,6 +1,6 @@
 import type { Notification, NotifyTarget } from '../../configs/schema/index.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
-import type { NotifyPlace } from './notify-place.ts';
+import type { NotificationTarget } from './notification-target.ts';
 import { sendSlack } from './slack.ts';
 import { sendMail } from './smtp.ts';
 import { sendWebhook } from './webhook.ts';
@@ -13,10 +13,10 @@ export interface NotifyRequest {
 /** What sending notifications needs from the worker. */
 export interface NotifyDependencies {
   /** Where notifications go, by the names that an input may use. */
-  notifyPlaces: ReadonlyMap<string, NotifyPlace>;
+  notifyPlaces: ReadonlyMap<string, NotificationTarget>;
 }
 
-type Send = (place: NotifyPlace, notification: Notification, answerWithinMs: number) => Promise<void>;
+type Send = (place: NotificationTarget, notification: Notification, answerWithinMs: number) => Promise<void>;
 const ways: Record<NotifyTarget['to'], Send> = { webhook: sendWebhook, slack: sendSlack, smtp: sendMail };
 
 /**

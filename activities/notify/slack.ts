@@ -1,10 +1,10 @@
 import type { Notification } from '../../configs/schema/index.ts';
-import type { NotifyPlace } from './notify-place.ts';
+import type { NotificationTarget } from './notification-target.ts';
 import { post } from './post.ts';
 
 /** As Slack's incoming webhooks take it, and whatever is compatible with them. */
 export async function sendSlack(
-  { url }: NotifyPlace,
+  { url }: NotificationTarget,
   { id, event, name, text }: Notification,
   answerWithinMs: number,
 ): Promise<void> {

@@ -4,7 +4,7 @@ import { createTransport, type SendMailOptions, type SMTPTransportOptions } from
 import type { Notification } from '../../configs/schema/index.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import { nameMailFault } from './mail-fault.ts';
-import type { NotifyPlace } from './notify-place.ts';
+import type { NotificationTarget } from './notification-target.ts';
 
 const longestAnswer = 64 * 1024;
 const thisMachine = new Set(['localhost', '127.0.0.1', '::1']);
@@ -15,7 +15,7 @@ const thisMachine = new Set(['localhost', '127.0.0.1', '::1']);
  * @throws CodedError NotifyFailed or NotifyRefused.
  */
 export async function sendMail(
-  { url, to, from, ca }: NotifyPlace,
+  { url, to, from, ca }: NotificationTarget,
   notification: Notification,
   answerWithinMs: number,
 ): Promise<void> {

@@ -1,12 +1,12 @@
 import { createHmac } from 'node:crypto';
 import type { Notification } from '../../configs/schema/index.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
-import type { NotifyPlace } from './notify-place.ts';
+import type { NotificationTarget } from './notification-target.ts';
 import { post } from './post.ts';
 
 /** The notification as JSON. Who knows the secret can tell that it is ours and new, and drop repeats by `everswin-id`. */
 export async function sendWebhook(
-  { url, secret }: NotifyPlace,
+  { url, secret }: NotificationTarget,
   notification: Notification,
   answerWithinMs: number,
 ): Promise<void> {

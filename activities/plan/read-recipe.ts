@@ -1,10 +1,10 @@
 import { readdir } from 'node:fs/promises';
 import { FlattenedRecipe, type RunInput, type Versions } from '../../configs/schema/index.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
-import { runStep } from '../shared/steps/steps.ts';
+import { cachedStep } from '../shared/steps/step-cache.ts';
 import { askTrainer } from '../shared/trainer/trainer-command.ts';
 import type { PythonCommand } from '../shared/trainer/trainer-process.ts';
-import { sha256OfFile } from '../shared/files/whole-file.ts';
+import { sha256OfFile } from '../shared/files/atomic-file.ts';
 
 export interface RecipePlace {
   home: string;
@@ -26,7 +26,7 @@ export async function readRecipe({ home, recipesFolder, python, versions, signal
   }
   const path = `${recipesFolder}/${input.recipe}.py`;
   const hashes = recipes.map(async (file) => [file, await sha256OfFile(`${recipesFolder}/${file}`)] as const);
-  return runStep({
+  return cachedStep({
     home,
     step: 'recipe',
     subject: input.recipe,

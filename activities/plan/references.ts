@@ -2,9 +2,9 @@ import { mkdir, readdir } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { homeFolders, runFolder, type RunFolder } from '../../configs/paths.ts';
 import { RunReferences, type FetchedDataset, type FetchedWeights } from '../../configs/schema/index.ts';
-import { ifThere } from '../shared/files/if-there.ts';
+import { ignoreMissing } from '../shared/files/ignore-missing.ts';
 import { readJson } from '../shared/files/json-file.ts';
-import { writeFileWhole } from '../shared/files/whole-file.ts';
+import { writeFileAtomic } from '../shared/files/atomic-file.ts';
 
 /** Written before the objects are looked at again, so that pruning, which moves first and asks then, cannot take them. */
 export async function writeReferences(folder: RunFolder, dataset: FetchedDataset, weights: FetchedWeights) {
@@ -14,7 +14,7 @@ export async function writeReferences(folder: RunFolder, dataset: FetchedDataset
     datasets: [basename(dataset.root)],
   };
   await mkdir(folder.root, { recursive: true });
-  await writeFileWhole(folder.references, JSON.stringify(references));
+  await writeFileAtomic(folder.references, JSON.stringify(references));
 }
 
 export interface References {
@@ -35,6 +35,6 @@ export async function readReferences(home: string): Promise<References> {
 }
 
 export async function listRuns(home: string): Promise<string[]> {
-  const entries = (await ifThere(readdir(homeFolders(home).runs, { withFileTypes: true }))) ?? [];
+  const entries = (await ignoreMissing(readdir(homeFolders(home).runs, { withFileTypes: true }))) ?? [];
   return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
 }

@@ -2,21 +2,21 @@ import { mkdir } from 'node:fs/promises';
 import { Context } from '@temporalio/activity';
 import { runFolder } from '../../configs/paths.ts';
 import type { RunInput, RunPlan } from '../../configs/schema/index.ts';
-import { whileBeating } from '../shared/temporal/heartbeat.ts';
+import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 import { makePlan, type PlanDependencies, type Purpose } from './make-plan.ts';
-import { writeFileWhole } from '../shared/files/whole-file.ts';
+import { writeFileAtomic } from '../shared/files/atomic-file.ts';
 
 /** RunInput -> RunPlan, recorded in history, so that a later deploy cannot change this run. */
 export const createResolvePlan =
   (dependencies: PlanDependencies) =>
   async (input: RunInput, purpose?: Purpose): Promise<RunPlan> => {
     const { cancellationSignal: signal } = Context.current();
-    const { plan, recipe } = await whileBeating(
+    const { plan, recipe } = await withHeartbeat(
       () => 'reading the recipe',
       () => makePlan({ ...dependencies, signal }, input, purpose),
     );
     const folder = runFolder(dependencies.home, plan.runId);
     await mkdir(folder.root, { recursive: true });
-    await writeFileWhole(folder.recipe, JSON.stringify(recipe));
+    await writeFileAtomic(folder.recipe, JSON.stringify(recipe));
     return plan;
   };

@@ -1,5 +1,5 @@
 import type { Check } from '../../configs/schema/index.ts';
-import { showBytes } from '../shared/summary/show-bytes.ts';
+import { formatBytes } from '../shared/summary/format-bytes.ts';
 
 export interface DiskNeed {
   what: string;
@@ -13,8 +13,8 @@ const marginBytes = 2e9;
 export function checkDisk(needs: readonly DiskNeed[], freeBytes: number, folder: string): Check {
   const parts = needs.filter(({ bytes }) => bytes > 0);
   const bytes = parts.reduce((sum, need) => sum + need.bytes, 0);
-  const list = parts.map((need) => `${showBytes(need.bytes)} ${need.what}`).join(', ');
-  const says = `${showBytes(freeBytes)} free in ${folder}, ${showBytes(bytes)} needed${list === '' ? '' : `: ${list}`}`;
+  const list = parts.map((need) => `${formatBytes(need.bytes)} ${need.what}`).join(', ');
+  const says = `${formatBytes(freeBytes)} free in ${folder}, ${formatBytes(bytes)} needed${list === '' ? '' : `: ${list}`}`;
   if (freeBytes >= bytes + marginBytes) return { about: 'disk', verdict: 'ok', says, next: null };
   const isEnough = freeBytes >= bytes;
   return {
@@ -23,6 +23,6 @@ export function checkDisk(needs: readonly DiskNeed[], freeBytes: number, folder:
     says,
     next: isEnough
       ? 'Free some more: logs and reports need room, too.'
-      : `Free at least ${showBytes(bytes - freeBytes)} there, or set EVERSWIN_HOME to a larger disk.`,
+      : `Free at least ${formatBytes(bytes - freeBytes)} there, or set EVERSWIN_HOME to a larger disk.`,
   };
 }

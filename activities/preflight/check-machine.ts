@@ -3,8 +3,8 @@ import type { Check, RunPlan } from '../../configs/schema/index.ts';
 import type { InputDependencies } from '../inputs/dependencies.ts';
 import type { GpuDependencies } from '../train/dependencies.ts';
 import type { PythonCommand } from '../shared/trainer/trainer-process.ts';
-import { gpusHere } from '../train/gpu-wish.ts';
-import { whileBeating } from '../shared/temporal/heartbeat.ts';
+import { gpusHere } from '../train/gpu-request.ts';
+import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 import { inspectMachine } from './inspect-machine.ts';
 
 /** What inspecting the machine that trains needs from the worker. */
@@ -17,7 +17,7 @@ export const createCheckMachine =
   ({ home, python, device, slurm, obtain }: MachineDependencies) =>
   (plan: RunPlan): Promise<Check[]> => {
     const { cancellationSignal: signal } = Context.current();
-    return whileBeating(
+    return withHeartbeat(
       () => 'looking at the machine',
       () =>
         inspectMachine({ home, python, device, signal }, (files) => obtain.findMissing(plan, files, signal), {

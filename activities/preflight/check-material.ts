@@ -1,6 +1,6 @@
 import type { CatalogFile, Check, RunPlan } from '../../configs/schema/index.ts';
 import { startingWeights } from '../../configs/schema/plan-weights.ts';
-import { showBytes } from '../shared/summary/show-bytes.ts';
+import { formatBytes } from '../shared/summary/format-bytes.ts';
 import type { MissingFile } from '../inputs/find-missing.ts';
 
 /** What of these files is not in the store as it should be. */
@@ -30,6 +30,6 @@ function describe(about: string, id: string, files: readonly CatalogFile[], miss
   const says =
     missing.length === 0
       ? `${id}: all ${files.length} files are in the store`
-      : `${id}: ${showBytes(bytes)} to fetch in ${missing.length} of ${files.length} files${rest}`;
+      : `${id}: ${formatBytes(bytes)} to fetch in ${missing.length} of ${files.length} files${rest}`;
   return { about, verdict: 'ok', says, next: null };
 }

@@ -1,8 +1,11 @@
 import type { Check, NotifyTarget } from '../../configs/schema/index.ts';
-import type { NotifyPlace } from '../notify/notify-place.ts';
+import type { NotificationTarget } from '../notify/notification-target.ts';
 
 /** A name that the worker does not know is found now, and not when nobody hears of the run's end. */
-export function checkNotify(targets: readonly NotifyTarget[], places: ReadonlyMap<string, NotifyPlace>): Check[] {
+export function checkNotify(
+  targets: readonly NotifyTarget[],
+  places: ReadonlyMap<string, NotificationTarget>,
+): Check[] {
   const unknown = [...new Set(targets.map(({ ref }) => ref))].filter((ref) => !places.has(ref));
   return unknown.map((ref) => ({
     about: 'notifications',

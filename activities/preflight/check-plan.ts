@@ -2,7 +2,7 @@ import { Context } from '@temporalio/activity';
 import type { Check, RunPlan } from '../../configs/schema/index.ts';
 import type { InputDependencies } from '../inputs/dependencies.ts';
 import type { NotifyDependencies } from '../notify/notify.ts';
-import { whileBeating } from '../shared/temporal/heartbeat.ts';
+import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 import { checkNotify } from './check-notify.ts';
 import { inspectPlan } from './inspect-plan.ts';
 
@@ -11,7 +11,7 @@ export const createCheckPlan =
   ({ obtain, notifyPlaces }: InputDependencies & NotifyDependencies) =>
   async (plan: RunPlan): Promise<Check[]> => {
     const { cancellationSignal: signal } = Context.current();
-    const checks = await whileBeating(
+    const checks = await withHeartbeat(
       () => 'looking at the plan',
       () => inspectPlan((files) => obtain.findMissing(plan, files, signal), plan),
     );

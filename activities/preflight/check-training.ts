@@ -1,5 +1,5 @@
 import type { Check, RecipeFacts, RunPlan } from '../../configs/schema/index.ts';
-import { formatCount } from '../shared/summary/time-text.ts';
+import { formatCount } from '../shared/summary/format-time.ts';
 import { activeSwitches } from '../shared/run/speed-switches.ts';
 import { batchOf, iterationsPerEpoch } from './training-arithmetic.ts';
 

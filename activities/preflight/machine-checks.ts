@@ -1,5 +1,5 @@
 import type { Check, GpuFacts, MachineFacts, RecipeFacts, RunPlan } from '../../configs/schema/index.ts';
-import { showBytes } from '../shared/summary/show-bytes.ts';
+import { formatBytes } from '../shared/summary/format-bytes.ts';
 
 export interface MachineQuestion {
   plan: Pick<RunPlan, 'gpus' | 'batchPerGpu' | 'loaderWorkers' | 'recipe'>;
@@ -78,12 +78,12 @@ function checkGpuMemory({ plan, known, machine: { gpus } }: MachineQuestion): Ch
   const need = known?.trainingMemoryGb;
   const free = gpus.map((gpu) => gpu.memoryTotalBytes - gpu.memoryUsedBytes).sort((a, b) => b - a);
   const smallest = free.slice(0, plan.gpus).at(-1) ?? 0;
-  const has = `${showBytes(smallest)} free on the fullest of the ${plan.gpus} emptiest`;
+  const has = `${formatBytes(smallest)} free on the fullest of the ${plan.gpus} emptiest`;
   if (need === undefined) return [ok('GPU memory', `${has}; nobody has measured what this recipe needs`)];
   const images = Math.min(plan.batchPerGpu, plan.recipe.summary.imagesAtOnce ?? plan.batchPerGpu);
   // Activations grow with the images, the rest does not: so this errs on the safe side.
   const bytes = need.most * 1e9 * Math.max(1, images / need.images);
-  const says = `${has}; about ${showBytes(bytes)} needed with ${images} images at a time (${need.source})`;
+  const says = `${has}; about ${formatBytes(bytes)} needed with ${images} images at a time (${need.source})`;
   if (smallest >= bytes) return [ok('GPU memory', says)];
   const total = Math.max(...gpus.map(({ memoryTotalBytes }) => memoryTotalBytes));
   const next = 'Lower batchPerGpu; recovery.outOfMemory cuts batches into parts when it does run out.';
@@ -100,9 +100,9 @@ function checkSharedMemory({ plan, machine: { sharedMemoryBytes } }: MachineQues
   const loaders = plan.gpus * plan.loaderWorkers;
   if (loaders === 0) return ok('shared memory', 'not needed: ranks load images themselves');
   const wanted = loaders * sharedMemoryPerLoader;
-  const says = `${showBytes(sharedMemoryBytes ?? 0)} of /dev/shm for ${loaders} loader processes`;
+  const says = `${formatBytes(sharedMemoryBytes ?? 0)} of /dev/shm for ${loaders} loader processes`;
   if ((sharedMemoryBytes ?? 0) >= wanted) return ok('shared memory', says);
-  const next = `Give it ${showBytes(wanted)}: \`--shm-size\` of docker run, or remount /dev/shm.`;
+  const next = `Give it ${formatBytes(wanted)}: \`--shm-size\` of docker run, or remount /dev/shm.`;
   const isVain = (sharedMemoryBytes ?? 0) < leastSharedMemory;
   return isVain
     ? stop('shared memory', `${says}: they would die of a bus error`, next)
@@ -116,11 +116,11 @@ function checkOpenFiles({ machine: { openFiles } }: MachineQuestion): Check {
 
 function checkMemory({ plan, machine: { memoryBytes, cores } }: MachineQuestion): Check {
   const wanted = plan.gpus * memoryPerRank;
-  const says = `${showBytes(memoryBytes)}, ${cores} cores`;
+  const says = `${formatBytes(memoryBytes)}, ${cores} cores`;
   if (memoryBytes >= wanted) return ok('memory', says);
   return warning(
     'memory',
-    `${says}; ${showBytes(wanted)} is comfortable`,
+    `${says}; ${formatBytes(wanted)} is comfortable`,
     'Lower loaderWorkers if the kernel ends ranks.',
   );
 }

@@ -3,7 +3,7 @@ import { Analysis, ExportedWeights, Report } from '../../configs/schema/index.ts
 import type { ArtifactStore } from '../shared/store/artifact-store.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import { readJson } from '../shared/files/json-file.ts';
-import { sha256OfFile } from '../shared/files/whole-file.ts';
+import { sha256OfFile } from '../shared/files/atomic-file.ts';
 import { askTrainer } from '../shared/trainer/trainer-command.ts';
 import type { PythonCommand } from '../shared/trainer/trainer-process.ts';
 import { fetchVersionFiles, readVersion } from './versions.ts';

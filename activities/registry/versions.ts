@@ -3,7 +3,7 @@ import { ModelVersion, type VersionFile, type VersionId } from '../../configs/sc
 import type { ArtifactStore } from '../shared/store/artifact-store.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import { readJson } from '../shared/files/json-file.ts';
-import { writeFileWhole } from '../shared/files/whole-file.ts';
+import { writeFileAtomic } from '../shared/files/atomic-file.ts';
 
 /** Files of a version where they lie now. */
 export interface VersionSource extends VersionFile {
@@ -26,7 +26,7 @@ export async function publishVersion(
   for (const { file, path, sha256 } of sources)
     await store.put(keys.versionFile(version.id, file), path, { ...options, sha256 });
   const path = `${folder}/version.json`;
-  await writeFileWhole(path, JSON.stringify(version, null, 2));
+  await writeFileAtomic(path, JSON.stringify(version, null, 2));
   await store.put(keys.version(version.id), path, options);
 }
 

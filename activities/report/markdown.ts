@@ -1,5 +1,5 @@
 import type { Analysis, Report } from '../../configs/schema/index.ts';
-import { apKinds, apRows, describeApRow } from '../shared/summary/coco-rows.ts';
+import { apKinds, apRows, formatApRow } from '../shared/summary/coco-rows.ts';
 import { explainMissing } from './analysis/analysis-sections.ts';
 import { rankClasses } from './analysis/classes-section.ts';
 import { describeErrors } from './analysis/errors-section.ts';
@@ -19,8 +19,8 @@ import {
   listHashes,
   summarizeRun,
 } from './sections/run-facts.ts';
-import { formatDifference, formatScore, pointsAbove } from '../shared/summary/coco-score.ts';
-import { formatCount, formatDuration, formatElapsed } from '../shared/summary/time-text.ts';
+import { formatDifference, formatScore, pointsAbove } from '../shared/summary/format-score.ts';
+import { formatCount, formatDuration, formatElapsed } from '../shared/summary/format-time.ts';
 
 /** The report in short, for a pull request or a wiki. */
 export const renderMarkdown = (report: Report, analysis?: Analysis): string =>
@@ -64,7 +64,7 @@ function tabulateScores(report: Report, kind: 'bbox' | 'segm'): string {
       const theirs = column[kind][row.key];
       return [formatScore(theirs), formatDifference(pointsAbove(ours, theirs))];
     });
-    return [row.key, describeApRow(row), formatScore(ours), ...beside];
+    return [row.key, formatApRow(row), formatScore(ours), ...beside];
   });
   return tabulate(['', '', 'this run:', ...headings], rows);
 }

@@ -9,11 +9,11 @@ import {
   type RunManifest,
 } from '../../configs/schema/index.ts';
 import { startingWeights } from '../../configs/schema/plan-weights.ts';
-import { ifThere } from '../shared/files/if-there.ts';
+import { ignoreMissing } from '../shared/files/ignore-missing.ts';
 import { readJson } from '../shared/files/json-file.ts';
 import { recheckObject, findManifest } from '../shared/store/objects.ts';
 import { planHash } from '../plan/plan-hash.ts';
-import { sha256OfFile } from '../shared/files/whole-file.ts';
+import { sha256OfFile } from '../shared/files/atomic-file.ts';
 
 export interface FinishedRun {
   plan: RunPlan;
@@ -55,7 +55,7 @@ export async function findDeviations(home: string, manifest: RunManifest): Promi
   const { root, plan: planPath } = runFolder(home, manifest.runId);
   const deviations: string[] = [];
   for (const { path, sha256 } of manifest.files) {
-    const found = await ifThere(sha256OfFile(`${root}/${path}`));
+    const found = await ignoreMissing(sha256OfFile(`${root}/${path}`));
     if (found === undefined) deviations.push(`${path} is gone`);
     else if (found !== sha256) deviations.push(`${path} has the sha256 ${found}, was ${sha256}`);
   }

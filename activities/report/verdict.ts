@@ -1,6 +1,6 @@
 import type { EvalMetrics, ReferenceResult } from '../../configs/schema/index.ts';
-import { formatPoints, pointsAbove } from '../shared/summary/coco-score.ts';
-import { formatPlural } from '../shared/summary/time-text.ts';
+import { formatPoints, pointsAbove } from '../shared/summary/format-score.ts';
+import { formatPlural } from '../shared/summary/format-time.ts';
 
 /** One plain sentence: what was measured, and how that stands to each reference. */
 export function writeVerdict(metrics: EvalMetrics, references: readonly ReferenceResult[]): string {

@@ -22,7 +22,7 @@ import {
   type Versions,
 } from '../../configs/schema/index.ts';
 import type { OpenStore } from '../shared/store/artifact-store.ts';
-import { whileBeating } from '../shared/temporal/heartbeat.ts';
+import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 import { readJson } from '../shared/files/json-file.ts';
 import { readJsonLines } from '../shared/files/json-lines.ts';
 import { keepLineage } from '../shared/run/lineage.ts';
@@ -32,7 +32,7 @@ import { renderMarkdown } from './markdown.ts';
 import { buildTimeline, collectCurves, countRepeatedSteps } from './sections/timeline.ts';
 import { writeVerdict } from './verdict.ts';
 import { buildRunManifest } from './run-manifest.ts';
-import { removeLeftovers, sha256OfFile, writeFileWhole } from '../shared/files/whole-file.ts';
+import { removeLeftovers, sha256OfFile, writeFileAtomic } from '../shared/files/atomic-file.ts';
 
 /** What writing reports needs from the worker. */
 export interface ReportDependencies {
@@ -60,7 +60,7 @@ export interface ReportRequest {
 export const createWriteReport =
   (dependencies: ReportDependencies) =>
   (request: ReportRequest): Promise<ReportRef> =>
-    whileBeating(
+    withHeartbeat(
       () => 'writing the report',
       () => writeReport(dependencies, request),
     );
@@ -86,11 +86,11 @@ async function writeReport(
   let uri = '';
   for (const [name, content] of Object.entries(files)) {
     const path = `${folder.report}/${name}`;
-    await writeFileWhole(path, content);
+    await writeFileAtomic(path, content);
     ({ uri } = await store.put(objectKeys.report(report.runId, name), path));
   }
   const manifest = await buildRunManifest(home, { ...request, environment: report.environment });
-  await writeFileWhole(folder.manifest, JSON.stringify(manifest, null, 2));
+  await writeFileAtomic(folder.manifest, JSON.stringify(manifest, null, 2));
   await store.put(objectKeys.manifest(report.runId), folder.manifest);
   const page = `${folder.report}/index.html`;
   const { bbox, segm } = report.metrics;

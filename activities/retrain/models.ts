@@ -3,7 +3,7 @@ import { modelKeys } from '../../configs/names.ts';
 import { homeFolders } from '../../configs/paths.ts';
 import type { CatalogFile, ModelVersion, RegistryState, VersionId } from '../../configs/schema/index.ts';
 import type { RetrainDependencies } from './dependencies.ts';
-import { whileBeating } from '../shared/temporal/heartbeat.ts';
+import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 import { inScratchFolder } from '../shared/files/scratch-folder.ts';
 import { changeRegistry, readRegistry, type WantedChange } from '../registry/registry-state.ts';
 import { readVersion } from '../registry/versions.ts';
@@ -23,7 +23,7 @@ export interface KnownVersion {
 export const createReadModel =
   ({ openStore }: RetrainDependencies) =>
   ({ model, store }: ModelQuestion): Promise<RegistryState> =>
-    whileBeating(
+    withHeartbeat(
       () => 'reading the registry',
       async () => (await readRegistry(openStore(store), model, Context.current().cancellationSignal)).state,
     );
@@ -31,7 +31,7 @@ export const createReadModel =
 export const createReadVersion =
   ({ home, openStore }: RetrainDependencies) =>
   ({ model, store: address, id }: ModelQuestion & { id: VersionId }): Promise<KnownVersion> =>
-    whileBeating(
+    withHeartbeat(
       () => 'reading the registry',
       async () => {
         const { cancellationSignal: signal } = Context.current();
@@ -49,7 +49,7 @@ export const createReadVersion =
 export const createChangeModel =
   ({ openStore }: RetrainDependencies) =>
   ({ model, store, wanted, expected }: ModelQuestion & { wanted: WantedChange; expected: VersionId | null }) =>
-    whileBeating(
+    withHeartbeat(
       () => `${wanted.action} ${wanted.version}`,
       () =>
         changeRegistry(openStore(store), model, wanted, {

@@ -12,7 +12,7 @@ import {
   type VersionId,
 } from '../../configs/schema/index.ts';
 import type { RetrainDependencies } from './dependencies.ts';
-import { whileBeating } from '../shared/temporal/heartbeat.ts';
+import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 import type { ArtifactStore } from '../shared/store/artifact-store.ts';
 import { fetchReport } from '../shared/store/fetch-report.ts';
 import { comparedFiles } from '../compare/load-run.ts';
@@ -41,7 +41,7 @@ const reportFiles = [...comparedFiles, 'index.html'];
 export const createPublishCandidate =
   (dependencies: RetrainDependencies) =>
   (request: CandidateRequest): Promise<VersionId> =>
-    whileBeating(
+    withHeartbeat(
       () => `publishing ${request.runId}`,
       () =>
         inScratchFolder(homeFolders(dependencies.home).downloads, (folder) =>

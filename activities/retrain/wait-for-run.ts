@@ -1,5 +1,5 @@
 import { ApplicationFailure } from '@temporalio/common';
-import { whileBeating } from '../shared/temporal/heartbeat.ts';
+import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 import { resultOfRun } from '../shared/temporal/result-of-run.ts';
 
 /**
@@ -7,7 +7,7 @@ import { resultOfRun } from '../shared/temporal/result-of-run.ts';
  * @throws its failure.
  */
 export const waitForRun = (workflowId: string): Promise<void> =>
-  whileBeating(
+  withHeartbeat(
     () => `waiting for ${workflowId}`,
     async () => {
       const result = await resultOfRun(workflowId);

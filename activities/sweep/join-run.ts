@@ -4,7 +4,7 @@ import { Context } from '@temporalio/activity';
 import { workflowId } from '../../configs/names.ts';
 import { parseRunInput } from '../../configs/parse-input.ts';
 import { ReportRef, type RunInput } from '../../configs/schema/index.ts';
-import { whileBeating } from '../shared/temporal/heartbeat.ts';
+import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import { resultOfRun } from '../shared/temporal/result-of-run.ts';
 
@@ -15,7 +15,7 @@ import { resultOfRun } from '../shared/temporal/result-of-run.ts';
 export const createJoinRun =
   () =>
   (input: RunInput): Promise<ReportRef | null> =>
-    whileBeating(
+    withHeartbeat(
       () => `waiting for ${workflowId(input.name)}`,
       async () => {
         await requireSameInput(input);

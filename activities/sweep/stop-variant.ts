@@ -1,7 +1,7 @@
 import { Context } from '@temporalio/activity';
 import { statusQueryName, updateNames, workflowId } from '../../configs/names.ts';
 import { RunStatus } from '../../configs/schema/index.ts';
-import { whileBeating } from '../shared/temporal/heartbeat.ts';
+import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 
 /** How often the run may be faster than the question. */
 const tries = 3;
@@ -13,7 +13,7 @@ const tries = 3;
 export const createStopVariant =
   () =>
   ({ runId }: { runId: string }): Promise<{ afterEpoch: number | null }> =>
-    whileBeating(
+    withHeartbeat(
       () => `stopping ${runId}`,
       async () => {
         for (let left = tries; left > 0; left--) {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import { statusQueryName, workflowId } from '../../configs/names.ts';
 import { RunStatus, type VariantNews } from '../../configs/schema/index.ts';
-import { whileBeating } from '../shared/temporal/heartbeat.ts';
+import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 
 /** Without a limit a call waits for a lost server for ever. */
 const answerWithinMs = 10_000;
@@ -16,7 +16,7 @@ export interface WatchRequest {
 export const createWatchVariants =
   (askEveryMs: number) =>
   ({ runs }: WatchRequest): Promise<VariantNews[]> =>
-    whileBeating(
+    withHeartbeat(
       () => `watching ${runs.length} runs`,
       async () => {
         const { cancellationSignal: signal } = Context.current();
@@ -32,12 +32,12 @@ export const createWatchVariants =
       },
     );
 
-interface Sight {
+interface VariantObservation {
   found: VariantNews;
   isOver: boolean;
 }
 
-async function lookAt({ runId, epoch }: WatchRequest['runs'][number]): Promise<Sight> {
+async function lookAt({ runId, epoch }: WatchRequest['runs'][number]): Promise<VariantObservation> {
   const { client, cancellationSignal: signal } = Context.current();
   const query = () => client.workflow.getHandle(workflowId(runId)).query(statusQueryName);
   try {

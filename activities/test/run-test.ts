@@ -5,8 +5,8 @@ import { EvalMetrics, type RunPlan, type TestResult, type TrainerEvent } from '.
 import { isEvaluation } from '../../configs/schema/plan-weights.ts';
 import type { TrainDependencies } from '../train/dependencies.ts';
 import { followJob } from '../train/follow-job.ts';
-import { gatherMaterial, type Material } from '../inputs/gather-material.ts';
-import { whileBeating } from '../shared/temporal/heartbeat.ts';
+import { prepareInputs, type TrainingInputs } from '../inputs/prepare-inputs.ts';
+import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 import { bestCheckpoint } from '../shared/run/checkpoints.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import { describeCrash } from '../train/failures/describe-crash.ts';
@@ -14,13 +14,13 @@ import { takeFence } from '../shared/run/fence.ts';
 import { readJson } from '../shared/files/json-file.ts';
 import { logTail } from '../shared/files/log-tail.ts';
 import { ProgressReader, readProgress } from '../shared/run/progress-reader.ts';
-import { runStep } from '../shared/steps/steps.ts';
-import { gpusHere, testWish } from '../train/gpu-wish.ts';
+import { cachedStep } from '../shared/steps/step-cache.ts';
+import { gpusHere, testGpuRequest } from '../train/gpu-request.ts';
 import { startJob } from '../shared/trainer/start-job.ts';
 import { findLiveJob } from '../shared/trainer/trainer-process.ts';
-import { writeFileWhole } from '../shared/files/whole-file.ts';
+import { writeFileAtomic } from '../shared/files/atomic-file.ts';
 import { restoreFromStore } from '../mirror/mirror.ts';
-import { reportingWait } from '../train/report-wait.ts';
+import { createGpuWaitReporter } from '../train/gpu-wait-reporter.ts';
 
 export interface TestRequest {
   plan: RunPlan;
@@ -38,7 +38,7 @@ export const createRunTest =
     let images = { done: 0, total: 0 };
     let waiting: string | null = null;
     const listeners: Listeners = { onTested: (tested) => (images = tested), onWaiting: (text) => (waiting = text) };
-    return whileBeating(
+    return withHeartbeat(
       () => waiting ?? images,
       () => testDetector(dependencies, request, listeners),
     );
@@ -64,9 +64,9 @@ async function testDetector(
 ): Promise<TestResult> {
   const { home } = dependencies;
   const folder = runFolder(home, plan.runId);
-  const material = isEvaluation(plan) ? await gatherMaterial(dependencies, plan) : undefined;
+  const material = isEvaluation(plan) ? await prepareInputs(dependencies, plan) : undefined;
   const tested = material === undefined ? await findBest(dependencies, plan) : testedWeights(material);
-  const { output, outcome } = await runStep({
+  const { output, outcome } = await cachedStep({
     home,
     step: 'test',
     subject: plan.runId,
@@ -96,7 +96,7 @@ async function findBest(dependencies: TrainDependencies, plan: RunPlan): Promise
   return { path, file: manifest.file, sha256: manifest.sha256 };
 }
 
-const testedWeights = ({ weights: { path, converted } }: Material): Tested => ({ path, ...converted });
+const testedWeights = ({ weights: { path, converted } }: TrainingInputs): Tested => ({ path, ...converted });
 
 async function runTestJob(
   dependencies: TrainDependencies,
@@ -109,13 +109,13 @@ async function runTestJob(
   const job = folder.test;
   const fence = await takeFence(job);
   const startTest = async () => {
-    const { dataset } = await gatherMaterial(dependencies, plan);
-    await writeFileWhole(folder.plan, JSON.stringify(plan, null, 2));
+    const { dataset } = await prepareInputs(dependencies, plan);
+    await writeFileAtomic(folder.plan, JSON.stringify(plan, null, 2));
     const recipe = `${recipesFolder}/${plan.recipe.name}.py`;
     const files = { plan: folder.plan, recipe, data: dataset.root, tested: tested.path };
     const program = programs.test(plan, files, job, device, gpusHere(dependencies, plan));
-    const gpus = testWish(dependencies, plan, priority);
-    const waiting = reportingWait(onWaiting);
+    const gpus = testGpuRequest(dependencies, plan, priority);
+    const waiting = createGpuWaitReporter(onWaiting);
     return startJob({ job, python, program, fence, stall: plan.recovery.stallSeconds, gpus }, waiting);
   };
   const running = (await findLiveJob(job)) ?? (await startTest());

@@ -3,20 +3,20 @@ import { runFolder, type JobFolder, type RunFolder } from '../../configs/paths.t
 import { TrainerExit, TrainerOwner, type JoinedPart, type Rendezvous } from '../../configs/schema/index.ts';
 import type { TrainDependencies } from './dependencies.ts';
 import { followJob } from './follow-job.ts';
-import { gatherMaterial } from '../inputs/gather-material.ts';
-import { whileBeating } from '../shared/temporal/heartbeat.ts';
+import { prepareInputs } from '../inputs/prepare-inputs.ts';
+import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 import { ProgressReader } from '../shared/run/progress-reader.ts';
 import { explainEnding } from './failures/describe-attempt.ts';
 import { readJson } from '../shared/files/json-file.ts';
 import { assertFence, raiseFence } from '../shared/run/fence.ts';
 import { isAlive } from '../shared/trainer/live-process.ts';
 import { findLiveJob, requestStop, type JobEnding, type RunningJob } from '../shared/trainer/trainer-process.ts';
-import { trainsTogether } from '../shared/trainer/host-jobs.ts';
-import { untilCalled } from './rendezvous.ts';
-import { reportingWait } from './report-wait.ts';
-import { isPassing, startPart, type PartWish } from './start-part.ts';
+import { hostTopology } from '../shared/trainer/host-jobs.ts';
+import { waitForRendezvous } from './rendezvous.ts';
+import { createGpuWaitReporter } from './gpu-wait-reporter.ts';
+import { isTransient, launchOnHost, type LaunchRequest } from './launch-on-host.ts';
 
-export interface JoinRequest extends PartWish {
+export interface JoinRequest extends LaunchRequest {
   /** This machine, as the run's input names it. */
   host: string;
   /** Counted by the workflow over the whole run. */
@@ -31,7 +31,7 @@ export const createJoinTraining =
   (dependencies: TrainDependencies) =>
   (request: JoinRequest): Promise<JoinedPart> => {
     let doing = 'waits for the host in the lead';
-    return whileBeating(
+    return withHeartbeat(
       () => doing,
       () => join(dependencies, request, (text) => (doing = text)),
     );
@@ -44,7 +44,7 @@ async function join(
 ): Promise<JoinedPart> {
   const folder = runFolder(dependencies.home, request.plan.runId);
   const job = folder.host(request.host);
-  const rendezvous = await untilCalled(folder, request.attempt);
+  const rendezvous = await waitForRendezvous(folder, request.attempt);
   const { fence } = rendezvous;
   await raiseFence(job, fence);
   await assertFence(job, fence);
@@ -55,10 +55,10 @@ async function join(
   try {
     running = part ?? (await start(dependencies, request, { folder, job, rendezvous }, onDoing));
   } catch (error) {
-    if (isPassing(error)) return { how: 'unstarted', cause: error.message };
+    if (isTransient(error)) return { how: 'unstarted', cause: error.message };
     throw error;
   }
-  onDoing(`trains, led by ${trainsTogether(request.plan)?.leader ?? '?'}`);
+  onDoing(`trains, led by ${hostTopology(request.plan)?.leader ?? '?'}`);
   const unread = { progress: new ProgressReader(job.progress), onEvents: () => undefined };
   const ending = await dependencies.gpus.whileHolding(() => followJob({ job, running, fence, ...unread }));
   return describePart(ending);
@@ -90,8 +90,8 @@ async function start(
   onDoing: (text: string) => void,
 ): Promise<RunningJob> {
   const { fence, endpoint, id, resume } = rendezvous;
-  const { hosts } = trainsTogether(request.plan) ?? { hosts: [] };
-  const material = await gatherMaterial(dependencies, request.plan);
+  const { hosts } = hostTopology(request.plan) ?? { hosts: [] };
+  const material = await prepareInputs(dependencies, request.plan);
   const here = { address: dependencies.address, isLeader: false };
   const from = resume === null ? undefined : { path: `${folder.train.checkpoints}/${resume.file}` };
   const part = {
@@ -101,8 +101,8 @@ async function start(
     meeting: { nodes: hosts.length, endpoint, id, here },
     resume: from && { ...from, planHash: resume?.planHash },
   };
-  const waiting = reportingWait((text) => onDoing(text ?? 'starts'), request.host);
-  return startPart(dependencies, request, part, waiting);
+  const waiting = createGpuWaitReporter((text) => onDoing(text ?? 'starts'), request.host);
+  return launchOnHost(dependencies, request, part, waiting);
 }
 
 const describePart = (ending: JobEnding): JoinedPart => ({

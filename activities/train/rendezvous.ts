@@ -5,8 +5,8 @@ import type { RunFolder } from '../../configs/paths.ts';
 import { Rendezvous } from '../../configs/schema/index.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import { readJson } from '../shared/files/json-file.ts';
-import { writeFileWhole } from '../shared/files/whole-file.ts';
-import type { Meeting, ResumeFrom } from '../shared/trainer/trainer-argv.ts';
+import { writeFileAtomic } from '../shared/files/atomic-file.ts';
+import type { TorchrunRendezvous, ResumeFrom } from '../shared/trainer/trainer-argv.ts';
 
 const pollMs = 250;
 
@@ -15,12 +15,12 @@ export interface Call {
   attempt: number;
   fence: number;
   trainerFence: number;
-  meeting: Pick<Meeting, 'endpoint' | 'id'>;
+  meeting: Pick<TorchrunRendezvous, 'endpoint' | 'id'>;
   resume: ResumeFrom | undefined;
 }
 
 /** Call it when everything is in place that those who join will read. */
-export async function callHosts(folder: RunFolder, { attempt, fence, trainerFence, meeting, resume }: Call) {
+export async function publishRendezvous(folder: RunFolder, { attempt, fence, trainerFence, meeting, resume }: Call) {
   const { endpoint, id } = meeting;
   const from = resume === undefined ? null : { file: basename(resume.path), planHash: resume.planHash };
   const rendezvous: Rendezvous = {
@@ -33,14 +33,14 @@ export async function callHosts(folder: RunFolder, { attempt, fence, trainerFenc
     id,
     resume: from,
   };
-  await writeFileWhole(folder.rendezvous, JSON.stringify(rendezvous));
+  await writeFileAtomic(folder.rendezvous, JSON.stringify(rendezvous));
 }
 
 /**
  * The leader's word on this attempt of this workflow, as soon as it is there.
  * @throws CodedError StaleAttempt when a later attempt was called.
  */
-export async function untilCalled(folder: RunFolder, attempt: number): Promise<Rendezvous> {
+export async function waitForRendezvous(folder: RunFolder, attempt: number): Promise<Rendezvous> {
   const { cancellationSignal } = Context.current();
   for (;;) {
     cancellationSignal.throwIfAborted();

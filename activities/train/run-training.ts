@@ -4,19 +4,19 @@ import { runFolder } from '../../configs/paths.ts';
 import type { Attempt, Progress, RemoteCopy, TrainerEvent } from '../../configs/schema/index.ts';
 import type { TrainDependencies } from './dependencies.ts';
 import { followJob } from './follow-job.ts';
-import { whileFollowingOrders } from './follow-orders.ts';
-import { whileBeating } from '../shared/temporal/heartbeat.ts';
+import { withControlUpdates } from './follow-control.ts';
+import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 import { describeAttempt, describeFailedStart } from './failures/describe-attempt.ts';
-import { decisivePart } from './failures/decisive-part.ts';
+import { primaryFailure } from './failures/primary-failure.ts';
 import { assertFence, raiseFence, takeFence } from '../shared/run/fence.ts';
 import { leadingJob } from '../shared/trainer/host-jobs.ts';
 import { ProgressReader, readProgress } from '../shared/run/progress-reader.ts';
 import { applyEvent, initialState, isMilestone, type RunState } from '../shared/run/run-state.ts';
 import { LiveFile } from '../pages/runs/live-file.ts';
 import { TrainingTime } from '../shared/run/training-time.ts';
-import { restoreFromStore, whileMirroring } from '../mirror/mirror.ts';
-import { reportingWait } from './report-wait.ts';
-import { isPassing } from './start-part.ts';
+import { restoreFromStore, withMirror } from '../mirror/mirror.ts';
+import { createGpuWaitReporter } from './gpu-wait-reporter.ts';
+import { isTransient } from './launch-on-host.ts';
 import { adoptOrStartTrainer, type StartedTrainer, type TrainerStart } from './start-trainer.ts';
 
 export interface TrainingRequest extends TrainerStart {
@@ -36,7 +36,7 @@ export const createRunTraining =
     let waiting: string | null = null;
     const onState = (newest: RunState) => (state = newest);
     // From the first line on: before a trainer starts, a checkpoint of more than a gigabyte is hashed.
-    return whileBeating(
+    return withHeartbeat(
       () => (state === undefined ? (waiting ?? 'starting') : { ...state.progress, remote }),
       () =>
         runAttempt(dependencies, request, {
@@ -65,7 +65,7 @@ async function runAttempt(
   const job = folder.train;
   let startedAt = Date.now() / 1000;
   const time = new TrainingTime(since);
-  const started = await startOrSayWhyNot(dependencies, request, (text) => {
+  const started = await tryStart(dependencies, request, (text) => {
     // Time in the queue is no part of the attempt.
     startedAt = Date.now() / 1000;
     onWaiting(text);
@@ -101,13 +101,13 @@ async function runAttempt(
   const follow = () => followJob({ job: own, running, fence, progress, onEvents });
   const ending = await dependencies.gpus
     .whileHolding(() =>
-      whileMirroring({ dependencies, plan, fence, running, onRemote }, () =>
-        whileFollowingOrders(job, fence, onOrders, follow),
+      withMirror({ dependencies, plan, fence, running, onRemote }, () =>
+        withControlUpdates(job, fence, onOrders, follow),
       ),
     )
     // Later on the report will be there.
     .finally(() => page.settled());
-  const part = await decisivePart(folder, plan, { job: own, owner: running.owner, ending });
+  const part = await primaryFailure(folder, plan, { job: own, owner: running.owner, ending });
   const { adopted } = running;
   const watched = { folder, plan, python, attempt, fence, adopted, part, quarantined, state, startedAt };
   return describeAttempt({ ...watched, time: time.total() });
@@ -117,7 +117,7 @@ async function runAttempt(
 const pageEvents = new Set<TrainerEvent['type']>(['started', 'validation', 'ended']);
 
 /** A full disk, or a supervisor that is killed as it starts, is an ending like others: the workflow decides what follows. */
-async function startOrSayWhyNot(
+async function tryStart(
   dependencies: TrainDependencies,
   request: TrainingRequest,
   onWaiting: (text: string | null) => void,
@@ -127,10 +127,10 @@ async function startOrSayWhyNot(
     const folder = runFolder(dependencies.home, request.plan.runId);
     const fence = await takeFence(folder.train);
     await raiseFence(leadingJob(folder, request.plan), fence);
-    const waiting = reportingWait(onWaiting);
+    const waiting = createGpuWaitReporter(onWaiting);
     return { fence, ...(await adoptOrStartTrainer(dependencies, request, fence, waiting)) };
   } catch (error) {
-    if (isPassing(error)) return { whyNot: error };
+    if (isTransient(error)) return { whyNot: error };
     throw error;
   }
 }

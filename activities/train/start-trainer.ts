@@ -1,23 +1,23 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { runFolder } from '../../configs/paths.ts';
-import type { Orders, Quarantined, Rollback } from '../../configs/schema/index.ts';
+import type { TrainerControl, Quarantined, Rollback } from '../../configs/schema/index.ts';
 import type { TrainDependencies } from './dependencies.ts';
 import { findResumption } from '../shared/run/checkpoints.ts';
 import { assertFence } from '../shared/run/fence.ts';
-import { handOnOrders } from '../shared/trainer/orders-file.ts';
+import { writeControl } from '../shared/trainer/control-file.ts';
 import type { GpuWaiting } from '../shared/trainer/start-job.ts';
-import { leadingJob, trainsTogether } from '../shared/trainer/host-jobs.ts';
+import { leadingJob, hostTopology } from '../shared/trainer/host-jobs.ts';
 import { findLiveJob, type RunningJob } from '../shared/trainer/trainer-process.ts';
-import { gatherMaterial } from '../inputs/gather-material.ts';
-import { writeFileWhole } from '../shared/files/whole-file.ts';
-import { callHosts } from './rendezvous.ts';
-import { arrangeMeeting, startPart, type PartWish } from './start-part.ts';
+import { prepareInputs } from '../inputs/prepare-inputs.ts';
+import { writeFileAtomic } from '../shared/files/atomic-file.ts';
+import { publishRendezvous } from './rendezvous.ts';
+import { arrangeRendezvous, launchOnHost, type LaunchRequest } from './launch-on-host.ts';
 
-export interface TrainerStart extends PartWish {
+export interface TrainerStart extends LaunchRequest {
   /** Counted by the workflow over the whole run. */
   attempt: number;
-  orders: Orders;
+  orders: TrainerControl;
   rollback: Rollback | null;
 }
 
@@ -41,25 +41,26 @@ export async function adoptOrStartTrainer(
   const job = folder.train;
   const live = await findLiveJob(leadingJob(folder, plan));
   if (live !== undefined) {
-    await handOnOrders(job, orders);
+    await writeControl(job, orders);
     const meeting = { endpoint: '', id: '' }; // over long ago
     const call = { attempt, fence, trainerFence: live.owner.fence, meeting, resume: undefined };
-    if (trainsTogether(plan) !== undefined) await callHosts(folder, call);
+    if (hostTopology(plan) !== undefined) await publishRendezvous(folder, call);
     return { running: live, quarantined: [] };
   }
 
-  const material = await gatherMaterial(dependencies, plan);
+  const material = await prepareInputs(dependencies, plan);
   const assertOurs = () => assertFence(job, fence);
   const { from, quarantined } = await findResumption({ folder, plan, rollback, assertOurs });
   const planHash = from?.manifest.planHash;
   const resume = from && { path: from.path, planHash: planHash === plan.planHash ? undefined : planHash };
   await assertOurs(); // hashing checkpoints took its time
   await mkdir(dirname(folder.plans(plan.planHash)), { recursive: true });
-  await writeFileWhole(folder.plans(plan.planHash), JSON.stringify(plan, null, 2));
-  await writeFileWhole(folder.plan, JSON.stringify(plan, null, 2));
-  await handOnOrders(job, orders);
-  const meeting = await arrangeMeeting(dependencies, plan, fence);
-  if (meeting?.here !== undefined) await callHosts(folder, { attempt, fence, trainerFence: fence, meeting, resume });
+  await writeFileAtomic(folder.plans(plan.planHash), JSON.stringify(plan, null, 2));
+  await writeFileAtomic(folder.plan, JSON.stringify(plan, null, 2));
+  await writeControl(job, orders);
+  const meeting = await arrangeRendezvous(dependencies, plan, fence);
+  if (meeting?.here !== undefined)
+    await publishRendezvous(folder, { attempt, fence, trainerFence: fence, meeting, resume });
   const part = { job: leadingJob(folder, plan), fence, material, resume, meeting };
-  return { running: await startPart(dependencies, start, part, waiting), quarantined };
+  return { running: await launchOnHost(dependencies, start, part, waiting), quarantined };
 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import { runFolder, type JobFolder } from '../../configs/paths.ts';
-import { whileBeating } from '../shared/temporal/heartbeat.ts';
+import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 import { listManifests } from '../shared/files/checkpoint-files.ts';
 import { readDiskSpace } from '../shared/files/free-space.ts';
 
@@ -29,7 +29,7 @@ export const createWaitForSpace =
     const { cancellationSignal } = Context.current();
     const job = runFolder(home, runId).train;
     let details: unknown = 'starting';
-    return whileBeating(
+    return withHeartbeat(
       () => details,
       async () => {
         const wantedBytes = bytes > 0 ? bytes : await guessNeed(job);

@@ -1,6 +1,6 @@
 /** What comes out. */
 import { z } from 'zod';
-import { Attempt, Decision, Ledger } from './course.ts';
+import { Attempt, Decision, Ledger } from './progress.ts';
 import { CocoMetrics, EvalMetrics, ReferenceResult } from './metrics.ts';
 import { Check } from './preflight.ts';
 import { RunPlan, StepOutcome, StoredFile, Versions } from './plan.ts';

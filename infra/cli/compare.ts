@@ -8,7 +8,7 @@ import { writeComparison } from '../../activities/compare/comparison-verdict.ts'
 import { loadRun } from '../../activities/compare/load-run.ts';
 import { mostCurves as mostRuns, renderComparisonHtml } from '../../activities/compare/render-html.ts';
 import { renderComparisonMarkdown } from '../../activities/compare/render-markdown.ts';
-import { writeFileWhole } from '../../activities/shared/files/whole-file.ts';
+import { writeFileAtomic } from '../../activities/shared/files/atomic-file.ts';
 import { homeFolders, runFolder } from '../../configs/paths.ts';
 import { readEnv } from '../../workers/env.ts';
 
@@ -30,7 +30,7 @@ async function compare(names: string[]): Promise<void> {
       runs.map(({ report }) => report),
     ),
   };
-  for (const [name, content] of Object.entries(pages)) await writeFileWhole(`${out}/${name}`, content);
+  for (const [name, content] of Object.entries(pages)) await writeFileAtomic(`${out}/${name}`, content);
   console.log([...writeComparison(comparison), `${out}/index.html`].join('\n'));
 }
 

@@ -5,7 +5,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { drawGpuCheck } from '../terminal/gpu-check-table.ts';
 import { askTrainer } from '../../activities/shared/trainer/trainer-command.ts';
-import { writeFileWhole } from '../../activities/shared/files/whole-file.ts';
+import { writeFileAtomic } from '../../activities/shared/files/atomic-file.ts';
 import { chooseDevice, nvidiaDriverFile } from '../stack/device.ts';
 import { recipeFacts } from '../../activities/plan/recipe-facts.ts';
 import { GpuCheck, type StageLine } from '../../configs/schema/index.ts';
@@ -48,7 +48,7 @@ async function check(): Promise<void> {
     onStage: sayHowFar(process.stdout.isTTY),
   });
   if (process.stdout.isTTY) process.stdout.write('\r'.padEnd(60));
-  await writeFileWhole(resolve(values.out), `${JSON.stringify(answer, null, 2)}\n`);
+  await writeFileAtomic(resolve(values.out), `${JSON.stringify(answer, null, 2)}\n`);
   console.log(`\n${drawGpuCheck(answer)}\n\nAll figures: ${resolve(values.out)}`);
 }
 

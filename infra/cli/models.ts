@@ -10,10 +10,10 @@ import { inScratchFolder } from '../../activities/shared/files/scratch-folder.ts
 import { exportVersion } from '../../activities/registry/export-version.ts';
 import { changeRegistry, previousChampion, readRegistry } from '../../activities/registry/registry-state.ts';
 import { fetchVersionFiles, listModels, listVersions, readVersion } from '../../activities/registry/versions.ts';
-import { formatPoints } from '../../activities/shared/summary/coco-score.ts';
+import { formatPoints } from '../../activities/shared/summary/format-score.ts';
 import { homeFolders } from '../../configs/paths.ts';
 import type { ModelVersion } from '../../configs/schema/index.ts';
-import { formatInstant } from '../../activities/shared/summary/time-text.ts';
+import { formatInstant } from '../../activities/shared/summary/format-time.ts';
 import { gatherDependencies } from '../../workers/dependencies.ts';
 
 const usage = `Usage: npm run models -- COMMAND [--store local|s3://BUCKET/PREFIX]

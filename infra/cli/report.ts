@@ -3,8 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
-import { ifThere } from '../../activities/shared/files/if-there.ts';
-import { writeFileWhole } from '../../activities/shared/files/whole-file.ts';
+import { ignoreMissing } from '../../activities/shared/files/ignore-missing.ts';
+import { writeFileAtomic } from '../../activities/shared/files/atomic-file.ts';
 import { renderHtml } from '../../activities/report/html.ts';
 import { renderMarkdown } from '../../activities/report/markdown.ts';
 import { Analysis, Report } from '../../configs/schema/index.ts';
@@ -26,10 +26,10 @@ async function draw(from: string, to: string): Promise<void> {
   const report = parse(from, await readFile(from, 'utf8'), Report);
   const beside = values.analysis ?? `${dirname(from)}/analysis.json`;
   const reading = readFile(beside, 'utf8');
-  const text = await (values.analysis === undefined ? ifThere(reading) : reading);
+  const text = await (values.analysis === undefined ? ignoreMissing(reading) : reading);
   const analysis = text === undefined ? undefined : parse(beside, text, Analysis);
   const page = to.endsWith('.md') ? renderMarkdown(report, analysis) : renderHtml(report, analysis);
-  await writeFileWhole(resolve(to), page);
+  await writeFileAtomic(resolve(to), page);
   console.log(`${to}: ${report.runId}, ${Buffer.byteLength(page).toLocaleString('en-US')} bytes`);
 }
 

@@ -7,7 +7,7 @@ import { listRuns, readReferences } from '../../activities/plan/references.ts';
 import { findDeviations } from '../../activities/report/run-manifest.ts';
 import { runFolder } from '../../configs/paths.ts';
 import { RunManifest, RunName } from '../../configs/schema/index.ts';
-import { showBytes } from '../../activities/shared/summary/show-bytes.ts';
+import { formatBytes } from '../../activities/shared/summary/format-bytes.ts';
 import { readEnv } from '../../workers/env.ts';
 
 const usage = `Usage: npm run store -- COMMAND
@@ -46,10 +46,10 @@ async function list(): Promise<void> {
   const objects = (await listObjects(home)).sort((a, b) => b.mark.bytes - a.mark.bytes);
   for (const { sha256, name: file, origin, mark } of objects) {
     const runs = by.get(sha256)?.join(', ') ?? 'no run';
-    console.log(`${sha256.slice(0, 12)}  ${showBytes(mark.bytes).padStart(9)}  ${file}  ${origin}  (${runs})`);
+    console.log(`${sha256.slice(0, 12)}  ${formatBytes(mark.bytes).padStart(9)}  ${file}  ${origin}  (${runs})`);
   }
   const bytes = objects.reduce((sum, { mark }) => sum + mark.bytes, 0);
-  console.log(`${objects.length} objects, ${showBytes(bytes)}`);
+  console.log(`${objects.length} objects, ${formatBytes(bytes)}`);
 }
 
 async function verify(): Promise<void> {
@@ -71,9 +71,9 @@ async function prune(): Promise<void> {
   const isDry = values['dry-run'];
   const pruned = await pruneStore(home, hours * 3_600_000, isDry);
   for (const { what, name: key, bytes } of pruned)
-    console.log(`${isDry ? 'would remove' : 'removed'} ${what} ${key}  ${showBytes(bytes)}`);
+    console.log(`${isDry ? 'would remove' : 'removed'} ${what} ${key}  ${formatBytes(bytes)}`);
   console.log(
-    `${pruned.length} ${isDry ? 'to remove' : 'removed'}, ${showBytes(pruned.reduce((sum, { bytes }) => sum + bytes, 0))}`,
+    `${pruned.length} ${isDry ? 'to remove' : 'removed'}, ${formatBytes(pruned.reduce((sum, { bytes }) => sum + bytes, 0))}`,
   );
 }
 

@@ -1,8 +1,8 @@
 import { defaultPayloadConverter, type WorkflowHandle } from '@temporalio/client';
 import { statusQueryName } from '../../configs/names.ts';
-import { ObtainProgress, Progress, RunStatus } from '../../configs/schema/index.ts';
-import { describeChange } from '../terminal/describe-change.ts';
-import { createObtainNarrator } from '../terminal/describe-obtaining.ts';
+import { PreparationProgress, Progress, RunStatus } from '../../configs/schema/index.ts';
+import { describeChange } from '../terminal/format-plan-change.ts';
+import { createPreparationFormatter } from '../terminal/format-preparation.ts';
 import type { RunWorkflow } from './start-run.ts';
 import { untilEnded } from './until-ended.ts';
 
@@ -14,10 +14,10 @@ import { untilEnded } from './until-ended.ts';
 export async function followRun(
   handle: WorkflowHandle<RunWorkflow>,
   say: (line: string) => void,
-  show: (sight: Sight | null) => void = () => undefined,
+  show: (sight: RunObservation | null) => void = () => undefined,
 ) {
   let before: RunStatus | undefined;
-  const describeObtaining = createObtainNarrator();
+  const describeObtaining = createPreparationFormatter();
   const look = async () => {
     const seen = await lookAt(handle);
     if (seen === undefined) return;
@@ -38,20 +38,20 @@ export async function readStatus(handle: WorkflowHandle<RunWorkflow>): Promise<R
   return (await lookAt(handle))?.status;
 }
 
-export interface Sight {
+export interface RunObservation {
   status: RunStatus;
-  obtaining: ObtainProgress[];
+  obtaining: PreparationProgress[];
 }
 
 /** Undefined while nobody answers. */
-export async function lookAt(handle: WorkflowHandle): Promise<Sight | undefined> {
+export async function lookAt(handle: WorkflowHandle): Promise<RunObservation | undefined> {
   try {
     const status = RunStatus.parse(await handle.query(statusQueryName));
     const { raw } = await handle.describe();
     const beats = (raw.pendingActivities ?? []).flatMap(({ heartbeatDetails }) => heartbeatDetails?.payloads ?? []);
     const details = beats.map((payload): unknown => defaultPayloadConverter.fromPayload(payload));
     const live = details.map((one) => Progress.safeParse(one).data).find((progress) => progress !== undefined);
-    const obtaining = details.flatMap((one) => ObtainProgress.array().safeParse(one).data ?? []);
+    const obtaining = details.flatMap((one) => PreparationProgress.array().safeParse(one).data ?? []);
     return { status: { ...status, progress: newer(status.progress, live ?? null) }, obtaining };
   } catch {
     return undefined; // no server or no control worker for the moment: the next poll asks again

@@ -1,5 +1,5 @@
 import type { WorkflowHandle } from '@temporalio/client';
-import { describeScore, describeState } from '../../activities/shared/summary/describe-variant.ts';
+import { formatVariantScore, formatVariantState } from '../../activities/shared/summary/format-variant.ts';
 import { statusQueryName } from '../../configs/names.ts';
 import { SweepStatus, type SweepResult, type VariantStatus } from '../../configs/schema/index.ts';
 import type { compareRecipes } from '../../workflows/index.ts';
@@ -38,7 +38,7 @@ export const renderSweepStatus = ({ name, stage, variants, verdict, report }: Sw
 function describeVariant(status: VariantStatus): string {
   const { variant, scores, result } = status;
   const newest = scores.at(-1);
-  const validated = newest === undefined ? '' : `epoch ${newest.epoch} box AP ${describeScore(newest.bboxAP)}  `;
-  const tested = result === null ? '' : `tested: box AP ${describeScore(result.bboxAP)}  `;
-  return `${variant.padEnd(16)}  ${validated}${tested}${describeState(status)}`;
+  const validated = newest === undefined ? '' : `epoch ${newest.epoch} box AP ${formatVariantScore(newest.bboxAP)}  `;
+  const tested = result === null ? '' : `tested: box AP ${formatVariantScore(result.bboxAP)}  `;
+  return `${variant.padEnd(16)}  ${validated}${tested}${formatVariantState(status)}`;
 }

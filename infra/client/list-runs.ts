@@ -1,7 +1,7 @@
 import type { Client } from '@temporalio/client';
 import { workflowTypes } from '../../configs/names.ts';
-import { formatPoints } from '../../activities/shared/summary/coco-score.ts';
-import { formatInstant } from '../../activities/shared/summary/time-text.ts';
+import { formatPoints } from '../../activities/shared/summary/format-score.ts';
+import { formatInstant } from '../../activities/shared/summary/format-time.ts';
 
 const shownRuns = 20;
 

@@ -31,7 +31,7 @@ export const askForRetraining =
       .withDeadline(Date.now() + patienceMs, () => ask(client, model, trigger))
       .catch((error: unknown): Asked => {
         if (error instanceof ScheduleNotFoundError) return { how: 'no schedule' };
-        if (isPassing(error)) return { how: 'away' };
+        if (isTransient(error)) return { how: 'away' };
         throw error;
       });
 
@@ -57,7 +57,7 @@ async function ask(client: Client, model: string, trigger: Pick<Trigger, 'who' |
 }
 
 /** The client wraps what gRPC says. */
-function isPassing(error: unknown): boolean {
+function isTransient(error: unknown): boolean {
   if (isGrpcServiceError(error)) return passingCodes.has(error.code);
-  return error instanceof Error && error.cause !== undefined && isPassing(error.cause);
+  return error instanceof Error && error.cause !== undefined && isTransient(error.cause);
 }

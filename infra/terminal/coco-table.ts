@@ -1,6 +1,6 @@
 import type { EvalMetrics } from '../../configs/schema/index.ts';
 import { apKinds, apRows, type ApRow } from '../../activities/shared/summary/coco-rows.ts';
-import { formatScore } from '../../activities/shared/summary/coco-score.ts';
+import { formatScore } from '../../activities/shared/summary/format-score.ts';
 
 /** The box and the mask summary for a terminal, each line to the letter what pycocotools prints. */
 export const renderApLines = (metrics: Pick<EvalMetrics, 'bbox' | 'segm'>): string =>

@@ -1,15 +1,15 @@
-import { describeAttempt } from '../../activities/shared/summary/describe-attempt.ts';
-import { formatPoints } from '../../activities/shared/summary/coco-score.ts';
-import type { ObtainProgress, Progress, RunStatus, Stage } from '../../configs/schema/index.ts';
-import { formatCount, formatDuration } from '../../activities/shared/summary/time-text.ts';
-import { describeFile } from './describe-obtaining.ts';
+import { describeAttempt } from '../../activities/shared/summary/format-attempt.ts';
+import { formatPoints } from '../../activities/shared/summary/format-score.ts';
+import type { PreparationProgress, Progress, RunStatus, Stage } from '../../configs/schema/index.ts';
+import { formatCount, formatDuration } from '../../activities/shared/summary/format-time.ts';
+import { describeFile } from './format-preparation.ts';
 
 const stages: Stage[] = ['planning', 'fetching', 'training', 'testing', 'reporting'];
 const barWidth = 24;
 const labelWidth = 11;
 
 /** How a run stands, for a terminal: a line for each stage, the one that is going on with a bar. Pure. */
-export function renderStatus(status: RunStatus, obtaining: readonly ObtainProgress[] = []): string[] {
+export function renderStatus(status: RunStatus, obtaining: readonly PreparationProgress[] = []): string[] {
   const { stage, attempts, decisions, ledger, waiting, notice, report, page } = status;
   // Of a run that failed or was cancelled nobody says where it stood: its attempts and decisions tell.
   const isOver = stage === 'failed' || stage === 'cancelled';
@@ -33,7 +33,7 @@ export function renderStatus(status: RunStatus, obtaining: readonly ObtainProgre
 
 const label = (name: string, text: string): string => `  ${name.padEnd(labelWidth)}${text}`;
 
-function showStage(stage: Stage, { progress }: RunStatus, obtaining: readonly ObtainProgress[]): string[] {
+function showStage(stage: Stage, { progress }: RunStatus, obtaining: readonly PreparationProgress[]): string[] {
   if (stage === 'fetching') return obtaining.length === 0 ? [label(stage, '…')] : describeFiles(stage, obtaining);
   if (stage !== 'training' || progress === null) return [label(stage, '…')];
   return [
@@ -42,7 +42,7 @@ function showStage(stage: Stage, { progress }: RunStatus, obtaining: readonly Ob
   ];
 }
 
-const describeFiles = (stage: Stage, files: readonly ObtainProgress[]): string[] =>
+const describeFiles = (stage: Stage, files: readonly PreparationProgress[]): string[] =>
   files.map((file, place) => label(place === 0 ? stage : '', describeFile(file)));
 
 function describeProgress({ iteration, loss, lr, bboxAP, segmAP, etaSeconds }: Progress): string {

@@ -14,7 +14,7 @@ import { parseArgs } from 'node:util';
 import { execa } from 'execa';
 import { z } from 'zod';
 import { ByteSpans } from '../../activities/shared/download/parts/byte-spans.ts';
-import { sha256OfFile } from '../../activities/shared/files/whole-file.ts';
+import { sha256OfFile } from '../../activities/shared/files/atomic-file.ts';
 import { PartSpan } from '../../configs/schema/fetched-files.ts';
 import { Random } from '../chaos/random.ts';
 import { projectRoot } from '../helpers/project.ts';

@@ -4,7 +4,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { execa } from 'execa';
 import { z } from 'zod';
 import { readProgress } from '../../activities/shared/run/progress-reader.ts';
-import { ifThere } from '../../activities/shared/files/if-there.ts';
+import { ignoreMissing } from '../../activities/shared/files/ignore-missing.ts';
 import { descendantsOf } from '../../activities/shared/trainer/process-descendants.ts';
 import { findLiveJob } from '../../activities/shared/trainer/trainer-process.ts';
 import { homeFolders, jobFolder, runFolder } from '../../configs/paths.ts';
@@ -96,7 +96,7 @@ export async function startStock(dir: string, home: string): Promise<Contender> 
 const StepTime = z.tuple([z.coerce.number(), z.coerce.number()]);
 
 async function readStepTimes(path: string): Promise<Step[]> {
-  const lines = ((await ifThere(readFile(path, 'utf8'))) ?? '').split('\n').slice(0, -1);
+  const lines = ((await ignoreMissing(readFile(path, 'utf8'))) ?? '').split('\n').slice(0, -1);
   return lines.map((line) => {
     const [iteration, at] = StepTime.parse(line.split(' '));
     return { iteration, at };

@@ -10,7 +10,7 @@ import { setPriority, tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
-import { sha256OfFile } from '../../activities/shared/files/whole-file.ts';
+import { sha256OfFile } from '../../activities/shared/files/atomic-file.ts';
 import { Random } from '../chaos/random.ts';
 import { projectRoot, python } from '../helpers/project.ts';
 import { startS3Server } from '../helpers/s3-server.ts';

@@ -12,7 +12,7 @@ import {
   RunInput,
   type FetchedDataset,
   type FetchedWeights,
-  type Orders,
+  type TrainerControl,
   type RunPlan,
 } from '../../configs/schema/index.ts';
 import { isEvaluation } from '../../configs/schema/plan-weights.ts';
@@ -89,7 +89,7 @@ export const miniWeights: FetchedWeights = {
 };
 
 /** What a workflow orders that nobody has asked for anything. */
-export const miniOrders: Orders = {
+export const miniOrders: TrainerControl = {
   v: 1,
   epochs: miniPlan.epochs,
   checkpointNow: 0,

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
 import { createDownloadLimits } from '../../activities/shared/download/sources/download-limits.ts';
-import type { ObtainContext } from '../../activities/inputs/obtain-context.ts';
+import type { PreparationContext } from '../../activities/inputs/preparation-context.ts';
 import { objectStoreRegion } from '../../infra/stack/object-store.ts';
 import { projectRoot, python, recipesFolder } from './project.ts';
 import type { S3Server } from './s3-server.ts';
@@ -37,7 +37,7 @@ export async function createObtainPlace(server?: Pick<S3Server, 'endpoint' | 'cr
     );
     return client;
   };
-  const context: ObtainContext = {
+  const context: PreparationContext = {
     home,
     recipesFolder,
     s3,

@@ -6,7 +6,7 @@ import { execa } from 'execa';
 import type { ActivityDependencies } from '../../activities/dependencies.ts';
 import { createFetchDataset } from '../../activities/inputs/fetch-dataset.ts';
 import { createFetchWeights } from '../../activities/inputs/fetch-weights.ts';
-import { createObtain } from '../../activities/inputs/obtain.ts';
+import { createInputPreparer } from '../../activities/inputs/input-preparer.ts';
 import { createPinPlan } from '../../activities/plan/pin-plan.ts';
 import { createResolvePlan } from '../../activities/plan/resolve-plan.ts';
 import { Catalog, RunInput, type RunPlan } from '../../configs/schema/index.ts';
@@ -44,7 +44,7 @@ export async function createPreparation() {
       python: isIdle ? { executable: '/bin/false', env: {} } : command,
       s3: () => new S3Client({ region: 'us-east-1' }),
     };
-    return { ...run.dependencies, ...place, obtain: createObtain(place), versions: miniPlan.versions };
+    return { ...run.dependencies, ...place, obtain: createInputPreparer(place), versions: miniPlan.versions };
   };
 
   return {

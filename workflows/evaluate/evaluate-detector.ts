@@ -2,7 +2,7 @@ import { isCancellation } from '@temporalio/workflow';
 import { evaluationId, evaluationRun } from '../../configs/names.ts';
 import type { ReportRef, RunInput } from '../../configs/schema/index.ts';
 import { describeInput, describeReport } from '../train/describe-run.ts';
-import { notifier, whileTelling } from '../support/notify.ts';
+import { notifier, withNotifications } from '../support/notify.ts';
 import { control } from '../support/policies.ts';
 import { prepareRun } from '../train/prepare-run.ts';
 import { readInput, refuse } from '../support/read-input.ts';
@@ -19,7 +19,7 @@ export async function evaluateDetector(rawInput: unknown): Promise<ReportRef> {
   if (input.weights.detector === undefined)
     throw refuse('weights: expected `detector`: a backbone alone detects nothing, so there is nothing to evaluate.');
   const board = new StatusBoard(evaluationRun(input.name), input.recipe);
-  return whileTelling(notifier(input), `Evaluation of ${describeInput(input)}`, describeReport, async () => {
+  return withNotifications(notifier(input), `Evaluation of ${describeInput(input)}`, describeReport, async () => {
     try {
       return await evaluate(input, board);
     } catch (error) {

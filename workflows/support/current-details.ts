@@ -1,5 +1,5 @@
-import { formatDuration } from '../../activities/shared/summary/time-text.ts';
-import { describeAttempt } from '../../activities/shared/summary/describe-attempt.ts';
+import { formatDuration } from '../../activities/shared/summary/format-time.ts';
+import { describeAttempt } from '../../activities/shared/summary/format-attempt.ts';
 import type { RemoteCopy, RunStatus } from '../../configs/schema/index.ts';
 import { escapeCell } from './escape-cell.ts';
 

@@ -60,7 +60,7 @@ async function send(request: Parameters<typeof notifying.notify>[0]): Promise<vo
 }
 
 /** Tells how some work begins and ends. A person who cancels knows of it. */
-export async function whileTelling<T>(
+export async function withNotifications<T>(
   { tell, settle }: Notifier,
   begins: string,
   describe: (result: T) => string,

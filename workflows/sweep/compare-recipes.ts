@@ -1,6 +1,6 @@
 import { CancellationScope, CancelledFailure, isCancellation } from '@temporalio/workflow';
 import type { SweepInput, SweepResult } from '../../configs/schema/index.ts';
-import { notifier, whileTelling } from '../support/notify.ts';
+import { notifier, withNotifications } from '../support/notify.ts';
 import { control } from '../support/policies.ts';
 import { readSweep } from '../support/read-input.ts';
 import { runVariant } from './run-variant.ts';
@@ -17,7 +17,7 @@ export async function compareRecipes(rawInput: unknown): Promise<SweepResult> {
   const board = new SweepBoard(input);
   const { name, base, variants } = input;
   const begins = `A sweep of ${variants.length} variants of ${base.recipe} on ${base.dataset}`;
-  return whileTelling(notifier({ name, notify: base.notify }), begins, describeResult, async () => {
+  return withNotifications(notifier({ name, notify: base.notify }), begins, describeResult, async () => {
     try {
       return await compare(input, board);
     } catch (error) {

@@ -1,5 +1,5 @@
 /** Which variants of a sweep are clearly worse: pure, so that history explains every stop. */
-import { formatPoints } from '../../activities/shared/summary/coco-score.ts';
+import { formatPoints } from '../../activities/shared/summary/format-score.ts';
 import type { EarlyStopRule, VariantScore, VariantStatus } from '../../configs/schema/index.ts';
 
 export interface Laggard {

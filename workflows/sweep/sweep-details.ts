@@ -1,4 +1,4 @@
-import { describeScore, describeState } from '../../activities/shared/summary/describe-variant.ts';
+import { formatVariantScore, formatVariantState } from '../../activities/shared/summary/format-variant.ts';
 import type { SweepStatus, VariantStatus } from '../../configs/schema/index.ts';
 import { escapeCell } from '../support/escape-cell.ts';
 
@@ -18,7 +18,7 @@ export function renderSweepDetails({ name, stage, variants, verdict, report }: S
 function renderRow(status: VariantStatus): string {
   const { variant, runId, scores, result } = status;
   const newest = scores.at(-1);
-  const cells = [variant, runId, String(newest?.epoch ?? '–'), describeScore(newest?.bboxAP)];
-  const tested = [describeScore(result?.bboxAP), describeScore(result?.segmAP)];
-  return `| ${[...cells, ...tested, escapeCell(describeState(status))].join(' | ')} |`;
+  const cells = [variant, runId, String(newest?.epoch ?? '–'), formatVariantScore(newest?.bboxAP)];
+  const tested = [formatVariantScore(result?.bboxAP), formatVariantScore(result?.segmAP)];
+  return `| ${[...cells, ...tested, escapeCell(formatVariantState(status))].join(' | ')} |`;
 }

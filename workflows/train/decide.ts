@@ -1,5 +1,5 @@
 /** What follows after an attempt: pure, so that history explains every decision. The table is in docs/architecture.md. */
-import type { Attempt, Failure, Orders } from '../../configs/schema/index.ts';
+import type { Attempt, Failure, TrainerControl } from '../../configs/schema/index.ts';
 import { repairOutOfMemory, stepBack, useOlderCheckpoint } from './repairs.ts';
 import { again, madeProgress, stop, type Situation, type Verdict } from './verdict.ts';
 
@@ -28,7 +28,7 @@ export function decideNext(situation: Situation): Verdict {
   }
 }
 
-function afterFinish({ epoch }: Attempt, { epochs }: Orders): Verdict {
+function afterFinish({ epoch }: Attempt, { epochs }: TrainerControl): Verdict {
   if (epoch !== null && epoch < epochs) return again(`finished ${epoch} epochs, and ${epochs} are wanted by now`);
   return { ...again('training finished'), next: 'test' };
 }

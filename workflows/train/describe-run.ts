@@ -1,4 +1,4 @@
-import { describeScore } from '../../activities/shared/summary/describe-variant.ts';
+import { formatVariantScore } from '../../activities/shared/summary/format-variant.ts';
 import type { ReportRef, RunInput } from '../../configs/schema/index.ts';
 
 /** What is begun, in a line. */
@@ -8,7 +8,7 @@ export const describeInput = ({ recipe, epochs, dataset, gpus, batchPerGpu }: Ru
 /** What came of it. */
 export const describeReport = ({ bbox, segm, verdict, crashes, uri }: ReportRef): string =>
   [
-    `Box AP ${describeScore(bbox.AP)}, mask AP ${describeScore(segm.AP)}.`,
+    `Box AP ${formatVariantScore(bbox.AP)}, mask AP ${formatVariantScore(segm.AP)}.`,
     verdict,
     `Crashes survived: ${crashes}.`,
     `Report: ${uri}`,

@@ -6,7 +6,7 @@ import {
   type Attempt,
   type Check,
   type Decision,
-  type Orders,
+  type TrainerControl,
   type RunStatus,
   type Stage,
   type StepOutcome,
@@ -120,7 +120,7 @@ export class StatusBoard {
     setCurrentDetails(renderCurrentDetails(this.status));
   }
 
-  showOrders(orders: Orders): void {
+  showOrders(orders: TrainerControl): void {
     this.show({ orders });
   }
 

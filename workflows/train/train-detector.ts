@@ -3,13 +3,13 @@ import { workflowId } from '../../configs/names.ts';
 import type { ReportRef, RunInput } from '../../configs/schema/index.ts';
 import { describeInput, describeReport } from './describe-run.ts';
 import { explainTraining } from './explain-training.ts';
-import { notifier, whileTelling, type Notifier } from '../support/notify.ts';
-import { Operator } from './operator.ts';
+import { notifier, withNotifications, type Notifier } from '../support/notify.ts';
+import { ControlHandlers } from './control-handlers.ts';
 import { control } from '../support/policies.ts';
 import { prepareRun } from './prepare-run.ts';
 import { readInput } from '../support/read-input.ts';
 import { StatusBoard } from './status-board.ts';
-import { troubleTeller } from './tell-trouble.ts';
+import { problemNotifier } from './notify-problems.ts';
 import { testAndReport } from './test-and-report.ts';
 import { trainUntilFinished } from './train-until-finished.ts';
 
@@ -21,7 +21,7 @@ export async function trainDetector(rawInput: unknown): Promise<ReportRef> {
   const input = readInput(rawInput, workflowId);
   const board = new StatusBoard(input.name, input.recipe);
   const notices = notifier(input);
-  return whileTelling(notices, describeInput(input), describeReport, async () => {
+  return withNotifications(notices, describeInput(input), describeReport, async () => {
     try {
       return await runPipeline(input, board, notices);
     } catch (error) {
@@ -34,13 +34,13 @@ export async function trainDetector(rawInput: unknown): Promise<ReportRef> {
 async function runPipeline(input: RunInput, board: StatusBoard, notices: Notifier): Promise<ReportRef> {
   const startedAt = Date.now() / 1000;
   const planned = await control.resolvePlan(input);
-  const operator = new Operator(planned, board);
+  const operator = new ControlHandlers(planned, board);
   const prepared = await prepareRun(planned, input, board);
 
   board.enter('training');
   await prepared.inspected;
   const { priority } = input;
-  const onVerdict = troubleTeller(board, notices);
+  const onVerdict = problemNotifier(board, notices);
   await trainUntilFinished(prepared.plan, board, operator, { priority, onVerdict });
   if (prepared.isPinned) board.explain(explainTraining(board.attempts));
 

@@ -1,7 +1,7 @@
 import { CancellationScope, isCancellation, sleep } from '@temporalio/workflow';
 import type { Attempt, JoinedPart } from '../../configs/schema/index.ts';
 import { onHost, queuePriority, training } from '../support/policies.ts';
-import { lostWorkerCause, runAttempt, untoldAttempt, type AttemptRequest } from './run-attempt.ts';
+import { lostWorkerCause, runAttempt, unreportedAttempt, type AttemptRequest } from './run-attempt.ts';
 import type { StatusBoard } from './status-board.ts';
 
 /** Before a host whose worker was lost is asked again. */
@@ -50,7 +50,11 @@ export async function trainTogether(request: AttemptRequest, hosts: string[], bo
   } catch (error) {
     if (!isCancellation(error)) throw error;
   }
-  return describe(attempt ?? { ...untoldAttempt(request.attempt, startedAt, board), ending: 'preempted' }, course, own);
+  return describe(
+    attempt ?? { ...unreportedAttempt(request.attempt, startedAt, board), ending: 'preempted' },
+    course,
+    own,
+  );
 }
 
 /** What is known beyond what the leader tells. */

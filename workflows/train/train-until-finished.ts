@@ -3,7 +3,7 @@ import { errorCatalogue } from '../../configs/errors.ts';
 import { hostsOf } from '../../configs/schema/plan-hosts.ts';
 import type { Attempt, Rollback, RunPlan } from '../../configs/schema/index.ts';
 import { decideNext } from './decide.ts';
-import type { Operator } from './operator.ts';
+import type { ControlHandlers } from './control-handlers.ts';
 import { leaderOf, space } from '../support/policies.ts';
 import { runAttempt } from './run-attempt.ts';
 import type { StatusBoard } from './status-board.ts';
@@ -14,7 +14,7 @@ import type { Verdict } from './verdict.ts';
 export async function trainUntilFinished(
   plan: RunPlan,
   board: StatusBoard,
-  operator: Operator,
+  operator: ControlHandlers,
   { priority, onVerdict }: { priority: number | undefined; onVerdict: (attempt: Attempt, verdict: Verdict) => void },
 ) {
   const since = Date.now() / 1000;

@@ -1,13 +1,13 @@
 /** The vocabulary of decisions: what they are made from, and what they say. */
 import type { ErrorCode } from '../../configs/errors.ts';
-import type { Attempt, Decision, Orders, Rollback, RunPlan } from '../../configs/schema/index.ts';
+import type { Attempt, Decision, TrainerControl, Rollback, RunPlan } from '../../configs/schema/index.ts';
 
 export interface Situation {
   /** All of this run, the newest last. */
   attempts: readonly Attempt[];
   plan: Pick<RunPlan, 'recovery' | 'batchPerGpu' | 'recipe'>;
   /** Under which the newest attempt ran. */
-  orders: Orders;
+  orders: TrainerControl;
   /** What a person asked for in the meantime. */
   asked: 'nothing' | 'pause' | 'cancel';
   secondsSinceAsked: number;
@@ -16,7 +16,7 @@ export interface Situation {
 export interface Verdict extends Pick<Decision, 'next' | 'why' | 'change'> {
   /** Of the run's failure, when it stops. */
   code?: ErrorCode;
-  orders?: Orders;
+  orders?: TrainerControl;
   rollback?: Rollback;
   /** Before the next attempt: grows while nothing gets better. */
   waitSeconds: number;

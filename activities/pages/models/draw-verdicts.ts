@@ -1,5 +1,5 @@
 import type { GateVerdict } from '../../../configs/schema/index.ts';
-import { formatPlural } from '../../shared/summary/time-text.ts';
+import { formatPlural } from '../../shared/summary/format-time.ts';
 import { markup, type Markup } from '../../report/draw/markup.ts';
 import type { Section } from '../../report/draw/section.ts';
 import type { ModelStory, ShownVerdict } from './gather-models.ts';

@@ -10,7 +10,7 @@ import {
 } from '../../../configs/schema/index.ts';
 import type { ArtifactStore } from '../../shared/store/artifact-store.ts';
 import { CodedError } from '../../shared/errors/coded-error.ts';
-import { ifThere } from '../../shared/files/if-there.ts';
+import { ignoreMissing } from '../../shared/files/ignore-missing.ts';
 import { inScratchFolder } from '../../shared/files/scratch-folder.ts';
 import { readRegistry } from '../../registry/registry-state.ts';
 import { readVerdict } from '../../registry/verdicts.ts';
@@ -113,7 +113,7 @@ export function modelGatherer(home: string, store: ArtifactStore): ModelGatherer
 async function listVersion(home: string, id: VersionId, version: Found<ModelVersion>): Promise<ListedVersion> {
   const root = 'is' in version ? runFolder(home, version.is.runId).root : undefined;
   // Not a link: what is shown of a run lies in the folder of runs.
-  const isHere = root !== undefined && (await ifThere(lstat(root)))?.isDirectory() === true;
+  const isHere = root !== undefined && (await ignoreMissing(lstat(root)))?.isDirectory() === true;
   return { id, version, isHere };
 }
 

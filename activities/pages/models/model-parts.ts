@@ -1,4 +1,4 @@
-import { formatPoints } from '../../shared/summary/coco-score.ts';
+import { formatPoints } from '../../shared/summary/format-score.ts';
 import type { ModelVersion, RegistryChange } from '../../../configs/schema/index.ts';
 import { type Markup, markup } from '../../report/draw/markup.ts';
 import type { Found } from './gather-models.ts';

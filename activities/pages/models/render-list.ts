@@ -1,5 +1,5 @@
 import { pagePaths } from '../../../configs/names.ts';
-import { formatInstant, formatPlural } from '../../shared/summary/time-text.ts';
+import { formatInstant, formatPlural } from '../../shared/summary/format-time.ts';
 import { markup, type Markup } from '../../report/draw/markup.ts';
 import { drawPage } from '../../report/draw/page.ts';
 import { drawPlaces } from '../../report/draw/places.ts';

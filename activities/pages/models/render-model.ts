@@ -1,7 +1,7 @@
 import { pagePaths } from '../../../configs/names.ts';
-import { showBytes } from '../../shared/summary/show-bytes.ts';
+import { formatBytes } from '../../shared/summary/format-bytes.ts';
 import type { RegistryState } from '../../../configs/schema/index.ts';
-import { formatCount, formatInstant, formatPlural } from '../../shared/summary/time-text.ts';
+import { formatCount, formatInstant, formatPlural } from '../../shared/summary/format-time.ts';
 import { drawFacts } from '../../report/draw/facts.ts';
 import { drawFigures, type KeyFigure } from '../../report/sections/key-figures.ts';
 import { markup, type Markup } from '../../report/draw/markup.ts';
@@ -62,7 +62,7 @@ function listFigures({ id, version }: ListedVersion, { history }: RegistryState)
   return [
     { name: 'Box AP', value: showScore(bbox.AP), more: `on ${formatPlural(test.images, 'image')}` },
     { name: 'Mask AP', value: showScore(segm.AP), more: `on ${formatPlural(test.images, 'image')}` },
-    { name: 'Weights', value: showBytes(weights.bytes), more: 'as plain tensors' },
+    { name: 'Weights', value: formatBytes(weights.bytes), more: 'as plain tensors' },
     { name: 'Champion since', value: day, more: time },
   ];
 }

@@ -6,7 +6,7 @@ import { keepLineage } from '../../shared/run/lineage.ts';
 import { ProgressReader } from '../../shared/run/progress-reader.ts';
 import { applyEvent, initialState } from '../../shared/run/run-state.ts';
 import { isSameMark, markOf } from '../../shared/files/file-mark.ts';
-import { ifThere } from '../../shared/files/if-there.ts';
+import { ignoreMissing } from '../../shared/files/ignore-missing.ts';
 import { readJson } from '../../shared/files/json-file.ts';
 import { readJsonLines } from '../../shared/files/json-lines.ts';
 import { collectCurves } from '../../report/sections/timeline.ts';
@@ -75,7 +75,7 @@ class FollowedRun {
   private async look(): Promise<Live | undefined> {
     const { root, plan, report, train } = this.folder;
     // Not a link: what is shown of a run lies in the folder of runs.
-    if ((await ifThere(lstat(root)))?.isDirectory() !== true) return undefined;
+    if ((await ignoreMissing(lstat(root)))?.isDirectory() !== true) return undefined;
     const incidents = homeFolders(this.home).incidents;
     const marks = await Promise.all([train.progress, plan, `${report}/report.json`, incidents].map(markOf));
     const isSame = marks.every((mark, place) => mark === this.marks[place] || isSameMark(mark, this.marks[place]));

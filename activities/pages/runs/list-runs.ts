@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { homeFolders, runFolder } from '../../../configs/paths.ts';
 import { RunName } from '../../../configs/schema/index.ts';
 import { markOf } from '../../shared/files/file-mark.ts';
-import { ifThere } from '../../shared/files/if-there.ts';
+import { ignoreMissing } from '../../shared/files/ignore-missing.ts';
 
 export interface ListedRun {
   readonly runId: string;
@@ -13,7 +13,7 @@ export interface ListedRun {
 
 /** The runs of this machine, the newest first. */
 export async function listRunFolders(home: string): Promise<ListedRun[]> {
-  const entries = (await ifThere(readdir(homeFolders(home).runs, { withFileTypes: true }))) ?? [];
+  const entries = (await ignoreMissing(readdir(homeFolders(home).runs, { withFileTypes: true }))) ?? [];
   const runs = await Promise.all(
     entries
       .filter((entry) => entry.isDirectory() && RunName.safeParse(entry.name).success)

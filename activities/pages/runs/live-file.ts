@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { runFolder } from '../../../configs/paths.ts';
-import { writeFileWhole } from '../../shared/files/whole-file.ts';
+import { writeFileAtomic } from '../../shared/files/atomic-file.ts';
 import { liveGatherer } from './gather-live.ts';
 import { renderLiveFile } from './render-live.ts';
 
@@ -41,6 +41,6 @@ export class LiveFile {
     const folder = runFolder(this.home, this.runId).report;
     await mkdir(folder, { recursive: true });
     await this.assertOurs();
-    await writeFileWhole(`${folder}/index.html`, renderLiveFile(live));
+    await writeFileAtomic(`${folder}/index.html`, renderLiveFile(live));
   }
 }

@@ -1,6 +1,6 @@
-import { formatPoints } from '../../shared/summary/coco-score.ts';
+import { formatPoints } from '../../shared/summary/format-score.ts';
 import type { Progress } from '../../../configs/schema/index.ts';
-import { formatCount, formatDuration, formatInstant, formatPlural } from '../../shared/summary/time-text.ts';
+import { formatCount, formatDuration, formatInstant, formatPlural } from '../../shared/summary/format-time.ts';
 import { drawTimeline } from '../../report/sections/course-section.ts';
 import { drawCurveFigures } from '../../report/sections/curves-section.ts';
 import { drawFigures, type KeyFigure } from '../../report/sections/key-figures.ts';

@@ -1,5 +1,5 @@
 /** Small drawings for one row of the table of classes. */
-import { formatPoints, formatScore } from '../../shared/summary/coco-score.ts';
+import { formatPoints, formatScore } from '../../shared/summary/format-score.ts';
 import type { ClassAnalysis } from '../../../configs/schema/index.ts';
 import { downsample } from '../draw/downsample.ts';
 import { type Markup, markup } from '../draw/markup.ts';

@@ -1,8 +1,8 @@
-import { formatPoints, formatScore } from '../../shared/summary/coco-score.ts';
+import { formatPoints, formatScore } from '../../shared/summary/format-score.ts';
 import type { Analysis, ClassAnalysis } from '../../../configs/schema/index.ts';
 import { type Markup, markup } from '../draw/markup.ts';
 import type { Section } from '../draw/section.ts';
-import { formatCount } from '../../shared/summary/time-text.ts';
+import { formatCount } from '../../shared/summary/format-time.ts';
 import { drawApStrip, drawSpark } from './class-strip.ts';
 
 /** More would make the page heavy; the weakest are what a reader looks for. */

@@ -3,7 +3,7 @@ import { type Analysis, type ErrorAnalysis, type ErrorKind, errorKinds } from '.
 import { type Markup, markup } from '../draw/markup.ts';
 import type { Section } from '../draw/section.ts';
 import { type BarPart, drawBar, drawBarKey } from '../draw/share-bar.ts';
-import { formatCount } from '../../shared/summary/time-text.ts';
+import { formatCount } from '../../shared/summary/format-time.ts';
 
 const sizes = ['small', 'medium', 'large'] as const;
 type BySize = ErrorAnalysis['found'];

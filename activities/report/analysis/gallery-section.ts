@@ -1,7 +1,7 @@
 import type { Analysis, GalleryImage } from '../../../configs/schema/index.ts';
 import { type Markup, markup } from '../draw/markup.ts';
 import type { Section } from '../draw/section.ts';
-import { formatPlural } from '../../shared/summary/time-text.ts';
+import { formatPlural } from '../../shared/summary/format-time.ts';
 import { choosePictures } from './picture-budget.ts';
 
 type Shown = GalleryImage['truth'][number] | GalleryImage['predictions'][number];

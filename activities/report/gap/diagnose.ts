@@ -1,5 +1,5 @@
 /** Why a run's numbers are not the published ones: what differs, what that is known to cost, what is only inferred. */
-import { pointsAbove } from '../../shared/summary/coco-score.ts';
+import { pointsAbove } from '../../shared/summary/format-score.ts';
 import { gapFacts, publishedModelFor } from '../../plan/published.ts';
 import { referencesFor } from '../../plan/recipe-facts.ts';
 import type { Evidence, ReferenceResult, Report } from '../../../configs/schema/index.ts';

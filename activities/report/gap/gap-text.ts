@@ -1,5 +1,5 @@
 /** A diagnosis in words, the same in HTML and Markdown. */
-import { formatDifference, formatPoints, pointsAbove } from '../../shared/summary/coco-score.ts';
+import { formatDifference, formatPoints, pointsAbove } from '../../shared/summary/format-score.ts';
 import type { EvalMetrics, KnownEffect, ReferenceResult } from '../../../configs/schema/index.ts';
 import type { GapDiagnosis } from './diagnose.ts';
 

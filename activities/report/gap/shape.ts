@@ -1,5 +1,5 @@
 /** Where a gap lies: in what is found, in how exactly it is placed, or in objects of one size. */
-import { formatDifference, pointsAbove } from '../../shared/summary/coco-score.ts';
+import { formatDifference, pointsAbove } from '../../shared/summary/format-score.ts';
 import type { CocoMetrics, EvalMetrics, ReferenceResult } from '../../../configs/schema/index.ts';
 
 export interface GapShape {

@@ -3,7 +3,7 @@ import { type Cost, formatHours, listCost, roundHours } from './cost.ts';
 import { markup } from '../draw/markup.ts';
 import type { Section } from '../draw/section.ts';
 import { drawBar, drawBarKey } from '../draw/share-bar.ts';
-import { formatDuration } from '../../shared/summary/time-text.ts';
+import { formatDuration } from '../../shared/summary/format-time.ts';
 
 /** Device-hours useful and lost. */
 export function drawCost(report: Report): Section {

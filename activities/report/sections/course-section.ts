@@ -11,7 +11,7 @@ import {
   formatElapsed,
   formatInstant,
   formatPlural,
-} from '../../shared/summary/time-text.ts';
+} from '../../shared/summary/format-time.ts';
 
 /** What happened on the way: every attempt, every event, every decision, every warning. */
 export function drawCourse(report: Report): Section {

@@ -3,11 +3,11 @@ import { maximum, minimum, spansDecades } from '../draw/axis.ts';
 import { type Markup, markup } from '../draw/markup.ts';
 import { formatNumber } from '../draw/number-text.ts';
 import { kindNames } from './run-facts.ts';
-import { formatPoints } from '../../shared/summary/coco-score.ts';
+import { formatPoints } from '../../shared/summary/format-score.ts';
 import { drawFigure } from '../draw/figure.ts';
 import type { Section } from '../draw/section.ts';
 import type { Chart, Level, Mark } from '../draw/svg-chart.ts';
-import { formatPlural } from '../../shared/summary/time-text.ts';
+import { formatPlural } from '../../shared/summary/format-time.ts';
 
 type LossPoint = Report['curves']['loss'][number];
 

@@ -1,8 +1,8 @@
-import { formatPoints } from '../../shared/summary/coco-score.ts';
+import { formatPoints } from '../../shared/summary/format-score.ts';
 import type { Analysis, Report } from '../../../configs/schema/index.ts';
 import { listCost, roundHours } from './cost.ts';
 import { type Markup, markup } from '../draw/markup.ts';
-import { formatCount, formatDuration, formatPlural } from '../../shared/summary/time-text.ts';
+import { formatCount, formatDuration, formatPlural } from '../../shared/summary/format-time.ts';
 
 export interface KeyFigure {
   readonly name: string;

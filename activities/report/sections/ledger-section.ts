@@ -1,7 +1,7 @@
 import type { Interruption, Ledger } from '../../../configs/schema/index.ts';
 import { drawTable } from '../draw/event-table.ts';
 import { markup, type Markup } from '../draw/markup.ts';
-import { formatCount, formatDuration, formatElapsed } from '../../shared/summary/time-text.ts';
+import { formatCount, formatDuration, formatElapsed } from '../../shared/summary/format-time.ts';
 
 /** What each interruption cost, and what was left of the time that was meant for training. */
 export function drawLedger(ledger: Ledger, start: number): Markup {

@@ -1,10 +1,10 @@
-import { apKinds, apRows, type ApRow, describeApRow } from '../../shared/summary/coco-rows.ts';
-import { formatDifference, formatScore, pointsAbove } from '../../shared/summary/coco-score.ts';
+import { apKinds, apRows, type ApRow, formatApRow } from '../../shared/summary/coco-rows.ts';
+import { formatDifference, formatScore, pointsAbove } from '../../shared/summary/format-score.ts';
 import type { Analysis, Report } from '../../../configs/schema/index.ts';
 import { type Column, listColumns } from '../draw/columns.ts';
 import { type Markup, markup } from '../draw/markup.ts';
 import type { Section } from '../draw/section.ts';
-import { formatDuration, formatPlural } from '../../shared/summary/time-text.ts';
+import { formatDuration, formatPlural } from '../../shared/summary/format-time.ts';
 
 type Kind = 'bbox' | 'segm';
 type Bootstrap = Analysis['bootstrap'];
@@ -50,7 +50,7 @@ function drawRow(
     const points = pointsAbove(ours, theirs);
     return markup`<td>${formatScore(theirs)} <small>${points === undefined ? '' : formatDifference(points)}</small></td>`;
   });
-  return markup`<tr><th scope="row"><div><b>${row.key}</b> <span>${describeApRow(row)}</span></div></th><td class="ours">${formatScore(ours)}${drawInterval(row.key, bootstrap?.[kind])}</td>${cells}</tr>
+  return markup`<tr><th scope="row"><div><b>${row.key}</b> <span>${formatApRow(row)}</span></div></th><td class="ours">${formatScore(ours)}${drawInterval(row.key, bootstrap?.[kind])}</td>${cells}</tr>
 `;
 }
 

@@ -2,7 +2,7 @@
 import type { Attempt, Decision, Report, TimelineEvent } from '../../../configs/schema/index.ts';
 import { isEvaluation, startingWeights } from '../../../configs/schema/plan-weights.ts';
 import { maximum, minimum } from '../draw/axis.ts';
-import { formatCount, formatDuration, formatInstant, formatPlural } from '../../shared/summary/time-text.ts';
+import { formatCount, formatDuration, formatInstant, formatPlural } from '../../shared/summary/format-time.ts';
 
 /** Unix seconds that the timeline counts from: when the run began, or the first thing known of it if that is earlier. */
 export const findStart = ({ createdAt, seconds, timeline, attempts }: Report): number =>

@@ -6,7 +6,7 @@ import { markup } from '../draw/markup.ts';
 import { repeatCommand } from './repeat-command.ts';
 import { countDevices, listHashes } from './run-facts.ts';
 import type { Section } from '../draw/section.ts';
-import { formatCount, formatPlural } from '../../shared/summary/time-text.ts';
+import { formatCount, formatPlural } from '../../shared/summary/format-time.ts';
 
 /** What was run, on what, and how to run it again. */
 export const drawSetup = (report: Report): Section => ({

@@ -2,7 +2,7 @@ import type { Attempt, Report, TimelineEvent } from '../../../configs/schema/ind
 import { maximum } from '../draw/axis.ts';
 import { type Markup, markup } from '../draw/markup.ts';
 import { endingNames, findStart, kindNames } from './run-facts.ts';
-import { formatDuration, formatElapsed, formatPlural } from '../../shared/summary/time-text.ts';
+import { formatDuration, formatElapsed, formatPlural } from '../../shared/summary/format-time.ts';
 
 const width = 720;
 const lane = { left: 6, right: 714, top: 22, bottom: 48, axis: 60 };

@@ -1,6 +1,6 @@
 /** What happened when: from the trainer's own events, the workflow's attempts and the supervisor's incidents. */
 import type { Attempt, Incident, Report, TimelineEvent, TrainerEvent } from '../../../configs/schema/index.ts';
-import { formatCount, formatDuration, formatPlural } from '../../shared/summary/time-text.ts';
+import { formatCount, formatDuration, formatPlural } from '../../shared/summary/format-time.ts';
 
 type EventOf<T extends TrainerEvent['type']> = Extract<TrainerEvent, { type: T }>;
 

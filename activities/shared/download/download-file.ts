@@ -9,7 +9,7 @@ import { validatorOf } from './sources/file-version.ts';
 import { HashBehind } from './parts/hash-behind.ts';
 import { PartFile } from './parts/part-file.ts';
 import { ProgressMeter } from './progress-meter.ts';
-import { showUrl } from './sources/show-url.ts';
+import { redactUrl } from './sources/redact-url.ts';
 import { lockTarget } from './target-lock.ts';
 import type { Download, Downloaded } from './sources/wanted-file.ts';
 
@@ -70,7 +70,7 @@ const fetchTarget = async (download: Download, meter: ProgressMeter): Promise<Do
     const { bytes, resumedFromBytes } = part;
     await part.publish();
     meter.report();
-    return { bytes, sha256, reused: false, resumedFromBytes, url: showUrl(url), notes: meter.notes };
+    return { bytes, sha256, reused: false, resumedFromBytes, url: redactUrl(url), notes: meter.notes };
   } finally {
     await part.close();
   }

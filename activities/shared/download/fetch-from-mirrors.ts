@@ -4,8 +4,8 @@ import { abortable } from './sources/abortable.ts';
 import { fetchFromSource } from './fetch-from-source.ts';
 import type { Fetching } from './fetching.ts';
 import type { PartFile } from './parts/part-file.ts';
-import { showUrl } from './sources/show-url.ts';
-import { firstLine } from './sources/source-fault.ts';
+import { redactUrl } from './sources/redact-url.ts';
+import { firstLine } from './sources/source-errors.ts';
 
 export interface Fetched {
   readonly url: string;
@@ -18,7 +18,7 @@ export const fetchFromMirrors = async (urls: readonly string[], fetching: Fetchi
   const failures: CodedError[] = [];
   for (const url of begunFirst(urls, part)) {
     const last = failures.at(-1);
-    if (last !== undefined) meter.note(`Went on to ${showUrl(url)}: ${firstLine(last)}`);
+    if (last !== undefined) meter.note(`Went on to ${redactUrl(url)}: ${firstLine(last)}`);
     try {
       return { url, sha256: await fetchAndCheck(url, fetching) };
     } catch (error) {
@@ -53,14 +53,14 @@ const fetchAndCheck = async (url: string, fetching: Fetching): Promise<string> =
 
 const findMismatch = async (url: string, sha256: string, { wanted, part }: Fetching): Promise<string | null> => {
   const total = wanted.bytes ?? part.source?.bytes ?? part.bytes;
-  if (part.bytes !== total) return `Expected ${showUrl(url)} to hold ${total} bytes, got ${part.bytes}.`;
+  if (part.bytes !== total) return `Expected ${redactUrl(url)} to hold ${total} bytes, got ${part.bytes}.`;
   const bytesAtPath = await part.bytesAtPath();
   if (bytesAtPath !== part.bytes) {
     const got = bytesAtPath ?? 'another file, or none';
-    return `Expected ${part.path} to hold the ${part.bytes} bytes that came from ${showUrl(url)}, got ${got}.`;
+    return `Expected ${part.path} to hold the ${part.bytes} bytes that came from ${redactUrl(url)}, got ${got}.`;
   }
   if (wanted.sha256 === null || wanted.sha256 === sha256) return null;
-  return `Expected ${showUrl(url)} to have the sha256 ${wanted.sha256}, got ${sha256} (${part.bytes} bytes).`;
+  return `Expected ${redactUrl(url)} to have the sha256 ${wanted.sha256}, got ${sha256} (${part.bytes} bytes).`;
 };
 
 /** One error for all mirrors; worth another try when any of them is. */

@@ -3,7 +3,7 @@ import { showVersion, type FileVersion } from './sources/file-version.ts';
 import type { Fetching } from './fetching.ts';
 import { openSource } from './sources/open-source.ts';
 import { RangeRun } from './range-run.ts';
-import { firstLine, RangesUnusable, VersionChanged } from './sources/source-fault.ts';
+import { firstLine, RangesUnusable, VersionChanged } from './sources/source-errors.ts';
 import type { Source } from './sources/source.ts';
 
 /** Adds to the part what it lacks, from one source. The content is not checked yet. */

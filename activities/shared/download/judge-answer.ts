@@ -1,6 +1,6 @@
 import { CodedError } from '../errors/coded-error.ts';
 import { isSameVersion, showVersion, validatorOf, type FileVersion } from './sources/file-version.ts';
-import { RangesUnusable, VersionChanged } from './sources/source-fault.ts';
+import { RangesUnusable, VersionChanged } from './sources/source-errors.ts';
 import type { Answer } from './sources/source.ts';
 import type { WantedFile } from './sources/wanted-file.ts';
 

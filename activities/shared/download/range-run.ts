@@ -7,7 +7,7 @@ import type { FileVersion } from './sources/file-version.ts';
 import { judgeAnswer, wrongSize } from './judge-answer.ts';
 import { openInTime } from './sources/open-in-time.ts';
 import { receiveBody } from './receive-body.ts';
-import { firstLine, PassingFault, RangesUnusable } from './sources/source-fault.ts';
+import { firstLine, TransientError, RangesUnusable } from './sources/source-errors.ts';
 import type { Answer, Source } from './sources/source.ts';
 import { spanBytes, SpanQueue } from './parts/span-queue.ts';
 
@@ -112,7 +112,7 @@ export class RangeRun {
     else if (this.#isComplete) this.#done.abort(new Error('the file is complete'));
   }
 
-  async #waitAfter(fault: PassingFault, faults: number, stuck: number): Promise<void> {
+  async #waitAfter(fault: TransientError, faults: number, stuck: number): Promise<void> {
     const { wanted, meter } = this.#fetching;
     const waitMs = waitMsAfter(faults, wanted.retry, fault.retryAfterMs);
     const seconds = (waitMs / 1000).toFixed(1);
@@ -120,7 +120,7 @@ export class RangeRun {
     await sleep(waitMs, undefined, { signal: this.#waitSignal });
   }
 
-  async #takeOne(): Promise<PassingFault | null | 'nothing left'> {
+  async #takeOne(): Promise<TransientError | null | 'nothing left'> {
     const free = await this.#fetching.wanted.limits.takeConnection(this.#waitSignal);
     const order = await this.#nextOrder();
     try {
@@ -129,7 +129,7 @@ export class RangeRun {
       return null;
     } catch (error) {
       this.#signal.throwIfAborted();
-      if (error instanceof PassingFault) return error;
+      if (error instanceof TransientError) return error;
       throw error;
     } finally {
       order?.giveBack();
@@ -221,7 +221,7 @@ export class RangeRun {
     // Nothing worth a download is empty, whatever the server says.
     if (received === 0 || (Number.isFinite(maxBytes) && received < maxBytes)) {
       const wantedBytes = Number.isFinite(maxBytes) ? maxBytes : 'unknown';
-      throw new PassingFault(`${shown} ended after ${received} of ${wantedBytes} bytes.`);
+      throw new TransientError(`${shown} ended after ${received} of ${wantedBytes} bytes.`);
     }
     this.#total ??= received;
   }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Readable } from 'node:stream';
-import { brokeOff, stalled } from './sources/source-fault.ts';
+import { brokeOff, stalled } from './sources/source-errors.ts';
 import type { RangeWriter } from './parts/range-writer.ts';
 import type { WantedFile } from './sources/wanted-file.ts';
 

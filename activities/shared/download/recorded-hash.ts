@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { RecordedHash } from '../../../configs/schema/fetched-files.ts';
 import { CodedError, systemErrorCode } from '../errors/coded-error.ts';
 import { readIfPresent } from '../files/json-file.ts';
-import { createFileWhole } from '../files/whole-file.ts';
+import { createFileExclusive } from '../files/atomic-file.ts';
 
 export interface FileHash {
   readonly bytes: number;
@@ -26,7 +26,7 @@ export const recordHash = async (folder: string, file: string, { bytes, sha256 }
   const record: RecordedHash = { v: 1, bytes, sha256 };
   await mkdir(dirname(path), { recursive: true });
   try {
-    await createFileWhole(path, `${JSON.stringify(record)}\n`);
+    await createFileExclusive(path, `${JSON.stringify(record)}\n`);
   } catch (error) {
     if (systemErrorCode(error) !== 'EEXIST') throw error;
     const known = await findRecordedHash(folder, file);

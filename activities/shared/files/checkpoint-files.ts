@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import type { JobFolder } from '../../../configs/paths.ts';
 import { CheckpointManifest } from '../../../configs/schema/index.ts';
-import { ifThere } from './if-there.ts';
+import { ignoreMissing } from './ignore-missing.ts';
 import { readJson } from './json-file.ts';
 
 const manifestSuffix = '.json';
@@ -23,7 +23,7 @@ export const checkpointPath = (job: JobFolder, name: string): string => `${job.c
 
 /** Every manifest. What a writer has not finished (temporary names, files without a manifest) does not exist. */
 export async function listManifests(job: JobFolder): Promise<FoundManifest[]> {
-  const entries = (await ifThere(readdir(job.checkpoints, { withFileTypes: true }))) ?? [];
+  const entries = (await ignoreMissing(readdir(job.checkpoints, { withFileTypes: true }))) ?? [];
   const names = entries
     .filter((entry) => entry.isFile() && entry.name.endsWith(manifestSuffix) && !entry.name.startsWith('.'))
     .map((entry) => entry.name.slice(0, -manifestSuffix.length));
@@ -36,4 +36,4 @@ async function readManifest(job: JobFolder, name: string): Promise<FoundManifest
 }
 
 /** Undefined where there is no file. */
-export const fileSize = async (path: string): Promise<number | undefined> => (await ifThere(stat(path)))?.size;
+export const fileSize = async (path: string): Promise<number | undefined> => (await ignoreMissing(stat(path)))?.size;

@@ -1,10 +1,10 @@
 import { stat } from 'node:fs/promises';
 import type { FileMark } from '../../../configs/schema/index.ts';
-import { ifThere } from './if-there.ts';
+import { ignoreMissing } from './ignore-missing.ts';
 
 /** How a file looks now; undefined where there is none. */
 export async function markOf(path: string): Promise<FileMark | undefined> {
-  const found = await ifThere(stat(path, { bigint: true }));
+  const found = await ignoreMissing(stat(path, { bigint: true }));
   if (found === undefined) return undefined;
   const { size, ino, mtimeNs, ctimeNs } = found;
   return { bytes: Number(size), inode: String(ino), mtimeNs: String(mtimeNs), ctimeNs: String(ctimeNs) };

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { z } from 'zod';
-import { ifThere } from './if-there.ts';
+import { ignoreMissing } from './ignore-missing.ts';
 
 /**
  * A JSON file that another process writes whole-or-nothing.
@@ -20,4 +20,4 @@ export function parseJson<T extends z.ZodType>(text: string, schema: T): z.infer
   }
 }
 
-export const readIfPresent = (path: string): Promise<string | undefined> => ifThere(readFile(path, 'utf8'));
+export const readIfPresent = (path: string): Promise<string | undefined> => ignoreMissing(readFile(path, 'utf8'));

@@ -1,13 +1,13 @@
 import { open } from 'node:fs/promises';
 import type { JobFolder } from '../../../configs/paths.ts';
-import { ifThere } from './if-there.ts';
+import { ignoreMissing } from './ignore-missing.ts';
 
 /** A failure's text in Temporal is cut at 4 KiB, so no more than this is ever read of a log that may be huge. */
 const tailBytes = 4096;
 
 /** The last lines of a job's log, oldest first. */
 export async function logTail(job: JobFolder, lines: number): Promise<string[]> {
-  const file = await ifThere(open(job.log));
+  const file = await ignoreMissing(open(job.log));
   if (file === undefined) return [];
   try {
     const { size } = await file.stat();

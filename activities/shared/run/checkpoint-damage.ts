@@ -4,7 +4,7 @@ import type { CheckpointManifest } from '../../../configs/schema/index.ts';
 import { ArchiveReader } from '../files/archive-reader.ts';
 import { fileSize } from '../files/checkpoint-files.ts';
 import { systemErrorCode } from '../errors/coded-error.ts';
-import { sha256OfFile } from '../files/whole-file.ts';
+import { sha256OfFile } from '../files/atomic-file.ts';
 
 /** What is wrong with a checkpoint file; undefined when it is what its manifest says and can be read. */
 export async function findDamage(path: string, manifest: CheckpointManifest): Promise<string | undefined> {

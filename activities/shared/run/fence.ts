@@ -1,7 +1,7 @@
 import { mkdir, open, readdir } from 'node:fs/promises';
 import type { JobFolder } from '../../../configs/paths.ts';
 import { CodedError, systemErrorCode } from '../errors/coded-error.ts';
-import { ifThere } from '../files/if-there.ts';
+import { ignoreMissing } from '../files/ignore-missing.ts';
 
 /**
  * Temporal promises one open workflow per id, not that an old activity attempt has stopped. So each attempt takes a
@@ -47,6 +47,6 @@ export async function assertFence(job: JobFolder, token: number): Promise<void> 
 
 /** 0 where nobody took one yet. */
 export async function newestFence(job: JobFolder): Promise<number> {
-  const tokens = (await ifThere(readdir(job.fences))) ?? [];
+  const tokens = (await ignoreMissing(readdir(job.fences))) ?? [];
   return Math.max(0, ...tokens.map(Number));
 }

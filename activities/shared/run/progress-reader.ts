@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import { TrainerEvent } from '../../../configs/schema/index.ts';
-import { ifThere } from '../files/if-there.ts';
+import { ignoreMissing } from '../files/ignore-missing.ts';
 import { parseJson } from '../files/json-file.ts';
 
 const chunkBytes = 256 * 1024;
@@ -28,7 +28,7 @@ export class ProgressReader {
   }
 
   private async *newLines(): AsyncGenerator<string> {
-    const file = await ifThere(open(this.path));
+    const file = await ignoreMissing(open(this.path));
     if (file === undefined) return;
     try {
       const chunk = Buffer.alloc(chunkBytes);

@@ -2,7 +2,7 @@ import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import type { JobFolder } from '../../../configs/paths.ts';
 import type { Quarantined } from '../../../configs/schema/index.ts';
 import { systemErrorCode } from '../errors/coded-error.ts';
-import { syncFolder, writeFileWhole } from '../files/whole-file.ts';
+import { syncFolder, writeFileAtomic } from '../files/atomic-file.ts';
 
 const keptFiles = 3;
 
@@ -34,7 +34,7 @@ async function prune(folder: string): Promise<void> {
 /** Best effort: on a full disk a damaged checkpoint must still go out of the way. */
 async function leaveReason(path: string, reason: object): Promise<void> {
   try {
-    await writeFileWhole(path, JSON.stringify(reason));
+    await writeFileAtomic(path, JSON.stringify(reason));
   } catch (error) {
     if (systemErrorCode(error) === undefined) throw error;
   }

@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { RangeWriter, shareOf } from '../download/parts/range-writer.ts';
-import { syncFolder } from '../files/whole-file.ts';
+import { syncFolder } from '../files/atomic-file.ts';
 
 /** A file that is hashed while it arrives, and appears under its name only when it is published. */
 export class IncomingFile {

@@ -1,7 +1,7 @@
 import { mkdir, readFile, readdir, rm } from 'node:fs/promises';
 import { CodedError, systemErrorCode } from '../errors/coded-error.ts';
-import { ifThere } from '../files/if-there.ts';
-import { createFileWhole } from '../files/whole-file.ts';
+import { ignoreMissing } from '../files/ignore-missing.ts';
+import { createFileExclusive } from '../files/atomic-file.ts';
 import type { Pointer } from './artifact-store.ts';
 
 /** A writer that reads the newest version and sleeps still finds out that it was overtaken. */
@@ -29,7 +29,7 @@ export async function replaceLocalPointer(folder: string, body: string, ifMatch:
   if ((await newestVersion(folder)) !== known) throw conflict();
   const next = known + 1;
   try {
-    await createFileWhole(`${folder}/${next}`, body);
+    await createFileExclusive(`${folder}/${next}`, body);
   } catch (error) {
     if (systemErrorCode(error) === 'EEXIST') throw conflict();
     throw error;
@@ -41,6 +41,6 @@ export async function replaceLocalPointer(folder: string, body: string, ifMatch:
 }
 
 async function newestVersion(folder: string): Promise<number> {
-  const names = (await ifThere(readdir(folder))) ?? [];
+  const names = (await ignoreMissing(readdir(folder))) ?? [];
   return Math.max(0, ...names.filter((name) => /^\d+$/.test(name)).map(Number));
 }

@@ -5,9 +5,9 @@ import { pathToFileURL } from 'node:url';
 import { RecordedObject } from '../../../configs/schema/run-pointer.ts';
 import { fileSize } from '../files/checkpoint-files.ts';
 import { CodedError } from '../errors/coded-error.ts';
-import { ifThere } from '../files/if-there.ts';
+import { ignoreMissing } from '../files/ignore-missing.ts';
 import { readJson } from '../files/json-file.ts';
-import { writeFileWhole } from '../files/whole-file.ts';
+import { writeFileAtomic } from '../files/atomic-file.ts';
 import type { ArtifactStore, ListedObject, ObjectFacts, TransferOptions } from './artifact-store.ts';
 import { IncomingFile } from './incoming-file.ts';
 import { readLocalPointer, replaceLocalPointer } from './local-pointer.ts';
@@ -47,7 +47,7 @@ export function localStore(folder: string): ArtifactStore {
       await rm(place.record, { force: true });
       await copy.publish();
       await mkdir(dirname(place.record), { recursive: true });
-      await writeFileWhole(place.record, JSON.stringify({ v: 1, bytes, sha256 } satisfies RecordedObject));
+      await writeFileAtomic(place.record, JSON.stringify({ v: 1, bytes, sha256 } satisfies RecordedObject));
       return { uri: place.uri, bytes, sha256 };
     },
     async get(key, path, options = {}) {
@@ -121,7 +121,7 @@ async function removeLeftovers(folder: string, prefix: string, olderThanMs: numb
 }
 
 async function listPaths(folder: string): Promise<string[]> {
-  const entries = (await ifThere(readdir(folder, { recursive: true, withFileTypes: true }))) ?? [];
+  const entries = (await ignoreMissing(readdir(folder, { recursive: true, withFileTypes: true }))) ?? [];
   return entries
     .filter((entry) => entry.isFile())
     .map(({ parentPath, name }) => `${parentPath}/${name}`.slice(folder.length + 1))

@@ -3,10 +3,10 @@ import { dirname } from 'node:path';
 import { homeFolders } from '../../../configs/paths.ts';
 import { ObjectManifest, type FileMark, type StoredFile } from '../../../configs/schema/index.ts';
 import { CodedError, systemErrorCode } from '../errors/coded-error.ts';
-import { ifThere } from '../files/if-there.ts';
+import { ignoreMissing } from '../files/ignore-missing.ts';
 import { isSameMark, markOf } from '../files/file-mark.ts';
 import { readJson } from '../files/json-file.ts';
-import { sha256OfFile, syncFolder, writeFileWhole } from '../files/whole-file.ts';
+import { sha256OfFile, syncFolder, writeFileAtomic } from '../files/atomic-file.ts';
 
 /** The content-addressed store of a worker: `store/objects/<aa>/<sha256>`, read-only, each with a manifest beside it. */
 export interface StoredObject extends StoredFile {
@@ -57,7 +57,7 @@ export const findManifest = (home: string, sha256: string): Promise<ObjectManife
 /** Every object by its name, damaged or not; nothing is hashed. */
 export async function listObjects(home: string): Promise<ObjectManifest[]> {
   const { objects } = homeFolders(home);
-  const files = (await ifThere(readdir(objects, { recursive: true }))) ?? [];
+  const files = (await ignoreMissing(readdir(objects, { recursive: true }))) ?? [];
   const manifests = await Promise.all(
     files.filter((file) => file.endsWith('.json')).map((file) => readJson(`${objects}/${file}`, ObjectManifest)),
   );
@@ -91,7 +91,7 @@ async function writeManifest(path: string, { sha256, name, origin }: NewObject):
   const mark = await markOf(path);
   if (mark === undefined) throw new CodedError('StoreDamaged', `${path} went away while it was being stored.`);
   const manifest: ObjectManifest = { v: 1, sha256, name, origin, createdAt: Date.now() / 1000, mark };
-  await writeFileWhole(manifestPath(path), JSON.stringify(manifest));
+  await writeFileAtomic(manifestPath(path), JSON.stringify(manifest));
   return mark;
 }
 

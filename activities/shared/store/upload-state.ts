@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { UploadState } from '../../../configs/schema/run-pointer.ts';
 import { readJson } from '../files/json-file.ts';
-import { writeFileWhole } from '../files/whole-file.ts';
+import { writeFileAtomic } from '../files/atomic-file.ts';
 
 /** Which multipart upload of an object is under way: a file a key, so that a killed upload is found again. */
 export class UploadStates {
@@ -20,7 +20,7 @@ export class UploadStates {
 
   async keep(key: string, state: UploadState): Promise<void> {
     await mkdir(this.#folder, { recursive: true });
-    await writeFileWhole(this.#path(key), JSON.stringify(state));
+    await writeFileAtomic(this.#path(key), JSON.stringify(state));
   }
 
   async forget(key: string): Promise<void> {

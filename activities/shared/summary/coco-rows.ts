@@ -35,4 +35,4 @@ export const apKinds = [
 ] as const;
 
 /** `@[ IoU=0.50:0.95 | area=all | maxDets=100 ]` */
-export const describeApRow = (row: ApRow): string => `@[ IoU=${row.iou} | area=${row.area} | maxDets=${row.maxDets} ]`;
+export const formatApRow = (row: ApRow): string => `@[ IoU=${row.iou} | area=${row.area} | maxDets=${row.maxDets} ]`;

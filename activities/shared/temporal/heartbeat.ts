@@ -7,7 +7,7 @@ const beatMs = 2_000;
  * Beats on a timer while `work` runs, with the newest details. A timer alone would hide a hang:
  * `work` must end by itself when nothing moves any more (a stalled download does; a trainer ends or is stopped).
  */
-export async function whileBeating<T>(details: () => unknown, work: () => Promise<T>): Promise<T> {
+export async function withHeartbeat<T>(details: () => unknown, work: () => Promise<T>): Promise<T> {
   const beat = () => Context.current().heartbeat(details());
   beat();
   const timer = setInterval(beat, beatMs);

@@ -2,10 +2,10 @@ import { readdir } from 'node:fs/promises';
 import { hostsOf } from '../../../configs/schema/plan-hosts.ts';
 import { runFolder, type JobFolder, type RunFolder } from '../../../configs/paths.ts';
 import type { RunPlan } from '../../../configs/schema/index.ts';
-import { ifThere } from '../files/if-there.ts';
+import { ignoreMissing } from '../files/ignore-missing.ts';
 
 /** The hosts that train together; undefined where one machine trains alone. */
-export function trainsTogether(plan: RunPlan): { leader: string; hosts: string[] } | undefined {
+export function hostTopology(plan: RunPlan): { leader: string; hosts: string[] } | undefined {
   const hosts = hostsOf(plan);
   const [leader] = hosts;
   return leader === undefined || hosts.length === 1 ? undefined : { leader, hosts };
@@ -13,13 +13,13 @@ export function trainsTogether(plan: RunPlan): { leader: string; hosts: string[]
 
 /** Where the supervisor that leads a training keeps its files: beside checkpoints and progress, on one machine. */
 export function leadingJob(folder: RunFolder, plan: RunPlan): JobFolder {
-  const together = trainsTogether(plan);
+  const together = hostTopology(plan);
   return together === undefined ? folder.train : folder.host(together.leader);
 }
 
 /** What a supervisor must know of the others. They take GPUs in one order, or two runs might wait for each other. */
-export function togetherWith(folder: RunFolder, plan: RunPlan): { run: string; jobs: string[] } | undefined {
-  const together = trainsTogether(plan);
+export function hostJobs(folder: RunFolder, plan: RunPlan): { run: string; jobs: string[] } | undefined {
+  const together = hostTopology(plan);
   if (together === undefined) return undefined;
   return { run: folder.train.dir, jobs: [...together.hosts].sort().map((host) => folder.host(host).dir) };
 }
@@ -27,6 +27,6 @@ export function togetherWith(folder: RunFolder, plan: RunPlan): { run: string; j
 /** Every job that a run has ever had. */
 export async function listJobs(home: string, runId: string): Promise<JobFolder[]> {
   const folder = runFolder(home, runId);
-  const hosts = (await ifThere(readdir(folder.hosts))) ?? [];
+  const hosts = (await ignoreMissing(readdir(folder.hosts))) ?? [];
   return [folder.train, folder.test, ...hosts.map((host) => folder.host(host))];
 }

@@ -9,7 +9,7 @@ import { CodedError } from '../errors/coded-error.ts';
 import { assertFence } from '../run/fence.ts';
 import { readJson } from '../files/json-file.ts';
 import { logTail } from '../files/log-tail.ts';
-import { superviseArgv, type GpuWish, type StallSeconds } from './trainer-argv.ts';
+import { superviseArgv, type GpuRequest, type StallSeconds } from './trainer-argv.ts';
 import { findLiveJob, type PythonCommand, type RunningJob } from './trainer-process.ts';
 
 const pollMs = 50;
@@ -28,7 +28,7 @@ export interface JobStart {
   fence: number;
   stall: StallSeconds;
   /** Undefined where somebody else shares out GPUs. */
-  gpus: GpuWish | undefined;
+  gpus: GpuRequest | undefined;
   /** The jobs of all hosts, in the order in which they take GPUs, and where their ranks work together. */
   together?: { run: string; jobs: string[] } | undefined;
 }

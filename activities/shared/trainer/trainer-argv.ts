@@ -25,7 +25,7 @@ export interface TrainerPrograms {
 }
 
 /** Where the launchers of several machines find each other. */
-export interface Meeting {
+export interface TorchrunRendezvous {
   nodes: number;
   /** `address:port` of the one that keeps the list, and what tells this meeting from others there. */
   endpoint: string;
@@ -40,7 +40,7 @@ export const trainArgv = (
   files: TrainerFiles & { weights: string; resume: ResumeFrom | undefined },
   job: JobFolder,
   device: Device,
-  meeting?: Meeting,
+  meeting?: TorchrunRendezvous,
 ): string[] => [
   ...[...torchrun(plan.gpus, meeting), '-m', 'everswin_trainer', 'train'],
   ...common(files, job, device),
@@ -68,7 +68,7 @@ export const testArgv = (
 export type StallSeconds = RecoveryPolicy['stallSeconds'];
 
 /** The GPUs that a job needs, of those that this machine shares out. */
-export interface GpuWish {
+export interface GpuRequest {
   /** Where the machine keeps its leases. */
   folder: string;
   device: Device;
@@ -91,7 +91,7 @@ export const superviseArgv = (
   fence: number,
   stall: StallSeconds,
   program: string[],
-  gpus?: GpuWish & { asker: number },
+  gpus?: GpuRequest & { asker: number },
   together?: { run: string; jobs: string[] },
 ): string[] => [
   ...['-m', 'everswin_trainer', 'supervise', '--job-dir', job.dir],
@@ -105,18 +105,18 @@ export const superviseArgv = (
   ...program,
 ];
 
-const gpuArgv = ({ folder, device, count, priority, since, foreignMib, asker }: GpuWish & { asker: number }) => [
+const gpuArgv = ({ folder, device, count, priority, since, foreignMib, asker }: GpuRequest & { asker: number }) => [
   ...['--gpu-folder', folder, '--gpus', String(count), '--device', device, '--gpu-priority', String(priority)],
   ...['--gpu-since', String(since), '--foreign-mib', String(foreignMib), '--asker', String(asker)],
 ];
 
 /** No restarts of its own: the workflow decides after each ending. @param ranks on all machines together. */
-export const torchrun = (ranks: number, meeting?: Meeting): string[] => [
+export const torchrun = (ranks: number, meeting?: TorchrunRendezvous): string[] => [
   ...['-m', 'torch.distributed.run', ...(meeting === undefined ? ['--standalone'] : meetingArgv(meeting))],
   ...['--nproc-per-node', String(ranks / (meeting?.nodes ?? 1)), '--max-restarts', '0'],
 ];
 
-const meetingArgv = ({ nodes, endpoint, id, here }: Meeting): string[] => [
+const meetingArgv = ({ nodes, endpoint, id, here }: TorchrunRendezvous): string[] => [
   ...['--nnodes', String(nodes), '--rdzv-backend', 'c10d', '--rdzv-endpoint', endpoint, '--rdzv-id', id],
   // A machine does not always know by which address others reach it.
   ...(here === undefined ? [] : ['--rdzv-conf', `is_host=${here.isLeader ? 1 : 0}`, '--local-addr', here.address]),

@@ -5,7 +5,7 @@ import type { JobFolder } from '../../../configs/paths.ts';
 import { systemErrorCode } from '../errors/coded-error.ts';
 import { readJson } from '../files/json-file.ts';
 import { isAlive, processStartTicks } from './live-process.ts';
-import { writeFileWhole } from '../files/whole-file.ts';
+import { writeFileAtomic } from '../files/atomic-file.ts';
 
 /** Who watches a job, on behalf of which activity task: for a worker that finds out that it follows one that was killed. */
 export const Watcher = z.object({
@@ -27,7 +27,7 @@ export async function writeWatcher(job: JobFolder, task: WatchedTask): Promise<v
   const { pid } = process;
   const startTicks = await processStartTicks(pid);
   try {
-    await writeFileWhole(job.watcher, JSON.stringify({ v: 1, ...task, pid, startTicks, host: hostname() }));
+    await writeFileAtomic(job.watcher, JSON.stringify({ v: 1, ...task, pid, startTicks, host: hostname() }));
   } catch (error) {
     if (systemErrorCode(error) === undefined) throw error;
   }

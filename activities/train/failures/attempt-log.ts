@@ -1,8 +1,8 @@
 import { mkdir, open, readdir, type FileHandle } from 'node:fs/promises';
 import type { JobFolder } from '../../../configs/paths.ts';
 import { systemErrorCode } from '../../shared/errors/coded-error.ts';
-import { ifThere } from '../../shared/files/if-there.ts';
-import { writeFileWhole } from '../../shared/files/whole-file.ts';
+import { ignoreMissing } from '../../shared/files/ignore-missing.ts';
+import { writeFileAtomic } from '../../shared/files/atomic-file.ts';
 
 /** Of a log that may be huge, its beginning and its end are read: start-up errors stand here, all others there. */
 const partBytes = 1024 * 1024;
@@ -45,7 +45,7 @@ export const isFromElsewhere = (line: string): boolean => speaker.test(line);
 export const withoutSpeaker = (line: string): string => line.replace(speaker, '');
 
 async function readRankLogs(job: JobFolder, fence: number): Promise<{ rank: number; lines: string[] }[]> {
-  const names = (await ifThere(readdir(job.rankLogs))) ?? [];
+  const names = (await ignoreMissing(readdir(job.rankLogs))) ?? [];
   const ranks = names.flatMap((name) => {
     const [, of, rank] = /^(\d+)-rank-(\d+)\.log$/.exec(name) ?? [];
     return Number(of) === fence ? [{ rank: Number(rank), path: `${job.rankLogs}/${name}` }] : [];
@@ -61,7 +61,7 @@ async function readRankLogs(job: JobFolder, fence: number): Promise<{ rank: numb
 
 /** From `offset` on; of more than twice `part` bytes the beginning and the end. */
 async function readLines(path: string, offset: number, part: number): Promise<string[]> {
-  const file = await ifThere(open(path));
+  const file = await ignoreMissing(open(path));
   if (file === undefined) return [];
   try {
     const { size } = await file.stat();
@@ -82,7 +82,7 @@ export async function keepLogEnd(job: JobFolder, fence: number, lines: readonly 
     await mkdir(job.failures, { recursive: true });
     const ends = [lines.filter(isFromElsewhere), lines.filter((line) => !isFromElsewhere(line))];
     const kept = ends.flatMap((some) => some.slice(-keptLines));
-    await writeFileWhole(path, `${kept.join('\n')}\n`);
+    await writeFileAtomic(path, `${kept.join('\n')}\n`);
     return path;
   } catch (error) {
     if (systemErrorCode(error) === undefined) throw error;

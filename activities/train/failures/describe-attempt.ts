@@ -2,7 +2,7 @@ import type { RunFolder } from '../../../configs/paths.ts';
 import type { Attempt, Failure, Quarantined, RunPlan } from '../../../configs/schema/index.ts';
 import { keepLogEnd, readAttemptLog } from './attempt-log.ts';
 import { listIterations } from '../../shared/run/checkpoints.ts';
-import type { DecisivePart } from './decisive-part.ts';
+import type { PrimaryFailure } from './primary-failure.ts';
 import { classifyFailedStart, classifyFailure } from './classify-failure.ts';
 import { describeCrash } from './describe-crash.ts';
 import { listForeignGpuProcesses } from '../../shared/trainer/foreign-gpu-processes.ts';
@@ -24,7 +24,7 @@ export interface WatchedAttempt {
   /** Whether its trainer ran before it began. */
   adopted: boolean;
   /** Of the host whose ending is that of the attempt. */
-  part: DecisivePart;
+  part: PrimaryFailure;
   quarantined: Quarantined[];
   state: RunState;
   time: TimeSpent;
@@ -110,7 +110,7 @@ async function explainFailure(watched: WatchedAttempt): Promise<{ cause: string;
 }
 
 /** Of the other hosts of the attempt, as what rank or host said it. */
-const readOtherLogs = ({ others }: DecisivePart): Promise<string[][]> =>
+const readOtherLogs = ({ others }: PrimaryFailure): Promise<string[][]> =>
   Promise.all(others.map(({ host, job, owner }) => readAttemptLog(job, { ...owner, host })));
 
 /** Null where it ended as it should. */

@@ -6,8 +6,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 import { CodedError } from '../../../activities/shared/errors/coded-error.ts';
 import { contentKey } from '../../../activities/shared/steps/content-key.ts';
 import { findMissing } from '../../../activities/inputs/find-missing.ts';
-import { obtainDataset } from '../../../activities/inputs/obtain-dataset.ts';
-import { obtainFile } from '../../../activities/inputs/obtain-file.ts';
+import { prepareDataset } from '../../../activities/inputs/prepare-dataset.ts';
+import { prepareFile } from '../../../activities/inputs/prepare-file.ts';
 import { withPrefixFolder } from '../../../activities/inputs/prefix-copy.ts';
 import { checkMaterial } from '../../../activities/preflight/check-material.ts';
 import { homeFolders } from '../../../configs/paths.ts';
@@ -99,8 +99,8 @@ test('images under a prefix and annotations in an object are the data set that t
   await putFolder('train', 'train');
   await putFolder('annotations', 'annotations');
   const plan = planOf(addressOf);
-  const first = await obtainDataset(plan, place.context);
-  const local = await obtainDataset(
+  const first = await prepareDataset(plan, place.context);
+  const local = await prepareDataset(
     planOf((path) => `file://${drawn}/${path}`),
     place.context,
   );
@@ -109,7 +109,7 @@ test('images under a prefix and annotations in an object are the data set that t
   expect(first.images).toBe(120);
 
   place.asked.length = 0;
-  const again = await obtainDataset(plan, place.context);
+  const again = await prepareDataset(plan, place.context);
   expect(again).toMatchObject({ contentKey: first.contentKey, outcome: { hit: true } });
   expect(place.asked.map(({ command }) => command).sort()).toEqual(['HeadObject', 'ListObjectsV2']);
 
@@ -122,7 +122,7 @@ test('images under a prefix and annotations in an object are the data set that t
   await put('train/new one.jpeg', await readFile(`${drawn}/train/${image.file_name}`));
   await put('annotations/train.json', JSON.stringify({ ...annotations, images: [...annotations.images, added] }));
   place.asked.length = 0;
-  const changed = await obtainDataset(plan, place.context);
+  const changed = await prepareDataset(plan, place.context);
   expect(changed.images).toBe(121);
   expect(changed.contentKey).not.toBe(first.contentKey);
   expect(changed.outcome.why).toMatch(/^miss: .*train-images changed .*train\.json changed/);
@@ -131,16 +131,16 @@ test('images under a prefix and annotations in an object are the data set that t
 
 test('keys with spaces, accents and percent signs come as they are, and what is gone goes from the copy', async () => {
   await threeImages();
-  const all = await obtainFile(imagesAt('images/'), place.context);
+  const all = await prepareFile(imagesAt('images/'), place.context);
   await remove('images/a.jpg');
   place.asked.length = 0;
-  const less = await obtainFile(imagesAt('images/'), place.context);
+  const less = await prepareFile(imagesAt('images/'), place.context);
   expect(fetched()).toEqual([]);
   const folder = `${place.home}/the same`;
   await mkdir(`${folder}/line 1`, { recursive: true });
   await writeFile(`${folder}/line 1/b+é%25.jpg`, 'second');
   await writeFile(`${folder}/line 1/c.jpg`, Buffer.alloc(9_000_000, 7));
-  const { sha256 } = await obtainFile(archive('images', `file://${folder}/`), place.context);
+  const { sha256 } = await prepareFile(archive('images', `file://${folder}/`), place.context);
   expect(less.sha256).toBe(sha256);
   expect(all.sha256).not.toBe(sha256);
   expect(await readdir(folderOf('images/'))).toHaveLength(2);
@@ -159,12 +159,12 @@ test.each([
       place.hooks.length = 0;
       await change();
     });
-    const failure: unknown = await obtainFile(imagesAt('images/'), place.context).catch((error: unknown) => error);
+    const failure: unknown = await prepareFile(imagesAt('images/'), place.context).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(CodedError);
     expect(failure).toMatchObject({ code: 'SourceChanged' });
-    const taken = await obtainFile(imagesAt('images/'), place.context);
+    const taken = await prepareFile(imagesAt('images/'), place.context);
     place.asked.length = 0;
-    expect(await obtainFile(imagesAt('images/'), place.context)).toMatchObject({ sha256: taken.sha256 });
+    expect(await prepareFile(imagesAt('images/'), place.context)).toMatchObject({ sha256: taken.sha256 });
     expect(place.asked.map(({ command }) => command)).toEqual(['ListObjectsV2']);
   },
   30_000,
@@ -173,9 +173,9 @@ test.each([
 test('an object that is replaced is another file, where a web server’s would have to stay the same', async () => {
   await put('train.json', '{"images": 1}');
   const wanted = archive('train.json', addressOf('train.json'));
-  const [first, same] = [await obtainFile(wanted, place.context), await obtainFile(wanted, place.context)];
+  const [first, same] = [await prepareFile(wanted, place.context), await prepareFile(wanted, place.context)];
   await put('train.json', '{"images": 2}');
-  const other = await obtainFile(wanted, place.context);
+  const other = await prepareFile(wanted, place.context);
   expect(same).toEqual(first);
   expect(await readFile(other.path, 'utf8')).toBe('{"images": 2}');
   expect(await readFile(first.path, 'utf8')).toBe('{"images": 1}');
@@ -191,7 +191,7 @@ test('a worker that is told to stop stops at once; whole images stay, halves go,
     if (command === 'GetObject' && key.endsWith('c.jpg')) setTimeout(() => stop.abort(reason), 1);
   });
   const slow = { ...place.context.limits, restMsAfter: (bytes: number) => (bytes > 1000 ? 50 : 0) };
-  const stopped = obtainFile(imagesAt('images/'), { ...place.context, limits: slow, signal: stop.signal });
+  const stopped = prepareFile(imagesAt('images/'), { ...place.context, limits: slow, signal: stop.signal });
   await expect(stopped).rejects.toBe(reason);
   const folder = folderOf('images/');
   expect(await readdir(folder)).toHaveLength(2);
@@ -202,7 +202,7 @@ test('a worker that is told to stop stops at once; whole images stay, halves go,
   await writeFile(`${folder}/tree/old.jpg`, 'of a tree that nobody cleared away');
   place.hooks.length = 0;
   place.asked.length = 0;
-  await obtainFile(imagesAt('images/'), place.context);
+  await prepareFile(imagesAt('images/'), place.context);
   expect(fetched()).toEqual(['images/line 1/c.jpg']);
   expect(await readdir(folder)).toHaveLength(3);
 }, 30_000);
@@ -210,8 +210,8 @@ test('a worker that is told to stop stops at once; whole images stay, halves go,
 test('two that want the same prefix at once take it once', async () => {
   await threeImages();
   const [one, other] = await Promise.all([
-    obtainFile(imagesAt('images/'), place.context),
-    obtainFile(imagesAt('images/'), place.context),
+    prepareFile(imagesAt('images/'), place.context),
+    prepareFile(imagesAt('images/'), place.context),
   ]);
   expect(other).toEqual(one);
   expect(fetched()).toHaveLength(3);
@@ -222,7 +222,7 @@ test('keys that no folder could hold are refused by name, and nothing is fetched
   await put('images/LINE 1/C.jpg', 'twin');
   await put('images/line\nbreak.jpg', 'x');
   await put('images/one\u0001.jpg', 'x');
-  const failure = obtainFile(imagesAt('images/'), place.context);
+  const failure = prepareFile(imagesAt('images/'), place.context);
   await expect(failure).rejects.toMatchObject({ code: 'DatasetInvalid' });
   await expect(failure).rejects.toThrow('has a control character in its key: 2 objects ("line\\nbreak.jpg"');
   await expect(failure).rejects.toThrow('differs from another key only in case');
@@ -236,7 +236,7 @@ test.each([
   ['no such object', () => addressOf('none.json'), 'DownloadRefused', 'none.json answered 404'],
   ['a foreign bucket', () => 's3://others/images/', 'DownloadRefused', 'neither the catalog nor the plan allows'],
 ])('%s: refused, with what to do', async (_, address, code, text) => {
-  const failure = obtainFile(archive('images', address()), place.context);
+  const failure = prepareFile(archive('images', address()), place.context);
   await expect(failure).rejects.toMatchObject({ code });
   await expect(failure).rejects.toThrow(text);
   await expect(failure).rejects.toThrow('\nNext: ');
@@ -248,7 +248,7 @@ test('without the right to read a bucket, that is what is said', async () => {
     bucket: server.bucket,
     credentials: { ...server.credentials, secretAccessKey: 'another' },
   });
-  const failure = obtainFile(imagesAt('images/'), stranger.context);
+  const failure = prepareFile(imagesAt('images/'), stranger.context);
   await expect(failure).rejects.toMatchObject({ code: 'DownloadRefused' });
   await expect(failure).rejects.toThrow('answered 403 (SignatureDoesNotMatch');
   await stranger.remove();
@@ -268,7 +268,7 @@ test('a dry run tells what of a prefix is new, that all of it is there, or why i
   const plan = { ...miniPlan, dataset: { ...miniPlan.dataset, id: 'own', archives: [imagesAt('images/')] } };
   const check = async () => (await checkMaterial((files) => findMissing(files, place.context), plan))[0];
   expect(await check()).toMatchObject({ verdict: 'ok', says: 'own: 9.0 MB to fetch in 1 of 1 files' });
-  await obtainFile(imagesAt('images/'), place.context);
+  await prepareFile(imagesAt('images/'), place.context);
   expect(await check()).toMatchObject({ verdict: 'ok', says: 'own: all 1 files are in the store' });
   await put('images/d.jpg', Buffer.alloc(2_000_000));
   place.asked.length = 0;

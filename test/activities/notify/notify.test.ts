@@ -3,7 +3,7 @@ import { createHmac } from 'node:crypto';
 import { afterEach, expect, test } from 'vitest';
 import { createNotify, type NotifyRequest } from '../../../activities/notify/notify.ts';
 import { withCodedFailures } from '../../../activities/shared/temporal/failure.ts';
-import type { NotifyPlace } from '../../../activities/notify/notify-place.ts';
+import type { NotificationTarget } from '../../../activities/notify/notification-target.ts';
 import { checkNotify } from '../../../activities/preflight/check-notify.ts';
 import { Notification, type NotifyTarget } from '../../../configs/schema/index.ts';
 import { startHookReceiver, type Hook } from '../../fixtures/hook-receiver.ts';
@@ -21,7 +21,7 @@ const notification: Notification = {
   text: 'Attempt 2 crashed: <b>Ünïcode</b> & more\n.\nNext: again',
 };
 const secret = 'whsec-0123456789';
-const nowhere: NotifyPlace = { url: '', secret: undefined, to: [], from: undefined, ca: undefined };
+const nowhere: NotificationTarget = { url: '', secret: undefined, to: [], from: undefined, ca: undefined };
 
 const closing: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -38,7 +38,7 @@ interface SendOptions {
 
 const send = (
   to: NotifyRequest['target']['to'],
-  place: Partial<NotifyPlace>,
+  place: Partial<NotificationTarget>,
   { told = notification, answerWithinMs }: SendOptions = {},
 ): Promise<void> => {
   const notifyPlaces = new Map([['OPS', { ...nowhere, ...place }]]);

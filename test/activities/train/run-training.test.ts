@@ -9,7 +9,7 @@ import { readProgress } from '../../../activities/shared/run/progress-reader.ts'
 import { findLiveJob } from '../../../activities/shared/trainer/trainer-process.ts';
 import { Watcher } from '../../../activities/shared/trainer/watcher-file.ts';
 import type { TrainingRequest } from '../../../activities/train/run-training.ts';
-import { Orders, Progress, type Attempt } from '../../../configs/schema/index.ts';
+import { TrainerControl, Progress, type Attempt } from '../../../configs/schema/index.ts';
 import { clientOf, mockEnvironment } from '../../helpers/mock-environment.ts';
 import { createMiniRun, miniDataset, miniOrders, miniPlan, miniWeights, type MiniRun } from '../../helpers/mini-run.ts';
 import { until } from '../../helpers/until.ts';
@@ -193,7 +193,7 @@ describe('where it goes on', () => {
     const orders = { ...miniOrders, learningRateFactor: 0.5 };
     const resumed = await start(run, 2, { rollback, orders });
     expect(resumed).toMatchObject({ ending: 'finished', fromIteration: 10, quarantined: [{ why: rollback.why }] });
-    expect(Orders.parse(JSON.parse(await readFile(run.folder.train.orders, 'utf8')))).toEqual(orders);
+    expect(TrainerControl.parse(JSON.parse(await readFile(run.folder.train.orders, 'utf8')))).toEqual(orders);
     const again = await start(run, 3, { rollback, orders });
     expect(again).toMatchObject({ fromIteration: 30, quarantined: [] });
   });

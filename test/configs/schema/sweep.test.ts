@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { describeChanges } from '../../../activities/shared/summary/describe-variant.ts';
+import { formatVariantChanges } from '../../../activities/shared/summary/format-variant.ts';
 import { parseSweepInput } from '../../../configs/parse-input.ts';
 import { SweepInput, variantInput } from '../../../configs/schema/index.ts';
 import { projectRoot } from '../../helpers/project.ts';
@@ -60,7 +60,7 @@ test('a sweep with more validations than a history holds is refused', () => {
 
 test('the sweep of the demo is one', async () => {
   const raw: unknown = JSON.parse(await readFile(`${projectRoot}/configs/sweeps/demo.json`, 'utf8'));
-  expect(SweepInput.parse(raw).variants.map(({ change }) => describeChanges(change))).toEqual([
+  expect(SweepInput.parse(raw).variants.map(({ change }) => formatVariantChanges(change))).toEqual([
     'as the base',
     'seed 7',
     'epochs 2',

@@ -18,7 +18,7 @@ import {
   SweepStatus,
   type Bootstrap,
   type Check,
-  type Orders,
+  type TrainerControl,
   type Progress,
   type RunInput,
   type SweepVariant,
@@ -249,7 +249,7 @@ const trainTen =
       Context.current().heartbeat();
       await sleep(500);
       cancellationSignal.throwIfAborted();
-      const orders = await handle.query<Orders>('orders');
+      const orders = await handle.query<TrainerControl>('orders');
       if (epoch >= orders.epochs) return anAttempt({ attempt, epoch });
     }
   };

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
-import { RecoveryPolicy, type Attempt, type Orders } from '../../../configs/schema/index.ts';
+import { RecoveryPolicy, type Attempt, type TrainerControl } from '../../../configs/schema/index.ts';
 import { decideNext } from '../../../workflows/train/decide.ts';
 import type { Situation } from '../../../workflows/train/verdict.ts';
 import { miniPlan } from '../../helpers/mini-run.ts';
 import { aFailure, anAttempt } from '../../helpers/workflow-env.ts';
 
-const orders: Orders = { v: 1, epochs: 3, checkpointNow: 0, learningRateFactor: 1, fp32: false, accumulate: 1 };
+const orders: TrainerControl = { v: 1, epochs: 3, checkpointNow: 0, learningRateFactor: 1, fp32: false, accumulate: 1 };
 const plan = { ...miniPlan, recovery: RecoveryPolicy.parse({}), batchPerGpu: 4 };
 const decide = (attempts: Attempt[], change: Partial<Situation> = {}) =>
   decideNext({ attempts, plan, orders, asked: 'nothing', secondsSinceAsked: 1.5, ...change });

@@ -16,7 +16,7 @@ import {
   pauseUpdate,
   resumeUpdate,
   stopAfterEpochUpdate,
-} from '../../../workflows/train/operator.ts';
+} from '../../../workflows/train/control-handlers.ts';
 import { createMiniRun, miniPlan, type MiniRun } from '../../helpers/mini-run.ts';
 import { freshInput, withWorkers } from '../../helpers/workflow-env.ts';
 

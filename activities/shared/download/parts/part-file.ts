@@ -3,8 +3,8 @@ import { open, readFile, rename, rm, stat, type FileHandle } from 'node:fs/promi
 import { dirname } from 'node:path';
 import type { PartSource } from '../../../../configs/schema/fetched-files.ts';
 import { systemErrorCode } from '../../errors/coded-error.ts';
-import { ifThere } from '../../files/if-there.ts';
-import { syncFolder } from '../../files/whole-file.ts';
+import { ignoreMissing } from '../../files/ignore-missing.ts';
+import { syncFolder } from '../../files/atomic-file.ts';
 import { ByteSpans, type ByteSpan } from './byte-spans.ts';
 import { HashBehind } from './hash-behind.ts';
 import { PartState } from './part-state.ts';
@@ -116,7 +116,7 @@ export class PartFile {
   /** Is what was written and hashed still what stands at the path? @returns its size there, or null when it is another file. */
   async bytesAtPath(): Promise<number | null> {
     const ours = await this.#opened?.file.stat();
-    const there = await ifThere(stat(this.path));
+    const there = await ignoreMissing(stat(this.path));
     return there !== undefined && there.ino === ours?.ino && there.dev === ours.dev ? there.size : null;
   }
 
@@ -157,7 +157,7 @@ export class PartFile {
   }
 }
 
-const sizeOf = async (path: string): Promise<number> => (await ifThere(stat(path)))?.size ?? 0;
+const sizeOf = async (path: string): Promise<number> => (await ignoreMissing(stat(path)))?.size ?? 0;
 
 /** Differs after each start of the machine. */
 const readBootId = async (): Promise<string> => (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();

@@ -1,7 +1,7 @@
 import { appendFile } from 'node:fs/promises';
 import { PartSource, PartSpan } from '../../../../configs/schema/fetched-files.ts';
 import { parseJson, readIfPresent } from '../../files/json-file.ts';
-import { writeFileWhole } from '../../files/whole-file.ts';
+import { writeFileAtomic } from '../../files/atomic-file.ts';
 import { ByteSpans, type ByteSpan } from './byte-spans.ts';
 
 /** `<target>.part.jsonl`: the origin of an unfinished download, then each span of bytes that was written. */
@@ -31,7 +31,7 @@ export class PartState {
   /** Begins anew with this origin and what is there already. */
   async write(source: PartSource, spans: ByteSpans): Promise<void> {
     await this.settle();
-    await writeFileWhole(this.path, [source, ...spans.all].map((line) => `${JSON.stringify(line)}\n`).join(''));
+    await writeFileAtomic(this.path, [source, ...spans.all].map((line) => `${JSON.stringify(line)}\n`).join(''));
   }
 
   /** Comes after the bytes themselves were written. Not synced: a kill of the process keeps what the system holds. */

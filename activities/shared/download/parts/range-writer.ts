@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import { createInTurn, type InTurn } from './in-turn.ts';
+import { createSerialQueue, type SerialQueue } from './serial-queue.ts';
 
 /** Enough to keep the disk busy, little enough to lose: what waits here is gone after kill -9. */
 const batchBytes = 1024 * 1024;
@@ -9,12 +9,12 @@ const maxWaitingMs = 250;
 /** What the writers of one file share. */
 export interface WriterShare {
   readonly file: FileHandle;
-  readonly inTurn: InTurn;
+  readonly inTurn: SerialQueue;
   /** Buffers that nobody uses just now. */
   readonly spare: Buffer[];
 }
 
-export const shareOf = (file: FileHandle): WriterShare => ({ file, inTurn: createInTurn(), spare: [] });
+export const shareOf = (file: FileHandle): WriterShare => ({ file, inTurn: createSerialQueue(), spare: [] });
 
 interface Batch {
   readonly buffer: Buffer;
@@ -28,7 +28,7 @@ interface Batch {
  */
 export class RangeWriter {
   readonly #file: FileHandle;
-  readonly #inTurn: InTurn;
+  readonly #inTurn: SerialQueue;
   readonly #onWritten: (from: number, to: number) => void;
   readonly #spare: Buffer[];
   #position: number;

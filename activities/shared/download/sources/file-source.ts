@@ -3,7 +3,7 @@ import { open, stat, type FileHandle } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { CodedError } from '../../errors/coded-error.ts';
 import { isSameVersion, showVersion, type FileVersion } from './file-version.ts';
-import { brokeOff, VersionChanged } from './source-fault.ts';
+import { brokeOff, VersionChanged } from './source-errors.ts';
 import type { Answer, Request, Source } from './source.ts';
 
 interface SizedVersion extends FileVersion {

@@ -3,8 +3,8 @@ import https from 'node:https';
 import { CodedError, systemErrorCode } from '../../errors/coded-error.ts';
 import { createGuardedLookup, resolveBySystem } from './guarded-lookup.ts';
 import { nextAddress } from './next-address.ts';
-import { showUrl } from './show-url.ts';
-import { brokeOff } from './source-fault.ts';
+import { redactUrl } from './redact-url.ts';
+import { brokeOff } from './source-errors.ts';
 import { isExempt, type SourcePolicy } from './source-policy.ts';
 
 type Headers = Readonly<Record<string, string>>;
@@ -53,7 +53,7 @@ export const createHttpClient = (url: URL, policy: SourcePolicy): HttpClient => 
       response.destroy();
       address = nextAddress(address, response.headers.location ?? '', policy);
     }
-    throw new CodedError('DownloadRefused', `${showUrl(url.href)} redirected more than ${maxRedirects} times.`);
+    throw new CodedError('DownloadRefused', `${redactUrl(url.href)} redirected more than ${maxRedirects} times.`);
   };
 
   let landed = url;
@@ -70,7 +70,7 @@ export const createHttpClient = (url: URL, policy: SourcePolicy): HttpClient => 
     } catch (error) {
       signal.throwIfAborted();
       landed = url;
-      throw brokeOff(showUrl(url.href), error);
+      throw brokeOff(redactUrl(url.href), error);
     }
   };
   const close = (): void => {

@@ -3,8 +3,8 @@ import { CodedError } from '../../errors/coded-error.ts';
 import { parseContentRange } from './content-range.ts';
 import { validatorOf } from './file-version.ts';
 import { createHttpClient } from './http-client.ts';
-import { PassingFault, RangesUnusable } from './source-fault.ts';
-import { showUrl } from './show-url.ts';
+import { TransientError, RangesUnusable } from './source-errors.ts';
+import { redactUrl } from './redact-url.ts';
 import type { SourcePolicy } from './source-policy.ts';
 import type { Answer, Request, Source } from './source.ts';
 
@@ -12,7 +12,7 @@ import type { Answer, Request, Source } from './source.ts';
 const passingStatuses = new Set([408, 429]);
 
 export const openHttpSource = (url: URL, policy: SourcePolicy): Source => {
-  const shown = showUrl(url.href);
+  const shown = redactUrl(url.href);
   const client = createHttpClient(url, policy);
   const open = async (request: Request): Promise<Answer> => {
     const response = await client.get(headersOf(request), request.signal);
@@ -45,7 +45,7 @@ const refuseWrongStatus = (shown: string, request: Request, { statusCode = 0, he
     throw new RangesUnusable(`${message} to a range from byte ${request.first}.`);
   }
   if (statusCode >= 500 || passingStatuses.has(statusCode)) {
-    throw new PassingFault(`${message}.`, { retryAfterMs: parseRetryAfter(headers['retry-after']) });
+    throw new TransientError(`${message}.`, { retryAfterMs: parseRetryAfter(headers['retry-after']) });
   }
   throw new CodedError('DownloadRefused', `${message}.`);
 };

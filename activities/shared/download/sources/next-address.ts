@@ -1,12 +1,12 @@
 import { CodedError } from '../../errors/coded-error.ts';
-import { showUrl } from './show-url.ts';
-import { firstLine } from './source-fault.ts';
+import { redactUrl } from './redact-url.ts';
+import { firstLine } from './source-errors.ts';
 import { admitUrl, isExempt, isMisleading, type SourcePolicy } from './source-policy.ts';
 
 /** Where a redirect leads. @throws CodedError DownloadRefused when the policy does not allow it. */
 export const nextAddress = (from: URL, location: string, policy: SourcePolicy): URL => {
   const refuse = (why: string): CodedError =>
-    new CodedError('DownloadRefused', `${showUrl(from.href)} redirected to ${showUrl(location)}: ${why}.`);
+    new CodedError('DownloadRefused', `${redactUrl(from.href)} redirected to ${redactUrl(location)}: ${why}.`);
   if (location === '' || isMisleading(location) || !URL.canParse(location, from.href))
     throw refuse('that is no address');
   const next = new URL(location, from);

@@ -1,4 +1,4 @@
-import { stalled } from './source-fault.ts';
+import { stalled } from './source-errors.ts';
 import type { Answer, Request, Source } from './source.ts';
 
 /** Opens a body, unless the source takes longer than `stallMs` to begin with it. */

@@ -1,8 +1,8 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { FileVersion } from './file-version.ts';
-import { askS3 } from './s3-fault.ts';
-import { showUrl } from './show-url.ts';
-import { PassingFault } from './source-fault.ts';
+import { askS3 } from './s3-errors.ts';
+import { redactUrl } from './redact-url.ts';
+import { TransientError } from './source-errors.ts';
 
 /** An object as its bucket describes it, without a byte of its content. */
 export interface SeenObject extends FileVersion {
@@ -13,7 +13,7 @@ export interface SeenObject extends FileVersion {
 /** Every object under a prefix, in the order of their keys. @throws CodedError DownloadRefused, DownloadFailed. */
 export async function listPrefix(client: S3Client, url: URL, signal: AbortSignal): Promise<SeenObject[]> {
   const { ListObjectsV2Command } = await import('@aws-sdk/client-s3');
-  const shown = showUrl(url.href);
+  const shown = redactUrl(url.href);
   const seen: SeenObject[] = [];
   let next: string | undefined;
   do {
@@ -24,7 +24,7 @@ export async function listPrefix(client: S3Client, url: URL, signal: AbortSignal
     }
     next = page.IsTruncated === true ? page.NextContinuationToken : undefined;
     // Taken for the end, a page without the way to the next would make images disappear.
-    if (page.IsTruncated === true && next === undefined) throw new PassingFault(`${shown} broke off its listing.`);
+    if (page.IsTruncated === true && next === undefined) throw new TransientError(`${shown} broke off its listing.`);
   } while (next !== undefined);
   return seen;
 }
@@ -33,7 +33,7 @@ export async function listPrefix(client: S3Client, url: URL, signal: AbortSignal
 export async function seeObject(client: S3Client, url: URL, signal: AbortSignal): Promise<SeenObject> {
   const { HeadObjectCommand } = await import('@aws-sdk/client-s3');
   const command = new HeadObjectCommand({ Bucket: url.host, Key: keyOf(url) });
-  const head = await askS3(showUrl(url.href), signal, (abortSignal) => client.send(command, { abortSignal }));
+  const head = await askS3(redactUrl(url.href), signal, (abortSignal) => client.send(command, { abortSignal }));
   const { ETag, LastModified, ContentLength = 0 } = head;
   const version = { etag: ETag ?? null, lastModified: LastModified?.toISOString() ?? null };
   return { key: keyOf(url), bytes: ContentLength, ...version };

@@ -2,9 +2,9 @@ import type { Readable } from 'node:stream';
 import type { GetObjectCommandOutput, S3Client } from '@aws-sdk/client-s3';
 import { parseContentRange } from './content-range.ts';
 import { validatorOf } from './file-version.ts';
-import { nameS3Fault } from './s3-fault.ts';
+import { nameS3Fault } from './s3-errors.ts';
 import { keyOf } from './s3-look.ts';
-import { PassingFault, RangesUnusable } from './source-fault.ts';
+import { TransientError, RangesUnusable } from './source-errors.ts';
 import type { Answer, Request, Source } from './source.ts';
 
 /** `s3://bucket/key`, by a client that the operator has set up: its server, its credentials. */
@@ -37,7 +37,7 @@ const getObject = async (url: URL, client: S3Client, request: Request): Promise<
 const readAnswer = (output: GetObjectCommandOutput, request: Request, shown: string): Answer => {
   // In Node the SDK hands out the response itself, or a stream that checks it; its type knows browsers, too.
   const body = output.Body as Readable | undefined;
-  if (body === undefined) throw new PassingFault(`${shown} answered without a body.`);
+  if (body === undefined) throw new TransientError(`${shown} answered without a body.`);
   const { ETag, LastModified, ContentLength, ContentRange } = output;
   const version = { etag: ETag ?? null, lastModified: LastModified?.toUTCString() ?? null };
   if (request.whole || ContentRange === undefined) {

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { CodedError } from '../../errors/coded-error.ts';
 import { isPublicAddress } from './private-address.ts';
-import { showUrl } from './show-url.ts';
+import { redactUrl } from './redact-url.ts';
 
 /** Where files may come from. What is not named here is refused, for each redirect anew. */
 export interface SourcePolicy {
@@ -31,7 +31,7 @@ const climbs = /(^|\/)\.{1,2}(\/|$)/;
 export const admitUrl = (text: string, policy: SourcePolicy): URL => {
   const reason = refusalOf(text, policy);
   if (reason === null) return new URL(text);
-  throw new CodedError('DownloadRefused', `${showUrl(text)} ${reason}.`);
+  throw new CodedError('DownloadRefused', `${redactUrl(text)} ${reason}.`);
 };
 
 /** Is this one of the servers that may have a private address? */

@@ -8,7 +8,7 @@ import { ListPartsCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { ArtifactStore } from '../../../../activities/shared/store/artifact-store.ts';
-import { sha256OfFile } from '../../../../activities/shared/files/whole-file.ts';
+import { sha256OfFile } from '../../../../activities/shared/files/atomic-file.ts';
 import {
   isComplete,
   isGet,

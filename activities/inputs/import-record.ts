@@ -1,0 +1,41 @@
+import { mkdir } from 'node:fs/promises';
+import { z } from 'zod';
+import { homeFolders } from '../../configs/paths.ts';
+import { Sha256 } from '../../configs/schema/index.ts';
+import { contentKey } from '../shared/steps/content-key.ts';
+import { lockTarget } from '../shared/download/target-lock.ts';
+import { readJson } from '../shared/files/json-file.ts';
+import { writeFileAtomic } from '../shared/files/atomic-file.ts';
+
+/** What a user's own file or folder held when it was record into the store, and how it looked then. */
+const ImportRecord = z.object({ v: z.literal(1), signature: Sha256, sha256: Sha256 });
+
+/** The hash of what the source holds; undefined when it was never record or signatures otherwise since. */
+export async function findImport(home: string, url: string, signature: string): Promise<string | undefined> {
+  const record = await readJson(recordPath(home, url), ImportRecord);
+  return record?.signature === signature ? record.sha256 : undefined;
+}
+
+/** @param signature as it was before the source was read: what changed meanwhile must not pass for known. */
+export async function recordImport(home: string, url: string, signature: string, sha256: string): Promise<void> {
+  await writeFileAtomic(
+    recordPath(home, url),
+    JSON.stringify({ v: 1, signature, sha256 } satisfies z.infer<typeof ImportRecord>),
+  );
+}
+
+/** One at a time takes a source; the next one finds it record. */
+export async function withImportLock<T>(
+  { home, url, signal, onWait }: { home: string; url: string; signal: AbortSignal; onWait: () => void },
+  work: () => Promise<T>,
+): Promise<T> {
+  await mkdir(homeFolders(home).taken, { recursive: true });
+  const unlock = await lockTarget(recordPath(home, url), { signal, onWait });
+  try {
+    return await work();
+  } finally {
+    await unlock();
+  }
+}
+
+const recordPath = (home: string, url: string): string => `${homeFolders(home).taken}/${contentKey(url)}.json`;

@@ -1,0 +1,136 @@
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { z } from 'zod';
+import { homeFolders } from '../../configs/paths.ts';
+import { FetchedDataset, FileMark, PreparedDataset, type RunPlan } from '../../configs/schema/index.ts';
+import { contentKey } from '../shared/steps/content-key.ts';
+import { isSameMark, markOf } from '../shared/files/file-mark.ts';
+import type { StoredObject } from '../shared/store/objects.ts';
+import { datasetKey } from '../plan/plan-hash.ts';
+import { cachedStep } from '../shared/steps/step-cache.ts';
+import { askTrainer } from '../shared/trainer/trainer-command.ts';
+import { datasetInvalid } from './dataset-invalid.ts';
+import type { PreparationContext } from './preparation-context.ts';
+import { prepareFile } from './prepare-file.ts';
+import { ignoreMissing } from '../shared/files/ignore-missing.ts';
+
+const Prepared = z.object({
+  fetched: FetchedDataset.omit({ outcome: true }),
+  /** Annotations, indexes and dataset.json, by name, as they looked when they were made. */
+  files: z.record(z.string(), FileMark),
+  /** How many files lie under images/; none unless they were asked for. */
+  extracted: z.int(),
+});
+
+/** Fetches the archives of a data set and makes it ready to train from: read, checked and indexed, once for all runs. */
+export async function prepareDataset(plan: RunPlan, context: PreparationContext): Promise<FetchedDataset> {
+  const { dataset, versions } = plan;
+  const archives = await Promise.all(dataset.archives.map((archive) => prepareFile(archive, context)));
+  const stored = archives.map(({ file, sha256, bytes }) => ({ file, sha256, bytes }));
+  const known = dataset.archives.map((archive, place) => ({ ...archive, ...stored[place] }));
+  const key = datasetKey({ ...dataset, archives: known });
+  const { train, val, classes, extractImages } = dataset;
+  const fields = {
+    ...Object.fromEntries(stored.map(({ file, sha256 }) => [file, sha256])),
+    splits: JSON.stringify({ train, val, classes }),
+    'images as files': String(extractImages),
+    'trainer code': versions.trainerCode,
+    'tools (trainer lock)': versions.trainerLock,
+  };
+  // Made anew beside the old one: a trainer may be reading that.
+  const madeAnew = context.fresh ? { 'made anew at': new Date().toISOString() } : {};
+  const root = homeFolders(context.home).dataset(contentKey({ ...fields, ...madeAnew }));
+  const { output, outcome } = await cachedStep({
+    home: context.home,
+    step: 'dataset',
+    subject: dataset.id,
+    fields,
+    fresh: context.fresh,
+    output: Prepared,
+    findDamage,
+    work: async () => {
+      const prepared = await prepare({ root, key, dataset, archives }, context);
+      const fetched = { root, contentKey: key, archives: stored, ...prepared };
+      return { fetched, files: await markFiles(root), extracted: await countExtracted(root) };
+    },
+  });
+  return { ...output.fetched, outcome };
+}
+
+interface Preparation {
+  root: string;
+  key: string;
+  dataset: RunPlan['dataset'];
+  archives: StoredObject[];
+}
+
+async function prepare(
+  { root, key, dataset, archives }: Preparation,
+  { home, python, onProgress, signal }: PreparationContext,
+) {
+  await mkdir(homeFolders(home).datasets, { recursive: true });
+  const folder = await mkdtemp(`${tmpdir()}/everswin-`);
+  try {
+    const spec = `${folder}/spec.json`;
+    const files = archives.map(({ path, sha256, bytes }, place) => {
+      const wanted = dataset.archives[place];
+      return [wanted?.file ?? '', { path, sha256, bytes, files: wanted?.files ?? null }] as const;
+    });
+    const { train, val, classes, extractImages: extract } = dataset;
+    await writeFile(
+      spec,
+      JSON.stringify({
+        v: 1,
+        contentKey: key,
+        archives: Object.fromEntries(files),
+        splits: { train, val },
+        classes,
+        extract,
+      }),
+    );
+    onProgress({ what: `checking ${dataset.id}` });
+    const answer = await askTrainer({
+      python,
+      signal,
+      answer: PreparedDataset,
+      argv: ['prepare-dataset', '--spec', spec, '--into', root],
+      onStage: ({ stage, done, total }) =>
+        onProgress({ what: `${stage} ${dataset.id}`, bytes: done, totalBytes: total }),
+    });
+    if (!answer.ok) throw datasetInvalid(`The data set ${dataset.id} cannot be used`, answer.problems);
+    const { images, instances, warnings } = answer;
+    return {
+      images: images.train + images.val,
+      instances: instances.train + instances.val,
+      classes: answer.classes,
+      warnings,
+    };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function findDamage({
+  fetched: { root },
+  files,
+  extracted,
+}: z.infer<typeof Prepared>): Promise<string | undefined> {
+  for (const [name, mark] of Object.entries(files)) {
+    if (!isSameMark(mark, await markOf(`${root}/${name}`))) return `${root}/${name} is gone or was changed`;
+  }
+  return (await countExtracted(root)) === extracted ? undefined : `${root}/images holds another number of files`;
+}
+
+async function markFiles(root: string): Promise<Record<string, FileMark>> {
+  const marks: Record<string, FileMark> = {};
+  for (const entry of await readdir(root, { withFileTypes: true })) {
+    const mark = entry.isFile() ? await markOf(`${root}/${entry.name}`) : undefined;
+    if (mark !== undefined) marks[entry.name] = mark;
+  }
+  return marks;
+}
+
+async function countExtracted(root: string): Promise<number> {
+  const names = await ignoreMissing(readdir(`${root}/images`, { recursive: true }));
+  return names?.length ?? 0;
+}

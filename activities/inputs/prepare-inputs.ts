@@ -1,0 +1,18 @@
+import { Context } from '@temporalio/activity';
+import { runFolder } from '../../configs/paths.ts';
+import type { FetchedDataset, FetchedWeights, RunPlan } from '../../configs/schema/index.ts';
+import type { InputDependencies } from './dependencies.ts';
+import { writeReferences } from '../plan/references.ts';
+
+export interface TrainingInputs {
+  dataset: FetchedDataset;
+  weights: FetchedWeights;
+}
+
+/** Data and weights on this machine: a look at what is there, unless the run was begun on another one. */
+export async function prepareInputs({ home, obtain }: InputDependencies, plan: RunPlan): Promise<TrainingInputs> {
+  const call = { onProgress: () => undefined, signal: Context.current().cancellationSignal, fresh: false };
+  const [dataset, weights] = await Promise.all([obtain.dataset(plan, call), obtain.weights(plan, call)]);
+  await writeReferences(runFolder(home, plan.runId), dataset, weights);
+  return { dataset, weights };
+}

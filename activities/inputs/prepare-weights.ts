@@ -1,0 +1,62 @@
+import { z } from 'zod';
+import { homeFolders } from '../../configs/paths.ts';
+import { StoredFile, type FetchedWeights, type RunPlan } from '../../configs/schema/index.ts';
+import { startingWeights, type WeightsPart } from '../../configs/schema/plan-weights.ts';
+import { addObject, findObject, type StoredObject } from '../shared/store/objects.ts';
+import { cachedStep } from '../shared/steps/step-cache.ts';
+import { withConvertedWeights } from './convert-weights.ts';
+import type { PreparationContext } from './preparation-context.ts';
+import { prepareFile } from './prepare-file.ts';
+
+const Converted = z.object({ converted: StoredFile, parameters: z.int() });
+
+/**
+ * Fetches the weights that a run begins with, holds them against the recipe, key by key and shape by shape, and turns them
+ * into plain tensors (safetensors), once: MMDetection would load a wrong file silently and in part, and a pickle can hold code.
+ * @throws CodedError WeightsMismatch with the keys, WeightsRefused.
+ */
+export async function prepareWeights(plan: RunPlan, context: PreparationContext): Promise<FetchedWeights> {
+  const { part, id, source: entry } = startingWeights(plan.weights);
+  const { home } = context;
+  const source = await prepareFile(entry, context);
+  const { output, outcome } = await cachedStep({
+    home,
+    step: 'weights',
+    subject: `${id} for ${plan.recipe.name}`,
+    fresh: context.fresh,
+    output: Converted,
+    fields: {
+      'weights sha256': source.sha256,
+      part,
+      'recipe text': plan.recipe.sha256,
+      'trainer code': plan.versions.trainerCode,
+      'tools (trainer lock)': plan.versions.trainerLock,
+    },
+    findDamage: async ({ converted }) =>
+      (await findObject(home, converted.sha256)) === undefined
+        ? 'the converted file is gone or was changed'
+        : undefined,
+    work: () => convert(plan.recipe.name, part, source, context),
+  });
+  const { file, sha256, bytes } = source;
+  const path = homeFolders(home).object(output.converted.sha256);
+  return { path, source: { file, sha256, bytes }, ...output, outcome };
+}
+
+async function convert(
+  recipe: string,
+  part: WeightsPart,
+  source: StoredObject,
+  context: PreparationContext,
+): Promise<z.infer<typeof Converted>> {
+  const { home } = context;
+  context.onProgress({ what: `converting ${source.file}` });
+  return withConvertedWeights(
+    { ...context, recipe, part, path: source.path, file: source.file },
+    async ({ path, sha256, parameters }) => {
+      const name = source.file.replace(/\.[^.]*$/, '.safetensors');
+      const { bytes } = await addObject(home, path, { sha256, name, origin: `converted from ${source.sha256}` });
+      return { converted: { file: name, sha256, bytes }, parameters };
+    },
+  );
+}

@@ -1,0 +1,50 @@
+import { Context } from '@temporalio/activity';
+import { homeFolders } from '../../configs/paths.ts';
+import type { Fingerprint, RunPlan, VersionId } from '../../configs/schema/index.ts';
+import type { RetrainDependencies } from './dependencies.ts';
+import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
+import { explainChange, takeFingerprint } from './fingerprint.ts';
+import { inScratchFolder } from '../shared/files/scratch-folder.ts';
+import { readRegistry } from '../registry/registry-state.ts';
+import { readVersion } from '../registry/versions.ts';
+
+export interface ChangeQuestion {
+  model: string;
+  /** Of the artifact store that the registry is in. */
+  store: string;
+  /** Pinned: what would be trained. */
+  plan: RunPlan;
+}
+
+export interface FoundChange {
+  fingerprint: Fingerprint;
+  /** Null: nothing changed. */
+  changed: string | null;
+  /** What was trained last, promoted or not. */
+  last: VersionId | null;
+  champion: VersionId | null;
+}
+
+/** Holds what would be trained against what was trained last. */
+export const createDetectChanges =
+  ({ home, openStore }: RetrainDependencies) =>
+  ({ model, store: address, plan }: ChangeQuestion): Promise<FoundChange> => {
+    const { cancellationSignal: signal } = Context.current();
+    return withHeartbeat(
+      () => 'reading the registry',
+      async () => {
+        const store = openStore(address);
+        const { state } = await readRegistry(store, model, signal);
+        const last = state.history.findLast(({ action }) => action === 'candidate')?.version ?? null;
+        const before =
+          last === null
+            ? undefined
+            : await inScratchFolder(homeFolders(home).downloads, (folder) =>
+                readVersion(store, model, last, { folder, signal }),
+              );
+        const fingerprint = takeFingerprint(plan);
+        const changed = explainChange(before?.fingerprint, fingerprint) ?? null;
+        return { fingerprint, changed, last, champion: state.champion };
+      },
+    );
+  };

@@ -1,0 +1,89 @@
+import { createHash, randomUUID, type Hash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { link, open, readdir, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { systemErrorCode } from '../errors/coded-error.ts';
+
+/** After a crash at any moment `path` holds either its old content or all of `data`. */
+export const writeFileAtomic = (path: string, data: string | Uint8Array): Promise<void> =>
+  putWhole(path, data, (temporary) => rename(temporary, path));
+
+/** The same for a file that must not be there yet: of several writers one wins, the others get EEXIST. */
+export const createFileExclusive = (path: string, data: string | Uint8Array): Promise<void> =>
+  putWhole(path, data, (temporary) => link(temporary, path));
+
+const putWhole = async (
+  path: string,
+  data: string | Uint8Array,
+  putInPlace: (temporary: string) => Promise<void>,
+): Promise<void> => {
+  const temporary = `${path}.${process.pid}.${randomUUID()}.tmp`;
+  try {
+    await writeSynced(temporary, data);
+    await putInPlace(temporary);
+  } finally {
+    await rm(temporary, { force: true });
+  }
+  await syncFolder(dirname(path));
+};
+
+/** Removes what writers of this machine left under `folder` when they were killed. */
+export const removeLeftovers = async (folder: string): Promise<void> => {
+  for (const name of await readdir(folder, { recursive: true })) {
+    const [, pid] = /\.(\d+)\.[0-9a-f-]{36}\.tmp$/.exec(name) ?? [];
+    if (pid !== undefined && !isProcess(Number(pid))) await rm(`${folder}/${name}`, { force: true });
+  }
+};
+
+const isProcess = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return systemErrorCode(error) !== 'ESRCH';
+  }
+};
+
+const writeSynced = async (path: string, data: string | Uint8Array): Promise<void> => {
+  const file = await open(path, 'wx');
+  try {
+    await file.writeFile(data);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+};
+
+/** A rename survives a power cut only when its folder is synced too. */
+export const syncFolder = async (folder: string): Promise<void> => {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+};
+
+export interface Hashing {
+  readonly signal: AbortSignal;
+  /** Called with the bytes hashed so far: hashing a large file outlasts a heartbeat timeout. */
+  readonly onBytes: (bytes: number) => void;
+}
+
+/** Adds a whole file to a hash that may go on afterwards. */
+export const hashFileInto = async (hash: Hash, path: string, { signal, onBytes }: Hashing): Promise<void> => {
+  const chunks: AsyncIterable<Buffer> = createReadStream(path, { highWaterMark: 1024 * 1024 });
+  let bytes = 0;
+  for await (const chunk of chunks) {
+    signal.throwIfAborted();
+    hash.update(chunk);
+    bytes += chunk.length;
+    onBytes(bytes);
+  }
+};
+
+export const sha256OfFile = async (path: string): Promise<string> => {
+  const hash = createHash('sha256');
+  await hashFileInto(hash, path, { signal: new AbortController().signal, onBytes: () => undefined });
+  return hash.digest('hex');
+};

@@ -1,0 +1,37 @@
+import { formatPoints } from './format-score.ts';
+import type { SweepChange, VariantStatus } from '../../../configs/schema/index.ts';
+
+type Shown = Pick<VariantStatus, 'state' | 'joined' | 'stoppedEarly' | 'failure'>;
+
+/** How a variant stands or ended, in words; on one line, whatever the failure says. */
+export function formatVariantState({ state, joined, stoppedEarly, failure }: Shown): string {
+  return [
+    stoppedEarly === null ? state : `${state}, stopped early ${stoppedEarly}`,
+    ...(failure === null ? [] : [`${failure.code}: ${firstLine(failure.message)}`]),
+    ...(joined ? ['its run was there before'] : []),
+  ].join('; ');
+}
+
+/** `epochs 3, weights.backbone swin-mini`; `as the base` where nothing differs. */
+export function formatVariantChanges(change: SweepChange): string {
+  const fields = flatten(change, '');
+  return fields.length === 0 ? 'as the base' : fields.join(', ');
+}
+
+function flatten(value: object, path: string): string[] {
+  return Object.entries(value).flatMap(([key, part]: [string, unknown]) => {
+    if (part === undefined) return [];
+    if (typeof part === 'object' && part !== null && !Array.isArray(part)) return flatten(part, `${path}${key}.`);
+    return [`${path}${key} ${typeof part === 'string' ? part : JSON.stringify(part)}`];
+  });
+}
+
+export const formatVariantScore = (score: number | null | undefined): string =>
+  score == null ? '–' : formatPoints(score);
+
+const mostCharacters = 200;
+
+function firstLine(text: string): string {
+  const line = text.split('\n', 1)[0] ?? '';
+  return line.length > mostCharacters ? `${line.slice(0, mostCharacters)}…` : line;
+}

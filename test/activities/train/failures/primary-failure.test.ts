@@ -1,0 +1,80 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { primaryFailure } from '../../../../activities/train/failures/primary-failure.ts';
+import { runFolder } from '../../../../configs/paths.ts';
+import type { RunPlan, TrainerExit, TrainerOwner } from '../../../../configs/schema/index.ts';
+import { miniInput, miniPlan } from '../../../helpers/mini-run.ts';
+
+const plan: RunPlan = { ...miniPlan, gpus: 3, input: { ...miniInput, gpus: 3, hosts: ['a', 'b', 'c'] } };
+const owner: TrainerOwner = {
+  v: 1,
+  pid: 1,
+  startTicks: 1,
+  host: 'x',
+  attempt: 7,
+  fence: 7,
+  logOffset: 0,
+  gpus: [],
+  startedAt: 0,
+};
+const ended = (over: Partial<TrainerExit>): TrainerExit => ({
+  v: 1,
+  attempt: 7,
+  fence: 7,
+  code: 1,
+  signal: null,
+  stopRequested: false,
+  reason: 'crashed',
+  rootCause: null,
+  startedAt: 0,
+  endedAt: 100,
+  ...over,
+});
+const failedAt = (at: number) => ({ rank: 1, pid: 1, exitCode: 1, signal: null, message: 'x', at });
+
+let home: string;
+beforeEach(async () => {
+  home = await mkdtemp(`${tmpdir()}/everswin-parts-`);
+});
+afterEach(() => rm(home, { recursive: true, force: true }));
+
+/** The host whose ending counts, where `a` leads. */
+async function decide(parts: { a: TrainerExit; b?: TrainerExit; c?: TrainerExit }): Promise<string> {
+  const folder = runFolder(home, 'mini');
+  for (const host of ['b', 'c'] as const) {
+    const { dir, owner: ownerFile, exit } = folder.host(host);
+    await mkdir(dir, { recursive: true });
+    await writeFile(ownerFile, JSON.stringify(parts[host] === undefined ? { ...owner, fence: 6 } : owner));
+    await writeFile(exit, JSON.stringify(parts[host] ?? ended({ fence: 6 })));
+  }
+  const own = { job: folder.host('a'), owner, ending: { exit: parts.a } };
+  return (await primaryFailure(folder, plan, own)).job.dir.slice(-1);
+}
+
+const fine = ended({ code: 0, reason: 'finished' });
+
+test('a part that failed of itself counts, not those that it took along or that finished', async () => {
+  const taken = ended({ endedBy: 'c', endedAt: 90 });
+  expect(await decide({ a: taken, b: fine, c: ended({ rootCause: failedAt(95) }) })).toBe('c');
+});
+
+test('of two that failed the first does', async () => {
+  const [first, second] = [ended({ rootCause: failedAt(10) }), ended({ rootCause: failedAt(11), reason: 'hung' })];
+  expect(await decide({ a: second, b: first, c: fine })).toBe('b');
+  expect(await decide({ a: first, b: second, c: fine })).toBe('a');
+});
+
+test('a rank that was killed comes before an exception elsewhere, whatever the clocks say', async () => {
+  const killed = ended({ rootCause: { ...failedAt(12), exitCode: null, signal: 'SIGKILL' } });
+  expect(await decide({ a: ended({ rootCause: failedAt(10) }), b: fine, c: killed })).toBe('c');
+});
+
+test('where all were told to stop, one that could save speaks for those that could not say so', async () => {
+  const saved = ended({ reason: 'preempted', stopRequested: true });
+  expect(await decide({ a: ended({ stopRequested: true }), b: saved, c: saved })).toBe('b');
+});
+
+test('parts of an earlier attempt do not count', async () => {
+  expect(await decide({ a: fine })).toBe('a');
+});

@@ -1,0 +1,162 @@
+/** What a person may ask of a running training, against the real server. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Context } from '@temporalio/activity';
+import type { WorkflowHandle } from '@temporalio/client';
+import { WorkflowUpdateFailedError } from '@temporalio/client';
+import { expect, test } from 'vitest';
+import type { TrainingRequest } from '../../../activities/train/run-training.ts';
+import { progressSignalName } from '../../../configs/names.ts';
+import { TrainerControl, RunStatus, type Attempt, type Progress } from '../../../configs/schema/index.ts';
+import { startRun } from '../../../infra/client/start-run.ts';
+import type { trainDetector } from '../../../workflows/index.ts';
+import { checkpointNowUpdate, extendEpochsUpdate, pauseUpdate } from '../../../workflows/train/control-handlers.ts';
+import { aFailure, anAttempt, freshInput, withWorkers } from '../../helpers/workflow-env.ts';
+
+type Handle = WorkflowHandle<typeof trainDetector>;
+
+/** A training that goes on until it is told to stop, as the real one does, and then says what it saved. */
+async function trainUntilStopped({ attempt }: TrainingRequest): Promise<Attempt> {
+  const { cancelled, heartbeat } = Context.current();
+  const beat = setInterval(() => heartbeat('training'), 100);
+  await cancelled.catch(() => undefined);
+  await sleep(300); // saving
+  clearInterval(beat);
+  return anAttempt({ attempt, ending: 'preempted', checkpoints: [42] });
+}
+
+const statusOf = async (handle: Handle) => RunStatus.parse(await handle.query('status'));
+
+async function whileTraining(body: (handle: Handle) => Promise<void>, later = trainUntilStopped): Promise<void> {
+  const runTraining = (request: TrainingRequest) =>
+    request.attempt === 1 ? trainUntilStopped(request) : later(request);
+  await withWorkers({ runTraining }, async (client) => {
+    const { handle } = await startRun(client, freshInput());
+    while ((await statusOf(handle)).stage !== 'training') await sleep(50);
+    await body(handle);
+    if ((await handle.describe()).status.name === 'RUNNING') {
+      await handle.cancel();
+      await handle.result().catch(() => undefined);
+    }
+  });
+}
+
+const refusalOf = async (update: Promise<unknown>): Promise<string> => {
+  const error = await update.then(
+    () => undefined,
+    (failure: unknown) => failure,
+  );
+  expect(error).toBeInstanceOf(WorkflowUpdateFailedError);
+  return String((error as WorkflowUpdateFailedError).cause?.message);
+};
+
+const finish = ({ attempt }: TrainingRequest): Promise<Attempt> => Promise.resolve(anAttempt({ attempt }));
+
+test('pause saves, frees the GPUs and says how long that took; resume goes on', async () => {
+  await whileTraining(async (handle) => {
+    await sleep(300);
+    const safe = await handle.executeUpdate(pauseUpdate);
+    expect(safe.iteration).toBe(42);
+    expect(safe.seconds).toBeGreaterThan(0.25);
+    const paused = await statusOf(handle);
+    expect(paused.notice).toContain('Paused');
+    expect(paused.decisions.map(({ next }) => next)).toEqual(['pause']);
+    expect(await refusalOf(handle.executeUpdate('pause'))).toContain('paused');
+    await sleep(1000);
+    await handle.executeUpdate('resume');
+    await handle.result();
+    const { attempts, notice, ledger } = await statusOf(handle);
+    expect(attempts.map(({ ending }) => ending)).toEqual(['preempted', 'finished']);
+    expect(notice).toBeNull();
+    expect(ledger.pausedSeconds).toBeGreaterThan(1);
+    expect(ledger.pausedSeconds).toBeLessThan(10);
+  }, finish);
+});
+
+test('updates that make no sense are refused with the reason', async () => {
+  await whileTraining(async (handle) => {
+    const refused = (name: string, epochs?: unknown) =>
+      refusalOf(handle.executeUpdate(name, { args: epochs === undefined ? [] : [epochs] } as { args: [unknown] }));
+    expect(await refused('resume')).toContain('not paused');
+    expect(await refused('stopAfterEpoch', 99)).toContain('ends after epoch 3 anyway');
+    expect(await refused('stopAfterEpoch', 'soon')).toContain('whole number');
+    expect(await refused('extendEpochs', 2)).toContain('3 epochs already');
+  });
+});
+
+test('another length is an order to the running trainer, and the schedule is stated', async () => {
+  await whileTraining(async (handle) => {
+    await handle.executeUpdate('stopAfterEpoch', { args: [2] });
+    expect(TrainerControl.parse(await handle.query('orders')).epochs).toBe(2);
+    const extended = await handle.executeUpdate(extendEpochsUpdate, { args: [5] });
+    expect(extended.schedule).toContain('epochs 3 to 5');
+    expect(TrainerControl.parse(await handle.query('orders')).epochs).toBe(5);
+  });
+});
+
+test('checkpointNow answers when the checkpoint is there', async () => {
+  await whileTraining(async (handle) => {
+    let answered = false;
+    const update = handle.executeUpdate(checkpointNowUpdate).finally(() => (answered = true));
+    while (TrainerControl.parse(await handle.query('orders')).checkpointNow === 0) await sleep(50);
+    await sleep(500);
+    expect(answered).toBe(false);
+    const progress: Progress = {
+      v: 1,
+      attempt: 1,
+      epoch: 2,
+      epochs: 3,
+      iteration: 17,
+      loss: 1,
+      lr: 1,
+      bboxAP: null,
+      segmAP: null,
+      etaSeconds: 1,
+      lastCheckpoint: 'e001-i000017.pth',
+      checkpointNow: 1,
+      pid: 1,
+      remote: null,
+    };
+    await handle.signal(progressSignalName, progress);
+    expect(await update).toEqual({ checkpoint: 'e001-i000017.pth' });
+  });
+});
+
+test('a cancelled run saves first and ends cancelled, with what is safe in its decisions', async () => {
+  await whileTraining(async (handle) => {
+    await sleep(300);
+    await handle.cancel();
+    await handle.result().catch(() => undefined);
+    expect((await handle.describe()).status.name).toBe('CANCELLED');
+    const { stage, decisions } = await statusOf(handle);
+    expect(stage).toBe('cancelled');
+    expect(decisions).toMatchObject([{ next: 'stop', why: expect.stringContaining('iteration 42') as string }]);
+  });
+});
+
+test('a run that is cancelled while it is paused ends at once', async () => {
+  await whileTraining(async (handle) => {
+    await handle.executeUpdate('pause');
+    await handle.cancel();
+    await handle.result().catch(() => undefined);
+    expect((await handle.describe()).status.name).toBe('CANCELLED');
+  });
+});
+
+test('what the decision changed reaches the next attempt', async () => {
+  const requests: TrainingRequest[] = [];
+  const runTraining = (request: TrainingRequest) => {
+    requests.push(request);
+    const failure = aFailure('step-back');
+    const diverged: Partial<Attempt> = { ending: 'crashed', failure, checkpoints: [30, 20], fence: 5 };
+    return Promise.resolve(anAttempt({ attempt: request.attempt, ...(request.attempt === 1 ? diverged : {}) }));
+  };
+  await withWorkers({ runTraining }, async (client) => {
+    const { handle } = await startRun(client, freshInput());
+    await handle.result();
+    expect(requests[1]).toMatchObject({
+      orders: { learningRateFactor: 0.5 },
+      rollback: { toIteration: 20, fence: 5 },
+    });
+    expect((await statusOf(handle)).decisions[0]?.change).toContain('learning rate x 0.5');
+  });
+});

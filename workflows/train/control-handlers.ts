@@ -1,0 +1,191 @@
+/** What a person may ask of a running training: updates, each refused with a reason where it makes no sense. */
+import {
+  CancellationScope,
+  condition,
+  defineQuery,
+  defineUpdate,
+  isCancellation,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
+import { controlQueryName, updateNames } from '../../configs/names.ts';
+import { EpochCount, type TrainerControl, type RunPlan } from '../../configs/schema/index.ts';
+import type { StatusBoard } from './status-board.ts';
+import type { Situation } from './verdict.ts';
+
+/** The iteration where the run can be taken up again, and how long it took until that was on disk and no process left. */
+export interface SafeState {
+  iteration: number | null;
+  seconds: number;
+}
+
+export const controlQuery = defineQuery<TrainerControl>(controlQueryName);
+export const pauseUpdate = defineUpdate<SafeState>(updateNames.pause);
+export const resumeUpdate = defineUpdate(updateNames.resume);
+export const stopAfterEpochUpdate = defineUpdate<TrainerControl, [number]>(updateNames.stopAfterEpoch);
+export const extendEpochsUpdate = defineUpdate<{ epochs: number; schedule: string }, [number]>(
+  updateNames.extendEpochs,
+);
+export const checkpointNowUpdate = defineUpdate<{ checkpoint: string | null }>(updateNames.checkpointNow);
+
+export class ControlHandlers {
+  private readonly board: StatusBoard;
+  private current: TrainerControl;
+  private cancelledAt: number | undefined;
+  private running: CancellationScope | undefined;
+  /** Paused, and everything of the last attempt is over. */
+  private atRest = false;
+  private trainingOver = false;
+  private pausedSince: number | undefined;
+  private pausedBefore = 0;
+
+  constructor(plan: RunPlan, board: StatusBoard) {
+    this.board = board;
+    this.current = { v: 1, epochs: plan.epochs, checkpointNow: 0, learningRateFactor: 1, fp32: false, accumulate: 1 };
+    board.showOrders(this.current);
+    CancellationScope.current().cancelRequested.catch(() => (this.cancelledAt = now()));
+    setHandler(controlQuery, () => this.current);
+    setHandler(pauseUpdate, () => this.pause(), { validator: () => this.requireRunning() });
+    setHandler(resumeUpdate, () => this.resume(), { validator: () => this.requirePaused() });
+    setHandler(stopAfterEpochUpdate, (epochs) => this.order({ epochs }), {
+      validator: (epochs) => this.requireStoppable(epochs),
+    });
+    setHandler(extendEpochsUpdate, (epochs) => this.extend(epochs), {
+      validator: (epochs) => this.requireExtendable(epochs),
+    });
+    setHandler(checkpointNowUpdate, () => this.checkpointNow(), { validator: () => this.requireRunning() });
+  }
+
+  get orders(): TrainerControl {
+    return this.current;
+  }
+
+  get paused(): boolean {
+    return this.pausedSince !== undefined;
+  }
+
+  get pausedSeconds(): number {
+    return this.pausedBefore + (this.pausedSince === undefined ? 0 : now() - this.pausedSince);
+  }
+
+  order(change: Partial<TrainerControl>): TrainerControl {
+    this.current = { ...this.current, ...change };
+    this.board.showOrders(this.current);
+    return this.current;
+  }
+
+  /** What a person asked for since the newest attempt began. */
+  get asked(): Situation['asked'] {
+    if (CancellationScope.current().consideredCancelled) return 'cancel';
+    return this.paused ? 'pause' : 'nothing';
+  }
+
+  /** Since a person asked for that; 0 when nobody did. */
+  get secondsSinceAsked(): number {
+    const since = this.cancelledAt ?? this.pausedSince;
+    return since === undefined ? 0 : now() - since;
+  }
+
+  /** Runs something that a pause ends. Undefined where it ended before it had a result. */
+  async interruptible<T>(work: () => Promise<T>): Promise<T | undefined> {
+    this.running = new CancellationScope();
+    try {
+      return await this.running.run(work);
+    } catch (error) {
+      if (isCancellation(error) && this.asked === 'pause') return undefined;
+      throw error;
+    } finally {
+      this.running = undefined;
+    }
+  }
+
+  async untilResumed(): Promise<void> {
+    this.atRest = this.paused;
+    await condition(() => !this.paused);
+    this.atRest = false;
+  }
+
+  /** From here on there is nothing left to order. */
+  finishTraining(): void {
+    if (this.paused) this.resume();
+    this.trainingOver = true;
+  }
+
+  private async pause(): Promise<SafeState> {
+    const since = now();
+    const { workflowId: id } = workflowInfo();
+    this.pausedSince = since;
+    this.board.notice(
+      `Paused. To go on: temporal workflow update execute --workflow-id ${id} --name ${updateNames.resume}`,
+    );
+    this.running?.cancel();
+    await condition(() => this.atRest || this.trainingOver);
+    return { iteration: this.board.attempts.at(-1)?.checkpoints[0] ?? null, seconds: now() - since };
+  }
+
+  private resume(): void {
+    this.pausedBefore = this.pausedSeconds;
+    this.pausedSince = undefined;
+    this.board.notice(null);
+  }
+
+  private extend(epochs: number): { epochs: number; schedule: string } {
+    const from = this.current.epochs + 1;
+    this.order({ epochs });
+    return { epochs, schedule: `epochs ${from} to ${epochs} go on at the learning rate that the schedule ended with` };
+  }
+
+  private async checkpointNow(): Promise<{ checkpoint: string | null }> {
+    // Above all orders that were carried out in this folder, by an earlier run of the workflow too.
+    const newest = Math.max(this.current.checkpointNow, this.board.checkpointNow);
+    const { checkpointNow } = this.order({ checkpointNow: newest + 1 });
+    // A training that ends or is paused in the meantime has saved, too.
+    await condition(() => this.board.checkpointNow >= checkpointNow || this.trainingOver || this.paused);
+    return { checkpoint: this.board.newestCheckpoint };
+  }
+
+  private requireTraining(): void {
+    if (this.trainingOver) throw new Error('Training is over: there is nothing left to ask of it.');
+    if (this.board.stage !== 'training') throw new Error(`Training has not begun: the run is ${this.board.stage}.`);
+  }
+
+  private requireRunning(): void {
+    this.requireTraining();
+    if (this.paused) throw new Error('The training is paused.');
+  }
+
+  private requirePaused(): void {
+    if (!this.paused) throw new Error('The training is not paused.');
+    if (!this.atRest) throw new Error('The training is still being stopped: wait for the pause to end.');
+  }
+
+  private requireStoppable(epochs: unknown): void {
+    this.requireTraining();
+    const wanted = requireEpochs(epochs);
+    const running = this.board.progress?.epoch ?? 1;
+    if (wanted < running) throw new Error(`Epoch ${wanted} is over: epoch ${running} runs. Cancel to stop at once.`);
+    if (wanted > this.current.epochs) {
+      throw new Error(
+        `The run ends after epoch ${this.current.epochs} anyway; ${updateNames.extendEpochs} makes it longer.`,
+      );
+    }
+  }
+
+  private requireExtendable(epochs: unknown): void {
+    this.requireTraining();
+    if (requireEpochs(epochs) <= this.current.epochs) {
+      throw new Error(
+        `The run has ${this.current.epochs} epochs already; ${updateNames.stopAfterEpoch} makes it shorter.`,
+      );
+    }
+  }
+}
+
+function requireEpochs(epochs: unknown): number {
+  const parsed = EpochCount.safeParse(epochs);
+  if (parsed.success) return parsed.data;
+  throw new Error(`Expected a whole number of epochs from 1 to 1000, got ${JSON.stringify(epochs)}.`);
+}
+
+/** Seconds since the epoch. */
+const now = (): number => Date.now() / 1000;

@@ -1,0 +1,30 @@
+import { condition } from '@temporalio/workflow';
+import type { Attempt } from '../../configs/schema/index.ts';
+import type { Notifier } from '../support/notify.ts';
+import type { StatusBoard } from './status-board.ts';
+import type { Verdict } from './verdict.ts';
+
+/** Tells of attempts that failed and are tried again, and of the first one that gets going after them. */
+export function problemNotifier(
+  board: StatusBoard,
+  { isOn, tell }: Notifier,
+): (attempt: Attempt, verdict: Verdict) => void {
+  let isInTrouble = false;
+  const untilGoing = async (attempt: number): Promise<void> => {
+    await condition(() => (board.progress?.attempt ?? 0) > attempt);
+    isInTrouble = false;
+    const { progress } = board;
+    tell('recovered', `Attempt ${progress?.attempt ?? ''} goes on from iteration ${progress?.iteration ?? ''}.`);
+  };
+  return (attempt, { next, why, change }) => {
+    // A trainer that lives on without its worker is no trouble; what stops the run is told as its end.
+    const hasFailed = attempt.ending === 'crashed' || attempt.ending === 'hung';
+    if (!isOn || !hasFailed || next === 'stop') return;
+    const cause = attempt.failure?.evidence ?? attempt.cause ?? 'unknown cause';
+    const lines = [`Attempt ${attempt.attempt} ${attempt.ending}: ${cause}`, `Next: ${next}, ${why}.`, change ?? ''];
+    tell(attempt.failure?.reaction === 'step-back' ? 'diverged' : 'stalled', lines.join('\n').trim());
+    if (isInTrouble) return;
+    isInTrouble = true;
+    untilGoing(attempt.attempt).catch(() => undefined); // the run was cancelled before
+  };
+}
