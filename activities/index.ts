@@ -37,8 +37,8 @@ export const createControlActivities = (dependencies: ActivityDependencies) =>
     fetchWeights: createFetchWeights(dependencies),
     pinPlan: createPinPlan(dependencies),
     writeReport: createWriteReport(dependencies),
-    lookForChange: createDetectChanges(dependencies),
-    judge: createEvaluateGate(dependencies),
+    detectChanges: createDetectChanges(dependencies),
+    evaluateGate: createEvaluateGate(dependencies),
     readModel: createReadModel(dependencies),
     readVersion: createReadVersion(dependencies),
     changeModel: createChangeModel(dependencies),
@@ -55,7 +55,7 @@ export const createControlActivities = (dependencies: ActivityDependencies) =>
 export const createGpuActivities = (dependencies: ActivityDependencies) =>
   withCodedFailures({
     checkMachine: createCheckMachine(dependencies),
-    lookForHosts: createCheckSharedStorage(dependencies),
+    checkSharedStorage: createCheckSharedStorage(dependencies),
     runTraining: createRunTraining(dependencies),
     joinTraining: createJoinTraining(dependencies),
     runTest: createRunTest(dependencies),

@@ -15,13 +15,13 @@ export function checkDisk(needs: readonly DiskNeed[], freeBytes: number, folder:
   const bytes = parts.reduce((sum, need) => sum + need.bytes, 0);
   const list = parts.map((need) => `${formatBytes(need.bytes)} ${need.what}`).join(', ');
   const says = `${formatBytes(freeBytes)} free in ${folder}, ${formatBytes(bytes)} needed${list === '' ? '' : `: ${list}`}`;
-  if (freeBytes >= bytes + marginBytes) return { about: 'disk', verdict: 'ok', says, next: null };
+  if (freeBytes >= bytes + marginBytes) return { name: 'disk', verdict: 'ok', message: says, remedy: null };
   const isEnough = freeBytes >= bytes;
   return {
-    about: 'disk',
-    verdict: isEnough ? 'warning' : 'stop',
-    says,
-    next: isEnough
+    name: 'disk',
+    verdict: isEnough ? 'warning' : 'error',
+    message: says,
+    remedy: isEnough
       ? 'Free some more: logs and reports need room, too.'
       : `Free at least ${formatBytes(bytes - freeBytes)} there, or set EVERSWIN_HOME to a larger disk.`,
   };

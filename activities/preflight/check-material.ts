@@ -22,7 +22,7 @@ function describe(about: string, id: string, files: readonly CatalogFile[], miss
   const refusals = missing.flatMap(({ refusal }) => refusal?.replace(/\.$/, '') ?? []);
   if (refusals.length > 0) {
     const next = `Mend it, or the addresses of ${id} in the input or in configs/catalog.json.`;
-    return { about, verdict: 'stop', says: `${id}: ${refusals.join('; ')}`, next };
+    return { name: about, verdict: 'error', message: `${id}: ${refusals.join('; ')}`, remedy: next };
   }
   const bytes = missing.reduce((sum, { need }) => sum + (need?.fetchBytes ?? 0), 0);
   const unknown = missing.filter(({ need }) => need === null).map(({ file }) => file.file);
@@ -31,5 +31,5 @@ function describe(about: string, id: string, files: readonly CatalogFile[], miss
     missing.length === 0
       ? `${id}: all ${files.length} files are in the store`
       : `${id}: ${formatBytes(bytes)} to fetch in ${missing.length} of ${files.length} files${rest}`;
-  return { about, verdict: 'ok', says, next: null };
+  return { name: about, verdict: 'ok', message: says, remedy: null };
 }

@@ -8,9 +8,9 @@ export function checkNotify(
 ): Check[] {
   const unknown = [...new Set(targets.map(({ ref }) => ref))].filter((ref) => !places.has(ref));
   return unknown.map((ref) => ({
-    about: 'notifications',
+    name: 'notifications',
     verdict: 'warning',
-    says: `the control worker knows no ${ref}: nobody is told`,
-    next: `Set EVERSWIN_NOTIFY_${ref}_URL in the environment of the control worker and restart it.`,
+    message: `the control worker knows no ${ref}: nobody is told`,
+    remedy: `Set EVERSWIN_NOTIFY_${ref}_URL in the environment of the control worker and restart it.`,
   }));
 }

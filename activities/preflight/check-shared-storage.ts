@@ -41,7 +41,8 @@ export const createCheckSharedStorage =
           Context.current().cancellationSignal.throwIfAborted();
           const missing = [];
           for (const name of expected) if (await isMissing(name)) missing.push(name);
-          if (missing.length === 0) return { about: 'shared folder', verdict: 'ok', says: folder.hosts, next: null };
+          if (missing.length === 0)
+            return { name: 'shared folder', verdict: 'ok', message: folder.hosts, remedy: null };
           if (performance.now() > deadline) return notShared(home, missing);
           await sleep(pollMs);
         }
@@ -49,8 +50,8 @@ export const createCheckSharedStorage =
     );
 
 const notShared = (home: string, missing: string[]): Check => ({
-  about: 'shared folder',
-  verdict: 'stop',
-  says: `${home} does not show what ${missing.join(', ')} wrote: it is not one folder for all hosts`,
-  next: 'Start the GPU workers of all hosts with an EVERSWIN_HOME that all of them share, under the same path.',
+  name: 'shared folder',
+  verdict: 'error',
+  message: `${home} does not show what ${missing.join(', ')} wrote: it is not one folder for all hosts`,
+  remedy: 'Start the GPU workers of all hosts with an EVERSWIN_HOME that all of them share, under the same path.',
 });

@@ -9,7 +9,7 @@ export interface TrainingFacts {
   known: RecipeFacts[string] | undefined;
 }
 
-const ok = (about: string, says: string): Check => ({ about, verdict: 'ok', says, next: null });
+const ok = (about: string, says: string): Check => ({ name: about, verdict: 'ok', message: says, remedy: null });
 
 /** What will be trained and how long that may take. Nothing here stops a run. */
 export const checkTraining = (facts: TrainingFacts): Check[] => [
@@ -36,10 +36,10 @@ function checkLearningRate({ plan, known }: TrainingFacts): Check {
   if (known.batch === batch) return ok('learning rate', `${rate} at a batch of ${batch}, as its published result`);
   const linear = (summary.lr * batch) / known.batch;
   return {
-    about: 'learning rate',
+    name: 'learning rate',
     verdict: 'warning',
-    says: `${rate} was chosen for a batch of ${known.batch}, this run has ${batch}; the linear rule would make it ${Number(linear.toPrecision(3))}, and nothing is changed by itself`,
-    next: `Set gpus and batchPerGpu to a batch of ${known.batch}, or go on knowing that the published result was had otherwise.`,
+    message: `${rate} was chosen for a batch of ${known.batch}, this run has ${batch}; the linear rule would make it ${Number(linear.toPrecision(3))}, and nothing is changed by itself`,
+    remedy: `Set gpus and batchPerGpu to a batch of ${known.batch}, or go on knowing that the published result was had otherwise.`,
   };
 }
 
@@ -47,10 +47,10 @@ function checkSpeed({ plan: { speed } }: TrainingFacts): Check {
   const active = activeSwitches(speed);
   if (active.length === 0) return ok('speed switches', "none: the recipe on MMDetection's own code");
   return {
-    about: 'speed switches',
+    name: 'speed switches',
     verdict: 'warning',
-    says: `${active.join(', ')}: equal on a CPU as docs/recipes.md says, not yet tried on a GPU`,
-    next: 'Run npm run gpu-check on this machine first: it measures what they bring and whether losses stay.',
+    message: `${active.join(', ')}: equal on a CPU as docs/recipes.md says, not yet tried on a GPU`,
+    remedy: 'Run npm run gpu-check on this machine first: it measures what they bring and whether losses stay.',
   };
 }
 

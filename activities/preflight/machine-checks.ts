@@ -19,9 +19,19 @@ const memoryPerRank = 6 * gibibyte;
 /** Images are trained on in seconds on a GPU, in minutes on a CPU. */
 const largestCpuRecipe = 10e6;
 
-const ok = (about: string, says: string): Check => ({ about, verdict: 'ok', says, next: null });
-const warning = (about: string, says: string, next: string): Check => ({ about, verdict: 'warning', says, next });
-const stop = (about: string, says: string, next: string): Check => ({ about, verdict: 'stop', says, next });
+const ok = (about: string, says: string): Check => ({ name: about, verdict: 'ok', message: says, remedy: null });
+const warning = (about: string, says: string, next: string): Check => ({
+  name: about,
+  verdict: 'warning',
+  message: says,
+  remedy: next,
+});
+const stop = (about: string, says: string, next: string): Check => ({
+  name: about,
+  verdict: 'error',
+  message: says,
+  remedy: next,
+});
 
 /** Whether this machine can do what the plan asks of it. */
 export const checkMachine = (question: MachineQuestion): Check[] => [

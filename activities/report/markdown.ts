@@ -13,7 +13,7 @@ import { escapeMarkdown, tabulate } from './draw/markdown-table.ts';
 import {
   describeOrigin,
   describeRepeatedSteps,
-  endingNames,
+  outcomeNames,
   findStart,
   kindNames,
   listHashes,
@@ -46,7 +46,7 @@ export const renderMarkdown = (report: Report, analysis?: Analysis): string =>
     '## Dry run',
     tabulate(
       ['about', 'verdict', 'found'],
-      report.checks.map(({ about, verdict, says }) => [about, verdict, says]),
+      report.checks.map(({ name: about, verdict, message: says }) => [about, verdict, says]),
     ),
     '## Hashes (sha256)',
     tabulate(['of', 'sha256'], listHashes(report)),
@@ -120,7 +120,7 @@ const tabulateAttempts = ({ attempts }: Report): string =>
       describeOrigin(one),
       formatCount(one.fromIteration),
       formatCount(one.toIteration),
-      endingNames[one.ending],
+      outcomeNames[one.outcome],
       formatDuration(one.endedAt - one.startedAt),
       one.cause ?? '',
     ]),

@@ -1,6 +1,6 @@
 import { Context } from '@temporalio/activity';
 import { CodedError } from '../shared/errors/coded-error.ts';
-import { requestStop, type JobEnding } from '../shared/trainer/trainer-process.ts';
+import { requestStop, type JobOutcome } from '../shared/trainer/trainer-process.ts';
 import { removeWatcher, writeWatcher, type WatchedTask } from '../shared/trainer/watcher-file.ts';
 import { watchJob, type Watch } from '../shared/trainer/watch-job.ts';
 
@@ -10,7 +10,7 @@ const neverAborted = new AbortController().signal;
  * Watches a job until it ends and does what a cancellation asks for, whoever it comes from. When the workflow asked for it,
  * the job's ending is returned, so that the workflow learns what was saved. Call it while beating.
  */
-export async function followJob(watch: Watch): Promise<JobEnding> {
+export async function followJob(watch: Watch): Promise<JobOutcome> {
   const { cancellationSignal, info } = Context.current();
   const task: WatchedTask = {
     taskToken: info.base64TaskToken,
@@ -28,7 +28,7 @@ export async function followJob(watch: Watch): Promise<JobEnding> {
   }
 }
 
-async function settleCancelledJob(watch: Watch): Promise<JobEnding> {
+async function settleCancelledJob(watch: Watch): Promise<JobOutcome> {
   const { owner } = watch.running;
   const { cancellationDetails: why, cancellationSignal } = Context.current();
   if (why?.workerShutdown) {

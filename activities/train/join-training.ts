@@ -6,11 +6,11 @@ import { followJob } from './follow-job.ts';
 import { prepareInputs } from '../inputs/prepare-inputs.ts';
 import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 import { ProgressReader } from '../shared/run/progress-reader.ts';
-import { explainEnding } from './failures/describe-attempt.ts';
+import { explainOutcome } from './failures/describe-attempt.ts';
 import { readJson } from '../shared/files/json-file.ts';
 import { assertFence, raiseFence } from '../shared/run/fence.ts';
 import { isAlive } from '../shared/trainer/live-process.ts';
-import { findLiveJob, requestStop, type JobEnding, type RunningJob } from '../shared/trainer/trainer-process.ts';
+import { findLiveJob, requestStop, type JobOutcome, type RunningJob } from '../shared/trainer/trainer-process.ts';
 import { hostTopology } from '../shared/trainer/host-jobs.ts';
 import { waitForRendezvous } from './rendezvous.ts';
 import { createGpuWaitReporter } from './gpu-wait-reporter.ts';
@@ -105,7 +105,7 @@ async function start(
   return launchOnHost(dependencies, request, part, waiting);
 }
 
-const describePart = (ending: JobEnding): JoinedPart => ({
+const describePart = (ending: JobOutcome): JoinedPart => ({
   how: 'exit' in ending ? ending.exit.reason : 'lost',
-  cause: explainEnding(ending),
+  cause: explainOutcome(ending),
 });

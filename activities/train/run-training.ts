@@ -107,7 +107,7 @@ async function runAttempt(
     )
     // Later on the report will be there.
     .finally(() => page.settled());
-  const part = await primaryFailure(folder, plan, { job: own, owner: running.owner, ending });
+  const part = await primaryFailure(folder, plan, { job: own, owner: running.owner, outcome: ending });
   const { adopted } = running;
   const watched = { folder, plan, python, attempt, fence, adopted, part, quarantined, state, startedAt };
   return describeAttempt({ ...watched, time: time.total() });

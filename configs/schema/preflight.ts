@@ -3,12 +3,12 @@ import { z } from 'zod';
 
 /** One thing that was looked at. */
 export const Check = z.object({
-  about: z.string(),
-  /** `stop`: the run would fail, or be in vain; it does not start unless it is forced. */
-  verdict: z.enum(['ok', 'warning', 'stop']),
-  says: z.string(),
+  name: z.string(),
+  /** `error`: the run would fail, or be in vain; it does not start unless it is forced. */
+  verdict: z.enum(['ok', 'warning', 'error']),
+  message: z.string(),
   /** What to do about it; null where nothing has to be done. */
-  next: z.string().nullable(),
+  remedy: z.string().nullable(),
 });
 export type Check = z.infer<typeof Check>;
 

@@ -62,10 +62,10 @@ export type Progress = z.infer<typeof Progress>;
 export const FailureReaction = z.enum([
   'retry',
   'stop',
-  'step-back',
-  'lighter-batch',
+  'rollback',
+  'accumulate-gradients',
   'wait-for-space',
-  'older-checkpoint',
+  'previous-checkpoint',
 ]);
 export type FailureReaction = z.infer<typeof FailureReaction>;
 
@@ -107,13 +107,13 @@ export const Quarantined = z.object({ file: z.string(), why: z.string() });
 export type Quarantined = z.infer<typeof Quarantined>;
 
 /** How one training attempt ended. `worker-lost` is written by the workflow: nobody was left to say it. */
-export const AttemptEnding = z.enum(['finished', 'crashed', 'hung', 'preempted', 'worker-lost']);
-export type AttemptEnding = z.infer<typeof AttemptEnding>;
+export const AttemptOutcome = z.enum(['finished', 'crashed', 'hung', 'preempted', 'worker-lost']);
+export type AttemptOutcome = z.infer<typeof AttemptOutcome>;
 
 export const Attempt = z.object({
   attempt: z.int(),
   fence: z.int().nullable(),
-  ending: AttemptEnding,
+  outcome: AttemptOutcome,
   /** The trainer was already running when this attempt began: nothing was started, nothing was lost. */
   adopted: z.boolean(),
   resumedFrom: z.string().nullable(),

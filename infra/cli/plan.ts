@@ -26,9 +26,9 @@ async function plan(file: string): Promise<void> {
   console.log(`${input.name}: ${input.dataset}, ${input.recipe}, ${startingWeights(planned.weights).id}\n`);
   const findMissing: FindMissing = (files) => place.obtain.findMissing(planned, files, place.signal);
   const checks = [...(await inspectPlan(findMissing, planned)), ...(await inspectMachine(place, findMissing, planned))];
-  const width = Math.max(...checks.map(({ about }) => about.length));
+  const width = Math.max(...checks.map(({ name: about }) => about.length));
   for (const check of checks) console.log(formatCheck(check, width));
-  const stops = checks.filter(({ verdict }) => verdict === 'stop').length;
+  const stops = checks.filter(({ verdict }) => verdict === 'error').length;
   const warnings = checks.filter(({ verdict }) => verdict === 'warning').length;
   console.log(
     `\n${checks.length - stops - warnings} ok, ${warnings} to think about, ${stops} to mend before it starts`,
@@ -36,7 +36,7 @@ async function plan(file: string): Promise<void> {
   if (stops > 0) process.exitCode = 1;
 }
 
-function formatCheck({ verdict, about, says, next }: Check, width: number): string {
+function formatCheck({ verdict, name: about, message: says, remedy: next }: Check, width: number): string {
   const line = `${verdict.padEnd(7)}  ${about.padEnd(width)}  ${says}`;
   return next === null ? line : `${line}\n${' '.repeat(width + 11)}→ ${next}`;
 }

@@ -4,7 +4,7 @@ import type { RunStatus } from '../../configs/schema/index.ts';
 export function describeChange(before: RunStatus | undefined, now: RunStatus): string[] {
   const lines: string[] = [];
   if (before?.stage !== now.stage) lines.push(now.stage);
-  for (const { about, verdict, says } of now.checks.slice(before?.checks.length ?? 0)) {
+  for (const { name: about, verdict, message: says } of now.checks.slice(before?.checks.length ?? 0)) {
     if (verdict !== 'ok') lines.push(`${verdict}: ${about}: ${says}`);
   }
   for (const { step, why } of now.steps.slice(before?.steps.length ?? 0)) lines.push(`${step}: ${why}`);

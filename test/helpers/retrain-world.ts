@@ -21,7 +21,7 @@ export function createWorld(passes: (candidate: VersionId) => boolean = () => tr
   let last: string | null = null;
   const activities: Partial<StubbedActivities> = {
     resolvePlan: (input) => Promise.resolve({ ...miniPlan, runId: input.name, input }),
-    lookForChange: () =>
+    detectChanges: () =>
       Promise.resolve({
         fingerprint: fingerprint(),
         champion: state.champion,
@@ -43,7 +43,7 @@ export function createWorld(passes: (candidate: VersionId) => boolean = () => tr
         version: { id, test: { annotationsSha256: 'same', images: 1, trainerCode: 'same' } } as never,
         source: { file: 'w', urls: ['file:///w'], bytes: 1, sha256: null },
       }),
-    judge: ({ candidate }) =>
+    evaluateGate: ({ candidate }) =>
       Promise.resolve({
         passed: passes(candidate),
         why: passes(candidate) ? 'passed' : 'rejected: worse',

@@ -87,7 +87,7 @@ export const freshInput = (): RunInput => ({ ...miniInput, name: `test-${process
 export const anAttempt = (change: Partial<Attempt>): Attempt => ({
   attempt: 1,
   fence: 1,
-  ending: 'finished',
+  outcome: 'finished',
   adopted: false,
   resumedFrom: null,
   fromIteration: 0,
@@ -191,7 +191,7 @@ export const happyActivities: StubbedActivities = {
     await tellProgress(attempt);
     return anAttempt({ attempt });
   },
-  lookForHosts: () => Promise.resolve({ about: 'shared folder', verdict: 'ok', says: 'seen', next: null }),
+  checkSharedStorage: () => Promise.resolve({ name: 'shared folder', verdict: 'ok', message: 'seen', remedy: null }),
   joinTraining: () => Promise.resolve({ how: 'finished', cause: null }),
   waitForSpace: () => Promise.resolve({ freeBytes: 2, neededBytes: 1 }),
   pinPlan: ({ plan }) => Promise.resolve(plan),
@@ -199,8 +199,8 @@ export const happyActivities: StubbedActivities = {
   runTest: () => Promise.resolve(someMetrics),
   writeReport: () => Promise.resolve(aReport),
   // Of retraining: a model without any version, and a world in which nothing changes.
-  lookForChange: () => Promise.resolve({ fingerprint: someFingerprint, changed: null, last: null, champion: null }),
-  judge: () => Promise.resolve({ passed: true, why: 'passed', evidence: 'e'.repeat(64) }),
+  detectChanges: () => Promise.resolve({ fingerprint: someFingerprint, changed: null, last: null, champion: null }),
+  evaluateGate: () => Promise.resolve({ passed: true, why: 'passed', evidence: 'e'.repeat(64) }),
   readModel: ({ model }) => Promise.resolve({ v: 1, model, champion: null, candidate: null, history: [] }),
   readVersion: ({ id }) => Promise.reject(new Error(`there is no version ${id}`)),
   changeModel: ({ model }) => Promise.resolve({ v: 1, model, champion: null, candidate: null, history: [] }),

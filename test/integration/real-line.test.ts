@@ -50,7 +50,7 @@ test('a run whose rank is killed ends with its report, resumed from the checkpoi
   const report = Report.parse(
     JSON.parse(await readFile(fileURLToPath(uri).replace('index.html', 'report.json'), 'utf8')),
   );
-  expect(report.attempts.map(({ ending }) => ending)).toEqual(['crashed', 'finished']);
+  expect(report.attempts.map(({ outcome }) => outcome)).toEqual(['crashed', 'finished']);
   expect(report.attempts[1]).toMatchObject({ resumedFrom: 'e001-i000046.pth', fromIteration: 46, toIteration: 92 });
   expect(report.stepsRepeated).toBeGreaterThanOrEqual(0);
   expect(report.metrics.images).toBe(24);

@@ -5,7 +5,7 @@ import { evaluationId, evaluationRun, taskQueues } from '../../configs/names.ts'
 import type { ModelVersion, RetrainInput, RetrainOutcome, VersionId } from '../../configs/schema/index.ts';
 import { evaluateDetector } from '../evaluate/evaluate-detector.ts';
 import type { Notifier } from '../support/notify.ts';
-import { others, registry } from '../support/policies.ts';
+import { runWatch, registry } from '../support/policies.ts';
 import type { RetrainBoard } from './retrain-board.ts';
 import { championWeights } from './train-candidate.ts';
 
@@ -43,7 +43,14 @@ async function judgeOnce(
   if (champion === candidate) return { outcome: 'promoted', why: 'it is the champion already', verdict: null };
   const championRun = champion === null ? null : await testChampion(input, candidate, champion, board);
   board.show({ stage: 'judging', champion });
-  const { passed, why, evidence } = await registry.judge({ model, store, candidate, champion, championRun, rules });
+  const { passed, why, evidence } = await registry.evaluateGate({
+    model,
+    store,
+    candidate,
+    champion,
+    championRun,
+    rules,
+  });
   const ask = () => decide(input, board, { candidate, why, notices });
   const decision = passed ? await ask() : { approved: false, who: 'the gate', why };
   const action = decision.approved ? 'promote' : 'reject';
@@ -101,7 +108,7 @@ async function testChampion(
     });
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-    await others.waitForRun(evaluationId(name));
+    await runWatch.waitForRun(evaluationId(name));
   }
   return evaluationRun(name);
 }

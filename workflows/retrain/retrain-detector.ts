@@ -39,7 +39,7 @@ async function runCycle(input: RetrainInput, board: RetrainBoard, notices: Notif
   const plan = await planWhenSettled(input);
   if (plan.page !== null) board.show({ page: new URL(pagePaths.model(model), plan.page).href });
   const triggers = board.takeTriggers();
-  const { fingerprint, changed, last, champion } = await registry.lookForChange({ model, store, plan });
+  const { fingerprint, changed, last, champion } = await registry.detectChanges({ model, store, plan });
   board.show({ champion });
   const why = changed ?? `skipped: nothing changed since ${last ?? 'the last training'}`;
   board.decide({ at: Date.now() / 1000, triggers, fingerprint, trains: changed !== null, why });

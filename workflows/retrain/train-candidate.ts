@@ -2,7 +2,7 @@ import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { executeChild, ParentClosePolicy, ChildWorkflowCancellationType } from '@temporalio/workflow';
 import { taskQueues, workflowId } from '../../configs/names.ts';
 import type { Fingerprint, RetrainInput, RunInput, VersionId } from '../../configs/schema/index.ts';
-import { others, publishing, registry } from '../support/policies.ts';
+import { runWatch, publishing, registry } from '../support/policies.ts';
 import { trainDetector } from '../train/train-detector.ts';
 
 export interface TrainingWish {
@@ -37,7 +37,7 @@ export async function trainCandidate(input: RetrainInput, wish: TrainingWish): P
     });
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-    await others.waitForRun(workflow);
+    await runWatch.waitForRun(workflow);
   }
   const { store } = run.artifacts;
   return publishing.publishCandidate({ model, store, runId, fingerprint, who: 'retrainDetector', why });

@@ -1,6 +1,6 @@
 import { retrainId } from '../../configs/names.ts';
 import { RetrainInput } from '../../configs/schema/index.ts';
-import { others, triggering } from '../support/policies.ts';
+import { runWatch, triggering } from '../support/policies.ts';
 import { refuse } from '../support/read-input.ts';
 
 /**
@@ -12,5 +12,5 @@ export async function triggerRetrain(rawInput: unknown, who: string, why: string
   if (data === undefined)
     throw refuse('The schedule holds no input of a retraining: `npm run schedule -- apply FILE`.');
   await triggering.sendTrigger({ input: data, who, why });
-  await others.waitForRun(retrainId(data.model));
+  await runWatch.waitForRun(retrainId(data.model));
 }

@@ -26,7 +26,7 @@ export function renderCurrentDetails(status: RunStatus): string {
   const table = ['| | |', '| --- | --- |', ...rows.map(([name, value]) => `| **${name}** | ${value} |`)];
   const checks = status.checks
     .filter(({ verdict }) => verdict !== 'ok')
-    .map(({ verdict, about, says }) => `- ${verdict}: ${about}: ${escapeCell(says)}`);
+    .map(({ verdict, name: about, message: says }) => `- ${verdict}: ${about}: ${escapeCell(says)}`);
   const attempts = status.attempts.slice(-10).map((attempt) => `- ${escapeCell(describeAttempt(attempt))}`);
   const steps = status.steps.map(({ step, why }) => `- ${step}: ${escapeCell(why)}`);
   const decisions = status.decisions.slice(-10).map(({ attempt, next, why, change }) => {

@@ -40,7 +40,7 @@ export const watching = proxyActivities<Pick<ControlActivities, 'watchVariants'>
 });
 
 /** Waits for a run that the sweep did not start; cancels it, where an earlier run of the sweep did. */
-export const joining = proxyActivities<Pick<ControlActivities, 'joinRun'>>({ ...whileOthersRun, cancellationType });
+export const sweepRuns = proxyActivities<Pick<ControlActivities, 'joinRun'>>({ ...whileOthersRun, cancellationType });
 
 /** A message: tried again for an hour, where the run goes on for as long. Nobody waits for it. */
 export const notifying = proxyActivities<Pick<ControlActivities, 'notify'>>({
@@ -60,7 +60,7 @@ export const transfer = proxyActivities<Pick<ControlActivities, 'fetchDataset' |
 });
 
 /** A look at the machine that will train. It may be training another run: then this waits for its turn. */
-export const inspection = proxyActivities<Pick<GpuActivities, 'checkMachine' | 'lookForHosts'>>({
+export const inspection = proxyActivities<Pick<GpuActivities, 'checkMachine' | 'checkSharedStorage'>>({
   taskQueue: taskQueues.gpu,
   startToCloseTimeout: '10 minutes',
   heartbeatTimeout: '10 seconds',
@@ -108,7 +108,7 @@ export const testing = proxyActivities<Pick<GpuActivities, 'runTest'>>({
 
 /** The registry of models: small files of the artifact store, which may be away for an hour. */
 export const registry = proxyActivities<
-  Pick<ControlActivities, 'lookForChange' | 'judge' | 'readModel' | 'readVersion' | 'changeModel'>
+  Pick<ControlActivities, 'detectChanges' | 'evaluateGate' | 'readModel' | 'readVersion' | 'changeModel'>
 >({
   taskQueue: taskQueues.control,
   startToCloseTimeout: '1 hour',
@@ -124,7 +124,7 @@ export const triggering = proxyActivities<Pick<ControlActivities, 'sendTrigger'>
 });
 
 /** Waits for a run of somebody else's: as long as a training takes. */
-export const others = proxyActivities<Pick<ControlActivities, 'waitForRun'>>({ ...whileOthersRun, cancellationType });
+export const runWatch = proxyActivities<Pick<ControlActivities, 'waitForRun'>>({ ...whileOthersRun, cancellationType });
 
 /** A finished run into the registry, from the machine that holds it. */
 export const publishing = proxyActivities<Pick<GpuActivities, 'publishCandidate'>>({
@@ -136,7 +136,7 @@ export const publishing = proxyActivities<Pick<GpuActivities, 'publishCandidate'
 });
 
 /** Waits until somebody has made room: days, if need be. */
-export const space = proxyActivities<Pick<GpuActivities, 'waitForSpace'>>({
+export const diskSpace = proxyActivities<Pick<GpuActivities, 'waitForSpace'>>({
   taskQueue: taskQueues.gpu,
   startToCloseTimeout: '30 days',
   heartbeatTimeout: '10 seconds',

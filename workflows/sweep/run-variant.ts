@@ -15,7 +15,7 @@ import {
   type SweepVariant,
 } from '../../configs/schema/index.ts';
 import { describeFailure } from '../support/describe-failure.ts';
-import { joining } from '../support/policies.ts';
+import { sweepRuns } from '../support/policies.ts';
 import type { SweepBoard } from './sweep-board.ts';
 import type { trainDetector } from '../train/train-detector.ts';
 
@@ -53,6 +53,6 @@ async function startOrJoin(
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
     board.change(variant, { joined: true });
-    return joining.joinRun(run);
+    return sweepRuns.joinRun(run);
   }
 }

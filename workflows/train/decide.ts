@@ -9,7 +9,7 @@ const shortWatchSeconds = 60;
 export function decideNext(situation: Situation): Verdict {
   const newest = situation.attempts.at(-1);
   if (newest === undefined) return again('nothing was tried yet');
-  switch (newest.ending) {
+  switch (newest.outcome) {
     case 'finished':
       return afterFinish(newest, situation.orders);
     case 'worker-lost':
@@ -24,7 +24,7 @@ export function decideNext(situation: Situation): Verdict {
     case 'hung':
       return situation.asked === 'cancel' ? cancelled(newest, situation) : afterFailure(newest, situation);
     default:
-      return newest.ending satisfies never;
+      return newest.outcome satisfies never;
   }
 }
 
@@ -60,14 +60,14 @@ function afterFailure(newest: Attempt, situation: Situation): Verdict {
   switch (reaction) {
     case 'stop':
       return stop('TrainingFailed', `${name}: another attempt would not mend that`);
-    case 'step-back':
+    case 'rollback':
       return stepBack(newest, situation);
-    case 'lighter-batch':
+    case 'accumulate-gradients':
       return repairOutOfMemory(situation);
     case 'wait-for-space':
       if (count >= tries) return stop('DiskFull', `${name}, ${count} times in a row without a new checkpoint`);
       return { ...again('the disk is full: waiting until there is space again'), next: 'wait-for-space', waitSeconds };
-    case 'older-checkpoint':
+    case 'previous-checkpoint':
       if (count >= tries) return tooOften(name, count);
       return { ...useOlderCheckpoint(newest), waitSeconds };
     case 'retry':
@@ -88,15 +88,15 @@ const tooOften = (name: string, count: number): Verdict =>
 const backOff = (count: number): number => (count < 2 ? 0 : Math.min(longestWaitSeconds, 2 ** (count - 2)));
 
 /** Trailing attempts of these endings that wrote no new checkpoint. Others neither count nor reset, unless they wrote one. */
-function countWithoutProgress(attempts: readonly Attempt[], endings: Attempt['ending'][]): number {
+function countWithoutProgress(attempts: readonly Attempt[], endings: Attempt['outcome'][]): number {
   const progressed = attempts.findLastIndex(madeProgress);
-  return attempts.slice(progressed + 1).filter(({ ending }) => endings.includes(ending)).length;
+  return attempts.slice(progressed + 1).filter(({ outcome }) => endings.includes(outcome)).length;
 }
 
 /** Workers in a row that were lost within a minute each: one that watched for longer is no sign of a sick machine. */
 function countShortWatches(attempts: readonly Attempt[]): number {
   const lastLong = attempts.findLastIndex(
-    ({ ending, startedAt, endedAt }) => ending !== 'worker-lost' || endedAt - startedAt > shortWatchSeconds,
+    ({ outcome, startedAt, endedAt }) => outcome !== 'worker-lost' || endedAt - startedAt > shortWatchSeconds,
   );
   return attempts.length - 1 - lastLong;
 }

@@ -20,7 +20,7 @@ const inspectHost = async (plan: RunPlan, host: string): Promise<Check[]> => {
   return checks.map((check) => nameHost(check, host));
 };
 
-const nameHost = (check: Check, host: string): Check => ({ ...check, about: `${host}: ${check.about}` });
+const nameHost = (check: Check, host: string): Check => ({ ...check, name: `${host}: ${check.name}` });
 
 /** Each leaves a mark; then each looks for all. @throws ApplicationFailure PlanStopped: that cannot be forced. */
 async function checkSharing({ runId }: RunPlan, hosts: string[]): Promise<Check[]> {
@@ -28,12 +28,15 @@ async function checkSharing({ runId }: RunPlan, hosts: string[]): Promise<Check[
     Promise.all(
       hosts.map(async (host) => {
         const options = onHost(host);
-        return nameHost(await inspection.lookForHosts.executeWithOptions(options, [{ runId, host, expected }]), host);
+        return nameHost(
+          await inspection.checkSharedStorage.executeWithOptions(options, [{ runId, host, expected }]),
+          host,
+        );
       }),
     );
   await look([]);
   const seen = await look(hosts);
-  const blind = seen.find(({ verdict }) => verdict === 'stop');
-  if (blind !== undefined) throw refuse(`- ${blind.about}: ${blind.says}. ${blind.next ?? ''}`, 'PlanStopped');
+  const blind = seen.find(({ verdict }) => verdict === 'error');
+  if (blind !== undefined) throw refuse(`- ${blind.name}: ${blind.message}. ${blind.remedy ?? ''}`, 'PlanStopped');
   return seen;
 }

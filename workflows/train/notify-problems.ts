@@ -18,11 +18,11 @@ export function problemNotifier(
   };
   return (attempt, { next, why, change }) => {
     // A trainer that lives on without its worker is no trouble; what stops the run is told as its end.
-    const hasFailed = attempt.ending === 'crashed' || attempt.ending === 'hung';
+    const hasFailed = attempt.outcome === 'crashed' || attempt.outcome === 'hung';
     if (!isOn || !hasFailed || next === 'stop') return;
     const cause = attempt.failure?.evidence ?? attempt.cause ?? 'unknown cause';
-    const lines = [`Attempt ${attempt.attempt} ${attempt.ending}: ${cause}`, `Next: ${next}, ${why}.`, change ?? ''];
-    tell(attempt.failure?.reaction === 'step-back' ? 'diverged' : 'stalled', lines.join('\n').trim());
+    const lines = [`Attempt ${attempt.attempt} ${attempt.outcome}: ${cause}`, `Next: ${next}, ${why}.`, change ?? ''];
+    tell(attempt.failure?.reaction === 'rollback' ? 'diverged' : 'stalled', lines.join('\n').trim());
     if (isInTrouble) return;
     isInTrouble = true;
     untilGoing(attempt.attempt).catch(() => undefined); // the run was cancelled before

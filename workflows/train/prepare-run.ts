@@ -42,8 +42,10 @@ export async function prepareRun(planned: RunPlan, input: RunInput, board: Statu
 /** What would fail after hours is found before the first of them. */
 function requireSound(checks: Check[], { force }: RunInput, board: StatusBoard): void {
   board.check(checks);
-  const stops = checks.filter(({ verdict }) => verdict === 'stop');
+  const stops = checks.filter(({ verdict }) => verdict === 'error');
   if (stops.length === 0 || force) return;
-  const lines = stops.map(({ about, says, next }) => `- ${about}: ${says}${next === null ? '' : `. ${next}`}`);
+  const lines = stops.map(
+    ({ name: about, message: says, remedy: next }) => `- ${about}: ${says}${next === null ? '' : `. ${next}`}`,
+  );
   throw refuse(lines.join('\n'), 'PlanStopped');
 }

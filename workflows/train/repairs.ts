@@ -5,7 +5,7 @@ import { again, madeProgress, stop, type Situation, type Verdict } from './verdi
 /** After NaN or Inf: the newest checkpoints may already carry the cause, so back to one before them, more carefully. */
 export function stepBack(newest: Attempt, { attempts, plan, orders }: Situation): Verdict {
   const { tries, backCheckpoints, learningRateFactor, fp32 } = plan.recovery.diverged;
-  const count = attempts.filter(({ failure }) => failure?.reaction === 'step-back').length;
+  const count = attempts.filter(({ failure }) => failure?.reaction === 'rollback').length;
   if (count > tries) return stop('TrainingDiverged', `diverged again after ${tries} steps back`);
   const toIteration = newest.checkpoints.at(Math.min(backCheckpoints, newest.checkpoints.length) - 1) ?? 0;
   const why = `diverged at iteration ${newest.toIteration ?? 'unknown'}, step back ${count} of ${tries}`;
@@ -44,7 +44,7 @@ const partsPerBatch = ({ recipe, batchPerGpu }: Situation['plan']): number =>
 function countOutOfMemory(attempts: readonly Attempt[]): number {
   let count = 0;
   for (const attempt of [...attempts].reverse()) {
-    if (attempt.failure?.reaction !== 'lighter-batch') break;
+    if (attempt.failure?.reaction !== 'accumulate-gradients') break;
     count += 1;
     if (madeProgress(attempt)) break;
   }

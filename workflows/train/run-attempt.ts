@@ -17,7 +17,7 @@ export async function runAttempt(request: AttemptRequest, board: StatusBoard): P
   } catch (error) {
     const cause = lostWorkerCause(error);
     if (cause === undefined) throw error;
-    return { ...unreportedAttempt(number, startedAt, board), ending: 'worker-lost', cause };
+    return { ...unreportedAttempt(number, startedAt, board), outcome: 'worker-lost', cause };
   }
 }
 
@@ -31,7 +31,7 @@ export function lostWorkerCause(error: unknown): string | undefined {
 }
 
 /** An attempt of which no activity told; `startedAt` in Unix seconds. */
-export const unreportedAttempt = (number: number, startedAt: number, board: StatusBoard): Omit<Attempt, 'ending'> => ({
+export const unreportedAttempt = (number: number, startedAt: number, board: StatusBoard): Omit<Attempt, 'outcome'> => ({
   attempt: number,
   fence: null,
   adopted: false,

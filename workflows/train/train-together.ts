@@ -43,7 +43,7 @@ export async function trainTogether(request: AttemptRequest, hosts: string[], bo
     if (!isCancellation(error) || own.consideredCancelled) throw error;
   }
   course.isOver = true;
-  if (attempt?.ending === 'worker-lost') return attempt;
+  if (attempt?.outcome === 'worker-lost') return attempt;
   await endOthers();
   try {
     await joined;
@@ -51,7 +51,7 @@ export async function trainTogether(request: AttemptRequest, hosts: string[], bo
     if (!isCancellation(error)) throw error;
   }
   return describe(
-    attempt ?? { ...unreportedAttempt(request.attempt, startedAt, board), ending: 'preempted' },
+    attempt ?? { ...unreportedAttempt(request.attempt, startedAt, board), outcome: 'preempted' },
     course,
     own,
   );
@@ -66,9 +66,9 @@ interface Course {
 
 /** The leader, stopped because a part was missing, may have been able to save; a preemption is it not. */
 const describe = (attempt: Attempt, { missing }: Course, own: CancellationScope): Attempt =>
-  attempt.ending !== 'preempted' || missing === undefined || own.consideredCancelled
+  attempt.outcome !== 'preempted' || missing === undefined || own.consideredCancelled
     ? attempt
-    : { ...attempt, ending: 'crashed', cause: missing };
+    : { ...attempt, outcome: 'crashed', cause: missing };
 
 /** A host whose worker was lost is asked again: its trainer may live, and is then adopted. */
 async function join(

@@ -4,7 +4,7 @@ import { hostsOf } from '../../configs/schema/plan-hosts.ts';
 import type { Attempt, Rollback, RunPlan } from '../../configs/schema/index.ts';
 import { decideNext } from './decide.ts';
 import type { ControlHandlers } from './control-handlers.ts';
-import { leaderOf, space } from '../support/policies.ts';
+import { leaderOf, diskSpace } from '../support/policies.ts';
 import { runAttempt } from './run-attempt.ts';
 import type { StatusBoard } from './status-board.ts';
 import { trainTogether } from './train-together.ts';
@@ -28,7 +28,7 @@ export async function trainUntilFinished(
       hosts.length > 1 ? trainTogether(request, hosts, board) : runAttempt(request, board),
     );
     // Who had GPUs and lost them asks anew; who lost only the worker keeps the place.
-    if (attempt?.ending !== 'worker-lost') queuedSince = Date.now() / 1000;
+    if (attempt?.outcome !== 'worker-lost') queuedSince = Date.now() / 1000;
     if (attempt === undefined) continue;
     const { orders, asked, secondsSinceAsked } = operator;
     const verdict = decideNext({ attempts: [...board.attempts, attempt], plan, orders, asked, secondsSinceAsked });
@@ -60,7 +60,7 @@ export async function trainUntilFinished(
 
 async function waitForSpace(plan: RunPlan, board: StatusBoard, attempt: Attempt): Promise<void> {
   board.notice(`The disk is full. ${attempt.failure?.nextStep ?? ''} ${attempt.failure?.evidence ?? ''}`.trim());
-  await space.waitForSpace.executeWithOptions(leaderOf(plan), [{ runId: plan.runId, bytes: 0 }]);
+  await diskSpace.waitForSpace.executeWithOptions(leaderOf(plan), [{ runId: plan.runId, bytes: 0 }]);
   board.notice(null);
 }
 

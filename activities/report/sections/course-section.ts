@@ -2,7 +2,7 @@ import type { Attempt, Decision, Report, StepOutcome, TimelineEvent } from '../.
 import { drawTable } from '../draw/event-table.ts';
 import { drawLedger } from './ledger-section.ts';
 import { type Markup, markup } from '../draw/markup.ts';
-import { describeOrigin, describeRepeatedSteps, endingNames, findStart, kindNames, nextNames } from './run-facts.ts';
+import { describeOrigin, describeRepeatedSteps, outcomeNames, findStart, kindNames, nextNames } from './run-facts.ts';
 import type { Section } from '../draw/section.ts';
 import { drawTimelineChart } from './timeline-chart.ts';
 import {
@@ -48,13 +48,13 @@ const drawAttempts = (attempts: readonly Attempt[]): Markup =>
     markup`<th scope="col" class="number">No.</th><th scope="col">Start</th><th scope="col" class="number">From iteration</th><th scope="col" class="number">To</th><th scope="col">Ending</th><th scope="col" class="number">Duration</th>`,
     attempts.map(
       (one) => markup`<tbody>
-<tr><th scope="row" class="number" data-label="attempt">${one.attempt}</th><td>${describeOrigin(one)}</td><td class="number" data-label="from iteration">${formatCount(one.fromIteration)}</td><td class="number" data-label="to">${formatCount(one.toIteration)}</td><td><span class="kind ${one.ending}">${endingNames[one.ending]}</span></td><td class="number" data-label="in">${formatDuration(one.endedAt - one.startedAt)}</td></tr>
+<tr><th scope="row" class="number" data-label="attempt">${one.attempt}</th><td>${describeOrigin(one)}</td><td class="number" data-label="from iteration">${formatCount(one.fromIteration)}</td><td class="number" data-label="to">${formatCount(one.toIteration)}</td><td><span class="kind ${one.outcome}">${outcomeNames[one.outcome]}</span></td><td class="number" data-label="in">${formatDuration(one.endedAt - one.startedAt)}</td></tr>
 ${drawCause(one)}</tbody>`,
     ),
   );
 
-function drawCause({ cause, logTail, ending }: Attempt): Markup | string {
-  if (ending === 'finished' || (cause === null && logTail.length === 0)) return '';
+function drawCause({ cause, logTail, outcome }: Attempt): Markup | string {
+  if (outcome === 'finished' || (cause === null && logTail.length === 0)) return '';
   const tail =
     logTail.length > 0
       ? markup`<details><summary>Last ${formatPlural(logTail.length, 'line')} of its log</summary><pre tabindex="0">${logTail.join('\n')}</pre></details>`

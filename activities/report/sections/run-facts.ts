@@ -55,7 +55,7 @@ export const kindNames: Record<TimelineEvent['kind'], string> = {
   tested: 'Tested',
 };
 
-export const endingNames: Record<Attempt['ending'], string> = {
+export const outcomeNames: Record<Attempt['outcome'], string> = {
   finished: 'finished',
   crashed: 'crashed',
   hung: 'hung',

@@ -33,7 +33,7 @@ export const drawRepeat = ({ plan }: Report): Section => ({
 });
 
 const listChecks = ({ checks }: Report): readonly (readonly [string, string])[] =>
-  checks.map(({ about, verdict, says }) => [about, verdict === 'ok' ? says : `${verdict}: ${says}`]);
+  checks.map(({ name: about, verdict, message: says }) => [about, verdict === 'ok' ? says : `${verdict}: ${says}`]);
 
 function listPlan(report: Report): readonly (readonly [string, string])[] {
   const { recipe, dataset, weights, epochs, batchPerGpu, seed, loaderWorkers, speed, checkpoint } = report.plan;

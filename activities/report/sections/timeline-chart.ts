@@ -1,7 +1,7 @@
 import type { Attempt, Report, TimelineEvent } from '../../../configs/schema/index.ts';
 import { maximum } from '../draw/axis.ts';
 import { type Markup, markup } from '../draw/markup.ts';
-import { endingNames, findStart, kindNames } from './run-facts.ts';
+import { outcomeNames, findStart, kindNames } from './run-facts.ts';
 import { formatDuration, formatElapsed, formatPlural } from '../../shared/summary/format-time.ts';
 
 const width = 720;
@@ -46,7 +46,7 @@ function drawAttempt(attempt: Attempt, toX: (at: number) => number, start: numbe
     wide > 26
       ? markup`<text class="inside" text-anchor="middle" x="${round(from + wide / 2)}" y="${lane.bottom - 9}">${attempt.attempt}</text>`
       : '';
-  return markup`<g class="attempt ${attempt.ending}"><rect x="${round(from)}" y="${lane.top}" width="${round(wide)}" height="${lane.bottom - lane.top}" rx="2"><title>${`Attempt ${attempt.attempt}, ${times}: ${endingNames[attempt.ending]}`}</title></rect>${label}</g>`;
+  return markup`<g class="attempt ${attempt.outcome}"><rect x="${round(from)}" y="${lane.top}" width="${round(wide)}" height="${lane.bottom - lane.top}" rx="2"><title>${`Attempt ${attempt.attempt}, ${times}: ${outcomeNames[attempt.outcome]}`}</title></rect>${label}</g>`;
 }
 
 function drawEvent({ at, kind, what }: TimelineEvent, toX: (at: number) => number, start: number): Markup {

@@ -81,11 +81,11 @@ const describeIncident = (incident: Incident, events: readonly TrainerEvent[]): 
 function describeEnding(attempt: Attempt, events: readonly TrainerEvent[]): TimelineEvent {
   // The trainer's own word is the more exact one: the attempt ends only when somebody has read it.
   const said = ofType(events, 'ended').find(
-    ({ t, reason }) => reason === attempt.ending && t >= attempt.startedAt && t <= attempt.endedAt,
+    ({ t, reason }) => reason === attempt.outcome && t >= attempt.startedAt && t <= attempt.endedAt,
   );
   return {
     at: said?.t ?? attempt.endedAt,
-    kind: attempt.ending,
+    kind: attempt.outcome,
     what: attempt.cause?.split('\n', 1)[0] || `Attempt ${attempt.attempt}`,
     iteration: said?.iteration ?? attempt.toIteration,
   };

@@ -6,13 +6,13 @@ export function buildLedger(attempts: readonly Attempt[], pausedSeconds: number)
   const [first] = attempts;
   const last = attempts.at(-1);
   // Whoever lost its worker could count nothing; each count covers all that came before it.
-  const counted = attempts.findLast(({ ending }) => ending !== 'worker-lost');
+  const counted = attempts.findLast(({ outcome }) => outcome !== 'worker-lost');
   const wallSeconds = first === undefined || last === undefined ? 0 : last.endedAt - first.startedAt;
   const { steppingSeconds = 0, productiveSeconds = 0, evaluationSeconds = 0 } = counted ?? {};
   const meantSeconds = wallSeconds - evaluationSeconds - pausedSeconds;
   return {
     interruptions: attempts.flatMap((attempt, index) =>
-      attempt.ending === 'finished' ? [] : [describeInterruption(attempt, attempts.slice(index + 1))],
+      attempt.outcome === 'finished' ? [] : [describeInterruption(attempt, attempts.slice(index + 1))],
     ),
     productiveSeconds,
     lostSeconds: steppingSeconds - productiveSeconds,
@@ -24,18 +24,18 @@ export function buildLedger(attempts: readonly Attempt[], pausedSeconds: number)
 }
 
 function describeInterruption(attempt: Attempt, later: readonly Attempt[]): Interruption {
-  const { trainerEndedAt, endedAt, ending, failure, cause, toIteration } = attempt;
+  const { trainerEndedAt, endedAt, outcome, failure, cause, toIteration } = attempt;
   const at = trainerEndedAt ?? endedAt;
   // Whoever lost its worker can say nothing of its trainer; the attempt that adopted that trainer does.
-  const trainer = later.find((one) => one.ending !== 'worker-lost');
-  const adopted = ending === 'worker-lost' && trainer?.adopted === true;
+  const trainer = later.find((one) => one.outcome !== 'worker-lost');
+  const adopted = outcome === 'worker-lost' && trainer?.adopted === true;
   const firstStepAt = adopted ? null : (trainer?.firstStepAt ?? null);
   const again = trainer?.fromIteration ?? toIteration;
   return {
     at,
     attempt: attempt.attempt,
-    cause: cause?.split('\n', 1)[0] ?? ending,
-    class: failure?.class ?? ending,
+    cause: cause?.split('\n', 1)[0] ?? outcome,
+    class: failure?.class ?? outcome,
     detectionSeconds: trainerEndedAt === null ? null : Math.max(0, endedAt - trainerEndedAt),
     // Those that the next trainer had to do again.
     stepsLost: adopted || toIteration === null || again === null ? 0 : Math.max(0, toIteration - again),

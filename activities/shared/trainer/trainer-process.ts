@@ -17,7 +17,7 @@ export interface RunningJob {
 }
 
 /** How a job ended: what its supervisor wrote, or that the supervisor itself was killed and could write nothing. */
-export type JobEnding = { exit: TrainerExit } | { supervisorLost: TrainerOwner };
+export type JobOutcome = { exit: TrainerExit } | { supervisorLost: TrainerOwner };
 
 /** The job that already runs in this folder, if one lives. */
 export async function findLiveJob(job: JobFolder): Promise<RunningJob | undefined> {
@@ -34,7 +34,7 @@ const hasSaidItsLast = async (job: JobFolder, owner: TrainerOwner): Promise<bool
   (await readJson(job.exit, TrainerExit))?.fence === owner.fence;
 
 /** Undefined while the job runs. */
-export async function jobEnding(job: JobFolder, owner: TrainerOwner): Promise<JobEnding | undefined> {
+export async function jobEnding(job: JobFolder, owner: TrainerOwner): Promise<JobOutcome | undefined> {
   const alive = await isAlive(owner); // asked before exit.json is read: it is written before the supervisor dies
   const exit = await readJson(job.exit, TrainerExit);
   if (exit?.fence === owner.fence) return { exit };

@@ -3,7 +3,7 @@ import type { JobFolder } from '../../../configs/paths.ts';
 import type { TrainerEvent } from '../../../configs/schema/index.ts';
 import { assertFence } from '../run/fence.ts';
 import type { ProgressReader } from '../run/progress-reader.ts';
-import { jobEnding, type JobEnding, type RunningJob } from './trainer-process.ts';
+import { jobEnding, type JobOutcome, type RunningJob } from './trainer-process.ts';
 
 const pollMs = 250;
 
@@ -24,7 +24,7 @@ export interface Watch {
 export async function watchJob(
   { job, running, fence, progress, onEvents }: Watch,
   signal: AbortSignal,
-): Promise<JobEnding> {
+): Promise<JobOutcome> {
   for (;;) {
     signal.throwIfAborted();
     await assertFence(job, fence);

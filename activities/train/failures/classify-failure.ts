@@ -13,7 +13,7 @@ import { isFromElsewhere, withoutSpeaker } from './attempt-log.ts';
 import { describeCrash } from './describe-crash.ts';
 import { isDiskFull } from '../../shared/files/disk-full.ts';
 import { failureCatalogue, ownFailure } from '../../shared/errors/failure-catalogue.ts';
-import type { JobEnding } from '../../shared/trainer/trainer-process.ts';
+import type { JobOutcome } from '../../shared/trainer/trainer-process.ts';
 
 const evidenceCharacters = 300;
 /** With less free than this, an ending without a word is one that could not write it. */
@@ -32,7 +32,7 @@ const reportBegin = 'ChildFailedError:';
 export interface FailedAttempt {
   /** Of this attempt only, oldest first. */
   lines: readonly string[];
-  ending: JobEnding;
+  outcome: JobOutcome;
   /** On the disk of the job. */
   freeBytes: number;
 }
@@ -42,7 +42,7 @@ interface Finding {
   evidence: string;
 }
 
-export function classifyFailure({ lines, ending, freeBytes }: FailedAttempt): Failure {
+export function classifyFailure({ lines, outcome: ending, freeBytes }: FailedAttempt): Failure {
   const log = findInLines(lines);
   const message = findInLines(recordedMessage(ending));
   const { entry, evidence } = log.strong ??
@@ -83,10 +83,10 @@ function findInLines(lines: readonly string[]): { strong?: Finding; weak?: Findi
 const findClass = (line: string): FailureClass | undefined =>
   failureCatalogue.find(({ patterns }) => patterns.some((pattern) => pattern.test(withoutSpeaker(line))))?.entry;
 
-const recordedMessage = (ending: JobEnding): string[] =>
+const recordedMessage = (ending: JobOutcome): string[] =>
   'exit' in ending ? (ending.exit.rootCause?.message.split('\n') ?? []) : [];
 
-function findInEnding(ending: JobEnding, freeBytes: number): Finding | undefined {
+function findInEnding(ending: JobOutcome, freeBytes: number): Finding | undefined {
   if (freeBytes < fullDiskBytes) {
     return { entry: ownFailure('disk-full'), evidence: `${freeBytes} bytes are free on the disk of the run` };
   }
@@ -98,14 +98,14 @@ function findInEnding(ending: JobEnding, freeBytes: number): Finding | undefined
   return bySignal && { entry: bySignal.entry, evidence: describeEnding(ending) };
 }
 
-function findByExitCode(ending: JobEnding): Finding | undefined {
+function findByExitCode(ending: JobOutcome): Finding | undefined {
   if (!('exit' in ending)) return undefined;
   const code = ending.exit.rootCause?.exitCode ?? ending.exit.code;
   const byCode = failureCatalogue.find(({ entry }) => code !== null && entry.exitCodes.includes(code));
   return byCode && { entry: byCode.entry, evidence: describeEnding(ending) };
 }
 
-const describeEnding = (ending: JobEnding): string =>
+const describeEnding = (ending: JobOutcome): string =>
   'exit' in ending ? describeCrash(ending.exit) : `The supervisor (pid ${ending.supervisorLost.pid}) was killed.`;
 
 /** It is shown in terminals and pages, so control characters of a log go. */

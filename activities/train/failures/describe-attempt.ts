@@ -10,7 +10,7 @@ import { readDiskSpace } from '../../shared/files/free-space.ts';
 import { logTail } from '../../shared/files/log-tail.ts';
 import type { RunState } from '../../shared/run/run-state.ts';
 import { FailedStart } from '../../shared/trainer/start-job.ts';
-import type { JobEnding, PythonCommand } from '../../shared/trainer/trainer-process.ts';
+import type { JobOutcome, PythonCommand } from '../../shared/trainer/trainer-process.ts';
 import type { TimeSpent } from '../../shared/run/training-time.ts';
 
 const tailLines = 20;
@@ -23,7 +23,7 @@ export interface WatchedAttempt {
   fence: number;
   /** Whether its trainer ran before it began. */
   adopted: boolean;
-  /** Of the host whose ending is that of the attempt. */
+  /** Of the host whose outcome is that of the attempt. */
   part: PrimaryFailure;
   quarantined: Quarantined[];
   state: RunState;
@@ -34,15 +34,15 @@ export interface WatchedAttempt {
 
 export async function describeAttempt(watched: WatchedAttempt): Promise<Attempt> {
   const { folder, plan, attempt, fence, adopted, part, quarantined, state, time, startedAt } = watched;
-  const exit = 'exit' in part.ending ? part.ending.exit : null;
-  const ending = exit?.reason ?? 'crashed';
-  const failed = ending === 'crashed' || ending === 'hung';
+  const exit = 'exit' in part.outcome ? part.outcome.exit : null;
+  const outcome = exit?.reason ?? 'crashed';
+  const failed = outcome === 'crashed' || outcome === 'hung';
   const { trainer, progress } = state;
   const checkpoints = await listIterations(folder, plan);
   return {
     attempt,
     fence,
-    ending,
+    outcome,
     adopted,
     resumedFrom: trainer?.resumedFrom ?? null,
     fromIteration: trainer?.startIteration ?? null,
@@ -53,7 +53,7 @@ export async function describeAttempt(watched: WatchedAttempt): Promise<Attempt>
     host: part.owner.host,
     checkpoints,
     quarantined,
-    ...(failed ? await explainFailure(watched) : { cause: explainEnding(part.ending), failure: null }),
+    ...(failed ? await explainFailure(watched) : { cause: explainOutcome(part.outcome), failure: null }),
     logTail: failed ? await logTail(part.job, tailLines) : [],
     startedAt,
     firstStepAt: trainer?.firstStepAt ?? null,
@@ -74,7 +74,7 @@ export async function describeFailedStart(
   return {
     attempt,
     fence: null,
-    ending: 'crashed',
+    outcome: 'crashed',
     adopted: false,
     resumedFrom: null,
     quarantined: [],
@@ -98,15 +98,15 @@ export async function describeFailedStart(
 
 async function explainFailure(watched: WatchedAttempt): Promise<{ cause: string; failure: Failure }> {
   const { part, python } = watched;
-  const { job, owner, ending } = part;
-  const firstRank = 'exit' in ending ? ending.exit.rootCause?.rank : undefined;
+  const { job, owner, outcome } = part;
+  const firstRank = 'exit' in outcome ? outcome.exit.rootCause?.rank : undefined;
   const lines = [await readAttemptLog(job, { ...owner, firstRank }), ...(await readOtherLogs(part))].flat();
   const { freeBytes } = await readDiskSpace(job.dir);
-  const failure = classifyFailure({ lines, ending, freeBytes });
+  const failure = classifyFailure({ lines, outcome, freeBytes });
   const kept = await keepLogEnd(watched.folder.train, owner.fence, lines);
-  const foreign = failure.reaction === 'lighter-batch' ? await listForeignGpuProcesses(python, owner.pid) : [];
+  const foreign = failure.reaction === 'accumulate-gradients' ? await listForeignGpuProcesses(python, owner.pid) : [];
   const others = foreign.length === 0 ? '' : ` Also on the GPU: ${foreign.join(', ')}.`;
-  return { cause: `${explainEnding(ending) ?? ''}${others}\nLog: ${kept ?? job.log}`, failure };
+  return { cause: `${explainOutcome(outcome) ?? ''}${others}\nLog: ${kept ?? job.log}`, failure };
 }
 
 /** Of the other hosts of the attempt, as what rank or host said it. */
@@ -114,9 +114,9 @@ const readOtherLogs = ({ others }: PrimaryFailure): Promise<string[][]> =>
   Promise.all(others.map(({ host, job, owner }) => readAttemptLog(job, { ...owner, host })));
 
 /** Null where it ended as it should. */
-export function explainEnding(ending: JobEnding): string | null {
-  if ('supervisorLost' in ending) return `The trainer's supervisor (pid ${ending.supervisorLost.pid}) was killed.`;
-  const { exit } = ending;
+export function explainOutcome(outcome: JobOutcome): string | null {
+  if ('supervisorLost' in outcome) return `The trainer's supervisor (pid ${outcome.supervisorLost.pid}) was killed.`;
+  const { exit } = outcome;
   switch (exit.reason) {
     case 'finished':
       return null;

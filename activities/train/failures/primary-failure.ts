@@ -3,7 +3,7 @@ import type { JobFolder, RunFolder } from '../../../configs/paths.ts';
 import { TrainerExit, TrainerOwner, type RunPlan } from '../../../configs/schema/index.ts';
 import { readJson } from '../../shared/files/json-file.ts';
 import { hostTopology } from '../../shared/trainer/host-jobs.ts';
-import type { JobEnding } from '../../shared/trainer/trainer-process.ts';
+import type { JobOutcome } from '../../shared/trainer/trainer-process.ts';
 
 /** The parts of other hosts end within seconds of ours, unless nothing of them is left. */
 const patienceMs = 20_000;
@@ -13,7 +13,7 @@ const pollMs = 250;
 export interface Part {
   job: JobFolder;
   owner: TrainerOwner;
-  ending: JobEnding;
+  outcome: JobOutcome;
 }
 
 export interface PrimaryFailure extends Part {
@@ -38,14 +38,14 @@ async function readPart(host: string, job: JobFolder, fence: number): Promise<(P
   const deadline = performance.now() + patienceMs;
   for (;;) {
     const exit = await readJson(job.exit, TrainerExit);
-    if (exit?.fence === fence) return [{ host, job, owner, ending: { exit } }];
-    if (performance.now() > deadline) return [{ host, job, owner, ending: { supervisorLost: owner } }];
+    if (exit?.fence === fence) return [{ host, job, owner, outcome: { exit } }];
+    if (performance.now() > deadline) return [{ host, job, owner, outcome: { supervisorLost: owner } }];
     await sleep(pollMs);
   }
 }
 
 /** The lower, the more it says of the attempt. */
-function weigh({ ending }: Part): number {
+function weigh({ outcome: ending }: Part): number {
   if (!('exit' in ending)) return 2;
   const { reason, stopRequested, endedBy, rootCause } = ending.exit;
   if (reason === 'finished') return 6;
@@ -58,5 +58,5 @@ function weigh({ ending }: Part): number {
 }
 
 /** When it ended, or when its first rank failed; Unix seconds. */
-const endOf = ({ ending }: Part): number =>
+const endOf = ({ outcome: ending }: Part): number =>
   'exit' in ending ? (ending.exit.rootCause?.at ?? ending.exit.endedAt) : Infinity;

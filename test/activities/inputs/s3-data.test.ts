@@ -267,13 +267,13 @@ test('a dry run tells what of a prefix is new, that all of it is there, or why i
   await threeImages();
   const plan = { ...miniPlan, dataset: { ...miniPlan.dataset, id: 'own', archives: [imagesAt('images/')] } };
   const check = async () => (await checkMaterial((files) => findMissing(files, place.context), plan))[0];
-  expect(await check()).toMatchObject({ verdict: 'ok', says: 'own: 9.0 MB to fetch in 1 of 1 files' });
+  expect(await check()).toMatchObject({ verdict: 'ok', message: 'own: 9.0 MB to fetch in 1 of 1 files' });
   await prepareFile(imagesAt('images/'), place.context);
-  expect(await check()).toMatchObject({ verdict: 'ok', says: 'own: all 1 files are in the store' });
+  expect(await check()).toMatchObject({ verdict: 'ok', message: 'own: all 1 files are in the store' });
   await put('images/d.jpg', Buffer.alloc(2_000_000));
   place.asked.length = 0;
-  expect(await check()).toMatchObject({ verdict: 'ok', says: 'own: 2.0 MB to fetch in 1 of 1 files' });
+  expect(await check()).toMatchObject({ verdict: 'ok', message: 'own: 2.0 MB to fetch in 1 of 1 files' });
   expect(fetched()).toEqual([]);
   await put('images/D.jpg', 'twin');
-  expect(await check()).toMatchObject({ verdict: 'stop', says: expect.stringContaining('only in case') as string });
+  expect(await check()).toMatchObject({ verdict: 'error', message: expect.stringContaining('only in case') as string });
 }, 30_000);

@@ -248,10 +248,10 @@ test('the dry run says which names the worker does not know', () => {
   ];
   expect(checkNotify(targets, new Map([['OPS', nowhere]]))).toEqual([
     {
-      about: 'notifications',
+      name: 'notifications',
       verdict: 'warning',
-      says: 'the control worker knows no NIGHT: nobody is told',
-      next: 'Set EVERSWIN_NOTIFY_NIGHT_URL in the environment of the control worker and restart it.',
+      message: 'the control worker knows no NIGHT: nobody is told',
+      remedy: 'Set EVERSWIN_NOTIFY_NIGHT_URL in the environment of the control worker and restart it.',
     },
   ]);
 });

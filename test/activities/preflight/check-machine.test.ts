@@ -42,7 +42,7 @@ const box: MachineFacts = {
   },
 };
 const check = (machine: Partial<MachineFacts>, about: string, asked = plan): Check | undefined =>
-  checkMachine({ plan: asked, known, machine: { ...box, ...machine } }).find((one) => one.about === about);
+  checkMachine({ plan: asked, known, machine: { ...box, ...machine } }).find((one) => one.name === about);
 
 test('a box with four empty 3090s is well', () => {
   expect(checkMachine({ plan, known, machine: box }).filter(({ verdict }) => verdict !== 'ok')).toEqual([]);
@@ -52,8 +52,8 @@ test('whatever is not well says what to do next', () => {
   const poor: Partial<MachineFacts> = { gpus: [gpu(0)], sharedMemoryBytes: 0, openFiles: 1024, memoryBytes: gibibyte };
   const checks = checkMachine({ plan, known, machine: { ...box, ...poor } });
   const bad = checks.filter(({ verdict }) => verdict !== 'ok');
-  expect(bad.map(({ about }) => about)).toEqual(['GPUs', 'shared memory', 'open files', 'memory']);
-  for (const { next } of bad) expect(next).toMatch(/\.$/);
+  expect(bad.map(({ name: about }) => about)).toEqual(['GPUs', 'shared memory', 'open files', 'memory']);
+  for (const { remedy: next } of bad) expect(next).toMatch(/\.$/);
 });
 
 describe('a training is stopped', () => {
@@ -78,12 +78,12 @@ describe('a training is stopped', () => {
     ['a package is missing', { trainer: { ...box.trainer, packages: { torch: null } } }, 'versions', 'torch missing'],
   ])('when %s', (_when, machine, about, says) => {
     const found = check(machine, about);
-    expect(found).toMatchObject({ verdict: 'stop' });
-    expect(found?.says).toContain(says);
+    expect(found).toMatchObject({ verdict: 'error' });
+    expect(found?.message).toContain(says);
   });
 
   test('when a real recipe would run on a CPU', () => {
-    expect(check({ device: 'cpu' }, 'device')).toMatchObject({ verdict: 'stop' });
+    expect(check({ device: 'cpu' }, 'device')).toMatchObject({ verdict: 'error' });
   });
 });
 
@@ -99,13 +99,13 @@ describe('a person is warned', () => {
 
   test('of other processes, by name', () => {
     const found = check({ foreignGpuProcesses: ['python (pid 7, 9000 MiB)'] }, 'other GPU processes');
-    expect(found).toMatchObject({ verdict: 'warning', says: 'python (pid 7, 9000 MiB)' });
+    expect(found).toMatchObject({ verdict: 'warning', message: 'python (pid 7, 9000 MiB)' });
   });
 });
 
 test('more images at a time need more memory than was measured, a larger batch in parts does not', () => {
   const four = { ...plan, batchPerGpu: 4 };
-  expect(check({}, 'GPU memory', four)).toMatchObject({ verdict: 'stop' });
+  expect(check({}, 'GPU memory', four)).toMatchObject({ verdict: 'error' });
   const recipe = { ...plan.recipe, summary: { ...plan.recipe.summary, imagesAtOnce: 2 } };
   expect(check({}, 'GPU memory', { ...four, recipe })).toMatchObject({ verdict: 'ok' });
 });

@@ -18,8 +18,8 @@ afterEach(async () => {
 });
 
 const look = (home: string, host: string, expected: string[]): Promise<Check> => {
-  const lookForHosts = createCheckSharedStorage({ ...run.dependencies, home }, 600);
-  return mockEnvironment().run(lookForHosts, { runId: 'mini', host, expected });
+  const checkSharedStorage = createCheckSharedStorage({ ...run.dependencies, home }, 600);
+  return mockEnvironment().run(checkSharedStorage, { runId: 'mini', host, expected });
 };
 
 test('hosts that share a folder find each other’s marks there', async () => {
@@ -31,8 +31,8 @@ test('hosts that share a folder find each other’s marks there', async () => {
 test('a host with a folder of its own says whom it does not see, and what to do', async () => {
   await look(run.dependencies.home, 'gpu-a', []);
   await look(elsewhere, 'gpu-b', []);
-  const { verdict, says, next } = await look(elsewhere, 'gpu-b', ['gpu-a', 'gpu-b']);
-  expect(verdict).toBe('stop');
+  const { verdict, message: says, remedy: next } = await look(elsewhere, 'gpu-b', ['gpu-a', 'gpu-b']);
+  expect(verdict).toBe('error');
   expect(says).toBe(`${elsewhere} does not show what gpu-a wrote: it is not one folder for all hosts`);
   expect(next).toContain('EVERSWIN_HOME');
 });

@@ -18,7 +18,7 @@ const known: RecipeFacts[string] = {
   speed: { hardware: '4x RTX 3090', secondsPerEpoch: 9096, imagesPerEpoch: 117_266, source: 'the blog post' },
 };
 const says = (about: string, asked = plan, facts = known) =>
-  checkTraining({ plan: asked, known: facts }).find((one) => one.about === about);
+  checkTraining({ plan: asked, known: facts }).find((one) => one.name === about);
 
 test.each([
   [4, 2, 14_659],
@@ -34,29 +34,31 @@ test('a checkpoint of Swin-S has its 1.28 GB', () => {
 });
 
 test('steps and hours are those of the seed', () => {
-  expect(says('steps')?.says).toBe('36 epochs of 14,659, 527,724 in all: 117,266 images, 4 x 2 images a step');
-  expect(says('duration')?.says).toMatch(/^about 91 h on 4x RTX 3090/);
+  expect(says('steps')?.message).toBe('36 epochs of 14,659, 527,724 in all: 117,266 images, 4 x 2 images a step');
+  expect(says('duration')?.message).toMatch(/^about 91 h on 4x RTX 3090/);
 });
 
 test('another batch than the learning rate was chosen for is a warning, and nothing is scaled silently', () => {
   expect(says('learning rate')).toMatchObject({ verdict: 'ok' });
   const found = says('learning rate', plan, { ...known, batch: 16 });
   expect(found).toMatchObject({ verdict: 'warning' });
-  expect(found?.says).toContain('the linear rule would make it 0.00005, and nothing is changed by itself');
+  expect(found?.message).toContain('the linear rule would make it 0.00005, and nothing is changed by itself');
 });
 
 test('a speed switch is a warning until somebody tried it on a GPU', () => {
-  expect(says('speed switches')).toMatchObject({ verdict: 'ok', next: null });
+  expect(says('speed switches')).toMatchObject({ verdict: 'ok', remedy: null });
   const speed = SpeedSwitches.parse({ sdpaAttention: true, fusedAdamW: true });
   const found = says('speed switches', { ...plan, speed });
   expect(found).toMatchObject({ verdict: 'warning' });
-  expect(found?.says).toMatch(/^fusedAdamW, sdpaAttention: equal on a CPU/);
-  expect(found?.next).toContain('npm run gpu-check');
+  expect(found?.message).toMatch(/^fusedAdamW, sdpaAttention: equal on a CPU/);
+  expect(found?.remedy).toContain('npm run gpu-check');
 });
 
 test('what nobody knows is said to be unknown', () => {
-  expect(says('duration', plan, { title: 'mine', epochs: 12, references: [] })?.says).toContain('nobody has measured');
-  expect(checkExpectation({ references: [] }).says).toContain('nobody has published');
+  expect(says('duration', plan, { title: 'mine', epochs: 12, references: [] })?.message).toContain(
+    'nobody has measured',
+  );
+  expect(checkExpectation({ references: [] }).message).toContain('nobody has published');
 });
 
 test('a disk that is too small stops the run and says how much is missing', () => {
@@ -64,11 +66,11 @@ test('a disk that is too small stops the run and says how much is missing', () =
     { what: 'to fetch', bytes: 20e9 },
     { what: 'of 7 checkpoints', bytes: 9e9 },
   ];
-  expect(checkDisk(needs, 100e9, '/data')).toMatchObject({ verdict: 'ok', next: null });
+  expect(checkDisk(needs, 100e9, '/data')).toMatchObject({ verdict: 'ok', remedy: null });
   expect(checkDisk(needs, 30e9, '/data')).toMatchObject({ verdict: 'warning' });
   expect(checkDisk(needs, 10e9, '/data')).toMatchObject({
-    verdict: 'stop',
-    says: '10.0 GB free in /data, 29.0 GB needed: 20.0 GB to fetch, 9.0 GB of 7 checkpoints',
-    next: 'Free at least 19.0 GB there, or set EVERSWIN_HOME to a larger disk.',
+    verdict: 'error',
+    message: '10.0 GB free in /data, 29.0 GB needed: 20.0 GB to fetch, 9.0 GB of 7 checkpoints',
+    remedy: 'Free at least 19.0 GB there, or set EVERSWIN_HOME to a larger disk.',
   });
 });

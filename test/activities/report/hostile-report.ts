@@ -31,7 +31,7 @@ export function hostileReport(text: string = hostile, recipe: string = text): Re
   };
   const attempts = [
     sampleAttempt({
-      ending: 'crashed',
+      outcome: 'crashed',
       resumedFrom: text,
       cause: text,
       failure,
@@ -46,7 +46,7 @@ export function hostileReport(text: string = hostile, recipe: string = text): Re
     verdict: text,
     plan,
     recipeText: text,
-    checks: [{ about: text, verdict: 'stop', says: text, next: text }],
+    checks: [{ name: text, verdict: 'error', message: text, remedy: text }],
     steps: [{ step: 'dataset', hit: false, why: text }],
     metrics: { ...metrics, checkpoint: text, checkpointSha256: text },
     references: [{ label: text, source: text, bbox: { AP: 0.5 }, segm: {} }],

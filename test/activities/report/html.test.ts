@@ -106,7 +106,7 @@ describe('the page', () => {
   });
 
   test('an attempt whose trainer never started has dashes', () => {
-    const attempts = [sampleAttempt({ ending: 'crashed', fromIteration: null, toIteration: null, cause: 'no GPU' })];
+    const attempts = [sampleAttempt({ outcome: 'crashed', fromIteration: null, toIteration: null, cause: 'no GPU' })];
     expect(textOf(renderHtml(sampleReport({ attempts })))).toContain('1 – – – crashed');
   });
 

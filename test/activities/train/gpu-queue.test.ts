@@ -76,7 +76,7 @@ test('of two trainings that want all GPUs one waits, says for whom, and goes on 
   expect(await findLiveJob(second.folder.train)).toBeUndefined();
   const one = await holder.outcome;
   const other = await waiter.outcome;
-  expect([one.ending, other.ending]).toEqual(['finished', 'finished']);
+  expect([one.outcome, other.outcome]).toEqual(['finished', 'finished']);
   expect(waiter.told.at(-1)).toBeNull();
   expect(other.startedAt).toBeGreaterThanOrEqual(one.trainerEndedAt ?? Infinity); // time in the queue is not counted
   expect((await owner(second)).gpus).toEqual([gpuUuid(0), gpuUuid(1)]);
@@ -89,7 +89,7 @@ test('trainings that want one GPU each run side by side, each on its own', async
   const used = [...(await owner(first)).gpus, ...(await owner(second)).gpus];
   expect(used.sort()).toEqual([gpuUuid(0), gpuUuid(1)]);
   const [one, other] = await Promise.all(both.map(({ outcome }) => outcome));
-  expect([one?.ending, other?.ending]).toEqual(['finished', 'finished']);
+  expect([one?.outcome, other?.outcome]).toEqual(['finished', 'finished']);
   expect(one?.firstStepAt).toBeLessThan(other?.trainerEndedAt ?? 0);
   expect(other?.firstStepAt).toBeLessThan(one?.trainerEndedAt ?? 0);
 });
@@ -102,7 +102,7 @@ test('memory that a stranger uses is reported by name, and waited for', async ()
   await until(() => Promise.resolve(beats.includes(text) ? true : undefined));
   expect(told).toEqual([text]);
   await gpus.use([3, 800]);
-  expect((await outcome).ending).toBe('finished');
+  expect((await outcome).outcome).toBe('finished');
 });
 
 test('more GPUs than the machine has are refused at once and for good', async () => {
@@ -118,7 +118,7 @@ test('a cancellation ends the waiting, and nothing was lost', async () => {
   const { outcome, environment, told } = train(second, 2);
   await until(() => Promise.resolve(told.length > 0 ? true : undefined));
   environment.cancel('CANCELLED', new ActivityCancellationDetails({ cancelRequested: true }));
-  expect(await outcome).toMatchObject({ ending: 'preempted', fromIteration: null });
+  expect(await outcome).toMatchObject({ outcome: 'preempted', fromIteration: null });
 });
 
 test('an attempt that was superseded while it waited leaves the place to the newer one', async () => {
@@ -130,8 +130,8 @@ test('an attempt that was superseded while it waited leaves the place to the new
   const newer = train(second, 2, { attempt: 2 });
   await expect(stale.outcome).rejects.toMatchObject({ type: 'StaleAttempt' });
   process.kill((await owner(first)).pid, 'SIGTERM');
-  expect((await holder.outcome).ending).toBe('preempted');
-  expect((await newer.outcome).ending).toBe('finished');
+  expect((await holder.outcome).outcome).toBe('preempted');
+  expect((await newer.outcome).outcome).toBe('finished');
 });
 
 test('the next training starts within 5 s after every process of the first was killed', async () => {
@@ -148,6 +148,6 @@ test('the next training starts within 5 s after every process of the first was k
   await stepping(second);
   const started = (await readProgress(second.folder.train.progress)).find(({ type }) => type === 'started');
   expect((started?.t ?? Infinity) - killedAt).toBeLessThan(5);
-  expect((await holder.outcome).ending).toBe('crashed');
+  expect((await holder.outcome).outcome).toBe('crashed');
   await waiter.outcome;
 });

@@ -55,7 +55,7 @@ test('a training that is left alone finishes with all its steps in one attempt',
   run = await createMiniRun();
   const attempt = await start(run, 1);
   expect(attempt).toMatchObject({
-    ending: 'finished',
+    outcome: 'finished',
     adopted: false,
     resumedFrom: null,
     fromIteration: 0,
@@ -79,7 +79,7 @@ describe('a crash', () => {
     run = await createMiniRun('--kill-at-step', '15', '--fault-attempt', '1');
     const crashed = await start(run, 1);
     expect(crashed).toMatchObject({
-      ending: 'crashed',
+      outcome: 'crashed',
       toIteration: 14,
       checkpointIteration: 10,
       checkpoints: [10],
@@ -88,7 +88,7 @@ describe('a crash', () => {
     expect(crashed.cause).toContain('SIGKILL');
     const resumed = await start(run, 2);
     expect(resumed).toMatchObject({
-      ending: 'finished',
+      outcome: 'finished',
       resumedFrom: 'e001-i000010.pth',
       fromIteration: 10,
       toIteration: 30,
@@ -104,8 +104,8 @@ describe('a crash', () => {
 
   test('carries the cause and the end of the log, and a copy of that stays', async () => {
     run = await createMiniRun('--fail-at-step', '3', '--fail-message', 'the disk is on fire');
-    const { ending, cause, logTail, failure } = await start(run, 1);
-    expect(ending).toBe('crashed');
+    const { outcome, cause, logTail, failure } = await start(run, 1);
+    expect(outcome).toBe('crashed');
     expect(cause).toContain('the disk is on fire');
     expect(logTail.length).toBeGreaterThan(0);
     expect(failure).toMatchObject({ class: 'unknown', reaction: 'retry' });
@@ -149,7 +149,7 @@ describe('a crash', () => {
     const outcome = start(run, 1);
     process.kill((await liveTrainer(run)).pid, 'SIGKILL');
     expect(await outcome).toMatchObject({
-      ending: 'crashed',
+      outcome: 'crashed',
       failure: { class: 'supervisor-killed' },
       trainerEndedAt: null,
     });
@@ -161,7 +161,7 @@ describe('a crash', () => {
     await writeFile(`${home}/nvidia-smi`, '#!/bin/sh\necho "4711, ollama, 9000"\n', { mode: 0o755 });
     python.env['PATH'] = `${home}:/usr/bin:/bin`;
     const { failure, cause } = await start(run, 1);
-    expect(failure?.reaction).toBe('lighter-batch');
+    expect(failure?.reaction).toBe('accumulate-gradients');
     expect(cause).toContain('Also on the GPU: ollama (pid 4711, 9000 MiB).');
   });
 });
@@ -171,7 +171,7 @@ test('a trainer that hangs is ended and told as hung', async () => {
   const { recovery } = miniPlan;
   const plan = { ...miniPlan, recovery: { ...recovery, stallSeconds: { ...recovery.stallSeconds, step: 1 } } };
   const attempt = await start(run, 1, { plan });
-  expect(attempt).toMatchObject({ ending: 'hung', failure: { class: 'hung', reaction: 'retry' } });
+  expect(attempt).toMatchObject({ outcome: 'hung', failure: { class: 'hung', reaction: 'retry' } });
   expect(attempt.cause).toContain('step');
 });
 
@@ -181,7 +181,7 @@ describe('where it goes on', () => {
     await start(run, 1);
     await writeFile(`${run.folder.train.checkpoints}/e002-i000020.pth`, 'torn');
     const resumed = await start(run, 2);
-    expect(resumed).toMatchObject({ ending: 'finished', resumedFrom: 'e001-i000010.pth' });
+    expect(resumed).toMatchObject({ outcome: 'finished', resumedFrom: 'e001-i000010.pth' });
     expect(resumed.quarantined).toMatchObject([{ file: 'e002-i000020.pth' }]);
     expect(await readdir(run.folder.train.quarantine)).toContain('e002-i000020.pth');
   });
@@ -192,7 +192,7 @@ describe('where it goes on', () => {
     const rollback = { toIteration: 10, fence: 1, why: 'diverged at iteration 25' };
     const orders = { ...miniOrders, learningRateFactor: 0.5 };
     const resumed = await start(run, 2, { rollback, orders });
-    expect(resumed).toMatchObject({ ending: 'finished', fromIteration: 10, quarantined: [{ why: rollback.why }] });
+    expect(resumed).toMatchObject({ outcome: 'finished', fromIteration: 10, quarantined: [{ why: rollback.why }] });
     expect(TrainerControl.parse(JSON.parse(await readFile(run.folder.train.orders, 'utf8')))).toEqual(orders);
     const again = await start(run, 3, { rollback, orders });
     expect(again).toMatchObject({ fromIteration: 30, quarantined: [] });
@@ -214,7 +214,7 @@ describe('where it goes on', () => {
     const plan = { ...miniPlan, planHash: 'f'.repeat(64), epochs: 4, recovery };
     const orders = { ...miniOrders, epochs: 4 };
     const resumed = await start(run, 2, { plan, orders });
-    expect(resumed).toMatchObject({ ending: 'finished', resumedFrom: 'e002-i000020.pth', toIteration: 40, epoch: 4 });
+    expect(resumed).toMatchObject({ outcome: 'finished', resumedFrom: 'e002-i000020.pth', toIteration: 40, epoch: 4 });
   });
 });
 
@@ -226,7 +226,7 @@ describe('a trainer that runs', () => {
     const owner = await liveTrainer(run);
     const second = await start(run, 2);
     expect(await outcome).toMatchObject({ type: 'StaleAttempt' });
-    expect(second).toMatchObject({ ending: 'finished', adopted: true, toIteration: 30 });
+    expect(second).toMatchObject({ outcome: 'finished', adopted: true, toIteration: 30 });
     const starts = (await readProgress(run.folder.train.progress)).filter(({ type }) => type === 'started');
     expect(starts).toHaveLength(1);
     expect(await isAlive(owner)).toBe(false);
@@ -256,7 +256,7 @@ describe('a trainer that runs', () => {
     wanted = { ...miniOrders, epochs: 2, checkpointNow: 1 };
     await until(async () => (await readFile(orders, 'utf8')).includes('"checkpointNow":1') || undefined);
     const attempt = await outcome;
-    expect(attempt).toMatchObject({ ending: 'finished', toIteration: 30, epoch: 2 });
+    expect(attempt).toMatchObject({ outcome: 'finished', toIteration: 30, epoch: 2 });
     expect(attempt.checkpoints.length).toBeGreaterThan(2);
     expect(told.at(-1)).toMatchObject({ checkpointNow: 1, epochs: 2 });
     expect(told.find(({ checkpointNow }) => checkpointNow === 1)?.iteration).toBeLessThan(15);
@@ -268,7 +268,7 @@ describe('a trainer that runs', () => {
       throw new Error('the workflow worker is away');
     };
     const environment = mockEnvironment(clientOf({ query, signal: () => undefined }));
-    expect(await start(run, 1, {}, environment)).toMatchObject({ ending: 'finished', toIteration: 30 });
+    expect(await start(run, 1, {}, environment)).toMatchObject({ outcome: 'finished', toIteration: 30 });
   });
 });
 
@@ -290,7 +290,7 @@ describe('an attempt that is cancelled', () => {
   test('by the workflow lets the trainer save, leaves no process and says what was saved', async () => {
     run = await createMiniRun('--step-seconds', '0.1');
     const attempt = await cancelled(run, new ActivityCancellationDetails({ cancelRequested: true }));
-    expect(attempt).toMatchObject({ ending: 'preempted', failure: null });
+    expect(attempt).toMatchObject({ outcome: 'preempted', failure: null });
     const { checkpoints, toIteration } = attempt as Attempt; // just seen to be one
     expect(checkpoints[0]).toBe(toIteration);
     expect(await exists(run.folder.train.watcher)).toBe(false);
@@ -320,37 +320,40 @@ test('without the Python environment the message says how to get it', async () =
 });
 
 const isRoot = process.getuid?.() === 0;
-test.skipIf(!isRoot)('on a full disk the ending is a full disk, before and after the trainer has started', async () => {
-  run = await createMiniRun('--checkpoint-bytes', '4000000');
-  const { home } = run.dependencies;
-  await execa('mount', ['-t', 'tmpfs', '-o', 'size=11m', 'tmpfs', home]);
-  try {
-    const full = await start(run, 1, {}, mockEnvironment());
-    expect(full).toMatchObject({ ending: 'crashed', failure: { class: 'disk-full', reaction: 'wait-for-space' } });
-    expect(full.checkpointIteration).toBe(20);
-    await writeFile(`${home}/ballast`, Buffer.alloc(16 * 1024 * 1024)).catch(() => undefined);
-    const unstarted = await start(run, 2);
-    expect(unstarted).toMatchObject({
-      ending: 'crashed',
-      fromIteration: null,
-      checkpoints: [20, 10],
-      failure: { class: 'disk-full' },
-    });
-    expect(unstarted.steppingSeconds).toBe(full.steppingSeconds);
-  } finally {
-    await execa('umount', [home]);
-  }
-});
+test.skipIf(!isRoot)(
+  'on a full disk the outcome is a full disk, before and after the trainer has started',
+  async () => {
+    run = await createMiniRun('--checkpoint-bytes', '4000000');
+    const { home } = run.dependencies;
+    await execa('mount', ['-t', 'tmpfs', '-o', 'size=11m', 'tmpfs', home]);
+    try {
+      const full = await start(run, 1, {}, mockEnvironment());
+      expect(full).toMatchObject({ outcome: 'crashed', failure: { class: 'disk-full', reaction: 'wait-for-space' } });
+      expect(full.checkpointIteration).toBe(20);
+      await writeFile(`${home}/ballast`, Buffer.alloc(16 * 1024 * 1024)).catch(() => undefined);
+      const unstarted = await start(run, 2);
+      expect(unstarted).toMatchObject({
+        outcome: 'crashed',
+        fromIteration: null,
+        checkpoints: [20, 10],
+        failure: { class: 'disk-full' },
+      });
+      expect(unstarted.steppingSeconds).toBe(full.steppingSeconds);
+    } finally {
+      await execa('umount', [home]);
+    }
+  },
+);
 
 test.each([
   ['kill -9 $$', 'supervisor-killed', 'SIGKILL'],
   ['echo "OSError: [Errno 28] No space left on device" >&2; exit 1', 'disk-full', 'code 1'],
-])('a supervisor that dies as it starts (%s) is an ending like others: %s', async (script, name, how) => {
+])('a supervisor that dies as it starts (%s) is an outcome like others: %s', async (script, name, how) => {
   run = await createMiniRun();
   const executable = `${run.dependencies.home}/python`;
   await writeFile(executable, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
   const python = { ...run.dependencies.python, executable };
   const attempt = await start({ ...run, dependencies: { ...run.dependencies, python } }, 1);
-  expect(attempt).toMatchObject({ ending: 'crashed', fromIteration: null, failure: { class: name } });
+  expect(attempt).toMatchObject({ outcome: 'crashed', fromIteration: null, failure: { class: name } });
   expect(attempt.cause).toContain(how);
 });

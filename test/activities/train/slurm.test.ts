@@ -40,8 +40,8 @@ test('srun starts a launcher on each node; a rank that dies ends all, and the ne
   const [, second] = (await readdir(`${dir}/beats`)).sort();
   process.kill(Number((await readFile(`${dir}/beats/${second}`, 'utf8')).split(' ')[0]), 'SIGKILL');
   // On a cluster each launcher tells of its own ranks, and the first report ends the attempt: it may be a consequence.
-  expect(await first).toMatchObject({ ending: 'crashed', failure: { reaction: 'retry' } });
-  expect(await train(plan, 2)).toMatchObject({ ending: 'finished', resumedFrom: 'e001-i000010.pth', toIteration: 30 });
+  expect(await first).toMatchObject({ outcome: 'crashed', failure: { reaction: 'retry' } });
+  expect(await train(plan, 2)).toMatchObject({ outcome: 'finished', resumedFrom: 'e001-i000010.pth', toIteration: 30 });
 
   const said = (await readFile(calls, 'utf8')).trim().split('\n');
   const argv = said.map((line) => z.array(z.string()).parse(JSON.parse(line)).join(' '));

@@ -24,7 +24,7 @@ test('a schedule is created once and changed by the same command; trainings long
       waitForRun,
       resolvePlan: (input) => Promise.resolve({ ...miniPlan, runId: input.name, input }),
       // Each look finds something new.
-      lookForChange: () => {
+      detectChanges: () => {
         const sha256 = String(++look).padStart(64, '0').split('').reverse().join('');
         return Promise.resolve({
           fingerprint: { ...someFingerprint, sha256 },

@@ -27,7 +27,7 @@ const status: RunStatus = {
     pid: 7,
     remote: null,
   },
-  attempts: [anAttempt({ ending: 'crashed', failure: aFailure('retry'), epoch: 7 })],
+  attempts: [anAttempt({ outcome: 'crashed', failure: aFailure('retry'), epoch: 7 })],
   decisions: [{ at: 1, attempt: 1, next: 'again', why: 'crashed with a new checkpoint', change: null }],
   ledger: { ...buildLedger([], 0), goodput: 0.991 },
   orders: null,

@@ -116,13 +116,13 @@ test('hundreds of triggers are one more look, in a new execution that knows what
   const world = createWorld();
   let release: () => void = () => undefined;
   const held = new Promise<void>((resolve) => (release = resolve));
-  const { lookForChange } = world.activities;
+  const { detectChanges } = world.activities;
   let looks = 0;
   const activities: Partial<StubbedActivities> = {
     ...world.activities,
-    lookForChange: async (question) => {
+    detectChanges: async (question) => {
       if ((looks += 1) === 1) await held;
-      return lookForChange?.(question) as ReturnType<StubbedActivities['lookForChange']>;
+      return detectChanges?.(question) as ReturnType<StubbedActivities['detectChanges']>;
     },
   };
   await withWorkers(activities, async (client) => {

@@ -24,8 +24,8 @@ const status: RunStatus = {
     remote: { iteration: 169_500, backlog: 1, problem: null },
   },
   checks: [
-    { about: 'port', verdict: 'ok', says: 'a free one', next: null },
-    { about: 'open files', verdict: 'warning', says: '1024 | a process', next: 'ulimit -n 4096' },
+    { name: 'port', verdict: 'ok', message: 'a free one', remedy: null },
+    { name: 'open files', verdict: 'warning', message: '1024 | a process', remedy: 'ulimit -n 4096' },
   ],
   steps: [{ step: 'weights', hit: false, why: 'miss: recipe text changed (aaaa → bbbb)' }],
   attempts: [],

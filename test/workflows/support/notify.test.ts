@@ -55,9 +55,9 @@ const inputThatTells = (notify: NotifyPolicy): RunInput => ({ ...freshInput(), n
 const everything: NotifyPolicy = [{ to: 'webhook', ref: 'OPS' }];
 
 const endings: Partial<Attempt>[] = [
-  { ending: 'crashed', cause: 'Rank 0 ended with SIGKILL' },
-  { ending: 'crashed', fromIteration: 30, checkpointIteration: 60, failure: aFailure('step-back') },
-  { ending: 'finished' },
+  { outcome: 'crashed', cause: 'Rank 0 ended with SIGKILL' },
+  { outcome: 'crashed', fromIteration: 30, checkpointIteration: 60, failure: aFailure('rollback') },
+  { outcome: 'finished' },
 ];
 const runTraining: StubbedActivities['runTraining'] = async ({ attempt }) => {
   await tellProgress(attempt);
@@ -84,7 +84,7 @@ test('start, stall, recovery, NaN and end are told in order, each once after rep
 
 test('who asked for some events is told of those; a run that fails says its code', async () => {
   const notify: NotifyPolicy = [{ to: 'webhook', ref: 'OPS', on: ['failed'] }];
-  const stop = { about: 'GPUs', verdict: 'stop', says: '9 wanted, 1 here', next: null } as const;
+  const stop = { name: 'GPUs', verdict: 'error', message: '9 wanted, 1 here', remedy: null } as const;
   await withReceiver({ checkPlan: () => Promise.resolve([stop]) }, async (client) => {
     const { handle } = await startRun(client, inputThatTells(notify));
     await expect(handle.result()).rejects.toThrow();

@@ -95,7 +95,7 @@ const tested = (scores: Record<string, number>): Partial<StubbedActivities> => (
   }),
 });
 
-const stop: Check = { about: 'GPUs', verdict: 'stop', says: '9 wanted, 1 here', next: null };
+const stop: Check = { name: 'GPUs', verdict: 'error', message: '9 wanted, 1 here', remedy: null };
 
 test('of four variants one fails: the others are trained, and the report names the winner and the failure', async () => {
   const input = freshSweep([
@@ -298,7 +298,7 @@ test('a sweep whose worker is gone goes on with the next one, and a cancelled on
     while (!open) {
       const { cancellationDetails: why } = Context.current();
       if (why?.workerShutdown) throw ApplicationFailure.create({ type: 'WorkerStopping', message: 'going' });
-      if (why?.cancelRequested) return anAttempt({ attempt, ending: 'preempted' });
+      if (why?.cancelRequested) return anAttempt({ attempt, outcome: 'preempted' });
       Context.current().heartbeat();
       await sleep(50);
     }

@@ -21,7 +21,7 @@ async function trainUntilStopped({ attempt }: TrainingRequest): Promise<Attempt>
   await cancelled.catch(() => undefined);
   await sleep(300); // saving
   clearInterval(beat);
-  return anAttempt({ attempt, ending: 'preempted', checkpoints: [42] });
+  return anAttempt({ attempt, outcome: 'preempted', checkpoints: [42] });
 }
 
 const statusOf = async (handle: Handle) => RunStatus.parse(await handle.query('status'));
@@ -65,7 +65,7 @@ test('pause saves, frees the GPUs and says how long that took; resume goes on', 
     await handle.executeUpdate('resume');
     await handle.result();
     const { attempts, notice, ledger } = await statusOf(handle);
-    expect(attempts.map(({ ending }) => ending)).toEqual(['preempted', 'finished']);
+    expect(attempts.map(({ outcome }) => outcome)).toEqual(['preempted', 'finished']);
     expect(notice).toBeNull();
     expect(ledger.pausedSeconds).toBeGreaterThan(1);
     expect(ledger.pausedSeconds).toBeLessThan(10);
@@ -146,8 +146,8 @@ test('what the decision changed reaches the next attempt', async () => {
   const requests: TrainingRequest[] = [];
   const runTraining = (request: TrainingRequest) => {
     requests.push(request);
-    const failure = aFailure('step-back');
-    const diverged: Partial<Attempt> = { ending: 'crashed', failure, checkpoints: [30, 20], fence: 5 };
+    const failure = aFailure('rollback');
+    const diverged: Partial<Attempt> = { outcome: 'crashed', failure, checkpoints: [30, 20], fence: 5 };
     return Promise.resolve(anAttempt({ attempt: request.attempt, ...(request.attempt === 1 ? diverged : {}) }));
   };
   await withWorkers({ runTraining }, async (client) => {

@@ -11,20 +11,20 @@ const decide = (attempts: Attempt[], change: Partial<Situation> = {}) =>
   decideNext({ attempts, plan, orders, asked: 'nothing', secondsSinceAsked: 1.5, ...change });
 
 const crash = (change: Partial<Attempt> = {}): Attempt =>
-  anAttempt({ ending: 'crashed', failure: aFailure('retry'), checkpointIteration: null, ...change });
+  anAttempt({ outcome: 'crashed', failure: aFailure('retry'), checkpointIteration: null, ...change });
 const withCheckpoint: Partial<Attempt> = { fromIteration: 10, checkpointIteration: 20 };
-const ended = (ending: Attempt['ending']): Attempt => anAttempt({ ending, checkpointIteration: null });
+const ended = (outcome: Attempt['outcome']): Attempt => anAttempt({ outcome, checkpointIteration: null });
 const diverged = (change: Partial<Attempt> = {}): Attempt =>
-  crash({ failure: aFailure('step-back'), checkpoints: [30, 20, 10], fence: 7, ...change });
+  crash({ failure: aFailure('rollback'), checkpoints: [30, 20, 10], fence: 7, ...change });
 const outOfMemory = (change: Partial<Attempt> = {}): Attempt =>
-  crash({ failure: aFailure('lighter-batch'), ...change });
+  crash({ failure: aFailure('accumulate-gradients'), ...change });
 
 test.each<[string, Attempt[], string]>([
   ['a finished training is tested', [ended('finished')], 'test'],
   ['a lost worker leaves a trainer to adopt', [ended('worker-lost')], 'adopt'],
   ['a preempted trainer goes on', [ended('preempted')], 'again'],
   ['a first crash goes on', [crash()], 'again'],
-  ['a hang counts as a crash', [crash(), crash(), crash({ ending: 'hung' })], 'stop'],
+  ['a hang counts as a crash', [crash(), crash(), crash({ outcome: 'hung' })], 'stop'],
   ['a second crash without progress goes on', [crash(), crash()], 'again'],
   ['a third crash in a row without progress stops', [crash(), crash(), crash()], 'stop'],
   ['crashes with a new checkpoint each are free', Array.from({ length: 5 }, () => crash(withCheckpoint)), 'again'],
@@ -49,7 +49,7 @@ test('a crash with progress is resumed without waiting, one without it later and
   const lost = Array.from({ length: 12 }, () => ended('worker-lost'));
   expect(decide(lost.slice(0, 4)).waitSeconds).toBe(4);
   expect(decide(lost).waitSeconds).toBe(60);
-  const lostAfterAnHour = anAttempt({ ending: 'worker-lost', startedAt: 0, endedAt: 3600 });
+  const lostAfterAnHour = anAttempt({ outcome: 'worker-lost', startedAt: 0, endedAt: 3600 });
   expect(decide([...lost, lostAfterAnHour]).waitSeconds).toBe(0);
   expect(decide([...lost, lostAfterAnHour, ...lost.slice(0, 2)]).waitSeconds).toBe(1);
 });
@@ -99,7 +99,7 @@ test('out of memory without a fallback in the plan stops', () => {
 });
 
 test('an unreadable checkpoint gives way to the one before it', () => {
-  const attempt = crash({ failure: aFailure('older-checkpoint'), checkpoints: [30, 20], fence: 4 });
+  const attempt = crash({ failure: aFailure('previous-checkpoint'), checkpoints: [30, 20], fence: 4 });
   expect(decide([attempt]).rollback).toMatchObject({ toIteration: 20, fence: 4 });
 });
 
@@ -108,7 +108,7 @@ test('a training that finished before it was extended goes on', () => {
 });
 
 test('a pause waits, a cancellation stops without a failure, and both say what is safe', () => {
-  const stopped = anAttempt({ ending: 'preempted', checkpoints: [42] });
+  const stopped = anAttempt({ outcome: 'preempted', checkpoints: [42] });
   expect(decide([stopped], { asked: 'pause' })).toMatchObject({ next: 'pause' });
   const cancelled = decide([stopped], { asked: 'cancel' });
   expect(cancelled).toMatchObject({ next: 'stop' });

@@ -85,7 +85,7 @@ test('of two runs that ask for all GPUs one waits and says so, and starts within
     await other.result();
     await one.result();
     const { attempts, waiting } = await statusOf(one);
-    expect(attempts.map(({ ending }) => ending)).toEqual(['crashed', 'finished']);
+    expect(attempts.map(({ outcome }) => outcome)).toEqual(['crashed', 'finished']);
     expect(waiting).toBeNull();
     const lastOfSecond = (await eventsOf(home, second)).at(-1);
     const startOfFirst = (await eventsOf(home, first)).filter(({ type }) => type === 'started')[1];

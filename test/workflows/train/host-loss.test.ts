@@ -94,7 +94,7 @@ test('a run whose machine is gone ends elsewhere with the weights of an undistur
       const second = await startGpuWorker(address, next);
       await handle.result();
       const { attempts } = RunStatus.parse(await handle.query('status'));
-      expect(attempts.map(({ ending }) => ending)).toEqual(['worker-lost', 'finished']);
+      expect(attempts.map(({ outcome }) => outcome)).toEqual(['worker-lost', 'finished']);
       expect(attempts[1]?.fromIteration).toBeGreaterThan(0);
       expect(attempts[1]?.fence).toBeGreaterThan(1);
       proxy.heal();

@@ -49,7 +49,7 @@ test('a cut-off worker is replaced, its trainer is adopted, and when it comes ba
       proxy.heal();
       await handle.result();
       const { attempts } = RunStatus.parse(await handle.query('status'));
-      expect(attempts.map(({ ending, adopted }) => [ending, adopted])).toEqual([
+      expect(attempts.map(({ outcome, adopted }) => [outcome, adopted])).toEqual([
         ['worker-lost', false],
         ['finished', true],
       ]);

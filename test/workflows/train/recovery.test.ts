@@ -69,8 +69,8 @@ test('NaN: back to a checkpoint before it with a lower learning rate, which is r
     const { handle } = await startRun(client, freshInput());
     await handle.result();
     const { attempts, decisions, orders } = await statusOf(handle);
-    expect(attempts.map(({ ending }) => ending)).toEqual(['crashed', 'finished']);
-    expect(attempts[0]?.failure).toMatchObject({ class: 'diverged', reaction: 'step-back' });
+    expect(attempts.map(({ outcome }) => outcome)).toEqual(['crashed', 'finished']);
+    expect(attempts[0]?.failure).toMatchObject({ class: 'diverged', reaction: 'rollback' });
     expect(decisions[0]?.change).toBe('back to iteration 10; learning rate x 0.5');
     expect(attempts[1]).toMatchObject({ fromIteration: 10, quarantined: [{ file: 'e002-i000020.pth' }] });
     expect(orders?.learningRateFactor).toBe(0.5);
@@ -83,7 +83,11 @@ test('out of memory: once more, then in parts of a batch, with the weights of an
     const { handle } = await startRun(client, freshInput());
     await handle.result();
     const { attempts, decisions } = await statusOf(handle);
-    expect(attempts.map(({ failure }) => failure?.reaction)).toEqual(['lighter-batch', 'lighter-batch', undefined]);
+    expect(attempts.map(({ failure }) => failure?.reaction)).toEqual([
+      'accumulate-gradients',
+      'accumulate-gradients',
+      undefined,
+    ]);
     expect(decisions[1]?.change).toContain('2 parts');
   });
   expect(await finalWeights(run)).toBe(await uninterrupted());
@@ -102,7 +106,7 @@ test('a hang is found by its lack of progress, ended with the stacks in the log,
     },
     { ...plan, recovery },
   );
-  expect(attempts.map(({ ending }) => ending)).toEqual(['hung', 'finished']);
+  expect(attempts.map(({ outcome }) => outcome)).toEqual(['hung', 'finished']);
   expect(attempts[0]?.cause).toContain('no sign of progress');
   expect(attempts[0]?.logTail.join('\n')).toMatch(/Current thread|Thread 0x/);
   expect(await finalWeights(run)).toBe(await uninterrupted());

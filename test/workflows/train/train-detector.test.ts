@@ -50,8 +50,8 @@ test('data and weights are fetched side by side', async () => {
 });
 
 test('what the dry run finds stops a run before it trains, unless it is forced, and stands in its status', async () => {
-  const stop: Check = { about: 'GPUs', verdict: 'stop', says: '4 wanted, 2 here', next: 'Set gpus to 2.' };
-  const fine: Check = { about: 'port', verdict: 'ok', says: 'a free one', next: null };
+  const stop: Check = { name: 'GPUs', verdict: 'error', message: '4 wanted, 2 here', remedy: 'Set gpus to 2.' };
+  const fine: Check = { name: 'port', verdict: 'ok', message: 'a free one', remedy: null };
   let trained = 0;
   const runTraining = ({ attempt }: { attempt: number }) => {
     trained += 1;
@@ -93,11 +93,11 @@ test('a start without any input fails the run instead of its workflow task', asy
 
 test('a crash with progress is resumed and not counted', async () => {
   const endings: Partial<Attempt>[] = [
-    { ending: 'crashed', checkpointIteration: 10, cause: 'Rank 0 ended with SIGKILL' },
-    { ending: 'crashed', fromIteration: 10, checkpointIteration: 20 },
-    { ending: 'crashed', fromIteration: 20, checkpointIteration: 30 },
-    { ending: 'crashed', fromIteration: 30, checkpointIteration: 40 },
-    { ending: 'finished' },
+    { outcome: 'crashed', checkpointIteration: 10, cause: 'Rank 0 ended with SIGKILL' },
+    { outcome: 'crashed', fromIteration: 10, checkpointIteration: 20 },
+    { outcome: 'crashed', fromIteration: 20, checkpointIteration: 30 },
+    { outcome: 'crashed', fromIteration: 30, checkpointIteration: 40 },
+    { outcome: 'finished' },
   ];
   const attempts: number[] = [];
   await withWorkers(
@@ -124,7 +124,7 @@ test('three crashes without a new checkpoint stop the run with cause, log and ne
         Promise.resolve(
           anAttempt({
             attempt,
-            ending: 'crashed',
+            outcome: 'crashed',
             checkpointIteration: null,
             cause: 'Rank 0: no such key',
             logTail: ['KeyError'],
@@ -155,7 +155,7 @@ test('a worker that falls silent is a lost worker, and the next attempt goes on'
       const { handle } = await startRun(client, freshInput());
       await handle.result();
       const { attempts, decisions } = RunStatus.parse(await handle.query('status'));
-      expect(attempts.map(({ ending }) => ending)).toEqual(['worker-lost', 'finished']);
+      expect(attempts.map(({ outcome }) => outcome)).toEqual(['worker-lost', 'finished']);
       expect(decisions.map(({ next }) => next)).toEqual(['adopt', 'test']);
     },
   );

@@ -65,7 +65,7 @@ async function trainUntilStopped({ attempt }: { attempt: number }): Promise<Atte
     Context.current().heartbeat();
     await sleep(50);
   }
-  return anAttempt({ attempt, ending: 'preempted' });
+  return anAttempt({ attempt, outcome: 'preempted' });
 }
 
 test('every host is looked at and joins; test and report are the leader’s', async () => {
@@ -78,11 +78,17 @@ test('every host is looked at and joins; test and report are the leader’s', as
     const { handle } = await startRun(client, inputForHosts());
     await handle.result();
     const { checks } = RunStatus.parse(await handle.query('status'));
-    expect(checks.map(({ about }) => about)).toEqual(['gpu-a: shared folder', 'gpu-b: shared folder']);
+    expect(checks.map(({ name: about }) => about)).toEqual(['gpu-a: shared folder', 'gpu-b: shared folder']);
   });
   expect(joined).toEqual([['gpu-b', 1]]);
-  expect(asked['gpu-a']).toEqual(['checkMachine', 'lookForHosts', 'lookForHosts', 'runTraining', 'runTest']);
-  expect(asked['gpu-b']).toEqual(['checkMachine', 'lookForHosts', 'lookForHosts', 'joinTraining']);
+  expect(asked['gpu-a']).toEqual([
+    'checkMachine',
+    'checkSharedStorage',
+    'checkSharedStorage',
+    'runTraining',
+    'runTest',
+  ]);
+  expect(asked['gpu-b']).toEqual(['checkMachine', 'checkSharedStorage', 'checkSharedStorage', 'joinTraining']);
 });
 
 test('a run with one host waits for that one, and needs nobody else', async () => {
@@ -101,7 +107,7 @@ test('a part of which nothing is left ends the attempt as a crash, and all start
     const { handle } = await startRun(client, inputForHosts());
     await handle.result();
     const { attempts } = RunStatus.parse(await handle.query('status'));
-    expect(attempts.map(({ ending, cause }) => [ending, cause])).toEqual([
+    expect(attempts.map(({ outcome, cause }) => [outcome, cause])).toEqual([
       ['crashed', 'gpu-b: Killed.'],
       ['finished', null],
     ]);
@@ -137,14 +143,14 @@ test('a leader that fails for good takes the others along', async () => {
 
 test('hosts without a folder in common do not start, not even by force', async () => {
   const blind: Check = {
-    about: 'shared folder',
-    verdict: 'stop',
-    says: '/home does not show gpu-a',
-    next: 'Share it.',
+    name: 'shared folder',
+    verdict: 'error',
+    message: '/home does not show gpu-a',
+    remedy: 'Share it.',
   };
-  const lookForHosts: Stubs['lookForHosts'] = ({ expected }) =>
+  const checkSharedStorage: Stubs['checkSharedStorage'] = ({ expected }) =>
     Promise.resolve(expected.length === 0 ? { ...blind, verdict: 'ok' } : blind);
-  const asked = await withHosts({ 'gpu-a': {}, 'gpu-b': { lookForHosts } }, async (client) => {
+  const asked = await withHosts({ 'gpu-a': {}, 'gpu-b': { checkSharedStorage } }, async (client) => {
     const { handle } = await startRun(client, { ...inputForHosts(), force: true });
     await expect(handle.result()).rejects.toMatchObject({
       cause: { type: 'PlanStopped', message: '- gpu-b: shared folder: /home does not show gpu-a. Share it.' },

@@ -53,7 +53,7 @@ test('a rank that is killed on the second host ends the attempt on both, and the
     const [calm, shaken] = [inputForHosts(), inputForHosts()];
     const [only, ...more] = await train(calm, () => Promise.resolve());
     expect(more).toEqual([]);
-    expect(only).toMatchObject({ ending: 'finished', fromIteration: 0, toIteration: 30, checkpoints: [30, 20, 10] });
+    expect(only).toMatchObject({ outcome: 'finished', fromIteration: 0, toIteration: 30, checkpoints: [30, 20, 10] });
     expect(await endingsOf(folderOf(calm))).toEqual(['finished', 'finished']);
     const [started] = (await readProgress(folderOf(calm).train.progress)).filter(({ type }) => type === 'started');
     expect(started).toMatchObject({ fence: 1, attempt: 1 });
@@ -62,7 +62,7 @@ test('a rank that is killed on the second host ends the attempt on both, and the
       await untilStep(folder, 15);
       process.kill(await rankOn(folder, 'gpu-b'), 'SIGKILL');
     });
-    expect(attempts.map(({ ending }) => ending)).toEqual(['crashed', 'finished']);
+    expect(attempts.map(({ outcome }) => outcome)).toEqual(['crashed', 'finished']);
     expect(attempts[0]).toMatchObject({ failure: { class: 'killed' } });
     expect(attempts[1]).toMatchObject({ resumedFrom: 'e001-i000010.pth', fromIteration: 10, toIteration: 30 });
     expect(await finalWeights(folderOf(shaken))).toBe(await finalWeights(folderOf(calm)));
@@ -88,7 +88,7 @@ test('a pause saves and stops on both hosts; what a lost worker watched is adopt
     expect(await handle.executeUpdate(updateNames.pause)).toMatchObject({ iteration: expect.any(Number) as number });
     expect(await endingsOf(folder)).toEqual(['preempted', 'preempted']);
     const { attempts } = await statusOf(handle);
-    expect(attempts.map(({ ending, adopted }) => [ending, adopted])).toEqual([
+    expect(attempts.map(({ outcome, adopted }) => [outcome, adopted])).toEqual([
       ['worker-lost', false],
       ['preempted', true],
     ]);

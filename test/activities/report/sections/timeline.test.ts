@@ -27,8 +27,8 @@ describe('the timeline', () => {
     { v: 1, type: 'tested', t: 33, attempt: 1, done: 24, total: 24 },
   ];
   const attempts = [
-    sampleAttempt({ startedAt: 9, endedAt: 12, ending: 'crashed', toIteration: 120, cause: 'Rank 0: SIGSEGV\nmore' }),
-    sampleAttempt({ attempt: 2, startedAt: 19, endedAt: 25, ending: 'worker-lost', toIteration: 150 }),
+    sampleAttempt({ startedAt: 9, endedAt: 12, outcome: 'crashed', toIteration: 120, cause: 'Rank 0: SIGSEGV\nmore' }),
+    sampleAttempt({ attempt: 2, startedAt: 19, endedAt: 25, outcome: 'worker-lost', toIteration: 150 }),
     sampleAttempt({ attempt: 3, startedAt: 26, endedAt: 31, adopted: true, fromIteration: 180, toIteration: 200 }),
   ];
 
@@ -67,7 +67,7 @@ describe('the timeline', () => {
 
   test('a preempted attempt ends when its trainer said so', () => {
     const said: TrainerEvent = { v: 1, type: 'ended', t: 4, attempt: 1, reason: 'preempted', epoch: 0, iteration: 70 };
-    const attempt = sampleAttempt({ startedAt: 0, endedAt: 6, ending: 'preempted', toIteration: 50 });
+    const attempt = sampleAttempt({ startedAt: 0, endedAt: 6, outcome: 'preempted', toIteration: 50 });
     expect(buildTimeline([said], [attempt], [])).toEqual([
       { at: 4, kind: 'preempted', what: 'Attempt 1', iteration: 70 },
     ]);

@@ -4,7 +4,7 @@ import { aFailure, anAttempt } from '../../../helpers/workflow-env.ts';
 
 const crashed = anAttempt({
   attempt: 1,
-  ending: 'crashed',
+  outcome: 'crashed',
   failure: aFailure('retry'),
   cause: 'Rank 0 ended with SIGKILL\nand more',
   startedAt: 100,
@@ -50,7 +50,7 @@ test('goodput is lasting steps over the time meant for training', () => {
 });
 
 test('a lost worker whose trainer is adopted costs no step', () => {
-  const lost = anAttempt({ ending: 'worker-lost', toIteration: 50, trainerEndedAt: null, endedAt: 110 });
+  const lost = anAttempt({ outcome: 'worker-lost', toIteration: 50, trainerEndedAt: null, endedAt: 110 });
   const adopting = { ...finished, adopted: true, fromIteration: 0, firstStepAt: 90 };
   const [interruption] = buildLedger([lost, adopting], 0).interruptions;
   expect(interruption).toMatchObject({ stepsLost: 0, recoverySeconds: null, class: 'worker-lost' });
@@ -59,7 +59,7 @@ test('a lost worker whose trainer is adopted costs no step', () => {
 test('a crash is followed by the trainer that a lost worker started and the next one adopted', () => {
   const lost = anAttempt({
     attempt: 2,
-    ending: 'worker-lost',
+    outcome: 'worker-lost',
     fromIteration: null,
     trainerEndedAt: null,
     endedAt: 170,

@@ -2,14 +2,14 @@ import { readdir, readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { classifyFailure, type FailedAttempt } from '../../../../activities/train/failures/classify-failure.ts';
 import { failureCatalogue } from '../../../../activities/shared/errors/failure-catalogue.ts';
-import type { JobEnding } from '../../../../activities/shared/trainer/trainer-process.ts';
+import type { JobOutcome } from '../../../../activities/shared/trainer/trainer-process.ts';
 import type { RootCause, TrainerExit } from '../../../../configs/schema/index.ts';
 import { projectRoot } from '../../../helpers/project.ts';
 
 const samplesFolder = `${projectRoot}/test/fixtures/failures`;
 const lots = 1e12;
 
-const exit = (over: Partial<TrainerExit> = {}): JobEnding => {
+const exit = (over: Partial<TrainerExit> = {}): JobOutcome => {
   const who = { v: 1, attempt: 1, fence: 1, stopRequested: false, startedAt: 1, endedAt: 2 } as const;
   return { exit: { ...who, code: 1, signal: null, reason: 'crashed', rootCause: null, ...over } };
 };
@@ -22,7 +22,7 @@ const rootCause = (over: Partial<RootCause>): RootCause => ({
   at: 1,
   ...over,
 });
-const supervisorLost: JobEnding = {
+const supervisorLost: JobOutcome = {
   supervisorLost: {
     v: 1,
     pid: 7,
@@ -36,10 +36,10 @@ const supervisorLost: JobEnding = {
   },
 };
 const classify = (text: string, over: Partial<FailedAttempt> = {}) =>
-  classifyFailure({ lines: text.split('\n'), ending: exit(), freeBytes: lots, ...over });
+  classifyFailure({ lines: text.split('\n'), outcome: exit(), freeBytes: lots, ...over });
 
 /** What the worker sees itself, where the log alone does not say it. */
-const endings: Record<string, JobEnding> = {
+const endings: Record<string, JobOutcome> = {
   hung: exit({ reason: 'hung', rootCause: rootCause({ rank: null, pid: null, message: 'no step for 60 s' }) }),
   killed: exit({ rootCause: rootCause({ signal: 'SIGKILL' }) }),
   'supervisor-killed': supervisorLost,
@@ -53,7 +53,7 @@ describe('the catalogue', () => {
   });
 
   test.each(classes)('tells %s by its sample log', async (name) => {
-    const failure = classify(await readSample(name), { ending: endings[name] ?? exit() });
+    const failure = classify(await readSample(name), { outcome: endings[name] ?? exit() });
     expect(failure.class).toBe(name);
     expect(failure.evidence).not.toBe('');
     expect(failure.evidence.length).toBeLessThanOrEqual(300);
@@ -109,17 +109,17 @@ describe('of several causes', () => {
 
   test('a rank that was killed explains what the others print about their broken link', () => {
     const ending = exit({ rootCause: rootCause({ signal: 'SIGKILL' }) });
-    expect(classify(watchdog, { ending }).class).toBe('killed');
+    expect(classify(watchdog, { outcome: ending }).class).toBe('killed');
   });
 
   test('a rank that NCCL itself aborted is a timeout, not an unknown signal', () => {
     const ending = exit({ rootCause: rootCause({ signal: 'SIGABRT' }) });
-    expect(classify(watchdog, { ending }).class).toBe('nccl-timeout');
+    expect(classify(watchdog, { outcome: ending }).class).toBe('nccl-timeout');
   });
 
   test('a loss that was NaN once does not explain a later kill', () => {
     const ending = exit({ rootCause: rootCause({ signal: 'SIGKILL' }) });
-    expect(classify('Epoch(train) [1][50/100] loss: nan', { ending }).class).toBe('killed');
+    expect(classify('Epoch(train) [1][50/100] loss: nan', { outcome: ending }).class).toBe('killed');
     expect(classify('Epoch(train) [1][50/100] loss: nan').class).toBe('diverged');
   });
 
@@ -141,15 +141,15 @@ describe('without a line that tells', () => {
     const ending = exit({
       rootCause: rootCause({ exitCode: 1, message: 'OSError: [Errno 28] No space left on device' }),
     });
-    expect(classify('', { ending })).toMatchObject({ class: 'disk-full', reaction: 'wait-for-space' });
+    expect(classify('', { outcome: ending })).toMatchObject({ class: 'disk-full', reaction: 'wait-for-space' });
   });
 
   test.each([
     ['a crash', exit()],
     ['a supervisor that could not write its last words', supervisorLost],
   ])('%s on a full disk is the disk', (_what, ending) => {
-    expect(classify('', { ending, freeBytes: 1024 * 1024 - 1 }).class).toBe('disk-full');
-    expect(classify('', { ending, freeBytes: 1024 * 1024 }).class).not.toBe('disk-full');
+    expect(classify('', { outcome: ending, freeBytes: 1024 * 1024 - 1 }).class).toBe('disk-full');
+    expect(classify('', { outcome: ending, freeBytes: 1024 * 1024 }).class).not.toBe('disk-full');
   });
 
   test.each([
@@ -159,12 +159,12 @@ describe('without a line that tells', () => {
     ['SIGTERM', 'terminated'],
     ['SIGABRT', 'unknown'],
   ])('%s of the program is %s', (signal, name) => {
-    expect(classify('', { ending: exit({ code: null, signal }) }).class).toBe(name);
+    expect(classify('', { outcome: exit({ code: null, signal }) }).class).toBe(name);
   });
 
   test('an exit code as a shell reports it is taken for its signal', () => {
-    expect(classify('', { ending: exit({ code: 137 }) }).class).toBe('killed');
-    expect(classify('', { ending: exit({ code: 3 }) }).class).toBe('unknown');
+    expect(classify('', { outcome: exit({ code: 137 }) }).class).toBe('killed');
+    expect(classify('', { outcome: exit({ code: 3 }) }).class).toBe('unknown');
   });
 });
 

@@ -48,7 +48,7 @@ async function decide(parts: { a: TrainerExit; b?: TrainerExit; c?: TrainerExit 
     await writeFile(ownerFile, JSON.stringify(parts[host] === undefined ? { ...owner, fence: 6 } : owner));
     await writeFile(exit, JSON.stringify(parts[host] ?? ended({ fence: 6 })));
   }
-  const own = { job: folder.host('a'), owner, ending: { exit: parts.a } };
+  const own = { job: folder.host('a'), owner, outcome: { exit: parts.a } };
   return (await primaryFailure(folder, plan, own)).job.dir.slice(-1);
 }
 
