@@ -1,4 +1,4 @@
-/** `npm run check`: types, lint, import rules, format, on both sides. Runs all, then says which failed. */
+/** `npm run check`: types, lint, import rules, spelling, format, on both sides. Runs all, then says which failed. */
 import { execa } from 'execa';
 import { projectHome, projectRoot } from './helpers/project.ts';
 
@@ -7,6 +7,8 @@ const checks: [name: string, command: string, argv: string[]][] = [
   ['types', 'tsc', ['--noEmit']],
   ['lint', 'eslint', ['.', '--max-warnings', '0']],
   ['import rules', 'depcruise', ['configs', 'workflows', 'activities', 'workers', 'infra']],
+  ['spelling', 'cspell', ['--no-progress', '--no-summary', '.']],
+  ['phrases', 'tsx', ['test/spelling/check-phrases.ts']],
   ['format', 'prettier', ['--check', '--log-level', 'warn', '.']],
   ['Python lint', ruff, ['check', '--config', 'trainer/pyproject.toml', 'trainer', 'configs/mmdet']],
   ['Python format', ruff, ['format', '--check', '--config', 'trainer/pyproject.toml', 'trainer', 'configs/mmdet']],
