@@ -7,6 +7,7 @@ const checks: [name: string, command: string, argv: string[]][] = [
   ['types', 'tsc', ['--noEmit']],
   ['lint', 'eslint', ['.', '--max-warnings', '0']],
   ['import rules', 'depcruise', ['configs', 'workflows', 'activities', 'workers', 'infra']],
+  ['unused code', 'knip', []],
   ['spelling', 'cspell', ['--no-progress', '--no-summary', '.']],
   ['phrases', 'tsx', ['test/spelling/check-phrases.ts']],
   ['format', 'prettier', ['--check', '--log-level', 'warn', '.']],
