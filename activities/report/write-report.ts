@@ -125,13 +125,15 @@ async function gatherReport(
   const started = events.findLast((event) => event.type === 'started');
   const createdAt = Date.now() / 1000;
   const references = comparableReferences(plan);
+  const recipe = await readJson(folder.recipe, FlattenedRecipe);
   return {
     v: 1,
     runId: plan.runId,
     createdAt,
     verdict: writeVerdict(metrics, references),
     plan,
-    recipeText: (await readJson(folder.recipe, FlattenedRecipe))?.text ?? '',
+    recipeText: recipe?.text ?? '',
+    recipeSettings: recipe?.settings ?? {},
     metrics,
     references,
     curves: collectCurves(keepLineage(events)),

@@ -31,6 +31,10 @@ export const RecipeSummary = z.object({
 });
 export type RecipeSummary = z.infer<typeof RecipeSummary>;
 
+/** Every setting of a recipe, as MMEngine resolved it. Readers parse the few they need. */
+export const RecipeSettings = z.record(z.string(), z.unknown());
+export type RecipeSettings = z.infer<typeof RecipeSettings>;
+
 const PlannedWeights = z.object({ id: z.string(), source: CatalogFile });
 
 export const RunPlan = z.object({

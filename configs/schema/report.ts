@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { Attempt, Decision, Ledger } from './progress.ts';
 import { CocoMetrics, EvalMetrics, ReferenceResult } from './metrics.ts';
 import { Check } from './preflight.ts';
-import { RunPlan, StepOutcome, StoredFile, Versions } from './plan.ts';
+import { RecipeSettings, RunPlan, StepOutcome, StoredFile, Versions } from './plan.ts';
 import { Score, Sha256 } from './primitives.ts';
 
 /** A thing that happened at a time: a mark on the report's timeline. Seconds since the epoch. */
@@ -46,6 +46,8 @@ export const Report = z.object({
   /** Reports of before the dry run lack the recipe's summary, and the checks below. */
   plan: RunPlan.extend({ recipe: RunPlan.shape.recipe.partial({ summary: true }) }),
   recipeText: z.string(),
+  /** Empty in reports written before the trainer recorded them. */
+  recipeSettings: RecipeSettings.default({}),
   metrics: EvalMetrics,
   references: z.array(ReferenceResult),
   curves: z.object({

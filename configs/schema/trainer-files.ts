@@ -1,6 +1,6 @@
 /** The files of the trainer (docs/trainer-contract.md). */
 import { z } from 'zod';
-import { RecipeSummary } from './plan.ts';
+import { RecipeSettings, RecipeSummary } from './plan.ts';
 import { Score, Sha256 } from './primitives.ts';
 
 export const TrainerOwner = z.object({
@@ -184,6 +184,8 @@ export const FlattenedRecipe = z.object({
   v: z.literal(1),
   name: z.string(),
   text: z.string(),
+  /** The same settings as JSON. A recipe.json written by an older version has none. */
+  settings: RecipeSettings.default({}),
   sha256: Sha256,
   maxEpochs: z.int(),
   /** The few settings that a person asks for first. */

@@ -2,6 +2,7 @@
 
 import argparse
 import hashlib
+import math
 import pprint
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ TEXT_WIDTH = 120
 
 
 def main(argv: list[str]) -> int:
-    """Writes {v, name, text, sha256, maxEpochs, summary}; with a plan, also checks that the recipe is the plan's."""
+    """Writes {v, name, text, settings, sha256, maxEpochs, summary}. With a plan, checks that the recipe is its own."""
     parser = argparse.ArgumentParser(prog="everswin_trainer recipe")
     parser.add_argument("--recipe", type=Path, required=True)
     parser.add_argument("--plan", type=Path, help="refuse a recipe that is not the one of this plan")
@@ -28,6 +29,7 @@ def main(argv: list[str]) -> int:
             "v": 1,
             "name": arguments.recipe.stem,
             "text": flatten(config),
+            "settings": to_json(config.to_dict()),
             "sha256": fingerprint(config),
             "maxEpochs": config.train_cfg.max_epochs,
             "summary": summarize(config),
@@ -52,6 +54,16 @@ def flatten(config: Config) -> str:
     # Not Config.pretty_text: that formats with yapf for more than a second, at every start of a trainer.
     settings = sorted(config.to_dict().items())
     return "".join(f"{key} = {pprint.pformat(value, width=TEXT_WIDTH)}\n" for key, value in settings)
+
+
+def to_json(value: Any) -> Any:
+    """Returns `value` in JSON's types. What JSON cannot hold (infinity, a class) becomes its repr."""
+    if isinstance(value, dict):
+        return {str(key): to_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_json(item) for item in value]
+    is_json = value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
+    return value if is_json else repr(value)
 
 
 def fingerprint(config: Config) -> str:

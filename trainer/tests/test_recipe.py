@@ -9,7 +9,7 @@ from mmengine.config import Config
 
 from conftest import JobFolder, environment
 from everswin_trainer.plan import Plan
-from everswin_trainer.recipe import fingerprint, flatten, load_recipe
+from everswin_trainer.recipe import fingerprint, flatten, load_recipe, to_json
 
 RECIPES = Path(__file__).parents[2] / "configs/mmdet"
 DEMO = RECIPES / "cascade-mask-rcnn_swin-demo.py"
@@ -24,8 +24,20 @@ def test_the_command_writes_text_hash_and_summary_without_this_machines_paths(tm
     assert answer["maxEpochs"] == answer["summary"]["maxEpochs"]
     assert answer["summary"]["precision"] == "fp16"
     assert answer["summary"]["optimizer"] == "AdamW"
+    assert answer["settings"]["optim_wrapper"]["optimizer"]["type"] == "AdamW"
     for path in (sys.prefix, str(RECIPES), str(Path.home())):
         assert path not in answer["text"]
+
+
+def test_settings_that_json_cannot_hold_become_text() -> None:
+    settings = {"depths": (2, 18), "by_index": {0: None}, "limit": float("inf"), "lr": 1e-4, "type": Path}
+    assert to_json(settings) == {
+        "depths": [2, 18],
+        "by_index": {"0": None},
+        "limit": "inf",
+        "lr": 1e-4,
+        "type": "<class 'pathlib.Path'>",
+    }
 
 
 @pytest.mark.parametrize("recipe", sorted(RECIPES.glob("*.py")), ids=lambda path: path.stem)

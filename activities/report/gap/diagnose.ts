@@ -44,7 +44,7 @@ export function diagnoseGap(report: Report): GapDiagnosis | undefined {
   const reference = model && chooseReference(referencesFor(model.results));
   if (model === undefined || reference === undefined || isEvaluation(report.plan)) return undefined;
   const facts = gapFacts();
-  const recipe = readRecipe(report.recipeText);
+  const recipe = readRecipe(report.recipeSettings);
   const ours = describeSettings(report, recipe);
   const differences = listDifferences(ours, model.settings, facts);
   const unknown = listUnknown(ours, model.settings);

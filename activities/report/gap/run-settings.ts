@@ -1,12 +1,10 @@
 /** How a run was trained, respect by respect, in the words that published models are described with. */
 import { z } from 'zod';
-import type { Report } from '../../../configs/schema/index.ts';
-import type { Aspect, Setting } from '../../../configs/schema/index.ts';
+import type { Aspect, RecipeSettings, Report, Setting } from '../../../configs/schema/index.ts';
 import { startingWeights } from '../../../configs/schema/plan-weights.ts';
 import { describeBoxClasses, describeBoxHeads, describeBoxLoss, RoiHead } from './box-head.ts';
-import { parseAssignments } from './python-literal.ts';
 
-/** What is read of a flattened recipe; of one that looks different less is known, and nothing breaks. */
+/** The settings that the diagnosis uses. Each one that a recipe lacks, or writes in another shape, counts as unknown. */
 const Recipe = z.object({
   load_from: z.string().nullish().catch(undefined),
   model: z
@@ -30,7 +28,7 @@ const Recipe = z.object({
 });
 export type Recipe = z.infer<typeof Recipe>;
 
-export const readRecipe = (text: string): Recipe => Recipe.parse(parseAssignments(text) ?? {});
+export const readRecipe = (settings: RecipeSettings): Recipe => Recipe.parse(settings);
 
 export type Settings = Partial<Record<Aspect, Setting>>;
 

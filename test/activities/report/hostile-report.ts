@@ -1,6 +1,6 @@
 import { startingWeights } from '../../../configs/schema/plan-weights.ts';
 import { buildLedger } from '../../../activities/shared/summary/ledger.ts';
-import type { Analysis, Failure, Report, RunPlan } from '../../../configs/schema/index.ts';
+import type { Analysis, Failure, RecipeSettings, Report, RunPlan } from '../../../configs/schema/index.ts';
 import { sampleAnalysis, sampleClass, sampleImage } from '../../fixtures/sample-analysis.ts';
 import { sampleAttempt, samplePlan, sampleReport } from '../../fixtures/sample-report.ts';
 
@@ -46,6 +46,7 @@ export function hostileReport(text: string = hostile, recipe: string = text): Re
     verdict: text,
     plan,
     recipeText: text,
+    recipeSettings: hostileSettings(text),
     checks: [{ name: text, verdict: 'error', message: text, remedy: text }],
     steps: [{ step: 'dataset', hit: false, why: text }],
     metrics: { ...metrics, checkpoint: text, checkpointSha256: text },
@@ -59,6 +60,16 @@ export function hostileReport(text: string = hostile, recipe: string = text): Re
     environment: { [`of ${text}`]: text, mmdet: text },
   };
 }
+
+/** Replaces every text of the settings that the gap section quotes. */
+const hostileSettings = (text: string): RecipeSettings => ({
+  load_from: text,
+  model: {
+    backbone: { type: text },
+    roi_head: { bbox_head: { type: text, loss_bbox: { type: text } } },
+  },
+  optim_wrapper: { type: text, optimizer: { type: text, lr: 0.0001 } },
+});
 
 /** The same of an analysis: names of classes and files. */
 export const hostileAnalysis = (text: string = hostile): Analysis =>

@@ -25,6 +25,7 @@ const emptyReport = (): Report =>
     warnings: [],
     environment: {},
     recipeText: '',
+    recipeSettings: {},
   });
 
 test('the fixture is a report', () => {
