@@ -13,7 +13,7 @@ import { ensureSearchAttributes } from './search-attributes.ts';
 import { KeptAlive, type Death, type ProcessSpec } from './keep-alive.ts';
 import { belongsToStack, readStackFile, stackMarker, writeStackFile, type StackFile } from './stack-file.ts';
 import { devServerArgv, findTemporalCli } from './temporal-cli.ts';
-import { wantsHook } from './wants-hook.ts';
+import { readHookToken } from '../../workers/env.ts';
 
 export interface RunningStack {
   file: () => StackFile;
@@ -37,7 +37,8 @@ export async function startStack({ home, device, withObjectStore, say }: StackOp
   const folders = homeFolders(home);
   await Promise.all([`${home}/stack`, folders.logs].map((folder) => mkdir(folder, { recursive: true })));
   await endLeftovers(home);
-  const [isHookWanted] = await Promise.all([wantsHook(), ensureMiniCoco(home, say)]);
+  const isHookWanted = readHookToken() !== undefined;
+  await ensureMiniCoco(home, say);
   const files = await startFileServer({ folder: folders.demoFiles, port: 0 });
   const port = await findFreePort(7233);
   const uiPort = await findFreePort(8233);
