@@ -1,11 +1,11 @@
 /** The control worker: workflows, downloads, reports. */
 import { createControlActivities } from '../activities/index.ts';
 import { taskQueues } from '../configs/names.ts';
-import { gatherDependencies } from './dependencies.ts';
+import { createDependencies } from './dependencies.ts';
 import { runWorker } from './run-worker.ts';
 
 await runWorker('control', {
   taskQueue: taskQueues.control,
   workflowsPath: `${import.meta.dirname}/../workflows/index.ts`,
-  activities: createControlActivities(gatherDependencies('cpu')),
+  activities: createControlActivities(createDependencies('cpu')),
 });

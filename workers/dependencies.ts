@@ -10,7 +10,7 @@ import { projectFile, readEnv, readNotifyPlaces, readVersions, trainerEnv } from
 import { openNamedStore } from './open-named-store.ts';
 
 /** What the activities of this worker need, from the environment and the project's own files. */
-export function gatherDependencies(device: Device): ActivityDependencies {
+export function createDependencies(device: Device): ActivityDependencies {
   const env = readEnv();
   const home = resolve(env.EVERSWIN_HOME);
   const folders = homeFolders(home);

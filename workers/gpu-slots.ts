@@ -1,7 +1,7 @@
 import type { ActivitySlotInfo, CustomSlotSupplier, SlotPermit } from '@temporalio/worker';
 
 /** Activities that need GPUs before they can do anything. */
-const jobs = ['runTraining', 'joinTraining', 'runTest'];
+const gpuActivities = ['runTraining', 'joinTraining', 'runTest'];
 
 /**
  * How many tasks a GPU worker takes: as long as fewer than `room` of them wait for GPUs. Temporal does not say how many
@@ -49,7 +49,7 @@ export class GpuSlots implements CustomSlotSupplier<ActivitySlotInfo> {
 
   markSlotUsed({ permit, slotInfo }: { permit: SlotPermit; slotInfo: ActivitySlotInfo }): void {
     this.open.delete(permit);
-    if (jobs.includes(slotInfo.activityType)) this.used.add(permit);
+    if (gpuActivities.includes(slotInfo.activityType)) this.used.add(permit);
     else this.wake();
   }
 

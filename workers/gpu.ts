@@ -5,7 +5,7 @@ import { reportLostWatchers } from '../activities/train/report-lost-watchers.ts'
 import { listGpus } from '../activities/shared/trainer/gpu-inventory.ts';
 import { sweepOrphans } from '../activities/train/sweep-orphans.ts';
 import { hostQueue, taskQueues } from '../configs/names.ts';
-import { gatherDependencies } from './dependencies.ts';
+import { createDependencies } from './dependencies.ts';
 import { readEnv } from './env.ts';
 import { GpuSlots } from './gpu-slots.ts';
 import { runWorker } from './run-worker.ts';
@@ -15,7 +15,7 @@ const waitingRoom = 8;
 
 const { values } = parseArgs({ options: { device: { type: 'string', default: 'cuda' } } });
 
-const dependencies = gatherDependencies(values.device === 'cpu' ? 'cpu' : 'cuda');
+const dependencies = createDependencies(values.device === 'cpu' ? 'cpu' : 'cuda');
 const { EVERSWIN_HOST: host } = readEnv();
 
 function workOn(taskQueue: string) {

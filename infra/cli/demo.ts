@@ -6,17 +6,17 @@ import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { RunInput } from '../../configs/schema/index.ts';
 import { connect } from '../client/connect.ts';
-import { crashInTurn } from '../demo/crash-in-turn.ts';
-import { demonstrateRetraining } from '../demo/demo-retrain.ts';
+import { injectCrashes } from '../demo/inject-crashes.ts';
+import { runRetrainDemo } from '../demo/retrain-demo.ts';
 import { followRun } from '../client/follow-run.ts';
-import { explain } from '../terminal/explain.ts';
+import { formatError } from '../terminal/format-error.ts';
 import { printResult } from '../terminal/print-result.ts';
-import { resolveStackArguments } from '../stack/arguments.ts';
+import { parseStackArguments } from '../stack/arguments.ts';
 import { stackBucket } from '../stack/object-store.ts';
 import { findRunningStack, type StackFile } from '../stack/stack-file.ts';
 import { startStack } from '../stack/start-stack.ts';
 import { startRun } from '../client/start-run.ts';
-import { untilInterrupted } from '../terminal/until-interrupted.ts';
+import { waitForInterrupt } from '../terminal/wait-for-interrupt.ts';
 
 const { values } = parseArgs({
   options: {
@@ -30,13 +30,13 @@ const startedAt = performance.now();
 const elapsed = () => `${((performance.now() - startedAt) / 1000).toFixed(0).padStart(4)} s`;
 const say = (line: string) => console.log(`[${elapsed()}] ${line}`);
 
-const { home } = resolveStackArguments(values.home === undefined ? [] : ['--home', values.home]);
+const { home } = parseStackArguments(values.home === undefined ? [] : ['--home', values.home]);
 const running = await findRunningStack(home);
 // The miniature is meant for a CPU, whatever the machine has: everyone sees the same numbers.
 const own =
-  running === undefined ? await startStack({ home, device: 'cpu', withObjectStore: values.s3, say }) : undefined;
+  running === undefined ? await startStack({ home, device: 'cpu', withObjectStore: values.s3, log: say }) : undefined;
 
-const interrupted = untilInterrupted().then(() => {
+const interrupted = waitForInterrupt().then(() => {
   process.exitCode = 130;
 });
 
@@ -48,7 +48,7 @@ async function main(stack: StackFile): Promise<void> {
   if (stack.pagesUrl !== null) say(`Pages        ${stack.pagesUrl}`);
   const client = await connect(stack.address);
   if (values.retrain) {
-    await demonstrateRetraining({ client, home, model: freshName('demo'), say });
+    await runRetrainDemo({ client, home, model: freshName('demo'), say });
     console.log(`Wall time    ${elapsed().trim()} after set-up`);
     return client.connection.close();
   }
@@ -62,7 +62,7 @@ async function main(stack: StackFile): Promise<void> {
   // A demo that nobody watches any more should not go on by itself at the next one, as a real run does.
   void interrupted.then(() => handle.terminate('the demo was interrupted').catch(() => undefined));
   const result = followRun(handle, say);
-  const crashed = values.crash ? crashInTurn(handle, home, say) : Promise.resolve();
+  const crashed = values.crash ? injectCrashes(handle, home, say) : Promise.resolve();
   await Promise.race([crashed.then(() => result), result]);
   const report = await result;
   printResult(report, { runId, workflowId: handle.workflowId, home, uiUrl: stack.uiUrl });
@@ -83,7 +83,7 @@ const stack = own?.file() ?? running;
 try {
   if (stack !== undefined) await Promise.race([main(stack), interrupted]);
 } catch (error) {
-  console.error(`The demo failed: ${explain(error)}`);
+  console.error(`The demo failed: ${formatError(error)}`);
   process.exitCode = 1;
 } finally {
   await own?.stop();

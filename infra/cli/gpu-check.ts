@@ -3,13 +3,13 @@ import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { drawGpuCheck } from '../terminal/gpu-check-table.ts';
+import { formatGpuCheck } from '../terminal/format-gpu-check.ts';
 import { askTrainer } from '../../activities/shared/trainer/trainer-command.ts';
 import { writeFileAtomic } from '../../activities/shared/files/atomic-file.ts';
 import { chooseDevice, nvidiaDriverFile } from '../stack/device.ts';
 import { recipeFacts } from '../../activities/plan/recipe-facts.ts';
 import { GpuCheck, type StageLine } from '../../configs/schema/index.ts';
-import { gatherDependencies } from '../../workers/dependencies.ts';
+import { createDependencies } from '../../workers/dependencies.ts';
 
 const { values } = parseArgs({
   options: {
@@ -31,7 +31,7 @@ await check().catch((error: unknown) => {
 });
 
 async function check(): Promise<void> {
-  const { recipesFolder, python } = gatherDependencies('cpu');
+  const { recipesFolder, python } = createDependencies('cpu');
   const recipe = await findRecipe(recipesFolder, values.recipe);
   const device = chooseDevice(values.device, existsSync(nvidiaDriverFile));
   const { iterations, gpus, 'for-gpus': forGpus } = values;
@@ -49,7 +49,7 @@ async function check(): Promise<void> {
   });
   if (process.stdout.isTTY) process.stdout.write('\r'.padEnd(60));
   await writeFileAtomic(resolve(values.out), `${JSON.stringify(answer, null, 2)}\n`);
-  console.log(`\n${drawGpuCheck(answer)}\n\nAll figures: ${resolve(values.out)}`);
+  console.log(`\n${formatGpuCheck(answer)}\n\nAll figures: ${resolve(values.out)}`);
 }
 
 /** A line that is written over; outside a terminal one for each variant. */

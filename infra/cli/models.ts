@@ -14,7 +14,7 @@ import { formatPoints } from '../../activities/shared/summary/format-score.ts';
 import { homeFolders } from '../../configs/paths.ts';
 import type { ModelVersion } from '../../configs/schema/index.ts';
 import { formatInstant } from '../../activities/shared/summary/format-time.ts';
-import { gatherDependencies } from '../../workers/dependencies.ts';
+import { createDependencies } from '../../workers/dependencies.ts';
 
 const usage = `Usage: npm run models -- COMMAND [--store local|s3://BUCKET/PREFIX]
   list [MODEL]                         models, or the versions of one, with champion and candidate
@@ -34,7 +34,7 @@ const { values, positionals } = parseArgs({
   },
 });
 const [command = '', model, ...versions] = positionals;
-const dependencies = gatherDependencies('cpu');
+const dependencies = createDependencies('cpu');
 const store = dependencies.openStore(values.store);
 const scratch = homeFolders(dependencies.home).downloads;
 

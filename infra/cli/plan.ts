@@ -10,7 +10,7 @@ import { chooseDevice, nvidiaDriverFile } from '../stack/device.ts';
 import { readRunInput } from '../../configs/parse-input.ts';
 import type { Check } from '../../configs/schema/index.ts';
 import { startingWeights } from '../../configs/schema/plan-weights.ts';
-import { gatherDependencies } from '../../workers/dependencies.ts';
+import { createDependencies } from '../../workers/dependencies.ts';
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { device: { type: 'string' } } });
 const [path] = positionals;
@@ -21,7 +21,7 @@ async function plan(file: string): Promise<void> {
   const input = await readRunInput(file, readFile(file, 'utf8'));
   if (typeof input === 'string') return fail(input);
   const device = chooseDevice(values.device, existsSync(nvidiaDriverFile));
-  const place = { ...gatherDependencies(device), signal: new AbortController().signal };
+  const place = { ...createDependencies(device), signal: new AbortController().signal };
   const { plan: planned } = await makePlan(place, input);
   console.log(`${input.name}: ${input.dataset}, ${input.recipe}, ${startingWeights(planned.weights).id}\n`);
   const findMissing: FindMissing = (files) => place.obtain.findMissing(planned, files, place.signal);

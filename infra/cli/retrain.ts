@@ -4,8 +4,8 @@ import { userInfo } from 'node:os';
 import { parseArgs } from 'node:util';
 import { readRetrainInput } from '../../configs/parse-input.ts';
 import { followRetraining } from '../client/follow-retrain.ts';
-import { refuse, runProgram, withServer } from '../client/program.ts';
-import { triggerRetraining } from '../client/start-retrain.ts';
+import { fail, runProgram, withClient } from '../client/with-client.ts';
+import { triggerRetraining } from '../client/trigger-retraining.ts';
 
 const usage = `Usage: npm run retrain -- configs/retrain/demo.json [--why TEXT] [--who NAME] [--no-wait] [--address HOST:PORT]
   --no-wait: ends when it has been asked for, and says the workflow's id`;
@@ -21,10 +21,10 @@ async function main(): Promise<void> {
     },
   });
   const [path] = positionals;
-  if (path === undefined) return refuse(usage);
+  if (path === undefined) return fail(usage);
   const input = await readRetrainInput(path, readFile(path, 'utf8'));
-  if (typeof input === 'string') return refuse(input);
-  await withServer(values.address, async (client) => {
+  if (typeof input === 'string') return fail(input);
+  await withClient(values.address, async (client) => {
     const handle = await triggerRetraining(client, input, values);
     console.log(handle.workflowId);
     if (values['no-wait']) return;

@@ -5,8 +5,8 @@ import type { Client } from '@temporalio/client';
 import { retrainId } from '../../configs/names.ts';
 import { readRetrainInput } from '../../configs/parse-input.ts';
 import { ModelName } from '../../configs/schema/index.ts';
-import { refuse, runProgram, withServer } from '../client/program.ts';
-import { applySchedule, describeSchedule, type Clock } from '../client/retrain-schedule.ts';
+import { fail, runProgram, withClient } from '../client/with-client.ts';
+import { applySchedule, formatSchedule, type ScheduleTiming } from '../client/retrain-schedule.ts';
 
 const usage = `Usage: npm run schedule -- COMMAND [--address HOST:PORT]
   apply FILE [--every 24h | --cron '0 3 * * 1'] [--time-zone Europe/Berlin]
@@ -27,13 +27,13 @@ async function main(): Promise<void> {
     },
   });
   const [command, subject] = positionals;
-  if (command === undefined || subject === undefined) return refuse(usage);
-  await withServer(values.address, async (client) => {
+  if (command === undefined || subject === undefined) return fail(usage);
+  await withClient(values.address, async (client) => {
     if (command === 'apply') {
-      const clock: Clock = { every: values.every, cron: values.cron, timeZone: values['time-zone'] };
-      if (clock.every !== undefined && clock.cron !== undefined) return refuse(usage);
+      const clock: ScheduleTiming = { every: values.every, cron: values.cron, timeZone: values['time-zone'] };
+      if (clock.every !== undefined && clock.cron !== undefined) return fail(usage);
       const input = await readRetrainInput(subject, readFile(subject, 'utf8'));
-      if (typeof input === 'string') return refuse(input);
+      if (typeof input === 'string') return fail(input);
       console.log(`${await applySchedule(client, input, clock)}: ${retrainId(input.model)}`);
       return await show(client, input.model);
     }
@@ -60,12 +60,12 @@ async function act(client: Client, command: string, model: string, why: string):
       console.log(`removed: ${retrainId(model)}`);
       return;
     default:
-      return refuse(usage);
+      return fail(usage);
   }
   await show(client, model);
 }
 
 const show = async (client: Client, model: string): Promise<void> =>
-  console.log((await describeSchedule(client, model)).join('\n'));
+  console.log((await formatSchedule(client, model)).join('\n'));
 
 await runProgram(main);

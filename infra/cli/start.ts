@@ -7,12 +7,12 @@ import { parseArgs } from 'node:util';
 import { evaluationRun } from '../../configs/names.ts';
 import { readRunInput } from '../../configs/parse-input.ts';
 import { followRun } from '../client/follow-run.ts';
-import { createLiveBlock } from '../terminal/live-block.ts';
+import { createLiveDisplay } from '../terminal/live-display.ts';
 import { printResult } from '../terminal/print-result.ts';
-import { refuse, runProgram, withServer } from '../client/program.ts';
+import { fail, runProgram, withClient } from '../client/with-client.ts';
 import { defaultHome } from '../stack/arguments.ts';
 import { startRun } from '../client/start-run.ts';
-import { renderStatus } from '../terminal/status-lines.ts';
+import { formatRunStatus } from '../terminal/format-run-status.ts';
 
 const usage = 'Usage: npm run start -- configs/runs/demo.json [--evaluate] [--fresh] [--force] [--address HOST:PORT]';
 
@@ -27,18 +27,18 @@ async function main(): Promise<void> {
     },
   });
   const [path] = positionals;
-  if (path === undefined) return refuse(usage);
+  if (path === undefined) return fail(usage);
   const input = await readRunInput(path, readFile(path, 'utf8'));
-  if (typeof input === 'string') return refuse(input);
+  if (typeof input === 'string') return fail(input);
 
-  await withServer(values.address, async (client, stack) => {
+  await withClient(values.address, async (client, stack) => {
     const { evaluate } = values;
     const asked = { ...input, fresh: input.fresh || values.fresh, force: input.force || values.force };
     const { handle, how } = await startRun(client, asked, { evaluate });
     console.log(`${handle.workflowId}: ${how}${stack === undefined ? '' : `, see ${stack.uiUrl}`}`);
-    const block = createLiveBlock(process.stdout);
-    const report = await followRun(handle, block.say, (sight) =>
-      block.show(sight === null ? [] : renderStatus(sight.status, sight.obtaining)),
+    const block = createLiveDisplay(process.stdout);
+    const report = await followRun(handle, block.log, (sight) =>
+      block.update(sight === null ? [] : formatRunStatus(sight.status, sight.preparation)),
     );
     const runId = evaluate ? evaluationRun(input.name) : input.name;
     printResult(report, { runId, workflowId: handle.workflowId, home: defaultHome, uiUrl: stack?.uiUrl });

@@ -2,12 +2,12 @@
 import { parseArgs } from 'node:util';
 import type { Client } from '@temporalio/client';
 import { namespace, workflowId } from '../../configs/names.ts';
-import { lookAt } from '../client/follow-run.ts';
-import { lookAtRetraining, renderRetrainStatus } from '../client/follow-retrain.ts';
-import { lookAtSweep, renderSweepStatus } from '../client/follow-sweep.ts';
+import { queryRun } from '../client/follow-run.ts';
+import { queryRetraining, formatRetrainStatus } from '../client/follow-retrain.ts';
+import { querySweep, formatSweepStatus } from '../client/follow-sweep.ts';
 import { listRuns } from '../client/list-runs.ts';
-import { refuse, runProgram, withServer } from '../client/program.ts';
-import { renderStatus } from '../terminal/status-lines.ts';
+import { fail, runProgram, withClient } from '../client/with-client.ts';
+import { formatRunStatus } from '../terminal/format-run-status.ts';
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
@@ -15,10 +15,10 @@ async function main(): Promise<void> {
     options: { address: { type: 'string' }, json: { type: 'boolean', default: false } },
   });
   const [name] = positionals;
-  await withServer(values.address, async (client, stack) => {
+  await withClient(values.address, async (client, stack) => {
     const lines = name === undefined ? await listRuns(client, values.json) : await showRun(client, name, values.json);
     if (lines === undefined)
-      return refuse(`There is no run ${name ?? ''}, or no worker answers for it. npm run status lists the runs.`);
+      return fail(`There is no run ${name ?? ''}, or no worker answers for it. npm run status lists the runs.`);
     console.log(lines.join('\n'));
     if (name !== undefined && !values.json && stack !== undefined)
       console.log(
@@ -32,13 +32,13 @@ const idOf = (name: string): string => (name.includes(':') ? name : workflowId(n
 
 async function showRun(client: Client, name: string, json: boolean): Promise<string[] | undefined> {
   const handle = client.workflow.getHandle(idOf(name));
-  const seen = await lookAt(handle);
-  if (seen !== undefined) return json ? [show(seen)] : renderStatus(seen.status, seen.obtaining);
-  const sweep = await lookAtSweep(handle);
-  if (sweep !== undefined) return json ? [show(sweep)] : renderSweepStatus(sweep);
-  const retraining = await lookAtRetraining(handle);
+  const seen = await queryRun(handle);
+  if (seen !== undefined) return json ? [show(seen)] : formatRunStatus(seen.status, seen.preparation);
+  const sweep = await querySweep(handle);
+  if (sweep !== undefined) return json ? [show(sweep)] : formatSweepStatus(sweep);
+  const retraining = await queryRetraining(handle);
   if (retraining === undefined) return undefined;
-  return json ? [show(retraining)] : renderRetrainStatus(retraining);
+  return json ? [show(retraining)] : formatRetrainStatus(retraining);
 }
 
 const show = (status: object): string => JSON.stringify(status, null, 2);

@@ -6,7 +6,7 @@ import { readSweepInput } from '../../configs/parse-input.ts';
 import { homeFolders } from '../../configs/paths.ts';
 import type { compareRecipes } from '../../workflows/index.ts';
 import { followSweep } from '../client/follow-sweep.ts';
-import { refuse, runProgram, withServer } from '../client/program.ts';
+import { fail, runProgram, withClient } from '../client/with-client.ts';
 import { defaultHome } from '../stack/arguments.ts';
 
 const usage = 'Usage: npm run sweep -- configs/sweeps/demo.json [--address HOST:PORT]';
@@ -14,11 +14,11 @@ const usage = 'Usage: npm run sweep -- configs/sweeps/demo.json [--address HOST:
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({ allowPositionals: true, options: { address: { type: 'string' } } });
   const [path] = positionals;
-  if (path === undefined) return refuse(usage);
+  if (path === undefined) return fail(usage);
   const input = await readSweepInput(path, readFile(path, 'utf8'));
-  if (typeof input === 'string') return refuse(input);
+  if (typeof input === 'string') return fail(input);
 
-  await withServer(values.address, async (client, stack) => {
+  await withClient(values.address, async (client, stack) => {
     const handle = await client.workflow.start<typeof compareRecipes>(workflowTypes.compareRecipes, {
       taskQueue: taskQueues.control,
       workflowId: compareId(input.name),

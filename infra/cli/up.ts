@@ -1,14 +1,14 @@
 /** `npm run up`: the embedded stack in the foreground until Ctrl-C. */
 import { hookPath, hookTokenVariable, pagePaths } from '../../configs/names.ts';
-import { runProgram } from '../client/program.ts';
-import { resolveStackArguments } from '../stack/arguments.ts';
+import { runProgram } from '../client/with-client.ts';
+import { parseStackArguments } from '../stack/arguments.ts';
 import { stackBucket } from '../stack/object-store.ts';
 import { findRunningStack } from '../stack/stack-file.ts';
 import { startStack } from '../stack/start-stack.ts';
-import { untilInterrupted } from '../terminal/until-interrupted.ts';
+import { waitForInterrupt } from '../terminal/wait-for-interrupt.ts';
 
 async function main(): Promise<void> {
-  const options = resolveStackArguments(process.argv.slice(2));
+  const options = parseStackArguments(process.argv.slice(2));
   const { home, device } = options;
   const running = await findRunningStack(home);
   if (running !== undefined) {
@@ -19,7 +19,7 @@ async function main(): Promise<void> {
     ];
     return console.log([`Already up (pid ${pid}): Temporal at ${address}`, `UI at ${uiUrl}`, ...more].join(', '));
   }
-  const stack = await startStack({ ...options, say: console.log });
+  const stack = await startStack({ ...options, log: console.log });
   const { address, uiUrl, pagesUrl, hookUrl } = stack.file();
   const hook = hookUrl === null ? `none: it needs ${hookTokenVariable}` : `POST ${hookUrl}${hookPath('MODEL')}`;
   console.log(`Temporal server  ${address}
@@ -36,7 +36,7 @@ or with any Temporal CLI:
     --workflow-id train:demo --input-file configs/runs/demo.json
 
 Ctrl-C stops everything; a run that was going on goes on at the next \`npm run up\`.`);
-  await untilInterrupted();
+  await waitForInterrupt();
   console.log('Stopping; a trainer gets the time to end cleanly …');
   await stack.stop();
 }

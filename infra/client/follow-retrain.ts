@@ -2,7 +2,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { candidateRun, retrainId, statusQueryName, workflowId } from '../../configs/names.ts';
 import { RetrainStatus, type RetrainDecision, type RetrainOutcome } from '../../configs/schema/index.ts';
 import type { retrainDetector } from '../../workflows/index.ts';
-import { untilEnded } from './until-ended.ts';
+import { waitForResult } from './wait-for-result.ts';
 
 /** Says each change of a retraining until it has ended, and outlives a server that is away for a while. @returns its last status. */
 export async function followRetraining(
@@ -11,11 +11,11 @@ export async function followRetraining(
 ): Promise<RetrainStatus> {
   let before: RetrainStatus | undefined;
   const tell = (now: RetrainStatus) => {
-    for (const line of describe(before, now)) say(line);
+    for (const line of formatChange(before, now)) say(line);
     before = now;
   };
-  const last = await untilEnded(handle, async () => {
-    const now = await lookAtRetraining(handle);
+  const last = await waitForResult(handle, async () => {
+    const now = await queryRetraining(handle);
     if (now !== undefined) tell(now);
   });
   tell(last);
@@ -23,13 +23,13 @@ export async function followRetraining(
 }
 
 /** Undefined while nobody answers. */
-export const lookAtRetraining = async (
+export const queryRetraining = async (
   handle: WorkflowHandle<typeof retrainDetector>,
 ): Promise<RetrainStatus | undefined> =>
   RetrainStatus.safeParse(await handle.query(statusQueryName).catch(() => undefined)).data;
 
 /** How it stands, for a terminal. Pure. */
-export function renderRetrainStatus({
+export function formatRetrainStatus({
   model,
   stage,
   champion,
@@ -43,35 +43,35 @@ export function renderRetrainStatus({
   return [
     `${model}  ${stage}`,
     line('champion', champion ?? 'none yet'),
-    ...decisions.slice(-3).map((decision) => line('decision', describeDecision(decision))),
-    ...outcomes.slice(-3).map((outcome) => line('candidate', describeOutcome(outcome))),
-    ...(asked === null ? [] : [line('asked', describeQuestion(asked, model))]),
+    ...decisions.slice(-3).map((decision) => line('decision', formatDecision(decision))),
+    ...outcomes.slice(-3).map((outcome) => line('candidate', formatOutcome(outcome))),
+    ...(asked === null ? [] : [line('asked', formatApprovalRequest(asked, model))]),
     ...(waiting.length === 0 ? [] : [line('waiting', waiting.map(({ who }) => who).join(', '))]),
     ...(page === null ? [] : [line('page', page)]),
   ];
 }
 
-const describeDecision = ({ triggers, why }: RetrainDecision): string =>
+const formatDecision = ({ triggers, why }: RetrainDecision): string =>
   `${triggers.map(({ who }) => who).join(', ') || 'nobody'}: ${why}`;
 
-const describeOutcome = ({ runId, outcome, why }: RetrainOutcome): string => `${runId}: ${outcome}, ${why}`;
+const formatOutcome = ({ runId, outcome, why }: RetrainOutcome): string => `${runId}: ${outcome}, ${why}`;
 
-const describeQuestion = (asked: string, model: string): string =>
+const formatApprovalRequest = (asked: string, model: string): string =>
   `${asked} waits: temporal workflow update execute --workflow-id ${retrainId(model)} --name approve`;
 
-function describe(before: RetrainStatus | undefined, now: RetrainStatus): string[] {
+function formatChange(before: RetrainStatus | undefined, now: RetrainStatus): string[] {
   const { decisions, outcomes, stage, model, asked } = now;
   const decided = decisions
     .slice(before?.decisions.length ?? 0)
     .flatMap((decision) => [
-      describeDecision(decision),
+      formatDecision(decision),
       ...(decision.trains ? [`training ${workflowId(candidateRun(model, decision.fingerprint.sha256))}`] : []),
     ]);
-  const concluded = outcomes.slice(before?.outcomes.length ?? 0).map(describeOutcome);
+  const concluded = outcomes.slice(before?.outcomes.length ?? 0).map(formatOutcome);
   return [
     ...(before?.stage === stage ? [] : [stage]),
     ...decided,
-    ...(asked !== null && before?.asked !== asked ? [describeQuestion(asked, model)] : []),
+    ...(asked !== null && before?.asked !== asked ? [formatApprovalRequest(asked, model)] : []),
     ...concluded,
   ];
 }

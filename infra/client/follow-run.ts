@@ -1,10 +1,10 @@
 import { defaultPayloadConverter, type WorkflowHandle } from '@temporalio/client';
 import { statusQueryName } from '../../configs/names.ts';
 import { PreparationProgress, Progress, RunStatus } from '../../configs/schema/index.ts';
-import { describeChange } from '../terminal/format-plan-change.ts';
+import { formatStatusChange } from '../terminal/format-status-change.ts';
 import { createPreparationFormatter } from '../terminal/format-preparation.ts';
 import type { RunWorkflow } from './start-run.ts';
-import { untilEnded } from './until-ended.ts';
+import { waitForResult } from './wait-for-result.ts';
 
 /**
  * Says each change of a run until it has ended, and outlives a server that is away for a while.
@@ -14,37 +14,37 @@ import { untilEnded } from './until-ended.ts';
 export async function followRun(
   handle: WorkflowHandle<RunWorkflow>,
   say: (line: string) => void,
-  show: (sight: RunObservation | null) => void = () => undefined,
+  show: (sight: RunSnapshot | null) => void = () => undefined,
 ) {
   let before: RunStatus | undefined;
   const describeObtaining = createPreparationFormatter();
   const look = async () => {
-    const seen = await lookAt(handle);
+    const seen = await queryRun(handle);
     if (seen === undefined) return;
-    for (const line of describeChange(before, seen.status)) say(line);
-    for (const line of describeObtaining(seen.obtaining)) say(line);
+    for (const line of formatStatusChange(before, seen.status)) say(line);
+    for (const line of describeObtaining(seen.preparation)) say(line);
     show(seen);
     before = seen.status;
   };
   try {
-    return await untilEnded(handle, look);
+    return await waitForResult(handle, look);
   } finally {
     show(null);
   }
 }
 
 /** The workflow's own status, with the newer numbers that the pending activity's heartbeat carries. Undefined while nobody answers. */
-export async function readStatus(handle: WorkflowHandle<RunWorkflow>): Promise<RunStatus | undefined> {
-  return (await lookAt(handle))?.status;
+export async function queryRunStatus(handle: WorkflowHandle<RunWorkflow>): Promise<RunStatus | undefined> {
+  return (await queryRun(handle))?.status;
 }
 
-export interface RunObservation {
+export interface RunSnapshot {
   status: RunStatus;
-  obtaining: PreparationProgress[];
+  preparation: PreparationProgress[];
 }
 
 /** Undefined while nobody answers. */
-export async function lookAt(handle: WorkflowHandle): Promise<RunObservation | undefined> {
+export async function queryRun(handle: WorkflowHandle): Promise<RunSnapshot | undefined> {
   try {
     const status = RunStatus.parse(await handle.query(statusQueryName));
     const { raw } = await handle.describe();
@@ -52,7 +52,7 @@ export async function lookAt(handle: WorkflowHandle): Promise<RunObservation | u
     const details = beats.map((payload): unknown => defaultPayloadConverter.fromPayload(payload));
     const live = details.map((one) => Progress.safeParse(one).data).find((progress) => progress !== undefined);
     const obtaining = details.flatMap((one) => PreparationProgress.array().safeParse(one).data ?? []);
-    return { status: { ...status, progress: newer(status.progress, live ?? null) }, obtaining };
+    return { status: { ...status, progress: newer(status.progress, live ?? null) }, preparation: obtaining };
   } catch {
     return undefined; // no server or no control worker for the moment: the next poll asks again
   }

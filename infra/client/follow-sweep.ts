@@ -3,7 +3,7 @@ import { formatVariantScore, formatVariantState } from '../../activities/shared/
 import { statusQueryName } from '../../configs/names.ts';
 import { SweepStatus, type SweepResult, type VariantStatus } from '../../configs/schema/index.ts';
 import type { compareRecipes } from '../../workflows/index.ts';
-import { untilEnded } from './until-ended.ts';
+import { waitForResult } from './wait-for-result.ts';
 
 /** Says each change of a sweep until it has ended, and outlives a server that is away for a while. */
 export async function followSweep(
@@ -11,15 +11,15 @@ export async function followSweep(
   say: (line: string) => void,
 ): Promise<SweepResult> {
   let said: string[] = [];
-  return untilEnded(handle, async () => {
-    const lines = (await lookAtSweep(handle))?.variants.map(describeVariant) ?? said;
+  return waitForResult(handle, async () => {
+    const lines = (await querySweep(handle))?.variants.map(formatVariant) ?? said;
     for (const [place, line] of lines.entries()) if (said[place] !== line) say(line);
     said = lines;
   });
 }
 
 /** Undefined while nobody answers, and for what is no sweep. */
-export async function lookAtSweep(handle: WorkflowHandle): Promise<SweepStatus | undefined> {
+export async function querySweep(handle: WorkflowHandle): Promise<SweepStatus | undefined> {
   try {
     return SweepStatus.parse(await handle.query(statusQueryName));
   } catch {
@@ -28,14 +28,14 @@ export async function lookAtSweep(handle: WorkflowHandle): Promise<SweepStatus |
 }
 
 /** How a sweep stands, for a terminal: a line for each variant. Pure. */
-export const renderSweepStatus = ({ name, stage, variants, verdict, report }: SweepStatus): string[] => [
+export const formatSweepStatus = ({ name, stage, variants, verdict, report }: SweepStatus): string[] => [
   `${name}  ${stage}`,
-  ...variants.map((one) => `  ${describeVariant(one)}`),
+  ...variants.map((one) => `  ${formatVariant(one)}`),
   ...verdict.map((sentence) => `  ${sentence}`),
   ...(report === null ? [] : [`  ${report}`]),
 ];
 
-function describeVariant(status: VariantStatus): string {
+function formatVariant(status: VariantStatus): string {
   const { variant, scores, result } = status;
   const newest = scores.at(-1);
   const validated = newest === undefined ? '' : `epoch ${newest.epoch} box AP ${formatVariantScore(newest.bboxAP)}  `;

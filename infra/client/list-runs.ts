@@ -3,7 +3,7 @@ import { workflowTypes } from '../../configs/names.ts';
 import { formatPoints } from '../../activities/shared/summary/format-score.ts';
 import { formatInstant } from '../../activities/shared/summary/format-time.ts';
 
-const shownRuns = 20;
+const maxRuns = 20;
 
 interface ListedRun {
   id: string;
@@ -18,17 +18,17 @@ export async function listRuns(client: Client, json: boolean): Promise<string[]>
   const found: ListedRun[] = [];
   for await (const { workflowId: id, status, startTime, typedSearchAttributes } of client.workflow.list({
     query: `WorkflowType IN (${types.join(', ')})`,
-    pageSize: shownRuns,
+    pageSize: maxRuns,
   })) {
     const attributes = Object.fromEntries(typedSearchAttributes.getAll().map(({ key, value }) => [key.name, value]));
     found.push({ id, status: status.name.toLowerCase(), startedAt: startTime.getTime() / 1000, attributes });
-    if (found.length === shownRuns) break;
+    if (found.length === maxRuns) break;
   }
   if (json) return [JSON.stringify(found, null, 2)];
-  return found.length === 0 ? ['There are no runs yet.'] : found.map(describe);
+  return found.length === 0 ? ['There are no runs yet.'] : found.map(formatListedRun);
 }
 
-function describe({ id, status, startedAt, attributes }: ListedRun): string {
+function formatListedRun({ id, status, startedAt, attributes }: ListedRun): string {
   const { Phase: phase, Epoch: epoch, BboxMAP: bbox, SegmMAP: segm } = attributes;
   return [
     formatInstant(startedAt),

@@ -9,10 +9,10 @@ import { retrainId, taskQueues, workflowTypes } from '../../configs/names.ts';
 import type { RetrainInput } from '../../configs/schema/index.ts';
 import type { triggerRetrain } from '../../workflows/index.ts';
 
-type WantedSchedule = Omit<ScheduleOptions<ScheduleOptionsStartWorkflowAction<typeof triggerRetrain>>, 'scheduleId'>;
+type RetrainSchedule = Omit<ScheduleOptions<ScheduleOptionsStartWorkflowAction<typeof triggerRetrain>>, 'scheduleId'>;
 
 /** One of the first two; with neither, the schedule is there for those who tell it, and never due by itself. */
-export interface Clock {
+export interface ScheduleTiming {
   /** `24h`, `30m`. */
   every: string | undefined;
   /** Five fields. */
@@ -25,10 +25,10 @@ export interface Clock {
 export async function applySchedule(
   client: Client,
   input: RetrainInput,
-  { every, cron, timeZone }: Clock,
+  { every, cron, timeZone }: ScheduleTiming,
 ): Promise<'created' | 'changed'> {
   const scheduleId = retrainId(input.model);
-  const wanted: WantedSchedule = {
+  const wanted: RetrainSchedule = {
     spec: {
       ...(every === undefined ? {} : { intervals: [{ every: every as '24h' }] }),
       ...(cron === undefined ? {} : { cronExpressions: [cron] }),
@@ -38,7 +38,7 @@ export async function applySchedule(
       type: 'startWorkflow',
       workflowType: workflowTypes.triggerRetrain,
       taskQueue: taskQueues.control,
-      args: [input, 'the schedule', describeClock({ every, cron, timeZone })],
+      args: [input, 'the schedule', formatTiming({ every, cron, timeZone })],
     },
     policies: {
       // One more waits for a training that goes on; what was missed while the server was away is not made up for.
@@ -58,14 +58,14 @@ export async function applySchedule(
   }
 }
 
-function describeClock({ every, cron, timeZone }: Clock): string {
+function formatTiming({ every, cron, timeZone }: ScheduleTiming): string {
   if (every !== undefined) return `every ${every}`;
   return cron === undefined ? onlyWhenTold : `cron ${cron} ${timeZone}`;
 }
 
 const onlyWhenTold = 'only when it is told';
 
-export async function describeSchedule(client: Client, model: string): Promise<string[]> {
+export async function formatSchedule(client: Client, model: string): Promise<string[]> {
   const { spec, state, info } = await client.schedule.getHandle(retrainId(model)).describe();
   const times = [
     ...(spec.intervals ?? []).map(({ every }) => `every ${every / 60_000} min`),

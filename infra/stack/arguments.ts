@@ -7,7 +7,7 @@ import type { StackOptions } from './start-stack.ts';
 export const defaultHome = resolve(`${import.meta.dirname}/../../.everswin`);
 
 /** `--s3`, `--home DIR` (default .everswin in the project) and `--device cpu|cuda` (default: cuda where there is an NVIDIA driver). */
-export function resolveStackArguments(argv: string[]): Omit<StackOptions, 'say'> {
+export function parseStackArguments(argv: string[]): Omit<StackOptions, 'log'> {
   const { values } = parseArgs({
     args: argv,
     options: { home: { type: 'string' }, device: { type: 'string' }, s3: { type: 'boolean', default: false } },

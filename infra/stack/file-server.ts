@@ -23,7 +23,7 @@ const answer = async (folder: string, request: IncomingMessage, response: Server
     return;
   }
   const [, name] = servedName.exec(request.url ?? '') ?? [];
-  const file = name === undefined ? null : await openPlainFile(join(folder, name));
+  const file = name === undefined ? null : await openRegularFile(join(folder, name));
   if (file === null) {
     response.writeHead(404).end();
     return;
@@ -35,7 +35,7 @@ const answer = async (folder: string, request: IncomingMessage, response: Server
   }
 };
 
-const openPlainFile = async (path: string): Promise<FileHandle | null> => {
+const openRegularFile = async (path: string): Promise<FileHandle | null> => {
   try {
     const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
     if ((await file.stat()).isFile()) return file;

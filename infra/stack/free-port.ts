@@ -1,8 +1,8 @@
 import { createServer } from 'node:net';
 
 /** The wished port where it is free on 127.0.0.1, else any free one. */
-export const findFreePort = async (wished: number): Promise<number> =>
-  (await tryPort(wished)) ?? (await tryPort(0)) ?? wished;
+export const findFreePort = async (preferred: number): Promise<number> =>
+  (await tryPort(preferred)) ?? (await tryPort(0)) ?? preferred;
 
 const tryPort = (port: number): Promise<number | undefined> =>
   new Promise((resolve) => {

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { HeadBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
 import { findFreePort, findFreePorts } from './free-port.ts';
-import type { ProcessSpec } from './keep-alive.ts';
+import type { ProcessSpec } from './supervised-process.ts';
 
 /** SeaweedFS as `weed mini`: a whole S3 server in one process, for tests and for the demo. */
 export interface ObjectStore {
@@ -13,7 +13,7 @@ export interface ObjectStore {
   bucket: string;
   /** Of data and credentials. */
   folder: string;
-  process: Omit<ProcessSpec, 'log'>;
+  process: Omit<ProcessSpec, 'logFile'>;
   /** What a worker needs to use it: the SDK's own names. The secret itself stays in a file that only its owner reads. */
   workerEnv: Record<string, string>;
   /** It makes them in /tmp whatever it is told, and leaves some behind: to be removed once it was stopped. */
@@ -27,7 +27,7 @@ export interface ObjectStoreOptions {
   folder: string;
   bucket: string;
   /** Taken where it is free. */
-  wishedPort: number;
+  preferredPort: number;
 }
 
 /** Of the embedded stack's own server. */
@@ -36,8 +36,8 @@ export const objectStoreRegion = 'us-east-1';
 const readyWithinMs = 30_000;
 
 /** Server and credentials, for `KeptAlive`; nothing runs yet. Credentials are made once a folder. */
-export async function planObjectStore(options: ObjectStoreOptions): Promise<ObjectStore> {
-  const { executable, folder, bucket, wishedPort } = options;
+export async function configureObjectStore(options: ObjectStoreOptions): Promise<ObjectStore> {
+  const { executable, folder, bucket, preferredPort: wishedPort } = options;
   for (const part of ['data', 'tmp']) await mkdir(`${folder}/${part}`, { recursive: true });
   await chmod(folder, 0o700);
   const files = { identities: `${folder}/identities.json`, credentials: `${folder}/credentials` };
@@ -50,7 +50,7 @@ export async function planObjectStore(options: ObjectStoreOptions): Promise<Obje
     ...['-s3.iam=false', '-webdav=false', '-admin.ui=false', '-master.telemetry=false'],
     '-volume.preStopSeconds=0',
     ...[`-s3.localSocket=${folder}/s3.sock`, `-filer.localSocket=${folder}/filer.sock`],
-    ...(await otherPorts()),
+    ...(await internalPorts()),
   ];
   const endpoint = `http://127.0.0.1:${port}`;
   return {
@@ -71,7 +71,7 @@ export async function planObjectStore(options: ObjectStoreOptions): Promise<Obje
 }
 
 /** Its parts talk to one another over loopback; each wants a port, and their defaults may be taken. */
-async function otherPorts(): Promise<string[]> {
+async function internalPorts(): Promise<string[]> {
   const parts = ['s3.port.grpc', 'master.port', 'master.port.grpc', 'volume.port', 'volume.port.grpc'];
   const names = [...parts, 'filer.port', 'filer.port.grpc', 'admin.port', 'admin.port.grpc'];
   const ports = await findFreePorts(names.length);

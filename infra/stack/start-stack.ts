@@ -7,12 +7,12 @@ import { homeFolders } from '../../configs/paths.ts';
 import type { Incident } from '../../configs/schema/index.ts';
 import { startFileServer } from './file-server.ts';
 import { ensureMiniCoco } from './mini-coco.ts';
-import { planObjectStore, stackBucket, waitForObjectStore } from './object-store.ts';
+import { configureObjectStore, stackBucket, waitForObjectStore } from './object-store.ts';
 import { findFreePort } from './free-port.ts';
 import { ensureSearchAttributes } from './search-attributes.ts';
-import { KeptAlive, type Death, type ProcessSpec } from './keep-alive.ts';
+import { SupervisedProcess, type Restart, type ProcessSpec } from './supervised-process.ts';
 import { belongsToStack, readStackFile, stackMarker, writeStackFile, type StackFile } from './stack-file.ts';
-import { devServerArgv, findTemporalCli } from './temporal-cli.ts';
+import { devServerArgv, findTemporalCli } from './temporal-server.ts';
 import { readHookToken } from '../../workers/env.ts';
 
 export interface RunningStack {
@@ -26,14 +26,14 @@ export interface StackOptions {
   device: 'cpu' | 'cuda';
   /** An S3 server of its own beside them, for `artifacts.store`. */
   withObjectStore: boolean;
-  say: (line: string) => void;
+  log: (line: string) => void;
 }
 
 const projectRoot = `${import.meta.dirname}/../..`;
 const serverReadyWithinMs = 60_000;
 
 /** Temporal dev server, control worker, GPU worker and server of the runs' pages (an S3 server, a hook), each started again when it dies; the miniature COCO over HTTP. */
-export async function startStack({ home, device, withObjectStore, say }: StackOptions): Promise<RunningStack> {
+export async function startStack({ home, device, withObjectStore, log: say }: StackOptions): Promise<RunningStack> {
   const folders = homeFolders(home);
   await Promise.all([`${home}/stack`, folders.logs].map((folder) => mkdir(folder, { recursive: true })));
   await endLeftovers(home);
@@ -48,11 +48,11 @@ export async function startStack({ home, device, withObjectStore, say }: StackOp
   const hookUrl = hookPort === null ? null : `http://127.0.0.1:${hookPort}`;
   const address = `127.0.0.1:${port}`;
   const objects = withObjectStore
-    ? await planObjectStore({
+    ? await configureObjectStore({
         executable: folders.weed,
         folder: folders.objectStore,
         bucket: stackBucket,
-        wishedPort: 8333,
+        preferredPort: 8333,
       })
     : undefined;
   const env = {
@@ -65,7 +65,7 @@ export async function startStack({ home, device, withObjectStore, say }: StackOp
     AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
   };
 
-  const kept: KeptAlive[] = [];
+  const kept: SupervisedProcess[] = [];
   const file = (): StackFile => ({
     v: 1,
     pid: process.pid,
@@ -76,20 +76,22 @@ export async function startStack({ home, device, withObjectStore, say }: StackOp
     hookUrl,
     processes: Object.fromEntries(kept.flatMap(({ name, pid }) => (pid === undefined ? [] : [[name, pid]]))),
   });
-  const onDeath = (death: Death) => {
-    say(`${death.name} died (${death.how}); started again after ${death.restartedAfterSeconds.toFixed(1)} s`);
+  const onDeath = (death: Restart) => {
+    say(`${death.name} died (${death.reason}); started again after ${death.restartedAfterSeconds.toFixed(1)} s`);
     void recordIncident(folders.incidents, death);
     void writeStackFile(home, file());
   };
   const logOf = (name: string) => `${folders.logs}/${name}.log`;
   // The token is the hook's alone: no worker, and so no trainer, needs it.
-  const keep = (spec: Omit<ProcessSpec, 'env' | 'log'>) =>
-    kept.push(new KeptAlive({ withheld: [hookTokenVariable], ...spec, env, log: logOf(spec.name) }, onDeath));
-  const worker = (name: string, argv: string[], own: Pick<ProcessSpec, 'withheld'> = {}) =>
+  const keep = (spec: Omit<ProcessSpec, 'env' | 'logFile'>) =>
+    kept.push(
+      new SupervisedProcess({ unsetEnv: [hookTokenVariable], ...spec, env, logFile: logOf(spec.name) }, onDeath),
+    );
+  const worker = (name: string, argv: string[], own: Pick<ProcessSpec, 'unsetEnv'> = {}) =>
     keep({ name, executable: process.execPath, argv: ['--import', 'tsx', ...argv], graceMs: 20_000, ...own });
 
   const stop = async () => {
-    const isWorker = ({ name }: KeptAlive) => name.endsWith('-worker');
+    const isWorker = ({ name }: SupervisedProcess) => name.endsWith('-worker');
     await Promise.all(kept.filter(isWorker).map((process) => process.stop()));
     await execa(process.execPath, ['--import', 'tsx', `${projectRoot}/workers/stop-trainers.ts`], {
       env: { ...env, [hookTokenVariable]: undefined },
@@ -118,7 +120,7 @@ export async function startStack({ home, device, withObjectStore, say }: StackOp
   worker('gpu-worker', [`${projectRoot}/workers/gpu.ts`, '--device', device]);
   worker('pages', [`${projectRoot}/infra/pages/pages.ts`, '--port', String(pagesPort)]);
   if (hookPort !== null)
-    worker('hook', [`${projectRoot}/infra/pages/hook.ts`, '--port', String(hookPort)], { withheld: [] });
+    worker('hook', [`${projectRoot}/infra/pages/hook.ts`, '--port', String(hookPort)], { unsetEnv: [] });
   await writeStackFile(home, file());
   return { file, stop };
 }
@@ -152,7 +154,7 @@ async function endLeftovers(home: string): Promise<void> {
   }
 }
 
-async function recordIncident(path: string, { name, pid, how, restartedAfterSeconds }: Death): Promise<void> {
+async function recordIncident(path: string, { name, pid, reason: how, restartedAfterSeconds }: Restart): Promise<void> {
   const incident: Incident = {
     v: 1,
     at: Date.now() / 1000 - restartedAfterSeconds,

@@ -17,7 +17,7 @@ export function createPreparationFormatter(): (now: readonly PreparationProgress
       const before = said.get(what);
       said.set(what, { step, note });
       const news = note !== null && note !== before?.note ? [`${what}: ${note}`] : [];
-      return before?.step === step ? news : [describeFile(progress), ...news];
+      return before?.step === step ? news : [formatPreparation(progress), ...news];
     });
 }
 
@@ -25,15 +25,15 @@ const shareOf = ({ bytes, totalBytes }: PreparationProgress): number | undefined
   bytes === undefined || totalBytes == null || totalBytes === 0 ? undefined : bytes / totalBytes;
 
 /** One line: which file, how much of it, how fast, from where. */
-export function describeFile(progress: PreparationProgress): string {
+export function formatPreparation(progress: PreparationProgress): string {
   const { what, bytes = 0, totalBytes, bytesPerSecond, etaSeconds, source } = progress;
   const share = shareOf(progress);
   const much = share === undefined ? [] : [`${Math.floor(share * 100)} % of ${formatBytes(totalBytes ?? bytes)}`];
   const rate = bytesPerSecond === undefined || bytesPerSecond === 0 ? [] : [`${formatBytes(bytesPerSecond)}/s`];
-  const eta = etaSeconds == null || etaSeconds < 1 ? [] : [`${showSeconds(etaSeconds)} left`];
+  const eta = etaSeconds == null || etaSeconds < 1 ? [] : [`${formatSeconds(etaSeconds)} left`];
   const from = source == null ? [] : [`from ${source}`];
   return [what, ...much, ...rate, ...eta, ...from].join('  ');
 }
 
-const showSeconds = (seconds: number): string =>
+const formatSeconds = (seconds: number): string =>
   seconds < 90 ? `${Math.round(seconds)} s` : `${Math.round(seconds / 60)} min`;

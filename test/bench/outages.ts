@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { taskQueues, workflowId, workflowTypes } from '../../configs/names.ts';
 import { runFolder } from '../../configs/paths.ts';
-import type { KeptAlive } from '../../infra/stack/keep-alive.ts';
+import type { SupervisedProcess } from '../../infra/stack/supervised-process.ts';
 import { parseJson, readEvents, type Event } from '../chaos/job-record.ts';
 import { Random } from '../chaos/random.ts';
 import { iterationOf, until } from './job.ts';
@@ -125,7 +125,7 @@ async function killServer(): Promise<Kill> {
   return { victim: 'temporal-server', at, load, backSeconds: Date.now() / 1000 - at };
 }
 
-async function killOne(victim: KeptAlive): Promise<{ pid: number; at: number; load: number }> {
+async function killOne(victim: SupervisedProcess): Promise<{ pid: number; at: number; load: number }> {
   await sleep(1000 * (calmSeconds + random.next()));
   const pid = await until(() => victim.pid, victim.name);
   const [load = 0] = loadavg();

@@ -6,17 +6,17 @@ import { bundleWorkflowCode } from '@temporalio/worker';
 import { homeFolders } from '../../configs/paths.ts';
 import { connect } from '../../infra/client/connect.ts';
 import { findFreePort } from '../../infra/stack/free-port.ts';
-import { KeptAlive } from '../../infra/stack/keep-alive.ts';
+import { SupervisedProcess } from '../../infra/stack/supervised-process.ts';
 import { stackMarker } from '../../infra/stack/stack-file.ts';
 import { waitForServer } from '../../infra/stack/start-stack.ts';
-import { devServerArgv } from '../../infra/stack/temporal-cli.ts';
+import { devServerArgv } from '../../infra/stack/temporal-server.ts';
 import { pinnedTemporal, projectHome, projectRoot } from '../helpers/project.ts';
 
 export interface BenchStack {
   home: string;
   client: Client;
-  server: KeptAlive;
-  gpuWorker: KeptAlive;
+  server: SupervisedProcess;
+  gpuWorker: SupervisedProcess;
   /** Resolves when the server answers. */
   serverAnswers: () => Promise<void>;
   stop: () => Promise<void>;
@@ -34,10 +34,10 @@ export async function startBenchStack(): Promise<BenchStack> {
 
   const port = await findFreePort(0);
   const address = `127.0.0.1:${port}`;
-  const keep = (name: string, executable: string, argv: string[]): KeptAlive => {
+  const keep = (name: string, executable: string, argv: string[]): SupervisedProcess => {
     const env = { [stackMarker]: home, TEMPORAL_ADDRESS: address };
-    return new KeptAlive(
-      { name, executable, argv, env, log: `${folders.logs}/${name}.log`, graceMs: 10_000 },
+    return new SupervisedProcess(
+      { name, executable, argv, env, logFile: `${folders.logs}/${name}.log`, graceMs: 10_000 },
       () => {},
     );
   };

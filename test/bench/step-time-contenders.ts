@@ -50,7 +50,7 @@ async function pastFirstStep(contender: Contender): Promise<Contender> {
 
 /** The whole stack with the run in it; `argv` is how its supervisor started torchrun. */
 export async function startPipeline(home: string) {
-  const stack = await startStack({ home, device: 'cpu', withObjectStore: false, say: () => undefined });
+  const stack = await startStack({ home, device: 'cpu', withObjectStore: false, log: () => undefined });
   const client = await connect(stack.file().address);
   await startRun(client, { ...(await readRunFile('demo')), name, epochs });
   const { train } = runFolder(home, name);

@@ -5,14 +5,14 @@ import { resumeArgv } from '../../activities/shared/trainer/trainer-argv.ts';
 import { reportLostWatchers } from '../../activities/train/report-lost-watchers.ts';
 import { taskQueues } from '../../configs/names.ts';
 import type { ActivityDependencies } from '../../activities/dependencies.ts';
-import { gatherDependencies } from '../../workers/dependencies.ts';
+import { createDependencies } from '../../workers/dependencies.ts';
 import { runWorker } from '../../workers/run-worker.ts';
 import { miniDataset, miniWeights } from '../helpers/mini-run.ts';
 import { miniEnv, miniPlanOf, miniSwitches, readRecipeName } from './mini.ts';
 
 const { values } = parseArgs({ options: { role: { type: 'string' } } });
 
-const production = gatherDependencies('cpu');
+const production = createDependencies('cpu');
 const dependencies: ActivityDependencies = {
   ...production,
   python: { ...production.python, env: miniEnv },

@@ -5,7 +5,7 @@
 import '../helpers/quiet-runtime.ts';
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { untilInterrupted } from '../../infra/terminal/until-interrupted.ts';
+import { waitForInterrupt } from '../../infra/terminal/wait-for-interrupt.ts';
 import { readMachine } from './machine.ts';
 import type { Reference } from './oracle.ts';
 import { planKills, planSoak, targets, type Kill, type Target } from './plan-of-kills.ts';
@@ -45,7 +45,7 @@ console.log(
 const stack = await startChaosStack(subject);
 const results: RunResult[] = [];
 let reference: Reference | undefined;
-const interrupted = untilInterrupted().then(() => {
+const interrupted = waitForInterrupt().then(() => {
   throw new Error('interrupted');
 });
 try {

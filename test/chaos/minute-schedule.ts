@@ -16,7 +16,7 @@ import { retrainId, statusQueryName } from '../../configs/names.ts';
 import { homeFolders } from '../../configs/paths.ts';
 import { RetrainInput, RetrainStatus } from '../../configs/schema/index.ts';
 import { connect } from '../../infra/client/connect.ts';
-import { lookAtRetraining } from '../../infra/client/follow-retrain.ts';
+import { queryRetraining } from '../../infra/client/follow-retrain.ts';
 import { applySchedule } from '../../infra/client/retrain-schedule.ts';
 import { startStack } from '../../infra/stack/start-stack.ts';
 import { drawMiniCoco } from '../helpers/preparation.ts';
@@ -44,7 +44,7 @@ const home = `${root}/home`;
 await drawMiniCoco('--own', `${root}/data`);
 await mkdir(home);
 await symlink(`${projectHome}/tools`, `${home}/tools`);
-const stack = await startStack({ home, device: 'cpu', withObjectStore: false, say: console.log });
+const stack = await startStack({ home, device: 'cpu', withObjectStore: false, log: console.log });
 try {
   const client = await connect(stack.file().address);
   await applySchedule(client, await readInput(), { every: '1m', cron: undefined, timeZone: 'UTC' });
@@ -89,7 +89,7 @@ async function readCandidates(): Promise<number> {
 async function untilTraining(client: Client, number: number): Promise<void> {
   const handle = client.workflow.getHandle(retrainId(model));
   for (;;) {
-    const status = await lookAtRetraining(handle);
+    const status = await queryRetraining(handle);
     if (status?.stage === 'training' && (await readCandidates()) === number - 1) return;
     await sleep(1_000);
   }

@@ -13,8 +13,8 @@ import { readRegistry } from '../../activities/registry/registry-state.ts';
 import { listVersions } from '../../activities/registry/versions.ts';
 import { homeFolders, runFolder } from '../../configs/paths.ts';
 import { RetrainInput, type RetrainStatus } from '../../configs/schema/index.ts';
-import { triggerRetraining } from '../../infra/client/start-retrain.ts';
-import { untilEnded } from '../../infra/client/until-ended.ts';
+import { triggerRetraining } from '../../infra/client/trigger-retraining.ts';
+import { waitForResult } from '../../infra/client/wait-for-result.ts';
 import { trainingOf } from '../helpers/training-of.ts';
 import { killOne } from './killer.ts';
 import { readMachine } from './machine.ts';
@@ -135,7 +135,7 @@ async function retrain(stack: ChaosStack, input: RetrainInput, who: string[]): P
   };
   const [handle] = await Promise.all(who.map(ask));
   if (handle === undefined) throw new Error('nobody asked');
-  return untilEnded(handle, () => Promise.resolve());
+  return waitForResult(handle, () => Promise.resolve());
 }
 
 function judgeDecisions(status: RetrainStatus, again: RetrainStatus): string[] {

@@ -8,10 +8,10 @@ import { homeFolders } from '../../configs/paths.ts';
 import { connect } from '../../infra/client/connect.ts';
 import { startFileServer } from '../../infra/stack/file-server.ts';
 import { findFreePort } from '../../infra/stack/free-port.ts';
-import { KeptAlive, type Death } from '../../infra/stack/keep-alive.ts';
+import { SupervisedProcess, type Restart } from '../../infra/stack/supervised-process.ts';
 import { stackMarker } from '../../infra/stack/stack-file.ts';
 import { waitForServer } from '../../infra/stack/start-stack.ts';
-import { devServerArgv } from '../../infra/stack/temporal-cli.ts';
+import { devServerArgv } from '../../infra/stack/temporal-server.ts';
 import { pinnedTemporal, projectHome, projectRoot } from '../helpers/project.ts';
 import { findMarked } from './processes.ts';
 import type { Subject } from './subject.ts';
@@ -24,7 +24,7 @@ export interface ChaosStack {
   chaosDir: string;
   client: Client;
   bundle: WorkflowBundleWithSourceMap;
-  deaths: Death[];
+  deaths: Restart[];
   pidOf: (name: StackProcess) => number | undefined;
   /** Resolves when everything that a kill took away is back. */
   ready: () => Promise<void>;
@@ -49,11 +49,11 @@ export async function startChaosStack(subject: Subject): Promise<ChaosStack> {
 
   const port = await findFreePort(0);
   const address = `127.0.0.1:${port}`;
-  const deaths: Death[] = [];
-  const keep = (name: StackProcess, executable: string, argv: string[], graceMs: number): KeptAlive => {
+  const deaths: Restart[] = [];
+  const keep = (name: StackProcess, executable: string, argv: string[], graceMs: number): SupervisedProcess => {
     const log = `${folders.logs}/${name}.log`;
     const env = { [stackMarker]: home, TEMPORAL_ADDRESS: address, EVERSWIN_DEMO_URL: files.url };
-    return new KeptAlive({ name, executable, argv, env, log, graceMs }, (death) => deaths.push(death));
+    return new SupervisedProcess({ name, executable, argv, env, logFile: log, graceMs }, (death) => deaths.push(death));
   };
   const worker = (name: StackProcess) =>
     keep(

@@ -1,11 +1,11 @@
-import { gatherDependencies } from '../../workers/dependencies.ts';
+import { createDependencies } from '../../workers/dependencies.ts';
 import { readEnv } from '../../workers/env.ts';
 import { projectRoot } from '../helpers/project.ts';
 import type { Subject } from './subject.ts';
 
 /** As in production, but for the subject's programs, and with our freezing points in front of the trainer. */
 export function chaosDependencies(subject: Subject) {
-  const production = gatherDependencies('cpu');
+  const production = createDependencies('cpu');
   const { python } = production;
   const env = {
     ...python.env,

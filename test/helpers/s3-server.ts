@@ -5,10 +5,10 @@ import type { ArtifactStore } from '../../activities/shared/store/artifact-store
 import type { S3Options } from '../../activities/shared/store/s3-bucket.ts';
 import { s3Store } from '../../activities/shared/store/s3-store.ts';
 import { homeFolders } from '../../configs/paths.ts';
-import { KeptAlive } from '../../infra/stack/keep-alive.ts';
+import { SupervisedProcess } from '../../infra/stack/supervised-process.ts';
 import {
   objectStoreRegion,
-  planObjectStore,
+  configureObjectStore,
   readObjectStoreCredentials,
   waitForObjectStore,
 } from '../../infra/stack/object-store.ts';
@@ -31,9 +31,9 @@ export const weed = homeFolders(projectHome).python.replace(/python$/, 'weed');
 
 export async function startS3Server(): Promise<S3Server> {
   const folder = await mkdtemp(`${tmpdir()}/everswin-s3-`);
-  const planned = await planObjectStore({ executable: weed, folder, bucket: 'everswin', wishedPort: 0 });
+  const planned = await configureObjectStore({ executable: weed, folder, bucket: 'everswin', preferredPort: 0 });
   const log = `${folder}/server.log`;
-  const server = new KeptAlive({ ...planned.process, log }, (death) =>
+  const server = new SupervisedProcess({ ...planned.process, logFile: log }, (death) =>
     console.error('the S3 server of the tests died', death),
   );
   await waitForObjectStore(planned, log);

@@ -3,9 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import type { TestProject } from 'vitest/node';
 import { findFreePort } from '../../infra/stack/free-port.ts';
-import { KeptAlive } from '../../infra/stack/keep-alive.ts';
+import { SupervisedProcess } from '../../infra/stack/supervised-process.ts';
 import { waitForServer } from '../../infra/stack/start-stack.ts';
-import { devServerArgv } from '../../infra/stack/temporal-cli.ts';
+import { devServerArgv } from '../../infra/stack/temporal-server.ts';
 import { pinnedTemporal } from './project.ts';
 
 declare module 'vitest' {
@@ -22,8 +22,8 @@ export default async function startTemporal(project: TestProject): Promise<() =>
   const port = await findFreePort(0);
   const argv = [...devServerArgv({ port, uiPort: await findFreePort(0) }, `${folder}/temporal.db`), ...shortHistories];
   const log = `${folder}/server.log`;
-  const server = new KeptAlive(
-    { name: 'temporal-server', executable: pinnedTemporal, argv, env: {}, log, graceMs: 5_000 },
+  const server = new SupervisedProcess(
+    { name: 'temporal-server', executable: pinnedTemporal, argv, env: {}, logFile: log, graceMs: 5_000 },
     (death) => console.error('the Temporal server of the tests died', death),
   );
   await waitForServer(`127.0.0.1:${port}`, log);

@@ -10,7 +10,7 @@ import { readProgress } from '../../activities/shared/run/progress-reader.ts';
 import { homeFolders, runFolder } from '../../configs/paths.ts';
 import { EvalMetrics, Report, type RunInput } from '../../configs/schema/index.ts';
 import { connect } from '../../infra/client/connect.ts';
-import { followRun, readStatus } from '../../infra/client/follow-run.ts';
+import { followRun, queryRunStatus } from '../../infra/client/follow-run.ts';
 import { startStack, type RunningStack } from '../../infra/stack/start-stack.ts';
 import { startRun } from '../../infra/client/start-run.ts';
 import { readRunFile } from '../helpers/preparation.ts';
@@ -24,7 +24,7 @@ const said: string[] = [];
 beforeAll(async () => {
   home = await mkdtemp(`${tmpdir()}/everswin-line-`);
   await symlink(`${projectHome}/tools`, `${home}/tools`);
-  stack = await startStack({ home, device: 'cpu', withObjectStore: false, say: (line) => said.push(line) });
+  stack = await startStack({ home, device: 'cpu', withObjectStore: false, log: (line) => said.push(line) });
 });
 afterAll(async () => {
   await stack.stop();
@@ -37,7 +37,7 @@ test('a run whose rank is killed ends with its report, resumed from the checkpoi
   const { handle } = await startRun(client, { ...demo, name: 'line', epochs: 2 });
   const result = followRun(handle, (line) => said.push(line));
   const progress = await until(async () => {
-    const now = (await readStatus(handle))?.progress;
+    const now = (await queryRunStatus(handle))?.progress;
     return now?.pid != null && now.epoch === 2 && now.lastCheckpoint !== null ? now : undefined;
   });
   process.kill(progress.pid ?? 0, 'SIGKILL');

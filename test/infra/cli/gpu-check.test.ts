@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { execa } from 'execa';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { drawGpuCheck } from '../../../infra/terminal/gpu-check-table.ts';
+import { formatGpuCheck } from '../../../infra/terminal/format-gpu-check.ts';
 import { GpuCheck } from '../../../configs/schema/index.ts';
 import { projectRoot } from '../../helpers/project.ts';
 
@@ -91,7 +91,7 @@ test('a variant that failed, noise and a GPU that others use are told under the 
       },
     },
   ];
-  const drawn = drawGpuCheck({ ...check, variants });
+  const drawn = formatGpuCheck({ ...check, variants });
   expect(drawn).toMatch(/^compiled +failed$/m);
   expect(drawn).toMatch(/^stock again .* 12\.6 +\S+ +0\.040 +0\.30$/m);
   expect(drawn).toContain('Two runs of stock differ by 0.040 in the mean');

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { RetrainInput } from '../../../configs/schema/index.ts';
-import { applySchedule, describeSchedule } from '../../../infra/client/retrain-schedule.ts';
+import { applySchedule, formatSchedule } from '../../../infra/client/retrain-schedule.ts';
 import { miniInput, miniPlan } from '../../helpers/mini-run.ts';
 import { trainingOf } from '../../helpers/training-of.ts';
 import { until } from '../../helpers/until.ts';
@@ -56,7 +56,7 @@ test('a schedule is created once and changed by the same command; trainings long
       await until(async () => ((await handle.describe()).info.runningActions.length === 0 ? true : undefined));
       expect(most).toBe(1);
       expect(trained.length).toBeLessThanOrEqual(4);
-      expect((await describeSchedule(client, input.model))[0]).toContain('paused: enough');
+      expect((await formatSchedule(client, input.model))[0]).toContain('paused: enough');
       await handle.delete();
     },
   );

@@ -5,7 +5,7 @@ import { Client, Connection } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { retrainId, taskQueues, workflowTypes } from '../../../configs/names.ts';
 import { RetrainStatus, type RetrainInput } from '../../../configs/schema/index.ts';
-import { applySchedule, describeSchedule } from '../../../infra/client/retrain-schedule.ts';
+import { applySchedule, formatSchedule } from '../../../infra/client/retrain-schedule.ts';
 import { findFreePort } from '../../../infra/stack/free-port.ts';
 import { askForRetraining } from '../../../infra/pages/ask-for-retraining.ts';
 import { startCuttableProxy, type CuttableProxy } from '../../fixtures/cuttable-proxy.ts';
@@ -217,13 +217,13 @@ test('its log has a line for each wish, with nothing of what was sent', async ()
 
 test('a schedule without a time says that it waits to be told', async () => {
   await withSchedule(async ({ model }) => {
-    const lines = await describeSchedule(client, model);
+    const lines = await formatSchedule(client, model);
     expect(lines.slice(0, 2)).toEqual([`retrain:${model}: only when it is told`, '  next   –']);
     const clock = { every: '1h', cron: undefined, timeZone: 'UTC' };
     const [input] = [freshRetrainInput({ model })];
     expect(await applySchedule(client, input, clock)).toBe('changed');
-    expect((await describeSchedule(client, model))[0]).toContain('every 60 min');
+    expect((await formatSchedule(client, model))[0]).toContain('every 60 min');
     expect(await applySchedule(client, input, noClock)).toBe('changed');
-    expect((await describeSchedule(client, model))[0]).toBe(`retrain:${model}: only when it is told`);
+    expect((await formatSchedule(client, model))[0]).toBe(`retrain:${model}: only when it is told`);
   });
 });

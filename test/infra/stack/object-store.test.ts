@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { execa } from 'execa';
 import { expect, onTestFinished, test } from 'vitest';
 import { s3Store } from '../../../activities/shared/store/s3-store.ts';
-import { KeptAlive } from '../../../infra/stack/keep-alive.ts';
+import { SupervisedProcess } from '../../../infra/stack/supervised-process.ts';
 import {
-  planObjectStore,
+  configureObjectStore,
   readObjectStoreCredentials,
   waitForObjectStore,
   type ObjectStore,
@@ -13,14 +13,14 @@ import {
 import { weed } from '../../helpers/s3-server.ts';
 
 async function startIn(folder: string): Promise<ObjectStore & { pid: number; stop: () => Promise<void> }> {
-  const planned = await planObjectStore({ executable: weed, folder, bucket: 'everswin', wishedPort: 0 });
+  const planned = await configureObjectStore({ executable: weed, folder, bucket: 'everswin', preferredPort: 0 });
   const log = `${folder}/log`;
-  const server = new KeptAlive({ ...planned.process, log }, () => undefined);
+  const server = new SupervisedProcess({ ...planned.process, logFile: log }, () => undefined);
   await waitForObjectStore(planned, log);
   return { ...planned, pid: server.pid ?? 0, stop: () => stop(server, planned) };
 }
 
-async function stop(server: KeptAlive, { sockets }: ObjectStore): Promise<void> {
+async function stop(server: SupervisedProcess, { sockets }: ObjectStore): Promise<void> {
   await server.stop();
   for (const socket of sockets) await rm(socket, { force: true });
 }

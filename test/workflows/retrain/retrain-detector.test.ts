@@ -2,7 +2,7 @@ import type { Client } from '@temporalio/client';
 import { expect, test } from 'vitest';
 import { retrainId, taskQueues, triggerSignalName, workflowTypes } from '../../../configs/names.ts';
 import { RetrainStatus, type RetrainInput } from '../../../configs/schema/index.ts';
-import { renderRetrainStatus } from '../../../infra/client/follow-retrain.ts';
+import { formatRetrainStatus } from '../../../infra/client/follow-retrain.ts';
 import { listRuns } from '../../../infra/client/list-runs.ts';
 import type { retrainDetector } from '../../../workflows/index.ts';
 import { createWorld, freshRetrainInput } from '../../helpers/retrain-world.ts';
@@ -64,7 +64,7 @@ test('a retraining is found by its stage, and links the page of its model where 
     await handle.executeUpdate('approve', { args: [{ who: 'kim', why: 'looks right' }] });
     const last = await handle.result();
     expect(last.page).toBe(`http://127.0.0.1:8235/models/${input.model}`);
-    expect(renderRetrainStatus(last)).toEqual([
+    expect(formatRetrainStatus(last)).toEqual([
       `${input.model}  idle`,
       `  champion   ${last.champion ?? ''}`,
       '  decision   a test: changed: dataset (was null, is a)',

@@ -9,17 +9,17 @@ export interface ProcessSpec {
   /** Added to this process's own environment by `env`, which needs no reading of ours. */
   env: Record<string, string>;
   /** Of ours, what it does not get. */
-  withheld?: readonly string[];
-  log: string;
+  unsetEnv?: readonly string[];
+  logFile: string;
   /** From SIGTERM to SIGKILL. */
   graceMs: number;
 }
 
 /** How a process of the stack died though nobody asked it to, and how soon another one ran. */
-export interface Death {
+export interface Restart {
   name: string;
   pid: number;
-  how: string;
+  reason: string;
   restartedAfterSeconds: number;
 }
 
@@ -27,13 +27,13 @@ const healthyAfterMs = 10_000;
 const longestPauseMs = 10_000;
 
 /** One process that is started again whenever it dies, until it is told to stop. */
-export class KeptAlive {
+export class SupervisedProcess {
   private child: ChildProcess;
   private readonly stopping = new AbortController();
   private readonly spec: ProcessSpec;
   private readonly loop: Promise<void>;
 
-  constructor(spec: ProcessSpec, onDeath: (death: Death) => void) {
+  constructor(spec: ProcessSpec, onDeath: (death: Restart) => void) {
     this.spec = spec;
     this.child = launch(spec);
     this.loop = this.restartForEver(onDeath);
@@ -56,7 +56,7 @@ export class KeptAlive {
     clearTimeout(force);
   }
 
-  private async restartForEver(onDeath: (death: Death) => void): Promise<void> {
+  private async restartForEver(onDeath: (death: Restart) => void): Promise<void> {
     const { signal } = this.stopping;
     const isStopping = () => signal.aborted;
     let pauseMs = 0;
@@ -71,13 +71,18 @@ export class KeptAlive {
       await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
       if (isStopping()) return;
       this.child = launch(this.spec);
-      onDeath({ name: this.spec.name, pid: pid ?? 0, how, restartedAfterSeconds: (performance.now() - diedAt) / 1000 });
+      onDeath({
+        name: this.spec.name,
+        pid: pid ?? 0,
+        reason: how,
+        restartedAfterSeconds: (performance.now() - diedAt) / 1000,
+      });
     }
   }
 }
 
 /** In a process group of its own, so that the terminal's Ctrl-C reaches only us and we stop things in order. */
-function launch({ executable, argv, env, withheld = [], log }: ProcessSpec): ChildProcess {
+function launch({ executable, argv, env, unsetEnv: withheld = [], logFile: log }: ProcessSpec): ChildProcess {
   const output = openSync(log, 'a', 0o600);
   const settings = Object.entries(env).map(([name, value]) => `${name}=${value}`);
   const without = withheld.map((name) => `--unset=${name}`);

@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { homeFolders } from '../../configs/paths.ts';
 import { RetrainInput, type RetrainOutcome } from '../../configs/schema/index.ts';
 import { followRetraining } from '../client/follow-retrain.ts';
-import { triggerRetraining } from '../client/start-retrain.ts';
+import { triggerRetraining } from '../client/trigger-retraining.ts';
 
 const projectRoot = `${import.meta.dirname}/../..`;
 
@@ -25,8 +25,8 @@ export interface RetrainDemo {
 }
 
 /** @throws Error where one of the steps did not end as it has to. */
-export async function demonstrateRetraining({ client, home, model, say }: RetrainDemo): Promise<void> {
-  const data = await drawOwnData(home, model);
+export async function runRetrainDemo({ client, home, model, say }: RetrainDemo): Promise<void> {
+  const data = await createDemoData(home, model);
   const inputOf = (epochs: number): RetrainInput => retrainInput(model, data.folder, epochs);
   const ask = async (input: RetrainInput, ...who: string[]) => {
     const why = 'the demo';
@@ -102,7 +102,7 @@ const Annotations = z.looseObject({
   annotations: z.array(z.looseObject({ image_id: z.int() })),
 });
 
-async function drawOwnData(home: string, model: string) {
+async function createDemoData(home: string, model: string) {
   const folder = `${homeFolders(home).demoFiles}-${model}`;
   await rm(folder, { recursive: true, force: true });
   const env = { PYTHONPATH: `${projectRoot}/trainer` };

@@ -7,11 +7,11 @@ const oldestUsableUi = [2, 53] as const;
 /** The user's own `temporal` when it is new enough, else the one that the trainer's lock pins. */
 export async function findTemporalCli(home: string): Promise<string> {
   const { stdout, failed } = await execa('temporal', ['--version'], { reject: false });
-  return !failed && isUsable(stdout) ? 'temporal' : homeFolders(home).pinnedTemporal;
+  return !failed && isCompatibleCli(stdout) ? 'temporal' : homeFolders(home).pinnedTemporal;
 }
 
 /** @param versionLine such as `temporal version 1.9.1 (Server 1.32.0, UI 2.54.1)`. */
-export function isUsable(versionLine: string): boolean {
+export function isCompatibleCli(versionLine: string): boolean {
   const [, major, minor] = /\bUI (\d+)\.(\d+)/.exec(versionLine) ?? [];
   if (major === undefined || minor === undefined) return false;
   return (

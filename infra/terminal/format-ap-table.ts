@@ -3,12 +3,12 @@ import { apKinds, apRows, type ApRow } from '../../activities/shared/summary/coc
 import { formatScore } from '../../activities/shared/summary/format-score.ts';
 
 /** The box and the mask summary for a terminal, each line to the letter what pycocotools prints. */
-export const renderApLines = (metrics: Pick<EvalMetrics, 'bbox' | 'segm'>): string =>
+export const formatApTable = (metrics: Pick<EvalMetrics, 'bbox' | 'segm'>): string =>
   apKinds
-    .map(({ key }) => [key, ...apRows.map((row) => renderApLine(row, metrics[key][row.key]))].join('\n'))
+    .map(({ key }) => [key, ...apRows.map((row) => formatApLine(row, metrics[key][row.key]))].join('\n'))
     .join('\n\n');
 
-function renderApLine(row: ApRow, score: number | null): string {
+function formatApLine(row: ApRow, score: number | null): string {
   const [name = '', short = ''] = row.measure.split(/ (?=\()/);
   const where = `IoU=${row.iou.padEnd(9)} | area=${row.area.padStart(6)} | maxDets=${String(row.maxDets).padStart(3)}`;
   // pycocotools prints -1 where there is no ground truth.

@@ -4,7 +4,7 @@ import { expect, inject, test } from 'vitest';
 import { namespace, searchAttributes } from '../../../configs/names.ts';
 import { findFreePort } from '../../../infra/stack/free-port.ts';
 import { ensureSearchAttributes } from '../../../infra/stack/search-attributes.ts';
-import { devServerArgv, isUsable } from '../../../infra/stack/temporal-cli.ts';
+import { devServerArgv, isCompatibleCli } from '../../../infra/stack/temporal-server.ts';
 
 test.each([
   ['temporal version 1.9.1 (Server 1.32.0, UI 2.54.1)', true],
@@ -14,7 +14,7 @@ test.each([
   ['temporal version 0.13.2 (server 1.24.0)', false],
   ['command not found', false],
 ])('of the user’s own CLI, %j is new enough: %s', (line, usable) => {
-  expect(isUsable(line)).toBe(usable);
+  expect(isCompatibleCli(line)).toBe(usable);
 });
 
 test('the server listens on loopback only and keeps its database', () => {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { RunStatus } from '../../configs/schema/index.ts';
 import type { trainDetector } from '../../workflows/index.ts';
-import { readStatus } from '../client/follow-run.ts';
+import { queryRunStatus } from '../client/follow-run.ts';
 import { readStackFile } from '../stack/stack-file.ts';
 
 interface Crash {
@@ -21,7 +21,7 @@ const crashes: Crash[] = [
 ];
 
 /** kill -9 of a trainer rank, the GPU worker and the Temporal server, one after the other, in the middle of training. */
-export async function crashInTurn(
+export async function injectCrashes(
   handle: WorkflowHandle<typeof trainDetector>,
   home: string,
   say: (line: string) => void,
@@ -38,7 +38,7 @@ export async function crashInTurn(
 /** The trainer is in the middle of an epoch after `epoch`, so that the kill costs something. */
 async function waitForEpoch(handle: WorkflowHandle<typeof trainDetector>, epoch: number): Promise<RunStatus> {
   for (;;) {
-    const status = await readStatus(handle);
+    const status = await queryRunStatus(handle);
     const progress = status?.progress;
     if (status?.stage === 'training' && progress != null && progress.epoch > epoch) return status;
     await sleep(500);

@@ -1,7 +1,7 @@
 import type { RunStatus } from '../../configs/schema/index.ts';
 
 /** What a person in front of a terminal wants to hear between two looks at a run. Pure. */
-export function describeChange(before: RunStatus | undefined, now: RunStatus): string[] {
+export function formatStatusChange(before: RunStatus | undefined, now: RunStatus): string[] {
   const lines: string[] = [];
   if (before?.stage !== now.stage) lines.push(now.stage);
   for (const { name: about, verdict, message: says } of now.checks.slice(before?.checks.length ?? 0)) {

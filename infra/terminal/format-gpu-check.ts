@@ -1,7 +1,7 @@
 import type { GpuCheck } from '../../configs/schema/index.ts';
 
 /** For a terminal: a line each variant, then what the figures mean. */
-export function drawGpuCheck(check: GpuCheck): string {
+export function formatGpuCheck(check: GpuCheck): string {
   const { projection, variants } = check;
   const head = [
     '',
@@ -13,7 +13,7 @@ export function drawGpuCheck(check: GpuCheck): string {
     'loss differs',
     'most',
   ];
-  const rows = [head, ...variants.map(drawRow)];
+  const rows = [head, ...variants.map(formatRow)];
   const widths = head.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   const lines = rows.map((row) =>
     row
@@ -21,12 +21,12 @@ export function drawGpuCheck(check: GpuCheck): string {
       .join('  ')
       .trimEnd(),
   );
-  return [...lines, '', ...explain(check)].join('\n');
+  return [...lines, '', ...formatNotes(check)].join('\n');
 }
 
 type Variant = GpuCheck['variants'][number];
 
-function drawRow({ name, measured }: Variant): string[] {
+function formatRow({ name, measured }: Variant): string[] {
   if (measured === null) return [name, 'failed'];
   const { secondsPerStep, imagesPerSecond, peakMemoryMib, projectedHours, lossDifference } = measured;
   return [
@@ -46,7 +46,7 @@ function drawRow({ name, measured }: Variant): string[] {
 const pad = (cell: string, width: number, column: number): string =>
   column === 0 ? cell.padEnd(width) : cell.padStart(width);
 
-function explain({ projection, batchPerGpu, gpus, iterations, warmUp, variants }: GpuCheck): string[] {
+function formatNotes({ projection, batchPerGpu, gpus, iterations, warmUp, variants }: GpuCheck): string[] {
   const batch = projection.gpus * batchPerGpu;
   return [
     ...variants.map(
@@ -54,13 +54,13 @@ function explain({ projection, batchPerGpu, gpus, iterations, warmUp, variants }
         `${name}: ${switches.join(', ') || 'no switch'}; ${loaderWorkers} loader processes a GPU`,
     ),
     `Steps ${warmUp + 1} to ${iterations} on ${gpus} x ${batchPerGpu} images. Hours: ${projection.stepsPerEpoch} steps an epoch on ${projection.gpus} GPUs (batch ${batch}), without validation; what GPUs wait for one another is in it only if as many were measured.`,
-    ...explainNoise(variants),
-    ...variants.flatMap(({ name, measured }) => warnOfOthers(name, measured?.memoryInUseMib ?? 0)),
+    ...formatNoise(variants),
+    ...variants.flatMap(({ name, measured }) => formatGpuInUse(name, measured?.memoryInUseMib ?? 0)),
     ...variants.flatMap(({ error }) => (error === null ? [] : ['', error])),
   ];
 }
 
-function explainNoise(variants: readonly Variant[]): string[] {
+function formatNoise(variants: readonly Variant[]): string[] {
   const noise = variants.find(({ name }) => name === 'stock again')?.measured?.lossDifference;
   if (noise == null) return [];
   return [
@@ -71,7 +71,7 @@ function explainNoise(variants: readonly Variant[]): string[] {
 /** A CUDA context alone takes some hundred MiB. */
 const foreignMib = 2048;
 
-const warnOfOthers = (name: string, inUseMib: number): string[] =>
+const formatGpuInUse = (name: string, inUseMib: number): string[] =>
   inUseMib > foreignMib
     ? [`${name}: ${Math.round(inUseMib)} MiB of the GPU were in use before it began; is somebody else on it?`]
     : [];

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { renderApLines } from '../../../infra/terminal/coco-table.ts';
+import { formatApTable } from '../../../infra/terminal/format-ap-table.ts';
 import { seedMetrics } from '../../fixtures/sample-report.ts';
 
 test('the lines are those the seed printed', () => {
-  expect(renderApLines(seedMetrics)).toMatchInlineSnapshot(`
+  expect(formatApTable(seedMetrics)).toMatchInlineSnapshot(`
     "bbox
      Average Precision  (AP) @[ IoU=0.50:0.95 | area=   all | maxDets=100 ] = 0.508
      Average Precision  (AP) @[ IoU=0.50      | area=   all | maxDets=1000 ] = 0.701
@@ -36,7 +36,7 @@ test('the lines are those the seed printed', () => {
 
 test('a score without ground truth prints as pycocotools prints it', () => {
   const bbox = { ...seedMetrics.bbox, APs: null };
-  expect(renderApLines({ ...seedMetrics, bbox })).toContain(
+  expect(formatApTable({ ...seedMetrics, bbox })).toContain(
     '\n Average Precision  (AP) @[ IoU=0.50:0.95 | area= small | maxDets=1000 ] = -1.000\n',
   );
 });

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { buildLedger } from '../../../activities/shared/summary/ledger.ts';
 import type { RunStatus } from '../../../configs/schema/index.ts';
-import { createLiveBlock } from '../../../infra/terminal/live-block.ts';
-import { renderStatus } from '../../../infra/terminal/status-lines.ts';
+import { createLiveDisplay } from '../../../infra/terminal/live-display.ts';
+import { formatRunStatus } from '../../../infra/terminal/format-run-status.ts';
 import { aFailure, anAttempt } from '../../helpers/workflow-env.ts';
 
 const status: RunStatus = {
@@ -38,7 +38,7 @@ const status: RunStatus = {
 };
 
 test('a run in training shows what is done, a bar, its numbers, its attempts and the last decision', () => {
-  expect(renderStatus(status).join('\n')).toMatchInlineSnapshot(`
+  expect(formatRunStatus(status).join('\n')).toMatchInlineSnapshot(`
     "swin-s-blog  cascade-mask-rcnn_swin-s_blog  training
       planning   done
       fetching   done
@@ -53,11 +53,11 @@ test('a run in training shows what is done, a bar, its numbers, its attempts and
 });
 
 test('a run that fetches shows each file, one that is done where its report is', () => {
-  const fetching = renderStatus({ ...status, stage: 'fetching', progress: null }, [
+  const fetching = formatRunStatus({ ...status, stage: 'fetching', progress: null }, [
     { what: 'train2017.zip', bytes: 5e9, totalBytes: 19.3e9, bytesPerSecond: 90e6, etaSeconds: 160 },
   ]);
   expect(fetching[2]).toBe('  fetching   train2017.zip  25 % of 19.3 GB  90.0 MB/s  3 min left');
-  const done = renderStatus({ ...status, stage: 'done', report: 'file:///r/index.html' });
+  const done = formatRunStatus({ ...status, stage: 'done', report: 'file:///r/index.html' });
   expect(done.filter((line) => line.endsWith('done'))).toHaveLength(6);
   expect(done.at(-1)).toBe('  report     file:///r/index.html');
 });
@@ -66,10 +66,10 @@ test('on a terminal the block is drawn over again and what is said stays above i
   const written = (isTTY: boolean) => {
     let text = '';
     const write = (more: unknown) => ((text += String(more)), true);
-    const block = createLiveBlock({ isTTY, columns: 20, write });
-    block.show(['one', 'a line that is far too long']);
-    block.say('said');
-    block.show([]);
+    const block = createLiveDisplay({ isTTY, columns: 20, write });
+    block.update(['one', 'a line that is far too long']);
+    block.log('said');
+    block.update([]);
     return text;
   };
   expect(written(false)).toBe('said\n');

@@ -7,7 +7,7 @@ const pollMs = 1_000;
  * Looks at a workflow every second until it has ended, and once more then. Outlives a server that is away for a while.
  * @returns its result. @throws WorkflowFailedError.
  */
-export async function untilEnded<T extends Workflow>(
+export async function waitForResult<T extends Workflow>(
   handle: WorkflowHandle<T>,
   look: () => Promise<void>,
 ): Promise<WorkflowResultType<T>> {

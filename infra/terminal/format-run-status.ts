@@ -2,21 +2,21 @@ import { describeAttempt } from '../../activities/shared/summary/format-attempt.
 import { formatPoints } from '../../activities/shared/summary/format-score.ts';
 import type { PreparationProgress, Progress, RunStatus, Stage } from '../../configs/schema/index.ts';
 import { formatCount, formatDuration } from '../../activities/shared/summary/format-time.ts';
-import { describeFile } from './format-preparation.ts';
+import { formatPreparation } from './format-preparation.ts';
 
 const stages: Stage[] = ['planning', 'fetching', 'training', 'testing', 'reporting'];
 const barWidth = 24;
 const labelWidth = 11;
 
 /** How a run stands, for a terminal: a line for each stage, the one that is going on with a bar. Pure. */
-export function renderStatus(status: RunStatus, obtaining: readonly PreparationProgress[] = []): string[] {
+export function formatRunStatus(status: RunStatus, obtaining: readonly PreparationProgress[] = []): string[] {
   const { stage, attempts, decisions, ledger, waiting, notice, report, page } = status;
   // Of a run that failed or was cancelled nobody says where it stood: its attempts and decisions tell.
   const isOver = stage === 'failed' || stage === 'cancelled';
   const reached = stage === 'done' ? stages.length : stages.indexOf(stage);
   const lines = (isOver ? [] : stages).flatMap((one, place): string[] => {
     if (place < reached) return [label(one, 'done')];
-    return place === reached ? showStage(one, status, obtaining) : [label(one, '–')];
+    return place === reached ? formatStage(one, status, obtaining) : [label(one, '–')];
   });
   const decision = decisions.at(-1);
   return [
@@ -33,19 +33,19 @@ export function renderStatus(status: RunStatus, obtaining: readonly PreparationP
 
 const label = (name: string, text: string): string => `  ${name.padEnd(labelWidth)}${text}`;
 
-function showStage(stage: Stage, { progress }: RunStatus, obtaining: readonly PreparationProgress[]): string[] {
-  if (stage === 'fetching') return obtaining.length === 0 ? [label(stage, '…')] : describeFiles(stage, obtaining);
+function formatStage(stage: Stage, { progress }: RunStatus, obtaining: readonly PreparationProgress[]): string[] {
+  if (stage === 'fetching') return obtaining.length === 0 ? [label(stage, '…')] : formatFiles(stage, obtaining);
   if (stage !== 'training' || progress === null) return [label(stage, '…')];
   return [
-    label(stage, `${drawBar(progress.epoch, progress.epochs)}  epoch ${progress.epoch}/${progress.epochs}`),
-    label('', describeProgress(progress)),
+    label(stage, `${formatBar(progress.epoch, progress.epochs)}  epoch ${progress.epoch}/${progress.epochs}`),
+    label('', formatProgress(progress)),
   ];
 }
 
-const describeFiles = (stage: Stage, files: readonly PreparationProgress[]): string[] =>
-  files.map((file, place) => label(place === 0 ? stage : '', describeFile(file)));
+const formatFiles = (stage: Stage, files: readonly PreparationProgress[]): string[] =>
+  files.map((file, place) => label(place === 0 ? stage : '', formatPreparation(file)));
 
-function describeProgress({ iteration, loss, lr, bboxAP, segmAP, etaSeconds }: Progress): string {
+function formatProgress({ iteration, loss, lr, bboxAP, segmAP, etaSeconds }: Progress): string {
   return [
     `iteration ${formatCount(iteration)}`,
     ...(loss === null ? [] : [`loss ${loss.toFixed(3)}`]),
@@ -56,7 +56,7 @@ function describeProgress({ iteration, loss, lr, bboxAP, segmAP, etaSeconds }: P
   ].join('  ');
 }
 
-function drawBar(done: number, all: number): string {
+function formatBar(done: number, all: number): string {
   const filled = all === 0 ? 0 : Math.min(barWidth, Math.round((barWidth * done) / all));
   return `[${'█'.repeat(filled)}${'·'.repeat(barWidth - filled)}]`;
 }
