@@ -71,7 +71,7 @@ async function fetchMissing(copy: PrefixCopy, context: PreparationContext): Prom
   const { folder, files, shown } = copy;
   const { limits, policy, s3, onProgress } = context;
   const whole = new Set<PrefixFile>();
-  await mapConcurrent(files, { most: diskCalls, signal: context.signal }, async (file) => {
+  await mapConcurrent(files, { concurrency: diskCalls, signal: context.signal }, async (file) => {
     const found = await ignoreMissing(stat(`${folder}/${file.copy}`));
     if (found?.size === file.seen.bytes) whole.add(file);
   });
@@ -88,7 +88,7 @@ async function fetchMissing(copy: PrefixCopy, context: PreparationContext): Prom
   const onFault = (fault: Error): void => meter.note(firstLine(fault));
   meter.start();
   try {
-    await mapConcurrent(missing, { most: limits.connections, signal: context.signal }, (file, signal) =>
+    await mapConcurrent(missing, { concurrency: limits.connections, signal: context.signal }, (file, signal) =>
       fetchWhole(
         { address: copy.addressOf(file), version: file.seen, path: `${folder}/${file.copy}`, onBytes, onFault },
         { bytes: null, sha256: null, stallMs, retry: usualRetry, limits, policy, s3, signal },
@@ -114,7 +114,7 @@ async function linkTree({ folder, files }: PrefixCopy, tree: string, signal: Abo
   for (const parent of new Set(files.map(({ name }) => dirname(`${tree}/${name}`)))) {
     await mkdir(parent, { recursive: true });
   }
-  await mapConcurrent(files, { most: diskCalls, signal }, ({ copy, name }) =>
+  await mapConcurrent(files, { concurrency: diskCalls, signal }, ({ copy, name }) =>
     link(`${folder}/${copy}`, `${tree}/${name}`),
   );
 }

@@ -1,26 +1,30 @@
+import pMap from 'p-map';
+
+export interface Concurrency {
+  readonly concurrency: number;
+  readonly signal: AbortSignal;
+}
+
 /**
- * Does the work for each item, so many at a time. The first fault stops the others; it is thrown once all have ended.
- * @throws the signal's reason, or the first fault.
+ * Runs `work` for each item, at most `concurrency` at a time. The first error aborts the signal that `work` receives.
+ * It is thrown only after all running work has settled, which p-map alone does not wait for.
+ * @throws the signal's reason, or the first error.
  */
-export async function mapConcurrent<T extends object>(
+export async function mapConcurrent<T>(
   items: readonly T[],
-  { most, signal }: { most: number; signal: AbortSignal },
+  { concurrency, signal }: Concurrency,
   work: (item: T, signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
-  const fault = new AbortController();
-  const either = AbortSignal.any([signal, fault.signal]);
-  let next = 0;
-  const takeNext = (): T | undefined => items[next++];
-  const lane = async (): Promise<void> => {
-    for (let item = takeNext(); item !== undefined; item = takeNext()) {
-      either.throwIfAborted();
-      await work(item, either);
+  const failure = new AbortController();
+  const combined = AbortSignal.any([signal, failure.signal]);
+  const runItem = async (item: T): Promise<void> => {
+    if (combined.aborted) return;
+    try {
+      await work(item, combined);
+    } catch (error) {
+      failure.abort(error);
     }
   };
-  const lanes = Array.from({ length: Math.min(most, items.length) }, () =>
-    // Only the first reason stays.
-    lane().catch((error: unknown) => fault.abort(error)),
-  );
-  await Promise.all(lanes);
-  either.throwIfAborted();
+  await pMap(items, runItem, { concurrency });
+  combined.throwIfAborted();
 }

@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import { createSerialQueue, type SerialQueue } from './serial-queue.ts';
+import pLimit, { type LimitFunction } from 'p-limit';
 
 /** Enough to keep the disk busy, little enough to lose: what waits here is gone after kill -9. */
 const batchBytes = 1024 * 1024;
@@ -9,12 +9,13 @@ const maxWaitingMs = 250;
 /** What the writers of one file share. */
 export interface WriterShare {
   readonly file: FileHandle;
-  readonly inTurn: SerialQueue;
+  /** Serializes writes: the kernel admits one writer of a file at a time, and the others would spin on its lock. */
+  readonly serialize: LimitFunction;
   /** Buffers that nobody uses just now. */
   readonly spare: Buffer[];
 }
 
-export const shareOf = (file: FileHandle): WriterShare => ({ file, inTurn: createSerialQueue(), spare: [] });
+export const shareOf = (file: FileHandle): WriterShare => ({ file, serialize: pLimit(1), spare: [] });
 
 interface Batch {
   readonly buffer: Buffer;
@@ -28,7 +29,7 @@ interface Batch {
  */
 export class RangeWriter {
   readonly #file: FileHandle;
-  readonly #inTurn: SerialQueue;
+  readonly #serialize: LimitFunction;
   readonly #onWritten: (from: number, to: number) => void;
   readonly #spare: Buffer[];
   #position: number;
@@ -36,9 +37,13 @@ export class RangeWriter {
   #draining: Promise<void> | null = null;
   #timer: NodeJS.Timeout | null = null;
 
-  constructor({ file, inTurn, spare }: WriterShare, position: number, onWritten: (from: number, to: number) => void) {
+  constructor(
+    { file, serialize, spare }: WriterShare,
+    position: number,
+    onWritten: (from: number, to: number) => void,
+  ) {
     this.#file = file;
-    this.#inTurn = inTurn;
+    this.#serialize = serialize;
     this.#spare = spare;
     this.#position = position;
     this.#onWritten = onWritten;
@@ -99,7 +104,7 @@ export class RangeWriter {
     do {
       const batch = this.#filling.shift();
       if (batch === undefined) break;
-      await this.#inTurn(() => this.#writeAll(batch.buffer.subarray(0, batch.used)));
+      await this.#serialize(() => this.#writeAll(batch.buffer.subarray(0, batch.used)));
       this.#spare.push(batch.buffer);
     } while (this.#hasFullBatch);
     this.#draining = null;
