@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
+import pRetry from 'p-retry';
 import { classify, toFinalError } from './s3-errors.ts';
 
 export interface S3Options {
@@ -17,9 +17,10 @@ export interface S3Options {
   readonly partBytes: number;
 }
 
-/** Tries before an answer counts as the last word: about three seconds of pauses between them. */
-const tries = 6;
-const firstPauseMs = 100;
+/** The delays between the attempts add up to about three seconds. */
+const maxAttempts = 6;
+/** The first retry waits for one to two times this long; every further delay doubles. */
+const minRetryDelayMs = 50;
 
 /** How one try went before this one: after an ambiguous failure, what was asked for may have been done. */
 export interface Try {
@@ -66,19 +67,18 @@ export class S3Bucket {
    * @throws what the SDK threw, for `classify`; CodedError StoreUnavailable when all tries failed in passing.
    */
   async ask<T>(what: string, signal: AbortSignal | undefined, ask: (attempt: Try) => Promise<T>): Promise<T> {
-    let wasAmbiguous = false;
-    for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await pRetry((attempt) => ask({ wasAmbiguous: attempt > 1 }), {
+        retries: maxAttempts - 1,
+        minTimeout: minRetryDelayMs,
+        randomize: true,
+        signal,
+        shouldRetry: ({ error }) => classify(error) === 'passing',
+      });
+    } catch (error) {
       signal?.throwIfAborted();
-      try {
-        return await ask({ wasAmbiguous });
-      } catch (error) {
-        signal?.throwIfAborted();
-        if (classify(error) !== 'passing') throw error;
-        if (attempt === tries) throw toFinalError(`${what} (${tries} tries)`, error);
-        wasAmbiguous = true;
-      }
-      const longest = firstPauseMs * 2 ** (attempt - 1);
-      await sleep(longest * (0.5 + Math.random() / 2), undefined, { signal });
+      if (classify(error) !== 'passing') throw error;
+      throw toFinalError(`${what} (${maxAttempts} attempts)`, error);
     }
   }
 

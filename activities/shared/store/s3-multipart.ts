@@ -9,14 +9,16 @@ import {
 } from '@aws-sdk/client-s3';
 import type { UploadState } from '../../../configs/schema/run-pointer.ts';
 import { CodedError } from '../errors/coded-error.ts';
-import { PartReader } from './part-reader.ts';
+import { mapConcurrent } from '../download/map-concurrent.ts';
+import { PartReader, type Part } from './part-reader.ts';
 import type { S3Bucket } from './s3-bucket.ts';
 import { classify, toFinalError } from './s3-errors.ts';
 import { headObject } from './s3-head.ts';
 import type { UploadStates } from './upload-state.ts';
 
 const mebibyte = 1024 * 1024;
-const lanes = 4;
+/** Each concurrent part takes one buffer of memory. */
+const concurrency = 4;
 /** S3 allows 10,000 parts. */
 const mostParts = 10_000;
 
@@ -101,10 +103,7 @@ async function sendParts(bucket: S3Bucket, uploadId: string, put: LargeFile, fou
   const partBytes = partBytesOf(put.bytes, bucket);
   const reader = new PartReader(put.file, put.bytes, partBytes);
   const sent: SentParts = new Map();
-  const stop = new AbortController();
-  const signal = put.signal === undefined ? stop.signal : AbortSignal.any([put.signal, stop.signal]);
-
-  const sendPart = async (number: number, body: Buffer): Promise<string> => {
+  const sendPart = async ({ number, body }: Part, signal: AbortSignal): Promise<string> => {
     const md5 = createHash('md5').update(body).digest();
     const old = found.get(number);
     // The ETag of a part is its md5. Where it is not (encryption by KMS), parts are sent again: slower, never wrong.
@@ -123,32 +122,17 @@ async function sendParts(bucket: S3Bucket, uploadId: string, put: LargeFile, fou
     put.onBytes?.(body.length);
     return ETag ?? '';
   };
-  const runLane = async (): Promise<void> => {
-    const buffer = Buffer.allocUnsafeSlow(partBytes);
-    for (;;) {
+  const buffers = Array.from({ length: concurrency }, () => Buffer.allocUnsafeSlow(partBytes));
+  await mapConcurrent(buffers, { concurrency, signal: put.signal ?? neverAborted() }, async (buffer, signal) => {
+    for (let part = await reader.next(buffer); part !== undefined; part = await reader.next(buffer)) {
+      sent.set(part.number, await sendPart(part, signal));
       signal.throwIfAborted();
-      const part = await reader.next(buffer);
-      if (part === undefined) return;
-      sent.set(part.number, await sendPart(part.number, part.body));
-    }
-  };
-  const running = Array.from({ length: lanes }, async () => {
-    try {
-      await runLane();
-    } catch (error) {
-      stop.abort();
-      throw error;
     }
   });
-  const failed = (await Promise.allSettled(running)).filter((lane) => lane.status === 'rejected');
-  put.signal?.throwIfAborted();
-  // The lane that failed first, not those that it stopped.
-  const first = failed.find(({ reason }) => !isAbort(reason)) ?? failed[0];
-  if (first !== undefined) throw first.reason;
   return { sha256: reader.sha256, sent };
 }
 
-const isAbort = (reason: unknown): boolean => reason instanceof Error && reason.name === 'AbortError';
+const neverAborted = (): AbortSignal => new AbortController().signal;
 
 /** The answer may be lost after the object was made: then the upload is gone and the object is ours. */
 async function complete(bucket: S3Bucket, uploadId: string, put: LargeFile, sent: SentParts): Promise<void> {
