@@ -1,10 +1,11 @@
+import { GetObjectCommand } from '@aws-sdk/client-s3';
+import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import type { ArtifactStore } from './artifact-store.ts';
 import { assertKey } from './object-key.ts';
 import { S3Bucket, type S3Options } from './s3-bucket.ts';
 import { getObject } from './s3-get.ts';
 import { headObject } from './s3-head.ts';
 import { abortLeftovers } from './s3-leftovers.ts';
-import { makeLink } from './s3-link.ts';
 import { listObjects, removeObjects } from './s3-listing.ts';
 import { readS3Pointer, replaceS3Pointer } from './s3-pointer.ts';
 import { putFile } from './s3-put.ts';
@@ -34,7 +35,8 @@ export function s3Store({ bucket: name, prefix }: S3Place, options: S3Options): 
     remove: (keys, signal) => removeObjects(bucket, keys.map(keyOf), signal),
     read: (key, signal) => readS3Pointer(bucket, keyOf(key), signal),
     replace: (key, body, condition) => replaceS3Pointer(bucket, keyOf(key), body, condition),
-    link: (key, validSeconds) => makeLink(bucket, keyOf(key), validSeconds),
+    link: (key, validSeconds) =>
+      getSignedUrl(bucket.client, new GetObjectCommand({ Bucket: name, Key: keyOf(key) }), { expiresIn: validSeconds }),
     abortLeftovers: (under, olderThanMs, signal) =>
       abortLeftovers(bucket, states, { under: `${prefix}${under}`, olderThanMs, signal }),
   };
