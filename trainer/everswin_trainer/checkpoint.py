@@ -3,18 +3,17 @@
 Knows nothing of torch: what a checkpoint holds is the business of the `write` function that the caller passes.
 """
 
-import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from .hashing import HashingStream, hash_file
 from .job import Attempt
 from .whole_file import TEMPORARY_SUFFIX, fsync_folder, read_json, whole_file, write_json
 
 FILE_SUFFIX = ".pth"
-HASH_BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -148,35 +147,6 @@ def sweep(folder: Path) -> None:
     for path in folder.glob(f"*{FILE_SUFFIX}"):
         if not path.with_suffix(".json").exists():
             path.unlink(missing_ok=True)
-
-
-def hash_file(path: Path) -> str:
-    """SHA-256 in hex. Raises OSError."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as stream:
-        while block := stream.read(HASH_BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-class HashingStream:
-    """Passes writes on and hashes them on the way, so that the manifest costs no second reading."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._hash = hashlib.sha256()
-        self.bytes = 0
-
-    def write(self, data: Any) -> int:
-        self._hash.update(data)
-        self.bytes += memoryview(data).nbytes
-        return self._stream.write(data)
-
-    def flush(self) -> None:
-        self._stream.flush()
-
-    def sha256(self) -> str:
-        return self._hash.hexdigest()
 
 
 def _whole(value: Any) -> int:

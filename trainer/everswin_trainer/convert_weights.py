@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .apart import cut_off_network, drop_credentials, limit_resources, run_in_child
-from .checkpoint import hash_file
+from .hashing import hash_file
 from .process_setup import prepare_process
 from .root_cause import signal_name
 from .whole_file import write_json

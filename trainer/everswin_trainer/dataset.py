@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .checkpoint import hash_file
+from .hashing import hash_file
 from .image_index import ImageIndex
 from .whole_file import read_json
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .checkpoint import Checkpoint, hash_file
+from .checkpoint import Checkpoint
 from .coco_scores import IOU_TYPES
 from .dataset import PreparedData
+from .hashing import hash_file
 from .job import Job
 from .whole_file import fsync_folder, read_json, write_json
 

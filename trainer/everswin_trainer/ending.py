@@ -9,10 +9,25 @@ from .job import Attempt, Job
 from .progress import read_events
 from .rank_logs import logs_of
 from .root_cause import caused, read_root_cause, signal_name
-from .watchdog import Stall
 from .whole_file import write_json
 
 FINISHED, PREEMPTED, CRASHED, HUNG = "finished", "preempted", "crashed", "hung"
+
+
+@dataclass(frozen=True)
+class Stall:
+    """Nothing moved for `seconds` in `phase`, which may take `limit`; before that there were `count` signs."""
+
+    phase: str
+    seconds: float
+    limit: float
+    count: int
+
+    def __str__(self) -> str:
+        return (
+            f"no sign of progress for {self.seconds:.0f} s in phase {self.phase} (limit {self.limit:.0f} s) "
+            f"after {self.count} signs"
+        )
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import Any
 
 from .ballast import load_ballast, making_room
 from .beats import PHASES, read_beats
-from .ending import CRASHED, FINISHED, HUNG, PREEMPTED, Ended, write_exit
+from .ending import CRASHED, FINISHED, HUNG, PREEMPTED, Ended, Stall, write_exit
 from .gpu_lease import Lease
 from .gpu_wait import GivenUp, NeverEnough, StopWanted, Wish, add_arguments
 from .hang import write_stacks
@@ -28,7 +28,7 @@ from .process_tree import become_subreaper, descendants, die_with_parent, kill
 from .rank_logs import prune_rank_logs
 from .ranks import ERROR_FILE_ENV, Ranks
 from .signals import Signals
-from .watchdog import Stall, Watchdog
+from .watchdog import Watchdog
 from .whole_file import write_json
 
 STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}

@@ -1,31 +1,15 @@
 """Tells a trainer that hangs from one that is slow, by the signs of progress that its ranks give (beats.py)."""
 
 import math
-from dataclasses import dataclass
 
 from .beats import STARTUP, Beat
+from .ending import Stall
 
 # A wait may be so many times the longest one that turned out to be none.
 PATIENCE = 5.0
 # Looks come twice a second. If more time passed between two, this process or the whole machine stood still, not the
 # ranks alone, and that is not held against them.
 LONGEST_LOOK_SECONDS = 5.0
-
-
-@dataclass(frozen=True)
-class Stall:
-    """Nothing moved for `seconds` in `phase`, which may take `limit`; before that there were `count` signs."""
-
-    phase: str
-    seconds: float
-    limit: float
-    count: int
-
-    def __str__(self) -> str:
-        return (
-            f"no sign of progress for {self.seconds:.0f} s in phase {self.phase} (limit {self.limit:.0f} s) "
-            f"after {self.count} signs"
-        )
 
 
 class Watchdog:

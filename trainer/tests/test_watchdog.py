@@ -3,7 +3,8 @@ import itertools
 import pytest
 
 from everswin_trainer.beats import Beat
-from everswin_trainer.watchdog import Stall, Watchdog
+from everswin_trainer.ending import Stall
+from everswin_trainer.watchdog import Watchdog
 
 FLOORS = {"startup": 100.0, "step": 10.0, "validation": 200.0, "saving": 50.0}
 
