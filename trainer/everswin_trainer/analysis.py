@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from .coco_scores import IOU_TYPES
-from .data_text import data_text
-from .error_types import analyse_errors, judge
-from .gallery import make_gallery, rule
-from .ground_truth import GroundTruth
-from .matching import Matches, match
-from .precision import precisions
-from .resampling import LEVELS, RESAMPLES, SEED, interval, mean_of_known, plain_scores, resample
-from .whole_file import write_json
+from everswin_trainer.coco_scores import IOU_TYPES
+from everswin_trainer.data_text import data_text
+from everswin_trainer.error_types import analyse_errors, judge
+from everswin_trainer.gallery import make_gallery, rule
+from everswin_trainer.ground_truth import GroundTruth
+from everswin_trainer.matching import Matches, match
+from everswin_trainer.precision import precisions
+from everswin_trainer.resampling import LEVELS, RESAMPLES, SEED, interval, mean_of_known, plain_scores, resample
+from everswin_trainer.whole_file import write_json
 
 FILE, BOOTSTRAP_FILE = "analysis.json", "bootstrap.json"
 # What counts as said where single detections are counted or shown.

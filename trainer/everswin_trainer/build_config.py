@@ -7,14 +7,14 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
-from . import zip_images  # noqa: F401  (registers the backend that images are read with)
-from .converted_weights import SCHEME
-from .dataset import PreparedData
-from .orders import Orders
-from .plan import Plan
-from .recipe import flatten, milestones
-from .speed import Speed
-from .weights import looks_like_safetensors
+from everswin_trainer import zip_images  # noqa: F401  (registers the backend that images are read with)
+from everswin_trainer.converted_weights import SCHEME
+from everswin_trainer.dataset import PreparedData
+from everswin_trainer.orders import Orders
+from everswin_trainer.plan import Plan
+from everswin_trainer.recipe import flatten, milestones
+from everswin_trainer.speed import Speed
+from everswin_trainer.weights import looks_like_safetensors
 
 
 @dataclass(frozen=True)

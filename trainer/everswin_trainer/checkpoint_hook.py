@@ -6,14 +6,14 @@ from typing import Any
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from .beats import SAVING, STEP
-from .checkpoint import sweep
-from .context import Context
-from .interval import seconds_between_saves, seconds_of_epoch
-from .progress import box_average_precision, newest_order, read_events
-from .saver import Saver
-from .state import Snapshots, capture, size_in_bytes, weights_are_finite, write
-from .stop_request import Preempted
+from everswin_trainer.beats import SAVING, STEP
+from everswin_trainer.checkpoint import sweep
+from everswin_trainer.context import Context
+from everswin_trainer.interval import seconds_between_saves, seconds_of_epoch
+from everswin_trainer.progress import box_average_precision, newest_order, read_events
+from everswin_trainer.saver import Saver
+from everswin_trainer.state import Snapshots, capture, size_in_bytes, weights_are_finite, write
+from everswin_trainer.stop_request import Preempted
 
 
 class CheckpointHook(Hook):

@@ -12,8 +12,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from .dataset import MANIFEST, PreparedData
-from .whole_file import write_json
+from everswin_trainer.dataset import MANIFEST, PreparedData
+from everswin_trainer.whole_file import write_json
 
 # (width, height) and how often: landscape, portrait, and the odd ones.
 SIZES = (((640, 480), 0.5), ((640, 427), 0.22), ((480, 640), 0.13), ((427, 640), 0.08), ((500, 375), 0.05))

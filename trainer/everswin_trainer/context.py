@@ -9,18 +9,18 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from . import mmcv_ops
-from .beats import Beats
-from .dataset import PreparedData
-from .ending import FINISHED, PREEMPTED
-from .job import Attempt, Job, stop_is_wanted
-from .orders import OrdersFile
-from .plan import Plan
-from .process_setup import prepare_process
-from .progress import Progress
-from .rank import Rank
-from .recipe import load_recipe
-from .stop_request import PREEMPTED_EXIT_CODE, Preempted, StopRequest
+from everswin_trainer import mmcv_ops
+from everswin_trainer.beats import Beats
+from everswin_trainer.dataset import PreparedData
+from everswin_trainer.ending import FINISHED, PREEMPTED
+from everswin_trainer.job import Attempt, Job, stop_is_wanted
+from everswin_trainer.orders import OrdersFile
+from everswin_trainer.plan import Plan
+from everswin_trainer.process_setup import prepare_process
+from everswin_trainer.progress import Progress
+from everswin_trainer.rank import Rank
+from everswin_trainer.recipe import load_recipe
+from everswin_trainer.stop_request import PREEMPTED_EXIT_CODE, Preempted, StopRequest
 
 
 @dataclass(frozen=True)

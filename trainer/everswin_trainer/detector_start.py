@@ -6,8 +6,8 @@ from pathlib import Path
 from safetensors.torch import load_file
 from torch import Tensor
 
-from .detector_weights import class_count
-from .weights import require_converted
+from everswin_trainer.detector_weights import class_count
+from everswin_trainer.weights import require_converted
 
 # As many of their outputs as there are classes.
 CLASS_LAYERS = ("fc_cls", "fc_reg", "conv_logits")

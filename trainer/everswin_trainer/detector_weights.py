@@ -15,8 +15,8 @@ from typing import Any
 
 from torch import Tensor
 
-from .build_config import set_classes
-from .weights import (
+from everswin_trainer.build_config import set_classes
+from everswin_trainer.weights import (
     DERIVED,
     PREFIX,
     Refused,

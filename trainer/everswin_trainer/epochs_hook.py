@@ -3,7 +3,7 @@
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from .context import Context
+from everswin_trainer.context import Context
 
 
 class EpochsHook(Hook):

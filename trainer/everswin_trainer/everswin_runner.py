@@ -6,9 +6,9 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from .accelerate import accelerate, use_channels_last, use_usual_layout
-from .speed import Speed
-from .state import bare_model, restore
+from everswin_trainer.accelerate import accelerate, use_channels_last, use_usual_layout
+from everswin_trainer.speed import Speed
+from everswin_trainer.state import bare_model, restore
 
 
 class EverswinRunner(Runner):

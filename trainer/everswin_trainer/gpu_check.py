@@ -20,11 +20,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from .coco_like import draw_dataset
-from .progress import read_events
-from .recipe import fingerprint, load_recipe
-from .speed import SWITCHES
-from .whole_file import read_json, write_json
+from everswin_trainer.coco_like import draw_dataset
+from everswin_trainer.progress import read_events
+from everswin_trainer.recipe import fingerprint, load_recipe
+from everswin_trainer.speed import SWITCHES
+from everswin_trainer.whole_file import read_json, write_json
 
 # Of train2017, with annotations: what an epoch is.
 COCO_IMAGES = 117_266

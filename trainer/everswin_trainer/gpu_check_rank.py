@@ -11,9 +11,9 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch.distributed.elastic.multiprocessing.errors import record
 
-from .context import Context, add_arguments
-from .progress import finite
-from .whole_file import write_json
+from everswin_trainer.context import Context, add_arguments
+from everswin_trainer.progress import finite
+from everswin_trainer.whole_file import write_json
 
 BYTES_PER_MEBIBYTE = 1 << 20
 
@@ -62,8 +62,8 @@ def main(argv: list[str]) -> int:
     out, context = arguments.out.resolve(), Context.of(arguments)
     in_use = memory_in_use_mib(context)
     # Only now: MMDetection takes seconds to import, and asks for mmcv's ops and for CUDA then.
-    from .progress_hook import peak_memory_mb, versions
-    from .training import Start, assemble
+    from everswin_trainer.progress_hook import peak_memory_mb, versions
+    from everswin_trainer.training import Start, assemble
 
     runner = assemble(context, Start.of(arguments.weights, None, None))
     hook = MeasuringHook(arguments.iterations, arguments.device)

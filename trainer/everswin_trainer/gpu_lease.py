@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .gpu_list import Gpu
-from .job import JOB_ENV, Job
-from .process_tree import descendants, marked
+from everswin_trainer.gpu_list import Gpu
+from everswin_trainer.job import JOB_ENV, Job
+from everswin_trainer.process_tree import descendants, marked
 
 
 @dataclass(frozen=True)

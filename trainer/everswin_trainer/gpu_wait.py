@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .gpu_lease import Holder, Lease, forget, take
-from .gpu_list import CPU, UNLISTED, Gpu, list_gpus, users, visible
-from .gpu_queue import Ticket, guard
-from .job import Attempt, Job
-from .process_tree import start_ticks
-from .whole_file import write_json
+from everswin_trainer.gpu_lease import Holder, Lease, forget, take
+from everswin_trainer.gpu_list import CPU, UNLISTED, Gpu, list_gpus, users, visible
+from everswin_trainer.gpu_queue import Ticket, guard
+from everswin_trainer.job import Attempt, Job
+from everswin_trainer.process_tree import start_ticks
+from everswin_trainer.whole_file import write_json
 
 # How often the leases are looked at: a few system calls.
 LOOK_SECONDS = 0.25

@@ -5,10 +5,10 @@ import signal
 import time
 from contextlib import suppress
 
-from .beats import read_beats
-from .job import Attempt, Job
-from .process_tree import descendants
-from .rank_logs import logs_of
+from everswin_trainer.beats import read_beats
+from everswin_trainer.job import Attempt, Job
+from everswin_trainer.process_tree import descendants
+from everswin_trainer.rank_logs import logs_of
 
 STACKS_SECONDS = 3.0
 # A rank writes its stacks within milliseconds of being asked; the log at rest for so long has them all.

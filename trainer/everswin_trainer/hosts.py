@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .beats import Beat, read_beats
-from .ending import FINISHED
-from .gpu_lease import Lease
-from .gpu_wait import LOOK_SECONDS, GivenUp, StopWanted, Wish, wait_for_gpus
-from .job import Attempt, Job
-from .whole_file import read_json, write_json
+from everswin_trainer.beats import Beat, read_beats
+from everswin_trainer.ending import FINISHED
+from everswin_trainer.gpu_lease import Lease
+from everswin_trainer.gpu_wait import LOOK_SECONDS, GivenUp, StopWanted, Wish, wait_for_gpus
+from everswin_trainer.job import Attempt, Job
+from everswin_trainer.whole_file import read_json, write_json
 
 
 @dataclass

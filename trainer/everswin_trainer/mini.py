@@ -15,21 +15,21 @@ import time
 from pathlib import Path
 from typing import BinaryIO
 
-from .beats import SAVING, STEP, VALIDATION, Beats
-from .checkpoint import Origin, of_checkpoint, sweep
-from .ending import FINISHED, PREEMPTED
-from .interval import seconds_between_saves, seconds_of_epoch
-from .job import Attempt, Job, stop_is_wanted
-from .lost_loss import LossWatch
-from .mini_faults import Faults, add_fault_arguments, leave_error_file
-from .mini_state import State, batches_of_epoch
-from .orders import OrdersFile
-from .plan import Plan
-from .process_setup import prepare_process
-from .progress import Progress, box_average_precision, newest_order, read_events
-from .saver import Saver
-from .skipping import after_first
-from .stop_request import PREEMPTED_EXIT_CODE, Preempted, StopRequest
+from everswin_trainer.beats import SAVING, STEP, VALIDATION, Beats
+from everswin_trainer.checkpoint import Origin, of_checkpoint, sweep
+from everswin_trainer.ending import FINISHED, PREEMPTED
+from everswin_trainer.interval import seconds_between_saves, seconds_of_epoch
+from everswin_trainer.job import Attempt, Job, stop_is_wanted
+from everswin_trainer.lost_loss import LossWatch
+from everswin_trainer.mini_faults import Faults, add_fault_arguments, leave_error_file
+from everswin_trainer.mini_state import State, batches_of_epoch
+from everswin_trainer.orders import OrdersFile
+from everswin_trainer.plan import Plan
+from everswin_trainer.process_setup import prepare_process
+from everswin_trainer.progress import Progress, box_average_precision, newest_order, read_events
+from everswin_trainer.saver import Saver
+from everswin_trainer.skipping import after_first
+from everswin_trainer.stop_request import PREEMPTED_EXIT_CODE, Preempted, StopRequest
 
 LEARNING_RATE = 1e-4
 

@@ -20,8 +20,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .mini_weights import mini_swin_checkpoint
-from .whole_file import whole_file
+from everswin_trainer.mini_weights import mini_swin_checkpoint
+from everswin_trainer.whole_file import whole_file
 
 SEED = 2017
 TRAIN_IMAGES, VAL_IMAGES = 96, 24

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from .job import Attempt
-from .orders import Orders
-from .whole_file import write_json
+from everswin_trainer.job import Attempt
+from everswin_trainer.orders import Orders
+from everswin_trainer.whole_file import write_json
 
 OUT_OF_MEMORY = "CUDA out of memory. Tried to allocate 2.00 GiB."
 

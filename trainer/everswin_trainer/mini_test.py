@@ -5,17 +5,17 @@ import os
 import time
 from pathlib import Path
 
-from .beats import VALIDATION, Beats
-from .checkpoint import of_checkpoint, of_weights
-from .ending import FINISHED
-from .job import Attempt, Job
-from .mini_analysis import IMAGES, write_mini_analysis
-from .mini_faults import leave_error_file
-from .mini_state import State
-from .plan import Plan
-from .process_setup import prepare_process
-from .progress import Progress
-from .whole_file import write_json
+from everswin_trainer.beats import VALIDATION, Beats
+from everswin_trainer.checkpoint import of_checkpoint, of_weights
+from everswin_trainer.ending import FINISHED
+from everswin_trainer.job import Attempt, Job
+from everswin_trainer.mini_analysis import IMAGES, write_mini_analysis
+from everswin_trainer.mini_faults import leave_error_file
+from everswin_trainer.mini_state import State
+from everswin_trainer.plan import Plan
+from everswin_trainer.process_setup import prepare_process
+from everswin_trainer.progress import Progress
+from everswin_trainer.whole_file import write_json
 
 RECALL_NAMES = ("AR100", "AR300", "AR1000", "ARm", "ARl")
 

@@ -4,9 +4,9 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from .job import Job
-from .plan import Plan
-from .whole_file import read_json
+from everswin_trainer.job import Job
+from everswin_trainer.plan import Plan
+from everswin_trainer.whole_file import read_json
 
 
 @dataclass(frozen=True)

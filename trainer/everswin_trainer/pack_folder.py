@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from .findings import Findings
-from .stage_progress import StageProgress
-from .whole_file import whole_file, write_json
-from .zip_list import (
+from everswin_trainer.findings import Findings
+from everswin_trainer.stage_progress import StageProgress
+from everswin_trainer.whole_file import whole_file, write_json
+from everswin_trainer.zip_list import (
     CENTRAL,
     CENTRAL_SIGN,
     END,

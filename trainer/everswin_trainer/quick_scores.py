@@ -11,7 +11,15 @@ from typing import Any
 import hotcoco
 import numpy as np
 
-from .coco_scores import AP_NAMES, AR_NAMES, IOU_TYPES, MAX_DETECTIONS, NO_GROUND_TRUTH, Scores, score_of
+from everswin_trainer.coco_scores import (
+    AP_NAMES,
+    AR_NAMES,
+    IOU_TYPES,
+    MAX_DETECTIONS,
+    NO_GROUND_TRUTH,
+    Scores,
+    score_of,
+)
 
 
 def evaluate_quickly(annotations: Path, rows: np.ndarray, masks: list[dict[str, Any]]) -> dict[str, Scores]:

@@ -8,8 +8,8 @@ from typing import Any
 
 from mmengine.config import Config
 
-from .plan import Plan
-from .whole_file import write_json
+from everswin_trainer.plan import Plan
+from everswin_trainer.whole_file import write_json
 
 TEXT_WIDTH = 120
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from .checkpoint import Checkpoint, listed, remove
+from everswin_trainer.checkpoint import Checkpoint, listed, remove
 
 Position = tuple[int, int]
 

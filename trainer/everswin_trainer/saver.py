@@ -10,12 +10,12 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import BinaryIO
 
-from .checkpoint import Checkpoint, Origin, save
-from .disk_space import require_space
-from .job import Job
-from .plan import Plan
-from .progress import Progress, box_average_precision, read_events
-from .retention import ends_of_epochs, retain
+from everswin_trainer.checkpoint import Checkpoint, Origin, save
+from everswin_trainer.disk_space import require_space
+from everswin_trainer.job import Job
+from everswin_trainer.plan import Plan
+from everswin_trainer.progress import Progress, box_average_precision, read_events
+from everswin_trainer.retention import ends_of_epochs, retain
 
 
 class Saver:

@@ -14,22 +14,22 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from .ballast import load_ballast, making_room
-from .beats import PHASES, read_beats
-from .ending import CRASHED, FINISHED, HUNG, PREEMPTED, Ended, Stall, write_exit
-from .gpu_lease import Lease
-from .gpu_wait import GivenUp, NeverEnough, StopWanted, Wish, add_arguments
-from .hang import write_stacks
-from .hosts import Hosts
-from .hosts import add_arguments as add_host_arguments
-from .job import Attempt, Job, living_owner, write_owner
-from .lock import SURVIVOR_SECONDS, JobLock, JobLocked, acquire
-from .process_tree import become_subreaper, descendants, die_with_parent, kill
-from .rank_logs import prune_rank_logs
-from .ranks import ERROR_FILE_ENV, Ranks
-from .signals import Signals
-from .watchdog import Watchdog
-from .whole_file import write_json
+from everswin_trainer.ballast import load_ballast, making_room
+from everswin_trainer.beats import PHASES, read_beats
+from everswin_trainer.ending import CRASHED, FINISHED, HUNG, PREEMPTED, Ended, Stall, write_exit
+from everswin_trainer.gpu_lease import Lease
+from everswin_trainer.gpu_wait import GivenUp, NeverEnough, StopWanted, Wish, add_arguments
+from everswin_trainer.hang import write_stacks
+from everswin_trainer.hosts import Hosts
+from everswin_trainer.hosts import add_arguments as add_host_arguments
+from everswin_trainer.job import Attempt, Job, living_owner, write_owner
+from everswin_trainer.lock import SURVIVOR_SECONDS, JobLock, JobLocked, acquire
+from everswin_trainer.process_tree import become_subreaper, descendants, die_with_parent, kill
+from everswin_trainer.rank_logs import prune_rank_logs
+from everswin_trainer.ranks import ERROR_FILE_ENV, Ranks
+from everswin_trainer.signals import Signals
+from everswin_trainer.watchdog import Watchdog
+from everswin_trainer.whole_file import write_json
 
 STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
 WATCHED_SIGNALS = STOP_SIGNALS | {signal.SIGCHLD}

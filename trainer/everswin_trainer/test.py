@@ -12,19 +12,19 @@ from typing import Any
 
 from torch.distributed.elastic.multiprocessing.errors import record
 
-from .analysis import Subject, analyse, discard
-from .beats import VALIDATION
-from .checkpoint import Checkpoint, of_checkpoint, of_weights
-from .coco_scores import evaluate
-from .context import Context, add_arguments
-from .detections import Detections, Found, find, identify, publish
-from .half_precision import describe_disagreement
-from .job import Job
-from .pictures import picture_reader
-from .progress import read_events
-from .stop_request import Preempted
-from .weights import require_converted
-from .whole_file import write_json
+from everswin_trainer.analysis import Subject, analyse, discard
+from everswin_trainer.beats import VALIDATION
+from everswin_trainer.checkpoint import Checkpoint, of_checkpoint, of_weights
+from everswin_trainer.coco_scores import evaluate
+from everswin_trainer.context import Context, add_arguments
+from everswin_trainer.detections import Detections, Found, find, identify, publish
+from everswin_trainer.half_precision import describe_disagreement
+from everswin_trainer.job import Job
+from everswin_trainer.pictures import picture_reader
+from everswin_trainer.progress import read_events
+from everswin_trainer.stop_request import Preempted
+from everswin_trainer.weights import require_converted
+from everswin_trainer.whole_file import write_json
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -61,7 +61,7 @@ def test(context: Context, checkpoint: Checkpoint) -> tuple[int, int]:
     detections = find(context.job, identity)
     if detections is None:
         # Only now: MMDetection takes seconds to import, and asks for mmcv's ops and for CUDA then.
-        from .inference import infer
+        from everswin_trainer.inference import infer
 
         detections, written = infer(context, checkpoint)
         # Before anything is computed from them: whatever dies after this, inference is not repeated.

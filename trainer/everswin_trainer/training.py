@@ -7,23 +7,28 @@ import torch
 import torch.distributed as dist
 from mmengine.config import Config
 
-from . import batches, fused_adamw, micro_batches, quick_metric  # noqa: F401  (register what build_config names)
-from .beats_hook import BeatsHook
-from .build_config import build_config
-from .checkpoint import Checkpoint, Origin
-from .checkpoint_hook import CheckpointHook
-from .context import Context
-from .detector_start import fit_to_classes, load_detector
-from .divergence import DivergenceHook
-from .epochs_hook import EpochsHook
-from .everswin_runner import EverswinRunner, build_runner
-from .progress import read_events
-from .progress_hook import ProgressHook
-from .randomness import RandomnessHook
-from .recipe import milestones
-from .saver import Saver
-from .state import bare_model, read
-from .tensorboard_events import TensorBoard
+from everswin_trainer import (  # noqa: F401  (register what build_config names)
+    batches,
+    fused_adamw,
+    micro_batches,
+    quick_metric,
+)
+from everswin_trainer.beats_hook import BeatsHook
+from everswin_trainer.build_config import build_config
+from everswin_trainer.checkpoint import Checkpoint, Origin
+from everswin_trainer.checkpoint_hook import CheckpointHook
+from everswin_trainer.context import Context
+from everswin_trainer.detector_start import fit_to_classes, load_detector
+from everswin_trainer.divergence import DivergenceHook
+from everswin_trainer.epochs_hook import EpochsHook
+from everswin_trainer.everswin_runner import EverswinRunner, build_runner
+from everswin_trainer.progress import read_events
+from everswin_trainer.progress_hook import ProgressHook
+from everswin_trainer.randomness import RandomnessHook
+from everswin_trainer.recipe import milestones
+from everswin_trainer.saver import Saver
+from everswin_trainer.state import bare_model, read
+from everswin_trainer.tensorboard_events import TensorBoard
 
 
 @dataclass(frozen=True)
