@@ -10,7 +10,7 @@ COMMANDS = {
     "train": "train",
     "test": "test",
     "recipe": "recipe",
-    "machine": "machine",
+    "machine": "system.machine",
     "convert-weights": "convert_weights",
     "export-weights": "export_weights",
     "prepare-dataset": "prepare_dataset",

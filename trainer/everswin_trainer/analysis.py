@@ -19,7 +19,7 @@ from everswin_trainer.ground_truth import GroundTruth
 from everswin_trainer.matching import Matches, match
 from everswin_trainer.precision import precisions
 from everswin_trainer.resampling import LEVELS, RESAMPLES, SEED, interval, mean_of_known, plain_scores, resample
-from everswin_trainer.whole_file import write_json
+from everswin_trainer.system.whole_file import write_json
 
 FILE, BOOTSTRAP_FILE = "analysis.json", "bootstrap.json"
 # What counts as said where single detections are counted or shown.

@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 from everswin_trainer.check_annotations import Annotations, check_annotations
 from everswin_trainer.image_header import TAIL_BYTES, ImageHeader, read_header
-from everswin_trainer.process_tree import die_with_parent
-from everswin_trainer.whole_file import whole_file
+from everswin_trainer.system.process_tree import die_with_parent
+from everswin_trainer.system.whole_file import whole_file
 from everswin_trainer.zip_entry import open_entry
 from everswin_trainer.zip_list import Entry, Refused, quote
 

@@ -16,11 +16,11 @@ from everswin_trainer.ending import FINISHED, PREEMPTED
 from everswin_trainer.job import Attempt, Job, stop_is_wanted
 from everswin_trainer.orders import OrdersFile
 from everswin_trainer.plan import Plan
-from everswin_trainer.process_setup import prepare_process
 from everswin_trainer.progress import Progress
 from everswin_trainer.rank import Rank
 from everswin_trainer.recipe import load_recipe
 from everswin_trainer.stop_request import PREEMPTED_EXIT_CODE, Preempted, StopRequest
+from everswin_trainer.system.process_setup import prepare_process
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from everswin_trainer.hashing import hash_file
 from everswin_trainer.image_index import ImageIndex
-from everswin_trainer.whole_file import read_json
+from everswin_trainer.system.hashing import hash_file
+from everswin_trainer.system.whole_file import read_json
 
 MANIFEST = "dataset.json"
 

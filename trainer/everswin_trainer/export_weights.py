@@ -11,7 +11,7 @@ from pathlib import Path
 import safetensors.torch
 import torch
 
-from everswin_trainer.whole_file import whole_file, write_json
+from everswin_trainer.system.whole_file import whole_file, write_json
 
 
 def main(argv: list[str]) -> int:

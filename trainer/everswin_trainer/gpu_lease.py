@@ -15,7 +15,7 @@ from typing import Any
 
 from everswin_trainer.gpu_list import Gpu
 from everswin_trainer.job import JOB_ENV, Job
-from everswin_trainer.process_tree import descendants, marked
+from everswin_trainer.system.process_tree import descendants, marked
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from everswin_trainer.gpu_lease import Holder, Lease, forget, take
 from everswin_trainer.gpu_list import CPU, UNLISTED, Gpu, list_gpus, users, visible
 from everswin_trainer.gpu_queue import Ticket, guard
 from everswin_trainer.job import Attempt, Job
-from everswin_trainer.process_tree import start_ticks
-from everswin_trainer.whole_file import write_json
+from everswin_trainer.system.process_tree import start_ticks
+from everswin_trainer.system.whole_file import write_json
 
 # How often the leases are looked at: a few system calls.
 LOOK_SECONDS = 0.25

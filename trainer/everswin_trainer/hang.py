@@ -7,8 +7,8 @@ from contextlib import suppress
 
 from everswin_trainer.beats import read_beats
 from everswin_trainer.job import Attempt, Job
-from everswin_trainer.process_tree import descendants
 from everswin_trainer.rank_logs import logs_of
+from everswin_trainer.system.process_tree import descendants
 
 STACKS_SECONDS = 3.0
 # A rank writes its stacks within milliseconds of being asked; the log at rest for so long has them all.

@@ -20,7 +20,7 @@ from everswin_trainer.ending import FINISHED
 from everswin_trainer.gpu_lease import Lease
 from everswin_trainer.gpu_wait import LOOK_SECONDS, GivenUp, StopWanted, Wish, wait_for_gpus
 from everswin_trainer.job import Attempt, Job
-from everswin_trainer.whole_file import read_json, write_json
+from everswin_trainer.system.whole_file import read_json, write_json
 
 
 @dataclass

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from everswin_trainer.whole_file import whole_file
+from everswin_trainer.system.whole_file import whole_file
 
 MAGIC = b"EVSWIDX1"
 # Number of images, of places in the table (a power of two), bytes of all names.

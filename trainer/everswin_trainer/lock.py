@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 
 from everswin_trainer.job import JOB_ENV, Job
-from everswin_trainer.process_tree import ancestors, argv_of, kill, marked, openers
+from everswin_trainer.system.process_tree import ancestors, argv_of, kill, marked, openers
 
 # A killed process frees its GPU memory before it frees its descriptors, which can take seconds.
 SURVIVOR_SECONDS = 60.0

@@ -25,11 +25,11 @@ from everswin_trainer.mini_faults import Faults, add_fault_arguments, leave_erro
 from everswin_trainer.mini_state import State, batches_of_epoch
 from everswin_trainer.orders import OrdersFile
 from everswin_trainer.plan import Plan
-from everswin_trainer.process_setup import prepare_process
 from everswin_trainer.progress import Progress, box_average_precision, newest_order, read_events
 from everswin_trainer.saver import Saver
 from everswin_trainer.skipping import after_first
 from everswin_trainer.stop_request import PREEMPTED_EXIT_CODE, Preempted, StopRequest
+from everswin_trainer.system.process_setup import prepare_process
 
 LEARNING_RATE = 1e-4
 

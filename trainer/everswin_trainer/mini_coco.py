@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 
 from everswin_trainer.mini_weights import mini_swin_checkpoint
-from everswin_trainer.whole_file import whole_file
+from everswin_trainer.system.whole_file import whole_file
 
 SEED = 2017
 TRAIN_IMAGES, VAL_IMAGES = 96, 24

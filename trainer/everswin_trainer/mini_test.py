@@ -13,9 +13,9 @@ from everswin_trainer.mini_analysis import IMAGES, write_mini_analysis
 from everswin_trainer.mini_faults import leave_error_file
 from everswin_trainer.mini_state import State
 from everswin_trainer.plan import Plan
-from everswin_trainer.process_setup import prepare_process
 from everswin_trainer.progress import Progress
-from everswin_trainer.whole_file import write_json
+from everswin_trainer.system.process_setup import prepare_process
+from everswin_trainer.system.whole_file import write_json
 
 RECALL_NAMES = ("AR100", "AR300", "AR1000", "ARm", "ARl")
 

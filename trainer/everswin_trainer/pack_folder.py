@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 from everswin_trainer.findings import Findings
 from everswin_trainer.stage_progress import StageProgress
-from everswin_trainer.whole_file import whole_file, write_json
+from everswin_trainer.system.whole_file import whole_file, write_json
 from everswin_trainer.zip_list import (
     CENTRAL,
     CENTRAL_SIGN,

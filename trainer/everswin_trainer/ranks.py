@@ -14,10 +14,10 @@ from typing import Any
 
 from everswin_trainer.beats import Beat
 from everswin_trainer.job import Job
-from everswin_trainer.process_tree import ancestors, environment_of, exit_status, start_ticks
 from everswin_trainer.root_cause import caused, is_reported, read_error, signal_name
 from everswin_trainer.stop_request import PREEMPTED_EXIT_CODE
-from everswin_trainer.whole_file import TEMPORARY_SUFFIX
+from everswin_trainer.system.process_tree import ancestors, environment_of, exit_status, start_ticks
+from everswin_trainer.system.whole_file import TEMPORARY_SUFFIX
 
 # Where a launched process leaves its exception.
 ERROR_FILE_ENV = "TORCHELASTIC_ERROR_FILE"

@@ -24,12 +24,12 @@ from everswin_trainer.hosts import Hosts
 from everswin_trainer.hosts import add_arguments as add_host_arguments
 from everswin_trainer.job import Attempt, Job, living_owner, write_owner
 from everswin_trainer.lock import SURVIVOR_SECONDS, JobLock, JobLocked, acquire
-from everswin_trainer.process_tree import become_subreaper, descendants, die_with_parent, kill
 from everswin_trainer.rank_logs import prune_rank_logs
 from everswin_trainer.ranks import ERROR_FILE_ENV, Ranks
-from everswin_trainer.signals import Signals
+from everswin_trainer.system.process_tree import become_subreaper, descendants, die_with_parent, kill
+from everswin_trainer.system.signals import Signals
+from everswin_trainer.system.whole_file import write_json
 from everswin_trainer.watchdog import Watchdog
-from everswin_trainer.whole_file import write_json
 
 STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
 WATCHED_SIGNALS = STOP_SIGNALS | {signal.SIGCHLD}

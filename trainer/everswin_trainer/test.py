@@ -23,8 +23,8 @@ from everswin_trainer.job import Job
 from everswin_trainer.pictures import picture_reader
 from everswin_trainer.progress import read_events
 from everswin_trainer.stop_request import Preempted
+from everswin_trainer.system.whole_file import write_json
 from everswin_trainer.weights import require_converted
-from everswin_trainer.whole_file import write_json
 
 
 def parse(argv: list[str]) -> argparse.Namespace:

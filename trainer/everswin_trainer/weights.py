@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from everswin_trainer import mmcv_ops
-from everswin_trainer.whole_file import whole_file
+from everswin_trainer.system.whole_file import whole_file
 
 # What an ImageNet classifier has and a detector's backbone lacks.
 CLASSIFIER_ONLY = ("head.", "norm.")

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from everswin_trainer.mini_coco import make_files
-from everswin_trainer.process_tree import kill, marked
 from everswin_trainer.progress import read_events
+from everswin_trainer.system.process_tree import kill, marked
 
 TRAINER = Path(__file__).parents[1]
 PROGRAMS = Path(__file__).parent / "programs"

@@ -16,7 +16,7 @@ from everswin_trainer.gpu_lease import take
 from everswin_trainer.gpu_list import Gpu
 from everswin_trainer.gpu_queue import guard
 from everswin_trainer.job import Job
-from everswin_trainer.process_tree import kill
+from everswin_trainer.system.process_tree import kill
 
 ENDLESS = ("--steps-per-epoch", "100000")
 # From the end of one holder to the lease of the next; 5 s is what we promise of the whole way.

@@ -12,8 +12,8 @@ import pytest
 from conftest import JobFolder, environment, stop, until
 from everswin_trainer.checkpoint import listed, valid
 from everswin_trainer.mini_state import batches_of_epoch
-from everswin_trainer.process_tree import kill
-from everswin_trainer.whole_file import write_json
+from everswin_trainer.system.process_tree import kill
+from everswin_trainer.system.whole_file import write_json
 
 
 @pytest.fixture(scope="module")

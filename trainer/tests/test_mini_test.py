@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from conftest import JobFolder, stop, until
-from everswin_trainer.hashing import hash_file
+from everswin_trainer.system.hashing import hash_file
 
 SIX = ("AP", "AP50", "AP75", "APs", "APm", "APl")
 TWELVE = (*SIX, "AR100", "AR300", "AR1000", "ARs", "ARm", "ARl")

@@ -14,7 +14,7 @@ from real_job import RECIPE, TRAIN_IMAGES, VAL_IMAGES, WATCHED, RealJob
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from conftest import PROGRAMS, environment, stop, until
-from everswin_trainer.hashing import hash_file
+from everswin_trainer.system.hashing import hash_file
 
 RANKS = 2
 # One image each a step.

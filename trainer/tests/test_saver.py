@@ -14,11 +14,11 @@ import pytest
 
 from conftest import PLAN, PROGRAMS, environment
 from everswin_trainer.checkpoint import Origin, listed, valid
-from everswin_trainer.disk_space import require_space
 from everswin_trainer.job import Attempt, Job
 from everswin_trainer.plan import Plan
 from everswin_trainer.progress import Progress, read_events
 from everswin_trainer.saver import Saver
+from everswin_trainer.system.disk_space import require_space
 
 PLAN_HASH = PLAN["planHash"]
 PER_EPOCH = 10

@@ -11,7 +11,7 @@ import pytest
 from conftest import PROGRAMS, JobFolder, stop, until
 from everswin_trainer.beats import read_beats
 from everswin_trainer.job import Job
-from everswin_trainer.process_tree import start_ticks
+from everswin_trainer.system.process_tree import start_ticks
 
 
 def tree(job: JobFolder, mode: str) -> list[str]:

@@ -11,7 +11,7 @@ import time
 
 from everswin_trainer.beats import STEP, Beats
 from everswin_trainer.job import JOB_ENV, Job
-from everswin_trainer.process_setup import prepare_process
+from everswin_trainer.system.process_setup import prepare_process
 
 
 def wait_in_vain() -> None:

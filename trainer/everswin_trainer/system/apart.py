@@ -10,7 +10,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-from everswin_trainer.process_tree import die_with_parent
+from everswin_trainer.system.process_tree import die_with_parent
 
 # From <linux/sched.h>.
 CLONE_NEWUSER = 0x10000000

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from conftest import environment
-from everswin_trainer.apart import limit_resources, run_in_child
+from everswin_trainer.system.apart import limit_resources, run_in_child
 
 CUT_OFF = """
 import json, os, socket, sys
-from everswin_trainer.apart import cut_off_network, drop_credentials
+from everswin_trainer.system.apart import cut_off_network, drop_credentials
 port, uid = int(sys.argv[1]), int(sys.argv[2])
 if uid:
     import ctypes
