@@ -31,8 +31,8 @@ from everswin_trainer import batches, mmcv_ops, randomness  # noqa: F401  (regis
 from everswin_trainer.batches import ResumableBatchSampler
 from everswin_trainer.build_config import build_config
 from everswin_trainer.dataset import PreparedData
-from everswin_trainer.orders import Orders
-from everswin_trainer.plan import Plan
+from everswin_trainer.job.orders import Orders
+from everswin_trainer.job.plan import Plan
 from everswin_trainer.recipe import load_recipe
 
 # train2017 without the images that show no object; 4 ranks of 2 images.

@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-from everswin_trainer.rank_logs import take_own_log
+from everswin_trainer.job.rank_logs import take_own_log
 
 COMMANDS = {
     "supervise": "supervise",

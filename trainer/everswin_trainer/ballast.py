@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
 
-from everswin_trainer.job import Job
+from everswin_trainer.job.folder import Job
 from everswin_trainer.system.whole_file import fsync_folder
 
 BALLAST_BYTES = 64 * 1024

@@ -5,7 +5,7 @@ from typing import Any
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from everswin_trainer.beats import STEP, VALIDATION, Beats
+from everswin_trainer.job.beats import STEP, VALIDATION, Beats
 
 
 class BeatsHook(Hook):

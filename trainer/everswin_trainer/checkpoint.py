@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from everswin_trainer.job import Attempt
+from everswin_trainer.job.folder import Attempt
 from everswin_trainer.system.hashing import HashingStream, hash_file
 from everswin_trainer.system.whole_file import TEMPORARY_SUFFIX, fsync_folder, read_json, whole_file, write_json
 

@@ -10,16 +10,16 @@ from pathlib import Path
 from mmengine.config import Config
 
 from everswin_trainer import mmcv_ops
-from everswin_trainer.beats import Beats
 from everswin_trainer.dataset import PreparedData
-from everswin_trainer.ending import FINISHED, PREEMPTED
-from everswin_trainer.job import Attempt, Job, stop_is_wanted
-from everswin_trainer.orders import OrdersFile
-from everswin_trainer.plan import Plan
-from everswin_trainer.progress import Progress
+from everswin_trainer.job.beats import Beats
+from everswin_trainer.job.ending import FINISHED, PREEMPTED
+from everswin_trainer.job.folder import Attempt, Job, stop_is_wanted
+from everswin_trainer.job.orders import OrdersFile
+from everswin_trainer.job.plan import Plan
+from everswin_trainer.job.progress import Progress
+from everswin_trainer.job.stop_request import PREEMPTED_EXIT_CODE, Preempted, StopRequest
 from everswin_trainer.rank import Rank
 from everswin_trainer.recipe import load_recipe
-from everswin_trainer.stop_request import PREEMPTED_EXIT_CODE, Preempted, StopRequest
 from everswin_trainer.system.process_setup import prepare_process
 
 

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from everswin_trainer.root_cause import signal_name
+from everswin_trainer.job.root_cause import signal_name
 from everswin_trainer.system.apart import cut_off_network, drop_credentials, limit_resources, run_in_child
 from everswin_trainer.system.hashing import hash_file
 from everswin_trainer.system.process_setup import prepare_process

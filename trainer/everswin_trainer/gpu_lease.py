@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from everswin_trainer.gpu_list import Gpu
-from everswin_trainer.job import JOB_ENV, Job
+from everswin_trainer.job.folder import JOB_ENV, Job
 from everswin_trainer.system.process_tree import descendants, marked
 
 

@@ -5,9 +5,9 @@ import signal
 import time
 from contextlib import suppress
 
-from everswin_trainer.beats import read_beats
-from everswin_trainer.job import Attempt, Job
-from everswin_trainer.rank_logs import logs_of
+from everswin_trainer.job.beats import read_beats
+from everswin_trainer.job.folder import Attempt, Job
+from everswin_trainer.job.rank_logs import logs_of
 from everswin_trainer.system.process_tree import descendants
 
 STACKS_SECONDS = 3.0

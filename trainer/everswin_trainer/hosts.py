@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from everswin_trainer.beats import Beat, read_beats
-from everswin_trainer.ending import FINISHED
 from everswin_trainer.gpu_lease import Lease
 from everswin_trainer.gpu_wait import LOOK_SECONDS, GivenUp, StopWanted, Wish, wait_for_gpus
-from everswin_trainer.job import Attempt, Job
+from everswin_trainer.job.beats import Beat, read_beats
+from everswin_trainer.job.ending import FINISHED
+from everswin_trainer.job.folder import Attempt, Job
 from everswin_trainer.system.whole_file import read_json, write_json
 
 

@@ -18,8 +18,8 @@ from everswin_trainer.detections import Detections
 from everswin_trainer.detector_start import load_detector, require_same
 from everswin_trainer.detector_weights import class_count
 from everswin_trainer.everswin_runner import EverswinRunner, build_runner
+from everswin_trainer.job.stop_request import Preempted
 from everswin_trainer.state import bare_model, read
-from everswin_trainer.stop_request import Preempted
 from everswin_trainer.weights import looks_like_safetensors
 
 SECONDS_BETWEEN_EVENTS = 1.0

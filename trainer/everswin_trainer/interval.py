@@ -8,7 +8,7 @@ import math
 from itertools import pairwise
 from typing import Any
 
-from everswin_trainer.plan import Plan
+from everswin_trainer.job.plan import Plan
 
 # What is believed before anything was seen: a crash a day. It keeps the first crash from being taken for a habit.
 PRIOR_SECONDS = 24 * 3600.0

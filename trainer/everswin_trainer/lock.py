@@ -13,7 +13,7 @@ import os
 import time
 from dataclasses import dataclass
 
-from everswin_trainer.job import JOB_ENV, Job
+from everswin_trainer.job.folder import JOB_ENV, Job
 from everswin_trainer.system.process_tree import ancestors, argv_of, kill, marked, openers
 
 # A killed process frees its GPU memory before it frees its descriptors, which can take seconds.

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from everswin_trainer.job import Attempt
-from everswin_trainer.orders import Orders
+from everswin_trainer.job.folder import Attempt
+from everswin_trainer.job.orders import Orders
 from everswin_trainer.system.whole_file import write_json
 
 OUT_OF_MEMORY = "CUDA out of memory. Tried to allocate 2.00 GiB."

@@ -5,15 +5,15 @@ import os
 import time
 from pathlib import Path
 
-from everswin_trainer.beats import VALIDATION, Beats
 from everswin_trainer.checkpoint import of_checkpoint, of_weights
-from everswin_trainer.ending import FINISHED
-from everswin_trainer.job import Attempt, Job
+from everswin_trainer.job.beats import VALIDATION, Beats
+from everswin_trainer.job.ending import FINISHED
+from everswin_trainer.job.folder import Attempt, Job
+from everswin_trainer.job.plan import Plan
+from everswin_trainer.job.progress import Progress
 from everswin_trainer.mini_analysis import IMAGES, write_mini_analysis
 from everswin_trainer.mini_faults import leave_error_file
 from everswin_trainer.mini_state import State
-from everswin_trainer.plan import Plan
-from everswin_trainer.progress import Progress
 from everswin_trainer.system.process_setup import prepare_process
 from everswin_trainer.system.whole_file import write_json
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from everswin_trainer.beats import Beat
-from everswin_trainer.job import Job
-from everswin_trainer.root_cause import caused, is_reported, read_error, signal_name
-from everswin_trainer.stop_request import PREEMPTED_EXIT_CODE
+from everswin_trainer.job.beats import Beat
+from everswin_trainer.job.folder import Job
+from everswin_trainer.job.root_cause import caused, is_reported, read_error, signal_name
+from everswin_trainer.job.stop_request import PREEMPTED_EXIT_CODE
 from everswin_trainer.system.process_tree import ancestors, environment_of, exit_status, start_ticks
 from everswin_trainer.system.whole_file import TEMPORARY_SUFFIX
 

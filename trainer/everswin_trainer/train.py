@@ -8,7 +8,7 @@ from torch.distributed.elastic.multiprocessing.errors import record
 
 from everswin_trainer.checkpoint import Checkpoint, of_checkpoint
 from everswin_trainer.context import Context, add_arguments
-from everswin_trainer.progress import box_average_precision, read_events
+from everswin_trainer.job.progress import box_average_precision, read_events
 
 
 def parse(argv: list[str]) -> argparse.Namespace:

@@ -22,7 +22,7 @@ from everswin_trainer.detector_start import fit_to_classes, load_detector
 from everswin_trainer.divergence import DivergenceHook
 from everswin_trainer.epochs_hook import EpochsHook
 from everswin_trainer.everswin_runner import EverswinRunner, build_runner
-from everswin_trainer.progress import read_events
+from everswin_trainer.job.progress import read_events
 from everswin_trainer.progress_hook import ProgressHook
 from everswin_trainer.randomness import RandomnessHook
 from everswin_trainer.recipe import milestones

@@ -2,8 +2,8 @@
 
 import math
 
-from everswin_trainer.beats import STARTUP, Beat
-from everswin_trainer.ending import Stall
+from everswin_trainer.job.beats import STARTUP, Beat
+from everswin_trainer.job.ending import Stall
 
 # A wait may be so many times the longest one that turned out to be none.
 PATIENCE = 5.0

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from everswin_trainer.ballast import BALLAST_BYTES, load_ballast, making_room
-from everswin_trainer.job import Job
+from everswin_trainer.job.folder import Job
 
 
 class Disk:

@@ -15,7 +15,7 @@ from conftest import PROGRAMS, JobFolder, environment, until
 from everswin_trainer.gpu_lease import take
 from everswin_trainer.gpu_list import Gpu
 from everswin_trainer.gpu_queue import guard
-from everswin_trainer.job import Job
+from everswin_trainer.job.folder import Job
 from everswin_trainer.system.process_tree import kill
 
 ENDLESS = ("--steps-per-epoch", "100000")
@@ -282,7 +282,7 @@ from pathlib import Path
 from everswin_trainer.gpu_lease import take
 from everswin_trainer.gpu_list import Gpu
 from everswin_trainer.gpu_queue import guard
-from everswin_trainer.job import Job
+from everswin_trainer.job.folder import Job
 folder, inside = Path({str(tmp_path / "gpus")!r}), Path({str(tmp_path / "inside")!r})
 job, turns = Job.at(sys.argv[1]), 0
 while turns < 100:

@@ -8,7 +8,7 @@ import pytest
 from mmengine.config import Config
 
 from conftest import JobFolder, environment
-from everswin_trainer.plan import Plan
+from everswin_trainer.job.plan import Plan
 from everswin_trainer.recipe import fingerprint, flatten, load_recipe
 
 RECIPES = Path(__file__).parents[2] / "configs/mmdet"

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from everswin_trainer.checkpoint import Checkpoint, Origin, save, valid
-from everswin_trainer.job import Attempt
+from everswin_trainer.job.folder import Attempt
 from everswin_trainer.retention import ends_of_epochs, retain
 
 ORIGIN = Origin("plan", Attempt(2, 7), None)

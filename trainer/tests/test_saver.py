@@ -14,9 +14,9 @@ import pytest
 
 from conftest import PLAN, PROGRAMS, environment
 from everswin_trainer.checkpoint import Origin, listed, valid
-from everswin_trainer.job import Attempt, Job
-from everswin_trainer.plan import Plan
-from everswin_trainer.progress import Progress, read_events
+from everswin_trainer.job.folder import Attempt, Job
+from everswin_trainer.job.plan import Plan
+from everswin_trainer.job.progress import Progress, read_events
 from everswin_trainer.saver import Saver
 from everswin_trainer.system.disk_space import require_space
 

@@ -9,8 +9,8 @@ import time
 import pytest
 
 from conftest import PROGRAMS, JobFolder, stop, until
-from everswin_trainer.beats import read_beats
-from everswin_trainer.job import Job
+from everswin_trainer.job.beats import read_beats
+from everswin_trainer.job.folder import Job
 from everswin_trainer.system.process_tree import start_ticks
 
 

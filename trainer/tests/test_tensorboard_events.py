@@ -8,7 +8,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from conftest import environment
-from everswin_trainer.progress import Progress, read_events
+from everswin_trainer.job.progress import Progress, read_events
 from everswin_trainer.tensorboard_events import TensorBoard
 
 
@@ -93,7 +93,7 @@ def test_a_missing_package_is_a_warning_and_training_goes_on(tmp_path: Path) -> 
     (tmp_path / "tensorboard.py").write_text("raise ModuleNotFoundError(\"No module named 'tensorboard'\")")
     script = f"""
 from pathlib import Path
-from everswin_trainer.progress import Progress
+from everswin_trainer.job.progress import Progress
 from everswin_trainer.tensorboard_events import TensorBoard
 progress = Progress(Path({str(tmp_path / "p")!r}), 1)
 progress.tell(TensorBoard(Path({str(tmp_path / "t")!r}), lambda message: progress.write("warning", message=message)))

@@ -2,8 +2,8 @@ import itertools
 
 import pytest
 
-from everswin_trainer.beats import Beat
-from everswin_trainer.ending import Stall
+from everswin_trainer.job.beats import Beat
+from everswin_trainer.job.ending import Stall
 from everswin_trainer.watchdog import Watchdog
 
 FLOORS = {"startup": 100.0, "step": 10.0, "validation": 200.0, "saving": 50.0}

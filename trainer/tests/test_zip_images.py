@@ -17,8 +17,8 @@ from everswin_trainer import mini_coco, mmcv_ops
 from everswin_trainer.build_config import build_config
 from everswin_trainer.dataset import PreparedData
 from everswin_trainer.image_index import ImageIndex, Place, write_index
-from everswin_trainer.orders import Orders
-from everswin_trainer.plan import Plan
+from everswin_trainer.job.orders import Orders
+from everswin_trainer.job.plan import Plan
 from everswin_trainer.recipe import load_recipe
 from everswin_trainer.zip_images import ZipImages
 

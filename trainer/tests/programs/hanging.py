@@ -9,8 +9,8 @@ import signal
 import sys
 import time
 
-from everswin_trainer.beats import STEP, Beats
-from everswin_trainer.job import JOB_ENV, Job
+from everswin_trainer.job.beats import STEP, Beats
+from everswin_trainer.job.folder import JOB_ENV, Job
 from everswin_trainer.system.process_setup import prepare_process
 
 

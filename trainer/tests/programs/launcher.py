@@ -16,9 +16,9 @@ import sys
 import time
 from pathlib import Path
 
-from everswin_trainer.beats import Beats
-from everswin_trainer.job import JOB_ENV, Attempt, Job, stop_is_wanted
-from everswin_trainer.progress import Progress
+from everswin_trainer.job.beats import Beats
+from everswin_trainer.job.folder import JOB_ENV, Attempt, Job, stop_is_wanted
+from everswin_trainer.job.progress import Progress
 
 REPORT = """\
 Root Cause (first observed failure):

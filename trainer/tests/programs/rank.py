@@ -13,8 +13,8 @@ from pathlib import Path
 
 from torch.distributed.elastic.multiprocessing.errors import record
 
-from everswin_trainer.beats import Beats
-from everswin_trainer.job import JOB_ENV, Job
+from everswin_trainer.job.beats import Beats
+from everswin_trainer.job.folder import JOB_ENV, Job
 
 
 def forked(folder: str) -> None:

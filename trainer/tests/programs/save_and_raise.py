@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from everswin_trainer.checkpoint import Origin
-from everswin_trainer.job import Attempt, Job
-from everswin_trainer.plan import Plan
-from everswin_trainer.progress import Progress
+from everswin_trainer.job.folder import Attempt, Job
+from everswin_trainer.job.plan import Plan
+from everswin_trainer.job.progress import Progress
 from everswin_trainer.saver import Saver
 
 

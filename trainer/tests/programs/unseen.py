@@ -9,8 +9,8 @@ import subprocess
 import sys
 import time
 
-from everswin_trainer.beats import Beats
-from everswin_trainer.job import JOB_ENV, Job
+from everswin_trainer.job.beats import Beats
+from everswin_trainer.job.folder import JOB_ENV, Job
 
 REPORT = """\
 Root Cause (first observed failure):

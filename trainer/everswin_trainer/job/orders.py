@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from everswin_trainer.job import Job
-from everswin_trainer.plan import Plan
+from everswin_trainer.job.folder import Job
+from everswin_trainer.job.plan import Plan
 from everswin_trainer.system.whole_file import read_json
 
 

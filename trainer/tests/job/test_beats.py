@@ -2,8 +2,8 @@ import os
 import time
 from pathlib import Path
 
-from everswin_trainer.beats import SAVING, STEP, Beat, Beats, read_beats
-from everswin_trainer.job import Job
+from everswin_trainer.job.beats import SAVING, STEP, Beat, Beats, read_beats
+from everswin_trainer.job.folder import Job
 
 
 def test_a_rank_gives_a_sign_as_soon_as_it_is_there(tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from conftest import PLAN
-from everswin_trainer.plan import Plan
-from everswin_trainer.speed import Speed
+from everswin_trainer.job.plan import Plan
+from everswin_trainer.job.speed import Speed
 
 
 def load(folder: Path, checkpoint: dict[str, Any]) -> Plan:

@@ -4,8 +4,8 @@ import subprocess
 import sys
 
 from conftest import JobFolder, environment
-from everswin_trainer.job import FENCE_ENV, JOB_ENV, Job
-from everswin_trainer.rank_logs import KEPT_ATTEMPTS, rank_log
+from everswin_trainer.job.folder import FENCE_ENV, JOB_ENV, Job
+from everswin_trainer.job.rank_logs import KEPT_ATTEMPTS, rank_log
 
 
 def run_rank(job: JobFolder, rank: int) -> subprocess.CompletedProcess[str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from everswin_trainer.speed import SWITCHES, Speed
+from everswin_trainer.job.speed import SWITCHES, Speed
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ it is of no use to anybody. The supervisor reads them (watchdog.py).
 import os
 from dataclasses import dataclass
 
-from everswin_trainer.job import Job
+from everswin_trainer.job.folder import Job
 
 # The first batch is part of startup. In `saving` the main thread stands still; a save in the background is no phase.
 STARTUP, STEP, VALIDATION, SAVING = "startup", "step", "validation", "saving"

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from conftest import PLAN
-from everswin_trainer.job import Job
-from everswin_trainer.orders import Orders, OrdersFile
-from everswin_trainer.plan import Plan
+from everswin_trainer.job.folder import Job
+from everswin_trainer.job.orders import Orders, OrdersFile
+from everswin_trainer.job.plan import Plan
 from everswin_trainer.system.whole_file import write_json
 
 ALL = {"v": 1, "epochs": 5, "checkpointNow": 2, "learningRateFactor": 0.25, "fp32": True, "accumulate": 4}

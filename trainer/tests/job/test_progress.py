@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from conftest import environment
-from everswin_trainer.progress import Progress, box_average_precision, newest_order, preserved, read_events
+from everswin_trainer.job.progress import Progress, box_average_precision, newest_order, preserved, read_events
 
 
 def test_an_event_is_one_line_that_begins_with_the_version(tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_foreign_lines_are_left_out_and_a_missing_file_has_no_events(tmp_path: P
 
 def test_lines_of_two_writers_never_mix(tmp_path: Path) -> None:
     script = (
-        "import sys; from pathlib import Path; from everswin_trainer.progress import Progress\n"
+        "import sys; from pathlib import Path; from everswin_trainer.job.progress import Progress\n"
         "log = Progress(Path(sys.argv[1]), int(sys.argv[2]))\n"
         "for number in range(500): log.write('step', iteration=number, padding='x' * 500)"
     )

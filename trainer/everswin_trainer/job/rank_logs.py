@@ -5,7 +5,7 @@ import re
 import socket
 from pathlib import Path
 
-from everswin_trainer.job import FENCE_ENV, JOB_ENV, Job
+from everswin_trainer.job.folder import FENCE_ENV, JOB_ENV, Job
 
 # Of attempts, each of which has a file for every rank but the first.
 KEPT_ATTEMPTS = 5
