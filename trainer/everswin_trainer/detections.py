@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from everswin_trainer.checkpoint import Checkpoint
+from everswin_trainer.checkpoints.checkpoint import Checkpoint
 from everswin_trainer.coco_scores import IOU_TYPES
 from everswin_trainer.dataset import PreparedData
 from everswin_trainer.job.folder import Job

@@ -12,7 +12,7 @@ from mmengine.runner import Runner
 from everswin_trainer import batches, quick_metric  # noqa: F401  (register what build_config names)
 from everswin_trainer.beats_hook import BeatsHook
 from everswin_trainer.build_config import build_config
-from everswin_trainer.checkpoint import Checkpoint
+from everswin_trainer.checkpoints.checkpoint import Checkpoint
 from everswin_trainer.context import Context
 from everswin_trainer.detections import Detections
 from everswin_trainer.detector_start import load_detector, require_same

@@ -15,8 +15,9 @@ import time
 from pathlib import Path
 from typing import BinaryIO
 
-from everswin_trainer.checkpoint import Origin, of_checkpoint, sweep
-from everswin_trainer.interval import seconds_between_saves, seconds_of_epoch
+from everswin_trainer.checkpoints.checkpoint import Origin, of_checkpoint, sweep
+from everswin_trainer.checkpoints.interval import seconds_between_saves, seconds_of_epoch
+from everswin_trainer.checkpoints.saver import Saver
 from everswin_trainer.job.beats import SAVING, STEP, VALIDATION, Beats
 from everswin_trainer.job.ending import FINISHED, PREEMPTED
 from everswin_trainer.job.folder import Attempt, Job, stop_is_wanted
@@ -27,7 +28,6 @@ from everswin_trainer.job.stop_request import PREEMPTED_EXIT_CODE, Preempted, St
 from everswin_trainer.lost_loss import LossWatch
 from everswin_trainer.mini_faults import Faults, add_fault_arguments, leave_error_file
 from everswin_trainer.mini_state import State, batches_of_epoch
-from everswin_trainer.saver import Saver
 from everswin_trainer.skipping import after_first
 from everswin_trainer.system.process_setup import prepare_process
 

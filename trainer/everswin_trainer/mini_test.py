@@ -5,7 +5,7 @@ import os
 import time
 from pathlib import Path
 
-from everswin_trainer.checkpoint import of_checkpoint, of_weights
+from everswin_trainer.checkpoints.checkpoint import of_checkpoint, of_weights
 from everswin_trainer.job.beats import VALIDATION, Beats
 from everswin_trainer.job.ending import FINISHED
 from everswin_trainer.job.folder import Attempt, Job

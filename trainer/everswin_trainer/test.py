@@ -13,7 +13,7 @@ from typing import Any
 from torch.distributed.elastic.multiprocessing.errors import record
 
 from everswin_trainer.analysis import Subject, analyse, discard
-from everswin_trainer.checkpoint import Checkpoint, of_checkpoint, of_weights
+from everswin_trainer.checkpoints.checkpoint import Checkpoint, of_checkpoint, of_weights
 from everswin_trainer.coco_scores import evaluate
 from everswin_trainer.context import Context, add_arguments
 from everswin_trainer.detections import Detections, Found, find, identify, publish

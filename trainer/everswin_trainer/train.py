@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch.distributed.elastic.multiprocessing.errors import record
 
-from everswin_trainer.checkpoint import Checkpoint, of_checkpoint
+from everswin_trainer.checkpoints.checkpoint import Checkpoint, of_checkpoint
 from everswin_trainer.context import Context, add_arguments
 from everswin_trainer.job.progress import box_average_precision, read_events
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from conftest import JobFolder, environment, stop, until
-from everswin_trainer.checkpoint import listed, valid
+from everswin_trainer.checkpoints.checkpoint import listed, valid
 from everswin_trainer.mini_state import batches_of_epoch
 from everswin_trainer.system.process_tree import kill
 from everswin_trainer.system.whole_file import write_json

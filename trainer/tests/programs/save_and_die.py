@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from everswin_trainer import checkpoint, retention
+from everswin_trainer.checkpoints import checkpoint, retention
 from everswin_trainer.job.folder import Attempt
 
 folder, deadly = Path(sys.argv[1]), int(sys.argv[2])

@@ -1,8 +1,8 @@
 from pathlib import Path
 
-from everswin_trainer.checkpoint import Checkpoint, Origin, save, valid
+from everswin_trainer.checkpoints.checkpoint import Checkpoint, Origin, save, valid
+from everswin_trainer.checkpoints.retention import ends_of_epochs, retain
 from everswin_trainer.job.folder import Attempt
-from everswin_trainer.retention import ends_of_epochs, retain
 
 ORIGIN = Origin("plan", Attempt(2, 7), None)
 PER_EPOCH = 10

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import BinaryIO
 
-from everswin_trainer.checkpoint import Checkpoint, Origin, save
+from everswin_trainer.checkpoints.checkpoint import Checkpoint, Origin, save
+from everswin_trainer.checkpoints.retention import ends_of_epochs, retain
 from everswin_trainer.job.folder import Job
 from everswin_trainer.job.plan import Plan
 from everswin_trainer.job.progress import Progress, box_average_precision, read_events
-from everswin_trainer.retention import ends_of_epochs, retain
 from everswin_trainer.system.disk_space import require_space
 
 

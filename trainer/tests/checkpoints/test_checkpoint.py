@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from conftest import PROGRAMS, environment
-from everswin_trainer.checkpoint import Checkpoint, Origin, listed, of_checkpoint, save, sweep, valid
+from everswin_trainer.checkpoints.checkpoint import Checkpoint, Origin, listed, of_checkpoint, save, sweep, valid
 from everswin_trainer.job.folder import Attempt
 
 ORIGIN = Origin("plan", Attempt(2, 7), "2.10.0")

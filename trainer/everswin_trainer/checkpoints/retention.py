@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from everswin_trainer.checkpoint import Checkpoint, listed, remove
+from everswin_trainer.checkpoints.checkpoint import Checkpoint, listed, remove
 
 Position = tuple[int, int]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from conftest import PLAN
-from everswin_trainer.interval import seconds_between_crashes, seconds_between_saves, seconds_of_epoch
+from everswin_trainer.checkpoints.interval import seconds_between_crashes, seconds_between_saves, seconds_of_epoch
 from everswin_trainer.job.plan import Plan
 
 DAY = 24 * 3600.0

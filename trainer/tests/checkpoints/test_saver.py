@@ -13,11 +13,11 @@ from typing import Any, BinaryIO
 import pytest
 
 from conftest import PLAN, PROGRAMS, environment
-from everswin_trainer.checkpoint import Origin, listed, valid
+from everswin_trainer.checkpoints.checkpoint import Origin, listed, valid
+from everswin_trainer.checkpoints.saver import Saver
 from everswin_trainer.job.folder import Attempt, Job
 from everswin_trainer.job.plan import Plan
 from everswin_trainer.job.progress import Progress, read_events
-from everswin_trainer.saver import Saver
 from everswin_trainer.system.disk_space import require_space
 
 PLAN_HASH = PLAN["planHash"]
