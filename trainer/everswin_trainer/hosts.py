@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from everswin_trainer.gpu_lease import Lease
-from everswin_trainer.gpu_wait import LOOK_SECONDS, GivenUp, StopWanted, Wish, wait_for_gpus
+from everswin_trainer.gpu.lease import Lease
+from everswin_trainer.gpu.wait import LOOK_SECONDS, GivenUp, StopWanted, Wish, wait_for_gpus
 from everswin_trainer.job.beats import Beat, read_beats
 from everswin_trainer.job.ending import FINISHED
 from everswin_trainer.job.folder import Attempt, Job

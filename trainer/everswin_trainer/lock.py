@@ -54,7 +54,7 @@ def _flock_after_survivors(job: Job, descriptor: int) -> list[int]:
         waited = time.monotonic() - begin
         suspects = set(marked(JOB_ENV, str(job.folder)))
         if waited > UNMARKED_AFTER_SECONDS:
-            # Not a supervisor of another job, which may be asking whether anything of ours lives (gpu_lease.py).
+            # Not a supervisor of another job, which may be asking whether anything of ours lives (lease.py).
             suspects |= {pid for pid in openers(job.lock) if "supervise" not in argv_of(pid)[:5]}
         suspects -= {os.getpid(), *ancestors(os.getpid())}
         if waited > SURVIVOR_SECONDS:

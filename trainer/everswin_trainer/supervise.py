@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from everswin_trainer.ballast import load_ballast, making_room
-from everswin_trainer.gpu_lease import Lease
-from everswin_trainer.gpu_wait import GivenUp, NeverEnough, StopWanted, Wish, add_arguments
+from everswin_trainer.gpu.lease import Lease
+from everswin_trainer.gpu.wait import GivenUp, NeverEnough, StopWanted, Wish, add_arguments
 from everswin_trainer.hang import write_stacks
 from everswin_trainer.hosts import Hosts
 from everswin_trainer.hosts import add_arguments as add_host_arguments

@@ -12,9 +12,9 @@ import pytest
 from fake_gpus import FakeGpus, uuid
 
 from conftest import PROGRAMS, JobFolder, environment, until
-from everswin_trainer.gpu_lease import take
-from everswin_trainer.gpu_list import Gpu
-from everswin_trainer.gpu_queue import guard
+from everswin_trainer.gpu.devices import Gpu
+from everswin_trainer.gpu.lease import take
+from everswin_trainer.gpu.queue import guard
 from everswin_trainer.job.folder import Job
 from everswin_trainer.system.process_tree import kill
 
@@ -279,9 +279,9 @@ def test_a_thousand_looks_leave_two_holders_never(tmp_path: Path) -> None:
     program = f"""
 import os, sys
 from pathlib import Path
-from everswin_trainer.gpu_lease import take
-from everswin_trainer.gpu_list import Gpu
-from everswin_trainer.gpu_queue import guard
+from everswin_trainer.gpu.lease import take
+from everswin_trainer.gpu.devices import Gpu
+from everswin_trainer.gpu.queue import guard
 from everswin_trainer.job.folder import Job
 folder, inside = Path({str(tmp_path / "gpus")!r}), Path({str(tmp_path / "inside")!r})
 job, turns = Job.at(sys.argv[1]), 0

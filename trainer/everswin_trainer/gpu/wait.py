@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from everswin_trainer.gpu_lease import Holder, Lease, forget, take
-from everswin_trainer.gpu_list import CPU, UNLISTED, Gpu, list_gpus, users, visible
-from everswin_trainer.gpu_queue import Ticket, guard
+from everswin_trainer.gpu.devices import CPU, UNLISTED, Gpu, list_gpus, users, visible
+from everswin_trainer.gpu.lease import Holder, Lease, forget, take
+from everswin_trainer.gpu.queue import Ticket, guard
 from everswin_trainer.job.folder import Attempt, Job
 from everswin_trainer.system.process_tree import start_ticks
 from everswin_trainer.system.whole_file import write_json

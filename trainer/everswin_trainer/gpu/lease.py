@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from everswin_trainer.gpu_list import Gpu
+from everswin_trainer.gpu.devices import Gpu
 from everswin_trainer.job.folder import JOB_ENV, Job
 from everswin_trainer.system.process_tree import descendants, marked
 
