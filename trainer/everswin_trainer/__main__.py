@@ -6,7 +6,7 @@ import sys
 from everswin_trainer.job.rank_logs import take_own_log
 
 COMMANDS = {
-    "supervise": "supervise",
+    "supervise": "supervisor.supervise",
     "train": "train",
     "test": "test",
     "recipe": "recipe",

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from everswin_trainer.ballast import BALLAST_BYTES, load_ballast, making_room
 from everswin_trainer.job.folder import Job
+from everswin_trainer.supervisor.ballast import BALLAST_BYTES, load_ballast, making_room
 
 
 class Disk:

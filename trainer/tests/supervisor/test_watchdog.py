@@ -4,7 +4,7 @@ import pytest
 
 from everswin_trainer.job.beats import Beat
 from everswin_trainer.job.ending import Stall
-from everswin_trainer.watchdog import Watchdog
+from everswin_trainer.supervisor.watchdog import Watchdog
 
 FLOORS = {"startup": 100.0, "step": 10.0, "validation": 200.0, "saving": 50.0}
 

@@ -14,22 +14,22 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from everswin_trainer.ballast import load_ballast, making_room
 from everswin_trainer.gpu.lease import Lease
 from everswin_trainer.gpu.wait import GivenUp, NeverEnough, StopWanted, Wish, add_arguments
-from everswin_trainer.hang import write_stacks
-from everswin_trainer.hosts import Hosts
-from everswin_trainer.hosts import add_arguments as add_host_arguments
 from everswin_trainer.job.beats import PHASES, read_beats
 from everswin_trainer.job.ending import CRASHED, FINISHED, HUNG, PREEMPTED, Ended, Stall, write_exit
 from everswin_trainer.job.folder import Attempt, Job, living_owner, write_owner
 from everswin_trainer.job.rank_logs import prune_rank_logs
-from everswin_trainer.lock import SURVIVOR_SECONDS, JobLock, JobLocked, acquire
-from everswin_trainer.ranks import ERROR_FILE_ENV, Ranks
+from everswin_trainer.supervisor.ballast import load_ballast, making_room
+from everswin_trainer.supervisor.hang import write_stacks
+from everswin_trainer.supervisor.hosts import Hosts
+from everswin_trainer.supervisor.hosts import add_arguments as add_host_arguments
+from everswin_trainer.supervisor.lock import SURVIVOR_SECONDS, JobLock, JobLocked, acquire
+from everswin_trainer.supervisor.ranks import ERROR_FILE_ENV, Ranks
+from everswin_trainer.supervisor.watchdog import Watchdog
 from everswin_trainer.system.process_tree import become_subreaper, descendants, die_with_parent, kill
 from everswin_trainer.system.signals import Signals
 from everswin_trainer.system.whole_file import write_json
-from everswin_trainer.watchdog import Watchdog
 
 STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
 WATCHED_SIGNALS = STOP_SIGNALS | {signal.SIGCHLD}
