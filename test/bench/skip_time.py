@@ -30,7 +30,7 @@ from record import ROOT, figure, keep, parse_arguments, print_figures, surroundi
 from everswin_trainer import batches, mmcv_ops, randomness  # noqa: F401  (register what build_config names)
 from everswin_trainer.batches import ResumableBatchSampler
 from everswin_trainer.build_config import build_config
-from everswin_trainer.dataset import PreparedData
+from everswin_trainer.data.dataset import PreparedData
 from everswin_trainer.job.orders import Orders
 from everswin_trainer.job.plan import Plan
 from everswin_trainer.recipe import load_recipe

@@ -7,9 +7,9 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
-from everswin_trainer import zip_images  # noqa: F401  (registers the backend that images are read with)
 from everswin_trainer.converted_weights import SCHEME
-from everswin_trainer.dataset import PreparedData
+from everswin_trainer.data import zip_images  # noqa: F401  (registers the backend that images are read with)
+from everswin_trainer.data.dataset import PreparedData
 from everswin_trainer.job.orders import Orders
 from everswin_trainer.job.plan import Plan
 from everswin_trainer.job.speed import Speed

@@ -12,7 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from everswin_trainer.dataset import MANIFEST, PreparedData
+from everswin_trainer.data.dataset import MANIFEST, PreparedData
 from everswin_trainer.system.whole_file import write_json
 
 # (width, height) and how often: landscape, portrait, and the odd ones.

@@ -10,7 +10,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from everswin_trainer import mmcv_ops
-from everswin_trainer.dataset import PreparedData
+from everswin_trainer.data.dataset import PreparedData
 from everswin_trainer.job.beats import Beats
 from everswin_trainer.job.ending import FINISHED, PREEMPTED
 from everswin_trainer.job.folder import Attempt, Job, stop_is_wanted

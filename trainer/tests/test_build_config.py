@@ -7,7 +7,7 @@ import pytest
 
 from conftest import PLAN
 from everswin_trainer.build_config import BuiltConfig, build_config
-from everswin_trainer.dataset import PreparedData
+from everswin_trainer.data.dataset import PreparedData
 from everswin_trainer.job.orders import Orders
 from everswin_trainer.job.plan import Plan
 from everswin_trainer.recipe import load_recipe

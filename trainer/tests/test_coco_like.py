@@ -5,7 +5,7 @@ import cv2
 import pytest
 
 from everswin_trainer.coco_like import draw_dataset
-from everswin_trainer.dataset import PreparedData
+from everswin_trainer.data.dataset import PreparedData
 
 IMAGES, FILES = 400, 12
 

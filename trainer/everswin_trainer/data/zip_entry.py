@@ -4,7 +4,7 @@ import os
 import zlib
 from collections.abc import Iterator
 
-from everswin_trainer.zip_list import (
+from everswin_trainer.data.zip_list import (
     DEFLATED,
     ENCRYPTED,
     LOCAL,

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from everswin_trainer.archive_checks import (
+from everswin_trainer.data.archive_checks import (
     NO_IMAGES,
     Checks,
     ImageFound,
@@ -31,15 +31,15 @@ from everswin_trainer.archive_checks import (
     read_annotations,
     scan,
 )
-from everswin_trainer.check_annotations import Annotations
-from everswin_trainer.dataset import MANIFEST, find_prepared, hash_of, image_file
-from everswin_trainer.dataset_spec import SPLITS, DatasetSpec, SplitSpec
-from everswin_trainer.findings import Findings
-from everswin_trainer.image_index import Place, write_index
-from everswin_trainer.stage_progress import StageProgress
+from everswin_trainer.data.check_annotations import Annotations
+from everswin_trainer.data.dataset import MANIFEST, find_prepared, hash_of, image_file
+from everswin_trainer.data.dataset_spec import SPLITS, DatasetSpec, SplitSpec
+from everswin_trainer.data.findings import Findings
+from everswin_trainer.data.image_index import Place, write_index
+from everswin_trainer.data.stage_progress import StageProgress
+from everswin_trainer.data.zip_list import Entry, Refused, case_twins, quote, read_list
 from everswin_trainer.system.disk_space import require_space_for
 from everswin_trainer.system.whole_file import fsync_folder, write_json
-from everswin_trainer.zip_list import Entry, Refused, case_twins, quote, read_list
 
 # A task is long enough to be worth sending, and short enough that the processes end together.
 TASK_BYTES, TASK_ENTRIES = 32 << 20, 1000

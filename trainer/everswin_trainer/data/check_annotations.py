@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from everswin_trainer.findings import Findings
-from everswin_trainer.zip_list import quote
+from everswin_trainer.data.findings import Findings
+from everswin_trainer.data.zip_list import quote
 
 # Boxes are rounded to hundredths of a pixel; a corner on the border may fall outside.
 TOLERANCE_PIXELS = 1.0

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from mmengine.fileio import BaseStorageBackend, register_backend
 
-from everswin_trainer.image_index import ImageIndex
-from everswin_trainer.zip_list import DEFLATED
+from everswin_trainer.data.image_index import ImageIndex
+from everswin_trainer.data.zip_list import DEFLATED
 
 
 @register_backend("zip")

@@ -13,12 +13,12 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
-from everswin_trainer.check_annotations import Annotations, check_annotations
-from everswin_trainer.image_header import TAIL_BYTES, ImageHeader, read_header
+from everswin_trainer.data.check_annotations import Annotations, check_annotations
+from everswin_trainer.data.image_header import TAIL_BYTES, ImageHeader, read_header
+from everswin_trainer.data.zip_entry import open_entry
+from everswin_trainer.data.zip_list import Entry, Refused, quote
 from everswin_trainer.system.process_tree import die_with_parent
 from everswin_trainer.system.whole_file import whole_file
-from everswin_trainer.zip_entry import open_entry
-from everswin_trainer.zip_list import Entry, Refused, quote
 
 HEAD_BYTES = 64 << 10
 # In memory at once, several times over.

@@ -14,8 +14,8 @@ from own_data import OwnData, annotate, draw, prepare_mini
 
 from conftest import TRAINER, environment
 from everswin_trainer import mini_coco
-from everswin_trainer.dataset import find_prepared
-from everswin_trainer.image_index import ImageIndex
+from everswin_trainer.data.dataset import find_prepared
+from everswin_trainer.data.image_index import ImageIndex
 
 # What is done to the data, and what is said of it; the first two images of train are 1.jpg and 2.jpg.
 Change = Callable[[OwnData], Any]
@@ -335,7 +335,7 @@ def test_classes_and_images_of_own_data_in_folders_come_out_as_they_were_drawn(t
 
 
 def test_the_command_needs_neither_torch_nor_mmdetection_and_starts_at_once() -> None:
-    program = "import sys; import everswin_trainer.prepare_dataset, everswin_trainer.pack_folder; print(*sys.modules)"
+    program = "import sys; import everswin_trainer.data.prepare_dataset, everswin_trainer.data.pack_folder; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], cwd=TRAINER, capture_output=True, text=True, check=True)
     assert not {"torch", "mmengine", "mmdet", "numpy", "cv2"} & set(done.stdout.split())
 

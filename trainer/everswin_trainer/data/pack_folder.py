@@ -16,10 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from everswin_trainer.findings import Findings
-from everswin_trainer.stage_progress import StageProgress
-from everswin_trainer.system.whole_file import whole_file, write_json
-from everswin_trainer.zip_list import (
+from everswin_trainer.data.findings import Findings
+from everswin_trainer.data.stage_progress import StageProgress
+from everswin_trainer.data.zip_list import (
     CENTRAL,
     CENTRAL_SIGN,
     END,
@@ -37,6 +36,7 @@ from everswin_trainer.zip_list import (
     name_problem,
     quote,
 )
+from everswin_trainer.system.whole_file import whole_file, write_json
 
 # 1980-01-01 00:00, the oldest there is.
 DATE, TIME = 0x21, 0

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from own_data import draw
 
-from everswin_trainer import pack_folder
-from everswin_trainer.pack_folder import StoredZip
-from everswin_trainer.zip_entry import open_entry
-from everswin_trainer.zip_list import STORED, read_list
+from everswin_trainer.data import pack_folder
+from everswin_trainer.data.pack_folder import StoredZip
+from everswin_trainer.data.zip_entry import open_entry
+from everswin_trainer.data.zip_list import STORED, read_list
 
 
 @pytest.fixture

@@ -15,12 +15,12 @@ from zips import zip_of
 from conftest import PLAN, TRAINER
 from everswin_trainer import mini_coco, mmcv_ops
 from everswin_trainer.build_config import build_config
-from everswin_trainer.dataset import PreparedData
-from everswin_trainer.image_index import ImageIndex, Place, write_index
+from everswin_trainer.data.dataset import PreparedData
+from everswin_trainer.data.image_index import ImageIndex, Place, write_index
+from everswin_trainer.data.zip_images import ZipImages
 from everswin_trainer.job.orders import Orders
 from everswin_trainer.job.plan import Plan
 from everswin_trainer.recipe import load_recipe
-from everswin_trainer.zip_images import ZipImages
 
 RECIPE = TRAINER.parent / "configs/mmdet/cascade-mask-rcnn_swin-demo.py"
 ORDERS = Orders(epochs=1, checkpoint_now=0, learning_rate_factor=1.0, fp32=False, accumulate=1)

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from everswin_trainer.dataset import PreparedData
+from everswin_trainer.data.dataset import PreparedData
 
 
 def picture_reader(data: PreparedData, split: str) -> Callable[[str], np.ndarray]:
@@ -16,7 +16,7 @@ def picture_reader(data: PreparedData, split: str) -> Callable[[str], np.ndarray
         archive = None
     else:
         # Only now: MMEngine takes a second to import.
-        from everswin_trainer.zip_images import ZipImages
+        from everswin_trainer.data.zip_images import ZipImages
 
         archive = ZipImages(settings["archive"], settings["index"])
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from everswin_trainer.image_index import ImageIndex
+from everswin_trainer.data.image_index import ImageIndex
 from everswin_trainer.system.hashing import hash_file
 from everswin_trainer.system.whole_file import read_json
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from own_data import OwnData
 
-from everswin_trainer.dataset import PreparedData, find_prepared
+from everswin_trainer.data.dataset import PreparedData, find_prepared
 
 
 def test_a_prepared_folder_says_its_classes_in_the_order_of_the_file_not_of_their_ids(tmp_path: Path) -> None:

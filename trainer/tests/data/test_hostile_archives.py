@@ -9,12 +9,12 @@ from hostile_zips import Member, build, corpus, deflate, end64, extra64
 from own_data import OwnData, draw
 from zips import zip_of
 
-from everswin_trainer.dataset_spec import DatasetSpec
-from everswin_trainer.image_index import ImageIndex
-from everswin_trainer.prepare_dataset import prepare
-from everswin_trainer.zip_entry import open_entry
-from everswin_trainer.zip_images import ZipImages
-from everswin_trainer.zip_list import Refused, read_list
+from everswin_trainer.data.dataset_spec import DatasetSpec
+from everswin_trainer.data.image_index import ImageIndex
+from everswin_trainer.data.prepare_dataset import prepare
+from everswin_trainer.data.zip_entry import open_entry
+from everswin_trainer.data.zip_images import ZipImages
+from everswin_trainer.data.zip_list import Refused, read_list
 
 IMAGES = {
     f"{split}/{n}.jpg": draw(n, 160, 120)
