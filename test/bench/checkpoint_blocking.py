@@ -33,14 +33,14 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.runner.checkpoint import save_checkpoint
 from record import ROOT, figure, keep, parse_arguments, print_figures, quantile, surroundings
 
-from everswin_trainer import mmcv_ops
 from everswin_trainer.checkpoints.checkpoint import Origin
 from everswin_trainer.checkpoints.saver import Saver
 from everswin_trainer.job.folder import Attempt, Job
 from everswin_trainer.job.plan import Plan
 from everswin_trainer.job.progress import Progress, read_events
+from everswin_trainer.model import mmcv_ops
+from everswin_trainer.model.recipe import fingerprint, load_recipe
 from everswin_trainer.plain import plain
-from everswin_trainer.recipe import fingerprint, load_recipe
 from everswin_trainer.state import Snapshots, size_in_bytes, weights_are_finite, write
 
 RECIPES = ROOT / "configs/mmdet"

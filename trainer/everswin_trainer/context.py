@@ -9,7 +9,6 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from everswin_trainer import mmcv_ops
 from everswin_trainer.data.dataset import PreparedData
 from everswin_trainer.job.beats import Beats
 from everswin_trainer.job.ending import FINISHED, PREEMPTED
@@ -18,8 +17,9 @@ from everswin_trainer.job.orders import OrdersFile
 from everswin_trainer.job.plan import Plan
 from everswin_trainer.job.progress import Progress
 from everswin_trainer.job.stop_request import PREEMPTED_EXIT_CODE, Preempted, StopRequest
+from everswin_trainer.model import mmcv_ops
+from everswin_trainer.model.recipe import load_recipe
 from everswin_trainer.rank import Rank
-from everswin_trainer.recipe import load_recipe
 from everswin_trainer.system.process_setup import prepare_process
 
 

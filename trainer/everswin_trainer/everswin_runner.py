@@ -6,8 +6,8 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from everswin_trainer.accelerate import accelerate, use_channels_last, use_usual_layout
 from everswin_trainer.job.speed import Speed
+from everswin_trainer.model.accelerate import accelerate, use_channels_last, use_usual_layout
 from everswin_trainer.state import bare_model, restore
 
 

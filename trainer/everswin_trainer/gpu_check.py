@@ -23,7 +23,7 @@ from typing import Any
 from everswin_trainer.coco_like import draw_dataset
 from everswin_trainer.job.progress import read_events
 from everswin_trainer.job.speed import SWITCHES
-from everswin_trainer.recipe import fingerprint, load_recipe
+from everswin_trainer.model.recipe import fingerprint, load_recipe
 from everswin_trainer.system.whole_file import read_json, write_json
 
 # Of train2017, with annotations: what an epoch is.

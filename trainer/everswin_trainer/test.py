@@ -23,8 +23,8 @@ from everswin_trainer.job.beats import VALIDATION
 from everswin_trainer.job.folder import Job
 from everswin_trainer.job.progress import read_events
 from everswin_trainer.job.stop_request import Preempted
+from everswin_trainer.model.weights import require_converted
 from everswin_trainer.system.whole_file import write_json
-from everswin_trainer.weights import require_converted
 
 
 def parse(argv: list[str]) -> argparse.Namespace:

@@ -14,19 +14,19 @@ from everswin_trainer import (  # noqa: F401  (register what build_config names)
     quick_metric,
 )
 from everswin_trainer.beats_hook import BeatsHook
-from everswin_trainer.build_config import build_config
 from everswin_trainer.checkpoint_hook import CheckpointHook
 from everswin_trainer.checkpoints.checkpoint import Checkpoint, Origin
 from everswin_trainer.checkpoints.saver import Saver
 from everswin_trainer.context import Context
-from everswin_trainer.detector_start import fit_to_classes, load_detector
 from everswin_trainer.divergence import DivergenceHook
 from everswin_trainer.epochs_hook import EpochsHook
 from everswin_trainer.everswin_runner import EverswinRunner, build_runner
 from everswin_trainer.job.progress import read_events
+from everswin_trainer.model.build_config import build_config
+from everswin_trainer.model.detector_start import fit_to_classes, load_detector
+from everswin_trainer.model.recipe import milestones
 from everswin_trainer.progress_hook import ProgressHook
 from everswin_trainer.randomness import RandomnessHook
-from everswin_trainer.recipe import milestones
 from everswin_trainer.state import bare_model, read
 from everswin_trainer.tensorboard_events import TensorBoard
 

@@ -11,7 +11,7 @@ import torch
 from own_data import prepare_mini
 
 from conftest import TRAINER, JobFolder, environment
-from everswin_trainer.recipe import fingerprint, load_recipe
+from everswin_trainer.model.recipe import fingerprint, load_recipe
 
 RECIPE = TRAINER.parent / "configs/mmdet/cascade-mask-rcnn_swin-demo.py"
 ANNOTATIONS = "annotations_trainval2017.zip"

@@ -9,12 +9,12 @@ import torch
 from mmengine.config import Config
 
 from conftest import PLAN
-from everswin_trainer import mmcv_ops
-from everswin_trainer.build_config import build_config
 from everswin_trainer.data.dataset import PreparedData
 from everswin_trainer.job.orders import Orders
 from everswin_trainer.job.plan import Plan
-from everswin_trainer.recipe import load_recipe
+from everswin_trainer.model import mmcv_ops
+from everswin_trainer.model.build_config import build_config
+from everswin_trainer.model.recipe import load_recipe
 
 RECIPES = Path(__file__).parents[2] / "configs/mmdet"
 RUNS = RECIPES.parent / "runs"

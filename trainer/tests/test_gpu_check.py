@@ -9,7 +9,7 @@ from everswin_trainer import gpu_check
 from everswin_trainer.gpu_check import Variant, answer, choose_variants, difference, parse, percentile, plan_of, warm_up
 from everswin_trainer.job.plan import Plan
 from everswin_trainer.job.speed import Speed
-from everswin_trainer.recipe import load_recipe
+from everswin_trainer.model.recipe import load_recipe
 
 RECIPE = Path(__file__).parents[2] / "configs/mmdet/cascade-mask-rcnn_swin-s_blog.py"
 

@@ -150,7 +150,7 @@ def test_the_weights_have_the_key_layout_of_the_swin_authors_files(made: dict[st
 
 
 def test_every_weight_and_buffer_of_mmdetections_backbone_is_in_the_file(made: dict[str, bytes]) -> None:
-    from everswin_trainer import mmcv_ops
+    from everswin_trainer.model import mmcv_ops
 
     mmcv_ops.install()
     from mmdet.models.backbones.swin import SwinTransformer, swin_converter

@@ -13,14 +13,15 @@ from own_data import OwnData, prepare_mini
 from zips import zip_of
 
 from conftest import PLAN, TRAINER
-from everswin_trainer import mini_coco, mmcv_ops
-from everswin_trainer.build_config import build_config
+from everswin_trainer import mini_coco
 from everswin_trainer.data.dataset import PreparedData
 from everswin_trainer.data.image_index import ImageIndex, Place, write_index
 from everswin_trainer.data.zip_images import ZipImages
 from everswin_trainer.job.orders import Orders
 from everswin_trainer.job.plan import Plan
-from everswin_trainer.recipe import load_recipe
+from everswin_trainer.model import mmcv_ops
+from everswin_trainer.model.build_config import build_config
+from everswin_trainer.model.recipe import load_recipe
 
 RECIPE = TRAINER.parent / "configs/mmdet/cascade-mask-rcnn_swin-demo.py"
 ORDERS = Orders(epochs=1, checkpoint_now=0, learning_rate_factor=1.0, fp32=False, accumulate=1)

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from everswin_trainer.convert_weights import convert_in_child, prepare
+from everswin_trainer.model.convert_weights import convert_in_child, prepare
 from everswin_trainer.system.apart import cut_off_network, drop_credentials
 from everswin_trainer.system.process_setup import prepare_process
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import safetensors.torch
 import torch
 
-from everswin_trainer.export_weights import main
+from everswin_trainer.model.export_weights import main
 
 
 def test_the_exported_checkpoint_holds_weights_and_classes_and_is_named_by_its_hash(tmp_path: Path) -> None:

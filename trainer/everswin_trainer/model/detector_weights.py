@@ -15,8 +15,8 @@ from typing import Any
 
 from torch import Tensor
 
-from everswin_trainer.build_config import set_classes
-from everswin_trainer.weights import (
+from everswin_trainer.model.build_config import set_classes
+from everswin_trainer.model.weights import (
     DERIVED,
     PREFIX,
     Refused,

@@ -7,14 +7,14 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
-from everswin_trainer.converted_weights import SCHEME
 from everswin_trainer.data import zip_images  # noqa: F401  (registers the backend that images are read with)
 from everswin_trainer.data.dataset import PreparedData
 from everswin_trainer.job.orders import Orders
 from everswin_trainer.job.plan import Plan
 from everswin_trainer.job.speed import Speed
-from everswin_trainer.recipe import flatten, milestones
-from everswin_trainer.weights import looks_like_safetensors
+from everswin_trainer.model.converted_weights import SCHEME
+from everswin_trainer.model.recipe import flatten, milestones
+from everswin_trainer.model.weights import looks_like_safetensors
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ import torch
 from mmengine.config import ConfigDict
 from swin_layout import SIZES, Size, Tensors, backbone_outputs, imagenet_file, shift_mask
 
-from everswin_trainer.build_config import _set_weights
-from everswin_trainer.recipe import load_recipe
-from everswin_trainer.weights import compare, expected_tensors, read_backbone, store
+from everswin_trainer.model.build_config import _set_weights
+from everswin_trainer.model.recipe import load_recipe
+from everswin_trainer.model.weights import compare, expected_tensors, read_backbone, store
 
 RECIPES = {
-    letter: sorted((Path(__file__).parents[2] / "configs/mmdet").glob(f"cascade-mask-rcnn_swin-{letter}_*.py"))
+    letter: sorted((Path(__file__).parents[3] / "configs/mmdet").glob(f"cascade-mask-rcnn_swin-{letter}_*.py"))
     for letter in SIZES
 }
 # The published classifiers' 28,288,354, 49,606,258 and 87,768,224 without head and last norm.

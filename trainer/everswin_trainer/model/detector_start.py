@@ -6,8 +6,8 @@ from pathlib import Path
 from safetensors.torch import load_file
 from torch import Tensor
 
-from everswin_trainer.detector_weights import class_count
-from everswin_trainer.weights import require_converted
+from everswin_trainer.model.detector_weights import class_count
+from everswin_trainer.model.weights import require_converted
 
 # As many of their outputs as there are classes.
 CLASS_LAYERS = ("fc_cls", "fc_reg", "conv_logits")

@@ -15,7 +15,7 @@ from hostile_weights import hostile_files, load_carelessly
 
 from conftest import PROGRAMS, environment
 
-RECIPE = Path(__file__).parents[2] / "configs/mmdet/cascade-mask-rcnn_swin-demo.py"
+RECIPE = Path(__file__).parents[3] / "configs/mmdet/cascade-mask-rcnn_swin-demo.py"
 NAMES = [name for name, _, _ in hostile_files(Path("/nowhere/canary"), "http://127.0.0.1:1")]
 
 

@@ -56,7 +56,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 def convert(arguments: argparse.Namespace, network: str) -> int:
     model, expected = prepare(arguments.recipe, arguments.part)
-    from everswin_trainer.weights import Refused
+    from everswin_trainer.model.weights import Refused
 
     limit_resources(arguments.weights.stat().st_size)
     into = convert_backbone if arguments.part == "backbone" else convert_detector
@@ -71,7 +71,7 @@ def convert(arguments: argparse.Namespace, network: str) -> int:
 
 def convert_backbone(arguments: argparse.Namespace, model: Any, expected: dict[str, Any]) -> dict[str, Any]:
     """What goes into the answer. Raises weights.Refused."""
-    from everswin_trainer.weights import compare, read_backbone, store
+    from everswin_trainer.model.weights import compare, read_backbone, store
 
     given = read_backbone(arguments.weights, model.backbone)
     comparison = compare(given, expected)
@@ -80,8 +80,8 @@ def convert_backbone(arguments: argparse.Namespace, model: Any, expected: dict[s
 
 def convert_detector(arguments: argparse.Namespace, model: Any, expected: dict[str, Any]) -> dict[str, Any]:
     """What goes into the answer. Raises weights.Refused."""
-    from everswin_trainer.detector_weights import add_derived, class_count, expected_detector, read_detector
-    from everswin_trainer.weights import compare, store
+    from everswin_trainer.model.detector_weights import add_derived, class_count, expected_detector, read_detector
+    from everswin_trainer.model.weights import compare, store
 
     given = read_detector(arguments.weights, model)
     classes = class_count(given)
@@ -98,14 +98,14 @@ def convert_detector(arguments: argparse.Namespace, model: Any, expected: dict[s
 def prepare(recipe: Path, part: str) -> tuple[Any, dict[str, Any]]:
     """The recipe's model and the tensors of this part of it; once for all children of one process."""
     # Only now: what is imported here starts threads, and those would keep their network.
-    from everswin_trainer.recipe import load_recipe
+    from everswin_trainer.model.recipe import load_recipe
 
     model = load_recipe(recipe, None).model
     if part == "backbone":
-        from everswin_trainer.weights import expected_tensors
+        from everswin_trainer.model.weights import expected_tensors
 
         return model, expected_tensors(model.backbone)
-    from everswin_trainer.detector_weights import expected_detector
+    from everswin_trainer.model.detector_weights import expected_detector
 
     return model, expected_detector(model, None)
 

@@ -8,7 +8,7 @@ from torch import Tensor
 fill_registries()
 from mmdet.models.backbones.swin import ShiftWindowMSA, SwinTransformer, WindowMSA  # noqa: E402
 
-from everswin_trainer.sdpa_attention import SdpaWindowMSA, use_sdpa_attention  # noqa: E402
+from everswin_trainer.model.sdpa_attention import SdpaWindowMSA, use_sdpa_attention  # noqa: E402
 
 BOUND = 1e-5
 

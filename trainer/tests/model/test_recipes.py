@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from mmengine.config import Config
 
-RECIPES = Path(__file__).parents[2] / "configs/mmdet"
+RECIPES = Path(__file__).parents[3] / "configs/mmdet"
 RUNS = RECIPES.parent / "runs"
 BLOG = [f"cascade-mask-rcnn_swin-{size}_blog" for size in "tsb"]
 PAPER = [f"cascade-mask-rcnn_swin-{size}_paper" for size in "tsb"]

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from everswin_trainer import mmcv_ops
+from everswin_trainer.model import mmcv_ops
 
 mmcv_ops.install()
 

@@ -13,7 +13,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from everswin_trainer import mmcv_ops
+from everswin_trainer.model import mmcv_ops
 from everswin_trainer.system.whole_file import whole_file
 
 # What an ImageNet classifier has and a detector's backbone lacks.

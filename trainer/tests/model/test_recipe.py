@@ -9,9 +9,9 @@ from mmengine.config import Config
 
 from conftest import JobFolder, environment
 from everswin_trainer.job.plan import Plan
-from everswin_trainer.recipe import fingerprint, flatten, load_recipe
+from everswin_trainer.model.recipe import fingerprint, flatten, load_recipe
 
-RECIPES = Path(__file__).parents[2] / "configs/mmdet"
+RECIPES = Path(__file__).parents[3] / "configs/mmdet"
 DEMO = RECIPES / "cascade-mask-rcnn_swin-demo.py"
 
 

@@ -14,9 +14,9 @@ fill_registries()
 from mmcv.ops import RoIAlign  # noqa: E402
 from mmdet.models.backbones.swin import SwinBlock  # noqa: E402
 
-from everswin_trainer import accelerate as switches  # noqa: E402
-from everswin_trainer.accelerate import accelerate  # noqa: E402
 from everswin_trainer.job.speed import Speed  # noqa: E402
+from everswin_trainer.model import accelerate as switches  # noqa: E402
+from everswin_trainer.model.accelerate import accelerate  # noqa: E402
 
 OFF = Speed()
 ALL_OF_MODEL = Speed(sdpa_attention=True, channels_last=True)

@@ -12,11 +12,11 @@ from safetensors.torch import load_file
 
 from conftest import environment
 from everswin_trainer import mini_weights
-from everswin_trainer.build_config import _set_weights
-from everswin_trainer.recipe import load_recipe
-from everswin_trainer.weights import Comparison, Refused, compare, expected_tensors, read_backbone, store
+from everswin_trainer.model.build_config import _set_weights
+from everswin_trainer.model.recipe import load_recipe
+from everswin_trainer.model.weights import Comparison, Refused, compare, expected_tensors, read_backbone, store
 
-RECIPES = Path(__file__).parents[2] / "configs/mmdet"
+RECIPES = Path(__file__).parents[3] / "configs/mmdet"
 
 
 @pytest.fixture(scope="module")

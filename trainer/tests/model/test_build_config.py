@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from conftest import PLAN
-from everswin_trainer.build_config import BuiltConfig, build_config
 from everswin_trainer.data.dataset import PreparedData
 from everswin_trainer.job.orders import Orders
 from everswin_trainer.job.plan import Plan
-from everswin_trainer.recipe import load_recipe
+from everswin_trainer.model.build_config import BuiltConfig, build_config
+from everswin_trainer.model.recipe import load_recipe
 
-RECIPES = Path(__file__).parents[2] / "configs/mmdet"
+RECIPES = Path(__file__).parents[3] / "configs/mmdet"
 NO_ORDERS = Orders(epochs=36, checkpoint_now=0, learning_rate_factor=1.0, fp32=False, accumulate=1)
 ALL_ORDERS = Orders(epochs=40, checkpoint_now=1, learning_rate_factor=0.25, fp32=True, accumulate=2)
 

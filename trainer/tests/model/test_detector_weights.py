@@ -28,19 +28,19 @@ from swin_layout import (
 )
 
 from conftest import environment
-from everswin_trainer.build_config import set_classes
-from everswin_trainer.detector_start import fit_to_classes, load_detector
-from everswin_trainer.detector_weights import (
+from everswin_trainer.model.build_config import set_classes
+from everswin_trainer.model.detector_start import fit_to_classes, load_detector
+from everswin_trainer.model.detector_weights import (
     add_derived,
     class_count,
     convert_detector,
     expected_detector,
     read_detector,
 )
-from everswin_trainer.recipe import load_recipe
-from everswin_trainer.weights import Refused, build_model, compare
+from everswin_trainer.model.recipe import load_recipe
+from everswin_trainer.model.weights import Refused, build_model, compare
 
-RECIPE = Path(__file__).parents[2] / "configs/mmdet/cascade-mask-rcnn_swin-s_paper.py"
+RECIPE = Path(__file__).parents[3] / "configs/mmdet/cascade-mask-rcnn_swin-s_paper.py"
 DEMO = RECIPE.with_name("cascade-mask-rcnn_swin-demo.py")
 HEIGHT, WIDTH = 100, 132
 CLOSE = {"rtol": 0, "atol": 1e-4}

@@ -7,7 +7,7 @@ from mmcv.ops import RoIAlign
 from mmdet.models.backbones.swin import SwinBlock
 
 from everswin_trainer.job.speed import Speed
-from everswin_trainer.sdpa_attention import use_sdpa_attention
+from everswin_trainer.model.sdpa_attention import use_sdpa_attention
 
 # Variants of one piece of code: a shifted and a plain block in each of four stages, in training and in validation.
 COMPILED_VARIANTS = 64
