@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from everswin_trainer.checkpoints.checkpoint import Checkpoint
-from everswin_trainer.coco_scores import IOU_TYPES
 from everswin_trainer.data.dataset import PreparedData
 from everswin_trainer.job.folder import Job
+from everswin_trainer.metrics.coco_scores import IOU_TYPES
 from everswin_trainer.system.hashing import hash_file
 from everswin_trainer.system.whole_file import fsync_folder, read_json, write_json
 

@@ -9,13 +9,14 @@ import torch.distributed as dist
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from everswin_trainer import batches, quick_metric  # noqa: F401  (register what build_config names)
+from everswin_trainer import batches  # noqa: F401  (register what build_config names)
 from everswin_trainer.beats_hook import BeatsHook
 from everswin_trainer.checkpoints.checkpoint import Checkpoint
 from everswin_trainer.context import Context
 from everswin_trainer.detections import Detections
 from everswin_trainer.everswin_runner import EverswinRunner, build_runner
 from everswin_trainer.job.stop_request import Preempted
+from everswin_trainer.metrics import quick_metric  # noqa: F401  (register what build_config names)
 from everswin_trainer.model.build_config import build_config
 from everswin_trainer.model.detector_start import load_detector, require_same
 from everswin_trainer.model.detector_weights import class_count

@@ -10,10 +10,10 @@ import pytest
 from noisy import EMPTY, detect, found_at
 
 from everswin_trainer.analysis import BOOTSTRAP_FILE, FILE, Subject, analyse, discard
-from everswin_trainer.coco_scores import evaluate
 from everswin_trainer.data_text import LONGEST, data_text
 from everswin_trainer.drawing import LONG_SIDE, MOST_BYTES, draw, shrink
 from everswin_trainer.gallery import EACH
+from everswin_trainer.metrics.coco_scores import evaluate
 
 IDENTITY = {"checkpointSha256": "a" * 64, "annotationsSha256": "b" * 64, "planHash": "c" * 64}
 HOSTILE = '<script>alert("x")</script>&amp;\u202e\x00\ud800'

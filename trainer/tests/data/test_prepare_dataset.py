@@ -335,7 +335,7 @@ def test_classes_and_images_of_own_data_in_folders_come_out_as_they_were_drawn(t
 
 
 def test_the_command_needs_neither_torch_nor_mmdetection_and_starts_at_once() -> None:
-    program = "import sys; import everswin_trainer.data.prepare_dataset, everswin_trainer.data.pack_folder; print(*sys.modules)"
+    program = "import sys; from everswin_trainer.data import pack_folder, prepare_dataset; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], cwd=TRAINER, capture_output=True, text=True, check=True)
     assert not {"torch", "mmengine", "mmdet", "numpy", "cv2"} & set(done.stdout.split())
 

@@ -110,7 +110,8 @@ def test_a_part_that_finished_ends_no_other(both: TwoHosts) -> None:
 
 
 def test_a_rank_that_waits_for_one_that_saves_elsewhere_does_not_hang(both: TwoHosts) -> None:
-    sign = "from everswin_trainer.job.beats import Beats, {0}; from everswin_trainer.job.folder import Job; import os, time; "
+    sign = "import os, time; from everswin_trainer.job.beats import Beats, {0}; "
+    sign += "from everswin_trainer.job.folder import Job; "
     sign += "beats = Beats(Job.at(os.environ['EVERSWIN_JOB']), {1}); beats.beat({0}); time.sleep({2})"
     watched = ("--stall-seconds", "startup=20", "step=1", "saving=20")
     waits = both.start("a", [sys.executable, "-c", sign.format("STEP", 1, 4)], switches=watched)

@@ -11,7 +11,7 @@ from typing import Any
 import hotcoco
 import numpy as np
 
-from everswin_trainer.coco_scores import (
+from everswin_trainer.metrics.coco_scores import (
     AP_NAMES,
     AR_NAMES,
     IOU_TYPES,

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pycocotools import mask as mask_codec
 
-from everswin_trainer.coco_scores import AP_NAMES, AR_NAMES, evaluate, scores_of_validation
+from everswin_trainer.metrics.coco_scores import AP_NAMES, AR_NAMES, evaluate, scores_of_validation
 
 # 40 x 40 pixels: an object of the middle size. Category ids have gaps, as COCO's have.
 BOX = [10.0, 10.0, 40.0, 40.0]

@@ -7,8 +7,8 @@ import numpy as np
 from mmdet.evaluation import CocoMetric
 from mmdet.registry import METRICS
 
-from everswin_trainer.coco_scores import IOU_TYPES, MMDET_NAMES, NO_GROUND_TRUTH
-from everswin_trainer.quick_scores import evaluate_quickly
+from everswin_trainer.metrics.coco_scores import IOU_TYPES, MMDET_NAMES, NO_GROUND_TRUTH
+from everswin_trainer.metrics.quick_scores import evaluate_quickly
 
 
 @METRICS.register_module()
