@@ -40,8 +40,8 @@ from everswin_trainer.job.plan import Plan
 from everswin_trainer.job.progress import Progress, read_events
 from everswin_trainer.model import mmcv_ops
 from everswin_trainer.model.recipe import fingerprint, load_recipe
-from everswin_trainer.plain import plain
-from everswin_trainer.state import Snapshots, size_in_bytes, weights_are_finite, write
+from everswin_trainer.training.plain import plain
+from everswin_trainer.training.state import Snapshots, size_in_bytes, weights_are_finite, write
 
 RECIPES = ROOT / "configs/mmdet"
 INTERVAL_SECONDS = 600.0

@@ -27,14 +27,14 @@ from mmengine.runner import Runner
 from mmengine.runner.loops import _InfiniteDataloaderIterator
 from record import ROOT, figure, keep, parse_arguments, print_figures, surroundings
 
-from everswin_trainer import batches, randomness  # noqa: F401  (register what build_config names)
-from everswin_trainer.batches import ResumableBatchSampler
 from everswin_trainer.data.dataset import PreparedData
 from everswin_trainer.job.orders import Orders
 from everswin_trainer.job.plan import Plan
 from everswin_trainer.model import mmcv_ops  # noqa: F401  (register what build_config names)
 from everswin_trainer.model.build_config import build_config
 from everswin_trainer.model.recipe import load_recipe
+from everswin_trainer.training import batches, randomness  # noqa: F401  (register what build_config names)
+from everswin_trainer.training.batches import ResumableBatchSampler
 
 # train2017 without the images that show no object; 4 ranks of 2 images.
 IMAGES, RANKS, BATCH = 117_266, 4, 2

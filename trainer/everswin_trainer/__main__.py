@@ -7,7 +7,7 @@ from everswin_trainer.job.rank_logs import take_own_log
 
 COMMANDS = {
     "supervise": "supervisor.supervise",
-    "train": "train",
+    "train": "training.train",
     "test": "test",
     "recipe": "model.recipe",
     "machine": "system.machine",

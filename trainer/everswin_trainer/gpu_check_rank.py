@@ -11,9 +11,9 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch.distributed.elastic.multiprocessing.errors import record
 
-from everswin_trainer.context import Context, add_arguments
 from everswin_trainer.job.progress import finite
 from everswin_trainer.system.whole_file import write_json
+from everswin_trainer.training.context import Context, add_arguments
 
 BYTES_PER_MEBIBYTE = 1 << 20
 
@@ -62,8 +62,8 @@ def main(argv: list[str]) -> int:
     out, context = arguments.out.resolve(), Context.of(arguments)
     in_use = memory_in_use_mib(context)
     # Only now: MMDetection takes seconds to import, and asks for mmcv's ops and for CUDA then.
-    from everswin_trainer.progress_hook import peak_memory_mb, versions
-    from everswin_trainer.training import Start, assemble
+    from everswin_trainer.training.progress_hook import peak_memory_mb, versions
+    from everswin_trainer.training.run import Start, assemble
 
     runner = assemble(context, Start.of(arguments.weights, None, None))
     hook = MeasuringHook(arguments.iterations, arguments.device)

@@ -9,19 +9,19 @@ import torch.distributed as dist
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from everswin_trainer import batches  # noqa: F401  (register what build_config names)
-from everswin_trainer.beats_hook import BeatsHook
 from everswin_trainer.checkpoints.checkpoint import Checkpoint
-from everswin_trainer.context import Context
 from everswin_trainer.detections import Detections
-from everswin_trainer.everswin_runner import EverswinRunner, build_runner
 from everswin_trainer.job.stop_request import Preempted
 from everswin_trainer.metrics import quick_metric  # noqa: F401  (register what build_config names)
 from everswin_trainer.model.build_config import build_config
 from everswin_trainer.model.detector_start import load_detector, require_same
 from everswin_trainer.model.detector_weights import class_count
 from everswin_trainer.model.weights import looks_like_safetensors
-from everswin_trainer.state import bare_model, read
+from everswin_trainer.training import batches  # noqa: F401  (register what build_config names)
+from everswin_trainer.training.beats_hook import BeatsHook
+from everswin_trainer.training.context import Context
+from everswin_trainer.training.everswin_runner import EverswinRunner, build_runner
+from everswin_trainer.training.state import bare_model, read
 
 SECONDS_BETWEEN_EVENTS = 1.0
 

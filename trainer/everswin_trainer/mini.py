@@ -25,11 +25,11 @@ from everswin_trainer.job.orders import OrdersFile
 from everswin_trainer.job.plan import Plan
 from everswin_trainer.job.progress import Progress, box_average_precision, newest_order, read_events
 from everswin_trainer.job.stop_request import PREEMPTED_EXIT_CODE, Preempted, StopRequest
-from everswin_trainer.lost_loss import LossWatch
 from everswin_trainer.mini_faults import Faults, add_fault_arguments, leave_error_file
 from everswin_trainer.mini_state import State, batches_of_epoch
-from everswin_trainer.skipping import after_first
 from everswin_trainer.system.process_setup import prepare_process
+from everswin_trainer.training.lost_loss import LossWatch
+from everswin_trainer.training.skipping import after_first
 
 LEARNING_RATE = 1e-4
 

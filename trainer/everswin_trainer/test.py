@@ -14,7 +14,6 @@ from torch.distributed.elastic.multiprocessing.errors import record
 
 from everswin_trainer.analysis import Subject, analyse, discard
 from everswin_trainer.checkpoints.checkpoint import Checkpoint, of_checkpoint, of_weights
-from everswin_trainer.context import Context, add_arguments
 from everswin_trainer.data.pictures import picture_reader
 from everswin_trainer.detections import Detections, Found, find, identify, publish
 from everswin_trainer.half_precision import describe_disagreement
@@ -25,6 +24,7 @@ from everswin_trainer.job.stop_request import Preempted
 from everswin_trainer.metrics.coco_scores import evaluate
 from everswin_trainer.model.weights import require_converted
 from everswin_trainer.system.whole_file import write_json
+from everswin_trainer.training.context import Context, add_arguments
 
 
 def parse(argv: list[str]) -> argparse.Namespace:

@@ -10,7 +10,7 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import DATA_SAMPLERS, PARAM_SCHEDULERS
 from recipe_files import COCO_RECIPES, RUNS, built, fill_registries
 
-from everswin_trainer import batches  # noqa: F401  (registers the batch sampler)
+from everswin_trainer.training import batches  # noqa: F401  (registers the batch sampler)
 
 # Of COCO's 118,287 training images: those that show an object, which is what filter_empty_gt leaves.
 IMAGES_WITH_OBJECTS = 117_266

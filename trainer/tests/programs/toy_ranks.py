@@ -13,8 +13,8 @@ from torch.distributed.elastic.multiprocessing.errors import record
 
 from everswin_trainer.job.folder import JOB_ENV
 from everswin_trainer.mini import MiniTrainer, parse
-from everswin_trainer.rank import Rank
 from everswin_trainer.system.process_setup import prepare_process
+from everswin_trainer.training.rank import Rank
 
 
 class RankedTrainer(MiniTrainer):

@@ -5,8 +5,14 @@ import pytest
 import torch
 from mmengine.optim import LinearLR, MultiStepLR, OptimWrapper
 
-from everswin_trainer.learning_rate import scale_learning_rate
-from everswin_trainer.state import Snapshots, is_at_epoch_end, restore_optimizer, size_in_bytes, weights_are_finite
+from everswin_trainer.training.learning_rate import scale_learning_rate
+from everswin_trainer.training.state import (
+    Snapshots,
+    is_at_epoch_end,
+    restore_optimizer,
+    size_in_bytes,
+    weights_are_finite,
+)
 
 
 class Training:

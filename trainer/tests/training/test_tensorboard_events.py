@@ -9,7 +9,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from conftest import environment
 from everswin_trainer.job.progress import Progress, read_events
-from everswin_trainer.tensorboard_events import TensorBoard
+from everswin_trainer.training.tensorboard_events import TensorBoard
 
 
 def trainer(folder: Path, attempt: int) -> Progress:
@@ -72,7 +72,7 @@ def test_what_was_said_is_there_at_once_and_after_a_kill(tmp_path: Path) -> None
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
 def test_a_full_disk_is_a_warning_and_training_goes_on(tmp_path: Path) -> None:
     script = f"""
-import sys; sys.path[:0] = [{str(Path(__file__).parent)!r}]
+import sys; sys.path[:0] = [{str(Path(__file__).parent)!r}, {str(Path(__file__).parents[1])!r}]
 from pathlib import Path
 from test_tensorboard_events import train, trainer
 train(trainer(Path({str(tmp_path)!r}), 1), 0, 300, loss=1)
@@ -94,7 +94,7 @@ def test_a_missing_package_is_a_warning_and_training_goes_on(tmp_path: Path) -> 
     script = f"""
 from pathlib import Path
 from everswin_trainer.job.progress import Progress
-from everswin_trainer.tensorboard_events import TensorBoard
+from everswin_trainer.training.tensorboard_events import TensorBoard
 progress = Progress(Path({str(tmp_path / "p")!r}), 1)
 progress.tell(TensorBoard(Path({str(tmp_path / "t")!r}), lambda message: progress.write("warning", message=message)))
 progress.write("started", iteration=0)

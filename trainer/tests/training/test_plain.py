@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from everswin_trainer.plain import plain
+from everswin_trainer.training.plain import plain
 
 
 def test_what_a_checkpoint_holds_can_be_read_without_running_code(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import pytest
 from mmengine.logging import HistoryBuffer
 
-from everswin_trainer.divergence import DivergenceHook
+from everswin_trainer.training.divergence import DivergenceHook
 
 
 def train(losses: list[float]) -> None:

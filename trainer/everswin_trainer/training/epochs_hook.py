@@ -3,7 +3,7 @@
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from everswin_trainer.context import Context
+from everswin_trainer.training.context import Context
 
 
 class EpochsHook(Hook):

@@ -15,9 +15,9 @@ import torchvision
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from everswin_trainer.context import Context
-from everswin_trainer.message_hub import limit
 from everswin_trainer.metrics.coco_scores import scores_of_validation
+from everswin_trainer.training.context import Context
+from everswin_trainer.training.message_hub import limit
 
 BYTES_PER_MEBIBYTE = 1 << 20
 

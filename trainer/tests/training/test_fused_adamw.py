@@ -4,8 +4,8 @@ import pytest
 import torch
 from mmengine.optim import OptimWrapper
 
-from everswin_trainer.fused_adamw import FusedAdamW, joined
-from everswin_trainer.state import restore_optimizer
+from everswin_trainer.training.fused_adamw import FusedAdamW, joined
+from everswin_trainer.training.state import restore_optimizer
 
 STEPS = 20
 

@@ -19,8 +19,8 @@ from everswin_trainer.job.progress import Progress
 from everswin_trainer.job.stop_request import PREEMPTED_EXIT_CODE, Preempted, StopRequest
 from everswin_trainer.model import mmcv_ops
 from everswin_trainer.model.recipe import load_recipe
-from everswin_trainer.rank import Rank
 from everswin_trainer.system.process_setup import prepare_process
+from everswin_trainer.training.rank import Rank
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 
-from everswin_trainer.learning_rate import scale_learning_rate
-from everswin_trainer.message_hub import from_plain, to_plain
-from everswin_trainer.plain import plain
+from everswin_trainer.training.learning_rate import scale_learning_rate
+from everswin_trainer.training.message_hub import from_plain, to_plain
+from everswin_trainer.training.plain import plain
 
 
 def capture(runner: Runner, epoch: int, iteration: int, learning_rate_factor: float) -> dict[str, Any]:

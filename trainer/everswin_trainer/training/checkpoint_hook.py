@@ -9,11 +9,11 @@ from mmengine.runner import Runner
 from everswin_trainer.checkpoints.checkpoint import sweep
 from everswin_trainer.checkpoints.interval import seconds_between_saves, seconds_of_epoch
 from everswin_trainer.checkpoints.saver import Saver
-from everswin_trainer.context import Context
 from everswin_trainer.job.beats import SAVING, STEP
 from everswin_trainer.job.progress import box_average_precision, newest_order, read_events
 from everswin_trainer.job.stop_request import Preempted
-from everswin_trainer.state import Snapshots, capture, size_in_bytes, weights_are_finite, write
+from everswin_trainer.training.context import Context
+from everswin_trainer.training.state import Snapshots, capture, size_in_bytes, weights_are_finite, write
 
 
 class CheckpointHook(Hook):

@@ -7,8 +7,8 @@ from pathlib import Path
 from torch.distributed.elastic.multiprocessing.errors import record
 
 from everswin_trainer.checkpoints.checkpoint import Checkpoint, of_checkpoint
-from everswin_trainer.context import Context, add_arguments
 from everswin_trainer.job.progress import box_average_precision, read_events
+from everswin_trainer.training.context import Context, add_arguments
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -38,7 +38,7 @@ def main(argv: list[str]) -> int:
         context.say_started(resume.position, per_epoch, epochs, resume.path, [os.getpid()], {})
         return context.run(lambda: resume.position)
     # Only now: MMDetection takes seconds to import, and asks for mmcv's ops and for CUDA then.
-    from everswin_trainer.training import Start, train
+    from everswin_trainer.training.run import Start, train
 
     start = Start.of(arguments.weights, arguments.init_detector, resume)
     return context.run(lambda: train(context, start))

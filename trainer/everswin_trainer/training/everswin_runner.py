@@ -8,7 +8,7 @@ from mmengine.runner import Runner
 
 from everswin_trainer.job.speed import Speed
 from everswin_trainer.model.accelerate import accelerate, use_channels_last, use_usual_layout
-from everswin_trainer.state import bare_model, restore
+from everswin_trainer.training.state import bare_model, restore
 
 
 class EverswinRunner(Runner):

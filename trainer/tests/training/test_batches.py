@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.utils.data import RandomSampler
 
-from everswin_trainer.batches import ResumableBatchSampler
+from everswin_trainer.training.batches import ResumableBatchSampler
 
 
 def batches() -> ResumableBatchSampler:

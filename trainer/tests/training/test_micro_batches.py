@@ -6,7 +6,7 @@ import torch
 from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper
 
-from everswin_trainer.micro_batches import cut, train_step
+from everswin_trainer.training.micro_batches import cut, train_step
 
 IMAGES = 5
 
@@ -99,7 +99,9 @@ def test_two_parts_of_a_rank_are_the_step_of_two_ranks(batch: dict[str, list[Any
 
 
 def test_ranks_exchange_gradients_once_a_step(batch: dict[str, list[Any]], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("everswin_trainer.micro_batches.is_model_wrapper", lambda model: isinstance(model, Wrapped))
+    monkeypatch.setattr(
+        "everswin_trainer.training.micro_batches.is_model_wrapper", lambda model: isinstance(model, Wrapped)
+    )
     model = Wrapped(Regression())
     train_step(model, batch, wrapper_of(model), 3)
     assert model.exchanges == [False, False, True]

@@ -5,7 +5,7 @@ from typing import Any
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from everswin_trainer.lost_loss import LossWatch
+from everswin_trainer.training.lost_loss import LossWatch
 
 
 class DivergenceHook(Hook):

@@ -8,7 +8,7 @@ from mmdet.registry import DATA_SAMPLERS
 from mmengine.registry import FUNCTIONS
 from torch.utils.data import BatchSampler, Sampler
 
-from everswin_trainer.skipping import after_first
+from everswin_trainer.training.skipping import after_first
 
 
 @DATA_SAMPLERS.register_module()

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from everswin_trainer.randomness import SeedSample, derive
+from everswin_trainer.training.randomness import SeedSample, derive
 
 
 def draw(seed: int, epoch: int, sample: int) -> tuple[float, float]:
