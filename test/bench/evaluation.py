@@ -149,7 +149,7 @@ def run_validation(folder: Path) -> Callable[[], dict[str, Any]]:
 
 def run_analysis(folder: Path) -> Callable[[], dict[str, Any]]:
     """As the test: detections that were loaded for the metrics, all else from the disk; pictures are noise."""
-    from everswin_trainer.analysis import BOOTSTRAP_FILE, FILE, Subject, analyse
+    from everswin_trainer.analysis.analyse import BOOTSTRAP_FILE, FILE, Subject, analyse
 
     found, shape = _load(folder), (480, 640, 3)
     identity = {"checkpointSha256": "0" * 64, "annotationsSha256": "0" * 64}

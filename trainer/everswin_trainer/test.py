@@ -12,7 +12,7 @@ from typing import Any
 
 from torch.distributed.elastic.multiprocessing.errors import record
 
-from everswin_trainer.analysis import Subject, analyse, discard
+from everswin_trainer.analysis.analyse import Subject, analyse, discard
 from everswin_trainer.checkpoints.checkpoint import Checkpoint, of_checkpoint, of_weights
 from everswin_trainer.data.pictures import picture_reader
 from everswin_trainer.detections import Detections, Found, find, identify, publish

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from everswin_trainer.precision import RECALLS, precisions, rankings
+from everswin_trainer.analysis.precision import RECALLS, precisions, rankings
 
 
 def as_pycocotools(correct: np.ndarray, objects: int) -> np.ndarray:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as mask_codec
 
-from everswin_trainer.ground_truth import GroundTruth, positions, run_lengths
-from everswin_trainer.precision import Ranking, rankings
+from everswin_trainer.analysis.ground_truth import GroundTruth, positions, run_lengths
+from everswin_trainer.analysis.precision import Ranking, rankings
 
 # As pycocotools writes them.
 OVERLAPS = np.linspace(0.5, 0.95, 10)

@@ -11,14 +11,22 @@ from typing import Any
 
 import numpy as np
 
-from everswin_trainer.data_text import data_text
-from everswin_trainer.error_types import analyse_errors, judge
-from everswin_trainer.gallery import make_gallery, rule
-from everswin_trainer.ground_truth import GroundTruth
-from everswin_trainer.matching import Matches, match
+from everswin_trainer.analysis.data_text import data_text
+from everswin_trainer.analysis.error_types import analyse_errors, judge
+from everswin_trainer.analysis.gallery import make_gallery, rule
+from everswin_trainer.analysis.ground_truth import GroundTruth
+from everswin_trainer.analysis.matching import Matches, match
+from everswin_trainer.analysis.precision import precisions
+from everswin_trainer.analysis.resampling import (
+    LEVELS,
+    RESAMPLES,
+    SEED,
+    interval,
+    mean_of_known,
+    plain_scores,
+    resample,
+)
 from everswin_trainer.metrics.coco_scores import IOU_TYPES
-from everswin_trainer.precision import precisions
-from everswin_trainer.resampling import LEVELS, RESAMPLES, SEED, interval, mean_of_known, plain_scores, resample
 from everswin_trainer.system.whole_file import write_json
 
 FILE, BOOTSTRAP_FILE = "analysis.json", "bootstrap.json"

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from everswin_trainer.ground_truth import SIZES, GroundTruth, size_of
-from everswin_trainer.matching import NOTHING, OVERLAPS, Matches
-from everswin_trainer.precision import precisions, rankings
+from everswin_trainer.analysis.ground_truth import SIZES, GroundTruth, size_of
+from everswin_trainer.analysis.matching import NOTHING, OVERLAPS, Matches
+from everswin_trainer.analysis.precision import precisions, rankings
 
 LEAST, ENOUGH = 0.1, float(OVERLAPS[0])
 UNCOUNTED, CORRECT, IGNORED, LOCALISATION, CLASS, BOTH, DUPLICATE, BACKGROUND = range(8)

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from everswin_trainer.error_types import KINDS, OUTCOMES, analyse_errors, costs, judge
-from everswin_trainer.ground_truth import GroundTruth
-from everswin_trainer.matching import match
+from everswin_trainer.analysis.error_types import KINDS, OUTCOMES, analyse_errors, costs, judge
+from everswin_trainer.analysis.ground_truth import GroundTruth
+from everswin_trainer.analysis.matching import match
 
 CAT, DOG = 3, 8
 HERE, THERE = [10.0, 10.0, 40.0, 40.0], [100.0, 100.0, 40.0, 40.0]

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from noisy import EMPTY, detect, found_at
 
-from everswin_trainer.analysis import BOOTSTRAP_FILE, FILE, Subject, analyse, discard
-from everswin_trainer.data_text import LONGEST, data_text
-from everswin_trainer.drawing import LONG_SIDE, MOST_BYTES, draw, shrink
-from everswin_trainer.gallery import EACH
+from everswin_trainer.analysis.analyse import BOOTSTRAP_FILE, FILE, Subject, analyse, discard
+from everswin_trainer.analysis.data_text import LONGEST, data_text
+from everswin_trainer.analysis.drawing import LONG_SIDE, MOST_BYTES, draw, shrink
+from everswin_trainer.analysis.gallery import EACH
 from everswin_trainer.metrics.coco_scores import evaluate
 
 IDENTITY = {"checkpointSha256": "a" * 64, "annotationsSha256": "b" * 64, "planHash": "c" * 64}

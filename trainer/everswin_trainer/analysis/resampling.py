@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from everswin_trainer.ground_truth import GroundTruth
-from everswin_trainer.matching import OVERLAPS, Matches
-from everswin_trainer.precision import precisions
+from everswin_trainer.analysis.ground_truth import GroundTruth
+from everswin_trainer.analysis.matching import OVERLAPS, Matches
+from everswin_trainer.analysis.precision import precisions
 
 SEED = 2017
 RESAMPLES = 500

@@ -11,12 +11,12 @@ from noisy import detect
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from everswin_trainer.analysis import precision_of_classes
-from everswin_trainer.ground_truth import GroundTruth
-from everswin_trainer.matching import match
+from everswin_trainer.analysis.analyse import precision_of_classes
+from everswin_trainer.analysis.ground_truth import GroundTruth
+from everswin_trainer.analysis.matching import match
+from everswin_trainer.analysis.resampling import draws, resample
 from everswin_trainer.metrics.coco_scores import AP_NAMES, AR_NAMES, evaluate
 from everswin_trainer.metrics.quick_scores import evaluate_quickly
-from everswin_trainer.resampling import draws, resample
 
 KINDS = ("bbox", "segm")
 Found = dict[str, list[dict[str, Any]]]

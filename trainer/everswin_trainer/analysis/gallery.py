@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as mask_codec
 
-from everswin_trainer.data_text import data_text
-from everswin_trainer.drawing import Drawn, draw, outlines, shrink
-from everswin_trainer.error_types import CORRECT, IGNORED, OUTCOMES, UNCOUNTED, Outcomes
-from everswin_trainer.ground_truth import GroundTruth, run_lengths
-from everswin_trainer.matching import Matches
+from everswin_trainer.analysis.data_text import data_text
+from everswin_trainer.analysis.drawing import Drawn, draw, outlines, shrink
+from everswin_trainer.analysis.error_types import CORRECT, IGNORED, OUTCOMES, UNCOUNTED, Outcomes
+from everswin_trainer.analysis.ground_truth import GroundTruth, run_lengths
+from everswin_trainer.analysis.matching import Matches
 
 EACH = 4
 SEED = 2017
