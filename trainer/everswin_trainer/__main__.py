@@ -8,7 +8,7 @@ from everswin_trainer.job.rank_logs import take_own_log
 COMMANDS = {
     "supervise": "supervisor.supervise",
     "train": "training.train",
-    "test": "test",
+    "test": "evaluation.test",
     "recipe": "model.recipe",
     "machine": "system.machine",
     "convert-weights": "model.convert_weights",

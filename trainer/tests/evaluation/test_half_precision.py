@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from everswin_trainer.half_precision import describe_disagreement
+from everswin_trainer.evaluation.half_precision import describe_disagreement
 
 POSITION = (3, 300)
 

@@ -15,8 +15,8 @@ from torch.distributed.elastic.multiprocessing.errors import record
 from everswin_trainer.analysis.analyse import Subject, analyse, discard
 from everswin_trainer.checkpoints.checkpoint import Checkpoint, of_checkpoint, of_weights
 from everswin_trainer.data.pictures import picture_reader
-from everswin_trainer.detections import Detections, Found, find, identify, publish
-from everswin_trainer.half_precision import describe_disagreement
+from everswin_trainer.evaluation.detections import Detections, Found, find, identify, publish
+from everswin_trainer.evaluation.half_precision import describe_disagreement
 from everswin_trainer.job.beats import VALIDATION
 from everswin_trainer.job.folder import Job
 from everswin_trainer.job.progress import read_events
@@ -61,7 +61,7 @@ def test(context: Context, checkpoint: Checkpoint) -> tuple[int, int]:
     detections = find(context.job, identity)
     if detections is None:
         # Only now: MMDetection takes seconds to import, and asks for mmcv's ops and for CUDA then.
-        from everswin_trainer.inference import infer
+        from everswin_trainer.evaluation.inference import infer
 
         detections, written = infer(context, checkpoint)
         # Before anything is computed from them: whatever dies after this, inference is not repeated.

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from everswin_trainer.detections import Detections, find, publish
+from everswin_trainer.evaluation.detections import Detections, find, publish
 from everswin_trainer.job.folder import Job
 
 IDENTITY = {"checkpointSha256": "a", "planHash": "b", "annotationsSha256": "c"}
