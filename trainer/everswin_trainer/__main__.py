@@ -17,7 +17,7 @@ COMMANDS = {
     "gpu-check": "gpu_check",
     "gpu-check-rank": "gpu_check_rank",
     "pack-folder": "data.pack_folder",
-    "mini-coco": "mini_coco",
+    "mini-coco": "demo.mini_coco",
     "mini": "mini",
     "mini-test": "mini_test",
 }

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
+from everswin_trainer.demo.mini_coco import make_files
 from everswin_trainer.job.progress import read_events
-from everswin_trainer.mini_coco import make_files
 from everswin_trainer.system.process_tree import kill, marked
 
 TRAINER = Path(__file__).parents[1]

@@ -13,9 +13,9 @@ import pytest
 from own_data import OwnData, annotate, draw, prepare_mini
 
 from conftest import TRAINER, environment
-from everswin_trainer import mini_coco
 from everswin_trainer.data.dataset import find_prepared
 from everswin_trainer.data.image_index import ImageIndex
+from everswin_trainer.demo import mini_coco
 
 # What is done to the data, and what is said of it; the first two images of train are 1.jpg and 2.jpg.
 Change = Callable[[OwnData], Any]

@@ -13,10 +13,10 @@ from own_data import OwnData, prepare_mini
 from zips import zip_of
 
 from conftest import PLAN, TRAINER
-from everswin_trainer import mini_coco
 from everswin_trainer.data.dataset import PreparedData
 from everswin_trainer.data.image_index import ImageIndex, Place, write_index
 from everswin_trainer.data.zip_images import ZipImages
+from everswin_trainer.demo import mini_coco
 from everswin_trainer.job.orders import Orders
 from everswin_trainer.job.plan import Plan
 from everswin_trainer.model import mmcv_ops

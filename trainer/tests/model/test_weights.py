@@ -11,7 +11,7 @@ from mmengine.config import ConfigDict
 from safetensors.torch import load_file
 
 from conftest import environment
-from everswin_trainer import mini_weights
+from everswin_trainer.demo import mini_weights
 from everswin_trainer.model.build_config import _set_weights
 from everswin_trainer.model.recipe import load_recipe
 from everswin_trainer.model.weights import Comparison, Refused, compare, expected_tensors, read_backbone, store

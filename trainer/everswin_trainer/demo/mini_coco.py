@@ -20,7 +20,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from everswin_trainer.mini_weights import mini_swin_checkpoint
+from everswin_trainer.demo.mini_weights import mini_swin_checkpoint
 from everswin_trainer.system.whole_file import whole_file
 
 SEED = 2017

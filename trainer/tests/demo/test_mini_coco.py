@@ -14,9 +14,9 @@ import pytest
 import torch
 from pycocotools.coco import COCO
 
-from everswin_trainer import mini_coco
+from everswin_trainer.demo import mini_coco
 
-TRAINER = Path(__file__).parents[1]
+TRAINER = Path(__file__).parents[2]
 FILES = ["train2017.zip", "val2017.zip", "annotations_trainval2017.zip", "swin_mini_patch4_window7_224.pth"]
 
 
@@ -42,7 +42,7 @@ def member(archive: bytes, name: str) -> bytes:
 
 
 def test_another_process_writes_the_same_bytes_and_prints_their_hashes(made: dict[str, bytes], tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "everswin_trainer.mini_coco", "--out", str(tmp_path)]
+    command = [sys.executable, "-m", "everswin_trainer.demo.mini_coco", "--out", str(tmp_path)]
     done = subprocess.run(command, cwd=TRAINER, capture_output=True, text=True, check=True)
     printed = [json.loads(line) for line in done.stdout.splitlines()]
     assert [line["name"] for line in printed] == FILES
