@@ -20,7 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from everswin_trainer.coco_like import draw_dataset
+from everswin_trainer.benchmark.coco_like import draw_dataset
 from everswin_trainer.job.progress import read_events
 from everswin_trainer.job.speed import SWITCHES
 from everswin_trainer.model.recipe import fingerprint, load_recipe

@@ -4,7 +4,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from everswin_trainer.coco_like import draw_dataset
+from everswin_trainer.benchmark.coco_like import draw_dataset
 from everswin_trainer.data.dataset import PreparedData
 
 IMAGES, FILES = 400, 12

@@ -5,13 +5,22 @@ from typing import Any
 
 import pytest
 
-from everswin_trainer import gpu_check
-from everswin_trainer.gpu_check import Variant, answer, choose_variants, difference, parse, percentile, plan_of, warm_up
+from everswin_trainer.benchmark import gpu_check
+from everswin_trainer.benchmark.gpu_check import (
+    Variant,
+    answer,
+    choose_variants,
+    difference,
+    parse,
+    percentile,
+    plan_of,
+    warm_up,
+)
 from everswin_trainer.job.plan import Plan
 from everswin_trainer.job.speed import Speed
 from everswin_trainer.model.recipe import load_recipe
 
-RECIPE = Path(__file__).parents[2] / "configs/mmdet/cascade-mask-rcnn_swin-s_blog.py"
+RECIPE = Path(__file__).parents[3] / "configs/mmdet/cascade-mask-rcnn_swin-s_blog.py"
 
 
 def asked(*more: str, device: str = "cuda") -> argparse.Namespace:
@@ -93,7 +102,7 @@ def test_a_stock_training_that_fails_ends_the_check_and_says_how(
 
     # The recipe that the ranks read is not the plan's: they refuse it.
     monkeypatch.setattr(gpu_check, "load_recipe", broken)
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     out = tmp_path / "check.json"
     few = ["--device", "cpu", "--iterations", "1", "--out", str(out)]
     assert gpu_check.main(["--recipe", str(RECIPE), *few]) == 1
