@@ -18,8 +18,6 @@ COMMANDS = {
     "gpu-check-rank": "benchmark.gpu_check_rank",
     "pack-folder": "data.pack_folder",
     "mini-coco": "demo.mini_coco",
-    "mini": "mini",
-    "mini-test": "mini_test",
 }
 # What torchrun starts, once for each rank.
 RANKED = ("train", "test")

@@ -1,4 +1,4 @@
-"""When training counts as diverged: one rule, for the real trainer and for the stand-in."""
+"""Decides from the losses whether training has diverged."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""How a run goes on in the middle of an epoch: one rule, for the real data loader and for the stand-in trainer."""
+"""Skips the batches of an epoch that were trained on before a run was resumed."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice

@@ -26,7 +26,9 @@ def calls(job: JobFolder) -> list[tuple[str, str]]:
     job.plan["checkpoint"]["keepLast"] = 2
     trace = job.root / "trace"
     command = ["strace", "-f", "-y", "-s", "128", "-e", f"trace={TRACED}", "-e", "signal=none", "-o", str(trace)]
-    traced = subprocess.run([*command, *job.mini()], env=environment(), cwd=job.root, capture_output=True, text=True)
+    traced = subprocess.run(
+        [*command, *job.fake_training()], env=environment(), cwd=job.root, capture_output=True, text=True
+    )
     if "ptrace" in traced.stderr:
         pytest.skip(f"strace may not look at processes here: {traced.stderr}")
     assert traced.returncode == 0, traced.stderr

@@ -66,7 +66,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
 
 
 def mini(*switches: str) -> Callable[[JobFolder], list[str]]:
-    return lambda job: job.mini(*switches)
+    return lambda job: job.fake_training(*switches)
 
 
 def endless() -> Callable[[JobFolder], list[str]]:

@@ -1,6 +1,6 @@
-"""The stand-in trainer on several ranks, under torchrun: a real process group, and each step waits for all ranks.
+"""The fake trainer on several ranks, under torchrun: a real process group, and each step waits for all ranks.
 
-argv: that of `mini`. The first rank leaves what `mini` leaves, every other one the same in a folder of its own.
+argv: that of `fake_trainer train`. The first rank leaves what it leaves, every other one the same in its own folder.
 """
 
 import os
@@ -12,12 +12,12 @@ import torch.distributed as dist
 from torch.distributed.elastic.multiprocessing.errors import record
 
 from everswin_trainer.job.folder import JOB_ENV
-from everswin_trainer.mini import MiniTrainer, parse
 from everswin_trainer.system.process_setup import prepare_process
 from everswin_trainer.training.rank import Rank
+from fake_trainer.train import FakeTrainer, parse
 
 
-class RankedTrainer(MiniTrainer):
+class RankedTrainer(FakeTrainer):
     rank: Rank
 
     def train_step(self, batch: list[int]) -> None:

@@ -45,7 +45,7 @@ def lock_is_free(job: JobFolder) -> bool:
 
 
 def test_a_program_that_says_finished_and_leaves_with_0_has_finished(job: JobFolder) -> None:
-    assert job.supervise(job.mini()).wait(60) == 0
+    assert job.supervise(job.fake_training()).wait(60) == 0
     ending = job.exit()
     assert (ending["reason"], ending["code"], ending["signal"], ending["stopRequested"]) == ("finished", 0, None, False)
     assert (ending["attempt"], ending["fence"], ending["rootCause"]) == (1, 10, None)
@@ -59,7 +59,7 @@ def test_a_program_that_leaves_with_0_but_says_nothing_has_crashed(job: JobFolde
 
 
 def test_a_crash_names_code_and_cause(job: JobFolder) -> None:
-    assert job.supervise(job.mini("--fail-at-step", "2", "--fail-message", "no room")).wait(60) == 1
+    assert job.supervise(job.fake_training("--fail-at-step", "2", "--fail-message", "no room")).wait(60) == 1
     ending = job.exit()
     assert (ending["reason"], ending["code"]) == ("crashed", 1)
     assert ending["rootCause"]["message"] == "RuntimeError: no room"
@@ -67,7 +67,7 @@ def test_a_crash_names_code_and_cause(job: JobFolder) -> None:
 
 
 def test_a_killed_program_is_a_crash_by_that_signal(job: JobFolder) -> None:
-    assert job.supervise(job.mini("--kill-at-step", "2")).wait(60) == 1
+    assert job.supervise(job.fake_training("--kill-at-step", "2")).wait(60) == 1
     assert (job.exit()["reason"], job.exit()["code"], job.exit()["signal"]) == ("crashed", None, "SIGKILL")
 
 
@@ -78,7 +78,7 @@ def test_a_program_that_cannot_be_started_is_a_crash_that_says_so(job: JobFolder
 
 
 def test_the_owner_is_named_by_pid_and_start_time(job: JobFolder) -> None:
-    supervisor = job.supervise(job.mini("--hang-at-step", "1"), grace=0.2)
+    supervisor = job.supervise(job.fake_training("--hang-at-step", "1"), grace=0.2)
     until(lambda: job.events("started"), "the start")
     owner = json.loads((job.folder / "owner.json").read_text())
     assert (owner["pid"], owner["startTicks"]) == (supervisor.pid, start_ticks(supervisor.pid))
@@ -94,7 +94,7 @@ def test_the_owner_says_where_its_part_of_the_log_begins(job: JobFolder) -> None
 
 
 def test_sigterm_ends_a_willing_program_as_preempted(job: JobFolder) -> None:
-    supervisor = job.supervise(job.mini("--steps-per-epoch", "10000"))
+    supervisor = job.supervise(job.fake_training("--steps-per-epoch", "10000"))
     job.wait_for_step(3)
     assert stop(supervisor) == 143
     assert (job.exit()["reason"], job.exit()["code"], job.exit()["stopRequested"]) == ("preempted", 143, True)
@@ -102,7 +102,7 @@ def test_sigterm_ends_a_willing_program_as_preempted(job: JobFolder) -> None:
 
 
 def test_sigint_is_a_stop_too(job: JobFolder) -> None:
-    supervisor = job.supervise(job.mini("--steps-per-epoch", "10000"))
+    supervisor = job.supervise(job.fake_training("--steps-per-epoch", "10000"))
     job.wait_for_step(3)
     assert stop(supervisor, signal.SIGINT) == 143
 
@@ -115,7 +115,7 @@ def test_a_stop_before_the_first_step_lost_nothing(job: JobFolder) -> None:
 
 
 def test_an_unwilling_program_is_killed_after_the_grace_and_its_steps_are_lost(job: JobFolder) -> None:
-    supervisor = job.supervise(job.mini("--ignore-sigterm", "--steps-per-epoch", "10000"), grace=0.5)
+    supervisor = job.supervise(job.fake_training("--ignore-sigterm", "--steps-per-epoch", "10000"), grace=0.5)
     job.wait_for_step(3)
     begin = time.monotonic()
     assert stop(supervisor) == 1
@@ -140,10 +140,10 @@ def test_what_a_program_leaves_behind_is_killed_before_exit_is_written(job: JobF
 
 
 def test_a_second_supervisor_is_locked_out_and_touches_nothing(job: JobFolder) -> None:
-    first = job.supervise(job.mini("--hang-at-step", "1"), grace=0.2)
+    first = job.supervise(job.fake_training("--hang-at-step", "1"), grace=0.2)
     until(lambda: job.events("started"), "the start")
     before = {path: path.read_bytes() for path in job.folder.iterdir() if path.is_file()}
-    second = job.supervise(job.mini(), attempt=2)
+    second = job.supervise(job.fake_training(), attempt=2)
     said, _ = second.communicate(timeout=60)
     assert second.returncode == 75
     assert json.loads(said)["reason"] == "locked"
@@ -153,20 +153,20 @@ def test_a_second_supervisor_is_locked_out_and_touches_nothing(job: JobFolder) -
 
 
 def test_of_many_supervisors_started_at_once_one_runs(job: JobFolder) -> None:
-    racing = [job.supervise(job.mini("--step-seconds", "0.05"), attempt=number) for number in range(1, 9)]
+    racing = [job.supervise(job.fake_training("--step-seconds", "0.05"), attempt=number) for number in range(1, 9)]
     codes = sorted(one.wait(60) for one in racing)
     assert codes == [0] + [75] * 7
     assert len(job.events("started")) == 1
 
 
 def test_survivors_of_a_killed_supervisor_are_ended_before_the_next_start(job: JobFolder) -> None:
-    first = job.supervise(job.mini("--ignore-sigterm", "--steps-per-epoch", "10000"))
+    first = job.supervise(job.fake_training("--ignore-sigterm", "--steps-per-epoch", "10000"))
     job.wait_for_step(3)
     [survivor] = job.living()
     stop(first, signal.SIGKILL)
     assert start_ticks(survivor) is not None
     assert not lock_is_free(job)
-    assert job.supervise(job.mini(), attempt=2).wait(60) == 0
+    assert job.supervise(job.fake_training(), attempt=2).wait(60) == 0
     assert start_ticks(survivor) is None
     assert f"killed survivors of a dead supervisor: [{survivor}]" in (job.folder / "trainer.log").read_text()
     attempts = [one["attempt"] for one in job.events()]
@@ -181,11 +181,11 @@ def test_a_survivor_that_lost_its_mark_is_found_by_the_lock_it_holds(job: JobFol
     assert job.living() == []
     stop(first, signal.SIGKILL)
     assert not lock_is_free(job)
-    assert job.supervise(job.mini(), attempt=2).wait(60) == 0
+    assert job.supervise(job.fake_training(), attempt=2).wait(60) == 0
 
 
 def test_a_willing_program_stops_by_itself_when_its_supervisor_is_killed(job: JobFolder) -> None:
-    supervisor = job.supervise(job.mini("--steps-per-epoch", "10000"))
+    supervisor = job.supervise(job.fake_training("--steps-per-epoch", "10000"))
     job.wait_for_step(3)
     stop(supervisor, signal.SIGKILL)
     until(lambda: job.living() == [], "the program to end")
@@ -193,8 +193,8 @@ def test_a_willing_program_stops_by_itself_when_its_supervisor_is_killed(job: Jo
 
 
 def test_the_ending_of_the_attempt_before_is_gone_while_the_next_runs(job: JobFolder) -> None:
-    job.supervise(job.mini("--fail-at-step", "1")).wait(60)
-    supervisor = job.supervise(job.mini("--hang-at-step", "2"), attempt=2, grace=0.2)
+    job.supervise(job.fake_training("--fail-at-step", "1")).wait(60)
+    supervisor = job.supervise(job.fake_training("--hang-at-step", "2"), attempt=2, grace=0.2)
     until(lambda: [one for one in job.events("started") if one["attempt"] == 2], "the second start")
     assert not (job.folder / "exit.json").exists()
     assert not (job.folder / "error.json").exists()

@@ -19,7 +19,6 @@ class FourRanks(RealJob):
     def __init__(self, root: Path, data: Path) -> None:
         super().__init__(root, data, RANKS, TRAINER / "tests/recipes/watched-demo.py")
         self.plan |= {"seed": SEED, "loaderWorkers": 0}
-        self.modules = (TRAINER, TRAINER / "tests")
 
 
 @pytest.fixture(scope="module")

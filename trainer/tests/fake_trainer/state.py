@@ -1,4 +1,4 @@
-"""What the stand-in trainer trains: a chain of hashes over everything that decides the weights of a real run."""
+"""What the fake trainer trains: a chain of hashes over everything that decides the weights of a real run."""
 
 import hashlib
 import json

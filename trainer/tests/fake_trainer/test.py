@@ -1,4 +1,4 @@
-"""The stand-in trainer's final test: the files and events of the real one, with figures that follow from the state."""
+"""Fake final test: the files and events of the real one, with scores derived from the state of the checkpoint."""
 
 import argparse
 import os
@@ -11,18 +11,18 @@ from everswin_trainer.job.ending import FINISHED
 from everswin_trainer.job.folder import Attempt, Job
 from everswin_trainer.job.plan import Plan
 from everswin_trainer.job.progress import Progress
-from everswin_trainer.mini_analysis import IMAGES, write_mini_analysis
-from everswin_trainer.mini_faults import leave_error_file
-from everswin_trainer.mini_state import State
 from everswin_trainer.system.process_setup import prepare_process
 from everswin_trainer.system.whole_file import write_json
+from fake_trainer.analysis import IMAGES, write_analysis
+from fake_trainer.faults import leave_error_file
+from fake_trainer.state import State
 
 RECALL_NAMES = ("AR100", "AR300", "AR1000", "ARm", "ARl")
 
 
 def main(argv: list[str]) -> int:
     """Writes metrics.json, analysis.json and bootstrap.json (0); SIGTERM ends it at once, with nothing to lose."""
-    parser = argparse.ArgumentParser(prog="everswin_trainer mini-test")
+    parser = argparse.ArgumentParser(prog="fake_trainer test")
     parser.add_argument("--plan", type=Path, required=True)
     parser.add_argument("--job-dir", type=Path, required=True)
     measured = parser.add_mutually_exclusive_group(required=True)
@@ -81,7 +81,7 @@ def test(arguments: argparse.Namespace) -> None:
             "seconds": time.monotonic() - begin,
         },
     )
-    write_mini_analysis(job.folder, checkpoint.sha256, average_precision)
+    write_analysis(job.folder, checkpoint.sha256, average_precision)
     progress.write("ended", reason=FINISHED, **position)
 
 

@@ -1,4 +1,4 @@
-"""The stand-in's analysis: the files of the real one, small, with figures that follow from its score. Made up."""
+"""Fake analysis: small files with the structure of the real ones and numbers derived from the score."""
 
 import hashlib
 from pathlib import Path
@@ -19,7 +19,7 @@ PICTURE = (
 )
 
 
-def write_mini_analysis(folder: Path, checkpoint_sha256: str, score: float) -> None:
+def write_analysis(folder: Path, checkpoint_sha256: str, score: float) -> None:
     """`score` is AP of boxes and masks alike."""
     both = {"bbox": score, "segm": score}
     of = {"checkpointSha256": checkpoint_sha256, "annotationsSha256": hashlib.sha256(b"mini").hexdigest()}
@@ -39,7 +39,7 @@ def write_mini_analysis(folder: Path, checkpoint_sha256: str, score: float) -> N
         "curves": dict.fromkeys(both, {"iou50": curve, "iou75": curve, "mean": curve}),
         "scoreThreshold": 0.3,
         "errors": dict.fromkeys(both, _errors(score)),
-        "galleryRule": "The stand-in shows a made-up image.",
+        "galleryRule": "The fake trainer shows a made-up image.",
         "gallery": [_image(group, number, score) for number, group in enumerate(("best", "worst", "random"))],
         "bootstrap": {**drawn, **dict.fromkeys(both, dict.fromkeys(("AP", "AP50", "AP75"), interval)), "seconds": 0.0},
         "seconds": 0.0,

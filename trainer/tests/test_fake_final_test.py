@@ -13,7 +13,7 @@ TWELVE = (*SIX, "AR100", "AR300", "AR1000", "ARs", "ARm", "ARl")
 
 @pytest.fixture
 def trained(job: JobFolder) -> JobFolder:
-    assert job.supervise(job.mini()).wait(60) == 0
+    assert job.supervise(job.fake_training()).wait(60) == 0
     return job
 
 
@@ -27,7 +27,7 @@ def testing(trained: JobFolder) -> JobFolder:
 
 def command(testing: JobFolder, checkpoint: Path, *switches: str) -> list[str]:
     given = ["--plan", str(testing.plan_file), "--job-dir", str(testing.folder), "--checkpoint", str(checkpoint)]
-    return [sys.executable, "-m", "everswin_trainer", "mini-test", *given, *switches]
+    return [sys.executable, "-m", "fake_trainer", "test", *given, *switches]
 
 
 def test_it_measures_what_the_validation_of_that_checkpoint_measured(trained: JobFolder, testing: JobFolder) -> None:
@@ -47,7 +47,7 @@ def test_it_measures_what_the_validation_of_that_checkpoint_measured(trained: Jo
 def test_it_measures_weights_that_no_training_made(job: JobFolder, tmp_path: Path) -> None:
     (tmp_path / "weights").write_bytes(b"any")
     given = ["--plan", str(job.plan_file), "--job-dir", str(job.folder), "--weights", str(tmp_path / "weights")]
-    assert job.supervise([sys.executable, "-m", "everswin_trainer", "mini-test", *given]).wait(60) == 0
+    assert job.supervise([sys.executable, "-m", "fake_trainer", "test", *given]).wait(60) == 0
     metrics = json.loads((job.folder / "metrics.json").read_text())
     assert (metrics["checkpoint"], metrics["checkpointSha256"]) == ("weights", hash_file(tmp_path / "weights"))
     assert 0 <= metrics["bbox"]["AP"] < 1

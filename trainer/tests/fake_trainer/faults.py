@@ -1,4 +1,4 @@
-"""The ways in which the stand-in trainer fails on demand, and what it leaves then."""
+"""Faults that the fake trainer injects on demand, and the error file that it leaves."""
 
 import argparse
 import os
@@ -24,7 +24,7 @@ def add_fault_arguments(parser: argparse.ArgumentParser) -> None:
     faults.add_argument("--fault-attempt", type=int, help="only in this attempt (default: in every one)")
     faults.add_argument("--fail-at-step", type=int, metavar="N", help="raises, or ends with --fail-code")
     faults.add_argument("--fail-code", type=int)
-    faults.add_argument("--fail-message", default="the mini trainer was told to fail")
+    faults.add_argument("--fail-message", default="the fake trainer was told to fail")
     faults.add_argument("--kill-at-step", type=int, metavar="N", help="SIGKILL to itself")
     faults.add_argument("--kill-while-saving", type=int, metavar="N", help="SIGKILL half way through that checkpoint")
     faults.add_argument("--hang-at-step", type=int, metavar="N", help="stops stepping but stays alive")

@@ -1,4 +1,4 @@
-"""A deterministic stand-in trainer of a few seconds: the files, events and endings of the real one, without torch.
+"""Fake training of a few seconds: deterministic, with the files, events and endings of the real one, without torch.
 
 "Training" is a chain of hashes over (seed, samples, learning rate), so the final state of a run that was killed and
 resumed can be compared byte for byte with that of an uninterrupted one. For tests; its switches make it fail in every
@@ -25,11 +25,11 @@ from everswin_trainer.job.orders import OrdersFile
 from everswin_trainer.job.plan import Plan
 from everswin_trainer.job.progress import Progress, box_average_precision, newest_order, read_events
 from everswin_trainer.job.stop_request import PREEMPTED_EXIT_CODE, Preempted, StopRequest
-from everswin_trainer.mini_faults import Faults, add_fault_arguments, leave_error_file
-from everswin_trainer.mini_state import State, batches_of_epoch
 from everswin_trainer.system.process_setup import prepare_process
 from everswin_trainer.training.lost_loss import LossWatch
 from everswin_trainer.training.skipping import after_first
+from fake_trainer.faults import Faults, add_fault_arguments, leave_error_file
+from fake_trainer.state import State, batches_of_epoch
 
 LEARNING_RATE = 1e-4
 
@@ -39,14 +39,14 @@ def main(argv: list[str]) -> int:
     arguments = parse(argv)
     prepare_process("cpu")
     try:
-        return MiniTrainer(arguments).run()
+        return FakeTrainer(arguments).run()
     except Exception as error:
         leave_error_file(error)
         raise
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="everswin_trainer mini")
+    parser = argparse.ArgumentParser(prog="fake_trainer train")
     parser.add_argument("--plan", type=Path, required=True)
     parser.add_argument("--job-dir", type=Path, required=True)
     parser.add_argument("--resume", type=Path, help="a checkpoint file of this plan")
@@ -61,7 +61,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-class MiniTrainer:
+class FakeTrainer:
     """One attempt."""
 
     def __init__(self, arguments: argparse.Namespace) -> None:
