@@ -72,7 +72,7 @@ def main(argv: list[str]) -> int:
         runner.train()
     except Measured:
         pass
-    if context.rank.is_first:
+    if context.rank.is_rank0:
         memory = {"memoryInUseMib": in_use, "peakMemoryMib": peak_memory_mb(arguments.device)}
         found = {"seconds": hook.seconds, "losses": finite(hook.losses), **memory}
         write_json(out, {**found, "versions": versions(arguments.device)})

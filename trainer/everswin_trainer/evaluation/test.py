@@ -65,9 +65,9 @@ def test(context: Context, checkpoint: Checkpoint) -> tuple[int, int]:
 
         detections, written = infer(context, checkpoint)
         # Before anything is computed from them: whatever dies after this, inference is not repeated.
-        if context.rank.is_first:
+        if context.rank.is_rank0:
             publish(detections, written, identity)
-    if context.rank.is_first:
+    if context.rank.is_rank0:
         found = detections.load()
         discard(context.job.folder)
         write_metrics(context, checkpoint, detections, found)

@@ -49,7 +49,7 @@ class CheckpointHook(Hook):
         self._schedule()
 
     def before_train_epoch(self, runner: Runner) -> None:
-        if any(self._rank.any_rank(self._stop.raised)):
+        if any(self._rank.all_reduce_any(self._stop.raised)):
             self._leave(runner.epoch, runner.iter)
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
@@ -58,7 +58,7 @@ class CheckpointHook(Hook):
         done = runner.iter + 1
         if done % len(runner.train_dataloader) == 0:
             return
-        stop, due = self._rank.any_rank(self._stop.raised, self._is_due())
+        stop, due = self._rank.all_reduce_any(self._stop.raised, self._is_due())
         if stop or due:
             self._save(runner, runner.epoch, done)
         if stop:
@@ -66,7 +66,7 @@ class CheckpointHook(Hook):
 
     def after_train_epoch(self, runner: Runner) -> None:
         self._save(runner, runner.epoch + 1, runner.iter)
-        if any(self._rank.any_rank(self._stop.raised)):
+        if any(self._rank.all_reduce_any(self._stop.raised)):
             self._leave(runner.epoch + 1, runner.iter)
 
     def after_val_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:

@@ -59,7 +59,7 @@ class Context:
             beats=beats,
             orders=OrdersFile(job, plan),
             stop=stop,
-            progress=Progress(job.progress, attempt.number) if rank.is_first else None,
+            progress=Progress(job.progress, attempt.number) if rank.is_rank0 else None,
         )
 
     def enter_work_dir(self) -> Path:

@@ -27,5 +27,5 @@ class EpochsHook(Hook):
 
     def _set_end(self, runner: Runner) -> None:
         loop = runner.train_loop
-        loop._max_epochs = self._rank.from_first(self._orders.now().epochs)
+        loop._max_epochs = self._rank.broadcast_from_rank0(self._orders.now().epochs)
         loop._max_iters = loop._max_epochs * len(loop.dataloader)

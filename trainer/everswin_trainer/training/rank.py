@@ -1,4 +1,4 @@
-"""This process among the processes of a run, as torchrun counts them, and how they agree."""
+"""The rank of this process, as torchrun numbers them, and the collectives by which ranks agree."""
 
 import os
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ class Rank:
 
     @classmethod
     def from_environment(cls, device: str) -> "Rank":
-        """What torchrun said."""
+        """Reads the variables that torchrun sets. Raises ValueError without them."""
         names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
         missing = [name for name in names if name not in os.environ]
         if missing:
@@ -34,8 +34,8 @@ class Rank:
         return cls(*(int(os.environ[name]) for name in names), device)
 
     @property
-    def is_first(self) -> bool:
-        """Only the first rank writes files."""
+    def is_rank0(self) -> bool:
+        """Whether this is rank 0, the only one that writes files."""
         return self.number == 0
 
     def connect(self) -> None:
@@ -49,16 +49,16 @@ class Rank:
             # Decisions travel between CPUs and never wait for a GPU.
             self._control = dist.new_group(backend="gloo", timeout=TIMEOUT)
 
-    def any_rank(self, *flags: bool) -> list[bool]:
-        """For each flag, whether any rank raised it: the same answer on every rank, at the same step."""
+    def all_reduce_any(self, *flags: bool) -> list[bool]:
+        """Returns for each flag whether any rank raised it: the same result on every rank, at the same step."""
         if self._control is None:
             return list(flags)
         votes = torch.tensor(flags, dtype=torch.uint8)
         dist.all_reduce(votes, dist.ReduceOp.MAX, group=self._control)
         return votes.bool().tolist()
 
-    def from_first(self, value: Any) -> Any:
-        """The first rank's value, on every rank: what each read from a file by itself may differ."""
+    def broadcast_from_rank0(self, value: Any) -> Any:
+        """Returns the value of rank 0 on every rank: files may change between the reads of two ranks."""
         if self._control is None:
             return value
         values = [value]
@@ -66,7 +66,7 @@ class Rank:
         return values[0]
 
     def gather(self, value: int) -> list[int]:
-        """The value of every rank, by rank."""
+        """Returns the value of every rank, by rank."""
         values: list[Any] = [None] * self.world
         dist.all_gather_object(values, value)
         return values

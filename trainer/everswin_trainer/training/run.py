@@ -62,7 +62,7 @@ def assemble(context: Context, start: Start) -> EverswinRunner:
     context.rank.connect()
     work_dir = context.enter_work_dir()
     # The same on all ranks, whenever each of them would have read the file.
-    orders = context.rank.from_first(context.orders.now())
+    orders = context.rank.broadcast_from_rank0(context.orders.now())
     device, resume = context.rank.device, start.resume
     built = build_config(context.recipe, context.plan, orders, context.data, work_dir, device, start.backbone)
     warn(context, built.warnings)

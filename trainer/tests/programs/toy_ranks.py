@@ -26,7 +26,7 @@ class RankedTrainer(FakeTrainer):
         super().train_step([*batch, int(share)])
 
     def leave_if_told(self) -> None:
-        [self.stop.raised] = self.rank.any_rank(self.stop.raised)
+        [self.stop.raised] = self.rank.all_reduce_any(self.stop.raised)
         super().leave_if_told()
 
 
@@ -36,7 +36,7 @@ def main() -> int:
     prepare_process("cpu")
     rank = Rank.from_environment("cpu")
     rank.connect()
-    if not rank.is_first:
+    if not rank.is_rank0:
         arguments.job_dir = Path(os.environ[JOB_ENV], f"of-rank-{rank.number}")
     trainer = RankedTrainer(arguments)
     trainer.rank = rank
