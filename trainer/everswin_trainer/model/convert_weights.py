@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from everswin_trainer.job.root_cause import signal_name
-from everswin_trainer.system.apart import cut_off_network, drop_credentials, limit_resources, run_in_child
 from everswin_trainer.system.hashing import hash_file
 from everswin_trainer.system.process_setup import prepare_process
+from everswin_trainer.system.sandbox import drop_credentials, isolate_network, limit_resources, run_in_child
 from everswin_trainer.system.whole_file import write_json
 
 PARTS = ("backbone", "detector")
@@ -27,7 +27,7 @@ FAULTS = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.S
 def main(argv: list[str]) -> int:
     """Writes the answer to --out (docs/trainer-contract.md); 0 whatever it says."""
     arguments = parse(argv)
-    network = cut_off_network()
+    network = isolate_network()
     drop_credentials()
     prepare_process("cpu")
     return convert_in_child(arguments, network)

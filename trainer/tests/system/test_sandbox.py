@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 
 from conftest import environment
-from everswin_trainer.system.apart import limit_resources, run_in_child
+from everswin_trainer.system.sandbox import limit_resources, run_in_child
 
-CUT_OFF = """
+ISOLATED = """
 import json, os, socket, sys
-from everswin_trainer.system.apart import cut_off_network, drop_credentials
+from everswin_trainer.system.sandbox import isolate_network, drop_credentials
 port, uid = int(sys.argv[1]), int(sys.argv[2])
 if uid:
     import ctypes
     os.setgroups([]); os.setgid(uid); os.setuid(uid)
     ctypes.CDLL(None).prctl(4, 1)  # PR_SET_DUMPABLE, as a process that was always this user's is
-network = cut_off_network()
+network = isolate_network()
 drop_credentials()
 try:
     socket.socket().connect(("127.0.0.1", port))
@@ -30,28 +30,28 @@ print(json.dumps({"network": network, "reached": reached, "uid": os.getuid(), "e
 """
 
 
-def cut_off(uid: int) -> dict:
+def isolated(uid: int) -> dict:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        command = [sys.executable, "-c", CUT_OFF, str(server.getsockname()[1]), str(uid)]
+        command = [sys.executable, "-c", ISOLATED, str(server.getsockname()[1]), str(uid)]
         env = {**environment(), "AWS_SECRET_ACCESS_KEY": "secret", "HTTPS_PROXY": "http://127.0.0.1"}
         return json.loads(subprocess.run(command, env=env, check=True, stdout=subprocess.PIPE, timeout=60).stdout)
 
 
-def test_nothing_can_be_reached_once_the_network_is_cut_off() -> None:
-    said = cut_off(0)
+def test_nothing_can_be_reached_once_the_network_is_isolated() -> None:
+    said = isolated(0)
     assert said["network"] in ("cut off", "as the process had it"), "a kernel may refuse it"
     assert said["reached"] is (said["network"] != "cut off")
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="the test before was one without root already")
 def test_nor_by_a_user_without_rights_who_stays_who_he_is() -> None:
-    said = cut_off(12345)
+    said = isolated(12345)
     assert said["reached"] is (said["network"] != "cut off")
     assert said["uid"] == 12345
 
 
 def test_of_the_environment_only_what_programs_need_is_left() -> None:
-    assert cut_off(0)["environment"] == ["HOME", "OMP_NUM_THREADS", "PATH", "PYTHONPATH"]
+    assert isolated(0)["environment"] == ["HOME", "OMP_NUM_THREADS", "PATH", "PYTHONPATH"]
 
 
 def test_a_child_is_told_of_however_it_ends(capfd: pytest.CaptureFixture[str]) -> None:

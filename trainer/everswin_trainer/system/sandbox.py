@@ -1,6 +1,6 @@
-"""Work on a file that may hold anything: without network, without credentials, in a child with limits.
+"""A sandbox for work on untrusted files: no network, no credentials, a child process with resource limits.
 
-Best effort in depth: nothing that such a file holds is run in the first place (weights.py).
+This is defence in depth: the readers of such files run nothing that they hold (weights.py).
 """
 
 import ctypes
@@ -15,44 +15,45 @@ from everswin_trainer.system.process_tree import die_with_parent
 # From <linux/sched.h>.
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWNET = 0x40000000
-CUT_OFF, AS_IT_WAS = "cut off", "as the process had it"
+ISOLATED, SHARED = "cut off", "as the process had it"
 
 # What Python and its libraries need to be found and to run. Anything else may be a secret.
 KEPT_ENVIRONMENT = {"PATH", "PYTHONPATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "OMP_NUM_THREADS"}
 
 CPU_SECONDS = 300
-# Beyond the file itself, which is held as it came, as it goes, and in between.
+# In addition to the file, which is in memory as read, as converted and as written.
 SPARE_MEMORY_BYTES = 1 << 30
 SPARE_FILE_BYTES = 1 << 20
 
 
-def cut_off_network() -> str:
-    """This process and its children have no network from here on, where the kernel lets us; returns which it is.
+def isolate_network() -> str:
+    """Cuts this process and its children off from the network if the kernel allows it; returns whether it did.
 
-    Call it before a library starts a thread. root needs no user namespace, and would lose its rights in one.
+    Call it before a library starts a thread. root needs no user namespace and would lose its rights in one.
     """
     uid, gid = os.getuid(), os.getgid()
     if _unshare(CLONE_NEWNET):
-        return CUT_OFF
+        return ISOLATED
     if not _unshare(CLONE_NEWUSER | CLONE_NEWNET):
-        return AS_IT_WAS
-    # We stay who we are; without this we would be nobody.
+        return SHARED
+    # Maps our user to itself; unmapped, it would be "nobody".
     for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
         try:
             Path("/proc/self", name).write_text(text)
         except OSError:
-            # Files are still ours; only their owner's name reads otherwise.
+            # Files stay ours; only the name of their owner changes.
             continue
-    return CUT_OFF
+    return ISOLATED
 
 
 def drop_credentials() -> None:
+    """Removes every environment variable that Python and its libraries do not need."""
     for name in os.environ.keys() - KEPT_ENVIRONMENT:
         del os.environ[name]
 
 
 def run_in_child(work: Callable[[], int]) -> int:
-    """Wait status of a child that does `work`. Whatever a file does to it, we are there to tell."""
+    """Runs `work` in a forked child and returns its wait status, even when a file crashes the child."""
     parent = os.getpid()
     pid = os.fork()
     if pid == 0:
@@ -63,7 +64,7 @@ def run_in_child(work: Callable[[], int]) -> int:
             _limit(resource.RLIMIT_CPU, CPU_SECONDS)
             code = work()
         except Exception as error:
-            # The innermost frames are enough for whoever has to mend it.
+            # Imported here: the parent never needs it.
             import traceback
 
             traceback.print_exception(error)
@@ -73,14 +74,14 @@ def run_in_child(work: Callable[[], int]) -> int:
 
 
 def limit_resources(file_bytes: int) -> None:
-    """From here on memory and files grow only by what a file of this size can need. Call it when all is imported."""
+    """Limits memory and file size to what a file of `file_bytes` can need. Call it after all imports."""
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     _limit(resource.RLIMIT_AS, pages * resource.getpagesize() + 4 * file_bytes + SPARE_MEMORY_BYTES)
     _limit(resource.RLIMIT_FSIZE, file_bytes + SPARE_FILE_BYTES)
 
 
 def _limit(kind: int, most: int) -> None:
-    """Never more than there was."""
+    """Lowers a limit; never raises it."""
     _, hard = resource.getrlimit(kind)
     least = most if hard == resource.RLIM_INFINITY else min(most, hard)
     resource.setrlimit(kind, (least, least))
