@@ -40,7 +40,7 @@ from everswin_trainer.job.plan import Plan
 from everswin_trainer.job.progress import Progress, read_events
 from everswin_trainer.model import mmcv_ops
 from everswin_trainer.model.recipe import fingerprint, load_recipe
-from everswin_trainer.training.plain import plain
+from everswin_trainer.training.safe_types import to_safe_types
 from everswin_trainer.training.state import Snapshots, size_in_bytes, weights_are_finite, write
 
 RECIPES = ROOT / "configs/mmdet"
@@ -108,7 +108,7 @@ def real_size_state() -> tuple[Capture, int]:
     wrapper.zero_grad()
 
     def capture() -> dict[str, Any]:
-        return plain({"meta": {}, "state_dict": model.state_dict(), "optimizer": wrapper.state_dict()})
+        return to_safe_types({"meta": {}, "state_dict": model.state_dict(), "optimizer": wrapper.state_dict()})
 
     return capture, sum(one.numel() for one in model.parameters())
 

@@ -14,7 +14,7 @@ from mmengine.runner import Runner
 
 from everswin_trainer.training.learning_rate import scale_learning_rate
 from everswin_trainer.training.message_hub import from_plain, to_plain
-from everswin_trainer.training.plain import plain
+from everswin_trainer.training.safe_types import to_safe_types
 
 
 def capture(runner: Runner, epoch: int, iteration: int, learning_rate_factor: float) -> dict[str, Any]:
@@ -33,7 +33,7 @@ def capture(runner: Runner, epoch: int, iteration: int, learning_rate_factor: fl
         "param_schedulers": [scheduler.state_dict() for scheduler in runner.param_schedulers],
         "message_hub": to_plain(runner.message_hub),
     }
-    return plain(state)
+    return to_safe_types(state)
 
 
 class Snapshots:
@@ -54,7 +54,7 @@ class Snapshots:
             return {key: self.take(item, *place, key) for key, item in value.items()}
         if type(value) in (list, tuple):
             return type(value)(self.take(item, *place, index) for index, item in enumerate(value))
-        # Numbers, text, and the Counter that `plain` has just made.
+        # Numbers, text, and the Counter that `to_safe_types` has just made.
         return value
 
     def _buffer(self, like: torch.Tensor, place: tuple[Any, ...]) -> torch.Tensor:
