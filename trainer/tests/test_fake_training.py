@@ -10,8 +10,8 @@ import pytest
 
 from conftest import JobFolder, environment, stop, until
 from everswin_trainer.checkpoints.checkpoint import listed, valid
+from everswin_trainer.system.atomic_file import write_json
 from everswin_trainer.system.process_tree import kill
-from everswin_trainer.system.whole_file import write_json
 from fake_trainer.state import batches_of_epoch
 
 

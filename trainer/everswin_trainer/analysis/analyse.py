@@ -27,7 +27,7 @@ from everswin_trainer.analysis.resampling import (
     resample,
 )
 from everswin_trainer.metrics.coco_scores import IOU_TYPES
-from everswin_trainer.system.whole_file import write_json
+from everswin_trainer.system.atomic_file import write_json
 
 FILE, BOOTSTRAP_FILE = "analysis.json", "bootstrap.json"
 # What counts as said where single detections are counted or shown.

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from everswin_trainer.data.dataset import MANIFEST, PreparedData
-from everswin_trainer.system.whole_file import write_json
+from everswin_trainer.system.atomic_file import write_json
 
 # (width, height) and how often: landscape, portrait, and the odd ones.
 SIZES = (((640, 480), 0.5), ((640, 427), 0.22), ((480, 640), 0.13), ((427, 640), 0.08), ((500, 375), 0.05))

@@ -24,7 +24,7 @@ from everswin_trainer.benchmark.coco_like import draw_dataset
 from everswin_trainer.job.progress import read_events
 from everswin_trainer.job.speed import SWITCHES
 from everswin_trainer.model.recipe import fingerprint, load_recipe
-from everswin_trainer.system.whole_file import read_json, write_json
+from everswin_trainer.system.atomic_file import read_json, write_json
 
 # Of train2017, with annotations: what an epoch is.
 COCO_IMAGES = 117_266

@@ -12,7 +12,7 @@ from mmengine.runner import Runner
 from torch.distributed.elastic.multiprocessing.errors import record
 
 from everswin_trainer.job.progress import finite
-from everswin_trainer.system.whole_file import write_json
+from everswin_trainer.system.atomic_file import write_json
 from everswin_trainer.training.context import Context, add_arguments
 
 BYTES_PER_MEBIBYTE = 1 << 20

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from everswin_trainer.job.folder import Attempt
+from everswin_trainer.system.atomic_file import TEMPORARY_SUFFIX, fsync_folder, read_json, write_atomic, write_json
 from everswin_trainer.system.hashing import HashingStream, hash_file
-from everswin_trainer.system.whole_file import TEMPORARY_SUFFIX, fsync_folder, read_json, whole_file, write_json
 
 FILE_SUFFIX = ".pth"
 
@@ -63,7 +63,7 @@ def save(folder: Path, epoch: int, iteration: int, origin: Origin, write: Callab
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"e{epoch:03d}-i{iteration:06d}{FILE_SUFFIX}"
-    with whole_file(path) as stream:
+    with write_atomic(path) as stream:
         hashing = HashingStream(stream)
         write(hashing)
         path.with_suffix(".json").unlink(missing_ok=True)

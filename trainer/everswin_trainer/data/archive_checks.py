@@ -17,8 +17,8 @@ from everswin_trainer.data.check_annotations import Annotations, check_annotatio
 from everswin_trainer.data.image_header import TAIL_BYTES, ImageHeader, read_header
 from everswin_trainer.data.zip_entry import open_entry
 from everswin_trainer.data.zip_list import Entry, Refused, quote
+from everswin_trainer.system.atomic_file import write_atomic
 from everswin_trainer.system.process_tree import die_with_parent
-from everswin_trainer.system.whole_file import whole_file
 
 HEAD_BYTES = 64 << 10
 # In memory at once, several times over.
@@ -155,7 +155,7 @@ def copy_annotations(path: Path, split: str, into: Path) -> Annotations:
 
 
 def _keep_and_check(content: bytes, split: str, into: Path) -> Annotations:
-    with whole_file(into) as stream:
+    with write_atomic(into) as stream:
         stream.write(content)
     return check_annotations(content, split)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from everswin_trainer.data.image_index import ImageIndex
+from everswin_trainer.system.atomic_file import read_json
 from everswin_trainer.system.hashing import hash_file
-from everswin_trainer.system.whole_file import read_json
 
 MANIFEST = "dataset.json"
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from everswin_trainer.system.whole_file import whole_file
+from everswin_trainer.system.atomic_file import write_atomic
 
 MAGIC = b"EVSWIDX1"
 # Number of images, of places in the table (a power of two), bytes of all names.
@@ -44,7 +44,7 @@ def write_index(path: Path, places: Iterable[tuple[str, Place]]) -> None:
         while table[at]:
             at = (at + 1) % slots
         table[at] = number + 1
-    with whole_file(path) as stream:
+    with write_atomic(path) as stream:
         stream.write(HEAD.pack(MAGIC, len(ordered), slots, sum(len(name) for name, _ in ordered)))
         end = 0
         for name, place in ordered:

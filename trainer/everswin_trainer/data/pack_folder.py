@@ -36,7 +36,7 @@ from everswin_trainer.data.zip_list import (
     name_problem,
     quote,
 )
-from everswin_trainer.system.whole_file import whole_file, write_json
+from everswin_trainer.system.atomic_file import write_atomic, write_json
 
 # 1980-01-01 00:00, the oldest there is.
 DATE, TIME = 0x21, 0
@@ -70,7 +70,7 @@ def pack(folder: Path, archive: Path) -> dict[str, Any]:
         problems.say("there are no files")
     if problems.lines():
         return {"v": 1, "ok": False, "problems": problems.lines()}
-    with whole_file(archive) as stream:
+    with write_atomic(archive) as stream:
         writer = StoredZip(stream)
         progress = StageProgress("packing", sum(path.stat().st_size for _, path in files))
         for name, path in files:

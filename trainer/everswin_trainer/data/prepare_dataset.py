@@ -38,8 +38,8 @@ from everswin_trainer.data.findings import Findings
 from everswin_trainer.data.image_index import Place, write_index
 from everswin_trainer.data.stage_progress import StageProgress
 from everswin_trainer.data.zip_list import Entry, Refused, case_twins, quote, read_list
+from everswin_trainer.system.atomic_file import fsync_folder, write_json
 from everswin_trainer.system.disk_space import require_space_for
-from everswin_trainer.system.whole_file import fsync_folder, write_json
 
 # A task is long enough to be worth sending, and short enough that the processes end together.
 TASK_BYTES, TASK_ENTRIES = 32 << 20, 1000

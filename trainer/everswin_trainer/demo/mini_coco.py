@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 
 from everswin_trainer.demo.mini_weights import mini_swin_checkpoint
-from everswin_trainer.system.whole_file import whole_file
+from everswin_trainer.system.atomic_file import write_atomic
 
 SEED = 2017
 TRAIN_IMAGES, VAL_IMAGES = 96, 24
@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     files = make_own() if arguments.own else make_files()
     for name, content in files.items():
         (out / name).parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(out / name) as stream:
+        with write_atomic(out / name) as stream:
             stream.write(content)
         print(json.dumps({"name": name, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}))
     return 0

@@ -10,8 +10,8 @@ from everswin_trainer.checkpoints.checkpoint import Checkpoint
 from everswin_trainer.data.dataset import PreparedData
 from everswin_trainer.job.folder import Job
 from everswin_trainer.metrics.coco_scores import IOU_TYPES
+from everswin_trainer.system.atomic_file import fsync_folder, read_json, write_json
 from everswin_trainer.system.hashing import hash_file
-from everswin_trainer.system.whole_file import fsync_folder, read_json, write_json
 
 # `bbox` and `segm`, each in COCO's results format.
 Found = dict[str, list[dict[str, Any]]]

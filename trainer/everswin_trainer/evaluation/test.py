@@ -23,7 +23,7 @@ from everswin_trainer.job.progress import read_events
 from everswin_trainer.job.stop_request import Preempted
 from everswin_trainer.metrics.coco_scores import evaluate
 from everswin_trainer.model.weights import require_converted
-from everswin_trainer.system.whole_file import write_json
+from everswin_trainer.system.atomic_file import write_json
 from everswin_trainer.training.context import Context, add_arguments
 
 

@@ -13,8 +13,8 @@ from everswin_trainer.gpu.devices import CPU, UNLISTED, Gpu, list_gpus, users, v
 from everswin_trainer.gpu.lease import Holder, Lease, forget, take
 from everswin_trainer.gpu.queue import Ticket, guard
 from everswin_trainer.job.folder import Attempt, Job
+from everswin_trainer.system.atomic_file import write_json
 from everswin_trainer.system.process_tree import start_ticks
-from everswin_trainer.system.whole_file import write_json
 
 # How often the leases are looked at: a few system calls.
 LOOK_SECONDS = 0.25

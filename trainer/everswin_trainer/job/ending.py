@@ -9,7 +9,7 @@ from everswin_trainer.job.folder import Attempt, Job
 from everswin_trainer.job.progress import read_events
 from everswin_trainer.job.rank_logs import logs_of
 from everswin_trainer.job.root_cause import caused, read_root_cause, signal_name
-from everswin_trainer.system.whole_file import write_json
+from everswin_trainer.system.atomic_file import write_json
 
 FINISHED, PREEMPTED, CRASHED, HUNG = "finished", "preempted", "crashed", "hung"
 

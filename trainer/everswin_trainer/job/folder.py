@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from everswin_trainer.system.atomic_file import read_json, write_json
 from everswin_trainer.system.process_tree import is_alive, start_ticks
-from everswin_trainer.system.whole_file import read_json, write_json
 
 # The supervisor sets these for the whole tree below it; the first also marks every process as belonging to the job.
 JOB_ENV = "EVERSWIN_JOB"

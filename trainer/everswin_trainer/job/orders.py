@@ -6,7 +6,7 @@ from typing import Any
 
 from everswin_trainer.job.folder import Job
 from everswin_trainer.job.plan import Plan
-from everswin_trainer.system.whole_file import read_json
+from everswin_trainer.system.atomic_file import read_json
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from everswin_trainer.system.whole_file import read_json
+from everswin_trainer.system.atomic_file import read_json
 
 MESSAGE_CHARACTERS = 2000
 # The block stands at the end of the log; a traceback in it can be long.

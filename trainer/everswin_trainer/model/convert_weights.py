@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from everswin_trainer.job.root_cause import signal_name
+from everswin_trainer.system.atomic_file import write_json
 from everswin_trainer.system.hashing import hash_file
 from everswin_trainer.system.process_setup import prepare_process
 from everswin_trainer.system.sandbox import drop_credentials, isolate_network, limit_resources, run_in_child
-from everswin_trainer.system.whole_file import write_json
 
 PARTS = ("backbone", "detector")
 

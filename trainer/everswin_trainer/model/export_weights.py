@@ -11,7 +11,7 @@ from pathlib import Path
 import safetensors.torch
 import torch
 
-from everswin_trainer.system.whole_file import whole_file, write_json
+from everswin_trainer.system.atomic_file import write_atomic, write_json
 
 
 def main(argv: list[str]) -> int:
@@ -27,7 +27,7 @@ def main(argv: list[str]) -> int:
     torch.save({"meta": {"dataset_meta": {"classes": tuple(arguments.classes)}}, "state_dict": state}, content)
     sha256 = hashlib.sha256(content.getbuffer()).hexdigest()
     path = arguments.into.with_name(f"{arguments.into.name}-{sha256[:8]}.pth")
-    with whole_file(path) as stream:
+    with write_atomic(path) as stream:
         stream.write(content.getbuffer())
     write_json(arguments.out, {"v": 1, "path": str(path), "sha256": sha256, "bytes": path.stat().st_size})
     return 0

@@ -9,7 +9,7 @@ from typing import Any
 from mmengine.config import Config
 
 from everswin_trainer.job.plan import Plan
-from everswin_trainer.system.whole_file import write_json
+from everswin_trainer.system.atomic_file import write_json
 
 TEXT_WIDTH = 120
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from everswin_trainer.model import mmcv_ops
-from everswin_trainer.system.whole_file import whole_file
+from everswin_trainer.system.atomic_file import write_atomic
 
 # What an ImageNet classifier has and a detector's backbone lacks.
 CLASSIFIER_ONLY = ("head.", "norm.")
@@ -210,6 +210,6 @@ def store(given: dict[str, Tensor], expected: dict[str, Tensor], into: Path, pre
     kept = {prefix + key: given[key].contiguous().clone() for key in sorted(given) if key in expected}
     # One entry of metadata, as others write it: of several the order would change from call to call.
     content = safetensors.torch.save(kept, metadata={"format": "pt"})
-    with whole_file(path) as stream:
+    with write_atomic(path) as stream:
         stream.write(content)
     return {"path": str(path), "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TypeVar
 
 from everswin_trainer.job.folder import Job
-from everswin_trainer.system.whole_file import fsync_folder
+from everswin_trainer.system.atomic_file import fsync_folder
 
 BALLAST_BYTES = 64 * 1024
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)

@@ -20,7 +20,7 @@ from everswin_trainer.gpu.wait import LOOK_SECONDS, GivenUp, StopWanted, Wish, w
 from everswin_trainer.job.beats import Beat, read_beats
 from everswin_trainer.job.ending import FINISHED
 from everswin_trainer.job.folder import Attempt, Job
-from everswin_trainer.system.whole_file import read_json, write_json
+from everswin_trainer.system.atomic_file import read_json, write_json
 
 
 @dataclass

@@ -16,8 +16,8 @@ from everswin_trainer.job.beats import Beat
 from everswin_trainer.job.folder import Job
 from everswin_trainer.job.root_cause import caused, is_reported, read_error, signal_name
 from everswin_trainer.job.stop_request import PREEMPTED_EXIT_CODE
+from everswin_trainer.system.atomic_file import TEMPORARY_SUFFIX
 from everswin_trainer.system.process_tree import ancestors, environment_of, exit_status, start_ticks
-from everswin_trainer.system.whole_file import TEMPORARY_SUFFIX
 
 # Where a launched process leaves its exception.
 ERROR_FILE_ENV = "TORCHELASTIC_ERROR_FILE"

@@ -27,9 +27,9 @@ from everswin_trainer.supervisor.hosts import add_arguments as add_host_argument
 from everswin_trainer.supervisor.lock import SURVIVOR_SECONDS, JobLock, JobLocked, acquire
 from everswin_trainer.supervisor.ranks import ERROR_FILE_ENV, Ranks
 from everswin_trainer.supervisor.watchdog import Watchdog
+from everswin_trainer.system.atomic_file import write_json
 from everswin_trainer.system.process_tree import become_subreaper, descendants, die_with_parent, kill
 from everswin_trainer.system.signals import Signals
-from everswin_trainer.system.whole_file import write_json
 
 STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
 WATCHED_SIGNALS = STOP_SIGNALS | {signal.SIGCHLD}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from everswin_trainer.system.whole_file import write_json
+from everswin_trainer.system.atomic_file import write_json
 
 PACKAGES = ("torch", "torchvision", "onedl-mmdetection", "onedl-mmengine", "onedl-mmcv", "pycocotools")
 

@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from everswin_trainer.system.whole_file import write_json
+from everswin_trainer.system.atomic_file import write_json
 
 CLASSES = ("circle", "rectangle", "triangle")
 IMAGES, OBJECTS, RESAMPLES, SEED = 8, 12, 20, 2017

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from everswin_trainer.job.folder import Attempt
 from everswin_trainer.job.orders import Orders
-from everswin_trainer.system.whole_file import write_json
+from everswin_trainer.system.atomic_file import write_json
 
 OUT_OF_MEMORY = "CUDA out of memory. Tried to allocate 2.00 GiB."
 

@@ -11,8 +11,8 @@ from everswin_trainer.job.ending import FINISHED
 from everswin_trainer.job.folder import Attempt, Job
 from everswin_trainer.job.plan import Plan
 from everswin_trainer.job.progress import Progress
+from everswin_trainer.system.atomic_file import write_json
 from everswin_trainer.system.process_setup import prepare_process
-from everswin_trainer.system.whole_file import write_json
 from fake_trainer.analysis import IMAGES, write_analysis
 from fake_trainer.faults import leave_error_file
 from fake_trainer.state import State

@@ -8,7 +8,7 @@ from conftest import PLAN
 from everswin_trainer.job.folder import Job
 from everswin_trainer.job.orders import Orders, OrdersFile
 from everswin_trainer.job.plan import Plan
-from everswin_trainer.system.whole_file import write_json
+from everswin_trainer.system.atomic_file import write_json
 
 ALL = {"v": 1, "epochs": 5, "checkpointNow": 2, "learningRateFactor": 0.25, "fp32": True, "accumulate": 4}
 DEFAULTS = Orders(epochs=3, checkpoint_now=0, learning_rate_factor=1.0, fp32=False, accumulate=1)

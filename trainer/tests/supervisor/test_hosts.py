@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from conftest import PROGRAMS, JobFolder, environment, stop, until
+from everswin_trainer.system.atomic_file import read_json
 from everswin_trainer.system.process_tree import kill, marked
-from everswin_trainer.system.whole_file import read_json
 
 HOSTS = ("a", "b")
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]

@@ -1,4 +1,4 @@
-"""Files that exist whole or not at all, whatever dies while they are written."""
+"""Atomic writes: a file appears under its name complete or not at all, even after a crash or a power cut."""
 
 import json
 import os
@@ -11,11 +11,11 @@ TEMPORARY_SUFFIX = ".part"
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """Opens a stream whose bytes appear under `path` only if the block ends without an error.
+def write_atomic(path: Path) -> Iterator[BinaryIO]:
+    """Opens a stream whose bytes replace `path` atomically if the block ends without an error.
 
-    Temporary name in the same folder, fsync, rename, fsync of the folder: after a crash the old file or the new one
-    is there, never a mixture. Raises OSError (disk full, …) and then leaves no temporary file behind.
+    It writes a temporary file in the same folder, then calls fsync, rename and fsync of the folder: a crash leaves
+    the old file or the new one. Raises OSError (disk full, …) and then removes the temporary file.
     """
     temporary = path.with_name(f".{path.name}{TEMPORARY_SUFFIX}")
     try:
@@ -31,18 +31,18 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_json(path: Path, value: Any, indent: int | None = 2) -> None:
-    """Writes `value` as one JSON document, whole or not at all. Raises ValueError for NaN and Infinity.
+    """Writes `value` atomically as one JSON document. Raises ValueError for NaN and Infinity.
 
-    `indent` None is for what nobody reads by eye and would grow large.
+    `indent` None keeps large files small that only programs read.
     """
     separators = (",", ":") if indent is None else None
     text = json.dumps(value, indent=indent, separators=separators, allow_nan=False, ensure_ascii=False) + "\n"
-    with whole_file(path) as stream:
+    with write_atomic(path) as stream:
         stream.write(text.encode())
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """The JSON object in `path`, or None when there is no such file or no object in it."""
+    """Returns the JSON object in `path`; None if the file is missing or holds no object."""
     try:
         value = json.loads(path.read_bytes())
     except (OSError, ValueError):
@@ -51,7 +51,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 
 def fsync_folder(folder: Path) -> None:
-    """Makes renames and deletions in `folder` last through a power cut."""
+    """Makes renames and deletions in `folder` durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
