@@ -16,7 +16,7 @@ from everswin_trainer.model.recipe import fingerprint, load_recipe
 RECIPE = TRAINER.parent / "configs/mmdet/cascade-mask-rcnn_swin-demo.py"
 ANNOTATIONS = "annotations_trainval2017.zip"
 TRAIN_IMAGES, VAL_IMAGES = 20, 6
-# Shorter than the defaults: a rank that gave no signs would be found here.
+# Shorter than the defaults: a rank that sends no heartbeats is found here.
 WATCHED = ["startup=120", "step=60", "validation=60", "saving=60"]
 
 

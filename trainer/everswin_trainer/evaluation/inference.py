@@ -18,9 +18,9 @@ from everswin_trainer.model.detector_start import load_detector, require_same
 from everswin_trainer.model.detector_weights import class_count
 from everswin_trainer.model.weights import looks_like_safetensors
 from everswin_trainer.training import batches  # noqa: F401  (register what build_config names)
-from everswin_trainer.training.beats_hook import BeatsHook
 from everswin_trainer.training.context import Context
 from everswin_trainer.training.everswin_runner import EverswinRunner, build_runner
+from everswin_trainer.training.heartbeat_hook import HeartbeatHook
 from everswin_trainer.training.state import bare_model, read
 
 SECONDS_BETWEEN_EVENTS = 1.0
@@ -40,7 +40,7 @@ def infer(context: Context, checkpoint: Checkpoint) -> tuple[Detections, Path]:
     built.config.test_evaluator.update(format_only=True, outfile_prefix=str(prefix))
     runner = build_runner(built.config)
     context.rank.set_threads()
-    runner.register_hook(BeatsHook(context.beats))
+    runner.register_hook(HeartbeatHook(context.heartbeats))
     runner.register_hook(InferenceHook(context, checkpoint))
     runner.model_state = model_state(checkpoint, runner)
     runner.test()

@@ -17,8 +17,8 @@ from everswin_trainer.checkpoints.checkpoint import Checkpoint, of_checkpoint, o
 from everswin_trainer.data.pictures import picture_reader
 from everswin_trainer.evaluation.detections import Detections, Found, find, identify, publish
 from everswin_trainer.evaluation.half_precision import describe_disagreement
-from everswin_trainer.job.beats import VALIDATION
 from everswin_trainer.job.folder import Job
+from everswin_trainer.job.heartbeat import VALIDATION
 from everswin_trainer.job.progress import read_events
 from everswin_trainer.job.stop_request import Preempted
 from everswin_trainer.metrics.coco_scores import evaluate
@@ -78,7 +78,7 @@ def test(context: Context, checkpoint: Checkpoint) -> tuple[int, int]:
 def write_metrics(context: Context, checkpoint: Checkpoint, detections: Detections, found: Found) -> None:
     assert context.progress, "the first rank writes"
     begin = time.monotonic()
-    context.beats.beat(VALIDATION)
+    context.heartbeats.send(VALIDATION)
     scores = evaluate(context.data.annotations("val"), found)
     if not found["bbox"]:
         context.progress.write("warning", message="nothing was detected in any image: every score is 0")
@@ -102,7 +102,7 @@ def write_analysis(context: Context, checkpoint: Checkpoint, identity: dict[str,
     assert context.progress, "the first rank writes"
 
     def give_sign() -> None:
-        context.beats.beat(VALIDATION)
+        context.heartbeats.send(VALIDATION)
         if context.stop.raised:
             raise Preempted(*checkpoint.position)
 

@@ -16,7 +16,7 @@ FINISHED, PREEMPTED, CRASHED, HUNG = "finished", "preempted", "crashed", "hung"
 
 @dataclass(frozen=True)
 class Stall:
-    """Nothing moved for `seconds` in `phase`, which may take `limit`; before that there were `count` signs."""
+    """Nothing moved for `seconds` in `phase`, which may take `limit`; before that there were `count` heartbeats."""
 
     phase: str
     seconds: float

@@ -81,8 +81,8 @@ class Job:
         return self.run / "orders.json"
 
     @property
-    def beats(self) -> Path:
-        """Folder of the ranks' signs of progress."""
+    def heartbeats(self) -> Path:
+        """Folder of the heartbeats, one file for each rank."""
         return self.folder / "beats"
 
     @property

@@ -5,8 +5,8 @@ import signal
 import time
 from contextlib import suppress
 
-from everswin_trainer.job.beats import read_beats
 from everswin_trainer.job.folder import Attempt, Job
+from everswin_trainer.job.heartbeat import read_heartbeats
 from everswin_trainer.job.rank_logs import logs_of
 from everswin_trainer.system.process_tree import descendants
 
@@ -18,7 +18,7 @@ STACKS_AT_REST_SECONDS = 0.5
 def write_stacks(job: Job, attempt: Attempt) -> None:
     """Asks every rank for the stacks of its threads (process_setup.py) and waits until they are in its log."""
     below = set(descendants(os.getpid()))
-    for pid in {beat.pid for beat in read_beats(job)} & below:
+    for pid in {heartbeat.pid for heartbeat in read_heartbeats(job)} & below:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGUSR1)
             # One that was stopped answers only once it goes on.

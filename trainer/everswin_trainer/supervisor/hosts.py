@@ -17,9 +17,9 @@ from typing import Any
 
 from everswin_trainer.gpu.lease import Lease
 from everswin_trainer.gpu.wait import LOOK_SECONDS, GivenUp, StopWanted, Wish, wait_for_gpus
-from everswin_trainer.job.beats import Beat, read_beats
 from everswin_trainer.job.ending import FINISHED
 from everswin_trainer.job.folder import Attempt, Job
+from everswin_trainer.job.heartbeat import Heartbeat, read_heartbeats
 from everswin_trainer.system.atomic_file import read_json, write_json
 
 
@@ -56,9 +56,9 @@ class Hosts:
             raise
         return lease
 
-    def other_beats(self) -> list[Beat]:
-        """The last signs of ranks elsewhere: while one of them saves, ours wait for it."""
-        return [beat for job in self.others for beat in read_beats(job)]
+    def other_heartbeats(self) -> list[Heartbeat]:
+        """Returns the heartbeats of ranks on other hosts: while one of them saves, ours wait for it."""
+        return [heartbeat for job in self.others for heartbeat in read_heartbeats(job)]
 
     def look(self) -> None:
         """Whether another part ended; one that finished says nothing of ours."""

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from everswin_trainer.job.beats import Beat
 from everswin_trainer.job.folder import Job
+from everswin_trainer.job.heartbeat import Heartbeat
 from everswin_trainer.job.root_cause import caused, is_reported, read_error, signal_name
 from everswin_trainer.job.stop_request import PREEMPTED_EXIT_CODE
 from everswin_trainer.system.atomic_file import TEMPORARY_SUFFIX
@@ -27,7 +27,7 @@ REPORT_PATIENCE_SECONDS = 3.0
 
 @dataclass(frozen=True)
 class Rank:
-    """A rank that gave a sign of progress. `descriptor` turns readable when the last of its threads has ended."""
+    """A rank that sent a heartbeat. `descriptor` turns readable when the last of its threads has ended."""
 
     number: int
     pid: int
@@ -118,24 +118,26 @@ class Ranks:
             raised = [FirstFailure(rank, 1 << 8, at) for rank in self._living if (at := rank.raised_at())]
             self.first_failure = min([*failures, *raised], key=lambda one: one.at)
 
-    def watch(self, beats: list[Beat]) -> None:
-        """Takes in ranks that gave their first sign."""
-        for beat in beats:
-            if beat.pid in self._known:
+    def watch(self, heartbeats: list[Heartbeat]) -> None:
+        """Starts to watch ranks that sent their first heartbeat."""
+        for heartbeat in heartbeats:
+            if heartbeat.pid in self._known:
                 continue
-            self._known.add(beat.pid)
+            self._known.add(heartbeat.pid)
             try:
-                descriptor = os.pidfd_open(beat.pid)
+                descriptor = os.pidfd_open(heartbeat.pid)
             except OSError:
                 # It ended long ago, or this machine does not let us: the launcher will say.
                 continue
-            if os.getpid() not in ancestors(beat.pid):
+            if os.getpid() not in ancestors(heartbeat.pid):
                 # The pid is another's now, or counted in another namespace.
                 os.close(descriptor)
                 continue
-            path = environment_of(beat.pid).get(ERROR_FILE_ENV)
+            path = environment_of(heartbeat.pid).get(ERROR_FILE_ENV)
             self._living.append(
-                Rank(beat.rank, beat.pid, start_ticks(beat.pid), descriptor, Path(path) if path else None)
+                Rank(
+                    heartbeat.rank, heartbeat.pid, start_ticks(heartbeat.pid), descriptor, Path(path) if path else None
+                )
             )
 
     def have_failed(self) -> bool:

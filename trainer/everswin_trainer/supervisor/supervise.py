@@ -16,9 +16,9 @@ from typing import Any
 
 from everswin_trainer.gpu.lease import Lease
 from everswin_trainer.gpu.wait import GivenUp, NeverEnough, StopWanted, Wish, add_arguments
-from everswin_trainer.job.beats import PHASES, read_beats
 from everswin_trainer.job.ending import CRASHED, FINISHED, HUNG, PREEMPTED, Ended, Stall, write_exit
 from everswin_trainer.job.folder import Attempt, Job, living_owner, write_owner
+from everswin_trainer.job.heartbeat import PHASES, read_heartbeats
 from everswin_trainer.job.rank_logs import prune_rank_logs
 from everswin_trainer.supervisor.ballast import load_ballast, making_room
 from everswin_trainer.supervisor.hang import write_stacks
@@ -73,7 +73,7 @@ def main(argv: list[str]) -> int:
         lease = None
     for stale in (job.exit, job.error, job.stop):
         stale.unlink(missing_ok=True)
-    shutil.rmtree(job.beats, ignore_errors=True)
+    shutil.rmtree(job.heartbeats, ignore_errors=True)
     prune_rank_logs(job)
     load_ballast(job)
     log_offset = job.log.stat().st_size if job.log.exists() else 0
@@ -183,8 +183,8 @@ def wait(
     while (status := reap(program)) is None:
         caught = signals.wait(seconds_to_wait(kill_at, ranks), ranks.descriptors())
         ranks.see_ends()
-        beats = read_beats(job)
-        ranks.watch(beats)
+        heartbeats = read_heartbeats(job)
+        ranks.watch(heartbeats)
         hosts.look()
         if caught is not None and caught.si_signo in STOP_SIGNALS:
             if kill_at is None:
@@ -198,7 +198,7 @@ def wait(
             pass_on_stop(program, job)
         elif kill_at is None and (rank_failed := hosts.failed is not None and ranks.wait_for_nothing()):
             kill_at = time.monotonic()
-        elif kill_at is None and (stall := watchdog.look(beats + hosts.other_beats(), time.monotonic())):
+        elif kill_at is None and (stall := watchdog.look(heartbeats + hosts.other_heartbeats(), time.monotonic())):
             write_stacks(job, hosts.attempt)
             kill_at = time.monotonic()
         if kill_at is not None and time.monotonic() >= kill_at:

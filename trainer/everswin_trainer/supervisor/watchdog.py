@@ -1,19 +1,19 @@
-"""Tells a trainer that hangs from one that is slow, by the signs of progress that its ranks give (beats.py)."""
+"""Tells a trainer that hangs from a slow one by the heartbeats of its ranks (job/heartbeat.py)."""
 
 import math
 
-from everswin_trainer.job.beats import STARTUP, Beat
 from everswin_trainer.job.ending import Stall
+from everswin_trainer.job.heartbeat import STARTUP, Heartbeat
 
 # A wait may be so many times the longest one that turned out to be none.
 PATIENCE = 5.0
-# Looks come twice a second. If more time passed between two, this process or the whole machine stood still, not the
-# ranks alone, and that is not held against them.
+# The supervisor looks twice a second. A longer gap means that this process or the whole machine was suspended, which
+# does not count as silence of the ranks.
 LONGEST_LOOK_SECONDS = 5.0
 
 
 class Watchdog:
-    """`floors` says for each phase after how many seconds without a sign, at the earliest, the trainer hangs.
+    """`floors` says for each phase after how many seconds without a heartbeat, at the earliest, the trainer hangs.
 
     A phase without one is not watched. Times are of a clock that never goes back.
     """
@@ -21,27 +21,27 @@ class Watchdog:
     def __init__(self, floors: dict[str, float], now: float) -> None:
         self._floors = floors
         self._longest: dict[str, float] = {}
-        self._beats: frozenset[Beat] = frozenset()
+        self._heartbeats: frozenset[Heartbeat] = frozenset()
         self._quiet = 0.0
         self._looked_at = now
 
-    def look(self, beats: list[Beat], now: float) -> Stall | None:
-        """To be told the last sign of every rank about twice a second."""
+    def look(self, heartbeats: list[Heartbeat], now: float) -> Stall | None:
+        """Takes the latest heartbeat of each rank, about twice a second; returns a stall when the trainer hangs."""
         self._quiet += min(now - self._looked_at, LONGEST_LOOK_SECONDS)
         self._looked_at = now
         phase = self._phase()
-        if frozenset(beats) != self._beats:
+        if frozenset(heartbeats) != self._heartbeats:
             self._longest[phase] = max(self._longest.get(phase, 0.0), self._quiet)
-            self._beats, self._quiet = frozenset(beats), 0.0
+            self._heartbeats, self._quiet = frozenset(heartbeats), 0.0
             return None
         limit = self._limit(phase)
         if self._quiet <= limit:
             return None
-        return Stall(phase, self._quiet, limit, sum(beat.count for beat in beats))
+        return Stall(phase, self._quiet, limit, sum(heartbeat.count for heartbeat in heartbeats))
 
     def _phase(self) -> str:
         """Of the phases that the ranks are in, the one that may take longest: while one saves, the others wait."""
-        return max((beat.phase for beat in self._beats), key=self._limit, default=STARTUP)
+        return max((heartbeat.phase for heartbeat in self._heartbeats), key=self._limit, default=STARTUP)
 
     def _limit(self, phase: str) -> float:
         if phase not in self._floors:

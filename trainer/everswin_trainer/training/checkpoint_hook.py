@@ -9,7 +9,7 @@ from mmengine.runner import Runner
 from everswin_trainer.checkpoints.checkpoint import sweep
 from everswin_trainer.checkpoints.interval import seconds_between_saves, seconds_of_epoch
 from everswin_trainer.checkpoints.saver import Saver
-from everswin_trainer.job.beats import SAVING, STEP
+from everswin_trainer.job.heartbeat import SAVING, STEP
 from everswin_trainer.job.progress import box_average_precision, newest_order, read_events
 from everswin_trainer.job.stop_request import Preempted
 from everswin_trainer.training.context import Context
@@ -29,7 +29,7 @@ class CheckpointHook(Hook):
         self._plan = context.plan
         self._job = context.job
         self._rank = context.rank
-        self._beats = context.beats
+        self._heartbeats = context.heartbeats
         self._orders = context.orders
         self._stop = context.stop
         self._learning_rate_factor = learning_rate_factor
@@ -93,7 +93,7 @@ class CheckpointHook(Hook):
         if not self._saver:
             return
         begin = time.monotonic()
-        self._beats.beat(SAVING)
+        self._heartbeats.send(SAVING)
         self._order = self._orders.now().checkpoint_now
         # The one before has to be written before its memory is taken.
         self._saver.wait()
@@ -108,7 +108,7 @@ class CheckpointHook(Hook):
             begin,
         )
         self._schedule()
-        self._beats.beat(STEP)
+        self._heartbeats.send(STEP)
 
     def _schedule(self) -> None:
         if not self._saver:
@@ -124,5 +124,5 @@ class CheckpointHook(Hook):
 
     def _wait(self) -> None:
         if self._saver:
-            self._beats.beat(SAVING)
+            self._heartbeats.send(SAVING)
             self._saver.wait()

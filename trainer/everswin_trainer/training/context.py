@@ -10,9 +10,9 @@ from pathlib import Path
 from mmengine.config import Config
 
 from everswin_trainer.data.dataset import PreparedData
-from everswin_trainer.job.beats import Beats
 from everswin_trainer.job.ending import FINISHED, PREEMPTED
 from everswin_trainer.job.folder import Attempt, Job, stop_is_wanted
+from everswin_trainer.job.heartbeat import HeartbeatWriter
 from everswin_trainer.job.orders import OrdersFile
 from everswin_trainer.job.plan import Plan
 from everswin_trainer.job.progress import Progress
@@ -33,7 +33,7 @@ class Context:
     job: Job
     attempt: Attempt
     rank: Rank
-    beats: Beats
+    heartbeats: HeartbeatWriter
     orders: OrdersFile
     stop: StopRequest
     progress: Progress | None
@@ -45,8 +45,8 @@ class Context:
         stop = StopRequest(lambda: stop_is_wanted(job)).install()
         prepare_process(arguments.device)
         rank = Rank.from_environment(arguments.device)
-        # Only now: whoever finds that a rank gives no more signs sends it the signal that was prepared for.
-        beats = Beats(job, rank.number)
+        # After prepare_process: the supervisor sends a silent rank SIGUSR1, which has to have its handler by then.
+        heartbeats = HeartbeatWriter(job, rank.number)
         mmcv_ops.install()
         plan = Plan.load(arguments.plan)
         return cls(
@@ -56,7 +56,7 @@ class Context:
             job=job,
             attempt=attempt,
             rank=rank,
-            beats=beats,
+            heartbeats=heartbeats,
             orders=OrdersFile(job, plan),
             stop=stop,
             progress=Progress(job.progress, attempt.number) if rank.is_rank0 else None,

@@ -19,12 +19,12 @@ from everswin_trainer.training import (  # noqa: F401  (register what build_conf
     fused_adamw,
     micro_batches,
 )
-from everswin_trainer.training.beats_hook import BeatsHook
 from everswin_trainer.training.checkpoint_hook import CheckpointHook
 from everswin_trainer.training.context import Context
 from everswin_trainer.training.divergence import DivergenceHook
 from everswin_trainer.training.epochs_hook import EpochsHook
 from everswin_trainer.training.everswin_runner import EverswinRunner, build_runner
+from everswin_trainer.training.heartbeat_hook import HeartbeatHook
 from everswin_trainer.training.progress_hook import ProgressHook
 from everswin_trainer.training.randomness import RandomnessHook
 from everswin_trainer.training.state import bare_model, read
@@ -77,7 +77,7 @@ def assemble(context: Context, start: Start) -> EverswinRunner:
     runner.register_hook(RandomnessHook(context.plan.seed, context.rank.number))
     runner.register_hook(EpochsHook(context))
     runner.register_hook(ProgressHook(context, resume.path if resume else None))
-    runner.register_hook(BeatsHook(context.beats))
+    runner.register_hook(HeartbeatHook(context.heartbeats))
     runner.register_hook(DivergenceHook())
     runner.learning_rate_factor = orders.learning_rate_factor
     if resume:

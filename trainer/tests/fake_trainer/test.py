@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 
 from everswin_trainer.checkpoints.checkpoint import of_checkpoint, of_weights
-from everswin_trainer.job.beats import VALIDATION, Beats
 from everswin_trainer.job.ending import FINISHED
 from everswin_trainer.job.folder import Attempt, Job
+from everswin_trainer.job.heartbeat import VALIDATION, HeartbeatWriter
 from everswin_trainer.job.plan import Plan
 from everswin_trainer.job.progress import Progress
 from everswin_trainer.system.atomic_file import write_json
@@ -42,7 +42,7 @@ def main(argv: list[str]) -> int:
 def test(arguments: argparse.Namespace) -> None:
     begin = time.monotonic()
     job, attempt, plan = Job.at(arguments.job_dir), Attempt.from_environment(), Plan.load(arguments.plan)
-    beats = Beats(job, 0)
+    heartbeats = HeartbeatWriter(job, 0)
     if arguments.weights:
         checkpoint = of_weights(arguments.weights, plan.plan_hash)
         average_precision = int(checkpoint.sha256[:4], 16) / 0x10000
@@ -65,7 +65,7 @@ def test(arguments: argparse.Namespace) -> None:
     )
     for done in range(1, IMAGES + 1):
         time.sleep(arguments.seconds / IMAGES)
-        beats.beat(VALIDATION)
+        heartbeats.send(VALIDATION)
         if done in (IMAGES // 2, IMAGES):
             progress.write("tested", done=done, total=IMAGES)
     scores = figures(average_precision)

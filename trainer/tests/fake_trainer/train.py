@@ -18,9 +18,9 @@ from typing import BinaryIO
 from everswin_trainer.checkpoints.checkpoint import Origin, of_checkpoint, sweep
 from everswin_trainer.checkpoints.interval import seconds_between_saves, seconds_of_epoch
 from everswin_trainer.checkpoints.saver import Saver
-from everswin_trainer.job.beats import SAVING, STEP, VALIDATION, Beats
 from everswin_trainer.job.ending import FINISHED, PREEMPTED
 from everswin_trainer.job.folder import Attempt, Job, stop_is_wanted
+from everswin_trainer.job.heartbeat import SAVING, STEP, VALIDATION, HeartbeatWriter
 from everswin_trainer.job.orders import OrdersFile
 from everswin_trainer.job.plan import Plan
 from everswin_trainer.job.progress import Progress, box_average_precision, newest_order, read_events
@@ -70,7 +70,7 @@ class FakeTrainer:
         self.stop = StopRequest(lambda: stop_is_wanted(self.job)).install()
         if arguments.ignore_sigterm:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        self.beats = Beats(self.job, int(os.environ.get("RANK", "0")))
+        self.heartbeats = HeartbeatWriter(self.job, int(os.environ.get("RANK", "0")))
         self.plan = Plan.load(arguments.plan)
         self.plan = dataclasses.replace(self.plan, epochs=arguments.epochs or self.plan.epochs)
         self.orders = OrdersFile(self.job, self.plan)
@@ -139,7 +139,7 @@ class FakeTrainer:
         loss = self.loss()
         if self.at_epoch_end() or self.state.iteration % self.plan.log_every_steps == 0:
             self.say_step(loss, time.monotonic() - begin)
-        self.beats.beat(STEP)
+        self.heartbeats.send(STEP)
         self.loss_watch.see(loss, self.state.iteration)
         self.saver.raise_if_failed()
 
@@ -163,7 +163,7 @@ class FakeTrainer:
 
     def save(self) -> None:
         begin = time.monotonic()
-        self.beats.beat(SAVING)
+        self.heartbeats.send(SAVING)
         iteration, sound = self.state.iteration, math.isfinite(self.loss())
         content = self.state.dump(self.arguments.checkpoint_bytes)
 
@@ -186,14 +186,14 @@ class FakeTrainer:
         self.saved_at = time.monotonic()
 
     def wait_for_save(self) -> None:
-        self.beats.beat(SAVING)
+        self.heartbeats.send(SAVING)
         self.saver.wait()
 
     def validate(self) -> None:
         """There are no small objects."""
         begin = time.monotonic()
         while True:
-            self.beats.beat(VALIDATION)
+            self.heartbeats.send(VALIDATION)
             self.leave_if_told()
             self.saver.raise_if_failed()
             seconds = time.monotonic() - begin

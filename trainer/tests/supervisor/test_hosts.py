@@ -110,12 +110,12 @@ def test_a_part_that_finished_ends_no_other(both: TwoHosts) -> None:
 
 
 def test_a_rank_that_waits_for_one_that_saves_elsewhere_does_not_hang(both: TwoHosts) -> None:
-    sign = "import os, time; from everswin_trainer.job.beats import Beats, {0}; "
-    sign += "from everswin_trainer.job.folder import Job; "
-    sign += "beats = Beats(Job.at(os.environ['EVERSWIN_JOB']), {1}); beats.beat({0}); time.sleep({2})"
+    program = "import os, time; from everswin_trainer.job.heartbeat import HeartbeatWriter, {0}; "
+    program += "from everswin_trainer.job.folder import Job; "
+    program += "HeartbeatWriter(Job.at(os.environ['EVERSWIN_JOB']), {1}).send({0}); time.sleep({2})"
     watched = ("--stall-seconds", "startup=20", "step=1", "saving=20")
-    waits = both.start("a", [sys.executable, "-c", sign.format("STEP", 1, 4)], switches=watched)
-    saves = both.start("b", [sys.executable, "-c", sign.format("SAVING", 0, 4)], switches=watched)
+    waits = both.start("a", [sys.executable, "-c", program.format("STEP", 1, 4)], switches=watched)
+    saves = both.start("b", [sys.executable, "-c", program.format("SAVING", 0, 4)], switches=watched)
     assert (waits.wait(30), saves.wait(30)) == (0, 0)
 
 

@@ -9,8 +9,8 @@ import time
 import pytest
 
 from conftest import PROGRAMS, JobFolder, stop, until
-from everswin_trainer.job.beats import read_beats
 from everswin_trainer.job.folder import Job
+from everswin_trainer.job.heartbeat import read_heartbeats
 from everswin_trainer.system.process_tree import start_ticks
 
 
@@ -270,7 +270,7 @@ def test_a_program_that_is_slow_from_the_start_is_left_alone(job: JobFolder) -> 
 
 def test_nothing_is_watched_unless_it_is_asked_for(job: JobFolder) -> None:
     supervisor = job.supervise(hanging("hang"))
-    until(lambda: (job.folder / "beats/0").exists(), "the first sign")
+    until(lambda: (job.folder / "beats/0").exists(), "the first heartbeat")
     time.sleep(2)
     assert supervisor.poll() is None
     stop(supervisor)
@@ -300,8 +300,8 @@ def test_a_phase_that_does_not_exist_is_refused(job: JobFolder) -> None:
 def test_a_rank_that_dies_ends_the_others_at_once_though_they_wait_for_it_in_vain(job: JobFolder) -> None:
     """torchrun would give them 30 s."""
     supervisor = job.supervise(torchrun(2, "deaf"))
-    until(lambda: len(read_beats(Job.at(job.folder))) == 2, "both ranks")
-    [pid] = [beat.pid for beat in read_beats(Job.at(job.folder)) if beat.rank == 1]
+    until(lambda: len(read_heartbeats(Job.at(job.folder))) == 2, "both ranks")
+    [pid] = [heartbeat.pid for heartbeat in read_heartbeats(Job.at(job.folder)) if heartbeat.rank == 1]
     time.sleep(1)  # a look of the supervisor
     os.kill(pid, signal.SIGKILL)
     begin = time.monotonic()
@@ -357,7 +357,7 @@ def test_ranks_that_finish_one_after_the_other_have_finished(job: JobFolder) -> 
 
 def test_ranks_that_stop_one_after_the_other_lose_nothing(job: JobFolder) -> None:
     supervisor = job.supervise(launcher("stop save 1.5 saved say=preempted exit=143", "stop exit=143"))
-    until(lambda: len(read_beats(Job.at(job.folder))) == 2, "both ranks")
+    until(lambda: len(read_heartbeats(Job.at(job.folder))) == 2, "both ranks")
     time.sleep(1)
     assert stop(supervisor) == 143
     assert (job.exit()["reason"], job.events("ended")[-1]["reason"]) == ("preempted", "preempted")

@@ -2,8 +2,8 @@ import itertools
 
 import pytest
 
-from everswin_trainer.job.beats import Beat
 from everswin_trainer.job.ending import Stall
+from everswin_trainer.job.heartbeat import Heartbeat
 from everswin_trainer.supervisor.watchdog import Watchdog
 
 FLOORS = {"startup": 100.0, "step": 10.0, "validation": 200.0, "saving": 50.0}
@@ -15,11 +15,11 @@ class Ranks:
     def __init__(self, floors: dict[str, float] | None = None) -> None:
         self.now = 1000.0
         self.watchdog = Watchdog(FLOORS if floors is None else floors, self.now)
-        self.beats: dict[int, Beat] = {}
+        self.heartbeats: dict[int, Heartbeat] = {}
         self._counts = itertools.count(1)
 
     def sign(self, phase: str, rank: int = 0) -> Stall | None:
-        self.beats[rank] = Beat(rank, 100 + rank, phase, next(self._counts))
+        self.heartbeats[rank] = Heartbeat(rank, 100 + rank, phase, next(self._counts))
         return self.silence(0.5)
 
     def silence(self, seconds: float) -> Stall | None:
@@ -27,7 +27,7 @@ class Ranks:
         end = self.now + seconds
         while self.now < end:
             self.now += 0.5
-            if stall := self.watchdog.look(list(self.beats.values()), self.now):
+            if stall := self.watchdog.look(list(self.heartbeats.values()), self.now):
                 return stall
         return None
 

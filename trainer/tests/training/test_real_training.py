@@ -43,8 +43,8 @@ class RealHosts(RealJob):
         return subprocess.Popen(command, env=environment(), start_new_session=True)
 
     def rank_on(self, host: str) -> int:
-        [sign] = (self.folder_of(host) / "beats").iterdir()
-        return int(sign.read_text().split()[0])
+        [heartbeat] = (self.folder_of(host) / "beats").iterdir()
+        return int(heartbeat.read_text().split()[0])
 
     def logs(self) -> str:
         return "\n".join(path.read_text()[-4000:] for path in self.folder.rglob("*.log"))
@@ -155,12 +155,12 @@ def test_a_validation_says_how_long_it_took(uninterrupted: RealJob) -> None:
 
 
 def test_each_rank_gave_signs_of_progress_to_the_end(uninterrupted: RealJob) -> None:
-    signs = {path.name: path.read_text().split() for path in (uninterrupted.folder / "beats").iterdir()}
+    heartbeats = {path.name: path.read_text().split() for path in (uninterrupted.folder / "beats").iterdir()}
     [started] = uninterrupted.events("started")
-    assert [int(signs[str(rank)][0]) for rank in range(RANKS)] == started["pids"]
-    # A save ends the first rank, a validation the others; at least one sign came from each step and image.
-    assert [signs[str(rank)][1] for rank in range(RANKS)] == ["saving", "validation"]
-    assert all(int(sign[2]) > 2 * (STEPS_PER_EPOCH + VAL_IMAGES // RANKS) for sign in signs.values())
+    assert [int(heartbeats[str(rank)][0]) for rank in range(RANKS)] == started["pids"]
+    # A save ends the first rank, a validation the others; each step and each image sends at least one heartbeat.
+    assert [heartbeats[str(rank)][1] for rank in range(RANKS)] == ["saving", "validation"]
+    assert all(int(one[2]) > 2 * (STEPS_PER_EPOCH + VAL_IMAGES // RANKS) for one in heartbeats.values())
 
 
 def test_the_second_rank_has_a_log_of_its_own(uninterrupted: RealJob) -> None:
