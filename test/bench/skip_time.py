@@ -28,7 +28,7 @@ from mmengine.runner.loops import _InfiniteDataloaderIterator
 from record import ROOT, figure, keep, parse_arguments, print_figures, surroundings
 
 from everswin_trainer.data.dataset import PreparedData
-from everswin_trainer.job.orders import Orders
+from everswin_trainer.job.control import TrainerControl
 from everswin_trainer.job.plan import Plan
 from everswin_trainer.model import mmcv_ops  # noqa: F401  (register what build_config names)
 from everswin_trainer.model.build_config import build_config
@@ -176,8 +176,8 @@ def loader_settings(recipe: str, seed: int) -> Any:
         milestones=None,
     )
     config = load_recipe(RECIPES / f"{recipe}.py", None)
-    orders = Orders(epochs=1, checkpoint_now=0, learning_rate_factor=1.0, fp32=False, accumulate=1)
-    built = build_config(config, plan, orders, data, Path("."), "cpu", None).config
+    control = TrainerControl(epochs=1, checkpoint_now=0, learning_rate_factor=1.0, fp32=False, accumulate=1)
+    built = build_config(config, plan, control, data, Path("."), "cpu", None).config
     settings = built.train_dataloader
     settings.batch_sampler = settings.batch_sampler.inner
     return settings

@@ -46,10 +46,10 @@ class RealJob(JobFolder):
         weights = ["--weights", str(self.data / "swin_mini_patch4_window7_224.pth")]
         return ["train", *weights, *(["--resume", str(resume)] if resume else [])]
 
-    def order(self, **orders: Any) -> None:
+    def control(self, **values: Any) -> None:
         """As the worker does: the file appears whole."""
         self.folder.mkdir(exist_ok=True)
-        (self.folder / "orders.new").write_text(json.dumps({"v": 1, **orders}))
+        (self.folder / "orders.new").write_text(json.dumps({"v": 1, **values}))
         (self.folder / "orders.new").rename(self.folder / "orders.json")
 
     def checkpoint(self, name: str) -> Path:

@@ -132,11 +132,11 @@ def test_faults_end_as_asked(job: JobFolder) -> None:
     assert (job.exit()["code"], job.events("step")[-1]["iteration"]) == (7, 2)
 
 
-def order(job: JobFolder, **orders: Any) -> None:
+def control(job: JobFolder, **values: Any) -> None:
     """As the worker does it."""
     job.folder.mkdir(exist_ok=True)
     everything = {"v": 1, "epochs": 3, "checkpointNow": 0, "learningRateFactor": 1.0, "fp32": False, "accumulate": 1}
-    write_json(job.folder / "orders.json", {**everything, **orders})
+    write_json(job.folder / "orders.json", {**everything, **values})
 
 
 def resuming(job: JobFolder, *switches: str) -> list[str]:
@@ -243,7 +243,7 @@ def test_saves_as_often_as_is_best_are_two_minutes_apart_at_least(job: JobFolder
 def test_epochs_may_be_added_while_it_runs(job: JobFolder) -> None:
     supervisor = job.supervise(job.fake_training("--step-seconds", "0.03"))
     job.wait_for_step(12)
-    order(job, epochs=5)
+    control(job, epochs=5)
     assert supervisor.wait(60) == 0
     assert job.events("ended")[0]["iteration"] == 50
     assert [one["epoch"] for one in job.events("validation")] == [1, 2, 3, 4, 5]
@@ -252,7 +252,7 @@ def test_epochs_may_be_added_while_it_runs(job: JobFolder) -> None:
 def test_and_taken_away(job: JobFolder) -> None:
     supervisor = job.supervise(job.fake_training("--step-seconds", "0.1"))
     job.wait_for_step(11)
-    order(job, epochs=1)
+    control(job, epochs=1)
     assert supervisor.wait(60) == 0
     assert (job.events("ended")[0]["epoch"], job.events("validation")[-1]["epoch"]) == (2, 2)
 
@@ -260,7 +260,7 @@ def test_and_taken_away(job: JobFolder) -> None:
 def test_a_finished_run_goes_on_when_epochs_are_added(job: JobFolder, uninterrupted: str) -> None:
     assert job.supervise(job.fake_training()).wait(60) == 0
     assert sha256(job.newest_checkpoint()) == uninterrupted
-    order(job, epochs=4)
+    control(job, epochs=4)
     assert job.supervise(resuming(job), attempt=2).wait(60) == 0
     assert (job.events("started")[1]["epochs"], job.events("ended")[1]["iteration"]) == (4, 40)
 
@@ -268,7 +268,7 @@ def test_a_finished_run_goes_on_when_epochs_are_added(job: JobFolder, uninterrup
 def test_an_ordered_checkpoint_is_taken_at_once_and_once_only(job: JobFolder) -> None:
     supervisor = job.supervise(job.fake_training("--step-seconds", "0.1"))
     job.wait_for_step(2)
-    order(job, checkpointNow=1)
+    control(job, checkpointNow=1)
     ordered = until(lambda: job.events("checkpoint"), "the checkpoint")[0]
     assert (ordered["order"], ordered["epoch"]) == (1, 0)
     assert ordered["iteration"] < 10
@@ -282,20 +282,20 @@ def test_an_ordered_checkpoint_is_taken_at_once_and_once_only(job: JobFolder) ->
 
 
 def test_an_order_that_no_checkpoint_carried_out_is_carried_out_after_the_first_step(job: JobFolder) -> None:
-    order(job, checkpointNow=2)
+    control(job, checkpointNow=2)
     assert job.supervise(job.fake_training()).wait(60) == 0
     assert [(one["iteration"], one["order"]) for one in job.events("checkpoint")] == [(1, 2), (10, 2), (20, 2), (30, 2)]
 
 
 def test_another_learning_rate_gives_other_weights(job: JobFolder, uninterrupted: str) -> None:
-    order(job, learningRateFactor=0.5)
+    control(job, learningRateFactor=0.5)
     assert job.supervise(job.fake_training()).wait(60) == 0
     assert sha256(job.newest_checkpoint()) != uninterrupted
     assert job.events("step")[0]["lr"] == 0.5e-4
 
 
 def test_batches_that_are_cut_up_give_the_same_weights(job: JobFolder, uninterrupted: str) -> None:
-    order(job, accumulate=4, fp32=True)
+    control(job, accumulate=4, fp32=True)
     assert job.supervise(job.fake_training()).wait(60) == 0
     assert sha256(job.newest_checkpoint()) == uninterrupted
 
@@ -312,7 +312,7 @@ def test_a_training_that_diverges_says_so_and_saves_nothing_of_it(job: JobFolder
 
 def test_a_lower_learning_rate_heals_it(job: JobFolder) -> None:
     assert job.supervise(job.fake_training("--nan-at-step", "15")).wait(60) == 1
-    order(job, learningRateFactor=0.5)
+    control(job, learningRateFactor=0.5)
     assert job.supervise(resuming(job, "--nan-at-step", "15"), attempt=2).wait(60) == 0
     assert all(one["loss"] is not None for one in job.events("step") if one["attempt"] == 2)
 
@@ -321,7 +321,7 @@ def test_a_step_that_does_not_fit_into_memory_fits_in_parts(job: JobFolder, unin
     assert job.supervise(job.fake_training("--oom-at-step", "15")).wait(60) == 1
     message = job.exit()["rootCause"]["message"]
     assert message == "RuntimeError: CUDA out of memory. Tried to allocate 2.00 GiB."
-    order(job, accumulate=2)
+    control(job, accumulate=2)
     assert job.supervise(resuming(job, "--oom-at-step", "15"), attempt=2).wait(60) == 0
     assert sha256(job.newest_checkpoint()) == uninterrupted
 

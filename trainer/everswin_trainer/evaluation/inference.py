@@ -35,8 +35,8 @@ def infer(context: Context, checkpoint: Checkpoint) -> tuple[Detections, Path]:
     context.rank.connect()
     work_dir = context.enter_work_dir()
     prefix = work_dir / "detections"
-    orders, device = context.orders.now(), context.rank.device
-    built = build_config(context.recipe, context.plan, orders, context.data, work_dir, device, weights=None)
+    control, device = context.control.now(), context.rank.device
+    built = build_config(context.recipe, context.plan, control, context.data, work_dir, device, weights=None)
     built.config.test_evaluator.update(format_only=True, outfile_prefix=str(prefix))
     runner = build_runner(built.config)
     context.rank.set_threads()

@@ -76,8 +76,8 @@ class Job:
         return self.folder / "error.json"
 
     @property
-    def orders(self) -> Path:
-        """What the worker wants now; it replaces the file whole."""
+    def control(self) -> Path:
+        """How the worker controls the trainer; it replaces the file atomically."""
         return self.run / "orders.json"
 
     @property

@@ -79,8 +79,8 @@ def preserved(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return kept[::-1]
 
 
-def newest_order(events: list[dict[str, Any]]) -> int:
-    """The newest `checkpointNow` that some checkpoint carried out; 0 if none did."""
+def newest_request(events: list[dict[str, Any]]) -> int:
+    """Returns the newest `checkpointNow` that a checkpoint has served; 0 if none has."""
     return max((event.get("order", 0) for event in events if event["type"] == "checkpoint"), default=0)
 
 

@@ -9,7 +9,7 @@ from mmengine.config import Config, ConfigDict
 
 from everswin_trainer.data import zip_images  # noqa: F401  (registers the backend that images are read with)
 from everswin_trainer.data.dataset import PreparedData
-from everswin_trainer.job.orders import Orders
+from everswin_trainer.job.control import TrainerControl
 from everswin_trainer.job.plan import Plan
 from everswin_trainer.job.speed import Speed
 from everswin_trainer.model.converted_weights import SCHEME
@@ -34,7 +34,13 @@ class QuickTextConfig(Config):
 
 
 def build_config(
-    recipe: Config, plan: Plan, orders: Orders, data: PreparedData, work_dir: Path, device: str, weights: Path | None
+    recipe: Config,
+    plan: Plan,
+    control: TrainerControl,
+    data: PreparedData,
+    work_dir: Path,
+    device: str,
+    weights: Path | None,
 ) -> BuiltConfig:
     """Fills in what a recipe leaves open. `weights` is None where a checkpoint is loaded anyway."""
     config = QuickTextConfig(recipe.to_dict())
@@ -50,8 +56,8 @@ def build_config(
     _set_weights(config.model.backbone, weights)
     _set_epochs(config, plan, warnings)
     _set_hooks(config, plan)
-    _obey(config, orders, warnings)
-    _set_parts(config, plan, orders, warnings)
+    _apply_control(config, control, warnings)
+    _set_parts(config, plan, control, warnings)
     if device == "cpu":
         _fit_cpu(config, warnings)
     _set_speed(config, plan.speed, device, warnings)
@@ -139,28 +145,28 @@ def _set_hooks(config: Config, plan: Plan) -> None:
     config.default_hooks.logger.interval = plan.log_every_steps
 
 
-def _obey(config: Config, orders: Orders, warnings: list[str]) -> None:
-    """What was ordered beyond the plan, to recover from a failure. How many epochs to train is no setting."""
-    if orders.learning_rate_factor != 1:
+def _apply_control(config: Config, control: TrainerControl, warnings: list[str]) -> None:
+    """Applies what the worker changed to recover from a failure. The number of epochs is no setting of the config."""
+    if control.learning_rate_factor != 1:
         # Every rate follows from this one. A resumed run has its own (state.py).
-        config.optim_wrapper.optimizer.lr *= orders.learning_rate_factor
-        warnings.append(f"trains with {orders.learning_rate_factor:g} times the recipe's learning rate: it was ordered")
-    if orders.fp32:
-        _leave_mixed_precision(config, "it was ordered", warnings)
+        config.optim_wrapper.optimizer.lr *= control.learning_rate_factor
+        warnings.append(f"trains with {control.learning_rate_factor:g} times the recipe's learning rate, as requested")
+    if control.fp32:
+        _leave_mixed_precision(config, "as requested", warnings)
 
 
-def _set_parts(config: Config, plan: Plan, orders: Orders, warnings: list[str]) -> None:
+def _set_parts(config: Config, plan: Plan, control: TrainerControl, warnings: list[str]) -> None:
     """One step of the optimizer for a batch, however many parts it is taken in: a checkpoint never falls between them.
 
     A recipe's `images_at_once` is how many images of a rank's batch its losses are means over; MMDetection's own tools
     do not know it.
     """
     at_once = config.get("images_at_once", plan.batch_per_gpu)
-    parts = math.ceil(plan.batch_per_gpu / at_once) * orders.accumulate
+    parts = math.ceil(plan.batch_per_gpu / at_once) * control.accumulate
     if parts > 1:
         config.train_cfg.update(type="MicroBatchTrainLoop", parts=parts)
-    if orders.accumulate > 1:
-        warnings.append(f"takes each batch in {parts} parts, one step for all: it was ordered")
+    if control.accumulate > 1:
+        warnings.append(f"takes each batch in {parts} parts, one step for all, as requested")
 
 
 def _set_speed(config: Config, speed: Speed, device: str, warnings: list[str]) -> None:

@@ -10,14 +10,14 @@ from everswin_trainer.checkpoints.checkpoint import sweep
 from everswin_trainer.checkpoints.interval import seconds_between_saves, seconds_of_epoch
 from everswin_trainer.checkpoints.saver import Saver
 from everswin_trainer.job.heartbeat import SAVING, STEP
-from everswin_trainer.job.progress import box_average_precision, newest_order, read_events
+from everswin_trainer.job.progress import box_average_precision, newest_request, read_events
 from everswin_trainer.job.stop_request import Preempted
 from everswin_trainer.training.context import Context
 from everswin_trainer.training.state import Snapshots, capture, size_in_bytes, weights_are_finite, write
 
 
 class CheckpointHook(Hook):
-    """Saves at each epoch's end, every so often, when it is ordered, and at once on SIGTERM.
+    """Saves at the end of each epoch, at intervals, on request, and at once on SIGTERM.
 
     Training goes on as soon as the state is copied; the first rank's saver writes it. `saver` is None on the others.
     """
@@ -30,11 +30,11 @@ class CheckpointHook(Hook):
         self._job = context.job
         self._rank = context.rank
         self._heartbeats = context.heartbeats
-        self._orders = context.orders
+        self._control = context.control
         self._stop = context.stop
         self._learning_rate_factor = learning_rate_factor
         self._saver = saver
-        self._order = newest_order(read_events(context.job.progress))
+        self._request = newest_request(read_events(context.job.progress))
         self._snapshots = Snapshots()
         self._due_at = 0.0
 
@@ -84,17 +84,17 @@ class CheckpointHook(Hook):
         self._wait()
 
     def _is_due(self) -> bool:
-        """Only the first rank's opinion counts: it has the clock and the orders."""
+        """Decides on rank 0 only, which has the clock and the control file."""
         if not self._saver:
             return False
-        return time.monotonic() > self._due_at or self._orders.now().checkpoint_now > self._order
+        return time.monotonic() > self._due_at or self._control.now().checkpoint_now > self._request
 
     def _save(self, runner: Runner, epoch: int, iteration: int) -> None:
         if not self._saver:
             return
         begin = time.monotonic()
         self._heartbeats.send(SAVING)
-        self._order = self._orders.now().checkpoint_now
+        self._request = self._control.now().checkpoint_now
         # The one before has to be written before its memory is taken.
         self._saver.wait()
         state = self._snapshots.take(capture(runner, epoch, iteration, self._learning_rate_factor))
@@ -104,7 +104,7 @@ class CheckpointHook(Hook):
             lambda stream: write(state, stream),
             size_in_bytes(state),
             lambda: weights_are_finite(state),
-            self._order,
+            self._request,
             begin,
         )
         self._schedule()

@@ -10,10 +10,10 @@ from pathlib import Path
 from mmengine.config import Config
 
 from everswin_trainer.data.dataset import PreparedData
+from everswin_trainer.job.control import ControlFile
 from everswin_trainer.job.ending import FINISHED, PREEMPTED
 from everswin_trainer.job.folder import Attempt, Job, stop_is_wanted
 from everswin_trainer.job.heartbeat import HeartbeatWriter
-from everswin_trainer.job.orders import OrdersFile
 from everswin_trainer.job.plan import Plan
 from everswin_trainer.job.progress import Progress
 from everswin_trainer.job.stop_request import PREEMPTED_EXIT_CODE, Preempted, StopRequest
@@ -34,7 +34,7 @@ class Context:
     attempt: Attempt
     rank: Rank
     heartbeats: HeartbeatWriter
-    orders: OrdersFile
+    control: ControlFile
     stop: StopRequest
     progress: Progress | None
 
@@ -57,7 +57,7 @@ class Context:
             attempt=attempt,
             rank=rank,
             heartbeats=heartbeats,
-            orders=OrdersFile(job, plan),
+            control=ControlFile(job, plan),
             stop=stop,
             progress=Progress(job.progress, attempt.number) if rank.is_rank0 else None,
         )

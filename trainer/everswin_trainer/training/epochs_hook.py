@@ -1,4 +1,4 @@
-"""How long training goes on: as many epochs as the orders say, which may change while it runs."""
+"""Ends training after the number of epochs that the control file requests, which may change while it runs."""
 
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -7,16 +7,16 @@ from everswin_trainer.training.context import Context
 
 
 class EpochsHook(Hook):
-    """Sets the train loop's end, from the first rank's orders, at the start and whenever an epoch is done.
+    """Sets the end of the train loop from rank 0's control file, at the start and after each epoch.
 
-    The schedulers were built from the plan and stay as they are: beyond their end they leave the learning rate alone.
+    The schedulers follow the plan: after their end the learning rate stays constant.
     """
 
-    # Before `started` is written, and before any hook that may leave an epoch's end by an exception.
+    # Runs before `started` is written, and before any hook that may raise at the end of an epoch.
     priority = "HIGH"
 
     def __init__(self, context: Context) -> None:
-        self._orders = context.orders
+        self._control = context.control
         self._rank = context.rank
 
     def before_train(self, runner: Runner) -> None:
@@ -27,5 +27,5 @@ class EpochsHook(Hook):
 
     def _set_end(self, runner: Runner) -> None:
         loop = runner.train_loop
-        loop._max_epochs = self._rank.broadcast_from_rank0(self._orders.now().epochs)
+        loop._max_epochs = self._rank.broadcast_from_rank0(self._control.now().epochs)
         loop._max_iters = loop._max_epochs * len(loop.dataloader)

@@ -62,9 +62,9 @@ def assemble(context: Context, start: Start) -> EverswinRunner:
     context.rank.connect()
     work_dir = context.enter_work_dir()
     # The same on all ranks, whenever each of them would have read the file.
-    orders = context.rank.broadcast_from_rank0(context.orders.now())
+    control = context.rank.broadcast_from_rank0(context.control.now())
     device, resume = context.rank.device, start.resume
-    built = build_config(context.recipe, context.plan, orders, context.data, work_dir, device, start.backbone)
+    built = build_config(context.recipe, context.plan, control, context.data, work_dir, device, start.backbone)
     warn(context, built.warnings)
     if context.progress:
         context.progress.tell(TensorBoard(context.job.tensorboard, lambda message: warn(context, [message])))
@@ -79,7 +79,7 @@ def assemble(context: Context, start: Start) -> EverswinRunner:
     runner.register_hook(ProgressHook(context, resume.path if resume else None))
     runner.register_hook(HeartbeatHook(context.heartbeats))
     runner.register_hook(DivergenceHook())
-    runner.learning_rate_factor = orders.learning_rate_factor
+    runner.learning_rate_factor = control.learning_rate_factor
     if resume:
         runner.resume_state = read(resume.path)
         runner.resumes_other_plan = resume.plan_hash != context.plan.plan_hash

@@ -34,7 +34,7 @@ def main(argv: list[str]) -> int:
     plan_hash = arguments.resume_plan or context.plan.plan_hash
     resume = of_checkpoint(arguments.resume.resolve(), plan_hash) if arguments.resume else None
     if resume and nothing_left_to_do(context, resume):
-        per_epoch, epochs = resume.iteration // resume.epoch, context.orders.now().epochs
+        per_epoch, epochs = resume.iteration // resume.epoch, context.control.now().epochs
         context.say_started(resume.position, per_epoch, epochs, resume.path, [os.getpid()], {})
         return context.run(lambda: resume.position)
     # Only now: MMDetection takes seconds to import, and asks for mmcv's ops and for CUDA then.
@@ -49,4 +49,4 @@ def nothing_left_to_do(context: Context, resume: Checkpoint) -> bool:
     if resume.plan_hash != context.plan.plan_hash:
         return False
     validated = box_average_precision(read_events(context.job.progress))
-    return resume.epoch >= context.orders.now().epochs and resume.position in validated
+    return resume.epoch >= context.control.now().epochs and resume.position in validated

@@ -17,14 +17,14 @@ from everswin_trainer.data.dataset import PreparedData
 from everswin_trainer.data.image_index import ImageIndex, Place, write_index
 from everswin_trainer.data.zip_images import ZipImages
 from everswin_trainer.demo import mini_coco
-from everswin_trainer.job.orders import Orders
+from everswin_trainer.job.control import TrainerControl
 from everswin_trainer.job.plan import Plan
 from everswin_trainer.model import mmcv_ops
 from everswin_trainer.model.build_config import build_config
 from everswin_trainer.model.recipe import load_recipe
 
 RECIPE = TRAINER.parent / "configs/mmdet/cascade-mask-rcnn_swin-demo.py"
-ORDERS = Orders(epochs=1, checkpoint_now=0, learning_rate_factor=1.0, fp32=False, accumulate=1)
+CONTROL = TrainerControl(epochs=1, checkpoint_now=0, learning_rate_factor=1.0, fp32=False, accumulate=1)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def read_batches(folder: Path, loader: str, workers: int) -> list[Any]:
     (folder.parent / "plan.json").write_text(json.dumps({**PLAN, "seed": 4, "loaderWorkers": workers}))
     plan = Plan.load(folder.parent / "plan.json")
     data = PreparedData.at(folder)
-    config = build_config(load_recipe(RECIPE, None), plan, ORDERS, data, folder, "cpu", None).config
+    config = build_config(load_recipe(RECIPE, None), plan, CONTROL, data, folder, "cpu", None).config
     config[loader].persistent_workers = False
     return list(Runner.build_dataloader(config[loader], seed=4))
 

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from everswin_trainer.job.control import TrainerControl
 from everswin_trainer.job.folder import Attempt
-from everswin_trainer.job.orders import Orders
 from everswin_trainer.system.atomic_file import write_json
 
 OUT_OF_MEMORY = "CUDA out of memory. Tried to allocate 2.00 GiB."
@@ -38,9 +38,9 @@ def add_fault_arguments(parser: argparse.ArgumentParser) -> None:
 class Faults:
     """Those that strike in this attempt."""
 
-    def __init__(self, arguments: argparse.Namespace, attempt: Attempt, orders: Orders) -> None:
+    def __init__(self, arguments: argparse.Namespace, attempt: Attempt, control: TrainerControl) -> None:
         self._asked = arguments
-        self._orders = orders
+        self._control = control
         self._armed = arguments.fault_attempt in (None, attempt.number)
 
     def strike(self, step: int, finish_save: Callable[[], None]) -> None:
@@ -55,7 +55,7 @@ class Faults:
         if step == asked.hang_at_step:
             while True:
                 time.sleep(3600)
-        if step == asked.oom_at_step and self._orders.accumulate == 1:
+        if step == asked.oom_at_step and self._control.accumulate == 1:
             raise RuntimeError(OUT_OF_MEMORY)
         if step == asked.fail_at_step:
             if asked.fail_code is not None:
@@ -69,7 +69,7 @@ class Faults:
     def loss_is_lost(self, step: int) -> bool:
         """A lower learning rate heals it, as it does in life."""
         begin = self._asked.nan_at_step
-        return self._armed and begin is not None and step >= begin and self._orders.learning_rate_factor >= 1
+        return self._armed and begin is not None and step >= begin and self._control.learning_rate_factor >= 1
 
 
 def leave_error_file(error: Exception) -> None:

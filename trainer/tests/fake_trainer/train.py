@@ -18,12 +18,12 @@ from typing import BinaryIO
 from everswin_trainer.checkpoints.checkpoint import Origin, of_checkpoint, sweep
 from everswin_trainer.checkpoints.interval import seconds_between_saves, seconds_of_epoch
 from everswin_trainer.checkpoints.saver import Saver
+from everswin_trainer.job.control import ControlFile
 from everswin_trainer.job.ending import FINISHED, PREEMPTED
 from everswin_trainer.job.folder import Attempt, Job, stop_is_wanted
 from everswin_trainer.job.heartbeat import SAVING, STEP, VALIDATION, HeartbeatWriter
-from everswin_trainer.job.orders import OrdersFile
 from everswin_trainer.job.plan import Plan
-from everswin_trainer.job.progress import Progress, box_average_precision, newest_order, read_events
+from everswin_trainer.job.progress import Progress, box_average_precision, newest_request, read_events
 from everswin_trainer.job.stop_request import PREEMPTED_EXIT_CODE, Preempted, StopRequest
 from everswin_trainer.system.process_setup import prepare_process
 from everswin_trainer.training.lost_loss import LossWatch
@@ -73,14 +73,14 @@ class FakeTrainer:
         self.heartbeats = HeartbeatWriter(self.job, int(os.environ.get("RANK", "0")))
         self.plan = Plan.load(arguments.plan)
         self.plan = dataclasses.replace(self.plan, epochs=arguments.epochs or self.plan.epochs)
-        self.orders = OrdersFile(self.job, self.plan)
-        self.learning_rate_factor = self.orders.now().learning_rate_factor
-        self.epochs = self.orders.now().epochs
-        self.faults = Faults(arguments, self.attempt, self.orders.now())
+        self.control = ControlFile(self.job, self.plan)
+        self.learning_rate_factor = self.control.now().learning_rate_factor
+        self.epochs = self.control.now().epochs
+        self.faults = Faults(arguments, self.attempt, self.control.now())
         self.loss_watch = LossWatch()
         self.state = self.first_state()
         self.saved_iteration = self.state.iteration
-        self.order = newest_order(read_events(self.job.progress))
+        self.request = newest_request(read_events(self.job.progress))
         self.progress = Progress(self.job.progress, self.attempt.number)
         origin = Origin(self.plan.plan_hash, self.attempt, None)
         # The learning rate never falls.
@@ -117,7 +117,7 @@ class FakeTrainer:
             self.train_epoch()
             # In the background, while the validation goes on.
             self.save()
-            self.epochs = self.orders.now().epochs
+            self.epochs = self.control.now().epochs
             self.validate()
 
     def train_epoch(self) -> None:
@@ -158,8 +158,8 @@ class FakeTrainer:
         raise Preempted(self.state.epoch, self.state.iteration)
 
     def save_is_due(self) -> bool:
-        ordered = self.orders.now().checkpoint_now > self.order
-        return ordered or time.monotonic() - self.saved_at >= self.seconds_to_save
+        requested = self.control.now().checkpoint_now > self.request
+        return requested or time.monotonic() - self.saved_at >= self.seconds_to_save
 
     def save(self) -> None:
         begin = time.monotonic()
@@ -174,8 +174,8 @@ class FakeTrainer:
             self.faults.strike_while_saving(iteration)
             stream.write(content[half:])
 
-        self.order = self.orders.now().checkpoint_now
-        self.saver.save(self.state.epoch, iteration, write, len(content), lambda: sound, self.order, begin)
+        self.request = self.control.now().checkpoint_now
+        self.saver.save(self.state.epoch, iteration, write, len(content), lambda: sound, self.request, begin)
         self.saved_iteration = iteration
         self.schedule_save()
 

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from conftest import environment
-from everswin_trainer.job.progress import Progress, box_average_precision, newest_order, preserved, read_events
+from everswin_trainer.job.progress import Progress, box_average_precision, newest_request, preserved, read_events
 
 
 def test_an_event_is_one_line_that_begins_with_the_version(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_a_score_that_was_taken_back_does_not_count_until_it_is_measured_again()
     assert box_average_precision([*events, validation(2, 0.3)]) == {(1, 10): 0.2, (2, 20): 0.3}
 
 
-def test_the_newest_order_is_the_highest_that_a_checkpoint_carried_out() -> None:
-    assert newest_order([]) == 0
-    # One without the field was written before there were orders.
-    assert newest_order([checkpoint(5), checkpoint(10, order=3), checkpoint(20, order=0), step(21)]) == 3
+def test_the_newest_request_is_the_highest_that_a_checkpoint_served() -> None:
+    assert newest_request([]) == 0
+    # Events of older versions have no such field.
+    assert newest_request([checkpoint(5), checkpoint(10, order=3), checkpoint(20, order=0), step(21)]) == 3

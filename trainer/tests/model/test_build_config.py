@@ -7,14 +7,14 @@ import pytest
 
 from conftest import PLAN
 from everswin_trainer.data.dataset import PreparedData
-from everswin_trainer.job.orders import Orders
+from everswin_trainer.job.control import TrainerControl
 from everswin_trainer.job.plan import Plan
 from everswin_trainer.model.build_config import BuiltConfig, build_config
 from everswin_trainer.model.recipe import load_recipe
 
 RECIPES = Path(__file__).parents[3] / "configs/mmdet"
-NO_ORDERS = Orders(epochs=36, checkpoint_now=0, learning_rate_factor=1.0, fp32=False, accumulate=1)
-ALL_ORDERS = Orders(epochs=40, checkpoint_now=1, learning_rate_factor=0.25, fp32=True, accumulate=2)
+NO_CHANGES = TrainerControl(epochs=36, checkpoint_now=0, learning_rate_factor=1.0, fp32=False, accumulate=1)
+ALL_CHANGES = TrainerControl(epochs=40, checkpoint_now=1, learning_rate_factor=0.25, fp32=True, accumulate=2)
 
 
 @pytest.fixture
@@ -29,13 +29,13 @@ def data(tmp_path: Path) -> PreparedData:
 
 
 def built(
-    data: PreparedData, recipe: str = "s_paper", device: str = "cpu", orders: Orders = NO_ORDERS, **plan: Any
+    data: PreparedData, recipe: str = "s_paper", device: str = "cpu", control: TrainerControl = NO_CHANGES, **plan: Any
 ) -> BuiltConfig:
     (data.root / "plan.json").write_text(json.dumps({**PLAN, "epochs": 36, **plan}))
     return build_config(
         load_recipe(RECIPES / f"cascade-mask-rcnn_swin-{recipe}.py", None),
         Plan.load(data.root / "plan.json"),
-        orders,
+        control,
         data,
         data.root / "work",
         device,
@@ -147,16 +147,16 @@ def test_a_cpu_trains_in_fp32_with_plain_norms_and_says_so(data: PreparedData) -
     ]
 
 
-def test_orders_change_rate_precision_and_parts_of_a_batch_and_say_so(data: PreparedData) -> None:
-    plain, ordered = (built(data, "s_blog", "cuda", orders) for orders in (NO_ORDERS, ALL_ORDERS))
+def test_control_changes_learning_rate_precision_and_micro_batches_with_warnings(data: PreparedData) -> None:
+    plain, ordered = (built(data, "s_blog", "cuda", control) for control in (NO_CHANGES, ALL_CHANGES))
     assert (plain.config.optim_wrapper.optimizer.lr, plain.config.train_cfg.type) == (0.0001, "EpochBasedTrainLoop")
     assert ordered.config.optim_wrapper.optimizer.lr == 0.0001 * 0.25
     assert (ordered.config.optim_wrapper.type, "loss_scale" in ordered.config.optim_wrapper) == ("OptimWrapper", False)
     assert (ordered.config.train_cfg.type, ordered.config.train_cfg.parts) == ("MicroBatchTrainLoop", 2)
     assert ordered.warnings == [
-        "trains with 0.25 times the recipe's learning rate: it was ordered",
-        "trains in fp32 instead of mixed precision: it was ordered",
-        "takes each batch in 2 parts, one step for all: it was ordered",
+        "trains with 0.25 times the recipe's learning rate, as requested",
+        "trains in fp32 instead of mixed precision: as requested",
+        "takes each batch in 2 parts, one step for all, as requested",
     ]
 
 
@@ -173,20 +173,20 @@ def test_orders_change_rate_precision_and_parts_of_a_batch_and_say_so(data: Prep
         ("s_blog", 4, 4, 4),
     ],
 )
-def test_a_batch_is_taken_in_parts_as_the_recipe_says_and_in_smaller_ones_when_ordered(
+def test_a_batch_is_taken_in_parts_as_the_recipe_says_and_in_smaller_ones_on_request(
     data: PreparedData, recipe: str, batch: int, ordered: int, parts: int | None
 ) -> None:
-    orders = replace(NO_ORDERS, accumulate=ordered)
-    found = built(data, recipe, "cuda", orders, batchPerGpu=batch)
+    control = replace(NO_CHANGES, accumulate=ordered)
+    found = built(data, recipe, "cuda", control, batchPerGpu=batch)
     assert found.config.train_cfg.type == ("EpochBasedTrainLoop" if parts is None else "MicroBatchTrainLoop")
     assert found.config.train_cfg.get("parts") == parts
     assert found.warnings == (
-        [] if ordered == 1 else [f"takes each batch in {parts} parts, one step for all: it was ordered"]
+        [] if ordered == 1 else [f"takes each batch in {parts} parts, one step for all, as requested"]
     )
 
 
-def test_orders_leave_the_schedule_to_the_plan(data: PreparedData) -> None:
-    config = built(data, orders=ALL_ORDERS).config
+def test_control_leaves_the_schedule_to_the_plan(data: PreparedData) -> None:
+    config = built(data, control=ALL_CHANGES).config
     assert config.train_cfg.max_epochs == 36
     assert config.param_scheduler == built(data).config.param_scheduler
 
@@ -221,7 +221,7 @@ def test_a_switch_that_can_do_nothing_here_says_so(data: PreparedData) -> None:
     recipe.optim_wrapper.optimizer.type = "SGD"
     (data.root / "plan.json").write_text(json.dumps({**PLAN, "epochs": 36, "speed": FAST}))
     plan = Plan.load(data.root / "plan.json")
-    other = build_config(recipe, plan, NO_ORDERS, data, data.root / "work", "cuda", None)
+    other = build_config(recipe, plan, NO_CHANGES, data, data.root / "work", "cuda", None)
     assert other.warnings == ["fusedAdamW is without effect: the recipe's optimizer is SGD"]
 
 
@@ -238,5 +238,5 @@ def test_the_recipe_itself_stays_as_it_was(data: PreparedData) -> None:
     recipe = load_recipe(RECIPES / "cascade-mask-rcnn_swin-demo.py", None)
     before = recipe.to_dict()
     (data.root / "plan.json").write_text(json.dumps(PLAN))
-    build_config(recipe, Plan.load(data.root / "plan.json"), ALL_ORDERS, data, data.root, "cpu", None)
+    build_config(recipe, Plan.load(data.root / "plan.json"), ALL_CHANGES, data, data.root, "cpu", None)
     assert recipe.to_dict() == before

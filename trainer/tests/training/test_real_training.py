@@ -72,7 +72,7 @@ def disturbed(data: Path, tmp_path_factory: pytest.TempPathFactory) -> RealJob:
 
     supervisor = job.train(2, job.newest_checkpoint())
     job.wait_for_step(STEPS_PER_EPOCH + 3)
-    job.order(checkpointNow=1)
+    job.control(checkpointNow=1)
     pids = job.of_attempt(2, "started")[0]["pids"]
     until(lambda: job.saves("e001-i00001[1-9]"), "the ordered checkpoint")
     os.kill(pids[0], signal.SIGKILL)
@@ -87,13 +87,13 @@ def disturbed(data: Path, tmp_path_factory: pytest.TempPathFactory) -> RealJob:
 
 @pytest.fixture(scope="module")
 def ordered(uninterrupted: RealJob, data: Path, tmp_path_factory: pytest.TempPathFactory) -> RealJob:
-    """Epoch 1 of the uninterrupted run goes on under another plan, of 1 epoch and twice the batch, with all orders."""
+    """Epoch 1 of the uninterrupted run, resumed with twice the batch, a plan of 1 epoch and all control values."""
     job = RealJob(tmp_path_factory.mktemp("ordered"), data)
     job.plan |= {"planHash": "1" * 64, "batchPerGpu": 2, "epochs": 1}
-    job.order(epochs=3, checkpointNow=0, learningRateFactor=0.5, fp32=True, accumulate=2)
+    job.control(epochs=3, checkpointNow=0, learningRateFactor=0.5, fp32=True, accumulate=2)
     supervisor = job.train(1, uninterrupted.checkpoint("e001-i000010"), "--resume-plan", uninterrupted.plan["planHash"])
     job.wait_for_step(STEPS_PER_EPOCH // 2 + 1)
-    job.order(epochs=2, checkpointNow=7, learningRateFactor=0.1, fp32=True, accumulate=1)
+    job.control(epochs=2, checkpointNow=7, learningRateFactor=0.1, fp32=True, accumulate=1)
     assert supervisor.wait(240) == 0, job.log_tail()
     return job
 
@@ -334,7 +334,7 @@ def test_an_order_to_stop_after_this_epoch_ends_with_its_validation(ordered: Rea
 
 def test_an_ordered_checkpoint_is_saved_in_the_middle_of_the_epoch(ordered: RealJob) -> None:
     first, *_, last = ordered.events("checkpoint")
-    assert 6 <= first["iteration"] <= 9, "the order came after step 6"
+    assert 6 <= first["iteration"] <= 9, "the request came after step 6"
     assert (first["epoch"], first["order"]) == (1, 7)
     assert (last["epoch"], last["iteration"], last["order"]) == (2, 10, 7)
 
@@ -343,13 +343,13 @@ def test_an_ordered_learning_rate_keeps_the_schedule(ordered: RealJob, uninterru
     expected = [one["lr"] * 0.5 for one in uninterrupted.events("step")[STEPS_PER_EPOCH : STEPS_PER_EPOCH + 5]]
     assert [one["lr"] for one in ordered.events("step")] == pytest.approx(expected)
     saved = torch.load(ordered.newest_checkpoint(), weights_only=True)["meta"]
-    assert saved["learning_rate_factor"] == 0.5, "what was ordered later takes effect at the next start"
+    assert saved["learning_rate_factor"] == 0.5, "a later change takes effect at the next start"
 
 
 def test_what_was_ordered_is_said(ordered: RealJob) -> None:
     said = [one["message"] for one in ordered.events("warning")]
-    assert [one for one in said if one.endswith("it was ordered")] == [
-        "trains with 0.5 times the recipe's learning rate: it was ordered",
-        "trains in fp32 instead of mixed precision: it was ordered",
-        "takes each batch in 2 parts, one step for all: it was ordered",
+    assert [one for one in said if one.endswith("as requested")] == [
+        "trains with 0.5 times the recipe's learning rate, as requested",
+        "trains in fp32 instead of mixed precision: as requested",
+        "takes each batch in 2 parts, one step for all, as requested",
     ]

@@ -1,4 +1,4 @@
-"""orders.json: what the worker wants of a running trainer, beyond the plan (docs/trainer-contract.md)."""
+"""orders.json: how the worker controls a running trainer (docs/trainer-contract.md)."""
 
 import math
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from everswin_trainer.system.atomic_file import read_json
 
 
 @dataclass(frozen=True)
-class Orders:
+class TrainerControl:
     """`epochs` and `checkpoint_now` may change while training runs; the rest is read when it starts."""
 
     epochs: int
@@ -20,9 +20,9 @@ class Orders:
     accumulate: int
 
     @classmethod
-    def load(cls, job: Job, plan: Plan) -> "Orders":
-        """What is missing or makes no sense is taken as not ordered: a bad order must not end a good training."""
-        content = read_json(job.orders) or {}
+    def load(cls, job: Job, plan: Plan) -> "TrainerControl":
+        """Reads the file; a missing or invalid value falls back to the plan, so that it never ends a good training."""
+        content = read_json(job.control) or {}
         factor = content.get("learningRateFactor")
         return cls(
             epochs=_whole(content.get("epochs"), least=1, otherwise=plan.epochs),
@@ -33,26 +33,26 @@ class Orders:
         )
 
 
-class OrdersFile:
-    """The orders as they are now, cheap enough to be asked for at each step: the file is read only when it changed."""
+class ControlFile:
+    """The current control values. It reads the file only when it has changed, so every step can ask."""
 
     def __init__(self, job: Job, plan: Plan) -> None:
         self._job = job
         self._plan = plan
-        self._version = self._look()
-        self._orders = Orders.load(job, plan)
+        self._version = self._stat()
+        self._control = TrainerControl.load(job, plan)
 
-    def now(self) -> Orders:
-        version = self._look()
+    def now(self) -> TrainerControl:
+        version = self._stat()
         if version != self._version:
-            # Looked at before it is read, so that a change in between is seen next time.
-            self._version, self._orders = version, Orders.load(self._job, self._plan)
-        return self._orders
+            # The version was taken before the read, so the next call sees a change in between.
+            self._version, self._control = version, TrainerControl.load(self._job, self._plan)
+        return self._control
 
-    def _look(self) -> tuple[int, int, int] | None:
-        """What changes whenever the worker puts another file in its place; None where there is none."""
+    def _stat(self) -> tuple[int, int, int] | None:
+        """Returns what changes whenever the worker replaces the file; None without a file."""
         try:
-            found = self._job.orders.stat()
+            found = self._job.control.stat()
         except FileNotFoundError:
             return None
         return found.st_mtime_ns, found.st_ino, found.st_size
