@@ -1,4 +1,4 @@
-"""The GPUs of this machine as `nvidia-smi` tells of them, and who holds their memory."""
+"""The GPUs of this machine and the processes that use them, as listed by `nvidia-smi`."""
 
 import os
 import re
@@ -6,19 +6,19 @@ import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-# A driver that nobody keeps loaded takes seconds to answer.
+# Without persistence mode the driver takes seconds to load.
 TIMEOUT_SECONDS = 20
-# Stands for all GPUs where nvidia-smi is not there to tell one from another, and for the machine where none is used.
+# UNLISTED stands for all GPUs where nvidia-smi is missing, CPU for a machine whose GPUs are not used.
 UNLISTED, CPU = "gpus", "cpu"
 
 
 class GpusUnknown(Exception):
-    """nvidia-smi is there but does not answer."""
+    """nvidia-smi is installed but fails."""
 
 
 @dataclass(frozen=True)
 class Gpu:
-    """One GPU. `used` is MiB of its memory, by anybody; `uuid` is also a plain file name."""
+    """One GPU. `used` is the MiB in use on it by any process; `uuid` is safe as a file name."""
 
     uuid: str
     index: int
@@ -31,7 +31,7 @@ class Gpu:
 
 
 def list_gpus() -> list[Gpu] | None:
-    """Every GPU in nvidia-smi's order; None without nvidia-smi. Raises GpusUnknown."""
+    """Returns all GPUs in the order of nvidia-smi; None without nvidia-smi. Raises GpusUnknown."""
     rows = _query("--query-gpu=uuid,index,memory.used,name")
     if rows is None:
         return None
@@ -43,7 +43,7 @@ def list_gpus() -> list[Gpu] | None:
 
 
 def visible(gpus: Iterable[Gpu]) -> list[Gpu]:
-    """Those that CUDA_VISIBLE_DEVICES leaves us, by index (in nvidia-smi's order) or by the beginning of a UUID."""
+    """Returns the GPUs that CUDA_VISIBLE_DEVICES allows, by index (as in nvidia-smi) or by the prefix of a UUID."""
     wanted = os.environ.get("CUDA_VISIBLE_DEVICES")
     if wanted is None:
         return list(gpus)
@@ -52,7 +52,7 @@ def visible(gpus: Iterable[Gpu]) -> list[Gpu]:
 
 
 def users(uuid: str) -> list[str]:
-    """Who computes on a GPU, one line a process; empty where nvidia-smi does not say. Raises GpusUnknown."""
+    """Returns one line for each process on a GPU; empty if nvidia-smi lists none. Raises GpusUnknown."""
     rows = _query("--query-compute-apps=gpu_uuid,pid,used_gpu_memory,process_name") or []
     return [f"{', '.join(row[3:])} (pid {row[1]}, {row[2]} MiB)" for row in rows if len(row) >= 4 and row[0] == uuid]
 

@@ -1,9 +1,9 @@
-"""One file for each GPU of the machine: whoever holds its flock may compute there.
+"""GPU leases: one file for each GPU of the machine; the holder of its flock may compute there.
 
-torchrun starts ranks with every descriptor above 2 closed, and standard input carries the job's own lock already. So
-the supervisor holds the flock, and the file names the job that it was taken for. A lease is free when its flock is,
-and no process of that job lives: of that the job's lock tells, which every rank inherits (lock.py). Thus a lease
-outlives a supervisor that was killed alone, and ends with the last process of its tree.
+torchrun closes every descriptor above 2 in its ranks, and standard input already carries the job's own lock. So the
+supervisor holds the flock, and the file names the job. A lease is free when nobody holds its flock and no process of
+that job lives, which the job's lock tells, since every rank inherits it (supervisor/lock.py). So a lease outlives a
+supervisor that was killed alone, and ends with the last process of its tree.
 """
 
 import fcntl
@@ -20,30 +20,30 @@ from everswin_trainer.system.process_tree import descendants, marked
 
 @dataclass(frozen=True)
 class Holder:
-    """Who has a GPU that we want; `record` is what its lease says, {} before it says anything."""
+    """The holder of a GPU that we requested; `record` is the content of its lease, {} if it has none yet."""
 
     gpu: Gpu
     record: dict[str, Any]
-    # The supervisor was killed, and its ranks have not ended yet.
+    # The supervisor was killed, and its ranks still run.
     survivors: bool = False
 
 
 @dataclass(frozen=True)
 class Lease:
-    """GPUs that are ours until `release`, or until the last process of our tree has ended."""
+    """GPUs that are ours until `release`, or until the last process of our tree ends."""
 
     gpus: list[Gpu]
     descriptors: list[int]
 
     def name(self, record: dict[str, Any]) -> None:
-        """Says for whom; before any process starts that may outlive us."""
+        """Writes the holder into the lease files. Call it before any process starts that may outlive us."""
         for gpu, descriptor in zip(self.gpus, self.descriptors, strict=True):
             text = json.dumps({**record, "uuid": gpu.uuid}).encode()
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, text, 0)
 
     def release(self) -> None:
-        # A process that the kernel cannot end keeps the GPU: then its job's name must stay.
+        # A process that the kernel cannot end keeps the GPU; then the record has to stay.
         left = descendants(os.getpid())
         for descriptor in self.descriptors:
             if not left:
@@ -51,13 +51,13 @@ class Lease:
             os.close(descriptor)
 
     def environment(self) -> dict[str, str]:
-        """What makes the program see these GPUs and no other."""
+        """Returns the variables that restrict the program to these GPUs."""
         real = [gpu.uuid for gpu in self.gpus if gpu.is_real]
         return {"CUDA_VISIBLE_DEVICES": ",".join(real)} if real else {}
 
 
-def take(folder: Path, gpus: list[Gpu], count: int, job: Job) -> tuple[Lease | None, list[Holder]]:
-    """The first `count` of `gpus` that are free, all or none; and who has the others. Call it under the guard."""
+def try_acquire(folder: Path, gpus: list[Gpu], count: int, job: Job) -> tuple[Lease | None, list[Holder]]:
+    """Acquires the first `count` free GPUs, all or none; also returns the holders of others. Needs the guard."""
     lease, held = Lease([], []), []
     for gpu in gpus:
         if len(lease.gpus) == count:
@@ -77,10 +77,10 @@ def take(folder: Path, gpus: list[Gpu], count: int, job: Job) -> tuple[Lease | N
     return None, held
 
 
-def forget(folder: Path, job: Job) -> None:
-    """Takes our job's name off the leases of a dead supervisor of it. Call it with the job's lock, under the guard.
+def clear_stale(folder: Path, job: Job) -> None:
+    """Clears the leases that a dead supervisor of this job left. Needs the job's lock and the guard.
 
-    Nothing of that job lives any more, but whoever asks for the job's lock now would find ours.
+    No process of that job lives, but another supervisor that tests the job's lock would find it held, by us.
     """
     for path in folder.glob("*.lock"):
         descriptor = _open(folder, path.stem)
@@ -94,7 +94,7 @@ def _open(folder: Path, uuid: str) -> int:
 
 
 def _holder(descriptor: int, gpu: Gpu, job: Job) -> Holder | None:
-    """Takes the flock of `descriptor`; who has it, or has processes there, if that cannot be."""
+    """Locks `descriptor` and returns None, or returns the holder: of the flock, or of processes that survived it."""
     if not _try_flock(descriptor):
         return Holder(gpu, _read(descriptor))
     record = _read(descriptor)
@@ -104,13 +104,13 @@ def _holder(descriptor: int, gpu: Gpu, job: Job) -> Holder | None:
 
 
 def _tree_lives(folder: Path) -> bool:
-    """Whether any process of that job lives: the lock that they inherit says so."""
+    """Returns whether any process of that job lives, by the lock that all of them inherit."""
     try:
         descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
         return bool(marked(JOB_ENV, str(folder)))
     try:
-        # Shared, and for an instant: its next supervisor may want it, too, and then tries again.
+        # Shared and brief: a supervisor that finds it held meanwhile tries again.
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True

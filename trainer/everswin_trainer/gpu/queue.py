@@ -1,7 +1,7 @@
-"""Who waits for GPUs of this machine, in which order: a folder of tickets, each flock'd by the process that waits.
+"""The queue for the GPUs of this machine: a folder of tickets, each flock'd by the process that waits.
 
-The name of a ticket is its place: the lower priority number first, then whoever began to ask first. Nobody overtakes
-one that is ahead and wants a GPU that both could have: a run that wants many would never get them all at once.
+The file name of a ticket sorts it: lower priority number first, then earlier request. A job never overtakes one ahead
+of it that could use the same GPU; otherwise a run that needs many GPUs would starve.
 """
 
 import fcntl
@@ -16,7 +16,7 @@ from typing import Any
 
 @contextmanager
 def guard(folder: Path) -> Iterator[None]:
-    """One process at a time looks at leases and tickets; held for milliseconds."""
+    """Locks leases and tickets for one process at a time, for milliseconds."""
     descriptor = os.open(folder / "guard", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -27,14 +27,14 @@ def guard(folder: Path) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Ticket:
-    """Our place among those who wait, for as long as `descriptor` is open."""
+    """Our place in the queue, as long as `descriptor` is open."""
 
     path: Path
     descriptor: int
 
     @classmethod
-    def draw(cls, folder: Path, priority: int, since: float, what: dict[str, Any]) -> "Ticket":
-        """`since` in Unix seconds. Call it under the guard."""
+    def issue(cls, folder: Path, priority: int, since: float, what: dict[str, Any]) -> "Ticket":
+        """Joins the queue; `since` is in Unix seconds. Needs the guard."""
         queue = folder / "queue"
         queue.mkdir(exist_ok=True)
         path = queue / f"{priority:02d}-{int(since * 1e6):020d}-{os.getpid()}.json"
@@ -44,11 +44,11 @@ class Ticket:
         return cls(path, descriptor)
 
     def ahead(self) -> list[dict[str, Any]]:
-        """What those ahead of us said; takes away tickets of the dead. Call it under the guard."""
+        """Returns the requests ahead of ours and removes tickets of dead processes. Needs the guard."""
         before = [path for path in sorted(self.path.parent.glob("*.json")) if path.name < self.path.name]
         return [said for path in before if (said := _living(path)) is not None]
 
-    def tear_up(self) -> None:
+    def leave(self) -> None:
         self.path.unlink(missing_ok=True)
         os.close(self.descriptor)
 

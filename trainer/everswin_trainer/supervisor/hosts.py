@@ -1,8 +1,7 @@
-"""The supervisors of one attempt on several hosts, each with a job folder of its own in a folder that all of them see.
+"""The supervisors of one attempt on several hosts, each with its own job folder on shared storage.
 
-They take their GPUs one after the other, always in the same order, so that two runs never hold what the other waits
-for; and their programs start when all have them, so that none waits for the others in a launcher. When the part of one
-host ends, the parts of the others end too.
+They acquire GPUs one host after the other, always in the same order, so that two runs never deadlock. Programs start
+when every host has its GPUs, so that no launcher waits for another. When the part of one host ends, all parts end.
 """
 
 import argparse
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from everswin_trainer.gpu.lease import Lease
-from everswin_trainer.gpu.wait import LOOK_SECONDS, GivenUp, StopWanted, Wish, wait_for_gpus
+from everswin_trainer.gpu.wait import POLL_SECONDS, AskerGone, GpuRequest, StopRequested, wait_for_gpus
 from everswin_trainer.job.ending import FINISHED
 from everswin_trainer.job.folder import Attempt, Job
 from everswin_trainer.job.heartbeat import Heartbeat, read_heartbeats
@@ -25,33 +24,33 @@ from everswin_trainer.system.atomic_file import read_json, write_json
 
 @dataclass
 class Hosts:
-    """`jobs` are those of all hosts in the order in which they take GPUs, `own` among them."""
+    """`jobs` holds the jobs of all hosts, `own` included, in the order in which they acquire GPUs."""
 
     own: Job
     attempt: Attempt
     jobs: list[Job]
-    # exit.json of the part that ended first; `stopped` is that of one that was told to stop.
+    # The host whose part ended first, and whether it was stopped on request.
     ended: dict[str, Any] | None = field(default=None)
 
     @classmethod
     def of(cls, arguments: argparse.Namespace, job: Job, attempt: Attempt) -> "Hosts":
-        """Alone, unless told otherwise."""
+        """Returns the hosts that the arguments name; without any, this one alone."""
         return cls(job, attempt, [Job.at(folder, job.run) for folder in arguments.hosts] or [job])
 
     @property
     def others(self) -> list[Job]:
         return [job for job in self.jobs if job != self.own]
 
-    def take_gpus(self, wish: Wish, stop: set[signal.Signals]) -> Lease:
-        """Returns when this host and all others have theirs. Raises what `wait_for_gpus` raises."""
+    def acquire_gpus(self, request: GpuRequest, stop: set[signal.Signals]) -> Lease:
+        """Returns our lease once every host has its GPUs. Raises what `wait_for_gpus` raises."""
         if not self.others:
-            return wait_for_gpus(self.own, self.attempt, wish, stop)
-        self._wait(lambda: self._without_gpus(self.jobs[: self.jobs.index(self.own)]), wish, stop)
-        lease = wait_for_gpus(self.own, self.attempt, wish, stop)
+            return wait_for_gpus(self.own, self.attempt, request, stop)
+        self._wait(lambda: self._without_gpus(self.jobs[: self.jobs.index(self.own)]), request, stop)
+        lease = wait_for_gpus(self.own, self.attempt, request, stop)
         try:
             write_json(self.own.ready, {"v": 1, "fence": self.attempt.fence})
-            self._wait(lambda: self._without_gpus(self.others), wish, stop)
-        except (StopWanted, GivenUp):
+            self._wait(lambda: self._without_gpus(self.others), request, stop)
+        except (StopRequested, AskerGone):
             lease.release()
             raise
         return lease
@@ -60,8 +59,8 @@ class Hosts:
         """Returns the heartbeats of ranks on other hosts: while one of them saves, ours wait for it."""
         return [heartbeat for job in self.others for heartbeat in read_heartbeats(job)]
 
-    def look(self) -> None:
-        """Whether another part ended; one that finished says nothing of ours."""
+    def poll(self) -> None:
+        """Checks whether the part of another host ended. One that finished does not end ours."""
         for job in self.others if self.ended is None else []:
             ending = read_json(job.exit)
             if ending and ending.get("fence") == self.attempt.fence and ending.get("reason") != FINISHED:
@@ -70,36 +69,36 @@ class Hosts:
 
     @property
     def failed(self) -> str | None:
-        """The host whose part failed."""
+        """Name of the host whose part failed."""
         return self.ended["host"] if self.ended and not self.ended["stopped"] else None
 
     @property
     def stopped(self) -> bool:
-        """The part of another host was told to stop, and has."""
+        """Whether the part of another host was stopped on request."""
         return self.ended is not None and self.ended["stopped"]
 
     def _without_gpus(self, jobs: list[Job]) -> list[str]:
         return [job.folder.name for job in jobs if (read_json(job.ready) or {}).get("fence") != self.attempt.fence]
 
-    def _wait(self, missing: Callable[[], list[str]], wish: Wish, stop: set[signal.Signals]) -> None:
-        """Until nothing is missing; waiting.json says what is."""
+    def _wait(self, missing: Callable[[], list[str]], request: GpuRequest, stop: set[signal.Signals]) -> None:
+        """Waits until no host is missing; waiting.json names the missing ones."""
         said: list[str] = []
         since = time.time()
         try:
             while names := missing():
                 if names != said:
-                    self._say(names, wish, since)
+                    self._publish(names, request, since)
                     said = names
-                if signal.sigtimedwait(stop, LOOK_SECONDS) is not None:
-                    raise StopWanted
-                if os.getppid() != wish.asker:
-                    raise GivenUp
+                if signal.sigtimedwait(stop, POLL_SECONDS) is not None:
+                    raise StopRequested
+                if os.getppid() != request.asker:
+                    raise AskerGone
         finally:
             self.own.waiting.unlink(missing_ok=True)
 
-    def _say(self, names: list[str], wish: Wish, since: float) -> None:
-        state = {"v": 1, "fence": self.attempt.fence, "gpus": wish.count, "since": since, "place": 1}
-        # On a full disk we wait all the same.
+    def _publish(self, names: list[str], request: GpuRequest, since: float) -> None:
+        state = {"v": 1, "fence": self.attempt.fence, "gpus": request.count, "since": since, "place": 1}
+        # A full disk does not end the wait.
         with suppress(OSError):
             write_json(self.own.waiting, {**state, "ahead": [], "held": [], "foreign": [], "hosts": names})
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from everswin_trainer.gpu.lease import Lease
-from everswin_trainer.gpu.wait import GivenUp, NeverEnough, StopWanted, Wish, add_arguments
+from everswin_trainer.gpu.wait import AskerGone, GpuRequest, NotEnoughGpus, StopRequested, add_arguments
 from everswin_trainer.job.ending import CRASHED, FINISHED, HUNG, PREEMPTED, Ended, Stall, write_exit
 from everswin_trainer.job.folder import Attempt, Job, living_owner, write_owner
 from everswin_trainer.job.heartbeat import PHASES, read_heartbeats
@@ -36,7 +36,7 @@ WATCHED_SIGNALS = STOP_SIGNALS | {signal.SIGCHLD}
 # torchrun kills its ranks 30 s after it was asked to stop; ours must come later.
 DEFAULT_GRACE_SECONDS = 45.0
 # How often the watchdog looks.
-LOOK_SECONDS = 0.5
+POLL_SECONDS = 0.5
 # How often the log is looked at for the launcher's report, once it is due.
 REPORT_SECONDS = 0.05
 # What torchrun leaves with when a rank failed.
@@ -45,7 +45,7 @@ EXIT_CODES = {FINISHED: 0, CRASHED: 1, HUNG: 1, PREEMPTED: 143}
 # EX_TEMPFAIL: try again later.
 LOCKED_EXIT_CODE = 75
 # EX_UNAVAILABLE: the machine has fewer GPUs than that.
-NEVER_ENOUGH_EXIT_CODE = 69
+NOT_ENOUGH_GPUS_EXIT_CODE = 69
 
 
 def main(argv: list[str]) -> int:
@@ -62,14 +62,14 @@ def main(argv: list[str]) -> int:
     own_session()
     become_subreaper()
     attempt = Attempt(arguments.attempt, arguments.fence)
-    wish, hosts = Wish.of(arguments), Hosts.of(arguments, job, attempt)
+    request, hosts = GpuRequest.of(arguments), Hosts.of(arguments, job, attempt)
     try:
-        lease = Lease([], []) if wish is None else hosts.take_gpus(wish, STOP_SIGNALS)
-    except NeverEnough as error:
-        return refuse(NEVER_ENOUGH_EXIT_CODE, "never-enough-gpus", error)
-    except GivenUp:
+        lease = Lease([], []) if request is None else hosts.acquire_gpus(request, STOP_SIGNALS)
+    except NotEnoughGpus as error:
+        return refuse(NOT_ENOUGH_GPUS_EXIT_CODE, "never-enough-gpus", error)
+    except AskerGone:
         return LOCKED_EXIT_CODE
-    except StopWanted:
+    except StopRequested:
         lease = None
     for stale in (job.exit, job.error, job.stop):
         stale.unlink(missing_ok=True)
@@ -185,7 +185,7 @@ def wait(
         ranks.see_ends()
         heartbeats = read_heartbeats(job)
         ranks.watch(heartbeats)
-        hosts.look()
+        hosts.poll()
         if caught is not None and caught.si_signo in STOP_SIGNALS:
             if kill_at is None:
                 kill_at = time.monotonic() + grace_seconds
@@ -198,7 +198,7 @@ def wait(
             pass_on_stop(program, job)
         elif kill_at is None and (rank_failed := hosts.failed is not None and ranks.wait_for_nothing()):
             kill_at = time.monotonic()
-        elif kill_at is None and (stall := watchdog.look(heartbeats + hosts.other_heartbeats(), time.monotonic())):
+        elif kill_at is None and (stall := watchdog.observe(heartbeats + hosts.other_heartbeats(), time.monotonic())):
             write_stacks(job, hosts.attempt)
             kill_at = time.monotonic()
         if kill_at is not None and time.monotonic() >= kill_at:
@@ -213,7 +213,7 @@ def wait(
 def seconds_to_wait(kill_at: float | None, ranks: Ranks) -> float:
     if kill_at is not None:
         return max(0.0, kill_at - time.monotonic())
-    return REPORT_SECONDS if ranks.report_is_due else LOOK_SECONDS
+    return REPORT_SECONDS if ranks.report_is_due else POLL_SECONDS
 
 
 def ended_by(hosts: Hosts, ranks: Ranks) -> str | None:

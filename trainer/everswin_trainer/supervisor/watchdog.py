@@ -9,7 +9,7 @@ from everswin_trainer.job.heartbeat import STARTUP, Heartbeat
 PATIENCE = 5.0
 # The supervisor looks twice a second. A longer gap means that this process or the whole machine was suspended, which
 # does not count as silence of the ranks.
-LONGEST_LOOK_SECONDS = 5.0
+LONGEST_POLL_SECONDS = 5.0
 
 
 class Watchdog:
@@ -23,12 +23,12 @@ class Watchdog:
         self._longest: dict[str, float] = {}
         self._heartbeats: frozenset[Heartbeat] = frozenset()
         self._quiet = 0.0
-        self._looked_at = now
+        self._observed_at = now
 
-    def look(self, heartbeats: list[Heartbeat], now: float) -> Stall | None:
+    def observe(self, heartbeats: list[Heartbeat], now: float) -> Stall | None:
         """Takes the latest heartbeat of each rank, about twice a second; returns a stall when the trainer hangs."""
-        self._quiet += min(now - self._looked_at, LONGEST_LOOK_SECONDS)
-        self._looked_at = now
+        self._quiet += min(now - self._observed_at, LONGEST_POLL_SECONDS)
+        self._observed_at = now
         phase = self._phase()
         if frozenset(heartbeats) != self._heartbeats:
             self._longest[phase] = max(self._longest.get(phase, 0.0), self._quiet)

@@ -13,7 +13,7 @@ from fake_gpus import FakeGpus, uuid
 
 from conftest import PROGRAMS, JobFolder, environment, until
 from everswin_trainer.gpu.devices import Gpu
-from everswin_trainer.gpu.lease import take
+from everswin_trainer.gpu.lease import try_acquire
 from everswin_trainer.gpu.queue import guard
 from everswin_trainer.job.folder import Job
 from everswin_trainer.system.process_tree import kill
@@ -241,7 +241,7 @@ def test_more_gpus_than_there_are_is_refused_at_once(machine: Machine) -> None:
     assert supervisor.wait(20) == 69
     said = json.loads(supervisor.communicate()[0])
     assert said["reason"] == "never-enough-gpus"
-    assert "asks for 3 GPUs, there are 2" in said["message"]
+    assert "3 GPUs requested, 2 available" in said["message"]
     assert owner(job) is None
 
 
@@ -279,7 +279,7 @@ def test_a_thousand_looks_leave_two_holders_never(tmp_path: Path) -> None:
     program = f"""
 import os, sys
 from pathlib import Path
-from everswin_trainer.gpu.lease import take
+from everswin_trainer.gpu.lease import try_acquire
 from everswin_trainer.gpu.devices import Gpu
 from everswin_trainer.gpu.queue import guard
 from everswin_trainer.job.folder import Job
@@ -287,7 +287,7 @@ folder, inside = Path({str(tmp_path / "gpus")!r}), Path({str(tmp_path / "inside"
 job, turns = Job.at(sys.argv[1]), 0
 while turns < 100:
     with guard(folder):
-        lease, _ = take(folder, [Gpu("GPU-1", 0, "x", 0)], 1, job)
+        lease, _ = try_acquire(folder, [Gpu("GPU-1", 0, "x", 0)], 1, job)
     if lease is None:
         continue
     os.close(os.open(inside, os.O_CREAT | os.O_EXCL))
@@ -301,6 +301,6 @@ while turns < 100:
     ]
     assert [racer.wait(60) for racer in racers] == [0, 0, 0, 0]
     with guard(tmp_path / "gpus"):
-        lease, _ = take(tmp_path / "gpus", [Gpu("GPU-1", 0, "x", 0)], 1, Job.at(tmp_path / "job"))
+        lease, _ = try_acquire(tmp_path / "gpus", [Gpu("GPU-1", 0, "x", 0)], 1, Job.at(tmp_path / "job"))
     assert lease is not None
     lease.release()

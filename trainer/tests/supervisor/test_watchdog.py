@@ -27,7 +27,7 @@ class Ranks:
         end = self.now + seconds
         while self.now < end:
             self.now += 0.5
-            if stall := self.watchdog.look(list(self.heartbeats.values()), self.now):
+            if stall := self.watchdog.observe(list(self.heartbeats.values()), self.now):
                 return stall
         return None
 
