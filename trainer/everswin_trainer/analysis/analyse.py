@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from everswin_trainer.analysis.data_text import data_text
 from everswin_trainer.analysis.error_types import analyse_errors, judge
 from everswin_trainer.analysis.gallery import make_gallery, rule
 from everswin_trainer.analysis.ground_truth import GroundTruth
@@ -26,6 +25,7 @@ from everswin_trainer.analysis.resampling import (
     plain_scores,
     resample,
 )
+from everswin_trainer.analysis.safe_text import safe_text
 from everswin_trainer.metrics.coco_scores import IOU_TYPES
 from everswin_trainer.system.atomic_file import write_json
 
@@ -48,18 +48,18 @@ class Subject:
     resamples: int = RESAMPLES
 
 
-def analyse(subject: Subject, folder: Path, give_sign: Callable[[], None]) -> None:
-    """Writes both files into `folder`, analysis.json last. `give_sign` is called every few seconds and may raise."""
+def analyse(subject: Subject, folder: Path, send_heartbeat: Callable[[], None]) -> None:
+    """Writes both files into `folder`, analysis.json last, and calls `send_heartbeat` (may raise) every few seconds."""
     begin = time.monotonic()
     truth = GroundTruth.load(subject.annotations)
     matches: dict[str, Matches] = {}
     for iou_type in IOU_TYPES:
-        give_sign()
+        send_heartbeat()
         matches[iou_type] = match(truth, subject.found[iou_type], iou_type)
-    give_sign()
+    send_heartbeat()
     precision = {iou_type: precision_of_classes(truth, one) for iou_type, one in matches.items()}
-    replicates, bootstrap = draw_replicates(subject, truth, matches, give_sign)
-    give_sign()
+    replicates, bootstrap = draw_replicates(subject, truth, matches, send_heartbeat)
+    send_heartbeat()
     segm = matches["segm"]
     analysis = {
         "v": 1,
@@ -107,13 +107,13 @@ def curve(values: np.ndarray) -> list[float] | None:
 
 
 def draw_replicates(
-    subject: Subject, truth: GroundTruth, matches: dict[str, Matches], give_sign: Callable[[], None]
+    subject: Subject, truth: GroundTruth, matches: dict[str, Matches], send_heartbeat: Callable[[], None]
 ) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, Any] | None]:
     """Scores of all draws, and how they were made; nothing of one image, which can only be drawn again and again."""
     if len(truth.images) < 2:
         return {}, None
     begin = time.monotonic()
-    found = {iou_type: resample(truth, one, subject.resamples, give_sign) for iou_type, one in matches.items()}
+    found = {iou_type: resample(truth, one, subject.resamples, send_heartbeat) for iou_type, one in matches.items()}
     return found, {"resamples": subject.resamples, "seed": SEED, "seconds": time.monotonic() - begin}
 
 
@@ -127,7 +127,7 @@ def _classes(
     counts = truth.count()
     return [
         {
-            "name": data_text(one["name"]),
+            "name": safe_text(one["name"]),
             "images": int((counts[:, number] > 0).sum()),
             "instances": int(counts[:, number].sum()),
             **{
@@ -176,7 +176,7 @@ def _bootstrap_file(
         "images": len(truth.images),
         "seed": bootstrap["seed"],
         "resamples": bootstrap["resamples"],
-        "classes": [data_text(one["name"]) for one in truth.classes],
+        "classes": [safe_text(one["name"]) for one in truth.classes],
         **{iou_type: {name: plain_scores(one) for name, one in replicates[iou_type].items()} for iou_type in IOU_TYPES},
     }
 

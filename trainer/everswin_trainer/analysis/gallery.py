@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as mask_codec
 
-from everswin_trainer.analysis.data_text import data_text
 from everswin_trainer.analysis.drawing import Drawn, draw, outlines, shrink
 from everswin_trainer.analysis.error_types import CORRECT, IGNORED, OUTCOMES, UNCOUNTED, Outcomes
 from everswin_trainer.analysis.ground_truth import GroundTruth, run_lengths
 from everswin_trainer.analysis.matching import Matches
+from everswin_trainer.analysis.safe_text import safe_text
 
 EACH = 4
 SEED = 2017
@@ -89,7 +89,7 @@ def _show(
     seen = [_prediction(found[matches.source[one]], int(matches.label[one]), scale) for one in said]
     return {
         "group": group,
-        "fileName": data_text(record["file_name"]),
+        "fileName": safe_text(record["file_name"]),
         "imageId": record["id"],
         "width": record["width"],
         "height": record["height"],
@@ -127,7 +127,7 @@ def _scaled(box: list[float], scale: float) -> list[float]:
 
 def _described(truth: GroundTruth, drawn: Drawn, width: int, height: int) -> dict[str, Any]:
     return {
-        "class": data_text(truth.classes[drawn.label]["name"]),
+        "class": safe_text(truth.classes[drawn.label]["name"]),
         "box": drawn.box,
         "outlines": outlines(drawn.mask, width, height),
     }

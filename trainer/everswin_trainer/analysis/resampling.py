@@ -33,14 +33,14 @@ def draws(images: int, resamples: int, seed: int = SEED) -> Iterator[np.ndarray]
 
 
 def resample(
-    truth: GroundTruth, matches: Matches, resamples: int, give_sign: Callable[[], None]
+    truth: GroundTruth, matches: Matches, resamples: int, send_heartbeat: Callable[[], None]
 ) -> dict[str, np.ndarray]:
     """`AP`, `AP50`, `AP75` (resamples,) and `classes`, AP of each (classes, resamples); NaN without ground truth."""
     counts = truth.count()
     of_class = matches.rankings(len(truth.classes))
     batches = []
     for weights in draws(len(truth.images), resamples):
-        give_sign()
+        send_heartbeat()
         objects = weights @ counts
         scored = [precisions(one, weights, objects[:, number]).mean(axis=2) for number, one in enumerate(of_class)]
         batches.append(np.stack(scored, axis=1))

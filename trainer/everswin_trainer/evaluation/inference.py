@@ -14,13 +14,13 @@ from everswin_trainer.evaluation.detections import Detections
 from everswin_trainer.job.stop_request import Preempted
 from everswin_trainer.metrics import quick_metric  # noqa: F401  (register what build_config names)
 from everswin_trainer.model.build_config import build_config
-from everswin_trainer.model.detector_start import load_detector, require_same
 from everswin_trainer.model.detector_weights import class_count
+from everswin_trainer.model.initial_detector import load_detector, require_same
 from everswin_trainer.model.weights import looks_like_safetensors
 from everswin_trainer.training import batches  # noqa: F401  (register what build_config names)
 from everswin_trainer.training.context import Context
-from everswin_trainer.training.everswin_runner import EverswinRunner, build_runner
 from everswin_trainer.training.heartbeat_hook import HeartbeatHook
+from everswin_trainer.training.runner import EverswinRunner, build_runner
 from everswin_trainer.training.state import bare_model, read
 
 SECONDS_BETWEEN_EVENTS = 1.0

@@ -14,7 +14,7 @@ from torch.distributed.elastic.multiprocessing.errors import record
 
 from everswin_trainer.analysis.analyse import Subject, analyse, discard
 from everswin_trainer.checkpoints.checkpoint import Checkpoint, of_checkpoint, of_weights
-from everswin_trainer.data.pictures import picture_reader
+from everswin_trainer.data.image_reader import open_images
 from everswin_trainer.evaluation.detections import Detections, Found, find, identify, publish
 from everswin_trainer.evaluation.half_precision import describe_disagreement
 from everswin_trainer.job.folder import Job
@@ -101,14 +101,14 @@ def write_analysis(context: Context, checkpoint: Checkpoint, identity: dict[str,
     """What cannot be analysed costs the report some sections, not the test its numbers. Raises Preempted."""
     assert context.progress, "the first rank writes"
 
-    def give_sign() -> None:
+    def send_heartbeat() -> None:
         context.heartbeats.send(VALIDATION)
         if context.stop.raised:
             raise Preempted(*checkpoint.position)
 
     try:
-        pictures = picture_reader(context.data, "val")
-        analyse(Subject(identity, context.data.annotations("val"), found, pictures), context.job.folder, give_sign)
+        images = open_images(context.data, "val")
+        analyse(Subject(identity, context.data.annotations("val"), found, images), context.job.folder, send_heartbeat)
     except Preempted:
         raise
     except Exception as error:

@@ -99,7 +99,7 @@ class Ranks:
         """Whether any failure is known, to us or to the launcher."""
         return self.first_failure is not None or (self._ended_unclear and self._is_reported())
 
-    def see_ends(self) -> None:
+    def collect_ended(self) -> None:
         """To be called as soon as a descriptor is readable: see above."""
         ended = {descriptor for descriptor, _ in _poll(self.descriptors(), 0)}
         failures = []

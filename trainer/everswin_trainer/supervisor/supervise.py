@@ -21,11 +21,11 @@ from everswin_trainer.job.folder import Attempt, Job, living_owner, write_owner
 from everswin_trainer.job.heartbeat import PHASES, read_heartbeats
 from everswin_trainer.job.rank_logs import prune_rank_logs
 from everswin_trainer.supervisor.ballast import load_ballast, making_room
-from everswin_trainer.supervisor.hang import write_stacks
 from everswin_trainer.supervisor.hosts import Hosts
 from everswin_trainer.supervisor.hosts import add_arguments as add_host_arguments
 from everswin_trainer.supervisor.lock import SURVIVOR_SECONDS, JobLock, JobLocked, acquire
 from everswin_trainer.supervisor.ranks import ERROR_FILE_ENV, Ranks
+from everswin_trainer.supervisor.stack_traces import write_stack_traces
 from everswin_trainer.supervisor.watchdog import Watchdog
 from everswin_trainer.system.atomic_file import write_json
 from everswin_trainer.system.process_tree import become_subreaper, descendants, die_with_parent, kill
@@ -182,7 +182,7 @@ def wait(
     signals = Signals(WATCHED_SIGNALS)
     while (status := reap(program)) is None:
         caught = signals.wait(seconds_to_wait(kill_at, ranks), ranks.descriptors())
-        ranks.see_ends()
+        ranks.collect_ended()
         heartbeats = read_heartbeats(job)
         ranks.watch(heartbeats)
         hosts.poll()
@@ -199,7 +199,7 @@ def wait(
         elif kill_at is None and (rank_failed := hosts.failed is not None and ranks.wait_for_nothing()):
             kill_at = time.monotonic()
         elif kill_at is None and (stall := watchdog.observe(heartbeats + hosts.other_heartbeats(), time.monotonic())):
-            write_stacks(job, hosts.attempt)
+            write_stack_traces(job, hosts.attempt)
             kill_at = time.monotonic()
         if kill_at is not None and time.monotonic() >= kill_at:
             ranks.forget()

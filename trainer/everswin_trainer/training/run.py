@@ -12,7 +12,7 @@ from everswin_trainer.checkpoints.saver import Saver
 from everswin_trainer.job.progress import read_events
 from everswin_trainer.metrics import quick_metric  # noqa: F401  (registers the metric)
 from everswin_trainer.model.build_config import build_config
-from everswin_trainer.model.detector_start import fit_to_classes, load_detector
+from everswin_trainer.model.initial_detector import fit_to_classes, load_detector
 from everswin_trainer.model.recipe import milestones
 from everswin_trainer.training import (  # noqa: F401  (register what build_config names)
     batches,
@@ -23,10 +23,10 @@ from everswin_trainer.training.checkpoint_hook import CheckpointHook
 from everswin_trainer.training.context import Context
 from everswin_trainer.training.divergence import DivergenceHook
 from everswin_trainer.training.epochs_hook import EpochsHook
-from everswin_trainer.training.everswin_runner import EverswinRunner, build_runner
 from everswin_trainer.training.heartbeat_hook import HeartbeatHook
 from everswin_trainer.training.progress_hook import ProgressHook
 from everswin_trainer.training.randomness import RandomnessHook
+from everswin_trainer.training.runner import EverswinRunner, build_runner
 from everswin_trainer.training.state import bare_model, read
 from everswin_trainer.training.tensorboard_events import TensorBoard
 

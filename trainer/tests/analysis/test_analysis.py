@@ -10,9 +10,9 @@ import pytest
 from noisy import EMPTY, detect, found_at
 
 from everswin_trainer.analysis.analyse import BOOTSTRAP_FILE, FILE, Subject, analyse, discard
-from everswin_trainer.analysis.data_text import LONGEST, data_text
 from everswin_trainer.analysis.drawing import LONG_SIDE, MOST_BYTES, draw, shrink
 from everswin_trainer.analysis.gallery import EACH
+from everswin_trainer.analysis.safe_text import LONGEST, safe_text
 from everswin_trainer.metrics.coco_scores import evaluate
 
 IDENTITY = {"checkpointSha256": "a" * 64, "annotationsSha256": "b" * 64, "planHash": "c" * 64}
@@ -151,8 +151,8 @@ def test_names_from_the_data_stay_what_they_are_as_far_as_text_can_hold_them(
 
 
 def test_text_is_cut_where_javascript_counts_and_never_within_a_character() -> None:
-    assert data_text("\N{GRINNING FACE}" * LONGEST) == "\N{GRINNING FACE}" * (LONGEST // 2)
-    assert data_text("x" + "\N{GRINNING FACE}" * LONGEST) == "x" + "\N{GRINNING FACE}" * (LONGEST // 2 - 1)
+    assert safe_text("\N{GRINNING FACE}" * LONGEST) == "\N{GRINNING FACE}" * (LONGEST // 2)
+    assert safe_text("x" + "\N{GRINNING FACE}" * LONGEST) == "x" + "\N{GRINNING FACE}" * (LONGEST // 2 - 1)
 
 
 def test_nothing_detected_scores_zero_and_shows_what_was_there(content: dict[str, Any], tmp_path: Path) -> None:

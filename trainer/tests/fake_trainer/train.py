@@ -26,7 +26,7 @@ from everswin_trainer.job.plan import Plan
 from everswin_trainer.job.progress import Progress, box_average_precision, newest_request, read_events
 from everswin_trainer.job.stop_request import PREEMPTED_EXIT_CODE, Preempted, StopRequest
 from everswin_trainer.system.process_setup import prepare_process
-from everswin_trainer.training.lost_loss import LossWatch
+from everswin_trainer.training.loss_watch import LossWatch
 from everswin_trainer.training.skipping import after_first
 from fake_trainer.faults import Faults, add_fault_arguments, leave_error_file
 from fake_trainer.state import State, batches_of_epoch
@@ -140,7 +140,7 @@ class FakeTrainer:
         if self.at_epoch_end() or self.state.iteration % self.plan.log_every_steps == 0:
             self.say_step(loss, time.monotonic() - begin)
         self.heartbeats.send(STEP)
-        self.loss_watch.see(loss, self.state.iteration)
+        self.loss_watch.observe(loss, self.state.iteration)
         self.saver.raise_if_failed()
 
     def loss(self) -> float:

@@ -29,7 +29,6 @@ from swin_layout import (
 
 from conftest import environment
 from everswin_trainer.model.build_config import set_classes
-from everswin_trainer.model.detector_start import fit_to_classes, load_detector
 from everswin_trainer.model.detector_weights import (
     add_derived,
     class_count,
@@ -37,6 +36,7 @@ from everswin_trainer.model.detector_weights import (
     expected_detector,
     read_detector,
 )
+from everswin_trainer.model.initial_detector import fit_to_classes, load_detector
 from everswin_trainer.model.recipe import load_recipe
 from everswin_trainer.model.weights import Refused, build_model, compare
 

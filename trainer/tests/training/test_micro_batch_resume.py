@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, SequentialSampler
 
 from everswin_trainer.training import micro_batches  # noqa: F401  (registers the loop)
 from everswin_trainer.training.batches import ResumableBatchSampler
-from everswin_trainer.training.everswin_runner import EverswinRunner
+from everswin_trainer.training.runner import EverswinRunner
 from everswin_trainer.training.state import capture
 
 # 10 images in batches of 4 are 3 steps an epoch, the last of them of 2 images; each is taken in 2 parts.

@@ -44,7 +44,7 @@ class EverswinRunner(Runner):
             # Half the memory of a checkpoint; it has done its work.
             self.resume_state = None
         elif self.initial_state is not None:
-            # All that it should hold it holds (detector_start.py); the rest keeps its random beginning.
+            # All that it should hold it holds (initial_detector.py); the rest keeps its random beginning.
             bare_model(self).load_state_dict(self.initial_state, strict=False)
             self.initial_state = None
         elif self.model_state is not None:

@@ -1,4 +1,4 @@
-"""A converted detector as what a training starts from, or as what a test measures."""
+"""Loads a converted detector, to initialise training or to test it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,20 +9,20 @@ from torch import Tensor
 from everswin_trainer.model.detector_weights import class_count
 from everswin_trainer.model.weights import require_converted
 
-# As many of their outputs as there are classes.
+# Layers with one output for each class, or several.
 CLASS_LAYERS = ("fc_cls", "fc_reg", "conv_logits")
 
 
 def load_detector(path: Path) -> dict[str, Tensor]:
-    """Raises ValueError for what `convert-weights` did not make."""
+    """Loads weights that `convert-weights` wrote. Raises ValueError for any other file."""
     require_converted(path)
     return load_file(path, device="cpu")
 
 
 def fit_to_classes(given: dict[str, Tensor], model: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
-    """What `model` can start from, and in words which layers cannot because they are of other classes.
+    """Returns the tensors that `model` can load, and a warning for layers that differ in the number of classes.
 
-    Raises ValueError for any other difference: such a file is of another model.
+    Raises ValueError for any other difference: such a file belongs to another model.
     """
     of_other_classes = [
         key for key in model if key in given and given[key].shape != model[key].shape and is_class_layer(key)
@@ -40,7 +40,7 @@ def fit_to_classes(given: dict[str, Tensor], model: Mapping[str, Tensor]) -> tup
 
 
 def require_same(given: Mapping[str, Tensor], model: Mapping[str, Tensor]) -> None:
-    """Names and shapes. Raises ValueError naming the first differences."""
+    """Compares names and shapes. Raises ValueError with the first differences."""
     differences = [f"{key} is missing" for key in model if key not in given]
     differences += [f"{key} is unexpected" for key in given if key not in model]
     differences += [

@@ -1,4 +1,4 @@
-"""Where every rank of a trainer that hangs stands."""
+"""Stack traces of every rank of a trainer that hangs."""
 
 import os
 import signal
@@ -11,17 +11,17 @@ from everswin_trainer.job.rank_logs import logs_of
 from everswin_trainer.system.process_tree import descendants
 
 STACKS_SECONDS = 3.0
-# A rank writes its stacks within milliseconds of being asked; the log at rest for so long has them all.
+# A rank writes its stacks within milliseconds; once the log has not grown for so long, it holds all of them.
 STACKS_AT_REST_SECONDS = 0.5
 
 
-def write_stacks(job: Job, attempt: Attempt) -> None:
-    """Asks every rank for the stacks of its threads (process_setup.py) and waits until they are in its log."""
+def write_stack_traces(job: Job, attempt: Attempt) -> None:
+    """Has every rank dump the stacks of its threads (process_setup.py) and waits until they are in its log."""
     below = set(descendants(os.getpid()))
     for pid in {heartbeat.pid for heartbeat in read_heartbeats(job)} & below:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGUSR1)
-            # One that was stopped answers only once it goes on.
+            # A stopped process handles the signal only after SIGCONT.
             os.kill(pid, signal.SIGCONT)
     begin = rest_since = time.monotonic()
     size = size_of_logs(job, attempt)
