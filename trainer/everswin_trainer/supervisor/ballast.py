@@ -1,4 +1,4 @@
-"""Room for the last words: a small file that is given up when the disk is too full for exit.json."""
+"""Reserves disk space for exit.json: a small file that is deleted when the disk is full."""
 
 import errno
 import os
@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 
 
 def load_ballast(job: Job) -> None:
-    """Written out, not only declared, so that the file system really keeps the room. A full disk holds none."""
+    """Writes the ballast; real bytes, since a sparse file reserves no space. Does nothing on a full disk."""
     with suppress(OSError), open(job.ballast, "wb") as stream:
         stream.write(bytes(BALLAST_BYTES))
         stream.flush()
@@ -24,7 +24,7 @@ def load_ballast(job: Job) -> None:
 
 
 def making_room(job: Job, write: Callable[[], Result]) -> Result:
-    """Calls `write`, and once more without the ballast if the disk was full. Raises OSError."""
+    """Calls `write`; if the disk is full, deletes the ballast and calls it again. Raises OSError."""
     try:
         return write()
     except OSError as error:

@@ -1,6 +1,6 @@
-"""The job's lock: free exactly when no process of the job lives.
+"""The lock of a job: free exactly when no process of the job lives.
 
-Two kernel locks on one file, because they answer two questions.
+It consists of two kernel locks on one file, which answer two questions.
 
 - A POSIX record lock belongs to one process and dies with it: "does a supervisor live?"
 - A flock belongs to an open file, which descendants inherit: "does any process of the job live?" The program gets that
@@ -18,7 +18,7 @@ from everswin_trainer.system.process_tree import ancestors, argv_of, kill, marke
 
 # A killed process frees its GPU memory before it frees its descriptors, which can take seconds.
 SURVIVOR_SECONDS = 60.0
-# Processes without our mark are suspects only after the marked ones had time to go.
+# Processes without our mark become suspects only after the marked ones had time to end.
 UNMARKED_AFTER_SECONDS = 2.0
 
 
@@ -35,7 +35,7 @@ class JobLock:
 
 
 def acquire(job: Job) -> JobLock:
-    """Takes both locks, ending survivors of a dead supervisor first. Raises JobLocked."""
+    """Acquires both locks and kills survivors of a dead supervisor. Raises JobLocked."""
     descriptor = os.open(job.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         # Never open and close this file again in this process: POSIX drops the record lock at any close.
@@ -47,7 +47,7 @@ def acquire(job: Job) -> JobLock:
 
 
 def _flock_after_survivors(job: Job, descriptor: int) -> list[int]:
-    """Takes the flock; returns the pids that had to be killed for it."""
+    """Acquires the flock; returns the pids that it killed for it."""
     killed: list[int] = []
     begin = time.monotonic()
     while not _try_flock(descriptor):

@@ -1,8 +1,8 @@
-"""The ranks below a launcher, watched directly: torchrun says that one failed only when all others have ended and it
-has itself, which takes its interpreter a second and ranks that wait for the dead one up to 30 s.
+"""Watches the ranks below a launcher directly, since torchrun reports a failed rank late.
 
-A pidfd tells at once that a rank ended. How it ended stands in /proc until its parent collects it, which torchrun does
-ten times a second; who comes too late reads torchrun's report in the log instead.
+torchrun reports once all ranks and it have ended: that takes its interpreter a second, and up to 30 s if ranks wait for
+the dead one. A pidfd signals the end of a rank at once. Its wait status is in /proc until its parent reaps it, which
+torchrun does ten times a second. If we read too late, we use torchrun's report in the log.
 """
 
 import os
@@ -19,15 +19,15 @@ from everswin_trainer.job.stop_request import PREEMPTED_EXIT_CODE
 from everswin_trainer.system.atomic_file import TEMPORARY_SUFFIX
 from everswin_trainer.system.process_tree import ancestors, environment_of, exit_status, start_ticks
 
-# Where a launched process leaves its exception.
+# Names the file in which a launched process records its exception.
 ERROR_FILE_ENV = "TORCHELASTIC_ERROR_FILE"
-# A rank that failed so soon after one whose end was missed may have failed because of it: the launcher saw both.
+# A rank that fails this soon after one whose status we missed may be a consequence; the launcher saw both.
 REPORT_PATIENCE_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
 class Rank:
-    """A rank that sent a heartbeat. `descriptor` turns readable when the last of its threads has ended."""
+    """A rank that sent a heartbeat. `descriptor` becomes readable when its last thread has ended."""
 
     number: int
     pid: int
@@ -36,7 +36,7 @@ class Rank:
     error_file: Path | None
 
     def raised_at(self) -> float | None:
-        """When it left its exception; None if it left none."""
+        """Returns when it recorded its exception; None if it recorded none."""
         try:
             return self.error_file.stat().st_mtime if self.error_file else None
         except OSError:
@@ -45,17 +45,17 @@ class Rank:
 
 @dataclass(frozen=True)
 class FirstFailure:
-    """Which rank failed first, and its wait status."""
+    """The rank that failed first, with its wait status."""
 
     rank: Rank
     status: int
     at: float
 
     def root_cause(self) -> dict[str, Any]:
-        """`rootCause` of exit.json."""
+        """Returns `rootCause` of exit.json."""
         code = os.waitstatus_to_exitcode(self.status)
         name = signal_name(-code) if code < 0 else None
-        # In torchrun's words.
+        # The wording of torchrun.
         silent = f"Signal {-code} ({name}) received by PID {self.rank.pid}" if name else "It left no exception."
         raised = read_error(self.rank.error_file) if self.rank.error_file else None
         known = {"rank": self.rank.number, "pid": self.rank.pid, "exitCode": code if code >= 0 else None}
@@ -63,7 +63,7 @@ class FirstFailure:
 
 
 class Ranks:
-    """`launcher` is the program itself: if that is the only rank, there is nobody to wait for in vain."""
+    """The ranks of a job. `launcher` is its program; a program that is itself the only rank needs no watching."""
 
     def __init__(self, job: Job, launcher: int, log_offset: int) -> None:
         self.first_failure: FirstFailure | None = None
@@ -72,35 +72,35 @@ class Ranks:
         self._known = {launcher}
         self._living: list[Rank] = []
         self._ended_unclear = False
-        # When the first rank ended that had been collected before we looked; of a clock that never goes back.
+        # Monotonic time at which a rank had been reaped before we read its status, the first time.
         self._missed_at: float | None = None
 
     def descriptors(self) -> list[int]:
-        """What wakes up when a rank ends."""
+        """Returns descriptors that become readable when a rank ends."""
         return [rank.descriptor for rank in self._living]
 
     @property
     def report_is_due(self) -> bool:
-        """A rank ended, and only the launcher knows how."""
+        """Whether a rank ended with a status that only the launcher knows."""
         return self._ended_unclear and (self.first_failure is None or self.report_is_near)
 
     @property
     def report_is_near(self) -> bool:
-        """A rank ended just now, before any that we saw fail."""
+        """Whether a rank with unknown status ended a moment ago."""
         return self._missed_at is not None and time.monotonic() - self._missed_at < REPORT_PATIENCE_SECONDS
 
     @property
     def cause(self) -> FirstFailure | None:
-        """The first failure; None if there is none, or if an end came before it of which the launcher has told."""
+        """The first failure; None without one, or if the launcher reported an earlier end whose status we missed."""
         return None if self._missed_at is not None and self._is_reported() else self.first_failure
 
     @property
     def failed_here(self) -> bool:
-        """Whether any failure is known, to us or to the launcher."""
+        """Whether we or the launcher know of a failure on this host."""
         return self.first_failure is not None or (self._ended_unclear and self._is_reported())
 
     def collect_ended(self) -> None:
-        """To be called as soon as a descriptor is readable: see above."""
+        """Reads the status of ranks that ended. Call it as soon as a descriptor is readable."""
         ended = {descriptor for descriptor, _ in _poll(self.descriptors(), 0)}
         failures = []
         for rank in [one for one in self._living if one.descriptor in ended]:
@@ -114,7 +114,7 @@ class Ranks:
             elif status != 0:
                 failures.append(FirstFailure(rank, status, rank.raised_at() or time.time()))
         if failures and self.first_failure is None:
-            # One that raised before may take longer to end than those which its silence then killed.
+            # A rank that raised first may end after the ranks that failed because of it.
             raised = [FirstFailure(rank, 1 << 8, at) for rank in self._living if (at := rank.raised_at())]
             self.first_failure = min([*failures, *raised], key=lambda one: one.at)
 
@@ -127,10 +127,10 @@ class Ranks:
             try:
                 descriptor = os.pidfd_open(heartbeat.pid)
             except OSError:
-                # It ended long ago, or this machine does not let us: the launcher will say.
+                # It has ended, or the kernel forbids pidfds; the launcher will report it.
                 continue
             if os.getpid() not in ancestors(heartbeat.pid):
-                # The pid is another's now, or counted in another namespace.
+                # The pid belongs to another process by now, or to another namespace.
                 os.close(descriptor)
                 continue
             path = environment_of(heartbeat.pid).get(ERROR_FILE_ENV)
@@ -141,27 +141,27 @@ class Ranks:
             )
 
     def have_failed(self) -> bool:
-        """Whether one failed and there is nothing left to wait for."""
+        """Returns whether a rank has failed and no report or save is pending."""
         if self.report_is_due:
-            # Written when all ranks have ended; all that follows is the end of an interpreter.
+            # torchrun reports when all ranks have ended; then only its interpreter still has to exit.
             return self._is_reported()
-        return self.first_failure is not None and not self.first_rank_saves()
+        return self.first_failure is not None and not self.rank0_saves()
 
     def _is_reported(self) -> bool:
         return is_reported(self._job.log, self._log_offset)
 
-    def forget(self) -> None:
-        """Whoever ends from now on was killed by us."""
+    def stop_watching(self) -> None:
+        """Stops watching: ranks that end from now on were killed by us."""
         for rank in self._living:
             os.close(rank.descriptor)
         self._living = []
 
-    def wait_for_nothing(self) -> bool:
-        """Whether what failed elsewhere may end us: nothing is being saved, and nothing failed here just before."""
-        return not self.report_is_near and not self.first_rank_saves()
+    def may_be_ended(self) -> bool:
+        """Returns whether a failure on another host may end our ranks: no save is running and no report is pending."""
+        return not self.report_is_near and not self.rank0_saves()
 
-    def first_rank_saves(self) -> bool:
-        """A checkpoint that is being written is worth the seconds that the launcher gives those who live."""
+    def rank0_saves(self) -> bool:
+        """Returns whether rank 0 is writing a checkpoint, which is worth waiting for."""
         lives = any(rank.number == 0 for rank in self._living)
         return lives and any(self._job.checkpoints.glob(f".*{TEMPORARY_SUFFIX}"))
 

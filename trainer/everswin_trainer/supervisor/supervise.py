@@ -1,4 +1,4 @@
-"""Outlives workers: holds the job's lock, runs one program, leaves no process of it behind, says how it ended.
+"""The supervisor: holds the job's lock, runs one program, ends its whole process tree and records how it ended.
 
 Started detached by a worker; any later worker finds it by owner.json. Imports nothing heavy: it is up in about 50 ms.
 """
@@ -37,9 +37,9 @@ WATCHED_SIGNALS = STOP_SIGNALS | {signal.SIGCHLD}
 DEFAULT_GRACE_SECONDS = 45.0
 # How often the watchdog looks.
 POLL_SECONDS = 0.5
-# How often the log is looked at for the launcher's report, once it is due.
+# Interval at which the log is searched for the launcher's report, once it is due.
 REPORT_SECONDS = 0.05
-# What torchrun leaves with when a rank failed.
+# Wait status of torchrun when a rank failed.
 RANK_FAILED_STATUS = 1 << 8
 EXIT_CODES = {FINISHED: 0, CRASHED: 1, HUNG: 1, PREEMPTED: 143}
 # EX_TEMPFAIL: try again later.
@@ -49,10 +49,12 @@ NOT_ENOUGH_GPUS_EXIT_CODE = 69
 
 
 def main(argv: list[str]) -> int:
-    """Runs one attempt. 0 finished, 1 crashed or hung, 143 preempted; 75 locked, or nobody is left who wants it, and 69
-    never enough GPUs (nothing in the job was touched)."""
+    """Runs one attempt. Returns 0 finished, 1 crashed or hung, 143 preempted.
+
+    75 (locked, or the asker has ended) and 69 (too few GPUs on this machine) leave the job untouched.
+    """
     arguments = parse(argv)
-    # From here on signals wait until somebody asks for them, so that none falls between two lines.
+    # Blocks signals until `Signals` or sigtimedwait collects them, so that none arrives between two checks.
     signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED_SIGNALS)
     job = Job.at(arguments.job_dir, arguments.run_dir)
     try:
@@ -87,7 +89,7 @@ def main(argv: list[str]) -> int:
 
 
 def refuse(code: int, reason: str, error: Exception, **more: object) -> int:
-    """Says on one line why nothing was done."""
+    """Prints on one line why the attempt did not start; returns `code`."""
     print(json.dumps({"v": 1, "reason": reason, "message": str(error), **more}), flush=True)
     return code
 
@@ -115,7 +117,7 @@ def phase_seconds(text: str) -> tuple[str, float]:
 
 
 def own_session() -> None:
-    """A session of our own, so that no terminal and no worker's process group takes us along."""
+    """Starts a session of our own, so that no signal to a terminal or to a worker's process group reaches us."""
     if os.getsid(0) != os.getpid():
         try:
             os.setsid()
@@ -125,7 +127,7 @@ def own_session() -> None:
 
 
 def run(hosts: Hosts, lock: JobLock, log_offset: int, arguments: argparse.Namespace, lease: Lease) -> Ended:
-    """Starts the program, waits for its end or ends it, and returns once no descendant lives."""
+    """Starts the program, waits for it or ends it, and returns once no descendant lives."""
     job = hosts.own
     started_at = time.time()
     with open(job.log, "ab", buffering=0) as log:
@@ -135,7 +137,7 @@ def run(hosts: Hosts, lock: JobLock, log_offset: int, arguments: argparse.Namesp
             program = start(job, hosts.attempt, lock, arguments.program, log.fileno(), lease)
         except OSError as error:
             write_json(job.error, {"message": f"cannot start {arguments.program[0]}: {error}"})
-            # What a shell reports for a command that it cannot run.
+            # The status of a shell for a command that it cannot run.
             return Ended(127 << 8, False, started_at, log_offset)
     watchdog = Watchdog(dict(arguments.stall_seconds), time.monotonic())
     ranks = Ranks(job, program, log_offset)
@@ -151,7 +153,7 @@ def start(job: Job, attempt: Attempt, lock: JobLock, command: list[str], log: in
 
     def prepare() -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED_SIGNALS)
-        # If we are killed outright, the launcher stops its ranks in order instead of training on unwatched.
+        # If we are killed, the launcher stops its ranks gracefully instead of training on without a supervisor.
         die_with_parent(supervisor, signal.SIGTERM)
 
     process = subprocess.Popen(
@@ -162,7 +164,7 @@ def start(job: Job, attempt: Attempt, lock: JobLock, command: list[str], log: in
         env={**os.environ, **attempt.environment(job), **lease.environment(), ERROR_FILE_ENV: str(job.error)},
         preexec_fn=prepare,
     )
-    # We wait for every child ourselves; Popen must not think that this one still runs.
+    # We reap every child ourselves, so Popen must not wait for this one.
     process.returncode = 0
     return process.pid
 
@@ -170,11 +172,11 @@ def start(job: Job, attempt: Attempt, lock: JobLock, command: list[str], log: in
 def wait(
     program: int, hosts: Hosts, grace_seconds: float, watchdog: Watchdog, ranks: Ranks
 ) -> tuple[int, bool, Stall | None]:
-    """Waits for the program; returns its wait status, whether we were asked to stop, and how it hung if it did.
+    """Waits for the program; returns its wait status, whether a stop was requested, and the stall if it hung.
 
-    A stop is passed on once as SIGTERM; when the grace is over, everything below us is killed. A program that hangs is
-    killed as soon as it said where, and one of whose ranks failed, here or on another host, as soon as that is known.
-    While it stops, the grace decides, neither the watchdog nor its ranks.
+    A stop is forwarded once as SIGTERM; after the grace period all descendants are killed. A program that hangs is
+    killed once its stacks are in the log. One with a failed rank, here or on another host, is killed once that is
+    known. During a stop only the grace period counts, neither the watchdog nor failed ranks.
     """
     job = hosts.own
     stop_requested, stall, rank_failed = False, None, False
@@ -189,23 +191,23 @@ def wait(
         if caught is not None and caught.si_signo in STOP_SIGNALS:
             if kill_at is None:
                 kill_at = time.monotonic() + grace_seconds
-                pass_on_stop(program, job)
+                forward_stop(program, job)
             stop_requested = True
         elif kill_at is None and (rank_failed := ranks.have_failed()):
             kill_at = time.monotonic()
         elif kill_at is None and hosts.stopped:
             stop_requested, kill_at = True, time.monotonic() + grace_seconds
-            pass_on_stop(program, job)
-        elif kill_at is None and (rank_failed := hosts.failed is not None and ranks.wait_for_nothing()):
+            forward_stop(program, job)
+        elif kill_at is None and (rank_failed := hosts.failed is not None and ranks.may_be_ended()):
             kill_at = time.monotonic()
         elif kill_at is None and (stall := watchdog.observe(heartbeats + hosts.other_heartbeats(), time.monotonic())):
             write_stack_traces(job, hosts.attempt)
             kill_at = time.monotonic()
         if kill_at is not None and time.monotonic() >= kill_at:
-            ranks.forget()
+            ranks.stop_watching()
             kill(descendants(os.getpid()))
             kill_at = time.monotonic() + 1.0
-    # A stop that arrived together with the end was still asked for.
+    # A stop that arrived together with the end counts as requested.
     stop_requested = stop_requested or bool(signal.sigpending() & STOP_SIGNALS)
     return RANK_FAILED_STATUS if rank_failed else status, stop_requested, stall
 
@@ -217,12 +219,12 @@ def seconds_to_wait(kill_at: float | None, ranks: Ranks) -> float:
 
 
 def ended_by(hosts: Hosts, ranks: Ranks) -> str | None:
-    """The host whose part failed before anything did here."""
+    """Returns the host whose part failed, unless a rank failed here first."""
     return None if ranks.failed_here else hosts.failed
 
 
 def explain(job: Job, ranks: Ranks) -> dict[str, Any] | None:
-    """`rootCause` if we saw the first failure ourselves; the launcher, which may have been killed, leaves no report."""
+    """Returns `rootCause` if we saw the first failure ourselves: a launcher that was killed leaves no report."""
     failure = ranks.cause
     if failure is None:
         return None
@@ -236,15 +238,15 @@ def explain(job: Job, ranks: Ranks) -> dict[str, Any] | None:
     return cause
 
 
-def pass_on_stop(program: int, job: Job) -> None:
+def forward_stop(program: int, job: Job) -> None:
     with suppress(OSError):
-        # On a full disk ranks end without saving, which could not succeed anyway.
+        # On a full disk the ranks end without a save, which would fail anyway.
         job.stop.touch()
     os.kill(program, signal.SIGTERM)
 
 
 def reap(program: int) -> int | None:
-    """Collects every ended child, ours or adopted; the program's wait status if it is among them."""
+    """Reaps every ended child, ours or adopted; returns the program's wait status if it is among them."""
     status = None
     while True:
         try:
@@ -258,10 +260,10 @@ def reap(program: int) -> int | None:
 
 
 def end_descendants() -> None:
-    """Kills what the program left behind, whatever session it sits in, and returns when nothing of it lives.
+    """Kills all descendants, in whatever session, and returns when none lives.
 
-    A process that a broken driver keeps in the kernel cannot be killed; whoever waits for exit.json must not wait for
-    it. The lock, which that process still holds, keeps the next supervisor out.
+    A process stuck in the kernel by a broken driver cannot be killed, and exit.json must not wait for it. It still
+    holds the lock, which keeps the next supervisor out.
     """
     deadline = time.monotonic() + SURVIVOR_SECONDS
     while (below := descendants(os.getpid())) and time.monotonic() < deadline:

@@ -1,4 +1,4 @@
-"""Processes as /proc shows them: who lives, who descends from whom, who carries a mark. Linux only."""
+"""Processes as listed in /proc: which live, their descendants, their environment. Linux only."""
 
 import ctypes
 import os
@@ -12,12 +12,12 @@ PR_SET_CHILD_SUBREAPER = 36
 
 
 def become_subreaper() -> None:
-    """Orphaned descendants become our children, whatever session they sit in, so that none escapes us."""
+    """Adopts orphaned descendants in whatever session, so that none escapes the supervisor."""
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
 def die_with_parent(parent: int, number: signal.Signals) -> None:
-    """In a fresh child: be sent `number` when `parent` ends. Ends at once if the parent is gone already."""
+    """Has the kernel send this fresh child `number` when `parent` ends; exits at once if it has ended already."""
     _prctl(PR_SET_PDEATHSIG, number)
     if os.getppid() != parent:
         os._exit(128 + number)
@@ -30,7 +30,7 @@ def start_ticks(pid: int) -> int | None:
 
 
 def is_alive(pid: int, ticks: int | None) -> bool:
-    """Whether the process that had this pid and start time still runs; a recycled pid does not match."""
+    """Returns whether the process with this pid and start time still runs; a recycled pid does not match."""
     return ticks is not None and start_ticks(pid) == ticks
 
 
@@ -43,13 +43,13 @@ def exit_status(pid: int, ticks: int | None) -> int | None:
 
 
 def environment_of(pid: int) -> dict[str, str]:
-    """What a living process of ours was started with; empty if it is gone."""
+    """Returns the environment that a process of ours was started with; empty if it has ended."""
     pairs = (pair.partition(b"=") for pair in _read(pid, "environ").split(b"\0"))
     return {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs if name}
 
 
 def argv_of(pid: int) -> list[str]:
-    """Its command line; empty if it is gone."""
+    """Returns the command line of a process; empty if it has ended."""
     return os.fsdecode(_read(pid, "cmdline")).split("\0")
 
 
@@ -92,7 +92,7 @@ def openers(path: Path) -> list[int]:
 
 
 def kill(pids: list[int]) -> None:
-    """SIGKILL to each; one that is gone already is what we wanted."""
+    """Sends SIGKILL to each process that still exists."""
     for pid in pids:
         try:
             os.kill(pid, signal.SIGKILL)

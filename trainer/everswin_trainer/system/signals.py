@@ -1,4 +1,4 @@
-"""Blocked signals, waited for together with descriptors: sigtimedwait knows no descriptors, and Python no signalfd."""
+"""Waits for signals and descriptors together: sigtimedwait takes no descriptors, and Python has no signalfd."""
 
 import ctypes
 import os
@@ -8,19 +8,19 @@ from collections.abc import Iterable
 
 # From <sys/signalfd.h>.
 SFD_CLOEXEC = 0o2000000
-# More than any C library's sigset_t has.
+# Larger than the sigset_t of any C library.
 SIGSET_BYTES = 1024
 
 
 class Signals:
-    """`numbers` must be blocked already, so that none falls between two lines."""
+    """Collects the signals `numbers`, which the caller has blocked."""
 
     def __init__(self, numbers: set[signal.Signals]) -> None:
         self._numbers = numbers
         self._descriptor = _signalfd(numbers)
 
     def wait(self, seconds: float, descriptors: Iterable[int]) -> signal.struct_siginfo | None:
-        """One of the signals as soon as it comes; None after `seconds`, or once a descriptor is readable."""
+        """Returns a signal as soon as it arrives; None after `seconds`, or once a descriptor is readable."""
         waiting = select.poll()
         for one in (self._descriptor, *descriptors):
             waiting.register(one, select.POLLIN)
