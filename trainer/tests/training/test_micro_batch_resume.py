@@ -12,10 +12,14 @@ from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader, SequentialSampler
 
-from everswin_trainer.training import micro_batches  # noqa: F401  (registers the loop)
-from everswin_trainer.training.batches import ResumableBatchSampler
-from everswin_trainer.training.runner import EverswinRunner
-from everswin_trainer.training.state import capture
+from everswin_trainer.model import mmcv_ops
+
+mmcv_ops.install()
+
+from everswin_trainer.training import micro_batches  # noqa: E402, F401  (registers the loop)
+from everswin_trainer.training.batches import ResumableBatchSampler  # noqa: E402
+from everswin_trainer.training.runner import EverswinRunner  # noqa: E402
+from everswin_trainer.training.state import capture  # noqa: E402
 
 # 10 images in batches of 4 are 3 steps an epoch, the last of them of 2 images; each is taken in 2 parts.
 IMAGES, BATCH, PARTS, EPOCHS, STEPS = 10, 4, 2, 2, 6
