@@ -110,15 +110,12 @@ export const projectFile = (path: string): string => `${import.meta.dirname}/../
 
 const PackageJson = z.object({ version: z.string() });
 
-/** Of what the trainer's Python does: any change of it may change what it prepares, converts and measures. */
+/** Hashes the trainer's modules with their paths: a change of any may change what it prepares, converts and measures. */
 function hashTrainerCode(): string {
   const folder = projectFile('trainer/everswin_trainer');
+  const modules = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.py'));
   const hash = createHash('sha256');
-  for (const file of readdirSync(folder)
-    .filter((name) => name.endsWith('.py'))
-    .sort()) {
-    hash.update(`${file}\0`).update(readFileSync(`${folder}/${file}`));
-  }
+  for (const path of modules.sort()) hash.update(`${path}\0`).update(readFileSync(`${folder}/${path}`));
   return hash.digest('hex');
 }
 

@@ -83,7 +83,7 @@ export const CheckpointManifest = z.object({
   attempt: z.int(),
   fence: z.int(),
   createdAt: z.number(),
-  /** Version of torch that wrote the file; null for the stand-in trainer, whose checkpoints are not torch's. */
+  /** Version of torch that wrote the file; null for the fake trainer of the tests, which has no torch. */
   torch: z.string().nullable(),
 });
 export type CheckpointManifest = z.infer<typeof CheckpointManifest>;

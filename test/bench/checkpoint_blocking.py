@@ -33,15 +33,15 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.runner.checkpoint import save_checkpoint
 from record import ROOT, figure, keep, parse_arguments, print_figures, quantile, surroundings
 
-from everswin_trainer import mmcv_ops
-from everswin_trainer.checkpoint import Origin
-from everswin_trainer.job import Attempt, Job
-from everswin_trainer.plain import plain
-from everswin_trainer.plan import Plan
-from everswin_trainer.progress import Progress, read_events
-from everswin_trainer.recipe import fingerprint, load_recipe
-from everswin_trainer.saver import Saver
-from everswin_trainer.state import Snapshots, size_in_bytes, weights_are_finite, write
+from everswin_trainer.checkpoints.checkpoint import Origin
+from everswin_trainer.checkpoints.saver import Saver
+from everswin_trainer.job.folder import Attempt, Job
+from everswin_trainer.job.plan import Plan
+from everswin_trainer.job.progress import Progress, read_events
+from everswin_trainer.model import mmcv_ops
+from everswin_trainer.model.recipe import fingerprint, load_recipe
+from everswin_trainer.training.safe_types import to_safe_types
+from everswin_trainer.training.state import Snapshots, size_in_bytes, weights_are_finite, write
 
 RECIPES = ROOT / "configs/mmdet"
 INTERVAL_SECONDS = 600.0
@@ -108,7 +108,7 @@ def real_size_state() -> tuple[Capture, int]:
     wrapper.zero_grad()
 
     def capture() -> dict[str, Any]:
-        return plain({"meta": {}, "state_dict": model.state_dict(), "optimizer": wrapper.state_dict()})
+        return to_safe_types({"meta": {}, "state_dict": model.state_dict(), "optimizer": wrapper.state_dict()})
 
     return capture, sum(one.numel() for one in model.parameters())
 

@@ -1,4 +1,4 @@
-/** Who starts the stand-in trainer again after its rank was killed: we, torchrun, or a shell loop. */
+/** Who starts the fake trainer again after its rank was killed: we, torchrun, or a shell loop. */
 import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { taskQueues, workflowId, workflowTypes } from '../../configs/names.ts';
@@ -25,7 +25,7 @@ export interface Contender {
 
 export const everswin = (stack: BenchStack, torchrun: boolean): Contender => ({
   name: torchrun ? 'everswin, torchrun below' : 'everswin',
-  command: `workflow trainDetector -> worker -> supervise -- ${torchrun ? `${describeTorchrun(0)} ` : ''}everswin_trainer mini`,
+  command: `workflow trainDetector -> worker -> supervise -- ${torchrun ? `${describeTorchrun(0)} ` : ''}fake_trainer train`,
   start: async (run) => {
     const handle = await stack.client.workflow.start(workflowTypes.trainDetector, {
       taskQueue: taskQueues.control,
@@ -78,8 +78,8 @@ async function startBare(
 
 /** The trainer itself, with nobody around it: returns what ends it. */
 export function startBareTrainer(job: BareJob, checkpoint: string, withTorchrun: boolean): () => void {
-  const module = withTorchrun ? [...torchrunArgv(0), '-m', 'everswin_trainer'] : ['-m', 'everswin_trainer'];
-  const group = launch(job, miniEnv, python, [...module, 'mini', ...job.argv, '--resume', checkpoint]);
+  const module = withTorchrun ? [...torchrunArgv(0), '-m', 'fake_trainer'] : ['-m', 'fake_trainer'];
+  const group = launch(job, miniEnv, python, [...module, 'train', ...job.argv, '--resume', checkpoint]);
   return () => {
     const rank = newestRank(job.dir);
     for (const pid of [-group, ...(rank === undefined ? [] : [rank])]) killIfAlive(pid);

@@ -27,7 +27,7 @@ import numpy as np
 from pycocotools import mask as mask_codec
 from record import figure, keep, parse_arguments, print_figures, surroundings
 
-from everswin_trainer.coco_scores import AP_NAMES, AR_NAMES, IOU_TYPES, MAX_DETECTIONS
+from everswin_trainer.metrics.coco_scores import AP_NAMES, AR_NAMES, IOU_TYPES, MAX_DETECTIONS
 
 IMAGES, CLASSES, OBJECTS, DETECTIONS = 5_000, 80, 7.35, 61
 SIZES = ((640, 480), (480, 640), (640, 427), (500, 375), (640, 640))
@@ -139,7 +139,7 @@ PROGRAMS = {"pycocotools": run_pycocotools, "faster-coco-eval": run_faster, "hot
 
 def run_validation(folder: Path) -> Callable[[], dict[str, Any]]:
     """As QuickCocoMetric: the detections of an epoch are in memory, the annotations are not."""
-    from everswin_trainer.quick_scores import evaluate_quickly
+    from everswin_trainer.metrics.quick_scores import evaluate_quickly
 
     found = _load(folder)
     rows = np.array([[one["image_id"], *one["bbox"], one["score"], one["category_id"]] for one in found["bbox"]])
@@ -149,7 +149,7 @@ def run_validation(folder: Path) -> Callable[[], dict[str, Any]]:
 
 def run_analysis(folder: Path) -> Callable[[], dict[str, Any]]:
     """As the test: detections that were loaded for the metrics, all else from the disk; pictures are noise."""
-    from everswin_trainer.analysis import BOOTSTRAP_FILE, FILE, Subject, analyse
+    from everswin_trainer.analysis.analyse import BOOTSTRAP_FILE, FILE, Subject, analyse
 
     found, shape = _load(folder), (480, 640, 3)
     identity = {"checkpointSha256": "0" * 64, "annotationsSha256": "0" * 64}

@@ -1,6 +1,6 @@
 /**
  * From the end of a training that has all GPUs to the `started` event of the one that waits for them:
- * `npx tsx test/bench/gpu-handover.ts [--repeats 20]`. Real supervisors, locks and activities; the trainer is the stand-in.
+ * `npx tsx test/bench/gpu-handover.ts [--repeats 20]`. Real supervisors, locks and activities; the trainer is the fake one.
  */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -33,8 +33,9 @@ from photos import make_archives
 from record import ROOT, figure, keep, parse_arguments, print_figures, surroundings
 from torch.utils.data import DataLoader, Dataset
 
-from everswin_trainer import mmcv_ops, zip_images  # noqa: F401  (registers the backend)
-from everswin_trainer.dataset import PreparedData
+from everswin_trainer.data import zip_images  # noqa: F401  (registers the backend)
+from everswin_trainer.data.dataset import PreparedData
+from everswin_trainer.model import mmcv_ops  # noqa: F401  (registers the backend)
 
 IMAGES, WORKERS, BATCH, PARTS = 1_000, 2, 8, 2
 # A training has 12 to 36; from the fifth on a worker has seen nearly all.

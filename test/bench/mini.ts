@@ -1,9 +1,9 @@
-/** The stand-in trainer of these benchmarks: the same program, checkpoints and steps whoever watches over it. */
+/** The fake trainer of these benchmarks: the same program, checkpoints and steps whoever watches over it. */
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { RunInput, type RunPlan } from '../../configs/schema/index.ts';
 import { miniPlan } from '../helpers/mini-run.ts';
-import { projectRoot } from '../helpers/project.ts';
+import { fakeTrainerPath } from '../helpers/project.ts';
 
 export const stepSeconds = 0.01;
 
@@ -17,7 +17,7 @@ export const miniSwitches = (recipe: MiniRecipe): string[] => [
 ];
 
 /** All that a trainer gets to see, whoever starts it. */
-export const miniEnv = { PATH: '/usr/bin:/bin', PYTHONPATH: `${projectRoot}/trainer`, PYTHONUNBUFFERED: '1' };
+export const miniEnv = { PATH: '/usr/bin:/bin', PYTHONPATH: fakeTrainerPath, PYTHONUNBUFFERED: '1' };
 
 const torchrunSuffix = '-torchrun';
 /** How the recipe of a run is called whose rank torchrun starts, as it starts those of MMDetection. */
@@ -59,7 +59,7 @@ export const miniPlanOf = ({ name, recipe, epochs, seed, logEverySteps, checkpoi
 export interface BareJob {
   dir: string;
   plan: string;
-  /** What `everswin_trainer mini` is told, but for `--resume`. */
+  /** What `fake_trainer train` is told, but for `--resume`. */
   argv: string[];
 }
 

@@ -27,13 +27,14 @@ from mmengine.runner import Runner
 from mmengine.runner.loops import _InfiniteDataloaderIterator
 from record import ROOT, figure, keep, parse_arguments, print_figures, surroundings
 
-from everswin_trainer import batches, mmcv_ops, randomness  # noqa: F401  (register what build_config names)
-from everswin_trainer.batches import ResumableBatchSampler
-from everswin_trainer.build_config import build_config
-from everswin_trainer.dataset import PreparedData
-from everswin_trainer.orders import Orders
-from everswin_trainer.plan import Plan
-from everswin_trainer.recipe import load_recipe
+from everswin_trainer.data.dataset import PreparedData
+from everswin_trainer.job.control import TrainerControl
+from everswin_trainer.job.plan import Plan
+from everswin_trainer.model import mmcv_ops  # noqa: F401  (register what build_config names)
+from everswin_trainer.model.build_config import build_config
+from everswin_trainer.model.recipe import load_recipe
+from everswin_trainer.training import batches, randomness  # noqa: F401  (register what build_config names)
+from everswin_trainer.training.batches import ResumableBatchSampler
 
 # train2017 without the images that show no object; 4 ranks of 2 images.
 IMAGES, RANKS, BATCH = 117_266, 4, 2
@@ -175,8 +176,8 @@ def loader_settings(recipe: str, seed: int) -> Any:
         milestones=None,
     )
     config = load_recipe(RECIPES / f"{recipe}.py", None)
-    orders = Orders(epochs=1, checkpoint_now=0, learning_rate_factor=1.0, fp32=False, accumulate=1)
-    built = build_config(config, plan, orders, data, Path("."), "cpu", None).config
+    control = TrainerControl(epochs=1, checkpoint_now=0, learning_rate_factor=1.0, fp32=False, accumulate=1)
+    built = build_config(config, plan, control, data, Path("."), "cpu", None).config
     settings = built.train_dataloader
     settings.batch_sampler = settings.batch_sampler.inner
     return settings

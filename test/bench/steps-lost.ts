@@ -1,6 +1,6 @@
 /**
  * Steps lost to a kill -9 against how often checkpoints are saved: `node --import tsx test/bench/steps-lost.ts --seed 1
- * --repeats 40 --out FILE`. The stand-in trainer under its real supervisor, which ends with the rank; then the next attempt
+ * --repeats 40 --out FILE`. The fake trainer under its real supervisor, which ends with the rank; then the next attempt
  * from the newest whole checkpoint. Temporal has no part in what is lost, so it is left out.
  */
 import { spawn } from 'node:child_process';
@@ -64,7 +64,7 @@ async function killOnce(job: BareJob, intervalSeconds: number, attempt: number, 
   rmSync(folder.exit, { force: true });
   const newest = newestCheckpoint(job.dir);
   const resume = newest === undefined ? [] : ['--resume', newest.path];
-  const program = [python, '-m', 'everswin_trainer', 'mini', ...job.argv, ...resume];
+  const program = [python, '-m', 'fake_trainer', 'train', ...job.argv, ...resume];
   const log = openSync(folder.log, 'a');
   const { stallSeconds } = RecoveryPolicy.parse({});
   spawn(python, superviseArgv(folder, attempt, stallSeconds, program), {

@@ -7,7 +7,7 @@ from pathlib import Path
 from mmengine.config import Config
 from stock_hook import STEP_TIMES_FILE
 
-from everswin_trainer.build_config import set_classes
+from everswin_trainer.model.build_config import set_classes
 
 RECIPE = Path(__file__).parents[2] / "configs/mmdet/cascade-mask-rcnn_swin-demo.py"
 
@@ -39,7 +39,7 @@ def main(coco: Path, weights: Path, out: Path) -> None:
         config.optim_wrapper.pop(amp_only, None)
     for evaluator in (config.val_evaluator, config.test_evaluator):
         evaluator.ann_file = str(coco / "annotations/instances_val2017.json")
-    config.custom_imports = {"imports": ["everswin_trainer.mmcv_ops", "stock_hook"]}
+    config.custom_imports = {"imports": ["everswin_trainer.model.mmcv_ops", "stock_hook"]}
     config.custom_hooks = [{"type": "StepTimes", "file": str(out.parent / STEP_TIMES_FILE)}]
     config.dump(out)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import mmdet
 
-from everswin_trainer import mmcv_ops
+from everswin_trainer.model import mmcv_ops
 
 mmcv_ops.install()
 sys.argv[0] = str(Path(mmdet.__file__).parent / ".mim/tools/train.py")

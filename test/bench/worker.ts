@@ -1,4 +1,4 @@
-/** A worker of the benchmarks: `--role control|gpu`. As in production, but that it trains the stand-in. */
+/** A worker of the benchmarks: `--role control|gpu`. As in production, but that it starts the fake trainer. */
 import { parseArgs } from 'node:util';
 import { createControlActivities, createGpuActivities } from '../../activities/index.ts';
 import { resumeArgv } from '../../activities/shared/trainer/trainer-argv.ts';
@@ -22,13 +22,13 @@ const dependencies: ActivityDependencies = {
       const launcher = ['-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '1', '--max-restarts', '0'];
       return [
         ...(torchrun ? launcher : []),
-        ...['-m', 'everswin_trainer', 'mini', '--plan', files.plan, '--job-dir', job.dir],
+        ...['-m', 'fake_trainer', 'train', '--plan', files.plan, '--job-dir', job.dir],
         ...miniSwitches(recipe),
         ...resumeArgv(files.resume),
       ];
     },
     test: (_plan, files, job) => [
-      ...['-m', 'everswin_trainer', 'mini-test', '--plan', files.plan, '--job-dir', job.dir],
+      ...['-m', 'fake_trainer', 'test', '--plan', files.plan, '--job-dir', job.dir],
       ...['--checkpoint', files.tested],
     ],
   },

@@ -1,4 +1,4 @@
-/** A score of kills on the stand-in trainer and three on real MMDetection; `npm run chaos` does as many as one likes. */
+/** A score of kills on the fake trainer and three on real MMDetection; `npm run chaos` does as many as one likes. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Reference } from './oracle.ts';
 import { planKills } from './plan-of-kills.ts';

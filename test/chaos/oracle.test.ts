@@ -5,7 +5,7 @@ import { execa } from 'execa';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { runFolder, type RunFolder } from '../../configs/paths.ts';
 import { miniPlan } from '../helpers/mini-run.ts';
-import { projectRoot, python } from '../helpers/project.ts';
+import { fakeTrainerPath, python } from '../helpers/project.ts';
 import { hashFile } from './job-record.ts';
 import { describeOutcome, judgeFolder, type Reference } from './oracle.ts';
 
@@ -22,16 +22,8 @@ beforeAll(async () => {
   const { root, plan, train, test } = runFolder(home, 'good');
   await mkdir(root, { recursive: true });
   await writeFile(plan, JSON.stringify({ ...miniPlan, checkpoint: { everyMinutes: 10, keepLast } }));
-  await trainer('mini', '--plan', plan, '--job-dir', train.dir);
-  await trainer(
-    'mini-test',
-    '--plan',
-    plan,
-    '--job-dir',
-    test.dir,
-    '--checkpoint',
-    `${train.checkpoints}/e003-i000030.pth`,
-  );
+  await trainer('train', '--plan', plan, '--job-dir', train.dir);
+  await trainer('test', '--plan', plan, '--job-dir', test.dir, '--checkpoint', `${train.checkpoints}/e003-i000030.pth`);
   reference = await describeOutcome(runFolder(home, 'good'), hashState, 1);
 });
 afterAll(() => rm(home, { recursive: true, force: true }));
@@ -127,4 +119,4 @@ async function rewriteProgress(change: (lines: string[]) => string[]): Promise<v
 }
 
 const trainer = (...argv: string[]) =>
-  execa(python, ['-m', 'everswin_trainer', ...argv], { env: { PYTHONPATH: `${projectRoot}/trainer` } });
+  execa(python, ['-m', 'fake_trainer', ...argv], { env: { PYTHONPATH: fakeTrainerPath } });

@@ -5,7 +5,7 @@ import { execa } from 'execa';
 import { superviseArgv } from '../../activities/shared/trainer/trainer-argv.ts';
 import { jobFolder } from '../../configs/paths.ts';
 import { miniPlan } from '../helpers/mini-run.ts';
-import { projectRoot, python } from '../helpers/project.ts';
+import { fakeTrainerPath, projectRoot, python } from '../helpers/project.ts';
 import { allPoints, planKills, targets } from './plan-of-kills.ts';
 
 const options = { target: 'all', kills: 3, expectedSeconds: 4, epochs: 4, stepsPerEpoch: 40 } as const;
@@ -44,18 +44,18 @@ describe('points', () => {
       JSON.stringify({ ...miniPlan, checkpoint: { everyMinutes: 0.001, keepLast: 2 } }),
     );
     const common = ['--plan', `${home}/run.json`, '--job-dir'];
-    await supervised('train', ['mini', ...common, `${home}/run/train`]);
+    await supervised('train', ['train', ...common, `${home}/run/train`]);
     const checkpoint = `${home}/run/train/checkpoints/e003-i000030.pth`;
-    await supervised('test', ['mini-test', ...common, `${home}/run/test`, '--checkpoint', checkpoint]);
+    await supervised('test', ['test', ...common, `${home}/run/test`, '--checkpoint', checkpoint]);
     passed = (await readFile(`${home}/chaos/run/passed`, 'utf8')).split('\n');
   });
   afterAll(() => rm(home, { recursive: true, force: true }));
 
   async function supervised(job: string, program: string[]): Promise<void> {
-    const argv = [python, '-m', 'everswin_trainer', ...program];
+    const argv = [python, '-m', 'fake_trainer', ...program];
     await execa(python, superviseArgv(jobFolder(`${home}/run/${job}`), 1, miniPlan.recovery.stallSeconds, argv), {
       env: {
-        PYTHONPATH: `${projectRoot}/test/chaos/python:${projectRoot}/trainer`,
+        PYTHONPATH: `${projectRoot}/test/chaos/python:${fakeTrainerPath}`,
         EVERSWIN_CHAOS_DIR: `${home}/chaos`,
       },
     });

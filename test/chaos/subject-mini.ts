@@ -1,4 +1,4 @@
-/** The stand-in trainer: two seconds, and a final state that can be compared byte for byte. */
+/** The fake trainer: two seconds, and a final state that can be compared byte for byte. */
 import { createHash } from 'node:crypto';
 import { RunInput, type RunPlan } from '../../configs/schema/index.ts';
 import { resumeArgv, type TrainerPrograms } from '../../activities/shared/trainer/trainer-argv.ts';
@@ -80,13 +80,13 @@ function standIn(
 
 const programsOf = (stepSeconds: number): TrainerPrograms => ({
   train: (_plan, files, job) => [
-    ...['-m', 'everswin_trainer', 'mini', '--plan', files.plan, '--job-dir', job.dir],
+    ...['-m', 'fake_trainer', 'train', '--plan', files.plan, '--job-dir', job.dir],
     ...resumeArgv(files.resume),
     ...['--steps-per-epoch', String(stepsPerEpoch), '--step-seconds', String(stepSeconds)],
     ...['--validation-seconds', '0.1', '--checkpoint-bytes', '65536'],
   ],
   test: (_plan, files, job) => [
-    ...['-m', 'everswin_trainer', 'mini-test', '--plan', files.plan, '--job-dir', job.dir],
+    ...['-m', 'fake_trainer', 'test', '--plan', files.plan, '--job-dir', job.dir],
     ...['--checkpoint', files.tested, '--seconds', '0.3'],
   ],
 });

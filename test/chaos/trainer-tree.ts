@@ -17,10 +17,12 @@ export const listSupervisors = (chaosDir: string, jobDir: string): Process[] =>
     ({ argv }) => commandOf(argv) === 'supervise' && argv[argv.indexOf('--job-dir') + 1] === jobDir,
   );
 
-const rankCommands = new Set(['mini', 'mini-test', 'train', 'test']);
+const rankCommands = new Set(['train', 'test']);
 
-/** The command of `python -m everswin_trainer COMMAND`; empty for anything else, torchrun among it. */
+const trainerModules = new Set(['everswin_trainer', 'fake_trainer']);
+
+/** The command of `python -m everswin_trainer|fake_trainer COMMAND`; empty for anything else, including torchrun. */
 function commandOf(argv: string[]): string {
   const module = argv.indexOf('-m') + 1;
-  return argv[module] === 'everswin_trainer' ? (argv[module + 1] ?? '') : '';
+  return trainerModules.has(argv[module] ?? '') ? (argv[module + 1] ?? '') : '';
 }

@@ -1,4 +1,4 @@
-/** A run of the mini-trainer: the real supervisor, files and endings, in a folder of its own and in a second or two. */
+/** A run of the fake trainer: the real supervisor, files and endings, in a folder of its own and in a second or two. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import type { ActivityDependencies } from '../../activities/dependencies.ts';
@@ -16,7 +16,7 @@ import {
   type RunPlan,
 } from '../../configs/schema/index.ts';
 import { isEvaluation } from '../../configs/schema/plan-weights.ts';
-import { projectRoot, python, recipesFolder } from './project.ts';
+import { fakeTrainerPath, python, recipesFolder } from './project.ts';
 
 const hash = (digit: string) => digit.repeat(64);
 
@@ -105,7 +105,7 @@ export interface MiniRun {
   remove: () => Promise<void>;
 }
 
-/** @param switches of `everswin_trainer mini`, such as `--fail-at-step 5`. */
+/** @param switches of `fake_trainer train`, such as `--fail-at-step 5`. */
 export async function createMiniRun(...switches: string[]): Promise<MiniRun> {
   const home = await mkdtemp(`${tmpdir()}/everswin-mini-`);
   const folder = runFolder(home, miniPlan.runId);
@@ -113,15 +113,15 @@ export async function createMiniRun(...switches: string[]): Promise<MiniRun> {
     home,
     recipesFolder,
     catalog: { redirectHosts: [], datasets: {}, weights: {} },
-    python: { executable: python, env: { PYTHONPATH: `${projectRoot}/trainer`, PATH: '/usr/bin:/bin' } },
+    python: { executable: python, env: { PYTHONPATH: fakeTrainerPath, PATH: '/usr/bin:/bin' } },
     programs: {
       train: (_plan, files, job) => [
-        ...['-m', 'everswin_trainer', 'mini', '--plan', files.plan, '--job-dir', job.dir],
+        ...['-m', 'fake_trainer', 'train', '--plan', files.plan, '--job-dir', job.dir],
         ...resumeArgv(files.resume),
         ...switches,
       ],
       test: (plan, files, job) => [
-        ...['-m', 'everswin_trainer', 'mini-test', '--plan', files.plan, '--job-dir', job.dir],
+        ...['-m', 'fake_trainer', 'test', '--plan', files.plan, '--job-dir', job.dir],
         ...[isEvaluation(plan) ? '--weights' : '--checkpoint', files.tested],
       ],
     },
@@ -129,7 +129,7 @@ export async function createMiniRun(...switches: string[]): Promise<MiniRun> {
     address: '127.0.0.1',
     slurm: undefined,
     gpus: { folder: `${home}/gpus`, foreignMib: 1024, whileHolding: (work) => work() },
-    // The stand-in reads neither data nor weights.
+    // The fake trainer reads neither data nor weights.
     obtain: {
       dataset: () => Promise.resolve(miniDataset),
       weights: () => Promise.resolve(miniWeights),

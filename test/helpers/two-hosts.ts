@@ -13,7 +13,7 @@ import { freshInput, someMetrics, withControlWorker } from './workflow-env.ts';
 
 export const hosts = ['gpu-a', 'gpu-b'];
 
-/** Real torchrun and a real process group; what a rank trains is the stand-in's. */
+/** Real torchrun and a real process group; each rank is a fake trainer. */
 export const toyRanks =
   (...switches: string[]): TrainerPrograms['train'] =>
   (plan, files, job, _device, meeting) => [
@@ -38,7 +38,7 @@ export interface TwoHosts {
   folderOf: (input: RunInput) => RunFolder;
 }
 
-/** @param switches of the stand-in trainer. */
+/** @param switches of the fake trainer. */
 export async function onTwoHosts(switches: string[], body: (machines: TwoHosts) => Promise<void>): Promise<void> {
   const run = await createMiniRun();
   const { home, gpus } = run.dependencies;

@@ -3,23 +3,21 @@
 import importlib
 import sys
 
-from .rank_logs import take_own_log
+from everswin_trainer.job.rank_logs import take_own_log
 
 COMMANDS = {
-    "supervise": "supervise",
-    "train": "train",
-    "test": "test",
-    "recipe": "recipe",
-    "machine": "machine",
-    "convert-weights": "convert_weights",
-    "export-weights": "export_weights",
-    "prepare-dataset": "prepare_dataset",
-    "gpu-check": "gpu_check",
-    "gpu-check-rank": "gpu_check_rank",
-    "pack-folder": "pack_folder",
-    "mini-coco": "mini_coco",
-    "mini": "mini",
-    "mini-test": "mini_test",
+    "supervise": "supervisor.supervise",
+    "train": "training.train",
+    "test": "evaluation.test",
+    "recipe": "model.recipe",
+    "machine": "system.machine",
+    "convert-weights": "model.convert_weights",
+    "export-weights": "model.export_weights",
+    "prepare-dataset": "data.prepare_dataset",
+    "gpu-check": "benchmark.gpu_check",
+    "gpu-check-rank": "benchmark.gpu_check_rank",
+    "pack-folder": "data.pack_folder",
+    "mini-coco": "demo.mini_coco",
 }
 # What torchrun starts, once for each rank.
 RANKED = ("train", "test")

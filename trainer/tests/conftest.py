@@ -1,4 +1,4 @@
-"""Real processes for the tests: supervisors and mini trainers, started as the worker starts them."""
+"""Real processes for the tests: supervisors and fake trainers, started as the worker starts them."""
 
 import io
 import json
@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from everswin_trainer.mini_coco import make_files
-from everswin_trainer.process_tree import kill, marked
-from everswin_trainer.progress import read_events
+from everswin_trainer.demo.mini_coco import make_files
+from everswin_trainer.job.progress import read_events
+from everswin_trainer.system.process_tree import kill, marked
 
 TRAINER = Path(__file__).parents[1]
 PROGRAMS = Path(__file__).parent / "programs"
@@ -44,7 +44,7 @@ class JobFolder:
     root: Path
     plan: dict[str, Any] = field(default_factory=lambda: json.loads(json.dumps(PLAN)))
     # Where programs find modules.
-    modules: tuple[Path, ...] = (TRAINER,)
+    modules: tuple[Path, ...] = (TRAINER, TRAINER / "tests")
 
     @property
     def folder(self) -> Path:
@@ -56,9 +56,9 @@ class JobFolder:
         path.write_text(json.dumps(self.plan))
         return path
 
-    def mini(self, *switches: str) -> list[str]:
+    def fake_training(self, *switches: str) -> list[str]:
         common = ["--plan", str(self.plan_file), "--job-dir", str(self.folder)]
-        return [sys.executable, "-m", "everswin_trainer", "mini", *common, *switches]
+        return [sys.executable, "-m", "fake_trainer", "train", *common, *switches]
 
     def supervise(
         self,
@@ -132,7 +132,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def environment() -> dict[str, str]:
     """What a worker passes on: little."""
-    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(TRAINER), "OMP_NUM_THREADS": "1", "HOME": os.environ["HOME"]}
+    return {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": f"{TRAINER}:{TRAINER / 'tests'}",
+        "OMP_NUM_THREADS": "1",
+        "HOME": os.environ["HOME"],
+    }
 
 
 def until(condition: Callable[[], Any], what: str, seconds: float = 60) -> Any:

@@ -5,7 +5,7 @@ import zlib
 from dataclasses import dataclass, field
 from typing import Any
 
-from everswin_trainer.zip_list import (
+from everswin_trainer.data.zip_list import (
     CENTRAL,
     CENTRAL_SIGN,
     DEFLATED,

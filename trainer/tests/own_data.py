@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from zips import zip_of
 
-from everswin_trainer.dataset_spec import DatasetSpec
-from everswin_trainer.prepare_dataset import prepare
+from everswin_trainer.data.dataset_spec import DatasetSpec
+from everswin_trainer.data.prepare_dataset import prepare
 
 CATEGORIES = [{"id": 3, "name": "bolt"}, {"id": 8, "name": "nut"}]
 

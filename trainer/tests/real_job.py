@@ -11,12 +11,12 @@ import torch
 from own_data import prepare_mini
 
 from conftest import TRAINER, JobFolder, environment
-from everswin_trainer.recipe import fingerprint, load_recipe
+from everswin_trainer.model.recipe import fingerprint, load_recipe
 
 RECIPE = TRAINER.parent / "configs/mmdet/cascade-mask-rcnn_swin-demo.py"
 ANNOTATIONS = "annotations_trainval2017.zip"
 TRAIN_IMAGES, VAL_IMAGES = 20, 6
-# Shorter than the defaults: a rank that gave no signs would be found here.
+# Shorter than the defaults: a rank that sends no heartbeats is found here.
 WATCHED = ["startup=120", "step=60", "validation=60", "saving=60"]
 
 
@@ -46,10 +46,10 @@ class RealJob(JobFolder):
         weights = ["--weights", str(self.data / "swin_mini_patch4_window7_224.pth")]
         return ["train", *weights, *(["--resume", str(resume)] if resume else [])]
 
-    def order(self, **orders: Any) -> None:
+    def control(self, **values: Any) -> None:
         """As the worker does: the file appears whole."""
         self.folder.mkdir(exist_ok=True)
-        (self.folder / "orders.new").write_text(json.dumps({"v": 1, **orders}))
+        (self.folder / "orders.new").write_text(json.dumps({"v": 1, **values}))
         (self.folder / "orders.new").rename(self.folder / "orders.json")
 
     def checkpoint(self, name: str) -> Path:

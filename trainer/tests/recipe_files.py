@@ -9,12 +9,12 @@ import torch
 from mmengine.config import Config
 
 from conftest import PLAN
-from everswin_trainer import mmcv_ops
-from everswin_trainer.build_config import build_config
-from everswin_trainer.dataset import PreparedData
-from everswin_trainer.orders import Orders
-from everswin_trainer.plan import Plan
-from everswin_trainer.recipe import load_recipe
+from everswin_trainer.data.dataset import PreparedData
+from everswin_trainer.job.control import TrainerControl
+from everswin_trainer.job.plan import Plan
+from everswin_trainer.model import mmcv_ops
+from everswin_trainer.model.build_config import build_config
+from everswin_trainer.model.recipe import load_recipe
 
 RECIPES = Path(__file__).parents[2] / "configs/mmdet"
 RUNS = RECIPES.parent / "runs"
@@ -30,12 +30,12 @@ def built(recipe: str, device: str, batch_per_gpu: int = 2) -> Config:
     plan = {**PLAN, "epochs": 36, "batchPerGpu": batch_per_gpu}
     split = {"archive": None, "folder": "images", "index": None, "annotations": "annotations.json"}
     data = PreparedData(Path("/data"), {"v": 1, "classes": CLASSES, "splits": {"train": split, "val": split}})
-    orders = Orders(epochs=36, checkpoint_now=0, learning_rate_factor=1.0, fp32=False, accumulate=1)
+    control = TrainerControl(epochs=36, checkpoint_now=0, learning_rate_factor=1.0, fp32=False, accumulate=1)
     with TemporaryDirectory() as folder:
         file = Path(folder) / "plan.json"
         file.write_text(json.dumps(plan))
         recipe_file = load_recipe(RECIPES / f"cascade-mask-rcnn_swin-{recipe}.py", None)
-        return build_config(recipe_file, Plan.load(file), orders, data, Path(folder), device, None).config
+        return build_config(recipe_file, Plan.load(file), control, data, Path(folder), device, None).config
 
 
 def fill_registries() -> None:

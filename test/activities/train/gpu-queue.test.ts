@@ -108,7 +108,7 @@ test('memory that a stranger uses is reported by name, and waited for', async ()
 test('more GPUs than the machine has are refused at once and for good', async () => {
   const { outcome } = train(await addRun(), 3);
   await expect(outcome).rejects.toMatchObject({ type: 'TrainingFailed', nonRetryable: true });
-  await expect(outcome).rejects.toThrow(/asks for 3 GPUs, there are 2/);
+  await expect(outcome).rejects.toThrow(/3 GPUs requested, 2 available/);
 });
 
 test('a cancellation ends the waiting, and nothing was lost', async () => {

@@ -22,7 +22,8 @@ import sys
 import threading
 import time
 
-RANK_COMMANDS = {"mini", "mini-test", "train", "test"}
+TRAINER_MODULES = {"everswin_trainer", "fake_trainer"}
+RANK_COMMANDS = {"train", "test"}
 EVENT_TYPE = re.compile(rb'"type":"(\w+)"')
 
 real_open, real_write, real_pwrite, real_fsync = builtins.open, os.write, os.pwrite, os.fsync
@@ -160,7 +161,7 @@ def find_points() -> Points | None:
     if not folder or "-m" not in argv:
         return None
     module, command = [*argv[argv.index("-m") + 1 :], "", ""][:2]
-    if module != "everswin_trainer" or "--job-dir" not in argv:
+    if module not in TRAINER_MODULES or "--job-dir" not in argv:
         return None
     scope = "supervisor" if command == "supervise" else "rank" if command in RANK_COMMANDS else None
     if scope is None:

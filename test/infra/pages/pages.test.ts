@@ -1,4 +1,4 @@
-/** The live page of a run of the mini-trainer, as a process of its own serves it. */
+/** The live page of a run of the fake trainer, as a process of its own serves it. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';

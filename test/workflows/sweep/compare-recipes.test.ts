@@ -329,7 +329,7 @@ test('a sweep whose worker is gone goes on with the next one, and a cancelled on
   });
 });
 
-test('trainings of the stand-in queue for the one lease of the machine, and what they left behind is compared', async () => {
+test('trainings of the fake trainer queue for the one lease of the machine, and what they left behind is compared', async () => {
   const input = freshSweep([
     { name: 'a', change: {} },
     { name: 'b', change: { seed: 8 } },

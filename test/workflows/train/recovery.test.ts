@@ -1,4 +1,4 @@
-/** The whole loop of workflow, worker, supervisor and trainer (the stand-in), through everything that can go wrong with it. */
+/** The whole loop of workflow, worker, supervisor and trainer (the fake one), through everything that can go wrong with it. */
 import { readdir, rm, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client, WorkflowHandle } from '@temporalio/client';
@@ -49,7 +49,7 @@ async function untilStep(run: MiniRun, iteration: number): Promise<void> {
   while (!(await done())) await sleep(50);
 }
 
-/** sha256 of the stand-in's final state: a chain of hashes over every step. */
+/** sha256 of the fake trainer's final state: a chain of hashes over every step. */
 async function finalWeights({ folder }: MiniRun): Promise<string> {
   const names = (await readdir(folder.train.checkpoints)).filter((name) => name.endsWith('.json')).sort();
   const manifest = await readJson(`${folder.train.checkpoints}/${names.at(-1)}`, CheckpointManifest);

@@ -12,8 +12,8 @@ import numpy as np
 sys.path.append(str(Path(__file__).parents[1]))
 from noisy import detect
 
-from everswin_trainer.analysis import Subject, analyse
-from everswin_trainer.mini_coco import make_files
+from everswin_trainer.analysis.analyse import Subject, analyse
+from everswin_trainer.demo.mini_coco import make_files
 
 folder = Path(sys.argv[1])
 files = make_files()

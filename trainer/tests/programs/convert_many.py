@@ -4,12 +4,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from everswin_trainer.apart import cut_off_network, drop_credentials
-from everswin_trainer.convert_weights import convert_in_child, prepare
-from everswin_trainer.process_setup import prepare_process
+from everswin_trainer.model.convert_weights import convert_in_child, prepare
+from everswin_trainer.system.process_setup import prepare_process
+from everswin_trainer.system.sandbox import drop_credentials, isolate_network
 
 recipe, folder, out = (Path(one) for one in sys.argv[1:])
-network = cut_off_network()
+network = isolate_network()
 drop_credentials()
 prepare_process("cpu")
 

@@ -11,7 +11,7 @@ import torch
 from mmengine.model import MMDistributedDataParallel
 from torch.nn.functional import mse_loss
 
-from everswin_trainer.rank import Rank
+from everswin_trainer.training.rank import Rank
 
 
 def main(folder: Path, batch: int) -> None:

@@ -1,4 +1,4 @@
-"""A rank that gives signs of progress and then none. argv: the waits before the signs, in seconds, then how it ends.
+"""A rank that sends heartbeats and then falls silent. argv: seconds before each heartbeat, then how it ends.
 
 hang: in a thread that waits for ever. freeze: stopped from outside, as a debugger or a full machine does.
 finish: it leaves.
@@ -9,9 +9,9 @@ import signal
 import sys
 import time
 
-from everswin_trainer.beats import STEP, Beats
-from everswin_trainer.job import JOB_ENV, Job
-from everswin_trainer.process_setup import prepare_process
+from everswin_trainer.job.folder import JOB_ENV, Job
+from everswin_trainer.job.heartbeat import STEP, HeartbeatWriter
+from everswin_trainer.system.process_setup import prepare_process
 
 
 def wait_in_vain() -> None:
@@ -20,11 +20,11 @@ def wait_in_vain() -> None:
 
 *waits, ending = sys.argv[1:]
 prepare_process("cuda")
-beats = Beats(Job.at(os.environ[JOB_ENV]), 0)
-beats.beat(STEP)
+heartbeats = HeartbeatWriter(Job.at(os.environ[JOB_ENV]), 0)
+heartbeats.send(STEP)
 for seconds in waits:
     time.sleep(float(seconds))
-    beats.beat(STEP)
+    heartbeats.send(STEP)
 if ending == "freeze":
     os.kill(os.getpid(), signal.SIGSTOP)
 if ending != "finish":

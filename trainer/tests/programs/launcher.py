@@ -2,7 +2,7 @@
 
 Like torchrun it passes SIGTERM on, and collects those who ended a moment later.
 
-A rank's argument is what it does after its first sign, word by word: a number of seconds to wait, `exit=N`, `kill`,
+A rank's argument is what it does after its first heartbeat, word by word: seconds to wait, `exit=N`, `kill`,
 `raise` (leaves torchelastic's error file first), `say=REASON`, `save` (a checkpoint that is never whole), `saved`,
 `stop` (waits until it is told to), `deaf` (to SIGTERM). `report` as the last argument: torchrun's report once a rank
 failed, after which the launcher stays.
@@ -16,9 +16,9 @@ import sys
 import time
 from pathlib import Path
 
-from everswin_trainer.beats import Beats
-from everswin_trainer.job import JOB_ENV, Attempt, Job, stop_is_wanted
-from everswin_trainer.progress import Progress
+from everswin_trainer.job.folder import JOB_ENV, Attempt, Job, stop_is_wanted
+from everswin_trainer.job.heartbeat import HeartbeatWriter
+from everswin_trainer.job.progress import Progress
 
 REPORT = """\
 Root Cause (first observed failure):
@@ -60,7 +60,7 @@ def start(number: int, script: str) -> subprocess.Popen[bytes]:
 
 def be_rank(words: list[str]) -> None:
     job, number = Job.at(os.environ[JOB_ENV]), int(os.environ["RANK"])
-    Beats(job, number)
+    HeartbeatWriter(job, number)
     for word in words:
         name, _, value = word.partition("=")
         match name:

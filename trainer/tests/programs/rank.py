@@ -1,6 +1,6 @@
 """One rank under torchrun. argv: what rank 1 does (`raise`, `die`), or `hold` or `deaf` for all.
 
-deaf: each gives a sign and ignores SIGTERM, as one that waits deep in a collective.
+deaf: each sends a heartbeat and ignores SIGTERM, as one that waits deep in a collective.
 hold: each rank forks a child as a data loader forks its workers, and both wait.
 """
 
@@ -13,8 +13,8 @@ from pathlib import Path
 
 from torch.distributed.elastic.multiprocessing.errors import record
 
-from everswin_trainer.beats import Beats
-from everswin_trainer.job import JOB_ENV, Job
+from everswin_trainer.job.folder import JOB_ENV, Job
+from everswin_trainer.job.heartbeat import HeartbeatWriter
 
 
 def forked(folder: str) -> None:
@@ -32,7 +32,7 @@ def main() -> None:
         worker.join()
     if what == "deaf":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        Beats(Job.at(folder), rank)
+        HeartbeatWriter(Job.at(folder), rank)
     if rank == 1 and what == "raise":
         raise ValueError("the second rank has seen enough")
     if rank == 1 and what == "die":

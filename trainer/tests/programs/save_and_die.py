@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from everswin_trainer import checkpoint, retention
-from everswin_trainer.job import Attempt
+from everswin_trainer.checkpoints import checkpoint, retention
+from everswin_trainer.job.folder import Attempt
 
 folder, deadly = Path(sys.argv[1]), int(sys.argv[2])
 CHANGES = {"open", "os.rename", "os.remove", "os.mkdir"}

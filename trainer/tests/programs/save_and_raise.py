@@ -5,11 +5,11 @@ import time
 from pathlib import Path
 from typing import BinaryIO
 
-from everswin_trainer.checkpoint import Origin
-from everswin_trainer.job import Attempt, Job
-from everswin_trainer.plan import Plan
-from everswin_trainer.progress import Progress
-from everswin_trainer.saver import Saver
+from everswin_trainer.checkpoints.checkpoint import Origin
+from everswin_trainer.checkpoints.saver import Saver
+from everswin_trainer.job.folder import Attempt, Job
+from everswin_trainer.job.plan import Plan
+from everswin_trainer.job.progress import Progress
 
 
 def slowly(stream: BinaryIO) -> None:

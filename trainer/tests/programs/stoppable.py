@@ -6,7 +6,7 @@ import threading
 import time
 from pathlib import Path
 
-from everswin_trainer.stop_request import StopRequest
+from everswin_trainer.job.stop_request import StopRequest
 
 
 def say_when_raised() -> None:

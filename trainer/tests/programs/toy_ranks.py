@@ -1,6 +1,6 @@
-"""The stand-in trainer on several ranks, under torchrun: a real process group, and each step waits for all ranks.
+"""The fake trainer on several ranks, under torchrun: a real process group, and each step waits for all ranks.
 
-argv: that of `mini`. The first rank leaves what `mini` leaves, every other one the same in a folder of its own.
+argv: that of `fake_trainer train`. The first rank leaves what it leaves, every other one the same in its own folder.
 """
 
 import os
@@ -11,13 +11,13 @@ import torch
 import torch.distributed as dist
 from torch.distributed.elastic.multiprocessing.errors import record
 
-from everswin_trainer.job import JOB_ENV
-from everswin_trainer.mini import MiniTrainer, parse
-from everswin_trainer.process_setup import prepare_process
-from everswin_trainer.rank import Rank
+from everswin_trainer.job.folder import JOB_ENV
+from everswin_trainer.system.process_setup import prepare_process
+from everswin_trainer.training.rank import Rank
+from fake_trainer.train import FakeTrainer, parse
 
 
-class RankedTrainer(MiniTrainer):
+class RankedTrainer(FakeTrainer):
     rank: Rank
 
     def train_step(self, batch: list[int]) -> None:
@@ -26,7 +26,7 @@ class RankedTrainer(MiniTrainer):
         super().train_step([*batch, int(share)])
 
     def leave_if_told(self) -> None:
-        [self.stop.raised] = self.rank.any_rank(self.stop.raised)
+        [self.stop.raised] = self.rank.all_reduce_any(self.stop.raised)
         super().leave_if_told()
 
 
@@ -36,7 +36,7 @@ def main() -> int:
     prepare_process("cpu")
     rank = Rank.from_environment("cpu")
     rank.connect()
-    if not rank.is_first:
+    if not rank.is_rank0:
         arguments.job_dir = Path(os.environ[JOB_ENV], f"of-rank-{rank.number}")
     trainer = RankedTrainer(arguments)
     trainer.rank = rank

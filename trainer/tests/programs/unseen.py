@@ -9,8 +9,8 @@ import subprocess
 import sys
 import time
 
-from everswin_trainer.beats import Beats
-from everswin_trainer.job import JOB_ENV, Job
+from everswin_trainer.job.folder import JOB_ENV, Job
+from everswin_trainer.job.heartbeat import HeartbeatWriter
 
 REPORT = """\
 Root Cause (first observed failure):
@@ -26,7 +26,7 @@ Root Cause (first observed failure):
 
 
 def be_rank(number: int) -> None:
-    Beats(Job.at(os.environ[JOB_ENV]), number)
+    HeartbeatWriter(Job.at(os.environ[JOB_ENV]), number)
     time.sleep(1.5 if number == 1 else 600)
     os.kill(os.getpid(), signal.SIGKILL)
 

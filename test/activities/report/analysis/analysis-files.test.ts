@@ -33,7 +33,7 @@ test('what the trainer analyses is what the schemas say, with every section fill
   expect((await stat(`${folder}/analysis.json`)).size).toBeLessThan(500_000);
 });
 
-test('the stand-in leaves an analysis too, in the places that the run folder names', async () => {
+test('the fake trainer leaves an analysis too, in the places that the run folder names', async () => {
   const run = await createMiniRun();
   try {
     const { runTraining, runTest } = createGpuActivities(run.dependencies);

@@ -1,0 +1,185 @@
+"""Why the numbers are what they are: analysis.json and bootstrap.json, from detections and annotations on disk.
+
+metrics.json holds what counts, by pycocotools itself. What is here is for looking at and comparing.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from everswin_trainer.analysis.error_types import analyse_errors, judge
+from everswin_trainer.analysis.gallery import make_gallery, rule
+from everswin_trainer.analysis.ground_truth import GroundTruth
+from everswin_trainer.analysis.matching import Matches, match
+from everswin_trainer.analysis.precision import precisions
+from everswin_trainer.analysis.resampling import (
+    LEVELS,
+    RESAMPLES,
+    SEED,
+    interval,
+    mean_of_known,
+    plain_scores,
+    resample,
+)
+from everswin_trainer.analysis.safe_text import safe_text
+from everswin_trainer.metrics.coco_scores import IOU_TYPES
+from everswin_trainer.system.atomic_file import write_json
+
+FILE, BOOTSTRAP_FILE = "analysis.json", "bootstrap.json"
+# What counts as said where single detections are counted or shown.
+LEAST_SCORE = 0.3
+# With more classes, a curve of each would make the file too large.
+MOST_CURVES = 200
+Scores = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is analysed. `picture_of` reads an image by its file name, (height, width, 3) BGR."""
+
+    identity: dict[str, str]
+    annotations: Path
+    found: dict[str, list[dict[str, Any]]]
+    picture_of: Callable[[str], np.ndarray]
+    resamples: int = RESAMPLES
+
+
+def analyse(subject: Subject, folder: Path, send_heartbeat: Callable[[], None]) -> None:
+    """Writes both files into `folder`, analysis.json last, and calls `send_heartbeat` (may raise) every few seconds."""
+    begin = time.monotonic()
+    truth = GroundTruth.load(subject.annotations)
+    matches: dict[str, Matches] = {}
+    for iou_type in IOU_TYPES:
+        send_heartbeat()
+        matches[iou_type] = match(truth, subject.found[iou_type], iou_type)
+    send_heartbeat()
+    precision = {iou_type: precision_of_classes(truth, one) for iou_type, one in matches.items()}
+    replicates, bootstrap = draw_replicates(subject, truth, matches, send_heartbeat)
+    send_heartbeat()
+    segm = matches["segm"]
+    analysis = {
+        "v": 1,
+        **_of(subject),
+        "images": len(truth.images),
+        "classes": _classes(truth, precision, replicates),
+        "curves": {iou_type: overall_curves(one) for iou_type, one in precision.items()},
+        "scoreThreshold": LEAST_SCORE,
+        "errors": {iou_type: analyse_errors(truth, one, LEAST_SCORE) for iou_type, one in matches.items()},
+        "galleryRule": rule(LEAST_SCORE),
+        "gallery": make_gallery(
+            truth, segm, subject.found["segm"], judge(truth, segm, LEAST_SCORE), subject.picture_of
+        ),
+        "bootstrap": bootstrap and {**bootstrap, **_intervals(precision, replicates)},
+    }
+    if bootstrap:
+        write_json(folder / BOOTSTRAP_FILE, _bootstrap_file(subject, truth, bootstrap, replicates), indent=None)
+    write_json(folder / FILE, {**analysis, "seconds": time.monotonic() - begin}, indent=None)
+
+
+def discard(folder: Path) -> None:
+    """Removes what an earlier test has left."""
+    for name in (FILE, BOOTSTRAP_FILE):
+        (folder / name).unlink(missing_ok=True)
+
+
+def precision_of_classes(truth: GroundTruth, matches: Matches) -> np.ndarray:
+    """(classes, overlaps, 101), NaN for a class without ground truth: pycocotools' `precision` at 100 detections."""
+    of_class = matches.rankings(len(truth.classes))
+    objects, once = truth.count().sum(axis=0), np.ones((1, len(truth.images)), np.int64)
+    return np.stack([precisions(one, once, objects[number : number + 1])[0] for number, one in enumerate(of_class)])
+
+
+def overall_curves(precision: np.ndarray) -> dict[str, list[float] | None]:
+    mean = mean_of_known(precision, 0)
+    return {
+        "iou50": curve(mean[LEVELS["AP50"]]),
+        "iou75": curve(mean[LEVELS["AP75"]]),
+        "mean": curve(mean.mean(axis=0)),
+    }
+
+
+def curve(values: np.ndarray) -> list[float] | None:
+    return None if np.isnan(values).any() else [round(float(one), 4) for one in values]
+
+
+def draw_replicates(
+    subject: Subject, truth: GroundTruth, matches: dict[str, Matches], send_heartbeat: Callable[[], None]
+) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, Any] | None]:
+    """Scores of all draws, and how they were made; nothing of one image, which can only be drawn again and again."""
+    if len(truth.images) < 2:
+        return {}, None
+    begin = time.monotonic()
+    found = {iou_type: resample(truth, one, subject.resamples, send_heartbeat) for iou_type, one in matches.items()}
+    return found, {"resamples": subject.resamples, "seed": SEED, "seconds": time.monotonic() - begin}
+
+
+def _of(subject: Subject) -> dict[str, str]:
+    return {name: subject.identity[name] for name in ("checkpointSha256", "annotationsSha256")}
+
+
+def _classes(
+    truth: GroundTruth, precision: dict[str, np.ndarray], replicates: dict[str, dict[str, np.ndarray]]
+) -> list[dict[str, Any]]:
+    counts = truth.count()
+    return [
+        {
+            "name": safe_text(one["name"]),
+            "images": int((counts[:, number] > 0).sum()),
+            "instances": int(counts[:, number].sum()),
+            **{
+                iou_type: _class_scores(
+                    precision[iou_type][number],
+                    replicates[iou_type]["classes"][number] if replicates else np.zeros(0),
+                    len(truth.classes) <= MOST_CURVES,
+                )
+                for iou_type in IOU_TYPES
+            },
+        }
+        for number, one in enumerate(truth.classes)
+    ]
+
+
+def _class_scores(precision: np.ndarray, replicates: np.ndarray, with_curve: bool) -> Scores:
+    score = _known(precision.mean())
+    return {
+        "AP": score,
+        "AP50": _known(precision[LEVELS["AP50"]].mean()),
+        "interval": interval(score, replicates),
+        "curve": curve(precision[LEVELS["AP50"]]) if with_curve else None,
+    }
+
+
+def _intervals(precision: dict[str, np.ndarray], replicates: dict[str, dict[str, np.ndarray]]) -> Scores:
+    def of(iou_type: str) -> Scores:
+        scores = {"AP": precision[iou_type], **{name: precision[iou_type][:, at] for name, at in LEVELS.items()}}
+        return {
+            name: interval(_known(mean_of_known(one, tuple(range(one.ndim)))), replicates[iou_type][name])
+            for name, one in scores.items()
+        }
+
+    return {iou_type: of(iou_type) for iou_type in IOU_TYPES}
+
+
+def _bootstrap_file(
+    subject: Subject,
+    truth: GroundTruth,
+    bootstrap: dict[str, Any],
+    replicates: dict[str, dict[str, np.ndarray]],
+) -> dict[str, Any]:
+    return {
+        "v": 1,
+        **_of(subject),
+        "images": len(truth.images),
+        "seed": bootstrap["seed"],
+        "resamples": bootstrap["resamples"],
+        "classes": [safe_text(one["name"]) for one in truth.classes],
+        **{iou_type: {name: plain_scores(one) for name, one in replicates[iou_type].items()} for iou_type in IOU_TYPES},
+    }
+
+
+def _known(value: np.ndarray | float) -> float | None:
+    return None if np.isnan(value) else min(1.0, float(value))

@@ -1,0 +1,79 @@
+"""Bootstrap over images: the scores of test sets that are drawn, with repetition, from this one.
+
+Matches do not change when an image counts twice, so only the ranking is done again for each draw, which is exact and
+takes milliseconds. The draws follow from seed and number of images alone: two runs on the same annotations meet the
+same draws, and the differences of their scores are a paired bootstrap.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from everswin_trainer.analysis.ground_truth import GroundTruth
+from everswin_trainer.analysis.matching import OVERLAPS, Matches
+from everswin_trainer.analysis.precision import precisions
+
+SEED = 2017
+RESAMPLES = 500
+# Draws at once: large enough for numpy to be fast, small enough for the largest class to fit into little memory.
+BATCH = 25
+LEVELS = {"AP50": 0, "AP75": 5}
+MIDDLE = (2.5, 97.5)
+
+
+def draws(images: int, resamples: int, seed: int = SEED) -> Iterator[np.ndarray]:
+    """Batches (draws, images) of how often each image was drawn, from raw words, a stream that numpy keeps for ever."""
+    source = np.random.PCG64(seed)
+    for begin in range(0, resamples, BATCH):
+        count = min(BATCH, resamples - begin)
+        words = source.random_raw(count * images).reshape(count, images)
+        chosen = (words % np.uint64(images)).astype(np.int64)
+        yield np.stack([np.bincount(one, minlength=images) for one in chosen])
+
+
+def resample(
+    truth: GroundTruth, matches: Matches, resamples: int, send_heartbeat: Callable[[], None]
+) -> dict[str, np.ndarray]:
+    """`AP`, `AP50`, `AP75` (resamples,) and `classes`, AP of each (classes, resamples); NaN without ground truth."""
+    counts = truth.count()
+    of_class = matches.rankings(len(truth.classes))
+    batches = []
+    for weights in draws(len(truth.images), resamples):
+        send_heartbeat()
+        objects = weights @ counts
+        scored = [precisions(one, weights, objects[:, number]).mean(axis=2) for number, one in enumerate(of_class)]
+        batches.append(np.stack(scored, axis=1))
+    scores = np.concatenate(batches) if batches else np.zeros((0, len(of_class), len(OVERLAPS)))
+    return {
+        "AP": mean_of_known(scores, (1, 2)),
+        **{name: mean_of_known(scores[:, :, level], 1) for name, level in LEVELS.items()},
+        "classes": scores.mean(axis=2).T,
+    }
+
+
+def mean_of_known(values: np.ndarray, axis: int | tuple[int, ...]) -> np.ndarray:
+    """NaN where nothing is known, without numpy's warning."""
+    known = ~np.isnan(values)
+    count = known.sum(axis=axis)
+    return np.where(count > 0, np.where(known, values, 0).sum(axis=axis) / np.maximum(count, 1), np.nan)
+
+
+def interval(score: float | None, replicates: np.ndarray) -> list[float] | None:
+    """The middle 95 % of the replicates' spread, laid around the score.
+
+    AP of a resample is too high on the average: repeated images fill a class's gaps. Around their own mean the
+    replicates show the spread without this.
+    """
+    known = replicates[~np.isnan(replicates)]
+    if score is None or not len(known):
+        return None
+    low, high = np.percentile(known, MIDDLE) - known.mean()
+    return [min(1.0, max(0.0, score + float(one))) for one in (low, high)]
+
+
+def plain_scores(values: np.ndarray) -> list[Any]:
+    """As JSON takes them: to five digits, null for NaN."""
+    if values.ndim > 1:
+        return [plain_scores(one) for one in values]
+    return [None if np.isnan(one) else round(min(1.0, max(0.0, float(one))), 5) for one in values]

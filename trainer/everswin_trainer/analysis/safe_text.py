@@ -1,0 +1,9 @@
+"""Names from data sets, made safe for JSON files. Whoever renders them still has to escape them."""
+
+LONGEST = 200
+
+
+def safe_text(value: object) -> str:
+    """Truncates to LONGEST UTF-16 units, as JavaScript counts, and replaces lone surrogates, which UTF-8 lacks."""
+    whole = str(value).encode("utf-16-le", "replace")
+    return whole[: 2 * LONGEST].decode("utf-16-le", "ignore")

@@ -1,0 +1,84 @@
+"""The data set of a run: `--data DIR`, a folder that `prepare-dataset` made, whatever its classes are."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from everswin_trainer.data.image_index import ImageIndex
+from everswin_trainer.system.atomic_file import read_json
+from everswin_trainer.system.hashing import hash_file
+
+MANIFEST = "dataset.json"
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """`root` is absolute; `manifest` is its dataset.json."""
+
+    root: Path
+    manifest: dict[str, Any]
+
+    @classmethod
+    def at(cls, root: Path) -> "PreparedData":
+        """Raises ValueError if the folder is not one that `prepare-dataset` made."""
+        manifest = read_json(root / MANIFEST)
+        if manifest is None or manifest.get("v") != 1:
+            raise ValueError(f"expected {root / MANIFEST} to describe a data set: prepare-dataset writes it")
+        return cls(root.resolve(), manifest)
+
+    def classes(self) -> tuple[str, ...]:
+        """Category names in file order: MMDetection numbers its labels in that order."""
+        return tuple(self.manifest["classes"])
+
+    def annotations(self, split: str) -> Path:
+        return self.root / self.manifest["splits"][split]["annotations"]
+
+    def image_prefix(self, split: str) -> str:
+        """What comes before an annotation's file_name: a folder of files, or a path inside the archive."""
+        one = self.manifest["splits"][split]
+        if one["archive"] is None:
+            return f"{self.root}/images/{split}/"
+        return f"{one['folder']}/" if one["folder"] else ""
+
+    def image_backend(self, split: str) -> dict[str, str] | None:
+        """MMEngine's `backend_args`; None where the images are files."""
+        one = self.manifest["splits"][split]
+        if one["archive"] is None:
+            return None
+        return {"backend": "zip", "archive": one["archive"], "index": str(self.root / one["index"])}
+
+
+def image_file(root: Path, split: str, folder: str, entry_name: str) -> Path:
+    """Where an entry of a split's archive lies once it is extracted."""
+    return root / "images" / split / entry_name.removeprefix(f"{folder}/" if folder else "")
+
+
+def find_prepared(root: Path, content_key: str) -> dict[str, Any] | None:
+    """The manifest of a folder that is whole and of this content, all of it looked at again; else None."""
+    manifest = read_json(root / MANIFEST)
+    if manifest is None or manifest.get("v") != 1 or manifest.get("contentKey") != content_key:
+        return None
+    try:
+        if any(hash_of(root / name) != said for name, said in manifest["files"].items()):
+            return None
+        for name, split in manifest["splits"].items():
+            if split["archive"] is None and not _has_images(root, name, split):
+                return None
+        needed = {split["archive"] for split in manifest["splits"].values()}
+        sizes = {one["path"]: one["bytes"] for one in manifest["archives"].values() if one["path"] in needed}
+        if any(os.stat(path).st_size != size for path, size in sizes.items()):
+            return None
+    except (OSError, ValueError, KeyError):
+        return None
+    return manifest
+
+
+def _has_images(root: Path, name: str, split: dict[str, Any]) -> bool:
+    index = ImageIndex(root / split["index"])
+    return all(image_file(root, name, split["folder"], one).stat().st_size == place.size for one, place in index.all())
+
+
+def hash_of(path: Path) -> dict[str, Any]:
+    """{bytes, sha256}. Raises OSError."""
+    return {"bytes": path.stat().st_size, "sha256": hash_file(path)}

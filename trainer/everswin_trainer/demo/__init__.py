@@ -1,0 +1,1 @@
+"""The data set and weights of the demo, drawn by this code."""

@@ -1,0 +1,1 @@
+"""The final test: detections of one checkpoint and their scores."""

@@ -1,0 +1,77 @@
+"""Detections of one checkpoint: two files in COCO's results format, then a manifest. No manifest = not there."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from everswin_trainer.checkpoints.checkpoint import Checkpoint
+from everswin_trainer.data.dataset import PreparedData
+from everswin_trainer.job.folder import Job
+from everswin_trainer.metrics.coco_scores import IOU_TYPES
+from everswin_trainer.system.atomic_file import fsync_folder, read_json, write_json
+from everswin_trainer.system.hashing import hash_file
+
+# `bbox` and `segm`, each in COCO's results format.
+Found = dict[str, list[dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Detections:
+    job: Job
+    images: int
+    seconds: float
+
+    def load(self) -> Found:
+        return {iou_type: json.loads(_file(self.job, iou_type).read_bytes()) for iou_type in IOU_TYPES}
+
+
+def identify(checkpoint: Checkpoint, data: PreparedData) -> dict[str, str]:
+    """What the detections depend on; the recipe is in the plan's hash."""
+    return {
+        "checkpointSha256": checkpoint.sha256,
+        "planHash": checkpoint.plan_hash,
+        "annotationsSha256": hash_file(data.annotations("val")),
+    }
+
+
+def find(job: Job, identity: dict[str, str]) -> Detections | None:
+    """Those of this very checkpoint and data, if all their bytes are still what was written."""
+    manifest = read_json(_manifest(job))
+    if manifest is None or manifest["identity"] != identity:
+        return None
+    files = manifest["files"]
+    if any(not _file(job, one).exists() or hash_file(_file(job, one)) != files[one] for one in IOU_TYPES):
+        return None
+    return Detections(job, manifest["images"], manifest["seconds"])
+
+
+def publish(detections: Detections, prefix: Path, identity: dict[str, str]) -> None:
+    """Moves `<prefix>.bbox.json` and `<prefix>.segm.json`, as CocoMetric wrote them, into place; the manifest last."""
+    job = detections.job
+    _manifest(job).unlink(missing_ok=True)
+    for iou_type in IOU_TYPES:
+        written = prefix.with_name(f"{prefix.name}.{iou_type}.json")
+        with open(written, "rb") as stream:
+            os.fsync(stream.fileno())
+        written.rename(_file(job, iou_type))
+    fsync_folder(job.folder)
+    write_json(
+        _manifest(job),
+        {
+            "v": 1,
+            "identity": identity,
+            "images": detections.images,
+            "seconds": detections.seconds,
+            "files": {iou_type: hash_file(_file(job, iou_type)) for iou_type in IOU_TYPES},
+        },
+    )
+
+
+def _file(job: Job, iou_type: str) -> Path:
+    return job.folder / f"detections.{iou_type}.json"
+
+
+def _manifest(job: Job) -> Path:
+    return job.folder / "detections.json"

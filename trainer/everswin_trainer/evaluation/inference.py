@@ -1,0 +1,83 @@
+"""MMDetection's own test loop over the validation images: one rank of it."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from everswin_trainer.checkpoints.checkpoint import Checkpoint
+from everswin_trainer.evaluation.detections import Detections
+from everswin_trainer.job.stop_request import Preempted
+from everswin_trainer.metrics import quick_metric  # noqa: F401  (register what build_config names)
+from everswin_trainer.model.build_config import build_config
+from everswin_trainer.model.detector_weights import class_count
+from everswin_trainer.model.initial_detector import load_detector, require_same
+from everswin_trainer.model.weights import looks_like_safetensors
+from everswin_trainer.training import batches  # noqa: F401  (register what build_config names)
+from everswin_trainer.training.context import Context
+from everswin_trainer.training.heartbeat_hook import HeartbeatHook
+from everswin_trainer.training.runner import EverswinRunner, build_runner
+from everswin_trainer.training.state import bare_model, read
+
+SECONDS_BETWEEN_EVENTS = 1.0
+
+
+def infer(context: Context, checkpoint: Checkpoint) -> tuple[Detections, Path]:
+    """Runs the model over every image; returns the prefix of the files with the detections. Nothing is evaluated.
+
+    On all ranks but the first the files do not exist. Raises Preempted.
+    """
+    begin = time.monotonic()
+    context.rank.connect()
+    work_dir = context.enter_work_dir()
+    prefix = work_dir / "detections"
+    control, device = context.control.now(), context.rank.device
+    built = build_config(context.recipe, context.plan, control, context.data, work_dir, device, weights=None)
+    built.config.test_evaluator.update(format_only=True, outfile_prefix=str(prefix))
+    runner = build_runner(built.config)
+    context.rank.set_threads()
+    runner.register_hook(HeartbeatHook(context.heartbeats))
+    runner.register_hook(InferenceHook(context, checkpoint))
+    runner.model_state = model_state(checkpoint, runner)
+    runner.test()
+    images = len(runner.test_dataloader.dataset)
+    dist.destroy_process_group()
+    return Detections(context.job, images, time.monotonic() - begin), prefix
+
+
+def model_state(checkpoint: Checkpoint, runner: EverswinRunner) -> dict[str, torch.Tensor]:
+    """Raises ValueError if converted weights are of another model, or of other classes than the data."""
+    if not looks_like_safetensors(checkpoint.path):
+        return read(checkpoint.path)["state_dict"]
+    state, model = load_detector(checkpoint.path), bare_model(runner).state_dict()
+    if (given := class_count(state)) != (wanted := class_count(model)):
+        raise ValueError(f"expected weights for the {wanted} classes of the data, got a detector of {given}")
+    require_same(state, model)
+    return state
+
+
+class InferenceHook(Hook):
+    """`tested` events, about one a second, and the way out on SIGTERM."""
+
+    priority = "LOWEST"
+
+    def __init__(self, context: Context, checkpoint: Checkpoint) -> None:
+        self._context = context
+        self._checkpoint = checkpoint
+        self._said_at = 0.0
+
+    def after_test_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        if self._context.stop.raised:
+            raise Preempted(*self._checkpoint.position)
+        if not self._context.progress:
+            return
+        total = len(runner.test_dataloader.dataset)
+        # Ranks go about equally fast; the last round may count some images twice.
+        done = min(total, (batch_idx + 1) * runner.test_dataloader.batch_size * self._context.rank.world)
+        if done == total or time.monotonic() - self._said_at > SECONDS_BETWEEN_EVENTS:
+            self._said_at = time.monotonic()
+            self._context.progress.write("tested", done=done, total=total)

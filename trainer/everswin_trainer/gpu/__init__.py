@@ -1,0 +1,1 @@
+"""The GPUs of this machine: which there are, who holds them, and who waits for them."""

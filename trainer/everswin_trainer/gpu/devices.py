@@ -1,0 +1,76 @@
+"""The GPUs of this machine and the processes that use them, as listed by `nvidia-smi`."""
+
+import os
+import re
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+# Without persistence mode the driver takes seconds to load.
+TIMEOUT_SECONDS = 20
+# UNLISTED stands for all GPUs where nvidia-smi is missing, CPU for a machine whose GPUs are not used.
+UNLISTED, CPU = "gpus", "cpu"
+
+
+class GpusUnknown(Exception):
+    """nvidia-smi is installed but fails."""
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """One GPU. `used` is the MiB in use on it by any process; `uuid` is safe as a file name."""
+
+    uuid: str
+    index: int
+    name: str
+    used: int
+
+    @property
+    def is_real(self) -> bool:
+        return self.uuid not in (UNLISTED, CPU)
+
+
+def list_gpus() -> list[Gpu] | None:
+    """Returns all GPUs in the order of nvidia-smi; None without nvidia-smi. Raises GpusUnknown."""
+    rows = _query("--query-gpu=uuid,index,memory.used,name")
+    if rows is None:
+        return None
+    return [
+        Gpu(row[0], _number(row[1]), ", ".join(row[3:]), _number(row[2]))
+        for row in rows
+        if len(row) >= 4 and re.fullmatch(r"[A-Za-z]+-[0-9A-Za-z-]+", row[0])
+    ]
+
+
+def visible(gpus: Iterable[Gpu]) -> list[Gpu]:
+    """Returns the GPUs that CUDA_VISIBLE_DEVICES allows, by index (as in nvidia-smi) or by the prefix of a UUID."""
+    wanted = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if wanted is None:
+        return list(gpus)
+    names = [name.strip() for name in wanted.split(",") if name.strip()]
+    return [gpu for gpu in gpus if any(name == str(gpu.index) or gpu.uuid.startswith(name) for name in names)]
+
+
+def users(uuid: str) -> list[str]:
+    """Returns one line for each process on a GPU; empty if nvidia-smi lists none. Raises GpusUnknown."""
+    rows = _query("--query-compute-apps=gpu_uuid,pid,used_gpu_memory,process_name") or []
+    return [f"{', '.join(row[3:])} (pid {row[1]}, {row[2]} MiB)" for row in rows if len(row) >= 4 and row[0] == uuid]
+
+
+def _query(what: str) -> list[list[str]] | None:
+    command = ["nvidia-smi", what, "--format=csv,noheader,nounits"]
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
+        )
+    except FileNotFoundError:
+        return None
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise GpusUnknown(f"nvidia-smi does not answer: {error}") from error
+    if done.returncode != 0:
+        raise GpusUnknown(f"nvidia-smi failed: {(done.stderr or done.stdout).strip()[:500]}")
+    return [[field.strip() for field in line.split(",")] for line in done.stdout.splitlines() if line.strip()]
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdigit() else 0

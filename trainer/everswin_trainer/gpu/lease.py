@@ -1,0 +1,135 @@
+"""GPU leases: one file for each GPU of the machine; the holder of its flock may compute there.
+
+torchrun closes every descriptor above 2 in its ranks, and standard input already carries the job's own lock. So the
+supervisor holds the flock, and the file names the job. A lease is free when nobody holds its flock and no process of
+that job lives, which the job's lock tells, since every rank inherits it (supervisor/lock.py). So a lease outlives a
+supervisor that was killed alone, and ends with the last process of its tree.
+"""
+
+import fcntl
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from everswin_trainer.gpu.devices import Gpu
+from everswin_trainer.job.folder import JOB_ENV, Job
+from everswin_trainer.system.process_tree import descendants, marked
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The holder of a GPU that we requested; `record` is the content of its lease, {} if it has none yet."""
+
+    gpu: Gpu
+    record: dict[str, Any]
+    # The supervisor was killed, and its ranks still run.
+    survivors: bool = False
+
+
+@dataclass(frozen=True)
+class Lease:
+    """GPUs that are ours until `release`, or until the last process of our tree ends."""
+
+    gpus: list[Gpu]
+    descriptors: list[int]
+
+    def name(self, record: dict[str, Any]) -> None:
+        """Writes the holder into the lease files. Call it before any process starts that may outlive us."""
+        for gpu, descriptor in zip(self.gpus, self.descriptors, strict=True):
+            text = json.dumps({**record, "uuid": gpu.uuid}).encode()
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, text, 0)
+
+    def release(self) -> None:
+        # A process that the kernel cannot end keeps the GPU; then the record has to stay.
+        left = descendants(os.getpid())
+        for descriptor in self.descriptors:
+            if not left:
+                os.ftruncate(descriptor, 0)
+            os.close(descriptor)
+
+    def environment(self) -> dict[str, str]:
+        """Returns the variables that restrict the program to these GPUs."""
+        real = [gpu.uuid for gpu in self.gpus if gpu.is_real]
+        return {"CUDA_VISIBLE_DEVICES": ",".join(real)} if real else {}
+
+
+def try_acquire(folder: Path, gpus: list[Gpu], count: int, job: Job) -> tuple[Lease | None, list[Holder]]:
+    """Acquires the first `count` free GPUs, all or none; also returns the holders of others. Needs the guard."""
+    lease, held = Lease([], []), []
+    for gpu in gpus:
+        if len(lease.gpus) == count:
+            break
+        descriptor = _open(folder, gpu.uuid)
+        holder = _holder(descriptor, gpu, job)
+        if holder is None:
+            lease.gpus.append(gpu)
+            lease.descriptors.append(descriptor)
+        else:
+            os.close(descriptor)
+            held.append(holder)
+    if len(lease.gpus) == count:
+        return lease, held
+    for descriptor in lease.descriptors:
+        os.close(descriptor)
+    return None, held
+
+
+def clear_stale(folder: Path, job: Job) -> None:
+    """Clears the leases that a dead supervisor of this job left. Needs the job's lock and the guard.
+
+    No process of that job lives, but another supervisor that tests the job's lock would find it held, by us.
+    """
+    for path in folder.glob("*.lock"):
+        descriptor = _open(folder, path.stem)
+        if _try_flock(descriptor) and _read(descriptor).get("job") == str(job.folder):
+            os.ftruncate(descriptor, 0)
+        os.close(descriptor)
+
+
+def _open(folder: Path, uuid: str) -> int:
+    return os.open(folder / f"{uuid}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+
+
+def _holder(descriptor: int, gpu: Gpu, job: Job) -> Holder | None:
+    """Locks `descriptor` and returns None, or returns the holder: of the flock, or of processes that survived it."""
+    if not _try_flock(descriptor):
+        return Holder(gpu, _read(descriptor))
+    record = _read(descriptor)
+    if record.get("job") not in (None, str(job.folder)) and _tree_lives(Path(record["job"])):
+        return Holder(gpu, record, survivors=True)
+    return None
+
+
+def _tree_lives(folder: Path) -> bool:
+    """Returns whether any process of that job lives, by the lock that all of them inherit."""
+    try:
+        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return bool(marked(JOB_ENV, str(folder)))
+    try:
+        # Shared and brief: a supervisor that finds it held meanwhile tries again.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _try_flock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _read(descriptor: int) -> dict[str, Any]:
+    try:
+        value = json.loads(os.pread(descriptor, 65536, 0))
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}

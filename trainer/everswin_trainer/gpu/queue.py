@@ -1,0 +1,69 @@
+"""The queue for the GPUs of this machine: a folder of tickets, each flock'd by the process that waits.
+
+The file name of a ticket sorts it: lower priority number first, then earlier request. A job never overtakes one ahead
+of it that could use the same GPU; otherwise a run that needs many GPUs would starve.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def guard(folder: Path) -> Iterator[None]:
+    """Locks leases and tickets for one process at a time, for milliseconds."""
+    descriptor = os.open(folder / "guard", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """Our place in the queue, as long as `descriptor` is open."""
+
+    path: Path
+    descriptor: int
+
+    @classmethod
+    def issue(cls, folder: Path, priority: int, since: float, what: dict[str, Any]) -> "Ticket":
+        """Joins the queue; `since` is in Unix seconds. Needs the guard."""
+        queue = folder / "queue"
+        queue.mkdir(exist_ok=True)
+        path = queue / f"{priority:02d}-{int(since * 1e6):020d}-{os.getpid()}.json"
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        os.write(descriptor, json.dumps(what).encode())
+        return cls(path, descriptor)
+
+    def ahead(self) -> list[dict[str, Any]]:
+        """Returns the requests ahead of ours and removes tickets of dead processes. Needs the guard."""
+        before = [path for path in sorted(self.path.parent.glob("*.json")) if path.name < self.path.name]
+        return [said for path in before if (said := _living(path)) is not None]
+
+    def leave(self) -> None:
+        self.path.unlink(missing_ok=True)
+        os.close(self.descriptor)
+
+
+def _living(path: Path) -> dict[str, Any] | None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        path.unlink(missing_ok=True)
+    except BlockingIOError:
+        with suppress(ValueError):
+            return json.loads(os.pread(descriptor, 65536, 0))
+    finally:
+        os.close(descriptor)
+    return None

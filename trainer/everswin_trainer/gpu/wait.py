@@ -1,0 +1,183 @@
+"""Waits for the GPUs that a job requests; `waiting.json` names who holds them (docs/trainer-contract.md)."""
+
+import argparse
+import os
+import signal
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from everswin_trainer.gpu.devices import CPU, UNLISTED, Gpu, list_gpus, users, visible
+from everswin_trainer.gpu.lease import Holder, Lease, clear_stale, try_acquire
+from everswin_trainer.gpu.queue import Ticket, guard
+from everswin_trainer.job.folder import Attempt, Job
+from everswin_trainer.system.atomic_file import write_json
+from everswin_trainer.system.process_tree import start_ticks
+
+# Interval between checks of the leases, each of a few system calls.
+POLL_SECONDS = 0.25
+# Other jobs hold a lease briefly while they ask nvidia-smi; so short a wait is not reported.
+PATIENCE_SECONDS = 0.4
+# Interval between calls of nvidia-smi.
+MEMORY_SECONDS = 1.0
+
+
+class NotEnoughGpus(Exception):
+    """This machine has fewer GPUs than the job requests."""
+
+
+class AskerGone(Exception):
+    """The process that started this supervisor has ended, so no worker would watch the trainer."""
+
+
+class StopRequested(Exception):
+    """A stop was requested during the wait."""
+
+
+@dataclass(frozen=True)
+class GpuRequest:
+    """A request for `count` GPUs, leased in `folder`. A GPU on which others use more than `foreign` MiB is not free."""
+
+    folder: Path
+    device: str
+    count: int
+    priority: int
+    since: float
+    foreign: int
+    # Our parent, which acts for a worker: without it no worker would watch what we start.
+    asker: int
+
+    @classmethod
+    def of(cls, arguments: argparse.Namespace) -> "GpuRequest | None":
+        if arguments.gpu_folder is None:
+            return None
+        since = time.time() if arguments.gpu_since is None else arguments.gpu_since
+        wanted = (arguments.gpu_folder, arguments.device, arguments.gpus, arguments.gpu_priority)
+        return cls(*wanted, since, arguments.foreign_mib, arguments.asker or os.getppid())
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--gpu-folder", type=Path, help="where this machine keeps leases; without it no GPU is leased")
+    parser.add_argument("--gpus", type=int, default=1)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda")
+    parser.add_argument("--gpu-priority", type=int, default=3, help="the lower one goes first")
+    parser.add_argument("--gpu-since", type=float, help="Unix seconds: the earlier one goes first")
+    parser.add_argument("--foreign-mib", type=int, default=1024)
+    parser.add_argument("--asker", type=int, metavar="PID", help="our parent: the wait ends when it does")
+
+
+def wait_for_gpus(job: Job, attempt: Attempt, request: GpuRequest, stop: set[signal.Signals]) -> Lease:
+    """Waits for `request.count` GPUs and returns their lease. The caller holds the job's lock and blocks `stop`.
+
+    Raises NotEnoughGpus, GpusUnknown, AskerGone when the asker has ended, StopRequested on a signal of `stop`.
+    """
+    waiting = _Waiting(job, attempt, request)
+    try:
+        while (lease := waiting.poll()) is None:
+            if signal.sigtimedwait(stop, POLL_SECONDS) is not None:
+                raise StopRequested
+            if os.getppid() != request.asker:
+                raise AskerGone
+        return lease
+    finally:
+        waiting.end()
+
+
+class _Waiting:
+    def __init__(self, job: Job, attempt: Attempt, request: GpuRequest) -> None:
+        self.job, self.attempt, self.request = job, attempt, request
+        self.began = time.time()
+        request.folder.mkdir(parents=True, exist_ok=True)
+        self.gpus = _candidates(request)
+        # Where GPUs cannot be told apart, one lease stands for all of them.
+        self.count = request.count if self.gpus[0].is_real else 1
+        if len(self.gpus) < self.count:
+            raise NotEnoughGpus(f"{request.count} GPUs requested, {len(self.gpus)} available: {_names(self.gpus)}")
+        # By UUID: the processes that use a GPU without a lease; valid until `ask_again_at`.
+        self.foreign: dict[str, list[str]] = {}
+        self.ask_again_at = 0.0
+        self.published: dict[str, Any] | None = None
+        what = {"run": job.run_name, "gpus": request.count, "of": [gpu.uuid for gpu in self.gpus]}
+        with guard(request.folder):
+            clear_stale(request.folder, job)
+            self.ticket = Ticket.issue(request.folder, request.priority, request.since, what)
+
+    def poll(self) -> Lease | None:
+        """Acquires the GPUs if they are free and returns their lease; otherwise reports the wait and returns None."""
+        if time.monotonic() >= self.ask_again_at:
+            self.foreign = {}
+        while True:
+            free_of_others = [gpu for gpu in self.gpus if gpu.uuid not in self.foreign]
+            with guard(self.request.folder):
+                ahead = [said for said in self.ticket.ahead() if set(said["of"]) & {gpu.uuid for gpu in self.gpus}]
+                lease, held = try_acquire(self.request.folder, free_of_others, self.count, self.job)
+                if lease is not None and ahead:
+                    lease.release()
+                    lease = None
+            if lease is None:
+                self.publish(ahead, held)
+                return None
+            if not self.find_foreign(lease):
+                lease.name(self.record())
+                return lease
+            lease.release()
+
+    def find_foreign(self, lease: Lease) -> bool:
+        """Finds processes without a lease on the leased GPUs. The lease is held, so none of them belongs to a run."""
+        if not lease.gpus[0].is_real:
+            return False
+        used = {gpu.uuid: gpu.used for gpu in list_gpus() or []}
+        found = [gpu for gpu in lease.gpus if used.get(gpu.uuid, 0) > self.request.foreign]
+        for gpu in found:
+            self.foreign[gpu.uuid] = users(gpu.uuid) or [f"{used[gpu.uuid]} MiB by nobody that nvidia-smi names"]
+        if found:
+            self.ask_again_at = time.monotonic() + MEMORY_SECONDS
+        return bool(found)
+
+    def record(self) -> dict[str, Any]:
+        """Returns the record of this job in its leases."""
+        pid = os.getpid()
+        ours = {"job": str(self.job.folder), "run": self.job.run_name, "fence": self.attempt.fence}
+        return {"v": 1, **ours, "pid": pid, "startTicks": start_ticks(pid), "since": time.time()}
+
+    def publish(self, ahead: list[dict[str, Any]], held: list[Holder]) -> None:
+        """Writes waiting.json if its content has changed."""
+        queue = [{"run": said["run"], "gpus": said["gpus"]} for said in ahead]
+        state = {
+            **{"v": 1, "fence": self.attempt.fence, "gpus": self.request.count, "since": self.began},
+            **{"place": len(ahead) + 1, "ahead": queue},
+            "held": [_describe(holder) for holder in held],
+            "foreign": [{"gpu": uuid, "users": found} for uuid, found in sorted(self.foreign.items())],
+        }
+        if state != self.published and time.time() - self.began > PATIENCE_SECONDS:
+            # A full disk does not end the wait.
+            with suppress(OSError):
+                write_json(self.job.waiting, state)
+            self.published = state
+
+    def end(self) -> None:
+        self.job.waiting.unlink(missing_ok=True)
+        self.ticket.leave()
+
+
+def _candidates(request: GpuRequest) -> list[Gpu]:
+    if request.device == "cpu":
+        return [Gpu(CPU, 0, CPU, 0)]
+    gpus = list_gpus()
+    return [Gpu(UNLISTED, 0, "all GPUs", 0)] if gpus is None else visible(gpus) or _refuse()
+
+
+def _refuse() -> list[Gpu]:
+    raise NotEnoughGpus("nvidia-smi lists no GPU that CUDA_VISIBLE_DEVICES allows")
+
+
+def _names(gpus: list[Gpu]) -> str:
+    return ", ".join(f"{gpu.uuid} ({gpu.name})" for gpu in gpus)
+
+
+def _describe(holder: Holder) -> dict[str, Any]:
+    record = holder.record
+    of = {"run": record.get("run"), "pid": record.get("pid"), "since": record.get("since")}
+    return {"gpu": holder.gpu.uuid, "name": holder.gpu.name, **of, "survivors": holder.survivors}

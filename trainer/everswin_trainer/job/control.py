@@ -1,0 +1,66 @@
+"""orders.json: how the worker controls a running trainer (docs/trainer-contract.md)."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from everswin_trainer.job.folder import Job
+from everswin_trainer.job.plan import Plan
+from everswin_trainer.system.atomic_file import read_json
+
+
+@dataclass(frozen=True)
+class TrainerControl:
+    """`epochs` and `checkpoint_now` may change while training runs; the rest is read when it starts."""
+
+    epochs: int
+    checkpoint_now: int
+    learning_rate_factor: float
+    fp32: bool
+    accumulate: int
+
+    @classmethod
+    def load(cls, job: Job, plan: Plan) -> "TrainerControl":
+        """Reads the file; a missing or invalid value falls back to the plan, so that it never ends a good training."""
+        content = read_json(job.control) or {}
+        factor = content.get("learningRateFactor")
+        return cls(
+            epochs=_whole(content.get("epochs"), least=1, otherwise=plan.epochs),
+            checkpoint_now=_whole(content.get("checkpointNow"), least=0, otherwise=0),
+            learning_rate_factor=float(factor) if _is_factor(factor) else 1.0,
+            fp32=content.get("fp32") is True,
+            accumulate=_whole(content.get("accumulate"), least=1, otherwise=1),
+        )
+
+
+class ControlFile:
+    """The current control values. It reads the file only when it has changed, so every step can ask."""
+
+    def __init__(self, job: Job, plan: Plan) -> None:
+        self._job = job
+        self._plan = plan
+        self._version = self._stat()
+        self._control = TrainerControl.load(job, plan)
+
+    def now(self) -> TrainerControl:
+        version = self._stat()
+        if version != self._version:
+            # The version was taken before the read, so the next call sees a change in between.
+            self._version, self._control = version, TrainerControl.load(self._job, self._plan)
+        return self._control
+
+    def _stat(self) -> tuple[int, int, int] | None:
+        """Returns what changes whenever the worker replaces the file; None without a file."""
+        try:
+            found = self._job.control.stat()
+        except FileNotFoundError:
+            return None
+        return found.st_mtime_ns, found.st_ino, found.st_size
+
+
+def _whole(value: Any, least: int, otherwise: int) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= least else otherwise
+
+
+def _is_factor(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value > 0

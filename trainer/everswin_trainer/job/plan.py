@@ -1,0 +1,111 @@
+"""plan.json as the worker wrote it; keys that the trainer does not need are ignored."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from everswin_trainer.job.speed import SWITCHES, Speed
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one run is: the same file for every attempt."""
+
+    run_id: str
+    plan_hash: str
+    recipe_name: str
+    recipe_sha256: str
+    # 0: nothing is trained, weights are tested as they are.
+    epochs: int
+    seed: int
+    gpus: int
+    batch_per_gpu: int
+    loader_workers: int
+    log_every_steps: int
+    # None: as often as interval.py finds best.
+    every_minutes: float | None
+    keep_last: int
+    # Epochs whose checkpoint stays for ever; None: those after which the learning rate falls.
+    milestones: frozenset[int] | None
+    speed: Speed
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Plan":
+        """Raises ValueError naming every field that is missing or out of range, all at once."""
+        try:
+            content = json.loads(Path(path).read_bytes())
+        except ValueError as error:
+            raise ValueError(f"expected {path} to be JSON, got: {error}") from error
+        reader = _Reader(content)
+        plan = cls(
+            run_id=reader.text("runId"),
+            plan_hash=reader.text("planHash"),
+            recipe_name=reader.text("recipe", "name"),
+            recipe_sha256=reader.text("recipe", "sha256"),
+            epochs=reader.whole("epochs", least=0),
+            seed=reader.whole("seed", least=0),
+            gpus=reader.whole("gpus", least=1),
+            batch_per_gpu=reader.whole("batchPerGpu", least=1),
+            loader_workers=reader.whole("loaderWorkers", least=0),
+            log_every_steps=reader.whole("logEverySteps", least=1),
+            every_minutes=reader.number_or_auto("checkpoint", "everyMinutes"),
+            # With one checkpoint kept, the moment of replacing it would be a moment without.
+            keep_last=reader.whole("checkpoint", "keepLast", least=2),
+            milestones=reader.wholes_if_given("checkpoint", "milestones", least=1),
+            speed=Speed(**{field: reader.flag_if_given("speed", name) for name, field in SWITCHES.items()}),
+        )
+        if reader.problems:
+            raise ValueError(f"{path} is not a plan: " + "; ".join(reader.problems))
+        return plan
+
+
+class _Reader:
+    """Takes fields out of parsed JSON and collects what is wrong with them."""
+
+    def __init__(self, content: Any) -> None:
+        self._content = content
+        self.problems: list[str] = []
+
+    def text(self, *path: str) -> str:
+        return self._take(path, "some text", lambda value: isinstance(value, str) and value != "", "")
+
+    def whole(self, *path: str, least: int) -> int:
+        return self._take(path, f"a whole number of at least {least}", lambda value: _is_whole(value, least), least)
+
+    def number_or_auto(self, *path: str) -> float | None:
+        """None for `auto`."""
+
+        def accepts(value: Any) -> bool:
+            return value == "auto" or (_is_number(value) and value > 0)
+
+        value = self._take(path, 'a number above 0 or "auto"', accepts, "auto")
+        return None if value == "auto" else float(value)
+
+    def wholes_if_given(self, *path: str, least: int) -> frozenset[int] | None:
+        def accepts(value: Any) -> bool:
+            return value is None or (isinstance(value, list) and all(_is_whole(one, least) for one in value))
+
+        value = self._take(path, f"a list of whole numbers of at least {least}", accepts, None)
+        return None if value is None else frozenset(value)
+
+    def flag_if_given(self, *path: str) -> bool:
+        value = self._take(path, "true or false", lambda value: value is None or isinstance(value, bool), None)
+        return value is True
+
+    def _take(self, path: tuple[str, ...], expected: str, accepts: Any, otherwise: Any) -> Any:
+        value = self._content
+        for key in path:
+            value = value.get(key) if isinstance(value, dict) else None
+        if accepts(value):
+            return value
+        self.problems.append(f"expected {'.'.join(path)} to be {expected}, got {value!r}")
+        return otherwise
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_whole(value: Any, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least

@@ -1,0 +1,96 @@
+"""progress.jsonl: what the trainer says, one JSON object a line, over all attempts (docs/trainer-contract.md)."""
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+class Progress:
+    """Appends events. A line is one write, so that readers and a crash see it whole or, at worst, torn at the end."""
+
+    def __init__(self, path: Path, attempt: int) -> None:
+        self._attempt = attempt
+        self._listener: Callable[[dict[str, Any]], None] | None = None
+        self._descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        # A line torn by a crash of the attempt before must not swallow our first one.
+        size = os.fstat(self._descriptor).st_size
+        if size > 0 and os.pread(self._descriptor, 1, size - 1) != b"\n":
+            os.write(self._descriptor, b"\n")
+
+    def tell(self, listener: Callable[[dict[str, Any]], None]) -> None:
+        """From now on `listener` gets each event that was written."""
+        self._listener = listener
+
+    def write(self, kind: str, **fields: Any) -> None:
+        """Appends one event. Numbers that JSON cannot hold become null. Raises OSError when the disk is full."""
+        event = {"v": 1, "type": kind, "t": time.time(), "attempt": self._attempt, **finite(fields)}
+        line = json.dumps(event, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        if os.write(self._descriptor, line) != len(line):
+            raise OSError(f"no room to append {len(line)} bytes to the progress file")
+        if self._listener:
+            self._listener(event)
+
+
+def finite(value: Any) -> Any:
+    """`value` with NaN and both infinities replaced by None, at any depth."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(item) for item in value]
+    return value
+
+
+def read_events(path: Path) -> list[dict[str, Any]]:
+    """All whole events, oldest first; torn and foreign lines are left out, a missing file has none."""
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return []
+    events = []
+    for line in lines:
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(event, dict) and "type" in event:
+            events.append(event)
+    return events
+
+
+def preserved(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The events that still count: a start takes back every step and validation after its iteration that came before.
+
+    What was trained on top of a checkpoint that was given up is no part of the run any more.
+    """
+    kept = []
+    reach = math.inf
+    for event in reversed(events):
+        if event["type"] in ("step", "validation") and event["iteration"] > reach:
+            continue
+        if event["type"] == "started":
+            reach = min(reach, event["iteration"])
+        kept.append(event)
+    return kept[::-1]
+
+
+def newest_request(events: list[dict[str, Any]]) -> int:
+    """Returns the newest `checkpointNow` that a checkpoint has served; 0 if none has."""
+    return max((event.get("order", 0) for event in events if event["type"] == "checkpoint"), default=0)
+
+
+def box_average_precision(events: list[dict[str, Any]]) -> dict[tuple[int, int], float]:
+    """Validation box AP (0..1) by (epochs done, iterations done); the last one wins where a validation was repeated.
+
+    Of the preserved lineage only: a checkpoint that was trained anew is not the best for what its namesake scored.
+    """
+    scores = {}
+    for event in preserved(events):
+        if event["type"] == "validation":
+            scores[event["epoch"], event["iteration"]] = event["bbox"]["AP"] or 0.0
+    return scores

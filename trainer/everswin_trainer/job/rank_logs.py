@@ -1,0 +1,46 @@
+"""What ranks say: the first one into the job's log, every other into a log of its own, so that nothing is mixed."""
+
+import os
+import re
+import socket
+from pathlib import Path
+
+from everswin_trainer.job.folder import FENCE_ENV, JOB_ENV, Job
+
+# Of attempts, each of which has a file for every rank but the first.
+KEPT_ATTEMPTS = 5
+
+
+def take_own_log() -> None:
+    """In a rank, before anything is said: standard output and error go where this rank alone writes.
+
+    The first rank keeps what it has, and so does a command that is tried out by hand, without a supervisor.
+    """
+    rank, folder = os.environ.get("RANK", "0"), os.environ.get(JOB_ENV)
+    if rank == "0" or folder is None:
+        return
+    path = rank_log(Job.at(folder), os.environ.get(FENCE_ENV, "0"), rank)
+    path.parent.mkdir(exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    os.write(descriptor, f"rank {rank}, pid {os.getpid()}, host {socket.gethostname()}\n".encode())
+    for stream in (1, 2):
+        os.dup2(descriptor, stream)
+    os.close(descriptor)
+
+
+def rank_log(job: Job, fence: int | str, rank: int | str) -> Path:
+    return job.rank_logs / f"{fence}-rank-{rank}.log"
+
+
+def logs_of(job: Job, fence: int) -> list[Path]:
+    """Those of one attempt, in any order."""
+    return list(job.rank_logs.glob(rank_log(job, fence, "*").name))
+
+
+def prune_rank_logs(job: Job) -> None:
+    """Leaves those of the newest attempts."""
+    found = [(int(match[1]), path) for path in job.rank_logs.glob("*.log") if (match := re.match(r"(\d+)-", path.name))]
+    kept = sorted({fence for fence, _ in found})[-KEPT_ATTEMPTS:]
+    for fence, path in found:
+        if fence not in kept:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,100 @@
+"""Which rank failed first, and why: torchrun's own code is 1 whatever happened, so its report is read instead.
+
+Two sources, both written by torch.distributed.elastic (torch 2.10, elastic/multiprocessing/errors/__init__.py):
+the launcher's error file holds the exception, if the rank could record one; the block "Root Cause (first observed
+failure)" in the log holds rank, pid and exit code, and is all there is when a rank was killed.
+"""
+
+import re
+import signal
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from everswin_trainer.system.atomic_file import read_json
+
+MESSAGE_CHARACTERS = 2000
+# The block stands at the end of the log; a traceback in it can be long.
+LOG_TAIL_BYTES = 256 * 1024
+
+_BLOCK = re.compile(
+    r"Root Cause \(first observed failure\):\n\[\d+\]:\n"
+    r"\s+time\s+: (?P<time>\S+)\n"
+    r"\s+host\s+: .*\n"
+    r"\s+rank\s+: (?P<rank>\d+) .*\n"
+    r"\s+exitcode\s+: (?P<code>-?\d+) \(pid: (?P<pid>\d+)\)\n"
+    r"\s+error_file: .*\n"
+    r"\s+traceback : (?P<text>.*)"
+)
+_BLOCK_END = re.compile(r"^=+\n", re.MULTILINE)
+
+
+def read_root_cause(error_file: Path, log: Path, log_offset: int) -> dict[str, Any] | None:
+    """`rootCause` of exit.json, from this attempt's error file and part of the log; None if neither says anything."""
+    recorded = read_error(error_file)
+    reported = _from_log(log, log_offset)
+    if recorded is None and reported is None:
+        return None
+    return caused(**{**(reported or {}), **(recorded or {})})
+
+
+def caused(**known: Any) -> dict[str, Any]:
+    """A root cause of which not everything has to be known."""
+    return {"rank": None, "pid": None, "exitCode": None, "signal": None, "message": None, "at": None, **known}
+
+
+def signal_name(number: int) -> str:
+    """`SIGKILL` for 9; the number itself if this machine has no name for it."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)
+
+
+def read_error(path: Path) -> dict[str, Any] | None:
+    """Message and, if it is known, time of the exception in a file of torchelastic's; None if there is none."""
+    content = (read_json(path) or {}).get("message")
+    if isinstance(content, str):
+        return {"message": content[:MESSAGE_CHARACTERS]}
+    if not isinstance(content, dict):
+        return None
+    found: dict[str, Any] = {"message": str(content.get("message", ""))[:MESSAGE_CHARACTERS]}
+    at = content.get("extraInfo", {}).get("timestamp")
+    return {**found, "at": float(at)} if at is not None else found
+
+
+def is_reported(log: Path, log_offset: int) -> bool:
+    """Whether torchrun's block stands in this attempt's part of the log, to its last line."""
+    text = _tail(log, log_offset)
+    block = _last_block(text)
+    return block is not None and _BLOCK_END.search(text, block.end()) is not None
+
+
+def _from_log(path: Path, offset: int) -> dict[str, Any] | None:
+    block = _last_block(_tail(path, offset))
+    if block is None:
+        return None
+    code = int(block["code"])
+    return {
+        "rank": int(block["rank"]),
+        "pid": int(block["pid"]),
+        "exitCode": code if code >= 0 else None,
+        "signal": signal_name(-code) if code < 0 else None,
+        "message": block["text"].strip()[:MESSAGE_CHARACTERS],
+        "at": datetime.strptime(block["time"], "%Y-%m-%d_%H:%M:%S").timestamp(),
+    }
+
+
+def _last_block(text: str) -> re.Match[str] | None:
+    blocks = list(_BLOCK.finditer(text))
+    return blocks[-1] if blocks else None
+
+
+def _tail(path: Path, offset: int) -> str:
+    try:
+        with open(path, "rb") as stream:
+            end = stream.seek(0, 2)
+            stream.seek(max(offset, end - LOG_TAIL_BYTES))
+            return stream.read().decode(errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,1 @@
+"""COCO scores of detections."""

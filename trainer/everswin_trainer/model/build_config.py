@@ -1,0 +1,216 @@
+"""Recipe + plan + this machine -> the configuration that MMEngine's Runner is built from."""
+
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config, ConfigDict
+
+from everswin_trainer.data import zip_images  # noqa: F401  (registers the backend that images are read with)
+from everswin_trainer.data.dataset import PreparedData
+from everswin_trainer.job.control import TrainerControl
+from everswin_trainer.job.plan import Plan
+from everswin_trainer.job.speed import Speed
+from everswin_trainer.model.converted_weights import SCHEME
+from everswin_trainer.model.recipe import flatten, milestones
+from everswin_trainer.model.weights import looks_like_safetensors
+
+
+@dataclass(frozen=True)
+class BuiltConfig:
+    """`warnings` says, in words for the report, where the run departs from its recipe."""
+
+    config: Config
+    warnings: list[str]
+
+
+class QuickTextConfig(Config):
+    """MMEngine logs the whole configuration several times; formatting it with yapf takes over a second each time."""
+
+    @property
+    def pretty_text(self) -> str:
+        return flatten(self)
+
+
+def build_config(
+    recipe: Config,
+    plan: Plan,
+    control: TrainerControl,
+    data: PreparedData,
+    work_dir: Path,
+    device: str,
+    weights: Path | None,
+) -> BuiltConfig:
+    """Fills in what a recipe leaves open. `weights` is None where a checkpoint is loaded anyway."""
+    config = QuickTextConfig(recipe.to_dict())
+    warnings: list[str] = []
+    config.default_scope = "mmdet"
+    config.work_dir = str(work_dir)
+    config.launcher = "pytorch"
+    config.randomness = {"seed": plan.seed}
+    config.load_from, config.resume = None, False
+    config.visualizer = {"type": "Visualizer", "vis_backends": None}
+    _set_data(config, plan, data)
+    set_classes(config.model, len(data.classes()))
+    _set_weights(config.model.backbone, weights)
+    _set_epochs(config, plan, warnings)
+    _set_hooks(config, plan)
+    _apply_control(config, control, warnings)
+    _set_parts(config, plan, control, warnings)
+    if device == "cpu":
+        _fit_cpu(config, warnings)
+    _set_speed(config, plan.speed, device, warnings)
+    return BuiltConfig(config, warnings)
+
+
+def _set_data(config: Config, plan: Plan, data: PreparedData) -> None:
+    for loader, split in (("train_dataloader", "train"), ("val_dataloader", "val"), ("test_dataloader", "val")):
+        settings = config[loader]
+        settings.num_workers = plan.loader_workers
+        # Workers cannot outlive an epoch if there are none.
+        settings.persistent_workers = plan.loader_workers > 0
+        settings.worker_init_fn = {"type": "own_process_group"}
+        settings.dataset.update(
+            data_root="",
+            ann_file=str(data.annotations(split)),
+            data_prefix={"img": data.image_prefix(split)},
+            metainfo={"classes": data.classes()},
+        )
+        for step in settings.dataset.pipeline:
+            if step.type == "LoadImageFromFile":
+                step.backend_args = data.image_backend(split)
+    train = config.train_dataloader
+    train.batch_size = plan.batch_per_gpu
+    train.dataset.pipeline.insert(0, ConfigDict(type="SeedSample", seed=plan.seed))
+    train.batch_sampler = {"type": "ResumableBatchSampler", "inner": train.get("batch_sampler")}
+    for evaluator in ("val_evaluator", "test_evaluator"):
+        config[evaluator].update(ann_file=str(data.annotations("val")), metric=["bbox", "segm"], format_only=False)
+    config.val_evaluator.type = "QuickCocoMetric"
+
+
+def set_classes(part: Any, count: int) -> None:
+    """Every head's number of classes, however deep it sits."""
+    if isinstance(part, dict):
+        if "num_classes" in part:
+            part["num_classes"] = count
+        for inner in part.values():
+            set_classes(inner, count)
+    elif isinstance(part, (list, tuple)):
+        for inner in part:
+            set_classes(inner, count)
+
+
+def _set_weights(backbone: ConfigDict, weights: Path | None) -> None:
+    if weights is None:
+        backbone.init_cfg = None
+        return
+    is_converted = looks_like_safetensors(weights)
+    backbone.init_cfg = {"type": "Pretrained", "checkpoint": f"{SCHEME if is_converted else ''}{weights}"}
+    if is_converted and "convert_weights" in backbone:
+        # They are in MMDetection's layout already (convert_weights.py).
+        backbone.convert_weights = False
+
+
+def _set_epochs(config: Config, plan: Plan, warnings: list[str]) -> None:
+    """Validates after each epoch; a run of another length keeps the shape of the schedule."""
+    recipe_epochs = config.train_cfg.max_epochs
+    config.train_cfg.update(max_epochs=plan.epochs, val_begin=1, val_interval=1)
+    if plan.epochs == recipe_epochs:
+        return
+    before = milestones(config)
+    for one in config.param_scheduler:
+        if not one.get("by_epoch", True):
+            continue
+        for name in ("begin", "end"):
+            if name in one:
+                one[name] = _scaled(one[name], plan.epochs, recipe_epochs)
+        if "milestones" in one:
+            one.milestones = sorted({max(1, _scaled(epoch, plan.epochs, recipe_epochs)) for epoch in one.milestones})
+    warnings.append(
+        f"the plan has {plan.epochs} epochs, the recipe {recipe_epochs}: "
+        f"the learning rate falls after epochs {milestones(config)} instead of {before}"
+    )
+
+
+def _scaled(epoch: int, epochs: int, recipe_epochs: int) -> int:
+    return round(epoch * epochs / recipe_epochs)
+
+
+def _set_hooks(config: Config, plan: Plan) -> None:
+    """Whole-or-nothing checkpoints and progress.jsonl are written by our own hooks."""
+    config.default_hooks.pop("visualization", None)
+    # None, not absent: MMEngine adds its own where none is mentioned.
+    config.default_hooks.checkpoint = None
+    config.default_hooks.logger.interval = plan.log_every_steps
+
+
+def _apply_control(config: Config, control: TrainerControl, warnings: list[str]) -> None:
+    """Applies what the worker changed to recover from a failure. The number of epochs is no setting of the config."""
+    if control.learning_rate_factor != 1:
+        # Every rate follows from this one. A resumed run has its own (state.py).
+        config.optim_wrapper.optimizer.lr *= control.learning_rate_factor
+        warnings.append(f"trains with {control.learning_rate_factor:g} times the recipe's learning rate, as requested")
+    if control.fp32:
+        _leave_mixed_precision(config, "as requested", warnings)
+
+
+def _set_parts(config: Config, plan: Plan, control: TrainerControl, warnings: list[str]) -> None:
+    """One step of the optimizer for a batch, however many parts it is taken in: a checkpoint never falls between them.
+
+    A recipe's `images_at_once` is how many images of a rank's batch its losses are means over; MMDetection's own tools
+    do not know it.
+    """
+    at_once = config.get("images_at_once", plan.batch_per_gpu)
+    parts = math.ceil(plan.batch_per_gpu / at_once) * control.accumulate
+    if parts > 1:
+        config.train_cfg.update(type="MicroBatchTrainLoop", parts=parts)
+    if control.accumulate > 1:
+        warnings.append(f"takes each batch in {parts} parts, one step for all, as requested")
+
+
+def _set_speed(config: Config, speed: Speed, device: str, warnings: list[str]) -> None:
+    """The switches of the optimizer and of validation; the runner finds those of the model in `speed`."""
+    config.speed = asdict(speed)
+    optimizer = config.optim_wrapper.optimizer
+    if speed.fused_adamw and optimizer.type == "AdamW":
+        optimizer.type = "FusedAdamW"
+    elif speed.fused_adamw:
+        warnings.append(f"fusedAdamW is without effect: the recipe's optimizer is {optimizer.type}")
+    if speed.half_precision_validation and device == "cpu":
+        warnings.append("validates in fp32 in spite of halfPrecisionValidation: there is no GPU")
+    elif speed.half_precision_validation:
+        # The test that counts stays in fp32.
+        config.val_cfg.fp16 = True
+
+
+def _leave_mixed_precision(config: Config, why: str, warnings: list[str]) -> None:
+    if config.optim_wrapper.get("type") == "AmpOptimWrapper":
+        config.optim_wrapper.type = "OptimWrapper"
+        for name in ("loss_scale", "dtype"):
+            config.optim_wrapper.pop(name, None)
+        warnings.append(f"trains in fp32 instead of mixed precision: {why}")
+
+
+def _fit_cpu(config: Config, warnings: list[str]) -> None:
+    """What only a GPU can do, in the form that a CPU can."""
+    config.env_cfg.dist_cfg = {"backend": "gloo"}
+    config.model_wrapper_cfg = {"type": "MMDistributedDataParallel", "device_ids": None, "broadcast_buffers": False}
+    _leave_mixed_precision(config, "there is no GPU", warnings)
+    if _replace_sync_norm(config.model):
+        warnings.append("normalises each rank's batch by itself (BN instead of SyncBN): there is no GPU")
+
+
+def _replace_sync_norm(part: Any) -> bool:
+    """SyncBN -> BN everywhere; whether there was one."""
+    found = False
+    if isinstance(part, dict):
+        if part.get("type") == "SyncBN":
+            part["type"] = "BN"
+            found = True
+        for inner in part.values():
+            found = _replace_sync_norm(inner) or found
+    elif isinstance(part, (list, tuple)):
+        for inner in part:
+            found = _replace_sync_norm(inner) or found
+    return found

@@ -1,0 +1,128 @@
+"""Pretrained weights, once: whatever torch or safetensors reads -> one `.safetensors` that training loads as it is.
+
+Held against the recipe on the way, its backbone or its whole model, key by key and shape by shape: MMDetection loads
+with strict=False, so a wrong file would be used silently and in part (mmdet/models/backbones/swin.py,
+SwinTransformer.init_weights).
+"""
+
+import argparse
+import os
+import signal
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from everswin_trainer.job.root_cause import signal_name
+from everswin_trainer.system.atomic_file import write_json
+from everswin_trainer.system.hashing import hash_file
+from everswin_trainer.system.process_setup import prepare_process
+from everswin_trainer.system.sandbox import drop_credentials, isolate_network, limit_resources, run_in_child
+
+PARTS = ("backbone", "detector")
+
+# Of these the file is the cause: a library that it led astray, or a limit that it ran into.
+FAULTS = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGXCPU, signal.SIGXFSZ}
+
+
+def main(argv: list[str]) -> int:
+    """Writes the answer to --out (docs/trainer-contract.md); 0 whatever it says."""
+    arguments = parse(argv)
+    network = isolate_network()
+    drop_credentials()
+    prepare_process("cpu")
+    return convert_in_child(arguments, network)
+
+
+def convert_in_child(arguments: argparse.Namespace, network: str) -> int:
+    """0 once there is an answer. Raises RuntimeError if somebody killed the child, which says nothing of the file."""
+    code = os.waitstatus_to_exitcode(run_in_child(lambda: convert(arguments, network)))
+    if code >= 0:
+        return code
+    if -code not in FAULTS:
+        raise RuntimeError(f"the conversion of {arguments.weights} was killed by {signal_name(-code)}")
+    answer(arguments, network, refused=f"reading it ended the process with {signal_name(-code)}")
+    return 0
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="everswin_trainer convert-weights")
+    parser.add_argument("--recipe", type=Path, required=True)
+    parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--part", choices=PARTS, default="backbone", help="what the file holds")
+    parser.add_argument("--into", type=Path, required=True, help="`.safetensors` is added")
+    parser.add_argument("--out", type=Path, required=True)
+    return parser.parse_args(argv)
+
+
+def convert(arguments: argparse.Namespace, network: str) -> int:
+    model, expected = prepare(arguments.recipe, arguments.part)
+    from everswin_trainer.model.weights import Refused
+
+    limit_resources(arguments.weights.stat().st_size)
+    into = convert_backbone if arguments.part == "backbone" else convert_detector
+    try:
+        found = into(arguments, model, expected)
+    except Refused as error:
+        answer(arguments, network, refused=str(error))
+        return 0
+    answer(arguments, network, **found)
+    return 0
+
+
+def convert_backbone(arguments: argparse.Namespace, model: Any, expected: dict[str, Any]) -> dict[str, Any]:
+    """What goes into the answer. Raises weights.Refused."""
+    from everswin_trainer.model.weights import compare, read_backbone, store
+
+    given = read_backbone(arguments.weights, model.backbone)
+    comparison = compare(given, expected)
+    return {"result": store(given, expected, arguments.into) if comparison.fits else None, **vars(comparison)}
+
+
+def convert_detector(arguments: argparse.Namespace, model: Any, expected: dict[str, Any]) -> dict[str, Any]:
+    """What goes into the answer. Raises weights.Refused."""
+    from everswin_trainer.model.detector_weights import add_derived, class_count, expected_detector, read_detector
+    from everswin_trainer.model.weights import compare, store
+
+    given = read_detector(arguments.weights, model)
+    classes = class_count(given)
+    # The file says how many classes it tells apart; how many the data have is for training to look at.
+    if classes is not None and classes != class_count(expected):
+        expected = expected_detector(model, classes)
+    given = add_derived(given, expected)
+    comparison = compare(given, expected)
+    result = store(given, expected, arguments.into, prefix="") if comparison.fits else None
+    return {"classes": classes, "result": result, **vars(comparison)}
+
+
+@cache
+def prepare(recipe: Path, part: str) -> tuple[Any, dict[str, Any]]:
+    """The recipe's model and the tensors of this part of it; once for all children of one process."""
+    # Only now: what is imported here starts threads, and those would keep their network.
+    from everswin_trainer.model.recipe import load_recipe
+
+    model = load_recipe(recipe, None).model
+    if part == "backbone":
+        from everswin_trainer.model.weights import expected_tensors
+
+        return model, expected_tensors(model.backbone)
+    from everswin_trainer.model.detector_weights import expected_detector
+
+    return model, expected_detector(model, None)
+
+
+def answer(arguments: argparse.Namespace, network: str, refused: str | None = None, **found: Any) -> None:
+    nothing = {"result": None, "parameters": 0, "missing": [], "unexpected": [], "misshapen": []}
+    path = arguments.weights
+    write_json(
+        arguments.out,
+        {
+            "v": 1,
+            "ok": found.get("result") is not None,
+            "part": arguments.part,
+            **({"refused": refused} if refused else {}),
+            "source": {"sha256": hash_file(path), "bytes": path.stat().st_size},
+            **nothing,
+            **found,
+            "network": network,
+        },
+    )

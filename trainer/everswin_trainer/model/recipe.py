@@ -1,0 +1,92 @@
+"""A recipe as one text: what the plan's hash is made of, and what the report shows. Imports mmengine's Config only."""
+
+import argparse
+import hashlib
+import math
+import pprint
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from everswin_trainer.job.plan import Plan
+from everswin_trainer.system.atomic_file import write_json
+
+TEXT_WIDTH = 120
+
+
+def main(argv: list[str]) -> int:
+    """Writes {v, name, text, settings, sha256, maxEpochs, summary}. With a plan, checks that the recipe is its own."""
+    parser = argparse.ArgumentParser(prog="everswin_trainer recipe")
+    parser.add_argument("--recipe", type=Path, required=True)
+    parser.add_argument("--plan", type=Path, help="refuse a recipe that is not the one of this plan")
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args(argv)
+    config = load_recipe(arguments.recipe, Plan.load(arguments.plan) if arguments.plan else None)
+    write_json(
+        arguments.out,
+        {
+            "v": 1,
+            "name": arguments.recipe.stem,
+            "text": flatten(config),
+            "settings": to_json(config.to_dict()),
+            "sha256": fingerprint(config),
+            "maxEpochs": config.train_cfg.max_epochs,
+            "summary": summarize(config),
+        },
+    )
+    return 0
+
+
+def load_recipe(path: Path, plan: Plan | None) -> Config:
+    """The recipe with all its bases. Raises ValueError if it is not, letter for letter, what the plan was made of."""
+    config = Config.fromfile(str(path))
+    if plan is not None and fingerprint(config) != plan.recipe_sha256:
+        raise ValueError(
+            f"expected {path} to be the recipe {plan.recipe_name} with sha256 {plan.recipe_sha256}, got "
+            f"{fingerprint(config)}: it changed since the plan was made. Start a new run for the new recipe"
+        )
+    return config
+
+
+def flatten(config: Config) -> str:
+    """Every setting in one text, itself a config, with sorted keys and free of this machine's paths."""
+    # Not Config.pretty_text: that formats with yapf for more than a second, at every start of a trainer.
+    settings = sorted(config.to_dict().items())
+    return "".join(f"{key} = {pprint.pformat(value, width=TEXT_WIDTH)}\n" for key, value in settings)
+
+
+def to_json(value: Any) -> Any:
+    """Returns `value` in JSON's types. What JSON cannot hold (infinity, a class) becomes its repr."""
+    if isinstance(value, dict):
+        return {str(key): to_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_json(item) for item in value]
+    is_json = value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
+    return value if is_json else repr(value)
+
+
+def fingerprint(config: Config) -> str:
+    return hashlib.sha256(flatten(config).encode()).hexdigest()
+
+
+def milestones(config: Config) -> list[int]:
+    """Epochs after which the learning rate falls."""
+    return [epoch for one in config.param_scheduler if one.get("by_epoch", True) for epoch in one.get("milestones", [])]
+
+
+def summarize(config: Config) -> dict[str, Any]:
+    """The few settings that a person asks for first."""
+    heads = config.model.roi_head.bbox_head if "roi_head" in config.model else []
+    wrapper = config.optim_wrapper
+    return {
+        "maxEpochs": config.train_cfg.max_epochs,
+        "milestones": milestones(config),
+        "optimizer": wrapper.optimizer.type,
+        "lr": wrapper.optimizer.lr,
+        "precision": "fp16" if wrapper.get("type") == "AmpOptimWrapper" else "fp32",
+        "boxHeads": sorted({head.type for head in (heads if isinstance(heads, list) else [heads])}),
+        "batchPerGpu": config.train_dataloader.batch_size,
+        # Of a rank's batch, in memory at a time: build_config.py.
+        "imagesAtOnce": config.get("images_at_once"),
+    }

@@ -1,0 +1,38 @@
+"""Stack traces of every rank of a trainer that hangs."""
+
+import os
+import signal
+import time
+from contextlib import suppress
+
+from everswin_trainer.job.folder import Attempt, Job
+from everswin_trainer.job.heartbeat import read_heartbeats
+from everswin_trainer.job.rank_logs import logs_of
+from everswin_trainer.system.process_tree import descendants
+
+STACKS_SECONDS = 3.0
+# A rank writes its stacks within milliseconds; once the log has not grown for so long, it holds all of them.
+STACKS_AT_REST_SECONDS = 0.5
+
+
+def write_stack_traces(job: Job, attempt: Attempt) -> None:
+    """Has every rank dump the stacks of its threads (process_setup.py) and waits until they are in its log."""
+    below = set(descendants(os.getpid()))
+    for pid in {heartbeat.pid for heartbeat in read_heartbeats(job)} & below:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGUSR1)
+            # A stopped process handles the signal only after SIGCONT.
+            os.kill(pid, signal.SIGCONT)
+    begin = rest_since = time.monotonic()
+    size = size_of_logs(job, attempt)
+    while time.monotonic() - begin < STACKS_SECONDS:
+        time.sleep(0.05)
+        before, size = size, size_of_logs(job, attempt)
+        if size != before:
+            rest_since = time.monotonic()
+        if rest_since != begin and time.monotonic() - rest_since > STACKS_AT_REST_SECONDS:
+            return
+
+
+def size_of_logs(job: Job, attempt: Attempt) -> int:
+    return sum(path.stat().st_size for path in (job.log, *logs_of(job, attempt.fence)))

@@ -1,0 +1,1 @@
+"""Files, processes and resources of the machine: what every other package builds on."""

@@ -1,0 +1,59 @@
+"""Atomic writes: a file appears under its name complete or not at all, even after a crash or a power cut."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+TEMPORARY_SUFFIX = ".part"
+
+
+@contextmanager
+def write_atomic(path: Path) -> Iterator[BinaryIO]:
+    """Opens a stream whose bytes replace `path` atomically if the block ends without an error.
+
+    It writes a temporary file in the same folder, then calls fsync, rename and fsync of the folder: a crash leaves
+    the old file or the new one. Raises OSError (disk full, …) and then removes the temporary file.
+    """
+    temporary = path.with_name(f".{path.name}{TEMPORARY_SUFFIX}")
+    try:
+        with open(temporary, "wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.rename(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    fsync_folder(path.parent)
+
+
+def write_json(path: Path, value: Any, indent: int | None = 2) -> None:
+    """Writes `value` atomically as one JSON document. Raises ValueError for NaN and Infinity.
+
+    `indent` None keeps large files small that only programs read.
+    """
+    separators = (",", ":") if indent is None else None
+    text = json.dumps(value, indent=indent, separators=separators, allow_nan=False, ensure_ascii=False) + "\n"
+    with write_atomic(path) as stream:
+        stream.write(text.encode())
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Returns the JSON object in `path`; None if the file is missing or holds no object."""
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def fsync_folder(folder: Path) -> None:
+    """Makes renames and deletions in `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,36 @@
+"""SHA-256 of files, and of streams while they are written."""
+
+import hashlib
+from pathlib import Path
+from typing import Any, BinaryIO
+
+BLOCK_BYTES = 1 << 20
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 in hex. Raises OSError."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        while block := stream.read(BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+class HashingStream:
+    """Passes writes on and hashes them on the way, so that the manifest costs no second reading."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._hash = hashlib.sha256()
+        self.bytes = 0
+
+    def write(self, data: Any) -> int:
+        self._hash.update(data)
+        self.bytes += memoryview(data).nbytes
+        return self._stream.write(data)
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+    def sha256(self) -> str:
+        return self._hash.hexdigest()

@@ -1,0 +1,135 @@
+"""Processes as listed in /proc: which live, their descendants, their environment. Linux only."""
+
+import ctypes
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+# From <linux/prctl.h>.
+PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
+
+
+def become_subreaper() -> None:
+    """Adopts orphaned descendants in whatever session, so that none escapes the supervisor."""
+    _prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def die_with_parent(parent: int, number: signal.Signals) -> None:
+    """Has the kernel send this fresh child `number` when `parent` ends; exits at once if it has ended already."""
+    _prctl(PR_SET_PDEATHSIG, number)
+    if os.getppid() != parent:
+        os._exit(128 + number)
+
+
+def start_ticks(pid: int) -> int | None:
+    """Start time of a living process in clock ticks since boot (field 22 of stat); None if dead or a zombie."""
+    stat = _stat(pid)
+    return None if stat is None or stat[0] in ("Z", "X") else int(stat[19])
+
+
+def is_alive(pid: int, ticks: int | None) -> bool:
+    """Returns whether the process with this pid and start time still runs; a recycled pid does not match."""
+    return ticks is not None and start_ticks(pid) == ticks
+
+
+def exit_status(pid: int, ticks: int | None) -> int | None:
+    """Wait status of the process with this pid and start time, ended but not yet collected by its parent; else None."""
+    stat = _stat(pid)
+    if stat is None or stat[0] != "Z" or int(stat[19]) != ticks:
+        return None
+    return int(stat[49])
+
+
+def environment_of(pid: int) -> dict[str, str]:
+    """Returns the environment that a process of ours was started with; empty if it has ended."""
+    pairs = (pair.partition(b"=") for pair in _read(pid, "environ").split(b"\0"))
+    return {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs if name}
+
+
+def argv_of(pid: int) -> list[str]:
+    """Returns the command line of a process; empty if it has ended."""
+    return os.fsdecode(_read(pid, "cmdline")).split("\0")
+
+
+def all_pids() -> Iterator[int]:
+    return (int(name) for name in os.listdir("/proc") if name.isdigit())
+
+
+def descendants(root: int) -> list[int]:
+    """Every living process below `root`, parents before children, zombies left out."""
+    children: dict[int, list[int]] = {}
+    for pid in all_pids():
+        stat = _stat(pid)
+        if stat is not None:
+            children.setdefault(int(stat[1]), []).append(pid)
+    found, queue = [], [root]
+    while queue:
+        below = children.get(queue.pop(0), [])
+        queue += below
+        found += below
+    return [pid for pid in found if start_ticks(pid) is not None]
+
+
+def ancestors(pid: int) -> list[int]:
+    """The parents of `pid` up to the first process of the machine, nearest first."""
+    found: list[int] = []
+    while (stat := _stat(pid)) is not None and (pid := int(stat[1])) > 0:
+        found.append(pid)
+    return found
+
+
+def marked(name: str, value: str) -> list[int]:
+    """Living processes of ours that were started with `name=value` in their environment."""
+    mark = f"{name}={value}".encode()
+    return [pid for pid in all_pids() if mark in _read(pid, "environ").split(b"\0") and start_ticks(pid) is not None]
+
+
+def openers(path: Path) -> list[int]:
+    """Living processes of ours that hold `path` open."""
+    return [pid for pid in all_pids() if str(path) in _open_files(pid)]
+
+
+def kill(pids: list[int]) -> None:
+    """Sends SIGKILL to each process that still exists."""
+    for pid in pids:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+
+def _stat(pid: int) -> list[str] | None:
+    """Fields of stat from the third on (state, ppid, …); the second, a name in brackets, may hold anything."""
+    text = _read(pid, "stat").decode(errors="replace")
+    return text.rpartition(")")[2].split() if text else None
+
+
+def _read(pid: int, name: str) -> bytes:
+    """A file of /proc/PID, empty if the process is gone or another user's."""
+    try:
+        return Path(f"/proc/{pid}/{name}").read_bytes()
+    except OSError:
+        return b""
+
+
+def _open_files(pid: int) -> set[str]:
+    folder = f"/proc/{pid}/fd"
+    found = set()
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return found
+    for name in names:
+        try:
+            found.add(os.readlink(f"{folder}/{name}"))
+        except OSError:
+            continue
+    return found
+
+
+def _prctl(option: int, value: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(option, value, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), f"prctl({option}) failed")

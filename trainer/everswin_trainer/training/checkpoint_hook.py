@@ -1,0 +1,128 @@
+"""Decides when to save, validates what a crash left unvalidated, and ends training between two steps when told to."""
+
+import time
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from everswin_trainer.checkpoints.checkpoint import sweep
+from everswin_trainer.checkpoints.interval import seconds_between_saves, seconds_of_epoch
+from everswin_trainer.checkpoints.saver import Saver
+from everswin_trainer.job.heartbeat import SAVING, STEP
+from everswin_trainer.job.progress import box_average_precision, newest_request, read_events
+from everswin_trainer.job.stop_request import Preempted
+from everswin_trainer.training.context import Context
+from everswin_trainer.training.state import Snapshots, capture, size_in_bytes, weights_are_finite, write
+
+
+class CheckpointHook(Hook):
+    """Saves at the end of each epoch, at intervals, on request, and at once on SIGTERM.
+
+    Training goes on as soon as the state is copied; the first rank's saver writes it. `saver` is None on the others.
+    """
+
+    # After everything that changes the state of a step.
+    priority = "LOWEST"
+
+    def __init__(self, context: Context, learning_rate_factor: float, saver: Saver | None) -> None:
+        self._plan = context.plan
+        self._job = context.job
+        self._rank = context.rank
+        self._heartbeats = context.heartbeats
+        self._control = context.control
+        self._stop = context.stop
+        self._learning_rate_factor = learning_rate_factor
+        self._saver = saver
+        self._request = newest_request(read_events(context.job.progress))
+        self._snapshots = Snapshots()
+        self._due_at = 0.0
+
+    def before_train(self, runner: Runner) -> None:
+        """A run that died between a checkpoint and its validation makes that up first: no metric is ever missing."""
+        if self._saver:
+            sweep(self._job.checkpoints)
+        at_epoch_end = runner.iter == runner.epoch * len(runner.train_dataloader)
+        validated = box_average_precision(read_events(self._job.progress))
+        if runner.iter > 0 and at_epoch_end and (runner.epoch, runner.iter) not in validated:
+            runner.val_loop.run()
+        self._schedule()
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        if any(self._rank.all_reduce_any(self._stop.raised)):
+            self._leave(runner.epoch, runner.iter)
+
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        if self._saver:
+            self._saver.raise_if_failed()
+        done = runner.iter + 1
+        if done % len(runner.train_dataloader) == 0:
+            return
+        stop, due = self._rank.all_reduce_any(self._stop.raised, self._is_due())
+        if stop or due:
+            self._save(runner, runner.epoch, done)
+        if stop:
+            self._leave(runner.epoch, done)
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        self._save(runner, runner.epoch + 1, runner.iter)
+        if any(self._rank.all_reduce_any(self._stop.raised)):
+            self._leave(runner.epoch + 1, runner.iter)
+
+    def after_val_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        if self._saver:
+            self._saver.raise_if_failed()
+        # The weights are in the saver's hands already, so each rank may leave without asking the others.
+        if self._stop.raised:
+            self._leave(runner.epoch, runner.iter)
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        if self._saver:
+            self._saver.retain()
+
+    def after_train(self, runner: Runner) -> None:
+        self._wait()
+
+    def _is_due(self) -> bool:
+        """Decides on rank 0 only, which has the clock and the control file."""
+        if not self._saver:
+            return False
+        return time.monotonic() > self._due_at or self._control.now().checkpoint_now > self._request
+
+    def _save(self, runner: Runner, epoch: int, iteration: int) -> None:
+        if not self._saver:
+            return
+        begin = time.monotonic()
+        self._heartbeats.send(SAVING)
+        self._request = self._control.now().checkpoint_now
+        # The one before has to be written before its memory is taken.
+        self._saver.wait()
+        state = self._snapshots.take(capture(runner, epoch, iteration, self._learning_rate_factor))
+        self._saver.save(
+            epoch,
+            iteration,
+            lambda stream: write(state, stream),
+            size_in_bytes(state),
+            lambda: weights_are_finite(state),
+            self._request,
+            begin,
+        )
+        self._schedule()
+        self._heartbeats.send(STEP)
+
+    def _schedule(self) -> None:
+        if not self._saver:
+            return
+        events = read_events(self._job.progress)
+        blocked = self._saver.mean_blocked_seconds
+        self._due_at = time.monotonic() + seconds_between_saves(self._plan, events, blocked, seconds_of_epoch(events))
+
+    def _leave(self, epoch: int, iteration: int) -> None:
+        """Everything is on disk when this raises Preempted."""
+        self._wait()
+        raise Preempted(epoch, iteration)
+
+    def _wait(self) -> None:
+        if self._saver:
+            self._heartbeats.send(SAVING)
+            self._saver.wait()

@@ -1,0 +1,119 @@
+"""What every rank of `train` and `test` has in common: its inputs, its place, its voice, its endings."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmengine.config import Config
+
+from everswin_trainer.data.dataset import PreparedData
+from everswin_trainer.job.control import ControlFile
+from everswin_trainer.job.ending import FINISHED, PREEMPTED
+from everswin_trainer.job.folder import Attempt, Job, stop_is_wanted
+from everswin_trainer.job.heartbeat import HeartbeatWriter
+from everswin_trainer.job.plan import Plan
+from everswin_trainer.job.progress import Progress
+from everswin_trainer.job.stop_request import PREEMPTED_EXIT_CODE, Preempted, StopRequest
+from everswin_trainer.model import mmcv_ops
+from everswin_trainer.model.recipe import load_recipe
+from everswin_trainer.system.process_setup import prepare_process
+from everswin_trainer.training.rank import Rank
+
+
+@dataclass(frozen=True)
+class Context:
+    """`progress` is None on all ranks but the first, which alone writes."""
+
+    plan: Plan
+    recipe: Config
+    data: PreparedData
+    job: Job
+    attempt: Attempt
+    rank: Rank
+    heartbeats: HeartbeatWriter
+    control: ControlFile
+    stop: StopRequest
+    progress: Progress | None
+
+    @classmethod
+    def of(cls, arguments: argparse.Namespace) -> "Context":
+        """From the arguments of `add_arguments`. Raises ValueError when plan and recipe do not fit together."""
+        job, attempt = Job.of_rank(arguments.job_dir), Attempt.from_environment()
+        stop = StopRequest(lambda: stop_is_wanted(job)).install()
+        prepare_process(arguments.device)
+        rank = Rank.from_environment(arguments.device)
+        # After prepare_process: the supervisor sends a silent rank SIGUSR1, which has to have its handler by then.
+        heartbeats = HeartbeatWriter(job, rank.number)
+        mmcv_ops.install()
+        plan = Plan.load(arguments.plan)
+        return cls(
+            plan=plan,
+            recipe=load_recipe(arguments.recipe, plan),
+            data=PreparedData.at(arguments.data),
+            job=job,
+            attempt=attempt,
+            rank=rank,
+            heartbeats=heartbeats,
+            control=ControlFile(job, plan),
+            stop=stop,
+            progress=Progress(job.progress, attempt.number) if rank.is_rank0 else None,
+        )
+
+    def enter_work_dir(self) -> Path:
+        """A folder for what MMEngine writes, and the current one: it exchanges results through files in there."""
+        folder = self.job.run / "mmengine"
+        folder.mkdir(exist_ok=True)
+        os.chdir(folder)
+        return folder
+
+    def say_started(
+        self,
+        position: tuple[int, int],
+        iterations_per_epoch: int,
+        epochs: int,
+        resumed_from: Path | None,
+        pids: list[int],
+        versions: dict[str, str],
+    ) -> None:
+        """`position` is (whole epochs done, iterations done)."""
+        if self.progress:
+            self.progress.write(
+                "started",
+                fence=self.attempt.fence,
+                epoch=position[0],
+                iteration=position[1],
+                iterationsPerEpoch=iterations_per_epoch,
+                epochs=epochs,
+                worldSize=self.rank.world,
+                device=self.rank.device,
+                resumedFrom=resumed_from.name if resumed_from else None,
+                pids=pids,
+                versions=versions,
+            )
+
+    def run(self, work: Callable[[], tuple[int, int]]) -> int:
+        """Does the work, which returns the position it reached, and says how it ended; the exit code."""
+        try:
+            position = work()
+        except Preempted as preempted:
+            self._say_ended(PREEMPTED, (preempted.epoch, preempted.iteration))
+            # Loader workers and process groups would be waited for; nothing of them is needed any more.
+            sys.stdout.flush()
+            os._exit(PREEMPTED_EXIT_CODE)
+        self._say_ended(FINISHED, position)
+        return 0
+
+    def _say_ended(self, reason: str, position: tuple[int, int]) -> None:
+        if self.progress:
+            self.progress.write("ended", reason=reason, epoch=position[0], iteration=position[1])
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--plan", type=Path, required=True)
+    parser.add_argument("--recipe", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--job-dir", type=Path, required=True)
+    parser.add_argument("--device", choices=("cpu", "cuda"), required=True)

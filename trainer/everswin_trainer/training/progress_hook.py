@@ -1,0 +1,129 @@
+"""Writes training as it goes into progress.jsonl."""
+
+import os
+import platform
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mmcv
+import mmdet
+import mmengine
+import torch
+import torchvision
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from everswin_trainer.metrics.coco_scores import scores_of_validation
+from everswin_trainer.training.context import Context
+from everswin_trainer.training.message_hub import limit
+
+BYTES_PER_MEBIBYTE = 1 << 20
+
+
+class ProgressHook(Hook):
+    """Events `started`, `step` and `validation`."""
+
+    # After the hooks that step schedulers and fill the message hub, before the one that saves.
+    priority = "VERY_LOW"
+
+    def __init__(self, context: Context, resumed_from: Path | None) -> None:
+        self._context = context
+        self._progress = context.progress
+        self._rank = context.rank
+        self._resumed_from = resumed_from
+        self._clock = StepClock(time.monotonic)
+        self._validates_since = 0.0
+
+    def before_train(self, runner: Runner) -> None:
+        pids = self._rank.gather(os.getpid())
+        position, per_epoch = (runner.epoch, runner.iter), len(runner.train_dataloader)
+        found = versions(self._rank.device)
+        self._context.say_started(position, per_epoch, runner.max_epochs, self._resumed_from, pids, found)
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        self._clock.wait()
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        self._clock.data_came()
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict[str, torch.Tensor] | None = None
+    ) -> None:
+        self._clock.step_done()
+        done = runner.iter + 1
+        epoch_ends = done % len(runner.train_dataloader) == 0
+        if self._progress and (epoch_ends or done % self._context.plan.log_every_steps == 0):
+            losses = {name: float(value.detach()) for name, value in (outputs or {}).items()}
+            step_seconds, data_seconds = self._clock.means()
+            self._progress.write(
+                "step",
+                epoch=runner.epoch + 1,
+                iteration=done,
+                loss=losses.pop("loss", None),
+                losses=losses,
+                lr=runner.message_hub.get_scalar("train/lr").current(),
+                stepSeconds=step_seconds,
+                dataSeconds=data_seconds,
+                etaSeconds=(runner.max_iters - done) * step_seconds,
+                memoryMb=peak_memory_mb(self._rank.device),
+            )
+        self._clock.wait()
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        limit(runner.message_hub)
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        self._validates_since = time.monotonic()
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        if self._progress:
+            scores = scores_of_validation(metrics or {}, self._context.data.annotations("val"))
+            if not metrics:
+                self._progress.write("warning", message=f"epoch {runner.epoch}: nothing was detected in any image")
+            seconds = time.monotonic() - self._validates_since
+            self._progress.write("validation", epoch=runner.epoch, iteration=runner.iter, seconds=seconds, **scores)
+
+
+class StepClock:
+    """Mean seconds of a step, and of waiting for its data, since they were last asked for."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._since = now()
+        self._steps, self._seconds, self._waited = 0, 0.0, 0.0
+
+    def wait(self) -> None:
+        self._since = self._now()
+
+    def data_came(self) -> None:
+        self._waited += self._now() - self._since
+
+    def step_done(self) -> None:
+        self._steps += 1
+        self._seconds += self._now() - self._since
+
+    def means(self) -> tuple[float, float]:
+        """(step, data) in seconds; begins anew."""
+        means = self._seconds / self._steps, self._waited / self._steps
+        self._steps, self._seconds, self._waited = 0, 0.0, 0.0
+        return means
+
+
+def versions(device: str) -> dict[str, str]:
+    """What ran, for the report."""
+    found = {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "torchvision": torchvision.__version__,
+        "mmdet": mmdet.__version__,
+        "mmengine": mmengine.__version__,
+        "mmcv": mmcv.__version__,
+    }
+    return {**found, "gpu": torch.cuda.get_device_name()} if device == "cuda" else found
+
+
+def peak_memory_mb(device: str) -> float | None:
+    """Largest GPU memory that tensors of this rank took so far, in MiB."""
+    return torch.cuda.max_memory_allocated() / BYTES_PER_MEBIBYTE if device == "cuda" else None

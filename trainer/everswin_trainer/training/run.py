@@ -1,0 +1,110 @@
+"""The training of one rank: MMEngine's Runner with our hooks."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from mmengine.config import Config
+
+from everswin_trainer.checkpoints.checkpoint import Checkpoint, Origin
+from everswin_trainer.checkpoints.saver import Saver
+from everswin_trainer.job.progress import read_events
+from everswin_trainer.metrics import quick_metric  # noqa: F401  (registers the metric)
+from everswin_trainer.model.build_config import build_config
+from everswin_trainer.model.initial_detector import fit_to_classes, load_detector
+from everswin_trainer.model.recipe import milestones
+from everswin_trainer.training import (  # noqa: F401  (register what build_config names)
+    batches,
+    fused_adamw,
+    micro_batches,
+)
+from everswin_trainer.training.checkpoint_hook import CheckpointHook
+from everswin_trainer.training.context import Context
+from everswin_trainer.training.divergence import DivergenceHook
+from everswin_trainer.training.epochs_hook import EpochsHook
+from everswin_trainer.training.heartbeat_hook import HeartbeatHook
+from everswin_trainer.training.progress_hook import ProgressHook
+from everswin_trainer.training.randomness import RandomnessHook
+from everswin_trainer.training.runner import EverswinRunner, build_runner
+from everswin_trainer.training.state import bare_model, read
+from everswin_trainer.training.tensorboard_events import TensorBoard
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a training begins: one of the three."""
+
+    backbone: Path | None
+    detector: Path | None
+    resume: Checkpoint | None
+
+    @classmethod
+    def of(cls, backbone: Path | None, detector: Path | None, resume: Checkpoint | None) -> "Start":
+        """A resumed run loads everything from its checkpoint, whatever it began with."""
+        if resume:
+            return cls(None, None, resume)
+        # Absolute: the current folder is about to change.
+        return cls(backbone and backbone.resolve(), detector and detector.resolve(), None)
+
+
+def train(context: Context, start: Start) -> tuple[int, int]:
+    """Trains to the end; returns (epochs, iterations) done. Raises Preempted."""
+    runner = assemble(context, start)
+    runner.register_hook(CheckpointHook(context, runner.learning_rate_factor, saver(context, runner.cfg)))
+    runner.train()
+    dist.destroy_process_group()
+    return runner.epoch, runner.iter
+
+
+def assemble(context: Context, start: Start) -> EverswinRunner:
+    """All of a training but its checkpoints. Joins the process group."""
+    context.rank.connect()
+    work_dir = context.enter_work_dir()
+    # The same on all ranks, whenever each of them would have read the file.
+    control = context.rank.broadcast_from_rank0(context.control.now())
+    device, resume = context.rank.device, start.resume
+    built = build_config(context.recipe, context.plan, control, context.data, work_dir, device, start.backbone)
+    warn(context, built.warnings)
+    if context.progress:
+        context.progress.tell(TensorBoard(context.job.tensorboard, lambda message: warn(context, [message])))
+    runner = build_runner(built.config)
+    if start.detector:
+        runner.initial_state, warnings = fit_to_classes(load_detector(start.detector), bare_model(runner).state_dict())
+        warn(context, warnings)
+    context.rank.set_threads()
+    check_categories(runner)
+    runner.register_hook(RandomnessHook(context.plan.seed, context.rank.number))
+    runner.register_hook(EpochsHook(context))
+    runner.register_hook(ProgressHook(context, resume.path if resume else None))
+    runner.register_hook(HeartbeatHook(context.heartbeats))
+    runner.register_hook(DivergenceHook())
+    runner.learning_rate_factor = control.learning_rate_factor
+    if resume:
+        runner.resume_state = read(resume.path)
+        runner.resumes_other_plan = resume.plan_hash != context.plan.plan_hash
+    return runner
+
+
+def saver(context: Context, config: Config) -> Saver | None:
+    """None on all ranks but the first, which alone writes."""
+    if context.progress is None:
+        return None
+    origin = Origin(context.plan.plan_hash, context.attempt, torch.__version__)
+    return Saver(context.job, context.plan, origin, context.progress, frozenset(milestones(config)))
+
+
+def warn(context: Context, messages: list[str]) -> None:
+    """Says each only once in a run, however often it is resumed."""
+    if context.progress:
+        said = {event["message"] for event in read_events(context.job.progress) if event["type"] == "warning"}
+        for message in messages:
+            if message not in said:
+                context.progress.write("warning", message=message)
+
+
+def check_categories(runner: EverswinRunner) -> None:
+    """Raises ValueError if the splits number their classes differently: validation would measure nonsense."""
+    train_ids, val_ids = (loader.dataset.cat_ids for loader in (runner.train_dataloader, runner.val_dataloader))
+    if train_ids != val_ids:
+        raise ValueError(f"expected both splits to list the same categories in one order, got {train_ids}, {val_ids}")

@@ -1,0 +1,141 @@
+"""Everything that decides how a run goes on, as plain tensors and numbers, and how it is put back.
+
+A superset of what MMDetection's own tools read from a checkpoint (`state_dict`, `meta.dataset_meta`); loads with
+`weights_only=True`. No generator states: see randomness.py.
+"""
+
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapper
+from mmengine.runner import Runner
+
+from everswin_trainer.training.learning_rate import scale_learning_rate
+from everswin_trainer.training.message_hub import from_plain, to_plain
+from everswin_trainer.training.safe_types import to_safe_types
+
+
+def capture(runner: Runner, epoch: int, iteration: int, learning_rate_factor: float) -> dict[str, Any]:
+    """The state after `epoch` whole epochs and `iteration` steps. Its tensors are live: see `Snapshots`."""
+    state = {
+        "meta": {
+            "epoch": epoch,
+            "iter": iteration,
+            "iterations_per_epoch": len(runner.train_dataloader),
+            "learning_rate_factor": learning_rate_factor,
+            "seed": runner.seed,
+            "dataset_meta": {"classes": list(runner.train_dataloader.dataset.metainfo["classes"])},
+        },
+        "state_dict": bare_model(runner).state_dict(),
+        "optimizer": runner.optim_wrapper.state_dict(),
+        "param_schedulers": [scheduler.state_dict() for scheduler in runner.param_schedulers],
+        "message_hub": to_plain(runner.message_hub),
+    }
+    return to_safe_types(state)
+
+
+class Snapshots:
+    """Copies of captured states on the CPU, which training does not change while they are checked and written.
+
+    Each copy takes the memory of the one before it, which must be done with: memory that the kernel has to clear
+    first took ten times as long to copy into, and training stands still for it.
+    """
+
+    def __init__(self) -> None:
+        self._buffers: dict[tuple[Any, ...], torch.Tensor] = {}
+
+    def take(self, value: Any, *place: Any) -> Any:
+        """`place` is where `value` sits in the state."""
+        if isinstance(value, torch.Tensor):
+            return self._buffer(value, place).copy_(value.detach())
+        if type(value) is dict:
+            return {key: self.take(item, *place, key) for key, item in value.items()}
+        if type(value) in (list, tuple):
+            return type(value)(self.take(item, *place, index) for index, item in enumerate(value))
+        # Numbers, text, and the Counter that `to_safe_types` has just made.
+        return value
+
+    def _buffer(self, like: torch.Tensor, place: tuple[Any, ...]) -> torch.Tensor:
+        buffer = self._buffers.get(place)
+        if buffer is None or buffer.shape != like.shape or buffer.dtype != like.dtype:
+            # A GPU copies into pinned memory at full speed.
+            buffer = torch.empty_like(like, device="cpu", requires_grad=False, pin_memory=like.is_cuda)
+            self._buffers[place] = buffer
+        return buffer
+
+
+def restore(runner: Runner, state: dict[str, Any], learning_rate_factor: float, of_other_plan: bool) -> None:
+    """Puts a captured state into a runner that has built everything and done nothing yet.
+
+    Raises ValueError for a state of another plan that is not from an epoch's end: other batches fill an epoch there.
+    """
+    meta, loop = state["meta"], runner.train_loop
+    if of_other_plan and not is_at_epoch_end(meta):
+        raise ValueError(
+            f"expected a checkpoint of another plan to be from the end of an epoch, got one of epoch {meta['epoch']}, "
+            f"iteration {meta['iter']}"
+        )
+    bare_model(runner).load_state_dict(state["state_dict"])
+    restore_optimizer(runner.optim_wrapper, state["optimizer"])
+    for scheduler, saved in zip(runner.param_schedulers, state["param_schedulers"], strict=True):
+        scheduler.load_state_dict(saved)
+    # Only the difference: the checkpoint's learning rates hold the factor that it was trained with.
+    ratio = learning_rate_factor / meta.get("learning_rate_factor", 1.0)
+    scale_learning_rate(runner.optim_wrapper, runner.param_schedulers, ratio)
+    from_plain(runner.message_hub, state["message_hub"])
+    loop._epoch = meta["epoch"]
+    loop._iter = loop.epoch * len(loop.dataloader) if of_other_plan else meta["iter"]
+    loop.dataloader.batch_sampler.skip = loop.iter - loop.epoch * len(loop.dataloader)
+
+
+def restore_optimizer(wrapper: OptimWrapper, saved: dict[str, Any]) -> None:
+    """Also from mixed precision to full and back. MMEngine starts a loss scaler anew where none was saved."""
+    if not hasattr(wrapper, "loss_scaler"):
+        saved.pop("loss_scaler", None)
+    # Whether a kernel is fused is this run's setting, not part of what was learned.
+    for group, own in zip(saved["param_groups"], wrapper.optimizer.param_groups, strict=False):
+        if "fused" in own:
+            group["fused"] = own["fused"]
+    wrapper.load_state_dict(saved)
+    for parameter, moments in wrapper.optimizer.state.items():
+        for name, value in moments.items():
+            # A fused kernel walks through the memory of both at once: another plan may have laid it out otherwise.
+            if value.shape == parameter.shape and value.stride() != parameter.stride():
+                moments[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+
+
+def is_at_epoch_end(meta: dict[str, Any]) -> bool:
+    """Checkpoints of before `iterations_per_epoch` was saved count as whole if their epochs can be equally long."""
+    per_epoch = meta.get("iterations_per_epoch", meta["iter"] // max(1, meta["epoch"]))
+    return meta["iter"] == meta["epoch"] * per_epoch
+
+
+def write(state: dict[str, Any], stream: BinaryIO) -> None:
+    torch.save(state, stream)
+
+
+def size_in_bytes(value: Any) -> int:
+    """Of all tensors in a state, which is nearly all of its file."""
+    if isinstance(value, torch.Tensor):
+        return value.nbytes
+    if isinstance(value, dict):
+        return sum(size_in_bytes(item) for item in value.values())
+    if isinstance(value, (list, tuple)):
+        return sum(size_in_bytes(item) for item in value)
+    return 0
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Tensors on the CPU. Runs no code of the file; raises what torch raises if the file asks for it."""
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def weights_are_finite(state: dict[str, Any]) -> bool:
+    """False once a NaN or an infinity has reached the model: nothing that could be resumed."""
+    return all(bool(torch.isfinite(one).all()) for one in state["state_dict"].values())
+
+
+def bare_model(runner: Runner) -> torch.nn.Module:
+    return runner.model.module if is_model_wrapper(runner.model) else runner.model

@@ -1,0 +1,208 @@
+import base64
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from noisy import EMPTY, detect, found_at
+
+from everswin_trainer.analysis.analyse import BOOTSTRAP_FILE, FILE, Subject, analyse, discard
+from everswin_trainer.analysis.drawing import LONG_SIDE, MOST_BYTES, draw, shrink
+from everswin_trainer.analysis.gallery import EACH
+from everswin_trainer.analysis.safe_text import LONGEST, safe_text
+from everswin_trainer.metrics.coco_scores import evaluate
+
+IDENTITY = {"checkpointSha256": "a" * 64, "annotationsSha256": "b" * 64, "planHash": "c" * 64}
+HOSTILE = '<script>alert("x")</script>&amp;\u202e\x00\ud800'
+
+
+@pytest.fixture(scope="module")
+def content(mini_files: dict[str, bytes]) -> dict[str, Any]:
+    return json.loads(mini_files["val.json"])
+
+
+def analysed(
+    content: dict[str, Any],
+    found: dict[str, list[dict[str, Any]]],
+    folder: Path,
+    images: dict[str, bytes] | None = None,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """analysis.json and bootstrap.json."""
+    annotations = folder / "annotations.json"
+    annotations.write_text(json.dumps(content))
+
+    def picture_of(name: str) -> np.ndarray:
+        if images is None:
+            [record] = [one for one in content["images"] if one["file_name"] == name]
+            return np.zeros((record["height"], record["width"], 3), np.uint8)
+        return cv2.imdecode(np.frombuffer(images[name], np.uint8), cv2.IMREAD_COLOR)
+
+    analyse(Subject(IDENTITY, annotations, found, picture_of, resamples=40), folder, lambda: None)
+    bootstrap = folder / BOOTSTRAP_FILE
+    return json.loads((folder / FILE).read_bytes()), json.loads(bootstrap.read_bytes()) if bootstrap.exists() else {}
+
+
+@pytest.fixture(scope="module")
+def whole(
+    content: dict[str, Any], mini_files: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[dict[str, Any], dict[str, Any], Path]:
+    folder = tmp_path_factory.mktemp("analysis")
+    return *analysed(content, detect(content, seed=3), folder, mini_files), folder
+
+
+def test_scores_of_classes_have_the_published_mean(whole: Any, content: dict[str, Any]) -> None:
+    analysis, _, folder = whole
+    published = evaluate(folder / "annotations.json", detect(content, seed=3))
+    for kind in ("bbox", "segm"):
+        for name in ("AP", "AP50"):
+            mean = np.mean([one[kind][name] for one in analysis["classes"]])
+            assert mean == pytest.approx(published[kind][name], abs=1e-9)
+    assert [one["name"] for one in analysis["classes"]] == ["circle", "rectangle", "triangle"]
+    kept = [one for one in content["annotations"] if not one["iscrowd"]]
+    assert sum(one["instances"] for one in analysis["classes"]) == len(kept)
+    assert analysis["classes"][0]["images"] == len({one["image_id"] for one in kept if one["category_id"] == 1})
+
+
+def test_curves_fall_and_their_mean_is_the_score(whole: Any) -> None:
+    analysis, _, folder = whole
+    for kind in ("bbox", "segm"):
+        curve = analysis["curves"][kind]["iou50"]
+        assert len(curve) == 101
+        assert curve == sorted(curve, reverse=True)
+        assert np.mean(curve) == pytest.approx(np.mean([one[kind]["AP50"] for one in analysis["classes"]]), abs=1e-4)
+        assert np.mean(analysis["classes"][1][kind]["curve"]) == pytest.approx(
+            analysis["classes"][1][kind]["AP50"], abs=1e-4
+        )
+
+
+def test_objects_are_found_or_not_and_the_sizes_add_up(whole: Any, content: dict[str, Any]) -> None:
+    analysis, _, _ = whole
+    for kind in ("bbox", "segm"):
+        errors = analysis["errors"][kind]
+        assert sum(errors["objects"].values()) == sum(not one["iscrowd"] for one in content["annotations"])
+        for size in ("small", "medium", "large"):
+            assert errors["found"][size] + errors["kinds"]["missed"]["count"][size] <= errors["objects"][size]
+
+
+def test_intervals_surround_the_scores_and_the_replicates_are_kept_for_comparisons(whole: Any) -> None:
+    analysis, bootstrap, _ = whole
+    assert analysis["bootstrap"]["resamples"] == bootstrap["resamples"] == 40
+    for kind in ("bbox", "segm"):
+        low, high = analysis["bootstrap"][kind]["AP"]
+        score = np.mean([one[kind]["AP"] for one in analysis["classes"]])
+        assert low < score < high < low + 0.3
+        assert len(bootstrap[kind]["AP"]) == 40
+        assert np.std(bootstrap[kind]["AP"]) > 0
+        assert [len(one) for one in bootstrap[kind]["classes"]] == [40] * 3
+    assert (bootstrap["annotationsSha256"], bootstrap["classes"]) == ("b" * 64, ["circle", "rectangle", "triangle"])
+
+
+def test_the_gallery_shows_best_worst_and_random_images_once_each(whole: Any) -> None:
+    gallery = whole[0]["gallery"]
+    assert [one["group"] for one in gallery] == ["best"] * EACH + ["worst"] * EACH + ["random"] * EACH
+    assert len({one["imageId"] for one in gallery}) == 3 * EACH
+    f1 = {group: [one["f1"] for one in gallery if one["group"] == group] for group in ("best", "worst", "random")}
+    assert f1["best"] == sorted(f1["best"], reverse=True)
+    assert f1["worst"] == sorted(f1["worst"])
+    assert f1["best"][-1] >= max(f1["random"]) >= min(f1["random"]) >= f1["worst"][-1]
+    assert "0.3" in whole[0]["galleryRule"]
+
+
+def test_a_picture_of_the_gallery_is_the_image_with_what_was_drawn_on_it(
+    whole: Any, mini_files: dict[str, bytes]
+) -> None:
+    for one in whole[0]["gallery"]:
+        original = cv2.imdecode(np.frombuffer(mini_files[one["fileName"]], np.uint8), cv2.IMREAD_COLOR)
+        for side in ("truth", "predictions"):
+            jpeg = base64.b64decode(one["picture"][side], validate=True)
+            shown = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+            assert shown.shape == original.shape == (one["picture"]["height"], one["picture"]["width"], 3)
+            difference = np.abs(shown.astype(int) - original).max(axis=2) > 60
+            assert difference.any() == bool(one[side])
+        for thing in one["truth"]:
+            x, y, w, h = thing["box"]
+            points = np.array(thing["outlines"][0]).reshape(-1, 2)
+            assert (points >= [x - 1, y - 1]).all()
+            assert (points <= [x + w + 1, y + h + 1]).all()
+        right = sum(thing["outcome"] == "correct" for thing in one["predictions"])
+        assert right == sum(thing["found"] for thing in one["truth"])
+        said = [thing for thing in one["predictions"] if thing["outcome"] != "ignored"]
+        assert one["f1"] == pytest.approx(2 * right / (len(said) + len(one["truth"])))
+
+
+def test_names_from_the_data_stay_what_they_are_as_far_as_text_can_hold_them(
+    content: dict[str, Any], tmp_path: Path
+) -> None:
+    content = copy.deepcopy(content)
+    content["categories"][0]["name"] = HOSTILE
+    content["categories"][1]["name"] = "a" * 9 * LONGEST
+    for image in content["images"]:
+        image["file_name"] = f"../{HOSTILE}/{image['id']}"
+    analysis, bootstrap = analysed(content, detect(content, seed=4), tmp_path)
+    said = HOSTILE.replace("\ud800", "?")
+    assert [one["name"] for one in analysis["classes"]] == [said, "a" * LONGEST, "triangle"]
+    assert bootstrap["classes"] == [said, "a" * LONGEST, "triangle"]
+    assert {one["fileName"] for one in analysis["gallery"]} == {
+        f"../{said}/{one['imageId']}" for one in analysis["gallery"]
+    }
+
+
+def test_text_is_cut_where_javascript_counts_and_never_within_a_character() -> None:
+    assert safe_text("\N{GRINNING FACE}" * LONGEST) == "\N{GRINNING FACE}" * (LONGEST // 2)
+    assert safe_text("x" + "\N{GRINNING FACE}" * LONGEST) == "x" + "\N{GRINNING FACE}" * (LONGEST // 2 - 1)
+
+
+def test_nothing_detected_scores_zero_and_shows_what_was_there(content: dict[str, Any], tmp_path: Path) -> None:
+    analysis, bootstrap = analysed(content, EMPTY, tmp_path)
+    assert {one["bbox"]["AP"] for one in analysis["classes"]} == {0}
+    assert set(analysis["curves"]["segm"]["mean"]) == {0}
+    kinds = analysis["errors"]["bbox"]["kinds"]
+    assert kinds["missed"]["count"] == analysis["errors"]["bbox"]["objects"]
+    assert set(bootstrap["bbox"]["AP"]) == {0}
+    assert {one["f1"] for one in analysis["gallery"]} == {0}
+
+
+def test_a_class_without_ground_truth_has_no_scores_and_spoils_no_mean(content: dict[str, Any], tmp_path: Path) -> None:
+    content = copy.deepcopy(content)
+    content["categories"].append({"id": 99, "name": "absent"})
+    found = detect(content, seed=5)
+    analysis, bootstrap = analysed(content, found, tmp_path)
+    absent = analysis["classes"][-1]
+    assert (absent["images"], absent["instances"]) == (0, 0)
+    assert absent["bbox"] == {"AP": None, "AP50": None, "interval": None, "curve": None}
+    assert set(bootstrap["segm"]["classes"][-1]) == {None}
+    assert None not in bootstrap["segm"]["AP"]
+    assert analysis["curves"]["bbox"]["iou50"] is not None
+
+
+def test_no_ground_truth_at_all_and_one_image_only_are_analysed_too(content: dict[str, Any], tmp_path: Path) -> None:
+    content = {**content, "images": content["images"][:1], "annotations": []}
+    found: dict[str, list[dict[str, Any]]] = {"bbox": [], "segm": []}
+    found_at(found, content["images"][0], 7, [5, 5, 30, 30], 0.8)
+    analysis, bootstrap = analysed(content, found, tmp_path)
+    assert (analysis["bootstrap"], bootstrap) == (None, {})
+    assert analysis["curves"]["bbox"] == {"iou50": None, "iou75": None, "mean": None}
+    assert analysis["errors"]["segm"]["kinds"]["background"] == {
+        "count": {"small": 1, "medium": 0, "large": 0},
+        "ap50Lost": None,
+    }
+    assert [one["predictions"][0]["outcome"] for one in analysis["gallery"]] == ["background"]
+
+
+def test_pictures_stay_small_whatever_is_on_them() -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (2000, 3000, 3)).astype(np.uint8)
+    picture = shrink(noise)
+    assert picture.shape == (320, LONG_SIDE, 3)
+    noise = np.random.default_rng(0).integers(0, 255, (LONG_SIDE, LONG_SIDE, 3)).astype(np.uint8)
+    assert len(base64.b64decode(draw(noise, []))) <= MOST_BYTES
+
+
+def test_what_an_earlier_test_left_goes(whole: Any, tmp_path: Path) -> None:
+    for name in (FILE, BOOTSTRAP_FILE):
+        (tmp_path / name).write_text("{}")
+    discard(tmp_path)
+    discard(tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,146 @@
+"""Cases made by hand, each with one answer; boxes of 40 x 40 pixels unless it says otherwise."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from everswin_trainer.analysis.error_types import KINDS, OUTCOMES, analyse_errors, costs, judge
+from everswin_trainer.analysis.ground_truth import GroundTruth
+from everswin_trainer.analysis.matching import match
+
+CAT, DOG = 3, 8
+HERE, THERE = [10.0, 10.0, 40.0, 40.0], [100.0, 100.0, 40.0, 40.0]
+# Overlaps HERE by 0.5385 and by 0.25.
+ENOUGH, TOO_LITTLE = [22.0, 10.0, 40.0, 40.0], [34.0, 10.0, 40.0, 40.0]
+
+
+def truth_of(*objects: tuple[int, list[float], bool]) -> GroundTruth:
+    annotations = [
+        {"id": n, "image_id": 1, "category_id": category, "bbox": box, "area": box[2] * box[3], "iscrowd": int(crowd)}
+        for n, (category, box, crowd) in enumerate(objects)
+    ]
+    labels = [(CAT, DOG).index(one["category_id"]) for one in annotations]
+    return GroundTruth(
+        [{"id": 1, "width": 200, "height": 200, "file_name": "1.jpg"}],
+        [{"id": CAT, "name": "cat"}, {"id": DOG, "name": "dog"}],
+        annotations,
+        np.zeros(len(objects), np.int32),
+        np.array(labels, np.int32),
+        np.array([crowd for _, _, crowd in objects], bool),
+        np.array([one["area"] for one in annotations], np.float64),
+    )
+
+
+def found(*detections: tuple[int, list[float], float]) -> list[dict[str, Any]]:
+    return [{"image_id": 1, "category_id": c, "bbox": box, "score": score} for c, box, score in detections]
+
+
+def outcomes(truth: GroundTruth, detections: list[dict[str, Any]], least: float = 0.3) -> tuple[list[str], list[bool]]:
+    """Of each detection by falling score, and of each object whether it was missed."""
+    judged = judge(truth, match(truth, detections, "bbox"), least)
+    return [OUTCOMES[one] for one in judged.of], judged.missed.tolist()
+
+
+ONE_CAT = truth_of((CAT, HERE, False))
+
+
+@pytest.mark.parametrize(
+    ("box", "category", "expected"),
+    [
+        (ENOUGH, CAT, "correct"),
+        (TOO_LITTLE, CAT, "localisation"),
+        (ENOUGH, DOG, "class"),
+        (TOO_LITTLE, DOG, "both"),
+        (THERE, CAT, "background"),
+        (THERE, DOG, "background"),
+    ],
+)
+def test_a_single_detection_is_of_the_kind_that_its_overlap_and_class_make_it(
+    box: list[float], category: int, expected: str
+) -> None:
+    assert outcomes(ONE_CAT, found((category, box, 0.9)))[0] == [expected]
+
+
+def test_the_second_detection_of_an_object_is_a_duplicate_even_if_it_lies_better() -> None:
+    detections = found((CAT, ENOUGH, 0.9), (CAT, HERE, 0.8))
+    assert outcomes(ONE_CAT, detections) == (["correct", "duplicate"], [False])
+
+
+def test_of_objects_that_it_overlaps_equally_a_detection_finds_the_last_as_pycocotools_does() -> None:
+    first, last, between = [10.0, 10.0, 40.0, 40.0], [30.0, 10.0, 40.0, 40.0], [20.0, 10.0, 40.0, 40.0]
+    truth = truth_of((CAT, first, False), (CAT, last, False))
+    assert outcomes(truth, found((CAT, between, 0.9), (CAT, first, 0.8)))[0] == ["correct", "correct"]
+    assert outcomes(truth, found((CAT, between, 0.9), (CAT, last, 0.8)))[0] == ["correct", "duplicate"]
+
+
+@pytest.mark.parametrize(
+    ("detections", "missed"),
+    [
+        ([], True),
+        ([(CAT, THERE, 0.9)], True),
+        ([(DOG, TOO_LITTLE, 0.9)], True),
+        ([(CAT, TOO_LITTLE, 0.9)], False),
+        ([(DOG, HERE, 0.9)], False),
+    ],
+)
+def test_an_object_is_missed_if_no_localisation_or_class_error_stands_for_it(detections: Any, missed: bool) -> None:
+    assert outcomes(ONE_CAT, found(*detections))[1] == [missed]
+
+
+def test_what_scores_too_little_was_not_said() -> None:
+    assert outcomes(ONE_CAT, found((CAT, HERE, 0.29))) == (["uncounted"], [True])
+
+
+def test_on_a_crowd_nothing_is_wrong_and_a_crowd_is_never_missed() -> None:
+    crowd = truth_of((CAT, HERE, True))
+    assert outcomes(crowd, found((CAT, HERE, 0.9), (CAT, HERE, 0.8))) == (["ignored", "ignored"], [False])
+
+
+def test_errors_are_counted_by_the_size_of_the_object_and_of_the_detection_where_there_is_none() -> None:
+    small, large = [150.0, 20.0, 20.0, 20.0], [60.0, 60.0, 120.0, 120.0]
+    truth = truth_of((CAT, HERE, False), (DOG, small, False), (DOG, large, False), (CAT, THERE, True))
+    detections = found((CAT, HERE, 0.9), (DOG, [150.0, 32.0, 20.0, 20.0], 0.8), (CAT, [0.0, 190.0, 9.0, 9.0], 0.7))
+    analysed = analyse_errors(truth, match(truth, detections, "bbox"), 0.3)
+    assert analysed["objects"] == {"small": 1, "medium": 1, "large": 1}
+    assert analysed["found"] == {"small": 0, "medium": 1, "large": 0}
+    counts = {kind: analysed["kinds"][kind]["count"] for kind in KINDS}
+    assert counts["localisation"] == {"small": 1, "medium": 0, "large": 0}
+    assert counts["background"] == {"small": 1, "medium": 0, "large": 0}
+    assert counts["missed"] == {"small": 0, "medium": 0, "large": 1}
+    assert all(sum(counts[kind].values()) == 0 for kind in ("class", "both", "duplicate"))
+
+
+def test_what_a_kind_costs_is_what_ap50_gains_without_it() -> None:
+    # Cats: a wrong place before the right one. Dogs: taken for a cat, found nowhere else.
+    truth = truth_of((CAT, HERE, False), (DOG, THERE, False))
+    detections = found((CAT, [160.0, 10.0, 40.0, 40.0], 0.9), (CAT, HERE, 0.8), (CAT, THERE, 0.1))
+    matches = match(truth, detections, "bbox")
+    lost = costs(truth, matches, judge(truth, matches, 0.0))
+    assert lost == pytest.approx(
+        {"localisation": 0, "class": 0.5, "both": 0, "duplicate": 0, "background": 0.25, "missed": 0}
+    )
+
+
+def test_an_error_about_an_object_that_was_found_is_mended_by_leaving_it_out() -> None:
+    truth = truth_of((CAT, HERE, False), (CAT, THERE, False))
+    matches = match(truth, found((CAT, HERE, 0.9), (CAT, TOO_LITTLE, 0.8)), "bbox")
+    # It does not find the other one instead.
+    assert costs(truth, matches, judge(truth, matches, 0.0))["localisation"] == 0
+
+
+def test_a_missed_object_costs_its_class_the_recall() -> None:
+    truth = truth_of((CAT, HERE, False), (CAT, THERE, False))
+    matches = match(truth, found((CAT, HERE, 0.9)), "bbox")
+    # 51 of 101 recalls have precision 1.
+    assert costs(truth, matches, judge(truth, matches, 0.0))["missed"] == pytest.approx(50 / 101)
+
+
+def test_without_objects_nothing_is_lost_and_without_detections_only_what_was_missed() -> None:
+    nothing = truth_of()
+    assert set(
+        costs(nothing, match(nothing, [], "bbox"), judge(nothing, match(nothing, [], "bbox"), 0.0)).values()
+    ) == {None}
+    matches = match(ONE_CAT, [], "bbox")
+    assert judge(ONE_CAT, matches, 0.0).missed.tolist() == [True]
+    assert set(costs(ONE_CAT, matches, judge(ONE_CAT, matches, 0.0)).values()) == {0.0}

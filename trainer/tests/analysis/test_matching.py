@@ -1,0 +1,147 @@
+"""Our matches against pycocotools itself, on the miniature COCO with a crowd, equal scores and an absent class."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from noisy import detect
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from everswin_trainer.analysis.analyse import precision_of_classes
+from everswin_trainer.analysis.ground_truth import GroundTruth
+from everswin_trainer.analysis.matching import match
+from everswin_trainer.analysis.resampling import draws, resample
+from everswin_trainer.metrics.coco_scores import AP_NAMES, AR_NAMES, evaluate
+from everswin_trainer.metrics.quick_scores import evaluate_quickly
+
+KINDS = ("bbox", "segm")
+Found = dict[str, list[dict[str, Any]]]
+
+
+@pytest.fixture(scope="module")
+def content(mini_files: dict[str, bytes]) -> dict[str, Any]:
+    """Its validation set; ids out of order, more than 100 detections of a class in an image, a class nobody drew."""
+    content = copy.deepcopy(json.loads(mini_files["val.json"]))
+    content["categories"].append({"id": 2, "name": "absent"})
+    content["images"].reverse()
+    return content
+
+
+@pytest.fixture(scope="module")
+def found(content: dict[str, Any]) -> Found:
+    few = detect(content, seed=1)
+    crowded = detect({**content, "images": content["images"][:1]}, seed=2, per_image=450)
+    return {kind: few[kind] + crowded[kind] for kind in KINDS}
+
+
+def written(content: dict[str, Any], folder: Path) -> Path:
+    path = folder / "annotations.json"
+    path.write_text(json.dumps(content))
+    return path
+
+
+def by_pycocotools(annotations: Path, found: Found, kind: str) -> np.ndarray:
+    """(classes in file order, overlaps, recalls): precision at 100 detections, NaN without ground truth."""
+    truth = COCO(str(annotations))
+    results = [{key: value for key, value in one.items() if kind == "bbox" or key != "bbox"} for one in found[kind]]
+    evaluation = COCOeval(truth, truth.loadRes(results), kind)
+    evaluation.evaluate()
+    evaluation.accumulate()
+    precision = evaluation.eval["precision"][:, :, :, 0, 2]
+    ids = [one["id"] for one in truth.dataset["categories"]]
+    ordered = precision[:, :, [evaluation.params.catIds.index(one) for one in ids]]
+    return np.where(ordered == -1, np.nan, ordered).transpose(2, 0, 1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_precision_of_every_class_is_pycocotools(
+    content: dict[str, Any], found: Found, kind: str, tmp_path: Path
+) -> None:
+    annotations = written(content, tmp_path)
+    truth = GroundTruth.load(annotations)
+    ours, theirs = (
+        precision_of_classes(truth, match(truth, found[kind], kind)),
+        by_pycocotools(annotations, found, kind),
+    )
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12)
+    assert np.isnan(ours[-1]).all(), "the class that nobody drew"
+    assert 0.05 < np.nanmean(ours) < 0.95
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_draw_scores_what_pycocotools_says_of_a_data_set_with_those_images(
+    content: dict[str, Any], found: Found, kind: str, tmp_path: Path
+) -> None:
+    # Equal scores are ordered by image in both, but pycocotools puts the copies of an image after all others.
+    found = copy.deepcopy(found)
+    for number, one in enumerate(found[kind]):
+        one["score"] = float(np.random.default_rng(number).random())
+    truth = GroundTruth.load(written(content, tmp_path))
+    scores = resample(truth, match(truth, found[kind], kind), 2, lambda: None)
+    for number, weights in enumerate(next(draws(len(truth.images), 2))):
+        drawn, results = repeated(content, found[kind], dict(zip([one["id"] for one in truth.images], weights)))  # noqa: B905
+        theirs = by_pycocotools(written(drawn, tmp_path), {kind: results}, kind)
+        assert weights.sum() == len(truth.images)
+        assert scores["AP"][number] == pytest.approx(np.nanmean(theirs), abs=1e-12)
+        assert scores["AP75"][number] == pytest.approx(np.nanmean(theirs[:, 5]), abs=1e-12)
+        np.testing.assert_allclose(scores["classes"][:, number], theirs.mean(axis=(1, 2)), rtol=0, atol=1e-12)
+
+
+def repeated(
+    content: dict[str, Any], results: list[dict[str, Any]], times: dict[int, int]
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """A data set in which each image occurs so many times, under new ids."""
+    drawn: dict[str, Any] = {"images": [], "annotations": [], "categories": content["categories"]}
+    copies: list[dict[str, Any]] = []
+    for image in content["images"]:
+        for copy_number in range(times[image["id"]]):
+            new = {"image_id": 1000 * copy_number + image["id"]}
+            drawn["images"].append({**image, "id": new["image_id"]})
+            for one in content["annotations"]:
+                if one["image_id"] == image["id"]:
+                    drawn["annotations"].append({**one, **new, "id": 1 + len(drawn["annotations"])})
+            copies += [{**one, **new} for one in results if one["image_id"] == image["id"]]
+    return drawn, copies
+
+
+def test_all_24_numbers_of_the_quick_evaluator_are_pycocotools(
+    content: dict[str, Any], found: Found, tmp_path: Path
+) -> None:
+    # Two sizes that the miniature COCO does not have.
+    content = copy.deepcopy(content)
+    for one, area in zip(content["annotations"], (500, 20_000, 900), strict=False):
+        one["area"] = area
+    annotations = written(content, tmp_path)
+    truth = evaluate(annotations, found)
+    rows = np.array([[one["image_id"], *one["bbox"], one["score"], one["category_id"]] for one in found["bbox"]])
+    quick = evaluate_quickly(annotations, rows, [one["segmentation"] for one in found["segm"]])
+    for kind in KINDS:
+        assert tuple(quick[kind]) == AP_NAMES + AR_NAMES
+        assert None not in truth[kind].values()
+        assert quick[kind] == pytest.approx(truth[kind], abs=1e-9)
+
+
+def test_ap_counts_a_hundred_detections_of_a_class_in_an_image_in_both(content: dict[str, Any], tmp_path: Path) -> None:
+    content = {**content, "images": content["images"][-3:]}
+    shown = {one["id"] for one in content["images"]}
+    content["annotations"] = [one for one in content["annotations"] if one["image_id"] in shown]
+    found = detect(content, seed=2, per_image=900)
+    annotations = written(content, tmp_path)
+    rows = np.array([[one["image_id"], *one["bbox"], one["score"], one["category_id"]] for one in found["bbox"]])
+    quick = evaluate_quickly(annotations, rows, [one["segmentation"] for one in found["segm"]])
+    truth = evaluate(annotations, found)
+    assert quick == {kind: pytest.approx(truth[kind], abs=1e-9) for kind in KINDS}
+
+
+def test_the_quick_evaluator_says_null_where_there_is_no_ground_truth(
+    content: dict[str, Any], found: Found, tmp_path: Path
+) -> None:
+    annotations = written({**content, "annotations": []}, tmp_path)
+    rows = np.array([[one["image_id"], *one["bbox"], one["score"], one["category_id"]] for one in found["bbox"]])
+    quick = evaluate_quickly(annotations, rows, [one["segmentation"] for one in found["segm"]])
+    assert quick == evaluate(annotations, found)
+    assert set(quick["bbox"].values()) == {None}

@@ -1,0 +1,112 @@
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from everswin_trainer.benchmark import gpu_check
+from everswin_trainer.benchmark.gpu_check import (
+    Variant,
+    answer,
+    choose_variants,
+    difference,
+    parse,
+    percentile,
+    plan_of,
+    warm_up,
+)
+from everswin_trainer.job.plan import Plan
+from everswin_trainer.job.speed import Speed
+from everswin_trainer.model.recipe import load_recipe
+
+RECIPE = Path(__file__).parents[3] / "configs/mmdet/cascade-mask-rcnn_swin-s_blog.py"
+
+
+def asked(*more: str, device: str = "cuda") -> argparse.Namespace:
+    return parse(["--recipe", str(RECIPE), "--device", device, "--out", "check.json", *more])
+
+
+def found(second: float, losses: list[float | None]) -> dict[str, Any]:
+    memory = {"peakMemoryMib": 9000.0, "memoryInUseMib": 500.0}
+    return {"seconds": [second] * len(losses), "losses": losses, "versions": {"torch": "2.10.0"}, **memory}
+
+
+def test_a_gpu_is_measured_stock_fast_compiled_and_stock_again_and_a_cpu_stock_and_fast() -> None:
+    assert [one.name for one in choose_variants(asked())] == ["stock", "fast", "compiled", "stock again"]
+    assert [one.name for one in choose_variants(asked(device="cpu"))] == ["stock", "fast"]
+    assert choose_variants(asked("--switches", "fusedAdamW", "--variants", "compiled")) == [
+        Variant("compiled", ("fusedAdamW", "compileBackbone"), 4)
+    ]
+
+
+def test_a_variants_plan_is_one_that_the_trainer_reads(tmp_path: Path) -> None:
+    _, fast, *_ = choose_variants(asked("--gpus", "4", "--seed", "7"))
+    (tmp_path / "plan.json").write_text(
+        json.dumps(plan_of(asked("--gpus", "4", "--seed", "7"), fast, load_recipe(RECIPE, None)))
+    )
+    plan = Plan.load(tmp_path / "plan.json")
+    assert (plan.gpus, plan.batch_per_gpu, plan.seed, plan.loader_workers, plan.epochs) == (4, 2, 7, 4, 36)
+    assert plan.speed == Speed(sdpa_attention=True, fused_adamw=True, channels_last=True)
+    load_recipe(RECIPE, plan)
+
+
+def test_the_hours_of_the_seeds_training_follow_from_a_step() -> None:
+    losses = [3.0] * 200
+    stock, fast, compiled, again = choose_variants(asked())
+    document = answer(
+        asked(),
+        36,
+        [
+            (stock, found(0.6, losses)),
+            (fast, found(0.5, [3.0, 3.5, *losses[2:]])),
+            (compiled, {"error": "no compiler"}),
+            (again, found(0.6, [None, *losses[1:]])),
+        ],
+    )
+    hours = [one["measured"] and one["measured"]["projectedHours"] for one in document["variants"]]
+    # 36 epochs of 14,659 steps.
+    assert hours == [
+        pytest.approx(87.95, abs=0.01),
+        pytest.approx(73.29, abs=0.01),
+        None,
+        pytest.approx(87.95, abs=0.01),
+    ]
+    assert document["projection"] == {"gpus": 4, "epochs": 36, "stepsPerEpoch": 14_659}
+    differences = [one["measured"] and one["measured"]["lossDifference"] for one in document["variants"]]
+    assert differences == [None, {"max": 0.5, "mean": 0.0025, "meanLoss": 3.0}, None, None]
+    assert document["variants"][2]["error"] == "no compiler"
+
+
+def test_the_first_steps_do_not_count() -> None:
+    assert [warm_up(steps) for steps in (1, 3, 8, 80, 200)] == [0, 0, 2, 20, 20]
+
+
+def test_a_percentile_is_a_step_that_was_taken() -> None:
+    steps = [float(number) for number in range(1, 101)]
+    assert [percentile(steps, share) for share in (0.5, 0.95, 1.0)] == [50.0, 95.0, 100.0]
+    assert percentile([2.0], 0.95) == 2.0
+
+
+def test_curves_with_a_lost_loss_are_not_compared() -> None:
+    assert difference([1.0, None], [1.0, 2.0]) is None
+
+
+def test_a_stock_training_that_fails_ends_the_check_and_says_how(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(recipe: Path, _plan: Any) -> Any:
+        config = load_recipe(recipe, None)
+        config.model.type = "NoSuchDetector"
+        return config
+
+    # The recipe that the ranks read is not the plan's: they refuse it.
+    monkeypatch.setattr(gpu_check, "load_recipe", broken)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    out = tmp_path / "check.json"
+    few = ["--device", "cpu", "--iterations", "1", "--out", str(out)]
+    assert gpu_check.main(["--recipe", str(RECIPE), *few]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("stock ended with code 1:")
+    assert "it changed since the plan was made" in said
+    assert not out.exists()

@@ -1,0 +1,123 @@
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conftest import PROGRAMS, environment
+from everswin_trainer.checkpoints.checkpoint import Checkpoint, Origin, listed, of_checkpoint, save, sweep, valid
+from everswin_trainer.job.folder import Attempt
+
+ORIGIN = Origin("plan", Attempt(2, 7), "2.10.0")
+
+
+def saved(folder: Path, epoch: int, origin: Origin = ORIGIN) -> Checkpoint:
+    return save(folder, epoch, epoch * 10, origin, lambda stream: stream.write(f"epoch {epoch}".encode()))
+
+
+def epochs(checkpoints: list[Checkpoint]) -> list[int]:
+    return [one.epoch for one in checkpoints]
+
+
+def test_the_manifest_says_what_the_file_is_and_who_wrote_it(tmp_path: Path) -> None:
+    checkpoint = saved(tmp_path, 12)
+    assert checkpoint.path.name == "e012-i000120.pth"
+    manifest = json.loads((tmp_path / "e012-i000120.json").read_text())
+    assert manifest.pop("createdAt") > 1.7e9
+    assert manifest == {
+        "v": 1,
+        "file": "e012-i000120.pth",
+        "bytes": 8,
+        "sha256": hashlib.sha256(b"epoch 12").hexdigest(),
+        "epoch": 12,
+        "iteration": 120,
+        "planHash": "plan",
+        "attempt": 2,
+        "fence": 7,
+        "torch": "2.10.0",
+    }
+
+
+def test_valid_checkpoints_come_newest_first(tmp_path: Path) -> None:
+    for epoch in (1, 3, 2):
+        saved(tmp_path, epoch)
+    assert epochs(valid(tmp_path, "plan")) == [3, 2, 1]
+    assert valid(tmp_path / "missing", "plan") == []
+
+
+def test_damage_of_every_kind_makes_a_checkpoint_invalid(tmp_path: Path) -> None:
+    for epoch in range(1, 8):
+        saved(tmp_path, epoch)
+    (tmp_path / "e001-i000010.pth").write_bytes(b"epoch X")
+    (tmp_path / "e002-i000020.pth").write_bytes(b"epoc")
+    (tmp_path / "e003-i000030.pth").unlink()
+    (tmp_path / "e004-i000040.json").write_text('{"v":1,"file":"e004-i0')
+    (tmp_path / "e005-i000050.json").unlink()
+    (tmp_path / "e006-i000060.json").rename(tmp_path / "e009-i000090.json")
+    assert epochs(valid(tmp_path, "plan")) == [7]
+
+
+def test_a_checkpoint_of_another_plan_is_not_ours(tmp_path: Path) -> None:
+    saved(tmp_path, 1, Origin("another", Attempt(1, 1), None))
+    assert valid(tmp_path, "plan") == []
+    with pytest.raises(ValueError, match="expected .* to belong to plan plan, got one of plan another"):
+        of_checkpoint(tmp_path / "e001-i000010.pth", "plan")
+
+
+def test_a_checkpoint_to_resume_from_is_refused_with_the_reason(tmp_path: Path) -> None:
+    checkpoint = saved(tmp_path, 1)
+    assert of_checkpoint(checkpoint.path, "plan") == checkpoint
+    checkpoint.path.write_bytes(b"epoch X")
+    with pytest.raises(ValueError, match="is damaged"):
+        of_checkpoint(checkpoint.path, "plan")
+    checkpoint.manifest.unlink()
+    with pytest.raises(ValueError, match="has no readable manifest"):
+        of_checkpoint(checkpoint.path, "plan")
+
+
+def test_a_write_that_fails_leaves_nothing_and_harms_nothing(tmp_path: Path) -> None:
+    saved(tmp_path, 1)
+
+    def full(stream) -> None:
+        stream.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    for epoch in (1, 2):
+        with pytest.raises(OSError, match="No space left"):
+            save(tmp_path, epoch, epoch * 10, ORIGIN, full)
+    assert epochs(valid(tmp_path, "plan")) == [1]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["e001-i000010.json", "e001-i000010.pth"]
+
+
+def test_a_sweep_deletes_only_what_a_crash_left_half_done(tmp_path: Path) -> None:
+    for epoch in (1, 2):
+        saved(tmp_path, epoch)
+    (tmp_path / "e002-i000020.json").unlink()
+    (tmp_path / ".e003-i000030.pth.part").write_bytes(b"half")
+    sweep(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["e001-i000010.json", "e001-i000010.pth"]
+    sweep(tmp_path / "missing")
+
+
+@pytest.mark.parametrize("epoch", [4, 3], ids=["a new position", "over the one at the same position"])
+def test_a_kill_between_any_two_steps_of_saving_and_retention_loses_no_older_checkpoint(
+    tmp_path: Path, epoch: int
+) -> None:
+    endings = []
+    for deadly in range(1, 60):
+        folder = tmp_path / str(deadly)
+        command = [sys.executable, str(PROGRAMS / "save_and_die.py"), str(folder), str(deadly), str(epoch)]
+        end = subprocess.run(command, env=environment(), capture_output=True, text=True)
+        found = valid(folder, "plan")
+        endings.append((end.returncode, epochs(found)))
+        # A manifest that is there always describes whole bytes: nothing is listed that is not valid.
+        assert epochs(listed(folder, "plan")) == epochs(found)
+        if end.stdout == "whole\n":
+            break
+        assert end.returncode == -9
+        assert 2 in epochs(found) or epoch in epochs(found)
+        assert 1 in epochs(found), "the best so far"
+    assert endings[-1] == (0, [4, 3, 1] if epoch == 4 else [3, 2, 1])
+    assert len(endings) > 8

@@ -1,0 +1,265 @@
+import errno
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pytest
+
+from conftest import PLAN, PROGRAMS, environment
+from everswin_trainer.checkpoints.checkpoint import Origin, listed, valid
+from everswin_trainer.checkpoints.saver import Saver
+from everswin_trainer.job.folder import Attempt, Job
+from everswin_trainer.job.plan import Plan
+from everswin_trainer.job.progress import Progress, read_events
+from everswin_trainer.system.disk_space import require_space
+
+PLAN_HASH = PLAN["planHash"]
+PER_EPOCH = 10
+
+
+class Folder:
+    """A job and its saver."""
+
+    def __init__(self, root: Path, milestones: frozenset[int], policy: dict[str, Any]) -> None:
+        checkpoint = {"everyMinutes": 10, "keepLast": 2, **policy}
+        (root / "plan.json").write_text(json.dumps({**PLAN, "checkpoint": checkpoint}))
+        plan = Plan.load(root / "plan.json")
+        self.job = Job.at(root / "train")
+        self.progress = Progress(self.job.progress, 1)
+        self.progress.write("started", iteration=0, iterationsPerEpoch=PER_EPOCH)
+        self.saver = Saver(self.job, plan, Origin(PLAN_HASH, Attempt(1, 1), None), self.progress, milestones)
+
+    def save(
+        self,
+        epoch: int,
+        write: Callable[[BinaryIO], Any] = lambda stream: stream.write(b"whole"),
+        iteration: int | None = None,
+        need_bytes: int = 5,
+        sound: bool = True,
+        order: int = 0,
+        blocked_since: float | None = None,
+    ) -> None:
+        at = epoch * PER_EPOCH if iteration is None else iteration
+        since = time.monotonic() if blocked_since is None else blocked_since
+        self.saver.save(epoch, at, write, need_bytes, lambda: sound, order, since)
+
+    def validated(self, epoch: int, score: float) -> None:
+        self.progress.write("validation", epoch=epoch, iteration=epoch * PER_EPOCH, bbox={"AP": score})
+        self.saver.retain()
+
+    def epochs(self) -> list[int]:
+        return [one.epoch for one in valid(self.job.checkpoints, PLAN_HASH)]
+
+    def events(self, kind: str) -> list[dict[str, Any]]:
+        return [one for one in read_events(self.job.progress) if one["type"] == kind]
+
+
+class Gate:
+    """A write that goes on when it is let."""
+
+    def __init__(self) -> None:
+        self.reached, self.open = threading.Event(), threading.Event()
+
+    def write(self, stream: BinaryIO) -> None:
+        stream.write(b"half ")
+        self.reached.set()
+        assert self.open.wait(30)
+        stream.write(b"whole")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path, frozenset(), {})
+
+
+@pytest.fixture
+def gate() -> Gate:
+    return Gate()
+
+
+def full(stream: BinaryIO) -> None:
+    stream.write(b"half")
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_training_goes_on_while_the_checkpoint_is_written(folder: Folder, gate: Gate) -> None:
+    folder.save(1, gate.write)
+    assert gate.reached.wait(30)
+    folder.saver.raise_if_failed()
+    assert folder.epochs() == []
+    assert folder.events("checkpoint") == []
+    assert folder.saver.saved_iteration == 10
+    gate.open.set()
+    folder.saver.wait()
+    assert folder.epochs() == [1]
+
+
+def test_the_event_says_what_was_saved_for_whom_and_how_long_training_stood_still(folder: Folder) -> None:
+    folder.save(
+        1, lambda stream: (time.sleep(0.3), stream.write(b"whole")), order=4, blocked_since=time.monotonic() - 2
+    )
+    folder.saver.wait()
+    [event] = folder.events("checkpoint")
+    [checkpoint] = valid(folder.job.checkpoints, PLAN_HASH)
+    assert (event["file"], event["epoch"], event["iteration"], event["order"]) == ("e001-i000010.pth", 1, 10, 4)
+    assert (event["bytes"], event["sha256"]) == (5, checkpoint.sha256)
+    assert event["blockedSeconds"] >= 2
+    assert event["seconds"] - event["blockedSeconds"] >= 0.3
+    assert folder.saver.mean_blocked_seconds == event["blockedSeconds"]
+
+
+def test_the_cost_of_a_save_is_the_mean_of_all_and_0_before_the_first(folder: Folder) -> None:
+    assert folder.saver.mean_blocked_seconds == 0
+    assert folder.saver.saved_iteration is None
+    for epoch, seconds in ((1, 1.0), (2, 3.0)):
+        folder.save(epoch, blocked_since=time.monotonic() - seconds)
+    assert folder.saver.mean_blocked_seconds == pytest.approx(2, abs=0.5)
+
+
+def test_a_save_waits_for_the_one_before_it_and_says_that_it_blocked(folder: Folder, gate: Gate) -> None:
+    folder.save(1, gate.write)
+    threading.Timer(0.3, gate.open.set).start()
+    folder.save(2)
+    assert folder.epochs()[-1:] == [1], "the first is whole when the second begins"
+    folder.saver.wait()
+    assert folder.epochs() == [2, 1]
+    assert folder.events("checkpoint")[1]["blockedSeconds"] > 0.25
+
+
+def test_an_error_is_raised_by_whatever_comes_next_and_is_never_forgotten(folder: Folder) -> None:
+    folder.save(1)
+    folder.save(2, full)
+    with pytest.raises(OSError, match="No space left"):
+        folder.saver.wait()
+    for another_call in (folder.saver.raise_if_failed, folder.saver.wait, lambda: folder.save(3)):
+        with pytest.raises(OSError, match="No space left"):
+            another_call()
+    assert folder.epochs() == [1]
+    assert sorted(path.suffix for path in folder.job.checkpoints.iterdir()) == [".json", ".pth"]
+
+
+def test_an_error_shows_at_the_next_step_without_waiting_for_it(folder: Folder, gate: Gate) -> None:
+    def fail_later(stream: BinaryIO) -> None:
+        gate.write(stream)
+        full(stream)
+
+    folder.save(1, fail_later)
+    folder.saver.raise_if_failed()
+    gate.open.set()
+    deadline = time.monotonic() + 30
+    with pytest.raises(OSError, match="No space left"):
+        while time.monotonic() < deadline:
+            folder.saver.raise_if_failed()
+
+
+def test_a_retention_does_not_hide_the_error_of_the_save_before_it(folder: Folder) -> None:
+    folder.save(1, full)
+    folder.saver.retain()
+    with pytest.raises(OSError, match="No space left"):
+        folder.saver.wait()
+
+
+def test_a_disk_without_room_is_noticed_before_a_byte_is_written(folder: Folder) -> None:
+    folder.save(1)
+    folder.save(2, lambda _stream: pytest.fail("written all the same"), need_bytes=1 << 60)
+    with pytest.raises(
+        OSError, match="No space left on device: a checkpoint needs 1152921504606846976 bytes"
+    ) as raised:
+        folder.saver.wait()
+    assert raised.value.errno == errno.ENOSPC
+    assert f"are free in {folder.job.checkpoints}; older checkpoints are untouched" in str(raised.value)
+    assert folder.epochs() == [1]
+
+
+def test_the_room_that_is_free_but_for_the_margin_does_not_do(tmp_path: Path) -> None:
+    disk = os.statvfs(tmp_path)
+    free = disk.f_bavail * disk.f_frsize
+    require_space(tmp_path, free // 2)
+    with pytest.raises(OSError, match="No space left on device"):
+        require_space(tmp_path, int(free * 0.999))
+
+
+def test_weights_that_are_not_finite_are_not_saved(folder: Folder) -> None:
+    folder.save(1)
+    folder.save(2, sound=False)
+    folder.saver.wait()
+    assert folder.epochs() == [1]
+    assert [one["message"] for one in folder.events("warning")] == ["not saved at step 20: the weights are not finite"]
+    assert folder.saver.saved_iteration == 20
+
+
+def test_old_checkpoints_go_and_a_new_best_takes_the_place_of_the_old_one(folder: Folder) -> None:
+    for epoch, score in ((1, 0.3), (2, 0.1), (3, 0.1), (4, 0.1)):
+        folder.save(epoch)
+        folder.validated(epoch, score)
+    folder.saver.wait()
+    assert folder.epochs() == [4, 3, 1]
+    folder.save(5)
+    folder.saver.wait()
+    assert folder.epochs() == [5, 4, 1]
+    folder.validated(5, 0.5)
+    folder.saver.wait()
+    assert folder.epochs() == [5, 4]
+
+
+def test_nothing_is_deleted_while_a_save_is_in_flight(folder: Folder, gate: Gate) -> None:
+    for epoch in (1, 2):
+        folder.save(epoch)
+    folder.validated(1, 0.5)
+    folder.save(3)
+    folder.saver.wait()
+    assert folder.epochs() == [3, 2, 1]
+    folder.save(4, gate.write)
+    assert gate.reached.wait(30)
+    folder.validated(3, 0.9)
+    time.sleep(0.2)
+    assert folder.epochs() == [3, 2, 1]
+    gate.open.set()
+    folder.saver.wait()
+    assert folder.epochs() == [4, 3]
+
+
+def test_before_the_first_save_there_is_nothing_to_retain(folder: Folder) -> None:
+    folder.validated(1, 0.5)
+    folder.saver.wait()
+    assert not folder.job.checkpoints.exists()
+
+
+@pytest.mark.parametrize(("named", "kept"), [({}, [65, 60, 20]), ({"milestones": [1, 3]}, [65, 60, 30, 10])])
+def test_milestones_stay_those_of_the_plan_before_those_of_the_schedule(
+    tmp_path: Path, named: dict[str, Any], kept: list[int]
+) -> None:
+    folder = Folder(tmp_path, frozenset({2}), named)
+    for epoch in range(1, 7):
+        folder.save(epoch)
+        folder.save(epoch, iteration=epoch * PER_EPOCH + 5)
+    folder.saver.wait()
+    assert [one.iteration for one in valid(folder.job.checkpoints, PLAN_HASH)] == kept
+
+
+def test_a_process_that_is_forked_meanwhile_ends_without_waiting_for_the_save(folder: Folder, gate: Gate) -> None:
+    """As loader workers are, at the beginning of each epoch."""
+    folder.save(1, gate.write)
+    assert gate.reached.wait(30)
+    worker = multiprocessing.get_context("fork").Process(target=int)
+    worker.start()
+    worker.join(30)
+    assert worker.exitcode == 0
+    gate.open.set()
+    folder.saver.wait()
+    assert folder.epochs() == [1]
+
+
+def test_a_process_that_fails_still_finishes_the_save_that_it_began(tmp_path: Path) -> None:
+    (tmp_path / "plan.json").write_text(json.dumps(PLAN))
+    command = [sys.executable, str(PROGRAMS / "save_and_raise.py"), str(tmp_path)]
+    end = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=60)
+    assert (end.returncode, end.stderr.strip().splitlines()[-1]) == (1, "RuntimeError: one step too many")
+    assert [one.iteration for one in listed(tmp_path / "train/checkpoints", PLAN_HASH)] == [10]

@@ -1,0 +1,45 @@
+from pathlib import Path
+
+import pytest
+from own_data import OwnData
+
+from everswin_trainer.data.dataset import PreparedData, find_prepared
+
+
+def test_a_prepared_folder_says_its_classes_in_the_order_of_the_file_not_of_their_ids(tmp_path: Path) -> None:
+    own = OwnData(tmp_path)
+    for split in (own.train, own.val):
+        split["categories"].reverse()
+    assert own.prepare()["ok"]
+    assert PreparedData.at(own.into).classes() == ("nut", "bolt")
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]", "{}", '{"v": 2}'])
+def test_a_folder_that_nobody_prepared_is_refused_by_name(tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / "dataset.json").write_text(content)
+    with pytest.raises(ValueError, match=r"dataset\.json to describe a data set"):
+        PreparedData.at(tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["train.index", "val.json", "images/val/5.jpg", "dataset.json"])
+def test_a_folder_that_lost_something_is_not_taken_for_done(tmp_path: Path, damage: str) -> None:
+    own = OwnData(tmp_path, changes={"extract": True})
+    assert own.prepare()["ok"]
+    assert find_prepared(own.into, "a" * 64) is not None
+    assert find_prepared(own.into, "0" * 64) is None
+    content = (own.into / damage).read_bytes()
+    (own.into / damage).write_bytes(content[:-2])
+    assert find_prepared(own.into, "a" * 64) is None
+    (own.into / damage).unlink()
+    assert find_prepared(own.into, "a" * 64) is None
+    assert own.prepare()["reused"] is False
+    assert (own.into / damage).read_bytes()[:10] == content[:10]
+
+
+def test_a_folder_whose_archive_is_gone_is_not_taken_for_done(tmp_path: Path) -> None:
+    own = OwnData(tmp_path)
+    assert own.prepare()["ok"]
+    assert own.prepare()["reused"] is True
+    (tmp_path / "images.zip").unlink()
+    assert find_prepared(own.into, "a" * 64) is None

@@ -1,0 +1,447 @@
+"""What `prepare-dataset` says of one's own data, and what it leaves behind whatever happens to it."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from own_data import OwnData, annotate, draw, prepare_mini
+
+from conftest import TRAINER, environment
+from everswin_trainer.data.dataset import find_prepared
+from everswin_trainer.data.image_index import ImageIndex
+from everswin_trainer.demo import mini_coco
+
+# What is done to the data, and what is said of it; the first two images of train are 1.jpg and 2.jpg.
+Change = Callable[[OwnData], Any]
+
+
+def first(own: OwnData) -> dict[str, Any]:
+    return own.train["annotations"][0]
+
+
+def turn(jpeg: bytes, orientation: int) -> bytes:
+    """The same image with an EXIF orientation."""
+    tiff = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0" + bytes([orientation, 0, 0, 0]) + bytes(4)
+    segment = b"Exif\0\0" + tiff
+    return jpeg[:2] + b"\xff\xe1" + (len(segment) + 2).to_bytes(2, "big") + segment + jpeg[2:]
+
+
+def put(name: str, content: bytes) -> Change:
+    return lambda own: own.images.__setitem__(name, content)
+
+
+PROBLEMS: dict[str, tuple[Change, str]] = {
+    "a missing image": (
+        lambda own: own.images.pop("train/2.jpg"),
+        'train: listed, but not in images.zip/train: 1 image ("2.jpg")',
+    ),
+    "a file_name that leaves the folder": (
+        lambda own: own.train["images"][0].update(file_name="../val/5.jpg"),
+        'train: listed, but not in images.zip/train: 1 image ("../val/5.jpg")',
+    ),
+    "an image of another size": (
+        put("train/1.jpg", draw(1, 44, 30)),
+        'train: has another size than its annotations say: 1 image ("1.jpg": 44 x 30 instead of 40 x 30)',
+    ),
+    "a photo that lies on its side": (
+        put("train/1.jpg", turn(draw(1), 6)),
+        "train: is turned by its EXIF data when it is loaded, but annotated as it lies in the file: 1 image "
+        '("1.jpg": 30 x 40 instead of 40 x 30)',
+    ),
+    "a text called an image": (
+        put("train/1.jpg", b"no image"),
+        'train: cannot be decoded: 1 image ("1.jpg")',
+    ),
+    "an image that is cut off": (
+        put("train/1.jpg", draw(1)[:-200]),
+        'train: is cut off, and OpenCV decodes no such image: 1 image ("1.jpg")',
+    ),
+    "an image that is cut off behind its preview": (
+        put("train/1.jpg", draw(1)[:2] + b"\xff\xe1\0\x06ab\xff\xd9" + draw(1)[2:-200]),
+        'train: is cut off, and OpenCV decodes no such image: 1 image ("1.jpg")',
+    ),
+    "an empty image": (put("train/1.jpg", b""), 'train: is empty: 1 image ("1.jpg")'),
+    "an image of JSON": (
+        lambda own: (own.images.update({"train/1.json": b"{}"}), own.train["images"][0].update(file_name="1.json")),
+        'train: is no image: 1 image ("1.json")',
+    ),
+    "an image without size": (
+        lambda own: own.train["images"][0].pop("width"),
+        'train: has no width and height: 1 image ("1.jpg")',
+    ),
+    "an image larger than can be decoded": (
+        lambda own: own.train["images"][0].update(width=100_000, height=100_000),
+        'train: larger than 1073741824 pixels: 1 image ("1.jpg")',
+    ),
+    "an image without name": (
+        lambda own: own.train["images"][0].pop("file_name"),
+        "train: has no file_name: 1 image (id 1)",
+    ),
+    "an image whose id is a text": (
+        lambda own: own.train["images"].append({"id": "7", "file_name": "7.jpg"}),
+        "train: has no whole number as id: 1 image (number 3 in the file)",
+    ),
+    "two images of one id": (
+        lambda own: own.train["images"][1].update(id=1),
+        "train: the same id twice: 1 image (1)",
+    ),
+    "two annotations of one id": (
+        lambda own: own.train["annotations"].append(annotate(2, first(own)["id"])),
+        "train: the same id twice: 1 annotation (id 10)",
+    ),
+    "an annotation without id": (
+        lambda own: first(own).pop("id"),
+        "train: has no whole number as id: 1 annotation (id None)",
+    ),
+    "an annotation of an unknown image": (
+        lambda own: first(own).update(image_id=99),
+        "train: of an image that is not listed: 1 annotation (id 10)",
+    ),
+    "an annotation of an unknown class": (
+        lambda own: first(own).update(category_id=1),
+        "train: of an unknown category: 1 annotation (id 10)",
+    ),
+    "a missing box": (
+        lambda own: first(own).pop("bbox"),
+        'train: has no "bbox" of four numbers (x, y, width, height): 1 annotation (id 10)',
+    ),
+    "a box of texts": (
+        lambda own: first(own).update(bbox=["5", "5", "20", "15"]),
+        'train: has no "bbox" of four numbers (x, y, width, height): 1 annotation (id 10)',
+    ),
+    "a box without end": (
+        lambda own: first(own).update(bbox=[5, 5, float("inf"), 15]),
+        'train: has no "bbox" of four numbers (x, y, width, height): 1 annotation (id 10)',
+    ),
+    "a missing area": (
+        lambda own: first(own).pop("area"),
+        'train: has no "area", which MMDetection needs: 1 annotation (id 10)',
+    ),
+    "a missing iscrowd": (
+        lambda own: first(own).pop("iscrowd"),
+        'train: has no "iscrowd" (0 or 1), which the evaluation needs: 1 annotation (id 10)',
+    ),
+    "an empty polygon": (
+        lambda own: first(own).update(segmentation=[]),
+        'train: has no outline ("segmentation" is missing or empty), which mask training needs: 1 annotation (id 10)',
+    ),
+    "a polygon of two corners": (
+        lambda own: first(own).update(segmentation=[[5, 5, 25, 5]]),
+        "train: has an outline of fewer than three corners: 1 annotation (id 10)",
+    ),
+    "a polygon that is no list of numbers": (
+        lambda own: first(own).update(segmentation=[[5, 5, None, 5, 5, 5]]),
+        "train: has an outline that is no list of lists of numbers: 1 annotation (id 10)",
+    ),
+    "a mask of another size": (
+        lambda own: first(own).update(segmentation={"size": [40, 30], "counts": [1200]}),
+        "train: has a run-length mask of another size than its image: 1 annotation (id 10)",
+    ),
+    "a mask that does not add up": (
+        lambda own: first(own).update(segmentation={"size": [30, 40], "counts": [1199]}),
+        "train: has a run-length mask that does not add up to its image: 1 annotation (id 10)",
+    ),
+    "a mask without counts": (
+        lambda own: first(own).update(segmentation={"size": [30, 40]}),
+        "train: has a run-length mask without counts: 1 annotation (id 10)",
+    ),
+    "a class without name": (
+        lambda own: own.train["categories"][0].pop("name"),
+        "train: has no whole number as id, or no name: 1 category (number 1 in the file)",
+    ),
+    "two classes of one id": (
+        lambda own: own.train["categories"].append({"id": 3, "name": "washer"}),
+        "train: the same id twice: 1 category (3)",
+    ),
+    "two classes of one name": (
+        lambda own: own.train["categories"].append({"id": 4, "name": "bolt"}),
+        'train: the same name twice: 1 category ("bolt")',
+    ),
+    "splits with other classes": (
+        lambda own: own.val["categories"].reverse(),
+        "train and val: they list different classes, or in another order: [3 bolt, 8 nut] and [8 nut, 3 bolt]",
+    ),
+    "no images": (lambda own: own.train.update(images=[], annotations=[]), "train: there are no images"),
+    "no objects": (lambda own: own.val.update(annotations=[]), "val: no image shows any object"),
+    "no list of annotations": (
+        lambda own: own.val.pop("annotations"),
+        'val: the annotations are not in COCO\'s format: no list "annotations"',
+    ),
+    "another number of images than the catalog says": (
+        lambda own: own.changes.update(splits=splits_of({"images": 3, "instances": 2})),
+        "train: 2 images are listed, expected 3",
+    ),
+    "another number of instances than the catalog says": (
+        lambda own: own.changes.update(splits=splits_of({"images": 2, "instances": 9})),
+        "train: 2 instances are listed, expected 9",
+    ),
+    "another number of classes than the catalog says": (
+        lambda own: own.changes.update(classes=80),
+        "train: 2 classes are listed, expected 80",
+    ),
+}
+
+
+def splits_of(counts: dict[str, int]) -> dict[str, Any]:
+    return {
+        name: {"images": f"images.zip/{name}", "annotations": f"{name}.json", "counts": counts}
+        for name in ("train", "val")
+    }
+
+
+WARNINGS: dict[str, tuple[Change, str]] = {
+    "a box outside": (
+        lambda own: first(own).update(bbox=[50, 5, 20, 15]),
+        "train: lies outside its image: training leaves it out: 1 annotation (id 10)",
+    ),
+    "a box that reaches out": (
+        lambda own: first(own).update(bbox=[30, 5, 20, 15]),
+        "train: reaches out of its image: 1 annotation (id 10)",
+    ),
+    "a degenerate box": (
+        lambda own: first(own).update(bbox=[5, 5, 0, 15]),
+        "train: narrower than a pixel: training leaves it out: 1 annotation (id 10)",
+    ),
+    "an object without area": (
+        lambda own: first(own).update(area=0),
+        "train: has no area: training leaves it out: 1 annotation (id 10)",
+    ),
+    "a part of two corners": (
+        lambda own: first(own)["segmentation"].append([1, 1, 2, 2]),
+        "train: has a part of fewer than three corners: training leaves that out: 1 annotation (id 10)",
+    ),
+    "a class that never occurs": (
+        lambda own: own.train["annotations"].pop(),
+        'train: never occurs: 1 class ("nut")',
+    ),
+    "an image listed twice": (
+        lambda own: own.train["images"].append({**own.train["images"][0], "id": 77}),
+        'train: listed twice: 1 image ("1.jpg")',
+    ),
+    "an image in both splits": (
+        put("val/5.jpg", draw(1)),
+        'train and val: in both, so that validation measures what was learned by heart: 1 image ("val/5.jpg")',
+    ),
+    "an image that EXIF mirrors": (
+        put("train/1.jpg", turn(draw(1), 2)),
+        'train: is turned by its EXIF data when it is loaded; is it annotated so?: 1 image ("1.jpg")',
+    ),
+    "names that differ only in case": (
+        lambda own: own.images.update({"notes/A.txt": b"1", "notes/a.TXT": b"2"}),
+        'images.zip: names that differ only in case: 1 file ("notes/a.TXT")',
+    ),
+}
+
+
+@pytest.mark.parametrize("title", PROBLEMS)
+def test_a_problem_is_said_in_one_plain_line_and_nothing_is_left(tmp_path: Path, title: str) -> None:
+    own = OwnData(tmp_path)
+    change, line = PROBLEMS[title]
+    change(own)
+    answer = own.prepare()
+    assert answer["ok"] is False
+    assert line in answer["problems"]
+    assert not own.into.exists()
+    assert not list(tmp_path.glob(".*.partial"))
+
+
+@pytest.mark.parametrize("title", WARNINGS)
+def test_a_warning_stops_nothing_and_is_kept(tmp_path: Path, title: str) -> None:
+    own = OwnData(tmp_path)
+    change, line = WARNINGS[title]
+    change(own)
+    answer = own.prepare()
+    assert (answer["ok"], answer["problems"]) == (True, [])
+    assert line in answer["warnings"]
+    assert json.loads((own.into / "dataset.json").read_text())["warnings"] == answer["warnings"]
+
+
+def test_good_data_have_neither_problems_nor_warnings(tmp_path: Path) -> None:
+    answer = OwnData(tmp_path).prepare()
+    assert (answer["ok"], answer["problems"], answer["warnings"]) == (True, [], [])
+    assert (answer["images"], answer["instances"], answer["classes"]) == ({"train": 2, "val": 2},) * 2 + (2,)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"images": []', b"\xff\xfe[\0]\0", b"\xef\xbb\xbf{}", b"[" * 100_000])
+def test_annotations_that_are_not_json_in_utf8_are_a_problem(tmp_path: Path, content: bytes) -> None:
+    own = OwnData(tmp_path)
+    spec = json.loads(own.write().read_text())
+    (tmp_path / "val.json").write_bytes(content)
+    spec["archives"]["val.json"]["bytes"] = len(content)
+    (tmp_path / "spec.json").write_text(json.dumps(spec))
+    answer = command(tmp_path / "spec.json", own.into)
+    assert answer["ok"] is False
+    assert answer["problems"][0].startswith("val: the annotations are not JSON in UTF-8")
+
+
+def test_many_of_a_kind_are_counted_and_the_first_are_named(tmp_path: Path) -> None:
+    own = OwnData(tmp_path)
+    own.train["annotations"] += [annotate(1, 100 + n, category=55) for n in range(1000)]
+    assert own.prepare()["problems"] == [
+        "train: of an unknown category: 1000 annotations (id 100, id 101, id 102, id 103, id 104, …)"
+    ]
+
+
+@pytest.mark.parametrize("kind", [".png", ".webp", ".bmp", ".tiff"])
+def test_images_need_not_be_jpegs(tmp_path: Path, kind: str) -> None:
+    own = OwnData(tmp_path)
+    own.images[f"train/1{kind}"] = draw(1, kind=kind)
+    own.train["images"][0]["file_name"] = f"1{kind}"
+    assert own.prepare()["problems"] == []
+    own.train["images"][0]["width"] = 41
+    own.changes["contentKey"] = "9" * 64
+    assert "40 x 30 instead of 41 x 30" in own.prepare()["problems"][0]
+
+
+@pytest.mark.parametrize("orientation", [5, 6, 7, 8])
+def test_a_photo_that_is_annotated_as_it_is_loaded_is_right(tmp_path: Path, orientation: int) -> None:
+    own = OwnData(tmp_path, changes={"decode": "all"})
+    own.images["train/1.jpg"] = turn(draw(1), orientation)
+    own.train["images"][0] |= {"width": 30, "height": 40}
+    answer = own.prepare()
+    assert (answer["problems"], answer["decoded"]) == ([], 4)
+
+
+def test_classes_and_images_of_own_data_in_folders_come_out_as_they_were_drawn(tmp_path: Path) -> None:
+    assert mini_coco.main(["--own", str(tmp_path / "own")]) == 0
+    archives = {f"{split}.json": tmp_path / f"own/annotations/{split}.json" for split in ("train", "val")}
+    for split in ("train", "val"):
+        archives[f"{split}.zip"] = tmp_path / f"{split}.zip"
+        packed = run("pack-folder", "--folder", tmp_path / "own" / split, "--archive", tmp_path / f"{split}.zip")
+        assert packed["ok"], packed
+    spec = {
+        "v": 1,
+        "contentKey": "e" * 64,
+        "archives": {
+            name: {"path": str(path), "sha256": "f" * 64, "bytes": path.stat().st_size, "files": None}
+            for name, path in archives.items()
+        },
+        "splits": {name: {"images": f"{name}.zip", "annotations": f"{name}.json"} for name in ("train", "val")},
+        "classes": None,
+        "extract": False,
+    }
+    (tmp_path / "spec.json").write_text(json.dumps(spec))
+    answer = command(tmp_path / "spec.json", tmp_path / "ready")
+    assert (answer["problems"], answer["warnings"], answer["images"]) == ([], [], {"train": 96, "val": 24})
+    manifest = json.loads((tmp_path / "ready/dataset.json").read_text())
+    assert manifest["classes"] == ["disc", "tile", "wedge"]
+    assert ImageIndex(tmp_path / "ready/val.index").find("line 1/part-000.jpeg") is not None
+
+
+def test_the_command_needs_neither_torch_nor_mmdetection_and_starts_at_once() -> None:
+    program = "import sys; from everswin_trainer.data import pack_folder, prepare_dataset; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=TRAINER, capture_output=True, text=True, check=True)
+    assert not {"torch", "mmengine", "mmdet", "numpy", "cv2"} & set(done.stdout.split())
+
+
+@pytest.fixture(scope="module")
+def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("archives")
+    assert mini_coco.main(["--out", str(folder)]) == 0
+    return folder
+
+
+def test_a_preparation_killed_at_any_moment_leaves_nothing_that_passes_for_done(archives: Path, tmp_path: Path) -> None:
+    assert prepare_mini(archives, tmp_path / "whole", extract=True)["ok"]
+    spec, into = tmp_path / "whole.spec.json", tmp_path / "ready"
+    whole = {path.name: path.read_bytes() for path in (tmp_path / "whole").rglob("*") if path.is_file()}
+    partial = tmp_path / ".ready.partial"
+    # From its first moment to its last, each twice: what lies there when it is killed.
+    moments = ["", "val.json", "images", "images/train/*", "images/val/*", "*.index", "val.index"] * 2
+    unfinished = 0
+    for moment in moments:
+        shutil.rmtree(partial, ignore_errors=True)
+        child = subprocess.Popen(arguments("prepare-dataset", "--spec", spec, "--into", into), **quiet(tmp_path))
+        while child.poll() is None and not (any(partial.glob(moment)) if moment else partial.exists()):
+            pass
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        unfinished += not into.exists()
+        if into.exists():
+            # Too late: it gets its name last of all.
+            assert find_prepared(into, "c" * 64) is not None
+            shutil.rmtree(into)
+    assert unfinished >= len(moments) / 2
+    assert command(spec, into)["ok"]
+    assert {path.name: path.read_bytes() for path in into.rglob("*") if path.is_file()} == whole
+    assert not list(tmp_path.glob(".*.partial"))
+
+
+def test_two_that_prepare_one_folder_at_once_do_the_work_once(archives: Path, tmp_path: Path) -> None:
+    assert prepare_mini(archives, tmp_path / "first")["ok"]
+    spec, into = tmp_path / "first.spec.json", tmp_path / "ready"
+    children = [
+        subprocess.Popen(
+            [*arguments("prepare-dataset", "--spec", spec, "--into", into)[:-1], str(tmp_path / f"{n}.answer")],
+            **quiet(tmp_path),
+        )
+        for n in range(3)
+    ]
+    assert [child.wait(60) for child in children] == [0, 0, 0]
+    answers = [json.loads((tmp_path / f"{n}.answer").read_text()) for n in range(3)]
+    assert sorted(answer["reused"] for answer in answers) == [False, True, True]
+    assert all(answer["ok"] for answer in answers)
+
+
+def test_a_machine_that_fails_is_no_verdict_on_the_data(archives: Path, tmp_path: Path) -> None:
+    prepare_mini(archives, tmp_path / "first")
+    spec = json.loads((tmp_path / "first.spec.json").read_text())
+    spec["archives"]["val2017.zip"]["path"] = str(tmp_path / "gone.zip")
+    (tmp_path / "spec.json").write_text(json.dumps(spec))
+    done = subprocess.run(
+        arguments("prepare-dataset", "--spec", tmp_path / "spec.json", "--into", tmp_path / "ready"),
+        env=environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert done.stderr.strip().startswith("FileNotFoundError: [Errno 2]")
+    assert not (tmp_path / "answer.json").exists()
+    assert not (tmp_path / "ready").exists()
+
+
+def test_a_full_disk_is_named_and_what_was_written_is_taken_back(archives: Path, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    small = [
+        "unshare",
+        "-rm",
+        "sh",
+        "-c",
+        'mount -t tmpfs -o size=300k tmpfs "$0" && "$@"; code=$?; ls -A "$0"; exit $code',
+    ]
+    if subprocess.run([*small, str(disk), "true"], capture_output=True).returncode != 0:
+        pytest.skip("an ordinary user may not mount a disk here")
+    prepare_mini(archives, tmp_path / "first", extract=True)
+    spec = tmp_path / "first.spec.json"
+    line = arguments("prepare-dataset", "--spec", spec, "--into", disk / "ready")
+    done = subprocess.run([*small, str(disk), *line], env=environment(), capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+    assert done.stdout.split() == [".ready.lock"]
+
+
+def arguments(name: str, *switches: Any) -> list[str]:
+    """A command whose answer goes beside its first path."""
+    out = Path(switches[1]).parent / "answer.json"
+    return [sys.executable, "-m", "everswin_trainer", name, *map(str, switches), "--out", str(out)]
+
+
+def quiet(folder: Path) -> dict[str, Any]:
+    return {"cwd": folder, "env": environment(), "stdout": subprocess.DEVNULL}
+
+
+def run(name: str, *switches: Any) -> dict[str, Any]:
+    line = arguments(name, *switches)
+    subprocess.run(line, env=environment(), check=True, capture_output=True)
+    return json.loads(Path(line[-1]).read_text())
+
+
+def command(spec: Path, into: Path) -> dict[str, Any]:
+    return run("prepare-dataset", "--spec", spec, "--into", into)

@@ -1,0 +1,41 @@
+from pathlib import Path
+
+import pytest
+
+from everswin_trainer.evaluation.detections import Detections, find, publish
+from everswin_trainer.job.folder import Job
+
+IDENTITY = {"checkpointSha256": "a", "planHash": "b", "annotationsSha256": "c"}
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Job:
+    job = Job.at(tmp_path / "test")
+    for iou_type in ("bbox", "segm"):
+        (tmp_path / f"written.{iou_type}.json").write_text(f'[{{"kind": "{iou_type}"}}]')
+    publish(Detections(job, 24, 1.5), tmp_path / "written", IDENTITY)
+    return job
+
+
+def test_published_detections_are_found_again(published: Job) -> None:
+    again = find(published, IDENTITY)
+    assert again is not None
+    assert (again.images, again.seconds) == (24, 1.5)
+    assert again.load() == {"bbox": [{"kind": "bbox"}], "segm": [{"kind": "segm"}]}
+
+
+@pytest.mark.parametrize("part", sorted(IDENTITY))
+def test_those_of_another_checkpoint_plan_or_data_are_not(published: Job, part: str) -> None:
+    assert find(published, {**IDENTITY, part: "other"}) is None
+
+
+def test_damaged_or_missing_files_are_not_detections(published: Job) -> None:
+    (published.folder / "detections.segm.json").write_text("[")
+    assert find(published, IDENTITY) is None
+    (published.folder / "detections.segm.json").unlink()
+    assert find(published, IDENTITY) is None
+
+
+def test_without_a_manifest_there_are_none(published: Job) -> None:
+    (published.folder / "detections.json").unlink()
+    assert find(published, IDENTITY) is None

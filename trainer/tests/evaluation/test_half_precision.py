@@ -1,0 +1,36 @@
+from typing import Any
+
+import pytest
+
+from everswin_trainer.evaluation.half_precision import describe_disagreement
+
+POSITION = (3, 300)
+
+
+def validation(epoch: int, box: float | None, mask: float | None) -> dict[str, Any]:
+    return {
+        **{"type": "validation", "epoch": epoch, "iteration": 100 * epoch},
+        **{"bbox": {"AP": box}, "segm": {"AP": mask}},
+    }
+
+
+def scores_of(box: float | None, mask: float | None) -> dict[str, Any]:
+    return {"bbox": {"AP": box}, "segm": {"AP": mask}}
+
+
+@pytest.mark.parametrize("scores", [(0.508, 0.443), (0.50949, 0.44151), (None, 0.443), (0.508, None)])
+def test_scores_within_a_tenth_of_a_point_agree(scores: tuple[float | None, float | None]) -> None:
+    events = [validation(2, 0.1, 0.1), validation(3, 0.508, 0.443), {"type": "step"}]
+    assert describe_disagreement(events, POSITION, scores_of(*scores)) is None
+
+
+def test_what_is_further_off_is_said_for_the_checkpoint_that_was_tested() -> None:
+    events = [validation(3, 0.5, 0.4), validation(2, 0.1, 0.1), validation(3, 0.508, 0.443)]
+    assert describe_disagreement(events, POSITION, scores_of(0.5104, 0.4431)) == (
+        "validation in half precision is more than 0.1 AP off: bbox AP 0.508 instead of 0.510. "
+        "Leave halfPrecisionValidation off"
+    )
+
+
+def test_a_checkpoint_that_was_never_validated_says_nothing() -> None:
+    assert describe_disagreement([validation(2, 0.1, 0.1)], POSITION, scores_of(0.5, 0.4)) is None

@@ -1,0 +1,19 @@
+"""`python -m fake_trainer train|test …`: takes the place of `python -m everswin_trainer train|test …` in tests."""
+
+import sys
+
+from fake_trainer import test, train
+
+COMMANDS = {"train": train.main, "test": test.main}
+
+
+def main(argv: list[str]) -> int:
+    """Runs one command; 2 and a line on stderr for an unknown one."""
+    if not argv or argv[0] not in COMMANDS:
+        print(f"expected the command to be one of {', '.join(COMMANDS)}, got {argv[:1]}", file=sys.stderr)
+        return 2
+    return COMMANDS[argv[0]](argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

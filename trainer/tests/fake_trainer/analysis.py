@@ -1,0 +1,82 @@
+"""Fake analysis: small files with the structure of the real ones and numbers derived from the score."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from everswin_trainer.system.atomic_file import write_json
+
+CLASSES = ("circle", "rectangle", "triangle")
+IMAGES, OBJECTS, RESAMPLES, SEED = 8, 12, 20, 2017
+KINDS = ("localisation", "class", "both", "duplicate", "background", "missed")
+WIDTH, HEIGHT = 16, 12
+BOX, OUTLINE = [4, 3, 8, 6], [4, 3, 12, 3, 12, 9, 4, 9]
+# A grey JPEG of 16 x 12 pixels.
+PICTURE = (
+    "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDACgcHiMeGSgjISMtKygwPGRBPDc3PHtYXUlkkYCZlo+AjIqgtObDoKrarYqMyP/L2u71////m8H////6/+b9"
+    "//j/wAALCAAMABABAREA/8QAFgABAQEAAAAAAAAAAAAAAAAAAAED/8QAHRAAAgEEAwAAAAAAAAAAAAAAAQIRAAMEEjEyUf/aAAgBAQAAPwCY1lb22xIiOKZN"
+    "lbOupJmeayV2XqxE+GjOzdmJj01//9k="
+)
+
+
+def write_analysis(folder: Path, checkpoint_sha256: str, score: float) -> None:
+    """`score` is AP of boxes and masks alike."""
+    both = {"bbox": score, "segm": score}
+    of = {"checkpointSha256": checkpoint_sha256, "annotationsSha256": hashlib.sha256(b"mini").hexdigest()}
+    drawn = {"resamples": RESAMPLES, "seed": SEED}
+    replicates = _replicates(score)
+    bootstrap = {"images": IMAGES, **drawn, "classes": list(CLASSES), **dict.fromkeys(both, replicates)}
+    write_json(folder / "bootstrap.json", {"v": 1, **of, **bootstrap}, indent=None)
+    curve = [round(score, 4)] * 101
+    interval = [max(0.0, score - 0.02), min(1.0, score + 0.02)]
+    of_class = {"AP": score, "AP50": score, "interval": interval, "curve": curve}
+    analysis = {
+        "images": IMAGES,
+        "classes": [
+            {"name": name, "images": IMAGES // 2, "instances": OBJECTS // 3, **dict.fromkeys(both, of_class)}
+            for name in CLASSES
+        ],
+        "curves": dict.fromkeys(both, {"iou50": curve, "iou75": curve, "mean": curve}),
+        "scoreThreshold": 0.3,
+        "errors": dict.fromkeys(both, _errors(score)),
+        "galleryRule": "The fake trainer shows a made-up image.",
+        "gallery": [_image(group, number, score) for number, group in enumerate(("best", "worst", "random"))],
+        "bootstrap": {**drawn, **dict.fromkeys(both, dict.fromkeys(("AP", "AP50", "AP75"), interval)), "seconds": 0.0},
+        "seconds": 0.0,
+    }
+    write_json(folder / "analysis.json", {"v": 1, **of, **analysis}, indent=None)
+
+
+def _replicates(score: float) -> dict[str, Any]:
+    drawn = [round(min(1.0, max(0.0, score + 0.002 * (number - RESAMPLES / 2))), 5) for number in range(RESAMPLES)]
+    return {**dict.fromkeys(("AP", "AP50", "AP75"), drawn), "classes": [drawn] * len(CLASSES)}
+
+
+def _errors(score: float) -> dict[str, Any]:
+    found = round(OBJECTS * score)
+    counts = dict.fromkeys(KINDS, 0) | {"localisation": 1, "background": 2, "missed": OBJECTS - found}
+    lost = (1 - score) / len(KINDS)
+    return {
+        "objects": _medium(OBJECTS),
+        "found": _medium(found),
+        "kinds": {kind: {"count": _medium(counts[kind]), "ap50Lost": lost} for kind in KINDS},
+    }
+
+
+def _medium(count: int) -> dict[str, int]:
+    return {"small": 0, "medium": count, "large": 0}
+
+
+def _image(group: str, number: int, score: float) -> dict[str, Any]:
+    shown = {"class": CLASSES[number], "box": BOX, "outlines": [OUTLINE]}
+    return {
+        "group": group,
+        "fileName": f"{number + 1:012d}.jpg",
+        "imageId": number + 1,
+        "width": WIDTH,
+        "height": HEIGHT,
+        "f1": 0.0 if group == "worst" else 1.0,
+        "picture": {"width": WIDTH, "height": HEIGHT, "truth": PICTURE, "predictions": PICTURE},
+        "truth": [{**shown, "found": group != "worst"}],
+        "predictions": [] if group == "worst" else [{**shown, "score": score, "outcome": "correct"}],
+    }

@@ -1,0 +1,247 @@
+"""Fake training of a few seconds: deterministic, with the files, events and endings of the real one, without torch.
+
+"Training" is a chain of hashes over (seed, samples, learning rate), so the final state of a run that was killed and
+resumed can be compared byte for byte with that of an uninterrupted one. For tests; its switches make it fail in every
+way we know.
+"""
+
+import argparse
+import dataclasses
+import math
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import BinaryIO
+
+from everswin_trainer.checkpoints.checkpoint import Origin, of_checkpoint, sweep
+from everswin_trainer.checkpoints.interval import seconds_between_saves, seconds_of_epoch
+from everswin_trainer.checkpoints.saver import Saver
+from everswin_trainer.job.control import ControlFile
+from everswin_trainer.job.ending import FINISHED, PREEMPTED
+from everswin_trainer.job.folder import Attempt, Job, stop_is_wanted
+from everswin_trainer.job.heartbeat import SAVING, STEP, VALIDATION, HeartbeatWriter
+from everswin_trainer.job.plan import Plan
+from everswin_trainer.job.progress import Progress, box_average_precision, newest_request, read_events
+from everswin_trainer.job.stop_request import PREEMPTED_EXIT_CODE, Preempted, StopRequest
+from everswin_trainer.system.process_setup import prepare_process
+from everswin_trainer.training.loss_watch import LossWatch
+from everswin_trainer.training.skipping import after_first
+from fake_trainer.faults import Faults, add_fault_arguments, leave_error_file
+from fake_trainer.state import State, batches_of_epoch
+
+LEARNING_RATE = 1e-4
+
+
+def main(argv: list[str]) -> int:
+    """Trains to the end (0), until SIGTERM (143) or until one of the asked-for faults."""
+    arguments = parse(argv)
+    prepare_process("cpu")
+    try:
+        return FakeTrainer(arguments).run()
+    except Exception as error:
+        leave_error_file(error)
+        raise
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="fake_trainer train")
+    parser.add_argument("--plan", type=Path, required=True)
+    parser.add_argument("--job-dir", type=Path, required=True)
+    parser.add_argument("--resume", type=Path, help="a checkpoint file of this plan")
+    parser.add_argument("--resume-plan", help="the plan hash of --resume, if it is another plan's")
+    parser.add_argument("--epochs", type=int, help="instead of the plan's")
+    parser.add_argument("--steps-per-epoch", type=int, default=10)
+    parser.add_argument("--step-seconds", type=float, default=0.01)
+    parser.add_argument("--validation-seconds", type=float, default=0.0)
+    parser.add_argument("--checkpoint-bytes", type=int, default=1024, help="size of a checkpoint, at least")
+    parser.add_argument("--save-seconds", type=float, default=0.0, help="how long a checkpoint is being written")
+    add_fault_arguments(parser)
+    return parser.parse_args(argv)
+
+
+class FakeTrainer:
+    """One attempt."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self.arguments = arguments
+        self.job, self.attempt = Job.of_rank(arguments.job_dir), Attempt.from_environment()
+        self.stop = StopRequest(lambda: stop_is_wanted(self.job)).install()
+        if arguments.ignore_sigterm:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        self.heartbeats = HeartbeatWriter(self.job, int(os.environ.get("RANK", "0")))
+        self.plan = Plan.load(arguments.plan)
+        self.plan = dataclasses.replace(self.plan, epochs=arguments.epochs or self.plan.epochs)
+        self.control = ControlFile(self.job, self.plan)
+        self.learning_rate_factor = self.control.now().learning_rate_factor
+        self.epochs = self.control.now().epochs
+        self.faults = Faults(arguments, self.attempt, self.control.now())
+        self.loss_watch = LossWatch()
+        self.state = self.first_state()
+        self.saved_iteration = self.state.iteration
+        self.request = newest_request(read_events(self.job.progress))
+        self.progress = Progress(self.job.progress, self.attempt.number)
+        origin = Origin(self.plan.plan_hash, self.attempt, None)
+        # The learning rate never falls.
+        self.saver = Saver(self.job, self.plan, origin, self.progress, milestones=frozenset())
+
+    def first_state(self) -> State:
+        asked = self.arguments
+        if asked.resume is None:
+            return State.fresh(self.plan.seed)
+        of_checkpoint(asked.resume, asked.resume_plan or self.plan.plan_hash)
+        state = State.load(asked.resume)
+        if asked.resume_plan:
+            # Another plan may have had more steps in an epoch, or fewer.
+            state.iteration = state.epoch * asked.steps_per_epoch
+        return state
+
+    def run(self) -> int:
+        sweep(self.job.checkpoints)
+        self.say_started()
+        self.schedule_save()
+        try:
+            self.train()
+        except Preempted:
+            self.say_ended(PREEMPTED)
+            return PREEMPTED_EXIT_CODE
+        self.wait_for_save()
+        self.say_ended(FINISHED)
+        return 0
+
+    def train(self) -> None:
+        if self.state.iteration > 0 and self.at_epoch_end() and not self.is_validated():
+            self.validate()
+        while self.state.epoch < self.epochs:
+            self.train_epoch()
+            # In the background, while the validation goes on.
+            self.save()
+            self.epochs = self.control.now().epochs
+            self.validate()
+
+    def train_epoch(self) -> None:
+        """Without the batches that were trained on before the checkpoint that this attempt began with."""
+        per_epoch = self.arguments.steps_per_epoch
+        batches = batches_of_epoch(self.plan.seed, self.state.epoch, per_epoch, self.plan.batch_per_gpu)
+        for batch in after_first(batches, self.state.iteration - self.state.epoch * per_epoch):
+            self.leave_if_told()
+            self.train_step(batch)
+            if not self.at_epoch_end() and self.save_is_due():
+                self.save()
+        self.state.epoch += 1
+
+    def train_step(self, batch: list[int]) -> None:
+        begin = time.monotonic()
+        time.sleep(self.arguments.step_seconds)
+        self.state.step(batch, self.learning_rate_factor)
+        self.faults.strike(self.state.iteration, self.saver.wait)
+        loss = self.loss()
+        if self.at_epoch_end() or self.state.iteration % self.plan.log_every_steps == 0:
+            self.say_step(loss, time.monotonic() - begin)
+        self.heartbeats.send(STEP)
+        self.loss_watch.observe(loss, self.state.iteration)
+        self.saver.raise_if_failed()
+
+    def loss(self) -> float:
+        """NaN where that fault strikes."""
+        lost = self.faults.loss_is_lost(self.state.iteration)
+        return math.nan if lost else 4.0 / (1 + 0.1 * self.state.iteration) + 0.1 * self.state.number()
+
+    def leave_if_told(self) -> None:
+        """Everything is on disk when this raises Preempted."""
+        if not self.stop.raised:
+            return
+        if self.state.iteration > self.saved_iteration:
+            self.save()
+        self.wait_for_save()
+        raise Preempted(self.state.epoch, self.state.iteration)
+
+    def save_is_due(self) -> bool:
+        requested = self.control.now().checkpoint_now > self.request
+        return requested or time.monotonic() - self.saved_at >= self.seconds_to_save
+
+    def save(self) -> None:
+        begin = time.monotonic()
+        self.heartbeats.send(SAVING)
+        iteration, sound = self.state.iteration, math.isfinite(self.loss())
+        content = self.state.dump(self.arguments.checkpoint_bytes)
+
+        def write(stream: BinaryIO) -> None:
+            half = len(content) // 2
+            stream.write(content[:half])
+            time.sleep(self.arguments.save_seconds)
+            self.faults.strike_while_saving(iteration)
+            stream.write(content[half:])
+
+        self.request = self.control.now().checkpoint_now
+        self.saver.save(self.state.epoch, iteration, write, len(content), lambda: sound, self.request, begin)
+        self.saved_iteration = iteration
+        self.schedule_save()
+
+    def schedule_save(self) -> None:
+        events = read_events(self.job.progress)
+        blocked = self.saver.mean_blocked_seconds
+        self.seconds_to_save = seconds_between_saves(self.plan, events, blocked, seconds_of_epoch(events))
+        self.saved_at = time.monotonic()
+
+    def wait_for_save(self) -> None:
+        self.heartbeats.send(SAVING)
+        self.saver.wait()
+
+    def validate(self) -> None:
+        """There are no small objects."""
+        begin = time.monotonic()
+        while True:
+            self.heartbeats.send(VALIDATION)
+            self.leave_if_told()
+            self.saver.raise_if_failed()
+            seconds = time.monotonic() - begin
+            if seconds >= self.arguments.validation_seconds:
+                break
+            time.sleep(0.02)
+        score = self.state.average_precision(self.plan.epochs)
+        figures = {"AP": score, "AP50": score, "AP75": score, "APs": None, "APm": score, "APl": score}
+        position = {"epoch": self.state.epoch, "iteration": self.state.iteration}
+        self.progress.write("validation", **position, seconds=seconds, bbox=figures, segm=figures)
+        self.saver.retain()
+
+    def say_started(self) -> None:
+        resume = self.arguments.resume
+        self.progress.write(
+            "started",
+            fence=self.attempt.fence,
+            epoch=self.state.epoch,
+            iteration=self.state.iteration,
+            iterationsPerEpoch=self.arguments.steps_per_epoch,
+            epochs=self.epochs,
+            worldSize=1,
+            device="cpu",
+            resumedFrom=resume.name if resume else None,
+            pids=[os.getpid()],
+            versions={"python": sys.version.split()[0]},
+        )
+
+    def say_step(self, loss: float, step_seconds: float) -> None:
+        total = self.epochs * self.arguments.steps_per_epoch
+        self.progress.write(
+            "step",
+            epoch=(self.state.iteration - 1) // self.arguments.steps_per_epoch + 1,
+            iteration=self.state.iteration,
+            loss=loss,
+            losses={"loss_cls": loss, "loss_bbox": loss},
+            lr=LEARNING_RATE * self.learning_rate_factor,
+            stepSeconds=step_seconds,
+            dataSeconds=0.0,
+            etaSeconds=(total - self.state.iteration) * step_seconds,
+            memoryMb=None,
+        )
+
+    def say_ended(self, reason: str) -> None:
+        self.progress.write("ended", reason=reason, epoch=self.state.epoch, iteration=self.state.iteration)
+
+    def at_epoch_end(self) -> bool:
+        return self.state.iteration % self.arguments.steps_per_epoch == 0
+
+    def is_validated(self) -> bool:
+        return (self.state.epoch, self.state.iteration) in box_average_precision(read_events(self.job.progress))

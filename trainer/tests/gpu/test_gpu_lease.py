@@ -1,0 +1,306 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_gpus import FakeGpus, uuid
+
+from conftest import PROGRAMS, JobFolder, environment, until
+from everswin_trainer.gpu.devices import Gpu
+from everswin_trainer.gpu.lease import try_acquire
+from everswin_trainer.gpu.queue import guard
+from everswin_trainer.job.folder import Job
+from everswin_trainer.system.process_tree import kill
+
+ENDLESS = ("--steps-per-epoch", "100000")
+# From the end of one holder to the lease of the next; 5 s is what we promise of the whole way.
+SOON = 1.0
+
+
+class Machine:
+    """Jobs that ask for the GPUs of one machine."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.gpus = FakeGpus(root)
+        self.jobs: list[JobFolder] = []
+        self.supervisors: list[subprocess.Popen[str]] = []
+
+    def ask(
+        self, name: str, program: Callable[[JobFolder], list[str]], count: int = 1, fence: int = 1, *more: str
+    ) -> tuple[JobFolder, subprocess.Popen[str]]:
+        (self.root / name).mkdir(exist_ok=True)
+        job = JobFolder(self.root / name)
+        ours = ["--job-dir", str(job.folder), "--attempt", str(fence), "--fence", str(fence), "--grace-seconds", "5"]
+        ours += ["--gpu-folder", str(self.gpus.folder), "--gpus", str(count), *more]
+        supervisor = subprocess.Popen(
+            [sys.executable, "-m", "everswin_trainer", "supervise", *ours, "--", *program(job)],
+            env={**environment(), "PATH": self.gpus.path},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.jobs.append(job)
+        self.supervisors.append(supervisor)
+        return job, supervisor
+
+    def clean(self) -> None:
+        kill([one.pid for one in self.supervisors if one.poll() is None])
+        for job in self.jobs:
+            kill(job.living())
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    one = Machine(tmp_path)
+    one.gpus.have(2)
+    yield one
+    one.clean()
+
+
+def mini(*switches: str) -> Callable[[JobFolder], list[str]]:
+    return lambda job: job.fake_training(*switches)
+
+
+def endless() -> Callable[[JobFolder], list[str]]:
+    return mini(*ENDLESS)
+
+
+def shows_gpus(job: JobFolder) -> list[str]:
+    return ["sh", "-c", f'echo "$CUDA_VISIBLE_DEVICES" > {job.root}/seen; exec sleep 600']
+
+
+def waiting(job: JobFolder) -> dict[str, Any]:
+    path = job.folder / "waiting.json"
+    return until(lambda: path.exists() and json.loads(path.read_text()), f"{job.root.name} to wait")
+
+
+def owner(job: JobFolder) -> dict[str, Any] | None:
+    path = job.folder / "owner.json"
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def trains(job: JobFolder, fence: int = 1) -> dict[str, Any]:
+    def starts() -> dict[str, Any] | None:
+        found = owner(job)
+        return found if found and found["fence"] == fence and job.living() else None
+
+    return until(starts, f"{job.root.name} to train")
+
+
+def test_the_program_sees_the_leased_gpus_and_no_other(machine: Machine) -> None:
+    first, _ = machine.ask("first", shows_gpus)
+    second, _ = machine.ask("second", shows_gpus)
+    seen = {
+        until((job.root / "seen").exists, "it") and (job.root / "seen").read_text().strip() for job in (first, second)
+    }
+    assert seen == {uuid(0), uuid(1)}
+    assert {*trains(first)["gpus"], *trains(second)["gpus"]} == seen
+
+
+def test_who_asks_for_gpus_that_another_has_waits_and_says_for_whom(machine: Machine) -> None:
+    first, _ = machine.ask("first", endless(), 2)
+    pid = trains(first)["pid"]
+    second, _ = machine.ask("second", endless(), 2)
+    said = waiting(second)
+    assert (said["v"], said["fence"], said["gpus"], said["place"], said["ahead"]) == (1, 1, 2, 1, [])
+    assert [(one["gpu"], one["run"], one["pid"], one["survivors"]) for one in said["held"]] == [
+        (uuid(0), "first", pid, False),
+        (uuid(1), "first", pid, False),
+    ]
+    assert owner(second) is None
+    assert not second.living()
+
+
+def kill_supervisor(job: JobFolder, supervisor: subprocess.Popen[str]) -> None:
+    supervisor.kill()
+
+
+def kill_all(job: JobFolder, supervisor: subprocess.Popen[str]) -> None:
+    kill([supervisor.pid, *job.living()])
+
+
+def kill_rank(job: JobFolder, supervisor: subprocess.Popen[str]) -> None:
+    kill(job.living())
+
+
+def stop(job: JobFolder, supervisor: subprocess.Popen[str]) -> None:
+    supervisor.terminate()
+
+
+@pytest.mark.parametrize("end", [kill_supervisor, kill_all, kill_rank, stop])
+def test_the_next_one_starts_once_no_process_of_the_first_lives(machine: Machine, end: Callable[..., None]) -> None:
+    first, supervisor = machine.ask("first", endless(), 2)
+    trains(first)
+    second, _ = machine.ask("second", endless(), 2)
+    waiting(second)
+    end(first, supervisor)
+    while first.living():
+        # In this order: who lives when we look for the first lives beside it.
+        assert not (second.living() and first.living()), "both have processes"
+        time.sleep(0.002)
+    free_at = time.monotonic()
+    trains(second)
+    assert time.monotonic() - free_at < SOON
+    assert not (second.folder / "waiting.json").exists()
+
+
+def test_ranks_that_outlive_their_supervisor_keep_their_gpus(machine: Machine) -> None:
+    # Through torchrun, which closes all that is not standard input, output or error; and deaf to SIGTERM.
+    ranks = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "--max-restarts",
+        "0",
+    ]
+    first, supervisor = machine.ask("first", lambda job: [*ranks, str(PROGRAMS / "stubborn.py"), str(job.root)], 2)
+    until(lambda: len(list(first.root.glob("rank-*"))) == 2, "two ranks")
+    pids = [int(path.read_text()) for path in first.root.glob("rank-*")]
+    second, _ = machine.ask("second", endless(), 1)
+    waiting(second)
+    kill([supervisor.pid, *(pid for pid in first.living() if pid not in pids)])
+    until(lambda: any(one["survivors"] for one in waiting(second)["held"]), "the survivors to be named")
+    kill(pids[:1])
+    time.sleep(0.6)
+    assert not second.living()
+    kill(pids[1:])
+    free_at = time.monotonic()
+    trains(second)
+    assert time.monotonic() - free_at < SOON
+
+
+def test_a_job_that_starts_again_after_its_supervisor_was_killed_can_have_its_gpus_back(machine: Machine) -> None:
+    first, supervisor = machine.ask("first", endless(), 2)
+    trains(first)
+    supervisor.kill()
+    first, _ = machine.ask("first", endless(), 2, 2)
+    assert trains(first, 2)["gpus"] == [uuid(0), uuid(1)]
+
+
+def test_a_job_that_waits_again_does_not_keep_others_from_what_it_had_before(machine: Machine) -> None:
+    first, supervisor = machine.ask("first", endless(), 2)
+    trains(first)
+    second, _ = machine.ask("second", endless(), 2)
+    waiting(second)
+    kill_all(first, supervisor)
+    supervisor.wait()
+    first, _ = machine.ask("first", endless(), 2, 2)
+    trains(second)
+    until(lambda: [one["run"] for one in waiting(first)["held"]] == ["second", "second"], "it to wait for the second")
+
+
+def test_places_follow_priority_then_who_asked_first_and_nobody_overtakes(machine: Machine) -> None:
+    holder, supervisor = machine.ask("holder", endless(), 1)
+    trains(holder)
+    big, _ = machine.ask("big", endless(), 2, 1, "--gpu-since", "100")
+    assert waiting(big)["place"] == 1
+    small, small_supervisor = machine.ask("small", endless(), 1, 1, "--gpu-since", "200")
+    assert (waiting(small)["place"], waiting(small)["ahead"]) == (2, [{"run": "big", "gpus": 2}])
+    early, _ = machine.ask("early", endless(), 2, 1, "--gpu-since", "50")
+    assert waiting(early)["place"] == 1
+    urgent, _ = machine.ask("urgent", mini(), 2, 1, "--gpu-since", "300", "--gpu-priority", "2")
+    assert waiting(urgent)["place"] == 1
+    until(lambda: waiting(small)["place"] == 4, "the fourth place")
+    small_supervisor.kill()
+    supervisor.terminate()
+    starts = []
+    for job in (urgent, early):
+        starts.append(trains(job)["startedAt"])
+    assert starts == sorted(starts)
+    until(lambda: waiting(big)["place"] == 1, "the first place")
+
+
+def test_memory_that_a_stranger_uses_is_named_and_waited_for(machine: Machine) -> None:
+    stranger = {"gpu_uuid": uuid(1), "pid": 4711, "process_name": "ollama", "used_gpu_memory": 9000}
+    machine.gpus.have(2, {0: 900, 1: 9010}, [stranger])
+    job, _ = machine.ask("job", endless(), 2)
+    said = waiting(job)
+    assert said["foreign"] == [{"gpu": uuid(1), "users": ["ollama (pid 4711, 9000 MiB)"]}]
+    other, _ = machine.ask("other", endless(), 1, 1, "--gpu-priority", "1")
+    assert trains(other)["gpus"] == [uuid(0)]
+    machine.gpus.have(2, {0: 20000})
+    os.kill(trains(other)["pid"], signal.SIGTERM)
+    until(lambda: [one["gpu"] for one in waiting(job)["foreign"]] == [uuid(0)], "the other GPU to be the foreign one")
+    machine.gpus.have(2)
+    trains(job)
+
+
+def test_more_gpus_than_there_are_is_refused_at_once(machine: Machine) -> None:
+    job, supervisor = machine.ask("job", endless(), 3)
+    assert supervisor.wait(20) == 69
+    said = json.loads(supervisor.communicate()[0])
+    assert said["reason"] == "never-enough-gpus"
+    assert "3 GPUs requested, 2 available" in said["message"]
+    assert owner(job) is None
+
+
+def test_a_stop_while_it_waits_is_a_preemption_that_lost_nothing(machine: Machine) -> None:
+    first, _ = machine.ask("first", endless(), 2)
+    trains(first)
+    second, supervisor = machine.ask("second", endless(), 2)
+    waiting(second)
+    supervisor.terminate()
+    assert supervisor.wait(20) == 143
+    assert (second.exit()["reason"], second.exit()["stopRequested"], second.exit()["fence"]) == ("preempted", True, 1)
+    assert not second.events()
+
+
+def test_nobody_waits_longer_than_the_worker_lives_that_asked(machine: Machine) -> None:
+    first, _ = machine.ask("first", endless(), 2)
+    trains(first)
+    second, supervisor = machine.ask("second", endless(), 2, 1, "--asker", "1")
+    assert supervisor.wait(20) == 75
+    assert owner(second) is None
+
+
+def test_without_a_gpu_one_job_runs_at_a_time(machine: Machine) -> None:
+    first, supervisor = machine.ask("first", endless(), 2, 1, "--device", "cpu")
+    assert trains(first)["gpus"] == ["cpu"]
+    second, _ = machine.ask("second", endless(), 1, 1, "--device", "cpu")
+    assert [one["gpu"] for one in waiting(second)["held"]] == ["cpu"]
+    supervisor.terminate()
+    trains(second)
+
+
+def test_a_thousand_looks_leave_two_holders_never(tmp_path: Path) -> None:
+    """Many processes take and release one GPU as fast as they can; each appends its turn while it holds the lease."""
+    (tmp_path / "gpus").mkdir()
+    program = f"""
+import os, sys
+from pathlib import Path
+from everswin_trainer.gpu.lease import try_acquire
+from everswin_trainer.gpu.devices import Gpu
+from everswin_trainer.gpu.queue import guard
+from everswin_trainer.job.folder import Job
+folder, inside = Path({str(tmp_path / "gpus")!r}), Path({str(tmp_path / "inside")!r})
+job, turns = Job.at(sys.argv[1]), 0
+while turns < 100:
+    with guard(folder):
+        lease, _ = try_acquire(folder, [Gpu("GPU-1", 0, "x", 0)], 1, job)
+    if lease is None:
+        continue
+    os.close(os.open(inside, os.O_CREAT | os.O_EXCL))
+    turns += 1
+    inside.unlink()
+    lease.release()
+"""
+    racers = [
+        subprocess.Popen([sys.executable, "-c", program, str(tmp_path / f"job-{i}")], env=environment())
+        for i in range(4)
+    ]
+    assert [racer.wait(60) for racer in racers] == [0, 0, 0, 0]
+    with guard(tmp_path / "gpus"):
+        lease, _ = try_acquire(tmp_path / "gpus", [Gpu("GPU-1", 0, "x", 0)], 1, Job.at(tmp_path / "job"))
+    assert lease is not None
+    lease.release()

@@ -1,0 +1,30 @@
+from everswin_trainer.job.ending import decide_reason
+
+CRASH, STOPPED = 1, -15
+
+
+def event(kind: str, iteration: int = 0, **fields: str) -> dict:
+    return {"type": kind, "iteration": iteration, **fields}
+
+
+def test_a_stop_that_lost_no_step_is_a_preemption_though_nobody_said_so() -> None:
+    assert decide_reason(STOPPED, True, []) == "preempted"
+    assert decide_reason(STOPPED, True, [event("step", 20), event("checkpoint", 20)]) == "preempted"
+
+
+def test_steps_after_the_newest_checkpoint_are_lost_wherever_its_line_stands() -> None:
+    """Written in the background, the checkpoint of step 20 is announced after steps 21 and 22."""
+    events = [event("step", 20), event("step", 21), event("step", 22), event("checkpoint", 20)]
+    assert decide_reason(STOPPED, True, events) == "crashed"
+
+
+def test_a_step_said_after_the_checkpoint_that_holds_it_is_not_lost() -> None:
+    assert decide_reason(STOPPED, True, [event("checkpoint", 20), event("step", 20)]) == "preempted"
+
+
+def test_without_a_stop_an_end_is_a_crash_unless_the_program_says_otherwise() -> None:
+    saved = [event("step", 20), event("checkpoint", 20)]
+    assert decide_reason(CRASH, False, saved) == "crashed"
+    assert decide_reason(143, False, [*saved, event("ended", 20, reason="preempted")]) == "preempted"
+    assert decide_reason(0, False, [*saved, event("ended", 20, reason="finished")]) == "finished"
+    assert decide_reason(CRASH, False, [*saved, event("ended", 20, reason="finished")]) == "crashed"

@@ -1,0 +1,37 @@
+import os
+import socket
+import subprocess
+import sys
+
+from conftest import JobFolder, environment
+from everswin_trainer.job.folder import FENCE_ENV, JOB_ENV, Job
+from everswin_trainer.job.rank_logs import KEPT_ATTEMPTS, rank_log
+
+
+def run_rank(job: JobFolder, rank: int) -> subprocess.CompletedProcess[str]:
+    """`train` without its arguments, which it refuses."""
+    env = {**environment(), JOB_ENV: str(job.folder), FENCE_ENV: "7", "RANK": str(rank)}
+    command = [sys.executable, "-m", "everswin_trainer", "train"]
+    return subprocess.run(command, env=env, capture_output=True, text=True)
+
+
+def test_every_rank_but_the_first_says_all_it_says_in_a_log_of_its_own(job: JobFolder) -> None:
+    first, other = run_rank(job, 0), run_rank(job, 3)
+    assert "the following arguments are required" in first.stderr
+    assert (other.stdout, other.stderr) == ("", "")
+    [path] = (job.folder / "ranks").iterdir()
+    assert path.name == "7-rank-3.log"
+    heading, *rest = path.read_text().splitlines()
+    assert heading.startswith("rank 3, pid ")
+    assert heading.endswith(f", host {socket.gethostname()}")
+    assert str(os.getpid()) not in heading
+    assert "the following arguments are required" in "\n".join(rest)
+
+
+def test_logs_of_the_newest_attempts_stay(job: JobFolder) -> None:
+    logs = [rank_log(Job.at(job.folder), fence, rank) for fence in range(8, 16) for rank in (1, 2)]
+    logs[0].parent.mkdir()
+    for log in logs:
+        log.touch()
+    assert job.supervise([sys.executable, "-c", ""]).wait(60) == 1
+    assert sorted(logs[-2 * KEPT_ATTEMPTS :]) == sorted(logs[0].parent.iterdir())

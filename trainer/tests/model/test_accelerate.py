@@ -1,0 +1,125 @@
+"""Whole models: what the switches leave equal."""
+
+import copy
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import MODELS
+from recipe_files import built, fill_registries, two_images
+
+fill_registries()
+from mmcv.ops import RoIAlign  # noqa: E402
+from mmdet.models.backbones.swin import SwinBlock  # noqa: E402
+
+from everswin_trainer.job.speed import Speed  # noqa: E402
+from everswin_trainer.model import accelerate as switches  # noqa: E402
+from everswin_trainer.model.accelerate import accelerate  # noqa: E402
+
+OFF = Speed()
+ALL_OF_MODEL = Speed(sdpa_attention=True, channels_last=True)
+
+
+# The paper's heads, as cascade-mask-rcnn_swin-t_paper.py has them, at the demo's size.
+PAPER_HEAD = {
+    "type": "ConvFCBBoxHead",
+    "num_shared_convs": 4,
+    "num_shared_fcs": 1,
+    "conv_out_channels": 32,
+    "norm_cfg": {"type": "BN"},
+    "reg_class_agnostic": False,
+    "reg_decoded_bbox": True,
+    "loss_bbox": {"type": "GIoULoss", "loss_weight": 10.0},
+}
+
+
+@pytest.fixture(scope="module", params=["blog", "paper"])
+def model(request: pytest.FixtureRequest) -> Iterator[torch.nn.Module]:
+    """The demo's, with either heads, as a CPU trains it."""
+    config = Config(built("demo", "cpu").to_dict()).model
+    if request.param == "paper":
+        config.roi_head.bbox_head = [{**head, **PAPER_HEAD} for head in config.roi_head.bbox_head]
+    torch.manual_seed(0)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield MODELS.build(config)
+    torch.set_num_threads(threads)
+
+
+def step(model: torch.nn.Module) -> tuple[float, dict[str, torch.Tensor]]:
+    """Loss and gradients of one batch, with drop paths and box sampling drawn alike."""
+    torch.manual_seed(3)
+    loss, _ = model.parse_losses(model(**model.data_preprocessor(two_images(), training=True), mode="loss"))
+    loss.backward()
+    return loss.item(), {name: weight.grad for name, weight in model.named_parameters()}
+
+
+@pytest.mark.parametrize(("dtype", "bound"), [(torch.float32, 1e-5), (torch.float64, 1e-12)])
+def test_a_training_step_of_the_model_has_the_same_loss_and_gradients(
+    model: torch.nn.Module, dtype: torch.dtype, bound: float
+) -> None:
+    stock = copy.deepcopy(model).to(dtype)
+    fast = copy.deepcopy(stock)
+    accelerate(fast, ALL_OF_MODEL)
+    (loss, gradients), (fast_loss, fast_gradients) = step(stock), step(fast)
+    assert fast_loss == pytest.approx(loss, rel=bound)
+    if has_batch_norm(model) and dtype is torch.float32:
+        # Normalised over few boxes, a last digit anywhere moves gradients by a thousandth, in MMDetection's own too.
+        return
+    largest = max(gradient.abs().max().item() for gradient in gradients.values())
+    for name, gradient in gradients.items():
+        torch.testing.assert_close(fast_gradients[name], gradient, rtol=0, atol=bound * max(1.0, largest))
+
+
+def has_batch_norm(model: torch.nn.Module) -> bool:
+    return any(isinstance(module, torch.nn.BatchNorm2d) for module in model.modules())
+
+
+def test_names_shapes_and_values_of_the_weights_stay(model: torch.nn.Module) -> None:
+    fast = copy.deepcopy(model)
+    accelerate(fast, ALL_OF_MODEL)
+    expected, found = model.state_dict(), fast.state_dict()
+    assert list(found) == list(expected)
+    assert all(torch.equal(found[name], value) for name, value in expected.items())
+
+
+def test_convolutions_work_in_channels_last_and_pooling_gets_what_compiled_kernels_expect(
+    model: torch.nn.Module,
+) -> None:
+    fast = copy.deepcopy(model)
+    accelerate(fast, replace(OFF, channels_last=True))
+    seen: list[bool] = []
+    pools = [module for module in fast.modules() if isinstance(module, RoIAlign)]
+    for pool in pools:
+        pool.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].is_contiguous()))
+    from_neck: list[bool] = []
+    fast.neck.register_forward_hook(
+        lambda _, __, maps: from_neck.extend(one.is_contiguous(memory_format=torch.channels_last) for one in maps)
+    )
+    step(fast)
+    assert (len(pools) > 0, set(seen), set(from_neck)) == (True, {True}, {True})
+
+
+def test_nothing_is_touched_without_a_switch(model: torch.nn.Module) -> None:
+    same = copy.deepcopy(model)
+    accelerate(same, OFF)
+    before = [(name, type(module)) for name, module in model.named_modules()]
+    assert [(name, type(module)) for name, module in same.named_modules()] == before
+    assert all(not module._forward_pre_hooks for module in same.modules())
+
+
+def test_each_swin_block_is_compiled_in_two_parts_without_randomness(
+    model: torch.nn.Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What torch.compile makes of them is not run here: it needs minutes on a CPU, and setuptools."""
+    compiled: list[torch.nn.Module] = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda module, dynamic: compiled.append(module))
+    fast = copy.deepcopy(model)
+    accelerate(fast, replace(OFF, compile_backbone=True))
+    blocks = [module for module in fast.modules() if isinstance(module, SwinBlock)]
+    assert len(compiled) == 2 * len(blocks) > 0
+    random = [part for one in compiled for part in one.modules() if getattr(part, "drop_prob", getattr(part, "p", 0))]
+    assert random == []
+    assert torch._dynamo.config.recompile_limit >= switches.COMPILED_VARIANTS

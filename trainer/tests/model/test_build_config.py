@@ -1,0 +1,242 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import PLAN
+from everswin_trainer.data.dataset import PreparedData
+from everswin_trainer.job.control import TrainerControl
+from everswin_trainer.job.plan import Plan
+from everswin_trainer.model.build_config import BuiltConfig, build_config
+from everswin_trainer.model.recipe import load_recipe
+
+RECIPES = Path(__file__).parents[3] / "configs/mmdet"
+NO_CHANGES = TrainerControl(epochs=36, checkpoint_now=0, learning_rate_factor=1.0, fp32=False, accumulate=1)
+ALL_CHANGES = TrainerControl(epochs=40, checkpoint_now=1, learning_rate_factor=0.25, fp32=True, accumulate=2)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> PreparedData:
+    """Images in one archive, and none of it there: only names matter, and how the weights begin."""
+    (tmp_path / "swin.pth").write_bytes(b"PK\x03\x04")
+    splits = {
+        name: {"archive": "/store/images", "folder": name, "index": f"{name}.index", "annotations": f"{name}.json"}
+        for name in ("train", "val")
+    }
+    return PreparedData(tmp_path, {"v": 1, "classes": ["cat", "dog"], "splits": splits})
+
+
+def built(
+    data: PreparedData, recipe: str = "s_paper", device: str = "cpu", control: TrainerControl = NO_CHANGES, **plan: Any
+) -> BuiltConfig:
+    (data.root / "plan.json").write_text(json.dumps({**PLAN, "epochs": 36, **plan}))
+    return build_config(
+        load_recipe(RECIPES / f"cascade-mask-rcnn_swin-{recipe}.py", None),
+        Plan.load(data.root / "plan.json"),
+        control,
+        data,
+        data.root / "work",
+        device,
+        data.root / "swin.pth",
+    )
+
+
+def heads(part: Any) -> list[int]:
+    """Every num_classes of a model."""
+    if isinstance(part, dict):
+        own = [part["num_classes"]] if "num_classes" in part else []
+        return own + [one for inner in part.values() for one in heads(inner)]
+    return [one for inner in part for one in heads(inner)] if isinstance(part, (list, tuple)) else []
+
+
+@pytest.mark.parametrize("recipe", ["t_blog", "b_paper", "demo"])
+def test_every_head_gets_the_classes_of_the_data(data: PreparedData, recipe: str) -> None:
+    config = built(data, recipe).config
+    assert heads(config.model) == [2, 2, 2, 2]
+    for loader in ("train_dataloader", "val_dataloader", "test_dataloader"):
+        assert config[loader].dataset.metainfo["classes"] == ("cat", "dog")
+
+
+def test_data_and_weights_are_those_of_the_command_line(data: PreparedData) -> None:
+    config = built(data).config
+    assert config.train_dataloader.dataset.ann_file == f"{data.root}/train.json"
+    for split in ("val", "test"):
+        assert config[f"{split}_dataloader"].dataset.ann_file == f"{data.root}/val.json"
+        assert config[f"{split}_evaluator"].ann_file == f"{data.root}/val.json"
+    assert config.model.backbone.init_cfg == {"type": "Pretrained", "checkpoint": f"{data.root}/swin.pth"}
+
+
+def test_converted_weights_are_loaded_as_they_are(data: PreparedData) -> None:
+    (data.root / "swin.pth").write_bytes((2).to_bytes(8, "little") + b"{}")
+    backbone = built(data).config.model.backbone
+    assert backbone.init_cfg == {"type": "Pretrained", "checkpoint": f"safetensors:{data.root}/swin.pth"}
+    assert backbone.convert_weights is False
+
+
+@pytest.mark.parametrize("recipe", ["t_blog", "b_paper", "demo"])
+def test_images_are_read_inside_the_archive_or_from_files(data: PreparedData, recipe: str) -> None:
+    places = {"train_dataloader": "train", "val_dataloader": "val", "test_dataloader": "val"}
+    config = built(data, recipe).config
+    for loader, split in places.items():
+        dataset = config[loader].dataset
+        [load] = [step for step in dataset.pipeline if step.type == "LoadImageFromFile"]
+        assert load.backend_args == {
+            "backend": "zip",
+            "archive": "/store/images",
+            "index": f"{data.root}/{split}.index",
+        }
+        assert dataset.data_prefix == {"img": f"{split}/"}
+    for one in data.manifest["splits"].values():
+        one["archive"] = None
+    config = built(data, recipe).config
+    for loader, split in places.items():
+        dataset = config[loader].dataset
+        [load] = [step for step in dataset.pipeline if step.type == "LoadImageFromFile"]
+        assert load.backend_args is None
+        assert dataset.data_prefix == {"img": f"{data.root}/images/{split}/"}
+
+
+def test_the_plan_sets_batch_workers_seed_and_log_interval(data: PreparedData) -> None:
+    config = built(data, batchPerGpu=3, loaderWorkers=2, seed=11, logEverySteps=7).config
+    loader = config.train_dataloader
+    assert (loader.batch_size, loader.num_workers, loader.persistent_workers) == (3, 2, True)
+    assert config.randomness == {"seed": 11}
+    assert loader.dataset.pipeline[0] == {"type": "SeedSample", "seed": 11}
+    assert config.default_hooks.logger.interval == 7
+    assert built(data, loaderWorkers=0).config.train_dataloader.persistent_workers is False
+
+
+def test_the_recipes_own_batches_can_be_left_in_the_middle_of_an_epoch(data: PreparedData) -> None:
+    sampler = built(data).config.train_dataloader.batch_sampler
+    assert sampler.type == "ResumableBatchSampler"
+    assert sampler.inner.type == "AspectRatioBatchSampler"
+
+
+def test_a_run_of_the_recipes_length_keeps_its_schedule(data: PreparedData) -> None:
+    config, warnings = built(data, device="cuda").config, built(data, device="cuda").warnings
+    assert (config.train_cfg.max_epochs, config.param_scheduler[1].milestones) == (36, [27, 33])
+    assert warnings == []
+
+
+def test_a_run_of_another_length_keeps_the_shape_of_the_schedule_and_says_so(data: PreparedData) -> None:
+    short = built(data, device="cuda", epochs=12)
+    assert short.config.train_cfg.max_epochs == 12
+    assert (short.config.param_scheduler[1].end, short.config.param_scheduler[1].milestones) == (12, [9, 11])
+    assert short.config.param_scheduler[0].end == 500, "warm-up counts steps"
+    [warning] = short.warnings
+    assert "12 epochs, the recipe 36" in warning
+    assert "[9, 11] instead of [27, 33]" in warning
+
+
+def test_a_gpu_keeps_mixed_precision_and_synchronised_norms(data: PreparedData) -> None:
+    config = built(data, device="cuda").config
+    assert config.optim_wrapper.type == "AmpOptimWrapper"
+    assert config.model.roi_head.bbox_head[0].norm_cfg.type == "SyncBN"
+
+
+def test_a_cpu_trains_in_fp32_with_plain_norms_and_says_so(data: PreparedData) -> None:
+    on_cpu = built(data)
+    assert on_cpu.config.optim_wrapper.type == "OptimWrapper"
+    assert "loss_scale" not in on_cpu.config.optim_wrapper
+    assert on_cpu.config.model.roi_head.bbox_head[2].norm_cfg.type == "BN"
+    assert [warning.split(":")[0] for warning in on_cpu.warnings] == [
+        "trains in fp32 instead of mixed precision",
+        "normalises each rank's batch by itself (BN instead of SyncBN)",
+    ]
+
+
+def test_control_changes_learning_rate_precision_and_micro_batches_with_warnings(data: PreparedData) -> None:
+    plain, ordered = (built(data, "s_blog", "cuda", control) for control in (NO_CHANGES, ALL_CHANGES))
+    assert (plain.config.optim_wrapper.optimizer.lr, plain.config.train_cfg.type) == (0.0001, "EpochBasedTrainLoop")
+    assert ordered.config.optim_wrapper.optimizer.lr == 0.0001 * 0.25
+    assert (ordered.config.optim_wrapper.type, "loss_scale" in ordered.config.optim_wrapper) == ("OptimWrapper", False)
+    assert (ordered.config.train_cfg.type, ordered.config.train_cfg.parts) == ("MicroBatchTrainLoop", 2)
+    assert ordered.warnings == [
+        "trains with 0.25 times the recipe's learning rate, as requested",
+        "trains in fp32 instead of mixed precision: as requested",
+        "takes each batch in 2 parts, one step for all, as requested",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "batch", "ordered", "parts"),
+    [
+        ("s_paper", 2, 1, None),
+        ("s_paper", 4, 1, 2),
+        ("s_paper", 16, 1, 8),
+        ("s_paper", 5, 1, 3),
+        ("s_paper", 4, 2, 4),
+        ("s_blog-accumulate", 4, 1, 2),
+        ("s_blog", 4, 1, None),
+        ("s_blog", 4, 4, 4),
+    ],
+)
+def test_a_batch_is_taken_in_parts_as_the_recipe_says_and_in_smaller_ones_on_request(
+    data: PreparedData, recipe: str, batch: int, ordered: int, parts: int | None
+) -> None:
+    control = replace(NO_CHANGES, accumulate=ordered)
+    found = built(data, recipe, "cuda", control, batchPerGpu=batch)
+    assert found.config.train_cfg.type == ("EpochBasedTrainLoop" if parts is None else "MicroBatchTrainLoop")
+    assert found.config.train_cfg.get("parts") == parts
+    assert found.warnings == (
+        [] if ordered == 1 else [f"takes each batch in {parts} parts, one step for all, as requested"]
+    )
+
+
+def test_control_leaves_the_schedule_to_the_plan(data: PreparedData) -> None:
+    config = built(data, control=ALL_CHANGES).config
+    assert config.train_cfg.max_epochs == 36
+    assert config.param_scheduler == built(data).config.param_scheduler
+
+
+FAST = {"fusedAdamW": True, "halfPrecisionValidation": True, "channelsLast": True}
+
+
+def test_without_a_speed_switch_nothing_is_fast(data: PreparedData) -> None:
+    config = built(data, device="cuda").config
+    assert not any(config.speed.values())
+    assert (config.optim_wrapper.optimizer.type, config.val_cfg.get("fp16", False)) == ("AdamW", False)
+
+
+def test_speed_switches_reach_optimizer_validation_and_model_but_never_the_final_test(data: PreparedData) -> None:
+    fast = built(data, device="cuda", speed=FAST)
+    assert fast.config.optim_wrapper.optimizer.type == "FusedAdamW"
+    assert fast.config.optim_wrapper.optimizer.lr == 0.0001
+    assert (fast.config.val_cfg.fp16, fast.config.test_cfg.get("fp16", False)) == (True, False)
+    assert {name for name, is_on in fast.config.speed.items() if is_on} == {
+        "fused_adamw",
+        "half_precision_validation",
+        "channels_last",
+    }
+    assert fast.warnings == []
+
+
+def test_a_switch_that_can_do_nothing_here_says_so(data: PreparedData) -> None:
+    on_cpu = built(data, "s_blog", speed=FAST)
+    assert on_cpu.config.val_cfg.get("fp16", False) is False
+    assert on_cpu.warnings[-1] == "validates in fp32 in spite of halfPrecisionValidation: there is no GPU"
+    recipe = load_recipe(RECIPES / "cascade-mask-rcnn_swin-s_blog.py", None)
+    recipe.optim_wrapper.optimizer.type = "SGD"
+    (data.root / "plan.json").write_text(json.dumps({**PLAN, "epochs": 36, "speed": FAST}))
+    plan = Plan.load(data.root / "plan.json")
+    other = build_config(recipe, plan, NO_CHANGES, data, data.root / "work", "cuda", None)
+    assert other.warnings == ["fusedAdamW is without effect: the recipe's optimizer is SGD"]
+
+
+def test_validation_follows_each_epoch_and_nobody_else_writes_checkpoints_or_pictures(data: PreparedData) -> None:
+    config = built(data).config
+    assert (config.train_cfg.val_begin, config.train_cfg.val_interval) == (1, 1)
+    assert config.default_hooks.checkpoint is None
+    assert "visualization" not in config.default_hooks
+    assert not config.get("custom_hooks")
+    assert (config.load_from, config.resume) == (None, False)
+
+
+def test_the_recipe_itself_stays_as_it_was(data: PreparedData) -> None:
+    recipe = load_recipe(RECIPES / "cascade-mask-rcnn_swin-demo.py", None)
+    before = recipe.to_dict()
+    (data.root / "plan.json").write_text(json.dumps(PLAN))
+    build_config(recipe, Plan.load(data.root / "plan.json"), ALL_CHANGES, data, data.root, "cpu", None)
+    assert recipe.to_dict() == before

@@ -1,0 +1,90 @@
+"""Each hostile file goes through the whole conversion, in a child as in production."""
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hostile_weights import hostile_files, load_carelessly
+
+from conftest import PROGRAMS, environment
+
+RECIPE = Path(__file__).parents[3] / "configs/mmdet/cascade-mask-rcnn_swin-demo.py"
+NAMES = [name for name, _, _ in hostile_files(Path("/nowhere/canary"), "http://127.0.0.1:1")]
+
+
+@dataclass
+class Corpus:
+    """What became of the files; `asked` grows when somebody asks the server that some of them know."""
+
+    files: dict[str, tuple[bytes, bool]]
+    answers: dict[str, dict[str, Any]]
+    canary: Path
+    made: list[str]
+    asked: list[str]
+
+
+@pytest.fixture(scope="module")
+def asked() -> Iterator[tuple[str, list[str]]]:
+    paths: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            paths.append(self.path)
+            self.send_error(404)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/canary", paths
+    server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory, asked: tuple[str, list[str]]) -> Corpus:
+    root, (url, paths) = tmp_path_factory.mktemp("hostile"), asked
+    canary = root / "canary"
+    files = {name: (content, works) for name, content, works in hostile_files(canary, url)}
+    (root / "files").mkdir()
+    (root / "out").mkdir()
+    for name, (content, _) in files.items():
+        (root / "files" / name).write_bytes(content)
+    command = [sys.executable, str(PROGRAMS / "convert_many.py"), str(RECIPE), str(root / "files"), str(root / "out")]
+    subprocess.run(command, env=environment(), check=True, cwd=root, timeout=300)
+    answers = {name: json.loads((root / "out" / f"{name}.json").read_text()) for name in files}
+    made = [path.name for path in root.rglob("*") if path.is_file() and path.parent.name != "files"]
+    return Corpus(files, answers, canary, [name for name in made if not name.endswith(".json")], list(paths))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_is_refused_in_plain_words_and_nothing_of_it_runs(corpus: Corpus, name: str) -> None:
+    answer = corpus.answers[name]
+    assert (answer["ok"], answer["result"]) == (False, None)
+    said = answer["refused"]
+    assert 20 < len(said) < 400
+    assert said.isprintable()
+    assert "Re-running" not in said, "torch's advice to run the file's code"
+
+
+def test_no_file_came_into_being_and_nobody_was_asked(corpus: Corpus) -> None:
+    assert corpus.made == []
+    assert corpus.asked == []
+
+
+def test_the_traps_work_on_who_loads_them_carelessly(corpus: Corpus, asked: tuple[str, list[str]]) -> None:
+    """Otherwise the tests above would show nothing."""
+    armed = {name: content for name, (content, works) in corpus.files.items() if works}
+    assert len(armed) >= 10
+    for name, content in armed.items():
+        load_carelessly(content)
+        assert corpus.canary.exists() or asked[1], name
+        corpus.canary.unlink(missing_ok=True)
+        asked[1].clear()

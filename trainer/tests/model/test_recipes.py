@@ -1,0 +1,287 @@
+"""The recipes of configs/mmdet against what the blog's post and the paper's repository say, field by field."""
+
+import json
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mmengine.config import Config
+
+RECIPES = Path(__file__).parents[3] / "configs/mmdet"
+RUNS = RECIPES.parent / "runs"
+BLOG = [f"cascade-mask-rcnn_swin-{size}_blog" for size in "tsb"]
+PAPER = [f"cascade-mask-rcnn_swin-{size}_paper" for size in "tsb"]
+ACCUMULATE, DEMO = "cascade-mask-rcnn_swin-s_blog-accumulate", "cascade-mask-rcnn_swin-demo"
+FULL = [*BLOG, ACCUMULATE, *PAPER]
+# Which the two variants of a size may differ in, and the sizes of a variant.
+VARIANT = {
+    "images_at_once",
+    "model.roi_head.bbox_head.*.type",
+    "model.roi_head.bbox_head.*.num_shared_convs",
+    "model.roi_head.bbox_head.*.num_shared_fcs",
+    "model.roi_head.bbox_head.*.conv_out_channels",
+    "model.roi_head.bbox_head.*.norm_cfg.type",
+    "model.roi_head.bbox_head.*.norm_cfg.requires_grad",
+    "model.roi_head.bbox_head.*.reg_class_agnostic",
+    "model.roi_head.bbox_head.*.reg_decoded_bbox",
+    "model.roi_head.bbox_head.*.loss_bbox.type",
+    "model.roi_head.bbox_head.*.loss_bbox.beta",
+    "model.roi_head.bbox_head.*.loss_bbox.loss_weight",
+    "param_scheduler.*.end",
+    "optim_wrapper.loss_scale",
+    "optim_wrapper.loss_scale.init_scale",
+}
+BASE_SIZE = {
+    "model.backbone.embed_dims",
+    "model.backbone.depths",
+    "model.backbone.num_heads",
+    "model.backbone.drop_path_rate",
+    "model.neck.in_channels",
+}
+# Sizes, and what follows from them; everything else the demo shares with the real recipe.
+DEMO_MAY_CHANGE = {
+    "channels",
+    "model.backbone.embed_dims",
+    "model.backbone.depths",
+    "model.backbone.num_heads",
+    "model.neck.in_channels",
+    "model.neck.out_channels",
+    "model.rpn_head.in_channels",
+    "model.rpn_head.feat_channels",
+    "model.roi_head.bbox_roi_extractor.out_channels",
+    "model.roi_head.bbox_head.*.in_channels",
+    "model.roi_head.bbox_head.*.fc_out_channels",
+    "model.roi_head.mask_roi_extractor.out_channels",
+    "model.roi_head.mask_head.num_convs",
+    "model.roi_head.mask_head.in_channels",
+    "model.roi_head.mask_head.conv_out_channels",
+    "model.train_cfg.rpn_proposal.nms_pre",
+    "model.train_cfg.rpn_proposal.max_per_img",
+    "model.train_cfg.rcnn.*.sampler.num",
+    "model.test_cfg.rpn.nms_pre",
+    "model.test_cfg.rpn.max_per_img",
+    "scales",
+    "PIPELINE.*.transforms.*.*.scales",
+    "PIPELINE.*.transforms.*.*.crop_size",
+    "PIPELINE.*.scale",
+    "train_cfg.max_epochs",
+    "param_scheduler.*.end",
+    "param_scheduler.*.milestones",
+    "optim_wrapper.optimizer.lr",
+}
+
+
+@cache
+def load(name: str) -> Config:
+    """The parsed recipe; shared, so for reading only."""
+    return Config.fromfile(RECIPES / f"{name}.py")
+
+
+def values(part: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every leaf by its dotted path; a list of numbers or pairs is one leaf, so its length may change."""
+    if isinstance(part, dict):
+        # MMEngine marks what came from `mmdet::` with its scope, which is the default one anyway.
+        for key, inner in ((key, inner) for key, inner in part.items() if key != "_scope_"):
+            yield from values(inner, f"{path}.{key}" if path else key)
+    elif isinstance(part, list) and any(isinstance(inner, (dict, list)) for inner in part):
+        for index, inner in enumerate(part):
+            yield from values(inner, f"{path}.{index}")
+    else:
+        yield path, part
+
+
+def changed(before: Config, after: Config) -> set[str]:
+    """Paths that differ, with `*` for list positions and PIPELINE for every copy of a pipeline."""
+    old, new = dict(values(before.to_dict())), dict(values(after.to_dict()))
+    missing = object()
+    paths = {path for path in old.keys() | new.keys() if old.get(path, missing) != new.get(path, missing)}
+    starred = {re.sub(r"\.\d+(?=\.|$)", ".*", path) for path in paths}
+    return {re.sub(r"^(\w+_dataloader\.dataset\.pipeline|\w+_pipeline)", "PIPELINE", path) for path in starred}
+
+
+def at(part: Any, path: str) -> Iterator[Any]:
+    """What stands at a dotted path, None where nothing does; `*` is every position of a list."""
+    key, _, rest = path.partition(".")
+    inner = part if key == "*" else [part[int(key)] if key.isdigit() else part.get(key)]
+    for one in inner:
+        yield from at(one, rest) if rest else [one]
+
+
+@pytest.mark.parametrize("name", [*FULL, DEMO])
+def test_a_recipe_names_no_data_no_weights_and_no_classes(name: str) -> None:
+    text = (RECIPES / f"{name}.py").read_text()
+    for word in ("data_root", "ann_file", "data_prefix", "init_cfg", "checkpoint", "http", "num_classes", "metainfo"):
+        assert word not in text, f"{name} sets {word}, which the plan decides"
+
+
+@pytest.mark.parametrize("name", [*FULL, DEMO])
+def test_no_recipe_is_deeper_than_three_files_above_mmdetections_own(name: str) -> None:
+    depth, file = 1, RECIPES / f"{name}.py"
+    while parent := re.search(r'^_base_ = "\./(.+)"$', file.read_text(), re.MULTILINE):
+        depth, file = depth + 1, RECIPES / parent[1]
+    assert depth <= 3
+
+
+@pytest.mark.parametrize("name", FULL)
+@pytest.mark.parametrize(
+    ("field", "expected"),
+    [
+        ("model.type", "CascadeRCNN"),
+        ("model.backbone.type", "SwinTransformer"),
+        ("model.backbone.window_size", 7),
+        ("model.backbone.mlp_ratio", 4),
+        ("model.backbone.qkv_bias", True),
+        ("model.backbone.patch_norm", True),
+        ("model.backbone.with_cp", False),
+        ("model.backbone.convert_weights", True),
+        ("model.roi_head.mask_head.type", "FCNMaskHead"),
+        ("model.roi_head.mask_head.num_convs", 4),
+        ("model.roi_head.stage_loss_weights", [1, 0.5, 0.25]),
+        ("model.train_cfg.rpn_proposal.max_per_img", 2000),
+        ("model.test_cfg.rpn.nms_pre", 1000),
+        # The paper's nms_post is MMDetection 3's max_per_img; its nms_across_levels=False is all that there is now.
+        ("model.test_cfg.rpn.max_per_img", 1000),
+        ("model.test_cfg.rcnn.score_thr", 0.05),
+        ("model.test_cfg.rcnn.max_per_img", 100),
+        ("train_cfg.max_epochs", 36),
+        ("param_scheduler.0.type", "LinearLR"),
+        ("param_scheduler.0.start_factor", 0.001),
+        ("param_scheduler.1.milestones", [27, 33]),
+        ("param_scheduler.1.end", 36),
+        ("param_scheduler.1.gamma", 0.1),
+        ("optim_wrapper.type", "AmpOptimWrapper"),
+        ("optim_wrapper.optimizer.type", "AdamW"),
+        ("optim_wrapper.optimizer.lr", 0.0001),
+        ("auto_scale_lr.enable", False),
+        ("train_dataloader.batch_size", 2),
+        ("optim_wrapper.optimizer.betas", (0.9, 0.999)),
+        ("optim_wrapper.optimizer.weight_decay", 0.05),
+        ("optim_wrapper.paramwise_cfg.custom_keys.absolute_pos_embed.decay_mult", 0),
+        ("optim_wrapper.paramwise_cfg.custom_keys.relative_position_bias_table.decay_mult", 0),
+        ("optim_wrapper.paramwise_cfg.custom_keys.norm.decay_mult", 0),
+        ("train_dataloader.dataset.pipeline.3.transforms.1.0.scales", [(400, 1333), (500, 1333), (600, 1333)]),
+        ("train_dataloader.dataset.pipeline.3.transforms.1.1.crop_size", (384, 600)),
+        ("train_dataloader.dataset.filter_cfg.filter_empty_gt", True),
+        ("val_dataloader.dataset.pipeline.1.scale", (1333, 800)),
+    ],
+)
+def test_what_blog_and_paper_share(name: str, field: str, expected: Any) -> None:
+    assert dict(values(load(name).to_dict()))[field] == expected
+
+
+@pytest.mark.parametrize("name", FULL)
+def test_short_sides_go_from_480_to_800_in_steps_of_32(name: str) -> None:
+    resize, crop = load(name).train_dataloader.dataset.pipeline[3].transforms
+    assert resize[0].scales == crop[2].scales == [(480 + 32 * step, 1333) for step in range(11)]
+
+
+@pytest.mark.parametrize("name", FULL)
+def test_gradients_are_not_clipped_and_no_resnet_setting_is_left(name: str) -> None:
+    recipe = load(name)
+    assert "clip_grad" not in recipe.optim_wrapper
+    assert {"depth", "frozen_stages", "norm_cfg", "style", "init_cfg"}.isdisjoint(recipe.model.backbone)
+    assert "momentum" not in recipe.optim_wrapper.optimizer
+
+
+@pytest.mark.parametrize(
+    ("field", "blog", "paper"),
+    [
+        ("model.roi_head.bbox_head.*.type", "Shared2FCBBoxHead", "ConvFCBBoxHead"),
+        ("model.roi_head.bbox_head.*.num_shared_convs", None, 4),
+        ("model.roi_head.bbox_head.*.num_shared_fcs", None, 1),
+        ("model.roi_head.bbox_head.*.conv_out_channels", None, 256),
+        ("model.roi_head.bbox_head.*.fc_out_channels", 1024, 1024),
+        ("model.roi_head.bbox_head.*.roi_feat_size", 7, 7),
+        ("model.roi_head.bbox_head.*.norm_cfg", None, {"type": "SyncBN", "requires_grad": True}),
+        ("model.roi_head.bbox_head.*.reg_class_agnostic", True, False),
+        ("model.roi_head.bbox_head.*.reg_decoded_bbox", None, True),
+        (
+            "model.roi_head.bbox_head.*.loss_bbox",
+            {"type": "SmoothL1Loss", "beta": 1.0, "loss_weight": 1.0},
+            {"type": "GIoULoss", "loss_weight": 10.0},
+        ),
+        ("model.roi_head.bbox_head.*.loss_cls.type", "CrossEntropyLoss", "CrossEntropyLoss"),
+        ("model.roi_head.bbox_head.*.loss_cls.use_sigmoid", False, False),
+        ("model.roi_head.bbox_head.*.bbox_coder.type", "DeltaXYWHBBoxCoder", "DeltaXYWHBBoxCoder"),
+        ("model.roi_head.bbox_head.*.bbox_coder.target_means", [0, 0, 0, 0], [0, 0, 0, 0]),
+        # Apex O1, the paper's, has dynamic scaling: see the comment there.
+        ("optim_wrapper.loss_scale", {"init_scale": 512}, "dynamic"),
+        ("optim_wrapper.clip_grad", None, None),
+        ("param_scheduler.0.end", 1000, 500),
+        ("images_at_once", None, 2),
+    ],
+)
+def test_how_blog_and_paper_differ(field: str, blog: Any, paper: Any) -> None:
+    for names, expected in ((BLOG, blog), (PAPER, paper)):
+        for name in names:
+            found = list(at(load(name), field))
+            assert found == [expected] * len(found) != []
+
+
+@pytest.mark.parametrize(
+    ("size", "width", "depths", "heads", "drop_path"),
+    [
+        ("t", 96, [2, 2, 6, 2], [3, 6, 12, 24], 0.2),
+        ("s", 96, [2, 2, 18, 2], [3, 6, 12, 24], 0.2),
+        ("b", 128, [2, 2, 18, 2], [4, 8, 16, 32], 0.3),
+    ],
+)
+def test_the_sizes(size: str, width: int, depths: list[int], heads: list[int], drop_path: float) -> None:
+    for variant in ("blog", "paper"):
+        model = load(f"cascade-mask-rcnn_swin-{size}_{variant}").model
+        backbone = model.backbone
+        assert (backbone.embed_dims, backbone.depths, backbone.num_heads) == (width, depths, heads)
+        assert backbone.drop_path_rate == drop_path
+        assert model.neck.in_channels == [width, 2 * width, 4 * width, 8 * width]
+
+
+@pytest.mark.parametrize("name", [*FULL, DEMO])
+def test_each_stage_of_the_cascade_keeps_its_own_spread_of_boxes(name: str) -> None:
+    stds = [head.bbox_coder.target_stds for head in load(name).model.roi_head.bbox_head]
+    assert stds == [[0.1, 0.1, 0.2, 0.2], [0.05, 0.05, 0.1, 0.1], [0.033, 0.033, 0.067, 0.067]]
+
+
+@pytest.mark.parametrize(("blog", "paper"), zip(BLOG, PAPER, strict=True))
+def test_the_variants_of_each_size_differ_in_the_same(blog: str, paper: str) -> None:
+    found = changed(load(blog), load(paper))
+    assert {path for path in found if not path.startswith("paper_head.")} == VARIANT
+
+
+@pytest.mark.parametrize("variant", [BLOG, PAPER], ids=["blog", "paper"])
+def test_the_sizes_of_each_variant_differ_in_the_backbone_alone(variant: list[str]) -> None:
+    tiny, small, base = map(load, variant)
+    assert changed(tiny, small) == {"model.backbone.depths"}
+    assert changed(tiny, base) == BASE_SIZE
+
+
+def test_accumulation_changes_nothing_else() -> None:
+    assert changed(load(BLOG[1]), load(ACCUMULATE)) == {"images_at_once"}
+
+
+def test_the_demo_changes_sizes_only() -> None:
+    assert changed(load(BLOG[0]), load(DEMO)) == DEMO_MAY_CHANGE
+
+
+@pytest.mark.parametrize("name", [*FULL, DEMO])
+def test_what_the_metafile_says_of_a_recipe_is_so(name: str) -> None:
+    facts = json.loads((RECIPES / "metafile.json").read_text())[name]
+    assert facts["epochs"] == load(name).train_cfg.max_epochs
+    size, variant = re.search(r"swin-(.+?)(?:_(.+))?$", name).groups()
+    assert facts["title"].startswith(f"Swin-{size.upper()}, the {variant.split('-')[0]}'s" if variant else "The blog's")
+
+
+@pytest.mark.parametrize("name", FULL)
+def test_a_run_file_trains_it_on_the_blogs_machine_with_the_batch_of_its_variant(name: str) -> None:
+    runs = [json.loads(file.read_text()) for file in RUNS.glob("*.json")]
+    # Others begin with a released detector.
+    [run] = [one for one in runs if one["recipe"] == name and "backbone" in one["weights"]]
+    assert run["name"] == name.removeprefix("cascade-mask-rcnn_").replace("_", "-")
+    assert (run["dataset"], run["gpus"]) == ("coco-2017", 4)
+    assert run["epochs"] == load(name).train_cfg.max_epochs
+    assert run["weights"]["backbone"] == f"{name[18:24]}-imagenet1k"
+    assert run["gpus"] * run["batchPerGpu"] == (8 if name in BLOG else 16)
+    # So many images fit a GPU of 24 GB; the paper had no more on one of its 8 either.
+    assert load(name).get("images_at_once", run["batchPerGpu"]) == 2

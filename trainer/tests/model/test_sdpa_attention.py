@@ -1,0 +1,100 @@
+import copy
+
+import pytest
+import torch
+from recipe_files import fill_registries
+from torch import Tensor
+
+fill_registries()
+from mmdet.models.backbones.swin import ShiftWindowMSA, SwinTransformer, WindowMSA  # noqa: E402
+
+from everswin_trainer.model.sdpa_attention import SdpaWindowMSA, use_sdpa_attention  # noqa: E402
+
+BOUND = 1e-5
+
+
+def pair(stock: torch.nn.Module) -> tuple[torch.nn.Module, torch.nn.Module]:
+    """MMDetection's own and ours, of the same weights; position biases as large as trained ones."""
+    for module in stock.modules():
+        if isinstance(module, WindowMSA):
+            torch.nn.init.normal_(module.relative_position_bias_table)
+    ours = copy.deepcopy(stock)
+    assert use_sdpa_attention(ours) > 0
+    return stock, ours
+
+
+def require_equal(stock: torch.nn.Module, ours: torch.nn.Module, images: Tensor, *more: object) -> None:
+    """Outputs, gradients of the input and of every parameter."""
+    results = []
+    for module in (stock, ours):
+        given = images.clone().requires_grad_()
+        made = module(given, *more)
+        outputs = made if isinstance(made, tuple) else (made,)
+        weights = torch.Generator().manual_seed(1)
+        sum((one * torch.randn(one.shape, generator=weights)).mean() for one in outputs).backward()
+        gradients = [parameter.grad for parameter in module.parameters()]
+        results.append([*(one.detach() for one in outputs), given.grad, *gradients])
+    assert all(torch.isfinite(one).all() and one.abs().sum() > 0 for one in results[0])
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=BOUND)
+
+
+@pytest.mark.parametrize(
+    ("channels", "heads", "window", "windows"),
+    [(96, 3, 7, 6), (24, 1, 7, 4), (64, 2, 4, 9), (48, 6, 5, 2), (192, 6, 12, 1)],
+)
+@pytest.mark.parametrize("images", [1, 3])
+@pytest.mark.parametrize("is_masked", [False, True])
+def test_windows_attend_as_in_mmdetection(
+    channels: int, heads: int, window: int, windows: int, images: int, is_masked: bool
+) -> None:
+    torch.manual_seed(0)
+    stock, ours = pair(WindowMSA(channels, heads, (window, window)))
+    tokens = window * window
+    # Every window its own, as along the seams of a shifted image.
+    mask = torch.where(torch.rand(windows, tokens, tokens) > 0.7, -100.0, 0.0) if is_masked else None
+    require_equal(stock, ours, torch.randn(images * windows, tokens, channels), mask)
+
+
+@pytest.mark.parametrize("shift", [0, 3])
+@pytest.mark.parametrize("size", [(7, 7), (14, 21), (17, 30)])
+def test_shifted_and_padded_images_attend_as_in_mmdetection(shift: int, size: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    stock, ours = pair(ShiftWindowMSA(48, 3, 7, shift_size=shift))
+    require_equal(stock, ours, torch.randn(2, size[0] * size[1], 48), size)
+
+
+def test_other_scales_and_missing_biases_are_kept() -> None:
+    torch.manual_seed(0)
+    stock, ours = pair(WindowMSA(32, 2, (7, 7), qkv_bias=False, qk_scale=0.4))
+    require_equal(stock, ours, torch.randn(4, 49, 32))
+
+
+def test_a_whole_backbone_in_training_is_equal_with_its_drop_paths() -> None:
+    torch.manual_seed(0)
+    stock, ours = pair(SwinTransformer(embed_dims=24, depths=(2, 2, 2, 2), num_heads=(1, 2, 4, 8), drop_path_rate=0.2))
+    outputs = []
+    for backbone in (stock, ours):
+        torch.manual_seed(5)
+        outputs.append(backbone(torch.linspace(-2, 2, 2 * 3 * 70 * 90).view(2, 3, 70, 90)))
+    for one, other in zip(*outputs, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=BOUND)
+
+
+def test_in_half_precision_it_is_as_near_to_the_truth_as_mmdetections_own() -> None:
+    torch.manual_seed(0)
+    stock, ours = pair(WindowMSA(96, 3, (7, 7)))
+    windows = torch.randn(8, 49, 96)
+    truth = stock(windows)
+    with torch.autocast("cpu", torch.bfloat16):
+        errors = [(module(windows) - truth).abs().max().item() for module in (stock, ours)]
+    assert 0 < errors[1] < 2 * errors[0]
+
+
+def test_checkpoints_fit_both_ways() -> None:
+    stock, ours = pair(WindowMSA(48, 3, (7, 7)))
+    assert type(ours) is SdpaWindowMSA
+    assert list(ours.state_dict()) == list(stock.state_dict())
+    assert [name for name, _ in ours.named_parameters()] == [name for name, _ in stock.named_parameters()]
+    stock.load_state_dict(ours.state_dict())
+    ours.load_state_dict(stock.state_dict())

@@ -1,0 +1,168 @@
+import json
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from mmengine.config import ConfigDict
+from safetensors.torch import load_file
+
+from conftest import environment
+from everswin_trainer.demo import mini_weights
+from everswin_trainer.model.build_config import _set_weights
+from everswin_trainer.model.recipe import load_recipe
+from everswin_trainer.model.weights import Comparison, Refused, compare, expected_tensors, read_backbone, store
+
+RECIPES = Path(__file__).parents[3] / "configs/mmdet"
+
+
+@pytest.fixture(scope="module")
+def mini(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "swin_mini.pth"
+    path.write_bytes(mini_weights.mini_swin_checkpoint())
+    return path
+
+
+@pytest.fixture(scope="module")
+def demo() -> ConfigDict:
+    return backbone("demo")
+
+
+def recipe_file(name: str) -> Path:
+    return RECIPES / f"cascade-mask-rcnn_swin-{name}.py"
+
+
+def backbone(recipe: str) -> ConfigDict:
+    return load_recipe(recipe_file(recipe), None).model.backbone
+
+
+def check(weights: Path, config: ConfigDict) -> Comparison:
+    return compare(read_backbone(weights, config), expected_tensors(config))
+
+
+def convert(weights: Path, config: ConfigDict, into: Path) -> dict[str, Any]:
+    return store(read_backbone(weights, config), expected_tensors(config), into)
+
+
+def changed(mini: Path, path: Path, change: Any) -> Path:
+    content = torch.load(mini, weights_only=True)
+    change(content["model"])
+    torch.save(content, path)
+    return path
+
+
+def command(recipe: str, weights: Path, into: Path) -> dict[str, Any]:
+    files = ["--recipe", str(recipe_file(recipe)), "--weights", str(weights), "--into", str(into)]
+    argv = [sys.executable, "-m", "everswin_trainer", "convert-weights", *files, "--out", f"{into}.json"]
+    subprocess.run(argv, env=environment(), check=True, capture_output=True)
+    return json.loads(Path(f"{into}.json").read_text())
+
+
+def test_weights_of_the_recipes_size_are_converted(mini: Path, tmp_path: Path) -> None:
+    answer = command("demo", mini, tmp_path / "made/swin")
+    assert answer["ok"] is True
+    assert "refused" not in answer
+    assert (answer["missing"], answer["unexpected"], answer["misshapen"]) == ([], [], [])
+    assert answer["source"]["bytes"] == mini.stat().st_size
+    assert answer["parameters"] > 1_000_000
+    assert answer["network"] in ("cut off", "as the process had it")
+    made = tmp_path / "made/swin.safetensors"
+    assert answer["result"]["path"] == str(made)
+    assert answer["result"]["bytes"] == made.stat().st_size
+    assert {path.name for path in made.parent.iterdir()} == {"swin.json", "swin.safetensors"}
+
+
+def test_the_same_tensors_are_the_same_bytes_whatever_file_they_came_in(
+    mini: Path, demo: ConfigDict, tmp_path: Path
+) -> None:
+    first = convert(mini, demo, tmp_path / "first")
+    reordered = tmp_path / "reordered.bin"
+    torch.save(dict(reversed(torch.load(mini, weights_only=True)["model"].items())), reordered)
+    assert convert(reordered, demo, tmp_path / "second")["sha256"] == first["sha256"]
+    again = convert(Path(first["path"]), demo, tmp_path / "third")
+    assert again["sha256"] == first["sha256"], "what is converted is not converted twice"
+
+
+def test_training_gets_the_very_numbers_that_it_got_from_the_file_itself(
+    mini: Path, demo: ConfigDict, tmp_path: Path
+) -> None:
+    made = convert(mini, demo, tmp_path / "swin")
+    before, after = (initialised(demo, path) for path in (mini, Path(made["path"])))
+    assert before.keys() == after.keys()
+    assert [key for key, value in before.items() if not torch.equal(value, after[key])] == []
+    assert not torch.equal(
+        before["patch_embed.projection.weight"], initialised(demo, None)["patch_embed.projection.weight"]
+    )
+
+
+def initialised(config: ConfigDict, weights: Path | None) -> dict[str, torch.Tensor]:
+    """A backbone as a training builds it."""
+    from mmdet.registry import MODELS
+
+    settings = ConfigDict(config)
+    _set_weights(settings, weights)
+    torch.manual_seed(0)
+    model = MODELS.build(settings)
+    model.init_weights()
+    return model.state_dict()
+
+
+def test_the_converted_file_holds_what_the_backbone_takes_and_no_more(
+    mini: Path, demo: ConfigDict, tmp_path: Path
+) -> None:
+    kept = load_file(convert(mini, demo, tmp_path / "swin")["path"])
+    expected = {f"backbone.{key}": value for key, value in expected_tensors(demo).items()}
+    assert kept.keys() <= expected.keys()
+    assert all(value.shape == expected[key].shape for key, value in kept.items())
+
+
+def test_the_layout_of_the_authors_swin_t_fits_in_full_size(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name, value in (("EMBED_DIMS", 96), ("DEPTHS", (2, 2, 6, 2)), ("HEADS", (3, 6, 12, 24))):
+        monkeypatch.setattr(mini_weights, name, value)
+    path = tmp_path / "swin_tiny.pth"
+    path.write_bytes(mini_weights.mini_swin_checkpoint())
+    comparison = check(path, backbone("t_blog"))
+    assert comparison.fits
+    assert comparison.parameters == 27_517_818, "Swin-T's 28,288,354 without its head and last norm"
+
+
+def test_weights_of_another_size_fail_with_every_difference_named(mini: Path, tmp_path: Path) -> None:
+    answer = command("t_blog", mini, tmp_path / "swin")
+    assert (answer["ok"], answer["result"]) == (False, None)
+    assert "stages.2.blocks.5.attn.w_msa.qkv.weight" in answer["missing"]
+    assert {
+        "key": "patch_embed.projection.weight",
+        "expected": [96, 3, 4, 4],
+        "got": [24, 3, 4, 4],
+    } in answer["misshapen"]
+    assert not (tmp_path / "swin.safetensors").exists()
+
+
+def test_a_missing_and_a_foreign_tensor_are_named(mini: Path, demo: ConfigDict, tmp_path: Path) -> None:
+    def change(model: dict[str, torch.Tensor]) -> None:
+        del model["layers.0.blocks.0.attn.qkv.weight"]
+        model["layers.9.surprise"] = torch.zeros(1)
+
+    comparison = check(changed(mini, tmp_path / "other.pth", change), demo)
+    assert comparison.missing == ["stages.0.blocks.0.attn.w_msa.qkv.weight"]
+    assert comparison.unexpected == ["stages.9.surprise"]
+
+
+def test_a_derived_table_may_be_missing_but_not_of_another_size(mini: Path, demo: ConfigDict, tmp_path: Path) -> None:
+    key = "layers.0.blocks.0.attn.relative_position_index"
+    gone = changed(mini, tmp_path / "gone.pth", lambda model: model.pop(key))
+    assert check(gone, demo).fits
+    other = changed(
+        mini, tmp_path / "other.pth", lambda model: model.update({key: torch.zeros(4, 4, dtype=torch.int64)})
+    )
+    assert [one["got"] for one in check(other, demo).misshapen] == [[4, 4]]
+
+
+@pytest.mark.parametrize("content", [b"", b"not a pickle", pickle.dumps([1, 2])], ids=["empty", "text", "list"])
+def test_what_holds_no_named_tensors_is_refused(tmp_path: Path, content: bytes, demo: ConfigDict) -> None:
+    (tmp_path / "weights.pth").write_bytes(content)
+    with pytest.raises(Refused, match="weights.pth"):
+        read_backbone(tmp_path / "weights.pth", demo)

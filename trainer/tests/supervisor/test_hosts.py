@@ -1,0 +1,133 @@
+"""Two supervisors of one attempt, each with GPUs of its own, as two machines have them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from conftest import PROGRAMS, JobFolder, environment, stop, until
+from everswin_trainer.system.atomic_file import read_json
+from everswin_trainer.system.process_tree import kill, marked
+
+HOSTS = ("a", "b")
+SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
+
+
+class TwoHosts(JobFolder):
+    def host(self, name: str) -> Path:
+        return self.folder / "hosts" / name
+
+    def start(self, name: str, program: list[str], fence: int = 1, switches: tuple[str, ...] = ()) -> subprocess.Popen:
+        ours = ["--job-dir", str(self.host(name)), "--run-dir", str(self.folder), "--attempt", str(fence)]
+        ours += ["--fence", str(fence), "--grace-seconds", "5", *switches]
+        gpus = ["--gpu-folder", str(self.root / f"gpus-{name}"), "--device", "cpu", "--asker", str(os.getpid())]
+        hosts = ["--hosts", *(str(self.host(one)) for one in HOSTS)]
+        command = [sys.executable, "-m", "everswin_trainer", "supervise", *ours, *gpus, *hosts, "--", *program]
+        return subprocess.Popen(command, cwd=self.root, env=environment(), start_new_session=True)
+
+    def runs(self, name: str) -> bool:
+        return (read_json(self.host(name) / "owner.json") or {}).get("fence") == 1
+
+    def waits_for(self, name: str) -> list[str]:
+        return (read_json(self.host(name) / "waiting.json") or {}).get("hosts", [])
+
+    def ending(self, name: str) -> dict:
+        return json.loads((self.host(name) / "exit.json").read_text())
+
+
+@pytest.fixture
+def both(tmp_path: Path) -> Iterator[TwoHosts]:
+    hosts = TwoHosts(tmp_path)
+    yield hosts
+    for name in HOSTS:
+        kill(marked("EVERSWIN_JOB", str(hosts.host(name).resolve())))
+
+
+def holds_gpus(both: TwoHosts, name: str) -> bool:
+    lease = both.root / f"gpus-{name}" / "cpu.lock"
+    return lease.exists() and lease.read_text() != ""
+
+
+def test_they_take_gpus_one_after_the_other_and_start_when_both_have_them(both: TwoHosts) -> None:
+    second = both.start("b", SLEEP)
+    until(lambda: both.waits_for("b") == ["a"], "the second to wait for the first")
+    assert not holds_gpus(both, "b")
+    first = both.start("a", SLEEP)
+    until(lambda: both.runs("a") and both.runs("b"), "both to run")
+    assert holds_gpus(both, "a")
+    assert holds_gpus(both, "b")
+    assert [stop(first), second.wait(20)] == [143, 143], "one was told to stop, both have"
+    assert [both.ending(name)["reason"] for name in HOSTS] == ["preempted", "preempted"]
+    assert [both.ending(name)["stopRequested"] for name in HOSTS] == [True, True]
+
+
+def test_the_first_waits_for_the_second_with_its_gpus_and_gives_them_back_when_told_to_stop(both: TwoHosts) -> None:
+    first = both.start("a", SLEEP)
+    until(lambda: both.waits_for("a") == ["b"], "the first to wait for the second")
+    assert holds_gpus(both, "a")
+    assert not both.runs("a")
+    assert stop(first) == 143
+    assert not holds_gpus(both, "a")
+    assert (both.ending("a")["reason"], both.ending("a")["rootCause"]) == ("preempted", None)
+
+
+def test_marks_of_an_earlier_attempt_do_not_count(both: TwoHosts) -> None:
+    for name in HOSTS:
+        both.host(name).mkdir(parents=True)
+        (both.host(name) / "ready.json").write_text('{"v": 1, "fence": 1}')
+        (both.host(name) / "exit.json").write_text('{"v": 1, "fence": 1, "reason": "crashed", "stopRequested": false}')
+    second = both.start("b", SLEEP, fence=2)
+    until(lambda: both.waits_for("b") == ["a"], "the second to wait for the first")
+    assert stop(second) == 143
+
+
+def test_when_the_part_of_one_fails_the_other_ends_at_once_and_says_because_of_whom(both: TwoHosts) -> None:
+    """A rank of the other may wait for the dead one for half an hour."""
+    deaf = [sys.executable, str(PROGRAMS / "launcher.py"), "deaf 600"]
+    first = both.start("a", deaf)
+    second = both.start("b", [sys.executable, "-c", "import time; time.sleep(1); raise SystemExit(3)"])
+    assert second.wait(30) == 1
+    begin = time.monotonic()
+    assert first.wait(30) == 1
+    assert time.monotonic() - begin < 3
+    assert (both.ending("a")["reason"], both.ending("a")["endedBy"]) == ("crashed", "b")
+    assert both.ending("a")["rootCause"]["message"] == "the part on b failed"
+    assert (both.ending("b")["code"], both.ending("b")["endedBy"]) == (3, None)
+    assert marked("EVERSWIN_JOB", str(both.host("a").resolve())) == []
+
+
+def test_a_part_that_finished_ends_no_other(both: TwoHosts) -> None:
+    first = both.start("a", [sys.executable, "-c", "import time; time.sleep(2)"])
+    second = both.start("b", [sys.executable, "-c", ""])
+    assert (second.wait(30), first.wait(30)) == (0, 0)
+    assert [both.ending(name)["reason"] for name in HOSTS] == ["finished", "finished"]
+
+
+def test_a_rank_that_waits_for_one_that_saves_elsewhere_does_not_hang(both: TwoHosts) -> None:
+    program = "import os, time; from everswin_trainer.job.heartbeat import HeartbeatWriter, {0}; "
+    program += "from everswin_trainer.job.folder import Job; "
+    program += "HeartbeatWriter(Job.at(os.environ['EVERSWIN_JOB']), {1}).send({0}); time.sleep({2})"
+    watched = ("--stall-seconds", "startup=20", "step=1", "saving=20")
+    waits = both.start("a", [sys.executable, "-c", program.format("STEP", 1, 4)], switches=watched)
+    saves = both.start("b", [sys.executable, "-c", program.format("SAVING", 0, 4)], switches=watched)
+    assert (waits.wait(30), saves.wait(30)) == (0, 0)
+
+
+def test_a_supervisor_whose_worker_dies_while_it_waits_for_others_leaves(both: TwoHosts) -> None:
+    command = f"import subprocess, sys, time; subprocess.Popen(sys.argv[1:]); time.sleep(600)  # {both.root}"
+    ours = ["--job-dir", str(both.host("a")), "--run-dir", str(both.folder), "--attempt", "1", "--fence", "1"]
+    gpus = ["--gpu-folder", str(both.root / "gpus-a"), "--device", "cpu"]
+    hosts = ["--hosts", str(both.host("a")), str(both.host("b"))]
+    supervise = [sys.executable, "-m", "everswin_trainer", "supervise", *ours, *gpus, *hosts, "--", *SLEEP]
+    worker = subprocess.Popen([sys.executable, "-c", command, *supervise], env=environment())
+    until(lambda: both.waits_for("a") == ["b"], "the supervisor to wait")
+    worker.send_signal(signal.SIGKILL)
+    worker.wait()
+    until(lambda: not holds_gpus(both, "a") and both.waits_for("a") == [], "the supervisor to leave")
+    assert not both.runs("a")

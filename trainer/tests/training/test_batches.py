@@ -1,0 +1,30 @@
+import pytest
+import torch
+from torch.utils.data import RandomSampler
+
+from everswin_trainer.training.batches import ResumableBatchSampler
+
+
+def batches() -> ResumableBatchSampler:
+    """10 samples in batches of 3: 4 an epoch. The same order each time one is made."""
+    order = RandomSampler(range(10), generator=torch.Generator().manual_seed(1))
+    return ResumableBatchSampler(order, batch_size=3, inner=None)
+
+
+@pytest.mark.parametrize("skip", [0, 2, 4])
+def test_a_skip_leaves_out_the_first_batches_of_the_next_epoch(skip: int) -> None:
+    resumed = batches()
+    resumed.skip = skip
+    assert list(resumed) == list(batches())[skip:]
+
+
+def test_the_epoch_after_it_is_whole_again() -> None:
+    resumed = batches()
+    resumed.skip = 3
+    assert [len(list(resumed)), len(list(resumed))] == [1, 4]
+
+
+def test_the_length_stays_that_of_a_whole_epoch() -> None:
+    resumed = batches()
+    resumed.skip = 3
+    assert len(resumed) == 4

@@ -1,0 +1,63 @@
+"""Four ranks on gloo, as on a box with four GPUs: what they do together, and what one would have done."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from real_job import TRAIN_IMAGES, WATCHED, RealJob
+
+from conftest import PROGRAMS, TRAINER, environment, stop
+
+RANKS = 4
+SEED = 5
+
+
+class FourRanks(RealJob):
+    def __init__(self, root: Path, data: Path) -> None:
+        super().__init__(root, data, RANKS, TRAINER / "tests/recipes/watched-demo.py")
+        self.plan |= {"seed": SEED, "loaderWorkers": 0}
+
+
+@pytest.fixture(scope="module")
+def stepped(data: Path, tmp_path_factory: pytest.TempPathFactory) -> FourRanks:
+    """Told to stop after a few steps."""
+    job = FourRanks(tmp_path_factory.mktemp("four"), data)
+    supervisor = job.supervise(job.torchrun(*job.training()), 1, grace=60, stall=WATCHED)
+    job.wait_for_step(3)
+    assert stop(supervisor) == 143, job.log_tail()
+    return job
+
+
+def test_four_ranks_start_and_step_and_stop_together(stepped: FourRanks) -> None:
+    [started] = stepped.events("started")
+    assert (started["worldSize"], len(set(started["pids"]))) == (RANKS, RANKS)
+    assert started["iterationsPerEpoch"] == TRAIN_IMAGES // RANKS
+    steps = [one["iteration"] for one in stepped.events("step")]
+    assert steps == list(range(1, len(steps) + 1))
+    assert all(one["loss"] > 0 for one in stepped.events("step"))
+    assert stepped.newest_checkpoint().stem == f"e000-i{steps[-1]:06}"
+    assert stepped.living() == []
+
+
+def test_a_step_takes_the_images_that_one_rank_would_take_with_the_whole_batch(stepped: FourRanks) -> None:
+    annotations = json.loads((stepped.data / "ready/train.json").read_text())
+    images = [one["id"] for one in annotations["images"]]
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(SEED)).tolist()
+    steps = len(stepped.events("step"))
+    expected = [[images[index] for index in order[step * RANKS : (step + 1) * RANKS]] for step in range(steps)]
+    files = [stepped.folder / f"mmengine/samples-{rank}.jsonl" for rank in range(RANKS)]
+    of_rank = [[json.loads(line)[0] for line in file.read_text().splitlines()] for file in files]
+    assert [list(step) for step in zip(*of_rank, strict=True)] == expected
+
+
+def test_exchanged_gradients_are_those_of_one_process_with_the_whole_batch(tmp_path: Path) -> None:
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command = [sys.executable, *launch, str(PROGRAMS / "gradients.py"), str(tmp_path), "3"]
+    subprocess.run(command, env=environment(), check=True, capture_output=True)
+    for rank in range(2):
+        said = json.loads((tmp_path / f"{rank}.json").read_text())
+        assert said["exchanged"] <= 1e-6
+        assert said["alone"] > 1e-2

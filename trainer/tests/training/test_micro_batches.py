@@ -1,0 +1,116 @@
+import copy
+from typing import Any
+
+import pytest
+import torch
+from mmengine.model import BaseModel
+from mmengine.optim import OptimWrapper
+
+from everswin_trainer.training.micro_batches import cut, train_step
+
+IMAGES = 5
+
+
+class Wrapped(torch.nn.Module):
+    """As MMDistributedDataParallel: says when gradients would be exchanged."""
+
+    def __init__(self, module: BaseModel) -> None:
+        super().__init__()
+        self.module = module
+        self.exchanges: list[bool] = []
+        self._exchanges = True
+
+    def no_sync(self) -> Any:
+        wrapped = self
+
+        class NoSync:
+            def __enter__(self) -> None:
+                wrapped._exchanges = False
+
+            def __exit__(self, *_: object) -> None:
+                wrapped._exchanges = True
+
+        return NoSync()
+
+    def _run_forward(self, data: Any, mode: str) -> Any:
+        self.exchanges.append(self._exchanges)
+        return self.module._run_forward(data, mode)
+
+
+class Regression(BaseModel):
+    """Its loss is a mean over images, and it keeps no statistics."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layers = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.GELU(), torch.nn.Linear(16, 1))
+
+    def forward(self, inputs: list[Any], data_samples: list[Any], mode: str) -> dict[str, torch.Tensor]:
+        error = self.layers(torch.stack(inputs)).squeeze(1) - torch.stack(data_samples)
+        return {"loss_square": error.square().mean(), "loss_abs": error.abs().mean(), "acc": error.max()}
+
+
+@pytest.fixture
+def batch() -> dict[str, list[Any]]:
+    generator = torch.Generator().manual_seed(1)
+    inputs = [torch.randn(8, generator=generator) for _ in range(IMAGES)]
+    return {"inputs": inputs, "data_samples": [torch.randn((), generator=generator) for _ in range(IMAGES)]}
+
+
+def wrapper_of(model: torch.nn.Module) -> OptimWrapper:
+    return OptimWrapper(torch.optim.AdamW(model.parameters(), lr=0.01), clip_grad={"max_norm": 35})
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3, 5, 9])
+def test_steps_in_parts_are_the_undivided_steps(batch: dict[str, list[Any]], parts: int) -> None:
+    whole = Regression()
+    parted = copy.deepcopy(whole)
+    optimizers = wrapper_of(whole), wrapper_of(parted)
+    for _ in range(3):
+        expected = whole.train_step(copy.deepcopy(batch), optimizers[0])
+        logged = train_step(parted, copy.deepcopy(batch), optimizers[1], parts)
+        for name in ("loss", "loss_square", "loss_abs"):
+            assert logged[name].item() == pytest.approx(expected[name].item(), abs=1e-5)
+    assert logged.keys() == expected.keys()
+    for one, other in zip(whole.parameters(), parted.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
+
+
+class PerObject(Regression):
+    """As a detector: its loss is a mean over the objects of what it sees at once, and images have unequally many."""
+
+    def forward(self, inputs: list[Any], data_samples: list[Any], mode: str) -> dict[str, torch.Tensor]:
+        error = self.layers(torch.stack(inputs)).squeeze(1)
+        objects = 1 + torch.stack(data_samples).abs()
+        return {"loss": (error.square() * objects).sum() / objects.sum()}
+
+
+def test_two_parts_of_a_rank_are_the_step_of_two_ranks(batch: dict[str, list[Any]]) -> None:
+    batch = {name: values[:4] for name, values in batch.items()}
+    ranks, parted = PerObject(), PerObject()
+    optimizers = wrapper_of(ranks), wrapper_of(parted)
+    for piece in cut(batch, 2):
+        # Ranks average their gradients.
+        (ranks(piece["inputs"], piece["data_samples"], "loss")["loss"] / 2).backward()
+    optimizers[0].step()
+    train_step(parted, batch, optimizers[1], 2)
+    for one, other in zip(ranks.parameters(), parted.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-6)
+
+
+def test_ranks_exchange_gradients_once_a_step(batch: dict[str, list[Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "everswin_trainer.training.micro_batches.is_model_wrapper", lambda model: isinstance(model, Wrapped)
+    )
+    model = Wrapped(Regression())
+    train_step(model, batch, wrapper_of(model), 3)
+    assert model.exchanges == [False, False, True]
+
+
+@pytest.mark.parametrize(("parts", "sizes"), [(1, [5]), (2, [2, 3]), (4, [1, 1, 1, 2]), (7, [1] * 5)])
+def test_a_batch_is_cut_into_parts_of_nearly_one_size_in_its_order(
+    batch: dict[str, list[Any]], parts: int, sizes: list[int]
+) -> None:
+    pieces = list(cut(batch, parts))
+    assert [len(piece["inputs"]) for piece in pieces] == sizes
+    assert [one for piece in pieces for one in piece["data_samples"]] == batch["data_samples"]

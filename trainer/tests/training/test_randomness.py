@@ -1,0 +1,51 @@
+import random
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from everswin_trainer.training.randomness import SeedSample, derive
+
+
+def draw(seed: int, epoch: int, sample: int) -> tuple[float, float]:
+    first = SeedSample(seed)
+    first.epoch.value = epoch
+    first.transform({"sample_idx": sample})
+    return random.random(), float(np.random.rand())
+
+
+def test_a_samples_draws_follow_from_seed_epoch_and_sample_alone() -> None:
+    assert draw(1, 2, 3) == draw(1, 2, 3)
+    assert len({draw(seed, epoch, sample) for seed in (1, 2) for epoch in (1, 2) for sample in (1, 2)}) == 8
+
+
+def test_draws_are_the_same_on_every_machine_and_in_every_version() -> None:
+    assert derive(1, "step", 0, 7).hex() == "62031445099075a5ced64ff669a058b6"
+
+
+class Drawing(Dataset[float]):
+    def __init__(self) -> None:
+        self.first = SeedSample(0)
+
+    def __len__(self) -> int:
+        return 8
+
+    def __getitem__(self, index: int) -> float:
+        self.first.transform({"sample_idx": index})
+        return float(np.random.rand())
+
+
+def drawn(workers: int, epochs: int) -> list[list[float]]:
+    data = Drawing()
+    loader = DataLoader(data, batch_size=2, num_workers=workers, persistent_workers=workers > 0)
+    found = []
+    for epoch in range(epochs):
+        data.first.epoch.value = epoch
+        found.append(torch.cat(list(loader)).tolist())
+    return found
+
+
+def test_persistent_loader_workers_learn_of_every_epoch_and_draw_what_one_process_would() -> None:
+    alone = drawn(workers=0, epochs=3)
+    assert drawn(workers=2, epochs=3) == alone
+    assert alone[0] != alone[1] != alone[2]

@@ -1,0 +1,355 @@
+"""Real MMDetection, real torchrun: the demo's recipe on a few of its images, on two ranks with loader workers."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from real_job import RECIPE, TRAIN_IMAGES, VAL_IMAGES, WATCHED, RealJob
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from conftest import PROGRAMS, environment, stop, until
+from everswin_trainer.system.hashing import hash_file
+
+RANKS = 2
+# One image each a step.
+STEPS_PER_EPOCH = TRAIN_IMAGES // RANKS
+
+
+class RealHosts(RealJob):
+    """The same run on two hosts, one rank each."""
+
+    def folder_of(self, host: str) -> Path:
+        return self.folder / "hosts" / host
+
+    def start(self, attempt: int, resume: Path | None = None) -> list[subprocess.Popen[bytes]]:
+        endpoint = f"127.0.0.1:{free_port()}"
+        return [self.start_on(host, attempt, endpoint, resume) for host in ("a", "b")]
+
+    def start_on(self, host: str, attempt: int, endpoint: str, resume: Path | None) -> subprocess.Popen[bytes]:
+        meeting = ["--nnodes", "2", "--rdzv-backend", "c10d", "--rdzv-endpoint", endpoint, "--rdzv-id", str(attempt)]
+        here = ["--rdzv-conf", f"is_host={int(host == 'a')}", "--local-addr", "127.0.0.1", "--nproc-per-node", "1"]
+        program = self.ranked([*meeting, *here, "--max-restarts", "0"], *self.training(resume))
+        ours = ["--job-dir", str(self.folder_of(host)), "--run-dir", str(self.folder), "--attempt", str(attempt)]
+        ours += ["--fence", str(attempt), "--grace-seconds", "60", "--stall-seconds", *WATCHED]
+        gpus = ["--gpu-folder", str(self.root / f"gpus-{host}"), "--device", "cpu", "--asker", str(os.getpid())]
+        hosts = ["--hosts", str(self.folder_of("a")), str(self.folder_of("b"))]
+        command = [sys.executable, "-m", "everswin_trainer", "supervise", *ours, *gpus, *hosts, "--", *program]
+        return subprocess.Popen(command, env=environment(), start_new_session=True)
+
+    def rank_on(self, host: str) -> int:
+        [heartbeat] = (self.folder_of(host) / "beats").iterdir()
+        return int(heartbeat.read_text().split()[0])
+
+    def logs(self) -> str:
+        return "\n".join(path.read_text()[-4000:] for path in self.folder.rglob("*.log"))
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(data: Path, tmp_path_factory: pytest.TempPathFactory) -> RealJob:
+    job = RealJob(tmp_path_factory.mktemp("uninterrupted"), data)
+    assert job.train(1).wait(240) == 0, job.log_tail()
+    return job
+
+
+@pytest.fixture(scope="module")
+def disturbed(data: Path, tmp_path_factory: pytest.TempPathFactory) -> RealJob:
+    """Stopped in the middle of epoch 1, killed in epoch 2 while it saved, the validation lost, then finished."""
+    job = RealJob(tmp_path_factory.mktemp("disturbed"), data)
+    supervisor = job.train(1)
+    job.wait_for_step(3)
+    assert stop(supervisor) == 143, job.log_tail()
+
+    supervisor = job.train(2, job.newest_checkpoint())
+    job.wait_for_step(STEPS_PER_EPOCH + 3)
+    job.control(checkpointNow=1)
+    pids = job.of_attempt(2, "started")[0]["pids"]
+    until(lambda: job.saves("e001-i00001[1-9]"), "the ordered checkpoint")
+    os.kill(pids[0], signal.SIGKILL)
+    assert supervisor.wait(120) == 1
+
+    progress = job.folder / "progress.jsonl"
+    lines = progress.read_text().splitlines(keepends=True)
+    progress.write_text("".join(line for line in lines if '"type":"validation"' not in line))
+    assert job.train(3, job.checkpoint("e001-i000010")).wait(240) == 0, job.log_tail()
+    return job
+
+
+@pytest.fixture(scope="module")
+def ordered(uninterrupted: RealJob, data: Path, tmp_path_factory: pytest.TempPathFactory) -> RealJob:
+    """Epoch 1 of the uninterrupted run, resumed with twice the batch, a plan of 1 epoch and all control values."""
+    job = RealJob(tmp_path_factory.mktemp("ordered"), data)
+    job.plan |= {"planHash": "1" * 64, "batchPerGpu": 2, "epochs": 1}
+    job.control(epochs=3, checkpointNow=0, learningRateFactor=0.5, fp32=True, accumulate=2)
+    supervisor = job.train(1, uninterrupted.checkpoint("e001-i000010"), "--resume-plan", uninterrupted.plan["planHash"])
+    job.wait_for_step(STEPS_PER_EPOCH // 2 + 1)
+    job.control(epochs=2, checkpointNow=7, learningRateFactor=0.1, fp32=True, accumulate=1)
+    assert supervisor.wait(240) == 0, job.log_tail()
+    return job
+
+
+@pytest.fixture(scope="module")
+def detector(uninterrupted: RealJob, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The last checkpoint of a run, converted as a file from anywhere."""
+    into = tmp_path_factory.mktemp("detector") / "detector"
+    files = ["--recipe", str(RECIPE), "--weights", str(uninterrupted.newest_checkpoint())]
+    where = ["--into", str(into), "--out", f"{into}.json"]
+    command = [sys.executable, "-m", "everswin_trainer", "convert-weights", "--part", "detector", *files, *where]
+    subprocess.run(command, env=environment(), check=True)
+    answer = json.loads(Path(f"{into}.json").read_text())
+    assert (answer["ok"], answer["classes"]) == (True, 3), answer
+    return Path(answer["result"]["path"])
+
+
+def test_a_run_validates_and_saves_each_epoch_and_says_where_it_departs_from_its_recipe(
+    uninterrupted: RealJob,
+) -> None:
+    kinds = [one["type"] for one in uninterrupted.events() if one["type"] != "checkpoint"]
+    epoch = ["step"] * STEPS_PER_EPOCH + ["validation"]
+    assert kinds == ["warning", "warning", "started", *epoch, *epoch, "ended"]
+    assert [one["epoch"] for one in uninterrupted.events("checkpoint")] == [1, 2]
+    [started] = uninterrupted.events("started")
+    assert (started["iterationsPerEpoch"], started["worldSize"], len(started["pids"])) == (
+        STEPS_PER_EPOCH,
+        RANKS,
+        RANKS,
+    )
+    assert started["versions"]["mmdet"]
+    first, last = uninterrupted.events("step")[0], uninterrupted.events("step")[-1]
+    assert 0 < last["loss"] < first["loss"]
+    assert "s2.loss_mask" in last["losses"]
+    assert (last["etaSeconds"], last["memoryMb"]) == (0, None)
+    assert uninterrupted.exit()["reason"] == "finished"
+
+
+def test_a_save_keeps_training_waiting_only_for_the_copy(uninterrupted: RealJob) -> None:
+    for saved in uninterrupted.events("checkpoint"):
+        assert 0 < saved["blockedSeconds"] < saved["seconds"]
+        assert saved["order"] == 0
+
+
+def test_tensorboard_has_each_step_and_validation_once_of_a_run_that_was_killed_and_resumed(disturbed: RealJob) -> None:
+    found = EventAccumulator(str(disturbed.folder / "tensorboard"))
+    found.Reload()
+    losses = {one.step: one.value for one in found.Scalars("train/loss")}
+    assert list(losses) == list(range(1, 2 * STEPS_PER_EPOCH + 1))
+    assert len(found.Scalars("train/loss")) == len(losses)
+    assert losses == pytest.approx(disturbed.losses())
+    last = {one["iteration"]: one["bbox"]["AP"] for one in disturbed.events("validation")}
+    assert {one.step: one.value for one in found.Scalars("validation/box_AP")} == pytest.approx(last)
+
+
+def test_a_validation_says_how_long_it_took(uninterrupted: RealJob) -> None:
+    last_step, validation = uninterrupted.events("step")[-1], uninterrupted.events("validation")[-1]
+    assert 0 < validation["seconds"] < validation["t"] - last_step["t"]
+
+
+def test_each_rank_gave_signs_of_progress_to_the_end(uninterrupted: RealJob) -> None:
+    heartbeats = {path.name: path.read_text().split() for path in (uninterrupted.folder / "beats").iterdir()}
+    [started] = uninterrupted.events("started")
+    assert [int(heartbeats[str(rank)][0]) for rank in range(RANKS)] == started["pids"]
+    # A save ends the first rank, a validation the others; each step and each image sends at least one heartbeat.
+    assert [heartbeats[str(rank)][1] for rank in range(RANKS)] == ["saving", "validation"]
+    assert all(int(one[2]) > 2 * (STEPS_PER_EPOCH + VAL_IMAGES // RANKS) for one in heartbeats.values())
+
+
+def test_the_second_rank_has_a_log_of_its_own(uninterrupted: RealJob) -> None:
+    [log] = (uninterrupted.folder / "ranks").iterdir()
+    [started] = uninterrupted.events("started")
+    assert log.name == f"{started['fence']}-rank-1.log"
+    assert log.read_text().startswith(f"rank 1, pid {started['pids'][1]}, host ")
+
+
+def test_nobody_else_leaves_checkpoints(uninterrupted: RealJob) -> None:
+    found = sorted(path.relative_to(uninterrupted.folder).as_posix() for path in uninterrupted.folder.rglob("*.pth"))
+    assert found == ["checkpoints/e001-i000010.pth", "checkpoints/e002-i000020.pth"]
+
+
+def test_a_checkpoint_holds_no_path_and_no_config_text(uninterrupted: RealJob) -> None:
+    content = (uninterrupted.folder / "checkpoints/e002-i000020.pth").read_bytes()
+    for forbidden in (str(uninterrupted.data), str(uninterrupted.root), sys.prefix, "train_dataloader"):
+        assert forbidden.encode() not in content
+
+
+def test_a_stop_saves_at_once_in_the_middle_of_the_epoch(disturbed: RealJob) -> None:
+    saved, ended = disturbed.of_attempt(1)[-2:]
+    assert (saved["type"], ended["type"], ended["reason"]) == ("checkpoint", "ended", "preempted")
+    assert (saved["iteration"], ended["iteration"]) == (disturbed.of_attempt(1, "step")[-1]["iteration"],) * 2
+    assert saved["epoch"] == 0
+    assert 3 <= saved["iteration"] < STEPS_PER_EPOCH
+    assert disturbed.of_attempt(2, "started")[0]["resumedFrom"] == saved["file"]
+
+
+def test_a_rank_that_dies_takes_the_others_along_quickly(disturbed: RealJob) -> None:
+    last_step = disturbed.of_attempt(2, "step")[-1]["t"]
+    next_start = disturbed.of_attempt(3, "started")[0]["t"]
+    # torchrun alone would wait 30 s for the other rank; a start takes the rest.
+    assert next_start - last_step < 28
+
+
+def test_a_validation_that_was_lost_is_made_up_before_the_next_step(disturbed: RealJob) -> None:
+    kinds = [one["type"] for one in disturbed.of_attempt(3)]
+    assert kinds[:3] == ["started", "validation", "step"]
+    assert [one["epoch"] for one in disturbed.events("validation")] == [1, 2]
+
+
+def test_a_save_that_was_killed_leaves_nothing_behind(disturbed: RealJob) -> None:
+    names = {path.name for path in (disturbed.folder / "checkpoints").iterdir()}
+    assert all(name.endswith((".pth", ".json")) for name in names)
+    assert {path.replace(".json", ".pth") for path in names} <= names
+
+
+def test_the_disturbed_run_did_the_very_steps_of_the_uninterrupted_one(
+    disturbed: RealJob, uninterrupted: RealJob
+) -> None:
+    assert disturbed.losses() == uninterrupted.losses()
+
+
+def test_and_ends_with_the_same_weights_optimizer_and_schedule_bit_for_bit(
+    disturbed: RealJob, uninterrupted: RealJob
+) -> None:
+    ours, theirs = disturbed.final_state(), uninterrupted.final_state()
+    assert ours["state_dict"].keys() == theirs["state_dict"].keys()
+    differing = [key for key, one in ours["state_dict"].items() if not torch.equal(one, theirs["state_dict"][key])]
+    assert differing == []
+    for number, state in ours["optimizer"]["state"].items():
+        for name, value in state.items():
+            assert torch.equal(value, theirs["optimizer"]["state"][number][name]), (number, name)
+    assert ours["param_schedulers"] == theirs["param_schedulers"]
+    assert ours["meta"] == theirs["meta"]
+    for kind in ("bbox", "segm"):
+        assert disturbed.events("validation")[-1][kind] == uninterrupted.events("validation")[-1][kind]
+
+
+def test_two_hosts_do_the_second_epoch_to_the_bits_of_one_though_a_rank_of_the_second_was_killed(
+    uninterrupted: RealJob, data: Path, tmp_path: Path
+) -> None:
+    hosts = RealHosts(tmp_path, data)
+    supervisors = hosts.start(1, uninterrupted.checkpoint("e001-i000010"))
+    hosts.wait_for_step(STEPS_PER_EPOCH + 3)
+    os.kill(hosts.rank_on("b"), signal.SIGKILL)
+    assert [one.wait(60) for one in supervisors] == [1, 1]
+    supervisors = hosts.start(2, uninterrupted.checkpoint("e001-i000010"))
+    assert [one.wait(120) for one in supervisors] == [0, 0], hosts.logs()
+    [first, second] = hosts.events("started")
+    assert (first["worldSize"], second["resumedFrom"]) == (RANKS, "e001-i000010.pth")
+    losses = uninterrupted.losses()
+    assert hosts.losses() == {step: losses[step] for step in range(STEPS_PER_EPOCH + 1, 2 * STEPS_PER_EPOCH + 1)}
+    ours, theirs = hosts.final_state()["state_dict"], uninterrupted.final_state()["state_dict"]
+    assert [key for key, one in ours.items() if not torch.equal(one, theirs[key])] == []
+
+
+def test_a_resume_of_the_finished_run_has_finished_at_once(uninterrupted: RealJob) -> None:
+    assert uninterrupted.train(2, uninterrupted.newest_checkpoint()).wait(120) == 0
+    assert [one["type"] for one in uninterrupted.of_attempt(2)] == ["started", "ended"]
+
+
+def test_a_test_that_died_in_its_evaluation_never_repeats_inference(uninterrupted: RealJob, data: Path) -> None:
+    job = RealJob(uninterrupted.root / "other", data)
+    job.root.mkdir()
+    job.plan = uninterrupted.plan
+    command = job.torchrun("test", "--checkpoint", str(uninterrupted.newest_checkpoint()))
+    assert job.supervise(command, 1, faults=PROGRAMS / "evaluation_dies").wait(120) == 1
+    assert job.exit()["rootCause"]["signal"] == "SIGKILL"
+    tested = job.events("tested")
+    assert (tested[-1]["done"], tested[-1]["total"]) == (VAL_IMAGES, VAL_IMAGES)
+    assert (job.folder / "detections.json").exists()
+    assert not (job.folder / "metrics.json").exists()
+
+    assert job.supervise(command, 2).wait(120) == 0, job.log_tail()
+    assert [one["type"] for one in job.of_attempt(2)] == ["started", "ended"]
+    metrics = json.loads((job.folder / "metrics.json").read_text())
+    assert metrics["images"] == VAL_IMAGES
+    validation = uninterrupted.events("validation")[-1]
+    for kind in ("bbox", "segm"):
+        for name, score in validation[kind].items():
+            # hotcoco's, of the same weights, beside pycocotools'.
+            assert metrics[kind][name] == (None if score is None else pytest.approx(score, abs=1e-6))
+    assert job.exit()["reason"] == "finished"
+    analysis = json.loads((job.folder / "analysis.json").read_text())
+    assert analysis["checkpointSha256"] == metrics["checkpointSha256"]
+    assert len(analysis["gallery"]) == VAL_IMAGES
+    assert (job.folder / "bootstrap.json").exists()
+
+
+def test_a_converted_detector_is_tested_without_a_training_and_measures_what_its_checkpoint_did(
+    detector: Path, uninterrupted: RealJob, data: Path, tmp_path: Path
+) -> None:
+    job = RealJob(tmp_path, data)
+    assert job.supervise(job.torchrun("test", "--weights", str(detector)), 1).wait(120) == 0, job.log_tail()
+    metrics = json.loads((job.folder / "metrics.json").read_text())
+    assert (metrics["checkpoint"], metrics["checkpointSha256"]) == (detector.name, hash_file(detector))
+    assert metrics["images"] == VAL_IMAGES
+    for kind in ("bbox", "segm"):
+        for name, score in uninterrupted.events("validation")[-1][kind].items():
+            assert metrics[kind][name] == (None if score is None else pytest.approx(score, abs=1e-6))
+    [started] = job.events("started")
+    assert (started["epoch"], started["iteration"], started["resumedFrom"]) == (0, 0, detector.name)
+    assert job.exit()["reason"] == "finished"
+
+
+def test_a_training_starts_from_a_converted_detector(
+    detector: Path, uninterrupted: RealJob, data: Path, tmp_path: Path
+) -> None:
+    job = RealJob(tmp_path, data)
+    supervisor = job.supervise(job.torchrun("train", "--init-detector", str(detector)), 1, grace=60, stall=WATCHED)
+    job.wait_for_step(1)
+    assert stop(supervisor) == 143, job.log_tail()
+    [started] = job.events("started")
+    assert (started["epoch"], started["iteration"], started["resumedFrom"]) == (0, 0, None)
+    losses = uninterrupted.losses()
+    # The same first batch, but what two epochs have taught.
+    assert job.losses()[1] < (losses[1] + losses[2 * STEPS_PER_EPOCH]) / 2
+
+
+def test_ranks_that_are_not_the_plans_are_refused(data: Path, tmp_path: Path) -> None:
+    job = RealJob(tmp_path, data)
+    job.plan["gpus"] = 1
+    assert job.train(1).wait(120) == 1
+    assert "expected 1 ranks as the plan says, got 2" in job.exit()["rootCause"]["message"]
+
+
+def test_another_plans_checkpoint_counts_in_the_batches_of_its_new_plan(ordered: RealJob) -> None:
+    [started] = ordered.events("started")
+    assert (started["epoch"], started["iteration"], started["iterationsPerEpoch"], started["epochs"]) == (1, 5, 5, 3)
+    assert [one["iteration"] for one in ordered.events("step")] == [6, 7, 8, 9, 10]
+    assert [(one["epoch"], one["iteration"]) for one in ordered.events("validation")] == [(1, 5), (2, 10)]
+
+
+def test_an_order_to_stop_after_this_epoch_ends_with_its_validation(ordered: RealJob) -> None:
+    assert ordered.events()[-1]["type"] == "ended"
+    assert (ordered.events("ended")[-1]["reason"], ordered.events("ended")[-1]["epoch"]) == ("finished", 2)
+    assert ordered.exit()["reason"] == "finished"
+
+
+def test_an_ordered_checkpoint_is_saved_in_the_middle_of_the_epoch(ordered: RealJob) -> None:
+    first, *_, last = ordered.events("checkpoint")
+    assert 6 <= first["iteration"] <= 9, "the request came after step 6"
+    assert (first["epoch"], first["order"]) == (1, 7)
+    assert (last["epoch"], last["iteration"], last["order"]) == (2, 10, 7)
+
+
+def test_an_ordered_learning_rate_keeps_the_schedule(ordered: RealJob, uninterrupted: RealJob) -> None:
+    expected = [one["lr"] * 0.5 for one in uninterrupted.events("step")[STEPS_PER_EPOCH : STEPS_PER_EPOCH + 5]]
+    assert [one["lr"] for one in ordered.events("step")] == pytest.approx(expected)
+    saved = torch.load(ordered.newest_checkpoint(), weights_only=True)["meta"]
+    assert saved["learning_rate_factor"] == 0.5, "a later change takes effect at the next start"
+
+
+def test_what_was_ordered_is_said(ordered: RealJob) -> None:
+    said = [one["message"] for one in ordered.events("warning")]
+    assert [one for one in said if one.endswith("as requested")] == [
+        "trains with 0.5 times the recipe's learning rate, as requested",
+        "trains in fp32 instead of mixed precision: as requested",
+        "takes each batch in 2 parts, one step for all, as requested",
+    ]
