@@ -32,7 +32,7 @@ export function createDependencies(device: Device): ActivityDependencies {
     gpus: {
       folder: resolve(env.EVERSWIN_GPU_FOLDER ?? folders.gpusOf(env.EVERSWIN_HOST)),
       foreignMib: env.EVERSWIN_FOREIGN_GPU_MIB,
-      whileHolding: (work) => work(),
+      withGpusHeld: (work) => work(),
     },
     programs: { train: trainArgv, test: testArgv },
     obtain: createInputPreparer({ home, recipesFolder, python, catalog, demoUrl, s3 }),

@@ -1,8 +1,8 @@
 /** Stops every trainer that lives under EVERSWIN_HOME, gracefully, and waits: the last step of stopping the embedded stack. */
 import { readdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { listJobs } from '../activities/shared/trainer/host-jobs.ts';
-import { isAlive } from '../activities/shared/trainer/live-process.ts';
+import { listJobs } from '../activities/shared/trainer/host-topology.ts';
+import { isAlive } from '../activities/shared/trainer/process-identity.ts';
 import { findLiveJob, requestStop } from '../activities/shared/trainer/trainer-process.ts';
 import { readEnv } from './env.ts';
 

@@ -4,7 +4,7 @@ import { homeFolders } from '../../configs/paths.ts';
 import { ConvertedWeights } from '../../configs/schema/index.ts';
 import type { WeightsPart } from '../../configs/schema/plan-weights.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
-import { askTrainer } from '../shared/trainer/trainer-command.ts';
+import { runTrainerCommand } from '../shared/trainer/trainer-command.ts';
 import type { PythonCommand } from '../shared/trainer/trainer-process.ts';
 
 export interface Conversion {
@@ -43,7 +43,7 @@ export async function withConvertedWeights<T>(
   const recipeFile = `${recipesFolder}/${recipe}.py`;
   const argv = ['convert-weights', '--recipe', recipeFile, '--weights', path, '--part', part, '--into', base];
   try {
-    const answer = await askTrainer({ python, argv, signal, answer: ConvertedWeights });
+    const answer = await runTrainerCommand({ python, argv, signal, output: ConvertedWeights });
     refuseMisfit(answer, file, `the ${part} of ${recipe}`);
     if (answer.result === null) throw new CodedError('WeightsRefused', `${file}: nothing was converted.`);
     return await use({ ...answer.result, parameters: answer.parameters });

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { homeFolders } from '../../configs/paths.ts';
 import { PackedFolder } from '../../configs/schema/index.ts';
-import { askTrainer } from '../shared/trainer/trainer-command.ts';
+import { runTrainerCommand } from '../shared/trainer/trainer-command.ts';
 import { datasetInvalid } from './dataset-invalid.ts';
 import type { PreparationContext } from './preparation-context.ts';
 import type { ImportedFile } from './mutable-source.ts';
@@ -23,10 +23,10 @@ export async function packFolder(
   const path = `${downloads}/packed-${randomUUID()}.zip`;
   const what = `packing ${shown}`;
   onProgress({ what });
-  const answer = await askTrainer({
+  const answer = await runTrainerCommand({
     python,
     signal,
-    answer: PackedFolder,
+    output: PackedFolder,
     argv: ['pack-folder', '--folder', folder, '--archive', path],
     onStage: ({ done, total }) => onProgress({ what, bytes: done, totalBytes: total }),
   });

@@ -8,7 +8,7 @@ import { isSameMark, markOf } from '../shared/files/file-mark.ts';
 import type { StoredObject } from '../shared/store/objects.ts';
 import { datasetKey } from '../plan/plan-hash.ts';
 import { cachedStep } from '../shared/steps/step-cache.ts';
-import { askTrainer } from '../shared/trainer/trainer-command.ts';
+import { runTrainerCommand } from '../shared/trainer/trainer-command.ts';
 import { datasetInvalid } from './dataset-invalid.ts';
 import type { PreparationContext } from './preparation-context.ts';
 import { prepareFile } from './prepare-file.ts';
@@ -89,10 +89,10 @@ async function prepare(
       }),
     );
     onProgress({ what: `checking ${dataset.id}` });
-    const answer = await askTrainer({
+    const answer = await runTrainerCommand({
       python,
       signal,
-      answer: PreparedDataset,
+      output: PreparedDataset,
       argv: ['prepare-dataset', '--spec', spec, '--into', root],
       onStage: ({ stage, done, total }) =>
         onProgress({ what: `${stage} ${dataset.id}`, bytes: done, totalBytes: total }),

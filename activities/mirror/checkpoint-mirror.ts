@@ -2,9 +2,9 @@ import type { RunFolder } from '../../configs/paths.ts';
 import { mirrorKeys } from '../../configs/schema/run-pointer.ts';
 import type { CheckpointManifest, TrainerEvent } from '../../configs/schema/index.ts';
 import { checkpointPath } from '../shared/files/checkpoint-files.ts';
-import { listOfTheirSize } from '../shared/run/checkpoints.ts';
+import { listCompleteCheckpoints } from '../shared/run/checkpoints.ts';
 import { CodedError, systemErrorCode } from '../shared/errors/coded-error.ts';
-import { newestFirst } from '../shared/run/usable-checkpoints.ts';
+import { sortByRecency } from '../shared/run/usable-checkpoints.ts';
 import type { ArtifactStore } from '../shared/store/artifact-store.ts';
 import { isSame, planMirror, toMirrored, type MirrorPlan } from './mirror-plan.ts';
 import type { PointedRun } from './pointed-run.ts';
@@ -40,10 +40,12 @@ export class CheckpointMirror {
   }
 
   async plan(events: readonly TrainerEvent[]): Promise<MirrorPlan & CheckpointLag> {
-    const local = (await listOfTheirSize(this.#folder.train)).filter(({ sha256 }) => !this.#damaged.has(sha256));
+    const local = (await listCompleteCheckpoints(this.#folder.train)).filter(
+      ({ sha256 }) => !this.#damaged.has(sha256),
+    );
     const remote = this.#run.checkpoints;
     const plan = planMirror(local, remote, events);
-    const sorted = newestFirst(local);
+    const sorted = sortByRecency(local);
     const firstRemote = sorted.findIndex((one) => remote.some((other) => isSame(one, other)));
     const newest = sorted[firstRemote];
     const oldestMissing = firstRemote === -1 ? sorted.at(-1) : sorted[firstRemote - 1];
@@ -74,7 +76,7 @@ export class CheckpointMirror {
       if (error instanceof CodedError && error.code === 'StoreDamaged') this.#damaged.add(sha256);
       throw error;
     }
-    await this.#run.replace(newestFirst([toMirrored(manifest), ...this.#run.checkpoints]));
+    await this.#run.replace(sortByRecency([toMirrored(manifest), ...this.#run.checkpoints]));
   }
 
   /** Names what is kept, and then removes what is not named any more. */

@@ -1,7 +1,7 @@
 import type { MirroredCheckpoint } from '../../configs/schema/run-pointer.ts';
 import type { CheckpointManifest, TrainerEvent } from '../../configs/schema/index.ts';
-import { newestFirst } from '../shared/run/usable-checkpoints.ts';
-import { bestFirst } from '../shared/run/validation-scores.ts';
+import { sortByRecency } from '../shared/run/usable-checkpoints.ts';
+import { sortByScore } from '../shared/run/validation-scores.ts';
 
 /** More would only fall further behind: what is dropped is older than what is sent instead. */
 const mostWaiting = 2;
@@ -19,15 +19,15 @@ export function planMirror(
   remote: readonly MirroredCheckpoint[],
   events: readonly TrainerEvent[],
 ): MirrorPlan {
-  const [newest, ...others] = newestFirst(local);
+  const [newest, ...others] = sortByRecency(local);
   if (newest === undefined) return { waiting: [], named: [...remote] };
   const isRemote = (one: MirroredCheckpoint) => remote.some((other) => isSame(one, other));
   // After the newest the best: what a test would take. Then whatever else is kept here, as long as nothing newer comes.
-  const wanted = [newest, ...bestFirst(others, events)];
+  const wanted = [newest, ...sortByScore(others, events)];
   const waiting = wanted.filter((one) => !isRemote(one)).slice(0, mostWaiting);
   // What this host no longer keeps may go, but not before the store has something as new.
   const isKept = (one: MirroredCheckpoint) => !isRemote(newest) || local.some((other) => isSame(one, other));
-  return { waiting, named: newestFirst(remote.filter(isKept)) };
+  return { waiting, named: sortByRecency(remote.filter(isKept)) };
 }
 
 export const isSame = (a: MirroredCheckpoint, b: MirroredCheckpoint): boolean =>

@@ -2,8 +2,8 @@ import { Context, log } from '@temporalio/activity';
 import { runFolder } from '../../configs/paths.ts';
 import type { RemoteCopy, Rollback, RunPlan } from '../../configs/schema/index.ts';
 import type { MirrorDependencies } from './dependencies.ts';
-import { newestFence } from '../shared/run/fence.ts';
-import { leadingJob } from '../shared/trainer/host-jobs.ts';
+import { currentFence } from '../shared/run/fence.ts';
+import { leaderJob } from '../shared/trainer/host-topology.ts';
 import { restoreRun } from './restore-run.ts';
 import type { MirrorState } from './mirror-messages.ts';
 import { MirrorProcess } from './mirror-process.ts';
@@ -58,7 +58,7 @@ export async function restoreFromStore(
 ): Promise<void> {
   if (isLocal(plan)) return;
   const folder = runFolder(home, plan.runId);
-  if ((await findLiveJob(leadingJob(folder, plan))) !== undefined) return;
+  if ((await findLiveJob(leaderJob(folder, plan))) !== undefined) return;
   const store = openStore(plan.input.artifacts.store);
   const { cancellationSignal: signal } = Context.current();
   const restored = await restoreRun({
@@ -81,7 +81,7 @@ export async function flushMirror(
   signal: AbortSignal,
   onRemote: (copy: RemoteCopy) => void,
 ): Promise<void> {
-  const fence = await newestFence(runFolder(dependencies.home, plan.runId).train);
+  const fence = await currentFence(runFolder(dependencies.home, plan.runId).train);
   const mirror = startMirror(dependencies, plan, fence);
   const timer = setInterval(() => onRemote(remoteCopy(mirror.state())), 1_000);
   try {

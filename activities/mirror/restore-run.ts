@@ -2,12 +2,12 @@ import type { RunFolder } from '../../configs/paths.ts';
 import { mirrorKeys, type MirroredCheckpoint, type RunPointer } from '../../configs/schema/run-pointer.ts';
 import type { Rollback } from '../../configs/schema/index.ts';
 import { fileSize } from '../shared/files/checkpoint-files.ts';
-import { listOfTheirSize } from '../shared/run/checkpoints.ts';
+import { listCompleteCheckpoints } from '../shared/run/checkpoints.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import { raiseFence } from '../shared/run/fence.ts';
 import { readProgress } from '../shared/run/progress-reader.ts';
-import { newestFirst } from '../shared/run/usable-checkpoints.ts';
-import { bestFirst } from '../shared/run/validation-scores.ts';
+import { sortByRecency } from '../shared/run/usable-checkpoints.ts';
+import { sortByScore } from '../shared/run/validation-scores.ts';
 import { sha256OfFile } from '../shared/files/atomic-file.ts';
 import type { ArtifactStore } from '../shared/store/artifact-store.ts';
 import { isSame } from './mirror-plan.ts';
@@ -76,13 +76,13 @@ async function restoreCheckpoints(request: RestoreRequest, { checkpoints }: RunP
   const isOut = ({ fence, iteration }: MirroredCheckpoint) =>
     rollback !== null && fence <= rollback.fence && iteration > rollback.toIteration;
   if (checkpoints.length === 0) return [];
-  const local = await listOfTheirSize(folder.train);
+  const local = await listCompleteCheckpoints(folder.train);
   const offered = checkpoints.filter((one) => !local.some((other) => isSame(one, other)));
-  const sorted = newestFirst([...local, ...offered].filter((one) => !isOut(one)));
+  const sorted = sortByRecency([...local, ...offered].filter((one) => !isOut(one)));
   const restored = await restoreFirstWhole(request, sorted);
 
   const ofThisPlan = sorted.filter(({ planHash }) => planHash === sorted[0]?.planHash);
-  const best = bestFirst(ofThisPlan, await readProgress(folder.train.progress));
+  const best = sortByScore(ofThisPlan, await readProgress(folder.train.progress));
   restored.push(...(await restoreFirstWhole(request, best)));
   return restored;
 }
@@ -115,7 +115,7 @@ async function restoreCheckpoint(request: RestoreRequest, one: MirroredCheckpoin
 }
 
 async function isWholeHere(folder: RunFolder, one: MirroredCheckpoint): Promise<boolean> {
-  const here = (await listOfTheirSize(folder.train)).some((manifest) => isSame(manifest, one));
+  const here = (await listCompleteCheckpoints(folder.train)).some((manifest) => isSame(manifest, one));
   return here && (await sha256OfFile(`${folder.train.checkpoints}/${one.file}`)) === one.sha256;
 }
 

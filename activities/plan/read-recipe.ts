@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { FlattenedRecipe, type RunInput, type Versions } from '../../configs/schema/index.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import { cachedStep } from '../shared/steps/step-cache.ts';
-import { askTrainer } from '../shared/trainer/trainer-command.ts';
+import { runTrainerCommand } from '../shared/trainer/trainer-command.ts';
 import type { PythonCommand } from '../shared/trainer/trainer-process.ts';
 import { sha256OfFile } from '../shared/files/atomic-file.ts';
 
@@ -39,6 +39,6 @@ export async function readRecipe({ home, recipesFolder, python, versions, signal
       'tools (trainer lock)': versions.trainerLock,
     },
     findDamage: () => Promise.resolve(undefined),
-    work: () => askTrainer({ python, signal, answer: FlattenedRecipe, argv: ['recipe', '--recipe', path] }),
+    work: () => runTrainerCommand({ python, signal, output: FlattenedRecipe, argv: ['recipe', '--recipe', path] }),
   });
 }

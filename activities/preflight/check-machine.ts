@@ -3,7 +3,7 @@ import type { Check, RunPlan } from '../../configs/schema/index.ts';
 import type { InputDependencies } from '../inputs/dependencies.ts';
 import type { GpuDependencies } from '../train/dependencies.ts';
 import type { PythonCommand } from '../shared/trainer/trainer-process.ts';
-import { gpusHere } from '../train/gpu-request.ts';
+import { gpusOnThisHost } from '../train/gpu-request.ts';
 import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 import { inspectMachine } from './inspect-machine.ts';
 
@@ -22,7 +22,7 @@ export const createCheckMachine =
       () =>
         inspectMachine({ home, python, device, signal }, (files) => obtain.findMissing(plan, files, signal), {
           ...plan,
-          gpus: gpusHere({ slurm }, plan),
+          gpus: gpusOnThisHost({ slurm }, plan),
         }),
     );
   };

@@ -4,7 +4,7 @@ import { TrainerFacts, type MachineFacts } from '../../configs/schema/index.ts';
 import { listForeignGpuProcesses } from '../shared/trainer/foreign-gpu-processes.ts';
 import { readDiskSpace } from '../shared/files/free-space.ts';
 import { listGpus } from '../shared/trainer/gpu-inventory.ts';
-import { askTrainer } from '../shared/trainer/trainer-command.ts';
+import { runTrainerCommand } from '../shared/trainer/trainer-command.ts';
 import type { Device } from '../shared/trainer/trainer-argv.ts';
 import type { PythonCommand } from '../shared/trainer/trainer-process.ts';
 
@@ -28,7 +28,7 @@ export async function readMachine({ home, python, device, signal }: MachinePlace
     openFiles: await readOpenFiles(),
     cores: availableParallelism(),
     diskFreeBytes: (await readDiskSpace(home)).freeBytes,
-    trainer: await askTrainer({ python, signal, answer: TrainerFacts, argv: ['machine'] }),
+    trainer: await runTrainerCommand({ python, signal, output: TrainerFacts, argv: ['machine'] }),
   };
 }
 

@@ -4,7 +4,7 @@ import type { ArtifactStore } from '../shared/store/artifact-store.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import { readJson } from '../shared/files/json-file.ts';
 import { sha256OfFile } from '../shared/files/atomic-file.ts';
-import { askTrainer } from '../shared/trainer/trainer-command.ts';
+import { runTrainerCommand } from '../shared/trainer/trainer-command.ts';
 import type { PythonCommand } from '../shared/trainer/trainer-process.ts';
 import { fetchVersionFiles, readVersion } from './versions.ts';
 
@@ -30,7 +30,7 @@ export async function exportVersion({ store, model, id, python, folder, signal }
   await writeFile(`${folder}/config.py`, report.recipeText);
   const classes = analysis.classes.flatMap(({ name }) => ['--class', name]);
   const argv = ['export-weights', '--weights', `${folder}/${version.weights.file}`, '--into', `${folder}/${model}`];
-  await askTrainer({ python, signal, answer: ExportedWeights, argv: [...argv, ...classes] });
+  await runTrainerCommand({ python, signal, output: ExportedWeights, argv: [...argv, ...classes] });
   await rm(`${folder}/analysis.json`);
   const files = (await readdir(folder)).sort();
   const lines = await Promise.all(files.map(async (file) => `${await sha256OfFile(`${folder}/${file}`)}  ${file}`));

@@ -25,7 +25,7 @@ import type { OpenStore } from '../shared/store/artifact-store.ts';
 import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 import { readJson } from '../shared/files/json-file.ts';
 import { readJsonLines } from '../shared/files/json-lines.ts';
-import { keepLineage } from '../shared/run/lineage.ts';
+import { filterLineage } from '../shared/run/lineage.ts';
 import { readProgress } from '../shared/run/progress-reader.ts';
 import { renderHtml } from './html.ts';
 import { renderMarkdown } from './markdown.ts';
@@ -136,7 +136,7 @@ async function gatherReport(
     recipeSettings: recipe?.settings ?? {},
     metrics,
     references,
-    curves: collectCurves(keepLineage(events)),
+    curves: collectCurves(filterLineage(events)),
     timeline: buildTimeline([...events, ...testEvents], attempts, incidents),
     checks,
     steps,

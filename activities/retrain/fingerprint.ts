@@ -1,10 +1,10 @@
 import type { Fingerprint, RunPlan } from '../../configs/schema/index.ts';
 import { contentKey } from '../shared/steps/content-key.ts';
-import { describeParts } from '../shared/run/plan-changes.ts';
+import { formatPlanParts } from '../shared/run/plan-changes.ts';
 
 /** What a training would be made of: all that decides the weights, and the code that makes them. */
 export function takeFingerprint(plan: RunPlan): Fingerprint {
-  const parts = { ...describeParts(plan), 'trainer code': plan.versions.trainerCode };
+  const parts = { ...formatPlanParts(plan), 'trainer code': plan.versions.trainerCode };
   return { sha256: contentKey([plan.planHash, plan.versions.trainerCode]), parts };
 }
 

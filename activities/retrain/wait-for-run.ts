@@ -1,6 +1,6 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
-import { resultOfRun } from '../shared/temporal/result-of-run.ts';
+import { waitForResult } from '../shared/temporal/wait-for-result.ts';
 
 /**
  * Until a workflow that somebody else started has ended well. Tried again when this worker dies: waiting costs nothing.
@@ -10,7 +10,7 @@ export const waitForRun = (workflowId: string): Promise<void> =>
   withHeartbeat(
     () => `waiting for ${workflowId}`,
     async () => {
-      const result = await resultOfRun(workflowId);
+      const result = await waitForResult(workflowId);
       if (result === null) throw ApplicationFailure.nonRetryable(`${workflowId} was cancelled.`, 'Unexpected');
     },
   );

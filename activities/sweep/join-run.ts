@@ -6,7 +6,7 @@ import { parseRunInput } from '../../configs/parse-input.ts';
 import { ReportRef, type RunInput } from '../../configs/schema/index.ts';
 import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
-import { resultOfRun } from '../shared/temporal/result-of-run.ts';
+import { waitForResult } from '../shared/temporal/wait-for-result.ts';
 
 /**
  * The result of a run that was there before whoever asks: running or finished. Null where somebody cancelled it.
@@ -25,7 +25,7 @@ export const createJoinRun =
 
 async function untilResult(name: string): Promise<unknown> {
   try {
-    return await resultOfRun(workflowId(name));
+    return await waitForResult(workflowId(name));
   } catch (error) {
     const { cancellationSignal, cancellationDetails } = Context.current();
     if (cancellationSignal.aborted && cancellationDetails?.cancelRequested === true) await cancelOwn(name);

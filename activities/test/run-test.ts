@@ -7,15 +7,15 @@ import type { TrainDependencies } from '../train/dependencies.ts';
 import { followJob } from '../train/follow-job.ts';
 import { prepareInputs, type TrainingInputs } from '../inputs/prepare-inputs.ts';
 import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
-import { bestCheckpoint } from '../shared/run/checkpoints.ts';
+import { findBestCheckpoint } from '../shared/run/checkpoints.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
-import { describeCrash } from '../train/failures/describe-crash.ts';
-import { takeFence } from '../shared/run/fence.ts';
+import { formatCrash } from '../train/failures/format-crash.ts';
+import { acquireFence } from '../shared/run/fence.ts';
 import { readJson } from '../shared/files/json-file.ts';
 import { logTail } from '../shared/files/log-tail.ts';
 import { ProgressReader, readProgress } from '../shared/run/progress-reader.ts';
 import { cachedStep } from '../shared/steps/step-cache.ts';
-import { gpusHere, testGpuRequest } from '../train/gpu-request.ts';
+import { gpusOnThisHost, testGpuRequest } from '../train/gpu-request.ts';
 import { startJob } from '../shared/trainer/start-job.ts';
 import { findLiveJob } from '../shared/trainer/trainer-process.ts';
 import { writeFileAtomic } from '../shared/files/atomic-file.ts';
@@ -89,7 +89,7 @@ async function testDetector(
 async function findBest(dependencies: TrainDependencies, plan: RunPlan): Promise<Tested> {
   const { train } = runFolder(dependencies.home, plan.runId);
   await restoreFromStore(dependencies, plan, null);
-  const best = await bestCheckpoint(train, plan.planHash, await readProgress(train.progress));
+  const best = await findBestCheckpoint(train, plan.planHash, await readProgress(train.progress));
   if (best === undefined)
     throw new CodedError('TrainerNoProgress', `There is no whole checkpoint in ${train.checkpoints} to test.`);
   const { path, manifest } = best;
@@ -107,13 +107,13 @@ async function runTestJob(
   const { home, recipesFolder, python, programs, device } = dependencies;
   const folder = runFolder(home, plan.runId);
   const job = folder.test;
-  const fence = await takeFence(job);
+  const fence = await acquireFence(job);
   const startTest = async () => {
     const { dataset } = await prepareInputs(dependencies, plan);
     await writeFileAtomic(folder.plan, JSON.stringify(plan, null, 2));
     const recipe = `${recipesFolder}/${plan.recipe.name}.py`;
     const files = { plan: folder.plan, recipe, data: dataset.root, tested: tested.path };
-    const program = programs.test(plan, files, job, device, gpusHere(dependencies, plan));
+    const program = programs.test(plan, files, job, device, gpusOnThisHost(dependencies, plan));
     const gpus = testGpuRequest(dependencies, plan, priority);
     const waiting = createGpuWaitReporter(onWaiting);
     return startJob({ job, python, program, fence, stall: plan.recovery.stallSeconds, gpus }, waiting);
@@ -123,13 +123,13 @@ async function runTestJob(
     for (const event of events) if (event.type === 'tested') onTested({ done: event.done, total: event.total });
   };
   const progress = new ProgressReader(job.progress);
-  const ending = await dependencies.gpus.whileHolding(() => followJob({ job, running, fence, progress, onEvents }));
+  const ending = await dependencies.gpus.withGpusHeld(() => followJob({ job, running, fence, progress, onEvents }));
   Context.current().cancellationSignal.throwIfAborted(); // there are no metrics to return
   const metrics = await readJson(folder.metrics, EvalMetrics);
   if ('exit' in ending && ending.exit.reason === 'finished' && metrics?.checkpointSha256 === tested.sha256) {
     return metrics;
   }
-  const how = 'exit' in ending ? describeCrash(ending.exit) : 'Its supervisor was killed.';
+  const how = 'exit' in ending ? formatCrash(ending.exit) : 'Its supervisor was killed.';
   const tail = (await logTail(job, 20)).join('\n');
   throw new CodedError(
     'TrainerCommandFailed',

@@ -10,7 +10,7 @@ export interface GpuSharing {
   /** MiB of a GPU that processes which are none of ours may use. */
   foreignMib: number;
   /** Runs what an activity does from the moment on that its job has GPUs: until then the worker counts it as waiting. */
-  whileHolding: <T>(work: () => Promise<T>) => Promise<T>;
+  withGpusHeld: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
 /** What decides which GPUs a job asks for. */

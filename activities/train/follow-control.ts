@@ -6,9 +6,9 @@ import { assertFence } from '../shared/run/fence.ts';
 import { writeControl } from '../shared/trainer/control-file.ts';
 
 /** An order is carried out by a trainer whose steps take about a second; asking more often would gain nothing. */
-const askEveryMs = 2_000;
+const pollMs = 2_000;
 /** Without a limit a call waits for a lost server for ever. */
-const answerWithinMs = 10_000;
+const queryTimeoutMs = 10_000;
 
 /**
  * While `work` runs, asks the workflow what it wants of the trainer and hands it on. An order that cannot be fetched or
@@ -25,7 +25,7 @@ export async function withControlUpdates<T>(
     if (asking) return; // a query of a workflow whose worker is away takes its time
     asking = true;
     try {
-      const orders = await askWorkflow();
+      const orders = await queryControl();
       if (orders === undefined) return;
       await assertFence(job, fence);
       await writeControl(job, orders);
@@ -36,7 +36,7 @@ export async function withControlUpdates<T>(
       asking = false;
     }
   };
-  const timer = setInterval(() => void ask(), askEveryMs);
+  const timer = setInterval(() => void ask(), pollMs);
   try {
     return await work();
   } finally {
@@ -44,10 +44,10 @@ export async function withControlUpdates<T>(
   }
 }
 
-async function askWorkflow(): Promise<TrainerControl | undefined> {
+async function queryControl(): Promise<TrainerControl | undefined> {
   const { client, info } = Context.current();
   if (info.workflowExecution === undefined) return undefined;
   const { workflowId, runId } = info.workflowExecution;
   const query = () => client.workflow.getHandle(workflowId, runId).query(controlQueryName);
-  return TrainerControl.safeParse(await client.withDeadline(Date.now() + answerWithinMs, query)).data;
+  return TrainerControl.safeParse(await client.withDeadline(Date.now() + queryTimeoutMs, query)).data;
 }

@@ -2,7 +2,7 @@ import { Context } from '@temporalio/activity';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import { requestStop, type JobOutcome } from '../shared/trainer/trainer-process.ts';
 import { removeWatcher, writeWatcher, type WatchedTask } from '../shared/trainer/watcher-file.ts';
-import { watchJob, type Watch } from '../shared/trainer/watch-job.ts';
+import { watchJob, type JobWatch } from '../shared/trainer/watch-job.ts';
 
 const neverAborted = new AbortController().signal;
 
@@ -10,7 +10,7 @@ const neverAborted = new AbortController().signal;
  * Watches a job until it ends and does what a cancellation asks for, whoever it comes from. When the workflow asked for it,
  * the job's ending is returned, so that the workflow learns what was saved. Call it while beating.
  */
-export async function followJob(watch: Watch): Promise<JobOutcome> {
+export async function followJob(watch: JobWatch): Promise<JobOutcome> {
   const { cancellationSignal, info } = Context.current();
   const task: WatchedTask = {
     taskToken: info.base64TaskToken,
@@ -22,13 +22,13 @@ export async function followJob(watch: Watch): Promise<JobOutcome> {
     return await watchJob(watch, cancellationSignal);
   } catch (error) {
     if (error !== cancellationSignal.reason) throw error;
-    return await settleCancelledJob(watch);
+    return await handleCancellation(watch);
   } finally {
     await removeWatcher(watch.job, task);
   }
 }
 
-async function settleCancelledJob(watch: Watch): Promise<JobOutcome> {
+async function handleCancellation(watch: JobWatch): Promise<JobOutcome> {
   const { owner } = watch.running;
   const { cancellationDetails: why, cancellationSignal } = Context.current();
   if (why?.workerShutdown) {

@@ -4,13 +4,16 @@ import type { GpuDependencies } from './dependencies.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import type { GpuRequest } from '../shared/trainer/trainer-argv.ts';
 
-const usualPriority = 3;
+const defaultPriority = 3;
 
 /**
  * How many GPUs of this machine a run works on.
  * @throws CodedError TrainingFailed where nodes of Slurm would get different numbers.
  */
-export function gpusHere({ slurm }: Pick<GpuDependencies, 'slurm'>, plan: Pick<RunPlan, 'gpus' | 'input'>): number {
+export function gpusOnThisHost(
+  { slurm }: Pick<GpuDependencies, 'slurm'>,
+  plan: Pick<RunPlan, 'gpus' | 'input'>,
+): number {
   if (slurm === undefined || plan.input.hosts !== undefined) return gpusPerHost(plan);
   if (plan.gpus % slurm.nodes === 0) return plan.gpus / slurm.nodes;
   const problem = `The worker starts trainings on ${slurm.nodes} nodes (EVERSWIN_SLURM_NODES)`;
@@ -23,15 +26,15 @@ export const trainingGpuRequest = (
   plan: RunPlan,
   {
     queuedSince = Date.now() / 1000,
-    priority = usualPriority,
+    priority = defaultPriority,
   }: { queuedSince?: number | undefined; priority?: number | undefined },
-): GpuRequest => wish(sharing, plan, priority, queuedSince);
+): GpuRequest => buildGpuRequest(sharing, plan, priority, queuedSince);
 
 /** A test takes minutes and ends a run of days, so it goes before trainings of its own priority. */
-export const testGpuRequest = (sharing: GpuDependencies, plan: RunPlan, priority = usualPriority): GpuRequest =>
-  wish(sharing, plan, priority - 1, Date.now() / 1000);
+export const testGpuRequest = (sharing: GpuDependencies, plan: RunPlan, priority = defaultPriority): GpuRequest =>
+  buildGpuRequest(sharing, plan, priority - 1, Date.now() / 1000);
 
-const wish = (
+const buildGpuRequest = (
   { gpus, device, slurm }: GpuDependencies,
   plan: RunPlan,
   priority: number,
@@ -40,7 +43,7 @@ const wish = (
   folder: gpus.folder,
   foreignMib: gpus.foreignMib,
   device,
-  count: gpusHere({ slurm }, plan),
+  count: gpusOnThisHost({ slurm }, plan),
   priority,
   since,
 });

@@ -6,12 +6,12 @@ import { followJob } from './follow-job.ts';
 import { prepareInputs } from '../inputs/prepare-inputs.ts';
 import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 import { ProgressReader } from '../shared/run/progress-reader.ts';
-import { explainOutcome } from './failures/describe-attempt.ts';
+import { explainOutcome } from './failures/summarize-attempt.ts';
 import { readJson } from '../shared/files/json-file.ts';
 import { assertFence, raiseFence } from '../shared/run/fence.ts';
-import { isAlive } from '../shared/trainer/live-process.ts';
+import { isAlive } from '../shared/trainer/process-identity.ts';
 import { findLiveJob, requestStop, type JobOutcome, type RunningJob } from '../shared/trainer/trainer-process.ts';
-import { hostTopology } from '../shared/trainer/host-jobs.ts';
+import { hostTopology } from '../shared/trainer/host-topology.ts';
 import { waitForRendezvous } from './rendezvous.ts';
 import { createGpuWaitReporter } from './gpu-wait-reporter.ts';
 import { isTransient, launchOnHost, type LaunchRequest } from './launch-on-host.ts';
@@ -60,7 +60,7 @@ async function join(
   }
   onDoing(`trains, led by ${hostTopology(request.plan)?.leader ?? '?'}`);
   const unread = { progress: new ProgressReader(job.progress), onEvents: () => undefined };
-  const ending = await dependencies.gpus.whileHolding(() => followJob({ job, running, fence, ...unread }));
+  const ending = await dependencies.gpus.withGpusHeld(() => followJob({ job, running, fence, ...unread }));
   return describePart(ending);
 }
 

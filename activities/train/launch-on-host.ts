@@ -3,12 +3,12 @@ import { runFolder, type JobFolder } from '../../configs/paths.ts';
 import type { RunPlan } from '../../configs/schema/index.ts';
 import type { TrainDependencies } from './dependencies.ts';
 import type { TrainingInputs } from '../inputs/prepare-inputs.ts';
-import { gpusHere, trainingGpuRequest } from './gpu-request.ts';
+import { gpusOnThisHost, trainingGpuRequest } from './gpu-request.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import { isDiskFull } from '../shared/files/disk-full.ts';
 import { findFreePort } from '../shared/trainer/free-port.ts';
-import { hostJobs, hostTopology } from '../shared/trainer/host-jobs.ts';
-import { FailedStart, startJob, type GpuWaiting } from '../shared/trainer/start-job.ts';
+import { hostGroup, hostTopology } from '../shared/trainer/host-topology.ts';
+import { SupervisorStartError, startJob, type GpuWaitListener } from '../shared/trainer/start-job.ts';
 import { srunArgv, type TorchrunRendezvous, type ResumeFrom } from '../shared/trainer/trainer-argv.ts';
 import type { RunningJob } from '../shared/trainer/trainer-process.ts';
 
@@ -47,7 +47,7 @@ export function launchOnHost(
   dependencies: TrainDependencies,
   { plan, queuedSince, priority }: LaunchRequest,
   { job, fence, material, resume, meeting }: HostLaunch,
-  waiting: GpuWaiting,
+  waiting: GpuWaitListener,
 ): Promise<RunningJob> {
   const { home, recipesFolder, python, programs, device } = dependencies;
   const folder = runFolder(home, plan.runId);
@@ -59,19 +59,19 @@ export function launchOnHost(
     resume,
   };
   const program = programs.train(plan, files, folder.train, device, meeting);
-  const together = hostJobs(folder, plan);
+  const together = hostGroup(folder, plan);
   const part = { job, python, program, fence, stall: plan.recovery.stallSeconds, together };
   const slurm = together === undefined ? dependencies.slurm : undefined;
   if (slurm === undefined)
     return startJob({ ...part, gpus: trainingGpuRequest(dependencies, plan, { queuedSince, priority }) }, waiting);
   // Slurm has shared out the GPUs of its nodes.
-  gpusHere(dependencies, plan);
+  gpusOnThisHost(dependencies, plan);
   return startJob({ ...part, launcher: srunArgv(slurm, plan.gpus, device), gpus: undefined }, waiting);
 }
 
 /** Whether a start may work in a while: then that it did not is an ending like others, and the workflow decides. */
 export const isTransient = (error: unknown): error is Error =>
   isDiskFull(error) ||
-  error instanceof FailedStart ||
+  error instanceof SupervisorStartError ||
   // A download or the artifact store: on a machine that has to fetch, that is no reason to give up.
   (error instanceof CodedError && errorCatalogue[error.code].retryable && error.code !== 'Unexpected');

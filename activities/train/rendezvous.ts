@@ -11,7 +11,7 @@ import type { TorchrunRendezvous, ResumeFrom } from '../shared/trainer/trainer-a
 const pollMs = 250;
 
 /** What the leader of an attempt tells the others. */
-export interface Call {
+export interface PublishedRendezvous {
   attempt: number;
   fence: number;
   trainerFence: number;
@@ -20,7 +20,10 @@ export interface Call {
 }
 
 /** Call it when everything is in place that those who join will read. */
-export async function publishRendezvous(folder: RunFolder, { attempt, fence, trainerFence, meeting, resume }: Call) {
+export async function publishRendezvous(
+  folder: RunFolder,
+  { attempt, fence, trainerFence, meeting, resume }: PublishedRendezvous,
+) {
   const { endpoint, id } = meeting;
   const from = resume === undefined ? null : { file: basename(resume.path), planHash: resume.planHash };
   const rendezvous: Rendezvous = {

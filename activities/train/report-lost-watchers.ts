@@ -4,7 +4,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { ErrorCode } from '../../configs/errors.ts';
 import type { JobFolder } from '../../configs/paths.ts';
 import { listRuns } from '../plan/references.ts';
-import { listJobs } from '../shared/trainer/host-jobs.ts';
+import { listJobs } from '../shared/trainer/host-topology.ts';
 import { findLostWatcher, type Watcher } from '../shared/trainer/watcher-file.ts';
 
 /** Of an activity's context: the part of a Client that ends activity tasks of others. */
@@ -24,7 +24,7 @@ async function reportLostWatcher(job: JobFolder, completion: TaskCompletion): Pr
   const watcher = await findLostWatcher(job);
   if (watcher === undefined) return;
   try {
-    await completion.fail(Buffer.from(watcher.taskToken, 'base64'), describeLoss(watcher));
+    await completion.fail(Buffer.from(watcher.taskToken, 'base64'), buildWorkerLostFailure(watcher));
   } catch (error) {
     // The server gave the task up before: then nobody waits for this word.
     if (!(error instanceof Error && error.name === 'ActivityNotFoundError')) throw error;
@@ -32,7 +32,7 @@ async function reportLostWatcher(job: JobFolder, completion: TaskCompletion): Pr
   await rm(job.watcher, { force: true });
 }
 
-function describeLoss({ pid, host }: Watcher): ApplicationFailure {
+function buildWorkerLostFailure({ pid, host }: Watcher): ApplicationFailure {
   const type: ErrorCode = 'WorkerLost';
   return ApplicationFailure.retryable(`The worker (pid ${pid} on ${host}) that watched this job was killed.`, type);
 }

@@ -6,10 +6,10 @@ import type { TrainDependencies } from './dependencies.ts';
 import { followJob } from './follow-job.ts';
 import { withControlUpdates } from './follow-control.ts';
 import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
-import { describeAttempt, describeFailedStart } from './failures/describe-attempt.ts';
-import { primaryFailure } from './failures/primary-failure.ts';
-import { assertFence, raiseFence, takeFence } from '../shared/run/fence.ts';
-import { leadingJob } from '../shared/trainer/host-jobs.ts';
+import { summarizeAttempt, summarizeFailedStart } from './failures/summarize-attempt.ts';
+import { findPrimaryFailure } from './failures/primary-failure.ts';
+import { assertFence, raiseFence, acquireFence } from '../shared/run/fence.ts';
+import { leaderJob } from '../shared/trainer/host-topology.ts';
 import { ProgressReader, readProgress } from '../shared/run/progress-reader.ts';
 import { applyEvent, initialState, isMilestone, type RunState } from '../shared/run/run-state.ts';
 import { LiveFile } from '../pages/runs/live-file.ts';
@@ -72,7 +72,7 @@ async function runAttempt(
   });
   if ('whyNot' in started) {
     for (const event of await readProgress(job.progress)) time.add(event);
-    return describeFailedStart({ folder, plan, attempt, startedAt, time: time.total() }, started.whyNot);
+    return summarizeFailedStart({ folder, plan, attempt, startedAt, time: time.total() }, started.whyNot);
   }
 
   const { fence, running, quarantined } = started;
@@ -97,20 +97,20 @@ async function runAttempt(
   const onOrders = ({ epochs }: { epochs: number }) =>
     onState((state = { ...state, progress: { ...state.progress, epochs } }));
   const progress = new ProgressReader(job.progress);
-  const own = leadingJob(folder, plan);
+  const own = leaderJob(folder, plan);
   const follow = () => followJob({ job: own, running, fence, progress, onEvents });
   const ending = await dependencies.gpus
-    .whileHolding(() =>
+    .withGpusHeld(() =>
       withMirror({ dependencies, plan, fence, running, onRemote }, () =>
         withControlUpdates(job, fence, onOrders, follow),
       ),
     )
     // Later on the report will be there.
     .finally(() => page.settled());
-  const part = await primaryFailure(folder, plan, { job: own, owner: running.owner, outcome: ending });
+  const part = await findPrimaryFailure(folder, plan, { job: own, owner: running.owner, outcome: ending });
   const { adopted } = running;
   const watched = { folder, plan, python, attempt, fence, adopted, part, quarantined, state, startedAt };
-  return describeAttempt({ ...watched, time: time.total() });
+  return summarizeAttempt({ ...watched, time: time.total() });
 }
 
 /** After these the page of the run is written anew. */
@@ -125,8 +125,8 @@ async function tryStart(
   try {
     await restoreFromStore(dependencies, request.plan, request.rollback);
     const folder = runFolder(dependencies.home, request.plan.runId);
-    const fence = await takeFence(folder.train);
-    await raiseFence(leadingJob(folder, request.plan), fence);
+    const fence = await acquireFence(folder.train);
+    await raiseFence(leaderJob(folder, request.plan), fence);
     const waiting = createGpuWaitReporter(onWaiting);
     return { fence, ...(await adoptOrStartTrainer(dependencies, request, fence, waiting)) };
   } catch (error) {

@@ -3,11 +3,11 @@ import { dirname } from 'node:path';
 import { runFolder } from '../../configs/paths.ts';
 import type { TrainerControl, Quarantined, Rollback } from '../../configs/schema/index.ts';
 import type { TrainDependencies } from './dependencies.ts';
-import { findResumption } from '../shared/run/checkpoints.ts';
+import { findResumePoint } from '../shared/run/checkpoints.ts';
 import { assertFence } from '../shared/run/fence.ts';
 import { writeControl } from '../shared/trainer/control-file.ts';
-import type { GpuWaiting } from '../shared/trainer/start-job.ts';
-import { leadingJob, hostTopology } from '../shared/trainer/host-jobs.ts';
+import type { GpuWaitListener } from '../shared/trainer/start-job.ts';
+import { leaderJob, hostTopology } from '../shared/trainer/host-topology.ts';
 import { findLiveJob, type RunningJob } from '../shared/trainer/trainer-process.ts';
 import { prepareInputs } from '../inputs/prepare-inputs.ts';
 import { writeFileAtomic } from '../shared/files/atomic-file.ts';
@@ -34,12 +34,12 @@ export async function adoptOrStartTrainer(
   dependencies: TrainDependencies,
   start: TrainerStart,
   fence: number,
-  waiting: GpuWaiting,
+  waiting: GpuWaitListener,
 ): Promise<StartedTrainer> {
   const { plan, attempt, orders, rollback } = start;
   const folder = runFolder(dependencies.home, plan.runId);
   const job = folder.train;
-  const live = await findLiveJob(leadingJob(folder, plan));
+  const live = await findLiveJob(leaderJob(folder, plan));
   if (live !== undefined) {
     await writeControl(job, orders);
     const meeting = { endpoint: '', id: '' }; // over long ago
@@ -50,7 +50,7 @@ export async function adoptOrStartTrainer(
 
   const material = await prepareInputs(dependencies, plan);
   const assertOurs = () => assertFence(job, fence);
-  const { from, quarantined } = await findResumption({ folder, plan, rollback, assertOurs });
+  const { from, quarantined } = await findResumePoint({ folder, plan, rollback, assertOurs });
   const planHash = from?.manifest.planHash;
   const resume = from && { path: from.path, planHash: planHash === plan.planHash ? undefined : planHash };
   await assertOurs(); // hashing checkpoints took its time
@@ -61,6 +61,6 @@ export async function adoptOrStartTrainer(
   const meeting = await arrangeRendezvous(dependencies, plan, fence);
   if (meeting?.here !== undefined)
     await publishRendezvous(folder, { attempt, fence, trainerFence: fence, meeting, resume });
-  const part = { job: leadingJob(folder, plan), fence, material, resume, meeting };
+  const part = { job: leaderJob(folder, plan), fence, material, resume, meeting };
   return { running: await launchOnHost(dependencies, start, part, waiting), quarantined };
 }

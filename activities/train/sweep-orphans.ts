@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { homeFolders, jobFolder } from '../../configs/paths.ts';
 import { TrainerOwner } from '../../configs/schema/index.ts';
 import { readJson } from '../shared/files/json-file.ts';
-import { isAlive, processStartTicks } from '../shared/trainer/live-process.ts';
+import { isAlive, processStartTicks } from '../shared/trainer/process-identity.ts';
 import { trainerGraceSeconds } from '../shared/trainer/trainer-argv.ts';
 
 /** A process of a job whose supervisor is dead: nobody stops it, and no attempt can adopt it. */
@@ -42,7 +42,7 @@ async function findOrphans(home: string): Promise<Orphan[]> {
   const found = await Promise.all(
     pids.map(async (pid): Promise<Orphan[]> => {
       const startTicks = await processStartTicks(pid);
-      const job = await jobOf(pid);
+      const job = await readJobVariable(pid);
       if (startTicks === undefined || !job?.startsWith(`${runs}/`)) return [];
       return (await hasSupervisor(job)) ? [] : [{ pid, startTicks, job }];
     }),
@@ -58,7 +58,7 @@ const hasSupervisor = async (job: string): Promise<boolean> => {
 };
 
 /** Of another user's process nobody may read it: undefined. */
-async function jobOf(pid: number): Promise<string | undefined> {
+async function readJobVariable(pid: number): Promise<string | undefined> {
   const environment = await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '');
   const mark = 'EVERSWIN_JOB=';
   return environment

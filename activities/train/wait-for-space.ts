@@ -9,7 +9,7 @@ const pollMs = 2_000;
 const mebibyte = 1024 * 1024;
 /** For logs, progress and manifests beside the next checkpoint. */
 const marginBytes = 64 * mebibyte;
-const leastBytes = 16 * mebibyte;
+const minBytes = 16 * mebibyte;
 
 export interface SpaceRequest {
   runId: string;
@@ -32,7 +32,7 @@ export const createWaitForSpace =
     return withHeartbeat(
       () => details,
       async () => {
-        const wantedBytes = bytes > 0 ? bytes : await guessNeed(job);
+        const wantedBytes = bytes > 0 ? bytes : await estimateNeededBytes(job);
         for (;;) {
           cancellationSignal.throwIfAborted();
           const { freeBytes, totalBytes } = await readDiskSpace(job.dir);
@@ -46,8 +46,8 @@ export const createWaitForSpace =
     );
   };
 
-async function guessNeed(job: JobFolder): Promise<number> {
+async function estimateNeededBytes(job: JobFolder): Promise<number> {
   const manifests = (await listManifests(job)).flatMap(({ manifest }) => (manifest === undefined ? [] : [manifest]));
   const newest = manifests.sort((a, b) => b.createdAt - a.createdAt)[0];
-  return Math.max(leastBytes, (newest?.bytes ?? 0) + marginBytes);
+  return Math.max(minBytes, (newest?.bytes ?? 0) + marginBytes);
 }

@@ -4,7 +4,7 @@ import { readdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { formatGpuCheck } from '../terminal/format-gpu-check.ts';
-import { askTrainer } from '../../activities/shared/trainer/trainer-command.ts';
+import { runTrainerCommand } from '../../activities/shared/trainer/trainer-command.ts';
 import { writeFileAtomic } from '../../activities/shared/files/atomic-file.ts';
 import { chooseDevice, nvidiaDriverFile } from '../stack/device.ts';
 import { recipeFacts } from '../../activities/plan/recipe-facts.ts';
@@ -37,9 +37,9 @@ async function check(): Promise<void> {
   const { iterations, gpus, 'for-gpus': forGpus } = values;
   const batchPerGpu = values['batch-per-gpu'] ?? String(usualBatchPerGpu(recipe, Number(forGpus)));
   console.log(`${recipe} on ${device}: ${iterations} steps of ${gpus} x ${batchPerGpu} images for each variant`);
-  const answer = await askTrainer({
+  const answer = await runTrainerCommand({
     python,
-    answer: GpuCheck,
+    output: GpuCheck,
     signal: new AbortController().signal,
     argv: [
       ...['gpu-check', '--recipe', `${recipesFolder}/${recipe}.py`, '--device', device, '--iterations', iterations],

@@ -1,4 +1,4 @@
-import { describeAttempt } from '../../activities/shared/summary/format-attempt.ts';
+import { formatAttempt } from '../../activities/shared/summary/format-attempt.ts';
 import { formatPoints } from '../../activities/shared/summary/format-score.ts';
 import type { PreparationProgress, Progress, RunStatus, Stage } from '../../configs/schema/index.ts';
 import { formatCount, formatDuration } from '../../activities/shared/summary/format-time.ts';
@@ -22,7 +22,7 @@ export function formatRunStatus(status: RunStatus, obtaining: readonly Preparati
   return [
     `${status.runId}  ${status.recipe}  ${stage}`,
     ...lines,
-    ...attempts.slice(-3).map((attempt) => label('', describeAttempt(attempt))),
+    ...attempts.slice(-3).map((attempt) => label('', formatAttempt(attempt))),
     ...(decision === undefined ? [] : [label('decision', `${decision.next}: ${decision.why}`)]),
     ...(ledger.goodput === null ? [] : [label('goodput', `${formatPoints(ledger.goodput)} %`)]),
     ...[waiting, notice].flatMap((text) => (text === null ? [] : [label('waiting', text)])),

@@ -6,7 +6,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { parseArgs } from 'node:util';
 import { createGpuActivities } from '../../activities/index.ts';
-import { descendantsOf } from '../../activities/shared/trainer/process-descendants.ts';
+import { listDescendants } from '../../activities/shared/trainer/process-descendants.ts';
 import { readProgress } from '../../activities/shared/run/progress-reader.ts';
 import { TrainerExit } from '../../configs/schema/index.ts';
 import { findLiveJob } from '../../activities/shared/trainer/trainer-process.ts';
@@ -21,7 +21,7 @@ const { values } = parseArgs({ options: { repeats: { type: 'string', default: '2
 const endings: Record<string, (holder: MiniRun) => Promise<number>> = {
   'kill -9 of all': async ({ folder }) => {
     const pid = (await findLiveJob(folder.train))?.owner.pid ?? -1;
-    for (const one of [pid, ...(await descendantsOf(pid))]) process.kill(one, 'SIGKILL');
+    for (const one of [pid, ...(await listDescendants(pid))]) process.kill(one, 'SIGKILL');
     return Date.now() / 1000;
   },
   'kill -9 of the supervisor': async ({ folder }) => {

@@ -5,7 +5,7 @@ import { execa } from 'execa';
 import { z } from 'zod';
 import { readProgress } from '../../activities/shared/run/progress-reader.ts';
 import { ignoreMissing } from '../../activities/shared/files/ignore-missing.ts';
-import { descendantsOf } from '../../activities/shared/trainer/process-descendants.ts';
+import { listDescendants } from '../../activities/shared/trainer/process-descendants.ts';
 import { findLiveJob } from '../../activities/shared/trainer/trainer-process.ts';
 import { homeFolders, jobFolder, runFolder } from '../../configs/paths.ts';
 import { connect } from '../../infra/client/connect.ts';
@@ -40,7 +40,7 @@ const stepsOf = async (dir: string): Promise<Step[]> =>
   );
 
 const treeOf = async (pids: number[]): Promise<number[]> => [
-  ...new Set([...pids, ...(await Promise.all(pids.map(descendantsOf))).flat()]),
+  ...new Set([...pids, ...(await Promise.all(pids.map(listDescendants))).flat()]),
 ];
 
 async function pastFirstStep(contender: Contender): Promise<Contender> {

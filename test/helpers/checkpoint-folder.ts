@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname } from 'node:path';
-import { findResumption, type Resumption } from '../../activities/shared/run/checkpoints.ts';
+import { findResumePoint, type ResumePoint } from '../../activities/shared/run/checkpoints.ts';
 import { runFolder, type RunFolder } from '../../configs/paths.ts';
 import type { CheckpointManifest, Rollback, RunPlan } from '../../configs/schema/index.ts';
 import { miniPlan } from './mini-run.ts';
@@ -17,7 +17,7 @@ export interface CheckpointFolder {
   keepPlan: (plan: RunPlan) => Promise<void>;
   /** What a trainer says at its start: needed to know where its epochs end. */
   sayStarted: (fence: number, iterationsPerEpoch: number) => Promise<void>;
-  find: (plan?: RunPlan, rollback?: Rollback | null) => Promise<Resumption>;
+  find: (plan?: RunPlan, rollback?: Rollback | null) => Promise<ResumePoint>;
   remove: () => Promise<void>;
 }
 
@@ -51,7 +51,7 @@ export async function createCheckpointFolder(): Promise<CheckpointFolder> {
       await writeFile(job.progress, `${JSON.stringify({ ...said, ...rest })}\n`, { flag: 'a' });
     },
     find: (plan = miniPlan, rollback = null) =>
-      findResumption({ folder, plan, rollback, assertOurs: () => Promise.resolve() }),
+      findResumePoint({ folder, plan, rollback, assertOurs: () => Promise.resolve() }),
     remove: () => rm(home, { recursive: true, force: true }),
   };
 }

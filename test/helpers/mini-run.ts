@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import type { ActivityDependencies } from '../../activities/dependencies.ts';
 import { localStore } from '../../activities/shared/store/local-store.ts';
-import { isAlive } from '../../activities/shared/trainer/live-process.ts';
+import { isAlive } from '../../activities/shared/trainer/process-identity.ts';
 import { resumeArgv } from '../../activities/shared/trainer/trainer-argv.ts';
 import { findLiveJob } from '../../activities/shared/trainer/trainer-process.ts';
 import { runFolder } from '../../configs/paths.ts';
@@ -128,7 +128,7 @@ export async function createMiniRun(...switches: string[]): Promise<MiniRun> {
     device: 'cpu',
     address: '127.0.0.1',
     slurm: undefined,
-    gpus: { folder: `${home}/gpus`, foreignMib: 1024, whileHolding: (work) => work() },
+    gpus: { folder: `${home}/gpus`, foreignMib: 1024, withGpusHeld: (work) => work() },
     // The fake trainer reads neither data nor weights.
     obtain: {
       dataset: () => Promise.resolve(miniDataset),

@@ -3,7 +3,7 @@ import type { Client } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
 import type { ActivityDependencies } from '../../activities/dependencies.ts';
 import { createGpuActivities } from '../../activities/index.ts';
-import { resumeArgv, torchrun, type TrainerPrograms } from '../../activities/shared/trainer/trainer-argv.ts';
+import { resumeArgv, torchrunArgv, type TrainerPrograms } from '../../activities/shared/trainer/trainer-argv.ts';
 import { hostQueue } from '../../configs/names.ts';
 import { runFolder, type RunFolder } from '../../configs/paths.ts';
 import type { RunInput, RunPlan } from '../../configs/schema/index.ts';
@@ -17,7 +17,7 @@ export const hosts = ['gpu-a', 'gpu-b'];
 export const toyRanks =
   (...switches: string[]): TrainerPrograms['train'] =>
   (plan, files, job, _device, meeting) => [
-    ...[...torchrun(plan.gpus, meeting), `${projectRoot}/trainer/tests/programs/toy_ranks.py`],
+    ...[...torchrunArgv(plan.gpus, meeting), `${projectRoot}/trainer/tests/programs/toy_ranks.py`],
     ...['--plan', files.plan, '--job-dir', job.dir, ...resumeArgv(files.resume), ...switches],
   ];
 

@@ -1,5 +1,5 @@
 import { formatDuration } from '../../activities/shared/summary/format-time.ts';
-import { describeAttempt } from '../../activities/shared/summary/format-attempt.ts';
+import { formatAttempt } from '../../activities/shared/summary/format-attempt.ts';
 import type { RemoteCopy, RunStatus } from '../../configs/schema/index.ts';
 import { escapeCell } from './escape-cell.ts';
 
@@ -27,7 +27,7 @@ export function renderCurrentDetails(status: RunStatus): string {
   const checks = status.checks
     .filter(({ verdict }) => verdict !== 'ok')
     .map(({ verdict, name: about, message: says }) => `- ${verdict}: ${about}: ${escapeCell(says)}`);
-  const attempts = status.attempts.slice(-10).map((attempt) => `- ${escapeCell(describeAttempt(attempt))}`);
+  const attempts = status.attempts.slice(-10).map((attempt) => `- ${escapeCell(formatAttempt(attempt))}`);
   const steps = status.steps.map(({ step, why }) => `- ${step}: ${escapeCell(why)}`);
   const decisions = status.decisions.slice(-10).map(({ attempt, next, why, change }) => {
     const changed = change === null ? '' : ` (${escapeCell(change)})`;

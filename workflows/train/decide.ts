@@ -1,4 +1,4 @@
-/** What follows after an attempt: pure, so that history explains every decision. The table is in docs/architecture.md. */
+/** What follows after an attempt: pure, so that history explains every decision. The table is in docs/operations.md. */
 import type { Attempt, Failure, TrainerControl } from '../../configs/schema/index.ts';
 import { repairOutOfMemory, stepBack, useOlderCheckpoint } from './repairs.ts';
 import { again, madeProgress, stop, type Situation, type Verdict } from './verdict.ts';

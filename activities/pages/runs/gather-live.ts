@@ -2,7 +2,7 @@ import { lstat } from 'node:fs/promises';
 import { z } from 'zod';
 import { homeFolders, runFolder } from '../../../configs/paths.ts';
 import { Incident, RunPlan, type Progress, type Report, type TrainerEvent } from '../../../configs/schema/index.ts';
-import { keepLineage } from '../../shared/run/lineage.ts';
+import { filterLineage } from '../../shared/run/lineage.ts';
 import { ProgressReader } from '../../shared/run/progress-reader.ts';
 import { applyEvent, initialState } from '../../shared/run/run-state.ts';
 import { isSameMark, markOf } from '../../shared/files/file-mark.ts';
@@ -97,7 +97,7 @@ class FollowedRun {
     const { events, runId } = this;
     const plan = (await readJson(this.folder.plan, RunPlan)) ?? null;
     const incidents = await readJsonLines(homeFolders(this.home).incidents, Incident);
-    const lineage = keepLineage(events);
+    const lineage = filterLineage(events);
     const start = events.findLast((event) => event.type === 'started');
     const epochs = start?.epochs ?? plan?.epochs ?? 0;
     const reported = await readJson(`${this.folder.report}/report.json`, ReportDate);

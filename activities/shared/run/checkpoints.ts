@@ -17,16 +17,16 @@ import {
 import { CodedError } from '../errors/coded-error.ts';
 import { quarantine } from './quarantine.ts';
 import { findUsable } from './usable-checkpoints.ts';
-import { bestFirst } from './validation-scores.ts';
+import { sortByScore } from './validation-scores.ts';
 
-export interface Resumption {
+export interface ResumePoint {
   /** Where to go on; undefined where there is nothing yet. */
   from: Checkpoint | undefined;
   /** What was taken out of use on the way. */
   quarantined: Quarantined[];
 }
 
-export interface ResumptionRequest {
+export interface ResumePointRequest {
   folder: RunFolder;
   plan: RunPlan;
   rollback: Rollback | null;
@@ -39,7 +39,7 @@ export interface ResumptionRequest {
  * there are quarantined, so that nobody tries them again. Call it only while no trainer lives in the run's train job.
  * @throws CodedError PlanChanged when there are checkpoints, but only of plans that differ in what may not change.
  */
-export async function findResumption(request: ResumptionRequest): Promise<Resumption> {
+export async function findResumePoint(request: ResumePointRequest): Promise<ResumePoint> {
   const { folder, plan, rollback, assertOurs } = request;
   const job = folder.train;
   const quarantined: Quarantined[] = [];
@@ -77,20 +77,20 @@ async function findReasonToSkip(
 }
 
 /** Iterations of the checkpoints to go on from, newest first, as far as their sizes tell: nothing is hashed or moved. */
-export async function listIterations(folder: RunFolder, plan: RunPlan): Promise<number[]> {
+export async function listResumableIterations(folder: RunFolder, plan: RunPlan): Promise<number[]> {
   const job = folder.train;
-  const { usable } = await findUsable(folder, plan, await listOfTheirSize(job));
+  const { usable } = await findUsable(folder, plan, await listCompleteCheckpoints(job));
   return usable.map(({ iteration }) => iteration);
 }
 
 /** The whole checkpoint with the best validation box AP in what the run kept; the newest one where nothing was validated. */
-export async function bestCheckpoint(
+export async function findBestCheckpoint(
   job: JobFolder,
   planHash: string,
   events: readonly TrainerEvent[],
 ): Promise<Checkpoint | undefined> {
-  const ofThisPlan = (await listOfTheirSize(job)).filter((manifest) => manifest.planHash === planHash);
-  for (const manifest of bestFirst(ofThisPlan, events)) {
+  const ofThisPlan = (await listCompleteCheckpoints(job)).filter((manifest) => manifest.planHash === planHash);
+  for (const manifest of sortByScore(ofThisPlan, events)) {
     const path = `${job.checkpoints}/${manifest.file}`;
     if ((await findDamage(path, manifest)) === undefined) return { path, manifest };
   }
@@ -98,7 +98,7 @@ export async function bestCheckpoint(
 }
 
 /** As far as their sizes tell: nothing is hashed. */
-export async function listOfTheirSize(job: JobFolder): Promise<CheckpointManifest[]> {
+export async function listCompleteCheckpoints(job: JobFolder): Promise<CheckpointManifest[]> {
   const found = await Promise.all(
     (await listManifests(job)).map(async ({ name, manifest }) =>
       manifest?.bytes === (await fileSize(checkpointPath(job, name))) ? manifest : undefined,

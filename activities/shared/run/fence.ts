@@ -8,10 +8,10 @@ import { ignoreMissing } from '../files/ignore-missing.ts';
  * higher token, and whoever finds a higher one than its own on disk is stale: it publishes nothing and stops nothing.
  * A token is an empty file made with O_EXCL: two takers never get the same one.
  */
-export async function takeFence(job: JobFolder): Promise<number> {
+export async function acquireFence(job: JobFolder): Promise<number> {
   await mkdir(job.fences, { recursive: true });
   for (;;) {
-    const token = (await newestFence(job)) + 1;
+    const token = (await currentFence(job)) + 1;
     try {
       await (await open(`${job.fences}/${token}`, 'wx')).close();
       return token;
@@ -27,7 +27,7 @@ export async function takeFence(job: JobFolder): Promise<number> {
  */
 export async function raiseFence(job: JobFolder, atLeast: number): Promise<number> {
   await mkdir(job.fences, { recursive: true });
-  const newest = await newestFence(job);
+  const newest = await currentFence(job);
   if (newest >= atLeast) return newest;
   // Whoever is faster wrote the very same.
   await (await open(`${job.fences}/${atLeast}`, 'w')).close();
@@ -36,7 +36,7 @@ export async function raiseFence(job: JobFolder, atLeast: number): Promise<numbe
 
 /** @throws CodedError StaleAttempt when a newer attempt holds the fence. */
 export async function assertFence(job: JobFolder, token: number): Promise<void> {
-  const newest = await newestFence(job);
+  const newest = await currentFence(job);
   if (newest !== token) {
     throw new CodedError(
       'StaleAttempt',
@@ -46,7 +46,7 @@ export async function assertFence(job: JobFolder, token: number): Promise<void> 
 }
 
 /** 0 where nobody took one yet. */
-export async function newestFence(job: JobFolder): Promise<number> {
+export async function currentFence(job: JobFolder): Promise<number> {
   const tokens = (await ignoreMissing(readdir(job.fences))) ?? [];
   return Math.max(0, ...tokens.map(Number));
 }

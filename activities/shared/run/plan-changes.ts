@@ -6,8 +6,8 @@ import { weightSwitches } from './speed-switches.ts';
 
 export interface PlanChange {
   part: PlanPart;
-  was: string;
-  is: string;
+  before: string;
+  now: string;
 }
 
 /** The parts in which two plans would train other weights. */
@@ -15,11 +15,11 @@ export function comparePlans(before: RunPlan, now: RunPlan): PlanChange[] {
   const [old, current] = [partsOf(before), partsOf(now)];
   return PlanPart.options
     .filter((part) => old[part].key !== current[part].key)
-    .map((part) => ({ part, was: showPart(old[part]), is: showPart(current[part]) }));
+    .map((part) => ({ part, before: formatPart(old[part]), now: formatPart(current[part]) }));
 }
 
 /** `gpus was 4 and is 2` */
-export const describeChange = ({ part, was, is }: PlanChange): string => `${part} was ${was} and is ${is}`;
+export const formatPlanChange = ({ part, before, now }: PlanChange): string => `${part} was ${before} and is ${now}`;
 
 /** Undefined for a plan of which this run kept no copy. */
 export const readOldPlan = (folder: RunFolder, planHash: string): Promise<RunPlan | undefined> =>
@@ -40,19 +40,19 @@ interface Part {
   name?: string;
 }
 
-const showWeights = ({ part, id, source }: ReturnType<typeof startingWeights>): string =>
+const formatWeights = ({ part, id, source }: ReturnType<typeof startingWeights>): string =>
   `${part} ${id} ${source.sha256 ?? 'of unknown sha256'}`;
 
-const showPart = ({ key, name }: Part): string => (name === undefined ? key : `${name} (${key.slice(0, 12)})`);
+const formatPart = ({ key, name }: Part): string => (name === undefined ? key : `${name} (${key.slice(0, 12)})`);
 
-/** Each part in words, as `describeChange` says it. */
-export const describeParts = (plan: RunPlan): Record<string, string> =>
-  Object.fromEntries(Object.entries(partsOf(plan)).map(([name, part]) => [name, showPart(part)]));
+/** Each part in words, as `formatPlanChange` prints it. */
+export const formatPlanParts = (plan: RunPlan): Record<string, string> =>
+  Object.fromEntries(Object.entries(partsOf(plan)).map(([name, part]) => [name, formatPart(part)]));
 
 const partsOf = ({ recipe, dataset, weights, ...plan }: RunPlan): Record<PlanPart, Part> => ({
   recipe: { key: recipe.sha256, name: recipe.name },
   dataset: { key: dataset.contentKey, name: dataset.id },
-  weights: { key: showWeights(startingWeights(weights)) },
+  weights: { key: formatWeights(startingWeights(weights)) },
   epochs: { key: String(plan.epochs) },
   gpus: { key: String(plan.gpus) },
   batchPerGpu: { key: String(plan.batchPerGpu) },

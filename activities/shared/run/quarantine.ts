@@ -4,7 +4,7 @@ import type { Quarantined } from '../../../configs/schema/index.ts';
 import { systemErrorCode } from '../errors/coded-error.ts';
 import { syncFolder, writeFileAtomic } from '../files/atomic-file.ts';
 
-const keptFiles = 3;
+const maxFiles = 3;
 
 /**
  * Takes a checkpoint out of use without losing it. The manifest goes first, since without it the file does not exist;
@@ -13,9 +13,9 @@ const keptFiles = 3;
 export async function quarantine(job: JobFolder, name: string, why: string): Promise<Quarantined> {
   const file = `${name}.pth`;
   await mkdir(job.quarantine, { recursive: true });
-  await leaveReason(`${job.quarantine}/${name}.why.json`, { v: 1, file, why, at: Date.now() / 1000 });
+  await writeReason(`${job.quarantine}/${name}.why.json`, { v: 1, file, why, at: Date.now() / 1000 });
   for (const moved of [`${name}.json`, file]) {
-    await moveIfThere(`${job.checkpoints}/${moved}`, `${job.quarantine}/${moved}`);
+    await moveIfExists(`${job.checkpoints}/${moved}`, `${job.quarantine}/${moved}`);
     await syncFolder(job.checkpoints);
   }
   await prune(job.quarantine);
@@ -27,12 +27,12 @@ export async function quarantine(job: JobFolder, name: string, why: string): Pro
 async function prune(folder: string): Promise<void> {
   const paths = (await readdir(folder)).filter((name) => name.endsWith('.pth')).map((name) => `${folder}/${name}`);
   const dated = await Promise.all(paths.map(async (path) => ({ path, at: (await stat(path)).ctimeMs })));
-  const old = dated.sort((a, b) => b.at - a.at).slice(keptFiles);
+  const old = dated.sort((a, b) => b.at - a.at).slice(maxFiles);
   for (const { path } of old) await rm(path, { force: true });
 }
 
 /** Best effort: on a full disk a damaged checkpoint must still go out of the way. */
-async function leaveReason(path: string, reason: object): Promise<void> {
+async function writeReason(path: string, reason: object): Promise<void> {
   try {
     await writeFileAtomic(path, JSON.stringify(reason));
   } catch (error) {
@@ -40,7 +40,7 @@ async function leaveReason(path: string, reason: object): Promise<void> {
   }
 }
 
-async function moveIfThere(from: string, to: string): Promise<void> {
+async function moveIfExists(from: string, to: string): Promise<void> {
   try {
     await rename(from, to);
   } catch (error) {

@@ -1,6 +1,6 @@
 import type { RunFolder } from '../../../configs/paths.ts';
 import type { CheckpointManifest, RunPlan } from '../../../configs/schema/index.ts';
-import { comparePlans, describeChange, isAtEpochEnd, readOldPlan } from './plan-changes.ts';
+import { comparePlans, formatPlanChange, isAtEpochEnd, readOldPlan } from './plan-changes.ts';
 import { readProgress } from './progress-reader.ts';
 
 export interface UsableCheckpoints {
@@ -36,11 +36,11 @@ async function findForbiddenChange(folder: RunFolder, plan: RunPlan, oldHash: st
   const old = await readOldPlan(folder, oldHash);
   if (old === undefined) return `of plan ${short(oldHash)} no copy was kept`;
   const forbidden = comparePlans(old, plan).filter(({ part }) => !plan.recovery.mayChange.includes(part));
-  return forbidden.length === 0 ? undefined : forbidden.map(describeChange).join(', ');
+  return forbidden.length === 0 ? undefined : forbidden.map(formatPlanChange).join(', ');
 }
 
 /** Of any plans, newest first. */
-export function newestFirst<T extends Placed>(checkpoints: readonly T[]): T[] {
+export function sortByRecency<T extends Placed>(checkpoints: readonly T[]): T[] {
   const plans = [...new Set(checkpoints.map(({ planHash }) => planHash))];
   return mergeByFence(plans.map((hash) => checkpoints.filter(({ planHash }) => planHash === hash)));
 }

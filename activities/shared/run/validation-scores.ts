@@ -1,16 +1,16 @@
 import type { CheckpointManifest, TrainerEvent } from '../../../configs/schema/index.ts';
-import { keepLineage } from './lineage.ts';
+import { filterLineage } from './lineage.ts';
 
 /** Below the score of a validation that found nothing. */
 const unscored = -2;
 
 /** Checkpoints by their validation box AP, best first; of equals the one with more training. Those without any come last. */
-export function bestFirst<T extends Pick<CheckpointManifest, 'iteration'>>(
+export function sortByScore<T extends Pick<CheckpointManifest, 'iteration'>>(
   checkpoints: readonly T[],
   events: readonly TrainerEvent[],
 ): T[] {
   const scores = new Map<number, number>();
-  for (const event of keepLineage(events)) {
+  for (const event of filterLineage(events)) {
     if (event.type === 'validation') scores.set(event.iteration, event.bbox.AP ?? -1);
   }
   const scoreOf = ({ iteration }: T): number => scores.get(iteration) ?? unscored;

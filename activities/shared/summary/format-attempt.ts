@@ -1,7 +1,7 @@
 import type { Attempt } from '../../../configs/schema/index.ts';
 
 /** `attempt 2: epochs 12 → 19 on gpu-a, crashed: out-of-memory`: for the Temporal UI and the terminal. */
-export function describeAttempt({ attempt, fromEpoch, epoch, host, outcome, failure }: Attempt): string {
+export function formatAttempt({ attempt, fromEpoch, epoch, host, outcome, failure }: Attempt): string {
   const epochs = epoch === null ? 'no step' : `epochs ${fromEpoch ?? '?'} → ${epoch}`;
   const where = host == null ? '' : ` on ${host}`;
   return `attempt ${attempt}: ${epochs}${where}, ${outcome}${failure === null ? '' : `: ${failure.class}`}`;

@@ -29,9 +29,9 @@ function flatten(value: object, path: string): string[] {
 export const formatVariantScore = (score: number | null | undefined): string =>
   score == null ? '–' : formatPoints(score);
 
-const mostCharacters = 200;
+const maxCharacters = 200;
 
 function firstLine(text: string): string {
   const line = text.split('\n', 1)[0] ?? '';
-  return line.length > mostCharacters ? `${line.slice(0, mostCharacters)}…` : line;
+  return line.length > maxCharacters ? `${line.slice(0, maxCharacters)}…` : line;
 }

@@ -12,7 +12,7 @@ export function buildLedger(attempts: readonly Attempt[], pausedSeconds: number)
   const meantSeconds = wallSeconds - evaluationSeconds - pausedSeconds;
   return {
     interruptions: attempts.flatMap((attempt, index) =>
-      attempt.outcome === 'finished' ? [] : [describeInterruption(attempt, attempts.slice(index + 1))],
+      attempt.outcome === 'finished' ? [] : [buildInterruption(attempt, attempts.slice(index + 1))],
     ),
     productiveSeconds,
     lostSeconds: steppingSeconds - productiveSeconds,
@@ -23,7 +23,7 @@ export function buildLedger(attempts: readonly Attempt[], pausedSeconds: number)
   };
 }
 
-function describeInterruption(attempt: Attempt, later: readonly Attempt[]): Interruption {
+function buildInterruption(attempt: Attempt, later: readonly Attempt[]): Interruption {
   const { trainerEndedAt, endedAt, outcome, failure, cause, toIteration } = attempt;
   const at = trainerEndedAt ?? endedAt;
   // Whoever lost its worker can say nothing of its trainer; the attempt that adopted that trainer does.

@@ -1,7 +1,7 @@
 import { Context } from '@temporalio/activity';
 
 /** Well below every heartbeat timeout of workflows/support/policies.ts; Temporal thins the beats out by itself. */
-const beatMs = 2_000;
+const intervalMs = 2_000;
 
 /**
  * Beats on a timer while `work` runs, with the newest details. A timer alone would hide a hang:
@@ -10,7 +10,7 @@ const beatMs = 2_000;
 export async function withHeartbeat<T>(details: () => unknown, work: () => Promise<T>): Promise<T> {
   const beat = () => Context.current().heartbeat(details());
   beat();
-  const timer = setInterval(beat, beatMs);
+  const timer = setInterval(beat, intervalMs);
   try {
     return await work();
   } finally {

@@ -1,5 +1,5 @@
 import { listGpuProcesses } from './gpu-inventory.ts';
-import { descendantsOf } from './process-descendants.ts';
+import { listDescendants } from './process-descendants.ts';
 import type { PythonCommand } from './trainer-process.ts';
 
 /** Who else holds GPU memory, one line a process. Empty without a GPU or its driver. */
@@ -8,7 +8,7 @@ export async function listForeignGpuProcesses(
   supervisorPid: number,
 ): Promise<string[]> {
   const processes = await listGpuProcesses(python);
-  const ours = new Set([supervisorPid, ...(await descendantsOf(supervisorPid))]);
+  const ours = new Set([supervisorPid, ...(await listDescendants(supervisorPid))]);
   return processes
     .filter(({ pid }) => !ours.has(pid))
     .map(({ pid, name, usedMib }) => `${name} (pid ${pid}, ${usedMib} MiB)`);

@@ -14,7 +14,7 @@ export type GpuProcess = z.infer<typeof GpuProcess>;
 
 /** Every GPU in nvidia-smi's order; undefined where it is not there or does not answer. */
 export async function listGpus(python: Pick<PythonCommand, 'env'>): Promise<GpuFacts[] | undefined> {
-  const rows = await ask(python, '--query-gpu=uuid,index,name,driver_version,memory.total,memory.used');
+  const rows = await queryNvidiaSmi(python, '--query-gpu=uuid,index,name,driver_version,memory.total,memory.used');
   return rows?.flatMap(([uuid, index, name, driver, total, used]) => {
     const bytes = { memoryTotalBytes: Number(total) * mebibyte, memoryUsedBytes: Number(used) * mebibyte };
     const gpu = GpuFacts.safeParse({ uuid, index: Number(index), name, driver, ...bytes });
@@ -24,14 +24,14 @@ export async function listGpus(python: Pick<PythonCommand, 'env'>): Promise<GpuF
 
 /** Every process that computes on a GPU; empty without a GPU or its driver. */
 export async function listGpuProcesses(python: Pick<PythonCommand, 'env'>): Promise<GpuProcess[]> {
-  const rows = (await ask(python, '--query-compute-apps=pid,process_name,used_gpu_memory')) ?? [];
+  const rows = (await queryNvidiaSmi(python, '--query-compute-apps=pid,process_name,used_gpu_memory')) ?? [];
   return rows.flatMap(([pid, name = 'a process', usedMib = '?']) => {
     const one = GpuProcess.safeParse({ pid, name, usedMib });
     return one.success ? [one.data] : [];
   });
 }
 
-async function ask({ env }: Pick<PythonCommand, 'env'>, query: string): Promise<string[][] | undefined> {
+async function queryNvidiaSmi({ env }: Pick<PythonCommand, 'env'>, query: string): Promise<string[][] | undefined> {
   const options = { env, extendEnv: false, stdin: 'ignore', timeout: timeoutMs, reject: false } as const;
   const { failed, stdout } = await execa('nvidia-smi', [query, '--format=csv,noheader,nounits'], options);
   if (failed) return undefined;

@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 
 /** All processes below one, whatever session they sit in. */
-export async function descendantsOf(pid: number): Promise<number[]> {
+export async function listDescendants(pid: number): Promise<number[]> {
   const children = new Map<number, number[]>();
   for (const [child, parent] of await listParents()) children.set(parent, [...(children.get(parent) ?? []), child]);
   const found: number[] = [];

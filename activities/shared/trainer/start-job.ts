@@ -16,7 +16,7 @@ const pollMs = 50;
 /** EX_TEMPFAIL and EX_UNAVAILABLE of sysexits.h. */
 const [lockedExitCode, neverEnoughExitCode] = [75, 69];
 /** Longer than a supervisor that waits for GPUs takes to see that its worker died. */
-const lockedPatienceMs = 5_000;
+const lockTimeoutMs = 5_000;
 
 export interface JobStart {
   job: JobFolder;
@@ -30,10 +30,10 @@ export interface JobStart {
   /** Undefined where somebody else shares out GPUs. */
   gpus: GpuRequest | undefined;
   /** The jobs of all hosts, in the order in which they take GPUs, and where their ranks work together. */
-  together?: { run: string; jobs: string[] } | undefined;
+  hostGroup?: { run: string; jobs: string[] } | undefined;
 }
 
-export interface GpuWaiting {
+export interface GpuWaitListener {
   /** Ends the waiting; a program that runs already is not touched by it. */
   signal: AbortSignal;
   /** Called whenever something about the waiting has changed; with null when there are GPUs. */
@@ -47,22 +47,22 @@ export interface GpuWaiting {
  * @throws CodedError TrainerMissing, TrainerLocked (another supervisor holds the job), TrainingFailed (never enough
  * GPUs), StaleAttempt; FailedStart.
  */
-export async function startJob(start: JobStart, waiting: GpuWaiting): Promise<RunningJob> {
+export async function startJob(start: JobStart, waiting: GpuWaitListener): Promise<RunningJob> {
   await mkdir(start.job.dir, { recursive: true });
   const begin = performance.now();
   for (;;) {
     const child = launch(start);
-    const owner = await untilOwned(start, child, waiting);
+    const owner = await waitForOwner(start, child, waiting);
     if (owner !== undefined) return { owner, adopted: false };
     const live = await findLiveJob(start.job);
     // Nobody to name: one that waited for a dead worker, and leaves in a moment.
-    if (live !== undefined || performance.now() - begin > lockedPatienceMs)
+    if (live !== undefined || performance.now() - begin > lockTimeoutMs)
       throw new CodedError('TrainerLocked', `Another trainer holds ${start.job.dir} (see its owner.json).`);
     await sleep(5 * pollMs);
   }
 }
 
-function launch({ job, python, program, launcher = [], fence, stall, gpus, together }: JobStart): ChildProcess {
+function launch({ job, python, program, launcher = [], fence, stall, gpus, hostGroup: together }: JobStart): ChildProcess {
   const log = openSync(job.log, 'a', 0o600);
   const wish = gpus && { ...gpus, asker: process.pid };
   const argv = superviseArgv(job, fence, stall, [...launcher, python.executable, ...program], wish, together);
@@ -74,10 +74,10 @@ function launch({ job, python, program, launcher = [], fence, stall, gpus, toget
 }
 
 /** Undefined when the job's lock is taken. */
-async function untilOwned(
+async function waitForOwner(
   { job, python, fence }: JobStart,
   child: ChildProcess,
-  { signal, onWait }: GpuWaiting,
+  { signal, onWait }: GpuWaitListener,
 ): Promise<TrainerOwner | undefined> {
   let failedStart: CodedError | undefined;
   child.once('error', (cause) => {
@@ -89,7 +89,7 @@ async function untilOwned(
       const owner = await readJson(job.owner, TrainerOwner);
       if (owner?.fence === fence) return owner;
       if (failedStart !== undefined) throw failedStart;
-      if (child.exitCode !== null || child.signalCode !== null) return await explainEnd(job, child);
+      if (child.exitCode !== null || child.signalCode !== null) return await throwStartError(job, child);
       const wait = await readJson(job.waiting, GpuWait);
       if (wait?.fence === fence) {
         if (JSON.stringify(wait) !== said) onWait(wait);
@@ -108,7 +108,7 @@ async function untilOwned(
 }
 
 /** The supervisor was gone before it could name itself: nothing was trained, and nobody wrote an exit.json. */
-export class FailedStart extends CodedError {
+export class SupervisorStartError extends CodedError {
   /** What the log said last. */
   readonly lines: string[];
 
@@ -120,10 +120,10 @@ export class FailedStart extends CodedError {
 
 const Refusal = z.string().transform((line) => z.object({ message: z.string() }).parse(JSON.parse(line)).message);
 
-async function explainEnd(job: JobFolder, { exitCode, signalCode }: ChildProcess): Promise<undefined> {
+async function throwStartError(job: JobFolder, { exitCode, signalCode }: ChildProcess): Promise<undefined> {
   if (exitCode === lockedExitCode) return undefined;
   const lines = await logTail(job, 20);
   if (exitCode === neverEnoughExitCode)
     throw new CodedError('TrainingFailed', `There will never be enough GPUs here: ${Refusal.parse(lines.at(-1))}.`);
-  throw new FailedStart(job, signalCode ?? `code ${exitCode}`, lines);
+  throw new SupervisorStartError(job, signalCode ?? `code ${exitCode}`, lines);
 }

@@ -42,8 +42,8 @@ export const trainArgv = (
   device: Device,
   meeting?: TorchrunRendezvous,
 ): string[] => [
-  ...[...torchrun(plan.gpus, meeting), '-m', 'everswin_trainer', 'train'],
-  ...common(files, job, device),
+  ...[...torchrunArgv(plan.gpus, meeting), '-m', 'everswin_trainer', 'train'],
+  ...commonArgv(files, job, device),
   startingWeights(plan.weights).part === 'detector' ? '--init-detector' : '--weights',
   files.weights,
   ...resumeArgv(files.resume),
@@ -61,7 +61,7 @@ export const testArgv = (
   device: Device,
   ranks: number,
 ): string[] => [
-  ...[...torchrun(ranks), '-m', 'everswin_trainer', 'test', ...common(files, job, device)],
+  ...[...torchrunArgv(ranks), '-m', 'everswin_trainer', 'test', ...commonArgv(files, job, device)],
   ...[isEvaluation(plan) ? '--weights' : '--checkpoint', files.tested],
 ];
 
@@ -111,12 +111,12 @@ const gpuArgv = ({ folder, device, count, priority, since, foreignMib, asker }: 
 ];
 
 /** No restarts of its own: the workflow decides after each ending. @param ranks on all machines together. */
-export const torchrun = (ranks: number, meeting?: TorchrunRendezvous): string[] => [
-  ...['-m', 'torch.distributed.run', ...(meeting === undefined ? ['--standalone'] : meetingArgv(meeting))],
+export const torchrunArgv = (ranks: number, meeting?: TorchrunRendezvous): string[] => [
+  ...['-m', 'torch.distributed.run', ...(meeting === undefined ? ['--standalone'] : rendezvousArgv(meeting))],
   ...['--nproc-per-node', String(ranks / (meeting?.nodes ?? 1)), '--max-restarts', '0'],
 ];
 
-const meetingArgv = ({ nodes, endpoint, id, here }: TorchrunRendezvous): string[] => [
+const rendezvousArgv = ({ nodes, endpoint, id, here }: TorchrunRendezvous): string[] => [
   ...['--nnodes', String(nodes), '--rdzv-backend', 'c10d', '--rdzv-endpoint', endpoint, '--rdzv-id', id],
   // A machine does not always know by which address others reach it.
   ...(here === undefined ? [] : ['--rdzv-conf', `is_host=${here.isLeader ? 1 : 0}`, '--local-addr', here.address]),
@@ -136,7 +136,7 @@ export const srunArgv = ({ nodes, extra }: Slurm, gpus: number, device: Device):
   ...extra,
 ];
 
-const common = (files: TrainerFiles, job: JobFolder, device: Device): string[] => [
+const commonArgv = (files: TrainerFiles, job: JobFolder, device: Device): string[] => [
   ...['--plan', files.plan, '--recipe', files.recipe, '--data', files.data],
   ...['--job-dir', job.dir, '--device', device],
 ];

@@ -11,11 +11,11 @@ import type { PythonCommand } from './trainer-process.ts';
 /** Those that take long say about once a second how far they are. */
 const longestSilenceMs = 10 * 60_000;
 
-export interface TrainerQuestion<T extends z.ZodType> {
+export interface TrainerCommand<T extends z.ZodType> {
   python: PythonCommand;
   argv: string[];
   /** Schema of the file that `--out` names. */
-  answer: T;
+  output: T;
   signal: AbortSignal;
   onStage?: (line: StageLine) => void;
 }
@@ -24,13 +24,13 @@ export interface TrainerQuestion<T extends z.ZodType> {
  * Runs a command of the trainer that writes its answer to the file named by `--out`.
  * @throws CodedError TrainerCommandFailed with the end of its output; the signal's reason when aborted.
  */
-export async function askTrainer<T extends z.ZodType>({
+export async function runTrainerCommand<T extends z.ZodType>({
   python,
   argv,
-  answer,
+  output: answer,
   signal,
   onStage,
-}: TrainerQuestion<T>): Promise<z.infer<T>> {
+}: TrainerCommand<T>): Promise<z.infer<T>> {
   const folder = await mkdtemp(`${tmpdir()}/everswin-`);
   const out = `${folder}/answer.json`;
   const silence = new AbortController();

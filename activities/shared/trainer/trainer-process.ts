@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { JobFolder } from '../../../configs/paths.ts';
 import { TrainerExit, TrainerOwner } from '../../../configs/schema/index.ts';
 import { readJson } from '../files/json-file.ts';
-import { isAlive, signalOwner } from './live-process.ts';
+import { isAlive, signalProcess } from './process-identity.ts';
 
 /** How to start Python: the trainer's interpreter and all of its environment, nothing inherited from the worker. */
 export interface PythonCommand {
@@ -23,18 +23,18 @@ export type JobOutcome = { exit: TrainerExit } | { supervisorLost: TrainerOwner 
 export async function findLiveJob(job: JobFolder): Promise<RunningJob | undefined> {
   const owner = await readJson(job.owner, TrainerOwner);
   if (owner === undefined || !(await isAlive(owner))) return undefined;
-  if (!(await hasSaidItsLast(job, owner))) return { owner, adopted: true };
+  if (!(await hasWrittenExit(job, owner))) return { owner, adopted: true };
   // It wrote exit.json and is about to leave: who adopted it would take the old ending for a new one, who started a
   // trainer beside it would find the lock taken.
   while (await isAlive(owner)) await sleep(10);
   return undefined;
 }
 
-const hasSaidItsLast = async (job: JobFolder, owner: TrainerOwner): Promise<boolean> =>
+const hasWrittenExit = async (job: JobFolder, owner: TrainerOwner): Promise<boolean> =>
   (await readJson(job.exit, TrainerExit))?.fence === owner.fence;
 
 /** Undefined while the job runs. */
-export async function jobEnding(job: JobFolder, owner: TrainerOwner): Promise<JobOutcome | undefined> {
+export async function readOutcome(job: JobFolder, owner: TrainerOwner): Promise<JobOutcome | undefined> {
   const alive = await isAlive(owner); // asked before exit.json is read: it is written before the supervisor dies
   const exit = await readJson(job.exit, TrainerExit);
   if (exit?.fence === owner.fence) return { exit };
@@ -42,4 +42,4 @@ export async function jobEnding(job: JobFolder, owner: TrainerOwner): Promise<Jo
 }
 
 /** Asks the supervisor to let the program save and to stop its whole tree; it ends by force itself when that takes too long. */
-export const requestStop = (owner: TrainerOwner): Promise<void> => signalOwner(owner, 'SIGTERM');
+export const requestStop = (owner: TrainerOwner): Promise<void> => signalProcess(owner, 'SIGTERM');

@@ -3,11 +3,11 @@ import type { JobFolder } from '../../../configs/paths.ts';
 import type { TrainerEvent } from '../../../configs/schema/index.ts';
 import { assertFence } from '../run/fence.ts';
 import type { ProgressReader } from '../run/progress-reader.ts';
-import { jobEnding, type JobOutcome, type RunningJob } from './trainer-process.ts';
+import { readOutcome, type JobOutcome, type RunningJob } from './trainer-process.ts';
 
 const pollMs = 250;
 
-export interface Watch {
+export interface JobWatch {
   job: JobFolder;
   running: RunningJob;
   /** Token of the watcher, not of the watched: an adopted trainer was started under an older one. */
@@ -22,13 +22,13 @@ export interface Watch {
  * @throws CodedError StaleAttempt when a newer attempt took over; the signal's reason when `signal` is aborted.
  */
 export async function watchJob(
-  { job, running, fence, progress, onEvents }: Watch,
+  { job, running, fence, progress, onEvents }: JobWatch,
   signal: AbortSignal,
 ): Promise<JobOutcome> {
   for (;;) {
     signal.throwIfAborted();
     await assertFence(job, fence);
-    const ending = await jobEnding(job, running.owner);
+    const ending = await readOutcome(job, running.owner);
     const events = await progress.readNew(); // after the ending was read, so that none is missed
     if (events.length > 0) onEvents(events);
     if (ending !== undefined) return ending;

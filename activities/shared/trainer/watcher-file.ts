@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { JobFolder } from '../../../configs/paths.ts';
 import { systemErrorCode } from '../errors/coded-error.ts';
 import { readJson } from '../files/json-file.ts';
-import { isAlive, processStartTicks } from './live-process.ts';
+import { isAlive, processStartTicks } from './process-identity.ts';
 import { writeFileAtomic } from '../files/atomic-file.ts';
 
 /** Who watches a job, on behalf of which activity task: for a worker that finds out that it follows one that was killed. */

@@ -5,15 +5,15 @@ import { ignoreMissing } from '../../shared/files/ignore-missing.ts';
 import { writeFileAtomic } from '../../shared/files/atomic-file.ts';
 
 /** Of a log that may be huge, its beginning and its end are read: start-up errors stand here, all others there. */
-const partBytes = 1024 * 1024;
+const sectionBytes = 1024 * 1024;
 /** There may be dozens of ranks. */
-const rankPartBytes = 128 * 1024;
+const rankSectionBytes = 128 * 1024;
 /** A longer line is cut in the middle: patterns are not made for a megabyte. */
-const lineCharacters = 8000;
+const maxLineCharacters = 8000;
 const keptLines = 200;
 
 /** Which part of a job's logs one attempt wrote. */
-export interface AttemptMark {
+export interface AttemptLogRange {
   /** Where `trainer.log` was when its trainer began. */
   logOffset: number;
   fence: number;
@@ -29,20 +29,20 @@ export interface AttemptMark {
  */
 export async function readAttemptLog(
   job: JobFolder,
-  { logOffset, fence, firstRank, host }: AttemptMark,
+  { logOffset, fence, firstRank, host }: AttemptLogRange,
 ): Promise<string[]> {
   const ranks = await readRankLogs(job, fence);
-  const said = await readLines(job.log, logOffset, partBytes);
+  const said = await readLines(job.log, logOffset, sectionBytes);
   const main = { lines: host === undefined ? said : said.map((line) => `[host ${host}] ${line}`) };
   const first = ranks.filter(({ rank }) => rank === firstRank);
   const others = ranks.filter(({ rank }) => rank !== firstRank);
   return [...first, main, ...others].flatMap(({ lines }) => lines);
 }
 
-const speaker = /^\[(rank \d+|host [^\]]+)\] /;
+const sourcePrefix = /^\[(rank \d+|host [^\]]+)\] /;
 /** From another log than the main one: of a rank that has its own, or of another host. */
-export const isFromElsewhere = (line: string): boolean => speaker.test(line);
-export const withoutSpeaker = (line: string): string => line.replace(speaker, '');
+export const hasSourcePrefix = (line: string): boolean => sourcePrefix.test(line);
+export const stripSourcePrefix = (line: string): string => line.replace(sourcePrefix, '');
 
 async function readRankLogs(job: JobFolder, fence: number): Promise<{ rank: number; lines: string[] }[]> {
   const names = (await ignoreMissing(readdir(job.rankLogs))) ?? [];
@@ -53,7 +53,7 @@ async function readRankLogs(job: JobFolder, fence: number): Promise<{ rank: numb
   ranks.sort((a, b) => a.rank - b.rank);
   return Promise.all(
     ranks.map(async ({ rank, path }) => {
-      const lines = await readLines(path, 0, rankPartBytes);
+      const lines = await readLines(path, 0, rankSectionBytes);
       return { rank, lines: lines.map((line) => `[rank ${rank}] ${line}`) };
     }),
   );
@@ -76,11 +76,15 @@ async function readLines(path: string, offset: number, part: number): Promise<st
 }
 
 /** The end of a failed attempt's logs under a name of its own. Best effort: on a full disk there is no room for it. */
-export async function keepLogEnd(job: JobFolder, fence: number, lines: readonly string[]): Promise<string | undefined> {
+export async function saveLogTail(
+  job: JobFolder,
+  fence: number,
+  lines: readonly string[],
+): Promise<string | undefined> {
   const path = `${job.failures}/attempt-${fence}.log`;
   try {
     await mkdir(job.failures, { recursive: true });
-    const ends = [lines.filter(isFromElsewhere), lines.filter((line) => !isFromElsewhere(line))];
+    const ends = [lines.filter(hasSourcePrefix), lines.filter((line) => !hasSourcePrefix(line))];
     const kept = ends.flatMap((some) => some.slice(-keptLines));
     await writeFileAtomic(path, `${kept.join('\n')}\n`);
     return path;
@@ -106,7 +110,9 @@ const splitLines = (text: string): string[] =>
   text
     .split(/[\r\n]+/)
     .filter((line) => line !== '')
-    .map(cutMiddle);
+    .map(truncateMiddle);
 
-const cutMiddle = (line: string): string =>
-  line.length <= lineCharacters ? line : `${line.slice(0, lineCharacters / 2)} … ${line.slice(-lineCharacters / 2)}`;
+const truncateMiddle = (line: string): string =>
+  line.length <= maxLineCharacters
+    ? line
+    : `${line.slice(0, maxLineCharacters / 2)} … ${line.slice(-maxLineCharacters / 2)}`;

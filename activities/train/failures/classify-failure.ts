@@ -9,8 +9,8 @@
  * and otherwise the failure is unknown. Of two classes that know one line, the catalogue's first is taken.
  */
 import type { Failure, FailureClass } from '../../../configs/schema/index.ts';
-import { isFromElsewhere, withoutSpeaker } from './attempt-log.ts';
-import { describeCrash } from './describe-crash.ts';
+import { hasSourcePrefix, stripSourcePrefix } from './attempt-log.ts';
+import { formatCrash } from './format-crash.ts';
 import { isDiskFull } from '../../shared/files/disk-full.ts';
 import { failureCatalogue, ownFailure } from '../../shared/errors/failure-catalogue.ts';
 import type { JobOutcome } from '../../shared/trainer/trainer-process.ts';
@@ -26,7 +26,7 @@ const weakEvidence =
   /Watchdog caught collective|NCCL communicator was aborted|DistBackendError|nccl\w+Error|NCCL error in|exited unexpectedly|\bloss: (nan|inf)\b|"loss": |Gradient overflow|results of the whole dataset is empty|compiled using NumPy 1|SignalException/;
 
 /** torchrun's own report, the last thing in the first rank's log, says again what was said before. */
-const reportBegin = 'ChildFailedError:';
+const elasticReportStart = 'ChildFailedError:';
 
 /** How a job can end when nobody wanted it to. */
 export interface FailedAttempt {
@@ -47,31 +47,31 @@ export function classifyFailure({ lines, outcome: ending, freeBytes }: FailedAtt
   const message = findInLines(recordedMessage(ending));
   const { entry, evidence } = log.strong ??
     message.strong ??
-    findInEnding(ending, freeBytes) ??
+    findInOutcome(ending, freeBytes) ??
     log.weak ??
     message.weak ??
-    findByExitCode(ending) ?? { entry: ownFailure('unknown'), evidence: describeEnding(ending) };
-  return describeFailure(entry, evidence);
+    findByExitCode(ending) ?? { entry: ownFailure('unknown'), evidence: formatOutcome(ending) };
+  return buildFailure(entry, evidence);
 }
 
 /** Of a supervisor that ended before it began; `lines` are the end of the log, where earlier attempts may stand too. */
 export function classifyFailedStart(error: Error, lines: readonly string[]): Failure {
   const { message } = error;
   const isFull = isDiskFull(error) || lines.at(-1)?.includes(fullDiskMessage) === true;
-  return describeFailure(ownFailure(isFull ? 'disk-full' : 'supervisor-killed'), message);
+  return buildFailure(ownFailure(isFull ? 'disk-full' : 'supervisor-killed'), message);
 }
 
-function describeFailure(entry: FailureClass, evidence: string): Failure {
+function buildFailure(entry: FailureClass, evidence: string): Failure {
   const { class: name, reaction, tries, meaning, nextStep } = entry;
-  return { class: name, reaction, tries, evidence: cutEvidence(evidence), meaning, nextStep };
+  return { class: name, reaction, tries, evidence: truncateEvidence(evidence), meaning, nextStep };
 }
 
 function findInLines(lines: readonly string[]): { strong?: Finding; weak?: Finding } {
   let weak: Finding | undefined;
   let isReport = false;
   for (const line of lines) {
-    isReport ||= line.includes(reportBegin);
-    if (isReport && !isFromElsewhere(line)) continue;
+    isReport ||= line.includes(elasticReportStart);
+    if (isReport && !hasSourcePrefix(line)) continue;
     const entry = findClass(line);
     if (entry === undefined) continue;
     if (!weakEvidence.test(line)) return { strong: { entry, evidence: line } };
@@ -81,35 +81,35 @@ function findInLines(lines: readonly string[]): { strong?: Finding; weak?: Findi
 }
 
 const findClass = (line: string): FailureClass | undefined =>
-  failureCatalogue.find(({ patterns }) => patterns.some((pattern) => pattern.test(withoutSpeaker(line))))?.entry;
+  failureCatalogue.find(({ patterns }) => patterns.some((pattern) => pattern.test(stripSourcePrefix(line))))?.entry;
 
 const recordedMessage = (ending: JobOutcome): string[] =>
   'exit' in ending ? (ending.exit.rootCause?.message.split('\n') ?? []) : [];
 
-function findInEnding(ending: JobOutcome, freeBytes: number): Finding | undefined {
+function findInOutcome(ending: JobOutcome, freeBytes: number): Finding | undefined {
   if (freeBytes < fullDiskBytes) {
     return { entry: ownFailure('disk-full'), evidence: `${freeBytes} bytes are free on the disk of the run` };
   }
-  if ('supervisorLost' in ending) return { entry: ownFailure('supervisor-killed'), evidence: describeEnding(ending) };
+  if ('supervisorLost' in ending) return { entry: ownFailure('supervisor-killed'), evidence: formatOutcome(ending) };
   const { exit } = ending;
-  if (exit.reason === 'hung') return { entry: ownFailure('hung'), evidence: describeEnding(ending) };
+  if (exit.reason === 'hung') return { entry: ownFailure('hung'), evidence: formatOutcome(ending) };
   const signal = exit.rootCause?.signal ?? exit.signal;
   const bySignal = failureCatalogue.find(({ entry }) => signal !== null && entry.signals.includes(signal));
-  return bySignal && { entry: bySignal.entry, evidence: describeEnding(ending) };
+  return bySignal && { entry: bySignal.entry, evidence: formatOutcome(ending) };
 }
 
 function findByExitCode(ending: JobOutcome): Finding | undefined {
   if (!('exit' in ending)) return undefined;
   const code = ending.exit.rootCause?.exitCode ?? ending.exit.code;
   const byCode = failureCatalogue.find(({ entry }) => code !== null && entry.exitCodes.includes(code));
-  return byCode && { entry: byCode.entry, evidence: describeEnding(ending) };
+  return byCode && { entry: byCode.entry, evidence: formatOutcome(ending) };
 }
 
-const describeEnding = (ending: JobOutcome): string =>
-  'exit' in ending ? describeCrash(ending.exit) : `The supervisor (pid ${ending.supervisorLost.pid}) was killed.`;
+const formatOutcome = (ending: JobOutcome): string =>
+  'exit' in ending ? formatCrash(ending.exit) : `The supervisor (pid ${ending.supervisorLost.pid}) was killed.`;
 
 /** It is shown in terminals and pages, so control characters of a log go. */
-const cutEvidence = (text: string): string =>
+const truncateEvidence = (text: string): string =>
   text
     .replaceAll(/\p{Cc}+/gu, ' ')
     .trim()

@@ -2,40 +2,44 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { JobFolder, RunFolder } from '../../../configs/paths.ts';
 import { TrainerExit, TrainerOwner, type RunPlan } from '../../../configs/schema/index.ts';
 import { readJson } from '../../shared/files/json-file.ts';
-import { hostTopology } from '../../shared/trainer/host-jobs.ts';
+import { hostTopology } from '../../shared/trainer/host-topology.ts';
 import type { JobOutcome } from '../../shared/trainer/trainer-process.ts';
 
 /** The parts of other hosts end within seconds of ours, unless nothing of them is left. */
-const patienceMs = 20_000;
+const exitTimeoutMs = 20_000;
 const pollMs = 250;
 
 /** What one machine did of an attempt. */
-export interface Part {
+export interface HostOutcome {
   job: JobFolder;
   owner: TrainerOwner;
   outcome: JobOutcome;
 }
 
-export interface PrimaryFailure extends Part {
+export interface PrimaryFailure extends HostOutcome {
   /** Parts of the same attempt elsewhere. */
-  others: (Part & { host: string })[];
+  others: (HostOutcome & { host: string })[];
 }
 
 /** Of the parts of all hosts, the one whose ending is that of the attempt: the first that failed of itself. */
-export async function primaryFailure(folder: RunFolder, plan: RunPlan, own: Part): Promise<PrimaryFailure> {
+export async function findPrimaryFailure(folder: RunFolder, plan: RunPlan, own: HostOutcome): Promise<PrimaryFailure> {
   const { leader = '', hosts = [] } = hostTopology(plan) ?? {};
   const rest = hosts.filter((host) => host !== leader);
-  const found = await Promise.all(rest.map((host) => readPart(host, folder.host(host), own.owner.fence)));
+  const found = await Promise.all(rest.map((host) => readHostOutcome(host, folder.host(host), own.owner.fence)));
   const parts = [{ ...own, host: leader }, ...found.flat()];
-  const [first = parts[0]] = parts.toSorted((a, b) => weigh(a) - weigh(b) || endOf(a) - endOf(b));
+  const [first = parts[0]] = parts.toSorted((a, b) => causeRank(a) - causeRank(b) || failedAt(a) - failedAt(b));
   return first === undefined ? { ...own, others: [] } : { ...first, others: parts.filter((part) => part !== first) };
 }
 
 /** None where that host never came to start its part. */
-async function readPart(host: string, job: JobFolder, fence: number): Promise<(Part & { host: string })[]> {
+async function readHostOutcome(
+  host: string,
+  job: JobFolder,
+  fence: number,
+): Promise<(HostOutcome & { host: string })[]> {
   const owner = await readJson(job.owner, TrainerOwner);
   if (owner?.fence !== fence) return [];
-  const deadline = performance.now() + patienceMs;
+  const deadline = performance.now() + exitTimeoutMs;
   for (;;) {
     const exit = await readJson(job.exit, TrainerExit);
     if (exit?.fence === fence) return [{ host, job, owner, outcome: { exit } }];
@@ -45,7 +49,7 @@ async function readPart(host: string, job: JobFolder, fence: number): Promise<(P
 }
 
 /** The lower, the more it says of the attempt. */
-function weigh({ outcome: ending }: Part): number {
+function causeRank({ outcome: ending }: HostOutcome): number {
   if (!('exit' in ending)) return 2;
   const { reason, stopRequested, endedBy, rootCause } = ending.exit;
   if (reason === 'finished') return 6;
@@ -58,5 +62,5 @@ function weigh({ outcome: ending }: Part): number {
 }
 
 /** When it ended, or when its first rank failed; Unix seconds. */
-const endOf = ({ outcome: ending }: Part): number =>
+const failedAt = ({ outcome: ending }: HostOutcome): number =>
   'exit' in ending ? (ending.exit.rootCause?.at ?? ending.exit.endedAt) : Infinity;

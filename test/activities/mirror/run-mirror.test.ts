@@ -7,8 +7,8 @@ import { planMirror, toMirrored } from '../../../activities/mirror/mirror-plan.t
 import { readRunPointer } from '../../../activities/mirror/pointed-run.ts';
 import { restoreRun, type RestoreRequest } from '../../../activities/mirror/restore-run.ts';
 import { startMirror, type RunMirror } from '../../../activities/mirror/run-mirror.ts';
-import { bestCheckpoint } from '../../../activities/shared/run/checkpoints.ts';
-import { takeFence } from '../../../activities/shared/run/fence.ts';
+import { findBestCheckpoint } from '../../../activities/shared/run/checkpoints.ts';
+import { acquireFence } from '../../../activities/shared/run/fence.ts';
 import { readProgress } from '../../../activities/shared/run/progress-reader.ts';
 import { CheckpointManifest } from '../../../configs/schema/index.ts';
 import { isPart, isPut, startFaultProxy, type FaultProxy } from '../../fixtures/fault-proxy.ts';
@@ -101,8 +101,8 @@ test('a run whose host is gone goes on elsewhere: newest and best checkpoint, pr
   expect(await readFile(`${elsewhere.folder.root}/test/metrics.json`, 'utf8')).toBe('{"of": "test/metrics.json"}');
   expect((await elsewhere.find()).from?.manifest.file).toBe(newest);
   const events = await readProgress(elsewhere.folder.train.progress);
-  expect((await bestCheckpoint(elsewhere.folder.train, planHash, events))?.manifest.file).toBe(best);
-  expect(await takeFence(elsewhere.folder.train)).toBe(5);
+  expect((await findBestCheckpoint(elsewhere.folder.train, planHash, events))?.manifest.file).toBe(best);
+  expect(await acquireFence(elsewhere.folder.train)).toBe(5);
 });
 
 test('what this host has already is not fetched, and a second restore fetches nothing', async () => {
@@ -113,7 +113,7 @@ test('what this host has already is not fetched, and a second restore fetches no
   proxy.requests.length = 0;
   expect((await restore())?.restored.filter((path) => path.endsWith('.pth'))).toEqual([`train/checkpoints/${newest}`]);
   expect((await restore())?.restored).toEqual([]);
-  expect(await takeFence(elsewhere.folder.train)).toBe(3);
+  expect(await acquireFence(elsewhere.folder.train)).toBe(3);
 });
 
 test('a damaged copy is passed over for the next one, and only when none is whole that is said', async () => {
@@ -145,7 +145,7 @@ test('the files of an older attempt here give way to those of a newer one elsewh
   await here.save({ epoch: 1 });
   await writeFile(here.folder.recipe, 'newer');
   await writeFile(elsewhere.folder.recipe, 'older');
-  await takeFence(elsewhere.folder.train);
+  await acquireFence(elsewhere.folder.train);
   await flush(mirror(2));
   await restore();
   expect(await readFile(elsewhere.folder.recipe, 'utf8')).toBe('newer');

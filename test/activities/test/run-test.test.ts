@@ -2,7 +2,7 @@ import { access } from 'node:fs/promises';
 import { ActivityCancellationDetails, CancelledFailure } from '@temporalio/common';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createGpuActivities } from '../../../activities/index.ts';
-import { isAlive } from '../../../activities/shared/trainer/live-process.ts';
+import { isAlive } from '../../../activities/shared/trainer/process-identity.ts';
 import { findLiveJob } from '../../../activities/shared/trainer/trainer-process.ts';
 import type { TestResult } from '../../../configs/schema/index.ts';
 import { createMiniRun, miniDataset, miniOrders, miniPlan, miniWeights, type MiniRun } from '../../helpers/mini-run.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { ActivityCancellationDetails } from '@temporalio/common';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createGpuActivities } from '../../../activities/index.ts';
-import { descendantsOf } from '../../../activities/shared/trainer/process-descendants.ts';
+import { listDescendants } from '../../../activities/shared/trainer/process-descendants.ts';
 import { readProgress } from '../../../activities/shared/run/progress-reader.ts';
 import { findLiveJob } from '../../../activities/shared/trainer/trainer-process.ts';
 import { waitingSignalName } from '../../../configs/names.ts';
@@ -141,7 +141,7 @@ test('the next training starts within 5 s after every process of the first was k
   const waiter = train(second, 2);
   await until(() => Promise.resolve(waiter.told.length > 0 ? true : undefined));
   const { pid } = await owner(first);
-  const tree = [pid, ...(await descendantsOf(pid))];
+  const tree = [pid, ...(await listDescendants(pid))];
   expect(tree.length).toBeGreaterThan(1);
   for (const one of tree) process.kill(one, 'SIGKILL');
   const killedAt = Date.now() / 1000;

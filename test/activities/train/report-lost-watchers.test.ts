@@ -8,7 +8,7 @@ import type { ApplicationFailure } from '@temporalio/common';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import { reportLostWatchers, type TaskCompletion } from '../../../activities/train/report-lost-watchers.ts';
-import { processStartTicks } from '../../../activities/shared/trainer/live-process.ts';
+import { processStartTicks } from '../../../activities/shared/trainer/process-identity.ts';
 import { Watcher } from '../../../activities/shared/trainer/watcher-file.ts';
 import { runFolder } from '../../../configs/paths.ts';
 import { projectRoot } from '../../helpers/project.ts';

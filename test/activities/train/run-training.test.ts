@@ -4,7 +4,7 @@ import { ActivityCancellationDetails, CancelledFailure } from '@temporalio/commo
 import { execa } from 'execa';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createGpuActivities } from '../../../activities/index.ts';
-import { isAlive } from '../../../activities/shared/trainer/live-process.ts';
+import { isAlive } from '../../../activities/shared/trainer/process-identity.ts';
 import { readProgress } from '../../../activities/shared/run/progress-reader.ts';
 import { findLiveJob } from '../../../activities/shared/trainer/trainer-process.ts';
 import { Watcher } from '../../../activities/shared/trainer/watcher-file.ts';

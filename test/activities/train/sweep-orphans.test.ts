@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from 'vitest';
 import { createGpuActivities } from '../../../activities/index.ts';
-import { descendantsOf } from '../../../activities/shared/trainer/process-descendants.ts';
-import { processStartTicks } from '../../../activities/shared/trainer/live-process.ts';
+import { listDescendants } from '../../../activities/shared/trainer/process-descendants.ts';
+import { processStartTicks } from '../../../activities/shared/trainer/process-identity.ts';
 import { readProgress } from '../../../activities/shared/run/progress-reader.ts';
 import { findLiveJob } from '../../../activities/shared/trainer/trainer-process.ts';
 import { sweepOrphans } from '../../../activities/train/sweep-orphans.ts';
@@ -22,7 +22,7 @@ async function startDeaf(): Promise<{ supervisor: number; rank: number; outcome:
   const supervisor = (await until(() => findLiveJob(folder.train))).owner.pid;
   // Deaf from its first event on.
   await until(async () => (await readProgress(folder.train.progress))[0]);
-  const rank = await until(async () => (await descendantsOf(supervisor))[0]);
+  const rank = await until(async () => (await listDescendants(supervisor))[0]);
   return { supervisor, rank, outcome, home: dependencies.home };
 }
 

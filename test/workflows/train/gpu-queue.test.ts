@@ -3,7 +3,7 @@ import { Worker } from '@temporalio/worker';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { expect, test } from 'vitest';
 import { createGpuActivities } from '../../../activities/index.ts';
-import { descendantsOf } from '../../../activities/shared/trainer/process-descendants.ts';
+import { listDescendants } from '../../../activities/shared/trainer/process-descendants.ts';
 import { readProgress } from '../../../activities/shared/run/progress-reader.ts';
 import { findLiveJob } from '../../../activities/shared/trainer/trainer-process.ts';
 import { taskQueues } from '../../../configs/names.ts';
@@ -73,7 +73,7 @@ test('of two runs that ask for all GPUs one waits and says so, and starts within
     expect(await eventsOf(home, second)).toEqual([]);
 
     const pid = (await findLiveJob(runFolder(home, first.name).train))?.owner.pid ?? -1;
-    const tree = [pid, ...(await descendantsOf(pid))];
+    const tree = [pid, ...(await listDescendants(pid))];
     for (const member of tree) process.kill(member, 'SIGKILL');
     const killedAt = Date.now() / 1000;
     await stepping(home, second);

@@ -4,7 +4,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { expect, test } from 'vitest';
 import { readProgress } from '../../../activities/shared/run/progress-reader.ts';
 import { readJson } from '../../../activities/shared/files/json-file.ts';
-import { newestFence } from '../../../activities/shared/run/fence.ts';
+import { currentFence } from '../../../activities/shared/run/fence.ts';
 import { findLiveJob } from '../../../activities/shared/trainer/trainer-process.ts';
 import { updateNames } from '../../../configs/names.ts';
 import type { RunFolder } from '../../../configs/paths.ts';
@@ -34,7 +34,7 @@ async function rankOn(folder: RunFolder, host: string): Promise<number> {
 /** Both hosts watch under the token of the second attempt what was started under that of the first. */
 const untilAdopted = (folder: RunFolder) =>
   until(async () => {
-    const newest = await Promise.all(hosts.map((host) => newestFence(folder.host(host))));
+    const newest = await Promise.all(hosts.map((host) => currentFence(folder.host(host))));
     return newest.every((fence) => fence === 2) ? true : undefined;
   });
 

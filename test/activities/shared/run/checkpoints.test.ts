@@ -1,6 +1,10 @@
 import { readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { bestCheckpoint, findResumption, listIterations } from '../../../../activities/shared/run/checkpoints.ts';
+import {
+  findBestCheckpoint,
+  findResumePoint,
+  listResumableIterations,
+} from '../../../../activities/shared/run/checkpoints.ts';
 import type { RunPlan, TrainerEvent } from '../../../../configs/schema/index.ts';
 import {
   createCheckpointFolder,
@@ -86,7 +90,7 @@ describe('the checkpoint to go on from', () => {
     await truncate(run.path(await run.save({ epoch: 1 })), 3);
     const assertOurs = () => Promise.reject(new Error('superseded'));
     const request = { folder: run.folder, plan: miniPlan, rollback: null, assertOurs };
-    await expect(findResumption(request)).rejects.toThrow('superseded');
+    await expect(findResumePoint(request)).rejects.toThrow('superseded');
     expect(await quarantineFolder()).toEqual([]);
   });
 });
@@ -259,7 +263,7 @@ describe('the best checkpoint', () => {
     };
   };
   const best = async (events: TrainerEvent[]) =>
-    (await bestCheckpoint(run.folder.train, miniPlan.planHash, events))?.manifest.epoch;
+    (await findBestCheckpoint(run.folder.train, miniPlan.planHash, events))?.manifest.epoch;
 
   test('is the one with the highest validation box AP, the later of two equals', async () => {
     for (const epoch of [1, 2, 3, 4]) await run.save({ epoch });
@@ -294,5 +298,5 @@ test('the iterations to go back to are those whose files have their size, newest
   for (const epoch of [1, 2, 3, 10]) await run.save({ epoch });
   await truncate(run.path('e002-i000020.pth'), 1);
   await rm(run.path('e010-i000100.json'));
-  expect(await listIterations(run.folder, miniPlan)).toEqual([30, 10]);
+  expect(await listResumableIterations(run.folder, miniPlan)).toEqual([30, 10]);
 });

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
-import { keepLineage } from '../../../../activities/shared/run/lineage.ts';
+import { filterLineage } from '../../../../activities/shared/run/lineage.ts';
 import type { TrainerEvent } from '../../../../configs/schema/index.ts';
 import { startedEvent, stepEvent, validationEvent } from '../../../fixtures/sample-report.ts';
 
 const told = (events: TrainerEvent[]) =>
-  keepLineage(events).map((event) => `${event.type} ${'iteration' in event ? event.iteration : ''}`);
+  filterLineage(events).map((event) => `${event.type} ${'iteration' in event ? event.iteration : ''}`);
 
 test('a start takes back the steps and validations after it that came before it', () => {
   const first = [startedEvent(), stepEvent({ iteration: 50 }), stepEvent({ iteration: 100 })];

@@ -19,7 +19,7 @@ test.each(['sdpaAttention', 'fusedAdamW', 'channelsLast', 'compileBackbone'] as 
   (name) => {
     const changed = withSpeed({ [name]: true });
     expect(planHash(changed)).not.toBe(planHash(miniPlan));
-    expect(comparePlans(miniPlan, changed)).toEqual([{ part: 'speed', was: 'without switches', is: name }]);
+    expect(comparePlans(miniPlan, changed)).toEqual([{ part: 'speed', before: 'without switches', now: name }]);
   },
 );
 

@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { listForeignGpuProcesses } from '../../../../activities/shared/trainer/foreign-gpu-processes.ts';
-import { descendantsOf } from '../../../../activities/shared/trainer/process-descendants.ts';
+import { listDescendants } from '../../../../activities/shared/trainer/process-descendants.ts';
 
 let bin: string;
 beforeEach(async () => {
@@ -37,12 +37,12 @@ test('our own trainer is not among them, however deep its processes sit', async 
   try {
     await once(shell.stdout, 'data');
     const pid = shell.pid ?? -1;
-    const below = await descendantsOf(pid);
+    const below = await listDescendants(pid);
     expect(below.length).toBeGreaterThan(0);
     await nvidiaSmi([pid, ...below, 4711].map((one) => `echo "${one}, python, 1"`).join('\n'));
     expect(await list(pid)).toEqual(['python (pid 4711, 1 MiB)']);
   } finally {
-    for (const below of await descendantsOf(shell.pid ?? -1)) process.kill(below, 'SIGKILL');
+    for (const below of await listDescendants(shell.pid ?? -1)) process.kill(below, 'SIGKILL');
     shell.kill('SIGKILL');
   }
 });

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { keepLogEnd, readAttemptLog } from '../../../../activities/train/failures/attempt-log.ts';
+import { saveLogTail, readAttemptLog } from '../../../../activities/train/failures/attempt-log.ts';
 import { jobFolder, type JobFolder } from '../../../../configs/paths.ts';
 
 let job: JobFolder;
@@ -84,14 +84,14 @@ test('of a rank that says a lot less is read than of the first one', async () =>
 
 test('of the first rank and of the others the ends are kept', async () => {
   const lines = Array.from({ length: 500 }, (_, index) => (index % 2 === 0 ? `main ${index}` : `[rank 1] ${index}`));
-  const path = await keepLogEnd(job, 7, lines);
+  const path = await saveLogTail(job, 7, lines);
   const kept = (await readFile(path ?? '', 'utf8')).trimEnd().split('\n');
   expect([kept.length, kept[0], kept[199], kept[200]]).toEqual([400, '[rank 1] 101', '[rank 1] 499', 'main 100']);
 });
 
 test('the end of a failed attempt is kept under its fence', async () => {
   const lines = Array.from({ length: 300 }, (_, index) => `line ${index}`);
-  const path = await keepLogEnd(job, 7, lines);
+  const path = await saveLogTail(job, 7, lines);
   expect(path).toBe(`${job.failures}/attempt-7.log`);
   const kept = (await readFile(`${job.failures}/attempt-7.log`, 'utf8')).trimEnd().split('\n');
   expect([kept.length, kept[0], kept.at(-1)]).toEqual([200, 'line 100', 'line 299']);
@@ -99,5 +99,5 @@ test('the end of a failed attempt is kept under its fence', async () => {
 
 test('where it cannot be kept nothing else is held up', async () => {
   await writeFile(job.failures, 'a file where a folder should be');
-  expect(await keepLogEnd(job, 7, ['line'])).toBeUndefined();
+  expect(await saveLogTail(job, 7, ['line'])).toBeUndefined();
 });

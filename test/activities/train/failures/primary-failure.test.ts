@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { primaryFailure } from '../../../../activities/train/failures/primary-failure.ts';
+import { findPrimaryFailure } from '../../../../activities/train/failures/primary-failure.ts';
 import { runFolder } from '../../../../configs/paths.ts';
 import type { RunPlan, TrainerExit, TrainerOwner } from '../../../../configs/schema/index.ts';
 import { miniInput, miniPlan } from '../../../helpers/mini-run.ts';
@@ -49,7 +49,7 @@ async function decide(parts: { a: TrainerExit; b?: TrainerExit; c?: TrainerExit 
     await writeFile(exit, JSON.stringify(parts[host] ?? ended({ fence: 6 })));
   }
   const own = { job: folder.host('a'), owner, outcome: { exit: parts.a } };
-  return (await primaryFailure(folder, plan, own)).job.dir.slice(-1);
+  return (await findPrimaryFailure(folder, plan, own)).job.dir.slice(-1);
 }
 
 const fine = ended({ code: 0, reason: 'finished' });

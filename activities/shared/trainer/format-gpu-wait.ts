@@ -1,7 +1,7 @@
 import type { GpuWait } from '../../../configs/schema/index.ts';
 
 /** For what a job waits and for whom, in one line: shown in `status`, in the UI and as heartbeat. Pure. */
-export function describeWait({ gpus, place, ahead, held, foreign, hosts }: GpuWait): string {
+export function formatGpuWait({ gpus, place, ahead, held, foreign, hosts }: GpuWait): string {
   if (hosts.length > 0) return `Waits until there are GPUs on ${hosts.join(', ')}`;
   const parts = [`Waits for ${gpus} GPU${gpus === 1 ? '' : 's'}: place ${place} in the queue`];
   if (ahead.length > 0) parts.push(`behind ${ahead.map((one) => `${one.run} (${one.gpus})`).join(', ')}`);
@@ -11,7 +11,7 @@ export function describeWait({ gpus, place, ahead, held, foreign, hosts }: GpuWa
 }
 
 /** Whether a person would want to hear of it: numbers of megabytes that go up and down are no news. */
-export const waitKey = ({ place, ahead, held, foreign, hosts }: GpuWait): string =>
+export const gpuWaitKey = ({ place, ahead, held, foreign, hosts }: GpuWait): string =>
   JSON.stringify([hosts, place, ahead, held.map(({ run, survivors }) => [run, survivors]), foreign.map(({ gpu }) => gpu)]);
 
 function groupByHolder(held: GpuWait['held']): { names: string[]; said: string }[] {

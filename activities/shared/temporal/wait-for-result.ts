@@ -6,7 +6,7 @@ import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
  * @throws what it failed with, not to be tried again; the reason of our own signal; and the error of a server that does
  * not answer, which is tried again.
  */
-export async function resultOfRun(workflowId: string): Promise<unknown> {
+export async function waitForResult(workflowId: string): Promise<unknown> {
   const { client, cancellationSignal: signal } = Context.current();
   const handle = client.workflow.getHandle(workflowId);
   try {

@@ -4,14 +4,14 @@ import type { TrainerOwner } from '../../../configs/schema/index.ts';
 import { systemErrorCode } from '../errors/coded-error.ts';
 
 /** Names one process for ever: a recycled pid has another start time. */
-export type ProcessName = Pick<TrainerOwner, 'host' | 'pid' | 'startTicks'>;
+export type ProcessIdentity = Pick<TrainerOwner, 'host' | 'pid' | 'startTicks'>;
 
 /** Does that very process still live, here? */
-export const isAlive = async ({ host, pid, startTicks }: ProcessName): Promise<boolean> =>
+export const isAlive = async ({ host, pid, startTicks }: ProcessIdentity): Promise<boolean> =>
   host === hostname() && (await processStartTicks(pid)) === startTicks;
 
 /** Signals exactly that process and nobody who got its pid later. */
-export async function signalOwner(owner: ProcessName, signal: NodeJS.Signals): Promise<void> {
+export async function signalProcess(owner: ProcessIdentity, signal: NodeJS.Signals): Promise<void> {
   if (await isAlive(owner)) process.kill(owner.pid, signal);
 }
 

@@ -1,15 +1,15 @@
 import type { RunFolder } from '../../../configs/paths.ts';
 import type { Attempt, Failure, Quarantined, RunPlan } from '../../../configs/schema/index.ts';
-import { keepLogEnd, readAttemptLog } from './attempt-log.ts';
-import { listIterations } from '../../shared/run/checkpoints.ts';
+import { saveLogTail, readAttemptLog } from './attempt-log.ts';
+import { listResumableIterations } from '../../shared/run/checkpoints.ts';
 import type { PrimaryFailure } from './primary-failure.ts';
 import { classifyFailedStart, classifyFailure } from './classify-failure.ts';
-import { describeCrash } from './describe-crash.ts';
+import { formatCrash } from './format-crash.ts';
 import { listForeignGpuProcesses } from '../../shared/trainer/foreign-gpu-processes.ts';
 import { readDiskSpace } from '../../shared/files/free-space.ts';
 import { logTail } from '../../shared/files/log-tail.ts';
 import type { RunState } from '../../shared/run/run-state.ts';
-import { FailedStart } from '../../shared/trainer/start-job.ts';
+import { SupervisorStartError } from '../../shared/trainer/start-job.ts';
 import type { JobOutcome, PythonCommand } from '../../shared/trainer/trainer-process.ts';
 import type { TimeSpent } from '../../shared/run/training-time.ts';
 
@@ -32,13 +32,13 @@ export interface WatchedAttempt {
   startedAt: number;
 }
 
-export async function describeAttempt(watched: WatchedAttempt): Promise<Attempt> {
+export async function summarizeAttempt(watched: WatchedAttempt): Promise<Attempt> {
   const { folder, plan, attempt, fence, adopted, part, quarantined, state, time, startedAt } = watched;
   const exit = 'exit' in part.outcome ? part.outcome.exit : null;
   const outcome = exit?.reason ?? 'crashed';
   const failed = outcome === 'crashed' || outcome === 'hung';
   const { trainer, progress } = state;
-  const checkpoints = await listIterations(folder, plan);
+  const checkpoints = await listResumableIterations(folder, plan);
   return {
     attempt,
     fence,
@@ -64,13 +64,13 @@ export async function describeAttempt(watched: WatchedAttempt): Promise<Attempt>
 }
 
 /** An attempt whose trainer never ran: no space for the files that it reads, or its supervisor was killed at once. */
-export async function describeFailedStart(
+export async function summarizeFailedStart(
   failed: Pick<WatchedAttempt, 'folder' | 'plan' | 'attempt' | 'startedAt' | 'time'>,
   error: Error,
 ): Promise<Attempt> {
   const { folder, plan, attempt, startedAt, time } = failed;
-  const checkpoints = await listIterations(folder, plan);
-  const lines = error instanceof FailedStart ? error.lines : [];
+  const checkpoints = await listResumableIterations(folder, plan);
+  const lines = error instanceof SupervisorStartError ? error.lines : [];
   return {
     attempt,
     fence: null,
@@ -103,7 +103,7 @@ async function explainFailure(watched: WatchedAttempt): Promise<{ cause: string;
   const lines = [await readAttemptLog(job, { ...owner, firstRank }), ...(await readOtherLogs(part))].flat();
   const { freeBytes } = await readDiskSpace(job.dir);
   const failure = classifyFailure({ lines, outcome, freeBytes });
-  const kept = await keepLogEnd(watched.folder.train, owner.fence, lines);
+  const kept = await saveLogTail(watched.folder.train, owner.fence, lines);
   const foreign = failure.reaction === 'accumulate-gradients' ? await listForeignGpuProcesses(python, owner.pid) : [];
   const others = foreign.length === 0 ? '' : ` Also on the GPU: ${foreign.join(', ')}.`;
   return { cause: `${explainOutcome(outcome) ?? ''}${others}\nLog: ${kept ?? job.log}`, failure };
@@ -124,7 +124,7 @@ export function explainOutcome(outcome: JobOutcome): string | null {
       return 'The trainer was told to stop (SIGTERM).';
     case 'hung':
     case 'crashed':
-      return describeCrash(exit);
+      return formatCrash(exit);
     default:
       return exit.reason satisfies never;
   }

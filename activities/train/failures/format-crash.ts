@@ -1,7 +1,7 @@
 import type { TrainerExit } from '../../../configs/schema/index.ts';
 
 /** The first rank that failed says more than the launcher, whose code is 1 whatever happened. */
-export function describeCrash({ rootCause, code, signal, reason }: TrainerExit): string {
+export function formatCrash({ rootCause, code, signal, reason }: TrainerExit): string {
   if (rootCause === null) return `The trainer ended with ${signal ?? `code ${code}`}.`;
   // Which rank hangs is not known: each waits for the others.
   if (reason === 'hung') return firstLines(rootCause.message);

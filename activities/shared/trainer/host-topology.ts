@@ -12,13 +12,13 @@ export function hostTopology(plan: RunPlan): { leader: string; hosts: string[] }
 }
 
 /** Where the supervisor that leads a training keeps its files: beside checkpoints and progress, on one machine. */
-export function leadingJob(folder: RunFolder, plan: RunPlan): JobFolder {
+export function leaderJob(folder: RunFolder, plan: RunPlan): JobFolder {
   const together = hostTopology(plan);
   return together === undefined ? folder.train : folder.host(together.leader);
 }
 
 /** What a supervisor must know of the others. They take GPUs in one order, or two runs might wait for each other. */
-export function hostJobs(folder: RunFolder, plan: RunPlan): { run: string; jobs: string[] } | undefined {
+export function hostGroup(folder: RunFolder, plan: RunPlan): { run: string; jobs: string[] } | undefined {
   const together = hostTopology(plan);
   if (together === undefined) return undefined;
   return { run: folder.train.dir, jobs: [...together.hosts].sort().map((host) => folder.host(host).dir) };
