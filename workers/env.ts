@@ -90,6 +90,14 @@ export function readHookToken(): string | undefined {
   );
 }
 
+/** Returns the environment of this process without the named variables, for a child process. */
+export const inheritedEnv = (unset: readonly string[]): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(process.env).flatMap(([name, value]) =>
+      value === undefined || unset.includes(name) ? [] : [[name, value]],
+    ),
+  );
+
 /** Without Temporal's or any store's credentials: the trainer has no business with them. */
 const passedToTrainer =
   /^(PATH|HOME|LANG|TMPDIR|LD_LIBRARY_PATH|CUDA_VISIBLE_DEVICES|OMP_NUM_THREADS|(NCCL|GLOO|TP)_[A-Z_]+|SLURM_(?!JWT)\w+)$/;

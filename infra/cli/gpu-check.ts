@@ -1,12 +1,11 @@
 /** `npm run gpu-check -- [--recipe swin-s_blog] [--device cpu|cuda] [--iterations 200] ...`: what the speed switches bring here. */
-import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { formatGpuCheck } from '../terminal/format-gpu-check.ts';
 import { runTrainerCommand } from '../../activities/shared/trainer/trainer-command.ts';
 import { writeFileAtomic } from '../../activities/shared/files/atomic-file.ts';
-import { chooseDevice, nvidiaDriverFile } from '../stack/device.ts';
+import { chooseDevice } from '../stack/device.ts';
 import { recipeFacts } from '../../activities/plan/recipe-facts.ts';
 import { GpuCheck, type StageLine } from '../../configs/schema/index.ts';
 import { createDependencies } from '../../workers/dependencies.ts';
@@ -33,7 +32,7 @@ await check().catch((error: unknown) => {
 async function check(): Promise<void> {
   const { recipesFolder, python } = createDependencies('cpu');
   const recipe = await findRecipe(recipesFolder, values.recipe);
-  const device = chooseDevice(values.device, existsSync(nvidiaDriverFile));
+  const device = chooseDevice(values.device);
   const { iterations, gpus, 'for-gpus': forGpus } = values;
   const batchPerGpu = values['batch-per-gpu'] ?? String(usualBatchPerGpu(recipe, Number(forGpus)));
   console.log(`${recipe} on ${device}: ${iterations} steps of ${gpus} x ${batchPerGpu} images for each variant`);

@@ -1,12 +1,11 @@
 /** `npm run plan -- RUN.json [--device cpu|cuda]`: what a run would do and whether this machine can. Fetches and starts nothing. */
-import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { makePlan } from '../../activities/plan/make-plan.ts';
 import type { FindMissing } from '../../activities/preflight/check-material.ts';
 import { inspectMachine } from '../../activities/preflight/inspect-machine.ts';
 import { inspectPlan } from '../../activities/preflight/inspect-plan.ts';
-import { chooseDevice, nvidiaDriverFile } from '../stack/device.ts';
+import { chooseDevice } from '../stack/device.ts';
 import { readRunInput } from '../../configs/parse-input.ts';
 import type { Check } from '../../configs/schema/index.ts';
 import { startingWeights } from '../../configs/schema/plan-weights.ts';
@@ -20,7 +19,7 @@ else await plan(path).catch((error: unknown) => fail(error instanceof Error ? er
 async function plan(file: string): Promise<void> {
   const input = await readRunInput(file, readFile(file, 'utf8'));
   if (typeof input === 'string') return fail(input);
-  const device = chooseDevice(values.device, existsSync(nvidiaDriverFile));
+  const device = chooseDevice(values.device);
   const place = { ...createDependencies(device), signal: new AbortController().signal };
   const { plan: planned } = await makePlan(place, input);
   console.log(`${input.name}: ${input.dataset}, ${input.recipe}, ${startingWeights(planned.weights).id}\n`);

@@ -4,7 +4,8 @@ import { userInfo } from 'node:os';
 import { parseArgs } from 'node:util';
 import { readRetrainInput } from '../../configs/parse-input.ts';
 import { followRetraining } from '../client/follow-retrain.ts';
-import { fail, runProgram, withClient } from '../client/with-client.ts';
+import { withClient } from '../client/with-client.ts';
+import { fail, runProgram } from '../terminal/program.ts';
 import { triggerRetraining } from '../client/trigger-retraining.ts';
 
 const usage = `Usage: npm run retrain -- configs/retrain/demo.json [--why TEXT] [--who NAME] [--no-wait] [--address HOST:PORT]

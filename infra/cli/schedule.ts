@@ -5,7 +5,8 @@ import type { Client } from '@temporalio/client';
 import { retrainId } from '../../configs/names.ts';
 import { readRetrainInput } from '../../configs/parse-input.ts';
 import { ModelName } from '../../configs/schema/index.ts';
-import { fail, runProgram, withClient } from '../client/with-client.ts';
+import { withClient } from '../client/with-client.ts';
+import { fail, runProgram } from '../terminal/program.ts';
 import { applySchedule, formatSchedule, type ScheduleTiming } from '../client/retrain-schedule.ts';
 
 const usage = `Usage: npm run schedule -- COMMAND [--address HOST:PORT]

@@ -9,7 +9,8 @@ import { readRunInput } from '../../configs/parse-input.ts';
 import { followRun } from '../client/follow-run.ts';
 import { createLiveDisplay } from '../terminal/live-display.ts';
 import { printResult } from '../terminal/print-result.ts';
-import { fail, runProgram, withClient } from '../client/with-client.ts';
+import { withClient } from '../client/with-client.ts';
+import { fail, runProgram } from '../terminal/program.ts';
 import { defaultHome } from '../stack/arguments.ts';
 import { startRun } from '../client/start-run.ts';
 import { formatRunStatus } from '../terminal/format-run-status.ts';
@@ -41,7 +42,7 @@ async function main(): Promise<void> {
       block.update(sight === null ? [] : formatRunStatus(sight.status, sight.preparation)),
     );
     const runId = evaluate ? evaluationRun(input.name) : input.name;
-    printResult(report, { runId, workflowId: handle.workflowId, home: defaultHome, uiUrl: stack?.uiUrl });
+    printResult(report, { runId, workflowId: handle.workflowId, home: defaultHome(), uiUrl: stack?.uiUrl });
   });
 }
 

@@ -6,7 +6,8 @@ import { queryRun } from '../client/follow-run.ts';
 import { queryRetraining, formatRetrainStatus } from '../client/follow-retrain.ts';
 import { querySweep, formatSweepStatus } from '../client/follow-sweep.ts';
 import { listRuns } from '../client/list-runs.ts';
-import { fail, runProgram, withClient } from '../client/with-client.ts';
+import { withClient } from '../client/with-client.ts';
+import { fail, runProgram } from '../terminal/program.ts';
 import { formatRunStatus } from '../terminal/format-run-status.ts';
 
 async function main(): Promise<void> {

@@ -6,7 +6,8 @@ import { readSweepInput } from '../../configs/parse-input.ts';
 import { homeFolders } from '../../configs/paths.ts';
 import type { compareRecipes } from '../../workflows/index.ts';
 import { followSweep } from '../client/follow-sweep.ts';
-import { fail, runProgram, withClient } from '../client/with-client.ts';
+import { withClient } from '../client/with-client.ts';
+import { fail, runProgram } from '../terminal/program.ts';
 import { defaultHome } from '../stack/arguments.ts';
 
 const usage = 'Usage: npm run sweep -- configs/sweeps/demo.json [--address HOST:PORT]';
@@ -31,7 +32,7 @@ async function main(): Promise<void> {
     console.log(`${handle.workflowId}${stack === undefined ? '' : `, see ${stack.uiUrl}`}`);
     const { verdict, uri } = await followSweep(handle, console.log);
     console.log(
-      ['', ...verdict, '', `Report  ${uri}`, `        ${homeFolders(defaultHome).comparison(input.name)}`].join('\n'),
+      ['', ...verdict, '', `Report  ${uri}`, `        ${homeFolders(defaultHome()).comparison(input.name)}`].join('\n'),
     );
   });
 }

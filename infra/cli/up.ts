@@ -1,6 +1,6 @@
 /** `npm run up`: the embedded stack in the foreground until Ctrl-C. */
 import { hookPath, hookTokenVariable, pagePaths } from '../../configs/names.ts';
-import { runProgram } from '../client/with-client.ts';
+import { runProgram } from '../terminal/program.ts';
 import { parseStackArguments } from '../stack/arguments.ts';
 import { stackBucket } from '../stack/object-store.ts';
 import { findRunningStack } from '../stack/stack-file.ts';

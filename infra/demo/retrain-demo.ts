@@ -7,6 +7,7 @@ import type { Client } from '@temporalio/client';
 import { z } from 'zod';
 import { homeFolders } from '../../configs/paths.ts';
 import { RetrainInput, type RetrainOutcome } from '../../configs/schema/index.ts';
+import { generateMiniCoco } from '../stack/mini-coco.ts';
 import { followRetraining } from '../client/follow-retrain.ts';
 import { triggerRetraining } from '../client/trigger-retraining.ts';
 
@@ -105,8 +106,7 @@ const Annotations = z.looseObject({
 async function createDemoData(home: string, model: string) {
   const folder = `${homeFolders(home).demoFiles}-${model}`;
   await rm(folder, { recursive: true, force: true });
-  const env = { PYTHONPATH: `${projectRoot}/trainer` };
-  await execa(homeFolders(home).python, ['-m', 'everswin_trainer', 'mini-coco', '--own', folder], { env });
+  await generateMiniCoco(home, '--own', folder);
   const path = `${folder}/annotations/train.json`;
   const whole = await readFile(path, 'utf8');
   const { images, annotations, ...rest } = Annotations.parse(JSON.parse(whole));

@@ -1,17 +1,18 @@
-import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { chooseDevice, nvidiaDriverFile } from './device.ts';
+import { readEnv } from '../../workers/env.ts';
+import { chooseDevice } from './device.ts';
 import type { StackOptions } from './start-stack.ts';
 
-export const defaultHome = resolve(`${import.meta.dirname}/../../.everswin`);
+/** Folder of data, runs and tools: EVERSWIN_HOME, or `.everswin` in the project. */
+export const defaultHome = (): string => resolve(readEnv().EVERSWIN_HOME);
 
-/** `--s3`, `--home DIR` (default .everswin in the project) and `--device cpu|cuda` (default: cuda where there is an NVIDIA driver). */
+/** Parses `--s3`, `--home DIR` and `--device cpu|cuda`. */
 export function parseStackArguments(argv: string[]): Omit<StackOptions, 'log'> {
   const { values } = parseArgs({
     args: argv,
     options: { home: { type: 'string' }, device: { type: 'string' }, s3: { type: 'boolean', default: false } },
   });
-  const device = chooseDevice(values.device, existsSync(nvidiaDriverFile));
-  return { home: resolve(values.home ?? defaultHome), device, withObjectStore: values.s3 };
+  const home = values.home === undefined ? defaultHome() : resolve(values.home);
+  return { home, device: chooseDevice(values.device), withObjectStore: values.s3 };
 }

@@ -1,9 +1,14 @@
-/** Where the kernel module of NVIDIA's driver says that it is loaded. */
-export const nvidiaDriverFile = '/proc/driver/nvidia/version';
+import { existsSync } from 'node:fs';
 
-/** `--device`; without one, GPUs where there is a driver for them. @throws Error for any other word. */
-export function chooseDevice(asked: string | undefined, hasDriver: boolean): 'cpu' | 'cuda' {
-  const device = asked ?? (hasDriver ? 'cuda' : 'cpu');
+/** Present while the kernel module of NVIDIA's driver is loaded. */
+const nvidiaDriverFile = '/proc/driver/nvidia/version';
+
+/**
+ * Returns the device of `--device`. The default is `cuda` on a machine with an NVIDIA driver, else `cpu`.
+ * @throws Error for any other value.
+ */
+export function chooseDevice(requested: string | undefined): 'cpu' | 'cuda' {
+  const device = requested ?? (existsSync(nvidiaDriverFile) ? 'cuda' : 'cpu');
   if (device !== 'cpu' && device !== 'cuda') throw new Error(`expected --device to be cpu or cuda, got ${device}`);
   return device;
 }

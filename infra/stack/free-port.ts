@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 
-/** The wished port where it is free on 127.0.0.1, else any free one. */
+/** Returns the preferred port if it is free on 127.0.0.1, else any free one. */
 export const findFreePort = async (preferred: number): Promise<number> =>
   (await tryPort(preferred)) ?? (await tryPort(0)) ?? preferred;
 
@@ -14,7 +14,7 @@ const tryPort = (port: number): Promise<number | undefined> =>
     });
   });
 
-/** So many different free ports of 127.0.0.1, for a server that needs several. */
+/** Returns `count` different free ports of 127.0.0.1. */
 export async function findFreePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer());
   const ports = await Promise.all(
@@ -29,7 +29,7 @@ export async function findFreePorts(count: number): Promise<number[]> {
         }),
     ),
   );
-  // All were open at once, so no two are the same.
+  // All are open at once, so no two ports are equal.
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
   return ports;
 }

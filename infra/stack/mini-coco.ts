@@ -1,18 +1,25 @@
 import { access } from 'node:fs/promises';
 import { execa } from 'execa';
-import { hookTokenVariable } from '../../configs/names.ts';
 import { homeFolders } from '../../configs/paths.ts';
+import { trainerEnv } from '../../workers/env.ts';
 
-/** Draws the demo's data set and weights, once. The trainer's command writes the folder whole or not at all. */
-export async function ensureMiniCoco(home: string, say: (line: string) => void): Promise<void> {
-  const { demoFiles, python } = homeFolders(home);
-  const present = await access(demoFiles).then(
+/** Generates the data set and weights of the demo unless they exist. */
+export async function ensureMiniCoco(home: string, log: (line: string) => void): Promise<void> {
+  const { demoFiles } = homeFolders(home);
+  const exists = await access(demoFiles).then(
     () => true,
     () => false,
   );
-  if (present) return;
-  say('drawing the miniature COCO of the demo');
-  await execa(python, ['-m', 'everswin_trainer', 'mini-coco', '--out', demoFiles], {
-    env: { PYTHONPATH: `${import.meta.dirname}/../../trainer`, [hookTokenVariable]: undefined },
-  });
+  if (exists) return;
+  log('Generating the miniature COCO of the demo');
+  await generateMiniCoco(home, '--out', demoFiles);
+}
+
+/**
+ * Runs the trainer's `mini-coco`, which creates the folder atomically. `--out` writes the archives of the demo, `--own`
+ * plain folders such as a user's own data.
+ */
+export async function generateMiniCoco(home: string, option: '--out' | '--own', folder: string): Promise<void> {
+  const argv = ['-m', 'everswin_trainer', 'mini-coco', option, folder];
+  await execa(homeFolders(home).python, argv, { env: trainerEnv(), extendEnv: false });
 }

@@ -4,7 +4,10 @@ import { namespace, searchAttributes } from '../../configs/names.ts';
 /** IndexedValueType of Temporal's API. */
 const valueTypes = { Keyword: 2, Int: 3, Double: 4 } as const;
 
-/** Adds what the server does not know yet: its database may be older than an attribute, and a run that sets an unknown one stands still. */
+/**
+ * Registers the search attributes that the server lacks. Its database may be older than an attribute, and a workflow
+ * task that sets an unknown one fails until the attribute exists.
+ */
 export async function ensureSearchAttributes({ operatorService }: Connection): Promise<void> {
   const { customAttributes } = await operatorService.listSearchAttributes({ namespace });
   const missing = Object.entries(searchAttributes).filter(([name]) => !(name in customAttributes));

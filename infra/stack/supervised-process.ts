@@ -1,49 +1,52 @@
+import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { spawn, type ChildProcess } from 'node:child_process';
+import { inheritedEnv } from '../../workers/env.ts';
 
 export interface ProcessSpec {
   name: string;
   executable: string;
   argv: string[];
-  /** Added to this process's own environment by `env`, which needs no reading of ours. */
+  /** Added to the environment of this process. */
   env: Record<string, string>;
-  /** Of ours, what it does not get. */
+  /** Variables of this process that the child does not inherit. */
   unsetEnv?: readonly string[];
   logFile: string;
   /** From SIGTERM to SIGKILL. */
   graceMs: number;
 }
 
-/** How a process of the stack died though nobody asked it to, and how soon another one ran. */
+/** An unexpected exit of a process, and the time until its restart. */
 export interface Restart {
   name: string;
+  /** Of the process that exited. */
   pid: number;
+  /** Signal, exit code, or the error of the spawn. */
   reason: string;
   restartedAfterSeconds: number;
 }
 
 const healthyAfterMs = 10_000;
-const longestPauseMs = 10_000;
+const maxPauseMs = 10_000;
 
-/** One process that is started again whenever it dies, until it is told to stop. */
+/** A child process that is restarted whenever it exits, until `stop` is called. */
 export class SupervisedProcess {
   private child: ChildProcess;
   private readonly stopping = new AbortController();
   private readonly spec: ProcessSpec;
   private readonly loop: Promise<void>;
 
-  constructor(spec: ProcessSpec, onDeath: (death: Restart) => void) {
+  constructor(spec: ProcessSpec, onRestart: (restart: Restart) => void) {
     this.spec = spec;
     this.child = launch(spec);
-    this.loop = this.restartForEver(onDeath);
+    this.loop = this.restartUntilStopped(onRestart);
   }
 
   get name(): string {
     return this.spec.name;
   }
 
-  /** Undefined between a death and the restart. */
+  /** Undefined between an exit and the restart. */
   get pid(): number | undefined {
     return this.child.exitCode === null && this.child.signalCode === null ? this.child.pid : undefined;
   }
@@ -56,37 +59,32 @@ export class SupervisedProcess {
     clearTimeout(force);
   }
 
-  private async restartForEver(onDeath: (death: Restart) => void): Promise<void> {
+  private async restartUntilStopped(onRestart: (restart: Restart) => void): Promise<void> {
     const { signal } = this.stopping;
     const isStopping = () => signal.aborted;
     let pauseMs = 0;
     for (;;) {
       const startedAt = performance.now();
       const { pid } = this.child;
-      const how = await waitForEnd(this.child);
+      const reason = await waitForExit(this.child);
       if (isStopping()) return;
-      const diedAt = performance.now();
-      // At once the first time; a process that keeps dying young is given longer and longer pauses.
-      pauseMs = diedAt - startedAt > healthyAfterMs ? 0 : Math.min(longestPauseMs, pauseMs * 2 + 250);
+      const exitedAt = performance.now();
+      // The first restart is immediate; a process that keeps failing early gets longer and longer pauses.
+      pauseMs = exitedAt - startedAt > healthyAfterMs ? 0 : Math.min(maxPauseMs, pauseMs * 2 + 250);
       await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
       if (isStopping()) return;
       this.child = launch(this.spec);
-      onDeath({
-        name: this.spec.name,
-        pid: pid ?? 0,
-        reason: how,
-        restartedAfterSeconds: (performance.now() - diedAt) / 1000,
-      });
+      const restartedAfterSeconds = (performance.now() - exitedAt) / 1000;
+      onRestart({ name: this.spec.name, pid: pid ?? 0, reason, restartedAfterSeconds });
     }
   }
 }
 
-/** In a process group of its own, so that the terminal's Ctrl-C reaches only us and we stop things in order. */
-function launch({ executable, argv, env, unsetEnv: withheld = [], logFile: log }: ProcessSpec): ChildProcess {
-  const output = openSync(log, 'a', 0o600);
-  const settings = Object.entries(env).map(([name, value]) => `${name}=${value}`);
-  const without = withheld.map((name) => `--unset=${name}`);
-  const child = spawn('env', [...without, ...settings, executable, ...argv], {
+/** Starts the process in its own process group: Ctrl-C in the terminal reaches only us, and we stop things in order. */
+function launch({ executable, argv, env, unsetEnv = [], logFile }: ProcessSpec): ChildProcess {
+  const output = openSync(logFile, 'a', 0o600);
+  const child = spawn(executable, argv, {
+    env: { ...inheritedEnv(unsetEnv), ...env },
     detached: true,
     stdio: ['ignore', output, output],
   });
@@ -94,8 +92,8 @@ function launch({ executable, argv, env, unsetEnv: withheld = [], logFile: log }
   return child;
 }
 
-const waitForEnd = (child: ChildProcess): Promise<string> =>
+const waitForExit = (child: ChildProcess): Promise<string> =>
   new Promise((resolve) => {
     child.once('error', (error) => resolve(error.message));
-    child.once('exit', (code, signal) => resolve(signal ?? `code ${code}`));
+    child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`));
   });

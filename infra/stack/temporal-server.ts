@@ -1,22 +1,25 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Connection } from '@temporalio/client';
 import { execa } from 'execa';
+import { namespace } from '../../configs/names.ts';
 import { homeFolders } from '../../configs/paths.ts';
+import { ensureSearchAttributes } from './search-attributes.ts';
 
-/** The UI that a CLI brings; from 2.53 on it draws the tables of our current details. */
-const oldestUsableUi = [2, 53] as const;
+/** Version of the bundled Temporal UI; older ones do not render the tables of our current details. */
+const minimumUi = [2, 53] as const;
+const startupTimeoutMs = 60_000;
 
-/** The user's own `temporal` when it is new enough, else the one that the trainer's lock pins. */
+/** Returns the user's own `temporal` if it is recent enough, else the one that the trainer's lock file pins. */
 export async function findTemporalCli(home: string): Promise<string> {
   const { stdout, failed } = await execa('temporal', ['--version'], { reject: false });
   return !failed && isCompatibleCli(stdout) ? 'temporal' : homeFolders(home).pinnedTemporal;
 }
 
-/** @param versionLine such as `temporal version 1.9.1 (Server 1.32.0, UI 2.54.1)`. */
+/** @param versionLine for example `temporal version 1.9.1 (Server 1.32.0, UI 2.54.1)`. */
 export function isCompatibleCli(versionLine: string): boolean {
   const [, major, minor] = /\bUI (\d+)\.(\d+)/.exec(versionLine) ?? [];
   if (major === undefined || minor === undefined) return false;
-  return (
-    Number(major) > oldestUsableUi[0] || (Number(major) === oldestUsableUi[0] && Number(minor) >= oldestUsableUi[1])
-  );
+  return Number(major) > minimumUi[0] || (Number(major) === minimumUi[0] && Number(minor) >= minimumUi[1]);
 }
 
 export interface ServerPorts {
@@ -24,9 +27,34 @@ export interface ServerPorts {
   uiPort: number;
 }
 
-/** A dev server whose database survives restarts and power loss (WAL, synchronous=FULL), reachable from this machine only. */
+/** Arguments of a dev server on 127.0.0.1 whose database survives restarts and power loss (WAL, synchronous=FULL). */
 export const devServerArgv = ({ port, uiPort }: ServerPorts, database: string): string[] => [
   ...['server', 'start-dev', '--ip', '127.0.0.1', '--port', String(port), '--ui-port', String(uiPort)],
   ...['--db-filename', database, '--sqlite-pragma', 'journal_mode=wal', '--sqlite-pragma', 'synchronous=2'],
   ...['--log-level', 'warn'],
 ];
+
+/** Waits until the server answers and has our search attributes. */
+export async function waitForServer(address: string, logFile: string): Promise<void> {
+  const deadline = performance.now() + startupTimeoutMs;
+  for (;;) {
+    try {
+      const connection = await Connection.connect({ address, connectTimeout: '2s' });
+      await connection.workflowService.describeNamespace({ namespace });
+      await ensureSearchAttributes(connection);
+      await connection.close();
+      return;
+    } catch (cause) {
+      if (performance.now() > deadline) {
+        const seconds = startupTimeoutMs / 1000;
+        throw new Error(
+          `The Temporal server at ${address} did not start within ${seconds} s. Read its log: ${logFile}`,
+          {
+            cause,
+          },
+        );
+      }
+      await sleep(200);
+    }
+  }
+}

@@ -1,12 +1,17 @@
-import { ApplicationFailure } from '@temporalio/common';
+import { ServiceError, WorkflowFailedError } from '@temporalio/client';
+import { ApplicationFailure, TemporalFailure } from '@temporalio/common';
 import { errorCatalogue } from '../../configs/errors.ts';
 
 /**
- * What a person should read of an error: Temporal wraps the cause that matters in others that only say that something
- * failed. One of the catalogue says what to do next; what lies below it is for whoever mends the code.
+ * Returns the message that matters to the user. Temporal wraps it in errors that only name the workflow or activity that
+ * failed. An error of the catalogue already includes the next step, so its own cause is left out.
  */
 export function formatError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const isOfCatalogue = error instanceof ApplicationFailure && Object.hasOwn(errorCatalogue, error.type ?? '');
-  return isOfCatalogue || error.cause === undefined ? error.message : formatError(error.cause);
+  return isWrapper(error) && error.cause !== undefined ? formatError(error.cause) : error.message;
+}
+
+function isWrapper(error: Error): boolean {
+  if (error instanceof ApplicationFailure) return !Object.hasOwn(errorCatalogue, error.type ?? '');
+  return error instanceof TemporalFailure || error instanceof WorkflowFailedError || error instanceof ServiceError;
 }

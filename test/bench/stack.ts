@@ -8,8 +8,7 @@ import { connect } from '../../infra/client/connect.ts';
 import { findFreePort } from '../../infra/stack/free-port.ts';
 import { SupervisedProcess } from '../../infra/stack/supervised-process.ts';
 import { stackMarker } from '../../infra/stack/stack-file.ts';
-import { waitForServer } from '../../infra/stack/start-stack.ts';
-import { devServerArgv } from '../../infra/stack/temporal-server.ts';
+import { devServerArgv, waitForServer } from '../../infra/stack/temporal-server.ts';
 import { pinnedTemporal, projectHome, projectRoot } from '../helpers/project.ts';
 
 export interface BenchStack {

@@ -4,8 +4,7 @@ import { tmpdir } from 'node:os';
 import type { TestProject } from 'vitest/node';
 import { findFreePort } from '../../infra/stack/free-port.ts';
 import { SupervisedProcess } from '../../infra/stack/supervised-process.ts';
-import { waitForServer } from '../../infra/stack/start-stack.ts';
-import { devServerArgv } from '../../infra/stack/temporal-server.ts';
+import { devServerArgv, waitForServer } from '../../infra/stack/temporal-server.ts';
 import { pinnedTemporal } from './project.ts';
 
 declare module 'vitest' {

@@ -1,18 +1,26 @@
+import { WorkflowFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { expect, test } from 'vitest';
 import { CodedError } from '../../../activities/shared/errors/coded-error.ts';
 import { toFailure } from '../../../activities/shared/temporal/failure.ts';
 import { formatError } from '../../../infra/terminal/format-error.ts';
 
-const wrapped = (cause: unknown) => new Error('Workflow execution failed', { cause });
+const wrapped = (cause: Error) => new WorkflowFailedError('Workflow execution failed', cause, 'NON_RETRYABLE_FAILURE');
 
-test('a failure of the catalogue is read with what to do next, whatever caused it', () => {
+test('formatError shows a failure of the catalogue with its next step and without its cause', () => {
   const cause = new Error("ENOENT: no such file or directory, scandir '/data/train/'");
   const failure = toFailure(new CodedError('DownloadRefused', '/data/train/ cannot be read (ENOENT).', { cause }));
   expect(formatError(wrapped(wrapped(failure)))).toMatch(/^\/data\/train\/ cannot be read \(ENOENT\)\.\nNext: /);
 });
 
-test('of any other error the innermost cause is read', () => {
+test('formatError shows the cause of a failure outside the catalogue', () => {
   const failure = ApplicationFailure.create({ type: 'Error', message: 'outer', cause: new Error('the reason') });
   expect(formatError(wrapped(failure))).toBe('the reason');
+});
+
+test('formatError shows the message of an error that Temporal did not wrap', () => {
+  const cause = new Error('connect ECONNREFUSED 127.0.0.1:7233');
+  expect(formatError(new Error('The Temporal server did not start.', { cause }))).toBe(
+    'The Temporal server did not start.',
+  );
 });

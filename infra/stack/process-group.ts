@@ -1,0 +1,44 @@
+import { hookTokenVariable } from '../../configs/names.ts';
+import { SupervisedProcess, type ProcessSpec, type Restart } from './supervised-process.ts';
+
+/** A process of the stack, without the environment and the log file, which the group adds. */
+export type StackProcessSpec = Omit<ProcessSpec, 'env' | 'logFile'>;
+
+export interface ProcessGroupOptions {
+  env: Record<string, string>;
+  /** Folder of `<process>.log`. */
+  logs: string;
+  onRestart: (restart: Restart) => void;
+}
+
+/** The supervised processes of one stack. */
+export class ProcessGroup {
+  private readonly processes: SupervisedProcess[] = [];
+  private readonly options: ProcessGroupOptions;
+
+  constructor(options: ProcessGroupOptions) {
+    this.options = options;
+  }
+
+  start(spec: StackProcessSpec): void {
+    const { env, onRestart } = this.options;
+    const logFile = this.logFile(spec.name);
+    // Only the hook gets the token: no worker, and therefore no trainer, needs it.
+    const unsetEnv = spec.unsetEnv ?? [hookTokenVariable];
+    this.processes.push(new SupervisedProcess({ ...spec, unsetEnv, env, logFile }, onRestart));
+  }
+
+  logFile(name: string): string {
+    return `${this.options.logs}/${name}.log`;
+  }
+
+  /** Returns the pids by process name, without those that are being restarted. */
+  pids(): Record<string, number> {
+    return Object.fromEntries(this.processes.flatMap(({ name, pid }) => (pid === undefined ? [] : [[name, pid]])));
+  }
+
+  /** Stops the processes that `includes` selects by name. */
+  async stop(includes: (name: string) => boolean): Promise<void> {
+    await Promise.all(this.processes.filter(({ name }) => includes(name)).map((process) => process.stop()));
+  }
+}

@@ -1,0 +1,34 @@
+import { homeFolders } from '../../configs/paths.ts';
+import { projectFile } from '../../workers/env.ts';
+import type { StackProcessSpec } from './process-group.ts';
+import { devServerArgv, findTemporalCli, type ServerPorts } from './temporal-server.ts';
+
+export const temporalServer = async (home: string, ports: ServerPorts): Promise<StackProcessSpec> => ({
+  name: 'temporal-server',
+  executable: await findTemporalCli(home),
+  argv: devServerArgv(ports, homeFolders(home).database),
+  graceMs: 10_000,
+});
+
+export const controlWorker = (): StackProcessSpec => program('control-worker', ['workers/control.ts']);
+
+export const gpuWorker = (device: 'cpu' | 'cuda'): StackProcessSpec =>
+  program('gpu-worker', ['workers/gpu.ts', '--device', device]);
+
+export const pageServer = (port: number): StackProcessSpec =>
+  program('pages', ['infra/pages/pages.ts', '--port', String(port)]);
+
+export const hookServer = (port: number): StackProcessSpec => ({
+  ...program('hook', ['infra/pages/hook.ts', '--port', String(port)]),
+  unsetEnv: [],
+});
+
+/** Tells the workers, which can leave trainers running, from the servers that they talk to. */
+export const isWorker = (name: string): boolean => name.endsWith('-worker');
+
+const program = (name: string, [file = '', ...argv]: string[]): StackProcessSpec => ({
+  name,
+  executable: process.execPath,
+  argv: ['--import', 'tsx', projectFile(file), ...argv],
+  graceMs: 20_000,
+});
