@@ -35,11 +35,11 @@ export function createDependencies(device: Device): ActivityDependencies {
       withGpusHeld: (work) => work(),
     },
     programs: { train: trainArgv, test: testArgv },
-    obtain: createInputPreparer({ home, recipesFolder, python, catalog, demoUrl, s3 }),
+    preparer: createInputPreparer({ home, recipesFolder, python, catalog, demoUrl, s3 }),
     openStore: (address) => openNamedStore(address, env),
     s3Server: { endpoint, region },
     pagesUrl: env.EVERSWIN_PAGES_URL,
     versions: readVersions(),
-    notifyPlaces: readNotifyPlaces(),
+    notificationTargets: readNotifyPlaces(),
   };
 }

@@ -44,7 +44,7 @@ export async function withConvertedWeights<T>(
   const argv = ['convert-weights', '--recipe', recipeFile, '--weights', path, '--part', part, '--into', base];
   try {
     const answer = await runTrainerCommand({ python, argv, signal, output: ConvertedWeights });
-    refuseMisfit(answer, file, `the ${part} of ${recipe}`);
+    requireMatch(answer, file, `the ${part} of ${recipe}`);
     if (answer.result === null) throw new CodedError('WeightsRefused', `${file}: nothing was converted.`);
     return await use({ ...answer.result, parameters: answer.parameters });
   } finally {
@@ -52,9 +52,9 @@ export async function withConvertedWeights<T>(
   }
 }
 
-const listedKeys = 8;
+const maxListedKeys = 8;
 
-function refuseMisfit(verdict: ConvertedWeights, file: string, model: string): void {
+function requireMatch(verdict: ConvertedWeights, file: string, model: string): void {
   if (verdict.ok) return;
   if (verdict.refused !== undefined) throw new CodedError('WeightsRefused', `${file}: ${verdict.refused}`);
   const misshapen = verdict.misshapen.map(
@@ -70,6 +70,6 @@ function refuseMisfit(verdict: ConvertedWeights, file: string, model: string): v
 
 const listSome = (what: string, keys: string[]): string => {
   if (keys.length === 0) return '';
-  const more = keys.length > listedKeys ? ` and ${keys.length - listedKeys} more` : '';
-  return `- ${keys.length} ${what}: ${keys.slice(0, listedKeys).join(', ')}${more}`;
+  const more = keys.length > maxListedKeys ? ` and ${keys.length - maxListedKeys} more` : '';
+  return `- ${keys.length} ${what}: ${keys.slice(0, maxListedKeys).join(', ')}${more}`;
 };

@@ -4,5 +4,5 @@ import type { InputPreparer } from './input-preparer.ts';
 export interface InputDependencies {
   /** Root of everything on disk: configs/paths.ts. */
   home: string;
-  obtain: InputPreparer;
+  preparer: InputPreparer;
 }

@@ -4,7 +4,7 @@ import type { CatalogFile } from '../../configs/schema/index.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import { contentKey } from '../shared/steps/content-key.ts';
 import { downloadFile } from '../shared/download/download-file.ts';
-import { usualRetry, type DownloadProgress } from '../shared/download/sources/wanted-file.ts';
+import { defaultRetry, type DownloadProgress } from '../shared/download/sources/download-request.ts';
 import type { FileHash } from '../shared/download/recorded-hash.ts';
 import type { PreparationContext } from './preparation-context.ts';
 
@@ -28,7 +28,7 @@ export async function downloadInto(
     target,
     ...expected,
     stallMs,
-    retry: usualRetry,
+    retry: defaultRetry,
     onProgress: progress,
     signal,
     limits,

@@ -4,6 +4,6 @@ import { withPreparationProgress } from './preparation-progress.ts';
 
 /** Fetches, verifies and indexes a data set once for all runs of this worker. */
 export const createFetchDataset =
-  ({ obtain }: InputDependencies) =>
+  ({ preparer: obtain }: InputDependencies) =>
   (plan: RunPlan): Promise<FetchedDataset> =>
     withPreparationProgress(plan, (call) => obtain.dataset(plan, call));

@@ -1,6 +1,6 @@
 import type { CatalogFile } from '../../configs/schema/index.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
-import { admitUrl } from '../shared/download/sources/source-policy.ts';
+import { parseAllowedUrl } from '../shared/download/sources/source-policy.ts';
 import { localSource } from './local-source.ts';
 import type { PreparationContext } from './preparation-context.ts';
 import type { MutableSource } from './mutable-source.ts';
@@ -23,7 +23,7 @@ export function findMutableSource(
     if (!isFolder) return undefined;
     throw new CodedError('DownloadRefused', `${url} is a folder, and the store has no archive of it with this sha256.`);
   }
-  const address = admitUrl(url, context.policy);
+  const address = parseAllowedUrl(url, context.policy);
   if (address.protocol === 'file:') return localSource(file, address, context);
   return isFolder ? s3PrefixSource(file, address, context) : s3ObjectSource(file, address, context);
 }

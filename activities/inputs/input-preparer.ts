@@ -7,7 +7,7 @@ import type {
 } from '../../configs/schema/index.ts';
 import { createDownloadLimits, type DownloadLimits } from '../shared/download/sources/download-limits.ts';
 import { findMissing, type MissingFile } from './find-missing.ts';
-import type { PreparationCall, PreparationContext, PreparationPlace } from './preparation-context.ts';
+import type { PreparationCall, PreparationContext, PreparationEnvironment } from './preparation-context.ts';
 import { prepareDataset } from './prepare-dataset.ts';
 import { prepareWeights } from './prepare-weights.ts';
 import { allowedSources } from '../plan/transfer-policy.ts';
@@ -20,7 +20,7 @@ export interface InputPreparer {
   findMissing: (plan: RunPlan, files: readonly CatalogFile[], signal: AbortSignal) => Promise<MissingFile[]>;
 }
 
-export const createInputPreparer = (place: PreparationPlace): InputPreparer => {
+export const createInputPreparer = (place: PreparationEnvironment): InputPreparer => {
   // One limit for all that this worker fetches at once under the same settings.
   const limits = new Map<string, DownloadLimits>();
   const limitsOf = ({ connections, megabytesPerSecond }: TransferPolicy): DownloadLimits => {

@@ -13,11 +13,11 @@ export function localSource(file: string, url: URL, context: PreparationContext)
   const isFolder = url.href.endsWith('/');
   const importFile = () =>
     isFolder ? packFolder(path, path, context) : downloadInto({ file, urls: [url.href] }, unknownContent, context);
-  const see = async () => {
+  const inspect = async () => {
     const { signature, bytes } = await readSource(path, isFolder);
-    return { signature, need: () => Promise.resolve({ fetchBytes: bytes, diskBytes: bytes }), importFile };
+    return { signature, measure: () => Promise.resolve({ downloadBytes: bytes, diskBytes: bytes }), importFile };
   };
-  return { url: url.href, shown: path, isFolder, inspect: see };
+  return { url: url.href, displayName: path, isFolder, inspect };
 }
 
 const unknownContent = { bytes: null, sha256: null };
@@ -40,13 +40,13 @@ async function readSource(path: string, isFolder: boolean): Promise<{ signature:
     return { signature: contentKey(signatures), bytes: sum };
   } catch (error) {
     const code = systemErrorCode(error);
-    if (code === undefined || !unreadable.has(code)) throw error;
+    if (code === undefined || !permanentCodes.has(code)) throw error;
     throw new CodedError('DownloadRefused', `${path} cannot be read (${code}).`, { cause: error });
   }
 }
 
 /** What no further try would change; a disk that fails may be well again. */
-const unreadable = new Set(['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM', 'ELOOP']);
+const permanentCodes = new Set(['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM', 'ELOOP']);
 
 async function readSignature(path: string): Promise<{ signature: string; bytes: number }> {
   const found = await stat(path, { bigint: true });

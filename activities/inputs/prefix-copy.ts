@@ -3,11 +3,11 @@ import { dirname } from 'node:path';
 import { formatBytes } from '../shared/summary/format-bytes.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import { mapConcurrent } from '../shared/download/map-concurrent.ts';
-import { fetchWhole } from '../shared/download/fetch-sequential.ts';
+import { fetchSequential } from '../shared/download/fetch-sequential.ts';
 import { ProgressMeter } from '../shared/download/progress-meter.ts';
 import { firstLine } from '../shared/download/sources/source-errors.ts';
-import { usualRetry } from '../shared/download/sources/wanted-file.ts';
-import { nameDiskFull } from '../shared/files/disk-full.ts';
+import { defaultRetry } from '../shared/download/sources/download-request.ts';
+import { toDiskFullError } from '../shared/files/disk-full.ts';
 import { readDiskSpace } from '../shared/files/free-space.ts';
 import { ignoreMissing } from '../shared/files/ignore-missing.ts';
 import { stallMs } from './download-into.ts';
@@ -15,23 +15,23 @@ import type { PreparationContext } from './preparation-context.ts';
 import type { PrefixFile } from './prefix-files.ts';
 
 /** Calls to the disk that wait for each other at once. */
-const diskCalls = 16;
+const maxDiskCalls = 16;
 
 export interface PrefixCopy {
   /** Where the copy is kept: its files by `copy`, whole ones only, and for a while a folder `tree` of links to them. */
   readonly folder: string;
   /** The bucket and the prefix, as people know them. */
-  readonly shown: string;
+  readonly displayName: string;
   /** What of it is called in progress. */
-  readonly what: string;
+  readonly progressName: string;
   readonly files: readonly PrefixFile[];
   readonly addressOf: (file: PrefixFile) => string;
 }
 
 /** What of it no earlier copy holds. Names tell: a file has its own only when it is whole. */
-export async function findUncopied({ folder, files }: Pick<PrefixCopy, 'folder' | 'files'>): Promise<PrefixFile[]> {
+export async function findMissingFiles({ folder, files }: Pick<PrefixCopy, 'folder' | 'files'>): Promise<PrefixFile[]> {
   const kept = new Set(await ignoreMissing(readdir(folder)));
-  return files.filter(({ copy }) => !kept.has(copy));
+  return files.filter(({ copyName: copy }) => !kept.has(copy));
 }
 
 /**
@@ -47,38 +47,38 @@ export async function withPrefixFolder<T>(
   const tree = `${copy.folder}/tree`;
   try {
     await mkdir(copy.folder, { recursive: true });
-    await sweep(copy);
+    await removeStale(copy);
     await fetchMissing(copy, context);
     await linkTree(copy, tree, context.signal);
     return await use(tree);
   } catch (error) {
     context.signal.throwIfAborted();
-    throw nameDiskFull(error, `copying ${copy.shown} to ${copy.folder}`);
+    throw toDiskFullError(error, `copying ${copy.displayName} to ${copy.folder}`);
   } finally {
     await rm(tree, { recursive: true, force: true });
   }
 }
 
 /** What is no longer there, or was left half done. */
-async function sweep({ folder, files }: PrefixCopy): Promise<void> {
-  const wanted = new Set(files.map(({ copy }) => copy));
+async function removeStale({ folder, files }: PrefixCopy): Promise<void> {
+  const wanted = new Set(files.map(({ copyName: copy }) => copy));
   for (const name of await readdir(folder)) {
     if (!wanted.has(name)) await rm(`${folder}/${name}`, { recursive: true, force: true });
   }
 }
 
 async function fetchMissing(copy: PrefixCopy, context: PreparationContext): Promise<void> {
-  const { folder, files, shown } = copy;
+  const { folder, files, displayName: shown } = copy;
   const { limits, policy, s3, onProgress } = context;
   const whole = new Set<PrefixFile>();
-  await mapConcurrent(files, { concurrency: diskCalls, signal: context.signal }, async (file) => {
-    const found = await ignoreMissing(stat(`${folder}/${file.copy}`));
-    if (found?.size === file.seen.bytes) whole.add(file);
+  await mapConcurrent(files, { concurrency: maxDiskCalls, signal: context.signal }, async (file) => {
+    const found = await ignoreMissing(stat(`${folder}/${file.copyName}`));
+    if (found?.size === file.object.bytes) whole.add(file);
   });
   const missing = files.filter((file) => !whole.has(file));
   const totalBytes = sumBytes(missing);
-  await requireRoom(copy, totalBytes);
-  const meter = new ProgressMeter(totalBytes, (progress) => onProgress({ what: copy.what, ...progress }));
+  await requireDiskSpace(copy, totalBytes);
+  const meter = new ProgressMeter(totalBytes, (progress) => onProgress({ what: copy.progressName, ...progress }));
   let received = 0;
   meter.show({ bytes: () => received, source: shown });
   const onBytes = (bytes: number): void => {
@@ -89,9 +89,15 @@ async function fetchMissing(copy: PrefixCopy, context: PreparationContext): Prom
   meter.start();
   try {
     await mapConcurrent(missing, { concurrency: limits.connections, signal: context.signal }, (file, signal) =>
-      fetchWhole(
-        { address: copy.addressOf(file), version: file.seen, path: `${folder}/${file.copy}`, onBytes, onFault },
-        { bytes: null, sha256: null, stallMs, retry: usualRetry, limits, policy, s3, signal },
+      fetchSequential(
+        {
+          address: copy.addressOf(file),
+          version: file.object,
+          path: `${folder}/${file.copyName}`,
+          onBytes,
+          onRetry: onFault,
+        },
+        { bytes: null, sha256: null, stallMs, retry: defaultRetry, limits, policy, s3, signal },
       ),
     );
     meter.report();
@@ -101,7 +107,10 @@ async function fetchMissing(copy: PrefixCopy, context: PreparationContext): Prom
 }
 
 /** For what comes, and for the archive that is packed of all of it. */
-async function requireRoom({ folder, shown, files }: PrefixCopy, missingBytes: number): Promise<void> {
+async function requireDiskSpace(
+  { folder, displayName: shown, files }: PrefixCopy,
+  missingBytes: number,
+): Promise<void> {
   const { freeBytes } = await readDiskSpace(folder);
   const neededBytes = missingBytes + sumBytes(files);
   if (neededBytes <= freeBytes) return;
@@ -114,9 +123,10 @@ async function linkTree({ folder, files }: PrefixCopy, tree: string, signal: Abo
   for (const parent of new Set(files.map(({ name }) => dirname(`${tree}/${name}`)))) {
     await mkdir(parent, { recursive: true });
   }
-  await mapConcurrent(files, { concurrency: diskCalls, signal }, ({ copy, name }) =>
+  await mapConcurrent(files, { concurrency: maxDiskCalls, signal }, ({ copyName: copy, name }) =>
     link(`${folder}/${copy}`, `${tree}/${name}`),
   );
 }
 
-export const sumBytes = (files: readonly PrefixFile[]): number => files.reduce((sum, { seen }) => sum + seen.bytes, 0);
+export const sumBytes = (files: readonly PrefixFile[]): number =>
+  files.reduce((sum, { object: seen }) => sum + seen.bytes, 0);

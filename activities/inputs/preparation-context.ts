@@ -5,7 +5,7 @@ import type { SourcePolicy } from '../shared/download/sources/source-policy.ts';
 import type { PythonCommand } from '../shared/trainer/trainer-process.ts';
 
 /** What the place offers to whoever fetches. */
-export interface PreparationPlace {
+export interface PreparationEnvironment {
   home: string;
   recipesFolder: string;
   python: PythonCommand;
@@ -15,7 +15,7 @@ export interface PreparationPlace {
   s3: () => S3Client;
 }
 
-export interface PreparationContext extends PreparationPlace {
+export interface PreparationContext extends PreparationEnvironment {
   policy: SourcePolicy;
   limits: DownloadLimits;
   /** `what` names the thing: of each the newest word counts. */

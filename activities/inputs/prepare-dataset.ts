@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { homeFolders } from '../../configs/paths.ts';
 import { FetchedDataset, FileMark, PreparedDataset, type RunPlan } from '../../configs/schema/index.ts';
 import { contentKey } from '../shared/steps/content-key.ts';
-import { isSameMark, markOf } from '../shared/files/file-mark.ts';
+import { isSameMark, readFileMark } from '../shared/files/file-mark.ts';
 import type { StoredObject } from '../shared/store/objects.ts';
 import { datasetKey } from '../plan/plan-hash.ts';
 import { cachedStep } from '../shared/steps/step-cache.ts';
@@ -116,7 +116,7 @@ async function findDamage({
   extracted,
 }: z.infer<typeof Prepared>): Promise<string | undefined> {
   for (const [name, mark] of Object.entries(files)) {
-    if (!isSameMark(mark, await markOf(`${root}/${name}`))) return `${root}/${name} is gone or was changed`;
+    if (!isSameMark(mark, await readFileMark(`${root}/${name}`))) return `${root}/${name} is gone or was changed`;
   }
   return (await countExtracted(root)) === extracted ? undefined : `${root}/images holds another number of files`;
 }
@@ -124,7 +124,7 @@ async function findDamage({
 async function markFiles(root: string): Promise<Record<string, FileMark>> {
   const marks: Record<string, FileMark> = {};
   for (const entry of await readdir(root, { withFileTypes: true })) {
-    const mark = entry.isFile() ? await markOf(`${root}/${entry.name}`) : undefined;
+    const mark = entry.isFile() ? await readFileMark(`${root}/${entry.name}`) : undefined;
     if (mark !== undefined) marks[entry.name] = mark;
   }
   return marks;

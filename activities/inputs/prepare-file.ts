@@ -19,13 +19,14 @@ export async function prepareFile(wanted: CatalogFile, context: PreparationConte
   const present = wanted.sha256 === null ? undefined : await findObject(context.home, wanted.sha256);
   if (present !== undefined) return { ...present, file: wanted.file };
   const own = findMutableSource(wanted, context);
-  if (own === undefined) return obtainPublished(wanted, context);
+  if (own === undefined) return downloadPublished(wanted, context);
   const { home, signal, onProgress } = context;
-  const onWait = (): void => onProgress({ what: wanted.file, note: `Somebody else takes ${own.shown}: waiting.` });
-  return withImportLock({ home, url: own.url, signal, onWait }, () => takeOwn(wanted, own, context));
+  const onWait = (): void =>
+    onProgress({ what: wanted.file, note: `Somebody else takes ${own.displayName}: waiting.` });
+  return withImportLock({ home, url: own.url, signal, onWait }, () => importMutable(wanted, own, context));
 }
 
-async function obtainPublished(wanted: CatalogFile, context: PreparationContext): Promise<StoredObject> {
+async function downloadPublished(wanted: CatalogFile, context: PreparationContext): Promise<StoredObject> {
   const { home } = context;
   const folder = homeFolders(home).recordedHashes;
   const record = `${wanted.file}-${contentKey(wanted.urls).slice(0, 12)}`;
@@ -40,7 +41,11 @@ async function obtainPublished(wanted: CatalogFile, context: PreparationContext)
   return addObject(home, got.path, { sha256: got.sha256, name: wanted.file, origin: `fetched from ${url}` });
 }
 
-async function takeOwn(wanted: CatalogFile, own: MutableSource, context: PreparationContext): Promise<StoredObject> {
+async function importMutable(
+  wanted: CatalogFile,
+  own: MutableSource,
+  context: PreparationContext,
+): Promise<StoredObject> {
   const { home } = context;
   const { signature, importFile } = await own.inspect();
   const taken = await findImport(home, own.url, signature);
@@ -49,9 +54,9 @@ async function takeOwn(wanted: CatalogFile, own: MutableSource, context: Prepara
 
   const got = await importFile();
   if ((await own.inspect()).signature !== signature) {
-    throw new CodedError('SourceChanged', `${own.shown} was changed while it was read.`);
+    throw new CodedError('SourceChanged', `${own.displayName} was changed while it was read.`);
   }
-  const origin = `${own.isFolder ? 'packed' : 'copied'} from ${own.shown}`;
+  const origin = `${own.isFolder ? 'packed' : 'copied'} from ${own.displayName}`;
   const object = await addObject(home, got.path, { sha256: got.sha256, name: wanted.file, origin });
   await recordImport(home, own.url, signature, got.sha256);
   return object;

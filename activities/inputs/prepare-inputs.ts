@@ -10,7 +10,10 @@ export interface TrainingInputs {
 }
 
 /** Data and weights on this machine: a look at what is there, unless the run was begun on another one. */
-export async function prepareInputs({ home, obtain }: InputDependencies, plan: RunPlan): Promise<TrainingInputs> {
+export async function prepareInputs(
+  { home, preparer: obtain }: InputDependencies,
+  plan: RunPlan,
+): Promise<TrainingInputs> {
   const call = { onProgress: () => undefined, signal: Context.current().cancellationSignal, fresh: false };
   const [dataset, weights] = await Promise.all([obtain.dataset(plan, call), obtain.weights(plan, call)]);
   await writeReferences(runFolder(home, plan.runId), dataset, weights);

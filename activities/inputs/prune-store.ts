@@ -4,8 +4,8 @@ import { ignoreMissing } from '../shared/files/ignore-missing.ts';
 import { listObjects, manifestPath } from '../shared/store/objects.ts';
 import { readReferences } from '../plan/references.ts';
 
-export interface Pruned {
-  what: 'object' | 'data set' | 'download' | 'copy of a prefix';
+export interface PrunedEntry {
+  kind: 'object' | 'data set' | 'download' | 'copy of a prefix';
   name: string;
   bytes: number;
 }
@@ -14,15 +14,15 @@ export interface Pruned {
  * Removes what no run refers to and nobody touched for `olderThanMs`. A thing is moved aside first and the references are
  * read after that: a run that began to refer to it in between gets it back.
  */
-export async function pruneStore(home: string, olderThanMs: number, dryRun: boolean): Promise<Pruned[]> {
+export async function pruneStore(home: string, olderThanMs: number, dryRun: boolean): Promise<PrunedEntry[]> {
   const folders = homeFolders(home);
   const isOld = async (path: string) => Date.now() - (await stat(path)).ctimeMs >= olderThanMs;
   const isFree = async (key: string) => !(await readReferences(home)).by.has(key);
-  const pruned: Pruned[] = [];
-  const prune = async (what: Pruned['what'], name: string, path: string, bytes: number): Promise<boolean> => {
+  const pruned: PrunedEntry[] = [];
+  const prune = async (what: PrunedEntry['kind'], name: string, path: string, bytes: number): Promise<boolean> => {
     if (!(await isOld(path)) || !(await isFree(name))) return false;
-    if (!dryRun && !(await removeUnlessWanted(path, () => isFree(name)))) return false;
-    pruned.push({ what, name, bytes });
+    if (!dryRun && !(await removeIfUnreferenced(path, () => isFree(name)))) return false;
+    pruned.push({ kind: what, name, bytes });
     return true;
   };
   for (const { sha256, mark } of await listObjects(home)) {
@@ -30,16 +30,18 @@ export async function pruneStore(home: string, olderThanMs: number, dryRun: bool
     const isPruned = await prune('object', sha256, path, mark.bytes);
     if (isPruned && !dryRun) await rm(manifestPath(path), { force: true });
   }
-  for (const name of await namesIn(folders.datasets)) await prune('data set', name, `${folders.datasets}/${name}`, 0);
-  for (const name of await namesIn(folders.downloads)) {
+  for (const name of await listVisible(folders.datasets))
+    await prune('data set', name, `${folders.datasets}/${name}`, 0);
+  for (const name of await listVisible(folders.downloads)) {
     const path = `${folders.downloads}/${name}`;
     await prune('download', name, path, (await stat(path)).size);
   }
-  for (const name of await namesIn(folders.prefixes)) await prune('copy of a prefix', name, folders.prefix(name), 0);
+  for (const name of await listVisible(folders.prefixes))
+    await prune('copy of a prefix', name, folders.prefix(name), 0);
   return pruned;
 }
 
-async function removeUnlessWanted(path: string, isFree: () => Promise<boolean>): Promise<boolean> {
+async function removeIfUnreferenced(path: string, isFree: () => Promise<boolean>): Promise<boolean> {
   const aside = `${path}.pruned`;
   await rename(path, aside);
   if (await isFree()) {
@@ -50,7 +52,7 @@ async function removeUnlessWanted(path: string, isFree: () => Promise<boolean>):
   return false;
 }
 
-async function namesIn(folder: string): Promise<string[]> {
+async function listVisible(folder: string): Promise<string[]> {
   const names = (await ignoreMissing(readdir(folder))) ?? [];
   // Hidden ones are locks and what is half made.
   return names.filter((name) => !name.startsWith('.'));

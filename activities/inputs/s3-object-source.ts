@@ -1,5 +1,5 @@
 import { contentKey } from '../shared/steps/content-key.ts';
-import { seeObject } from '../shared/download/sources/s3-look.ts';
+import { inspectObject } from '../shared/download/sources/s3-inspect.ts';
 import { redactUrl } from '../shared/download/sources/redact-url.ts';
 import { downloadInto } from './download-into.ts';
 import type { PreparationContext } from './preparation-context.ts';
@@ -8,13 +8,15 @@ import { withS3Client } from './with-s3-client.ts';
 
 /** An object of a bucket that may be replaced, such as annotations. @param url as the policy has admitted it. */
 export function s3ObjectSource(file: string, url: URL, context: PreparationContext): MutableSource {
-  const see = async () => {
-    const { etag, lastModified, bytes } = await withS3Client(context, ({ s3, signal }) => seeObject(s3(), url, signal));
+  const inspect = async () => {
+    const { etag, lastModified, bytes } = await withS3Client(context, ({ s3, signal }) =>
+      inspectObject(s3(), url, signal),
+    );
     return {
       signature: contentKey([etag ?? lastModified, bytes]),
-      need: () => Promise.resolve({ fetchBytes: bytes, diskBytes: bytes }),
+      measure: () => Promise.resolve({ downloadBytes: bytes, diskBytes: bytes }),
       importFile: () => downloadInto({ file, urls: [url.href] }, { bytes: null, sha256: null }, context),
     };
   };
-  return { url: url.href, shown: redactUrl(url.href), isFolder: false, inspect: see };
+  return { url: url.href, displayName: redactUrl(url.href), isFolder: false, inspect };
 }

@@ -93,7 +93,7 @@ export class CheckpointMirror {
       signal,
     );
     // Nothing of ours is under way at this moment.
-    await this.#store.abortLeftovers(this.#keys.checkpoints, 0, signal);
+    await this.#store.abortStaleUploads(this.#keys.checkpoints, 0, signal);
     this.#isSwept = true;
   }
 }

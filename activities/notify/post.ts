@@ -1,7 +1,7 @@
 import { CodedError, systemErrorCode } from '../shared/errors/coded-error.ts';
 
 /** Not now; later perhaps. */
-const passing = new Set([408, 425, 429]);
+const transientStatuses = new Set([408, 425, 429]);
 
 /**
  * One POST, without redirects: an address that moves would carry the message to somebody else. No error says the address,
@@ -27,7 +27,7 @@ export async function post(
   if (status >= 200 && status < 300) return;
   if (status >= 300 && status < 400)
     throw new CodedError('NotifyRefused', `The address redirects (${status}), and redirects are not followed.`);
-  const code = status >= 500 || passing.has(status) ? 'NotifyFailed' : 'NotifyRefused';
+  const code = status >= 500 || transientStatuses.has(status) ? 'NotifyFailed' : 'NotifyRefused';
   throw new CodedError(code, `The server answered ${status}.`);
 }
 
@@ -37,12 +37,12 @@ async function send(url: string, request: RequestInit): Promise<Response> {
     await response.body?.cancel();
     return response;
   } catch (error) {
-    throw new CodedError('NotifyFailed', `The server did not answer: ${nameFault(error)}.`);
+    throw new CodedError('NotifyFailed', `The server did not answer: ${formatCause(error)}.`);
   }
 }
 
 /** `ECONNREFUSED`, `TimeoutError`: never the error's own words, which may hold the address. */
-const nameFault = (error: unknown): string => {
+const formatCause = (error: unknown): string => {
   const cause = error instanceof Error ? error.cause : undefined;
   return systemErrorCode(cause) ?? (error instanceof Error ? error.name : 'unknown');
 };

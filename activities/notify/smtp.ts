@@ -3,11 +3,11 @@ import { isIP } from 'node:net';
 import { createTransport, type SendMailOptions, type SMTPTransportOptions } from 'nodemailer';
 import type { Notification } from '../../configs/schema/index.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
-import { nameMailFault } from './mail-fault.ts';
+import { toMailError } from './mail-error.ts';
 import type { NotificationTarget } from './notification-target.ts';
 
-const longestAnswer = 64 * 1024;
-const thisMachine = new Set(['localhost', '127.0.0.1', '::1']);
+const maxResponseBytes = 64 * 1024;
+const loopbackHosts = new Set(['localhost', '127.0.0.1', '::1']);
 
 /**
  * A mail through `smtps://user:password@host` (TLS from the start) or `smtp://…` (TLS where the server offers it).
@@ -20,20 +20,20 @@ export async function sendMail(
   answerWithinMs: number,
 ): Promise<void> {
   if (from === undefined || to.length === 0) throw new CodedError('NotifyRefused', 'A mail needs _TO and _FROM.');
-  const transport = createTransport({ ...readServer(url, ca), ...limits(answerWithinMs), logger: false });
+  const transport = createTransport({ ...parseServer(url, ca), ...timeouts(answerWithinMs), logger: false });
   try {
-    const { rejectedErrors = [] } = await transport.sendMail(writeMail(notification, from, to));
+    const { rejectedErrors = [] } = await transport.sendMail(createMail(notification, from, to));
     // The others have it. Who may take it later is worth a repeat to all of them, which its Message-ID tells.
     const [refused] = rejectedErrors.toSorted((a, b) => (a.responseCode ?? 0) - (b.responseCode ?? 0));
     if (refused) throw refused;
   } catch (error) {
-    throw nameMailFault(error);
+    throw toMailError(error);
   } finally {
     transport.close();
   }
 }
 
-function readServer(url: string, ca: string | undefined): SMTPTransportOptions {
+function parseServer(url: string, ca: string | undefined): SMTPTransportOptions {
   const { protocol, hostname, port, username, password } = new URL(url);
   if (protocol !== 'smtp:' && protocol !== 'smtps:')
     throw new CodedError('NotifyRefused', `Expected an address of smtp: or smtps:, got one of ${protocol}`);
@@ -46,7 +46,7 @@ function readServer(url: string, ca: string | undefined): SMTPTransportOptions {
     port,
     name: 'everswin',
     secure: protocol === 'smtps:',
-    requireTLS: logsIn && !thisMachine.has(host),
+    requireTLS: logsIn && !loopbackHosts.has(host),
     tls: { ca },
     ...(logsIn && {
       auth: { user: decodeURIComponent(username), pass: decodeURIComponent(password) },
@@ -56,24 +56,24 @@ function readServer(url: string, ca: string | undefined): SMTPTransportOptions {
   };
 }
 
-const limits = (answerWithinMs: number): SMTPTransportOptions => ({
+const timeouts = (answerWithinMs: number): SMTPTransportOptions => ({
   dnsTimeout: answerWithinMs,
   connectionTimeout: answerWithinMs,
   greetingTimeout: answerWithinMs,
   socketTimeout: answerWithinMs,
-  maxResponseSize: longestAnswer,
+  maxResponseSize: maxResponseBytes,
 });
 
 /** Of plain text. The same notification has the same Message-ID, by which mail programs drop repeats. */
-function writeMail(
+function createMail(
   { id, event, at, name, workflowId, text }: Notification,
   from: string,
   to: readonly string[],
 ): SendMailOptions {
   const domain = from.slice(from.indexOf('@') + 1);
   return {
-    from: asAddress(from),
-    to: to.map(asAddress),
+    from: toAddress(from),
+    to: to.map(toAddress),
     subject: `everswin: ${name} ${event}`,
     date: new Date(at * 1000),
     messageId: `<${createHash('sha256').update(id).digest('hex').slice(0, 32)}@${domain}>`,
@@ -86,4 +86,4 @@ function writeMail(
 }
 
 /** An object is taken as it is; a text would be parsed, as a list and with comments. */
-const asAddress = (address: string) => ({ name: '', address });
+const toAddress = (address: string) => ({ name: '', address });

@@ -2,12 +2,12 @@ import { evaluationRun, pagePaths } from '../../configs/names.ts';
 import { referencesFor } from './recipe-facts.ts';
 import type { Catalog, FlattenedRecipe, RunInput, RunPlan } from '../../configs/schema/index.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
-import { refuseForeignHosts } from './transfer-policy.ts';
+import { requireAllowedHosts } from './transfer-policy.ts';
 import { datasetKey, planHash } from './plan-hash.ts';
-import { readRecipe, type RecipePlace } from './read-recipe.ts';
+import { readRecipe, type RecipeContext } from './read-recipe.ts';
 
 /** What making a plan needs from the worker. */
-export interface PlanDependencies extends Omit<RecipePlace, 'signal'> {
+export interface PlanDependencies extends Omit<RecipeContext, 'signal'> {
   catalog: Catalog;
   /** Where the embedded stack serves the pages of runs; undefined where nothing does. */
   pagesUrl: string | undefined;
@@ -26,9 +26,9 @@ export async function makePlan(
   purpose: Purpose = 'training',
 ): Promise<{ plan: RunPlan; recipe: FlattenedRecipe }> {
   const { catalog, versions } = place;
-  const entry = pick({ ...catalog.datasets, ...input.catalog.datasets }, input.dataset, 'data set');
+  const entry = findEntry({ ...catalog.datasets, ...input.catalog.datasets }, input.dataset, 'data set');
   const weights = pickWeights({ ...catalog.weights, ...input.catalog.weights }, input.weights);
-  refuseForeignHosts(catalog, input);
+  requireAllowedHosts(catalog, input);
   const { output: recipe, outcome } = await readRecipe(place, input);
   const { name, gpus, batchPerGpu, seed, loaderWorkers, logEverySteps, checkpoint, recovery } = input;
   const { archives, train, val, classes } = entry;
@@ -59,11 +59,11 @@ export async function makePlan(
 }
 
 function pickWeights(entries: Catalog['weights'], { backbone, detector }: RunInput['weights']): RunPlan['weights'] {
-  const chosen = (id: string) => ({ id, source: pick(entries, id, 'weights').source });
+  const chosen = (id: string) => ({ id, source: findEntry(entries, id, 'weights').source });
   return detector === undefined ? { backbone: chosen(backbone ?? '') } : { detector: chosen(detector) };
 }
 
-function pick<T>(entries: Record<string, T>, id: string, what: string): T {
+function findEntry<T>(entries: Record<string, T>, id: string, what: string): T {
   const entry = Object.hasOwn(entries, id) ? entries[id] : undefined;
   if (entry !== undefined) return entry;
   throw new CodedError(

@@ -4,7 +4,7 @@ import { startingWeights } from '../../configs/schema/plan-weights.ts';
 import { planHash } from './plan-hash.ts';
 import { writeReferences } from './references.ts';
 
-export interface FetchedMaterial {
+export interface FetchedInputs {
   plan: RunPlan;
   dataset: FetchedDataset;
   weights: FetchedWeights;
@@ -16,7 +16,7 @@ export interface FetchedMaterial {
  */
 export const createPinPlan =
   ({ home }: { home: string }) =>
-  async ({ plan, dataset, weights }: FetchedMaterial): Promise<RunPlan> => {
+  async ({ plan, dataset, weights }: FetchedInputs): Promise<RunPlan> => {
     await writeReferences(runFolder(home, plan.runId), dataset, weights);
     const { part, id, source } = startingWeights(plan.weights);
     const pinnedWeights = { id, source: { ...source, ...weights.source } };

@@ -6,7 +6,7 @@ import { runTrainerCommand } from '../shared/trainer/trainer-command.ts';
 import type { PythonCommand } from '../shared/trainer/trainer-process.ts';
 import { sha256OfFile } from '../shared/files/atomic-file.ts';
 
-export interface RecipePlace {
+export interface RecipeContext {
   home: string;
   recipesFolder: string;
   python: PythonCommand;
@@ -18,7 +18,7 @@ export interface RecipePlace {
  * A recipe as one text, with all that it inherits. Read once for all runs: MMEngine takes seconds for it.
  * @throws CodedError UnknownRecipe, which lists what there is.
  */
-export async function readRecipe({ home, recipesFolder, python, versions, signal }: RecipePlace, input: RunInput) {
+export async function readRecipe({ home, recipesFolder, python, versions, signal }: RecipeContext, input: RunInput) {
   const recipes = (await readdir(recipesFolder)).filter((file) => file.endsWith('.py')).sort();
   if (!recipes.includes(`${input.recipe}.py`)) {
     const names = recipes.map((file) => file.slice(0, -'.py'.length)).join(', ');

@@ -7,8 +7,8 @@ import type { SourcePolicy } from '../shared/download/sources/source-policy.ts';
  * embedded stack's own server. A server may send a download on to the catalog's redirect hosts, nowhere else.
  */
 export function allowedSources(catalog: Catalog, input: RunInput, demoUrl: string | undefined): SourcePolicy {
-  const named = filesOf(catalog).flatMap(({ urls }) => hostsOf(urls));
-  const buckets = [...filesOf(catalog), ...filesOf(input.catalog)].flatMap(({ urls }) => bucketsOf(urls));
+  const named = catalogFiles(catalog).flatMap(({ urls }) => listHosts(urls));
+  const buckets = [...catalogFiles(catalog), ...catalogFiles(input.catalog)].flatMap(({ urls }) => listBuckets(urls));
   return {
     hosts: new Set([...named, ...catalog.redirectHosts, ...input.transfers.allowHosts]),
     loopback: new Set(demoUrl === undefined ? [] : [new URL(demoUrl).host]),
@@ -19,9 +19,9 @@ export function allowedSources(catalog: Catalog, input: RunInput, demoUrl: strin
 }
 
 /** Before anything is fetched. @throws CodedError DownloadRefused with every address of the input on a host that nobody allowed. */
-export function refuseForeignHosts(catalog: Catalog, input: RunInput): void {
+export function requireAllowedHosts(catalog: Catalog, input: RunInput): void {
   const { hosts } = allowedSources(catalog, input, undefined);
-  const foreign = filesOf(input.catalog).flatMap(({ urls }) => hostsOf(urls).filter((host) => !hosts.has(host)));
+  const foreign = catalogFiles(input.catalog).flatMap(({ urls }) => listHosts(urls).filter((host) => !hosts.has(host)));
   if (foreign.length === 0) return;
   const names = [...new Set(foreign)].join(', ');
   throw new CodedError(
@@ -30,13 +30,13 @@ export function refuseForeignHosts(catalog: Catalog, input: RunInput): void {
   );
 }
 
-const filesOf = ({ datasets, weights }: Pick<Catalog, 'datasets' | 'weights'>): CatalogFile[] => [
+const catalogFiles = ({ datasets, weights }: Pick<Catalog, 'datasets' | 'weights'>): CatalogFile[] => [
   ...Object.values(datasets).flatMap(({ archives }) => archives),
   ...Object.values(weights).map(({ source }) => source),
 ];
 
-const hostsOf = (urls: readonly string[]): string[] =>
+const listHosts = (urls: readonly string[]): string[] =>
   urls.filter((url) => /^https?:/.test(url) && URL.canParse(url)).map((url) => new URL(url).host);
 
-const bucketsOf = (urls: readonly string[]): string[] =>
+const listBuckets = (urls: readonly string[]): string[] =>
   urls.filter((url) => url.startsWith('s3://') && URL.canParse(url)).map((url) => new URL(url).host);

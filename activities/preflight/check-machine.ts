@@ -14,7 +14,7 @@ export interface MachineDependencies extends InputDependencies, GpuDependencies 
 
 /** The dry run's second half, on the machine that will train. */
 export const createCheckMachine =
-  ({ home, python, device, slurm, obtain }: MachineDependencies) =>
+  ({ home, python, device, slurm, preparer: obtain }: MachineDependencies) =>
   (plan: RunPlan): Promise<Check[]> => {
     const { cancellationSignal: signal } = Context.current();
     return withHeartbeat(

@@ -8,7 +8,7 @@ import { inspectPlan } from './inspect-plan.ts';
 
 /** The dry run's first half, for the control worker. */
 export const createCheckPlan =
-  ({ obtain, notifyPlaces }: InputDependencies & NotifyDependencies) =>
+  ({ preparer: obtain, notificationTargets: notifyPlaces }: InputDependencies & NotifyDependencies) =>
   async (plan: RunPlan): Promise<Check[]> => {
     const { cancellationSignal: signal } = Context.current();
     const checks = await withHeartbeat(

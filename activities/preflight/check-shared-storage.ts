@@ -10,9 +10,9 @@ import { writeFileAtomic } from '../shared/files/atomic-file.ts';
 
 const pollMs = 500;
 
-const Mark = z.object({ workflowRun: z.string() });
+const Marker = z.object({ workflowRun: z.string() });
 
-export interface HostsQuestion {
+export interface SharedStorageRequest {
   runId: string;
   /** This machine, as the run's input names it. */
   host: string;
@@ -26,7 +26,7 @@ export interface HostsQuestion {
  */
 export const createCheckSharedStorage =
   ({ home }: { home: string }, patienceMs = 30_000) =>
-  ({ runId, host, expected }: HostsQuestion): Promise<Check> =>
+  ({ runId, host, expected }: SharedStorageRequest): Promise<Check> =>
     withHeartbeat(
       () => 'looking for the other hosts',
       async () => {
@@ -35,7 +35,7 @@ export const createCheckSharedStorage =
         const markOf = (name: string) => `${folder.host(name).dir}/here.json`;
         await mkdir(folder.host(host).dir, { recursive: true });
         await writeFileAtomic(markOf(host), JSON.stringify({ workflowRun }));
-        const isMissing = async (name: string) => (await readJson(markOf(name), Mark))?.workflowRun !== workflowRun;
+        const isMissing = async (name: string) => (await readJson(markOf(name), Marker))?.workflowRun !== workflowRun;
         const deadline = performance.now() + patienceMs; // a network file system shows files late
         for (;;) {
           Context.current().cancellationSignal.throwIfAborted();
@@ -43,13 +43,13 @@ export const createCheckSharedStorage =
           for (const name of expected) if (await isMissing(name)) missing.push(name);
           if (missing.length === 0)
             return { name: 'shared folder', verdict: 'ok', message: folder.hosts, remedy: null };
-          if (performance.now() > deadline) return notShared(home, missing);
+          if (performance.now() > deadline) return notSharedError(home, missing);
           await sleep(pollMs);
         }
       },
     );
 
-const notShared = (home: string, missing: string[]): Check => ({
+const notSharedError = (home: string, missing: string[]): Check => ({
   name: 'shared folder',
   verdict: 'error',
   message: `${home} does not show what ${missing.join(', ')} wrote: it is not one folder for all hosts`,

@@ -1,9 +1,9 @@
 import type { Check, RecipeFacts, RunPlan } from '../../configs/schema/index.ts';
 import { formatCount } from '../shared/summary/format-time.ts';
 import { activeSwitches } from '../shared/run/speed-switches.ts';
-import { batchOf, iterationsPerEpoch } from './training-arithmetic.ts';
+import { totalBatch, iterationsPerEpoch } from './training-arithmetic.ts';
 
-export interface TrainingFacts {
+export interface TrainingCheckInput {
   plan: RunPlan;
   /** What is known of the recipe; undefined for one that nobody has run. */
   known: RecipeFacts[string] | undefined;
@@ -12,14 +12,14 @@ export interface TrainingFacts {
 const ok = (about: string, says: string): Check => ({ name: about, verdict: 'ok', message: says, remedy: null });
 
 /** What will be trained and how long that may take. Nothing here stops a run. */
-export const checkTraining = (facts: TrainingFacts): Check[] => [
+export const checkTraining = (facts: TrainingCheckInput): Check[] => [
   checkSteps(facts),
   checkLearningRate(facts),
   checkSpeed(facts),
   checkDuration(facts),
 ];
 
-function checkSteps({ plan }: TrainingFacts): Check {
+function checkSteps({ plan }: TrainingCheckInput): Check {
   const images = plan.dataset.train.counts?.annotated;
   const batch = `${plan.gpus} x ${plan.batchPerGpu} images a step`;
   if (images == null) return ok('steps', `${plan.epochs} epochs, ${batch}; how many steps that is, the data will tell`);
@@ -28,9 +28,9 @@ function checkSteps({ plan }: TrainingFacts): Check {
   return ok('steps', `${plan.epochs} epochs of ${each}, ${all} in all: ${formatCount(images)} images, ${batch}`);
 }
 
-function checkLearningRate({ plan, known }: TrainingFacts): Check {
+function checkLearningRate({ plan, known }: TrainingCheckInput): Check {
   const { summary } = plan.recipe;
-  const batch = batchOf(plan);
+  const batch = totalBatch(plan);
   const rate = `${summary.optimizer}, lr ${summary.lr}`;
   if (known?.batch === undefined) return ok('learning rate', `${rate} at a batch of ${batch}`);
   if (known.batch === batch) return ok('learning rate', `${rate} at a batch of ${batch}, as its published result`);
@@ -43,7 +43,7 @@ function checkLearningRate({ plan, known }: TrainingFacts): Check {
   };
 }
 
-function checkSpeed({ plan: { speed } }: TrainingFacts): Check {
+function checkSpeed({ plan: { speed } }: TrainingCheckInput): Check {
   const active = activeSwitches(speed);
   if (active.length === 0) return ok('speed switches', "none: the recipe on MMDetection's own code");
   return {
@@ -54,7 +54,7 @@ function checkSpeed({ plan: { speed } }: TrainingFacts): Check {
   };
 }
 
-function checkDuration({ plan, known }: TrainingFacts): Check {
+function checkDuration({ plan, known }: TrainingCheckInput): Check {
   const images = plan.dataset.train.counts?.annotated;
   const speed = known?.speed;
   if (images == null || speed === undefined) {

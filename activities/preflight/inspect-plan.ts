@@ -1,12 +1,12 @@
 import { recipeFacts } from '../plan/recipe-facts.ts';
 import type { Check, RunPlan } from '../../configs/schema/index.ts';
 import { isEvaluation } from '../../configs/schema/plan-weights.ts';
-import { checkMaterial, type FindMissing } from './check-material.ts';
+import { checkInputs, type FindMissing } from './check-inputs.ts';
 import { checkExpectation, checkTraining } from './check-training.ts';
 
 /** What will be trained, what may be expected of it, and what has to be fetched. */
 export const inspectPlan = async (findMissing: FindMissing, plan: RunPlan): Promise<Check[]> => [
   ...(isEvaluation(plan) ? [] : checkTraining({ plan, known: recipeFacts(plan.recipe.name) })),
   checkExpectation(plan),
-  ...(await checkMaterial(findMissing, plan)),
+  ...(await checkInputs(findMissing, plan)),
 ];

@@ -8,7 +8,7 @@ import { runTrainerCommand } from '../shared/trainer/trainer-command.ts';
 import type { Device } from '../shared/trainer/trainer-argv.ts';
 import type { PythonCommand } from '../shared/trainer/trainer-process.ts';
 
-export interface MachinePlace {
+export interface MachineContext {
   /** An existing folder of the disk that runs are kept on. */
   home: string;
   python: PythonCommand;
@@ -17,7 +17,7 @@ export interface MachinePlace {
 }
 
 /** What there is to train with. Nothing is started on a GPU. */
-export async function readMachine({ home, python, device, signal }: MachinePlace): Promise<MachineFacts> {
+export async function readMachine({ home, python, device, signal }: MachineContext): Promise<MachineFacts> {
   const isCuda = device === 'cuda';
   return {
     device,

@@ -3,7 +3,7 @@ import type { RunPlan } from '../../configs/schema/index.ts';
 export type Batching = Pick<RunPlan, 'gpus' | 'batchPerGpu'>;
 
 /** Images of one step, over all GPUs. */
-export const batchOf = ({ gpus, batchPerGpu }: Batching): number => gpus * batchPerGpu;
+export const totalBatch = ({ gpus, batchPerGpu }: Batching): number => gpus * batchPerGpu;
 
 /**
  * Steps of an epoch, as MMDetection's samplers count them: each GPU gets the same number of images, some of them twice,

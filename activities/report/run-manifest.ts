@@ -11,7 +11,7 @@ import {
 import { startingWeights } from '../../configs/schema/plan-weights.ts';
 import { ignoreMissing } from '../shared/files/ignore-missing.ts';
 import { readJson } from '../shared/files/json-file.ts';
-import { recheckObject, findManifest } from '../shared/store/objects.ts';
+import { rehashObject, findManifest } from '../shared/store/objects.ts';
 import { planHash } from '../plan/plan-hash.ts';
 import { sha256OfFile } from '../shared/files/atomic-file.ts';
 
@@ -63,7 +63,7 @@ export async function findDeviations(home: string, manifest: RunManifest): Promi
   for (const { file, sha256 } of [...archives, manifest.weights.source, manifest.weights.converted]) {
     const object = await findManifest(home, sha256);
     if (object === undefined) deviations.push(`${file} (${sha256}) is not in the store`);
-    else if (!(await recheckObject(home, object))) deviations.push(`${file} (${sha256}) was changed in the store`);
+    else if (!(await rehashObject(home, object))) deviations.push(`${file} (${sha256}) was changed in the store`);
   }
   const plan = await readJson(planPath, RunPlan);
   if (plan === undefined) deviations.push('plan.json is gone or does not parse');

@@ -32,7 +32,7 @@ import { renderMarkdown } from './markdown.ts';
 import { buildTimeline, collectCurves, countRepeatedSteps } from './sections/timeline.ts';
 import { writeVerdict } from './verdict.ts';
 import { buildRunManifest } from './run-manifest.ts';
-import { removeLeftovers, sha256OfFile, writeFileAtomic } from '../shared/files/atomic-file.ts';
+import { removeTemporaryFiles, sha256OfFile, writeFileAtomic } from '../shared/files/atomic-file.ts';
 
 /** What writing reports needs from the worker. */
 export interface ReportDependencies {
@@ -75,7 +75,7 @@ async function writeReport(
   const analysis = await readOfTest(folder.analysis, Analysis, report.metrics);
   const bootstrap = await readOfTest(folder.bootstrap, Bootstrap, report.metrics);
   await mkdir(folder.report, { recursive: true });
-  await removeLeftovers(folder.root);
+  await removeTemporaryFiles(folder.root);
   const files = {
     'report.json': JSON.stringify(report, null, 2),
     ...(analysis === undefined ? {} : { 'analysis.json': JSON.stringify(analysis) }),

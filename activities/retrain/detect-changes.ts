@@ -4,7 +4,7 @@ import type { Fingerprint, RunPlan, VersionId } from '../../configs/schema/index
 import type { RetrainDependencies } from './dependencies.ts';
 import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 import { explainChange, takeFingerprint } from './fingerprint.ts';
-import { inScratchFolder } from '../shared/files/scratch-folder.ts';
+import { withScratchFolder } from '../shared/files/scratch-folder.ts';
 import { readRegistry } from '../registry/registry-state.ts';
 import { readVersion } from '../registry/versions.ts';
 
@@ -39,7 +39,7 @@ export const createDetectChanges =
         const before =
           last === null
             ? undefined
-            : await inScratchFolder(homeFolders(home).downloads, (folder) =>
+            : await withScratchFolder(homeFolders(home).downloads, (folder) =>
                 readVersion(store, model, last, { folder, signal }),
               );
         const fingerprint = takeFingerprint(plan);

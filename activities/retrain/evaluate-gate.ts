@@ -9,7 +9,7 @@ import type { ArtifactStore } from '../shared/store/artifact-store.ts';
 import { fetchReport } from '../shared/store/fetch-report.ts';
 import { compareRuns } from '../compare/compare-runs.ts';
 import { comparedFiles, loadRun, type ComparedRun } from '../compare/load-run.ts';
-import { inScratchFolder } from '../shared/files/scratch-folder.ts';
+import { withScratchFolder } from '../shared/files/scratch-folder.ts';
 import { writeFileAtomic } from '../shared/files/atomic-file.ts';
 import { explainFindings, evaluateCandidate } from './evaluate-candidate.ts';
 import { fetchVersionFiles, readVersion } from '../registry/versions.ts';
@@ -37,7 +37,8 @@ export const createEvaluateGate =
   (request: GateRequest): Promise<Judgement> =>
     withHeartbeat(
       () => `judging ${request.candidate}`,
-      () => inScratchFolder(homeFolders(dependencies.home).downloads, (folder) => judge(dependencies, request, folder)),
+      () =>
+        withScratchFolder(homeFolders(dependencies.home).downloads, (folder) => judge(dependencies, request, folder)),
     );
 
 async function judge({ openStore }: RetrainDependencies, request: GateRequest, folder: string): Promise<Judgement> {

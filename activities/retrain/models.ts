@@ -4,7 +4,7 @@ import { homeFolders } from '../../configs/paths.ts';
 import type { CatalogFile, ModelVersion, RegistryState, VersionId } from '../../configs/schema/index.ts';
 import type { RetrainDependencies } from './dependencies.ts';
 import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
-import { inScratchFolder } from '../shared/files/scratch-folder.ts';
+import { withScratchFolder } from '../shared/files/scratch-folder.ts';
 import { changeRegistry, readRegistry, type WantedChange } from '../registry/registry-state.ts';
 import { readVersion } from '../registry/versions.ts';
 
@@ -36,7 +36,7 @@ export const createReadVersion =
       async () => {
         const { cancellationSignal: signal } = Context.current();
         const store = openStore(address);
-        const version = await inScratchFolder(homeFolders(home).downloads, (folder) =>
+        const version = await withScratchFolder(homeFolders(home).downloads, (folder) =>
           readVersion(store, model, id, { folder, signal }),
         );
         const { file, sha256, bytes } = version.weights;

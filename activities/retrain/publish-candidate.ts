@@ -18,7 +18,7 @@ import { fetchReport } from '../shared/store/fetch-report.ts';
 import { comparedFiles } from '../compare/load-run.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import { readJson } from '../shared/files/json-file.ts';
-import { inScratchFolder } from '../shared/files/scratch-folder.ts';
+import { withScratchFolder } from '../shared/files/scratch-folder.ts';
 import { withConvertedWeights } from '../inputs/convert-weights.ts';
 import { changeRegistry, readRegistry } from '../registry/registry-state.ts';
 import { publishVersion } from '../registry/versions.ts';
@@ -44,7 +44,7 @@ export const createPublishCandidate =
     withHeartbeat(
       () => `publishing ${request.runId}`,
       () =>
-        inScratchFolder(homeFolders(dependencies.home).downloads, (folder) =>
+        withScratchFolder(homeFolders(dependencies.home).downloads, (folder) =>
           publishCandidate(dependencies, request, folder),
         ),
     );

@@ -12,7 +12,7 @@ import { CodedError } from '../shared/errors/coded-error.ts';
 import { formatCrash } from '../train/failures/format-crash.ts';
 import { acquireFence } from '../shared/run/fence.ts';
 import { readJson } from '../shared/files/json-file.ts';
-import { logTail } from '../shared/files/log-tail.ts';
+import { readLogTail } from '../shared/files/log-tail.ts';
 import { ProgressReader, readProgress } from '../shared/run/progress-reader.ts';
 import { cachedStep } from '../shared/steps/step-cache.ts';
 import { gpusOnThisHost, testGpuRequest } from '../train/gpu-request.ts';
@@ -130,7 +130,7 @@ async function runTestJob(
     return metrics;
   }
   const how = 'exit' in ending ? formatCrash(ending.exit) : 'Its supervisor was killed.';
-  const tail = (await logTail(job, 20)).join('\n');
+  const tail = (await readLogTail(job, 20)).join('\n');
   throw new CodedError(
     'TrainerCommandFailed',
     `The test of ${tested.file} ended without metrics. ${how} Log: ${job.log}\n${tail}`,

@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { compareRuns } from '../../activities/compare/compare-runs.ts';
 import { writeComparison } from '../../activities/compare/comparison-verdict.ts';
 import { comparedFiles, loadRun } from '../../activities/compare/load-run.ts';
-import { inScratchFolder } from '../../activities/shared/files/scratch-folder.ts';
+import { withScratchFolder } from '../../activities/shared/files/scratch-folder.ts';
 import { exportVersion } from '../../activities/registry/export-version.ts';
 import { changeRegistry, previousChampion, readRegistry } from '../../activities/registry/registry-state.ts';
 import { fetchVersionFiles, listModels, listVersions, readVersion } from '../../activities/registry/versions.ts';
@@ -60,7 +60,7 @@ async function run(): Promise<void> {
   }
 }
 
-const inScratch = <T>(use: (folder: string) => Promise<T>): Promise<T> => inScratchFolder(scratch, use);
+const inScratch = <T>(use: (folder: string) => Promise<T>): Promise<T> => withScratchFolder(scratch, use);
 
 const read = (name: string, id: string): Promise<ModelVersion> =>
   inScratch((folder) => readVersion(store, name, id, { folder }));
@@ -129,7 +129,7 @@ async function exportOne(name: string, given: string | undefined): Promise<void>
   const target = resolve(out);
   await mkdir(resolve(target, '..'), { recursive: true });
   // Beside the target, so that it is there whole or not at all.
-  await inScratchFolder(resolve(target, '..'), async (folder) => {
+  await withScratchFolder(resolve(target, '..'), async (folder) => {
     const signal = new AbortController().signal;
     const lines = await exportVersion({ store, model: name, id, python: dependencies.python, folder, signal });
     await rename(folder, target);

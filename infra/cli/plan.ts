@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { makePlan } from '../../activities/plan/make-plan.ts';
-import type { FindMissing } from '../../activities/preflight/check-material.ts';
+import type { FindMissing } from '../../activities/preflight/check-inputs.ts';
 import { inspectMachine } from '../../activities/preflight/inspect-machine.ts';
 import { inspectPlan } from '../../activities/preflight/inspect-plan.ts';
 import { chooseDevice } from '../stack/device.ts';
@@ -23,7 +23,7 @@ async function plan(file: string): Promise<void> {
   const place = { ...createDependencies(device), signal: new AbortController().signal };
   const { plan: planned } = await makePlan(place, input);
   console.log(`${input.name}: ${input.dataset}, ${input.recipe}, ${startingWeights(planned.weights).id}\n`);
-  const findMissing: FindMissing = (files) => place.obtain.findMissing(planned, files, place.signal);
+  const findMissing: FindMissing = (files) => place.preparer.findMissing(planned, files, place.signal);
   const checks = [...(await inspectPlan(findMissing, planned)), ...(await inspectMachine(place, findMissing, planned))];
   const width = Math.max(...checks.map(({ name: about }) => about.length));
   for (const check of checks) console.log(formatCheck(check, width));

@@ -1,7 +1,7 @@
 /** `npm run store -- list | verify | prune [--older-than-hours N] [--dry-run] | run NAME`: what the worker keeps on its disk. */
 import { parseArgs } from 'node:util';
 import { readJson } from '../../activities/shared/files/json-file.ts';
-import { listObjects, recheckObject } from '../../activities/shared/store/objects.ts';
+import { listObjects, rehashObject } from '../../activities/shared/store/objects.ts';
 import { pruneStore } from '../../activities/inputs/prune-store.ts';
 import { listRuns, readReferences } from '../../activities/plan/references.ts';
 import { findDeviations } from '../../activities/report/run-manifest.ts';
@@ -56,7 +56,7 @@ async function verify(): Promise<void> {
   const objects = await listObjects(home);
   let damaged = 0;
   for (const object of objects) {
-    const isWhole = await recheckObject(home, object);
+    const isWhole = await rehashObject(home, object);
     if (!isWhole) damaged += 1;
     console.log(`${isWhole ? 'ok     ' : 'DAMAGED'} ${object.sha256.slice(0, 12)}  ${object.name}`);
   }
@@ -70,7 +70,7 @@ async function prune(): Promise<void> {
     return fail(`expected --older-than-hours to be a number, got "${values['older-than-hours']}"`);
   const isDry = values['dry-run'];
   const pruned = await pruneStore(home, hours * 3_600_000, isDry);
-  for (const { what, name: key, bytes } of pruned)
+  for (const { kind: what, name: key, bytes } of pruned)
     console.log(`${isDry ? 'would remove' : 'removed'} ${what} ${key}  ${formatBytes(bytes)}`);
   console.log(
     `${pruned.length} ${isDry ? 'to remove' : 'removed'}, ${formatBytes(pruned.reduce((sum, { bytes }) => sum + bytes, 0))}`,

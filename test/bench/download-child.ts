@@ -1,6 +1,6 @@
 /** Downloads a file in a process of its own: `download-child.ts URL TARGET BYTES SHA256`; says how long that took. */
 import { downloadFile } from '../../activities/shared/download/download-file.ts';
-import { usualRetry } from '../../activities/shared/download/sources/wanted-file.ts';
+import { defaultRetry } from '../../activities/shared/download/sources/download-request.ts';
 import { downloadContext } from '../fixtures/download-context.ts';
 
 const [url = '', target = '', bytes = '', sha256 = ''] = process.argv.slice(2);
@@ -12,6 +12,6 @@ const { resumedFromBytes } = await downloadFile({
   bytes: Number(bytes),
   sha256,
   stallMs: 60_000,
-  retry: usualRetry,
+  retry: defaultRetry,
 });
 process.stdout.write(JSON.stringify({ seconds: (performance.now() - before) / 1000, resumedFromBytes }));

@@ -65,8 +65,8 @@ function standIn(
     dependencies: (production) => ({
       ...production,
       programs: programsOf(stepSeconds),
-      obtain: {
-        ...production.obtain,
+      preparer: {
+        ...production.preparer,
         dataset: () => Promise.resolve(miniDataset),
         weights: () => Promise.resolve(miniWeights),
       },

@@ -130,7 +130,7 @@ export async function createMiniRun(...switches: string[]): Promise<MiniRun> {
     slurm: undefined,
     gpus: { folder: `${home}/gpus`, foreignMib: 1024, withGpusHeld: (work) => work() },
     // The fake trainer reads neither data nor weights.
-    obtain: {
+    preparer: {
       dataset: () => Promise.resolve(miniDataset),
       weights: () => Promise.resolve(miniWeights),
       findMissing: () => Promise.resolve([]),
@@ -139,7 +139,7 @@ export async function createMiniRun(...switches: string[]): Promise<MiniRun> {
     s3Server: { endpoint: undefined, region: undefined },
     pagesUrl: undefined,
     versions: miniPlan.versions,
-    notifyPlaces: new Map(),
+    notificationTargets: new Map(),
   };
   return { dependencies, folder, remove: () => removeRun(home, folder) };
 }

@@ -44,7 +44,7 @@ export async function createPreparation() {
       python: isIdle ? { executable: '/bin/false', env: {} } : command,
       s3: () => new S3Client({ region: 'us-east-1' }),
     };
-    return { ...run.dependencies, ...place, obtain: createInputPreparer(place), versions: miniPlan.versions };
+    return { ...run.dependencies, ...place, preparer: createInputPreparer(place), versions: miniPlan.versions };
   };
 
   return {

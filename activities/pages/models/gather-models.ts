@@ -11,7 +11,7 @@ import {
 import type { ArtifactStore } from '../../shared/store/artifact-store.ts';
 import { CodedError } from '../../shared/errors/coded-error.ts';
 import { ignoreMissing } from '../../shared/files/ignore-missing.ts';
-import { inScratchFolder } from '../../shared/files/scratch-folder.ts';
+import { withScratchFolder } from '../../shared/files/scratch-folder.ts';
 import { readRegistry } from '../../registry/registry-state.ts';
 import { readVerdict } from '../../registry/verdicts.ts';
 import { listModels, listVersions, readVersion } from '../../registry/versions.ts';
@@ -66,7 +66,7 @@ const rememberedDocuments = 1000;
 export function modelGatherer(home: string, store: ArtifactStore): ModelGatherer {
   const documents = new Memory(rememberedDocuments);
   const read = <T>(key: string, fetch: (folder: string) => Promise<T>): Promise<Found<T>> =>
-    orProblem(documents.recall(key, () => inScratchFolder(`${tmpdir()}/everswin-pages`, fetch)));
+    orProblem(documents.recall(key, () => withScratchFolder(`${tmpdir()}/everswin-pages`, fetch)));
   const version = (model: string, id: VersionId) =>
     read(`${model}/${id}`, (folder) => readVersion(store, model, id, { folder }));
   const verdict = (model: string, sha256: string) =>

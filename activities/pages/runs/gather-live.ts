@@ -5,7 +5,7 @@ import { Incident, RunPlan, type Progress, type Report, type TrainerEvent } from
 import { filterLineage } from '../../shared/run/lineage.ts';
 import { ProgressReader } from '../../shared/run/progress-reader.ts';
 import { applyEvent, initialState } from '../../shared/run/run-state.ts';
-import { isSameMark, markOf } from '../../shared/files/file-mark.ts';
+import { isSameMark, readFileMark } from '../../shared/files/file-mark.ts';
 import { ignoreMissing } from '../../shared/files/ignore-missing.ts';
 import { readJson } from '../../shared/files/json-file.ts';
 import { readJsonLines } from '../../shared/files/json-lines.ts';
@@ -52,7 +52,7 @@ class FollowedRun {
   private readonly runId: string;
   private events: TrainerEvent[] = [];
   private reader: ProgressReader;
-  private marks: Awaited<ReturnType<typeof markOf>>[] = [];
+  private marks: Awaited<ReturnType<typeof readFileMark>>[] = [];
   private live: Live | undefined;
   private gathering: Promise<Live | undefined> | undefined;
 
@@ -77,7 +77,7 @@ class FollowedRun {
     // Not a link: what is shown of a run lies in the folder of runs.
     if ((await ignoreMissing(lstat(root)))?.isDirectory() !== true) return undefined;
     const incidents = homeFolders(this.home).incidents;
-    const marks = await Promise.all([train.progress, plan, `${report}/report.json`, incidents].map(markOf));
+    const marks = await Promise.all([train.progress, plan, `${report}/report.json`, incidents].map(readFileMark));
     const isSame = marks.every((mark, place) => mark === this.marks[place] || isSameMark(mark, this.marks[place]));
     if (this.live !== undefined && isSame) return this.live;
     const [before, now] = [this.marks[0], marks[0]];

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { homeFolders, runFolder } from '../../../configs/paths.ts';
 import { RunName } from '../../../configs/schema/index.ts';
-import { markOf } from '../../shared/files/file-mark.ts';
+import { readFileMark } from '../../shared/files/file-mark.ts';
 import { ignoreMissing } from '../../shared/files/ignore-missing.ts';
 
 export interface ListedRun {
@@ -24,7 +24,9 @@ export async function listRunFolders(home: string): Promise<ListedRun[]> {
 
 async function look(home: string, runId: string): Promise<ListedRun> {
   const folder = runFolder(home, runId);
-  const [progress, report] = await Promise.all([folder.train.progress, `${folder.report}/report.json`].map(markOf));
+  const [progress, report] = await Promise.all(
+    [folder.train.progress, `${folder.report}/report.json`].map(readFileMark),
+  );
   const times = [progress, report].flatMap((mark) => (mark === undefined ? [] : Number(mark.mtimeNs) / 1e9));
   return { runId, changedAt: times.length > 0 ? Math.max(...times) : null, hasReport: report !== undefined };
 }

@@ -2,16 +2,16 @@ import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { PartSource } from '../../../configs/schema/fetched-files.ts';
 import { systemErrorCode } from '../errors/coded-error.ts';
-import { nameDiskFull } from '../files/disk-full.ts';
-import { abortable } from './sources/abortable.ts';
+import { toDiskFullError } from '../files/disk-full.ts';
+import { raceSignal } from './sources/race-signal.ts';
 import { fetchFromMirrors } from './fetch-from-mirrors.ts';
 import { validatorOf } from './sources/file-version.ts';
-import { HashBehind } from './parts/hash-behind.ts';
+import { BackgroundHash } from './parts/background-hash.ts';
 import { PartFile } from './parts/part-file.ts';
 import { ProgressMeter } from './progress-meter.ts';
 import { redactUrl } from './sources/redact-url.ts';
 import { lockTarget } from './target-lock.ts';
-import type { Download, Downloaded } from './sources/wanted-file.ts';
+import type { DownloadRequest, DownloadResult } from './sources/download-request.ts';
 
 /**
  * Puts a checked file at `target`, whole or not at all. What ends it early, kill -9 included, leaves `<target>.part`,
@@ -19,7 +19,7 @@ import type { Download, Downloaded } from './sources/wanted-file.ts';
  * trying all of them again is left to the caller.
  * @throws CodedError DownloadRefused, DownloadFailed, SourceChanged, ChecksumMismatch or DiskFull, or the signal's reason.
  */
-export const downloadFile = async (download: Download): Promise<Downloaded> => {
+export const downloadFile = async (download: DownloadRequest): Promise<DownloadResult> => {
   const { target, signal, bytes, onProgress } = download;
   signal.throwIfAborted();
   const meter = new ProgressMeter(bytes, onProgress);
@@ -34,23 +34,23 @@ export const downloadFile = async (download: Download): Promise<Downloaded> => {
     }
   } catch (error) {
     signal.throwIfAborted();
-    throw nameDiskFull(error, `downloading ${target}.part`);
+    throw toDiskFullError(error, `downloading ${target}.part`);
   } finally {
     meter.stop();
   }
 };
 
 /** Without a known hash nobody can say whether the target is what was asked for: it is fetched again. */
-const reuseTarget = async (download: Download, meter: ProgressMeter): Promise<Downloaded | null> => {
+const reuseTarget = async (download: DownloadRequest, meter: ProgressMeter): Promise<DownloadResult | null> => {
   const { target, bytes: expected, sha256, signal } = download;
   const file = sha256 === null ? null : await openIfThere(target);
   if (file === null) return null;
-  const hash = new HashBehind(file.fd);
+  const hash = new BackgroundHash(file.fd);
   try {
     const { size } = await file.stat();
     if (expected !== null && size !== expected) return null;
     meter.show({ bytes: () => hash.hashedBytes, totalBytes: size });
-    if ((await abortable(hash.finish(size), signal)) !== sha256) return null;
+    if ((await raceSignal(hash.finish(size), signal)) !== sha256) return null;
     await new PartFile(target).discard();
     meter.report();
     return { bytes: size, sha256, reused: true, resumedFromBytes: 0, url: null, notes: meter.notes };
@@ -60,13 +60,13 @@ const reuseTarget = async (download: Download, meter: ProgressMeter): Promise<Do
   }
 };
 
-const fetchTarget = async (download: Download, meter: ProgressMeter): Promise<Downloaded> => {
+const fetchTarget = async (download: DownloadRequest, meter: ProgressMeter): Promise<DownloadResult> => {
   const part = new PartFile(download.target);
   try {
     meter.show({ bytes: () => part.bytes, totalBytes: download.bytes });
     await part.resume((source, end) => isUsable(source, end, download));
     meter.report();
-    const { url, sha256 } = await fetchFromMirrors(download.urls, { wanted: download, part, meter });
+    const { url, sha256 } = await fetchFromMirrors(download.urls, { options: download, part, meter });
     const { bytes, resumedFromBytes } = part;
     await part.publish();
     meter.report();
@@ -77,7 +77,7 @@ const fetchTarget = async (download: Download, meter: ProgressMeter): Promise<Do
 };
 
 /** With a known hash any part may be tried; without one its source must have named the version, and no crash come between. */
-const isUsable = (source: PartSource, end: number, { bytes: expected, sha256 }: Download): boolean => {
+const isUsable = (source: PartSource, end: number, { bytes: expected, sha256 }: DownloadRequest): boolean => {
   if (end > (expected ?? source.bytes ?? Infinity)) return false;
   return sha256 !== null || (validatorOf(source) !== null && !source.mixed);
 };

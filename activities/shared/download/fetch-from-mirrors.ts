@@ -1,8 +1,8 @@
 import { errorCatalogue } from '../../../configs/errors.ts';
 import { CodedError } from '../errors/coded-error.ts';
-import { abortable } from './sources/abortable.ts';
+import { raceSignal } from './sources/race-signal.ts';
 import { fetchFromSource } from './fetch-from-source.ts';
-import type { Fetching } from './fetching.ts';
+import type { DownloadContext } from './download-context.ts';
 import type { PartFile } from './parts/part-file.ts';
 import { redactUrl } from './sources/redact-url.ts';
 import { firstLine } from './sources/source-errors.ts';
@@ -13,10 +13,10 @@ export interface Fetched {
 }
 
 /** Fills the part with the file that is wanted, checked, from the first mirror that gives it. */
-export const fetchFromMirrors = async (urls: readonly string[], fetching: Fetching): Promise<Fetched> => {
-  const { wanted, part, meter } = fetching;
+export const fetchFromMirrors = async (urls: readonly string[], fetching: DownloadContext): Promise<Fetched> => {
+  const { options: wanted, part, meter } = fetching;
   const failures: CodedError[] = [];
-  for (const url of begunFirst(urls, part)) {
+  for (const url of resumableFirst(urls, part)) {
     const last = failures.at(-1);
     if (last !== undefined) meter.note(`Went on to ${redactUrl(url)}: ${firstLine(last)}`);
     try {
@@ -32,15 +32,15 @@ export const fetchFromMirrors = async (urls: readonly string[], fetching: Fetchi
 };
 
 /** The mirror that the part came from can go on with it for certain. */
-const begunFirst = (urls: readonly string[], part: PartFile): string[] => {
+const resumableFirst = (urls: readonly string[], part: PartFile): string[] => {
   const begun = part.source?.url;
   return [...urls.filter((url) => url === begun), ...urls.filter((url) => url !== begun)];
 };
 
-const fetchAndCheck = async (url: string, fetching: Fetching): Promise<string> => {
-  const { wanted, part, meter } = fetching;
+const fetchAndCheck = async (url: string, fetching: DownloadContext): Promise<string> => {
+  const { options: wanted, part, meter } = fetching;
   await fetchFromSource(url, fetching);
-  const sha256 = await abortable(part.finish(), wanted.signal);
+  const sha256 = await raceSignal(part.finish(), wanted.signal);
   const mismatch = await findMismatch(url, sha256, fetching);
   if (mismatch === null) return sha256;
   const mixed = part.source?.mixed === true;
@@ -51,7 +51,11 @@ const fetchAndCheck = async (url: string, fetching: Fetching): Promise<string> =
   return fetchAndCheck(url, fetching);
 };
 
-const findMismatch = async (url: string, sha256: string, { wanted, part }: Fetching): Promise<string | null> => {
+const findMismatch = async (
+  url: string,
+  sha256: string,
+  { options: wanted, part }: DownloadContext,
+): Promise<string | null> => {
   const total = wanted.bytes ?? part.source?.bytes ?? part.bytes;
   if (part.bytes !== total) return `Expected ${redactUrl(url)} to hold ${total} bytes, got ${part.bytes}.`;
   const bytesAtPath = await part.bytesAtPath();

@@ -1,4 +1,4 @@
-import type { DownloadProgress } from './sources/wanted-file.ts';
+import type { DownloadProgress } from './sources/download-request.ts';
 
 const everyMs = 250;
 const windowMs = 5_000;

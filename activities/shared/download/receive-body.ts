@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Readable } from 'node:stream';
-import { brokeOff, stalled } from './sources/source-errors.ts';
+import { connectionError, stallError } from './sources/source-errors.ts';
 import type { RangeWriter } from './parts/range-writer.ts';
-import type { WantedFile } from './sources/wanted-file.ts';
+import type { FetchOptions } from './sources/download-request.ts';
 
-export interface Reception {
-  readonly shown: string;
+export interface ReceiveOptions {
+  readonly displayUrl: string;
   /** What is wrong once more than so many bytes come. */
   readonly maxBytes: number;
-  readonly tooMuch: () => Error;
+  readonly overflowError: () => Error;
   readonly onBytes: (bytes: number) => void;
 }
 
@@ -19,11 +19,11 @@ export interface Reception {
 export const receiveBody = async (
   body: Readable,
   writer: RangeWriter,
-  { shown, maxBytes, tooMuch, onBytes }: Reception,
-  { stallMs, limits, signal }: WantedFile,
+  { displayUrl: shown, maxBytes, overflowError: tooMuch, onBytes }: ReceiveOptions,
+  { stallMs, limits, signal }: FetchOptions,
 ): Promise<void> => {
   let received = 0;
-  const onStall = (): void => void body.destroy(stalled(shown, stallMs));
+  const onStall = (): void => void body.destroy(stallError(shown, stallMs));
   let stallTimer = setTimeout(onStall, stallMs);
 
   /** The source is not to blame for the time in which nobody listens to it. */
@@ -49,17 +49,17 @@ export const receiveBody = async (
     }
     writer.push(chunk);
     onBytes(chunk.length);
-    const restMs = limits.restMsAfter(chunk.length);
+    const restMs = limits.pauseMsAfter(chunk.length);
     if (restMs > 0 || writer.isFull) void rest(restMs);
   };
 
   try {
-    await endOf(body.on('data', take), signal);
+    await waitForEnd(body.on('data', take), signal);
   } catch (error) {
     signal.throwIfAborted();
     // Our own disk is never the fault of a source.
     await writer.flush();
-    throw brokeOff(shown, error);
+    throw connectionError(shown, error);
   } finally {
     clearTimeout(stallTimer);
     body.destroy();
@@ -67,7 +67,7 @@ export const receiveBody = async (
   }
 };
 
-const endOf = (body: Readable, signal: AbortSignal): Promise<void> =>
+const waitForEnd = (body: Readable, signal: AbortSignal): Promise<void> =>
   new Promise((resolve, reject) => {
     // It broke off while nobody listened yet.
     if (body.destroyed) reject(body.errored ?? new Error('the connection was closed'));

@@ -31,8 +31,8 @@ export const recordHash = async (folder: string, file: string, { bytes, sha256 }
     if (systemErrorCode(error) !== 'EEXIST') throw error;
     const known = await findRecordedHash(folder, file);
     if (known?.sha256 === sha256 && known.bytes === bytes) return;
-    const expected = known === undefined ? 'the hash' : showHash(known);
-    const message = `Expected ${file} to have ${expected} recorded in ${path}, got ${showHash(record)}.`;
+    const expected = known === undefined ? 'the hash' : formatHash(known);
+    const message = `Expected ${file} to have ${expected} recorded in ${path}, got ${formatHash(record)}.`;
     throw new CodedError('ChecksumMismatch', message);
   }
 };
@@ -50,4 +50,4 @@ const parseRecord = (text: string, path: string): RecordedHash => {
   }
 };
 
-const showHash = ({ sha256, bytes }: FileHash): string => `the sha256 ${sha256} (${bytes} bytes)`;
+const formatHash = ({ sha256, bytes }: FileHash): string => `the sha256 ${sha256} (${bytes} bytes)`;

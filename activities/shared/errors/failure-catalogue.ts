@@ -13,9 +13,9 @@ export const failureCatalogue: readonly KnownFailure[] = FailureCatalogue.parse(
 }));
 
 /** Classes that the worker itself knows, by what it saw rather than by a text. */
-export type OwnFailure = 'hung' | 'supervisor-killed' | 'disk-full' | 'unknown';
+export type WorkerFailure = 'hung' | 'supervisor-killed' | 'disk-full' | 'unknown';
 
-export function ownFailure(name: OwnFailure): FailureClass {
+export function workerFailure(name: WorkerFailure): FailureClass {
   const found = failureCatalogue.find(({ entry }) => entry.class === name);
   if (found === undefined) throw new Error(`configs/failures.json lacks the class ${name}`);
   return found.entry;

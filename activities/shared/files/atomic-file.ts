@@ -6,13 +6,13 @@ import { systemErrorCode } from '../errors/coded-error.ts';
 
 /** After a crash at any moment `path` holds either its old content or all of `data`. */
 export const writeFileAtomic = (path: string, data: string | Uint8Array): Promise<void> =>
-  putWhole(path, data, (temporary) => rename(temporary, path));
+  writeThenPublish(path, data, (temporary) => rename(temporary, path));
 
 /** The same for a file that must not be there yet: of several writers one wins, the others get EEXIST. */
 export const createFileExclusive = (path: string, data: string | Uint8Array): Promise<void> =>
-  putWhole(path, data, (temporary) => link(temporary, path));
+  writeThenPublish(path, data, (temporary) => link(temporary, path));
 
-const putWhole = async (
+const writeThenPublish = async (
   path: string,
   data: string | Uint8Array,
   putInPlace: (temporary: string) => Promise<void>,
@@ -28,14 +28,14 @@ const putWhole = async (
 };
 
 /** Removes what writers of this machine left under `folder` when they were killed. */
-export const removeLeftovers = async (folder: string): Promise<void> => {
+export const removeTemporaryFiles = async (folder: string): Promise<void> => {
   for (const name of await readdir(folder, { recursive: true })) {
     const [, pid] = /\.(\d+)\.[0-9a-f-]{36}\.tmp$/.exec(name) ?? [];
-    if (pid !== undefined && !isProcess(Number(pid))) await rm(`${folder}/${name}`, { force: true });
+    if (pid !== undefined && !isProcessAlive(Number(pid))) await rm(`${folder}/${name}`, { force: true });
   }
 };
 
-const isProcess = (pid: number): boolean => {
+const isProcessAlive = (pid: number): boolean => {
   try {
     process.kill(pid, 0);
     return true;
@@ -64,14 +64,14 @@ export const syncFolder = async (folder: string): Promise<void> => {
   }
 };
 
-export interface Hashing {
+export interface HashOptions {
   readonly signal: AbortSignal;
   /** Called with the bytes hashed so far: hashing a large file outlasts a heartbeat timeout. */
   readonly onBytes: (bytes: number) => void;
 }
 
 /** Adds a whole file to a hash that may go on afterwards. */
-export const hashFileInto = async (hash: Hash, path: string, { signal, onBytes }: Hashing): Promise<void> => {
+export const hashFileInto = async (hash: Hash, path: string, { signal, onBytes }: HashOptions): Promise<void> => {
   const chunks: AsyncIterable<Buffer> = createReadStream(path, { highWaterMark: 1024 * 1024 });
   let bytes = 0;
   for await (const chunk of chunks) {

@@ -7,7 +7,7 @@ export const isDiskFull = (error: unknown): error is Error => {
 };
 
 /** Turns "no space left" into DiskFull and hands back every other error as it is. */
-export const nameDiskFull = (error: unknown, doing: string): unknown => {
+export const toDiskFullError = (error: unknown, doing: string): unknown => {
   if (!isDiskFull(error)) return error;
   const code = systemErrorCode(error) ?? '';
   return new CodedError('DiskFull', `No space left (${code}) while ${doing}.`, { cause: error });

@@ -3,7 +3,7 @@ import type { FileMark } from '../../../configs/schema/index.ts';
 import { ignoreMissing } from './ignore-missing.ts';
 
 /** How a file looks now; undefined where there is none. */
-export async function markOf(path: string): Promise<FileMark | undefined> {
+export async function readFileMark(path: string): Promise<FileMark | undefined> {
   const found = await ignoreMissing(stat(path, { bigint: true }));
   if (found === undefined) return undefined;
   const { size, ino, mtimeNs, ctimeNs } = found;

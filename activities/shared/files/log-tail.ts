@@ -6,7 +6,7 @@ import { ignoreMissing } from './ignore-missing.ts';
 const tailBytes = 4096;
 
 /** The last lines of a job's log, oldest first. */
-export async function logTail(job: JobFolder, lines: number): Promise<string[]> {
+export async function readLogTail(job: JobFolder, lines: number): Promise<string[]> {
   const file = await ignoreMissing(open(job.log));
   if (file === undefined) return [];
   try {

@@ -40,7 +40,7 @@ export async function cachedStep<T>(step: Step<T>): Promise<{ output: T; outcome
     }
   }
   const done = await step.work();
-  await record(step, done);
+  await saveRecord(step, done);
   return { output: done, outcome: outcome(false, why) };
 }
 
@@ -59,7 +59,7 @@ function findChanges(before: Record<string, string>, now: Record<string, string>
     .map((name) => {
       if (before[name] === undefined) return `${name} is new`;
       if (now[name] === undefined) return `${name} is gone`;
-      return `${name} changed (${shorten(before[name])} → ${shorten(now[name])})`;
+      return `${name} changed (${abbreviate(before[name])} → ${abbreviate(now[name])})`;
     });
 }
 
@@ -67,7 +67,7 @@ const explainHit = ({ fields, doneAt }: StepRecord): string =>
   `done on ${new Date(doneAt * 1000).toISOString().slice(0, 16).replace('T', ' ')} UTC, ` +
   `${Object.keys(fields).join(', ')} unchanged, its files looked at again`;
 
-const shorten = (value: string): string => (/^[0-9a-f]{64}$/.test(value) ? value.slice(0, 12) : value.slice(0, 60));
+const abbreviate = (value: string): string => (/^[0-9a-f]{64}$/.test(value) ? value.slice(0, 12) : value.slice(0, 60));
 
 async function readRecords({ home, step, subject }: Pick<Step<unknown>, 'home' | 'step' | 'subject'>) {
   const folder = `${homeFolders(home).steps}/${step}`;
@@ -78,7 +78,7 @@ async function readRecords({ home, step, subject }: Pick<Step<unknown>, 'home' |
   return records.filter((one) => one?.subject === subject).filter((one) => one !== undefined);
 }
 
-async function record<T>({ home, step, subject, fields }: Step<T>, output: T): Promise<void> {
+async function saveRecord<T>({ home, step, subject, fields }: Step<T>, output: T): Promise<void> {
   const folder = `${homeFolders(home).steps}/${step}`;
   await mkdir(folder, { recursive: true });
   const done: StepRecord = { v: 1, step, subject, fields, output, doneAt: Date.now() / 1000 };

@@ -29,7 +29,7 @@ export interface ArtifactStore {
   /** An address under which anybody may fetch the object for so long; not to be kept in logs or in Temporal's history. */
   link(key: string, validSeconds: number): Promise<string>;
   /** Gives up uploads under `prefix` that were begun so long ago and never finished. @returns how many. */
-  abortLeftovers(prefix: string, olderThanMs: number, signal?: AbortSignal): Promise<number>;
+  abortStaleUploads(prefix: string, olderThanMs: number, signal?: AbortSignal): Promise<number>;
 }
 
 export interface ObjectFacts {

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
-import { RangeWriter, shareOf } from '../download/parts/range-writer.ts';
+import { RangeWriter, createWriterShare } from '../download/parts/range-writer.ts';
 import { syncFolder } from '../files/atomic-file.ts';
 
 /** A file that is hashed while it arrives, and appears under its name only when it is published. */
@@ -17,7 +17,7 @@ export class IncomingFile {
     this.#path = path;
     this.#temporary = temporary;
     this.#file = file;
-    this.#writer = new RangeWriter(shareOf(file), 0, () => undefined);
+    this.#writer = new RangeWriter(createWriterShare(file), 0, () => undefined);
   }
 
   /** The temporary name is one that a trainer sweeps away where it finds it among its checkpoints. */

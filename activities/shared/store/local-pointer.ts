@@ -5,7 +5,7 @@ import { createFileExclusive } from '../files/atomic-file.ts';
 import type { Pointer } from './artifact-store.ts';
 
 /** A writer that reads the newest version and sleeps still finds out that it was overtaken. */
-const keptVersions = 3;
+const maxVersions = 3;
 
 /** A folder of numbered versions. The next number is taken by whoever makes its file first: no lock, no stale lock. */
 export async function readLocalPointer(folder: string): Promise<Pointer | undefined> {
@@ -36,7 +36,7 @@ export async function replaceLocalPointer(folder: string, body: string, ifMatch:
   }
   // Ours may fill the gap that a pruned version left: then it never counted.
   if ((await newestVersion(folder)) > next) throw conflict();
-  await rm(`${folder}/${next - keptVersions}`, { force: true });
+  await rm(`${folder}/${next - maxVersions}`, { force: true });
   return String(next);
 }
 

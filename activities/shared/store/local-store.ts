@@ -20,14 +20,14 @@ const pointers = '.pointers';
 
 /** A folder: one file an object. Its hashes and the versions of its pointers lie in hidden folders of it. */
 export function localStore(folder: string): ArtifactStore {
-  const placeOf = (key: string) => {
+  const pathsOf = (key: string) => {
     assertKey(key);
     const path = `${folder}/${key}`;
     const [record, pointer] = [`${folder}/${records}/${key}.json`, `${folder}/${pointers}/${key}`];
     return { path, record, pointer, uri: pathToFileURL(path).href };
   };
   const head = async (key: string): Promise<ObjectFacts | undefined> => {
-    const { path, record } = placeOf(key);
+    const { path, record } = pathsOf(key);
     const bytes = await fileSize(path);
     if (bytes === undefined) return undefined;
     return { bytes, sha256: (await readJson(record, RecordedObject))?.sha256 ?? null };
@@ -36,7 +36,7 @@ export function localStore(folder: string): ArtifactStore {
     address: pathToFileURL(folder).href,
     head,
     async put(key, path, options = {}) {
-      const place = placeOf(key);
+      const place = pathsOf(key);
       const copy = await copyInto(place.path, path, options);
       const { bytes, sha256 } = copy;
       if (options.sha256 !== undefined && options.sha256 !== sha256) {
@@ -51,7 +51,7 @@ export function localStore(folder: string): ArtifactStore {
       return { uri: place.uri, bytes, sha256 };
     },
     async get(key, path, options = {}) {
-      const place = placeOf(key);
+      const place = pathsOf(key);
       const facts = await head(key);
       if (facts === undefined) throw new CodedError('StoreDamaged', `There is no ${place.uri}.`);
       const recorded = await readJson(place.record, RecordedObject);
@@ -68,16 +68,16 @@ export function localStore(folder: string): ArtifactStore {
     },
     list: (prefix) => listFiles(folder, prefix),
     async remove(keys) {
-      for (const { path, record, pointer } of keys.map(placeOf)) {
+      for (const { path, record, pointer } of keys.map(pathsOf)) {
         await rm(path, { force: true });
         await rm(record, { force: true });
         await rm(pointer, { recursive: true, force: true });
       }
     },
-    read: (key) => readLocalPointer(placeOf(key).pointer),
-    replace: (key, body, { ifMatch }) => replaceLocalPointer(placeOf(key).pointer, body, ifMatch),
-    link: (key) => Promise.resolve(placeOf(key).uri),
-    abortLeftovers: (prefix, olderThanMs) => removeLeftovers(folder, prefix, olderThanMs),
+    read: (key) => readLocalPointer(pathsOf(key).pointer),
+    replace: (key, body, { ifMatch }) => replaceLocalPointer(pathsOf(key).pointer, body, ifMatch),
+    link: (key) => Promise.resolve(pathsOf(key).uri),
+    abortStaleUploads: (prefix, olderThanMs) => removeStaleParts(folder, prefix, olderThanMs),
   };
 }
 
@@ -107,7 +107,7 @@ async function listFiles(folder: string, prefix: string): Promise<ListedObject[]
 }
 
 /** What a killed put leaves is a temporary file. */
-async function removeLeftovers(folder: string, prefix: string, olderThanMs: number): Promise<number> {
+async function removeStaleParts(folder: string, prefix: string, olderThanMs: number): Promise<number> {
   const before = Date.now() - olderThanMs;
   let removed = 0;
   for (const path of await listPaths(folder)) {

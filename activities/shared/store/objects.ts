@@ -4,7 +4,7 @@ import { homeFolders } from '../../../configs/paths.ts';
 import { ObjectManifest, type FileMark, type StoredFile } from '../../../configs/schema/index.ts';
 import { CodedError, systemErrorCode } from '../errors/coded-error.ts';
 import { ignoreMissing } from '../files/ignore-missing.ts';
-import { isSameMark, markOf } from '../files/file-mark.ts';
+import { isSameMark, readFileMark } from '../files/file-mark.ts';
 import { readJson } from '../files/json-file.ts';
 import { sha256OfFile, syncFolder, writeFileAtomic } from '../files/atomic-file.ts';
 
@@ -19,12 +19,12 @@ export interface StoredObject extends StoredFile {
  */
 export async function findObject(home: string, sha256: string): Promise<StoredObject | undefined> {
   const path = homeFolders(home).object(sha256);
-  const mark = await markOf(path);
+  const mark = await readFileMark(path);
   if (mark === undefined) return undefined;
   const manifest = await readJson(manifestPath(path), ObjectManifest);
   const file = manifest?.name ?? sha256;
   if (manifest === undefined || !isSameMark(manifest.mark, mark)) {
-    if (!(await recheck(home, sha256, manifest))) return undefined;
+    if (!(await verifyOrQuarantine(home, sha256, manifest))) return undefined;
   }
   return { path, file, sha256, bytes: mark.bytes };
 }
@@ -65,11 +65,15 @@ export async function listObjects(home: string): Promise<ObjectManifest[]> {
 }
 
 /** Takes the hash anew, whatever the file's marks say. @returns whether it is the object's. */
-export async function recheckObject(home: string, manifest: ObjectManifest): Promise<boolean> {
-  return recheck(home, manifest.sha256, manifest);
+export async function rehashObject(home: string, manifest: ObjectManifest): Promise<boolean> {
+  return verifyOrQuarantine(home, manifest.sha256, manifest);
 }
 
-async function recheck(home: string, sha256: string, manifest: ObjectManifest | undefined): Promise<boolean> {
+async function verifyOrQuarantine(
+  home: string,
+  sha256: string,
+  manifest: ObjectManifest | undefined,
+): Promise<boolean> {
   const path = homeFolders(home).object(sha256);
   try {
     if ((await sha256OfFile(path)) === sha256) {
@@ -88,7 +92,7 @@ async function recheck(home: string, sha256: string, manifest: ObjectManifest | 
 }
 
 async function writeManifest(path: string, { sha256, name, origin }: NewObject): Promise<FileMark> {
-  const mark = await markOf(path);
+  const mark = await readFileMark(path);
   if (mark === undefined) throw new CodedError('StoreDamaged', `${path} went away while it was being stored.`);
   const manifest: ObjectManifest = { v: 1, sha256, name, origin, createdAt: Date.now() / 1000, mark };
   await writeFileAtomic(manifestPath(path), JSON.stringify(manifest));

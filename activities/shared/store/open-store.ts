@@ -6,7 +6,7 @@ import { localStore } from './local-store.ts';
 import type { S3Options } from './s3-bucket.ts';
 import { s3Store } from './s3-store.ts';
 
-export interface StoreSurroundings {
+export interface StoreEnvironment {
   /** Root of everything on disk. */
   readonly home: string;
   readonly s3: Pick<S3Options, 'endpoint' | 'region' | 'credentials'>;
@@ -17,7 +17,7 @@ const stallMs = 30_000;
 const partBytes = 16 * 1024 * 1024;
 
 /** @param address `file:///folder`, or `s3://bucket` with or without a prefix. */
-export function openStore(address: string, { home, s3 }: StoreSurroundings): ArtifactStore {
+export function openStore(address: string, { home, s3 }: StoreEnvironment): ArtifactStore {
   const url = URL.canParse(address) ? new URL(address) : undefined;
   if (url?.protocol === 'file:' && url.host === '') return localStore(fileURLToPath(url).replace(/\/$/, ''));
   const hasMore = url !== undefined && [url.username, url.password, url.port, url.search, url.hash].some(Boolean);

@@ -1,6 +1,6 @@
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import pRetry from 'p-retry';
-import { classify, toFinalError } from './s3-errors.ts';
+import { classify, toStoreError } from './s3-errors.ts';
 
 export interface S3Options {
   /** Undefined: AWS itself, or what the environment of the worker says. */
@@ -23,7 +23,7 @@ const maxAttempts = 6;
 const minRetryDelayMs = 50;
 
 /** How one try went before this one: after an ambiguous failure, what was asked for may have been done. */
-export interface Try {
+export interface Attempt {
   readonly wasAmbiguous: boolean;
 }
 
@@ -51,7 +51,7 @@ export class S3Bucket {
     });
     this.client.middlewareStack.add(
       (next) => (args) => {
-        leaveBodyUnsigned(args.request);
+        skipBodySignature(args.request);
         return next(args);
       },
       { step: 'build', name: 'everswinUnsignedBody' },
@@ -66,7 +66,7 @@ export class S3Bucket {
    * Asks until there is an answer that more asking would not change. `ask` is given how the try before went.
    * @throws what the SDK threw, for `classify`; CodedError StoreUnavailable when all tries failed in passing.
    */
-  async ask<T>(what: string, signal: AbortSignal | undefined, ask: (attempt: Try) => Promise<T>): Promise<T> {
+  async withRetry<T>(what: string, signal: AbortSignal | undefined, ask: (attempt: Attempt) => Promise<T>): Promise<T> {
     try {
       return await pRetry((attempt) => ask({ wasAmbiguous: attempt > 1 }), {
         retries: maxAttempts - 1,
@@ -78,23 +78,23 @@ export class S3Bucket {
     } catch (error) {
       signal?.throwIfAborted();
       if (classify(error) !== 'passing') throw error;
-      throw toFinalError(`${what} (${maxAttempts} attempts)`, error);
+      throw toStoreError(`${what} (${maxAttempts} attempts)`, error);
     }
   }
 
   /** `ask` for where every error but a passing one is final. */
-  async askOnce<T>(what: string, signal: AbortSignal | undefined, ask: () => Promise<T>): Promise<T> {
+  async request<T>(what: string, signal: AbortSignal | undefined, ask: () => Promise<T>): Promise<T> {
     try {
-      return await this.ask(what, signal, ask);
+      return await this.withRetry(what, signal, ask);
     } catch (error) {
       signal?.throwIfAborted();
-      throw toFinalError(what, error);
+      throw toStoreError(what, error);
     }
   }
 }
 
 /** The signature covers the md5 of the body; to hash that for it, too, would be once more for nothing. */
-function leaveBodyUnsigned(request: unknown): void {
+function skipBodySignature(request: unknown): void {
   if (hasHeaders(request) && 'content-md5' in request.headers) {
     request.headers['x-amz-content-sha256'] = 'UNSIGNED-PAYLOAD';
   }

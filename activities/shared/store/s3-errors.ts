@@ -16,7 +16,7 @@ export type S3Problem =
   | 'local';
 
 /** Answers below 500 that say nothing about the request itself: cut, damaged or crossed on its way. */
-const passingNames = new Set([
+const transientNames = new Set([
   ...['BadDigest', 'XAmzContentSHA256Mismatch', 'XAmzContentChecksumMismatch', 'IncompleteBody', 'RequestTimeout'],
   ...['OperationAborted', 'ConditionalRequestConflict', 'SlowDown', 'RequestTimeTooSkewed'],
 ]);
@@ -31,7 +31,7 @@ export function classify(error: unknown): S3Problem {
   if (name === 'NoSuchKey' || name === 'NotFound') return 'absent';
   if (name === 'CredentialsProviderError') return 'refused';
   if (status === 412) return 'precondition';
-  const passes = status === undefined || status >= 500 || [408, 409, 429].includes(status) || passingNames.has(name);
+  const passes = status === undefined || status >= 500 || [408, 409, 429].includes(status) || transientNames.has(name);
   // A 2xx that the SDK could not make sense of was cut on its way.
   return passes || status < 300 ? 'passing' : 'refused';
 }
@@ -40,14 +40,14 @@ export function classify(error: unknown): S3Problem {
  * What a caller gets to see: with what we asked for and how it was answered, and nothing of the request's headers, which
  * hold its signature. Errors that already say all, and those of our own disk, stay as they are.
  */
-export function toFinalError(what: string, error: unknown): Error {
+export function toStoreError(what: string, error: unknown): Error {
   const problem = classify(error);
   if (error instanceof CodedError || (error instanceof Error && problem === 'local')) return error;
   const code = problem === 'passing' || problem === 'upload-gone' ? 'StoreUnavailable' : 'StoreRefused';
-  return new CodedError(code, `${what} failed: ${describe(error)}.`);
+  return new CodedError(code, `${what} failed: ${formatError(error)}.`);
 }
 
-function describe(error: unknown): string {
+function formatError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const status = statusOf(error);
   return [status, error.name, error.message].filter((part) => part !== undefined && part !== '').join(' ');

@@ -3,7 +3,7 @@ import { CodedError } from '../errors/coded-error.ts';
 import type { StoredFile, TransferOptions } from './artifact-store.ts';
 import { IncomingFile } from './incoming-file.ts';
 import type { S3Bucket } from './s3-bucket.ts';
-import { classify, toFinalError } from './s3-errors.ts';
+import { classify, toStoreError } from './s3-errors.ts';
 
 /** What the first answer said of the object; the later ones must be of the very same. */
 interface Version {
@@ -35,11 +35,11 @@ export async function getObject(
     await incoming.discard();
     signal?.throwIfAborted();
     if (classify(error) === 'absent') throw new CodedError('StoreDamaged', `There is no ${bucket.uri(key)}.`);
-    throw toFinalError(what, error);
+    throw toStoreError(what, error);
   }
 }
 
-interface Receiving extends Pick<TransferOptions, 'signal' | 'onBytes'> {
+interface ReceiveOptions extends Pick<TransferOptions, 'signal' | 'onBytes'> {
   readonly what: string;
 }
 
@@ -47,14 +47,14 @@ async function receive(
   bucket: S3Bucket,
   key: string,
   incoming: IncomingFile,
-  { what, signal, onBytes }: Receiving,
+  { what, signal, onBytes }: ReceiveOptions,
 ): Promise<Version> {
   let version: Version | undefined;
   for (;;) {
     const before = incoming.bytes;
     try {
-      return await bucket.ask(what, signal, async () => {
-        const answer = await openRest(bucket, key, version, incoming.bytes, signal);
+      return await bucket.withRetry(what, signal, async () => {
+        const answer = await openRemaining(bucket, key, version, incoming.bytes, signal);
         version ??= answer.version;
         for await (const chunk of answer.body) {
           await incoming.write(chunk);
@@ -70,7 +70,7 @@ async function receive(
   }
 }
 
-async function openRest(
+async function openRemaining(
   bucket: S3Bucket,
   key: string,
   known: Version | undefined,

@@ -1,7 +1,7 @@
 import { HeadObjectCommand } from '@aws-sdk/client-s3';
 import type { ObjectFacts } from './artifact-store.ts';
 import type { S3Bucket } from './s3-bucket.ts';
-import { classify, toFinalError } from './s3-errors.ts';
+import { classify, toStoreError } from './s3-errors.ts';
 
 /** Undefined where there is no such object. */
 export async function headObject(
@@ -11,13 +11,13 @@ export async function headObject(
 ): Promise<ObjectFacts | undefined> {
   const what = `Asking for ${bucket.uri(key)}`;
   try {
-    const { ContentLength = 0, Metadata = {} } = await bucket.ask(what, signal, () =>
+    const { ContentLength = 0, Metadata = {} } = await bucket.withRetry(what, signal, () =>
       bucket.client.send(new HeadObjectCommand({ Bucket: bucket.name, Key: key }), { abortSignal: signal }),
     );
     return { bytes: ContentLength, sha256: Metadata['sha256'] ?? null };
   } catch (error) {
     signal?.throwIfAborted();
     if (classify(error) === 'absent') return undefined;
-    throw toFinalError(what, error);
+    throw toStoreError(what, error);
   }
 }

@@ -4,7 +4,7 @@ import type { ListedObject } from './artifact-store.ts';
 import type { S3Bucket } from './s3-bucket.ts';
 
 /** S3 takes so many keys at once. */
-const mostKeysPerRemoval = 1000;
+const maxKeysPerRequest = 1000;
 
 export function listObjects(
   bucket: S3Bucket,
@@ -13,7 +13,7 @@ export function listObjects(
   signal: AbortSignal | undefined,
 ): Promise<ListedObject[]> {
   const pages = { Bucket: bucket.name, Prefix: `${prefix}${under}` };
-  return bucket.askOnce(`Listing ${bucket.uri(pages.Prefix)}`, signal, async () => {
+  return bucket.request(`Listing ${bucket.uri(pages.Prefix)}`, signal, async () => {
     const found: ListedObject[] = [];
     for await (const { Contents = [] } of paginateListObjectsV2({ client: bucket.client }, pages)) {
       for (const { Key = '', Size = 0 } of Contents) found.push({ key: Key.slice(prefix.length), bytes: Size });
@@ -23,11 +23,11 @@ export function listObjects(
 }
 
 export async function removeObjects(bucket: S3Bucket, keys: string[], signal: AbortSignal | undefined): Promise<void> {
-  for (let first = 0; first < keys.length; first += mostKeysPerRemoval) {
-    const Objects = keys.slice(first, first + mostKeysPerRemoval).map((Key) => ({ Key }));
+  for (let first = 0; first < keys.length; first += maxKeysPerRequest) {
+    const Objects = keys.slice(first, first + maxKeysPerRequest).map((Key) => ({ Key }));
     const command = new DeleteObjectsCommand({ Bucket: bucket.name, Delete: { Objects, Quiet: true } });
     const what = `Removing ${Objects.length} objects of s3://${bucket.name}`;
-    const { Errors = [] } = await bucket.askOnce(what, signal, () =>
+    const { Errors = [] } = await bucket.request(what, signal, () =>
       bucket.client.send(command, { abortSignal: signal }),
     );
     const [failed] = Errors;

@@ -12,7 +12,7 @@ import { CodedError } from '../errors/coded-error.ts';
 import { mapConcurrent } from '../download/map-concurrent.ts';
 import { PartReader, type Part } from './part-reader.ts';
 import type { S3Bucket } from './s3-bucket.ts';
-import { classify, toFinalError } from './s3-errors.ts';
+import { classify, toStoreError } from './s3-errors.ts';
 import { headObject } from './s3-head.ts';
 import type { UploadStates } from './upload-state.ts';
 
@@ -20,10 +20,10 @@ const mebibyte = 1024 * 1024;
 /** Each concurrent part takes one buffer of memory. */
 const concurrency = 4;
 /** S3 allows 10,000 parts. */
-const mostParts = 10_000;
+const maxParts = 10_000;
 
-export const partBytesOf = (bytes: number, { partBytes }: Pick<S3Bucket, 'partBytes'>): number =>
-  Math.max(partBytes, Math.ceil(bytes / mostParts / mebibyte) * mebibyte);
+export const choosePartBytes = (bytes: number, { partBytes }: Pick<S3Bucket, 'partBytes'>): number =>
+  Math.max(partBytes, Math.ceil(bytes / maxParts / mebibyte) * mebibyte);
 
 export interface LargeFile {
   readonly key: string;
@@ -40,27 +40,27 @@ type SentParts = Map<number, string>;
 
 /** Sends a large file in parts; what an earlier, killed call sent is not sent again. The object appears at the end. */
 export async function putInParts(bucket: S3Bucket, states: UploadStates, put: LargeFile): Promise<void> {
-  const { state, found } = await resumeOrBegin(bucket, states, put);
+  const { state, found } = await resumeOrCreate(bucket, states, put);
   const what = `The upload of ${bucket.uri(put.key)}`;
   try {
     const { sha256, sent } = await sendParts(bucket, state.uploadId, put, found);
     if (sha256 !== put.sha256) {
       await abortUpload(bucket, put.key, state.uploadId);
-      await states.forget(put.key);
+      await states.delete(put.key);
       throw new CodedError('StoreDamaged', `Expected ${put.path} to have the sha256 ${put.sha256}, got ${sha256}.`);
     }
     await complete(bucket, state.uploadId, put, sent);
-    await states.forget(put.key);
+    await states.delete(put.key);
   } catch (error) {
     put.signal?.throwIfAborted();
     // Somebody aborted it, or the server forgot it: the next call begins anew.
-    if (classify(error) === 'upload-gone') await states.forget(put.key);
-    throw toFinalError(what, error);
+    if (classify(error) === 'upload-gone') await states.delete(put.key);
+    throw toStoreError(what, error);
   }
 }
 
-async function resumeOrBegin(bucket: S3Bucket, states: UploadStates, { key, bytes, sha256, signal }: LargeFile) {
-  const partBytes = partBytesOf(bytes, bucket);
+async function resumeOrCreate(bucket: S3Bucket, states: UploadStates, { key, bytes, sha256, signal }: LargeFile) {
+  const partBytes = choosePartBytes(bytes, bucket);
   const known = await states.find(key);
   if (known?.sha256 === sha256 && known.bytes === bytes && known.partBytes === partBytes) {
     const found = await listSentParts(bucket, key, known.uploadId, signal);
@@ -68,11 +68,11 @@ async function resumeOrBegin(bucket: S3Bucket, states: UploadStates, { key, byte
   } else if (known !== undefined) await abortUpload(bucket, key, known.uploadId);
 
   const ours = { Bucket: bucket.name, Key: key, Metadata: { sha256 } };
-  const { UploadId } = await bucket.askOnce(`Beginning the upload of ${bucket.uri(key)}`, signal, () =>
+  const { UploadId } = await bucket.request(`Beginning the upload of ${bucket.uri(key)}`, signal, () =>
     bucket.client.send(new CreateMultipartUploadCommand(ours), { abortSignal: signal }),
   );
   const state: UploadState = { v: 1, uploadId: UploadId ?? '', bytes, sha256, partBytes };
-  await states.keep(key, state);
+  await states.save(key, state);
   return { state, found: new Map<number, string>() };
 }
 
@@ -85,7 +85,7 @@ async function listSentParts(
 ): Promise<SentParts | undefined> {
   const ours = { Bucket: bucket.name, Key: key, UploadId: uploadId };
   try {
-    return await bucket.ask(`Looking for parts of ${bucket.uri(key)}`, signal, async () => {
+    return await bucket.withRetry(`Looking for parts of ${bucket.uri(key)}`, signal, async () => {
       const found: SentParts = new Map();
       for await (const { Parts = [] } of paginateListParts({ client: bucket.client }, ours)) {
         for (const { PartNumber, ETag } of Parts) found.set(PartNumber ?? 0, ETag ?? '');
@@ -94,13 +94,13 @@ async function listSentParts(
     });
   } catch (error) {
     if (classify(error) === 'upload-gone') return undefined;
-    throw toFinalError(`Looking for parts of ${bucket.uri(key)}`, error);
+    throw toStoreError(`Looking for parts of ${bucket.uri(key)}`, error);
   }
 }
 
 /** All parts, several at a time. @returns the sha256 of what was read, and every part's ETag. */
 async function sendParts(bucket: S3Bucket, uploadId: string, put: LargeFile, found: SentParts) {
-  const partBytes = partBytesOf(put.bytes, bucket);
+  const partBytes = choosePartBytes(put.bytes, bucket);
   const reader = new PartReader(put.file, put.bytes, partBytes);
   const sent: SentParts = new Map();
   const sendPart = async ({ number, body }: Part, signal: AbortSignal): Promise<string> => {
@@ -118,7 +118,7 @@ async function sendParts(bucket: S3Bucket, uploadId: string, put: LargeFile, fou
       ContentMD5: md5.toString('base64'),
     });
     const what = `Sending part ${number} of ${bucket.uri(put.key)}`;
-    const { ETag } = await bucket.ask(what, signal, () => bucket.client.send(command, { abortSignal: signal }));
+    const { ETag } = await bucket.withRetry(what, signal, () => bucket.client.send(command, { abortSignal: signal }));
     put.onBytes?.(body.length);
     return ETag ?? '';
   };
@@ -145,7 +145,7 @@ async function complete(bucket: S3Bucket, uploadId: string, put: LargeFile, sent
     MultipartUpload: { Parts },
   });
   try {
-    await bucket.ask(`Completing ${bucket.uri(key)}`, signal, () =>
+    await bucket.withRetry(`Completing ${bucket.uri(key)}`, signal, () =>
       bucket.client.send(command, { abortSignal: signal }),
     );
   } catch (error) {
@@ -158,9 +158,9 @@ async function complete(bucket: S3Bucket, uploadId: string, put: LargeFile, sent
 export async function abortUpload(bucket: S3Bucket, key: string, uploadId: string): Promise<void> {
   const command = new AbortMultipartUploadCommand({ Bucket: bucket.name, Key: key, UploadId: uploadId });
   try {
-    await bucket.ask(`Giving up an upload of ${bucket.uri(key)}`, undefined, () => bucket.client.send(command));
+    await bucket.withRetry(`Giving up an upload of ${bucket.uri(key)}`, undefined, () => bucket.client.send(command));
   } catch (error) {
     if (classify(error) === 'upload-gone') return;
-    throw toFinalError(`Giving up an upload of ${bucket.uri(key)}`, error);
+    throw toStoreError(`Giving up an upload of ${bucket.uri(key)}`, error);
   }
 }

@@ -3,7 +3,7 @@ import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { CodedError } from '../errors/coded-error.ts';
 import type { Pointer } from './artifact-store.ts';
 import type { S3Bucket } from './s3-bucket.ts';
-import { classify, toFinalError } from './s3-errors.ts';
+import { classify, toStoreError } from './s3-errors.ts';
 
 export async function readS3Pointer(
   bucket: S3Bucket,
@@ -12,14 +12,14 @@ export async function readS3Pointer(
 ): Promise<Pointer | undefined> {
   const what = `Reading ${bucket.uri(key)}`;
   try {
-    return await bucket.ask(what, signal, async () => {
+    return await bucket.withRetry(what, signal, async () => {
       const command = new GetObjectCommand({ Bucket: bucket.name, Key: key });
       const { Body, ETag = '' } = await bucket.client.send(command, { abortSignal: signal });
       return { body: (await Body?.transformToString()) ?? '', etag: ETag };
     });
   } catch (error) {
     if (classify(error) === 'absent') return undefined;
-    throw toFinalError(what, error);
+    throw toStoreError(what, error);
   }
 }
 
@@ -42,7 +42,7 @@ export async function replaceS3Pointer(
   });
   const earlier = { wasAmbiguous: false };
   try {
-    const { ETag = '' } = await bucket.ask(what, signal, ({ wasAmbiguous }) => {
+    const { ETag = '' } = await bucket.withRetry(what, signal, ({ wasAmbiguous }) => {
       earlier.wasAmbiguous = wasAmbiguous;
       return bucket.client.send(command, { abortSignal: signal });
     });
@@ -56,6 +56,6 @@ export async function replaceS3Pointer(
     if (problem === 'precondition' || problem === 'absent') {
       throw new CodedError('StoreConflict', `${bucket.uri(key)} is not at ${ifMatch ?? 'nothing'} any more.`);
     }
-    throw toFinalError(what, error);
+    throw toStoreError(what, error);
   }
 }

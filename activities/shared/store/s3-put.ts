@@ -5,35 +5,35 @@ import { CodedError } from '../errors/coded-error.ts';
 import type { PutOptions, StoredFile } from './artifact-store.ts';
 import { PartReader } from './part-reader.ts';
 import type { S3Bucket } from './s3-bucket.ts';
-import { partBytesOf, putInParts } from './s3-multipart.ts';
+import { choosePartBytes, putInParts } from './s3-multipart.ts';
 import type { UploadStates } from './upload-state.ts';
 
-export interface FileToPut extends PutOptions {
+export interface PutRequest extends PutOptions {
   /** In the bucket. */
   readonly key: string;
   readonly path: string;
 }
 
 /** A small file in one request, a large one in parts; of a file that grows, what it is now. */
-export async function putFile(bucket: S3Bucket, states: UploadStates, put: FileToPut): Promise<StoredFile> {
+export async function putFile(bucket: S3Bucket, states: UploadStates, put: PutRequest): Promise<StoredFile> {
   const file = await open(put.path, 'r');
   try {
     const { size: bytes } = await file.stat();
     const sha256 =
-      bytes <= partBytesOf(bytes, bucket)
-        ? await putAtOnce(bucket, put, await readWhole(file, bytes))
-        : await putLarge(bucket, states, put, file, bytes);
+      bytes <= choosePartBytes(bytes, bucket)
+        ? await putSingle(bucket, put, await readAll(file, bytes))
+        : await putMultipart(bucket, states, put, file, bytes);
     return { uri: bucket.uri(put.key), bytes, sha256 };
   } finally {
     await file.close();
   }
 }
 
-async function readWhole(file: FileHandle, bytes: number): Promise<Buffer> {
+async function readAll(file: FileHandle, bytes: number): Promise<Buffer> {
   return (await new PartReader(file, bytes, bytes).next(Buffer.allocUnsafeSlow(bytes)))?.body ?? Buffer.alloc(0);
 }
 
-async function putAtOnce(bucket: S3Bucket, put: FileToPut, body: Buffer): Promise<string> {
+async function putSingle(bucket: S3Bucket, put: PutRequest, body: Buffer): Promise<string> {
   const { key, path, signal, onBytes } = put;
   const sha256 = createHash('sha256').update(body).digest('hex');
   if ((put.sha256 ?? sha256) !== sha256) {
@@ -47,17 +47,17 @@ async function putAtOnce(bucket: S3Bucket, put: FileToPut, body: Buffer): Promis
     ContentMD5: createHash('md5').update(body).digest('base64'),
     Metadata: { sha256 },
   });
-  await bucket.askOnce(`Storing ${bucket.uri(key)}`, signal, () =>
+  await bucket.request(`Storing ${bucket.uri(key)}`, signal, () =>
     bucket.client.send(command, { abortSignal: signal }),
   );
   onBytes?.(body.length);
   return sha256;
 }
 
-async function putLarge(
+async function putMultipart(
   bucket: S3Bucket,
   states: UploadStates,
-  put: FileToPut,
+  put: PutRequest,
   file: FileHandle,
   bytes: number,
 ): Promise<string> {

@@ -5,20 +5,20 @@ import { assertKey } from './object-key.ts';
 import { S3Bucket, type S3Options } from './s3-bucket.ts';
 import { getObject } from './s3-get.ts';
 import { headObject } from './s3-head.ts';
-import { abortLeftovers } from './s3-leftovers.ts';
+import { abortStaleUploads } from './s3-stale-uploads.ts';
 import { listObjects, removeObjects } from './s3-listing.ts';
 import { readS3Pointer, replaceS3Pointer } from './s3-pointer.ts';
 import { putFile } from './s3-put.ts';
 import { UploadStates } from './upload-state.ts';
 
-export interface S3Place {
+export interface S3Location {
   readonly bucket: string;
   /** Empty, or a folder that ends with a slash. */
   readonly prefix: string;
 }
 
 /** A bucket of any server that speaks S3. Everything is signed with the sha256 of its body, which the server checks. */
-export function s3Store({ bucket: name, prefix }: S3Place, options: S3Options): ArtifactStore {
+export function s3Store({ bucket: name, prefix }: S3Location, options: S3Options): ArtifactStore {
   const bucket = new S3Bucket(name, options);
   const address = `s3://${name}/${prefix}`.replace(/\/$/, '');
   const states = new UploadStates(options.stateFolder, `${options.endpoint ?? ''} ${address}`);
@@ -37,7 +37,7 @@ export function s3Store({ bucket: name, prefix }: S3Place, options: S3Options): 
     replace: (key, body, condition) => replaceS3Pointer(bucket, keyOf(key), body, condition),
     link: (key, validSeconds) =>
       getSignedUrl(bucket.client, new GetObjectCommand({ Bucket: name, Key: keyOf(key) }), { expiresIn: validSeconds }),
-    abortLeftovers: (under, olderThanMs, signal) =>
-      abortLeftovers(bucket, states, { under: `${prefix}${under}`, olderThanMs, signal }),
+    abortStaleUploads: (under, olderThanMs, signal) =>
+      abortStaleUploads(bucket, states, { under: `${prefix}${under}`, olderThanMs, signal }),
   };
 }

@@ -18,12 +18,12 @@ export class UploadStates {
     return readJson(this.#path(key), UploadState);
   }
 
-  async keep(key: string, state: UploadState): Promise<void> {
+  async save(key: string, state: UploadState): Promise<void> {
     await mkdir(this.#folder, { recursive: true });
     await writeFileAtomic(this.#path(key), JSON.stringify(state));
   }
 
-  async forget(key: string): Promise<void> {
+  async delete(key: string): Promise<void> {
     await rm(this.#path(key), { force: true });
   }
 

@@ -8,7 +8,7 @@ import { GpuWait, TrainerOwner } from '../../../configs/schema/index.ts';
 import { CodedError } from '../errors/coded-error.ts';
 import { assertFence } from '../run/fence.ts';
 import { readJson } from '../files/json-file.ts';
-import { logTail } from '../files/log-tail.ts';
+import { readLogTail } from '../files/log-tail.ts';
 import { superviseArgv, type GpuRequest, type StallSeconds } from './trainer-argv.ts';
 import { findLiveJob, type PythonCommand, type RunningJob } from './trainer-process.ts';
 
@@ -122,7 +122,7 @@ const Refusal = z.string().transform((line) => z.object({ message: z.string() })
 
 async function throwStartError(job: JobFolder, { exitCode, signalCode }: ChildProcess): Promise<undefined> {
   if (exitCode === lockedExitCode) return undefined;
-  const lines = await logTail(job, 20);
+  const lines = await readLogTail(job, 20);
   if (exitCode === neverEnoughExitCode)
     throw new CodedError('TrainingFailed', `There will never be enough GPUs here: ${Refusal.parse(lines.at(-1))}.`);
   throw new SupervisorStartError(job, signalCode ?? `code ${exitCode}`, lines);

@@ -12,7 +12,7 @@ import type { Failure, FailureClass } from '../../../configs/schema/index.ts';
 import { hasSourcePrefix, stripSourcePrefix } from './attempt-log.ts';
 import { formatCrash } from './format-crash.ts';
 import { isDiskFull } from '../../shared/files/disk-full.ts';
-import { failureCatalogue, ownFailure } from '../../shared/errors/failure-catalogue.ts';
+import { failureCatalogue, workerFailure } from '../../shared/errors/failure-catalogue.ts';
 import type { JobOutcome } from '../../shared/trainer/trainer-process.ts';
 
 const evidenceCharacters = 300;
@@ -50,7 +50,7 @@ export function classifyFailure({ lines, outcome: ending, freeBytes }: FailedAtt
     findInOutcome(ending, freeBytes) ??
     log.weak ??
     message.weak ??
-    findByExitCode(ending) ?? { entry: ownFailure('unknown'), evidence: formatOutcome(ending) };
+    findByExitCode(ending) ?? { entry: workerFailure('unknown'), evidence: formatOutcome(ending) };
   return buildFailure(entry, evidence);
 }
 
@@ -58,7 +58,7 @@ export function classifyFailure({ lines, outcome: ending, freeBytes }: FailedAtt
 export function classifyFailedStart(error: Error, lines: readonly string[]): Failure {
   const { message } = error;
   const isFull = isDiskFull(error) || lines.at(-1)?.includes(fullDiskMessage) === true;
-  return buildFailure(ownFailure(isFull ? 'disk-full' : 'supervisor-killed'), message);
+  return buildFailure(workerFailure(isFull ? 'disk-full' : 'supervisor-killed'), message);
 }
 
 function buildFailure(entry: FailureClass, evidence: string): Failure {
@@ -88,11 +88,11 @@ const recordedMessage = (ending: JobOutcome): string[] =>
 
 function findInOutcome(ending: JobOutcome, freeBytes: number): Finding | undefined {
   if (freeBytes < fullDiskBytes) {
-    return { entry: ownFailure('disk-full'), evidence: `${freeBytes} bytes are free on the disk of the run` };
+    return { entry: workerFailure('disk-full'), evidence: `${freeBytes} bytes are free on the disk of the run` };
   }
-  if ('supervisorLost' in ending) return { entry: ownFailure('supervisor-killed'), evidence: formatOutcome(ending) };
+  if ('supervisorLost' in ending) return { entry: workerFailure('supervisor-killed'), evidence: formatOutcome(ending) };
   const { exit } = ending;
-  if (exit.reason === 'hung') return { entry: ownFailure('hung'), evidence: formatOutcome(ending) };
+  if (exit.reason === 'hung') return { entry: workerFailure('hung'), evidence: formatOutcome(ending) };
   const signal = exit.rootCause?.signal ?? exit.signal;
   const bySignal = failureCatalogue.find(({ entry }) => signal !== null && entry.signals.includes(signal));
   return bySignal && { entry: bySignal.entry, evidence: formatOutcome(ending) };

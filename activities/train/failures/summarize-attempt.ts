@@ -7,7 +7,7 @@ import { classifyFailedStart, classifyFailure } from './classify-failure.ts';
 import { formatCrash } from './format-crash.ts';
 import { listForeignGpuProcesses } from '../../shared/trainer/foreign-gpu-processes.ts';
 import { readDiskSpace } from '../../shared/files/free-space.ts';
-import { logTail } from '../../shared/files/log-tail.ts';
+import { readLogTail } from '../../shared/files/log-tail.ts';
 import type { RunState } from '../../shared/run/run-state.ts';
 import { SupervisorStartError } from '../../shared/trainer/start-job.ts';
 import type { JobOutcome, PythonCommand } from '../../shared/trainer/trainer-process.ts';
@@ -54,7 +54,7 @@ export async function summarizeAttempt(watched: WatchedAttempt): Promise<Attempt
     checkpoints,
     quarantined,
     ...(failed ? await explainFailure(watched) : { cause: explainOutcome(part.outcome), failure: null }),
-    logTail: failed ? await logTail(part.job, tailLines) : [],
+    logTail: failed ? await readLogTail(part.job, tailLines) : [],
     startedAt,
     firstStepAt: trainer?.firstStepAt ?? null,
     trainerEndedAt: exit?.endedAt ?? null,

@@ -14,9 +14,9 @@ const fileAt = (...urls: string[]) => ({ file: 'mine', urls, bytes: null, sha256
 const sourceAt = (...urls: string[]) => findMutableSource(fileAt(...urls), place.context);
 
 test('a folder is one by the slash at its end, on a disk and in a bucket', () => {
-  expect(sourceAt('file:///data/my%20images/')).toMatchObject({ shown: '/data/my images/', isFolder: true });
+  expect(sourceAt('file:///data/my%20images/')).toMatchObject({ displayName: '/data/my images/', isFolder: true });
   expect(sourceAt('file:///data/images.zip')).toMatchObject({ isFolder: false });
-  expect(sourceAt('s3://mine/my%20images/')).toMatchObject({ shown: 's3://mine/my%20images/', isFolder: true });
+  expect(sourceAt('s3://mine/my%20images/')).toMatchObject({ displayName: 's3://mine/my%20images/', isFolder: true });
   expect(sourceAt('s3://mine/train.json', 's3://mine/older.json')).toMatchObject({ isFolder: false });
 });
 

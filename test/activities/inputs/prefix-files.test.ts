@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { filesOfPrefix } from '../../../activities/inputs/prefix-files.ts';
+import { toPrefixFiles } from '../../../activities/inputs/prefix-files.ts';
 
 const seen = (name: string, bytes = 3, etag: string | null = '"1"') => ({
   key: `train/${name}`,
@@ -7,7 +7,7 @@ const seen = (name: string, bytes = 3, etag: string | null = '"1"') => ({
   etag,
   lastModified: '2026-11-26T00:00:00.000Z',
 });
-const filesOf = (...objects: ReturnType<typeof seen>[]) => filesOfPrefix('s3://mine/train/', 'train/', objects);
+const filesOf = (...objects: ReturnType<typeof seen>[]) => toPrefixFiles('s3://mine/train/', 'train/', objects);
 
 test.each([
   ['../../etc/passwd', 'has ".." in its key: 1 object ("../../etc/passwd")'],
@@ -49,10 +49,10 @@ test('what begins with a dot and the empty objects that stand for folders are le
 });
 
 test('other content, another size and another key are another copy; the time counts only where there is no ETag', () => {
-  const copyOf = (...of: Parameters<typeof seen>) => filesOf(seen(...of))[0]?.copy;
+  const copyOf = (...of: Parameters<typeof seen>) => filesOf(seen(...of))[0]?.copyName;
   const others = [copyOf('a', 3, '"2"'), copyOf('a', 4), copyOf('b'), copyOf('a', 3, null)];
   expect(new Set([copyOf('a'), ...others]).size).toBe(5);
-  const later = filesOf({ ...seen('a'), lastModified: '2027-01-01T00:00:00.000Z' })[0]?.copy;
+  const later = filesOf({ ...seen('a'), lastModified: '2027-01-01T00:00:00.000Z' })[0]?.copyName;
   expect(later).toBe(copyOf('a'));
   expect(copyOf('a')).toMatch(/^[0-9a-f]{64}$/);
 });

@@ -9,7 +9,7 @@ import { findMissing } from '../../../activities/inputs/find-missing.ts';
 import { prepareDataset } from '../../../activities/inputs/prepare-dataset.ts';
 import { prepareFile } from '../../../activities/inputs/prepare-file.ts';
 import { withPrefixFolder } from '../../../activities/inputs/prefix-copy.ts';
-import { checkMaterial } from '../../../activities/preflight/check-material.ts';
+import { checkInputs } from '../../../activities/preflight/check-inputs.ts';
 import { homeFolders } from '../../../configs/paths.ts';
 import { CatalogArchive, type RunPlan } from '../../../configs/schema/index.ts';
 import { objectStoreRegion } from '../../../infra/stack/object-store.ts';
@@ -255,9 +255,15 @@ test('without the right to read a bucket, that is what is said', async () => {
 });
 
 test('a disk that cannot hold it is named before anything is fetched', async () => {
-  const seen = { key: `${top}/images/a.jpg`, bytes: 1e15, etag: '"1"', lastModified: null };
-  const files = [{ seen, name: 'a.jpg', copy: 'a' }];
-  const copy = { folder: `${place.home}/copy`, shown: 's3://mine/images/', what: 'images', files, addressOf: () => '' };
+  const object = { key: `${top}/images/a.jpg`, bytes: 1e15, etag: '"1"', lastModified: null };
+  const files = [{ object, name: 'a.jpg', copyName: 'a' }];
+  const copy = {
+    folder: `${place.home}/copy`,
+    displayName: 's3://mine/images/',
+    progressName: 'images',
+    files,
+    addressOf: () => '',
+  };
   const failure = withPrefixFolder(copy, place.context, () => Promise.resolve());
   await expect(failure).rejects.toMatchObject({ code: 'DiskFull' });
   expect(place.asked).toEqual([]);
@@ -266,7 +272,7 @@ test('a disk that cannot hold it is named before anything is fetched', async () 
 test('a dry run tells what of a prefix is new, that all of it is there, or why it cannot be had', async () => {
   await threeImages();
   const plan = { ...miniPlan, dataset: { ...miniPlan.dataset, id: 'own', archives: [imagesAt('images/')] } };
-  const check = async () => (await checkMaterial((files) => findMissing(files, place.context), plan))[0];
+  const check = async () => (await checkInputs((files) => findMissing(files, place.context), plan))[0];
   expect(await check()).toMatchObject({ verdict: 'ok', message: 'own: 9.0 MB to fetch in 1 of 1 files' });
   await prepareFile(imagesAt('images/'), place.context);
   expect(await check()).toMatchObject({ verdict: 'ok', message: 'own: all 1 files are in the store' });

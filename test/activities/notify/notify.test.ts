@@ -42,7 +42,7 @@ const send = (
   { told = notification, answerWithinMs }: SendOptions = {},
 ): Promise<void> => {
   const notifyPlaces = new Map([['OPS', { ...nowhere, ...place }]]);
-  const notify = createNotify({ ...run.dependencies, notifyPlaces }, answerWithinMs);
+  const notify = createNotify({ ...run.dependencies, notificationTargets: notifyPlaces }, answerWithinMs);
   const request = { target: { to, ref: 'OPS' }, notification: told };
   return mockEnvironment().run(withCodedFailures({ notify }).notify, request);
 };

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { allowedSources, refuseForeignHosts } from '../../../activities/plan/transfer-policy.ts';
+import { allowedSources, requireAllowedHosts } from '../../../activities/plan/transfer-policy.ts';
 import { Catalog, RunInput } from '../../../configs/schema/index.ts';
 import { miniInput } from '../../helpers/mini-run.ts';
 import { projectRoot } from '../../helpers/project.ts';
@@ -24,7 +24,7 @@ test('a run without addresses of its own may use the hosts of the shipped catalo
 });
 
 test('an address of the input on a host that nobody allowed is refused before anything is fetched, by name', () => {
-  expect(() => refuseForeignHosts(shipped, withWeightsAt('https://example.org/mine.pth'))).toThrow(
+  expect(() => requireAllowedHosts(shipped, withWeightsAt('https://example.org/mine.pth'))).toThrow(
     'The input names addresses on example.org, which configs/catalog.json does not. Add them to transfers.allowHosts',
   );
 });
@@ -36,7 +36,7 @@ test.each([
   ['a file of the worker', 'file:///data/mine.pth', []],
   ['a bucket', 's3://my-weights/mine.pth', []],
 ])('%s may be named', (_, url, allowHosts) => {
-  expect(() => refuseForeignHosts(shipped, withWeightsAt(url, allowHosts))).not.toThrow();
+  expect(() => requireAllowedHosts(shipped, withWeightsAt(url, allowHosts))).not.toThrow();
 });
 
 test('a bucket that the input names is one that it may read', () => {

@@ -63,8 +63,8 @@ test('what nobody knows is said to be unknown', () => {
 
 test('a disk that is too small stops the run and says how much is missing', () => {
   const needs = [
-    { what: 'to fetch', bytes: 20e9 },
-    { what: 'of 7 checkpoints', bytes: 9e9 },
+    { label: 'to fetch', bytes: 20e9 },
+    { label: 'of 7 checkpoints', bytes: 9e9 },
   ];
   expect(checkDisk(needs, 100e9, '/data')).toMatchObject({ verdict: 'ok', remedy: null });
   expect(checkDisk(needs, 30e9, '/data')).toMatchObject({ verdict: 'warning' });

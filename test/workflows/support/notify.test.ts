@@ -48,7 +48,9 @@ const withReceiver = (activities: Partial<StubbedActivities>, body: Parameters<t
     ['OPS', place],
     ['DEAD', dead],
   ]);
-  const { notify } = withCodedFailures({ notify: createNotify({ ...run.dependencies, notifyPlaces }) });
+  const { notify } = withCodedFailures({
+    notify: createNotify({ ...run.dependencies, notificationTargets: notifyPlaces }),
+  });
   return withWorkers({ ...activities, notify }, body);
 };
 const inputThatTells = (notify: NotifyPolicy): RunInput => ({ ...freshInput(), notify });

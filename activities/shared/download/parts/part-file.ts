@@ -6,23 +6,23 @@ import { systemErrorCode } from '../../errors/coded-error.ts';
 import { ignoreMissing } from '../../files/ignore-missing.ts';
 import { syncFolder } from '../../files/atomic-file.ts';
 import { ByteSpans, type ByteSpan } from './byte-spans.ts';
-import { HashBehind } from './hash-behind.ts';
+import { BackgroundHash } from './background-hash.ts';
 import { PartState } from './part-state.ts';
-import { RangeWriter, shareOf, type WriterShare } from './range-writer.ts';
+import { RangeWriter, createWriterShare, type WriterShare } from './range-writer.ts';
 
 /** What is known of the origin of bytes that are about to be written. */
 export type PartOrigin = Omit<PartSource, 'v' | 'mixed' | 'boot'>;
 
 interface OpenPart {
   readonly file: FileHandle;
-  readonly hash: HashBehind;
+  readonly hash: BackgroundHash;
   readonly share: WriterShare;
 }
 
 const openPart = (file: FileHandle): OpenPart => ({
   file,
-  hash: new HashBehind(file.fd),
-  share: shareOf(file),
+  hash: new BackgroundHash(file.fd),
+  share: createWriterShare(file),
 });
 
 /** An unfinished download: `<target>.part`, its state beside it, and the hash that follows what is written. */
@@ -63,7 +63,7 @@ export class PartFile {
     const kept = await this.#state.read();
     const boot = await readBootId();
     // A part that is shorter than its state says has lost what it had not synced, or is another file.
-    const isWhole = kept !== null && kept.spans.bytes > 0 && (await sizeOf(this.path)) >= kept.spans.end;
+    const isWhole = kept !== null && kept.spans.bytes > 0 && (await fileSizeOrZero(this.path)) >= kept.spans.end;
     if (!isWhole) return this.discard();
     const source = { ...kept.source, boot, mixed: kept.source.mixed || kept.source.boot !== boot };
     if (!isUsable(source, kept.spans.end) || !(await this.#openKept())) return this.discard();
@@ -157,7 +157,7 @@ export class PartFile {
   }
 }
 
-const sizeOf = async (path: string): Promise<number> => (await ignoreMissing(stat(path)))?.size ?? 0;
+const fileSizeOrZero = async (path: string): Promise<number> => (await ignoreMissing(stat(path)))?.size ?? 0;
 
 /** Differs after each start of the machine. */
 const readBootId = async (): Promise<string> => (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();

@@ -4,7 +4,7 @@ import pLimit, { type LimitFunction } from 'p-limit';
 /** Enough to keep the disk busy, little enough to lose: what waits here is gone after kill -9. */
 const batchBytes = 1024 * 1024;
 /** What a slow source sends is written after so long, however little it is. */
-const maxWaitingMs = 250;
+const maxDelayMs = 250;
 
 /** What the writers of one file share. */
 export interface WriterShare {
@@ -15,7 +15,7 @@ export interface WriterShare {
   readonly spare: Buffer[];
 }
 
-export const shareOf = (file: FileHandle): WriterShare => ({ file, serialize: pLimit(1), spare: [] });
+export const createWriterShare = (file: FileHandle): WriterShare => ({ file, serialize: pLimit(1), spare: [] });
 
 interface Batch {
   readonly buffer: Buffer;
@@ -63,7 +63,7 @@ export class RangeWriter {
       rest = rest.subarray(part.length);
     }
     if (this.#hasFullBatch) this.#start();
-    else this.#timer ??= setTimeout(() => this.#start(), maxWaitingMs);
+    else this.#timer ??= setTimeout(() => this.#start(), maxDelayMs);
   }
 
   /** Resolves when no write is under way; rejects for ever once one failed. */

@@ -2,7 +2,7 @@ import type { ByteSpan } from './byte-spans.ts';
 
 /** Large enough that the time of asking does not count, small enough that the hash stays close behind. */
 export const spanBytes = 16 * 1024 * 1024;
-const smallestSpanBytes = 1024 * 1024;
+const minSpanBytes = 1024 * 1024;
 
 /** Deals out what is missing of a file, lowest bytes first; what is not brought goes back by itself. */
 export class SpanQueue {
@@ -13,7 +13,7 @@ export class SpanQueue {
     this.#missing = missing;
   }
 
-  get untakenBytes(): number {
+  get unassignedBytes(): number {
     return this.#untaken().reduce((sum, [from, to]) => sum + to - from, 0);
   }
 
@@ -21,7 +21,7 @@ export class SpanQueue {
   take(takers: number): ByteSpan | null {
     const [gap] = this.#untaken();
     if (gap === undefined) return null;
-    const fairBytes = Math.max(smallestSpanBytes, Math.ceil(this.untakenBytes / takers));
+    const fairBytes = Math.max(minSpanBytes, Math.ceil(this.unassignedBytes / takers));
     const [from, to] = gap;
     const span: ByteSpan = [from, Math.min(to, from + Math.min(spanBytes, fairBytes))];
     this.#taken.add(span);
@@ -29,7 +29,7 @@ export class SpanQueue {
   }
 
   /** The taker is done with it, whether it brought all or nothing. */
-  giveBack(span: ByteSpan): void {
+  release(span: ByteSpan): void {
     this.#taken.delete(span);
   }
 

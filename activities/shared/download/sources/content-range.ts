@@ -1,9 +1,9 @@
-import type { Request } from './source.ts';
+import type { RangeRequest } from './source.ts';
 
 /** @returns null unless the range begins where it was asked for, and ends no later. */
 export const parseContentRange = (
   header: string | undefined,
-  { first, last }: Pick<Request, 'first' | 'last'>,
+  { first, last }: Pick<RangeRequest, 'first' | 'last'>,
 ): { last: number; bytes: number | null } | null => {
   const [, from, to, total] = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(header ?? '') ?? [];
   if (from === undefined || to === undefined || total === undefined) return null;

@@ -1,4 +1,4 @@
-import { abortable } from './abortable.ts';
+import { raceSignal } from './race-signal.ts';
 
 /** What several downloads share: made once, handed to each. */
 export interface DownloadLimits {
@@ -6,7 +6,7 @@ export interface DownloadLimits {
   /** Waits for a free connection, first come, first served. @returns how to give it back. */
   readonly takeConnection: (signal: AbortSignal) => Promise<() => void>;
   /** Books bytes that arrived. @returns how long their reader must rest to keep the rate, in milliseconds. */
-  readonly restMsAfter: (bytes: number) => number;
+  readonly pauseMsAfter: (bytes: number) => number;
 }
 
 export interface DownloadLimitSettings {
@@ -16,7 +16,7 @@ export interface DownloadLimitSettings {
 }
 
 /** Shorter rests would cost more than they slow down. */
-const shortestRestMs = 10;
+const minPauseMs = 10;
 
 export const createDownloadLimits = ({ connections, bytesPerSecond }: DownloadLimitSettings): DownloadLimits => {
   let free = connections;
@@ -29,7 +29,7 @@ export const createDownloadLimits = ({ connections, bytesPerSecond }: DownloadLi
   const takeConnection = async (signal: AbortSignal): Promise<() => void> => {
     signal.throwIfAborted();
     if (free > 0) free -= 1;
-    else await waitInLine(waiting, giveBack, signal);
+    else await waitForConnection(waiting, giveBack, signal);
     let given = false;
     return () => {
       if (!given) giveBack();
@@ -43,17 +43,17 @@ export const createDownloadLimits = ({ connections, bytesPerSecond }: DownloadLi
     const now = performance.now();
     bookedUntilMs = Math.max(bookedUntilMs, now) + (bytes / bytesPerSecond) * 1000;
     const restMs = bookedUntilMs - now;
-    return restMs < shortestRestMs ? 0 : restMs;
+    return restMs < minPauseMs ? 0 : restMs;
   };
-  return { connections, takeConnection, restMsAfter };
+  return { connections, takeConnection, pauseMsAfter: restMsAfter };
 };
 
-const waitInLine = async (waiting: (() => void)[], giveBack: () => void, signal: AbortSignal): Promise<void> => {
+const waitForConnection = async (waiting: (() => void)[], giveBack: () => void, signal: AbortSignal): Promise<void> => {
   let take: () => void = () => undefined;
   const turn = new Promise<void>((resolve) => (take = resolve));
   waiting.push(take);
   try {
-    await abortable(turn, signal);
+    await raceSignal(turn, signal);
   } catch (error) {
     const place = waiting.indexOf(take);
     // Its turn came in the very moment that it gave up.

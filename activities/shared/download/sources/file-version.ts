@@ -15,5 +15,5 @@ export const isSameVersion = (before: FileVersion, after: FileVersion): boolean 
   return before.lastModified === after.lastModified;
 };
 
-export const showVersion = ({ etag, lastModified, bytes }: FileVersion): string =>
+export const formatVersion = ({ etag, lastModified, bytes }: FileVersion): string =>
   `${etag ?? lastModified ?? 'unnamed'} (${bytes ?? 'unknown'} bytes)`;

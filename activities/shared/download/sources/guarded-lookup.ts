@@ -3,9 +3,9 @@ import type { LookupFunction } from 'node:net';
 import { CodedError } from '../../errors/coded-error.ts';
 import { isPublicAddress } from './private-address.ts';
 
-export type Resolve = (hostname: string) => Promise<LookupAddress[]>;
+export type ResolveHost = (hostname: string) => Promise<LookupAddress[]>;
 
-export const resolveBySystem: Resolve = (hostname) =>
+export const resolveWithSystem: ResolveHost = (hostname) =>
   new Promise((resolve, reject) => {
     lookup(hostname, { all: true }, (error, addresses) => (error === null ? resolve(addresses) : reject(error)));
   });
@@ -14,7 +14,7 @@ export const resolveBySystem: Resolve = (hostname) =>
  * A `lookup` for sockets: they connect to the very addresses that were judged. A name is resolved once, so that
  * its second answer can't differ from its first, and refused when any of its addresses is private.
  */
-export const createGuardedLookup = (resolve: Resolve): LookupFunction => {
+export const createGuardedLookup = (resolve: ResolveHost): LookupFunction => {
   const known = new Map<string, Promise<LookupAddress[]>>();
   const judge = async (hostname: string): Promise<LookupAddress[]> => {
     const addresses = await resolve(hostname);

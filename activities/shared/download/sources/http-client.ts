@@ -1,11 +1,11 @@
 import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { CodedError, systemErrorCode } from '../../errors/coded-error.ts';
-import { createGuardedLookup, resolveBySystem } from './guarded-lookup.ts';
-import { nextAddress } from './next-address.ts';
+import { createGuardedLookup, resolveWithSystem } from './guarded-lookup.ts';
+import { resolveRedirect } from './resolve-redirect.ts';
 import { redactUrl } from './redact-url.ts';
-import { brokeOff } from './source-errors.ts';
-import { isExempt, type SourcePolicy } from './source-policy.ts';
+import { connectionError } from './source-errors.ts';
+import { mayBePrivate, type SourcePolicy } from './source-policy.ts';
 
 type Headers = Readonly<Record<string, string>>;
 
@@ -23,11 +23,11 @@ const expiredStatuses = new Set([401, 403, 404, 410]);
 /** For the requests for one file: its connections are kept, and so is the address that its redirects led to. */
 export const createHttpClient = (url: URL, policy: SourcePolicy): HttpClient => {
   const agents = { 'http:': new http.Agent({ keepAlive: true }), 'https:': new https.Agent({ keepAlive: true }) };
-  const lookup = createGuardedLookup(resolveBySystem);
+  const lookup = createGuardedLookup(resolveWithSystem);
 
   const send = (to: URL, headers: Headers, signal: AbortSignal): Promise<IncomingMessage> =>
     new Promise((resolve, reject) => {
-      const options = { headers, signal, ...(isExempt(to, policy) ? {} : { lookup }) };
+      const options = { headers, signal, ...(mayBePrivate(to, policy) ? {} : { lookup }) };
       const request =
         to.protocol === 'https:'
           ? https.get(to, { ...options, agent: agents['https:'] })
@@ -51,7 +51,7 @@ export const createHttpClient = (url: URL, policy: SourcePolicy): HttpClient => 
       const response = await send(address, headers, signal);
       if (!redirectStatuses.has(response.statusCode ?? 0)) return { response, address };
       response.destroy();
-      address = nextAddress(address, response.headers.location ?? '', policy);
+      address = resolveRedirect(address, response.headers.location ?? '', policy);
     }
     throw new CodedError('DownloadRefused', `${redactUrl(url.href)} redirected more than ${maxRedirects} times.`);
   };
@@ -70,7 +70,7 @@ export const createHttpClient = (url: URL, policy: SourcePolicy): HttpClient => 
     } catch (error) {
       signal.throwIfAborted();
       landed = url;
-      throw brokeOff(redactUrl(url.href), error);
+      throw connectionError(redactUrl(url.href), error);
     }
   };
   const close = (): void => {

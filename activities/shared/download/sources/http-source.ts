@@ -6,30 +6,30 @@ import { createHttpClient } from './http-client.ts';
 import { TransientError, RangesUnusable } from './source-errors.ts';
 import { redactUrl } from './redact-url.ts';
 import type { SourcePolicy } from './source-policy.ts';
-import type { Answer, Request, Source } from './source.ts';
+import type { SourceResponse, RangeRequest, Source } from './source.ts';
 
 /** 4xx answers that pass by themselves: the request took too long, too many requests. */
-const passingStatuses = new Set([408, 429]);
+const transientStatuses = new Set([408, 429]);
 
 export const openHttpSource = (url: URL, policy: SourcePolicy): Source => {
   const shown = redactUrl(url.href);
   const client = createHttpClient(url, policy);
-  const open = async (request: Request): Promise<Answer> => {
-    const response = await client.get(headersOf(request), request.signal);
+  const open = async (request: RangeRequest): Promise<SourceResponse> => {
+    const response = await client.get(createHeaders(request), request.signal);
     try {
-      refuseWrongStatus(shown, request, response);
-      refuseWrongContent(shown, response);
-      return readAnswer(shown, request, response);
+      requireStatus(shown, request, response);
+      requireRawContent(shown, response);
+      return parseResponse(shown, request, response);
     } catch (error) {
       response.destroy();
       throw error;
     }
   };
-  return { shown, open, recheck: () => Promise.resolve(), close: client.close };
+  return { displayUrl: shown, open, verifyUnchanged: () => Promise.resolve(), close: client.close };
 };
 
 /** `identity`: a body compressed on the way could neither be counted nor resumed. */
-const headersOf = ({ first, last, whole, known }: Request): Record<string, string> => {
+const createHeaders = ({ first, last, whole, known }: RangeRequest): Record<string, string> => {
   const validator = known === null ? null : validatorOf(known);
   return {
     'accept-encoding': 'identity',
@@ -38,19 +38,19 @@ const headersOf = ({ first, last, whole, known }: Request): Record<string, strin
   };
 };
 
-const refuseWrongStatus = (shown: string, request: Request, { statusCode = 0, headers }: IncomingMessage): void => {
+const requireStatus = (shown: string, request: RangeRequest, { statusCode = 0, headers }: IncomingMessage): void => {
   if (statusCode === 200 || (statusCode === 206 && !request.whole)) return;
   const message = `${shown} answered ${statusCode}`;
   if (statusCode === 416 && !request.whole) {
     throw new RangesUnusable(`${message} to a range from byte ${request.first}.`);
   }
-  if (statusCode >= 500 || passingStatuses.has(statusCode)) {
+  if (statusCode >= 500 || transientStatuses.has(statusCode)) {
     throw new TransientError(`${message}.`, { retryAfterMs: parseRetryAfter(headers['retry-after']) });
   }
   throw new CodedError('DownloadRefused', `${message}.`);
 };
 
-const refuseWrongContent = (shown: string, { headers }: IncomingMessage): void => {
+const requireRawContent = (shown: string, { headers }: IncomingMessage): void => {
   const type = headers['content-type'] ?? '';
   if (/^text\/html\b/i.test(type)) {
     throw new CodedError('DownloadRefused', `${shown} sent a web page (${type}) instead of the file.`);
@@ -61,7 +61,7 @@ const refuseWrongContent = (shown: string, { headers }: IncomingMessage): void =
   }
 };
 
-const readAnswer = (shown: string, request: Request, response: IncomingMessage): Answer => {
+const parseResponse = (shown: string, request: RangeRequest, response: IncomingMessage): SourceResponse => {
   const { headers, statusCode } = response;
   const version = { etag: headers.etag ?? null, lastModified: headers['last-modified'] ?? null };
   if (statusCode === 200) {

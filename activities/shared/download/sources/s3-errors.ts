@@ -1,26 +1,26 @@
 import { CodedError } from '../../errors/coded-error.ts';
-import { TransientError, RangesUnusable, stalled, VersionChanged } from './source-errors.ts';
+import { TransientError, RangesUnusable, stallError, VersionChanged } from './source-errors.ts';
 
 /** A server that says nothing for so long is given up. */
-const answerMs = 60_000;
+const responseTimeoutMs = 60_000;
 
 /** Asks a bucket something that is answered at once. @throws as `nameS3Fault`, or the signal's reason. */
-export const askS3 = async <T>(
+export const withResponseTimeout = async <T>(
   shown: string,
   signal: AbortSignal,
   ask: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> => {
-  const patience = AbortSignal.timeout(answerMs);
+  const patience = AbortSignal.timeout(responseTimeoutMs);
   try {
     return await ask(AbortSignal.any([signal, patience]));
   } catch (error) {
     signal.throwIfAborted();
-    throw patience.aborted ? stalled(shown, answerMs) : nameS3Fault(error, shown, false);
+    throw patience.aborted ? stallError(shown, responseTimeoutMs) : toDownloadError(error, shown, false);
   }
 };
 
 /** @param wasSeen there was such an object before: one that is gone since then was changed, not misspelt. */
-export const nameS3Fault = (error: unknown, shown: string, wasSeen: boolean): CodedError => {
+export const toDownloadError = (error: unknown, shown: string, wasSeen: boolean): CodedError => {
   if (error instanceof CodedError) return error;
   const status = statusOf(error);
   const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);

@@ -30,17 +30,19 @@ export class VersionChanged extends CodedError {
   }
 }
 
-export const brokeOff = (shown: string, error: unknown): CodedError =>
-  error instanceof CodedError ? error : new TransientError(`${shown} broke off: ${causesOf(error)}.`, { cause: error });
+export const connectionError = (shown: string, error: unknown): CodedError =>
+  error instanceof CodedError
+    ? error
+    : new TransientError(`${shown} broke off: ${formatCauses(error)}.`, { cause: error });
 
-export const stalled = (shown: string, stallMs: number): TransientError =>
+export const stallError = (shown: string, stallMs: number): TransientError =>
   new TransientError(`${shown} stalled: no byte came for ${stallMs} ms.`);
 
-const causesOf = (error: unknown): string => {
+const formatCauses = (error: unknown): string => {
   if (!(error instanceof Error)) return String(error);
   // An AggregateError of several addresses has no message of its own.
   const message = error.message === '' ? (systemErrorCode(error) ?? error.name) : error.message;
-  return error.cause === undefined ? message : `${message}: ${causesOf(error.cause)}`;
+  return error.cause === undefined ? message : `${message}: ${formatCauses(error.cause)}`;
 };
 
 /** Without what to do next, which is the second line. */

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import type { FileVersion } from './file-version.ts';
 
 /** Which bytes are asked for. */
-export interface Request {
+export interface RangeRequest {
   readonly first: number;
   /** The last byte wanted; null for all the rest. */
   readonly last: number | null;
@@ -14,7 +14,7 @@ export interface Request {
 }
 
 /** The beginning of a body. */
-export interface Answer {
+export interface SourceResponse {
   /** False when the source sends the whole file, whatever was asked for. */
   readonly ranged: boolean;
   readonly first: number;
@@ -27,10 +27,10 @@ export interface Answer {
 /** One place that a file can be had from, seen the same way whatever its protocol. */
 export interface Source {
   /** For messages. */
-  readonly shown: string;
+  readonly displayUrl: string;
   /** @throws PassingFault, RangesUnusable, VersionChanged, or CodedError DownloadRefused. */
-  readonly open: (request: Request) => Promise<Answer>;
+  readonly open: (request: RangeRequest) => Promise<SourceResponse>;
   /** Has the file changed behind a body that was read to its end? Only for sources whose answers can't tell. */
-  readonly recheck: (answer: Answer) => Promise<void>;
+  readonly verifyUnchanged: (answer: SourceResponse) => Promise<void>;
   readonly close: () => void;
 }

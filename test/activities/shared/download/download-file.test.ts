@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { appendFileSync, existsSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import type { DownloadProgress } from '../../../../activities/shared/download/sources/wanted-file.ts';
+import type { DownloadProgress } from '../../../../activities/shared/download/sources/download-request.ts';
 import {
   content,
   sha256,

@@ -1,7 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { DownloadProgress } from '../../../../activities/shared/download/sources/wanted-file.ts';
+import type { DownloadProgress } from '../../../../activities/shared/download/sources/download-request.ts';
 import {
   sha256,
   bytes,

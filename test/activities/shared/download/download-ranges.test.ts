@@ -39,7 +39,7 @@ import {
 const content = randomBytes(20 * 1024 * 1024);
 const sha256 = sha256Of(content);
 const bytes = content.length;
-const patience = { stallMs: 300, retry: { tries: 3, firstWaitMs: 10 } };
+const patience = { stallMs: 300, retry: { maxAttempts: 3, initialDelayMs: 10 } };
 const unknown = { bytes: null, sha256: null };
 const unnamed = { etag: '', 'last-modified': '' };
 

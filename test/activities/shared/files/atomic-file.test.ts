@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   createFileExclusive,
   hashFileInto,
-  removeLeftovers,
+  removeTemporaryFiles,
   sha256OfFile,
   writeFileAtomic,
 } from '../../../../activities/shared/files/atomic-file.ts';
@@ -84,7 +84,7 @@ describe('removeLeftovers', () => {
     const names = [`plan.json.${dead}.${id}.tmp`, `report/index.html.${dead}.${id}.tmp`];
     const kept = [`plan.json.${process.pid}.${id}.tmp`, 'notes.tmp', 'plan.json'];
     for (const name of [...names, ...kept]) await writeFile(join(folder, name), 'half');
-    await removeLeftovers(folder);
+    await removeTemporaryFiles(folder);
     expect((await readdir(folder, { recursive: true })).sort()).toEqual([...kept, 'report'].sort());
   });
 });

@@ -172,7 +172,7 @@ test('no message, cause or stack of an error holds the secret', async () => {
     await tell(one.get('a', `${folder}/never`));
     await tell(one.replace('a', 'b', { ifMatch: null }));
     await tell(one.list(''));
-    await tell(one.abortLeftovers('', 0));
+    await tell(one.abortStaleUploads('', 0));
   }
   for (const status of [400, 403, 503]) {
     proxy.plan(() => ({ kind: 'status', status, code: 'Whatever' }));
@@ -214,7 +214,7 @@ test('after kill -9 in the middle an upload goes on, and sends no part twice', a
   expect(sent).toBe(2 * 16 * mebibyte);
   expect(await server.store('children/').get('killed', `${folder}/back`)).toMatchObject({ sha256 });
   expect(await readdir(`${folder}/home/uploads`)).toEqual([]);
-  expect(await server.store('children/').abortLeftovers('', 0)).toBe(0);
+  expect(await server.store('children/').abortStaleUploads('', 0)).toBe(0);
 }, 30_000);
 
 /** Which parts of the child's upload the server has now. */
@@ -235,10 +235,10 @@ test('an upload that was given up begins anew, and what others left is given up 
   proxy.plan((request) => (isComplete(request) ? { kind: 'status', status: 400, code: 'Broken' } : undefined));
   await expect(broken.put('a', large.path)).rejects.toMatchObject({ code: 'StoreRefused' });
   proxy.plan(() => undefined);
-  expect(await broken.abortLeftovers('', 60_000)).toBe(0);
+  expect(await broken.abortStaleUploads('', 60_000)).toBe(0);
   // By somebody who does not know that we remember it.
   const stranger = server.store('left/', { stateFolder: `${folder}/elsewhere` });
-  expect(await stranger.abortLeftovers('', 0)).toBe(1);
+  expect(await stranger.abortStaleUploads('', 0)).toBe(1);
   await broken.put('a', large.path);
   expect(await broken.head('a')).toEqual({ bytes: largeBytes, sha256: large.sha256 });
 });
@@ -260,5 +260,5 @@ test('an upload that is told to stop stops', async () => {
   await until(() => Promise.resolve(proxy.requests.some(isPart) ? true : undefined));
   stop.abort();
   await expect(put).rejects.toThrow(/aborted/i);
-  await store.abortLeftovers('stopped', 0);
+  await store.abortStaleUploads('stopped', 0);
 });

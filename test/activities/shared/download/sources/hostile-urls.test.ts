@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, test, vi } from 'vitest';
 import { createGuardedLookup } from '../../../../../activities/shared/download/sources/guarded-lookup.ts';
-import { nextAddress } from '../../../../../activities/shared/download/sources/next-address.ts';
+import { resolveRedirect } from '../../../../../activities/shared/download/sources/resolve-redirect.ts';
 import { isPublicAddress } from '../../../../../activities/shared/download/sources/private-address.ts';
 import type { SourcePolicy } from '../../../../../activities/shared/download/sources/source-policy.ts';
 import {
@@ -283,7 +283,7 @@ describe('a redirect', () => {
 
   it('of a public server does not lead to one that the plan allows a private address', () => {
     const policy = { ...usual, loopback: new Set(['127.0.0.1:4567']) };
-    const follow = (from: string): URL => nextAddress(new URL(from), 'http://127.0.0.1:4567/file.bin', policy);
+    const follow = (from: string): URL => resolveRedirect(new URL(from), 'http://127.0.0.1:4567/file.bin', policy);
     expect(() => follow('http://example.com/file.bin')).toThrow('that is a server with a private address');
     expect(follow('http://127.0.0.1:4567/other').href).toBe('http://127.0.0.1:4567/file.bin');
   });

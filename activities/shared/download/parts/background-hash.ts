@@ -7,7 +7,7 @@ const Message = z.object({ hashed: z.int(), sha256: z.string().optional() });
  * The sha256 of a file that is being written, in order behind the write front: what arrived out of order is read back
  * from the page cache. So the hash is of what the file holds, and is known a moment after the last byte.
  */
-export class HashBehind {
+export class BackgroundHash {
   readonly #worker: Worker;
   readonly #digest: Promise<string>;
   #front = 0;

@@ -1,34 +1,34 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CodedError } from '../errors/coded-error.ts';
-import { waitMsAfter } from './backoff.ts';
-import { checkDiskSpace } from './disk-check.ts';
-import type { Fetching } from './fetching.ts';
+import { retryDelayMs } from './backoff.ts';
+import { requireDiskSpace } from './require-disk-space.ts';
+import type { DownloadContext } from './download-context.ts';
 import type { FileVersion } from './sources/file-version.ts';
-import { judgeAnswer, wrongSize } from './judge-answer.ts';
-import { openInTime } from './sources/open-in-time.ts';
+import { checkResponse, sizeMismatch } from './check-response.ts';
+import { openWithTimeout } from './sources/open-with-timeout.ts';
 import { receiveBody } from './receive-body.ts';
 import { firstLine, TransientError, RangesUnusable } from './sources/source-errors.ts';
-import type { Answer, Source } from './sources/source.ts';
+import type { SourceResponse, Source } from './sources/source.ts';
 import { spanBytes, SpanQueue } from './parts/span-queue.ts';
 
 /** Connections of one download; more bring nothing on a fast network, and look like an attack on a slow one. */
-const maxTakers = 8;
+const maxConnections = 8;
 
 /** What one connection is to bring. */
-interface Order {
+interface Assignment {
   readonly first: number;
   /** Null for all that comes. */
   readonly last: number | null;
   /** As one body from the first byte on, without a Range. */
   readonly whole: boolean;
-  readonly giveBack: () => void;
+  readonly release: () => void;
 }
 
 /** One version of a file from one source, by several connections at once, each of which tries again by itself. */
-export class RangeRun {
+export class RangedFetch {
   readonly #url: string;
   readonly #source: Source;
-  readonly #fetching: Fetching;
+  readonly #fetching: DownloadContext;
   readonly #expected: FileVersion | null;
   readonly #queue: SpanQueue;
   readonly #stop = new AbortController();
@@ -49,10 +49,10 @@ export class RangeRun {
   constructor(
     url: string,
     source: Source,
-    fetching: Fetching,
+    fetching: DownloadContext,
     { whole, expected }: { whole: boolean; expected: FileVersion | null },
   ) {
-    const { wanted, part } = fetching;
+    const { options: wanted, part } = fetching;
     this.#url = url;
     this.#source = source;
     this.#fetching = fetching;
@@ -71,7 +71,7 @@ export class RangeRun {
 
   /** Resolves when the part is complete. @throws what ended it early, after all connections are closed. */
   async finish(): Promise<void> {
-    const { wanted, part } = this.#fetching;
+    const { options: wanted, part } = this.#fetching;
     this.#takers.push(this.#take());
     // The first answer brings further takers.
     for (const taker of this.#takers) await taker;
@@ -89,7 +89,7 @@ export class RangeRun {
 
   /** One connection after another until nothing is left to take. Never rejects: the first fault ends all takers. */
   async #take(): Promise<void> {
-    const { retry } = this.#fetching.wanted;
+    const { retry } = this.#fetching.options;
     let faults = 0;
     let stuck = 0;
     let news = 0;
@@ -101,7 +101,7 @@ export class RangeRun {
         if (fault === null) continue;
         stuck = this.#news > news ? 1 : stuck + 1;
         news = this.#news;
-        if (stuck >= retry.tries) throw fault;
+        if (stuck >= retry.maxAttempts) throw fault;
         await this.#waitAfter(fault, faults, stuck);
       }
     } catch (error) {
@@ -113,15 +113,15 @@ export class RangeRun {
   }
 
   async #waitAfter(fault: TransientError, faults: number, stuck: number): Promise<void> {
-    const { wanted, meter } = this.#fetching;
-    const waitMs = waitMsAfter(faults, wanted.retry, fault.retryAfterMs);
+    const { options: wanted, meter } = this.#fetching;
+    const waitMs = retryDelayMs(faults, wanted.retry, fault.retryAfterMs);
     const seconds = (waitMs / 1000).toFixed(1);
-    meter.note(`${firstLine(fault)} Trying again in ${seconds} s (${stuck + 1} of ${wanted.retry.tries}).`);
+    meter.note(`${firstLine(fault)} Trying again in ${seconds} s (${stuck + 1} of ${wanted.retry.maxAttempts}).`);
     await sleep(waitMs, undefined, { signal: this.#waitSignal });
   }
 
   async #takeOne(): Promise<TransientError | null | 'nothing left'> {
-    const free = await this.#fetching.wanted.limits.takeConnection(this.#waitSignal);
+    const free = await this.#fetching.options.limits.takeConnection(this.#waitSignal);
     const order = await this.#nextOrder();
     try {
       if (order === null) return 'nothing left';
@@ -132,50 +132,50 @@ export class RangeRun {
       if (error instanceof TransientError) return error;
       throw error;
     } finally {
-      order?.giveBack();
+      order?.release();
       free();
     }
   }
 
-  async #nextOrder(): Promise<Order | null> {
+  async #nextOrder(): Promise<Assignment | null> {
     const { part } = this.#fetching;
     const giveBack = (): void => undefined;
     if (this.#whole) {
       // Without ranges nobody can go on: what came before counts for nothing.
       if (part.bytes > 0) await part.discard();
-      return { first: 0, last: null, whole: true, giveBack };
+      return { first: 0, last: null, whole: true, release: giveBack };
     }
     // A small file is not worth more than one request.
     const isSmall = part.bytes === 0 && this.#total !== null && this.#total <= spanBytes && this.#version === null;
     const span = this.#queue.take(isSmall ? 1 : this.#maxTakers);
     if (span === null) return null;
     const [first, end] = span;
-    return { first, last: end - 1, whole: isSmall, giveBack: () => this.#queue.giveBack(span) };
+    return { first, last: end - 1, whole: isSmall, release: () => this.#queue.release(span) };
   }
 
   get #maxTakers(): number {
-    return Math.min(maxTakers, this.#fetching.wanted.limits.connections);
+    return Math.min(maxConnections, this.#fetching.options.limits.connections);
   }
 
-  async #fetch(order: Order): Promise<void> {
-    const { part, wanted } = this.#fetching;
+  async #fetch(order: Assignment): Promise<void> {
+    const { part, options: wanted } = this.#fetching;
     const { first, last, whole } = order;
     const known = this.#version ?? (part.bytes > 0 ? this.#expected : null);
     const request = { first, last, whole, known, signal: this.#signal };
-    const answer = await openInTime(this.#source, request, wanted.stallMs);
+    const answer = await openWithTimeout(this.#source, request, wanted.stallMs);
     try {
       await this.#accept(answer, order);
       await this.#receive(answer);
-      await this.#source.recheck(answer);
+      await this.#source.verifyUnchanged(answer);
     } finally {
       answer.body.destroy();
     }
   }
 
-  async #accept(answer: Answer, order: Order): Promise<void> {
-    const { part, wanted } = this.#fetching;
-    const { shown } = this.#source;
-    judgeAnswer(shown, answer, this.#version ?? this.#expected, wanted);
+  async #accept(answer: SourceResponse, order: Assignment): Promise<void> {
+    const { part, options: wanted } = this.#fetching;
+    const { displayUrl: shown } = this.#source;
+    checkResponse(shown, answer, this.#version ?? this.#expected, wanted);
     const isFirst = this.#version === null;
     if (!answer.ranged && !order.whole) {
       if (!isFirst) throw new RangesUnusable(`${shown} answered with the whole file to a range.`);
@@ -186,7 +186,7 @@ export class RangeRun {
     // Another mirror that holds another size: its bytes are of no use.
     if (isFirst && part.bytes > 0 && part.source?.bytes !== this.#total) await part.discard();
     if (this.#total === null && answer.ranged) throw new RangesUnusable(`${shown} does not say how large the file is.`);
-    if (isFirst && this.#total !== null) await checkDiskSpace(part.path, this.#total);
+    if (isFirst && this.#total !== null) await requireDiskSpace(part.path, this.#total);
     if (isFirst || part.source === null) await part.describe({ url: this.#url, ...answer.version, bytes: this.#total });
     this.#version ??= answer.version;
     this.#fetching.meter.show({ totalBytes: this.#total });
@@ -194,20 +194,20 @@ export class RangeRun {
   }
 
   #callTakers(): void {
-    const spans = Math.ceil(this.#queue.untakenBytes / spanBytes);
+    const spans = Math.ceil(this.#queue.unassignedBytes / spanBytes);
     const more = Math.min(this.#maxTakers - 1, spans);
     for (let taker = 0; taker < more; taker++) this.#takers.push(this.#take());
   }
 
-  async #receive(answer: Answer): Promise<void> {
-    const { part, wanted, meter } = this.#fetching;
-    const { shown } = this.#source;
+  async #receive(answer: SourceResponse): Promise<void> {
+    const { part, options: wanted, meter } = this.#fetching;
+    const { displayUrl: shown } = this.#source;
     const expected = answer.ranged ? answer.last : (this.#total ?? Infinity) - 1;
     const maxBytes = (expected ?? Infinity) - answer.first + 1;
     const tooMuch = (): CodedError =>
       answer.ranged
         ? new RangesUnusable(`${shown} sent more than the range that it announced.`)
-        : wrongSize(shown, maxBytes, 'more');
+        : sizeMismatch(shown, maxBytes, 'more');
     let position = answer.first;
     const onBytes = (bytes: number): void => {
       position += bytes;
@@ -216,7 +216,12 @@ export class RangeRun {
       this.#furthest = Math.max(this.#furthest, position);
     };
     const writer = part.writerFrom(answer.first);
-    await receiveBody(answer.body, writer, { shown, maxBytes, tooMuch, onBytes }, { ...wanted, signal: this.#signal });
+    await receiveBody(
+      answer.body,
+      writer,
+      { displayUrl: shown, maxBytes, overflowError: tooMuch, onBytes },
+      { ...wanted, signal: this.#signal },
+    );
     const received = position - answer.first;
     // Nothing worth a download is empty, whatever the server says.
     if (received === 0 || (Number.isFinite(maxBytes) && received < maxBytes)) {

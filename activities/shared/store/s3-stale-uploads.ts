@@ -9,7 +9,7 @@ interface OpenUpload {
   readonly begunAt: Date | undefined;
 }
 
-export interface Leftovers {
+export interface StaleUploads {
   /** Begin of their keys. */
   readonly under: string;
   readonly olderThanMs: number;
@@ -17,19 +17,19 @@ export interface Leftovers {
 }
 
 /** Parts of an upload that was never finished are paid for until somebody gives it up. */
-export async function abortLeftovers(
+export async function abortStaleUploads(
   bucket: S3Bucket,
   states: UploadStates,
-  { under, olderThanMs, signal }: Leftovers,
+  { under, olderThanMs, signal }: StaleUploads,
 ): Promise<number> {
   const before = Date.now() - olderThanMs;
   const what = `Looking for unfinished uploads of ${bucket.uri(under)}`;
-  const open = await bucket.askOnce(what, signal, () => listUploads(bucket, under));
+  const open = await bucket.request(what, signal, () => listUploads(bucket, under));
   const old = open.filter(({ begunAt }) => begunAt === undefined || begunAt.getTime() <= before);
   for (const { key, uploadId } of old) {
     signal?.throwIfAborted();
     await abortUpload(bucket, key, uploadId);
-    await states.forget(key);
+    await states.delete(key);
   }
   return old.length;
 }

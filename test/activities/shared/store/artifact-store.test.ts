@@ -123,8 +123,8 @@ test('what a killed put left in a folder is removed once it is old', async () =>
   const store = localStore(`${stores.folder()}/stores/killed`);
   await mkdir(`${stores.folder()}/stores/killed/runs`, { recursive: true });
   await writeFile(`${stores.folder()}/stores/killed/runs/.a.1.part`, 'half');
-  expect(await store.abortLeftovers('runs/', 60_000)).toBe(0);
-  expect(await store.abortLeftovers('runs/', 0)).toBe(1);
+  expect(await store.abortStaleUploads('runs/', 60_000)).toBe(0);
+  expect(await store.abortStaleUploads('runs/', 0)).toBe(1);
   expect(await readdir(`${stores.folder()}/stores/killed/runs`)).toEqual([]);
 });
 

@@ -1,10 +1,10 @@
 import type { PartFile } from './parts/part-file.ts';
 import type { ProgressMeter } from './progress-meter.ts';
-import type { WantedFile } from './sources/wanted-file.ts';
+import type { FetchOptions } from './sources/download-request.ts';
 
 /** What one download works with, from its first mirror to its last. */
-export interface Fetching {
-  readonly wanted: WantedFile;
+export interface DownloadContext {
+  readonly options: FetchOptions;
   readonly part: PartFile;
   readonly meter: ProgressMeter;
 }

@@ -1,24 +1,24 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { FileVersion } from './file-version.ts';
-import { askS3 } from './s3-errors.ts';
+import { withResponseTimeout } from './s3-errors.ts';
 import { redactUrl } from './redact-url.ts';
 import { TransientError } from './source-errors.ts';
 
 /** An object as its bucket describes it, without a byte of its content. */
-export interface SeenObject extends FileVersion {
+export interface S3Object extends FileVersion {
   readonly key: string;
   readonly bytes: number;
 }
 
 /** Every object under a prefix, in the order of their keys. @throws CodedError DownloadRefused, DownloadFailed. */
-export async function listPrefix(client: S3Client, url: URL, signal: AbortSignal): Promise<SeenObject[]> {
+export async function listPrefix(client: S3Client, url: URL, signal: AbortSignal): Promise<S3Object[]> {
   const { ListObjectsV2Command } = await import('@aws-sdk/client-s3');
   const shown = redactUrl(url.href);
-  const seen: SeenObject[] = [];
+  const seen: S3Object[] = [];
   let next: string | undefined;
   do {
-    const command = new ListObjectsV2Command({ Bucket: url.host, Prefix: keyOf(url), ContinuationToken: next });
-    const page = await askS3(shown, signal, (abortSignal) => client.send(command, { abortSignal }));
+    const command = new ListObjectsV2Command({ Bucket: url.host, Prefix: objectKey(url), ContinuationToken: next });
+    const page = await withResponseTimeout(shown, signal, (abortSignal) => client.send(command, { abortSignal }));
     for (const { Key = '', Size = 0, ETag, LastModified } of page.Contents ?? []) {
       seen.push({ key: Key, bytes: Size, etag: ETag ?? null, lastModified: LastModified?.toISOString() ?? null });
     }
@@ -30,14 +30,16 @@ export async function listPrefix(client: S3Client, url: URL, signal: AbortSignal
 }
 
 /** @throws CodedError DownloadRefused where there is no such object, or no right to it; DownloadFailed. */
-export async function seeObject(client: S3Client, url: URL, signal: AbortSignal): Promise<SeenObject> {
+export async function inspectObject(client: S3Client, url: URL, signal: AbortSignal): Promise<S3Object> {
   const { HeadObjectCommand } = await import('@aws-sdk/client-s3');
-  const command = new HeadObjectCommand({ Bucket: url.host, Key: keyOf(url) });
-  const head = await askS3(redactUrl(url.href), signal, (abortSignal) => client.send(command, { abortSignal }));
+  const command = new HeadObjectCommand({ Bucket: url.host, Key: objectKey(url) });
+  const head = await withResponseTimeout(redactUrl(url.href), signal, (abortSignal) =>
+    client.send(command, { abortSignal }),
+  );
   const { ETag, LastModified, ContentLength = 0 } = head;
   const version = { etag: ETag ?? null, lastModified: LastModified?.toISOString() ?? null };
-  return { key: keyOf(url), bytes: ContentLength, ...version };
+  return { key: objectKey(url), bytes: ContentLength, ...version };
 }
 
 /** As the bucket knows it. */
-export const keyOf = (url: URL): string => decodeURIComponent(url.pathname.slice(1));
+export const objectKey = (url: URL): string => decodeURIComponent(url.pathname.slice(1));

@@ -1,22 +1,22 @@
 import { CodedError } from '../errors/coded-error.ts';
-import { isSameVersion, showVersion, validatorOf, type FileVersion } from './sources/file-version.ts';
+import { isSameVersion, formatVersion, validatorOf, type FileVersion } from './sources/file-version.ts';
 import { RangesUnusable, VersionChanged } from './sources/source-errors.ts';
-import type { Answer } from './sources/source.ts';
-import type { WantedFile } from './sources/wanted-file.ts';
+import type { SourceResponse } from './sources/source.ts';
+import type { FetchOptions } from './sources/download-request.ts';
 
 /** @throws CodedError for an answer that can't belong to the file that is wanted, or to the version that was begun. */
-export const judgeAnswer = (
+export const checkResponse = (
   shown: string,
-  { ranged, first, last, version }: Answer,
+  { ranged, first, last, version }: SourceResponse,
   begun: FileVersion | null,
-  wanted: WantedFile,
+  wanted: FetchOptions,
 ): void => {
   const { bytes } = version;
   // A file of the wrong size is known before its first byte, and costs nobody the part they have.
   if (bytes !== null && wanted.bytes !== null && bytes !== wanted.bytes)
-    throw wrongSize(shown, wanted.bytes, `${bytes}`);
+    throw sizeMismatch(shown, wanted.bytes, `${bytes}`);
   if (begun !== null && !isSameVersion(begun, version)) {
-    const change = `${showVersion(begun)}, then ${showVersion(version)}`;
+    const change = `${formatVersion(begun)}, then ${formatVersion(version)}`;
     throw new VersionChanged(`${shown} changed while it was fetched: ${change}.`, version);
   }
   if (wanted.sha256 !== null) return;
@@ -30,5 +30,5 @@ export const judgeAnswer = (
   }
 };
 
-export const wrongSize = (shown: string, expected: number, got: string): CodedError =>
+export const sizeMismatch = (shown: string, expected: number, got: string): CodedError =>
   new CodedError('ChecksumMismatch', `Expected ${shown} to hold ${expected} bytes, got ${got}.`);

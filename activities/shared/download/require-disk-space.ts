@@ -4,9 +4,9 @@ import { CodedError } from '../errors/coded-error.ts';
 import { readDiskSpace } from '../files/free-space.ts';
 
 /** @throws CodedError DiskFull when what the part still lacks has no place on its disk. */
-export const checkDiskSpace = async (path: string, totalBytes: number): Promise<void> => {
+export const requireDiskSpace = async (path: string, totalBytes: number): Promise<void> => {
   const { freeBytes } = await readDiskSpace(dirname(path));
-  const neededBytes = totalBytes - (await bytesOnDisk(path));
+  const neededBytes = totalBytes - (await allocatedBytes(path));
   if (neededBytes <= freeBytes) return;
   const message =
     `Downloading ${path} needs ${neededBytes} more bytes, its disk has ${freeBytes} free: ` +
@@ -15,7 +15,7 @@ export const checkDiskSpace = async (path: string, totalBytes: number): Promise<
 };
 
 /** What is taken up already; a part that is filled out of order has holes, which are not. */
-const bytesOnDisk = async (path: string): Promise<number> => {
+const allocatedBytes = async (path: string): Promise<number> => {
   const found = await stat(path).catch(() => null);
   return found === null ? 0 : found.blocks * 512;
 };

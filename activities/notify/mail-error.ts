@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { CodedError } from '../shared/errors/coded-error.ts';
 
 /** What nodemailer puts on its errors. Their messages hold what the server said, which may be the password. */
-const MailFault = z.object({
+const NodemailerError = z.object({
   code: z.string(),
   /** Of the system or of TLS, such as ECONNREFUSED. */
   originalCode: z.string().optional(),
@@ -12,15 +12,15 @@ const MailFault = z.object({
 });
 
 /** Without an answer of the server: our own addresses and password are at fault. */
-const ours = new Set(['EAUTH', 'EENVELOPE', 'EMESSAGE', 'ECONFIG']);
+const configurationCodes = new Set(['EAUTH', 'EENVELOPE', 'EMESSAGE', 'ECONFIG']);
 
 /** @returns CodedError NotifyFailed or NotifyRefused, which says neither who logs in, nor with what, nor where; anything unknown as it is. */
-export function nameMailFault(error: unknown): unknown {
-  const { data } = MailFault.safeParse(error);
+export function toMailError(error: unknown): unknown {
+  const { data } = NodemailerError.safeParse(error);
   if (data === undefined) return error;
   const { code, originalCode, responseCode, command = 'CONN' } = data;
   if (responseCode === undefined)
-    return ours.has(code)
+    return configurationCodes.has(code)
       ? new CodedError('NotifyRefused', `The mail cannot be sent as the worker's environment has it: ${code}.`)
       : new CodedError('NotifyFailed', `The mail server did not answer: ${originalCode ?? code}.`);
   const said = `The mail server answered ${responseCode} to ${command === 'CONN' ? 'the greeting' : command}`;

@@ -17,14 +17,14 @@ export interface DownloadProgress {
 /** For faults that pass by themselves. */
 export interface RetryPolicy {
   /** Faults in a row without a new byte until the next mirror has its turn. */
-  readonly tries: number;
+  readonly maxAttempts: number;
   /** The first wait; each further one is twice as long, shortened by chance so that clients do not come back at once. */
-  readonly firstWaitMs: number;
+  readonly initialDelayMs: number;
 }
 
-export const usualRetry: RetryPolicy = { tries: 4, firstWaitMs: 500 };
+export const defaultRetry: RetryPolicy = { maxAttempts: 4, initialDelayMs: 500 };
 
-export interface WantedFile {
+export interface FetchOptions {
   /** Null where nobody publishes it. */
   readonly bytes: number | null;
   readonly sha256: string | null;
@@ -37,7 +37,7 @@ export interface WantedFile {
   readonly signal: AbortSignal;
 }
 
-export interface Download extends WantedFile {
+export interface DownloadRequest extends FetchOptions {
   /** Mirrors of one file: first the one that an unfinished part came from, then in this order. */
   readonly urls: readonly string[];
   readonly target: string;
@@ -45,7 +45,7 @@ export interface Download extends WantedFile {
   readonly onProgress: (progress: DownloadProgress) => void;
 }
 
-export interface Downloaded {
+export interface DownloadResult {
   readonly bytes: number;
   readonly sha256: string;
   readonly reused: boolean;

@@ -1,5 +1,5 @@
 /** The work's end or the reason of the signal, whichever comes first; the work itself is not stopped. */
-export const abortable = async <T>(work: Promise<T>, signal: AbortSignal): Promise<T> => {
+export const raceSignal = async <T>(work: Promise<T>, signal: AbortSignal): Promise<T> => {
   let wake: () => void = () => undefined;
   const aborted = new Promise<void>((resolve) => (wake = resolve));
   signal.addEventListener('abort', wake, { once: true });
