@@ -63,7 +63,7 @@ test('an object that was only touched, or lost its manifest, is hashed again and
 test('pruning removes what no run refers to and leaves what a run needs, dry or in earnest', async () => {
   const [needed, free] = [await store('needed'), await store('free')];
   await refer('kept', [needed]);
-  expect(await pruneStore(home, 0, true)).toMatchObject([{ what: 'object', name: free, bytes: 4 }]);
+  expect(await pruneStore(home, 0, true)).toMatchObject([{ kind: 'object', name: free, bytes: 4 }]);
   expect(await findObject(home, free)).toBeDefined();
   expect(await pruneStore(home, 0, false)).toHaveLength(1);
   expect(await findObject(home, free)).toBeUndefined();
@@ -81,7 +81,7 @@ test('a copy of a prefix goes when nothing was added to it for long enough', asy
   await mkdir(copy, { recursive: true });
   await writeFile(`${copy}/image`, 'one');
   expect(await pruneStore(home, 3_600_000, false)).toEqual([]);
-  expect(await pruneStore(home, 0, false)).toMatchObject([{ what: 'copy of a prefix', name: 'a'.repeat(64) }]);
+  expect(await pruneStore(home, 0, false)).toMatchObject([{ kind: 'copy of a prefix', name: 'a'.repeat(64) }]);
   expect(await readdir(homeFolders(home).prefixes)).toEqual([]);
 });
 
