@@ -21,7 +21,6 @@ export const planHash = ({
   seed,
   speed,
 }: Omit<RunPlan, 'planHash'>): string => {
-  const switches = weightSwitches(speed);
   const { part, id, source } = startingWeights(weights);
   return contentKey({
     recipe: recipe.sha256,
@@ -31,7 +30,6 @@ export const planHash = ({
     gpus,
     batchPerGpu,
     seed,
-    // Left out where there are none: the hash of a plan from before there were any stays.
-    ...(switches.length > 0 ? { speed: switches } : {}),
+    speed: weightSwitches(speed),
   });
 };

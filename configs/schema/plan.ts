@@ -60,8 +60,7 @@ export const RunPlan = z.object({
   batchPerGpu: z.int(),
   seed: z.int(),
   loaderWorkers: z.int(),
-  /** Plans from before there were any have none. */
-  speed: SpeedSwitches.optional(),
+  speed: SpeedSwitches,
   logEverySteps: z.int(),
   checkpoint: CheckpointPolicy,
   recovery: RecoveryPolicy,
@@ -72,7 +71,7 @@ export const RunPlan = z.object({
   /** Whether the recipe had to be read anew. */
   recipeOutcome: StepOutcome,
   /** Where the run can be watched in a browser of this machine; null where nothing serves it. */
-  page: z.string().nullable().default(null),
+  page: z.string().nullable(),
 });
 export type RunPlan = z.infer<typeof RunPlan>;
 

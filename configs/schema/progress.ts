@@ -54,7 +54,7 @@ export const Progress = z.object({
   checkpointNow: z.int(),
   pid: z.int().nullable(),
   /** Copy in the artifact store; absent where the store is a folder of the same machine. */
-  remote: RemoteCopy.nullable().default(null),
+  remote: RemoteCopy.nullable(),
 });
 export type Progress = z.infer<typeof Progress>;
 
@@ -134,10 +134,10 @@ export const Attempt = z.object({
   trainerEndedAt: z.number().nullable(),
   endedAt: z.number(),
   /** Whole epochs done at the beginning and at the end. */
-  fromEpoch: z.int().nullable().default(null),
+  fromEpoch: z.int().nullable(),
   epoch: z.int().nullable(),
   /** On whose GPUs. */
-  host: z.string().nullable().default(null),
+  host: z.string().nullable(),
   /** Over all trainers since `since` of the request: in steps, in steps that lasted (no later start took them back), in validation. */
   steppingSeconds: z.number(),
   productiveSeconds: z.number(),
@@ -213,10 +213,10 @@ export const RunStatus = z.object({
   /** What a person should know or do now: paused, waiting for space. */
   notice: z.string().nullable(),
   /** For which GPUs it waits and for whom; null when it has what it needs. */
-  waiting: z.string().nullable().default(null),
+  waiting: z.string().nullable(),
   report: z.string().nullable(),
   /** Where it can be watched in a browser. */
-  page: z.string().nullable().default(null),
+  page: z.string().nullable(),
   /** In the order of epochs; absent before the first one. */
   validations: z.array(Validation).optional(),
 });

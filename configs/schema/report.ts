@@ -43,8 +43,7 @@ export const Report = z.object({
   runId: z.string(),
   createdAt: z.number(),
   verdict: z.string(),
-  /** Reports of before the dry run lack the recipe's summary, and the checks below. */
-  plan: RunPlan.extend({ recipe: RunPlan.shape.recipe.partial({ summary: true }) }),
+  plan: RunPlan,
   recipeText: z.string(),
   /** Empty in reports written before the trainer recorded them. */
   recipeSettings: RecipeSettings.default({}),
@@ -55,7 +54,7 @@ export const Report = z.object({
     ap: z.array(z.object({ epoch: z.int(), iteration: z.int(), bbox: Score, segm: Score })),
   }),
   timeline: z.array(TimelineEvent),
-  checks: z.array(Check).default([]),
+  checks: z.array(Check),
   steps: z.array(StepOutcome),
   attempts: z.array(Attempt),
   decisions: z.array(Decision),

@@ -117,6 +117,6 @@ export const RetrainStatus = z.object({
   /** The candidate that waits for an answer. */
   asked: VersionId.nullable(),
   /** Where the model and its versions can be looked at; null where no page is served. */
-  page: z.string().nullable().default(null),
+  page: z.string().nullable(),
 });
 export type RetrainStatus = z.infer<typeof RetrainStatus>;

@@ -45,7 +45,7 @@ async function main(stack: StackFile): Promise<void> {
     throw new Error('the stack that is up has no S3 server. Stop it, or start it with `npm run up -- --s3`');
   }
   say(`Temporal UI  ${stack.uiUrl}`);
-  if (stack.pagesUrl !== null) say(`Pages        ${stack.pagesUrl}`);
+  say(`Pages        ${stack.pagesUrl}`);
   const client = await connect(stack.address);
   if (values.retrain) {
     await runRetrainDemo({ client, home, model: freshName('demo'), say });

@@ -13,10 +13,7 @@ async function main(): Promise<void> {
   const running = await findRunningStack(home);
   if (running !== undefined) {
     const { pid, address, uiUrl, pagesUrl, hookUrl } = running;
-    const more = [
-      ...(pagesUrl === null ? [] : [`pages at ${pagesUrl}`]),
-      ...(hookUrl === null ? [] : [`hook at ${hookUrl}`]),
-    ];
+    const more = [`pages at ${pagesUrl}`, ...(hookUrl === null ? [] : [`hook at ${hookUrl}`])];
     return console.log([`Already up (pid ${pid}): Temporal at ${address}`, `UI at ${uiUrl}`, ...more].join(', '));
   }
   const stack = await startStack({ ...options, log: console.log });
@@ -24,7 +21,7 @@ async function main(): Promise<void> {
   const hook = hookUrl === null ? `none: it needs ${hookTokenVariable}` : `POST ${hookUrl}${hookPath('MODEL')}`;
   console.log(`Temporal server  ${address}
 Temporal UI      ${uiUrl}
-Pages            ${pagesUrl === null ? '–' : `${pagesUrl} of runs, ${pagesUrl}${pagePaths.models} of models`}
+Pages            ${pagesUrl} of runs, ${pagesUrl}${pagePaths.models} of models
 Hook             ${hook}
 GPU worker       ${device}
 Data and runs    ${home}${options.withObjectStore ? `\nArtifact store   s3://${stackBucket} (in a run's input: "artifacts": { "store": "s3://${stackBucket}" })` : ''}

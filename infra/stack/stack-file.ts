@@ -10,10 +10,10 @@ export const StackFile = z.object({
   address: z.string(),
   uiUrl: z.string(),
   demoUrl: z.string(),
-  /** Page server of runs and models; null in the file of an older version. */
-  pagesUrl: z.string().nullable().default(null),
-  /** Server of the retraining hook; null when the stack was started without a token. */
-  hookUrl: z.string().nullable().default(null),
+  /** Address of the pages of runs and models. */
+  pagesUrl: z.string(),
+  /** Address of the hook that requests retrainings; null when the stack was started without a token. */
+  hookUrl: z.string().nullable(),
   processes: z.record(z.string(), z.int()),
 });
 export type StackFile = z.infer<typeof StackFile>;

@@ -10,6 +10,7 @@ import { runFolder } from '../../configs/paths.ts';
 import {
   RecoveryPolicy,
   RunInput,
+  SpeedSwitches,
   type FetchedDataset,
   type FetchedWeights,
   type TrainerControl,
@@ -60,6 +61,7 @@ export const miniPlan: RunPlan = {
   batchPerGpu: 1,
   seed: 7,
   loaderWorkers: 0,
+  speed: SpeedSwitches.parse({}),
   logEverySteps: 1,
   checkpoint: { everyMinutes: 10, keepLast: 3 },
   recovery: RecoveryPolicy.parse({}),

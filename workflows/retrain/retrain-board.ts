@@ -3,7 +3,6 @@ import {
   defineQuery,
   defineSignal,
   defineUpdate,
-  patched,
   setCurrentDetails,
   setHandler,
   upsertSearchAttributes,
@@ -29,8 +28,6 @@ export const rejectUpdate = defineUpdate<string, [{ who: string; why: string }]>
 const hourMs = 3_600_000;
 /** Of triggers, decisions and outcomes the newest so many are kept: somebody may send thousands. */
 const mostKept = 100;
-/** Retrainings begun before it have no search attribute. */
-const phasePatch = 'phase-of-retraining';
 
 export interface Answer {
   approved: boolean;
@@ -41,7 +38,6 @@ export interface Answer {
 /** What a retraining shows of itself, and what it is told: triggers, and answers to a candidate that waits. */
 export class RetrainBoard {
   private status: RetrainStatus;
-  private readonly showsPhase = patched(phasePatch);
   private phase: RetrainStatus['stage'] | undefined;
   private answer: Answer | undefined;
 
@@ -78,7 +74,7 @@ export class RetrainBoard {
   /** Only where it changed: each time stands in history. */
   private showPhase(): void {
     const { stage } = this.status;
-    if (!this.showsPhase || stage === this.phase) return;
+    if (stage === this.phase) return;
     this.phase = stage;
     upsertSearchAttributes([{ key: phaseKey, value: stage }]);
   }

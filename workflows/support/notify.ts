@@ -1,10 +1,8 @@
-import { CancellationScope, isCancellation, patched, sleep, workflowInfo } from '@temporalio/workflow';
+import { CancellationScope, isCancellation, sleep, workflowInfo } from '@temporalio/workflow';
 import type { Notification, NotifyEvent, NotifyPolicy } from '../../configs/schema/index.ts';
 import { describeFailure } from './describe-failure.ts';
 import { notifying } from './policies.ts';
 
-/** Runs begun before it tell nobody anything. */
-const notifyPatch = 'notify';
 /** A message that is still on its way then is given up: the workflow's end waits for nobody longer. */
 const patience = '10 seconds';
 const longestText = 2000;
@@ -20,7 +18,7 @@ export interface Notifier {
 
 /** Tells those whom the input names, of the run, sweep or model of that name. */
 export function notifier({ name, notify = [] }: { name: string; notify?: NotifyPolicy | undefined }): Notifier {
-  const isOn = notify.length > 0 && patched(notifyPatch);
+  const isOn = notify.length > 0;
   const { workflowId, runId } = workflowInfo();
   const onTheirWay = new Set<Promise<void>>();
   let sequence = 0;

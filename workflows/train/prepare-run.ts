@@ -1,14 +1,8 @@
-import { patched } from '@temporalio/workflow';
 import type { Check, FetchedDataset, FetchedWeights, RunInput, RunPlan } from '../../configs/schema/index.ts';
 import { inspectMachines } from './inspect-machines.ts';
 import { control, transfer } from '../support/policies.ts';
 import { refuse } from '../support/read-input.ts';
 import type { StatusBoard } from './status-board.ts';
-
-/** Runs begun before it have no pinned plan, no explained steps and no copy in a store. */
-const pinnedPlanPatch = 'pinned-plan';
-/** Runs begun before it had no dry run. */
-const preflightPatch = 'preflight';
 
 export interface PreparedRun {
   plan: RunPlan;
@@ -16,27 +10,21 @@ export interface PreparedRun {
   weights: FetchedWeights;
   /** Settles when the machine that will do the work was looked at. */
   inspected: Promise<void>;
-  isPinned: boolean;
 }
 
 /** The dry run, and all that has to be fetched. @throws ApplicationFailure PlanStopped. */
 export async function prepareRun(planned: RunPlan, input: RunInput, board: StatusBoard): Promise<PreparedRun> {
-  // Plans of before it have no page.
-  board.link(planned.page ?? null);
-  const isChecked = patched(preflightPatch);
-  if (isChecked) requireSound(await control.checkPlan(planned), input, board);
-  const inspected = isChecked
-    ? inspectMachines(planned, input.priority).then((checks) => requireSound(checks, input, board))
-    : Promise.resolve();
+  board.link(planned.page);
+  requireSound(await control.checkPlan(planned), input, board);
+  const inspected = inspectMachines(planned, input.priority).then((checks) => requireSound(checks, input, board));
 
   board.enter('fetching');
   const fetched = Promise.all([transfer.fetchDataset(planned), transfer.fetchWeights(planned)]);
   // A machine that cannot do it ends the run before gigabytes came; one that is busy with another run keeps nobody from fetching.
   const [dataset, weights] = await Promise.race([fetched, inspected.then(() => fetched)]);
-  const isPinned = patched(pinnedPlanPatch);
-  const plan = isPinned ? await control.pinPlan({ plan: planned, dataset, weights }) : planned;
-  if (isPinned) board.explain(planned.recipeOutcome, dataset.outcome, weights.outcome);
-  return { plan, dataset, weights, inspected, isPinned };
+  const plan = await control.pinPlan({ plan: planned, dataset, weights });
+  board.explain(planned.recipeOutcome, dataset.outcome, weights.outcome);
+  return { plan, dataset, weights, inspected };
 }
 
 /** What would fail after hours is found before the first of them. */

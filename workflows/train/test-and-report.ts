@@ -14,12 +14,12 @@ export interface RunCourse {
 
 /** The COCO test, and the report of everything that went before. */
 export async function testAndReport(prepared: PreparedRun, board: StatusBoard, course: RunCourse): Promise<ReportRef> {
-  const { plan, dataset, weights, isPinned } = prepared;
+  const { plan, dataset, weights } = prepared;
   const { priority, ...times } = course;
   board.enter('testing');
   const options = { priority: queuePriority(priority, 1), ...leaderOf(plan) };
   const metrics = await testing.runTest.executeWithOptions(options, [{ plan, priority }]);
-  if (isPinned) board.explain(metrics.outcome);
+  board.explain(metrics.outcome);
 
   board.enter('reporting');
   const { checks, steps, attempts, decisions } = board;
@@ -34,8 +34,7 @@ export async function testAndReport(prepared: PreparedRun, board: StatusBoard, c
     decisions: [...decisions],
     ...times,
   });
-  if (isPinned && plan.input.artifacts.store !== 'local')
-    await mirroring.mirrorRun.executeWithOptions(leaderOf(plan), [plan]);
+  if (plan.input.artifacts.store !== 'local') await mirroring.mirrorRun.executeWithOptions(leaderOf(plan), [plan]);
   board.finish(report.uri, report.bbox.AP, report.segm.AP);
   return report;
 }

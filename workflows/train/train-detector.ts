@@ -42,7 +42,7 @@ async function runPipeline(input: RunInput, board: StatusBoard, notices: Notifie
   const { priority } = input;
   const onVerdict = problemNotifier(board, notices);
   await trainUntilFinished(prepared.plan, board, operator, { priority, onVerdict });
-  if (prepared.isPinned) board.explain(explainTraining(board.attempts));
+  board.explain(explainTraining(board.attempts));
 
   return testAndReport(prepared, board, { priority, startedAt, pausedSeconds: operator.pausedSeconds });
 }

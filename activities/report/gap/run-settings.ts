@@ -62,7 +62,7 @@ export function describeSettings(report: Report, recipe: Recipe): Settings {
 }
 
 function describeParts({ plan }: Report): Setting | undefined {
-  const atOnce = plan.recipe.summary?.imagesAtOnce ?? null;
+  const atOnce = plan.recipe.summary.imagesAtOnce;
   if (atOnce === null || atOnce >= plan.batchPerGpu) return undefined;
   return { says: `${plan.batchPerGpu} images a GPU, ${atOnce} at a time` };
 }

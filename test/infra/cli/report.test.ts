@@ -45,12 +45,3 @@ test.each([
   expect(exitCode).toBe(1);
   expect(stderr).toContain(says);
 });
-
-test('a report of before the dry run, without checks and summary, is still drawn', async () => {
-  const recipe = { name: report.plan.recipe.name, sha256: report.plan.recipe.sha256 };
-  await writeFile(
-    `${folder}/old.json`,
-    JSON.stringify({ ...report, checks: undefined, plan: { ...report.plan, recipe } }),
-  );
-  expect((await draw('old.json', '--out', 'old.html')).exitCode).toBe(0);
-});
