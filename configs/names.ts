@@ -15,7 +15,7 @@ export const workflowTypes = {
 
 export const statusQueryName = 'status';
 /** Asked by the training activity, which hands the answer on to the trainer. */
-export const controlQueryName = 'orders';
+export const controlQueryName = 'control';
 export const progressSignalName = 'progress';
 /** From an activity whose job waits for GPUs: for whom, in words; null when it has them. */
 export const waitingSignalName = 'waiting';
@@ -24,7 +24,7 @@ export const waitingSignalName = 'waiting';
 export const triggerSignalName = 'trigger';
 
 /** What a person answers when a candidate waits. */
-export const answerNames = { approve: 'approve', reject: 'reject' } as const;
+export const approvalUpdateNames = { approve: 'approve', reject: 'reject' } as const;
 
 /** What a person may ask of a running training. */
 export const updateNames = {

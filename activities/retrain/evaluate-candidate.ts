@@ -34,18 +34,22 @@ const isWithinNoise = ({ interval }: Difference): boolean => interval !== null &
 
 function judgeOverall(name: string, difference: Difference, { gain, withinNoise }: GateRules): GateFinding {
   const rule = gain === 0 ? `${name} does not fall` : `${name} changes by ${formatChange(gain / 100)} or more`;
-  if (difference.by === null) return { rule, passed: false, says: 'not measured in both' };
-  const says = formatDifference(difference);
-  if (inPoints(difference.by) >= gain) return { rule, passed: true, says };
+  if (difference.by === null) return { rule, passed: false, message: 'not measured in both' };
+  const message = formatDifference(difference);
+  if (inPoints(difference.by) >= gain) return { rule, passed: true, message };
   const isExcused = gain <= 0 && withinNoise === 'equal' && isWithinNoise(difference);
-  return { rule, passed: isExcused, says: isExcused ? `${says}: within what the choice of images makes` : says };
+  return {
+    rule,
+    passed: isExcused,
+    message: isExcused ? `${message}: within what the choice of images makes` : message,
+  };
 }
 
 function judgeSize(key: string, { by }: Difference, { sizesMayFall }: GateRules): GateFinding {
   const rule = `box ${key} falls by ${sizesMayFall} points at most`;
   // Data without objects of a size say nothing about them.
-  if (by === null) return { rule, passed: true, says: 'no such objects' };
-  return { rule, passed: inPoints(by) >= -sizesMayFall, says: formatChange(by) };
+  if (by === null) return { rule, passed: true, message: 'no such objects' };
+  return { rule, passed: inPoints(by) >= -sizesMayFall, message: formatChange(by) };
 }
 
 function judgeClasses(
@@ -64,7 +68,7 @@ function judgeClasses(
     ({ by, difference }) => inPoints(by) < -mayFall && !(withinNoise === 'equal' && isWithinNoise(difference)),
   );
   const named = (tooFar.length > 0 ? tooFar : fallen.slice(0, 1)).map(({ name, by }) => `${name} ${formatChange(by)}`);
-  return { rule, passed: tooFar.length === 0, says: named.length === 0 ? 'none falls' : named.join(', ') };
+  return { rule, passed: tooFar.length === 0, message: named.length === 0 ? 'none falls' : named.join(', ') };
 }
 
 function judgeLimits({ weightsBytes, testSeconds }: GateFacts, rules: GateRules): GateFinding[] {
@@ -73,14 +77,14 @@ function judgeLimits({ weightsBytes, testSeconds }: GateFacts, rules: GateRules)
     findings.push({
       rule: `weights of ${formatBytes(rules.weightsBytes)} at most`,
       passed: weightsBytes <= rules.weightsBytes,
-      says: formatBytes(weightsBytes),
+      message: formatBytes(weightsBytes),
     });
   if (rules.testSlower !== undefined) {
     const times = testSeconds.candidate / testSeconds.champion;
     findings.push({
       rule: `the test takes ${rules.testSlower} times the champion's at most`,
       passed: times <= rules.testSlower,
-      says: `${times.toFixed(2)} times`,
+      message: `${times.toFixed(2)} times`,
     });
   }
   return findings;
@@ -88,8 +92,8 @@ function judgeLimits({ weightsBytes, testSeconds }: GateFacts, rules: GateRules)
 
 /** One sentence: what speaks against it, or that nothing does. */
 export function explainFindings(findings: readonly GateFinding[]): string {
-  const failed = findings.filter(({ passed }) => !passed).map(({ rule, says }) => `${rule}: ${says}`);
+  const failed = findings.filter(({ passed }) => !passed).map(({ rule, message }) => `${rule}: ${message}`);
   if (failed.length > 0) return failed.join('; ');
-  const overall = findings.slice(0, 2).map(({ says }) => says);
+  const overall = findings.slice(0, 2).map(({ message }) => message);
   return `box AP ${overall[0] ?? '–'}, mask AP ${overall[1] ?? '–'}`;
 }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runFolder, type JobFolder, type RunFolder } from '../../configs/paths.ts';
-import { TrainerExit, TrainerOwner, type JoinedPart, type Rendezvous } from '../../configs/schema/index.ts';
+import { TrainerExit, TrainerOwner, type HostResult, type Rendezvous } from '../../configs/schema/index.ts';
 import type { TrainDependencies } from './dependencies.ts';
 import { followJob } from './follow-job.ts';
 import { prepareInputs } from '../inputs/prepare-inputs.ts';
@@ -29,7 +29,7 @@ export interface JoinRequest extends LaunchRequest {
  */
 export const createJoinTraining =
   (dependencies: TrainDependencies) =>
-  (request: JoinRequest): Promise<JoinedPart> => {
+  (request: JoinRequest): Promise<HostResult> => {
     let doing = 'waits for the host in the lead';
     return withHeartbeat(
       () => doing,
@@ -41,7 +41,7 @@ async function join(
   dependencies: TrainDependencies,
   request: JoinRequest,
   onDoing: (text: string) => void,
-): Promise<JoinedPart> {
+): Promise<HostResult> {
   const folder = runFolder(dependencies.home, request.plan.runId);
   const job = folder.host(request.host);
   const rendezvous = await waitForRendezvous(folder, request.attempt);
@@ -55,7 +55,7 @@ async function join(
   try {
     running = part ?? (await start(dependencies, request, { folder, job, rendezvous }, onDoing));
   } catch (error) {
-    if (isTransient(error)) return { how: 'unstarted', cause: error.message };
+    if (isTransient(error)) return { outcome: 'unstarted', cause: error.message };
     throw error;
   }
   onDoing(`trains, led by ${hostTopology(request.plan)?.leader ?? '?'}`);
@@ -68,7 +68,7 @@ async function join(
 async function findPart(
   job: JobFolder,
   { fence, trainerFence }: Rendezvous,
-): Promise<RunningJob | JoinedPart | undefined> {
+): Promise<RunningJob | HostResult | undefined> {
   const live = await findLiveJob(job);
   if (live?.owner.fence === trainerFence) return live;
   if (live !== undefined) {
@@ -80,7 +80,7 @@ async function findPart(
   if (exit?.fence === trainerFence) return describePart({ exit });
   const owner = await readJson(job.owner, TrainerOwner);
   if (owner?.fence === trainerFence) return describePart({ supervisorLost: owner });
-  return trainerFence === fence ? undefined : { how: 'lost', cause: 'Nothing is left of the part of this host.' };
+  return trainerFence === fence ? undefined : { outcome: 'lost', cause: 'Nothing is left of the part of this host.' };
 }
 
 async function start(
@@ -105,7 +105,7 @@ async function start(
   return launchOnHost(dependencies, request, part, waiting);
 }
 
-const describePart = (ending: JobOutcome): JoinedPart => ({
-  how: 'exit' in ending ? ending.exit.reason : 'lost',
+const describePart = (ending: JobOutcome): HostResult => ({
+  outcome: 'exit' in ending ? ending.exit.reason : 'lost',
   cause: explainOutcome(ending),
 });

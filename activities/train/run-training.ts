@@ -60,7 +60,7 @@ async function runAttempt(
   { onState, onRemote, onWaiting }: Listeners,
 ): Promise<Attempt> {
   const { home, python } = dependencies;
-  const { plan, attempt, orders, since } = request;
+  const { plan, attempt, control: orders, since } = request;
   const folder = runFolder(home, plan.runId);
   const job = folder.train;
   let startedAt = Date.now() / 1000;

@@ -17,7 +17,7 @@ import { arrangeRendezvous, launchOnHost, type LaunchRequest } from './launch-on
 export interface TrainerStart extends LaunchRequest {
   /** Counted by the workflow over the whole run. */
   attempt: number;
-  orders: TrainerControl;
+  control: TrainerControl;
   rollback: Rollback | null;
 }
 
@@ -36,7 +36,7 @@ export async function adoptOrStartTrainer(
   fence: number,
   waiting: GpuWaitListener,
 ): Promise<StartedTrainer> {
-  const { plan, attempt, orders, rollback } = start;
+  const { plan, attempt, control: orders, rollback } = start;
   const folder = runFolder(dependencies.home, plan.runId);
   const job = folder.train;
   const live = await findLiveJob(leaderJob(folder, plan));

@@ -20,9 +20,9 @@ export const Rendezvous = z.object({
 export type Rendezvous = z.infer<typeof Rendezvous>;
 
 /** How the part of a host that joined has ended. */
-export const JoinedPart = z.object({
+export const HostResult = z.object({
   /** `lost`: its supervisor was killed; `unstarted`: it could not be started. */
-  how: z.enum(['finished', 'preempted', 'crashed', 'hung', 'lost', 'unstarted']),
+  outcome: z.enum(['finished', 'preempted', 'crashed', 'hung', 'lost', 'unstarted']),
   cause: z.string().nullable(),
 });
-export type JoinedPart = z.infer<typeof JoinedPart>;
+export type HostResult = z.infer<typeof HostResult>;

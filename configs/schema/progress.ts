@@ -149,7 +149,7 @@ export type Attempt = z.infer<typeof Attempt>;
 export const Decision = z.object({
   at: z.number(),
   attempt: z.int(),
-  next: z.enum(['test', 'again', 'adopt', 'wait-for-space', 'pause', 'stop']),
+  next: z.enum(['test', 'retry', 'adopt', 'wait-for-space', 'pause', 'stop']),
   why: z.string(),
   /** What will be different, in words; null where nothing is. */
   change: z.string().nullable(),
@@ -209,7 +209,7 @@ export const RunStatus = z.object({
   attempts: z.array(Attempt),
   decisions: z.array(Decision),
   ledger: Ledger,
-  orders: TrainerControl.nullable(),
+  control: TrainerControl.nullable(),
   /** What a person should know or do now: paused, waiting for space. */
   notice: z.string().nullable(),
   /** For which GPUs it waits and for whom; null when it has what it needs. */

@@ -66,7 +66,7 @@ export const RetrainDecision = z.object({
 export type RetrainDecision = z.infer<typeof RetrainDecision>;
 
 /** One rule and what became of it. */
-export const GateFinding = z.object({ rule: z.string(), passed: z.boolean(), says: z.string() });
+export const GateFinding = z.object({ rule: z.string(), passed: z.boolean(), message: z.string() });
 export type GateFinding = z.infer<typeof GateFinding>;
 
 /** The verdict document: models/<model>/verdicts/<sha256>.json. */
@@ -85,10 +85,10 @@ export const GateVerdict = z.object({
 export type GateVerdict = z.infer<typeof GateVerdict>;
 
 export const RetrainStage = z.enum([
-  'looking',
+  'detecting changes',
   'training',
-  'testing the champion',
-  'judging',
+  'testing champion',
+  'evaluating gate',
   'waiting for approval',
   'idle',
 ]);
@@ -113,9 +113,9 @@ export const RetrainStatus = z.object({
   decisions: z.array(RetrainDecision),
   outcomes: z.array(RetrainOutcome),
   /** Came while something else was going on. */
-  waiting: z.array(Trigger),
+  pendingTriggers: z.array(Trigger),
   /** The candidate that waits for an answer. */
-  asked: VersionId.nullable(),
+  awaitingApproval: VersionId.nullable(),
   /** Where the model and its versions can be looked at; null where no page is served. */
   page: z.string().nullable(),
 });

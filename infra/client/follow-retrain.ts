@@ -33,8 +33,8 @@ export function formatRetrainStatus({
   model,
   stage,
   champion,
-  asked,
-  waiting,
+  awaitingApproval: asked,
+  pendingTriggers: waiting,
   decisions,
   outcomes,
   page,
@@ -60,7 +60,7 @@ const formatApprovalRequest = (asked: string, model: string): string =>
   `${asked} waits: temporal workflow update execute --workflow-id ${retrainId(model)} --name approve`;
 
 function formatChange(before: RetrainStatus | undefined, now: RetrainStatus): string[] {
-  const { decisions, outcomes, stage, model, asked } = now;
+  const { decisions, outcomes, stage, model, awaitingApproval: asked } = now;
   const decided = decisions
     .slice(before?.decisions.length ?? 0)
     .flatMap((decision) => [
@@ -71,7 +71,7 @@ function formatChange(before: RetrainStatus | undefined, now: RetrainStatus): st
   return [
     ...(before?.stage === stage ? [] : [stage]),
     ...decided,
-    ...(asked !== null && before?.asked !== asked ? [formatApprovalRequest(asked, model)] : []),
+    ...(asked !== null && before?.awaitingApproval !== asked ? [formatApprovalRequest(asked, model)] : []),
     ...concluded,
   ];
 }

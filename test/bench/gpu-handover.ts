@@ -12,7 +12,7 @@ import { TrainerExit } from '../../configs/schema/index.ts';
 import { findLiveJob } from '../../activities/shared/trainer/trainer-process.ts';
 import { createFakeGpus } from '../helpers/fake-gpus.ts';
 import { clientOf, mockEnvironment } from '../helpers/mock-environment.ts';
-import { createMiniRun, miniOrders, miniPlan, type MiniRun } from '../helpers/mini-run.ts';
+import { createMiniRun, miniControl, miniPlan, type MiniRun } from '../helpers/mini-run.ts';
 import { until } from '../helpers/until.ts';
 
 const { values } = parseArgs({ options: { repeats: { type: 'string', default: '20' } } });
@@ -47,11 +47,11 @@ async function handOver(end: (holder: MiniRun) => Promise<number>): Promise<numb
   let waits = false;
   const start = (run: MiniRun) => {
     const client = clientOf({
-      query: () => miniOrders,
+      query: () => miniControl,
       signal: (name) => (waits ||= run === waiter && name === 'waiting'),
     });
     const { runTraining } = createGpuActivities(gpus.equip(run.dependencies));
-    const request = { plan: { ...miniPlan, gpus: 4 }, attempt: 1, orders: miniOrders, rollback: null, since: 0 };
+    const request = { plan: { ...miniPlan, gpus: 4 }, attempt: 1, control: miniControl, rollback: null, since: 0 };
     const outcome: Promise<unknown> = mockEnvironment(client).run(runTraining, request);
     return outcome;
   };

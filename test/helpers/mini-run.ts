@@ -91,7 +91,7 @@ export const miniWeights: FetchedWeights = {
 };
 
 /** What a workflow orders that nobody has asked for anything. */
-export const miniOrders: TrainerControl = {
+export const miniControl: TrainerControl = {
   v: 1,
   epochs: miniPlan.epochs,
   checkpointNow: 0,

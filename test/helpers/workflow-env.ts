@@ -192,7 +192,7 @@ export const happyActivities: StubbedActivities = {
     return anAttempt({ attempt });
   },
   checkSharedStorage: () => Promise.resolve({ name: 'shared folder', verdict: 'ok', message: 'seen', remedy: null }),
-  joinTraining: () => Promise.resolve({ how: 'finished', cause: null }),
+  joinTraining: () => Promise.resolve({ outcome: 'finished', cause: null }),
   waitForSpace: () => Promise.resolve({ freeBytes: 2, neededBytes: 1 }),
   pinPlan: ({ plan }) => Promise.resolve(plan),
   mirrorRun: () => Promise.resolve(),

@@ -1,7 +1,7 @@
 import { isCancellation } from '@temporalio/workflow';
 import { evaluationId, evaluationRun } from '../../configs/names.ts';
 import type { ReportRef, RunInput } from '../../configs/schema/index.ts';
-import { describeInput, describeReport } from '../train/describe-run.ts';
+import { formatRunInput, formatReport } from '../train/format-run.ts';
 import { notifier, withNotifications } from '../support/notify.ts';
 import { control } from '../support/policies.ts';
 import { prepareRun } from '../train/prepare-run.ts';
@@ -19,7 +19,7 @@ export async function evaluateDetector(rawInput: unknown): Promise<ReportRef> {
   if (input.weights.detector === undefined)
     throw refuse('weights: expected `detector`: a backbone alone detects nothing, so there is nothing to evaluate.');
   const board = new StatusBoard(evaluationRun(input.name), input.recipe);
-  return withNotifications(notifier(input), `Evaluation of ${describeInput(input)}`, describeReport, async () => {
+  return withNotifications(notifier(input), `Evaluation of ${formatRunInput(input)}`, formatReport, async () => {
     try {
       return await evaluate(input, board);
     } catch (error) {
@@ -32,6 +32,6 @@ export async function evaluateDetector(rawInput: unknown): Promise<ReportRef> {
 async function evaluate(input: RunInput, board: StatusBoard): Promise<ReportRef> {
   const startedAt = Date.now() / 1000;
   const prepared = await prepareRun(await control.resolvePlan(input, 'evaluation'), input, board);
-  await prepared.inspected;
+  await prepared.machinesChecked;
   return testAndReport(prepared, board, { priority: input.priority, startedAt, pausedSeconds: 0 });
 }

@@ -9,10 +9,10 @@ import { runWatch, registry } from '../support/policies.ts';
 import type { RetrainBoard } from './retrain-board.ts';
 import { championWeights } from './train-candidate.ts';
 
-type Ending = Pick<RetrainOutcome, 'outcome' | 'why' | 'verdict'>;
+type GateOutcome = Pick<RetrainOutcome, 'outcome' | 'why' | 'verdict'>;
 
 /** As often as somebody else promotes in the meantime. */
-const mostTries = 5;
+const maxTries = 5;
 
 /** Gate, and a person where the input wants one; then the champion is another one, or the candidate is rejected. */
 export async function promoteIfBetter(
@@ -20,29 +20,29 @@ export async function promoteIfBetter(
   candidate: VersionId,
   board: RetrainBoard,
   notices: Notifier,
-): Promise<Ending> {
+): Promise<GateOutcome> {
   for (let tries = 1; ; tries += 1) {
     try {
-      return await judgeOnce(input, candidate, board, notices);
+      return await tryPromotion(input, candidate, board, notices);
     } catch (error) {
       // The champion that it was held against is none any more: it has to be held against the new one.
-      if (tries === mostTries || codeOf(error) !== 'StoreConflict') throw error;
+      if (tries === maxTries || codeOf(error) !== 'StoreConflict') throw error;
     }
   }
 }
 
-async function judgeOnce(
+async function tryPromotion(
   input: RetrainInput,
   candidate: VersionId,
   board: RetrainBoard,
   notices: Notifier,
-): Promise<Ending> {
+): Promise<GateOutcome> {
   const { model, run, gate: rules } = input;
   const { store } = run.artifacts;
   const { champion } = await registry.readModel({ model, store });
   if (champion === candidate) return { outcome: 'promoted', why: 'it is the champion already', verdict: null };
   const championRun = champion === null ? null : await testChampion(input, candidate, champion, board);
-  board.show({ stage: 'judging', champion });
+  board.show({ stage: 'evaluating gate', champion });
   const { passed, why, evidence } = await registry.evaluateGate({
     model,
     store,
@@ -51,7 +51,7 @@ async function judgeOnce(
     championRun,
     rules,
   });
-  const ask = () => decide(input, board, { candidate, why, notices });
+  const ask = () => requestDecision(input, board, { candidate, why, notices });
   const decision = passed ? await ask() : { approved: false, who: 'the gate', why };
   const action = decision.approved ? 'promote' : 'reject';
   const wanted = { action, version: candidate, who: decision.who, why: decision.why, evidence } as const;
@@ -59,7 +59,7 @@ async function judgeOnce(
   return { outcome: decision.approved ? 'promoted' : 'rejected', why: decision.why, verdict: evidence };
 }
 
-async function decide(
+async function requestDecision(
   { model, promote }: RetrainInput,
   board: RetrainBoard,
   { candidate, why, notices }: { candidate: VersionId; why: string; notices: Notifier },
@@ -67,7 +67,7 @@ async function decide(
   if (promote.by === 'gate') return { approved: true, who: 'the gate', why };
   const { deadlineHours, otherwise } = promote;
   const text = `${candidate} waits to become champion of ${model} (gate: ${why}). Without an answer the plan says ${otherwise}.`;
-  const answer = await board.ask(candidate, promote, () => notices.tell('waiting-for-approval', text));
+  const answer = await board.requestApproval(candidate, promote, () => notices.notify('waiting-for-approval', text));
   if (answer !== undefined) return { ...answer, why: `${answer.why} (gate: ${why})` };
   const silence = `nobody answered within ${deadlineHours} h, and the plan says ${otherwise} (gate: ${why})`;
   return { approved: otherwise === 'promote', who: 'the deadline', why: silence };
@@ -88,7 +88,7 @@ async function testChampion(
     [candidate, champion].map((id) => registry.readVersion({ model, store, id })),
   );
   if (ours === undefined || theirs === undefined || isSameTest(ours.version, theirs.version)) return null;
-  board.show({ stage: 'testing the champion' });
+  board.show({ stage: 'testing champion' });
   const { annotationsSha256, trainerCode } = ours.version.test;
   const name = `${model}-champion-${[theirs.version.weights.sha256, annotationsSha256, trainerCode].map((one) => one.slice(0, 6)).join('-')}`;
   const input = {

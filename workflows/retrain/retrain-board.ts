@@ -8,7 +8,7 @@ import {
   upsertSearchAttributes,
 } from '@temporalio/workflow';
 import { ApplicationFailure } from '@temporalio/common';
-import { answerNames, statusQueryName, triggerSignalName } from '../../configs/names.ts';
+import { approvalUpdateNames, statusQueryName, triggerSignalName } from '../../configs/names.ts';
 import {
   Trigger,
   type RetrainDecision,
@@ -22,12 +22,12 @@ import { phaseKey } from '../support/search-attribute-keys.ts';
 export const retrainStatusQuery = defineQuery<RetrainStatus>(statusQueryName);
 /** `unknown`, because any client may send a signal. */
 export const triggerSignal = defineSignal<[unknown]>(triggerSignalName);
-export const approveUpdate = defineUpdate<string, [{ who: string; why: string }]>(answerNames.approve);
-export const rejectUpdate = defineUpdate<string, [{ who: string; why: string }]>(answerNames.reject);
+export const approveUpdate = defineUpdate<string, [{ who: string; why: string }]>(approvalUpdateNames.approve);
+export const rejectUpdate = defineUpdate<string, [{ who: string; why: string }]>(approvalUpdateNames.reject);
 
 const hourMs = 3_600_000;
 /** Of triggers, decisions and outcomes the newest so many are kept: somebody may send thousands. */
-const mostKept = 100;
+const maxEntries = 100;
 
 export interface Answer {
   approved: boolean;
@@ -42,15 +42,28 @@ export class RetrainBoard {
   private answer: Answer | undefined;
 
   constructor(model: string, before?: RetrainStatus) {
-    const { decisions = [], outcomes = [], waiting = [], page = null } = before ?? {};
-    this.status = { model, stage: 'looking', champion: null, decisions, outcomes, waiting, asked: null, page };
+    const { decisions = [], outcomes = [], pendingTriggers: waiting = [], page = null } = before ?? {};
+    this.status = {
+      model,
+      stage: 'detecting changes',
+      champion: null,
+      decisions,
+      outcomes,
+      pendingTriggers: waiting,
+      awaitingApproval: null,
+      page,
+    };
     setHandler(retrainStatusQuery, () => this.status);
     setHandler(triggerSignal, (raw) => {
       const trigger = Trigger.safeParse(raw);
-      if (trigger.success) this.show({ waiting: newest(this.status.waiting, trigger.data) });
+      if (trigger.success) this.show({ pendingTriggers: newest(this.status.pendingTriggers, trigger.data) });
     });
-    setHandler(approveUpdate, (answer) => this.take({ ...answer, approved: true }), { validator: this.refuseOdd });
-    setHandler(rejectUpdate, (answer) => this.take({ ...answer, approved: false }), { validator: this.refuseOdd });
+    setHandler(approveUpdate, (answer) => this.receiveAnswer({ ...answer, approved: true }), {
+      validator: this.validateAnswer,
+    });
+    setHandler(rejectUpdate, (answer) => this.receiveAnswer({ ...answer, approved: false }), {
+      validator: this.validateAnswer,
+    });
     this.show({});
   }
 
@@ -59,9 +72,9 @@ export class RetrainBoard {
   }
 
   /** All that came until now: one look answers them together. */
-  takeTriggers(): Trigger[] {
-    const { waiting } = this.status;
-    this.show({ waiting: [] });
+  drainTriggers(): Trigger[] {
+    const { pendingTriggers: waiting } = this.status;
+    this.show({ pendingTriggers: [] });
     return waiting;
   }
 
@@ -79,11 +92,11 @@ export class RetrainBoard {
     upsertSearchAttributes([{ key: phaseKey, value: stage }]);
   }
 
-  decide(decision: RetrainDecision): void {
+  addDecision(decision: RetrainDecision): void {
     this.show({ decisions: newest(this.status.decisions, decision) });
   }
 
-  conclude(outcome: RetrainOutcome): void {
+  addOutcome(outcome: RetrainOutcome): void {
     this.show({ outcomes: newest(this.status.outcomes, outcome) });
   }
 
@@ -91,30 +104,30 @@ export class RetrainBoard {
    * @param remind is called at once, and again whenever so much time has gone by.
    * @returns undefined when the time is over.
    */
-  async ask(
+  async requestApproval(
     version: VersionId,
     { deadlineHours, remindAfterHours }: { deadlineHours: number; remindAfterHours: number },
     remind: () => void,
   ): Promise<Answer | undefined> {
     this.answer = undefined;
-    this.show({ stage: 'waiting for approval', asked: version });
+    this.show({ stage: 'waiting for approval', awaitingApproval: version });
     const deadline = Date.now() + deadlineHours * hourMs;
     let isAnswered = false;
     for (let left = deadline - Date.now(); left > 0 && !isAnswered; left = deadline - Date.now()) {
       remind();
       isAnswered = await condition(() => this.answer !== undefined, Math.min(remindAfterHours * hourMs, left));
     }
-    this.show({ asked: null });
+    this.show({ awaitingApproval: null });
     return this.answer;
   }
 
-  private take(answer: Answer): string {
+  private receiveAnswer(answer: Answer): string {
     this.answer = answer;
-    return `${answer.approved ? 'approved' : 'rejected'}: ${this.status.asked ?? ''}`;
+    return `${answer.approved ? 'approved' : 'rejected'}: ${this.status.awaitingApproval ?? ''}`;
   }
 
-  private readonly refuseOdd = (answer: unknown): void => {
-    if (this.status.asked === null)
+  private readonly validateAnswer = (answer: unknown): void => {
+    if (this.status.awaitingApproval === null)
       throw ApplicationFailure.nonRetryable('There is no candidate that waits for an answer.', 'InvalidInput');
     const { who, why } = (answer ?? {}) as Record<string, unknown>;
     if (typeof who !== 'string' || who === '' || typeof why !== 'string' || why === '')
@@ -125,4 +138,4 @@ export class RetrainBoard {
   };
 }
 
-const newest = <T>(kept: readonly T[], one: T): T[] => [...kept, one].slice(-mostKept);
+const newest = <T>(kept: readonly T[], one: T): T[] => [...kept, one].slice(-maxEntries);

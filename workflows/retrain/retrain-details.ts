@@ -8,8 +8,8 @@ export function renderRetrainDetails({
   champion,
   decisions,
   outcomes,
-  waiting,
-  asked,
+  pendingTriggers: waiting,
+  awaitingApproval: asked,
   page,
 }: RetrainStatus): string {
   const rows: [string, string][] = [

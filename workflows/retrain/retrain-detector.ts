@@ -1,7 +1,7 @@
 import { ApplicationFailure, continueAsNew, isCancellation, sleep, workflowInfo } from '@temporalio/workflow';
 import { candidateRun, pagePaths } from '../../configs/names.ts';
 import type { RetrainInput, RetrainOutcome, RetrainStatus, RunInput, RunPlan } from '../../configs/schema/index.ts';
-import { describeFailure } from '../support/describe-failure.ts';
+import { summarizeFailure } from '../support/summarize-failure.ts';
 import { notifier, type Notifier } from '../support/notify.ts';
 import { control, registry, transfer } from '../support/policies.ts';
 import { promoteIfBetter } from './promote-if-better.ts';
@@ -20,11 +20,11 @@ export async function retrainDetector(rawInput: unknown, before?: RetrainStatus)
   do {
     // What comes while a training goes on is answered by one more look: the last trigger is never lost.
     await runCycle(input, board, notices);
-    if (board.current.waiting.length > 0 && workflowInfo().continueAsNewSuggested) {
+    if (board.current.pendingTriggers.length > 0 && workflowInfo().continueAsNewSuggested) {
       await notices.settle();
       await continueAsNew<typeof retrainDetector>(input, board.current);
     }
-  } while (board.current.waiting.length > 0);
+  } while (board.current.pendingTriggers.length > 0);
   board.show({ stage: 'idle' });
   await notices.settle();
   const last = board.current.outcomes.at(-1);
@@ -35,29 +35,29 @@ export async function retrainDetector(rawInput: unknown, before?: RetrainStatus)
 async function runCycle(input: RetrainInput, board: RetrainBoard, notices: Notifier): Promise<void> {
   const { model, run } = input;
   const { store } = run.artifacts;
-  board.show({ stage: 'looking' });
+  board.show({ stage: 'detecting changes' });
   const plan = await planWhenSettled(input);
   if (plan.page !== null) board.show({ page: new URL(pagePaths.model(model), plan.page).href });
-  const triggers = board.takeTriggers();
+  const triggers = board.drainTriggers();
   const { fingerprint, changed, last, champion } = await registry.detectChanges({ model, store, plan });
   board.show({ champion });
   const why = changed ?? `skipped: nothing changed since ${last ?? 'the last training'}`;
-  board.decide({ at: Date.now() / 1000, triggers, fingerprint, trains: changed !== null, why });
+  board.addDecision({ at: Date.now() / 1000, triggers, fingerprint, trains: changed !== null, why });
   if (changed === null) return;
 
   const runId = candidateRun(model, fingerprint.sha256);
-  const outcome = await trainAndJudge(input, board, notices, {
+  const outcome = await trainAndPromote(input, board, notices, {
     runId,
     fingerprint,
     why: changed,
-    askedBy: triggers.map(({ who }) => who),
+    requestedBy: triggers.map(({ who }) => who),
   });
-  board.conclude(outcome);
-  notices.tell(outcome.outcome === 'failed' ? 'failed' : 'done', `${runId}: ${outcome.outcome}, ${outcome.why}`);
+  board.addOutcome(outcome);
+  notices.notify(outcome.outcome === 'failed' ? 'failed' : 'done', `${runId}: ${outcome.outcome}, ${outcome.why}`);
   board.show({ champion: (await registry.readModel({ model, store })).champion });
 }
 
-async function trainAndJudge(
+async function trainAndPromote(
   input: RetrainInput,
   board: RetrainBoard,
   notices: Notifier,
@@ -70,7 +70,7 @@ async function trainAndJudge(
     return { runId, version, ...(await promoteIfBetter(input, version, board, notices)) };
   } catch (error) {
     if (isCancellation(error)) throw error;
-    return { runId, version: null, outcome: 'failed', why: describeFailure(error).message, verdict: null };
+    return { runId, version: null, outcome: 'failed', why: summarizeFailure(error).message, verdict: null };
   }
 }
 

@@ -5,25 +5,25 @@ import type { Fingerprint, RetrainInput, RunInput, VersionId } from '../../confi
 import { runWatch, publishing, registry } from '../support/policies.ts';
 import { trainDetector } from '../train/train-detector.ts';
 
-export interface TrainingWish {
+export interface CandidateRequest {
   /** From model and fingerprint: the same training has the same name, whoever asks for it. */
   runId: string;
   fingerprint: Fingerprint;
   why: string;
   /** Whose triggers it answers. */
-  askedBy: readonly string[];
+  requestedBy: readonly string[];
 }
 
 const longestNote = 2000;
 
 /** Trains what has changed, once, and puts it into the registry as a candidate. */
-export async function trainCandidate(input: RetrainInput, wish: TrainingWish): Promise<VersionId> {
+export async function trainCandidate(input: RetrainInput, wish: CandidateRequest): Promise<VersionId> {
   const { model, run } = input;
-  const { runId, fingerprint, why, askedBy } = wish;
+  const { runId, fingerprint, why, requestedBy: askedBy } = wish;
   const workflow = workflowId(runId);
   const request = `asked for by ${askedBy.join(', ') || 'nobody'}; ${why}`;
   const note = (run.note === undefined ? request : `${run.note} (${request})`).slice(0, longestNote);
-  const wanted: RunInput = { ...run, version: 1, name: runId, note, ...(await beginning(input)) };
+  const wanted: RunInput = { ...run, version: 1, name: runId, note, ...(await startingWeights(input)) };
   try {
     await executeChild(trainDetector, {
       workflowId: workflow,
@@ -44,7 +44,11 @@ export async function trainCandidate(input: RetrainInput, wish: TrainingWish): P
 }
 
 /** With what the training begins, where that is not what the input says. */
-async function beginning({ model, run, start }: RetrainInput): Promise<Partial<Pick<RunInput, 'weights' | 'catalog'>>> {
+async function startingWeights({
+  model,
+  run,
+  start,
+}: RetrainInput): Promise<Partial<Pick<RunInput, 'weights' | 'catalog'>>> {
   const { store } = run.artifacts;
   const { champion } = await registry.readModel({ model, store });
   if (start === 'run' || champion === null) return {};

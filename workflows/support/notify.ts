@@ -1,6 +1,6 @@
 import { CancellationScope, isCancellation, sleep, workflowInfo } from '@temporalio/workflow';
 import type { Notification, NotifyEvent, NotifyPolicy } from '../../configs/schema/index.ts';
-import { describeFailure } from './describe-failure.ts';
+import { summarizeFailure } from './summarize-failure.ts';
 import { notifying } from './policies.ts';
 
 /** A message that is still on its way then is given up: the workflow's end waits for nobody longer. */
@@ -11,7 +11,7 @@ export interface Notifier {
   /** Whether there is anybody to tell. */
   readonly isOn: boolean;
   /** Best effort: returns at once, never fails, and delays nothing. */
-  tell: (event: NotifyEvent, text: string) => void;
+  notify: (event: NotifyEvent, text: string) => void;
   /** Before a workflow ends: waits for what is on its way, for a short while. */
   settle: () => Promise<void>;
 }
@@ -43,7 +43,7 @@ export function notifier({ name, notify = [] }: { name: string; notify?: NotifyP
     CancellationScope.nonCancellable(async () => {
       if (onTheirWay.size > 0) await Promise.race([Promise.all(onTheirWay), sleep(patience)]);
     });
-  return { isOn, tell, settle };
+  return { isOn, notify: tell, settle };
 }
 
 /** A cancelled run may still tell; a message that is refused stands in the history and nowhere else. */
@@ -59,7 +59,7 @@ async function send(request: Parameters<typeof notifying.notify>[0]): Promise<vo
 
 /** Tells how some work begins and ends. A person who cancels knows of it. */
 export async function withNotifications<T>(
-  { tell, settle }: Notifier,
+  { notify: tell, settle }: Notifier,
   begins: string,
   describe: (result: T) => string,
   work: () => Promise<T>,
@@ -70,7 +70,7 @@ export async function withNotifications<T>(
     tell('done', describe(result));
     return result;
   } catch (error) {
-    const { code, message } = describeFailure(error);
+    const { code, message } = summarizeFailure(error);
     if (!isCancellation(error)) tell('failed', `${code}: ${message}`);
     throw error;
   } finally {

@@ -26,7 +26,7 @@ export const control = proxyActivities<
 });
 
 /** As long as others' runs go on: months, where the twelve of a sweep share one machine. */
-const whileOthersRun = {
+const longWait = {
   taskQueue: taskQueues.control,
   startToCloseTimeout: '365 days',
   heartbeatTimeout: '30 seconds',
@@ -35,12 +35,12 @@ const whileOthersRun = {
 
 /** Looks only: nobody waits for it to stop looking. */
 export const watching = proxyActivities<Pick<ControlActivities, 'watchVariants'>>({
-  ...whileOthersRun,
+  ...longWait,
   cancellationType: ActivityCancellationType.TRY_CANCEL,
 });
 
 /** Waits for a run that the sweep did not start; cancels it, where an earlier run of the sweep did. */
-export const sweepRuns = proxyActivities<Pick<ControlActivities, 'joinRun'>>({ ...whileOthersRun, cancellationType });
+export const sweepRuns = proxyActivities<Pick<ControlActivities, 'joinRun'>>({ ...longWait, cancellationType });
 
 /** A message: tried again for an hour, where the run goes on for as long. Nobody waits for it. */
 export const notifying = proxyActivities<Pick<ControlActivities, 'notify'>>({
@@ -87,7 +87,7 @@ export const training = proxyActivities<Pick<GpuActivities, 'runTraining' | 'joi
 });
 
 /** Where a run names hosts, what needs one machine is the first one's; else whoever takes it from the shared queue. */
-export const leaderOf = (plan: RunPlan): { taskQueue?: string } => {
+export const onLeader = (plan: RunPlan): { taskQueue?: string } => {
   const [leader] = hostsOf(plan);
   return leader === undefined ? {} : onHost(leader);
 };
@@ -124,7 +124,7 @@ export const triggering = proxyActivities<Pick<ControlActivities, 'sendTrigger'>
 });
 
 /** Waits for a run of somebody else's: as long as a training takes. */
-export const runWatch = proxyActivities<Pick<ControlActivities, 'waitForRun'>>({ ...whileOthersRun, cancellationType });
+export const runWatch = proxyActivities<Pick<ControlActivities, 'waitForRun'>>({ ...longWait, cancellationType });
 
 /** A finished run into the registry, from the machine that holds it. */
 export const publishing = proxyActivities<Pick<GpuActivities, 'publishCandidate'>>({

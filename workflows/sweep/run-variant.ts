@@ -14,7 +14,7 @@ import {
   type SweepInput,
   type SweepVariant,
 } from '../../configs/schema/index.ts';
-import { describeFailure } from '../support/describe-failure.ts';
+import { summarizeFailure } from '../support/summarize-failure.ts';
 import { sweepRuns } from '../support/policies.ts';
 import type { SweepBoard } from './sweep-board.ts';
 import type { trainDetector } from '../train/train-detector.ts';
@@ -28,7 +28,7 @@ export async function runVariant(sweep: SweepInput, variant: SweepVariant, board
     board.change(variant.name, { state: 'done', result: { uri, bboxAP: bbox.AP, segmAP: segm.AP } });
   } catch (error) {
     if (isCancellation(error)) board.change(variant.name, { state: 'cancelled' });
-    else board.change(variant.name, { state: 'failed', failure: describeFailure(error) });
+    else board.change(variant.name, { state: 'failed', failure: summarizeFailure(error) });
   }
 }
 

@@ -48,7 +48,7 @@ export class SweepBoard {
   }
 
   /** Up to which epoch the validations of each run are known. */
-  get known(): { runId: string; epoch: number }[] {
+  get validatedEpochs(): { runId: string; epoch: number }[] {
     return this.status.variants.map(({ runId, scores }) => ({ runId, epoch: scores.at(-1)?.epoch ?? 0 }));
   }
 
@@ -78,7 +78,7 @@ export class SweepBoard {
     this.show({ variants: this.status.variants.map((one) => (one.variant === variant ? { ...one, ...change } : one)) });
   }
 
-  learn(news: readonly VariantNews[]): void {
+  addScores(news: readonly VariantNews[]): void {
     for (const { runId, scores } of news) {
       const found = this.status.variants.find((one) => one.runId === runId);
       if (found !== undefined) this.change(found.variant, { scores: [...found.scores, ...scores] });

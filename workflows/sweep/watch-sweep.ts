@@ -6,7 +6,7 @@ import type { SweepBoard } from './sweep-board.ts';
 /** Learns of every validation, and asks those to stop that the rule finds clearly worse. Ends with its scope only. */
 export async function watchSweep({ earlyStop }: SweepInput, board: SweepBoard): Promise<never> {
   for (;;) {
-    board.learn(await watching.watchVariants({ runs: board.known }));
+    board.addScores(await watching.watchVariants({ runs: board.validatedEpochs }));
     for (const { variant, runId, why } of earlyStop === undefined ? [] : findLaggards(earlyStop, board.variants)) {
       const afterEpoch = await stopAfterRunningEpoch(runId);
       if (afterEpoch !== null) board.change(variant, { stoppedEarly: `after epoch ${afterEpoch}: ${why}` });

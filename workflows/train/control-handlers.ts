@@ -14,13 +14,13 @@ import type { StatusBoard } from './status-board.ts';
 import type { Situation } from './verdict.ts';
 
 /** The iteration where the run can be taken up again, and how long it took until that was on disk and no process left. */
-export interface SafeState {
+export interface PausedState {
   iteration: number | null;
   seconds: number;
 }
 
 export const controlQuery = defineQuery<TrainerControl>(controlQueryName);
-export const pauseUpdate = defineUpdate<SafeState>(updateNames.pause);
+export const pauseUpdate = defineUpdate<PausedState>(updateNames.pause);
 export const resumeUpdate = defineUpdate(updateNames.resume);
 export const stopAfterEpochUpdate = defineUpdate<TrainerControl, [number]>(updateNames.stopAfterEpoch);
 export const extendEpochsUpdate = defineUpdate<{ epochs: number; schedule: string }, [number]>(
@@ -32,22 +32,22 @@ export class ControlHandlers {
   private readonly board: StatusBoard;
   private current: TrainerControl;
   private cancelledAt: number | undefined;
-  private running: CancellationScope | undefined;
+  private interruptibleScope: CancellationScope | undefined;
   /** Paused, and everything of the last attempt is over. */
-  private atRest = false;
-  private trainingOver = false;
+  private isStopped = false;
+  private isTrainingOver = false;
   private pausedSince: number | undefined;
   private pausedBefore = 0;
 
   constructor(plan: RunPlan, board: StatusBoard) {
     this.board = board;
     this.current = { v: 1, epochs: plan.epochs, checkpointNow: 0, learningRateFactor: 1, fp32: false, accumulate: 1 };
-    board.showOrders(this.current);
+    board.showControl(this.current);
     CancellationScope.current().cancelRequested.catch(() => (this.cancelledAt = now()));
     setHandler(controlQuery, () => this.current);
     setHandler(pauseUpdate, () => this.pause(), { validator: () => this.requireRunning() });
     setHandler(resumeUpdate, () => this.resume(), { validator: () => this.requirePaused() });
-    setHandler(stopAfterEpochUpdate, (epochs) => this.order({ epochs }), {
+    setHandler(stopAfterEpochUpdate, (epochs) => this.apply({ epochs }), {
       validator: (epochs) => this.requireStoppable(epochs),
     });
     setHandler(extendEpochsUpdate, (epochs) => this.extend(epochs), {
@@ -56,7 +56,7 @@ export class ControlHandlers {
     setHandler(checkpointNowUpdate, () => this.checkpointNow(), { validator: () => this.requireRunning() });
   }
 
-  get orders(): TrainerControl {
+  get control(): TrainerControl {
     return this.current;
   }
 
@@ -68,84 +68,84 @@ export class ControlHandlers {
     return this.pausedBefore + (this.pausedSince === undefined ? 0 : now() - this.pausedSince);
   }
 
-  order(change: Partial<TrainerControl>): TrainerControl {
+  apply(change: Partial<TrainerControl>): TrainerControl {
     this.current = { ...this.current, ...change };
-    this.board.showOrders(this.current);
+    this.board.showControl(this.current);
     return this.current;
   }
 
   /** What a person asked for since the newest attempt began. */
-  get asked(): Situation['asked'] {
+  get request(): Situation['request'] {
     if (CancellationScope.current().consideredCancelled) return 'cancel';
     return this.paused ? 'pause' : 'nothing';
   }
 
   /** Since a person asked for that; 0 when nobody did. */
-  get secondsSinceAsked(): number {
+  get secondsSinceRequest(): number {
     const since = this.cancelledAt ?? this.pausedSince;
     return since === undefined ? 0 : now() - since;
   }
 
   /** Runs something that a pause ends. Undefined where it ended before it had a result. */
   async interruptible<T>(work: () => Promise<T>): Promise<T | undefined> {
-    this.running = new CancellationScope();
+    this.interruptibleScope = new CancellationScope();
     try {
-      return await this.running.run(work);
+      return await this.interruptibleScope.run(work);
     } catch (error) {
-      if (isCancellation(error) && this.asked === 'pause') return undefined;
+      if (isCancellation(error) && this.request === 'pause') return undefined;
       throw error;
     } finally {
-      this.running = undefined;
+      this.interruptibleScope = undefined;
     }
   }
 
   async untilResumed(): Promise<void> {
-    this.atRest = this.paused;
+    this.isStopped = this.paused;
     await condition(() => !this.paused);
-    this.atRest = false;
+    this.isStopped = false;
   }
 
   /** From here on there is nothing left to order. */
   finishTraining(): void {
     if (this.paused) this.resume();
-    this.trainingOver = true;
+    this.isTrainingOver = true;
   }
 
-  private async pause(): Promise<SafeState> {
+  private async pause(): Promise<PausedState> {
     const since = now();
     const { workflowId: id } = workflowInfo();
     this.pausedSince = since;
-    this.board.notice(
+    this.board.showNotice(
       `Paused. To go on: temporal workflow update execute --workflow-id ${id} --name ${updateNames.resume}`,
     );
-    this.running?.cancel();
-    await condition(() => this.atRest || this.trainingOver);
+    this.interruptibleScope?.cancel();
+    await condition(() => this.isStopped || this.isTrainingOver);
     return { iteration: this.board.attempts.at(-1)?.checkpoints[0] ?? null, seconds: now() - since };
   }
 
   private resume(): void {
     this.pausedBefore = this.pausedSeconds;
     this.pausedSince = undefined;
-    this.board.notice(null);
+    this.board.showNotice(null);
   }
 
   private extend(epochs: number): { epochs: number; schedule: string } {
     const from = this.current.epochs + 1;
-    this.order({ epochs });
+    this.apply({ epochs });
     return { epochs, schedule: `epochs ${from} to ${epochs} go on at the learning rate that the schedule ended with` };
   }
 
   private async checkpointNow(): Promise<{ checkpoint: string | null }> {
     // Above all orders that were carried out in this folder, by an earlier run of the workflow too.
-    const newest = Math.max(this.current.checkpointNow, this.board.checkpointNow);
-    const { checkpointNow } = this.order({ checkpointNow: newest + 1 });
+    const newest = Math.max(this.current.checkpointNow, this.board.checkpointsTaken);
+    const { checkpointNow } = this.apply({ checkpointNow: newest + 1 });
     // A training that ends or is paused in the meantime has saved, too.
-    await condition(() => this.board.checkpointNow >= checkpointNow || this.trainingOver || this.paused);
+    await condition(() => this.board.checkpointsTaken >= checkpointNow || this.isTrainingOver || this.paused);
     return { checkpoint: this.board.newestCheckpoint };
   }
 
   private requireTraining(): void {
-    if (this.trainingOver) throw new Error('Training is over: there is nothing left to ask of it.');
+    if (this.isTrainingOver) throw new Error('Training is over: there is nothing left to ask of it.');
     if (this.board.stage !== 'training') throw new Error(`Training has not begun: the run is ${this.board.stage}.`);
   }
 
@@ -156,7 +156,7 @@ export class ControlHandlers {
 
   private requirePaused(): void {
     if (!this.paused) throw new Error('The training is not paused.');
-    if (!this.atRest) throw new Error('The training is still being stopped: wait for the pause to end.');
+    if (!this.isStopped) throw new Error('The training is still being stopped: wait for the pause to end.');
   }
 
   private requireStoppable(epochs: unknown): void {

@@ -1,20 +1,20 @@
 /** What follows after an attempt: pure, so that history explains every decision. The table is in docs/operations.md. */
 import type { Attempt, Failure, TrainerControl } from '../../configs/schema/index.ts';
-import { repairOutOfMemory, stepBack, useOlderCheckpoint } from './repairs.ts';
-import { again, madeProgress, stop, type Situation, type Verdict } from './verdict.ts';
+import { accumulateGradients, rollBack, usePreviousCheckpoint } from './reactions.ts';
+import { retry, madeProgress, stop, type Situation, type Verdict } from './verdict.ts';
 
 const longestWaitSeconds = 60;
 const shortWatchSeconds = 60;
 
 export function decideNext(situation: Situation): Verdict {
   const newest = situation.attempts.at(-1);
-  if (newest === undefined) return again('nothing was tried yet');
+  if (newest === undefined) return retry('nothing was tried yet');
   switch (newest.outcome) {
     case 'finished':
-      return afterFinish(newest, situation.orders);
+      return afterFinish(newest, situation.control);
     case 'worker-lost':
       return {
-        ...again('the worker was lost; the next one adopts the trainer if it lives, or resumes it'),
+        ...retry('the worker was lost; the next one adopts the trainer if it lives, or resumes it'),
         next: 'adopt',
         waitSeconds: backOff(countShortWatches(situation.attempts)),
       };
@@ -22,32 +22,35 @@ export function decideNext(situation: Situation): Verdict {
       return afterPreemption(newest, situation);
     case 'crashed':
     case 'hung':
-      return situation.asked === 'cancel' ? cancelled(newest, situation) : afterFailure(newest, situation);
+      return situation.request === 'cancel' ? cancelled(newest, situation) : afterFailure(newest, situation);
     default:
       return newest.outcome satisfies never;
   }
 }
 
 function afterFinish({ epoch }: Attempt, { epochs }: TrainerControl): Verdict {
-  if (epoch !== null && epoch < epochs) return again(`finished ${epoch} epochs, and ${epochs} are wanted by now`);
-  return { ...again('training finished'), next: 'test' };
+  if (epoch !== null && epoch < epochs) return retry(`finished ${epoch} epochs, and ${epochs} are wanted by now`);
+  return { ...retry('training finished'), next: 'test' };
 }
 
 function afterPreemption(newest: Attempt, situation: Situation): Verdict {
-  const { attempts, asked } = situation;
+  const { attempts, request: asked } = situation;
   if (asked === 'cancel') return cancelled(newest, situation);
-  if (asked === 'pause') return { ...again(`paused; ${describeSafety(newest, situation)}`), next: 'pause' };
+  if (asked === 'pause') return { ...retry(`paused; ${describeSafety(newest, situation)}`), next: 'pause' };
   const waitSeconds = backOff(countWithoutProgress(attempts, ['preempted']));
-  return { ...again('preempted; not counted as a failure'), waitSeconds };
+  return { ...retry('preempted; not counted as a failure'), waitSeconds };
 }
 
 const cancelled = (newest: Attempt, situation: Situation): Verdict => ({
-  ...again(`cancelled; ${describeSafety(newest, situation)}`),
+  ...retry(`cancelled; ${describeSafety(newest, situation)}`),
   next: 'stop',
 });
 
 /** Where the run would go on, and how long it took until that was sure. */
-const describeSafety = ({ checkpoints: [newest] }: Attempt, { secondsSinceAsked }: Situation): string => {
+const describeSafety = (
+  { checkpoints: [newest] }: Attempt,
+  { secondsSinceRequest: secondsSinceAsked }: Situation,
+): string => {
   const where = newest === undefined ? 'there is no checkpoint yet' : `the checkpoint of iteration ${newest} is whole`;
   return `safe after ${secondsSinceAsked.toFixed(1)} s: ${where}, no process is left`;
 };
@@ -61,19 +64,19 @@ function afterFailure(newest: Attempt, situation: Situation): Verdict {
     case 'stop':
       return stop('TrainingFailed', `${name}: another attempt would not mend that`);
     case 'rollback':
-      return stepBack(newest, situation);
+      return rollBack(newest, situation);
     case 'accumulate-gradients':
-      return repairOutOfMemory(situation);
+      return accumulateGradients(situation);
     case 'wait-for-space':
       if (count >= tries) return stop('DiskFull', `${name}, ${count} times in a row without a new checkpoint`);
-      return { ...again('the disk is full: waiting until there is space again'), next: 'wait-for-space', waitSeconds };
+      return { ...retry('the disk is full: waiting until there is space again'), next: 'wait-for-space', waitSeconds };
     case 'previous-checkpoint':
       if (count >= tries) return tooOften(name, count);
-      return { ...useOlderCheckpoint(newest), waitSeconds };
+      return { ...usePreviousCheckpoint(newest), waitSeconds };
     case 'retry':
-      if (count === 0) return again(`${name} after a new checkpoint: resumed at once, not counted`);
+      if (count === 0) return retry(`${name} after a new checkpoint: resumed at once, not counted`);
       if (count >= tries) return tooOften(name, count);
-      return { ...again(`${name} without a new checkpoint, ${count} of ${tries} allowed`), waitSeconds };
+      return { ...retry(`${name} without a new checkpoint, ${count} of ${tries} allowed`), waitSeconds };
     default:
       return reaction satisfies never;
   }

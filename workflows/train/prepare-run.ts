@@ -1,5 +1,5 @@
 import type { Check, FetchedDataset, FetchedWeights, RunInput, RunPlan } from '../../configs/schema/index.ts';
-import { inspectMachines } from './inspect-machines.ts';
+import { checkMachines } from './check-machines.ts';
 import { control, transfer } from '../support/policies.ts';
 import { refuse } from '../support/read-input.ts';
 import type { StatusBoard } from './status-board.ts';
@@ -9,27 +9,27 @@ export interface PreparedRun {
   dataset: FetchedDataset;
   weights: FetchedWeights;
   /** Settles when the machine that will do the work was looked at. */
-  inspected: Promise<void>;
+  machinesChecked: Promise<void>;
 }
 
 /** The dry run, and all that has to be fetched. @throws ApplicationFailure PlanStopped. */
 export async function prepareRun(planned: RunPlan, input: RunInput, board: StatusBoard): Promise<PreparedRun> {
-  board.link(planned.page);
-  requireSound(await control.checkPlan(planned), input, board);
-  const inspected = inspectMachines(planned, input.priority).then((checks) => requireSound(checks, input, board));
+  board.showPage(planned.page);
+  requirePassed(await control.checkPlan(planned), input, board);
+  const inspected = checkMachines(planned, input.priority).then((checks) => requirePassed(checks, input, board));
 
   board.enter('fetching');
   const fetched = Promise.all([transfer.fetchDataset(planned), transfer.fetchWeights(planned)]);
   // A machine that cannot do it ends the run before gigabytes came; one that is busy with another run keeps nobody from fetching.
   const [dataset, weights] = await Promise.race([fetched, inspected.then(() => fetched)]);
   const plan = await control.pinPlan({ plan: planned, dataset, weights });
-  board.explain(planned.recipeOutcome, dataset.outcome, weights.outcome);
-  return { plan, dataset, weights, inspected };
+  board.addSteps(planned.recipeOutcome, dataset.outcome, weights.outcome);
+  return { plan, dataset, weights, machinesChecked: inspected };
 }
 
 /** What would fail after hours is found before the first of them. */
-function requireSound(checks: Check[], { force }: RunInput, board: StatusBoard): void {
-  board.check(checks);
+function requirePassed(checks: Check[], { force }: RunInput, board: StatusBoard): void {
+  board.addChecks(checks);
   const stops = checks.filter(({ verdict }) => verdict === 'error');
   if (stops.length === 0 || force) return;
   const lines = stops.map(

@@ -1,7 +1,7 @@
 import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio/workflow';
 import type { ErrorCode } from '../../configs/errors.ts';
 import type { Attempt } from '../../configs/schema/index.ts';
-import { leaderOf, queuePriority, training } from '../support/policies.ts';
+import { onLeader, queuePriority, training } from '../support/policies.ts';
 import type { StatusBoard } from './status-board.ts';
 
 export type AttemptRequest = Parameters<typeof training.runTraining>[0];
@@ -9,10 +9,10 @@ export type AttemptRequest = Parameters<typeof training.runTraining>[0];
 /** One attempt, as the activity tells of it; or that nobody is left to tell. */
 export async function runAttempt(request: AttemptRequest, board: StatusBoard): Promise<Attempt> {
   const startedAt = Date.now() / 1000;
-  const { plan, attempt: number, orders, priority } = request;
+  const { plan, attempt: number, control, priority } = request;
   try {
-    const summary = `attempt ${number}, epochs ${board.progress?.epoch ?? 0} → ${orders.epochs}`;
-    const options = { summary, priority: queuePriority(priority), ...leaderOf(plan) };
+    const summary = `attempt ${number}, epochs ${board.progress?.epoch ?? 0} → ${control.epochs}`;
+    const options = { summary, priority: queuePriority(priority), ...onLeader(plan) };
     return await training.runTraining.executeWithOptions(options, [request]);
   } catch (error) {
     const cause = lostWorkerCause(error);

@@ -11,7 +11,7 @@ import {
   type Stage,
   type StepOutcome,
 } from '../../configs/schema/index.ts';
-import { renderCurrentDetails } from '../support/current-details.ts';
+import { renderRunDetails } from './run-details.ts';
 import {
   bboxKey,
   epochKey,
@@ -43,7 +43,7 @@ export class StatusBoard {
       attempts: [],
       decisions: [],
       ledger: buildLedger([], 0),
-      orders: null,
+      control: null,
       notice: null,
       waiting: null,
       report: null,
@@ -70,7 +70,7 @@ export class StatusBoard {
   }
 
   /** The newest order for a checkpoint that was carried out. */
-  get checkpointNow(): number {
+  get checkpointsTaken(): number {
     return this.status.progress?.checkpointNow ?? 0;
   }
 
@@ -99,33 +99,33 @@ export class StatusBoard {
   }
 
   /** What the dry run found. */
-  check(checks: readonly Check[]): void {
+  addChecks(checks: readonly Check[]): void {
     this.show({ checks: [...this.status.checks, ...checks] });
   }
 
   /** Whether steps had to be done, and why. */
-  explain(...outcomes: StepOutcome[]): void {
+  addSteps(...outcomes: StepOutcome[]): void {
     this.show({ steps: [...this.status.steps, ...outcomes] });
   }
 
-  record(attempt: Attempt, decision: Decision, pausedSeconds: number): void {
+  addAttempt(attempt: Attempt, decision: Decision, pausedSeconds: number): void {
     const attempts = [...this.status.attempts, attempt];
     const decisions = [...this.status.decisions, decision];
     this.show({ attempts, decisions, waiting: null, ledger: buildLedger(attempts, pausedSeconds) });
   }
 
   /** Where it can be watched. No search attribute changes, so nothing of it stands in history. */
-  link(page: string | null): void {
+  showPage(page: string | null): void {
     this.status = { ...this.status, page };
-    setCurrentDetails(renderCurrentDetails(this.status));
+    setCurrentDetails(renderRunDetails(this.status));
   }
 
-  showOrders(orders: TrainerControl): void {
-    this.show({ orders });
+  showControl(control: TrainerControl): void {
+    this.show({ control });
   }
 
   /** What a person should know or do now; null when it is over. */
-  notice(notice: string | null): void {
+  showNotice(notice: string | null): void {
     this.show({ notice });
   }
 
@@ -150,7 +150,7 @@ export class StatusBoard {
     this.status = { ...this.status, ...change };
     const { recipe, progress, ledger, attempts } = this.status;
     const lastFailure = attempts.findLast(({ failure }) => failure !== null)?.failure?.class ?? null;
-    setCurrentDetails(renderCurrentDetails(this.status));
+    setCurrentDetails(renderRunDetails(this.status));
     upsertSearchAttributes([
       { key: phaseKey, value: phaseOf(this.status) },
       { key: recipeKey, value: recipe },

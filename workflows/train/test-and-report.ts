@@ -1,9 +1,9 @@
 import type { ReportRef } from '../../configs/schema/index.ts';
-import { control, leaderOf, mirroring, queuePriority, testing } from '../support/policies.ts';
+import { control, onLeader, mirroring, queuePriority, testing } from '../support/policies.ts';
 import type { PreparedRun } from './prepare-run.ts';
 import type { StatusBoard } from './status-board.ts';
 
-export interface RunCourse {
+export interface RunTiming {
   /** Of 1 to 5 the lower goes first where runs wait for GPUs. */
   priority: number | undefined;
   /** When the workflow began; seconds since the epoch. */
@@ -13,13 +13,13 @@ export interface RunCourse {
 }
 
 /** The COCO test, and the report of everything that went before. */
-export async function testAndReport(prepared: PreparedRun, board: StatusBoard, course: RunCourse): Promise<ReportRef> {
+export async function testAndReport(prepared: PreparedRun, board: StatusBoard, course: RunTiming): Promise<ReportRef> {
   const { plan, dataset, weights } = prepared;
   const { priority, ...times } = course;
   board.enter('testing');
-  const options = { priority: queuePriority(priority, 1), ...leaderOf(plan) };
+  const options = { priority: queuePriority(priority, 1), ...onLeader(plan) };
   const metrics = await testing.runTest.executeWithOptions(options, [{ plan, priority }]);
-  board.explain(metrics.outcome);
+  board.addSteps(metrics.outcome);
 
   board.enter('reporting');
   const { checks, steps, attempts, decisions } = board;
@@ -34,7 +34,7 @@ export async function testAndReport(prepared: PreparedRun, board: StatusBoard, c
     decisions: [...decisions],
     ...times,
   });
-  if (plan.input.artifacts.store !== 'local') await mirroring.mirrorRun.executeWithOptions(leaderOf(plan), [plan]);
+  if (plan.input.artifacts.store !== 'local') await mirroring.mirrorRun.executeWithOptions(onLeader(plan), [plan]);
   board.finish(report.uri, report.bbox.AP, report.segm.AP);
   return report;
 }

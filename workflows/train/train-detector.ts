@@ -1,15 +1,15 @@
 import { isCancellation } from '@temporalio/workflow';
 import { workflowId } from '../../configs/names.ts';
 import type { ReportRef, RunInput } from '../../configs/schema/index.ts';
-import { describeInput, describeReport } from './describe-run.ts';
-import { explainTraining } from './explain-training.ts';
+import { formatRunInput, formatReport } from './format-run.ts';
+import { trainingOutcome } from './training-outcome.ts';
 import { notifier, withNotifications, type Notifier } from '../support/notify.ts';
 import { ControlHandlers } from './control-handlers.ts';
 import { control } from '../support/policies.ts';
 import { prepareRun } from './prepare-run.ts';
 import { readInput } from '../support/read-input.ts';
 import { StatusBoard } from './status-board.ts';
-import { problemNotifier } from './notify-problems.ts';
+import { problemNotifier } from './problem-notifier.ts';
 import { testAndReport } from './test-and-report.ts';
 import { trainUntilFinished } from './train-until-finished.ts';
 
@@ -21,7 +21,7 @@ export async function trainDetector(rawInput: unknown): Promise<ReportRef> {
   const input = readInput(rawInput, workflowId);
   const board = new StatusBoard(input.name, input.recipe);
   const notices = notifier(input);
-  return withNotifications(notices, describeInput(input), describeReport, async () => {
+  return withNotifications(notices, formatRunInput(input), formatReport, async () => {
     try {
       return await runPipeline(input, board, notices);
     } catch (error) {
@@ -34,15 +34,15 @@ export async function trainDetector(rawInput: unknown): Promise<ReportRef> {
 async function runPipeline(input: RunInput, board: StatusBoard, notices: Notifier): Promise<ReportRef> {
   const startedAt = Date.now() / 1000;
   const planned = await control.resolvePlan(input);
-  const operator = new ControlHandlers(planned, board);
+  const controls = new ControlHandlers(planned, board);
   const prepared = await prepareRun(planned, input, board);
 
   board.enter('training');
-  await prepared.inspected;
+  await prepared.machinesChecked;
   const { priority } = input;
   const onVerdict = problemNotifier(board, notices);
-  await trainUntilFinished(prepared.plan, board, operator, { priority, onVerdict });
-  board.explain(explainTraining(board.attempts));
+  await trainUntilFinished(prepared.plan, board, controls, { priority, onVerdict });
+  board.addSteps(trainingOutcome(board.attempts));
 
-  return testAndReport(prepared, board, { priority, startedAt, pausedSeconds: operator.pausedSeconds });
+  return testAndReport(prepared, board, { priority, startedAt, pausedSeconds: controls.pausedSeconds });
 }

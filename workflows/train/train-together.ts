@@ -1,5 +1,5 @@
 import { CancellationScope, isCancellation, sleep } from '@temporalio/workflow';
-import type { Attempt, JoinedPart } from '../../configs/schema/index.ts';
+import type { Attempt, HostResult } from '../../configs/schema/index.ts';
 import { onHost, queuePriority, training } from '../support/policies.ts';
 import { lostWorkerCause, runAttempt, unreportedAttempt, type AttemptRequest } from './run-attempt.ts';
 import type { StatusBoard } from './status-board.ts';
@@ -20,7 +20,7 @@ export async function trainTogether(request: AttemptRequest, hosts: string[], bo
   const joined = joining.run(() =>
     Promise.all(
       hosts.slice(1).map(async (host) => {
-        const { how, cause } = await join(request, host, course);
+        const { outcome: how, cause } = await join(request, host, course);
         if (how !== 'lost' && how !== 'unstarted') return;
         course.missing ??= `${host}: ${cause ?? how}`;
         leading.cancel();
@@ -75,7 +75,7 @@ async function join(
   { plan, attempt, queuedSince, priority }: AttemptRequest,
   host: string,
   course: Course,
-): Promise<JoinedPart> {
+): Promise<HostResult> {
   const options = {
     ...onHost(host),
     priority: queuePriority(priority),
@@ -88,7 +88,7 @@ async function join(
     } catch (error) {
       const cause = lostWorkerCause(error);
       if (cause === undefined) throw error;
-      if (course.isOver) return { how: 'preempted', cause };
+      if (course.isOver) return { outcome: 'preempted', cause };
     }
     await sleep(rejoinMs);
   }

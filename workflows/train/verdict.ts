@@ -7,24 +7,24 @@ export interface Situation {
   attempts: readonly Attempt[];
   plan: Pick<RunPlan, 'recovery' | 'batchPerGpu' | 'recipe'>;
   /** Under which the newest attempt ran. */
-  orders: TrainerControl;
+  control: TrainerControl;
   /** What a person asked for in the meantime. */
-  asked: 'nothing' | 'pause' | 'cancel';
-  secondsSinceAsked: number;
+  request: 'nothing' | 'pause' | 'cancel';
+  secondsSinceRequest: number;
 }
 
 export interface Verdict extends Pick<Decision, 'next' | 'why' | 'change'> {
   /** Of the run's failure, when it stops. */
   code?: ErrorCode;
-  orders?: TrainerControl;
+  control?: TrainerControl;
   rollback?: Rollback;
   /** Before the next attempt: grows while nothing gets better. */
   waitSeconds: number;
 }
 
-export const again = (why: string): Verdict => ({ next: 'again', why, change: null, waitSeconds: 0 });
+export const retry = (why: string): Verdict => ({ next: 'retry', why, change: null, waitSeconds: 0 });
 
-export const stop = (code: ErrorCode, why: string): Verdict => ({ ...again(why), next: 'stop', code });
+export const stop = (code: ErrorCode, why: string): Verdict => ({ ...retry(why), next: 'stop', code });
 
 /** It wrote a checkpoint beyond the one that it began with. */
 export const madeProgress = ({ checkpointIteration, fromIteration }: Attempt): boolean =>

@@ -31,8 +31,8 @@ function drawVerdict({ sha256, verdict }: ShownVerdict): Markup {
 <table class="events findings">
 <thead><tr><th scope="col">Rule</th><th scope="col">Passed</th><th scope="col">Says</th></tr></thead>
 <tbody>${findings.map(
-    ({ rule, passed, says }) =>
-      markup`<tr><td class="what">${rule}</td><td class="kind ${passed ? 'finished' : 'crashed'}">${passed ? 'passed' : 'failed'}</td><td class="what">${says}</td></tr>`,
+    ({ rule, passed, message }) =>
+      markup`<tr><td class="what">${rule}</td><td class="kind ${passed ? 'finished' : 'crashed'}">${passed ? 'passed' : 'failed'}</td><td class="what">${message}</td></tr>`,
   )}</tbody></table>`;
 }
 

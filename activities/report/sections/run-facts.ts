@@ -65,7 +65,7 @@ export const outcomeNames: Record<Attempt['outcome'], string> = {
 
 export const nextNames: Record<Decision['next'], string> = {
   test: 'test',
-  again: 'train again',
+  retry: 'train again',
   adopt: 'adopt the trainer',
   'wait-for-space': 'wait for space',
   pause: 'pause',

@@ -54,7 +54,7 @@ export function hostileReport(text: string = hostile, recipe: string = text): Re
     curves: { loss: [], ap: [{ epoch: 1, iteration: 5, bbox: 0.1, segm: 0.1 }] },
     timeline: [{ at: 1, kind: 'crashed', what: `${text}\n${text}`, iteration: 50 }],
     attempts,
-    decisions: [{ at: 1, attempt: 1, next: 'again', why: text, change: text }],
+    decisions: [{ at: 1, attempt: 1, next: 'retry', why: text, change: text }],
     ledger: buildLedger(attempts, 0),
     warnings: [text],
     environment: { [`of ${text}`]: text, mmdet: text },

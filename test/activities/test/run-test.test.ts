@@ -5,7 +5,14 @@ import { createGpuActivities } from '../../../activities/index.ts';
 import { isAlive } from '../../../activities/shared/trainer/process-identity.ts';
 import { findLiveJob } from '../../../activities/shared/trainer/trainer-process.ts';
 import type { TestResult } from '../../../configs/schema/index.ts';
-import { createMiniRun, miniDataset, miniOrders, miniPlan, miniWeights, type MiniRun } from '../../helpers/mini-run.ts';
+import {
+  createMiniRun,
+  miniDataset,
+  miniControl,
+  miniPlan,
+  miniWeights,
+  type MiniRun,
+} from '../../helpers/mini-run.ts';
 import { mockEnvironment } from '../../helpers/mock-environment.ts';
 import { until } from '../../helpers/until.ts';
 
@@ -13,7 +20,7 @@ let run: MiniRun;
 beforeEach(async () => {
   run = await createMiniRun();
   const { runTraining } = createGpuActivities(run.dependencies);
-  const material = { plan: miniPlan, dataset: miniDataset, weights: miniWeights, orders: miniOrders };
+  const material = { plan: miniPlan, dataset: miniDataset, weights: miniWeights, control: miniControl };
   await mockEnvironment().run(runTraining, { ...material, attempt: 1, rollback: null, since: 0 });
 });
 afterEach(() => run.remove());

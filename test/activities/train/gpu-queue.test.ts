@@ -10,7 +10,14 @@ import { waitingSignalName } from '../../../configs/names.ts';
 import { TrainerOwner, type Attempt } from '../../../configs/schema/index.ts';
 import { createFakeGpus, gpuUuid, type FakeGpus } from '../../helpers/fake-gpus.ts';
 import { clientOf, mockEnvironment } from '../../helpers/mock-environment.ts';
-import { createMiniRun, miniDataset, miniOrders, miniPlan, miniWeights, type MiniRun } from '../../helpers/mini-run.ts';
+import {
+  createMiniRun,
+  miniDataset,
+  miniControl,
+  miniPlan,
+  miniWeights,
+  type MiniRun,
+} from '../../helpers/mini-run.ts';
 import { until } from '../../helpers/until.ts';
 
 let root: string;
@@ -46,11 +53,18 @@ function train(run: MiniRun, count: number, over: { attempt?: number; since?: nu
   const told: unknown[] = [];
   const beats: unknown[] = [];
   const signal = (name: string, text: unknown) => name === waitingSignalName && told.push(text);
-  const environment = mockEnvironment(clientOf({ query: () => miniOrders, signal }));
+  const environment = mockEnvironment(clientOf({ query: () => miniControl, signal }));
   environment.on('heartbeat', (details: unknown) => beats.push(details));
   const { runTraining } = createGpuActivities(run.dependencies);
   const plan = { ...miniPlan, gpus: count };
-  const request = { plan, dataset: miniDataset, weights: miniWeights, attempt: 1, orders: miniOrders, rollback: null };
+  const request = {
+    plan,
+    dataset: miniDataset,
+    weights: miniWeights,
+    attempt: 1,
+    control: miniControl,
+    rollback: null,
+  };
   const outcome: Promise<Attempt> = environment.run(runTraining, { ...request, since: 0, ...over });
   outcome.catch(() => undefined);
   return { outcome, environment, told, beats };

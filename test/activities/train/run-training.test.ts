@@ -11,7 +11,14 @@ import { Watcher } from '../../../activities/shared/trainer/watcher-file.ts';
 import type { TrainingRequest } from '../../../activities/train/run-training.ts';
 import { TrainerControl, Progress, type Attempt } from '../../../configs/schema/index.ts';
 import { clientOf, mockEnvironment } from '../../helpers/mock-environment.ts';
-import { createMiniRun, miniDataset, miniOrders, miniPlan, miniWeights, type MiniRun } from '../../helpers/mini-run.ts';
+import {
+  createMiniRun,
+  miniDataset,
+  miniControl,
+  miniPlan,
+  miniWeights,
+  type MiniRun,
+} from '../../helpers/mini-run.ts';
 import { until } from '../../helpers/until.ts';
 
 let run: MiniRun | undefined;
@@ -25,7 +32,14 @@ const start = (
 ): Promise<Attempt> => {
   const { runTraining } = createGpuActivities(mini.dependencies);
   const material = { plan: miniPlan, dataset: miniDataset, weights: miniWeights };
-  return environment.run(runTraining, { ...material, attempt, orders: miniOrders, rollback: null, since: 0, ...over });
+  return environment.run(runTraining, {
+    ...material,
+    attempt,
+    control: miniControl,
+    rollback: null,
+    since: 0,
+    ...over,
+  });
 };
 
 const liveTrainer = async (mini: MiniRun) => {
@@ -190,11 +204,11 @@ describe('where it goes on', () => {
     run = await createMiniRun('--fail-at-step', '25', '--fault-attempt', '1');
     await start(run, 1);
     const rollback = { toIteration: 10, fence: 1, why: 'diverged at iteration 25' };
-    const orders = { ...miniOrders, learningRateFactor: 0.5 };
-    const resumed = await start(run, 2, { rollback, orders });
+    const control = { ...miniControl, learningRateFactor: 0.5 };
+    const resumed = await start(run, 2, { rollback, control });
     expect(resumed).toMatchObject({ outcome: 'finished', fromIteration: 10, quarantined: [{ why: rollback.why }] });
-    expect(TrainerControl.parse(JSON.parse(await readFile(run.folder.train.orders, 'utf8')))).toEqual(orders);
-    const again = await start(run, 3, { rollback, orders });
+    expect(TrainerControl.parse(JSON.parse(await readFile(run.folder.train.orders, 'utf8')))).toEqual(control);
+    const again = await start(run, 3, { rollback, control });
     expect(again).toMatchObject({ fromIteration: 30, quarantined: [] });
   });
 
@@ -212,8 +226,8 @@ describe('where it goes on', () => {
     await start(run, 1);
     const recovery = { ...miniPlan.recovery, mayChange: ['epochs' as const] };
     const plan = { ...miniPlan, planHash: 'f'.repeat(64), epochs: 4, recovery };
-    const orders = { ...miniOrders, epochs: 4 };
-    const resumed = await start(run, 2, { plan, orders });
+    const control = { ...miniControl, epochs: 4 };
+    const resumed = await start(run, 2, { plan, control });
     expect(resumed).toMatchObject({ outcome: 'finished', resumedFrom: 'e002-i000020.pth', toIteration: 40, epoch: 4 });
   });
 });
@@ -253,7 +267,7 @@ describe('a trainer that runs', () => {
     const environment = mockEnvironment(clientOf({ query: () => wanted, signal }));
     const outcome = start(run, 1, {}, environment);
     await liveTrainer(run);
-    wanted = { ...miniOrders, epochs: 2, checkpointNow: 1 };
+    wanted = { ...miniControl, epochs: 2, checkpointNow: 1 };
     await until(async () => (await readFile(orders, 'utf8')).includes('"checkpointNow":1') || undefined);
     const attempt = await outcome;
     expect(attempt).toMatchObject({ outcome: 'finished', toIteration: 30, epoch: 2 });

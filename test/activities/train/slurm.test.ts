@@ -5,7 +5,7 @@ import { createGpuActivities } from '../../../activities/index.ts';
 import { readProgress } from '../../../activities/shared/run/progress-reader.ts';
 import { RunInput, type Attempt, type RunPlan } from '../../../configs/schema/index.ts';
 import { mockEnvironment } from '../../helpers/mock-environment.ts';
-import { createMiniRun, miniInput, miniOrders, miniPlan, type MiniRun } from '../../helpers/mini-run.ts';
+import { createMiniRun, miniInput, miniControl, miniPlan, type MiniRun } from '../../helpers/mini-run.ts';
 import { projectRoot, python } from '../../helpers/project.ts';
 import { toyRanks } from '../../helpers/two-hosts.ts';
 import { until } from '../../helpers/until.ts';
@@ -26,7 +26,7 @@ const train = (plan: RunPlan, attempt: number): Promise<Attempt> => {
   const slurm = { nodes: 2, extra: ['--partition', 'gpu'] };
   const programs = { ...run.dependencies.programs, train: toyRanks('--step-seconds', '0.05') };
   const { runTraining } = createGpuActivities({ ...run.dependencies, slurm, programs });
-  const request = { plan, attempt, orders: miniOrders, rollback: null, since: 0 };
+  const request = { plan, attempt, control: miniControl, rollback: null, since: 0 };
   return mockEnvironment().run(runTraining, request);
 };
 

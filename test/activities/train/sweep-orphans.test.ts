@@ -6,7 +6,7 @@ import { readProgress } from '../../../activities/shared/run/progress-reader.ts'
 import { findLiveJob } from '../../../activities/shared/trainer/trainer-process.ts';
 import { sweepOrphans } from '../../../activities/train/sweep-orphans.ts';
 import { mockEnvironment } from '../../helpers/mock-environment.ts';
-import { createMiniRun, miniOrders, miniPlan, type MiniRun } from '../../helpers/mini-run.ts';
+import { createMiniRun, miniControl, miniPlan, type MiniRun } from '../../helpers/mini-run.ts';
 import { until } from '../../helpers/until.ts';
 
 let run: MiniRun | undefined;
@@ -17,7 +17,7 @@ async function startDeaf(): Promise<{ supervisor: number; rank: number; outcome:
   run = await createMiniRun('--ignore-sigterm', '--step-seconds', '1');
   const { dependencies, folder } = run;
   const { runTraining } = createGpuActivities(dependencies);
-  const request = { plan: miniPlan, attempt: 1, orders: miniOrders, rollback: null, since: 0 };
+  const request = { plan: miniPlan, attempt: 1, control: miniControl, rollback: null, since: 0 };
   const outcome: Promise<unknown> = mockEnvironment().run(runTraining, request);
   const supervisor = (await until(() => findLiveJob(folder.train))).owner.pid;
   // Deaf from its first event on.

@@ -10,7 +10,7 @@ import { createGpuActivities } from '../../../activities/index.ts';
 import { readProgress } from '../../../activities/shared/run/progress-reader.ts';
 import type { Attempt } from '../../../configs/schema/index.ts';
 import { keepScreenshot, listenForErrors, noBrowser, openBrowser } from '../../helpers/browser.ts';
-import { createMiniRun, miniOrders, miniPlan, type MiniRun } from '../../helpers/mini-run.ts';
+import { createMiniRun, miniControl, miniPlan, type MiniRun } from '../../helpers/mini-run.ts';
 import { mockEnvironment } from '../../helpers/mock-environment.ts';
 import { projectRoot } from '../../helpers/project.ts';
 import { until } from '../../helpers/until.ts';
@@ -35,7 +35,7 @@ beforeAll(async () => {
   const [line] = (await once(createInterface(server.stdout), 'line')) as string[]; // its first line is its address
   url = `${line ?? ''}/runs/mini/`;
   const { runTraining } = createGpuActivities(run.dependencies);
-  const request = { plan: miniPlan, attempt: 1, orders: miniOrders, rollback: null, since: 0 };
+  const request = { plan: miniPlan, attempt: 1, control: miniControl, rollback: null, since: 0 };
   training = mockEnvironment().run(runTraining, request);
 }, 30_000);
 

@@ -28,9 +28,9 @@ const status: RunStatus = {
     remote: null,
   },
   attempts: [anAttempt({ outcome: 'crashed', failure: aFailure('retry'), epoch: 7 })],
-  decisions: [{ at: 1, attempt: 1, next: 'again', why: 'crashed with a new checkpoint', change: null }],
+  decisions: [{ at: 1, attempt: 1, next: 'retry', why: 'crashed with a new checkpoint', change: null }],
   ledger: { ...buildLedger([], 0), goodput: 0.991 },
-  orders: null,
+  control: null,
   notice: null,
   waiting: null,
   report: null,
@@ -47,7 +47,7 @@ test('a run in training shows what is done, a bar, its numbers, its attempts and
       testing    –
       reporting  –
                  attempt 1: epochs 0 → 7 on gpu-a, crashed: sample
-      decision   again: crashed with a new checkpoint
+      decision   retry: crashed with a new checkpoint
       goodput    99.1 %"
   `);
 });

@@ -164,7 +164,7 @@ test('a person approves or rejects; an answer without a name, or when nobody ask
     const promote = { by: 'person', deadlineHours: 1, remindAfterHours: 0.0002 };
     const input = freshRetrainInput({ promote, run: { notify: [{ to: 'webhook', ref: 'OPS' }] } });
     const handle = await trigger(client, input);
-    await until(async () => (await handle.query<RetrainStatus>('status')).asked ?? undefined);
+    await until(async () => (await handle.query<RetrainStatus>('status')).awaitingApproval ?? undefined);
     await until(() => Promise.resolve(told.length >= 2 ? true : undefined));
     expect(new Set(told)).toEqual(new Set(['started', 'done', 'waiting-for-approval']));
     await expect(handle.executeUpdate('approve', { args: [{ who: '' }] })).rejects.toThrow();

@@ -75,7 +75,7 @@ test('start, stall, recovery, NaN and end are told in order, each once after rep
     expect(all.map(({ event }) => event)).toEqual(['started', 'stalled', 'recovered', 'diverged', 'recovered', 'done']);
     expect(receiver.hooks.length).toBe(2 * all.length);
     expect(all[1]?.text).toBe(
-      'Attempt 1 crashed: Rank 0 ended with SIGKILL\nNext: again, unknown after a new checkpoint: resumed at once, not counted.',
+      'Attempt 1 crashed: Rank 0 ended with SIGKILL\nNext: retry, unknown after a new checkpoint: resumed at once, not counted.',
     );
     expect(all[3]?.text).toContain('back to iteration');
     expect(all[5]).toMatchObject({ name: input.name, workflowId: handle.workflowId });

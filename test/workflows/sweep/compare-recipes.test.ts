@@ -249,7 +249,7 @@ const trainTen =
       Context.current().heartbeat();
       await sleep(500);
       cancellationSignal.throwIfAborted();
-      const orders = await handle.query<TrainerControl>('orders');
+      const orders = await handle.query<TrainerControl>('control');
       if (epoch >= orders.epochs) return anAttempt({ attempt, epoch });
     }
   };

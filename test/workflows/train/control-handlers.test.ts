@@ -86,10 +86,10 @@ test('updates that make no sense are refused with the reason', async () => {
 test('another length is an order to the running trainer, and the schedule is stated', async () => {
   await whileTraining(async (handle) => {
     await handle.executeUpdate('stopAfterEpoch', { args: [2] });
-    expect(TrainerControl.parse(await handle.query('orders')).epochs).toBe(2);
+    expect(TrainerControl.parse(await handle.query('control')).epochs).toBe(2);
     const extended = await handle.executeUpdate(extendEpochsUpdate, { args: [5] });
     expect(extended.schedule).toContain('epochs 3 to 5');
-    expect(TrainerControl.parse(await handle.query('orders')).epochs).toBe(5);
+    expect(TrainerControl.parse(await handle.query('control')).epochs).toBe(5);
   });
 });
 
@@ -97,7 +97,7 @@ test('checkpointNow answers when the checkpoint is there', async () => {
   await whileTraining(async (handle) => {
     let answered = false;
     const update = handle.executeUpdate(checkpointNowUpdate).finally(() => (answered = true));
-    while (TrainerControl.parse(await handle.query('orders')).checkpointNow === 0) await sleep(50);
+    while (TrainerControl.parse(await handle.query('control')).checkpointNow === 0) await sleep(50);
     await sleep(500);
     expect(answered).toBe(false);
     const progress: Progress = {
@@ -154,7 +154,7 @@ test('what the decision changed reaches the next attempt', async () => {
     const { handle } = await startRun(client, freshInput());
     await handle.result();
     expect(requests[1]).toMatchObject({
-      orders: { learningRateFactor: 0.5 },
+      control: { learningRateFactor: 0.5 },
       rollback: { toIteration: 20, fence: 5 },
     });
     expect((await statusOf(handle)).decisions[0]?.change).toContain('learning rate x 0.5');

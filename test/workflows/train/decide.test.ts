@@ -5,10 +5,17 @@ import type { Situation } from '../../../workflows/train/verdict.ts';
 import { miniPlan } from '../../helpers/mini-run.ts';
 import { aFailure, anAttempt } from '../../helpers/workflow-env.ts';
 
-const orders: TrainerControl = { v: 1, epochs: 3, checkpointNow: 0, learningRateFactor: 1, fp32: false, accumulate: 1 };
+const control: TrainerControl = {
+  v: 1,
+  epochs: 3,
+  checkpointNow: 0,
+  learningRateFactor: 1,
+  fp32: false,
+  accumulate: 1,
+};
 const plan = { ...miniPlan, recovery: RecoveryPolicy.parse({}), batchPerGpu: 4 };
 const decide = (attempts: Attempt[], change: Partial<Situation> = {}) =>
-  decideNext({ attempts, plan, orders, asked: 'nothing', secondsSinceAsked: 1.5, ...change });
+  decideNext({ attempts, plan, control, request: 'nothing', secondsSinceRequest: 1.5, ...change });
 
 const crash = (change: Partial<Attempt> = {}): Attempt =>
   anAttempt({ outcome: 'crashed', failure: aFailure('retry'), checkpointIteration: null, ...change });
@@ -22,18 +29,18 @@ const outOfMemory = (change: Partial<Attempt> = {}): Attempt =>
 test.each<[string, Attempt[], string]>([
   ['a finished training is tested', [ended('finished')], 'test'],
   ['a lost worker leaves a trainer to adopt', [ended('worker-lost')], 'adopt'],
-  ['a preempted trainer goes on', [ended('preempted')], 'again'],
-  ['a first crash goes on', [crash()], 'again'],
+  ['a preempted trainer goes on', [ended('preempted')], 'retry'],
+  ['a first crash goes on', [crash()], 'retry'],
   ['a hang counts as a crash', [crash(), crash(), crash({ outcome: 'hung' })], 'stop'],
-  ['a second crash without progress goes on', [crash(), crash()], 'again'],
+  ['a second crash without progress goes on', [crash(), crash()], 'retry'],
   ['a third crash in a row without progress stops', [crash(), crash(), crash()], 'stop'],
-  ['crashes with a new checkpoint each are free', Array.from({ length: 5 }, () => crash(withCheckpoint)), 'again'],
+  ['crashes with a new checkpoint each are free', Array.from({ length: 5 }, () => crash(withCheckpoint)), 'retry'],
   [
     'crashes that all begin at one checkpoint are counted',
     [crash(withCheckpoint), ...Array.from({ length: 3 }, () => crash({ fromIteration: 20, checkpointIteration: 20 }))],
     'stop',
   ],
-  ['a new checkpoint starts the count anew', [crash(), crash(), crash(withCheckpoint)], 'again'],
+  ['a new checkpoint starts the count anew', [crash(), crash(), crash(withCheckpoint)], 'retry'],
   ['a lost worker between crashes does not reset the count', [crash(), crash(), ended('worker-lost'), crash()], 'stop'],
   ['what another attempt would not mend stops at once', [crash({ failure: aFailure('stop', 1) })], 'stop'],
   ['a full disk is waited for', [crash({ failure: aFailure('wait-for-space') })], 'wait-for-space'],
@@ -56,16 +63,16 @@ test('a crash with progress is resumed without waiting, one without it later and
 
 test('NaN goes back to the checkpoint that the plan names, with its change', () => {
   expect(decide([diverged()])).toMatchObject({
-    next: 'again',
+    next: 'retry',
     rollback: { toIteration: 20, fence: 7 },
-    orders: { learningRateFactor: 0.5, fp32: false },
+    control: { learningRateFactor: 0.5, fp32: false },
     change: 'back to iteration 20; learning rate x 0.5',
   });
 });
 
 test('a second NaN halves the learning rate once more, a third stops', () => {
-  const second = decide([diverged(), diverged()], { orders: { ...orders, learningRateFactor: 0.5 } });
-  expect(second.orders?.learningRateFactor).toBe(0.25);
+  const second = decide([diverged(), diverged()], { control: { ...control, learningRateFactor: 0.5 } });
+  expect(second.control?.learningRateFactor).toBe(0.25);
   expect(decide([diverged(), diverged(), diverged()])).toMatchObject({ next: 'stop', code: 'TrainingDiverged' });
 });
 
@@ -77,18 +84,18 @@ test('out of memory where the recipe cuts the batch already: its parts are halve
   const { summary } = plan.recipe;
   const inTwos = { ...plan, recipe: { ...plan.recipe, summary: { ...summary, imagesAtOnce: 2 } } };
   const second = decide([outOfMemory(), outOfMemory()], { plan: inTwos });
-  expect(second).toMatchObject({ orders: { accumulate: 2 } });
+  expect(second).toMatchObject({ control: { accumulate: 2 } });
   expect(second.change).toContain('each batch of 4 in 4 parts');
-  const halved = { plan: inTwos, orders: { ...orders, accumulate: 2 } };
+  const halved = { plan: inTwos, control: { ...control, accumulate: 2 } };
   expect(decide([outOfMemory(), outOfMemory()], halved)).toMatchObject({ next: 'stop', code: 'OutOfGpuMemory' });
 });
 
 test('out of memory: once more as it was, then in parts, and no smaller than one image', () => {
-  expect(decide([outOfMemory()])).toMatchObject({ next: 'again', change: null });
-  expect(decide([outOfMemory(), outOfMemory()]).orders?.accumulate).toBe(2);
-  expect(decide([outOfMemory(withCheckpoint), outOfMemory()]).orders?.accumulate).toBe(2);
+  expect(decide([outOfMemory()])).toMatchObject({ next: 'retry', change: null });
+  expect(decide([outOfMemory(), outOfMemory()]).control?.accumulate).toBe(2);
+  expect(decide([outOfMemory(withCheckpoint), outOfMemory()]).control?.accumulate).toBe(2);
   expect(decide([outOfMemory(), outOfMemory(), outOfMemory(withCheckpoint)]).change).toBeNull();
-  const smallest = { orders: { ...orders, accumulate: 4 } };
+  const smallest = { control: { ...control, accumulate: 4 } };
   expect(decide([outOfMemory(), outOfMemory()], smallest)).toMatchObject({ next: 'stop', code: 'OutOfGpuMemory' });
 });
 
@@ -104,13 +111,13 @@ test('an unreadable checkpoint gives way to the one before it', () => {
 });
 
 test('a training that finished before it was extended goes on', () => {
-  expect(decide([anAttempt({ epoch: 3 })], { orders: { ...orders, epochs: 5 } }).next).toBe('again');
+  expect(decide([anAttempt({ epoch: 3 })], { control: { ...control, epochs: 5 } }).next).toBe('retry');
 });
 
 test('a pause waits, a cancellation stops without a failure, and both say what is safe', () => {
   const stopped = anAttempt({ outcome: 'preempted', checkpoints: [42] });
-  expect(decide([stopped], { asked: 'pause' })).toMatchObject({ next: 'pause' });
-  const cancelled = decide([stopped], { asked: 'cancel' });
+  expect(decide([stopped], { request: 'pause' })).toMatchObject({ next: 'pause' });
+  const cancelled = decide([stopped], { request: 'cancel' });
   expect(cancelled).toMatchObject({ next: 'stop' });
   expect(cancelled.code).toBeUndefined();
   expect(cancelled.why).toContain('safe after 1.5 s: the checkpoint of iteration 42 is whole');

@@ -112,7 +112,7 @@ test('a crash with progress is resumed and not counted', async () => {
       await handle.result();
       const status = RunStatus.parse(await handle.query('status'));
       expect(attempts).toEqual([1, 2, 3, 4, 5]);
-      expect(status.decisions.map(({ next }) => next)).toEqual(['again', 'again', 'again', 'again', 'test']);
+      expect(status.decisions.map(({ next }) => next)).toEqual(['retry', 'retry', 'retry', 'retry', 'test']);
     },
   );
 });

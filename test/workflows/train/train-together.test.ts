@@ -72,7 +72,7 @@ test('every host is looked at and joins; test and report are the leader’s', as
   const joined: unknown[] = [];
   const joinTraining: Stubs['joinTraining'] = (request) => {
     joined.push([request.host, request.attempt]);
-    return Promise.resolve({ how: 'finished', cause: null });
+    return Promise.resolve({ outcome: 'finished', cause: null });
   };
   const asked = await withHosts({ 'gpu-a': {}, 'gpu-b': { joinTraining } }, async (client) => {
     const { handle } = await startRun(client, inputForHosts());
@@ -102,7 +102,7 @@ test('a part of which nothing is left ends the attempt as a crash, and all start
   const runTraining: Stubs['runTraining'] = (request) =>
     request.attempt === 1 ? trainUntilStopped(request) : Promise.resolve(anAttempt({ attempt: request.attempt }));
   const joinTraining: Stubs['joinTraining'] = ({ attempt }) =>
-    Promise.resolve(attempt === 1 ? { how: 'lost', cause: 'Killed.' } : { how: 'finished', cause: null });
+    Promise.resolve(attempt === 1 ? { outcome: 'lost', cause: 'Killed.' } : { outcome: 'finished', cause: null });
   await withHosts({ 'gpu-a': { runTraining }, 'gpu-b': { joinTraining } }, async (client) => {
     const { handle } = await startRun(client, inputForHosts());
     await handle.result();
@@ -130,7 +130,7 @@ test('a leader that fails for good takes the others along', async () => {
   const joinTraining: Stubs['joinTraining'] = async (request) => {
     await trainUntilStopped(request);
     stopped.push(true);
-    return { how: 'preempted', cause: null };
+    return { outcome: 'preempted', cause: null };
   };
   const runTraining: Stubs['runTraining'] = () =>
     Promise.reject(ApplicationFailure.nonRetryable('seed was 7 and is 8', 'PlanChanged'));

@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createGpuActivities } from '../../../../activities/index.ts';
 import { Analysis, Bootstrap, EvalMetrics } from '../../../../configs/schema/index.ts';
-import { createMiniRun, miniDataset, miniOrders, miniPlan, miniWeights } from '../../../helpers/mini-run.ts';
+import { createMiniRun, miniDataset, miniControl, miniPlan, miniWeights } from '../../../helpers/mini-run.ts';
 import { mockEnvironment } from '../../../helpers/mock-environment.ts';
 import { projectRoot, python } from '../../../helpers/project.ts';
 
@@ -37,7 +37,7 @@ test('the fake trainer leaves an analysis too, in the places that the run folder
   const run = await createMiniRun();
   try {
     const { runTraining, runTest } = createGpuActivities(run.dependencies);
-    const material = { plan: miniPlan, dataset: miniDataset, weights: miniWeights, orders: miniOrders };
+    const material = { plan: miniPlan, dataset: miniDataset, weights: miniWeights, control: miniControl };
     await mockEnvironment().run(runTraining, { ...material, attempt: 1, rollback: null, since: 0 });
     const metrics = EvalMetrics.parse(await mockEnvironment().run(runTest, { plan: miniPlan }));
     const analysis = Analysis.parse(await read(run.folder.analysis));

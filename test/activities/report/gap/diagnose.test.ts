@@ -6,11 +6,11 @@ import { Report } from '../../../../configs/schema/index.ts';
 import { projectRoot } from '../../../helpers/project.ts';
 
 /** The blog's published numbers, with the settings of the recipe that trains its model. */
-const seed = Report.parse(JSON.parse(readFileSync(`${projectRoot}/test/fixtures/seed-report.json`, 'utf8')));
+const blogReport = Report.parse(JSON.parse(readFileSync(`${projectRoot}/test/fixtures/blog-report.json`, 'utf8')));
 const alter = (over: Partial<Report['plan']>, rest: Partial<Report> = {}): Report => ({
-  ...seed,
+  ...blogReport,
   ...rest,
-  plan: { ...seed.plan, ...over },
+  plan: { ...blogReport.plan, ...over },
 });
 const paperHead = {
   type: 'ConvFCBBoxHead',
@@ -21,10 +21,10 @@ const paperHead = {
 const named = (report: Report) => diagnoseGap(report)?.differences.map(({ about }) => about);
 
 describe('of the numbers of the blog', () => {
-  const gap = diagnoseGap(seed);
+  const gap = diagnoseGap(blogReport);
 
   test('the box heads stand first, then batch and learning rate; what is known to cost nothing stands last', () => {
-    expect(named(seed)).toEqual([
+    expect(named(blogReport)).toEqual([
       ...['box heads', 'batch and learning rate', 'box loss', 'box classes', 'framework', 'precision', 'warm-up'],
     ]);
     expect(gap?.differences[0]).toMatchObject({
@@ -80,24 +80,24 @@ describe('another run', () => {
   });
 
   test('of other data can be compared with nothing, and that stands first', () => {
-    const { dataset } = seed.plan;
+    const { dataset } = blogReport.plan;
     expect(named(alter({ dataset: { ...dataset, id: 'my-photos' } }))?.[0]).toBe('data set');
   });
 
   test('says what was changed on the way', () => {
     const change = 'learning rate × 0.5 from here on';
-    const decision = { at: 1, attempt: 1, next: 'again' as const, why: 'NaN', change };
+    const decision = { at: 1, attempt: 1, next: 'retry' as const, why: 'NaN', change };
     const found = diagnoseGap(alter({}, { decisions: [decision] }))?.differences;
     expect(found?.find(({ about }) => about === 'changes on the way')?.ours).toBe(change);
   });
 
   test('that loads a whole detector does not have the pretrained head ruled out', () => {
-    const recipeSettings = { ...seed.recipeSettings, load_from: 'r50.pth' };
+    const recipeSettings = { ...blogReport.recipeSettings, load_from: 'r50.pth' };
     expect(diagnoseGap(alter({}, { recipeSettings }))?.ruledOut[0]?.here).toContain('not ruled out');
   });
 
   test('as good as the published one has nothing to explain', () => {
-    const { metrics } = seed;
+    const { metrics } = blogReport;
     const good = alter({}, { metrics: { ...metrics, bbox: { ...metrics.bbox, AP: 0.516, AP50: 0.703, AP75: 0.562 } } });
     expect(diagnoseGap(good)).toMatchObject({ isWithinNoise: true, shape: { isLocalisation: false } });
   });
@@ -112,10 +112,10 @@ describe('another run', () => {
   });
 
   test('that differs in little only is not told a cause that is none', () => {
-    const small = diagnoseGap(seed);
-    const only = { ...seed.plan, recipe: { ...seed.plan.recipe, name: 'cascade-mask-rcnn_swin-s_paper' } };
+    const small = diagnoseGap(blogReport);
+    const only = { ...blogReport.plan, recipe: { ...blogReport.plan.recipe, name: 'cascade-mask-rcnn_swin-s_paper' } };
     const bbox_head = { ...paperHead, reg_class_agnostic: false, loss_bbox: { type: 'SmoothL1Loss' } };
-    const recipeSettings = { ...seed.recipeSettings, model: { roi_head: { bbox_head } } };
+    const recipeSettings = { ...blogReport.recipeSettings, model: { roi_head: { bbox_head } } };
     const gap = diagnoseGap(alter({ ...only, batchPerGpu: 4 }, { recipeSettings }));
     expect(gap?.suspect).toBeUndefined();
     expect(gap && describeGap(gap)).toContain('nothing that differs is known to cost as much');
@@ -123,7 +123,7 @@ describe('another run', () => {
   });
 
   test('of a recipe with no published model has no diagnosis', () => {
-    const { recipe } = seed.plan;
+    const { recipe } = blogReport.plan;
     expect(diagnoseGap(alter({ recipe: { ...recipe, name: 'cascade-mask-rcnn_swin-demo' } }))).toBeUndefined();
   });
 });

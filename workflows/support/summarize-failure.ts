@@ -3,9 +3,9 @@ import { ApplicationFailure, TemporalFailure } from '@temporalio/workflow';
 const longestMessage = 2000;
 
 /** Below Temporal's own words: the code of configs/errors.ts and the message that work ended with. */
-export function describeFailure(error: unknown): { code: string; message: string } {
+export function summarizeFailure(error: unknown): { code: string; message: string } {
   const cause = error instanceof TemporalFailure && !(error instanceof ApplicationFailure) ? error.cause : undefined;
-  if (cause !== undefined) return describeFailure(cause);
+  if (cause !== undefined) return summarizeFailure(cause);
   const code = error instanceof ApplicationFailure ? (error.type ?? 'Unexpected') : 'Unexpected';
   const message = error instanceof Error ? error.message : String(error);
   return { code, message: message.slice(0, longestMessage) };

@@ -1,10 +1,10 @@
 import { formatDuration } from '../../activities/shared/summary/format-time.ts';
 import { formatAttempt } from '../../activities/shared/summary/format-attempt.ts';
 import type { RemoteCopy, RunStatus } from '../../configs/schema/index.ts';
-import { escapeCell } from './escape-cell.ts';
+import { escapeCell } from '../support/escape-cell.ts';
 
 /** The Markdown that the Temporal UI shows on the run's page. Pure. */
-export function renderCurrentDetails(status: RunStatus): string {
+export function renderRunDetails(status: RunStatus): string {
   const { progress } = status;
   const rows: [string, string][] = [
     ['Stage', status.stage],

@@ -2,7 +2,7 @@ import type { Attempt, StepOutcome } from '../../configs/schema/index.ts';
 import { stepOutcome } from '../../activities/shared/summary/step-outcome.ts';
 
 /** Whether training had anything left to do, going by what its attempts found and did. */
-export function explainTraining(attempts: readonly Attempt[]): StepOutcome {
+export function trainingOutcome(attempts: readonly Attempt[]): StepOutcome {
   const [first] = attempts;
   const from = first?.fromIteration ?? 0;
   const to = attempts.at(-1)?.toIteration ?? 0;

@@ -1,21 +1,21 @@
 import { hostsOf } from '../../configs/schema/plan-hosts.ts';
 import type { Check, RunPlan } from '../../configs/schema/index.ts';
-import { inspection, leaderOf, onHost, queuePriority } from '../support/policies.ts';
+import { inspection, onLeader, onHost, queuePriority } from '../support/policies.ts';
 import { refuse } from '../support/read-input.ts';
 
 /**
  * A look at every machine that will train; each says whether it sees the folder of the others.
  * @param priority the run's: where tasks wait for a worker, nobody's look comes before a more urgent run's training.
  */
-export async function inspectMachines(plan: RunPlan, priority?: number): Promise<Check[]> {
+export async function checkMachines(plan: RunPlan, priority?: number): Promise<Check[]> {
   const hosts = hostsOf(plan);
-  const options = { ...leaderOf(plan), priority: queuePriority(priority) };
+  const options = { ...onLeader(plan), priority: queuePriority(priority) };
   if (hosts.length < 2) return inspection.checkMachine.executeWithOptions(options, [plan]);
-  const checks = await Promise.all(hosts.map((host) => inspectHost(plan, host)));
-  return [...checks.flat(), ...(await checkSharing(plan, hosts))];
+  const checks = await Promise.all(hosts.map((host) => checkHost(plan, host)));
+  return [...checks.flat(), ...(await checkSharedStorage(plan, hosts))];
 }
 
-const inspectHost = async (plan: RunPlan, host: string): Promise<Check[]> => {
+const checkHost = async (plan: RunPlan, host: string): Promise<Check[]> => {
   const checks = await inspection.checkMachine.executeWithOptions(onHost(host), [plan]);
   return checks.map((check) => nameHost(check, host));
 };
@@ -23,7 +23,7 @@ const inspectHost = async (plan: RunPlan, host: string): Promise<Check[]> => {
 const nameHost = (check: Check, host: string): Check => ({ ...check, name: `${host}: ${check.name}` });
 
 /** Each leaves a mark; then each looks for all. @throws ApplicationFailure PlanStopped: that cannot be forced. */
-async function checkSharing({ runId }: RunPlan, hosts: string[]): Promise<Check[]> {
+async function checkSharedStorage({ runId }: RunPlan, hosts: string[]): Promise<Check[]> {
   const look = (expected: string[]) =>
     Promise.all(
       hosts.map(async (host) => {

@@ -7,7 +7,7 @@ import type { Verdict } from './verdict.ts';
 /** Tells of attempts that failed and are tried again, and of the first one that gets going after them. */
 export function problemNotifier(
   board: StatusBoard,
-  { isOn, tell }: Notifier,
+  { isOn, notify: tell }: Notifier,
 ): (attempt: Attempt, verdict: Verdict) => void {
   let isInTrouble = false;
   const untilGoing = async (attempt: number): Promise<void> => {

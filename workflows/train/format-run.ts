@@ -2,11 +2,11 @@ import { formatVariantScore } from '../../activities/shared/summary/format-varia
 import type { ReportRef, RunInput } from '../../configs/schema/index.ts';
 
 /** What is begun, in a line. */
-export const describeInput = ({ recipe, epochs, dataset, gpus, batchPerGpu }: RunInput): string =>
+export const formatRunInput = ({ recipe, epochs, dataset, gpus, batchPerGpu }: RunInput): string =>
   `${recipe}, ${epochs} epochs on ${dataset}, ${gpus} x ${batchPerGpu} images`;
 
 /** What came of it. */
-export const describeReport = ({ bbox, segm, verdict, crashes, uri }: ReportRef): string =>
+export const formatReport = ({ bbox, segm, verdict, crashes, uri }: ReportRef): string =>
   [
     `Box AP ${formatVariantScore(bbox.AP)}, mask AP ${formatVariantScore(segm.AP)}.`,
     verdict,

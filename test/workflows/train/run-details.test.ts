@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { buildLedger } from '../../../activities/shared/summary/ledger.ts';
 import type { RunStatus } from '../../../configs/schema/index.ts';
-import { renderCurrentDetails } from '../../../workflows/support/current-details.ts';
+import { renderRunDetails } from '../../../workflows/train/run-details.ts';
 
 const status: RunStatus = {
   runId: 'swin-s-blog',
@@ -30,10 +30,10 @@ const status: RunStatus = {
   steps: [{ step: 'weights', hit: false, why: 'miss: recipe text changed (aaaa → bbbb)' }],
   attempts: [],
   decisions: [
-    { at: 1, attempt: 1, next: 'again', why: 'crashed | after a\nnew checkpoint', change: 'learning rate x 0.5' },
+    { at: 1, attempt: 1, next: 'retry', why: 'crashed | after a\nnew checkpoint', change: 'learning rate x 0.5' },
   ],
   ledger: { ...buildLedger([], 0), goodput: 0.9712 },
-  orders: null,
+  control: null,
   notice: null,
   waiting: null,
   report: null,
@@ -41,7 +41,7 @@ const status: RunStatus = {
 };
 
 test('the table says stage, epoch, loss, AP, ETA and attempts, and the decisions stand below it', () => {
-  expect(renderCurrentDetails(status)).toMatchInlineSnapshot(`
+  expect(renderRunDetails(status)).toMatchInlineSnapshot(`
     "### swin-s-blog
 
     | | |
@@ -68,10 +68,10 @@ test('the table says stage, epoch, loss, AP, ETA and attempts, and the decisions
 
     **Decisions**
 
-    - attempt 1 → again: crashed \\| after a new checkpoint (learning rate x 0.5)"
+    - attempt 1 → retry: crashed \\| after a new checkpoint (learning rate x 0.5)"
   `);
 });
 
 test('what is not known yet is a dash', () => {
-  expect(renderCurrentDetails({ ...status, progress: null })).toContain('| **bbox AP** | – |');
+  expect(renderRunDetails({ ...status, progress: null })).toContain('| **bbox AP** | – |');
 });
