@@ -6,8 +6,8 @@ import { listCompleteCheckpoints } from '../shared/run/checkpoints.ts';
 import { CodedError, systemErrorCode } from '../shared/errors/coded-error.ts';
 import { sortByRecency } from '../shared/run/usable-checkpoints.ts';
 import type { ArtifactStore } from '../shared/store/artifact-store.ts';
-import { isSame, planMirror, toMirrored, type MirrorPlan } from './mirror-plan.ts';
-import type { PointedRun } from './pointed-run.ts';
+import { isSameCheckpoint, planMirror, toMirrored, type MirrorPlan } from './mirror-plan.ts';
+import type { RunPointerWriter } from './run-pointer-writer.ts';
 
 /** How far the store is behind this host. */
 export interface CheckpointLag {
@@ -27,12 +27,12 @@ export class CheckpointMirror {
   readonly #store: ArtifactStore;
   readonly #folder: RunFolder;
   readonly #keys: ReturnType<typeof mirrorKeys>;
-  readonly #run: PointedRun;
+  readonly #run: RunPointerWriter;
   /** Files that are not what their manifest says: to hash them once more would tell nothing new. */
   readonly #damaged = new Set<string>();
   #isSwept = false;
 
-  constructor(store: ArtifactStore, folder: RunFolder, runId: string, run: PointedRun) {
+  constructor(store: ArtifactStore, folder: RunFolder, runId: string, run: RunPointerWriter) {
     this.#store = store;
     this.#folder = folder;
     this.#keys = mirrorKeys(runId);
@@ -46,7 +46,7 @@ export class CheckpointMirror {
     const remote = this.#run.checkpoints;
     const plan = planMirror(local, remote, events);
     const sorted = sortByRecency(local);
-    const firstRemote = sorted.findIndex((one) => remote.some((other) => isSame(one, other)));
+    const firstRemote = sorted.findIndex((one) => remote.some((other) => isSameCheckpoint(one, other)));
     const newest = sorted[firstRemote];
     const oldestMissing = firstRemote === -1 ? sorted.at(-1) : sorted[firstRemote - 1];
     return {
@@ -80,7 +80,7 @@ export class CheckpointMirror {
   }
 
   /** Names what is kept, and then removes what is not named any more. */
-  async settle({ named }: MirrorPlan, signal: AbortSignal): Promise<void> {
+  async prune({ named }: MirrorPlan, signal: AbortSignal): Promise<void> {
     const isUnchanged = named.length === this.#run.checkpoints.length;
     if (isUnchanged && this.#isSwept) return;
     if (!isUnchanged) await this.#run.replace(named);

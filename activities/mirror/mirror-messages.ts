@@ -18,7 +18,7 @@ export const MirrorState = z.object({
 export type MirrorState = z.infer<typeof MirrorState>;
 
 /** Which run goes where. */
-export const MirrorOrder = z.object({
+export const MirrorConfig = z.object({
   home: z.string(),
   runId: z.string(),
   /** Of the attempt whose run this is. */
@@ -29,17 +29,17 @@ export const MirrorOrder = z.object({
   /** Between two looks at the run's folder. */
   everyMs: z.number().positive(),
 });
-export type MirrorOrder = z.infer<typeof MirrorOrder>;
+export type MirrorConfig = z.infer<typeof MirrorConfig>;
 
-export const ToMirror = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('start'), order: MirrorOrder }),
+export const MirrorCommand = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('start'), order: MirrorConfig }),
   z.object({ type: z.literal('flush'), id: z.int() }),
   z.object({ type: z.literal('stop') }),
 ]);
-export type ToMirror = z.infer<typeof ToMirror>;
+export type MirrorCommand = z.infer<typeof MirrorCommand>;
 
-export const FromMirror = z.discriminatedUnion('type', [
+export const MirrorReport = z.discriminatedUnion('type', [
   z.object({ type: z.literal('state'), state: MirrorState }),
   z.object({ type: z.literal('flushed'), id: z.int(), state: MirrorState }),
 ]);
-export type FromMirror = z.infer<typeof FromMirror>;
+export type MirrorReport = z.infer<typeof MirrorReport>;

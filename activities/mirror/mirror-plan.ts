@@ -4,7 +4,7 @@ import { sortByRecency } from '../shared/run/usable-checkpoints.ts';
 import { sortByScore } from '../shared/run/validation-scores.ts';
 
 /** More would only fall further behind: what is dropped is older than what is sent instead. */
-const mostWaiting = 2;
+const maxQueued = 2;
 
 export interface MirrorPlan {
   /** To be sent, in this order. */
@@ -21,16 +21,16 @@ export function planMirror(
 ): MirrorPlan {
   const [newest, ...others] = sortByRecency(local);
   if (newest === undefined) return { waiting: [], named: [...remote] };
-  const isRemote = (one: MirroredCheckpoint) => remote.some((other) => isSame(one, other));
+  const isRemote = (one: MirroredCheckpoint) => remote.some((other) => isSameCheckpoint(one, other));
   // After the newest the best: what a test would take. Then whatever else is kept here, as long as nothing newer comes.
   const wanted = [newest, ...sortByScore(others, events)];
-  const waiting = wanted.filter((one) => !isRemote(one)).slice(0, mostWaiting);
+  const waiting = wanted.filter((one) => !isRemote(one)).slice(0, maxQueued);
   // What this host no longer keeps may go, but not before the store has something as new.
-  const isKept = (one: MirroredCheckpoint) => !isRemote(newest) || local.some((other) => isSame(one, other));
+  const isKept = (one: MirroredCheckpoint) => !isRemote(newest) || local.some((other) => isSameCheckpoint(one, other));
   return { waiting, named: sortByRecency(remote.filter(isKept)) };
 }
 
-export const isSame = (a: MirroredCheckpoint, b: MirroredCheckpoint): boolean =>
+export const isSameCheckpoint = (a: MirroredCheckpoint, b: MirroredCheckpoint): boolean =>
   a.file === b.file && a.fence === b.fence && a.sha256 === b.sha256;
 
 export const toMirrored = (manifest: CheckpointManifest): MirroredCheckpoint => {

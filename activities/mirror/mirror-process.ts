@@ -1,13 +1,13 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { FromMirror, type MirrorOrder, type MirrorState, type ToMirror } from './mirror-messages.ts';
+import { MirrorReport, type MirrorConfig, type MirrorState, type MirrorCommand } from './mirror-messages.ts';
 import type { RunMirror } from './run-mirror.ts';
 
 const entry = fileURLToPath(new URL('mirror-child.mjs', import.meta.url));
 /** From being told to stop to being killed: both leave nothing that the next mirror could not go on with. */
 const stopGraceMs = 5_000;
-const longestPauseMs = 60_000;
+const maxPauseMs = 60_000;
 
 /**
  * The mirror of a run in a process of its own, which the kernel runs when the trainer leaves something of a core: it hashes
@@ -16,7 +16,7 @@ const longestPauseMs = 60_000;
  * Not a thread: sessions may share the CPU equally whatever the niceness of their threads is, and the trainer has its own.
  */
 export class MirrorProcess implements RunMirror {
-  readonly #order: MirrorOrder;
+  readonly #order: MirrorConfig;
   readonly #stopping = new AbortController();
   readonly #loop: Promise<void>;
   /** By id, what to do when it is flushed. A new process is asked anew. */
@@ -25,7 +25,7 @@ export class MirrorProcess implements RunMirror {
   #child: ChildProcess | undefined;
   #state: MirrorState;
 
-  constructor(order: MirrorOrder) {
+  constructor(order: MirrorConfig) {
     const { address } = order;
     this.#order = order;
     this.#state = {
@@ -61,13 +61,13 @@ export class MirrorProcess implements RunMirror {
       this.#flushes.set(id, finish);
       until.addEventListener('abort', finish);
       if (until.aborted) finish();
-      else tell(this.#child, { type: 'flush', id });
+      else send(this.#child, { type: 'flush', id });
     });
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort();
-    tell(this.#child, { type: 'stop' });
+    send(this.#child, { type: 'stop' });
     const force = setTimeout(() => this.#child?.kill('SIGKILL'), stopGraceMs);
     await this.#loop;
     clearTimeout(force);
@@ -80,8 +80,8 @@ export class MirrorProcess implements RunMirror {
       const startedAt = performance.now();
       const how = await this.#runChild();
       if (isStopping()) return;
-      if (performance.now() - startedAt > longestPauseMs) deaths = 1;
-      const pauseMs = Math.min(longestPauseMs, this.#order.everyMs * 2 ** (deaths - 1));
+      if (performance.now() - startedAt > maxPauseMs) deaths = 1;
+      const pauseMs = Math.min(maxPauseMs, this.#order.everyMs * 2 ** (deaths - 1));
       const next = `another one starts in ${(pauseMs / 1000).toFixed(1)} s`;
       this.#state = { ...this.#state, problem: `The process that mirrors the run ended with ${how}; ${next}.` };
       await sleep(pauseMs, undefined, { signal, ref: false }).catch(() => undefined);
@@ -99,16 +99,16 @@ export class MirrorProcess implements RunMirror {
       child.unref();
       child.channel?.unref();
       child.on('message', (message) => this.#hear(message));
-      tell(child, { type: 'start', order: this.#order });
-      for (const id of this.#flushes.keys()) tell(child, { type: 'flush', id });
-      return await endOf(child);
+      send(child, { type: 'start', order: this.#order });
+      for (const id of this.#flushes.keys()) send(child, { type: 'flush', id });
+      return await waitForExit(child);
     } catch (error) {
       return error instanceof Error ? error.message : String(error);
     }
   }
 
   #hear(message: unknown): void {
-    const { data: said } = FromMirror.safeParse(message);
+    const { data: said } = MirrorReport.safeParse(message);
     if (said === undefined) return;
     this.#state = said.state;
     if (said.type === 'flushed') this.#flushes.get(said.id)?.();
@@ -116,11 +116,11 @@ export class MirrorProcess implements RunMirror {
 }
 
 /** One that is dying does not hear it; what follows from its death is decided where that is noticed. */
-function tell(child: ChildProcess | undefined, message: ToMirror): void {
+function send(child: ChildProcess | undefined, message: MirrorCommand): void {
   child?.send(message, () => undefined);
 }
 
-const endOf = (child: ChildProcess): Promise<string> =>
+const waitForExit = (child: ChildProcess): Promise<string> =>
   new Promise((resolve) => {
     child.once('error', (error) => resolve(error.message));
     child.once('exit', (code, signal) => resolve(signal ?? `code ${code}`));

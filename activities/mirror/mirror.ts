@@ -10,9 +10,9 @@ import { MirrorProcess } from './mirror-process.ts';
 import { findLiveJob, requestStop, type RunningJob } from '../shared/trainer/trainer-process.ts';
 
 /** How often the run's folder is looked through for something new. */
-const lookEveryMs = 2_000;
+const pollMs = 2_000;
 
-export interface Mirroring {
+export interface MirroredWork {
   dependencies: MirrorDependencies;
   plan: RunPlan;
   fence: number;
@@ -24,7 +24,7 @@ const isLocal = ({ input }: RunPlan): boolean => input.artifacts.store === 'loca
 
 /** While `work` runs, brings what the run leaves on disk into its artifact store. Nothing that goes wrong there disturbs the work. */
 export async function withMirror<T>(
-  { dependencies, plan, fence, running, onRemote }: Mirroring,
+  { dependencies, plan, fence, running, onRemote }: MirroredWork,
   work: () => Promise<T>,
 ): Promise<T> {
   if (isLocal(plan)) return work();
@@ -94,7 +94,7 @@ export async function flushMirror(
 
 const startMirror = ({ home, s3Server: s3 }: MirrorDependencies, plan: RunPlan, fence: number): MirrorProcess => {
   const address = plan.input.artifacts.store;
-  return new MirrorProcess({ home, s3, address, runId: plan.runId, fence, everyMs: lookEveryMs });
+  return new MirrorProcess({ home, s3, address, runId: plan.runId, fence, everyMs: pollMs });
 };
 
 const remoteCopy = ({ newest, backlog, problem }: MirrorState): RemoteCopy => ({

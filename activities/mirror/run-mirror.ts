@@ -5,9 +5,9 @@ import { CodedError } from '../shared/errors/coded-error.ts';
 import { ProgressReader } from '../shared/run/progress-reader.ts';
 import type { ArtifactStore } from '../shared/store/artifact-store.ts';
 import { CheckpointMirror, type CheckpointLag } from './checkpoint-mirror.ts';
-import { FileMirror } from './mirror-files.ts';
+import { FileMirror } from './file-mirror.ts';
 import type { MirrorState } from './mirror-messages.ts';
-import { PointedRun } from './pointed-run.ts';
+import { RunPointerWriter } from './run-pointer-writer.ts';
 
 export interface MirrorRequest {
   store: ArtifactStore;
@@ -27,7 +27,7 @@ export interface RunMirror {
   stop: () => Promise<void>;
 }
 
-const longestPauseMs = 60_000;
+const maxPauseMs = 60_000;
 
 /**
  * Copies a run to the store while it trains: checkpoints, progress, plans, results. It only reads what lies in the folder,
@@ -39,7 +39,7 @@ export function startMirror(request: MirrorRequest): RunMirror {
 
 class BackgroundMirror implements RunMirror {
   readonly #request: MirrorRequest;
-  readonly #run: PointedRun;
+  readonly #run: RunPointerWriter;
   readonly #files: FileMirror;
   readonly #checkpoints: CheckpointMirror;
   readonly #progress: ProgressReader;
@@ -57,7 +57,7 @@ class BackgroundMirror implements RunMirror {
   constructor(request: MirrorRequest) {
     const { store, folder, runId, fence } = request;
     this.#request = request;
-    this.#run = new PointedRun({ store, runId, fence, signal: this.#stopping.signal });
+    this.#run = new RunPointerWriter({ store, runId, fence, signal: this.#stopping.signal });
     this.#files = new FileMirror(store, folder, runId);
     this.#checkpoints = new CheckpointMirror(store, folder, runId, this.#run);
     this.#progress = new ProgressReader(folder.train.progress);
@@ -75,7 +75,7 @@ class BackgroundMirror implements RunMirror {
   async flush(signal: AbortSignal): Promise<MirrorState> {
     const until = AbortSignal.any([signal, this.#stopping.signal]);
     for (let failures = 0; !until.aborted && !this.#isStale; failures += 1) {
-      await Promise.race([this.#next(true), abortOf(until)]);
+      await Promise.race([this.#next(true), waitForAbort(until)]);
       if (this.#problem === null && this.#lag.backlog === 0) break;
       if (this.#problem !== null) await this.#pause(failures, until);
     }
@@ -98,7 +98,7 @@ class BackgroundMirror implements RunMirror {
   }
 
   async #pause(failures: number, signal: AbortSignal): Promise<void> {
-    const pauseMs = Math.min(longestPauseMs, this.#request.everyMs * 2 ** failures);
+    const pauseMs = Math.min(maxPauseMs, this.#request.everyMs * 2 ** failures);
     await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
   }
 
@@ -133,7 +133,7 @@ class BackgroundMirror implements RunMirror {
     // Before the pointer names a checkpoint: whoever takes the run over needs the progress up to there.
     await this.#files.send(everything || plan.waiting.length > 0, { signal, onBytes });
     const [first] = plan.waiting;
-    if (first === undefined) return this.#checkpoints.settle(plan, signal);
+    if (first === undefined) return this.#checkpoints.prune(plan, signal);
     await this.#checkpoints.send(first, { signal, onBytes });
     // Looked at anew for each: what was waiting may be old by now.
     await this.#look();
@@ -148,7 +148,7 @@ class BackgroundMirror implements RunMirror {
   }
 }
 
-const abortOf = (signal: AbortSignal): Promise<void> =>
+const waitForAbort = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {
     if (signal.aborted) resolve();
     signal.addEventListener('abort', () => resolve(), { once: true });

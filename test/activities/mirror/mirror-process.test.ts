@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { execa } from 'execa';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { MirrorOrder } from '../../../activities/mirror/mirror-messages.ts';
+import type { MirrorConfig } from '../../../activities/mirror/mirror-messages.ts';
 import { MirrorProcess } from '../../../activities/mirror/mirror-process.ts';
 import { createCheckpointFolder, type CheckpointFolder } from '../../helpers/checkpoint-folder.ts';
 import { miniPlan } from '../../helpers/mini-run.ts';
@@ -19,12 +19,12 @@ afterEach(async () => {
   await here.remove();
 });
 
-const order = (over: Partial<MirrorOrder> = {}): MirrorOrder => {
+const order = (over: Partial<MirrorConfig> = {}): MirrorConfig => {
   const home = here.folder.root.replace(`/runs/${miniPlan.runId}`, '');
   const address = pathToFileURL(`${home}/mirrored`).href;
   return { home, address, runId: miniPlan.runId, fence: 1, s3: {}, everyMs: 100, ...over };
 };
-const start = (over: Partial<MirrorOrder> = {}): MirrorProcess => {
+const start = (over: Partial<MirrorConfig> = {}): MirrorProcess => {
   const mirror = new MirrorProcess(order(over));
   mirrors.push(mirror);
   return mirror;

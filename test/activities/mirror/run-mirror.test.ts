@@ -4,8 +4,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 import type { ArtifactStore } from '../../../activities/shared/store/artifact-store.ts';
 import type { MirrorState } from '../../../activities/mirror/mirror-messages.ts';
 import { planMirror, toMirrored } from '../../../activities/mirror/mirror-plan.ts';
-import { readRunPointer } from '../../../activities/mirror/pointed-run.ts';
-import { restoreRun, type RestoreRequest } from '../../../activities/mirror/restore-run.ts';
+import { readRunPointer } from '../../../activities/mirror/run-pointer-writer.ts';
+import type { RestoreRequest } from '../../../activities/mirror/restore-file.ts';
+import { restoreRun } from '../../../activities/mirror/restore-run.ts';
 import { startMirror, type RunMirror } from '../../../activities/mirror/run-mirror.ts';
 import { findBestCheckpoint } from '../../../activities/shared/run/checkpoints.ts';
 import { acquireFence } from '../../../activities/shared/run/fence.ts';

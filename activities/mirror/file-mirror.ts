@@ -6,7 +6,7 @@ import type { ArtifactStore, TransferOptions } from '../shared/store/artifact-st
 import { listMirroredFiles, type MirroredFile } from './mirrored-files.ts';
 
 /** What grows is sent with every checkpoint, and otherwise so often. */
-const growingEveryMs = 60_000;
+const growingFileIntervalMs = 60_000;
 
 /** Sends the small files of a run whenever they changed. */
 export class FileMirror {
@@ -26,7 +26,7 @@ export class FileMirror {
   async send(all: boolean, transfer: TransferOptions): Promise<void> {
     for (const file of await listMirroredFiles(this.#folder)) {
       const sent = this.#sent.get(file.path);
-      const isDue = all || !file.grows || performance.now() - (sent?.at ?? -Infinity) >= growingEveryMs;
+      const isDue = all || !file.grows || performance.now() - (sent?.at ?? -Infinity) >= growingFileIntervalMs;
       if (!isDue || sent?.version === versionOf(file)) continue;
       if (await this.#sendOne(file, sent === undefined, transfer)) {
         this.#sent.set(file.path, { version: versionOf(file), at: performance.now() });

@@ -3,7 +3,7 @@ import { mirrorKeys, RunPointer, type MirroredCheckpoint } from '../../configs/s
 import { CodedError } from '../shared/errors/coded-error.ts';
 import type { ArtifactStore } from '../shared/store/artifact-store.ts';
 
-export interface FoundPointer {
+export interface StoredPointer {
   pointer: RunPointer;
   etag: string;
 }
@@ -13,7 +13,7 @@ export async function readRunPointer(
   store: ArtifactStore,
   runId: string,
   signal?: AbortSignal,
-): Promise<FoundPointer | undefined> {
+): Promise<StoredPointer | undefined> {
   const key = mirrorKeys(runId).pointer;
   const found = await store.read(key, signal);
   if (found === undefined) return undefined;
@@ -25,12 +25,12 @@ export async function readRunPointer(
 }
 
 /** The pointer of a run as one attempt writes it: whoever has a higher fence takes it over, and this attempt gives up. */
-export class PointedRun {
+export class RunPointerWriter {
   readonly #store: ArtifactStore;
   readonly #runId: string;
   readonly fence: number;
   readonly #signal: AbortSignal;
-  #known: FoundPointer | undefined;
+  #known: StoredPointer | undefined;
 
   constructor({
     store,
