@@ -1,17 +1,24 @@
 import { Context } from '@temporalio/activity';
 import { CodedError } from '../shared/errors/coded-error.ts';
+import { ProgressReader } from '../shared/run/progress-reader.ts';
 import { requestStop, type JobOutcome } from '../shared/trainer/trainer-process.ts';
-import { removeWatcher, writeWatcher, type WatchedTask } from '../shared/trainer/watcher-file.ts';
 import { watchJob, type JobWatch } from '../shared/trainer/watch-job.ts';
+import { removeWatcher, writeWatcher, type WatchedTask } from '../shared/trainer/watcher-file.ts';
 
 const neverAborted = new AbortController().signal;
 
+export interface FollowedJob extends Omit<JobWatch, 'progress'> {
+  /** Path of the progress.jsonl whose new events are reported. */
+  progressFile: string;
+}
+
 /**
- * Watches a job until it ends and does what a cancellation asks for, whoever it comes from. When the workflow asked for it,
- * the job's ending is returned, so that the workflow learns what was saved. Call it while beating.
+ * Follows a job until it ends, and handles the cancellation of this activity. If the workflow requested the cancellation,
+ * the outcome of the stopped job is returned, so that the workflow learns what was saved. Heartbeat while it runs.
  */
-export async function followJob(watch: JobWatch): Promise<JobOutcome> {
+export async function followJob({ progressFile, ...job }: FollowedJob): Promise<JobOutcome> {
   const { cancellationSignal, info } = Context.current();
+  const watch = { ...job, progress: new ProgressReader(progressFile) };
   const task: WatchedTask = {
     taskToken: info.base64TaskToken,
     workflowId: info.workflowExecution?.workflowId ?? '',
@@ -30,25 +37,28 @@ export async function followJob(watch: JobWatch): Promise<JobOutcome> {
 
 async function handleCancellation(watch: JobWatch): Promise<JobOutcome> {
   const { owner } = watch.running;
-  const { cancellationDetails: why, cancellationSignal } = Context.current();
-  if (why?.workerShutdown) {
-    throw new CodedError('WorkerStopping', `The worker stops; the trainer (pid ${owner.pid}) goes on without it.`);
+  const { cancellationDetails: details, cancellationSignal } = Context.current();
+  if (details?.workerShutdown) {
+    throw new CodedError(
+      'WorkerStopping',
+      `The worker is shutting down; the trainer (pid ${owner.pid}) keeps running.`,
+    );
   }
-  const orphaned = why?.notFound === true && (await isWorkflowClosed());
-  if ((why?.timedOut || why?.notFound) && !orphaned) {
+  const orphaned = details?.notFound === true && (await isWorkflowClosed());
+  if ((details?.timedOut || details?.notFound) && !orphaned) {
     throw new CodedError(
       'StaleAttempt',
-      `Temporal gave this attempt up; the trainer (pid ${owner.pid}) is left to the next one.`,
+      `Temporal timed out this attempt; the next attempt adopts the trainer (pid ${owner.pid}).`,
     );
   }
   await requestStop(owner);
-  const ending = await watchJob(watch, neverAborted);
-  if (why?.cancelRequested) return ending;
-  // Not the error of a killed child: only this one lets Temporal see a cancellation (docs/decisions/0001).
+  const outcome = await watchJob(watch, neverAborted);
+  if (details?.cancelRequested) return outcome;
+  // Temporal recognizes a cancellation by this error only, not by that of a killed child (docs/decisions/0001).
   throw cancellationSignal.reason;
 }
 
-/** After `workflow terminate` nobody will adopt the trainer, so it must be stopped. */
+/** After `temporal workflow terminate`, no attempt adopts the trainer, so it must be stopped. */
 async function isWorkflowClosed(): Promise<boolean> {
   const { client, info } = Context.current();
   if (info.workflowExecution === undefined) return false;

@@ -2,46 +2,60 @@ import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import type { RunFolder } from '../../configs/paths.ts';
-import { Rendezvous } from '../../configs/schema/index.ts';
+import { Rendezvous, type RunPlan } from '../../configs/schema/index.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
-import { readJson } from '../shared/files/json-file.ts';
 import { writeFileAtomic } from '../shared/files/atomic-file.ts';
-import type { TorchrunRendezvous, ResumeFrom } from '../shared/trainer/trainer-argv.ts';
+import { readJson } from '../shared/files/json-file.ts';
+import { findFreePort } from '../shared/trainer/free-port.ts';
+import { hostTopology } from '../shared/trainer/host-topology.ts';
+import type { ResumeFrom, TorchrunRendezvous } from '../shared/trainer/trainer-argv.ts';
+import type { TrainDependencies } from './dependencies.ts';
 
 const pollMs = 250;
 
-/** What the leader of an attempt tells the others. */
-export interface PublishedRendezvous {
+/** What the leader of an attempt tells the other hosts. */
+export interface RendezvousRequest {
   attempt: number;
+  /** Fence of the attempt. */
   fence: number;
+  /** Fence under which the trainer started; lower than `fence` if the attempt adopted it. */
   trainerFence: number;
-  meeting: Pick<TorchrunRendezvous, 'endpoint' | 'id'>;
+  torchrun: Pick<TorchrunRendezvous, 'endpoint' | 'id'>;
   resume: ResumeFrom | undefined;
 }
 
-/** Call it when everything is in place that those who join will read. */
-export async function publishRendezvous(
-  folder: RunFolder,
-  { attempt, fence, trainerFence, meeting, resume }: PublishedRendezvous,
-) {
-  const { endpoint, id } = meeting;
-  const from = resume === undefined ? null : { file: basename(resume.path), planHash: resume.planHash };
+/** Arranges a rendezvous of torchrun launchers; undefined if one launcher on this machine starts all ranks. */
+export async function arrangeRendezvous(
+  { address, slurm }: Pick<TrainDependencies, 'address' | 'slurm'>,
+  plan: RunPlan,
+  fence: number,
+): Promise<TorchrunRendezvous | undefined> {
+  const topology = hostTopology(plan);
+  const nodes = topology?.hosts.length ?? slurm?.nodes ?? 1;
+  if (nodes === 1) return undefined;
+  const rendezvous = { nodes, endpoint: `${address}:${await findFreePort()}`, id: `${plan.runId}-${fence}` };
+  return topology === undefined ? rendezvous : { ...rendezvous, here: { address, isLeader: true } };
+}
+
+/** Publishes the rendezvous. Call it when every file that the other hosts read is in place. */
+export async function publishRendezvous(folder: RunFolder, request: RendezvousRequest): Promise<void> {
+  const { attempt, fence, trainerFence, torchrun, resume } = request;
   const rendezvous: Rendezvous = {
     v: 1,
     workflowRun: workflowRun(),
     attempt,
     fence,
     trainerFence,
-    endpoint,
-    id,
-    resume: from,
+    endpoint: torchrun.endpoint,
+    id: torchrun.id,
+    resume: resume === undefined ? null : { file: basename(resume.path), planHash: resume.planHash },
   };
   await writeFileAtomic(folder.rendezvous, JSON.stringify(rendezvous));
 }
 
 /**
- * The leader's word on this attempt of this workflow, as soon as it is there.
- * @throws CodedError StaleAttempt when a later attempt was called.
+ * Waits until the leader publishes the rendezvous of this attempt of this workflow run.
+ * @throws CodedError StaleAttempt when the leader published one of a later attempt.
  */
 export async function waitForRendezvous(folder: RunFolder, attempt: number): Promise<Rendezvous> {
   const { cancellationSignal } = Context.current();

@@ -51,7 +51,7 @@ export async function createCheckpointFolder(): Promise<CheckpointFolder> {
       await writeFile(job.progress, `${JSON.stringify({ ...said, ...rest })}\n`, { flag: 'a' });
     },
     find: (plan = miniPlan, rollback = null) =>
-      findResumePoint({ folder, plan, rollback, assertOurs: () => Promise.resolve() }),
+      findResumePoint({ folder, plan, rollback, assertFence: () => Promise.resolve() }),
     remove: () => rm(home, { recursive: true, force: true }),
   };
 }

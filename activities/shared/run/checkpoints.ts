@@ -31,7 +31,7 @@ export interface ResumePointRequest {
   plan: RunPlan;
   rollback: Rollback | null;
   /** Throws when somebody else has taken over: then nothing may be moved any more. */
-  assertOurs: () => Promise<void>;
+  assertFence: () => Promise<void>;
 }
 
 /**
@@ -40,7 +40,7 @@ export interface ResumePointRequest {
  * @throws CodedError PlanChanged when there are checkpoints, but only of plans that differ in what may not change.
  */
 export async function findResumePoint(request: ResumePointRequest): Promise<ResumePoint> {
-  const { folder, plan, rollback, assertOurs } = request;
+  const { folder, plan, rollback, assertFence: assertOurs } = request;
   const job = folder.train;
   const quarantined: Quarantined[] = [];
   const takeOut = async (name: string, why: string) => {

@@ -1,7 +1,5 @@
-import type { RunFolder } from '../../../configs/paths.ts';
-import { PlanPart, RunPlan, type CheckpointManifest, type TrainerEvent } from '../../../configs/schema/index.ts';
+import { PlanPart, type CheckpointManifest, type RunPlan, type TrainerEvent } from '../../../configs/schema/index.ts';
 import { startingWeights } from '../../../configs/schema/plan-weights.ts';
-import { readJson } from '../files/json-file.ts';
 import { weightSwitches } from './speed-switches.ts';
 
 export interface PlanChange {
@@ -20,10 +18,6 @@ export function comparePlans(before: RunPlan, now: RunPlan): PlanChange[] {
 
 /** `gpus was 4 and is 2` */
 export const formatPlanChange = ({ part, before, now }: PlanChange): string => `${part} was ${before} and is ${now}`;
-
-/** Undefined for a plan of which this run kept no copy. */
-export const readOldPlan = (folder: RunFolder, planHash: string): Promise<RunPlan | undefined> =>
-  readJson(folder.plans(planHash), RunPlan);
 
 /** Only there another number of ranks, batches or samples can take over: the order within an epoch follows from them. */
 export function isAtEpochEnd(

@@ -1,6 +1,7 @@
 import type { RunFolder } from '../../../configs/paths.ts';
 import type { CheckpointManifest, RunPlan } from '../../../configs/schema/index.ts';
-import { comparePlans, formatPlanChange, isAtEpochEnd, readOldPlan } from './plan-changes.ts';
+import { comparePlans, formatPlanChange, isAtEpochEnd } from './plan-changes.ts';
+import { readArchivedPlan } from './plan-file.ts';
 import { readProgress } from './progress-reader.ts';
 
 export interface UsableCheckpoints {
@@ -33,7 +34,7 @@ export async function findUsable(
 }
 
 async function findForbiddenChange(folder: RunFolder, plan: RunPlan, oldHash: string): Promise<string | undefined> {
-  const old = await readOldPlan(folder, oldHash);
+  const old = await readArchivedPlan(folder, oldHash);
   if (old === undefined) return `of plan ${short(oldHash)} no copy was kept`;
   const forbidden = comparePlans(old, plan).filter(({ part }) => !plan.recovery.mayChange.includes(part));
   return forbidden.length === 0 ? undefined : forbidden.map(formatPlanChange).join(', ');

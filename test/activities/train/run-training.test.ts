@@ -8,7 +8,7 @@ import { isAlive } from '../../../activities/shared/trainer/process-identity.ts'
 import { readProgress } from '../../../activities/shared/run/progress-reader.ts';
 import { findLiveJob } from '../../../activities/shared/trainer/trainer-process.ts';
 import { Watcher } from '../../../activities/shared/trainer/watcher-file.ts';
-import type { TrainingRequest } from '../../../activities/train/run-training.ts';
+import type { TrainingRequest } from '../../../activities/train/training-request.ts';
 import { TrainerControl, Progress, type Attempt } from '../../../configs/schema/index.ts';
 import { clientOf, mockEnvironment } from '../../helpers/mock-environment.ts';
 import {

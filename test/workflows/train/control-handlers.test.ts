@@ -4,7 +4,7 @@ import { Context } from '@temporalio/activity';
 import type { WorkflowHandle } from '@temporalio/client';
 import { WorkflowUpdateFailedError } from '@temporalio/client';
 import { expect, test } from 'vitest';
-import type { TrainingRequest } from '../../../activities/train/run-training.ts';
+import type { TrainingRequest } from '../../../activities/train/training-request.ts';
 import { progressSignalName } from '../../../configs/names.ts';
 import { TrainerControl, RunStatus, type Attempt, type Progress } from '../../../configs/schema/index.ts';
 import { startRun } from '../../../infra/client/start-run.ts';

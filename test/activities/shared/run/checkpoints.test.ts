@@ -88,8 +88,8 @@ describe('the checkpoint to go on from', () => {
 
   test('nothing is moved any more by an attempt that was superseded', async () => {
     await truncate(run.path(await run.save({ epoch: 1 })), 3);
-    const assertOurs = () => Promise.reject(new Error('superseded'));
-    const request = { folder: run.folder, plan: miniPlan, rollback: null, assertOurs };
+    const assertFence = () => Promise.reject(new Error('superseded'));
+    const request = { folder: run.folder, plan: miniPlan, rollback: null, assertFence };
     await expect(findResumePoint(request)).rejects.toThrow('superseded');
     expect(await quarantineFolder()).toEqual([]);
   });

@@ -1,0 +1,42 @@
+import { Context } from '@temporalio/activity';
+import { runFolder } from '../../configs/paths.ts';
+import { acquireFence } from '../shared/run/fence.ts';
+import { findLiveJob } from '../shared/trainer/trainer-process.ts';
+import type { TrainDependencies } from '../train/dependencies.ts';
+import { followJob } from '../train/follow-job.ts';
+import { startTestJob, type TestRequest } from './start-test-job.ts';
+import { readTestMetrics } from './test-metrics.ts';
+import type { TestTarget } from './test-target.ts';
+
+export interface TestListeners {
+  onTested: (images: { done: number; total: number }) => void;
+  /** Receives what the test waits for; null when it has its GPUs. */
+  onGpuWait: (text: string | null) => void;
+}
+
+/** Adopts or starts the test job and follows it until it ends. @returns its metrics. */
+export async function runTestJob(
+  dependencies: TrainDependencies,
+  request: TestRequest,
+  target: TestTarget,
+  { onTested, onGpuWait }: TestListeners,
+) {
+  const folder = runFolder(dependencies.home, request.plan.runId);
+  const job = folder.test;
+  const fence = await acquireFence(job);
+  const launch = { folder, fence, weights: target.path, onGpuWait };
+  const running = (await findLiveJob(job)) ?? (await startTestJob(dependencies, request, launch));
+  const follow = () =>
+    followJob({
+      job,
+      running,
+      fence,
+      progressFile: job.progress,
+      onEvents: (events) => {
+        for (const event of events) if (event.type === 'tested') onTested({ done: event.done, total: event.total });
+      },
+    });
+  const outcome = await dependencies.gpus.withGpusHeld(follow);
+  Context.current().cancellationSignal.throwIfAborted(); // a stopped test has no metrics
+  return readTestMetrics(folder, target, outcome);
+}

@@ -1,0 +1,37 @@
+import type { RunFolder } from '../../configs/paths.ts';
+import { prepareInputs } from '../inputs/prepare-inputs.ts';
+import { writePlan } from '../shared/run/plan-file.ts';
+import { startJob } from '../shared/trainer/start-job.ts';
+import type { RunningJob } from '../shared/trainer/trainer-process.ts';
+import type { TrainDependencies } from '../train/dependencies.ts';
+import { gpusOnThisHost, testGpuRequest } from '../train/gpu-request.ts';
+import { createGpuWaitReporter } from '../train/gpu-wait-reporter.ts';
+import type { LaunchRequest } from '../train/training-request.ts';
+
+export type TestRequest = Pick<LaunchRequest, 'plan' | 'priority'>;
+
+export interface TestLaunch {
+  folder: RunFolder;
+  fence: number;
+  /** Path of the weights to test. */
+  weights: string;
+  onGpuWait: (text: string | null) => void;
+}
+
+/** Starts MMDetection's test loop under a supervisor. */
+export async function startTestJob(
+  dependencies: TrainDependencies,
+  { plan, priority }: TestRequest,
+  { folder, fence, weights, onGpuWait }: TestLaunch,
+): Promise<RunningJob> {
+  const { recipesFolder, python, programs, device } = dependencies;
+  const { dataset } = await prepareInputs(dependencies, plan);
+  await writePlan(folder, plan);
+  const recipe = `${recipesFolder}/${plan.recipe.name}.py`;
+  const files = { plan: folder.plan, recipe, data: dataset.root, tested: weights };
+  const job = folder.test;
+  const program = programs.test(plan, files, job, device, gpusOnThisHost(dependencies, plan));
+  const gpus = testGpuRequest(dependencies, plan, priority);
+  const start = { job, python, program, fence, stall: plan.recovery.stallSeconds, gpus };
+  return startJob(start, createGpuWaitReporter(onGpuWait));
+}

@@ -1,0 +1,32 @@
+import { runFolder } from '../../configs/paths.ts';
+import type { RunPlan } from '../../configs/schema/index.ts';
+import { isEvaluation } from '../../configs/schema/plan-weights.ts';
+import { prepareInputs } from '../inputs/prepare-inputs.ts';
+import { restoreFromStore } from '../mirror/mirror.ts';
+import { CodedError } from '../shared/errors/coded-error.ts';
+import { findBestCheckpoint } from '../shared/run/checkpoints.ts';
+import { readProgress } from '../shared/run/progress-reader.ts';
+import type { TrainDependencies } from '../train/dependencies.ts';
+
+/** The weights that a test evaluates. */
+export interface TestTarget {
+  path: string;
+  /** File name in the metrics. */
+  file: string;
+  sha256: string;
+}
+
+/** Returns the best checkpoint of the run, or the given weights of an evaluation. */
+export async function findTestTarget(dependencies: TrainDependencies, plan: RunPlan): Promise<TestTarget> {
+  if (isEvaluation(plan)) {
+    const { weights } = await prepareInputs(dependencies, plan);
+    return { path: weights.path, ...weights.converted };
+  }
+  await restoreFromStore(dependencies, plan, null);
+  const { train } = runFolder(dependencies.home, plan.runId);
+  const best = await findBestCheckpoint(train, plan.planHash, await readProgress(train.progress));
+  if (best === undefined) {
+    throw new CodedError('TrainerNoProgress', `${train.checkpoints} holds no intact checkpoint to test.`);
+  }
+  return { path: best.path, file: best.manifest.file, sha256: best.manifest.sha256 };
+}

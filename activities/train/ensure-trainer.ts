@@ -1,0 +1,30 @@
+import { adoptTrainer } from './adopt-trainer.ts';
+import { claimRun, type ClaimedRun } from './claim-run.ts';
+import type { TrainDependencies } from './dependencies.ts';
+import { createGpuWaitReporter } from './gpu-wait-reporter.ts';
+import { startTrainer, type StartedTrainer } from './start-trainer.ts';
+import type { TrainingRequest } from './training-request.ts';
+import { isTransient } from './transient-error.ts';
+
+export interface EnsuredTrainer extends ClaimedRun, StartedTrainer {}
+
+/**
+ * Adopts the running trainer, or starts one.
+ * @returns the error if the start failed for a reason that may pass, such as a full disk.
+ */
+export async function ensureTrainer(
+  dependencies: TrainDependencies,
+  request: TrainingRequest,
+  onGpuWait: (text: string | null) => void,
+): Promise<EnsuredTrainer | { error: Error }> {
+  try {
+    const run = await claimRun(dependencies, request);
+    const adopted = await adoptTrainer(run, request);
+    if (adopted !== undefined) return { ...run, running: adopted, quarantined: [] };
+    const started = await startTrainer(dependencies, run, request, createGpuWaitReporter(onGpuWait));
+    return { ...run, ...started };
+  } catch (error) {
+    if (isTransient(error)) return { error };
+    throw error;
+  }
+}

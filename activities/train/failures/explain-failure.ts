@@ -1,0 +1,55 @@
+import type { RunFolder } from '../../../configs/paths.ts';
+import type { Attempt, Failure } from '../../../configs/schema/index.ts';
+import { readDiskSpace } from '../../shared/files/free-space.ts';
+import { listForeignGpuProcesses } from '../../shared/trainer/foreign-gpu-processes.ts';
+import { SupervisorStartError } from '../../shared/trainer/start-job.ts';
+import type { JobOutcome, PythonCommand } from '../../shared/trainer/trainer-process.ts';
+import { readAttemptLog, saveLogTail } from './attempt-log.ts';
+import { classifyFailedStart, classifyFailure } from './classify-failure.ts';
+import { formatCrash } from './format-crash.ts';
+import type { PrimaryFailure } from './primary-failure.ts';
+
+export async function explainFailure(
+  folder: RunFolder,
+  { job, owner, outcome, others }: PrimaryFailure,
+  python: PythonCommand,
+): Promise<{ cause: string; failure: Failure }> {
+  const firstRank = 'exit' in outcome ? outcome.exit.rootCause?.rank : undefined;
+  const lines = await readAttemptLog(job, { ...owner, firstRank });
+  const logsOfOthers = await Promise.all(
+    others.map((other) => readAttemptLog(other.job, { ...other.owner, host: other.host })),
+  );
+  lines.push(...logsOfOthers.flat());
+  const { freeBytes } = await readDiskSpace(job.dir);
+  const failure = classifyFailure({ lines, outcome, freeBytes });
+  const savedLog = await saveLogTail(folder.train, owner.fence, lines);
+  const foreign = failure.reaction === 'accumulate-gradients' ? await listForeignGpuProcesses(python, owner.pid) : [];
+  const foreignText = foreign.length === 0 ? '' : ` Also on the GPU: ${foreign.join(', ')}.`;
+  return { cause: `${explainOutcome(outcome) ?? ''}${foreignText}\nLog: ${savedLog ?? job.log}`, failure };
+}
+
+export function explainFailedStart(error: Error): Pick<Attempt, 'cause' | 'failure' | 'logTail'> {
+  const lines = error instanceof SupervisorStartError ? error.lines : [];
+  return {
+    cause: `The trainer could not be started: ${error.message}`,
+    failure: classifyFailedStart(error, lines),
+    logTail: lines,
+  };
+}
+
+/** Explains how a job ended; null if it finished. */
+export function explainOutcome(outcome: JobOutcome): string | null {
+  if ('supervisorLost' in outcome) return `The trainer's supervisor (pid ${outcome.supervisorLost.pid}) was killed.`;
+  const { exit } = outcome;
+  switch (exit.reason) {
+    case 'finished':
+      return null;
+    case 'preempted':
+      return 'The trainer was told to stop (SIGTERM).';
+    case 'hung':
+    case 'crashed':
+      return formatCrash(exit);
+    default:
+      return exit.reason satisfies never;
+  }
+}

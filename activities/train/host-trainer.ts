@@ -1,0 +1,31 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { JobFolder } from '../../configs/paths.ts';
+import { TrainerExit, TrainerOwner, type HostResult, type Rendezvous } from '../../configs/schema/index.ts';
+import { readJson } from '../shared/files/json-file.ts';
+import { isAlive } from '../shared/trainer/process-identity.ts';
+import { findLiveJob, requestStop, type JobOutcome, type RunningJob } from '../shared/trainer/trainer-process.ts';
+import { explainOutcome } from './failures/explain-failure.ts';
+
+/** Finds this host's trainer of a rendezvous: the running job, or its result. Undefined if it is yet to be started. */
+export async function findHostTrainer(
+  job: JobFolder,
+  { fence, trainerFence }: Rendezvous,
+): Promise<RunningJob | HostResult | undefined> {
+  const live = await findLiveJob(job);
+  if (live?.owner.fence === trainerFence) return live;
+  if (live !== undefined) {
+    // It belongs to an earlier attempt, whose leader is gone.
+    await requestStop(live.owner);
+    while (await isAlive(live.owner)) await sleep(100);
+  }
+  const exit = await readJson(job.exit, TrainerExit);
+  if (exit?.fence === trainerFence) return summarizeHostTrainer({ exit });
+  const owner = await readJson(job.owner, TrainerOwner);
+  if (owner?.fence === trainerFence) return summarizeHostTrainer({ supervisorLost: owner });
+  return trainerFence === fence ? undefined : { outcome: 'lost', cause: 'The trainer of this host left no exit.json.' };
+}
+
+export const summarizeHostTrainer = (outcome: JobOutcome): HostResult => ({
+  outcome: 'exit' in outcome ? outcome.exit.reason : 'lost',
+  cause: explainOutcome(outcome),
+});

@@ -1,0 +1,25 @@
+import type { Rollback, RunPlan, TrainerControl } from '../../configs/schema/index.ts';
+
+export interface LaunchRequest {
+  plan: RunPlan;
+  /** When the run joined the GPU queue, Unix seconds; now if undefined. */
+  queuedSince?: number;
+  /** Priority in the GPU queue, 1 (first) to 5; 3 if undefined. */
+  priority?: number | undefined;
+}
+
+export interface TrainingRequest extends LaunchRequest {
+  /** Number of this attempt; the workflow counts attempts over the entire run. */
+  attempt: number;
+  control: TrainerControl;
+  rollback: Rollback | null;
+  /** When the first attempt of this workflow run began, Unix seconds. */
+  since: number;
+}
+
+export interface JoinRequest extends LaunchRequest {
+  /** This machine, as the run's input names it. */
+  host: string;
+  /** Number of the attempt to join. */
+  attempt: number;
+}

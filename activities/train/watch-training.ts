@@ -1,0 +1,27 @@
+import type { RemoteCopy, RunPlan } from '../../configs/schema/index.ts';
+import { withMirror } from '../mirror/mirror.ts';
+import type { JobOutcome } from '../shared/trainer/trainer-process.ts';
+import type { AttemptProgress } from './attempt-progress.ts';
+import type { TrainDependencies } from './dependencies.ts';
+import type { EnsuredTrainer } from './ensure-trainer.ts';
+import { withControlUpdates } from './follow-control.ts';
+import { followJob } from './follow-job.ts';
+import { ProgressPublisher } from './progress-publisher.ts';
+
+/** Watches a trainer until it ends. Meanwhile it publishes progress, mirrors the run and passes control updates on. */
+export function watchTraining(
+  dependencies: TrainDependencies,
+  plan: RunPlan,
+  { folder, job, fence, assertFence, running }: EnsuredTrainer,
+  progress: AttemptProgress,
+): Promise<JobOutcome> {
+  progress.followTrainer(running.owner.attempt);
+  const publisher = new ProgressPublisher(progress, dependencies.home, plan.runId, assertFence);
+  const onEvents = publisher.publish.bind(publisher);
+  const follow = () => followJob({ job, running, fence, progressFile: folder.train.progress, onEvents });
+  const followWithControl = () =>
+    withControlUpdates(folder.train, fence, ({ epochs }) => progress.setEpochs(epochs), follow);
+  const onRemote = (copy: RemoteCopy) => progress.setRemoteCopy(copy);
+  const followWithMirror = () => withMirror({ dependencies, plan, fence, running, onRemote }, followWithControl);
+  return dependencies.gpus.withGpusHeld(followWithMirror).finally(() => publisher.settled());
+}
