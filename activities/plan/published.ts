@@ -14,7 +14,7 @@ export const publishedModelFor = (recipe: string): PublishedModel | undefined =>
 
 /** A published result says nothing of a run of other data: then there is none to compare with. */
 export function comparableReferences({ recipe, dataset, references }: ComparedPlan): ReferenceResult[] {
-  const measuredOn = publishedModelFor(recipe.name)?.settings['data set']?.says;
+  const measuredOn = publishedModelFor(recipe.name)?.settings.dataset?.value;
   return measuredOn === undefined || measuredOn === dataset.id ? references : [];
 }
 

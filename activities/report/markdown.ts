@@ -6,8 +6,8 @@ import { describeErrors } from './analysis/errors-section.ts';
 import { listColumns } from './draw/columns.ts';
 import { formatHours, listCost, roundHours } from './sections/cost.ts';
 import { describeUse } from './sections/cost-section.ts';
-import { diagnoseGap } from './gap/diagnose.ts';
-import { describeEffect, describeGap, isOtherData } from './gap/gap-text.ts';
+import { diagnoseGap } from './gap/diagnose-gap.ts';
+import { formatEffect, formatGap, isOtherDataset } from './gap/gap-text.ts';
 import { describeGoodput, formatKnown } from './sections/ledger-section.ts';
 import { escapeMarkdown, tabulate } from './draw/markdown-table.ts';
 import {
@@ -72,13 +72,15 @@ function tabulateScores(report: Report, kind: 'bbox' | 'segm'): string {
 function writeGap(report: Report): string[] {
   const gap = diagnoseGap(report);
   if (gap === undefined) return [];
-  const rows = gap.differences.map(({ about, ours, theirs, effect }) => [about, ours, theirs, describeEffect(effect)]);
+  const rows = gap.differences.map(({ aspect, ours, theirs, effect }) => [aspect, ours, theirs, formatEffect(effect)]);
   return [
-    '## Against the published model',
-    escapeMarkdown(describeGap(gap)),
-    ...(isOtherData(gap) ? [] : gap.shape.says.map(escapeMarkdown)),
-    tabulate(['differs in', 'this run', 'published', 'known effect'], rows),
-    ...gap.ruledOut.map(({ claim, why, here }) => `Ruled out: ${escapeMarkdown(`${claim} ${why} ${here}`)}`),
+    '## Comparison with the published model',
+    escapeMarkdown(formatGap(gap)),
+    ...(isOtherDataset(gap) ? [] : gap.shape.findings.map(escapeMarkdown)),
+    tabulate(['setting', 'this run', 'published', 'known effect'], rows),
+    ...gap.ruledOut.map(
+      ({ claim, reason, inThisRun }) => `Ruled out: ${escapeMarkdown(`${claim} ${reason} ${inThisRun}`)}`,
+    ),
     ...gap.inference.map((one) => `Inference: ${escapeMarkdown(one)}`),
   ];
 }

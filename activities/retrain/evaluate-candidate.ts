@@ -41,7 +41,7 @@ function judgeOverall(name: string, difference: Difference, { gain, withinNoise 
   return {
     rule,
     passed: isExcused,
-    message: isExcused ? `${message}: within what the choice of images makes` : message,
+    message: isExcused ? `${message}: within the noise of the test images` : message,
   };
 }
 

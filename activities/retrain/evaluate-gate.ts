@@ -49,7 +49,7 @@ async function judge({ openStore }: RetrainDependencies, request: GateRequest, f
   const theirs = champion === null ? undefined : await loadChampion(store, request, champion, { folder, signal });
   const findings =
     theirs === undefined
-      ? [{ rule: 'there is a champion to hold it against', passed: true, message: 'none yet: the first one' }]
+      ? [{ rule: 'comparison with the champion', passed: true, message: 'no champion yet: the first version passes' }]
       : evaluateCandidate(
           {
             comparison: compareRuns([theirs, ours], Date.now() / 1000),

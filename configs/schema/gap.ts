@@ -1,37 +1,37 @@
-/** What is known of published models and of what the differences to them cost: the data of the gap diagnosis. */
+/** Published models and the known effects of differing from them: the data of the gap diagnosis. */
 import { z } from 'zod';
 
-/** In what a run can differ from a published one. */
+/** Settings in which a run can differ from a published model. */
 export const aspects = [
-  'data set',
-  'backbone weights',
+  'dataset',
+  'pretrained weights',
   'box heads',
   'box loss',
-  'box classes',
+  'box regression',
   'batch and learning rate',
-  'batch in parts',
+  'micro-batches',
   'epochs',
-  'fall of the learning rate',
+  'learning rate schedule',
   'warm-up',
   'optimizer',
   'precision',
   'framework',
-  'changes on the way',
+  'changes during the run',
 ] as const;
 export const Aspect = z.enum(aspects);
 export type Aspect = z.infer<typeof Aspect>;
 
-/** What a run did in one respect, in words that are the same wherever the same was done; `amount` where it is a number. */
-export const Setting = z.strictObject({ says: z.string(), amount: z.number().positive().optional() });
+/** One setting of a run. Equal settings have the same text; `amount` makes numbers comparable. */
+export const Setting = z.strictObject({ value: z.string(), amount: z.number().positive().optional() });
 export type Setting = z.infer<typeof Setting>;
 
-/** configs/published-models.json: what was published, how it was trained, and which recipes set out to reach it. */
+/** configs/published-models.json: published results, how they were trained, and which recipes reproduce them. */
 export const PublishedModels = z.array(
   z.strictObject({
     title: z.string(),
-    /** The recipe whose references are its published results. */
+    /** Recipe whose references are the published results. */
     results: z.string(),
-    /** The other recipe's published results that are shown beside it. */
+    /** Another recipe whose published results are shown for comparison. */
     seed: z.string().optional(),
     recipes: z.array(z.string()),
     settings: z.partialRecord(Aspect, Setting),
@@ -40,46 +40,46 @@ export const PublishedModels = z.array(
 );
 export type PublishedModel = z.infer<typeof PublishedModels>[number];
 
-/** AP points: from the least to the most that the evidence allows. */
+/** Range of AP points that the evidence allows. */
 const Points = z.tuple([z.number(), z.number()]);
 
-const Evidence = z.strictObject({ says: z.string(), source: z.string() });
+const Evidence = z.strictObject({ finding: z.string(), source: z.string() });
 export type Evidence = z.infer<typeof Evidence>;
 
-/** `measured`: this very difference alone; `relative`: alone, on a related model; `unknown`: nobody published a measurement. */
+/** `measured`: this difference alone; `relative`: alone, on a related model; `unknown`: no published measurement. */
 const Basis = z.enum(['measured', 'relative', 'unknown']);
 
 export const KnownEffect = z.strictObject({
-  about: Aspect,
-  /** Only where this run did just that; any way, where absent. */
+  aspect: Aspect,
+  /** Restricts the effect to runs with this setting. */
   ours: z.string().optional(),
-  /** Only where this run's amount is at most so much of the published one's. */
-  atMost: z.number().positive().optional(),
+  /** Restricts the effect to runs whose amount is at most this share of the published one. */
+  maxRatio: z.number().positive().optional(),
   basis: Basis,
-  /** By how many points a run falls short that does it this way instead of the published one; null where unknown. */
-  loses: z.strictObject({ bbox: Points, segm: Points.nullable() }).nullable(),
-  /** Where `loses` is unknown: it stands in the list as if it cost so many points of box AP. A judgement, not a measurement. */
-  listedAs: z.number().optional(),
-  says: z.string(),
+  /** Points that a run loses by this difference; null if unknown. */
+  cost: z.strictObject({ bbox: Points, segm: Points.nullable() }).nullable(),
+  /** Sorts an effect of unknown cost as if it cost so many points of box AP. A judgment, not a measurement. */
+  assumedCost: z.number().optional(),
+  summary: z.string(),
   evidence: z.array(Evidence),
 });
 export type KnownEffect = z.infer<typeof KnownEffect>;
 
-/** configs/known-effects.json. The first effect that fits counts. */
+/** configs/known-effects.json. The first effect that applies counts. */
 export const GapFacts = z.strictObject({
   effects: z.array(KnownEffect),
-  /** Points of AP by which two runs of the same thing differ. */
+  /** AP points by which two runs of one recipe differ. */
   noise: z.strictObject({ bbox: Points, evidence: z.array(Evidence) }),
-  /** Explanations that were offered and are wrong. `ours`: only for runs with these box heads. */
+  /** Published explanations that are wrong. `ours` restricts one to runs with these box heads. */
   ruledOut: z.array(
     z.strictObject({
       claim: z.string(),
       ours: z.string().optional(),
-      why: z.string(),
+      reason: z.string(),
       evidence: z.array(Evidence),
     }),
   ),
-  /** What nobody has measured, so that the order is partly inference. */
-  unmeasured: z.array(z.strictObject({ aspects: z.array(Aspect), says: z.string() })),
+  /** Combinations that were never measured separately, so their order is partly inference. */
+  unmeasured: z.array(z.strictObject({ aspects: z.array(Aspect), summary: z.string() })),
 });
 export type GapFacts = z.infer<typeof GapFacts>;

@@ -18,8 +18,8 @@ test('every recipe but the demo sets out to reach a published model, and every r
 
 test('a number comes with its source, and an unknown effect without a number', () => {
   for (const effect of gapFacts().effects) {
-    expect(effect.loses === null, effect.says).toBe(effect.basis === 'unknown');
-    if (effect.loses) expect(effect.evidence.length, effect.says).toBeGreaterThan(0);
+    expect(effect.cost === null, effect.summary).toBe(effect.basis === 'unknown');
+    if (effect.cost) expect(effect.evidence.length, effect.summary).toBeGreaterThan(0);
   }
 });
 

@@ -29,7 +29,7 @@ function drawVerdict({ sha256, verdict }: ShownVerdict): Markup {
   return markup`<h3 id="${id}">${candidate}: ${verdict.is.passed ? 'passed' : 'failed'}</h3>
 <p class="note">${compareScores(verdict.is)}</p>
 <table class="events findings">
-<thead><tr><th scope="col">Rule</th><th scope="col">Passed</th><th scope="col">Says</th></tr></thead>
+<thead><tr><th scope="col">Rule</th><th scope="col">Passed</th><th scope="col">Result</th></tr></thead>
 <tbody>${findings.map(
     ({ rule, passed, message }) =>
       markup`<tr><td class="what">${rule}</td><td class="kind ${passed ? 'finished' : 'crashed'}">${passed ? 'passed' : 'failed'}</td><td class="what">${message}</td></tr>`,

@@ -11,7 +11,7 @@ export interface Column extends ReferenceResult {
 /** Those the verdict compares with, then the paper's, the released model's and the seed's where they are not among them. */
 export function listColumns({ references, plan }: Pick<Report, 'references' | 'plan'>): Column[] {
   const model = publishedModelFor(plan.recipe.name);
-  const isSameData = model?.settings['data set']?.says === plan.dataset.id;
+  const isSameData = model?.settings.dataset?.value === plan.dataset.id;
   const others =
     model && isSameData
       ? [...referencesFor(model.results), ...(model.seed === undefined ? [] : referencesFor(model.seed).slice(0, 1))]

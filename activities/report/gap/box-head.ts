@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Setting } from '../../../configs/schema/index.ts';
 
-/** The part of a recipe that decides how boxes are told: one stage of the cascade. */
+/** One stage of the cascade: the settings that decide how boxes are classified and regressed. */
 const BoxHead = z.object({
   type: z.string(),
   num_shared_convs: z.int().optional(),
@@ -15,30 +15,28 @@ type BoxHead = z.infer<typeof BoxHead>;
 
 export const RoiHead = z.object({ bbox_head: z.union([z.array(BoxHead).min(1), BoxHead.transform((one) => [one])]) });
 
-/** What MMDetection's named heads stand for. */
+/** Layers of the heads that MMDetection defines by name. */
 const namedHeads: Record<string, { convs: number; fcs: number }> = {
   Shared2FCBBoxHead: { convs: 0, fcs: 2 },
   Shared4Conv1FCBBoxHead: { convs: 4, fcs: 1 },
 };
 
-/** `4 convolutions with SyncBN and 1 fully connected layer`; stages that differ are all named. */
-export const describeBoxHeads = (heads: readonly BoxHead[]): Setting => ({ says: joinDistinct(heads, nameLayers) });
+/** `4 convolutions with SyncBN and 1 fully connected layer`. Lists every variant if the stages differ. */
+export const formatBoxHeads = (heads: readonly BoxHead[]): Setting => ({ value: formatDistinct(heads, formatLayers) });
 
 /** `GIoU on decoded boxes, weight 10` */
-export const describeBoxLoss = (heads: readonly BoxHead[]): Setting => ({
-  says: joinDistinct(heads, ({ loss_bbox: loss, reg_decoded_bbox: decoded }) => {
+export const formatBoxLoss = (heads: readonly BoxHead[]): Setting => ({
+  value: formatDistinct(heads, ({ loss_bbox: loss, reg_decoded_bbox: isDecoded }) => {
     const name = loss.type.replace(/Loss$/, '');
-    return `${name} on ${decoded === true ? 'decoded boxes' : 'deltas'}, weight ${loss.loss_weight}`;
+    return `${name} on ${isDecoded === true ? 'decoded boxes' : 'deltas'}, weight ${loss.loss_weight}`;
   }),
 });
 
-export const describeBoxClasses = (heads: readonly BoxHead[]): Setting => ({
-  says: joinDistinct(heads, (one) =>
-    one.reg_class_agnostic === true ? 'one box for all classes' : 'a box for each class',
-  ),
+export const formatBoxRegression = (heads: readonly BoxHead[]): Setting => ({
+  value: formatDistinct(heads, (one) => (one.reg_class_agnostic === true ? 'class-agnostic' : 'class-specific')),
 });
 
-function nameLayers({ type, num_shared_convs, num_shared_fcs, norm_cfg: norm }: BoxHead): string {
+function formatLayers({ type, num_shared_convs, num_shared_fcs, norm_cfg: norm }: BoxHead): string {
   const named = namedHeads[type];
   const convs = num_shared_convs ?? named?.convs ?? 0;
   const fcs = num_shared_fcs ?? named?.fcs ?? 0;
@@ -49,5 +47,5 @@ function nameLayers({ type, num_shared_convs, num_shared_fcs, norm_cfg: norm }: 
   return layers.length > 0 ? layers.join(' and ') : type;
 }
 
-const joinDistinct = (heads: readonly BoxHead[], describe: (head: BoxHead) => string): string =>
-  [...new Set(heads.map(describe))].join('; ');
+const formatDistinct = (heads: readonly BoxHead[], format: (head: BoxHead) => string): string =>
+  [...new Set(heads.map(format))].join('; ');

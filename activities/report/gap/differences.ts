@@ -1,61 +1,62 @@
-/** In what a run differs from a published model, the costliest first. */
+/** Compares the settings of a run with those of a published model. */
 import { aspects, type Aspect, type GapFacts, type KnownEffect, type Setting } from '../../../configs/schema/index.ts';
-import type { Settings } from './run-settings.ts';
+import type { Settings } from './recipe-settings.ts';
 
 export interface Difference {
-  readonly about: Aspect;
+  readonly aspect: Aspect;
   readonly ours: string;
   readonly theirs: string;
   readonly effect: KnownEffect;
 }
 
-const nobodyKnows: KnownEffect = {
-  about: 'changes on the way',
+const unknownEffect: KnownEffect = {
+  aspect: 'changes during the run',
   basis: 'unknown',
-  loses: null,
-  says: 'Its effect was not published.',
+  cost: null,
+  summary: 'Its effect was not published.',
   evidence: [],
 };
 
-/** Those that a run has and a published model lacks: a difference only where they are there. */
-const additions: Partial<Record<Aspect, string>> = {
-  'batch in parts': 'all images of a GPU at once',
-  'changes on the way': 'none known',
+/** Settings of published models that are known although nobody publishes them. */
+const defaults: Partial<Record<Aspect, string>> = {
+  'micro-batches': 'none',
+  'changes during the run': 'none',
 };
 
+/** Lists the differences, sorted by their known or assumed cost, largest first. */
 export function listDifferences(ours: Settings, theirs: Settings, facts: GapFacts): Difference[] {
-  const found = aspects.flatMap((about) => {
-    const mine = ours[about];
-    const published = theirs[about] ?? nothing(about);
-    if (mine === undefined || published === undefined || mine.says === published.says) return [];
-    const effect = facts.effects.find((one) => one.about === about && fits(one, mine, published)) ?? nobodyKnows;
-    return { about, ours: mine.says, theirs: published.says, effect };
+  const differences = aspects.flatMap((aspect) => {
+    const mine = ours[aspect];
+    const published = theirs[aspect] ?? defaultSetting(aspect);
+    if (mine === undefined || published === undefined || mine.value === published.value) return [];
+    const effect = facts.effects.find((one) => one.aspect === aspect && applies(one, mine, published)) ?? unknownEffect;
+    return { aspect, ours: mine.value, theirs: published.value, effect };
   });
-  return found.sort((a, b) => weigh(b.effect) - weigh(a.effect));
+  return differences.sort((a, b) => estimateCost(b.effect) - estimateCost(a.effect));
 }
 
-/** In what both are known, and alike. */
-export const listLikenesses = (ours: Settings, theirs: Settings): string[] =>
-  aspects.flatMap((about) => {
-    const mine = ours[about]?.says;
-    return mine !== undefined && mine === theirs[about]?.says ? `${about} (${mine})` : [];
+/** Lists the settings that are known for both models and equal. */
+export const listAgreements = (ours: Settings, theirs: Settings): string[] =>
+  aspects.flatMap((aspect) => {
+    const mine = ours[aspect]?.value;
+    return mine !== undefined && mine === theirs[aspect]?.value ? `${aspect} (${mine})` : [];
   });
 
-/** What of the published model's settings is not known of this run. */
+/** Lists the settings that are published but unknown for this run. */
 export const listUnknown = (ours: Settings, theirs: Settings): string[] =>
-  aspects.filter((about) => theirs[about] !== undefined && ours[about] === undefined);
+  aspects.filter((aspect) => theirs[aspect] !== undefined && ours[aspect] === undefined);
 
-function nothing(about: Aspect): Setting | undefined {
-  const says = additions[about];
-  return says === undefined ? undefined : { says };
+function defaultSetting(aspect: Aspect): Setting | undefined {
+  const value = defaults[aspect];
+  return value === undefined ? undefined : { value };
 }
 
-function fits({ ours, atMost }: KnownEffect, mine: Setting, published: Setting): boolean {
-  if (ours !== undefined && ours !== mine.says) return false;
-  if (atMost === undefined) return true;
-  return mine.amount !== undefined && published.amount !== undefined && mine.amount / published.amount <= atMost;
+function applies({ ours, maxRatio }: KnownEffect, mine: Setting, published: Setting): boolean {
+  if (ours !== undefined && ours !== mine.value) return false;
+  if (maxRatio === undefined) return true;
+  return mine.amount !== undefined && published.amount !== undefined && mine.amount / published.amount <= maxRatio;
 }
 
-/** By the middle of what the evidence allows in box AP, or what an unknown effect is listed as. */
-export const weigh = ({ loses, listedAs = 0 }: KnownEffect): number =>
-  loses ? (loses.bbox[0] + loses.bbox[1]) / 2 : listedAs;
+/** Returns the middle of the range in box AP that the evidence allows, or the assumed cost of an unknown effect. */
+export const estimateCost = ({ cost, assumedCost = 0 }: KnownEffect): number =>
+  cost ? (cost.bbox[0] + cost.bbox[1]) / 2 : assumedCost;

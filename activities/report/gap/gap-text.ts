@@ -1,46 +1,46 @@
-/** A diagnosis in words, the same in HTML and Markdown. */
+/** Formats a diagnosis, with the same wording in HTML and Markdown. */
 import { formatDifference, formatPoints, pointsAbove } from '../../shared/summary/format-score.ts';
 import type { EvalMetrics, KnownEffect, ReferenceResult } from '../../../configs/schema/index.ts';
-import type { GapDiagnosis } from './diagnose.ts';
+import type { GapDiagnosis } from './diagnose-gap.ts';
 
-/** The gap and its first suspect in a sentence. */
-export function describeGap(gap: GapDiagnosis): string {
+/** Formats the gap and its likeliest cause as one sentence. */
+export function formatGap(gap: GapDiagnosis): string {
   const { points, reference, suspect, unknown, isWithinNoise } = gap;
-  const against = `${reference.label} (${showScores(reference)})`;
-  if (isOtherData(gap)) return `This run is of other data than ${against}: their numbers cannot be compared.`;
-  const shortfall = `${formatDifference(points.bbox)} box and ${formatDifference(points.segm)} mask AP against ${against}`;
-  if (isWithinNoise) return `${shortfall}: no more than two runs of one recipe differ by.`;
-  if ((points.bbox ?? 0) > 0) return `${shortfall}: nothing is missing.`;
+  const published = `${reference.label} (${formatScores(reference)})`;
+  if (isOtherDataset(gap)) return `This run uses another dataset than ${published}: the numbers cannot be compared.`;
+  const shortfall = `${formatDifference(points.bbox)} box and ${formatDifference(points.segm)} mask AP compared with ${published}`;
+  if (isWithinNoise) return `${shortfall}: within the variation between two runs of one recipe.`;
+  if ((points.bbox ?? 0) > 0) return `${shortfall}: there is no shortfall to explain.`;
   if (suspect !== undefined)
-    return `${shortfall}; the likeliest cause is the ${suspect.about}: ${suspect.ours} instead of ${suspect.theirs}.`;
+    return `${shortfall}; the likeliest cause is the ${suspect.aspect}: ${suspect.ours} instead of ${suspect.theirs}.`;
   return unknown.length > 0
-    ? `${shortfall}; too little is known of this run to name a cause.`
-    : `${shortfall}; nothing that differs is known to cost as much.`;
+    ? `${shortfall}; too little is known about this run to name a cause.`
+    : `${shortfall}; no known difference costs as much.`;
 }
 
-export const isOtherData = ({ differences }: GapDiagnosis): boolean => differences[0]?.about === 'data set';
+export const isOtherDataset = ({ differences }: GapDiagnosis): boolean => differences[0]?.aspect === 'dataset';
 
-/** From what the gap is measured, and from how much on it means something. */
-export function describeMeasure({ title, reference, others, noise }: GapDiagnosis, metrics: EvalMetrics): string {
-  const beside = others.map((other) => {
+/** Names the reference of the gap and the size of a difference that means something. */
+export function formatReferences({ title, reference, others, noise }: GapDiagnosis, metrics: EvalMetrics): string {
+  const further = others.map((other) => {
     const box = formatDifference(pointsAbove(metrics.bbox.AP, other.bbox.AP));
     const mask = formatDifference(pointsAbove(metrics.segm.AP, other.segm.AP));
-    return ` Against ${other.label} (${showScores(other)}) it would be ${box} and ${mask}.`;
+    return ` Compared with ${other.label} (${formatScores(other)}): ${box} and ${mask}.`;
   });
-  const runs = noise.evidence.map(({ says, source }) => `${says} (${source})`).join('; ');
-  return `${title}, measured from ${reference.label} (${reference.source}).${beside.join('')} Two runs of one thing differ by ${noise.bbox.join(' to ')} points: ${runs}.`;
+  const runs = noise.evidence.map(({ finding, source }) => `${finding} (${source})`).join('; ');
+  return `Reference: ${title}, ${reference.label} (${reference.source}).${further.join('')} Two runs of one recipe differ by ${noise.bbox.join(' to ')} points. ${runs}.`;
 }
 
 /** `costs 1.0 box, 0.6 mask AP, measured on related models` */
-export function describeEffect({ basis, loses }: KnownEffect): string {
-  if (loses === null) return 'effect unknown';
-  if (loses.bbox[1] === 0) return 'costs about nothing';
-  const mask = loses.segm === null ? '' : `, ${showRange(loses.segm)} mask`;
-  return `costs ${showRange(loses.bbox)} box${mask} AP, measured${basis === 'relative' ? ' on related models' : ''}`;
+export function formatEffect({ basis, cost }: KnownEffect): string {
+  if (cost === null) return 'effect unknown';
+  if (cost.bbox[1] === 0) return 'no measurable cost';
+  const mask = cost.segm === null ? '' : `, ${formatRange(cost.segm)} mask`;
+  return `costs ${formatRange(cost.bbox)} box${mask} AP, measured${basis === 'relative' ? ' on related models' : ''}`;
 }
 
-const showScores = ({ bbox, segm }: ReferenceResult): string =>
+const formatScores = ({ bbox, segm }: ReferenceResult): string =>
   [bbox.AP, segm.AP].map((score) => (score == null ? '–' : formatPoints(score))).join(' / ');
 
-const showRange = ([low, high]: readonly [number, number]): string =>
+const formatRange = ([low, high]: readonly [number, number]): string =>
   low === high ? high.toFixed(1) : `${low.toFixed(1)} to ${high.toFixed(1)}`;

@@ -38,8 +38,8 @@ describe('the page', () => {
     expect(headings).toEqual([
       'swin-s-blog',
       'Results',
-      ...['Against the published model', 'Shape of the gap'],
-      ...['What differs, the costliest first', 'Ruled out', 'What of this is inference'],
+      ...['Comparison with the published model', 'Shape of the gap'],
+      ...['Differences, most costly first', 'Ruled out', 'Inferences'],
       'Curves',
       'Classes',
       'Precision and recall',

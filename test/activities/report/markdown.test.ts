@@ -51,33 +51,33 @@ test('it says the same in short', () => {
     | ARm | @\\[ IoU=0.50:0.95 \\| area=medium \\| maxDets=1000 \\] | 0.594 | 0.594 | 0.0 | – | – | – | – |
     | ARl | @\\[ IoU=0.50:0.95 \\| area=large \\| maxDets=1000 \\] | 0.716 | 0.716 | 0.0 | – | – | – | – |
 
-    ## Against the published model
+    ## Comparison with the published model
 
-    −1.0 box and −0.4 mask AP against paper, table 2 (51.8 / 44.7); the likeliest cause is the box heads: 2 fully connected layers instead of 4 convolutions with SyncBN and 1 fully connected layer.
+    −1.0 box and −0.4 mask AP compared with paper, table 2 (51.8 / 44.7); the likeliest cause is the box heads: 2 fully connected layers instead of 4 convolutions with SyncBN and 1 fully connected layer.
 
-    Box: AP50 −0.3, AP75 −0.8: nearly as many objects are found, but their outlines lie less exactly (localisation).
+    Box: AP50 −0.3, AP75 −0.8: almost as many objects are found, but they are localized less precisely.
 
-    Mask: AP50 −0.4, AP75 −0.5: about as much at loose as at strict overlap.
+    Mask: AP50 −0.4, AP75 −0.5: the shortfall is similar at both overlap thresholds.
 
-    By size: the reference was published without it, so that small and large objects cannot be told apart.
+    Box AP by object size: not published for the reference.
 
-    | differs in | this run | published | known effect |
+    | setting | this run | published | known effect |
     | --- | --- | --- | --- |
     | box heads | 2 fully connected layers | 4 convolutions with SyncBN and 1 fully connected layer | costs 1.0 box, 0.6 mask AP, measured on related models |
-    | batch and learning rate | 8 images a step at 1e-4 | 16 images a step at 1e-4 | effect unknown |
+    | batch and learning rate | batch size 8, learning rate 1e-4 | batch size 16, learning rate 1e-4 | effect unknown |
     | box loss | SmoothL1 on deltas, weight 1 | GIoU on decoded boxes, weight 10 | costs 0.2 box AP, measured on related models |
-    | box classes | one box for all classes | a box for each class | effect unknown |
+    | box regression | class-agnostic | class-specific | effect unknown |
     | framework | MMDetection 3.5.1 | the authors' fork of MMDetection 2.11 | costs 0.0 to 0.3 box, 0.0 to 0.1 mask AP, measured on related models |
-    | precision | fp16 by autocast | fp16 by apex O1 | costs about nothing |
+    | precision | fp16 (autocast) | fp16 (Apex O1) | no measurable cost |
     | warm-up | 1000 steps | 500 steps | effect unknown |
 
-    Ruled out: The Cascade Mask R-CNN used as the head was pretrained with ResNet-50 (the blog's own guess). No head is pretrained in either recipe. “r50” is only in the name of the base file; its ResNet backbone, with the weights that it names, is removed by \\_delete\\_=True, and neck and heads start from random numbers. This run’s recipe: the backbone is SwinTransformer, and nothing is loaded for the rest (load\\_from = None).
+    Ruled out: The Cascade Mask R-CNN head was pretrained with ResNet-50 (the blog's own guess). Neither recipe loads a pretrained head. “r50” appears only in the name of the base config: \\_delete\\_=True removes its ResNet backbone together with the weights it names, and neck and heads are initialized randomly. In this run, the backbone is SwinTransformer and the other parts start without pretrained weights (load\\_from = None).
 
-    Inference: That the gap is one of localisation fits the boxes’ own part of the model, which stands first; that it is the cause is inferred, not shown.
+    Inference: A localization gap is consistent with the box heads, the costliest difference; that it is the cause is inferred, not shown.
 
-    Inference: Nobody published Swin with only the heads or only the batch changed: how the gap divides between the two is inference.
+    Inference: No published experiment changes only the heads or only the batch of a Swin detector, so how the gap divides between the two is inference.
 
-    Inference: Heads, box loss and boxes for each class came together in the paper's recipe; what each gives to Swin by itself is inference from other detectors, and the points must not be added up.
+    Inference: The paper's recipe changes heads, box loss and box regression together. The effect of each on Swin is inferred from other detectors, and the points must not be added up.
 
     ## Course of the run
 
