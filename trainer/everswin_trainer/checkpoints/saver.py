@@ -8,6 +8,7 @@ still finishes the save that it began.
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import BinaryIO
 
 from everswin_trainer.checkpoints.checkpoint import Checkpoint, Origin, save
@@ -16,6 +17,20 @@ from everswin_trainer.job.folder import Job
 from everswin_trainer.job.plan import Plan
 from everswin_trainer.job.progress import Progress, box_average_precision, read_events
 from everswin_trainer.system.disk_space import require_space
+
+
+@dataclass(frozen=True)
+class StateCopy:
+    """A copy of the training state that training no longer changes.
+
+    `write` and `is_finite` run in the background. `size_bytes` is the expected size of the file.
+    """
+
+    epoch: int
+    iteration: int
+    size_bytes: int
+    write: Callable[[BinaryIO], None]
+    is_finite: Callable[[], bool]
 
 
 class Saver:
@@ -44,50 +59,18 @@ class Saver:
         """How long a save keeps training waiting; 0 before the first."""
         return self._blocked_seconds / max(1, self._saves)
 
-    def save(
-        self,
-        epoch: int,
-        iteration: int,
-        write: Callable[[BinaryIO], None],
-        need_bytes: int,
-        is_sound: Callable[[], bool],
-        order: int,
-        blocked_since: float,
-    ) -> None:
-        """Waits for the save before it, if that is still in flight, and starts this one.
+    def save(self, state: StateCopy, *, request: int, blocked_since: float) -> None:
+        """Waits for the previous save, then starts this one in the background. Raises the error of an earlier save.
 
-        `write` and `is_sound` run in the background, on a copy that training no longer changes; nothing is saved that
-        is not sound. `blocked_since` is time.monotonic() when training stopped for the copy. Raises the error of an
-        earlier save.
+        `request` is the newest `checkpointNow` that this save serves. `blocked_since` is the time.monotonic() at which
+        training stopped for the copy.
         """
         self.wait()
-        self.saved_iteration = iteration
+        self.saved_iteration = state.iteration
         blocked_seconds = time.monotonic() - blocked_since
         self._saves += 1
         self._blocked_seconds += blocked_seconds
-
-        def work() -> None:
-            self._job.checkpoints.mkdir(exist_ok=True)
-            require_space(self._job.checkpoints, need_bytes)
-            if not is_sound():
-                # Saving would push the last good checkpoints out.
-                self._progress.write("warning", message=f"not saved at step {iteration}: the weights are not finite")
-                return
-            self._newest = save(self._job.checkpoints, epoch, iteration, self._origin, write)
-            self._progress.write(
-                "checkpoint",
-                file=self._newest.path.name,
-                epoch=epoch,
-                iteration=iteration,
-                bytes=self._newest.bytes,
-                sha256=self._newest.sha256,
-                seconds=time.monotonic() - blocked_since,
-                blockedSeconds=blocked_seconds,
-                order=order,
-            )
-            self._retain()
-
-        self._unfinished.append(self._background.submit(work))
+        self._unfinished.append(self._background.submit(self._save, state, request, blocked_since, blocked_seconds))
 
     def retain(self) -> None:
         """After a validation: what it changes about the best takes effect, in the background after a save in flight."""
@@ -104,6 +87,27 @@ class Saver:
         for job in self._unfinished:
             if job.done():
                 job.result()
+
+    def _save(self, state: StateCopy, request: int, blocked_since: float, blocked_seconds: float) -> None:
+        self._job.checkpoints.mkdir(exist_ok=True)
+        require_space(self._job.checkpoints, state.size_bytes)
+        if not state.is_finite():
+            # Retention would replace good checkpoints with this one.
+            self._progress.write("warning", message=f"not saved at step {state.iteration}: the weights are not finite")
+            return
+        self._newest = save(self._job.checkpoints, state.epoch, state.iteration, self._origin, state.write)
+        self._progress.write(
+            "checkpoint",
+            file=self._newest.path.name,
+            epoch=state.epoch,
+            iteration=state.iteration,
+            bytes=self._newest.bytes,
+            sha256=self._newest.sha256,
+            seconds=time.monotonic() - blocked_since,
+            blockedSeconds=blocked_seconds,
+            order=request,
+        )
+        self._retain()
 
     def _retain(self) -> None:
         if self._newest is None:

@@ -8,7 +8,7 @@ from mmengine.runner import Runner
 
 from everswin_trainer.checkpoints.checkpoint import sweep
 from everswin_trainer.checkpoints.interval import seconds_between_saves, seconds_of_epoch
-from everswin_trainer.checkpoints.saver import Saver
+from everswin_trainer.checkpoints.saver import Saver, StateCopy
 from everswin_trainer.job.heartbeat import SAVING, STEP
 from everswin_trainer.job.progress import box_average_precision, newest_request, read_events
 from everswin_trainer.job.stop_request import Preempted
@@ -98,15 +98,14 @@ class CheckpointHook(Hook):
         # The one before has to be written before its memory is taken.
         self._saver.wait()
         state = self._snapshots.take(capture(runner, epoch, iteration, self._learning_rate_factor))
-        self._saver.save(
-            epoch,
-            iteration,
-            lambda stream: write(state, stream),
-            size_in_bytes(state),
-            lambda: weights_are_finite(state),
-            self._request,
-            begin,
+        copy = StateCopy(
+            epoch=epoch,
+            iteration=iteration,
+            size_bytes=size_in_bytes(state),
+            write=lambda stream: write(state, stream),
+            is_finite=lambda: weights_are_finite(state),
         )
+        self._saver.save(copy, request=self._request, blocked_since=begin)
         self._schedule()
         self._heartbeats.send(STEP)
 

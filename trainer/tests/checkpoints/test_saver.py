@@ -14,7 +14,7 @@ import pytest
 
 from conftest import PLAN, PROGRAMS, environment
 from everswin_trainer.checkpoints.checkpoint import Origin, listed, valid
-from everswin_trainer.checkpoints.saver import Saver
+from everswin_trainer.checkpoints.saver import Saver, StateCopy
 from everswin_trainer.job.folder import Attempt, Job
 from everswin_trainer.job.plan import Plan
 from everswin_trainer.job.progress import Progress, read_events
@@ -41,14 +41,15 @@ class Folder:
         epoch: int,
         write: Callable[[BinaryIO], Any] = lambda stream: stream.write(b"whole"),
         iteration: int | None = None,
-        need_bytes: int = 5,
-        sound: bool = True,
-        order: int = 0,
+        size_bytes: int = 5,
+        is_finite: bool = True,
+        request: int = 0,
         blocked_since: float | None = None,
     ) -> None:
         at = epoch * PER_EPOCH if iteration is None else iteration
         since = time.monotonic() if blocked_since is None else blocked_since
-        self.saver.save(epoch, at, write, need_bytes, lambda: sound, order, since)
+        copy = StateCopy(epoch, at, size_bytes, write, is_finite=lambda: is_finite)
+        self.saver.save(copy, request=request, blocked_since=since)
 
     def validated(self, epoch: int, score: float) -> None:
         self.progress.write("validation", epoch=epoch, iteration=epoch * PER_EPOCH, bbox={"AP": score})
@@ -103,7 +104,7 @@ def test_training_goes_on_while_the_checkpoint_is_written(folder: Folder, gate: 
 
 def test_the_event_says_what_was_saved_for_whom_and_how_long_training_stood_still(folder: Folder) -> None:
     folder.save(
-        1, lambda stream: (time.sleep(0.3), stream.write(b"whole")), order=4, blocked_since=time.monotonic() - 2
+        1, lambda stream: (time.sleep(0.3), stream.write(b"whole")), request=4, blocked_since=time.monotonic() - 2
     )
     folder.saver.wait()
     [event] = folder.events("checkpoint")
@@ -168,7 +169,7 @@ def test_a_retention_does_not_hide_the_error_of_the_save_before_it(folder: Folde
 
 def test_a_disk_without_room_is_noticed_before_a_byte_is_written(folder: Folder) -> None:
     folder.save(1)
-    folder.save(2, lambda _stream: pytest.fail("written all the same"), need_bytes=1 << 60)
+    folder.save(2, lambda _stream: pytest.fail("written all the same"), size_bytes=1 << 60)
     with pytest.raises(
         OSError, match="No space left on device: a checkpoint needs 1152921504606846976 bytes"
     ) as raised:
@@ -188,7 +189,7 @@ def test_the_room_that_is_free_but_for_the_margin_does_not_do(tmp_path: Path) ->
 
 def test_weights_that_are_not_finite_are_not_saved(folder: Folder) -> None:
     folder.save(1)
-    folder.save(2, sound=False)
+    folder.save(2, is_finite=False)
     folder.saver.wait()
     assert folder.epochs() == [1]
     assert [one["message"] for one in folder.events("warning")] == ["not saved at step 20: the weights are not finite"]

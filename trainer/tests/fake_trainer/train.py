@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from everswin_trainer.checkpoints.checkpoint import Origin, of_checkpoint, sweep
 from everswin_trainer.checkpoints.interval import seconds_between_saves, seconds_of_epoch
-from everswin_trainer.checkpoints.saver import Saver
+from everswin_trainer.checkpoints.saver import Saver, StateCopy
 from everswin_trainer.job.control import ControlFile
 from everswin_trainer.job.ending import FINISHED, PREEMPTED
 from everswin_trainer.job.folder import Attempt, Job, stop_is_wanted
@@ -164,7 +164,7 @@ class FakeTrainer:
     def save(self) -> None:
         begin = time.monotonic()
         self.heartbeats.send(SAVING)
-        iteration, sound = self.state.iteration, math.isfinite(self.loss())
+        iteration, is_finite = self.state.iteration, math.isfinite(self.loss())
         content = self.state.dump(self.arguments.checkpoint_bytes)
 
         def write(stream: BinaryIO) -> None:
@@ -175,7 +175,8 @@ class FakeTrainer:
             stream.write(content[half:])
 
         self.request = self.control.now().checkpoint_now
-        self.saver.save(self.state.epoch, iteration, write, len(content), lambda: sound, self.request, begin)
+        copy = StateCopy(self.state.epoch, iteration, len(content), write, is_finite=lambda: is_finite)
+        self.saver.save(copy, request=self.request, blocked_since=begin)
         self.saved_iteration = iteration
         self.schedule_save()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from everswin_trainer.checkpoints.checkpoint import Origin
-from everswin_trainer.checkpoints.saver import Saver
+from everswin_trainer.checkpoints.saver import Saver, StateCopy
 from everswin_trainer.job.folder import Attempt, Job
 from everswin_trainer.job.plan import Plan
 from everswin_trainer.job.progress import Progress
@@ -20,5 +20,6 @@ def slowly(stream: BinaryIO) -> None:
 root = Path(sys.argv[1])
 job, plan = Job.at(root / "train"), Plan.load(root / "plan.json")
 saver = Saver(job, plan, Origin(plan.plan_hash, Attempt(1, 1), None), Progress(job.progress, 1), frozenset())
-saver.save(1, 10, slowly, 5, lambda: True, 0, time.monotonic())
+copy = StateCopy(epoch=1, iteration=10, size_bytes=5, write=slowly, is_finite=lambda: True)
+saver.save(copy, request=0, blocked_since=time.monotonic())
 raise RuntimeError("one step too many")
