@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -16,31 +15,23 @@ from typing import Any
 
 from everswin_trainer.gpu.lease import Lease
 from everswin_trainer.gpu.wait import AskerGone, GpuRequest, NotEnoughGpus, StopRequested, add_arguments
-from everswin_trainer.job.ending import CRASHED, FINISHED, HUNG, PREEMPTED, Ended, Stall, write_exit
+from everswin_trainer.job.ending import CRASHED, FINISHED, HUNG, PREEMPTED, Ended, write_exit
 from everswin_trainer.job.folder import Attempt, Job, living_owner, write_owner
-from everswin_trainer.job.heartbeat import PHASES, read_heartbeats
+from everswin_trainer.job.heartbeat import PHASES
 from everswin_trainer.job.rank_logs import prune_rank_logs
 from everswin_trainer.supervisor.ballast import load_ballast, making_room
 from everswin_trainer.supervisor.hosts import Hosts
 from everswin_trainer.supervisor.hosts import add_arguments as add_host_arguments
-from everswin_trainer.supervisor.lock import SURVIVOR_SECONDS, JobLock, JobLocked, acquire
-from everswin_trainer.supervisor.ranks import ERROR_FILE_ENV, Ranks
-from everswin_trainer.supervisor.stack_traces import write_stack_traces
+from everswin_trainer.supervisor.lock import JobLock, JobLocked, acquire
+from everswin_trainer.supervisor.program import STOP_SIGNALS, WATCHED_SIGNALS, kill_descendants, start
+from everswin_trainer.supervisor.program_watch import ProgramWatch
+from everswin_trainer.supervisor.ranks import Ranks
 from everswin_trainer.supervisor.watchdog import Watchdog
 from everswin_trainer.system.atomic_file import write_json
-from everswin_trainer.system.process_tree import become_subreaper, descendants, die_with_parent, kill
-from everswin_trainer.system.signals import Signals
+from everswin_trainer.system.process_tree import become_subreaper
 
-STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
-WATCHED_SIGNALS = STOP_SIGNALS | {signal.SIGCHLD}
 # torchrun kills its ranks 30 s after it was asked to stop; ours must come later.
 DEFAULT_GRACE_SECONDS = 45.0
-# How often the watchdog looks.
-POLL_SECONDS = 0.5
-# Interval at which the log is searched for the launcher's report, once it is due.
-REPORT_SECONDS = 0.05
-# Wait status of torchrun when a rank failed.
-RANK_FAILED_STATUS = 1 << 8
 EXIT_CODES = {FINISHED: 0, CRASHED: 1, HUNG: 1, PREEMPTED: 143}
 # EX_TEMPFAIL: try again later.
 LOCKED_EXIT_CODE = 75
@@ -81,7 +72,7 @@ def main(argv: list[str]) -> int:
     log_offset = job.log.stat().st_size if job.log.exists() else 0
     write_owner(job, attempt, log_offset, [] if lease is None else [gpu.uuid for gpu in lease.gpus])
     if lease is None:
-        ended = Ended(signal.SIGTERM, True, time.time(), log_offset)
+        ended = Ended(status=signal.SIGTERM, stop_requested=True, started_at=time.time(), log_offset=log_offset)
     else:
         ended = run(hosts, lock, log_offset, arguments, lease)
         lease.release()
@@ -138,84 +129,22 @@ def run(hosts: Hosts, lock: JobLock, log_offset: int, arguments: argparse.Namesp
         except OSError as error:
             write_json(job.error, {"message": f"cannot start {arguments.program[0]}: {error}"})
             # The status of a shell for a command that it cannot run.
-            return Ended(127 << 8, False, started_at, log_offset)
+            return Ended(status=127 << 8, stop_requested=False, started_at=started_at, log_offset=log_offset)
     watchdog = Watchdog(dict(arguments.stall_seconds), time.monotonic())
     ranks = Ranks(job, program, log_offset)
-    status, stop_requested, stall = wait(program, hosts, arguments.grace_seconds, watchdog, ranks)
-    end_descendants()
-    cause, alone = explain(job, ranks), not hosts.others
-    return Ended(status, stop_requested, started_at, log_offset, stall, cause, alone, ended_by(hosts, ranks))
-
-
-def start(job: Job, attempt: Attempt, lock: JobLock, command: list[str], log: int, lease: Lease) -> int:
-    """Starts `command` with the lock as its standard input (see lock.py); returns its pid."""
-    supervisor = os.getpid()
-
-    def prepare() -> None:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED_SIGNALS)
-        # If we are killed, the launcher stops its ranks gracefully instead of training on without a supervisor.
-        die_with_parent(supervisor, signal.SIGTERM)
-
-    process = subprocess.Popen(
-        command,
-        stdin=lock.descriptor,
-        stdout=log,
-        stderr=log,
-        env={**os.environ, **attempt.environment(job), **lease.environment(), ERROR_FILE_ENV: str(job.error)},
-        preexec_fn=prepare,
+    watch = ProgramWatch(program, hosts, ranks, watchdog, arguments.grace_seconds)
+    status = watch.wait()
+    kill_descendants()
+    return Ended(
+        status=status,
+        stop_requested=watch.stop_requested,
+        started_at=started_at,
+        log_offset=log_offset,
+        stall=watch.stall,
+        cause=record_cause(job, ranks),
+        alone=not hosts.others,
+        ended_by=ended_by(hosts, ranks),
     )
-    # We reap every child ourselves, so Popen must not wait for this one.
-    process.returncode = 0
-    return process.pid
-
-
-def wait(
-    program: int, hosts: Hosts, grace_seconds: float, watchdog: Watchdog, ranks: Ranks
-) -> tuple[int, bool, Stall | None]:
-    """Waits for the program; returns its wait status, whether a stop was requested, and the stall if it hung.
-
-    A stop is forwarded once as SIGTERM; after the grace period all descendants are killed. A program that hangs is
-    killed once its stacks are in the log. One with a failed rank, here or on another host, is killed once that is
-    known. During a stop only the grace period counts, neither the watchdog nor failed ranks.
-    """
-    job = hosts.own
-    stop_requested, stall, rank_failed = False, None, False
-    kill_at: float | None = None
-    signals = Signals(WATCHED_SIGNALS)
-    while (status := reap(program)) is None:
-        caught = signals.wait(seconds_to_wait(kill_at, ranks), ranks.descriptors())
-        ranks.collect_ended()
-        heartbeats = read_heartbeats(job)
-        ranks.watch(heartbeats)
-        hosts.poll()
-        if caught is not None and caught.si_signo in STOP_SIGNALS:
-            if kill_at is None:
-                kill_at = time.monotonic() + grace_seconds
-                forward_stop(program, job)
-            stop_requested = True
-        elif kill_at is None and (rank_failed := ranks.have_failed()):
-            kill_at = time.monotonic()
-        elif kill_at is None and hosts.stopped:
-            stop_requested, kill_at = True, time.monotonic() + grace_seconds
-            forward_stop(program, job)
-        elif kill_at is None and (rank_failed := hosts.failed is not None and ranks.may_be_ended()):
-            kill_at = time.monotonic()
-        elif kill_at is None and (stall := watchdog.observe(heartbeats + hosts.other_heartbeats(), time.monotonic())):
-            write_stack_traces(job, hosts.attempt)
-            kill_at = time.monotonic()
-        if kill_at is not None and time.monotonic() >= kill_at:
-            ranks.stop_watching()
-            kill(descendants(os.getpid()))
-            kill_at = time.monotonic() + 1.0
-    # A stop that arrived together with the end counts as requested.
-    stop_requested = stop_requested or bool(signal.sigpending() & STOP_SIGNALS)
-    return RANK_FAILED_STATUS if rank_failed else status, stop_requested, stall
-
-
-def seconds_to_wait(kill_at: float | None, ranks: Ranks) -> float:
-    if kill_at is not None:
-        return max(0.0, kill_at - time.monotonic())
-    return REPORT_SECONDS if ranks.report_is_due else POLL_SECONDS
 
 
 def ended_by(hosts: Hosts, ranks: Ranks) -> str | None:
@@ -223,8 +152,11 @@ def ended_by(hosts: Hosts, ranks: Ranks) -> str | None:
     return None if ranks.failed_here else hosts.failed
 
 
-def explain(job: Job, ranks: Ranks) -> dict[str, Any] | None:
-    """Returns `rootCause` if we saw the first failure ourselves: a launcher that was killed leaves no report."""
+def record_cause(job: Job, ranks: Ranks) -> dict[str, Any] | None:
+    """Logs the first failure if we saw it ourselves, and returns it as `rootCause`.
+
+    A launcher that we killed leaves no report of its own.
+    """
     failure = ranks.cause
     if failure is None:
         return None
@@ -236,38 +168,3 @@ def explain(job: Job, ranks: Ranks) -> dict[str, Any] | None:
         if failure.rank.error_file and failure.rank.error_file.exists():
             shutil.copyfile(failure.rank.error_file, job.error)
     return cause
-
-
-def forward_stop(program: int, job: Job) -> None:
-    with suppress(OSError):
-        # On a full disk the ranks end without a save, which would fail anyway.
-        job.stop.touch()
-    os.kill(program, signal.SIGTERM)
-
-
-def reap(program: int) -> int | None:
-    """Reaps every ended child, ours or adopted; returns the program's wait status if it is among them."""
-    status = None
-    while True:
-        try:
-            pid, ended = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return status
-        if pid == 0:
-            return status
-        if pid == program:
-            status = ended
-
-
-def end_descendants() -> None:
-    """Kills all descendants, in whatever session, and returns when none lives.
-
-    A process stuck in the kernel by a broken driver cannot be killed, and exit.json must not wait for it. It still
-    holds the lock, which keeps the next supervisor out.
-    """
-    deadline = time.monotonic() + SURVIVOR_SECONDS
-    while (below := descendants(os.getpid())) and time.monotonic() < deadline:
-        kill(below)
-        signal.sigtimedwait({signal.SIGCHLD}, 0.05)
-        reap(0)
-    reap(0)
