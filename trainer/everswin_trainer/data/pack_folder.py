@@ -1,7 +1,7 @@
-"""Packs a folder of images into an archive, so that own data goes the way of all others.
+"""Packs a folder of images into an archive, so that user data takes the path of published archives.
 
 `python -m everswin_trainer pack-folder --folder DIR --archive FILE --out ANSWER`. The same files give the same bytes:
-sorted names, one fixed time, nothing compressed.
+names are sorted, all entries have one date, and nothing is compressed.
 """
 
 import argparse
@@ -10,43 +10,23 @@ import os
 import stat
 import sys
 import time
-import zlib
+import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO, cast
 
 from everswin_trainer.data.findings import Findings
 from everswin_trainer.data.stage_progress import StageProgress
-from everswin_trainer.data.zip_list import (
-    CENTRAL,
-    CENTRAL_SIGN,
-    END,
-    END64,
-    END64_SIGN,
-    END_SIGN,
-    LOCAL,
-    LOCAL_SIGN,
-    LOCATOR64,
-    LOCATOR64_SIGN,
-    LONG16,
-    LONG32,
-    UTF8_NAME,
-    ZIP64_EXTRA,
-    name_problem,
-    quote,
-)
+from everswin_trainer.data.zip_list import name_problem, quote
 from everswin_trainer.system.atomic_file import write_atomic, write_json
 
-# 1980-01-01 00:00, the oldest there is.
-DATE, TIME = 0x21, 0
-# Version 2.0; 4.5 where zip64 is needed; made on Unix.
-VERSION, VERSION64, UNIX = 20, 45, 3 << 8
-PLAIN_FILE = (stat.S_IFREG | 0o644) << 16
+# The oldest date that a zip can hold.
+OLDEST_DATE = (1980, 1, 1, 0, 0, 0)
+REGULAR_FILE = (stat.S_IFREG | 0o644) << 16
 
 
 def main(argv: Sequence[str]) -> int:
-    """Writes the answer and leaves with 0 whatever the verdict is; 1 with one line where the machine fails."""
+    """Writes the answer. Returns 0 whether the folder is accepted or refused, 1 after an OSError."""
     parser = argparse.ArgumentParser(prog="everswin_trainer pack-folder")
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--archive", type=Path, required=True)
@@ -63,33 +43,34 @@ def main(argv: Sequence[str]) -> int:
 
 
 def pack(folder: Path, archive: Path) -> dict[str, Any]:
-    """The answer without its time. Raises OSError, also when a file changes while it is packed."""
+    """Returns the answer without its duration. Raises OSError, also when a file changes while it is packed."""
     problems = Findings(folder.name)
     files = sorted(_find_files(folder, problems))
     if not files and not problems.lines():
         problems.say("there are no files")
     if problems.lines():
         return {"v": 1, "ok": False, "problems": problems.lines()}
+    progress = StageProgress("packing", sum(path.stat().st_size for _, path in files))
     with write_atomic(archive) as stream:
-        writer = StoredZip(stream)
-        progress = StageProgress("packing", sum(path.stat().st_size for _, path in files))
-        for name, path in files:
-            content = _read_whole(path)
-            writer.add(name, content)
-            progress.more(len(content))
-        writer.end()
+        writer = _HashingWriter(stream)
+        # zipfile asks of a stream that cannot seek no more than write and flush.
+        with zipfile.ZipFile(cast(IO[bytes], writer), "w", zipfile.ZIP_STORED) as packed:
+            for name, path in files:
+                content = _read_unchanged(path)
+                packed.writestr(_entry(name), content)
+                progress.more(len(content))
     return {
         "v": 1,
         "ok": True,
         "problems": [],
         "sha256": writer.sha256.hexdigest(),
-        "bytes": writer.offset,
+        "bytes": writer.size,
         "files": len(files),
     }
 
 
 def _find_files(folder: Path, problems: Findings) -> list[tuple[str, Path]]:
-    """(name in the archive, path) of every file; what begins with a dot is a system's or an editor's, and left out."""
+    """Returns (name in the archive, path) of every file. Skips dot files, which systems and editors make."""
     found = []
     for place, folders, names in os.walk(folder, onerror=_raise):
         folders[:] = [one for one in folders if not one.startswith(".")]
@@ -110,12 +91,19 @@ def _find_files(folder: Path, problems: Findings) -> list[tuple[str, Path]]:
             elif path.is_dir():
                 continue
             if not path.is_file():
-                problems.add("is neither a plain file nor a folder", "file", quote(inside))
+                problems.add("is neither a regular file nor a folder", "file", quote(inside))
             elif (problem := _name_problem(inside)) is not None:
                 problems.add(problem, "file", quote(inside))
             else:
                 found.append((inside, path))
     return found
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    """Header of an entry: only its name and content decide its bytes."""
+    entry = zipfile.ZipInfo(name, OLDEST_DATE)
+    entry.external_attr = REGULAR_FILE
+    return entry
 
 
 def _name_problem(name: str) -> str | None:
@@ -130,8 +118,8 @@ def _raise(error: OSError) -> None:
     raise error
 
 
-def _read_whole(path: Path) -> bytes:
-    """Raises OSError if the path has become a link, or the file changes meanwhile."""
+def _read_unchanged(path: Path) -> bytes:
+    """Reads a file. Raises OSError if the path has become a link or the file changes during the read."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     with open(descriptor, "rb") as stream:
         before = os.fstat(descriptor)
@@ -142,49 +130,18 @@ def _read_whole(path: Path) -> bytes:
     return content
 
 
-@dataclass
-class StoredZip:
-    """Writes an archive: stored entries, then the list. The long forms of zip64 come only where they are needed."""
+class _HashingWriter:
+    """Writes to a stream and hashes what passes. It cannot seek, so zipfile writes each byte once, in order."""
 
-    stream: BinaryIO
-    offset: int = 0
-    sha256: Any = field(default_factory=hashlib.sha256)
-    _list: list[bytes] = field(default_factory=list)
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.sha256 = hashlib.sha256()
+        self.size = 0
 
-    def add(self, name: str, content: bytes) -> None:
-        if len(content) >= LONG32:
-            raise OSError(f"{name} has {len(content)} bytes: no image has")
-        raw_name, size, crc = name.encode(), len(content), zlib.crc32(content)
-        flags = 0 if name.isascii() else UTF8_NAME
-        offset, extra, version = self.offset, b"", VERSION
-        if offset >= LONG32:
-            extra = ZIP64_EXTRA.to_bytes(2, "little") + (8).to_bytes(2, "little") + offset.to_bytes(8, "little")
-            offset, version = LONG32, VERSION64
-        self._write(LOCAL.pack(LOCAL_SIGN, VERSION, flags, 0, TIME, DATE, crc, size, size, len(raw_name), 0))
-        self._write(raw_name)
-        self._write(content)
-        self._list.append(
-            CENTRAL.pack(
-                *(CENTRAL_SIGN, UNIX | version, version, flags, 0, TIME, DATE, crc, size, size),
-                *(len(raw_name), len(extra), 0, 0, 0, PLAIN_FILE, offset),
-            )
-            + raw_name
-            + extra
-        )
-
-    def end(self) -> None:
-        begin, count = self.offset, len(self._list)
-        content = b"".join(self._list)
-        self._write(content)
-        if begin >= LONG32 or count >= LONG16 or len(content) >= LONG32:
-            numbers = (0, 0, count, count, len(content), begin)
-            at = self.offset
-            self._write(END64.pack(END64_SIGN, END64.size - 12, UNIX | VERSION64, VERSION64, *numbers))
-            self._write(LOCATOR64.pack(LOCATOR64_SIGN, 0, at, 1))
-        short = (min(count, LONG16), min(count, LONG16), min(len(content), LONG32), min(begin, LONG32))
-        self._write(END.pack(END_SIGN, 0, 0, *short, 0))
-
-    def _write(self, content: bytes) -> None:
-        self.stream.write(content)
+    def write(self, content: bytes) -> int:
         self.sha256.update(content)
-        self.offset += len(content)
+        self.size += len(content)
+        return self._stream.write(content)
+
+    def flush(self) -> None:
+        self._stream.flush()

@@ -266,7 +266,7 @@ def _find_problem(entry: Entry, mode: int, disk: int) -> str | None:
     folder = entry.name.endswith("/")
     kind = stat.S_IFMT(mode)
     if kind not in (0, stat.S_IFDIR if folder else stat.S_IFREG):
-        return "is a symbolic link" if kind == stat.S_IFLNK else "is neither a plain file nor a folder"
+        return "is a symbolic link" if kind == stat.S_IFLNK else "is neither a regular file nor a folder"
     if entry.flags & ENCRYPTED:
         return "is encrypted"
     if entry.method not in (STORED, DEFLATED):
