@@ -12,7 +12,7 @@ export const jobFolder = (dir: string) => ({
   rankLogs: `${dir}/ranks`,
   /** For which GPUs its supervisor waits, and for whom. */
   waiting: `${dir}/waiting.json`,
-  orders: `${dir}/orders.json`,
+  control: `${dir}/control.json`,
   /** Who watches this job on behalf of which activity task. */
   watcher: `${dir}/watcher.json`,
   checkpoints: `${dir}/checkpoints`,
@@ -35,7 +35,7 @@ export const runFolder = (home: string, runId: string) => {
     /** The run manifest: everything that went in and came out, by hash. */
     manifest: `${root}/manifest.json`,
     train: jobFolder(`${root}/train`),
-    /** With several hosts: the part of each, whose ranks share checkpoints, orders and progress of `train`. */
+    /** With several hosts: the part of each, whose ranks share checkpoints, control file and progress of `train`. */
     hosts: `${root}/train/hosts`,
     host: (name: string) => jobFolder(`${root}/train/hosts/${name}`),
     /** Where the ranks of all hosts meet: Rendezvous of configs/schema. */

@@ -15,7 +15,7 @@ export interface MirroredFile {
 const hostBound = new Set([
   'owner.json',
   'exit.json',
-  'orders.json',
+  'control.json',
   'watcher.json',
   'error.json',
   'lock',

@@ -22,7 +22,7 @@ export interface SharedStorageRequest {
 
 /**
  * Leaves this machine's mark in the run's folder and looks for those of the others: machines that train together hand
- * over checkpoints and orders there.
+ * over checkpoints and control files there.
  */
 export const createCheckSharedStorage =
   ({ home }: { home: string }, patienceMs = 30_000) =>

@@ -5,33 +5,33 @@ import { TrainerControl } from '../../configs/schema/index.ts';
 import { assertFence } from '../shared/run/fence.ts';
 import { writeControl } from '../shared/trainer/control-file.ts';
 
-/** An order is carried out by a trainer whose steps take about a second; asking more often would gain nothing. */
+/** A trainer applies control values after a step of about a second, so polling more often gains nothing. */
 const pollMs = 2_000;
-/** Without a limit a call waits for a lost server for ever. */
+/** Without a deadline a query waits indefinitely for a lost server. */
 const queryTimeoutMs = 10_000;
 
 /**
- * While `work` runs, asks the workflow what it wants of the trainer and hands it on. An order that cannot be fetched or
- * written now is fetched and written later: nothing here may disturb who watches the trainer.
+ * Polls the control values of the workflow while `work` runs and writes them to the control file. A failed poll is
+ * ignored, because the next one repeats it and a failure here must not disturb the activity.
  */
 export async function withControlUpdates<T>(
   job: JobFolder,
   fence: number,
-  onOrders: (orders: TrainerControl) => void,
+  onControl: (control: TrainerControl) => void,
   work: () => Promise<T>,
 ): Promise<T> {
   let asking = false;
   const ask = async () => {
-    if (asking) return; // a query of a workflow whose worker is away takes its time
+    if (asking) return; // a query takes long while no workflow worker runs
     asking = true;
     try {
-      const orders = await queryControl();
-      if (orders === undefined) return;
+      const control = await queryControl();
+      if (control === undefined) return;
       await assertFence(job, fence);
-      await writeControl(job, orders);
-      onOrders(orders);
+      await writeControl(job, control);
+      onControl(control);
     } catch {
-      // The next one makes it good.
+      // The next poll repeats it.
     } finally {
       asking = false;
     }

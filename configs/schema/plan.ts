@@ -75,7 +75,7 @@ export const RunPlan = z.object({
 });
 export type RunPlan = z.infer<typeof RunPlan>;
 
-/** What the workflow wants of the trainer now: orders.json. The first two may change while it runs. */
+/** What the workflow wants of the trainer now: control.json. The first two may change while it runs. */
 export const TrainerControl = z.object({
   v: z.literal(1),
   /** Train until so many whole epochs are done: the plan's, unless a person changed it. The schedule stays the plan's. */

@@ -132,7 +132,7 @@ export const TrainerEvent = z.discriminatedUnion('type', [
     seconds: z.number(),
     /** How long training stood still for it: the rest of `seconds` went on in the background. */
     blockedSeconds: z.number(),
-    /** `checkpointNow` of the orders that it carries out. */
+    /** `checkpointNow` of the control file at the save. */
     order: z.int(),
   }),
   trainerEvent('tested', { done: z.int(), total: z.int() }),

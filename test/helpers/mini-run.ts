@@ -90,7 +90,7 @@ export const miniWeights: FetchedWeights = {
   outcome: { step: 'weights', hit: true, why: 'hit: nothing to fetch' },
 };
 
-/** What a workflow orders that nobody has asked for anything. */
+/** The control values of a workflow without any request. */
 export const miniControl: TrainerControl = {
   v: 1,
   epochs: miniPlan.epochs,

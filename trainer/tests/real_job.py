@@ -49,8 +49,8 @@ class RealJob(JobFolder):
     def control(self, **values: Any) -> None:
         """As the worker does: the file appears whole."""
         self.folder.mkdir(exist_ok=True)
-        (self.folder / "orders.new").write_text(json.dumps({"v": 1, **values}))
-        (self.folder / "orders.new").rename(self.folder / "orders.json")
+        (self.folder / "control.new").write_text(json.dumps({"v": 1, **values}))
+        (self.folder / "control.new").rename(self.folder / "control.json")
 
     def checkpoint(self, name: str) -> Path:
         return self.folder / "checkpoints" / f"{name}.pth"

@@ -136,7 +136,7 @@ def control(job: JobFolder, **values: Any) -> None:
     """As the worker does it."""
     job.folder.mkdir(exist_ok=True)
     everything = {"v": 1, "epochs": 3, "checkpointNow": 0, "learningRateFactor": 1.0, "fp32": False, "accumulate": 1}
-    write_json(job.folder / "orders.json", {**everything, **values})
+    write_json(job.folder / "control.json", {**everything, **values})
 
 
 def resuming(job: JobFolder, *switches: str) -> list[str]:

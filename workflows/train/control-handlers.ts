@@ -136,7 +136,7 @@ export class ControlHandlers {
   }
 
   private async checkpointNow(): Promise<{ checkpoint: string | null }> {
-    // Above all orders that were carried out in this folder, by an earlier run of the workflow too.
+    // Larger than any request served in this folder before, by an earlier run of the workflow too.
     const newest = Math.max(this.current.checkpointNow, this.board.checkpointsTaken);
     const { checkpointNow } = this.apply({ checkpointNow: newest + 1 });
     // A training that ends or is paused in the meantime has saved, too.

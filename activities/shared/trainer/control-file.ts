@@ -5,11 +5,11 @@ import { TrainerControl } from '../../../configs/schema/index.ts';
 import { readJson } from '../files/json-file.ts';
 import { writeFileAtomic } from '../files/atomic-file.ts';
 
-/** Puts the orders where the trainer reads them. A file that says the same already stays as it is. */
-export async function writeControl(job: JobFolder, orders: TrainerControl): Promise<void> {
-  const { v, epochs, checkpointNow, learningRateFactor, fp32, accumulate } = orders;
-  const wanted: TrainerControl = { v, epochs, checkpointNow, learningRateFactor, fp32, accumulate };
-  if (isDeepStrictEqual(await readJson(job.orders, TrainerControl), wanted)) return;
+/** Writes the control file, which the trainer polls. A file with equal values is left untouched. */
+export async function writeControl(job: JobFolder, control: TrainerControl): Promise<void> {
+  const { v, epochs, checkpointNow, learningRateFactor, fp32, accumulate } = control;
+  const next: TrainerControl = { v, epochs, checkpointNow, learningRateFactor, fp32, accumulate };
+  if (isDeepStrictEqual(await readJson(job.control, TrainerControl), next)) return;
   await mkdir(job.dir, { recursive: true });
-  await writeFileAtomic(job.orders, JSON.stringify(wanted));
+  await writeFileAtomic(job.control, JSON.stringify(next));
 }

@@ -200,14 +200,14 @@ describe('where it goes on', () => {
     expect(await readdir(run.folder.train.quarantine)).toContain('e002-i000020.pth');
   });
 
-  test('a step back goes on before the divergence, with the orders that came along', async () => {
+  test('resumes before the divergence with the requested control values when it rolls back', async () => {
     run = await createMiniRun('--fail-at-step', '25', '--fault-attempt', '1');
     await start(run, 1);
     const rollback = { toIteration: 10, fence: 1, why: 'diverged at iteration 25' };
     const control = { ...miniControl, learningRateFactor: 0.5 };
     const resumed = await start(run, 2, { rollback, control });
     expect(resumed).toMatchObject({ outcome: 'finished', fromIteration: 10, quarantined: [{ why: rollback.why }] });
-    expect(TrainerControl.parse(JSON.parse(await readFile(run.folder.train.orders, 'utf8')))).toEqual(control);
+    expect(TrainerControl.parse(JSON.parse(await readFile(run.folder.train.control, 'utf8')))).toEqual(control);
     const again = await start(run, 3, { rollback, control });
     expect(again).toMatchObject({ fromIteration: 30, quarantined: [] });
   });
@@ -258,17 +258,17 @@ describe('a trainer that runs', () => {
     expect(await exists(watcher)).toBe(false);
   });
 
-  test('gets the orders of the workflow while it runs, and what came of them is told', async () => {
+  test('receives control values of the workflow while it runs, and signals their effect', async () => {
     run = await createMiniRun('--step-seconds', '0.2', '--steps-per-epoch', '15');
-    const { orders } = run.folder.train;
-    let wanted: unknown = 'no orders yet';
+    const { control } = run.folder.train;
+    let wanted: unknown = 'no control values yet';
     const told: Progress[] = [];
     const signal = (_name: string, details: unknown) => void told.push(Progress.parse(details));
     const environment = mockEnvironment(clientOf({ query: () => wanted, signal }));
     const outcome = start(run, 1, {}, environment);
     await liveTrainer(run);
     wanted = { ...miniControl, epochs: 2, checkpointNow: 1 };
-    await until(async () => (await readFile(orders, 'utf8')).includes('"checkpointNow":1') || undefined);
+    await until(async () => (await readFile(control, 'utf8')).includes('"checkpointNow":1') || undefined);
     const attempt = await outcome;
     expect(attempt).toMatchObject({ outcome: 'finished', toIteration: 30, epoch: 2 });
     expect(attempt.checkpoints.length).toBeGreaterThan(2);

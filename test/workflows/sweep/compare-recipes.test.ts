@@ -219,7 +219,7 @@ test('an input with faults fails at once, and so does another workflow id', asyn
   });
 });
 
-/** A trainer of ten epochs that are told as they are validated, until the orders say that it is over. */
+/** Stubs a trainer of ten epochs: it signals each validation and ends at the last epoch of its control values. */
 const trainTen =
   (apOf: (variant: string, epoch: number) => number): StubbedActivities['runTraining'] =>
   async ({ plan, attempt }) => {
@@ -249,8 +249,8 @@ const trainTen =
       Context.current().heartbeat();
       await sleep(500);
       cancellationSignal.throwIfAborted();
-      const orders = await handle.query<TrainerControl>('control');
-      if (epoch >= orders.epochs) return anAttempt({ attempt, epoch });
+      const control = await handle.query<TrainerControl>('control');
+      if (epoch >= control.epochs) return anAttempt({ attempt, epoch });
     }
   };
 

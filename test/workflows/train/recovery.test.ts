@@ -68,12 +68,12 @@ test('NaN: back to a checkpoint before it with a lower learning rate, which is r
   await withMini(run, async (client) => {
     const { handle } = await startRun(client, freshInput());
     await handle.result();
-    const { attempts, decisions, control: orders } = await statusOf(handle);
+    const { attempts, decisions, control } = await statusOf(handle);
     expect(attempts.map(({ outcome }) => outcome)).toEqual(['crashed', 'finished']);
     expect(attempts[0]?.failure).toMatchObject({ class: 'diverged', reaction: 'rollback' });
     expect(decisions[0]?.change).toBe('back to iteration 10; learning rate x 0.5');
     expect(attempts[1]).toMatchObject({ fromIteration: 10, quarantined: [{ file: 'e002-i000020.pth' }] });
-    expect(orders?.learningRateFactor).toBe(0.5);
+    expect(control?.learningRateFactor).toBe(0.5);
   });
 });
 

@@ -1,4 +1,4 @@
-"""orders.json: how the worker controls a running trainer (docs/trainer-contract.md)."""
+"""control.json: how the worker controls a running trainer (docs/trainer-contract.md)."""
 
 import math
 from dataclasses import dataclass

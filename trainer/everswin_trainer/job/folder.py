@@ -78,7 +78,7 @@ class Job:
     @property
     def control(self) -> Path:
         """How the worker controls the trainer; it replaces the file atomically."""
-        return self.run / "orders.json"
+        return self.run / "control.json"
 
     @property
     def heartbeats(self) -> Path:

@@ -9,29 +9,29 @@ import { miniControl } from '../../../helpers/mini-run.ts';
 
 let job: JobFolder;
 beforeEach(async () => {
-  job = jobFolder(`${await mkdtemp(`${tmpdir()}/everswin-orders-`)}/train`);
+  job = jobFolder(`${await mkdtemp(`${tmpdir()}/everswin-control-`)}/train`);
 });
 afterEach(() => rm(dirname(job.dir), { recursive: true, force: true }));
 
-const read = async () => TrainerControl.parse(JSON.parse(await readFile(job.orders, 'utf8')));
+const read = async () => TrainerControl.parse(JSON.parse(await readFile(job.control, 'utf8')));
 
-test('orders are there before the job is', async () => {
+test('writeControl creates the job folder when it is missing', async () => {
   await writeControl(job, miniControl);
   expect(await read()).toEqual(miniControl);
 });
 
-test('the same orders leave the file alone, others replace it', async () => {
+test('writeControl keeps a file of equal values and replaces one of other values', async () => {
   await writeControl(job, miniControl);
-  const { ino } = await stat(job.orders);
+  const { ino } = await stat(job.control);
   await writeControl(job, { ...miniControl });
-  expect((await stat(job.orders)).ino).toBe(ino);
+  expect((await stat(job.control)).ino).toBe(ino);
   await writeControl(job, { ...miniControl, epochs: 5 });
   expect(await read()).toMatchObject({ epochs: 5 });
 });
 
-test('a file that is no orders is replaced', async () => {
+test('writeControl replaces a torn file', async () => {
   await writeControl(job, miniControl);
-  await writeFile(job.orders, '{"v":1,"epo');
+  await writeFile(job.control, '{"v":1,"epo');
   await writeControl(job, miniControl);
   expect(await read()).toEqual(miniControl);
 });
