@@ -9,25 +9,28 @@ import { classifyFailedStart, classifyFailure } from './classify-failure.ts';
 import { formatCrash } from './format-crash.ts';
 import type { PrimaryFailure } from './primary-failure.ts';
 
+/** Classifies a failure by the logs of all ranks and hosts, and saves the end of those logs. */
 export async function explainFailure(
   folder: RunFolder,
   { job, owner, outcome, others }: PrimaryFailure,
   python: PythonCommand,
 ): Promise<{ cause: string; failure: Failure }> {
   const firstRank = 'exit' in outcome ? outcome.exit.rootCause?.rank : undefined;
-  const lines = await readAttemptLog(job, { ...owner, firstRank });
-  const logsOfOthers = await Promise.all(
-    others.map((other) => readAttemptLog(other.job, { ...other.owner, host: other.host })),
-  );
-  lines.push(...logsOfOthers.flat());
+  const { fence, logOffset } = owner;
+  const logs = [await readAttemptLog(job, { fence, logOffset, firstRank })];
+  for (const { host, job: otherJob, owner: other } of others) {
+    logs.push(await readAttemptLog(otherJob, { fence: other.fence, logOffset: other.logOffset, host }));
+  }
+  const lines = logs.flat();
   const { freeBytes } = await readDiskSpace(job.dir);
   const failure = classifyFailure({ lines, outcome, freeBytes });
-  const savedLog = await saveLogTail(folder.train, owner.fence, lines);
+  const savedLog = await saveLogTail(folder.train, fence, lines);
   const foreign = failure.reaction === 'accumulate-gradients' ? await listForeignGpuProcesses(python, owner.pid) : [];
   const foreignText = foreign.length === 0 ? '' : ` Also on the GPU: ${foreign.join(', ')}.`;
   return { cause: `${explainOutcome(outcome) ?? ''}${foreignText}\nLog: ${savedLog ?? job.log}`, failure };
 }
 
+/** Classifies the failure of a supervisor that ended before its trainer began. */
 export function explainFailedStart(error: Error): Pick<Attempt, 'cause' | 'failure' | 'logTail'> {
   const lines = error instanceof SupervisorStartError ? error.lines : [];
   return {
