@@ -25,10 +25,10 @@ import { createWatchVariants } from './sweep/watch-variants.ts';
 import { createWriteComparison } from './compare/write-comparison.ts';
 import { createWriteReport } from './report/write-report.ts';
 
-/** How often a sweep looks at its runs, whose epochs take minutes to hours. */
+/** Polling interval of a sweep; epochs of its runs take minutes to hours. */
 const watchEveryMs = 5_000;
 
-/** What needs network and disk. */
+/** Creates the activities that need network and disk only. */
 export const createControlActivities = (dependencies: ActivityDependencies) =>
   withCodedFailures({
     resolvePlan: createResolvePlan(dependencies),
@@ -51,7 +51,7 @@ export const createControlActivities = (dependencies: ActivityDependencies) =>
     notify: createNotify(dependencies),
   });
 
-/** What needs the GPUs, or the disk beside them. */
+/** Creates the activities that need the GPUs, or the disk of the GPU machine. */
 export const createGpuActivities = (dependencies: ActivityDependencies) =>
   withCodedFailures({
     checkMachine: createCheckMachine(dependencies),

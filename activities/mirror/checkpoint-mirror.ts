@@ -9,11 +9,11 @@ import type { ArtifactStore } from '../shared/store/artifact-store.ts';
 import { isSameCheckpoint, planMirror, toMirrored, type MirrorPlan } from './mirror-plan.ts';
 import type { RunPointerWriter } from './run-pointer-writer.ts';
 
-/** How far the store is behind this host. */
+/** How far the store lags behind this host. */
 export interface CheckpointLag {
   backlog: number;
   newest: { file: string; iteration: number; at: number } | null;
-  /** When the oldest checkpoint was written that is newer than all in the store; seconds since the epoch. */
+  /** When the oldest checkpoint that is newer than all in the store was written, Unix seconds. */
   behindSince: number | null;
 }
 
@@ -22,15 +22,15 @@ export interface Transfer {
   readonly onBytes: (bytes: number) => void;
 }
 
-/** Sends the checkpoints of a run, and takes away the copies of those that this host no longer keeps. */
+/** Uploads the checkpoints of a run, and deletes copies of those that this host no longer keeps. */
 export class CheckpointMirror {
   readonly #store: ArtifactStore;
   readonly #folder: RunFolder;
   readonly #keys: ReturnType<typeof mirrorKeys>;
   readonly #run: RunPointerWriter;
-  /** Files that are not what their manifest says: to hash them once more would tell nothing new. */
+  /** Hashes of damaged checkpoints, which are not hashed again. */
   readonly #damaged = new Set<string>();
-  #isSwept = false;
+  #isPruned = false;
 
   constructor(store: ArtifactStore, folder: RunFolder, runId: string, run: RunPointerWriter) {
     this.#store = store;
@@ -57,7 +57,7 @@ export class CheckpointMirror {
     };
   }
 
-  /** The file, then its manifest, then the pointer. @throws CodedError StaleAttempt and those of the store. */
+  /** Uploads the file, then its manifest, then the pointer. @throws CodedError StaleAttempt and those of the store. */
   async send(manifest: CheckpointManifest, transfer: Transfer): Promise<void> {
     const name = manifest.file.replace(/\.pth$/, '');
     const { sha256 } = manifest;
@@ -71,7 +71,7 @@ export class CheckpointMirror {
       const path = `${this.#folder.train.checkpoints}/${name}.json`;
       await this.#store.put(this.#keys.manifest(manifest), path, { signal });
     } catch (error) {
-      // Retention was faster: there is something newer.
+      // Retention deleted the checkpoint, so there is a newer one.
       if (systemErrorCode(error) === 'ENOENT') return;
       if (error instanceof CodedError && error.code === 'StoreDamaged') this.#damaged.add(sha256);
       throw error;
@@ -79,21 +79,21 @@ export class CheckpointMirror {
     await this.#run.replace(sortByRecency([toMirrored(manifest), ...this.#run.checkpoints]));
   }
 
-  /** Names what is kept, and then removes what is not named any more. */
+  /** Updates the pointer, then deletes the objects that it no longer names. */
   async prune({ named }: MirrorPlan, signal: AbortSignal): Promise<void> {
     const isUnchanged = named.length === this.#run.checkpoints.length;
-    if (isUnchanged && this.#isSwept) return;
+    if (isUnchanged && this.#isPruned) return;
     if (!isUnchanged) await this.#run.replace(named);
     const kept = new Set(named.flatMap((one) => [this.#keys.checkpoint(one), this.#keys.manifest(one)]));
     const found = await this.#store.list(this.#keys.checkpoints, signal);
-    // What a newer attempt put there is its own business.
+    // Objects of a newer attempt are not ours to delete.
     const isOurs = (key: string) => Number(/\/f(\d+)\/[^/]*$/.exec(key)?.[1] ?? 0) <= this.#run.fence;
     await this.#store.remove(
       found.map(({ key }) => key).filter((key) => !kept.has(key) && isOurs(key)),
       signal,
     );
-    // Nothing of ours is under way at this moment.
+    // No upload of this attempt is in progress now.
     await this.#store.abortStaleUploads(this.#keys.checkpoints, 0, signal);
-    this.#isSwept = true;
+    this.#isPruned = true;
   }
 }

@@ -1,10 +1,10 @@
 import type { OpenStore } from '../shared/store/artifact-store.ts';
 
-/** What copying a run to its artifact store, and restoring it from there, needs from the worker. */
+/** What mirroring a run to its artifact store, and restoring it, needs from the worker. */
 export interface MirrorDependencies {
-  /** Root of everything on disk: configs/paths.ts. */
+  /** Root folder of all data (configs/paths.ts). */
   home: string;
   openStore: OpenStore;
-  /** Where S3 is, for stores that another process opens. Undefined: AWS, and its usual region. */
+  /** S3 endpoint and region for stores that another process opens; undefined uses the defaults of AWS. */
   s3Server: { endpoint: string | undefined; region: string | undefined };
 }

@@ -5,15 +5,15 @@ import { sha256OfFile } from '../shared/files/atomic-file.ts';
 import type { ArtifactStore, TransferOptions } from '../shared/store/artifact-store.ts';
 import { listMirroredFiles, type MirroredFile } from './mirrored-files.ts';
 
-/** What grows is sent with every checkpoint, and otherwise so often. */
+/** Growing files are sent with each checkpoint, and otherwise at this interval. */
 const growingFileIntervalMs = 60_000;
 
-/** Sends the small files of a run whenever they changed. */
+/** Uploads the small files of a run when they change. */
 export class FileMirror {
   readonly #store: ArtifactStore;
   readonly #folder: RunFolder;
   readonly #runId: string;
-  /** Size and time of change of what the store has, by path. */
+  /** Versions that the store holds, by path. */
   readonly #sent = new Map<string, { version: string; at: number }>();
 
   constructor(store: ArtifactStore, folder: RunFolder, runId: string) {
@@ -22,7 +22,7 @@ export class FileMirror {
     this.#runId = runId;
   }
 
-  /** @param all also what grows and was sent a short while ago. */
+  /** @param all whether to include growing files that were sent recently. */
   async send(all: boolean, transfer: TransferOptions): Promise<void> {
     for (const file of await listMirroredFiles(this.#folder)) {
       const sent = this.#sent.get(file.path);
@@ -34,11 +34,11 @@ export class FileMirror {
     }
   }
 
-  /** False where the file went away meanwhile. */
+  /** @returns false if the file no longer exists. */
   async #sendOne({ path, bytes }: MirroredFile, isFirst: boolean, transfer: TransferOptions): Promise<boolean> {
     const [key, source] = [mirrorKeys(this.#runId).file(path), `${this.#folder.root}/${path}`];
     try {
-      // A worker that was started again does not send it all again.
+      // After a restart of the worker, the store may already hold this version.
       const known = isFirst ? await this.#store.head(key, transfer.signal) : undefined;
       if (known?.bytes === bytes && known.sha256 === (await sha256OfFile(source))) return true;
       await this.#store.put(key, source, transfer);

@@ -1,6 +1,6 @@
 /**
- * Entry of the process that mirrors a run. Plain JavaScript, so that it is at the lowest priority before anything is
- * loaded: what this process takes must never be missing where the trainer runs.
+ * Entry point of the mirror process. It is plain JavaScript, so that the process has the lowest priority before it loads
+ * any module: it must not take CPU time from the trainer.
  */
 import { readdirSync, writeFileSync } from 'node:fs';
 import { constants, setPriority } from 'node:os';
@@ -13,11 +13,11 @@ await import('./mirror-child.ts');
 function lowerPriority() {
   try {
     setPriority(constants.priority.PRIORITY_LOW);
-    // On Linux each thread has its own niceness, and those of the JavaScript engine run already.
+    // On Linux each thread has its own nice value, and the threads of V8 already run.
     for (const thread of readdirSync('/proc/self/task')) setPriority(Number(thread), constants.priority.PRIORITY_LOW);
-    // Where the kernel shares the CPU out among sessions first, a niceness only counts inside of one: lower ours as well.
+    // With autogroup scheduling, nice values only count within a session, so lower the session's own as well.
     writeFileSync('/proc/self/autogroup', String(constants.priority.PRIORITY_LOW));
   } catch {
-    // Not Linux, or a kernel without sessions' shares.
+    // Not Linux, or a kernel without autogroup scheduling.
   }
 }

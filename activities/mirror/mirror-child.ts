@@ -1,4 +1,4 @@
-/** What the process of a mirror does: begins, flushes and stops when told, and says how it stands. */
+/** Mirror process: handles the commands start, flush and stop, and reports its state. */
 import { runFolder } from '../../configs/paths.ts';
 import { MirrorCommand, type MirrorReport, type MirrorConfig } from './mirror-messages.ts';
 import { openStore } from '../shared/store/open-store.ts';
@@ -7,18 +7,18 @@ import { startMirror, type RunMirror } from './run-mirror.ts';
 const maxReportIntervalMs = 1_000;
 let mirror: RunMirror | undefined;
 
-// The worker is gone, however that came: the next one's mirror goes on where this one is.
+// The worker has ended; the mirror of the next one continues.
 process.once('disconnect', () => process.exit());
 process.on('message', (message) => void handleCommand(MirrorCommand.parse(message)));
 
-async function handleCommand(told: MirrorCommand): Promise<void> {
-  switch (told.type) {
+async function handleCommand(command: MirrorCommand): Promise<void> {
+  switch (command.type) {
     case 'start':
-      mirror = startMirroring(told.order);
+      mirror = startMirroring(command.config);
       return;
     case 'flush': {
       const state = await mirror?.flush(new AbortController().signal);
-      if (state !== undefined) send({ type: 'flushed', id: told.id, state });
+      if (state !== undefined) send({ type: 'flushed', id: command.id, state });
       return;
     }
     case 'stop':
@@ -29,12 +29,12 @@ async function handleCommand(told: MirrorCommand): Promise<void> {
 
 function startMirroring({ home, runId, fence, address, s3, everyMs }: MirrorConfig): RunMirror {
   const store = openStore(address, { home, s3: { endpoint: s3.endpoint, region: s3.region } });
-  const begun = startMirror({ store, folder: runFolder(home, runId), runId, fence, everyMs });
-  setInterval(() => send({ type: 'state', state: begun.state() }), Math.min(everyMs, maxReportIntervalMs));
-  return begun;
+  const started = startMirror({ store, folder: runFolder(home, runId), runId, fence, everyMs });
+  setInterval(() => send({ type: 'state', state: started.state() }), Math.min(everyMs, maxReportIntervalMs));
+  return started;
 }
 
-/** Nobody to listen is no error: then this process is about to end. */
+/** Sends a report. A closed channel is not an error, because this process is about to end. */
 function send(message: MirrorReport): void {
   process.send?.(message, undefined, undefined, () => undefined);
 }

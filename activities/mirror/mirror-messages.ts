@@ -1,38 +1,38 @@
-/** What the worker and the process of its mirror tell each other. Credentials are not among it: those are in the environment. */
+/** Messages between the worker and its mirror process. Credentials are passed in the environment instead. */
 import { z } from 'zod';
 
-/** How the copy in the store stands. */
+/** State of the copy in the store. */
 export const MirrorState = z.object({
   address: z.string(),
-  /** Checkpoints that wait. */
+  /** Number of checkpoints that wait for upload. */
   backlog: z.int().nonnegative(),
   newest: z.object({ file: z.string(), iteration: z.int(), at: z.number() }).nullable(),
-  /** How long the oldest checkpoint that is newer than all in the store has been waiting. */
+  /** Age of the oldest checkpoint that is newer than all checkpoints in the store. */
   lagSeconds: z.number(),
   bytesSent: z.number(),
-  /** Why nothing is mirrored at the moment; it is tried again, unless a newer attempt took over. */
+  /** Why mirroring fails at the moment. It is retried, unless a newer attempt took over. */
   problem: z.string().nullable(),
-  /** A newer attempt took over, elsewhere: this one sends nothing any more. */
+  /** Whether a newer attempt on another host took over; this mirror then sends nothing more. */
   isSuperseded: z.boolean(),
 });
 export type MirrorState = z.infer<typeof MirrorState>;
 
-/** Which run goes where. */
+/** Run to mirror, and its destination. */
 export const MirrorConfig = z.object({
   home: z.string(),
   runId: z.string(),
-  /** Of the attempt whose run this is. */
+  /** Fence of the attempt that mirrors. */
   fence: z.int().nonnegative(),
-  /** Of the store: configs know its form, `openStore` its meaning. */
+  /** Address of the store, as `openStore` accepts it. */
   address: z.string(),
   s3: z.object({ endpoint: z.string().optional(), region: z.string().optional() }),
-  /** Between two looks at the run's folder. */
+  /** Polling interval of the run folder. */
   everyMs: z.number().positive(),
 });
 export type MirrorConfig = z.infer<typeof MirrorConfig>;
 
 export const MirrorCommand = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('start'), order: MirrorConfig }),
+  z.object({ type: z.literal('start'), config: MirrorConfig }),
   z.object({ type: z.literal('flush'), id: z.int() }),
   z.object({ type: z.literal('stop') }),
 ]);

@@ -3,17 +3,17 @@ import type { CheckpointManifest, TrainerEvent } from '../../configs/schema/inde
 import { sortByRecency } from '../shared/run/usable-checkpoints.ts';
 import { sortByScore } from '../shared/run/validation-scores.ts';
 
-/** More would only fall further behind: what is dropped is older than what is sent instead. */
+/** A longer queue would only fall further behind; newer checkpoints replace older ones in it. */
 const maxQueued = 2;
 
 export interface MirrorPlan {
-  /** To be sent, in this order. */
+  /** Checkpoints to upload, in this order. */
   waiting: CheckpointManifest[];
-  /** What the pointer should name when nothing more is sent. */
+  /** Checkpoints that the run pointer should name once the queue is empty. */
   named: MirroredCheckpoint[];
 }
 
-/** What to do about the checkpoints that lie here (`local`), when the store has those that its pointer names (`remote`). */
+/** Plans uploads of the checkpoints on this host, given those that the run pointer in the store names. */
 export function planMirror(
   local: readonly CheckpointManifest[],
   remote: readonly MirroredCheckpoint[],
@@ -22,10 +22,10 @@ export function planMirror(
   const [newest, ...others] = sortByRecency(local);
   if (newest === undefined) return { waiting: [], named: [...remote] };
   const isRemote = (one: MirroredCheckpoint) => remote.some((other) => isSameCheckpoint(one, other));
-  // After the newest the best: what a test would take. Then whatever else is kept here, as long as nothing newer comes.
-  const wanted = [newest, ...sortByScore(others, events)];
-  const waiting = wanted.filter((one) => !isRemote(one)).slice(0, maxQueued);
-  // What this host no longer keeps may go, but not before the store has something as new.
+  // The newest first, then the best, which a test would use, then the rest.
+  const byPriority = [newest, ...sortByScore(others, events)];
+  const waiting = byPriority.filter((one) => !isRemote(one)).slice(0, maxQueued);
+  // Drop what this host no longer keeps, but only once the store has the newest checkpoint.
   const isKept = (one: MirroredCheckpoint) => !isRemote(newest) || local.some((other) => isSameCheckpoint(one, other));
   return { waiting, named: sortByRecency(remote.filter(isKept)) };
 }

@@ -5,29 +5,30 @@ import { MirrorReport, type MirrorConfig, type MirrorState, type MirrorCommand }
 import type { RunMirror } from './run-mirror.ts';
 
 const entry = fileURLToPath(new URL('mirror-child.mjs', import.meta.url));
-/** From being told to stop to being killed: both leave nothing that the next mirror could not go on with. */
+/** Grace period between stop and SIGKILL; the next mirror can continue after either. */
 const stopGraceMs = 5_000;
 const maxPauseMs = 60_000;
 
 /**
- * The mirror of a run in a process of its own, which the kernel runs when the trainer leaves something of a core: it hashes
- * and sends gigabytes. One that dies is started again for as long as it is wanted.
+ * Runs the mirror in a child process at the lowest CPU priority, because it hashes and uploads gigabytes while the trainer
+ * runs. A child that dies is restarted until `stop`.
  *
- * Not a thread: sessions may share the CPU equally whatever the niceness of their threads is, and the trainer has its own.
+ * A thread would not do: with autogroup scheduling, sessions share the CPU equally, whatever the nice values of their
+ * threads are. The child has its own session, whose share it lowers.
  */
 export class MirrorProcess implements RunMirror {
-  readonly #order: MirrorConfig;
+  readonly #config: MirrorConfig;
   readonly #stopping = new AbortController();
   readonly #loop: Promise<void>;
-  /** By id, what to do when it is flushed. A new process is asked anew. */
+  /** Callbacks of pending flushes, by id. A restarted child receives them again. */
   readonly #flushes = new Map<number, () => void>();
   #flushesSoFar = 0;
   #child: ChildProcess | undefined;
   #state: MirrorState;
 
-  constructor(order: MirrorConfig) {
-    const { address } = order;
-    this.#order = order;
+  constructor(config: MirrorConfig) {
+    const { address } = config;
+    this.#config = config;
     this.#state = {
       address,
       backlog: 0,
@@ -37,10 +38,10 @@ export class MirrorProcess implements RunMirror {
       problem: null,
       isSuperseded: false,
     };
-    this.#loop = this.#mirrorForEver();
+    this.#loop = this.#keepRunning();
   }
 
-  /** Of the process that mirrors now. */
+  /** Pid of the current child. */
   get pid(): number | undefined {
     return this.#child?.pid;
   }
@@ -73,7 +74,7 @@ export class MirrorProcess implements RunMirror {
     clearTimeout(force);
   }
 
-  async #mirrorForEver(): Promise<void> {
+  async #keepRunning(): Promise<void> {
     const { signal } = this.#stopping;
     const isStopping = () => signal.aborted;
     for (let deaths = 1; ; deaths += 1) {
@@ -81,25 +82,25 @@ export class MirrorProcess implements RunMirror {
       const how = await this.#runChild();
       if (isStopping()) return;
       if (performance.now() - startedAt > maxPauseMs) deaths = 1;
-      const pauseMs = Math.min(maxPauseMs, this.#order.everyMs * 2 ** (deaths - 1));
-      const next = `another one starts in ${(pauseMs / 1000).toFixed(1)} s`;
-      this.#state = { ...this.#state, problem: `The process that mirrors the run ended with ${how}; ${next}.` };
+      const pauseMs = Math.min(maxPauseMs, this.#config.everyMs * 2 ** (deaths - 1));
+      const next = `it restarts in ${(pauseMs / 1000).toFixed(1)} s`;
+      this.#state = { ...this.#state, problem: `The mirror process ended with ${how}; ${next}.` };
       await sleep(pauseMs, undefined, { signal, ref: false }).catch(() => undefined);
       if (isStopping()) return;
     }
   }
 
-  /** Never throws. @returns how it ended. */
+  /** Runs the child until it ends. Never throws. @returns how it ended. */
   async #runChild(): Promise<string> {
     try {
-      // In a session of its own, whose share of the CPU it lowers. It ends when the channel to this process closes.
+      // The child ends when the IPC channel closes.
       const child = fork(entry, [], { detached: true, execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
       this.#child = child;
-      // Who mirrors keeps nobody from exiting.
+      // The mirror must not keep the worker from exiting.
       child.unref();
       child.channel?.unref();
-      child.on('message', (message) => this.#hear(message));
-      send(child, { type: 'start', order: this.#order });
+      child.on('message', (message) => this.#handleReport(message));
+      send(child, { type: 'start', config: this.#config });
       for (const id of this.#flushes.keys()) send(child, { type: 'flush', id });
       return await waitForExit(child);
     } catch (error) {
@@ -107,15 +108,15 @@ export class MirrorProcess implements RunMirror {
     }
   }
 
-  #hear(message: unknown): void {
-    const { data: said } = MirrorReport.safeParse(message);
-    if (said === undefined) return;
-    this.#state = said.state;
-    if (said.type === 'flushed') this.#flushes.get(said.id)?.();
+  #handleReport(message: unknown): void {
+    const { data: report } = MirrorReport.safeParse(message);
+    if (report === undefined) return;
+    this.#state = report.state;
+    if (report.type === 'flushed') this.#flushes.get(report.id)?.();
   }
 }
 
-/** One that is dying does not hear it; what follows from its death is decided where that is noticed. */
+/** Sends a command. A failure is ignored, because the exit of the child is handled separately. */
 function send(child: ChildProcess | undefined, message: MirrorCommand): void {
   child?.send(message, () => undefined);
 }

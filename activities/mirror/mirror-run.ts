@@ -4,7 +4,7 @@ import type { MirrorDependencies } from './dependencies.ts';
 import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 import { flushMirror } from './mirror.ts';
 
-/** Brings what is still missing of a finished run into its artifact store: last checkpoints, detections, report, manifest. */
+/** Uploads the rest of a finished run to its artifact store: last checkpoints, detections, report and manifest. */
 export const createMirrorRun =
   (dependencies: MirrorDependencies) =>
   (plan: RunPlan): Promise<void> => {

@@ -9,7 +9,7 @@ import type { MirrorState } from './mirror-messages.ts';
 import { MirrorProcess } from './mirror-process.ts';
 import { findLiveJob, requestStop, type RunningJob } from '../shared/trainer/trainer-process.ts';
 
-/** How often the run's folder is looked through for something new. */
+/** Polling interval of the run folder. */
 const pollMs = 2_000;
 
 export interface MirroredWork {
@@ -22,7 +22,7 @@ export interface MirroredWork {
 
 const isLocal = ({ input }: RunPlan): boolean => input.artifacts.store === 'local';
 
-/** While `work` runs, brings what the run leaves on disk into its artifact store. Nothing that goes wrong there disturbs the work. */
+/** Mirrors the run to its artifact store while `work` runs. Errors of the store do not affect the work. */
 export async function withMirror<T>(
   { dependencies, plan, fence, running, onRemote }: MirroredWork,
   work: () => Promise<T>,
@@ -35,8 +35,8 @@ export async function withMirror<T>(
     onRemote(remoteCopy(state));
     if (!state.isSuperseded || isStopped) return;
     isStopped = true;
-    // Another machine goes on from the store's copy: two trainers of one run would be one too many.
-    log.warn(`${plan.runId}: a newer attempt elsewhere has taken over; the trainer here is stopped`);
+    // Another machine continues from the copy in the store, and a run must not have two trainers.
+    log.warn(`${plan.runId}: an attempt on another host has taken over; stopping the trainer on this host`);
     void requestStop(running.owner);
   }, 1_000);
   try {
@@ -47,10 +47,7 @@ export async function withMirror<T>(
   }
 }
 
-/**
- * On a machine where nothing of the run lives: what the store holds of it and this disk does not.
- * Whatever is here and whole is not fetched.
- */
+/** Restores what the store holds and this disk lacks, unless a trainer of the run is alive on this machine. */
 export async function restoreFromStore(
   { home, openStore }: MirrorDependencies,
   plan: RunPlan,
@@ -74,7 +71,7 @@ export async function restoreFromStore(
   }
 }
 
-/** Returns when all of the run is in the store. */
+/** Uploads the rest of the run and returns when the store holds all of it. */
 export async function flushMirror(
   dependencies: MirrorDependencies,
   plan: RunPlan,

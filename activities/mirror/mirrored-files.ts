@@ -3,15 +3,15 @@ import type { RunFolder } from '../../configs/paths.ts';
 import { ignoreMissing } from '../shared/files/ignore-missing.ts';
 
 export interface MirroredFile {
-  /** Relative to the run's folder. */
+  /** Path relative to the run folder. */
   path: string;
   bytes: number;
   mtimeMs: number;
-  /** Grows all the time: it is not sent at each change. */
+  /** Whether the file is appended to all the time; it is then not sent on each change. */
   grows: boolean;
 }
 
-/** Belongs to the processes of this host and is worth nothing on another one. */
+/** Files of processes on this host, which are useless on another one. */
 const hostBound = new Set([
   'owner.json',
   'exit.json',
@@ -22,7 +22,7 @@ const hostBound = new Set([
   'trainer.log',
 ]);
 
-/** Everything of a run that is mirrored beside its checkpoints: what lies directly in these folders. */
+/** Lists the files of a run that are mirrored in addition to its checkpoints. */
 export async function listMirroredFiles(folder: RunFolder): Promise<MirroredFile[]> {
   const groups = await Promise.all([
     listFolder(folder, '', (name) => name.endsWith('.json')),
@@ -43,7 +43,7 @@ async function listFolder(
   const names = (entries ?? [])
     .filter((entry) => entry.isFile())
     .map(({ name }) => name)
-    // What is being written has a hidden name, or one that ends so.
+    // Unfinished files are hidden or end in .tmp or .part.
     .filter((name) => wanted(name) && !name.startsWith('.') && !/\.(tmp|part)$/.test(name));
   const files = await Promise.all(
     names.map(async (name) => {

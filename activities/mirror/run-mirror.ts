@@ -13,25 +13,25 @@ export interface MirrorRequest {
   store: ArtifactStore;
   folder: RunFolder;
   runId: string;
-  /** Of the attempt whose run this is. */
+  /** Fence of the attempt that mirrors. */
   fence: number;
-  /** Between two looks at the run's folder. */
+  /** Polling interval of the run folder. */
   everyMs: number;
 }
 
 export interface RunMirror {
   state: () => MirrorState;
-  /** Sends all that is waiting, and returns when that is done, when a newer attempt took over, or when `signal` says so. */
+  /** Uploads everything that waits. Returns early if a newer attempt took over or `signal` is aborted. */
   flush: (signal: AbortSignal) => Promise<MirrorState>;
-  /** What is half sent is gone on with by the next mirror. */
+  /** Stops mirroring. The next mirror resumes partial uploads. */
   stop: () => Promise<void>;
 }
 
 const maxPauseMs = 60_000;
 
 /**
- * Copies a run to the store while it trains: checkpoints, progress, plans, results. It only reads what lies in the folder,
- * so no trouble of the store is ever one of the training.
+ * Mirrors a run to the store while it trains: checkpoints, progress, plans and results. It only reads the run folder, so
+ * errors of the store never affect the training.
  */
 export function startMirror(request: MirrorRequest): RunMirror {
   return new BackgroundMirror(request);
@@ -51,7 +51,7 @@ class BackgroundMirror implements RunMirror {
   #problem: string | null = null;
   #isStale = false;
   #isClaimed = false;
-  /** One pass at a time, whoever asked for it. */
+  /** The current pass; passes run one at a time. */
   #pass: Promise<void> = Promise.resolve();
 
   constructor(request: MirrorRequest) {
@@ -61,7 +61,7 @@ class BackgroundMirror implements RunMirror {
     this.#files = new FileMirror(store, folder, runId);
     this.#checkpoints = new CheckpointMirror(store, folder, runId, this.#run);
     this.#progress = new ProgressReader(folder.train.progress);
-    this.#loop = this.#mirrorForEver();
+    this.#loop = this.#runLoop();
   }
 
   state(): MirrorState {
@@ -88,7 +88,7 @@ class BackgroundMirror implements RunMirror {
     await this.#pass;
   }
 
-  async #mirrorForEver(): Promise<void> {
+  async #runLoop(): Promise<void> {
     const { signal } = this.#stopping;
     for (let failures = 0; !signal.aborted && !this.#isStale;) {
       await this.#next(false);
@@ -107,7 +107,7 @@ class BackgroundMirror implements RunMirror {
     return this.#pass;
   }
 
-  /** Never throws: that is what the state is for. */
+  /** Runs one pass. Never throws; the state reports errors. */
   async #tryPass(everything: boolean): Promise<void> {
     const isStopped = () => this.#stopping.signal.aborted;
     if (this.#isStale || isStopped()) return;
@@ -129,18 +129,18 @@ class BackgroundMirror implements RunMirror {
     this.#events.push(
       ...(await this.#progress.readNew()).filter(({ type }) => type === 'validation' || type === 'started'),
     );
-    const plan = await this.#look();
-    // Before the pointer names a checkpoint: whoever takes the run over needs the progress up to there.
+    const plan = await this.#inspectCheckpoints();
+    // Progress goes before the pointer: an attempt that resumes from a checkpoint needs the progress up to it.
     await this.#files.send(everything || plan.waiting.length > 0, { signal, onBytes });
     const [first] = plan.waiting;
     if (first === undefined) return this.#checkpoints.prune(plan, signal);
     await this.#checkpoints.send(first, { signal, onBytes });
-    // Looked at anew for each: what was waiting may be old by now.
-    await this.#look();
+    // Plan again after each upload, because newer checkpoints may have replaced those in the queue.
+    await this.#inspectCheckpoints();
     return this.#mirror(everything);
   }
 
-  async #look() {
+  async #inspectCheckpoints() {
     const plan = await this.#checkpoints.plan(this.#events);
     const { backlog, newest, behindSince } = plan;
     this.#lag = { backlog, newest, behindSince };

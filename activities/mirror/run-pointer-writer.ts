@@ -8,7 +8,7 @@ export interface StoredPointer {
   etag: string;
 }
 
-/** @throws CodedError StoreDamaged when it is there and does not parse. */
+/** Reads the pointer of a run; undefined if there is none. @throws CodedError StoreDamaged when it does not parse. */
 export async function readRunPointer(
   store: ArtifactStore,
   runId: string,
@@ -20,11 +20,11 @@ export async function readRunPointer(
   try {
     return { pointer: RunPointer.parse(JSON.parse(found.body)), etag: found.etag };
   } catch (error) {
-    throw new CodedError('StoreDamaged', `${store.address}/${key} is no pointer to a run.`, { cause: error });
+    throw new CodedError('StoreDamaged', `${store.address}/${key} does not parse as a run pointer.`, { cause: error });
   }
 }
 
-/** The pointer of a run as one attempt writes it: whoever has a higher fence takes it over, and this attempt gives up. */
+/** Writes the pointer of a run for one attempt, until an attempt with a higher fence takes the pointer over. */
 export class RunPointerWriter {
   readonly #store: ArtifactStore;
   readonly #runId: string;
@@ -49,13 +49,13 @@ export class RunPointerWriter {
     this.#signal = signal;
   }
 
-  /** What the store holds, once it was read. */
+  /** Checkpoints that the pointer names; empty before `claim`. */
   get checkpoints(): readonly MirroredCheckpoint[] {
     return this.#known?.pointer.checkpoints ?? [];
   }
 
   /**
-   * Makes the run ours, before anything is uploaded or removed.
+   * Claims the run for this attempt. Call it before uploading or removing anything.
    * @throws CodedError StaleAttempt
    */
   async claim(): Promise<void> {
@@ -94,7 +94,7 @@ export class RunPointerWriter {
 
   #assertNotStale(): void {
     const { fence = 0, host } = this.#known?.pointer ?? {};
-    // Two hosts may take the same fence, each in its own copy of the run: the first one has it.
+    // Two hosts may acquire the same fence, each in its own copy of the run; the first one to write the pointer wins.
     if (fence < this.fence || this.#isOurs()) return;
     const theirs = `fence ${fence} on ${host ?? 'another host'}`;
     throw new CodedError('StaleAttempt', `The attempt with fence ${this.fence} is superseded by ${theirs}.`);

@@ -3,30 +3,30 @@ import type { MirrorDependencies } from '../mirror/dependencies.ts';
 import type { Device, Slurm, TrainerPrograms } from '../shared/trainer/trainer-argv.ts';
 import type { PythonCommand } from '../shared/trainer/trainer-process.ts';
 
-/** How the GPUs of this machine are shared out. */
+/** How jobs share the GPUs of this machine. */
 export interface GpuSharing {
-  /** Leases and queue: one folder for all workers of the machine. */
+  /** Folder of the leases and the queue, shared by all workers of the machine. */
   folder: string;
-  /** MiB of a GPU that processes which are none of ours may use. */
+  /** MiB of GPU memory that processes of other programs may use on a GPU that counts as free. */
   foreignMib: number;
-  /** Runs what an activity does from the moment on that its job has GPUs: until then the worker counts it as waiting. */
+  /** Runs the work of a job that holds its GPUs; before that, the worker counts the activity as waiting. */
   withGpusHeld: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
-/** What decides which GPUs a job asks for. */
+/** What determines the GPU request of a job. */
 export interface GpuDependencies {
   gpus: GpuSharing;
   device: Device;
-  /** Undefined: the supervisor starts torchrun itself, on this machine. */
+  /** Undefined if the supervisor starts torchrun on this machine. */
   slurm: Slurm | undefined;
 }
 
-/** What running trainers, to train or to test, needs from the worker. */
+/** What training and test activities need from the worker. */
 export interface TrainDependencies extends InputDependencies, MirrorDependencies, GpuDependencies {
   recipesFolder: string;
   python: PythonCommand;
-  /** What the supervisor runs to train and to test. */
+  /** Programs that the supervisor runs to train and to test. */
   programs: TrainerPrograms;
-  /** By which others reach this machine: a name or an IP address. */
+  /** Host name or IP address by which other hosts reach this machine. */
   address: string;
 }

@@ -5,38 +5,38 @@ import { TrainerControl } from '../../configs/schema/index.ts';
 import { assertFence } from '../shared/run/fence.ts';
 import { writeControl } from '../shared/trainer/control-file.ts';
 
-/** A trainer applies control values after a step of about a second, so polling more often gains nothing. */
+/** The trainer reads the control file once per step, which takes about a second; faster polling gains nothing. */
 const pollMs = 2_000;
-/** Without a deadline a query waits indefinitely for a lost server. */
+/** Without a deadline, a query waits indefinitely for a lost server. */
 const queryTimeoutMs = 10_000;
 
 /**
- * Polls the control values of the workflow while `work` runs and writes them to the control file. A failed poll is
- * ignored, because the next one repeats it and a failure here must not disturb the activity.
+ * While `work` runs, polls the workflow for control updates and writes them to the trainer's control file. A failed poll
+ * is not an error: the next one catches up, and watching the trainer goes first.
  */
 export async function withControlUpdates<T>(
   job: JobFolder,
   fence: number,
-  onControl: (control: TrainerControl) => void,
+  onUpdate: (control: TrainerControl) => void,
   work: () => Promise<T>,
 ): Promise<T> {
-  let asking = false;
-  const ask = async () => {
-    if (asking) return; // a query takes long while no workflow worker runs
-    asking = true;
+  let isPolling = false;
+  const poll = async () => {
+    if (isPolling) return; // a query is slow while the workflow's worker is down
+    isPolling = true;
     try {
       const control = await queryControl();
       if (control === undefined) return;
       await assertFence(job, fence);
       await writeControl(job, control);
-      onControl(control);
+      onUpdate(control);
     } catch {
-      // The next poll repeats it.
+      // The next poll catches up.
     } finally {
-      asking = false;
+      isPolling = false;
     }
   };
-  const timer = setInterval(() => void ask(), pollMs);
+  const timer = setInterval(() => void poll(), pollMs);
   try {
     return await work();
   } finally {

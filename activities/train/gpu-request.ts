@@ -7,8 +7,8 @@ import type { GpuRequest } from '../shared/trainer/trainer-argv.ts';
 const defaultPriority = 3;
 
 /**
- * How many GPUs of this machine a run works on.
- * @throws CodedError TrainingFailed where nodes of Slurm would get different numbers.
+ * Returns the number of GPUs that a run uses on each host.
+ * @throws CodedError TrainingFailed when the GPUs do not divide evenly among the Slurm nodes.
  */
 export function gpusOnThisHost(
   { slurm }: Pick<GpuDependencies, 'slurm'>,
@@ -16,11 +16,11 @@ export function gpusOnThisHost(
 ): number {
   if (slurm === undefined || plan.input.hosts !== undefined) return gpusPerHost(plan);
   if (plan.gpus % slurm.nodes === 0) return plan.gpus / slurm.nodes;
-  const problem = `The worker starts trainings on ${slurm.nodes} nodes (EVERSWIN_SLURM_NODES)`;
-  throw new CodedError('TrainingFailed', `${problem}, and ${plan.gpus} GPUs cannot be shared out evenly among them.`);
+  const message = `${plan.gpus} GPUs do not divide evenly among ${slurm.nodes} Slurm nodes (EVERSWIN_SLURM_NODES).`;
+  throw new CodedError('TrainingFailed', message);
 }
 
-/** A run keeps its place when its worker dies; one whose trainer crashed goes behind those that wait already. */
+/** Requests GPUs for training. A run keeps its queue position when its worker dies, but not when its trainer crashes. */
 export const trainingGpuRequest = (
   sharing: GpuDependencies,
   plan: RunPlan,
@@ -30,7 +30,7 @@ export const trainingGpuRequest = (
   }: { queuedSince?: number | undefined; priority?: number | undefined },
 ): GpuRequest => buildGpuRequest(sharing, plan, priority, queuedSince);
 
-/** A test takes minutes and ends a run of days, so it goes before trainings of its own priority. */
+/** Requests GPUs for a test. It takes minutes and completes a run of days, so it precedes trainings of its priority. */
 export const testGpuRequest = (sharing: GpuDependencies, plan: RunPlan, priority = defaultPriority): GpuRequest =>
   buildGpuRequest(sharing, plan, priority - 1, Date.now() / 1000);
 

@@ -7,12 +7,12 @@ import { listRuns } from '../plan/references.ts';
 import { listJobs } from '../shared/trainer/host-topology.ts';
 import { findLostWatcher, type Watcher } from '../shared/trainer/watcher-file.ts';
 
-/** Of an activity's context: the part of a Client that ends activity tasks of others. */
+/** Client that completes activity tasks by their token. */
 export type TaskCompletion = Pick<Context['client']['activity'], 'fail'>;
 
 /**
- * A worker that was killed can tell nobody. Its successor on the same machine does it, before it takes any task: so the
- * workflow learns it at once rather than when the heartbeat is overdue.
+ * Fails the activity tasks of killed workers on this machine. A worker calls it before it polls for tasks, so that the
+ * workflow learns of the loss at once instead of after the heartbeat timeout.
  */
 export async function reportLostWatchers(home: string, client: { activity: TaskCompletion }): Promise<void> {
   for (const runId of await listRuns(home)) {
@@ -26,7 +26,7 @@ async function reportLostWatcher(job: JobFolder, completion: TaskCompletion): Pr
   try {
     await completion.fail(Buffer.from(watcher.taskToken, 'base64'), buildWorkerLostFailure(watcher));
   } catch (error) {
-    // The server gave the task up before: then nobody waits for this word.
+    // The server timed the task out earlier.
     if (!(error instanceof Error && error.name === 'ActivityNotFoundError')) throw error;
   }
   await rm(job.watcher, { force: true });
@@ -34,5 +34,8 @@ async function reportLostWatcher(job: JobFolder, completion: TaskCompletion): Pr
 
 function buildWorkerLostFailure({ pid, host }: Watcher): ApplicationFailure {
   const type: ErrorCode = 'WorkerLost';
-  return ApplicationFailure.retryable(`The worker (pid ${pid} on ${host}) that watched this job was killed.`, type);
+  return ApplicationFailure.retryable(
+    `Worker lost: process ${pid} on ${host}, which watched this job, was killed.`,
+    type,
+  );
 }

@@ -7,19 +7,18 @@ import { readJson } from '../shared/files/json-file.ts';
 import { isAlive, processStartTicks } from '../shared/trainer/process-identity.ts';
 import { trainerGraceSeconds } from '../shared/trainer/trainer-argv.ts';
 
-/** A process of a job whose supervisor is dead: nobody stops it, and no attempt can adopt it. */
+/** Process of a job whose supervisor is dead. No attempt can adopt it, and no supervisor stops it. */
 export interface Orphan {
   pid: number;
   startTicks: number;
-  /** Folder of its job, as its supervisor wrote it into its environment. */
+  /** Job folder, from the environment that the supervisor set. */
   job: string;
 }
 
 /**
- * Ends what supervisors that were killed left behind, and which would keep GPUs for ever if nobody started the run again.
- * An orphan was told to save by its supervisor's death; so it is killed only if it still lives after the grace, and its
- * job still has no supervisor. A live trainer is never touched, whoever started it.
- * @returns those that were killed.
+ * Kills the processes that dead supervisors left behind, which would hold their GPUs indefinitely. The death of its
+ * supervisor tells an orphan to save, so it is killed only after the grace period. Trainers with a supervisor are kept.
+ * @returns the killed processes.
  */
 export async function sweepOrphans(home: string, graceMs = trainerGraceSeconds * 1000): Promise<Orphan[]> {
   const suspects = await findOrphans(home);
@@ -53,16 +52,16 @@ async function findOrphans(home: string): Promise<Orphan[]> {
 const hasSupervisor = async (job: string): Promise<boolean> => {
   const owner = await readJson(jobFolder(job).owner, TrainerOwner);
   if (owner === undefined) return false;
-  // Slurm starts ranks here for a supervisor elsewhere: whether that one lives cannot be seen from here.
+  // Slurm starts ranks here for a supervisor on another host, whose state is unknown here.
   return owner.host !== hostname() || (await isAlive(owner));
 };
 
-/** Of another user's process nobody may read it: undefined. */
+/** Reads EVERSWIN_JOB from the environment of a process; undefined if another user owns the process. */
 async function readJobVariable(pid: number): Promise<string | undefined> {
   const environment = await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '');
-  const mark = 'EVERSWIN_JOB=';
+  const prefix = 'EVERSWIN_JOB=';
   return environment
     .split('\0')
-    .find((pair) => pair.startsWith(mark))
-    ?.slice(mark.length);
+    .find((pair) => pair.startsWith(prefix))
+    ?.slice(prefix.length);
 }

@@ -7,13 +7,13 @@ import { readDiskSpace } from '../shared/files/free-space.ts';
 
 const pollMs = 2_000;
 const mebibyte = 1024 * 1024;
-/** For logs, progress and manifests beside the next checkpoint. */
+/** Margin for logs, progress and manifests. */
 const marginBytes = 64 * mebibyte;
 const minBytes = 16 * mebibyte;
 
 export interface SpaceRequest {
   runId: string;
-  /** 0: as much as the next checkpoint needs, going by the newest one. */
+  /** Bytes to wait for; 0 estimates the size of the next checkpoint from the newest one. */
   bytes: number;
 }
 
@@ -22,7 +22,7 @@ export interface SpaceFound {
   neededBytes: number;
 }
 
-/** Waits until the disk of the run has room again: a person frees it, or another program does. */
+/** Waits until a user or another program frees space on the disk of the run. */
 export const createWaitForSpace =
   ({ home }: { home: string }) =>
   async ({ runId, bytes }: SpaceRequest): Promise<SpaceFound> => {
@@ -32,12 +32,12 @@ export const createWaitForSpace =
     return withHeartbeat(
       () => details,
       async () => {
-        const wantedBytes = bytes > 0 ? bytes : await estimateNeededBytes(job);
+        const requestedBytes = bytes > 0 ? bytes : await estimateNeededBytes(job);
         for (;;) {
           cancellationSignal.throwIfAborted();
           const { freeBytes, totalBytes } = await readDiskSpace(job.dir);
-          // More than that would be waited for in vain on a small disk.
-          const neededBytes = Math.min(wantedBytes, Math.floor(totalBytes / 2));
+          // On a small disk, a larger request could never be met.
+          const neededBytes = Math.min(requestedBytes, Math.floor(totalBytes / 2));
           if (freeBytes >= neededBytes) return { freeBytes, neededBytes };
           details = { freeBytes, neededBytes };
           await sleep(pollMs);

@@ -6,7 +6,7 @@ import { fileSize } from '../files/checkpoint-files.ts';
 import { systemErrorCode } from '../errors/coded-error.ts';
 import { sha256OfFile } from '../files/atomic-file.ts';
 
-/** What is wrong with a checkpoint file; undefined when it is what its manifest says and can be read. */
+/** Verifies a checkpoint against its manifest. @returns the damage; undefined if the checkpoint is intact. */
 export async function findDamage(path: string, manifest: CheckpointManifest): Promise<string | undefined> {
   try {
     const bytes = await fileSize(path);
@@ -16,20 +16,20 @@ export async function findDamage(path: string, manifest: CheckpointManifest): Pr
     if (sha256 !== manifest.sha256) return `its sha256 is ${sha256}, its manifest says ${manifest.sha256}`;
     return manifest.torch === null ? undefined : await findBrokenStructure(path);
   } catch (error) {
-    // A bad block of the disk: the file cannot be read. Anything else says nothing about this file.
+    // EIO means a bad block on the disk. Any other error does not come from this file.
     if (systemErrorCode(error) === 'EIO') return 'it cannot be read (EIO)';
     throw error;
   }
 }
 
-/** A file that was damaged before it was hashed: torch writes a zip whose entries lie in one folder, with a data.pkl. */
+/** Detects damage that predates the hash: torch writes a zip archive with one folder that contains data.pkl. */
 async function findBrokenStructure(path: string): Promise<string | undefined> {
   const file = await open(path, 'r');
   try {
     return await findBrokenArchive(file);
   } catch (error) {
     if (systemErrorCode(error) !== undefined) throw error;
-    return `it is no readable zip archive: ${error instanceof Error ? error.message : String(error)}`;
+    return `it is not a readable zip archive: ${error instanceof Error ? error.message : String(error)}`;
   } finally {
     await file.close();
   }
@@ -41,12 +41,12 @@ async function findBrokenArchive(file: FileHandle): Promise<string | undefined> 
   const folders = new Set<string>();
   let hasPickle = false;
   for await (const entry of zip.eachEntry()) {
-    if (endOf(entry) > size) return `its entry ${JSON.stringify(entry.fileName)} ends behind the file`;
+    if (endOf(entry) > size) return `its entry ${JSON.stringify(entry.fileName)} extends past the end of the file`;
     folders.add(entry.fileName.split('/', 1)[0] ?? '');
     hasPickle ||= entry.fileName.endsWith('/data.pkl');
   }
-  if (!hasPickle) return 'it is a zip archive without data.pkl: not a checkpoint of torch';
-  return folders.size > 1 ? `its entries lie in ${folders.size} folders instead of one` : undefined;
+  if (!hasPickle) return 'it is a zip archive without data.pkl, not a torch checkpoint';
+  return folders.size > 1 ? `its entries are in ${folders.size} folders instead of one` : undefined;
 }
 
 const localHeaderBytes = 30;

@@ -20,9 +20,9 @@ import { findUsable } from './usable-checkpoints.ts';
 import { sortByScore } from './validation-scores.ts';
 
 export interface ResumePoint {
-  /** Where to go on; undefined where there is nothing yet. */
+  /** Checkpoint to resume from; undefined if there is none yet. */
   from: Checkpoint | undefined;
-  /** What was taken out of use on the way. */
+  /** Damaged or rolled-back checkpoints that were moved aside. */
   quarantined: Quarantined[];
 }
 
@@ -30,20 +30,20 @@ export interface ResumePointRequest {
   folder: RunFolder;
   plan: RunPlan;
   rollback: Rollback | null;
-  /** Throws when somebody else has taken over: then nothing may be moved any more. */
+  /** Throws when a newer attempt holds the fence; no file may be moved then. */
   assertFence: () => Promise<void>;
 }
 
 /**
- * The newest checkpoint that this plan may go on from and that is whole: size, sha256 and structure. Worse ones on the way
- * there are quarantined, so that nobody tries them again. Call it only while no trainer lives in the run's train job.
- * @throws CodedError PlanChanged when there are checkpoints, but only of plans that differ in what may not change.
+ * Finds the newest intact checkpoint that this plan may resume from, by size, sha256 and structure. Damaged newer ones
+ * are quarantined. Call it only while no trainer of the run is alive.
+ * @throws CodedError PlanChanged when all checkpoints belong to plans with incompatible changes.
  */
 export async function findResumePoint(request: ResumePointRequest): Promise<ResumePoint> {
   const { folder, plan, rollback, assertFence: assertOurs } = request;
   const job = folder.train;
   const quarantined: Quarantined[] = [];
-  const takeOut = async (name: string, why: string) => {
+  const moveAside = async (name: string, why: string) => {
     await assertOurs();
     quarantined.push(await quarantine(job, name, why));
   };
@@ -51,7 +51,7 @@ export async function findResumePoint(request: ResumePointRequest): Promise<Resu
   const manifests: CheckpointManifest[] = [];
   for (const found of await listManifests(job)) {
     const why = await findReasonToSkip(job, found, rollback);
-    if (why !== undefined) await takeOut(found.name, why);
+    if (why !== undefined) await moveAside(found.name, why);
     else if (found.manifest !== undefined) manifests.push(found.manifest);
   }
   const { usable, refusals } = await findUsable(folder, plan, manifests);
@@ -59,7 +59,7 @@ export async function findResumePoint(request: ResumePointRequest): Promise<Resu
     const path = `${job.checkpoints}/${manifest.file}`;
     const damage = await findDamage(path, manifest);
     if (damage === undefined) return { from: { path, manifest }, quarantined };
-    await takeOut(manifest.file.replace(/\.pth$/, ''), damage);
+    await moveAside(manifest.file.replace(/\.pth$/, ''), damage);
   }
   if (refusals.length === 0) return { from: undefined, quarantined };
   throw new CodedError('PlanChanged', `${job.checkpoints} holds checkpoints of another plan: ${refusals.join('; ')}.`);
@@ -70,20 +70,20 @@ async function findReasonToSkip(
   { name, manifest }: FoundManifest,
   rollback: Rollback | null,
 ): Promise<string | undefined> {
-  if (manifest === undefined) return 'its manifest does not parse, or names another file';
+  if (manifest === undefined) return 'its manifest does not parse or names another file';
   if ((await fileSize(checkpointPath(job, name))) === undefined) return 'its file is missing';
   const rolledBack = rollback !== null && manifest.fence <= rollback.fence && manifest.iteration > rollback.toIteration;
   return rolledBack ? rollback.why : undefined;
 }
 
-/** Iterations of the checkpoints to go on from, newest first, as far as their sizes tell: nothing is hashed or moved. */
+/** Lists the iterations that this plan can resume from, newest first. Checks sizes only; hashes and moves no file. */
 export async function listResumableIterations(folder: RunFolder, plan: RunPlan): Promise<number[]> {
   const job = folder.train;
   const { usable } = await findUsable(folder, plan, await listCompleteCheckpoints(job));
   return usable.map(({ iteration }) => iteration);
 }
 
-/** The whole checkpoint with the best validation box AP in what the run kept; the newest one where nothing was validated. */
+/** Finds the intact checkpoint with the best validation box AP; the newest one without any validation. */
 export async function findBestCheckpoint(
   job: JobFolder,
   planHash: string,
@@ -97,7 +97,7 @@ export async function findBestCheckpoint(
   return undefined;
 }
 
-/** As far as their sizes tell: nothing is hashed. */
+/** Lists the manifests whose checkpoint file has the right size. Hashes no file. */
 export async function listCompleteCheckpoints(job: JobFolder): Promise<CheckpointManifest[]> {
   const found = await Promise.all(
     (await listManifests(job)).map(async ({ name, manifest }) =>

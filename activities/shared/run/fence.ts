@@ -4,9 +4,8 @@ import { CodedError, systemErrorCode } from '../errors/coded-error.ts';
 import { ignoreMissing } from '../files/ignore-missing.ts';
 
 /**
- * Temporal promises one open workflow per id, not that an old activity attempt has stopped. So each attempt takes a
- * higher token, and whoever finds a higher one than its own on disk is stale: it publishes nothing and stops nothing.
- * A token is an empty file made with O_EXCL: two takers never get the same one.
+ * Acquires a fencing token. Temporal allows one open workflow per id, but an old activity attempt may still run. An
+ * attempt that finds a higher token on disk is stale and must change nothing. O_EXCL makes each token unique.
  */
 export async function acquireFence(job: JobFolder): Promise<number> {
   await mkdir(job.fences, { recursive: true });
@@ -22,14 +21,14 @@ export async function acquireFence(job: JobFolder): Promise<number> {
 }
 
 /**
- * Makes the next token that is taken here higher than one that was taken on another host, in its own copy of this folder.
- * @returns the newest token that is known here now.
+ * Raises the fence to a token that another host acquired in its own copy of this folder.
+ * @returns the highest token in this folder.
  */
 export async function raiseFence(job: JobFolder, atLeast: number): Promise<number> {
   await mkdir(job.fences, { recursive: true });
   const newest = await currentFence(job);
   if (newest >= atLeast) return newest;
-  // Whoever is faster wrote the very same.
+  // A concurrent call writes the same empty file.
   await (await open(`${job.fences}/${atLeast}`, 'w')).close();
   return atLeast;
 }
@@ -45,7 +44,7 @@ export async function assertFence(job: JobFolder, token: number): Promise<void> 
   }
 }
 
-/** 0 where nobody took one yet. */
+/** Returns the highest token; 0 if there is none. */
 export async function currentFence(job: JobFolder): Promise<number> {
   const tokens = (await ignoreMissing(readdir(job.fences))) ?? [];
   return Math.max(0, ...tokens.map(Number));

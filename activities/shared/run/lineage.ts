@@ -1,8 +1,8 @@
 import type { TrainerEvent } from '../../../configs/schema/index.ts';
 
 /**
- * The run that counts: a trainer that starts at iteration i takes back every step and validation after i that came before
- * it, because its own will stand in their place.
+ * Drops the steps and validations that a later trainer repeated: one that starts at iteration i supersedes all earlier
+ * events after i.
  */
 export function filterLineage(events: readonly TrainerEvent[]): TrainerEvent[] {
   let kept: TrainerEvent[] = [];

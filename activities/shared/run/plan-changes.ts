@@ -8,7 +8,7 @@ export interface PlanChange {
   now: string;
 }
 
-/** The parts in which two plans would train other weights. */
+/** Compares the parts of two plans that determine the trained weights. */
 export function comparePlans(before: RunPlan, now: RunPlan): PlanChange[] {
   const [old, current] = [partsOf(before), partsOf(now)];
   return PlanPart.options
@@ -16,10 +16,11 @@ export function comparePlans(before: RunPlan, now: RunPlan): PlanChange[] {
     .map((part) => ({ part, before: formatPart(old[part]), now: formatPart(current[part]) }));
 }
 
-/** `gpus was 4 and is 2` */
-export const formatPlanChange = ({ part, before, now }: PlanChange): string => `${part} was ${before} and is ${now}`;
+/** Formats a change: `gpus changed from 4 to 2`. */
+export const formatPlanChange = ({ part, before, now }: PlanChange): string =>
+  `${part} changed from ${before} to ${now}`;
 
-/** Only there another number of ranks, batches or samples can take over: the order within an epoch follows from them. */
+/** Tells whether a checkpoint is at an epoch's end. Only there may ranks or batch size change: both order the samples. */
 export function isAtEpochEnd(
   { fence, epoch, iteration }: CheckpointManifest,
   events: readonly TrainerEvent[],
@@ -28,7 +29,7 @@ export function isAtEpochEnd(
   return started?.type === 'started' && epoch * started.iterationsPerEpoch === iteration;
 }
 
-/** `name` is for people; two parts are the same when their keys are. */
+/** Part of a plan. Parts with equal keys are equal; `name` is for display. */
 interface Part {
   key: string;
   name?: string;
@@ -39,7 +40,7 @@ const formatWeights = ({ part, id, source }: ReturnType<typeof startingWeights>)
 
 const formatPart = ({ key, name }: Part): string => (name === undefined ? key : `${name} (${key.slice(0, 12)})`);
 
-/** Each part in words, as `formatPlanChange` prints it. */
+/** Formats each part of a plan as `formatPlanChange` prints it. */
 export const formatPlanParts = (plan: RunPlan): Record<string, string> =>
   Object.fromEntries(Object.entries(partsOf(plan)).map(([name, part]) => [name, formatPart(part)]));
 

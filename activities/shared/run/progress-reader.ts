@@ -4,11 +4,11 @@ import { ignoreMissing } from '../files/ignore-missing.ts';
 import { parseJson } from '../files/json-file.ts';
 
 const chunkBytes = 256 * 1024;
-/** No event is nearly that long; a longer line is noise and is dropped, so that memory stays bounded. */
-const longestLineBytes = 1024 * 1024;
+/** Far longer than any event; longer lines are dropped to bound memory. */
+const maxLineBytes = 1024 * 1024;
 const newline = 0x0a;
 
-/** Reads what was appended to progress.jsonl since the last call. Torn and foreign lines are passed over. */
+/** Reads the events that were appended to progress.jsonl since the last call. Lines that do not parse are skipped. */
 export class ProgressReader {
   private readonly path: string;
   private offset = 0;
@@ -49,7 +49,7 @@ export class ProgressReader {
       yield text.toString('utf8', 0, end);
       text = text.subarray(end + 1);
     }
-    this.rest = text.length > longestLineBytes ? Buffer.alloc(0) : Buffer.from(text);
+    this.rest = text.length > maxLineBytes ? Buffer.alloc(0) : Buffer.from(text);
   }
 }
 

@@ -7,8 +7,8 @@ import { syncFolder, writeFileAtomic } from '../files/atomic-file.ts';
 const maxFiles = 3;
 
 /**
- * Takes a checkpoint out of use without losing it. The manifest goes first, since without it the file does not exist;
- * after a crash in between, the trainer sweeps the file away. Only while no trainer lives in this job.
+ * Moves a checkpoint to the quarantine folder. The manifest moves first, because a checkpoint exists only with one; after
+ * a crash in between, the trainer deletes the file. Call it only while no trainer of this job is alive.
  */
 export async function quarantine(job: JobFolder, name: string, why: string): Promise<Quarantined> {
   const file = `${name}.pth`;
@@ -23,7 +23,7 @@ export async function quarantine(job: JobFolder, name: string, why: string): Pro
   return { file, why };
 }
 
-/** Manifests and reasons tell what happened; of the files, a gigabyte each, only the newest are kept to be looked at. */
+/** Keeps all manifests and reasons, but only the newest checkpoint files, which take gigabytes. */
 async function prune(folder: string): Promise<void> {
   const paths = (await readdir(folder)).filter((name) => name.endsWith('.pth')).map((name) => `${folder}/${name}`);
   const dated = await Promise.all(paths.map(async (path) => ({ path, at: (await stat(path)).ctimeMs })));
@@ -31,7 +31,7 @@ async function prune(folder: string): Promise<void> {
   for (const { path } of old) await rm(path, { force: true });
 }
 
-/** Best effort: on a full disk a damaged checkpoint must still go out of the way. */
+/** Writes the reason. Best effort: a damaged checkpoint must be moved even if the disk is full. */
 async function writeReason(path: string, reason: object): Promise<void> {
   try {
     await writeFileAtomic(path, JSON.stringify(reason));

@@ -1,24 +1,24 @@
 import type { Progress, TrainerEvent } from '../../../configs/schema/index.ts';
 
-/** Where a run stands after some events of its trainers: a fold, so that any reader of progress.jsonl gets the same answer. */
+/** State of a run, folded from the events of its trainers: all readers of progress.jsonl compute the same state. */
 export interface RunState {
   progress: Progress;
-  /** The attempt, as written on disk, whose trainer is watched. */
+  /** Attempt number, as events carry it, of the watched trainer. */
   watched: number;
-  /** The watched trainer from its `started` on; null where it did not get that far. */
+  /** Watched trainer; null before its `started` event. */
   trainer: WatchedTrainer | null;
 }
 
 export interface WatchedTrainer {
   resumedFrom: string | null;
-  /** Whole epochs and iterations done when it began. */
+  /** Completed epochs and iterations at its start. */
   startEpoch: number;
   startIteration: number;
-  /** Whole epochs done. */
+  /** Completed epochs. */
   epoch: number;
-  /** Iterations done at its newest step event. */
+  /** Completed iterations at its newest step event. */
   iteration: number;
-  /** When it had done its first step, reckoned back from its first step event. */
+  /** When it completed its first step, derived from its first step event. */
   firstStepAt: number | null;
 }
 
@@ -78,9 +78,9 @@ function watchTrainer(trainer: WatchedTrainer | null, event: TrainerEvent): Watc
   if (trainer === null) return null;
   switch (event.type) {
     case 'step': {
-      const further = Math.max(0, event.iteration - trainer.iteration - 1);
-      const firstStepAt = trainer.firstStepAt ?? event.t - event.stepSeconds * further;
-      // The epoch of a step is the one that runs.
+      const laterSteps = Math.max(0, event.iteration - trainer.iteration - 1);
+      const firstStepAt = trainer.firstStepAt ?? event.t - event.stepSeconds * laterSteps;
+      // A step event carries the epoch in progress.
       return { ...trainer, firstStepAt, iteration: event.iteration, epoch: Math.max(trainer.epoch, event.epoch - 1) };
     }
     case 'validation':
@@ -96,7 +96,7 @@ function watchTrainer(trainer: WatchedTrainer | null, event: TrainerEvent): Watc
   }
 }
 
-/** Worth telling the workflow: at most once an epoch and at a change of state, because each signal adds to its history. */
+/** Tells whether an event is worth a signal: state changes and once per epoch, as each signal adds to the history. */
 export const isMilestone = (before: RunState, event: TrainerEvent): boolean =>
   event.attempt === before.watched &&
   (event.type === 'started' ||

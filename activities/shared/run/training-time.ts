@@ -1,6 +1,6 @@
 import type { TrainerEvent } from '../../../configs/schema/index.ts';
 
-/** Steps of the run that were done in one go. */
+/** Consecutive steps and the time that they took. */
 interface StepSpan {
   from: number;
   to: number;
@@ -8,13 +8,15 @@ interface StepSpan {
 }
 
 export interface TimeSpent {
-  /** In all steps, in those that no later start took back, and in validation. */
+  /** Time in all steps. */
   steppingSeconds: number;
+  /** Time in the steps that no later trainer repeated. */
   productiveSeconds: number;
+  /** Time in validation. */
   evaluationSeconds: number;
 }
 
-/** Adds up what all trainers of a run spent since a time, from their events in the order in which they were written. */
+/** Sums the time that all trainers of a run spent. Add their events in the order in which they were written. */
 export class TrainingTime {
   private readonly since: number;
   private kept: StepSpan[] = [];
@@ -22,7 +24,7 @@ export class TrainingTime {
   private evaluationSeconds = 0;
   private iteration = 0;
 
-  /** @param since Unix seconds; what came before it belongs to an earlier run in the same folder. */
+  /** @param since Unix seconds; earlier time belongs to a previous workflow run in the same folder. */
   constructor(since: number) {
     this.since = since;
   }
@@ -44,17 +46,17 @@ export class TrainingTime {
     return { steppingSeconds, productiveSeconds, evaluationSeconds };
   }
 
-  /** A trainer starts at this iteration: what was done beyond it will be done again. */
+  /** Discards the steps after the iteration at which a trainer starts, because it repeats them. */
   private discardAfter(iteration: number): void {
     this.iteration = iteration;
-    this.kept = this.kept.flatMap((stretch) => {
-      const { from, to, seconds } = stretch;
-      if (to <= iteration) return [stretch];
+    this.kept = this.kept.flatMap((span) => {
+      const { from, to, seconds } = span;
+      if (to <= iteration) return [span];
       return from < iteration ? [{ from, to: iteration, seconds: (seconds * (iteration - from)) / (to - from) }] : [];
     });
   }
 
-  /** Of something that ended at `t`, the part since `since`. */
+  /** Clips an interval that ended at `t` to the time since `since`. */
   private clipToWindow(t: number, seconds: number): number {
     return Math.max(0, Math.min(seconds, t - this.since));
   }

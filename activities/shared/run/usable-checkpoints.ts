@@ -5,55 +5,55 @@ import { readArchivedPlan } from './plan-file.ts';
 import { readProgress } from './progress-reader.ts';
 
 export interface UsableCheckpoints {
-  /** That a trainer of this plan may go on from, newest first. */
+  /** Checkpoints that this plan may resume from, newest first. */
   usable: CheckpointManifest[];
-  /** Why those of other plans are none of them. */
+  /** Why checkpoints of other plans are not usable. */
   refusals: string[];
 }
 
-/** Sorts manifests by whether this plan may go on from them; whether their files are whole is another question. */
+/** Selects the checkpoints that this plan may resume from, by their manifests only. */
 export async function findUsable(
   folder: RunFolder,
   plan: RunPlan,
   manifests: readonly CheckpointManifest[],
 ): Promise<UsableCheckpoints> {
-  const lines = [manifests.filter(({ planHash }) => planHash === plan.planHash)];
+  const byPlan = [manifests.filter(({ planHash }) => planHash === plan.planHash)];
   const refusals: string[] = [];
   for (const planHash of new Set(manifests.map((manifest) => manifest.planHash))) {
     if (planHash === plan.planHash) continue;
-    const line = manifests.filter((manifest) => manifest.planHash === planHash);
+    const ofPlan = manifests.filter((manifest) => manifest.planHash === planHash);
     const refusal = await findForbiddenChange(folder, plan, planHash);
     const events = refusal === undefined ? await readProgress(folder.train.progress) : [];
-    const atEpochEnd = line.filter((manifest) => isAtEpochEnd(manifest, events));
+    const atEpochEnd = ofPlan.filter((manifest) => isAtEpochEnd(manifest, events));
     if (refusal !== undefined) refusals.push(refusal);
     else if (atEpochEnd.length === 0)
       refusals.push(`no checkpoint of plan ${short(planHash)} is at the end of an epoch`);
-    else lines.push(atEpochEnd);
+    else byPlan.push(atEpochEnd);
   }
-  return { usable: mergeByFence(lines), refusals };
+  return { usable: mergeByFence(byPlan), refusals };
 }
 
 async function findForbiddenChange(folder: RunFolder, plan: RunPlan, oldHash: string): Promise<string | undefined> {
   const old = await readArchivedPlan(folder, oldHash);
-  if (old === undefined) return `of plan ${short(oldHash)} no copy was kept`;
+  if (old === undefined) return `plan ${short(oldHash)} was not archived`;
   const forbidden = comparePlans(old, plan).filter(({ part }) => !plan.recovery.mayChange.includes(part));
   return forbidden.length === 0 ? undefined : forbidden.map(formatPlanChange).join(', ');
 }
 
-/** Of any plans, newest first. */
-export function sortByRecency<T extends Placed>(checkpoints: readonly T[]): T[] {
+/** Sorts checkpoints of any plans, newest first. */
+export function sortByRecency<T extends CheckpointOrder>(checkpoints: readonly T[]): T[] {
   const plans = [...new Set(checkpoints.map(({ planHash }) => planHash))];
   return mergeByFence(plans.map((hash) => checkpoints.filter(({ planHash }) => planHash === hash)));
 }
 
-type Placed = Pick<CheckpointManifest, 'planHash' | 'fence' | 'iteration'>;
+type CheckpointOrder = Pick<CheckpointManifest, 'planHash' | 'fence' | 'iteration'>;
 
 /**
- * Within one plan more iterations are newer. Plans count their iterations differently, so between two of them the later
- * trainer is newer: fences grow over the whole life of a folder, whatever the clock does.
+ * Merges the checkpoints of several plans, newest first. Within one plan, more iterations are newer. Across plans,
+ * iterations are not comparable, so the higher fence is newer: fences never decrease, unlike the clock.
  */
-function mergeByFence<T extends Placed>(lines: readonly T[][]): T[] {
-  const rest = lines.map((line) => [...line].sort((a, b) => b.iteration - a.iteration));
+function mergeByFence<T extends CheckpointOrder>(byPlan: readonly T[][]): T[] {
+  const rest = byPlan.map((ofPlan) => [...ofPlan].sort((a, b) => b.iteration - a.iteration));
   const merged: T[] = [];
   for (;;) {
     const newest = rest.toSorted((a, b) => (b[0]?.fence ?? -1) - (a[0]?.fence ?? -1))[0]?.shift();

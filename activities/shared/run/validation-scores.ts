@@ -1,10 +1,10 @@
 import type { CheckpointManifest, TrainerEvent } from '../../../configs/schema/index.ts';
 import { filterLineage } from './lineage.ts';
 
-/** Below the score of a validation that found nothing. */
+/** Lower than -1, the score of a validation without detections. */
 const unscored = -2;
 
-/** Checkpoints by their validation box AP, best first; of equals the one with more training. Those without any come last. */
+/** Sorts checkpoints by validation box AP, best first; ties by iteration, newest first. Unvalidated ones come last. */
 export function sortByScore<T extends Pick<CheckpointManifest, 'iteration'>>(
   checkpoints: readonly T[],
   events: readonly TrainerEvent[],

@@ -1,6 +1,6 @@
 import type { CocoMetrics } from '../../../configs/schema/index.ts';
 
-/** One line of COCO's summary. */
+/** Line of the COCO evaluation summary. */
 export interface ApRow {
   readonly key: keyof CocoMetrics;
   readonly measure: 'Average Precision (AP)' | 'Average Recall (AR)';
@@ -12,7 +12,7 @@ export interface ApRow {
 const precision = { measure: 'Average Precision (AP)', iou: '0.50:0.95', area: 'all', maxDets: 1000 } as const;
 const recall = { ...precision, measure: 'Average Recall (AR)' } as const;
 
-/** The twelve lines in the order of pycocotools. The first stops at 100 detections, as its summary always does. */
+/** The twelve lines in the order of pycocotools. Its summary always limits the first one to 100 detections. */
 export const apRows: readonly ApRow[] = [
   { ...precision, key: 'AP', maxDets: 100 },
   { ...precision, key: 'AP50', iou: '0.50' },
@@ -28,11 +28,11 @@ export const apRows: readonly ApRow[] = [
   { ...recall, key: 'ARl', area: 'large' },
 ];
 
-/** Both halves of every result, in print order. */
+/** Box and mask metrics, in print order. */
 export const apKinds = [
   { key: 'bbox', title: 'Box' },
   { key: 'segm', title: 'Mask' },
 ] as const;
 
-/** `@[ IoU=0.50:0.95 | area=all | maxDets=100 ]` */
+/** Formats a row as pycocotools does: `@[ IoU=0.50:0.95 | area=all | maxDets=100 ]`. */
 export const formatApRow = (row: ApRow): string => `@[ IoU=${row.iou} | area=${row.area} | maxDets=${row.maxDets} ]`;

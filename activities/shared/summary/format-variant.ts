@@ -1,21 +1,21 @@
 import { formatPoints } from './format-score.ts';
 import type { SweepChange, VariantStatus } from '../../../configs/schema/index.ts';
 
-type Shown = Pick<VariantStatus, 'state' | 'joined' | 'stoppedEarly' | 'failure'>;
+type VariantSummary = Pick<VariantStatus, 'state' | 'joined' | 'stoppedEarly' | 'failure'>;
 
-/** How a variant stands or ended, in words; on one line, whatever the failure says. */
-export function formatVariantState({ state, joined, stoppedEarly, failure }: Shown): string {
+/** Formats the state of a variant on one line. */
+export function formatVariantState({ state, joined, stoppedEarly, failure }: VariantSummary): string {
   return [
     stoppedEarly === null ? state : `${state}, stopped early ${stoppedEarly}`,
     ...(failure === null ? [] : [`${failure.code}: ${firstLine(failure.message)}`]),
-    ...(joined ? ['its run was there before'] : []),
+    ...(joined ? ['joined an existing run'] : []),
   ].join('; ');
 }
 
-/** `epochs 3, weights.backbone swin-mini`; `as the base` where nothing differs. */
+/** Formats what a variant changes, such as `epochs 3, weights.backbone swin-mini`. */
 export function formatVariantChanges(change: SweepChange): string {
   const fields = flatten(change, '');
-  return fields.length === 0 ? 'as the base' : fields.join(', ');
+  return fields.length === 0 ? 'same as the base' : fields.join(', ');
 }
 
 function flatten(value: object, path: string): string[] {

@@ -1,6 +1,6 @@
 import type { StepOutcome } from '../../../configs/schema/index.ts';
 
-/** @param hit an earlier result was served. */
+/** Builds the outcome of a cached step. @param hit whether an earlier result was reused. */
 export const stepOutcome = (step: StepOutcome['step'], hit: boolean, why: string): StepOutcome => ({
   step,
   hit,

@@ -3,8 +3,8 @@ import { errorCatalogue, type ErrorCode } from '../../../configs/errors.ts';
 import { CodedError, systemErrorCode } from '../errors/coded-error.ts';
 
 /**
- * The one place where an error becomes a Temporal failure: `type` is the code of the catalogue, which also says
- * whether it is tried again. Cancellation passes through untouched, or Temporal would call a cancelled run failed.
+ * Converts an error to a Temporal failure. Its type is the code of the error catalogue, which also decides whether
+ * Temporal retries. A cancellation passes unchanged; converted, it would turn a canceled run into a failed one.
  */
 export function toFailure(error: unknown): Error {
   if (error instanceof CancelledFailure || error instanceof ApplicationFailure) return error;
@@ -23,7 +23,7 @@ function toCodedError(error: unknown): CodedError {
   return new CodedError(code, error instanceof Error ? error.message : String(error), { cause: error });
 }
 
-/** Wraps each activity so that none leaves with a bare error. */
+/** Wraps activities so that each error leaves them as a coded Temporal failure. */
 export function withCodedFailures<T extends Record<string, (...args: never[]) => Promise<unknown>>>(activities: T): T {
   const wrap =
     <A extends never[], R>(run: (...args: A) => Promise<R>) =>
@@ -34,6 +34,6 @@ export function withCodedFailures<T extends Record<string, (...args: never[]) =>
         throw toFailure(error);
       }
     };
-  // A mapped value keeps its own signature: `wrap` returns what it was given.
+  // The cast is safe, because `wrap` keeps the signature of each activity.
   return Object.fromEntries(Object.entries(activities).map(([name, run]) => [name, wrap(run)])) as T;
 }

@@ -1,11 +1,11 @@
 import { Context } from '@temporalio/activity';
 
-/** Well below every heartbeat timeout of workflows/support/policies.ts; Temporal thins the beats out by itself. */
+/** Far below every heartbeat timeout in workflows/support/policies.ts; the SDK throttles heartbeats. */
 const intervalMs = 2_000;
 
 /**
- * Beats on a timer while `work` runs, with the newest details. A timer alone would hide a hang:
- * `work` must end by itself when nothing moves any more (a stalled download does; a trainer ends or is stopped).
+ * Sends heartbeats with the newest details on a timer while `work` runs. A timer cannot detect a hang, so `work` must
+ * end by itself when it makes no progress: downloads and trainers have their own stall timeouts.
  */
 export async function withHeartbeat<T>(details: () => unknown, work: () => Promise<T>): Promise<T> {
   const beat = () => Context.current().heartbeat(details());

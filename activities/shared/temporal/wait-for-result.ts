@@ -2,9 +2,9 @@ import { Context } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 
 /**
- * What a workflow that somebody else started ends with, however long that takes; null where somebody cancelled it.
- * @throws what it failed with, not to be tried again; the reason of our own signal; and the error of a server that does
- * not answer, which is tried again.
+ * Waits for the result of another workflow, without a time limit; null if that workflow was canceled.
+ * @throws its failure as non-retryable; the reason of this activity's cancellation; a connection error, which Temporal
+ * retries.
  */
 export async function waitForResult(workflowId: string): Promise<unknown> {
   const { client, cancellationSignal: signal } = Context.current();

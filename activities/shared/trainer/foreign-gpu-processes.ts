@@ -2,7 +2,7 @@ import { listGpuProcesses } from './gpu-inventory.ts';
 import { listDescendants } from './process-descendants.ts';
 import type { PythonCommand } from './trainer-process.ts';
 
-/** Who else holds GPU memory, one line a process. Empty without a GPU or its driver. */
+/** Lists the processes of other programs that hold GPU memory. Empty without a GPU or its driver. */
 export async function listForeignGpuProcesses(
   python: Pick<PythonCommand, 'env'>,
   supervisorPid: number,

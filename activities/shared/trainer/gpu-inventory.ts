@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { GpuFacts } from '../../../configs/schema/index.ts';
 import type { PythonCommand } from './trainer-process.ts';
 
-/** A driver that nobody keeps loaded takes seconds to answer. */
+/** Without the persistence daemon, the driver loads on each query, which takes seconds. */
 const timeoutMs = 20_000;
 const mebibyte = 2 ** 20;
 
@@ -12,7 +12,7 @@ const Count = z.coerce.number().int();
 export const GpuProcess = z.object({ pid: Count, name: z.string(), usedMib: z.string() });
 export type GpuProcess = z.infer<typeof GpuProcess>;
 
-/** Every GPU in nvidia-smi's order; undefined where it is not there or does not answer. */
+/** Lists all GPUs in the order of nvidia-smi; undefined if nvidia-smi is missing, fails or times out. */
 export async function listGpus(python: Pick<PythonCommand, 'env'>): Promise<GpuFacts[] | undefined> {
   const rows = await queryNvidiaSmi(python, '--query-gpu=uuid,index,name,driver_version,memory.total,memory.used');
   return rows?.flatMap(([uuid, index, name, driver, total, used]) => {
@@ -22,7 +22,7 @@ export async function listGpus(python: Pick<PythonCommand, 'env'>): Promise<GpuF
   });
 }
 
-/** Every process that computes on a GPU; empty without a GPU or its driver. */
+/** Lists all compute processes on the GPUs. Empty without a GPU or its driver. */
 export async function listGpuProcesses(python: Pick<PythonCommand, 'env'>): Promise<GpuProcess[]> {
   const rows = (await queryNvidiaSmi(python, '--query-compute-apps=pid,process_name,used_gpu_memory')) ?? [];
   return rows.flatMap(([pid, name = 'a process', usedMib = '?']) => {

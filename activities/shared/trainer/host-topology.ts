@@ -4,27 +4,27 @@ import { runFolder, type JobFolder, type RunFolder } from '../../../configs/path
 import type { RunPlan } from '../../../configs/schema/index.ts';
 import { ignoreMissing } from '../files/ignore-missing.ts';
 
-/** The hosts that train together; undefined where one machine trains alone. */
+/** Returns the hosts of a multi-host training; undefined if one machine runs all ranks. */
 export function hostTopology(plan: RunPlan): { leader: string; hosts: string[] } | undefined {
   const hosts = hostsOf(plan);
   const [leader] = hosts;
   return leader === undefined || hosts.length === 1 ? undefined : { leader, hosts };
 }
 
-/** Where the supervisor that leads a training keeps its files: beside checkpoints and progress, on one machine. */
+/** Returns the job folder of the leading supervisor. On a single machine it also holds checkpoints and progress. */
 export function leaderJob(folder: RunFolder, plan: RunPlan): JobFolder {
-  const together = hostTopology(plan);
-  return together === undefined ? folder.train : folder.host(together.leader);
+  const topology = hostTopology(plan);
+  return topology === undefined ? folder.train : folder.host(topology.leader);
 }
 
-/** What a supervisor must know of the others. They take GPUs in one order, or two runs might wait for each other. */
+/** Lists the jobs of all hosts, sorted: if all runs lease GPUs in one order, no two runs deadlock. */
 export function hostGroup(folder: RunFolder, plan: RunPlan): { run: string; jobs: string[] } | undefined {
-  const together = hostTopology(plan);
-  if (together === undefined) return undefined;
-  return { run: folder.train.dir, jobs: [...together.hosts].sort().map((host) => folder.host(host).dir) };
+  const topology = hostTopology(plan);
+  if (topology === undefined) return undefined;
+  return { run: folder.train.dir, jobs: [...topology.hosts].sort().map((host) => folder.host(host).dir) };
 }
 
-/** Every job that a run has ever had. */
+/** Lists the job folders of a run: training, test and one for each host. */
 export async function listJobs(home: string, runId: string): Promise<JobFolder[]> {
   const folder = runFolder(home, runId);
   const hosts = (await ignoreMissing(readdir(folder.hosts))) ?? [];

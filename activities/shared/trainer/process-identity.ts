@@ -3,19 +3,22 @@ import { hostname } from 'node:os';
 import type { TrainerOwner } from '../../../configs/schema/index.ts';
 import { systemErrorCode } from '../errors/coded-error.ts';
 
-/** Names one process for ever: a recycled pid has another start time. */
+/** Identity of a process that survives pid reuse, because a recycled pid has another start time. */
 export type ProcessIdentity = Pick<TrainerOwner, 'host' | 'pid' | 'startTicks'>;
 
-/** Does that very process still live, here? */
+/** Tells whether the process is alive on this host. */
 export const isAlive = async ({ host, pid, startTicks }: ProcessIdentity): Promise<boolean> =>
   host === hostname() && (await processStartTicks(pid)) === startTicks;
 
-/** Signals exactly that process and nobody who got its pid later. */
-export async function signalProcess(owner: ProcessIdentity, signal: NodeJS.Signals): Promise<void> {
-  if (await isAlive(owner)) process.kill(owner.pid, signal);
+/** Signals the process, but never another one that reuses its pid. */
+export async function signalProcess(target: ProcessIdentity, signal: NodeJS.Signals): Promise<void> {
+  if (await isAlive(target)) process.kill(target.pid, signal);
 }
 
-/** Field 22 of /proc/<pid>/stat, counted behind the last `)`: the name before it may hold blanks. Undefined for a dead or zombie process. */
+/**
+ * Reads the start time of a process, field 22 of /proc/<pid>/stat; undefined for a dead or zombie process. Fields are
+ * counted after the last `)`, because the command name before it may contain spaces.
+ */
 export async function processStartTicks(pid: number): Promise<number | undefined> {
   try {
     const stat = await readFile(`/proc/${pid}/stat`, 'utf8');

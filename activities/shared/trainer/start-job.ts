@@ -14,86 +14,86 @@ import { findLiveJob, type PythonCommand, type RunningJob } from './trainer-proc
 
 const pollMs = 50;
 /** EX_TEMPFAIL and EX_UNAVAILABLE of sysexits.h. */
-const [lockedExitCode, neverEnoughExitCode] = [75, 69];
-/** Longer than a supervisor that waits for GPUs takes to see that its worker died. */
+const [lockedExitCode, tooFewGpusExitCode] = [75, 69];
+/** Exceeds the time in which a supervisor that waits for GPUs notices the death of its worker. */
 const lockTimeoutMs = 5_000;
 
 export interface JobStart {
   job: JobFolder;
   python: PythonCommand;
-  /** Arguments of Python. */
+  /** Arguments for the Python interpreter. */
   program: string[];
-  /** What starts it, where not the supervisor itself. */
+  /** Command that starts the program, such as srun; by default the supervisor starts it. */
   launcher?: string[];
   fence: number;
   stall: StallSeconds;
-  /** Undefined where somebody else shares out GPUs. */
+  /** Undefined if another scheduler, such as Slurm, allocates the GPUs. */
   gpus: GpuRequest | undefined;
-  /** The jobs of all hosts, in the order in which they take GPUs, and where their ranks work together. */
+  /** Jobs of all hosts, in the order in which they lease GPUs, and the folder of the run. */
   hostGroup?: { run: string; jobs: string[] } | undefined;
 }
 
 export interface GpuWaitListener {
-  /** Ends the waiting; a program that runs already is not touched by it. */
+  /** Ends the wait; it does not stop a program that already runs. */
   signal: AbortSignal;
-  /** Called whenever something about the waiting has changed; with null when there are GPUs. */
+  /** Called on each change of the wait, and with null once the job has its GPUs. */
   onWait: (wait: GpuWait | null) => void;
 }
 
 /**
- * Starts a supervisor that outlives this worker: own session, output to a file, never a pipe. It waits until it has its
- * GPUs; only then does it name itself as owner, and only so long does it depend on us.
- * @returns also when the waiting was ended by the signal: then the job has ended as preempted.
- * @throws CodedError TrainerMissing, TrainerLocked (another supervisor holds the job), TrainingFailed (never enough
- * GPUs), StaleAttempt; FailedStart.
+ * Starts a supervisor that outlives this worker: it has its own session and writes to a file, never to a pipe. While it
+ * waits for GPUs it depends on this worker; once it has them, it writes owner.json.
+ * @returns also after the signal has ended the wait; the outcome of that job is "preempted".
+ * @throws CodedError TrainerMissing, TrainerLocked (another supervisor holds the job), TrainingFailed (the machine has
+ * too few GPUs), StaleAttempt; SupervisorStartError.
  */
-export async function startJob(start: JobStart, waiting: GpuWaitListener): Promise<RunningJob> {
+export async function startJob(start: JobStart, gpuWait: GpuWaitListener): Promise<RunningJob> {
   await mkdir(start.job.dir, { recursive: true });
-  const begin = performance.now();
+  const startedAt = performance.now();
   for (;;) {
     const child = launch(start);
-    const owner = await waitForOwner(start, child, waiting);
+    const owner = await waitForOwner(start, child, gpuWait);
     if (owner !== undefined) return { owner, adopted: false };
     const live = await findLiveJob(start.job);
-    // Nobody to name: one that waited for a dead worker, and leaves in a moment.
-    if (live !== undefined || performance.now() - begin > lockTimeoutMs)
-      throw new CodedError('TrainerLocked', `Another trainer holds ${start.job.dir} (see its owner.json).`);
+    // Without an owner, the lock belongs to a supervisor that waited for a dead worker and is about to exit.
+    if (live !== undefined || performance.now() - startedAt > lockTimeoutMs)
+      throw new CodedError('TrainerLocked', `Another trainer holds the lock of ${start.job.dir} (see owner.json).`);
     await sleep(5 * pollMs);
   }
 }
 
-function launch({ job, python, program, launcher = [], fence, stall, gpus, hostGroup: together }: JobStart): ChildProcess {
+function launch({ job, python, program, launcher = [], fence, stall, gpus, hostGroup }: JobStart): ChildProcess {
   const log = openSync(job.log, 'a', 0o600);
-  const wish = gpus && { ...gpus, asker: process.pid };
-  const argv = superviseArgv(job, fence, stall, [...launcher, python.executable, ...program], wish, together);
-  // Not execa: whoever waits for a child's streams ties it to itself, and this one must outlive us.
+  const request = gpus && { ...gpus, parentPid: process.pid };
+  const argv = superviseArgv(job, fence, stall, [...launcher, python.executable, ...program], request, hostGroup);
+  // Not execa, which waits for the child's streams: the supervisor must outlive this process.
   const child = spawn(python.executable, argv, { detached: true, stdio: ['ignore', log, log], env: python.env });
   closeSync(log);
   child.unref();
   return child;
 }
 
-/** Undefined when the job's lock is taken. */
+/** Waits until the supervisor writes owner.json. @returns undefined if another supervisor holds the job's lock. */
 async function waitForOwner(
   { job, python, fence }: JobStart,
   child: ChildProcess,
   { signal, onWait }: GpuWaitListener,
 ): Promise<TrainerOwner | undefined> {
-  let failedStart: CodedError | undefined;
+  let spawnError: CodedError | undefined;
   child.once('error', (cause) => {
-    failedStart = new CodedError('TrainerMissing', `Could not start ${python.executable}: ${cause.message}`, { cause });
+    spawnError = new CodedError('TrainerMissing', `Could not start ${python.executable}: ${cause.message}`, { cause });
   });
-  let said: string | undefined;
+  let reported: string | undefined;
   try {
     for (;;) {
       const owner = await readJson(job.owner, TrainerOwner);
       if (owner?.fence === fence) return owner;
-      if (failedStart !== undefined) throw failedStart;
+      if (spawnError !== undefined) throw spawnError;
       if (child.exitCode !== null || child.signalCode !== null) return await throwStartError(job, child);
       const wait = await readJson(job.waiting, GpuWait);
       if (wait?.fence === fence) {
-        if (JSON.stringify(wait) !== said) onWait(wait);
-        said = JSON.stringify(wait);
+        if (JSON.stringify(wait) !== reported) onWait(wait);
+        reported = JSON.stringify(wait);
         if (signal.aborted) child.kill('SIGTERM');
         await assertFence(job, fence);
       }
@@ -103,13 +103,13 @@ async function waitForOwner(
     child.kill('SIGTERM');
     throw error;
   } finally {
-    if (said !== undefined) onWait(null);
+    if (reported !== undefined) onWait(null);
   }
 }
 
-/** The supervisor was gone before it could name itself: nothing was trained, and nobody wrote an exit.json. */
+/** The supervisor ended before it wrote owner.json: no step was trained, and there is no exit.json. */
 export class SupervisorStartError extends CodedError {
-  /** What the log said last. */
+  /** Last lines of the log. */
   readonly lines: string[];
 
   constructor(job: JobFolder, how: string, lines: string[]) {
@@ -118,12 +118,12 @@ export class SupervisorStartError extends CodedError {
   }
 }
 
-const Refusal = z.string().transform((line) => z.object({ message: z.string() }).parse(JSON.parse(line)).message);
+const ErrorLine = z.string().transform((line) => z.object({ message: z.string() }).parse(JSON.parse(line)).message);
 
 async function throwStartError(job: JobFolder, { exitCode, signalCode }: ChildProcess): Promise<undefined> {
   if (exitCode === lockedExitCode) return undefined;
   const lines = await readLogTail(job, 20);
-  if (exitCode === neverEnoughExitCode)
-    throw new CodedError('TrainingFailed', `There will never be enough GPUs here: ${Refusal.parse(lines.at(-1))}.`);
+  if (exitCode === tooFewGpusExitCode)
+    throw new CodedError('TrainingFailed', `Not enough GPUs on this machine: ${ErrorLine.parse(lines.at(-1))}.`);
   throw new SupervisorStartError(job, signalCode ?? `code ${exitCode}`, lines);
 }

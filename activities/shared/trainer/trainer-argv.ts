@@ -4,7 +4,7 @@ import { isEvaluation, startingWeights } from '../../../configs/schema/plan-weig
 
 export type Device = 'cpu' | 'cuda';
 
-/** Longer than torchrun's own 30 s between SIGTERM and SIGKILL of the ranks, or we would orphan them. */
+/** Exceeds the 30 s that torchrun waits between SIGTERM and SIGKILL; a shorter grace period would orphan ranks. */
 export const trainerGraceSeconds = 45;
 
 export interface TrainerFiles {
@@ -13,7 +13,7 @@ export interface TrainerFiles {
   data: string;
 }
 
-/** A checkpoint to go on from; `planHash` where it is another plan's, of which the worker found that it may be used. */
+/** Checkpoint to resume from. `planHash` is set if another plan wrote it and the worker accepted it. */
 export interface ResumeFrom {
   path: string;
   planHash: string | undefined;
@@ -24,17 +24,17 @@ export interface TrainerPrograms {
   test: typeof testArgv;
 }
 
-/** Where the launchers of several machines find each other. */
+/** Rendezvous of the torchrun launchers of several machines (`--rdzv-*`). */
 export interface TorchrunRendezvous {
   nodes: number;
-  /** `address:port` of the one that keeps the list, and what tells this meeting from others there. */
+  /** `address:port` of the c10d store. */
   endpoint: string;
   id: string;
-  /** Undefined where one command starts on all machines: then each finds out by itself. */
+  /** Undefined if srun starts the same command on all nodes; each launcher then determines its own address. */
   here?: { address: string; isLeader: boolean };
 }
 
-/** One rank of training, started by torchrun: see docs/trainer-contract.md. */
+/** Builds the torchrun command line of a training (docs/trainer-contract.md). */
 export const trainArgv = (
   plan: RunPlan,
   files: TrainerFiles & { weights: string; resume: ResumeFrom | undefined },
@@ -67,50 +67,49 @@ export const testArgv = (
 
 export type StallSeconds = RecoveryPolicy['stallSeconds'];
 
-/** The GPUs that a job needs, of those that this machine shares out. */
+/** GPUs that a job leases on this machine. */
 export interface GpuRequest {
-  /** Where the machine keeps its leases. */
+  /** Folder of the leases and the queue of this machine. */
   folder: string;
   device: Device;
   count: number;
-  /** The lower one goes first. */
+  /** Requests with a lower number go first. */
   priority: number;
-  /** Of one priority the earlier one goes first; Unix seconds. */
+  /** Unix seconds; among requests of equal priority, the earlier one goes first. */
   since: number;
-  /** MiB of a GPU that others may use. */
+  /** MiB of GPU memory that processes of other programs may use on a GPU that counts as free. */
   foreignMib: number;
 }
 
 /**
- * The supervisor holds the job's lock and stops the whole tree; what follows `--` is the program it runs. Without `gpus`
- * nothing is leased; with them it waits until it has them, no longer than `asker` lives, its parent. `together` are the
- * jobs of all hosts of the attempt, whose ranks work in the folder `run`.
+ * Builds the command line of the supervisor, which locks the job and runs `program`. With `gpus`, it first waits for its
+ * lease, but only while its parent lives. `hostGroup` names the jobs of all hosts of the attempt.
  */
 export const superviseArgv = (
   job: JobFolder,
   fence: number,
   stall: StallSeconds,
   program: string[],
-  gpus?: GpuRequest & { asker: number },
-  together?: { run: string; jobs: string[] },
+  gpus?: GpuRequest & { parentPid: number },
+  hostGroup?: { run: string; jobs: string[] },
 ): string[] => [
   ...['-m', 'everswin_trainer', 'supervise', '--job-dir', job.dir],
-  // On disk an attempt is counted by its fence, which grows over all runs of the workflow in this folder.
+  // On disk the fence counts attempts, because it increases across all workflow runs in this folder.
   ...['--attempt', String(fence), '--fence', String(fence), '--grace-seconds', String(trainerGraceSeconds)],
   ...['--stall-seconds', `startup=${stall.startup}`, `step=${stall.step}`],
   ...[`validation=${stall.validation}`, `saving=${stall.saving}`],
   ...(gpus === undefined ? [] : gpuArgv(gpus)),
-  ...(together === undefined ? [] : ['--run-dir', together.run, '--hosts', ...together.jobs]),
+  ...(hostGroup === undefined ? [] : ['--run-dir', hostGroup.run, '--hosts', ...hostGroup.jobs]),
   '--',
   ...program,
 ];
 
-const gpuArgv = ({ folder, device, count, priority, since, foreignMib, asker }: GpuRequest & { asker: number }) => [
+const gpuArgv = ({ folder, device, count, priority, since, foreignMib, parentPid }: GpuRequest & { parentPid: number }) => [
   ...['--gpu-folder', folder, '--gpus', String(count), '--device', device, '--gpu-priority', String(priority)],
-  ...['--gpu-since', String(since), '--foreign-mib', String(foreignMib), '--asker', String(asker)],
+  ...['--gpu-since', String(since), '--foreign-mib', String(foreignMib), '--asker', String(parentPid)],
 ];
 
-/** No restarts of its own: the workflow decides after each ending. @param ranks on all machines together. */
+/** Builds the torchrun part, without restarts: the workflow decides about them. @param ranks on all machines. */
 export const torchrunArgv = (ranks: number, meeting?: TorchrunRendezvous): string[] => [
   ...['-m', 'torch.distributed.run', ...(meeting === undefined ? ['--standalone'] : rendezvousArgv(meeting))],
   ...['--nproc-per-node', String(ranks / (meeting?.nodes ?? 1)), '--max-restarts', '0'],
@@ -118,18 +117,18 @@ export const torchrunArgv = (ranks: number, meeting?: TorchrunRendezvous): strin
 
 const rendezvousArgv = ({ nodes, endpoint, id, here }: TorchrunRendezvous): string[] => [
   ...['--nnodes', String(nodes), '--rdzv-backend', 'c10d', '--rdzv-endpoint', endpoint, '--rdzv-id', id],
-  // A machine does not always know by which address others reach it.
+  // A machine cannot always determine the address by which others reach it.
   ...(here === undefined ? [] : ['--rdzv-conf', `is_host=${here.isLeader ? 1 : 0}`, '--local-addr', here.address]),
 ];
 
-/** The nodes of a Slurm allocation, on the first of which the worker runs. */
+/** Slurm allocation, whose first node runs the worker. */
 export interface Slurm {
   nodes: number;
-  /** More options of srun. */
+  /** Additional options for srun. */
   extra: string[];
 }
 
-/** What starts the same command once on each node. */
+/** Builds the srun part, which starts a command once on each node. */
 export const srunArgv = ({ nodes, extra }: Slurm, gpus: number, device: Device): string[] => [
   ...['srun', '--nodes', String(nodes), '--ntasks-per-node', '1', '--kill-on-bad-exit=1'],
   ...(device === 'cuda' ? ['--gpus-per-node', String(gpus / nodes)] : []),

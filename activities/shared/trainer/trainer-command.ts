@@ -8,20 +8,20 @@ import { CodedError } from '../errors/coded-error.ts';
 import { parseJson, readJson } from '../files/json-file.ts';
 import type { PythonCommand } from './trainer-process.ts';
 
-/** Those that take long say about once a second how far they are. */
-const longestSilenceMs = 10 * 60_000;
+/** Long commands report progress about once a second. */
+const maxSilenceMs = 10 * 60_000;
 
 export interface TrainerCommand<T extends z.ZodType> {
   python: PythonCommand;
   argv: string[];
-  /** Schema of the file that `--out` names. */
+  /** Schema of the JSON file that the command writes to `--out`. */
   output: T;
   signal: AbortSignal;
   onStage?: (line: StageLine) => void;
 }
 
 /**
- * Runs a command of the trainer that writes its answer to the file named by `--out`.
+ * Runs a command of the trainer and returns the JSON that it writes to `--out`.
  * @throws CodedError TrainerCommandFailed with the end of its output; the signal's reason when aborted.
  */
 export async function runTrainerCommand<T extends z.ZodType>({
@@ -32,10 +32,10 @@ export async function runTrainerCommand<T extends z.ZodType>({
   onStage,
 }: TrainerCommand<T>): Promise<z.infer<T>> {
   const folder = await mkdtemp(`${tmpdir()}/everswin-`);
-  const out = `${folder}/answer.json`;
+  const out = `${folder}/output.json`;
   const silence = new AbortController();
-  const onSilence = () => silence.abort(new Error(`said nothing for ${longestSilenceMs / 60_000} minutes`));
-  const timer = setTimeout(onSilence, longestSilenceMs);
+  const onSilence = () => silence.abort(new Error(`no output for ${maxSilenceMs / 60_000} minutes`));
+  const timer = setTimeout(onSilence, maxSilenceMs);
   try {
     const running = execa(python.executable, ['-m', 'everswin_trainer', ...argv, '--out', out], {
       env: python.env,
@@ -55,7 +55,7 @@ export async function runTrainerCommand<T extends z.ZodType>({
     signal.throwIfAborted();
     const parsed = await readJson(out, answer);
     if (!result.failed && parsed !== undefined) return parsed;
-    const why = result.failed ? (result.shortMessage ?? 'failed') : 'answered with something that its schema refuses';
+    const why = result.failed ? (result.shortMessage ?? 'failed') : 'wrote output that does not match its schema';
     const tail = result.all.trim().split('\n').slice(-20).join('\n');
     throw new CodedError('TrainerCommandFailed', `everswin_trainer ${argv[0] ?? ''}: ${why}\n${tail}`);
   } finally {

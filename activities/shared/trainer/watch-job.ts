@@ -10,15 +10,15 @@ const pollMs = 250;
 export interface JobWatch {
   job: JobFolder;
   running: RunningJob;
-  /** Token of the watcher, not of the watched: an adopted trainer was started under an older one. */
+  /** Fence of the watching attempt; an adopted trainer started under an older one. */
   fence: number;
   progress: ProgressReader;
-  /** What is new since the last call. */
+  /** Receives the events since the last call. */
   onEvents: (events: TrainerEvent[]) => void;
 }
 
 /**
- * Follows a running job until it has ended. Stops nothing itself; whoever wants the job to end signals it and goes on watching.
+ * Polls a running job until it ends. To stop the job, signal it and keep watching.
  * @throws CodedError StaleAttempt when a newer attempt took over; the signal's reason when `signal` is aborted.
  */
 export async function watchJob(
@@ -28,10 +28,10 @@ export async function watchJob(
   for (;;) {
     signal.throwIfAborted();
     await assertFence(job, fence);
-    const ending = await readOutcome(job, running.owner);
-    const events = await progress.readNew(); // after the ending was read, so that none is missed
+    const outcome = await readOutcome(job, running.owner);
+    const events = await progress.readNew(); // after the outcome, so that no event is missed
     if (events.length > 0) onEvents(events);
-    if (ending !== undefined) return ending;
+    if (outcome !== undefined) return outcome;
     await sleep(pollMs);
   }
 }

@@ -7,7 +7,7 @@ import { readJson } from '../files/json-file.ts';
 import { isAlive, processStartTicks } from './process-identity.ts';
 import { writeFileAtomic } from '../files/atomic-file.ts';
 
-/** Who watches a job, on behalf of which activity task: for a worker that finds out that it follows one that was killed. */
+/** Worker process and activity task that watch a job. If the worker is killed, its successor fails the task at once. */
 export const Watcher = z.object({
   v: z.literal(1),
   /** base64 */
@@ -22,7 +22,7 @@ export type Watcher = z.infer<typeof Watcher>;
 
 export type WatchedTask = Pick<Watcher, 'taskToken' | 'workflowId' | 'activityId'>;
 
-/** Best effort: without the file a killed worker is noticed by its missing heartbeats. */
+/** Writes the watcher file. Best effort: without it, a killed worker is detected by its heartbeat timeout. */
 export async function writeWatcher(job: JobFolder, task: WatchedTask): Promise<void> {
   const { pid } = process;
   const startTicks = await processStartTicks(pid);
@@ -33,13 +33,13 @@ export async function writeWatcher(job: JobFolder, task: WatchedTask): Promise<v
   }
 }
 
-/** Leaves the file of a newer watcher alone. */
+/** Removes the watcher file, unless a newer watcher wrote it. */
 export async function removeWatcher(job: JobFolder, { taskToken }: WatchedTask): Promise<void> {
   const watcher = await readJson(job.watcher, Watcher);
   if (watcher?.taskToken === taskToken) await rm(job.watcher, { force: true });
 }
 
-/** The watcher of this job if it was killed, on this machine. */
+/** Returns the watcher of this job if its worker on this machine was killed. */
 export async function findLostWatcher(job: JobFolder): Promise<Watcher | undefined> {
   const watcher = await readJson(job.watcher, Watcher);
   return watcher !== undefined && watcher.host === hostname() && !(await isAlive(watcher)) ? watcher : undefined;

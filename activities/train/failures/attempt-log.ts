@@ -4,51 +4,51 @@ import { systemErrorCode } from '../../shared/errors/coded-error.ts';
 import { ignoreMissing } from '../../shared/files/ignore-missing.ts';
 import { writeFileAtomic } from '../../shared/files/atomic-file.ts';
 
-/** Of a log that may be huge, its beginning and its end are read: start-up errors stand here, all others there. */
+/** Of a huge log, only both ends are read: the beginning holds start-up errors, the end all others. */
 const sectionBytes = 1024 * 1024;
-/** There may be dozens of ranks. */
+/** Smaller for ranks, as there may be dozens. */
 const rankSectionBytes = 128 * 1024;
-/** A longer line is cut in the middle: patterns are not made for a megabyte. */
+/** Longer lines are truncated, because matching patterns against megabytes is slow. */
 const maxLineCharacters = 8000;
-const keptLines = 200;
+const savedLines = 200;
 
-/** Which part of a job's logs one attempt wrote. */
+/** Range of a job's logs that one attempt wrote. */
 export interface AttemptLogRange {
-  /** Where `trainer.log` was when its trainer began. */
+  /** Size of `trainer.log` when the trainer began. */
   logOffset: number;
   fence: number;
-  /** The rank that failed first, where that is known. */
+  /** Rank that failed first, if known. */
   firstRank?: number | null | undefined;
-  /** Stands in front of what others than ranks said. */
+  /** Host name that prefixes the lines of the main log; set for other hosts. */
   host?: string;
 }
 
 /**
- * The lines of one attempt: what the first rank and the launcher said, and then what each other rank said, with its
- * number in front. The rank that failed first comes first. Whatever stands in a log, it can be read.
+ * Reads the log lines of one attempt: the main log of torchrun and rank 0, then the log of each other rank, prefixed
+ * with its number. The rank that failed first comes first. Binary content and huge lines are no problem.
  */
 export async function readAttemptLog(
   job: JobFolder,
   { logOffset, fence, firstRank, host }: AttemptLogRange,
 ): Promise<string[]> {
   const ranks = await readRankLogs(job, fence);
-  const said = await readLines(job.log, logOffset, sectionBytes);
-  const main = { lines: host === undefined ? said : said.map((line) => `[host ${host}] ${line}`) };
+  const mainLines = await readLines(job.log, logOffset, sectionBytes);
+  const main = { lines: host === undefined ? mainLines : mainLines.map((line) => `[host ${host}] ${line}`) };
   const first = ranks.filter(({ rank }) => rank === firstRank);
   const others = ranks.filter(({ rank }) => rank !== firstRank);
   return [...first, main, ...others].flatMap(({ lines }) => lines);
 }
 
 const sourcePrefix = /^\[(rank \d+|host [^\]]+)\] /;
-/** From another log than the main one: of a rank that has its own, or of another host. */
+/** Tells whether a line comes from the log of another rank or host. */
 export const hasSourcePrefix = (line: string): boolean => sourcePrefix.test(line);
 export const stripSourcePrefix = (line: string): string => line.replace(sourcePrefix, '');
 
 async function readRankLogs(job: JobFolder, fence: number): Promise<{ rank: number; lines: string[] }[]> {
   const names = (await ignoreMissing(readdir(job.rankLogs))) ?? [];
   const ranks = names.flatMap((name) => {
-    const [, of, rank] = /^(\d+)-rank-(\d+)\.log$/.exec(name) ?? [];
-    return Number(of) === fence ? [{ rank: Number(rank), path: `${job.rankLogs}/${name}` }] : [];
+    const [, fenceOfLog, rank] = /^(\d+)-rank-(\d+)\.log$/.exec(name) ?? [];
+    return Number(fenceOfLog) === fence ? [{ rank: Number(rank), path: `${job.rankLogs}/${name}` }] : [];
   });
   ranks.sort((a, b) => a.rank - b.rank);
   return Promise.all(
@@ -59,23 +59,23 @@ async function readRankLogs(job: JobFolder, fence: number): Promise<{ rank: numb
   );
 }
 
-/** From `offset` on; of more than twice `part` bytes the beginning and the end. */
-async function readLines(path: string, offset: number, part: number): Promise<string[]> {
+/** Reads the lines after `offset`; of a long log, only `section` bytes at each end. */
+async function readLines(path: string, offset: number, section: number): Promise<string[]> {
   const file = await ignoreMissing(open(path));
   if (file === undefined) return [];
   try {
     const { size } = await file.stat();
-    // Somebody emptied the log: all that it holds now is newer.
+    // The log was truncated, so everything in it is newer.
     const start = size < offset ? 0 : offset;
-    if (size - start <= 2 * part) return splitLines(await readPart(file, start, size));
-    const beginning = await readPart(file, start, start + part);
-    return [...splitLines(beginning), ...splitLines(await readPart(file, size - part, size))];
+    if (size - start <= 2 * section) return splitLines(await readSection(file, start, size));
+    const beginning = await readSection(file, start, start + section);
+    return [...splitLines(beginning), ...splitLines(await readSection(file, size - section, size))];
   } finally {
     await file.close();
   }
 }
 
-/** The end of a failed attempt's logs under a name of its own. Best effort: on a full disk there is no room for it. */
+/** Saves the end of a failed attempt's logs. Best effort, as the disk may be full. @returns the path if saved. */
 export async function saveLogTail(
   job: JobFolder,
   fence: number,
@@ -84,9 +84,9 @@ export async function saveLogTail(
   const path = `${job.failures}/attempt-${fence}.log`;
   try {
     await mkdir(job.failures, { recursive: true });
-    const ends = [lines.filter(hasSourcePrefix), lines.filter((line) => !hasSourcePrefix(line))];
-    const kept = ends.flatMap((some) => some.slice(-keptLines));
-    await writeFileAtomic(path, `${kept.join('\n')}\n`);
+    const sources = [lines.filter(hasSourcePrefix), lines.filter((line) => !hasSourcePrefix(line))];
+    const tails = sources.flatMap((source) => source.slice(-savedLines));
+    await writeFileAtomic(path, `${tails.join('\n')}\n`);
     return path;
   } catch (error) {
     if (systemErrorCode(error) === undefined) throw error;
@@ -94,7 +94,7 @@ export async function saveLogTail(
   }
 }
 
-async function readPart(file: FileHandle, start: number, end: number): Promise<string> {
+async function readSection(file: FileHandle, start: number, end: number): Promise<string> {
   const buffer = Buffer.alloc(end - start);
   let filled = 0;
   while (filled < buffer.length) {
@@ -105,7 +105,7 @@ async function readPart(file: FileHandle, start: number, end: number): Promise<s
   return buffer.toString('utf8', 0, filled);
 }
 
-/** A progress bar's carriage return begins a new line. */
+/** Splits at line feeds and at the carriage returns of progress bars. */
 const splitLines = (text: string): string[] =>
   text
     .split(/[\r\n]+/)

@@ -1,12 +1,12 @@
 /**
- * Why an attempt failed. Lines stand in the order of time, as far as it is known: those of the rank that failed first
- * come first. What counts, in this order:
- *  1. the first line that names a cause;
- *  2. the exception that torchelastic recorded of the first rank that failed;
- *  3. the ending itself: a full disk, a supervisor that was killed, a hang, a signal;
- *  4. the first line that may be a mere consequence of another rank's death, or that a healthy training prints too;
- *  5. the exit code;
- * and otherwise the failure is unknown. Of two classes that know one line, the catalogue's first is taken.
+ * Classifies why an attempt failed. Lines are in the order of time as far as it is known: the rank that failed first
+ * comes first. Evidence is considered in this order:
+ *  1. the first log line that names a cause;
+ *  2. the exception that torchelastic recorded for the first rank that failed;
+ *  3. the outcome: a full disk, a killed supervisor, a hang, a signal;
+ *  4. the first line that may only follow from the death of another rank, or that a healthy training prints as well;
+ *  5. the exit code.
+ * Otherwise the failure is unknown. If several classes match a line, the first one of the catalogue wins.
  */
 import type { Failure, FailureClass } from '../../../configs/schema/index.ts';
 import { hasSourcePrefix, stripSourcePrefix } from './attempt-log.ts';
@@ -16,24 +16,24 @@ import { failureCatalogue, workerFailure } from '../../shared/errors/failure-cat
 import type { JobOutcome } from '../../shared/trainer/trainer-process.ts';
 
 const evidenceCharacters = 300;
-/** With less free than this, an ending without a word is one that could not write it. */
+/** With less free space than this, a silent crash is attributed to the full disk. */
 const fullDiskBytes = 1024 * 1024;
 
 const fullDiskMessage = 'No space left on device';
 
-/** Killed ranks leave the others with a broken link; loaders die with their rank; a loss may be NaN once and recover. */
+/** Consequences of a killed rank, such as a broken link or dead data loaders, and lines that healthy trainings print. */
 const weakEvidence =
   /Watchdog caught collective|NCCL communicator was aborted|DistBackendError|nccl\w+Error|NCCL error in|exited unexpectedly|\bloss: (nan|inf)\b|"loss": |Gradient overflow|results of the whole dataset is empty|compiled using NumPy 1|SignalException/;
 
-/** torchrun's own report, the last thing in the first rank's log, says again what was said before. */
+/** Start of torchrun's report at the end of the main log, which repeats earlier lines. */
 const elasticReportStart = 'ChildFailedError:';
 
-/** How a job can end when nobody wanted it to. */
+/** Evidence about a failed attempt. */
 export interface FailedAttempt {
-  /** Of this attempt only, oldest first. */
+  /** Log lines of this attempt, oldest first. */
   lines: readonly string[];
   outcome: JobOutcome;
-  /** On the disk of the job. */
+  /** Free space on the disk of the job. */
   freeBytes: number;
 }
 
@@ -42,19 +42,19 @@ interface Finding {
   evidence: string;
 }
 
-export function classifyFailure({ lines, outcome: ending, freeBytes }: FailedAttempt): Failure {
+export function classifyFailure({ lines, outcome, freeBytes }: FailedAttempt): Failure {
   const log = findInLines(lines);
-  const message = findInLines(recordedMessage(ending));
+  const message = findInLines(recordedMessage(outcome));
   const { entry, evidence } = log.strong ??
     message.strong ??
-    findInOutcome(ending, freeBytes) ??
+    findInOutcome(outcome, freeBytes) ??
     log.weak ??
     message.weak ??
-    findByExitCode(ending) ?? { entry: workerFailure('unknown'), evidence: formatOutcome(ending) };
+    findByExitCode(outcome) ?? { entry: workerFailure('unknown'), evidence: formatOutcome(outcome) };
   return buildFailure(entry, evidence);
 }
 
-/** Of a supervisor that ended before it began; `lines` are the end of the log, where earlier attempts may stand too. */
+/** Classifies a failed start. @param lines the end of the log, which may include lines of earlier attempts. */
 export function classifyFailedStart(error: Error, lines: readonly string[]): Failure {
   const { message } = error;
   const isFull = isDiskFull(error) || lines.at(-1)?.includes(fullDiskMessage) === true;
@@ -83,32 +83,33 @@ function findInLines(lines: readonly string[]): { strong?: Finding; weak?: Findi
 const findClass = (line: string): FailureClass | undefined =>
   failureCatalogue.find(({ patterns }) => patterns.some((pattern) => pattern.test(stripSourcePrefix(line))))?.entry;
 
-const recordedMessage = (ending: JobOutcome): string[] =>
-  'exit' in ending ? (ending.exit.rootCause?.message.split('\n') ?? []) : [];
+const recordedMessage = (outcome: JobOutcome): string[] =>
+  'exit' in outcome ? (outcome.exit.rootCause?.message.split('\n') ?? []) : [];
 
-function findInOutcome(ending: JobOutcome, freeBytes: number): Finding | undefined {
+function findInOutcome(outcome: JobOutcome, freeBytes: number): Finding | undefined {
   if (freeBytes < fullDiskBytes) {
-    return { entry: workerFailure('disk-full'), evidence: `${freeBytes} bytes are free on the disk of the run` };
+    return { entry: workerFailure('disk-full'), evidence: `${freeBytes} bytes free on the disk of the run` };
   }
-  if ('supervisorLost' in ending) return { entry: workerFailure('supervisor-killed'), evidence: formatOutcome(ending) };
-  const { exit } = ending;
-  if (exit.reason === 'hung') return { entry: workerFailure('hung'), evidence: formatOutcome(ending) };
+  if ('supervisorLost' in outcome)
+    return { entry: workerFailure('supervisor-killed'), evidence: formatOutcome(outcome) };
+  const { exit } = outcome;
+  if (exit.reason === 'hung') return { entry: workerFailure('hung'), evidence: formatOutcome(outcome) };
   const signal = exit.rootCause?.signal ?? exit.signal;
   const bySignal = failureCatalogue.find(({ entry }) => signal !== null && entry.signals.includes(signal));
-  return bySignal && { entry: bySignal.entry, evidence: formatOutcome(ending) };
+  return bySignal && { entry: bySignal.entry, evidence: formatOutcome(outcome) };
 }
 
-function findByExitCode(ending: JobOutcome): Finding | undefined {
-  if (!('exit' in ending)) return undefined;
-  const code = ending.exit.rootCause?.exitCode ?? ending.exit.code;
+function findByExitCode(outcome: JobOutcome): Finding | undefined {
+  if (!('exit' in outcome)) return undefined;
+  const code = outcome.exit.rootCause?.exitCode ?? outcome.exit.code;
   const byCode = failureCatalogue.find(({ entry }) => code !== null && entry.exitCodes.includes(code));
-  return byCode && { entry: byCode.entry, evidence: formatOutcome(ending) };
+  return byCode && { entry: byCode.entry, evidence: formatOutcome(outcome) };
 }
 
-const formatOutcome = (ending: JobOutcome): string =>
-  'exit' in ending ? formatCrash(ending.exit) : `The supervisor (pid ${ending.supervisorLost.pid}) was killed.`;
+const formatOutcome = (outcome: JobOutcome): string =>
+  'exit' in outcome ? formatCrash(outcome.exit) : `The supervisor (pid ${outcome.supervisorLost.pid}) was killed.`;
 
-/** It is shown in terminals and pages, so control characters of a log go. */
+/** Removes control characters, because evidence is shown in terminals and pages, and limits its length. */
 const truncateEvidence = (text: string): string =>
   text
     .replaceAll(/\p{Cc}+/gu, ' ')

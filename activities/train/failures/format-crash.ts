@@ -1,9 +1,9 @@
 import type { TrainerExit } from '../../../configs/schema/index.ts';
 
-/** The first rank that failed says more than the launcher, whose code is 1 whatever happened. */
+/** Formats a crash by the first rank that failed, because the exit code of torchrun is always 1. */
 export function formatCrash({ rootCause, code, signal, reason }: TrainerExit): string {
   if (rootCause === null) return `The trainer ended with ${signal ?? `code ${code}`}.`;
-  // Which rank hangs is not known: each waits for the others.
+  // The hanging rank is unknown, because all ranks wait for each other.
   if (reason === 'hung') return firstLines(rootCause.message);
   const how = rootCause.signal ?? `code ${rootCause.exitCode}`;
   return `Rank ${rootCause.rank ?? '?'} ended with ${how}: ${firstLines(rootCause.message)}`;

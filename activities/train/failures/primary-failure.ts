@@ -5,11 +5,11 @@ import { readJson } from '../../shared/files/json-file.ts';
 import { hostTopology } from '../../shared/trainer/host-topology.ts';
 import type { JobOutcome } from '../../shared/trainer/trainer-process.ts';
 
-/** The parts of other hosts end within seconds of ours, unless nothing of them is left. */
+/** Other hosts end within seconds of this one, unless their supervisors were killed. */
 const exitTimeoutMs = 20_000;
 const pollMs = 250;
 
-/** What one machine did of an attempt. */
+/** Outcome of an attempt on one host. */
 export interface HostOutcome {
   job: JobFolder;
   owner: TrainerOwner;
@@ -17,21 +17,21 @@ export interface HostOutcome {
 }
 
 export interface PrimaryFailure extends HostOutcome {
-  /** Parts of the same attempt elsewhere. */
+  /** Outcomes of the same attempt on other hosts. */
   others: (HostOutcome & { host: string })[];
 }
 
-/** Of the parts of all hosts, the one whose ending is that of the attempt: the first that failed of itself. */
+/** Finds the host that failed first; the other hosts ended as a consequence. */
 export async function findPrimaryFailure(folder: RunFolder, plan: RunPlan, own: HostOutcome): Promise<PrimaryFailure> {
   const { leader = '', hosts = [] } = hostTopology(plan) ?? {};
-  const rest = hosts.filter((host) => host !== leader);
-  const found = await Promise.all(rest.map((host) => readHostOutcome(host, folder.host(host), own.owner.fence)));
-  const parts = [{ ...own, host: leader }, ...found.flat()];
-  const [first = parts[0]] = parts.toSorted((a, b) => causeRank(a) - causeRank(b) || failedAt(a) - failedAt(b));
-  return first === undefined ? { ...own, others: [] } : { ...first, others: parts.filter((part) => part !== first) };
+  const otherHosts = hosts.filter((host) => host !== leader);
+  const found = await Promise.all(otherHosts.map((host) => readHostOutcome(host, folder.host(host), own.owner.fence)));
+  const outcomes = [{ ...own, host: leader }, ...found.flat()];
+  const [first = outcomes[0]] = outcomes.toSorted((a, b) => causeRank(a) - causeRank(b) || failedAt(a) - failedAt(b));
+  return first === undefined ? { ...own, others: [] } : { ...first, others: outcomes.filter((one) => one !== first) };
 }
 
-/** None where that host never came to start its part. */
+/** Returns an empty list if that host did not start its trainer. */
 async function readHostOutcome(
   host: string,
   job: JobFolder,
@@ -48,19 +48,19 @@ async function readHostOutcome(
   }
 }
 
-/** The lower, the more it says of the attempt. */
-function causeRank({ outcome: ending }: HostOutcome): number {
-  if (!('exit' in ending)) return 2;
-  const { reason, stopRequested, endedBy, rootCause } = ending.exit;
+/** Ranks outcomes: the lowest number is the most likely cause. */
+function causeRank({ outcome }: HostOutcome): number {
+  if (!('exit' in outcome)) return 2;
+  const { reason, stopRequested, endedBy, rootCause } = outcome.exit;
   if (reason === 'finished') return 6;
   if (reason === 'preempted') return 3;
-  // Who was told to stop and could not save says less than who was and could; whom another part took along, nothing.
+  // A host that saved after a stop request says more than one that could not; a host ended by another one says nothing.
   if (stopRequested) return 4;
   if ((endedBy ?? null) !== null) return 5;
-  // Elsewhere an exception may follow from a kill, but no kill from an exception; and clocks differ.
+  // A kill may cause exceptions on other hosts, but no exception causes a kill. Times do not help: clocks differ.
   return rootCause?.signal === 'SIGKILL' ? 0 : 1;
 }
 
-/** When it ended, or when its first rank failed; Unix seconds. */
-const failedAt = ({ outcome: ending }: HostOutcome): number =>
-  'exit' in ending ? (ending.exit.rootCause?.at ?? ending.exit.endedAt) : Infinity;
+/** Returns when the first rank failed, or else when the job ended; Unix seconds. */
+const failedAt = ({ outcome }: HostOutcome): number =>
+  'exit' in outcome ? (outcome.exit.rootCause?.at ?? outcome.exit.endedAt) : Infinity;

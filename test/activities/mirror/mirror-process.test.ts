@@ -74,7 +74,7 @@ test('a mirror that is killed is reported, and another one goes on, also with a 
   const flushed = flush(mirror);
   process.kill(killed, 'SIGKILL');
   const problem = await until(() => Promise.resolve(mirror.state().problem ?? undefined));
-  expect(problem).toBe('The process that mirrors the run ended with SIGKILL; another one starts in 0.1 s.');
+  expect(problem).toBe('The mirror process ended with SIGKILL; it restarts in 0.1 s.');
   expect(await flushed).toMatchObject({ backlog: 0, newest: { file }, problem: null });
   expect(pidOf(mirror)).not.toBe(killed);
 });
@@ -88,8 +88,8 @@ test('a mirror that cannot even begin is tried again and again, and stops when t
     return Promise.resolve(problems.size === 2 ? true : undefined);
   });
   expect([...problems]).toEqual([
-    'The process that mirrors the run ended with code 1; another one starts in 0.1 s.',
-    'The process that mirrors the run ended with code 1; another one starts in 0.2 s.',
+    'The mirror process ended with code 1; it restarts in 0.1 s.',
+    'The mirror process ended with code 1; it restarts in 0.2 s.',
   ]);
   await mirror.stop();
 });

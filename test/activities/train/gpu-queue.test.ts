@@ -85,7 +85,9 @@ test('of two trainings that want all GPUs one waits, says for whom, and goes on 
   const waiter = train(second, 2);
   await until(() => Promise.resolve(waiter.told.length > 0 ? true : undefined));
   expect(waiter.told[0]).toMatch(
-    new RegExp(`^Waits for 2 GPUs: place 1 in the queue; ${gpuUuid(0)}, ${gpuUuid(1)} held by run mini \\(pid \\d+\\)`),
+    new RegExp(
+      `^Waiting for 2 GPUs: position 1 in the queue; ${gpuUuid(0)}, ${gpuUuid(1)} held by run mini \\(pid \\d+\\)`,
+    ),
   );
   expect(await findLiveJob(second.folder.train)).toBeUndefined();
   const one = await holder.outcome;
@@ -112,7 +114,7 @@ test('memory that a stranger uses is reported by name, and waited for', async ()
   await gpus.use([3, 9000], [{ gpu_uuid: gpuUuid(1), pid: 4711, process_name: 'ollama' }]);
   const run = await addRun();
   const { outcome, told, beats } = train(run, 2);
-  const text = `Waits for 2 GPUs: place 1 in the queue; ${gpuUuid(1)} is used by ollama (pid 4711, 9000 MiB)`;
+  const text = `Waiting for 2 GPUs: position 1 in the queue; ${gpuUuid(1)} is in use by ollama (pid 4711, 9000 MiB)`;
   await until(() => Promise.resolve(beats.includes(text) ? true : undefined));
   expect(told).toEqual([text]);
   await gpus.use([3, 800]);

@@ -56,8 +56,8 @@ test('each task of a worker that was killed is failed once, as one that may be t
   await leave('test', {});
   const host = hostname().replaceAll(/\d+/g, 'N');
   expect(await report()).toEqual([
-    `task of train: WorkerLost false The worker (pid N on ${host}) that watched this job was killed.`,
-    `task of test: WorkerLost false The worker (pid N on ${host}) that watched this job was killed.`,
+    `task of train: WorkerLost false Worker lost: process N on ${host}, which watched this job, was killed.`,
+    `task of test: WorkerLost false Worker lost: process N on ${host}, which watched this job, was killed.`,
   ]);
   expect(await left()).toEqual([]);
   expect(await report()).toEqual([]);

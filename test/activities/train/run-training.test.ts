@@ -220,7 +220,7 @@ describe('where it goes on', () => {
     const plan = { ...miniPlan, planHash: 'f'.repeat(64), seed: 8 };
     const outcome = await start(run, 2, { plan }).catch((error: unknown) => error);
     expect(outcome).toMatchObject({ type: 'PlanChanged', nonRetryable: true });
-    expect((outcome as Error).message).toContain('seed was 7 and is 8');
+    expect((outcome as Error).message).toContain('seed changed from 7 to 8');
   });
 
   test('an allowed change goes on from the end of an epoch', async () => {

@@ -51,9 +51,9 @@ test('srun starts a launcher on each node; a rank that dies ends all, and the ne
   );
 });
 
-test('GPUs that cannot be shared out evenly among the nodes are refused', async () => {
+test('a training is refused when its GPUs do not divide evenly among the nodes', async () => {
   const plan = { ...miniPlan, gpus: 3, input: RunInput.parse({ ...miniInput, gpus: 3 }) };
   const outcome = train(plan, 1);
   await expect(outcome).rejects.toMatchObject({ type: 'TrainingFailed', nonRetryable: true });
-  await expect(outcome).rejects.toThrow(/on 2 nodes \(EVERSWIN_SLURM_NODES\), and 3 GPUs cannot be shared out/);
+  await expect(outcome).rejects.toThrow(/3 GPUs do not divide evenly among 2 Slurm nodes/);
 });

@@ -61,7 +61,7 @@ test('a sweep with more validations than a history holds is refused', () => {
 test('the sweep of the demo is one', async () => {
   const raw: unknown = JSON.parse(await readFile(`${projectRoot}/configs/sweeps/demo.json`, 'utf8'));
   expect(SweepInput.parse(raw).variants.map(({ change }) => formatVariantChanges(change))).toEqual([
-    'as the base',
+    'same as the base',
     'seed 7',
     'epochs 2',
     'weights.backbone no-such-weights',

@@ -120,7 +120,7 @@ test('of four variants one fails: the others are trained, and the report names t
     expect(report.comparison?.runs.map(({ runId }) => runId)).toEqual(
       ['b', 'a', 'd'].map((one) => `${input.name}-${one}`),
     );
-    expect(report.variants.map(({ changes }) => changes)).toEqual(['as the base', 'seed 8', 'gpus 9', 'epochs 2']);
+    expect(report.variants.map(({ changes }) => changes)).toEqual(['same as the base', 'seed 8', 'gpus 9', 'epochs 2']);
     const markdown = await readFile(`${folder}/comparison.md`, 'utf8');
     expect(markdown).toContain('| b (best) | seed 8 | 50.0 | 50.0 | done |');
     expect(markdown).toContain('| c | gpus 9 | – | – | failed; PlanStopped: - GPUs: 9 wanted, 1 here |');

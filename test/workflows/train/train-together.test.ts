@@ -116,11 +116,11 @@ test('a part of which nothing is left ends the attempt as a crash, and all start
 
 test('a host that can never take part ends the run, with the reason', async () => {
   const joinTraining: Stubs['joinTraining'] = () =>
-    Promise.reject(ApplicationFailure.nonRetryable('There will never be enough GPUs here.', 'TrainingFailed'));
+    Promise.reject(ApplicationFailure.nonRetryable('Not enough GPUs on this machine.', 'TrainingFailed'));
   await withHosts({ 'gpu-a': { runTraining: trainUntilStopped }, 'gpu-b': { joinTraining } }, async (client) => {
     const { handle } = await startRun(client, inputForHosts());
     await expect(handle.result()).rejects.toMatchObject({
-      cause: { cause: { type: 'TrainingFailed', message: 'There will never be enough GPUs here.' } },
+      cause: { cause: { type: 'TrainingFailed', message: 'Not enough GPUs on this machine.' } },
     });
   });
 });
@@ -133,7 +133,7 @@ test('a leader that fails for good takes the others along', async () => {
     return { outcome: 'preempted', cause: null };
   };
   const runTraining: Stubs['runTraining'] = () =>
-    Promise.reject(ApplicationFailure.nonRetryable('seed was 7 and is 8', 'PlanChanged'));
+    Promise.reject(ApplicationFailure.nonRetryable('seed changed from 7 to 8', 'PlanChanged'));
   await withHosts({ 'gpu-a': { runTraining }, 'gpu-b': { joinTraining } }, async (client) => {
     const { handle } = await startRun(client, inputForHosts());
     await expect(handle.result()).rejects.toMatchObject({ cause: { cause: { type: 'PlanChanged' } } });

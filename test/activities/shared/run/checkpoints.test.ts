@@ -142,7 +142,7 @@ describe('a checkpoint of torch', () => {
   });
 
   test.each([
-    ['text', 'no zip at all', /^it is no readable zip archive/],
+    ['text', 'no zip at all', /^it is not a readable zip archive/],
     // An empty archive: nothing but the end of a central directory.
     ['an archive without a pickle', Buffer.from(`504b0506${'00'.repeat(18)}`, 'hex'), /without data\.pkl/],
   ])('is refused when its bytes are those of its manifest but they are %s', async (_what, content, why) => {
@@ -166,16 +166,14 @@ describe('a changed plan', () => {
     await run.save({ planHash });
     await expect(run.find()).rejects.toMatchObject({
       code: 'PlanChanged',
-      message: expect.stringContaining('gpus was 4 and is 1, seed was 1 and is 7') as unknown,
+      message: expect.stringContaining('gpus changed from 4 to 1, seed changed from 1 to 7') as unknown,
     });
-    await expect(run.find(allowing('gpus'))).rejects.toThrow('another plan: seed was 1 and is 7.');
+    await expect(run.find(allowing('gpus'))).rejects.toThrow('another plan: seed changed from 1 to 7.');
   });
 
   test('is refused when nobody knows what the plan was', async () => {
     await run.save({ planHash });
-    await expect(run.find(allowing('gpus', 'seed'))).rejects.toThrow(
-      `of plan ${planHash.slice(0, 12)} no copy was kept`,
-    );
+    await expect(run.find(allowing('gpus', 'seed'))).rejects.toThrow(`plan ${planHash.slice(0, 12)} was not archived`);
   });
 
   test('goes on from the end of an epoch where the change is allowed', async () => {
