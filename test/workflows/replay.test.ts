@@ -1,18 +1,39 @@
+/** To record the histories again: RECORD_HISTORIES=1 npx vitest run test/workflows/replay.test.ts */
 import { readFile, readdir } from 'node:fs/promises';
 import { Worker } from '@temporalio/worker';
 import { expect, test } from 'vitest';
+import { z } from 'zod';
+import { workflowTypes } from '../../configs/names.ts';
 import { projectRoot } from '../helpers/project.ts';
+import { historiesFolder, recordHistories } from '../helpers/record-histories.ts';
 
-const folder = `${projectRoot}/test/histories`;
-const histories = (await readdir(folder)).filter((name) => name.endsWith('.json'));
+if (process.env['RECORD_HISTORIES'] !== undefined) await recordHistories();
 
-test.each(histories)('today’s workflow code replays %s', async (name) => {
-  const text = await readFile(`${folder}/${name}`, 'utf8');
-  const [, workflowId] = /"workflowId": "((?:train|compare|retrain):[^"]+)"/.exec(text) ?? [];
+const StartedEvent = z.object({
+  workflowExecutionStartedEventAttributes: z.object({
+    workflowId: z.string(),
+    workflowType: z.object({ name: z.string() }),
+  }),
+});
+const History = z.looseObject({ events: z.tuple([StartedEvent.loose()], z.unknown()) });
+
+const histories = await Promise.all(
+  (await readdir(historiesFolder)).map(async (file) => {
+    const text = await readFile(`${historiesFolder}/${file}`, 'utf8');
+    const { workflowExecutionStartedEventAttributes: started } = History.parse(JSON.parse(text)).events[0];
+    return { file, text, workflowId: started.workflowId, type: started.workflowType.name };
+  }),
+);
+
+test.each(histories)('the workflow code replays $file', async ({ text, workflowId }) => {
   const history: unknown = JSON.parse(text);
   await Worker.runReplayHistory({ workflowsPath: `${projectRoot}/workflows/index.ts` }, history, workflowId);
 });
 
-test('there is a plain history and one with crashes', () => {
-  expect(histories).toEqual(expect.arrayContaining(['demo.json', 'demo-crash.json']));
+test('every workflow type has a history', () => {
+  expect(new Set(histories.map(({ type }) => type))).toEqual(new Set(Object.values(workflowTypes)));
+});
+
+test('a training with crashes has a history', () => {
+  expect(histories.map(({ file }) => file)).toContain('train-detector-crash.json');
 });
