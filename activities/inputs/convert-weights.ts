@@ -12,25 +12,26 @@ export interface Conversion {
   recipesFolder: string;
   python: PythonCommand;
   signal: AbortSignal;
-  /** A file of configs/mmdet, without `.py`. */
+  /** Name of a file in configs/mmdet, without `.py`. */
   recipe: string;
   part: WeightsPart;
-  /** Weights of any kind, and what they are called. */
+  /** The downloaded weights: a pickle or safetensors. */
   path: string;
+  /** Name of the weights for messages and derived files. */
   file: string;
 }
 
 export interface Converted {
-  /** Gone when `use` has ended. */
+  /** Temporary path, deleted when `use` settles. */
   path: string;
   sha256: string;
-  /** Numbers in them. */
+  /** Total number of parameters. */
   parameters: number;
 }
 
 /**
- * Turns weights into plain tensors (safetensors) that fit the recipe, for as long as `use` lasts.
- * @throws CodedError WeightsMismatch with the keys, WeightsRefused.
+ * Converts weights to safetensors that match the recipe, and passes the temporary file to `use`.
+ * @throws CodedError WeightsMismatch with the differing keys, or WeightsRefused.
  */
 export async function withConvertedWeights<T>(
   conversion: Conversion,
@@ -45,7 +46,8 @@ export async function withConvertedWeights<T>(
   try {
     const answer = await runTrainerCommand({ python, argv, signal, output: ConvertedWeights });
     requireMatch(answer, file, `the ${part} of ${recipe}`);
-    if (answer.result === null) throw new CodedError('WeightsRefused', `${file}: nothing was converted.`);
+    if (answer.result === null)
+      throw new CodedError('WeightsRefused', `The trainer accepted ${file} but wrote no converted weights.`);
     return await use({ ...answer.result, parameters: answer.parameters });
   } finally {
     await rm(`${base}.safetensors`, { force: true });
@@ -54,22 +56,22 @@ export async function withConvertedWeights<T>(
 
 const maxListedKeys = 8;
 
-function requireMatch(verdict: ConvertedWeights, file: string, model: string): void {
-  if (verdict.ok) return;
-  if (verdict.refused !== undefined) throw new CodedError('WeightsRefused', `${file}: ${verdict.refused}`);
-  const misshapen = verdict.misshapen.map(
-    ({ key, expected, got }) => `${key} [${got.join(', ')}] instead of [${expected.join(', ')}]`,
+function requireMatch(result: ConvertedWeights, file: string, model: string): void {
+  if (result.ok) return;
+  if (result.refused !== undefined) throw new CodedError('WeightsRefused', `${file}: ${result.refused}`);
+  const wrongShapes = result.misshapen.map(
+    ({ key, expected, got }) => `${key} has shape [${got.join(', ')}], expected [${expected.join(', ')}]`,
   );
   const differences = [
-    listSome('missing', verdict.missing),
-    listSome('unexpected', verdict.unexpected),
-    listSome('wrong shape', misshapen),
+    formatKeys('missing', result.missing),
+    formatKeys('unexpected', result.unexpected),
+    formatKeys('wrong shape', wrongShapes),
   ].filter((line) => line !== '');
-  throw new CodedError('WeightsMismatch', `${file} does not fit ${model}:\n${differences.join('\n')}`);
+  throw new CodedError('WeightsMismatch', `${file} does not match ${model}:\n${differences.join('\n')}`);
 }
 
-const listSome = (what: string, keys: string[]): string => {
+const formatKeys = (label: string, keys: string[]): string => {
   if (keys.length === 0) return '';
   const more = keys.length > maxListedKeys ? ` and ${keys.length - maxListedKeys} more` : '';
-  return `- ${keys.length} ${what}: ${keys.slice(0, maxListedKeys).join(', ')}${more}`;
+  return `- ${keys.length} ${label}: ${keys.slice(0, maxListedKeys).join(', ')}${more}`;
 };

@@ -1,5 +1,5 @@
 import { CodedError } from '../shared/errors/coded-error.ts';
 
-/** Every problem that the trainer found, each on a line of its own. */
-export const datasetInvalid = (what: string, problems: readonly string[]): CodedError =>
-  new CodedError('DatasetInvalid', `${what}:\n${problems.map((one) => `- ${one}`).join('\n')}`);
+/** Creates an error that lists each problem on its own line. */
+export const datasetInvalid = (summary: string, problems: readonly string[]): CodedError =>
+  new CodedError('DatasetInvalid', `${summary}:\n${problems.map((problem) => `- ${problem}`).join('\n')}`);

@@ -1,8 +1,8 @@
 import type { InputPreparer } from './input-preparer.ts';
 
-/** What making data sets and weights ready needs from the worker. */
+/** Worker dependencies of activities that prepare data sets and weights. */
 export interface InputDependencies {
-  /** Root of everything on disk: configs/paths.ts. */
+  /** Root folder of all files; see configs/paths.ts. */
   home: string;
   preparer: InputPreparer;
 }

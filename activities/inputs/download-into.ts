@@ -8,28 +8,28 @@ import { defaultRetry, type DownloadProgress } from '../shared/download/sources/
 import type { FileHash } from '../shared/download/recorded-hash.ts';
 import type { PreparationContext } from './preparation-context.ts';
 
-/** A server that sends nothing for so long is given up; what arrived is kept. */
+/** Maximum time without a received byte; bytes received so far are kept. */
 export const stallMs = 60_000;
 
-/** One file of the catalog on the disk of the store, checked as far as anything is known of it. */
+/** Downloads a catalog file to the disk of the store and verifies its size and hash where they are known. */
 export async function downloadInto(
-  { file, urls: named }: Pick<CatalogFile, 'file' | 'urls'>,
+  { file, urls: catalogUrls }: Pick<CatalogFile, 'file' | 'urls'>,
   expected: { bytes: number | null; sha256: string | null },
   context: PreparationContext,
 ): Promise<FileHash & { path: string; url: string }> {
   const { home, demoUrl, onProgress, signal, limits, policy, s3 } = context;
   const { downloads } = homeFolders(home);
   await mkdir(downloads, { recursive: true });
-  const target = `${downloads}/${file}-${contentKey({ urls: named, ...expected }).slice(0, 12)}`;
-  const urls = named.map((url) => resolveDemoUrl(url, demoUrl));
-  const progress = (now: DownloadProgress) => onProgress({ what: file, ...now });
+  const target = `${downloads}/${file}-${contentKey({ urls: catalogUrls, ...expected }).slice(0, 12)}`;
+  const urls = catalogUrls.map((url) => resolveDemoUrl(url, demoUrl));
+  const reportProgress = (progress: DownloadProgress) => onProgress({ what: file, ...progress });
   const { bytes, sha256, url } = await downloadFile({
     urls,
     target,
     ...expected,
     stallMs,
     retry: defaultRetry,
-    onProgress: progress,
+    onProgress: reportProgress,
     signal,
     limits,
     policy,
@@ -43,6 +43,6 @@ function resolveDemoUrl(url: string, demoUrl: string | undefined): string {
   if (demoUrl !== undefined) return new URL(url.slice('demo:'.length), demoUrl).href;
   throw new CodedError(
     'DownloadRefused',
-    `${url} is served by the embedded stack only, and this worker runs without it.`,
+    `${url} is available from the embedded stack only, and this worker runs without it.`,
   );
 }

@@ -2,7 +2,7 @@ import type { FetchedDataset, RunPlan } from '../../configs/schema/index.ts';
 import type { InputDependencies } from './dependencies.ts';
 import { withPreparationProgress } from './preparation-progress.ts';
 
-/** Fetches, verifies and indexes a data set once for all runs of this worker. */
+/** Creates the activity that downloads, verifies and indexes a data set, once for all runs of this worker. */
 export const createFetchDataset =
   ({ preparer: obtain }: InputDependencies) =>
   (plan: RunPlan): Promise<FetchedDataset> =>

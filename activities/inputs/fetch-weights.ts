@@ -2,7 +2,7 @@ import type { FetchedWeights, RunPlan } from '../../configs/schema/index.ts';
 import type { InputDependencies } from './dependencies.ts';
 import { withPreparationProgress } from './preparation-progress.ts';
 
-/** Fetches the weights that a run begins with, holds them against the recipe and converts them, once for all runs of this worker. */
+/** Creates the activity that downloads the initial weights, matches them with the recipe and converts them, once per worker. */
 export const createFetchWeights =
   ({ preparer: obtain }: InputDependencies) =>
   (plan: RunPlan): Promise<FetchedWeights> =>

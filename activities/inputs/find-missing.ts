@@ -10,23 +10,23 @@ import { findImport } from './import-record.ts';
 
 export interface MissingFile {
   readonly file: CatalogFile;
-  /** Null where nobody knows before it is fetched. */
+  /** Null when the size is unknown before the download. */
   readonly size: TransferSize | null;
-  /** Why it cannot be had; null where nothing speaks against it. */
+  /** Reason why the file cannot be fetched; null when none is known. */
   readonly refusal: string | null;
 }
 
-/** A dry run does not wait longer for a bucket to answer; of a prefix that lists for longer the size stays unknown. */
+/** Limit of a dry run for inspecting sources. The size of a prefix that takes longer to list stays unknown. */
 const inspectTimeoutMs = 20_000;
 
-/** What the store does not hold as it should be now. Own files are looked at; of others without a hash nobody can tell. */
+/** Finds the files that the store lacks. Mutable sources are inspected; other files without a hash count as missing. */
 export async function findMissing(files: readonly CatalogFile[], context: PreparationContext): Promise<MissingFile[]> {
   const signal = AbortSignal.any([context.signal, AbortSignal.timeout(inspectTimeoutMs)]);
   const missing = await Promise.all(
     files.map(async (file): Promise<MissingFile | undefined> => {
       try {
-        const need = await findTransferSize(file, { ...context, signal });
-        return need === 'nothing' ? undefined : { file, size: need, refusal: null };
+        const size = await findTransferSize(file, { ...context, signal });
+        return size === 'stored' ? undefined : { file, size, refusal: null };
       } catch (error) {
         context.signal.throwIfAborted();
         if (signal.aborted) return { file, size: null, refusal: null };
@@ -35,23 +35,23 @@ export async function findMissing(files: readonly CatalogFile[], context: Prepar
       }
     }),
   );
-  return missing.filter((one) => one !== undefined);
+  return missing.filter((entry) => entry !== undefined);
 }
 
 async function findTransferSize(
   file: CatalogFile,
   context: PreparationContext,
-): Promise<TransferSize | null | 'nothing'> {
+): Promise<TransferSize | null | 'stored'> {
   const { home } = context;
   const isStored = async (sha256: string | null | undefined) =>
     sha256 != null && (await findObject(home, sha256)) !== undefined;
-  if (await isStored(file.sha256)) return 'nothing';
-  const own = findMutableSource(file, context);
-  if (own === undefined) return file.bytes === null ? null : { downloadBytes: file.bytes, diskBytes: file.bytes };
-  const { signature, measure: need } = await own.inspect();
-  return (await isStored(await findImport(home, own.url, signature))) ? 'nothing' : need();
+  if (await isStored(file.sha256)) return 'stored';
+  const source = findMutableSource(file, context);
+  if (source === undefined) return file.bytes === null ? null : { downloadBytes: file.bytes, diskBytes: file.bytes };
+  const { signature, measure: need } = await source.inspect();
+  return (await isStored(await findImport(home, source.url, signature))) ? 'stored' : need();
 }
 
-/** Without what to do next, which a check says in a line of its own. */
+/** Formats an error without its remedy, which a check reports separately. */
 const formatRefusal = (error: CodedError): string =>
   error.code === 'DatasetInvalid' ? (error.message.split('\nNext: ')[0] ?? '') : firstLine(error);

@@ -8,9 +8,10 @@ import { s3ObjectSource } from './s3-object-source.ts';
 import { s3PrefixSource } from './s3-prefix-source.ts';
 
 /**
- * A file without a published hash whose first address is `file:` or `s3:`; a folder, packed into an archive, where that ends
- * in `/`. Its further addresses are not asked: nobody could tell which of them is right. Undefined for all other files.
- * @throws CodedError DownloadRefused when the policy does not allow it.
+ * Returns the mutable source of a file: its first URL is `file:` or `s3:`, and it has no published hash. A URL that ends in
+ * `/` is a folder, which is packed into an archive. Further URLs are ignored, since nothing tells which one is right.
+ * Returns undefined for all other files.
+ * @throws CodedError DownloadRefused when the policy does not allow the URL.
  */
 export function findMutableSource(
   { urls, sha256, file }: CatalogFile,
@@ -21,7 +22,10 @@ export function findMutableSource(
   const isFolder = url.endsWith('/');
   if (sha256 !== null) {
     if (!isFolder) return undefined;
-    throw new CodedError('DownloadRefused', `${url} is a folder, and the store has no archive of it with this sha256.`);
+    throw new CodedError(
+      'DownloadRefused',
+      `${url} is a folder, and the store holds no archive of it with the sha256 ${sha256}.`,
+    );
   }
   const address = parseAllowedUrl(url, context.policy);
   if (address.protocol === 'file:') return localSource(file, address, context);

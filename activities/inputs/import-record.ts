@@ -7,16 +7,19 @@ import { lockTarget } from '../shared/download/target-lock.ts';
 import { readJson } from '../shared/files/json-file.ts';
 import { writeFileAtomic } from '../shared/files/atomic-file.ts';
 
-/** What a user's own file or folder held when it was record into the store, and how it looked then. */
+/** Content hash and signature of a mutable file or folder at the time of its import. */
 const ImportRecord = z.object({ v: z.literal(1), signature: Sha256, sha256: Sha256 });
 
-/** The hash of what the source holds; undefined when it was never record or signatures otherwise since. */
+/** Returns the hash of an imported source; undefined when it was never imported or has changed since. */
 export async function findImport(home: string, url: string, signature: string): Promise<string | undefined> {
   const record = await readJson(recordPath(home, url), ImportRecord);
   return record?.signature === signature ? record.sha256 : undefined;
 }
 
-/** @param signature as it was before the source was read: what changed meanwhile must not pass for known. */
+/**
+ * Records the import of a source.
+ * @param signature of the source before it was read, so that a change during the import invalidates the record.
+ */
 export async function recordImport(home: string, url: string, signature: string, sha256: string): Promise<void> {
   await writeFileAtomic(
     recordPath(home, url),
@@ -24,7 +27,7 @@ export async function recordImport(home: string, url: string, signature: string,
   );
 }
 
-/** One at a time takes a source; the next one finds it record. */
+/** Runs `work` while no other run imports the same source. A run that waited finds the record of the first. */
 export async function withImportLock<T>(
   { home, url, signal, onWait }: { home: string; url: string; signal: AbortSignal; onWait: () => void },
   work: () => Promise<T>,

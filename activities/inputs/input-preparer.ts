@@ -12,28 +12,28 @@ import { prepareDataset } from './prepare-dataset.ts';
 import { prepareWeights } from './prepare-weights.ts';
 import { allowedSources } from '../plan/transfer-policy.ts';
 
-/** How a worker comes by what a run needs on its own disk. What is there already, whole, is not fetched again. */
+/** Prepares data sets and weights on the disk of a worker. Complete files are not fetched again. */
 export interface InputPreparer {
   dataset: (plan: RunPlan, call: PreparationCall) => Promise<FetchedDataset>;
   weights: (plan: RunPlan, call: PreparationCall) => Promise<FetchedWeights>;
-  /** Which of a plan's files are still to be fetched. Nothing is fetched for it. */
+  /** Finds the files of a plan that are not stored yet, without fetching them. */
   findMissing: (plan: RunPlan, files: readonly CatalogFile[], signal: AbortSignal) => Promise<MissingFile[]>;
 }
 
-export const createInputPreparer = (place: PreparationEnvironment): InputPreparer => {
-  // One limit for all that this worker fetches at once under the same settings.
-  const limits = new Map<string, DownloadLimits>();
+export const createInputPreparer = (environment: PreparationEnvironment): InputPreparer => {
+  // All concurrent downloads of this worker with the same settings share one limit.
+  const limitsByPolicy = new Map<string, DownloadLimits>();
   const limitsOf = ({ connections, megabytesPerSecond }: TransferPolicy): DownloadLimits => {
     const key = `${connections} ${megabytesPerSecond ?? 'unlimited'}`;
     const bytesPerSecond = megabytesPerSecond === undefined ? undefined : megabytesPerSecond * 1e6;
-    const shared = limits.get(key) ?? createDownloadLimits({ connections, bytesPerSecond });
-    limits.set(key, shared);
+    const shared = limitsByPolicy.get(key) ?? createDownloadLimits({ connections, bytesPerSecond });
+    limitsByPolicy.set(key, shared);
     return shared;
   };
   const contextOf = ({ input }: RunPlan, call: PreparationCall): PreparationContext => ({
-    ...place,
+    ...environment,
     ...call,
-    policy: allowedSources(place.catalog, input, place.demoUrl),
+    policy: allowedSources(environment.catalog, input, environment.demoUrl),
     limits: limitsOf(input.transfers),
   });
   return {

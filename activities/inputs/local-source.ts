@@ -7,7 +7,10 @@ import type { PreparationContext } from './preparation-context.ts';
 import type { MutableSource } from './mutable-source.ts';
 import { packFolder } from './pack-folder.ts';
 
-/** A file or folder of this machine. @param url as the policy has admitted it. */
+/**
+ * Creates the source of a local file or folder.
+ * @param url that the policy allows.
+ */
 export function localSource(file: string, url: URL, context: PreparationContext): MutableSource {
   const path = fileURLToPath(url);
   const isFolder = url.href.endsWith('/');
@@ -22,7 +25,10 @@ export function localSource(file: string, url: URL, context: PreparationContext)
 
 const unknownContent = { bytes: null, sha256: null };
 
-/** Names, sizes and times of everything in it. @throws CodedError DownloadRefused where it is not there or cannot be read. */
+/**
+ * Reads names, sizes and times of a file, or of everything in a folder.
+ * @throws CodedError DownloadRefused when it does not exist or cannot be read.
+ */
 async function readSource(path: string, isFolder: boolean): Promise<{ signature: string; bytes: number }> {
   try {
     if (!isFolder) {
@@ -41,15 +47,15 @@ async function readSource(path: string, isFolder: boolean): Promise<{ signature:
   } catch (error) {
     const code = systemErrorCode(error);
     if (code === undefined || !permanentCodes.has(code)) throw error;
-    throw new CodedError('DownloadRefused', `${path} cannot be read (${code}).`, { cause: error });
+    throw new CodedError('DownloadRefused', `Cannot read ${path} (${code}).`, { cause: error });
   }
 }
 
-/** What no further try would change; a disk that fails may be well again. */
+/** Errors that a retry cannot fix, unlike those of a failing disk. */
 const permanentCodes = new Set(['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM', 'ELOOP']);
 
 async function readSignature(path: string): Promise<{ signature: string; bytes: number }> {
-  const found = await stat(path, { bigint: true });
-  const { size, mtimeNs, ctimeNs } = found;
-  return { signature: `${size} ${mtimeNs} ${ctimeNs}`, bytes: found.isFile() ? Number(size) : 0 };
+  const stats = await stat(path, { bigint: true });
+  const { size, mtimeNs, ctimeNs } = stats;
+  return { signature: `${size} ${mtimeNs} ${ctimeNs}`, bytes: stats.isFile() ? Number(size) : 0 };
 }

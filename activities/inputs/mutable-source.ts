@@ -1,17 +1,17 @@
 import type { FileHash } from '../shared/download/recorded-hash.ts';
 
-/** A file on its way into the store. */
+/** A file that is about to be added to the store. */
 export interface ImportedFile extends FileHash {
   readonly path: string;
 }
 
-/** How a source looks at one moment. */
+/** State of a source at one moment. */
 export interface SourceSnapshot {
-  /** Another one when anything in it was changed; nothing is read for it. */
+  /** Changes whenever a file of the source changes; computed from metadata alone. */
   readonly signature: string;
-  /** How much has to come, and how much of the disk it will take. */
+  /** Determines how many bytes must be downloaded and stored. */
   readonly measure: () => Promise<TransferSize>;
-  /** Brings what was seen. What changes meanwhile may come in part: whoever takes looks again afterwards. */
+  /** Imports the source. The caller must inspect it again afterwards, because it may change during the import. */
   readonly importFile: () => Promise<ImportedFile>;
 }
 
@@ -20,11 +20,14 @@ export interface TransferSize {
   readonly diskBytes: number;
 }
 
-/** Files of the user's own, which may change: they are what they are when they are taken. */
+/** A file or folder of the user that may change. A run uses its content at the time of the import. */
 export interface MutableSource {
   readonly url: string;
   readonly displayName: string;
   readonly isFolder: boolean;
-  /** @throws CodedError DownloadRefused where it is not there or cannot be read, DatasetInvalid for what cannot become a folder. */
+  /**
+   * Reads the current state of the source.
+   * @throws CodedError DownloadRefused when it is missing or unreadable, DatasetInvalid when its keys cannot form a folder.
+   */
   readonly inspect: () => Promise<SourceSnapshot>;
 }

@@ -8,20 +8,20 @@ import type { PreparationContext } from './preparation-context.ts';
 import type { ImportedFile } from './mutable-source.ts';
 
 /**
- * Packs a user's folder of images into an archive, so that it is read, checked and kept like every other data set and
- * later changes in the folder cannot reach a run.
- * @param shown where it comes from, as people know it.
- * @throws CodedError DatasetInvalid with what cannot be packed.
+ * Packs a folder of images into an archive. The archive is verified and stored like any other data set, and later changes
+ * of the folder cannot affect a run.
+ * @param displayName of the source, for progress and messages.
+ * @throws CodedError DatasetInvalid with the files that cannot be packed.
  */
 export async function packFolder(
   folder: string,
-  shown: string,
+  displayName: string,
   { home, python, signal, onProgress }: PreparationContext,
 ): Promise<ImportedFile> {
   const { downloads } = homeFolders(home);
   await mkdir(downloads, { recursive: true });
   const path = `${downloads}/packed-${randomUUID()}.zip`;
-  const what = `packing ${shown}`;
+  const what = `packing ${displayName}`;
   onProgress({ what });
   const answer = await runTrainerCommand({
     python,
@@ -31,5 +31,5 @@ export async function packFolder(
     onStage: ({ done, total }) => onProgress({ what, bytes: done, totalBytes: total }),
   });
   if (answer.ok) return { path, bytes: answer.bytes, sha256: answer.sha256 };
-  throw datasetInvalid(`${shown} cannot be packed`, answer.problems);
+  throw datasetInvalid(`Cannot pack ${displayName}`, answer.problems);
 }

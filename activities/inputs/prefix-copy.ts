@@ -14,29 +14,29 @@ import { stallMs } from './download-into.ts';
 import type { PreparationContext } from './preparation-context.ts';
 import type { PrefixFile } from './prefix-files.ts';
 
-/** Calls to the disk that wait for each other at once. */
+/** Maximum number of concurrent file system calls. */
 const maxDiskCalls = 16;
 
 export interface PrefixCopy {
-  /** Where the copy is kept: its files by `copy`, whole ones only, and for a while a folder `tree` of links to them. */
+  /** Folder of complete files, named by `copyName`; during an import also of `tree`, a folder of links to them. */
   readonly folder: string;
-  /** The bucket and the prefix, as people know them. */
+  /** Bucket and prefix, for messages. */
   readonly displayName: string;
-  /** What of it is called in progress. */
+  /** Name in progress reports. */
   readonly progressName: string;
   readonly files: readonly PrefixFile[];
   readonly addressOf: (file: PrefixFile) => string;
 }
 
-/** What of it no earlier copy holds. Names tell: a file has its own only when it is whole. */
+/** Finds the files that the copy lacks. A file gets its final name only when it is complete. */
 export async function findMissingFiles({ folder, files }: Pick<PrefixCopy, 'folder' | 'files'>): Promise<PrefixFile[]> {
   const kept = new Set(await ignoreMissing(readdir(folder)));
   return files.filter(({ copyName: copy }) => !kept.has(copy));
 }
 
 /**
- * Shows the objects as a folder for as long as `use` lasts. Only what is not in the copy is fetched; a killed call's whole files
- * are in it. Nobody else may work on the same copy meanwhile.
+ * Downloads the missing objects of a prefix and passes a folder of them to `use`. Complete files of a killed call are
+ * reused. The caller must hold the import lock of the prefix.
  * @throws CodedError DownloadRefused, DownloadFailed, SourceChanged, DiskFull, or the signal's reason.
  */
 export async function withPrefixFolder<T>(
@@ -59,28 +59,28 @@ export async function withPrefixFolder<T>(
   }
 }
 
-/** What is no longer there, or was left half done. */
+/** Removes files whose objects are gone, and incomplete files. */
 async function removeStale({ folder, files }: PrefixCopy): Promise<void> {
-  const wanted = new Set(files.map(({ copyName: copy }) => copy));
+  const expected = new Set(files.map(({ copyName: copy }) => copy));
   for (const name of await readdir(folder)) {
-    if (!wanted.has(name)) await rm(`${folder}/${name}`, { recursive: true, force: true });
+    if (!expected.has(name)) await rm(`${folder}/${name}`, { recursive: true, force: true });
   }
 }
 
 async function fetchMissing(copy: PrefixCopy, context: PreparationContext): Promise<void> {
-  const { folder, files, displayName: shown } = copy;
+  const { folder, files, displayName } = copy;
   const { limits, policy, s3, onProgress } = context;
-  const whole = new Set<PrefixFile>();
+  const complete = new Set<PrefixFile>();
   await mapConcurrent(files, { concurrency: maxDiskCalls, signal: context.signal }, async (file) => {
-    const found = await ignoreMissing(stat(`${folder}/${file.copyName}`));
-    if (found?.size === file.object.bytes) whole.add(file);
+    const stats = await ignoreMissing(stat(`${folder}/${file.copyName}`));
+    if (stats?.size === file.object.bytes) complete.add(file);
   });
-  const missing = files.filter((file) => !whole.has(file));
+  const missing = files.filter((file) => !complete.has(file));
   const totalBytes = sumBytes(missing);
   await requireDiskSpace(copy, totalBytes);
   const meter = new ProgressMeter(totalBytes, (progress) => onProgress({ what: copy.progressName, ...progress }));
   let received = 0;
-  meter.show({ bytes: () => received, source: shown });
+  meter.show({ bytes: () => received, source: displayName });
   const onBytes = (bytes: number): void => {
     received += bytes;
     if (bytes > 0) meter.received(bytes);
@@ -106,19 +106,19 @@ async function fetchMissing(copy: PrefixCopy, context: PreparationContext): Prom
   }
 }
 
-/** For what comes, and for the archive that is packed of all of it. */
+/** Requires space for the missing files and for the archive of all files. */
 async function requireDiskSpace(
-  { folder, displayName: shown, files }: PrefixCopy,
+  { folder, displayName, files }: PrefixCopy,
   missingBytes: number,
 ): Promise<void> {
   const { freeBytes } = await readDiskSpace(folder);
   const neededBytes = missingBytes + sumBytes(files);
   if (neededBytes <= freeBytes) return;
-  const parts = `${formatBytes(missingBytes)} to fetch, ${formatBytes(neededBytes - missingBytes)} for its archive`;
-  throw new CodedError('DiskFull', `${shown} needs ${parts}, and ${folder} has ${formatBytes(freeBytes)} free.`);
+  const parts = `${formatBytes(missingBytes)} to download, ${formatBytes(neededBytes - missingBytes)} for its archive`;
+  throw new CodedError('DiskFull', `${displayName} needs ${parts}, and ${folder} has ${formatBytes(freeBytes)} free.`);
 }
 
-/** Links, so that nothing is there twice; names were checked, and the folder is new: nothing leads out of it. */
+/** Creates hard links, which take no space. Names are validated and the folder is new, so no link leaves it. */
 async function linkTree({ folder, files }: PrefixCopy, tree: string, signal: AbortSignal): Promise<void> {
   for (const parent of new Set(files.map(({ name }) => dirname(`${tree}/${name}`)))) {
     await mkdir(parent, { recursive: true });
@@ -129,4 +129,4 @@ async function linkTree({ folder, files }: PrefixCopy, tree: string, signal: Abo
 }
 
 export const sumBytes = (files: readonly PrefixFile[]): number =>
-  files.reduce((sum, { object: seen }) => sum + seen.bytes, 0);
+  files.reduce((sum, { object }) => sum + object.bytes, 0);

@@ -4,13 +4,13 @@ import type { DownloadLimits } from '../shared/download/sources/download-limits.
 import type { SourcePolicy } from '../shared/download/sources/source-policy.ts';
 import type { PythonCommand } from '../shared/trainer/trainer-process.ts';
 
-/** What the place offers to whoever fetches. */
+/** Everything about a worker that preparing inputs depends on. */
 export interface PreparationEnvironment {
   home: string;
   recipesFolder: string;
   python: PythonCommand;
   catalog: Catalog;
-  /** Where the embedded stack serves `demo:` addresses; undefined without it. */
+  /** URL at which the embedded stack serves `demo:` files; undefined without the stack. */
   demoUrl: string | undefined;
   s3: () => S3Client;
 }
@@ -18,10 +18,10 @@ export interface PreparationEnvironment {
 export interface PreparationContext extends PreparationEnvironment {
   policy: SourcePolicy;
   limits: DownloadLimits;
-  /** `what` names the thing: of each the newest word counts. */
+  /** Reports progress. The newest report for each `what` replaces earlier ones. */
   onProgress: (progress: PreparationProgress) => void;
   signal: AbortSignal;
-  /** Make again what can be made again. */
+  /** Ignore cached results. */
   fresh: boolean;
 }
 

@@ -3,7 +3,7 @@ import type { PreparationProgress, RunPlan, StepOutcome } from '../../configs/sc
 import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 import type { PreparationCall } from './preparation-context.ts';
 
-/** Beats with what is being fetched and made, of several files at once the newest word of each, and logs whether it had to be. */
+/** Runs preparation while heartbeating the newest progress of each file; logs whether the result came from the cache. */
 export async function withPreparationProgress<T extends { outcome: StepOutcome }>(
   { runId, input: { fresh } }: RunPlan,
   work: (call: PreparationCall) => Promise<T>,
@@ -11,10 +11,10 @@ export async function withPreparationProgress<T extends { outcome: StepOutcome }
   const { cancellationSignal: signal } = Context.current();
   const newest = new Map<string, PreparationProgress>();
   const onProgress: PreparationCall['onProgress'] = (progress) => newest.set(progress.what, progress);
-  const obtained = await withHeartbeat(
+  const prepared = await withHeartbeat(
     () => [...newest.values()],
     () => work({ onProgress, signal, fresh }),
   );
-  log.info(`${runId}: ${obtained.outcome.step} ${obtained.outcome.why}`);
-  return obtained;
+  log.info(`${runId}: ${prepared.outcome.step} ${prepared.outcome.why}`);
+  return prepared;
 }

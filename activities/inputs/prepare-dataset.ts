@@ -16,18 +16,18 @@ import { ignoreMissing } from '../shared/files/ignore-missing.ts';
 
 const Prepared = z.object({
   fetched: FetchedDataset.omit({ outcome: true }),
-  /** Annotations, indexes and dataset.json, by name, as they looked when they were made. */
+  /** Annotations, indexes and dataset.json by name, with the file mark at creation. */
   files: z.record(z.string(), FileMark),
-  /** How many files lie under images/; none unless they were asked for. */
+  /** Number of files under images/; 0 unless extraction was requested. */
   extracted: z.int(),
 });
 
-/** Fetches the archives of a data set and makes it ready to train from: read, checked and indexed, once for all runs. */
+/** Downloads the archives of a data set, then verifies and indexes them, once for all runs. */
 export async function prepareDataset(plan: RunPlan, context: PreparationContext): Promise<FetchedDataset> {
   const { dataset, versions } = plan;
   const archives = await Promise.all(dataset.archives.map((archive) => prepareFile(archive, context)));
   const stored = archives.map(({ file, sha256, bytes }) => ({ file, sha256, bytes }));
-  const known = dataset.archives.map((archive, place) => ({ ...archive, ...stored[place] }));
+  const known = dataset.archives.map((archive, index) => ({ ...archive, ...stored[index] }));
   const key = datasetKey({ ...dataset, archives: known });
   const { train, val, classes, extractImages } = dataset;
   const fields = {
@@ -37,9 +37,9 @@ export async function prepareDataset(plan: RunPlan, context: PreparationContext)
     'trainer code': versions.trainerCode,
     'tools (trainer lock)': versions.trainerLock,
   };
-  // Made anew beside the old one: a trainer may be reading that.
-  const madeAnew = context.fresh ? { 'made anew at': new Date().toISOString() } : {};
-  const root = homeFolders(context.home).dataset(contentKey({ ...fields, ...madeAnew }));
+  // A rebuild gets a new folder, because a trainer may still be reading the old one.
+  const rebuild = context.fresh ? { 'rebuilt at': new Date().toISOString() } : {};
+  const root = homeFolders(context.home).dataset(contentKey({ ...fields, ...rebuild }));
   const { output, outcome } = await cachedStep({
     home: context.home,
     step: 'dataset',
@@ -72,9 +72,9 @@ async function prepare(
   const folder = await mkdtemp(`${tmpdir()}/everswin-`);
   try {
     const spec = `${folder}/spec.json`;
-    const files = archives.map(({ path, sha256, bytes }, place) => {
-      const wanted = dataset.archives[place];
-      return [wanted?.file ?? '', { path, sha256, bytes, files: wanted?.files ?? null }] as const;
+    const files = archives.map(({ path, sha256, bytes }, index) => {
+      const archive = dataset.archives[index];
+      return [archive?.file ?? '', { path, sha256, bytes, files: archive?.files ?? null }] as const;
     });
     const { train, val, classes, extractImages: extract } = dataset;
     await writeFile(
@@ -97,7 +97,7 @@ async function prepare(
       onStage: ({ stage, done, total }) =>
         onProgress({ what: `${stage} ${dataset.id}`, bytes: done, totalBytes: total }),
     });
-    if (!answer.ok) throw datasetInvalid(`The data set ${dataset.id} cannot be used`, answer.problems);
+    if (!answer.ok) throw datasetInvalid(`Data set ${dataset.id} is invalid`, answer.problems);
     const { images, instances, warnings } = answer;
     return {
       images: images.train + images.val,
@@ -116,9 +116,9 @@ async function findDamage({
   extracted,
 }: z.infer<typeof Prepared>): Promise<string | undefined> {
   for (const [name, mark] of Object.entries(files)) {
-    if (!isSameMark(mark, await readFileMark(`${root}/${name}`))) return `${root}/${name} is gone or was changed`;
+    if (!isSameMark(mark, await readFileMark(`${root}/${name}`))) return `${root}/${name} was changed or removed`;
   }
-  return (await countExtracted(root)) === extracted ? undefined : `${root}/images holds another number of files`;
+  return (await countExtracted(root)) === extracted ? undefined : `the number of files in ${root}/images changed`;
 }
 
 async function markFiles(root: string): Promise<Record<string, FileMark>> {

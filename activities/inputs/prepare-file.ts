@@ -11,53 +11,57 @@ import type { MutableSource } from './mutable-source.ts';
 import { findImport, recordImport, withImportLock } from './import-record.ts';
 
 /**
- * A file of the catalog as an object of the store, its hash checked. Where nobody publishes a hash, the first download
- * records it and later ones must match; files of the user's own, on a disk or in a bucket, are looked at anew each time.
+ * Returns a catalog file as a verified object of the store, and fetches it if needed. Without a published hash, the first
+ * download records one that later downloads must match. A mutable source is inspected on each call.
  */
-export async function prepareFile(wanted: CatalogFile, context: PreparationContext): Promise<StoredObject> {
-  // Also a folder of one's own, once a plan is pinned to what was packed of it.
-  const present = wanted.sha256 === null ? undefined : await findObject(context.home, wanted.sha256);
-  if (present !== undefined) return { ...present, file: wanted.file };
-  const own = findMutableSource(wanted, context);
-  if (own === undefined) return downloadPublished(wanted, context);
+export async function prepareFile(file: CatalogFile, context: PreparationContext): Promise<StoredObject> {
+  // A pinned plan also names the archive of a packed folder by its hash.
+  const present = file.sha256 === null ? undefined : await findObject(context.home, file.sha256);
+  if (present !== undefined) return { ...present, file: file.file };
+  const source = findMutableSource(file, context);
+  if (source === undefined) return downloadPublished(file, context);
   const { home, signal, onProgress } = context;
   const onWait = (): void =>
-    onProgress({ what: wanted.file, note: `Somebody else takes ${own.displayName}: waiting.` });
-  return withImportLock({ home, url: own.url, signal, onWait }, () => importMutable(wanted, own, context));
+    onProgress({ what: file.file, note: `Waiting: another run is importing ${source.displayName}.` });
+  return withImportLock({ home, url: source.url, signal, onWait }, () => importMutable(file, source, context));
 }
 
-async function downloadPublished(wanted: CatalogFile, context: PreparationContext): Promise<StoredObject> {
+async function downloadPublished(file: CatalogFile, context: PreparationContext): Promise<StoredObject> {
   const { home } = context;
   const folder = homeFolders(home).recordedHashes;
-  const record = `${wanted.file}-${contentKey(wanted.urls).slice(0, 12)}`;
-  const recorded = wanted.sha256 === null ? await findRecordedHash(folder, record) : undefined;
+  const record = `${file.file}-${contentKey(file.urls).slice(0, 12)}`;
+  const recorded = file.sha256 === null ? await findRecordedHash(folder, record) : undefined;
   const present = recorded === undefined ? undefined : await findObject(home, recorded.sha256);
-  if (present !== undefined) return { ...present, file: wanted.file };
+  if (present !== undefined) return { ...present, file: file.file };
 
-  const { bytes, sha256 } = recorded ?? wanted;
-  const expected = { bytes: bytes ?? wanted.bytes, sha256 };
-  const { url, ...got } = await downloadInto(wanted, expected, context);
-  if (wanted.sha256 === null) await recordHash(folder, record, got);
-  return addObject(home, got.path, { sha256: got.sha256, name: wanted.file, origin: `fetched from ${url}` });
+  const { bytes, sha256 } = recorded ?? file;
+  const expected = { bytes: bytes ?? file.bytes, sha256 };
+  const { url, ...downloaded } = await downloadInto(file, expected, context);
+  if (file.sha256 === null) await recordHash(folder, record, downloaded);
+  return addObject(home, downloaded.path, {
+    sha256: downloaded.sha256,
+    name: file.file,
+    origin: `fetched from ${url}`,
+  });
 }
 
 async function importMutable(
-  wanted: CatalogFile,
-  own: MutableSource,
+  file: CatalogFile,
+  source: MutableSource,
   context: PreparationContext,
 ): Promise<StoredObject> {
   const { home } = context;
-  const { signature, importFile } = await own.inspect();
-  const taken = await findImport(home, own.url, signature);
-  const present = taken === undefined ? undefined : await findObject(home, taken);
-  if (present !== undefined) return { ...present, file: wanted.file };
+  const { signature, importFile } = await source.inspect();
+  const imported = await findImport(home, source.url, signature);
+  const present = imported === undefined ? undefined : await findObject(home, imported);
+  if (present !== undefined) return { ...present, file: file.file };
 
-  const got = await importFile();
-  if ((await own.inspect()).signature !== signature) {
-    throw new CodedError('SourceChanged', `${own.displayName} was changed while it was read.`);
+  const content = await importFile();
+  if ((await source.inspect()).signature !== signature) {
+    throw new CodedError('SourceChanged', `${source.displayName} changed while it was being read.`);
   }
-  const origin = `${own.isFolder ? 'packed' : 'copied'} from ${own.displayName}`;
-  const object = await addObject(home, got.path, { sha256: got.sha256, name: wanted.file, origin });
-  await recordImport(home, own.url, signature, got.sha256);
+  const origin = `${source.isFolder ? 'packed' : 'copied'} from ${source.displayName}`;
+  const object = await addObject(home, content.path, { sha256: content.sha256, name: file.file, origin });
+  await recordImport(home, source.url, signature, content.sha256);
   return object;
 }

@@ -9,7 +9,7 @@ export interface TrainingInputs {
   weights: FetchedWeights;
 }
 
-/** Data and weights on this machine: a look at what is there, unless the run was begun on another one. */
+/** Prepares data and weights on this machine. Usually both are cached; a run that moved here fetches them again. */
 export async function prepareInputs(
   { home, preparer: obtain }: InputDependencies,
   plan: RunPlan,

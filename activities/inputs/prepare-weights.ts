@@ -11,9 +11,9 @@ import { prepareFile } from './prepare-file.ts';
 const Converted = z.object({ converted: StoredFile, parameters: z.int() });
 
 /**
- * Fetches the weights that a run begins with, holds them against the recipe, key by key and shape by shape, and turns them
- * into plain tensors (safetensors), once: MMDetection would load a wrong file silently and in part, and a pickle can hold code.
- * @throws CodedError WeightsMismatch with the keys, WeightsRefused.
+ * Fetches the initial weights of a run, compares every key and shape with the recipe, and converts them to safetensors
+ * once. MMDetection would silently load a mismatched file in part, and a pickle can contain code.
+ * @throws CodedError WeightsMismatch with the differing keys, or WeightsRefused.
  */
 export async function prepareWeights(plan: RunPlan, context: PreparationContext): Promise<FetchedWeights> {
   const { part, id, source: entry } = startingWeights(plan.weights);
@@ -34,7 +34,7 @@ export async function prepareWeights(plan: RunPlan, context: PreparationContext)
     },
     findDamage: async ({ converted }) =>
       (await findObject(home, converted.sha256)) === undefined
-        ? 'the converted file is gone or was changed'
+        ? 'the converted file was changed or removed'
         : undefined,
     work: () => convert(plan.recipe.name, part, source, context),
   });

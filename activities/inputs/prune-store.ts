@@ -11,18 +11,18 @@ export interface PrunedEntry {
 }
 
 /**
- * Removes what no run refers to and nobody touched for `olderThanMs`. A thing is moved aside first and the references are
- * read after that: a run that began to refer to it in between gets it back.
+ * Removes entries that no run references and that have not changed for `olderThanMs`. Each entry is moved aside before the
+ * references are read again, and is moved back if a run has referenced it in between.
  */
 export async function pruneStore(home: string, olderThanMs: number, dryRun: boolean): Promise<PrunedEntry[]> {
   const folders = homeFolders(home);
   const isOld = async (path: string) => Date.now() - (await stat(path)).ctimeMs >= olderThanMs;
-  const isFree = async (key: string) => !(await readReferences(home)).by.has(key);
+  const isUnreferenced = async (key: string) => !(await readReferences(home)).by.has(key);
   const pruned: PrunedEntry[] = [];
-  const prune = async (what: PrunedEntry['kind'], name: string, path: string, bytes: number): Promise<boolean> => {
-    if (!(await isOld(path)) || !(await isFree(name))) return false;
-    if (!dryRun && !(await removeIfUnreferenced(path, () => isFree(name)))) return false;
-    pruned.push({ kind: what, name, bytes });
+  const prune = async (kind: PrunedEntry['kind'], name: string, path: string, bytes: number): Promise<boolean> => {
+    if (!(await isOld(path)) || !(await isUnreferenced(name))) return false;
+    if (!dryRun && !(await removeIfUnreferenced(path, () => isUnreferenced(name)))) return false;
+    pruned.push({ kind, name, bytes });
     return true;
   };
   for (const { sha256, mark } of await listObjects(home)) {
@@ -41,10 +41,10 @@ export async function pruneStore(home: string, olderThanMs: number, dryRun: bool
   return pruned;
 }
 
-async function removeIfUnreferenced(path: string, isFree: () => Promise<boolean>): Promise<boolean> {
+async function removeIfUnreferenced(path: string, isUnreferenced: () => Promise<boolean>): Promise<boolean> {
   const aside = `${path}.pruned`;
   await rename(path, aside);
-  if (await isFree()) {
+  if (await isUnreferenced()) {
     await rm(aside, { recursive: true, force: true });
     return true;
   }
@@ -54,6 +54,6 @@ async function removeIfUnreferenced(path: string, isFree: () => Promise<boolean>
 
 async function listVisible(folder: string): Promise<string[]> {
   const names = (await ignoreMissing(readdir(folder))) ?? [];
-  // Hidden ones are locks and what is half made.
+  // Hidden files are locks and incomplete entries.
   return names.filter((name) => !name.startsWith('.'));
 }

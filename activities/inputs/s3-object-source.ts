@@ -6,7 +6,10 @@ import type { PreparationContext } from './preparation-context.ts';
 import type { MutableSource } from './mutable-source.ts';
 import { withS3Client } from './with-s3-client.ts';
 
-/** An object of a bucket that may be replaced, such as annotations. @param url as the policy has admitted it. */
+/**
+ * Creates the source of a replaceable S3 object, such as an annotation file.
+ * @param url that the policy allows.
+ */
 export function s3ObjectSource(file: string, url: URL, context: PreparationContext): MutableSource {
   const inspect = async () => {
     const { etag, lastModified, bytes } = await withS3Client(context, ({ s3, signal }) =>

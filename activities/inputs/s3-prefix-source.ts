@@ -9,17 +9,20 @@ import { findMissingFiles, sumBytes, withPrefixFolder, type PrefixCopy } from '.
 import { toPrefixFiles, type PrefixFile } from './prefix-files.ts';
 import { withS3Client } from './with-s3-client.ts';
 
-/** The objects under a prefix, as the folder that they would be. @param url as the policy has admitted it; ends in `/`. */
+/**
+ * Creates the source of all objects under an S3 prefix, which are imported as a folder.
+ * @param url that the policy allows; it ends in `/`.
+ */
 export function s3PrefixSource(file: string, url: URL, context: PreparationContext): MutableSource {
-  const shown = redactUrl(url.href);
+  const displayName = redactUrl(url.href);
   const prefix = objectKey(url);
   const folder = homeFolders(context.home).prefix(contentKey(url.href));
   const addressOf = ({ object }: PrefixFile) =>
     `s3://${url.host}/${object.key.split('/').map(encodeURIComponent).join('/')}`;
   const inspect = async () => {
     const objects = await withS3Client(context, ({ s3, signal }) => listPrefix(s3(), url, signal));
-    const files = toPrefixFiles(shown, prefix, objects);
-    const copy: PrefixCopy = { folder, displayName: shown, progressName: file, files, addressOf };
+    const files = toPrefixFiles(displayName, prefix, objects);
+    const copy: PrefixCopy = { folder, displayName, progressName: file, files, addressOf };
     return {
       signature: contentKey(files.map(({ copyName }) => copyName)),
       measure: async () => {
@@ -27,8 +30,10 @@ export function s3PrefixSource(file: string, url: URL, context: PreparationConte
         return { downloadBytes, diskBytes: downloadBytes + sumBytes(files) };
       },
       importFile: () =>
-        withS3Client(context, (sharing) => withPrefixFolder(copy, sharing, (tree) => packFolder(tree, shown, sharing))),
+        withS3Client(context, (shared) =>
+          withPrefixFolder(copy, shared, (tree) => packFolder(tree, displayName, shared)),
+        ),
     };
   };
-  return { url: url.href, displayName: shown, isFolder: true, inspect };
+  return { url: url.href, displayName, isFolder: true, inspect };
 }

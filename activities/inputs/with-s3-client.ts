@@ -1,6 +1,6 @@
 import type { PreparationContext } from './preparation-context.ts';
 
-/** One client for all that `use` asks: each has connections of its own, and looks for its credentials anew. */
+/** Shares one S3 client among all requests of `use`, because each client opens its own connections and loads credentials. */
 export async function withS3Client<T>(
   context: PreparationContext,
   use: (context: PreparationContext) => Promise<T>,

@@ -1,11 +1,11 @@
-/** Where notifications go, as the environment of the worker says. Nothing of it may stand in a message, a log or a history. */
+/** Destination of notifications from the worker's environment. It is secret: keep it out of messages, logs and history. */
 export interface NotificationTarget {
   readonly url: string;
-  /** Key of a webhook's signature. */
+  /** Signing key of a webhook. */
   readonly secret: string | undefined;
-  /** Of mail. */
+  /** Recipients of mail. */
   readonly to: readonly string[];
   readonly from: string | undefined;
-  /** PEM of the authority that the mail server's certificate is of, where no public one is. */
+  /** PEM certificate of the private authority that issued the mail server's certificate. */
   readonly ca: string | undefined;
 }

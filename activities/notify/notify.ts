@@ -10,24 +10,28 @@ export interface NotifyRequest {
   notification: Notification;
 }
 
-/** What sending notifications needs from the worker. */
+/** Worker dependencies of sending notifications. */
 export interface NotifyDependencies {
-  /** Where notifications go, by the names that an input may use. */
+  /** Notification targets by the names that inputs use. */
   notificationTargets: ReadonlyMap<string, NotificationTarget>;
 }
 
-type Send = (place: NotificationTarget, notification: Notification, answerWithinMs: number) => Promise<void>;
+type Send = (target: NotificationTarget, notification: Notification, timeoutMs: number) => Promise<void>;
 const senders: Record<NotifyTarget['to'], Send> = { webhook: sendWebhook, slack: sendSlack, smtp: sendMail };
 
 /**
- * Sends one notification to one place, at least once: Temporal tries again, and the id says that it is the same.
- * @param answerWithinMs how long a server may be silent.
+ * Creates the activity that sends a notification to one target, at least once: Temporal retries it, and receivers can drop
+ * duplicates by id.
+ * @param timeoutMs for the response of a server.
  */
 export const createNotify =
-  ({ notificationTargets: notifyPlaces }: NotifyDependencies, answerWithinMs = 10_000) =>
+  ({ notificationTargets: notifyPlaces }: NotifyDependencies, timeoutMs = 10_000) =>
   async ({ target: { to, ref }, notification }: NotifyRequest): Promise<void> => {
-    const place = notifyPlaces.get(ref);
-    if (place === undefined)
-      throw new CodedError('NotifyRefused', `EVERSWIN_NOTIFY_${ref}_URL is not set for this worker.`);
-    await senders[to](place, notification, answerWithinMs);
+    const destination = notifyPlaces.get(ref);
+    if (destination === undefined)
+      throw new CodedError(
+        'NotifyRefused',
+        `Notification target ${ref} is not configured: EVERSWIN_NOTIFY_${ref}_URL is not set for this worker.`,
+      );
+    await senders[to](destination, notification, timeoutMs);
   };

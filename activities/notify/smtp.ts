@@ -10,22 +10,23 @@ const maxResponseBytes = 64 * 1024;
 const loopbackHosts = new Set(['localhost', '127.0.0.1', '::1']);
 
 /**
- * A mail through `smtps://user:password@host` (TLS from the start) or `smtp://…` (TLS where the server offers it).
- * A password never travels in clear, but for this machine.
+ * Sends mail through `smtps://user:password@host` (implicit TLS) or `smtp://…` (STARTTLS if the server offers it). Passwords
+ * are sent over TLS only, except to this machine.
  * @throws CodedError NotifyFailed or NotifyRefused.
  */
 export async function sendMail(
   { url, to, from, ca }: NotificationTarget,
   notification: Notification,
-  answerWithinMs: number,
+  timeoutMs: number,
 ): Promise<void> {
-  if (from === undefined || to.length === 0) throw new CodedError('NotifyRefused', 'A mail needs _TO and _FROM.');
-  const transport = createTransport({ ...parseServer(url, ca), ...timeouts(answerWithinMs), logger: false });
+  if (from === undefined || to.length === 0)
+    throw new CodedError('NotifyRefused', 'Mail requires EVERSWIN_NOTIFY_<name>_TO and _FROM.');
+  const transport = createTransport({ ...parseServer(url, ca), ...timeouts(timeoutMs), logger: false });
   try {
     const { rejectedErrors = [] } = await transport.sendMail(createMail(notification, from, to));
-    // The others have it. Who may take it later is worth a repeat to all of them, which its Message-ID tells.
-    const [refused] = rejectedErrors.toSorted((a, b) => (a.responseCode ?? 0) - (b.responseCode ?? 0));
-    if (refused) throw refused;
+    // Other recipients have the mail. A temporary rejection is retried for all; the Message-ID identifies duplicates.
+    const [rejected] = rejectedErrors.toSorted((a, b) => (a.responseCode ?? 0) - (b.responseCode ?? 0));
+    if (rejected) throw rejected;
   } catch (error) {
     throw toMailError(error);
   } finally {
@@ -36,11 +37,11 @@ export async function sendMail(
 function parseServer(url: string, ca: string | undefined): SMTPTransportOptions {
   const { protocol, hostname, port, username, password } = new URL(url);
   if (protocol !== 'smtp:' && protocol !== 'smtps:')
-    throw new CodedError('NotifyRefused', `Expected an address of smtp: or smtps:, got one of ${protocol}`);
+    throw new CodedError('NotifyRefused', `Expected an smtp: or smtps: URL, got ${protocol}`);
   const host = hostname.replace(/^\[(.*)\]$/, '$1');
   const logsIn = username !== '';
   return {
-    // No name server is asked who this machine is: its answer would get the password.
+    // Skips DNS for localhost, because a wrong answer would receive the password.
     host: host === 'localhost' ? '127.0.0.1' : host,
     servername: isIP(host) === 0 ? host : undefined,
     port,
@@ -50,21 +51,21 @@ function parseServer(url: string, ca: string | undefined): SMTPTransportOptions 
     tls: { ca },
     ...(logsIn && {
       auth: { user: decodeURIComponent(username), pass: decodeURIComponent(password) },
-      // Without, a server that does not offer it would get the mail of nobody.
+      // Otherwise nodemailer sends without authentication when the server does not offer it.
       forceAuth: true,
     }),
   };
 }
 
-const timeouts = (answerWithinMs: number): SMTPTransportOptions => ({
-  dnsTimeout: answerWithinMs,
-  connectionTimeout: answerWithinMs,
-  greetingTimeout: answerWithinMs,
-  socketTimeout: answerWithinMs,
+const timeouts = (timeoutMs: number): SMTPTransportOptions => ({
+  dnsTimeout: timeoutMs,
+  connectionTimeout: timeoutMs,
+  greetingTimeout: timeoutMs,
+  socketTimeout: timeoutMs,
   maxResponseSize: maxResponseBytes,
 });
 
-/** Of plain text. The same notification has the same Message-ID, by which mail programs drop repeats. */
+/** Creates a plain-text mail. A notification keeps its Message-ID, so that mail programs drop duplicates. */
 function createMail(
   { id, event, at, name, workflowId, text }: Notification,
   from: string,
@@ -85,5 +86,5 @@ function createMail(
   };
 }
 
-/** An object is taken as it is; a text would be parsed, as a list and with comments. */
+/** Returns an address object, because nodemailer would parse a string as a list with comments. */
 const toAddress = (address: string) => ({ name: '', address });

@@ -4,13 +4,14 @@ import { CodedError } from '../shared/errors/coded-error.ts';
 import type { NotificationTarget } from './notification-target.ts';
 import { post } from './post.ts';
 
-/** The notification as JSON. Who knows the secret can tell that it is ours and new, and drop repeats by `everswin-id`. */
+/** Sends the notification as signed JSON. The receiver verifies signature and timestamp, and drops duplicates by `everswin-id`. */
 export async function sendWebhook(
   { url, secret }: NotificationTarget,
   notification: Notification,
-  answerWithinMs: number,
+  timeoutMs: number,
 ): Promise<void> {
-  if (secret === undefined) throw new CodedError('NotifyRefused', 'A webhook needs a _SECRET to be signed with.');
+  if (secret === undefined)
+    throw new CodedError('NotifyRefused', 'A webhook requires EVERSWIN_NOTIFY_<name>_SECRET for its signature.');
   const body = JSON.stringify(notification);
   const timestamp = Math.floor(Date.now() / 1000);
   const headers = {
@@ -18,9 +19,9 @@ export async function sendWebhook(
     'everswin-id': notification.id,
     'everswin-signature': `t=${timestamp},v1=${sign(secret, timestamp, body)}`,
   };
-  await post(url, body, headers, answerWithinMs);
+  await post(url, body, headers, timeoutMs);
 }
 
-/** HMAC-SHA256 over `timestamp.body`, as hex. */
+/** Returns the hex HMAC-SHA256 of `timestamp.body`. */
 export const sign = (secret: string, timestamp: number, body: string): string =>
   createHmac('sha256', secret).update(`${timestamp}.${body}`).digest('hex');

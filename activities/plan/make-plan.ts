@@ -6,30 +6,30 @@ import { requireAllowedHosts } from './transfer-policy.ts';
 import { datasetKey, planHash } from './plan-hash.ts';
 import { readRecipe, type RecipeContext } from './read-recipe.ts';
 
-/** What making a plan needs from the worker. */
+/** Worker dependencies of making a plan. */
 export interface PlanDependencies extends Omit<RecipeContext, 'signal'> {
   catalog: Catalog;
-  /** Where the embedded stack serves the pages of runs; undefined where nothing does. */
+  /** Base URL of the run pages; undefined when no server provides them. */
   pagesUrl: string | undefined;
 }
 
-/** Of an evaluation: to test what the training would begin with. */
+/** An evaluation tests the initial weights of a training. */
 export type Purpose = 'training' | 'evaluation';
 
 /**
- * RunInput -> RunPlan: names become hashes.
- * @throws CodedError UnknownRecipe, NotInCatalog: each lists what there is. DownloadRefused for addresses nobody allowed.
+ * Resolves a RunInput to a RunPlan: names become hashes.
+ * @throws CodedError UnknownRecipe or NotInCatalog, which list the valid names; DownloadRefused for hosts that are not allowed.
  */
 export async function makePlan(
-  place: PlanDependencies & { signal: AbortSignal },
+  dependencies: PlanDependencies & { signal: AbortSignal },
   input: RunInput,
   purpose: Purpose = 'training',
 ): Promise<{ plan: RunPlan; recipe: FlattenedRecipe }> {
-  const { catalog, versions } = place;
+  const { catalog, versions } = dependencies;
   const entry = findEntry({ ...catalog.datasets, ...input.catalog.datasets }, input.dataset, 'data set');
   const weights = pickWeights({ ...catalog.weights, ...input.catalog.weights }, input.weights);
   requireAllowedHosts(catalog, input);
-  const { output: recipe, outcome } = await readRecipe(place, input);
+  const { output: recipe, outcome } = await readRecipe(dependencies, input);
   const { name, gpus, batchPerGpu, seed, loaderWorkers, logEverySteps, checkpoint, recovery } = input;
   const { archives, train, val, classes } = entry;
   const { extractImages, speed } = input;
@@ -53,7 +53,7 @@ export async function makePlan(
     references: referencesFor(input.recipe),
     input,
     recipeOutcome: outcome,
-    page: place.pagesUrl === undefined ? null : new URL(pagePaths.run(runId), place.pagesUrl).href,
+    page: dependencies.pagesUrl === undefined ? null : new URL(pagePaths.run(runId), dependencies.pagesUrl).href,
   };
   return { plan: { ...plan, planHash: planHash(plan) }, recipe };
 }
@@ -63,11 +63,11 @@ function pickWeights(entries: Catalog['weights'], { backbone, detector }: RunInp
   return detector === undefined ? { backbone: chosen(backbone ?? '') } : { detector: chosen(detector) };
 }
 
-function findEntry<T>(entries: Record<string, T>, id: string, what: string): T {
+function findEntry<T>(entries: Record<string, T>, id: string, kind: string): T {
   const entry = Object.hasOwn(entries, id) ? entries[id] : undefined;
   if (entry !== undefined) return entry;
   throw new CodedError(
     'NotInCatalog',
-    `There is no ${what} "${id}" in the catalog. There are: ${Object.keys(entries).join(', ')}.`,
+    `The catalog has no ${kind} "${id}". Available: ${Object.keys(entries).join(', ')}.`,
   );
 }

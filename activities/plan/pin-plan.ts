@@ -11,8 +11,8 @@ export interface FetchedInputs {
 }
 
 /**
- * The plan with the hashes of what was fetched: of files whose hash nobody publishes it is known only now, and it decides
- * the plan's own. From here on pruning leaves alone what the run needs.
+ * Creates the activity that adds the hashes of fetched files to a plan and updates the plan hash. Files without a published
+ * hash get theirs here. It also records references, so that pruning keeps the files.
  */
 export const createPinPlan =
   ({ home }: { home: string }) =>
@@ -25,7 +25,7 @@ export const createPinPlan =
       dataset: {
         ...plan.dataset,
         contentKey: dataset.contentKey,
-        archives: plan.dataset.archives.map((archive, place) => ({ ...archive, ...dataset.archives[place] })),
+        archives: plan.dataset.archives.map((archive, index) => ({ ...archive, ...dataset.archives[index] })),
       },
       weights: part === 'detector' ? { detector: pinnedWeights } : { backbone: pinnedWeights },
     };

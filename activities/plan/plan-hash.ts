@@ -3,14 +3,14 @@ import { startingWeights } from '../../configs/schema/plan-weights.ts';
 import { contentKey } from '../shared/steps/content-key.ts';
 import { weightSwitches } from '../shared/run/speed-switches.ts';
 
-/** The same files in the same roles are the same data set, wherever they came from and however they are laid out. */
+/** Hashes the files and their roles. Origin and layout do not matter. */
 export const datasetKey = ({ archives, train, val }: Pick<RunPlan['dataset'], 'archives' | 'train' | 'val'>): string =>
   contentKey({
     archives: archives.map(({ file, sha256 }) => ({ file, sha256 })),
     splits: [train, val].map(({ images, annotations }) => ({ images, annotations })),
   });
 
-/** Over everything that decides the final weights, and nothing else. */
+/** Hashes exactly the fields that determine the final weights. */
 export const planHash = ({
   recipe,
   dataset,

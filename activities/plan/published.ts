@@ -8,11 +8,11 @@ import {
 import effects from '../../configs/known-effects.json' with { type: 'json' };
 import models from '../../configs/published-models.json' with { type: 'json' };
 
-/** The published model that a recipe sets out to reach; undefined where there is none. */
+/** Returns the published model that a recipe reproduces, if any. */
 export const publishedModelFor = (recipe: string): PublishedModel | undefined =>
   PublishedModels.parse(models).find(({ recipes }) => recipes.includes(recipe));
 
-/** A published result says nothing of a run of other data: then there is none to compare with. */
+/** Returns the published results that are comparable with a run: none when the run uses another data set. */
 export function comparableReferences({ recipe, dataset, references }: ComparedPlan): ReferenceResult[] {
   const measuredOn = publishedModelFor(recipe.name)?.settings.dataset?.value;
   return measuredOn === undefined || measuredOn === dataset.id ? references : [];

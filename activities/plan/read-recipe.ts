@@ -15,14 +15,14 @@ export interface RecipeContext {
 }
 
 /**
- * A recipe as one text, with all that it inherits. Read once for all runs: MMEngine takes seconds for it.
- * @throws CodedError UnknownRecipe, which lists what there is.
+ * Reads a recipe with everything that it inherits as one text. The result is cached, because MMEngine takes seconds.
+ * @throws CodedError UnknownRecipe, which lists the recipes.
  */
 export async function readRecipe({ home, recipesFolder, python, versions, signal }: RecipeContext, input: RunInput) {
   const recipes = (await readdir(recipesFolder)).filter((file) => file.endsWith('.py')).sort();
   if (!recipes.includes(`${input.recipe}.py`)) {
     const names = recipes.map((file) => file.slice(0, -'.py'.length)).join(', ');
-    throw new CodedError('UnknownRecipe', `There is no recipe "${input.recipe}". There are: ${names}.`);
+    throw new CodedError('UnknownRecipe', `There is no recipe "${input.recipe}". Available: ${names}.`);
   }
   const path = `${recipesFolder}/${input.recipe}.py`;
   const hashes = recipes.map(async (file) => [file, await sha256OfFile(`${recipesFolder}/${file}`)] as const);
@@ -32,7 +32,7 @@ export async function readRecipe({ home, recipesFolder, python, versions, signal
     subject: input.recipe,
     fresh: input.fresh,
     output: FlattenedRecipe,
-    // A recipe may inherit from any file beside it; what it inherits from MMDetection is in the lock.
+    // A recipe may inherit from any file of its folder; the lock file pins what it inherits from MMDetection.
     fields: {
       ...Object.fromEntries(await Promise.all(hashes)),
       'trainer code': versions.trainerCode,

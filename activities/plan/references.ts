@@ -6,7 +6,7 @@ import { ignoreMissing } from '../shared/files/ignore-missing.ts';
 import { readJson } from '../shared/files/json-file.ts';
 import { writeFileAtomic } from '../shared/files/atomic-file.ts';
 
-/** Written before the objects are looked at again, so that pruning, which moves first and asks then, cannot take them. */
+/** Records the objects that a run needs. Pruning reads the references after moving an object, so it moves these back. */
 export async function writeReferences(folder: RunFolder, dataset: FetchedDataset, weights: FetchedWeights) {
   const references: RunReferences = {
     v: 1,
@@ -18,11 +18,11 @@ export async function writeReferences(folder: RunFolder, dataset: FetchedDataset
 }
 
 export interface References {
-  /** sha256 or data set key -> names of the runs that need it. */
+  /** Maps a sha256 or data set key to the runs that need it. */
   readonly by: ReadonlyMap<string, string[]>;
 }
 
-/** What the runs of this home need: a run counts as kept for as long as its folder is there. */
+/** Reads the references of all runs of this home. A run keeps its references until its folder is deleted. */
 export async function readReferences(home: string): Promise<References> {
   const by = new Map<string, string[]>();
   for (const runId of await listRuns(home)) {

@@ -6,7 +6,7 @@ import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 import { makePlan, type PlanDependencies, type Purpose } from './make-plan.ts';
 import { writeFileAtomic } from '../shared/files/atomic-file.ts';
 
-/** RunInput -> RunPlan, recorded in history, so that a later deploy cannot change this run. */
+/** Creates the activity that resolves a RunInput to a RunPlan. History records the plan, so a later deployment cannot change it. */
 export const createResolvePlan =
   (dependencies: PlanDependencies) =>
   async (input: RunInput, purpose?: Purpose): Promise<RunPlan> => {

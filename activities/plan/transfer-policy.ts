@@ -3,8 +3,8 @@ import { CodedError } from '../shared/errors/coded-error.ts';
 import type { SourcePolicy } from '../shared/download/sources/source-policy.ts';
 
 /**
- * Where the files of a run may come from: the hosts of the shipped catalog, those that the input allows by name, and the
- * embedded stack's own server. A server may send a download on to the catalog's redirect hosts, nowhere else.
+ * Returns the allowed sources of a run: the hosts of the shipped catalog, hosts that the input allows by name, and the
+ * server of the embedded stack. Redirects may also lead to the redirect hosts of the catalog.
  */
 export function allowedSources(catalog: Catalog, input: RunInput, demoUrl: string | undefined): SourcePolicy {
   const named = catalogFiles(catalog).flatMap(({ urls }) => listHosts(urls));
@@ -13,12 +13,15 @@ export function allowedSources(catalog: Catalog, input: RunInput, demoUrl: strin
     hosts: new Set([...named, ...catalog.redirectHosts, ...input.transfers.allowHosts]),
     loopback: new Set(demoUrl === undefined ? [] : [new URL(demoUrl).host]),
     buckets: new Set(buckets),
-    // A user's own data lies on the worker's disk; nothing there but images, annotations and tensors gets any further.
+    // Users keep their data on the disk of the worker. Only images, annotations and tensors pass later checks.
     files: true,
   };
 }
 
-/** Before anything is fetched. @throws CodedError DownloadRefused with every address of the input on a host that nobody allowed. */
+/**
+ * Requires that the input names allowed hosts only, before anything is fetched.
+ * @throws CodedError DownloadRefused with every host that is not allowed.
+ */
 export function requireAllowedHosts(catalog: Catalog, input: RunInput): void {
   const { hosts } = allowedSources(catalog, input, undefined);
   const foreign = catalogFiles(input.catalog).flatMap(({ urls }) => listHosts(urls).filter((host) => !hosts.has(host)));
@@ -26,7 +29,7 @@ export function requireAllowedHosts(catalog: Catalog, input: RunInput): void {
   const names = [...new Set(foreign)].join(', ');
   throw new CodedError(
     'DownloadRefused',
-    `The input names addresses on ${names}, which configs/catalog.json does not. Add them to transfers.allowHosts if you trust them.`,
+    `The input uses hosts that configs/catalog.json does not list: ${names}. Add them to transfers.allowHosts if you trust them.`,
   );
 }
 

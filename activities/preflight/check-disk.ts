@@ -6,23 +6,23 @@ export interface DiskUsage {
   bytes: number;
 }
 
-/** For logs, reports and what else grows beside it. */
+/** Space for logs and reports. */
 const marginBytes = 2e9;
 
-/** Whether all of it will fit at once. A need of unknown size is named with 0 bytes by whoever adds it up. */
-export function checkDisk(needs: readonly DiskUsage[], freeBytes: number, folder: string): Check {
-  const parts = needs.filter(({ bytes }) => bytes > 0);
-  const bytes = parts.reduce((sum, need) => sum + need.bytes, 0);
-  const list = parts.map((need) => `${formatBytes(need.bytes)} ${need.label}`).join(', ');
-  const says = `${formatBytes(freeBytes)} free in ${folder}, ${formatBytes(bytes)} needed${list === '' ? '' : `: ${list}`}`;
-  if (freeBytes >= bytes + marginBytes) return { name: 'disk', verdict: 'ok', message: says, remedy: null };
+/** Checks whether all of it fits on the disk. Entries of unknown size have 0 bytes. */
+export function checkDisk(usage: readonly DiskUsage[], freeBytes: number, folder: string): Check {
+  const parts = usage.filter(({ bytes }) => bytes > 0);
+  const bytes = parts.reduce((sum, part) => sum + part.bytes, 0);
+  const list = parts.map((part) => `${formatBytes(part.bytes)} ${part.label}`).join(', ');
+  const message = `${formatBytes(freeBytes)} free in ${folder}, ${formatBytes(bytes)} needed${list === '' ? '' : `: ${list}`}`;
+  if (freeBytes >= bytes + marginBytes) return { name: 'disk', verdict: 'ok', message, remedy: null };
   const isEnough = freeBytes >= bytes;
   return {
     name: 'disk',
     verdict: isEnough ? 'warning' : 'error',
-    message: says,
+    message,
     remedy: isEnough
-      ? 'Free some more: logs and reports need room, too.'
-      : `Free at least ${formatBytes(bytes - freeBytes)} there, or set EVERSWIN_HOME to a larger disk.`,
+      ? 'Free more space: logs and reports need up to 2 GB.'
+      : `Free at least ${formatBytes(bytes - freeBytes)}, or set EVERSWIN_HOME to a folder on a larger disk.`,
   };
 }

@@ -3,10 +3,10 @@ import { startingWeights } from '../../configs/schema/plan-weights.ts';
 import { formatBytes } from '../shared/summary/format-bytes.ts';
 import type { MissingFile } from '../inputs/find-missing.ts';
 
-/** What of these files is not in the store as it should be. */
+/** Finds the files that the store lacks. */
 export type FindMissing = (files: readonly CatalogFile[]) => Promise<MissingFile[]>;
 
-/** What of data and weights is in the store already, what has to be fetched, and what cannot be. */
+/** Checks which data and weights are stored, which must be downloaded, and which are unavailable. */
 export async function checkInputs(
   findMissing: FindMissing,
   { dataset, weights }: Pick<RunPlan, 'dataset' | 'weights'>,
@@ -18,18 +18,18 @@ export async function checkInputs(
   ];
 }
 
-function checkFiles(about: string, id: string, files: readonly CatalogFile[], missing: readonly MissingFile[]): Check {
+function checkFiles(name: string, id: string, files: readonly CatalogFile[], missing: readonly MissingFile[]): Check {
   const refusals = missing.flatMap(({ refusal }) => refusal?.replace(/\.$/, '') ?? []);
   if (refusals.length > 0) {
-    const next = `Mend it, or the addresses of ${id} in the input or in configs/catalog.json.`;
-    return { name: about, verdict: 'error', message: `${id}: ${refusals.join('; ')}`, remedy: next };
+    const remedy = `Fix the files, or correct the URLs of ${id} in the input or in configs/catalog.json.`;
+    return { name, verdict: 'error', message: `${id}: ${refusals.join('; ')}`, remedy };
   }
-  const bytes = missing.reduce((sum, { size: need }) => sum + (need?.downloadBytes ?? 0), 0);
-  const unknown = missing.filter(({ size: need }) => need === null).map(({ file }) => file.file);
-  const rest = unknown.length === 0 ? '' : `, and ${unknown.join(', ')} of unknown size`;
-  const says =
+  const bytes = missing.reduce((sum, { size }) => sum + (size?.downloadBytes ?? 0), 0);
+  const unknown = missing.filter(({ size }) => size === null).map(({ file }) => file.file);
+  const rest = unknown.length === 0 ? '' : `, plus ${unknown.join(', ')} of unknown size`;
+  const message =
     missing.length === 0
-      ? `${id}: all ${files.length} files are in the store`
-      : `${id}: ${formatBytes(bytes)} to fetch in ${missing.length} of ${files.length} files${rest}`;
-  return { name: about, verdict: 'ok', message: says, remedy: null };
+      ? `${id}: all ${files.length} files are stored`
+      : `${id}: ${formatBytes(bytes)} to download in ${missing.length} of ${files.length} files${rest}`;
+  return { name, verdict: 'ok', message, remedy: null };
 }

@@ -7,18 +7,18 @@ import { gpusOnThisHost } from '../train/gpu-request.ts';
 import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 import { inspectMachine } from './inspect-machine.ts';
 
-/** What inspecting the machine that trains needs from the worker. */
+/** Worker dependencies of inspecting the training machine. */
 export interface MachineDependencies extends InputDependencies, GpuDependencies {
   python: PythonCommand;
 }
 
-/** The dry run's second half, on the machine that will train. */
+/** Creates the activity for the second half of the dry run, on the training machine. */
 export const createCheckMachine =
   ({ home, python, device, slurm, preparer: obtain }: MachineDependencies) =>
   (plan: RunPlan): Promise<Check[]> => {
     const { cancellationSignal: signal } = Context.current();
     return withHeartbeat(
-      () => 'looking at the machine',
+      () => 'inspecting the machine',
       () =>
         inspectMachine({ home, python, device, signal }, (files) => obtain.findMissing(plan, files, signal), {
           ...plan,

@@ -1,16 +1,16 @@
 import type { Check, NotifyTarget } from '../../configs/schema/index.ts';
 import type { NotificationTarget } from '../notify/notification-target.ts';
 
-/** A name that the worker does not know is found now, and not when nobody hears of the run's end. */
+/** Warns about notification targets without a configured address, before the run depends on them. */
 export function checkNotify(
   targets: readonly NotifyTarget[],
-  places: ReadonlyMap<string, NotificationTarget>,
+  configured: ReadonlyMap<string, NotificationTarget>,
 ): Check[] {
-  const unknown = [...new Set(targets.map(({ ref }) => ref))].filter((ref) => !places.has(ref));
+  const unknown = [...new Set(targets.map(({ ref }) => ref))].filter((ref) => !configured.has(ref));
   return unknown.map((ref) => ({
     name: 'notifications',
     verdict: 'warning',
-    message: `the control worker knows no ${ref}: nobody is told`,
-    remedy: `Set EVERSWIN_NOTIFY_${ref}_URL in the environment of the control worker and restart it.`,
+    message: `notification target ${ref} is not configured; nothing will be sent to it`,
+    remedy: `Set EVERSWIN_NOTIFY_${ref}_URL for the control worker and restart it.`,
   }));
 }

@@ -6,13 +6,13 @@ import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 import { checkNotify } from './check-notify.ts';
 import { inspectPlan } from './inspect-plan.ts';
 
-/** The dry run's first half, for the control worker. */
+/** Creates the activity for the first half of the dry run, on the control worker. */
 export const createCheckPlan =
   ({ preparer: obtain, notificationTargets: notifyPlaces }: InputDependencies & NotifyDependencies) =>
   async (plan: RunPlan): Promise<Check[]> => {
     const { cancellationSignal: signal } = Context.current();
     const checks = await withHeartbeat(
-      () => 'looking at the plan',
+      () => 'inspecting the plan',
       () => inspectPlan((files) => obtain.findMissing(plan, files, signal), plan),
     );
     return [...checks, ...checkNotify(plan.input.notify ?? [], notifyPlaces)];

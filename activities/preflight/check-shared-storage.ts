@@ -14,29 +14,30 @@ const Marker = z.object({ workflowRun: z.string() });
 
 export interface SharedStorageRequest {
   runId: string;
-  /** This machine, as the run's input names it. */
+  /** Name of this host in the run's input. */
   host: string;
-  /** Those that have left their mark before. */
+  /** Hosts that have written their markers already. */
   expected: string[];
 }
 
 /**
- * Leaves this machine's mark in the run's folder and looks for those of the others: machines that train together hand
- * over checkpoints and control files there.
+ * Creates the activity that writes a marker of this host to the run folder and waits for the markers of the other hosts.
+ * Hosts that train one model share checkpoints and control files there.
  */
 export const createCheckSharedStorage =
-  ({ home }: { home: string }, patienceMs = 30_000) =>
+  ({ home }: { home: string }, timeoutMs = 30_000) =>
   ({ runId, host, expected }: SharedStorageRequest): Promise<Check> =>
     withHeartbeat(
-      () => 'looking for the other hosts',
+      () => 'waiting for the markers of other hosts',
       async () => {
         const folder = runFolder(home, runId);
         const workflowRun = Context.current().info.workflowExecution?.runId ?? '';
-        const markOf = (name: string) => `${folder.host(name).dir}/here.json`;
+        const markerPath = (name: string) => `${folder.host(name).dir}/here.json`;
         await mkdir(folder.host(host).dir, { recursive: true });
-        await writeFileAtomic(markOf(host), JSON.stringify({ workflowRun }));
-        const isMissing = async (name: string) => (await readJson(markOf(name), Marker))?.workflowRun !== workflowRun;
-        const deadline = performance.now() + patienceMs; // a network file system shows files late
+        await writeFileAtomic(markerPath(host), JSON.stringify({ workflowRun }));
+        const isMissing = async (name: string) =>
+          (await readJson(markerPath(name), Marker))?.workflowRun !== workflowRun;
+        const deadline = performance.now() + timeoutMs; // Network file systems show new files with a delay.
         for (;;) {
           Context.current().cancellationSignal.throwIfAborted();
           const missing = [];
@@ -52,6 +53,6 @@ export const createCheckSharedStorage =
 const notSharedError = (home: string, missing: string[]): Check => ({
   name: 'shared folder',
   verdict: 'error',
-  message: `${home} does not show what ${missing.join(', ')} wrote: it is not one folder for all hosts`,
-  remedy: 'Start the GPU workers of all hosts with an EVERSWIN_HOME that all of them share, under the same path.',
+  message: `${home} is not shared by all hosts: the marker of ${missing.join(', ')} is missing`,
+  remedy: 'Set EVERSWIN_HOME of all GPU workers to the same path on storage that all hosts share.',
 });

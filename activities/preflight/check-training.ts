@@ -5,13 +5,13 @@ import { totalBatch, iterationsPerEpoch } from './training-arithmetic.ts';
 
 export interface TrainingCheckInput {
   plan: RunPlan;
-  /** What is known of the recipe; undefined for one that nobody has run. */
+  /** Known facts of the recipe; undefined for a recipe without an entry in the metafile. */
   known: RecipeFacts[string] | undefined;
 }
 
-const ok = (about: string, says: string): Check => ({ name: about, verdict: 'ok', message: says, remedy: null });
+const ok = (name: string, message: string): Check => ({ name, verdict: 'ok', message, remedy: null });
 
-/** What will be trained and how long that may take. Nothing here stops a run. */
+/** Checks steps, learning rate, speed switches and duration. None of these checks stops a run. */
 export const checkTraining = (facts: TrainingCheckInput): Check[] => [
   checkSteps(facts),
   checkLearningRate(facts),
@@ -21,36 +21,41 @@ export const checkTraining = (facts: TrainingCheckInput): Check[] => [
 
 function checkSteps({ plan }: TrainingCheckInput): Check {
   const images = plan.dataset.train.counts?.annotated;
-  const batch = `${plan.gpus} x ${plan.batchPerGpu} images a step`;
-  if (images == null) return ok('steps', `${plan.epochs} epochs, ${batch}; how many steps that is, the data will tell`);
+  const batch = `${plan.gpus} x ${plan.batchPerGpu} images per step`;
+  if (images == null)
+    return ok('steps', `${plan.epochs} epochs, ${batch}; the number of steps is known once the data is read`);
   const steps = iterationsPerEpoch(images, plan);
-  const [each, all] = [steps, steps * plan.epochs].map(formatCount);
-  return ok('steps', `${plan.epochs} epochs of ${each}, ${all} in all: ${formatCount(images)} images, ${batch}`);
+  const [perEpoch, total] = [steps, steps * plan.epochs].map(formatCount);
+  return ok(
+    'steps',
+    `${plan.epochs} epochs x ${perEpoch} steps = ${total} steps (${formatCount(images)} images, ${batch})`,
+  );
 }
 
 function checkLearningRate({ plan, known }: TrainingCheckInput): Check {
   const { summary } = plan.recipe;
   const batch = totalBatch(plan);
   const rate = `${summary.optimizer}, lr ${summary.lr}`;
-  if (known?.batch === undefined) return ok('learning rate', `${rate} at a batch of ${batch}`);
-  if (known.batch === batch) return ok('learning rate', `${rate} at a batch of ${batch}, as its published result`);
+  if (known?.batch === undefined) return ok('learning rate', `${rate} for a total batch of ${batch}`);
+  if (known.batch === batch)
+    return ok('learning rate', `${rate} for a total batch of ${batch}, the same as the published result`);
   const linear = (summary.lr * batch) / known.batch;
   return {
     name: 'learning rate',
     verdict: 'warning',
-    message: `${rate} was chosen for a batch of ${known.batch}, this run has ${batch}; the linear rule would make it ${Number(linear.toPrecision(3))}, and nothing is changed by itself`,
-    remedy: `Set gpus and batchPerGpu to a batch of ${known.batch}, or go on knowing that the published result was had otherwise.`,
+    message: `${rate} is tuned for a total batch of ${known.batch}, this run uses ${batch}; linear scaling would give lr ${Number(linear.toPrecision(3))}, but everswin does not change it`,
+    remedy: `Set gpus x batchPerGpu to ${known.batch}, or continue; the published result used a total batch of ${known.batch}.`,
   };
 }
 
 function checkSpeed({ plan: { speed } }: TrainingCheckInput): Check {
   const active = activeSwitches(speed);
-  if (active.length === 0) return ok('speed switches', "none: the recipe on MMDetection's own code");
+  if (active.length === 0) return ok('speed switches', 'none; the recipe runs on unmodified MMDetection code');
   return {
     name: 'speed switches',
     verdict: 'warning',
-    message: `${active.join(', ')}: equal on a CPU as docs/recipes.md says, not yet tried on a GPU`,
-    remedy: 'Run npm run gpu-check on this machine first: it measures what they bring and whether losses stay.',
+    message: `${active.join(', ')}: verified on a CPU (docs/recipes.md), not verified on a GPU`,
+    remedy: 'Run `npm run gpu-check` on this machine first: it measures the speedup and compares losses.',
   };
 }
 
@@ -58,20 +63,23 @@ function checkDuration({ plan, known }: TrainingCheckInput): Check {
   const images = plan.dataset.train.counts?.annotated;
   const speed = known?.speed;
   if (images == null || speed === undefined) {
-    return ok('duration', 'nobody has measured this recipe; status tells the time left after the first steps');
+    return ok(
+      'duration',
+      'not measured for this recipe; `npm run status` shows the remaining time after the first steps',
+    );
   }
-  // The speed is of whole epochs, with validation: so it scales with the number of steps.
+  // The measured epochs include validation, so the duration scales with the number of steps.
   const hours = (speed.secondsPerEpoch * plan.epochs * images) / speed.imagesPerEpoch / 3600;
-  return ok('duration', `about ${Math.round(hours)} h on ${speed.hardware} (${speed.source}); elsewhere it differs`);
+  return ok('duration', `about ${Math.round(hours)} h on ${speed.hardware} (${speed.source}); other hardware differs`);
 }
 
-/** What AP was published for it. */
+/** Reports the published AP of the recipe. */
 export function checkExpectation({ references }: Pick<RunPlan, 'references'>): Check {
   const [first, ...others] = references;
-  if (first === undefined) return ok('expected AP', 'nobody has published a result of this recipe');
-  const all = [first, ...others].map(({ label, source, bbox, segm }) => {
+  if (first === undefined) return ok('expected AP', 'no published result for this recipe');
+  const results = [first, ...others].map(({ label, source, bbox, segm }) => {
     const [box, mask] = [bbox.AP, segm.AP].map((ap) => (ap == null ? '–' : (ap * 100).toFixed(1)));
     return `box ${box ?? '–'}, mask ${mask ?? '–'}: ${label} (${source})`;
   });
-  return ok('expected AP', all.join('; '));
+  return ok('expected AP', results.join('; '));
 }

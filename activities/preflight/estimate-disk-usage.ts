@@ -4,7 +4,7 @@ import type { DiskUsage } from './check-disk.ts';
 import type { FindMissing } from './check-inputs.ts';
 import { checkpointBytes, checkpointsKept } from './training-arithmetic.ts';
 
-/** What a run will put on a disk that is the store's and the run's at once. Files of unknown size are not counted. */
+/** Estimates the disk usage of a run whose store and run folder share one disk. Files of unknown size count as 0 bytes. */
 export async function estimateDiskUsage(
   findMissing: FindMissing,
   plan: RunPlan,
@@ -14,11 +14,16 @@ export async function estimateDiskUsage(
   const missing = await findMissing(files);
   const count = isEvaluation(plan) ? 0 : checkpointsKept(plan);
   const unpacked = plan.dataset.extractImages
-    ? [{ label: 'of unpacked images', bytes: plan.dataset.archives.reduce((sum, { bytes }) => sum + (bytes ?? 0), 0) }]
+    ? [
+        {
+          label: 'for extracted images',
+          bytes: plan.dataset.archives.reduce((sum, { bytes }) => sum + (bytes ?? 0), 0),
+        },
+      ]
     : [];
   return [
-    { label: 'to fetch', bytes: missing.reduce((sum, { size: need }) => sum + (need?.diskBytes ?? 0), 0) },
+    { label: 'to download', bytes: missing.reduce((sum, { size }) => sum + (size?.diskBytes ?? 0), 0) },
     ...unpacked,
-    { label: `of ${count} checkpoints`, bytes: count * checkpointBytes(known?.parameters ?? 0) },
+    { label: `for ${count} checkpoints`, bytes: count * checkpointBytes(known?.parameters ?? 0) },
   ];
 }

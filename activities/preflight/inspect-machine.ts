@@ -8,13 +8,17 @@ import { checkMachine } from './machine-checks.ts';
 import { estimateDiskUsage } from './estimate-disk-usage.ts';
 import { readMachine, type MachineContext } from './read-machine.ts';
 
-/** Whether this machine can do the plan, and has room for it. */
-export async function inspectMachine(place: MachineContext, findMissing: FindMissing, plan: RunPlan): Promise<Check[]> {
-  const { home } = place;
+/** Checks whether this machine can run the plan and has enough disk space. */
+export async function inspectMachine(
+  machineContext: MachineContext,
+  findMissing: FindMissing,
+  plan: RunPlan,
+): Promise<Check[]> {
+  const { home } = machineContext;
   await mkdir(home, { recursive: true });
-  // What is known is of training: a test takes a part of its memory, and hours where training takes months.
+  // The facts are about training. A test needs less memory and takes hours where training takes months.
   const known = isEvaluation(plan) ? undefined : recipeFacts(plan.recipe.name);
-  const machine = await readMachine(place);
-  const needs = await estimateDiskUsage(findMissing, plan, known);
-  return [...checkMachine({ plan, known, machine }), checkDisk(needs, machine.diskFreeBytes, home)];
+  const machine = await readMachine(machineContext);
+  const diskUsage = await estimateDiskUsage(findMissing, plan, known);
+  return [...checkMachine({ plan, known, machine }), checkDisk(diskUsage, machine.diskFreeBytes, home)];
 }

@@ -4,7 +4,7 @@ import { isEvaluation } from '../../configs/schema/plan-weights.ts';
 import { checkInputs, type FindMissing } from './check-inputs.ts';
 import { checkExpectation, checkTraining } from './check-training.ts';
 
-/** What will be trained, what may be expected of it, and what has to be fetched. */
+/** Checks training settings, expected AP and the availability of inputs. */
 export const inspectPlan = async (findMissing: FindMissing, plan: RunPlan): Promise<Check[]> => [
   ...(isEvaluation(plan) ? [] : checkTraining({ plan, known: recipeFacts(plan.recipe.name) })),
   checkExpectation(plan),

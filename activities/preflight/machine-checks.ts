@@ -8,152 +8,152 @@ export interface MachineCheckInput {
 }
 
 const gibibyte = 2 ** 30;
-/** The oldest driver on which CUDA 12 programs run (NVIDIA's minor-version compatibility). */
+/** Oldest driver that runs CUDA 12 programs (NVIDIA's minor-version compatibility). */
 const minDriver = 525;
-/** Loader processes hand batches of some 100 MB over through it; Docker gives 64 MiB unless told otherwise. */
+/** Loader processes pass batches of about 100 MB through /dev/shm. Docker's default is 64 MiB. */
 const sharedMemoryPerLoader = 0.5 * gibibyte;
 const minSharedMemory = 256 * 2 ** 20;
 const recommendedOpenFiles = 4096;
-/** Model, data set index and batches of one rank and its loaders, in memory of the machine. */
+/** Host memory of one rank and its loaders: model, data set index and batches. */
 const memoryPerRank = 6 * gibibyte;
-/** Images are trained on in seconds on a GPU, in minutes on a CPU. */
+/** A CPU needs minutes for what a GPU does in seconds. */
 const maxCpuParameters = 10e6;
 
-const ok = (about: string, says: string): Check => ({ name: about, verdict: 'ok', message: says, remedy: null });
-const warning = (about: string, says: string, next: string): Check => ({
-  name: about,
+const ok = (name: string, message: string): Check => ({ name, verdict: 'ok', message, remedy: null });
+const warning = (name: string, message: string, remedy: string): Check => ({
+  name,
   verdict: 'warning',
-  message: says,
-  remedy: next,
+  message,
+  remedy,
 });
-const error = (about: string, says: string, next: string): Check => ({
-  name: about,
-  verdict: 'error',
-  message: says,
-  remedy: next,
-});
+const error = (name: string, message: string, remedy: string): Check => ({ name, verdict: 'error', message, remedy });
+const reinstall = 'Delete .everswin/tools/trainer-env; the next command installs the locked environment again.';
 
-/** Whether this machine can do what the plan asks of it. */
+/** Checks whether this machine meets the requirements of the plan. */
 export const checkMachine = (question: MachineCheckInput): Check[] => [
   ...(question.machine.device === 'cpu' ? [checkCpu(question)] : checkGpus(question)),
   checkSharedMemory(question),
   checkOpenFiles(question),
   checkMemory(question),
   checkTrainer(question),
-  ok('port', 'torchrun takes a free one at each start'),
+  ok('port', 'torchrun selects a free port at each start'),
 ];
 
 function checkCpu({ known, plan }: MachineCheckInput): Check {
-  const says = `cpu, ${plan.gpus} ${plan.gpus === 1 ? 'process' : 'processes'}`;
-  if ((known?.parameters ?? 0) < maxCpuParameters) return ok('device', says);
-  const next = 'Run it on the machine with the GPUs; if it is that one, `nvidia-smi` must work there.';
-  return error('device', `${says}: no GPU, and without one this recipe takes months`, next);
+  const message = `cpu, ${plan.gpus} ${plan.gpus === 1 ? 'process' : 'processes'}`;
+  if ((known?.parameters ?? 0) < maxCpuParameters) return ok('device', message);
+  const remedy = 'Use a machine with GPUs. If this machine has GPUs, make sure that `nvidia-smi` works.';
+  return error('device', `${message}; this recipe would take months without a GPU`, remedy);
 }
 
 function checkGpus({ plan, known, machine }: MachineCheckInput): Check[] {
   const { gpus, foreignGpuProcesses, trainer } = machine;
-  const wanted = `${plan.gpus} wanted`;
+  const requested = `${plan.gpus} GPUs requested`;
   if (gpus.length === 0) {
-    const next = 'Run this on the machine with the GPUs; if it is that one, `nvidia-smi` must work there.';
-    return [error('GPUs', `${wanted}, no NVIDIA driver answers here`, next)];
+    const remedy = 'Use a machine with GPUs. If this machine has GPUs, make sure that `nvidia-smi` works.';
+    return [error('GPUs', `${requested}, but the NVIDIA driver does not respond`, remedy)];
   }
   const names = gpus.map(({ index, name }) => `${index}: ${name}`).join(', ');
   const count =
     gpus.length < plan.gpus
       ? error(
           'GPUs',
-          `${wanted}, ${gpus.length} here (${names})`,
-          `Set gpus to ${gpus.length}, or use another machine.`,
+          `${requested}, ${gpus.length} available on this machine (${names})`,
+          `Set gpus to ${gpus.length} or less, or use another machine.`,
         )
-      : ok('GPUs', `${wanted}, ${gpus.length} here (${names})`);
+      : ok('GPUs', `${requested}, ${gpus.length} available on this machine (${names})`);
   return [
     count,
     checkDriver(gpus),
     ...checkGpuMemory({ plan, known, machine }),
     foreignGpuProcesses.length === 0
       ? ok('other GPU processes', 'none')
-      : warning('other GPU processes', foreignGpuProcesses.join('; '), 'End them, or the run waits for their memory.'),
+      : warning(
+          'other GPU processes',
+          foreignGpuProcesses.join('; '),
+          'Stop these processes; otherwise the run waits until their GPU memory is free.',
+        ),
     checkTorch(machine),
     trainer.nccl === null && plan.gpus > 1
-      ? error(
-          'NCCL',
-          'this torch has none',
-          'Install the locked environment again: delete .everswin/tools/trainer-env.',
-        )
-      : ok('NCCL', trainer.nccl ?? 'not needed by one GPU'),
+      ? error('NCCL', 'the installed torch has no NCCL', reinstall)
+      : ok('NCCL', trainer.nccl ?? 'not needed for one GPU'),
   ];
 }
 
 function checkDriver(gpus: readonly GpuFacts[]): Check {
   const versions = [...new Set(gpus.map(({ driver }) => driver))];
   const isOld = versions.some((version) => Number.parseInt(version, 10) < minDriver);
-  const says = versions.join(', ');
-  if (!isOld) return ok('driver', says);
-  return error('driver', `${says}; the locked torch needs ${minDriver} or newer`, 'Install a newer NVIDIA driver.');
+  const message = versions.join(', ');
+  if (!isOld) return ok('driver', message);
+  return error(
+    'driver',
+    `${message}; the locked torch requires ${minDriver} or newer`,
+    'Install a newer NVIDIA driver.',
+  );
 }
 
 function checkGpuMemory({ plan, known, machine: { gpus } }: MachineCheckInput): Check[] {
   const need = known?.trainingMemoryGb;
   const free = gpus.map((gpu) => gpu.memoryTotalBytes - gpu.memoryUsedBytes).sort((a, b) => b - a);
   const smallest = free.slice(0, plan.gpus).at(-1) ?? 0;
-  const has = `${formatBytes(smallest)} free on the fullest of the ${plan.gpus} emptiest`;
-  if (need === undefined) return [ok('GPU memory', `${has}; nobody has measured what this recipe needs`)];
+  const available = `at least ${formatBytes(smallest)} free on each of the ${plan.gpus} GPUs with the most free memory`;
+  if (need === undefined) return [ok('GPU memory', `${available}; the memory use of this recipe is not measured`)];
   const images = Math.min(plan.batchPerGpu, plan.recipe.summary.imagesAtOnce ?? plan.batchPerGpu);
-  // Activations grow with the images, the rest does not: so this errs on the safe side.
+  // Only activations grow with the number of images, so this estimate is an upper bound.
   const bytes = need.most * 1e9 * Math.max(1, images / need.images);
-  const says = `${has}; about ${formatBytes(bytes)} needed with ${images} images at a time (${need.source})`;
-  if (smallest >= bytes) return [ok('GPU memory', says)];
+  const message = `${available}; about ${formatBytes(bytes)} needed for ${images} images per forward pass (${need.source})`;
+  if (smallest >= bytes) return [ok('GPU memory', message)];
   const total = Math.max(...gpus.map(({ memoryTotalBytes }) => memoryTotalBytes));
-  const next = 'Lower batchPerGpu; recovery.outOfMemory cuts batches into parts when it does run out.';
-  return [total < bytes ? error('GPU memory', says, next) : warning('GPU memory', says, next)];
+  const remedy = 'Lower batchPerGpu. If memory runs out, recovery.outOfMemory splits batches (gradient accumulation).';
+  return [total < bytes ? error('GPU memory', message, remedy) : warning('GPU memory', message, remedy)];
 }
 
 function checkTorch({ trainer: { packages, cuda, cudaDevices }, gpus }: MachineFacts): Check {
-  const says = `torch ${packages.torch ?? '?'} for CUDA ${cuda ?? 'none'} sees ${cudaDevices} GPUs`;
-  if (cudaDevices >= gpus.length) return ok('CUDA', says);
+  const message = `torch ${packages.torch ?? '?'} for CUDA ${cuda ?? 'none'} sees ${cudaDevices} GPUs`;
+  if (cudaDevices >= gpus.length) return ok('CUDA', message);
   return error(
     'CUDA',
-    `${says} of ${gpus.length}`,
-    'Unset CUDA_VISIBLE_DEVICES, and see whether `nvidia-smi` is well.',
+    `${message} of ${gpus.length}`,
+    'Unset CUDA_VISIBLE_DEVICES and check the output of `nvidia-smi`.',
   );
 }
 
 function checkSharedMemory({ plan, machine: { sharedMemoryBytes } }: MachineCheckInput): Check {
   const loaders = plan.gpus * plan.loaderWorkers;
-  if (loaders === 0) return ok('shared memory', 'not needed: ranks load images themselves');
-  const wanted = loaders * sharedMemoryPerLoader;
-  const says = `${formatBytes(sharedMemoryBytes ?? 0)} of /dev/shm for ${loaders} loader processes`;
-  if ((sharedMemoryBytes ?? 0) >= wanted) return ok('shared memory', says);
-  const next = `Give it ${formatBytes(wanted)}: \`--shm-size\` of docker run, or remount /dev/shm.`;
-  const isVain = (sharedMemoryBytes ?? 0) < minSharedMemory;
-  return isVain
-    ? error('shared memory', `${says}: they would die of a bus error`, next)
-    : warning('shared memory', says, next);
+  if (loaders === 0) return ok('shared memory', 'not needed: there are no loader processes');
+  const requiredBytes = loaders * sharedMemoryPerLoader;
+  const message = `${formatBytes(sharedMemoryBytes ?? 0)} free in /dev/shm for ${loaders} loader processes`;
+  if ((sharedMemoryBytes ?? 0) >= requiredBytes) return ok('shared memory', message);
+  const remedy = `Provide ${formatBytes(requiredBytes)}: use \`--shm-size\` of docker run, or remount /dev/shm.`;
+  const isTooSmall = (sharedMemoryBytes ?? 0) < minSharedMemory;
+  return isTooSmall
+    ? error('shared memory', `${message}; they would crash with a bus error`, remedy)
+    : warning('shared memory', message, remedy);
 }
 
 function checkOpenFiles({ machine: { openFiles } }: MachineCheckInput): Check {
-  if (openFiles >= recommendedOpenFiles) return ok('open files', `${openFiles} a process`);
+  if (openFiles >= recommendedOpenFiles) return ok('open files', `${openFiles} per process`);
   return warning(
     'open files',
-    `${openFiles} a process`,
-    `\`ulimit -n ${recommendedOpenFiles}\` before the worker starts.`,
+    `${openFiles} per process`,
+    `Run \`ulimit -n ${recommendedOpenFiles}\` before you start the worker.`,
   );
 }
 
 function checkMemory({ plan, machine: { memoryBytes, cores } }: MachineCheckInput): Check {
-  const wanted = plan.gpus * memoryPerRank;
-  const says = `${formatBytes(memoryBytes)}, ${cores} cores`;
-  if (memoryBytes >= wanted) return ok('memory', says);
+  const recommendedBytes = plan.gpus * memoryPerRank;
+  const message = `${formatBytes(memoryBytes)}, ${cores} cores`;
+  if (memoryBytes >= recommendedBytes) return ok('memory', message);
   return warning(
     'memory',
-    `${says}; ${formatBytes(wanted)} is comfortable`,
-    'Lower loaderWorkers if the kernel ends ranks.',
+    `${message}; ${formatBytes(recommendedBytes)} recommended`,
+    'Lower loaderWorkers if the out-of-memory killer stops ranks.',
   );
 }
 
 function checkTrainer({ machine: { trainer } }: MachineCheckInput): Check {
   const packages = Object.entries(trainer.packages).map(([name, version]) => `${name} ${version ?? 'missing'}`);
-  const says = [`Python ${trainer.python}`, ...packages].join(', ');
-  if (!Object.values(trainer.packages).includes(null)) return ok('versions', says);
-  return error('versions', says, 'Install the locked environment again: delete .everswin/tools/trainer-env.');
+  const message = [`Python ${trainer.python}`, ...packages].join(', ');
+  if (!Object.values(trainer.packages).includes(null)) return ok('versions', message);
+  return error('versions', message, reinstall);
 }

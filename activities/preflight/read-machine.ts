@@ -9,14 +9,14 @@ import type { Device } from '../shared/trainer/trainer-argv.ts';
 import type { PythonCommand } from '../shared/trainer/trainer-process.ts';
 
 export interface MachineContext {
-  /** An existing folder of the disk that runs are kept on. */
+  /** Existing folder on the disk of the runs. */
   home: string;
   python: PythonCommand;
   device: Device;
   signal: AbortSignal;
 }
 
-/** What there is to train with. Nothing is started on a GPU. */
+/** Reads the hardware and software facts of this machine. Starts nothing on a GPU. */
 export async function readMachine({ home, python, device, signal }: MachineContext): Promise<MachineFacts> {
   const isCuda = device === 'cuda';
   return {
@@ -38,7 +38,7 @@ const readSharedMemory = (): Promise<number | null> =>
     () => null,
   );
 
-/** How many files a process started from here may hold open. */
+/** Reads the limit of open files that child processes inherit. */
 async function readOpenFiles(): Promise<number> {
   const limits = await readFile('/proc/self/limits', 'utf8').catch(() => '');
   const [, soft] = /^Max open files\s+(\S+)/m.exec(limits) ?? [];

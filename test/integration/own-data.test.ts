@@ -65,7 +65,7 @@ test('what is wrong with the data is said in plain words, all of it at once', as
     for (const one of images.slice(0, 1)) one.file_name = 'line 1/gone.jpeg';
   });
   const failure = await preparation.prepare(input).catch((error: unknown) => String(error));
-  expect(failure).toContain('The data set parts-on-a-line cannot be used');
+  expect(failure).toContain('Data set parts-on-a-line is invalid');
   expect(failure).toContain('- val: listed, but not in val-images: 1 image ("line 1/gone.jpeg")');
   expect(failure).toMatch(/- val: has no outline .*: 2 annotations \(id \d+, id \d+\)/);
 }, 60_000);

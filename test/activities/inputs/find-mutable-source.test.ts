@@ -13,35 +13,37 @@ afterEach(() => place.remove());
 const fileAt = (...urls: string[]) => ({ file: 'mine', urls, bytes: null, sha256: null });
 const sourceAt = (...urls: string[]) => findMutableSource(fileAt(...urls), place.context);
 
-test('a folder is one by the slash at its end, on a disk and in a bucket', () => {
+test('findMutableSource treats a URL that ends in a slash as a folder', () => {
   expect(sourceAt('file:///data/my%20images/')).toMatchObject({ displayName: '/data/my images/', isFolder: true });
   expect(sourceAt('file:///data/images.zip')).toMatchObject({ isFolder: false });
   expect(sourceAt('s3://mine/my%20images/')).toMatchObject({ displayName: 's3://mine/my%20images/', isFolder: true });
   expect(sourceAt('s3://mine/train.json', 's3://mine/older.json')).toMatchObject({ isFolder: false });
 });
 
-test('what a web server or the embedded stack serves is nobody’s own, and neither is a file of known hash', () => {
+test('findMutableSource returns undefined for web servers, the embedded stack and files with a hash', () => {
   expect(sourceAt('https://example.com/images/', 's3://mine/images/')).toBeUndefined();
   expect(sourceAt('demo:images.zip')).toBeUndefined();
   const known = { ...fileAt('s3://mine/images.zip'), sha256: 'a'.repeat(64) };
   expect(findMutableSource(known, place.context)).toBeUndefined();
 });
 
-test('a folder with a hash, which the store does not have, is refused', () => {
+test('findMutableSource rejects a folder with a hash that the store does not hold', () => {
   const known = { ...fileAt('s3://mine/images/'), sha256: 'a'.repeat(64) };
-  expect(() => findMutableSource(known, place.context)).toThrow('the store has no archive of it with this sha256');
+  expect(() => findMutableSource(known, place.context)).toThrow(
+    'the store holds no archive of it with the sha256 aaaa',
+  );
 });
 
 test.each([
   ...['file://elsewhere/data/', 'file:///data%2Fimages/', 'file:///data%00/', 'file:///%zz/'],
   ...['s3://others/data/', 's3://mine/', 's3://mine/a/../../others/', 's3://mine/%2e%2e/others/', 's3://mine/a/?x=1'],
   ...['s3://key:secret@mine/data/', 's3://mine:9000/data/', 's3://mine/%zz/'],
-])('what leads elsewhere is refused, before anything is asked: %s', (url) => {
+])('findMutableSource rejects %s without a request', (url) => {
   expect(() => sourceAt(url)).toThrow(CodedError);
   expect(place.asked).toEqual([]);
 });
 
-test('no file or folder is read when files are not allowed', () => {
+test('findMutableSource rejects files and folders when the policy allows none', () => {
   place.context.policy = { ...place.context.policy, files: false };
   expect(() => sourceAt('file:///data/')).toThrow('which the plan does not allow');
 });

@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
 import { toPrefixFiles } from '../../../activities/inputs/prefix-files.ts';
 
-const seen = (name: string, bytes = 3, etag: string | null = '"1"') => ({
+const object = (name: string, bytes = 3, etag: string | null = '"1"') => ({
   key: `train/${name}`,
   bytes,
   etag,
   lastModified: '2026-11-26T00:00:00.000Z',
 });
-const filesOf = (...objects: ReturnType<typeof seen>[]) => toPrefixFiles('s3://mine/train/', 'train/', objects);
+const convert = (...objects: ReturnType<typeof object>[]) => toPrefixFiles('s3://mine/train/', 'train/', objects);
 
 test.each([
   ['../../etc/passwd', 'has ".." in its key: 1 object ("../../etc/passwd")'],
@@ -20,39 +20,45 @@ test.each([
   ['a\nb.jpg', 'has a control character in its key: 1 object ("a\\nb.jpg")'],
   ['..\\b.jpg', 'has a backslash in its key'],
   ['C:b.jpg', 'has a drive letter in its key'],
-  ['folder/', 'is named like a folder, but has content'],
-  ['', 'is named like a folder, but has content'],
-  [`${'é'.repeat(128)}.jpg`, 'has too long a key'],
-  [`${'long/'.repeat(205)}b.jpg`, 'has too long a key'],
-])('a key that no folder could hold is refused before anything is fetched: %j', (name, problem) => {
-  expect(() => filesOf(seen('good.jpg'), seen(name))).toThrow(problem);
+  ['folder/', 'ends with a slash but has content'],
+  ['', 'ends with a slash but has content'],
+  [`${'é'.repeat(128)}.jpg`, 'has a key that is too long'],
+  [`${'long/'.repeat(205)}b.jpg`, 'has a key that is too long'],
+])('toPrefixFiles rejects a key that no folder can hold: %j', (name, problem) => {
+  expect(() => convert(object('good.jpg'), object(name))).toThrow(problem);
 });
 
-test('keys that one disk would hold and another would not are refused', () => {
-  const twin = 'differs from another key only in case or in how accents are written: 1 object ("a.JPG")';
-  expect(() => filesOf(seen('A.jpg'), seen('a.JPG'))).toThrow(twin);
-  expect(() => filesOf(seen('caf\u00e9.jpg'), seen('cafe\u0301.jpg'))).toThrow('in how accents are written');
-  expect(() => filesOf(seen('a'), seen('a/b/c.jpg'))).toThrow('lies under a key that is an object itself');
+test('toPrefixFiles rejects keys that only some file systems can hold', () => {
+  const conflict = 'differs from another key only in case or Unicode normalization: 1 object ("a.JPG")';
+  expect(() => convert(object('A.jpg'), object('a.JPG'))).toThrow(conflict);
+  expect(() => convert(object('caf\u00e9.jpg'), object('cafe\u0301.jpg'))).toThrow('Unicode normalization');
+  expect(() => convert(object('a'), object('a/b/c.jpg'))).toThrow('uses the key of another object as its folder');
 });
 
-test('all that is wrong is said at once, with the first few keys of each kind', () => {
-  const many = Array.from({ length: 7 }, (_, count) => seen(`${count}/../x`));
-  expect(() => filesOf(...many, seen('a\\b'))).toThrow(
-    /^s3:\/\/mine\/train\/ cannot be packed: rename or remove these objects:\n- has "\.\." in its key: 7 objects \(.*"4\/\.\.\/x", …\)\n- has a backslash in its key: 1 object \("a\\\\b"\)\nNext: /,
+test('toPrefixFiles lists all problems at once, with the first keys of each kind', () => {
+  const many = Array.from({ length: 7 }, (_, count) => object(`${count}/../x`));
+  expect(() => convert(...many, object('a\\b'))).toThrow(
+    /^Cannot pack s3:\/\/mine\/train\/: rename or remove these objects:\n- has "\.\." in its key: 7 objects \(.*"4\/\.\.\/x", …\)\n- has a backslash in its key: 1 object \("a\\\\b"\)\nNext: /,
   );
 });
 
-test('what begins with a dot and the empty objects that stand for folders are left out', () => {
-  const files = filesOf(seen('', 0), seen('sub/', 0), seen('sub/.DS_Store'), seen('.hidden/a.jpg'), seen('sub/a.jpg'));
+test('toPrefixFiles ignores dotfiles and the empty objects that represent folders', () => {
+  const files = convert(
+    object('', 0),
+    object('sub/', 0),
+    object('sub/.DS_Store'),
+    object('.hidden/a.jpg'),
+    object('sub/a.jpg'),
+  );
   expect(files.map(({ name }) => name)).toEqual(['sub/a.jpg']);
-  expect(() => filesOf(seen('', 0), seen('.DS_Store'))).toThrow('there are no objects under it');
+  expect(() => convert(object('', 0), object('.DS_Store'))).toThrow('there are no objects under this prefix');
 });
 
-test('other content, another size and another key are another copy; the time counts only where there is no ETag', () => {
-  const copyOf = (...of: Parameters<typeof seen>) => filesOf(seen(...of))[0]?.copyName;
-  const others = [copyOf('a', 3, '"2"'), copyOf('a', 4), copyOf('b'), copyOf('a', 3, null)];
-  expect(new Set([copyOf('a'), ...others]).size).toBe(5);
-  const later = filesOf({ ...seen('a'), lastModified: '2027-01-01T00:00:00.000Z' })[0]?.copyName;
-  expect(later).toBe(copyOf('a'));
-  expect(copyOf('a')).toMatch(/^[0-9a-f]{64}$/);
+test('copyName depends on key, size and ETag, and on the time only without an ETag', () => {
+  const copyNameOf = (...args: Parameters<typeof object>) => convert(object(...args))[0]?.copyName;
+  const others = [copyNameOf('a', 3, '"2"'), copyNameOf('a', 4), copyNameOf('b'), copyNameOf('a', 3, null)];
+  expect(new Set([copyNameOf('a'), ...others]).size).toBe(5);
+  const later = convert({ ...object('a'), lastModified: '2027-01-01T00:00:00.000Z' })[0]?.copyName;
+  expect(later).toBe(copyNameOf('a'));
+  expect(copyNameOf('a')).toMatch(/^[0-9a-f]{64}$/);
 });

@@ -1,4 +1,4 @@
-/** Somebody's own data in a bucket, on a real S3 server: SeaweedFS. */
+/** Imports data from a real S3 server (SeaweedFS). */
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { DeleteObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
@@ -23,7 +23,7 @@ let drawn: string;
 let bucket: S3Client;
 let place: ObtainPlaceOfTest;
 let tests = 0;
-/** Of the objects of one test. */
+/** Prefix of all objects of one test. */
 let top: string;
 
 beforeAll(async () => {
@@ -61,7 +61,7 @@ const imagesAt = (key: string) => archive('images', addressOf(key));
 const fetched = (): string[] =>
   place.asked.filter(({ command }) => command === 'GetObject').map(({ key }) => key.slice(top.length + 1));
 
-/** Three images, one of them larger than what SeaweedFS keeps in one piece. */
+/** Uploads three images, one of them larger than a SeaweedFS chunk. */
 const threeImages = async (): Promise<void> => {
   await put('images/a.jpg', 'first');
   await put('images/line 1/b+é%25.jpg', 'second');
@@ -95,7 +95,7 @@ const planOf = (from: (path: string) => string): RunPlan => ({
   },
 });
 
-test('images under a prefix and annotations in an object are the data set that they would be on a disk; new images are another one', async () => {
+test('prepareDataset gives the same data set from S3 as from a disk, and a new one when images are added', async () => {
   await putFolder('train', 'train');
   await putFolder('annotations', 'annotations');
   const plan = planOf(addressOf);
@@ -129,7 +129,7 @@ test('images under a prefix and annotations in an object are the data set that t
   expect(fetched().sort()).toEqual(['annotations/train.json', 'train/new one.jpeg']);
 }, 60_000);
 
-test('keys with spaces, accents and percent signs come as they are, and what is gone goes from the copy', async () => {
+test('prepareFile keeps special characters in keys and drops removed objects from the copy', async () => {
   await threeImages();
   const all = await prepareFile(imagesAt('images/'), place.context);
   await remove('images/a.jpg');
@@ -151,7 +151,7 @@ test.each([
   ['removed', () => remove('images/line 1/c.jpg')],
   ['added', () => put('images/d.jpg', 'fourth')],
 ])(
-  'an image %s while the prefix is read is found, and the next try takes what is there then',
+  'prepareFile throws SourceChanged when an image is %s during the import, and then succeeds',
   async (_, change) => {
     await threeImages();
     place.hooks.push(async ({ command, key }) => {
@@ -162,27 +162,27 @@ test.each([
     const failure: unknown = await prepareFile(imagesAt('images/'), place.context).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(CodedError);
     expect(failure).toMatchObject({ code: 'SourceChanged' });
-    const taken = await prepareFile(imagesAt('images/'), place.context);
+    const imported = await prepareFile(imagesAt('images/'), place.context);
     place.asked.length = 0;
-    expect(await prepareFile(imagesAt('images/'), place.context)).toMatchObject({ sha256: taken.sha256 });
+    expect(await prepareFile(imagesAt('images/'), place.context)).toMatchObject({ sha256: imported.sha256 });
     expect(place.asked.map(({ command }) => command)).toEqual(['ListObjectsV2']);
   },
   30_000,
 );
 
-test('an object that is replaced is another file, where a web server’s would have to stay the same', async () => {
+test('prepareFile imports a replaced object again', async () => {
   await put('train.json', '{"images": 1}');
-  const wanted = archive('train.json', addressOf('train.json'));
-  const [first, same] = [await prepareFile(wanted, place.context), await prepareFile(wanted, place.context)];
+  const file = archive('train.json', addressOf('train.json'));
+  const [first, same] = [await prepareFile(file, place.context), await prepareFile(file, place.context)];
   await put('train.json', '{"images": 2}');
-  const other = await prepareFile(wanted, place.context);
+  const other = await prepareFile(file, place.context);
   expect(same).toEqual(first);
   expect(await readFile(other.path, 'utf8')).toBe('{"images": 2}');
   expect(await readFile(first.path, 'utf8')).toBe('{"images": 1}');
   expect(fetched()).toHaveLength(2);
 });
 
-test('a worker that is told to stop stops at once; whole images stay, halves go, and nothing is fetched twice', async () => {
+test('prepareFile stops on abort, keeps complete images only, and fetches nothing twice', async () => {
   await threeImages();
   const stop = new AbortController();
   const reason = new Error('the worker stops');
@@ -190,16 +190,16 @@ test('a worker that is told to stop stops at once; whole images stay, halves go,
   place.hooks.push(({ command, key }) => {
     if (command === 'GetObject' && key.endsWith('c.jpg')) setTimeout(() => stop.abort(reason), 1);
   });
-  const slow = { ...place.context.limits, restMsAfter: (bytes: number) => (bytes > 1000 ? 50 : 0) };
+  const slow = { ...place.context.limits, pauseMsAfter: (bytes: number) => (bytes > 1000 ? 50 : 0) };
   const stopped = prepareFile(imagesAt('images/'), { ...place.context, limits: slow, signal: stop.signal });
   await expect(stopped).rejects.toBe(reason);
   const folder = folderOf('images/');
   expect(await readdir(folder)).toHaveLength(2);
 
-  // As kill -9 would have left it.
+  // State after kill -9.
   await writeFile(`${folder}/${'a'.repeat(64)}.1234.tmp`, 'half');
   await mkdir(`${folder}/tree/line 1`, { recursive: true });
-  await writeFile(`${folder}/tree/old.jpg`, 'of a tree that nobody cleared away');
+  await writeFile(`${folder}/tree/old.jpg`, 'from an earlier call');
   place.hooks.length = 0;
   place.asked.length = 0;
   await prepareFile(imagesAt('images/'), place.context);
@@ -207,7 +207,7 @@ test('a worker that is told to stop stops at once; whole images stay, halves go,
   expect(await readdir(folder)).toHaveLength(3);
 }, 30_000);
 
-test('two that want the same prefix at once take it once', async () => {
+test('two concurrent prepareFile calls import a prefix once', async () => {
   await threeImages();
   const [one, other] = await Promise.all([
     prepareFile(imagesAt('images/'), place.context),
@@ -217,7 +217,7 @@ test('two that want the same prefix at once take it once', async () => {
   expect(fetched()).toHaveLength(3);
 }, 30_000);
 
-test('keys that no folder could hold are refused by name, and nothing is fetched', async () => {
+test('prepareFile lists keys that no folder can hold and fetches nothing', async () => {
   await threeImages();
   await put('images/LINE 1/C.jpg', 'twin');
   await put('images/line\nbreak.jpg', 'x');
@@ -231,18 +231,18 @@ test('keys that no folder could hold are refused by name, and nothing is fetched
 });
 
 test.each([
-  ['nothing under the prefix', () => addressOf('none/'), 'DatasetInvalid', 'there are no objects under it'],
-  ['no such bucket', () => 's3://elsewhere/images/', 'DownloadRefused', 's3://elsewhere/images/ answered 40'],
-  ['no such object', () => addressOf('none.json'), 'DownloadRefused', 'none.json answered 404'],
+  ['nothing under the prefix', () => addressOf('none/'), 'DatasetInvalid', 'there are no objects under this prefix'],
+  ['no such bucket', () => 's3://elsewhere/images/', 'DownloadRefused', 's3://elsewhere/images/ responded with 40'],
+  ['no such object', () => addressOf('none.json'), 'DownloadRefused', 'none.json responded with 404'],
   ['a foreign bucket', () => 's3://others/images/', 'DownloadRefused', 'neither the catalog nor the plan allows'],
-])('%s: refused, with what to do', async (_, address, code, text) => {
+])('prepareFile rejects %s with a remedy', async (_, address, code, text) => {
   const failure = prepareFile(archive('images', address()), place.context);
   await expect(failure).rejects.toMatchObject({ code });
   await expect(failure).rejects.toThrow(text);
   await expect(failure).rejects.toThrow('\nNext: ');
 });
 
-test('without the right to read a bucket, that is what is said', async () => {
+test('prepareFile reports wrong credentials', async () => {
   const stranger = await createObtainPlace({
     endpoint: server.endpoint,
     bucket: server.bucket,
@@ -250,11 +250,11 @@ test('without the right to read a bucket, that is what is said', async () => {
   });
   const failure = prepareFile(imagesAt('images/'), stranger.context);
   await expect(failure).rejects.toMatchObject({ code: 'DownloadRefused' });
-  await expect(failure).rejects.toThrow('answered 403 (SignatureDoesNotMatch');
+  await expect(failure).rejects.toThrow('responded with 403 (SignatureDoesNotMatch');
   await stranger.remove();
 });
 
-test('a disk that cannot hold it is named before anything is fetched', async () => {
+test('withPrefixFolder throws DiskFull before it fetches anything', async () => {
   const object = { key: `${top}/images/a.jpg`, bytes: 1e15, etag: '"1"', lastModified: null };
   const files = [{ object, name: 'a.jpg', copyName: 'a' }];
   const copy = {
@@ -269,16 +269,16 @@ test('a disk that cannot hold it is named before anything is fetched', async () 
   expect(place.asked).toEqual([]);
 });
 
-test('a dry run tells what of a prefix is new, that all of it is there, or why it cannot be had', async () => {
+test('checkInputs reports new objects of a prefix, a complete copy, or invalid keys', async () => {
   await threeImages();
   const plan = { ...miniPlan, dataset: { ...miniPlan.dataset, id: 'own', archives: [imagesAt('images/')] } };
   const check = async () => (await checkInputs((files) => findMissing(files, place.context), plan))[0];
-  expect(await check()).toMatchObject({ verdict: 'ok', message: 'own: 9.0 MB to fetch in 1 of 1 files' });
+  expect(await check()).toMatchObject({ verdict: 'ok', message: 'own: 9.0 MB to download in 1 of 1 files' });
   await prepareFile(imagesAt('images/'), place.context);
-  expect(await check()).toMatchObject({ verdict: 'ok', message: 'own: all 1 files are in the store' });
+  expect(await check()).toMatchObject({ verdict: 'ok', message: 'own: all 1 files are stored' });
   await put('images/d.jpg', Buffer.alloc(2_000_000));
   place.asked.length = 0;
-  expect(await check()).toMatchObject({ verdict: 'ok', message: 'own: 2.0 MB to fetch in 1 of 1 files' });
+  expect(await check()).toMatchObject({ verdict: 'ok', message: 'own: 2.0 MB to download in 1 of 1 files' });
   expect(fetched()).toEqual([]);
   await put('images/D.jpg', 'twin');
   expect(await check()).toMatchObject({ verdict: 'error', message: expect.stringContaining('only in case') as string });

@@ -1,4 +1,4 @@
-/** Against real servers on the loopback. What no message may hold: the addresses, and what one logs in with. */
+/** Uses real servers on loopback. Also checks that no message contains an address or credentials. */
 import { createHmac } from 'node:crypto';
 import { afterEach, expect, test } from 'vitest';
 import { createNotify, type NotifyRequest } from '../../../activities/notify/notify.ts';
@@ -32,18 +32,18 @@ const run = await createMiniRun();
 await run.remove();
 
 interface SendOptions {
-  told?: Notification;
-  answerWithinMs?: number;
+  sent?: Notification;
+  timeoutMs?: number;
 }
 
 const send = (
   to: NotifyRequest['target']['to'],
-  place: Partial<NotificationTarget>,
-  { told = notification, answerWithinMs }: SendOptions = {},
+  settings: Partial<NotificationTarget>,
+  { sent = notification, timeoutMs }: SendOptions = {},
 ): Promise<void> => {
-  const notifyPlaces = new Map([['OPS', { ...nowhere, ...place }]]);
-  const notify = createNotify({ ...run.dependencies, notificationTargets: notifyPlaces }, answerWithinMs);
-  const request = { target: { to, ref: 'OPS' }, notification: told };
+  const notificationTargets = new Map([['OPS', { ...nowhere, ...settings }]]);
+  const notify = createNotify({ ...run.dependencies, notificationTargets }, timeoutMs);
+  const request = { target: { to, ref: 'OPS' }, notification: sent };
   return mockEnvironment().run(withCodedFailures({ notify }).notify, request);
 };
 
@@ -58,7 +58,7 @@ async function mailServer(...args: Parameters<typeof startMailServer>) {
   return started;
 }
 
-test('a webhook is the notification as JSON, signed over time and body, with the id that tells repeats', async () => {
+test('sendWebhook posts signed JSON with the id of the notification', async () => {
   const { hooks, url } = await receiver(() => [204]);
   await send('webhook', { url: `${url}/hook`, secret });
   const [hook] = hooks;
@@ -74,7 +74,7 @@ test('a webhook is the notification as JSON, signed over time and body, with the
   );
 });
 
-test('Slack gets a text in which nothing of a run becomes a link or a mention', async () => {
+test('sendSlack escapes links and mentions', async () => {
   const { hooks, url } = await receiver(() => [200]);
   await send('slack', { url: `${url}/services/T0/B0/token` });
   expect(JSON.parse(hooks[0]?.body ?? '')).toEqual({
@@ -87,40 +87,42 @@ test.each([
   [429, 'NotifyFailed', false],
   [404, 'NotifyRefused', true],
   [302, 'NotifyRefused', true],
-])('an answer of %i is %s', async (status, type, nonRetryable) => {
+])('a response with status %i becomes %s', async (status, type, nonRetryable) => {
   const other = await receiver(() => [200]);
   const { hooks, url } = await receiver(() => [status, { location: other.url }]);
-  const error: unknown = await send('webhook', { url: `${url}/s3cret-path`, secret }).catch((one: unknown) => one);
+  const error: unknown = await send('webhook', { url: `${url}/s3cret-path`, secret }).catch(
+    (reason: unknown) => reason,
+  );
   expect(error).toMatchObject({ type, nonRetryable });
   expect(String(error)).not.toMatch(/s3cret-path|whsec|127\.0\.0\.1/);
   expect([hooks.length, other.hooks.length]).toEqual([1, 0]);
 });
 
-test('nobody there, no secret to sign with, a name that the worker does not know: each is said without its address', async () => {
+test('notify reports a dead server, a missing secret and an unknown target without the URL', async () => {
   const { url, close } = await startHookReceiver(() => [200]);
   await close();
-  const dead = await send('webhook', { url: `${url}/s3cret-path`, secret }).catch((one: unknown) => one);
+  const dead = await send('webhook', { url: `${url}/s3cret-path`, secret }).catch((reason: unknown) => reason);
   expect(dead).toMatchObject({ type: 'NotifyFailed', message: expect.stringContaining('ECONNREFUSED') as string });
   expect(JSON.stringify(dead)).not.toMatch(/s3cret-path|127\.0\.0\.1/);
   await expect(send('webhook', { url })).rejects.toMatchObject({ type: 'NotifyRefused' });
   await expect(send('webhook', { url: 'smtp://127.0.0.1', secret })).rejects.toMatchObject({ type: 'NotifyRefused' });
   const { notify } = withCodedFailures({ notify: createNotify(run.dependencies) });
-  const unknown = mockEnvironment().run(notify, { target: { to: 'slack' as const, ref: 'NOBODY' }, notification });
+  const unknown = mockEnvironment().run(notify, { target: { to: 'slack' as const, ref: 'UNKNOWN' }, notification });
   await expect(unknown).rejects.toMatchObject({
-    message: expect.stringContaining('EVERSWIN_NOTIFY_NOBODY_URL') as string,
+    message: expect.stringContaining('EVERSWIN_NOTIFY_UNKNOWN_URL') as string,
   });
 });
 
-test('servers that never answer are given up', async () => {
+test('notify times out when a server does not respond', async () => {
   const { url } = await receiver(() => undefined);
   const silent = await mailServer([], (line) => (line.startsWith('EHLO') ? '' : undefined));
   const mute = await mailServer([], (line) => (line === 'DATA' ? '' : undefined));
   const mail = { to: ['a@example.org'], from: 'e@example.org' };
   const before = performance.now();
   const all = await Promise.allSettled([
-    send('webhook', { url, secret }, { answerWithinMs: 300 }),
-    send('smtp', { url: `smtp://127.0.0.1:${silent.port}`, ...mail }, { answerWithinMs: 300 }),
-    send('smtp', { url: `smtp://127.0.0.1:${mute.port}`, ...mail }, { answerWithinMs: 300 }),
+    send('webhook', { url, secret }, { timeoutMs: 300 }),
+    send('smtp', { url: `smtp://127.0.0.1:${silent.port}`, ...mail }, { timeoutMs: 300 }),
+    send('smtp', { url: `smtp://127.0.0.1:${mute.port}`, ...mail }, { timeoutMs: 300 }),
   ]);
   const reason = { type: 'NotifyFailed', message: expect.stringMatching(/TimeoutError|ETIMEDOUT/) as string };
   expect(all).toMatchObject([{ reason }, { reason }, { reason }]);
@@ -131,11 +133,15 @@ const people = { to: ['a@example.org', 'b@example.org'], from: 'everswin@example
 const login = { name: 'ops', password: 'p%40ss:w0rd' };
 const decode = (text: string): string => Buffer.from(text, 'base64').toString('utf8');
 
-test('a mail reaches all of them over TLS where the server offers it, with the same Message-ID when it is sent again', async () => {
+test('sendMail uses STARTTLS if offered and keeps the Message-ID when it sends again', async () => {
   const server = await mailServer(['STARTTLS', 'AUTH PLAIN LOGIN', 'SIZE 1000']);
-  const place = { url: `smtp://${login.name}:${login.password}@127.0.0.1:${server.port}`, ...people, ca: certificate };
-  await send('smtp', place);
-  await send('smtp', place);
+  const settings = {
+    url: `smtp://${login.name}:${login.password}@127.0.0.1:${server.port}`,
+    ...people,
+    ca: certificate,
+  };
+  await send('smtp', settings);
+  await send('smtp', settings);
   const [mail, again] = server.mails;
   expect(mail?.from).toBe('MAIL FROM:<everswin@example.org>');
   expect(mail?.to).toEqual(['RCPT TO:<a@example.org>', 'RCPT TO:<b@example.org>']);
@@ -157,7 +163,7 @@ test('a mail reaches all of them over TLS where the server offers it, with the s
   ]);
 });
 
-test('smtps speaks TLS from the first byte on', async () => {
+test('sendMail uses implicit TLS for smtps', async () => {
   const server = await mailServer(
     ['AUTH LOGIN'],
     (line) => ({ 'AUTH LOGIN': '334 VXNlcm5hbWU6', b3Bz: '334 UGFzc3dvcmQ6', cEBzczp3MHJk: '235 in' })[line],
@@ -171,37 +177,37 @@ test('smtps speaks TLS from the first byte on', async () => {
   expect(server.mails).toHaveLength(1);
 });
 
-test('a certificate that nobody vouches for gets neither password nor mail', async () => {
+test('sendMail sends nothing to a server with an untrusted certificate', async () => {
   const server = await mailServer(['STARTTLS', 'AUTH PLAIN']);
   const url = `smtp://${login.name}:${login.password}@127.0.0.1:${server.port}`;
-  const error: unknown = await send('smtp', { url, ...people }).catch((one: unknown) => one);
+  const error: unknown = await send('smtp', { url, ...people }).catch((reason: unknown) => reason);
   expect(error).toMatchObject({ type: 'NotifyFailed' });
   expect(server.heard.map(({ line }) => line)).toEqual(['EHLO everswin', 'STARTTLS']);
 });
 
-test('a password does not travel in clear to another machine', async () => {
+test('sendMail never sends a password unencrypted to another machine', async () => {
   const server = await mailServer(['AUTH PLAIN'], undefined, { host: '127.0.0.2' });
   const url = `smtp://${login.name}:${login.password}@127.0.0.2:${server.port}`;
   await expect(send('smtp', { url, ...people })).rejects.toMatchObject({
     type: 'NotifyRefused',
-    message: expect.stringContaining('does not travel in clear') as string,
+    message: expect.stringContaining('does not fall back to an unencrypted connection') as string,
   });
   expect(server.heard.map(({ line }) => line)).toEqual(['EHLO everswin', 'STARTTLS']);
   expect(server.mails).toEqual([]);
 });
 
-test('where the server takes no login, the mail is not sent without one', async () => {
+test('sendMail does not send without authentication when the server rejects AUTH', async () => {
   const server = await mailServer([], (line) => (line.startsWith('AUTH') ? '502 not here' : undefined));
   const url = `smtp://${login.name}:${login.password}@localhost:${server.port}`;
   await expect(send('smtp', { url, ...people })).rejects.toMatchObject({ type: 'NotifyRefused' });
   expect(server.mails).toEqual([]);
 });
 
-test('a text and a name of many lines begin no header, no command and no end of the mail', async () => {
+test('sendMail prevents header and command injection by line breaks', async () => {
   const server = await mailServer(['PIPELINING']);
   const hostile = 'swin\r\nBcc: c@example.org\r\n\r\n.\r\nRCPT TO:<c@example.org>\r\n';
-  const place = { url: `smtp://127.0.0.1:${server.port}`, ...people };
-  await send('smtp', place, { told: { ...notification, name: hostile, text: hostile } });
+  const settings = { url: `smtp://127.0.0.1:${server.port}`, ...people };
+  await send('smtp', settings, { sent: { ...notification, name: hostile, text: hostile } });
   const [mail] = server.mails;
   const [head = ''] = (mail?.text ?? '').split('\r\n\r\n');
   expect(head).not.toMatch(/^(bcc|rcpt|\.)/im);
@@ -210,37 +216,37 @@ test('a text and a name of many lines begin no header, no command and no end of 
 });
 
 test.each([
-  [{ b: '550 unknown' }, 'NotifyRefused', /answered 550 to RCPT/],
-  [{ b: '450 later' }, 'NotifyFailed', /answered 450 to RCPT/],
-  [{ a: '550 unknown', b: '450 later' }, 'NotifyFailed', /answered 450 to RCPT/],
-])('of several receivers, %j is told as %s, and the others have the mail', async (answers, type, message) => {
+  [{ b: '550 unknown' }, 'NotifyRefused', /responded with 550 to RCPT/],
+  [{ b: '450 later' }, 'NotifyFailed', /responded with 450 to RCPT/],
+  [{ a: '550 unknown', b: '450 later' }, 'NotifyFailed', /responded with 450 to RCPT/],
+])('sendMail reports rejected recipients %j as %s and delivers to the others', async (answers, type, message) => {
   const answerOf = new Map(Object.entries(answers).map(([who, answer]) => [`RCPT TO:<${who}@example.org>`, answer]));
   const server = await mailServer([], (line) => answerOf.get(line));
-  const place = { ...people, to: ['a@example.org', 'b@example.org', 'c@example.org'] };
-  await expect(send('smtp', { url: `smtp://127.0.0.1:${server.port}`, ...place })).rejects.toMatchObject({
+  const addresses = { ...people, to: ['a@example.org', 'b@example.org', 'c@example.org'] };
+  await expect(send('smtp', { url: `smtp://127.0.0.1:${server.port}`, ...addresses })).rejects.toMatchObject({
     type,
     message: expect.stringMatching(message) as string,
   });
-  const others = place.to.map((one) => `RCPT TO:<${one}>`).filter((line) => !answerOf.has(line));
+  const others = addresses.to.map((address) => `RCPT TO:<${address}>`).filter((line) => !answerOf.has(line));
   expect(server.mails.map(({ to }) => to)).toEqual([others]);
 });
 
 test.each([
-  ['MAIL FROM:<everswin@example.org>', '451 busy', 'NotifyFailed', /answered 451 to MAIL/],
-  ['AUTH PLAIN AG9wcwBwQHNzOncwcmQ=', '535 no p@ss:w0rd', 'NotifyRefused', /answered 535 to AUTH/],
+  ['MAIL FROM:<everswin@example.org>', '451 busy', 'NotifyFailed', /responded with 451 to MAIL/],
+  ['AUTH PLAIN AG9wcwBwQHNzOncwcmQ=', '535 no p@ss:w0rd', 'NotifyRefused', /responded with 535 to AUTH/],
 ])(
-  'what the server says to %s decides whether it is tried again, and no error holds the password',
-  async (said, answer, type, message) => {
-    const server = await mailServer(['AUTH PLAIN'], (line) => (line === said ? answer : undefined));
+  'the response to %s decides about a retry, and no error contains the password',
+  async (command, answer, type, message) => {
+    const server = await mailServer(['AUTH PLAIN'], (line) => (line === command ? answer : undefined));
     const url = `smtp://${login.name}:${login.password}@127.0.0.1:${server.port}`;
-    const error: unknown = await send('smtp', { url, ...people }).catch((one: unknown) => one);
+    const error: unknown = await send('smtp', { url, ...people }).catch((reason: unknown) => reason);
     expect(error).toMatchObject({ type, message: expect.stringMatching(message) as string });
     expect(JSON.stringify(error) + String(error)).not.toMatch(/p@ss|p%40ss|cEBzcz|wcwBwQ/);
     expect(server.mails).toEqual([]);
   },
 );
 
-test('the dry run says which names the worker does not know', () => {
+test('checkNotify warns about targets that are not configured', () => {
   const targets: NotifyTarget[] = [
     { to: 'webhook', ref: 'OPS' },
     { to: 'smtp', ref: 'NIGHT' },
@@ -250,8 +256,8 @@ test('the dry run says which names the worker does not know', () => {
     {
       name: 'notifications',
       verdict: 'warning',
-      message: 'the control worker knows no NIGHT: nobody is told',
-      remedy: 'Set EVERSWIN_NOTIFY_NIGHT_URL in the environment of the control worker and restart it.',
+      message: 'notification target NIGHT is not configured; nothing will be sent to it',
+      remedy: 'Set EVERSWIN_NOTIFY_NIGHT_URL for the control worker and restart it.',
     },
   ]);
 });

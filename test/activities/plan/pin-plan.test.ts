@@ -30,14 +30,14 @@ const fetched = (sha256: string) => ({
 const pin = (sha256: string) =>
   createPinPlan(run.dependencies)({ plan: planWith(null), dataset: fetched(sha256), weights: miniWeights });
 
-test('data of unknown hash decide the plan hash once they were fetched: other bytes are another plan', async () => {
+test('pinPlan makes the plan hash depend on the content of files without a published hash', async () => {
   const [one, same, other] = [await pin('1'.repeat(64)), await pin('1'.repeat(64)), await pin('2'.repeat(64))];
   expect(one.planHash).toBe(same.planHash);
   expect(one.planHash).not.toBe(other.planHash);
   expect(one.dataset.archives[0]).toMatchObject({ sha256: '1'.repeat(64), bytes: 7 });
 });
 
-test('a plan whose hashes were known beforehand stays what it was', async () => {
+test('pinPlan keeps the hash of a plan whose hashes are all known', async () => {
   const unpinned = planWith('1'.repeat(64));
   const { part, id, source } = startingWeights(unpinned.weights);
   const backbone = { id, source: { ...source, ...miniWeights.source } };
@@ -51,7 +51,7 @@ test('a plan whose hashes were known beforehand stays what it was', async () => 
   expect(pinned.planHash).toBe(planHash(plan));
 });
 
-test('what the run needs of the store is written down, so that pruning leaves it alone', async () => {
+test('pinPlan records the objects of the run for pruning', async () => {
   await pin('1'.repeat(64));
   expect(JSON.parse(await readFile(run.folder.references, 'utf8'))).toEqual({
     v: 1,

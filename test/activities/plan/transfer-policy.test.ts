@@ -13,7 +13,7 @@ const withWeightsAt = (url: string, allowHosts: string[] = []): RunInput =>
     transfers: { allowHosts },
   });
 
-test('a run without addresses of its own may use the hosts of the shipped catalog and their redirects, nothing else', () => {
+test('allowedSources allows the hosts of the catalog and its redirects by default', () => {
   const { hosts, loopback, buckets } = allowedSources(shipped, miniInput, 'http://127.0.0.1:4567');
   expect([...hosts]).toEqual(
     expect.arrayContaining(['images.cocodataset.org', 'github.com', 'release-assets.githubusercontent.com']),
@@ -23,23 +23,23 @@ test('a run without addresses of its own may use the hosts of the shipped catalo
   expect([...buckets]).toEqual([]);
 });
 
-test('an address of the input on a host that nobody allowed is refused before anything is fetched, by name', () => {
+test('requireAllowedHosts names a host that is not allowed', () => {
   expect(() => requireAllowedHosts(shipped, withWeightsAt('https://example.org/mine.pth'))).toThrow(
-    'The input names addresses on example.org, which configs/catalog.json does not. Add them to transfers.allowHosts',
+    'The input uses hosts that configs/catalog.json does not list: example.org. Add them to transfers.allowHosts',
   );
 });
 
 test.each([
   ['a host that transfers.allowHosts names', 'https://example.org/mine.pth', ['example.org']],
-  ['the same with its port', 'https://example.org:8443/mine.pth', ['example.org:8443']],
-  ['a host of the catalog', 'https://github.com/somebody/mine.pth', []],
+  ['a host with its port in transfers.allowHosts', 'https://example.org:8443/mine.pth', ['example.org:8443']],
+  ['a host of the catalog', 'https://github.com/example/mine.pth', []],
   ['a file of the worker', 'file:///data/mine.pth', []],
   ['a bucket', 's3://my-weights/mine.pth', []],
-])('%s may be named', (_, url, allowHosts) => {
+])('requireAllowedHosts accepts %s', (_, url, allowHosts) => {
   expect(() => requireAllowedHosts(shipped, withWeightsAt(url, allowHosts))).not.toThrow();
 });
 
-test('a bucket that the input names is one that it may read', () => {
+test('allowedSources allows the buckets of the input', () => {
   expect([...allowedSources(shipped, withWeightsAt('s3://my-weights/a.pth'), undefined).buckets]).toEqual([
     'my-weights',
   ]);

@@ -41,25 +41,25 @@ const box: MachineFacts = {
     compiledOps: false,
   },
 };
-const check = (machine: Partial<MachineFacts>, about: string, asked = plan): Check | undefined =>
-  checkMachine({ plan: asked, known, machine: { ...box, ...machine } }).find((one) => one.name === about);
+const check = (machine: Partial<MachineFacts>, name: string, checkedPlan = plan): Check | undefined =>
+  checkMachine({ plan: checkedPlan, known, machine: { ...box, ...machine } }).find((one) => one.name === name);
 
-test('a box with four empty 3090s is well', () => {
+test('checkMachine passes on a machine with four idle RTX 3090s', () => {
   expect(checkMachine({ plan, known, machine: box }).filter(({ verdict }) => verdict !== 'ok')).toEqual([]);
 });
 
-test('whatever is not well says what to do next', () => {
+test('checkMachine gives a remedy for each problem', () => {
   const poor: Partial<MachineFacts> = { gpus: [gpu(0)], sharedMemoryBytes: 0, openFiles: 1024, memoryBytes: gibibyte };
   const checks = checkMachine({ plan, known, machine: { ...box, ...poor } });
-  const bad = checks.filter(({ verdict }) => verdict !== 'ok');
-  expect(bad.map(({ name: about }) => about)).toEqual(['GPUs', 'shared memory', 'open files', 'memory']);
-  for (const { remedy: next } of bad) expect(next).toMatch(/\.$/);
+  const problems = checks.filter(({ verdict }) => verdict !== 'ok');
+  expect(problems.map(({ name }) => name)).toEqual(['GPUs', 'shared memory', 'open files', 'memory']);
+  for (const { remedy } of problems) expect(remedy).toMatch(/\.$/);
 });
 
-describe('a training is stopped', () => {
+describe('checkMachine returns an error', () => {
   test.each<[string, Partial<MachineFacts>, string, string]>([
-    ['no driver answers', { gpus: [] }, 'GPUs', 'no NVIDIA driver answers here'],
-    ['there are too few GPUs', { gpus: [gpu(0), gpu(1)] }, 'GPUs', '4 wanted, 2 here'],
+    ['the driver does not respond', { gpus: [] }, 'GPUs', 'the NVIDIA driver does not respond'],
+    ['there are too few GPUs', { gpus: [gpu(0), gpu(1)] }, 'GPUs', '4 GPUs requested, 2 available on this machine'],
     [
       'the driver is too old',
       { gpus: [0, 1, 2, 3].map((index) => gpu(index, { driver: '470.199.02' })) },
@@ -72,45 +72,45 @@ describe('a training is stopped', () => {
       'GPU memory',
       '15.0 GB needed',
     ],
-    ['torch does not see them', { trainer: { ...box.trainer, cudaDevices: 0 } }, 'CUDA', 'sees 0 GPUs of 4'],
-    ['torch has no NCCL', { trainer: { ...box.trainer, nccl: null } }, 'NCCL', 'none'],
-    ['shared memory is what Docker gives', { sharedMemoryBytes: 64 * 2 ** 20 }, 'shared memory', 'bus error'],
+    ['torch does not see the GPUs', { trainer: { ...box.trainer, cudaDevices: 0 } }, 'CUDA', 'sees 0 GPUs of 4'],
+    ['torch has no NCCL', { trainer: { ...box.trainer, nccl: null } }, 'NCCL', 'no NCCL'],
+    ['shared memory has the default size of Docker', { sharedMemoryBytes: 64 * 2 ** 20 }, 'shared memory', 'bus error'],
     ['a package is missing', { trainer: { ...box.trainer, packages: { torch: null } } }, 'versions', 'torch missing'],
-  ])('when %s', (_when, machine, about, says) => {
-    const found = check(machine, about);
+  ])('when %s', (_when, machine, name, text) => {
+    const found = check(machine, name);
     expect(found).toMatchObject({ verdict: 'error' });
-    expect(found?.message).toContain(says);
+    expect(found?.message).toContain(text);
   });
 
-  test('when a real recipe would run on a CPU', () => {
+  test('when a large recipe would run on a CPU', () => {
     expect(check({ device: 'cpu' }, 'device')).toMatchObject({ verdict: 'error' });
   });
 });
 
-describe('a person is warned', () => {
-  test('of memory that others hold, which may become free', () => {
+describe('checkMachine returns a warning', () => {
+  test('when other processes use GPU memory', () => {
     const full = gpu(3, { memoryUsedBytes: 20 * gibibyte });
     expect(check({ gpus: [gpu(0), gpu(1), gpu(2), full] }, 'GPU memory')).toMatchObject({ verdict: 'warning' });
-    // Three GPUs of the four are enough for three ranks.
+    // Three free GPUs suffice for three ranks.
     expect(check({ gpus: [gpu(0), gpu(1), gpu(2), full] }, 'GPU memory', { ...plan, gpus: 3 })).toMatchObject({
       verdict: 'ok',
     });
   });
 
-  test('of other processes, by name', () => {
+  test('that names other GPU processes', () => {
     const found = check({ foreignGpuProcesses: ['python (pid 7, 9000 MiB)'] }, 'other GPU processes');
     expect(found).toMatchObject({ verdict: 'warning', message: 'python (pid 7, 9000 MiB)' });
   });
 });
 
-test('more images at a time need more memory than was measured, a larger batch in parts does not', () => {
+test('checkMachine scales GPU memory with the images per forward pass, not with the batch', () => {
   const four = { ...plan, batchPerGpu: 4 };
   expect(check({}, 'GPU memory', four)).toMatchObject({ verdict: 'error' });
   const recipe = { ...plan.recipe, summary: { ...plan.recipe.summary, imagesAtOnce: 2 } };
   expect(check({}, 'GPU memory', { ...four, recipe })).toMatchObject({ verdict: 'ok' });
 });
 
-test('without loader processes shared memory does not matter', () => {
+test('checkMachine ignores shared memory when there are no loader processes', () => {
   expect(check({ sharedMemoryBytes: 0 }, 'shared memory', { ...plan, loaderWorkers: 0 })).toMatchObject({
     verdict: 'ok',
   });

@@ -17,22 +17,22 @@ afterEach(async () => {
   await rm(elsewhere, { recursive: true, force: true });
 });
 
-const look = (home: string, host: string, expected: string[]): Promise<Check> => {
+const check = (home: string, host: string, expected: string[]): Promise<Check> => {
   const checkSharedStorage = createCheckSharedStorage({ ...run.dependencies, home }, 600);
   return mockEnvironment().run(checkSharedStorage, { runId: 'mini', host, expected });
 };
 
-test('hosts that share a folder find each other’s marks there', async () => {
+test('checkSharedStorage passes when all hosts share a folder', async () => {
   const { home } = run.dependencies;
-  for (const host of ['gpu-a', 'gpu-b']) await look(home, host, []);
-  expect(await look(home, 'gpu-b', ['gpu-a', 'gpu-b'])).toMatchObject({ verdict: 'ok' });
+  for (const host of ['gpu-a', 'gpu-b']) await check(home, host, []);
+  expect(await check(home, 'gpu-b', ['gpu-a', 'gpu-b'])).toMatchObject({ verdict: 'ok' });
 });
 
-test('a host with a folder of its own says whom it does not see, and what to do', async () => {
-  await look(run.dependencies.home, 'gpu-a', []);
-  await look(elsewhere, 'gpu-b', []);
-  const { verdict, message: says, remedy: next } = await look(elsewhere, 'gpu-b', ['gpu-a', 'gpu-b']);
+test('checkSharedStorage names the missing host and a remedy when a host has a separate folder', async () => {
+  await check(run.dependencies.home, 'gpu-a', []);
+  await check(elsewhere, 'gpu-b', []);
+  const { verdict, message, remedy } = await check(elsewhere, 'gpu-b', ['gpu-a', 'gpu-b']);
   expect(verdict).toBe('error');
-  expect(says).toBe(`${elsewhere} does not show what gpu-a wrote: it is not one folder for all hosts`);
-  expect(next).toContain('EVERSWIN_HOME');
+  expect(message).toBe(`${elsewhere} is not shared by all hosts: the marker of gpu-a is missing`);
+  expect(remedy).toContain('EVERSWIN_HOME');
 });

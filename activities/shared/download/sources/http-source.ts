@@ -40,7 +40,7 @@ const createHeaders = ({ first, last, whole, known }: RangeRequest): Record<stri
 
 const requireStatus = (shown: string, request: RangeRequest, { statusCode = 0, headers }: IncomingMessage): void => {
   if (statusCode === 200 || (statusCode === 206 && !request.whole)) return;
-  const message = `${shown} answered ${statusCode}`;
+  const message = `${shown} responded with ${statusCode}`;
   if (statusCode === 416 && !request.whole) {
     throw new RangesUnusable(`${message} to a range from byte ${request.first}.`);
   }

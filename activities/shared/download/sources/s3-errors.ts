@@ -24,7 +24,7 @@ export const toDownloadError = (error: unknown, shown: string, wasSeen: boolean)
   if (error instanceof CodedError) return error;
   const status = statusOf(error);
   const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  const text = `${shown} answered ${status ?? 'nothing'} (${message}).`;
+  const text = `${shown} responded with ${status ?? 'no status'} (${message}).`;
   if (status === 412 || (status === 404 && wasSeen)) return new VersionChanged(text, null);
   if (status === 416) return new RangesUnusable(text);
   const refused = status !== null && status >= 300 && status < 500 && status !== 408 && status !== 429;

@@ -152,14 +152,14 @@ describe('a server that refuses', () => {
   it.each([500, 503, 408, 429])('with %i is asked again later, and the part is kept', async (status) => {
     const server = await beginHalf({}, answerStatus(status));
     const failure = await failureOf(fetchFrom(server.url));
-    expectFailure(failure, 'DownloadFailed', `answered ${status}`);
+    expectFailure(failure, 'DownloadFailed', `responded with ${status}`);
     expect(partBytes()).toBe(half);
   });
 
   it.each([204, 304, 401, 403, 404, 410])('with %i is not asked again', async (status) => {
     const server = await serve(answerStatus(status));
     const failure = await failureOf(fetchFrom(server.url));
-    expectFailure(failure, 'DownloadRefused', `answered ${status}`);
+    expectFailure(failure, 'DownloadRefused', `responded with ${status}`);
   });
 
   it('is left after three redirects', async () => {

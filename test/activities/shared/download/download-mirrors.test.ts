@@ -88,8 +88,8 @@ describe('several mirrors', () => {
     expect(failure.message).toBe(
       [
         `None of 2 mirrors filled ${target}.part:`,
-        `- DownloadRefused: ${missing.url} answered 404.`,
-        `- DownloadFailed: ${busy.url} answered 503.`,
+        `- DownloadRefused: ${missing.url} responded with 404.`,
+        `- DownloadFailed: ${busy.url} responded with 503.`,
         'Next: Nothing, it is tried again. If it persists, check the network and the address.',
       ].join('\n'),
     );
