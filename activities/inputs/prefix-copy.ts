@@ -107,10 +107,7 @@ async function fetchMissing(copy: PrefixCopy, context: PreparationContext): Prom
 }
 
 /** Requires space for the missing files and for the archive of all files. */
-async function requireDiskSpace(
-  { folder, displayName, files }: PrefixCopy,
-  missingBytes: number,
-): Promise<void> {
+async function requireDiskSpace({ folder, displayName, files }: PrefixCopy, missingBytes: number): Promise<void> {
   const { freeBytes } = await readDiskSpace(folder);
   const neededBytes = missingBytes + sumBytes(files);
   if (neededBytes <= freeBytes) return;
