@@ -16,8 +16,8 @@ export function compareRuns(runs: readonly ComparedRun[], createdAt: number): Co
   const [first, ...others] = runs;
   if (first === undefined || others.length === 0)
     throw new CodedError('NotComparable', 'Expected two runs or more to compare.');
-  for (const other of others) refuseOtherTest(first, other);
-  const bootstraps = pairable(runs);
+  for (const other of others) requireSameTest(first, other);
+  const bootstraps = pairBootstraps(runs);
   return {
     v: 1,
     createdAt,
@@ -45,7 +45,7 @@ export function compareRuns(runs: readonly ComparedRun[], createdAt: number): Co
   };
 }
 
-function refuseOtherTest(first: ComparedRun, other: ComparedRun): void {
+function requireSameTest(first: ComparedRun, other: ComparedRun): void {
   const describe = ({ report: { runId, metrics, plan }, analysis }: ComparedRun): string =>
     `${runId} on ${metrics.images} images of ${plan.dataset.id}, annotations ${analysis.annotationsSha256.slice(0, 12)}`;
   const isSame =
@@ -59,7 +59,7 @@ function refuseOtherTest(first: ComparedRun, other: ComparedRun): void {
 }
 
 /** Undefined unless all have drawn the same resamples. */
-function pairable(runs: readonly ComparedRun[]): Bootstrap[] | undefined {
+function pairBootstraps(runs: readonly ComparedRun[]): Bootstrap[] | undefined {
   const all = runs.flatMap(({ bootstrap }) => bootstrap ?? []);
   const draws = new Set(all.map(({ seed, resamples, images }) => `${seed} ${resamples} ${images}`));
   return all.length === runs.length && draws.size === 1 ? all : undefined;

@@ -4,7 +4,7 @@ import type { Comparison, SweepInput, SweepReport, VariantStatus } from '../../c
 import { CodedError } from '../shared/errors/coded-error.ts';
 import { compareRuns } from './compare-runs.ts';
 import type { ComparedRun } from './load-run.ts';
-import { formatDifference, isClear } from './score-text.ts';
+import { formatDifference, isClear } from './format-difference.ts';
 
 /** A finished variant: its run, or why it cannot be read. */
 export type FinishedRun = ComparedRun | { whyNot: string };
@@ -21,7 +21,7 @@ export function compareVariants(
   createdAt: number,
 ): { report: SweepReport; runs: ComparedRun[] } {
   const ranked = rank(variants);
-  if (ranked.length === 0) throw new CodedError('NotComparable', sayNoneFinished(variants));
+  if (ranked.length === 0) throw new CodedError('NotComparable', formatNoneFinished(variants));
   const runs = ranked.flatMap(({ runId }) => {
     const run = finished.get(runId);
     return run === undefined || 'whyNot' in run ? [] : [run];
@@ -43,7 +43,7 @@ export function compareVariants(
     variants: variants.map((one) => ({ ...one, changes: changes.get(one.variant) ?? '' })),
     winner: best?.variant ?? null,
     verdict: [
-      best === undefined ? 'There is no winner.' : sayWinner(best, second, comparison),
+      best === undefined ? 'There is no winner.' : formatWinner(best, second, comparison),
       ...variants.filter(isWorthSaying).map((one) => endSentence(`${one.variant}: ${formatVariantState(one)}`)),
     ],
     notCompared: [...notCompared, ...(refusal === undefined ? [] : [refusal])],
@@ -70,7 +70,7 @@ function tryToCompare(
 }
 
 /** The interval is that of the second against the winner: turned round, it is the winner's lead. */
-function sayWinner(best: VariantStatus, second: VariantStatus | undefined, comparison: Comparison | null): string {
+function formatWinner(best: VariantStatus, second: VariantStatus | undefined, comparison: Comparison | null): string {
   const score = `box AP ${formatPoints(best.result?.bboxAP ?? 0)}`;
   if (second?.result?.bboxAP == null) return `${best.variant} wins with ${score}: no other variant has a result.`;
   // Each run is held against the first one: a best one that could not be read is not it.
@@ -91,5 +91,5 @@ const endSentence = (text: string): string => (/[.…]$/.test(text) ? text : `${
 
 const isWorthSaying = ({ state, stoppedEarly }: VariantStatus): boolean => state !== 'done' || stoppedEarly !== null;
 
-const sayNoneFinished = (variants: readonly VariantStatus[]): string =>
+const formatNoneFinished = (variants: readonly VariantStatus[]): string =>
   ['No variant came to its end:', ...variants.map((one) => `- ${one.variant}: ${formatVariantState(one)}`)].join('\n');

@@ -1,9 +1,9 @@
 import type { Comparison } from '../../configs/schema/index.ts';
 import { formatPlural } from '../shared/summary/format-time.ts';
-import { formatChange, formatDifference, isClear } from './score-text.ts';
+import { formatChange, formatDifference, isClear } from './format-difference.ts';
 
 /** A sentence for each run but the first: how it stands to it, and whether that is more than the choice of images. */
-export function writeComparison({ runs, metrics, plan, resamples }: Comparison): string[] {
+export function formatComparisonVerdict({ runs, metrics, plan, resamples }: Comparison): string[] {
   const [first, ...others] = runs;
   const overall = (kind: 'bbox' | 'segm', place: number) =>
     metrics.find((one) => one.kind === kind && one.key === 'AP')?.differences[place];

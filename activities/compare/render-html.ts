@@ -7,8 +7,8 @@ import { type Markup, markup } from '../report/draw/markup.ts';
 import { drawPage } from '../report/draw/page.ts';
 import type { Section } from '../report/draw/section.ts';
 import type { Chart } from '../report/draw/svg-chart.ts';
-import { writeComparison } from './comparison-verdict.ts';
-import { formatChange, formatDifference, isClear } from './score-text.ts';
+import { formatComparisonVerdict } from './comparison-verdict.ts';
+import { formatChange, formatDifference, isClear } from './format-difference.ts';
 
 /** Colours that a chart has. */
 export const mostCurves = 5;
@@ -21,7 +21,7 @@ export const renderComparisonHtml = (comparison: Comparison, curves: readonly Co
   drawPage({
     kind: 'everswin comparison',
     title: comparison.runs.map(({ runId }) => runId).join(' · '),
-    summary: markup`${writeComparison(comparison).map((sentence) => markup`<p class="verdict">${sentence}</p>`)}
+    summary: markup`${formatComparisonVerdict(comparison).map((sentence) => markup`<p class="verdict">${sentence}</p>`)}
 <p class="note">Each run is held against the first. ${explainIntervals(comparison)}</p>`,
     sections: drawComparison(comparison, curves),
   });

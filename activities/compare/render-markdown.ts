@@ -2,14 +2,14 @@ import { apKinds } from '../shared/summary/coco-rows.ts';
 import { formatScore } from '../shared/summary/format-score.ts';
 import type { ComparedScore, Comparison } from '../../configs/schema/index.ts';
 import { escapeMarkdown, tabulate } from '../report/draw/markdown-table.ts';
-import { writeComparison } from './comparison-verdict.ts';
-import { formatDifference } from './score-text.ts';
+import { formatComparisonVerdict } from './comparison-verdict.ts';
+import { formatDifference } from './format-difference.ts';
 
 /** The comparison in short, for a pull request or a wiki. */
 export const renderComparisonMarkdown = (comparison: Comparison): string =>
   [
     `# ${escapeMarkdown(comparison.runs.map(({ runId }) => runId).join(' · '))}`,
-    ...writeComparison(comparison).map(escapeMarkdown),
+    ...formatComparisonVerdict(comparison).map(escapeMarkdown),
     ...tabulateComparison(comparison),
   ].join('\n\n') + '\n';
 

@@ -64,8 +64,8 @@ const listRows = ({ variants, winner }: SweepReport): string[][] =>
 const listNotes = ({ verdict, notCompared, earlyStop }: SweepReport): string[] => [
   ...verdict,
   ...notCompared.map((why) => `Not compared: ${why}`),
-  ...(earlyStop === null ? [] : [describeRule(earlyStop)]),
+  ...(earlyStop === null ? [] : [formatRule(earlyStop)]),
 ];
 
-const describeRule = ({ afterEpoch, pointsBehind }: EarlyStopRule): string =>
+const formatRule = ({ afterEpoch, pointsBehind }: EarlyStopRule): string =>
   `Early stop: from epoch ${afterEpoch} on, whoever is more than ${pointsBehind} points of validation box AP below the best at the same epoch.`;

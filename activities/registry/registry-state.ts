@@ -3,14 +3,18 @@ import { RegistryState, type RegistryChange, type VersionId } from '../../config
 import type { ArtifactStore } from '../shared/store/artifact-store.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 
-export interface FoundState {
+export interface RegistrySnapshot {
   state: RegistryState;
   /** Null while there is none yet. */
   etag: string | null;
 }
 
 /** @throws CodedError StoreDamaged when it is there and does not parse. */
-export async function readRegistry(store: ArtifactStore, model: string, signal?: AbortSignal): Promise<FoundState> {
+export async function readRegistry(
+  store: ArtifactStore,
+  model: string,
+  signal?: AbortSignal,
+): Promise<RegistrySnapshot> {
   const key = modelKeys(model).state;
   const found = await store.read(key, signal);
   if (found === undefined) return { state: { v: 1, model, champion: null, candidate: null, history: [] }, etag: null };
@@ -21,7 +25,7 @@ export async function readRegistry(store: ArtifactStore, model: string, signal?:
   }
 }
 
-export type WantedChange = Omit<RegistryChange, 'from' | 'at'>;
+export type ChangeRequest = Omit<RegistryChange, 'from' | 'at'>;
 
 /**
  * One change of one model's pointer: done whole or not at all. Asked for again after a kill it finds itself done.
@@ -31,7 +35,7 @@ export type WantedChange = Omit<RegistryChange, 'from' | 'at'>;
 export async function changeRegistry(
   store: ArtifactStore,
   model: string,
-  wanted: WantedChange,
+  wanted: ChangeRequest,
   { expected, at, signal }: { expected: VersionId | null; at: number; signal?: AbortSignal },
 ): Promise<RegistryState> {
   const { state, etag } = await readRegistry(store, model, signal);
@@ -74,7 +78,7 @@ export function previousChampion({ model, champion, history }: RegistryState): V
 const isPromotion = (action: RegistryChange['action']): boolean => action === 'promote' || action === 'rollback';
 
 /** Nobody does the same twice in a row by intention; who is killed after it was written, and tries again, does. */
-function isLastChange({ history }: RegistryState, wanted: WantedChange, expected: VersionId | null): boolean {
+function isLastChange({ history }: RegistryState, wanted: ChangeRequest, expected: VersionId | null): boolean {
   const last = history.at(-1);
   return (
     last?.action === wanted.action &&

@@ -22,7 +22,7 @@ export async function publishVersion(
 ): Promise<void> {
   const keys = modelKeys(version.model);
   const options = signal === undefined ? {} : { signal };
-  if (await isWhole(store, keys.version(version.id), signal)) return;
+  if (await isComplete(store, keys.version(version.id), signal)) return;
   for (const { file, path, sha256 } of sources)
     await store.put(keys.versionFile(version.id, file), path, { ...options, sha256 });
   const path = `${folder}/version.json`;
@@ -42,12 +42,12 @@ export async function listVersions(store: ArtifactStore, model: string, signal?:
   const keys = (await store.list(versions, signal))
     .map(({ key }) => key)
     .filter((key) => key.endsWith('/version.json'));
-  const areWhole = await Promise.all(keys.map((key) => isWhole(store, key, signal)));
+  const areWhole = await Promise.all(keys.map((key) => isComplete(store, key, signal)));
   return keys.filter((_, place) => areWhole[place]).flatMap((key) => key.slice(versions.length).split('/')[0] ?? []);
 }
 
 /** A put that was killed may leave an object of which nothing is recorded: the next put of it makes it whole. */
-const isWhole = async (store: ArtifactStore, key: string, signal?: AbortSignal): Promise<boolean> =>
+const isComplete = async (store: ArtifactStore, key: string, signal?: AbortSignal): Promise<boolean> =>
   (await store.head(key, signal))?.sha256 != null;
 
 /**
@@ -61,7 +61,7 @@ export async function readVersion(
   { folder, signal }: { folder: string; signal?: AbortSignal },
 ): Promise<ModelVersion> {
   const key = modelKeys(model).version(id);
-  if (!(await isWhole(store, key, signal)))
+  if (!(await isComplete(store, key, signal)))
     throw new CodedError('NotInCatalog', `There is no version ${id} of the model ${model}.`);
   const path = `${folder}/version.json`;
   await store.get(key, path, signal === undefined ? {} : { signal });

@@ -2,7 +2,7 @@ import type { Analysis, Report } from '../../configs/schema/index.ts';
 import { isEvaluation } from '../../configs/schema/plan-weights.ts';
 import { drawAnalysis, explainMissing } from './analysis/analysis-sections.ts';
 import { drawCost } from './sections/cost-section.ts';
-import { drawCourse } from './sections/course-section.ts';
+import { drawCourse } from './sections/history-section.ts';
 import { drawCurves } from './sections/curves-section.ts';
 import { drawGap } from './gap/gap-section.ts';
 import { drawKeyFigures } from './sections/key-figures.ts';

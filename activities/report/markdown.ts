@@ -2,20 +2,20 @@ import type { Analysis, Report } from '../../configs/schema/index.ts';
 import { apKinds, apRows, formatApRow } from '../shared/summary/coco-rows.ts';
 import { explainMissing } from './analysis/analysis-sections.ts';
 import { rankClasses } from './analysis/classes-section.ts';
-import { describeErrors } from './analysis/errors-section.ts';
+import { formatErrors } from './analysis/errors-section.ts';
 import { listColumns } from './draw/columns.ts';
-import { formatHours, listCost, roundHours } from './sections/cost.ts';
-import { describeUse } from './sections/cost-section.ts';
+import { formatHours, computeCost, roundHours } from './sections/cost.ts';
+import { formatUse } from './sections/cost-section.ts';
 import { diagnoseGap } from './gap/diagnose-gap.ts';
 import { formatEffect, formatGap, isOtherDataset } from './gap/gap-text.ts';
-import { describeGoodput, formatKnown } from './sections/ledger-section.ts';
+import { formatGoodput, formatSeconds } from './sections/ledger-section.ts';
 import { escapeMarkdown, tabulate } from './draw/markdown-table.ts';
 import {
-  describeOrigin,
-  describeRepeatedSteps,
+  formatOrigin,
+  formatRepeatedSteps,
   outcomeNames,
   findStart,
-  kindNames,
+  eventNames,
   listHashes,
   summarizeRun,
 } from './sections/run-facts.ts';
@@ -33,12 +33,12 @@ export const renderMarkdown = (report: Report, analysis?: Analysis): string =>
     ...writeGap(report),
     ...writeAnalysis(report, analysis),
     '## Course of the run',
-    describeRepeatedSteps(report),
+    formatRepeatedSteps(report),
     '### Pipeline steps',
     report.steps.map(({ step, why }) => `- ${step}: ${escapeMarkdown(why)}`).join('\n'),
     '### Attempts',
     tabulateAttempts(report),
-    describeGoodput(report.ledger),
+    formatGoodput(report.ledger),
     ...tabulateInterruptions(report),
     tabulateTimeline(report),
     '## Cost',
@@ -96,20 +96,20 @@ function writeAnalysis(report: Report, analysis: Analysis | undefined): string[]
   ]);
   return [
     '## Weakest classes and errors',
-    escapeMarkdown(describeErrors(analysis.errors.bbox)),
+    escapeMarkdown(formatErrors(analysis.errors.bbox)),
     tabulate(['class', 'objects:', 'box AP:', 'mask AP:'], rows),
   ];
 }
 
 function writeCost(report: Report): string[] {
-  const cost = listCost(report);
+  const cost = computeCost(report);
   const rows = cost.parts.map(({ name, seconds, deviceHours }) => [
     name,
     formatDuration(seconds),
     roundHours(deviceHours),
   ]);
   return [
-    `${formatHours(cost.deviceHours, cost.device)}, ${describeUse(cost)}.`,
+    `${formatHours(cost.deviceHours, cost.device)}, ${formatUse(cost)}.`,
     tabulate(['what', 'time:', `${cost.device}-hours:`], rows),
   ];
 }
@@ -119,7 +119,7 @@ const tabulateAttempts = ({ attempts }: Report): string =>
     ['attempt:', 'start', 'from iteration:', 'to:', 'ending', 'duration:', 'cause'],
     attempts.map((one) => [
       String(one.attempt),
-      describeOrigin(one),
+      formatOrigin(one),
       formatCount(one.fromIteration),
       formatCount(one.toIteration),
       outcomeNames[one.outcome],
@@ -134,9 +134,9 @@ function tabulateInterruptions(report: Report): string[] {
     formatElapsed(one.at - start),
     one.class,
     one.cause,
-    formatKnown(one.detectionSeconds),
+    formatSeconds(one.detectionSeconds),
     formatCount(one.stepsLost),
-    formatKnown(one.recoverySeconds),
+    formatSeconds(one.recoverySeconds),
   ]);
   const headings = ['time:', 'class', 'cause', 'noticed after:', 'steps lost:', 'stepping again after:'];
   return rows.length === 0 ? [] : [tabulate(headings, rows)];
@@ -146,7 +146,7 @@ function tabulateTimeline(report: Report): string {
   const start = findStart(report);
   const rows = report.timeline.map(({ at, kind, what, iteration }) => [
     formatElapsed(at - start),
-    kindNames[kind],
+    eventNames[kind],
     what,
     formatCount(iteration),
   ]);

@@ -51,7 +51,7 @@ export async function buildRunManifest(home: string, run: FinishedRun): Promise<
 }
 
 /** What is no longer as the manifest says: a line each, none when all of it holds. */
-export async function findDeviations(home: string, manifest: RunManifest): Promise<string[]> {
+export async function findManifestMismatches(home: string, manifest: RunManifest): Promise<string[]> {
   const { root, plan: planPath } = runFolder(home, manifest.runId);
   const deviations: string[] = [];
   for (const { path, sha256 } of manifest.files) {

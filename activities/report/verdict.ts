@@ -3,37 +3,37 @@ import { formatPoints, pointsAbove } from '../shared/summary/format-score.ts';
 import { formatPlural } from '../shared/summary/format-time.ts';
 
 /** One plain sentence: what was measured, and how that stands to each reference. */
-export function writeVerdict(metrics: EvalMetrics, references: readonly ReferenceResult[]): string {
+export function formatVerdict(metrics: EvalMetrics, references: readonly ReferenceResult[]): string {
   const { bbox, segm, images } = metrics;
-  const measured = `${nameScore('Box AP', bbox.AP)} and ${nameScore('mask AP', segm.AP)}`;
-  const comparisons = references.map((reference) => compare(metrics, reference)).filter((text) => text !== '');
+  const measured = `${formatScore('Box AP', bbox.AP)} and ${formatScore('mask AP', segm.AP)}`;
+  const comparisons = references.map((reference) => formatComparison(metrics, reference)).filter((text) => text !== '');
   return comparisons.length > 0
     ? `${measured}: ${comparisons.join('; ')}.`
     : `${measured} on ${formatPlural(images, 'image')}; no published result for this recipe to compare with.`;
 }
 
-const nameScore = (name: string, score: number | null): string =>
+const formatScore = (name: string, score: number | null): string =>
   score === null ? `${name} not measured (no ground truth)` : `${name} ${formatPoints(score)}`;
 
 /** Empty when the reference has no number that this run has. */
-function compare(metrics: EvalMetrics, reference: ReferenceResult): string {
+function formatComparison(metrics: EvalMetrics, reference: ReferenceResult): string {
   const box = pointsAbove(metrics.bbox.AP, reference.bbox.AP);
   const mask = pointsAbove(metrics.segm.AP, reference.segm.AP);
   const theirs = [box === undefined ? null : reference.bbox.AP, mask === undefined ? null : reference.segm.AP]
     .flatMap((score) => (score == null ? [] : formatPoints(score)))
     .join(' / ');
-  return theirs && `${placeBoth(box, mask)} ${possessive(reference.label)} ${theirs}`;
+  return theirs && `${formatBoth(box, mask)} ${possessive(reference.label)} ${theirs}`;
 }
 
-function placeBoth(box: number | undefined, mask: number | undefined): string {
+function formatBoth(box: number | undefined, mask: number | undefined): string {
   if (box === undefined || mask === undefined) {
-    return [place('box', box), place('mask', mask)].filter((text) => text !== '').join('');
+    return [formatGap('box', box), formatGap('mask', mask)].filter((text) => text !== '').join('');
   }
-  if (Math.sign(box) !== Math.sign(mask)) return `${place('box', box)} and ${place('mask', mask)}`;
-  return box === 0 ? 'level with' : `${Math.abs(box).toFixed(1)} and ${place('', mask).trim()}`;
+  if (Math.sign(box) !== Math.sign(mask)) return `${formatGap('box', box)} and ${formatGap('mask', mask)}`;
+  return box === 0 ? 'level with' : `${Math.abs(box).toFixed(1)} and ${formatGap('', mask).trim()}`;
 }
 
-function place(name: string, points: number | undefined): string {
+function formatGap(name: string, points: number | undefined): string {
   if (points === undefined) return '';
   if (points === 0) return `${name} level with`;
   return `${name} ${Math.abs(points).toFixed(1)} points ${points > 0 ? 'above' : 'below'}`;

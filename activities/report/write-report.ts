@@ -30,7 +30,7 @@ import { readProgress } from '../shared/run/progress-reader.ts';
 import { renderHtml } from './html.ts';
 import { renderMarkdown } from './markdown.ts';
 import { buildTimeline, collectCurves, countRepeatedSteps } from './sections/timeline.ts';
-import { writeVerdict } from './verdict.ts';
+import { formatVerdict } from './verdict.ts';
 import { buildRunManifest } from './run-manifest.ts';
 import { removeTemporaryFiles, sha256OfFile, writeFileAtomic } from '../shared/files/atomic-file.ts';
 
@@ -72,8 +72,8 @@ async function writeReport(
   const store = openStore(request.plan.input.artifacts.store);
   const folder = runFolder(home, request.plan.runId);
   const report = await gatherReport(home, request, versions);
-  const analysis = await readOfTest(folder.analysis, Analysis, report.metrics);
-  const bootstrap = await readOfTest(folder.bootstrap, Bootstrap, report.metrics);
+  const analysis = await readForCheckpoint(folder.analysis, Analysis, report.metrics);
+  const bootstrap = await readForCheckpoint(folder.bootstrap, Bootstrap, report.metrics);
   await mkdir(folder.report, { recursive: true });
   await removeTemporaryFiles(folder.root);
   const files = {
@@ -102,7 +102,7 @@ async function writeReport(
 }
 
 /** What the test left of it; undefined where it left none, or where an older test of another checkpoint did. */
-async function readOfTest<T extends { checkpointSha256: string }>(
+async function readForCheckpoint<T extends { checkpointSha256: string }>(
   path: string,
   schema: z.ZodType<T>,
   metrics: EvalMetrics,
@@ -130,7 +130,7 @@ async function gatherReport(
     v: 1,
     runId: plan.runId,
     createdAt,
-    verdict: writeVerdict(metrics, references),
+    verdict: formatVerdict(metrics, references),
     plan,
     recipeText: recipe?.text ?? '',
     recipeSettings: recipe?.settings ?? {},

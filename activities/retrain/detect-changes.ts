@@ -3,12 +3,12 @@ import { homeFolders } from '../../configs/paths.ts';
 import type { Fingerprint, RunPlan, VersionId } from '../../configs/schema/index.ts';
 import type { RetrainDependencies } from './dependencies.ts';
 import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
-import { explainChange, takeFingerprint } from './fingerprint.ts';
+import { formatChange, computeFingerprint } from './fingerprint.ts';
 import { withScratchFolder } from '../shared/files/scratch-folder.ts';
 import { readRegistry } from '../registry/registry-state.ts';
 import { readVersion } from '../registry/versions.ts';
 
-export interface ChangeQuestion {
+export interface DetectChangesRequest {
   model: string;
   /** Of the artifact store that the registry is in. */
   store: string;
@@ -16,7 +16,7 @@ export interface ChangeQuestion {
   plan: RunPlan;
 }
 
-export interface FoundChange {
+export interface DetectedChange {
   fingerprint: Fingerprint;
   /** Null: nothing changed. */
   changed: string | null;
@@ -28,7 +28,7 @@ export interface FoundChange {
 /** Holds what would be trained against what was trained last. */
 export const createDetectChanges =
   ({ home, openStore }: RetrainDependencies) =>
-  ({ model, store: address, plan }: ChangeQuestion): Promise<FoundChange> => {
+  ({ model, store: address, plan }: DetectChangesRequest): Promise<DetectedChange> => {
     const { cancellationSignal: signal } = Context.current();
     return withHeartbeat(
       () => 'reading the registry',
@@ -42,8 +42,8 @@ export const createDetectChanges =
             : await withScratchFolder(homeFolders(home).downloads, (folder) =>
                 readVersion(store, model, last, { folder, signal }),
               );
-        const fingerprint = takeFingerprint(plan);
-        const changed = explainChange(before?.fingerprint, fingerprint) ?? null;
+        const fingerprint = computeFingerprint(plan);
+        const changed = formatChange(before?.fingerprint, fingerprint) ?? null;
         return { fingerprint, changed, last, champion: state.champion };
       },
     );

@@ -1,6 +1,6 @@
 import type { ComparedScore, Comparison, GateFinding, GateRules } from '../../configs/schema/index.ts';
 import { formatBytes } from '../shared/summary/format-bytes.ts';
-import { formatChange, formatDifference } from '../compare/score-text.ts';
+import { formatChange, formatDifference } from '../compare/format-difference.ts';
 
 /** What the rules need beside the comparison, whose first run is the champion and whose second is the candidate. */
 export interface GateFacts {
@@ -14,11 +14,11 @@ type Difference = ComparedScore['differences'][number];
 
 /** Holds a candidate against the champion, rule by rule; it passes when all of them do. Pure. */
 export const evaluateCandidate = (facts: GateFacts, rules: GateRules): GateFinding[] => [
-  judgeOverall('box AP', find(facts, 'bbox', 'AP'), rules),
-  judgeOverall('mask AP', find(facts, 'segm', 'AP'), rules),
-  ...(['APs', 'APm', 'APl'] as const).map((key) => judgeSize(key, find(facts, 'bbox', key), rules)),
-  judgeClasses(facts, rules),
-  ...judgeLimits(facts, rules),
+  checkOverall('box AP', find(facts, 'bbox', 'AP'), rules),
+  checkOverall('mask AP', find(facts, 'segm', 'AP'), rules),
+  ...(['APs', 'APm', 'APl'] as const).map((key) => checkSize(key, find(facts, 'bbox', key), rules)),
+  checkClasses(facts, rules),
+  ...checkLimits(facts, rules),
 ];
 
 const find = ({ comparison }: GateFacts, kind: 'bbox' | 'segm', key: string): Difference =>
@@ -32,7 +32,7 @@ const inPoints = (by: number): number => by * 100;
 /** Whether it fell, and no other choice of test images would say that it rose. */
 const isWithinNoise = ({ interval }: Difference): boolean => interval !== null && interval[1] >= 0;
 
-function judgeOverall(name: string, difference: Difference, { gain, withinNoise }: GateRules): GateFinding {
+function checkOverall(name: string, difference: Difference, { gain, withinNoise }: GateRules): GateFinding {
   const rule = gain === 0 ? `${name} does not fall` : `${name} changes by ${formatChange(gain / 100)} or more`;
   if (difference.by === null) return { rule, passed: false, message: 'not measured in both' };
   const message = formatDifference(difference);
@@ -45,14 +45,14 @@ function judgeOverall(name: string, difference: Difference, { gain, withinNoise 
   };
 }
 
-function judgeSize(key: string, { by }: Difference, { sizesMayFall }: GateRules): GateFinding {
+function checkSize(key: string, { by }: Difference, { sizesMayFall }: GateRules): GateFinding {
   const rule = `box ${key} falls by ${sizesMayFall} points at most`;
   // Data without objects of a size say nothing about them.
   if (by === null) return { rule, passed: true, message: 'no such objects' };
   return { rule, passed: inPoints(by) >= -sizesMayFall, message: formatChange(by) };
 }
 
-function judgeClasses(
+function checkClasses(
   { comparison }: GateFacts,
   { worstClasses: { count, mayFall }, withinNoise }: GateRules,
 ): GateFinding {
@@ -71,7 +71,7 @@ function judgeClasses(
   return { rule, passed: tooFar.length === 0, message: named.length === 0 ? 'none falls' : named.join(', ') };
 }
 
-function judgeLimits({ weightsBytes, testSeconds }: GateFacts, rules: GateRules): GateFinding[] {
+function checkLimits({ weightsBytes, testSeconds }: GateFacts, rules: GateRules): GateFinding[] {
   const findings: GateFinding[] = [];
   if (rules.weightsBytes !== undefined)
     findings.push({
@@ -91,7 +91,7 @@ function judgeLimits({ weightsBytes, testSeconds }: GateFacts, rules: GateRules)
 }
 
 /** One sentence: what speaks against it, or that nothing does. */
-export function explainFindings(findings: readonly GateFinding[]): string {
+export function formatFindings(findings: readonly GateFinding[]): string {
   const failed = findings.filter(({ passed }) => !passed).map(({ rule, message }) => `${rule}: ${message}`);
   if (failed.length > 0) return failed.join('; ');
   const overall = findings.slice(0, 2).map(({ message }) => message);

@@ -11,7 +11,7 @@ import { compareRuns } from '../compare/compare-runs.ts';
 import { comparedFiles, loadRun, type ComparedRun } from '../compare/load-run.ts';
 import { withScratchFolder } from '../shared/files/scratch-folder.ts';
 import { writeFileAtomic } from '../shared/files/atomic-file.ts';
-import { explainFindings, evaluateCandidate } from './evaluate-candidate.ts';
+import { formatFindings, evaluateCandidate } from './evaluate-candidate.ts';
 import { fetchVersionFiles, readVersion } from '../registry/versions.ts';
 
 export interface GateRequest {
@@ -24,7 +24,7 @@ export interface GateRequest {
   rules: GateRules;
 }
 
-export interface Judgement {
+export interface GateOutcome {
   passed: boolean;
   why: string;
   /** Of the verdict document in the store. */
@@ -34,14 +34,20 @@ export interface Judgement {
 /** Holds a candidate against the champion by the plan's rules, and keeps the verdict with all its numbers. */
 export const createEvaluateGate =
   (dependencies: RetrainDependencies) =>
-  (request: GateRequest): Promise<Judgement> =>
+  (request: GateRequest): Promise<GateOutcome> =>
     withHeartbeat(
       () => `judging ${request.candidate}`,
       () =>
-        withScratchFolder(homeFolders(dependencies.home).downloads, (folder) => judge(dependencies, request, folder)),
+        withScratchFolder(homeFolders(dependencies.home).downloads, (folder) =>
+          evaluateGate(dependencies, request, folder),
+        ),
     );
 
-async function judge({ openStore }: RetrainDependencies, request: GateRequest, folder: string): Promise<Judgement> {
+async function evaluateGate(
+  { openStore }: RetrainDependencies,
+  request: GateRequest,
+  folder: string,
+): Promise<GateOutcome> {
   const { model, candidate, champion, rules } = request;
   const { cancellationSignal: signal } = Context.current();
   const store = openStore(request.store);
@@ -78,7 +84,7 @@ async function judge({ openStore }: RetrainDependencies, request: GateRequest, f
   const evidence = createHash('sha256').update(text).digest('hex');
   await writeFileAtomic(`${folder}/verdict.json`, text);
   await store.put(modelKeys(model).verdict(evidence), `${folder}/verdict.json`, { sha256: evidence, signal });
-  const why = champion === null ? 'the first version' : explainFindings(findings);
+  const why = champion === null ? 'the first version' : formatFindings(findings);
   return { passed, why, evidence };
 }
 

@@ -3,13 +3,13 @@ import { contentKey } from '../shared/steps/content-key.ts';
 import { formatPlanParts } from '../shared/run/plan-changes.ts';
 
 /** What a training would be made of: all that decides the weights, and the code that makes them. */
-export function takeFingerprint(plan: RunPlan): Fingerprint {
+export function computeFingerprint(plan: RunPlan): Fingerprint {
   const parts = { ...formatPlanParts(plan), 'trainer code': plan.versions.trainerCode };
   return { sha256: contentKey([plan.planHash, plan.versions.trainerCode]), parts };
 }
 
 /** `changed: dataset (was … is …)`; undefined where nothing did. */
-export function explainChange(before: Fingerprint | undefined, now: Fingerprint): string | undefined {
+export function formatChange(before: Fingerprint | undefined, now: Fingerprint): string | undefined {
   if (before === undefined) return 'changed: nothing was trained before';
   if (before.sha256 === now.sha256) return undefined;
   const names = [...new Set([...Object.keys(before.parts), ...Object.keys(now.parts)])];

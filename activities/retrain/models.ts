@@ -5,15 +5,15 @@ import type { CatalogFile, ModelVersion, RegistryState, VersionId } from '../../
 import type { RetrainDependencies } from './dependencies.ts';
 import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 import { withScratchFolder } from '../shared/files/scratch-folder.ts';
-import { changeRegistry, readRegistry, type WantedChange } from '../registry/registry-state.ts';
+import { changeRegistry, readRegistry, type ChangeRequest } from '../registry/registry-state.ts';
 import { readVersion } from '../registry/versions.ts';
 
-export interface ModelQuestion {
+export interface ModelRequest {
   model: string;
   store: string;
 }
 
-export interface KnownVersion {
+export interface VersionWithSource {
   version: ModelVersion;
   /** Where its weights can be fetched from, as an entry of a catalog. */
   source: CatalogFile;
@@ -22,7 +22,7 @@ export interface KnownVersion {
 /** Champion and candidate of a model, and how they came to be. */
 export const createReadModel =
   ({ openStore }: RetrainDependencies) =>
-  ({ model, store }: ModelQuestion): Promise<RegistryState> =>
+  ({ model, store }: ModelRequest): Promise<RegistryState> =>
     withHeartbeat(
       () => 'reading the registry',
       async () => (await readRegistry(openStore(store), model, Context.current().cancellationSignal)).state,
@@ -30,7 +30,7 @@ export const createReadModel =
 
 export const createReadVersion =
   ({ home, openStore }: RetrainDependencies) =>
-  ({ model, store: address, id }: ModelQuestion & { id: VersionId }): Promise<KnownVersion> =>
+  ({ model, store: address, id }: ModelRequest & { id: VersionId }): Promise<VersionWithSource> =>
     withHeartbeat(
       () => 'reading the registry',
       async () => {
@@ -48,7 +48,7 @@ export const createReadVersion =
 /** @throws CodedError StoreConflict when the champion is not the expected one any more. */
 export const createChangeModel =
   ({ openStore }: RetrainDependencies) =>
-  ({ model, store, wanted, expected }: ModelQuestion & { wanted: WantedChange; expected: VersionId | null }) =>
+  ({ model, store, wanted, expected }: ModelRequest & { wanted: ChangeRequest; expected: VersionId | null }) =>
     withHeartbeat(
       () => `${wanted.action} ${wanted.version}`,
       () =>

@@ -19,11 +19,11 @@ export const createJoinRun =
       () => `waiting for ${workflowId(input.name)}`,
       async () => {
         await requireSameInput(input);
-        return ReportRef.nullable().parse(await untilResult(input.name));
+        return ReportRef.nullable().parse(await waitOrCancel(input.name));
       },
     );
 
-async function untilResult(name: string): Promise<unknown> {
+async function waitOrCancel(name: string): Promise<unknown> {
   try {
     return await waitForResult(workflowId(name));
   } catch (error) {
@@ -51,7 +51,8 @@ async function requireSameInput(wanted: RunInput): Promise<void> {
   });
   const [payload] = history?.events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads ?? [];
   const parsed = payload && parseRunInput(defaultPayloadConverter.fromPayload(payload));
-  if (parsed?.ok === true && isDeepStrictEqual(decisive(parsed.input), decisive(wanted))) return;
+  if (parsed?.ok === true && isDeepStrictEqual(omitSchedulingFields(parsed.input), omitSchedulingFields(wanted)))
+    return;
   throw new CodedError(
     'PlanChanged',
     `There is a run ${wanted.name} already, and it was not started as this variant would be. Give the sweep or the variant another name.`,
@@ -59,7 +60,7 @@ async function requireSameInput(wanted: RunInput): Promise<void> {
 }
 
 /** Without what says only when and how the steps are done. */
-const decisive = (input: RunInput): Partial<RunInput> => ({
+const omitSchedulingFields = (input: RunInput): Partial<RunInput> => ({
   ...input,
   fresh: false,
   force: false,

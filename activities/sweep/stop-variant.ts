@@ -18,7 +18,7 @@ export const createStopVariant =
       async () => {
         for (let left = tries; left > 0; left--) {
           const afterEpoch = await findLastEpoch(runId);
-          if (afterEpoch === null || (await order(runId, afterEpoch))) return { afterEpoch };
+          if (afterEpoch === null || (await requestStop(runId, afterEpoch))) return { afterEpoch };
         }
         return { afterEpoch: null };
       },
@@ -32,7 +32,7 @@ async function findLastEpoch(runId: string): Promise<number | null> {
 }
 
 /** False where it was refused: that epoch is over by now, or all of the training is. */
-async function order(runId: string, afterEpoch: number): Promise<boolean> {
+async function requestStop(runId: string, afterEpoch: number): Promise<boolean> {
   const { client } = Context.current();
   try {
     await client.workflow

@@ -5,7 +5,7 @@ import { RunStatus, type VariantNews } from '../../configs/schema/index.ts';
 import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 
 /** Without a limit a call waits for a lost server for ever. */
-const answerWithinMs = 10_000;
+const queryTimeoutMs = 10_000;
 
 export interface WatchRequest {
   /** Up to which epoch the validations of each are known. */
@@ -22,7 +22,7 @@ export const createWatchVariants =
         const { cancellationSignal: signal } = Context.current();
         let watched = runs;
         for (;;) {
-          const sights = await Promise.all(watched.map((run) => lookAt(run)));
+          const sights = await Promise.all(watched.map((run) => queryRun(run)));
           const news = sights.flatMap(({ found }) => (found.scores.length === 0 ? [] : [found]));
           if (news.length > 0) return news;
           watched = watched.filter((_, place) => sights[place]?.isOver !== true);
@@ -37,12 +37,12 @@ interface VariantObservation {
   isOver: boolean;
 }
 
-async function lookAt({ runId, epoch }: WatchRequest['runs'][number]): Promise<VariantObservation> {
+async function queryRun({ runId, epoch }: WatchRequest['runs'][number]): Promise<VariantObservation> {
   const { client, cancellationSignal: signal } = Context.current();
   const query = () => client.workflow.getHandle(workflowId(runId)).query(statusQueryName);
   try {
     // A worker that stops asks nobody any more: it would wait for its own answer.
-    const ask = () => client.withDeadline(Date.now() + answerWithinMs, query);
+    const ask = () => client.withDeadline(Date.now() + queryTimeoutMs, query);
     const status = RunStatus.parse(await client.withAbortSignal(signal, ask));
     const scores = (status.validations ?? []).filter((one) => one.epoch > epoch);
     const isOver = status.stage === 'done' || status.stage === 'failed' || status.stage === 'cancelled';

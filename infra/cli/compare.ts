@@ -4,7 +4,7 @@ import { mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { compareRuns } from '../../activities/compare/compare-runs.ts';
-import { writeComparison } from '../../activities/compare/comparison-verdict.ts';
+import { formatComparisonVerdict } from '../../activities/compare/comparison-verdict.ts';
 import { loadRun } from '../../activities/compare/load-run.ts';
 import { mostCurves as mostRuns, renderComparisonHtml } from '../../activities/compare/render-html.ts';
 import { renderComparisonMarkdown } from '../../activities/compare/render-markdown.ts';
@@ -31,7 +31,7 @@ async function compare(names: string[]): Promise<void> {
     ),
   };
   for (const [name, content] of Object.entries(pages)) await writeFileAtomic(`${out}/${name}`, content);
-  console.log([...writeComparison(comparison), `${out}/index.html`].join('\n'));
+  console.log([...formatComparisonVerdict(comparison), `${out}/index.html`].join('\n'));
 }
 
 const folderOf = (home: string, name: string): string =>

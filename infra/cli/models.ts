@@ -4,7 +4,7 @@ import { userInfo } from 'node:os';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { compareRuns } from '../../activities/compare/compare-runs.ts';
-import { writeComparison } from '../../activities/compare/comparison-verdict.ts';
+import { formatComparisonVerdict } from '../../activities/compare/comparison-verdict.ts';
 import { comparedFiles, loadRun } from '../../activities/compare/load-run.ts';
 import { withScratchFolder } from '../../activities/shared/files/scratch-folder.ts';
 import { exportVersion } from '../../activities/registry/export-version.ts';
@@ -107,7 +107,7 @@ async function diff(name: string, first: string, second: string): Promise<void> 
       values: [was, is],
     } of comparison.plan)
       console.log(`${field}: ${was ?? '–'} → ${is ?? '–'}`);
-    console.log(writeComparison(comparison).join('\n'));
+    console.log(formatComparisonVerdict(comparison).join('\n'));
   });
 }
 

@@ -4,7 +4,7 @@ import { readJson } from '../../activities/shared/files/json-file.ts';
 import { listObjects, rehashObject } from '../../activities/shared/store/objects.ts';
 import { pruneStore } from '../../activities/inputs/prune-store.ts';
 import { listRuns, readReferences } from '../../activities/plan/references.ts';
-import { findDeviations } from '../../activities/report/run-manifest.ts';
+import { findManifestMismatches } from '../../activities/report/run-manifest.ts';
 import { runFolder } from '../../configs/paths.ts';
 import { RunManifest, RunName } from '../../configs/schema/index.ts';
 import { formatBytes } from '../../activities/shared/summary/format-bytes.ts';
@@ -82,7 +82,7 @@ async function checkRun(given: string | undefined): Promise<void> {
   if (!runId.success) return fail(`Name one of the runs: ${(await listRuns(home)).join(', ')}`);
   const manifest = await readJson(runFolder(home, runId.data).manifest, RunManifest);
   if (manifest === undefined) return fail(`There is no manifest of ${runId.data}: it is written when a run ends.`);
-  const deviations = await findDeviations(home, manifest);
+  const deviations = await findManifestMismatches(home, manifest);
   const { archives } = manifest.dataset;
   console.log(`${manifest.files.length} files of the run, ${archives.length} archives and the weights looked at`);
   if (deviations.length > 0) return fail(deviations.map((one) => `- ${one}`).join('\n'));

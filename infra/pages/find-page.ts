@@ -1,26 +1,26 @@
 import { constants } from 'node:fs';
 import { open, realpath } from 'node:fs/promises';
 import { systemErrorCode } from '../../activities/shared/errors/coded-error.ts';
-import type { GatherLive } from '../../activities/pages/runs/gather-live.ts';
+import type { ReadLiveRun } from '../../activities/pages/runs/live-run.ts';
 import { renderLiveFragment, renderLivePage } from '../../activities/pages/runs/render-live.ts';
-import { renderRunList } from '../../activities/pages/runs/run-list.ts';
+import { renderRunList } from '../../activities/pages/runs/render-run-list.ts';
 import { listRunFolders } from '../../activities/pages/runs/list-runs.ts';
-import type { ModelGatherer } from '../../activities/pages/models/gather-models.ts';
-import { renderModelList } from '../../activities/pages/models/render-list.ts';
+import type { ModelReader } from '../../activities/pages/models/read-models.ts';
+import { renderModelList } from '../../activities/pages/models/render-model-list.ts';
 import { renderModel } from '../../activities/pages/models/render-model.ts';
 import { pagePaths } from '../../configs/names.ts';
 import { homeFolders, runFolder } from '../../configs/paths.ts';
 import { ModelName, RunName } from '../../configs/schema/index.ts';
 
-export type Page = Shown | { readonly movedTo: string } | { readonly missing: string };
+export type Page = Document | { readonly movedTo: string } | { readonly missing: string };
 
-export interface Places {
+export interface PageSources {
   readonly home: string;
-  readonly gather: GatherLive;
-  readonly models: ModelGatherer;
+  readonly gather: ReadLiveRun;
+  readonly models: ModelReader;
 }
 
-interface Shown {
+interface Document {
   readonly type: string;
   readonly body: string | Buffer;
   /** A page of our own with its policy in it; anything else may do nothing at all where a browser opens it. */
@@ -40,28 +40,28 @@ const reportFiles = new Map([
 ]);
 
 /** What stands at a path of the server; undefined where nothing does. The path is as it was sent: nothing in it is decoded. */
-export async function findPage({ home, gather, models }: Places, path: string): Promise<Page | undefined> {
-  if (path === pagePaths.runs) return whole(renderRunList(await listRunFolders(home)));
+export async function findPage({ home, gather, models }: PageSources, path: string): Promise<Page | undefined> {
+  if (path === pagePaths.runs) return htmlPage(renderRunList(await listRunFolders(home)));
   if (path.startsWith(pagePaths.models)) return findModelPage(models, path);
   return findRunPage(home, gather, path);
 }
 
-const whole = (body: string): Page => ({ type: html, isWhole: true, body });
+const htmlPage = (body: string): Page => ({ type: html, isWhole: true, body });
 
-async function findModelPage(models: ModelGatherer, path: string): Promise<Page | undefined> {
-  if (path === pagePaths.models) return whole(renderModelList(await models.list(), models.address));
+async function findModelPage(models: ModelReader, path: string): Promise<Page | undefined> {
+  if (path === pagePaths.models) return htmlPage(renderModelList(await models.list(), models.address));
   if (path === `${pagePaths.models}/`) return { movedTo: pagePaths.models };
   const [, name, slash] = /^\/models\/([^/]+)(\/?)$/.exec(path) ?? [];
   const model = ModelName.safeParse(name);
   if (!model.success) return undefined;
   if (slash !== '') return { movedTo: pagePaths.model(model.data) };
-  const story = await models.look(model.data);
+  const story = await models.read(model.data);
   return story === undefined
     ? { missing: `There is no model ${model.data} in ${models.address}. EVERSWIN_MODELS_STORE names another store.` }
-    : whole(renderModel(story, models.address));
+    : htmlPage(renderModel(story, models.address));
 }
 
-async function findRunPage(home: string, gather: GatherLive, path: string): Promise<Page | undefined> {
+async function findRunPage(home: string, gather: ReadLiveRun, path: string): Promise<Page | undefined> {
   const [, name, rest] = /^\/runs\/([^/]+)(?:\/([^/]*))?$/.exec(path) ?? [];
   const runId = RunName.safeParse(name);
   if (!runId.success) return undefined;
@@ -71,7 +71,7 @@ async function findRunPage(home: string, gather: GatherLive, path: string): Prom
   if (rest === pagePaths.fragment) return { type: html, isWhole: false, body: renderLiveFragment(live) };
   if (rest !== '') return readReportFile(home, runId.data, rest);
   const report = live.isReported ? await readReportFile(home, runId.data, 'index.html') : undefined;
-  return report ?? whole(renderLivePage(live));
+  return report ?? htmlPage(renderLivePage(live));
 }
 
 /** Undefined for every other name, and for what is no plain file in that very folder. */

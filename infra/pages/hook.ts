@@ -1,7 +1,7 @@
 /** Takes triggers of retrainings over HTTP, from this machine: `node --import tsx infra/pages/hook.ts --port N`. */
 import { parseArgs } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
-import { askForRetraining } from './ask-for-retraining.ts';
+import { createRetrainRequester } from './request-retraining.ts';
 import { readEnv, readHookToken } from '../../workers/env.ts';
 import { startHookServer } from './hook-server.ts';
 import { hookTokenVariable } from '../../configs/names.ts';
@@ -16,8 +16,8 @@ else {
   const { TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: namespace } = readEnv();
   // It connects at the first question, and again after the server was away.
   const connection = Connection.lazy({ address });
-  const ask = askForRetraining(new Client({ connection, namespace }));
-  const server = await startHookServer({ port: Number(port), token, ask, say });
+  const ask = createRetrainRequester(new Client({ connection, namespace }));
+  const server = await startHookServer({ port: Number(port), token, ask, log: say });
   console.log(server.url);
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.once(signal, () => void server.close().then(() => connection.close()));

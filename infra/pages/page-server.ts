@@ -3,26 +3,26 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { findPage, type Page } from './find-page.ts';
 import type { ArtifactStore } from '../../activities/shared/store/artifact-store.ts';
 import { CodedError } from '../../activities/shared/errors/coded-error.ts';
-import { liveGatherer } from '../../activities/pages/runs/gather-live.ts';
-import { modelGatherer } from '../../activities/pages/models/gather-models.ts';
+import { createLiveRunReader } from '../../activities/pages/runs/live-run.ts';
+import { createModelReader } from '../../activities/pages/models/read-models.ts';
 import { listenOnLoopback, type LoopbackServer } from './listen-on-loopback.ts';
 
 /** Only for this machine: a name that somebody else's DNS could point here is refused with its page. */
 const loopbackHost = /^(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?$/i;
 
-const ofNobody = "frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+const noFraming = "frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
 /** What every answer says beside its own: nobody may frame, guess at or remember it without asking. */
 const headers = {
   // A page says the rest itself: it knows the hashes of its style and script.
-  'content-security-policy': ofNobody,
+  'content-security-policy': noFraming,
   'cross-origin-resource-policy': 'same-origin',
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'no-referrer',
   'cache-control': 'no-cache',
 };
 
-export interface ShownPlaces {
+export interface PageServerOptions {
   home: string;
   /** Where the registry of models is. */
   store: ArtifactStore;
@@ -30,8 +30,8 @@ export interface ShownPlaces {
 }
 
 /** Shows runs and how they go, and models, to browsers of this machine. It only reads. */
-export function startPageServer({ home, store, port }: ShownPlaces): Promise<LoopbackServer> {
-  const places = { home, gather: liveGatherer(home), models: modelGatherer(home, store) };
+export function startPageServer({ home, store, port }: PageServerOptions): Promise<LoopbackServer> {
+  const places = { home, gather: createLiveRunReader(home), models: createModelReader(home, store) };
   const server = createServer((request, response) => {
     answer((path) => findPage(places, path), request, response).catch((error: unknown) => {
       console.error(error);
@@ -73,7 +73,7 @@ function send(page: Page, request: IncomingMessage, response: ServerResponse): v
     return;
   }
   const length = Buffer.byteLength(page.body);
-  const policy = page.isWhole ? {} : { 'content-security-policy': `default-src 'none'; sandbox; ${ofNobody}` };
+  const policy = page.isWhole ? {} : { 'content-security-policy': `default-src 'none'; sandbox; ${noFraming}` };
   response.writeHead(200, { ...headers, ...policy, etag, 'content-type': page.type, 'content-length': length });
   response.end(request.method === 'HEAD' ? undefined : page.body);
 }

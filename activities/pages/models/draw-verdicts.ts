@@ -2,11 +2,11 @@ import type { GateVerdict } from '../../../configs/schema/index.ts';
 import { formatPlural } from '../../shared/summary/format-time.ts';
 import { markup, type Markup } from '../../report/draw/markup.ts';
 import type { Section } from '../../report/draw/section.ts';
-import type { ModelStory, ShownVerdict } from './gather-models.ts';
-import { showScore, verdictAnchor } from './model-parts.ts';
+import type { ModelDetails, VerdictDetails } from './read-models.ts';
+import { formatAp, verdictAnchor } from './model-parts.ts';
 
 /** What the gate found, rule by rule: the documents that the history names as evidence. */
-export const drawVerdicts = ({ verdicts, state }: ModelStory): Section => {
+export const drawVerdicts = ({ verdicts, state }: ModelDetails): Section => {
   const named = new Set(state.history.flatMap(({ evidence }) => evidence ?? [])).size;
   const left = named - verdicts.length;
   return {
@@ -20,7 +20,7 @@ export const drawVerdicts = ({ verdicts, state }: ModelStory): Section => {
   };
 };
 
-function drawVerdict({ sha256, verdict }: ShownVerdict): Markup {
+function drawVerdict({ sha256, verdict }: VerdictDetails): Markup {
   const id = verdictAnchor(sha256);
   if ('problem' in verdict)
     return markup`<h3 id="${id}">${sha256.slice(0, 12)}</h3>
@@ -38,6 +38,6 @@ function drawVerdict({ sha256, verdict }: ShownVerdict): Markup {
 
 function compareScores({ champion, bbox, segm }: GateVerdict): string {
   if (champion === null) return 'There was no champion to hold it against.';
-  const pair = (kind: typeof bbox) => `${showScore(kind.candidate)} against ${showScore(kind.champion)}`;
+  const pair = (kind: typeof bbox) => `${formatAp(kind.candidate)} against ${formatAp(kind.champion)}`;
   return `Box AP ${pair(bbox)}, mask AP ${pair(segm)} of ${champion}.`;
 }

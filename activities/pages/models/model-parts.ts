@@ -1,14 +1,14 @@
 import { formatPoints } from '../../shared/summary/format-score.ts';
 import type { ModelVersion, RegistryChange } from '../../../configs/schema/index.ts';
 import { type Markup, markup } from '../../report/draw/markup.ts';
-import type { Found } from './gather-models.ts';
+import type { Readable } from './read-models.ts';
 
-export const showScore = (score: number | null): string => (score === null ? '–' : formatPoints(score));
+export const formatAp = (score: number | null): string => (score === null ? '–' : formatPoints(score));
 
 /** Two cells, box and mask AP. */
-export function drawScores(version: Found<ModelVersion> | null): Markup {
+export function drawScores(version: Readable<ModelVersion> | null): Markup {
   const scores = version !== null && 'is' in version ? [version.is.bbox.AP, version.is.segm.AP] : [null, null];
-  return markup`${scores.map((score) => markup`<td class="number" data-value="${score ?? ''}">${showScore(score)}</td>`)}`;
+  return markup`${scores.map((score) => markup`<td class="number" data-value="${score ?? ''}">${formatAp(score)}</td>`)}`;
 }
 
 /** A version's id, which breaks where its parts meet and is copied as one. */

@@ -6,34 +6,34 @@ import { drawFacts } from '../../report/draw/facts.ts';
 import { drawFigures, type KeyFigure } from '../../report/sections/key-figures.ts';
 import { markup, type Markup } from '../../report/draw/markup.ts';
 import { drawPage } from '../../report/draw/page.ts';
-import { drawPlaces } from '../../report/draw/places.ts';
+import { drawNavigation } from '../../report/draw/navigation.ts';
 import type { Section } from '../../report/draw/section.ts';
 import { drawVerdicts } from './draw-verdicts.ts';
-import type { ListedVersion, ModelStory } from './gather-models.ts';
-import { actionNames, drawId, drawScores, showScore, verdictAnchor } from './model-parts.ts';
+import type { VersionDetails, ModelDetails } from './read-models.ts';
+import { actionNames, drawId, drawScores, formatAp, verdictAnchor } from './model-parts.ts';
 
 /** More would make the page heavy; state.json has all. */
-const shownChanges = 200;
+const maxChanges = 200;
 
 /** The page of one model: what is used, what it was chosen from, and who chose. */
-export const renderModel = (story: ModelStory, address: string): string =>
+export const renderModel = (story: ModelDetails, address: string): string =>
   drawPage({
     kind: 'everswin, model',
     title: story.model,
-    places: drawPlaces(),
+    navigation: drawNavigation(),
     summary: markup`<p class="note">${summarize(story)} in ${address}</p>`,
     sections: [drawUsed(story), drawVersions(story), drawHistory(story), drawVerdicts(story)],
   });
 
-function summarize({ state, versions }: ModelStory): string {
+function summarize({ state, versions }: ModelDetails): string {
   const last = state.history.at(-1);
   const changed = last === undefined ? '' : `, last change ${formatInstant(last.at)},`;
   return `${formatPlural(versions.length, 'version')}${changed}`;
 }
 
-function drawUsed(story: ModelStory): Section {
+function drawUsed(story: ModelDetails): Section {
   const { model, state } = story;
-  const champion = find(story, state.champion);
+  const champion = findVersion(story, state.champion);
   return {
     id: 'used',
     title: 'Used now',
@@ -41,18 +41,18 @@ function drawUsed(story: ModelStory): Section {
 ${drawFacts([
   [
     'Champion',
-    describeVersion(story, state.champion, 'none yet: the first version that the gate lets pass becomes it'),
+    drawVersionLine(story, state.champion, 'none yet: the first version that the gate lets pass becomes it'),
   ],
-  ['Candidate', describeVersion(story, state.candidate, 'none')],
+  ['Candidate', drawVersionLine(story, state.candidate, 'none')],
 ])}
 ${state.champion === null ? '' : markup`<p class="note">To use it: <code>npm run models -- export ${model} --out FOLDER</code></p>`}`,
   };
 }
 
-const find = ({ versions }: ModelStory, wanted: string | null): ListedVersion | undefined =>
+const findVersion = ({ versions }: ModelDetails, wanted: string | null): VersionDetails | undefined =>
   versions.find(({ id }) => id === wanted);
 
-function listFigures({ id, version }: ListedVersion, { history }: RegistryState): KeyFigure[] {
+function listFigures({ id, version }: VersionDetails, { history }: RegistryState): KeyFigure[] {
   if ('problem' in version) return [];
   const { bbox, segm, test, weights } = version.is;
   const put = history.findLast(
@@ -60,25 +60,25 @@ function listFigures({ id, version }: ListedVersion, { history }: RegistryState)
   );
   const [day = '–', time = ''] = put === undefined ? [] : formatInstant(put.at).split(/ (.*)/);
   return [
-    { name: 'Box AP', value: showScore(bbox.AP), more: `on ${formatPlural(test.images, 'image')}` },
-    { name: 'Mask AP', value: showScore(segm.AP), more: `on ${formatPlural(test.images, 'image')}` },
+    { name: 'Box AP', value: formatAp(bbox.AP), more: `on ${formatPlural(test.images, 'image')}` },
+    { name: 'Mask AP', value: formatAp(segm.AP), more: `on ${formatPlural(test.images, 'image')}` },
     { name: 'Weights', value: formatBytes(weights.bytes), more: 'as plain tensors' },
     { name: 'Champion since', value: day, more: time },
   ];
 }
 
-function describeVersion(story: ModelStory, id: string | null, otherwise: string): string | Markup {
+function drawVersionLine(story: ModelDetails, id: string | null, otherwise: string): string | Markup {
   if (id === null) return otherwise;
-  const found = find(story, id);
+  const found = findVersion(story, id);
   if (found === undefined)
     return markup`<span class="id">${drawId(id)}</span>, <span class="gone">which is not in the store</span>`;
   if ('problem' in found.version)
     return markup`<span class="id">${drawId(id)}</span>, <span class="gone">damaged</span>`;
   const { bbox, segm } = found.version.is;
-  return markup`<span class="id">${drawId(id)}</span>, box / mask AP ${showScore(bbox.AP)} / ${showScore(segm.AP)}`;
+  return markup`<span class="id">${drawId(id)}</span>, box / mask AP ${formatAp(bbox.AP)} / ${formatAp(segm.AP)}`;
 }
 
-const drawVersions = ({ versions, state }: ModelStory): Section => ({
+const drawVersions = ({ versions, state }: ModelDetails): Section => ({
   id: 'versions',
   title: 'Versions',
   body:
@@ -90,7 +90,7 @@ const drawVersions = ({ versions, state }: ModelStory): Section => ({
 <p class="note">The newest first. AP in points, each on the images of its own test: the gate tells versions apart on the same ones. Links lead to runs of this machine.</p>`,
 });
 
-function drawVersion({ id, version, isHere }: ListedVersion, state: RegistryState): Markup {
+function drawVersion({ id, version, isRunLocal: isHere }: VersionDetails, state: RegistryState): Markup {
   const head = (name: Markup) => markup`<th scope="row" class="id">${name}</th>`;
   if ('problem' in version)
     return markup`<tr>${head(drawId(id))}<td class="gone" colspan="5">${version.problem}</td></tr>`;
@@ -108,8 +108,8 @@ function roleOf(id: string, { champion, candidate, history }: RegistryState): Ma
   return last === 'promote' || last === 'rollback' ? 'champion before' : '–';
 }
 
-function drawHistory({ state: { history }, verdicts }: ModelStory): Section {
-  const shown = history.slice(-shownChanges).reverse();
+function drawHistory({ state: { history }, verdicts }: ModelDetails): Section {
+  const shown = history.slice(-maxChanges).reverse();
   const known = new Set(verdicts.map(({ sha256 }) => sha256));
   const left = history.length - shown.length;
   return {
@@ -122,11 +122,11 @@ function drawHistory({ state: { history }, verdicts }: ModelStory): Section {
         evidence !== null && known.has(evidence)
           ? markup` <a href="#${verdictAnchor(evidence)}" aria-label="verdict on ${version}">verdict</a>`
           : '';
-      return markup`<tr><td class="whole">${formatInstant(at)}</td><td class="kind ${kindOf[action]}">${actionNames[action]}</td><td class="id">${drawId(version)}</td><td class="what who" data-label="by">${who}</td><td class="what">${why}${verdict}</td></tr>`;
+      return markup`<tr><td class="whole">${formatInstant(at)}</td><td class="kind ${actionClasses[action]}">${actionNames[action]}</td><td class="id">${drawId(version)}</td><td class="what who" data-label="by">${who}</td><td class="what">${why}${verdict}</td></tr>`;
     })}</tbody></table>
 <p class="note">The newest first.${left > 0 ? ` ${formatCount(left)} earlier ones stand in state.json of the store.` : ''}</p>`,
   };
 }
 
 /** Classes of the style sheet: a green dot, a red one, or a grey one. */
-const kindOf = { candidate: '', promote: 'finished', reject: 'crashed', rollback: 'preempted' };
+const actionClasses = { candidate: '', promote: 'finished', reject: 'crashed', rollback: 'preempted' };

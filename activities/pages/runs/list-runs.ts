@@ -4,7 +4,7 @@ import { RunName } from '../../../configs/schema/index.ts';
 import { readFileMark } from '../../shared/files/file-mark.ts';
 import { ignoreMissing } from '../../shared/files/ignore-missing.ts';
 
-export interface ListedRun {
+export interface RunSummary {
   readonly runId: string;
   /** Unix seconds of the newest change of its progress or report; null where there is neither. */
   readonly changedAt: number | null;
@@ -12,17 +12,17 @@ export interface ListedRun {
 }
 
 /** The runs of this machine, the newest first. */
-export async function listRunFolders(home: string): Promise<ListedRun[]> {
+export async function listRunFolders(home: string): Promise<RunSummary[]> {
   const entries = (await ignoreMissing(readdir(homeFolders(home).runs, { withFileTypes: true }))) ?? [];
   const runs = await Promise.all(
     entries
       .filter((entry) => entry.isDirectory() && RunName.safeParse(entry.name).success)
-      .map(({ name }) => look(home, name)),
+      .map(({ name }) => inspectRun(home, name)),
   );
   return runs.sort((a, b) => (b.changedAt ?? 0) - (a.changedAt ?? 0) || a.runId.localeCompare(b.runId));
 }
 
-async function look(home: string, runId: string): Promise<ListedRun> {
+async function inspectRun(home: string, runId: string): Promise<RunSummary> {
   const folder = runFolder(home, runId);
   const [progress, report] = await Promise.all(
     [folder.train.progress, `${folder.report}/report.json`].map(readFileMark),

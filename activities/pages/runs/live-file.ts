@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { runFolder } from '../../../configs/paths.ts';
 import { writeFileAtomic } from '../../shared/files/atomic-file.ts';
-import { liveGatherer } from './gather-live.ts';
+import { createLiveRunReader } from './live-run.ts';
 import { renderLiveFile } from './render-live.ts';
 
 /** Where the report will be, how the run stands: written anew whenever it is asked for. Best effort: what fails is told and no more. */
@@ -36,7 +36,7 @@ export class LiveFile {
   private async write(): Promise<void> {
     this.isAsked = false;
     // Read whole each time: once an epoch, that costs less than to remember it all.
-    const live = await liveGatherer(this.home)(this.runId);
+    const live = await createLiveRunReader(this.home)(this.runId);
     if (live === undefined) return;
     const folder = runFolder(this.home, this.runId).report;
     await mkdir(folder, { recursive: true });

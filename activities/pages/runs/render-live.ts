@@ -1,41 +1,41 @@
 import { formatPoints } from '../../shared/summary/format-score.ts';
 import type { Progress } from '../../../configs/schema/index.ts';
 import { formatCount, formatDuration, formatInstant, formatPlural } from '../../shared/summary/format-time.ts';
-import { drawTimeline } from '../../report/sections/course-section.ts';
+import { drawTimeline } from '../../report/sections/history-section.ts';
 import { drawCurveFigures } from '../../report/sections/curves-section.ts';
 import { drawFigures, type KeyFigure } from '../../report/sections/key-figures.ts';
 import { markup } from '../../report/draw/markup.ts';
-import { formatNumber } from '../../report/draw/number-text.ts';
+import { formatNumber } from '../../report/draw/format-number.ts';
 import { drawPage } from '../../report/draw/page.ts';
 import { drawSection, type Section } from '../../report/draw/section.ts';
-import type { Live } from './gather-live.ts';
+import type { LiveRun } from './live-run.ts';
 import { liveScript } from './live-script.ts';
 
 /** The page that the server of pages shows: its section is replaced as the run goes on, or all of it where scripts are off. */
-export const renderLivePage = (live: Live): string =>
+export const renderLivePage = (live: LiveRun): string =>
   drawPage({
     ...frame(live),
     head: markup`<noscript><meta http-equiv="refresh" content="10"></noscript>`,
     script: liveScript,
-    mayConnect: true,
+    allowConnect: true,
   });
 
 /** The same as a file, which a browser reads again by itself. */
-export const renderLiveFile = (live: Live): string =>
+export const renderLiveFile = (live: LiveRun): string =>
   drawPage({ ...frame(live), head: markup`<meta http-equiv="refresh" content="30">` });
 
 /** What is replaced. */
-export const renderLiveFragment = (live: Live): string => drawSection(drawLive(live)).toString();
+export const renderLiveFragment = (live: LiveRun): string => drawSection(drawLive(live)).toString();
 
-const frame = (live: Live) => ({
+const frame = (live: LiveRun) => ({
   kind: 'everswin, live',
   title: live.runId,
-  summary: markup`<p class="note">${describePlan(live)}</p>
+  summary: markup`<p class="note">${formatPlan(live)}</p>
 <p class="note"><span id="age"></span> <span id="link" role="status"></span></p>`,
   sections: [drawLive(live)],
 });
 
-const describePlan = ({ plan }: Live): string =>
+const formatPlan = ({ plan }: LiveRun): string =>
   plan === null
     ? 'Not planned yet, or not on this machine'
     : [
@@ -45,20 +45,20 @@ const describePlan = ({ plan }: Live): string =>
         `${plan.gpus} × ${formatPlural(plan.batchPerGpu, 'image')}`,
       ].join(' · ');
 
-const stateNames: Record<Live['state'], string> = {
+const stateNames: Record<LiveRun['state'], string> = {
   waiting: 'Not training yet',
   training: 'Training',
   stopped: 'Told to stop, and saved',
   finished: 'Trained; the test and the report follow',
 };
 
-function drawLive(live: Live): Section {
-  const { curves, references, timeline, state, lastSignAt, isReported } = live;
+function drawLive(live: LiveRun): Section {
+  const { curves, references, timeline, state, lastEventAt: lastSignAt, isReported } = live;
   const start = timeline[0]?.at ?? 0;
   return {
     id: 'live',
     title: isReported ? 'Finished' : stateNames[state],
-    body: markup`<p class="note" data-at="${lastSignAt ?? ''}">${describeSigns(live)}${isReported ? markup` <a href="./">The report is there.</a>` : ''}</p>
+    body: markup`<p class="note" data-at="${lastSignAt ?? ''}">${formatFreshness(live)}${isReported ? markup` <a href="./">The report is there.</a>` : ''}</p>
 ${drawFigures(listFigures(live))}
 ${drawCurveFigures({ curves, references, timeline })}
 <h3>Timeline</h3>
@@ -66,7 +66,7 @@ ${timeline.length === 0 ? markup`<p class="note">Nothing has happened yet.</p>` 
   };
 }
 
-function describeSigns({ lastSignAt, savedAt, progress }: Live): string {
+function formatFreshness({ lastEventAt: lastSignAt, savedAt, progress }: LiveRun): string {
   if (lastSignAt === null) return 'No trainer has said anything yet.';
   const saved =
     savedAt === null
@@ -75,7 +75,7 @@ function describeSigns({ lastSignAt, savedAt, progress }: Live): string {
   return `As of ${formatInstant(lastSignAt)}. ${saved}`;
 }
 
-function listFigures({ progress, iterations, curves }: Live): KeyFigure[] {
+function listFigures({ progress, iterations, curves }: LiveRun): KeyFigure[] {
   const { epoch, epochs, iteration, loss, lr, bboxAP, segmAP } = progress;
   const validated = curves.ap.at(-1);
   const after = validated === undefined ? 'after the first epoch' : `after epoch ${validated.epoch}`;
@@ -85,14 +85,15 @@ function listFigures({ progress, iterations, curves }: Live): KeyFigure[] {
       value: `${epoch} of ${epochs}`,
       more: `step ${formatCount(iteration)} of ${formatCount(iterations)}`,
     },
-    { name: 'Loss', value: loss === null ? '–' : String(Number(loss.toPrecision(4))), more: nameRate(lr) },
+    { name: 'Loss', value: loss === null ? '–' : String(Number(loss.toPrecision(4))), more: formatRate(lr) },
     { name: 'Box AP', value: formatAp(bboxAP), more: after },
     { name: 'Mask AP', value: formatAp(segmAP), more: after },
     { name: 'Time left', value: formatLeft(progress), more: 'of training' },
   ];
 }
 
-const nameRate = (lr: number | null): string => (lr === null ? 'learning rate –' : `learning rate ${formatNumber(lr)}`);
+const formatRate = (lr: number | null): string =>
+  lr === null ? 'learning rate –' : `learning rate ${formatNumber(lr)}`;
 
 const formatAp = (score: number | null): string => (score === null ? '–' : formatPoints(score));
 

@@ -12,7 +12,7 @@ const lanes = [
 
 /** AP from 0 to 1: a dot for the score and a line for its interval; box above, mask below. */
 export const drawApStrip = (one: ClassAnalysis): Markup =>
-  markup`<svg class="strip" viewBox="0 0 ${strip.width} ${strip.height}" role="img" aria-label="${describeScores(one)}"><title>${describeScores(one)}</title><path class="grid" d="M0 20V0M40 20V0M80 20V0M120 20V0M160 20V0"/>${lanes.map(
+  markup`<svg class="strip" viewBox="0 0 ${strip.width} ${strip.height}" role="img" aria-label="${formatScores(one)}"><title>${formatScores(one)}</title><path class="grid" d="M0 20V0M40 20V0M80 20V0M120 20V0M160 20V0"/>${lanes.map(
     ({ kind, y }, index) => {
       const { AP, interval } = one[kind];
       if (AP === null) return '';
@@ -21,7 +21,7 @@ export const drawApStrip = (one: ClassAnalysis): Markup =>
     },
   )}</svg>`;
 
-const describeScores = (one: ClassAnalysis): string =>
+const formatScores = (one: ClassAnalysis): string =>
   lanes
     .map(({ kind, name }) => {
       const { AP, interval } = one[kind];

@@ -15,7 +15,7 @@ export function drawClasses({ classes, bootstrap }: Analysis): Section {
   return {
     id: 'classes',
     title: 'Classes',
-    body: markup`<p>${describeClasses(ranked)}</p>
+    body: markup`<p>${formatExtremes(ranked)}</p>
 <div class="scroll tall" role="region" aria-label="Average precision of each class" tabindex="0"><table class="plain classes sortable">
 <thead><tr><th scope="col" data-sort="text">Class</th><th scope="col" class="number" data-sort="number">Images</th><th scope="col" class="number" data-sort="number">Objects</th><th scope="col" class="number" data-sort="number" aria-sort="ascending">Box AP</th><th scope="col" class="number" data-sort="number">Mask AP</th><th scope="col" class="whole"><span class="key s1dot">box</span> <span class="key s2dot">mask</span> 0 to 1</th><th scope="col" class="number" data-sort="number">Box AP50</th><th scope="col" class="number" data-sort="number">Mask AP50</th><th scope="col">Precision / recall</th></tr></thead>
 <tbody>${shown.map(drawClass)}</tbody></table></div>
@@ -28,7 +28,7 @@ export const rankClasses = (classes: readonly ClassAnalysis[]): ClassAnalysis[] 
   [...classes].sort((a, b) => (a.bbox.AP ?? 2) - (b.bbox.AP ?? 2) || b.instances - a.instances);
 
 /** The weakest and the strongest in a sentence. */
-export function describeClasses(ranked: readonly ClassAnalysis[]): string {
+export function formatExtremes(ranked: readonly ClassAnalysis[]): string {
   const known = ranked.filter(({ bbox }) => bbox.AP !== null);
   const nameSome = (some: readonly ClassAnalysis[]): string =>
     some.map(({ name, bbox }) => `${name} (${formatPoints(bbox.AP ?? 0)})`).join(', ');

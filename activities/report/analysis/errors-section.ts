@@ -21,7 +21,7 @@ const meanings: Record<ErrorKind, string> = {
 export const drawErrors = ({ errors, scoreThreshold }: Analysis): Section => ({
   id: 'errors',
   title: 'Errors',
-  body: markup`<p>${describeErrors(errors.bbox)}</p>
+  body: markup`<p>${formatErrors(errors.bbox)}</p>
 <p class="legend">${sizes.map((size) => drawBarKey(`size-${size}`, size))}</p>
 ${apKinds.map(
   ({ key, title }) => markup`<h3>${title === 'Box' ? 'Boxes' : 'Masks'}</h3>
@@ -33,10 +33,10 @@ ${drawFound(errors[key], key === 'bbox' ? 'boxes' : 'masks')}`,
 });
 
 /** What costs most in a sentence. */
-export function describeErrors(errors: ErrorAnalysis): string {
+export function formatErrors(errors: ErrorAnalysis): string {
   const [first, second] = rankErrors(errors);
   if (first === undefined || second === undefined) return '';
-  const nameCost = (kind: ErrorKind): string => `${kind} (${formatLost(errors.kinds[kind].ap50Lost)} points of AP50)`;
+  const nameCost = (kind: ErrorKind): string => `${kind} (${formatLoss(errors.kinds[kind].ap50Lost)} points of AP50)`;
   const bySize = sizes
     .filter((size) => errors.objects[size] > 0)
     .map((size) => `${Math.round((100 * errors.found[size]) / errors.objects[size])} % of the ${size}`);
@@ -55,24 +55,24 @@ function drawKind(kind: ErrorKind, { kinds }: ErrorAnalysis): Markup {
   const most = Math.max(1, ...errorKinds.map((one) => sumSizes(kinds[one].count)));
   const name = `${kind}: ${sizes.map((size) => `${formatCount(count[size])} ${size}`).join(', ')}`;
   return markup`
-<tr><th scope="row"><b>${kind}</b> <span>${meanings[kind]}</span></th><td class="number">${formatLost(ap50Lost)}</td><td class="number">${formatCount(sumSizes(count))}</td><td class="wide">${drawBar(name, listParts(count, kind), most)}</td></tr>`;
+<tr><th scope="row"><b>${kind}</b> <span>${meanings[kind]}</span></th><td class="number">${formatLoss(ap50Lost)}</td><td class="number">${formatCount(sumSizes(count))}</td><td class="wide">${drawBar(name, listParts(count, kind), most)}</td></tr>`;
 }
 
 const listParts = (count: BySize, what: string): BarPart[] =>
   sizes.map((size) => ({
     kind: `size-${size}`,
     value: count[size],
-    says: `${what}, ${size}: ${formatCount(count[size])}`,
+    label: `${what}, ${size}: ${formatCount(count[size])}`,
   }));
 
 const drawFound = ({ objects, found }: ErrorAnalysis, what: string): Markup =>
   markup`<div class="scroll" role="region" aria-label="Found by size, ${what}" tabindex="0"><table class="plain errors"><thead><tr><th scope="col">Objects found</th><th scope="col" class="number">Share</th><th scope="col" class="number">Of</th><th scope="col"><span class="unseen">Share as a bar</span></th></tr></thead>
 <tbody>${sizes.map((size) => {
     const share = objects[size] > 0 ? `${((100 * found[size]) / objects[size]).toFixed(1)} %` : '–';
-    const says = `${formatCount(found[size])} of ${formatCount(objects[size])} ${size} objects found`;
+    const label = `${formatCount(found[size])} of ${formatCount(objects[size])} ${size} objects found`;
     return markup`
-<tr><th scope="row"><b>${size}</b></th><td class="number">${share}</td><td class="number">${formatCount(objects[size])}</td><td class="wide">${drawBar(says, [{ kind: `size-${size}`, value: found[size], says }], objects[size])}</td></tr>`;
+<tr><th scope="row"><b>${size}</b></th><td class="number">${share}</td><td class="number">${formatCount(objects[size])}</td><td class="wide">${drawBar(label, [{ kind: `size-${size}`, value: found[size], label: label }], objects[size])}</td></tr>`;
   })}</tbody></table></div>`;
 
 const sumSizes = ({ small, medium, large }: BySize): number => small + medium + large;
-const formatLost = (share: number | null): string => (share === null ? '–' : (100 * share).toFixed(1));
+const formatLoss = (share: number | null): string => (share === null ? '–' : (100 * share).toFixed(1));

@@ -2,9 +2,9 @@ import type { Analysis, GalleryImage } from '../../../configs/schema/index.ts';
 import { type Markup, markup } from '../draw/markup.ts';
 import type { Section } from '../draw/section.ts';
 import { formatPlural } from '../../shared/summary/format-time.ts';
-import { choosePictures } from './picture-budget.ts';
+import { selectPictures } from './picture-budget.ts';
 
-type Shown = GalleryImage['truth'][number] | GalleryImage['predictions'][number];
+type AnnotatedObject = GalleryImage['truth'][number] | GalleryImage['predictions'][number];
 
 const groups = [
   ['best', 'Best'],
@@ -14,7 +14,7 @@ const groups = [
 
 /** Images with what was to find beside what was found. */
 export function drawGallery({ gallery, galleryRule, scoreThreshold }: Analysis): Section {
-  const shown = choosePictures(gallery);
+  const shown = selectPictures(gallery);
   const left = gallery.length - shown.length;
   return {
     id: 'gallery',
@@ -34,27 +34,27 @@ const drawGroup = (title: string, images: readonly GalleryImage[]): Markup | str
   images.length === 0 ? '' : markup`<h3>${title}</h3><div class="gallery">${images.map(drawImage)}</div>`;
 
 const drawImage = (image: GalleryImage): Markup => markup`
-<figure><div class="shots">${drawShot(image, 'truth')}${drawShot(image, 'predictions')}</div>
-<figcaption><b>${image.fileName}</b> <span>F1 ${image.f1.toFixed(2)} · ${describeOutcome(image)}</span></figcaption></figure>`;
+<figure><div class="shots">${drawSide(image, 'truth')}${drawSide(image, 'predictions')}</div>
+<figcaption><b>${image.fileName}</b> <span>F1 ${image.f1.toFixed(2)} · ${formatOutcome(image)}</span></figcaption></figure>`;
 
-function drawShot({ picture, fileName, truth, predictions }: GalleryImage, side: 'truth' | 'predictions'): Markup {
+function drawSide({ picture, fileName, truth, predictions }: GalleryImage, side: 'truth' | 'predictions'): Markup {
   const { width, height } = picture;
-  const items: readonly Shown[] = side === 'truth' ? truth : predictions;
+  const items: readonly AnnotatedObject[] = side === 'truth' ? truth : predictions;
   const alt = `${side === 'truth' ? 'Ground truth' : 'Predictions'} of ${fileName}: ${countClasses(items)}`;
   // The largest below, so that a small box inside it can still be pointed at.
   const ordered = [...items].sort((a, b) => b.box[2] * b.box[3] - a.box[2] * a.box[3]);
   return markup`<div class="shot"><img src="data:image/jpeg;base64,${picture[side]}" width="${width}" height="${height}" alt="${alt}"><svg viewBox="0 0 ${width} ${height}" aria-hidden="true">${ordered.map(
     (one) =>
-      markup`<rect x="${one.box[0]}" y="${one.box[1]}" width="${one.box[2]}" height="${one.box[3]}"><title>${nameShown(one)}</title></rect>`,
+      markup`<rect x="${one.box[0]}" y="${one.box[1]}" width="${one.box[2]}" height="${one.box[3]}"><title>${formatObject(one)}</title></rect>`,
   )}</svg></div>`;
 }
 
-const nameShown = (one: Shown): string =>
+const formatObject = (one: AnnotatedObject): string =>
   'score' in one
     ? `${one.class} ${one.score.toFixed(2)}: ${one.outcome}`
     : `${one.class}: ${one.found ? 'found' : 'not found'}`;
 
-function describeOutcome({ truth, predictions }: GalleryImage): string {
+function formatOutcome({ truth, predictions }: GalleryImage): string {
   const missed = truth.filter(({ found }) => !found);
   const wrong = predictions.filter(({ outcome }) => outcome !== 'correct' && outcome !== 'ignored');
   const found = `${truth.length - missed.length} of ${formatPlural(truth.length, 'object')} found`;
@@ -65,7 +65,7 @@ function describeOutcome({ truth, predictions }: GalleryImage): string {
   return [found, ...more].join('; ');
 }
 
-const countClasses = (items: readonly Shown[]): string => countBy(items.map((one) => one.class)) || 'nothing';
+const countClasses = (items: readonly AnnotatedObject[]): string => countBy(items.map((one) => one.class)) || 'nothing';
 
 /** `2 person, 1 dog`: the most frequent first. */
 function countBy(names: readonly string[]): string {

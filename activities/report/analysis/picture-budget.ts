@@ -4,7 +4,7 @@ import type { GalleryImage } from '../../../configs/schema/index.ts';
 const budget = 3_400_000;
 
 /** As many pictures as fit, in turn one of each group, in the order of the data. */
-export function choosePictures(gallery: readonly GalleryImage[]): GalleryImage[] {
+export function selectPictures(gallery: readonly GalleryImage[]): GalleryImage[] {
   const turns = gallery
     .map((image, index) => ({ image, index, turn: countBefore(gallery, index) }))
     .sort((a, b) => a.turn - b.turn || a.index - b.index);

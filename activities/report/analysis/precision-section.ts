@@ -3,7 +3,7 @@ import type { Analysis, PrecisionCurve } from '../../../configs/schema/index.ts'
 import { drawFigure } from '../draw/figure.ts';
 import { markup } from '../draw/markup.ts';
 import type { Section } from '../draw/section.ts';
-import { formatNumber } from '../draw/number-text.ts';
+import { formatNumber } from '../draw/format-number.ts';
 import type { Chart } from '../draw/svg-chart.ts';
 
 const overlaps = [
@@ -23,7 +23,7 @@ export const drawPrecision = ({ curves }: Analysis): Section => ({
 const chartPrecision = (kind: 'bbox' | 'segm', curves: Analysis['curves']['bbox']): Chart => ({
   id: `precision-${kind}`,
   title: kind === 'bbox' ? 'Boxes' : 'Masks',
-  description: overlaps.map(([key, name]) => describe(name, curves[key])).join(' '),
+  description: overlaps.map(([key, name]) => formatCurve(name, curves[key])).join(' '),
   xLabel: 'recall',
   yLabel: 'precision',
   xScale: 'share',
@@ -36,7 +36,7 @@ const chartPrecision = (kind: 'bbox' | 'segm', curves: Analysis['curves']['bbox'
   marks: [],
 });
 
-function describe(name: string, curve: PrecisionCurve): string {
+function formatCurve(name: string, curve: PrecisionCurve): string {
   if (curve === null) return `${name}: no ground truth.`;
   const at = (recall: number): string => formatNumber(Number((curve[recall] ?? 0).toFixed(3)));
   return `${name}: precision ${at(25)} at recall 0.25, ${at(50)} at 0.5, ${at(75)} at 0.75.`;

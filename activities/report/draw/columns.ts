@@ -16,13 +16,13 @@ export function listColumns({ references, plan }: Pick<Report, 'references' | 'p
     model && isSameData
       ? [...referencesFor(model.results), ...(model.seed === undefined ? [] : referencesFor(model.seed).slice(0, 1))]
       : [];
-  const known = new Set(references.map(nameNumbers));
+  const known = new Set(references.map(numbersKey));
   return [
     ...references.map((one) => ({ ...one, isCompared: true })),
-    ...others.filter((one) => !known.has(nameNumbers(one))).map((one) => ({ ...one, isCompared: false })),
+    ...others.filter((one) => !known.has(numbersKey(one))).map((one) => ({ ...one, isCompared: false })),
   ];
 }
 
 /** The same numbers under another label are the same result. */
-const nameNumbers = ({ bbox, segm }: ReferenceResult): string =>
+const numbersKey = ({ bbox, segm }: ReferenceResult): string =>
   JSON.stringify([Object.entries(bbox).sort(), Object.entries(segm).sort()]);

@@ -1,4 +1,4 @@
-import { showControls } from './markup.ts';
+import { replaceControlCharacters } from './markup.ts';
 
 /** A heading that ends in a colon stands over numbers: right-aligned. */
 export function tabulate(headings: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -11,7 +11,7 @@ const printRow = (cells: readonly string[]): string => `| ${cells.map(escapeMark
 
 /** On one line, with every sign that means something to Markdown or HTML made plain text. */
 export const escapeMarkdown = (text: string): string =>
-  showControls(text)
+  replaceControlCharacters(text)
     .replace(/\s*\n\s*/g, ' ')
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')

@@ -33,8 +33,8 @@ const entities: Record<string, string> = {
 };
 
 const escapeHtml = (text: string): string =>
-  showControls(text).replace(/[&<>"'`]/g, (character) => entities[character] ?? '');
+  replaceControlCharacters(text).replace(/[&<>"'`]/g, (character) => entities[character] ?? '');
 
 /** Logs hold terminal codes, and direction marks can make a text read as another: both become visible. */
-export const showControls = (text: string): string =>
+export const replaceControlCharacters = (text: string): string =>
   text.replace(/(?![\n\t])\p{Cc}|[\u202a-\u202e\u2066-\u2069]/gu, '\ufffd');

@@ -1,4 +1,4 @@
-import { partsStyle } from './parts-style.ts';
+import { partsStyle } from './section-style.ts';
 import { markup } from './markup.ts';
 
 /** The page's one style sheet: system fonts, two accents, light, dark and paper. */

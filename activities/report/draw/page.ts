@@ -9,7 +9,7 @@ export interface Page {
   readonly kind: string;
   readonly title: string;
   /** Links to other pages of the server that shows it; a file has none. */
-  readonly places?: Markup;
+  readonly navigation?: Markup;
   /** Below the title. */
   readonly summary: Markup;
   readonly sections: readonly Section[];
@@ -18,11 +18,20 @@ export interface Page {
   /** What it does beside sorting tables. */
   readonly script?: Markup;
   /** Its script may ask the server that it came from. */
-  readonly mayConnect?: boolean;
+  readonly allowConnect?: boolean;
 }
 
 /** One page that needs nothing else: no network, nothing unescaped, and nothing lost where scripts are off. */
-export function drawPage({ kind, title, places, summary, sections, head, script, mayConnect = false }: Page): string {
+export function drawPage({
+  kind,
+  title,
+  navigation: places,
+  summary,
+  sections,
+  head,
+  script,
+  allowConnect: mayConnect = false,
+}: Page): string {
   const scripts = markup`${pageScript}${script ?? ''}`;
   return markup`<!doctype html>
 <html lang="en">

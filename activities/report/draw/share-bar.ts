@@ -4,7 +4,7 @@ import { type Markup, markup } from './markup.ts';
 export interface BarPart {
   readonly kind: string;
   readonly value: number;
-  readonly says: string;
+  readonly label: string;
 }
 
 /** Upright edges in units of the picture; the page stretches it to the width there is. */
@@ -13,12 +13,12 @@ const size = { width: 300, height: 10 };
 /** One bar of several parts. `whole` is what its full length stands for; `name` says in words what it shows. */
 export function drawBar(name: string, parts: readonly BarPart[], whole: number): Markup {
   let at = 0;
-  const drawn = parts.map(({ kind, value, says }) => {
+  const drawn = parts.map(({ kind, value, label }) => {
     const start = at;
     at += whole > 0 ? (size.width * Math.max(0, value)) / whole : 0;
     const width = round(at) - round(start);
     if (width <= 0) return '';
-    return markup`<rect class="${kind}" x="${round(start)}" y="0" width="${round(width)}" height="${size.height}"><title>${says}</title></rect>`;
+    return markup`<rect class="${kind}" x="${round(start)}" y="0" width="${round(width)}" height="${size.height}"><title>${label}</title></rect>`;
   });
   return markup`<svg class="bar" viewBox="0 0 ${size.width} ${size.height}" preserveAspectRatio="none" role="img" aria-label="${name}"><rect class="ground" x="0" y="0" width="${size.width}" height="${size.height}"/>${drawn}</svg>`;
 }

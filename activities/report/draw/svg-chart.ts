@@ -1,7 +1,7 @@
 import { type Axis, linearAxis, logAxis, tightAxis } from './axis.ts';
 import { type CurvePoint, downsample } from './downsample.ts';
 import { type Markup, markup } from './markup.ts';
-import { formatNumber } from './number-text.ts';
+import { formatNumber } from './format-number.ts';
 
 interface Series {
   readonly name: string;

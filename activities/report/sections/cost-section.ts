@@ -1,5 +1,5 @@
 import type { Report } from '../../../configs/schema/index.ts';
-import { type Cost, formatHours, listCost, roundHours } from './cost.ts';
+import { type Cost, formatHours, computeCost, roundHours } from './cost.ts';
 import { markup } from '../draw/markup.ts';
 import type { Section } from '../draw/section.ts';
 import { drawBar, drawBarKey } from '../draw/share-bar.ts';
@@ -7,23 +7,23 @@ import { formatDuration } from '../../shared/summary/format-time.ts';
 
 /** Device-hours useful and lost. */
 export function drawCost(report: Report): Section {
-  const cost = listCost(report);
+  const cost = computeCost(report);
   return {
     id: 'cost',
     title: 'Cost',
-    body: markup`<p><b>${formatHours(cost.deviceHours, cost.device)}</b>, ${describeUse(cost)}.</p>
-${drawBar(`${formatHours(cost.deviceHours, cost.device)}: ${describeParts(cost)}`, listParts(cost), cost.deviceHours)}
+    body: markup`<p><b>${formatHours(cost.deviceHours, cost.device)}</b>, ${formatUse(cost)}.</p>
+${drawBar(`${formatHours(cost.deviceHours, cost.device)}: ${formatParts(cost)}`, listParts(cost), cost.deviceHours)}
 <div class="scroll" role="region" aria-label="Cost" tabindex="0"><table class="plain cost"><thead><tr><th scope="col">What</th><th scope="col" class="number">Time</th><th scope="col" class="number">${cost.device}-hours</th><th scope="col" class="number">Share</th></tr></thead>
 <tbody>${cost.parts.map(
       ({ kind, name, seconds, deviceHours }) => markup`
 <tr><th scope="row">${drawBarKey(`cost-${kind}`, name)}</th><td class="number">${formatDuration(seconds)}</td><td class="number">${roundHours(deviceHours)}</td><td class="number">${formatShare(deviceHours, cost.deviceHours)}</td></tr>`,
     )}</tbody></table></div>
-<p class="note">Time that the run held its ${cost.device}s, times how many of them.${describePauses(cost)}</p>`,
+<p class="note">Time that the run held its ${cost.device}s, times how many of them.${formatPauses(cost)}</p>`,
   };
 }
 
 /** In a sentence: what was useful, what was lost. */
-export function describeUse({ parts, deviceHours, device, isCounted }: Cost): string {
+export function formatUse({ parts, deviceHours, device, isCounted }: Cost): string {
   if (!isCounted) return 'of which nobody counted how many were useful';
   const useful = parts.find(({ kind }) => kind === 'useful')?.deviceHours ?? 0;
   const lost = parts.find(({ kind }) => kind === 'lost')?.deviceHours ?? 0;
@@ -34,13 +34,13 @@ const listParts = ({ parts, device }: Cost) =>
   parts.map(({ kind, name, deviceHours }) => ({
     kind: `cost-${kind}`,
     value: deviceHours,
-    says: `${name}: ${formatHours(deviceHours, device)}`,
+    label: `${name}: ${formatHours(deviceHours, device)}`,
   }));
 
-const describeParts = ({ parts, device }: Cost): string =>
+const formatParts = ({ parts, device }: Cost): string =>
   parts.map(({ name, deviceHours }) => `${name} ${formatHours(deviceHours, device)}`).join(', ');
 
-const describePauses = ({ pausedSeconds }: Cost): string =>
+const formatPauses = ({ pausedSeconds }: Cost): string =>
   pausedSeconds > 0 ? ` It was paused for ${formatDuration(pausedSeconds)}, which held none.` : '';
 
 const formatShare = (part: number, whole: number): string =>

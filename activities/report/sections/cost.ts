@@ -20,7 +20,7 @@ export interface Cost {
 }
 
 /** Device-hours = time x the devices of the plan, which a run holds as long as it trains or tests. */
-export function listCost({ plan, environment, ledger, metrics }: Report): Cost {
+export function computeCost({ plan, environment, ledger, metrics }: Report): Cost {
   const { productiveSeconds, evaluationSeconds, lostSeconds, pausedSeconds, wallSeconds } = ledger;
   const known = productiveSeconds + evaluationSeconds + lostSeconds;
   const seconds: [CostPart['kind'], string, number][] = [

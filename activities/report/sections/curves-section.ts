@@ -1,8 +1,8 @@
 import type { ReferenceResult, Report, TimelineEvent } from '../../../configs/schema/index.ts';
 import { maximum, minimum, spansDecades } from '../draw/axis.ts';
 import { type Markup, markup } from '../draw/markup.ts';
-import { formatNumber } from '../draw/number-text.ts';
-import { kindNames } from './run-facts.ts';
+import { formatNumber } from '../draw/format-number.ts';
+import { eventNames } from './run-facts.ts';
 import { formatPoints } from '../../shared/summary/format-score.ts';
 import { drawFigure } from '../draw/figure.ts';
 import type { Section } from '../draw/section.ts';
@@ -47,7 +47,7 @@ function chartOverIterations(
   return {
     id,
     title,
-    description: `${describeCurve(name, points, 'iteration')} ${describeMarks(marks)}`,
+    description: `${formatCurve(name, points, 'iteration')} ${formatMarks(marks)}`,
     xLabel: 'iteration',
     yLabel: isLog ? `${name}, log scale` : name,
     yScale: isLog ? 'log' : 'linear-from-zero',
@@ -66,7 +66,7 @@ function chartAp({ curves, timeline, references }: Curves): Chart {
   return {
     id: 'ap',
     title: 'AP after each epoch',
-    description: `${series.map(({ name, points }) => describeCurve(name, points, 'epoch')).join(' ')} ${describeMarks(marks)}`,
+    description: `${series.map(({ name, points }) => formatCurve(name, points, 'epoch')).join(' ')} ${formatMarks(marks)}`,
     xLabel: 'epoch',
     yLabel: 'AP, points',
     yScale: 'linear-from-zero',
@@ -102,7 +102,7 @@ const markTimeline = (timeline: readonly TimelineEvent[], iterationsPerUnit: num
     const markKind = markKinds[kind];
     if (markKind === null || iteration === null) return [];
     const place = `iteration ${formatNumber(iteration)}`;
-    return { x: iteration / iterationsPerUnit, kind: markKind, what: `${kindNames[kind]} at ${place}: ${what}` };
+    return { x: iteration / iterationsPerUnit, kind: markKind, what: `${eventNames[kind]} at ${place}: ${what}` };
   });
 
 const markKinds: Record<TimelineEvent['kind'], Mark['kind'] | null> = {
@@ -118,7 +118,7 @@ const markKinds: Record<TimelineEvent['kind'], Mark['kind'] | null> = {
   tested: null,
 };
 
-function describeCurve(name: string, points: Chart['series'][number]['points'], unit: string): string {
+function formatCurve(name: string, points: Chart['series'][number]['points'], unit: string): string {
   const values = points.flatMap(({ x, y }) => (y === null ? [] : { x, y }));
   const [first, last] = [values[0], values.at(-1)];
   if (!first || !last) return `No ${name} was recorded.`;
@@ -127,7 +127,7 @@ function describeCurve(name: string, points: Chart['series'][number]['points'], 
   return `The ${name} goes from ${formatNumber(first.y)} at ${unit} ${formatNumber(first.x)} to ${formatNumber(last.y)} at ${unit} ${formatNumber(last.x)}, always ${range}.`;
 }
 
-function describeMarks(marks: readonly Mark[]): string {
+function formatMarks(marks: readonly Mark[]): string {
   const stops = marks.filter(({ kind }) => kind === 'stop').length;
   return stops > 0 ? `Marked: ${formatPlural(stops, 'interruption')}.` : 'There was no interruption.';
 }

@@ -1,6 +1,6 @@
 import { formatPoints } from '../../shared/summary/format-score.ts';
 import type { Analysis, Report } from '../../../configs/schema/index.ts';
-import { listCost, roundHours } from './cost.ts';
+import { computeCost, roundHours } from './cost.ts';
 import { type Markup, markup } from '../draw/markup.ts';
 import { formatCount, formatDuration, formatPlural } from '../../shared/summary/format-time.ts';
 
@@ -21,11 +21,11 @@ export const drawFigures = (figures: readonly KeyFigure[]): Markup =>
 
 function listFigures(report: Report, bootstrap: Analysis['bootstrap']): KeyFigure[] {
   const { metrics, ledger, seconds, stepsRepeated } = report;
-  const cost = listCost(report);
+  const cost = computeCost(report);
   const stops = ledger.interruptions.length;
   return [
-    nameAp('Box AP', metrics.bbox.AP, bootstrap?.bbox.AP ?? null),
-    nameAp('Mask AP', metrics.segm.AP, bootstrap?.segm.AP ?? null),
+    apFigure('Box AP', metrics.bbox.AP, bootstrap?.bbox.AP ?? null),
+    apFigure('Mask AP', metrics.segm.AP, bootstrap?.segm.AP ?? null),
     {
       name: 'Goodput',
       value: ledger.goodput === null ? '–' : `${(ledger.goodput * 100).toFixed(1)} %`,
@@ -40,7 +40,7 @@ function listFigures(report: Report, bootstrap: Analysis['bootstrap']): KeyFigur
   ];
 }
 
-function nameAp(name: string, score: number | null, interval: readonly [number, number] | null): KeyFigure {
+function apFigure(name: string, score: number | null, interval: readonly [number, number] | null): KeyFigure {
   const more = interval ? `95 %: ${formatPoints(interval[0])}–${formatPoints(interval[1])}` : 'points';
   return { name, value: score === null ? '–' : formatPoints(score), more: score === null ? 'no ground truth' : more };
 }

@@ -14,15 +14,15 @@ export function drawLedger(ledger: Ledger, start: number): Markup {
           markup`<th scope="col" class="number">Time</th><th scope="col">Class</th><th scope="col" class="what">Cause</th><th scope="col" class="number">Noticed after</th><th scope="col" class="number">Steps lost</th><th scope="col" class="number">Stepping again after</th>`,
           markup`<tbody>${interruptions.map((one) => drawInterruption(one, start))}</tbody>`,
         );
-  return markup`<p>${describeGoodput(ledger)}</p>
+  return markup`<p>${formatGoodput(ledger)}</p>
 ${table}`;
 }
 
 const drawInterruption = (one: Interruption, start: number): Markup => markup`
-<tr><td class="number">${formatElapsed(one.at - start)}</td><td class="whole">${one.class}</td><td class="what">${one.cause}</td><td class="number" data-label="noticed after">${formatKnown(one.detectionSeconds)}</td><td class="number" data-label="steps lost">${formatCount(one.stepsLost)}</td><td class="number" data-label="stepping again after">${formatKnown(one.recoverySeconds)}</td></tr>`;
+<tr><td class="number">${formatElapsed(one.at - start)}</td><td class="whole">${one.class}</td><td class="what">${one.cause}</td><td class="number" data-label="noticed after">${formatSeconds(one.detectionSeconds)}</td><td class="number" data-label="steps lost">${formatCount(one.stepsLost)}</td><td class="number" data-label="stepping again after">${formatSeconds(one.recoverySeconds)}</td></tr>`;
 
 /** `Goodput 98.7 %: 3 d 10 h of steps that lasted in 3 d 11 h meant for training; …` */
-export function describeGoodput(ledger: Ledger): string {
+export function formatGoodput(ledger: Ledger): string {
   if (ledger.goodput === null) return 'Goodput is not known.';
   const { productiveSeconds, wallSeconds, evaluationSeconds, pausedSeconds, lostSeconds } = ledger;
   const meant = formatDuration(wallSeconds - evaluationSeconds - pausedSeconds);
@@ -35,4 +35,4 @@ export function describeGoodput(ledger: Ledger): string {
 }
 
 /** A dash where nobody knows. */
-export const formatKnown = (seconds: number | null): string => (seconds === null ? '–' : formatDuration(seconds));
+export const formatSeconds = (seconds: number | null): string => (seconds === null ? '–' : formatDuration(seconds));

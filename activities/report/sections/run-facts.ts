@@ -14,9 +14,9 @@ export function summarizeRun(report: Report): string {
   const inAll = `${formatDuration(seconds.total)} in all`;
   return [
     ...(isEvaluation(plan)
-      ? [`evaluated on ${countDevices(report)}, nothing was trained`, inAll]
+      ? [`evaluated on ${formatDevices(report)}, nothing was trained`, inAll]
       : [
-          `${formatPlural(plan.epochs, 'epoch')} on ${countDevices(report)}`,
+          `${formatPlural(plan.epochs, 'epoch')} on ${formatDevices(report)}`,
           `${inAll}, ${formatDuration(seconds.training)} of it training`,
         ]),
     `finished ${formatInstant(createdAt)}`,
@@ -24,11 +24,11 @@ export function summarizeRun(report: Report): string {
 }
 
 /** `4 GPUs`; the demo trains on a CPU, where each rank of the plan is a process. */
-export const countDevices = ({ plan, environment }: Report): string =>
+export const formatDevices = ({ plan, environment }: Report): string =>
   formatPlural(plan.gpus, environment['device'] === 'cpu' ? 'CPU rank' : 'GPU');
 
 /** `Steps repeated: 412 of 263,844 (0.16 %).` */
-export function describeRepeatedSteps({ stepsRepeated, curves, attempts }: Report): string {
+export function formatRepeatedSteps({ stepsRepeated, curves, attempts }: Report): string {
   const iterations = [...curves.loss, ...curves.ap].map(({ iteration }) => iteration);
   const total = maximum([0, ...iterations, ...attempts.map(({ toIteration }) => toIteration ?? 0)]);
   const share = stepsRepeated > 0 && total > 0 ? ` (${((100 * stepsRepeated) / total).toPrecision(2)} %)` : '';
@@ -36,13 +36,13 @@ export function describeRepeatedSteps({ stepsRepeated, curves, attempts }: Repor
 }
 
 /** Where the attempt's trainer came from. */
-export function describeOrigin({ adopted, resumedFrom, fromIteration }: Attempt): string {
+export function formatOrigin({ adopted, resumedFrom, fromIteration }: Attempt): string {
   if (adopted) return 'adopted the running trainer';
   if (resumedFrom !== null) return `resumed from ${resumedFrom}`;
   return fromIteration === null ? '–' : 'from the beginning';
 }
 
-export const kindNames: Record<TimelineEvent['kind'], string> = {
+export const eventNames: Record<TimelineEvent['kind'], string> = {
   started: 'Started',
   resumed: 'Resumed',
   adopted: 'Adopted',
@@ -63,7 +63,7 @@ export const outcomeNames: Record<Attempt['outcome'], string> = {
   'worker-lost': 'worker lost',
 };
 
-export const nextNames: Record<Decision['next'], string> = {
+export const actionNames: Record<Decision['next'], string> = {
   test: 'test',
   retry: 'train again',
   adopt: 'adopt the trainer',

@@ -4,7 +4,7 @@ import { activeSwitches } from '../../shared/run/speed-switches.ts';
 import { drawFacts } from '../draw/facts.ts';
 import { markup } from '../draw/markup.ts';
 import { repeatCommand } from './repeat-command.ts';
-import { countDevices, listHashes } from './run-facts.ts';
+import { formatDevices, listHashes } from './run-facts.ts';
 import type { Section } from '../draw/section.ts';
 import { formatCount, formatPlural } from '../../shared/summary/format-time.ts';
 
@@ -45,7 +45,7 @@ function listPlan(report: Report): readonly (readonly [string, string])[] {
     ['data set', dataset.id],
     [`${part} weights`, id],
     ['length', isEvaluation(report.plan) ? 'an evaluation: nothing was trained' : formatPlural(epochs, 'epoch')],
-    ['batch', `${countDevices(report)} × ${formatPlural(batchPerGpu, 'image')}`],
+    ['batch', `${formatDevices(report)} × ${formatPlural(batchPerGpu, 'image')}`],
     ['seed', String(seed)],
     ['loader processes', `${formatCount(loaderWorkers)} for each`],
     ['speed switches', activeSwitches(speed).join(', ') || 'none'],

@@ -1,7 +1,7 @@
 import type { Attempt, Report, TimelineEvent } from '../../../configs/schema/index.ts';
 import { maximum } from '../draw/axis.ts';
 import { type Markup, markup } from '../draw/markup.ts';
-import { outcomeNames, findStart, kindNames } from './run-facts.ts';
+import { outcomeNames, findStart, eventNames } from './run-facts.ts';
 import { formatDuration, formatElapsed, formatPlural } from '../../shared/summary/format-time.ts';
 
 const width = 720;
@@ -31,7 +31,7 @@ export function drawTimelineChart(report: Report): Markup {
   return markup`<svg class="course" viewBox="0 0 ${width} 84" role="img" aria-labelledby="course-title course-description">
 <title id="course-title">Attempts over time</title>
 <desc id="course-description">${`${formatPlural(report.attempts.length, 'attempt')} in ${formatDuration(length)}, with ${formatPlural(events.length, 'event')} marked; the tables below say the same.`}</desc>
-${listTicks(length).map((tick) => markup`<path class="notch" d="M${round(toX(start + tick))} ${lane.axis - 4}v4"/><text text-anchor="${tick === 0 ? 'start' : 'middle'}" x="${round(toX(start + tick))}" y="${lane.axis + 12}">${nameTick(tick)}</text>`)}
+${listTicks(length).map((tick) => markup`<path class="notch" d="M${round(toX(start + tick))} ${lane.axis - 4}v4"/><text text-anchor="${tick === 0 ? 'start' : 'middle'}" x="${round(toX(start + tick))}" y="${lane.axis + 12}">${formatTick(tick)}</text>`)}
 <path class="base" d="M${lane.left} ${lane.axis}H${lane.right}"/>
 ${report.attempts.map((one) => drawAttempt(one, toX, start))}
 ${events.map((one) => drawEvent(one, toX, start))}
@@ -53,7 +53,7 @@ function drawEvent({ at, kind, what }: TimelineEvent, toX: (at: number) => numbe
   const x = round(toX(at));
   const shape =
     shapes[kind] === 'stop' ? `M${x} ${lane.top - 12}V${lane.bottom + 4}` : `M${x} ${lane.top - 12}l4.5 9h-9z`;
-  return markup`<g class="mark ${shapes[kind] ?? ''}"><path d="${shape}"/><path class="hit" d="M${x} ${lane.top - 14}V${lane.top}"><title>${`${formatElapsed(at - start)} ${kindNames[kind]}: ${what}`}</title></path></g>`;
+  return markup`<g class="mark ${shapes[kind] ?? ''}"><path d="${shape}"/><path class="hit" d="M${x} ${lane.top - 14}V${lane.top}"><title>${`${formatElapsed(at - start)} ${eventNames[kind]}: ${what}`}</title></path></g>`;
 }
 
 const shapes: Record<TimelineEvent['kind'], 'stop' | 'go' | null> = {
@@ -74,7 +74,7 @@ function listTicks(length: number): number[] {
   return Array.from({ length: Math.floor(length / step) + 1 }, (_, index) => index * step);
 }
 
-function nameTick(seconds: number): string {
+function formatTick(seconds: number): string {
   if (seconds === 0) return '0';
   const units = [
     [day, 'd'],

@@ -14,11 +14,11 @@ export function buildTimeline(
   const first = times.reduce((a, b) => Math.min(a, b), Infinity);
   const last = times.reduce((a, b) => Math.max(a, b), -Infinity);
   return [
-    ...describeStarts(events),
-    ...attempts.filter((attempt) => attempt.adopted).map((attempt) => describeAdoption(attempt, events)),
-    ...incidents.filter(({ at }) => at >= first && at <= last).map((incident) => describeIncident(incident, events)),
-    ...attempts.map((attempt) => describeEnding(attempt, events)),
-    ...describeTest(events),
+    ...listStarts(events),
+    ...attempts.filter((attempt) => attempt.adopted).map((attempt) => adoptionEvent(attempt, events)),
+    ...incidents.filter(({ at }) => at >= first && at <= last).map((incident) => incidentEvent(incident, events)),
+    ...attempts.map((attempt) => outcomeEvent(attempt, events)),
+    ...listTests(events),
   ].sort((a, b) => a.at - b.at);
 }
 
@@ -53,34 +53,34 @@ export function collectCurves(events: readonly TrainerEvent[]): Report['curves']
 const byIteration = <T extends { iteration: number }>(found: Map<number, T>): T[] =>
   [...found.values()].sort((a, b) => a.iteration - b.iteration);
 
-const describeStarts = (events: readonly TrainerEvent[]): TimelineEvent[] =>
-  ofType(events, 'started').map((start, index): TimelineEvent => {
+const listStarts = (events: readonly TrainerEvent[]): TimelineEvent[] =>
+  filterByType(events, 'started').map((start, index): TimelineEvent => {
     const { t: at, iteration, resumedFrom } = start;
     if (resumedFrom !== null) return { at, kind: 'resumed', what: `From ${resumedFrom}`, iteration };
-    const what = index > 0 ? 'From the beginning again: there was no whole checkpoint' : describeFirstStart(start);
+    const what = index > 0 ? 'From the beginning again: there was no whole checkpoint' : formatFirstStart(start);
     return { at, kind: 'started', what, iteration };
   });
 
-const describeFirstStart = (start: EventOf<'started'>): string =>
+const formatFirstStart = (start: EventOf<'started'>): string =>
   `${formatPlural(start.epochs, 'epoch')} of ${formatPlural(start.iterationsPerEpoch, 'step')} on ${start.worldSize} × ${start.device}`;
 
-const describeAdoption = (attempt: Attempt, events: readonly TrainerEvent[]): TimelineEvent => ({
+const adoptionEvent = (attempt: Attempt, events: readonly TrainerEvent[]): TimelineEvent => ({
   at: attempt.startedAt,
   kind: 'adopted',
   what: `Attempt ${attempt.attempt} found the trainer running; no step lost`,
   iteration: findIteration(events, attempt.startedAt),
 });
 
-const describeIncident = (incident: Incident, events: readonly TrainerEvent[]): TimelineEvent => ({
+const incidentEvent = (incident: Incident, events: readonly TrainerEvent[]): TimelineEvent => ({
   at: incident.at,
   kind: 'process-died',
   what: `${incident.process} (pid ${incident.pid}): ${incident.how}; running again after ${formatDuration(incident.restartedAfterSeconds)}`,
   iteration: findIteration(events, incident.at),
 });
 
-function describeEnding(attempt: Attempt, events: readonly TrainerEvent[]): TimelineEvent {
+function outcomeEvent(attempt: Attempt, events: readonly TrainerEvent[]): TimelineEvent {
   // The trainer's own word is the more exact one: the attempt ends only when somebody has read it.
-  const said = ofType(events, 'ended').find(
+  const said = filterByType(events, 'ended').find(
     ({ t, reason }) => reason === attempt.outcome && t >= attempt.startedAt && t <= attempt.endedAt,
   );
   return {
@@ -91,8 +91,8 @@ function describeEnding(attempt: Attempt, events: readonly TrainerEvent[]): Time
   };
 }
 
-const describeTest = (events: readonly TrainerEvent[]): TimelineEvent[] =>
-  ofType(events, 'tested')
+const listTests = (events: readonly TrainerEvent[]): TimelineEvent[] =>
+  filterByType(events, 'tested')
     .slice(-1)
     .map(({ t, done, total }) => ({
       at: t,
@@ -108,5 +108,5 @@ function findIteration(events: readonly TrainerEvent[], at: number): number | nu
   return before && known.some((event) => event.t > at) ? before.iteration : null;
 }
 
-const ofType = <T extends TrainerEvent['type']>(events: readonly TrainerEvent[], type: T) =>
+const filterByType = <T extends TrainerEvent['type']>(events: readonly TrainerEvent[], type: T) =>
   events.filter((event): event is EventOf<T> => event.type === type);

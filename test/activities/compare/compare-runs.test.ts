@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { compareRuns } from '../../../activities/compare/compare-runs.ts';
-import { writeComparison } from '../../../activities/compare/comparison-verdict.ts';
+import { formatComparisonVerdict } from '../../../activities/compare/comparison-verdict.ts';
 import type { ComparedRun } from '../../../activities/compare/load-run.ts';
 import { differenceInterval } from '../../../activities/compare/paired-bootstrap.ts';
 import { renderComparisonHtml } from '../../../activities/compare/render-html.ts';
@@ -47,7 +47,7 @@ test('two runs that differ in one field of the plan: that field alone is named, 
   expect(ap?.differences[0]?.by).toBeCloseTo(0.02, 6);
   // Resamples that move together leave no doubt, however far each of them moves.
   expect(ap?.differences[0]?.interval?.map((one) => Number(one.toFixed(6)))).toEqual([0.02, 0.02]);
-  expect(writeComparison(comparison)).toEqual([
+  expect(formatComparisonVerdict(comparison)).toEqual([
     'two against one: box AP +2.0 [+2.0, +2.0], mask AP 0.0 [0.0, 0.0]; the box difference is clear (+2.0 points).',
     'One field of the plan differs: seed.',
   ]);
@@ -75,7 +75,7 @@ test('without resamples in common there are differences and no intervals', () =>
   const comparison = compareRuns([runOf('one', 0), { ...runOf('two', 0.02), bootstrap: undefined }], 1);
   expect(comparison.resamples).toBeNull();
   expect(comparison.metrics[0]?.differences[0]?.interval).toBeNull();
-  expect(writeComparison(comparison)[0]).toBe('two against one: box AP +2.0, mask AP 0.0.');
+  expect(formatComparisonVerdict(comparison)[0]).toBe('two against one: box AP +2.0, mask AP 0.0.');
 });
 
 test('the page lays the curves over each other, one line for each run', () => {

@@ -6,7 +6,7 @@ import {
   changeRegistry,
   previousChampion,
   readRegistry,
-  type WantedChange,
+  type ChangeRequest,
 } from '../../../activities/registry/registry-state.ts';
 import {
   fetchVersionFiles,
@@ -24,7 +24,7 @@ const stores = useBothStores();
 
 const hash = (digit: string) => digit.repeat(64);
 const id = (digit: string) => versionId(`run-${digit}`, hash(digit));
-const wish = (action: WantedChange['action'], digit: string): WantedChange => ({
+const wish = (action: ChangeRequest['action'], digit: string): ChangeRequest => ({
   action,
   version: id(digit),
   who: 'a test',
@@ -37,7 +37,7 @@ describe.each(storeKinds)('a registry in %s', (kind) => {
 
   test('goes from nothing to a champion, to the next one and back, and keeps who, why and when', async () => {
     const store = open('history');
-    const change = (wanted: WantedChange, expected: string | null, at: number) =>
+    const change = (wanted: ChangeRequest, expected: string | null, at: number) =>
       changeRegistry(store, 'shapes', wanted, { expected, at });
     await change(wish('candidate', '1'), null, 1);
     await change(wish('promote', '1'), null, 2);

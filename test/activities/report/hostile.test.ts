@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { renderHtml } from '../../../activities/report/html.ts';
 import { renderMarkdown } from '../../../activities/report/markdown.ts';
-import { showControls } from '../../../activities/report/draw/markup.ts';
+import { replaceControlCharacters } from '../../../activities/report/draw/markup.ts';
 import { hostileTexts } from '../../fixtures/hostile-texts.ts';
 import { hostileAnalysis, hostileReport } from './hostile-report.ts';
 import { readHtml } from './read-html.ts';
@@ -27,7 +27,7 @@ test('there are at least forty of them, and a page shows each in many places', (
 test.each(hostileTexts.map((text) => [text]))('%j stays text in every place of the page', (text) => {
   const { tags, texts } = readHtml(renderHtml(hostileReport(text), hostileAnalysis(text)));
   expect(tags).toEqual(benign.tags);
-  const shown = showControls(text);
+  const shown = replaceControlCharacters(text);
   // The command to repeat a run holds it once more, in JSON's own escapes.
   expect(texts.filter((one) => one.includes(shown)).length).toBeGreaterThanOrEqual(benignPlaces - 1);
 });
@@ -35,8 +35,8 @@ test.each(hostileTexts.map((text) => [text]))('%j stays text in every place of t
 test.each(hostileTexts.map((text) => [text]))('%j stays text where a run is held against a published one', (text) => {
   const { tags, texts } = readHtml(renderHtml(hostileReport(`x${text}`, known)));
   expect(tags).toEqual(benignKnown.tags);
-  expect(texts).toContain(`x${showControls(text)} `);
-  expect(texts.join('\n')).toContain(`MMDetection x${showControls(text)} `);
+  expect(texts).toContain(`x${replaceControlCharacters(text)} `);
+  expect(texts.join('\n')).toContain(`MMDetection x${replaceControlCharacters(text)} `);
 });
 
 test.each(hostileTexts.map((text) => [text]))('%j does not change the tables of the Markdown page', (text) => {

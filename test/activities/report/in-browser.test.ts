@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { renderHtml } from '../../../activities/report/html.ts';
-import { showControls } from '../../../activities/report/draw/markup.ts';
+import { replaceControlCharacters } from '../../../activities/report/draw/markup.ts';
 import { hostileTexts } from '../../fixtures/hostile-texts.ts';
 import { sampleAnalysis, sampleClass } from '../../fixtures/sample-analysis.ts';
 import { sampleReport } from '../../fixtures/sample-report.ts';
@@ -147,7 +147,7 @@ describe.skipIf(!hasChromium)(inChromium('in Chromium'), () => {
       for (const text of hostileTexts) {
         const { tags, texts } = await parse(draw(text));
         expect(tags, text).toEqual(benign.tags);
-        const shown = showControls(text);
+        const shown = replaceControlCharacters(text);
         expect(texts.filter((one) => one.includes(shown)).length, text).toBeGreaterThanOrEqual(places - 1);
       }
     });

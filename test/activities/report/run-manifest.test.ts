@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { addObject } from '../../../activities/shared/store/objects.ts';
 import { planHash } from '../../../activities/plan/plan-hash.ts';
-import { buildRunManifest, findDeviations } from '../../../activities/report/run-manifest.ts';
+import { buildRunManifest, findManifestMismatches } from '../../../activities/report/run-manifest.ts';
 import { homeFolders, runFolder } from '../../../configs/paths.ts';
 import { RunManifest, type StoredFile } from '../../../configs/schema/index.ts';
 import { miniDataset, miniPlan, miniWeights } from '../../helpers/mini-run.ts';
@@ -66,7 +66,7 @@ test('the manifest names every result of the run by its hash, and nothing that i
 });
 
 test('a run that is as its manifest says has no deviations', async () => {
-  expect(await findDeviations(home, manifest)).toEqual([]);
+  expect(await findManifestMismatches(home, manifest)).toEqual([]);
 });
 
 test('each thing that was changed or went away is named', async () => {
@@ -74,7 +74,7 @@ test('each thing that was changed or went away is named', async () => {
   await rm(folderOf().metrics);
   await rm(homeFolders(home).object(manifest.weights.source.sha256));
   await writeFile(folderOf().plan, JSON.stringify({ ...plan, seed: 8 }));
-  expect(await findDeviations(home, manifest)).toEqual([
+  expect(await findManifestMismatches(home, manifest)).toEqual([
     expect.stringMatching(/^plan\.json has the sha256 /),
     'test/metrics.json is gone',
     expect.stringMatching(/^train\/checkpoints\/e001-i000010\.pth has the sha256 .*, was /),

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { explainChange, takeFingerprint } from '../../../activities/retrain/fingerprint.ts';
-import { explainFindings, evaluateCandidate, type GateFacts } from '../../../activities/retrain/evaluate-candidate.ts';
+import { formatChange, computeFingerprint } from '../../../activities/retrain/fingerprint.ts';
+import { formatFindings, evaluateCandidate, type GateFacts } from '../../../activities/retrain/evaluate-candidate.ts';
 import { GateRules, type Comparison, type ComparedScore } from '../../../configs/schema/index.ts';
 import { miniPlan } from '../../helpers/mini-run.ts';
 
@@ -43,7 +43,7 @@ const passes = (changes: Changes, rules: object = {}) => judge(changes, rules).e
 
 test('a candidate that is better everywhere passes, and the verdict says by how much', () => {
   expect(passes({ classes: { dog: score(0.02) } })).toBe(true);
-  expect(explainFindings(judge({ box: score(0.012, [0.01, 0.014]) }))).toBe('box AP +1.2 [+1.0, +1.4], mask AP +1.0');
+  expect(formatFindings(judge({ box: score(0.012, [0.01, 0.014]) }))).toBe('box AP +1.2 [+1.0, +1.4], mask AP +1.0');
 });
 
 test('a fall that another choice of images could turn around counts as none, a clear one rejects', () => {
@@ -51,7 +51,7 @@ test('a fall that another choice of images could turn around counts as none, a c
   expect(passes({ box: noise })).toBe(true);
   expect(passes({ box: noise }, { withinNoise: 'worse' })).toBe(false);
   const clear = judge({ box: score(-0.1, [-0.12, -0.08]) });
-  expect(explainFindings(clear)).toBe('box AP does not fall: −10.0 [−12.0, −8.0]');
+  expect(formatFindings(clear)).toBe('box AP does not fall: −10.0 [−12.0, −8.0]');
   // Without resamples nobody can say that it is noise.
   expect(passes({ box: score(-0.001) })).toBe(false);
 });
@@ -63,9 +63,9 @@ test('a wanted gain is not had by noise', () => {
 
 test('sizes and single classes may fall by so much and no further', () => {
   expect(passes({ sizes: [-0.009, 0, null] })).toBe(true);
-  expect(explainFindings(judge({ sizes: [0, -0.02, null] }))).toBe('box APm falls by 1 points at most: −2.0');
+  expect(formatFindings(judge({ sizes: [0, -0.02, null] }))).toBe('box APm falls by 1 points at most: −2.0');
   const classes = { dog: score(-0.2, [-0.3, -0.1]), cat: score(-0.3, [-0.7, 0.1]), bench: score(0.5) };
-  expect(explainFindings(judge({ classes }))).toBe(
+  expect(formatFindings(judge({ classes }))).toBe(
     'none of the 5 classes that fall most falls by more than 10 points: dog −20.0',
   );
   expect(passes({ classes }, { worstClasses: { count: 5, mayFall: 30 } })).toBe(true);
@@ -75,19 +75,19 @@ test('sizes and single classes may fall by so much and no further', () => {
 test('limits on size and speed hold where they are asked for', () => {
   expect(passes({}, { weightsBytes: 1_000_000 })).toBe(false);
   expect(passes({}, { weightsBytes: 3_000_000, testSlower: 2 })).toBe(true);
-  expect(explainFindings(judge({}, { testSlower: 1.2 }))).toContain('1.50 times');
+  expect(formatFindings(judge({}, { testSlower: 1.2 }))).toContain('1.50 times');
 });
 
 test('what was not measured in both does not pass', () => {
-  expect(explainFindings(judge({ mask: score(null) }))).toContain('not measured in both');
+  expect(formatFindings(judge({ mask: score(null) }))).toContain('not measured in both');
 });
 
 test('the fingerprint changes with what decides the weights and with the trainer’s code, and says which it was', () => {
-  const before = takeFingerprint(miniPlan);
-  expect(explainChange(before, takeFingerprint({ ...miniPlan, runId: 'other' }))).toBeUndefined();
-  expect(explainChange(undefined, before)).toBe('changed: nothing was trained before');
+  const before = computeFingerprint(miniPlan);
+  expect(formatChange(before, computeFingerprint({ ...miniPlan, runId: 'other' }))).toBeUndefined();
+  expect(formatChange(undefined, before)).toBe('changed: nothing was trained before');
   const seed = { ...miniPlan, planHash: hash('9'), seed: 8 };
-  expect(explainChange(before, takeFingerprint(seed))).toBe('changed: seed (was 7, is 8)');
+  expect(formatChange(before, computeFingerprint(seed))).toBe('changed: seed (was 7, is 8)');
   const code = { ...miniPlan, versions: { ...miniPlan.versions, trainerCode: hash('1') } };
-  expect(explainChange(before, takeFingerprint(code))).toMatch(/^changed: trainer code \(was ff+, is 11+\)$/);
+  expect(formatChange(before, computeFingerprint(code))).toMatch(/^changed: trainer code \(was ff+, is 11+\)$/);
 });

@@ -7,7 +7,7 @@ import { retrainId, taskQueues, workflowTypes } from '../../../configs/names.ts'
 import { RetrainStatus, type RetrainInput } from '../../../configs/schema/index.ts';
 import { applySchedule, formatSchedule } from '../../../infra/client/retrain-schedule.ts';
 import { findFreePort } from '../../../infra/stack/free-port.ts';
-import { askForRetraining } from '../../../infra/pages/ask-for-retraining.ts';
+import { createRetrainRequester } from '../../../infra/pages/request-retraining.ts';
 import { startCuttableProxy, type CuttableProxy } from '../../fixtures/cuttable-proxy.ts';
 import { projectRoot } from '../../helpers/project.ts';
 import { createWorld, freshRetrainInput } from '../../helpers/retrain-world.ts';
@@ -204,7 +204,7 @@ test('while the server is away one is told to come again, and then finds it', as
 test('a server that was never there is away, too', async () => {
   const connection = Connection.lazy({ address: `127.0.0.1:${await findFreePort(0)}` });
   const trigger = { who: 'a test', why: 'to see' };
-  expect(await askForRetraining(new Client({ connection }))('nobody', trigger)).toEqual({ how: 'away' });
+  expect(await createRetrainRequester(new Client({ connection }))('nobody', trigger)).toEqual({ how: 'away' });
   await connection.close();
 });
 

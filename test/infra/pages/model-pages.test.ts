@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { localStore } from '../../../activities/shared/store/local-store.ts';
 import type { ArtifactStore } from '../../../activities/shared/store/artifact-store.ts';
-import { modelGatherer, type ModelStory } from '../../../activities/pages/models/gather-models.ts';
+import { createModelReader, type ModelDetails } from '../../../activities/pages/models/read-models.ts';
 import { renderModel } from '../../../activities/pages/models/render-model.ts';
-import { showControls } from '../../../activities/report/draw/markup.ts';
+import { replaceControlCharacters } from '../../../activities/report/draw/markup.ts';
 import { changeRegistry } from '../../../activities/registry/registry-state.ts';
 import type { LoopbackServer } from '../../../infra/pages/listen-on-loopback.ts';
 import { modelKeys } from '../../../configs/names.ts';
@@ -182,10 +182,10 @@ test('one damaged document hides no other, and a store that refuses says so', as
 test('what somebody wrote stays text', async () => {
   const folder = `${home}/hostile`;
   await fillRegistry(localStore(folder), { folder: `${home}/scratch`, text: 'benign' });
-  const story = await modelGatherer(home, localStore(folder)).look('shapes');
+  const story = await createModelReader(home, localStore(folder)).read('shapes');
   const pageWith = (text: string): string => {
     const written = JSON.stringify(story).replaceAll('"benign"', () => JSON.stringify(text));
-    return renderModel(JSON.parse(written) as ModelStory, 'file:///store'); // as it was, but for that text
+    return renderModel(JSON.parse(written) as ModelDetails, 'file:///store'); // as it was, but for that text
   };
   const tags = (page: string) => [...page.matchAll(/<\/?[a-zA-Z][^\s>]*/g)].map(String);
   const benign = tags(pageWith('benign'));
@@ -210,7 +210,7 @@ const entities = [
 ] as const;
 /** As it stands in the page's source. */
 const escaped = (text: string): string =>
-  entities.reduce((all, [sign, entity]) => all.replaceAll(sign, entity), showControls(text));
+  entities.reduce((all, [sign, entity]) => all.replaceAll(sign, entity), replaceControlCharacters(text));
 
 test('in a browser the pages are as wide as it is, complain of nothing, and axe finds nothing', async (context) => {
   if (noBrowser !== undefined) return context.skip(noBrowser);

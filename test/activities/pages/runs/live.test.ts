@@ -1,7 +1,7 @@
 import { appendFile, mkdir, mkdtemp, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { liveGatherer, type Live } from '../../../../activities/pages/runs/gather-live.ts';
+import { createLiveRunReader, type LiveRun } from '../../../../activities/pages/runs/live-run.ts';
 import { LiveFile } from '../../../../activities/pages/runs/live-file.ts';
 import { renderLiveFile, renderLiveFragment, renderLivePage } from '../../../../activities/pages/runs/render-live.ts';
 import { runFolder } from '../../../../configs/paths.ts';
@@ -12,13 +12,13 @@ import { findTagErrors } from '../../report/tag-errors.ts';
 
 let home: string;
 let folder: ReturnType<typeof runFolder>;
-let gather: () => Promise<Live | undefined>;
+let gather: () => Promise<LiveRun | undefined>;
 
 beforeEach(async () => {
   home = await mkdtemp(`${tmpdir()}/everswin-live-`);
   folder = runFolder(home, 'mini');
   await mkdir(folder.train.dir, { recursive: true });
-  const gatherer = liveGatherer(home);
+  const gatherer = createLiveRunReader(home);
   gather = () => gatherer('mini');
 });
 
@@ -58,11 +58,11 @@ const step = (attempt: number, iteration: number, loss = 1): TrainerEvent => ({
   etaSeconds: 60,
   memoryMb: null,
 });
-const steps = (live: Live | undefined) => live?.curves.loss.map(({ iteration }) => iteration);
+const steps = (live: LiveRun | undefined) => live?.curves.loss.map(({ iteration }) => iteration);
 
 describe('what is gathered', () => {
   test('is nothing of a run that is not there, and little of one that has not begun', async () => {
-    expect(await liveGatherer(home)('other')).toBeUndefined();
+    expect(await createLiveRunReader(home)('other')).toBeUndefined();
     expect(await gather()).toMatchObject({ state: 'waiting', plan: null, lastSignAt: null, isReported: false });
   });
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { drawGallery } from '../../../../activities/report/analysis/gallery-section.ts';
-import { choosePictures } from '../../../../activities/report/analysis/picture-budget.ts';
+import { selectPictures } from '../../../../activities/report/analysis/picture-budget.ts';
 import { renderHtml } from '../../../../activities/report/html.ts';
 import { Analysis } from '../../../../configs/schema/index.ts';
 import { sampleAnalysis, sampleClass, sampleImage } from '../../../fixtures/sample-analysis.ts';
@@ -18,7 +18,7 @@ test('the sample is an analysis', () => {
 });
 
 test('of pictures that are too many to carry, each group keeps its first ones', () => {
-  const chosen = choosePictures(gallery).map(({ fileName }) => fileName);
+  const chosen = selectPictures(gallery).map(({ fileName }) => fileName);
   expect(chosen).toEqual([
     ...['best-0.jpg', 'best-1.jpg', 'best-2.jpg'],
     ...['worst-0.jpg', 'worst-1.jpg', 'worst-2.jpg'],

@@ -7,7 +7,7 @@ import {
   spansDecades,
   tightAxis,
 } from '../../../../activities/report/draw/axis.ts';
-import { formatNumber } from '../../../../activities/report/draw/number-text.ts';
+import { formatNumber } from '../../../../activities/report/draw/format-number.ts';
 
 const options = { tickCount: 4, leastStep: 0 };
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { describeUse } from '../../../../activities/report/sections/cost-section.ts';
-import { formatHours, listCost, roundHours } from '../../../../activities/report/sections/cost.ts';
+import { formatUse } from '../../../../activities/report/sections/cost-section.ts';
+import { formatHours, computeCost, roundHours } from '../../../../activities/report/sections/cost.ts';
 import { sampleReport } from '../../../fixtures/sample-report.ts';
 
 const hour = 3600;
@@ -20,7 +20,7 @@ const report = sampleReport({
 });
 
 test('device-hours are what the GPUs were held for; a pause holds none', () => {
-  const cost = listCost(report);
+  const cost = computeCost(report);
   expect(Object.fromEntries(cost.parts.map(({ kind, deviceHours }) => [kind, deviceHours]))).toEqual({
     useful: 24,
     evaluation: 4,
@@ -29,14 +29,18 @@ test('device-hours are what the GPUs were held for; a pause holds none', () => {
     test: 4,
   });
   expect(cost).toMatchObject({ device: 'GPU', deviceHours: 40, pausedSeconds: 2 * hour });
-  expect(describeUse(cost)).toBe('60.0 % of them in steps that lasted; 4 GPU-hours of steps were lost to crashes');
+  expect(formatUse(cost)).toBe('60.0 % of them in steps that lasted; 4 GPU-hours of steps were lost to crashes');
 });
 
 test('where nobody counted steps it says so instead of nothing useful', () => {
-  expect(describeUse(listCost({ ...report, ledger: { ...report.ledger, goodput: null } }))).toContain('nobody counted');
+  expect(formatUse(computeCost({ ...report, ledger: { ...report.ledger, goodput: null } }))).toContain(
+    'nobody counted',
+  );
 });
 
 test('a CPU’s hours are not called a GPU’s', () => {
-  expect(formatHours(0.01812, listCost({ ...report, environment: { device: 'cpu' } }).device)).toBe('0.0181 CPU-hours');
+  expect(formatHours(0.01812, computeCost({ ...report, environment: { device: 'cpu' } }).device)).toBe(
+    '0.0181 CPU-hours',
+  );
   expect([324.4, 1250, 1.256, 0].map(roundHours)).toEqual(['324', '1,250', '1.26', '0']);
 });

@@ -17,67 +17,67 @@ import { readVerdict } from '../../registry/verdicts.ts';
 import { listModels, listVersions, readVersion } from '../../registry/versions.ts';
 
 /** What was found, or why it could not be read. */
-export type Found<T> = { readonly is: T } | { readonly problem: string };
+export type Readable<T> = { readonly is: T } | { readonly problem: string };
 
 /** One line of the list of models. */
-export interface ListedModel {
+export interface ModelSummary {
   readonly model: string;
-  readonly state: Found<RegistryState>;
+  readonly state: Readable<RegistryState>;
   /** Null where there is none. */
-  readonly champion: Found<ModelVersion> | null;
+  readonly champion: Readable<ModelVersion> | null;
   readonly versions: number;
 }
 
-export interface ListedVersion {
+export interface VersionDetails {
   readonly id: VersionId;
-  readonly version: Found<ModelVersion>;
+  readonly version: Readable<ModelVersion>;
   /** Its run, and so its page, is on this machine. */
-  readonly isHere: boolean;
+  readonly isRunLocal: boolean;
 }
 
-export interface ShownVerdict {
+export interface VerdictDetails {
   readonly sha256: string;
-  readonly verdict: Found<GateVerdict>;
+  readonly verdict: Readable<GateVerdict>;
 }
 
 /** All that the page of one model shows. */
-export interface ModelStory {
+export interface ModelDetails {
   readonly model: string;
   readonly state: RegistryState;
   /** The newest first. */
-  readonly versions: readonly ListedVersion[];
+  readonly versions: readonly VersionDetails[];
   /** The newest first; of older ones the history has the name. */
-  readonly verdicts: readonly ShownVerdict[];
+  readonly verdicts: readonly VerdictDetails[];
 }
 
-export interface ModelGatherer {
+export interface ModelReader {
   /** Address of the store that it reads. */
   readonly address: string;
-  readonly list: () => Promise<ListedModel[]>;
+  readonly list: () => Promise<ModelSummary[]>;
   /** Undefined where the store has no such model. @throws CodedError StoreDamaged. */
-  readonly look: (model: string) => Promise<ModelStory | undefined>;
+  readonly read: (model: string) => Promise<ModelDetails | undefined>;
 }
 
-const shownVerdicts = 20;
+const maxVerdicts = 20;
 /** So many documents that never change are remembered: versions and verdicts. */
-const rememberedDocuments = 1000;
+const maxCachedDocuments = 1000;
 
 /** Reads a registry and changes nothing. What never changes is read once. */
-export function modelGatherer(home: string, store: ArtifactStore): ModelGatherer {
-  const documents = new Memory(rememberedDocuments);
-  const read = <T>(key: string, fetch: (folder: string) => Promise<T>): Promise<Found<T>> =>
-    orProblem(documents.recall(key, () => withScratchFolder(`${tmpdir()}/everswin-pages`, fetch)));
+export function createModelReader(home: string, store: ArtifactStore): ModelReader {
+  const documents = new DocumentCache(maxCachedDocuments);
+  const readCached = <T>(key: string, fetch: (folder: string) => Promise<T>): Promise<Readable<T>> =>
+    catchDamage(documents.get(key, () => withScratchFolder(`${tmpdir()}/everswin-pages`, fetch)));
   const version = (model: string, id: VersionId) =>
-    read(`${model}/${id}`, (folder) => readVersion(store, model, id, { folder }));
+    readCached(`${model}/${id}`, (folder) => readVersion(store, model, id, { folder }));
   const verdict = (model: string, sha256: string) =>
-    read(`${model}/${sha256}`, (folder) => readVerdict(store, model, sha256, { folder }));
+    readCached(`${model}/${sha256}`, (folder) => readVerdict(store, model, sha256, { folder }));
 
   const list = async () => {
     const models = (await listModels(store)).filter((name) => ModelName.safeParse(name).success);
     return Promise.all(
-      models.map(async (model): Promise<ListedModel> => {
+      models.map(async (model): Promise<ModelSummary> => {
         const [state, versions] = await Promise.all([
-          orProblem(readRegistry(store, model).then((found) => found.state)),
+          catchDamage(readRegistry(store, model).then((found) => found.state)),
           listVersions(store, model),
         ]);
         const champion = 'is' in state ? state.is.champion : null;
@@ -91,36 +91,36 @@ export function modelGatherer(home: string, store: ArtifactStore): ModelGatherer
     );
   };
 
-  const look = async (model: string): Promise<ModelStory | undefined> => {
+  const read = async (model: string): Promise<ModelDetails | undefined> => {
     const [{ state }, ids] = await Promise.all([readRegistry(store, model), listVersions(store, model)]);
     if (state.history.length === 0 && ids.length === 0) return undefined;
     const evidence = [...new Set(state.history.flatMap((change) => change.evidence ?? []))];
     const [versions, verdicts] = await Promise.all([
-      Promise.all(ids.map(async (id) => listVersion(home, id, await version(model, id)))),
+      Promise.all(ids.map(async (id) => toVersionDetails(home, id, await version(model, id)))),
       Promise.all(
         evidence
-          .slice(-shownVerdicts)
+          .slice(-maxVerdicts)
           .reverse()
           .map(async (sha256) => ({ sha256, verdict: await verdict(model, sha256) })),
       ),
     ]);
-    return { model, state, versions: versions.sort((a, b) => madeAt(b) - madeAt(a)), verdicts };
+    return { model, state, versions: versions.sort((a, b) => createdAt(b) - createdAt(a)), verdicts };
   };
 
-  return { address: store.address, list, look };
+  return { address: store.address, list, read };
 }
 
-async function listVersion(home: string, id: VersionId, version: Found<ModelVersion>): Promise<ListedVersion> {
+async function toVersionDetails(home: string, id: VersionId, version: Readable<ModelVersion>): Promise<VersionDetails> {
   const root = 'is' in version ? runFolder(home, version.is.runId).root : undefined;
   // Not a link: what is shown of a run lies in the folder of runs.
   const isHere = root !== undefined && (await ignoreMissing(lstat(root)))?.isDirectory() === true;
-  return { id, version, isHere };
+  return { id, version, isRunLocal: isHere };
 }
 
-const madeAt = ({ version }: ListedVersion): number => ('is' in version ? version.is.createdAt : 0);
+const createdAt = ({ version }: VersionDetails): number => ('is' in version ? version.is.createdAt : 0);
 
 /** One thing that is damaged hides no other. @throws what is no CodedError StoreDamaged or NotInCatalog. */
-async function orProblem<T>(reading: Promise<T>): Promise<Found<T>> {
+async function catchDamage<T>(reading: Promise<T>): Promise<Readable<T>> {
   try {
     return { is: await reading };
   } catch (error) {
@@ -131,20 +131,20 @@ async function orProblem<T>(reading: Promise<T>): Promise<Found<T>> {
 }
 
 /** Of one more than it holds, the one that was read first is read anew. */
-class Memory {
-  private readonly known = new Map<string, unknown>();
-  private readonly most: number;
+class DocumentCache {
+  private readonly documents = new Map<string, unknown>();
+  private readonly maxSize: number;
 
   constructor(most: number) {
-    this.most = most;
+    this.maxSize = most;
   }
 
-  async recall<T>(key: string, read: () => Promise<T>): Promise<T> {
+  async get<T>(key: string, read: () => Promise<T>): Promise<T> {
     // Each key belongs to one kind of document.
-    if (this.known.has(key)) return this.known.get(key) as T;
+    if (this.documents.has(key)) return this.documents.get(key) as T;
     const document = await read();
-    this.known.set(key, document);
-    for (const oldest of [...this.known.keys()].slice(0, -this.most)) this.known.delete(oldest);
+    this.documents.set(key, document);
+    for (const oldest of [...this.documents.keys()].slice(0, -this.maxSize)) this.documents.delete(oldest);
     return document;
   }
 }

@@ -2,7 +2,7 @@ import type { Attempt, Decision, Report, StepOutcome, TimelineEvent } from '../.
 import { drawTable } from '../draw/event-table.ts';
 import { drawLedger } from './ledger-section.ts';
 import { type Markup, markup } from '../draw/markup.ts';
-import { describeOrigin, describeRepeatedSteps, outcomeNames, findStart, kindNames, nextNames } from './run-facts.ts';
+import { formatOrigin, formatRepeatedSteps, outcomeNames, findStart, eventNames, actionNames } from './run-facts.ts';
 import type { Section } from '../draw/section.ts';
 import { drawTimelineChart } from './timeline-chart.ts';
 import {
@@ -19,7 +19,7 @@ export function drawCourse(report: Report): Section {
   return {
     id: 'course',
     title: 'Course of the run',
-    body: markup`<p><b>${describeRepeatedSteps(report)}</b> ${formatPlural(report.attempts.length, 'attempt')}; times count from ${formatInstant(start)}.</p>
+    body: markup`<p><b>${formatRepeatedSteps(report)}</b> ${formatPlural(report.attempts.length, 'attempt')}; times count from ${formatInstant(start)}.</p>
 <h3>Attempts</h3>
 ${drawTimelineChart(report)}
 ${drawAttempts(report.attempts)}
@@ -48,7 +48,7 @@ const drawAttempts = (attempts: readonly Attempt[]): Markup =>
     markup`<th scope="col" class="number">No.</th><th scope="col">Start</th><th scope="col" class="number">From iteration</th><th scope="col" class="number">To</th><th scope="col">Ending</th><th scope="col" class="number">Duration</th>`,
     attempts.map(
       (one) => markup`<tbody>
-<tr><th scope="row" class="number" data-label="attempt">${one.attempt}</th><td>${describeOrigin(one)}</td><td class="number" data-label="from iteration">${formatCount(one.fromIteration)}</td><td class="number" data-label="to">${formatCount(one.toIteration)}</td><td><span class="kind ${one.outcome}">${outcomeNames[one.outcome]}</span></td><td class="number" data-label="in">${formatDuration(one.endedAt - one.startedAt)}</td></tr>
+<tr><th scope="row" class="number" data-label="attempt">${one.attempt}</th><td>${formatOrigin(one)}</td><td class="number" data-label="from iteration">${formatCount(one.fromIteration)}</td><td class="number" data-label="to">${formatCount(one.toIteration)}</td><td><span class="kind ${one.outcome}">${outcomeNames[one.outcome]}</span></td><td class="number" data-label="in">${formatDuration(one.endedAt - one.startedAt)}</td></tr>
 ${drawCause(one)}</tbody>`,
     ),
   );
@@ -69,7 +69,7 @@ export const drawTimeline = (timeline: readonly TimelineEvent[], start: number):
     markup`<th scope="col" class="number">Time</th><th scope="col">Event</th><th scope="col" class="what">What</th><th scope="col" class="number">Iteration</th>`,
     markup`<tbody>${timeline.map(
       ({ at, kind, what, iteration }) => markup`
-<tr><td class="number">${formatElapsed(at - start)}</td><td><span class="kind ${kind}">${kindNames[kind]}</span></td><td class="what">${what}</td><td class="number" data-label="iteration">${formatCount(iteration)}</td></tr>`,
+<tr><td class="number">${formatElapsed(at - start)}</td><td><span class="kind ${kind}">${eventNames[kind]}</span></td><td class="what">${what}</td><td class="number" data-label="iteration">${formatCount(iteration)}</td></tr>`,
     )}</tbody>`,
   );
 
@@ -81,7 +81,7 @@ const drawDecisions = (decisions: readonly Decision[], start: number): Markup =>
         markup`<th scope="col" class="number">Time</th><th scope="col" class="number">After attempt</th><th scope="col">Next</th><th scope="col" class="what">Why</th>`,
         markup`<tbody>${decisions.map(
           ({ at, attempt, next, why, change }) => markup`
-<tr><td class="number">${formatElapsed(at - start)}</td><td class="number" data-label="after attempt">${attempt}</td><td class="whole">${nextNames[next]}</td><td class="what">${why}${change === null ? '' : markup`<br><b>${change}</b>`}</td></tr>`,
+<tr><td class="number">${formatElapsed(at - start)}</td><td class="number" data-label="after attempt">${attempt}</td><td class="whole">${actionNames[next]}</td><td class="what">${why}${change === null ? '' : markup`<br><b>${change}</b>`}</td></tr>`,
         )}</tbody>`,
       );
 

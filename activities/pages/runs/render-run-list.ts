@@ -2,20 +2,20 @@ import { pagePaths } from '../../../configs/names.ts';
 import { formatInstant, formatPlural } from '../../shared/summary/format-time.ts';
 import { markup } from '../../report/draw/markup.ts';
 import { drawPage } from '../../report/draw/page.ts';
-import { drawPlaces } from '../../report/draw/places.ts';
-import type { ListedRun } from './list-runs.ts';
+import { drawNavigation } from '../../report/draw/navigation.ts';
+import type { RunSummary } from './list-runs.ts';
 
 /** The page with a link to each run. */
-export const renderRunList = (runs: readonly ListedRun[]): string =>
+export const renderRunList = (runs: readonly RunSummary[]): string =>
   drawPage({
     kind: 'everswin',
     title: 'Runs of this machine',
-    places: drawPlaces('runs'),
+    navigation: drawNavigation('runs'),
     summary: markup`<p class="note">${formatPlural(runs.length, 'run')}</p>`,
     sections: [{ id: 'runs', title: 'Runs', body: drawRuns(runs) }],
   });
 
-const drawRuns = (runs: readonly ListedRun[]) =>
+const drawRuns = (runs: readonly RunSummary[]) =>
   runs.length === 0
     ? markup`<p>There is none yet: <code>npm run start -- configs/runs/demo.json</code> begins one.</p>`
     : markup`<div class="scroll" role="region" aria-label="Runs" tabindex="0"><table class="plain sortable">

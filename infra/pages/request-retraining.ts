@@ -5,7 +5,7 @@ import { RetrainInput, type Trigger } from '../../configs/schema/index.ts';
 import type { retrainDetector } from '../../workflows/index.ts';
 
 /** What became of a wish. */
-export type Asked =
+export type RequestOutcome =
   | { readonly how: 'triggered'; readonly workflowId: string }
   /** Nobody said of what the model is to be trained. */
   | { readonly how: 'no schedule' }
@@ -13,29 +13,33 @@ export type Asked =
   /** The server is not there, or has no time. */
   | { readonly how: 'away' };
 
-export type AskForRetraining = (model: string, trigger: Pick<Trigger, 'who' | 'why'>) => Promise<Asked>;
+export type RequestRetraining = (model: string, trigger: Pick<Trigger, 'who' | 'why'>) => Promise<RequestOutcome>;
 
-const patienceMs = 5_000;
+const deadlineMs = 5_000;
 
 /** DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED and UNAVAILABLE of gRPC. */
-const passingCodes = new Set([4, 8, 14]);
+const transientCodes = new Set([4, 8, 14]);
 
 /**
  * Starts the model's retraining, or tells the one that runs. Trained is what the operator applied as the model's
  * schedule: whoever asks decides when, and never what.
  */
-export const askForRetraining =
-  (client: Client): AskForRetraining =>
+export const createRetrainRequester =
+  (client: Client): RequestRetraining =>
   (model, trigger) =>
     client.connection
-      .withDeadline(Date.now() + patienceMs, () => ask(client, model, trigger))
-      .catch((error: unknown): Asked => {
+      .withDeadline(Date.now() + deadlineMs, () => requestRetraining(client, model, trigger))
+      .catch((error: unknown): RequestOutcome => {
         if (error instanceof ScheduleNotFoundError) return { how: 'no schedule' };
         if (isTransient(error)) return { how: 'away' };
         throw error;
       });
 
-async function ask(client: Client, model: string, trigger: Pick<Trigger, 'who' | 'why'>): Promise<Asked> {
+async function requestRetraining(
+  client: Client,
+  model: string,
+  trigger: Pick<Trigger, 'who' | 'why'>,
+): Promise<RequestOutcome> {
   const { action, state } = await client.schedule.getHandle(retrainId(model)).describe();
   // Whoever stopped it, a person or a failed retraining, stopped what comes by itself.
   if (state.paused)
@@ -58,6 +62,6 @@ async function ask(client: Client, model: string, trigger: Pick<Trigger, 'who' |
 
 /** The client wraps what gRPC says. */
 function isTransient(error: unknown): boolean {
-  if (isGrpcServiceError(error)) return passingCodes.has(error.code);
+  if (isGrpcServiceError(error)) return transientCodes.has(error.code);
   return error instanceof Error && error.cause !== undefined && isTransient(error.cause);
 }

@@ -4,7 +4,7 @@ import { type Markup, markup } from './markup.ts';
 const names = { runs: 'Runs', models: 'Models' } as const;
 
 /** Links between the lists that the server of pages shows. @param here the one that is open. */
-export const drawPlaces = (here?: keyof typeof names): Markup =>
+export const drawNavigation = (here?: keyof typeof names): Markup =>
   markup`<nav class="places" aria-label="Pages"><ul>${(['runs', 'models'] as const).map(
     (place) =>
       markup`<li><a href="${pagePaths[place]}"${place === here ? markup` aria-current="page"` : ''}>${names[place]}</a></li>`,

@@ -13,7 +13,7 @@ import { collectCurves } from '../../report/sections/timeline.ts';
 import { buildLiveTimeline } from './live-timeline.ts';
 
 /** How a run stands, as far as its own folder tells. */
-export interface Live extends Pick<Report, 'runId' | 'curves' | 'timeline' | 'references'> {
+export interface LiveRun extends Pick<Report, 'runId' | 'curves' | 'timeline' | 'references'> {
   /** Null before its trainer was started for the first time. */
   readonly plan: RunPlan | null;
   readonly state: 'waiting' | 'training' | 'stopped' | 'finished';
@@ -22,39 +22,39 @@ export interface Live extends Pick<Report, 'runId' | 'curves' | 'timeline' | 're
   readonly iterations: number | null;
   /** Unix seconds of the newest checkpoint and of the newest event of any kind. */
   readonly savedAt: number | null;
-  readonly lastSignAt: number | null;
+  readonly lastEventAt: number | null;
   /** The final report is there, and no training has begun since. */
   readonly isReported: boolean;
 }
 
 /** Undefined where there is no such run. */
-export type GatherLive = (runId: string) => Promise<Live | undefined>;
+export type ReadLiveRun = (runId: string) => Promise<LiveRun | undefined>;
 
 /** So many runs are remembered; of one more, the one that nobody asked for the longest is read anew. */
-const rememberedRuns = 8;
+const maxTrackedRuns = 8;
 
 /** Reads what was appended since it was last asked for a run, and nothing where nothing changed. */
-export function liveGatherer(home: string): GatherLive {
-  const followed = new Map<string, FollowedRun>();
+export function createLiveRunReader(home: string): ReadLiveRun {
+  const followed = new Map<string, TrackedRun>();
   return (runId) => {
-    const run = followed.get(runId) ?? new FollowedRun(home, runId);
+    const run = followed.get(runId) ?? new TrackedRun(home, runId);
     followed.delete(runId);
     followed.set(runId, run);
-    for (const [oldest] of [...followed].slice(0, -rememberedRuns)) followed.delete(oldest);
-    return run.gather();
+    for (const [oldest] of [...followed].slice(0, -maxTrackedRuns)) followed.delete(oldest);
+    return run.read();
   };
 }
 
 const ReportDate = z.object({ createdAt: z.number() });
 
-class FollowedRun {
+class TrackedRun {
   private readonly home: string;
   private readonly runId: string;
   private events: TrainerEvent[] = [];
   private reader: ProgressReader;
   private marks: Awaited<ReturnType<typeof readFileMark>>[] = [];
-  private live: Live | undefined;
-  private gathering: Promise<Live | undefined> | undefined;
+  private live: LiveRun | undefined;
+  private reading: Promise<LiveRun | undefined> | undefined;
 
   constructor(home: string, runId: string) {
     this.home = home;
@@ -63,16 +63,16 @@ class FollowedRun {
   }
 
   /** Those who ask at the same time get the same answer. */
-  gather(): Promise<Live | undefined> {
-    this.gathering ??= this.look().finally(() => (this.gathering = undefined));
-    return this.gathering;
+  read(): Promise<LiveRun | undefined> {
+    this.reading ??= this.refresh().finally(() => (this.reading = undefined));
+    return this.reading;
   }
 
   private get folder() {
     return runFolder(this.home, this.runId);
   }
 
-  private async look(): Promise<Live | undefined> {
+  private async refresh(): Promise<LiveRun | undefined> {
     const { root, plan, report, train } = this.folder;
     // Not a link: what is shown of a run lies in the folder of runs.
     if ((await ignoreMissing(lstat(root)))?.isDirectory() !== true) return undefined;
@@ -81,19 +81,19 @@ class FollowedRun {
     const isSame = marks.every((mark, place) => mark === this.marks[place] || isSameMark(mark, this.marks[place]));
     if (this.live !== undefined && isSame) return this.live;
     const [before, now] = [this.marks[0], marks[0]];
-    if (now?.inode !== before?.inode || (now?.bytes ?? 0) < (before?.bytes ?? 0)) this.beginAnew();
+    if (now?.inode !== before?.inode || (now?.bytes ?? 0) < (before?.bytes ?? 0)) this.reset();
     for (const event of await this.reader.readNew()) this.events.push(event);
     this.marks = marks;
     this.live = await this.summarize();
     return this.live;
   }
 
-  private beginAnew(): void {
+  private reset(): void {
     this.events = [];
     this.reader = new ProgressReader(this.folder.train.progress);
   }
 
-  private async summarize(): Promise<Live> {
+  private async summarize(): Promise<LiveRun> {
     const { events, runId } = this;
     const plan = (await readJson(this.folder.plan, RunPlan)) ?? null;
     const incidents = await readJsonLines(homeFolders(this.home).incidents, Incident);
@@ -105,7 +105,7 @@ class FollowedRun {
     return {
       runId,
       plan,
-      lastSignAt,
+      lastEventAt: lastSignAt,
       state: stateOf(events),
       references: plan?.references ?? [],
       progress: lineage.reduce(applyEvent, initialState(0, epochs, 0)).progress,
@@ -118,7 +118,7 @@ class FollowedRun {
   }
 }
 
-function stateOf(events: readonly TrainerEvent[]): Live['state'] {
+function stateOf(events: readonly TrainerEvent[]): LiveRun['state'] {
   const last = events.findLast(({ type }) => type === 'started' || type === 'ended');
   if (last === undefined) return 'waiting';
   if (last.type !== 'ended') return 'training';
