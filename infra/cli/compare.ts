@@ -1,4 +1,4 @@
-/** `npm run compare -- A B [C …] [--out FOLDER]`: what differs between finished runs, in plans, numbers and curves. */
+/** `npm run compare -- A B [C …] [--out FOLDER]`: compares the plans, scores and curves of finished runs. */
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
@@ -10,14 +10,16 @@ import { mostCurves as mostRuns, renderComparisonHtml } from '../../activities/c
 import { renderComparisonMarkdown } from '../../activities/compare/render-markdown.ts';
 import { writeFileAtomic } from '../../activities/shared/files/atomic-file.ts';
 import { homeFolders, runFolder } from '../../configs/paths.ts';
-import { readEnv } from '../../workers/env.ts';
+import { defaultHome } from '../stack/arguments.ts';
+import { fail, runProgram } from '../terminal/program.ts';
 
 const usage = `Usage: npm run compare -- RUN RUN [RUN …] [--out FOLDER]
-  RUN is the name of a finished run, or a folder with its report.json, analysis.json and bootstrap.json; at most ${mostRuns}.`;
+  RUN  name of a finished run, or a folder with its report.json, analysis.json and bootstrap.json
+  Compares 2 to ${mostRuns} runs.`;
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { out: { type: 'string' } } });
 async function compare(names: string[]): Promise<void> {
-  const home = resolve(readEnv().EVERSWIN_HOME);
+  const home = defaultHome();
   const runs = await Promise.all(names.map((name) => loadRun(folderOf(home, name))));
   const comparison = compareRuns(runs, Date.now() / 1000);
   const out = resolve(values.out ?? homeFolders(home).comparison(comparison.runs.map(({ runId }) => runId).join('~')));
@@ -37,10 +39,5 @@ async function compare(names: string[]): Promise<void> {
 const folderOf = (home: string, name: string): string =>
   existsSync(`${name}/report.json`) ? resolve(name) : runFolder(home, name).report;
 
-function fail(message: string): void {
-  console.error(message);
-  process.exitCode = 1;
-}
-
 if (positionals.length < 2 || positionals.length > mostRuns) fail(usage);
-else await compare(positionals).catch((error: unknown) => fail(error instanceof Error ? error.message : String(error)));
+else await runProgram(() => compare(positionals));

@@ -1,6 +1,6 @@
 /**
- * `npm run demo [-- --crash] [-- --s3] [-- --retrain]`: the whole line on the miniature COCO, with --crash through three
- * kills -9, with --s3 into an S3 server of its own; with --retrain the loop of data that change, gate and promotion.
+ * `npm run demo [-- --crash] [-- --s3] [-- --retrain]`: runs the pipeline on the miniature COCO. `--crash` kills three
+ * processes on the way, `--s3` stores the artifacts in a local S3 server, `--retrain` shows automatic retraining.
  */
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
@@ -28,13 +28,13 @@ const { values } = parseArgs({
 });
 const startedAt = performance.now();
 const elapsed = () => `${((performance.now() - startedAt) / 1000).toFixed(0).padStart(4)} s`;
-const say = (line: string) => console.log(`[${elapsed()}] ${line}`);
+const log = (line: string) => console.log(`[${elapsed()}] ${line}`);
 
 const { home } = parseStackArguments(values.home === undefined ? [] : ['--home', values.home]);
 const running = await findRunningStack(home);
-// The miniature is meant for a CPU, whatever the machine has: everyone sees the same numbers.
+// Always on the CPU, so that the demo prints the same numbers on every machine.
 const own =
-  running === undefined ? await startStack({ home, device: 'cpu', withObjectStore: values.s3, log: say }) : undefined;
+  running === undefined ? await startStack({ home, device: 'cpu', withObjectStore: values.s3, log }) : undefined;
 
 const interrupted = waitForInterrupt().then(() => {
   process.exitCode = 130;
@@ -42,41 +42,41 @@ const interrupted = waitForInterrupt().then(() => {
 
 async function main(stack: StackFile): Promise<void> {
   if (values.s3 && stack.processes['object-store'] === undefined) {
-    throw new Error('the stack that is up has no S3 server. Stop it, or start it with `npm run up -- --s3`');
+    throw new Error('The running stack has no S3 server. Stop it, or restart it with `npm run up -- --s3`.');
   }
-  say(`Temporal UI  ${stack.uiUrl}`);
-  say(`Pages        ${stack.pagesUrl}`);
+  log(`Temporal UI  ${stack.uiUrl}`);
+  log(`Pages        ${stack.pagesUrl}`);
   const client = await connect(stack.address);
   if (values.retrain) {
-    await runRetrainDemo({ client, home, model: freshName('demo'), say });
-    console.log(`Wall time    ${elapsed().trim()} after set-up`);
+    await runRetrainDemo({ client, home, model: uniqueName('demo'), log });
+    console.log(`Wall time    ${elapsed().trim()} after setup`);
     return client.connection.close();
   }
   const demo = RunInput.parse(
     JSON.parse(await readFile(`${import.meta.dirname}/../../configs/runs/demo.json`, 'utf8')),
   );
   const artifacts = values.s3 ? { store: `s3://${stackBucket}/demo` } : demo.artifacts;
-  const runId = freshName(demo.name);
+  const runId = uniqueName(demo.name);
   const { handle } = await startRun(client, { ...demo, artifacts, name: runId });
-  say(`${handle.workflowId} started`);
-  // A demo that nobody watches any more should not go on by itself at the next one, as a real run does.
+  log(`${handle.workflowId} started`);
+  // An interrupted demo must not resume with the next stack, as a real run does.
   void interrupted.then(() => handle.terminate('the demo was interrupted').catch(() => undefined));
-  const result = followRun(handle, say);
-  const crashed = values.crash ? injectCrashes(handle, home, say) : Promise.resolve();
-  await Promise.race([crashed.then(() => result), result]);
+  const result = followRun(handle, log);
+  const crashes = values.crash ? injectCrashes(handle, home, log) : Promise.resolve();
+  await Promise.race([crashes.then(() => result), result]);
   const report = await result;
   printResult(report, { runId, workflowId: handle.workflowId, home, uiUrl: stack.uiUrl });
   if (values.crash && report.crashes < 3) {
     throw new Error(
-      `training ended after ${report.crashes} of 3 crashes: this machine is too fast for the demo's size`,
+      `Training ended after ${report.crashes} of 3 crashes: this machine trains the demo faster than it can be interrupted.`,
     );
   }
-  console.log(`Wall time    ${elapsed().trim()} after set-up`);
+  console.log(`Wall time    ${elapsed().trim()} after setup`);
   await client.connection.close();
 }
 
-/** A demo is a run of its own each time: `demo-20261122-181500`. */
-const freshName = (name: string): string =>
+/** Each demo is a new run, such as `demo-20261122-181500`. */
+const uniqueName = (name: string): string =>
   `${name}-${new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-')}`;
 
 const stack = own?.file() ?? running;

@@ -1,4 +1,4 @@
-/** `npm run models -- list | show | diff | promote | rollback | export`: the registry, by hand. */
+/** `npm run models -- list | show | diff | promote | rollback | export`: inspects and changes the model registry. */
 import { mkdir, rename } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { resolve } from 'node:path';
@@ -14,15 +14,16 @@ import { formatPoints } from '../../activities/shared/summary/format-score.ts';
 import { homeFolders } from '../../configs/paths.ts';
 import type { ModelVersion } from '../../configs/schema/index.ts';
 import { formatInstant } from '../../activities/shared/summary/format-time.ts';
+import { fail, runProgram } from '../terminal/program.ts';
 import { createDependencies } from '../../workers/dependencies.ts';
 
 const usage = `Usage: npm run models -- COMMAND [--store local|s3://BUCKET/PREFIX]
-  list [MODEL]                         models, or the versions of one, with champion and candidate
-  show MODEL [VERSION]                 a version (the champion) and the history of the model
-  diff MODEL VERSION VERSION           what differs between two versions, in plan and numbers
-  promote MODEL VERSION --why TEXT     makes a version the champion
-  rollback MODEL --why TEXT            makes the champion before this one the champion again
-  export MODEL [VERSION] --out FOLDER  weights (MMDetection's form and safetensors), config, SHA256SUMS`;
+  list [MODEL]                         list the models, or the versions of one model
+  show MODEL [VERSION]                 show a version (default: the champion) and the model's history
+  diff MODEL VERSION VERSION           compare the plans and scores of two versions
+  promote MODEL VERSION --why TEXT     make a version the champion
+  rollback MODEL --why TEXT            restore the previous champion
+  export MODEL [VERSION] --out FOLDER  write weights (MMDetection and safetensors), config and SHA256SUMS`;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -71,7 +72,7 @@ async function listAll(): Promise<void> {
     const { champion } = (await readRegistry(store, name)).state;
     console.log(`${name}  champion ${champion ?? 'none'}`);
   }
-  if (models.length === 0) console.log('There is no model yet: npm run retrain -- FILE makes the first version.');
+  if (models.length === 0) console.log('There are no models yet. `npm run retrain -- FILE` trains the first version.');
 }
 
 async function list(name: string): Promise<void> {
@@ -84,10 +85,10 @@ async function list(name: string): Promise<void> {
   }
 }
 
-async function show(name: string, given: string | undefined): Promise<void> {
+async function show(name: string, version: string | undefined): Promise<void> {
   const { state } = await readRegistry(store, name);
-  const id = given ?? state.champion;
-  if (id === null) return fail(`${name} has no champion yet.`);
+  const id = version ?? state.champion;
+  if (id === null) return fail(`${name} has no champion yet. \`npm run models -- list ${name}\` lists its versions.`);
   console.log(JSON.stringify(await read(name, id), null, 2));
   for (const { at, action, version, from, who, why } of state.history)
     console.log(`${formatInstant(at)}  ${action} ${version} (champion was ${from ?? 'none'}) by ${who}: ${why}`);
@@ -111,24 +112,27 @@ async function diff(name: string, first: string, second: string): Promise<void> 
   });
 }
 
-async function change(action: 'promote' | 'rollback', name: string, given: string | undefined): Promise<void> {
+async function change(action: 'promote' | 'rollback', name: string, requested: string | undefined): Promise<void> {
   const { who, why } = values;
-  if (why === undefined) return fail('Say why: --why TEXT stands in the history of the model.');
+  if (why === undefined) return fail('Give a reason with --why TEXT. The history of the model records it.');
   const { state } = await readRegistry(store, name);
-  const version = given ?? previousChampion(state);
-  await read(name, version); // only what is there can be used
-  const wanted = { action, version, who, why, evidence: null };
-  const next = await changeRegistry(store, name, wanted, { expected: state.champion, at: Date.now() / 1000 });
+  const version = requested ?? previousChampion(state);
+  await read(name, version); // fails unless the registry has this version
+  const request = { action, version, who, why, evidence: null };
+  const next = await changeRegistry(store, name, request, { expected: state.champion, at: Date.now() / 1000 });
   console.log(`${name}: champion ${next.champion ?? 'none'} (was ${state.champion ?? 'none'})`);
 }
 
-async function exportOne(name: string, given: string | undefined): Promise<void> {
+async function exportOne(name: string, version: string | undefined): Promise<void> {
   const { out } = values;
-  const id = given ?? (await readRegistry(store, name)).state.champion;
-  if (out === undefined || id === null) return fail(out === undefined ? usage : `${name} has no champion yet.`);
+  const id = version ?? (await readRegistry(store, name)).state.champion;
+  if (out === undefined || id === null)
+    return fail(
+      out === undefined ? usage : `${name} has no champion yet. \`npm run models -- list ${name}\` lists its versions.`,
+    );
   const target = resolve(out);
   await mkdir(resolve(target, '..'), { recursive: true });
-  // Beside the target, so that it is there whole or not at all.
+  // Next to the target, so that one rename makes the finished export appear.
   await withScratchFolder(resolve(target, '..'), async (folder) => {
     const signal = new AbortController().signal;
     const lines = await exportVersion({ store, model: name, id, python: dependencies.python, folder, signal });
@@ -137,9 +141,4 @@ async function exportOne(name: string, given: string | undefined): Promise<void>
   });
 }
 
-function fail(message: string): void {
-  console.error(message);
-  process.exitCode = 1;
-}
-
-await run().catch((error: unknown) => fail(error instanceof Error ? error.message : String(error)));
+await runProgram(run);

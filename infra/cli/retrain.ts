@@ -1,4 +1,4 @@
-/** `npm run retrain -- FILE [--why TEXT] [--no-wait]`: has a model looked at, and trained if something has changed; follows it. */
+/** `npm run retrain -- FILE [--why TEXT] [--no-wait]`: checks whether a model needs retraining, and retrains it if so. */
 import { readFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -9,7 +9,7 @@ import { fail, runProgram } from '../terminal/program.ts';
 import { triggerRetraining } from '../client/trigger-retraining.ts';
 
 const usage = `Usage: npm run retrain -- configs/retrain/demo.json [--why TEXT] [--who NAME] [--no-wait] [--address HOST:PORT]
-  --no-wait: ends when it has been asked for, and says the workflow's id`;
+  --no-wait  print the workflow id and exit without following the run`;
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
@@ -17,7 +17,7 @@ async function main(): Promise<void> {
     options: {
       address: { type: 'string' },
       who: { type: 'string', default: userInfo().username },
-      why: { type: 'string', default: 'asked for by hand' },
+      why: { type: 'string', default: 'requested with npm run retrain' },
       'no-wait': { type: 'boolean', default: false },
     },
   });

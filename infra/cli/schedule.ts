@@ -1,4 +1,4 @@
-/** `npm run schedule -- apply FILE | show | pause | resume | remove MODEL`: has a model looked at by the clock, or when the hook tells. */
+/** `npm run schedule -- apply FILE | show | pause | resume | remove MODEL`: manages the retraining schedule of a model. */
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import type { Client } from '@temporalio/client';
@@ -11,9 +11,9 @@ import { applySchedule, formatSchedule, type ScheduleTiming } from '../client/re
 
 const usage = `Usage: npm run schedule -- COMMAND [--address HOST:PORT]
   apply FILE [--every 24h | --cron '0 3 * * 1'] [--time-zone Europe/Berlin]
-                         makes the schedule of the file's model, or changes it to this; with neither
-                         time it is never due by itself, only when it is told (\`trigger\`, the hook)
-  show MODEL             when it comes next, what it did, whether it stands still
+                         create or change the schedule of the model that FILE describes; without
+                         --every and --cron it only starts on \`trigger\` or through the hook
+  show MODEL             show the next and the most recent retrainings
   pause MODEL [--why TEXT] | resume MODEL | trigger MODEL | remove MODEL`;
 
 async function main(): Promise<void> {
@@ -24,21 +24,21 @@ async function main(): Promise<void> {
       every: { type: 'string' },
       cron: { type: 'string' },
       'time-zone': { type: 'string', default: 'UTC' },
-      why: { type: 'string', default: 'by hand' },
+      why: { type: 'string', default: 'npm run schedule' },
     },
   });
-  const [command, subject] = positionals;
-  if (command === undefined || subject === undefined) return fail(usage);
+  const [command, target] = positionals;
+  if (command === undefined || target === undefined) return fail(usage);
   await withClient(values.address, async (client) => {
     if (command === 'apply') {
-      const clock: ScheduleTiming = { every: values.every, cron: values.cron, timeZone: values['time-zone'] };
-      if (clock.every !== undefined && clock.cron !== undefined) return fail(usage);
-      const input = await readRetrainInput(subject, readFile(subject, 'utf8'));
+      const timing: ScheduleTiming = { every: values.every, cron: values.cron, timeZone: values['time-zone'] };
+      if (timing.every !== undefined && timing.cron !== undefined) return fail(usage);
+      const input = await readRetrainInput(target, readFile(target, 'utf8'));
       if (typeof input === 'string') return fail(input);
-      console.log(`${await applySchedule(client, input, clock)}: ${retrainId(input.model)}`);
+      console.log(`${await applySchedule(client, input, timing)}: ${retrainId(input.model)}`);
       return await show(client, input.model);
     }
-    await act(client, command, ModelName.parse(subject), values.why);
+    await act(client, command, ModelName.parse(target), values.why);
   });
 }
 

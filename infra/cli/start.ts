@@ -1,6 +1,6 @@
 /**
- * `npm run start -- RUN.json`: starts a run, or joins it when it runs already, and follows it in the terminal. With
- * `--evaluate` the detector that the run would begin with is tested, and nothing is trained.
+ * `npm run start -- RUN.json`: starts a run, or joins the running one, and follows it in the terminal. With `--evaluate`
+ * it tests the initial weights of the run and trains nothing.
  */
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
@@ -34,12 +34,12 @@ async function main(): Promise<void> {
 
   await withClient(values.address, async (client, stack) => {
     const { evaluate } = values;
-    const asked = { ...input, fresh: input.fresh || values.fresh, force: input.force || values.force };
-    const { handle, how } = await startRun(client, asked, { evaluate });
+    const request = { ...input, fresh: input.fresh || values.fresh, force: input.force || values.force };
+    const { handle, how } = await startRun(client, request, { evaluate });
     console.log(`${handle.workflowId}: ${how}${stack === undefined ? '' : `, see ${stack.uiUrl}`}`);
-    const block = createLiveDisplay(process.stdout);
-    const report = await followRun(handle, block.log, (sight) =>
-      block.update(sight === null ? [] : formatRunStatus(sight.status, sight.preparation)),
+    const display = createLiveDisplay(process.stdout);
+    const report = await followRun(handle, display.log, (snapshot) =>
+      display.update(snapshot === null ? [] : formatRunStatus(snapshot.status, snapshot.preparation)),
     );
     const runId = evaluate ? evaluationRun(input.name) : input.name;
     printResult(report, { runId, workflowId: handle.workflowId, home: defaultHome(), uiUrl: stack?.uiUrl });

@@ -1,4 +1,4 @@
-/** `npm run status -- [RUN] [--json]`: how a run stands; without a name, the newest runs. */
+/** `npm run status -- [RUN] [--json]`: shows a run; without a name, lists the newest runs. */
 import { parseArgs } from 'node:util';
 import type { Client } from '@temporalio/client';
 import { namespace, workflowId } from '../../configs/names.ts';
@@ -17,9 +17,11 @@ async function main(): Promise<void> {
   });
   const [name] = positionals;
   await withClient(values.address, async (client, stack) => {
-    const lines = name === undefined ? await listRuns(client, values.json) : await showRun(client, name, values.json);
+    const lines = name === undefined ? await listRuns(client, values.json) : await formatRun(client, name, values.json);
     if (lines === undefined)
-      return fail(`There is no run ${name ?? ''}, or no worker answers for it. npm run status lists the runs.`);
+      return fail(
+        `Run ${name ?? ''} does not exist, or no control worker is running. List the runs with npm run status.`,
+      );
     console.log(lines.join('\n'));
     if (name !== undefined && !values.json && stack !== undefined)
       console.log(
@@ -28,20 +30,20 @@ async function main(): Promise<void> {
   });
 }
 
-/** A name, or a whole workflow id, such as `evaluate:swin-s-released`, `compare:demo` or `retrain:shapes`. */
+/** Accepts the name of a run, or a complete workflow id such as `evaluate:swin-s-released`, `compare:demo` or `retrain:shapes`. */
 const idOf = (name: string): string => (name.includes(':') ? name : workflowId(name));
 
-async function showRun(client: Client, name: string, json: boolean): Promise<string[] | undefined> {
+async function formatRun(client: Client, name: string, json: boolean): Promise<string[] | undefined> {
   const handle = client.workflow.getHandle(idOf(name));
-  const seen = await queryRun(handle);
-  if (seen !== undefined) return json ? [show(seen)] : formatRunStatus(seen.status, seen.preparation);
+  const run = await queryRun(handle);
+  if (run !== undefined) return json ? [toJson(run)] : formatRunStatus(run.status, run.preparation);
   const sweep = await querySweep(handle);
-  if (sweep !== undefined) return json ? [show(sweep)] : formatSweepStatus(sweep);
+  if (sweep !== undefined) return json ? [toJson(sweep)] : formatSweepStatus(sweep);
   const retraining = await queryRetraining(handle);
   if (retraining === undefined) return undefined;
-  return json ? [show(retraining)] : formatRetrainStatus(retraining);
+  return json ? [toJson(retraining)] : formatRetrainStatus(retraining);
 }
 
-const show = (status: object): string => JSON.stringify(status, null, 2);
+const toJson = (status: object): string => JSON.stringify(status, null, 2);
 
 await runProgram(main);

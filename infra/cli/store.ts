@@ -1,4 +1,4 @@
-/** `npm run store -- list | verify | prune [--older-than-hours N] [--dry-run] | run NAME`: what the worker keeps on its disk. */
+/** `npm run store -- list | verify | prune [--older-than-hours N] [--dry-run] | run NAME`: inspects the object store of this machine. */
 import { parseArgs } from 'node:util';
 import { readJson } from '../../activities/shared/files/json-file.ts';
 import { listObjects, rehashObject } from '../../activities/shared/store/objects.ts';
@@ -8,38 +8,37 @@ import { findManifestMismatches } from '../../activities/report/run-manifest.ts'
 import { runFolder } from '../../configs/paths.ts';
 import { RunManifest, RunName } from '../../configs/schema/index.ts';
 import { formatBytes } from '../../activities/shared/summary/format-bytes.ts';
-import { readEnv } from '../../workers/env.ts';
+import { defaultHome } from '../stack/arguments.ts';
+import { fail, runProgram } from '../terminal/program.ts';
 
 const usage = `Usage: npm run store -- COMMAND
-  list                      every object: size, name, origin, and the runs that need it
-  verify                    takes the hash of every object anew
+  list                      list all objects with size, name, origin and the runs that use them
+  verify                    recompute the hash of every object
   prune [--older-than-hours N] [--dry-run]
-                            removes what no run refers to and nobody touched for N hours (24)
-  run NAME                  holds a finished run against its manifest`;
+                            remove objects that no run references and that are unused for N hours (default: 24)
+  run NAME                  verify a finished run against its manifest`;
 
-const { EVERSWIN_HOME: home } = readEnv();
+const home = defaultHome();
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { 'older-than-hours': { type: 'string', default: '24' }, 'dry-run': { type: 'boolean', default: false } },
 });
 const [command = '', name] = positionals;
 
-switch (command) {
-  case 'list':
-    await list();
-    break;
-  case 'verify':
-    await verify();
-    break;
-  case 'prune':
-    await prune();
-    break;
-  case 'run':
-    await checkRun(name);
-    break;
-  default:
-    fail(usage);
-}
+await runProgram(async () => {
+  switch (command) {
+    case 'list':
+      return list();
+    case 'verify':
+      return verify();
+    case 'prune':
+      return prune();
+    case 'run':
+      return verifyRun(name);
+    default:
+      return fail(usage);
+  }
+});
 
 async function list(): Promise<void> {
   const { by } = await readReferences(home);
@@ -56,12 +55,13 @@ async function verify(): Promise<void> {
   const objects = await listObjects(home);
   let damaged = 0;
   for (const object of objects) {
-    const isWhole = await rehashObject(home, object);
-    if (!isWhole) damaged += 1;
-    console.log(`${isWhole ? 'ok     ' : 'DAMAGED'} ${object.sha256.slice(0, 12)}  ${object.name}`);
+    const isIntact = await rehashObject(home, object);
+    if (!isIntact) damaged += 1;
+    console.log(`${isIntact ? 'ok     ' : 'DAMAGED'} ${object.sha256.slice(0, 12)}  ${object.name}`);
   }
   console.log(`${objects.length} objects, ${damaged} damaged`);
-  if (damaged > 0) fail('The damaged ones were moved to store/damaged; whoever needs them fetches them again.');
+  if (damaged > 0)
+    fail('Damaged objects were moved to store/damaged. The next run that needs them downloads them again.');
 }
 
 async function prune(): Promise<void> {
@@ -77,19 +77,14 @@ async function prune(): Promise<void> {
   );
 }
 
-async function checkRun(given: string | undefined): Promise<void> {
+async function verifyRun(given: string | undefined): Promise<void> {
   const runId = RunName.safeParse(given);
-  if (!runId.success) return fail(`Name one of the runs: ${(await listRuns(home)).join(', ')}`);
+  if (!runId.success) return fail(`expected the name of a run, one of: ${(await listRuns(home)).join(', ')}`);
   const manifest = await readJson(runFolder(home, runId.data).manifest, RunManifest);
-  if (manifest === undefined) return fail(`There is no manifest of ${runId.data}: it is written when a run ends.`);
-  const deviations = await findManifestMismatches(home, manifest);
+  if (manifest === undefined) return fail(`${runId.data} has no manifest yet. A run writes it when it ends.`);
+  const mismatches = await findManifestMismatches(home, manifest);
   const { archives } = manifest.dataset;
-  console.log(`${manifest.files.length} files of the run, ${archives.length} archives and the weights looked at`);
-  if (deviations.length > 0) return fail(deviations.map((one) => `- ${one}`).join('\n'));
-  console.log(`ok: ${runId.data} is what its manifest says`);
-}
-
-function fail(message: string): void {
-  console.error(message);
-  process.exitCode = 1;
+  console.log(`${manifest.files.length} files of the run, ${archives.length} archives and the weights checked`);
+  if (mismatches.length > 0) return fail(mismatches.map((one) => `- ${one}`).join('\n'));
+  console.log(`ok: ${runId.data} matches its manifest`);
 }

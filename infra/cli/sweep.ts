@@ -1,4 +1,4 @@
-/** `npm run sweep -- SWEEP.json`: trains the variants of a sweep, or joins one that runs, and follows it in the terminal. */
+/** `npm run sweep -- SWEEP.json`: starts a sweep, or joins the running one, and follows it in the terminal. */
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { compareId, taskQueues, workflowTypes } from '../../configs/names.ts';
@@ -25,7 +25,7 @@ async function main(): Promise<void> {
       workflowId: compareId(input.name),
       args: [input],
       workflowIdConflictPolicy: 'USE_EXISTING',
-      // Started again it joins what is finished, and tries again what failed.
+      // A sweep that is started again keeps its finished runs and retries the failed ones.
       workflowIdReusePolicy: 'ALLOW_DUPLICATE',
       staticSummary: `${input.variants.length} variants of ${input.base.recipe} on ${input.base.dataset}`,
     });

@@ -1,4 +1,4 @@
-/** `npm run up`: the embedded stack in the foreground until Ctrl-C. */
+/** `npm run up`: runs the embedded stack in the foreground until Ctrl-C. */
 import { hookPath, hookTokenVariable, pagePaths } from '../../configs/names.ts';
 import { runProgram } from '../terminal/program.ts';
 import { parseStackArguments } from '../stack/arguments.ts';
@@ -13,28 +13,30 @@ async function main(): Promise<void> {
   const running = await findRunningStack(home);
   if (running !== undefined) {
     const { pid, address, uiUrl, pagesUrl, hookUrl } = running;
-    const more = [`pages at ${pagesUrl}`, ...(hookUrl === null ? [] : [`hook at ${hookUrl}`])];
-    return console.log([`Already up (pid ${pid}): Temporal at ${address}`, `UI at ${uiUrl}`, ...more].join(', '));
+    const servers = [`pages at ${pagesUrl}`, ...(hookUrl === null ? [] : [`hook at ${hookUrl}`])];
+    return console.log(
+      [`The stack is already running (pid ${pid}): Temporal at ${address}`, `UI at ${uiUrl}`, ...servers].join(', '),
+    );
   }
   const stack = await startStack({ ...options, log: console.log });
   const { address, uiUrl, pagesUrl, hookUrl } = stack.file();
-  const hook = hookUrl === null ? `none: it needs ${hookTokenVariable}` : `POST ${hookUrl}${hookPath('MODEL')}`;
+  const hook = hookUrl === null ? `off (set ${hookTokenVariable} to enable it)` : `POST ${hookUrl}${hookPath('MODEL')}`;
   console.log(`Temporal server  ${address}
 Temporal UI      ${uiUrl}
-Pages            ${pagesUrl} of runs, ${pagesUrl}${pagePaths.models} of models
+Pages            ${pagesUrl} (runs), ${pagesUrl}${pagePaths.models} (models)
 Hook             ${hook}
 GPU worker       ${device}
-Data and runs    ${home}${options.withObjectStore ? `\nArtifact store   s3://${stackBucket} (in a run's input: "artifacts": { "store": "s3://${stackBucket}" })` : ''}
+Data and runs    ${home}${options.withObjectStore ? `\nArtifact store   s3://${stackBucket} (in the input of a run: "artifacts": { "store": "s3://${stackBucket}" })` : ''}
 
-Start a run from another terminal:
+Start a run in another terminal:
   npm run start -- configs/runs/demo.json
-or with any Temporal CLI:
+or with the Temporal CLI:
   temporal workflow start --address ${address} --type trainDetector --task-queue everswin \\
     --workflow-id train:demo --input-file configs/runs/demo.json
 
-Ctrl-C stops everything; a run that was going on goes on at the next \`npm run up\`.`);
+Ctrl-C stops everything. The next \`npm run up\` resumes unfinished runs.`);
   await waitForInterrupt();
-  console.log('Stopping; a trainer gets the time to end cleanly …');
+  console.log('Stopping. Trainers save a checkpoint first …');
   await stack.stop();
 }
 

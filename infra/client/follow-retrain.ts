@@ -4,31 +4,34 @@ import { RetrainStatus, type RetrainDecision, type RetrainOutcome } from '../../
 import type { retrainDetector } from '../../workflows/index.ts';
 import { waitForResult } from './wait-for-result.ts';
 
-/** Says each change of a retraining until it has ended, and outlives a server that is away for a while. @returns its last status. */
+/**
+ * Logs every change of a retraining until it ends. Keeps polling while the server is unavailable.
+ * @returns the last status.
+ */
 export async function followRetraining(
   handle: WorkflowHandle<typeof retrainDetector>,
-  say: (line: string) => void,
+  log: (line: string) => void,
 ): Promise<RetrainStatus> {
   let before: RetrainStatus | undefined;
-  const tell = (now: RetrainStatus) => {
-    for (const line of formatChange(before, now)) say(line);
+  const logChange = (now: RetrainStatus) => {
+    for (const line of formatChange(before, now)) log(line);
     before = now;
   };
   const last = await waitForResult(handle, async () => {
     const now = await queryRetraining(handle);
-    if (now !== undefined) tell(now);
+    if (now !== undefined) logChange(now);
   });
-  tell(last);
+  logChange(last);
   return last;
 }
 
-/** Undefined while nobody answers. */
+/** Returns undefined while the server or the control worker is unavailable, and for any other workflow. */
 export const queryRetraining = async (
   handle: WorkflowHandle<typeof retrainDetector>,
 ): Promise<RetrainStatus | undefined> =>
   RetrainStatus.safeParse(await handle.query(statusQueryName).catch(() => undefined)).data;
 
-/** How it stands, for a terminal. Pure. */
+/** Formats the status of a retraining, one line per item. */
 export function formatRetrainStatus({
   model,
   stage,
@@ -45,19 +48,19 @@ export function formatRetrainStatus({
     line('champion', champion ?? 'none yet'),
     ...decisions.slice(-3).map((decision) => line('decision', formatDecision(decision))),
     ...outcomes.slice(-3).map((outcome) => line('candidate', formatOutcome(outcome))),
-    ...(asked === null ? [] : [line('asked', formatApprovalRequest(asked, model))]),
+    ...(asked === null ? [] : [line('approval', formatApprovalRequest(asked, model))]),
     ...(waiting.length === 0 ? [] : [line('waiting', waiting.map(({ who }) => who).join(', '))]),
     ...(page === null ? [] : [line('page', page)]),
   ];
 }
 
 const formatDecision = ({ triggers, why }: RetrainDecision): string =>
-  `${triggers.map(({ who }) => who).join(', ') || 'nobody'}: ${why}`;
+  `${triggers.map(({ who }) => who).join(', ') || 'no trigger'}: ${why}`;
 
 const formatOutcome = ({ runId, outcome, why }: RetrainOutcome): string => `${runId}: ${outcome}, ${why}`;
 
 const formatApprovalRequest = (asked: string, model: string): string =>
-  `${asked} waits: temporal workflow update execute --workflow-id ${retrainId(model)} --name approve`;
+  `${asked} waits for approval: temporal workflow update execute --workflow-id ${retrainId(model)} --name approve`;
 
 function formatChange(before: RetrainStatus | undefined, now: RetrainStatus): string[] {
   const { decisions, outcomes, stage, model, awaitingApproval: asked } = now;

@@ -7,33 +7,33 @@ import type { RunWorkflow } from './start-run.ts';
 import { waitForResult } from './wait-for-result.ts';
 
 /**
- * Says each change of a run until it has ended, and outlives a server that is away for a while.
- * @param show gets each look at the whole, and null at the end.
- * @returns the workflow's result.
+ * Logs every change of a run until it ends. Keeps polling while the server is unavailable.
+ * @param update receives every snapshot, and null at the end.
+ * @returns the result of the workflow.
  */
 export async function followRun(
   handle: WorkflowHandle<RunWorkflow>,
-  say: (line: string) => void,
-  show: (sight: RunSnapshot | null) => void = () => undefined,
+  log: (line: string) => void,
+  update: (snapshot: RunSnapshot | null) => void = () => undefined,
 ) {
   let before: RunStatus | undefined;
-  const describeObtaining = createPreparationFormatter();
-  const look = async () => {
-    const seen = await queryRun(handle);
-    if (seen === undefined) return;
-    for (const line of formatStatusChange(before, seen.status)) say(line);
-    for (const line of describeObtaining(seen.preparation)) say(line);
-    show(seen);
-    before = seen.status;
+  const formatPreparations = createPreparationFormatter();
+  const poll = async () => {
+    const snapshot = await queryRun(handle);
+    if (snapshot === undefined) return;
+    for (const line of formatStatusChange(before, snapshot.status)) log(line);
+    for (const line of formatPreparations(snapshot.preparation)) log(line);
+    update(snapshot);
+    before = snapshot.status;
   };
   try {
-    return await waitForResult(handle, look);
+    return await waitForResult(handle, poll);
   } finally {
-    show(null);
+    update(null);
   }
 }
 
-/** The workflow's own status, with the newer numbers that the pending activity's heartbeat carries. Undefined while nobody answers. */
+/** Returns the status of a run, with the progress from the heartbeat of a pending activity if that is newer. */
 export async function queryRunStatus(handle: WorkflowHandle<RunWorkflow>): Promise<RunStatus | undefined> {
   return (await queryRun(handle))?.status;
 }
@@ -43,24 +43,26 @@ export interface RunSnapshot {
   preparation: PreparationProgress[];
 }
 
-/** Undefined while nobody answers. */
+/** Returns undefined while the server or the control worker is unavailable, and for any other workflow. */
 export async function queryRun(handle: WorkflowHandle): Promise<RunSnapshot | undefined> {
   try {
     const status = RunStatus.parse(await handle.query(statusQueryName));
     const { raw } = await handle.describe();
-    const beats = (raw.pendingActivities ?? []).flatMap(({ heartbeatDetails }) => heartbeatDetails?.payloads ?? []);
-    const details = beats.map((payload): unknown => defaultPayloadConverter.fromPayload(payload));
+    const heartbeats = (raw.pendingActivities ?? []).flatMap(
+      ({ heartbeatDetails }) => heartbeatDetails?.payloads ?? [],
+    );
+    const details = heartbeats.map((payload): unknown => defaultPayloadConverter.fromPayload(payload));
     const live = details.map((one) => Progress.safeParse(one).data).find((progress) => progress !== undefined);
-    const obtaining = details.flatMap((one) => PreparationProgress.array().safeParse(one).data ?? []);
-    return { status: { ...status, progress: newer(status.progress, live ?? null) }, preparation: obtaining };
+    const preparation = details.flatMap((one) => PreparationProgress.array().safeParse(one).data ?? []);
+    return { status: { ...status, progress: newer(status.progress, live ?? null) }, preparation };
   } catch {
-    return undefined; // no server or no control worker for the moment: the next poll asks again
+    return undefined; // the next poll tries again
   }
 }
 
-/** A heartbeat may be younger than the last signal, or older. */
-function newer(told: Progress | null, live: Progress | null): Progress | null {
-  if (told === null || live === null) return told ?? live;
-  const ahead = live.attempt - told.attempt || live.iteration - told.iteration;
-  return ahead > 0 ? live : told;
+/** Compares a heartbeat with the last signal: either can be newer. */
+function newer(signaled: Progress | null, live: Progress | null): Progress | null {
+  if (signaled === null || live === null) return signaled ?? live;
+  const ahead = live.attempt - signaled.attempt || live.iteration - signaled.iteration;
+  return ahead > 0 ? live : signaled;
 }

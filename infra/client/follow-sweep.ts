@@ -5,20 +5,20 @@ import { SweepStatus, type SweepResult, type VariantStatus } from '../../configs
 import type { compareRecipes } from '../../workflows/index.ts';
 import { waitForResult } from './wait-for-result.ts';
 
-/** Says each change of a sweep until it has ended, and outlives a server that is away for a while. */
+/** Logs every change of a sweep until it ends. Keeps polling while the server is unavailable. */
 export async function followSweep(
   handle: WorkflowHandle<typeof compareRecipes>,
-  say: (line: string) => void,
+  log: (line: string) => void,
 ): Promise<SweepResult> {
-  let said: string[] = [];
+  let logged: string[] = [];
   return waitForResult(handle, async () => {
-    const lines = (await querySweep(handle))?.variants.map(formatVariant) ?? said;
-    for (const [place, line] of lines.entries()) if (said[place] !== line) say(line);
-    said = lines;
+    const lines = (await querySweep(handle))?.variants.map(formatVariant) ?? logged;
+    for (const [place, line] of lines.entries()) if (logged[place] !== line) log(line);
+    logged = lines;
   });
 }
 
-/** Undefined while nobody answers, and for what is no sweep. */
+/** Returns undefined while the server or the control worker is unavailable, and for any other workflow. */
 export async function querySweep(handle: WorkflowHandle): Promise<SweepStatus | undefined> {
   try {
     return SweepStatus.parse(await handle.query(statusQueryName));
@@ -27,7 +27,7 @@ export async function querySweep(handle: WorkflowHandle): Promise<SweepStatus | 
   }
 }
 
-/** How a sweep stands, for a terminal: a line for each variant. Pure. */
+/** Formats the status of a sweep, one line per variant. */
 export const formatSweepStatus = ({ name, stage, variants, verdict, report }: SweepStatus): string[] => [
   `${name}  ${stage}`,
   ...variants.map((one) => `  ${formatVariant(one)}`),

@@ -12,7 +12,7 @@ interface ListedRun {
   attributes: Record<string, unknown>;
 }
 
-/** A line for each of the newest runs, newest first; or all that is known of each as JSON. */
+/** Lists the newest runs, newest first: one line each, or all of them as one JSON array. */
 export async function listRuns(client: Client, json: boolean): Promise<string[]> {
   const types = Object.values(workflowTypes).map((type) => `'${type}'`);
   const found: ListedRun[] = [];

@@ -11,24 +11,24 @@ import type { triggerRetrain } from '../../workflows/index.ts';
 
 type RetrainSchedule = Omit<ScheduleOptions<ScheduleOptionsStartWorkflowAction<typeof triggerRetrain>>, 'scheduleId'>;
 
-/** One of the first two; with neither, the schedule is there for those who tell it, and never due by itself. */
+/** An interval or a cron expression. With neither, the schedule only runs when it is triggered. */
 export interface ScheduleTiming {
-  /** `24h`, `30m`. */
+  /** For example `24h` or `30m`. */
   every: string | undefined;
-  /** Five fields. */
+  /** A cron expression of five fields. */
   cron: string | undefined;
-  /** As the IANA names them: it decides what a cron expression means. */
+  /** IANA name of the time zone of the cron expression. */
   timeZone: string;
 }
 
-/** Makes the schedule of a model what is asked for, whatever it was; done twice it is done once. */
+/** Creates the retraining schedule of a model, or changes it to this one. Idempotent. */
 export async function applySchedule(
   client: Client,
   input: RetrainInput,
   { every, cron, timeZone }: ScheduleTiming,
 ): Promise<'created' | 'changed'> {
   const scheduleId = retrainId(input.model);
-  const wanted: RetrainSchedule = {
+  const schedule: RetrainSchedule = {
     spec: {
       ...(every === undefined ? {} : { intervals: [{ every: every as '24h' }] }),
       ...(cron === undefined ? {} : { cronExpressions: [cron] }),
@@ -41,7 +41,7 @@ export async function applySchedule(
       args: [input, 'the schedule', formatTiming({ every, cron, timeZone })],
     },
     policies: {
-      // One more waits for a training that goes on; what was missed while the server was away is not made up for.
+      // At most one action waits for a running training. Actions missed during a server outage are dropped.
       overlap: ScheduleOverlapPolicy.BUFFER_ONE,
       catchupWindow: '1 minute',
       pauseOnFailure: true,
@@ -49,31 +49,32 @@ export async function applySchedule(
   };
   const handle = client.schedule.getHandle(scheduleId);
   try {
-    await handle.update(({ state }) => ({ ...wanted, state }));
+    await handle.update(({ state }) => ({ ...schedule, state }));
     return 'changed';
   } catch (error) {
     if (!(error instanceof ScheduleNotFoundError)) throw error;
-    await client.schedule.create({ scheduleId, ...wanted });
+    await client.schedule.create({ scheduleId, ...schedule });
     return 'created';
   }
 }
 
 function formatTiming({ every, cron, timeZone }: ScheduleTiming): string {
   if (every !== undefined) return `every ${every}`;
-  return cron === undefined ? onlyWhenTold : `cron ${cron} ${timeZone}`;
+  return cron === undefined ? onlyWhenTriggered : `cron ${cron} ${timeZone}`;
 }
 
-const onlyWhenTold = 'only when it is told';
+const onlyWhenTriggered = 'only when triggered';
 
+/** Formats timing, next and recent actions of a model's schedule. */
 export async function formatSchedule(client: Client, model: string): Promise<string[]> {
   const { spec, state, info } = await client.schedule.getHandle(retrainId(model)).describe();
   const times = [
     ...(spec.intervals ?? []).map(({ every }) => `every ${every / 60_000} min`),
-    ...(spec.calendars ?? []).map(({ comment }) => comment ?? 'by the calendar'),
+    ...(spec.calendars ?? []).map(({ comment }) => comment ?? 'calendar'),
   ];
-  const clock = times.length === 0 ? onlyWhenTold : [...times, spec.timezone ?? 'UTC'].join(', ');
+  const timing = times.length === 0 ? onlyWhenTriggered : [...times, spec.timezone ?? 'UTC'].join(', ');
   return [
-    `${retrainId(model)}: ${clock}${state.paused ? `, paused: ${state.note ?? ''}` : ''}`,
+    `${retrainId(model)}: ${timing}${state.paused ? `, paused: ${state.note ?? ''}` : ''}`,
     `  next   ${
       info.nextActionTimes
         .slice(0, 3)
@@ -82,6 +83,6 @@ export async function formatSchedule(client: Client, model: string): Promise<str
     }`,
     ...info.recentActions
       .slice(-3)
-      .map(({ takenAt, action }) => `  taken  ${takenAt.toISOString()}  ${action.workflow.workflowId}`),
+      .map(({ takenAt, action }) => `  ran    ${takenAt.toISOString()}  ${action.workflow.workflowId}`),
   ];
 }

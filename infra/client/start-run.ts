@@ -3,16 +3,19 @@ import { evaluationId, taskQueues, workflowId, workflowTypes } from '../../confi
 import type { RunInput } from '../../configs/schema/index.ts';
 import type { evaluateDetector, trainDetector } from '../../workflows/index.ts';
 
-/** Either of the two workflows: both take a run's input and return a reference to its report. */
+/** Either workflow that takes the input of a run and returns a reference to its report. */
 export type RunWorkflow = typeof trainDetector | typeof evaluateDetector;
 
 export interface StartedRun {
   handle: WorkflowHandle<RunWorkflow>;
-  /** `joined`: it was running already. `finished`: it had been finished before. */
+  /** `joined`: it was already running. `finished`: it had already completed. */
   how: 'started' | 'joined' | 'finished';
 }
 
-/** Starts a run once, however often it is asked to: the name of the run is its id. A failed or cancelled run is started anew. */
+/**
+ * Starts a run. Idempotent, because the workflow id is derived from the name of the run. A failed or canceled run is
+ * started again.
+ */
 export async function startRun(
   client: Client,
   input: RunInput,

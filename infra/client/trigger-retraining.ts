@@ -4,7 +4,7 @@ import { retrainTrigger } from '../../activities/retrain/retrain-trigger.ts';
 import type { RetrainInput, Trigger } from '../../configs/schema/index.ts';
 import type { retrainDetector } from '../../workflows/index.ts';
 
-/** Starts the model's retraining, or tells the one that runs. */
+/** Starts the retraining of a model, or signals the running one. */
 export const triggerRetraining = (
   client: Client,
   input: RetrainInput,

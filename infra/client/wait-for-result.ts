@@ -4,21 +4,23 @@ import { WorkflowFailedError, type Workflow, type WorkflowHandle, type WorkflowR
 const pollMs = 1_000;
 
 /**
- * Looks at a workflow every second until it has ended, and once more then. Outlives a server that is away for a while.
- * @returns its result. @throws WorkflowFailedError.
+ * Calls `poll` every second until the workflow ends, and once more afterwards. Keeps waiting while the server is
+ * unavailable.
+ * @returns the result of the workflow.
+ * @throws WorkflowFailedError
  */
 export async function waitForResult<T extends Workflow>(
   handle: WorkflowHandle<T>,
-  look: () => Promise<void>,
+  poll: () => Promise<void>,
 ): Promise<WorkflowResultType<T>> {
   const ended = new AbortController();
   const result = resultOf(handle);
   result.catch(() => undefined).finally(() => ended.abort());
   while (!ended.signal.aborted) {
-    await look();
+    await poll();
     await sleep(pollMs, undefined, { signal: ended.signal }).catch(() => undefined);
   }
-  await look(); // what it said last: why it stopped, and what is safe
+  await poll(); // the final status explains why the workflow ended
   return result;
 }
 

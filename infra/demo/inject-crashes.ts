@@ -6,8 +6,8 @@ import { queryRunStatus } from '../client/follow-run.ts';
 import { readStackFile } from '../stack/stack-file.ts';
 
 interface Crash {
-  what: string;
-  /** Not before so many epochs are done, so that each crash meets a training that is going on. */
+  name: string;
+  /** Completed epochs before the crash, so that each crash interrupts a running training. */
   afterEpoch: number;
   findPid: (home: string, status: RunStatus) => Promise<number | null | undefined>;
 }
@@ -15,27 +15,27 @@ interface Crash {
 const stackProcess = (name: string) => async (home: string) => (await readStackFile(home))?.processes[name];
 
 const crashes: Crash[] = [
-  { what: 'trainer rank', afterEpoch: 1, findPid: (_home, { progress }) => Promise.resolve(progress?.pid) },
-  { what: 'GPU worker', afterEpoch: 2, findPid: stackProcess('gpu-worker') },
-  { what: 'Temporal server', afterEpoch: 4, findPid: stackProcess('temporal-server') },
+  { name: 'trainer rank', afterEpoch: 1, findPid: (_home, { progress }) => Promise.resolve(progress?.pid) },
+  { name: 'GPU worker', afterEpoch: 2, findPid: stackProcess('gpu-worker') },
+  { name: 'Temporal server', afterEpoch: 4, findPid: stackProcess('temporal-server') },
 ];
 
-/** kill -9 of a trainer rank, the GPU worker and the Temporal server, one after the other, in the middle of training. */
+/** Kills a trainer rank, the GPU worker and the Temporal server with SIGKILL, one after the other, during training. */
 export async function injectCrashes(
   handle: WorkflowHandle<typeof trainDetector>,
   home: string,
-  say: (line: string) => void,
+  log: (line: string) => void,
 ): Promise<void> {
-  for (const { what, afterEpoch, findPid } of crashes) {
+  for (const { name, afterEpoch, findPid } of crashes) {
     const status = await waitForEpoch(handle, afterEpoch);
     const pid = await findPid(home, status);
-    if (pid == null) throw new Error(`There is no pid of the ${what} to kill.`);
+    if (pid == null) throw new Error(`The ${name} is not running, so it cannot be killed.`);
     process.kill(pid, 'SIGKILL');
-    say(`>>> kill -9 ${pid} (${what})`);
+    log(`>>> kill -9 ${pid} (${name})`);
   }
 }
 
-/** The trainer is in the middle of an epoch after `epoch`, so that the kill costs something. */
+/** Waits until training is inside an epoch after `epoch`, so that the kill costs some steps. */
 async function waitForEpoch(handle: WorkflowHandle<typeof trainDetector>, epoch: number): Promise<RunStatus> {
   for (;;) {
     const status = await queryRunStatus(handle);

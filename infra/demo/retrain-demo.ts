@@ -1,4 +1,4 @@
-/** The loop of `npm run demo -- --retrain`, on data that change: first champion, no change, new images, worse, better, back. */
+/** `npm run demo -- --retrain`: first champion, unchanged data, new images, a worse candidate, a better one, rollback. */
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -13,56 +13,56 @@ import { triggerRetraining } from '../client/trigger-retraining.ts';
 
 const projectRoot = `${import.meta.dirname}/../..`;
 
-/** Images that arrive between two trainings. */
+/** Training images that are added after the first training. */
 const withheldImages = 12;
 const [firstEpochs, worseEpochs, betterEpochs] = [3, 1, 6];
 
 export interface RetrainDemo {
   client: Client;
   home: string;
-  /** Of this demo: another one begins with nothing. */
+  /** Unique to this demo, so that it starts without a champion. */
   model: string;
-  say: (line: string) => void;
+  log: (line: string) => void;
 }
 
-/** @throws Error where one of the steps did not end as it has to. */
-export async function runRetrainDemo({ client, home, model, say }: RetrainDemo): Promise<void> {
+/** @throws Error when a step does not end as expected. */
+export async function runRetrainDemo({ client, home, model, log }: RetrainDemo): Promise<void> {
   const data = await createDemoData(home, model);
   const inputOf = (epochs: number): RetrainInput => retrainInput(model, data.folder, epochs);
-  const ask = async (input: RetrainInput, ...who: string[]) => {
+  const trigger = async (input: RetrainInput, ...who: string[]) => {
     const why = 'the demo';
-    const handles = await Promise.all(who.map((one) => triggerRetraining(client, input, { who: one, why })));
+    const handles = await Promise.all(who.map((name) => triggerRetraining(client, input, { who: name, why })));
     const [handle] = handles;
-    if (handle === undefined) throw new Error('nobody asked');
-    const { decisions, outcomes } = await followRetraining(handle, say);
+    if (handle === undefined) throw new Error('expected at least one trigger');
+    const { decisions, outcomes } = await followRetraining(handle, log);
     return { decisions, outcome: outcomes.at(-1) };
   };
 
   await data.withhold();
-  say(`— a first training, without ${withheldImages} of its images`);
-  const first = expectOutcome((await ask(inputOf(firstEpochs), 'the demo')).outcome, 'promoted');
-  say('— a trigger without a change');
-  const skipped = await ask(inputOf(firstEpochs), 'a schedule');
-  if (skipped.outcome !== undefined) throw new Error('nothing had changed, and it was trained');
-  say(`— ${withheldImages} new images, and three triggers in the same second`);
-  await data.giveBack();
-  const arrived = await ask(inputOf(firstEpochs), 'a schedule', 'a person', 'a hook');
+  log(`--- First training, without ${withheldImages} of the images`);
+  const first = expectOutcome((await trigger(inputOf(firstEpochs), 'the demo')).outcome, 'promoted');
+  log('--- Trigger without a change');
+  const skipped = await trigger(inputOf(firstEpochs), 'a schedule');
+  if (skipped.outcome !== undefined) throw new Error('expected no training without a change');
+  log(`--- ${withheldImages} new images, three triggers at once`);
+  await data.restore();
+  const arrived = await trigger(inputOf(firstEpochs), 'a schedule', 'a person', 'a hook');
   if (arrived.decisions.filter(({ trains }) => trains).length !== 1)
-    throw new Error('expected one training of three triggers');
-  say(`— a candidate that is worse on purpose: ${worseEpochs} epoch`);
-  expectOutcome((await ask(inputOf(worseEpochs), 'the demo')).outcome, 'rejected');
-  say(`— a better one: ${betterEpochs} epochs`);
-  expectOutcome((await ask(inputOf(betterEpochs), 'the demo')).outcome, 'promoted');
-  say(`— back to the champion before: npm run models -- rollback ${model} --why "the demo"`);
+    throw new Error('expected one training for three triggers');
+  log(`--- A candidate that is worse on purpose: ${worseEpochs} epoch`);
+  expectOutcome((await trigger(inputOf(worseEpochs), 'the demo')).outcome, 'rejected');
+  log(`--- A better candidate: ${betterEpochs} epochs`);
+  expectOutcome((await trigger(inputOf(betterEpochs), 'the demo')).outcome, 'promoted');
+  log(`--- Rollback to the previous champion: npm run models -- rollback ${model} --why "the demo"`);
   const rollback = ['--import', 'tsx', `${projectRoot}/infra/cli/models.ts`, 'rollback', model, '--why', 'the demo'];
   const { stdout } = await execa(process.execPath, rollback, { env: { EVERSWIN_HOME: home } });
-  say(stdout);
-  say(`the first version was ${first.version ?? ''}; npm run models -- show ${model} tells the whole story`);
+  log(stdout);
+  log(`The first version was ${first.version ?? ''}. The history: npm run models -- show ${model}`);
 }
 
-function expectOutcome(found: RetrainOutcome | undefined, wanted: RetrainOutcome['outcome']): RetrainOutcome {
-  if (found?.outcome !== wanted)
-    throw new Error(`expected a candidate to be ${wanted}: ${found?.why ?? 'nothing was trained'}`);
+function expectOutcome(found: RetrainOutcome | undefined, expected: RetrainOutcome['outcome']): RetrainOutcome {
+  if (found?.outcome !== expected)
+    throw new Error(`expected the candidate to be ${expected}: ${found?.why ?? 'nothing was trained'}`);
   return found;
 }
 
@@ -83,7 +83,7 @@ const retrainInput = (model: string, folder: string, epochs: number): RetrainInp
       dataset: 'parts-on-a-line',
       catalog: {
         datasets: {
-          'parts-on-a-line': { title: 'The demo’s own', archives, train: split('train'), val: split('val') },
+          'parts-on-a-line': { title: 'Data of the demo', archives, train: split('train'), val: split('val') },
         },
       },
       weights: { backbone: 'swin-mini-imagenet1k' },
@@ -93,7 +93,7 @@ const retrainInput = (model: string, folder: string, epochs: number): RetrainInp
       loaderWorkers: 0,
       logEverySteps: 1,
     },
-    // Of 24 images single classes and sizes say little.
+    // With 24 images, the AP of one class or size varies too much for the default limits.
     gate: { sizesMayFall: 20, worstClasses: { mayFall: 50 } },
   });
 };
@@ -108,26 +108,28 @@ async function createDemoData(home: string, model: string) {
   await rm(folder, { recursive: true, force: true });
   await generateMiniCoco(home, '--own', folder);
   const path = `${folder}/annotations/train.json`;
-  const whole = await readFile(path, 'utf8');
-  const { images, annotations, ...rest } = Annotations.parse(JSON.parse(whole));
-  const later = images.slice(-withheldImages);
-  const laterIds = new Set(later.map(({ id }) => id));
-  const aside = `${folder}/later`;
+  const complete = await readFile(path, 'utf8');
+  const { images, annotations, ...rest } = Annotations.parse(JSON.parse(complete));
+  const withheld = images.slice(-withheldImages);
+  const withheldIds = new Set(withheld.map(({ id }) => id));
+  const withheldFolder = `${folder}/withheld`;
   return {
     folder,
     async withhold() {
-      await mkdir(aside);
-      for (const { file_name: file } of later) await rename(`${folder}/train/${file}`, `${aside}/${basename(file)}`);
-      const fewer = {
+      await mkdir(withheldFolder);
+      for (const { file_name: file } of withheld)
+        await rename(`${folder}/train/${file}`, `${withheldFolder}/${basename(file)}`);
+      const remaining = {
         ...rest,
-        images: images.filter(({ id }) => !laterIds.has(id)),
-        annotations: annotations.filter(({ image_id: id }) => !laterIds.has(id)),
+        images: images.filter(({ id }) => !withheldIds.has(id)),
+        annotations: annotations.filter(({ image_id: id }) => !withheldIds.has(id)),
       };
-      await writeFile(path, JSON.stringify(fewer));
+      await writeFile(path, JSON.stringify(remaining));
     },
-    async giveBack() {
-      for (const { file_name: file } of later) await rename(`${aside}/${basename(file)}`, `${folder}/train/${file}`);
-      await writeFile(path, whole);
+    async restore() {
+      for (const { file_name: file } of withheld)
+        await rename(`${withheldFolder}/${basename(file)}`, `${folder}/train/${file}`);
+      await writeFile(path, complete);
     },
   };
 }

@@ -1,4 +1,4 @@
-/** Serves one folder on the loopback: `node --import tsx infra/stack/file-server.ts --folder DIR --port N`. */
+/** Serves one folder on 127.0.0.1: `node --import tsx infra/stack/file-server.ts --folder DIR --port N`. */
 import { constants, realpathSync } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
 import { listenOnLoopback, type LoopbackServer } from '../pages/listen-on-loopback.ts';
 
-/** No folders, no hidden files. */
+/** Matches files directly in the folder, without hidden ones. */
 const servedName = /^\/([A-Za-z0-9][A-Za-z0-9._-]*)$/;
 
 export const startFileServer = ({ folder, port }: { folder: string; port: number }): Promise<LoopbackServer> => {
@@ -57,16 +57,17 @@ const sendFile = async (file: FileHandle, request: IncomingMessage, response: Se
   response.setHeader('last-modified', lastModified);
 
   const ifRange = request.headers['if-range'];
-  const isWanted = request.method === 'GET' && (ifRange === undefined || ifRange === etag || ifRange === lastModified);
-  const range = isWanted ? parseRange(request.headers.range, bytes) : 'whole';
+  const acceptsRange =
+    request.method === 'GET' && (ifRange === undefined || ifRange === etag || ifRange === lastModified);
+  const range = acceptsRange ? parseRange(request.headers.range, bytes) : 'full';
   if (range === 'unsatisfiable') {
     response.writeHead(416, { 'content-range': `bytes */${bytes}` }).end();
     return;
   }
-  const { first, last } = range === 'whole' ? { first: 0, last: bytes - 1 } : range;
+  const { first, last } = range === 'full' ? { first: 0, last: bytes - 1 } : range;
   response.setHeader('content-length', last - first + 1);
-  if (range !== 'whole') response.setHeader('content-range', `bytes ${first}-${last}/${bytes}`);
-  response.writeHead(range === 'whole' ? 200 : 206);
+  if (range !== 'full') response.setHeader('content-range', `bytes ${first}-${last}/${bytes}`);
+  response.writeHead(range === 'full' ? 200 : 206);
   if (request.method === 'HEAD' || last < first) {
     response.end();
     return;
@@ -79,13 +80,13 @@ interface ByteRange {
   readonly last: number;
 }
 
-/** One range; what HTTP lets a server ignore (several ranges, other units, nonsense) is ignored. */
-const parseRange = (header: string | undefined, bytes: number): ByteRange | 'whole' | 'unsatisfiable' => {
+/** Parses a single byte range. Several ranges, other units and malformed values are ignored, as HTTP permits. */
+const parseRange = (header: string | undefined, bytes: number): ByteRange | 'full' | 'unsatisfiable' => {
   const [, from, to] = /^bytes=(\d*)-(\d*)$/.exec(header ?? '') ?? [];
-  if (from === undefined || to === undefined || from + to === '') return 'whole';
+  if (from === undefined || to === undefined || from + to === '') return 'full';
   if (from === '')
     return Number(to) > 0 && bytes > 0 ? { first: Math.max(0, bytes - Number(to)), last: bytes - 1 } : 'unsatisfiable';
-  if (to !== '' && Number(to) < Number(from)) return 'whole';
+  if (to !== '' && Number(to) < Number(from)) return 'full';
   const last = to === '' ? bytes - 1 : Math.min(Number(to), bytes - 1);
   return Number(from) < bytes ? { first: Number(from), last } : 'unsatisfiable';
 };

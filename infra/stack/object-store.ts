@@ -7,33 +7,32 @@ import { z } from 'zod';
 import { findFreePort, findFreePorts } from './free-port.ts';
 import type { ProcessSpec } from './supervised-process.ts';
 
-/** SeaweedFS as `weed mini`: a whole S3 server in one process, for tests and for the demo. */
+/** An S3 server in one process (SeaweedFS, `weed mini`) for tests and the demo. */
 export interface ObjectStore {
   endpoint: string;
   bucket: string;
-  /** Of data and credentials. */
+  /** Contains data and credentials. */
   folder: string;
   process: Omit<ProcessSpec, 'logFile'>;
-  /** What a worker needs to use it: the SDK's own names. The secret itself stays in a file that only its owner reads. */
+  /** Variables of the AWS SDK for its clients. The secret stays in a file that only its owner can read. */
   workerEnv: Record<string, string>;
-  /** It makes them in /tmp whatever it is told, and leaves some behind: to be removed once it was stopped. */
+  /** Sockets that it always creates in /tmp and does not always remove; delete them after it has stopped. */
   sockets: string[];
 }
 
 export interface ObjectStoreOptions {
-  /** The `weed` of the trainer's environment. */
+  /** Path of `weed` in the trainer's environment. */
   executable: string;
-  /** For data and credentials; a store that is started again on it still has its objects. */
+  /** Folder of data and credentials; a server that is restarted on it keeps its objects. */
   folder: string;
   bucket: string;
-  /** Taken where it is free. */
   preferredPort: number;
 }
 
-/** Of the embedded stack's own server. */
+/** Bucket of the embedded stack. */
 export const stackBucket = 'everswin';
 export const objectStoreRegion = 'us-east-1';
-const readyWithinMs = 30_000;
+const startupTimeoutMs = 30_000;
 
 /** Server and credentials, for `KeptAlive`; nothing runs yet. Credentials are made once a folder. */
 export async function configureObjectStore(options: ObjectStoreOptions): Promise<ObjectStore> {
@@ -46,7 +45,7 @@ export async function configureObjectStore(options: ObjectStoreOptions): Promise
   const argv = [
     ...['mini', `-dir=${folder}/data`, '-ip=127.0.0.1', '-ip.bind=127.0.0.1', `-bucket=${bucket}`],
     ...[`-s3.port=${port}`, `-s3.config=${files.identities}`, '-s3.port.iceberg=0', '-s3.port.lance=0'],
-    // Nothing but S3, and nobody is told of it.
+    // Disable everything except S3, and telemetry.
     ...['-s3.iam=false', '-webdav=false', '-admin.ui=false', '-master.telemetry=false'],
     '-volume.preStopSeconds=0',
     ...[`-s3.localSocket=${folder}/s3.sock`, `-filer.localSocket=${folder}/filer.sock`],
@@ -70,10 +69,10 @@ export async function configureObjectStore(options: ObjectStoreOptions): Promise
   };
 }
 
-/** Its parts talk to one another over loopback; each wants a port, and their defaults may be taken. */
+/** Assigns free ports to the internal services, whose default ports may be in use. */
 async function internalPorts(): Promise<string[]> {
-  const parts = ['s3.port.grpc', 'master.port', 'master.port.grpc', 'volume.port', 'volume.port.grpc'];
-  const names = [...parts, 'filer.port', 'filer.port.grpc', 'admin.port', 'admin.port.grpc'];
+  const services = ['s3.port.grpc', 'master.port', 'master.port.grpc', 'volume.port', 'volume.port.grpc'];
+  const names = [...services, 'filer.port', 'filer.port.grpc', 'admin.port', 'admin.port.grpc'];
   const ports = await findFreePorts(names.length);
   return names.map((name, index) => `-${name}=${ports[index] ?? 0}`);
 }
@@ -88,19 +87,22 @@ async function ensureCredentials(files: { identities: string; credentials: strin
   };
   await writeFile(files.identities, JSON.stringify({ identities: [identity] }), { mode: 0o600 });
   const profile = `[default]\naws_access_key_id = ${accessKey}\naws_secret_access_key = ${secretKey}\n`;
-  // Last: once this file is there, the other one is whole.
+  // Last, because the check above relies on it: once this file exists, the other one is complete.
   await writeFile(files.credentials, profile, { mode: 0o600 });
 }
 
-/** Returns when it serves S3 and its bucket is there: it refuses strangers before it has one. */
-export async function waitForObjectStore({ endpoint, bucket, folder }: ObjectStore, log: string): Promise<void> {
-  const deadline = performance.now() + readyWithinMs;
+/** Waits until the server answers and its bucket exists. */
+export async function waitForObjectStore({ endpoint, bucket, folder }: ObjectStore, logFile: string): Promise<void> {
+  const deadline = performance.now() + startupTimeoutMs;
   const credentials = await readObjectStoreCredentials(folder);
-  const place = { endpoint, region: objectStoreRegion, forcePathStyle: true };
-  const client = new S3Client({ ...place, credentials, maxAttempts: 1 });
+  const server = { endpoint, region: objectStoreRegion, forcePathStyle: true };
+  const client = new S3Client({ ...server, credentials, maxAttempts: 1 });
   try {
     while (!(await hasBucket(client, bucket))) {
-      if (performance.now() > deadline) throw new Error(`The object store did not answer. Its log is ${log}`);
+      if (performance.now() > deadline)
+        throw new Error(
+          `The object store at ${endpoint} did not start within ${startupTimeoutMs / 1000} s. Read its log: ${logFile}`,
+        );
       await sleep(50);
     }
   } finally {
@@ -120,7 +122,7 @@ const Identities = z.object({
   ]),
 });
 
-/** For a client that is not to be told by its environment, such as a test. */
+/** Reads the credentials, for a client that is not configured through its environment. */
 export async function readObjectStoreCredentials(folder: string) {
   const text = await readFile(`${folder}/identities.json`, 'utf8');
   const [{ credentials }] = Identities.parse(JSON.parse(text)).identities;

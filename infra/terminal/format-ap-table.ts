@@ -2,7 +2,7 @@ import type { EvalMetrics } from '../../configs/schema/index.ts';
 import { apKinds, apRows, type ApRow } from '../../activities/shared/summary/coco-rows.ts';
 import { formatScore } from '../../activities/shared/summary/format-score.ts';
 
-/** The box and the mask summary for a terminal, each line to the letter what pycocotools prints. */
+/** Formats the box and mask AP exactly as pycocotools prints them. */
 export const formatApTable = (metrics: Pick<EvalMetrics, 'bbox' | 'segm'>): string =>
   apKinds
     .map(({ key }) => [key, ...apRows.map((row) => formatApLine(row, metrics[key][row.key]))].join('\n'))

@@ -1,6 +1,6 @@
 import type { GpuCheck } from '../../configs/schema/index.ts';
 
-/** For a terminal: a line each variant, then what the figures mean. */
+/** Formats the results of `npm run gpu-check`: a table with a row per variant, then notes. */
 export function formatGpuCheck(check: GpuCheck): string {
   const { projection, variants } = check;
   const head = [
@@ -10,8 +10,8 @@ export function formatGpuCheck(check: GpuCheck): string {
     'images/s',
     'peak GB',
     `h, ${projection.epochs} epochs`,
-    'loss differs',
-    'most',
+    'loss diff mean',
+    'max',
   ];
   const rows = [head, ...variants.map(formatRow)];
   const widths = head.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
@@ -42,18 +42,21 @@ function formatRow({ name, measured }: Variant): string[] {
   ];
 }
 
-/** Words to the left, numbers to the right. */
+/** Aligns text to the left and numbers to the right. */
 const pad = (cell: string, width: number, column: number): string =>
   column === 0 ? cell.padEnd(width) : cell.padStart(width);
 
 function formatNotes({ projection, batchPerGpu, gpus, iterations, warmUp, variants }: GpuCheck): string[] {
+  const syncNote =
+    projection.gpus === gpus ? '' : ` Communication between ${projection.gpus} GPUs is not included: ${gpus} measured.`;
   const batch = projection.gpus * batchPerGpu;
   return [
     ...variants.map(
       ({ name, switches, loaderWorkers }) =>
-        `${name}: ${switches.join(', ') || 'no switch'}; ${loaderWorkers} loader processes a GPU`,
+        `${name}: ${switches.join(', ') || 'no switches'}; ${loaderWorkers} loader workers per GPU`,
     ),
-    `Steps ${warmUp + 1} to ${iterations} on ${gpus} x ${batchPerGpu} images. Hours: ${projection.stepsPerEpoch} steps an epoch on ${projection.gpus} GPUs (batch ${batch}), without validation; what GPUs wait for one another is in it only if as many were measured.`,
+    `Measured: steps ${warmUp + 1} to ${iterations} with ${gpus} x ${batchPerGpu} images.`,
+    `Projected hours: ${projection.stepsPerEpoch} steps per epoch on ${projection.gpus} GPUs (batch ${batch}), without validation.${syncNote}`,
     ...formatNoise(variants),
     ...variants.flatMap(({ name, measured }) => formatGpuInUse(name, measured?.memoryInUseMib ?? 0)),
     ...variants.flatMap(({ error }) => (error === null ? [] : ['', error])),
@@ -63,15 +66,15 @@ function formatNotes({ projection, batchPerGpu, gpus, iterations, warmUp, varian
 function formatNoise(variants: readonly Variant[]): string[] {
   const noise = variants.find(({ name }) => name === 'stock again')?.measured?.lossDifference;
   if (noise == null) return [];
-  return [
-    `Two runs of stock differ by ${noise.mean.toPrecision(2)} in the mean: what is no more than that is no difference.`,
-  ];
+  return [`Two stock runs differ by ${noise.mean.toPrecision(2)} on average. Smaller loss differences are noise.`];
 }
 
-/** A CUDA context alone takes some hundred MiB. */
-const foreignMib = 2048;
+/** A CUDA context alone takes a few hundred MiB. */
+const otherProcessesMib = 2048;
 
 const formatGpuInUse = (name: string, inUseMib: number): string[] =>
-  inUseMib > foreignMib
-    ? [`${name}: ${Math.round(inUseMib)} MiB of the GPU were in use before it began; is somebody else on it?`]
+  inUseMib > otherProcessesMib
+    ? [
+        `${name}: ${Math.round(inUseMib)} MiB of GPU memory were in use before the measurement. Another process may have slowed it down.`,
+      ]
     : [];

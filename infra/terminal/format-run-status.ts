@@ -8,15 +8,15 @@ const stages: Stage[] = ['planning', 'fetching', 'training', 'testing', 'reporti
 const barWidth = 24;
 const labelWidth = 11;
 
-/** How a run stands, for a terminal: a line for each stage, the one that is going on with a bar. Pure. */
-export function formatRunStatus(status: RunStatus, obtaining: readonly PreparationProgress[] = []): string[] {
+/** Formats the status of a run: one line per stage, with a progress bar for the current one. */
+export function formatRunStatus(status: RunStatus, preparation: readonly PreparationProgress[] = []): string[] {
   const { stage, attempts, decisions, ledger, waiting, notice, report, page } = status;
-  // Of a run that failed or was cancelled nobody says where it stood: its attempts and decisions tell.
+  // The status of a failed or canceled run does not say which stage it had reached.
   const isOver = stage === 'failed' || stage === 'cancelled';
   const reached = stage === 'done' ? stages.length : stages.indexOf(stage);
-  const lines = (isOver ? [] : stages).flatMap((one, place): string[] => {
-    if (place < reached) return [label(one, 'done')];
-    return place === reached ? formatStage(one, status, obtaining) : [label(one, '–')];
+  const lines = (isOver ? [] : stages).flatMap((name, index): string[] => {
+    if (index < reached) return [label(name, 'done')];
+    return index === reached ? formatStage(name, status, preparation) : [label(name, '–')];
   });
   const decision = decisions.at(-1);
   return [
@@ -33,8 +33,8 @@ export function formatRunStatus(status: RunStatus, obtaining: readonly Preparati
 
 const label = (name: string, text: string): string => `  ${name.padEnd(labelWidth)}${text}`;
 
-function formatStage(stage: Stage, { progress }: RunStatus, obtaining: readonly PreparationProgress[]): string[] {
-  if (stage === 'fetching') return obtaining.length === 0 ? [label(stage, '…')] : formatFiles(stage, obtaining);
+function formatStage(stage: Stage, { progress }: RunStatus, preparation: readonly PreparationProgress[]): string[] {
+  if (stage === 'fetching') return preparation.length === 0 ? [label(stage, '…')] : formatFiles(stage, preparation);
   if (stage !== 'training' || progress === null) return [label(stage, '…')];
   return [
     label(stage, `${formatBar(progress.epoch, progress.epochs)}  epoch ${progress.epoch}/${progress.epochs}`),
@@ -43,7 +43,7 @@ function formatStage(stage: Stage, { progress }: RunStatus, obtaining: readonly 
 }
 
 const formatFiles = (stage: Stage, files: readonly PreparationProgress[]): string[] =>
-  files.map((file, place) => label(place === 0 ? stage : '', formatPreparation(file)));
+  files.map((file, index) => label(index === 0 ? stage : '', formatPreparation(file)));
 
 function formatProgress({ iteration, loss, lr, bboxAP, segmAP, etaSeconds }: Progress): string {
   return [
@@ -56,7 +56,7 @@ function formatProgress({ iteration, loss, lr, bboxAP, segmAP, etaSeconds }: Pro
   ].join('  ');
 }
 
-function formatBar(done: number, all: number): string {
-  const filled = all === 0 ? 0 : Math.min(barWidth, Math.round((barWidth * done) / all));
+function formatBar(done: number, total: number): string {
+  const filled = total === 0 ? 0 : Math.min(barWidth, Math.round((barWidth * done) / total));
   return `[${'█'.repeat(filled)}${'·'.repeat(barWidth - filled)}]`;
 }

@@ -1,11 +1,11 @@
 import type { RunStatus } from '../../configs/schema/index.ts';
 
-/** What a person in front of a terminal wants to hear between two looks at a run. Pure. */
+/** Formats what changed between two statuses of a run, one line per change. */
 export function formatStatusChange(before: RunStatus | undefined, now: RunStatus): string[] {
   const lines: string[] = [];
   if (before?.stage !== now.stage) lines.push(now.stage);
-  for (const { name: about, verdict, message: says } of now.checks.slice(before?.checks.length ?? 0)) {
-    if (verdict !== 'ok') lines.push(`${verdict}: ${about}: ${says}`);
+  for (const { name, verdict, message } of now.checks.slice(before?.checks.length ?? 0)) {
+    if (verdict !== 'ok') lines.push(`${verdict}: ${name}: ${message}`);
   }
   for (const { step, why } of now.steps.slice(before?.steps.length ?? 0)) lines.push(`${step}: ${why}`);
   for (const [index, decision] of now.decisions.entries()) {

@@ -1,24 +1,24 @@
 import type { WriteStream } from 'node:tty';
 
-/** Lines at the end of a terminal that are drawn over again, below others that stay. */
+/** Lines at the bottom of a terminal that update in place, below a log that scrolls. */
 export interface LiveDisplay {
-  /** A line that stays. */
+  /** Prints a permanent line. */
   log: (line: string) => void;
-  /** What stands at the end from now on. */
+  /** Replaces the lines at the bottom. */
   update: (lines: readonly string[]) => void;
 }
 
 const eraseLinesAbove = (count: number): string => (count === 0 ? '' : `\u001b[${count}A\u001b[J`);
 
-/** @param stream a terminal: anything else gets the lines that stay, and no block. */
+/** Creates a live display; a stream that is not a terminal only gets the permanent lines. */
 export function createLiveDisplay(stream: Pick<WriteStream, 'write'> & Partial<WriteStream>): LiveDisplay {
-  let shown: readonly string[] = [];
+  let current: readonly string[] = [];
   if (stream.isTTY !== true) return { log: (line) => stream.write(`${line}\n`), update: () => undefined };
-  const draw = (staying: string, lines: readonly string[]) => {
-    // A line that wraps would be two, and the next drawing one line too low.
+  const draw = (permanent: string, lines: readonly string[]) => {
+    // A line that wraps would take two rows, and the next update would erase one row too few.
     const cut = lines.map((line) => line.slice(0, (stream.columns ?? 80) - 1));
-    stream.write(`${eraseLinesAbove(shown.length)}${staying}${cut.map((line) => `${line}\n`).join('')}`);
-    shown = lines;
+    stream.write(`${eraseLinesAbove(current.length)}${permanent}${cut.map((line) => `${line}\n`).join('')}`);
+    current = lines;
   };
-  return { log: (line) => draw(`${line}\n`, shown), update: (lines) => draw('', lines) };
+  return { log: (line) => draw(`${line}\n`, current), update: (lines) => draw('', lines) };
 }

@@ -11,18 +11,18 @@ export interface ResultContext {
   uiUrl: string | undefined;
 }
 
-/** The AP table as COCO's own tool prints it, the verdict, and where to look further. */
+/** Prints the AP table, the verdict, and the addresses of the report and the Temporal UI. */
 export function printResult(report: ReportRef, { runId, workflowId, home, uiUrl }: ResultContext): void {
   const { uri, verdict, bbox, segm, crashes, stepsRepeated } = report;
   console.log(`\n${formatApTable({ bbox, segm })}\n\n${verdict}\n`);
   if (crashes > 0) console.log(`Crashes      ${crashes} survived, ${stepsRepeated} steps repeated`);
-  for (const [index, place] of reportLocations(uri, `${runFolder(home, runId).report}/index.html`).entries())
-    console.log(`${index === 0 ? 'Report      ' : '            '} ${place}`);
+  for (const [index, location] of reportLocations(uri, `${runFolder(home, runId).report}/index.html`).entries())
+    console.log(`${index === 0 ? 'Report      ' : '            '} ${location}`);
   if (uiUrl !== undefined)
     console.log(`Temporal UI  ${uiUrl}/namespaces/default/workflows/${encodeURIComponent(workflowId)}`);
 }
 
-/** A browser opens a file more easily than an object of a bucket: so the one of this machine, if there is one, comes first. */
+/** Lists a local copy of the report before its address in a bucket, because a browser opens a file more easily. */
 const reportLocations = (uri: string, file: string): string[] => {
   if (uri.startsWith('file:')) return [fileURLToPath(uri)];
   return existsSync(file) ? [file, uri] : [uri];

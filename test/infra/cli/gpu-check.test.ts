@@ -71,7 +71,7 @@ test('the terminal shows a line for each variant, what it had, and where all fig
   expect(said).toMatch(/^stock +\d+\.\d{3} +\d+\.\d{3} +\d+\.\d{2} +– +\d+\.\d +– +–$/m);
   expect(said).toMatch(/^fast +\d+\.\d{3} .* – +\d+\.\d +\S+ +\S+$/m);
   expect(said).toContain('fast: sdpaAttention, fusedAdamW, channelsLast; 4 loader processes a GPU');
-  expect(said).toContain(`All figures: ${folder}/check.json`);
+  expect(said).toContain(`All results: ${folder}/check.json`);
 });
 
 test('a variant that failed, noise and a GPU that others use are told under the table', () => {
