@@ -1,9 +1,9 @@
-// What every `npm run …` starts: installs what is missing, then runs the program it was given.
-// No package is installed yet and Node may be old, so this file and node-version.mjs keep to what Node 12 understands;
-// everything newer is loaded after the check.
-import { explainOldNode } from './setup/node-version.mjs';
+// Entry point of every `npm run …`: installs what is missing, then runs the given program.
+// Packages may be missing and Node may be old, so this file and node-version.mjs use only what Node 12 supports;
+// everything else is loaded after the check.
+import { checkNodeVersion } from './setup/node-version.mjs';
 
-const problem = explainOldNode(process.versions.node);
+const problem = checkNodeVersion(process.versions.node);
 if (problem) {
   console.error(problem);
   process.exitCode = 1;

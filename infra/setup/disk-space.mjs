@@ -2,16 +2,17 @@ import { existsSync, lstatSync, readdirSync, statfsSync, statSync } from 'node:f
 import path from 'node:path';
 import { SetupFailure } from './failure.mjs';
 
+/** @throws SetupFailure when the disk of the folder has too little free space. */
 export function requireSpace(folder, neededBytes) {
   const { bavail, bsize } = statfsSync(folder);
   const freeBytes = bavail * bsize;
   if (freeBytes >= neededBytes) return;
   throw new SetupFailure(
-    `Setting up needs ${formatGigabytes(neededBytes)} in ${folder}, and ${formatGigabytes(freeBytes)} are free there. Next: free some space, or move everswin to a larger disk, then run the same command again.`,
+    `Setup needs ${formatGigabytes(neededBytes)} in ${folder}, but only ${formatGigabytes(freeBytes)} are free. Next: free some space, or move everswin to a larger disk, then run the same command again.`,
   );
 }
 
-/** uv's cache costs nothing extra on the project's own disk, where it shares its files with the environment. */
+/** Checks the disk of uv's cache, unless it is the disk of the project: there, cache and environment share their files. */
 export function requireSpaceForCache(root, cacheFolder, neededBytes) {
   const existing = nearestExisting(cacheFolder);
   if (statSync(existing).dev === statSync(root).dev) return;

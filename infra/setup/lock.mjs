@@ -2,12 +2,13 @@ import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:
 import { setTimeout as sleep } from 'node:timers/promises';
 import { showProgress } from './progress.mjs';
 
-// One set-up at a time in one folder. The lock is a file that names its holder, and the tool the holder started:
-// a holder that was killed leaves that tool running, and it must not write beside ours.
+// Only one setup at a time may run in a folder. The lock file names its holder and the tool that the holder started:
+// a killed holder leaves that tool running, and two tools must not write at the same time.
 
 const pollMs = 200;
-const nobody = { pid: 0, started: 'never' };
+const noProcess = { pid: 0, started: 'never' };
 
+/** Runs `work` while holding the lock. `work` reports each tool that it starts with `noteTool`. */
 export async function withLock(file, signal, work) {
   await acquire(file, signal);
   try {
@@ -22,9 +23,9 @@ async function acquire(file, signal) {
   try {
     while (!tryToCreate(file, { holder: identify(process.pid) })) {
       const owner = read(file);
-      if (owner && !isAlive(owner.holder)) await takeAway(file);
+      if (owner && !isAlive(owner.holder)) await removeStale(file);
       else if (owner) {
-        waiting ??= showProgress(`Waiting for another set-up in this folder (process ${owner.holder.pid})`);
+        waiting ??= showProgress(`Waiting for another setup in this folder (process ${owner.holder.pid})`);
         await sleep(pollMs, undefined, { signal }).catch(() => signal.throwIfAborted());
       }
     }
@@ -35,7 +36,7 @@ async function acquire(file, signal) {
   }
 }
 
-/** A hard link appears with its whole content, or not at all because there is one already. */
+/** Creates the lock atomically: a hard link appears with its complete content, or fails because the file exists. */
 function tryToCreate(file, owner) {
   const draft = `${file}.${process.pid}`;
   writeFileSync(draft, JSON.stringify(owner));
@@ -50,7 +51,7 @@ function tryToCreate(file, owner) {
   }
 }
 
-async function takeAway(file) {
+async function removeStale(file) {
   const stale = `${file}.${process.pid}.stale`;
   try {
     renameSync(file, stale);
@@ -59,13 +60,13 @@ async function takeAway(file) {
     throw error;
   }
   const owner = read(stale);
-  // Another waiter was quicker, and this lock is already its own: give it back.
+  // Another process was faster and already holds a new lock: put it back.
   if (owner && isAlive(owner.holder)) return renameSync(stale, file);
-  if (owner?.tool && isAlive(owner.tool)) await endGroup(owner.tool);
+  if (owner?.tool && isAlive(owner.tool)) await killGroup(owner.tool);
   rmSync(stale);
 }
 
-async function endGroup(leader) {
+async function killGroup(leader) {
   process.kill(-leader.pid, 'SIGKILL');
   while (isAlive(leader)) await sleep(10);
 }
@@ -80,13 +81,13 @@ function read(file) {
     return JSON.parse(readFileSync(file, 'utf8'));
   } catch (error) {
     if (error.code === 'ENOENT') return undefined;
-    // A power cut can leave the file empty.
-    if (error instanceof SyntaxError) return { holder: nobody };
+    // A power failure can leave the file empty.
+    if (error instanceof SyntaxError) return { holder: noProcess };
     throw error;
   }
 }
 
-/** A process id returns to use after a while; together with the start time it does not. */
+/** Identifies a process by pid and start time, because pids are reused. */
 function identify(pid) {
   return { pid, started: startTime(pid) };
 }
@@ -100,11 +101,11 @@ function isAlive({ pid, started }) {
   return startTime(pid) === started;
 }
 
-/** In clock ticks since the machine started; 'ended' for one not yet buried, 'unknown' where there is no /proc. */
+/** Returns clock ticks since boot; 'ended' for a zombie, 'unknown' without /proc. */
 function startTime(pid) {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The name in parentheses may itself hold spaces. After it: the state, field 3, ... the start time, field 22.
+    // The name in parentheses may contain spaces. The state (field 3) follows it; the start time is field 22.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     return fields[0] === 'Z' ? 'ended' : fields[19];
   } catch {

@@ -1,23 +1,23 @@
 import path from 'node:path';
 import { Interrupted, SetupFailure } from './failure.mjs';
-import { endBySignal, runProgram } from './run-program.mjs';
+import { exitBySignal, runProgram } from './run-program.mjs';
 import { setUp } from './set-up.mjs';
 
 const root = path.resolve(import.meta.dirname, '../..');
 
 export async function main([program, ...args]) {
-  if (!program) return refuse('Name the program to run, for example: node infra/bootstrap.mjs infra/cli/demo.ts');
+  if (!program) return fail('Name the program to run, for example: node infra/bootstrap.mjs infra/cli/demo.ts');
   try {
     await setUp(root);
   } catch (error) {
     if (!(error instanceof SetupFailure || error instanceof Interrupted)) throw error;
-    return refuse(error.message, error.signal);
+    return fail(error.message, error.signal);
   }
   await runProgram(root, program, args);
 }
 
-function refuse(message, signal) {
+function fail(message, signal) {
   console.error(message);
   process.exitCode = 1;
-  if (signal) endBySignal(signal);
+  if (signal) exitBySignal(signal);
 }

@@ -1,13 +1,13 @@
 import { readFileSync } from 'fs';
 
-/** One plain sentence when this Node is older than package.json asks for, else undefined. */
-export function explainOldNode(version) {
+/** Returns an error message if this Node is older than package.json requires, else undefined. */
+export function checkNodeVersion(version) {
   const { engines } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-  const needed = parseVersion(engines.node);
-  const found = parseVersion(version);
-  const isOld = found.major < needed.major || (found.major === needed.major && found.minor < needed.minor);
+  const required = parseVersion(engines.node);
+  const current = parseVersion(version);
+  const isOld = current.major < required.major || (current.major === required.major && current.minor < required.minor);
   if (!isOld) return undefined;
-  return `everswin needs Node ${needed.major}.${needed.minor} or newer, and this is Node ${version}. Next: install Node 22 (https://nodejs.org/en/download, or \`nvm install 22\`), then run the same command again.`;
+  return `everswin needs Node ${required.major}.${required.minor} or newer, but this is Node ${version}. Next: install Node 22 (https://nodejs.org/en/download, or \`nvm install 22\`), then run the same command again.`;
 }
 
 function parseVersion(text) {

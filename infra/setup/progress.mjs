@@ -1,7 +1,7 @@
 const terminalMs = 1_000;
 const plainMs = 10_000;
 
-/** One line with the elapsed seconds: ticking in a terminal, a plain line now and then elsewhere. */
+/** Shows a line with the elapsed time: updated every second on a terminal, printed every 10 seconds elsewhere. */
 export function showProgress(title) {
   const startMs = performance.now();
   const isTerminal = process.stderr.isTTY === true;
@@ -21,7 +21,7 @@ export function showProgress(title) {
   };
 }
 
-/** Cut to the terminal's width, because a line that wraps cannot be written over. */
+/** Truncates to the terminal's width, because a line that wraps cannot be overwritten. */
 function liveLine(title, elapsed) {
   const room = (process.stderr.columns ?? 80) - elapsed.length - 4;
   return `\r\x1b[K${title.slice(0, room)} … ${elapsed}`;

@@ -2,12 +2,12 @@ import { spawn } from 'node:child_process';
 
 const forwardedSignals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGWINCH'];
 
-// Ctrl-C arrives here twice, from the terminal and once more from npm, within milliseconds.
+// Ctrl-C arrives twice within milliseconds: from the terminal and from npm.
 const sameSignalMs = 500;
 
-/** Runs a TypeScript program and ends as it ends: same exit code, or same signal. */
+/** Runs a TypeScript program and exits with its exit code or signal. */
 export async function runProgram(root, program, args) {
-  // A process group of its own: each signal reaches the program through us, and so exactly once.
+  // In its own process group: signals reach the program only through us, and therefore once.
   const child = spawn(process.execPath, ['--import', 'tsx', program, ...args], {
     cwd: root,
     stdio: 'inherit',
@@ -19,12 +19,12 @@ export async function runProgram(root, program, args) {
     child.once('exit', (code, signal) => resolve({ code, signal }));
   });
   stopForwarding();
-  if (signal) endBySignal(signal);
+  if (signal) exitBySignal(signal);
   else process.exitCode = code;
 }
 
-/** Ends this process by the signal that ended the work, so that npm and the shell see it too. */
-export function endBySignal(signal) {
+/** Kills this process with the signal that ended the program, so that npm and the shell see it. */
+export function exitBySignal(signal) {
   process.kill(process.pid, signal);
 }
 

@@ -1,16 +1,16 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import path from 'node:path';
 import { requireSpace } from './disk-space.mjs';
-import { asSetupFailure, Interrupted } from './failure.mjs';
+import { toSetupFailure, Interrupted } from './failure.mjs';
 import { withLock } from './lock.mjs';
 import { npmPackages } from './npm-packages.mjs';
 import { showProgress } from './progress.mjs';
 import { isStamped, removeStamp, writeStamp } from './stamp.mjs';
-import { createToolRunner } from './tool.mjs';
+import { createToolRunner } from './tool-runner.mjs';
 import { trainerEnvironment } from './trainer-environment.mjs';
 import { uvProgram } from './uv-program.mjs';
 
-/** Installs what is missing under `root`. Says nothing and starts nothing when nothing is. */
+/** Installs what is missing under `root`. Prints nothing if everything is installed. */
 export async function setUp(root) {
   const steps = [npmPackages(root), uvProgram(root), trainerEnvironment(root)];
   const missing = () => steps.filter((step) => !isStamped(step));
@@ -20,11 +20,11 @@ export async function setUp(root) {
   try {
     mkdirSync(path.join(root, '.everswin/logs'), { recursive: true });
     await withLock(path.join(root, '.everswin/setup.lock'), interruption.signal, (lock) =>
-      // Whoever held the lock may have installed everything meanwhile.
+      // The previous holder of the lock may have installed everything.
       install(root, missing(), lock, interruption.signal),
     );
   } catch (error) {
-    throw asSetupFailure('the start', error);
+    throw toSetupFailure('the start', error);
   } finally {
     interruption.stopListening();
   }
@@ -32,7 +32,7 @@ export async function setUp(root) {
 
 async function install(root, steps, lock, signal) {
   if (steps.length === 0) return;
-  checkBeforehand(root, steps);
+  checkRequirements(root, steps);
   const logFile = openSync(path.join(root, '.everswin/logs/setup.log'), 'w+');
   const run = createToolRunner({ root, logFile, lock, signal });
   try {
@@ -44,8 +44,8 @@ async function install(root, steps, lock, signal) {
   }
 }
 
-/** Asks for what is missing from the machine before the first download, not minutes later. */
-function checkBeforehand(root, steps) {
+/** Fails before the first download if the machine lacks something. */
+function checkRequirements(root, steps) {
   for (const step of steps) step.checkMachine?.();
   requireSpace(
     root,
@@ -62,7 +62,7 @@ async function installStep(step, position, run) {
     progress.done();
   } catch (error) {
     progress.stop();
-    throw asSetupFailure(step.name, error);
+    throw toSetupFailure(step.name, error);
   }
 }
 

@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
-// A step's stamp says what was installed. It is removed before and written after the installation, in one move, so a
-// step that was killed half-way has none and runs again.
+// The stamp of a step records what was installed. It is removed before the installation and renamed into place after
+// it, so a step that was killed has no stamp and runs again.
 
-export function isStamped({ stampFile, describe }) {
+export function isStamped({ stampFile, facts }) {
   try {
-    return readFileSync(stampFile, 'utf8') === describe();
+    return readFileSync(stampFile, 'utf8') === facts();
   } catch (error) {
     if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return false;
     throw error;
@@ -18,9 +18,9 @@ export function removeStamp({ stampFile }) {
   rmSync(stampFile, { force: true });
 }
 
-export function writeStamp({ stampFile, describe }) {
+export function writeStamp({ stampFile, facts }) {
   mkdirSync(path.dirname(stampFile), { recursive: true });
-  writeFileSync(`${stampFile}.new`, describe());
+  writeFileSync(`${stampFile}.new`, facts());
   renameSync(`${stampFile}.new`, stampFile);
 }
 
@@ -28,7 +28,7 @@ export function sha256OfFile(file) {
   return createHash('sha256').update(readFileSync(file)).digest('hex');
 }
 
-/** The text of a stamp: one `name value` line per fact. */
+/** Formats a stamp: one `name value` line per fact. */
 export function formatFacts(facts) {
   return Object.entries(facts)
     .map(([name, value]) => `${name} ${value}\n`)

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { choosePython } from './python.mjs';
 import { formatFacts, sha256OfFile } from './stamp.mjs';
 
-/** uv in a folder of the project's own: one pinned version, whatever the machine has. */
+/** Step that installs the pinned version of uv into the project. */
 export function uvProgram(root) {
   const folder = path.join(root, '.everswin/tools/uv');
   const lockFile = path.join(root, 'trainer/requirements-uv.lock');
@@ -11,7 +11,7 @@ export function uvProgram(root) {
     name: 'uv',
     title: 'uv, which installs the Python packages (18 MB to download)',
     stampFile: path.join(folder, '.everswin-stamp'),
-    describe: () =>
+    facts: () =>
       formatFacts({
         'requirements-uv.lock': sha256OfFile(lockFile),
         platform: `${process.platform}-${process.arch}`,
@@ -21,7 +21,7 @@ export function uvProgram(root) {
     install: async (run) => {
       const python = choosePython();
       rmSync(folder, { recursive: true, force: true });
-      // `--target` needs no virtual environment, so neither python3-venv nor PEP 668 is in the way.
+      // `--target` works without python3-venv and in spite of PEP 668.
       await run(python, [
         ...['-m', 'pip', 'install', '--target', folder, '-r', lockFile],
         ...['--require-hashes', '--no-deps', '--only-binary', ':all:'],

@@ -34,7 +34,7 @@ export const stackBucket = 'everswin';
 export const objectStoreRegion = 'us-east-1';
 const startupTimeoutMs = 30_000;
 
-/** Server and credentials, for `KeptAlive`; nothing runs yet. Credentials are made once a folder. */
+/** Prepares the folder and returns the process to supervise. Credentials are created once per folder. */
 export async function configureObjectStore(options: ObjectStoreOptions): Promise<ObjectStore> {
   const { executable, folder, bucket, preferredPort: wishedPort } = options;
   for (const part of ['data', 'tmp']) await mkdir(`${folder}/${part}`, { recursive: true });

@@ -6,7 +6,7 @@ import { readNotifyPlaces, trainerEnv } from '../../workers/env.ts';
 const set = (name: string, value: string) => vi.stubEnv(`EVERSWIN_NOTIFY_${name}`, value);
 afterEach(() => vi.unstubAllEnvs());
 
-test('addresses are found by their names, and the trainer gets to see none of them', () => {
+test('readNotifyPlaces reads targets by name, and trainerEnv contains none of them', () => {
   set('OPS_URL', 'https://example.org/hook');
   set('OPS_SECRET', 'whsec-0123456789');
   set('NIGHT_SHIFT_URL', 'smtp://u:p@mail.example.org');
@@ -32,7 +32,7 @@ test.each([
   ['OPS_URL', 's3cret'],
   ['OPS_SECRET', 's3cret'],
   ['OPS_TO', 'a@example.org>\r\nRCPT TO:<s3cret'],
-])('a faulty EVERSWIN_NOTIFY_%s ends the worker with its name and not with its value', (name, value) => {
+])('readNotifyPlaces names an invalid EVERSWIN_NOTIFY_%s but never its value', (name, value) => {
   set('OPS_URL', 'https://example.org/hook');
   set(name, value);
   expect(readNotifyPlaces).toThrow(/^EVERSWIN_NOTIFY_OPS_…: (URL|SECRET|TO)/);

@@ -11,23 +11,23 @@ const iterations = 6;
 const gpuCheck = (...argv: string[]) =>
   execa(process.execPath, ['--import', 'tsx', 'infra/cli/gpu-check.ts', ...argv], {
     cwd: projectRoot,
-    // One thread, as torchrun gives a rank: two would wait for one another on a busy machine.
+    // One thread, as torchrun sets it: two would wait for each other on a busy machine.
     env: { OMP_NUM_THREADS: '1', CUDA_VISIBLE_DEVICES: '' },
     reject: false,
     all: true,
   });
 
 let folder: string;
-let said: string;
+let output: string;
 let check: GpuCheck;
 
 beforeAll(async () => {
   folder = await mkdtemp(`${tmpdir()}/everswin-gpu-check-`);
   const out = `${folder}/check.json`;
-  const asked = ['--device', 'cpu', '--recipe', 'demo', '--iterations', String(iterations), '--out', out];
-  const { all, exitCode } = await gpuCheck(...asked);
-  said = all;
-  expect(exitCode, said).toBe(0);
+  const argv = ['--device', 'cpu', '--recipe', 'demo', '--iterations', String(iterations), '--out', out];
+  const { all, exitCode } = await gpuCheck(...argv);
+  output = all;
+  expect(exitCode, output).toBe(0);
   check = GpuCheck.parse(JSON.parse(await readFile(out, 'utf8')));
 });
 
@@ -39,7 +39,7 @@ const measured = (name: string, of = check) => {
   return found;
 };
 
-test('the real recipe is trained on a CPU as it is and with the switches', () => {
+test('gpu-check trains the recipe on a CPU with and without the speed switches', () => {
   expect(check).toMatchObject({ recipe: 'cascade-mask-rcnn_swin-demo', device: 'cpu', batchPerGpu: 2, iterations });
   expect(check.variants.map(({ name, switches }) => [name, switches])).toEqual([
     ['stock', []],
@@ -50,14 +50,14 @@ test('the real recipe is trained on a CPU as it is and with the switches', () =>
   }
 });
 
-test('both loss curves are one, from the same random weights on', () => {
+test('stock and fast start from the same weights and have the same losses', () => {
   const { losses, lossDifference } = measured('fast');
   expect(new Set(losses).size).toBe(iterations);
   expect(lossDifference?.max).toBeLessThan(1e-4);
   expect(measured('stock').lossDifference).toBeNull();
 });
 
-test('hours are those of whole epochs of COCO at the mean pace after the warm-up', () => {
+test('projected hours are epochs of COCO at the mean step time after the warm-up', () => {
   const { secondsPerStep, seconds, imagesPerSecond, projectedHours } = measured('stock');
   const counted = seconds.slice(check.warmUp);
   expect(check.warmUp).toBe(1);
@@ -67,14 +67,14 @@ test('hours are those of whole epochs of COCO at the mean pace after the warm-up
   expect(projectedHours).toBeCloseTo((secondsPerStep.mean * 14_659 * 10) / 3600, 6);
 });
 
-test('the terminal shows a line for each variant, what it had, and where all figures are', () => {
-  expect(said).toMatch(/^stock +\d+\.\d{3} +\d+\.\d{3} +\d+\.\d{2} +– +\d+\.\d +– +–$/m);
-  expect(said).toMatch(/^fast +\d+\.\d{3} .* – +\d+\.\d +\S+ +\S+$/m);
-  expect(said).toContain('fast: sdpaAttention, fusedAdamW, channelsLast; 4 loader processes a GPU');
-  expect(said).toContain(`All results: ${folder}/check.json`);
+test('gpu-check prints a row and the switches of each variant, and the file with all results', () => {
+  expect(output).toMatch(/^stock +\d+\.\d{3} +\d+\.\d{3} +\d+\.\d{2} +– +\d+\.\d +– +–$/m);
+  expect(output).toMatch(/^fast +\d+\.\d{3} .* – +\d+\.\d +\S+ +\S+$/m);
+  expect(output).toContain('fast: sdpaAttention, fusedAdamW, channelsLast; 4 loader workers per GPU');
+  expect(output).toContain(`All results: ${folder}/check.json`);
 });
 
-test('a variant that failed, noise and a GPU that others use are told under the table', () => {
+test('formatGpuCheck adds notes on failures, noise and a GPU that other processes use', () => {
   const variants = [
     ...check.variants,
     { name: 'compiled', switches: ['compileBackbone'], loaderWorkers: 4, error: 'no compiler', measured: null },
@@ -91,22 +91,22 @@ test('a variant that failed, noise and a GPU that others use are told under the 
       },
     },
   ];
-  const drawn = formatGpuCheck({ ...check, variants });
-  expect(drawn).toMatch(/^compiled +failed$/m);
-  expect(drawn).toMatch(/^stock again .* 12\.6 +\S+ +0\.040 +0\.30$/m);
-  expect(drawn).toContain('Two runs of stock differ by 0.040 in the mean');
-  expect(drawn).toContain('stock again: 9000 MiB of the GPU were in use before it began');
-  expect(drawn.endsWith('no compiler')).toBe(true);
+  const formatted = formatGpuCheck({ ...check, variants });
+  expect(formatted).toMatch(/^compiled +failed$/m);
+  expect(formatted).toMatch(/^stock again .* 12\.6 +\S+ +0\.040 +0\.30$/m);
+  expect(formatted).toContain('Two stock runs differ by 0.040 on average');
+  expect(formatted).toContain('stock again: 9000 MiB of GPU memory were in use before the measurement');
+  expect(formatted.endsWith('no compiler')).toBe(true);
 });
 
-test('without a GPU it says so instead of measuring something else', async () => {
+test('gpu-check --device cuda fails when the machine has no GPU', async () => {
   const { all, exitCode } = await gpuCheck('--device', 'cuda', '--out', `${folder}/none.json`);
   expect(exitCode).toBe(1);
   expect(all).toContain('expected --device cuda to find 1 GPU(s), got 0');
   expect(all).toContain('--device cpu --recipe demo');
 });
 
-test('an unknown recipe is answered with those there are', async () => {
+test('gpu-check lists the recipes when the name is unknown', async () => {
   const { all, exitCode } = await gpuCheck('--recipe', 'swin-x_blog', '--device', 'cpu');
   expect(exitCode).toBe(1);
   expect(all).toMatch(/expected --recipe to be one of .*cascade-mask-rcnn_swin-s_blog.*, got swin-x_blog/);

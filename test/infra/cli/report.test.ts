@@ -24,12 +24,12 @@ const draw = (...argv: string[]) =>
     reject: false,
   });
 
-test('draws the page that the run had, from report.json alone', async () => {
+test('report renders the page of the run from report.json alone', async () => {
   expect((await draw('report.json', '--out', 'page.html')).exitCode).toBe(0);
   expect(await readFile(`${folder}/page.html`, 'utf8')).toBe(renderHtml(report));
 });
 
-test('takes the analysis that lies beside it, and writes Markdown where the name says so', async () => {
+test('report uses analysis.json next to it and writes Markdown to a .md file', async () => {
   await writeFile(`${folder}/analysis.json`, JSON.stringify(sampleAnalysis()));
   expect((await draw('report.json', '--out', 'page.md')).exitCode).toBe(0);
   expect(await readFile(`${folder}/page.md`, 'utf8')).toBe(renderMarkdown(report, sampleAnalysis()));
@@ -39,9 +39,9 @@ test.each([
   [['report.json'], 'Usage: npm run report'],
   [['report.json', '--out', 'page.exe'], 'Usage: npm run report'],
   [['none.json', '--out', 'page.html'], 'none.json'],
-  [['analysis.json', '--out', 'page.html'], 'expected analysis.json to be what everswin wrote'],
-])('refuses %j and says what it wants', async (argv, says) => {
+  [['analysis.json', '--out', 'page.html'], 'analysis.json is not a file that everswin wrote'],
+])('report %j fails with a message that names the problem', async (argv, message) => {
   const { exitCode, stderr } = await draw(...argv);
   expect(exitCode).toBe(1);
-  expect(stderr).toContain(says);
+  expect(stderr).toContain(message);
 });

@@ -1,4 +1,4 @@
-/** Schedules of a real Temporal server. */
+/** Runs against a real Temporal server. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { RetrainInput } from '../../../configs/schema/index.ts';
@@ -13,28 +13,28 @@ import { waitForRun } from '../../../activities/retrain/wait-for-run.ts';
 const run = trainingOf(miniInput);
 const inputOf = (model: string) => RetrainInput.parse({ version: 1, model, run });
 
-test('a schedule is created once and changed by the same command; trainings longer than its interval never overlap, and the last trigger is answered', async () => {
+test('applySchedule creates, then updates; trainings longer than the interval do not overlap', async () => {
   let running = 0;
-  let most = 0;
+  let maxRunning = 0;
   const trained: string[] = [];
-  let look = 0;
+  let checks = 0;
   await withWorkers(
     {
       sendTrigger,
       waitForRun,
       resolvePlan: (input) => Promise.resolve({ ...miniPlan, runId: input.name, input }),
-      // Each look finds something new.
+      // Every check finds a change.
       detectChanges: () => {
-        const sha256 = String(++look).padStart(64, '0').split('').reverse().join('');
+        const sha256 = String(++checks).padStart(64, '0').split('').reverse().join('');
         return Promise.resolve({
           fingerprint: { ...someFingerprint, sha256 },
-          changed: `changed: ${look}`,
+          changed: `changed: ${checks}`,
           last: null,
           champion: null,
         });
       },
       runTraining: async ({ plan, attempt }) => {
-        most = Math.max(most, ++running);
+        maxRunning = Math.max(maxRunning, ++running);
         await sleep(4_000);
         running -= 1;
         trained.push(plan.runId);
@@ -42,19 +42,19 @@ test('a schedule is created once and changed by the same command; trainings long
       },
     },
     async (client) => {
-      const input = inputOf(`clock-${process.pid}`);
-      const clock = { every: '1s', cron: undefined, timeZone: 'Europe/Berlin' };
-      expect(await applySchedule(client, input, { ...clock, every: '1h' })).toBe('created');
-      expect(await applySchedule(client, input, clock)).toBe('changed');
+      const input = inputOf(`schedule-${process.pid}`);
+      const timing = { every: '1s', cron: undefined, timeZone: 'Europe/Berlin' };
+      expect(await applySchedule(client, input, { ...timing, every: '1h' })).toBe('created');
+      expect(await applySchedule(client, input, timing)).toBe('changed');
       const handle = client.schedule.getHandle(`retrain:${input.model}`);
       await until(async () => (trained.length >= 2 ? true : Promise.resolve(undefined)));
       await handle.pause('enough');
       const { info, state } = await handle.describe();
       expect(state).toMatchObject({ paused: true, note: 'enough' });
       expect(info.numActionsTaken).toBeGreaterThanOrEqual(2);
-      // Seconds went by, and of all of them one look waits, not one for each.
+      // Of the actions of all those seconds, only one is buffered.
       await until(async () => ((await handle.describe()).info.runningActions.length === 0 ? true : undefined));
-      expect(most).toBe(1);
+      expect(maxRunning).toBe(1);
       expect(trained.length).toBeLessThanOrEqual(4);
       expect((await formatSchedule(client, input.model))[0]).toContain('paused: enough');
       await handle.delete();

@@ -12,17 +12,17 @@ const root = join(import.meta.dirname, '../../..');
 const read = (file: string): string => readFileSync(join(root, file), 'utf8');
 const { packages } = PackageLock.parse(JSON.parse(read('package-lock.json')));
 
-/** Node's own search: beside the package that asks, then in every folder above it. */
-const isLocked = (name: string, asker: string): boolean => {
-  if (`${asker && `${asker}/`}node_modules/${name}` in packages) return true;
-  if (asker === '') return false;
-  return isLocked(name, asker.slice(0, Math.max(0, asker.lastIndexOf('/node_modules/'))));
+/** Resolves as Node does: next to the importing package, then in every folder above it. */
+const isLocked = (name: string, importer: string): boolean => {
+  if (`${importer && `${importer}/`}node_modules/${name}` in packages) return true;
+  if (importer === '') return false;
+  return isLocked(name, importer.slice(0, Math.max(0, importer.lastIndexOf('/node_modules/'))));
 };
 
-// npm drops the packages of other platforms from a lock made where they could not be read, and `npm ci` then refuses it.
-test('package-lock.json holds what every package asks for, on every platform', () => {
-  const missing = Object.entries(packages).flatMap(([asker, { dependencies, optionalDependencies }]) =>
-    Object.keys({ ...dependencies, ...optionalDependencies }).filter((name) => !isLocked(name, asker)),
+// npm can drop the packages of other platforms from a lock file, and `npm ci` then rejects it.
+test('package-lock.json contains the dependencies of every package on every platform', () => {
+  const missing = Object.entries(packages).flatMap(([importer, { dependencies, optionalDependencies }]) =>
+    Object.keys({ ...dependencies, ...optionalDependencies }).filter((name) => !isLocked(name, importer)),
   );
   expect(missing).toEqual([]);
 });
@@ -32,7 +32,7 @@ test.each([
   'trainer/requirements.lock',
   'trainer/requirements-build.lock',
   'trainer/requirements-uv.lock',
-])('%s names no address, so that it works behind any mirror', (file) => {
+])('%s contains no registry address, so that any mirror works', (file) => {
   expect(read(file)).not.toMatch(/"resolved"|--index-url|--extra-index-url|--find-links|@ https?:/);
 });
 

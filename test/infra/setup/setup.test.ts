@@ -21,8 +21,8 @@ const isRunning = (pid: number): boolean => {
   return existsSync(status) && !/^State:\tZ/m.test(readFileSync(status, 'utf8'));
 };
 
-describe('on a machine that has what it takes', () => {
-  test('the first start installs everything, says so, then runs the program and ends as it ends', async () => {
+describe('setup on a complete machine', () => {
+  test('installs everything at the first start, then exits with the code of the program', async () => {
     const { start, takeCalls, folder } = completeMachine();
     const { exitCode, stdout, stderr } = await start(['program.mjs', '4', 'of', 'us'], {});
     expect({ exitCode, stdout }).toEqual({ exitCode: 4, stdout: 'program 4 of us' });
@@ -32,7 +32,7 @@ describe('on a machine that has what it takes', () => {
     expect(readFileSync(join(folder, '.everswin/logs/setup.log'), 'utf8')).toContain('$ npm ci');
   });
 
-  test('the second start installs nothing and says nothing', async () => {
+  test('installs and prints nothing at the second start', async () => {
     const { start, takeCalls } = completeMachine();
     await start(['program.mjs'], {});
     takeCalls();
@@ -41,7 +41,7 @@ describe('on a machine that has what it takes', () => {
     expect(all).toBe('program 0');
   });
 
-  test('only what changed is installed again', async () => {
+  test('reinstalls only what changed', async () => {
     const { start, takeCalls, folder } = completeMachine();
     await start(['program.mjs'], {});
     takeCalls();
@@ -59,7 +59,7 @@ describe('on a machine that has what it takes', () => {
     expect(takeCalls()).toEqual(['pip install']);
   });
 
-  test('an environment that was moved is made anew, because its scripts name their old folder', async () => {
+  test('recreates an environment that was moved, because its scripts name the old folder', async () => {
     const { start, takeCalls, folder } = completeMachine();
     const [here, elsewhere] = [join(folder, '.everswin/tools/trainer-env'), join(folder, 'moved')];
     await start(['program.mjs'], {});
@@ -73,12 +73,12 @@ describe('on a machine that has what it takes', () => {
     expect(takeCalls()).toEqual(['uv venv', 'uv pip sync']);
   });
 
-  test("a version manager's placeholder is passed over for a Python that runs", async () => {
+  test("skips a version manager's placeholder for a Python that runs", async () => {
     const { start } = cloneOn('npm', 'python3.12=refusing-python', 'python3', 'uv');
     expect(await start(['program.mjs'], {})).toMatchObject({ exitCode: 0 });
   });
 
-  test('a mirror that pip is pointed at serves uv too', async () => {
+  test('uses the package index of pip for uv', async () => {
     const { start, folder } = completeMachine();
     await start(['program.mjs'], { FAKE_PIP_CONFIG: "global.index-url='https://mirror.example/simple'" });
     const log = readFileSync(join(folder, '.everswin/logs/setup.log'), 'utf8');
@@ -86,50 +86,53 @@ describe('on a machine that has what it takes', () => {
   });
 });
 
-describe('on a machine that lacks something, one sentence says what to do', () => {
+describe('setup names what the machine lacks and how to fix it', () => {
   const next = 'then run the same command again.';
 
   test.each([
     {
-      lack: 'no Python',
+      name: 'no Python',
       programs: ['npm'],
       env: {},
-      says: `everswin needs Python 3.10, 3.11 or 3.12 with pip, and found no Python on PATH. Next: \`sudo apt-get install -y python3 python3-pip\`, ${next}`,
+      message: `everswin needs Python 3.10, 3.11 or 3.12 with pip, but no Python is on PATH. Next: \`sudo apt-get install -y python3 python3-pip\`, ${next}`,
     },
     {
-      lack: 'an old Python',
+      name: 'an old Python',
       programs: ['npm', 'python3'],
       env: { FAKE_PYTHON: '3.9' },
-      says: /^everswin needs Python 3.10, 3.11 or 3.12 with pip, and found only Python 3.9 \(.*\/python3\). Next: install .*\.$/,
+      message:
+        /^everswin needs Python 3.10, 3.11 or 3.12 with pip, but found only Python 3.9 \(.*\/python3\). Next: install .*\.$/,
     },
     {
-      lack: 'a Python that is too new',
+      name: 'a Python that is too new',
       programs: ['npm', 'python3'],
       env: { FAKE_PYTHON: '3.13' },
-      says: /^everswin needs Python 3.10, 3.11 or 3.12 with pip, and found only Python 3.13 \(.*\/python3\). Next: install .*\.$/,
+      message:
+        /^everswin needs Python 3.10, 3.11 or 3.12 with pip, but found only Python 3.13 \(.*\/python3\). Next: install .*\.$/,
     },
     {
-      lack: 'no pip',
+      name: 'no pip',
       programs: ['npm', 'python3'],
       env: { FAKE_HAS_PIP: 'False' },
-      says: /^everswin needs pip, and Python 3.11 \(.*\) has none. Next: `sudo apt-get install -y python3-pip`, .*\.$/,
+      message:
+        /^everswin needs pip, but Python 3.11 \(.*\) has none. Next: `sudo apt-get install -y python3-pip`, .*\.$/,
     },
     {
-      lack: 'an old Node',
+      name: 'an old Node',
       programs: ['npm', 'python3'],
       env: preload('old-node.mjs'),
-      says: /^everswin needs Node 20.11 or newer, and this is Node 18.19.0. Next: install Node 22 .*\.$/,
+      message: /^everswin needs Node 20.11 or newer, but this is Node 18.19.0. Next: install Node 22 .*\.$/,
     },
     {
-      lack: 'a small disk',
+      name: 'a small disk',
       programs: ['npm', 'python3'],
       env: preload('small-disk.mjs'),
-      says: /^Setting up needs 9.1 GB in .*\/project, and 2.0 GB are free there. Next: free some space, .*\.$/,
+      message: /^Setup needs 9.1 GB in .*\/project, but only 2.0 GB are free. Next: free some space, .*\.$/,
     },
-  ])('$lack', async ({ programs, env, says }) => {
+  ])('$name', async ({ programs, env, message }) => {
     const { start, takeCalls } = cloneOn(...programs);
     const { exitCode, all } = await start(['program.mjs'], env);
-    expect(all).toMatch(says);
+    expect(all).toMatch(message);
     expect(exitCode).toBe(1);
     expect(takeCalls()).toEqual([]);
   });
@@ -137,17 +140,17 @@ describe('on a machine that lacks something, one sentence says what to do', () =
   test('no npm', async () => {
     const { exitCode, stderr } = await cloneOn('python3').start(['program.mjs'], {});
     expect(stderr.split('\n').at(-1)).toBe(
-      'Setting up failed at the npm packages: npm was not found. Next: Install it (`sudo apt-get install -y npm`) and run the same command again. (full output: .everswin/logs/setup.log)',
+      'Setup failed at the npm packages: npm is not installed. Next: `sudo apt-get install -y npm`, then run the same command again. (Full output: .everswin/logs/setup.log)',
     );
     expect(exitCode).toBe(1);
   });
 });
 
-describe('when a tool fails, one sentence says where, why and what to do', () => {
+describe('setup names step, cause and remedy when a tool fails', () => {
   const place = { npm: 'the npm packages', pip: 'uv', uv: "the trainer's Python environment" };
   const unreachable = 'the package index cannot be reached';
   const full = 'the disk is full';
-  const changed = 'a downloaded file has another hash than the lock file says';
+  const changed = 'a downloaded file does not match its hash in the lock file';
 
   test.each([
     { tool: 'npm', output: 'npm error code EAI_AGAIN\nnpm error request to https://x/zod failed', why: unreachable },
@@ -166,29 +169,29 @@ describe('when a tool fails, one sentence says where, why and what to do', () =>
     {
       tool: 'uv',
       output: "error: command '/usr/bin/x86_64-linux-gnu-gcc' failed: No such file or directory",
-      why: 'a package has to be compiled and the compiler or the Python headers are missing',
+      why: 'a package must be compiled, and the compiler or the Python headers are missing',
     },
     {
       tool: 'uv',
       output: 'cause: invalid peer certificate: UnknownIssuer',
-      why: 'the certificate of the package index is not trusted here',
+      why: 'the certificate of the package index is not trusted on this machine',
     },
-    { tool: 'npm', output: 'npm error code EACCES\nnpm error syscall mkdir', why: 'a folder may not be written' },
+    { tool: 'npm', output: 'npm error code EACCES\nnpm error syscall mkdir', why: 'a folder is not writable' },
     {
       tool: 'npm',
       output: 'npm error code EUSAGE\nnpm error\nnpm error The lock file is out of date.\nnpm error A log is there',
-      why: 'npm said "The lock file is out of date"',
+      why: 'npm reported "The lock file is out of date"',
     },
   ] as const)('$tool: $output', async ({ tool, output, why }) => {
     const { start } = completeMachine();
     const { exitCode, stderr } = await start(['program.mjs'], { FAKE_FAILING: tool, FAKE_OUTPUT: output });
     const sentence = stderr.split('\n').at(-1) ?? '';
-    expect(sentence.startsWith(`Setting up failed at ${place[tool]}: ${why}. Next: `)).toBe(true);
-    expect(sentence.endsWith('. (full output: .everswin/logs/setup.log)')).toBe(true);
+    expect(sentence.startsWith(`Setup failed at ${place[tool]}: ${why}. Next: `)).toBe(true);
+    expect(sentence.endsWith('. (Full output: .everswin/logs/setup.log)')).toBe(true);
     expect(exitCode).toBe(1);
   });
 
-  test('the next start goes on after the last step that was finished', async () => {
+  test('resumes after the last finished step', async () => {
     const { start, takeCalls } = completeMachine();
     await start(['program.mjs'], { FAKE_FAILING: 'uv', FAKE_OUTPUT: 'error: dns error' });
     takeCalls();
@@ -197,19 +200,19 @@ describe('when a tool fails, one sentence says where, why and what to do', () =>
   });
 });
 
-describe('interrupted and started twice', () => {
-  test('the second of two starts waits, says so, and installs nothing again', async () => {
+describe('setup that is interrupted or started twice', () => {
+  test('waits for another setup in the same folder and installs nothing twice', async () => {
     const { start, takeCalls, folder } = completeMachine();
     const first = start(['program.mjs'], { FAKE_NPM_SECONDS: '0.7' });
     await until(() => existsSync(join(folder, 'npm.pid')));
     const second = await start(['program.mjs', '0'], {});
-    expect(second.stderr).toContain(`Waiting for another set-up in this folder (process ${first.pid})`);
+    expect(second.stderr).toContain(`Waiting for another setup in this folder (process ${first.pid})`);
     expect(second.stdout).toBe('program 0');
     expect(await first).toMatchObject({ exitCode: 0 });
     expect(takeCalls()).toEqual(everything);
   });
 
-  test('after a kill the next start ends the tool that was left running, and repairs', async () => {
+  test('kills the tool that a killed setup left running, and installs again', async () => {
     const { start, takeCalls, folder } = completeMachine();
     const killed = start(['program.mjs'], { FAKE_NPM_SECONDS: '60' });
     await until(() => existsSync(join(folder, 'npm.pid')) && readFileSync(join(folder, 'npm.pid'), 'utf8') !== '');
@@ -224,19 +227,19 @@ describe('interrupted and started twice', () => {
     expect(takeCalls()).toEqual(everything);
   });
 
-  test('Ctrl-C ends the tool too, says how to go on, and leaves nothing in the way', async () => {
+  test('stops the tool on Ctrl-C and prints how to resume', async () => {
     const { start, folder } = completeMachine();
     const interrupted = start(['program.mjs'], { FAKE_NPM_SECONDS: '60' });
     await until(() => existsSync(join(folder, 'npm.pid')) && readFileSync(join(folder, 'npm.pid'), 'utf8') !== '');
     interrupted.kill('SIGINT');
     const { signal, stderr } = await interrupted;
     expect(signal).toBe('SIGINT');
-    expect(stderr).toContain('Setting up was interrupted. Next: run the same command again;');
+    expect(stderr).toContain('Setup was interrupted. Next: run the same command again;');
     expect(isRunning(Number(readFileSync(join(folder, 'npm.pid'), 'utf8')))).toBe(false);
     expect(await start(['program.mjs'], {})).toMatchObject({ exitCode: 0 });
   });
 
-  test("a lock file that a power cut left empty is in nobody's way", async () => {
+  test('ignores a lock file that a power failure left empty', async () => {
     const { start, folder } = completeMachine();
     await start(['program.mjs'], {});
     rmSync(join(folder, 'node_modules'), { recursive: true });
@@ -244,13 +247,13 @@ describe('interrupted and started twice', () => {
     expect(await start(['program.mjs'], {})).toMatchObject({ exitCode: 0 });
   });
 
-  test('the program hears a Ctrl-C once, though it comes from the terminal and from npm, and is waited for', async () => {
+  test('forwards Ctrl-C to the program once and waits for its exit', async () => {
     const { start } = completeMachine();
     await start(['program.mjs'], {});
     const running = start(['program.mjs', 'wait'], {});
-    let heard = '';
-    running.stdout.on('data', (chunk) => (heard += String(chunk)));
-    await until(() => heard.includes('ready'));
+    let received = '';
+    running.stdout.on('data', (chunk) => (received += String(chunk)));
+    await until(() => received.includes('ready'));
     running.kill('SIGINT');
     running.kill('SIGINT');
     await sleep(50);

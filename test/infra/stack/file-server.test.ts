@@ -38,7 +38,7 @@ afterEach(async () => {
 const get = (path: string, headers: Record<string, string>): Promise<Response> => fetch(server.url + path, { headers });
 const bodyOf = async (response: Response): Promise<Buffer> => Buffer.from(await response.arrayBuffer());
 
-/** fetch would tidy up a path such as /../x before it sends it. */
+/** Sends the path unchanged; fetch would normalize /../x. */
 const statusOfRawPath = (path: string): Promise<number | undefined> =>
   new Promise((resolve, reject) => {
     const answered = (response: IncomingMessage): void => {
@@ -49,7 +49,7 @@ const statusOfRawPath = (path: string): Promise<number | undefined> =>
   });
 
 describe('the file server', () => {
-  it('serves a whole file with what a resume needs to know', async () => {
+  it('serves a complete file with the headers that a resume needs', async () => {
     const response = await get('/data.zip', {});
     expect(response.status).toBe(200);
     const header = (name: string): string | null => response.headers.get(name);
@@ -64,8 +64,8 @@ describe('the file server', () => {
   });
 
   it('answers HEAD like GET, without the body', async () => {
-    const [head, whole] = [await fetch(`${server.url}/data.zip`, { method: 'HEAD' }), await get('/data.zip', {})];
-    expect(head.headers.get('etag')).toBe(whole.headers.get('etag'));
+    const [head, full] = [await fetch(`${server.url}/data.zip`, { method: 'HEAD' }), await get('/data.zip', {})];
+    expect(head.headers.get('etag')).toBe(full.headers.get('etag'));
     expect(head.headers.get('content-length')).toBe('200000');
     expect(await bodyOf(head)).toHaveLength(0);
   });
@@ -100,7 +100,7 @@ describe('the file server', () => {
     expect((await bodyOf(await get('/data.zip', { range }))).length).toBe(200_000);
   });
 
-  it('serves a range only of the version that was asked for', async () => {
+  it('serves a range only if If-Range matches the current file', async () => {
     const { headers } = await get('/data.zip', {});
     const range = 'bytes=1000-';
     for (const ifRange of [headers.get('etag') ?? '', headers.get('last-modified') ?? '']) {
@@ -124,23 +124,23 @@ describe('the file server', () => {
     '/%2e%2e/outside.txt',
     '/data.zip/',
     '/data.zip?x=1',
-  ])('has nothing at %s', async (path) => {
+  ])('answers 404 at %s', async (path) => {
     expect(await statusOfRawPath(path)).toBe(404);
   });
 
-  it('changes nothing', async () => {
+  it('rejects PUT', async () => {
     const response = await fetch(`${server.url}/data.zip`, { method: 'PUT', body: 'x' });
     expect(response.status).toBe(405);
     expect(response.headers.get('allow')).toBe('GET, HEAD');
   });
 
-  it('listens on the loopback only, and says when its port is taken', async () => {
+  it('listens on 127.0.0.1 only and fails when the port is in use', async () => {
     const { hostname, port } = new URL(server.url);
     expect(hostname).toBe('127.0.0.1');
     await expect(startFileServer({ folder, port: Number(port) })).rejects.toHaveProperty('code', 'EADDRINUSE');
   });
 
-  it('outlives a client that hangs up', async () => {
+  it('keeps running when a client disconnects', async () => {
     const controller = new AbortController();
     const response = await fetch(`${server.url}/data.zip`, { signal: controller.signal });
     controller.abort();
@@ -152,7 +152,7 @@ describe('the file server', () => {
 describe('the file server as a program', { timeout: 30_000 }, () => {
   const start = (argv: string[]) => spawn(process.execPath, ['--import', 'tsx', program, ...argv]);
 
-  it('prints its address and serves until it is stopped', async () => {
+  it('prints its URL and serves until SIGTERM', async () => {
     const child = start(['--folder', folder, '--port', '0']);
     const url = String((await once(child.stdout, 'data'))[0]).trim();
     expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
@@ -161,13 +161,10 @@ describe('the file server as a program', { timeout: 30_000 }, () => {
     expect(await once(child, 'exit')).toEqual([null, 'SIGTERM']);
   });
 
-  it.each([[[]], [['--folder', 'x']], [['--folder', 'x', '--port', 'y']]])(
-    'explains itself when given %j',
-    async (argv) => {
-      const child = start(argv);
-      const stderr = text(child.stderr);
-      expect(await once(child, 'exit')).toEqual([2, null]);
-      expect(await stderr).toContain('usage:');
-    },
-  );
+  it.each([[[]], [['--folder', 'x']], [['--folder', 'x', '--port', 'y']]])('prints its usage for %j', async (argv) => {
+    const child = start(argv);
+    const stderr = text(child.stderr);
+    expect(await once(child, 'exit')).toEqual([2, null]);
+    expect(await stderr).toContain('usage:');
+  });
 });

@@ -25,7 +25,7 @@ async function stop(server: SupervisedProcess, { sockets }: ObjectStore): Promis
   for (const socket of sockets) await rm(socket, { force: true });
 }
 
-test('an object store that is started again on its folder has its objects, on whatever ports', async () => {
+test('the object store keeps its objects across a restart and listens on 127.0.0.1 only', async () => {
   const folder = await mkdtemp(`${tmpdir()}/everswin-object-store-`);
   onTestFinished(() => rm(folder, { recursive: true }));
   const storeAt = async ({ endpoint, bucket }: ObjectStore) => {

@@ -13,17 +13,17 @@ test.each([
   ['temporal version 1.5.0 (Server 1.29.0, UI 2.41.0)', false],
   ['temporal version 0.13.2 (server 1.24.0)', false],
   ['command not found', false],
-])('of the user’s own CLI, %j is new enough: %s', (line, usable) => {
+])('isCompatibleCli(%j) returns %s', (line, usable) => {
   expect(isCompatibleCli(line)).toBe(usable);
 });
 
-test('the server listens on loopback only and keeps its database', () => {
+test('devServerArgv binds to 127.0.0.1 and names the database', () => {
   const argv = devServerArgv({ port: 1, uiPort: 2 }, '/home/db').join(' ');
   expect(argv).toContain('--ip 127.0.0.1 --port 1 --ui-port 2 --db-filename /home/db');
   expect(argv).toContain('synchronous=2');
 });
 
-test('a server whose database is older than an attribute learns it', async () => {
+test('ensureSearchAttributes adds an attribute that an older database lacks', async () => {
   const connection = await Connection.connect({ address: inject('temporalAddress') });
   await connection.operatorService.removeSearchAttributes({ namespace, searchAttributes: ['Goodput'] });
   await ensureSearchAttributes(connection);
@@ -32,7 +32,7 @@ test('a server whose database is older than an attribute learns it', async () =>
   await connection.close();
 });
 
-test('a taken port is replaced by a free one', async () => {
+test('findFreePort returns another port when the preferred one is in use', async () => {
   const taken = await findFreePort(0);
   const server = createServer().listen(taken, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { formatApTable } from '../../../infra/terminal/format-ap-table.ts';
 import { seedMetrics } from '../../fixtures/sample-report.ts';
 
-test('the lines are those the seed printed', () => {
+test('formatApTable prints the lines of the blog post', () => {
   expect(formatApTable(seedMetrics)).toMatchInlineSnapshot(`
     "bbox
      Average Precision  (AP) @[ IoU=0.50:0.95 | area=   all | maxDets=100 ] = 0.508
@@ -34,7 +34,7 @@ test('the lines are those the seed printed', () => {
   `);
 });
 
-test('a score without ground truth prints as pycocotools prints it', () => {
+test('formatApTable prints -1 for a score without ground truth', () => {
   const bbox = { ...seedMetrics.bbox, APs: null };
   expect(formatApTable({ ...seedMetrics, bbox })).toContain(
     '\n Average Precision  (AP) @[ IoU=0.50:0.95 | area= small | maxDets=1000 ] = -1.000\n',

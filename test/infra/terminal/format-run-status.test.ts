@@ -37,7 +37,7 @@ const status: RunStatus = {
   page: null,
 };
 
-test('a run in training shows what is done, a bar, its numbers, its attempts and the last decision', () => {
+test('formatRunStatus shows stages, progress bar, metrics, attempts and the last decision', () => {
   expect(formatRunStatus(status).join('\n')).toMatchInlineSnapshot(`
     "swin-s-blog  cascade-mask-rcnn_swin-s_blog  training
       planning   done
@@ -52,7 +52,7 @@ test('a run in training shows what is done, a bar, its numbers, its attempts and
   `);
 });
 
-test('a run that fetches shows each file, one that is done where its report is', () => {
+test('formatRunStatus shows files while fetching, and the report when done', () => {
   const fetching = formatRunStatus({ ...status, stage: 'fetching', progress: null }, [
     { what: 'train2017.zip', bytes: 5e9, totalBytes: 19.3e9, bytesPerSecond: 90e6, etaSeconds: 160 },
   ]);
@@ -62,17 +62,17 @@ test('a run that fetches shows each file, one that is done where its report is',
   expect(done.at(-1)).toBe('  report     file:///r/index.html');
 });
 
-test('on a terminal the block is drawn over again and what is said stays above it; elsewhere there is no block', () => {
+test('createLiveDisplay redraws the lines below the log on a terminal, and prints only the log elsewhere', () => {
   const written = (isTTY: boolean) => {
     let text = '';
     const write = (more: unknown) => ((text += String(more)), true);
-    const block = createLiveDisplay({ isTTY, columns: 20, write });
-    block.update(['one', 'a line that is far too long']);
-    block.log('said');
-    block.update([]);
+    const display = createLiveDisplay({ isTTY, columns: 20, write });
+    display.update(['one', 'a line that is far too long']);
+    display.log('logged');
+    display.update([]);
     return text;
   };
-  expect(written(false)).toBe('said\n');
+  expect(written(false)).toBe('logged\n');
   const both = 'one\na line that is far \n';
-  expect(written(true)).toBe(`${both}\u001b[2A\u001b[Jsaid\n${both}\u001b[2A\u001b[J`);
+  expect(written(true)).toBe(`${both}\u001b[2A\u001b[Jlogged\n${both}\u001b[2A\u001b[J`);
 });

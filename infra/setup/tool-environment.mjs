@@ -2,15 +2,15 @@ import { existsSync } from 'node:fs';
 
 const systemCertificates = '/etc/ssl/certs/ca-certificates.crt';
 
-/** The environment of npm, pip and uv: the caller's, without what would turn a locked installation into another one. */
-export function toolVariables() {
+/** Environment of npm, pip and uv, without the settings that would change a locked installation. */
+export function toolEnvironment() {
   return {
-    ...trustOfTheSystem(),
+    ...systemCertificateVariables(),
     ...process.env,
     FORCE_COLOR: undefined,
     VIRTUAL_ENV: undefined,
     NO_COLOR: '1',
-    // Personal pip settings that contradict `--target`.
+    // Overrides user settings of pip that conflict with `--target`.
     PIP_USER: '0',
     PIP_REQUIRE_VIRTUALENV: '0',
     // mmcv's compiled ops take minutes and a CUDA compiler; everswin_trainer uses torchvision's.
@@ -18,8 +18,8 @@ export function toolVariables() {
   };
 }
 
-// npm and uv bring certificates of their own; they must also trust what `git clone` trusted, such as a company's CA.
-function trustOfTheSystem() {
+// npm and uv bundle certificates; they must also trust those of the system, such as a company's CA.
+function systemCertificateVariables() {
   if (!existsSync(systemCertificates)) return {};
   return { NODE_EXTRA_CA_CERTS: systemCertificates, UV_SYSTEM_CERTS: '1' };
 }

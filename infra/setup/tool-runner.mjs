@@ -2,21 +2,21 @@ import { spawn } from 'node:child_process';
 import { fstatSync, readSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { ToolFailure } from './failure.mjs';
-import { toolVariables } from './tool-variables.mjs';
+import { toolEnvironment } from './tool-environment.mjs';
 
 const tailBytes = 16_384;
 const graceMs = 2_000;
 
-/** A function that runs npm, pip or uv: all output to the log, resolves on exit 0, stops when we are stopped. */
+/** Returns a function that runs npm, pip or uv. Output goes to the log; an abort of `signal` stops the tool. */
 export function createToolRunner({ root, logFile, lock, signal }) {
   return async (command, args, variables) => {
     signal.throwIfAborted();
     writeSync(logFile, `$ ${[command, ...args].join(' ')}\n`);
     const startBytes = fstatSync(logFile).size;
-    // A process group of its own, so that it can be stopped as a whole, by us or by whoever finds our lock stale.
+    // In its own process group, so that we, or a later setup that finds our lock stale, can stop all of it.
     const child = spawn(command, args, {
       cwd: root,
-      env: { ...toolVariables(), ...variables },
+      env: { ...toolEnvironment(), ...variables },
       stdio: ['ignore', logFile, logFile],
       detached: true,
     });
@@ -28,7 +28,7 @@ export function createToolRunner({ root, logFile, lock, signal }) {
     signal.addEventListener('abort', stop);
     try {
       if (child.pid) lock.noteTool(child.pid);
-      const exitCode = await ending(child);
+      const exitCode = await waitForExit(child);
       signal.throwIfAborted();
       if (exitCode !== 0) throw new ToolFailure(path.basename(command), readTail(logFile, startBytes));
     } catch (error) {
@@ -41,7 +41,7 @@ export function createToolRunner({ root, logFile, lock, signal }) {
   };
 }
 
-function ending(child) {
+function waitForExit(child) {
   return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('exit', (code) => resolve(code));
