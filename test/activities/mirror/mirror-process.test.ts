@@ -1,4 +1,4 @@
-/** The mirror as a worker runs it: in a process of its own, on a store in a folder. */
+/** The mirror in its child process, with a store in a folder. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { execa } from 'execa';
@@ -34,7 +34,7 @@ const pidOf = ({ pid }: MirrorProcess): number => {
   if (pid === undefined) throw new Error('no process mirrors');
   return pid;
 };
-/** Field 19 of each thread's stat. */
+/** Returns the nice value of each thread: field 19 of its stat. */
 const nicenesses = (pid: number): Set<number> =>
   new Set(
     readdirSync(`/proc/${pid}/task`).map((thread) =>
@@ -43,7 +43,7 @@ const nicenesses = (pid: number): Set<number> =>
   );
 const isGone = (pid: number) => until(() => Promise.resolve(existsSync(`/proc/${pid}`) ? undefined : true));
 
-test('every thread of the mirror has the lowest priority, and neither the worker nor what it starts has another than before', async () => {
+test('all threads of the mirror have the lowest priority, unlike the worker and its other children', async () => {
   const before = nicenesses(process.pid);
   const file = await here.save();
   const mirror = start();
@@ -55,7 +55,7 @@ test('every thread of the mirror has the lowest priority, and neither the worker
   expect(before).toContain(Number(stdout));
 });
 
-// The trainer's session is another than the worker's, too.
+// Like the trainer, the mirror has another session than the worker.
 test.runIf(existsSync('/proc/self/autogroup'))('the session of the mirror gets the least of the CPU', async () => {
   const mirror = start();
   await flush(mirror);
@@ -64,7 +64,7 @@ test.runIf(existsSync('/proc/self/autogroup'))('the session of the mirror gets t
   expect(sharesOf('self')).not.toMatch(/nice 19$/);
 });
 
-test('a mirror that is killed is reported, and another one goes on, also with a flush that was under way', async () => {
+test('a killed mirror is reported and restarted, and completes a pending flush', async () => {
   await here.save({ epoch: 1 });
   const mirror = start();
   await flush(mirror);
@@ -79,7 +79,7 @@ test('a mirror that is killed is reported, and another one goes on, also with a 
   expect(pidOf(mirror)).not.toBe(killed);
 });
 
-test('a mirror that cannot even begin is tried again and again, and stops when told', async () => {
+test('a mirror that cannot start is restarted until stop', async () => {
   const mirror = start({ address: 's3://' });
   const problems = new Set<string>();
   await until(() => {
@@ -94,7 +94,7 @@ test('a mirror that cannot even begin is tried again and again, and stops when t
   await mirror.stop();
 });
 
-test('a mirror that is stopped leaves no process, whatever it is doing', async () => {
+test('a stopped mirror leaves no process, even during an upload', async () => {
   const mirror = start();
   const early = pidOf(mirror);
   await mirror.stop();
@@ -102,7 +102,7 @@ test('a mirror that is stopped leaves no process, whatever it is doing', async (
   expect(await flush(mirror)).toMatchObject({ newest: null });
 });
 
-test('a worker that has nothing else to do is not kept by its mirror, which ends with it', async () => {
+test('a mirror does not keep its worker from exiting, and ends with it', async () => {
   await here.save();
   const program = `${projectRoot}/test/fixtures/mirror-worker.ts`;
   const argv = ['--import', 'tsx', program, JSON.stringify(order())];

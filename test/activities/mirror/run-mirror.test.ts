@@ -58,29 +58,29 @@ const mirror = (fence: number, folder = here.folder): RunMirror => {
 const flush = (one: RunMirror): Promise<MirrorState> => one.flush(AbortSignal.timeout(10_000));
 const restore = (over: Partial<RestoreRequest> = {}) => {
   const { signal } = new AbortController();
-  const asked = { store, folder: elsewhere.folder, runId, rollback: null, signal, onProgress: () => undefined };
-  return restoreRun({ ...asked, ...over });
+  const request = { store, folder: elsewhere.folder, runId, rollback: null, signal, onProgress: () => undefined };
+  return restoreRun({ ...request, ...over });
 };
-const named = async (): Promise<string[] | undefined> =>
+const mirroredFiles = async (): Promise<string[] | undefined> =>
   (await readRunPointer(store, runId))?.pointer.checkpoints.map(({ file }) => file);
-const sayValidated = async (epoch: number, AP: number): Promise<void> => {
+const writeValidation = async (epoch: number, AP: number): Promise<void> => {
   const about = { v: 1, type: 'validation', t: 1, attempt: 1, epoch, iteration: epoch * 10, seconds: 1 };
   const scores = { AP, AP50: AP, AP75: AP, APs: null, APm: AP, APl: AP };
   const line = JSON.stringify({ ...about, bbox: scores, segm: scores });
   await writeFile(here.folder.train.progress, `${line}\n`, { flag: 'a' });
 };
-const forget = async (file: string): Promise<void> => {
+const removeCheckpoint = async (file: string): Promise<void> => {
   await rm(here.path(file.replace('.pth', '.json')));
   await rm(here.path(file));
 };
 
-test('a run whose host is gone goes on elsewhere: newest and best checkpoint, progress, plans and results, byte for byte', async () => {
+test('restoreRun restores checkpoints, progress, plans and results on another host', async () => {
   const { root } = here.folder;
   const best = await here.save({ epoch: 1 });
   await here.save({ epoch: 2 });
   const newest = await here.save({ epoch: 3 }, Buffer.alloc(11 * mebibyte, 'large'));
   await here.sayStarted(1, 10);
-  for (const [epoch, AP] of [0.5, 0.3, 0.2].entries()) await sayValidated(epoch + 1, AP);
+  for (const [epoch, AP] of [0.5, 0.3, 0.2].entries()) await writeValidation(epoch + 1, AP);
   await here.keepPlan(miniPlan);
   await mkdir(`${root}/test`);
   const others = ['plan.json', 'recipe.json', 'test/metrics.json', 'test/detections.bbox.json'];
@@ -88,7 +88,7 @@ test('a run whose host is gone goes on elsewhere: newest and best checkpoint, pr
   await writeFile(`${root}/test/owner.json`, 'of this host');
   const state = await flush(mirror(4));
   expect(state).toMatchObject({ backlog: 0, lagSeconds: 0, problem: null, newest: { file: newest, iteration: 30 } });
-  expect(await named()).toHaveLength(3);
+  expect(await mirroredFiles()).toHaveLength(3);
 
   await here.remove();
   const restored = await restore();
@@ -106,7 +106,7 @@ test('a run whose host is gone goes on elsewhere: newest and best checkpoint, pr
   expect(await acquireFence(elsewhere.folder.train)).toBe(5);
 });
 
-test('what this host has already is not fetched, and a second restore fetches nothing', async () => {
+test('restoreRun downloads only what this host lacks', async () => {
   await here.save({ epoch: 1 });
   await elsewhere.save({ epoch: 1 });
   const newest = await here.save({ epoch: 2 });
@@ -117,23 +117,23 @@ test('what this host has already is not fetched, and a second restore fetches no
   expect(await acquireFence(elsewhere.folder.train)).toBe(3);
 });
 
-test('a damaged copy is passed over for the next one, and only when none is whole that is said', async () => {
+test('restoreRun skips damaged copies and fails only when no copy is intact', async () => {
   const older = await here.save({ epoch: 1 });
   const newest = await here.save({ epoch: 2 });
   await flush(mirror(1));
-  const spoil = async (file: string) => {
-    await writeFile(here.path('spoiled'), 'not what it was');
-    await store.put(`runs/${runId}/checkpoints/f1/${file}`, here.path('spoiled'));
+  const damage = async (file: string) => {
+    await writeFile(here.path('damaged'), 'damaged content');
+    await store.put(`runs/${runId}/checkpoints/f1/${file}`, here.path('damaged'));
   };
-  await spoil(newest);
+  await damage(newest);
   const { restored = [] } = (await restore()) ?? {};
   expect(restored.filter((path) => path.endsWith('.pth'))).toEqual([`train/checkpoints/${older}`]);
-  await spoil(older);
+  await damage(older);
   await rm(elsewhere.path(older));
   await expect(restore()).rejects.toMatchObject({ code: 'StoreDamaged' });
 });
 
-test('what was rolled back is not fetched again', async () => {
+test('restoreRun skips rolled-back checkpoints', async () => {
   const good = await here.save({ epoch: 1 });
   await here.save({ epoch: 2 });
   await flush(mirror(1));
@@ -142,7 +142,7 @@ test('what was rolled back is not fetched again', async () => {
   expect(restored.filter((path) => path.endsWith('.pth'))).toEqual([`train/checkpoints/${good}`]);
 });
 
-test('the files of an older attempt here give way to those of a newer one elsewhere', async () => {
+test('restoreRun replaces local files of an older attempt', async () => {
   await here.save({ epoch: 1 });
   await writeFile(here.folder.recipe, 'newer');
   await writeFile(elsewhere.folder.recipe, 'older');
@@ -155,11 +155,11 @@ test('the files of an older attempt here give way to those of a newer one elsewh
   expect(await readFile(elsewhere.folder.recipe, 'utf8')).toBe('newest');
 });
 
-test('a run that the store does not know is not restored', async () => {
+test('restoreRun returns undefined when the store does not hold the run', async () => {
   expect(await restore()).toBeUndefined();
 });
 
-test('copies of what is no longer kept go, once a newer one is whole in the store', async () => {
+test('the mirror deletes old copies only after the store has a newer one', async () => {
   const first = await here.save({ epoch: 1 });
   const running = mirror(1);
   await flush(running);
@@ -167,19 +167,19 @@ test('copies of what is no longer kept go, once a newer one is whole in the stor
     isPut(request) && request.path.includes('e002') ? { kind: 'status', status: 503, code: 'SlowDown' } : undefined,
   );
   const second = await here.save({ epoch: 2 });
-  await forget(first);
+  await removeCheckpoint(first);
   await until(() => Promise.resolve(running.state().problem ?? undefined));
-  expect(await named()).toEqual([first]);
+  expect(await mirroredFiles()).toEqual([first]);
   expect(running.state().problem).toContain('503');
   expect(running.state().backlog).toBe(1);
   proxy.plan(() => undefined);
   expect((await flush(running)).problem).toBeNull();
-  expect(await named()).toEqual([second]);
+  expect(await mirroredFiles()).toEqual([second]);
   const keys = (await store.list(`runs/${runId}/checkpoints/`)).map(({ key }) => key);
   expect(keys.map((key) => key.split('/').at(-1))).toEqual(['e002-i000020.json', 'e002-i000020.pth']);
 });
 
-test('a slow store never has more than two checkpoints waiting, and gets the newest in the end', async () => {
+test('the mirror queues at most two checkpoints for a slow store, and uploads the newest', async () => {
   proxy.plan(() => ({ kind: 'slow', ms: 40 }));
   const running = mirror(1);
   const backlogs = new Set<number>();
@@ -187,19 +187,19 @@ test('a slow store never has more than two checkpoints waiting, and gets the new
   for (let epoch = 1; epoch <= 20; epoch += 1) {
     saved.push(await here.save({ epoch, createdAt: Date.now() / 1000 }));
     const old = saved.at(-4);
-    if (old !== undefined) await forget(old);
+    if (old !== undefined) await removeCheckpoint(old);
     await sleep(50);
     backlogs.add(running.state().backlog);
   }
   const state = await flush(running);
   expect(Math.max(...backlogs)).toBe(2);
   expect(state).toMatchObject({ backlog: 0, lagSeconds: 0, newest: { file: saved.at(-1) } });
-  expect(await named()).toEqual(saved.slice(-3).reverse());
+  expect(await mirroredFiles()).toEqual(saved.slice(-3).reverse());
   const sent = proxy.requests.filter((request) => isPut(request) && request.path.endsWith('.pth'));
   expect(sent.length).toBeLessThan(20);
 });
 
-test('a newer attempt takes the run over, and the older one gives up and removes nothing', async () => {
+test('a newer attempt takes the run over, and the older one deletes nothing', async () => {
   const first = await here.save({ epoch: 1 });
   const old = mirror(1);
   await flush(old);
@@ -208,18 +208,18 @@ test('a newer attempt takes the run over, and the older one gives up and removes
   await flush(mirror(2, elsewhere.folder));
   await here.save({ epoch: 3 });
   expect((await flush(old)).problem).toMatch(/fence 1 is superseded by fence 2/);
-  expect(await named()).toEqual([second, first]);
+  expect(await mirroredFiles()).toEqual([second, first]);
   expect((await restore({ folder: here.folder }))?.restored.filter((path) => path.endsWith('.pth'))).toEqual([]);
 });
 
-test('two hosts with the same fence: the first one has the run', async () => {
+test('the first of two hosts with the same fence owns the run', async () => {
   await here.save();
   const theirs = { v: 1, fence: 1, host: 'another-host', checkpoints: [], updatedAt: 1 };
   await store.replace(`runs/${runId}/latest.json`, JSON.stringify(theirs), { ifMatch: null });
   expect((await flush(mirror(1))).problem).toMatch(/superseded by fence 1 on another-host/);
 });
 
-test('a mirror that is stopped in the middle of a checkpoint lets the next one go on there', async () => {
+test('the next mirror resumes the partial upload of a stopped one', async () => {
   const file = await here.save({ epoch: 1 }, Buffer.alloc(21 * mebibyte, 'x'));
   proxy.plan((request) =>
     isPart(request) && request.query.get('partNumber') === '5' ? { kind: 'silence' } : undefined,
@@ -231,10 +231,10 @@ test('a mirror that is stopped in the middle of a checkpoint lets the next one g
   proxy.requests.length = 0;
   await flush(mirror(2));
   expect(proxy.requests.filter(isPart).map(({ query }) => query.get('partNumber'))).toEqual(['5']);
-  expect(await named()).toEqual([file]);
+  expect(await mirroredFiles()).toEqual([file]);
 });
 
-test('a mirror that is started again sends nothing that the store has', async () => {
+test('a restarted mirror uploads nothing that the store holds', async () => {
   await here.save({ epoch: 1 });
   await writeFile(here.folder.recipe, '{}');
   await flush(mirror(1));
@@ -243,14 +243,14 @@ test('a mirror that is started again sends nothing that the store has', async ()
   expect(proxy.requests.filter((request) => isPut(request) && !request.path.endsWith('e001-i000010.json'))).toEqual([]);
 });
 
-test('a checkpoint that was damaged here is not mirrored, and others are', async () => {
+test('the mirror skips a damaged local checkpoint', async () => {
   await here.save({ epoch: 1, sha256: 'f'.repeat(64) });
   const whole = await here.save({ epoch: 2 });
   await flush(mirror(1));
-  expect(await named()).toEqual([whole]);
+  expect(await mirroredFiles()).toEqual([whole]);
 });
 
-test('nobody hears of a store that is away but who asks for the state', async () => {
+test('an unreachable store is reported in the state and retried', async () => {
   await here.save({ epoch: 1, createdAt: Date.now() / 1000 - 100 });
   proxy.plan(() => ({ kind: 'reset' }));
   const running = mirror(1);
@@ -261,7 +261,7 @@ test('nobody hears of a store that is away but who asks for the state', async ()
   expect(await flush(running)).toMatchObject({ problem: null, lagSeconds: 0 });
 });
 
-test('a mirror of a store that answers nothing stops at once', async () => {
+test('a mirror stops at once when the store does not answer', async () => {
   await here.save();
   proxy.plan(() => ({ kind: 'silence' }));
   const running = mirror(1);
@@ -272,7 +272,7 @@ test('a mirror of a store that answers nothing stops at once', async () => {
   expect(performance.now() - before).toBeLessThan(2_000);
 });
 
-test('after the newest checkpoint the best one is sent', () => {
+test('planMirror queues the newest checkpoint, then the best one', () => {
   const manifest = (epoch: number): CheckpointManifest => {
     const sha256 = String(epoch).repeat(64);
     const about = { v: 1, file: `e00${epoch}.pth`, bytes: 1, sha256, epoch, iteration: epoch * 10 };

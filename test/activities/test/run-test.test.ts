@@ -30,7 +30,7 @@ const runTestOnce = (environment = mockEnvironment()): Promise<TestResult> => {
   return environment.run(runTest, { plan: miniPlan, dataset: miniDataset });
 };
 
-test('the best checkpoint of the run is tested once, however often it is asked for', async () => {
+test('runTest tests the best checkpoint once and reuses the result', async () => {
   const metrics = await runTestOnce();
   expect(metrics.outcome).toEqual({ step: 'test', hit: false, why: 'miss: never done here before' });
   expect(metrics.checkpoint).toMatch(/^e00\d-i0000\d0\.pth$/);
@@ -40,7 +40,7 @@ test('the best checkpoint of the run is tested once, however often it is asked f
   expect(again.outcome).toMatchObject({ hit: true });
 });
 
-test('a cancelled test leaves no process and counts as cancelled', async () => {
+test('a canceled test leaves no process and throws CancelledFailure', async () => {
   const { test: testProgram } = run.dependencies.programs;
   run.dependencies.programs.test = (...asked) => [...testProgram(...asked), '--seconds', '20'];
   const environment = mockEnvironment();
@@ -52,7 +52,7 @@ test('a cancelled test leaves no process and counts as cancelled', async () => {
   await expect(access(run.folder.test.watcher)).rejects.toThrow('ENOENT');
 });
 
-test('a test that fails says how and shows the end of its log', async () => {
+test('a failed test reports its exit code and the end of its log', async () => {
   run.dependencies.programs.test = () => ['-c', 'raise SystemExit("no GPU left")'];
   await expect(runTestOnce()).rejects.toThrow(/ended without metrics[^]*no GPU left/);
 });

@@ -43,9 +43,9 @@ async function addRun(...switches: string[]): Promise<MiniRun> {
 interface Training {
   outcome: Promise<Attempt>;
   environment: ReturnType<typeof mockEnvironment>;
-  /** What the workflow was told about waiting. */
+  /** Wait signals that the workflow received. */
   told: unknown[];
-  /** Heartbeat details. */
+  /** Details of each heartbeat. */
   beats: unknown[];
 }
 
@@ -78,7 +78,7 @@ const stepping = (run: MiniRun) =>
     (await readProgress(run.folder.train.progress)).some(({ type }) => type === 'step') ? true : undefined,
   );
 
-test('of two trainings that want all GPUs one waits, says for whom, and goes on when the other has finished', async () => {
+test('a training waits, and names the run ahead, when another one holds all GPUs', async () => {
   const [first, second] = [await addRun('--step-seconds', '0.05'), await addRun()];
   const holder = train(first, 2);
   await stepping(first);
@@ -98,7 +98,7 @@ test('of two trainings that want all GPUs one waits, says for whom, and goes on 
   expect((await owner(second)).gpus).toEqual([gpuUuid(0), gpuUuid(1)]);
 });
 
-test('trainings that want one GPU each run side by side, each on its own', async () => {
+test('two trainings of one GPU each run at the same time on different GPUs', async () => {
   const [first, second] = [await addRun('--step-seconds', '0.05'), await addRun('--step-seconds', '0.05')];
   const both = [train(first, 1), train(second, 1)];
   await Promise.all([stepping(first), stepping(second)]);
@@ -110,7 +110,7 @@ test('trainings that want one GPU each run side by side, each on its own', async
   expect(other?.firstStepAt).toBeLessThan(one?.trainerEndedAt ?? 0);
 });
 
-test('memory that a stranger uses is reported by name, and waited for', async () => {
+test('a training waits, and names the process, when another program uses GPU memory', async () => {
   await gpus.use([3, 9000], [{ gpu_uuid: gpuUuid(1), pid: 4711, process_name: 'ollama' }]);
   const run = await addRun();
   const { outcome, told, beats } = train(run, 2);
@@ -121,13 +121,13 @@ test('memory that a stranger uses is reported by name, and waited for', async ()
   expect((await outcome).outcome).toBe('finished');
 });
 
-test('more GPUs than the machine has are refused at once and for good', async () => {
+test('a training fails as non-retryable when it requests more GPUs than the machine has', async () => {
   const { outcome } = train(await addRun(), 3);
   await expect(outcome).rejects.toMatchObject({ type: 'TrainingFailed', nonRetryable: true });
   await expect(outcome).rejects.toThrow(/3 GPUs requested, 2 available/);
 });
 
-test('a cancellation ends the waiting, and nothing was lost', async () => {
+test('a cancellation ends the wait for GPUs and reports a preempted attempt', async () => {
   const [first, second] = [await addRun('--step-seconds', '0.2'), await addRun()];
   train(first, 2);
   await stepping(first);
@@ -137,7 +137,7 @@ test('a cancellation ends the waiting, and nothing was lost', async () => {
   expect(await outcome).toMatchObject({ outcome: 'preempted', fromIteration: null });
 });
 
-test('an attempt that was superseded while it waited leaves the place to the newer one', async () => {
+test('an attempt leaves the queue when a newer attempt supersedes it', async () => {
   const [first, second] = [await addRun('--step-seconds', '0.1'), await addRun()];
   const holder = train(first, 2);
   await stepping(first);
@@ -150,7 +150,7 @@ test('an attempt that was superseded while it waited leaves the place to the new
   expect((await newer.outcome).outcome).toBe('finished');
 });
 
-test('the next training starts within 5 s after every process of the first was killed', async () => {
+test('the next training starts within 5 s when all processes of the first are killed', async () => {
   const [first, second] = [await addRun('--step-seconds', '0.2'), await addRun()];
   const holder = train(first, 2);
   await stepping(first);

@@ -47,11 +47,11 @@ async function report(answer: () => Promise<void> = () => Promise.resolve()) {
 const left = async () =>
   (await readdir(home, { recursive: true })).filter((name) => name.endsWith('watcher.json')).sort();
 
-test('without any run there is nothing to report', async () => {
+test('reportLostWatchers reports nothing without any run', async () => {
   expect(await report()).toEqual([]);
 });
 
-test('each task of a worker that was killed is failed once, as one that may be tried again', async () => {
+test('each task of a killed worker fails once, as retryable', async () => {
   await leave('train', {});
   await leave('test', {});
   const host = hostname().replaceAll(/\d+/g, 'N');
@@ -63,48 +63,48 @@ test('each task of a worker that was killed is failed once, as one that may be t
   expect(await report()).toEqual([]);
 });
 
-test('a worker that lives, or sits on another machine, is left alone', async () => {
+test('workers that are alive or on another machine are not reported', async () => {
   await leave('train', { pid: process.pid, startTicks: (await processStartTicks(process.pid)) ?? 0 });
   await leave('test', { host: 'elsewhere' });
   expect(await report()).toEqual([]);
   expect(await left()).toHaveLength(2);
 });
 
-test('a recycled pid is another process', async () => {
+test('a worker is reported when another process reuses its pid', async () => {
   await leave('train', { pid: process.pid, startTicks: 1 });
   expect(await report()).toHaveLength(1);
 });
 
-test('a task that the server gave up before is forgotten', async () => {
+test('the watcher file is removed when the server has timed the task out', async () => {
   await leave('train', {});
   const notFound = Object.assign(new Error('not found'), { name: 'ActivityNotFoundError' });
   expect(await report(() => Promise.reject(notFound))).toHaveLength(1);
   expect(await left()).toEqual([]);
 });
 
-test('while the server cannot be reached the file stays for the next time', async () => {
+test('the watcher file is kept when the server is unreachable', async () => {
   await leave('train', {});
   await expect(report(() => Promise.reject(new Error('unavailable')))).rejects.toThrow('unavailable');
   expect(await left()).toHaveLength(1);
 });
 
-test('a torn file is nobody', async () => {
+test('a torn watcher file is ignored', async () => {
   await leave('train', {});
   await writeFile(runFolder(home, 'mini').train.watcher, '{"v":1,"taskTok');
   expect(await report()).toEqual([]);
 });
 
-test('a real server tries the task again at once, and no longer knows it the second time', async () => {
+test('a real server retries the task at once, and a second report is ignored', async () => {
   const taskQueue = 'lost-watchers';
   const connection = await NativeConnection.connect({ address: inject('temporalAddress') });
   const client = new Client({ connection });
   const released = new AbortController();
   const watch = async () => {
     const { attempt, base64TaskToken: taskToken } = Context.current().info;
-    if (attempt === 2) return `tried again after ${Date.now() - reportedAt} ms`;
+    if (attempt === 2) return `retried after ${Date.now() - reportedAt} ms`;
     await leave('test', { taskToken });
     await once(released.signal, 'abort');
-    throw new Error('the first attempt says something after all');
+    throw new Error('the first attempt reports late');
   };
   let reportedAt = 0;
   const workflowsPath = `${projectRoot}/test/fixtures/watched-workflow.ts`;
@@ -114,7 +114,7 @@ test('a real server tries the task again at once, and no longer knows it the sec
     const token = await until(async () => ((await left()).length > 0 ? readToken() : undefined));
     reportedAt = Date.now();
     await reportLostWatchers(home, client);
-    expect(await handle.result()).toMatch(/^tried again after \d{1,4} ms$/);
+    expect(await handle.result()).toMatch(/^retried after \d{1,4} ms$/);
 
     await leave('train', { taskToken: token });
     await reportLostWatchers(home, client);

@@ -65,7 +65,7 @@ const exists = (path: string) =>
     () => false,
   );
 
-test('a training that is left alone finishes with all its steps in one attempt', async () => {
+test('a training finishes in one attempt when nothing interrupts it', async () => {
   run = await createMiniRun();
   const attempt = await start(run, 1);
   expect(attempt).toMatchObject({
@@ -88,8 +88,8 @@ test('a training that is left alone finishes with all its steps in one attempt',
   expect(productiveSeconds).toBe(steppingSeconds);
 });
 
-describe('a crash', () => {
-  test('by a signal is told as such, and the next attempt resumes to the same weights', async () => {
+describe('a crashed attempt', () => {
+  test('names the signal, and the next attempt resumes to the same weights', async () => {
     run = await createMiniRun('--kill-at-step', '15', '--fault-attempt', '1');
     const crashed = await start(run, 1);
     expect(crashed).toMatchObject({
@@ -116,7 +116,7 @@ describe('a crash', () => {
     expect(await finalWeights(run)).toBe(weights);
   });
 
-  test('carries the cause and the end of the log, and a copy of that stays', async () => {
+  test('reports its cause and the end of the log, and saves that end', async () => {
     run = await createMiniRun('--fail-at-step', '3', '--fail-message', 'the disk is on fire');
     const { outcome, cause, logTail, failure } = await start(run, 1);
     expect(outcome).toBe('crashed');
@@ -132,12 +132,12 @@ describe('a crash', () => {
     ['OSError: [Errno 28] No space left on device', 'disk-full'],
     ['training diverged: the loss was not finite', 'unknown'], // RuntimeError, not the trainer's FloatingPointError
     ['CUDA error: device-side assert triggered', 'device-assert'],
-  ])('with "%s" is of the class %s', async (message, name) => {
+  ])('with "%s" has the failure class %s', async (message, name) => {
     run = await createMiniRun('--fail-at-step', '3', '--fail-message', message);
     expect((await start(run, 1)).failure?.class).toBe(name);
   });
 
-  test('is told by the log of its own attempt, not by that of an earlier one', async () => {
+  test('is classified by its own log, not by that of an earlier attempt', async () => {
     run = await createMiniRun('--fail-at-step', '3', '--fail-message', 'NVML: GPU is lost', '--fault-attempt', '1');
     expect((await start(run, 1)).failure?.class).toBe('gpu-lost');
     run.dependencies.programs.train = () => ['-c', 'raise SystemExit(3)'];
@@ -148,7 +148,7 @@ describe('a crash', () => {
     });
   });
 
-  test('is told by what another rank said in its own log', async () => {
+  test('is classified by the log of another rank', async () => {
     run = await createMiniRun('--kill-at-step', '3');
     const { rankLogs } = run.folder.train;
     await mkdir(rankLogs, { recursive: true });
@@ -160,7 +160,7 @@ describe('a crash', () => {
     expect(savedLog).not.toContain('[host ');
   });
 
-  test('of the supervisor itself is one too', async () => {
+  test('is reported when its supervisor is killed', async () => {
     run = await createMiniRun('--step-seconds', '0.1');
     const outcome = start(run, 1);
     process.kill((await liveTrainer(run)).pid, 'SIGKILL');
@@ -171,7 +171,7 @@ describe('a crash', () => {
     });
   });
 
-  test('for lack of GPU memory names who else holds some', async () => {
+  test('names other processes on the GPU when it ran out of memory', async () => {
     run = await createMiniRun('--fail-at-step', '3', '--fail-message', 'CUDA out of memory. Tried to allocate 2 GiB');
     const { home, python } = run.dependencies;
     await writeFile(`${home}/nvidia-smi`, '#!/bin/sh\necho "4711, ollama, 9000"\n', { mode: 0o755 });
@@ -182,7 +182,7 @@ describe('a crash', () => {
   });
 });
 
-test('a trainer that hangs is ended and told as hung', async () => {
+test('a hanging trainer is stopped and reported as hung', async () => {
   run = await createMiniRun('--hang-at-step', '3');
   const { recovery } = miniPlan;
   const plan = { ...miniPlan, recovery: { ...recovery, stallSeconds: { ...recovery.stallSeconds, step: 1 } } };
@@ -191,8 +191,8 @@ test('a trainer that hangs is ended and told as hung', async () => {
   expect(attempt.cause).toContain('step');
 });
 
-describe('where it goes on', () => {
-  test('a damaged newest checkpoint is passed over for the one before, and put aside', async () => {
+describe('a resumed training', () => {
+  test('skips and quarantines a damaged newest checkpoint', async () => {
     run = await createMiniRun('--kill-at-step', '25', '--fault-attempt', '1');
     await start(run, 1);
     await writeFile(`${run.folder.train.checkpoints}/e002-i000020.pth`, 'torn');
@@ -214,7 +214,7 @@ describe('where it goes on', () => {
     expect(again).toMatchObject({ fromIteration: 30, quarantined: [] });
   });
 
-  test('checkpoints of another plan are refused by name instead of being trained on', async () => {
+  test('fails with the changed field when all checkpoints belong to another plan', async () => {
     run = await createMiniRun();
     await start(run, 1);
     const plan = { ...miniPlan, planHash: 'f'.repeat(64), seed: 8 };
@@ -223,7 +223,7 @@ describe('where it goes on', () => {
     expect((outcome as Error).message).toContain('seed changed from 7 to 8');
   });
 
-  test('an allowed change goes on from the end of an epoch', async () => {
+  test('resumes at the end of an epoch when the change of plan is allowed', async () => {
     run = await createMiniRun('--kill-at-step', '25', '--fault-attempt', '1');
     await start(run, 1);
     const recovery = { ...miniPlan.recovery, mayChange: ['epochs' as const] };
@@ -234,8 +234,8 @@ describe('where it goes on', () => {
   });
 });
 
-describe('a trainer that runs', () => {
-  test('is adopted by a second attempt, and the first finds itself superseded', async () => {
+describe('a running trainer', () => {
+  test('is adopted by a second attempt, which makes the first one stale', async () => {
     run = await createMiniRun('--step-seconds', '0.1');
     const first = start(run, 1);
     const outcome = first.catch((error: unknown) => error);
@@ -248,7 +248,7 @@ describe('a trainer that runs', () => {
     expect(await isAlive(owner)).toBe(false);
   });
 
-  test('has a file that names its watcher for as long as it is watched', async () => {
+  test('has a watcher file while it is watched', async () => {
     run = await createMiniRun('--step-seconds', '0.1');
     const { watcher } = run.folder.train;
     const outcome = start(run, 1);
@@ -278,17 +278,17 @@ describe('a trainer that runs', () => {
     expect(told.find(({ checkpointNow }) => checkpointNow === 1)?.iteration).toBeLessThan(15);
   });
 
-  test('goes on undisturbed while the workflow does not answer', async () => {
+  test('continues while the workflow does not answer queries', async () => {
     run = await createMiniRun('--step-seconds', '0.1');
     const query = () => {
-      throw new Error('the workflow worker is away');
+      throw new Error('the workflow worker is down');
     };
     const environment = mockEnvironment(clientOf({ query, signal: () => undefined }));
     expect(await start(run, 1, {}, environment)).toMatchObject({ outcome: 'finished', toIteration: 30 });
   });
 });
 
-describe('an attempt that is cancelled', () => {
+describe('a canceled attempt', () => {
   const cancelled = async (mini: MiniRun, details: ActivityCancellationDetails) => {
     const environment = mockEnvironment();
     const outcome = start(mini, 1, {}, environment).catch((error: unknown) => error);
@@ -303,23 +303,23 @@ describe('an attempt that is cancelled', () => {
     return ended;
   };
 
-  test('by the workflow lets the trainer save, leaves no process and says what was saved', async () => {
+  test('reports the saved checkpoint when the workflow requested the cancellation', async () => {
     run = await createMiniRun('--step-seconds', '0.1');
     const attempt = await cancelled(run, new ActivityCancellationDetails({ cancelRequested: true }));
     expect(attempt).toMatchObject({ outcome: 'preempted', failure: null });
-    const { checkpoints, toIteration } = attempt as Attempt; // just seen to be one
+    const { checkpoints, toIteration } = attempt as Attempt; // the outcome was asserted above
     expect(checkpoints[0]).toBe(toIteration);
     expect(await exists(run.folder.train.watcher)).toBe(false);
   });
 
-  test('by somebody else does the same and counts as cancelled', async () => {
+  test('throws CancelledFailure when the activity was paused', async () => {
     run = await createMiniRun('--step-seconds', '0.1');
     const outcome = await cancelled(run, new ActivityCancellationDetails({ paused: true }));
     expect(outcome).toBeInstanceOf(CancelledFailure);
   });
 });
 
-test('the heartbeat carries where the training stands', async () => {
+test('the heartbeat carries the progress of the training', async () => {
   run = await createMiniRun('--step-seconds', '0.1');
   const environment = mockEnvironment();
   const beats: unknown[] = [];
@@ -329,42 +329,39 @@ test('the heartbeat carries where the training stands', async () => {
   expect(beats.length).toBeGreaterThan(1);
 });
 
-test('without the Python environment the message says how to get it', async () => {
+test('a training fails with the install command when the Python environment is missing', async () => {
   run = await createMiniRun();
   run.dependencies.python.executable = '/nowhere/python';
   await expect(start(run, 1)).rejects.toThrow(/Could not start \/nowhere\/python.*\nNext: .*npm run up/);
 });
 
 const isRoot = process.getuid?.() === 0;
-test.skipIf(!isRoot)(
-  'on a full disk the outcome is a full disk, before and after the trainer has started',
-  async () => {
-    run = await createMiniRun('--checkpoint-bytes', '4000000');
-    const { home } = run.dependencies;
-    await execa('mount', ['-t', 'tmpfs', '-o', 'size=11m', 'tmpfs', home]);
-    try {
-      const full = await start(run, 1, {}, mockEnvironment());
-      expect(full).toMatchObject({ outcome: 'crashed', failure: { class: 'disk-full', reaction: 'wait-for-space' } });
-      expect(full.checkpointIteration).toBe(20);
-      await writeFile(`${home}/ballast`, Buffer.alloc(16 * 1024 * 1024)).catch(() => undefined);
-      const unstarted = await start(run, 2);
-      expect(unstarted).toMatchObject({
-        outcome: 'crashed',
-        fromIteration: null,
-        checkpoints: [20, 10],
-        failure: { class: 'disk-full' },
-      });
-      expect(unstarted.steppingSeconds).toBe(full.steppingSeconds);
-    } finally {
-      await execa('umount', [home]);
-    }
-  },
-);
+test.skipIf(!isRoot)('a full disk is reported before and after the trainer has started', async () => {
+  run = await createMiniRun('--checkpoint-bytes', '4000000');
+  const { home } = run.dependencies;
+  await execa('mount', ['-t', 'tmpfs', '-o', 'size=11m', 'tmpfs', home]);
+  try {
+    const full = await start(run, 1, {}, mockEnvironment());
+    expect(full).toMatchObject({ outcome: 'crashed', failure: { class: 'disk-full', reaction: 'wait-for-space' } });
+    expect(full.checkpointIteration).toBe(20);
+    await writeFile(`${home}/ballast`, Buffer.alloc(16 * 1024 * 1024)).catch(() => undefined);
+    const unstarted = await start(run, 2);
+    expect(unstarted).toMatchObject({
+      outcome: 'crashed',
+      fromIteration: null,
+      checkpoints: [20, 10],
+      failure: { class: 'disk-full' },
+    });
+    expect(unstarted.steppingSeconds).toBe(full.steppingSeconds);
+  } finally {
+    await execa('umount', [home]);
+  }
+});
 
 test.each([
   ['kill -9 $$', 'supervisor-killed', 'SIGKILL'],
   ['echo "OSError: [Errno 28] No space left on device" >&2; exit 1', 'disk-full', 'code 1'],
-])('a supervisor that dies as it starts (%s) is an outcome like others: %s', async (script, name, how) => {
+])('a supervisor that dies at startup (%s) is reported as %s', async (script, name, how) => {
   run = await createMiniRun();
   const executable = `${run.dependencies.home}/python`;
   await writeFile(executable, `#!/bin/sh\n${script}\n`, { mode: 0o755 });

@@ -30,7 +30,7 @@ const train = (plan: RunPlan, attempt: number): Promise<Attempt> => {
   return mockEnvironment().run(runTraining, request);
 };
 
-test('srun starts a launcher on each node; a rank that dies ends all, and the next attempt goes on', async () => {
+test('a rank that dies ends the launchers of all nodes, and the next attempt resumes', async () => {
   const { dir, progress } = run.folder.train;
   const plan = { ...miniPlan, gpus: 2 };
   const first = train(plan, 1);
@@ -39,7 +39,7 @@ test('srun starts a launcher on each node; a rank that dies ends all, and the ne
   );
   const [, second] = (await readdir(`${dir}/beats`)).sort();
   process.kill(Number((await readFile(`${dir}/beats/${second}`, 'utf8')).split(' ')[0]), 'SIGKILL');
-  // On a cluster each launcher tells of its own ranks, and the first report ends the attempt: it may be a consequence.
+  // On a cluster each launcher reports its own ranks. The first report, which may be a consequence, ends the attempt.
   expect(await first).toMatchObject({ outcome: 'crashed', failure: { reaction: 'retry' } });
   expect(await train(plan, 2)).toMatchObject({ outcome: 'finished', resumedFrom: 'e001-i000010.pth', toIteration: 30 });
 

@@ -12,7 +12,7 @@ import { until } from '../../helpers/until.ts';
 let run: MiniRun | undefined;
 afterEach(() => run?.remove());
 
-/** A trainer that does not end when it is told to. */
+/** Starts a trainer that ignores SIGTERM. */
 async function startDeaf(): Promise<{ supervisor: number; rank: number; outcome: Promise<unknown>; home: string }> {
   run = await createMiniRun('--ignore-sigterm', '--step-seconds', '1');
   const { dependencies, folder } = run;
@@ -20,13 +20,13 @@ async function startDeaf(): Promise<{ supervisor: number; rank: number; outcome:
   const request = { plan: miniPlan, attempt: 1, control: miniControl, rollback: null, since: 0 };
   const outcome: Promise<unknown> = mockEnvironment().run(runTraining, request);
   const supervisor = (await until(() => findLiveJob(folder.train))).owner.pid;
-  // Deaf from its first event on.
+  // It ignores signals from its first event on.
   await until(async () => (await readProgress(folder.train.progress))[0]);
   const rank = await until(async () => (await listDescendants(supervisor))[0]);
   return { supervisor, rank, outcome, home: dependencies.home };
 }
 
-test('a trainer whose supervisor was killed and that does not end by itself is killed after the grace', async () => {
+test('sweepOrphans kills a trainer after the grace period when its supervisor is dead', async () => {
   const { supervisor, rank, outcome, home } = await startDeaf();
   process.kill(supervisor, 'SIGKILL');
   await outcome;
@@ -37,7 +37,7 @@ test('a trainer whose supervisor was killed and that does not end by itself is k
   await until(async () => ((await processStartTicks(rank)) === undefined ? true : undefined));
 });
 
-test('a trainer whose supervisor lives is left alone', async () => {
+test('sweepOrphans keeps a trainer whose supervisor is alive', async () => {
   const { supervisor, rank, outcome, home } = await startDeaf();
   expect(await sweepOrphans(home, 0)).toEqual([]);
   expect(await processStartTicks(rank)).toBeDefined();

@@ -23,22 +23,22 @@ const wait = (bytes: number, environment = mockEnvironment(), home = run.depende
   return environment.run(waitForSpace, { runId: 'mini', bytes });
 };
 
-test('where there is room the answer comes at once', async () => {
+test('waitForSpace returns at once when there is enough free space', async () => {
   const { freeBytes, neededBytes } = await wait(mebibyte);
   expect(neededBytes).toBe(mebibyte);
   expect(freeBytes).toBeGreaterThan(mebibyte);
 });
 
-test('never more than half of the disk is waited for', async () => {
+test('waitForSpace never waits for more than half of the disk', async () => {
   const environment = mockEnvironment();
-  environment.on('heartbeat', () => environment.cancel('CANCELLED')); // a disk that is more than half full waits on
+  environment.on('heartbeat', () => environment.cancel('CANCELLED')); // on a disk that is more than half full, the wait continues
   const outcome = await wait(Number.MAX_SAFE_INTEGER, environment).catch((error: unknown) => error);
   if (outcome instanceof Error) expect(outcome).toBeInstanceOf(CancelledFailure);
   else expect(outcome).toMatchObject({ neededBytes: expect.any(Number) as unknown });
 });
 
 const isRoot = process.getuid?.() === 0;
-describe.skipIf(!isRoot)('on a small disk of its own', () => {
+describe.skipIf(!isRoot)('on a small disk', () => {
   let home: string;
   beforeEach(async () => {
     home = await mkdtemp(`${tmpdir()}/everswin-disk-`);
@@ -50,7 +50,7 @@ describe.skipIf(!isRoot)('on a small disk of its own', () => {
     await rm(home, { recursive: true });
   });
 
-  test('it waits until somebody has freed the space, and says meanwhile how much is missing', async () => {
+  test('waitForSpace waits until space is freed, and its heartbeat names the needed bytes', async () => {
     await writeFile(`${home}/ballast`, Buffer.alloc(50 * mebibyte));
     const environment = mockEnvironment();
     const beats: unknown[] = [];
@@ -62,7 +62,7 @@ describe.skipIf(!isRoot)('on a small disk of its own', () => {
     expect(await waiting).toMatchObject({ neededBytes: 32 * mebibyte });
   });
 
-  test('a cancellation ends the waiting', async () => {
+  test('a cancellation ends the wait', async () => {
     await writeFile(`${home}/ballast`, Buffer.alloc(50 * mebibyte));
     const environment = mockEnvironment();
     const waiting = wait(20 * mebibyte, environment, home).catch((error: unknown) => error);

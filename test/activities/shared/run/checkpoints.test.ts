@@ -23,13 +23,13 @@ const fileOf = async (...asked: Parameters<CheckpointFolder['find']>) => (await 
 const quarantineFolder = () => readdir(run.folder.train.quarantine).catch(() => []);
 const manifestOf = (file: string) => run.path(file.replace('.pth', '.json'));
 
-describe('the checkpoint to go on from', () => {
-  test('is none without a folder', async () => {
+describe('findResumePoint', () => {
+  test('finds nothing without a folder', async () => {
     await run.remove();
     expect(await run.find()).toEqual({ from: undefined, quarantined: [] });
   });
 
-  test('is the one with the most iterations, whatever the names sort like', async () => {
+  test('finds the checkpoint with the most iterations, regardless of file names', async () => {
     await run.save({ epoch: 9 });
     const newest = await run.save({ epoch: 10 });
     expect(await run.find()).toMatchObject({ from: { path: run.path(newest) }, quarantined: [] });
@@ -39,10 +39,10 @@ describe('the checkpoint to go on from', () => {
     ['cut short', (file: string) => truncate(run.path(file), 5), /^it has 5 bytes, its manifest says 23$/],
     ['emptied', (file: string) => truncate(run.path(file), 0), /^it has 0 bytes/],
     ['changed', (file: string) => writeFile(run.path(file), 'weights of iteration 99'), /^its sha256 is/],
-    ['gone', (file: string) => rm(run.path(file)), /^its file is missing$/],
-    ['one with half a manifest', (file: string) => truncate(manifestOf(file), 20), /^its manifest does not parse/],
-    ['one with an empty manifest', (file: string) => truncate(manifestOf(file), 0), /^its manifest does not parse/],
-  ])('is the one before, and the newest is quarantined, when that is %s', async (_how, damage, why) => {
+    ['missing', (file: string) => rm(run.path(file)), /^its file is missing$/],
+    ['described by half a manifest', (file: string) => truncate(manifestOf(file), 20), /^its manifest does not parse/],
+    ['described by an empty manifest', (file: string) => truncate(manifestOf(file), 0), /^its manifest does not parse/],
+  ])('quarantines the newest checkpoint and finds the one before when that is %s', async (_how, damage, why) => {
     const whole = await run.save({ epoch: 1 });
     const newest = await run.save({ epoch: 2 });
     await damage(newest);
@@ -56,13 +56,13 @@ describe('the checkpoint to go on from', () => {
     expect(await run.find()).toMatchObject({ from: { path: run.path(whole) }, quarantined: [] });
   });
 
-  test('is never a file whose manifest speaks of another', async () => {
+  test('quarantines a checkpoint whose manifest names another file', async () => {
     const whole = await run.save({ epoch: 1 });
     const stranger = await run.save({ epoch: 2, file: 'e009-i000090.pth' });
     expect(await run.find()).toMatchObject({ from: { path: run.path(whole) }, quarantined: [{ file: stranger }] });
   });
 
-  test('is none where all are bad, and each is quarantined once', async () => {
+  test('finds nothing and quarantines each checkpoint once when all are damaged', async () => {
     for (const epoch of [1, 2, 3]) await truncate(run.path(await run.save({ epoch })), epoch);
     const { from, quarantined } = await run.find();
     expect(from).toBeUndefined();
@@ -70,7 +70,7 @@ describe('the checkpoint to go on from', () => {
     expect(await run.find()).toEqual({ from: undefined, quarantined: [] });
   });
 
-  test('leaves what a writer has not finished to the trainer', async () => {
+  test('leaves unfinished files to the trainer', async () => {
     await writeFile(run.path('.e001-i000010.pth.part'), 'half');
     await writeFile(run.path('e002-i000020.pth'), 'a file without a manifest');
     expect(await run.find()).toEqual({ from: undefined, quarantined: [] });
@@ -80,13 +80,13 @@ describe('the checkpoint to go on from', () => {
     ]);
   });
 
-  test('a quarantine that was cut off between manifest and file is finished by forgetting the file', async () => {
+  test('ignores a file without a manifest, which an interrupted quarantine left', async () => {
     const newest = await run.save({ epoch: 2 });
     await rm(manifestOf(newest));
     expect(await run.find()).toEqual({ from: undefined, quarantined: [] });
   });
 
-  test('nothing is moved any more by an attempt that was superseded', async () => {
+  test('moves nothing when a newer attempt holds the fence', async () => {
     await truncate(run.path(await run.save({ epoch: 1 })), 3);
     const assertFence = () => Promise.reject(new Error('superseded'));
     const request = { folder: run.folder, plan: miniPlan, rollback: null, assertFence };
@@ -95,15 +95,15 @@ describe('the checkpoint to go on from', () => {
   });
 });
 
-describe('a checkpoint of torch', () => {
+describe('a torch checkpoint', () => {
   const torch = '2.10.0';
 
-  test('is taken when it is whole', async () => {
+  test('is used when it is intact', async () => {
     const file = await run.save({ torch }, await readTorchCheckpoint());
     expect(await fileOf()).toBe(file);
   });
 
-  test('is never taken when it was cut before it was hashed, wherever the cut is', async () => {
+  test('is refused when it was truncated before it was hashed', async () => {
     const whole = await readTorchCheckpoint();
     const cuts = [0, 1, 21, 22, whole.length - 22, whole.length - 1];
     for (let bytes = 512; bytes < whole.length; bytes += 512) cuts.push(bytes);
@@ -115,7 +115,7 @@ describe('a checkpoint of torch', () => {
     }
   });
 
-  test('is never taken with a flipped bit: the one before is, and the search ends', async () => {
+  test('is skipped for the one before when a bit is flipped', async () => {
     const whole = await readTorchCheckpoint();
     const older = await run.save({ torch, epoch: 1 }, whole);
     for (let flip = 0; flip < 200; flip++) {
@@ -131,7 +131,7 @@ describe('a checkpoint of torch', () => {
     }
   });
 
-  test('is never taken when it lost a piece of 4 KiB, even with its size kept', async () => {
+  test('is skipped when a block of 4 KiB was zeroed', async () => {
     const whole = await readTorchCheckpoint();
     const older = await run.save({ torch, epoch: 1 }, whole);
     for (let at = 0; at < whole.length; at += 4096) {
@@ -143,9 +143,9 @@ describe('a checkpoint of torch', () => {
 
   test.each([
     ['text', 'no zip at all', /^it is not a readable zip archive/],
-    // An empty archive: nothing but the end of a central directory.
+    // An empty zip archive consists of the end-of-central-directory record only.
     ['an archive without a pickle', Buffer.from(`504b0506${'00'.repeat(18)}`, 'hex'), /without data\.pkl/],
-  ])('is refused when its bytes are those of its manifest but they are %s', async (_what, content, why) => {
+  ])('is refused when it matches its manifest but is %s', async (_what, content, why) => {
     await run.save({ torch }, content);
     const { from, quarantined } = await run.find();
     expect(from).toBeUndefined();
@@ -153,7 +153,7 @@ describe('a checkpoint of torch', () => {
   });
 });
 
-describe('a changed plan', () => {
+describe('a checkpoint of another plan', () => {
   const before: RunPlan = { ...miniPlan, planHash: 'b'.repeat(64), gpus: 4, seed: 1 };
   const allowing = (...mayChange: RunPlan['recovery']['mayChange']): RunPlan => ({
     ...miniPlan,
@@ -161,7 +161,7 @@ describe('a changed plan', () => {
   });
   const { planHash } = before;
 
-  test('is refused with each change and both values', async () => {
+  test('is refused with each change and its two values', async () => {
     await run.keepPlan(before);
     await run.save({ planHash });
     await expect(run.find()).rejects.toMatchObject({
@@ -171,12 +171,12 @@ describe('a changed plan', () => {
     await expect(run.find(allowing('gpus'))).rejects.toThrow('another plan: seed changed from 1 to 7.');
   });
 
-  test('is refused when nobody knows what the plan was', async () => {
+  test('is refused when its plan was not archived', async () => {
     await run.save({ planHash });
     await expect(run.find(allowing('gpus', 'seed'))).rejects.toThrow(`plan ${planHash.slice(0, 12)} was not archived`);
   });
 
-  test('goes on from the end of an epoch where the change is allowed', async () => {
+  test('is used at the end of an epoch when the change is allowed', async () => {
     await run.keepPlan(before);
     await run.sayStarted(1, 10);
     const atEnd = await run.save({ planHash, epoch: 2, iteration: 20 });
@@ -184,14 +184,14 @@ describe('a changed plan', () => {
     expect(await run.find(allowing('gpus', 'seed'))).toMatchObject({ from: { manifest: { file: atEnd, planHash } } });
   });
 
-  test('is refused where the change is allowed but no epoch was done, rather than begun again', async () => {
+  test('is refused within its first epoch even when the change is allowed', async () => {
     await run.keepPlan(before);
     await run.sayStarted(1, 10);
     await run.save({ planHash, epoch: 0, iteration: 7 });
     await expect(run.find(allowing('gpus', 'seed'))).rejects.toThrow('at the end of an epoch');
   });
 
-  test('is forgotten once the run has a checkpoint of its own, though that has fewer iterations', async () => {
+  test('is older than any checkpoint of this plan with a higher fence', async () => {
     await run.keepPlan(before);
     await run.sayStarted(1, 40);
     await run.save({ planHash, epoch: 1, iteration: 40, fence: 1 });
@@ -200,7 +200,7 @@ describe('a changed plan', () => {
     expect(await fileOf(miniPlan)).toBe(own);
   });
 
-  test('that is taken back goes on from the newer checkpoint between', async () => {
+  test('is newer than a checkpoint of this plan with a lower fence', async () => {
     await run.keepPlan(before);
     await run.sayStarted(2, 40);
     await run.save({ epoch: 1, iteration: 50, fence: 1 });
@@ -209,10 +209,10 @@ describe('a changed plan', () => {
   });
 });
 
-describe('a step back', () => {
+describe('a rollback', () => {
   const rollback = { toIteration: 20, fence: 3, why: 'diverged at iteration 37' };
 
-  test('takes out what was written since, says why, and does so once', async () => {
+  test('quarantines later checkpoints once, with its reason', async () => {
     for (const epoch of [1, 2, 3]) await run.save({ epoch, fence: epoch });
     const first = await run.find(miniPlan, rollback);
     expect(first).toMatchObject({
@@ -225,7 +225,7 @@ describe('a step back', () => {
     });
   });
 
-  test('does not touch what a later trainer wrote', async () => {
+  test('keeps checkpoints of later trainers', async () => {
     await run.save({ epoch: 2, fence: 3 });
     await run.save({ epoch: 3, fence: 4 });
     expect(await run.find(miniPlan, rollback)).toMatchObject({
@@ -234,13 +234,13 @@ describe('a step back', () => {
     });
   });
 
-  test('may go back to the beginning', async () => {
+  test('can restart from the beginning', async () => {
     await run.save({ epoch: 1 });
     expect((await run.find(miniPlan, { ...rollback, toIteration: 0 })).from).toBeUndefined();
   });
 });
 
-describe('the best checkpoint', () => {
+describe('findBestCheckpoint', () => {
   const scores = (AP: number) => ({ AP, AP50: AP, AP75: AP, APs: AP, APm: AP, APl: AP });
   const validated = (epoch: number, AP: number): TrainerEvent => {
     const place = { attempt: 1, epoch, iteration: epoch * 10 };
@@ -263,36 +263,36 @@ describe('the best checkpoint', () => {
   const best = async (events: TrainerEvent[]) =>
     (await findBestCheckpoint(run.folder.train, miniPlan.planHash, events))?.manifest.epoch;
 
-  test('is the one with the highest validation box AP, the later of two equals', async () => {
+  test('finds the highest validation box AP, and the later one of a tie', async () => {
     for (const epoch of [1, 2, 3, 4]) await run.save({ epoch });
     expect(await best([validated(1, 0.3), validated(2, 0.5), validated(3, 0.5), validated(4, 0.4)])).toBe(3);
   });
 
-  test('is the newest where nothing was validated', async () => {
+  test('finds the newest checkpoint without any validation', async () => {
     for (const epoch of [1, 2]) await run.save({ epoch });
     expect(await best([])).toBe(2);
   });
 
-  test('does not count a validation that a later start took back', async () => {
+  test('ignores a validation that a later trainer superseded', async () => {
     for (const epoch of [1, 2, 3]) await run.save({ epoch });
     const events = [validated(1, 0.3), validated(2, 0.4), validated(3, 0.9), started(20), validated(3, 0.1)];
     expect(await best(events)).toBe(2);
   });
 
-  test('is a whole one, and a damaged one stays where it is: a trainer may live', async () => {
+  test('skips a damaged checkpoint without moving it', async () => {
     await run.save({ epoch: 1 });
     await truncate(run.path(await run.save({ epoch: 2 })), 5);
     expect(await best([validated(1, 0.3), validated(2, 0.5)])).toBe(1);
     expect(await quarantineFolder()).toEqual([]);
   });
 
-  test('is none of another plan', async () => {
+  test('ignores checkpoints of another plan', async () => {
     await run.save({ epoch: 1, planHash: 'b'.repeat(64) });
     expect(await best([validated(1, 0.3)])).toBeUndefined();
   });
 });
 
-test('the iterations to go back to are those whose files have their size, newest first', async () => {
+test('listResumableIterations lists complete checkpoints, newest first', async () => {
   for (const epoch of [1, 2, 3, 10]) await run.save({ epoch });
   await truncate(run.path('e002-i000020.pth'), 1);
   await rm(run.path('e010-i000100.json'));

@@ -6,18 +6,18 @@ import { startedEvent, stepEvent, validationEvent } from '../../../fixtures/samp
 const told = (events: TrainerEvent[]) =>
   filterLineage(events).map((event) => `${event.type} ${'iteration' in event ? event.iteration : ''}`);
 
-test('a start takes back the steps and validations after it that came before it', () => {
+test('a start supersedes earlier steps and validations with higher iterations', () => {
   const first = [startedEvent(), stepEvent({ iteration: 50 }), stepEvent({ iteration: 100 })];
   const validated = validationEvent({ iteration: 100 });
   const second = [startedEvent({ iteration: 50 }), stepEvent({ iteration: 90 })];
   expect(told([...first, validated, ...second])).toEqual(['started 0', 'step 50', 'started 50', 'step 90']);
 });
 
-test('what stands at the very iteration of a start stays', () => {
+test('an event at the iteration of a start is kept', () => {
   const events = [startedEvent(), stepEvent({ iteration: 100 }), validationEvent({ iteration: 100 })];
   expect(told([...events, startedEvent({ iteration: 100 })])).toHaveLength(4);
 });
 
-test('a start from the beginning takes back everything', () => {
+test('a start at iteration 0 supersedes all steps and validations', () => {
   expect(told([stepEvent({ iteration: 50 }), startedEvent({ iteration: 0 })])).toEqual(['started 0']);
 });

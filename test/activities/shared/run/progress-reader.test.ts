@@ -15,11 +15,11 @@ const warning = (message: string) => JSON.stringify({ v: 1, type: 'warning', t: 
 const messages = async (reader: ProgressReader) =>
   (await reader.readNew()).map((event) => (event.type === 'warning' ? event.message : event.type));
 
-test('a file that is not there yet holds nothing', async () => {
+test('ProgressReader returns no events without a file', async () => {
   expect(await readProgress(path)).toEqual([]);
 });
 
-test('each call brings what was appended since the last one, once', async () => {
+test('ProgressReader returns each appended event once', async () => {
   const reader = new ProgressReader(path);
   await writeFile(path, `${warning('a')}\n${warning('b')}\n`);
   expect(await messages(reader)).toEqual(['a', 'b']);
@@ -28,7 +28,7 @@ test('each call brings what was appended since the last one, once', async () => 
   expect(await messages(reader)).toEqual([]);
 });
 
-test('a torn last line waits until the rest of it has come, even when torn inside a character', async () => {
+test('ProgressReader waits for the rest of a torn line, even within a character', async () => {
   const reader = new ProgressReader(path);
   const line = Buffer.from(`${warning('größer')}\n`);
   const inside = line.indexOf(0xc3) + 1;
@@ -45,12 +45,12 @@ test.each([
   ['an event of another version', JSON.stringify({ v: 2, type: 'warning', t: 1, attempt: 1, message: 'x' })],
   ['an unknown event', JSON.stringify({ v: 1, type: 'party', t: 1, attempt: 1 })],
   ['an empty line', ''],
-])('%s is passed over, and what follows is read', async (_what, line) => {
+])('ProgressReader skips %s and reads what follows', async (_what, line) => {
   await writeFile(path, `${line}\n${warning('after')}\n`);
   expect(await messages(new ProgressReader(path))).toEqual(['after']);
 });
 
-test('a line of many megabytes does not fill the memory, and what follows is read', async () => {
+test('ProgressReader drops a line of many megabytes and reads what follows', async () => {
   await writeFile(path, `${'x'.repeat(5_000_000)}\n${warning('after')}\n`);
   expect(await messages(new ProgressReader(path))).toContain('after');
 });

@@ -10,19 +10,19 @@ const saved = (iteration: number, order: number, attempt = 2): TrainerEvent => {
 };
 const after = (...events: TrainerEvent[]) => events.reduce(applyEvent, initialState(1, 36, 2));
 
-test('what another trainer did before is where the run stands, but not what the watched one did', () => {
+test('events of another trainer change the progress, but not the watched trainer', () => {
   const state = after(startedEvent({ attempt: 1 }), stepEvent({ attempt: 1, iteration: 70 }));
   expect(state.progress.iteration).toBe(70);
   expect(state.trainer).toBeNull();
 });
 
-test('the first step of a trainer is reckoned back from its first step event', () => {
+test('the time of the first step is derived from the first step event', () => {
   const started = startedEvent({ attempt: 2, iteration: 50, t: 100 });
   const state = after(started, stepEvent({ attempt: 2, iteration: 100, stepSeconds: 0.5, t: 130 }));
   expect(state.trainer).toMatchObject({ startIteration: 50, firstStepAt: 130 - 49 * 0.5 });
 });
 
-test('whole epochs are counted when they are done, not while they run', () => {
+test('an epoch counts when it is completed', () => {
   const started = startedEvent({ attempt: 2 });
   expect(after(started, stepEvent({ attempt: 2, epoch: 3 })).trainer?.epoch).toBe(2);
   expect(after(started, validationEvent({ attempt: 2, epoch: 3 })).trainer?.epoch).toBe(3);
@@ -33,7 +33,7 @@ test('whole epochs are counted when they are done, not while they run', () => {
   });
 });
 
-test('a checkpoint is worth telling once, when it carries out a new order', () => {
+test('a checkpoint is a milestone once, when it answers a new request', () => {
   const started = after(startedEvent({ attempt: 2 }));
   expect(isMilestone(started, saved(10, 0))).toBe(false);
   expect(isMilestone(started, saved(10, 1))).toBe(true);

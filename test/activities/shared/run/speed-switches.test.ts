@@ -10,7 +10,7 @@ const withSpeed = (switches: Partial<SpeedSwitches>): RunPlan => ({
 });
 
 test.each(['sdpaAttention', 'fusedAdamW', 'channelsLast', 'compileBackbone'] as const)(
-  '%s may change a last digit of the weights, so it is part of the plan hash and named where it changed',
+  '%s may change the weights, so it changes the plan hash and is named as a change',
   (name) => {
     const changed = withSpeed({ [name]: true });
     expect(planHash(changed)).not.toBe(planHash(miniPlan));
@@ -18,12 +18,12 @@ test.each(['sdpaAttention', 'fusedAdamW', 'channelsLast', 'compileBackbone'] as 
   },
 );
 
-test('each set of switches has a hash of its own', () => {
+test('each set of switches has its own plan hash', () => {
   const sets = [{}, { sdpaAttention: true }, { fusedAdamW: true }, { sdpaAttention: true, fusedAdamW: true }];
   expect(new Set(sets.map((one) => planHash(withSpeed(one)))).size).toBe(sets.length);
 });
 
-test('how an epoch is validated decides no weights', () => {
+test('a validation switch does not change the plan hash', () => {
   const changed = withSpeed({ halfPrecisionValidation: true });
   expect(planHash(changed)).toBe(planHash(miniPlan));
   expect(comparePlans(miniPlan, changed)).toEqual([]);

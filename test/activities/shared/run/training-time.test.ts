@@ -11,17 +11,17 @@ const spent = (since: number, events: TrainerEvent[]) => {
   return time.total();
 };
 
-test('each step event stands for the steps since the one before', () => {
+test('a step event counts all steps since the previous one', () => {
   const events = [startedEvent({ t: 100 }), ...steps(100, 10, 20, 25), validationEvent({ t: 130, seconds: 4 })];
   expect(spent(0, events)).toEqual({ steppingSeconds: 25, productiveSeconds: 25, evaluationSeconds: 4 });
 });
 
-test('steps that a later start took back were not productive, also in the middle of a stretch', () => {
+test('steps that a later trainer repeats are not productive, even within a span', () => {
   const events = [startedEvent({ t: 100 }), ...steps(100, 10, 20, 30), startedEvent({ t: 140, iteration: 15 })];
   expect(spent(0, [...events, ...steps(140, 20)])).toMatchObject({ steppingSeconds: 35, productiveSeconds: 20 });
 });
 
-test('what an earlier run of the same folder did is not counted', () => {
+test('time of an earlier workflow run is not counted', () => {
   const events = [startedEvent({ t: 100 }), ...steps(100, 10, 20), validationEvent({ t: 125, seconds: 5 })];
   expect(spent(115, events)).toEqual({ steppingSeconds: 5, productiveSeconds: 5, evaluationSeconds: 5 });
   expect(spent(123, events)).toEqual({ steppingSeconds: 0, productiveSeconds: 0, evaluationSeconds: 2 });

@@ -28,7 +28,7 @@ const finished = anAttempt({
   evaluationSeconds: 4,
 });
 
-test('an interruption costs its detection, the steps done again and the time to the first new step', () => {
+test('an interruption lists detection time, repeated steps and recovery time', () => {
   const { interruptions } = buildLedger([crashed, finished], 0);
   expect(interruptions).toEqual([
     {
@@ -43,20 +43,20 @@ test('an interruption costs its detection, the steps done again and the time to 
   ]);
 });
 
-test('goodput is lasting steps over the time meant for training', () => {
+test('goodput is the time of productive steps divided by the scheduled time', () => {
   const ledger = buildLedger([crashed, finished], 6);
   expect(ledger).toMatchObject({ wallSeconds: 100, evaluationSeconds: 4, lostSeconds: 5, pausedSeconds: 6 });
   expect(ledger.goodput).toBeCloseTo(80 / 90);
 });
 
-test('a lost worker whose trainer is adopted costs no step', () => {
+test('a lost worker whose trainer is adopted loses no step', () => {
   const lost = anAttempt({ outcome: 'worker-lost', toIteration: 50, trainerEndedAt: null, endedAt: 110 });
   const adopting = { ...finished, adopted: true, fromIteration: 0, firstStepAt: 90 };
   const [interruption] = buildLedger([lost, adopting], 0).interruptions;
   expect(interruption).toMatchObject({ stepsLost: 0, recoverySeconds: null, class: 'worker-lost' });
 });
 
-test('a crash is followed by the trainer that a lost worker started and the next one adopted', () => {
+test('a crash is matched with the trainer that a lost worker started', () => {
   const lost = anAttempt({
     attempt: 2,
     outcome: 'worker-lost',
@@ -76,6 +76,6 @@ test('a crash is followed by the trainer that a lost worker started and the next
   ]);
 });
 
-test('nothing is known before the first attempt ended', () => {
+test('goodput is null before the first attempt has ended', () => {
   expect(buildLedger([], 0)).toMatchObject({ interruptions: [], goodput: null, wallSeconds: 0 });
 });

@@ -16,21 +16,21 @@ const list = (supervisorPid = 1_000_000_000) =>
   listForeignGpuProcesses({ env: { PATH: `${bin}:/usr/bin:/bin` } }, supervisorPid);
 const nvidiaSmi = (script: string) => writeFile(`${bin}/nvidia-smi`, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
 
-test('without nvidia-smi there are none', async () => {
+test('no process is listed without nvidia-smi', async () => {
   expect(await listForeignGpuProcesses({ env: { PATH: bin } }, 1)).toEqual([]);
 });
 
-test('a driver that fails names none', async () => {
+test('no process is listed when the driver fails', async () => {
   await nvidiaSmi('echo "NVIDIA-SMI has failed because it could not communicate with the driver"; exit 9');
   expect(await list()).toEqual([]);
 });
 
-test('each process is named with its memory, and headings or empty lines are none', async () => {
+test('each process is listed with its memory; headings and empty lines are skipped', async () => {
   await nvidiaSmi(`printf '4711, /usr/bin/python3, 18230\\n\\n[Not Found]\\n4712, ollama runner, [N/A]\\n'`);
   expect(await list()).toEqual(['/usr/bin/python3 (pid 4711, 18230 MiB)', 'ollama runner (pid 4712, [N/A] MiB)']);
 });
 
-test('our own trainer is not among them, however deep its processes sit', async () => {
+test('descendants of the supervisor are not listed', async () => {
   const shell = spawn('sh', ['-c', 'sh -c "sleep 30; true" & echo ready; wait'], {
     stdio: ['ignore', 'pipe', 'ignore'],
   });

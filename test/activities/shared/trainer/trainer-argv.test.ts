@@ -8,7 +8,7 @@ import { miniPlan } from '../../../helpers/mini-run.ts';
 const job = jobFolder('/runs/demo/train');
 const files = { plan: '/runs/demo/plan.json', recipe: '/recipes/mini.py', data: '/data' };
 
-test('training runs one rank per GPU through torchrun, without restarts of its own', () => {
+test('trainArgv runs one rank per GPU through torchrun without restarts', () => {
   const argv = trainArgv({ ...miniPlan, gpus: 4 }, { ...files, weights: '/w.pth', resume: undefined }, job, 'cuda');
   expect(argv.join(' ')).toBe(
     '-m torch.distributed.run --standalone --nproc-per-node 4 --max-restarts 0 -m everswin_trainer train ' +
@@ -17,14 +17,14 @@ test('training runs one rank per GPU through torchrun, without restarts of its o
   );
 });
 
-test('a checkpoint to resume from is named by its path, and by its plan if that is another one', () => {
+test('trainArgv names the checkpoint to resume from, and its plan if it differs', () => {
   const argv = (planHash: string | undefined) =>
     trainArgv(miniPlan, { ...files, weights: '/w.pth', resume: { path: '/c/e001.pth', planHash } }, job, 'cpu');
   expect(argv(undefined).slice(-2)).toEqual(['--resume', '/c/e001.pth']);
   expect(argv('abc').slice(-4)).toEqual(['--resume', '/c/e001.pth', '--resume-plan', 'abc']);
 });
 
-test('a run that begins with a detector says so, and an evaluation tests weights instead of a checkpoint', () => {
+test('trainArgv initializes from a detector, and testArgv tests the weights of an evaluation', () => {
   const { source } = startingWeights(miniPlan.weights);
   const plan = { ...miniPlan, weights: { detector: { id: 'released', source } } };
   const train = (of: RunPlan) => trainArgv(of, { ...files, weights: '/w.safetensors', resume: undefined }, job, 'cpu');
@@ -35,12 +35,12 @@ test('a run that begins with a detector says so, and an evaluation tests weights
   expect(tested({ ...plan, epochs: 0 })).toEqual(['--weights', '/t']);
 });
 
-test('a path with blanks and quotes stays one argument: nothing goes through a shell', () => {
+test('a path with spaces and quotes stays one argument', () => {
   const odd = `/data/it's "mine"; rm -rf`;
   expect(testArgv(miniPlan, { ...files, data: odd, tested: '/c.pth' }, job, 'cpu', 1)).toContain(odd);
 });
 
-test('the supervisor gets the fence, a grace longer than torchrun’s 30 seconds, and when a phase hangs', () => {
+test('superviseArgv passes fence, stall limits and a grace period longer than that of torchrun', () => {
   const argv = superviseArgv(job, 7, miniPlan.recovery.stallSeconds, ['python', '-m', 'x']);
   expect(argv.join(' ')).toBe(
     '-m everswin_trainer supervise --job-dir /runs/demo/train --attempt 7 --fence 7 --grace-seconds 45 ' +
@@ -48,7 +48,7 @@ test('the supervisor gets the fence, a grace longer than torchrun’s 30 seconds
   );
 });
 
-test('several machines meet at the leader’s address, and start an equal part of the ranks each', () => {
+test('torchrun on several hosts uses the leader as rendezvous and an equal share of ranks', () => {
   const plan = { ...miniPlan, gpus: 8 };
   const meeting = { nodes: 2, endpoint: 'gpu-a:4711', id: 'demo-7', here: { address: 'gpu-b', isLeader: false } };
   const argv = trainArgv(plan, { ...files, weights: '/w.pth', resume: undefined }, job, 'cpu', meeting);
@@ -61,7 +61,7 @@ test('several machines meet at the leader’s address, and start an equal part o
   );
 });
 
-test('the supervisor of one of several hosts is told of all of them', () => {
+test('superviseArgv passes the jobs of all hosts', () => {
   const together = { run: '/runs/demo/train', jobs: ['/runs/demo/train/hosts/a', '/runs/demo/train/hosts/b'] };
   const argv = superviseArgv(job, 7, miniPlan.recovery.stallSeconds, ['python'], undefined, together);
   expect(argv.slice(argv.indexOf('--run-dir')).join(' ')).toBe(
@@ -69,7 +69,7 @@ test('the supervisor of one of several hosts is told of all of them', () => {
   );
 });
 
-test('srun starts one launcher on each node, with its part of the GPUs', () => {
+test('srunArgv starts one launcher per node with its share of the GPUs', () => {
   const slurm = { nodes: 2, extra: ['--exclusive'] };
   expect(srunArgv(slurm, 8, 'cuda').join(' ')).toBe(
     'srun --nodes 2 --ntasks-per-node 1 --kill-on-bad-exit=1 --gpus-per-node 4 --exclusive',

@@ -38,7 +38,7 @@ const supervisorLost: JobOutcome = {
 const classify = (text: string, over: Partial<FailedAttempt> = {}) =>
   classifyFailure({ lines: text.split('\n'), outcome: exit(), freeBytes: lots, ...over });
 
-/** What the worker sees itself, where the log alone does not say it. */
+/** Evidence that only the worker has, for samples whose log is not enough. */
 const endings: Record<string, JobOutcome> = {
   hung: exit({ reason: 'hung', rootCause: rootCause({ rank: null, pid: null, message: 'no step for 60 s' }) }),
   killed: exit({ rootCause: rootCause({ signal: 'SIGKILL' }) }),
@@ -47,19 +47,19 @@ const endings: Record<string, JobOutcome> = {
 const classes = failureCatalogue.map(({ entry }) => entry.class);
 const readSample = (name: string) => readFile(`${samplesFolder}/${name}.log`, 'utf8');
 
-describe('the catalogue', () => {
-  test('has one sample log for each class, and no others', async () => {
+describe('the failure catalogue', () => {
+  test('has exactly one sample log for each class', async () => {
     expect((await readdir(samplesFolder)).sort()).toEqual(classes.map((name) => `${name}.log`).sort());
   });
 
-  test.each(classes)('tells %s by its sample log', async (name) => {
+  test.each(classes)('classifies the sample log of %s', async (name) => {
     const failure = classify(await readSample(name), { outcome: endings[name] ?? exit() });
     expect(failure.class).toBe(name);
     expect(failure.evidence).not.toBe('');
     expect(failure.evidence.length).toBeLessThanOrEqual(300);
   });
 
-  test('has no pattern that no sample shows', async () => {
+  test('has a sample line for each pattern', async () => {
     for (const { entry, patterns } of failureCatalogue) {
       const lines = (await readSample(entry.class)).split('\n');
       for (const pattern of patterns) {
@@ -71,7 +71,7 @@ describe('the catalogue', () => {
     }
   });
 
-  test('knows by their texts only such lines of a sample as belong to its class, or are consequences', async () => {
+  test('matches lines of a sample only with its own class or as weak evidence', async () => {
     for (const name of classes) {
       const lone = (await readSample(name)).split('\n').map((line) => classify(line).class);
       const allowed = new Set([name, 'unknown', 'nccl-timeout', 'nccl-init', 'loader-worker-killed', 'terminated']);
@@ -82,53 +82,53 @@ describe('the catalogue', () => {
     }
   });
 
-  test('names each class once and ends with the one for everything else', () => {
+  test('names each class once and ends with the fallback class', () => {
     expect(new Set(classes).size).toBe(classes.length);
     expect(classes.at(-1)).toBe('unknown');
   });
 
-  test('tries once what another attempt would not mend', () => {
+  test('allows one try for failures that a retry cannot fix', () => {
     for (const { entry } of failureCatalogue) expect(entry.tries === 1, entry.class).toBe(entry.reaction === 'stop');
   });
 });
 
-describe('of several causes', () => {
+describe('with several causes, classifyFailure', () => {
   const oom = '[rank2]: torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 1.21 GiB.';
   const watchdog = '[rank0]: Watchdog caught collective operation timeout: WorkNCCL(SeqNum=1, OpType=ALLREDUCE)';
   const full = '[rank1]: OSError: [Errno 28] No space left on device';
 
-  test('the first by time counts', () => {
+  test('reports the first one in time', () => {
     expect(classify(`${full}\n${oom}`).class).toBe('disk-full');
     expect(classify(`${oom}\n${full}`).class).toBe('out-of-gpu-memory');
   });
 
-  test('a consequence on another rank loses, whichever was printed first', () => {
+  test('ignores a consequence on another rank, even if it was printed first', () => {
     expect(classify(`${watchdog}\n${oom}`)).toMatchObject({ class: 'out-of-gpu-memory', evidence: oom });
     expect(classify(`${oom}\n${watchdog}`).class).toBe('out-of-gpu-memory');
   });
 
-  test('a rank that was killed explains what the others print about their broken link', () => {
+  test('prefers a killed rank to broken links of other ranks', () => {
     const ending = exit({ rootCause: rootCause({ signal: 'SIGKILL' }) });
     expect(classify(watchdog, { outcome: ending }).class).toBe('killed');
   });
 
-  test('a rank that NCCL itself aborted is a timeout, not an unknown signal', () => {
+  test('reports an abort by NCCL as a timeout', () => {
     const ending = exit({ rootCause: rootCause({ signal: 'SIGABRT' }) });
     expect(classify(watchdog, { outcome: ending }).class).toBe('nccl-timeout');
   });
 
-  test('a loss that was NaN once does not explain a later kill', () => {
+  test('prefers a later kill to a single NaN loss', () => {
     const ending = exit({ rootCause: rootCause({ signal: 'SIGKILL' }) });
     expect(classify('Epoch(train) [1][50/100] loss: nan', { outcome: ending }).class).toBe('killed');
     expect(classify('Epoch(train) [1][50/100] loss: nan').class).toBe('diverged');
   });
 
-  test('what torchrun repeats in its report does not count', () => {
+  test('ignores lines that the report of torchrun repeats', () => {
     const report = 'torch.distributed.elastic.multiprocessing.errors.ChildFailedError:';
     expect(classify(`${report}\n${oom}`).class).toBe('unknown');
   });
 
-  test('but what another rank said in a log of its own counts, though it is read after that report', () => {
+  test('considers the logs of other ranks, which follow that report', () => {
     const report = 'torch.distributed.elastic.multiprocessing.errors.ChildFailedError:';
     const said = '[rank 3] MemoryError';
     const failure = classify(`${report}\n${oom}\n${said}\n[rank 2] done`);
@@ -136,8 +136,8 @@ describe('of several causes', () => {
   });
 });
 
-describe('without a line that tells', () => {
-  test('the exception that torchelastic recorded counts', () => {
+describe('without a matching line, classifyFailure', () => {
+  test('uses the exception that torchelastic recorded', () => {
     const ending = exit({
       rootCause: rootCause({ exitCode: 1, message: 'OSError: [Errno 28] No space left on device' }),
     });
@@ -162,7 +162,7 @@ describe('without a line that tells', () => {
     expect(classify('', { outcome: exit({ code: null, signal }) }).class).toBe(name);
   });
 
-  test('an exit code as a shell reports it is taken for its signal', () => {
+  test('maps a shell exit code to its signal', () => {
     expect(classify('', { outcome: exit({ code: 137 }) }).class).toBe('killed');
     expect(classify('', { outcome: exit({ code: 3 }) }).class).toBe('unknown');
   });

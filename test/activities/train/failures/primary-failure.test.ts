@@ -39,7 +39,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(home, { recursive: true, force: true }));
 
-/** The host whose ending counts, where `a` leads. */
+/** Returns the host that failed first, where `a` leads. */
 async function decide(parts: { a: TrainerExit; b?: TrainerExit; c?: TrainerExit }): Promise<string> {
   const folder = runFolder(home, 'mini');
   for (const host of ['b', 'c'] as const) {
@@ -54,27 +54,27 @@ async function decide(parts: { a: TrainerExit; b?: TrainerExit; c?: TrainerExit 
 
 const fine = ended({ code: 0, reason: 'finished' });
 
-test('a part that failed of itself counts, not those that it took along or that finished', async () => {
+test('findPrimaryFailure prefers a host that failed to hosts that it ended', async () => {
   const taken = ended({ endedBy: 'c', endedAt: 90 });
   expect(await decide({ a: taken, b: fine, c: ended({ rootCause: failedAt(95) }) })).toBe('c');
 });
 
-test('of two that failed the first does', async () => {
+test('findPrimaryFailure prefers the first of two failures', async () => {
   const [first, second] = [ended({ rootCause: failedAt(10) }), ended({ rootCause: failedAt(11), reason: 'hung' })];
   expect(await decide({ a: second, b: first, c: fine })).toBe('b');
   expect(await decide({ a: first, b: second, c: fine })).toBe('a');
 });
 
-test('a rank that was killed comes before an exception elsewhere, whatever the clocks say', async () => {
+test('findPrimaryFailure prefers a killed rank to an exception on another host', async () => {
   const killed = ended({ rootCause: { ...failedAt(12), exitCode: null, signal: 'SIGKILL' } });
   expect(await decide({ a: ended({ rootCause: failedAt(10) }), b: fine, c: killed })).toBe('c');
 });
 
-test('where all were told to stop, one that could save speaks for those that could not say so', async () => {
+test('findPrimaryFailure prefers a preempted host when all were told to stop', async () => {
   const saved = ended({ reason: 'preempted', stopRequested: true });
   expect(await decide({ a: ended({ stopRequested: true }), b: saved, c: saved })).toBe('b');
 });
 
-test('parts of an earlier attempt do not count', async () => {
+test('findPrimaryFailure ignores outcomes of an earlier attempt', async () => {
   expect(await decide({ a: fine })).toBe('a');
 });
