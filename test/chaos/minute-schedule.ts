@@ -21,7 +21,7 @@ import { applySchedule } from '../../infra/client/retrain-schedule.ts';
 import { startStack } from '../../infra/stack/start-stack.ts';
 import { drawMiniCoco } from '../helpers/preparation.ts';
 import { projectHome, projectRoot } from '../helpers/project.ts';
-import { trainingOf } from '../helpers/training-of.ts';
+import { omitRunName } from '../helpers/omit-run-name.ts';
 import { readMachine } from './machine.ts';
 
 const model = 'minute';
@@ -70,7 +70,7 @@ process.exit();
 async function readInput(): Promise<RetrainInput> {
   const text = await readFile(`${projectRoot}/configs/runs/own-data.json`, 'utf8');
   const file = z.looseObject({}).parse(JSON.parse(text.replaceAll('/tmp/own-data', `${root}/data`)));
-  return RetrainInput.parse({ version: 1, model, run: { ...trainingOf(file), epochs } });
+  return RetrainInput.parse({ version: 1, model, run: { ...omitRunName(file), epochs } });
 }
 
 /** The manifest is part of the data: a word in it makes them others. */

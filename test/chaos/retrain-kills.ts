@@ -15,7 +15,7 @@ import { homeFolders, runFolder } from '../../configs/paths.ts';
 import { RetrainInput, type RetrainStatus } from '../../configs/schema/index.ts';
 import { triggerRetraining } from '../../infra/client/trigger-retraining.ts';
 import { waitForResult } from '../../infra/client/wait-for-result.ts';
-import { trainingOf } from '../helpers/training-of.ts';
+import { omitRunName } from '../helpers/omit-run-name.ts';
 import { killOne } from './killer.ts';
 import { readMachine } from './machine.ts';
 import { findMarked } from './processes.ts';
@@ -119,7 +119,12 @@ async function disturbOne(stack: ChaosStack, number: number, plan: Kill[]): Prom
 function inputOf(number: number): RetrainInput {
   // Four images say little: most candidates pass.
   const gate = { sizesMayFall: 100, worstClasses: { mayFall: 100 } };
-  return RetrainInput.parse({ version: 1, model, run: { ...trainingOf(subject.input('any', 1)), seed: number }, gate });
+  return RetrainInput.parse({
+    version: 1,
+    model,
+    run: { ...omitRunName(subject.input('any', 1)), seed: number },
+    gate,
+  });
 }
 
 /** Outlives a server that is away. */

@@ -1,4 +1,4 @@
-/** Both kinds of artifact store, for tests of what both must do: a folder, and a bucket of a real S3 server. */
+/** Both kinds of artifact store for shared tests: a folder, and a bucket of a real S3 server. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { afterAll, beforeAll } from 'vitest';
@@ -8,7 +8,7 @@ import { startS3Server, type S3Server } from './s3-server.ts';
 
 export const storeKinds = ['a folder', 'a bucket'] as const;
 
-/** For a whole file: they are there from its first test to its last. */
+/** Creates the stores before the first test of a file and removes them after the last. */
 export function useBothStores() {
   let folder = '';
   let server: S3Server;
@@ -21,9 +21,9 @@ export function useBothStores() {
     await rm(folder, { recursive: true });
   });
   return {
-    /** Removed at the end; stores of the first kind lie in `stores/<name>` of it. */
+    /** Temporary folder; stores of the first kind are in its `stores/<name>`. */
     folder: () => folder,
-    /** @param name of a store that no other test has. */
+    /** @param name must be unique in the file. */
     open: (kind: (typeof storeKinds)[number], name: string): ArtifactStore =>
       kind === 'a folder' ? localStore(`${folder}/stores/${name}`) : server.store(`${name}/`),
   };

@@ -1,4 +1,4 @@
-/** A run folder with checkpoints as trainers write them, without a trainer. */
+/** Creates a run folder with checkpoints, without running a trainer. */
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -14,9 +14,9 @@ export interface CheckpointFolder {
   /** Writes file and manifest; returns the file's name. */
   save: (over?: Partial<CheckpointManifest>, content?: Uint8Array | string) => Promise<string>;
   path: (file: string) => string;
-  keepPlan: (plan: RunPlan) => Promise<void>;
-  /** What a trainer says at its start: needed to know where its epochs end. */
-  sayStarted: (fence: number, iterationsPerEpoch: number) => Promise<void>;
+  archivePlan: (plan: RunPlan) => Promise<void>;
+  /** Writes the `started` event of a trainer, which determines where its epochs end. */
+  writeStarted: (fence: number, iterationsPerEpoch: number) => Promise<void>;
   find: (plan?: RunPlan, rollback?: Rollback | null) => Promise<ResumePoint>;
   remove: () => Promise<void>;
 }
@@ -36,19 +36,19 @@ export async function createCheckpointFolder(): Promise<CheckpointFolder> {
       const file = `${name}.pth`;
       await writeFile(path(file), content);
       const sha256 = createHash('sha256').update(content).digest('hex');
-      const about = { v: 1, file, bytes: Buffer.byteLength(content), sha256, epoch, iteration } as const;
+      const manifest = { v: 1, file, bytes: Buffer.byteLength(content), sha256, epoch, iteration } as const;
       const origin = { planHash: miniPlan.planHash, attempt: 1, fence: 1, createdAt: iteration, torch: null };
-      await writeFile(path(`${name}.json`), JSON.stringify({ ...about, ...origin, ...over }));
+      await writeFile(path(`${name}.json`), JSON.stringify({ ...manifest, ...origin, ...over }));
       return file;
     },
-    keepPlan: async (plan) => {
+    archivePlan: async (plan) => {
       await mkdir(dirname(folder.plans(plan.planHash)), { recursive: true });
       await writeFile(folder.plans(plan.planHash), JSON.stringify(plan));
     },
-    sayStarted: async (fence, iterationsPerEpoch) => {
-      const said = { v: 1, type: 'started', t: 1, attempt: fence, fence, epoch: 0, iteration: 0, iterationsPerEpoch };
+    writeStarted: async (fence, iterationsPerEpoch) => {
+      const event = { v: 1, type: 'started', t: 1, attempt: fence, fence, epoch: 0, iteration: 0, iterationsPerEpoch };
       const rest = { epochs: 3, worldSize: 1, device: 'cpu', resumedFrom: null, pids: [], versions: {} };
-      await writeFile(job.progress, `${JSON.stringify({ ...said, ...rest })}\n`, { flag: 'a' });
+      await writeFile(job.progress, `${JSON.stringify({ ...event, ...rest })}\n`, { flag: 'a' });
     },
     find: (plan = miniPlan, rollback = null) =>
       findResumePoint({ folder, plan, rollback, assertFence: () => Promise.resolve() }),
@@ -56,5 +56,5 @@ export async function createCheckpointFolder(): Promise<CheckpointFolder> {
   };
 }
 
-/** A small checkpoint that torch wrote. */
+/** Reads a small checkpoint that torch wrote. */
 export const readTorchCheckpoint = (): Promise<Buffer> => readFile(`${projectRoot}/test/fixtures/torch-checkpoint.pth`);

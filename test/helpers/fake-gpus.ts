@@ -1,4 +1,4 @@
-/** A machine with GPUs for tests: a real program called nvidia-smi, in front of all others on the trainer's PATH. */
+/** Simulates GPUs with a program called nvidia-smi that comes first on the trainer's PATH. */
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import type { ActivityDependencies } from '../../activities/dependencies.ts';
 import { projectRoot, python } from './project.ts';
@@ -6,13 +6,13 @@ import { projectRoot, python } from './project.ts';
 export const gpuUuid = (index: number): string => `GPU-${index}${index}${index}-aaaa`;
 
 export interface FakeGpus {
-  /** From now on this much of each GPU's memory is used, by index, in MiB, by those processes. */
+  /** Sets the used memory in MiB by GPU index, and the processes that use it. */
   use: (usedMib: number[], apps?: { gpu_uuid: string; pid: number; process_name: string }[]) => Promise<void>;
-  /** The same activities on this machine. */
+  /** Returns the dependencies with these GPUs. */
   equip: (dependencies: ActivityDependencies) => ActivityDependencies;
 }
 
-/** @param root a folder that is the test's own; it holds the leases, too. */
+/** @param root temporary folder of the test, which also holds the leases. */
 export async function createFakeGpus(root: string, count: number): Promise<FakeGpus> {
   const [bin, state] = [`${root}/gpu-bin`, `${root}/gpu-state.json`];
   await mkdir(bin, { recursive: true });

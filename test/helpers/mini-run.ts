@@ -1,4 +1,4 @@
-/** A run of the fake trainer: the real supervisor, files and endings, in a folder of its own and in a second or two. */
+/** Runs the fake trainer under the real supervisor, in a temporary folder and within seconds. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import type { ActivityDependencies } from '../../activities/dependencies.ts';
@@ -90,7 +90,7 @@ export const miniWeights: FetchedWeights = {
   outcome: { step: 'weights', hit: true, why: 'hit: nothing to fetch' },
 };
 
-/** The control values of a workflow without any request. */
+/** Control values of a workflow without any request. */
 export const miniControl: TrainerControl = {
   v: 1,
   epochs: miniPlan.epochs,
@@ -103,7 +103,7 @@ export const miniControl: TrainerControl = {
 export interface MiniRun {
   dependencies: ActivityDependencies;
   folder: ReturnType<typeof runFolder>;
-  /** Kills what is left of the run and removes its folder. */
+  /** Kills the processes of the run and removes its folder. */
   remove: () => Promise<void>;
 }
 

@@ -2,11 +2,11 @@ import type { Client } from '@temporalio/client';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 
-/** An activity's surroundings without a server: signals to the workflow go nowhere, and failures are provoked on purpose. */
+/** Creates an activity environment without a server. Signals to the workflow are lost unless `client` handles them. */
 export const mockEnvironment = (client?: Client) =>
   new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR'), ...(client && { client }) });
 
-/** A client that reaches a workflow which answers and takes notes instead of a server. */
+/** Creates a client for a stubbed workflow that answers queries and receives signals. */
 export const clientOf = (workflow: {
   query: () => unknown;
   signal: (name: string, details: unknown) => void;

@@ -1,4 +1,4 @@
-/** Workers log what tests provoke on purpose; only errors are worth reading in a test run. */
+/** Limits the worker logs of tests to errors, because tests provoke warnings. */
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 
 Runtime.install({ logger: new DefaultLogger('ERROR') });

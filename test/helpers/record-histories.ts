@@ -18,10 +18,10 @@ import { RetrainInput, SweepInput, type RetrainStatus, type RunInput } from '../
 import { trainUntilStopped, withHostWorkers } from './host-workers.ts';
 import { miniInput, miniPlan } from './mini-run.ts';
 import { projectRoot } from './project.ts';
-import { createWorld } from './retrain-world.ts';
-import { trainingOf } from './training-of.ts';
+import { createRetrainStubs } from './retrain-stubs.ts';
+import { omitRunName } from './omit-run-name.ts';
 import { until } from './until.ts';
-import { aFailure, anAttempt, tellProgress, withWorkers, type StubbedActivities } from './workflow-env.ts';
+import { aFailure, anAttempt, signalProgress, withWorkers, type StubbedActivities } from './workflow-env.ts';
 
 export const historiesFolder = `${projectRoot}/test/histories`;
 
@@ -57,7 +57,7 @@ async function recordTrainingWithCrashes(): Promise<void> {
   const input: RunInput = { ...miniInput, name: 'recorded-crash', notify, artifacts: { store: 's3://artifacts' } };
   const runTraining: StubbedActivities['runTraining'] = async (request) => {
     const { attempt } = request;
-    await tellProgress(attempt);
+    await signalProgress(attempt);
     switch (attempt) {
       case 1:
         return anAttempt({ attempt, outcome: 'crashed', failure: aFailure('retry') });
@@ -116,10 +116,10 @@ async function recordEvaluation(): Promise<void> {
 /** The schedule's trigger and the retraining that it starts: a first candidate, which a person approves. */
 async function recordRetraining(): Promise<void> {
   const promote = { by: 'person', deadlineHours: 1 };
-  const run = { ...trainingOf(miniInput), notify };
+  const run = { ...omitRunName(miniInput), notify };
   const input = RetrainInput.parse({ version: 1, model: 'recorded', settleSeconds: 1, run, promote });
   const id = retrainId(input.model);
-  const world = createWorld();
+  const world = createRetrainStubs();
   const sendTrigger: StubbedActivities['sendTrigger'] = () => Promise.resolve();
   await withWorkers({ ...world.activities, sendTrigger }, async (client) => {
     const handle = await client.workflow.signalWithStart(workflowTypes.retrainDetector, {

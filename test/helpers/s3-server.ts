@@ -1,4 +1,4 @@
-/** A real S3 server, SeaweedFS from the trainer's environment, in a folder of its own. */
+/** Starts a real S3 server, SeaweedFS from the trainer's environment, in a temporary folder. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import type { ArtifactStore } from '../../activities/shared/store/artifact-store.ts';
@@ -18,7 +18,7 @@ export interface S3Server {
   endpoint: string;
   bucket: string;
   credentials: { accessKeyId: string; secretAccessKey: string };
-  /** What a child process needs to find it. */
+  /** Environment that a child process needs to use the server. */
   env: Record<string, string>;
   pid: () => number | undefined;
   options: (over?: Partial<S3Options>) => S3Options;
@@ -34,7 +34,7 @@ export async function startS3Server(): Promise<S3Server> {
   const planned = await configureObjectStore({ executable: weed, folder, bucket: 'everswin', preferredPort: 0 });
   const log = `${folder}/server.log`;
   const server = new SupervisedProcess({ ...planned.process, logFile: log }, (death) =>
-    console.error('the S3 server of the tests died', death),
+    console.error('the S3 server of the tests has ended', death),
   );
   await waitForObjectStore(planned, log);
   const { endpoint, bucket, workerEnv } = planned;

@@ -7,13 +7,13 @@ import { execa } from 'execa';
 const repository = join(import.meta.dirname, '../..');
 const fixtures = join(repository, 'test/fixtures/setup');
 
-/** A fresh clone on a machine with the given programs and nothing else: only what the set-up reads is in it. */
+/** Fresh clone, with only the files that the setup reads, on a machine with only the given programs. */
 export interface ScratchProject {
   readonly folder: string;
-  /** Starts the set-up; resolves whatever the ending. */
+  /** Starts the setup; resolves with its result even if it fails. */
   readonly start: (args: string[], env: Record<string, string>) => ReturnType<typeof spawnBootstrap>;
-  /** What the fake npm, pip and uv were asked since the last look. */
-  readonly takeCalls: () => string[];
+  /** Returns and clears the recorded calls of the fake npm, pip and uv. */
+  readonly readCalls: () => string[];
   readonly remove: () => void;
 }
 
@@ -34,7 +34,7 @@ export function createScratchProject(programs: string[]): ScratchProject {
   return {
     folder,
     start: (args, env) => spawnBootstrap(args, folder, { PATH: bin, HOME: home, FAKE_CALLS: calls, ...env }),
-    takeCalls: () => {
+    readCalls: () => {
       const lines = existsSync(calls) ? readFileSync(calls, 'utf8').trimEnd().split('\n') : [];
       rmSync(calls, { force: true });
       return lines;
@@ -50,14 +50,14 @@ const lockFiles = [
   'trainer/requirements-uv.lock',
 ];
 
-/** `python3.12=refusing-python` installs that fixture under another name. */
+/** Installs a fixture, optionally under another name: `python3.12=refusing-python`. */
 function installFake(bin: string, program: string): void {
   const [name = program, fixture = name] = program.split('=');
   copyFileSync(join(fixtures, fixture), join(bin, name));
   chmodSync(join(bin, name), 0o755);
 }
 
-/** The Node option that loads a fixture before the set-up. */
+/** Returns the Node option that loads a fixture before the setup. */
 export function preload(fixture: string): Record<string, string> {
   return { NODE_OPTIONS: `--import ${join(fixtures, fixture)}` };
 }

@@ -1,4 +1,4 @@
-/** One Temporal dev server for all tests of a run: the pinned binary, a free port, nothing downloaded. */
+/** Starts one Temporal dev server for all tests of a run, from the pinned binary, on a free port. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import type { TestProject } from 'vitest/node';
@@ -13,7 +13,7 @@ declare module 'vitest' {
   }
 }
 
-/** A server wants a new execution after 4,096 events; a test would be long about that. */
+/** Lowers the limit of 4,096 events after which the server suggests Continue-As-New, so that a test reaches it. */
 const shortHistories = ['--dynamic-config-value', 'limit.historyCount.suggestContinueAsNew=400'];
 
 export default async function startTemporal(project: TestProject): Promise<() => Promise<void>> {
@@ -23,7 +23,7 @@ export default async function startTemporal(project: TestProject): Promise<() =>
   const log = `${folder}/server.log`;
   const server = new SupervisedProcess(
     { name: 'temporal-server', executable: pinnedTemporal, argv, env: {}, logFile: log, graceMs: 5_000 },
-    (death) => console.error('the Temporal server of the tests died', death),
+    (death) => console.error('the Temporal server of the tests has ended', death),
   );
   await waitForServer(`127.0.0.1:${port}`, log);
   project.provide('temporalAddress', `127.0.0.1:${port}`);

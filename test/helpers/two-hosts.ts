@@ -1,4 +1,4 @@
-/** Two machines that share a folder: on this one, with a GPU worker, a lease and a queue each. */
+/** Simulates two machines with a shared folder: each has its own GPU worker, leases and queue. */
 import type { Client } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
 import type { ActivityDependencies } from '../../activities/dependencies.ts';
@@ -13,7 +13,7 @@ import { freshInput, someMetrics, withControlWorker } from './workflow-env.ts';
 
 export const hosts = ['gpu-a', 'gpu-b'];
 
-/** Real torchrun and a real process group; each rank is a fake trainer. */
+/** Runs the fake trainer on each rank, with real torchrun and a real process group. */
 export const toyRanks =
   (...switches: string[]): TrainerPrograms['train'] =>
   (plan, files, job, _device, meeting) => [
@@ -33,19 +33,19 @@ export const inputForHosts = (): RunInput => ({ ...freshInput(), gpus: 2, hosts 
 
 export interface TwoHosts {
   client: Client;
-  /** Starts the worker of a host, which polls its own queue only. */
-  hire: (host: string, over?: Partial<ActivityDependencies>) => Promise<{ fire: () => Promise<void> }>;
+  /** Starts the worker of a host, which polls only the queue of that host. */
+  startWorker: (host: string, over?: Partial<ActivityDependencies>) => Promise<{ stop: () => Promise<void> }>;
   folderOf: (input: RunInput) => RunFolder;
 }
 
 /** @param switches of the fake trainer. */
-export async function onTwoHosts(switches: string[], body: (machines: TwoHosts) => Promise<void>): Promise<void> {
+export async function withTwoHosts(switches: string[], body: (machines: TwoHosts) => Promise<void>): Promise<void> {
   const run = await createMiniRun();
   const { home, gpus } = run.dependencies;
-  const fires: (() => Promise<void>)[] = [];
+  const stops: (() => Promise<void>)[] = [];
   try {
     await withControlWorker({ resolvePlan: (input) => Promise.resolve(planFor(input)) }, async (client, connection) => {
-      const hire: TwoHosts['hire'] = async (host, over = {}) => {
+      const hire: TwoHosts['startWorker'] = async (host, over = {}) => {
         const programs = { ...run.dependencies.programs, train: toyRanks(...switches) };
         const own = { ...run.dependencies, programs, gpus: { ...gpus, folder: `${home}/gpus/${host}` }, ...over };
         const worker = await Worker.create({
@@ -54,22 +54,22 @@ export async function onTwoHosts(switches: string[], body: (machines: TwoHosts) 
           maxHeartbeatThrottleInterval: '200ms',
           activities: {
             ...createGpuActivities(own),
-            checkMachine: () => Promise.resolve([]), // it would take seconds to ask torch
+            checkMachine: () => Promise.resolve([]), // importing torch would take seconds
             runTest: () => Promise.resolve(someMetrics),
           },
         });
         const running = worker.run();
-        const fire = async () => {
+        const stop = async () => {
           if (worker.getState() === 'RUNNING') worker.shutdown();
           await running;
         };
-        fires.push(fire);
-        return { fire };
+        stops.push(stop);
+        return { stop };
       };
       try {
-        await body({ client, hire, folderOf: ({ name }) => runFolder(home, name) });
+        await body({ client, startWorker: hire, folderOf: ({ name }) => runFolder(home, name) });
       } finally {
-        await Promise.all(fires.map((fire) => fire()));
+        await Promise.all(stops.map((stop) => stop()));
       }
     });
   } finally {

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Asks again and again until there is an answer. The test's own timeout ends a vain wait. */
-export async function until<T>(ask: () => Promise<T | undefined>): Promise<T> {
+/** Polls until the result is not undefined. The timeout of the test limits the wait. */
+export async function until<T>(poll: () => Promise<T | undefined>): Promise<T> {
   for (;;) {
-    const answer = await ask();
-    if (answer !== undefined) return answer;
+    const result = await poll();
+    if (result !== undefined) return result;
     await sleep(100);
   }
 }

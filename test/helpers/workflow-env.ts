@@ -1,4 +1,4 @@
-/** Workers with stubbed activities against the real Temporal server of the test run. */
+/** Runs workers with stubbed activities against the real Temporal server of the test run. */
 import { Context } from '@temporalio/activity';
 import { Client, Connection } from '@temporalio/client';
 import { bundleWorkflowCode, NativeConnection, Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
@@ -27,10 +27,10 @@ export type StubbedActivities = ControlActivities & GpuActivities;
 let bundle: Promise<WorkflowBundleWithSourceMap> | undefined;
 const quiet = { trace() {}, debug() {}, info() {}, warn() {}, error() {}, log() {} };
 
-let leftoversEnded: Promise<void> | undefined;
+let openWorkflowsTerminated: Promise<void> | undefined;
 
-/** Once a file: what a test of an earlier one left running when its time was over would get the tasks of this one's workers. */
-async function endLeftovers({ workflow }: Client): Promise<void> {
+/** Terminates workflows that timed-out tests of an earlier file left open: they would take tasks of this file's workers. */
+async function terminateOpenWorkflows({ workflow }: Client): Promise<void> {
   for await (const { workflowId, runId } of workflow.list({ query: `ExecutionStatus = 'Running'` }))
     await workflow
       .getHandle(workflowId, runId)
@@ -38,7 +38,7 @@ async function endLeftovers({ workflow }: Client): Promise<void> {
       .catch(() => undefined);
 }
 
-/** Runs `body` while both workers work on the given activities. */
+/** Runs `body` with a control worker and a GPU worker. */
 export const withWorkers = <T>(
   activities: Partial<StubbedActivities>,
   body: (client: Client) => Promise<T>,
@@ -53,7 +53,7 @@ export const withWorkers = <T>(
     return gpuWorker.runUntil(body(client));
   });
 
-/** The same with nobody on the GPU queue. */
+/** Runs `body` with a control worker only. */
 export async function withControlWorker<T>(
   activities: Partial<StubbedActivities>,
   body: (client: Client, connection: NativeConnection) => Promise<T>,
@@ -63,12 +63,12 @@ export async function withControlWorker<T>(
   const workflowBundle = await bundle;
   const connection = await NativeConnection.connect({ address });
   const client = new Client({ connection: await Connection.connect({ address }) });
-  await (leftoversEnded ??= endLeftovers(client));
+  await (openWorkflowsTerminated ??= terminateOpenWorkflows(client));
   const worker = await Worker.create({
     connection,
     taskQueue: taskQueues.control,
     workflowBundle,
-    // As workers/run-worker.ts has it.
+    // The value in workers/run-worker.ts.
     stickyQueueScheduleToStartTimeout: '2 seconds',
     activities: { ...happyActivities, ...activities },
   });
@@ -81,7 +81,7 @@ export async function withControlWorker<T>(
 }
 
 let count = 0;
-/** A valid input under a name that no other test has. */
+/** Creates a valid input with a unique name. */
 export const freshInput = (): RunInput => ({ ...miniInput, name: `test-${process.pid}-${count++}` });
 
 export const anAttempt = (change: Partial<Attempt>): Attempt => ({
@@ -111,7 +111,7 @@ export const anAttempt = (change: Partial<Attempt>): Attempt => ({
   ...change,
 });
 
-const twelve = {
+const cocoMetrics = {
   AP: 0.5,
   AP50: 0.7,
   AP75: 0.6,
@@ -131,7 +131,7 @@ export const aFailure = (reaction: FailureReaction, tries = 3): Failure => ({
   tries,
   evidence: 'RuntimeError: sample',
   meaning: 'A sample.',
-  nextStep: 'Mend it.',
+  nextStep: 'Fix it.',
 });
 
 export const someMetrics: TestResult = {
@@ -140,16 +140,16 @@ export const someMetrics: TestResult = {
   checkpoint: 'e003-i000030.pth',
   checkpointSha256: 'a'.repeat(64),
   images: 24,
-  bbox: twelve,
-  segm: twelve,
+  bbox: cocoMetrics,
+  segm: cocoMetrics,
   seconds: 1,
 };
 export const aReport: ReportRef = {
   uri: 'file:///report/index.html',
   sha256: 'a'.repeat(64),
   bytes: 10,
-  bbox: twelve,
-  segm: twelve,
+  bbox: cocoMetrics,
+  segm: cocoMetrics,
   verdict: 'Box AP 50.0 and mask AP 50.0.',
   crashes: 0,
   stepsRepeated: 0,
@@ -158,8 +158,8 @@ export const aReport: ReportRef = {
 
 export const someFingerprint: Fingerprint = { sha256: 'f'.repeat(64), parts: { seed: '7' } };
 
-/** As the real activity does at the end of an epoch. */
-export const tellProgress = (attempt: number) => {
+/** Signals progress, as the real activity does at the end of an epoch. */
+export const signalProgress = (attempt: number) => {
   const { client, info } = Context.current();
   const progress: Progress = {
     v: 1,
@@ -180,7 +180,7 @@ export const tellProgress = (attempt: number) => {
   return client.workflow.getHandle(info.workflowExecution?.workflowId ?? '').signal(progressSignalName, progress);
 };
 
-/** Everything goes well at once. */
+/** Stubs that succeed at once. */
 export const happyActivities: StubbedActivities = {
   resolvePlan: (input) => Promise.resolve({ ...miniPlan, runId: input.name }),
   checkPlan: () => Promise.resolve([]),
@@ -188,7 +188,7 @@ export const happyActivities: StubbedActivities = {
   fetchDataset: () => Promise.resolve(miniDataset),
   fetchWeights: () => Promise.resolve(miniWeights),
   runTraining: async ({ attempt }) => {
-    await tellProgress(attempt);
+    await signalProgress(attempt);
     return anAttempt({ attempt });
   },
   checkSharedStorage: () => Promise.resolve({ name: 'shared folder', verdict: 'ok', message: 'seen', remedy: null }),
@@ -198,7 +198,7 @@ export const happyActivities: StubbedActivities = {
   mirrorRun: () => Promise.resolve(),
   runTest: () => Promise.resolve(someMetrics),
   writeReport: () => Promise.resolve(aReport),
-  // Of retraining: a model without any version, and a world in which nothing changes.
+  // Retraining: a model without versions, whose data do not change.
   detectChanges: () => Promise.resolve({ fingerprint: someFingerprint, changed: null, last: null, champion: null }),
   evaluateGate: () => Promise.resolve({ passed: true, why: 'passed', evidence: 'e'.repeat(64) }),
   readModel: ({ model }) => Promise.resolve({ v: 1, model, champion: null, candidate: null, history: [] }),
@@ -207,12 +207,12 @@ export const happyActivities: StubbedActivities = {
   waitForRun: () => Promise.resolve(),
   sendTrigger: () => Promise.resolve(),
   publishCandidate: ({ runId }) => Promise.resolve(`${runId}@${'0'.repeat(12)}`),
-  // These only ask the server.
+  // The real activities, which only use the server.
   ...withCodedFailures({
     joinRun: createJoinRun(),
     watchVariants: createWatchVariants(200),
     stopVariant: createStopVariant(),
   }),
   notify: () => Promise.resolve(),
-  writeComparison: () => Promise.reject(new Error('no stub compares')),
+  writeComparison: () => Promise.reject(new Error('writeComparison is not stubbed')),
 };

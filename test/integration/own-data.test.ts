@@ -1,4 +1,4 @@
-/** configs/runs/own-data.json with the data that it names, drawn somewhere else than in /tmp. */
+/** Prepares configs/runs/own-data.json with data in a temporary folder. */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -28,14 +28,14 @@ const Annotations = z.looseObject({
   images: z.array(z.looseObject({ file_name: z.string() })),
 });
 
-async function spoil(change: (annotations: z.infer<typeof Annotations>) => void): Promise<void> {
+async function damage(change: (annotations: z.infer<typeof Annotations>) => void): Promise<void> {
   const file = `${folder}/annotations/val.json`;
   const annotations = Annotations.parse(JSON.parse(await readFile(file, 'utf8')));
   change(annotations);
   await writeFile(file, JSON.stringify(annotations));
 }
 
-test("folders and annotations of one's own become a data set, and the same ones are not read again", async () => {
+test('folders and annotations become a data set, which a second run reuses', async () => {
   const first = await preparation.prepare(input);
   expect(first.dataset).toMatchObject({ images: 120, classes: 3 });
   expect(first.plan.dataset.archives.map(({ file, sha256 }) => [file, sha256?.length])).toEqual([
@@ -47,20 +47,20 @@ test("folders and annotations of one's own become a data set, and the same ones 
   const second = await preparation.prepare({ ...input, name: 'again' }, true);
   expect(second.outcomes.map(({ hit }) => hit)).toEqual([true, true, true]);
   expect(second.plan.planHash).toBe(first.plan.planHash);
-  // Its plan names by hash what was packed.
+  // The plan names the packed archives by their hashes.
   expect(await preparation.fetchAgain(first.plan)).toMatchObject({ root: first.dataset.root, outcome: { hit: true } });
 }, 60_000);
 
-test('a change in the folder is another plan, and the archive that changed is named', async () => {
+test('a changed file changes the plan hash, and the miss names its archive', async () => {
   const first = await preparation.prepare(input);
-  await spoil(({ images }) => (images[0] = { ...images[0], file_name: images[0]?.file_name ?? '', note: 'looked at' }));
+  await damage(({ images }) => (images[0] = { ...images[0], file_name: images[0]?.file_name ?? '', note: 'reviewed' }));
   const second = await preparation.prepare(input);
   expect(second.plan.planHash).not.toBe(first.plan.planHash);
   expect(second.outcomes[1]?.why).toMatch(/^miss: val\.json changed \([0-9a-f]{12} → [0-9a-f]{12}\)$/);
 }, 60_000);
 
-test('what is wrong with the data is said in plain words, all of it at once', async () => {
-  await spoil(({ annotations, images }) => {
+test('invalid data are reported with all problems at once', async () => {
+  await damage(({ annotations, images }) => {
     for (const one of annotations.slice(0, 2)) one.segmentation = [];
     for (const one of images.slice(0, 1)) one.file_name = 'line 1/gone.jpeg';
   });
@@ -70,7 +70,7 @@ test('what is wrong with the data is said in plain words, all of it at once', as
   expect(failure).toMatch(/- val: has no outline .*: 2 annotations \(id \d+, id \d+\)/);
 }, 60_000);
 
-test('data that are not where the input says are refused at once, with the path', async () => {
+test('a missing folder is refused at once with its path', async () => {
   await rm(`${folder}/train`, { recursive: true });
   const failure: unknown = await preparation.prepare(input).catch((error: unknown) => error);
   expect(failure).toBeInstanceOf(CodedError);
@@ -78,8 +78,8 @@ test('data that are not where the input says are refused at once, with the path'
   expect(String(failure)).toContain(`${folder}/train/ cannot be read (ENOENT).`);
 }, 60_000);
 
-test('what is only odd stands in the warnings', async () => {
-  await spoil(({ annotations }) => {
+test('unusual data are reported as warnings', async () => {
+  await damage(({ annotations }) => {
     for (const one of annotations.slice(0, 2)) one.bbox = [500, 500, 20, 20];
   });
   const { dataset } = await preparation.prepare(input);

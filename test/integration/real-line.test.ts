@@ -1,4 +1,4 @@
-/** The whole line as a user has it: real stack, real HTTP, real MMDetection, two epochs, and a rank killed in the second. */
+/** End-to-end test with the real stack, HTTP and MMDetection: two epochs, with a rank killed in the second. */
 import { mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -19,23 +19,23 @@ import { until } from '../helpers/until.ts';
 
 let home: string;
 let stack: RunningStack;
-const said: string[] = [];
+const lines: string[] = [];
 
 beforeAll(async () => {
   home = await mkdtemp(`${tmpdir()}/everswin-line-`);
   await symlink(`${projectHome}/tools`, `${home}/tools`);
-  stack = await startStack({ home, device: 'cpu', withObjectStore: false, log: (line) => said.push(line) });
+  stack = await startStack({ home, device: 'cpu', withObjectStore: false, log: (line) => lines.push(line) });
 });
 afterAll(async () => {
   await stack.stop();
   await rm(home, { recursive: true, force: true });
 });
 
-test('a run whose rank is killed ends with its report, resumed from the checkpoint, every step accounted for', async () => {
+test('a run whose rank is killed resumes from its checkpoint and writes its report', async () => {
   const client = await connect(stack.file().address);
   const demo = await readRunFile('demo');
   const { handle } = await startRun(client, { ...demo, name: 'line', epochs: 2 });
-  const result = followRun(handle, (line) => said.push(line));
+  const result = followRun(handle, (line) => lines.push(line));
   const progress = await until(async () => {
     const now = (await queryRunStatus(handle))?.progress;
     return now?.pid != null && now.epoch === 2 && now.lastCheckpoint !== null ? now : undefined;
@@ -64,7 +64,7 @@ test('a run whose rank is killed ends with its report, resumed from the checkpoi
   await client.connection.close();
 }, 400_000);
 
-test('the evaluation of what was trained gives the same numbers again: its way out and in loses nothing', async () => {
+test('an evaluation of the trained weights reproduces the metrics', async () => {
   const trained = await readJson(runFolder(home, 'line').metrics, EvalMetrics);
   const best = `${runFolder(home, 'line').train.checkpoints}/${trained?.checkpoint}`;
   const demo = await readRunFile('demo');
@@ -77,7 +77,7 @@ test('the evaluation of what was trained gives the same numbers again: its way o
   };
   const client = await connect(stack.file().address);
   const { handle } = await startRun(client, input, { evaluate: true });
-  const { bbox, segm } = await followRun(handle, (line) => said.push(line));
+  const { bbox, segm } = await followRun(handle, (line) => lines.push(line));
   expect({ bbox, segm }).toEqual({ bbox: trained?.bbox, segm: trained?.segm });
   const { root, report } = runFolder(home, 'line.evaluation');
   expect(await readdir(root)).not.toContain('train');

@@ -1,4 +1,4 @@
-/** The steps before training with the real files of the demo, twice: the second time nothing is done, and it is said why. */
+/** Prepares the demo twice with its real files: the second time, every step is cached. */
 import { execa } from 'execa';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { homeFolders } from '../../configs/paths.ts';
@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => preparation.remove());
 
-test('a second run of the same input fetches, unpacks, converts and starts nothing before training, and says why', async () => {
+test('a second run of the same input reuses every step and names the reason', async () => {
   const first = await preparation.prepare(demo);
   expect(first.outcomes.map(({ step, why }) => [step, why])).toEqual([
     ['recipe', 'miss: never done here before'],
@@ -30,19 +30,19 @@ test('a second run of the same input fetches, unpacks, converts and starts nothi
   expect(second.weights.path).toBe(first.weights.path);
 }, 120_000);
 
-test('an archive that was damaged in the store is fetched again, and nothing is trained on the damaged one', async () => {
+test('an archive that was damaged in the store is downloaded again', async () => {
   const { plan, dataset } = await preparation.prepare(demo);
   const [archive] = dataset.archives;
   const path = homeFolders(preparation.home).object(archive?.sha256 ?? '');
   await execa('chmod', ['u+w', path]);
   await execa('truncate', ['--size', '-1', path]);
   await expect(preparation.prepare(demo, true)).rejects.toThrow();
-  const mended = await preparation.prepare(demo);
-  expect(mended.plan.planHash).toBe(plan.planHash);
-  expect(mended.outcomes.map(({ hit }) => hit)).toEqual([true, true, true]);
+  const repaired = await preparation.prepare(demo);
+  expect(repaired.plan.planHash).toBe(plan.planHash);
+  expect(repaired.outcomes.map(({ hit }) => hit)).toEqual([true, true, true]);
 }, 120_000);
 
-test('a change of one thing is named as the reason for a miss, and fresh does everything again', async () => {
+test('a miss names the changed field, and fresh runs every step again', async () => {
   await preparation.prepare(demo);
   const extracted = await preparation.prepare({ ...demo, extractImages: true });
   expect(extracted.outcomes[1]?.why).toBe('miss: images as files changed (false → true)');

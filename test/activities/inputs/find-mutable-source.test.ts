@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { CodedError } from '../../../activities/shared/errors/coded-error.ts';
 import { findMutableSource } from '../../../activities/inputs/find-mutable-source.ts';
-import { createObtainPlace, type ObtainPlaceOfTest } from '../../helpers/obtain-place.ts';
+import { createPreparationContext, type TestPreparationContext } from '../../helpers/preparation-context.ts';
 
-let place: ObtainPlaceOfTest;
+let place: TestPreparationContext;
 beforeEach(async () => {
-  place = await createObtainPlace();
+  place = await createPreparationContext();
   place.context.policy = { ...place.context.policy, buckets: new Set(['mine']) };
 });
 afterEach(() => place.remove());
@@ -40,7 +40,7 @@ test.each([
   ...['s3://key:secret@mine/data/', 's3://mine:9000/data/', 's3://mine/%zz/'],
 ])('findMutableSource rejects %s without a request', (url) => {
   expect(() => sourceAt(url)).toThrow(CodedError);
-  expect(place.asked).toEqual([]);
+  expect(place.requests).toEqual([]);
 });
 
 test('findMutableSource rejects files and folders when the policy allows none', () => {

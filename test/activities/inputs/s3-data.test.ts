@@ -14,14 +14,14 @@ import { homeFolders } from '../../../configs/paths.ts';
 import { CatalogArchive, type RunPlan } from '../../../configs/schema/index.ts';
 import { objectStoreRegion } from '../../../infra/stack/object-store.ts';
 import { miniPlan } from '../../helpers/mini-run.ts';
-import { createObtainPlace, type ObtainPlaceOfTest } from '../../helpers/obtain-place.ts';
+import { createPreparationContext, type TestPreparationContext } from '../../helpers/preparation-context.ts';
 import { drawMiniCoco } from '../../helpers/preparation.ts';
 import { startS3Server, type S3Server } from '../../helpers/s3-server.ts';
 
 let server: S3Server;
 let drawn: string;
 let bucket: S3Client;
-let place: ObtainPlaceOfTest;
+let place: TestPreparationContext;
 let tests = 0;
 /** Prefix of all objects of one test. */
 let top: string;
@@ -44,7 +44,7 @@ afterAll(async () => {
 });
 
 beforeEach(async () => {
-  place = await createObtainPlace(server);
+  place = await createPreparationContext(server);
   top = `test-${(tests += 1)}`;
 });
 afterEach(() => place.remove());
@@ -59,7 +59,7 @@ const addressOf = (key: string): string => `s3://${server.bucket}/${top}/${key}`
 const archive = (file: string, url: string) => CatalogArchive.parse({ file, urls: [url] });
 const imagesAt = (key: string) => archive('images', addressOf(key));
 const fetched = (): string[] =>
-  place.asked.filter(({ command }) => command === 'GetObject').map(({ key }) => key.slice(top.length + 1));
+  place.requests.filter(({ command }) => command === 'GetObject').map(({ key }) => key.slice(top.length + 1));
 
 /** Uploads three images, one of them larger than a SeaweedFS chunk. */
 const threeImages = async (): Promise<void> => {
@@ -108,10 +108,10 @@ test('prepareDataset gives the same data set from S3 as from a disk, and a new o
   expect(first.contentKey).toBe(local.contentKey);
   expect(first.images).toBe(120);
 
-  place.asked.length = 0;
+  place.requests.length = 0;
   const again = await prepareDataset(plan, place.context);
   expect(again).toMatchObject({ contentKey: first.contentKey, outcome: { hit: true } });
-  expect(place.asked.map(({ command }) => command).sort()).toEqual(['HeadObject', 'ListObjectsV2']);
+  expect(place.requests.map(({ command }) => command).sort()).toEqual(['HeadObject', 'ListObjectsV2']);
 
   const annotations = JSON.parse(await readFile(`${drawn}/annotations/train.json`, 'utf8')) as {
     images: { id: number; file_name: string }[];
@@ -121,7 +121,7 @@ test('prepareDataset gives the same data set from S3 as from a disk, and a new o
   const added = { ...image, id: 9_000_000, file_name: 'new one.jpeg' };
   await put('train/new one.jpeg', await readFile(`${drawn}/train/${image.file_name}`));
   await put('annotations/train.json', JSON.stringify({ ...annotations, images: [...annotations.images, added] }));
-  place.asked.length = 0;
+  place.requests.length = 0;
   const changed = await prepareDataset(plan, place.context);
   expect(changed.images).toBe(121);
   expect(changed.contentKey).not.toBe(first.contentKey);
@@ -133,7 +133,7 @@ test('prepareFile keeps special characters in keys and drops removed objects fro
   await threeImages();
   const all = await prepareFile(imagesAt('images/'), place.context);
   await remove('images/a.jpg');
-  place.asked.length = 0;
+  place.requests.length = 0;
   const less = await prepareFile(imagesAt('images/'), place.context);
   expect(fetched()).toEqual([]);
   const folder = `${place.home}/the same`;
@@ -163,9 +163,9 @@ test.each([
     expect(failure).toBeInstanceOf(CodedError);
     expect(failure).toMatchObject({ code: 'SourceChanged' });
     const imported = await prepareFile(imagesAt('images/'), place.context);
-    place.asked.length = 0;
+    place.requests.length = 0;
     expect(await prepareFile(imagesAt('images/'), place.context)).toMatchObject({ sha256: imported.sha256 });
-    expect(place.asked.map(({ command }) => command)).toEqual(['ListObjectsV2']);
+    expect(place.requests.map(({ command }) => command)).toEqual(['ListObjectsV2']);
   },
   30_000,
 );
@@ -201,7 +201,7 @@ test('prepareFile stops on abort, keeps complete images only, and fetches nothin
   await mkdir(`${folder}/tree/line 1`, { recursive: true });
   await writeFile(`${folder}/tree/old.jpg`, 'from an earlier call');
   place.hooks.length = 0;
-  place.asked.length = 0;
+  place.requests.length = 0;
   await prepareFile(imagesAt('images/'), place.context);
   expect(fetched()).toEqual(['images/line 1/c.jpg']);
   expect(await readdir(folder)).toHaveLength(3);
@@ -243,7 +243,7 @@ test.each([
 });
 
 test('prepareFile reports wrong credentials', async () => {
-  const stranger = await createObtainPlace({
+  const stranger = await createPreparationContext({
     endpoint: server.endpoint,
     bucket: server.bucket,
     credentials: { ...server.credentials, secretAccessKey: 'another' },
@@ -266,7 +266,7 @@ test('withPrefixFolder throws DiskFull before it fetches anything', async () => 
   };
   const failure = withPrefixFolder(copy, place.context, () => Promise.resolve());
   await expect(failure).rejects.toMatchObject({ code: 'DiskFull' });
-  expect(place.asked).toEqual([]);
+  expect(place.requests).toEqual([]);
 });
 
 test('checkInputs reports new objects of a prefix, a complete copy, or invalid keys', async () => {
@@ -277,7 +277,7 @@ test('checkInputs reports new objects of a prefix, a complete copy, or invalid k
   await prepareFile(imagesAt('images/'), place.context);
   expect(await check()).toMatchObject({ verdict: 'ok', message: 'own: all 1 files are stored' });
   await put('images/d.jpg', Buffer.alloc(2_000_000));
-  place.asked.length = 0;
+  place.requests.length = 0;
   expect(await check()).toMatchObject({ verdict: 'ok', message: 'own: 2.0 MB to download in 1 of 1 files' });
   expect(fetched()).toEqual([]);
   await put('images/D.jpg', 'twin');

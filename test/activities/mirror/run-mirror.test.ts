@@ -79,9 +79,9 @@ test('restoreRun restores checkpoints, progress, plans and results on another ho
   const best = await here.save({ epoch: 1 });
   await here.save({ epoch: 2 });
   const newest = await here.save({ epoch: 3 }, Buffer.alloc(11 * mebibyte, 'large'));
-  await here.sayStarted(1, 10);
+  await here.writeStarted(1, 10);
   for (const [epoch, AP] of [0.5, 0.3, 0.2].entries()) await writeValidation(epoch + 1, AP);
-  await here.keepPlan(miniPlan);
+  await here.archivePlan(miniPlan);
   await mkdir(`${root}/test`);
   const others = ['plan.json', 'recipe.json', 'test/metrics.json', 'test/detections.bbox.json'];
   for (const path of others) await writeFile(`${root}/${path}`, `{"of": "${path}"}`);

@@ -7,7 +7,7 @@ import { replaceControlCharacters } from '../../../activities/report/draw/markup
 import { hostileTexts } from '../../fixtures/hostile-texts.ts';
 import { sampleAnalysis, sampleClass } from '../../fixtures/sample-analysis.ts';
 import { sampleReport } from '../../fixtures/sample-report.ts';
-import { axeFile, hasChromium, inChromium, openBrowser } from '../../helpers/browser.ts';
+import { axeFile, hasChromium, chromiumTitle, openBrowser } from '../../helpers/browser.ts';
 import { projectHome } from '../../helpers/project.ts';
 import { hostileAnalysis, hostileReport } from './hostile-report.ts';
 
@@ -27,7 +27,7 @@ const parseInPage = `(source) => {
 }`;
 const screenshots = `${projectHome}/test-output/report`;
 
-describe.skipIf(!hasChromium)(inChromium('in Chromium'), () => {
+describe.skipIf(!hasChromium)(chromiumTitle('in Chromium'), () => {
   let browser: Browser;
   let folder: string;
 

@@ -4,13 +4,13 @@ import { expect, test } from 'vitest';
 import { RetrainInput } from '../../../configs/schema/index.ts';
 import { applySchedule, formatSchedule } from '../../../infra/client/retrain-schedule.ts';
 import { miniInput, miniPlan } from '../../helpers/mini-run.ts';
-import { trainingOf } from '../../helpers/training-of.ts';
+import { omitRunName } from '../../helpers/omit-run-name.ts';
 import { until } from '../../helpers/until.ts';
 import { anAttempt, someFingerprint, withWorkers } from '../../helpers/workflow-env.ts';
 import { sendTrigger } from '../../../activities/retrain/send-trigger.ts';
 import { waitForRun } from '../../../activities/retrain/wait-for-run.ts';
 
-const run = trainingOf(miniInput);
+const run = omitRunName(miniInput);
 const inputOf = (model: string) => RetrainInput.parse({ version: 1, model, run });
 
 test('applySchedule creates, then updates; trainings longer than the interval do not overlap', async () => {

@@ -10,7 +10,7 @@ import { findFreePort } from '../../../infra/stack/free-port.ts';
 import { createRetrainRequester } from '../../../infra/pages/request-retraining.ts';
 import { startCuttableProxy, type CuttableProxy } from '../../fixtures/cuttable-proxy.ts';
 import { projectRoot } from '../../helpers/project.ts';
-import { createWorld, freshRetrainInput } from '../../helpers/retrain-world.ts';
+import { createRetrainStubs, freshRetrainInput } from '../../helpers/retrain-stubs.ts';
 import { until } from '../../helpers/until.ts';
 import { withWorkers } from '../../helpers/workflow-env.ts';
 
@@ -67,7 +67,7 @@ async function withSchedule<T>(body: (input: RetrainInput) => Promise<T>): Promi
 
 describe('whoever knows the token', () => {
   test('has the model trained as its schedule says, and stands in the decision with the reason', async () => {
-    const world = createWorld();
+    const world = createRetrainStubs();
     await withWorkers(world.activities, () =>
       withSchedule(async ({ model }) => {
         const answer = await post(`/hooks/retrain/${model}`, { body: '{"who":"CI","why":"commit 1a2b3c"}' });
@@ -80,7 +80,7 @@ describe('whoever knows the token', () => {
   });
 
   test('three who ask at once have one training, and all of them stand in its record', async () => {
-    const world = createWorld();
+    const world = createRetrainStubs();
     await withWorkers(world.activities, () =>
       withSchedule(async ({ model }) => {
         const bodies = ['{"who":"one"}', '{"who":"two"}', undefined];

@@ -15,7 +15,7 @@ import { startPageServer } from '../../../infra/pages/page-server.ts';
 import { findTagErrors } from '../../activities/report/tag-errors.ts';
 import { hostileTexts } from '../../fixtures/hostile-texts.ts';
 import { fillRegistry, type SampleRegistry } from '../../fixtures/sample-registry.ts';
-import { axeFile, keepScreenshot, listenForErrors, noBrowser, openBrowser } from '../../helpers/browser.ts';
+import { axeFile, saveScreenshot, listenForErrors, browserSkipReason, openBrowser } from '../../helpers/browser.ts';
 import { storeKinds, useBothStores } from '../../helpers/both-stores.ts';
 
 const stores = useBothStores();
@@ -213,7 +213,7 @@ const escaped = (text: string): string =>
   entities.reduce((all, [sign, entity]) => all.replaceAll(sign, entity), replaceControlCharacters(text));
 
 test('in a browser the pages are as wide as it is, complain of nothing, and axe finds nothing', async (context) => {
-  if (noBrowser !== undefined) return context.skip(noBrowser);
+  if (browserSkipReason !== undefined) return context.skip(browserSkipReason);
   const store = localStore(homeFolders(home).store);
   const { model } = await fillRegistry(store, { folder: `${home}/scratch` });
   await fillRegistry(store, { folder: `${home}/scratch`, model: 'w'.repeat(22), text: 'W'.repeat(199) + '<' });
@@ -230,7 +230,7 @@ test('in a browser the pages are as wide as it is, complain of nothing, and axe 
           const page = await browser.newPage({ viewport: { width, height: 900 } });
           const errors = listenForErrors(page);
           await page.goto(`${url}${path}`);
-          await keepScreenshot(page, `${name}-${width}`);
+          await saveScreenshot(page, `${name}-${width}`);
           expect([name, await page.evaluate('document.documentElement.scrollWidth')]).toEqual([name, width]);
           if (axeFile !== undefined) {
             await page.evaluate(await readFile(axeFile, 'utf8'));

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createGpuActivities } from '../../../activities/index.ts';
 import { readProgress } from '../../../activities/shared/run/progress-reader.ts';
 import type { Attempt } from '../../../configs/schema/index.ts';
-import { keepScreenshot, listenForErrors, noBrowser, openBrowser } from '../../helpers/browser.ts';
+import { saveScreenshot, listenForErrors, browserSkipReason, openBrowser } from '../../helpers/browser.ts';
 import { createMiniRun, miniControl, miniPlan, type MiniRun } from '../../helpers/mini-run.ts';
 import { mockEnvironment } from '../../helpers/mock-environment.ts';
 import { projectRoot } from '../../helpers/project.ts';
@@ -30,7 +30,7 @@ beforeAll(async () => {
     env: { ...process.env, EVERSWIN_HOME: run.dependencies.home },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  if (noBrowser === undefined) browser = await openBrowser();
+  if (browserSkipReason === undefined) browser = await openBrowser();
   if (server.stdout === null) throw new Error('the server has no voice');
   const [line] = (await once(createInterface(server.stdout), 'line')) as string[]; // its first line is its address
   url = `${line ?? ''}/runs/mini/`;
@@ -72,7 +72,7 @@ describe('while a run trains', () => {
   });
 
   test('the page shows a new point without a reload, keeps its place, and complains of nothing', async (context) => {
-    if (browser === undefined) return context.skip(noBrowser);
+    if (browser === undefined) return context.skip(browserSkipReason);
     const page = await browser.newPage({ viewport: { width: 1280, height: 700 } });
     const errors = listenForErrors(page);
     await page.goto(url);
@@ -89,19 +89,19 @@ describe('while a run trains', () => {
   });
 
   test('it is as wide as a telephone, too', async (context) => {
-    if (browser === undefined) return context.skip(noBrowser);
+    if (browser === undefined) return context.skip(browserSkipReason);
     const page = await browser.newPage();
     for (const width of [390, 1280]) {
       await page.setViewportSize({ width, height: 900 });
       await page.goto(url);
-      await keepScreenshot(page, `live-${width}`);
+      await saveScreenshot(page, `live-${width}`);
       expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width);
     }
     await page.close();
   });
 
   test('where scripts are off a browser reads the page again by itself', async (context) => {
-    if (browser === undefined) return context.skip(noBrowser);
+    if (browser === undefined) return context.skip(browserSkipReason);
     const page = await browser.newPage({ javaScriptEnabled: false });
     await page.goto(url);
     expect(await page.locator('meta[http-equiv="refresh"]').getAttribute('content')).toBe('10');
@@ -127,7 +127,7 @@ describe('when nothing changes', () => {
   });
 
   test('the page says that its server is gone, and when it is back', async (context) => {
-    if (browser === undefined) return context.skip(noBrowser);
+    if (browser === undefined) return context.skip(browserSkipReason);
     const page = await browser.newPage();
     await page.goto(url);
     await page.context().setOffline(true);

@@ -23,44 +23,44 @@ const isRunning = (pid: number): boolean => {
 
 describe('setup on a complete machine', () => {
   test('installs everything at the first start, then exits with the code of the program', async () => {
-    const { start, takeCalls, folder } = completeMachine();
+    const { start, readCalls, folder } = completeMachine();
     const { exitCode, stdout, stderr } = await start(['program.mjs', '4', 'of', 'us'], {});
     expect({ exitCode, stdout }).toEqual({ exitCode: 4, stdout: 'program 4 of us' });
-    expect(takeCalls()).toEqual(everything);
+    expect(readCalls()).toEqual(everything);
     expect(stderr).toMatch(/^\[1\/3\] Installing the npm packages .*…$/m);
     expect(stderr).toMatch(/^\[3\/3\] Installing the trainer's Python environment \(torch.*… done in \d+ s$/m);
     expect(readFileSync(join(folder, '.everswin/logs/setup.log'), 'utf8')).toContain('$ npm ci');
   });
 
   test('installs and prints nothing at the second start', async () => {
-    const { start, takeCalls } = completeMachine();
+    const { start, readCalls } = completeMachine();
     await start(['program.mjs'], {});
-    takeCalls();
+    readCalls();
     const { all } = await start(['program.mjs', '0'], {});
-    expect(takeCalls()).toEqual([]);
+    expect(readCalls()).toEqual([]);
     expect(all).toBe('program 0');
   });
 
   test('reinstalls only what changed', async () => {
-    const { start, takeCalls, folder } = completeMachine();
+    const { start, readCalls, folder } = completeMachine();
     await start(['program.mjs'], {});
-    takeCalls();
+    readCalls();
 
     appendFileSync(join(folder, 'trainer/requirements.lock'), 'second\n');
     await start(['program.mjs'], {});
-    expect(takeCalls()).toEqual(['uv pip sync']);
+    expect(readCalls()).toEqual(['uv pip sync']);
 
     rmSync(join(folder, 'node_modules'), { recursive: true });
     await start(['program.mjs'], {});
-    expect(takeCalls()).toEqual(['npm ci']);
+    expect(readCalls()).toEqual(['npm ci']);
 
     rmSync(join(folder, '.everswin/tools/uv'), { recursive: true });
     await start(['program.mjs'], {});
-    expect(takeCalls()).toEqual(['pip install']);
+    expect(readCalls()).toEqual(['pip install']);
   });
 
   test('recreates an environment that was moved, because its scripts name the old folder', async () => {
-    const { start, takeCalls, folder } = completeMachine();
+    const { start, readCalls, folder } = completeMachine();
     const [here, elsewhere] = [join(folder, '.everswin/tools/trainer-env'), join(folder, 'moved')];
     await start(['program.mjs'], {});
     renameSync(here, elsewhere);
@@ -68,9 +68,9 @@ describe('setup on a complete machine', () => {
     writeFileSync(activate, readFileSync(activate, 'utf8').replace(here, '/another/place'));
     rmSync(join(elsewhere, '.everswin-stamp'));
     renameSync(elsewhere, here);
-    takeCalls();
+    readCalls();
     await start(['program.mjs'], {});
-    expect(takeCalls()).toEqual(['uv venv', 'uv pip sync']);
+    expect(readCalls()).toEqual(['uv venv', 'uv pip sync']);
   });
 
   test("skips a version manager's placeholder for a Python that runs", async () => {
@@ -130,11 +130,11 @@ describe('setup names what the machine lacks and how to fix it', () => {
       message: /^Setup needs 9.1 GB in .*\/project, but only 2.0 GB are free. Next: free some space, .*\.$/,
     },
   ])('$name', async ({ programs, env, message }) => {
-    const { start, takeCalls } = cloneOn(...programs);
+    const { start, readCalls } = cloneOn(...programs);
     const { exitCode, all } = await start(['program.mjs'], env);
     expect(all).toMatch(message);
     expect(exitCode).toBe(1);
-    expect(takeCalls()).toEqual([]);
+    expect(readCalls()).toEqual([]);
   });
 
   test('no npm', async () => {
@@ -192,39 +192,39 @@ describe('setup names step, cause and remedy when a tool fails', () => {
   });
 
   test('resumes after the last finished step', async () => {
-    const { start, takeCalls } = completeMachine();
+    const { start, readCalls } = completeMachine();
     await start(['program.mjs'], { FAKE_FAILING: 'uv', FAKE_OUTPUT: 'error: dns error' });
-    takeCalls();
+    readCalls();
     expect(await start(['program.mjs'], {})).toMatchObject({ exitCode: 0 });
-    expect(takeCalls()).toEqual(['uv pip sync']);
+    expect(readCalls()).toEqual(['uv pip sync']);
   });
 });
 
 describe('setup that is interrupted or started twice', () => {
   test('waits for another setup in the same folder and installs nothing twice', async () => {
-    const { start, takeCalls, folder } = completeMachine();
+    const { start, readCalls, folder } = completeMachine();
     const first = start(['program.mjs'], { FAKE_NPM_SECONDS: '0.7' });
     await until(() => existsSync(join(folder, 'npm.pid')));
     const second = await start(['program.mjs', '0'], {});
     expect(second.stderr).toContain(`Waiting for another setup in this folder (process ${first.pid})`);
     expect(second.stdout).toBe('program 0');
     expect(await first).toMatchObject({ exitCode: 0 });
-    expect(takeCalls()).toEqual(everything);
+    expect(readCalls()).toEqual(everything);
   });
 
   test('kills the tool that a killed setup left running, and installs again', async () => {
-    const { start, takeCalls, folder } = completeMachine();
+    const { start, readCalls, folder } = completeMachine();
     const killed = start(['program.mjs'], { FAKE_NPM_SECONDS: '60' });
     await until(() => existsSync(join(folder, 'npm.pid')) && readFileSync(join(folder, 'npm.pid'), 'utf8') !== '');
     const orphan = Number(readFileSync(join(folder, 'npm.pid'), 'utf8'));
     killed.kill('SIGKILL');
     await killed;
     expect(isRunning(orphan)).toBe(true);
-    takeCalls();
+    readCalls();
 
     expect(await start(['program.mjs'], {})).toMatchObject({ exitCode: 0 });
     expect(isRunning(orphan)).toBe(false);
-    expect(takeCalls()).toEqual(everything);
+    expect(readCalls()).toEqual(everything);
   });
 
   test('stops the tool on Ctrl-C and prints how to resume', async () => {

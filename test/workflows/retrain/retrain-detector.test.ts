@@ -5,7 +5,7 @@ import { RetrainStatus, type RetrainInput } from '../../../configs/schema/index.
 import { formatRetrainStatus } from '../../../infra/client/follow-retrain.ts';
 import { listRuns } from '../../../infra/client/list-runs.ts';
 import type { retrainDetector } from '../../../workflows/index.ts';
-import { createWorld, freshRetrainInput } from '../../helpers/retrain-world.ts';
+import { createRetrainStubs, freshRetrainInput } from '../../helpers/retrain-stubs.ts';
 import { until } from '../../helpers/until.ts';
 import { anAttempt, someFingerprint, withWorkers, type StubbedActivities } from '../../helpers/workflow-env.ts';
 
@@ -19,7 +19,7 @@ const trigger = (client: Client, input: RetrainInput, who = 'a test') =>
   });
 
 test('the first training becomes champion, a trigger without change is skipped with its record, a change trains again', async () => {
-  const world = createWorld();
+  const world = createRetrainStubs();
   await withWorkers(world.activities, async (client) => {
     const input = freshRetrainInput();
     const first = await (await trigger(client, input)).result();
@@ -40,7 +40,7 @@ test('the first training becomes champion, a trigger without change is skipped w
 });
 
 test('a retraining is found by its stage, and links the page of its model where pages are served', async () => {
-  const world = createWorld();
+  const world = createRetrainStubs();
   const page = 'http://127.0.0.1:8235/runs/x/';
   const activities: Partial<StubbedActivities> = {
     ...world.activities,
@@ -76,7 +76,7 @@ test('a retraining is found by its stage, and links the page of its model where 
 });
 
 test('three triggers at once give one training, and all of them stand in its record', async () => {
-  const world = createWorld();
+  const world = createRetrainStubs();
   await withWorkers(world.activities, async (client) => {
     const input = freshRetrainInput();
     const handles = await Promise.all(['one', 'two', 'three'].map((who) => trigger(client, input, who)));
@@ -88,7 +88,7 @@ test('three triggers at once give one training, and all of them stand in its rec
 });
 
 test('a trigger that comes while a training goes on is looked at afterwards', async () => {
-  const world = createWorld();
+  const world = createRetrainStubs();
   let release: () => void = () => undefined;
   const held = new Promise<void>((resolve) => (release = resolve));
   const { runTraining } = world.activities;
@@ -113,7 +113,7 @@ test('a trigger that comes while a training goes on is looked at afterwards', as
 });
 
 test('hundreds of triggers are one more look, in a new execution that knows what was decided before', async () => {
-  const world = createWorld();
+  const world = createRetrainStubs();
   let release: () => void = () => undefined;
   const held = new Promise<void>((resolve) => (release = resolve));
   const { detectChanges } = world.activities;
@@ -141,7 +141,7 @@ test('hundreds of triggers are one more look, in a new execution that knows what
 });
 
 test('a candidate that the gate rejects leaves the champion where it is, with the reason', async () => {
-  const world = createWorld((candidate) => !candidate.endsWith('b'));
+  const world = createRetrainStubs((candidate) => !candidate.endsWith('b'));
   await withWorkers(world.activities, async (client) => {
     const input = freshRetrainInput();
     await (await trigger(client, input)).result();
@@ -154,7 +154,7 @@ test('a candidate that the gate rejects leaves the champion where it is, with th
 });
 
 test('a person approves or rejects; an answer without a name, or when nobody asked, is refused; silence is decided by the plan', async () => {
-  const world = createWorld();
+  const world = createRetrainStubs();
   const told: string[] = [];
   const notify: StubbedActivities['notify'] = ({ notification: { event } }) => {
     told.push(event);
@@ -183,7 +183,7 @@ test('a person approves or rejects; an answer without a name, or when nobody ask
 });
 
 test('a training that fails is an outcome, fails the retraining, and is tried again at the next trigger', async () => {
-  const world = createWorld();
+  const world = createRetrainStubs();
   const broken: Partial<StubbedActivities> = {
     ...world.activities,
     runTest: () => Promise.reject(new Error('no space')),

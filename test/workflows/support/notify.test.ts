@@ -11,7 +11,7 @@ import {
   aFailure,
   anAttempt,
   freshInput,
-  tellProgress,
+  signalProgress,
   withWorkers,
   type StubbedActivities,
 } from '../../helpers/workflow-env.ts';
@@ -62,7 +62,7 @@ const endings: Partial<Attempt>[] = [
   { outcome: 'finished' },
 ];
 const runTraining: StubbedActivities['runTraining'] = async ({ attempt }) => {
-  await tellProgress(attempt);
+  await signalProgress(attempt);
   return anAttempt({ attempt, ...endings[attempt - 1] });
 };
 

@@ -10,7 +10,7 @@ import { updateNames } from '../../../configs/names.ts';
 import type { RunFolder } from '../../../configs/paths.ts';
 import { CheckpointManifest, RunStatus, TrainerExit, type RunInput } from '../../../configs/schema/index.ts';
 import { startRun } from '../../../infra/client/start-run.ts';
-import { hosts, inputForHosts, onTwoHosts } from '../../helpers/two-hosts.ts';
+import { hosts, inputForHosts, withTwoHosts } from '../../helpers/two-hosts.ts';
 import { until } from '../../helpers/until.ts';
 
 const statusOf = async (handle: WorkflowHandle): Promise<RunStatus> => RunStatus.parse(await handle.query('status'));
@@ -42,7 +42,7 @@ const endingsOf = (folder: RunFolder) =>
   Promise.all(hosts.map(async (host) => (await readJson(folder.host(host).exit, TrainerExit))?.reason));
 
 test('a rank that is killed on the second host ends the attempt on both, and the next ends with the weights of an undisturbed run', async () => {
-  await onTwoHosts(['--step-seconds', '0.05'], async ({ client, hire, folderOf }) => {
+  await withTwoHosts(['--step-seconds', '0.05'], async ({ client, startWorker: hire, folderOf }) => {
     for (const host of hosts) await hire(host);
     const train = async (input: RunInput, disturb: (folder: RunFolder) => Promise<void>) => {
       const { handle } = await startRun(client, input);
@@ -71,38 +71,41 @@ test('a rank that is killed on the second host ends the attempt on both, and the
 });
 
 test('a pause saves and stops on both hosts; what a lost worker watched is adopted; a cancellation ends both', async () => {
-  await onTwoHosts(['--step-seconds', '0.2', '--steps-per-epoch', '500'], async ({ client, hire, folderOf }) => {
-    const [first, second] = [await hire('gpu-a'), await hire('gpu-b')];
-    const input = inputForHosts();
-    const folder = folderOf(input);
-    const { handle } = await startRun(client, input);
-    await untilStep(folder, 2);
-    const pids = await Promise.all(hosts.map((host) => rankOn(folder, host)));
+  await withTwoHosts(
+    ['--step-seconds', '0.2', '--steps-per-epoch', '500'],
+    async ({ client, startWorker: hire, folderOf }) => {
+      const [first, second] = [await hire('gpu-a'), await hire('gpu-b')];
+      const input = inputForHosts();
+      const folder = folderOf(input);
+      const { handle } = await startRun(client, input);
+      await untilStep(folder, 2);
+      const pids = await Promise.all(hosts.map((host) => rankOn(folder, host)));
 
-    await second.fire();
-    await hire('gpu-b');
-    await first.fire();
-    await hire('gpu-a');
-    await until(async () => ((await statusOf(handle)).progress?.attempt === 2 ? true : undefined));
-    await untilAdopted(folder);
-    expect(await handle.executeUpdate(updateNames.pause)).toMatchObject({ iteration: expect.any(Number) as number });
-    expect(await endingsOf(folder)).toEqual(['preempted', 'preempted']);
-    const { attempts } = await statusOf(handle);
-    expect(attempts.map(({ outcome, adopted }) => [outcome, adopted])).toEqual([
-      ['worker-lost', false],
-      ['preempted', true],
-    ]);
-    expect(pids.some((pid) => isThere(pid))).toBe(false);
-    const fences = hosts.map(async (host) => (await readJson(folder.host(host).exit, TrainerExit))?.fence);
-    expect(await Promise.all(fences)).toEqual([1, 1]);
+      await second.stop();
+      await hire('gpu-b');
+      await first.stop();
+      await hire('gpu-a');
+      await until(async () => ((await statusOf(handle)).progress?.attempt === 2 ? true : undefined));
+      await untilAdopted(folder);
+      expect(await handle.executeUpdate(updateNames.pause)).toMatchObject({ iteration: expect.any(Number) as number });
+      expect(await endingsOf(folder)).toEqual(['preempted', 'preempted']);
+      const { attempts } = await statusOf(handle);
+      expect(attempts.map(({ outcome, adopted }) => [outcome, adopted])).toEqual([
+        ['worker-lost', false],
+        ['preempted', true],
+      ]);
+      expect(pids.some((pid) => isThere(pid))).toBe(false);
+      const fences = hosts.map(async (host) => (await readJson(folder.host(host).exit, TrainerExit))?.fence);
+      expect(await Promise.all(fences)).toEqual([1, 1]);
 
-    await handle.executeUpdate(updateNames.resume);
-    await until(async () => ((await statusOf(handle)).progress?.attempt === 3 ? true : undefined));
-    await handle.cancel();
-    await expect(handle.result()).rejects.toThrow();
-    expect(await findLiveJob(folder.host('gpu-a'))).toBeUndefined();
-    expect(await findLiveJob(folder.host('gpu-b'))).toBeUndefined();
-  });
+      await handle.executeUpdate(updateNames.resume);
+      await until(async () => ((await statusOf(handle)).progress?.attempt === 3 ? true : undefined));
+      await handle.cancel();
+      await expect(handle.result()).rejects.toThrow();
+      expect(await findLiveJob(folder.host('gpu-a'))).toBeUndefined();
+      expect(await findLiveJob(folder.host('gpu-b'))).toBeUndefined();
+    },
+  );
 });
 
 function isThere(pid: number): boolean {

@@ -162,7 +162,7 @@ describe('a checkpoint of another plan', () => {
   const { planHash } = before;
 
   test('is refused with each change and its two values', async () => {
-    await run.keepPlan(before);
+    await run.archivePlan(before);
     await run.save({ planHash });
     await expect(run.find()).rejects.toMatchObject({
       code: 'PlanChanged',
@@ -177,23 +177,23 @@ describe('a checkpoint of another plan', () => {
   });
 
   test('is used at the end of an epoch when the change is allowed', async () => {
-    await run.keepPlan(before);
-    await run.sayStarted(1, 10);
+    await run.archivePlan(before);
+    await run.writeStarted(1, 10);
     const atEnd = await run.save({ planHash, epoch: 2, iteration: 20 });
     await run.save({ planHash, epoch: 2, iteration: 25 });
     expect(await run.find(allowing('gpus', 'seed'))).toMatchObject({ from: { manifest: { file: atEnd, planHash } } });
   });
 
   test('is refused within its first epoch even when the change is allowed', async () => {
-    await run.keepPlan(before);
-    await run.sayStarted(1, 10);
+    await run.archivePlan(before);
+    await run.writeStarted(1, 10);
     await run.save({ planHash, epoch: 0, iteration: 7 });
     await expect(run.find(allowing('gpus', 'seed'))).rejects.toThrow('at the end of an epoch');
   });
 
   test('is older than any checkpoint of this plan with a higher fence', async () => {
-    await run.keepPlan(before);
-    await run.sayStarted(1, 40);
+    await run.archivePlan(before);
+    await run.writeStarted(1, 40);
     await run.save({ planHash, epoch: 1, iteration: 40, fence: 1 });
     const own = await run.save({ epoch: 1, iteration: 12, fence: 2 });
     expect(await fileOf(allowing('gpus', 'seed'))).toBe(own);
@@ -201,8 +201,8 @@ describe('a checkpoint of another plan', () => {
   });
 
   test('is newer than a checkpoint of this plan with a lower fence', async () => {
-    await run.keepPlan(before);
-    await run.sayStarted(2, 40);
+    await run.archivePlan(before);
+    await run.writeStarted(2, 40);
     await run.save({ epoch: 1, iteration: 50, fence: 1 });
     const between = await run.save({ planHash, epoch: 1, iteration: 40, fence: 2 });
     expect(await fileOf(allowing('gpus', 'seed'))).toBe(between);

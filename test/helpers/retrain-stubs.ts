@@ -1,18 +1,18 @@
-/** A model that is trained anew as its data change, with stubs for everything beside the workflows. */
+/** Stubs of all activities for a model that is retrained when its data change. */
 import { RetrainInput, type RegistryState, type VersionId } from '../../configs/schema/index.ts';
 import { miniInput, miniPlan } from './mini-run.ts';
-import { trainingOf } from './training-of.ts';
+import { omitRunName } from './omit-run-name.ts';
 import { anAttempt, type StubbedActivities } from './workflow-env.ts';
 
 let count = 0;
-const run = trainingOf(miniInput);
+const run = omitRunName(miniInput);
 
-/** A valid input of a model that no other test has. @param change of what it says of the run, too. */
+/** Creates a valid input with a unique model. @param change overrides fields, including those of `run`. */
 export const freshRetrainInput = ({ run: changed = {}, ...change }: { run?: object; [field: string]: unknown } = {}) =>
   RetrainInput.parse({ version: 1, model: `m${process.pid}-${count++}`, run: { ...run, ...changed }, ...change });
 
-/** A registry in memory that behaves like the real one, and counts what is trained. */
-export function createWorld(passes: (candidate: VersionId) => boolean = () => true) {
+/** Creates stubs with an in-memory registry that records trained runs. */
+export function createRetrainStubs(passes: (candidate: VersionId) => boolean = () => true) {
   let state: RegistryState = { v: 1, model: 'm', champion: null, candidate: null, history: [] };
   let data = 'a';
   const trained: string[] = [];
@@ -59,7 +59,7 @@ export function createWorld(passes: (candidate: VersionId) => boolean = () => tr
     trained,
     notes,
     champion: () => state.champion,
-    /** New data, recipe or code. */
+    /** Changes the data. */
     change: (to: string) => (data = to),
   };
 }

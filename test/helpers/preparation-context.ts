@@ -1,4 +1,4 @@
-/** A place of its own to fetch to: no catalog, no embedded stack; buckets that a test names. */
+/** Creates a context to prepare inputs in a temporary folder, without a catalog or the embedded stack. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { S3Client } from '@aws-sdk/client-s3';
@@ -9,16 +9,16 @@ import { objectStoreRegion } from '../../infra/stack/object-store.ts';
 import { projectRoot, python, recipesFolder } from './project.ts';
 import type { S3Server } from './s3-server.ts';
 
-export interface AskedRequest {
+export interface RecordedRequest {
   command: string;
   key: string;
 }
 
-export async function createObtainPlace(server?: Pick<S3Server, 'endpoint' | 'credentials' | 'bucket'>) {
+export async function createPreparationContext(server?: Pick<S3Server, 'endpoint' | 'credentials' | 'bucket'>) {
   const home = await mkdtemp(`${tmpdir()}/everswin-obtain-`);
-  /** Every request to S3, and what shall happen before it goes. */
-  const asked: AskedRequest[] = [];
-  const hooks: ((request: AskedRequest) => Promise<void> | void)[] = [];
+  /** All requests to S3, and hooks that run before each. */
+  const requests: RecordedRequest[] = [];
+  const hooks: ((request: RecordedRequest) => Promise<void> | void)[] = [];
   const s3 = (): S3Client => {
     const client = new S3Client({
       region: objectStoreRegion,
@@ -29,7 +29,7 @@ export async function createObtainPlace(server?: Pick<S3Server, 'endpoint' | 'cr
         async (args) => {
           const { Key: key = '' } = z.looseObject({ Key: z.string().optional() }).parse(args.input);
           const request = { command: commandName.replace(/Command$/, ''), key };
-          asked.push(request);
+          requests.push(request);
           for (const hook of hooks) await hook(request);
           return next(args);
         },
@@ -55,6 +55,6 @@ export async function createObtainPlace(server?: Pick<S3Server, 'endpoint' | 'cr
     onProgress: () => undefined,
     signal: new AbortController().signal,
   };
-  return { home, context, asked, hooks, remove: () => rm(home, { recursive: true, force: true }) };
+  return { home, context, requests, hooks, remove: () => rm(home, { recursive: true, force: true }) };
 }
-export type ObtainPlaceOfTest = Awaited<ReturnType<typeof createObtainPlace>>;
+export type TestPreparationContext = Awaited<ReturnType<typeof createPreparationContext>>;
