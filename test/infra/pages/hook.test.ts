@@ -218,12 +218,12 @@ test('its log has a line for each wish, with nothing of what was sent', async ()
 test('a schedule without a time says that it waits to be told', async () => {
   await withSchedule(async ({ model }) => {
     const lines = await formatSchedule(client, model);
-    expect(lines.slice(0, 2)).toEqual([`retrain:${model}: only when it is told`, '  next   –']);
+    expect(lines.slice(0, 2)).toEqual([`retrain:${model}: only when triggered`, '  next   –']);
     const clock = { every: '1h', cron: undefined, timeZone: 'UTC' };
     const [input] = [freshRetrainInput({ model })];
     expect(await applySchedule(client, input, clock)).toBe('changed');
     expect((await formatSchedule(client, model))[0]).toContain('every 60 min');
     expect(await applySchedule(client, input, noClock)).toBe('changed');
-    expect((await formatSchedule(client, model))[0]).toBe(`retrain:${model}: only when it is told`);
+    expect((await formatSchedule(client, model))[0]).toBe(`retrain:${model}: only when triggered`);
   });
 });

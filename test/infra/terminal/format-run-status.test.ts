@@ -68,11 +68,11 @@ test('createLiveDisplay redraws the lines below the log on a terminal, and print
     const write = (more: unknown) => ((text += String(more)), true);
     const display = createLiveDisplay({ isTTY, columns: 20, write });
     display.update(['one', 'a line that is far too long']);
-    display.log('logged');
+    display.log('a message');
     display.update([]);
     return text;
   };
-  expect(written(false)).toBe('logged\n');
+  expect(written(false)).toBe('a message\n');
   const both = 'one\na line that is far \n';
-  expect(written(true)).toBe(`${both}\u001b[2A\u001b[Jlogged\n${both}\u001b[2A\u001b[J`);
+  expect(written(true)).toBe(`${both}\u001b[2A\u001b[Ja message\n${both}\u001b[2A\u001b[J`);
 });
