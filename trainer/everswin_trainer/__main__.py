@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-from everswin_trainer.job.rank_logs import take_own_log
+from everswin_trainer.job.rank_logs import redirect_to_rank_log
 
 COMMANDS = {
     "supervise": "supervisor.supervise",
@@ -30,7 +30,7 @@ def main(argv: list[str]) -> int:
         return 2
     if argv[0] in RANKED:
         # Before what may take seconds to import, and warn of this and that.
-        take_own_log()
+        redirect_to_rank_log()
     module = importlib.import_module(f".{COMMANDS[argv[0]]}", __package__)
     return module.main(argv[1:]) or 0
 

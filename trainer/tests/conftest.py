@@ -17,7 +17,7 @@ import pytest
 
 from everswin_trainer.demo.mini_coco import make_files
 from everswin_trainer.job.progress import read_events
-from everswin_trainer.system.process_tree import kill, marked
+from everswin_trainer.system.process_tree import find_by_environment, kill_processes
 
 TRAINER = Path(__file__).parents[1]
 PROGRAMS = Path(__file__).parent / "programs"
@@ -90,7 +90,7 @@ class JobFolder:
 
     def living(self) -> list[int]:
         """Every process of this job except supervisors."""
-        return marked("EVERSWIN_JOB", str(self.folder.resolve()))
+        return find_by_environment("EVERSWIN_JOB", str(self.folder.resolve()))
 
     def wait_for_step(self, step: int) -> None:
         until(lambda: any(one["iteration"] >= step for one in self.events("step")), f"step {step}")
@@ -116,8 +116,8 @@ def job(tmp_path: Path) -> Iterator[JobFolder]:
     yield one
     owner = one.folder / "owner.json"
     if owner.exists() and _is_supervisor(pid := json.loads(owner.read_text())["pid"]):
-        kill([pid])
-    kill(one.living())
+        kill_processes([pid])
+    kill_processes(one.living())
 
 
 @pytest.fixture(scope="session")

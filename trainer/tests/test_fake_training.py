@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from conftest import JobFolder, environment, stop, until
-from everswin_trainer.checkpoints.checkpoint import listed, valid
+from everswin_trainer.checkpoints.checkpoint import list_checkpoints, list_valid_checkpoints
 from everswin_trainer.system.atomic_file import write_json
-from everswin_trainer.system.process_tree import kill
+from everswin_trainer.system.process_tree import kill_processes
 from fake_trainer.state import batches_of_epoch
 
 
@@ -147,8 +147,8 @@ def resuming(job: JobFolder, *switches: str) -> list[str]:
 
 def whole(job: JobFolder) -> list[int]:
     """Iterations of the checkpoints, each of which must be as its manifest says."""
-    found = valid(job.folder / "checkpoints", job.plan["planHash"])
-    assert found == listed(job.folder / "checkpoints", job.plan["planHash"])
+    found = list_valid_checkpoints(job.folder / "checkpoints", job.plan["planHash"])
+    assert found == list_checkpoints(job.folder / "checkpoints", job.plan["planHash"])
     return [one.iteration for one in found]
 
 
@@ -184,7 +184,7 @@ def test_killed_at_any_moment_a_run_keeps_a_whole_checkpoint_and_loses_nothing_e
         supervisor = job.supervise(from_start, attempt)
         until(lambda number=attempt: any(one["attempt"] == number for one in job.events("started")), "the start")
         time.sleep(moments.uniform(0, 0.15))
-        kill(job.living())
+        kill_processes(job.living())
         supervisor.wait(60)
         assert max(whole(job), default=0) >= reached
         reached = max(whole(job), default=0)

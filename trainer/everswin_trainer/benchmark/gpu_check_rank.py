@@ -11,7 +11,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch.distributed.elastic.multiprocessing.errors import record
 
-from everswin_trainer.job.progress import finite
+from everswin_trainer.job.progress import replace_non_finite
 from everswin_trainer.system.atomic_file import write_json
 from everswin_trainer.training.context import Context, add_arguments
 
@@ -74,7 +74,7 @@ def main(argv: list[str]) -> int:
         pass
     if context.rank.is_rank0:
         memory = {"memoryInUseMib": in_use, "peakMemoryMib": peak_memory_mb(arguments.device)}
-        found = {"seconds": hook.seconds, "losses": finite(hook.losses), **memory}
+        found = {"seconds": hook.seconds, "losses": replace_non_finite(hook.losses), **memory}
         write_json(out, {**found, "versions": versions(arguments.device)})
     dist.destroy_process_group()
     return 0

@@ -37,9 +37,9 @@ class Checkpoint:
 
     def is_intact(self) -> bool:
         """Reads the whole file back: size and SHA-256 are those of the manifest."""
-        return self.has_its_size() and hash_file(self.path) == self.sha256
+        return self.has_expected_size() and hash_file(self.path) == self.sha256
 
-    def has_its_size(self) -> bool:
+    def has_expected_size(self) -> bool:
         try:
             return self.path.stat().st_size == self.bytes
         except OSError:
@@ -55,7 +55,9 @@ class Origin:
     torch: str | None
 
 
-def save(folder: Path, epoch: int, iteration: int, origin: Origin, write: Callable[[BinaryIO], None]) -> Checkpoint:
+def save_checkpoint(
+    folder: Path, epoch: int, iteration: int, origin: Origin, write: Callable[[BinaryIO], None]
+) -> Checkpoint:
     """Writes one checkpoint through `write(stream)` and then its manifest; returns it.
 
     A file of the same position is replaced; its old manifest goes first, so that no manifest ever describes other
@@ -93,10 +95,10 @@ def load_manifest(path: Path) -> Checkpoint | None:
     try:
         checkpoint = Checkpoint(
             path.with_suffix(FILE_SUFFIX),
-            _whole(content["bytes"]),
+            _non_negative_int(content["bytes"]),
             str(content["sha256"]),
-            _whole(content["epoch"]),
-            _whole(content["iteration"]),
+            _non_negative_int(content["epoch"]),
+            _non_negative_int(content["iteration"]),
             str(content["planHash"]),
         )
     except (KeyError, ValueError):
@@ -104,7 +106,7 @@ def load_manifest(path: Path) -> Checkpoint | None:
     return checkpoint if content.get("file") == checkpoint.path.name else None
 
 
-def of_checkpoint(path: Path, plan_hash: str) -> Checkpoint:
+def load_checkpoint(path: Path, plan_hash: str) -> Checkpoint:
     """The intact checkpoint at `path`. Raises ValueError saying what is wrong with it."""
     checkpoint = load_manifest(path.with_suffix(".json"))
     if checkpoint is None:
@@ -116,31 +118,31 @@ def of_checkpoint(path: Path, plan_hash: str) -> Checkpoint:
     return checkpoint
 
 
-def of_weights(path: Path, plan_hash: str) -> Checkpoint:
+def checkpoint_from_weights(path: Path, plan_hash: str) -> Checkpoint:
     """Weights that no training of ours made, as if they were its beginning. Raises OSError."""
     return Checkpoint(path, path.stat().st_size, hash_file(path), epoch=0, iteration=0, plan_hash=plan_hash)
 
 
-def listed(folder: Path, plan_hash: str) -> list[Checkpoint]:
+def list_checkpoints(folder: Path, plan_hash: str) -> list[Checkpoint]:
     """Checkpoints of this plan whose manifest parses and whose file has its size, newest first. Hashes nothing."""
     found = (load_manifest(path) for path in folder.glob("e*.json"))
-    ours = [one for one in found if one is not None and one.plan_hash == plan_hash and one.has_its_size()]
+    ours = [one for one in found if one is not None and one.plan_hash == plan_hash and one.has_expected_size()]
     return sorted(ours, key=lambda one: (one.iteration, one.epoch), reverse=True)
 
 
-def valid(folder: Path, plan_hash: str) -> list[Checkpoint]:
+def list_valid_checkpoints(folder: Path, plan_hash: str) -> list[Checkpoint]:
     """`listed`, with the SHA-256 of each file checked."""
-    return [one for one in listed(folder, plan_hash) if one.is_intact()]
+    return [one for one in list_checkpoints(folder, plan_hash) if one.is_intact()]
 
 
-def remove(checkpoint: Checkpoint) -> None:
+def remove_checkpoint(checkpoint: Checkpoint) -> None:
     """Manifest first: a crash in between leaves a file that does not count, never a manifest without its file."""
     checkpoint.manifest.unlink(missing_ok=True)
     fsync_folder(checkpoint.path.parent)
     checkpoint.path.unlink(missing_ok=True)
 
 
-def sweep(folder: Path) -> None:
+def sweep_checkpoints(folder: Path) -> None:
     """Deletes what a crash left half done: temporary files, and files without a manifest. For the job's writer only."""
     for path in folder.glob(f".*{TEMPORARY_SUFFIX}"):
         path.unlink(missing_ok=True)
@@ -149,7 +151,7 @@ def sweep(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _whole(value: Any) -> int:
+def _non_negative_int(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise ValueError(f"expected a whole number, got {value!r}")
     return value

@@ -41,7 +41,7 @@ def seconds_between_crashes(events: list[dict[str, Any]]) -> float:
     return (PRIOR_SECONDS + observed) / (1 + crashes)
 
 
-def seconds_of_epoch(events: list[dict[str, Any]]) -> float | None:
+def estimate_epoch_seconds(events: list[dict[str, Any]]) -> float | None:
     """How long an epoch takes at the pace of the newest step; None before the first."""
     paces = [event["stepSeconds"] for event in events if event["type"] == "step"]
     lengths = [event["iterationsPerEpoch"] for event in events if event["type"] == "started"]

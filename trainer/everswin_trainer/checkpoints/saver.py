@@ -11,12 +11,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from everswin_trainer.checkpoints.checkpoint import Checkpoint, Origin, save
-from everswin_trainer.checkpoints.retention import ends_of_epochs, retain
+from everswin_trainer.checkpoints.checkpoint import Checkpoint, Origin, save_checkpoint
+from everswin_trainer.checkpoints.retention import apply_retention, epoch_end_positions
 from everswin_trainer.job.folder import Job
 from everswin_trainer.job.plan import Plan
 from everswin_trainer.job.progress import Progress, box_average_precision, read_events
-from everswin_trainer.system.disk_space import require_space
+from everswin_trainer.system.disk_space import require_checkpoint_space
 
 
 @dataclass(frozen=True)
@@ -90,12 +90,12 @@ class Saver:
 
     def _save(self, state: StateCopy, request: int, blocked_since: float, blocked_seconds: float) -> None:
         self._job.checkpoints.mkdir(exist_ok=True)
-        require_space(self._job.checkpoints, state.size_bytes)
+        require_checkpoint_space(self._job.checkpoints, state.size_bytes)
         if not state.is_finite():
             # Retention would replace good checkpoints with this one.
             self._progress.write("warning", message=f"not saved at step {state.iteration}: the weights are not finite")
             return
-        self._newest = save(self._job.checkpoints, state.epoch, state.iteration, self._origin, state.write)
+        self._newest = save_checkpoint(self._job.checkpoints, state.epoch, state.iteration, self._origin, state.write)
         self._progress.write(
             "checkpoint",
             file=self._newest.path.name,
@@ -115,6 +115,6 @@ class Saver:
         events = read_events(self._job.progress)
         lengths = [event["iterationsPerEpoch"] for event in events if event["type"] == "started"]
         # Who did not say how long an epoch is has no milestones.
-        milestones = ends_of_epochs(self._milestones, lengths[-1]) if lengths else frozenset()
+        milestones = epoch_end_positions(self._milestones, lengths[-1]) if lengths else frozenset()
         scores = box_average_precision(events)
-        retain(self._job.checkpoints, self._newest, self._plan.keep_last, milestones, scores)
+        apply_retention(self._job.checkpoints, self._newest, self._plan.keep_last, milestones, scores)

@@ -39,7 +39,7 @@ from everswin_trainer.data.image_index import Place, write_index
 from everswin_trainer.data.stage_progress import StageProgress
 from everswin_trainer.data.zip_list import Entry, Refused, case_twins, quote, read_list
 from everswin_trainer.system.atomic_file import fsync_folder, write_json
-from everswin_trainer.system.disk_space import require_space_for
+from everswin_trainer.system.disk_space import require_space
 
 # A task is long enough to be worth sending, and short enough that the processes end together.
 TASK_BYTES, TASK_ENTRIES = 32 << 20, 1000
@@ -350,7 +350,7 @@ class _Preparation:
     def _extract(self, pool: ProcessPoolExecutor) -> None:
         """The listed images as files, each checked once more while it is written. Raises OSError."""
         total = sum(entry.size for split in self._splits.values() for entry, _ in split.images)
-        require_space_for("unpacking", self._into, total)
+        require_space("unpacking", self._into, total)
         futures = []
         for name, split in self._splits.items():
             targets = {

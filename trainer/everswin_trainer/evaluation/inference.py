@@ -71,7 +71,7 @@ class InferenceHook(Hook):
         self._said_at = 0.0
 
     def after_test_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        if self._context.stop.raised:
+        if self._context.stop.requested:
             raise Preempted(*self._checkpoint.position)
         if not self._context.progress:
             return

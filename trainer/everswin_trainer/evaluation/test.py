@@ -13,7 +13,7 @@ from typing import Any
 from torch.distributed.elastic.multiprocessing.errors import record
 
 from everswin_trainer.analysis.analyse import Subject, analyse, discard
-from everswin_trainer.checkpoints.checkpoint import Checkpoint, of_checkpoint, of_weights
+from everswin_trainer.checkpoints.checkpoint import Checkpoint, checkpoint_from_weights, load_checkpoint
 from everswin_trainer.data.image_reader import open_images
 from everswin_trainer.evaluation.detections import Detections, Found, find, identify, publish
 from everswin_trainer.evaluation.half_precision import describe_disagreement
@@ -51,8 +51,8 @@ def measured_by(arguments: argparse.Namespace, plan_hash: str) -> Checkpoint:
     """Raises ValueError saying what is wrong with the file."""
     if arguments.weights:
         require_converted(arguments.weights)
-        return of_weights(arguments.weights.resolve(), plan_hash)
-    return of_checkpoint(arguments.checkpoint.resolve(), plan_hash)
+        return checkpoint_from_weights(arguments.weights.resolve(), plan_hash)
+    return load_checkpoint(arguments.checkpoint.resolve(), plan_hash)
 
 
 def test(context: Context, checkpoint: Checkpoint) -> tuple[int, int]:
@@ -103,7 +103,7 @@ def write_analysis(context: Context, checkpoint: Checkpoint, identity: dict[str,
 
     def send_heartbeat() -> None:
         context.heartbeats.send(VALIDATION)
-        if context.stop.raised:
+        if context.stop.requested:
             raise Preempted(*checkpoint.position)
 
     try:

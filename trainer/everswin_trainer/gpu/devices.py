@@ -23,7 +23,7 @@ class Gpu:
     uuid: str
     index: int
     name: str
-    used: int
+    used_mib: int
 
     @property
     def is_real(self) -> bool:
@@ -42,7 +42,7 @@ def list_gpus() -> list[Gpu] | None:
     ]
 
 
-def visible(gpus: Iterable[Gpu]) -> list[Gpu]:
+def visible_gpus(gpus: Iterable[Gpu]) -> list[Gpu]:
     """Returns the GPUs that CUDA_VISIBLE_DEVICES allows, by index (as in nvidia-smi) or by the prefix of a UUID."""
     wanted = os.environ.get("CUDA_VISIBLE_DEVICES")
     if wanted is None:
@@ -51,7 +51,7 @@ def visible(gpus: Iterable[Gpu]) -> list[Gpu]:
     return [gpu for gpu in gpus if any(name == str(gpu.index) or gpu.uuid.startswith(name) for name in names)]
 
 
-def users(uuid: str) -> list[str]:
+def list_gpu_processes(uuid: str) -> list[str]:
     """Returns one line for each process on a GPU; empty if nvidia-smi lists none. Raises GpusUnknown."""
     rows = _query("--query-compute-apps=gpu_uuid,pid,used_gpu_memory,process_name") or []
     return [f"{', '.join(row[3:])} (pid {row[1]}, {row[2]} MiB)" for row in rows if len(row) >= 4 and row[0] == uuid]

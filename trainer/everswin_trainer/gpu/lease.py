@@ -15,7 +15,7 @@ from typing import Any
 
 from everswin_trainer.gpu.devices import Gpu
 from everswin_trainer.job.folder import JOB_ENV, Job
-from everswin_trainer.system.process_tree import descendants, marked
+from everswin_trainer.system.process_tree import descendants, find_by_environment
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Lease:
     gpus: list[Gpu]
     descriptors: list[int]
 
-    def name(self, record: dict[str, Any]) -> None:
+    def write_record(self, record: dict[str, Any]) -> None:
         """Writes the holder into the lease files. Call it before any process starts that may outlive us."""
         for gpu, descriptor in zip(self.gpus, self.descriptors, strict=True):
             text = json.dumps({**record, "uuid": gpu.uuid}).encode()
@@ -98,17 +98,17 @@ def _holder(descriptor: int, gpu: Gpu, job: Job) -> Holder | None:
     if not _try_flock(descriptor):
         return Holder(gpu, _read(descriptor))
     record = _read(descriptor)
-    if record.get("job") not in (None, str(job.folder)) and _tree_lives(Path(record["job"])):
+    if record.get("job") not in (None, str(job.folder)) and _has_living_process(Path(record["job"])):
         return Holder(gpu, record, survivors=True)
     return None
 
 
-def _tree_lives(folder: Path) -> bool:
+def _has_living_process(folder: Path) -> bool:
     """Returns whether any process of that job lives, by the lock that all of them inherit."""
     try:
         descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
-        return bool(marked(JOB_ENV, str(folder)))
+        return bool(find_by_environment(JOB_ENV, str(folder)))
     try:
         # Shared and brief: a supervisor that finds it held meanwhile tries again.
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)

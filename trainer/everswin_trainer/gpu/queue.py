@@ -46,14 +46,14 @@ class Ticket:
     def ahead(self) -> list[dict[str, Any]]:
         """Returns the requests ahead of ours and removes tickets of dead processes. Needs the guard."""
         before = [path for path in sorted(self.path.parent.glob("*.json")) if path.name < self.path.name]
-        return [said for path in before if (said := _living(path)) is not None]
+        return [said for path in before if (said := _read_if_living(path)) is not None]
 
     def leave(self) -> None:
         self.path.unlink(missing_ok=True)
         os.close(self.descriptor)
 
 
-def _living(path: Path) -> dict[str, Any] | None:
+def _read_if_living(path: Path) -> dict[str, Any] | None:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:

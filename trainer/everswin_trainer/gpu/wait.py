@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from everswin_trainer.gpu.devices import CPU, UNLISTED, Gpu, list_gpus, users, visible
+from everswin_trainer.gpu.devices import CPU, UNLISTED, Gpu, list_gpu_processes, list_gpus, visible_gpus
 from everswin_trainer.gpu.lease import Holder, Lease, clear_stale, try_acquire
 from everswin_trainer.gpu.queue import Ticket, guard
 from everswin_trainer.job.folder import Attempt, Job
@@ -28,7 +28,7 @@ class NotEnoughGpus(Exception):
     """This machine has fewer GPUs than the job requests."""
 
 
-class AskerGone(Exception):
+class RequesterGone(Exception):
     """The process that started this supervisor has ended, so no worker would watch the trainer."""
 
 
@@ -45,17 +45,17 @@ class GpuRequest:
     count: int
     priority: int
     since: float
-    foreign: int
+    foreign_mib: int
     # Our parent, which acts for a worker: without it no worker would watch what we start.
-    asker: int
+    requester: int
 
     @classmethod
-    def of(cls, arguments: argparse.Namespace) -> "GpuRequest | None":
+    def from_arguments(cls, arguments: argparse.Namespace) -> "GpuRequest | None":
         if arguments.gpu_folder is None:
             return None
         since = time.time() if arguments.gpu_since is None else arguments.gpu_since
         wanted = (arguments.gpu_folder, arguments.device, arguments.gpus, arguments.gpu_priority)
-        return cls(*wanted, since, arguments.foreign_mib, arguments.asker or os.getppid())
+        return cls(*wanted, since, arguments.foreign_mib, arguments.requester or os.getppid())
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,36 +65,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--gpu-priority", type=int, default=3, help="the lower one goes first")
     parser.add_argument("--gpu-since", type=float, help="Unix seconds: the earlier one goes first")
     parser.add_argument("--foreign-mib", type=int, default=1024)
-    parser.add_argument("--asker", type=int, metavar="PID", help="our parent: the wait ends when it does")
+    parser.add_argument("--requester", type=int, metavar="PID", help="our parent: the wait ends when it does")
 
 
 def wait_for_gpus(job: Job, attempt: Attempt, request: GpuRequest, stop: set[signal.Signals]) -> Lease:
     """Waits for `request.count` GPUs and returns their lease. The caller holds the job's lock and blocks `stop`.
 
-    Raises NotEnoughGpus, GpusUnknown, AskerGone when the asker has ended, StopRequested on a signal of `stop`.
+    Raises NotEnoughGpus, GpusUnknown, RequesterGone when the requester has ended, StopRequested on a signal of `stop`.
     """
-    waiting = _Waiting(job, attempt, request)
+    waiting = _GpuWait(job, attempt, request)
     try:
         while (lease := waiting.poll()) is None:
             if signal.sigtimedwait(stop, POLL_SECONDS) is not None:
                 raise StopRequested
-            if os.getppid() != request.asker:
-                raise AskerGone
+            if os.getppid() != request.requester:
+                raise RequesterGone
         return lease
     finally:
         waiting.end()
 
 
-class _Waiting:
+class _GpuWait:
     def __init__(self, job: Job, attempt: Attempt, request: GpuRequest) -> None:
         self.job, self.attempt, self.request = job, attempt, request
         self.began = time.time()
         request.folder.mkdir(parents=True, exist_ok=True)
-        self.gpus = _candidates(request)
+        self.gpus = _candidate_gpus(request)
         # Where GPUs cannot be told apart, one lease stands for all of them.
         self.count = request.count if self.gpus[0].is_real else 1
         if len(self.gpus) < self.count:
-            raise NotEnoughGpus(f"{request.count} GPUs requested, {len(self.gpus)} available: {_names(self.gpus)}")
+            raise NotEnoughGpus(
+                f"{request.count} GPUs requested, {len(self.gpus)} available: {_format_gpus(self.gpus)}"
+            )
         # By UUID: the processes that use a GPU without a lease; valid until `ask_again_at`.
         self.foreign: dict[str, list[str]] = {}
         self.ask_again_at = 0.0
@@ -120,7 +122,7 @@ class _Waiting:
                 self.publish(ahead, held)
                 return None
             if not self.find_foreign(lease):
-                lease.name(self.record())
+                lease.write_record(self.record())
                 return lease
             lease.release()
 
@@ -128,10 +130,12 @@ class _Waiting:
         """Finds processes without a lease on the leased GPUs. The lease is held, so none of them belongs to a run."""
         if not lease.gpus[0].is_real:
             return False
-        used = {gpu.uuid: gpu.used for gpu in list_gpus() or []}
-        found = [gpu for gpu in lease.gpus if used.get(gpu.uuid, 0) > self.request.foreign]
+        used = {gpu.uuid: gpu.used_mib for gpu in list_gpus() or []}
+        found = [gpu for gpu in lease.gpus if used.get(gpu.uuid, 0) > self.request.foreign_mib]
         for gpu in found:
-            self.foreign[gpu.uuid] = users(gpu.uuid) or [f"{used[gpu.uuid]} MiB by nobody that nvidia-smi names"]
+            self.foreign[gpu.uuid] = list_gpu_processes(gpu.uuid) or [
+                f"{used[gpu.uuid]} MiB by nobody that nvidia-smi names"
+            ]
         if found:
             self.ask_again_at = time.monotonic() + MEMORY_SECONDS
         return bool(found)
@@ -148,7 +152,7 @@ class _Waiting:
         state = {
             **{"v": 1, "fence": self.attempt.fence, "gpus": self.request.count, "since": self.began},
             **{"place": len(ahead) + 1, "ahead": queue},
-            "held": [_describe(holder) for holder in held],
+            "held": [_holder_state(holder) for holder in held],
             "foreign": [{"gpu": uuid, "users": found} for uuid, found in sorted(self.foreign.items())],
         }
         if state != self.published and time.time() - self.began > PATIENCE_SECONDS:
@@ -162,22 +166,22 @@ class _Waiting:
         self.ticket.leave()
 
 
-def _candidates(request: GpuRequest) -> list[Gpu]:
+def _candidate_gpus(request: GpuRequest) -> list[Gpu]:
     if request.device == "cpu":
         return [Gpu(CPU, 0, CPU, 0)]
     gpus = list_gpus()
-    return [Gpu(UNLISTED, 0, "all GPUs", 0)] if gpus is None else visible(gpus) or _refuse()
+    return [Gpu(UNLISTED, 0, "all GPUs", 0)] if gpus is None else visible_gpus(gpus) or _refuse()
 
 
 def _refuse() -> list[Gpu]:
     raise NotEnoughGpus("nvidia-smi lists no GPU that CUDA_VISIBLE_DEVICES allows")
 
 
-def _names(gpus: list[Gpu]) -> str:
+def _format_gpus(gpus: list[Gpu]) -> str:
     return ", ".join(f"{gpu.uuid} ({gpu.name})" for gpu in gpus)
 
 
-def _describe(holder: Holder) -> dict[str, Any]:
+def _holder_state(holder: Holder) -> dict[str, Any]:
     record = holder.record
     of = {"run": record.get("run"), "pid": record.get("pid"), "since": record.get("since")}
     return {"gpu": holder.gpu.uuid, "name": holder.gpu.name, **of, "survivors": holder.survivors}

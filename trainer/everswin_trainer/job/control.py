@@ -25,11 +25,11 @@ class TrainerControl:
         content = read_json(job.control) or {}
         factor = content.get("learningRateFactor")
         return cls(
-            epochs=_whole(content.get("epochs"), least=1, otherwise=plan.epochs),
-            checkpoint_now=_whole(content.get("checkpointNow"), least=0, otherwise=0),
+            epochs=_integer(content.get("epochs"), minimum=1, default=plan.epochs),
+            checkpoint_now=_integer(content.get("checkpointNow"), minimum=0, default=0),
             learning_rate_factor=float(factor) if _is_factor(factor) else 1.0,
             fp32=content.get("fp32") is True,
-            accumulate=_whole(content.get("accumulate"), least=1, otherwise=1),
+            accumulate=_integer(content.get("accumulate"), minimum=1, default=1),
         )
 
 
@@ -58,8 +58,8 @@ class ControlFile:
         return found.st_mtime_ns, found.st_ino, found.st_size
 
 
-def _whole(value: Any, least: int, otherwise: int) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= least else otherwise
+def _integer(value: Any, minimum: int, default: int) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= minimum else default
 
 
 def _is_factor(value: Any) -> bool:

@@ -29,7 +29,7 @@ class Job:
     @classmethod
     def at(cls, folder: str | Path, run: str | Path | None = None) -> "Job":
         """Makes folders that are missing."""
-        return cls(_made(folder), _made(run or folder))
+        return cls(_make_folder(folder), _make_folder(run or folder))
 
     @classmethod
     def of_rank(cls, run: str | Path) -> "Job":
@@ -126,7 +126,7 @@ class Attempt:
         return {JOB_ENV: str(job.folder), ATTEMPT_ENV: str(self.number), FENCE_ENV: str(self.fence)}
 
 
-def _made(folder: str | Path) -> Path:
+def _make_folder(folder: str | Path) -> Path:
     Path(folder).mkdir(parents=True, exist_ok=True)
     return Path(folder).resolve()
 
@@ -152,7 +152,7 @@ def write_owner(job: Job, attempt: Attempt, log_offset: int, gpus: list[str]) ->
     )
 
 
-def stop_is_wanted(job: Job) -> bool:
+def is_stop_requested(job: Job) -> bool:
     """Whether SIGTERM means "save and stop": the supervisor was told so, or is no longer there to be told."""
     return job.stop.exists() or living_owner(job) is None
 

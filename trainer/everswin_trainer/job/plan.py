@@ -43,17 +43,17 @@ class Plan:
             plan_hash=reader.text("planHash"),
             recipe_name=reader.text("recipe", "name"),
             recipe_sha256=reader.text("recipe", "sha256"),
-            epochs=reader.whole("epochs", least=0),
-            seed=reader.whole("seed", least=0),
-            gpus=reader.whole("gpus", least=1),
-            batch_per_gpu=reader.whole("batchPerGpu", least=1),
-            loader_workers=reader.whole("loaderWorkers", least=0),
-            log_every_steps=reader.whole("logEverySteps", least=1),
+            epochs=reader.integer("epochs", minimum=0),
+            seed=reader.integer("seed", minimum=0),
+            gpus=reader.integer("gpus", minimum=1),
+            batch_per_gpu=reader.integer("batchPerGpu", minimum=1),
+            loader_workers=reader.integer("loaderWorkers", minimum=0),
+            log_every_steps=reader.integer("logEverySteps", minimum=1),
             every_minutes=reader.number_or_auto("checkpoint", "everyMinutes"),
             # With one checkpoint kept, the moment of replacing it would be a moment without.
-            keep_last=reader.whole("checkpoint", "keepLast", least=2),
-            milestones=reader.wholes_if_given("checkpoint", "milestones", least=1),
-            speed=Speed(**{field: reader.flag_if_given("speed", name) for name, field in SWITCHES.items()}),
+            keep_last=reader.integer("checkpoint", "keepLast", minimum=2),
+            milestones=reader.optional_integers("checkpoint", "milestones", minimum=1),
+            speed=Speed(**{field: reader.optional_flag("speed", name) for name, field in SWITCHES.items()}),
         )
         if reader.problems:
             raise ValueError(f"{path} is not a plan: " + "; ".join(reader.problems))
@@ -68,10 +68,12 @@ class _Reader:
         self.problems: list[str] = []
 
     def text(self, *path: str) -> str:
-        return self._take(path, "some text", lambda value: isinstance(value, str) and value != "", "")
+        return self._read(path, "some text", lambda value: isinstance(value, str) and value != "", "")
 
-    def whole(self, *path: str, least: int) -> int:
-        return self._take(path, f"a whole number of at least {least}", lambda value: _is_whole(value, least), least)
+    def integer(self, *path: str, minimum: int) -> int:
+        return self._read(
+            path, f"a whole number of at least {minimum}", lambda value: _is_integer(value, minimum), minimum
+        )
 
     def number_or_auto(self, *path: str) -> float | None:
         """None for `auto`."""
@@ -79,33 +81,33 @@ class _Reader:
         def accepts(value: Any) -> bool:
             return value == "auto" or (_is_number(value) and value > 0)
 
-        value = self._take(path, 'a number above 0 or "auto"', accepts, "auto")
+        value = self._read(path, 'a number above 0 or "auto"', accepts, "auto")
         return None if value == "auto" else float(value)
 
-    def wholes_if_given(self, *path: str, least: int) -> frozenset[int] | None:
+    def optional_integers(self, *path: str, minimum: int) -> frozenset[int] | None:
         def accepts(value: Any) -> bool:
-            return value is None or (isinstance(value, list) and all(_is_whole(one, least) for one in value))
+            return value is None or (isinstance(value, list) and all(_is_integer(one, minimum) for one in value))
 
-        value = self._take(path, f"a list of whole numbers of at least {least}", accepts, None)
+        value = self._read(path, f"a list of whole numbers of at least {minimum}", accepts, None)
         return None if value is None else frozenset(value)
 
-    def flag_if_given(self, *path: str) -> bool:
-        value = self._take(path, "true or false", lambda value: value is None or isinstance(value, bool), None)
+    def optional_flag(self, *path: str) -> bool:
+        value = self._read(path, "true or false", lambda value: value is None or isinstance(value, bool), None)
         return value is True
 
-    def _take(self, path: tuple[str, ...], expected: str, accepts: Any, otherwise: Any) -> Any:
+    def _read(self, path: tuple[str, ...], expected: str, accepts: Any, default: Any) -> Any:
         value = self._content
         for key in path:
             value = value.get(key) if isinstance(value, dict) else None
         if accepts(value):
             return value
         self.problems.append(f"expected {'.'.join(path)} to be {expected}, got {value!r}")
-        return otherwise
+        return default
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _is_whole(value: Any, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+def _is_integer(value: Any, minimum: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= minimum

@@ -21,13 +21,13 @@ class Progress:
         if size > 0 and os.pread(self._descriptor, 1, size - 1) != b"\n":
             os.write(self._descriptor, b"\n")
 
-    def tell(self, listener: Callable[[dict[str, Any]], None]) -> None:
+    def subscribe(self, listener: Callable[[dict[str, Any]], None]) -> None:
         """From now on `listener` gets each event that was written."""
         self._listener = listener
 
     def write(self, kind: str, **fields: Any) -> None:
         """Appends one event. Numbers that JSON cannot hold become null. Raises OSError when the disk is full."""
-        event = {"v": 1, "type": kind, "t": time.time(), "attempt": self._attempt, **finite(fields)}
+        event = {"v": 1, "type": kind, "t": time.time(), "attempt": self._attempt, **replace_non_finite(fields)}
         line = json.dumps(event, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
         if os.write(self._descriptor, line) != len(line):
             raise OSError(f"no room to append {len(line)} bytes to the progress file")
@@ -35,14 +35,14 @@ class Progress:
             self._listener(event)
 
 
-def finite(value: Any) -> Any:
+def replace_non_finite(value: Any) -> Any:
     """`value` with NaN and both infinities replaced by None, at any depth."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items()}
+        return {key: replace_non_finite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [finite(item) for item in value]
+        return [replace_non_finite(item) for item in value]
     return value
 
 
@@ -63,7 +63,7 @@ def read_events(path: Path) -> list[dict[str, Any]]:
     return events
 
 
-def preserved(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def surviving_events(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The events that still count: a start takes back every step and validation after its iteration that came before.
 
     What was trained on top of a checkpoint that was given up is no part of the run any more.
@@ -90,7 +90,7 @@ def box_average_precision(events: list[dict[str, Any]]) -> dict[tuple[int, int],
     Of the preserved lineage only: a checkpoint that was trained anew is not the best for what its namesake scored.
     """
     scores = {}
-    for event in preserved(events):
+    for event in surviving_events(events):
         if event["type"] == "validation":
             scores[event["epoch"], event["iteration"]] = event["bbox"]["AP"] or 0.0
     return scores

@@ -11,7 +11,7 @@ from everswin_trainer.job.folder import FENCE_ENV, JOB_ENV, Job
 KEPT_ATTEMPTS = 5
 
 
-def take_own_log() -> None:
+def redirect_to_rank_log() -> None:
     """In a rank, before anything is said: standard output and error go where this rank alone writes.
 
     The first rank keeps what it has, and so does a command that is tried out by hand, without a supervisor.
@@ -19,7 +19,7 @@ def take_own_log() -> None:
     rank, folder = os.environ.get("RANK", "0"), os.environ.get(JOB_ENV)
     if rank == "0" or folder is None:
         return
-    path = rank_log(Job.at(folder), os.environ.get(FENCE_ENV, "0"), rank)
+    path = rank_log_path(Job.at(folder), os.environ.get(FENCE_ENV, "0"), rank)
     path.parent.mkdir(exist_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     os.write(descriptor, f"rank {rank}, pid {os.getpid()}, host {socket.gethostname()}\n".encode())
@@ -28,13 +28,13 @@ def take_own_log() -> None:
     os.close(descriptor)
 
 
-def rank_log(job: Job, fence: int | str, rank: int | str) -> Path:
+def rank_log_path(job: Job, fence: int | str, rank: int | str) -> Path:
     return job.rank_logs / f"{fence}-rank-{rank}.log"
 
 
-def logs_of(job: Job, fence: int) -> list[Path]:
+def list_rank_logs(job: Job, fence: int) -> list[Path]:
     """Those of one attempt, in any order."""
-    return list(job.rank_logs.glob(rank_log(job, fence, "*").name))
+    return list(job.rank_logs.glob(rank_log_path(job, fence, "*").name))
 
 
 def prune_rank_logs(job: Job) -> None:

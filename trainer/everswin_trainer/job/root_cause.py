@@ -35,10 +35,10 @@ def read_root_cause(error_file: Path, log: Path, log_offset: int) -> dict[str, A
     reported = _from_log(log, log_offset)
     if recorded is None and reported is None:
         return None
-    return caused(**{**(reported or {}), **(recorded or {})})
+    return make_root_cause(**{**(reported or {}), **(recorded or {})})
 
 
-def caused(**known: Any) -> dict[str, Any]:
+def make_root_cause(**known: Any) -> dict[str, Any]:
     """A root cause of which not everything has to be known."""
     return {"rank": None, "pid": None, "exitCode": None, "signal": None, "message": None, "at": None, **known}
 
@@ -63,7 +63,7 @@ def read_error(path: Path) -> dict[str, Any] | None:
     return {**found, "at": float(at)} if at is not None else found
 
 
-def is_reported(log: Path, log_offset: int) -> bool:
+def has_report(log: Path, log_offset: int) -> bool:
     """Whether torchrun's block stands in this attempt's part of the log, to its last line."""
     text = _tail(log, log_offset)
     block = _last_block(text)

@@ -29,9 +29,9 @@ class Preempted(Exception):
 class StopRequest:
     """`raised` turns true when a stop is wanted, and stays so."""
 
-    def __init__(self, wanted: Callable[[], bool]) -> None:
-        self.raised = False
-        self._wanted = wanted
+    def __init__(self, is_requested: Callable[[], bool]) -> None:
+        self.requested = False
+        self._is_requested = is_requested
 
     def install(self) -> "StopRequest":
         """From now on SIGTERM is ours. A thread listens: the main one may be stuck where Python runs no handler."""
@@ -46,8 +46,8 @@ class StopRequest:
         while os.read(pipe, 1)[0] != signal.SIGTERM:
             pass
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while not self._wanted():
+        while not self._is_requested():
             if time.monotonic() > deadline:
                 os._exit(PREEMPTED_EXIT_CODE)
             time.sleep(0.02)
-        self.raised = True
+        self.requested = True

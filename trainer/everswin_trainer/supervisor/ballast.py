@@ -10,12 +10,12 @@ from everswin_trainer.job.folder import Job
 from everswin_trainer.system.atomic_file import fsync_folder
 
 BALLAST_BYTES = 64 * 1024
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+DISK_FULL_ERRORS = (errno.ENOSPC, errno.EDQUOT)
 
 Result = TypeVar("Result")
 
 
-def load_ballast(job: Job) -> None:
+def write_ballast(job: Job) -> None:
     """Writes the ballast; real bytes, since a sparse file reserves no space. Does nothing on a full disk."""
     with suppress(OSError), open(job.ballast, "wb") as stream:
         stream.write(bytes(BALLAST_BYTES))
@@ -23,12 +23,12 @@ def load_ballast(job: Job) -> None:
         os.fsync(stream.fileno())
 
 
-def making_room(job: Job, write: Callable[[], Result]) -> Result:
+def with_ballast(job: Job, write: Callable[[], Result]) -> Result:
     """Calls `write`; if the disk is full, deletes the ballast and calls it again. Raises OSError."""
     try:
         return write()
     except OSError as error:
-        if error.errno not in DISK_FULL:
+        if error.errno not in DISK_FULL_ERRORS:
             raise
     job.ballast.unlink(missing_ok=True)
     fsync_folder(job.folder)

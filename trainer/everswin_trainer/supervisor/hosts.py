@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from everswin_trainer.gpu.lease import Lease
-from everswin_trainer.gpu.wait import POLL_SECONDS, AskerGone, GpuRequest, StopRequested, wait_for_gpus
-from everswin_trainer.job.ending import FINISHED
+from everswin_trainer.gpu.wait import POLL_SECONDS, GpuRequest, RequesterGone, StopRequested, wait_for_gpus
 from everswin_trainer.job.folder import Attempt, Job
 from everswin_trainer.job.heartbeat import Heartbeat, read_heartbeats
+from everswin_trainer.job.outcome import FINISHED
 from everswin_trainer.system.atomic_file import read_json, write_json
 
 
@@ -33,7 +33,7 @@ class Hosts:
     ended: dict[str, Any] | None = field(default=None)
 
     @classmethod
-    def of(cls, arguments: argparse.Namespace, job: Job, attempt: Attempt) -> "Hosts":
+    def from_arguments(cls, arguments: argparse.Namespace, job: Job, attempt: Attempt) -> "Hosts":
         """Returns the hosts that the arguments name; without any, this one alone."""
         return cls(job, attempt, [Job.at(folder, job.run) for folder in arguments.hosts] or [job])
 
@@ -50,7 +50,7 @@ class Hosts:
         try:
             write_json(self.own.ready, {"v": 1, "fence": self.attempt.fence})
             self._wait(lambda: self._without_gpus(self.others), request, stop)
-        except (StopRequested, AskerGone):
+        except (StopRequested, RequesterGone):
             lease.release()
             raise
         return lease
@@ -91,8 +91,8 @@ class Hosts:
                     said = names
                 if signal.sigtimedwait(stop, POLL_SECONDS) is not None:
                     raise StopRequested
-                if os.getppid() != request.asker:
-                    raise AskerGone
+                if os.getppid() != request.requester:
+                    raise RequesterGone
         finally:
             self.own.waiting.unlink(missing_ok=True)
 

@@ -14,7 +14,13 @@ import time
 from dataclasses import dataclass
 
 from everswin_trainer.job.folder import JOB_ENV, Job
-from everswin_trainer.system.process_tree import ancestors, argv_of, kill, marked, openers
+from everswin_trainer.system.process_tree import (
+    ancestors,
+    find_by_environment,
+    find_openers,
+    kill_processes,
+    read_command_line,
+)
 
 # A killed process frees its GPU memory before it frees its descriptors, which can take seconds.
 SURVIVOR_SECONDS = 60.0
@@ -34,7 +40,7 @@ class JobLock:
     killed: list[int]
 
 
-def acquire(job: Job) -> JobLock:
+def acquire_job_lock(job: Job) -> JobLock:
     """Acquires both locks and kills survivors of a dead supervisor. Raises JobLocked."""
     descriptor = os.open(job.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
@@ -52,14 +58,14 @@ def _flock_after_survivors(job: Job, descriptor: int) -> list[int]:
     begin = time.monotonic()
     while not _try_flock(descriptor):
         waited = time.monotonic() - begin
-        suspects = set(marked(JOB_ENV, str(job.folder)))
+        suspects = set(find_by_environment(JOB_ENV, str(job.folder)))
         if waited > UNMARKED_AFTER_SECONDS:
             # Not a supervisor of another job, which may be asking whether anything of ours lives (lease.py).
-            suspects |= {pid for pid in openers(job.lock) if "supervise" not in argv_of(pid)[:5]}
+            suspects |= {pid for pid in find_openers(job.lock) if "supervise" not in read_command_line(pid)[:5]}
         suspects -= {os.getpid(), *ancestors(os.getpid())}
         if waited > SURVIVOR_SECONDS:
             raise JobLocked(f"processes {sorted(suspects)} of a dead supervisor hold {job.lock} and do not end")
-        kill(list(suspects))
+        kill_processes(list(suspects))
         killed += [pid for pid in suspects if pid not in killed]
         time.sleep(0.02)
     return killed

@@ -10,7 +10,7 @@ from everswin_trainer.gpu.lease import Lease
 from everswin_trainer.job.folder import Attempt, Job
 from everswin_trainer.supervisor.lock import SURVIVOR_SECONDS, JobLock
 from everswin_trainer.supervisor.ranks import ERROR_FILE_ENV
-from everswin_trainer.system.process_tree import descendants, die_with_parent, kill
+from everswin_trainer.system.process_tree import descendants, die_with_parent, kill_processes
 
 STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
 WATCHED_SIGNALS = STOP_SIGNALS | {signal.SIGCHLD}
@@ -68,7 +68,7 @@ def kill_descendants() -> None:
     """
     deadline = time.monotonic() + SURVIVOR_SECONDS
     while (below := descendants(os.getpid())) and time.monotonic() < deadline:
-        kill(below)
+        kill_processes(below)
         signal.sigtimedwait({signal.SIGCHLD}, 0.05)
         reap(0)
     reap(0)

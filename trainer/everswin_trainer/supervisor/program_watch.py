@@ -4,14 +4,14 @@ import os
 import signal
 import time
 
-from everswin_trainer.job.ending import Stall
 from everswin_trainer.job.heartbeat import Heartbeat, read_heartbeats
+from everswin_trainer.job.outcome import Stall
 from everswin_trainer.supervisor.hosts import Hosts
 from everswin_trainer.supervisor.program import STOP_SIGNALS, WATCHED_SIGNALS, forward_stop, reap
 from everswin_trainer.supervisor.ranks import Ranks
 from everswin_trainer.supervisor.stack_traces import write_stack_traces
 from everswin_trainer.supervisor.watchdog import Watchdog
-from everswin_trainer.system.process_tree import descendants, kill
+from everswin_trainer.system.process_tree import descendants, kill_processes
 from everswin_trainer.system.signals import Signals
 
 # Interval between checks of the heartbeats.
@@ -98,5 +98,5 @@ class ProgramWatch:
     def _kill_if_due(self) -> None:
         if self._kill_at is not None and time.monotonic() >= self._kill_at:
             self._ranks.stop_watching()
-            kill(descendants(os.getpid()))
+            kill_processes(descendants(os.getpid()))
             self._kill_at = time.monotonic() + KILL_AGAIN_SECONDS

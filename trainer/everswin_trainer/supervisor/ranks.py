@@ -14,10 +14,10 @@ from typing import Any
 
 from everswin_trainer.job.folder import Job
 from everswin_trainer.job.heartbeat import Heartbeat
-from everswin_trainer.job.root_cause import caused, is_reported, read_error, signal_name
+from everswin_trainer.job.root_cause import has_report, make_root_cause, read_error, signal_name
 from everswin_trainer.job.stop_request import PREEMPTED_EXIT_CODE
 from everswin_trainer.system.atomic_file import TEMPORARY_SUFFIX
-from everswin_trainer.system.process_tree import ancestors, environment_of, exit_status, start_ticks
+from everswin_trainer.system.process_tree import ancestors, exit_status, read_environment, start_ticks
 
 # Names the file in which a launched process records its exception.
 ERROR_FILE_ENV = "TORCHELASTIC_ERROR_FILE"
@@ -59,7 +59,7 @@ class FirstFailure:
         silent = f"Signal {-code} ({name}) received by PID {self.rank.pid}" if name else "It left no exception."
         raised = read_error(self.rank.error_file) if self.rank.error_file else None
         known = {"rank": self.rank.number, "pid": self.rank.pid, "exitCode": code if code >= 0 else None}
-        return caused(**{**known, "signal": name, "message": silent, "at": self.at, **(raised or {})})
+        return make_root_cause(**{**known, "signal": name, "message": silent, "at": self.at, **(raised or {})})
 
 
 class Ranks:
@@ -133,7 +133,7 @@ class Ranks:
                 # The pid belongs to another process by now, or to another namespace.
                 os.close(descriptor)
                 continue
-            path = environment_of(heartbeat.pid).get(ERROR_FILE_ENV)
+            path = read_environment(heartbeat.pid).get(ERROR_FILE_ENV)
             self._living.append(
                 Rank(
                     heartbeat.rank, heartbeat.pid, start_ticks(heartbeat.pid), descriptor, Path(path) if path else None
@@ -148,7 +148,7 @@ class Ranks:
         return self.first_failure is not None and not self.rank0_saves()
 
     def _is_reported(self) -> bool:
-        return is_reported(self._job.log, self._log_offset)
+        return has_report(self._job.log, self._log_offset)
 
     def stop_watching(self) -> None:
         """Stops watching: ranks that end from now on were killed by us."""

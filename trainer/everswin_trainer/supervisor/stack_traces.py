@@ -7,12 +7,12 @@ from contextlib import suppress
 
 from everswin_trainer.job.folder import Attempt, Job
 from everswin_trainer.job.heartbeat import read_heartbeats
-from everswin_trainer.job.rank_logs import logs_of
+from everswin_trainer.job.rank_logs import list_rank_logs
 from everswin_trainer.system.process_tree import descendants
 
 STACKS_SECONDS = 3.0
 # A rank writes its stacks within milliseconds; once the log has not grown for so long, it holds all of them.
-STACKS_AT_REST_SECONDS = 0.5
+STACKS_SETTLED_SECONDS = 0.5
 
 
 def write_stack_traces(job: Job, attempt: Attempt) -> None:
@@ -24,15 +24,15 @@ def write_stack_traces(job: Job, attempt: Attempt) -> None:
             # A stopped process handles the signal only after SIGCONT.
             os.kill(pid, signal.SIGCONT)
     begin = rest_since = time.monotonic()
-    size = size_of_logs(job, attempt)
+    size = _total_log_bytes(job, attempt)
     while time.monotonic() - begin < STACKS_SECONDS:
         time.sleep(0.05)
-        before, size = size, size_of_logs(job, attempt)
+        before, size = size, _total_log_bytes(job, attempt)
         if size != before:
             rest_since = time.monotonic()
-        if rest_since != begin and time.monotonic() - rest_since > STACKS_AT_REST_SECONDS:
+        if rest_since != begin and time.monotonic() - rest_since > STACKS_SETTLED_SECONDS:
             return
 
 
-def size_of_logs(job: Job, attempt: Attempt) -> int:
-    return sum(path.stat().st_size for path in (job.log, *logs_of(job, attempt.fence)))
+def _total_log_bytes(job: Job, attempt: Attempt) -> int:
+    return sum(path.stat().st_size for path in (job.log, *list_rank_logs(job, attempt.fence)))

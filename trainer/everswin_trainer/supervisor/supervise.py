@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from everswin_trainer.gpu.lease import Lease
-from everswin_trainer.gpu.wait import AskerGone, GpuRequest, NotEnoughGpus, StopRequested, add_arguments
-from everswin_trainer.job.ending import CRASHED, FINISHED, HUNG, PREEMPTED, Ended, write_exit
+from everswin_trainer.gpu.wait import GpuRequest, NotEnoughGpus, RequesterGone, StopRequested, add_arguments
 from everswin_trainer.job.folder import Attempt, Job, living_owner, write_owner
 from everswin_trainer.job.heartbeat import PHASES
+from everswin_trainer.job.outcome import CRASHED, FINISHED, HUNG, PREEMPTED, ProgramOutcome, write_exit
 from everswin_trainer.job.rank_logs import prune_rank_logs
-from everswin_trainer.supervisor.ballast import load_ballast, making_room
+from everswin_trainer.supervisor.ballast import with_ballast, write_ballast
 from everswin_trainer.supervisor.hosts import Hosts
 from everswin_trainer.supervisor.hosts import add_arguments as add_host_arguments
-from everswin_trainer.supervisor.lock import JobLock, JobLocked, acquire
+from everswin_trainer.supervisor.lock import JobLock, JobLocked, acquire_job_lock
 from everswin_trainer.supervisor.program import STOP_SIGNALS, WATCHED_SIGNALS, kill_descendants, start
 from everswin_trainer.supervisor.program_watch import ProgramWatch
 from everswin_trainer.supervisor.ranks import Ranks
@@ -49,18 +49,18 @@ def main(argv: list[str]) -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED_SIGNALS)
     job = Job.at(arguments.job_dir, arguments.run_dir)
     try:
-        lock = acquire(job)
+        lock = acquire_job_lock(job)
     except JobLocked as error:
         return refuse(LOCKED_EXIT_CODE, "locked", error, owner=living_owner(job))
-    own_session()
+    start_session()
     become_subreaper()
     attempt = Attempt(arguments.attempt, arguments.fence)
-    request, hosts = GpuRequest.of(arguments), Hosts.of(arguments, job, attempt)
+    request, hosts = GpuRequest.from_arguments(arguments), Hosts.from_arguments(arguments, job, attempt)
     try:
         lease = Lease([], []) if request is None else hosts.acquire_gpus(request, STOP_SIGNALS)
     except NotEnoughGpus as error:
         return refuse(NOT_ENOUGH_GPUS_EXIT_CODE, "never-enough-gpus", error)
-    except AskerGone:
+    except RequesterGone:
         return LOCKED_EXIT_CODE
     except StopRequested:
         lease = None
@@ -68,15 +68,17 @@ def main(argv: list[str]) -> int:
         stale.unlink(missing_ok=True)
     shutil.rmtree(job.heartbeats, ignore_errors=True)
     prune_rank_logs(job)
-    load_ballast(job)
+    write_ballast(job)
     log_offset = job.log.stat().st_size if job.log.exists() else 0
     write_owner(job, attempt, log_offset, [] if lease is None else [gpu.uuid for gpu in lease.gpus])
     if lease is None:
-        ended = Ended(status=signal.SIGTERM, stop_requested=True, started_at=time.time(), log_offset=log_offset)
+        ended = ProgramOutcome(
+            status=signal.SIGTERM, stop_requested=True, started_at=time.time(), log_offset=log_offset
+        )
     else:
         ended = run(hosts, lock, log_offset, arguments, lease)
         lease.release()
-    return EXIT_CODES[making_room(job, lambda: write_exit(job, attempt, ended))]
+    return EXIT_CODES[with_ballast(job, lambda: write_exit(job, attempt, ended))]
 
 
 def refuse(code: int, reason: str, error: Exception, **more: object) -> int:
@@ -91,14 +93,14 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--attempt", type=int, required=True)
     parser.add_argument("--fence", type=int, required=True)
     parser.add_argument("--grace-seconds", type=float, default=DEFAULT_GRACE_SECONDS)
-    parser.add_argument("--stall-seconds", type=phase_seconds, nargs="+", default=[], metavar="PHASE=S")
+    parser.add_argument("--stall-seconds", type=parse_phase_seconds, nargs="+", default=[], metavar="PHASE=S")
     add_arguments(parser)
     add_host_arguments(parser)
     parser.add_argument("program", nargs="+", metavar="-- PROGRAM ARG")
     return parser.parse_args(argv)
 
 
-def phase_seconds(text: str) -> tuple[str, float]:
+def parse_phase_seconds(text: str) -> tuple[str, float]:
     """`step=60` -> ("step", 60.0)."""
     phase, _, seconds = text.partition("=")
     with suppress(ValueError):
@@ -107,7 +109,7 @@ def phase_seconds(text: str) -> tuple[str, float]:
     raise argparse.ArgumentTypeError(f"expected PHASE=S, a phase of {', '.join(PHASES)}, got {text}")
 
 
-def own_session() -> None:
+def start_session() -> None:
     """Starts a session of our own, so that no signal to a terminal or to a worker's process group reaches us."""
     if os.getsid(0) != os.getpid():
         try:
@@ -117,7 +119,7 @@ def own_session() -> None:
             pass
 
 
-def run(hosts: Hosts, lock: JobLock, log_offset: int, arguments: argparse.Namespace, lease: Lease) -> Ended:
+def run(hosts: Hosts, lock: JobLock, log_offset: int, arguments: argparse.Namespace, lease: Lease) -> ProgramOutcome:
     """Starts the program, waits for it or ends it, and returns once no descendant lives."""
     job = hosts.own
     started_at = time.time()
@@ -129,13 +131,13 @@ def run(hosts: Hosts, lock: JobLock, log_offset: int, arguments: argparse.Namesp
         except OSError as error:
             write_json(job.error, {"message": f"cannot start {arguments.program[0]}: {error}"})
             # The status of a shell for a command that it cannot run.
-            return Ended(status=127 << 8, stop_requested=False, started_at=started_at, log_offset=log_offset)
+            return ProgramOutcome(status=127 << 8, stop_requested=False, started_at=started_at, log_offset=log_offset)
     watchdog = Watchdog(dict(arguments.stall_seconds), time.monotonic())
     ranks = Ranks(job, program, log_offset)
     watch = ProgramWatch(program, hosts, ranks, watchdog, arguments.grace_seconds)
     status = watch.wait()
     kill_descendants()
-    return Ended(
+    return ProgramOutcome(
         status=status,
         stop_requested=watch.stop_requested,
         started_at=started_at,

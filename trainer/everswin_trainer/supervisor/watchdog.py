@@ -2,8 +2,8 @@
 
 import math
 
-from everswin_trainer.job.ending import Stall
 from everswin_trainer.job.heartbeat import STARTUP, Heartbeat
+from everswin_trainer.job.outcome import Stall
 
 # A wait may be so many times the longest one that turned out to be none.
 PATIENCE = 5.0

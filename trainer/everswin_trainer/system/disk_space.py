@@ -9,12 +9,12 @@ MARGIN_BYTES = 1 << 20
 MARGIN_SHARE = 0.01
 
 
-def require_space(folder: Path, need_bytes: int) -> None:
+def require_checkpoint_space(folder: Path, need_bytes: int) -> None:
     """Raises OSError (ENOSPC) saying how much is missing if a checkpoint would not fit into `folder`."""
-    require_space_for("a checkpoint", folder, need_bytes, "; older checkpoints are untouched")
+    require_space("a checkpoint", folder, need_bytes, "; older checkpoints are untouched")
 
 
-def require_space_for(what: str, folder: Path, need_bytes: int, comfort: str = "") -> None:
+def require_space(what: str, folder: Path, need_bytes: int, comfort: str = "") -> None:
     """The same for anything."""
     disk = os.statvfs(folder)
     free = disk.f_bavail * disk.f_frsize

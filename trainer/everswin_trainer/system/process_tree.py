@@ -42,25 +42,25 @@ def exit_status(pid: int, ticks: int | None) -> int | None:
     return int(stat[49])
 
 
-def environment_of(pid: int) -> dict[str, str]:
+def read_environment(pid: int) -> dict[str, str]:
     """Returns the environment that a process of ours was started with; empty if it has ended."""
     pairs = (pair.partition(b"=") for pair in _read(pid, "environ").split(b"\0"))
     return {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs if name}
 
 
-def argv_of(pid: int) -> list[str]:
+def read_command_line(pid: int) -> list[str]:
     """Returns the command line of a process; empty if it has ended."""
     return os.fsdecode(_read(pid, "cmdline")).split("\0")
 
 
-def all_pids() -> Iterator[int]:
+def _all_pids() -> Iterator[int]:
     return (int(name) for name in os.listdir("/proc") if name.isdigit())
 
 
 def descendants(root: int) -> list[int]:
     """Every living process below `root`, parents before children, zombies left out."""
     children: dict[int, list[int]] = {}
-    for pid in all_pids():
+    for pid in _all_pids():
         stat = _stat(pid)
         if stat is not None:
             children.setdefault(int(stat[1]), []).append(pid)
@@ -80,18 +80,18 @@ def ancestors(pid: int) -> list[int]:
     return found
 
 
-def marked(name: str, value: str) -> list[int]:
+def find_by_environment(name: str, value: str) -> list[int]:
     """Living processes of ours that were started with `name=value` in their environment."""
     mark = f"{name}={value}".encode()
-    return [pid for pid in all_pids() if mark in _read(pid, "environ").split(b"\0") and start_ticks(pid) is not None]
+    return [pid for pid in _all_pids() if mark in _read(pid, "environ").split(b"\0") and start_ticks(pid) is not None]
 
 
-def openers(path: Path) -> list[int]:
+def find_openers(path: Path) -> list[int]:
     """Living processes of ours that hold `path` open."""
-    return [pid for pid in all_pids() if str(path) in _open_files(pid)]
+    return [pid for pid in _all_pids() if str(path) in _open_files(pid)]
 
 
-def kill(pids: list[int]) -> None:
+def kill_processes(pids: list[int]) -> None:
     """Sends SIGKILL to each process that still exists."""
     for pid in pids:
         try:

@@ -15,7 +15,7 @@ from everswin_trainer.system.process_tree import die_with_parent
 # From <linux/sched.h>.
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWNET = 0x40000000
-ISOLATED, SHARED = "cut off", "as the process had it"
+ISOLATED, NOT_ISOLATED = "cut off", "as the process had it"
 
 # What Python and its libraries need to be found and to run. Anything else may be a secret.
 KEPT_ENVIRONMENT = {"PATH", "PYTHONPATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "OMP_NUM_THREADS"}
@@ -35,7 +35,7 @@ def isolate_network() -> str:
     if _unshare(CLONE_NEWNET):
         return ISOLATED
     if not _unshare(CLONE_NEWUSER | CLONE_NEWNET):
-        return SHARED
+        return NOT_ISOLATED
     # Maps our user to itself; unmapped, it would be "nobody".
     for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
         try:

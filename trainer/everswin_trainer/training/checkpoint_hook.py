@@ -6,8 +6,8 @@ from typing import Any
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from everswin_trainer.checkpoints.checkpoint import sweep
-from everswin_trainer.checkpoints.interval import seconds_between_saves, seconds_of_epoch
+from everswin_trainer.checkpoints.checkpoint import sweep_checkpoints
+from everswin_trainer.checkpoints.interval import estimate_epoch_seconds, seconds_between_saves
 from everswin_trainer.checkpoints.saver import Saver, StateCopy
 from everswin_trainer.job.heartbeat import SAVING, STEP
 from everswin_trainer.job.progress import box_average_precision, newest_request, read_events
@@ -41,7 +41,7 @@ class CheckpointHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """A run that died between a checkpoint and its validation makes that up first: no metric is ever missing."""
         if self._saver:
-            sweep(self._job.checkpoints)
+            sweep_checkpoints(self._job.checkpoints)
         at_epoch_end = runner.iter == runner.epoch * len(runner.train_dataloader)
         validated = box_average_precision(read_events(self._job.progress))
         if runner.iter > 0 and at_epoch_end and (runner.epoch, runner.iter) not in validated:
@@ -49,7 +49,7 @@ class CheckpointHook(Hook):
         self._schedule()
 
     def before_train_epoch(self, runner: Runner) -> None:
-        if any(self._rank.all_reduce_any(self._stop.raised)):
+        if any(self._rank.all_reduce_any(self._stop.requested)):
             self._leave(runner.epoch, runner.iter)
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
@@ -58,7 +58,7 @@ class CheckpointHook(Hook):
         done = runner.iter + 1
         if done % len(runner.train_dataloader) == 0:
             return
-        stop, due = self._rank.all_reduce_any(self._stop.raised, self._is_due())
+        stop, due = self._rank.all_reduce_any(self._stop.requested, self._is_due())
         if stop or due:
             self._save(runner, runner.epoch, done)
         if stop:
@@ -66,14 +66,14 @@ class CheckpointHook(Hook):
 
     def after_train_epoch(self, runner: Runner) -> None:
         self._save(runner, runner.epoch + 1, runner.iter)
-        if any(self._rank.all_reduce_any(self._stop.raised)):
+        if any(self._rank.all_reduce_any(self._stop.requested)):
             self._leave(runner.epoch + 1, runner.iter)
 
     def after_val_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         if self._saver:
             self._saver.raise_if_failed()
         # The weights are in the saver's hands already, so each rank may leave without asking the others.
-        if self._stop.raised:
+        if self._stop.requested:
             self._leave(runner.epoch, runner.iter)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
@@ -114,7 +114,9 @@ class CheckpointHook(Hook):
             return
         events = read_events(self._job.progress)
         blocked = self._saver.mean_blocked_seconds
-        self._due_at = time.monotonic() + seconds_between_saves(self._plan, events, blocked, seconds_of_epoch(events))
+        self._due_at = time.monotonic() + seconds_between_saves(
+            self._plan, events, blocked, estimate_epoch_seconds(events)
+        )
 
     def _leave(self, epoch: int, iteration: int) -> None:
         """Everything is on disk when this raises Preempted."""

@@ -11,9 +11,9 @@ from mmengine.config import Config
 
 from everswin_trainer.data.dataset import PreparedData
 from everswin_trainer.job.control import ControlFile
-from everswin_trainer.job.ending import FINISHED, PREEMPTED
-from everswin_trainer.job.folder import Attempt, Job, stop_is_wanted
+from everswin_trainer.job.folder import Attempt, Job, is_stop_requested
 from everswin_trainer.job.heartbeat import HeartbeatWriter
+from everswin_trainer.job.outcome import FINISHED, PREEMPTED
 from everswin_trainer.job.plan import Plan
 from everswin_trainer.job.progress import Progress
 from everswin_trainer.job.stop_request import PREEMPTED_EXIT_CODE, Preempted, StopRequest
@@ -42,7 +42,7 @@ class Context:
     def of(cls, arguments: argparse.Namespace) -> "Context":
         """From the arguments of `add_arguments`. Raises ValueError when plan and recipe do not fit together."""
         job, attempt = Job.of_rank(arguments.job_dir), Attempt.from_environment()
-        stop = StopRequest(lambda: stop_is_wanted(job)).install()
+        stop = StopRequest(lambda: is_stop_requested(job)).install()
         prepare_process(arguments.device)
         rank = Rank.from_environment(arguments.device)
         # After prepare_process: the supervisor sends a silent rank SIGUSR1, which has to have its handler by then.

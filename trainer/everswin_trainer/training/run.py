@@ -67,7 +67,7 @@ def assemble(context: Context, start: Start) -> EverswinRunner:
     built = build_config(context.recipe, context.plan, control, context.data, work_dir, device, start.backbone)
     warn(context, built.warnings)
     if context.progress:
-        context.progress.tell(TensorBoard(context.job.tensorboard, lambda message: warn(context, [message])))
+        context.progress.subscribe(TensorBoard(context.job.tensorboard, lambda message: warn(context, [message])))
     runner = build_runner(built.config)
     if start.detector:
         runner.initial_state, warnings = fit_to_classes(load_detector(start.detector), bare_model(runner).state_dict())

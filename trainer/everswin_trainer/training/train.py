@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch.distributed.elastic.multiprocessing.errors import record
 
-from everswin_trainer.checkpoints.checkpoint import Checkpoint, of_checkpoint
+from everswin_trainer.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from everswin_trainer.job.progress import box_average_precision, read_events
 from everswin_trainer.training.context import Context, add_arguments
 
@@ -32,7 +32,7 @@ def main(argv: list[str]) -> int:
     if context.rank.world != context.plan.gpus:
         raise ValueError(f"expected {context.plan.gpus} ranks as the plan says, got {context.rank.world}")
     plan_hash = arguments.resume_plan or context.plan.plan_hash
-    resume = of_checkpoint(arguments.resume.resolve(), plan_hash) if arguments.resume else None
+    resume = load_checkpoint(arguments.resume.resolve(), plan_hash) if arguments.resume else None
     if resume and nothing_left_to_do(context, resume):
         per_epoch, epochs = resume.iteration // resume.epoch, context.control.now().epochs
         context.say_started(resume.position, per_epoch, epochs, resume.path, [os.getpid()], {})

@@ -7,14 +7,22 @@ from pathlib import Path
 import pytest
 
 from conftest import PROGRAMS, environment
-from everswin_trainer.checkpoints.checkpoint import Checkpoint, Origin, listed, of_checkpoint, save, sweep, valid
+from everswin_trainer.checkpoints.checkpoint import (
+    Checkpoint,
+    Origin,
+    list_checkpoints,
+    list_valid_checkpoints,
+    load_checkpoint,
+    save_checkpoint,
+    sweep_checkpoints,
+)
 from everswin_trainer.job.folder import Attempt
 
 ORIGIN = Origin("plan", Attempt(2, 7), "2.10.0")
 
 
 def saved(folder: Path, epoch: int, origin: Origin = ORIGIN) -> Checkpoint:
-    return save(folder, epoch, epoch * 10, origin, lambda stream: stream.write(f"epoch {epoch}".encode()))
+    return save_checkpoint(folder, epoch, epoch * 10, origin, lambda stream: stream.write(f"epoch {epoch}".encode()))
 
 
 def epochs(checkpoints: list[Checkpoint]) -> list[int]:
@@ -43,8 +51,8 @@ def test_the_manifest_says_what_the_file_is_and_who_wrote_it(tmp_path: Path) -> 
 def test_valid_checkpoints_come_newest_first(tmp_path: Path) -> None:
     for epoch in (1, 3, 2):
         saved(tmp_path, epoch)
-    assert epochs(valid(tmp_path, "plan")) == [3, 2, 1]
-    assert valid(tmp_path / "missing", "plan") == []
+    assert epochs(list_valid_checkpoints(tmp_path, "plan")) == [3, 2, 1]
+    assert list_valid_checkpoints(tmp_path / "missing", "plan") == []
 
 
 def test_damage_of_every_kind_makes_a_checkpoint_invalid(tmp_path: Path) -> None:
@@ -56,25 +64,25 @@ def test_damage_of_every_kind_makes_a_checkpoint_invalid(tmp_path: Path) -> None
     (tmp_path / "e004-i000040.json").write_text('{"v":1,"file":"e004-i0')
     (tmp_path / "e005-i000050.json").unlink()
     (tmp_path / "e006-i000060.json").rename(tmp_path / "e009-i000090.json")
-    assert epochs(valid(tmp_path, "plan")) == [7]
+    assert epochs(list_valid_checkpoints(tmp_path, "plan")) == [7]
 
 
 def test_a_checkpoint_of_another_plan_is_not_ours(tmp_path: Path) -> None:
     saved(tmp_path, 1, Origin("another", Attempt(1, 1), None))
-    assert valid(tmp_path, "plan") == []
+    assert list_valid_checkpoints(tmp_path, "plan") == []
     with pytest.raises(ValueError, match="expected .* to belong to plan plan, got one of plan another"):
-        of_checkpoint(tmp_path / "e001-i000010.pth", "plan")
+        load_checkpoint(tmp_path / "e001-i000010.pth", "plan")
 
 
 def test_a_checkpoint_to_resume_from_is_refused_with_the_reason(tmp_path: Path) -> None:
     checkpoint = saved(tmp_path, 1)
-    assert of_checkpoint(checkpoint.path, "plan") == checkpoint
+    assert load_checkpoint(checkpoint.path, "plan") == checkpoint
     checkpoint.path.write_bytes(b"epoch X")
     with pytest.raises(ValueError, match="is damaged"):
-        of_checkpoint(checkpoint.path, "plan")
+        load_checkpoint(checkpoint.path, "plan")
     checkpoint.manifest.unlink()
     with pytest.raises(ValueError, match="has no readable manifest"):
-        of_checkpoint(checkpoint.path, "plan")
+        load_checkpoint(checkpoint.path, "plan")
 
 
 def test_a_write_that_fails_leaves_nothing_and_harms_nothing(tmp_path: Path) -> None:
@@ -86,8 +94,8 @@ def test_a_write_that_fails_leaves_nothing_and_harms_nothing(tmp_path: Path) -> 
 
     for epoch in (1, 2):
         with pytest.raises(OSError, match="No space left"):
-            save(tmp_path, epoch, epoch * 10, ORIGIN, full)
-    assert epochs(valid(tmp_path, "plan")) == [1]
+            save_checkpoint(tmp_path, epoch, epoch * 10, ORIGIN, full)
+    assert epochs(list_valid_checkpoints(tmp_path, "plan")) == [1]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["e001-i000010.json", "e001-i000010.pth"]
 
 
@@ -96,9 +104,9 @@ def test_a_sweep_deletes_only_what_a_crash_left_half_done(tmp_path: Path) -> Non
         saved(tmp_path, epoch)
     (tmp_path / "e002-i000020.json").unlink()
     (tmp_path / ".e003-i000030.pth.part").write_bytes(b"half")
-    sweep(tmp_path)
+    sweep_checkpoints(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["e001-i000010.json", "e001-i000010.pth"]
-    sweep(tmp_path / "missing")
+    sweep_checkpoints(tmp_path / "missing")
 
 
 @pytest.mark.parametrize("epoch", [4, 3], ids=["a new position", "over the one at the same position"])
@@ -110,10 +118,10 @@ def test_a_kill_between_any_two_steps_of_saving_and_retention_loses_no_older_che
         folder = tmp_path / str(deadly)
         command = [sys.executable, str(PROGRAMS / "save_and_die.py"), str(folder), str(deadly), str(epoch)]
         end = subprocess.run(command, env=environment(), capture_output=True, text=True)
-        found = valid(folder, "plan")
+        found = list_valid_checkpoints(folder, "plan")
         endings.append((end.returncode, epochs(found)))
         # A manifest that is there always describes whole bytes: nothing is listed that is not valid.
-        assert epochs(listed(folder, "plan")) == epochs(found)
+        assert epochs(list_checkpoints(folder, "plan")) == epochs(found)
         if end.stdout == "whole\n":
             break
         assert end.returncode == -9

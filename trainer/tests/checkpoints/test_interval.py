@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from conftest import PLAN
-from everswin_trainer.checkpoints.interval import seconds_between_crashes, seconds_between_saves, seconds_of_epoch
+from everswin_trainer.checkpoints.interval import estimate_epoch_seconds, seconds_between_crashes, seconds_between_saves
 from everswin_trainer.job.plan import Plan
 
 DAY = 24 * 3600.0
@@ -68,6 +68,6 @@ def test_it_stays_between_two_minutes_and_an_epoch(plan: Plan) -> None:
 
 def test_the_length_of_an_epoch_follows_from_the_newest_step() -> None:
     started = {"type": "started", "iterationsPerEpoch": 50}
-    assert seconds_of_epoch([started]) is None
+    assert estimate_epoch_seconds([started]) is None
     steps = [{"type": "step", "stepSeconds": seconds} for seconds in (9.0, 2.0)]
-    assert seconds_of_epoch([started, *steps]) == 100
+    assert estimate_epoch_seconds([started, *steps]) == 100

@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from everswin_trainer.checkpoints.checkpoint import Checkpoint, Origin, save, valid
-from everswin_trainer.checkpoints.retention import ends_of_epochs, retain
+from everswin_trainer.checkpoints.checkpoint import Checkpoint, Origin, list_valid_checkpoints, save_checkpoint
+from everswin_trainer.checkpoints.retention import apply_retention, epoch_end_positions
 from everswin_trainer.job.folder import Attempt
 
 ORIGIN = Origin("plan", Attempt(2, 7), None)
@@ -10,7 +10,7 @@ PER_EPOCH = 10
 
 def saved(folder: Path, epoch: int, iteration: int | None = None, origin: Origin = ORIGIN) -> Checkpoint:
     at = epoch * PER_EPOCH if iteration is None else iteration
-    return save(folder, epoch, at, origin, lambda stream: stream.write(f"epoch {epoch}".encode()))
+    return save_checkpoint(folder, epoch, at, origin, lambda stream: stream.write(f"epoch {epoch}".encode()))
 
 
 def iterations(checkpoints: list[Checkpoint]) -> list[int]:
@@ -21,8 +21,8 @@ def test_the_last_ones_and_the_best_stay(tmp_path: Path) -> None:
     for epoch in range(1, 7):
         newest = saved(tmp_path, epoch)
     scores = {(epoch, epoch * 10): ap for epoch, ap in [(1, 0.1), (2, 0.4), (3, 0.4), (4, 0.2), (5, 0.3), (6, 0.1)]}
-    assert iterations(retain(tmp_path, newest, 2, frozenset(), scores)) == [40, 20, 10]
-    assert iterations(valid(tmp_path, "plan")) == [60, 50, 30]
+    assert iterations(apply_retention(tmp_path, newest, 2, frozenset(), scores)) == [40, 20, 10]
+    assert iterations(list_valid_checkpoints(tmp_path, "plan")) == [60, 50, 30]
 
 
 def test_another_plans_and_what_was_just_saved_are_never_touched(tmp_path: Path) -> None:
@@ -30,24 +30,24 @@ def test_another_plans_and_what_was_just_saved_are_never_touched(tmp_path: Path)
     for epoch in (2, 5, 6, 7):
         saved(tmp_path, epoch)
     again = saved(tmp_path, 3)
-    retain(tmp_path, again, 2, frozenset(), {})
-    assert iterations(valid(tmp_path, "plan")) == [70, 60, 30]
-    assert iterations(valid(tmp_path, "another")) == [10]
+    apply_retention(tmp_path, again, 2, frozenset(), {})
+    assert iterations(list_valid_checkpoints(tmp_path, "plan")) == [70, 60, 30]
+    assert iterations(list_valid_checkpoints(tmp_path, "another")) == [10]
 
 
 def test_nothing_goes_if_the_new_one_does_not_read_back(tmp_path: Path) -> None:
     for epoch in range(1, 6):
         newest = saved(tmp_path, epoch)
     newest.path.write_bytes(b"epoch X")
-    assert retain(tmp_path, newest, 2, frozenset(), {}) == []
-    assert iterations(valid(tmp_path, "plan")) == [40, 30, 20, 10]
+    assert apply_retention(tmp_path, newest, 2, frozenset(), {}) == []
+    assert iterations(list_valid_checkpoints(tmp_path, "plan")) == [40, 30, 20, 10]
 
 
 def test_milestones_stay_beside_the_last_ones(tmp_path: Path) -> None:
     for epoch in range(1, 9):
         newest = saved(tmp_path, epoch)
-        retain(tmp_path, newest, 2, ends_of_epochs(frozenset({2, 5}), PER_EPOCH), {})
-    assert iterations(valid(tmp_path, "plan")) == [80, 70, 50, 20]
+        apply_retention(tmp_path, newest, 2, epoch_end_positions(frozenset({2, 5}), PER_EPOCH), {})
+    assert iterations(list_valid_checkpoints(tmp_path, "plan")) == [80, 70, 50, 20]
 
 
 def test_a_checkpoint_in_the_middle_of_the_epoch_after_a_milestone_is_none(tmp_path: Path) -> None:
@@ -55,15 +55,15 @@ def test_a_checkpoint_in_the_middle_of_the_epoch_after_a_milestone_is_none(tmp_p
     saved(tmp_path, 2, iteration=23)
     for epoch in (3, 4):
         newest = saved(tmp_path, epoch)
-    retain(tmp_path, newest, 2, ends_of_epochs(frozenset({2}), PER_EPOCH), {})
-    assert iterations(valid(tmp_path, "plan")) == [40, 30]
+    apply_retention(tmp_path, newest, 2, epoch_end_positions(frozenset({2}), PER_EPOCH), {})
+    assert iterations(list_valid_checkpoints(tmp_path, "plan")) == [40, 30]
 
 
 def test_two_stay_though_one_of_them_is_a_milestone_too(tmp_path: Path) -> None:
     for epoch in (1, 2, 3):
         newest = saved(tmp_path, epoch)
-    retain(tmp_path, newest, 2, ends_of_epochs(frozenset({3}), PER_EPOCH), {(3, 30): 0.9})
-    assert iterations(valid(tmp_path, "plan")) == [30, 20]
+    apply_retention(tmp_path, newest, 2, epoch_end_positions(frozenset({3}), PER_EPOCH), {(3, 30): 0.9})
+    assert iterations(list_valid_checkpoints(tmp_path, "plan")) == [30, 20]
 
 
 def test_what_is_in_quarantine_neither_counts_nor_goes(tmp_path: Path) -> None:
@@ -72,6 +72,6 @@ def test_what_is_in_quarantine_neither_counts_nor_goes(tmp_path: Path) -> None:
     (tmp_path / "quarantine").mkdir()
     for path in (*tmp_path.glob("e003*"), *tmp_path.glob("e001*")):
         path.rename(tmp_path / "quarantine" / path.name)
-    assert retain(tmp_path, newest, 2, frozenset(), {(3, 30): 0.9}) == []
-    assert iterations(valid(tmp_path, "plan")) == [40, 20]
+    assert apply_retention(tmp_path, newest, 2, frozenset(), {(3, 30): 0.9}) == []
+    assert iterations(list_valid_checkpoints(tmp_path, "plan")) == [40, 20]
     assert len(list((tmp_path / "quarantine").iterdir())) == 4

@@ -13,12 +13,12 @@ from typing import Any, BinaryIO
 import pytest
 
 from conftest import PLAN, PROGRAMS, environment
-from everswin_trainer.checkpoints.checkpoint import Origin, listed, valid
+from everswin_trainer.checkpoints.checkpoint import Origin, list_checkpoints, list_valid_checkpoints
 from everswin_trainer.checkpoints.saver import Saver, StateCopy
 from everswin_trainer.job.folder import Attempt, Job
 from everswin_trainer.job.plan import Plan
 from everswin_trainer.job.progress import Progress, read_events
-from everswin_trainer.system.disk_space import require_space
+from everswin_trainer.system.disk_space import require_checkpoint_space
 
 PLAN_HASH = PLAN["planHash"]
 PER_EPOCH = 10
@@ -56,7 +56,7 @@ class Folder:
         self.saver.retain()
 
     def epochs(self) -> list[int]:
-        return [one.epoch for one in valid(self.job.checkpoints, PLAN_HASH)]
+        return [one.epoch for one in list_valid_checkpoints(self.job.checkpoints, PLAN_HASH)]
 
     def events(self, kind: str) -> list[dict[str, Any]]:
         return [one for one in read_events(self.job.progress) if one["type"] == kind]
@@ -108,7 +108,7 @@ def test_the_event_says_what_was_saved_for_whom_and_how_long_training_stood_stil
     )
     folder.saver.wait()
     [event] = folder.events("checkpoint")
-    [checkpoint] = valid(folder.job.checkpoints, PLAN_HASH)
+    [checkpoint] = list_valid_checkpoints(folder.job.checkpoints, PLAN_HASH)
     assert (event["file"], event["epoch"], event["iteration"], event["order"]) == ("e001-i000010.pth", 1, 10, 4)
     assert (event["bytes"], event["sha256"]) == (5, checkpoint.sha256)
     assert event["blockedSeconds"] >= 2
@@ -182,9 +182,9 @@ def test_a_disk_without_room_is_noticed_before_a_byte_is_written(folder: Folder)
 def test_the_room_that_is_free_but_for_the_margin_does_not_do(tmp_path: Path) -> None:
     disk = os.statvfs(tmp_path)
     free = disk.f_bavail * disk.f_frsize
-    require_space(tmp_path, free // 2)
+    require_checkpoint_space(tmp_path, free // 2)
     with pytest.raises(OSError, match="No space left on device"):
-        require_space(tmp_path, int(free * 0.999))
+        require_checkpoint_space(tmp_path, int(free * 0.999))
 
 
 def test_weights_that_are_not_finite_are_not_saved(folder: Folder) -> None:
@@ -242,7 +242,7 @@ def test_milestones_stay_those_of_the_plan_before_those_of_the_schedule(
         folder.save(epoch)
         folder.save(epoch, iteration=epoch * PER_EPOCH + 5)
     folder.saver.wait()
-    assert [one.iteration for one in valid(folder.job.checkpoints, PLAN_HASH)] == kept
+    assert [one.iteration for one in list_valid_checkpoints(folder.job.checkpoints, PLAN_HASH)] == kept
 
 
 def test_a_process_that_is_forked_meanwhile_ends_without_waiting_for_the_save(folder: Folder, gate: Gate) -> None:
@@ -263,4 +263,4 @@ def test_a_process_that_fails_still_finishes_the_save_that_it_began(tmp_path: Pa
     command = [sys.executable, str(PROGRAMS / "save_and_raise.py"), str(tmp_path)]
     end = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=60)
     assert (end.returncode, end.stderr.strip().splitlines()[-1]) == (1, "RuntimeError: one step too many")
-    assert [one.iteration for one in listed(tmp_path / "train/checkpoints", PLAN_HASH)] == [10]
+    assert [one.iteration for one in list_checkpoints(tmp_path / "train/checkpoints", PLAN_HASH)] == [10]

@@ -5,10 +5,10 @@ import os
 import time
 from pathlib import Path
 
-from everswin_trainer.checkpoints.checkpoint import of_checkpoint, of_weights
-from everswin_trainer.job.ending import FINISHED
+from everswin_trainer.checkpoints.checkpoint import checkpoint_from_weights, load_checkpoint
 from everswin_trainer.job.folder import Attempt, Job
 from everswin_trainer.job.heartbeat import VALIDATION, HeartbeatWriter
+from everswin_trainer.job.outcome import FINISHED
 from everswin_trainer.job.plan import Plan
 from everswin_trainer.job.progress import Progress
 from everswin_trainer.system.atomic_file import write_json
@@ -44,10 +44,10 @@ def test(arguments: argparse.Namespace) -> None:
     job, attempt, plan = Job.at(arguments.job_dir), Attempt.from_environment(), Plan.load(arguments.plan)
     heartbeats = HeartbeatWriter(job, 0)
     if arguments.weights:
-        checkpoint = of_weights(arguments.weights, plan.plan_hash)
+        checkpoint = checkpoint_from_weights(arguments.weights, plan.plan_hash)
         average_precision = int(checkpoint.sha256[:4], 16) / 0x10000
     else:
-        checkpoint = of_checkpoint(arguments.checkpoint, plan.plan_hash)
+        checkpoint = load_checkpoint(arguments.checkpoint, plan.plan_hash)
         average_precision = State.load(checkpoint.path).average_precision(plan.epochs)
     progress = Progress(job.progress, attempt.number)
     position = {"epoch": checkpoint.epoch, "iteration": checkpoint.iteration}

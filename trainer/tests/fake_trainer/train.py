@@ -15,13 +15,13 @@ import time
 from pathlib import Path
 from typing import BinaryIO
 
-from everswin_trainer.checkpoints.checkpoint import Origin, of_checkpoint, sweep
-from everswin_trainer.checkpoints.interval import seconds_between_saves, seconds_of_epoch
+from everswin_trainer.checkpoints.checkpoint import Origin, load_checkpoint, sweep_checkpoints
+from everswin_trainer.checkpoints.interval import estimate_epoch_seconds, seconds_between_saves
 from everswin_trainer.checkpoints.saver import Saver, StateCopy
 from everswin_trainer.job.control import ControlFile
-from everswin_trainer.job.ending import FINISHED, PREEMPTED
-from everswin_trainer.job.folder import Attempt, Job, stop_is_wanted
+from everswin_trainer.job.folder import Attempt, Job, is_stop_requested
 from everswin_trainer.job.heartbeat import SAVING, STEP, VALIDATION, HeartbeatWriter
+from everswin_trainer.job.outcome import FINISHED, PREEMPTED
 from everswin_trainer.job.plan import Plan
 from everswin_trainer.job.progress import Progress, box_average_precision, newest_request, read_events
 from everswin_trainer.job.stop_request import PREEMPTED_EXIT_CODE, Preempted, StopRequest
@@ -67,7 +67,7 @@ class FakeTrainer:
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.arguments = arguments
         self.job, self.attempt = Job.of_rank(arguments.job_dir), Attempt.from_environment()
-        self.stop = StopRequest(lambda: stop_is_wanted(self.job)).install()
+        self.stop = StopRequest(lambda: is_stop_requested(self.job)).install()
         if arguments.ignore_sigterm:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
         self.heartbeats = HeartbeatWriter(self.job, int(os.environ.get("RANK", "0")))
@@ -90,7 +90,7 @@ class FakeTrainer:
         asked = self.arguments
         if asked.resume is None:
             return State.fresh(self.plan.seed)
-        of_checkpoint(asked.resume, asked.resume_plan or self.plan.plan_hash)
+        load_checkpoint(asked.resume, asked.resume_plan or self.plan.plan_hash)
         state = State.load(asked.resume)
         if asked.resume_plan:
             # Another plan may have had more steps in an epoch, or fewer.
@@ -98,7 +98,7 @@ class FakeTrainer:
         return state
 
     def run(self) -> int:
-        sweep(self.job.checkpoints)
+        sweep_checkpoints(self.job.checkpoints)
         self.say_started()
         self.schedule_save()
         try:
@@ -150,7 +150,7 @@ class FakeTrainer:
 
     def leave_if_told(self) -> None:
         """Everything is on disk when this raises Preempted."""
-        if not self.stop.raised:
+        if not self.stop.requested:
             return
         if self.state.iteration > self.saved_iteration:
             self.save()
@@ -183,7 +183,7 @@ class FakeTrainer:
     def schedule_save(self) -> None:
         events = read_events(self.job.progress)
         blocked = self.saver.mean_blocked_seconds
-        self.seconds_to_save = seconds_between_saves(self.plan, events, blocked, seconds_of_epoch(events))
+        self.seconds_to_save = seconds_between_saves(self.plan, events, blocked, estimate_epoch_seconds(events))
         self.saved_at = time.monotonic()
 
     def wait_for_save(self) -> None:

@@ -16,7 +16,7 @@ from everswin_trainer.gpu.devices import Gpu
 from everswin_trainer.gpu.lease import try_acquire
 from everswin_trainer.gpu.queue import guard
 from everswin_trainer.job.folder import Job
-from everswin_trainer.system.process_tree import kill
+from everswin_trainer.system.process_tree import kill_processes
 
 ENDLESS = ("--steps-per-epoch", "100000")
 # From the end of one holder to the lease of the next; 5 s is what we promise of the whole way.
@@ -52,9 +52,9 @@ class Machine:
         return job, supervisor
 
     def clean(self) -> None:
-        kill([one.pid for one in self.supervisors if one.poll() is None])
+        kill_processes([one.pid for one in self.supervisors if one.poll() is None])
         for job in self.jobs:
-            kill(job.living())
+            kill_processes(job.living())
 
 
 @pytest.fixture
@@ -124,11 +124,11 @@ def kill_supervisor(job: JobFolder, supervisor: subprocess.Popen[str]) -> None:
 
 
 def kill_all(job: JobFolder, supervisor: subprocess.Popen[str]) -> None:
-    kill([supervisor.pid, *job.living()])
+    kill_processes([supervisor.pid, *job.living()])
 
 
 def kill_rank(job: JobFolder, supervisor: subprocess.Popen[str]) -> None:
-    kill(job.living())
+    kill_processes(job.living())
 
 
 def stop(job: JobFolder, supervisor: subprocess.Popen[str]) -> None:
@@ -169,12 +169,12 @@ def test_ranks_that_outlive_their_supervisor_keep_their_gpus(machine: Machine) -
     pids = [int(path.read_text()) for path in first.root.glob("rank-*")]
     second, _ = machine.ask("second", endless(), 1)
     waiting(second)
-    kill([supervisor.pid, *(pid for pid in first.living() if pid not in pids)])
+    kill_processes([supervisor.pid, *(pid for pid in first.living() if pid not in pids)])
     until(lambda: any(one["survivors"] for one in waiting(second)["held"]), "the survivors to be named")
-    kill(pids[:1])
+    kill_processes(pids[:1])
     time.sleep(0.6)
     assert not second.living()
-    kill(pids[1:])
+    kill_processes(pids[1:])
     free_at = time.monotonic()
     trains(second)
     assert time.monotonic() - free_at < SOON
@@ -259,7 +259,7 @@ def test_a_stop_while_it_waits_is_a_preemption_that_lost_nothing(machine: Machin
 def test_nobody_waits_longer_than_the_worker_lives_that_asked(machine: Machine) -> None:
     first, _ = machine.ask("first", endless(), 2)
     trains(first)
-    second, supervisor = machine.ask("second", endless(), 2, 1, "--asker", "1")
+    second, supervisor = machine.ask("second", endless(), 2, 1, "--requester", "1")
     assert supervisor.wait(20) == 75
     assert owner(second) is None
 

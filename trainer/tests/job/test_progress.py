@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from conftest import environment
-from everswin_trainer.job.progress import Progress, box_average_precision, newest_request, preserved, read_events
+from everswin_trainer.job.progress import Progress, box_average_precision, newest_request, read_events, surviving_events
 
 
 def test_an_event_is_one_line_that_begins_with_the_version(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_the_last_validation_of_a_position_counts() -> None:
 def test_a_start_takes_back_the_steps_and_validations_after_it_and_nothing_else() -> None:
     before = [started(0), step(10), checkpoint(10), validation(1, 0.2), step(20), checkpoint(20), validation(2, 0.9)]
     after = [started(10), step(20), {"type": "ended", "iteration": 20}]
-    assert preserved(before + after) == [
+    assert surviving_events(before + after) == [
         started(0),
         step(10),
         checkpoint(10),
@@ -88,12 +88,12 @@ def test_a_start_takes_back_the_steps_and_validations_after_it_and_nothing_else(
 
 def test_what_was_taken_back_stays_so_when_a_later_start_reaches_further() -> None:
     events = [started(0), step(30), started(10), step(20), started(20), step(30)]
-    assert preserved(events) == [started(0), started(10), step(20), started(20), step(30)]
+    assert surviving_events(events) == [started(0), started(10), step(20), started(20), step(30)]
 
 
 def test_a_second_start_further_back_takes_back_what_the_first_had_left() -> None:
     events = [started(0), step(25), started(30), step(35), started(20), step(25)]
-    assert preserved(events) == [started(0), started(30), started(20), step(25)]
+    assert surviving_events(events) == [started(0), started(30), started(20), step(25)]
 
 
 def test_a_start_at_the_very_iteration_of_a_validation_leaves_it() -> None:

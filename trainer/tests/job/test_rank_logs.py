@@ -5,7 +5,7 @@ import sys
 
 from conftest import JobFolder, environment
 from everswin_trainer.job.folder import FENCE_ENV, JOB_ENV, Job
-from everswin_trainer.job.rank_logs import KEPT_ATTEMPTS, rank_log
+from everswin_trainer.job.rank_logs import KEPT_ATTEMPTS, rank_log_path
 
 
 def run_rank(job: JobFolder, rank: int) -> subprocess.CompletedProcess[str]:
@@ -29,7 +29,7 @@ def test_every_rank_but_the_first_says_all_it_says_in_a_log_of_its_own(job: JobF
 
 
 def test_logs_of_the_newest_attempts_stay(job: JobFolder) -> None:
-    logs = [rank_log(Job.at(job.folder), fence, rank) for fence in range(8, 16) for rank in (1, 2)]
+    logs = [rank_log_path(Job.at(job.folder), fence, rank) for fence in range(8, 16) for rank in (1, 2)]
     logs[0].parent.mkdir()
     for log in logs:
         log.touch()

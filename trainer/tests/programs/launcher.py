@@ -16,7 +16,7 @@ import sys
 import time
 from pathlib import Path
 
-from everswin_trainer.job.folder import JOB_ENV, Attempt, Job, stop_is_wanted
+from everswin_trainer.job.folder import JOB_ENV, Attempt, Job, is_stop_requested
 from everswin_trainer.job.heartbeat import HeartbeatWriter
 from everswin_trainer.job.progress import Progress
 
@@ -80,7 +80,7 @@ def be_rank(words: list[str]) -> None:
                 part.touch() if name == "save" else part.unlink()
             case "stop":
                 signal.signal(signal.SIGTERM, lambda _number, _frame: None)
-                while not stop_is_wanted(job):
+                while not is_stop_requested(job):
                     time.sleep(0.02)
             case "deaf":
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)

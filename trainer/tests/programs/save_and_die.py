@@ -38,8 +38,8 @@ armed = False
 sys.addaudithook(count)
 origin = checkpoint.Origin("plan", Attempt(1, 1), None)
 for epoch in (1, 2, 3):
-    checkpoint.save(folder, epoch, epoch * 10, origin, lambda stream: stream.write(b"old" * 100))
+    checkpoint.save_checkpoint(folder, epoch, epoch * 10, origin, lambda stream: stream.write(b"old" * 100))
 armed = True
-newest = checkpoint.save(folder, int(sys.argv[3]), int(sys.argv[3]) * 10, origin, part)
-retention.retain(folder, newest, 2, frozenset(), {(1, 10): 0.5})
+newest = checkpoint.save_checkpoint(folder, int(sys.argv[3]), int(sys.argv[3]) * 10, origin, part)
+retention.apply_retention(folder, newest, 2, frozenset(), {(1, 10): 0.5})
 print("whole")

@@ -10,7 +10,7 @@ from everswin_trainer.job.stop_request import StopRequest
 
 
 def say_when_raised() -> None:
-    while not stop.raised:
+    while not stop.requested:
         time.sleep(0.01)
     print("raised", flush=True)
 

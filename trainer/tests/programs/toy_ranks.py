@@ -26,7 +26,7 @@ class RankedTrainer(FakeTrainer):
         super().train_step([*batch, int(share)])
 
     def leave_if_told(self) -> None:
-        [self.stop.raised] = self.rank.all_reduce_any(self.stop.raised)
+        [self.stop.requested] = self.rank.all_reduce_any(self.stop.requested)
         super().leave_if_told()
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from everswin_trainer.job.folder import Job
-from everswin_trainer.supervisor.ballast import BALLAST_BYTES, load_ballast, making_room
+from everswin_trainer.supervisor.ballast import BALLAST_BYTES, with_ballast, write_ballast
 
 
 class Disk:
@@ -23,7 +23,7 @@ class Disk:
 @pytest.fixture
 def job(tmp_path: Path) -> Job:
     job = Job.at(tmp_path)
-    load_ballast(job)
+    write_ballast(job)
     return job
 
 
@@ -35,13 +35,13 @@ def test_the_ballast_takes_real_room(job: Job) -> None:
 
 def test_a_full_disk_gets_rid_of_the_ballast(job: Job) -> None:
     disk = Disk(job, errno.ENOSPC)
-    assert making_room(job, disk.write) == "written"
+    assert with_ballast(job, disk.write) == "written"
     assert disk.tries == 2
 
 
 def test_any_other_trouble_leaves_it(job: Job) -> None:
     with pytest.raises(PermissionError):
-        making_room(job, Disk(job, errno.EACCES).write)
+        with_ballast(job, Disk(job, errno.EACCES).write)
     assert job.ballast.exists()
 
 
@@ -50,4 +50,4 @@ def test_a_disk_that_stays_full_is_an_error(job: Job) -> None:
         raise OSError(errno.ENOSPC, "full")
 
     with pytest.raises(OSError, match="full"):
-        making_room(job, write)
+        with_ballast(job, write)

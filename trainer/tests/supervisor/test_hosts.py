@@ -13,7 +13,7 @@ import pytest
 
 from conftest import PROGRAMS, JobFolder, environment, stop, until
 from everswin_trainer.system.atomic_file import read_json
-from everswin_trainer.system.process_tree import kill, marked
+from everswin_trainer.system.process_tree import find_by_environment, kill_processes
 
 HOSTS = ("a", "b")
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
@@ -26,7 +26,7 @@ class TwoHosts(JobFolder):
     def start(self, name: str, program: list[str], fence: int = 1, switches: tuple[str, ...] = ()) -> subprocess.Popen:
         ours = ["--job-dir", str(self.host(name)), "--run-dir", str(self.folder), "--attempt", str(fence)]
         ours += ["--fence", str(fence), "--grace-seconds", "5", *switches]
-        gpus = ["--gpu-folder", str(self.root / f"gpus-{name}"), "--device", "cpu", "--asker", str(os.getpid())]
+        gpus = ["--gpu-folder", str(self.root / f"gpus-{name}"), "--device", "cpu", "--requester", str(os.getpid())]
         hosts = ["--hosts", *(str(self.host(one)) for one in HOSTS)]
         command = [sys.executable, "-m", "everswin_trainer", "supervise", *ours, *gpus, *hosts, "--", *program]
         return subprocess.Popen(command, cwd=self.root, env=environment(), start_new_session=True)
@@ -46,7 +46,7 @@ def both(tmp_path: Path) -> Iterator[TwoHosts]:
     hosts = TwoHosts(tmp_path)
     yield hosts
     for name in HOSTS:
-        kill(marked("EVERSWIN_JOB", str(hosts.host(name).resolve())))
+        kill_processes(find_by_environment("EVERSWIN_JOB", str(hosts.host(name).resolve())))
 
 
 def holds_gpus(both: TwoHosts, name: str) -> bool:
@@ -99,7 +99,7 @@ def test_when_the_part_of_one_fails_the_other_ends_at_once_and_says_because_of_w
     assert (both.ending("a")["reason"], both.ending("a")["endedBy"]) == ("crashed", "b")
     assert both.ending("a")["rootCause"]["message"] == "the part on b failed"
     assert (both.ending("b")["code"], both.ending("b")["endedBy"]) == (3, None)
-    assert marked("EVERSWIN_JOB", str(both.host("a").resolve())) == []
+    assert find_by_environment("EVERSWIN_JOB", str(both.host("a").resolve())) == []
 
 
 def test_a_part_that_finished_ends_no_other(both: TwoHosts) -> None:

@@ -2,8 +2,8 @@ import itertools
 
 import pytest
 
-from everswin_trainer.job.ending import Stall
 from everswin_trainer.job.heartbeat import Heartbeat
+from everswin_trainer.job.outcome import Stall
 from everswin_trainer.supervisor.watchdog import Watchdog
 
 FLOORS = {"startup": 100.0, "step": 10.0, "validation": 200.0, "saving": 50.0}

@@ -37,7 +37,7 @@ class RealHosts(RealJob):
         program = self.ranked([*meeting, *here, "--max-restarts", "0"], *self.training(resume))
         ours = ["--job-dir", str(self.folder_of(host)), "--run-dir", str(self.folder), "--attempt", str(attempt)]
         ours += ["--fence", str(attempt), "--grace-seconds", "60", "--stall-seconds", *WATCHED]
-        gpus = ["--gpu-folder", str(self.root / f"gpus-{host}"), "--device", "cpu", "--asker", str(os.getpid())]
+        gpus = ["--gpu-folder", str(self.root / f"gpus-{host}"), "--device", "cpu", "--requester", str(os.getpid())]
         hosts = ["--hosts", str(self.folder_of("a")), str(self.folder_of("b"))]
         command = [sys.executable, "-m", "everswin_trainer", "supervise", *ours, *gpus, *hosts, "--", *program]
         return subprocess.Popen(command, env=environment(), start_new_session=True)

@@ -15,7 +15,7 @@ from everswin_trainer.training.tensorboard_events import TensorBoard
 def trainer(folder: Path, attempt: int) -> Progress:
     """The voice of one trainer, with event files beside it."""
     progress = Progress(folder / "progress.jsonl", attempt)
-    progress.tell(TensorBoard(folder / "tensorboard", lambda message: progress.write("warning", message=message)))
+    progress.subscribe(TensorBoard(folder / "tensorboard", lambda message: progress.write("warning", message=message)))
     return progress
 
 
@@ -96,7 +96,8 @@ from pathlib import Path
 from everswin_trainer.job.progress import Progress
 from everswin_trainer.training.tensorboard_events import TensorBoard
 progress = Progress(Path({str(tmp_path / "p")!r}), 1)
-progress.tell(TensorBoard(Path({str(tmp_path / "t")!r}), lambda message: progress.write("warning", message=message)))
+tensorboard = TensorBoard(Path({str(tmp_path / "t")!r}), lambda message: progress.write("warning", message=message))
+progress.subscribe(tensorboard)
 progress.write("started", iteration=0)
 progress.write("step", iteration=1, loss=1.0, losses={{}}, lr=1.0, stepSeconds=1.0)
 """

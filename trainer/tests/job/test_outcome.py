@@ -1,4 +1,4 @@
-from everswin_trainer.job.ending import decide_reason
+from everswin_trainer.job.outcome import decide_reason
 
 CRASH, STOPPED = 1, -15
 

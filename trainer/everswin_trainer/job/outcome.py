@@ -7,8 +7,8 @@ from typing import Any
 
 from everswin_trainer.job.folder import Attempt, Job
 from everswin_trainer.job.progress import read_events
-from everswin_trainer.job.rank_logs import logs_of
-from everswin_trainer.job.root_cause import caused, read_root_cause, signal_name
+from everswin_trainer.job.rank_logs import list_rank_logs
+from everswin_trainer.job.root_cause import make_root_cause, read_root_cause, signal_name
 from everswin_trainer.system.atomic_file import write_json
 
 FINISHED, PREEMPTED, CRASHED, HUNG = "finished", "preempted", "crashed", "hung"
@@ -31,7 +31,7 @@ class Stall:
 
 
 @dataclass(frozen=True)
-class Ended:
+class ProgramOutcome:
     """The program's end as the supervisor saw it. `status` is a wait status; `log_offset` is where its log begins.
 
     `cause` is `rootCause`, where the supervisor saw by itself which rank failed first. `alone`: no other host has a
@@ -48,10 +48,10 @@ class Ended:
     ended_by: str | None = None
 
 
-def write_exit(job: Job, attempt: Attempt, ended: Ended) -> str:
+def write_exit(job: Job, attempt: Attempt, ended: ProgramOutcome) -> str:
     """Writes exit.json and returns its reason."""
     code = os.waitstatus_to_exitcode(ended.status)
-    reason = HUNG if ended.stall else reason_of(job, attempt, ended, code)
+    reason = HUNG if ended.stall else _find_reason(job, attempt, ended, code)
     write_json(
         job.exit,
         {
@@ -62,7 +62,7 @@ def write_exit(job: Job, attempt: Attempt, ended: Ended) -> str:
             "signal": signal_name(-code) if code < 0 else None,
             "stopRequested": ended.stop_requested,
             "reason": reason,
-            "rootCause": find_root_cause(job, attempt, reason, ended),
+            "rootCause": _find_root_cause(job, attempt, reason, ended),
             **({} if ended.alone else {"endedBy": ended.ended_by}),
             "startedAt": ended.started_at,
             "endedAt": time.time(),
@@ -71,26 +71,28 @@ def write_exit(job: Job, attempt: Attempt, ended: Ended) -> str:
     return reason
 
 
-def reason_of(job: Job, attempt: Attempt, ended: Ended, code: int) -> str:
+def _find_reason(job: Job, attempt: Attempt, ended: ProgramOutcome, code: int) -> str:
     if code == 0 and not ended.alone:
         # A launcher leaves so when the ranks of all hosts have; their events may come later over a network.
         return FINISHED
-    return decide_reason(code, ended.stop_requested, events_of(job, attempt))
+    return decide_reason(code, ended.stop_requested, _attempt_events(job, attempt))
 
 
-def find_root_cause(job: Job, attempt: Attempt, reason: str, ended: Ended) -> dict[str, Any] | None:
+def _find_root_cause(job: Job, attempt: Attempt, reason: str, ended: ProgramOutcome) -> dict[str, Any] | None:
     if reason == CRASHED and ended.ended_by:
-        return caused(message=f"the part on {ended.ended_by} failed", at=time.time())
+        return make_root_cause(message=f"the part on {ended.ended_by} failed", at=time.time())
     if reason == CRASHED:
         return ended.cause or read_root_cause(job.error, job.log, ended.log_offset)
     if ended.stall:
         # Which rank hangs is not known: each waits for the others.
-        where = " and ".join([job.log.name, *sorted({path.parent.name + "/" for path in logs_of(job, attempt.fence)})])
-        return caused(message=f"{ended.stall}; the stacks of all ranks are in {where}", at=time.time())
+        where = " and ".join(
+            [job.log.name, *sorted({path.parent.name + "/" for path in list_rank_logs(job, attempt.fence)})]
+        )
+        return make_root_cause(message=f"{ended.stall}; the stacks of all ranks are in {where}", at=time.time())
     return None
 
 
-def events_of(job: Job, attempt: Attempt) -> list[dict[str, Any]]:
+def _attempt_events(job: Job, attempt: Attempt) -> list[dict[str, Any]]:
     return [event for event in read_events(job.progress) if event.get("attempt") == attempt.number]
 
 
