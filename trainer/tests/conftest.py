@@ -1,4 +1,4 @@
-"""Real processes for the tests: supervisors and fake trainers, started as the worker starts them."""
+"""Fixtures that start real supervisors and fake trainers as the worker does."""
 
 import io
 import json
@@ -33,17 +33,17 @@ PLAN = {
     "loaderWorkers": 0,
     "logEverySteps": 1,
     "checkpoint": {"everyMinutes": 10, "keepLast": 3},
-    "notForTheTrainer": {"anything": True},
+    "unknownToTheTrainer": {"anything": True},
 }
 
 
 @dataclass
 class JobFolder:
-    """One job and the commands that run in it."""
+    """A job folder and the commands that run in it."""
 
     root: Path
     plan: dict[str, Any] = field(default_factory=lambda: json.loads(json.dumps(PLAN)))
-    # Where programs find modules.
+    # PYTHONPATH of the programs.
     modules: tuple[Path, ...] = (TRAINER, TRAINER / "tests")
 
     @property
@@ -68,7 +68,7 @@ class JobFolder:
         stall: list[str] | None = None,
         faults: Path | None = None,
     ) -> subprocess.Popen[str]:
-        """`faults` is a folder of modules that Python finds before ours."""
+        """Starts a supervisor. `faults` is a folder of modules that override the product's."""
         ours = ["--job-dir", str(self.folder), "--attempt", str(attempt), "--fence", str(attempt * 10)]
         ours += ["--grace-seconds", str(grace), *(["--stall-seconds", *stall] if stall else [])]
         ahead = (faults, *self.modules) if faults else self.modules
@@ -89,7 +89,7 @@ class JobFolder:
         return [one for one in read_events(self.folder / "progress.jsonl") if kind in (None, one["type"])]
 
     def living(self) -> list[int]:
-        """Every process of this job except supervisors."""
+        """Returns every process of this job except supervisors."""
         return find_by_environment("EVERSWIN_JOB", str(self.folder.resolve()))
 
     def wait_for_step(self, step: int) -> None:
@@ -111,7 +111,7 @@ def mini_files() -> dict[str, bytes]:
 
 @pytest.fixture
 def job(tmp_path: Path) -> Iterator[JobFolder]:
-    """A job in a fresh folder; whatever still runs in it when the test ends is killed."""
+    """A job in a new folder; kills its remaining processes after the test."""
     one = JobFolder(tmp_path)
     yield one
     owner = one.folder / "owner.json"
@@ -122,7 +122,7 @@ def job(tmp_path: Path) -> Iterator[JobFolder]:
 
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A part of the miniature COCO, prepared for training, and weights to begin with."""
+    """A subset of the miniature COCO, prepared for training, and initial weights."""
     from real_job import make_data
 
     root = tmp_path_factory.mktemp("mini-coco")
@@ -131,7 +131,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def environment() -> dict[str, str]:
-    """What a worker passes on: little."""
+    """Returns the few variables that a worker passes on."""
     return {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": f"{TRAINER}:{TRAINER / 'tests'}",
@@ -147,7 +147,7 @@ def until(condition: Callable[[], Any], what: str, seconds: float = 60) -> Any:
         if value := condition():
             return value
         time.sleep(0.01)
-    raise AssertionError(f"waited {seconds} s in vain for {what}")
+    raise AssertionError(f"timed out after {seconds} s waiting for {what}")
 
 
 def stop(process: subprocess.Popen[str], number: signal.Signals = signal.SIGTERM) -> int:

@@ -1,4 +1,4 @@
-"""A machine with GPUs for tests: a real program called nvidia-smi, and a folder of leases."""
+"""Fakes a machine with GPUs: a program named nvidia-smi, and a folder of leases."""
 
 import json
 import os
@@ -12,6 +12,8 @@ FIXTURE = Path(__file__).parents[2] / "test" / "fixtures" / "nvidia_smi.py"
 
 @dataclass
 class FakeGpus:
+    """The fake GPUs below `root`."""
+
     root: Path
 
     def __post_init__(self) -> None:
@@ -26,11 +28,11 @@ class FakeGpus:
 
     @property
     def path(self) -> str:
-        """PATH on which nvidia-smi is found."""
+        """PATH that contains the fake nvidia-smi."""
         return f"{self.root}/bin:{os.environ['PATH']}"
 
     def have(self, count: int, used: dict[int, int] | None = None, apps: list[dict[str, Any]] | None = None) -> None:
-        """From now on there are so many, with `used` MiB by index."""
+        """Sets the number of GPUs, their used MiB by index, and the processes on them."""
         gpus = [
             {
                 "uuid": uuid(i),

@@ -1,4 +1,4 @@
-"""Detections as a middling model makes them: moved, swollen, of another class, twice, and of nothing at all."""
+"""Generates detections of a mediocre model: shifted, scaled, misclassified, duplicated and false ones."""
 
 from typing import Any
 
@@ -9,9 +9,9 @@ EMPTY: dict[str, list[dict[str, Any]]] = {"bbox": [], "segm": []}
 
 
 def detect(content: dict[str, Any], seed: int, per_image: int = 12) -> dict[str, list[dict[str, Any]]]:
-    """In COCO's results format, of annotations in COCO's format; boxes stand in both lists, as MMDetection writes them.
+    """Returns detections in COCO's results format; both lists contain boxes, as MMDetection writes them.
 
-    Scores are of two digits, so that many are equal.
+    Scores have two digits, so that many are equal.
     """
     draw = np.random.default_rng(seed)
     classes = [one["id"] for one in content["categories"]]
@@ -23,18 +23,20 @@ def detect(content: dict[str, Any], seed: int, per_image: int = 12) -> dict[str,
             if here and draw.random() < 0.8:
                 like = here[draw.integers(len(here))]
                 x, y, w, h = like["bbox"]
-                shake = draw.normal(0, draw.choice([0.01, 0.06, 0.25]), 4) * (w, h, w, h)
-                box, label = np.array([x, y, w, h]) + shake, like["category_id"]
+                noise = draw.normal(0, draw.choice([0.01, 0.06, 0.25]), 4) * (w, h, w, h)
+                box, label = np.array([x, y, w, h]) + noise, like["category_id"]
                 label = label if draw.random() < 0.85 else int(draw.choice(classes))
                 score = draw.beta(3, 2)
             else:
                 box = draw.uniform(0, [0.7 * width, 0.7 * height, 40, 40])
                 label, score = int(draw.choice(classes)), draw.beta(1, 4)
-            found_at(found, image, label, box, round(float(score), 2))
+            add_detection(found, image, label, box, round(float(score), 2))
     return found
 
 
-def found_at(found: dict[str, list[dict[str, Any]]], image: dict[str, Any], label: int, box: Any, score: float) -> None:
+def add_detection(
+    found: dict[str, list[dict[str, Any]]], image: dict[str, Any], label: int, box: Any, score: float
+) -> None:
     """Adds a detection of a box, and of an ellipse-like mask inside it."""
     x, y, w, h = (float(np.float32(one)) for one in box)
     w, h = max(w, 2.0), max(h, 2.0)

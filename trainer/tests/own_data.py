@@ -1,4 +1,4 @@
-"""Small data sets for the tests of `prepare-dataset`: real images, real archives, and what asks for them."""
+"""Creates small data sets for the tests of `prepare-dataset`: images, archives and specs."""
 
 import copy
 import json
@@ -17,7 +17,7 @@ CATEGORIES = [{"id": 3, "name": "bolt"}, {"id": 8, "name": "nut"}]
 
 
 def draw(number: int, width: int = 40, height: int = 30, kind: str = ".jpg") -> bytes:
-    """An image that no other number gives."""
+    """Returns an image that is unique to `number`."""
     canvas = np.random.default_rng(number).integers(0, 255, (height, width, 3), np.uint8)
     done, content = cv2.imencode(kind, canvas)
     assert done
@@ -38,7 +38,7 @@ def annotate(image: int, number: int, category: int = 3) -> dict[str, Any]:
 
 
 def make_split(first: int) -> dict[str, Any]:
-    """Two images, each with an object of either class."""
+    """Returns annotations of two images, one with an object of each class."""
     images = [{"id": first + n, "file_name": f"{first + n}.jpg", "width": 40, "height": 30} for n in range(2)]
     annotations = [annotate(first + n, 10 * first + n, CATEGORIES[n]["id"]) for n in range(2)]
     return {"images": images, "annotations": annotations, "categories": copy.deepcopy(CATEGORIES)}
@@ -46,7 +46,7 @@ def make_split(first: int) -> dict[str, Any]:
 
 @dataclass
 class OwnData:
-    """One archive with train/ and val/, and two annotation files. Change what is to be wrong, then `prepare`."""
+    """One archive with train/ and val/, and two annotation files. Modify a field, then call `prepare`."""
 
     root: Path
     train: dict[str, Any] = field(default_factory=lambda: make_split(1))
@@ -56,7 +56,7 @@ class OwnData:
             f"{split}/{n}.jpg": draw(n) for split, first in (("train", 1), ("val", 5)) for n in range(first, first + 2)
         }
     )
-    # Instead of an archive of `images`.
+    # Replaces the archive of `images`.
     archive: bytes | None = None
     changes: dict[str, Any] = field(default_factory=dict)
 
@@ -68,7 +68,7 @@ class OwnData:
         return prepare(DatasetSpec.load(self.write()), self.into)
 
     def write(self) -> Path:
-        """Writes archives and spec; the spec's path."""
+        """Writes archives and spec; returns the path of the spec."""
         files = {"images.zip": self.archive or zip_of(self.images)}
         files |= {"train.json": json.dumps(self.train).encode(), "val.json": json.dumps(self.val).encode()}
         for name, content in files.items():
@@ -93,7 +93,7 @@ class OwnData:
 
 
 def prepare_mini(archives: Path, into: Path, extract: bool = False) -> dict[str, Any]:
-    """Makes the demo's archives, as `mini-coco` left them in a folder, ready to train from."""
+    """Prepares the archives that `mini-coco` wrote into a folder for training."""
     names = ("train2017.zip", "val2017.zip", "annotations_trainval2017.zip")
     spec = {
         "v": 1,

@@ -1,4 +1,4 @@
-"""Real MMDetection under real torchrun: a job of the demo's recipe on a few of its images."""
+"""Runs real MMDetection under real torchrun: the demo recipe on a few of its images."""
 
 import json
 import subprocess
@@ -16,12 +16,12 @@ from everswin_trainer.model.recipe import fingerprint, load_recipe
 RECIPE = TRAINER.parent / "configs/mmdet/cascade-mask-rcnn_swin-demo.py"
 ANNOTATIONS = "annotations_trainval2017.zip"
 TRAIN_IMAGES, VAL_IMAGES = 20, 6
-# Shorter than the defaults: a rank that sends no heartbeats is found here.
+# Shorter than the defaults, so that a rank without heartbeats is detected.
 WATCHED = ["startup=120", "step=60", "validation=60", "saving=60"]
 
 
 class RealJob(JobFolder):
-    """A run of 2 epochs, one image a rank and step; `data` holds the prepared data set and the weights."""
+    """A run of 2 epochs with one image per rank and step; `data` contains the prepared data set and the weights."""
 
     def __init__(self, root: Path, data: Path, ranks: int = 2, recipe: Path = RECIPE) -> None:
         super().__init__(root)
@@ -35,9 +35,9 @@ class RealJob(JobFolder):
 
     def ranked(self, launch: list[str], *command: str) -> list[str]:
         inputs = ["--plan", str(self.plan_file), "--recipe", str(self.recipe), "--data", str(self.data / "ready")]
-        place = ["--job-dir", str(self.folder), "--device", "cpu"]
+        target = ["--job-dir", str(self.folder), "--device", "cpu"]
         python = [sys.executable, "-m", "torch.distributed.run", *launch, "-m", "everswin_trainer"]
-        return [*python, *command, *inputs, *place]
+        return [*python, *command, *inputs, *target]
 
     def train(self, attempt: int, resume: Path | None = None, *switches: str) -> subprocess.Popen[str]:
         return self.supervise(self.torchrun(*self.training(resume), *switches), attempt, grace=60, stall=WATCHED)
@@ -47,7 +47,7 @@ class RealJob(JobFolder):
         return ["train", *weights, *(["--resume", str(resume)] if resume else [])]
 
     def control(self, **values: Any) -> None:
-        """As the worker does: the file appears whole."""
+        """Writes the control file atomically, as the worker does."""
         self.folder.mkdir(exist_ok=True)
         (self.folder / "control.new").write_text(json.dumps({"v": 1, **values}))
         (self.folder / "control.new").rename(self.folder / "control.json")
@@ -56,7 +56,7 @@ class RealJob(JobFolder):
         return self.folder / "checkpoints" / f"{name}.pth"
 
     def saves(self, name: str) -> bool:
-        """Whether this checkpoint is being written, or was."""
+        """Returns whether this checkpoint is being written or exists."""
         return any((self.folder / "checkpoints").glob(f"*{name}*"))
 
     def of_attempt(self, attempt: int, kind: str | None = None) -> list[dict[str, Any]]:
@@ -73,7 +73,7 @@ class RealJob(JobFolder):
 
 
 def make_data(root: Path) -> None:
-    """A part of the miniature COCO, its images inside their archives."""
+    """Prepares a subset of the miniature COCO, with its images inside archives."""
     command = [sys.executable, "-m", "everswin_trainer", "mini-coco", "--out", str(root)]
     subprocess.run(command, env=environment(), check=True, capture_output=True)
     contents = {}

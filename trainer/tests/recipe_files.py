@@ -1,4 +1,4 @@
-"""The recipes as the trainer builds them, for the tests that need no data behind the names."""
+"""Builds the recipes as the trainer does, for tests that need no data."""
 
 import json
 from functools import cache
@@ -18,7 +18,7 @@ from everswin_trainer.model.recipe import load_recipe
 
 RECIPES = Path(__file__).parents[2] / "configs/mmdet"
 RUNS = RECIPES.parent / "runs"
-# All that are trained on COCO: t_blog, s_paper, ...
+# Recipes for COCO: t_blog, s_paper, ...
 COCO_RECIPES = [path.stem.removeprefix("cascade-mask-rcnn_swin-") for path in RECIPES.glob("*_*_*.py")]
 CLASSES = [f"class {number}" for number in range(80)]
 HEIGHT, WIDTH = 128, 160
@@ -26,7 +26,7 @@ HEIGHT, WIDTH = 128, 160
 
 @cache
 def built(recipe: str, device: str, batch_per_gpu: int = 2) -> Config:
-    """Of COCO's 80 classes and the recipe's 36 epochs, without weights. Shared, so for reading only."""
+    """Returns the config for COCO's 80 classes and 36 epochs, without weights. Cached, so do not modify it."""
     plan = {**PLAN, "epochs": 36, "batchPerGpu": batch_per_gpu}
     split = {"archive": None, "folder": "images", "index": None, "annotations": "annotations.json"}
     data = PreparedData(Path("/data"), {"v": 1, "classes": CLASSES, "splits": {"train": split, "val": split}})
@@ -39,7 +39,7 @@ def built(recipe: str, device: str, batch_per_gpu: int = 2) -> Config:
 
 
 def fill_registries() -> None:
-    """MMDetection's parts can be built after this; where mmcv has no compiled operations, with ours."""
+    """Registers MMDetection's modules; uses our operations where mmcv has no compiled ones."""
     mmcv_ops.install()
     import mmdet.datasets
     import mmdet.models  # noqa: F401
@@ -49,7 +49,7 @@ def fill_registries() -> None:
 
 
 def two_images() -> dict[str, list]:
-    """Noise, in which two rectangles of different classes count as objects."""
+    """Returns two images of noise, each with two rectangles of different classes as objects."""
     from mmdet.structures import DetDataSample
     from mmdet.structures.mask import BitmapMasks
     from mmengine.structures import InstanceData

@@ -1,4 +1,4 @@
-"""A hook for tests: each rank appends the images of its steps to `samples-<rank>.jsonl`, where it works."""
+"""Hook with which each rank appends the image ids of its steps to `samples-<rank>.jsonl` in its working directory."""
 
 import json
 from typing import Any

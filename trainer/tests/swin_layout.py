@@ -142,7 +142,7 @@ def image_of(parts: Tensor, height: int, width: int) -> Tensor:
 
 
 def shift_mask(height: int, width: int) -> Tensor:
-    """(windows, W*W, W*W): -100 between places that are neighbours only because the image was rolled."""
+    """(windows, W*W, W*W): -100 between places that are neighbors only because the image was rolled."""
 
     def band(length: int) -> Tensor:
         place = torch.arange(length)
@@ -192,7 +192,7 @@ def _block(of: Tensors, name: str, x: Tensor, heads: int, shift: int) -> Tensor:
 
 
 def _merge(of: Tensors, name: str, x: Tensor) -> Tensor:
-    """Four neighbours become one place: upper left, lower left, upper right, lower right."""
+    """Four neighbors become one place: upper left, lower left, upper right, lower right."""
     x = F.pad(x, (0, 0, 0, x.shape[1] % 2, 0, x.shape[0] % 2))
     x = torch.cat([x[0::2, 0::2], x[1::2, 0::2], x[0::2, 1::2], x[1::2, 1::2]], -1)
     return _affine(F.linear, of, f"{name}.reduction", _norm(of, f"{name}.norm", x))

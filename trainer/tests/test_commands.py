@@ -4,7 +4,7 @@ import sys
 from conftest import environment
 
 
-def test_an_unknown_command_names_the_known_ones() -> None:
+def test_main_lists_the_commands_when_the_command_is_unknown() -> None:
     end = subprocess.run(
         [sys.executable, "-m", "everswin_trainer", "chess"], env=environment(), capture_output=True, text=True
     )

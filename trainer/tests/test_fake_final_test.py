@@ -19,7 +19,7 @@ def trained(job: JobFolder) -> JobFolder:
 
 @pytest.fixture
 def testing(trained: JobFolder) -> JobFolder:
-    """The test job of the same run."""
+    """The final-test job of the same run."""
     other = JobFolder(trained.root / "other", trained.plan)
     other.root.mkdir()
     return other
@@ -30,7 +30,7 @@ def command(testing: JobFolder, checkpoint: Path, *switches: str) -> list[str]:
     return [sys.executable, "-m", "fake_trainer", "test", *given, *switches]
 
 
-def test_it_measures_what_the_validation_of_that_checkpoint_measured(trained: JobFolder, testing: JobFolder) -> None:
+def test_final_test_matches_the_validation_of_the_checkpoint(trained: JobFolder, testing: JobFolder) -> None:
     checkpoint = trained.newest_checkpoint()
     assert testing.supervise(command(testing, checkpoint)).wait(60) == 0
     metrics = json.loads((testing.folder / "metrics.json").read_text())
@@ -44,7 +44,7 @@ def test_it_measures_what_the_validation_of_that_checkpoint_measured(trained: Jo
         assert all(metrics[kind][name] is None or 0 <= metrics[kind][name] <= 1 for name in TWELVE)
 
 
-def test_it_measures_weights_that_no_training_made(job: JobFolder, tmp_path: Path) -> None:
+def test_final_test_measures_foreign_weights(job: JobFolder, tmp_path: Path) -> None:
     (tmp_path / "weights").write_bytes(b"any")
     given = ["--plan", str(job.plan_file), "--job-dir", str(job.folder), "--weights", str(tmp_path / "weights")]
     assert job.supervise([sys.executable, "-m", "fake_trainer", "test", *given]).wait(60) == 0
@@ -53,14 +53,14 @@ def test_it_measures_weights_that_no_training_made(job: JobFolder, tmp_path: Pat
     assert 0 <= metrics["bbox"]["AP"] < 1
 
 
-def test_it_says_how_far_it_is_and_that_it_has_finished(trained: JobFolder, testing: JobFolder) -> None:
+def test_final_test_reports_progress_and_its_end(trained: JobFolder, testing: JobFolder) -> None:
     assert testing.supervise(command(testing, trained.newest_checkpoint())).wait(60) == 0
     assert [one["type"] for one in testing.events()] == ["started", "tested", "tested", "ended"]
     assert [(one["done"], one["total"]) for one in testing.events("tested")] == [(4, 8), (8, 8)]
     assert testing.exit()["reason"] == "finished"
 
 
-def test_a_damaged_checkpoint_is_refused(trained: JobFolder, testing: JobFolder) -> None:
+def test_final_test_refuses_a_damaged_checkpoint(trained: JobFolder, testing: JobFolder) -> None:
     checkpoint = trained.newest_checkpoint()
     checkpoint.write_bytes(b"{}")
     assert testing.supervise(command(testing, checkpoint)).wait(60) == 1
@@ -68,7 +68,7 @@ def test_a_damaged_checkpoint_is_refused(trained: JobFolder, testing: JobFolder)
     assert not (testing.folder / "metrics.json").exists()
 
 
-def test_a_stop_leaves_no_metrics(trained: JobFolder, testing: JobFolder) -> None:
+def test_final_test_writes_no_metrics_when_stopped(trained: JobFolder, testing: JobFolder) -> None:
     supervisor = testing.supervise(command(testing, trained.newest_checkpoint(), "--seconds", "60"))
     until(lambda: testing.events("started"), "the start")
     assert stop(supervisor) == 143

@@ -17,7 +17,7 @@ from fake_trainer.state import batches_of_epoch
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """SHA-256 of the last checkpoint of a run that nothing disturbed."""
+    """SHA-256 of the last checkpoint of an uninterrupted run."""
     job = JobFolder(tmp_path_factory.mktemp("uninterrupted"))
     assert job.supervise(job.fake_training()).wait(60) == 0
     return sha256(job.newest_checkpoint())
@@ -31,7 +31,7 @@ def fields(event: dict[str, Any]) -> set[str]:
     return set(event) - {"v", "type", "t", "attempt"}
 
 
-def test_a_run_leaves_the_files_of_the_contract(job: JobFolder) -> None:
+def test_run_creates_the_files_of_the_contract(job: JobFolder) -> None:
     assert job.supervise(job.fake_training()).wait(60) == 0
     assert sorted(path.name for path in job.folder.iterdir() if path.name != "ballast") == [
         "beats",
@@ -49,11 +49,11 @@ def test_a_run_leaves_the_files_of_the_contract(job: JobFolder) -> None:
     ]
 
 
-def test_events_carry_the_fields_of_the_contract(job: JobFolder) -> None:
+def test_events_have_the_fields_of_the_contract(job: JobFolder) -> None:
     job.supervise(job.fake_training()).wait(60)
     kinds = [one["type"] for one in job.events()]
     epoch = ["step"] * 10 + ["validation"]
-    # Checkpoints are written in the background, and announced when they are there.
+    # Checkpoints are written in the background and reported when they exist.
     assert [kind for kind in kinds if kind != "checkpoint"] == ["started", *epoch, *epoch, *epoch, "ended"]
     assert kinds.count("checkpoint") == 3
     [started] = job.events("started")
@@ -74,16 +74,14 @@ def test_events_carry_the_fields_of_the_contract(job: JobFolder) -> None:
     assert fields(job.events("ended")[0]) == {"reason", "epoch", "iteration"}
 
 
-def test_steps_are_logged_as_often_as_the_plan_says_and_at_each_epochs_end(job: JobFolder) -> None:
+def test_run_logs_steps_at_the_interval_of_the_plan_and_at_epoch_ends(job: JobFolder) -> None:
     job.plan["logEverySteps"] = 4
     job.supervise(job.fake_training()).wait(60)
     assert [one["iteration"] for one in job.events("step")] == [4, 8, 10, 12, 16, 20, 24, 28, 30]
 
 
 @pytest.mark.parametrize("step", [13, 20, 21])
-def test_a_run_that_is_killed_and_resumed_ends_with_the_same_state(
-    job: JobFolder, step: int, uninterrupted: str
-) -> None:
+def test_resumed_run_reaches_the_same_state_when_killed(job: JobFolder, step: int, uninterrupted: str) -> None:
     assert job.supervise(job.fake_training("--kill-at-step", str(step))).wait(60) == 1
     resume = job.newest_checkpoint()
     faulty_once = ["--kill-at-step", str(step), "--fault-attempt", "1"]
@@ -92,7 +90,7 @@ def test_a_run_that_is_killed_and_resumed_ends_with_the_same_state(
     assert job.events("started")[1]["resumedFrom"] == resume.name
 
 
-def test_a_stop_saves_in_the_middle_of_an_epoch_and_repeats_no_step(job: JobFolder, uninterrupted: str) -> None:
+def test_stop_saves_mid_epoch_and_repeats_no_step(job: JobFolder, uninterrupted: str) -> None:
     supervisor = job.supervise(job.fake_training("--step-seconds", "0.05"))
     job.wait_for_step(13)
     assert stop(supervisor) == 143
@@ -102,7 +100,7 @@ def test_a_stop_saves_in_the_middle_of_an_epoch_and_repeats_no_step(job: JobFold
     assert sha256(job.newest_checkpoint()) == uninterrupted
 
 
-def test_a_validation_that_a_crash_cut_off_is_made_up_first(job: JobFolder) -> None:
+def test_resume_validates_first_when_a_crash_interrupted_the_validation(job: JobFolder) -> None:
     job.supervise(job.fake_training("--kill-at-step", "21")).wait(60)
     progress = job.folder / "progress.jsonl"
     lines = progress.read_text().splitlines(keepends=True)
@@ -114,88 +112,84 @@ def test_a_validation_that_a_crash_cut_off_is_made_up_first(job: JobFolder) -> N
     assert second[1]["epoch"] == 2
 
 
-def test_a_resume_of_a_finished_run_has_finished(job: JobFolder) -> None:
+def test_resume_finishes_at_once_when_the_run_had_finished(job: JobFolder) -> None:
     job.supervise(job.fake_training()).wait(60)
     assert job.supervise(job.fake_training("--resume", str(job.newest_checkpoint())), attempt=2).wait(60) == 0
     assert [one["type"] for one in job.events() if one["attempt"] == 2] == ["started", "ended"]
 
 
-def test_a_damaged_checkpoint_is_refused(job: JobFolder) -> None:
+def test_resume_refuses_a_damaged_checkpoint(job: JobFolder) -> None:
     job.supervise(job.fake_training()).wait(60)
     job.newest_checkpoint().write_bytes(b"{}")
     assert job.supervise(job.fake_training("--resume", str(job.newest_checkpoint())), attempt=2).wait(60) == 1
     assert "is damaged" in job.exit()["rootCause"]["message"]
 
 
-def test_faults_end_as_asked(job: JobFolder) -> None:
+def test_injected_fault_exits_with_the_requested_code(job: JobFolder) -> None:
     assert job.supervise(job.fake_training("--fail-at-step", "3", "--fail-code", "7")).wait(60) == 1
     assert (job.exit()["code"], job.events("step")[-1]["iteration"]) == (7, 2)
 
 
 def control(job: JobFolder, **values: Any) -> None:
-    """As the worker does it."""
+    """Writes the control file as the worker does."""
     job.folder.mkdir(exist_ok=True)
     everything = {"v": 1, "epochs": 3, "checkpointNow": 0, "learningRateFactor": 1.0, "fp32": False, "accumulate": 1}
     write_json(job.folder / "control.json", {**everything, **values})
 
 
 def resuming(job: JobFolder, *switches: str) -> list[str]:
-    """From the newest whole checkpoint, as the worker does it: a kill may have left a file without its manifest."""
+    """Resumes from the newest checkpoint with a manifest, as the worker does: a kill may leave a file without one."""
     newest = max((job.folder / "checkpoints").glob("*.json")).with_suffix(".pth")
     return job.fake_training("--resume", str(newest), *switches)
 
 
-def whole(job: JobFolder) -> list[int]:
-    """Iterations of the checkpoints, each of which must be as its manifest says."""
+def intact_iterations(job: JobFolder) -> list[int]:
+    """Returns the iterations of the checkpoints, all of which must match their manifests."""
     found = list_valid_checkpoints(job.folder / "checkpoints", job.plan["planHash"])
     assert found == list_checkpoints(job.folder / "checkpoints", job.plan["planHash"])
     return [one.iteration for one in found]
 
 
 @pytest.mark.parametrize("step", [4, 10, 17, 29])
-def test_a_resume_in_the_middle_of_an_epoch_goes_on_with_the_very_next_samples(
-    job: JobFolder, step: int, uninterrupted: str
-) -> None:
-    # So often that a checkpoint follows nearly every step.
+def test_resume_mid_epoch_continues_with_the_next_samples(job: JobFolder, step: int, uninterrupted: str) -> None:
+    # An interval so short that a checkpoint follows nearly every step.
     job.plan["checkpoint"]["everyMinutes"] = 1e-6
     assert job.supervise(job.fake_training("--kill-at-step", str(step))).wait(60) == 1
-    assert whole(job)[0] == step - 1
+    assert intact_iterations(job)[0] == step - 1
     assert job.supervise(resuming(job), attempt=2).wait(60) == 0
     assert [one["iteration"] for one in job.events("step")] == list(range(1, 31))
     assert sha256(job.newest_checkpoint()) == uninterrupted
 
 
-def test_a_kill_in_the_middle_of_a_save_leaves_the_checkpoint_before_it(job: JobFolder, uninterrupted: str) -> None:
+def test_previous_checkpoint_survives_a_kill_during_a_save(job: JobFolder, uninterrupted: str) -> None:
     fault = ["--kill-while-saving", "20", "--fault-attempt", "1"]
     assert job.supervise(job.fake_training(*fault)).wait(60) == 1
-    assert whole(job) == [10]
+    assert intact_iterations(job) == [10]
     assert job.supervise(resuming(job, *fault), attempt=2).wait(60) == 0
-    assert whole(job) == [30, 20, 10]
+    assert intact_iterations(job) == [30, 20, 10]
     assert sha256(job.newest_checkpoint()) == uninterrupted
 
 
-def test_killed_at_any_moment_a_run_keeps_a_whole_checkpoint_and_loses_nothing_else(
-    job: JobFolder, uninterrupted: str
-) -> None:
+def test_run_keeps_an_intact_checkpoint_when_killed_at_random(job: JobFolder, uninterrupted: str) -> None:
     job.plan["checkpoint"] = {"everyMinutes": 1e-6, "keepLast": 2}
-    moments, reached = random.Random(1), 0
+    delays, reached = random.Random(1), 0
     for attempt in range(1, 12):
-        from_start = resuming(job) if whole(job) else job.fake_training()
+        from_start = resuming(job) if intact_iterations(job) else job.fake_training()
         supervisor = job.supervise(from_start, attempt)
         until(lambda number=attempt: any(one["attempt"] == number for one in job.events("started")), "the start")
-        time.sleep(moments.uniform(0, 0.15))
+        time.sleep(delays.uniform(0, 0.15))
         kill_processes(job.living())
         supervisor.wait(60)
-        assert max(whole(job), default=0) >= reached
-        reached = max(whole(job), default=0)
-        announced = [one["iteration"] for one in job.events("checkpoint")]
-        assert max(announced, default=0) <= reached
+        assert max(intact_iterations(job), default=0) >= reached
+        reached = max(intact_iterations(job), default=0)
+        reported = [one["iteration"] for one in job.events("checkpoint")]
+        assert max(reported, default=0) <= reached
     assert reached > 0
     assert job.supervise(resuming(job), attempt=99).wait(60) == 0
     assert sha256(job.newest_checkpoint()) == uninterrupted
 
 
-def test_validation_goes_on_while_the_checkpoint_is_written(job: JobFolder) -> None:
+def test_validation_runs_while_the_checkpoint_is_written(job: JobFolder) -> None:
     job.plan["epochs"] = 2
     assert job.supervise(job.fake_training("--save-seconds", "0.5", "--validation-seconds", "1")).wait(60) == 0
     for saved, validated in zip(job.events("checkpoint"), job.events("validation"), strict=True):
@@ -203,22 +197,22 @@ def test_validation_goes_on_while_the_checkpoint_is_written(job: JobFolder) -> N
         assert validated["t"] - validated["seconds"] < saved["t"] < validated["t"]
 
 
-def test_the_run_ends_only_when_its_last_checkpoint_is_there(job: JobFolder) -> None:
+def test_run_ends_after_its_last_checkpoint_is_written(job: JobFolder) -> None:
     job.plan["epochs"] = 1
     assert job.supervise(job.fake_training("--save-seconds", "0.5")).wait(60) == 0
     assert [one["type"] for one in job.events()][-3:] == ["validation", "checkpoint", "ended"]
 
 
-def test_a_stop_waits_for_its_checkpoint(job: JobFolder) -> None:
+def test_stop_waits_for_its_checkpoint(job: JobFolder) -> None:
     supervisor = job.supervise(job.fake_training("--step-seconds", "0.05", "--save-seconds", "0.5"))
     job.wait_for_step(3)
     assert stop(supervisor) == 143
     saved, ended = job.events()[-2:]
     assert (saved["type"], saved["iteration"]) == ("checkpoint", ended["iteration"])
-    assert whole(job) == [ended["iteration"]]
+    assert intact_iterations(job) == [ended["iteration"]]
 
 
-def test_a_stop_in_a_validation_leaves_it_to_the_next_attempt(job: JobFolder) -> None:
+def test_next_attempt_repeats_a_validation_that_a_stop_interrupted(job: JobFolder) -> None:
     supervisor = job.supervise(job.fake_training("--validation-seconds", "30", "--fault-attempt", "2"))
     until(lambda: job.events("checkpoint"), "the checkpoint")
     assert stop(supervisor) == 143
@@ -227,20 +221,20 @@ def test_a_stop_in_a_validation_leaves_it_to_the_next_attempt(job: JobFolder) ->
     assert [one["epoch"] for one in job.events("validation")] == [1, 2, 3]
 
 
-def test_a_save_that_fails_ends_the_run_with_its_error(job: JobFolder) -> None:
+def test_run_ends_with_the_error_of_a_failed_save(job: JobFolder) -> None:
     job.folder.mkdir()
     (job.folder / "checkpoints").write_text("in the way")
     assert job.supervise(job.fake_training()).wait(60) == 1
     assert job.exit()["rootCause"]["message"].startswith("FileExistsError")
 
 
-def test_saves_as_often_as_is_best_are_two_minutes_apart_at_least(job: JobFolder) -> None:
+def test_auto_interval_is_at_least_two_minutes(job: JobFolder) -> None:
     job.plan["checkpoint"]["everyMinutes"] = "auto"
     assert job.supervise(job.fake_training()).wait(60) == 0
-    assert whole(job) == [30, 20, 10]
+    assert intact_iterations(job) == [30, 20, 10]
 
 
-def test_epochs_may_be_added_while_it_runs(job: JobFolder) -> None:
+def test_epochs_can_be_added_during_training(job: JobFolder) -> None:
     supervisor = job.supervise(job.fake_training("--step-seconds", "0.03"))
     job.wait_for_step(12)
     control(job, epochs=5)
@@ -249,7 +243,7 @@ def test_epochs_may_be_added_while_it_runs(job: JobFolder) -> None:
     assert [one["epoch"] for one in job.events("validation")] == [1, 2, 3, 4, 5]
 
 
-def test_and_taken_away(job: JobFolder) -> None:
+def test_epochs_can_be_removed_during_training(job: JobFolder) -> None:
     supervisor = job.supervise(job.fake_training("--step-seconds", "0.1"))
     job.wait_for_step(11)
     control(job, epochs=1)
@@ -257,7 +251,7 @@ def test_and_taken_away(job: JobFolder) -> None:
     assert (job.events("ended")[0]["epoch"], job.events("validation")[-1]["epoch"]) == (2, 2)
 
 
-def test_a_finished_run_goes_on_when_epochs_are_added(job: JobFolder, uninterrupted: str) -> None:
+def test_finished_run_continues_when_epochs_are_added(job: JobFolder, uninterrupted: str) -> None:
     assert job.supervise(job.fake_training()).wait(60) == 0
     assert sha256(job.newest_checkpoint()) == uninterrupted
     control(job, epochs=4)
@@ -265,7 +259,7 @@ def test_a_finished_run_goes_on_when_epochs_are_added(job: JobFolder, uninterrup
     assert (job.events("started")[1]["epochs"], job.events("ended")[1]["iteration"]) == (4, 40)
 
 
-def test_an_ordered_checkpoint_is_taken_at_once_and_once_only(job: JobFolder) -> None:
+def test_requested_checkpoint_is_saved_at_once_and_only_once(job: JobFolder) -> None:
     supervisor = job.supervise(job.fake_training("--step-seconds", "0.1"))
     job.wait_for_step(2)
     control(job, checkpointNow=1)
@@ -274,50 +268,50 @@ def test_an_ordered_checkpoint_is_taken_at_once_and_once_only(job: JobFolder) ->
     assert ordered["iteration"] < 10
     job.wait_for_step(13)
     assert stop(supervisor) == 143
-    # Carried out before, so not again.
+    # The request was served before, so it is not served again.
     assert job.supervise(resuming(job), attempt=2).wait(60) == 0
     second = [one["iteration"] for one in job.events("checkpoint") if one["attempt"] == 2]
     assert second == [20, 30]
     assert all(one["order"] == 1 for one in job.events("checkpoint"))
 
 
-def test_an_order_that_no_checkpoint_carried_out_is_carried_out_after_the_first_step(job: JobFolder) -> None:
+def test_pending_request_is_served_after_the_first_step(job: JobFolder) -> None:
     control(job, checkpointNow=2)
     assert job.supervise(job.fake_training()).wait(60) == 0
     assert [(one["iteration"], one["order"]) for one in job.events("checkpoint")] == [(1, 2), (10, 2), (20, 2), (30, 2)]
 
 
-def test_another_learning_rate_gives_other_weights(job: JobFolder, uninterrupted: str) -> None:
+def test_learning_rate_changes_the_weights(job: JobFolder, uninterrupted: str) -> None:
     control(job, learningRateFactor=0.5)
     assert job.supervise(job.fake_training()).wait(60) == 0
     assert sha256(job.newest_checkpoint()) != uninterrupted
     assert job.events("step")[0]["lr"] == 0.5e-4
 
 
-def test_batches_that_are_cut_up_give_the_same_weights(job: JobFolder, uninterrupted: str) -> None:
+def test_gradient_accumulation_keeps_the_weights(job: JobFolder, uninterrupted: str) -> None:
     control(job, accumulate=4, fp32=True)
     assert job.supervise(job.fake_training()).wait(60) == 0
     assert sha256(job.newest_checkpoint()) == uninterrupted
 
 
-def test_a_training_that_diverges_says_so_and_saves_nothing_of_it(job: JobFolder) -> None:
+def test_diverged_training_fails_and_saves_no_checkpoint(job: JobFolder) -> None:
     job.plan["checkpoint"]["everyMinutes"] = 1e-6
     assert job.supervise(job.fake_training("--nan-at-step", "15")).wait(60) == 1
     message = "training diverged: the loss was not finite in steps 15-19"
     assert job.exit()["rootCause"]["message"] == f"FloatingPointError: {message}"
     assert [one["iteration"] for one in job.events("step") if one["loss"] is None] == [15, 16, 17, 18, 19]
-    assert whole(job)[0] == 14
+    assert intact_iterations(job)[0] == 14
     assert "not saved at step 15: the weights are not finite" in [one["message"] for one in job.events("warning")]
 
 
-def test_a_lower_learning_rate_heals_it(job: JobFolder) -> None:
+def test_lower_learning_rate_prevents_divergence(job: JobFolder) -> None:
     assert job.supervise(job.fake_training("--nan-at-step", "15")).wait(60) == 1
     control(job, learningRateFactor=0.5)
     assert job.supervise(resuming(job, "--nan-at-step", "15"), attempt=2).wait(60) == 0
     assert all(one["loss"] is not None for one in job.events("step") if one["attempt"] == 2)
 
 
-def test_a_step_that_does_not_fit_into_memory_fits_in_parts(job: JobFolder, uninterrupted: str) -> None:
+def test_gradient_accumulation_prevents_out_of_memory(job: JobFolder, uninterrupted: str) -> None:
     assert job.supervise(job.fake_training("--oom-at-step", "15")).wait(60) == 1
     message = job.exit()["rootCause"]["message"]
     assert message == "RuntimeError: CUDA out of memory. Tried to allocate 2.00 GiB."
@@ -326,7 +320,7 @@ def test_a_step_that_does_not_fit_into_memory_fits_in_parts(job: JobFolder, unin
     assert sha256(job.newest_checkpoint()) == uninterrupted
 
 
-def test_a_checkpoint_of_another_plan_is_gone_on_from_only_if_it_is_named(job: JobFolder) -> None:
+def test_resume_accepts_a_foreign_plan_only_when_named(job: JobFolder) -> None:
     assert job.supervise(job.fake_training("--kill-at-step", "25")).wait(60) == 1
     theirs = job.plan["planHash"]
     job.plan["planHash"] = "1" * 64
@@ -337,7 +331,7 @@ def test_a_checkpoint_of_another_plan_is_gone_on_from_only_if_it_is_named(job: J
     assert [one["iteration"] for one in job.events("step") if one["attempt"] == 3] == [11, 12, 13, 14, 15]
 
 
-def test_each_epoch_shows_every_sample_once_in_an_order_of_its_own() -> None:
+def test_each_epoch_shuffles_all_samples() -> None:
     first, second = (batches_of_epoch(7, epoch, count=5, size=4) for epoch in (0, 1))
     assert [len(batch) for batch in first] == [4] * 5
     for epoch in (first, second):
@@ -346,16 +340,16 @@ def test_each_epoch_shows_every_sample_once_in_an_order_of_its_own() -> None:
     assert first == batches_of_epoch(7, 0, count=5, size=4)
 
 
-def test_a_plan_with_mistakes_is_refused_with_all_of_them(job: JobFolder) -> None:
+def test_plan_is_refused_with_all_its_problems(job: JobFolder) -> None:
     job.plan |= {"epochs": -1, "seed": "x", "checkpoint": {"everyMinutes": True, "keepLast": 1}}
     del job.plan["planHash"]
     end = subprocess.run(job.fake_training(), env=environment(), capture_output=True, text=True)
     assert end.returncode == 1
     for problem in (
-        "expected planHash to be some text, got None",
-        "expected epochs to be a whole number of at least 0, got -1",
-        "expected seed to be a whole number of at least 0, got 'x'",
+        "expected planHash to be a non-empty string, got None",
+        "expected epochs to be an integer of at least 0, got -1",
+        "expected seed to be an integer of at least 0, got 'x'",
         'expected checkpoint.everyMinutes to be a number above 0 or "auto", got True',
-        "expected checkpoint.keepLast to be a whole number of at least 2, got 1",
+        "expected checkpoint.keepLast to be an integer of at least 2, got 1",
     ):
         assert problem in end.stderr

@@ -1,4 +1,4 @@
-"""The packages of the trainer import each other without a cycle, and nothing of the product imports a test."""
+"""Tests the imports of the trainer: packages have no cycles, and the product imports no test."""
 
 import ast
 from pathlib import Path
@@ -74,7 +74,7 @@ def test_the_product_does_not_import_tests() -> None:
         "def late():\n    from planted.upper import module",
     ],
 )
-def test_a_planted_cycle_is_found(tmp_path: Path, back: str) -> None:
+def test_find_cycle_finds_a_planted_cycle(tmp_path: Path, back: str) -> None:
     upper, middle = "from planted.middle import module", "from planted.lower import module"
     for package, text in {"upper": upper, "middle": middle, "lower": back}.items():
         folder = tmp_path / "planted" / package

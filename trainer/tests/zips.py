@@ -1,4 +1,4 @@
-"""Archives for tests, made by the standard library."""
+"""Creates archives with the standard library."""
 
 import io
 import zipfile

@@ -1,1 +1,1 @@
-"""Checkpoints: their files, when to save them, and which of them to keep."""
+"""Checkpoint files, the interval between saves, and retention."""

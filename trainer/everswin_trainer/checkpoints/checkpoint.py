@@ -1,6 +1,7 @@
-"""Checkpoints that exist whole or not at all: the file, then its manifest. No manifest = does not exist.
+"""Writes and reads checkpoints atomically: first the file, then its manifest.
 
-Knows nothing of torch: what a checkpoint holds is the business of the `write` function that the caller passes.
+A file without a manifest is not a checkpoint. This module does not import torch; the caller passes a `write` function
+for the content.
 """
 
 import time
@@ -18,7 +19,7 @@ FILE_SUFFIX = ".pth"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a manifest describes. `epoch` counts whole epochs done, `iteration` steps done in the run."""
+    """The content of a manifest. `epoch` counts completed epochs, `iteration` completed steps of the run."""
 
     path: Path
     bytes: int
@@ -36,7 +37,7 @@ class Checkpoint:
         return self.epoch, self.iteration
 
     def is_intact(self) -> bool:
-        """Reads the whole file back: size and SHA-256 are those of the manifest."""
+        """Reads the file and returns whether its size and SHA-256 match the manifest."""
         return self.has_expected_size() and hash_file(self.path) == self.sha256
 
     def has_expected_size(self) -> bool:
@@ -48,7 +49,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Origin:
-    """Who writes: goes into every manifest. `torch` is the version of the tensor library, None without one."""
+    """Origin of a checkpoint, recorded in its manifest. `torch` is the version of torch, None without torch."""
 
     plan_hash: str
     attempt: Attempt
@@ -60,7 +61,7 @@ def save_checkpoint(
 ) -> Checkpoint:
     """Writes one checkpoint through `write(stream)` and then its manifest; returns it.
 
-    A file of the same position is replaced; its old manifest goes first, so that no manifest ever describes other
+    Replaces a file at the same position; its old manifest is deleted first, so that no manifest ever describes other
     bytes. Raises OSError (disk full, …); then the checkpoint does not exist and all others are untouched.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -90,7 +91,7 @@ def save_checkpoint(
 
 
 def load_manifest(path: Path) -> Checkpoint | None:
-    """The checkpoint of a manifest file, or None if that does not parse or names another file than its own."""
+    """Returns the checkpoint of a manifest; None if it does not parse or names a file other than its own."""
     content = read_json(path) or {}
     try:
         checkpoint = Checkpoint(
@@ -107,7 +108,7 @@ def load_manifest(path: Path) -> Checkpoint | None:
 
 
 def load_checkpoint(path: Path, plan_hash: str) -> Checkpoint:
-    """The intact checkpoint at `path`. Raises ValueError saying what is wrong with it."""
+    """Returns the intact checkpoint at `path`. Raises ValueError with the defect."""
     checkpoint = load_manifest(path.with_suffix(".json"))
     if checkpoint is None:
         raise ValueError(f"{path} has no readable manifest: it does not exist as a checkpoint")
@@ -119,31 +120,35 @@ def load_checkpoint(path: Path, plan_hash: str) -> Checkpoint:
 
 
 def checkpoint_from_weights(path: Path, plan_hash: str) -> Checkpoint:
-    """Weights that no training of ours made, as if they were its beginning. Raises OSError."""
+    """Returns foreign weights as a checkpoint at epoch 0. Raises OSError."""
     return Checkpoint(path, path.stat().st_size, hash_file(path), epoch=0, iteration=0, plan_hash=plan_hash)
 
 
 def list_checkpoints(folder: Path, plan_hash: str) -> list[Checkpoint]:
-    """Checkpoints of this plan whose manifest parses and whose file has its size, newest first. Hashes nothing."""
+    """Returns checkpoints of this plan with a readable manifest and the expected size, newest first. Hashes nothing."""
     found = (load_manifest(path) for path in folder.glob("e*.json"))
-    ours = [one for one in found if one is not None and one.plan_hash == plan_hash and one.has_expected_size()]
-    return sorted(ours, key=lambda one: (one.iteration, one.epoch), reverse=True)
+    ours = [
+        checkpoint
+        for checkpoint in found
+        if checkpoint is not None and checkpoint.plan_hash == plan_hash and checkpoint.has_expected_size()
+    ]
+    return sorted(ours, key=lambda checkpoint: (checkpoint.iteration, checkpoint.epoch), reverse=True)
 
 
 def list_valid_checkpoints(folder: Path, plan_hash: str) -> list[Checkpoint]:
-    """`listed`, with the SHA-256 of each file checked."""
-    return [one for one in list_checkpoints(folder, plan_hash) if one.is_intact()]
+    """Returns `list_checkpoints` whose SHA-256 matches the manifest."""
+    return [checkpoint for checkpoint in list_checkpoints(folder, plan_hash) if checkpoint.is_intact()]
 
 
 def remove_checkpoint(checkpoint: Checkpoint) -> None:
-    """Manifest first: a crash in between leaves a file that does not count, never a manifest without its file."""
+    """Deletes the manifest first, so that a crash in between never leaves a manifest without its file."""
     checkpoint.manifest.unlink(missing_ok=True)
     fsync_folder(checkpoint.path.parent)
     checkpoint.path.unlink(missing_ok=True)
 
 
 def sweep_checkpoints(folder: Path) -> None:
-    """Deletes what a crash left half done: temporary files, and files without a manifest. For the job's writer only."""
+    """Deletes temporary files and files without a manifest, which a crash left. Only the job's writer may call it."""
     for path in folder.glob(f".*{TEMPORARY_SUFFIX}"):
         path.unlink(missing_ok=True)
     for path in folder.glob(f"*{FILE_SUFFIX}"):
@@ -153,5 +158,5 @@ def sweep_checkpoints(folder: Path) -> None:
 
 def _non_negative_int(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ValueError(f"expected a whole number, got {value!r}")
+        raise ValueError(f"expected a non-negative integer, got {value!r}")
     return value

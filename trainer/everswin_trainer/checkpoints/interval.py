@@ -1,7 +1,7 @@
-"""How often to save: what a save costs against what a crash would cost.
+"""Computes the interval between saves that loses the least time to saves and crashes together.
 
-Young's formula, the first order of Daly's: with d seconds lost to each save and a crash every M seconds, the least is
-lost when saves are sqrt(2 d M) apart.
+Young's formula, the first-order form of Daly's: if each save costs d seconds and a crash occurs every M seconds, the
+optimal interval is sqrt(2 d M).
 """
 
 import math
@@ -10,39 +10,39 @@ from typing import Any
 
 from everswin_trainer.job.plan import Plan
 
-# What is believed before anything was seen: a crash a day. It keeps the first crash from being taken for a habit.
+# Prior: one crash per day. It keeps a single crash from shortening the interval too much.
 PRIOR_SECONDS = 24 * 3600.0
-# Even a save that blocks nobody costs something: the disk, a core, the memory of a copy.
-LEAST_COST_SECONDS = 0.05
-SHORTEST_SECONDS = 120.0
+# A save that does not block training still costs disk bandwidth, a core and the memory of a copy.
+MIN_COST_SECONDS = 0.05
+MIN_SECONDS = 120.0
 
 
 def seconds_between_saves(
     plan: Plan, events: list[dict[str, Any]], blocked: float, epoch_seconds: float | None
 ) -> float:
-    """What the plan says or, where it says `auto`, the best by the run so far: never longer than an epoch.
+    """Returns the interval of the plan or, for `auto`, the optimum for the run so far: at most an epoch.
 
-    `events` are those of the whole run; `blocked` is how long a save stops training, in the mean; `epoch_seconds` is
-    None as long as nobody knows.
+    `events` are those of all attempts; `blocked` is the mean time that a save stops training; `epoch_seconds` is None
+    while it is unknown.
     """
     if plan.every_minutes is not None:
         return plan.every_minutes * 60
-    best = math.sqrt(2 * max(blocked, LEAST_COST_SECONDS) * seconds_between_crashes(events))
-    return max(SHORTEST_SECONDS, best if epoch_seconds is None else min(best, epoch_seconds))
+    best = math.sqrt(2 * max(blocked, MIN_COST_SECONDS) * seconds_between_crashes(events))
+    return max(MIN_SECONDS, best if epoch_seconds is None else min(best, epoch_seconds))
 
 
 def seconds_between_crashes(events: list[dict[str, Any]]) -> float:
-    """Mean time between two interruptions in which an attempt did not say that it ended."""
-    # Pauses between attempts do not count: nothing could crash.
-    pairs = [(one, next_one) for one, next_one in pairwise(events) if one["attempt"] == next_one["attempt"]]
-    observed = sum(max(0.0, next_one["t"] - one["t"]) for one, next_one in pairs)
-    turns = [event["type"] for event in events if event["type"] in ("started", "ended")]
-    crashes = sum(pair == ("started", "started") for pair in pairwise(turns))
+    """Returns the mean time between crashes, which are attempts without an `ended` event."""
+    # Pauses between attempts do not count, because nothing can crash then.
+    pairs = [(event, following) for event, following in pairwise(events) if event["attempt"] == following["attempt"]]
+    observed = sum(max(0.0, following["t"] - event["t"]) for event, following in pairs)
+    lifecycle = [event["type"] for event in events if event["type"] in ("started", "ended")]
+    crashes = sum(pair == ("started", "started") for pair in pairwise(lifecycle))
     return (PRIOR_SECONDS + observed) / (1 + crashes)
 
 
 def estimate_epoch_seconds(events: list[dict[str, Any]]) -> float | None:
-    """How long an epoch takes at the pace of the newest step; None before the first."""
-    paces = [event["stepSeconds"] for event in events if event["type"] == "step"]
+    """Returns the duration of an epoch at the pace of the newest step; None before the first step."""
+    step_seconds = [event["stepSeconds"] for event in events if event["type"] == "step"]
     lengths = [event["iterationsPerEpoch"] for event in events if event["type"] == "started"]
-    return paces[-1] * lengths[-1] if paces and lengths else None
+    return step_seconds[-1] * lengths[-1] if step_seconds and lengths else None

@@ -1,4 +1,4 @@
-"""Which checkpoints may go: old ones, and only once a newer one has been read back and found whole."""
+"""Deletes old checkpoints, but only once a newer one has been read back and verified."""
 
 from pathlib import Path
 
@@ -12,24 +12,24 @@ def apply_retention(
 ) -> list[Checkpoint]:
     """Keeps `newest`, the last `keep_last` (at least 2), the best by validation box AP and `milestones`.
 
-    Positions are (epochs done, iterations done). Returns what it removed: nothing if `newest` does not read back whole.
+    Positions are (epochs done, iterations done). Returns the deleted checkpoints: none if `newest` is damaged.
     """
-    assert keep_last >= 2, "with fewer, one damaged file could be the only one"
+    assert keep_last >= 2, "with fewer, the only checkpoint could be a damaged one"
     candidates = list_checkpoints(folder, newest.plan_hash)
-    kept = {newest.path, *(one.path for one in candidates[:keep_last])}
-    kept |= {one.path for one in candidates if one.position in milestones}
-    scored = [one for one in candidates if one.position in box_ap]
+    kept = {newest.path, *(checkpoint.path for checkpoint in candidates[:keep_last])}
+    kept |= {checkpoint.path for checkpoint in candidates if checkpoint.position in milestones}
+    scored = [checkpoint for checkpoint in candidates if checkpoint.position in box_ap]
     if scored:
-        # Newest first: of equals the one with more training stays.
-        kept.add(max(scored, key=lambda one: box_ap[one.position]).path)
-    removable = [one for one in candidates if one.path not in kept]
+        # Candidates are sorted newest first, so a tie keeps the newer one.
+        kept.add(max(scored, key=lambda checkpoint: box_ap[checkpoint.position]).path)
+    removable = [checkpoint for checkpoint in candidates if checkpoint.path not in kept]
     if not removable or not newest.is_intact():
         return []
-    for one in removable:
-        remove_checkpoint(one)
+    for checkpoint in removable:
+        remove_checkpoint(checkpoint)
     return removable
 
 
 def epoch_end_positions(epochs: frozenset[int], iterations_per_epoch: int) -> frozenset[Position]:
-    """Where those epochs end. A checkpoint from the middle of the next epoch has as many whole epochs behind it."""
+    """Returns the end positions of epochs. A checkpoint in the middle of the next epoch has the same epoch count."""
     return frozenset((epoch, epoch * iterations_per_epoch) for epoch in epochs)

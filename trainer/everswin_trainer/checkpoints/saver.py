@@ -1,8 +1,7 @@
-"""Saves checkpoints in the background: training stands still only while its state is copied.
+"""Saves checkpoints in the background: training pauses only while its state is copied.
 
-One thread does all that changes the folder of checkpoints, one job after another, so that nothing is deleted while
-something is saved. Python waits for it at the end of a process that ends in order or by an exception: a rank that fails
-still finishes the save that it began.
+One thread makes all changes to the checkpoint folder, one after another, so that nothing is deleted during a save.
+Python waits for it when the process exits normally or by an exception: a rank that fails still completes its save.
 """
 
 import time
@@ -34,14 +33,14 @@ class StateCopy:
 
 
 class Saver:
-    """Of the first rank, which alone writes. Not for several threads.
+    """Saves the checkpoints of rank 0, which alone writes. Not thread-safe.
 
-    An error of the background is raised by the next `save`, `wait` or `raise_if_failed`, and by every one after it.
-    Whoever ends the process without `wait` never hears of it.
+    The next `save`, `wait` or `raise_if_failed` raises an error of the background thread, and so does each later call.
+    A process that exits without `wait` misses the error of its last save.
     """
 
     def __init__(self, job: Job, plan: Plan, origin: Origin, progress: Progress, milestones: frozenset[int]) -> None:
-        """`milestones` are the epochs whose checkpoint stays for ever, unless the plan names others."""
+        """Starts the thread. `milestones` are the epochs whose checkpoint is kept, unless the plan lists others."""
         self._job = job
         self._plan = plan
         self._origin = origin
@@ -51,12 +50,12 @@ class Saver:
         self._unfinished: list[Future[None]] = []
         self._newest: Checkpoint | None = None
         self._saves, self._blocked_seconds = 0, 0.0
-        # Of the newest save that was started.
+        # Iteration of the newest save that was started.
         self.saved_iteration: int | None = None
 
     @property
     def mean_blocked_seconds(self) -> float:
-        """How long a save keeps training waiting; 0 before the first."""
+        """Mean time that a save blocks training; 0 before the first."""
         return self._blocked_seconds / max(1, self._saves)
 
     def save(self, state: StateCopy, *, request: int, blocked_since: float) -> None:
@@ -73,20 +72,23 @@ class Saver:
         self._unfinished.append(self._background.submit(self._save, state, request, blocked_since, blocked_seconds))
 
     def retain(self) -> None:
-        """After a validation: what it changes about the best takes effect, in the background after a save in flight."""
+        """Applies retention in the background, after a save in flight.
+
+        Call it after a validation, which may change the best checkpoint.
+        """
         self._unfinished.append(self._background.submit(self._retain))
 
     def wait(self) -> None:
-        """Returns when nothing is in flight. Raises the error of a save."""
-        for job in self._unfinished:
-            job.result()
+        """Waits until nothing is in flight. Raises the error of a save."""
+        for future in self._unfinished:
+            future.result()
         self._unfinished.clear()
 
     def raise_if_failed(self) -> None:
-        """Raises the error of a save, without waiting for one in flight: to be called at each step."""
-        for job in self._unfinished:
-            if job.done():
-                job.result()
+        """Raises the error of a save without waiting for one in flight. Call it at each step."""
+        for future in self._unfinished:
+            if future.done():
+                future.result()
 
     def _save(self, state: StateCopy, request: int, blocked_since: float, blocked_seconds: float) -> None:
         self._job.checkpoints.mkdir(exist_ok=True)
@@ -114,7 +116,7 @@ class Saver:
             return
         events = read_events(self._job.progress)
         lengths = [event["iterationsPerEpoch"] for event in events if event["type"] == "started"]
-        # Who did not say how long an epoch is has no milestones.
+        # Without a `started` event the length of an epoch is unknown.
         milestones = epoch_end_positions(self._milestones, lengths[-1]) if lengths else frozenset()
         scores = box_average_precision(events)
         apply_retention(self._job.checkpoints, self._newest, self._plan.keep_last, milestones, scores)

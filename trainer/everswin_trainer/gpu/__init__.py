@@ -1,1 +1,1 @@
-"""The GPUs of this machine: which there are, who holds them, and who waits for them."""
+"""Lists the GPUs of this machine, leases them to jobs and queues jobs that wait for them."""

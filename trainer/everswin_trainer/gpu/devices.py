@@ -1,4 +1,4 @@
-"""The GPUs of this machine and the processes that use them, as listed by `nvidia-smi`."""
+"""Lists the GPUs of this machine and the processes that use them, as reported by `nvidia-smi`."""
 
 import os
 import re
@@ -18,7 +18,7 @@ class GpusUnknown(Exception):
 
 @dataclass(frozen=True)
 class Gpu:
-    """One GPU. `used` is the MiB in use on it by any process; `uuid` is safe as a file name."""
+    """One GPU. `used_mib` is its memory in use by any process; `uuid` is safe as a file name."""
 
     uuid: str
     index: int
@@ -43,11 +43,11 @@ def list_gpus() -> list[Gpu] | None:
 
 
 def visible_gpus(gpus: Iterable[Gpu]) -> list[Gpu]:
-    """Returns the GPUs that CUDA_VISIBLE_DEVICES allows, by index (as in nvidia-smi) or by the prefix of a UUID."""
-    wanted = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if wanted is None:
+    """Returns the GPUs that CUDA_VISIBLE_DEVICES allows, by nvidia-smi index or by UUID prefix."""
+    allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if allowed is None:
         return list(gpus)
-    names = [name.strip() for name in wanted.split(",") if name.strip()]
+    names = [name.strip() for name in allowed.split(",") if name.strip()]
     return [gpu for gpu in gpus if any(name == str(gpu.index) or gpu.uuid.startswith(name) for name in names)]
 
 
@@ -57,8 +57,8 @@ def list_gpu_processes(uuid: str) -> list[str]:
     return [f"{', '.join(row[3:])} (pid {row[1]}, {row[2]} MiB)" for row in rows if len(row) >= 4 and row[0] == uuid]
 
 
-def _query(what: str) -> list[list[str]] | None:
-    command = ["nvidia-smi", what, "--format=csv,noheader,nounits"]
+def _query(query: str) -> list[list[str]] | None:
+    command = ["nvidia-smi", query, "--format=csv,noheader,nounits"]
     try:
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
@@ -66,7 +66,7 @@ def _query(what: str) -> list[list[str]] | None:
     except FileNotFoundError:
         return None
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise GpusUnknown(f"nvidia-smi does not answer: {error}") from error
+        raise GpusUnknown(f"nvidia-smi did not answer: {error}") from error
     if done.returncode != 0:
         raise GpusUnknown(f"nvidia-smi failed: {(done.stderr or done.stdout).strip()[:500]}")
     return [[field.strip() for field in line.split(",")] for line in done.stdout.splitlines() if line.strip()]

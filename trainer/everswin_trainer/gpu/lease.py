@@ -1,9 +1,9 @@
-"""GPU leases: one file for each GPU of the machine; the holder of its flock may compute there.
+"""GPU leases: one file for each GPU of the machine, whose flock gives its holder the GPU.
 
-torchrun closes every descriptor above 2 in its ranks, and standard input already carries the job's own lock. So the
-supervisor holds the flock, and the file names the job. A lease is free when nobody holds its flock and no process of
-that job lives, which the job's lock tells, since every rank inherits it (supervisor/lock.py). So a lease outlives a
-supervisor that was killed alone, and ends with the last process of its tree.
+torchrun closes every descriptor above 2 in its ranks, and standard input already carries the job's lock. So the
+supervisor holds the flock, and the file names the job. A lease is free when its flock is free and no process of that
+job lives; the job's lock, which every rank inherits, shows that (supervisor/lock.py). A lease therefore outlives a
+supervisor that was killed alone, and ends with the last process of the job.
 """
 
 import fcntl
@@ -20,7 +20,7 @@ from everswin_trainer.system.process_tree import descendants, find_by_environmen
 
 @dataclass(frozen=True)
 class Holder:
-    """The holder of a GPU that we requested; `record` is the content of its lease, {} if it has none yet."""
+    """Holder of a GPU that we requested; `record` is the content of its lease, {} before it is written."""
 
     gpu: Gpu
     record: dict[str, Any]
@@ -30,20 +30,21 @@ class Holder:
 
 @dataclass(frozen=True)
 class Lease:
-    """GPUs that are ours until `release`, or until the last process of our tree ends."""
+    """GPUs that this job holds until `release`, or until its last process ends."""
 
     gpus: list[Gpu]
     descriptors: list[int]
 
     def write_record(self, record: dict[str, Any]) -> None:
-        """Writes the holder into the lease files. Call it before any process starts that may outlive us."""
+        """Writes `record` into the lease files. Call it before any process starts that may outlive this one."""
         for gpu, descriptor in zip(self.gpus, self.descriptors, strict=True):
             text = json.dumps({**record, "uuid": gpu.uuid}).encode()
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, text, 0)
 
     def release(self) -> None:
-        # A process that the kernel cannot end keeps the GPU; then the record has to stay.
+        """Releases the GPUs, except those that a surviving process of the job still uses."""
+        # The record of a process that the kernel cannot end must stay.
         left = descendants(os.getpid())
         for descriptor in self.descriptors:
             if not left:
@@ -57,7 +58,7 @@ class Lease:
 
 
 def try_acquire(folder: Path, gpus: list[Gpu], count: int, job: Job) -> tuple[Lease | None, list[Holder]]:
-    """Acquires the first `count` free GPUs, all or none; also returns the holders of others. Needs the guard."""
+    """Acquires the first `count` free GPUs, all or none; also returns the holders of others. Requires the guard."""
     lease, held = Lease([], []), []
     for gpu in gpus:
         if len(lease.gpus) == count:
@@ -78,9 +79,9 @@ def try_acquire(folder: Path, gpus: list[Gpu], count: int, job: Job) -> tuple[Le
 
 
 def clear_stale(folder: Path, job: Job) -> None:
-    """Clears the leases that a dead supervisor of this job left. Needs the job's lock and the guard.
+    """Clears the leases that a dead supervisor of this job left. Requires the job's lock and the guard.
 
-    No process of that job lives, but another supervisor that tests the job's lock would find it held, by us.
+    Other supervisors cannot clear them: they find the job's lock held, by us.
     """
     for path in folder.glob("*.lock"):
         descriptor = _open(folder, path.stem)
@@ -94,7 +95,7 @@ def _open(folder: Path, uuid: str) -> int:
 
 
 def _holder(descriptor: int, gpu: Gpu, job: Job) -> Holder | None:
-    """Locks `descriptor` and returns None, or returns the holder: of the flock, or of processes that survived it."""
+    """Locks `descriptor` and returns None, or returns its holder: a supervisor, or processes that survived one."""
     if not _try_flock(descriptor):
         return Holder(gpu, _read(descriptor))
     record = _read(descriptor)
@@ -104,13 +105,13 @@ def _holder(descriptor: int, gpu: Gpu, job: Job) -> Holder | None:
 
 
 def _has_living_process(folder: Path) -> bool:
-    """Returns whether any process of that job lives, by the lock that all of them inherit."""
+    """Returns whether any process of that job lives, by the lock that they all inherit."""
     try:
         descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
         return bool(find_by_environment(JOB_ENV, str(folder)))
     try:
-        # Shared and brief: a supervisor that finds it held meanwhile tries again.
+        # Shared and brief; a supervisor that finds it held tries again.
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True

@@ -1,7 +1,7 @@
-"""The queue for the GPUs of this machine: a folder of tickets, each flock'd by the process that waits.
+"""The queue for the GPUs of this machine: a folder of tickets, each locked by the process that waits.
 
-The file name of a ticket sorts it: lower priority number first, then earlier request. A job never overtakes one ahead
-of it that could use the same GPU; otherwise a run that needs many GPUs would starve.
+Tickets sort by file name: lower priority number first, then earlier request. A job never overtakes another that could
+use the same GPU; otherwise a run that needs many GPUs would starve.
 """
 
 import fcntl
@@ -27,26 +27,26 @@ def guard(folder: Path) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Ticket:
-    """Our place in the queue, as long as `descriptor` is open."""
+    """The place of this process in the queue while `descriptor` is open."""
 
     path: Path
     descriptor: int
 
     @classmethod
-    def issue(cls, folder: Path, priority: int, since: float, what: dict[str, Any]) -> "Ticket":
-        """Joins the queue; `since` is in Unix seconds. Needs the guard."""
+    def issue(cls, folder: Path, priority: int, since: float, request: dict[str, Any]) -> "Ticket":
+        """Joins the queue; `since` is in Unix seconds. Requires the guard."""
         queue = folder / "queue"
         queue.mkdir(exist_ok=True)
         path = queue / f"{priority:02d}-{int(since * 1e6):020d}-{os.getpid()}.json"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        os.write(descriptor, json.dumps(what).encode())
+        os.write(descriptor, json.dumps(request).encode())
         return cls(path, descriptor)
 
     def ahead(self) -> list[dict[str, Any]]:
-        """Returns the requests ahead of ours and removes tickets of dead processes. Needs the guard."""
+        """Returns the requests ahead of this one and removes tickets of dead processes. Requires the guard."""
         before = [path for path in sorted(self.path.parent.glob("*.json")) if path.name < self.path.name]
-        return [said for path in before if (said := _read_if_living(path)) is not None]
+        return [request for path in before if (request := _read_if_living(path)) is not None]
 
     def leave(self) -> None:
         self.path.unlink(missing_ok=True)
@@ -54,6 +54,7 @@ class Ticket:
 
 
 def _read_if_living(path: Path) -> dict[str, Any] | None:
+    """Returns the request of a ticket; removes the ticket and returns None if its process has ended."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Waits for the GPUs that a job requests; `waiting.json` names who holds them (docs/trainer-contract.md)."""
+"""Waits for the GPUs that a job requests; waiting.json lists their holders (docs/trainer-contract.md)."""
 
 import argparse
 import os
@@ -18,7 +18,7 @@ from everswin_trainer.system.process_tree import start_ticks
 
 # Interval between checks of the leases, each of a few system calls.
 POLL_SECONDS = 0.25
-# Other jobs hold a lease briefly while they ask nvidia-smi; so short a wait is not reported.
+# A wait this short is not reported: other jobs hold a lease briefly while they call nvidia-smi.
 PATIENCE_SECONDS = 0.4
 # Interval between calls of nvidia-smi.
 MEMORY_SECONDS = 1.0
@@ -38,7 +38,10 @@ class StopRequested(Exception):
 
 @dataclass(frozen=True)
 class GpuRequest:
-    """A request for `count` GPUs, leased in `folder`. A GPU on which others use more than `foreign` MiB is not free."""
+    """A request for `count` GPUs, leased in `folder`.
+
+    A GPU is not free while processes without a lease use more than `foreign_mib` MiB of it.
+    """
 
     folder: Path
     device: str
@@ -46,7 +49,7 @@ class GpuRequest:
     priority: int
     since: float
     foreign_mib: int
-    # Our parent, which acts for a worker: without it no worker would watch what we start.
+    # Pid of our parent, which acts for a worker: without it no worker would watch the trainer.
     requester: int
 
     @classmethod
@@ -54,18 +57,27 @@ class GpuRequest:
         if arguments.gpu_folder is None:
             return None
         since = time.time() if arguments.gpu_since is None else arguments.gpu_since
-        wanted = (arguments.gpu_folder, arguments.device, arguments.gpus, arguments.gpu_priority)
-        return cls(*wanted, since, arguments.foreign_mib, arguments.requester or os.getppid())
+        return cls(
+            folder=arguments.gpu_folder,
+            device=arguments.device,
+            count=arguments.gpus,
+            priority=arguments.gpu_priority,
+            since=since,
+            foreign_mib=arguments.foreign_mib,
+            requester=arguments.requester or os.getppid(),
+        )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--gpu-folder", type=Path, help="where this machine keeps leases; without it no GPU is leased")
+    parser.add_argument(
+        "--gpu-folder", type=Path, help="folder of the leases of this machine; without it no GPU is leased"
+    )
     parser.add_argument("--gpus", type=int, default=1)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda")
-    parser.add_argument("--gpu-priority", type=int, default=3, help="the lower one goes first")
-    parser.add_argument("--gpu-since", type=float, help="Unix seconds: the earlier one goes first")
+    parser.add_argument("--gpu-priority", type=int, default=3, help="lower numbers go first")
+    parser.add_argument("--gpu-since", type=float, help="Unix seconds; earlier requests go first")
     parser.add_argument("--foreign-mib", type=int, default=1024)
-    parser.add_argument("--requester", type=int, metavar="PID", help="our parent: the wait ends when it does")
+    parser.add_argument("--requester", type=int, metavar="PID", help="parent process; the wait ends when it ends")
 
 
 def wait_for_gpus(job: Job, attempt: Attempt, request: GpuRequest, stop: set[signal.Signals]) -> Lease:
@@ -86,35 +98,38 @@ def wait_for_gpus(job: Job, attempt: Attempt, request: GpuRequest, stop: set[sig
 
 
 class _GpuWait:
+    """One wait: a ticket in the queue, and the state that waiting.json shows."""
+
     def __init__(self, job: Job, attempt: Attempt, request: GpuRequest) -> None:
         self.job, self.attempt, self.request = job, attempt, request
-        self.began = time.time()
+        self.started_at = time.time()
         request.folder.mkdir(parents=True, exist_ok=True)
         self.gpus = _candidate_gpus(request)
-        # Where GPUs cannot be told apart, one lease stands for all of them.
+        # If the GPUs cannot be listed, one lease stands for all of them.
         self.count = request.count if self.gpus[0].is_real else 1
         if len(self.gpus) < self.count:
             raise NotEnoughGpus(
                 f"{request.count} GPUs requested, {len(self.gpus)} available: {_format_gpus(self.gpus)}"
             )
-        # By UUID: the processes that use a GPU without a lease; valid until `ask_again_at`.
+        # Processes that use a GPU without a lease, by UUID; valid until `query_again_at`.
         self.foreign: dict[str, list[str]] = {}
-        self.ask_again_at = 0.0
+        self.query_again_at = 0.0
         self.published: dict[str, Any] | None = None
-        what = {"run": job.run_name, "gpus": request.count, "of": [gpu.uuid for gpu in self.gpus]}
+        ticket = {"run": job.run_name, "gpus": request.count, "of": [gpu.uuid for gpu in self.gpus]}
         with guard(request.folder):
             clear_stale(request.folder, job)
-            self.ticket = Ticket.issue(request.folder, request.priority, request.since, what)
+            self.ticket = Ticket.issue(request.folder, request.priority, request.since, ticket)
 
     def poll(self) -> Lease | None:
-        """Acquires the GPUs if they are free and returns their lease; otherwise reports the wait and returns None."""
-        if time.monotonic() >= self.ask_again_at:
+        """Returns the lease of the GPUs if they are free; otherwise reports the wait and returns None."""
+        if time.monotonic() >= self.query_again_at:
             self.foreign = {}
         while True:
-            free_of_others = [gpu for gpu in self.gpus if gpu.uuid not in self.foreign]
+            candidates = [gpu for gpu in self.gpus if gpu.uuid not in self.foreign]
             with guard(self.request.folder):
-                ahead = [said for said in self.ticket.ahead() if set(said["of"]) & {gpu.uuid for gpu in self.gpus}]
-                lease, held = try_acquire(self.request.folder, free_of_others, self.count, self.job)
+                ours = {gpu.uuid for gpu in self.gpus}
+                ahead = [request for request in self.ticket.ahead() if ours & set(request["of"])]
+                lease, held = try_acquire(self.request.folder, candidates, self.count, self.job)
                 if lease is not None and ahead:
                     lease.release()
                     lease = None
@@ -127,41 +142,42 @@ class _GpuWait:
             lease.release()
 
     def find_foreign(self, lease: Lease) -> bool:
-        """Finds processes without a lease on the leased GPUs. The lease is held, so none of them belongs to a run."""
+        """Returns whether processes without a lease use the leased GPUs, and records them."""
         if not lease.gpus[0].is_real:
             return False
         used = {gpu.uuid: gpu.used_mib for gpu in list_gpus() or []}
         found = [gpu for gpu in lease.gpus if used.get(gpu.uuid, 0) > self.request.foreign_mib]
         for gpu in found:
             self.foreign[gpu.uuid] = list_gpu_processes(gpu.uuid) or [
-                f"{used[gpu.uuid]} MiB by nobody that nvidia-smi names"
+                f"{used[gpu.uuid]} MiB by processes that nvidia-smi does not list"
             ]
         if found:
-            self.ask_again_at = time.monotonic() + MEMORY_SECONDS
+            self.query_again_at = time.monotonic() + MEMORY_SECONDS
         return bool(found)
 
     def record(self) -> dict[str, Any]:
-        """Returns the record of this job in its leases."""
+        """Returns the record that this job writes into its leases."""
         pid = os.getpid()
         ours = {"job": str(self.job.folder), "run": self.job.run_name, "fence": self.attempt.fence}
         return {"v": 1, **ours, "pid": pid, "startTicks": start_ticks(pid), "since": time.time()}
 
     def publish(self, ahead: list[dict[str, Any]], held: list[Holder]) -> None:
         """Writes waiting.json if its content has changed."""
-        queue = [{"run": said["run"], "gpus": said["gpus"]} for said in ahead]
+        queue = [{"run": request["run"], "gpus": request["gpus"]} for request in ahead]
         state = {
-            **{"v": 1, "fence": self.attempt.fence, "gpus": self.request.count, "since": self.began},
+            **{"v": 1, "fence": self.attempt.fence, "gpus": self.request.count, "since": self.started_at},
             **{"place": len(ahead) + 1, "ahead": queue},
             "held": [_holder_state(holder) for holder in held],
             "foreign": [{"gpu": uuid, "users": found} for uuid, found in sorted(self.foreign.items())],
         }
-        if state != self.published and time.time() - self.began > PATIENCE_SECONDS:
+        if state != self.published and time.time() - self.started_at > PATIENCE_SECONDS:
             # A full disk does not end the wait.
             with suppress(OSError):
                 write_json(self.job.waiting, state)
             self.published = state
 
     def end(self) -> None:
+        """Removes waiting.json and leaves the queue."""
         self.job.waiting.unlink(missing_ok=True)
         self.ticket.leave()
 
@@ -174,7 +190,7 @@ def _candidate_gpus(request: GpuRequest) -> list[Gpu]:
 
 
 def _refuse() -> list[Gpu]:
-    raise NotEnoughGpus("nvidia-smi lists no GPU that CUDA_VISIBLE_DEVICES allows")
+    raise NotEnoughGpus("nvidia-smi lists no GPU that CUDA_VISIBLE_DEVICES allows; change or unset that variable")
 
 
 def _format_gpus(gpus: list[Gpu]) -> str:

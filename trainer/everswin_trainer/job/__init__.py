@@ -1,1 +1,1 @@
-"""The files of a job: what the worker, the supervisor and the ranks read and write in its folder."""
+"""The files in a job's folder, which the worker, the supervisor and the ranks read and write."""

@@ -1,4 +1,4 @@
-"""control.json: how the worker controls a running trainer (docs/trainer-contract.md)."""
+"""Reads control.json, through which the worker controls a running trainer (docs/trainer-contract.md)."""
 
 import math
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from everswin_trainer.system.atomic_file import read_json
 
 @dataclass(frozen=True)
 class TrainerControl:
-    """`epochs` and `checkpoint_now` may change while training runs; the rest is read when it starts."""
+    """Control values. `epochs` and `checkpoint_now` may change during training; the others are read at its start."""
 
     epochs: int
     checkpoint_now: int
@@ -21,7 +21,7 @@ class TrainerControl:
 
     @classmethod
     def load(cls, job: Job, plan: Plan) -> "TrainerControl":
-        """Reads the file; a missing or invalid value falls back to the plan, so that it never ends a good training."""
+        """Reads the file. A missing or invalid value falls back to the plan, so that it never ends a training run."""
         content = read_json(job.control) or {}
         factor = content.get("learningRateFactor")
         return cls(
@@ -34,7 +34,7 @@ class TrainerControl:
 
 
 class ControlFile:
-    """The current control values. It reads the file only when it has changed, so every step can ask."""
+    """Caches the control values and reads the file again only when it has changed, so every step can check it."""
 
     def __init__(self, job: Job, plan: Plan) -> None:
         self._job = job
@@ -43,14 +43,15 @@ class ControlFile:
         self._control = TrainerControl.load(job, plan)
 
     def now(self) -> TrainerControl:
+        """Returns the current control values."""
         version = self._stat()
         if version != self._version:
-            # The version was taken before the read, so the next call sees a change in between.
+            # The version is older than the read, so the next call detects a change in between.
             self._version, self._control = version, TrainerControl.load(self._job, self._plan)
         return self._control
 
     def _stat(self) -> tuple[int, int, int] | None:
-        """Returns what changes whenever the worker replaces the file; None without a file."""
+        """Returns the version of the file, which changes with each replacement; None without a file."""
         try:
             found = self._job.control.stat()
         except FileNotFoundError:

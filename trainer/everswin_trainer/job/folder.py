@@ -1,4 +1,4 @@
-"""A job: one folder that one process tree writes. File names, and who owns it (docs/trainer-contract.md)."""
+"""A job: one folder that one process tree writes, with its file names and owner (docs/trainer-contract.md)."""
 
 import os
 import socket
@@ -10,7 +10,7 @@ from typing import Any
 from everswin_trainer.system.atomic_file import read_json, write_json
 from everswin_trainer.system.process_tree import is_alive, start_ticks
 
-# The supervisor sets these for the whole tree below it; the first also marks every process as belonging to the job.
+# The supervisor sets these for its process tree; the first also identifies every process of the job.
 JOB_ENV = "EVERSWIN_JOB"
 ATTEMPT_ENV = "EVERSWIN_ATTEMPT"
 FENCE_ENV = "EVERSWIN_FENCE"
@@ -18,9 +18,9 @@ FENCE_ENV = "EVERSWIN_FENCE"
 
 @dataclass(frozen=True)
 class Job:
-    """The files of a job. `folder` is its supervisor's; in `run` all ranks work together: the same, on one host.
+    """The paths of a job. `folder` belongs to one supervisor; `run` is shared by the ranks of all hosts.
 
-    Both are absolute and free of symbolic links.
+    On a single host they are the same folder. Both are absolute and free of symbolic links.
     """
 
     folder: Path
@@ -28,12 +28,12 @@ class Job:
 
     @classmethod
     def at(cls, folder: str | Path, run: str | Path | None = None) -> "Job":
-        """Makes folders that are missing."""
+        """Returns the job in `folder`; creates missing folders."""
         return cls(_make_folder(folder), _make_folder(run or folder))
 
     @classmethod
     def of_rank(cls, run: str | Path) -> "Job":
-        """In a rank: its supervisor says where that watches it."""
+        """Returns the job of the calling rank; its supervisor passes `folder` in the environment."""
         return cls.at(os.environ.get(JOB_ENV, run), run)
 
     @property
@@ -58,7 +58,7 @@ class Job:
 
     @property
     def rank_logs(self) -> Path:
-        """Folder of what the ranks beside the first say."""
+        """Folder of the logs of all ranks but rank 0."""
         return self.folder / "ranks"
 
     @property
@@ -67,17 +67,17 @@ class Job:
 
     @property
     def stop(self) -> Path:
-        """Exists from the moment the supervisor was told to stop."""
+        """Exists from the moment a stop was requested of the supervisor."""
         return self.folder / "stop"
 
     @property
     def error(self) -> Path:
-        """Where torchelastic leaves the first rank's exception."""
+        """File in which torchelastic records the exception of the first rank that failed."""
         return self.folder / "error.json"
 
     @property
     def control(self) -> Path:
-        """How the worker controls the trainer; it replaces the file atomically."""
+        """Control file; the worker replaces it atomically."""
         return self.run / "control.json"
 
     @property
@@ -87,16 +87,17 @@ class Job:
 
     @property
     def waiting(self) -> Path:
-        """For what and for whom the supervisor waits before it starts anything; gone when it waits no more."""
+        """State of the wait for GPUs and other hosts; exists only while the supervisor waits."""
         return self.folder / "waiting.json"
 
     @property
     def ready(self) -> Path:
-        """Which attempt has its GPUs; with several hosts only."""
+        """Names the attempt that holds its GPUs; written only if several hosts take part."""
         return self.folder / "ready.json"
 
     @property
     def ballast(self) -> Path:
+        """File that reserves disk space for exit.json."""
         return self.folder / "ballast"
 
     @property
@@ -111,18 +112,18 @@ class Job:
 
 @dataclass(frozen=True)
 class Attempt:
-    """Which start of the job this is: `number` counts starts, `fence` orders writers."""
+    """One start of the job: `number` counts starts, `fence` orders writers."""
 
     number: int
     fence: int
 
     @classmethod
     def from_environment(cls) -> "Attempt":
-        """What the supervisor said; 0 and 0 when a command is tried out by hand, without one."""
+        """Returns the attempt that the supervisor passed; 0 and 0 for a command run manually, without a supervisor."""
         return cls(int(os.environ.get(ATTEMPT_ENV, "0")), int(os.environ.get(FENCE_ENV, "0")))
 
     def environment(self, job: Job) -> dict[str, str]:
-        """What a supervisor adds to the environment of its program."""
+        """Returns the variables that a supervisor adds to the environment of its program."""
         return {JOB_ENV: str(job.folder), ATTEMPT_ENV: str(self.number), FENCE_ENV: str(self.fence)}
 
 
@@ -132,9 +133,9 @@ def _make_folder(folder: str | Path) -> Path:
 
 
 def write_owner(job: Job, attempt: Attempt, log_offset: int, gpus: list[str]) -> None:
-    """Names this process as the job's owner; pid and start time together name it for ever.
+    """Records this process as the job's owner; pid and start time together identify it uniquely.
 
-    `log_offset` is where this attempt's part of the log begins, `gpus` are the UUIDs that it leased.
+    This attempt's part of the log begins at `log_offset`; `gpus` are the UUIDs that it leased.
     """
     write_json(
         job.owner,
@@ -153,12 +154,12 @@ def write_owner(job: Job, attempt: Attempt, log_offset: int, gpus: list[str]) ->
 
 
 def is_stop_requested(job: Job) -> bool:
-    """Whether SIGTERM means "save and stop": the supervisor was told so, or is no longer there to be told."""
+    """Returns whether SIGTERM means "save and stop": a stop was requested, or no supervisor is left to request it."""
     return job.stop.exists() or living_owner(job) is None
 
 
 def living_owner(job: Job) -> dict[str, Any] | None:
-    """The owner's record if that very process still lives on this host."""
+    """Returns the record of the owner if that process still runs on this host."""
     owner = read_json(job.owner)
     if owner and is_alive(int(owner.get("pid", 0)), owner.get("startTicks")):
         return owner

@@ -1,4 +1,4 @@
-"""Heartbeats: each rank counts its progress and names its phase in a small file of its own.
+"""Heartbeats: each rank writes its progress count and its phase to a small file.
 
 One write in place and no fsync: a heartbeat costs microseconds and can follow every step. A power cut may lose it,
 which harms nothing. The supervisor reads the files (watchdog.py).
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from everswin_trainer.job.folder import Job
 
-# The first batch is part of startup. In `saving` the main thread stands still; a save in the background is no phase.
+# The first batch is part of startup. `saving` is a save that blocks the main thread, not one in the background.
 STARTUP, STEP, VALIDATION, SAVING = "startup", "step", "validation", "saving"
 PHASES = (STARTUP, STEP, VALIDATION, SAVING)
-# A fixed size: each heartbeat overwrites the whole previous one.
+# A fixed size, so that each heartbeat overwrites the previous one completely.
 RECORD_BYTES = 64
 
 
@@ -37,7 +37,7 @@ class HeartbeatWriter:
         self.send(STARTUP)
 
     def send(self, phase: str) -> None:
-        """Raises OSError when the disk is full, so that it does not look like a hang later."""
+        """Writes a heartbeat. Raises OSError on a full disk, which would otherwise look like a hang."""
         self._count += 1
         os.pwrite(self._descriptor, f"{self._pid} {phase} {self._count}".ljust(RECORD_BYTES).encode(), 0)
 
@@ -49,7 +49,7 @@ def read_heartbeats(job: Job) -> list[Heartbeat]:
         found = [_parse(name, (job.heartbeats / name).read_text(errors="replace")) for name in names]
     except FileNotFoundError:
         return []
-    return [one for one in found if one is not None]
+    return [heartbeat for heartbeat in found if heartbeat is not None]
 
 
 def _parse(rank: str, text: str) -> Heartbeat | None:

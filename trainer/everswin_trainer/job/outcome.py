@@ -1,4 +1,4 @@
-"""exit.json: how an attempt ended, decided from what is on disk rather than from exit codes."""
+"""Writes exit.json: how an attempt ended, decided from its events and logs rather than from exit codes alone."""
 
 import os
 import time
@@ -16,7 +16,7 @@ FINISHED, PREEMPTED, CRASHED, HUNG = "finished", "preempted", "crashed", "hung"
 
 @dataclass(frozen=True)
 class Stall:
-    """Nothing moved for `seconds` in `phase`, which may take `limit`; before that there were `count` heartbeats."""
+    """A hang: no heartbeat for `seconds` in `phase`, whose limit is `limit`, after `count` heartbeats."""
 
     phase: str
     seconds: float
@@ -25,17 +25,17 @@ class Stall:
 
     def __str__(self) -> str:
         return (
-            f"no sign of progress for {self.seconds:.0f} s in phase {self.phase} (limit {self.limit:.0f} s) "
-            f"after {self.count} signs"
+            f"no heartbeat for {self.seconds:.0f} s in phase {self.phase} (limit {self.limit:.0f} s) "
+            f"after {self.count} heartbeats"
         )
 
 
 @dataclass(frozen=True)
 class ProgramOutcome:
-    """The program's end as the supervisor saw it. `status` is a wait status; `log_offset` is where its log begins.
+    """How the program ended. `status` is its wait status; its log begins at `log_offset`.
 
-    `cause` is `rootCause`, where the supervisor saw by itself which rank failed first. `alone`: no other host has a
-    part of this attempt; `ended_by` is the one whose part failed and so ended ours.
+    `cause` is `rootCause` if the supervisor itself detected which rank failed first. `alone` is false if other hosts
+    take part in this attempt. `ended_by` is the host whose failure ended the program on this host.
     """
 
     status: int
@@ -73,22 +73,22 @@ def write_exit(job: Job, attempt: Attempt, ended: ProgramOutcome) -> str:
 
 def _find_reason(job: Job, attempt: Attempt, ended: ProgramOutcome, code: int) -> str:
     if code == 0 and not ended.alone:
-        # A launcher leaves so when the ranks of all hosts have; their events may come later over a network.
+        # A launcher exits with 0 once the ranks of all hosts have; their events may arrive later over a network.
         return FINISHED
     return decide_reason(code, ended.stop_requested, _attempt_events(job, attempt))
 
 
 def _find_root_cause(job: Job, attempt: Attempt, reason: str, ended: ProgramOutcome) -> dict[str, Any] | None:
     if reason == CRASHED and ended.ended_by:
-        return make_root_cause(message=f"the part on {ended.ended_by} failed", at=time.time())
+        return make_root_cause(message=f"the trainer on {ended.ended_by} failed", at=time.time())
     if reason == CRASHED:
         return ended.cause or read_root_cause(job.error, job.log, ended.log_offset)
     if ended.stall:
-        # Which rank hangs is not known: each waits for the others.
+        # The rank that hangs is unknown: each waits for the others.
         where = " and ".join(
             [job.log.name, *sorted({path.parent.name + "/" for path in list_rank_logs(job, attempt.fence)})]
         )
-        return make_root_cause(message=f"{ended.stall}; the stacks of all ranks are in {where}", at=time.time())
+        return make_root_cause(message=f"{ended.stall}; stack traces of all ranks are in {where}", at=time.time())
     return None
 
 
@@ -97,23 +97,24 @@ def _attempt_events(job: Job, attempt: Attempt) -> list[dict[str, Any]]:
 
 
 def decide_reason(code: int, stop_requested: bool, events: list[dict[str, Any]]) -> str:
-    """`finished`, `preempted` or `crashed`, from the program's exit code and this attempt's events.
+    """Returns `finished`, `preempted` or `crashed`, from the program's exit code and this attempt's events.
 
-    A stop that came before the first step, or right after a checkpoint, lost nothing: that is a preemption even if
-    the program had no time to say so.
+    A stop before the first step, or right after a checkpoint, loses nothing: that is a preemption even if the program
+    had no time to report it.
     """
-    said = [event["reason"] for event in events if event["type"] == "ended"]
-    if code == 0 and said[-1:] == [FINISHED]:
+    reported = [event["reason"] for event in events if event["type"] == "ended"]
+    if code == 0 and reported[-1:] == [FINISHED]:
         return FINISHED
     lost_nothing = _last(events, "step") <= _last(events, "checkpoint")
-    if said[-1:] == [PREEMPTED] or (stop_requested and lost_nothing):
+    if reported[-1:] == [PREEMPTED] or (stop_requested and lost_nothing):
         return PREEMPTED
     return CRASHED
 
 
 def _last(events: list[dict[str, Any]], kind: str) -> int:
-    """Iteration of the furthest event of this kind; -1 if there is none.
+    """Returns the highest iteration among the events of this kind; -1 if there is none.
 
-    Not its line: a checkpoint is written in the background and announced after steps that it does not hold.
+    The order of events does not matter: a checkpoint is written in the background and reported after steps that it
+    does not contain.
     """
     return max((event["iteration"] for event in events if event["type"] == kind), default=-1)

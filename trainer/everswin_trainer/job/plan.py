@@ -1,4 +1,4 @@
-"""plan.json as the worker wrote it; keys that the trainer does not need are ignored."""
+"""Reads plan.json, which the worker wrote; ignores keys that the trainer does not need."""
 
 import json
 from dataclasses import dataclass
@@ -10,29 +10,29 @@ from everswin_trainer.job.speed import SWITCHES, Speed
 
 @dataclass(frozen=True)
 class Plan:
-    """What one run is: the same file for every attempt."""
+    """The plan of a run, the same for every attempt."""
 
     run_id: str
     plan_hash: str
     recipe_name: str
     recipe_sha256: str
-    # 0: nothing is trained, weights are tested as they are.
+    # 0 trains nothing and tests the given weights.
     epochs: int
     seed: int
     gpus: int
     batch_per_gpu: int
     loader_workers: int
     log_every_steps: int
-    # None: as often as interval.py finds best.
+    # None chooses the interval automatically (interval.py).
     every_minutes: float | None
     keep_last: int
-    # Epochs whose checkpoint stays for ever; None: those after which the learning rate falls.
+    # Epochs whose checkpoint is kept permanently; None keeps those before each learning-rate drop.
     milestones: frozenset[int] | None
     speed: Speed
 
     @classmethod
     def load(cls, path: str | Path) -> "Plan":
-        """Raises ValueError naming every field that is missing or out of range, all at once."""
+        """Reads a plan. Raises ValueError that lists every field that is missing or out of range."""
         try:
             content = json.loads(Path(path).read_bytes())
         except ValueError as error:
@@ -50,7 +50,7 @@ class Plan:
             loader_workers=reader.integer("loaderWorkers", minimum=0),
             log_every_steps=reader.integer("logEverySteps", minimum=1),
             every_minutes=reader.number_or_auto("checkpoint", "everyMinutes"),
-            # With one checkpoint kept, the moment of replacing it would be a moment without.
+            # With only one, no checkpoint would exist while it is replaced.
             keep_last=reader.integer("checkpoint", "keepLast", minimum=2),
             milestones=reader.optional_integers("checkpoint", "milestones", minimum=1),
             speed=Speed(**{field: reader.optional_flag("speed", name) for name, field in SWITCHES.items()}),
@@ -61,22 +61,20 @@ class Plan:
 
 
 class _Reader:
-    """Takes fields out of parsed JSON and collects what is wrong with them."""
+    """Reads fields of parsed JSON and collects all problems."""
 
     def __init__(self, content: Any) -> None:
         self._content = content
         self.problems: list[str] = []
 
     def text(self, *path: str) -> str:
-        return self._read(path, "some text", lambda value: isinstance(value, str) and value != "", "")
+        return self._read(path, "a non-empty string", lambda value: isinstance(value, str) and value != "", "")
 
     def integer(self, *path: str, minimum: int) -> int:
-        return self._read(
-            path, f"a whole number of at least {minimum}", lambda value: _is_integer(value, minimum), minimum
-        )
+        return self._read(path, f"an integer of at least {minimum}", lambda value: _is_integer(value, minimum), minimum)
 
     def number_or_auto(self, *path: str) -> float | None:
-        """None for `auto`."""
+        """Returns None for `auto`."""
 
         def accepts(value: Any) -> bool:
             return value == "auto" or (_is_number(value) and value > 0)
@@ -86,9 +84,9 @@ class _Reader:
 
     def optional_integers(self, *path: str, minimum: int) -> frozenset[int] | None:
         def accepts(value: Any) -> bool:
-            return value is None or (isinstance(value, list) and all(_is_integer(one, minimum) for one in value))
+            return value is None or (isinstance(value, list) and all(_is_integer(item, minimum) for item in value))
 
-        value = self._read(path, f"a list of whole numbers of at least {minimum}", accepts, None)
+        value = self._read(path, f"a list of integers of at least {minimum}", accepts, None)
         return None if value is None else frozenset(value)
 
     def optional_flag(self, *path: str) -> bool:

@@ -1,4 +1,4 @@
-"""progress.jsonl: what the trainer says, one JSON object a line, over all attempts (docs/trainer-contract.md)."""
+"""Writes and reads progress.jsonl: events of all attempts, one JSON object per line (docs/trainer-contract.md)."""
 
 import json
 import math
@@ -10,19 +10,19 @@ from typing import Any
 
 
 class Progress:
-    """Appends events. A line is one write, so that readers and a crash see it whole or, at worst, torn at the end."""
+    """Appends events. Each line is one write, so that a crash can leave at most the last line incomplete."""
 
     def __init__(self, path: Path, attempt: int) -> None:
         self._attempt = attempt
         self._listener: Callable[[dict[str, Any]], None] | None = None
         self._descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        # A line torn by a crash of the attempt before must not swallow our first one.
+        # Ends a line that a crash left incomplete, so that the first event gets a line of its own.
         size = os.fstat(self._descriptor).st_size
         if size > 0 and os.pread(self._descriptor, 1, size - 1) != b"\n":
             os.write(self._descriptor, b"\n")
 
     def subscribe(self, listener: Callable[[dict[str, Any]], None]) -> None:
-        """From now on `listener` gets each event that was written."""
+        """Calls `listener` with each event that is written from now on."""
         self._listener = listener
 
     def write(self, kind: str, **fields: Any) -> None:
@@ -30,13 +30,13 @@ class Progress:
         event = {"v": 1, "type": kind, "t": time.time(), "attempt": self._attempt, **replace_non_finite(fields)}
         line = json.dumps(event, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
         if os.write(self._descriptor, line) != len(line):
-            raise OSError(f"no room to append {len(line)} bytes to the progress file")
+            raise OSError(f"cannot append {len(line)} bytes to the progress file: the disk is full")
         if self._listener:
             self._listener(event)
 
 
 def replace_non_finite(value: Any) -> Any:
-    """`value` with NaN and both infinities replaced by None, at any depth."""
+    """Returns `value` with NaN and infinities replaced by None, at any depth."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
@@ -47,7 +47,7 @@ def replace_non_finite(value: Any) -> Any:
 
 
 def read_events(path: Path) -> list[dict[str, Any]]:
-    """All whole events, oldest first; torn and foreign lines are left out, a missing file has none."""
+    """Returns all complete events, oldest first. Skips incomplete and foreign lines; a missing file has no events."""
     try:
         lines = path.read_bytes().split(b"\n")
     except FileNotFoundError:
@@ -64,17 +64,17 @@ def read_events(path: Path) -> list[dict[str, Any]]:
 
 
 def surviving_events(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The events that still count: a start takes back every step and validation after its iteration that came before.
+    """Returns the preserved lineage: a start discards every earlier step and validation beyond its iteration.
 
-    What was trained on top of a checkpoint that was given up is no part of the run any more.
+    Steps that follow an abandoned checkpoint are no longer part of the run.
     """
     kept = []
-    reach = math.inf
+    limit = math.inf
     for event in reversed(events):
-        if event["type"] in ("step", "validation") and event["iteration"] > reach:
+        if event["type"] in ("step", "validation") and event["iteration"] > limit:
             continue
         if event["type"] == "started":
-            reach = min(reach, event["iteration"])
+            limit = min(limit, event["iteration"])
         kept.append(event)
     return kept[::-1]
 
@@ -85,9 +85,9 @@ def newest_request(events: list[dict[str, Any]]) -> int:
 
 
 def box_average_precision(events: list[dict[str, Any]]) -> dict[tuple[int, int], float]:
-    """Validation box AP (0..1) by (epochs done, iterations done); the last one wins where a validation was repeated.
+    """Returns validation box AP (0..1) by (epochs done, iterations done); the last repetition of a validation counts.
 
-    Of the preserved lineage only: a checkpoint that was trained anew is not the best for what its namesake scored.
+    Uses the preserved lineage only: a checkpoint that was trained again must not inherit the score of its predecessor.
     """
     scores = {}
     for event in surviving_events(events):

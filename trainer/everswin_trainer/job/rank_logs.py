@@ -1,4 +1,4 @@
-"""What ranks say: the first one into the job's log, every other into a log of its own, so that nothing is mixed."""
+"""Log files of ranks: rank 0 writes to the job's log, every other rank to its own, so that lines never mix."""
 
 import os
 import re
@@ -7,14 +7,14 @@ from pathlib import Path
 
 from everswin_trainer.job.folder import FENCE_ENV, JOB_ENV, Job
 
-# Of attempts, each of which has a file for every rank but the first.
+# Number of attempts whose logs are kept; each has a file for every rank but rank 0.
 KEPT_ATTEMPTS = 5
 
 
 def redirect_to_rank_log() -> None:
-    """In a rank, before anything is said: standard output and error go where this rank alone writes.
+    """Redirects standard output and error of this rank to its own log. Call it before anything is printed.
 
-    The first rank keeps what it has, and so does a command that is tried out by hand, without a supervisor.
+    Rank 0 and a command without a supervisor keep their output.
     """
     rank, folder = os.environ.get("RANK", "0"), os.environ.get(JOB_ENV)
     if rank == "0" or folder is None:
@@ -33,12 +33,12 @@ def rank_log_path(job: Job, fence: int | str, rank: int | str) -> Path:
 
 
 def list_rank_logs(job: Job, fence: int) -> list[Path]:
-    """Those of one attempt, in any order."""
+    """Returns the rank logs of one attempt, in any order."""
     return list(job.rank_logs.glob(rank_log_path(job, fence, "*").name))
 
 
 def prune_rank_logs(job: Job) -> None:
-    """Leaves those of the newest attempts."""
+    """Deletes the rank logs of all but the newest attempts."""
     found = [(int(match[1]), path) for path in job.rank_logs.glob("*.log") if (match := re.match(r"(\d+)-", path.name))]
     kept = sorted({fence for fence, _ in found})[-KEPT_ATTEMPTS:]
     for fence, path in found:

@@ -1,8 +1,8 @@
-"""Which rank failed first, and why: torchrun's own code is 1 whatever happened, so its report is read instead.
+"""Finds which rank failed first, and why. torchrun always exits with 1, so its report is read instead.
 
-Two sources, both written by torch.distributed.elastic (torch 2.10, elastic/multiprocessing/errors/__init__.py):
-the launcher's error file holds the exception, if the rank could record one; the block "Root Cause (first observed
-failure)" in the log holds rank, pid and exit code, and is all there is when a rank was killed.
+torch.distributed.elastic writes two sources (torch 2.10, elastic/multiprocessing/errors/__init__.py). The launcher's
+error file contains the exception, if the rank could record one. The block "Root Cause (first observed failure)" in the
+log contains rank, pid and exit code; it is the only source for a rank that was killed.
 """
 
 import re
@@ -14,7 +14,7 @@ from typing import Any
 from everswin_trainer.system.atomic_file import read_json
 
 MESSAGE_CHARACTERS = 2000
-# The block stands at the end of the log; a traceback in it can be long.
+# The block is at the end of the log; its traceback can be long.
 LOG_TAIL_BYTES = 256 * 1024
 
 _BLOCK = re.compile(
@@ -30,7 +30,7 @@ _BLOCK_END = re.compile(r"^=+\n", re.MULTILINE)
 
 
 def read_root_cause(error_file: Path, log: Path, log_offset: int) -> dict[str, Any] | None:
-    """`rootCause` of exit.json, from this attempt's error file and part of the log; None if neither says anything."""
+    """Returns `rootCause` from this attempt's error file and part of the log; None if neither contains a failure."""
     recorded = read_error(error_file)
     reported = _from_log(log, log_offset)
     if recorded is None and reported is None:
@@ -39,12 +39,12 @@ def read_root_cause(error_file: Path, log: Path, log_offset: int) -> dict[str, A
 
 
 def make_root_cause(**known: Any) -> dict[str, Any]:
-    """A root cause of which not everything has to be known."""
+    """Returns a `rootCause` in which every field that is not `known` is None."""
     return {"rank": None, "pid": None, "exitCode": None, "signal": None, "message": None, "at": None, **known}
 
 
 def signal_name(number: int) -> str:
-    """`SIGKILL` for 9; the number itself if this machine has no name for it."""
+    """Returns `SIGKILL` for 9; the number itself if this machine has no name for it."""
     try:
         return signal.Signals(number).name
     except ValueError:
@@ -52,7 +52,7 @@ def signal_name(number: int) -> str:
 
 
 def read_error(path: Path) -> dict[str, Any] | None:
-    """Message and, if it is known, time of the exception in a file of torchelastic's; None if there is none."""
+    """Returns message and, if known, time of the exception in a torchelastic error file; None without an exception."""
     content = (read_json(path) or {}).get("message")
     if isinstance(content, str):
         return {"message": content[:MESSAGE_CHARACTERS]}
@@ -64,7 +64,7 @@ def read_error(path: Path) -> dict[str, Any] | None:
 
 
 def has_report(log: Path, log_offset: int) -> bool:
-    """Whether torchrun's block stands in this attempt's part of the log, to its last line."""
+    """Returns whether this attempt's part of the log contains torchrun's complete report."""
     text = _tail(log, log_offset)
     block = _last_block(text)
     return block is not None and _BLOCK_END.search(text, block.end()) is not None

@@ -1,11 +1,11 @@
-"""Which of the switches that make training faster a plan turns on. What they do: accelerate.py."""
+"""The acceleration switches of a plan (accelerate.py implements them)."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Speed:
-    """All off: the recipe to the letter, on MMDetection's own code."""
+    """Switches that make training faster. With all off, MMDetection's unmodified code trains the recipe."""
 
     sdpa_attention: bool = False
     fused_adamw: bool = False
@@ -14,7 +14,7 @@ class Speed:
     half_precision_validation: bool = False
 
 
-# As the plan spells them.
+# Names in the plan and their fields.
 SWITCHES = {
     "sdpaAttention": "sdpa_attention",
     "fusedAdamW": "fused_adamw",

@@ -1,8 +1,8 @@
-"""SIGTERM in a rank: remembered, and honoured where nothing is half done.
+"""Handles SIGTERM in a rank: records it, so that training stops between two steps.
 
-torchrun sends the same signal for two reasons. Somebody wants us to stop: then a checkpoint is worth a few seconds. Or
-another rank died: then this one may be waiting for it for ever, deep in a collective, and torchrun would give it 30 s.
-The supervisor's `stop` file tells them apart.
+torchrun sends the signal for two reasons. If a stop was requested, a checkpoint is worth a few seconds. If another rank
+died, this rank may wait for it indefinitely in a collective, and torchrun would kill it only after 30 s. The
+supervisor's `stop` file distinguishes the two.
 """
 
 import os
@@ -11,35 +11,35 @@ import threading
 import time
 from collections.abc import Callable
 
-# What a shell reports for a process that SIGTERM ended.
+# Exit code that a shell reports for a process that SIGTERM ended.
 PREEMPTED_EXIT_CODE = 143
-# A machine that shuts down signals the supervisor and us at the same time; it needs a moment to leave its file.
+# A shutdown signals the supervisor and us at the same time; the supervisor needs a moment to create its file.
 PATIENCE_SECONDS = 2.0
 
 
 class Preempted(Exception):
-    """We were told to stop and everything up to this position is on disk."""
+    """A stop was requested, and everything up to this position is on disk."""
 
     def __init__(self, epoch: int, iteration: int) -> None:
-        super().__init__(f"told to stop after epoch {epoch}, step {iteration}")
+        super().__init__(f"stopped on request after epoch {epoch}, step {iteration}")
         self.epoch = epoch
         self.iteration = iteration
 
 
 class StopRequest:
-    """`raised` turns true when a stop is wanted, and stays so."""
+    """Sets `requested` once SIGTERM arrives and `is_requested()` confirms the stop."""
 
     def __init__(self, is_requested: Callable[[], bool]) -> None:
         self.requested = False
         self._is_requested = is_requested
 
     def install(self) -> "StopRequest":
-        """From now on SIGTERM is ours. A thread listens: the main one may be stuck where Python runs no handler."""
-        listen, speak = os.pipe()
-        os.set_blocking(speak, False)
-        signal.set_wakeup_fd(speak, warn_on_full_buffer=False)
+        """Installs the handler. A thread listens, because the main thread may block where Python runs no handler."""
+        read_end, write_end = os.pipe()
+        os.set_blocking(write_end, False)
+        signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
         signal.signal(signal.SIGTERM, lambda _number, _frame: None)
-        threading.Thread(target=self._listen, args=(listen,), name="stop-request", daemon=True).start()
+        threading.Thread(target=self._listen, args=(read_end,), name="stop-request", daemon=True).start()
         return self
 
     def _listen(self, pipe: int) -> None:

@@ -1,1 +1,1 @@
-"""The process that outlives workers, watches the ranks of a job and records how they ended."""
+"""The supervisor process: it outlives workers, watches the ranks of a job and records how they ended."""

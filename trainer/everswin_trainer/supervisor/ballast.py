@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 
 
 def write_ballast(job: Job) -> None:
-    """Writes the ballast; real bytes, since a sparse file reserves no space. Does nothing on a full disk."""
+    """Writes the ballast as real bytes, since a sparse file reserves no space. Does nothing on a full disk."""
     with suppress(OSError), open(job.ballast, "wb") as stream:
         stream.write(bytes(BALLAST_BYTES))
         stream.flush()

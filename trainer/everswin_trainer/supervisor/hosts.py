@@ -1,7 +1,7 @@
-"""The supervisors of one attempt on several hosts, each with its own job folder on shared storage.
+"""Coordinates the supervisors of one attempt on several hosts, each with its own job folder on shared storage.
 
 They acquire GPUs one host after the other, always in the same order, so that two runs never deadlock. Programs start
-when every host has its GPUs, so that no launcher waits for another. When the part of one host ends, all parts end.
+when every host has its GPUs, so that no launcher waits for another. If one host fails or stops, all hosts end.
 """
 
 import argparse
@@ -24,17 +24,17 @@ from everswin_trainer.system.atomic_file import read_json, write_json
 
 @dataclass
 class Hosts:
-    """`jobs` holds the jobs of all hosts, `own` included, in the order in which they acquire GPUs."""
+    """The jobs of all hosts, `own` included, in the order in which they acquire GPUs."""
 
     own: Job
     attempt: Attempt
     jobs: list[Job]
-    # The host whose part ended first, and whether it was stopped on request.
+    # The first host that ended without finishing, and whether that was on request.
     ended: dict[str, Any] | None = field(default=None)
 
     @classmethod
     def from_arguments(cls, arguments: argparse.Namespace, job: Job, attempt: Attempt) -> "Hosts":
-        """Returns the hosts that the arguments name; without any, this one alone."""
+        """Returns the hosts that the arguments list; only this one if they list none."""
         return cls(job, attempt, [Job.at(folder, job.run) for folder in arguments.hosts] or [job])
 
     @property
@@ -42,7 +42,7 @@ class Hosts:
         return [job for job in self.jobs if job != self.own]
 
     def acquire_gpus(self, request: GpuRequest, stop: set[signal.Signals]) -> Lease:
-        """Returns our lease once every host has its GPUs. Raises what `wait_for_gpus` raises."""
+        """Returns the lease of this host once every host has its GPUs. Raises what `wait_for_gpus` raises."""
         if not self.others:
             return wait_for_gpus(self.own, self.attempt, request, stop)
         self._wait(lambda: self._without_gpus(self.jobs[: self.jobs.index(self.own)]), request, stop)
@@ -56,11 +56,11 @@ class Hosts:
         return lease
 
     def other_heartbeats(self) -> list[Heartbeat]:
-        """Returns the heartbeats of ranks on other hosts: while one of them saves, ours wait for it."""
+        """Returns the heartbeats of ranks on other hosts, for which our ranks wait while one of them saves."""
         return [heartbeat for job in self.others for heartbeat in read_heartbeats(job)]
 
     def poll(self) -> None:
-        """Checks whether the part of another host ended. One that finished does not end ours."""
+        """Checks whether another host has failed or stopped. A host that finished does not end this one."""
         for job in self.others if self.ended is None else []:
             ending = read_json(job.exit)
             if ending and ending.get("fence") == self.attempt.fence and ending.get("reason") != FINISHED:
@@ -69,26 +69,26 @@ class Hosts:
 
     @property
     def failed(self) -> str | None:
-        """Name of the host whose part failed."""
+        """Name of the first host that failed."""
         return self.ended["host"] if self.ended and not self.ended["stopped"] else None
 
     @property
     def stopped(self) -> bool:
-        """Whether the part of another host was stopped on request."""
+        """Whether another host was stopped on request."""
         return self.ended is not None and self.ended["stopped"]
 
     def _without_gpus(self, jobs: list[Job]) -> list[str]:
         return [job.folder.name for job in jobs if (read_json(job.ready) or {}).get("fence") != self.attempt.fence]
 
     def _wait(self, missing: Callable[[], list[str]], request: GpuRequest, stop: set[signal.Signals]) -> None:
-        """Waits until no host is missing; waiting.json names the missing ones."""
-        said: list[str] = []
+        """Waits until no host is missing; waiting.json lists the missing ones."""
+        published: list[str] = []
         since = time.time()
         try:
             while names := missing():
-                if names != said:
+                if names != published:
                     self._publish(names, request, since)
-                    said = names
+                    published = names
                 if signal.sigtimedwait(stop, POLL_SECONDS) is not None:
                     raise StopRequested
                 if os.getppid() != request.requester:
@@ -104,12 +104,12 @@ class Hosts:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--run-dir", type=Path, help="where the ranks of all hosts work together; else the job's own")
+    parser.add_argument("--run-dir", type=Path, help="folder shared by the ranks of all hosts (default: the job's)")
     parser.add_argument(
         "--hosts",
         type=Path,
         nargs="+",
         default=[],
         metavar="DIR",
-        help="jobs of all hosts, in the order of their names",
+        help="job folders of all hosts, sorted by name",
     )

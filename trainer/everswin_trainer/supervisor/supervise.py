@@ -1,6 +1,7 @@
-"""The supervisor: holds the job's lock, runs one program, ends its whole process tree and records how it ended.
+"""The supervisor: holds the job's lock, runs one program, ends its process tree and records the outcome.
 
-Started detached by a worker; any later worker finds it by owner.json. Imports nothing heavy: it is up in about 50 ms.
+A worker starts it detached; any later worker finds it through owner.json. It imports nothing heavy and starts within
+about 50 ms.
 """
 
 import argparse
@@ -30,19 +31,19 @@ from everswin_trainer.supervisor.watchdog import Watchdog
 from everswin_trainer.system.atomic_file import write_json
 from everswin_trainer.system.process_tree import become_subreaper
 
-# torchrun kills its ranks 30 s after it was asked to stop; ours must come later.
+# Longer than the 30 s after which torchrun kills ranks that do not stop.
 DEFAULT_GRACE_SECONDS = 45.0
 EXIT_CODES = {FINISHED: 0, CRASHED: 1, HUNG: 1, PREEMPTED: 143}
 # EX_TEMPFAIL: try again later.
 LOCKED_EXIT_CODE = 75
-# EX_UNAVAILABLE: the machine has fewer GPUs than that.
+# EX_UNAVAILABLE: this machine has fewer GPUs than requested.
 NOT_ENOUGH_GPUS_EXIT_CODE = 69
 
 
 def main(argv: list[str]) -> int:
-    """Runs one attempt. Returns 0 finished, 1 crashed or hung, 143 preempted.
+    """Runs one attempt. Returns 0 if it finished, 1 if it crashed or hung, 143 if it was preempted.
 
-    75 (locked, or the asker has ended) and 69 (too few GPUs on this machine) leave the job untouched.
+    Returns 75 (locked, or the requester has ended) or 69 (too few GPUs on this machine) without touching the job.
     """
     arguments = parse(argv)
     # Blocks signals until `Signals` or sigtimedwait collects them, so that none arrives between two checks.
@@ -59,7 +60,7 @@ def main(argv: list[str]) -> int:
     try:
         lease = Lease([], []) if request is None else hosts.acquire_gpus(request, STOP_SIGNALS)
     except NotEnoughGpus as error:
-        return refuse(NOT_ENOUGH_GPUS_EXIT_CODE, "never-enough-gpus", error)
+        return refuse(NOT_ENOUGH_GPUS_EXIT_CODE, "not-enough-gpus", error)
     except RequesterGone:
         return LOCKED_EXIT_CODE
     except StopRequested:
@@ -82,7 +83,7 @@ def main(argv: list[str]) -> int:
 
 
 def refuse(code: int, reason: str, error: Exception, **more: object) -> int:
-    """Prints on one line why the attempt did not start; returns `code`."""
+    """Prints one line of JSON that explains why the attempt did not start; returns `code`."""
     print(json.dumps({"v": 1, "reason": reason, "message": str(error), **more}), flush=True)
     return code
 
@@ -93,7 +94,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--attempt", type=int, required=True)
     parser.add_argument("--fence", type=int, required=True)
     parser.add_argument("--grace-seconds", type=float, default=DEFAULT_GRACE_SECONDS)
-    parser.add_argument("--stall-seconds", type=parse_phase_seconds, nargs="+", default=[], metavar="PHASE=S")
+    parser.add_argument("--stall-seconds", type=parse_phase_seconds, nargs="+", default=[], metavar="PHASE=SECONDS")
     add_arguments(parser)
     add_host_arguments(parser)
     parser.add_argument("program", nargs="+", metavar="-- PROGRAM ARG")
@@ -101,26 +102,26 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 
 def parse_phase_seconds(text: str) -> tuple[str, float]:
-    """`step=60` -> ("step", 60.0)."""
+    """Parses `step=60` into ("step", 60.0)."""
     phase, _, seconds = text.partition("=")
     with suppress(ValueError):
         if phase in PHASES and float(seconds) > 0:
             return phase, float(seconds)
-    raise argparse.ArgumentTypeError(f"expected PHASE=S, a phase of {', '.join(PHASES)}, got {text}")
+    raise argparse.ArgumentTypeError(f"expected PHASE=SECONDS with a phase of {', '.join(PHASES)}, got {text}")
 
 
 def start_session() -> None:
-    """Starts a session of our own, so that no signal to a terminal or to a worker's process group reaches us."""
+    """Starts a new session, so that no signal to a terminal or to a worker's process group reaches us."""
     if os.getsid(0) != os.getpid():
         try:
             os.setsid()
         except PermissionError:
-            # The leader of a process group, e.g. started from an interactive shell, cannot leave it.
+            # A process group leader, for example one started from an interactive shell, cannot start a session.
             pass
 
 
 def run(hosts: Hosts, lock: JobLock, log_offset: int, arguments: argparse.Namespace, lease: Lease) -> ProgramOutcome:
-    """Starts the program, waits for it or ends it, and returns once no descendant lives."""
+    """Starts the program, watches it until it ends, and returns once no descendant lives."""
     job = hosts.own
     started_at = time.time()
     with open(job.log, "ab", buffering=0) as log:
@@ -130,7 +131,7 @@ def run(hosts: Hosts, lock: JobLock, log_offset: int, arguments: argparse.Namesp
             program = start(job, hosts.attempt, lock, arguments.program, log.fileno(), lease)
         except OSError as error:
             write_json(job.error, {"message": f"cannot start {arguments.program[0]}: {error}"})
-            # The status of a shell for a command that it cannot run.
+            # Exit status of a shell for a command that it cannot run.
             return ProgramOutcome(status=127 << 8, stop_requested=False, started_at=started_at, log_offset=log_offset)
     watchdog = Watchdog(dict(arguments.stall_seconds), time.monotonic())
     ranks = Ranks(job, program, log_offset)
@@ -150,7 +151,7 @@ def run(hosts: Hosts, lock: JobLock, log_offset: int, arguments: argparse.Namesp
 
 
 def ended_by(hosts: Hosts, ranks: Ranks) -> str | None:
-    """Returns the host whose part failed, unless a rank failed here first."""
+    """Returns the host that failed, unless a rank failed here first."""
     return None if ranks.failed_here else hosts.failed
 
 
@@ -163,10 +164,10 @@ def record_cause(job: Job, ranks: Ranks) -> dict[str, Any] | None:
     if failure is None:
         return None
     cause = failure.root_cause()
-    how = cause["signal"] or f"code {cause['exitCode']}"
+    reason = cause["signal"] or f"code {cause['exitCode']}"
     with suppress(OSError):
         with open(job.log, "ab", buffering=0) as log:
-            log.write(f"supervise: rank {cause['rank']} (pid {cause['pid']}) failed first, with {how}\n".encode())
+            log.write(f"supervise: rank {cause['rank']} (pid {cause['pid']}) failed first, with {reason}\n".encode())
         if failure.rank.error_file and failure.rank.error_file.exists():
             shutil.copyfile(failure.rank.error_file, job.error)
     return cause

@@ -1,21 +1,21 @@
-"""Tells a trainer that hangs from a slow one by the heartbeats of its ranks (job/heartbeat.py)."""
+"""Distinguishes a trainer that hangs from a slow one by the heartbeats of its ranks (job/heartbeat.py)."""
 
 import math
 
 from everswin_trainer.job.heartbeat import STARTUP, Heartbeat
 from everswin_trainer.job.outcome import Stall
 
-# A wait may be so many times the longest one that turned out to be none.
+# The limit is this many times the longest silence that was not a hang.
 PATIENCE = 5.0
-# The supervisor looks twice a second. A longer gap means that this process or the whole machine was suspended, which
-# does not count as silence of the ranks.
+# The supervisor polls twice a second. A longer gap means that this process or the machine was suspended, which does not
+# count as silence of the ranks.
 LONGEST_POLL_SECONDS = 5.0
 
 
 class Watchdog:
-    """`floors` says for each phase after how many seconds without a heartbeat, at the earliest, the trainer hangs.
+    """Detects a hang. `floors` maps each phase to its minimum limit: seconds without a heartbeat.
 
-    A phase without one is not watched. Times are of a clock that never goes back.
+    A phase without a floor is not watched. Times are monotonic.
     """
 
     def __init__(self, floors: dict[str, float], now: float) -> None:
@@ -26,7 +26,7 @@ class Watchdog:
         self._observed_at = now
 
     def observe(self, heartbeats: list[Heartbeat], now: float) -> Stall | None:
-        """Takes the latest heartbeat of each rank, about twice a second; returns a stall when the trainer hangs."""
+        """Compares heartbeats with the previous ones; returns a stall if the trainer hangs. Call it twice a second."""
         self._quiet += min(now - self._observed_at, LONGEST_POLL_SECONDS)
         self._observed_at = now
         phase = self._phase()
@@ -40,7 +40,7 @@ class Watchdog:
         return Stall(phase, self._quiet, limit, sum(heartbeat.count for heartbeat in heartbeats))
 
     def _phase(self) -> str:
-        """Of the phases that the ranks are in, the one that may take longest: while one saves, the others wait."""
+        """Returns the phase with the highest limit among the ranks: while one saves, the others wait."""
         return max((heartbeat.phase for heartbeat in self._heartbeats), key=self._limit, default=STARTUP)
 
     def _limit(self, phase: str) -> float:

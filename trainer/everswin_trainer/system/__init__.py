@@ -1,1 +1,1 @@
-"""Files, processes and resources of the machine: what every other package builds on."""
+"""Access to files, processes and resources of the machine, on which every other package builds."""

@@ -1,4 +1,4 @@
-"""SHA-256 of files, and of streams while they are written."""
+"""Computes the SHA-256 of files, and of streams while they are written."""
 
 import hashlib
 from pathlib import Path
@@ -8,7 +8,7 @@ BLOCK_BYTES = 1 << 20
 
 
 def hash_file(path: Path) -> str:
-    """SHA-256 in hex. Raises OSError."""
+    """Returns the SHA-256 of a file in hex. Raises OSError."""
     digest = hashlib.sha256()
     with open(path, "rb") as stream:
         while block := stream.read(BLOCK_BYTES):
@@ -17,7 +17,7 @@ def hash_file(path: Path) -> str:
 
 
 class HashingStream:
-    """Passes writes on and hashes them on the way, so that the manifest costs no second reading."""
+    """Hashes what it writes to `stream`, so that the file need not be read again."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream

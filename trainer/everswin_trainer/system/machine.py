@@ -1,4 +1,4 @@
-"""What this Python has for training: `python -m everswin_trainer machine --out FILE`. Starts nothing on a GPU."""
+"""Reports the training libraries of this Python: `python -m everswin_trainer machine --out FILE`. Uses no GPU."""
 
 import argparse
 import importlib.metadata
@@ -25,7 +25,7 @@ def main(argv: list[str]) -> int:
             "python": platform.python_version(),
             "packages": {name: _version(name) for name in PACKAGES},
             "cuda": torch.version.cuda,
-            # By the driver's own count: no context is made, which would take memory of each GPU.
+            # Counted by the driver; creating a CUDA context would use memory on each GPU.
             "cudaDevices": torch.cuda.device_count(),
             "nccl": _nccl(),
             "compiledOps": importlib.util.find_spec("mmcv._ext") is not None,

@@ -1,4 +1,4 @@
-"""What a rank sets up before the heavy libraries are imported."""
+"""Prepares a rank before the heavy libraries are imported."""
 
 import faulthandler
 import os
@@ -6,11 +6,11 @@ import signal
 
 
 def prepare_process(device: str) -> None:
-    """Call before MMEngine and MMDetection are imported: they read the environment then."""
-    # Whoever finds that training hangs sends SIGUSR1 and reads in its log where every thread stands.
+    """Sets signal handler and environment. Call it before MMEngine and MMDetection are imported, which read both."""
+    # SIGUSR1 dumps the stacks of all threads to the log, to diagnose a hang.
     faulthandler.register(signal.SIGUSR1, all_threads=True)
-    # MMEngine loads a file again without protection when the protected loading refuses it.
+    # Without this, MMEngine falls back to unsafe loading when safe loading refuses a file.
     os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
     if device == "cpu":
-        # MMEngine takes a GPU whenever it sees one.
+        # MMEngine uses a GPU whenever it finds one.
         os.environ["CUDA_VISIBLE_DEVICES"] = ""

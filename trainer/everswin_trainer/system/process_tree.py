@@ -1,4 +1,4 @@
-"""Processes as listed in /proc: which live, their descendants, their environment. Linux only."""
+"""Reads processes from /proc: liveness, descendants, environment, open files. Linux only."""
 
 import ctypes
 import os
@@ -12,19 +12,19 @@ PR_SET_CHILD_SUBREAPER = 36
 
 
 def become_subreaper() -> None:
-    """Adopts orphaned descendants in whatever session, so that none escapes the supervisor."""
+    """Makes orphaned descendants, in whatever session, children of this process, so that none escapes it."""
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
 def die_with_parent(parent: int, number: signal.Signals) -> None:
-    """Has the kernel send this fresh child `number` when `parent` ends; exits at once if it has ended already."""
+    """Makes the kernel send this new child `number` when `parent` ends; exits at once if it has already ended."""
     _prctl(PR_SET_PDEATHSIG, number)
     if os.getppid() != parent:
         os._exit(128 + number)
 
 
 def start_ticks(pid: int) -> int | None:
-    """Start time of a living process in clock ticks since boot (field 22 of stat); None if dead or a zombie."""
+    """Returns the start time in clock ticks since boot (field 22 of stat); None for a dead or zombie process."""
     stat = _stat(pid)
     return None if stat is None or stat[0] in ("Z", "X") else int(stat[19])
 
@@ -35,7 +35,7 @@ def is_alive(pid: int, ticks: int | None) -> bool:
 
 
 def exit_status(pid: int, ticks: int | None) -> int | None:
-    """Wait status of the process with this pid and start time, ended but not yet collected by its parent; else None."""
+    """Returns the wait status of a zombie with this pid and start time; None if there is none."""
     stat = _stat(pid)
     if stat is None or stat[0] != "Z" or int(stat[19]) != ticks:
         return None
@@ -43,7 +43,7 @@ def exit_status(pid: int, ticks: int | None) -> int | None:
 
 
 def read_environment(pid: int) -> dict[str, str]:
-    """Returns the environment that a process of ours was started with; empty if it has ended."""
+    """Returns the initial environment of a process of this user; empty if it has ended."""
     pairs = (pair.partition(b"=") for pair in _read(pid, "environ").split(b"\0"))
     return {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs if name}
 
@@ -58,7 +58,7 @@ def _all_pids() -> Iterator[int]:
 
 
 def descendants(root: int) -> list[int]:
-    """Every living process below `root`, parents before children, zombies left out."""
+    """Returns every living process below `root`, parents before children, without zombies."""
     children: dict[int, list[int]] = {}
     for pid in _all_pids():
         stat = _stat(pid)
@@ -73,7 +73,7 @@ def descendants(root: int) -> list[int]:
 
 
 def ancestors(pid: int) -> list[int]:
-    """The parents of `pid` up to the first process of the machine, nearest first."""
+    """Returns the ancestors of `pid`, nearest first."""
     found: list[int] = []
     while (stat := _stat(pid)) is not None and (pid := int(stat[1])) > 0:
         found.append(pid)
@@ -81,13 +81,13 @@ def ancestors(pid: int) -> list[int]:
 
 
 def find_by_environment(name: str, value: str) -> list[int]:
-    """Living processes of ours that were started with `name=value` in their environment."""
-    mark = f"{name}={value}".encode()
-    return [pid for pid in _all_pids() if mark in _read(pid, "environ").split(b"\0") and start_ticks(pid) is not None]
+    """Returns living processes of this user that were started with `name=value` in their environment."""
+    entry = f"{name}={value}".encode()
+    return [pid for pid in _all_pids() if entry in _read(pid, "environ").split(b"\0") and start_ticks(pid) is not None]
 
 
 def find_openers(path: Path) -> list[int]:
-    """Living processes of ours that hold `path` open."""
+    """Returns living processes of this user that have `path` open."""
     return [pid for pid in _all_pids() if str(path) in _open_files(pid)]
 
 
@@ -101,13 +101,13 @@ def kill_processes(pids: list[int]) -> None:
 
 
 def _stat(pid: int) -> list[str] | None:
-    """Fields of stat from the third on (state, ppid, …); the second, a name in brackets, may hold anything."""
+    """Returns the fields of stat after the second, a name in parentheses that may contain anything."""
     text = _read(pid, "stat").decode(errors="replace")
     return text.rpartition(")")[2].split() if text else None
 
 
 def _read(pid: int, name: str) -> bytes:
-    """A file of /proc/PID, empty if the process is gone or another user's."""
+    """Reads a file of /proc/PID; empty if the process has ended or belongs to another user."""
     try:
         return Path(f"/proc/{pid}/{name}").read_bytes()
     except OSError:

@@ -1,6 +1,6 @@
-"""A sandbox for work on untrusted files: no network, no credentials, a child process with resource limits.
+"""Sandbox for reading untrusted files: no network, no credentials, a child process with resource limits.
 
-This is defence in depth: the readers of such files run nothing that they hold (weights.py).
+This is defense in depth: the readers of such files never execute their content (weights.py).
 """
 
 import ctypes
@@ -15,33 +15,33 @@ from everswin_trainer.system.process_tree import die_with_parent
 # From <linux/sched.h>.
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWNET = 0x40000000
-ISOLATED, NOT_ISOLATED = "cut off", "as the process had it"
+ISOLATED, NOT_ISOLATED = "isolated", "not isolated"
 
-# What Python and its libraries need to be found and to run. Anything else may be a secret.
+# Variables that Python and its libraries need. Any other variable may be a secret.
 KEPT_ENVIRONMENT = {"PATH", "PYTHONPATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "OMP_NUM_THREADS"}
 
 CPU_SECONDS = 300
-# In addition to the file, which is in memory as read, as converted and as written.
+# Memory in addition to the file, which is held as read, as converted and as written.
 SPARE_MEMORY_BYTES = 1 << 30
 SPARE_FILE_BYTES = 1 << 20
 
 
 def isolate_network() -> str:
-    """Cuts this process and its children off from the network if the kernel allows it; returns whether it did.
+    """Isolates this process and its children from the network if the kernel allows it; returns whether it did.
 
-    Call it before a library starts a thread. root needs no user namespace and would lose its rights in one.
+    Call it before a library starts a thread. root needs no user namespace and would lose its privileges in one.
     """
     uid, gid = os.getuid(), os.getgid()
     if _unshare(CLONE_NEWNET):
         return ISOLATED
     if not _unshare(CLONE_NEWUSER | CLONE_NEWNET):
         return NOT_ISOLATED
-    # Maps our user to itself; unmapped, it would be "nobody".
+    # Maps our user to itself; without a map the process would run as the overflow user.
     for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
         try:
             Path("/proc/self", name).write_text(text)
         except OSError:
-            # Files stay ours; only the name of their owner changes.
+            # Without the map, only the displayed owner of files changes.
             continue
     return ISOLATED
 
@@ -53,7 +53,7 @@ def drop_credentials() -> None:
 
 
 def run_in_child(work: Callable[[], int]) -> int:
-    """Runs `work` in a forked child and returns its wait status, even when a file crashes the child."""
+    """Runs `work` in a forked child and returns the wait status, even if the child crashes."""
     parent = os.getpid()
     pid = os.fork()
     if pid == 0:
@@ -74,17 +74,17 @@ def run_in_child(work: Callable[[], int]) -> int:
 
 
 def limit_resources(file_bytes: int) -> None:
-    """Limits memory and file size to what a file of `file_bytes` can need. Call it after all imports."""
+    """Limits memory and file size to the needs of a file of `file_bytes`. Call it after all imports."""
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     _limit(resource.RLIMIT_AS, pages * resource.getpagesize() + 4 * file_bytes + SPARE_MEMORY_BYTES)
     _limit(resource.RLIMIT_FSIZE, file_bytes + SPARE_FILE_BYTES)
 
 
-def _limit(kind: int, most: int) -> None:
+def _limit(kind: int, maximum: int) -> None:
     """Lowers a limit; never raises it."""
     _, hard = resource.getrlimit(kind)
-    least = most if hard == resource.RLIM_INFINITY else min(most, hard)
-    resource.setrlimit(kind, (least, least))
+    limit = maximum if hard == resource.RLIM_INFINITY else min(maximum, hard)
+    resource.setrlimit(kind, (limit, limit))
 
 
 def _unshare(flags: int) -> bool:

@@ -1,4 +1,4 @@
-"""Waits for signals and descriptors together: sigtimedwait takes no descriptors, and Python has no signalfd."""
+"""Waits for signals and descriptors together. sigtimedwait accepts no descriptors, and Python has no signalfd."""
 
 import ctypes
 import os
@@ -21,10 +21,10 @@ class Signals:
 
     def wait(self, seconds: float, descriptors: Iterable[int]) -> signal.struct_siginfo | None:
         """Returns a signal as soon as it arrives; None after `seconds`, or once a descriptor is readable."""
-        waiting = select.poll()
-        for one in (self._descriptor, *descriptors):
-            waiting.register(one, select.POLLIN)
-        waiting.poll(seconds * 1000)
+        poll = select.poll()
+        for descriptor in (self._descriptor, *descriptors):
+            poll.register(descriptor, select.POLLIN)
+        poll.poll(seconds * 1000)
         return signal.sigtimedwait(self._numbers, 0)
 
 

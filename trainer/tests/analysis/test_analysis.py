@@ -7,7 +7,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from noisy import EMPTY, detect, found_at
+from noisy import EMPTY, detect, add_detection
 
 from everswin_trainer.analysis.analyse import BOOTSTRAP_FILE, FILE, Subject, analyse, discard
 from everswin_trainer.analysis.drawing import LONG_SIDE, MOST_BYTES, draw, shrink
@@ -181,7 +181,7 @@ def test_a_class_without_ground_truth_has_no_scores_and_spoils_no_mean(content: 
 def test_no_ground_truth_at_all_and_one_image_only_are_analysed_too(content: dict[str, Any], tmp_path: Path) -> None:
     content = {**content, "images": content["images"][:1], "annotations": []}
     found: dict[str, list[dict[str, Any]]] = {"bbox": [], "segm": []}
-    found_at(found, content["images"][0], 7, [5, 5, 30, 30], 0.8)
+    add_detection(found, content["images"][0], 7, [5, 5, 30, 30], 0.8)
     analysis, bootstrap = analysed(content, found, tmp_path)
     assert (analysis["bootstrap"], bootstrap) == (None, {})
     assert analysis["curves"]["bbox"] == {"iou50": None, "iou75": None, "mean": None}

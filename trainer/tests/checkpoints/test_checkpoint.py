@@ -29,7 +29,7 @@ def epochs(checkpoints: list[Checkpoint]) -> list[int]:
     return [one.epoch for one in checkpoints]
 
 
-def test_the_manifest_says_what_the_file_is_and_who_wrote_it(tmp_path: Path) -> None:
+def test_manifest_describes_file_and_origin(tmp_path: Path) -> None:
     checkpoint = saved(tmp_path, 12)
     assert checkpoint.path.name == "e012-i000120.pth"
     manifest = json.loads((tmp_path / "e012-i000120.json").read_text())
@@ -48,14 +48,14 @@ def test_the_manifest_says_what_the_file_is_and_who_wrote_it(tmp_path: Path) -> 
     }
 
 
-def test_valid_checkpoints_come_newest_first(tmp_path: Path) -> None:
+def test_valid_checkpoints_are_listed_newest_first(tmp_path: Path) -> None:
     for epoch in (1, 3, 2):
         saved(tmp_path, epoch)
     assert epochs(list_valid_checkpoints(tmp_path, "plan")) == [3, 2, 1]
     assert list_valid_checkpoints(tmp_path / "missing", "plan") == []
 
 
-def test_damage_of_every_kind_makes_a_checkpoint_invalid(tmp_path: Path) -> None:
+def test_checkpoint_is_invalid_after_any_kind_of_damage(tmp_path: Path) -> None:
     for epoch in range(1, 8):
         saved(tmp_path, epoch)
     (tmp_path / "e001-i000010.pth").write_bytes(b"epoch X")
@@ -67,14 +67,14 @@ def test_damage_of_every_kind_makes_a_checkpoint_invalid(tmp_path: Path) -> None
     assert epochs(list_valid_checkpoints(tmp_path, "plan")) == [7]
 
 
-def test_a_checkpoint_of_another_plan_is_not_ours(tmp_path: Path) -> None:
+def test_checkpoint_of_another_plan_is_not_listed(tmp_path: Path) -> None:
     saved(tmp_path, 1, Origin("another", Attempt(1, 1), None))
     assert list_valid_checkpoints(tmp_path, "plan") == []
     with pytest.raises(ValueError, match="expected .* to belong to plan plan, got one of plan another"):
         load_checkpoint(tmp_path / "e001-i000010.pth", "plan")
 
 
-def test_a_checkpoint_to_resume_from_is_refused_with_the_reason(tmp_path: Path) -> None:
+def test_load_checkpoint_refuses_with_the_defect(tmp_path: Path) -> None:
     checkpoint = saved(tmp_path, 1)
     assert load_checkpoint(checkpoint.path, "plan") == checkpoint
     checkpoint.path.write_bytes(b"epoch X")
@@ -85,7 +85,7 @@ def test_a_checkpoint_to_resume_from_is_refused_with_the_reason(tmp_path: Path) 
         load_checkpoint(checkpoint.path, "plan")
 
 
-def test_a_write_that_fails_leaves_nothing_and_harms_nothing(tmp_path: Path) -> None:
+def test_failed_write_leaves_no_file_and_keeps_other_checkpoints(tmp_path: Path) -> None:
     saved(tmp_path, 1)
 
     def full(stream) -> None:
@@ -99,7 +99,7 @@ def test_a_write_that_fails_leaves_nothing_and_harms_nothing(tmp_path: Path) -> 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["e001-i000010.json", "e001-i000010.pth"]
 
 
-def test_a_sweep_deletes_only_what_a_crash_left_half_done(tmp_path: Path) -> None:
+def test_sweep_deletes_only_incomplete_files(tmp_path: Path) -> None:
     for epoch in (1, 2):
         saved(tmp_path, epoch)
     (tmp_path / "e002-i000020.json").unlink()
@@ -109,10 +109,8 @@ def test_a_sweep_deletes_only_what_a_crash_left_half_done(tmp_path: Path) -> Non
     sweep_checkpoints(tmp_path / "missing")
 
 
-@pytest.mark.parametrize("epoch", [4, 3], ids=["a new position", "over the one at the same position"])
-def test_a_kill_between_any_two_steps_of_saving_and_retention_loses_no_older_checkpoint(
-    tmp_path: Path, epoch: int
-) -> None:
+@pytest.mark.parametrize("epoch", [4, 3], ids=["new position", "same position"])
+def test_older_checkpoints_survive_a_kill_between_any_two_system_calls(tmp_path: Path, epoch: int) -> None:
     endings = []
     for deadly in range(1, 60):
         folder = tmp_path / str(deadly)
@@ -120,12 +118,12 @@ def test_a_kill_between_any_two_steps_of_saving_and_retention_loses_no_older_che
         end = subprocess.run(command, env=environment(), capture_output=True, text=True)
         found = list_valid_checkpoints(folder, "plan")
         endings.append((end.returncode, epochs(found)))
-        # A manifest that is there always describes whole bytes: nothing is listed that is not valid.
+        # A manifest always describes a complete file, so every listed checkpoint is valid.
         assert epochs(list_checkpoints(folder, "plan")) == epochs(found)
-        if end.stdout == "whole\n":
+        if end.stdout == "survived\n":
             break
         assert end.returncode == -9
         assert 2 in epochs(found) or epoch in epochs(found)
-        assert 1 in epochs(found), "the best so far"
+        assert 1 in epochs(found), "the best checkpoint"
     assert endings[-1] == (0, [4, 3, 1] if epoch == 4 else [3, 2, 1])
     assert len(endings) > 8

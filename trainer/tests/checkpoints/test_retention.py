@@ -17,7 +17,7 @@ def iterations(checkpoints: list[Checkpoint]) -> list[int]:
     return [one.iteration for one in checkpoints]
 
 
-def test_the_last_ones_and_the_best_stay(tmp_path: Path) -> None:
+def test_retention_keeps_the_last_and_the_best_checkpoints(tmp_path: Path) -> None:
     for epoch in range(1, 7):
         newest = saved(tmp_path, epoch)
     scores = {(epoch, epoch * 10): ap for epoch, ap in [(1, 0.1), (2, 0.4), (3, 0.4), (4, 0.2), (5, 0.3), (6, 0.1)]}
@@ -25,7 +25,7 @@ def test_the_last_ones_and_the_best_stay(tmp_path: Path) -> None:
     assert iterations(list_valid_checkpoints(tmp_path, "plan")) == [60, 50, 30]
 
 
-def test_another_plans_and_what_was_just_saved_are_never_touched(tmp_path: Path) -> None:
+def test_retention_keeps_other_plans_and_the_new_checkpoint(tmp_path: Path) -> None:
     saved(tmp_path, 1, origin=Origin("another", Attempt(1, 1), None))
     for epoch in (2, 5, 6, 7):
         saved(tmp_path, epoch)
@@ -35,7 +35,7 @@ def test_another_plans_and_what_was_just_saved_are_never_touched(tmp_path: Path)
     assert iterations(list_valid_checkpoints(tmp_path, "another")) == [10]
 
 
-def test_nothing_goes_if_the_new_one_does_not_read_back(tmp_path: Path) -> None:
+def test_retention_deletes_nothing_when_the_new_checkpoint_is_damaged(tmp_path: Path) -> None:
     for epoch in range(1, 6):
         newest = saved(tmp_path, epoch)
     newest.path.write_bytes(b"epoch X")
@@ -43,15 +43,15 @@ def test_nothing_goes_if_the_new_one_does_not_read_back(tmp_path: Path) -> None:
     assert iterations(list_valid_checkpoints(tmp_path, "plan")) == [40, 30, 20, 10]
 
 
-def test_milestones_stay_beside_the_last_ones(tmp_path: Path) -> None:
+def test_retention_keeps_milestones(tmp_path: Path) -> None:
     for epoch in range(1, 9):
         newest = saved(tmp_path, epoch)
         apply_retention(tmp_path, newest, 2, epoch_end_positions(frozenset({2, 5}), PER_EPOCH), {})
     assert iterations(list_valid_checkpoints(tmp_path, "plan")) == [80, 70, 50, 20]
 
 
-def test_a_checkpoint_in_the_middle_of_the_epoch_after_a_milestone_is_none(tmp_path: Path) -> None:
-    """It has as many whole epochs behind it; and here it is the only one of that count, as after a stop."""
+def test_mid_epoch_checkpoint_after_a_milestone_is_not_one(tmp_path: Path) -> None:
+    """It has the same epoch count, and after a stop it is the only checkpoint with that count."""
     saved(tmp_path, 2, iteration=23)
     for epoch in (3, 4):
         newest = saved(tmp_path, epoch)
@@ -59,14 +59,14 @@ def test_a_checkpoint_in_the_middle_of_the_epoch_after_a_milestone_is_none(tmp_p
     assert iterations(list_valid_checkpoints(tmp_path, "plan")) == [40, 30]
 
 
-def test_two_stay_though_one_of_them_is_a_milestone_too(tmp_path: Path) -> None:
+def test_retention_keeps_two_when_one_of_them_is_a_milestone(tmp_path: Path) -> None:
     for epoch in (1, 2, 3):
         newest = saved(tmp_path, epoch)
     apply_retention(tmp_path, newest, 2, epoch_end_positions(frozenset({3}), PER_EPOCH), {(3, 30): 0.9})
     assert iterations(list_valid_checkpoints(tmp_path, "plan")) == [30, 20]
 
 
-def test_what_is_in_quarantine_neither_counts_nor_goes(tmp_path: Path) -> None:
+def test_retention_ignores_the_quarantine(tmp_path: Path) -> None:
     for epoch in (1, 2, 3, 4):
         newest = saved(tmp_path, epoch)
     (tmp_path / "quarantine").mkdir()

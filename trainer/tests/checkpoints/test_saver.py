@@ -25,7 +25,7 @@ PER_EPOCH = 10
 
 
 class Folder:
-    """A job and its saver."""
+    """A job folder and its saver."""
 
     def __init__(self, root: Path, milestones: frozenset[int], policy: dict[str, Any]) -> None:
         checkpoint = {"everyMinutes": 10, "keepLast": 2, **policy}
@@ -63,7 +63,7 @@ class Folder:
 
 
 class Gate:
-    """A write that goes on when it is let."""
+    """A write that blocks until `open` is set."""
 
     def __init__(self) -> None:
         self.reached, self.open = threading.Event(), threading.Event()
@@ -90,7 +90,7 @@ def full(stream: BinaryIO) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def test_training_goes_on_while_the_checkpoint_is_written(folder: Folder, gate: Gate) -> None:
+def test_save_does_not_block_training(folder: Folder, gate: Gate) -> None:
     folder.save(1, gate.write)
     assert gate.reached.wait(30)
     folder.saver.raise_if_failed()
@@ -102,7 +102,7 @@ def test_training_goes_on_while_the_checkpoint_is_written(folder: Folder, gate: 
     assert folder.epochs() == [1]
 
 
-def test_the_event_says_what_was_saved_for_whom_and_how_long_training_stood_still(folder: Folder) -> None:
+def test_checkpoint_event_reports_file_request_and_durations(folder: Folder) -> None:
     folder.save(
         1, lambda stream: (time.sleep(0.3), stream.write(b"whole")), request=4, blocked_since=time.monotonic() - 2
     )
@@ -116,7 +116,7 @@ def test_the_event_says_what_was_saved_for_whom_and_how_long_training_stood_stil
     assert folder.saver.mean_blocked_seconds == event["blockedSeconds"]
 
 
-def test_the_cost_of_a_save_is_the_mean_of_all_and_0_before_the_first(folder: Folder) -> None:
+def test_mean_blocked_seconds_averages_all_saves(folder: Folder) -> None:
     assert folder.saver.mean_blocked_seconds == 0
     assert folder.saver.saved_iteration is None
     for epoch, seconds in ((1, 1.0), (2, 3.0)):
@@ -124,17 +124,17 @@ def test_the_cost_of_a_save_is_the_mean_of_all_and_0_before_the_first(folder: Fo
     assert folder.saver.mean_blocked_seconds == pytest.approx(2, abs=0.5)
 
 
-def test_a_save_waits_for_the_one_before_it_and_says_that_it_blocked(folder: Folder, gate: Gate) -> None:
+def test_save_waits_for_the_previous_save_and_reports_the_time(folder: Folder, gate: Gate) -> None:
     folder.save(1, gate.write)
     threading.Timer(0.3, gate.open.set).start()
     folder.save(2)
-    assert folder.epochs()[-1:] == [1], "the first is whole when the second begins"
+    assert folder.epochs()[-1:] == [1], "the first is complete when the second starts"
     folder.saver.wait()
     assert folder.epochs() == [2, 1]
     assert folder.events("checkpoint")[1]["blockedSeconds"] > 0.25
 
 
-def test_an_error_is_raised_by_whatever_comes_next_and_is_never_forgotten(folder: Folder) -> None:
+def test_every_later_call_raises_the_error_of_a_save(folder: Folder) -> None:
     folder.save(1)
     folder.save(2, full)
     with pytest.raises(OSError, match="No space left"):
@@ -146,7 +146,7 @@ def test_an_error_is_raised_by_whatever_comes_next_and_is_never_forgotten(folder
     assert sorted(path.suffix for path in folder.job.checkpoints.iterdir()) == [".json", ".pth"]
 
 
-def test_an_error_shows_at_the_next_step_without_waiting_for_it(folder: Folder, gate: Gate) -> None:
+def test_raise_if_failed_does_not_wait(folder: Folder, gate: Gate) -> None:
     def fail_later(stream: BinaryIO) -> None:
         gate.write(stream)
         full(stream)
@@ -160,16 +160,16 @@ def test_an_error_shows_at_the_next_step_without_waiting_for_it(folder: Folder, 
             folder.saver.raise_if_failed()
 
 
-def test_a_retention_does_not_hide_the_error_of_the_save_before_it(folder: Folder) -> None:
+def test_retention_does_not_hide_the_error_of_a_save(folder: Folder) -> None:
     folder.save(1, full)
     folder.saver.retain()
     with pytest.raises(OSError, match="No space left"):
         folder.saver.wait()
 
 
-def test_a_disk_without_room_is_noticed_before_a_byte_is_written(folder: Folder) -> None:
+def test_save_fails_before_writing_when_the_disk_is_too_small(folder: Folder) -> None:
     folder.save(1)
-    folder.save(2, lambda _stream: pytest.fail("written all the same"), size_bytes=1 << 60)
+    folder.save(2, lambda _stream: pytest.fail("written despite the full disk"), size_bytes=1 << 60)
     with pytest.raises(
         OSError, match="No space left on device: a checkpoint needs 1152921504606846976 bytes"
     ) as raised:
@@ -179,7 +179,7 @@ def test_a_disk_without_room_is_noticed_before_a_byte_is_written(folder: Folder)
     assert folder.epochs() == [1]
 
 
-def test_the_room_that_is_free_but_for_the_margin_does_not_do(tmp_path: Path) -> None:
+def test_disk_space_check_requires_a_margin(tmp_path: Path) -> None:
     disk = os.statvfs(tmp_path)
     free = disk.f_bavail * disk.f_frsize
     require_checkpoint_space(tmp_path, free // 2)
@@ -187,7 +187,7 @@ def test_the_room_that_is_free_but_for_the_margin_does_not_do(tmp_path: Path) ->
         require_checkpoint_space(tmp_path, int(free * 0.999))
 
 
-def test_weights_that_are_not_finite_are_not_saved(folder: Folder) -> None:
+def test_save_skips_weights_that_are_not_finite(folder: Folder) -> None:
     folder.save(1)
     folder.save(2, is_finite=False)
     folder.saver.wait()
@@ -196,7 +196,7 @@ def test_weights_that_are_not_finite_are_not_saved(folder: Folder) -> None:
     assert folder.saver.saved_iteration == 20
 
 
-def test_old_checkpoints_go_and_a_new_best_takes_the_place_of_the_old_one(folder: Folder) -> None:
+def test_retention_replaces_the_best_checkpoint(folder: Folder) -> None:
     for epoch, score in ((1, 0.3), (2, 0.1), (3, 0.1), (4, 0.1)):
         folder.save(epoch)
         folder.validated(epoch, score)
@@ -210,7 +210,7 @@ def test_old_checkpoints_go_and_a_new_best_takes_the_place_of_the_old_one(folder
     assert folder.epochs() == [5, 4]
 
 
-def test_nothing_is_deleted_while_a_save_is_in_flight(folder: Folder, gate: Gate) -> None:
+def test_retention_waits_for_a_save_in_flight(folder: Folder, gate: Gate) -> None:
     for epoch in (1, 2):
         folder.save(epoch)
     folder.validated(1, 0.5)
@@ -227,17 +227,17 @@ def test_nothing_is_deleted_while_a_save_is_in_flight(folder: Folder, gate: Gate
     assert folder.epochs() == [4, 3]
 
 
-def test_before_the_first_save_there_is_nothing_to_retain(folder: Folder) -> None:
+def test_retention_does_nothing_before_the_first_save(folder: Folder) -> None:
     folder.validated(1, 0.5)
     folder.saver.wait()
     assert not folder.job.checkpoints.exists()
 
 
-@pytest.mark.parametrize(("named", "kept"), [({}, [65, 60, 20]), ({"milestones": [1, 3]}, [65, 60, 30, 10])])
-def test_milestones_stay_those_of_the_plan_before_those_of_the_schedule(
-    tmp_path: Path, named: dict[str, Any], kept: list[int]
+@pytest.mark.parametrize(("of_plan", "kept"), [({}, [65, 60, 20]), ({"milestones": [1, 3]}, [65, 60, 30, 10])])
+def test_milestones_of_the_plan_override_those_of_the_schedule(
+    tmp_path: Path, of_plan: dict[str, Any], kept: list[int]
 ) -> None:
-    folder = Folder(tmp_path, frozenset({2}), named)
+    folder = Folder(tmp_path, frozenset({2}), of_plan)
     for epoch in range(1, 7):
         folder.save(epoch)
         folder.save(epoch, iteration=epoch * PER_EPOCH + 5)
@@ -245,8 +245,8 @@ def test_milestones_stay_those_of_the_plan_before_those_of_the_schedule(
     assert [one.iteration for one in list_valid_checkpoints(folder.job.checkpoints, PLAN_HASH)] == kept
 
 
-def test_a_process_that_is_forked_meanwhile_ends_without_waiting_for_the_save(folder: Folder, gate: Gate) -> None:
-    """As loader workers are, at the beginning of each epoch."""
+def test_forked_process_exits_without_waiting_for_the_save(folder: Folder, gate: Gate) -> None:
+    """Data-loader workers are forked at the start of each epoch."""
     folder.save(1, gate.write)
     assert gate.reached.wait(30)
     worker = multiprocessing.get_context("fork").Process(target=int)
@@ -258,9 +258,9 @@ def test_a_process_that_is_forked_meanwhile_ends_without_waiting_for_the_save(fo
     assert folder.epochs() == [1]
 
 
-def test_a_process_that_fails_still_finishes_the_save_that_it_began(tmp_path: Path) -> None:
+def test_failing_process_completes_its_save(tmp_path: Path) -> None:
     (tmp_path / "plan.json").write_text(json.dumps(PLAN))
     command = [sys.executable, str(PROGRAMS / "save_and_raise.py"), str(tmp_path)]
     end = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=60)
-    assert (end.returncode, end.stderr.strip().splitlines()[-1]) == (1, "RuntimeError: one step too many")
+    assert (end.returncode, end.stderr.strip().splitlines()[-1]) == (1, "RuntimeError: the step failed")
     assert [one.iteration for one in list_checkpoints(tmp_path / "train/checkpoints", PLAN_HASH)] == [10]

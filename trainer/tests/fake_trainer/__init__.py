@@ -1,1 +1,1 @@
-"""A stand-in for the trainer: deterministic, done in seconds, with the files and endings of the real one."""
+"""Fake trainer for tests: deterministic, finished in seconds, with the files and exit codes of the real one."""

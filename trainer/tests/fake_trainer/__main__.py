@@ -1,4 +1,4 @@
-"""`python -m fake_trainer train|test …`: takes the place of `python -m everswin_trainer train|test …` in tests."""
+"""Entry point `python -m fake_trainer train|test …`, which replaces `python -m everswin_trainer …` in tests."""
 
 import sys
 
@@ -8,7 +8,7 @@ COMMANDS = {"train": train.main, "test": test.main}
 
 
 def main(argv: list[str]) -> int:
-    """Runs one command; 2 and a line on stderr for an unknown one."""
+    """Runs one command; returns 2 and prints an error for an unknown one."""
     if not argv or argv[0] not in COMMANDS:
         print(f"expected the command to be one of {', '.join(COMMANDS)}, got {argv[:1]}", file=sys.stderr)
         return 2

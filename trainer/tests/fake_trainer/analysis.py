@@ -1,4 +1,4 @@
-"""Fake analysis: small files with the structure of the real ones and numbers derived from the score."""
+"""Writes a fake analysis: small files with the structure of the real ones and numbers derived from the score."""
 
 import hashlib
 from pathlib import Path
@@ -11,7 +11,7 @@ IMAGES, OBJECTS, RESAMPLES, SEED = 8, 12, 20, 2017
 KINDS = ("localisation", "class", "both", "duplicate", "background", "missed")
 WIDTH, HEIGHT = 16, 12
 BOX, OUTLINE = [4, 3, 8, 6], [4, 3, 12, 3, 12, 9, 4, 9]
-# A grey JPEG of 16 x 12 pixels.
+# A gray JPEG of 16 x 12 pixels.
 PICTURE = (
     "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDACgcHiMeGSgjISMtKygwPGRBPDc3PHtYXUlkkYCZlo+AjIqgtObDoKrarYqMyP/L2u71////m8H////6/+b9"
     "//j/wAALCAAMABABAREA/8QAFgABAQEAAAAAAAAAAAAAAAAAAAED/8QAHRAAAgEEAwAAAAAAAAAAAAAAAQIRAAMEEjEyUf/aAAgBAQAAPwCY1lb22xIiOKZN"
@@ -20,7 +20,7 @@ PICTURE = (
 
 
 def write_analysis(folder: Path, checkpoint_sha256: str, score: float) -> None:
-    """`score` is AP of boxes and masks alike."""
+    """Writes analysis.json and bootstrap.json. `score` is the AP of boxes and of masks."""
     both = {"bbox": score, "segm": score}
     of = {"checkpointSha256": checkpoint_sha256, "annotationsSha256": hashlib.sha256(b"mini").hexdigest()}
     drawn = {"resamples": RESAMPLES, "seed": SEED}
@@ -39,7 +39,7 @@ def write_analysis(folder: Path, checkpoint_sha256: str, score: float) -> None:
         "curves": dict.fromkeys(both, {"iou50": curve, "iou75": curve, "mean": curve}),
         "scoreThreshold": 0.3,
         "errors": dict.fromkeys(both, _errors(score)),
-        "galleryRule": "The fake trainer shows a made-up image.",
+        "galleryRule": "The fake trainer shows a generated image.",
         "gallery": [_image(group, number, score) for number, group in enumerate(("best", "worst", "random"))],
         "bootstrap": {**drawn, **dict.fromkeys(both, dict.fromkeys(("AP", "AP50", "AP75"), interval)), "seconds": 0.0},
         "seconds": 0.0,

@@ -18,62 +18,67 @@ OUT_OF_MEMORY = "CUDA out of memory. Tried to allocate 2.00 GiB."
 def add_fault_arguments(parser: argparse.ArgumentParser) -> None:
     faults = parser.add_argument_group(
         "faults",
-        "At the end of step N of the run, before anything is said about it. A save in flight is finished first, so "
-        "that what is on disk is known.",
+        "Faults at the end of step N of the run, before its event is written. A save in flight is completed first, "
+        "so that the content of the disk is known.",
     )
-    faults.add_argument("--fault-attempt", type=int, help="only in this attempt (default: in every one)")
+    faults.add_argument("--fault-attempt", type=int, help="only in this attempt (default: every attempt)")
     faults.add_argument("--fail-at-step", type=int, metavar="N", help="raises, or ends with --fail-code")
     faults.add_argument("--fail-code", type=int)
-    faults.add_argument("--fail-message", default="the fake trainer was told to fail")
-    faults.add_argument("--kill-at-step", type=int, metavar="N", help="SIGKILL to itself")
-    faults.add_argument("--kill-while-saving", type=int, metavar="N", help="SIGKILL half way through that checkpoint")
-    faults.add_argument("--hang-at-step", type=int, metavar="N", help="stops stepping but stays alive")
+    faults.add_argument("--fail-message", default="the fake trainer was configured to fail")
+    faults.add_argument("--kill-at-step", type=int, metavar="N", help="kills itself with SIGKILL")
     faults.add_argument(
-        "--nan-at-step", type=int, metavar="N", help="no finite loss from here on, unless the learning rate is lowered"
+        "--kill-while-saving", type=int, metavar="N", help="kills itself half way through that checkpoint"
     )
-    faults.add_argument("--oom-at-step", type=int, metavar="N", help="out of GPU memory, unless batches are cut up")
+    faults.add_argument("--hang-at-step", type=int, metavar="N", help="hangs without exiting")
+    faults.add_argument(
+        "--nan-at-step", type=int, metavar="N", help="the loss is NaN from here on, unless the learning rate is lowered"
+    )
+    faults.add_argument(
+        "--oom-at-step", type=int, metavar="N", help="runs out of GPU memory, unless gradients are accumulated"
+    )
     faults.add_argument("--ignore-sigterm", action="store_true")
 
 
 class Faults:
-    """Those that strike in this attempt."""
+    """Injects the faults of this attempt."""
 
     def __init__(self, arguments: argparse.Namespace, attempt: Attempt, control: TrainerControl) -> None:
-        self._asked = arguments
+        self._arguments = arguments
         self._control = control
         self._armed = arguments.fault_attempt in (None, attempt.number)
 
     def strike(self, step: int, finish_save: Callable[[], None]) -> None:
-        """Ends or hangs this process if that was asked for at this step."""
-        asked = self._asked
-        struck = (asked.kill_at_step, asked.hang_at_step, asked.fail_at_step, asked.oom_at_step)
+        """Kills, fails or hangs this process if a fault is due at this step."""
+        arguments = self._arguments
+        struck = (arguments.kill_at_step, arguments.hang_at_step, arguments.fail_at_step, arguments.oom_at_step)
         if not self._armed or step not in struck:
             return
         finish_save()
-        if step == asked.kill_at_step:
+        if step == arguments.kill_at_step:
             os.kill(os.getpid(), signal.SIGKILL)
-        if step == asked.hang_at_step:
+        if step == arguments.hang_at_step:
             while True:
                 time.sleep(3600)
-        if step == asked.oom_at_step and self._control.accumulate == 1:
+        if step == arguments.oom_at_step and self._control.accumulate == 1:
             raise RuntimeError(OUT_OF_MEMORY)
-        if step == asked.fail_at_step:
-            if asked.fail_code is not None:
-                sys.exit(asked.fail_code)
-            raise RuntimeError(asked.fail_message)
+        if step == arguments.fail_at_step:
+            if arguments.fail_code is not None:
+                sys.exit(arguments.fail_code)
+            raise RuntimeError(arguments.fail_message)
 
     def strike_while_saving(self, step: int) -> None:
-        if self._armed and step == self._asked.kill_while_saving:
+        """Kills this process if that fault is due at the save of this step."""
+        if self._armed and step == self._arguments.kill_while_saving:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def loss_is_lost(self, step: int) -> bool:
-        """A lower learning rate heals it, as it does in life."""
-        begin = self._asked.nan_at_step
+        """Returns whether the loss is NaN at this step; a lower learning rate prevents it."""
+        begin = self._arguments.nan_at_step
         return self._armed and begin is not None and step >= begin and self._control.learning_rate_factor >= 1
 
 
 def leave_error_file(error: Exception) -> None:
-    """What torchelastic's `record` leaves for a rank that raised."""
+    """Writes the error file that torchelastic's `record` writes for a rank that raised."""
     path = os.environ.get("TORCHELASTIC_ERROR_FILE")
     if path:
         message = {"message": f"{type(error).__name__}: {error}", "extraInfo": {"timestamp": str(int(time.time()))}}

@@ -1,4 +1,4 @@
-"""Fake final test: the files and events of the real one, with scores derived from the state of the checkpoint."""
+"""Runs a fake final test: files and events of the real one, with scores derived from the checkpoint."""
 
 import argparse
 import os
@@ -21,14 +21,14 @@ RECALL_NAMES = ("AR100", "AR300", "AR1000", "ARm", "ARl")
 
 
 def main(argv: list[str]) -> int:
-    """Writes metrics.json, analysis.json and bootstrap.json (0); SIGTERM ends it at once, with nothing to lose."""
+    """Writes metrics.json, analysis.json and bootstrap.json and returns 0; SIGTERM ends it at once."""
     parser = argparse.ArgumentParser(prog="fake_trainer test")
     parser.add_argument("--plan", type=Path, required=True)
     parser.add_argument("--job-dir", type=Path, required=True)
     measured = parser.add_mutually_exclusive_group(required=True)
     measured.add_argument("--checkpoint", type=Path)
-    measured.add_argument("--weights", type=Path, help="of no training: any file")
-    parser.add_argument("--seconds", type=float, default=0.0, help="how long it takes")
+    measured.add_argument("--weights", type=Path, help="any file, instead of a checkpoint")
+    parser.add_argument("--seconds", type=float, default=0.0, help="duration of the test")
     arguments = parser.parse_args(argv)
     prepare_process("cpu")
     try:
@@ -68,7 +68,7 @@ def test(arguments: argparse.Namespace) -> None:
         heartbeats.send(VALIDATION)
         if done in (IMAGES // 2, IMAGES):
             progress.write("tested", done=done, total=IMAGES)
-    scores = figures(average_precision)
+    scores = make_scores(average_precision)
     write_json(
         job.folder / "metrics.json",
         {
@@ -85,8 +85,8 @@ def test(arguments: argparse.Namespace) -> None:
     progress.write("ended", reason=FINISHED, **position)
 
 
-def figures(average_precision: float) -> dict[str, float | None]:
-    """The twelve of the contract: AP as the validation of this state had it, and no small objects, as there."""
+def make_scores(average_precision: float) -> dict[str, float | None]:
+    """Returns the twelve scores of the contract; AP equals that of the validation, and there are no small objects."""
     ap, recall = average_precision, min(1.0, average_precision + 0.1)
     return {
         **{"AP": ap, "AP50": ap, "AP75": ap, "APs": None, "APm": ap, "APl": ap},

@@ -1,8 +1,7 @@
-"""Fake training of a few seconds: deterministic, with the files, events and endings of the real one, without torch.
+"""Runs a deterministic fake training of a few seconds, with the files, events and exit codes of the real one.
 
 "Training" is a chain of hashes over (seed, samples, learning rate), so the final state of a run that was killed and
-resumed can be compared byte for byte with that of an uninterrupted one. For tests; its switches make it fail in every
-way we know.
+resumed can be compared byte for byte with that of an uninterrupted one. Its switches inject every known fault.
 """
 
 import argparse
@@ -35,7 +34,7 @@ LEARNING_RATE = 1e-4
 
 
 def main(argv: list[str]) -> int:
-    """Trains to the end (0), until SIGTERM (143) or until one of the asked-for faults."""
+    """Trains to the end (returns 0), until SIGTERM (143) or until an injected fault."""
     arguments = parse(argv)
     prepare_process("cpu")
     try:
@@ -50,19 +49,19 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--plan", type=Path, required=True)
     parser.add_argument("--job-dir", type=Path, required=True)
     parser.add_argument("--resume", type=Path, help="a checkpoint file of this plan")
-    parser.add_argument("--resume-plan", help="the plan hash of --resume, if it is another plan's")
-    parser.add_argument("--epochs", type=int, help="instead of the plan's")
+    parser.add_argument("--resume-plan", help="plan hash of --resume, if it belongs to another plan")
+    parser.add_argument("--epochs", type=int, help="overrides the epochs of the plan")
     parser.add_argument("--steps-per-epoch", type=int, default=10)
     parser.add_argument("--step-seconds", type=float, default=0.01)
     parser.add_argument("--validation-seconds", type=float, default=0.0)
-    parser.add_argument("--checkpoint-bytes", type=int, default=1024, help="size of a checkpoint, at least")
-    parser.add_argument("--save-seconds", type=float, default=0.0, help="how long a checkpoint is being written")
+    parser.add_argument("--checkpoint-bytes", type=int, default=1024, help="minimum size of a checkpoint")
+    parser.add_argument("--save-seconds", type=float, default=0.0, help="duration of writing a checkpoint")
     add_fault_arguments(parser)
     return parser.parse_args(argv)
 
 
 class FakeTrainer:
-    """One attempt."""
+    """Trains in one attempt."""
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.arguments = arguments
@@ -83,31 +82,31 @@ class FakeTrainer:
         self.request = newest_request(read_events(self.job.progress))
         self.progress = Progress(self.job.progress, self.attempt.number)
         origin = Origin(self.plan.plan_hash, self.attempt, None)
-        # The learning rate never falls.
+        # The learning rate never drops, so there are no milestones.
         self.saver = Saver(self.job, self.plan, origin, self.progress, milestones=frozenset())
 
     def first_state(self) -> State:
-        asked = self.arguments
-        if asked.resume is None:
+        arguments = self.arguments
+        if arguments.resume is None:
             return State.fresh(self.plan.seed)
-        load_checkpoint(asked.resume, asked.resume_plan or self.plan.plan_hash)
-        state = State.load(asked.resume)
-        if asked.resume_plan:
-            # Another plan may have had more steps in an epoch, or fewer.
-            state.iteration = state.epoch * asked.steps_per_epoch
+        load_checkpoint(arguments.resume, arguments.resume_plan or self.plan.plan_hash)
+        state = State.load(arguments.resume)
+        if arguments.resume_plan:
+            # An epoch of the other plan may have a different number of steps.
+            state.iteration = state.epoch * arguments.steps_per_epoch
         return state
 
     def run(self) -> int:
         sweep_checkpoints(self.job.checkpoints)
-        self.say_started()
+        self.report_started()
         self.schedule_save()
         try:
             self.train()
         except Preempted:
-            self.say_ended(PREEMPTED)
+            self.report_ended(PREEMPTED)
             return PREEMPTED_EXIT_CODE
         self.wait_for_save()
-        self.say_ended(FINISHED)
+        self.report_ended(FINISHED)
         return 0
 
     def train(self) -> None:
@@ -115,17 +114,17 @@ class FakeTrainer:
             self.validate()
         while self.state.epoch < self.epochs:
             self.train_epoch()
-            # In the background, while the validation goes on.
+            # The save runs in the background during the validation.
             self.save()
             self.epochs = self.control.now().epochs
             self.validate()
 
     def train_epoch(self) -> None:
-        """Without the batches that were trained on before the checkpoint that this attempt began with."""
+        """Trains an epoch, without the batches that the resumed checkpoint already contains."""
         per_epoch = self.arguments.steps_per_epoch
         batches = batches_of_epoch(self.plan.seed, self.state.epoch, per_epoch, self.plan.batch_per_gpu)
         for batch in after_first(batches, self.state.iteration - self.state.epoch * per_epoch):
-            self.leave_if_told()
+            self.stop_if_requested()
             self.train_step(batch)
             if not self.at_epoch_end() and self.save_is_due():
                 self.save()
@@ -138,18 +137,18 @@ class FakeTrainer:
         self.faults.strike(self.state.iteration, self.saver.wait)
         loss = self.loss()
         if self.at_epoch_end() or self.state.iteration % self.plan.log_every_steps == 0:
-            self.say_step(loss, time.monotonic() - begin)
+            self.report_step(loss, time.monotonic() - begin)
         self.heartbeats.send(STEP)
         self.loss_watch.observe(loss, self.state.iteration)
         self.saver.raise_if_failed()
 
     def loss(self) -> float:
-        """NaN where that fault strikes."""
+        """Returns the loss; NaN if that fault is due."""
         lost = self.faults.loss_is_lost(self.state.iteration)
         return math.nan if lost else 4.0 / (1 + 0.1 * self.state.iteration) + 0.1 * self.state.number()
 
-    def leave_if_told(self) -> None:
-        """Everything is on disk when this raises Preempted."""
+    def stop_if_requested(self) -> None:
+        """Saves and raises Preempted if a stop was requested."""
         if not self.stop.requested:
             return
         if self.state.iteration > self.saved_iteration:
@@ -191,23 +190,23 @@ class FakeTrainer:
         self.saver.wait()
 
     def validate(self) -> None:
-        """There are no small objects."""
+        """Writes the validation event, without small objects."""
         begin = time.monotonic()
         while True:
             self.heartbeats.send(VALIDATION)
-            self.leave_if_told()
+            self.stop_if_requested()
             self.saver.raise_if_failed()
             seconds = time.monotonic() - begin
             if seconds >= self.arguments.validation_seconds:
                 break
             time.sleep(0.02)
         score = self.state.average_precision(self.plan.epochs)
-        figures = {"AP": score, "AP50": score, "AP75": score, "APs": None, "APm": score, "APl": score}
+        scores = {"AP": score, "AP50": score, "AP75": score, "APs": None, "APm": score, "APl": score}
         position = {"epoch": self.state.epoch, "iteration": self.state.iteration}
-        self.progress.write("validation", **position, seconds=seconds, bbox=figures, segm=figures)
+        self.progress.write("validation", **position, seconds=seconds, bbox=scores, segm=scores)
         self.saver.retain()
 
-    def say_started(self) -> None:
+    def report_started(self) -> None:
         resume = self.arguments.resume
         self.progress.write(
             "started",
@@ -223,7 +222,7 @@ class FakeTrainer:
             versions={"python": sys.version.split()[0]},
         )
 
-    def say_step(self, loss: float, step_seconds: float) -> None:
+    def report_step(self, loss: float, step_seconds: float) -> None:
         total = self.epochs * self.arguments.steps_per_epoch
         self.progress.write(
             "step",
@@ -238,7 +237,7 @@ class FakeTrainer:
             memoryMb=None,
         )
 
-    def say_ended(self, reason: str) -> None:
+    def report_ended(self, reason: str) -> None:
         self.progress.write("ended", reason=reason, epoch=self.state.epoch, iteration=self.state.iteration)
 
     def at_epoch_end(self) -> bool:

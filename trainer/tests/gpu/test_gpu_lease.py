@@ -19,12 +19,12 @@ from everswin_trainer.job.folder import Job
 from everswin_trainer.system.process_tree import kill_processes
 
 ENDLESS = ("--steps-per-epoch", "100000")
-# From the end of one holder to the lease of the next; 5 s is what we promise of the whole way.
+# Maximum time from the end of one holder to the lease of the next; the documented limit for the start is 5 s.
 SOON = 1.0
 
 
 class Machine:
-    """Jobs that ask for the GPUs of one machine."""
+    """Jobs that request the GPUs of one machine."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -32,7 +32,7 @@ class Machine:
         self.jobs: list[JobFolder] = []
         self.supervisors: list[subprocess.Popen[str]] = []
 
-    def ask(
+    def start(
         self, name: str, program: Callable[[JobFolder], list[str]], count: int = 1, fence: int = 1, *more: str
     ) -> tuple[JobFolder, subprocess.Popen[str]]:
         (self.root / name).mkdir(exist_ok=True)
@@ -65,12 +65,12 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     one.clean()
 
 
-def mini(*switches: str) -> Callable[[JobFolder], list[str]]:
+def training(*switches: str) -> Callable[[JobFolder], list[str]]:
     return lambda job: job.fake_training(*switches)
 
 
 def endless() -> Callable[[JobFolder], list[str]]:
-    return mini(*ENDLESS)
+    return training(*ENDLESS)
 
 
 def shows_gpus(job: JobFolder) -> list[str]:
@@ -95,23 +95,24 @@ def trains(job: JobFolder, fence: int = 1) -> dict[str, Any]:
     return until(starts, f"{job.root.name} to train")
 
 
-def test_the_program_sees_the_leased_gpus_and_no_other(machine: Machine) -> None:
-    first, _ = machine.ask("first", shows_gpus)
-    second, _ = machine.ask("second", shows_gpus)
+def test_program_sees_only_the_leased_gpus(machine: Machine) -> None:
+    first, _ = machine.start("first", shows_gpus)
+    second, _ = machine.start("second", shows_gpus)
     seen = {
-        until((job.root / "seen").exists, "it") and (job.root / "seen").read_text().strip() for job in (first, second)
+        until((job.root / "seen").exists, "the program") and (job.root / "seen").read_text().strip()
+        for job in (first, second)
     }
     assert seen == {uuid(0), uuid(1)}
     assert {*trains(first)["gpus"], *trains(second)["gpus"]} == seen
 
 
-def test_who_asks_for_gpus_that_another_has_waits_and_says_for_whom(machine: Machine) -> None:
-    first, _ = machine.ask("first", endless(), 2)
+def test_job_waits_and_reports_the_holder_when_gpus_are_leased(machine: Machine) -> None:
+    first, _ = machine.start("first", endless(), 2)
     pid = trains(first)["pid"]
-    second, _ = machine.ask("second", endless(), 2)
-    said = waiting(second)
-    assert (said["v"], said["fence"], said["gpus"], said["place"], said["ahead"]) == (1, 1, 2, 1, [])
-    assert [(one["gpu"], one["run"], one["pid"], one["survivors"]) for one in said["held"]] == [
+    second, _ = machine.start("second", endless(), 2)
+    state = waiting(second)
+    assert (state["v"], state["fence"], state["gpus"], state["place"], state["ahead"]) == (1, 1, 2, 1, [])
+    assert [(one["gpu"], one["run"], one["pid"], one["survivors"]) for one in state["held"]] == [
         (uuid(0), "first", pid, False),
         (uuid(1), "first", pid, False),
     ]
@@ -136,15 +137,15 @@ def stop(job: JobFolder, supervisor: subprocess.Popen[str]) -> None:
 
 
 @pytest.mark.parametrize("end", [kill_supervisor, kill_all, kill_rank, stop])
-def test_the_next_one_starts_once_no_process_of_the_first_lives(machine: Machine, end: Callable[..., None]) -> None:
-    first, supervisor = machine.ask("first", endless(), 2)
+def test_next_job_starts_when_no_process_of_the_first_lives(machine: Machine, end: Callable[..., None]) -> None:
+    first, supervisor = machine.start("first", endless(), 2)
     trains(first)
-    second, _ = machine.ask("second", endless(), 2)
+    second, _ = machine.start("second", endless(), 2)
     waiting(second)
     end(first, supervisor)
     while first.living():
-        # In this order: who lives when we look for the first lives beside it.
-        assert not (second.living() and first.living()), "both have processes"
+        # Checked in this order, so that both are alive at the same time if both are found.
+        assert not (second.living() and first.living()), "both jobs have processes"
         time.sleep(0.002)
     free_at = time.monotonic()
     trains(second)
@@ -152,8 +153,8 @@ def test_the_next_one_starts_once_no_process_of_the_first_lives(machine: Machine
     assert not (second.folder / "waiting.json").exists()
 
 
-def test_ranks_that_outlive_their_supervisor_keep_their_gpus(machine: Machine) -> None:
-    # Through torchrun, which closes all that is not standard input, output or error; and deaf to SIGTERM.
+def test_surviving_ranks_keep_their_gpus(machine: Machine) -> None:
+    # torchrun closes every descriptor above 2, and these ranks ignore SIGTERM.
     ranks = [
         sys.executable,
         "-m",
@@ -164,10 +165,10 @@ def test_ranks_that_outlive_their_supervisor_keep_their_gpus(machine: Machine) -
         "--max-restarts",
         "0",
     ]
-    first, supervisor = machine.ask("first", lambda job: [*ranks, str(PROGRAMS / "stubborn.py"), str(job.root)], 2)
+    first, supervisor = machine.start("first", lambda job: [*ranks, str(PROGRAMS / "stubborn.py"), str(job.root)], 2)
     until(lambda: len(list(first.root.glob("rank-*"))) == 2, "two ranks")
     pids = [int(path.read_text()) for path in first.root.glob("rank-*")]
-    second, _ = machine.ask("second", endless(), 1)
+    second, _ = machine.start("second", endless(), 1)
     waiting(second)
     kill_processes([supervisor.pid, *(pid for pid in first.living() if pid not in pids)])
     until(lambda: any(one["survivors"] for one in waiting(second)["held"]), "the survivors to be named")
@@ -180,36 +181,36 @@ def test_ranks_that_outlive_their_supervisor_keep_their_gpus(machine: Machine) -
     assert time.monotonic() - free_at < SOON
 
 
-def test_a_job_that_starts_again_after_its_supervisor_was_killed_can_have_its_gpus_back(machine: Machine) -> None:
-    first, supervisor = machine.ask("first", endless(), 2)
+def test_restarted_job_gets_its_gpus_back(machine: Machine) -> None:
+    first, supervisor = machine.start("first", endless(), 2)
     trains(first)
     supervisor.kill()
-    first, _ = machine.ask("first", endless(), 2, 2)
+    first, _ = machine.start("first", endless(), 2, 2)
     assert trains(first, 2)["gpus"] == [uuid(0), uuid(1)]
 
 
-def test_a_job_that_waits_again_does_not_keep_others_from_what_it_had_before(machine: Machine) -> None:
-    first, supervisor = machine.ask("first", endless(), 2)
+def test_restarted_job_does_not_block_its_former_gpus(machine: Machine) -> None:
+    first, supervisor = machine.start("first", endless(), 2)
     trains(first)
-    second, _ = machine.ask("second", endless(), 2)
+    second, _ = machine.start("second", endless(), 2)
     waiting(second)
     kill_all(first, supervisor)
     supervisor.wait()
-    first, _ = machine.ask("first", endless(), 2, 2)
+    first, _ = machine.start("first", endless(), 2, 2)
     trains(second)
     until(lambda: [one["run"] for one in waiting(first)["held"]] == ["second", "second"], "it to wait for the second")
 
 
-def test_places_follow_priority_then_who_asked_first_and_nobody_overtakes(machine: Machine) -> None:
-    holder, supervisor = machine.ask("holder", endless(), 1)
+def test_queue_sorts_by_priority_then_time_without_overtaking(machine: Machine) -> None:
+    holder, supervisor = machine.start("holder", endless(), 1)
     trains(holder)
-    big, _ = machine.ask("big", endless(), 2, 1, "--gpu-since", "100")
+    big, _ = machine.start("big", endless(), 2, 1, "--gpu-since", "100")
     assert waiting(big)["place"] == 1
-    small, small_supervisor = machine.ask("small", endless(), 1, 1, "--gpu-since", "200")
+    small, small_supervisor = machine.start("small", endless(), 1, 1, "--gpu-since", "200")
     assert (waiting(small)["place"], waiting(small)["ahead"]) == (2, [{"run": "big", "gpus": 2}])
-    early, _ = machine.ask("early", endless(), 2, 1, "--gpu-since", "50")
+    early, _ = machine.start("early", endless(), 2, 1, "--gpu-since", "50")
     assert waiting(early)["place"] == 1
-    urgent, _ = machine.ask("urgent", mini(), 2, 1, "--gpu-since", "300", "--gpu-priority", "2")
+    urgent, _ = machine.start("urgent", training(), 2, 1, "--gpu-since", "300", "--gpu-priority", "2")
     assert waiting(urgent)["place"] == 1
     until(lambda: waiting(small)["place"] == 4, "the fourth place")
     small_supervisor.kill()
@@ -221,34 +222,34 @@ def test_places_follow_priority_then_who_asked_first_and_nobody_overtakes(machin
     until(lambda: waiting(big)["place"] == 1, "the first place")
 
 
-def test_memory_that_a_stranger_uses_is_named_and_waited_for(machine: Machine) -> None:
-    stranger = {"gpu_uuid": uuid(1), "pid": 4711, "process_name": "ollama", "used_gpu_memory": 9000}
-    machine.gpus.have(2, {0: 900, 1: 9010}, [stranger])
-    job, _ = machine.ask("job", endless(), 2)
-    said = waiting(job)
-    assert said["foreign"] == [{"gpu": uuid(1), "users": ["ollama (pid 4711, 9000 MiB)"]}]
-    other, _ = machine.ask("other", endless(), 1, 1, "--gpu-priority", "1")
+def test_job_waits_for_processes_without_a_lease(machine: Machine) -> None:
+    foreign = {"gpu_uuid": uuid(1), "pid": 4711, "process_name": "ollama", "used_gpu_memory": 9000}
+    machine.gpus.have(2, {0: 900, 1: 9010}, [foreign])
+    job, _ = machine.start("job", endless(), 2)
+    state = waiting(job)
+    assert state["foreign"] == [{"gpu": uuid(1), "users": ["ollama (pid 4711, 9000 MiB)"]}]
+    other, _ = machine.start("other", endless(), 1, 1, "--gpu-priority", "1")
     assert trains(other)["gpus"] == [uuid(0)]
     machine.gpus.have(2, {0: 20000})
     os.kill(trains(other)["pid"], signal.SIGTERM)
-    until(lambda: [one["gpu"] for one in waiting(job)["foreign"]] == [uuid(0)], "the other GPU to be the foreign one")
+    until(lambda: [one["gpu"] for one in waiting(job)["foreign"]] == [uuid(0)], "the other GPU to be in foreign use")
     machine.gpus.have(2)
     trains(job)
 
 
-def test_more_gpus_than_there_are_is_refused_at_once(machine: Machine) -> None:
-    job, supervisor = machine.ask("job", endless(), 3)
+def test_request_is_refused_when_the_machine_has_fewer_gpus(machine: Machine) -> None:
+    job, supervisor = machine.start("job", endless(), 3)
     assert supervisor.wait(20) == 69
-    said = json.loads(supervisor.communicate()[0])
-    assert said["reason"] == "never-enough-gpus"
-    assert "3 GPUs requested, 2 available" in said["message"]
+    refusal = json.loads(supervisor.communicate()[0])
+    assert refusal["reason"] == "not-enough-gpus"
+    assert "3 GPUs requested, 2 available" in refusal["message"]
     assert owner(job) is None
 
 
-def test_a_stop_while_it_waits_is_a_preemption_that_lost_nothing(machine: Machine) -> None:
-    first, _ = machine.ask("first", endless(), 2)
+def test_stop_during_the_wait_is_a_preemption(machine: Machine) -> None:
+    first, _ = machine.start("first", endless(), 2)
     trains(first)
-    second, supervisor = machine.ask("second", endless(), 2)
+    second, supervisor = machine.start("second", endless(), 2)
     waiting(second)
     supervisor.terminate()
     assert supervisor.wait(20) == 143
@@ -256,25 +257,25 @@ def test_a_stop_while_it_waits_is_a_preemption_that_lost_nothing(machine: Machin
     assert not second.events()
 
 
-def test_nobody_waits_longer_than_the_worker_lives_that_asked(machine: Machine) -> None:
-    first, _ = machine.ask("first", endless(), 2)
+def test_wait_ends_with_its_requester(machine: Machine) -> None:
+    first, _ = machine.start("first", endless(), 2)
     trains(first)
-    second, supervisor = machine.ask("second", endless(), 2, 1, "--requester", "1")
+    second, supervisor = machine.start("second", endless(), 2, 1, "--requester", "1")
     assert supervisor.wait(20) == 75
     assert owner(second) is None
 
 
-def test_without_a_gpu_one_job_runs_at_a_time(machine: Machine) -> None:
-    first, supervisor = machine.ask("first", endless(), 2, 1, "--device", "cpu")
+def test_cpu_jobs_run_one_at_a_time(machine: Machine) -> None:
+    first, supervisor = machine.start("first", endless(), 2, 1, "--device", "cpu")
     assert trains(first)["gpus"] == ["cpu"]
-    second, _ = machine.ask("second", endless(), 1, 1, "--device", "cpu")
+    second, _ = machine.start("second", endless(), 1, 1, "--device", "cpu")
     assert [one["gpu"] for one in waiting(second)["held"]] == ["cpu"]
     supervisor.terminate()
     trains(second)
 
 
-def test_a_thousand_looks_leave_two_holders_never(tmp_path: Path) -> None:
-    """Many processes take and release one GPU as fast as they can; each appends its turn while it holds the lease."""
+def test_lease_has_one_holder_under_contention(tmp_path: Path) -> None:
+    """Four processes acquire and release one GPU in a loop; two holders at once would fail to create a file."""
     (tmp_path / "gpus").mkdir()
     program = f"""
 import os, sys

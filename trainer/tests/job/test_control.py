@@ -21,35 +21,35 @@ def job(tmp_path: Path) -> Job:
 
 @pytest.fixture
 def plan(tmp_path: Path) -> Plan:
-    """Of 3 epochs."""
+    """A plan of 3 epochs."""
     (tmp_path / "plan.json").write_text(json.dumps(PLAN))
     return Plan.load(tmp_path / "plan.json")
 
 
-def test_every_value_is_read(job: Job, plan: Plan) -> None:
+def test_control_reads_every_value(job: Job, plan: Plan) -> None:
     write_json(job.control, ALL)
     assert TrainerControl.load(job, plan) == TrainerControl(5, 2, 0.25, True, 4)
 
 
 @pytest.mark.parametrize("content", [None, b"", b'{"v": 1, "epochs": 5, "check', b"[]", b'{"v": 1}'])
-def test_without_a_valid_file_the_plan_applies(job: Job, plan: Plan, content: bytes | None) -> None:
+def test_control_uses_the_plan_without_a_valid_file(job: Job, plan: Plan, content: bytes | None) -> None:
     if content is not None:
         job.control.write_bytes(content)
     assert TrainerControl.load(job, plan) == DEFAULTS
 
 
-def test_a_missing_value_is_its_default(job: Job, plan: Plan) -> None:
+def test_control_uses_the_default_for_a_missing_value(job: Job, plan: Plan) -> None:
     write_json(job.control, {"v": 1, "checkpointNow": 7, "accumulate": 2})
     assert TrainerControl.load(job, plan) == TrainerControl(3, 7, 1.0, False, 2)
 
 
-def test_an_invalid_value_is_its_default(job: Job, plan: Plan) -> None:
-    senseless = {"epochs": 0, "checkpointNow": True, "learningRateFactor": -0.5, "fp32": "yes", "accumulate": 1.5}
-    write_json(job.control, senseless)
+def test_control_uses_the_default_for_an_invalid_value(job: Job, plan: Plan) -> None:
+    invalid = {"epochs": 0, "checkpointNow": True, "learningRateFactor": -0.5, "fp32": "yes", "accumulate": 1.5}
+    write_json(job.control, invalid)
     assert TrainerControl.load(job, plan) == DEFAULTS
 
 
-def test_each_replacement_is_seen_though_size_and_time_are_the_same(job: Job, plan: Plan) -> None:
+def test_control_file_detects_a_replacement_of_equal_size_and_time(job: Job, plan: Plan) -> None:
     write_json(job.control, ALL)
     os.utime(job.control, ns=(10**18, 10**18))
     control = ControlFile(job, plan)
@@ -59,15 +59,15 @@ def test_each_replacement_is_seen_though_size_and_time_are_the_same(job: Job, pl
     assert control.now().checkpoint_now == 3
 
 
-def test_the_file_is_read_only_when_it_changed(job: Job, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_control_file_is_read_only_when_it_has_changed(job: Job, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     write_json(job.control, ALL)
     control = ControlFile(job, plan)
     before = control.now()
-    monkeypatch.setattr(TrainerControl, "load", lambda *_: pytest.fail("read though nothing changed"))
+    monkeypatch.setattr(TrainerControl, "load", lambda *_: pytest.fail("read although nothing changed"))
     assert control.now() is before
 
 
-def test_a_file_that_comes_or_goes_while_training_runs_is_noticed(job: Job, plan: Plan) -> None:
+def test_control_file_detects_creation_and_deletion(job: Job, plan: Plan) -> None:
     control = ControlFile(job, plan)
     assert control.now() == DEFAULTS
     write_json(job.control, ALL)

@@ -6,12 +6,12 @@ from everswin_trainer.job.folder import Job
 from everswin_trainer.job.heartbeat import SAVING, STEP, Heartbeat, HeartbeatWriter, read_heartbeats
 
 
-def test_a_rank_sends_a_heartbeat_at_once(tmp_path: Path) -> None:
+def test_writer_sends_a_heartbeat_at_once(tmp_path: Path) -> None:
     HeartbeatWriter(Job.at(tmp_path), 0)
     assert read_heartbeats(Job.at(tmp_path)) == [Heartbeat(0, os.getpid(), "startup", 1)]
 
 
-def test_each_rank_has_a_file_of_its_own_that_never_grows(tmp_path: Path) -> None:
+def test_each_rank_writes_one_file_of_fixed_size(tmp_path: Path) -> None:
     job = Job.at(tmp_path)
     first, second = HeartbeatWriter(job, 0), HeartbeatWriter(job, 11)
     for _ in range(100):
@@ -21,11 +21,11 @@ def test_each_rank_has_a_file_of_its_own_that_never_grows(tmp_path: Path) -> Non
     assert {path.name: path.stat().st_size for path in job.heartbeats.iterdir()} == {"0": 64, "11": 64}
 
 
-def test_no_heartbeats_are_read_without_the_folder(tmp_path: Path) -> None:
+def test_read_heartbeats_returns_none_without_the_folder(tmp_path: Path) -> None:
     assert read_heartbeats(Job.at(tmp_path)) == []
 
 
-def test_an_incomplete_heartbeat_is_left_out(tmp_path: Path) -> None:
+def test_read_heartbeats_skips_incomplete_files(tmp_path: Path) -> None:
     job = Job.at(tmp_path)
     HeartbeatWriter(job, 0)
     for name, torn in (("1", ""), ("2", "123"), ("3", "123 step"), ("4", "\0" * 64), ("5", "x step 1")):
@@ -33,10 +33,10 @@ def test_an_incomplete_heartbeat_is_left_out(tmp_path: Path) -> None:
     assert [one.phase for one in read_heartbeats(job)] == ["startup"]
 
 
-def test_a_heartbeat_costs_less_than_a_millisecond(tmp_path: Path) -> None:
+def test_heartbeat_takes_less_than_a_millisecond(tmp_path: Path) -> None:
     heartbeats = HeartbeatWriter(Job.at(tmp_path), 0)
     begin = time.perf_counter()
     for _ in range(1000):
         heartbeats.send(STEP)
-    # Some microseconds on a quiet machine; a step takes at least a tenth of a second.
+    # Microseconds on an idle machine; a training step takes at least 0.1 s.
     assert (time.perf_counter() - begin) / 1000 < 1e-3

@@ -14,26 +14,26 @@ def load(folder: Path, checkpoint: dict[str, Any]) -> Plan:
     return Plan.load(folder / "plan.json")
 
 
-def test_saves_come_every_so_many_minutes_or_as_often_as_is_best(tmp_path: Path) -> None:
+def test_plan_accepts_minutes_or_auto_as_interval(tmp_path: Path) -> None:
     assert load(tmp_path, {"everyMinutes": 7}).every_minutes == 7.0
     assert load(tmp_path, {"everyMinutes": "auto"}).every_minutes is None
 
 
 @pytest.mark.parametrize("minutes", [0, -1, True, None, "often", [10]])
-def test_other_intervals_are_refused(tmp_path: Path, minutes: Any) -> None:
+def test_plan_refuses_other_intervals(tmp_path: Path, minutes: Any) -> None:
     with pytest.raises(ValueError, match='expected checkpoint.everyMinutes to be a number above 0 or "auto", got'):
         load(tmp_path, {"everyMinutes": minutes})
 
 
-def test_milestones_are_named_or_left_to_the_schedule(tmp_path: Path) -> None:
+def test_plan_accepts_optional_milestones(tmp_path: Path) -> None:
     assert load(tmp_path, {"everyMinutes": 7}).milestones is None
     assert load(tmp_path, {"everyMinutes": 7, "milestones": []}).milestones == frozenset()
     assert load(tmp_path, {"everyMinutes": 7, "milestones": [27, 33, 27]}).milestones == {27, 33}
 
 
 @pytest.mark.parametrize("milestones", [3, "3", [0], [1.5], [True], {"3": 1}])
-def test_other_milestones_are_refused(tmp_path: Path, milestones: Any) -> None:
-    with pytest.raises(ValueError, match="expected checkpoint.milestones to be a list of whole numbers of at least 1"):
+def test_plan_refuses_other_milestones(tmp_path: Path, milestones: Any) -> None:
+    with pytest.raises(ValueError, match="expected checkpoint.milestones to be a list of integers of at least 1"):
         load(tmp_path, {"everyMinutes": 7, "milestones": milestones})
 
 
@@ -42,13 +42,13 @@ def load_speed(folder: Path, speed: Any) -> Plan:
     return Plan.load(folder / "plan.json")
 
 
-def test_speed_switches_are_off_unless_named(tmp_path: Path) -> None:
+def test_speed_switches_default_to_off(tmp_path: Path) -> None:
     assert load_speed(tmp_path, None).speed == Speed()
     assert load_speed(tmp_path, {}).speed == Speed()
     assert load_speed(tmp_path, {"sdpaAttention": True, "fusedAdamW": False}).speed == Speed(sdpa_attention=True)
 
 
 @pytest.mark.parametrize("value", [1, "true", [], {}])
-def test_other_settings_of_a_switch_are_refused(tmp_path: Path, value: Any) -> None:
+def test_plan_refuses_other_values_of_a_switch(tmp_path: Path, value: Any) -> None:
     with pytest.raises(ValueError, match="expected speed.channelsLast to be true or false, got"):
         load_speed(tmp_path, {"channelsLast": value})

@@ -7,21 +7,21 @@ from conftest import environment
 from everswin_trainer.job.progress import Progress, box_average_precision, newest_request, read_events, surviving_events
 
 
-def test_an_event_is_one_line_that_begins_with_the_version(tmp_path: Path) -> None:
-    Progress(tmp_path / "progress.jsonl", 3).write("warning", message="übung\nmacht")
+def test_event_is_one_line_that_starts_with_the_version(tmp_path: Path) -> None:
+    Progress(tmp_path / "progress.jsonl", 3).write("warning", message="café\nnoir")
     [line] = (tmp_path / "progress.jsonl").read_text().splitlines()
     assert line.startswith('{"v":1,"type":"warning","t":')
     assert json.loads(line)["attempt"] == 3
-    assert json.loads(line)["message"] == "übung\nmacht"
+    assert json.loads(line)["message"] == "café\nnoir"
 
 
-def test_numbers_that_json_lacks_become_null_at_any_depth(tmp_path: Path) -> None:
+def test_non_finite_numbers_become_null_at_any_depth(tmp_path: Path) -> None:
     Progress(tmp_path / "p", 1).write("step", loss=float("nan"), losses={"a": float("inf"), "b": [1.5, float("-inf")]})
     [event] = read_events(tmp_path / "p")
     assert (event["loss"], event["losses"]) == (None, {"a": None, "b": [1.5, None]})
 
 
-def test_a_torn_line_costs_only_itself(tmp_path: Path) -> None:
+def test_incomplete_line_loses_only_itself(tmp_path: Path) -> None:
     path = tmp_path / "p"
     Progress(path, 1).write("step", iteration=1)
     with open(path, "a") as stream:
@@ -32,13 +32,13 @@ def test_a_torn_line_costs_only_itself(tmp_path: Path) -> None:
     assert len(path.read_bytes().split(b"\n")) == 4
 
 
-def test_foreign_lines_are_left_out_and_a_missing_file_has_no_events(tmp_path: Path) -> None:
+def test_read_events_skips_foreign_lines_and_missing_files(tmp_path: Path) -> None:
     (tmp_path / "p").write_bytes(b'[1]\n"text"\n{"no":"type"}\n\xff\xfe\n{"type":"step"}\n')
     assert read_events(tmp_path / "p") == [{"type": "step"}]
     assert read_events(tmp_path / "missing") == []
 
 
-def test_lines_of_two_writers_never_mix(tmp_path: Path) -> None:
+def test_lines_of_two_writers_do_not_mix(tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from everswin_trainer.job.progress import Progress\n"
         "log = Progress(Path(sys.argv[1]), int(sys.argv[2]))\n"
@@ -68,12 +68,12 @@ def checkpoint(iteration: int, **fields: int) -> dict:
     return {"type": "checkpoint", "iteration": iteration, **fields}
 
 
-def test_the_last_validation_of_a_position_counts() -> None:
+def test_last_validation_of_a_position_counts() -> None:
     events = [validation(1, 0.1), validation(2, None), step(21), validation(1, 0.3)]
     assert box_average_precision(events) == {(1, 10): 0.3, (2, 20): 0.0}
 
 
-def test_a_start_takes_back_the_steps_and_validations_after_it_and_nothing_else() -> None:
+def test_start_discards_only_later_steps_and_validations() -> None:
     before = [started(0), step(10), checkpoint(10), validation(1, 0.2), step(20), checkpoint(20), validation(2, 0.9)]
     after = [started(10), step(20), {"type": "ended", "iteration": 20}]
     assert surviving_events(before + after) == [
@@ -86,27 +86,27 @@ def test_a_start_takes_back_the_steps_and_validations_after_it_and_nothing_else(
     ]
 
 
-def test_what_was_taken_back_stays_so_when_a_later_start_reaches_further() -> None:
+def test_discarded_events_stay_discarded_when_a_later_start_is_ahead() -> None:
     events = [started(0), step(30), started(10), step(20), started(20), step(30)]
     assert surviving_events(events) == [started(0), started(10), step(20), started(20), step(30)]
 
 
-def test_a_second_start_further_back_takes_back_what_the_first_had_left() -> None:
+def test_earlier_second_start_discards_more() -> None:
     events = [started(0), step(25), started(30), step(35), started(20), step(25)]
     assert surviving_events(events) == [started(0), started(30), started(20), step(25)]
 
 
-def test_a_start_at_the_very_iteration_of_a_validation_leaves_it() -> None:
+def test_start_keeps_a_validation_at_its_iteration() -> None:
     assert box_average_precision([validation(1, 0.2), validation(2, 0.9), started(20)]) == {(1, 10): 0.2, (2, 20): 0.9}
 
 
-def test_a_score_that_was_taken_back_does_not_count_until_it_is_measured_again() -> None:
+def test_discarded_score_is_ignored_until_measured_again() -> None:
     events = [validation(1, 0.2), validation(2, 0.9), started(10)]
     assert box_average_precision(events) == {(1, 10): 0.2}
     assert box_average_precision([*events, validation(2, 0.3)]) == {(1, 10): 0.2, (2, 20): 0.3}
 
 
-def test_the_newest_request_is_the_highest_that_a_checkpoint_served() -> None:
+def test_newest_request_is_the_highest_that_a_checkpoint_served() -> None:
     assert newest_request([]) == 0
     # Events of older versions have no such field.
     assert newest_request([checkpoint(5), checkpoint(10, order=3), checkpoint(20, order=0), step(21)]) == 3

@@ -9,13 +9,13 @@ from everswin_trainer.job.rank_logs import KEPT_ATTEMPTS, rank_log_path
 
 
 def run_rank(job: JobFolder, rank: int) -> subprocess.CompletedProcess[str]:
-    """`train` without its arguments, which it refuses."""
+    """Runs `train` without arguments, which makes it print an error."""
     env = {**environment(), JOB_ENV: str(job.folder), FENCE_ENV: "7", "RANK": str(rank)}
     command = [sys.executable, "-m", "everswin_trainer", "train"]
     return subprocess.run(command, env=env, capture_output=True, text=True)
 
 
-def test_every_rank_but_the_first_says_all_it_says_in_a_log_of_its_own(job: JobFolder) -> None:
+def test_every_rank_but_rank0_writes_to_its_own_log(job: JobFolder) -> None:
     first, other = run_rank(job, 0), run_rank(job, 3)
     assert "the following arguments are required" in first.stderr
     assert (other.stdout, other.stderr) == ("", "")
@@ -28,7 +28,7 @@ def test_every_rank_but_the_first_says_all_it_says_in_a_log_of_its_own(job: JobF
     assert "the following arguments are required" in "\n".join(rest)
 
 
-def test_logs_of_the_newest_attempts_stay(job: JobFolder) -> None:
+def test_prune_keeps_the_logs_of_the_newest_attempts(job: JobFolder) -> None:
     logs = [rank_log_path(Job.at(job.folder), fence, rank) for fence in range(8, 16) for rank in (1, 2)]
     logs[0].parent.mkdir()
     for log in logs:

@@ -20,19 +20,17 @@ def program(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     process.wait()
 
 
-def test_a_wanted_stop_is_noticed_while_the_main_thread_is_stuck(
-    program: subprocess.Popen[str], tmp_path: Path
-) -> None:
+def test_stop_is_detected_while_the_main_thread_is_blocked(program: subprocess.Popen[str], tmp_path: Path) -> None:
     program.terminate()
     time.sleep(0.2)
-    # The supervisor may be a moment later than the signal.
+    # The supervisor may create its file after the signal.
     (tmp_path / "stop").touch()
     assert program.stdout is not None
-    assert program.stdout.readline() == "raised\n"
-    assert program.poll() is None, "when to end is the main thread's business"
+    assert program.stdout.readline() == "requested\n"
+    assert program.poll() is None, "the main thread decides when to exit"
 
 
-def test_a_launcher_that_clears_away_after_a_dead_rank_does_not_wait(program: subprocess.Popen[str]) -> None:
+def test_rank_exits_when_sigterm_follows_a_dead_rank(program: subprocess.Popen[str]) -> None:
     begin = time.monotonic()
     program.terminate()
     assert program.wait(20) == 143

@@ -1,4 +1,4 @@
-"""`analyse_mini.py FOLDER`: the real analysis of made-up detections of the miniature COCO, to test its readers."""
+"""Runs the real analysis on generated detections of the miniature COCO, to test its readers. argv: FOLDER."""
 
 import io
 import json

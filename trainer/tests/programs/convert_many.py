@@ -1,4 +1,4 @@
-"""convert-weights for many files, which imports the libraries once for all. argv: RECIPE FOLDER OUT."""
+"""Converts many weight files and imports the libraries only once. argv: RECIPE FOLDER OUT."""
 
 import argparse
 import sys

@@ -1,6 +1,6 @@
-"""One rank under torchrun: how far gradients that the ranks exchange are from those of one process with all images.
+"""Measures, in one rank under torchrun, how gradients reduced over ranks differ from those of a single process.
 
-argv: a folder for `<rank>.json`, and how many images a rank takes. `alone` is how far they are without the exchange.
+argv: a folder for `<rank>.json`, and the number of images per rank. `alone` is the difference without the reduction.
 """
 
 import json
@@ -17,18 +17,18 @@ from everswin_trainer.training.rank import Rank
 def main(folder: Path, batch: int) -> None:
     rank = Rank.from_environment("cpu")
     rank.connect()
-    # The same on every rank.
+    # The seed is the same on every rank.
     torch.manual_seed(1)
     images, targets = torch.randn(batch * rank.world, 3, 9, 9), torch.randn(batch * rank.world, 5)
     model = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.GELU(), torch.nn.Flatten(), torch.nn.Linear(392, 5))
     own = slice(rank.number, None, rank.world)
-    whole = gradients(model, model, images, targets)
+    complete = gradients(model, model, images, targets)
     alone = gradients(model, model, images[own], targets[own])
-    # As build_config.py has it.
+    # The same wrapper as in build_config.py.
     wrapped = MMDistributedDataParallel(model, device_ids=None, broadcast_buffers=False)
     exchanged = gradients(wrapped, model, images[own], targets[own])
-    said = {"exchanged": distance(exchanged, whole), "alone": distance(alone, whole)}
-    (folder / f"{rank.number}.json").write_text(json.dumps(said))
+    differences = {"exchanged": distance(exchanged, complete), "alone": distance(alone, complete)}
+    (folder / f"{rank.number}.json").write_text(json.dumps(differences))
     torch.distributed.destroy_process_group()
 
 
@@ -36,7 +36,7 @@ def gradients(
     called: torch.nn.Module, model: torch.nn.Module, images: torch.Tensor, targets: torch.Tensor
 ) -> list[torch.Tensor]:
     model.zero_grad()
-    # A mean over images.
+    # The loss is a mean over images.
     mse_loss(called(images), targets).backward()
     return [one.grad.clone() for one in model.parameters() if one.grad is not None]
 

@@ -1,11 +1,11 @@
-"""A launcher without torch: each argument is a rank, in a session of its own. It leaves when all have, however it went.
+"""A launcher without torch: each argument starts a rank in its own session. It exits when all ranks have.
 
-Like torchrun it passes SIGTERM on, and collects those who ended a moment later.
+Like torchrun it forwards SIGTERM, and reaps ended ranks a moment later.
 
-A rank's argument is what it does after its first heartbeat, word by word: seconds to wait, `exit=N`, `kill`,
-`raise` (leaves torchelastic's error file first), `say=REASON`, `save` (a checkpoint that is never whole), `saved`,
-`stop` (waits until it is told to), `deaf` (to SIGTERM). `report` as the last argument: torchrun's report once a rank
-failed, after which the launcher stays.
+The words of an argument are what the rank does after its first heartbeat: seconds to wait, `exit=N`, `kill`, `raise`
+(writes torchelastic's error file), `report=REASON` (an `ended` event), `save` (starts a checkpoint), `saved` (removes
+it), `stop` (waits for a stop request), `deaf` (ignores SIGTERM). With `torchrun-report` as the last argument, the
+launcher prints torchrun's report once a rank has failed, and stays.
 """
 
 import json
@@ -34,7 +34,7 @@ Root Cause (first observed failure):
 
 
 def launch(scripts: list[str]) -> None:
-    stays = scripts[-1] == "report"
+    stays = scripts[-1] == "torchrun-report"
     ranks = [start(number, script) for number, script in enumerate(scripts[:-1] if stays else scripts)]
     signal.signal(signal.SIGTERM, lambda number, _frame: [rank.send_signal(number) for rank in ranks])
     while living := [rank for rank in ranks if rank.returncode is None]:
@@ -69,9 +69,9 @@ def be_rank(words: list[str]) -> None:
             case "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
             case "raise":
-                message = {"message": "ValueError: enough", "extraInfo": {"timestamp": str(int(time.time()))}}
+                message = {"message": "ValueError: failed", "extraInfo": {"timestamp": str(int(time.time()))}}
                 Path(os.environ["TORCHELASTIC_ERROR_FILE"]).write_text(json.dumps({"message": message}))
-            case "say":
+            case "report":
                 progress = Progress(job.progress, Attempt.from_environment().number)
                 progress.write("ended", reason=value, epoch=1, iteration=1)
             case "save" | "saved":

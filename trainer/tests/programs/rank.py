@@ -1,7 +1,7 @@
-"""One rank under torchrun. argv: what rank 1 does (`raise`, `die`), or `hold` or `deaf` for all.
+"""One rank under torchrun. argv: a behavior of rank 1 (`raise`, `die`) or of all ranks (`hold`, `deaf`).
 
-deaf: each sends a heartbeat and ignores SIGTERM, as one that waits deep in a collective.
-hold: each rank forks a child as a data loader forks its workers, and both wait.
+deaf: sends a heartbeat and ignores SIGTERM, like a rank that waits in a collective.
+hold: forks a child, as a data loader forks its workers, and both wait.
 """
 
 import multiprocessing
@@ -24,18 +24,18 @@ def forked(folder: str) -> None:
 
 @record
 def main() -> None:
-    what, rank = sys.argv[1], int(os.environ["RANK"])
+    behavior, rank = sys.argv[1], int(os.environ["RANK"])
     folder = os.environ[JOB_ENV]
-    if what == "hold":
+    if behavior == "hold":
         worker = multiprocessing.get_context("fork").Process(target=forked, args=(folder,))
         worker.start()
         worker.join()
-    if what == "deaf":
+    if behavior == "deaf":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         HeartbeatWriter(Job.at(folder), rank)
-    if rank == 1 and what == "raise":
-        raise ValueError("the second rank has seen enough")
-    if rank == 1 and what == "die":
+    if rank == 1 and behavior == "raise":
+        raise ValueError("rank 1 fails")
+    if rank == 1 and behavior == "die":
         os.kill(os.getpid(), signal.SIGKILL)
     time.sleep(600)
 

@@ -1,6 +1,6 @@
 """Saves a second checkpoint over a first and SIGKILLs itself before the Nth call that changes the disk.
 
-argv: FOLDER N. Prints `whole` if it survived, i.e. if there are fewer such calls.
+argv: FOLDER N EPOCH. Prints `survived` if there are fewer such calls.
 """
 
 import os
@@ -18,7 +18,7 @@ calls = 0
 
 
 def count(event: str, arguments: tuple[Any, ...]) -> None:
-    """Audit hooks run before the call itself; `part` opens a file of its own to be killed between two writes."""
+    """Counts calls before they are made; `part` opens a file so that a kill can hit between two writes."""
     global calls
     if event in CHANGES and armed and str(folder) in str(arguments):
         calls += 1
@@ -27,7 +27,7 @@ def count(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 def part(stream: Any) -> None:
-    """Half of the file reaches the disk, then another chance to die."""
+    """Writes a file in two halves, with a call in between at which the process may die."""
     stream.write(b"x" * 5000)
     stream.flush()
     open(folder / "deadly", "w").close()
@@ -42,4 +42,4 @@ for epoch in (1, 2, 3):
 armed = True
 newest = checkpoint.save_checkpoint(folder, int(sys.argv[3]), int(sys.argv[3]) * 10, origin, part)
 retention.apply_retention(folder, newest, 2, frozenset(), {(1, 10): 0.5})
-print("whole")
+print("survived")

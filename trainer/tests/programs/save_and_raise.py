@@ -1,4 +1,4 @@
-"""Begins a save that takes a while and fails at once. argv: FOLDER with a plan.json."""
+"""Starts a slow save and raises at once. argv: FOLDER with a plan.json."""
 
 import sys
 import time
@@ -14,7 +14,7 @@ from everswin_trainer.job.progress import Progress
 
 def slowly(stream: BinaryIO) -> None:
     time.sleep(0.5)
-    stream.write(b"whole")
+    stream.write(b"complete")
 
 
 root = Path(sys.argv[1])
@@ -22,4 +22,4 @@ job, plan = Job.at(root / "train"), Plan.load(root / "plan.json")
 saver = Saver(job, plan, Origin(plan.plan_hash, Attempt(1, 1), None), Progress(job.progress, 1), frozenset())
 copy = StateCopy(epoch=1, iteration=10, size_bytes=5, write=slowly, is_finite=lambda: True)
 saver.save(copy, request=0, blocked_since=time.monotonic())
-raise RuntimeError("one step too many")
+raise RuntimeError("the step failed")

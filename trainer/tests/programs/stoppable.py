@@ -1,4 +1,4 @@
-"""Waits for a stop deep in C code, where Python runs no signal handler. argv: FILE whose existence means "stop"."""
+"""Blocks in C code, where Python runs no signal handler, until a stop. argv: FILE whose existence requests the stop."""
 
 import hashlib
 import sys
@@ -9,13 +9,13 @@ from pathlib import Path
 from everswin_trainer.job.stop_request import StopRequest
 
 
-def say_when_raised() -> None:
+def print_when_requested() -> None:
     while not stop.requested:
         time.sleep(0.01)
-    print("raised", flush=True)
+    print("requested", flush=True)
 
 
 stop = StopRequest(Path(sys.argv[1]).exists).install()
-threading.Thread(target=say_when_raised, daemon=True).start()
+threading.Thread(target=print_when_requested, daemon=True).start()
 print("ready", flush=True)
 hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)

@@ -1,4 +1,4 @@
-"""A rank that says that it is there and ends only by SIGKILL. argv: FOLDER."""
+"""A rank that writes its pid to FOLDER and ends only by SIGKILL. argv: FOLDER."""
 
 import os
 import signal

@@ -1,6 +1,6 @@
-"""The fake trainer on several ranks, under torchrun: a real process group, and each step waits for all ranks.
+"""Runs the fake trainer on several ranks under torchrun, with a real process group and an all-reduce in each step.
 
-argv: that of `fake_trainer train`. The first rank leaves what it leaves, every other one the same in its own folder.
+argv: as for `fake_trainer train`. Rank 0 writes to the job folder, every other rank to its own folder.
 """
 
 import os
@@ -25,9 +25,9 @@ class RankedTrainer(FakeTrainer):
         dist.all_reduce(share)
         super().train_step([*batch, int(share)])
 
-    def leave_if_told(self) -> None:
+    def stop_if_requested(self) -> None:
         [self.stop.requested] = self.rank.all_reduce_any(self.stop.requested)
-        super().leave_if_told()
+        super().stop_if_requested()
 
 
 @record

@@ -1,4 +1,4 @@
-"""Two supervisors of one attempt, each with GPUs of its own, as two machines have them."""
+"""Tests of two supervisors of one attempt, each with its own GPUs, as on two machines."""
 
 import json
 import os
@@ -54,7 +54,7 @@ def holds_gpus(both: TwoHosts, name: str) -> bool:
     return lease.exists() and lease.read_text() != ""
 
 
-def test_they_take_gpus_one_after_the_other_and_start_when_both_have_them(both: TwoHosts) -> None:
+def test_hosts_acquire_gpus_in_order_and_start_together(both: TwoHosts) -> None:
     second = both.start("b", SLEEP)
     until(lambda: both.waits_for("b") == ["a"], "the second to wait for the first")
     assert not holds_gpus(both, "b")
@@ -62,12 +62,12 @@ def test_they_take_gpus_one_after_the_other_and_start_when_both_have_them(both: 
     until(lambda: both.runs("a") and both.runs("b"), "both to run")
     assert holds_gpus(both, "a")
     assert holds_gpus(both, "b")
-    assert [stop(first), second.wait(20)] == [143, 143], "one was told to stop, both have"
+    assert [stop(first), second.wait(20)] == [143, 143], "a stop of one stops both"
     assert [both.ending(name)["reason"] for name in HOSTS] == ["preempted", "preempted"]
     assert [both.ending(name)["stopRequested"] for name in HOSTS] == [True, True]
 
 
-def test_the_first_waits_for_the_second_with_its_gpus_and_gives_them_back_when_told_to_stop(both: TwoHosts) -> None:
+def test_first_host_releases_its_gpus_when_stopped_while_waiting(both: TwoHosts) -> None:
     first = both.start("a", SLEEP)
     until(lambda: both.waits_for("a") == ["b"], "the first to wait for the second")
     assert holds_gpus(both, "a")
@@ -77,7 +77,7 @@ def test_the_first_waits_for_the_second_with_its_gpus_and_gives_them_back_when_t
     assert (both.ending("a")["reason"], both.ending("a")["rootCause"]) == ("preempted", None)
 
 
-def test_marks_of_an_earlier_attempt_do_not_count(both: TwoHosts) -> None:
+def test_files_of_an_earlier_attempt_are_ignored(both: TwoHosts) -> None:
     for name in HOSTS:
         both.host(name).mkdir(parents=True)
         (both.host(name) / "ready.json").write_text('{"v": 1, "fence": 1}')
@@ -87,8 +87,8 @@ def test_marks_of_an_earlier_attempt_do_not_count(both: TwoHosts) -> None:
     assert stop(second) == 143
 
 
-def test_when_the_part_of_one_fails_the_other_ends_at_once_and_says_because_of_whom(both: TwoHosts) -> None:
-    """A rank of the other may wait for the dead one for half an hour."""
+def test_failure_of_one_host_ends_the_other_at_once(both: TwoHosts) -> None:
+    """Ranks of the other host could wait for the dead ones for half an hour."""
     deaf = [sys.executable, str(PROGRAMS / "launcher.py"), "deaf 600"]
     first = both.start("a", deaf)
     second = both.start("b", [sys.executable, "-c", "import time; time.sleep(1); raise SystemExit(3)"])
@@ -97,19 +97,19 @@ def test_when_the_part_of_one_fails_the_other_ends_at_once_and_says_because_of_w
     assert first.wait(30) == 1
     assert time.monotonic() - begin < 3
     assert (both.ending("a")["reason"], both.ending("a")["endedBy"]) == ("crashed", "b")
-    assert both.ending("a")["rootCause"]["message"] == "the part on b failed"
+    assert both.ending("a")["rootCause"]["message"] == "the trainer on b failed"
     assert (both.ending("b")["code"], both.ending("b")["endedBy"]) == (3, None)
     assert find_by_environment("EVERSWIN_JOB", str(both.host("a").resolve())) == []
 
 
-def test_a_part_that_finished_ends_no_other(both: TwoHosts) -> None:
+def test_finished_host_does_not_end_the_other(both: TwoHosts) -> None:
     first = both.start("a", [sys.executable, "-c", "import time; time.sleep(2)"])
     second = both.start("b", [sys.executable, "-c", ""])
     assert (second.wait(30), first.wait(30)) == (0, 0)
     assert [both.ending(name)["reason"] for name in HOSTS] == ["finished", "finished"]
 
 
-def test_a_rank_that_waits_for_one_that_saves_elsewhere_does_not_hang(both: TwoHosts) -> None:
+def test_rank_may_wait_for_a_save_on_another_host(both: TwoHosts) -> None:
     program = "import os, time; from everswin_trainer.job.heartbeat import HeartbeatWriter, {0}; "
     program += "from everswin_trainer.job.folder import Job; "
     program += "HeartbeatWriter(Job.at(os.environ['EVERSWIN_JOB']), {1}).send({0}); time.sleep({2})"
@@ -119,7 +119,7 @@ def test_a_rank_that_waits_for_one_that_saves_elsewhere_does_not_hang(both: TwoH
     assert (waits.wait(30), saves.wait(30)) == (0, 0)
 
 
-def test_a_supervisor_whose_worker_dies_while_it_waits_for_others_leaves(both: TwoHosts) -> None:
+def test_waiting_supervisor_exits_when_its_worker_dies(both: TwoHosts) -> None:
     command = f"import subprocess, sys, time; subprocess.Popen(sys.argv[1:]); time.sleep(600)  # {both.root}"
     ours = ["--job-dir", str(both.host("a")), "--run-dir", str(both.folder), "--attempt", "1", "--fence", "1"]
     gpus = ["--gpu-folder", str(both.root / "gpus-a"), "--device", "cpu"]

@@ -1,4 +1,4 @@
-"""With this folder in PYTHONPATH a process is killed in the middle of pycocotools' evaluation."""
+"""Kills rank 0 in the middle of pycocotools' evaluation when this folder is in PYTHONPATH."""
 
 import os
 import signal

@@ -1,6 +1,6 @@
-"""A launcher whose ranks nobody sees end: the kernel collects them. Rank 1 is killed, rank 0 fails because of that.
+"""A launcher whose rank 1 is reaped by the kernel, so that its status is missed. Rank 0 fails because of it.
 
-Then the report, as torchrun has it, and a long sleep; or no report, if the only argument is `silent`.
+It then prints torchrun's report and sleeps; with the argument `silent` it prints no report.
 """
 
 import os
@@ -38,7 +38,7 @@ def main(silent: bool) -> None:
     second = subprocess.Popen([*command, "1"])
     while os.path.exists(f"/proc/{second.pid}"):
         time.sleep(0.01)
-    # From here on the end of the first can be seen.
+    # From here on the status of an ended rank can be read.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     first.terminate()
     time.sleep(0.5)
