@@ -7,7 +7,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from noisy import EMPTY, detect, add_detection
+from noisy import EMPTY, add_detection, detect
 
 from everswin_trainer.analysis.analyse import BOOTSTRAP_FILE, FILE, Subject, analyse, discard
 from everswin_trainer.analysis.drawing import LONG_SIDE, MOST_BYTES, draw, shrink
