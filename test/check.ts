@@ -1,4 +1,4 @@
-/** `npm run check`: types, lint, import rules, spelling, format, on both sides. Runs all, then says which failed. */
+/** `npm run check`: runs all static checks of TypeScript and Python, then lists the failed ones. */
 import { execa } from 'execa';
 import { projectHome, projectRoot } from './helpers/project.ts';
 
@@ -27,6 +27,6 @@ for (const [name, command, argv] of checks) {
   if (exitCode !== 0) failed.push(name);
 }
 if (failed.length > 0) {
-  console.error(`Failed: ${failed.join(', ')}. \`npm run format\` mends what is only format.`);
+  console.error(`Failed: ${failed.join(', ')}. \`npm run format\` fixes the format.`);
   process.exitCode = 1;
 }

@@ -1,39 +1,46 @@
-/** `npm test`: every test of both sides, then one line with the sum. Arguments go to vitest (`npm test -- test/workflows`). */
+/** `npm test`: runs all TypeScript and Python tests and prints the totals. Arguments are passed to vitest (`npm test -- test/workflows`). */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { execa } from 'execa';
 import { z } from 'zod';
 import { projectRoot, python } from './helpers/project.ts';
 
-interface Sum {
+interface Totals {
   passed: number;
   failed: number;
 }
 
-const chosen = process.argv.slice(2);
+const vitestArguments = process.argv.slice(2);
 const folder = await mkdtemp(`${tmpdir()}/everswin-test-`);
 try {
-  const sums = [
+  const totals = [
     await runVitest(`${folder}/vitest.json`),
-    ...(chosen.length > 0 ? [] : [await runPytest(`${folder}/pytest.xml`)]),
+    ...(vitestArguments.length > 0 ? [] : [await runPytest(`${folder}/pytest.xml`)]),
   ];
-  const passed = sums.reduce((sum, one) => sum + one.passed, 0);
-  const failed = sums.reduce((sum, one) => sum + one.failed, 0);
+  const passed = totals.reduce((sum, one) => sum + one.passed, 0);
+  const failed = totals.reduce((sum, one) => sum + one.failed, 0);
   console.log(`${passed} passed, ${failed} failed`);
   process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
 } finally {
   await rm(folder, { recursive: true, force: true });
 }
 
-async function runVitest(out: string): Promise<Sum> {
+async function runVitest(out: string): Promise<Totals> {
   const Result = z.object({ numPassedTests: z.int(), numFailedTests: z.int(), success: z.boolean() });
-  await run('npx', ['vitest', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${out}`, ...chosen]);
+  await run('npx', [
+    'vitest',
+    'run',
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${out}`,
+    ...vitestArguments,
+  ]);
   const result = Result.parse(JSON.parse(await readFile(out, 'utf8').catch(() => '{}')));
-  // A file that cannot even be loaded fails the run without a failed test of its own.
+  // A test file that fails to load fails the run without a failed test.
   return { passed: result.numPassedTests, failed: Math.max(result.numFailedTests, result.success ? 0 : 1) };
 }
 
-async function runPytest(out: string): Promise<Sum> {
+async function runPytest(out: string): Promise<Totals> {
   const code = await run(python, ['-m', 'pytest', '-q', '--junit-xml', out], `${projectRoot}/trainer`);
   const [, suite = ''] = /<testsuite ([^>]*)>/.exec(await readFile(out, 'utf8').catch(() => '')) ?? [];
   const count = (name: string) => Number(new RegExp(`\\b${name}="(\\d+)"`).exec(suite)?.[1] ?? 0);

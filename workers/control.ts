@@ -1,4 +1,4 @@
-/** The control worker: workflows, downloads, reports. */
+/** Control worker: runs workflows, downloads and reports. */
 import { createControlActivities } from '../activities/index.ts';
 import { taskQueues } from '../configs/names.ts';
 import { createDependencies } from './dependencies.ts';

@@ -6,10 +6,10 @@ import { createInputPreparer } from '../activities/inputs/input-preparer.ts';
 import { testArgv, trainArgv, type Device } from '../activities/shared/trainer/trainer-argv.ts';
 import { homeFolders } from '../configs/paths.ts';
 import { Catalog } from '../configs/schema/index.ts';
-import { projectFile, readEnv, readNotifyPlaces, readVersions, trainerEnv } from './env.ts';
+import { projectFile, readEnv, readNotificationTargets, readVersions, trainerEnv } from './env.ts';
 import { openNamedStore } from './open-named-store.ts';
 
-/** What the activities of this worker need, from the environment and the project's own files. */
+/** Creates the dependencies of the activities from the environment and the files of the project. */
 export function createDependencies(device: Device): ActivityDependencies {
   const env = readEnv();
   const home = resolve(env.EVERSWIN_HOME);
@@ -19,7 +19,7 @@ export function createDependencies(device: Device): ActivityDependencies {
   const python = { executable: folders.python, env: trainerEnv() };
   const { EVERSWIN_DEMO_URL: demoUrl, AWS_ENDPOINT_URL_S3: endpoint, AWS_REGION: region } = env;
   const { EVERSWIN_SLURM_NODES: nodes, EVERSWIN_SRUN_OPTIONS: extra } = env;
-  // Servers beside AWS seldom have a name for each bucket.
+  // Most S3 servers other than AWS have no host name per bucket.
   const s3 = () => new S3Client({ endpoint, region, forcePathStyle: endpoint !== undefined });
   return {
     home,
@@ -40,6 +40,6 @@ export function createDependencies(device: Device): ActivityDependencies {
     s3Server: { endpoint, region },
     pagesUrl: env.EVERSWIN_PAGES_URL,
     versions: readVersions(),
-    notificationTargets: readNotifyPlaces(),
+    notificationTargets: readNotificationTargets(),
   };
 }

@@ -7,57 +7,60 @@ import { hookTokenVariable, namespace } from '../configs/names.ts';
 import { listProblems } from '../configs/parse-input.ts';
 import { HostName, type Versions } from '../configs/schema/index.ts';
 
-/** The one reader of process.env. What a worker may be told from outside, and what its trainer gets to see. */
+/** Environment variables of a worker. No other module reads process.env. */
 const WorkerEnv = z.object({
   TEMPORAL_ADDRESS: z.string().default('127.0.0.1:7233'),
   TEMPORAL_NAMESPACE: z.string().default(namespace),
   EVERSWIN_HOME: z.string().default(`${import.meta.dirname}/../.everswin`),
-  /** Where the embedded stack serves the miniature COCO. */
+  /** Address of the miniature COCO, which the embedded stack serves. */
   EVERSWIN_DEMO_URL: z.url().optional(),
-  /** Where it serves the pages of runs. */
+  /** Address of the page server of the embedded stack. */
   EVERSWIN_PAGES_URL: z.url().optional(),
-  /** The artifact store whose registry of models these pages show: `local`, or `s3://BUCKET/PREFIX`. */
+  /** Artifact store whose model registry the pages show: `local` or `s3://BUCKET/PREFIX`. */
   EVERSWIN_MODELS_STORE: z.string().default('local'),
-  /** Leases of the machine's GPUs: one folder for all workers of the machine. */
+  /** Folder of the GPU leases, shared by all workers of the machine. */
   EVERSWIN_GPU_FOLDER: z.string().optional(),
-  /** What run files call this machine: its worker polls a queue of its own, too. One name for all workers of a machine. */
+  /** Name of this machine in run files, the same for all its workers. Adds a task queue for this machine. */
   EVERSWIN_HOST: HostName.optional(),
-  /** By which other machines reach this one; its host name unless given. */
+  /** Address at which other machines reach this one. */
   EVERSWIN_HOST_ADDRESS: z.string().min(1).default(hostname()),
-  /** In a Slurm allocation, on its first node: over how many nodes `srun` starts trainings. */
+  /** Number of nodes on which `srun` starts trainings; set on the first node of a Slurm allocation. */
   EVERSWIN_SLURM_NODES: z.coerce.number().int().min(1).optional(),
-  /** More options of srun, separated by blanks. */
+  /** Additional srun options, separated by spaces. */
   EVERSWIN_SRUN_OPTIONS: z.string().default(''),
-  /** MiB of a GPU that processes which are none of ours may use. */
+  /** GPU memory in MiB that other processes may use. */
   EVERSWIN_FOREIGN_GPU_MIB: z.coerce.number().int().min(0).default(1024),
-  /** The AWS SDK's own names: an S3 server that is not AWS. Credentials it finds by its own rules. */
+  /** S3 server other than AWS. These are variables of the AWS SDK, which finds the credentials itself. */
   AWS_ENDPOINT_URL_S3: z.url().optional(),
   AWS_REGION: z.string().default('us-east-1'),
 });
 
 export const readEnv = () => WorkerEnv.parse(process.env);
 
-/** `EVERSWIN_NOTIFY_OPS_URL` and its like: where the notifications of an input that says `OPS` go. */
+/** `EVERSWIN_NOTIFY_OPS_URL` and so on configure the notification target `OPS`. */
 const notifyVariable = /^EVERSWIN_NOTIFY_([A-Z][A-Z0-9_]*)_(URL|SECRET|TO|FROM|CA)$/;
 const mailbox = z.string().regex(/^[^\s<>,@]+@[^\s<>,@]+$/);
 
 const NotifyEnv = z.object({
   URL: z.url({ protocol: /^(https?|smtps?)$/ }),
-  /** Key of a webhook's signature. */
+  /** Key that signs webhooks. */
   SECRET: z.string().min(16).optional(),
-  /** Of mail: to whom, separated by commas, and from whom. */
+  /** Recipients of mail, separated by commas. */
   TO: z
     .string()
     .transform((text) => text.split(',').map((one) => one.trim()))
     .pipe(z.array(mailbox).min(1))
     .optional(),
   FROM: mailbox.optional(),
-  /** A PEM file with the authority that the mail server's certificate is of, where no public one is. */
+  /** PEM file of the certificate authority of a mail server with a private certificate. */
   CA: z.string().optional(),
 });
 
-/** @throws Error that names the variable, and never its value. */
-export function readNotifyPlaces(): Map<string, NotificationTarget> {
+/**
+ * Reads the notification targets by name.
+ * @throws Error that names the variable and never its value.
+ */
+export function readNotificationTargets(): Map<string, NotificationTarget> {
   const found = new Map<string, Record<string, string>>();
   for (const [variable, value] of Object.entries(process.env)) {
     const [, name, part] = notifyVariable.exec(variable) ?? [];
@@ -74,19 +77,19 @@ export function readNotifyPlaces(): Map<string, NotificationTarget> {
   );
 }
 
-/** Of visible characters, as a header takes them, and so many that nobody guesses it. */
+/** At least 32 printable characters: valid in a header and impossible to guess. */
 const HookToken = z.string().regex(/^[\x21-\x7e]{32,}$/);
 
 /**
- * Undefined where there is none: then there is no hook.
- * @throws Error that names the variable, and never its value.
+ * Returns the token of the retraining hook; undefined disables the hook.
+ * @throws Error that names the variable and never its value.
  */
 export function readHookToken(): string | undefined {
   const token = process.env[hookTokenVariable];
   if (token === undefined) return undefined;
   if (HookToken.safeParse(token).success) return token;
   throw new Error(
-    `Expected ${hookTokenVariable} to be 32 or more visible characters without a blank: openssl rand -hex 32 makes one.`,
+    `Expected ${hookTokenVariable} to be 32 or more visible characters without spaces. Create one: openssl rand -hex 32`,
   );
 }
 
@@ -98,10 +101,11 @@ export const inheritedEnv = (unset: readonly string[]): Record<string, string> =
     ),
   );
 
-/** Without Temporal's or any store's credentials: the trainer has no business with them. */
+/** Variables that the trainer inherits, without the credentials of Temporal, S3 or notifications. */
 const passedToTrainer =
   /^(PATH|HOME|LANG|TMPDIR|LD_LIBRARY_PATH|CUDA_VISIBLE_DEVICES|OMP_NUM_THREADS|(NCCL|GLOO|TP)_[A-Z_]+|SLURM_(?!JWT)\w+)$/;
 
+/** Returns the complete environment of the trainer. */
 export const trainerEnv = (): Record<string, string> => ({
   ...Object.fromEntries(
     Object.entries(process.env).flatMap(([name, value]) =>
@@ -110,10 +114,11 @@ export const trainerEnv = (): Record<string, string> => ({
   ),
   PYTHONPATH: projectFile('trainer'),
   PYTHONUNBUFFERED: '1',
-  // Threads that spin while they wait for one another starve everything else on a small machine.
+  // Waiting threads that spin slow down everything else on a small machine.
   OMP_WAIT_POLICY: 'PASSIVE',
 });
 
+/** Returns the path of a file of this project. */
 export const projectFile = (path: string): string => `${import.meta.dirname}/../${path}`;
 
 const PackageJson = z.object({ version: z.string() });

@@ -1,28 +1,30 @@
 import type { ActivitySlotInfo, CustomSlotSupplier, SlotPermit } from '@temporalio/worker';
 
-/** Activities that need GPUs before they can do anything. */
+/** Activities that wait for GPUs before they start work. */
 const gpuActivities = ['runTraining', 'joinTraining', 'runTest'];
 
 /**
- * How many tasks a GPU worker takes: as long as fewer than `room` of them wait for GPUs. Temporal does not say how many
- * GPUs a task needs, nor whether its trainer runs already and is only to be watched again; so a task is taken first and
- * waits then, in the queue of the machine. What is not taken stays with the server, for a worker that has room.
+ * Slot supplier of a GPU worker: accepts tasks while fewer than `capacity` of them wait for GPUs. A poll cannot tell how
+ * many GPUs a task needs, or whether its trainer already runs and only needs to be watched. The worker therefore accepts
+ * the task first, and the task then waits in the GPU queue of the machine. Other tasks stay on the server, for a worker
+ * with free capacity.
  */
 export class GpuSlots implements CustomSlotSupplier<ActivitySlotInfo> {
   readonly type = 'custom';
-  private readonly room: number;
-  /** Permits of polls that no task has answered yet, and those of jobs. */
-  private readonly open = new Set<SlotPermit>();
+  private readonly capacity: number;
+  /** Permits of open polls. */
+  private readonly polling = new Set<SlotPermit>();
+  /** Permits of GPU activities. */
   private readonly used = new Set<SlotPermit>();
   private holding = 0;
-  private readonly asking = new Set<() => void>();
+  private readonly waiters = new Set<() => void>();
 
-  constructor(room: number) {
-    this.room = room;
+  constructor(capacity: number) {
+    this.capacity = capacity;
   }
 
-  /** For the activity: from here on its job has GPUs. */
-  readonly whileHolding = async <T>(work: () => Promise<T>): Promise<T> => {
+  /** Runs `work` of an activity whose job has its GPUs, so that it no longer counts as waiting. */
+  readonly withGpusHeld = async <T>(work: () => Promise<T>): Promise<T> => {
     this.holding += 1;
     this.wake();
     try {
@@ -36,44 +38,44 @@ export class GpuSlots implements CustomSlotSupplier<ActivitySlotInfo> {
     for (;;) {
       const permit = this.tryReserveSlot();
       if (permit !== null) return permit;
-      await this.untilChanged(abort);
+      await this.waitForChange(abort);
     }
   }
 
   tryReserveSlot(): SlotPermit | null {
-    if (this.open.size + this.used.size - this.holding >= this.room) return null;
+    if (this.polling.size + this.used.size - this.holding >= this.capacity) return null;
     const permit = {};
-    this.open.add(permit);
+    this.polling.add(permit);
     return permit;
   }
 
   markSlotUsed({ permit, slotInfo }: { permit: SlotPermit; slotInfo: ActivitySlotInfo }): void {
-    this.open.delete(permit);
+    this.polling.delete(permit);
     if (gpuActivities.includes(slotInfo.activityType)) this.used.add(permit);
     else this.wake();
   }
 
   releaseSlot({ permit }: { permit: SlotPermit }): void {
-    this.open.delete(permit);
+    this.polling.delete(permit);
     this.used.delete(permit);
     this.wake();
   }
 
   private wake(): void {
-    for (const go of [...this.asking]) go();
+    for (const notify of [...this.waiters]) notify();
   }
 
-  private untilChanged(abort: AbortSignal): Promise<void> {
+  private waitForChange(abort: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       const settle = (end: () => void) => () => {
-        this.asking.delete(go);
+        this.waiters.delete(notify);
         abort.removeEventListener('abort', stop);
         end();
       };
-      const go = settle(resolve);
-      // The SDK takes the signal's own reason for an orderly end.
+      const notify = settle(resolve);
+      // The SDK treats the reason of its own signal as an orderly shutdown.
       const stop = settle(() => reject(abort.reason as Error));
-      this.asking.add(go);
+      this.waiters.add(notify);
       abort.addEventListener('abort', stop);
       if (abort.aborted) stop();
     });

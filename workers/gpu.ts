@@ -1,4 +1,4 @@
-/** The GPU worker: training and test, as many side by side as there are GPUs for. `--device cpu` where there is no GPU. */
+/** GPU worker: runs as many trainings and tests in parallel as the GPUs permit. `--device cpu` runs without GPUs. */
 import { parseArgs } from 'node:util';
 import { createGpuActivities } from '../activities/index.ts';
 import { reportLostWatchers } from '../activities/train/report-lost-watchers.ts';
@@ -10,18 +10,18 @@ import { readEnv } from './env.ts';
 import { GpuSlots } from './gpu-slots.ts';
 import { runWorker } from './run-worker.ts';
 
-/** So many tasks wait here, with their place in sight, before others are left with the server. */
-const waitingRoom = 8;
+/** Tasks that wait on this machine and report their place in the queue; further ones stay on the server. */
+const maxWaitingTasks = 8;
 
 const { values } = parseArgs({ options: { device: { type: 'string', default: 'cuda' } } });
 
 const dependencies = createDependencies(values.device === 'cpu' ? 'cpu' : 'cuda');
 const { EVERSWIN_HOST: host } = readEnv();
 
-function workOn(taskQueue: string) {
-  // Polls hold places in the room, too: those of one queue must not take the other's.
-  const slots = new GpuSlots(waitingRoom);
-  const gpus = { ...dependencies.gpus, whileHolding: slots.whileHolding };
+function queueOptions(taskQueue: string) {
+  // Open polls count as well, so each task queue has its own slots.
+  const slots = new GpuSlots(maxWaitingTasks);
+  const gpus = { ...dependencies.gpus, withGpusHeld: slots.withGpusHeld };
   return {
     taskQueue,
     activities: createGpuActivities({ ...dependencies, gpus }),
@@ -31,16 +31,17 @@ function workOn(taskQueue: string) {
       localActivityTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },
       nexusTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },
     },
-    // Cancellations and pauses arrive with the answer to a heartbeat: this is how late they may be.
+    // Cancellations and pauses arrive in the response to a heartbeat, so this bounds their delay.
     maxHeartbeatThrottleInterval: '5 seconds',
   } as const;
 }
 
-/** Beside the work: it gives orphans time to save. */
+/** Kills orphaned trainers. Not awaited before work starts, because orphans get time to save. */
 async function sweep(): Promise<void> {
   try {
     const killed = await sweepOrphans(dependencies.home);
-    for (const { pid, job } of killed) console.log(`killed pid ${pid}, an orphan of ${job}: its supervisor is dead`);
+    for (const { pid, job } of killed)
+      console.log(`killed pid ${pid}, orphaned trainer of ${job}: its supervisor has exited`);
   } catch (error) {
     console.error(error);
   }
@@ -48,11 +49,11 @@ async function sweep(): Promise<void> {
 
 if (dependencies.device === 'cuda') {
   const gpus = await listGpus(dependencies.python);
-  console.log(gpus?.map((gpu) => JSON.stringify(gpu)).join('\n') ?? 'no answer of nvidia-smi: one job at a time');
+  console.log(gpus?.map((gpu) => JSON.stringify(gpu)).join('\n') ?? 'nvidia-smi failed: running one job at a time');
 }
 await runWorker(
   `gpu-${values.device}`,
-  [workOn(taskQueues.gpu), ...(host === undefined ? [] : [workOn(hostQueue(host))])],
+  [queueOptions(taskQueues.gpu), ...(host === undefined ? [] : [queueOptions(hostQueue(host))])],
   (client) => {
     void sweep();
     return reportLostWatchers(dependencies.home, client);

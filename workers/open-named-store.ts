@@ -5,7 +5,7 @@ import { openStore } from '../activities/shared/store/open-store.ts';
 import { homeFolders } from '../configs/paths.ts';
 import type { readEnv } from './env.ts';
 
-/** @param address `local`, the store of the home, or what inputs name otherwise: `s3://bucket/prefix`. */
+/** Opens an artifact store by its address in an input: `local` or `s3://bucket/prefix`. */
 export function openNamedStore(address: string, env: ReturnType<typeof readEnv>): ArtifactStore {
   const home = resolve(env.EVERSWIN_HOME);
   const s3 = { endpoint: env.AWS_ENDPOINT_URL_S3, region: env.AWS_REGION };

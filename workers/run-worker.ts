@@ -6,14 +6,14 @@ import { readEnv } from './env.ts';
 type QueueOptions = Omit<WorkerOptions, 'connection' | 'namespace'>;
 
 /**
- * Connects, works until SIGTERM or SIGINT, and closes.
- * @param queues what it works on: one task queue, or several.
- * @param beforeWork runs before the first task is taken; what it cannot do must not keep the worker from its work.
+ * Runs a worker until SIGTERM or SIGINT.
+ * @param queues options of one task queue or several.
+ * @param onConnect runs before the first poll; its errors are only logged.
  */
 export async function runWorker(
   name: string,
   queues: QueueOptions | QueueOptions[],
-  beforeWork: (client: Client) => Promise<void> = () => Promise.resolve(),
+  onConnect: (client: Client) => Promise<void> = () => Promise.resolve(),
 ): Promise<void> {
   const { TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: namespace } = readEnv();
   const connection = await NativeConnection.connect({ address });
@@ -23,12 +23,12 @@ export async function runWorker(
         connection,
         namespace,
         identity: `${name}@${hostname()}:${process.pid}`,
-        // How long the server keeps a run's next step for a worker that died: its successor waits as long.
+        // How long the server reserves a workflow task for a worker that died: its successor waits as long.
         stickyQueueScheduleToStartTimeout: '2 seconds',
         ...options,
       });
     const workers = await Promise.all([queues].flat().map(create));
-    await beforeWork(new Client({ connection, namespace })).catch((error: unknown) => console.error(error));
+    await onConnect(new Client({ connection, namespace })).catch((error: unknown) => console.error(error));
     await Promise.all(workers.map((worker) => worker.run()));
   } finally {
     await connection.close();

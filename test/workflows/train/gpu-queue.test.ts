@@ -28,7 +28,7 @@ async function onTwoGpus(stepSeconds: string, body: (client: Client, home: strin
   const { equip } = await createFakeGpus(home, 2);
   const slots = new GpuSlots(2);
   const equipped = equip(run.dependencies);
-  const gpus = { ...equipped.gpus, whileHolding: slots.whileHolding };
+  const gpus = { ...equipped.gpus, withGpusHeld: slots.withGpusHeld };
   try {
     await withControlWorker(control, async (client, connection) => {
       const worker = await Worker.create({
