@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { execa } from 'execa';
-import { readMachine } from '../chaos/machine.ts';
+import { readMachine } from '../chaos/read-machine.ts';
 import { Random } from '../chaos/random.ts';
 import { pinnedTemporal, projectRoot, python } from '../helpers/project.ts';
 

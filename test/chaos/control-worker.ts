@@ -1,4 +1,4 @@
-/** The control worker of the fault suite: `--subject mini|real`. */
+/** Control worker of the chaos suite: `--subject mini|real`. */
 import { parseArgs } from 'node:util';
 import { createControlActivities } from '../../activities/index.ts';
 import { taskQueues } from '../../configs/names.ts';
@@ -12,7 +12,7 @@ const subject = findSubject(values.subject);
 
 await runWorker('chaos-control', {
   taskQueue: taskQueues.control,
-  // Made once by the stack: a worker that had to bundle would be away for seconds.
+  // Bundled once by the stack, because bundling would add seconds to each restart.
   workflowBundle: { codePath: `${readEnv().EVERSWIN_HOME}/workflows.js` },
   activities: { ...createControlActivities(chaosDependencies(subject)), ...subject.stubs },
 });

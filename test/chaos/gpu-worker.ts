@@ -1,4 +1,4 @@
-/** The GPU worker of the fault suite, as workers/gpu.ts is: `--subject mini|real`. */
+/** GPU worker of the chaos suite, similar to workers/gpu.ts: `--subject mini|real`. */
 import { parseArgs } from 'node:util';
 import { createGpuActivities } from '../../activities/index.ts';
 import { reportLostWatchers } from '../../activities/train/report-lost-watchers.ts';

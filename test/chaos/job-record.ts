@@ -1,4 +1,4 @@
-/** What a job left on disk, read without the code under test. */
+/** Reads the files of a job without the code under test. */
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { z } from 'zod';
@@ -22,7 +22,7 @@ const Manifest = z.looseObject({
 });
 export type Manifest = z.infer<typeof Manifest>;
 
-/** Whole events, oldest first; torn lines are nobody's. */
+/** Returns the complete events, oldest first, without torn lines. */
 export function readEvents(jobDir: string): Event[] {
   const path = `${jobDir}/progress.jsonl`;
   if (!existsSync(path)) return [];
@@ -31,7 +31,7 @@ export function readEvents(jobDir: string): Event[] {
     .flatMap((line) => Event.safeParse(parseJson(line)).data ?? []);
 }
 
-/** What counts in the end: a start takes back every step and validation after its iteration that came before it. */
+/** Returns the steps and validations that count: a start discards earlier ones after its iteration. */
 export function preservedLineage(events: Event[]): Event[] {
   let kept: Event[] = [];
   for (const event of events) {
@@ -41,13 +41,13 @@ export function preservedLineage(events: Event[]): Event[] {
   return kept;
 }
 
-/** Checkpoints that were said to be safe, by file name: of two with one name the later one counts. */
+/** Returns the acknowledged checkpoints by file name; the later of two with one name counts. */
 export const acknowledgedCheckpoints = (events: Event[]): Map<string, Event> =>
   new Map(
     events.flatMap((event) => (event.type === 'checkpoint' && event.file !== undefined ? [[event.file, event]] : [])),
   );
 
-/** Those of a folder of checkpoints, newest first. */
+/** Returns the manifests of a folder of checkpoints, newest first. */
 export function readManifests(folder: string): Manifest[] {
   if (!existsSync(folder)) return [];
   return readdirSync(folder)
@@ -56,7 +56,7 @@ export function readManifests(folder: string): Manifest[] {
     .sort((a, b) => b.iteration - a.iteration || b.epoch - a.epoch);
 }
 
-/** Undefined for a file that is not there. */
+/** Returns undefined for a missing file. */
 export function hashFile(path: string): string | undefined {
   try {
     return createHash('sha256').update(readFileSync(path)).digest('hex');

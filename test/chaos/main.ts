@@ -1,24 +1,24 @@
 /**
- * `npm run chaos -- --seed N --runs M`: runs that are killed at seeded moments, each judged against an undisturbed one.
- * `--scenario soak`: one long training through a score of dead workers and servers.
+ * `npm run chaos -- --seed N --runs M`: injects kills at seeded moments and compares each run with an undisturbed one.
+ * `--scenario soak`: one long training in which about 20 workers and servers are killed.
  */
 import '../helpers/quiet-runtime.ts';
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { waitForInterrupt } from '../../infra/terminal/wait-for-interrupt.ts';
-import { readMachine } from './machine.ts';
+import { readMachine } from './read-machine.ts';
 import type { Reference } from './oracle.ts';
-import { planKills, planSoak, targets, type Kill, type Target } from './plan-of-kills.ts';
+import { planKills, planSoak, targets, type Kill, type Target } from './kill-plan.ts';
 import { runDisturbed, runUndisturbed, type RunResult } from './run.ts';
 import { startChaosStack } from './stack.ts';
 import { findSubject } from './subject.ts';
-import { describeRun, drawTable, summarize } from './table.ts';
+import { formatRun, formatTable, summarize } from './format-results.ts';
 
 const { values } = parseArgs({
   options: {
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     runs: { type: 'string', default: '20' },
-    /** Only the run of this number: repeats a failure. */
+    /** Number of a single run, to reproduce a failure. */
     only: { type: 'string' },
     target: { type: 'string', default: 'all' },
     subject: { type: 'string', default: 'mini' },
@@ -36,11 +36,11 @@ const target = findTarget(values.target);
 const kills = readCount('kills', values.kills ?? (isSoak ? '20' : '1'));
 const ranks = readCount('ranks', values.ranks);
 const runs = isSoak ? 1 : readCount('runs', values.runs);
-const chosen =
+const runNumbers =
   values.only === undefined ? Array.from({ length: runs }, (_, index) => index + 1) : [Number(values.only)];
 
 console.log(
-  `seed ${seed}: ${chosen.length} runs of ${subject.name}, ${kills} kills each, target ${isSoak ? 'soak' : target}`,
+  `seed ${seed}: ${runNumbers.length} runs of ${subject.name}, ${kills} kills each, target ${isSoak ? 'soak' : target}`,
 );
 const stack = await startChaosStack(subject);
 const results: RunResult[] = [];
@@ -55,20 +55,20 @@ try {
 } finally {
   await conclude();
 }
-// A run that was interrupted would otherwise be waited for.
+// Without this, the process would wait for an interrupted run.
 process.exit();
 
 async function runAll(): Promise<void> {
-  // The first one warms everything up, and shows that two undisturbed runs do not differ themselves.
-  const first = isSoak ? undefined : await runUndisturbed({ stack, subject, ranks, name: 'warm-up' });
+  // The first run warms up caches and shows that two undisturbed runs are equal.
+  const warmUp = isSoak ? undefined : await runUndisturbed({ stack, subject, ranks, name: 'warm-up' });
   reference = await runUndisturbed({ stack, subject, ranks, name: 'undisturbed' });
-  if (first !== undefined) requireSame(first, reference);
+  if (warmUp !== undefined) requireEqual(warmUp, reference);
   console.log(`undisturbed: ${reference.seconds.toFixed(1)} s, ${reference.lineage.length} steps and validations`);
-  for (const run of chosen) {
+  for (const run of runNumbers) {
     const result = await runDisturbed({ stack, subject, ranks, name: `run-${run}` }, plan(run), reference);
     results.push(result);
-    console.log(describeRun(result));
-    if (result.complaints.length > 0) console.log(`       ${repeat(run)}`);
+    console.log(formatRun(result));
+    if (result.violations.length > 0) console.log(`       ${reproduceCommand(run)}`);
   }
 }
 
@@ -80,28 +80,30 @@ function plan(run: number): Kill[] {
 }
 
 async function conclude(): Promise<void> {
-  const failed = results.filter(({ complaints }) => complaints.length > 0);
+  const failed = results.filter(({ violations: complaints }) => complaints.length > 0);
   if (reference !== undefined) {
     const summaries = summarize(results, reference);
-    console.log(drawTable(summaries));
-    const record = { v: 1, seed, command: repeat(), ...(await readMachine()), reference, summaries, results };
+    console.log(formatTable(summaries));
+    const record = { v: 1, seed, command: reproduceCommand(), ...(await readMachine()), reference, summaries, results };
     if (values.json !== undefined) await writeFile(values.json, JSON.stringify(record, null, 2));
   }
   if (failed.length > 0) {
     const names = failed.map(({ name }) => name).join(', ');
-    console.log(`${failed.length} of ${chosen.length} runs failed: ${names}. Their folders are kept in ${stack.home}`);
+    console.log(
+      `${failed.length} of ${runNumbers.length} runs failed: ${names}. Their folders are kept in ${stack.home}`,
+    );
   }
-  if (failed.length > 0 || results.length < chosen.length) process.exitCode = 1;
+  if (failed.length > 0 || results.length < runNumbers.length) process.exitCode = 1;
   await stack.stop(failed.length > 0);
 }
 
-function repeat(run?: number): string {
+function reproduceCommand(run?: number): string {
   if (isSoak) return `npm run chaos -- --scenario soak --seed ${seed} --kills ${kills}`;
   const which = run === undefined ? `--runs ${runs}` : `--only ${run}`;
   return `npm run chaos -- --seed ${seed} ${which} --target ${target} --subject ${subject.name} --ranks ${ranks} --kills ${kills}`;
 }
 
-function requireSame(one: Reference, other: Reference): void {
+function requireEqual(one: Reference, other: Reference): void {
   const [first, second] = [one, other].map((reference) => JSON.stringify({ ...reference, seconds: 0 }));
   if (first !== second) throw new Error(`two undisturbed runs differ:\n${first}\n${second}`);
 }
@@ -114,5 +116,5 @@ function findTarget(text: string): Target | 'all' {
 
 function readCount(option: string, text: string): number {
   if (/^[1-9]\d*$/.test(text)) return Number(text);
-  throw new Error(`expected --${option} to be a whole number above 0, got ${text}`);
+  throw new Error(`expected --${option} to be a positive integer, got ${text}`);
 }

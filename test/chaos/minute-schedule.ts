@@ -1,7 +1,7 @@
 /**
- * `node --import tsx test/chaos/minute-schedule.ts [--changes 3] [--out FILE]`: the embedded stack, a schedule that looks at
- * a model every minute, real trainings that take longer than that, and data that change in the midst of each. No two
- * trainings may overlap, and what changed last must have been trained in the end.
+ * `node --import tsx test/chaos/minute-schedule.ts [--changes 3] [--out FILE]`: runs the embedded stack with a schedule
+ * that triggers every minute. Each real training takes longer, and the data change during each of them. Trainings must
+ * not overlap, and the last change must have been trained in the end.
  */
 import '../helpers/quiet-runtime.ts';
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
@@ -22,12 +22,12 @@ import { startStack } from '../../infra/stack/start-stack.ts';
 import { drawMiniCoco } from '../helpers/preparation.ts';
 import { projectHome, projectRoot } from '../helpers/project.ts';
 import { omitRunName } from '../helpers/omit-run-name.ts';
-import { readMachine } from './machine.ts';
+import { readMachine } from './read-machine.ts';
 
 const model = 'minute';
 /** About 80 seconds on two cores. */
 const epochs = 10;
-/** Into a training: while it goes on, new data come. */
+/** Delay after the start of a training until its data change. */
 const changeAfterMs = 40_000;
 
 interface Span {
@@ -49,15 +49,13 @@ try {
   const client = await connect(stack.file().address);
   await applySchedule(client, await readInput(), { every: '1m', cron: undefined, timeZone: 'UTC' });
   for (let change = 1; change <= changes; change += 1) {
-    await untilTraining(client, change);
+    await waitForTraining(client, change);
     await sleep(changeAfterMs);
     await changeData(change);
-    console.log(
-      `${new Date().toISOString()} changed the data, ${change} of ${changes}, while training ${change} goes on`,
-    );
+    console.log(`${new Date().toISOString()} changed the data during training ${change} (${change} of ${changes})`);
   }
-  await untilCandidates(changes + 1);
-  // Whatever the schedule still holds back has its turn, and finds nothing.
+  await waitForCandidates(changes + 1);
+  // Leaves time for the last buffered action, which finds no change.
   await sleep(150_000);
   await conclude(client);
   await client.connection.close();
@@ -73,7 +71,7 @@ async function readInput(): Promise<RetrainInput> {
   return RetrainInput.parse({ version: 1, model, run: { ...omitRunName(file), epochs } });
 }
 
-/** The manifest is part of the data: a word in it makes them others. */
+/** Changes the data by a field of the annotations. */
 async function changeData(change: number): Promise<void> {
   const path = `${root}/data/annotations/train.json`;
   const annotations = z.looseObject({}).parse(JSON.parse(await readFile(path, 'utf8')));
@@ -85,8 +83,8 @@ async function readCandidates(): Promise<number> {
   return state.history.filter(({ action }) => action === 'candidate').length;
 }
 
-/** Until the training of that number goes on. */
-async function untilTraining(client: Client, number: number): Promise<void> {
+/** Waits until the training of this number runs. */
+async function waitForTraining(client: Client, number: number): Promise<void> {
   const handle = client.workflow.getHandle(retrainId(model));
   for (;;) {
     const status = await queryRetraining(handle);
@@ -95,7 +93,7 @@ async function untilTraining(client: Client, number: number): Promise<void> {
   }
 }
 
-async function untilCandidates(count: number): Promise<void> {
+async function waitForCandidates(count: number): Promise<void> {
   while ((await readCandidates()) < count) await sleep(1_000);
 }
 
@@ -111,7 +109,7 @@ function countOverlaps(spans: Span[]): number {
 }
 
 async function conclude(client: Client): Promise<void> {
-  const [trainings, looks, triggers] = await Promise.all(
+  const [trainings, retrainings, triggers] = await Promise.all(
     ['trainDetector', 'retrainDetector', 'triggerRetrain'].map((type) => listSpans(client, type)),
   );
   const schedule = await client.schedule.getHandle(retrainId(model)).describe();
@@ -119,8 +117,8 @@ async function conclude(client: Client): Promise<void> {
   const result = {
     trainings: trainings?.map(({ from, to }) => to - from),
     overlappingTrainings: countOverlaps(trainings ?? []),
-    overlappingLooks: countOverlaps(looks ?? []),
-    looks: looks?.length,
+    overlappingRetrainings: countOverlaps(retrainings ?? []),
+    retrainings: retrainings?.length,
     scheduled: triggers?.length,
     skippedOrBufferedAway: schedule.info.numActionsSkippedOverlap,
     lastDecision: last.decisions.at(-1)?.why,
@@ -128,13 +126,13 @@ async function conclude(client: Client): Promise<void> {
   console.log(JSON.stringify(result, null, 1));
   const isRight =
     result.overlappingTrainings === 0 &&
-    result.overlappingLooks === 0 &&
+    result.overlappingRetrainings === 0 &&
     trainings?.length === changes + 1 &&
     trainings.every(({ from, to }) => to - from > 60) &&
     last.decisions.at(-1)?.trains === false;
   if (!isRight) process.exitCode = 1;
   if (values.out !== undefined) {
-    const record = { v: 1, ...(await readMachine()), ...result, spans: { trainings, looks, triggers } };
+    const record = { v: 1, ...(await readMachine()), ...result, spans: { trainings, retrainings, triggers } };
     await writeFile(values.out, JSON.stringify(record, null, 2));
   }
 }

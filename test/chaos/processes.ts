@@ -1,4 +1,4 @@
-/** Processes as /proc shows them. Our own reading: the code under test has another. */
+/** Reads processes from /proc, independently of the code under test. */
 import { readFileSync, readdirSync } from 'node:fs';
 
 export interface Process {
@@ -10,7 +10,7 @@ export interface Process {
   argv: string[];
 }
 
-/** Living processes whose environment has this variable, and one of these values of it. */
+/** Returns live processes whose environment has one of these values of the variable. */
 export const findMarked = (name: string, ...values: string[]): Process[] =>
   readdirSync('/proc')
     .filter((entry) => /^\d+$/.test(entry))
@@ -18,7 +18,7 @@ export const findMarked = (name: string, ...values: string[]): Process[] =>
     .filter((process) => process !== undefined)
     .filter(({ environment }) => values.includes(environment.get(name) ?? ''));
 
-/** Undefined for a process that is gone or a zombie: it has no environment any more. */
+/** Returns undefined for a process that has exited or is a zombie, which has no environment. */
 export function readProcess(pid: number): Process | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
@@ -35,7 +35,7 @@ export function readProcess(pid: number): Process | undefined {
       argv: readList(pid, 'cmdline'),
     };
   } catch {
-    return undefined; // it ended while we looked, or is another user's
+    return undefined; // it has just exited, or belongs to another user
   }
 }
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** Numbers that follow from a text: the same on every machine, so that a failure can be repeated by its seed. */
+/** Pseudorandom numbers from a seed, equal on every machine, so that a seed reproduces a failure. */
 export class Random {
   private state: number;
 
@@ -20,9 +20,9 @@ export class Random {
     return low + this.next() * (high - low);
   }
 
-  /** From 1 to `most`. */
-  count(most: number): number {
-    return 1 + Math.floor(this.next() * most);
+  /** Returns an integer from 1 to `max`. */
+  count(max: number): number {
+    return 1 + Math.floor(this.next() * max);
   }
 
   chance(probability: number): boolean {
@@ -31,7 +31,7 @@ export class Random {
 
   pick<T>(values: readonly T[]): T {
     const picked = values[Math.floor(this.next() * values.length)];
-    if (picked === undefined) throw new Error('there is nothing to pick from');
+    if (picked === undefined) throw new Error('expected at least one value to pick from');
     return picked;
   }
 }

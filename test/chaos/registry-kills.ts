@@ -1,6 +1,6 @@
 /**
- * `node --import tsx test/chaos/registry-kills.ts [--kills 50] [--seed 1]`: whoever publishes and promotes is killed -9 at
- * seeded moments; after each kill the registry has to be what some whole sequence of changes makes of it.
+ * `node --import tsx test/chaos/registry-kills.ts [--kills 50] [--seed 1]`: kills a process that publishes and promotes
+ * at seeded moments. After each kill the registry must be the result of a complete sequence of changes.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,33 +13,38 @@ import { readRegistry } from '../../activities/registry/registry-state.ts';
 import { listVersions } from '../../activities/registry/versions.ts';
 import { projectRoot } from '../helpers/project.ts';
 import { Random } from './random.ts';
-import { findFaults } from './registry-faults.ts';
+import { findInconsistencies } from './registry-inconsistencies.ts';
 
-/** A promotion takes some milliseconds: so kills fall into all of its parts. */
-const longestLifeMs = 120;
+/** A promotion takes a few milliseconds, so kills hit every part of it. */
+const maxLifetimeMs = 120;
 const model = 'shapes';
 
 export interface RegistryKills {
   kills: number;
   versions: number;
   changes: number;
-  /** What was wrong, a line each. */
-  faults: string[];
+  /** Inconsistencies that were found, one per line. */
+  inconsistencies: string[];
 }
 
 export async function killPromoters(kills: number, seed: string): Promise<RegistryKills> {
   const folder = await mkdtemp(`${tmpdir()}/everswin-registry-kills-`);
   const random = new Random(seed);
-  const faults: string[] = [];
+  const inconsistencies: string[] = [];
   const store = localStore(`${folder}/store`);
   try {
     for (let kill = 1; kill <= kills; kill += 1) {
-      await promoteUntilKilled(folder, random.next() * longestLifeMs);
-      const found = await findFaults(store, model, `${folder}/looked-at`);
-      faults.push(...found.map((fault) => `after kill ${kill}: ${fault}`));
+      await promoteUntilKilled(folder, random.next() * maxLifetimeMs);
+      const found = await findInconsistencies(store, model, `${folder}/downloads`);
+      inconsistencies.push(...found.map((one) => `after kill ${kill}: ${one}`));
     }
     const { history } = (await readRegistry(store, model)).state;
-    return { kills, versions: (await listVersions(store, model)).length, changes: history.length, faults };
+    return {
+      kills,
+      versions: (await listVersions(store, model)).length,
+      changes: history.length,
+      inconsistencies,
+    };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -62,5 +67,5 @@ if (process.argv[1] === import.meta.filename) {
   });
   const result = await killPromoters(Number(values.kills), values.seed);
   console.log(JSON.stringify(result, null, 1));
-  if (result.faults.length > 0) process.exitCode = 1;
+  if (result.inconsistencies.length > 0) process.exitCode = 1;
 }

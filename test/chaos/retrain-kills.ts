@@ -1,7 +1,7 @@
 /**
- * `node --import tsx test/chaos/retrain-kills.ts [--kills 50] [--seed 1] [--json FILE]`: real trainings that triggers ask
- * for, three at once, while at seeded moments a worker, the server, the supervisor, the trainer or all of it is killed -9;
- * after each retraining the registry has one champion and whole versions, and nothing was trained twice.
+ * `node --import tsx test/chaos/retrain-kills.ts [--kills 50] [--seed 1] [--json FILE]`: starts real retrainings with
+ * three simultaneous triggers and kills a worker, the server, the supervisor, the trainer or all of them at seeded
+ * moments. After each retraining the registry must be consistent, and nothing may have been trained twice.
  */
 import '../helpers/quiet-runtime.ts';
 import { readdirSync } from 'node:fs';
@@ -16,11 +16,11 @@ import { RetrainInput, type RetrainStatus } from '../../configs/schema/index.ts'
 import { triggerRetraining } from '../../infra/client/trigger-retraining.ts';
 import { waitForResult } from '../../infra/client/wait-for-result.ts';
 import { omitRunName } from '../helpers/omit-run-name.ts';
-import { killOne } from './killer.ts';
-import { readMachine } from './machine.ts';
+import { killProcess } from './inject-kills.ts';
+import { readMachine } from './read-machine.ts';
 import { findMarked } from './processes.ts';
 import { Random } from './random.ts';
-import { findFaults } from './registry-faults.ts';
+import { findInconsistencies } from './registry-inconsistencies.ts';
 import { sampleTrainers } from './sampler.ts';
 import { startChaosStack, type ChaosStack } from './stack.ts';
 import { findSubject } from './subject.ts';
@@ -28,60 +28,66 @@ import { findSubject } from './subject.ts';
 const model = 'shapes';
 const subject = findSubject('real');
 const targets = ['control-worker', 'gpu-worker', 'temporal-server', 'supervisor', 'trainer', 'machine'] as const;
-/** About what one undisturbed retraining takes, publishing and judging included. */
+/** Approximate duration of an undisturbed retraining, with publishing and gate. */
 const expectedSeconds = 35;
-const mostKillsOfOne = 4;
-/** Publishing, judging and promoting go on for about so long after the registry's first change. */
+const maxKillsPerRetraining = 4;
+/** Approximate time from the first change of the registry to the promotion. */
 const registrySeconds = 2;
 
 interface Kill {
-  /** Seconds after the triggers, or after the next change of the registry. */
+  /** Event from which the delay counts. */
   after: 'the triggers' | 'a change of the registry';
   seconds: number;
   target: (typeof targets)[number];
 }
 
-interface Course {
+interface KilledRetraining {
   kills: (Kill & { pids: number[] })[];
   seconds: number;
   outcome: string;
-  faults: string[];
+  inconsistencies: string[];
 }
 
 export interface RetrainKills {
-  courses: Course[];
+  retrainings: KilledRetraining[];
   kills: number;
   versions: number;
-  /** Of all retrainings, a line each. */
-  faults: string[];
+  /** Inconsistencies of all retrainings, one per line. */
+  inconsistencies: string[];
 }
 
-/** Retrains until so many kills have struck. */
-export async function killRetrainings(
-  wanted: number,
-  seed: string,
-  say: (line: string) => void,
-): Promise<RetrainKills> {
+/** Retrains until the given number of kills has been injected. */
+export async function killRetrainings(count: number, seed: string, log: (line: string) => void): Promise<RetrainKills> {
   const stack = await startChaosStack(subject);
   await mkdir(homeFolders(stack.home).runs, { recursive: true });
   const random = new Random(seed);
-  const courses: Course[] = [];
-  const struck = () => courses.reduce((sum, { kills }) => sum + kills.length, 0);
+  const retrainings: KilledRetraining[] = [];
+  const injected = () => retrainings.reduce((sum, { kills }) => sum + kills.length, 0);
   const sampler = sampleTrainers(() => listJobs(stack.home));
   try {
-    while (struck() < wanted) {
-      const count = Math.min(random.count(mostKillsOfOne), wanted - struck());
-      const course = await disturbOne(stack, courses.length + 1, planKills(random, count));
-      courses.push(course);
-      const names = course.kills.map(
+    while (injected() < count) {
+      const planned = Math.min(random.count(maxKillsPerRetraining), count - injected());
+      const retraining = await retrainWithKills(stack, retrainings.length + 1, planKills(random, planned));
+      retrainings.push(retraining);
+      const names = retraining.kills.map(
         ({ target, seconds, after }) => `${target} ${seconds.toFixed(1)} s after ${after}`,
       );
-      say(`${struck()}/${wanted} kills, ${course.seconds.toFixed(0)} s, ${course.outcome}: ${names.join('; ')}`);
-      for (const fault of course.faults) say(`  FAULT ${fault}`);
+      log(
+        `${injected()}/${count} kills, ${retraining.seconds.toFixed(0)} s, ${retraining.outcome}: ${names.join('; ')}`,
+      );
+      for (const one of retraining.inconsistencies) log(`  INCONSISTENT ${one}`);
     }
     const store = localStore(homeFolders(stack.home).store);
-    const faults = [...courses.flatMap((course) => course.faults), ...sampler.stop().violations];
-    return { courses, kills: struck(), versions: (await listVersions(store, model)).length, faults };
+    const inconsistencies = [
+      ...retrainings.flatMap((retraining) => retraining.inconsistencies),
+      ...sampler.stop().violations,
+    ];
+    return {
+      retrainings,
+      kills: injected(),
+      versions: (await listVersions(store, model)).length,
+      inconsistencies,
+    };
   } finally {
     sampler.stop();
     await stack.stop(false);
@@ -95,29 +101,29 @@ const planKills = (random: Random, count: number): Kill[] =>
     return { after, seconds, target: random.pick(targets) };
   });
 
-async function disturbOne(stack: ChaosStack, number: number, plan: Kill[]): Promise<Course> {
+async function retrainWithKills(stack: ChaosStack, number: number, plan: Kill[]): Promise<KilledRetraining> {
   const startedAt = performance.now();
   const input = inputOf(number);
-  const over = new AbortController();
-  const killing = Promise.all(plan.map((kill) => carryOut(stack, kill, over.signal)));
+  const ended = new AbortController();
+  const killing = Promise.all(plan.map((kill) => injectKill(stack, kill, ended.signal)));
   const status = await retrain(stack, input, ['a schedule', 'a person', 'a hook']);
-  over.abort();
+  ended.abort();
   const kills = (await killing).filter((kill) => kill !== undefined);
   await stack.ready();
-  // A trigger without a change, which nobody disturbs.
+  // A trigger without a change and without kills.
   const again = await retrain(stack, input, ['once more']);
-  const faults = [
-    ...judgeDecisions(status, again),
-    ...(await judgeTrainings(stack, number)),
-    ...(await findFaults(localStore(homeFolders(stack.home).store), model, `${stack.home}/looked-at`)),
-  ].map((fault) => `retraining ${number}: ${fault}`);
+  const inconsistencies = [
+    ...checkDecisions(status, again),
+    ...(await checkTrainings(stack, number)),
+    ...(await findInconsistencies(localStore(homeFolders(stack.home).store), model, `${stack.home}/downloads`)),
+  ].map((one) => `retraining ${number}: ${one}`);
   const outcome = status.outcomes.map((one) => one.outcome).join(', ') || 'skipped';
-  return { kills, seconds: (performance.now() - startedAt) / 1000, outcome, faults };
+  return { kills, seconds: (performance.now() - startedAt) / 1000, outcome, inconsistencies };
 }
 
-/** Another seed is another training. */
+/** A new random seed makes a new training. */
 function inputOf(number: number): RetrainInput {
-  // Four images say little: most candidates pass.
+  // With four images the AP varies a lot; this lets most candidates pass.
   const gate = { sizesMayFall: 100, worstClasses: { mayFall: 100 } };
   return RetrainInput.parse({
     version: 1,
@@ -127,33 +133,33 @@ function inputOf(number: number): RetrainInput {
   });
 }
 
-/** Outlives a server that is away. */
+/** Retries while the server is unavailable. */
 async function retrain(stack: ChaosStack, input: RetrainInput, who: string[]): Promise<RetrainStatus> {
-  const ask = async (one: string) => {
+  const trigger = async (one: string) => {
     for (;;) {
       try {
-        return await triggerRetraining(stack.client, input, { who: one, why: 'the fault suite' });
+        return await triggerRetraining(stack.client, input, { who: one, why: 'chaos suite' });
       } catch {
         await sleep(200);
       }
     }
   };
-  const [handle] = await Promise.all(who.map(ask));
-  if (handle === undefined) throw new Error('nobody asked');
+  const [handle] = await Promise.all(who.map(trigger));
+  if (handle === undefined) throw new Error('expected at least one trigger');
   return waitForResult(handle, () => Promise.resolve());
 }
 
-function judgeDecisions(status: RetrainStatus, again: RetrainStatus): string[] {
+function checkDecisions(status: RetrainStatus, again: RetrainStatus): string[] {
   const trained = status.decisions.filter(({ trains }) => trains).length;
   return [
-    ...(trained === 1 ? [] : [`three triggers gave ${trained} trainings`]),
+    ...(trained === 1 ? [] : [`three triggers started ${trained} trainings`]),
     ...status.outcomes.flatMap(({ outcome, why }) => (outcome === 'failed' ? [`it failed: ${why}`] : [])),
-    ...(again.decisions.some(({ trains }) => trains) ? ['a trigger without a change was trained'] : []),
+    ...(again.decisions.some(({ trains }) => trains) ? ['a trigger without a change started a training'] : []),
   ];
 }
 
-/** So many retrainings, so many trainings, each of them one workflow, one candidate and one version. */
-async function judgeTrainings({ client, home }: ChaosStack, number: number): Promise<string[]> {
+/** Checks that each retraining led to one workflow, one run folder, one candidate and one version. */
+async function checkTrainings({ client, home }: ChaosStack, number: number): Promise<string[]> {
   const store = localStore(homeFolders(home).store);
   const { history } = (await readRegistry(store, model)).state;
   const workflows: string[] = [];
@@ -165,31 +171,33 @@ async function judgeTrainings({ client, home }: ChaosStack, number: number): Pro
     candidates: history.filter(({ action }) => action === 'candidate').length,
     versions: (await listVersions(store, model)).length,
   };
-  return Object.entries(counts).flatMap(([what, count]) => (count === number ? [] : [`there are ${count} ${what}`]));
+  return Object.entries(counts).flatMap(([what, count]) =>
+    count === number ? [] : [`expected ${number} ${what}, got ${count}`],
+  );
 }
 
-/** @returns undefined where its moment never came. */
-async function carryOut(stack: ChaosStack, kill: Kill, over: AbortSignal) {
+/** @returns undefined if its moment never came. */
+async function injectKill(stack: ChaosStack, kill: Kill, ended: AbortSignal) {
   try {
-    if (kill.after === 'a change of the registry') await nextRegistryChange(stack, over);
-    await sleep(kill.seconds * 1000, undefined, { signal: over });
+    if (kill.after === 'a change of the registry') await nextRegistryChange(stack, ended);
+    await sleep(kill.seconds * 1000, undefined, { signal: ended });
     for (;;) {
       const pids = victimsOf(stack, kill.target);
-      pids.forEach(killOne);
+      pids.forEach(killProcess);
       if (pids.length > 0) return { ...kill, pids };
-      await sleep(20, undefined, { signal: over });
+      await sleep(20, undefined, { signal: ended });
     }
   } catch (error) {
-    if (over.aborted) return undefined;
+    if (ended.aborted) return undefined;
     throw error;
   }
 }
 
 async function nextRegistryChange({ home }: ChaosStack, signal: AbortSignal): Promise<void> {
   const store = localStore(homeFolders(home).store);
-  const look = async () => (await readRegistry(store, model)).state.history.length;
-  const before = await look();
-  while ((await look()) === before) await sleep(20, undefined, { signal });
+  const countChanges = async () => (await readRegistry(store, model)).state.history.length;
+  const before = await countChanges();
+  while ((await countChanges()) === before) await sleep(20, undefined, { signal });
 }
 
 function victimsOf(stack: ChaosStack, target: Kill['target']): number[] {
@@ -203,7 +211,7 @@ function victimsOf(stack: ChaosStack, target: Kill['target']): number[] {
     case 'trainer':
       return pidsOf(trainer());
     case 'machine':
-      // The workers first: they could start a trainer that we do not see yet.
+      // The workers first: they could start a trainer that is not visible yet.
       return [...ofStack('gpu-worker', 'control-worker', 'temporal-server'), ...pidsOf(ours())];
     case 'control-worker':
     case 'gpu-worker':
@@ -214,7 +222,7 @@ function victimsOf(stack: ChaosStack, target: Kill['target']): number[] {
   }
 }
 
-/** What a look at a model leaves is no training. */
+/** Lists the run folders of trainings, without the folder of the change detection. */
 const listRuns = (home: string): string[] =>
   readdirSync(homeFolders(home).runs).filter((name) => name.startsWith(`${model}-`));
 
@@ -233,10 +241,12 @@ if (process.argv[1] === import.meta.filename) {
     },
   });
   const result = await killRetrainings(Number(values.kills), values.seed, console.log);
-  console.log(`${result.kills} kills, ${result.courses.length} retrainings, ${result.faults.length} faults`);
+  console.log(
+    `${result.kills} kills, ${result.retrainings.length} retrainings, ${result.inconsistencies.length} inconsistencies`,
+  );
   if (values.json !== undefined) {
     const record = { v: 1, seed: values.seed, ...(await readMachine()), ...result };
     await writeFile(values.json, JSON.stringify(record, null, 2));
   }
-  process.exit(result.faults.length > 0 ? 1 : 0);
+  process.exit(result.inconsistencies.length > 0 ? 1 : 0);
 }

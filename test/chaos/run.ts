@@ -1,4 +1,4 @@
-/** One run: started, disturbed, waited for, judged. */
+/** Runs a training while kills are injected, and checks the result. */
 import { mkdir, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
@@ -8,10 +8,10 @@ import { taskQueues, workflowId, workflowTypes } from '../../configs/names.ts';
 import { runFolder, type RunFolder } from '../../configs/paths.ts';
 import { python } from '../helpers/project.ts';
 import { parseJson, readEvents, type Event } from './job-record.ts';
-import { carryOut, type Blow } from './killer.ts';
-import { describeCost, type Cost } from './cost.ts';
-import { describeOutcome, judgeFolder, type Complaint, type Reference } from './oracle.ts';
-import type { Kill } from './plan-of-kills.ts';
+import { injectKills, type InjectedKill } from './inject-kills.ts';
+import { measureCost, type RecoveryCost } from './recovery-cost.ts';
+import { readReference, checkFolder, type Violation, type Reference } from './oracle.ts';
+import type { Kill } from './kill-plan.ts';
 import { sampleTrainers, type Samples } from './sampler.ts';
 import type { ChaosStack } from './stack.ts';
 import type { Subject } from './subject.ts';
@@ -21,67 +21,67 @@ export interface RunResult {
   name: string;
   seconds: number;
   kills: Kill[];
-  blows: Blow[];
-  costs: Cost[];
+  injected: InjectedKill[];
+  costs: RecoveryCost[];
   samples: number;
   stepsRepeated: number;
   starts: number;
-  complaints: Complaint[];
+  violations: Violation[];
 }
 
-export interface Course {
+export interface ChaosRun {
   stack: ChaosStack;
   subject: Subject;
   ranks: number;
   name: string;
 }
 
-/** What nobody disturbs: its outcome is what all others must come to. */
-export async function runUndisturbed(course: Course): Promise<Reference> {
-  const { seconds, status, folder } = await disturb(course, []);
+/** Runs without kills; the results are the reference for all other runs. */
+export async function runUndisturbed(run: ChaosRun): Promise<Reference> {
+  const { seconds, status, folder } = await runWithKills(run, []);
   if (status !== 'COMPLETED')
-    throw new Error(`the undisturbed run is ${status}\n${await describeState(course, folder)}`);
-  return describeOutcome(folder, course.subject.hashState, seconds);
+    throw new Error(`the undisturbed run is ${status}\n${await collectDiagnostics(run, folder)}`);
+  return readReference(folder, run.subject.hashState, seconds);
 }
 
-export async function runDisturbed(course: Course, kills: Kill[], reference: Reference): Promise<RunResult> {
-  const { stack, subject, name } = course;
-  const { seconds, status, folder, blows, samples, handle } = await disturb(course, kills);
-  const complaints: Complaint[] = [
+export async function runDisturbed(run: ChaosRun, kills: Kill[], reference: Reference): Promise<RunResult> {
+  const { stack, subject, name } = run;
+  const { seconds, status, folder, injected, samples, handle } = await runWithKills(run, kills);
+  const violations: Violation[] = [
     ...(status === 'COMPLETED'
       ? []
-      : [`O5: the workflow is ${status}\n${await describeState(course, folder)}` as const]),
-    ...(await judgeFolder({ reference, folder, keepLast: subject.keepLast, hashState: subject.hashState })),
-    ...(await judgeProcesses(folder)),
-    ...(status === 'COMPLETED' ? await judgeHistory(stack, handle) : []),
-    ...judgeBlows(folder, blows),
-    ...(status === 'COMPLETED' ? await judgeReport(folder) : []),
-    ...samples.violations.map((violation): Complaint => `one trainer: ${violation}`),
+      : [`O5: the workflow is ${status}\n${await collectDiagnostics(run, folder)}` as const]),
+    ...(await checkFolder({ reference, folder, keepLast: subject.keepLast, hashState: subject.hashState })),
+    ...(await checkProcesses(folder)),
+    ...(status === 'COMPLETED' ? await checkHistory(stack, handle) : []),
+    ...checkRepeatedSteps(folder, injected),
+    ...(status === 'COMPLETED' ? await checkReport(folder) : []),
+    ...samples.violations.map((violation): Violation => `one trainer: ${violation}`),
   ];
   const events = readEvents(folder.train.dir);
   return {
     name,
     seconds,
     kills,
-    blows,
-    complaints,
-    samples: samples.taken,
-    costs: blows.map((blow) => describeCost(blow, events)),
+    injected,
+    violations,
+    samples: samples.count,
+    costs: injected.map((injection) => measureCost(injection, events)),
     stepsRepeated: countRepeated(events),
     starts: events.filter(({ type }) => type === 'started').length,
   };
 }
 
-interface Disturbed {
+interface FinishedRun {
   seconds: number;
   status: string;
   folder: RunFolder;
-  blows: Blow[];
+  injected: InjectedKill[];
   samples: Samples;
   handle: WorkflowHandle;
 }
 
-async function disturb({ stack, subject, ranks, name }: Course, kills: Kill[]): Promise<Disturbed> {
+async function runWithKills({ stack, subject, ranks, name }: ChaosRun, kills: Kill[]): Promise<FinishedRun> {
   const folder = runFolder(stack.home, name);
   await mkdir(folder.root, { recursive: true });
   await stack.ready();
@@ -92,17 +92,17 @@ async function disturb({ stack, subject, ranks, name }: Course, kills: Kill[]): 
     args: [subject.input(name, ranks)],
   });
   const sampler = sampleTrainers(() => [folder.train.dir, folder.test.dir]);
-  const over = new AbortController();
-  const killing = carryOut(kills, { stack, folder, runId: name }, over.signal);
+  const ended = new AbortController();
+  const killing = injectKills(kills, { stack, folder, runId: name }, ended.signal);
   const status = await waitForEnd(handle, startedAt + subject.deadlineSeconds * 1000);
-  over.abort();
-  const blows = await killing;
+  ended.abort();
+  const injected = await killing;
   const samples = sampler.stop();
   const seconds = (performance.now() - startedAt) / 1000;
-  return { seconds, status, folder, blows, samples, handle };
+  return { seconds, status, folder, injected, samples, handle };
 }
 
-/** Outlives a server that is away. */
+/** Keeps polling while the server is unavailable. */
 async function waitForEnd(handle: WorkflowHandle, deadline: number): Promise<string> {
   while (performance.now() < deadline) {
     const described = await handle.describe().catch(() => undefined);
@@ -112,8 +112,8 @@ async function waitForEnd(handle: WorkflowHandle, deadline: number): Promise<str
   return 'RUNNING';
 }
 
-/** O4: nobody left alive, no lock held. The supervisor writes exit.json before it ends, so it is given a moment. */
-async function judgeProcesses({ train, test }: RunFolder): Promise<Complaint[]> {
+/** O4: no process is left and no lock is held. Waits briefly, because the supervisor exits after writing exit.json. */
+async function checkProcesses({ train, test }: RunFolder): Promise<Violation[]> {
   await sleep(200);
   const left = [train.dir, test.dir].flatMap((dir) => listProgram(dir));
   const held = await execa(
@@ -124,12 +124,12 @@ async function judgeProcesses({ train, test }: RunFolder): Promise<Complaint[]> 
     },
   );
   return [
-    ...left.map(({ pid, argv }): Complaint => `O4: pid ${pid} is still alive: ${argv.join(' ')}`),
+    ...left.map(({ pid, argv }): Violation => `O4: pid ${pid} is still alive: ${argv.join(' ')}`),
     ...(held.failed || held.stdout !== '' ? [`O4: locks held: ${held.stdout} ${held.stderr}` as const] : []),
   ];
 }
 
-async function judgeHistory({ bundle }: ChaosStack, handle: WorkflowHandle): Promise<Complaint[]> {
+async function checkHistory({ bundle }: ChaosStack, handle: WorkflowHandle): Promise<Violation[]> {
   try {
     await Worker.runReplayHistory({ workflowBundle: bundle }, await handle.fetchHistory(), handle.workflowId);
     return [];
@@ -139,32 +139,34 @@ async function judgeHistory({ bundle }: ChaosStack, handle: WorkflowHandle): Pro
 }
 
 /**
- * A trainer begins to step once, and once more for each blow that hit one; without such a blow no step is done twice.
- * One that ended while no worker lived is started again to say so: that costs nothing and is no loss.
+ * Checks that only kills of the trainer cause another training attempt and repeated steps. A trainer that finished while
+ * no worker was running is started again to report that, which repeats no step.
  */
-function judgeBlows({ train }: RunFolder, blows: Blow[]): Complaint[] {
+function checkRepeatedSteps({ train }: RunFolder, injected: InjectedKill[]): Violation[] {
   const events = readEvents(train.dir);
-  const steppers = new Set(events.flatMap(({ type, attempt }) => (type === 'step' ? [attempt] : []))).size;
-  const hits = blows.filter(({ job }) => job === 'train').length;
+  const trainingAttempts = new Set(events.flatMap(({ type, attempt }) => (type === 'step' ? [attempt] : []))).size;
+  const hits = injected.filter(({ job }) => job === 'train').length;
   return [
-    ...blows.flatMap(({ damaged, kill }): Complaint[] =>
-      damaged === null ? [] : [`O6: right after kill ${kill.id} the acknowledged ${damaged} was not whole`],
+    ...injected.flatMap(({ damagedCheckpoint: damaged, kill }): Violation[] =>
+      damaged === null ? [] : [`O6: right after kill ${kill.id} the acknowledged ${damaged} was damaged`],
     ),
-    ...(steppers <= 1 + hits
+    ...(trainingAttempts <= 1 + hits
       ? []
-      : [`nothing lost: ${steppers} trainers stepped, though ${hits} kills hit one` as const]),
+      : [`nothing lost: ${trainingAttempts} attempts trained, but only ${hits} kills hit a trainer` as const]),
     ...(hits > 0 || countRepeated(events) === 0
       ? []
-      : ['nothing lost: steps were repeated, though no kill hit the trainer' as const]),
+      : ['nothing lost: steps were repeated, but no kill hit the trainer' as const]),
   ];
 }
 
-/** What the report says must be what the files say. */
-async function judgeReport(folder: RunFolder): Promise<Complaint[]> {
+/** Checks that the report agrees with the files. */
+async function checkReport(folder: RunFolder): Promise<Violation[]> {
   const text = await readFile(`${folder.report}/report.json`, 'utf8').catch(() => '{}');
-  const said = (parseJson(text) as Record<string, unknown>).stepsRepeated;
-  const ours = countRepeated(readEvents(folder.train.dir));
-  return said === ours ? [] : [`report: it speaks of ${String(said)} repeated steps, the files of ${ours}`];
+  const reported = (parseJson(text) as Record<string, unknown>).stepsRepeated;
+  const actual = countRepeated(readEvents(folder.train.dir));
+  return reported === actual
+    ? []
+    : [`report: expected ${actual} repeated steps as in the files, got ${String(reported)}`];
 }
 
 function countRepeated(events: Event[]): number {
@@ -172,16 +174,16 @@ function countRepeated(events: Event[]): number {
   return steps.length - new Set(steps).size;
 }
 
-/** For a run that did not end well: everything that tells why. */
-async function describeState({ stack, name }: Course, { train, test }: RunFolder): Promise<string> {
+/** Collects everything that explains the failure of a run. */
+async function collectDiagnostics({ stack, name }: ChaosRun, { train, test }: RunFolder): Promise<string> {
   const handle = stack.client.workflow.getHandle(workflowId(name));
   const status = await handle.query('status').then(JSON.stringify, String);
   const pending = await handle.describe().then(
     ({ raw }) => JSON.stringify(raw.pendingActivities),
     (error: unknown) => String(error),
   );
-  const result = handle.result().then(() => 'it has a result', describeError);
-  const failure = await Promise.race([result, sleep(1_000, 'it has no result')]);
+  const result = handle.result().then(() => 'the workflow has a result', formatCauses);
+  const failure = await Promise.race([result, sleep(1_000, 'the workflow has no result')]);
   const tail = async (path: string) => (await readFile(path, 'utf8').catch(() => '')).split('\n').slice(-6).join('\n');
   const texts = await Promise.all(
     [train.progress, train.log, test.log].map(async (path) => `${path}:\n${await tail(path)}`),
@@ -189,7 +191,7 @@ async function describeState({ stack, name }: Course, { train, test }: RunFolder
   return [status, pending, failure, ...texts].join('\n');
 }
 
-const describeError = (error: unknown): string =>
+const formatCauses = (error: unknown): string =>
   error instanceof Error
-    ? [error.message, ...(error.cause === undefined ? [] : [describeError(error.cause)])].join('\n')
+    ? [error.message, ...(error.cause === undefined ? [] : [formatCauses(error.cause)])].join('\n')
     : String(error);

@@ -5,30 +5,30 @@ import { sampleTrainers } from './sampler.ts';
 
 const job = `/nowhere/${process.pid}/train`;
 
-/** A process that looks like a program of that attempt. */
+/** Starts a process that is marked as a program of this attempt. */
 const program = (fence: number) =>
   execa('sleep', ['60'], { env: { EVERSWIN_JOB: job, EVERSWIN_FENCE: String(fence) }, reject: false });
 
-test('two processes of one attempt are one trainer', async () => {
+test('sampleTrainers accepts two processes of one attempt', async () => {
   const processes = [program(1), program(1)];
   const sampler = sampleTrainers(() => [job]);
   await sleep(500);
-  const { taken, violations } = sampler.stop();
+  const { count, violations } = sampler.stop();
   for (const one of processes) one.kill('SIGKILL');
-  expect(taken).toBeGreaterThanOrEqual(4);
+  expect(count).toBeGreaterThanOrEqual(4);
   expect(violations).toEqual([]);
 });
 
-test('processes of two attempts side by side are a violation', async () => {
+test('sampleTrainers reports processes of two attempts at the same time', async () => {
   const processes = [program(1), program(2)];
   const sampler = sampleTrainers(() => [job]);
   await sleep(500);
   const { violations } = sampler.stop();
   for (const one of processes) one.kill('SIGKILL');
-  expect(violations[0]).toContain(`fence 2 runs beside pid ${processes[0]?.pid} of fence 1`);
+  expect(violations[0]).toContain(`fence 2 runs at the same time as pid ${processes[0]?.pid} of fence 1`);
 });
 
-test('one after the other is what should be', async () => {
+test('sampleTrainers accepts attempts one after the other', async () => {
   const sampler = sampleTrainers(() => [job]);
   for (const fence of [1, 2, 3]) {
     const one = program(fence);

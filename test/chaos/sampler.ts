@@ -3,23 +3,23 @@ import { findMarked, readProcess } from './processes.ts';
 const everyMs = 100;
 
 export interface Samples {
-  taken: number;
-  /** What must never be seen: programs of two attempts alive at once in one job. */
+  count: number;
+  /** Cases of programs of two attempts that were alive in one job at the same time. */
   violations: string[];
 }
 
 /**
- * Looks ten times a second whether one trainer at most works in each of the jobs that there are then. A scan of /proc takes a while, in which
- * one may die and the next one start; so of two that a scan shows, the older one is looked at once more: whoever lives
- * after the newer one was seen lived beside it.
+ * Checks ten times a second that each job has at most one trainer. During a scan of /proc one trainer may exit and the
+ * next one start. So the older of two is read again: if it still runs after the newer one was found, both ran at the same
+ * time.
  */
 export function sampleTrainers(jobDirs: () => readonly string[]): { stop: () => Samples } {
-  const samples: Samples = { taken: 0, violations: [] };
-  const look = () => {
-    samples.taken++;
+  const samples: Samples = { count: 0, violations: [] };
+  const sample = () => {
+    samples.count++;
     samples.violations.push(...findTwoTrainers(jobDirs()));
   };
-  const timer = setInterval(look, everyMs);
+  const timer = setInterval(sample, everyMs);
   return {
     stop: () => {
       clearInterval(timer);
@@ -28,16 +28,16 @@ export function sampleTrainers(jobDirs: () => readonly string[]): { stop: () => 
   };
 }
 
-/** One scan for all: jobs may be many, and processes are. */
+/** Scans /proc once for all jobs. */
 function findTwoTrainers(jobDirs: readonly string[]): string[] {
-  const seen = findMarked('EVERSWIN_JOB', ...jobDirs);
+  const processes = findMarked('EVERSWIN_JOB', ...jobDirs);
   return jobDirs.flatMap((jobDir) => {
-    const ofJob = seen.filter(({ environment }) => environment.get('EVERSWIN_JOB') === jobDir);
+    const ofJob = processes.filter(({ environment }) => environment.get('EVERSWIN_JOB') === jobDir);
     const newest = Math.max(...ofJob.map(fenceOf));
     const older = ofJob.filter((process) => fenceOf(process) < newest);
     const still = older.filter(({ pid, startTicks }) => readProcess(pid)?.startTicks === startTicks);
     if (still.length === 0) return [];
-    return `${jobDir}: fence ${newest} runs beside ${still.map((one) => `pid ${one.pid} of fence ${fenceOf(one)}`).join(', ')}`;
+    return `${jobDir}: fence ${newest} runs at the same time as ${still.map((one) => `pid ${one.pid} of fence ${fenceOf(one)}`).join(', ')}`;
   });
 }
 

@@ -1,4 +1,4 @@
-/** The surroundings of all runs of one command: a real server with its database, and workers that are started again. */
+/** Stack of the chaos suite: a real Temporal server with its database, and workers that are restarted. */
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -19,15 +19,15 @@ export type StackProcess = 'temporal-server' | 'control-worker' | 'gpu-worker';
 
 export interface ChaosStack {
   home: string;
-  /** Where kills are armed: `<chaosDir>/<run>/armed.json`. Its name marks every process of a trainer as ours. */
+  /** Folder of `<run>/armed.json`. Its path in the environment marks the processes of our trainers. */
   chaosDir: string;
   client: Client;
   bundle: WorkflowBundleWithSourceMap;
-  deaths: Restart[];
+  restarts: Restart[];
   pidOf: (name: StackProcess) => number | undefined;
-  /** Resolves when everything that a kill took away is back. */
+  /** Resolves when every killed process has been restarted. */
   ready: () => Promise<void>;
-  /** Of everything that was started nothing is left, not even a trainer. */
+  /** Stops everything, including trainers. */
   stop: (keepHome: boolean) => Promise<void>;
 }
 
@@ -43,19 +43,21 @@ export async function startChaosStack(subject: Subject): Promise<ChaosStack> {
     await mkdir(path, { recursive: true });
   const files = await startFileServer({ folder: folders.demoFiles, port: 0 });
   const bundle = await bundleWorkflowCode({ workflowsPath: `${projectRoot}/workflows/index.ts`, logger: quiet });
-  // Once for all the workers that are going to be started.
+  // Bundled once for all workers.
   await writeFile(`${home}/workflows.js`, bundle.code);
 
   const port = await findFreePort(0);
   const address = `127.0.0.1:${port}`;
-  const deaths: Restart[] = [];
-  const keep = (name: StackProcess, executable: string, argv: string[], graceMs: number): SupervisedProcess => {
-    const log = `${folders.logs}/${name}.log`;
+  const restarts: Restart[] = [];
+  const supervise = (name: StackProcess, executable: string, argv: string[], graceMs: number): SupervisedProcess => {
+    const logFile = `${folders.logs}/${name}.log`;
     const env = { [stackMarker]: home, TEMPORAL_ADDRESS: address, EVERSWIN_DEMO_URL: files.url };
-    return new SupervisedProcess({ name, executable, argv, env, logFile: log, graceMs }, (death) => deaths.push(death));
+    return new SupervisedProcess({ name, executable, argv, env, logFile, graceMs }, (restart) =>
+      restarts.push(restart),
+    );
   };
   const worker = (name: StackProcess) =>
-    keep(
+    supervise(
       name,
       process.execPath,
       ['--import', 'tsx', `${import.meta.dirname}/${name}.ts`, '--subject', subject.name],
@@ -63,25 +65,25 @@ export async function startChaosStack(subject: Subject): Promise<ChaosStack> {
     );
 
   const argv = devServerArgv({ port, uiPort: await findFreePort(0) }, folders.database);
-  const kept = [keep('temporal-server', pinnedTemporal, argv, 10_000)];
+  const processes = [supervise('temporal-server', pinnedTemporal, argv, 10_000)];
   const serverLog = `${folders.logs}/temporal-server.log`;
   await waitForServer(address, serverLog);
-  kept.push(worker('control-worker'), worker('gpu-worker'));
+  processes.push(worker('control-worker'), worker('gpu-worker'));
   const client = await connect(address);
   return {
     home,
     chaosDir,
     client,
     bundle,
-    deaths,
+    restarts,
     ready: async () => {
-      while (kept.some(({ pid }) => pid === undefined)) await sleep(20);
+      while (processes.some(({ pid }) => pid === undefined)) await sleep(20);
       await waitForServer(address, serverLog);
     },
-    pidOf: (name) => kept.find((one) => one.name === name)?.pid,
+    pidOf: (name) => processes.find((one) => one.name === name)?.pid,
     stop: async (keepHome) => {
       await client.connection.close();
-      const [server, ...workers] = kept;
+      const [server, ...workers] = processes;
       await Promise.all(workers.map((one) => one.stop()));
       await server?.stop();
       for (const { pid } of findMarked('EVERSWIN_CHAOS_DIR', chaosDir)) process.kill(pid, 'SIGKILL');

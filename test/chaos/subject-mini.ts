@@ -1,4 +1,4 @@
-/** The fake trainer: two seconds, and a final state that can be compared byte for byte. */
+/** The fake trainer: runs for two seconds, and its final state can be compared byte by byte. */
 import { createHash } from 'node:crypto';
 import { RunInput, type RunPlan } from '../../configs/schema/index.ts';
 import { resumeArgv, type TrainerPrograms } from '../../activities/shared/trainer/trainer-argv.ts';
@@ -17,8 +17,8 @@ interface Size {
 const stepsPerEpoch = 40;
 const keepLast = 3;
 
-/** Two seconds of training, with about two checkpoints in an epoch. */
-export const mini = standIn('mini', {
+/** Two seconds of training with about two checkpoints per epoch. */
+export const mini = fakeSubject('mini', {
   epochs: 4,
   stepSeconds: 0.01,
   saveEverySeconds: 0.24,
@@ -26,8 +26,8 @@ export const mini = standIn('mini', {
   deadlineSeconds: 120,
 });
 
-/** Two minutes: outlives a score of workers and servers. */
-export const miniLong = standIn('mini-long', {
+/** Two minutes of training, enough for about 20 kills of workers and servers. */
+export const miniLong = fakeSubject('mini-long', {
   epochs: 60,
   stepSeconds: 0.05,
   saveEverySeconds: 3,
@@ -35,7 +35,7 @@ export const miniLong = standIn('mini-long', {
   deadlineSeconds: 500,
 });
 
-function standIn(
+function fakeSubject(
   name: Subject['name'],
   { epochs, stepSeconds, saveEverySeconds, expectedSeconds, deadlineSeconds }: Size,
 ): Subject {
@@ -72,7 +72,7 @@ function standIn(
       },
     }),
     stubs: { resolvePlan: (input) => Promise.resolve(planOf(input)) },
-    // It starts torch for a look at it, which takes longer than the whole training.
+    // The real check starts torch, which takes longer than the training.
     gpuStubs: { checkMachine: () => Promise.resolve([]) },
     hashState: (path) => Promise.resolve(hashFile(path) ?? 'missing'),
   };
@@ -93,7 +93,7 @@ const programsOf = (stepSeconds: number): TrainerPrograms => ({
 
 function planOf(input: RunInput): RunPlan {
   const { name: runId, epochs, seed, logEverySteps, checkpoint, recovery } = input;
-  // All that differs between runs of this suite is their name.
+  // Runs of this suite differ only in their names.
   const planHash = createHash('sha256').update('chaos').digest('hex');
   return { ...miniPlan, runId, planHash, epochs, seed, logEverySteps, checkpoint, recovery };
 }

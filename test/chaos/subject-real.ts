@@ -1,4 +1,4 @@
-/** Real MMDetection as small as it goes: the demo's recipe on a dozen of its images, two epochs, half a minute. */
+/** Real MMDetection at minimal size: the demo's recipe on a dozen images, two epochs, half a minute. */
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { execa } from 'execa';
 import { homeFolders } from '../../configs/paths.ts';
@@ -35,7 +35,7 @@ export const real: Subject = {
       batchPerGpu: 1,
       loaderWorkers: ranks - 1,
       logEverySteps: 1,
-      // A second: a few checkpoints in an epoch.
+      // One second: a few checkpoints per epoch.
       checkpoint: { everyMinutes: 0.017, keepLast },
     }),
   prepare: async (home) => {
@@ -58,7 +58,7 @@ export const real: Subject = {
   hashState: async (path) => (await execa(python, [`${scripts}/hash_state.py`, path])).stdout,
 };
 
-/** The project's catalog, with our annotations in place of the demo's. */
+/** Returns the catalog with our annotations in place of the demo's. */
 function catalogWith(path: string): Catalog {
   const catalog = Catalog.parse(JSON.parse(readFileSync(`${projectRoot}/configs/catalog.json`, 'utf8')));
   for (const archive of catalog.datasets['mini-coco']?.archives ?? []) {

@@ -4,30 +4,30 @@ import type { RunInput } from '../../configs/schema/index.ts';
 import { mini, miniLong } from './subject-mini.ts';
 import { real } from './subject-real.ts';
 
-/** What is trained while we kill. */
+/** A training under test. */
 export interface Subject {
   name: 'mini' | 'mini-long' | 'real';
   epochs: number;
   stepsPerEpoch: (ranks: number) => number;
   keepLast: number;
-  /** About what an undisturbed run takes. Not measured: kills must follow from the seed alone. */
+  /** Approximate duration of an undisturbed run. A constant, so that kills depend only on the seed. */
   expectedSeconds: number;
   /** A run that takes longer has failed. */
   deadlineSeconds: number;
   input: (name: string, ranks: number) => RunInput;
-  /** Puts into a fresh home what the stack serves; before anything is started. */
+  /** Creates the files that the stack serves, before anything starts. */
   prepare: (home: string) => Promise<void>;
-  /** In a worker: what differs from production. */
+  /** Replaces dependencies of production in a worker. */
   dependencies: (production: ActivityDependencies) => ActivityDependencies;
-  /** In the control worker: instead of the real ones. */
+  /** Activities that replace those of the control worker. */
   stubs: Partial<ControlActivities>;
-  /** In the GPU worker. */
+  /** Activities that replace those of the GPU worker. */
   gpuStubs: Partial<GpuActivities>;
-  /** Hash of what a checkpoint holds. */
+  /** Hashes the state in a checkpoint. */
   hashState: (path: string) => Promise<string>;
 }
 
-/** @throws Error for a name that is none of them. */
+/** @throws Error for an unknown name. */
 export function findSubject(name: string): Subject {
   const found = [mini, miniLong, real].find((subject) => subject.name === name);
   if (found !== undefined) return found;

@@ -1,17 +1,17 @@
-/** The processes of one job, told apart by what they were started with. */
+/** Finds the processes of one job by their environment and arguments. */
 import { findMarked, type Process } from './processes.ts';
 
-/** Everything that a supervisor of this job started, whoever its parent is by now. */
+/** Returns all processes that a supervisor of this job started, also those with a new parent. */
 export const listProgram = (jobDir: string): Process[] => findMarked('EVERSWIN_JOB', jobDir);
 
-/** Ranks only: neither torchrun's launcher nor the loader workers, which are forked from a rank. */
+/** Returns the ranks, without torchrun's launcher and the loader workers, which are forked from a rank. */
 export function listRanks(jobDir: string): Process[] {
   const ranks = listProgram(jobDir).filter(({ argv }) => rankCommands.has(commandOf(argv)));
   const pids = new Set(ranks.map(({ pid }) => pid));
   return ranks.filter(({ parent }) => !pids.has(parent));
 }
 
-/** One, as a rule; a second one may be about to find the job locked. */
+/** Returns the supervisors: usually one, or a second one that is about to find the job locked. */
 export const listSupervisors = (chaosDir: string, jobDir: string): Process[] =>
   findMarked('EVERSWIN_CHAOS_DIR', chaosDir).filter(
     ({ argv }) => commandOf(argv) === 'supervise' && argv[argv.indexOf('--job-dir') + 1] === jobDir,
@@ -21,7 +21,7 @@ const rankCommands = new Set(['train', 'test']);
 
 const trainerModules = new Set(['everswin_trainer', 'fake_trainer']);
 
-/** The command of `python -m everswin_trainer|fake_trainer COMMAND`; empty for anything else, including torchrun. */
+/** Returns the command of `python -m everswin_trainer|fake_trainer COMMAND`; empty for anything else, including torchrun. */
 function commandOf(argv: string[]): string {
   const module = argv.indexOf('-m') + 1;
   return trainerModules.has(argv[module] ?? '') ? (argv[module + 1] ?? '') : '';

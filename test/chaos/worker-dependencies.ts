@@ -3,7 +3,7 @@ import { readEnv } from '../../workers/env.ts';
 import { fakeTrainerPath, projectRoot } from '../helpers/project.ts';
 import type { Subject } from './subject.ts';
 
-/** As in production, but for the subject's programs, and with our freezing points in front of the trainer. */
+/** Returns production dependencies with the subject's programs and a trainer that can be frozen at points. */
 export function chaosDependencies(subject: Subject) {
   const production = createDependencies('cpu');
   const { python } = production;

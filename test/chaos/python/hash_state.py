@@ -1,6 +1,6 @@
-"""Prints the SHA-256 of what a torch checkpoint holds: weights and optimizer, names, types, shapes and bits.
+"""Print the SHA-256 of the state in a torch checkpoint: names, types, shapes and bits of weights and optimizer.
 
-The file itself differs from run to run, since it tells when things happened.
+The file itself differs from run to run, because it contains timestamps.
 """
 
 import hashlib

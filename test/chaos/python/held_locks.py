@@ -1,4 +1,4 @@
-"""Prints each of the given lock files on which somebody holds a lock of either kind, one a line."""
+"""Print each given lock file on which a process holds a flock or fcntl lock, one per line."""
 
 import fcntl
 import os

@@ -1,4 +1,4 @@
-"""Leaves so many training and validation images in an archive of COCO annotations: shrink_coco.py ZIP TRAIN VAL."""
+"""Reduce an archive of COCO annotations to a number of images: shrink_coco.py ZIP TRAIN VAL."""
 
 import json
 import sys
@@ -9,7 +9,7 @@ with zipfile.ZipFile(archive) as before:
     contents = {name: json.loads(before.read(name)) for name in before.namelist() if name.endswith(".json")}
 for name, content in contents.items():
     count = counts["train" if "train" in name else "val"]
-    # An image without objects is no step: the recipe filters it out.
+    # The recipe filters out images without objects.
     shown = {one["image_id"] for one in content["annotations"]}
     content["images"] = [one for one in content["images"] if one["id"] in shown][:count]
     kept = {one["id"] for one in content["images"]}

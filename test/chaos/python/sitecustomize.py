@@ -1,14 +1,13 @@
-"""Freezes a process of the trainer at a chosen point of its work, so that the fault suite can kill there. Tests only.
+"""Freeze a process of the trainer at a chosen point, so that the chaos suite can kill it there. Tests only.
 
-Python imports this by itself wherever it stands on PYTHONPATH. It wakes up in our ranks and supervisors alone, never in
-torchrun's launcher, and wraps what they touch the disk with. The harness writes `armed.json`:
+Python imports this module automatically from PYTHONPATH. It is active only in ranks and supervisors, not in torchrun's
+launcher, and wraps the functions that write to disk. The harness writes `armed.json`:
 
     {"id": 3, "scope": "rank", "job": "train", "point": "before:rename:*.pth", "nth": 2}
 
-The process then stops, all threads of it, before or after (or, for appends, in the middle of) the nth such call since
-it was armed, and leaves `reached-3.json`, once: the next attempt passes the same point unharmed. Whom to kill is the
-harness's business; whoever is to live on gets SIGCONT. A file `passed` in the same folder, where there is one, gets a
-line for each point passed.
+All threads of the process then stop before, after or (for appends) during the nth such call since it was armed. The
+process writes `reached-3.json` once, so the next attempt passes the same point. The harness kills a process of its
+choice and sends SIGCONT to the others. If the folder contains a file `passed`, each point appends a line to it.
 """
 
 import builtins
@@ -31,7 +30,7 @@ real_rename, real_unlink = os.rename, os.unlink
 
 
 class Points:
-    """The point that is armed for this process, if any."""
+    """The armed point of this process, if any."""
 
     def __init__(self, folder: str, scope: str, job: str) -> None:
         self.folder, self.scope, self.job = folder, scope, job
@@ -44,7 +43,7 @@ class Points:
             self.trace = os.open(f"{folder}/passed", os.O_WRONLY | os.O_APPEND)
 
     def at(self, when: str, operation: str, subject: str) -> None:
-        """Called at each point; stops the process if it is the armed one."""
+        """Stop the process if this point is armed."""
         if self.trace is not None:
             real_write(self.trace, f"{self.scope} {self.job} {when}:{operation}:{subject}\n".encode())
         if self.matches(when, operation, subject):
@@ -58,13 +57,13 @@ class Points:
         return self.matches(when, operation, subject) and self.passed + 1 == self.armed["nth"]
 
     def matches(self, when: str, operation: str, subject: str) -> bool:
-        self.look()
+        self.reload()
         if self.armed is None:
             return False
         wanted_when, wanted_operation, pattern = self.armed["point"].split(":")
         return (wanted_when, wanted_operation) == (when, operation) and fnmatch.fnmatchcase(subject, pattern)
 
-    def look(self) -> None:
+    def reload(self) -> None:
         path = f"{self.folder}/armed.json"
         try:
             found = os.stat(path)
@@ -79,7 +78,7 @@ class Points:
         self.armed = armed if (armed["scope"], armed["job"]) == (self.scope, self.job) else None
 
     def stop(self) -> None:
-        """To this thread, so that it goes no further; the kernel then stops the others, too."""
+        """Signal this thread, so that it stops immediately; the kernel then stops the other threads."""
         text = json.dumps({"pid": os.getpid(), "at": time.time()}).encode()
         try:
             descriptor = os.open(f"{self.folder}/reached-{self.armed['id']}.json", os.O_CREAT | os.O_EXCL | os.O_WRONLY)
@@ -91,7 +90,7 @@ class Points:
 
 
 class WatchedWriter(io.BufferedWriter):
-    """A temporary file; what was written before a point is on disk there."""
+    """A temporary file whose data is on disk when a point is reached."""
 
     points: Points
     subject: str
@@ -133,7 +132,7 @@ def install(points: Points) -> None:
         if kind is None or name_of(descriptor) != "progress.jsonl":
             return real_write(descriptor, data)
         subject = kind[1].decode()
-        # Really one write, which no other thread can fall into: so only the last line of a file can be torn.
+        # In production this is one write, so only the last line can be torn; the lock preserves that here.
         with appending:
             points.at("before", "append", subject)
             half = len(data) // 2 if points.will_stop_at("during", "append", subject) else 0
@@ -156,7 +155,7 @@ def name_of(descriptor: int) -> str:
 
 
 def find_points() -> Points | None:
-    """Those of this process; None for one that is not ours to disturb."""
+    """Return the points of this process; None for a process that is not part of the trainer."""
     folder, argv = os.environ.get("EVERSWIN_CHAOS_DIR"), sys.orig_argv
     if not folder or "-m" not in argv:
         return None

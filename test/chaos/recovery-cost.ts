@@ -1,14 +1,17 @@
 import type { Event } from './job-record.ts';
-import type { Blow } from './killer.ts';
+import type { InjectedKill } from './inject-kills.ts';
 
-/** What one kill cost the training. Null where that says nothing, as for the server. */
-export interface Cost {
+/** Cost of one kill. Null where it does not apply, such as for the server. */
+export interface RecoveryCost {
   stepsLost: number | null;
-  /** From the kill to the next step; for a GPU worker, whose trainer went on, until somebody watched it again. */
+  /** Until the next step; for a GPU worker, whose trainer keeps running, until a worker watches it again. */
   recoverySeconds: number | null;
 }
 
-export function describeCost({ at, job, watchedAgainSeconds }: Blow, events: Event[]): Cost {
+export function measureCost(
+  { at, job, rewatchedAfterSeconds: watchedAgainSeconds }: InjectedKill,
+  events: Event[],
+): RecoveryCost {
   if (job !== 'train') return { stepsLost: null, recoverySeconds: watchedAgainSeconds };
   const restart = events.findIndex(({ type, t }) => type === 'started' && t > at);
   if (restart < 0) return { stepsLost: null, recoverySeconds: null };

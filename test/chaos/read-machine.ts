@@ -2,7 +2,7 @@ import { cpus, totalmem, release } from 'node:os';
 import { execa } from 'execa';
 import { projectRoot } from '../helpers/project.ts';
 
-/** What a result depends on besides its seed. */
+/** Records commit, machine and versions: with the seed, they determine a result. */
 export async function readMachine() {
   const git = async (...argv: string[]) => (await execa('git', argv, { cwd: projectRoot, reject: false })).stdout;
   return {

@@ -1,4 +1,4 @@
-/** Who is killed, and when: all of it follows from (seed, number of the run). */
+/** Plans targets and moments of the kills, determined by the seed and the number of the run. */
 import { Random } from './random.ts';
 
 export const targets = ['rank', 'supervisor', 'trainer', 'worker', 'server', 'machine'] as const;
@@ -10,21 +10,21 @@ export type Scope = 'rank' | 'supervisor';
 export type WorkerName = 'gpu-worker' | 'control-worker';
 
 export type Moment =
-  /** So many seconds after the kill became due. */
+  /** This many seconds after the kill is due. */
   | { at: 'time'; seconds: number }
-  /** Inside the trainer, at its nth such call: it stands still there while we kill (python/sitecustomize.py). */
+  /** Inside the trainer at the nth such call, where it is frozen while we kill (python/sitecustomize.py). */
   | { at: 'point'; scope: Scope; job: Job; point: string; nth: number }
-  /** As soon as this file or folder of the run changes, seen from outside. */
+  /** When this file or folder of the run changes. */
   | { at: 'change'; path: string };
 
 export interface Kill {
   id: number;
   target: Target;
-  /** Only where the target is `worker`. */
+  /** Used if the target is `worker`. */
   worker: WorkerName;
-  /** Of ranks: not the one that stands at the point, where there is another. */
+  /** If the target is `rank`: kills another rank than the one at the point, if there is one. */
   otherRank: boolean;
-  /** Due at once after the kill before it, in the middle of recovery; else only after a new checkpoint. */
+  /** Due right after the previous kill, during recovery; otherwise due after a new checkpoint. */
   soon: boolean;
   moment: Moment;
 }
@@ -32,7 +32,7 @@ export interface Kill {
 export interface KillOptions {
   target: Target | 'all';
   kills: number;
-  /** How long an undisturbed run takes. */
+  /** Duration of an undisturbed run. */
   expectedSeconds: number;
   epochs: number;
   stepsPerEpoch: number;
@@ -45,7 +45,7 @@ export function planKills(seed: string, run: number, options: KillOptions): Kill
     const target = options.target === 'all' ? random.pick(targets) : options.target;
     const worker = random.pick(['gpu-worker', 'control-worker'] as const);
     const otherRank = random.chance(0.5);
-    // Three crashes in a row without a new checkpoint end a run, and rightly so: never two hasty kills in a row.
+    // Three crashes in a row without a new checkpoint end a run by design: never plan two hasty kills in a row.
     const soon = id > 1 && kills.at(-1)?.soon === false && random.chance(0.25);
     const moment = planMoment(random, target, options, id === options.kills);
     kills.push({ id, target, worker, otherRank, soon, moment });
@@ -53,7 +53,7 @@ export function planKills(seed: string, run: number, options: KillOptions): Kill
   return kills;
 }
 
-/** One kill after the other of a worker or the server, every few seconds, whatever is going on. */
+/** Plans a kill of a worker or the server every few seconds. */
 export function planSoak(seed: string, kills: number): Kill[] {
   const random = new Random(`${seed} soak`);
   return Array.from({ length: kills }, (_, index) => ({
@@ -66,7 +66,7 @@ export function planSoak(seed: string, kills: number): Kill[] {
   }));
 }
 
-/** What comes after training is left to the last kill: none could follow. */
+/** Only the last kill may come after training, because none could follow it. */
 function planMoment(random: Random, target: Target, options: KillOptions, isLast: boolean): Moment {
   const lottery = random.next();
   if (lottery < 0.3) return { at: 'time', seconds: random.between(0, options.expectedSeconds / options.kills) };
@@ -80,7 +80,7 @@ const hitsTrainer = (target: Target): boolean => target === 'rank' || target ===
 interface Points {
   scope: Scope;
   points: string[];
-  /** So often is each of them passed, at most. */
+  /** Maximum number of times that each point is reached. */
   passages: number;
 }
 
@@ -104,7 +104,7 @@ const pointOfTest = (random: Random, target: Target): Moment =>
   ]);
 
 function pickPoint(random: Random, target: Target, job: Job, all: Points[]): Moment {
-  // While the supervisor begins or ends there is no rank.
+  // No rank exists while the supervisor starts or exits.
   const { scope, points, passages } = random.pick(all.filter((one) => target !== 'rank' || one.scope === 'rank'));
   return { at: 'point', scope, job, point: random.pick(points), nth: random.count(Math.max(1, passages)) };
 }
@@ -138,7 +138,7 @@ const aroundMetrics = [
   'after:rename:metrics.json',
 ];
 
-/** Every point that a plan may name: `scope job point`. */
+/** All points that a plan can name: `scope job point`. */
 export const allPoints = [
   ...[...aroundCheckpoint, ...aroundRetention, ...aroundSteps, ...aroundValidation, ...startAndEnd].map(
     (point) => `rank train ${point}`,

@@ -1,24 +1,32 @@
-/** What a command prints: a line for each run, and a table by target in the end. */
+/** Formats the output of the chaos commands: a line per run and a table by target. */
 import type { Reference } from './oracle.ts';
-import type { Kill } from './plan-of-kills.ts';
+import type { Kill } from './kill-plan.ts';
 import type { RunResult } from './run.ts';
 
-export function describeRun({ name, seconds, kills, blows, costs, stepsRepeated, complaints }: RunResult): string {
-  const hits = blows.map(({ kill }, index) => {
+export function formatRun({
+  name,
+  seconds,
+  kills,
+  injected,
+  costs,
+  stepsRepeated,
+  violations: complaints,
+}: RunResult): string {
+  const hits = injected.map(({ kill }, index) => {
     const { stepsLost = null, recoverySeconds = null } = costs[index] ?? {};
     const lost = stepsLost === null ? '' : `, ${stepsLost} steps lost`;
     const recovery = recoverySeconds === null ? '' : `, back after ${recoverySeconds.toFixed(1)} s`;
-    return `${describeKill(kill)}${lost}${recovery}`;
+    return `${formatKill(kill)}${lost}${recovery}`;
   });
-  const missed = kills.length - blows.length;
+  const missed = kills.length - injected.length;
   return [
     `${complaints.length === 0 ? 'ok    ' : 'FAILED'} ${name} ${seconds.toFixed(1)} s, ${stepsRepeated} steps repeated`,
-    [...hits, ...(missed > 0 ? [`${missed} came too late`] : [])].join('; '),
+    [...hits, ...(missed > 0 ? [`${missed} not injected`] : [])].join('; '),
     ...complaints.map((complaint) => `\n       ${complaint}`),
   ].join('  ');
 }
 
-export function describeKill(kill: Kill): string {
+export function formatKill(kill: Kill): string {
   const { moment } = kill;
   const who = targetOf(kill);
   switch (moment.at) {
@@ -38,22 +46,23 @@ export interface TargetSummary {
   kills: number;
   runs: number;
   passed: number;
-  stepsLost: { mean: number | null; most: number | null };
-  recoverySeconds: { p50: number | null; p95: number | null; most: number | null };
-  /** Of whole runs, beyond the undisturbed one's time. */
+  stepsLost: { mean: number | null; max: number | null };
+  recoverySeconds: { p50: number | null; p95: number | null; max: number | null };
+  /** Duration of runs beyond that of the undisturbed run. */
   extraSeconds: { p50: number | null; p95: number | null };
 }
 
-/** By process where it was one. */
+/** Returns the process of a worker kill, else the target. */
 const targetOf = ({ target, worker }: Kill): string => (target === 'worker' ? worker : target);
 
-/** A run counts for each target that it was hit at. */
+/** Summarizes by target; a run counts for each target that was killed in it. */
 export function summarize(results: RunResult[], reference: Reference): TargetSummary[] {
-  const hitBy = (target: string) => results.filter(({ blows }) => blows.some(({ kill }) => targetOf(kill) === target));
-  const found = [...new Set(results.flatMap(({ blows }) => blows.map(({ kill }) => targetOf(kill))))].sort();
+  const hitBy = (target: string) =>
+    results.filter(({ injected }) => injected.some(({ kill }) => targetOf(kill) === target));
+  const found = [...new Set(results.flatMap(({ injected }) => injected.map(({ kill }) => targetOf(kill))))].sort();
   const summary = (target: string, runs: RunResult[], counts: (kill: Kill) => boolean): TargetSummary => {
-    const hits = runs.flatMap(({ blows, costs }) =>
-      blows.flatMap(({ kill }, index) => (counts(kill) ? [costs[index]] : [])),
+    const hits = runs.flatMap(({ injected, costs }) =>
+      injected.flatMap(({ kill }, index) => (counts(kill) ? [costs[index]] : [])),
     );
     const lost = sorted(hits.map((cost) => cost?.stepsLost));
     const recovery = sorted(hits.map((cost) => cost?.recoverySeconds));
@@ -62,41 +71,41 @@ export function summarize(results: RunResult[], reference: Reference): TargetSum
       target,
       kills: hits.length,
       runs: runs.length,
-      passed: runs.filter(({ complaints }) => complaints.length === 0).length,
-      stepsLost: { mean: mean(lost), most: lost.at(-1) ?? null },
-      recoverySeconds: { p50: quantile(recovery, 0.5), p95: quantile(recovery, 0.95), most: recovery.at(-1) ?? null },
+      passed: runs.filter(({ violations: complaints }) => complaints.length === 0).length,
+      stepsLost: { mean: mean(lost), max: lost.at(-1) ?? null },
+      recoverySeconds: { p50: quantile(recovery, 0.5), p95: quantile(recovery, 0.95), max: recovery.at(-1) ?? null },
       extraSeconds: { p50: quantile(extra, 0.5), p95: quantile(extra, 0.95) },
     };
   };
   return [
     ...found.map((target) => summary(target, hitBy(target), (kill) => targetOf(kill) === target)),
-    summary('together', results, () => true),
+    summary('all', results, () => true),
   ];
 }
 
-export function drawTable(summaries: TargetSummary[]): string {
+export function formatTable(summaries: TargetSummary[]): string {
   const head = [
     'target',
     'kills',
     'runs',
     'passed',
     'steps lost',
-    '(most)',
+    '(max)',
     'recovery p50',
     'p95',
-    'most',
+    'max',
     'extra p50',
     'p95',
   ];
   const rows = summaries.map(({ target, kills, runs, passed, stepsLost, recoverySeconds: r, extraSeconds: e }) => [
     ...[target, String(kills), String(runs), String(passed)],
-    ...[stepsLost.mean, stepsLost.most, r.p50, r.p95, r.most, e.p50, e.p95].map((one) => one?.toFixed(1) ?? '-'),
+    ...[stepsLost.mean, stepsLost.max, r.p50, r.p95, r.max, e.p50, e.p95].map((one) => one?.toFixed(1) ?? '-'),
   ]);
   const widths = head.map((title, column) =>
     Math.max(...[head, ...rows].map((row) => row[column]?.length ?? 0), title.length),
   );
-  const draw = (row: string[]) => row.map((cell, column) => cell.padStart(widths[column] ?? 0)).join('  ');
-  return [head, ...rows].map(draw).join('\n');
+  const formatRow = (row: string[]) => row.map((cell, column) => cell.padStart(widths[column] ?? 0)).join('  ');
+  return [head, ...rows].map(formatRow).join('\n');
 }
 
 const sorted = (values: (number | null | undefined)[]): number[] =>
@@ -105,6 +114,6 @@ const sorted = (values: (number | null | undefined)[]): number[] =>
 const mean = (values: number[]): number | null =>
   values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length;
 
-/** The nearest rank: a value that was measured. */
+/** Returns the quantile by nearest rank, which is a measured value. */
 const quantile = (values: number[], share: number): number | null =>
   values[Math.max(0, Math.ceil(share * values.length) - 1)] ?? null;

@@ -6,17 +6,17 @@ import { superviseArgv } from '../../activities/shared/trainer/trainer-argv.ts';
 import { jobFolder } from '../../configs/paths.ts';
 import { miniPlan } from '../helpers/mini-run.ts';
 import { fakeTrainerPath, projectRoot, python } from '../helpers/project.ts';
-import { allPoints, planKills, targets } from './plan-of-kills.ts';
+import { allPoints, planKills, targets } from './kill-plan.ts';
 
 const options = { target: 'all', kills: 3, expectedSeconds: 4, epochs: 4, stepsPerEpoch: 40 } as const;
 const manyPlans = Array.from({ length: 300 }, (_, run) => planKills('a seed', run, options));
 
-test('a plan follows from the seed and the number of the run', () => {
+test('planKills is determined by seed and run number', () => {
   expect(planKills('a seed', 7, options)).toEqual(manyPlans[7]);
   expect(planKills('another seed', 7, options)).not.toEqual(manyPlans[7]);
 });
 
-test('every target and every kind of moment occurs', () => {
+test('planKills uses every target and every kind of moment', () => {
   const kills = manyPlans.flat();
   expect(new Set(kills.map(({ target }) => target))).toEqual(new Set(targets));
   const moments = new Set(
@@ -25,7 +25,7 @@ test('every target and every kind of moment occurs', () => {
   expect(moments).toEqual(new Set(['time', 'change', 'train point', 'test point']));
 });
 
-test('of two kills in a row one leaves time for a checkpoint', () => {
+test('planKills never plans two hasty kills in a row', () => {
   for (const kills of manyPlans) {
     kills.forEach(({ soon }, index) => expect(soon && (kills[index - 1]?.soon ?? true)).toBe(false));
   }
@@ -61,7 +61,7 @@ describe('points', () => {
     });
   }
 
-  test.each(allPoints)('an undisturbed run passes %s', (point) => {
+  test.each(allPoints)('an undisturbed run reaches %s', (point) => {
     const pattern = new RegExp(`^${point.replaceAll('.', '\\.').replaceAll('*', '.*')}$`);
     expect(passed.some((line) => pattern.test(line))).toBe(true);
   });
