@@ -9,15 +9,15 @@ import type { ArtifactStore } from '../shared/store/artifact-store.ts';
 import { isSameCheckpoint, planMirror, toMirrored, type MirrorPlan } from './mirror-plan.ts';
 import type { RunPointerWriter } from './run-pointer-writer.ts';
 
-/** How far the store lags behind this host. */
+/** Lag of the store behind this host. */
 export interface CheckpointLag {
   backlog: number;
   newest: { file: string; iteration: number; at: number } | null;
-  /** When the oldest checkpoint that is newer than all in the store was written, Unix seconds. */
+  /** Creation time of the oldest checkpoint that is newer than all in the store, Unix seconds. */
   behindSince: number | null;
 }
 
-export interface Transfer {
+interface Transfer {
   readonly signal: AbortSignal;
   readonly onBytes: (bytes: number) => void;
 }
@@ -51,7 +51,7 @@ export class CheckpointMirror {
     const oldestMissing = firstRemote === -1 ? sorted.at(-1) : sorted[firstRemote - 1];
     return {
       ...plan,
-      backlog: plan.waiting.length,
+      backlog: plan.queue.length,
       newest: newest === undefined ? null : { file: newest.file, iteration: newest.iteration, at: newest.createdAt },
       behindSince: oldestMissing?.createdAt ?? null,
     };

@@ -1,6 +1,6 @@
 import type { OpenStore } from '../shared/store/artifact-store.ts';
 
-/** What mirroring a run to its artifact store, and restoring it, needs from the worker. */
+/** Dependencies of mirroring a run to its artifact store, and of restoring it. */
 export interface MirrorDependencies {
   /** Root folder of all data (configs/paths.ts). */
   home: string;

@@ -10,9 +10,9 @@ export const MirrorState = z.object({
   /** Age of the oldest checkpoint that is newer than all checkpoints in the store. */
   lagSeconds: z.number(),
   bytesSent: z.number(),
-  /** Why mirroring fails at the moment. It is retried, unless a newer attempt took over. */
+  /** Current error, if any. Mirroring is retried, unless a newer attempt took over. */
   problem: z.string().nullable(),
-  /** Whether a newer attempt on another host took over; this mirror then sends nothing more. */
+  /** True once a newer attempt on another host took over; this mirror then sends nothing more. */
   isSuperseded: z.boolean(),
 });
 export type MirrorState = z.infer<typeof MirrorState>;

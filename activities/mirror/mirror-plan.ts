@@ -8,7 +8,7 @@ const maxQueued = 2;
 
 export interface MirrorPlan {
   /** Checkpoints to upload, in this order. */
-  waiting: CheckpointManifest[];
+  queue: CheckpointManifest[];
   /** Checkpoints that the run pointer should name once the queue is empty. */
   named: MirroredCheckpoint[];
 }
@@ -20,14 +20,14 @@ export function planMirror(
   events: readonly TrainerEvent[],
 ): MirrorPlan {
   const [newest, ...others] = sortByRecency(local);
-  if (newest === undefined) return { waiting: [], named: [...remote] };
+  if (newest === undefined) return { queue: [], named: [...remote] };
   const isRemote = (one: MirroredCheckpoint) => remote.some((other) => isSameCheckpoint(one, other));
   // The newest first, then the best, which a test would use, then the rest.
   const byPriority = [newest, ...sortByScore(others, events)];
-  const waiting = byPriority.filter((one) => !isRemote(one)).slice(0, maxQueued);
+  const queue = byPriority.filter((one) => !isRemote(one)).slice(0, maxQueued);
   // Drop what this host no longer keeps, but only once the store has the newest checkpoint.
   const isKept = (one: MirroredCheckpoint) => !isRemote(newest) || local.some((other) => isSameCheckpoint(one, other));
-  return { waiting, named: sortByRecency(remote.filter(isKept)) };
+  return { queue, named: sortByRecency(remote.filter(isKept)) };
 }
 
 export const isSameCheckpoint = (a: MirroredCheckpoint, b: MirroredCheckpoint): boolean =>

@@ -12,7 +12,7 @@ import { findLiveJob, requestStop, type RunningJob } from '../shared/trainer/tra
 /** Polling interval of the run folder. */
 const pollMs = 2_000;
 
-export interface MirroredWork {
+interface MirroredWork {
   dependencies: MirrorDependencies;
   plan: RunPlan;
   fence: number;

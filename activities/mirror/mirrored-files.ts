@@ -7,7 +7,7 @@ export interface MirroredFile {
   path: string;
   bytes: number;
   mtimeMs: number;
-  /** Whether the file is appended to all the time; it is then not sent on each change. */
+  /** True for files that are appended to all the time; they are not sent on each change. */
   grows: boolean;
 }
 
@@ -37,14 +37,14 @@ export async function listMirroredFiles(folder: RunFolder): Promise<MirroredFile
 async function listFolder(
   { root }: RunFolder,
   under: string,
-  wanted: (name: string) => boolean,
+  isMirrored: (name: string) => boolean,
 ): Promise<MirroredFile[]> {
   const entries = await ignoreMissing(readdir(`${root}/${under}`, { withFileTypes: true }));
   const names = (entries ?? [])
     .filter((entry) => entry.isFile())
     .map(({ name }) => name)
     // Unfinished files are hidden or end in .tmp or .part.
-    .filter((name) => wanted(name) && !name.startsWith('.') && !/\.(tmp|part)$/.test(name));
+    .filter((name) => isMirrored(name) && !name.startsWith('.') && !/\.(tmp|part)$/.test(name));
   const files = await Promise.all(
     names.map(async (name) => {
       const facts = await ignoreMissing(stat(`${root}/${under}${name}`));

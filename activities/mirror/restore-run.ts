@@ -5,7 +5,7 @@ import { readRunPointer } from './run-pointer-writer.ts';
 import { restoreCheckpoints } from './restore-checkpoints.ts';
 import { restoreFile, type RestoreRequest } from './restore-file.ts';
 
-export interface RestoredRun {
+interface RestoredRun {
   /** Restored paths relative to the run's folder; empty if this host lacked none. */
   restored: string[];
   /** The next fence that is acquired on this host is higher. */

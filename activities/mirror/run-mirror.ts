@@ -9,7 +9,7 @@ import { FileMirror } from './file-mirror.ts';
 import type { MirrorState } from './mirror-messages.ts';
 import { RunPointerWriter } from './run-pointer-writer.ts';
 
-export interface MirrorRequest {
+interface MirrorRequest {
   store: ArtifactStore;
   folder: RunFolder;
   runId: string;
@@ -131,8 +131,8 @@ class BackgroundMirror implements RunMirror {
     );
     const plan = await this.#inspectCheckpoints();
     // Progress goes before the pointer: an attempt that resumes from a checkpoint needs the progress up to it.
-    await this.#files.send(everything || plan.waiting.length > 0, { signal, onBytes });
-    const [first] = plan.waiting;
+    await this.#files.send(everything || plan.queue.length > 0, { signal, onBytes });
+    const [first] = plan.queue;
     if (first === undefined) return this.#checkpoints.prune(plan, signal);
     await this.#checkpoints.send(first, { signal, onBytes });
     // Plan again after each upload, because newer checkpoints may have replaced those in the queue.

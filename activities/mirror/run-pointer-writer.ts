@@ -3,7 +3,7 @@ import { mirrorKeys, RunPointer, type MirroredCheckpoint } from '../../configs/s
 import { CodedError } from '../shared/errors/coded-error.ts';
 import type { ArtifactStore } from '../shared/store/artifact-store.ts';
 
-export interface StoredPointer {
+interface StoredPointer {
   pointer: RunPointer;
   etag: string;
 }

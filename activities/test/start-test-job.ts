@@ -10,7 +10,7 @@ import type { LaunchRequest } from '../train/training-request.ts';
 
 export type TestRequest = Pick<LaunchRequest, 'plan' | 'priority'>;
 
-export interface TestLaunch {
+interface TestLaunch {
   folder: RunFolder;
   fence: number;
   /** Path of the weights to test. */

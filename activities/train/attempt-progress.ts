@@ -21,7 +21,7 @@ export class AttemptProgress {
     return this.#state;
   }
 
-  /** When the attempt began, Unix seconds. */
+  /** Start time of the attempt, Unix seconds. */
   get startedAt(): number {
     return this.#startedAt;
   }

@@ -3,7 +3,7 @@ import type { MirrorDependencies } from '../mirror/dependencies.ts';
 import type { Device, Slurm, TrainerPrograms } from '../shared/trainer/trainer-argv.ts';
 import type { PythonCommand } from '../shared/trainer/trainer-process.ts';
 
-/** How jobs share the GPUs of this machine. */
+/** Sharing of this machine's GPUs among jobs. */
 export interface GpuSharing {
   /** Folder of the leases and the queue, shared by all workers of the machine. */
   folder: string;
@@ -13,7 +13,7 @@ export interface GpuSharing {
   withGpusHeld: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
-/** What determines the GPU request of a job. */
+/** Dependencies that determine the GPU request of a job. */
 export interface GpuDependencies {
   gpus: GpuSharing;
   device: Device;
@@ -21,7 +21,7 @@ export interface GpuDependencies {
   slurm: Slurm | undefined;
 }
 
-/** What training and test activities need from the worker. */
+/** Dependencies of the training and test activities. */
 export interface TrainDependencies extends InputDependencies, MirrorDependencies, GpuDependencies {
   recipesFolder: string;
   python: PythonCommand;

@@ -7,7 +7,7 @@ import { writeControl } from '../shared/trainer/control-file.ts';
 
 /** The trainer reads the control file once per step, which takes about a second; faster polling gains nothing. */
 const pollMs = 2_000;
-/** Without a deadline, a query waits indefinitely for a lost server. */
+/** Deadline of a query, which otherwise waits indefinitely for a lost server. */
 const queryTimeoutMs = 10_000;
 
 /**

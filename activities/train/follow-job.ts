@@ -7,7 +7,7 @@ import { removeWatcher, writeWatcher, type WatchedTask } from '../shared/trainer
 
 const neverAborted = new AbortController().signal;
 
-export interface FollowedJob extends Omit<JobWatch, 'progress'> {
+interface FollowedJob extends Omit<JobWatch, 'progress'> {
   /** Path of the progress.jsonl whose new events are reported. */
   progressFile: string;
 }

@@ -13,8 +13,8 @@ import type { TrainDependencies } from './dependencies.ts';
 
 const pollMs = 250;
 
-/** What the leader of an attempt tells the other hosts. */
-export interface RendezvousRequest {
+/** Rendezvous data that the leader of an attempt publishes. */
+interface RendezvousRequest {
   attempt: number;
   /** Fence of the attempt. */
   fence: number;

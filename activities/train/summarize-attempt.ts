@@ -11,13 +11,13 @@ import type { TrainingRequest } from './training-request.ts';
 
 const tailLines = 20;
 
-export interface EndedAttempt {
+interface EndedAttempt {
   folder: RunFolder;
   plan: RunPlan;
   python: PythonCommand;
   attempt: number;
   fence: number;
-  /** Whether an earlier attempt started its trainer. */
+  /** True if an earlier attempt started its trainer. */
   adopted: boolean;
   quarantined: Quarantined[];
   primary: PrimaryFailure;

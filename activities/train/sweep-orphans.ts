@@ -8,7 +8,7 @@ import { isAlive, processStartTicks } from '../shared/trainer/process-identity.t
 import { trainerGraceSeconds } from '../shared/trainer/trainer-argv.ts';
 
 /** Process of a job whose supervisor is dead. No attempt can adopt it, and no supervisor stops it. */
-export interface Orphan {
+interface Orphan {
   pid: number;
   startTicks: number;
   /** Job folder, from the environment that the supervisor set. */

@@ -2,7 +2,7 @@ import type { Rollback, RunPlan, TrainerControl } from '../../configs/schema/ind
 
 export interface LaunchRequest {
   plan: RunPlan;
-  /** When the run joined the GPU queue, Unix seconds; now if undefined. */
+  /** Time at which the run joined the GPU queue, Unix seconds; now if undefined. */
   queuedSince?: number;
   /** Priority in the GPU queue, 1 (first) to 5; 3 if undefined. */
   priority?: number | undefined;
@@ -13,7 +13,7 @@ export interface TrainingRequest extends LaunchRequest {
   attempt: number;
   control: TrainerControl;
   rollback: Rollback | null;
-  /** When the first attempt of this workflow run began, Unix seconds. */
+  /** Start of the first attempt of this workflow run, Unix seconds. */
   since: number;
 }
 

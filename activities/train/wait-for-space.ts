@@ -11,7 +11,7 @@ const mebibyte = 1024 * 1024;
 const marginBytes = 64 * mebibyte;
 const minBytes = 16 * mebibyte;
 
-export interface SpaceRequest {
+interface SpaceRequest {
   runId: string;
   /** Bytes to wait for; 0 estimates the size of the next checkpoint from the newest one. */
   bytes: number;

@@ -9,7 +9,7 @@ import { objectStoreRegion } from '../../infra/stack/object-store.ts';
 import { projectRoot, python, recipesFolder } from './project.ts';
 import type { S3Server } from './s3-server.ts';
 
-export interface RecordedRequest {
+interface RecordedRequest {
   command: string;
   key: string;
 }

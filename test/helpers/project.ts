@@ -4,6 +4,6 @@ import { homeFolders } from '../../configs/paths.ts';
 export const projectRoot = resolve(`${import.meta.dirname}/../..`);
 export const projectHome = `${projectRoot}/.everswin`;
 export const { pinnedTemporal, python } = homeFolders(projectHome);
-/** PYTHONPATH of whoever starts the fake trainer, `python -m fake_trainer`. */
+/** PYTHONPATH that runs the fake trainer: `python -m fake_trainer`. */
 export const fakeTrainerPath = `${projectRoot}/trainer:${projectRoot}/trainer/tests`;
 export const recipesFolder = `${projectRoot}/configs/mmdet`;

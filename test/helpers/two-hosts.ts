@@ -16,8 +16,8 @@ export const hosts = ['gpu-a', 'gpu-b'];
 /** Runs the fake trainer on each rank, with real torchrun and a real process group. */
 export const toyRanks =
   (...switches: string[]): TrainerPrograms['train'] =>
-  (plan, files, job, _device, meeting) => [
-    ...[...torchrunArgv(plan.gpus, meeting), `${projectRoot}/trainer/tests/programs/toy_ranks.py`],
+  (plan, files, job, _device, rendezvous) => [
+    ...[...torchrunArgv(plan.gpus, rendezvous), `${projectRoot}/trainer/tests/programs/toy_ranks.py`],
     ...['--plan', files.plan, '--job-dir', job.dir, ...resumeArgv(files.resume), ...switches],
   ];
 
@@ -31,7 +31,7 @@ export const planFor = (input: RunInput): RunPlan => ({
 
 export const inputForHosts = (): RunInput => ({ ...freshInput(), gpus: 2, hosts });
 
-export interface TwoHosts {
+interface TwoHosts {
   client: Client;
   /** Starts the worker of a host, which polls only the queue of that host. */
   startWorker: (host: string, over?: Partial<ActivityDependencies>) => Promise<{ stop: () => Promise<void> }>;

@@ -11,9 +11,9 @@ export async function findDamage(path: string, manifest: CheckpointManifest): Pr
   try {
     const bytes = await fileSize(path);
     if (bytes === undefined) return 'its file is missing';
-    if (bytes !== manifest.bytes) return `it has ${bytes} bytes, its manifest says ${manifest.bytes}`;
+    if (bytes !== manifest.bytes) return `it has ${bytes} bytes, its manifest records ${manifest.bytes}`;
     const sha256 = await sha256OfFile(path);
-    if (sha256 !== manifest.sha256) return `its sha256 is ${sha256}, its manifest says ${manifest.sha256}`;
+    if (sha256 !== manifest.sha256) return `its sha256 is ${sha256}, its manifest records ${manifest.sha256}`;
     return manifest.torch === null ? undefined : await findBrokenStructure(path);
   } catch (error) {
     // EIO means a bad block on the disk. Any other error does not come from this file.

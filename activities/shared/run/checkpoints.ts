@@ -26,7 +26,7 @@ export interface ResumePoint {
   quarantined: Quarantined[];
 }
 
-export interface ResumePointRequest {
+interface ResumePointRequest {
   folder: RunFolder;
   plan: RunPlan;
   rollback: Rollback | null;

@@ -2,7 +2,7 @@ import { PlanPart, type CheckpointManifest, type RunPlan, type TrainerEvent } fr
 import { startingWeights } from '../../../configs/schema/plan-weights.ts';
 import { weightSwitches } from './speed-switches.ts';
 
-export interface PlanChange {
+interface PlanChange {
   part: PlanPart;
   before: string;
   now: string;

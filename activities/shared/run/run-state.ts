@@ -18,7 +18,7 @@ export interface WatchedTrainer {
   epoch: number;
   /** Completed iterations at its newest step event. */
   iteration: number;
-  /** When it completed its first step, derived from its first step event. */
+  /** Time at which it completed its first step, derived from its first step event. */
   firstStepAt: number | null;
 }
 

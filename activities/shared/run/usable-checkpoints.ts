@@ -4,10 +4,10 @@ import { comparePlans, formatPlanChange, isAtEpochEnd } from './plan-changes.ts'
 import { readArchivedPlan } from './plan-file.ts';
 import { readProgress } from './progress-reader.ts';
 
-export interface UsableCheckpoints {
+interface UsableCheckpoints {
   /** Checkpoints that this plan may resume from, newest first. */
   usable: CheckpointManifest[];
-  /** Why checkpoints of other plans are not usable. */
+  /** Reasons why checkpoints of other plans are not usable. */
   refusals: string[];
 }
 

@@ -9,8 +9,8 @@ const mebibyte = 2 ** 20;
 
 const Count = z.coerce.number().int();
 
-export const GpuProcess = z.object({ pid: Count, name: z.string(), usedMib: z.string() });
-export type GpuProcess = z.infer<typeof GpuProcess>;
+const GpuProcess = z.object({ pid: Count, name: z.string(), usedMib: z.string() });
+type GpuProcess = z.infer<typeof GpuProcess>;
 
 /** Lists all GPUs in the order of nvidia-smi; undefined if nvidia-smi is missing, fails or times out. */
 export async function listGpus(python: Pick<PythonCommand, 'env'>): Promise<GpuFacts[] | undefined> {

@@ -4,7 +4,7 @@ import type { TrainerOwner } from '../../../configs/schema/index.ts';
 import { systemErrorCode } from '../errors/coded-error.ts';
 
 /** Identity of a process that survives pid reuse, because a recycled pid has another start time. */
-export type ProcessIdentity = Pick<TrainerOwner, 'host' | 'pid' | 'startTicks'>;
+type ProcessIdentity = Pick<TrainerOwner, 'host' | 'pid' | 'startTicks'>;
 
 /** Tells whether the process is alive on this host. */
 export const isAlive = async ({ host, pid, startTicks }: ProcessIdentity): Promise<boolean> =>

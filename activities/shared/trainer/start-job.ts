@@ -18,7 +18,7 @@ const [lockedExitCode, tooFewGpusExitCode] = [75, 69];
 /** Exceeds the time in which a supervisor that waits for GPUs notices the death of its worker. */
 const lockTimeoutMs = 5_000;
 
-export interface JobStart {
+interface JobStart {
   job: JobFolder;
   python: PythonCommand;
   /** Arguments for the Python interpreter. */

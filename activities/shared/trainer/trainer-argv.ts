@@ -7,7 +7,7 @@ export type Device = 'cpu' | 'cuda';
 /** Exceeds the 30 s that torchrun waits between SIGTERM and SIGKILL; a shorter grace period would orphan ranks. */
 export const trainerGraceSeconds = 45;
 
-export interface TrainerFiles {
+interface TrainerFiles {
   plan: string;
   recipe: string;
   data: string;
@@ -40,9 +40,9 @@ export const trainArgv = (
   files: TrainerFiles & { weights: string; resume: ResumeFrom | undefined },
   job: JobFolder,
   device: Device,
-  meeting?: TorchrunRendezvous,
+  rendezvous?: TorchrunRendezvous,
 ): string[] => [
-  ...[...torchrunArgv(plan.gpus, meeting), '-m', 'everswin_trainer', 'train'],
+  ...[...torchrunArgv(plan.gpus, rendezvous), '-m', 'everswin_trainer', 'train'],
   ...commonArgv(files, job, device),
   startingWeights(plan.weights).part === 'detector' ? '--init-detector' : '--weights',
   files.weights,
@@ -110,9 +110,9 @@ const gpuArgv = ({ folder, device, count, priority, since, foreignMib, parentPid
 ];
 
 /** Builds the torchrun part, without restarts: the workflow decides about them. @param ranks on all machines. */
-export const torchrunArgv = (ranks: number, meeting?: TorchrunRendezvous): string[] => [
-  ...['-m', 'torch.distributed.run', ...(meeting === undefined ? ['--standalone'] : rendezvousArgv(meeting))],
-  ...['--nproc-per-node', String(ranks / (meeting?.nodes ?? 1)), '--max-restarts', '0'],
+export const torchrunArgv = (ranks: number, rendezvous?: TorchrunRendezvous): string[] => [
+  ...['-m', 'torch.distributed.run', ...(rendezvous === undefined ? ['--standalone'] : rendezvousArgv(rendezvous))],
+  ...['--nproc-per-node', String(ranks / (rendezvous?.nodes ?? 1)), '--max-restarts', '0'],
 ];
 
 const rendezvousArgv = ({ nodes, endpoint, id, here }: TorchrunRendezvous): string[] => [

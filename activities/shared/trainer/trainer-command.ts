@@ -11,7 +11,7 @@ import type { PythonCommand } from './trainer-process.ts';
 /** Long commands report progress about once a second. */
 const maxSilenceMs = 10 * 60_000;
 
-export interface TrainerCommand<T extends z.ZodType> {
+interface TrainerCommand<T extends z.ZodType> {
   python: PythonCommand;
   argv: string[];
   /** Schema of the JSON file that the command writes to `--out`. */

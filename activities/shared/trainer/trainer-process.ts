@@ -16,7 +16,7 @@ export interface RunningJob {
   adopted: boolean;
 }
 
-/** How a job ended: the exit.json of its supervisor, or the supervisor that was killed before it wrote one. */
+/** Outcome of a job: the exit.json of its supervisor, or the supervisor that was killed before it wrote one. */
 export type JobOutcome = { exit: TrainerExit } | { supervisorLost: TrainerOwner };
 
 /** Finds the job that runs in this folder; undefined if there is none. */

@@ -4,16 +4,16 @@ import { systemErrorCode } from '../../shared/errors/coded-error.ts';
 import { ignoreMissing } from '../../shared/files/ignore-missing.ts';
 import { writeFileAtomic } from '../../shared/files/atomic-file.ts';
 
-/** Of a huge log, only both ends are read: the beginning holds start-up errors, the end all others. */
+/** Bytes read at each end of a huge log: the beginning holds startup errors, the end all others. */
 const sectionBytes = 1024 * 1024;
-/** Smaller for ranks, as there may be dozens. */
+/** Fewer bytes per rank, as there may be dozens. */
 const rankSectionBytes = 128 * 1024;
 /** Longer lines are truncated, because matching patterns against megabytes is slow. */
 const maxLineCharacters = 8000;
 const savedLines = 200;
 
 /** Range of a job's logs that one attempt wrote. */
-export interface AttemptLogRange {
+interface AttemptLogRange {
   /** Size of `trainer.log` when the trainer began. */
   logOffset: number;
   fence: number;

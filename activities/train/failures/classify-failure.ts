@@ -16,7 +16,7 @@ import { failureCatalogue, workerFailure } from '../../shared/errors/failure-cat
 import type { JobOutcome } from '../../shared/trainer/trainer-process.ts';
 
 const evidenceCharacters = 300;
-/** With less free space than this, a silent crash is attributed to the full disk. */
+/** Free space below which a silent crash is attributed to the full disk. */
 const fullDiskBytes = 1024 * 1024;
 
 const fullDiskMessage = 'No space left on device';

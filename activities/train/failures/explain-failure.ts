@@ -48,7 +48,7 @@ export function explainOutcome(outcome: JobOutcome): string | null {
     case 'finished':
       return null;
     case 'preempted':
-      return 'The trainer was told to stop (SIGTERM).';
+      return 'The trainer received SIGTERM and stopped.';
     case 'hung':
     case 'crashed':
       return formatCrash(exit);

@@ -64,9 +64,9 @@ const restore = (over: Partial<RestoreRequest> = {}) => {
 const mirroredFiles = async (): Promise<string[] | undefined> =>
   (await readRunPointer(store, runId))?.pointer.checkpoints.map(({ file }) => file);
 const writeValidation = async (epoch: number, AP: number): Promise<void> => {
-  const about = { v: 1, type: 'validation', t: 1, attempt: 1, epoch, iteration: epoch * 10, seconds: 1 };
+  const event = { v: 1, type: 'validation', t: 1, attempt: 1, epoch, iteration: epoch * 10, seconds: 1 };
   const scores = { AP, AP50: AP, AP75: AP, APs: null, APm: AP, APl: AP };
-  const line = JSON.stringify({ ...about, bbox: scores, segm: scores });
+  const line = JSON.stringify({ ...event, bbox: scores, segm: scores });
   await writeFile(here.folder.train.progress, `${line}\n`, { flag: 'a' });
 };
 const removeCheckpoint = async (file: string): Promise<void> => {
@@ -275,15 +275,15 @@ test('a mirror stops at once when the store does not answer', async () => {
 test('planMirror queues the newest checkpoint, then the best one', () => {
   const manifest = (epoch: number): CheckpointManifest => {
     const sha256 = String(epoch).repeat(64);
-    const about = { v: 1, file: `e00${epoch}.pth`, bytes: 1, sha256, epoch, iteration: epoch * 10 };
-    return CheckpointManifest.parse({ ...about, planHash, attempt: 1, fence: 1, createdAt: epoch, torch: null });
+    const file = { v: 1, file: `e00${epoch}.pth`, bytes: 1, sha256, epoch, iteration: epoch * 10 };
+    return CheckpointManifest.parse({ ...file, planHash, attempt: 1, fence: 1, createdAt: epoch, torch: null });
   };
   const scores = { AP: 0.5, AP50: null, AP75: null, APs: null, APm: null, APl: null };
-  const about = { v: 1, t: 1, attempt: 1, epoch: 1, iteration: 10, seconds: 1 } as const;
-  const validated = { ...about, type: 'validation', bbox: scores, segm: scores } as const;
+  const event = { v: 1, t: 1, attempt: 1, epoch: 1, iteration: 10, seconds: 1 } as const;
+  const validated = { ...event, type: 'validation', bbox: scores, segm: scores } as const;
   const local = [1, 2, 3, 4].map(manifest);
   const files = (remote: number[]) =>
-    planMirror(local, remote.map(manifest).map(toMirrored), [validated]).waiting.map(({ epoch }) => epoch);
+    planMirror(local, remote.map(manifest).map(toMirrored), [validated]).queue.map(({ epoch }) => epoch);
   expect(files([])).toEqual([4, 1]);
   expect(files([4])).toEqual([1, 3]);
   expect(files([4, 3, 2, 1])).toEqual([]);

@@ -20,8 +20,8 @@ let run: MiniRun;
 beforeEach(async () => {
   run = await createMiniRun();
   const { runTraining } = createGpuActivities(run.dependencies);
-  const material = { plan: miniPlan, dataset: miniDataset, weights: miniWeights, control: miniControl };
-  await mockEnvironment().run(runTraining, { ...material, attempt: 1, rollback: null, since: 0 });
+  const inputs = { plan: miniPlan, dataset: miniDataset, weights: miniWeights, control: miniControl };
+  await mockEnvironment().run(runTraining, { ...inputs, attempt: 1, rollback: null, since: 0 });
 });
 afterEach(() => run.remove());
 
@@ -42,7 +42,7 @@ test('runTest tests the best checkpoint once and reuses the result', async () =>
 
 test('a canceled test leaves no process and throws CancelledFailure', async () => {
   const { test: testProgram } = run.dependencies.programs;
-  run.dependencies.programs.test = (...asked) => [...testProgram(...asked), '--seconds', '20'];
+  run.dependencies.programs.test = (...args) => [...testProgram(...args), '--seconds', '20'];
   const environment = mockEnvironment();
   const outcome = runTestOnce(environment).catch((error: unknown) => error);
   const { owner } = await until(() => findLiveJob(run.folder.test));

@@ -44,15 +44,15 @@ interface Training {
   outcome: Promise<Attempt>;
   environment: ReturnType<typeof mockEnvironment>;
   /** Wait signals that the workflow received. */
-  told: unknown[];
+  signals: unknown[];
   /** Details of each heartbeat. */
   beats: unknown[];
 }
 
 function train(run: MiniRun, count: number, over: { attempt?: number; since?: number } = {}): Training {
-  const told: unknown[] = [];
+  const signals: unknown[] = [];
   const beats: unknown[] = [];
-  const signal = (name: string, text: unknown) => name === waitingSignalName && told.push(text);
+  const signal = (name: string, text: unknown) => name === waitingSignalName && signals.push(text);
   const environment = mockEnvironment(clientOf({ query: () => miniControl, signal }));
   environment.on('heartbeat', (details: unknown) => beats.push(details));
   const { runTraining } = createGpuActivities(run.dependencies);
@@ -67,7 +67,7 @@ function train(run: MiniRun, count: number, over: { attempt?: number; since?: nu
   };
   const outcome: Promise<Attempt> = environment.run(runTraining, { ...request, since: 0, ...over });
   outcome.catch(() => undefined);
-  return { outcome, environment, told, beats };
+  return { outcome, environment, signals, beats };
 }
 
 const owner = async ({ folder }: MiniRun): Promise<TrainerOwner> =>
@@ -83,8 +83,8 @@ test('a training waits, and names the run ahead, when another one holds all GPUs
   const holder = train(first, 2);
   await stepping(first);
   const waiter = train(second, 2);
-  await until(() => Promise.resolve(waiter.told.length > 0 ? true : undefined));
-  expect(waiter.told[0]).toMatch(
+  await until(() => Promise.resolve(waiter.signals.length > 0 ? true : undefined));
+  expect(waiter.signals[0]).toMatch(
     new RegExp(
       `^Waiting for 2 GPUs: position 1 in the queue; ${gpuUuid(0)}, ${gpuUuid(1)} held by run mini \\(pid \\d+\\)`,
     ),
@@ -93,7 +93,7 @@ test('a training waits, and names the run ahead, when another one holds all GPUs
   const one = await holder.outcome;
   const other = await waiter.outcome;
   expect([one.outcome, other.outcome]).toEqual(['finished', 'finished']);
-  expect(waiter.told.at(-1)).toBeNull();
+  expect(waiter.signals.at(-1)).toBeNull();
   expect(other.startedAt).toBeGreaterThanOrEqual(one.trainerEndedAt ?? Infinity); // time in the queue is not counted
   expect((await owner(second)).gpus).toEqual([gpuUuid(0), gpuUuid(1)]);
 });
@@ -113,10 +113,10 @@ test('two trainings of one GPU each run at the same time on different GPUs', asy
 test('a training waits, and names the process, when another program uses GPU memory', async () => {
   await gpus.use([3, 9000], [{ gpu_uuid: gpuUuid(1), pid: 4711, process_name: 'ollama' }]);
   const run = await addRun();
-  const { outcome, told, beats } = train(run, 2);
+  const { outcome, signals, beats } = train(run, 2);
   const text = `Waiting for 2 GPUs: position 1 in the queue; ${gpuUuid(1)} is in use by ollama (pid 4711, 9000 MiB)`;
   await until(() => Promise.resolve(beats.includes(text) ? true : undefined));
-  expect(told).toEqual([text]);
+  expect(signals).toEqual([text]);
   await gpus.use([3, 800]);
   expect((await outcome).outcome).toBe('finished');
 });
@@ -131,8 +131,8 @@ test('a cancellation ends the wait for GPUs and reports a preempted attempt', as
   const [first, second] = [await addRun('--step-seconds', '0.2'), await addRun()];
   train(first, 2);
   await stepping(first);
-  const { outcome, environment, told } = train(second, 2);
-  await until(() => Promise.resolve(told.length > 0 ? true : undefined));
+  const { outcome, environment, signals } = train(second, 2);
+  await until(() => Promise.resolve(signals.length > 0 ? true : undefined));
   environment.cancel('CANCELLED', new ActivityCancellationDetails({ cancelRequested: true }));
   expect(await outcome).toMatchObject({ outcome: 'preempted', fromIteration: null });
 });
@@ -142,7 +142,7 @@ test('an attempt leaves the queue when a newer attempt supersedes it', async () 
   const holder = train(first, 2);
   await stepping(first);
   const stale = train(second, 2);
-  await until(() => Promise.resolve(stale.told.length > 0 ? true : undefined));
+  await until(() => Promise.resolve(stale.signals.length > 0 ? true : undefined));
   const newer = train(second, 2, { attempt: 2 });
   await expect(stale.outcome).rejects.toMatchObject({ type: 'StaleAttempt' });
   process.kill((await owner(first)).pid, 'SIGTERM');
@@ -155,7 +155,7 @@ test('the next training starts within 5 s when all processes of the first are ki
   const holder = train(first, 2);
   await stepping(first);
   const waiter = train(second, 2);
-  await until(() => Promise.resolve(waiter.told.length > 0 ? true : undefined));
+  await until(() => Promise.resolve(waiter.signals.length > 0 ? true : undefined));
   const { pid } = await owner(first);
   const tree = [pid, ...(await listDescendants(pid))];
   expect(tree.length).toBeGreaterThan(1);

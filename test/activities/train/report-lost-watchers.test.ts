@@ -22,7 +22,7 @@ afterEach(() => rm(home, { recursive: true, force: true }));
 
 const deadPid = () => spawnSync('true').pid;
 
-async function leave(job: 'train' | 'test', over: Partial<Watcher>): Promise<void> {
+async function writeWatcher(job: 'train' | 'test', over: Partial<Watcher>): Promise<void> {
   const folder = runFolder(home, 'mini')[job];
   await mkdir(folder.dir, { recursive: true });
   const taskToken = Buffer.from(`task of ${job}`).toString('base64');
@@ -34,17 +34,17 @@ async function leave(job: 'train' | 'test', over: Partial<Watcher>): Promise<voi
 }
 
 async function report(answer: () => Promise<void> = () => Promise.resolve()) {
-  const told: string[] = [];
+  const failures: string[] = [];
   const fail = (token: Uint8Array, failure: unknown) => {
     const { type, nonRetryable, message } = failure as ApplicationFailure; // as it was made
-    told.push(`${Buffer.from(token).toString()}: ${type} ${nonRetryable} ${message.replaceAll(/\d+/g, 'N')}`);
+    failures.push(`${Buffer.from(token).toString()}: ${type} ${nonRetryable} ${message.replaceAll(/\d+/g, 'N')}`);
     return answer();
   };
   await reportLostWatchers(home, { activity: { fail } as TaskCompletion });
-  return told;
+  return failures;
 }
 
-const left = async () =>
+const watcherFiles = async () =>
   (await readdir(home, { recursive: true })).filter((name) => name.endsWith('watcher.json')).sort();
 
 test('reportLostWatchers reports nothing without any run', async () => {
@@ -52,44 +52,44 @@ test('reportLostWatchers reports nothing without any run', async () => {
 });
 
 test('each task of a killed worker fails once, as retryable', async () => {
-  await leave('train', {});
-  await leave('test', {});
+  await writeWatcher('train', {});
+  await writeWatcher('test', {});
   const host = hostname().replaceAll(/\d+/g, 'N');
   expect(await report()).toEqual([
     `task of train: WorkerLost false Worker lost: process N on ${host}, which watched this job, was killed.`,
     `task of test: WorkerLost false Worker lost: process N on ${host}, which watched this job, was killed.`,
   ]);
-  expect(await left()).toEqual([]);
+  expect(await watcherFiles()).toEqual([]);
   expect(await report()).toEqual([]);
 });
 
 test('workers that are alive or on another machine are not reported', async () => {
-  await leave('train', { pid: process.pid, startTicks: (await processStartTicks(process.pid)) ?? 0 });
-  await leave('test', { host: 'elsewhere' });
+  await writeWatcher('train', { pid: process.pid, startTicks: (await processStartTicks(process.pid)) ?? 0 });
+  await writeWatcher('test', { host: 'elsewhere' });
   expect(await report()).toEqual([]);
-  expect(await left()).toHaveLength(2);
+  expect(await watcherFiles()).toHaveLength(2);
 });
 
 test('a worker is reported when another process reuses its pid', async () => {
-  await leave('train', { pid: process.pid, startTicks: 1 });
+  await writeWatcher('train', { pid: process.pid, startTicks: 1 });
   expect(await report()).toHaveLength(1);
 });
 
 test('the watcher file is removed when the server has timed the task out', async () => {
-  await leave('train', {});
+  await writeWatcher('train', {});
   const notFound = Object.assign(new Error('not found'), { name: 'ActivityNotFoundError' });
   expect(await report(() => Promise.reject(notFound))).toHaveLength(1);
-  expect(await left()).toEqual([]);
+  expect(await watcherFiles()).toEqual([]);
 });
 
 test('the watcher file is kept when the server is unreachable', async () => {
-  await leave('train', {});
+  await writeWatcher('train', {});
   await expect(report(() => Promise.reject(new Error('unavailable')))).rejects.toThrow('unavailable');
-  expect(await left()).toHaveLength(1);
+  expect(await watcherFiles()).toHaveLength(1);
 });
 
 test('a torn watcher file is ignored', async () => {
-  await leave('train', {});
+  await writeWatcher('train', {});
   await writeFile(runFolder(home, 'mini').train.watcher, '{"v":1,"taskTok');
   expect(await report()).toEqual([]);
 });
@@ -102,7 +102,7 @@ test('a real server retries the task at once, and a second report is ignored', a
   const watch = async () => {
     const { attempt, base64TaskToken: taskToken } = Context.current().info;
     if (attempt === 2) return `retried after ${Date.now() - reportedAt} ms`;
-    await leave('test', { taskToken });
+    await writeWatcher('test', { taskToken });
     await once(released.signal, 'abort');
     throw new Error('the first attempt reports late');
   };
@@ -111,14 +111,14 @@ test('a real server retries the task at once, and a second report is ignored', a
   const worker = await Worker.create({ connection, taskQueue, activities: { watch }, workflowsPath });
   await worker.runUntil(async () => {
     const handle = await client.workflow.start('watched', { taskQueue, workflowId: 'lost-watchers' });
-    const token = await until(async () => ((await left()).length > 0 ? readToken() : undefined));
+    const token = await until(async () => ((await watcherFiles()).length > 0 ? readToken() : undefined));
     reportedAt = Date.now();
     await reportLostWatchers(home, client);
     expect(await handle.result()).toMatch(/^retried after \d{1,4} ms$/);
 
-    await leave('train', { taskToken: token });
+    await writeWatcher('train', { taskToken: token });
     await reportLostWatchers(home, client);
-    expect(await left()).toEqual([]);
+    expect(await watcherFiles()).toEqual([]);
     released.abort();
   });
   await connection.close();

@@ -31,9 +31,9 @@ const start = (
   environment = mockEnvironment(),
 ): Promise<Attempt> => {
   const { runTraining } = createGpuActivities(mini.dependencies);
-  const material = { plan: miniPlan, dataset: miniDataset, weights: miniWeights };
+  const inputs = { plan: miniPlan, dataset: miniDataset, weights: miniWeights };
   return environment.run(runTraining, {
-    ...material,
+    ...inputs,
     attempt,
     control: miniControl,
     rollback: null,
@@ -263,19 +263,19 @@ describe('a running trainer', () => {
   test('receives control values of the workflow while it runs, and signals their effect', async () => {
     run = await createMiniRun('--step-seconds', '0.2', '--steps-per-epoch', '15');
     const { control } = run.folder.train;
-    let wanted: unknown = 'no control values yet';
-    const told: Progress[] = [];
-    const signal = (_name: string, details: unknown) => void told.push(Progress.parse(details));
-    const environment = mockEnvironment(clientOf({ query: () => wanted, signal }));
+    let answer: unknown = 'no control values yet';
+    const signals: Progress[] = [];
+    const signal = (_name: string, details: unknown) => void signals.push(Progress.parse(details));
+    const environment = mockEnvironment(clientOf({ query: () => answer, signal }));
     const outcome = start(run, 1, {}, environment);
     await liveTrainer(run);
-    wanted = { ...miniControl, epochs: 2, checkpointNow: 1 };
+    answer = { ...miniControl, epochs: 2, checkpointNow: 1 };
     await until(async () => (await readFile(control, 'utf8')).includes('"checkpointNow":1') || undefined);
     const attempt = await outcome;
     expect(attempt).toMatchObject({ outcome: 'finished', toIteration: 30, epoch: 2 });
     expect(attempt.checkpoints.length).toBeGreaterThan(2);
-    expect(told.at(-1)).toMatchObject({ checkpointNow: 1, epochs: 2 });
-    expect(told.find(({ checkpointNow }) => checkpointNow === 1)?.iteration).toBeLessThan(15);
+    expect(signals.at(-1)).toMatchObject({ checkpointNow: 1, epochs: 2 });
+    expect(signals.find(({ checkpointNow }) => checkpointNow === 1)?.iteration).toBeLessThan(15);
   });
 
   test('continues while the workflow does not answer queries', async () => {
@@ -289,7 +289,7 @@ describe('a running trainer', () => {
 });
 
 describe('a canceled attempt', () => {
-  const cancelled = async (mini: MiniRun, details: ActivityCancellationDetails) => {
+  const cancelAttempt = async (mini: MiniRun, details: ActivityCancellationDetails) => {
     const environment = mockEnvironment();
     const outcome = start(mini, 1, {}, environment).catch((error: unknown) => error);
     const owner = await liveTrainer(mini);
@@ -305,7 +305,7 @@ describe('a canceled attempt', () => {
 
   test('reports the saved checkpoint when the workflow requested the cancellation', async () => {
     run = await createMiniRun('--step-seconds', '0.1');
-    const attempt = await cancelled(run, new ActivityCancellationDetails({ cancelRequested: true }));
+    const attempt = await cancelAttempt(run, new ActivityCancellationDetails({ cancelRequested: true }));
     expect(attempt).toMatchObject({ outcome: 'preempted', failure: null });
     const { checkpoints, toIteration } = attempt as Attempt; // the outcome was asserted above
     expect(checkpoints[0]).toBe(toIteration);
@@ -314,7 +314,7 @@ describe('a canceled attempt', () => {
 
   test('throws CancelledFailure when the activity was paused', async () => {
     run = await createMiniRun('--step-seconds', '0.1');
-    const outcome = await cancelled(run, new ActivityCancellationDetails({ paused: true }));
+    const outcome = await cancelAttempt(run, new ActivityCancellationDetails({ paused: true }));
     expect(outcome).toBeInstanceOf(CancelledFailure);
   });
 });

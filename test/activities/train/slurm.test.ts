@@ -43,8 +43,8 @@ test('a rank that dies ends the launchers of all nodes, and the next attempt res
   expect(await first).toMatchObject({ outcome: 'crashed', failure: { reaction: 'retry' } });
   expect(await train(plan, 2)).toMatchObject({ outcome: 'finished', resumedFrom: 'e001-i000010.pth', toIteration: 30 });
 
-  const said = (await readFile(calls, 'utf8')).trim().split('\n');
-  const argv = said.map((line) => z.array(z.string()).parse(JSON.parse(line)).join(' '));
+  const lines = (await readFile(calls, 'utf8')).trim().split('\n');
+  const argv = lines.map((line) => z.array(z.string()).parse(JSON.parse(line)).join(' '));
   expect(argv).toHaveLength(2);
   expect(argv[0]).toMatch(
     /^--nodes 2 --ntasks-per-node 1 --kill-on-bad-exit=1 --partition gpu \S+python -m torch.distributed.run --nnodes 2 --rdzv-backend c10d --rdzv-endpoint 127.0.0.1:\d+ --rdzv-id mini-1 --nproc-per-node 1 /,

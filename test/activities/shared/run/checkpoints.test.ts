@@ -36,7 +36,7 @@ describe('findResumePoint', () => {
   });
 
   test.each([
-    ['cut short', (file: string) => truncate(run.path(file), 5), /^it has 5 bytes, its manifest says 23$/],
+    ['cut short', (file: string) => truncate(run.path(file), 5), /^it has 5 bytes, its manifest records 23$/],
     ['emptied', (file: string) => truncate(run.path(file), 0), /^it has 0 bytes/],
     ['changed', (file: string) => writeFile(run.path(file), 'weights of iteration 99'), /^its sha256 is/],
     ['missing', (file: string) => rm(run.path(file)), /^its file is missing$/],
@@ -247,13 +247,13 @@ describe('findBestCheckpoint', () => {
     return { v: 1, type: 'validation', t: 1, ...place, bbox: scores(AP), segm: scores(AP), seconds: 1 };
   };
   const started = (iteration: number): TrainerEvent => {
-    const about = { fence: 2, epoch: iteration / 10, iteration, iterationsPerEpoch: 10, epochs: 4, worldSize: 1 };
+    const start = { fence: 2, epoch: iteration / 10, iteration, iterationsPerEpoch: 10, epochs: 4, worldSize: 1 };
     return {
       v: 1,
       type: 'started',
       t: 2,
       attempt: 2,
-      ...about,
+      ...start,
       device: 'cpu',
       resumedFrom: null,
       pids: [],

@@ -50,8 +50,8 @@ test('superviseArgv passes fence, stall limits and a grace period longer than th
 
 test('torchrun on several hosts uses the leader as rendezvous and an equal share of ranks', () => {
   const plan = { ...miniPlan, gpus: 8 };
-  const meeting = { nodes: 2, endpoint: 'gpu-a:4711', id: 'demo-7', here: { address: 'gpu-b', isLeader: false } };
-  const argv = trainArgv(plan, { ...files, weights: '/w.pth', resume: undefined }, job, 'cpu', meeting);
+  const rendezvous = { nodes: 2, endpoint: 'gpu-a:4711', id: 'demo-7', here: { address: 'gpu-b', isLeader: false } };
+  const argv = trainArgv(plan, { ...files, weights: '/w.pth', resume: undefined }, job, 'cpu', rendezvous);
   expect(argv.slice(0, argv.indexOf('train')).join(' ')).toBe(
     '-m torch.distributed.run --nnodes 2 --rdzv-backend c10d --rdzv-endpoint gpu-a:4711 --rdzv-id demo-7 ' +
       '--rdzv-conf is_host=0 --local-addr gpu-b --nproc-per-node 4 --max-restarts 0 -m everswin_trainer',
@@ -62,8 +62,8 @@ test('torchrun on several hosts uses the leader as rendezvous and an equal share
 });
 
 test('superviseArgv passes the jobs of all hosts', () => {
-  const together = { run: '/runs/demo/train', jobs: ['/runs/demo/train/hosts/a', '/runs/demo/train/hosts/b'] };
-  const argv = superviseArgv(job, 7, miniPlan.recovery.stallSeconds, ['python'], undefined, together);
+  const hostGroup = { run: '/runs/demo/train', jobs: ['/runs/demo/train/hosts/a', '/runs/demo/train/hosts/b'] };
+  const argv = superviseArgv(job, 7, miniPlan.recovery.stallSeconds, ['python'], undefined, hostGroup);
   expect(argv.slice(argv.indexOf('--run-dir')).join(' ')).toBe(
     '--run-dir /runs/demo/train --hosts /runs/demo/train/hosts/a /runs/demo/train/hosts/b -- python',
   );

@@ -10,8 +10,8 @@ const samplesFolder = `${projectRoot}/test/fixtures/failures`;
 const lots = 1e12;
 
 const exit = (over: Partial<TrainerExit> = {}): JobOutcome => {
-  const who = { v: 1, attempt: 1, fence: 1, stopRequested: false, startedAt: 1, endedAt: 2 } as const;
-  return { exit: { ...who, code: 1, signal: null, reason: 'crashed', rootCause: null, ...over } };
+  const base = { v: 1, attempt: 1, fence: 1, stopRequested: false, startedAt: 1, endedAt: 2 } as const;
+  return { exit: { ...base, code: 1, signal: null, reason: 'crashed', rootCause: null, ...over } };
 };
 const rootCause = (over: Partial<RootCause>): RootCause => ({
   rank: 2,
@@ -108,18 +108,18 @@ describe('with several causes, classifyFailure', () => {
   });
 
   test('prefers a killed rank to broken links of other ranks', () => {
-    const ending = exit({ rootCause: rootCause({ signal: 'SIGKILL' }) });
-    expect(classify(watchdog, { outcome: ending }).class).toBe('killed');
+    const outcome = exit({ rootCause: rootCause({ signal: 'SIGKILL' }) });
+    expect(classify(watchdog, { outcome }).class).toBe('killed');
   });
 
   test('reports an abort by NCCL as a timeout', () => {
-    const ending = exit({ rootCause: rootCause({ signal: 'SIGABRT' }) });
-    expect(classify(watchdog, { outcome: ending }).class).toBe('nccl-timeout');
+    const outcome = exit({ rootCause: rootCause({ signal: 'SIGABRT' }) });
+    expect(classify(watchdog, { outcome }).class).toBe('nccl-timeout');
   });
 
   test('prefers a later kill to a single NaN loss', () => {
-    const ending = exit({ rootCause: rootCause({ signal: 'SIGKILL' }) });
-    expect(classify('Epoch(train) [1][50/100] loss: nan', { outcome: ending }).class).toBe('killed');
+    const outcome = exit({ rootCause: rootCause({ signal: 'SIGKILL' }) });
+    expect(classify('Epoch(train) [1][50/100] loss: nan', { outcome }).class).toBe('killed');
     expect(classify('Epoch(train) [1][50/100] loss: nan').class).toBe('diverged');
   });
 
@@ -130,26 +130,26 @@ describe('with several causes, classifyFailure', () => {
 
   test('considers the logs of other ranks, which follow that report', () => {
     const report = 'torch.distributed.elastic.multiprocessing.errors.ChildFailedError:';
-    const said = '[rank 3] MemoryError';
-    const failure = classify(`${report}\n${oom}\n${said}\n[rank 2] done`);
-    expect(failure).toMatchObject({ class: 'out-of-host-memory', evidence: said });
+    const line = '[rank 3] MemoryError';
+    const failure = classify(`${report}\n${oom}\n${line}\n[rank 2] done`);
+    expect(failure).toMatchObject({ class: 'out-of-host-memory', evidence: line });
   });
 });
 
 describe('without a matching line, classifyFailure', () => {
   test('uses the exception that torchelastic recorded', () => {
-    const ending = exit({
+    const outcome = exit({
       rootCause: rootCause({ exitCode: 1, message: 'OSError: [Errno 28] No space left on device' }),
     });
-    expect(classify('', { outcome: ending })).toMatchObject({ class: 'disk-full', reaction: 'wait-for-space' });
+    expect(classify('', { outcome })).toMatchObject({ class: 'disk-full', reaction: 'wait-for-space' });
   });
 
   test.each([
     ['a crash', exit()],
     ['a supervisor that could not write its last words', supervisorLost],
-  ])('%s on a full disk is the disk', (_what, ending) => {
-    expect(classify('', { outcome: ending, freeBytes: 1024 * 1024 - 1 }).class).toBe('disk-full');
-    expect(classify('', { outcome: ending, freeBytes: 1024 * 1024 }).class).not.toBe('disk-full');
+  ])('attributes %s to the full disk when no space is left', (_what, outcome) => {
+    expect(classify('', { outcome, freeBytes: 1024 * 1024 - 1 }).class).toBe('disk-full');
+    expect(classify('', { outcome, freeBytes: 1024 * 1024 }).class).not.toBe('disk-full');
   });
 
   test.each([

@@ -35,7 +35,7 @@ const failedAt = (at: number) => ({ rank: 1, pid: 1, exitCode: 1, signal: null, 
 
 let home: string;
 beforeEach(async () => {
-  home = await mkdtemp(`${tmpdir()}/everswin-parts-`);
+  home = await mkdtemp(`${tmpdir()}/everswin-hosts-`);
 });
 afterEach(() => rm(home, { recursive: true, force: true }));
 
@@ -55,8 +55,8 @@ async function decide(parts: { a: TrainerExit; b?: TrainerExit; c?: TrainerExit 
 const fine = ended({ code: 0, reason: 'finished' });
 
 test('findPrimaryFailure prefers a host that failed to hosts that it ended', async () => {
-  const taken = ended({ endedBy: 'c', endedAt: 90 });
-  expect(await decide({ a: taken, b: fine, c: ended({ rootCause: failedAt(95) }) })).toBe('c');
+  const consequence = ended({ endedBy: 'c', endedAt: 90 });
+  expect(await decide({ a: consequence, b: fine, c: ended({ rootCause: failedAt(95) }) })).toBe('c');
 });
 
 test('findPrimaryFailure prefers the first of two failures', async () => {
