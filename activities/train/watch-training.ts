@@ -4,7 +4,7 @@ import type { JobOutcome } from '../shared/trainer/trainer-process.ts';
 import type { AttemptProgress } from './attempt-progress.ts';
 import type { TrainDependencies } from './dependencies.ts';
 import type { EnsuredTrainer } from './ensure-trainer.ts';
-import { withControlUpdates } from './follow-control.ts';
+import { withControlUpdates } from './control-updates.ts';
 import { followJob } from './follow-job.ts';
 import { ProgressPublisher } from './progress-publisher.ts';
 
