@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from everswin_trainer.checkpoints.checkpoint import Checkpoint, list_checkpoints
 from everswin_trainer.demo.mini_coco import make_files
 from everswin_trainer.job.progress import read_events
 from everswin_trainer.system.process_tree import find_by_environment, kill_processes
@@ -86,14 +87,14 @@ class JobFolder:
         return json.loads((self.folder / "exit.json").read_text())
 
     def events(self, kind: str | None = None) -> list[dict[str, Any]]:
-        return [one for one in read_events(self.folder / "progress.jsonl") if kind in (None, one["type"])]
+        return [event for event in read_events(self.folder / "progress.jsonl") if kind in (None, event["type"])]
 
     def living(self) -> list[int]:
         """Returns every process of this job except supervisors."""
         return find_by_environment("EVERSWIN_JOB", str(self.folder.resolve()))
 
     def wait_for_step(self, step: int) -> None:
-        until(lambda: any(one["iteration"] >= step for one in self.events("step")), f"step {step}")
+        until(lambda: any(event["iteration"] >= step for event in self.events("step")), f"step {step}")
 
     def newest_checkpoint(self) -> Path:
         return max((self.folder / "checkpoints").glob("*.pth"))
@@ -112,12 +113,12 @@ def mini_files() -> dict[str, bytes]:
 @pytest.fixture
 def job(tmp_path: Path) -> Iterator[JobFolder]:
     """A job in a new folder; kills its remaining processes after the test."""
-    one = JobFolder(tmp_path)
-    yield one
-    owner = one.folder / "owner.json"
+    folder = JobFolder(tmp_path)
+    yield folder
+    owner = folder.folder / "owner.json"
     if owner.exists() and _is_supervisor(pid := json.loads(owner.read_text())["pid"]):
         kill_processes([pid])
-    kill_processes(one.living())
+    kill_processes(folder.living())
 
 
 @pytest.fixture(scope="session")
@@ -138,6 +139,11 @@ def environment() -> dict[str, str]:
         "OMP_NUM_THREADS": "1",
         "HOME": os.environ["HOME"],
     }
+
+
+def list_valid_checkpoints(folder: Path, plan_hash: str) -> list[Checkpoint]:
+    """Returns the checkpoints of a plan whose SHA-256 matches the manifest, newest first."""
+    return [checkpoint for checkpoint in list_checkpoints(folder, plan_hash) if checkpoint.is_intact()]
 
 
 def until(condition: Callable[[], Any], what: str, seconds: float = 60) -> Any:

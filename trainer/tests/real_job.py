@@ -60,10 +60,10 @@ class RealJob(JobFolder):
         return any((self.folder / "checkpoints").glob(f"*{name}*"))
 
     def of_attempt(self, attempt: int, kind: str | None = None) -> list[dict[str, Any]]:
-        return [one for one in self.events(kind) if one["attempt"] == attempt]
+        return [event for event in self.events(kind) if event["attempt"] == attempt]
 
     def losses(self) -> dict[int, float]:
-        return {one["iteration"]: one["loss"] for one in self.events("step")}
+        return {event["iteration"]: event["loss"] for event in self.events("step")}
 
     def final_state(self) -> dict[str, Any]:
         return torch.load(self.checkpoint("e002-i000020"), weights_only=True)

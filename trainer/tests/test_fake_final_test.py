@@ -55,8 +55,8 @@ def test_final_test_measures_foreign_weights(job: JobFolder, tmp_path: Path) -> 
 
 def test_final_test_reports_progress_and_its_end(trained: JobFolder, testing: JobFolder) -> None:
     assert testing.supervise(command(testing, trained.newest_checkpoint())).wait(60) == 0
-    assert [one["type"] for one in testing.events()] == ["started", "tested", "tested", "ended"]
-    assert [(one["done"], one["total"]) for one in testing.events("tested")] == [(4, 8), (8, 8)]
+    assert [event["type"] for event in testing.events()] == ["started", "tested", "tested", "ended"]
+    assert [(event["done"], event["total"]) for event in testing.events("tested")] == [(4, 8), (8, 8)]
     assert testing.exit()["reason"] == "finished"
 
 

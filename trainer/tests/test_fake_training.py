@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from conftest import JobFolder, environment, stop, until
-from everswin_trainer.checkpoints.checkpoint import list_checkpoints, list_valid_checkpoints
+from conftest import JobFolder, environment, list_valid_checkpoints, stop, until
+from everswin_trainer.checkpoints.checkpoint import list_checkpoints
 from everswin_trainer.system.atomic_file import write_json
 from everswin_trainer.system.process_tree import kill_processes
 from fake_trainer.state import batches_of_epoch
@@ -51,7 +51,7 @@ def test_run_creates_the_files_of_the_contract(job: JobFolder) -> None:
 
 def test_events_have_the_fields_of_the_contract(job: JobFolder) -> None:
     job.supervise(job.fake_training()).wait(60)
-    kinds = [one["type"] for one in job.events()]
+    kinds = [event["type"] for event in job.events()]
     epoch = ["step"] * 10 + ["validation"]
     # Checkpoints are written in the background and reported when they exist.
     assert [kind for kind in kinds if kind != "checkpoint"] == ["started", *epoch, *epoch, *epoch, "ended"]
@@ -65,7 +65,7 @@ def test_events_have_the_fields_of_the_contract(job: JobFolder) -> None:
     assert fields(job.events("step")[0]) == {
         *("epoch", "iteration", "loss", "losses", "lr", "stepSeconds", "dataSeconds", "etaSeconds", "memoryMb"),
     }
-    assert [(one["epoch"], one["iteration"]) for one in job.events("step")][9:11] == [(1, 10), (2, 11)]
+    assert [(event["epoch"], event["iteration"]) for event in job.events("step")][9:11] == [(1, 10), (2, 11)]
     assert fields(job.events("checkpoint")[0]) == {
         *("file", "epoch", "iteration", "bytes", "sha256", "seconds", "blockedSeconds", "order"),
     }
@@ -77,7 +77,7 @@ def test_events_have_the_fields_of_the_contract(job: JobFolder) -> None:
 def test_run_logs_steps_at_the_interval_of_the_plan_and_at_epoch_ends(job: JobFolder) -> None:
     job.plan["logEverySteps"] = 4
     job.supervise(job.fake_training()).wait(60)
-    assert [one["iteration"] for one in job.events("step")] == [4, 8, 10, 12, 16, 20, 24, 28, 30]
+    assert [event["iteration"] for event in job.events("step")] == [4, 8, 10, 12, 16, 20, 24, 28, 30]
 
 
 @pytest.mark.parametrize("step", [13, 20, 21])
@@ -96,7 +96,7 @@ def test_stop_saves_mid_epoch_and_repeats_no_step(job: JobFolder, uninterrupted:
     assert stop(supervisor) == 143
     resume = job.newest_checkpoint()
     assert job.supervise(job.fake_training("--resume", str(resume)), attempt=2).wait(60) == 0
-    assert [one["iteration"] for one in job.events("step")] == list(range(1, 31))
+    assert [event["iteration"] for event in job.events("step")] == list(range(1, 31))
     assert sha256(job.newest_checkpoint()) == uninterrupted
 
 
@@ -107,15 +107,15 @@ def test_resume_validates_first_when_a_crash_interrupted_the_validation(job: Job
     validations = [line for line in lines if json.loads(line)["type"] == "validation"]
     progress.write_text("".join(line for line in lines if line != validations[-1]))
     assert job.supervise(job.fake_training("--resume", str(job.newest_checkpoint())), attempt=2).wait(60) == 0
-    second = [one for one in job.events() if one["attempt"] == 2]
-    assert [one["type"] for one in second[:3]] == ["started", "validation", "step"]
+    second = [event for event in job.events() if event["attempt"] == 2]
+    assert [event["type"] for event in second[:3]] == ["started", "validation", "step"]
     assert second[1]["epoch"] == 2
 
 
 def test_resume_finishes_at_once_when_the_run_had_finished(job: JobFolder) -> None:
     job.supervise(job.fake_training()).wait(60)
     assert job.supervise(job.fake_training("--resume", str(job.newest_checkpoint())), attempt=2).wait(60) == 0
-    assert [one["type"] for one in job.events() if one["attempt"] == 2] == ["started", "ended"]
+    assert [event["type"] for event in job.events() if event["attempt"] == 2] == ["started", "ended"]
 
 
 def test_resume_refuses_a_damaged_checkpoint(job: JobFolder) -> None:
@@ -147,7 +147,7 @@ def intact_iterations(job: JobFolder) -> list[int]:
     """Returns the iterations of the checkpoints, all of which must match their manifests."""
     found = list_valid_checkpoints(job.folder / "checkpoints", job.plan["planHash"])
     assert found == list_checkpoints(job.folder / "checkpoints", job.plan["planHash"])
-    return [one.iteration for one in found]
+    return [checkpoint.iteration for checkpoint in found]
 
 
 @pytest.mark.parametrize("step", [4, 10, 17, 29])
@@ -157,7 +157,7 @@ def test_resume_mid_epoch_continues_with_the_next_samples(job: JobFolder, step: 
     assert job.supervise(job.fake_training("--kill-at-step", str(step))).wait(60) == 1
     assert intact_iterations(job)[0] == step - 1
     assert job.supervise(resuming(job), attempt=2).wait(60) == 0
-    assert [one["iteration"] for one in job.events("step")] == list(range(1, 31))
+    assert [event["iteration"] for event in job.events("step")] == list(range(1, 31))
     assert sha256(job.newest_checkpoint()) == uninterrupted
 
 
@@ -176,13 +176,13 @@ def test_run_keeps_an_intact_checkpoint_when_killed_at_random(job: JobFolder, un
     for attempt in range(1, 12):
         from_start = resuming(job) if intact_iterations(job) else job.fake_training()
         supervisor = job.supervise(from_start, attempt)
-        until(lambda number=attempt: any(one["attempt"] == number for one in job.events("started")), "the start")
+        until(lambda number=attempt: any(event["attempt"] == number for event in job.events("started")), "the start")
         time.sleep(delays.uniform(0, 0.15))
         kill_processes(job.living())
         supervisor.wait(60)
         assert max(intact_iterations(job), default=0) >= reached
         reached = max(intact_iterations(job), default=0)
-        reported = [one["iteration"] for one in job.events("checkpoint")]
+        reported = [event["iteration"] for event in job.events("checkpoint")]
         assert max(reported, default=0) <= reached
     assert reached > 0
     assert job.supervise(resuming(job), attempt=99).wait(60) == 0
@@ -200,7 +200,7 @@ def test_validation_runs_while_the_checkpoint_is_written(job: JobFolder) -> None
 def test_run_ends_after_its_last_checkpoint_is_written(job: JobFolder) -> None:
     job.plan["epochs"] = 1
     assert job.supervise(job.fake_training("--save-seconds", "0.5")).wait(60) == 0
-    assert [one["type"] for one in job.events()][-3:] == ["validation", "checkpoint", "ended"]
+    assert [event["type"] for event in job.events()][-3:] == ["validation", "checkpoint", "ended"]
 
 
 def test_stop_waits_for_its_checkpoint(job: JobFolder) -> None:
@@ -218,7 +218,7 @@ def test_next_attempt_repeats_a_validation_that_a_stop_interrupted(job: JobFolde
     assert stop(supervisor) == 143
     assert job.events("ended")[0]["iteration"] == 10
     assert job.supervise(resuming(job), attempt=2).wait(60) == 0
-    assert [one["epoch"] for one in job.events("validation")] == [1, 2, 3]
+    assert [event["epoch"] for event in job.events("validation")] == [1, 2, 3]
 
 
 def test_run_ends_with_the_error_of_a_failed_save(job: JobFolder) -> None:
@@ -240,7 +240,7 @@ def test_epochs_can_be_added_during_training(job: JobFolder) -> None:
     control(job, epochs=5)
     assert supervisor.wait(60) == 0
     assert job.events("ended")[0]["iteration"] == 50
-    assert [one["epoch"] for one in job.events("validation")] == [1, 2, 3, 4, 5]
+    assert [event["epoch"] for event in job.events("validation")] == [1, 2, 3, 4, 5]
 
 
 def test_epochs_can_be_removed_during_training(job: JobFolder) -> None:
@@ -270,15 +270,20 @@ def test_requested_checkpoint_is_saved_at_once_and_only_once(job: JobFolder) -> 
     assert stop(supervisor) == 143
     # The request was served before, so it is not served again.
     assert job.supervise(resuming(job), attempt=2).wait(60) == 0
-    second = [one["iteration"] for one in job.events("checkpoint") if one["attempt"] == 2]
+    second = [event["iteration"] for event in job.events("checkpoint") if event["attempt"] == 2]
     assert second == [20, 30]
-    assert all(one["order"] == 1 for one in job.events("checkpoint"))
+    assert all(event["order"] == 1 for event in job.events("checkpoint"))
 
 
 def test_pending_request_is_served_after_the_first_step(job: JobFolder) -> None:
     control(job, checkpointNow=2)
     assert job.supervise(job.fake_training()).wait(60) == 0
-    assert [(one["iteration"], one["order"]) for one in job.events("checkpoint")] == [(1, 2), (10, 2), (20, 2), (30, 2)]
+    assert [(event["iteration"], event["order"]) for event in job.events("checkpoint")] == [
+        (1, 2),
+        (10, 2),
+        (20, 2),
+        (30, 2),
+    ]
 
 
 def test_learning_rate_changes_the_weights(job: JobFolder, uninterrupted: str) -> None:
@@ -299,16 +304,16 @@ def test_diverged_training_fails_and_saves_no_checkpoint(job: JobFolder) -> None
     assert job.supervise(job.fake_training("--nan-at-step", "15")).wait(60) == 1
     message = "training diverged: the loss was not finite in steps 15-19"
     assert job.exit()["rootCause"]["message"] == f"FloatingPointError: {message}"
-    assert [one["iteration"] for one in job.events("step") if one["loss"] is None] == [15, 16, 17, 18, 19]
+    assert [event["iteration"] for event in job.events("step") if event["loss"] is None] == [15, 16, 17, 18, 19]
     assert intact_iterations(job)[0] == 14
-    assert "not saved at step 15: the weights are not finite" in [one["message"] for one in job.events("warning")]
+    assert "not saved at step 15: the weights are not finite" in [event["message"] for event in job.events("warning")]
 
 
 def test_lower_learning_rate_prevents_divergence(job: JobFolder) -> None:
     assert job.supervise(job.fake_training("--nan-at-step", "15")).wait(60) == 1
     control(job, learningRateFactor=0.5)
     assert job.supervise(resuming(job, "--nan-at-step", "15"), attempt=2).wait(60) == 0
-    assert all(one["loss"] is not None for one in job.events("step") if one["attempt"] == 2)
+    assert all(event["loss"] is not None for event in job.events("step") if event["attempt"] == 2)
 
 
 def test_gradient_accumulation_prevents_out_of_memory(job: JobFolder, uninterrupted: str) -> None:
@@ -328,7 +333,7 @@ def test_resume_accepts_a_foreign_plan_only_when_named(job: JobFolder) -> None:
     assert "to belong to plan 111" in job.exit()["rootCause"]["message"]
     named = resuming(job, "--steps-per-epoch", "5", "--resume-plan", theirs)
     assert job.supervise(named, attempt=3).wait(60) == 0
-    assert [one["iteration"] for one in job.events("step") if one["attempt"] == 3] == [11, 12, 13, 14, 15]
+    assert [event["iteration"] for event in job.events("step") if event["attempt"] == 3] == [11, 12, 13, 14, 15]
 
 
 def test_each_epoch_shuffles_all_samples() -> None:

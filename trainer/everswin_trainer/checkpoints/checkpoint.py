@@ -135,11 +135,6 @@ def list_checkpoints(folder: Path, plan_hash: str) -> list[Checkpoint]:
     return sorted(ours, key=lambda checkpoint: (checkpoint.iteration, checkpoint.epoch), reverse=True)
 
 
-def list_valid_checkpoints(folder: Path, plan_hash: str) -> list[Checkpoint]:
-    """Returns `list_checkpoints` whose SHA-256 matches the manifest."""
-    return [checkpoint for checkpoint in list_checkpoints(folder, plan_hash) if checkpoint.is_intact()]
-
-
 def remove_checkpoint(checkpoint: Checkpoint) -> None:
     """Deletes the manifest first, so that a crash in between never leaves a manifest without its file."""
     checkpoint.manifest.unlink(missing_ok=True)

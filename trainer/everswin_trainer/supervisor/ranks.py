@@ -168,6 +168,6 @@ class Ranks:
 
 def _poll(descriptors: list[int], seconds: float) -> list[tuple[int, int]]:
     waiting = select.poll()
-    for one in descriptors:
-        waiting.register(one, select.POLLIN)
+    for descriptor in descriptors:
+        waiting.register(descriptor, select.POLLIN)
     return waiting.poll(seconds * 1000)

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from conftest import PROGRAMS, environment
+from conftest import PROGRAMS, environment, list_valid_checkpoints
 from everswin_trainer.checkpoints.checkpoint import (
     Checkpoint,
     Origin,
     list_checkpoints,
-    list_valid_checkpoints,
     load_checkpoint,
     save_checkpoint,
     sweep_checkpoints,
@@ -26,7 +25,7 @@ def saved(folder: Path, epoch: int, origin: Origin = ORIGIN) -> Checkpoint:
 
 
 def epochs(checkpoints: list[Checkpoint]) -> list[int]:
-    return [one.epoch for one in checkpoints]
+    return [checkpoint.epoch for checkpoint in checkpoints]
 
 
 def test_manifest_describes_file_and_origin(tmp_path: Path) -> None:

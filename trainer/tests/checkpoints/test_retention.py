@@ -1,6 +1,7 @@
 from pathlib import Path
 
-from everswin_trainer.checkpoints.checkpoint import Checkpoint, Origin, list_valid_checkpoints, save_checkpoint
+from conftest import list_valid_checkpoints
+from everswin_trainer.checkpoints.checkpoint import Checkpoint, Origin, save_checkpoint
 from everswin_trainer.checkpoints.retention import apply_retention, epoch_end_positions
 from everswin_trainer.job.folder import Attempt
 
@@ -14,7 +15,7 @@ def saved(folder: Path, epoch: int, iteration: int | None = None, origin: Origin
 
 
 def iterations(checkpoints: list[Checkpoint]) -> list[int]:
-    return [one.iteration for one in checkpoints]
+    return [checkpoint.iteration for checkpoint in checkpoints]
 
 
 def test_retention_keeps_the_last_and_the_best_checkpoints(tmp_path: Path) -> None:

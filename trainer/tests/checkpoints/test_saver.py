@@ -12,8 +12,8 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from conftest import PLAN, PROGRAMS, environment
-from everswin_trainer.checkpoints.checkpoint import Origin, list_checkpoints, list_valid_checkpoints
+from conftest import PLAN, PROGRAMS, environment, list_valid_checkpoints
+from everswin_trainer.checkpoints.checkpoint import Origin, list_checkpoints
 from everswin_trainer.checkpoints.saver import Saver, StateCopy
 from everswin_trainer.job.folder import Attempt, Job
 from everswin_trainer.job.plan import Plan
@@ -56,10 +56,10 @@ class Folder:
         self.saver.retain()
 
     def epochs(self) -> list[int]:
-        return [one.epoch for one in list_valid_checkpoints(self.job.checkpoints, PLAN_HASH)]
+        return [checkpoint.epoch for checkpoint in list_valid_checkpoints(self.job.checkpoints, PLAN_HASH)]
 
     def events(self, kind: str) -> list[dict[str, Any]]:
-        return [one for one in read_events(self.job.progress) if one["type"] == kind]
+        return [event for event in read_events(self.job.progress) if event["type"] == kind]
 
 
 class Gate:
@@ -192,7 +192,9 @@ def test_save_skips_weights_that_are_not_finite(folder: Folder) -> None:
     folder.save(2, is_finite=False)
     folder.saver.wait()
     assert folder.epochs() == [1]
-    assert [one["message"] for one in folder.events("warning")] == ["not saved at step 20: the weights are not finite"]
+    assert [event["message"] for event in folder.events("warning")] == [
+        "not saved at step 20: the weights are not finite"
+    ]
     assert folder.saver.saved_iteration == 20
 
 
@@ -242,7 +244,7 @@ def test_milestones_of_the_plan_override_those_of_the_schedule(
         folder.save(epoch)
         folder.save(epoch, iteration=epoch * PER_EPOCH + 5)
     folder.saver.wait()
-    assert [one.iteration for one in list_valid_checkpoints(folder.job.checkpoints, PLAN_HASH)] == kept
+    assert [checkpoint.iteration for checkpoint in list_valid_checkpoints(folder.job.checkpoints, PLAN_HASH)] == kept
 
 
 def test_forked_process_exits_without_waiting_for_the_save(folder: Folder, gate: Gate) -> None:
@@ -263,4 +265,4 @@ def test_failing_process_completes_its_save(tmp_path: Path) -> None:
     command = [sys.executable, str(PROGRAMS / "save_and_raise.py"), str(tmp_path)]
     end = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=60)
     assert (end.returncode, end.stderr.strip().splitlines()[-1]) == (1, "RuntimeError: the step failed")
-    assert [one.iteration for one in list_checkpoints(tmp_path / "train/checkpoints", PLAN_HASH)] == [10]
+    assert [checkpoint.iteration for checkpoint in list_checkpoints(tmp_path / "train/checkpoints", PLAN_HASH)] == [10]

@@ -52,17 +52,17 @@ class Machine:
         return job, supervisor
 
     def clean(self) -> None:
-        kill_processes([one.pid for one in self.supervisors if one.poll() is None])
+        kill_processes([supervisor.pid for supervisor in self.supervisors if supervisor.poll() is None])
         for job in self.jobs:
             kill_processes(job.living())
 
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Iterator[Machine]:
-    one = Machine(tmp_path)
-    one.gpus.have(2)
-    yield one
-    one.clean()
+    machine = Machine(tmp_path)
+    machine.gpus.have(2)
+    yield machine
+    machine.clean()
 
 
 def training(*switches: str) -> Callable[[JobFolder], list[str]]:
@@ -112,7 +112,7 @@ def test_job_waits_and_reports_the_holder_when_gpus_are_leased(machine: Machine)
     second, _ = machine.start("second", endless(), 2)
     state = waiting(second)
     assert (state["v"], state["fence"], state["gpus"], state["place"], state["ahead"]) == (1, 1, 2, 1, [])
-    assert [(one["gpu"], one["run"], one["pid"], one["survivors"]) for one in state["held"]] == [
+    assert [(holder["gpu"], holder["run"], holder["pid"], holder["survivors"]) for holder in state["held"]] == [
         (uuid(0), "first", pid, False),
         (uuid(1), "first", pid, False),
     ]
@@ -171,7 +171,7 @@ def test_surviving_ranks_keep_their_gpus(machine: Machine) -> None:
     second, _ = machine.start("second", endless(), 1)
     waiting(second)
     kill_processes([supervisor.pid, *(pid for pid in first.living() if pid not in pids)])
-    until(lambda: any(one["survivors"] for one in waiting(second)["held"]), "the survivors to be named")
+    until(lambda: any(holder["survivors"] for holder in waiting(second)["held"]), "the survivors to be named")
     kill_processes(pids[:1])
     time.sleep(0.6)
     assert not second.living()
@@ -198,7 +198,10 @@ def test_restarted_job_does_not_block_its_former_gpus(machine: Machine) -> None:
     supervisor.wait()
     first, _ = machine.start("first", endless(), 2, 2)
     trains(second)
-    until(lambda: [one["run"] for one in waiting(first)["held"]] == ["second", "second"], "it to wait for the second")
+    until(
+        lambda: [holder["run"] for holder in waiting(first)["held"]] == ["second", "second"],
+        "it to wait for the second",
+    )
 
 
 def test_queue_sorts_by_priority_then_time_without_overtaking(machine: Machine) -> None:
@@ -232,7 +235,7 @@ def test_job_waits_for_processes_without_a_lease(machine: Machine) -> None:
     assert trains(other)["gpus"] == [uuid(0)]
     machine.gpus.have(2, {0: 20000})
     os.kill(trains(other)["pid"], signal.SIGTERM)
-    until(lambda: [one["gpu"] for one in waiting(job)["foreign"]] == [uuid(0)], "the other GPU to be in foreign use")
+    until(lambda: [gpu["gpu"] for gpu in waiting(job)["foreign"]] == [uuid(0)], "the other GPU to be in foreign use")
     machine.gpus.have(2)
     trains(job)
 
@@ -269,7 +272,7 @@ def test_cpu_jobs_run_one_at_a_time(machine: Machine) -> None:
     first, supervisor = machine.start("first", endless(), 2, 1, "--device", "cpu")
     assert trains(first)["gpus"] == ["cpu"]
     second, _ = machine.start("second", endless(), 1, 1, "--device", "cpu")
-    assert [one["gpu"] for one in waiting(second)["held"]] == ["cpu"]
+    assert [holder["gpu"] for holder in waiting(second)["held"]] == ["cpu"]
     supervisor.terminate()
     trains(second)
 

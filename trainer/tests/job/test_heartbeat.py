@@ -17,7 +17,7 @@ def test_each_rank_writes_one_file_of_fixed_size(tmp_path: Path) -> None:
     for _ in range(100):
         first.send(STEP)
     second.send(SAVING)
-    assert {(one.phase, one.count) for one in read_heartbeats(job)} == {("step", 101), ("saving", 2)}
+    assert {(heartbeat.phase, heartbeat.count) for heartbeat in read_heartbeats(job)} == {("step", 101), ("saving", 2)}
     assert {path.name: path.stat().st_size for path in job.heartbeats.iterdir()} == {"0": 64, "11": 64}
 
 
@@ -30,7 +30,7 @@ def test_read_heartbeats_skips_incomplete_files(tmp_path: Path) -> None:
     HeartbeatWriter(job, 0)
     for name, torn in (("1", ""), ("2", "123"), ("3", "123 step"), ("4", "\0" * 64), ("5", "x step 1")):
         (job.heartbeats / name).write_text(torn)
-    assert [one.phase for one in read_heartbeats(job)] == ["startup"]
+    assert [heartbeat.phase for heartbeat in read_heartbeats(job)] == ["startup"]
 
 
 def test_heartbeat_takes_less_than_a_millisecond(tmp_path: Path) -> None:

@@ -26,9 +26,9 @@ def test_incomplete_line_loses_only_itself(tmp_path: Path) -> None:
     Progress(path, 1).write("step", iteration=1)
     with open(path, "a") as stream:
         stream.write('{"v":1,"type":"step","itera')
-    assert [one["iteration"] for one in read_events(path)] == [1]
+    assert [event["iteration"] for event in read_events(path)] == [1]
     Progress(path, 2).write("step", iteration=2)
-    assert [one["iteration"] for one in read_events(path)] == [1, 2]
+    assert [event["iteration"] for event in read_events(path)] == [1, 2]
     assert len(path.read_bytes().split(b"\n")) == 4
 
 
@@ -46,10 +46,10 @@ def test_lines_of_two_writers_do_not_mix(tmp_path: Path) -> None:
     )
     command = [sys.executable, "-c", script, str(tmp_path / "p")]
     writers = [subprocess.Popen([*command, str(number)], env=environment()) for number in (1, 2)]
-    assert [one.wait(60) for one in writers] == [0, 0]
+    assert [writer.wait(60) for writer in writers] == [0, 0]
     events = read_events(tmp_path / "p")
     for attempt in (1, 2):
-        assert [one["iteration"] for one in events if one["attempt"] == attempt] == list(range(500))
+        assert [event["iteration"] for event in events if event["attempt"] == attempt] == list(range(500))
 
 
 def validation(epoch: int, score: float | None) -> dict:

@@ -8,7 +8,7 @@ from everswin_trainer.model.convert_weights import convert_in_child, prepare
 from everswin_trainer.system.process_setup import prepare_process
 from everswin_trainer.system.sandbox import drop_credentials, isolate_network
 
-recipe, folder, out = (Path(one) for one in sys.argv[1:])
+recipe, folder, out = (Path(argument) for argument in sys.argv[1:])
 network = isolate_network()
 drop_credentials()
 prepare_process("cpu")

@@ -38,11 +38,11 @@ def gradients(
     model.zero_grad()
     # The loss is a mean over images.
     mse_loss(called(images), targets).backward()
-    return [one.grad.clone() for one in model.parameters() if one.grad is not None]
+    return [parameter.grad.clone() for parameter in model.parameters() if parameter.grad is not None]
 
 
 def distance(ours: list[torch.Tensor], theirs: list[torch.Tensor]) -> float:
-    return max((one - other).abs().max().item() for one, other in zip(ours, theirs, strict=True))
+    return max((first - second).abs().max().item() for first, second in zip(ours, theirs, strict=True))
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ class TwoHosts(JobFolder):
         ours = ["--job-dir", str(self.host(name)), "--run-dir", str(self.folder), "--attempt", str(fence)]
         ours += ["--fence", str(fence), "--grace-seconds", "5", *switches]
         gpus = ["--gpu-folder", str(self.root / f"gpus-{name}"), "--device", "cpu", "--requester", str(os.getpid())]
-        hosts = ["--hosts", *(str(self.host(one)) for one in HOSTS)]
+        hosts = ["--hosts", *(str(self.host(host)) for host in HOSTS)]
         command = [sys.executable, "-m", "everswin_trainer", "supervise", *ours, *gpus, *hosts, "--", *program]
         return subprocess.Popen(command, cwd=self.root, env=environment(), start_new_session=True)
 

@@ -156,7 +156,7 @@ def test_second_supervisor_is_locked_out_and_changes_nothing(job: JobFolder) -> 
 
 def test_one_of_many_concurrent_supervisors_runs(job: JobFolder) -> None:
     racing = [job.supervise(job.fake_training("--step-seconds", "0.05"), attempt=number) for number in range(1, 9)]
-    codes = sorted(one.wait(60) for one in racing)
+    codes = sorted(supervisor.wait(60) for supervisor in racing)
     assert codes == [0] + [75] * 7
     assert len(job.events("started")) == 1
 
@@ -171,7 +171,7 @@ def test_next_supervisor_kills_survivors_first(job: JobFolder) -> None:
     assert job.supervise(job.fake_training(), attempt=2).wait(60) == 0
     assert start_ticks(survivor) is None
     assert f"killed survivors of a dead supervisor: [{survivor}]" in (job.folder / "trainer.log").read_text()
-    attempts = [one["attempt"] for one in job.events()]
+    attempts = [event["attempt"] for event in job.events()]
     assert attempts == sorted(attempts), "the two trainers never write at the same time"
 
 
@@ -197,7 +197,7 @@ def test_cooperative_program_stops_when_its_supervisor_is_killed(job: JobFolder)
 def test_outcome_of_the_previous_attempt_is_deleted_at_the_start(job: JobFolder) -> None:
     job.supervise(job.fake_training("--fail-at-step", "1")).wait(60)
     supervisor = job.supervise(job.fake_training("--hang-at-step", "2"), attempt=2, grace=0.2)
-    until(lambda: [one for one in job.events("started") if one["attempt"] == 2], "the second start")
+    until(lambda: [event for event in job.events("started") if event["attempt"] == 2], "the second start")
     assert not (job.folder / "exit.json").exists()
     assert not (job.folder / "error.json").exists()
     stop(supervisor)
