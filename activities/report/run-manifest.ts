@@ -72,7 +72,7 @@ export async function findManifestMismatches(home: string, manifest: RunManifest
   return deviations;
 }
 
-/** Files that say what went in and what came out; not those that change with every look, such as locks and beats. */
+/** Files that say what went in and what came out; not those that change with every look, such as locks and heartbeats. */
 async function listResults(home: string, runId: string): Promise<string[]> {
   const { root } = runFolder(home, runId);
   const wanted =

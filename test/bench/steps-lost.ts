@@ -92,9 +92,9 @@ async function killOnce(job: BareJob, intervalSeconds: number, attempt: number, 
   };
 }
 
-/** Its beats tell: reading them costs less than reading what it wrote. */
+/** Reads the heartbeat, which costs less than reading the progress file. */
 function rankOf(jobDir: string): number {
-  return Number(readFileSync(`${jobDir}/beats/0`, 'utf8').split(' ')[0]);
+  return Number(readFileSync(`${jobDir}/heartbeats/0`, 'utf8').split(' ')[0]);
 }
 
 function describe(kills: Loss[]) {

@@ -147,7 +147,7 @@ export const allPoints = [
   ...ofSupervisor.flatMap((point) => [`supervisor train ${point}`, `supervisor test ${point}`]),
 ];
 
-const changesWhileTrainerLives = ['train/owner.json', 'train/beats', 'test/owner.json', 'test/beats'];
+const changesWhileTrainerLives = ['train/owner.json', 'train/heartbeats', 'test/owner.json', 'test/heartbeats'];
 const changes = [
   ...['plan.json', 'train/fences', 'train/owner.json', 'train/exit.json'],
   ...['test/fences', 'test/owner.json', 'test/exit.json', 'test/metrics.json'],

@@ -34,9 +34,9 @@ def fields(event: dict[str, Any]) -> set[str]:
 def test_run_creates_the_files_of_the_contract(job: JobFolder) -> None:
     assert job.supervise(job.fake_training()).wait(60) == 0
     assert sorted(path.name for path in job.folder.iterdir() if path.name != "ballast") == [
-        "beats",
         "checkpoints",
         "exit.json",
+        "heartbeats",
         "lock",
         "owner.json",
         "progress.jsonl",

@@ -106,7 +106,7 @@ export const superviseArgv = (
 
 const gpuArgv = ({ folder, device, count, priority, since, foreignMib, parentPid }: GpuRequest & { parentPid: number }) => [
   ...['--gpu-folder', folder, '--gpus', String(count), '--device', device, '--gpu-priority', String(priority)],
-  ...['--gpu-since', String(since), '--foreign-mib', String(foreignMib), '--requester', String(parentPid)],
+  ...['--gpu-since', String(since), '--foreign-mib', String(foreignMib), '--parent-pid', String(parentPid)],
 ];
 
 /** Builds the torchrun part, without restarts: the workflow decides about them. @param ranks on all machines. */

@@ -37,8 +37,8 @@ test('a rank that dies ends the launchers of all nodes, and the next attempt res
   await until(async () =>
     (await readProgress(progress)).some((event) => event.type === 'step' && event.iteration >= 12) ? true : undefined,
   );
-  const [, second] = (await readdir(`${dir}/beats`)).sort();
-  process.kill(Number((await readFile(`${dir}/beats/${second}`, 'utf8')).split(' ')[0]), 'SIGKILL');
+  const [, second] = (await readdir(`${dir}/heartbeats`)).sort();
+  process.kill(Number((await readFile(`${dir}/heartbeats/${second}`, 'utf8')).split(' ')[0]), 'SIGKILL');
   // On a cluster each launcher reports its own ranks. The first report, which may be a consequence, ends the attempt.
   expect(await first).toMatchObject({ outcome: 'crashed', failure: { reaction: 'retry' } });
   expect(await train(plan, 2)).toMatchObject({ outcome: 'finished', resumedFrom: 'e001-i000010.pth', toIteration: 30 });

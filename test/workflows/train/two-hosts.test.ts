@@ -27,8 +27,8 @@ const untilStep = (folder: RunFolder, iteration: number) =>
 /** Pid of the rank that runs on a host. */
 async function rankOn(folder: RunFolder, host: string): Promise<number> {
   const { dir } = folder.host(host);
-  const [name] = await readdir(`${dir}/beats`);
-  return Number((await readFile(`${dir}/beats/${name}`, 'utf8')).split(' ')[0]);
+  const [name] = await readdir(`${dir}/heartbeats`);
+  return Number((await readFile(`${dir}/heartbeats/${name}`, 'utf8')).split(' ')[0]);
 }
 
 /** Both hosts watch under the token of the second attempt what was started under that of the first. */

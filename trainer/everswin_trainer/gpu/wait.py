@@ -28,7 +28,7 @@ class NotEnoughGpus(Exception):
     """This machine has fewer GPUs than the job requests."""
 
 
-class RequesterGone(Exception):
+class ParentExited(Exception):
     """The process that started this supervisor has ended, so no worker would watch the trainer."""
 
 
@@ -50,7 +50,7 @@ class GpuRequest:
     since: float
     foreign_mib: int
     # Pid of our parent, which acts for a worker: without it no worker would watch the trainer.
-    requester: int
+    parent_pid: int
 
     @classmethod
     def from_arguments(cls, arguments: argparse.Namespace) -> "GpuRequest | None":
@@ -64,7 +64,7 @@ class GpuRequest:
             priority=arguments.gpu_priority,
             since=since,
             foreign_mib=arguments.foreign_mib,
-            requester=arguments.requester or os.getppid(),
+            parent_pid=arguments.parent_pid or os.getppid(),
         )
 
 
@@ -77,21 +77,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--gpu-priority", type=int, default=3, help="lower numbers go first")
     parser.add_argument("--gpu-since", type=float, help="Unix seconds; earlier requests go first")
     parser.add_argument("--foreign-mib", type=int, default=1024)
-    parser.add_argument("--requester", type=int, metavar="PID", help="parent process; the wait ends when it ends")
+    parser.add_argument("--parent-pid", type=int, metavar="PID", help="parent process; the wait ends when it ends")
 
 
 def wait_for_gpus(job: Job, attempt: Attempt, request: GpuRequest, stop: set[signal.Signals]) -> Lease:
     """Waits for `request.count` GPUs and returns their lease. The caller holds the job's lock and blocks `stop`.
 
-    Raises NotEnoughGpus, GpusUnknown, RequesterGone when the requester has ended, StopRequested on a signal of `stop`.
+    Raises NotEnoughGpus, GpusUnknown, ParentExited when the parent has exited, StopRequested on a signal of `stop`.
     """
     waiting = _GpuWait(job, attempt, request)
     try:
         while (lease := waiting.poll()) is None:
             if signal.sigtimedwait(stop, POLL_SECONDS) is not None:
                 raise StopRequested
-            if os.getppid() != request.requester:
-                raise RequesterGone
+            if os.getppid() != request.parent_pid:
+                raise ParentExited
         return lease
     finally:
         waiting.end()

@@ -83,7 +83,7 @@ class Job:
     @property
     def heartbeats(self) -> Path:
         """Folder of the heartbeats, one file for each rank."""
-        return self.folder / "beats"
+        return self.folder / "heartbeats"
 
     @property
     def waiting(self) -> Path:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from everswin_trainer.gpu.lease import Lease
-from everswin_trainer.gpu.wait import POLL_SECONDS, GpuRequest, RequesterGone, StopRequested, wait_for_gpus
+from everswin_trainer.gpu.wait import POLL_SECONDS, GpuRequest, ParentExited, StopRequested, wait_for_gpus
 from everswin_trainer.job.folder import Attempt, Job
 from everswin_trainer.job.heartbeat import Heartbeat, read_heartbeats
 from everswin_trainer.job.outcome import FINISHED
@@ -50,7 +50,7 @@ class Hosts:
         try:
             write_json(self.own.ready, {"v": 1, "fence": self.attempt.fence})
             self._wait(lambda: self._without_gpus(self.others), request, stop)
-        except (StopRequested, RequesterGone):
+        except (StopRequested, ParentExited):
             lease.release()
             raise
         return lease
@@ -91,8 +91,8 @@ class Hosts:
                     published = names
                 if signal.sigtimedwait(stop, POLL_SECONDS) is not None:
                     raise StopRequested
-                if os.getppid() != request.requester:
-                    raise RequesterGone
+                if os.getppid() != request.parent_pid:
+                    raise ParentExited
         finally:
             self.own.waiting.unlink(missing_ok=True)
 

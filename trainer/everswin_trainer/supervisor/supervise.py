@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from everswin_trainer.gpu.lease import Lease
-from everswin_trainer.gpu.wait import GpuRequest, NotEnoughGpus, RequesterGone, StopRequested, add_arguments
+from everswin_trainer.gpu.wait import GpuRequest, NotEnoughGpus, ParentExited, StopRequested, add_arguments
 from everswin_trainer.job.folder import Attempt, Job, living_owner, write_owner
 from everswin_trainer.job.heartbeat import PHASES
 from everswin_trainer.job.outcome import CRASHED, FINISHED, HUNG, PREEMPTED, ProgramOutcome, write_exit
@@ -43,7 +43,7 @@ NOT_ENOUGH_GPUS_EXIT_CODE = 69
 def main(argv: list[str]) -> int:
     """Runs one attempt. Returns 0 if it finished, 1 if it crashed or hung, 143 if it was preempted.
 
-    Returns 75 (locked, or the requester has ended) or 69 (too few GPUs on this machine) without touching the job.
+    Returns 75 (locked, or the parent has exited) or 69 (too few GPUs on this machine) without touching the job.
     """
     arguments = parse(argv)
     # Blocks signals until `Signals` or sigtimedwait collects them, so that none arrives between two checks.
@@ -61,7 +61,7 @@ def main(argv: list[str]) -> int:
         lease = Lease([], []) if request is None else hosts.acquire_gpus(request, STOP_SIGNALS)
     except NotEnoughGpus as error:
         return refuse(NOT_ENOUGH_GPUS_EXIT_CODE, "not-enough-gpus", error)
-    except RequesterGone:
+    except ParentExited:
         return LOCKED_EXIT_CODE
     except StopRequested:
         lease = None

@@ -260,10 +260,10 @@ def test_stop_during_the_wait_is_a_preemption(machine: Machine) -> None:
     assert not second.events()
 
 
-def test_wait_ends_with_its_requester(machine: Machine) -> None:
+def test_wait_ends_with_its_parent(machine: Machine) -> None:
     first, _ = machine.start("first", endless(), 2)
     trains(first)
-    second, supervisor = machine.start("second", endless(), 2, 1, "--requester", "1")
+    second, supervisor = machine.start("second", endless(), 2, 1, "--parent-pid", "1")
     assert supervisor.wait(20) == 75
     assert owner(second) is None
 

@@ -26,7 +26,7 @@ class TwoHosts(JobFolder):
     def start(self, name: str, program: list[str], fence: int = 1, switches: tuple[str, ...] = ()) -> subprocess.Popen:
         ours = ["--job-dir", str(self.host(name)), "--run-dir", str(self.folder), "--attempt", str(fence)]
         ours += ["--fence", str(fence), "--grace-seconds", "5", *switches]
-        gpus = ["--gpu-folder", str(self.root / f"gpus-{name}"), "--device", "cpu", "--requester", str(os.getpid())]
+        gpus = ["--gpu-folder", str(self.root / f"gpus-{name}"), "--device", "cpu", "--parent-pid", str(os.getpid())]
         hosts = ["--hosts", *(str(self.host(host)) for host in HOSTS)]
         command = [sys.executable, "-m", "everswin_trainer", "supervise", *ours, *gpus, *hosts, "--", *program]
         return subprocess.Popen(command, cwd=self.root, env=environment(), start_new_session=True)

@@ -272,7 +272,7 @@ def test_slow_program_is_not_killed(job: JobFolder) -> None:
 
 def test_watchdog_is_off_by_default(job: JobFolder) -> None:
     supervisor = job.supervise(hanging("hang"))
-    until(lambda: (job.folder / "beats/0").exists(), "the first heartbeat")
+    until(lambda: (job.folder / "heartbeats/0").exists(), "the first heartbeat")
     time.sleep(2)
     assert supervisor.poll() is None
     stop(supervisor)
@@ -286,10 +286,10 @@ def test_watchdog_is_off_during_a_stop(job: JobFolder) -> None:
 
 
 def test_heartbeats_of_the_previous_attempt_are_deleted(job: JobFolder) -> None:
-    (job.folder / "beats").mkdir(parents=True)
-    (job.folder / "beats/7").write_text("1 step 1000")
+    (job.folder / "heartbeats").mkdir(parents=True)
+    (job.folder / "heartbeats/7").write_text("1 step 1000")
     job.supervise(["true"]).wait(60)
-    assert not (job.folder / "beats").exists()
+    assert not (job.folder / "heartbeats").exists()
 
 
 def test_unknown_phase_is_refused(job: JobFolder) -> None:
@@ -384,7 +384,7 @@ def test_rank0_may_complete_a_save_after_another_rank_failed(job: JobFolder) -> 
 
 def test_ranks_killed_by_the_supervisor_are_not_the_cause(job: JobFolder) -> None:
     supervisor = job.supervise(launcher("deaf 600"), grace=0.3)
-    until((job.folder / "beats/0").exists, "the rank")
+    until((job.folder / "heartbeats/0").exists, "the rank")
     time.sleep(1)
     stop(supervisor)
     assert job.exit()["rootCause"] is None

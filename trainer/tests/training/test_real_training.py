@@ -37,13 +37,13 @@ class RealHosts(RealJob):
         program = self.ranked([*meeting, *here, "--max-restarts", "0"], *self.training(resume))
         ours = ["--job-dir", str(self.folder_of(host)), "--run-dir", str(self.folder), "--attempt", str(attempt)]
         ours += ["--fence", str(attempt), "--grace-seconds", "60", "--stall-seconds", *WATCHED]
-        gpus = ["--gpu-folder", str(self.root / f"gpus-{host}"), "--device", "cpu", "--requester", str(os.getpid())]
+        gpus = ["--gpu-folder", str(self.root / f"gpus-{host}"), "--device", "cpu", "--parent-pid", str(os.getpid())]
         hosts = ["--hosts", str(self.folder_of("a")), str(self.folder_of("b"))]
         command = [sys.executable, "-m", "everswin_trainer", "supervise", *ours, *gpus, *hosts, "--", *program]
         return subprocess.Popen(command, env=environment(), start_new_session=True)
 
     def rank_on(self, host: str) -> int:
-        [heartbeat] = (self.folder_of(host) / "beats").iterdir()
+        [heartbeat] = (self.folder_of(host) / "heartbeats").iterdir()
         return int(heartbeat.read_text().split()[0])
 
     def logs(self) -> str:
@@ -155,7 +155,7 @@ def test_a_validation_says_how_long_it_took(uninterrupted: RealJob) -> None:
 
 
 def test_each_rank_gave_signs_of_progress_to_the_end(uninterrupted: RealJob) -> None:
-    heartbeats = {path.name: path.read_text().split() for path in (uninterrupted.folder / "beats").iterdir()}
+    heartbeats = {path.name: path.read_text().split() for path in (uninterrupted.folder / "heartbeats").iterdir()}
     [started] = uninterrupted.events("started")
     assert [int(heartbeats[str(rank)][0]) for rank in range(RANKS)] == started["pids"]
     # A save ends the first rank, a validation the others; each step and each image sends at least one heartbeat.
