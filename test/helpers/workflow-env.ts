@@ -135,7 +135,7 @@ export const aFailure = (reaction: FailureReaction, tries = 3): Failure => ({
 });
 
 export const someMetrics: TestResult = {
-  outcome: { step: 'test', hit: false, why: 'miss: never done here before' },
+  outcome: { step: 'test', hit: false, why: 'not cached, building' },
   v: 1,
   checkpoint: 'e003-i000030.pth',
   checkpointSha256: 'a'.repeat(64),

@@ -56,7 +56,7 @@ test('a changed file changes the plan hash, and the miss names its archive', asy
   await damage(({ images }) => (images[0] = { ...images[0], file_name: images[0]?.file_name ?? '', note: 'reviewed' }));
   const second = await preparation.prepare(input);
   expect(second.plan.planHash).not.toBe(first.plan.planHash);
-  expect(second.outcomes[1]?.why).toMatch(/^miss: val\.json changed \([0-9a-f]{12} → [0-9a-f]{12}\)$/);
+  expect(second.outcomes[1]?.why).toMatch(/^not cached, val\.json changed \([0-9a-f]{12} → [0-9a-f]{12}\)$/);
 }, 60_000);
 
 test('invalid data are reported with all problems at once', async () => {

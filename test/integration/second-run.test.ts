@@ -17,15 +17,15 @@ afterAll(() => preparation.remove());
 test('a second run of the same input reuses every step and names the reason', async () => {
   const first = await preparation.prepare(demo);
   expect(first.outcomes.map(({ step, why }) => [step, why])).toEqual([
-    ['recipe', 'miss: never done here before'],
-    ['dataset', 'miss: never done here before'],
-    ['weights', 'miss: never done here before'],
+    ['recipe', 'not cached, building'],
+    ['dataset', 'not cached, building'],
+    ['weights', 'not cached, building'],
   ]);
   expect(first.dataset).toMatchObject({ images: 120, classes: 3 });
 
   const second = await preparation.prepare({ ...demo, name: 'demo-again' }, true);
   expect(second.outcomes.map(({ hit }) => hit)).toEqual([true, true, true]);
-  expect(second.outcomes[1]?.why).toMatch(/^hit: done on .* train2017\.zip, val2017\.zip, .* unchanged/);
+  expect(second.outcomes[1]?.why).toMatch(/^cached, built on .* train2017\.zip, val2017\.zip, .* unchanged/);
   expect(second.plan.planHash).toBe(first.plan.planHash);
   expect(second.weights.path).toBe(first.weights.path);
 }, 120_000);
@@ -45,8 +45,8 @@ test('an archive that was damaged in the store is downloaded again', async () =>
 test('a miss names the changed field, and fresh runs every step again', async () => {
   await preparation.prepare(demo);
   const extracted = await preparation.prepare({ ...demo, extractImages: true });
-  expect(extracted.outcomes[1]?.why).toBe('miss: images as files changed (false → true)');
+  expect(extracted.outcomes[1]?.why).toBe('not cached, images as files changed (false → true)');
   const fresh = await preparation.prepare({ ...demo, fresh: true });
-  expect(fresh.outcomes.map(({ why }) => why)).toEqual(Array(3).fill('miss: done anew, as asked for'));
+  expect(fresh.outcomes.map(({ why }) => why)).toEqual(Array(3).fill('not cached, rebuild requested'));
   expect(fresh.plan.planHash).toBe(extracted.plan.planHash);
 }, 180_000);

@@ -1,6 +1,6 @@
 import { errorCatalogue, type ErrorCode } from '../../../configs/errors.ts';
 
-/** An error of the catalogue: what happened (message), what kind it is (code), and from the catalogue what to do next. */
+/** An error of the catalog in configs/errors.ts. The message says what happened and ends with the next step of its code. */
 export class CodedError extends Error {
   override readonly name = 'CodedError';
   readonly code: ErrorCode;
@@ -11,6 +11,6 @@ export class CodedError extends Error {
   }
 }
 
-/** The code that Node puts on system errors, such as ENOSPC; undefined for everything else. */
+/** Returns the code of a Node system error, such as ENOSPC; undefined for other errors. */
 export const systemErrorCode = (error: unknown): string | undefined =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;

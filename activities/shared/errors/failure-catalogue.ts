@@ -1,7 +1,7 @@
 import { FailureCatalogue, type FailureClass } from '../../../configs/schema/index.ts';
 import failures from '../../../configs/failures.json' with { type: 'json' };
 
-/** A class of configs/failures.json whose patterns are compiled. */
+/** A class of configs/failures.json with compiled patterns. */
 export interface KnownFailure {
   entry: FailureClass;
   patterns: RegExp[];
@@ -12,7 +12,7 @@ export const failureCatalogue: readonly KnownFailure[] = FailureCatalogue.parse(
   patterns: entry.patterns.map((pattern) => new RegExp(pattern)),
 }));
 
-/** Classes that the worker itself knows, by what it saw rather than by a text. */
+/** Classes that the worker assigns itself, from an observed state instead of a log line. */
 export type WorkerFailure = 'hung' | 'supervisor-killed' | 'disk-full' | 'unknown';
 
 export function workerFailure(name: WorkerFailure): FailureClass {

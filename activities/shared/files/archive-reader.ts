@@ -4,7 +4,7 @@ import { RandomAccessReader } from 'yauzl';
 
 const chunkBytes = 256 * 1024;
 
-/** Reads for yauzl within the bounds of the file: its own reader lets a hostile offset end the whole process. */
+/** Reader for yauzl that checks bounds. yauzl's own reader crashes the process on a malicious offset. */
 export class ArchiveReader extends RandomAccessReader {
   readonly #file: FileHandle;
   readonly #bytes: number;
@@ -39,11 +39,11 @@ export class ArchiveReader extends RandomAccessReader {
 
   async #fill(buffer: Buffer, position: number): Promise<void> {
     const end = position + buffer.length;
-    if (end > this.#bytes) throw new RangeError(`it points to byte ${end}, but ends at byte ${this.#bytes}`);
+    if (end > this.#bytes) throw new RangeError(`it references byte ${end}, but the file ends at byte ${this.#bytes}`);
     let filled = 0;
     while (filled < buffer.length) {
       const { bytesRead } = await this.#file.read(buffer, filled, buffer.length - filled, position + filled);
-      if (bytesRead === 0) throw new RangeError(`it was cut off at byte ${position + filled} while it was read`);
+      if (bytesRead === 0) throw new RangeError(`it was truncated at byte ${position + filled} while being read`);
       filled += bytesRead;
     }
   }

@@ -4,30 +4,30 @@ import { link, open, readdir, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { systemErrorCode } from '../errors/coded-error.ts';
 
-/** After a crash at any moment `path` holds either its old content or all of `data`. */
+/** Writes a file atomically: after a crash at any moment, `path` holds its old content or all of `data`. */
 export const writeFileAtomic = (path: string, data: string | Uint8Array): Promise<void> =>
   writeThenPublish(path, data, (temporary) => rename(temporary, path));
 
-/** The same for a file that must not be there yet: of several writers one wins, the others get EEXIST. */
+/** Creates a file atomically. If several writers race, one succeeds and the others get EEXIST. */
 export const createFileExclusive = (path: string, data: string | Uint8Array): Promise<void> =>
   writeThenPublish(path, data, (temporary) => link(temporary, path));
 
 const writeThenPublish = async (
   path: string,
   data: string | Uint8Array,
-  putInPlace: (temporary: string) => Promise<void>,
+  publish: (temporary: string) => Promise<void>,
 ): Promise<void> => {
   const temporary = `${path}.${process.pid}.${randomUUID()}.tmp`;
   try {
     await writeSynced(temporary, data);
-    await putInPlace(temporary);
+    await publish(temporary);
   } finally {
     await rm(temporary, { force: true });
   }
   await syncFolder(dirname(path));
 };
 
-/** Removes what writers of this machine left under `folder` when they were killed. */
+/** Removes the temporary files that killed writers of this machine left under `folder`. */
 export const removeTemporaryFiles = async (folder: string): Promise<void> => {
   for (const name of await readdir(folder, { recursive: true })) {
     const [, pid] = /\.(\d+)\.[0-9a-f-]{36}\.tmp$/.exec(name) ?? [];
@@ -54,7 +54,7 @@ const writeSynced = async (path: string, data: string | Uint8Array): Promise<voi
   }
 };
 
-/** A rename survives a power cut only when its folder is synced too. */
+/** Syncs a folder. A rename survives a power failure only after that. */
 export const syncFolder = async (folder: string): Promise<void> => {
   const handle = await open(folder, 'r');
   try {
@@ -66,11 +66,11 @@ export const syncFolder = async (folder: string): Promise<void> => {
 
 export interface HashOptions {
   readonly signal: AbortSignal;
-  /** Called with the bytes hashed so far: hashing a large file outlasts a heartbeat timeout. */
+  /** Receives the bytes hashed so far, because hashing a large file can outlast a heartbeat timeout. */
   readonly onBytes: (bytes: number) => void;
 }
 
-/** Adds a whole file to a hash that may go on afterwards. */
+/** Adds the content of a file to a hash. */
 export const hashFileInto = async (hash: Hash, path: string, { signal, onBytes }: HashOptions): Promise<void> => {
   const chunks: AsyncIterable<Buffer> = createReadStream(path, { highWaterMark: 1024 * 1024 });
   let bytes = 0;

@@ -6,22 +6,22 @@ import { readJson } from './json-file.ts';
 
 const manifestSuffix = '.json';
 
-/** A checkpoint whose manifest was just held against the file. */
+/** A checkpoint whose file was just verified against its manifest. */
 export interface Checkpoint {
   path: string;
   manifest: CheckpointManifest;
 }
 
-/** A manifest as it lies there. Without content it does not parse, or speaks of another file than its own. */
+/** A manifest on disk; `manifest` is undefined when it is invalid or names another file. */
 export interface FoundManifest {
-  /** Of manifest and file, without their suffixes. */
+  /** File name of manifest and checkpoint, without suffix. */
   name: string;
   manifest: CheckpointManifest | undefined;
 }
 
 export const checkpointPath = (job: JobFolder, name: string): string => `${job.checkpoints}/${name}.pth`;
 
-/** Every manifest. What a writer has not finished (temporary names, files without a manifest) does not exist. */
+/** Lists all manifests. Ignores unfinished checkpoints: temporary files and files without a manifest. */
 export async function listManifests(job: JobFolder): Promise<FoundManifest[]> {
   const entries = (await ignoreMissing(readdir(job.checkpoints, { withFileTypes: true }))) ?? [];
   const names = entries
@@ -35,5 +35,5 @@ async function readManifest(job: JobFolder, name: string): Promise<FoundManifest
   return { name, manifest: manifest?.file === `${name}.pth` ? manifest : undefined };
 }
 
-/** Undefined where there is no file. */
+/** Returns the size of a file; undefined when it does not exist. */
 export const fileSize = async (path: string): Promise<number | undefined> => (await ignoreMissing(stat(path)))?.size;

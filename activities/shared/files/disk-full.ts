@@ -1,14 +1,14 @@
 import { CodedError, systemErrorCode } from '../errors/coded-error.ts';
 
-/** No space left, on the disk or in the quota. */
+/** Checks whether an error means that the disk or the quota is full. */
 export const isDiskFull = (error: unknown): error is Error => {
   const code = systemErrorCode(error);
   return code === 'ENOSPC' || code === 'EDQUOT';
 };
 
-/** Turns "no space left" into DiskFull and hands back every other error as it is. */
-export const toDiskFullError = (error: unknown, doing: string): unknown => {
+/** Converts "no space left" to DiskFull; returns other errors unchanged. */
+export const toDiskFullError = (error: unknown, operation: string): unknown => {
   if (!isDiskFull(error)) return error;
   const code = systemErrorCode(error) ?? '';
-  return new CodedError('DiskFull', `No space left (${code}) while ${doing}.`, { cause: error });
+  return new CodedError('DiskFull', `No space left (${code}) while ${operation}.`, { cause: error });
 };

@@ -2,15 +2,15 @@ import { stat } from 'node:fs/promises';
 import type { FileMark } from '../../../configs/schema/index.ts';
 import { ignoreMissing } from './ignore-missing.ts';
 
-/** How a file looks now; undefined where there is none. */
+/** Reads size, inode and times of a file; undefined when it does not exist. */
 export async function readFileMark(path: string): Promise<FileMark | undefined> {
-  const found = await ignoreMissing(stat(path, { bigint: true }));
-  if (found === undefined) return undefined;
-  const { size, ino, mtimeNs, ctimeNs } = found;
+  const stats = await ignoreMissing(stat(path, { bigint: true }));
+  if (stats === undefined) return undefined;
+  const { size, ino, mtimeNs, ctimeNs } = stats;
   return { bytes: Number(size), inode: String(ino), mtimeNs: String(mtimeNs), ctimeNs: String(ctimeNs) };
 }
 
-/** Whether nobody wrote, replaced or moved the file between the two looks. */
+/** Checks that a file was not written, replaced or moved between two marks. */
 export const isSameMark = (a: FileMark | undefined, b: FileMark | undefined): boolean =>
   a !== undefined &&
   b !== undefined &&

@@ -1,12 +1,12 @@
 import { statfs } from 'node:fs/promises';
 
 export interface DiskSpace {
-  /** Without what only root may use. */
+  /** Excludes blocks that are reserved for root. */
   freeBytes: number;
   totalBytes: number;
 }
 
-/** Of the file system that holds this path. */
+/** Reads the space of the file system that holds this path. */
 export async function readDiskSpace(path: string): Promise<DiskSpace> {
   const { bavail, blocks, bsize } = await statfs(path);
   return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };

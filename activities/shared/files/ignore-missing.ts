@@ -1,9 +1,9 @@
 import { systemErrorCode } from '../errors/coded-error.ts';
 
-/** What was asked of a file or folder; undefined where there is none (ENOENT). Every other error stays one. */
-export async function ignoreMissing<T>(asked: Promise<T>): Promise<T | undefined> {
+/** Returns the result of a file system call; undefined when the file does not exist (ENOENT). */
+export async function ignoreMissing<T>(operation: Promise<T>): Promise<T | undefined> {
   try {
-    return await asked;
+    return await operation;
   } catch (error) {
     if (systemErrorCode(error) === 'ENOENT') return undefined;
     throw error;

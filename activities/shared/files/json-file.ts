@@ -3,15 +3,15 @@ import type { z } from 'zod';
 import { ignoreMissing } from './ignore-missing.ts';
 
 /**
- * A JSON file that another process writes whole-or-nothing.
- * @returns undefined when the file is absent or does not fit the schema: such a file does not count.
+ * Reads a JSON file that another process writes atomically.
+ * @returns undefined when the file is missing or does not match the schema.
  */
 export async function readJson<T extends z.ZodType>(path: string, schema: T): Promise<z.infer<T> | undefined> {
   const text = await readIfPresent(path);
   return text === undefined ? undefined : parseJson(text, schema);
 }
 
-/** Undefined for what is no JSON, or other JSON: a line that a kill cut short, or a library's. */
+/** Parses JSON. Returns undefined for invalid JSON, such as a truncated line, and for JSON of another schema. */
 export function parseJson<T extends z.ZodType>(text: string, schema: T): z.infer<T> | undefined {
   try {
     return schema.safeParse(JSON.parse(text)).data;

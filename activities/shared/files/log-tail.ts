@@ -2,10 +2,10 @@ import { open } from 'node:fs/promises';
 import type { JobFolder } from '../../../configs/paths.ts';
 import { ignoreMissing } from './ignore-missing.ts';
 
-/** A failure's text in Temporal is cut at 4 KiB, so no more than this is ever read of a log that may be huge. */
+/** Temporal truncates failure messages at 4 KiB, so more would never be shown. */
 const tailBytes = 4096;
 
-/** The last lines of a job's log, oldest first. */
+/** Returns the last lines of a job's log, oldest first. */
 export async function readLogTail(job: JobFolder, lines: number): Promise<string[]> {
   const file = await ignoreMissing(open(job.log));
   if (file === undefined) return [];
@@ -13,11 +13,11 @@ export async function readLogTail(job: JobFolder, lines: number): Promise<string
     const { size } = await file.stat();
     const start = Math.max(0, size - tailBytes);
     const { buffer, bytesRead } = await file.read(Buffer.alloc(tailBytes), 0, tailBytes, start);
-    const wholeLines = buffer
+    const completeLines = buffer
       .toString('utf8', 0, bytesRead)
       .split('\n')
       .slice(start > 0 ? 1 : 0);
-    return wholeLines.filter((line) => line.trim() !== '').slice(-lines);
+    return completeLines.filter((line) => line.trim() !== '').slice(-lines);
   } finally {
     await file.close();
   }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** sha256 over a value's JSON with sorted keys: the same content gives the same key, however it was written down. */
+/** Returns the sha256 of a value's JSON with sorted keys, so that equal content gives equal keys. */
 export const contentKey = (value: unknown): string =>
   createHash('sha256').update(JSON.stringify(value, sortKeys)).digest('hex');
 

@@ -1,40 +1,40 @@
-/** Where finished things are kept, under keys such as `runs/<runId>/report/index.html`: a folder, or a bucket. */
+/** Storage of finished artifacts in a folder or bucket, under keys such as `runs/<runId>/report/index.html`. */
 export interface ArtifactStore {
   /** `file:///...` or `s3://bucket/prefix`. */
   readonly address: string;
   /**
-   * Stores a file under a key, whole or not at all, with its sha256. A put that was killed goes on where it stood.
-   * @throws CodedError StoreDamaged when the file does not have the sha256 that `options` names: nothing is stored then.
+   * Stores a file atomically under a key, with its sha256. Resumes an upload that was killed.
+   * @throws CodedError StoreDamaged, and stores nothing, when the file does not have the sha256 of `options`.
    */
   put(key: string, path: string, options?: PutOptions): Promise<StoredFile>;
   /**
-   * Writes an object to a file, whole or not at all; its folder is made.
-   * @throws CodedError StoreDamaged when there is no such object, or not with the bytes and sha256 that were recorded.
+   * Writes an object to a file atomically, and creates the folder of the file.
+   * @throws CodedError StoreDamaged when the object is missing, or differs from its recorded size or sha256.
    */
   get(key: string, path: string, options?: TransferOptions): Promise<StoredFile>;
-  /** What was recorded when the object was put; undefined where there is none. */
+  /** Returns the recorded facts of an object; undefined when it does not exist. */
   head(key: string, signal?: AbortSignal): Promise<ObjectFacts | undefined>;
-  /** Objects whose keys begin with `prefix`, in the order of their keys. */
+  /** Lists the objects whose keys begin with `prefix`, sorted by key. */
   list(prefix: string, signal?: AbortSignal): Promise<ListedObject[]>;
-  /** Keys that do not exist are no error. */
+  /** Deletes objects. Ignores keys that do not exist. */
   remove(keys: readonly string[], signal?: AbortSignal): Promise<void>;
-  /** Reads a pointer: a small text that is only ever replaced conditionally. */
+  /** Reads a pointer: a small text that changes only by compare-and-swap. */
   read(key: string, signal?: AbortSignal): Promise<Pointer | undefined>;
   /**
-   * Replaces a pointer if it still is what `ifMatch` says; null: if there is none yet. An answer that got lost is survived.
-   * @returns the etag of the new one.
-   * @throws CodedError StoreConflict when somebody else was first.
+   * Replaces a pointer if its etag is still `ifMatch`; null means that it must not exist yet. Tolerates a lost response.
+   * @returns the new etag.
+   * @throws CodedError StoreConflict when another writer was first.
    */
   replace(key: string, body: string, condition: { ifMatch: string | null; signal?: AbortSignal }): Promise<string>;
-  /** An address under which anybody may fetch the object for so long; not to be kept in logs or in Temporal's history. */
+  /** Creates a URL that grants anyone access to the object for the given time. Keep it out of logs and history. */
   link(key: string, validSeconds: number): Promise<string>;
-  /** Gives up uploads under `prefix` that were begun so long ago and never finished. @returns how many. */
+  /** Aborts unfinished uploads under `prefix` that are older than `olderThanMs`. Returns their number. */
   abortStaleUploads(prefix: string, olderThanMs: number, signal?: AbortSignal): Promise<number>;
 }
 
 export interface ObjectFacts {
   readonly bytes: number;
-  /** Null for an object that everswin did not put. */
+  /** Null for an object that everswin did not store. */
   readonly sha256: string | null;
 }
 
@@ -55,14 +55,14 @@ export interface Pointer {
 }
 
 export interface TransferOptions {
-  /** What the file must hold, where that is known beforehand. */
+  /** Expected sha256, if known. */
   readonly sha256?: string;
   readonly signal?: AbortSignal;
-  /** Called with the bytes that went over since the last call. */
+  /** Receives the number of bytes transferred since the last call. */
   readonly onBytes?: (bytes: number) => void;
 }
 
 export type PutOptions = TransferOptions;
 
-/** Opens the store at `local`, or at an address such as `s3://bucket/prefix`. */
+/** Opens the store at a URL such as `file:///folder` or `s3://bucket/prefix`. */
 export type OpenStore = (address: string) => ArtifactStore;

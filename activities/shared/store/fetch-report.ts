@@ -1,7 +1,7 @@
 import { objectKeys } from '../../../configs/names.ts';
 import type { ArtifactStore } from './artifact-store.ts';
 
-/** A file of a report, fetched. */
+/** A downloaded file of a report. */
 export interface ReportFile {
   file: string;
   path: string;
@@ -9,15 +9,15 @@ export interface ReportFile {
   bytes: number;
 }
 
-/** Those of the wanted files that a run's report has in the store, fetched into a folder. */
+/** Downloads the given files of a run's report to a folder. Skips files that the store does not hold. */
 export async function fetchReport(
   store: ArtifactStore,
   runId: string,
-  wanted: readonly string[],
+  names: readonly string[],
   { folder, signal }: { folder: string; signal?: AbortSignal },
 ): Promise<ReportFile[]> {
   const files = [];
-  for (const file of wanted) {
+  for (const file of names) {
     const key = objectKeys.report(runId, file);
     if ((await store.head(key, signal)) === undefined) continue;
     const path = `${folder}/${file}`;

@@ -4,7 +4,7 @@ import { basename, dirname } from 'node:path';
 import { RangeWriter, createWriterShare } from '../download/parts/range-writer.ts';
 import { syncFolder } from '../files/atomic-file.ts';
 
-/** A file that is hashed while it arrives, and appears under its name only when it is published. */
+/** A file that is hashed while it is written, and gets its final name when it is published. */
 export class IncomingFile {
   readonly #path: string;
   readonly #temporary: string;
@@ -20,7 +20,7 @@ export class IncomingFile {
     this.#writer = new RangeWriter(createWriterShare(file), 0, () => undefined);
   }
 
-  /** The temporary name is one that a trainer sweeps away where it finds it among its checkpoints. */
+  /** Creates the temporary file, under a name that trainers remove from their checkpoint folders. */
   static async create(path: string): Promise<IncomingFile> {
     await mkdir(dirname(path), { recursive: true });
     const temporary = `${dirname(path)}/.${basename(path)}.${randomUUID()}.part`;

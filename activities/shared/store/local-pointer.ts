@@ -4,10 +4,10 @@ import { ignoreMissing } from '../files/ignore-missing.ts';
 import { createFileExclusive } from '../files/atomic-file.ts';
 import type { Pointer } from './artifact-store.ts';
 
-/** A writer that reads the newest version and sleeps still finds out that it was overtaken. */
+/** Old versions are kept so that a slow writer still detects a newer version. */
 const maxVersions = 3;
 
-/** A folder of numbered versions. The next number is taken by whoever makes its file first: no lock, no stale lock. */
+/** Reads a pointer from a folder of numbered versions. The writer that creates the next number first wins, without a lock. */
 export async function readLocalPointer(folder: string): Promise<Pointer | undefined> {
   for (;;) {
     const newest = await newestVersion(folder);
@@ -15,16 +15,20 @@ export async function readLocalPointer(folder: string): Promise<Pointer | undefi
     try {
       return { body: await readFile(`${folder}/${newest}`, 'utf8'), etag: String(newest) };
     } catch (error) {
-      // Overtaken and pruned between the two lines: there is a newer one.
+      // The version was pruned in between, so a newer one exists.
       if (systemErrorCode(error) !== 'ENOENT') throw error;
     }
   }
 }
 
-/** @throws CodedError StoreConflict */
+/**
+ * Adds the next version of a pointer.
+ * @throws CodedError StoreConflict when `ifMatch` is not the newest version.
+ */
 export async function replaceLocalPointer(folder: string, body: string, ifMatch: string | null): Promise<string> {
   const known = Number(ifMatch ?? 0);
-  const conflict = () => new CodedError('StoreConflict', `${folder} is not at version ${known} any more.`);
+  const conflict = () =>
+    new CodedError('StoreConflict', `${folder} is no longer at version ${known}: another writer replaced it.`);
   await mkdir(folder, { recursive: true });
   if ((await newestVersion(folder)) !== known) throw conflict();
   const next = known + 1;
@@ -34,7 +38,7 @@ export async function replaceLocalPointer(folder: string, body: string, ifMatch:
     if (systemErrorCode(error) === 'EEXIST') throw conflict();
     throw error;
   }
-  // Ours may fill the gap that a pruned version left: then it never counted.
+  // Our file may have filled the gap of a pruned version; then it never became the newest.
   if ((await newestVersion(folder)) > next) throw conflict();
   await rm(`${folder}/${next - maxVersions}`, { force: true });
   return String(next);

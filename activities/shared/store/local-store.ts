@@ -14,11 +14,11 @@ import { readLocalPointer, replaceLocalPointer } from './local-pointer.ts';
 import { assertKey } from './object-key.ts';
 
 const blockBytes = 1024 * 1024;
-/** Beside the objects, so that these are plain files under their own names. */
+/** Hidden folders, so that objects remain regular files under their own names. */
 const records = '.records';
 const pointers = '.pointers';
 
-/** A folder: one file an object. Its hashes and the versions of its pointers lie in hidden folders of it. */
+/** Creates a store in a folder: one file per object, with hashes and pointer versions in hidden folders. */
 export function localStore(folder: string): ArtifactStore {
   const pathsOf = (key: string) => {
     assertKey(key);
@@ -36,35 +36,35 @@ export function localStore(folder: string): ArtifactStore {
     address: pathToFileURL(folder).href,
     head,
     async put(key, path, options = {}) {
-      const place = pathsOf(key);
-      const copy = await copyInto(place.path, path, options);
+      const paths = pathsOf(key);
+      const copy = await copyInto(paths.path, path, options);
       const { bytes, sha256 } = copy;
       if (options.sha256 !== undefined && options.sha256 !== sha256) {
         await copy.discard();
         throw new CodedError('StoreDamaged', `Expected ${path} to have the sha256 ${options.sha256}, got ${sha256}.`);
       }
-      // The old record goes first: no crash may leave it beside the new file.
-      await rm(place.record, { force: true });
+      // Removes the old record first, so that a crash cannot leave it with the new file.
+      await rm(paths.record, { force: true });
       await copy.publish();
-      await mkdir(dirname(place.record), { recursive: true });
-      await writeFileAtomic(place.record, JSON.stringify({ v: 1, bytes, sha256 } satisfies RecordedObject));
-      return { uri: place.uri, bytes, sha256 };
+      await mkdir(dirname(paths.record), { recursive: true });
+      await writeFileAtomic(paths.record, JSON.stringify({ v: 1, bytes, sha256 } satisfies RecordedObject));
+      return { uri: paths.uri, bytes, sha256 };
     },
     async get(key, path, options = {}) {
-      const place = pathsOf(key);
+      const paths = pathsOf(key);
       const facts = await head(key);
-      if (facts === undefined) throw new CodedError('StoreDamaged', `There is no ${place.uri}.`);
-      const recorded = await readJson(place.record, RecordedObject);
-      const copy = await copyInto(path, place.path, options);
+      if (facts === undefined) throw new CodedError('StoreDamaged', `${paths.uri} does not exist.`);
+      const recorded = await readJson(paths.record, RecordedObject);
+      const copy = await copyInto(path, paths.path, options);
       const { bytes, sha256 } = copy;
       const expected = options.sha256 ?? recorded?.sha256;
       if (expected !== sha256) {
         await copy.discard();
-        const message = `Expected ${place.uri} to have the sha256 ${expected ?? 'on record'}, got ${sha256}.`;
+        const message = `Expected ${paths.uri} to have the sha256 ${expected ?? '(none recorded)'}, got ${sha256}.`;
         throw new CodedError('StoreDamaged', message);
       }
       await copy.publish();
-      return { uri: place.uri, bytes, sha256 };
+      return { uri: paths.uri, bytes, sha256 };
     },
     list: (prefix) => listFiles(folder, prefix),
     async remove(keys) {
@@ -106,7 +106,7 @@ async function listFiles(folder: string, prefix: string): Promise<ListedObject[]
   });
 }
 
-/** What a killed put leaves is a temporary file. */
+/** Removes the temporary files of killed puts. */
 async function removeStaleParts(folder: string, prefix: string, olderThanMs: number): Promise<number> {
   const before = Date.now() - olderThanMs;
   let removed = 0;

@@ -8,14 +8,14 @@ import { isSameMark, readFileMark } from '../files/file-mark.ts';
 import { readJson } from '../files/json-file.ts';
 import { sha256OfFile, syncFolder, writeFileAtomic } from '../files/atomic-file.ts';
 
-/** The content-addressed store of a worker: `store/objects/<aa>/<sha256>`, read-only, each with a manifest beside it. */
+/** An object of a worker's content-addressed store: the read-only file `store/objects/<aa>/<sha256>` and its manifest. */
 export interface StoredObject extends StoredFile {
   path: string;
 }
 
 /**
- * An object whose bytes are what its name says. They are hashed again only when the file was touched since the last time;
- * one that changed is moved aside, so that nobody uses it and the next fetch brings it back.
+ * Finds an object whose content matches its hash. The file is rehashed only when its mark has changed. A damaged object is
+ * moved aside, and the next fetch restores it.
  */
 export async function findObject(home: string, sha256: string): Promise<StoredObject | undefined> {
   const path = homeFolders(home).object(sha256);
@@ -35,7 +35,7 @@ export interface NewObject {
   origin: string;
 }
 
-/** Moves a finished, synced file of the same file system into the store. Two at once with the same bytes do no harm. */
+/** Moves a complete, synced file of the same file system into the store. Concurrent calls with the same content are safe. */
 export async function addObject(
   home: string,
   file: string,
@@ -50,11 +50,11 @@ export async function addObject(
   return { path, file: name, sha256, bytes: mark.bytes };
 }
 
-/** What the store says of an object; undefined where it has none. */
+/** Reads the manifest of an object; undefined when the store does not hold it. */
 export const findManifest = (home: string, sha256: string): Promise<ObjectManifest | undefined> =>
   readJson(manifestPath(homeFolders(home).object(sha256)), ObjectManifest);
 
-/** Every object by its name, damaged or not; nothing is hashed. */
+/** Lists the manifests of all objects without verifying them. */
 export async function listObjects(home: string): Promise<ObjectManifest[]> {
   const { objects } = homeFolders(home);
   const files = (await ignoreMissing(readdir(objects, { recursive: true }))) ?? [];
@@ -64,7 +64,7 @@ export async function listObjects(home: string): Promise<ObjectManifest[]> {
   return manifests.filter((manifest) => manifest !== undefined);
 }
 
-/** Takes the hash anew, whatever the file's marks say. @returns whether it is the object's. */
+/** Rehashes an object regardless of its mark. Returns whether the hash matches. */
 export async function rehashObject(home: string, manifest: ObjectManifest): Promise<boolean> {
   return verifyOrQuarantine(home, manifest.sha256, manifest);
 }
@@ -93,7 +93,7 @@ async function verifyOrQuarantine(
 
 async function writeManifest(path: string, { sha256, name, origin }: NewObject): Promise<FileMark> {
   const mark = await readFileMark(path);
-  if (mark === undefined) throw new CodedError('StoreDamaged', `${path} went away while it was being stored.`);
+  if (mark === undefined) throw new CodedError('StoreDamaged', `${path} was removed while it was being stored.`);
   const manifest: ObjectManifest = { v: 1, sha256, name, origin, createdAt: Date.now() / 1000, mark };
   await writeFileAtomic(manifestPath(path), JSON.stringify(manifest));
   return mark;

@@ -1,20 +1,21 @@
 import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
+import pLimit from 'p-limit';
 
 export interface Part {
-  /** From 1 on, as S3 counts. */
+  /** Part number of S3, which starts at 1. */
   readonly number: number;
   readonly body: Buffer;
 }
 
-/** Hands out a file part by part, and hashes it in the same pass; several may ask at the same time. */
+/** Reads a file in parts and hashes it in the same pass. Concurrent calls are serialized. */
 export class PartReader {
   readonly #file: FileHandle;
   readonly #bytes: number;
   readonly #partBytes: number;
   readonly #hash = createHash('sha256');
   #next = 0;
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #serialize = pLimit(1);
 
   constructor(file: FileHandle, bytes: number, partBytes: number) {
     this.#file = file;
@@ -22,16 +23,14 @@ export class PartReader {
     this.#partBytes = partBytes;
   }
 
-  /** Of everything that was handed out. */
+  /** Hash of all parts read so far. */
   get sha256(): string {
     return this.#hash.copy().digest('hex');
   }
 
-  /** The next part, read into the caller's own buffer; undefined behind the last one. */
+  /** Reads the next part into the caller's buffer; returns undefined after the last part. */
   next(buffer: Buffer): Promise<Part | undefined> {
-    const part = this.#turn.then(() => this.#read(buffer));
-    this.#turn = part.catch(() => undefined);
-    return part;
+    return this.#serialize(() => this.#read(buffer));
   }
 
   async #read(buffer: Buffer): Promise<Part | undefined> {
@@ -40,7 +39,7 @@ export class PartReader {
     const body = buffer.subarray(0, Math.min(this.#partBytes, this.#bytes - start));
     for (let filled = 0; filled < body.length;) {
       const { bytesRead } = await this.#file.read(body, filled, body.length - filled, start + filled);
-      if (bytesRead === 0) throw new Error(`The file became shorter than ${this.#bytes} bytes while it was read.`);
+      if (bytesRead === 0) throw new Error(`The file was truncated below ${this.#bytes} bytes while being read.`);
       filled += bytesRead;
     }
     this.#hash.update(body);

@@ -3,17 +3,17 @@ import pRetry from 'p-retry';
 import { classify, toStoreError } from './s3-errors.ts';
 
 export interface S3Options {
-  /** Undefined: AWS itself, or what the environment of the worker says. */
+  /** Undefined selects AWS or the endpoint of the worker's environment. */
   readonly endpoint: string | undefined;
-  /** Undefined: from the environment. */
+  /** Undefined selects the region of the environment. */
   readonly region: string | undefined;
-  /** Undefined, as it should be outside of tests: whatever the SDK's default chain finds in the worker's environment. */
+  /** Undefined, outside of tests, selects the SDK's default credential chain. */
   readonly credentials?: S3ClientConfig['credentials'];
-  /** A connection on which nothing moves for so long is given up. */
+  /** Idle timeout of a connection. */
   readonly stallMs: number;
-  /** Where unfinished uploads are remembered. */
+  /** Folder for the state of unfinished uploads. */
   readonly stateFolder: string;
-  /** Larger files go over in parts of this size, or of more where S3's 10,000 parts would not suffice. */
+  /** Larger files are uploaded in parts of this size. */
   readonly partBytes: number;
 }
 
@@ -22,12 +22,12 @@ const maxAttempts = 6;
 /** The first retry waits for one to two times this long; every further delay doubles. */
 const minRetryDelayMs = 50;
 
-/** How one try went before this one: after an ambiguous failure, what was asked for may have been done. */
+/** State of an attempt. After an ambiguous failure, the request may have been executed. */
 export interface Attempt {
   readonly wasAmbiguous: boolean;
 }
 
-/** One bucket of one server, and how patiently it is asked. */
+/** A bucket with its client and retry policy. */
 export class S3Bucket {
   readonly client: S3Client;
   readonly name: string;
@@ -38,13 +38,13 @@ export class S3Bucket {
     this.partBytes = partBytes;
     this.client = new S3Client({
       ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
-      // Other servers than AWS mostly do not care, but signing needs one.
+      // Signing requires a region, even if other servers ignore it.
       ...(region === undefined ? (endpoint === undefined ? {} : { region: 'us-east-1' }) : { region }),
       ...(credentials === undefined ? {} : { credentials }),
-      // Retries are ours: after a lost answer one must look before one asks again.
+      // `withRetry` retries instead, because after a lost response the caller must check the state first.
       maxAttempts: 1,
-      // Bodies go with their md5, which every server checks; SeaweedFS does not check the sha256 of the signature. The SDK's
-      // own CRC would be one more pass.
+      // Every server verifies the MD5 of bodies, while SeaweedFS ignores the sha256 of the signature. The SDK's CRC would
+      // add another pass.
       requestChecksumCalculation: 'WHEN_REQUIRED',
       responseChecksumValidation: 'WHEN_REQUIRED',
       requestHandler: { connectionTimeout: 5_000, socketTimeout: stallMs },
@@ -63,37 +63,41 @@ export class S3Bucket {
   }
 
   /**
-   * Asks until there is an answer that more asking would not change. `ask` is given how the try before went.
-   * @throws what the SDK threw, for `classify`; CodedError StoreUnavailable when all tries failed in passing.
+   * Sends a request and retries transient errors.
+   * @throws the error of the SDK, for `classify`; CodedError StoreUnavailable after the last attempt.
    */
-  async withRetry<T>(what: string, signal: AbortSignal | undefined, ask: (attempt: Attempt) => Promise<T>): Promise<T> {
+  async withRetry<T>(
+    operation: string,
+    signal: AbortSignal | undefined,
+    send: (attempt: Attempt) => Promise<T>,
+  ): Promise<T> {
     try {
-      return await pRetry((attempt) => ask({ wasAmbiguous: attempt > 1 }), {
+      return await pRetry((attempt) => send({ wasAmbiguous: attempt > 1 }), {
         retries: maxAttempts - 1,
         minTimeout: minRetryDelayMs,
         randomize: true,
         signal,
-        shouldRetry: ({ error }) => classify(error) === 'passing',
+        shouldRetry: ({ error }) => classify(error) === 'transient',
       });
     } catch (error) {
       signal?.throwIfAborted();
-      if (classify(error) !== 'passing') throw error;
-      throw toStoreError(`${what} (${maxAttempts} attempts)`, error);
+      if (classify(error) !== 'transient') throw error;
+      throw toStoreError(`${operation} (${maxAttempts} attempts)`, error);
     }
   }
 
-  /** `ask` for where every error but a passing one is final. */
-  async request<T>(what: string, signal: AbortSignal | undefined, ask: () => Promise<T>): Promise<T> {
+  /** Sends a request with `withRetry` and converts every error to a CodedError. */
+  async request<T>(operation: string, signal: AbortSignal | undefined, send: () => Promise<T>): Promise<T> {
     try {
-      return await this.withRetry(what, signal, ask);
+      return await this.withRetry(operation, signal, send);
     } catch (error) {
       signal?.throwIfAborted();
-      throw toStoreError(what, error);
+      throw toStoreError(operation, error);
     }
   }
 }
 
-/** The signature covers the md5 of the body; to hash that for it, too, would be once more for nothing. */
+/** Excludes the body from the signature. The signed MD5 already covers it, and a sha256 would cost another pass. */
 function skipBodySignature(request: unknown): void {
   if (hasHeaders(request) && 'content-md5' in request.headers) {
     request.headers['x-amz-content-sha256'] = 'UNSIGNED-PAYLOAD';

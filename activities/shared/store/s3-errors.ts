@@ -1,21 +1,21 @@
 import { S3ServiceException } from '@aws-sdk/client-s3';
 import { CodedError, systemErrorCode } from '../errors/coded-error.ts';
 
-/** What an error of the SDK means for us. */
+/** Classes of S3 errors that callers handle differently. */
 export type S3Problem =
-  /** No such object. */
-  | 'absent'
-  /** The multipart upload was completed, aborted or never begun. */
-  | 'upload-gone'
-  /** A condition does not hold: somebody else was first. */
-  | 'precondition'
-  /** Trying the same once more may help; what was asked for may have been done. */
-  | 'passing'
+  /** The object does not exist. */
+  | 'not-found'
+  /** The multipart upload was completed, aborted or never created. */
+  | 'no-such-upload'
+  /** A condition failed: another writer was first. */
+  | 'precondition-failed'
+  /** A retry may succeed. The request may have been executed. */
+  | 'transient'
   | 'refused'
-  /** Of our own disk: no business of the store. */
+  /** An error of the local disk. */
   | 'local';
 
-/** Answers below 500 that say nothing about the request itself: cut, damaged or crossed on its way. */
+/** Errors below status 500 that a retry may fix: damaged transfers, conflicts and throttling. */
 const transientNames = new Set([
   ...['BadDigest', 'XAmzContentSHA256Mismatch', 'XAmzContentChecksumMismatch', 'IncompleteBody', 'RequestTimeout'],
   ...['OperationAborted', 'ConditionalRequestConflict', 'SlowDown', 'RequestTimeTooSkewed'],
@@ -27,24 +27,25 @@ export function classify(error: unknown): S3Problem {
   const status = statusOf(error);
   const name = error instanceof Error ? error.name : '';
   if (localCodes.has(systemErrorCode(error) ?? '')) return 'local';
-  if (name === 'NoSuchUpload') return 'upload-gone';
-  if (name === 'NoSuchKey' || name === 'NotFound') return 'absent';
+  if (name === 'NoSuchUpload') return 'no-such-upload';
+  if (name === 'NoSuchKey' || name === 'NotFound') return 'not-found';
   if (name === 'CredentialsProviderError') return 'refused';
-  if (status === 412) return 'precondition';
-  const passes = status === undefined || status >= 500 || [408, 409, 429].includes(status) || transientNames.has(name);
-  // A 2xx that the SDK could not make sense of was cut on its way.
-  return passes || status < 300 ? 'passing' : 'refused';
+  if (status === 412) return 'precondition-failed';
+  const isTransient =
+    status === undefined || status >= 500 || [408, 409, 429].includes(status) || transientNames.has(name);
+  // A 2xx response that the SDK cannot parse was truncated.
+  return isTransient || status < 300 ? 'transient' : 'refused';
 }
 
 /**
- * What a caller gets to see: with what we asked for and how it was answered, and nothing of the request's headers, which
- * hold its signature. Errors that already say all, and those of our own disk, stay as they are.
+ * Converts an S3 error to one that names the operation and the response. Omits request headers, which contain the signature.
+ * Returns coded errors and errors of the local disk unchanged.
  */
-export function toStoreError(what: string, error: unknown): Error {
+export function toStoreError(operation: string, error: unknown): Error {
   const problem = classify(error);
   if (error instanceof CodedError || (error instanceof Error && problem === 'local')) return error;
-  const code = problem === 'passing' || problem === 'upload-gone' ? 'StoreUnavailable' : 'StoreRefused';
-  return new CodedError(code, `${what} failed: ${formatError(error)}.`);
+  const code = problem === 'transient' || problem === 'no-such-upload' ? 'StoreUnavailable' : 'StoreRefused';
+  return new CodedError(code, `${operation} failed: ${formatError(error)}.`);
 }
 
 function formatError(error: unknown): string {

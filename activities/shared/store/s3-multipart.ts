@@ -19,9 +19,10 @@ import type { UploadStates } from './upload-state.ts';
 const mebibyte = 1024 * 1024;
 /** Each concurrent part takes one buffer of memory. */
 const concurrency = 4;
-/** S3 allows 10,000 parts. */
+/** Limit of S3. */
 const maxParts = 10_000;
 
+/** Chooses the part size: the configured one, or more when the file would exceed S3's limit of parts. */
 export const choosePartBytes = (bytes: number, { partBytes }: Pick<S3Bucket, 'partBytes'>): number =>
   Math.max(partBytes, Math.ceil(bytes / maxParts / mebibyte) * mebibyte);
 
@@ -35,13 +36,13 @@ export interface LargeFile {
   readonly onBytes: ((bytes: number) => void) | undefined;
 }
 
-/** ETags of the parts that a server has, by number. */
+/** ETags of uploaded parts by part number. */
 type SentParts = Map<number, string>;
 
-/** Sends a large file in parts; what an earlier, killed call sent is not sent again. The object appears at the end. */
+/** Uploads a large file in parts. Skips parts that an earlier, killed call has uploaded. */
 export async function putInParts(bucket: S3Bucket, states: UploadStates, put: LargeFile): Promise<void> {
   const { state, found } = await resumeOrCreate(bucket, states, put);
-  const what = `The upload of ${bucket.uri(put.key)}`;
+  const operation = `The upload of ${bucket.uri(put.key)}`;
   try {
     const { sha256, sent } = await sendParts(bucket, state.uploadId, put, found);
     if (sha256 !== put.sha256) {
@@ -53,9 +54,9 @@ export async function putInParts(bucket: S3Bucket, states: UploadStates, put: La
     await states.delete(put.key);
   } catch (error) {
     put.signal?.throwIfAborted();
-    // Somebody aborted it, or the server forgot it: the next call begins anew.
-    if (classify(error) === 'upload-gone') await states.delete(put.key);
-    throw toStoreError(what, error);
+    // Another process aborted the upload, or it expired: the next call starts a new one.
+    if (classify(error) === 'no-such-upload') await states.delete(put.key);
+    throw toStoreError(operation, error);
   }
 }
 
@@ -67,47 +68,47 @@ async function resumeOrCreate(bucket: S3Bucket, states: UploadStates, { key, byt
     if (found !== undefined) return { state: known, found };
   } else if (known !== undefined) await abortUpload(bucket, key, known.uploadId);
 
-  const ours = { Bucket: bucket.name, Key: key, Metadata: { sha256 } };
-  const { UploadId } = await bucket.request(`Beginning the upload of ${bucket.uri(key)}`, signal, () =>
-    bucket.client.send(new CreateMultipartUploadCommand(ours), { abortSignal: signal }),
+  const upload = { Bucket: bucket.name, Key: key, Metadata: { sha256 } };
+  const { UploadId } = await bucket.request(`Starting the upload of ${bucket.uri(key)}`, signal, () =>
+    bucket.client.send(new CreateMultipartUploadCommand(upload), { abortSignal: signal }),
   );
   const state: UploadState = { v: 1, uploadId: UploadId ?? '', bytes, sha256, partBytes };
   await states.save(key, state);
   return { state, found: new Map<number, string>() };
 }
 
-/** Undefined when the server does not know the upload any more. */
+/** Lists uploaded parts; returns undefined when the upload no longer exists. */
 async function listSentParts(
   bucket: S3Bucket,
   key: string,
   uploadId: string,
   signal: AbortSignal | undefined,
 ): Promise<SentParts | undefined> {
-  const ours = { Bucket: bucket.name, Key: key, UploadId: uploadId };
+  const upload = { Bucket: bucket.name, Key: key, UploadId: uploadId };
   try {
-    return await bucket.withRetry(`Looking for parts of ${bucket.uri(key)}`, signal, async () => {
+    return await bucket.withRetry(`Listing parts of ${bucket.uri(key)}`, signal, async () => {
       const found: SentParts = new Map();
-      for await (const { Parts = [] } of paginateListParts({ client: bucket.client }, ours)) {
+      for await (const { Parts = [] } of paginateListParts({ client: bucket.client }, upload)) {
         for (const { PartNumber, ETag } of Parts) found.set(PartNumber ?? 0, ETag ?? '');
       }
       return found;
     });
   } catch (error) {
-    if (classify(error) === 'upload-gone') return undefined;
-    throw toStoreError(`Looking for parts of ${bucket.uri(key)}`, error);
+    if (classify(error) === 'no-such-upload') return undefined;
+    throw toStoreError(`Listing parts of ${bucket.uri(key)}`, error);
   }
 }
 
-/** All parts, several at a time. @returns the sha256 of what was read, and every part's ETag. */
+/** Uploads all parts concurrently. Returns the sha256 of the file and the ETag of each part. */
 async function sendParts(bucket: S3Bucket, uploadId: string, put: LargeFile, found: SentParts) {
   const partBytes = choosePartBytes(put.bytes, bucket);
   const reader = new PartReader(put.file, put.bytes, partBytes);
   const sent: SentParts = new Map();
   const sendPart = async ({ number, body }: Part, signal: AbortSignal): Promise<string> => {
     const md5 = createHash('md5').update(body).digest();
-    const old = found.get(number);
-    // The ETag of a part is its md5. Where it is not (encryption by KMS), parts are sent again: slower, never wrong.
-    if (old?.replaceAll('"', '') === md5.toString('hex')) return old;
+    const uploaded = found.get(number);
+    // The ETag of a part is its MD5, except with KMS encryption. Then parts are uploaded again, which is slower but safe.
+    if (uploaded?.replaceAll('"', '') === md5.toString('hex')) return uploaded;
     const command = new UploadPartCommand({
       Bucket: bucket.name,
       Key: put.key,
@@ -117,8 +118,10 @@ async function sendParts(bucket: S3Bucket, uploadId: string, put: LargeFile, fou
       ContentLength: body.length,
       ContentMD5: md5.toString('base64'),
     });
-    const what = `Sending part ${number} of ${bucket.uri(put.key)}`;
-    const { ETag } = await bucket.withRetry(what, signal, () => bucket.client.send(command, { abortSignal: signal }));
+    const operation = `Uploading part ${number} of ${bucket.uri(put.key)}`;
+    const { ETag } = await bucket.withRetry(operation, signal, () =>
+      bucket.client.send(command, { abortSignal: signal }),
+    );
     put.onBytes?.(body.length);
     return ETag ?? '';
   };
@@ -134,7 +137,7 @@ async function sendParts(bucket: S3Bucket, uploadId: string, put: LargeFile, fou
 
 const neverAborted = (): AbortSignal => new AbortController().signal;
 
-/** The answer may be lost after the object was made: then the upload is gone and the object is ours. */
+/** Completes an upload. If the response of an earlier attempt was lost, the upload is gone and the object is ours. */
 async function complete(bucket: S3Bucket, uploadId: string, put: LargeFile, sent: SentParts): Promise<void> {
   const { key, signal } = put;
   const Parts = [...sent].sort(([a], [b]) => a - b).map(([PartNumber, ETag]) => ({ PartNumber, ETag }));
@@ -149,18 +152,19 @@ async function complete(bucket: S3Bucket, uploadId: string, put: LargeFile, sent
       bucket.client.send(command, { abortSignal: signal }),
     );
   } catch (error) {
-    if (classify(error) !== 'upload-gone') throw error;
+    if (classify(error) !== 'no-such-upload') throw error;
     const facts = await headObject(bucket, key, signal);
     if (facts?.sha256 !== put.sha256 || facts.bytes !== put.bytes) throw error;
   }
 }
 
+/** Aborts an upload. Ignores one that no longer exists. */
 export async function abortUpload(bucket: S3Bucket, key: string, uploadId: string): Promise<void> {
   const command = new AbortMultipartUploadCommand({ Bucket: bucket.name, Key: key, UploadId: uploadId });
   try {
-    await bucket.withRetry(`Giving up an upload of ${bucket.uri(key)}`, undefined, () => bucket.client.send(command));
+    await bucket.withRetry(`Aborting an upload of ${bucket.uri(key)}`, undefined, () => bucket.client.send(command));
   } catch (error) {
-    if (classify(error) === 'upload-gone') return;
-    throw toStoreError(`Giving up an upload of ${bucket.uri(key)}`, error);
+    if (classify(error) === 'no-such-upload') return;
+    throw toStoreError(`Aborting an upload of ${bucket.uri(key)}`, error);
   }
 }

@@ -9,12 +9,12 @@ import { choosePartBytes, putInParts } from './s3-multipart.ts';
 import type { UploadStates } from './upload-state.ts';
 
 export interface PutRequest extends PutOptions {
-  /** In the bucket. */
+  /** Key in the bucket, including the prefix of the store. */
   readonly key: string;
   readonly path: string;
 }
 
-/** A small file in one request, a large one in parts; of a file that grows, what it is now. */
+/** Uploads a small file in one request and a large one in parts. A growing file is uploaded up to its current size. */
 export async function putFile(bucket: S3Bucket, states: UploadStates, put: PutRequest): Promise<StoredFile> {
   const file = await open(put.path, 'r');
   try {
@@ -61,7 +61,7 @@ async function putMultipart(
   file: FileHandle,
   bytes: number,
 ): Promise<string> {
-  // The hash goes into the first request: where the caller does not know it, the file is read once more.
+  // The first request contains the hash. If the caller does not know it, the file is read twice.
   const sha256 = put.sha256 ?? (await hashFirst(file, bytes, put.signal));
   const { key, path, signal, onBytes } = put;
   await putInParts(bucket, states, { key, path, file, bytes, sha256, signal, onBytes });

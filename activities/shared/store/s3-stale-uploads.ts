@@ -6,32 +6,32 @@ import type { UploadStates } from './upload-state.ts';
 interface OpenUpload {
   readonly key: string;
   readonly uploadId: string;
-  readonly begunAt: Date | undefined;
+  readonly startedAt: Date | undefined;
 }
 
 export interface StaleUploads {
-  /** Begin of their keys. */
+  /** Prefix of their keys. */
   readonly under: string;
   readonly olderThanMs: number;
   readonly signal: AbortSignal | undefined;
 }
 
-/** Parts of an upload that was never finished are paid for until somebody gives it up. */
+/** Aborts stale uploads, because S3 charges for their parts. Returns their number. */
 export async function abortStaleUploads(
   bucket: S3Bucket,
   states: UploadStates,
   { under, olderThanMs, signal }: StaleUploads,
 ): Promise<number> {
   const before = Date.now() - olderThanMs;
-  const what = `Looking for unfinished uploads of ${bucket.uri(under)}`;
-  const open = await bucket.request(what, signal, () => listUploads(bucket, under));
-  const old = open.filter(({ begunAt }) => begunAt === undefined || begunAt.getTime() <= before);
-  for (const { key, uploadId } of old) {
+  const operation = `Listing unfinished uploads of ${bucket.uri(under)}`;
+  const open = await bucket.request(operation, signal, () => listUploads(bucket, under));
+  const stale = open.filter(({ startedAt }) => startedAt === undefined || startedAt.getTime() <= before);
+  for (const { key, uploadId } of stale) {
     signal?.throwIfAborted();
     await abortUpload(bucket, key, uploadId);
     await states.delete(key);
   }
-  return old.length;
+  return stale.length;
 }
 
 async function listUploads(bucket: S3Bucket, under: string): Promise<OpenUpload[]> {
@@ -41,7 +41,7 @@ async function listUploads(bucket: S3Bucket, under: string): Promise<OpenUpload[
     const from = { KeyMarker: page?.NextKeyMarker, UploadIdMarker: page?.NextUploadIdMarker };
     page = await bucket.client.send(new ListMultipartUploadsCommand({ Bucket: bucket.name, Prefix: under, ...from }));
     for (const { Key = '', UploadId = '', Initiated } of page.Uploads ?? []) {
-      found.push({ key: Key, uploadId: UploadId, begunAt: Initiated });
+      found.push({ key: Key, uploadId: UploadId, startedAt: Initiated });
     }
   } while (page.IsTruncated === true);
   return found;

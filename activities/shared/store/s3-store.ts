@@ -13,11 +13,11 @@ import { UploadStates } from './upload-state.ts';
 
 export interface S3Location {
   readonly bucket: string;
-  /** Empty, or a folder that ends with a slash. */
+  /** Empty, or ends with a slash. */
   readonly prefix: string;
 }
 
-/** A bucket of any server that speaks S3. Everything is signed with the sha256 of its body, which the server checks. */
+/** Creates a store in a bucket of any S3-compatible server. */
 export function s3Store({ bucket: name, prefix }: S3Location, options: S3Options): ArtifactStore {
   const bucket = new S3Bucket(name, options);
   const address = `s3://${name}/${prefix}`.replace(/\/$/, '');

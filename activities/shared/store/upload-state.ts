@@ -4,7 +4,7 @@ import { UploadState } from '../../../configs/schema/run-pointer.ts';
 import { readJson } from '../files/json-file.ts';
 import { writeFileAtomic } from '../files/atomic-file.ts';
 
-/** Which multipart upload of an object is under way: a file a key, so that a killed upload is found again. */
+/** Unfinished multipart uploads, one file per key, so that a killed upload can be resumed. */
 export class UploadStates {
   readonly #folder: string;
   readonly #address: string;

@@ -4,5 +4,5 @@ import type { StepOutcome } from '../../../configs/schema/index.ts';
 export const stepOutcome = (step: StepOutcome['step'], hit: boolean, why: string): StepOutcome => ({
   step,
   hit,
-  why: `${hit ? 'hit' : 'miss'}: ${why}`,
+  why: `${hit ? 'cached' : 'not cached'}, ${why}`,
 });

@@ -125,7 +125,7 @@ test('prepareDataset gives the same data set from S3 as from a disk, and a new o
   const changed = await prepareDataset(plan, place.context);
   expect(changed.images).toBe(121);
   expect(changed.contentKey).not.toBe(first.contentKey);
-  expect(changed.outcome.why).toMatch(/^miss: .*train-images changed .*train\.json changed/);
+  expect(changed.outcome.why).toMatch(/^not cached, .*train-images changed .*train\.json changed/);
   expect(fetched().sort()).toEqual(['annotations/train.json', 'train/new one.jpeg']);
 }, 60_000);
 

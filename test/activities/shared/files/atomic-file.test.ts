@@ -16,24 +16,21 @@ let folder: string;
 let path: string;
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'whole-file-'));
+  folder = await mkdtemp(join(tmpdir(), 'atomic-file-'));
   path = join(folder, 'plan.json');
 });
 
 afterEach(() => rm(folder, { recursive: true }));
 
-describe('writeFileWhole', () => {
-  it.each(['text', Buffer.from([0, 1, 2])])(
-    'writes and replaces a file, and leaves nothing beside it',
-    async (data) => {
-      await writeFile(path, 'something longer that was there before');
-      await writeFileAtomic(path, data);
-      expect(await readFile(path)).toEqual(Buffer.from(data));
-      expect(await readdir(folder)).toEqual(['plan.json']);
-    },
-  );
+describe('writeFileAtomic', () => {
+  it.each(['text', Buffer.from([0, 1, 2])])('replaces a file and leaves no other file', async (data) => {
+    await writeFile(path, 'something longer that was there before');
+    await writeFileAtomic(path, data);
+    expect(await readFile(path)).toEqual(Buffer.from(data));
+    expect(await readdir(folder)).toEqual(['plan.json']);
+  });
 
-  it('never shows a reader half a file', async () => {
+  it('never shows a reader a partial file', async () => {
     const versions = ['a', 'b'].map((letter) => letter.repeat(1_000_000));
     await writeFileAtomic(path, versions[0] ?? '');
     let writing = true;
@@ -47,37 +44,37 @@ describe('writeFileWhole', () => {
     await Promise.all([writeOften(), readOften()]);
   });
 
-  it('lets several writers race, and one of them wins', async () => {
+  it('keeps the content of one writer when several race', async () => {
     await Promise.all(['first', 'second', 'third'].map((data) => writeFileAtomic(path, data)));
     expect(['first', 'second', 'third']).toContain(await readFile(path, 'utf8'));
     expect(await readdir(folder)).toEqual(['plan.json']);
   });
 
-  it('keeps the old file, and nothing else, when it cannot put the new one there', async () => {
+  it('keeps the old file and no temporary file when the rename fails', async () => {
     await mkdir(path);
     await writeFile(join(path, 'kept'), '');
     await expect(writeFileAtomic(path, 'text')).rejects.toHaveProperty('code', 'EISDIR');
     expect(await readdir(folder)).toEqual(['plan.json']);
   });
 
-  it('fails when the folder is not there', async () => {
+  it('fails when the folder does not exist', async () => {
     await expect(writeFileAtomic(join(folder, 'none', 'x'), 'text')).rejects.toHaveProperty('code', 'ENOENT');
   });
 });
 
-describe('createFileWhole', () => {
-  it('lets one of several writers win and tells the others', async () => {
+describe('createFileExclusive', () => {
+  it('succeeds for one of several writers and fails for the others', async () => {
     const contents = ['first', 'second', 'third'];
-    const endings = await Promise.allSettled(contents.map((data) => createFileExclusive(path, data)));
-    const winners = contents.filter((_, i) => endings[i]?.status === 'fulfilled');
+    const results = await Promise.allSettled(contents.map((data) => createFileExclusive(path, data)));
+    const winners = contents.filter((_, i) => results[i]?.status === 'fulfilled');
     expect(winners).toEqual([await readFile(path, 'utf8')]);
     await expect(createFileExclusive(path, 'late')).rejects.toHaveProperty('code', 'EEXIST');
     expect(await readdir(folder)).toEqual(['plan.json']);
   });
 });
 
-describe('removeLeftovers', () => {
-  it('removes what a killed writer left, wherever it lies, and nothing of one that lives', async () => {
+describe('removeTemporaryFiles', () => {
+  it('removes files of killed writers in all subfolders, and keeps files of live writers', async () => {
     const { pid: dead } = spawnSync(process.execPath, ['--version']);
     const id = '00000000-0000-4000-8000-000000000000';
     await mkdir(join(folder, 'report'));
@@ -96,13 +93,13 @@ describe('sha256OfFile', () => {
     expect(await sha256OfFile(path)).toBe(createHash('sha256').update(data).digest('hex'));
   });
 
-  it('fails when the file is not there', async () => {
+  it('fails when the file does not exist', async () => {
     await expect(sha256OfFile(path)).rejects.toHaveProperty('code', 'ENOENT');
   });
 });
 
 describe('hashFileInto', () => {
-  it('adds to what was hashed before and says how far it is', async () => {
+  it('extends an existing hash and reports progress', async () => {
     await writeFile(path, 'world');
     const hash = createHash('sha256').update('hello ');
     const steps: number[] = [];
@@ -112,7 +109,7 @@ describe('hashFileInto', () => {
     expect(steps).toEqual([5]);
   });
 
-  it('ends with the reason of its signal', async () => {
+  it('rejects with the reason of its signal', async () => {
     await writeFile(path, 'world');
     const reason = new Error('the worker stops');
     const hashing = { signal: AbortSignal.abort(reason), onBytes: () => undefined };

@@ -22,47 +22,47 @@ const step = (fields: Record<string, string>, change: Partial<Step<number>> = {}
     ...change,
   });
 
-test('a step is done once and its result is served again, with a word on what was compared', async () => {
+test('cachedStep reuses a result and lists the compared fields', async () => {
   const first = await step({ sha256: 'a', recipe: 'b' });
   const second = await step({ sha256: 'a', recipe: 'b' });
-  expect(first.outcome).toEqual({ step: 'weights', hit: false, why: 'miss: never done here before' });
+  expect(first.outcome).toEqual({ step: 'weights', hit: false, why: 'not cached, building' });
   expect(second.output).toBe(first.output);
   expect(second.outcome.hit).toBe(true);
-  expect(second.outcome.why).toMatch(/^hit: done on .* UTC, sha256, recipe unchanged/);
+  expect(second.outcome.why).toMatch(/^cached, built on .* UTC, sha256, recipe unchanged, files verified$/);
 });
 
-test('a miss names each field that changed, from what to what, held against the most similar earlier result', async () => {
+test('a cache miss lists the changes from the most similar earlier result', async () => {
   await step({ sha256: '1'.repeat(64), recipe: 'old', tools: 'x' });
   await step({ sha256: '2'.repeat(64), recipe: 'older', tools: 'y' });
   const { outcome } = await step({ sha256: '3'.repeat(64), recipe: 'old', tools: 'x' });
-  expect(outcome.why).toBe('miss: sha256 changed (111111111111 → 333333333333)');
+  expect(outcome.why).toBe('not cached, sha256 changed (111111111111 → 333333333333)');
 });
 
-test('a field that is new or gone is a miss that says so', async () => {
+test('a cache miss lists added and removed fields', async () => {
   await step({ a: '1', b: '2' });
-  expect((await step({ a: '1', c: '3' })).outcome.why).toBe('miss: b is gone, c is new');
+  expect((await step({ a: '1', c: '3' })).outcome.why).toBe('not cached, b was removed, c was added');
 });
 
-test('a result whose files are damaged is made again, and the reason is told', async () => {
+test('cachedStep rebuilds a damaged result and reports the damage', async () => {
   const first = await step({ a: '1' });
   const second = await step({ a: '1' }, { findDamage: () => Promise.resolve('the file is gone') });
-  expect(second.outcome.why).toBe('miss: done before, but the file is gone');
+  expect(second.outcome.why).toBe('not cached, the earlier result is damaged: the file is gone');
   expect(second.output).not.toBe(first.output);
 });
 
-test('fresh does a step again whatever there is', async () => {
+test('cachedStep ignores earlier results when fresh is set', async () => {
   const first = await step({ a: '1' });
   const second = await step({ a: '1' }, { fresh: true });
   expect(second.output).not.toBe(first.output);
-  expect(second.outcome.why).toBe('miss: done anew, as asked for');
+  expect(second.outcome.why).toBe('not cached, rebuild requested');
 });
 
-test('a result that failed is not remembered', async () => {
+test('cachedStep does not record a failed step', async () => {
   await expect(step({ a: '1' }, { work: () => Promise.reject(new Error('no')) })).rejects.toThrow('no');
-  expect((await step({ a: '1' })).outcome.why).toBe('miss: never done here before');
+  expect((await step({ a: '1' })).outcome.why).toBe('not cached, building');
 });
 
-test('the same fields of another subject are another step', async () => {
+test('cachedStep does not share results between subjects', async () => {
   await step({ a: '1' });
   expect((await step({ a: '1' }, { subject: 'swin-t' })).outcome.hit).toBe(false);
 });

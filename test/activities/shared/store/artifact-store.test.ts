@@ -18,7 +18,7 @@ const sha256OfHello = '2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e730433629
 describe.each(storeKinds)('%s', (kind) => {
   const open = (name: string): ArtifactStore => stores.open(kind, name);
 
-  test('gives back what was put, and knows its bytes and sha256', async () => {
+  test('returns a stored file with its size and sha256', async () => {
     const store = open('round-trip');
     const put = await store.put('runs/a/report.json', await fileWith('hello'));
     expect(put).toMatchObject({ bytes: 5, sha256: sha256OfHello });
@@ -28,7 +28,7 @@ describe.each(storeKinds)('%s', (kind) => {
     expect(await readFile(target, 'utf8')).toBe('hello');
   });
 
-  test('takes an empty file, and another one under the same key', async () => {
+  test('stores an empty file and replaces it', async () => {
     const store = open('again');
     await store.put('a', await fileWith(''));
     expect((await store.head('a'))?.bytes).toBe(0);
@@ -36,26 +36,26 @@ describe.each(storeKinds)('%s', (kind) => {
     expect(await store.head('a')).toEqual({ bytes: 5, sha256: sha256OfHello });
   });
 
-  test('refuses a file that is not what the caller says, and stores nothing', async () => {
+  test('put throws StoreDamaged and stores nothing when the sha256 differs', async () => {
     const store = open('refuses');
     const put = store.put('a', await fileWith('hullo'), { sha256: sha256OfHello });
     await expect(put).rejects.toMatchObject({ code: 'StoreDamaged' });
     expect(await store.list('')).toEqual([]);
   });
 
-  test('says StoreDamaged for what is not there or is another file than was wanted, and leaves no file behind', async () => {
+  test('get throws StoreDamaged and leaves no file when the object is missing or differs', async () => {
     const store = open('absent');
-    const into = await mkdtemp(`${stores.folder()}/into-`);
-    await expect(store.get('a', `${into}/a`)).rejects.toMatchObject({ code: 'StoreDamaged' });
+    const target = await mkdtemp(`${stores.folder()}/into-`);
+    await expect(store.get('a', `${target}/a`)).rejects.toMatchObject({ code: 'StoreDamaged' });
     await store.put('a', await fileWith('hullo'));
-    await expect(store.get('a', `${into}/a`, { sha256: sha256OfHello })).rejects.toMatchObject({
+    await expect(store.get('a', `${target}/a`, { sha256: sha256OfHello })).rejects.toMatchObject({
       code: 'StoreDamaged',
     });
-    expect(await readdir(into)).toEqual([]);
+    expect(await readdir(target)).toEqual([]);
     expect(await store.head('b')).toBeUndefined();
   });
 
-  test('lists by prefix in order, and removes', async () => {
+  test('lists keys by prefix in order, and removes them', async () => {
     const store = open('lists');
     for (const key of ['runs/b/1', 'runs/a/2', 'runs/a/1']) await store.put(key, await fileWith(key));
     expect(await store.list('runs/a/')).toEqual([
@@ -66,7 +66,7 @@ describe.each(storeKinds)('%s', (kind) => {
     expect((await store.list('')).map(({ key }) => key)).toEqual(['runs/a/2', 'runs/b/1']);
   });
 
-  test('replaces a pointer only for who knows what it is', async () => {
+  test('replaces a pointer only when the etag matches', async () => {
     const store = open('pointer');
     expect(await store.read('latest.json')).toBeUndefined();
     const first = await store.replace('latest.json', 'one', { ifMatch: null });
@@ -80,7 +80,7 @@ describe.each(storeKinds)('%s', (kind) => {
     expect(await store.read('latest.json')).toEqual({ body: 'two', etag: second });
   });
 
-  test('lets exactly one of several writers win each round', async () => {
+  test('lets exactly one of several concurrent writers replace a pointer', async () => {
     const store = open('race');
     for (let round = 0; round < 4; round += 1) {
       const before = await store.read('latest.json');
@@ -93,7 +93,7 @@ describe.each(storeKinds)('%s', (kind) => {
     }
   });
 
-  test('makes a link that fetches the object', async () => {
+  test('creates a link that returns the object', async () => {
     const store = open('link');
     await store.put('runs/a/report.json', await fileWith('hello'));
     const link = await store.link('runs/a/report.json', 60);
@@ -104,7 +104,7 @@ describe.each(storeKinds)('%s', (kind) => {
   });
 
   test.each(['../escape', 'a/../../b', '/etc/passwd', 'a//b', '.records/a', 'a\\b', ''])(
-    'refuses the key %j',
+    'rejects the key %j',
     async (key) => {
       const store = open('keys');
       await expect((async () => store.put(key, await fileWith('x')))()).rejects.toMatchObject({ code: 'StoreRefused' });
@@ -112,14 +112,14 @@ describe.each(storeKinds)('%s', (kind) => {
   );
 });
 
-test('a stored file that was changed on the disk is not given out', async () => {
+test('localStore throws StoreDamaged when a stored file was changed on disk', async () => {
   const store = localStore(`${stores.folder()}/stores/changed`);
   await store.put('a', await fileWith('hello'));
   await writeFile(`${stores.folder()}/stores/changed/a`, 'hullo');
   await expect(store.get('a', `${stores.folder()}/changed`)).rejects.toMatchObject({ code: 'StoreDamaged' });
 });
 
-test('what a killed put left in a folder is removed once it is old', async () => {
+test('localStore removes old temporary files of killed puts', async () => {
   const store = localStore(`${stores.folder()}/stores/killed`);
   await mkdir(`${stores.folder()}/stores/killed/runs`, { recursive: true });
   await writeFile(`${stores.folder()}/stores/killed/runs/.a.1.part`, 'half');
@@ -133,13 +133,13 @@ test.each([
   ['file:///var/store/', 'file:///var/store'],
   ['s3://bucket', 's3://bucket'],
   ['s3://bucket/some/prefix/', 's3://bucket/some/prefix'],
-])('the address %s opens the store %s', (address, opened) => {
+])('openStore opens %s as %s', (address, opened) => {
   const s3 = { endpoint: 'http://127.0.0.1:1', region: undefined };
   expect(openStore(address, { home: stores.folder(), s3 }).address).toBe(opened);
 });
 
 test.each(['/var/store', 'http://host/bucket', 's3://', 's3://key:CANARY@bucket', 's3://bucket?x=CANARY'])(
-  'the address %s is refused without being repeated',
+  'openStore rejects %s without repeating it',
   (address) => {
     const open = () => openStore(address, { home: stores.folder(), s3: { endpoint: undefined, region: undefined } });
     expect(open).toThrow(/file:\/\/\/FOLDER or s3:\/\/BUCKET/);

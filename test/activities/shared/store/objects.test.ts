@@ -20,13 +20,13 @@ async function store(content: string): Promise<string> {
   return sha256;
 }
 
-const refer = async (runId: string, objects: string[]) => {
+const addReferences = async (runId: string, objects: string[]) => {
   const { root, references } = runFolder(home, runId);
   await mkdir(root, { recursive: true });
   await writeFile(references, JSON.stringify({ v: 1, objects, datasets: [] }));
 };
 
-test('an object is found under its hash, read-only, with the name it came by', async () => {
+test('findObject returns a read-only file with its original name', async () => {
   const sha256 = await store('tensors');
   const object = await findObject(home, sha256);
   expect(object).toMatchObject({ sha256, file: 'weights.pth', bytes: 7 });
@@ -34,13 +34,13 @@ test('an object is found under its hash, read-only, with the name it came by', a
   expect((await stat(object?.path ?? '')).mode & 0o777).toBe(0o444);
 });
 
-test('two that store the same bytes at once leave one object', async () => {
+test('concurrent addObject calls with the same content leave one object', async () => {
   await Promise.all(Array.from({ length: 8 }, () => store('same')));
   expect(await listObjects(home)).toHaveLength(1);
   expect(await findObject(home, hashOf('same'))).toBeDefined();
 });
 
-test('an object that was changed under its name is moved aside and never served', async () => {
+test('findObject moves a changed object aside', async () => {
   const sha256 = await store('tensors');
   const path = homeFolders(home).object(sha256);
   await chmod(path, 0o644);
@@ -51,7 +51,7 @@ test('an object that was changed under its name is moved aside and never served'
   expect(await findObject(home, sha256)).toBeDefined();
 });
 
-test('an object that was only touched, or lost its manifest, is hashed again and served', async () => {
+test('findObject rehashes an object whose mark changed or whose manifest is missing', async () => {
   const sha256 = await store('tensors');
   const path = homeFolders(home).object(sha256);
   await chmod(path, 0o400);
@@ -60,23 +60,23 @@ test('an object that was only touched, or lost its manifest, is hashed again and
   expect(await findObject(home, sha256)).toBeDefined();
 });
 
-test('pruning removes what no run refers to and leaves what a run needs, dry or in earnest', async () => {
-  const [needed, free] = [await store('needed'), await store('free')];
-  await refer('kept', [needed]);
-  expect(await pruneStore(home, 0, true)).toMatchObject([{ kind: 'object', name: free, bytes: 4 }]);
-  expect(await findObject(home, free)).toBeDefined();
+test('pruneStore removes unreferenced objects only, and nothing in a dry run', async () => {
+  const [needed, unused] = [await store('needed'), await store('free')];
+  await addReferences('kept', [needed]);
+  expect(await pruneStore(home, 0, true)).toMatchObject([{ kind: 'object', name: unused, bytes: 4 }]);
+  expect(await findObject(home, unused)).toBeDefined();
   expect(await pruneStore(home, 0, false)).toHaveLength(1);
-  expect(await findObject(home, free)).toBeUndefined();
+  expect(await findObject(home, unused)).toBeUndefined();
   expect(await findObject(home, needed)).toBeDefined();
   expect(await listObjects(home)).toHaveLength(1);
 });
 
-test('pruning leaves alone what is young, since a run that fetches it may not have said so yet', async () => {
+test('pruneStore keeps recent objects, which a run may be about to reference', async () => {
   await store('young');
   expect(await pruneStore(home, 3_600_000, false)).toEqual([]);
 });
 
-test('a copy of a prefix goes when nothing was added to it for long enough', async () => {
+test('pruneStore removes a prefix copy that has not changed for long enough', async () => {
   const copy = homeFolders(home).prefix('a'.repeat(64));
   await mkdir(copy, { recursive: true });
   await writeFile(`${copy}/image`, 'one');
@@ -85,12 +85,12 @@ test('a copy of a prefix goes when nothing was added to it for long enough', asy
   expect(await readdir(homeFolders(home).prefixes)).toEqual([]);
 });
 
-test('a run that begins to need an object while it is pruned keeps it', async () => {
+test('pruneStore keeps an object that a run references during pruning', async () => {
   for (let round = 0; round < 20; round++) {
     const sha256 = await store(`raced ${round}`);
-    const [, pruned] = await Promise.all([refer(`run-${round}`, [sha256]), pruneStore(home, 0, false)]);
+    const [, pruned] = await Promise.all([addReferences(`run-${round}`, [sha256]), pruneStore(home, 0, false)]);
     const object = await findObject(home, sha256);
-    // Either it went before the run said a word, and the run's look finds it gone, or it is there for good.
+    // The object is either pruned before the run references it, or it stays.
     expect(object === undefined).toBe(pruned.some(({ name }) => name === sha256));
   }
 });

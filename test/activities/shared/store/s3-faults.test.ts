@@ -24,9 +24,9 @@ import { startS3Server, type S3Server } from '../../../helpers/s3-server.ts';
 import { until } from '../../../helpers/until.ts';
 
 const mebibyte = 1024 * 1024;
-/** Three parts. */
+/** Size of three parts. */
 const largeBytes = 11 * mebibyte;
-/** Stands for whatever the real secret is: nothing that is thrown may hold it. */
+/** Secret key of the server, which no error may contain. */
 let secret: string;
 let folder: string;
 let server: S3Server;
@@ -57,39 +57,36 @@ beforeEach(() => {
   proxy.requests.length = 0;
 });
 
-const passing: Record<string, Fault> = {
+const transient: Record<string, Fault> = {
   '503': { kind: 'status', status: 503, code: 'SlowDown' },
   '500': { kind: 'status', status: 500, code: 'InternalError' },
   '409': { kind: 'status', status: 409, code: 'OperationAborted' },
   'a reset': { kind: 'reset' },
-  'an answer that was dropped after the write was done': { kind: 'drop-answer' },
-  'a body that was spoiled on its way': { kind: 'spoil-request' },
-  silence: { kind: 'silence' },
+  'a response that is lost after the write': { kind: 'drop-answer' },
+  'a request body that is corrupted in transit': { kind: 'spoil-request' },
+  'a server that does not respond': { kind: 'silence' },
   'a slow server': { kind: 'slow', ms: 300 },
 };
-const faults = Object.entries(passing);
+const faults = Object.entries(transient);
 
-test.each(faults)('a small file is stored once and right in spite of %s', async (name, fault) => {
+test.each(faults)('put stores a small file intact despite %s', async (name, fault) => {
   proxy.plan(onceAt(1, isPut, fault));
-  const key = `small/${faults.findIndex(([one]) => one === name)}`;
+  const key = `small/${faults.findIndex(([label]) => label === name)}`;
   const { sha256 } = await store.put(key, small);
   await store.get(key, `${folder}/back`);
   expect(await sha256OfFile(`${folder}/back`)).toBe(sha256);
   expect(sha256).toBe(await sha256OfFile(small));
 });
 
-test.each(faults)(
-  'a file in parts is stored right, and only the part that met it is sent again: %s',
-  async (_name, fault) => {
-    proxy.plan(onceAt(2, isPart, fault));
-    await store.put('large', large.path, { sha256: large.sha256 });
-    expect(await store.head('large')).toEqual({ bytes: largeBytes, sha256: large.sha256 });
-    expect(proxy.requests.filter(isPart)).toHaveLength(fault.kind === 'slow' ? 3 : 4);
-  },
-);
+test.each(faults)('put uploads only the affected part again after %s', async (_name, fault) => {
+  proxy.plan(onceAt(2, isPart, fault));
+  await store.put('large', large.path, { sha256: large.sha256 });
+  expect(await store.head('large')).toEqual({ bytes: largeBytes, sha256: large.sha256 });
+  expect(proxy.requests.filter(isPart)).toHaveLength(fault.kind === 'slow' ? 3 : 4);
+});
 
 test.each(faults.filter(([, { kind }]) => kind !== 'spoil-request'))(
-  'the end of an upload survives %s',
+  'put completes an upload despite %s',
   async (_name, fault) => {
     proxy.plan(onceAt(1, isComplete, fault));
     await store.put('completed', large.path, { sha256: large.sha256 });
@@ -99,7 +96,7 @@ test.each(faults.filter(([, { kind }]) => kind !== 'spoil-request'))(
 );
 
 test.each(faults.filter(([, { kind }]) => kind !== 'spoil-request'))(
-  'a pointer is replaced by its one writer in spite of %s',
+  'replace succeeds for a single writer despite %s',
   async (_name, fault) => {
     const before = await store.read('pointer.json');
     proxy.plan(onceAt(1, isPut, fault));
@@ -109,7 +106,7 @@ test.each(faults.filter(([, { kind }]) => kind !== 'spoil-request'))(
   },
 );
 
-test('a lost answer does not hide that somebody else was first', async () => {
+test('replace detects another writer although its response was lost', async () => {
   const etag = await store.replace('contested.json', 'ours', { ifMatch: null });
   await server.store('faults/').replace('contested.json', 'theirs', { ifMatch: etag });
   proxy.plan(onceAt(1, isPut, { kind: 'drop-answer' }));
@@ -118,10 +115,10 @@ test('a lost answer does not hide that somebody else was first', async () => {
   expect((await store.read('contested.json'))?.body).toBe('theirs');
 });
 
-describe('fetching', () => {
+describe('get', () => {
   beforeAll(() => server.store('faults/').put('to-fetch', large.path));
 
-  test('goes on where a body was cut, and fetches nothing twice', async () => {
+  test('resumes a truncated body and fetches nothing twice', async () => {
     const afterBytes = 3 * mebibyte;
     proxy.plan(onceAt(1, isGet, { kind: 'cut-answer', afterBytes }));
     let received = 0;
@@ -131,24 +128,24 @@ describe('fetching', () => {
     expect(proxy.requests.filter(isGet)[1]?.headers.range).toMatch(/^bytes=\d{5,}-$/);
   });
 
-  test.each(faults.filter(([, { kind }]) => kind !== 'spoil-request'))('survives %s', async (_name, fault) => {
+  test.each(faults.filter(([, { kind }]) => kind !== 'spoil-request'))('succeeds despite %s', async (_name, fault) => {
     proxy.plan(onceAt(1, isGet, fault));
     await store.get('to-fetch', `${folder}/survived`);
     expect(await sha256OfFile(`${folder}/survived`)).toBe(large.sha256);
   });
 
-  test('never gives out wrong bytes, whole or behind a cut', async () => {
-    const into = await mkdtemp(`${folder}/into-`);
+  test('never returns corrupted bytes, in a complete or resumed body', async () => {
+    const target = await mkdtemp(`${folder}/into-`);
     proxy.plan((request) => (isGet(request) ? { kind: 'spoil-answer' } : undefined));
-    await expect(store.get('to-fetch', `${into}/a`)).rejects.toMatchObject({ code: 'StoreDamaged' });
+    await expect(store.get('to-fetch', `${target}/a`)).rejects.toMatchObject({ code: 'StoreDamaged' });
     const cut: Fault = { kind: 'cut-answer', afterBytes: mebibyte };
     proxy.plan((request) => (request.headers.range === undefined ? cut : { kind: 'spoil-answer' }));
-    await expect(store.get('to-fetch', `${into}/a`)).rejects.toMatchObject({ code: 'StoreDamaged' });
-    expect(await readdir(into)).toEqual([]);
+    await expect(store.get('to-fetch', `${target}/a`)).rejects.toMatchObject({ code: 'StoreDamaged' });
+    expect(await readdir(target)).toEqual([]);
   });
 });
 
-test('a store that stays away is StoreUnavailable, and one that refuses is StoreRefused: at once', async () => {
+test('put throws StoreUnavailable after all attempts, and StoreRefused at once', async () => {
   const at = (status: number, code: string) => proxy.plan(() => ({ kind: 'status', status, code }));
   at(503, 'SlowDown');
   await expect(store.put('away', small)).rejects.toMatchObject({ code: 'StoreUnavailable' });
@@ -158,31 +155,31 @@ test('a store that stays away is StoreUnavailable, and one that refuses is Store
   expect(proxy.requests).toHaveLength(7);
 });
 
-test('no message, cause or stack of an error holds the secret', async () => {
-  const told: string[] = [];
-  const tell = async (action: Promise<unknown>) => {
+test('no message, cause or stack of an error contains the secret', async () => {
+  const texts: string[] = [];
+  const collect = async (action: Promise<unknown>) => {
     const error: unknown = await action.catch((thrown: unknown) => thrown);
     if (error instanceof Error)
-      told.push(`${error.message} ${error.stack ?? ''} ${JSON.stringify(error)} ${String(error.cause)}`);
+      texts.push(`${error.message} ${error.stack ?? ''} ${JSON.stringify(error)} ${String(error.cause)}`);
   };
-  const strangers = server.store('x/', { credentials: { accessKeyId: 'stranger', secretAccessKey: secret } });
-  const wrong = server.store('x/', { credentials: { ...server.credentials, secretAccessKey: `${secret}x` } });
-  for (const one of [strangers, wrong]) {
-    await tell(one.put('a', small));
-    await tell(one.get('a', `${folder}/never`));
-    await tell(one.replace('a', 'b', { ifMatch: null }));
-    await tell(one.list(''));
-    await tell(one.abortStaleUploads('', 0));
+  const unknownKey = server.store('x/', { credentials: { accessKeyId: 'stranger', secretAccessKey: secret } });
+  const wrongSecret = server.store('x/', { credentials: { ...server.credentials, secretAccessKey: `${secret}x` } });
+  for (const misconfigured of [unknownKey, wrongSecret]) {
+    await collect(misconfigured.put('a', small));
+    await collect(misconfigured.get('a', `${folder}/never`));
+    await collect(misconfigured.replace('a', 'b', { ifMatch: null }));
+    await collect(misconfigured.list(''));
+    await collect(misconfigured.abortStaleUploads('', 0));
   }
   for (const status of [400, 403, 503]) {
     proxy.plan(() => ({ kind: 'status', status, code: 'Whatever' }));
-    await tell(store.put('a', small));
+    await collect(store.put('a', small));
   }
-  expect(told).toHaveLength(13);
-  expect(told.filter((text) => text.includes(secret))).toEqual([]);
+  expect(texts).toHaveLength(13);
+  expect(texts.filter((text) => text.includes(secret))).toEqual([]);
 });
 
-const ChildSaid = z.object({ sha256: z.string(), sent: z.number(), residentBytes: z.number() });
+const ChildResult = z.object({ sha256: z.string(), sent: z.number(), residentBytes: z.number() });
 const childArgv = (key: string, path: string) => [
   ...['--import', 'tsx', `${projectRoot}/test/fixtures/put-child.ts`],
   ...['s3://everswin/children', `${folder}/home`, key, path],
@@ -190,13 +187,13 @@ const childArgv = (key: string, path: string) => [
 const childEnv = () => ({ PATH: '/usr/bin:/bin', ...server.env, AWS_ENDPOINT_URL_S3: proxy.endpoint });
 const runChild = async (key: string, path: string) => {
   const { stdout } = await promisify(execFile)(process.execPath, childArgv(key, path), { env: childEnv() });
-  return ChildSaid.parse(JSON.parse(stdout));
+  return ChildResult.parse(JSON.parse(stdout));
 };
 
-test('after kill -9 in the middle an upload goes on, and sends no part twice', async () => {
+test('put resumes an upload after kill -9 and sends no part twice', async () => {
   const path = `${folder}/killed`;
   await writeFile(path, randomBytes(5 * 16 * mebibyte));
-  // The last two parts never get an answer: the first three are there when the process dies.
+  // The last two parts never get a response, so exactly three are uploaded when the process is killed.
   proxy.plan((request) =>
     isPart(request) && Number(request.query.get('partNumber')) >= 4 ? { kind: 'silence' } : undefined,
   );
@@ -204,7 +201,7 @@ test('after kill -9 in the middle an upload goes on, and sends no part twice', a
   await until(() => Promise.resolve(proxy.requests.filter(isPart).length === 5 ? true : undefined));
   child.kill('SIGKILL');
   await once(child, 'exit');
-  await until(async () => ((await sentParts()).length === 3 ? true : undefined));
+  await until(async () => ((await listUploadedParts()).length === 3 ? true : undefined));
 
   proxy.plan(() => undefined);
   proxy.requests.length = 0;
@@ -217,43 +214,43 @@ test('after kill -9 in the middle an upload goes on, and sends no part twice', a
   expect(await server.store('children/').abortStaleUploads('', 0)).toBe(0);
 }, 30_000);
 
-/** Which parts of the child's upload the server has now. */
-async function sentParts(): Promise<number[]> {
+/** Lists the parts of the child's upload on the server. */
+async function listUploadedParts(): Promise<number[]> {
   const [name = ''] = await readdir(`${folder}/home/uploads`);
   const { uploadId } = z
     .object({ uploadId: z.string() })
     .parse(JSON.parse(await readFile(`${folder}/home/uploads/${name}`, 'utf8')));
   const { endpoint, credentials } = server;
   const client = new S3Client({ endpoint, credentials, region: 'us-east-1', forcePathStyle: true });
-  const ours = { Bucket: server.bucket, Key: 'children/killed', UploadId: uploadId };
-  const { Parts = [] } = await client.send(new ListPartsCommand(ours));
+  const upload = { Bucket: server.bucket, Key: 'children/killed', UploadId: uploadId };
+  const { Parts = [] } = await client.send(new ListPartsCommand(upload));
   return Parts.map(({ PartNumber = 0 }) => PartNumber);
 }
 
-test('an upload that was given up begins anew, and what others left is given up once it is old', async () => {
+test('put starts a new upload after another process aborted it, and abortStaleUploads aborts old ones', async () => {
   const broken = server.store('left/', { endpoint: proxy.endpoint });
   proxy.plan((request) => (isComplete(request) ? { kind: 'status', status: 400, code: 'Broken' } : undefined));
   await expect(broken.put('a', large.path)).rejects.toMatchObject({ code: 'StoreRefused' });
   proxy.plan(() => undefined);
   expect(await broken.abortStaleUploads('', 60_000)).toBe(0);
-  // By somebody who does not know that we remember it.
-  const stranger = server.store('left/', { stateFolder: `${folder}/elsewhere` });
-  expect(await stranger.abortStaleUploads('', 0)).toBe(1);
+  // Aborts the upload without its local state, as another machine would.
+  const otherMachine = server.store('left/', { stateFolder: `${folder}/elsewhere` });
+  expect(await otherMachine.abortStaleUploads('', 0)).toBe(1);
   await broken.put('a', large.path);
   expect(await broken.head('a')).toEqual({ bytes: largeBytes, sha256: large.sha256 });
 });
 
-test('a large upload needs less than 300 MB of memory', async () => {
+test('put uploads a large file with less than 300 MB of memory', async () => {
   const path = `${folder}/sparse`;
   await writeFile(path, '');
   await truncate(path, 320 * mebibyte);
-  // Straight to the server: the proxy of this test would be the slower one.
+  // Bypasses the proxy, which would be slower than the server.
   const env = { ...childEnv(), ...server.env };
   const { stdout } = await promisify(execFile)(process.execPath, childArgv('sparse', path), { env });
-  expect(ChildSaid.parse(JSON.parse(stdout)).residentBytes).toBeLessThan(300e6);
+  expect(ChildResult.parse(JSON.parse(stdout)).residentBytes).toBeLessThan(300e6);
 }, 30_000);
 
-test('an upload that is told to stop stops', async () => {
+test('put stops when its signal aborts', async () => {
   const stop = new AbortController();
   proxy.plan((request) => (isPart(request) ? { kind: 'silence' } : undefined));
   const put = store.put('stopped', large.path, { signal: stop.signal });
