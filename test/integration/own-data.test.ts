@@ -75,7 +75,7 @@ test('a missing folder is refused at once with its path', async () => {
   const failure: unknown = await preparation.prepare(input).catch((error: unknown) => error);
   expect(failure).toBeInstanceOf(CodedError);
   expect(failure).toMatchObject({ code: 'DownloadRefused' });
-  expect(String(failure)).toContain(`${folder}/train/ cannot be read (ENOENT).`);
+  expect(String(failure)).toContain(`Cannot read ${folder}/train/ (ENOENT).`);
 }, 60_000);
 
 test('unusual data are reported as warnings', async () => {

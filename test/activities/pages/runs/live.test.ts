@@ -63,7 +63,7 @@ const steps = (live: LiveRun | undefined) => live?.curves.loss.map(({ iteration 
 describe('what is gathered', () => {
   test('is nothing of a run that is not there, and little of one that has not begun', async () => {
     expect(await createLiveRunReader(home)('other')).toBeUndefined();
-    expect(await gather()).toMatchObject({ state: 'waiting', plan: null, lastSignAt: null, isReported: false });
+    expect(await gather()).toMatchObject({ state: 'waiting', plan: null, lastEventAt: null, isReported: false });
   });
 
   test('grows with the file, and is the same object while nothing changes', async () => {
