@@ -1,4 +1,4 @@
-/** Who starts the fake trainer again after its rank was killed: we, torchrun, or a shell loop. */
+/** Contenders that restart the fake trainer after a kill of its rank: everswin, torchrun and a shell loop. */
 import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { taskQueues, workflowId, workflowTypes } from '../../configs/names.ts';
@@ -8,12 +8,12 @@ import { newestRank } from './job.ts';
 import { createBareJob, miniEnv, miniInput, recipeName, type BareJob } from './mini.ts';
 import type { BenchStack } from './stack.ts';
 
-/** Also of the others, so that all save as often. */
+/** Checkpoint interval of all contenders. */
 export const intervalSeconds = 0.5;
 
 export interface Running {
   jobDir: string;
-  /** Returns when nothing of it lives; `job` is left as a crash would leave it, where nobody ended it in order. */
+  /** Resolves when all its processes have exited. A job that did not finish is left as after a crash. */
   end: () => Promise<BareJob | undefined>;
 }
 
@@ -25,7 +25,7 @@ export interface Contender {
 
 export const everswin = (stack: BenchStack, torchrun: boolean): Contender => ({
   name: torchrun ? 'everswin, torchrun below' : 'everswin',
-  command: `workflow trainDetector -> worker -> supervise -- ${torchrun ? `${describeTorchrun(0)} ` : ''}fake_trainer train`,
+  command: `workflow trainDetector -> worker -> supervise -- ${torchrun ? `${torchrunCommand(0)} ` : ''}fake_trainer train`,
   start: async (run) => {
     const handle = await stack.client.workflow.start(workflowTypes.trainDetector, {
       taskQueue: taskQueues.control,
@@ -40,7 +40,7 @@ export const everswin = (stack: BenchStack, torchrun: boolean): Contender => ({
   },
 });
 
-const describeTorchrun = (restarts: number) => `torchrun --standalone --nproc-per-node 1 --max-restarts ${restarts}`;
+const torchrunCommand = (restarts: number) => `torchrun --standalone --nproc-per-node 1 --max-restarts ${restarts}`;
 const torchrunArgv = (restarts: number) => [
   ...['-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '1', '--max-restarts', String(restarts)],
 ];
@@ -48,7 +48,7 @@ const here = import.meta.dirname;
 
 export const torchrun = (root: string): Contender => ({
   name: 'torchrun --max-restarts',
-  command: `${describeTorchrun(100)} --no-python sh resume-newest.sh …`,
+  command: `${torchrunCommand(100)} --no-python sh resume-newest.sh …`,
   start: () => startBare(root, {}, python, [...torchrunArgv(100), '--no-python', 'sh', `${here}/resume-newest.sh`]),
 });
 
@@ -65,9 +65,9 @@ async function startBare(
   argv: string[],
 ): Promise<Running> {
   const job = await createBareJob(root, 'short', intervalSeconds);
-  const whole = { ...miniEnv, PYTHON: python, JOB_DIR: job.dir, ...env };
-  const group = launch(job, whole, executable, [...argv, ...job.argv]);
-  // torchrun gives each rank a session of its own.
+  const jobEnv = { ...miniEnv, PYTHON: python, JOB_DIR: job.dir, ...env };
+  const group = launch(job, jobEnv, executable, [...argv, ...job.argv]);
+  // torchrun starts each rank in its own session.
   const end = () => {
     const rank = newestRank(job.dir);
     for (const pid of [-group, ...(rank === undefined ? [] : [rank])]) killIfAlive(pid);
@@ -76,7 +76,7 @@ async function startBare(
   return { jobDir: job.dir, end };
 }
 
-/** The trainer itself, with nobody around it: returns what ends it. */
+/** Starts the trainer without a supervisor. Returns a function that kills it. */
 export function startBareTrainer(job: BareJob, checkpoint: string, withTorchrun: boolean): () => void {
   const module = withTorchrun ? [...torchrunArgv(0), '-m', 'fake_trainer'] : ['-m', 'fake_trainer'];
   const group = launch(job, miniEnv, python, [...module, 'train', ...job.argv, '--resume', checkpoint]);
@@ -98,6 +98,6 @@ function killIfAlive(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {
-    // It ended by itself.
+    // It has already exited.
   }
 }

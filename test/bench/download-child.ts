@@ -1,4 +1,4 @@
-/** Downloads a file in a process of its own: `download-child.ts URL TARGET BYTES SHA256`; says how long that took. */
+/** Downloads a file in a separate process and prints the duration: `download-child.ts URL TARGET BYTES SHA256`. */
 import { downloadFile } from '../../activities/shared/download/download-file.ts';
 import { defaultRetry } from '../../activities/shared/download/sources/download-request.ts';
 import { downloadContext } from '../fixtures/download-context.ts';

@@ -1,6 +1,6 @@
 /**
- * A verified download of 1 GiB over loopback from nginx, ours beside aria2c and curl, each with the sha256sum that they
- * need; and what a kill -9 with half of the bytes costs:
+ * Compares a verified download of 1 GiB from nginx over loopback: ours, aria2c with sha256sum, and curl with sha256sum.
+ * `--part kill` measures the cost of a SIGKILL after half of the bytes:
  * `node --import tsx test/bench/download.ts --nginx PATH --part fast --seed 1 --repeats 5 --out FILE`.
  */
 import { spawn } from 'node:child_process';
@@ -20,7 +20,7 @@ import { Random } from '../chaos/random.ts';
 import { projectRoot } from '../helpers/project.ts';
 import { startFileServer, type Sent } from './file-server.ts';
 import { measureProcess } from './process-cost.ts';
-import { keep, printFigures, readSurroundings, summarize, type Figure } from './record.ts';
+import { saveRecord, printFigures, readEnvironment, summarize, type Figure } from './record.ts';
 
 const fileBytes = 1024 ** 3;
 const { values } = parseArgs({
@@ -35,7 +35,7 @@ const { values } = parseArgs({
 });
 const part = z.enum(['fast', 'gigabit', 'kill']).parse(values.part);
 const bench = { seed: values.seed, repeats: Number(values.repeats), out: values.out };
-const surroundings = await readSurroundings(bench, `download.ts --nginx PATH --part ${part}`);
+const environment = await readEnvironment(bench, `download.ts --nginx PATH --part ${part}`);
 const folder = await mkdtemp(`${tmpdir()}/everswin-bench-download-`);
 const [root, got] = [`${folder}/root`, `${folder}/got`];
 const target = `${got}/file.bin`;
@@ -45,7 +45,7 @@ const fetchers = {
   curl: ['curl', '-s', '-o', target],
 };
 const env = { PATH: '/usr/local/bin:/usr/bin:/bin', NODE_NO_WARNINGS: '1', HOME: folder };
-const ChildSaid = z.object({ seconds: z.number(), resumedFromBytes: z.int() });
+const ChildOutput = z.object({ seconds: z.number(), resumedFromBytes: z.int() });
 
 await mkdir(root);
 await mkdir(got);
@@ -60,13 +60,13 @@ try {
     aria2: await versionOf('aria2c'),
     curl: await versionOf('curl'),
   };
-  await keep(bench.out, { ...surroundings, tools, fileBytes, figures, raw });
+  await saveRecord(bench.out, { ...environment, tools, fileBytes, figures, raw });
 } finally {
   await server.stop();
   await rm(folder, { recursive: true });
 }
 
-/** What cannot be compressed on its way. */
+/** Writes random bytes, which cannot be compressed in transit. */
 async function writeRandom(path: string, bytes: number): Promise<void> {
   const handle = await open(path, 'w');
   for (let left = bytes; left > 0; left -= 2 ** 24) await handle.write(randomBytes(Math.min(left, 2 ** 24)));
@@ -78,18 +78,18 @@ async function versionOf(executable: string, flag = '--version'): Promise<string
   return `${stdout}${stderr}`.split('\n')[0] ?? '';
 }
 
-type Who = 'ours' | 'aria2c' | 'curl';
+type Tool = 'ours' | 'aria2c' | 'curl';
 
 interface Run {
   repeat: number;
-  who: Who;
-  /** From the request to the checked file. Of ours what a worker sees, which runs already. */
+  tool: Tool;
+  /** From the request to the verified file. Ours excludes the start of Node, because a worker already runs. */
   seconds: number;
-  /** With the start of Node; of the others the same as above. */
+  /** Includes the start of Node. For other tools equal to `seconds`. */
   processSeconds: number;
   fetchSeconds: number | null;
   hashSeconds: number | null;
-  /** Beside sha256sum: the same hash by OpenSSL, which uses the instructions that the processor has for it. */
+  /** The same hash with OpenSSL, which uses the SHA instructions of the processor. */
   opensslSeconds: number | null;
   cpuSeconds: number;
   residentMb: number;
@@ -98,7 +98,7 @@ interface Run {
 async function compare() {
   const random = new Random(bench.seed);
   const runs: Run[] = [];
-  // The first file that is written pays for memory that the machine has not used yet.
+  // Warm-up: the first file pays for memory that the machine has not used yet.
   await runOne('ours', 0);
   for (let repeat = 1; repeat <= bench.repeats; repeat += 1) {
     const order = random.pick([
@@ -109,18 +109,18 @@ async function compare() {
       ['curl', 'ours', 'aria2c'],
       ['curl', 'aria2c', 'ours'],
     ] as const);
-    for (const who of order) {
-      const run = await runOne(who, repeat);
+    for (const tool of order) {
+      const run = await runOne(tool, repeat);
       runs.push(run);
-      console.log(`${repeat} ${who}: ${run.seconds.toFixed(2)} s, CPU ${run.cpuSeconds.toFixed(2)} s`);
+      console.log(`${repeat} ${tool}: ${run.seconds.toFixed(2)} s, CPU ${run.cpuSeconds.toFixed(2)} s`);
     }
   }
-  return { figures: describe(runs), raw: runs };
+  return { figures: toFigures(runs), raw: runs };
 }
 
-async function runOne(who: Who, repeat: number): Promise<Run> {
+async function runOne(tool: Tool, repeat: number): Promise<Run> {
   try {
-    return { repeat, who, ...(who === 'ours' ? await fetchOurs() : await fetchWith(fetchers[who])) };
+    return { repeat, tool, ...(tool === 'ours' ? await fetchOurs() : await fetchWith(fetchers[tool])) };
   } finally {
     for (const name of await readdir(got)) await rm(`${got}/${name}`);
     await sleep(500);
@@ -135,7 +135,7 @@ function oursArgv(): [string, ...string[]] {
 async function fetchOurs() {
   const [program, ...argv] = oursArgv();
   const { stdout, wallSeconds, ...cost } = await measureProcess(program, argv, env);
-  const { seconds } = ChildSaid.parse(JSON.parse(stdout));
+  const { seconds } = ChildOutput.parse(JSON.parse(stdout));
   return { seconds, processSeconds: wallSeconds, fetchSeconds: null, hashSeconds: null, opensslSeconds: null, ...cost };
 }
 
@@ -143,7 +143,7 @@ async function fetchWith(command: readonly string[]) {
   const [program, ...argv] = server.reach([...command, server.url]);
   const fetched = await measureProcess(program, argv, env);
   const hashed = await measureProcess('sha256sum', [target], env);
-  if (!hashed.stdout.startsWith(sha256)) throw new Error(`${program} fetched another file`);
+  if (!hashed.stdout.startsWith(sha256)) throw new Error(`${program} fetched a file with a different hash`);
   const openssl = await measureProcess('openssl', ['dgst', '-sha256', target], env);
   const seconds = fetched.wallSeconds + hashed.wallSeconds;
   return {
@@ -157,13 +157,13 @@ async function fetchWith(command: readonly string[]) {
   };
 }
 
-function describe(runs: Run[]): Figure[] {
-  const of = (who: Who, pick: (run: Run) => number) => runs.filter((run) => run.who === who).map(pick);
+function toFigures(runs: Run[]): Figure[] {
+  const of = (tool: Tool, pick: (run: Run) => number) => runs.filter((run) => run.tool === tool).map(pick);
   const seconds = ({ seconds: all }: Run) => all;
   const withOpenssl = ({ fetchSeconds, opensslSeconds }: Run) => (fetchSeconds ?? NaN) + (opensslSeconds ?? NaN);
-  // Within each repeat: what drifts slowly cancels out.
-  const ratios = (mine: (run: Run) => number, who: Who, theirs: (run: Run) => number) =>
-    of('ours', mine).map((ours, index) => ours / (of(who, theirs)[index] ?? NaN));
+  // Ratios within each repeat cancel slow drift.
+  const ratios = (mine: (run: Run) => number, tool: Tool, theirs: (run: Run) => number) =>
+    of('ours', mine).map((ours, index) => ours / (of(tool, theirs)[index] ?? NaN));
   const goal = part === 'fast' ? '<= 0.8' : '<= 1';
   return [
     summarize('ours, fetched and checked', 's', of('ours', seconds)),
@@ -193,16 +193,16 @@ function describe(runs: Run[]): Figure[] {
       'times',
       ratios(seconds, 'curl', (run) => run.fetchSeconds ?? NaN),
     ),
-    ...(['ours', 'aria2c', 'curl'] as const).flatMap((who) => [
+    ...(['ours', 'aria2c', 'curl'] as const).flatMap((tool) => [
       summarize(
-        `CPU, ${who}`,
+        `CPU, ${tool}`,
         's',
-        of(who, (run) => run.cpuSeconds),
+        of(tool, (run) => run.cpuSeconds),
       ),
       summarize(
-        `most memory, ${who}`,
+        `most memory, ${tool}`,
         'MB',
-        of(who, (run) => run.residentMb),
+        of(tool, (run) => run.residentMb),
       ),
     ]),
   ];
@@ -211,7 +211,7 @@ function describe(runs: Run[]): Figure[] {
 interface Kill {
   repeat: number;
   openRanges: number;
-  /** By all connections, as the server counts it: what was on its way to the killed process is among it. */
+  /** Counted by the server over all connections, including bytes in transit to the killed process. */
   fetchedTwiceMb: number;
   resumedFromBytes: number;
 }
@@ -229,8 +229,8 @@ async function killAtHalf() {
     const isKept = ({ first, last }: Sent) => kept.some(([from, to]) => from <= first && to > last);
     const openRanges = before.filter((one) => !isKept(one)).length;
     const resumed = await measureProcess(program, argv, env);
-    const { resumedFromBytes } = ChildSaid.parse(JSON.parse(resumed.stdout));
-    if ((await sha256OfFile(target)) !== sha256) throw new Error('the resumed file is another one');
+    const { resumedFromBytes } = ChildOutput.parse(JSON.parse(resumed.stdout));
+    if ((await sha256OfFile(target)) !== sha256) throw new Error('the resumed file has a different hash');
     const sent = [...before, ...(await server.sent())].reduce((sum, { bytes }) => sum + bytes, 0);
     kills.push({ repeat, openRanges, fetchedTwiceMb: (sent - fileBytes) / 2 ** 20, resumedFromBytes });
     console.log(JSON.stringify(kills.at(-1)));
@@ -248,7 +248,7 @@ async function killAtHalf() {
   return { figures, raw: kills };
 }
 
-/** What a process that is at work, or was killed at it, has written down to be in its part. */
+/** Reads the spans that a running or killed download has recorded in its state file. */
 function readPart(): ByteSpans {
   const spans = new ByteSpans();
   const lines = existsSync(state) ? readFileSync(state, 'utf8').split('\n').slice(1, -1) : [];

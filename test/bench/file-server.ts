@@ -1,4 +1,4 @@
-/** nginx with one folder, in a network of its own where its rate is limited; what it sent is counted. */
+/** Starts nginx for one folder and counts the bytes that it sends. A rate limit uses a separate network namespace. */
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -8,25 +8,25 @@ import { execa } from 'execa';
 
 export interface FileServer {
   url: string;
-  /** Runs a command where the server can be reached. */
+  /** Wraps a command so that it runs in the network namespace of the server. */
   reach: (argv: readonly string[]) => [string, ...string[]];
-  /** Of the requests that have ended since the last call. */
+  /** Returns the requests that ended since the last call. */
   sent: () => Promise<Sent[]>;
   stop: () => Promise<void>;
 }
 
 export interface Sent {
-  /** Of the body, as far as the kernel took it: what a killed client had not read yet is among it. */
+  /** Body bytes accepted by the kernel, including those that a killed client had not read yet. */
   bytes: number;
-  /** What was asked for; all of the file without a Range. */
+  /** Requested range; the complete file without a Range header. */
   first: number;
   last: number;
 }
 
-/** The largest frames of loopback fit through it. */
+/** Large enough for the largest frames of loopback. */
 const burst = '1mb';
 
-/** @param rate of `tc`, such as `1gbit`; null for as fast as it goes. */
+/** @param rate rate limit for `tc`, such as `1gbit`; null for no limit. */
 export async function startFileServer(
   nginx: string,
   root: string,
@@ -35,7 +35,7 @@ export async function startFileServer(
 ): Promise<FileServer> {
   await mkdir(work, { recursive: true });
   const port = await freePort();
-  await writeFile(`${work}/nginx.conf`, describeServer(root, work, port));
+  await writeFile(`${work}/nginx.conf`, nginxConfig(root, work, port));
   const serve = [nginx, '-p', work, '-e', `${work}/error.log`, '-c', `${work}/nginx.conf`];
   const limit = `ip link set lo up && tc qdisc add dev lo root tbf rate ${rate} burst ${burst} latency 50ms`;
   const alone = ['unshare', '-rn', 'sh', '-c', `${limit} && exec "$@"`, 'sh'];
@@ -48,18 +48,18 @@ export async function startFileServer(
     return [first, ...rest];
   };
   const url = `http://127.0.0.1:${port}/file.bin`;
-  const [ask, ...asked] = reach(['curl', '-s', '-o', '/dev/null', '-r', '0-0', '--retry-connrefused', url]);
-  for (let tries = 0; (await execa(ask, asked, { reject: false })).exitCode !== 0; tries += 1) {
-    if (tries > 100) throw new Error('nginx does not answer');
+  const [probe, ...probeArgv] = reach(['curl', '-s', '-o', '/dev/null', '-r', '0-0', '--retry-connrefused', url]);
+  for (let tries = 0; (await execa(probe, probeArgv, { reject: false })).exitCode !== 0; tries += 1) {
+    if (tries > 100) throw new Error(`nginx did not answer at ${url}`);
     await sleep(50);
   }
-  let seen = 0;
+  let linesRead = 0;
   const sent = async (): Promise<Sent[]> => {
-    // It writes its log as soon as it notices that a client is gone.
+    // nginx writes its log only after it notices that a client has disconnected.
     await sleep(500);
     const lines = readFileSync(`${work}/access.log`, 'utf8').trimEnd().split('\n');
-    const fresh = lines.slice(seen);
-    seen = lines.length;
+    const fresh = lines.slice(linesRead);
+    linesRead = lines.length;
     return fresh.map((line) => {
       const [, bytes, first, last] = /^(\d+) (?:bytes (\d+)-(\d+))?/.exec(line) ?? [];
       return { bytes: Number(bytes), first: Number(first ?? 0), last: Number(last ?? Infinity) };
@@ -67,15 +67,15 @@ export async function startFileServer(
   };
   await sent();
   const stop = async (): Promise<void> => {
-    const gone = new Promise((resolve) => child.once('exit', resolve));
+    const exited = new Promise((resolve) => child.once('exit', resolve));
     child.kill('SIGTERM');
-    await gone;
+    await exited;
   };
   return { url, reach, sent, stop };
 }
 
-/** One process, as little as it takes to send a file fast. */
-const describeServer = (root: string, work: string, port: number): string => `
+/** Returns a minimal configuration with one process that sends files fast. */
+const nginxConfig = (root: string, work: string, port: number): string => `
 daemon off; user root root; worker_processes 1; pid ${work}/nginx.pid;
 events { worker_connections 256; }
 http {

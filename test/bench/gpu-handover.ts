@@ -1,6 +1,6 @@
 /**
- * From the end of a training that has all GPUs to the `started` event of the one that waits for them:
- * `npx tsx test/bench/gpu-handover.ts [--repeats 20]`. Real supervisors, locks and activities; the trainer is the fake one.
+ * Measures the time from the end of a training that holds all GPUs to the `started` event of the waiting one:
+ * `npx tsx test/bench/gpu-handover.ts [--repeats 20]`. Uses real supervisors, locks and activities with the fake trainer.
  */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -17,8 +17,8 @@ import { until } from '../helpers/until.ts';
 
 const { values } = parseArgs({ options: { repeats: { type: 'string', default: '20' } } });
 
-/** Ends the holder; returns when it was over, in Unix seconds. */
-const endings: Record<string, (holder: MiniRun) => Promise<number>> = {
+/** Ends the holder and returns the time of its end in Unix seconds. */
+const outcomes: Record<string, (holder: MiniRun) => Promise<number>> = {
   'kill -9 of all': async ({ folder }) => {
     const pid = (await findLiveJob(folder.train))?.owner.pid ?? -1;
     for (const one of [pid, ...(await listDescendants(pid))]) process.kill(one, 'SIGKILL');
@@ -72,7 +72,7 @@ async function handOver(end: (holder: MiniRun) => Promise<number>): Promise<numb
   }
 }
 
-for (const [how, end] of Object.entries(endings)) {
+for (const [how, end] of Object.entries(outcomes)) {
   const seconds: number[] = [];
   for (let repeat = 0; repeat < Number(values.repeats); repeat++) seconds.push(await handOver(end));
   seconds.sort((a, b) => a - b);

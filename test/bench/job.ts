@@ -1,4 +1,4 @@
-/** A running job, looked at so often that looking must cost little: the end of its progress file. */
+/** Observes a running job cheaply, because benchmarks poll often: reads only the end of its progress file. */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
@@ -7,13 +7,13 @@ import { readEvents, readManifests } from '../chaos/job-record.ts';
 const pollMs = 5;
 const tailBytes = 2048;
 
-/** Steps done, as the newest event says; 0 before the first. */
+/** Returns the iteration of the newest step; 0 before the first. */
 export function iterationOf(jobDir: string): number {
   const iterations = readTail(`${jobDir}/progress.jsonl`).matchAll(/"type":"step".*?"iteration":(\d+)/g);
   return Number([...iterations].at(-1)?.[1] ?? 0);
 }
 
-/** Which one said the newest step. */
+/** Returns the attempt of the newest step. */
 export function attemptOf(jobDir: string): number {
   const attempts = readTail(`${jobDir}/progress.jsonl`).matchAll(/"type":"step".*?"attempt":(\d+)/g);
   return Number([...attempts].at(-1)?.[1] ?? 0);
@@ -37,12 +37,13 @@ function readTail(path: string): string {
 
 const Started = z.looseObject({ pids: z.array(z.int()).min(1) });
 
+/** Returns the pid of the rank that started last. */
 export function newestRank(jobDir: string): number | undefined {
   const started = readEvents(jobDir).findLast(({ type }) => type === 'started');
   return Started.safeParse(started).data?.pids[0];
 }
 
-/** By its manifest. */
+/** Returns the newest checkpoint that has a manifest. */
 export function newestCheckpoint(jobDir: string): { path: string; iteration: number } | undefined {
   const newest = readManifests(`${jobDir}/checkpoints`)[0];
   return newest && { path: `${jobDir}/checkpoints/${newest.file}`, iteration: newest.iteration };
@@ -53,11 +54,11 @@ export interface Recovery {
   startedAt: number;
   firstStepAt: number;
   resumedIteration: number;
-  /** Steps that were done before and have to be done again. */
+  /** Steps that must be repeated. */
   stepsLost: number;
 }
 
-/** The first step beyond the checkpoint that the trainer went on from, after `at`; undefined as long as there is none. */
+/** Finds the first new step after the restart that followed `at`; undefined until it happens. */
 export function findRecovery(jobDir: string, at: number): Recovery | undefined {
   const events = readEvents(jobDir);
   const restart = events.findIndex(({ type, t }) => type === 'started' && t > at);
@@ -72,13 +73,13 @@ export function findRecovery(jobDir: string, at: number): Recovery | undefined {
   return { startedAt, firstStepAt: first.t, resumedIteration, stepsLost };
 }
 
-/** Asks until there is an answer. @throws Error after `seconds`. */
-export async function until<T>(ask: () => T | undefined | false, what: string, seconds = 60): Promise<T> {
+/** Polls until the result is neither undefined nor false. @throws Error after `seconds`. */
+export async function until<T>(poll: () => T | undefined | false, what: string, seconds = 60): Promise<T> {
   const deadline = performance.now() + seconds * 1000;
   while (performance.now() < deadline) {
-    const answer = ask();
-    if (answer !== undefined && answer !== false) return answer;
+    const result = poll();
+    if (result !== undefined && result !== false) return result;
     await sleep(pollMs);
   }
-  throw new Error(`waited ${seconds} s in vain for ${what}`);
+  throw new Error(`timed out after ${seconds} s waiting for ${what}`);
 }

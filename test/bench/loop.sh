@@ -1,5 +1,5 @@
 #!/bin/sh
-# Attempt after attempt until one finishes, PAUSE seconds apart.
+# Repeats attempts until one succeeds, with a pause of PAUSE seconds.
 until sh "$(dirname "$0")/resume-newest.sh" "$@"; do
   [ "$PAUSE" = 0 ] || sleep "$PAUSE"
 done

@@ -1,4 +1,4 @@
-/** The fake trainer of these benchmarks: the same program, checkpoints and steps whoever watches over it. */
+/** Configures the fake trainer of the benchmarks: the same program, checkpoints and steps for every contender. */
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { RunInput, type RunPlan } from '../../configs/schema/index.ts';
@@ -7,7 +7,7 @@ import { fakeTrainerPath } from '../helpers/project.ts';
 
 export const stepSeconds = 0.01;
 
-/** `short` ends by itself after some seconds, the others hardly. All in one epoch: no validation comes between. */
+/** Steps per recipe. `short` finishes after a few seconds. Each has one epoch, so that no validation interrupts it. */
 export const miniRecipes = { short: 250, medium: 20_000, long: 100_000 } as const;
 export type MiniRecipe = keyof typeof miniRecipes;
 
@@ -16,11 +16,11 @@ export const miniSwitches = (recipe: MiniRecipe): string[] => [
   ...['--checkpoint-bytes', '65536'],
 ];
 
-/** All that a trainer gets to see, whoever starts it. */
+/** Environment of every trainer. */
 export const miniEnv = { PATH: '/usr/bin:/bin', PYTHONPATH: fakeTrainerPath, PYTHONUNBUFFERED: '1' };
 
 const torchrunSuffix = '-torchrun';
-/** How the recipe of a run is called whose rank torchrun starts, as it starts those of MMDetection. */
+/** Returns the recipe name, with a suffix if torchrun starts the rank. */
 export const recipeName = (recipe: MiniRecipe, torchrun: boolean): string =>
   `${recipe}${torchrun ? torchrunSuffix : ''}`;
 
@@ -59,11 +59,11 @@ export const miniPlanOf = ({ name, recipe, epochs, seed, logEverySteps, checkpoi
 export interface BareJob {
   dir: string;
   plan: string;
-  /** What `fake_trainer train` is told, but for `--resume`. */
+  /** Arguments of `fake_trainer train` without `--resume`. */
   argv: string[];
 }
 
-/** A job that nobody of ours watches over. */
+/** Creates a job without a supervisor. */
 export async function createBareJob(root: string, recipe: MiniRecipe, intervalSeconds: number): Promise<BareJob> {
   await mkdir(root, { recursive: true });
   const folder = await mkdtemp(`${root}/bare-`);

@@ -1,6 +1,6 @@
 /**
- * Mirrors a run: `mirroring-child.ts ADDRESS HOME FILE SHA256 process|here`. For each line of its input FILE becomes a new
- * checkpoint in the place of the last one, and when the store has it, it is said which processes work on this.
+ * Mirrors a run: `mirroring-child.ts ADDRESS HOME FILE SHA256 process|here`. For each input line, FILE becomes a new
+ * checkpoint that replaces the last one. Once the store has it, the program prints the pids of the mirror.
  */
 import { link, mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
@@ -14,23 +14,23 @@ const [address = '', home = '', file = '', sha256 = '', mode] = process.argv.sli
 const runId = 'bench';
 const folder = runFolder(home, runId);
 const s3 = { endpoint: undefined, region: undefined };
-// As activities/mirror/mirror.ts.
+// The interval of activities/mirror/mirror.ts.
 const everyMs = 2_000;
-// A later case takes the run over from an earlier one.
+// A later measurement takes over the run of an earlier one.
 const fence = Math.floor(Date.now() / 1000);
 await mkdir(folder.train.checkpoints, { recursive: true });
 
-const inOther = mode === 'process' ? new MirrorProcess({ home, runId, fence, address, s3, everyMs }) : undefined;
-const mirror = inOther ?? startMirror({ store: openStore(address, { home, s3 }), folder, runId, fence, everyMs });
+const mirrorProcess = mode === 'process' ? new MirrorProcess({ home, runId, fence, address, s3, everyMs }) : undefined;
+const mirror = mirrorProcess ?? startMirror({ store: openStore(address, { home, s3 }), folder, runId, fence, everyMs });
 const flush = async () => {
   const { problem } = await mirror.flush(AbortSignal.timeout(300_000));
   if (problem !== null) throw new Error(problem);
-  const pids = [process.pid, inOther?.pid].filter((pid) => pid !== undefined);
+  const pids = [process.pid, mirrorProcess?.pid].filter((pid) => pid !== undefined);
   console.log(JSON.stringify({ pids }));
 };
 const nameOf = (epoch: number) => `${folder.train.checkpoints}/e${String(epoch).padStart(3, '0')}`;
 
-const beating = setInterval(() => undefined, 1_000);
+const keepAlive = setInterval(() => undefined, 1_000);
 await flush();
 let epoch = 0;
 for await (const line of createInterface({ input: process.stdin })) {
@@ -39,7 +39,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   await rm(`${nameOf(epoch)}.pth`, { force: true });
   epoch += 1;
   const { size: bytes } = await stat(file);
-  const about = {
+  const checkpoint = {
     v: 1,
     file: `${nameOf(epoch).split('/').at(-1)}.pth`,
     bytes,
@@ -48,10 +48,10 @@ for await (const line of createInterface({ input: process.stdin })) {
     iteration: epoch,
   } as const;
   const origin = { planHash: 'a'.repeat(64), attempt: 1, fence, createdAt: Date.now() / 1000, torch: null };
-  const manifest: CheckpointManifest = { ...about, ...origin };
+  const manifest: CheckpointManifest = { ...checkpoint, ...origin };
   await link(file, `${nameOf(epoch)}.pth`);
   await writeFile(`${nameOf(epoch)}.json`, JSON.stringify(manifest));
   await flush();
 }
 await mirror.stop();
-clearInterval(beating);
+clearInterval(keepAlive);

@@ -1,4 +1,4 @@
-/** A worker at the usual priority that mirrors a run whose checkpoints come on demand: mirroring-child.ts, from outside. */
+/** Starts mirroring-child.ts as a worker of normal priority that mirrors checkpoints on demand. */
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
@@ -6,27 +6,27 @@ import { projectRoot } from '../helpers/project.ts';
 import { readCounters } from './process-cost.ts';
 
 export interface MirroringWorker {
-  /** Until a further checkpoint is in the store, and the one before it is gone. */
+  /** Resolves when the store has another checkpoint and no longer has the previous one. */
   upload: () => Promise<void>;
-  /** So far, of the worker and of its mirror. */
+  /** CPU time of the worker and its mirror so far. */
   cpuSeconds: () => number;
   stop: () => Promise<void>;
 }
 
 export interface MirroringOptions {
-  /** As taskset wants them. */
+  /** Core list in the format of taskset. */
   cores: string;
   env: Record<string, string>;
   address: string;
   home: string;
-  /** Of all the checkpoints, and its sha256. */
+  /** Content of all checkpoints. */
   file: string;
   sha256: string;
-  /** `process`, as in production, or `here`: in the worker itself. */
+  /** `process` as in production; `here` mirrors in the worker itself. */
   mode: 'process' | 'here';
 }
 
-const Said = z.object({ pids: z.array(z.int()) });
+const ChildOutput = z.object({ pids: z.array(z.int()) });
 
 export async function startMirroringWorker(options: MirroringOptions): Promise<MirroringWorker> {
   const { cores, env, address, home, file, sha256, mode } = options;
@@ -34,16 +34,16 @@ export async function startMirroringWorker(options: MirroringOptions): Promise<M
   const argv = ['-c', cores, process.execPath, '--import', 'tsx', program, address, home, file, sha256, mode];
   const child = spawn('taskset', argv, { env, stdio: ['pipe', 'pipe', 'inherit'], cwd: projectRoot });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const hear = async () => {
+  const readPids = async () => {
     const next = await lines.next();
-    if (next.done === true) throw new Error('the worker that mirrors ended');
-    return Said.parse(JSON.parse(next.value));
+    if (next.done === true) throw new Error('the mirroring worker exited');
+    return ChildOutput.parse(JSON.parse(next.value));
   };
-  let { pids } = await hear();
+  let { pids } = await readPids();
   return {
     upload: async () => {
       child.stdin.write('next\n');
-      ({ pids } = await hear());
+      ({ pids } = await readPids());
     },
     cpuSeconds: () => pids.reduce((sum, pid) => sum + (readCounters(pid)?.cpuSeconds ?? NaN), 0),
     stop: async () => {

@@ -1,8 +1,8 @@
 /**
- * The GPU worker and the Temporal server are killed while a trainer works: what it notices, and how soon it is watched
- * again: `node --import tsx test/bench/outages.ts --seed 1 --repeats 20 --out FILE`.
+ * Kills the GPU worker and the Temporal server during training. Measures the effect on the steps and the time until a
+ * worker watches the trainer again: `node --import tsx test/bench/outages.ts --seed 1 --repeats 20 --out FILE`.
  *
- * First one kill of each in a run, run after run; then some workers one after the other in one run.
+ * Each run gets one kill of each; a last run gets a series of worker kills.
  */
 import { readFileSync, statSync } from 'node:fs';
 import { loadavg } from 'node:os';
@@ -15,17 +15,17 @@ import { parseJson, readEvents, type Event } from '../chaos/job-record.ts';
 import { Random } from '../chaos/random.ts';
 import { iterationOf, until } from './job.ts';
 import { miniInput, recipeName } from './mini.ts';
-import { keep, printFigures, readArguments, readSurroundings, summarize } from './record.ts';
+import { saveRecord, printFigures, readArguments, readEnvironment, summarize } from './record.ts';
 import { startBenchStack } from './stack.ts';
 
 interface Outage {
   victim: 'gpu-worker' | 'temporal-server';
   at: number;
-  /** Of the machine, over the minute before the kill: others may work on it, too. */
+  /** Load average of the machine before the kill. */
   load: number;
-  /** A restarted worker watches the trainer again, or the restarted server answers. */
+  /** Until a restarted worker watches the trainer again, or the restarted server answers. */
   backSeconds: number;
-  /** The longest wait between two steps in the seconds after the kill, and in as many before it. */
+  /** Longest gap between two steps within the window after the kill, and within the window before it. */
   gapSeconds: number;
   gapBeforeSeconds: number;
 }
@@ -37,9 +37,9 @@ interface Run {
   stepsRepeated: number;
 }
 
-/** The default one: no save falls into what is measured. */
+/** The default interval: no checkpoint is saved during the measurement. */
 const intervalSeconds = 600;
-/** The stack restarts at once only what lived for ten seconds. */
+/** The stack restarts a process immediately only if it ran for ten seconds. */
 const calmSeconds = 10.5;
 const windowSeconds = 4;
 const seriesLength = 6;
@@ -47,14 +47,14 @@ const seriesLength = 6;
 const Watcher = z.looseObject({ pid: z.int() });
 
 const bench = readArguments(20);
-const surroundings = await readSurroundings(bench, 'outages.ts');
+const environment = await readEnvironment(bench, 'outages.ts');
 const random = new Random(`${bench.seed} outages`);
 const stack = await startBenchStack();
 try {
   const runs: Run[] = [];
-  for (let repeat = 0; repeat < bench.repeats; repeat++) runs.push(await disturb(`run-${repeat}`, killBoth));
-  const series = await disturb('series', killWorkers);
-  const figures = describe(runs.flatMap(({ outages }) => outages));
+  for (let repeat = 0; repeat < bench.repeats; repeat++) runs.push(await runWithKills(`run-${repeat}`, killBoth));
+  const series = await runWithKills('series', killWorkers);
+  const figures = toFigures(runs.flatMap(({ outages }) => outages));
   printFigures(figures);
   const total = (count: (run: Run) => number) => runs.reduce((sum, run) => sum + count(run), 0);
   const counts = {
@@ -68,15 +68,15 @@ try {
     'workers killed in one run, adopted after:',
     series.outages.map((one) => one.backSeconds.toFixed(1)),
   );
-  await keep(bench.out, { ...surroundings, figures, counts, raw: { runs, series } });
+  await saveRecord(bench.out, { ...environment, figures, counts, raw: { runs, series } });
 } finally {
   await stack.stop();
 }
 
 type Kill = Omit<Outage, 'gapSeconds' | 'gapBeforeSeconds'>;
 
-/** One training, in which `kills` are carried out. */
-async function disturb(name: string, kills: (watcher: string) => Promise<Kill[]>): Promise<Run> {
+/** Runs one training and injects `kills`. */
+async function runWithKills(name: string, kills: (watcher: string) => Promise<Kill[]>): Promise<Run> {
   const handle = await stack.client.workflow.start(workflowTypes.trainDetector, {
     taskQueue: taskQueues.control,
     workflowId: workflowId(name),
@@ -114,18 +114,18 @@ async function killWorkers(watcher: string): Promise<Kill[]> {
 }
 
 async function killWorker(watcher: string): Promise<Kill> {
-  const { pid, ...blow } = await killOne(stack.gpuWorker);
+  const { pid, ...kill } = await killProcess(stack.gpuWorker);
   const adoptedAt = await until(() => watchedSince(watcher, pid), 'the next worker to watch the trainer', 120);
-  return { victim: 'gpu-worker', ...blow, backSeconds: adoptedAt - blow.at };
+  return { victim: 'gpu-worker', ...kill, backSeconds: adoptedAt - kill.at };
 }
 
 async function killServer(): Promise<Kill> {
-  const { at, load } = await killOne(stack.server);
-  await stack.serverAnswers();
+  const { at, load } = await killProcess(stack.server);
+  await stack.waitForServer();
   return { victim: 'temporal-server', at, load, backSeconds: Date.now() / 1000 - at };
 }
 
-async function killOne(victim: SupervisedProcess): Promise<{ pid: number; at: number; load: number }> {
+async function killProcess(victim: SupervisedProcess): Promise<{ pid: number; at: number; load: number }> {
   await sleep(1000 * (calmSeconds + random.next()));
   const pid = await until(() => victim.pid, victim.name);
   const [load = 0] = loadavg();
@@ -134,7 +134,7 @@ async function killOne(victim: SupervisedProcess): Promise<{ pid: number; at: nu
   return { pid, at, load };
 }
 
-/** When somebody else than `pid` began to watch. */
+/** Returns when another process than `pid` started watching. */
 function watchedSince(path: string, pid: number): number | undefined {
   try {
     const watcher = Watcher.safeParse(parseJson(readFileSync(path, 'utf8'))).data;
@@ -149,7 +149,7 @@ function longestGap(steps: Event[], from: number, to: number): number {
   return Math.max(...times.slice(1).map((t, index) => t - (times[index] ?? t)));
 }
 
-function describe(outages: Outage[]) {
+function toFigures(outages: Outage[]) {
   return (['gpu-worker', 'temporal-server'] as const).flatMap((victim) => {
     const hits = outages.filter((one) => one.victim === victim);
     const back = hits.map((one) => one.backSeconds);

@@ -1,4 +1,4 @@
-/** What a process took: wall time, CPU and the most memory it ever held, as the kernel counts them. */
+/** Measures wall time, CPU time and peak memory of a process, as counted by the kernel. */
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,17 +10,17 @@ export interface ProcessCost {
   stdout: string;
 }
 
-/** Of Linux, everywhere that Node runs. */
+/** USER_HZ of Linux on every platform that Node supports. */
 const ticksPerSecond = 100;
 const pollMs = 10;
 
-/** Runs it to its end; what it does in its last milliseconds is not counted. */
+/** Runs a process until it exits. Misses what happens after the last poll. */
 export async function measureProcess(
   executable: string,
   argv: string[],
   env: Record<string, string>,
 ): Promise<ProcessCost> {
-  const began = performance.now();
+  const startedAt = performance.now();
   const child = spawn(executable, argv, { env, stdio: ['ignore', 'pipe', 'inherit'] });
   let stdout = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
@@ -34,11 +34,11 @@ export async function measureProcess(
     await sleep(pollMs);
   }
   const { code, at } = end() ?? { code: null, at: NaN };
-  if (code !== 0) throw new Error(`${executable} ended with code ${code ?? 'none'}`);
-  return { wallSeconds: (at - began) / 1000, cpuSeconds, residentMb, stdout };
+  if (code !== 0) throw new Error(`${executable} exited with code ${code ?? 'none'}`);
+  return { wallSeconds: (at - startedAt) / 1000, cpuSeconds, residentMb, stdout };
 }
 
-/** CPU so far, of all threads, and the high water mark of its memory; undefined once it has ended. */
+/** Returns CPU time of all threads and peak memory so far; undefined after the exit. */
 export function readCounters(pid: number): { cpuSeconds: number; residentMb: number } | undefined {
   try {
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];

@@ -1,4 +1,4 @@
-/** What every benchmark prints and keeps: where it ran, its figures, and all that was measured. */
+/** Prints and saves the results of a benchmark: machine, figures and raw measurements. */
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { loadavg } from 'node:os';
@@ -14,7 +14,7 @@ export interface BenchArguments {
   out: string | undefined;
 }
 
-/** `--seed N --repeats N --out FILE`. */
+/** Parses `--seed N --repeats N --out FILE`. */
 export function readArguments(repeats: number): BenchArguments {
   const { values } = parseArgs({
     options: {
@@ -34,7 +34,7 @@ export interface Figure {
   p50: number;
   p95: number;
   most: number;
-  /** Of the median and of the 95th percentile: seeded bootstrap. */
+  /** Confidence intervals of the median and the 95th percentile, by seeded bootstrap. */
   p50Ci95: [number, number];
   p95Ci95: [number, number];
   target: string | null;
@@ -65,7 +65,7 @@ export function summarize(name: string, unit: string, samples: number[], target:
 
 export const mean = (samples: number[]): number => samples.reduce((sum, one) => sum + one, 0) / samples.length;
 
-/** The nearest rank: a value that was measured. */
+/** Returns the quantile by nearest rank, which is a measured value. */
 export function quantile(samples: number[], share: number): number {
   const sorted = [...samples].sort((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? NaN;
@@ -80,31 +80,31 @@ export function printFigures(figures: Figure[]): void {
   }
 }
 
-/** Where this runs; to be asked for before the measurement, whose load it would otherwise show. */
-export async function readSurroundings({ seed, repeats, out }: BenchArguments, program: string) {
+/** Reads the environment of a benchmark. Call it before the measurement, because the load is part of it. */
+export async function readEnvironment({ seed, repeats, out }: BenchArguments, program: string) {
   const { machine, versions, ...rest } = await readMachine();
   const command = `node --import tsx test/bench/${program} --seed ${seed} --repeats ${repeats}`;
   return {
     command: out === undefined ? command : `${command} --out ${out}`,
     seed,
     ...rest,
-    machine: { ...machine, disk: describeDisk(), loadBefore: loadavg() },
+    machine: { ...machine, disk: formatDisk(), loadBefore: loadavg() },
     versions: { ...versions, ...(await readVersions()) },
   };
 }
 
 async function readVersions() {
-  const say = async (executable: string, ...argv: string[]) =>
+  const outputOf = async (executable: string, ...argv: string[]) =>
     (await execa(executable, argv, { reject: false })).stdout;
   return {
-    python: await say(python, '-c', 'import platform; print(platform.python_version())'),
-    torch: await say(python, '-c', 'import importlib.metadata as m; print(m.version("torch"))'),
-    temporal: await say(pinnedTemporal, '--version'),
+    python: await outputOf(python, '-c', 'import platform; print(platform.python_version())'),
+    torch: await outputOf(python, '-c', 'import importlib.metadata as m; print(m.version("torch"))'),
+    temporal: await outputOf(pinnedTemporal, '--version'),
   };
 }
 
-/** File system and kind of device under the project's folder. */
-function describeDisk(): string {
+/** Returns file system and device of the root folder. */
+function formatDisk(): string {
   const mounts = readFileSync('/proc/mounts', 'utf8')
     .split('\n')
     .map((line) => line.split(' '));
@@ -112,12 +112,13 @@ function describeDisk(): string {
   return `${type} on ${device.replace(/^\/dev\//, '')}`;
 }
 
-export async function keep(out: string | undefined, record: object): Promise<void> {
+/** Writes the record as JSON if `out` is given. */
+export async function saveRecord(out: string | undefined, record: object): Promise<void> {
   if (out === undefined) return;
   const text = JSON.stringify({ v: 1, ...record, loadAfter: loadavg() }, rounded, 1);
   await writeFile(out, `${text.replaceAll(projectRoot, '.')}\n`);
 }
 
-/** To the microsecond: more would only be noise to store. */
+/** Rounds to microseconds; further digits are noise. */
 const rounded = (_key: string, value: unknown): unknown =>
   typeof value === 'number' ? Math.round(value * 1e6) / 1e6 : value;

@@ -1,6 +1,6 @@
 /**
- * From a kill to the next step, under everswin, `torchrun --max-restarts` and a shell loop, beside a bare start of the same
- * trainer: `node --import tsx test/bench/recovery.ts --seed 1 --repeats 20 --out FILE`.
+ * Measures the time from a kill to the next step under everswin, `torchrun --max-restarts` and a shell loop, compared
+ * with a bare start of the same trainer: `node --import tsx test/bench/recovery.ts --seed 1 --repeats 20 --out FILE`.
  */
 import { statSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -11,7 +11,15 @@ import { Random } from '../chaos/random.ts';
 import { everswin, intervalSeconds, shellLoop, startBareTrainer, torchrun, type Contender } from './contenders.ts';
 import { findRecovery, iterationOf, newestCheckpoint, newestRank, until, type Recovery } from './job.ts';
 import type { BareJob } from './mini.ts';
-import { keep, printFigures, quantile, readArguments, readSurroundings, summarize, type Figure } from './record.ts';
+import {
+  saveRecord,
+  printFigures,
+  quantile,
+  readArguments,
+  readEnvironment,
+  summarize,
+  type Figure,
+} from './record.ts';
 import { startBenchStack } from './stack.ts';
 
 interface Sample extends Recovery {
@@ -19,10 +27,10 @@ interface Sample extends Recovery {
   contender: string;
   killedAt: number;
   killedAtStep: number;
-  /** Of the machine, over the minute before the kill: others may work on it, too. */
+  /** Load average of the machine before the kill. */
   load: number;
   seconds: number;
-  /** When the supervisor of the killed rank had ended, and the next one ran; everswin only. */
+  /** When the supervisor of the killed rank had exited, and when the next one started; everswin only. */
   endedAt: number | null;
   supervisedAt: number | null;
 }
@@ -36,7 +44,7 @@ interface ColdStart {
 const Owner = z.looseObject({ startedAt: z.number() });
 
 const bench = readArguments(20);
-const surroundings = await readSurroundings(bench, 'recovery.ts');
+const environment = await readEnvironment(bench, 'recovery.ts');
 const root = await mkdtemp(`${tmpdir()}/everswin-bench-bare-`);
 const stack = await startBenchStack();
 const contenders = [
@@ -48,25 +56,26 @@ const contenders = [
 ];
 const samples: Sample[] = [];
 const coldStarts: ColdStart[] = [];
-/** Who never went on after a kill, and why we think so. */
+/** Contenders that did not resume after a kill, with the reason. */
 const failures: { repeat: number; contender: string; why: string }[] = [];
 try {
   for (let repeat = 0; repeat < bench.repeats; repeat++) {
     const killStep = Math.floor(new Random(`${bench.seed} ${repeat}`).between(80, 160));
-    // Nobody always comes first.
+    // The order rotates, so that no contender is always first.
     const order = contenders.map((_, place) => contenders[(place + repeat) % contenders.length]);
-    for (const contender of order) if (contender !== undefined) await measureOrNote(contender, repeat, killStep);
+    for (const contender of order) if (contender !== undefined) await tryMeasure(contender, repeat, killStep);
   }
-  const cold = (wanted: boolean) => coldStarts.flatMap((one) => (one.torchrun === wanted ? [one.seconds] : []));
+  const cold = (withTorchrun: boolean) =>
+    coldStarts.flatMap((one) => (one.torchrun === withTorchrun ? [one.seconds] : []));
   const figures = [
-    ...describeRecoveries(cold(false), cold(true)),
-    ...describeParts('everswin'),
-    ...describeParts('everswin, torchrun below'),
+    ...recoveryFigures(cold(false), cold(true)),
+    ...partFigures('everswin'),
+    ...partFigures('everswin, torchrun below'),
   ];
   printFigures(figures);
   const commands = Object.fromEntries(contenders.map(({ name, command }) => [name, command]));
-  await keep(bench.out, {
-    ...surroundings,
+  await saveRecord(bench.out, {
+    ...environment,
     intervalSeconds,
     commands,
     figures,
@@ -77,7 +86,7 @@ try {
   await rm(root, { recursive: true, force: true });
 }
 
-async function measureOrNote(contender: Contender, repeat: number, killStep: number): Promise<void> {
+async function tryMeasure(contender: Contender, repeat: number, killStep: number): Promise<void> {
   try {
     await measure(contender, repeat, killStep);
   } catch (error) {
@@ -91,17 +100,17 @@ async function measure({ name, start }: Contender, repeat: number, killStep: num
   const { jobDir } = running;
   await until(() => iterationOf(jobDir) >= killStep, `step ${killStep}`);
   const rank = newestRank(jobDir);
-  if (rank === undefined) throw new Error('the trainer did not say which process it is');
+  if (rank === undefined) throw new Error('the trainer did not report its pid');
   const [load = 0] = loadavg();
   const killedAt = Date.now() / 1000;
   process.kill(rank, 'SIGKILL');
   const killedAtStep = iterationOf(jobDir);
   let endedAt: number | null = null;
-  const look = () => {
+  const poll = () => {
     endedAt ??= changedAt(`${jobDir}/exit.json`);
     return findRecovery(jobDir, killedAt);
   };
-  const recovery = await until(look, `${name} to go on`);
+  const recovery = await until(poll, `${name} to resume`);
   const supervisedAt = await readSupervisedAt(jobDir);
   samples.push({
     repeat,
@@ -115,15 +124,15 @@ async function measure({ name, start }: Contender, repeat: number, killStep: num
     supervisedAt,
   });
   const job = await running.end();
-  // Once each in a repeat, on a job that is as old as those that were measured.
+  // Once each per repeat, on a job of the same age as the measured ones.
   if (job !== undefined && name === 'shell loop')
     for (const below of [false, true]) await measureColdStart(job, repeat, below);
 }
 
-/** From exec of the trainer to its first step, on the checkpoint that a crash left. */
+/** Measures the time from exec of the trainer to its first step, from the checkpoint that a crash left. */
 async function measureColdStart(job: BareJob, repeat: number, torchrun: boolean): Promise<void> {
   const checkpoint = newestCheckpoint(job.dir);
-  if (checkpoint === undefined) throw new Error('there is no checkpoint to start from');
+  if (checkpoint === undefined) throw new Error('expected a checkpoint to start from');
   const begin = Date.now() / 1000;
   const end = startBareTrainer(job, checkpoint.path, torchrun);
   const { firstStepAt } = await until(() => findRecovery(job.dir, begin), 'the bare trainer');
@@ -131,7 +140,7 @@ async function measureColdStart(job: BareJob, repeat: number, torchrun: boolean)
   coldStarts.push({ repeat, torchrun, seconds: firstStepAt - begin });
 }
 
-/** Null where there is no such file. */
+/** Returns null for a missing file. */
 function changedAt(path: string): number | null {
   const found = statSync(path, { throwIfNoEntry: false });
   return found === undefined ? null : found.mtimeMs / 1000;
@@ -142,8 +151,8 @@ async function readSupervisedAt(jobDir: string): Promise<number | null> {
   return Owner.safeParse(parseJson(text)).data?.startedAt ?? null;
 }
 
-/** Minus the median of the bare start of what is started again: torchrun's own restarts start the rank alone. */
-function describeRecoveries(cold: number[], coldWithTorchrun: number[]): Figure[] {
+/** Subtracts the median of the matching bare start; torchrun's own restarts start only the rank. */
+function recoveryFigures(cold: number[], coldWithTorchrun: number[]): Figure[] {
   const ofContender = contenders.flatMap(({ name }) => {
     const below = name === 'everswin, torchrun below';
     const start = quantile(below ? coldWithTorchrun : cold, 0.5);
@@ -168,8 +177,8 @@ function describeRecoveries(cold: number[], coldWithTorchrun: number[]): Figure[
   return [...bare, ...ofContender];
 }
 
-/** Where the time goes. */
-function describeParts(name: string): Figure[] {
+/** Splits the recovery time into its parts. */
+function partFigures(name: string): Figure[] {
   const found = samples.filter(({ contender }) => contender === name);
   const part = (what: string, from: (one: Sample) => number | null, to: (one: Sample) => number | null) =>
     summarize(

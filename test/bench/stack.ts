@@ -1,4 +1,4 @@
-/** A real Temporal server with its database, and both workers, each started again when it dies: as `npm run up` has them. */
+/** Stack of the benchmarks: a real Temporal server with its database and both workers, restarted as by `npm run up`. */
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import type { Client } from '@temporalio/client';
@@ -17,7 +17,7 @@ export interface BenchStack {
   server: SupervisedProcess;
   gpuWorker: SupervisedProcess;
   /** Resolves when the server answers. */
-  serverAnswers: () => Promise<void>;
+  waitForServer: () => Promise<void>;
   stop: () => Promise<void>;
 }
 
@@ -33,7 +33,7 @@ export async function startBenchStack(): Promise<BenchStack> {
 
   const port = await findFreePort(0);
   const address = `127.0.0.1:${port}`;
-  const keep = (name: string, executable: string, argv: string[]): SupervisedProcess => {
+  const supervise = (name: string, executable: string, argv: string[]): SupervisedProcess => {
     const env = { [stackMarker]: home, TEMPORAL_ADDRESS: address };
     return new SupervisedProcess(
       { name, executable, argv, env, logFile: `${folders.logs}/${name}.log`, graceMs: 10_000 },
@@ -41,12 +41,18 @@ export async function startBenchStack(): Promise<BenchStack> {
     );
   };
   const worker = (role: string) =>
-    keep(`${role}-worker`, process.execPath, ['--import', 'tsx', `${import.meta.dirname}/worker.ts`, '--role', role]);
+    supervise(`${role}-worker`, process.execPath, [
+      '--import',
+      'tsx',
+      `${import.meta.dirname}/worker.ts`,
+      '--role',
+      role,
+    ]);
 
   const argv = devServerArgv({ port, uiPort: await findFreePort(0) }, folders.database);
-  const server = keep('temporal-server', pinnedTemporal, argv);
-  const serverAnswers = () => waitForServer(address, `${folders.logs}/temporal-server.log`);
-  await serverAnswers();
+  const server = supervise('temporal-server', pinnedTemporal, argv);
+  const serverReady = () => waitForServer(address, `${folders.logs}/temporal-server.log`);
+  await serverReady();
   const [controlWorker, gpuWorker] = [worker('control'), worker('gpu')];
   const client = await connect(address);
   return {
@@ -54,7 +60,7 @@ export async function startBenchStack(): Promise<BenchStack> {
     client,
     server,
     gpuWorker,
-    serverAnswers,
+    waitForServer: serverReady,
     stop: async () => {
       await client.connection.close();
       await Promise.all([controlWorker.stop(), gpuWorker.stop()]);

@@ -1,4 +1,4 @@
-/** The three that test/bench/step-time.ts compares, each past its first step. */
+/** Starts the three contenders of test/bench/step-time.ts and waits for their first step. */
 import { spawn } from 'node:child_process';
 import { mkdir, readFile } from 'node:fs/promises';
 import { execa } from 'execa';
@@ -15,20 +15,21 @@ import { readRunFile } from '../helpers/preparation.ts';
 import { projectRoot, python } from '../helpers/project.ts';
 import { until } from '../helpers/until.ts';
 
-/** The demo's; more epochs of them than anybody will get to. */
+/** Steps per epoch of the demo. */
 export const stepsPerEpoch = 46;
+/** More than the benchmark reaches. */
 const epochs = 40;
 const name = 'step-time';
 
 export interface Step {
   iteration: number;
-  /** When it ended; Unix seconds. */
+  /** Time of its end in Unix seconds. */
   at: number;
 }
 
 export interface Contender {
   steps: () => Promise<Step[]>;
-  /** All its processes. */
+  /** Returns the pids of all its processes. */
   tree: () => Promise<number[]>;
 }
 
@@ -48,7 +49,7 @@ async function pastFirstStep(contender: Contender): Promise<Contender> {
   return contender;
 }
 
-/** The whole stack with the run in it; `argv` is how its supervisor started torchrun. */
+/** Starts the complete stack with the run; `argv` is the torchrun command of its supervisor. */
 export async function startPipeline(home: string) {
   const stack = await startStack({ home, device: 'cpu', withObjectStore: false, log: () => undefined });
   const client = await connect(stack.file().address);
@@ -66,20 +67,20 @@ export async function startPipeline(home: string) {
   return { contender, argv: await argvBelow(pid), stop };
 }
 
-/** Of the one child of a supervisor, without the interpreter. */
+/** Returns the arguments of the only child of a supervisor, without the interpreter. */
 async function argvBelow(supervisor: number): Promise<string[]> {
   const [child] = (await readFile(`/proc/${supervisor}/task/${supervisor}/children`, 'utf8')).split(' ');
   return (await readFile(`/proc/${child}/cmdline`, 'utf8')).split('\0').slice(1, -1);
 }
 
-/** The same command that the supervisor started, in a folder of its own, below nobody. */
+/** Starts the command of the supervisor in another folder and without a supervisor. */
 export async function startTwin(dir: string, argv: string[]): Promise<Contender> {
   await mkdir(dir);
-  const moved = argv.map((word, place) => (argv[place - 1] === '--job-dir' ? dir : word));
-  return pastFirstStep({ steps: () => stepsOf(dir), tree: launch(moved, dir) });
+  const twinArgv = argv.map((word, place) => (argv[place - 1] === '--job-dir' ? dir : word));
+  return pastFirstStep({ steps: () => stepsOf(dir), tree: launch(twinArgv, dir) });
 }
 
-/** MMDetection's tools/train.py on the same images as files. */
+/** Starts MMDetection's tools/train.py on the same images, extracted to files. */
 export async function startStock(dir: string, home: string): Promise<Contender> {
   const { demoFiles } = homeFolders(home);
   await mkdir(`${dir}/coco`, { recursive: true });
@@ -103,9 +104,9 @@ async function readStepTimes(path: string): Promise<Step[]> {
   });
 }
 
-/** @returns what names its processes. */
+/** @returns a function that lists the pids of its processes. */
 function launch(argv: string[], cwd: string): () => Promise<number[]> {
-  // One thread, as the trainer takes on two cores.
+  // One thread, as the trainer uses on two cores.
   const env = { PATH: '/usr/bin:/bin', PYTHONPATH: pythonPath, OMP_NUM_THREADS: '1' };
   const { pid = -1 } = spawn(python, argv, { cwd, stdio: 'ignore', env });
   return () => treeOf([pid]);

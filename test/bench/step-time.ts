@@ -1,11 +1,11 @@
 /**
- * What a step takes under the pipeline, by a bare torchrun of the same entry, and by MMDetection's own tools/train.py:
- * `node --import tsx test/bench/step-time.ts --seed 1 --repeats 5 [--out FILE]`.
+ * Measures the time of a step in the pipeline, in a bare torchrun of the same entry point, and in MMDetection's own
+ * tools/train.py: `node --import tsx test/bench/step-time.ts --seed 1 --repeats 5 [--out FILE]`.
  *
- * Each repeat starts all three. The pipeline and its bare twin, then the twin and the stock program, take turns of some
- * seconds in which the other one's processes are stopped (SIGSTOP): so both meet the machine in the same mood. The
- * pipeline's side is all of it: server, workers, supervisor, torchrun, rank. It and its twin see the same images at the
- * same step, and are compared step by step; the stock program draws its own, so there only medians can be compared.
+ * Each repeat starts all three. The pipeline and its bare twin, then the twin and the stock program, alternate for a few
+ * seconds each, while the processes of the other one are stopped (SIGSTOP). Both therefore run under the same conditions.
+ * The pipeline includes server, workers, supervisor, torchrun and rank. It sees the same images as its twin and is
+ * compared step by step. The stock program draws its own images, so only medians can be compared.
  */
 import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -20,15 +20,15 @@ import {
 } from './step-time-contenders.ts';
 import { Random } from '../chaos/random.ts';
 import { projectHome } from '../helpers/project.ts';
-import { keep, printFigures, quantile, readArguments, readSurroundings, summarize } from './record.ts';
+import { saveRecord, printFigures, quantile, readArguments, readEnvironment, summarize } from './record.ts';
 
-/** Shorter than half a heartbeat's patience: a stopped worker is not to be taken for a dead one. */
+/** Shorter than half a heartbeat timeout, so that a stopped worker does not count as lost. */
 const turnMs = 4_000;
-/** Of each turn, not measured: processes that were stopped first catch up on timers and connections, as none does that never stands still. */
+/** Excluded from each turn, because processes that were stopped first catch up on timers and connections. */
 const wakingMs = 1_000;
 const [pipelineTurns, stockTurns] = [14, 5];
 
-/** When a contender ran alone; Unix seconds. */
+/** Time in which one contender ran alone, in Unix seconds. */
 type Turn = readonly [from: number, to: number];
 
 async function signal(contender: Contender, name: 'SIGSTOP' | 'SIGCONT' | 'SIGKILL'): Promise<void> {
@@ -36,23 +36,23 @@ async function signal(contender: Contender, name: 'SIGSTOP' | 'SIGCONT' | 'SIGKI
     try {
       process.kill(pid, name);
     } catch {
-      // it ended meanwhile
+      // it has exited
     }
   }
 }
 
-/** Seconds of each step, by its number, that lies within one turn and is not the first of its epoch. */
+/** Returns seconds by iteration for the steps within one turn, without the first of each epoch. */
 async function stepSeconds({ steps }: Contender, turns: readonly Turn[]): Promise<Map<number, number>> {
   const all = await steps();
-  const lasting = ({ iteration, at }: Step, place: number): [number, number][] => {
+  const duration = ({ iteration, at }: Step, place: number): [number, number][] => {
     const before = all[place - 1];
     if (before?.iteration !== iteration - 1 || (iteration - 1) % stepsPerEpoch === 0) return [];
     return turns.some(([from, to]) => from <= before.at && at <= to) ? [[iteration, at - before.at]] : [];
   };
-  return new Map(all.flatMap(lasting));
+  return new Map(all.flatMap(duration));
 }
 
-/** Both run now; afterwards both are stopped. */
+/** Expects both to run, and leaves both stopped. */
 async function takeTurns(pair: readonly [Contender, Contender], count: number, random: Random) {
   const turns: [Turn[], Turn[]] = [[], []];
   await Promise.all(pair.map((one) => signal(one, 'SIGSTOP')));
@@ -70,7 +70,7 @@ async function takeTurns(pair: readonly [Contender, Contender], count: number, r
 
 const median = (samples: Iterable<number>): number => quantile([...samples], 0.5);
 
-/** First over second, of every step that both have. */
+/** Returns first / second for every step that both have. */
 const stepRatios = (first: Map<number, number>, second: Map<number, number>): number[] =>
   [...first].flatMap(([iteration, seconds]) => {
     const other = second.get(iteration);
@@ -82,17 +82,17 @@ async function runOnce(root: string, random: Random) {
   await mkdir(home);
   await symlink(`${projectHome}/tools`, `${home}/tools`);
   const contenders: Contender[] = [];
-  const enter = (contender: Contender): Contender => {
+  const register = (contender: Contender): Contender => {
     contenders.push(contender);
     return contender;
   };
   try {
     const { contender, argv, stop } = await startPipeline(home);
-    const [pipeline, twin] = [enter(contender), enter(await startTwin(`${root}/twin`, argv))];
+    const [pipeline, twin] = [register(contender), register(await startTwin(`${root}/twin`, argv))];
     const ours = await takeTurns([pipeline, twin], pipelineTurns, random);
     await signal(pipeline, 'SIGCONT');
     await stop();
-    const stock = enter(await startStock(`${root}/stock`, home));
+    const stock = register(await startStock(`${root}/stock`, home));
     const theirs = await takeTurns([twin, stock], stockTurns, random);
     return {
       ratios: stepRatios(...ours),
@@ -105,17 +105,17 @@ async function runOnce(root: string, random: Random) {
   }
 }
 
-const asked = readArguments(5);
-const surroundings = await readSurroundings(asked, 'step-time.ts');
-const random = new Random(asked.seed);
+const bench = readArguments(5);
+const environment = await readEnvironment(bench, 'step-time.ts');
+const random = new Random(bench.seed);
 const runs: Awaited<ReturnType<typeof runOnce>>[] = [];
-for (let repeat = 0; repeat < asked.repeats; repeat += 1) {
+for (let repeat = 0; repeat < bench.repeats; repeat += 1) {
   const root = await mkdtemp(`${tmpdir()}/everswin-step-time-`);
   try {
     const run = await runOnce(root, random);
     runs.push(run);
-    const said = [run.pipelineOverTwin, run.stockOverTwin].map((ratio) => ratio.toFixed(4));
-    console.log(`pipeline / bare ${said[0]} (${run.ratios.length} steps), stock / bare ${said[1]}`);
+    const ratios = [run.pipelineOverTwin, run.stockOverTwin].map((ratio) => ratio.toFixed(4));
+    console.log(`pipeline / bare ${ratios[0]} (${run.ratios.length} steps), stock / bare ${ratios[1]}`);
   } finally {
     await rm(root, { recursive: true, force: true });
   }
@@ -155,4 +155,4 @@ const figures = [
   ),
 ];
 printFigures(figures);
-await keep(asked.out, { ...surroundings, turnMs, wakingMs, figures, runs });
+await saveRecord(bench.out, { ...environment, turnMs, wakingMs, figures, runs });

@@ -1,7 +1,7 @@
 /**
- * Steps lost to a kill -9 against how often checkpoints are saved: `node --import tsx test/bench/steps-lost.ts --seed 1
- * --repeats 40 --out FILE`. The fake trainer under its real supervisor, which ends with the rank; then the next attempt
- * from the newest whole checkpoint. Temporal has no part in what is lost, so it is left out.
+ * Measures the steps lost to a SIGKILL for several checkpoint intervals: `node --import tsx test/bench/steps-lost.ts
+ * --seed 1 --repeats 40 --out FILE`. Runs the fake trainer under its real supervisor, which exits with the rank; the next
+ * attempt resumes from the newest valid checkpoint. Temporal does not affect the lost steps, so it is left out.
  */
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync, rmSync } from 'node:fs';
@@ -16,21 +16,21 @@ import { Random } from '../chaos/random.ts';
 import { python } from '../helpers/project.ts';
 import { attemptOf, iterationOf, newestCheckpoint, until } from './job.ts';
 import { createBareJob, miniEnv, type BareJob } from './mini.ts';
-import { keep, mean, printFigures, quantile, readArguments, readSurroundings, summarize } from './record.ts';
+import { saveRecord, mean, printFigures, quantile, readArguments, readEnvironment, summarize } from './record.ts';
 
 const intervalsSeconds = [0.5, 1, 2];
 
 interface Loss {
   intervalSeconds: number;
-  /** Planned, after the first step of the attempt. */
+  /** Planned seconds after the first step of the attempt. */
   moment: number;
   stepsLost: number;
-  /** Of this attempt, saving and all. */
+  /** Mean of this attempt, including checkpoints. */
   stepSeconds: number | null;
 }
 
 const bench = readArguments(40);
-const surroundings = await readSurroundings(bench, 'steps-lost.ts');
+const environment = await readEnvironment(bench, 'steps-lost.ts');
 const root = await mkdtemp(`${tmpdir()}/everswin-bench-lost-`);
 const losses: Loss[] = [];
 try {
@@ -40,16 +40,16 @@ try {
     for (const [index, moment] of moments.entries()) losses.push(await killOnce(job, interval, index + 1, moment));
   }
   const figures = intervalsSeconds.flatMap((interval) =>
-    describe(losses.filter((one) => one.intervalSeconds === interval)),
+    toFigure(losses.filter((one) => one.intervalSeconds === interval)),
   );
   printFigures(figures.map(({ figure }) => figure));
   for (const { verdict } of figures) console.log(verdict);
-  await keep(bench.out, { ...surroundings, figures, raw: losses });
+  await saveRecord(bench.out, { ...environment, figures, raw: losses });
 } finally {
   await rm(root, { recursive: true, force: true });
 }
 
-/** Uniform over two intervals, one in each equal part of them, so that few kills hit early and late ones alike; then shuffled. */
+/** Draws one moment from each equal part of two intervals, then shuffles: even a few kills cover both intervals. */
 function planMoments(interval: number, count: number, random: Random): number[] {
   const moments = Array.from({ length: count }, (_, part) => (2 * interval * (part + random.next())) / count);
   return moments
@@ -60,7 +60,7 @@ function planMoments(interval: number, count: number, random: Random): number[] 
 
 async function killOnce(job: BareJob, intervalSeconds: number, attempt: number, moment: number): Promise<Loss> {
   const folder = jobFolder(job.dir);
-  // The supervisor says anew how it ended.
+  // The supervisor writes it again when it exits.
   rmSync(folder.exit, { force: true });
   const newest = newestCheckpoint(job.dir);
   const resume = newest === undefined ? [] : ['--resume', newest.path];
@@ -80,10 +80,10 @@ async function killOnce(job: BareJob, intervalSeconds: number, attempt: number, 
   );
   await sleep(moment * 1000);
   process.kill(rankOf(job.dir), 'SIGKILL');
-  await until(() => existsSync(folder.exit), 'the supervisor to end');
+  await until(() => existsSync(folder.exit), 'the supervisor to exit');
   const steps = readEvents(job.dir).filter((event) => event.type === 'step' && event['attempt'] === attempt);
   const [first, last] = [steps.at(0), steps.at(-1)];
-  if (first === undefined || last === undefined) throw new Error('the trainer did no step');
+  if (first === undefined || last === undefined) throw new Error('expected the trainer to complete a step');
   return {
     intervalSeconds,
     moment,
@@ -92,12 +92,12 @@ async function killOnce(job: BareJob, intervalSeconds: number, attempt: number, 
   };
 }
 
-/** Reads the heartbeat, which costs less than reading the progress file. */
+/** Reads the pid from the heartbeat file, which is cheaper than reading the progress file. */
 function rankOf(jobDir: string): number {
   return Number(readFileSync(`${jobDir}/heartbeats/0`, 'utf8').split(' ')[0]);
 }
 
-function describe(kills: Loss[]) {
+function toFigure(kills: Loss[]) {
   const intervalSeconds = kills[0]?.intervalSeconds ?? 0;
   const stepSeconds = quantile(
     kills.flatMap(({ stepSeconds: one }) => (one === null ? [] : [one])),

@@ -1,4 +1,4 @@
-/** Uploads a file in a process of its own: `upload-child.ts ADDRESS HOME PATH SHA256`; says how long that took. */
+/** Uploads a file in a separate process and prints the duration: `upload-child.ts ADDRESS HOME PATH SHA256`. */
 import { openStore } from '../../activities/shared/store/open-store.ts';
 
 const [address = '', home = '', path = '', sha256 = ''] = process.argv.slice(2);

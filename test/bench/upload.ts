@@ -1,5 +1,5 @@
 /**
- * Uploading a checkpoint of 1.28 GB over loopback: ours beside s5cmd, and what a worker that mirrors does to a trainer.
+ * Compares the upload of a 1.28 GB checkpoint over loopback with s5cmd, and measures how much mirroring slows a trainer:
  * `node --import tsx test/bench/upload.ts --s5cmd PATH --seed 1 --repeats 5 --out FILE`. Server: SeaweedFS.
  */
 import { spawn } from 'node:child_process';
@@ -16,11 +16,11 @@ import { projectRoot, python } from '../helpers/project.ts';
 import { startS3Server } from '../helpers/s3-server.ts';
 import { startMirroringWorker } from './mirroring-worker.ts';
 import { measureProcess, readCounters } from './process-cost.ts';
-import { keep, mean, printFigures, quantile, readSurroundings, summarize } from './record.ts';
+import { saveRecord, mean, printFigures, quantile, readEnvironment, summarize } from './record.ts';
 
 const fileBytes = 1_280_000_000;
 const quietSeconds = 6;
-/** The usual time from one checkpoint to the next. */
+/** Default checkpoint interval. */
 const intervalSeconds = 600;
 const trainerCore = 0;
 const otherCore = 1;
@@ -38,29 +38,29 @@ const { values } = parseArgs({
 const { s5cmd } = values;
 if (s5cmd === undefined) throw new Error('expected --s5cmd to be the path of s5cmd');
 const bench = { seed: values.seed, repeats: Number(values.repeats), out: values.out };
-const surroundings = await readSurroundings(bench, `upload.ts --s5cmd PATH --part ${values.part}`);
+const environment = await readEnvironment(bench, `upload.ts --s5cmd PATH --part ${values.part}`);
 const folder = await mkdtemp(`${tmpdir()}/everswin-bench-upload-`);
 const server = await startS3Server();
 const file = `${folder}/checkpoint.pth`;
-/** The credentials stand in a file that this names. */
+/** Names the file with the credentials. */
 const childEnv = { PATH: '/usr/bin:/bin', NODE_NO_WARNINGS: '1', ...server.env };
-const ChildSaid = z.object({ putSeconds: z.number() });
+const ChildOutput = z.object({ putSeconds: z.number() });
 
 try {
   await writeRandom(file, fileBytes);
   const sha256 = await sha256OfFile(file);
   const uploads = values.part === 'trainer' ? [] : await compareUploads(sha256);
-  const trainer = values.part === 'upload' ? [] : await slowTrainer(sha256);
-  const figures = [...(uploads.length > 0 ? describeUploads(uploads) : []), ...trainer.flatMap((one) => one.figures)];
+  const trainer = values.part === 'upload' ? [] : await measureSlowdowns(sha256);
+  const figures = [...(uploads.length > 0 ? uploadFigures(uploads) : []), ...trainer.flatMap((one) => one.figures)];
   printFigures(figures);
   for (const { verdict } of trainer) console.log(verdict);
-  await keep(bench.out, { ...surroundings, fileBytes, figures, raw: { uploads, trainer } });
+  await saveRecord(bench.out, { ...environment, fileBytes, figures, raw: { uploads, trainer } });
 } finally {
   await server.stop();
   await rm(folder, { recursive: true });
 }
 
-/** What cannot be compressed on its way. */
+/** Writes random bytes, which cannot be compressed in transit. */
 async function writeRandom(path: string, bytes: number): Promise<void> {
   const handle = await open(path, 'w');
   for (let left = bytes; left > 0; left -= 1e7) await handle.write(randomBytes(Math.min(left, 1e7)));
@@ -70,9 +70,9 @@ async function writeRandom(path: string, bytes: number): Promise<void> {
 interface Upload {
   repeat: number;
   who: 'ours' | 's5cmd';
-  /** From the first request to the last answer; of s5cmd the whole process, which is all that can be seen. */
+  /** From the first request to the last response; for s5cmd the duration of its process. */
   seconds: number;
-  /** With the start of Node. */
+  /** Includes the start of Node. */
   wallSeconds: number;
   cpuSeconds: number;
   residentMb: number;
@@ -116,17 +116,17 @@ function oursArgv(sha256: string): string[] {
 
 async function uploadOurs(sha256: string) {
   const { stdout, ...cost } = await measureProcess(process.execPath, oursArgv(sha256), childEnv);
-  return { seconds: ChildSaid.parse(JSON.parse(stdout)).putSeconds, ...cost };
+  return { seconds: ChildOutput.parse(JSON.parse(stdout)).putSeconds, ...cost };
 }
 
 async function uploadWithS5cmd() {
   const argv = ['--endpoint-url', server.endpoint, 'cp', file, `s3://${server.bucket}/bench/file`];
   const { stdout, ...cost } = await measureProcess(s5cmd ?? '', argv, childEnv);
-  if (!stdout.startsWith('cp ')) throw new Error(`s5cmd said ${stdout}`);
+  if (!stdout.startsWith('cp ')) throw new Error(`expected s5cmd to print cp, got ${stdout}`);
   return { seconds: cost.wallSeconds, ...cost };
 }
 
-function describeUploads(uploads: Upload[]) {
+function uploadFigures(uploads: Upload[]) {
   const of = (who: Upload['who'], pick: (upload: Upload) => number) =>
     uploads.filter((one) => one.who === who).map(pick);
   const rate = ({ seconds }: Upload) => fileBytes / 1e6 / seconds;
@@ -164,28 +164,28 @@ interface Window {
   seconds: number;
   stepSeconds: number;
   steps: number;
-  /** Of the worker and its mirror. */
+  /** CPU time of the worker and its mirror. */
   cpuSeconds: number;
 }
 
-/** How the worker, its mirror and the server, which would be another machine, share the cores with the trainer. */
+/** How worker, mirror and server share the cores with the trainer. In production the server is another machine. */
 interface Sharing {
   where: string;
   isPinned: boolean;
   mode: 'process' | 'here';
 }
 
-/** Unless it has a core for itself, the server is lowered for good: that comes last. */
-async function slowTrainer(sha256: string) {
+/** The pinned case comes first, because the server's lower priority in the others cannot be raised again. */
+async function measureSlowdowns(sha256: string) {
   const pinned = { where: 'on the other core', isPinned: true, mode: 'process' } as const;
   const usual = { where: 'on any core, at the usual priority', isPinned: false, mode: 'here' } as const;
   const production = { where: 'on any core, as in production', isPinned: false, mode: 'process' } as const;
   const results = [];
-  for (const sharing of [pinned, usual, production]) results.push(await besideTrainer(sha256, sharing));
+  for (const sharing of [pinned, usual, production]) results.push(await measureSlowdown(sha256, sharing));
   return results;
 }
 
-async function besideTrainer(sha256: string, { where, isPinned, mode }: Sharing) {
+async function measureSlowdown(sha256: string, { where, isPinned, mode }: Sharing) {
   await setAffinity(server.pid() ?? 0, isPinned ? `${otherCore}` : `${trainerCore},${otherCore}`);
   if (!isPinned) lowerPriority(server.pid() ?? 0);
   const cores = isPinned ? String(otherCore) : `${trainerCore},${otherCore}`;
@@ -199,7 +199,7 @@ async function besideTrainer(sha256: string, { where, isPinned, mode }: Sharing)
     sha256,
     mode,
   });
-  // In a session of its own, as the trainer's supervisor is: Linux may share the CPU out among sessions first.
+  // In its own session, as the trainer's supervisor: Linux may distribute CPU time by session.
   const trainer = spawn(python, [`${projectRoot}/test/bench/step_time.py`, String(isPinned ? trainerCore : -1)], {
     env: { PATH: '/usr/bin:/bin', OMP_NUM_THREADS: '1' },
     stdio: ['pipe', 'pipe', 'inherit'],
@@ -214,7 +214,7 @@ async function besideTrainer(sha256: string, { where, isPinned, mode }: Sharing)
     times.push({ uploading, from, to: Date.now() / 1000, cpuSeconds: worker.cpuSeconds() - cpuBefore });
   };
   try {
-    await sleep(6_000); // until torch is warm
+    await sleep(6_000); // warm-up of torch
     for (let repeat = 0; repeat < bench.repeats; repeat += 1) {
       await measure(false, () => sleep(quietSeconds * 1000));
       await measure(true, () => worker.upload());
@@ -233,7 +233,7 @@ async function besideTrainer(sha256: string, { where, isPinned, mode }: Sharing)
     const stepSeconds = (last - first) / (inside.length - 1);
     return { uploading, seconds: to - from, steps: inside.length, stepSeconds, cpuSeconds };
   });
-  // Each upload between the quiet times before and after it: what drifts slowly cancels out.
+  // Compares each upload with the quiet times before and after it, which cancels slow drift.
   const slowdowns = windows.flatMap((window, index) => {
     const [before, after] = [windows[index - 1], windows[index + 1]];
     if (!window.uploading || before === undefined || after === undefined) return [];
@@ -241,7 +241,7 @@ async function besideTrainer(sha256: string, { where, isPinned, mode }: Sharing)
   });
   const quiet = windows.filter(({ uploading }) => !uploading).map(({ stepSeconds }) => stepSeconds);
   const spread = 100 * (Math.max(...quiet) / Math.min(...quiet) - 1);
-  // What counts for a training: one upload in each interval.
+  // A training has one upload per checkpoint interval.
   const uploads = windows.filter(({ uploading }) => uploading);
   const shares = slowdowns.map((slowdown, index) => (slowdown * (uploads[index]?.seconds ?? NaN)) / intervalSeconds);
   const idle = windows.filter(({ uploading }) => !uploading).map((one) => (100 * one.cpuSeconds) / one.seconds);
@@ -250,25 +250,25 @@ async function besideTrainer(sha256: string, { where, isPinned, mode }: Sharing)
     summarize(`steps slowed while uploading ${where}`, '%', slowdowns),
     summarize(`training slowed by an upload every 10 minutes ${where}`, '%', shares, '<= 1'),
     summarize(`time of an upload beside a trainer ${where}`, 's', seconds),
-    // Taken from the trainer, that would be all there is: a bound for machines that are busy on every core.
+    // An upper bound of the slowdown for machines on which every core is busy.
     summarize(
       `CPU of worker and mirror for an upload ${where}`,
       's',
       uploads.map((upload) => upload.cpuSeconds),
     ),
-    // No more than so much of one core can be missing between the uploads.
+    // An upper bound of the slowdown between uploads.
     summarize(`CPU of a worker whose mirror has nothing to send ${where}`, '% of a core', idle),
   ];
   const verdict = `${where}: quiet steps of ${(1000 * quantile(quiet, 0.5)).toFixed(2)} ms, which differ by ${spread.toFixed(1)} % among themselves; slowed by ${mean(slowdowns).toFixed(2)} % on average`;
   return { where, windows, slowdowns, quietSpreadPercent: spread, verdict, figures };
 }
 
-/** Of all threads of a running process. */
+/** Sets the affinity of all threads of a running process. */
 async function setAffinity(pid: number, cores: string): Promise<void> {
   await measureProcess('taskset', ['-a', '-c', '-p', cores, String(pid)], { PATH: '/usr/bin:/bin' });
 }
 
-/** Of all its threads, since Linux gives each its own, and of its session. */
+/** Lowers the priority of all threads, because Linux has one per thread, and of the session. */
 function lowerPriority(pid: number): void {
   for (const thread of readdirSync(`/proc/${pid}/task`)) setPriority(Number(thread), 19);
   if (existsSync('/proc/self/autogroup')) writeFileSync(`/proc/${pid}/autogroup`, '19');

@@ -1,4 +1,4 @@
-/** A worker of the benchmarks: `--role control|gpu`. As in production, but that it starts the fake trainer. */
+/** Worker of the benchmarks: `--role control|gpu`. Like production, but with the fake trainer. */
 import { parseArgs } from 'node:util';
 import { createControlActivities, createGpuActivities } from '../../activities/index.ts';
 import { resumeArgv } from '../../activities/shared/trainer/trainer-argv.ts';
