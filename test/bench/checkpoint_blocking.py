@@ -34,7 +34,7 @@ from mmengine.runner.checkpoint import save_checkpoint
 from record import ROOT, figure, keep, parse_arguments, print_figures, quantile, surroundings
 
 from everswin_trainer.checkpoints.checkpoint import Origin
-from everswin_trainer.checkpoints.saver import Saver
+from everswin_trainer.checkpoints.saver import Saver, StateCopy
 from everswin_trainer.job.folder import Attempt, Job
 from everswin_trainer.job.plan import Plan
 from everswin_trainer.job.progress import Progress, read_events
@@ -172,7 +172,14 @@ def save_as_we_do(
     saver.wait()
     state = snapshots.take(capture())
     size = size_in_bytes(state)
-    saver.save(0, before + 1, lambda stream: write(state, stream), size, lambda: weights_are_finite(state), 0, begin)
+    copy = StateCopy(
+        epoch=0,
+        iteration=before + 1,
+        size_bytes=size,
+        write=lambda stream: write(state, stream),
+        is_finite=lambda: weights_are_finite(state),
+    )
+    saver.save(copy, request=0, blocked_since=begin)
     steps = []
     while len(saved(job)) == before:
         steps.append(timed(step))
