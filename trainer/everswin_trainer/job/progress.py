@@ -1,5 +1,6 @@
 """Writes and reads progress.jsonl: events of all attempts, one JSON object per line (docs/trainer-contract.md)."""
 
+import errno
 import json
 import math
 import os
@@ -30,7 +31,9 @@ class Progress:
         event = {"v": 1, "type": kind, "t": time.time(), "attempt": self._attempt, **replace_non_finite(fields)}
         line = json.dumps(event, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
         if os.write(self._descriptor, line) != len(line):
-            raise OSError(f"cannot append {len(line)} bytes to the progress file: the disk is full")
+            # A short write to a regular file means that the disk is full.
+            reason = os.strerror(errno.ENOSPC)
+            raise OSError(errno.ENOSPC, f"{reason}: cannot append {len(line)} bytes to the progress file")
         if self._listener:
             self._listener(event)
 
