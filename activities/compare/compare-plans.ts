@@ -1,9 +1,9 @@
 import type { PlanDifference, Report, RunPlan } from '../../configs/schema/index.ts';
 
-/** Names and hashes of the whole, and what does not decide a result; `input` says the same once more. */
+/** Fields that identify a plan or do not affect results. `input` repeats the other fields. */
 const leftOut = ['v', 'runId', 'planHash', 'input', 'references', 'recipeOutcome', 'page'] satisfies (keyof RunPlan)[];
 
-/** Field by field: those that are not the same in all. Where recipes differ their settings are compared, too. */
+/** Lists the fields that differ between plans and environments, including recipe settings. */
 export function comparePlans(reports: readonly Pick<Report, 'plan' | 'environment'>[]): PlanDifference[] {
   const flat = reports.map(({ plan, environment }) => {
     const rest: Record<string, unknown> = { ...plan };

@@ -9,13 +9,13 @@ type Kind = 'bbox' | 'segm';
 type Replicates = readonly (readonly (number | null)[])[];
 
 /**
- * All that tells finished runs apart; each is held against the first. Pure.
- * @throws CodedError NotComparable when they were not tested on the same images and annotations.
+ * Compares finished runs in plan, metrics and classes, each with the first. Pure.
+ * @throws CodedError NotComparable if they were not tested on the same images and annotations.
  */
 export function compareRuns(runs: readonly ComparedRun[], createdAt: number): Comparison {
   const [first, ...others] = runs;
   if (first === undefined || others.length === 0)
-    throw new CodedError('NotComparable', 'Expected two runs or more to compare.');
+    throw new CodedError('NotComparable', 'Expected at least two runs to compare.');
   for (const other of others) requireSameTest(first, other);
   const bootstraps = pairBootstraps(runs);
   return {
@@ -46,7 +46,7 @@ export function compareRuns(runs: readonly ComparedRun[], createdAt: number): Co
 }
 
 function requireSameTest(first: ComparedRun, other: ComparedRun): void {
-  const describe = ({ report: { runId, metrics, plan }, analysis }: ComparedRun): string =>
+  const format = ({ report: { runId, metrics, plan }, analysis }: ComparedRun): string =>
     `${runId} on ${metrics.images} images of ${plan.dataset.id}, annotations ${analysis.annotationsSha256.slice(0, 12)}`;
   const isSame =
     first.analysis.annotationsSha256 === other.analysis.annotationsSha256 &&
@@ -54,18 +54,18 @@ function requireSameTest(first: ComparedRun, other: ComparedRun): void {
   if (isSame) return;
   throw new CodedError(
     'NotComparable',
-    `The runs were not tested on the same data: ${describe(first)}; ${describe(other)}.`,
+    `The runs were not tested on the same data: ${format(first)}; ${format(other)}.`,
   );
 }
 
-/** Undefined unless all have drawn the same resamples. */
+/** @returns undefined unless all runs drew the same resamples. */
 function pairBootstraps(runs: readonly ComparedRun[]): Bootstrap[] | undefined {
   const all = runs.flatMap(({ bootstrap }) => bootstrap ?? []);
   const draws = new Set(all.map(({ seed, resamples, images }) => `${seed} ${resamples} ${images}`));
   return all.length === runs.length && draws.size === 1 ? all : undefined;
 }
 
-/** Sizes and recalls were not drawn. */
+/** Returns the replicates of a metric. Only AP, AP50 and AP75 are resampled. */
 const replicatesOf = (bootstrap: Bootstrap, kind: Kind, key: keyof EvalMetrics['bbox']): (number | null)[] =>
   key === 'AP' || key === 'AP50' || key === 'AP75' ? bootstrap[kind][key] : [];
 
@@ -79,7 +79,7 @@ function compareScores(scores: (number | null)[], replicates: Replicates | undef
   return { scores, differences };
 }
 
-/** By name: the same annotations have the same classes. */
+/** Matches classes by name, since equal annotations have equal classes. */
 function compareClasses(runs: readonly ComparedRun[], bootstraps: Bootstrap[] | undefined): ComparedClass[] {
   const classes = runs[0]?.analysis.classes ?? [];
   const compareKind = (name: string, kind: Kind): ComparedScore =>

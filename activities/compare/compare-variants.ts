@@ -6,13 +6,13 @@ import { compareRuns } from './compare-runs.ts';
 import type { ComparedRun } from './load-run.ts';
 import { formatDifference, isClear } from './format-difference.ts';
 
-/** A finished variant: its run, or why it cannot be read. */
-export type FinishedRun = ComparedRun | { whyNot: string };
+/** Finished variant: its run, or the reason why it cannot be read. */
+export type FinishedRun = ComparedRun | { error: string };
 
 /**
- * Which variant is best, and by how much. Pure.
- * @param finished what was found of each run that came to its end, by its name.
- * @throws CodedError NotComparable when none did.
+ * Ranks the variants of a sweep and compares their runs. Pure.
+ * @param finished finished runs by run ID.
+ * @throws CodedError NotComparable if no variant finished.
  */
 export function compareVariants(
   { name, variants: wanted, earlyStop }: SweepInput,
@@ -24,14 +24,14 @@ export function compareVariants(
   if (ranked.length === 0) throw new CodedError('NotComparable', formatNoneFinished(variants));
   const runs = ranked.flatMap(({ runId }) => {
     const run = finished.get(runId);
-    return run === undefined || 'whyNot' in run ? [] : [run];
+    return run === undefined || 'error' in run ? [] : [run];
   });
   const { comparison, refusal } = tryToCompare(runs, createdAt);
   const notCompared = ranked.flatMap(({ variant, runId }) => {
     const run = finished.get(runId);
-    return run !== undefined && 'whyNot' in run ? [`${variant}: ${run.whyNot}`] : [];
+    return run !== undefined && 'error' in run ? [`${variant}: ${run.error}`] : [];
   });
-  // Runs that were tested on other images have scores, and no order.
+  // Runs that were tested on different images cannot be ranked.
   const [best, second] = refusal === undefined && ranked[0]?.result?.bboxAP != null ? ranked : [];
   const changes = new Map(wanted.map((one) => [one.name, formatVariantChanges(one.change)]));
   const report: SweepReport = {
@@ -43,15 +43,15 @@ export function compareVariants(
     variants: variants.map((one) => ({ ...one, changes: changes.get(one.variant) ?? '' })),
     winner: best?.variant ?? null,
     verdict: [
-      best === undefined ? 'There is no winner.' : formatWinner(best, second, comparison),
-      ...variants.filter(isWorthSaying).map((one) => endSentence(`${one.variant}: ${formatVariantState(one)}`)),
+      best === undefined ? 'No winner.' : formatWinner(best, second, comparison),
+      ...variants.filter(isNotable).map((one) => endSentence(`${one.variant}: ${formatVariantState(one)}`)),
     ],
     notCompared: [...notCompared, ...(refusal === undefined ? [] : [refusal])],
   };
   return { report, runs };
 }
 
-/** Those that have a final test, by its box AP, best first; of equals the one that was named first. */
+/** Sorts tested variants by box AP, best first. Ties keep their order. */
 const rank = (variants: readonly VariantStatus[]): VariantStatus[] =>
   variants.filter(({ result }) => result !== null).sort((a, b) => (b.result?.bboxAP ?? -1) - (a.result?.bboxAP ?? -1));
 
@@ -69,27 +69,27 @@ function tryToCompare(
   }
 }
 
-/** The interval is that of the second against the winner: turned round, it is the winner's lead. */
+/** Formats the winner and its lead, whose interval is the negated interval of the second run. */
 function formatWinner(best: VariantStatus, second: VariantStatus | undefined, comparison: Comparison | null): string {
   const score = `box AP ${formatPoints(best.result?.bboxAP ?? 0)}`;
-  if (second?.result?.bboxAP == null) return `${best.variant} wins with ${score}: no other variant has a result.`;
-  // Each run is held against the first one: a best one that could not be read is not it.
+  if (second?.result?.bboxAP == null) return `${best.variant} wins with ${score}. No other variant has a result.`;
+  // Runs are compared with the first one, which is another run if the best one cannot be read.
   const isFirst = comparison?.runs[0]?.runId === best.runId;
   const place = comparison?.runs.findIndex(({ runId }) => runId === second.runId) ?? -1;
   const box = comparison?.metrics.find(({ kind, key }) => kind === 'bbox' && key === 'AP');
   const found = isFirst ? box?.differences[place - 1] : undefined;
   const by = (best.result?.bboxAP ?? 0) - second.result.bboxAP;
   const interval = found?.interval == null ? null : ([-found.interval[1], -found.interval[0]] as [number, number]);
-  const lead = `${best.variant} wins with ${score}: ${formatDifference({ by, interval })} against ${second.variant}`;
-  if (interval === null) return `${lead}. Whether another choice of test images could turn that around is not known.`;
+  const lead = `${best.variant} wins with ${score}: ${formatDifference({ by, interval })} compared with ${second.variant}`;
+  if (interval === null) return `${lead}. The significance of the difference is unknown.`;
   return isClear({ by, interval })
-    ? `${lead}. The difference is clear.`
-    : `${lead}. Another choice of test images could turn that around.`;
+    ? `${lead}. The difference is significant.`
+    : `${lead}. The difference is not significant.`;
 }
 
 const endSentence = (text: string): string => (/[.…]$/.test(text) ? text : `${text}.`);
 
-const isWorthSaying = ({ state, stoppedEarly }: VariantStatus): boolean => state !== 'done' || stoppedEarly !== null;
+const isNotable = ({ state, stoppedEarly }: VariantStatus): boolean => state !== 'done' || stoppedEarly !== null;
 
 const formatNoneFinished = (variants: readonly VariantStatus[]): string =>
-  ['No variant came to its end:', ...variants.map((one) => `- ${one.variant}: ${formatVariantState(one)}`)].join('\n');
+  ['No variant finished:', ...variants.map((one) => `- ${one.variant}: ${formatVariantState(one)}`)].join('\n');

@@ -2,7 +2,7 @@ import type { Comparison } from '../../configs/schema/index.ts';
 import { formatPlural } from '../shared/summary/format-time.ts';
 import { formatChange, formatDifference, isClear } from './format-difference.ts';
 
-/** A sentence for each run but the first: how it stands to it, and whether that is more than the choice of images. */
+/** Formats the difference of each run to the first as a sentence, and whether it is significant. */
 export function formatComparisonVerdict({ runs, metrics, plan, resamples }: Comparison): string[] {
   const [first, ...others] = runs;
   const overall = (kind: 'bbox' | 'segm', place: number) =>
@@ -10,21 +10,19 @@ export function formatComparisonVerdict({ runs, metrics, plan, resamples }: Comp
   const fields = plan.map(({ field }) => field).join(', ');
   const differs =
     plan.length === 0
-      ? 'The plans do not differ.'
+      ? 'The plans are identical.'
       : `${formatPlural(plan.length, 'field')} of the plan differ: ${fields}.`;
   const sentences = others.map(({ runId }, place) => {
     const [box, mask] = [overall('bbox', place), overall('segm', place)];
-    const name = `${runId} against ${first?.runId ?? ''}`;
-    if (box === undefined || mask === undefined) return `${name}: nothing measured.`;
+    const name = `${runId} compared with ${first?.runId ?? ''}`;
+    if (box === undefined || mask === undefined) return `${name}: no common metrics.`;
     const scores = `box AP ${formatDifference(box)}, mask AP ${formatDifference(mask)}`;
     return resamples === null
       ? `${name}: ${scores}.`
-      : `${name}: ${scores}; ${judge(isClear(box), formatChange(box.by))}.`;
+      : `${name}: ${scores}; ${formatSignificance(isClear(box), formatChange(box.by))}.`;
   });
   return [...sentences, plan.length === 1 ? `One field of the plan differs: ${fields}.` : differs];
 }
 
-const judge = (clear: boolean, change: string): string =>
-  clear
-    ? `the box difference is clear (${change} points)`
-    : 'another choice of test images could turn the box difference around';
+const formatSignificance = (clear: boolean, change: string): string =>
+  clear ? `the box difference of ${change} points is significant` : 'the box difference is not significant';

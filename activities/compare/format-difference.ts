@@ -3,14 +3,14 @@ import type { ComparedScore } from '../../configs/schema/index.ts';
 
 type Difference = ComparedScore['differences'][number];
 
-/** `+0.4`, in points; a dash where one of the two is missing. */
+/** `+0.4` in points; a dash if either score is missing. */
 export const formatChange = (by: number | null): string => (by === null ? '–' : formatSigned(by));
 
 /** `+0.4 [−0.2, +1.1]`. */
 export const formatDifference = ({ by, interval }: Difference): string =>
   interval === null ? formatChange(by) : `${formatChange(by)} [${interval.map(formatSigned).join(', ')}]`;
 
-/** Whether the interval leaves no doubt on which side of nothing the difference lies. */
+/** Tells whether the 95 % interval excludes zero. */
 export const isClear = ({ interval }: Difference): boolean => interval !== null && (interval[0] > 0 || interval[1] < 0);
 
 function formatSigned(by: number): string {

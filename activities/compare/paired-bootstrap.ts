@@ -1,12 +1,12 @@
-/** A run's scores of the n-th resample and another's are of the same images: their differences are paired. */
+/** Two runs share the images of each resample, so the differences of their scores are paired. */
 
 type Replicates = readonly (number | null)[];
 
 const middle = [0.025, 0.975] as const;
 
 /**
- * The middle 95 % of the differences' spread, laid around the difference that was measured (trainer/…/resampling.py says why).
- * @returns null where nothing was drawn, or nothing is known of one of the two.
+ * Returns the 95 % interval of the paired differences, centered on the measured difference.
+ * @returns null if either run has no score or no resamples.
  */
 export function differenceInterval(by: number | null, first: Replicates, second: Replicates): [number, number] | null {
   const spread = first.flatMap((score, place) => {
@@ -20,7 +20,7 @@ export function differenceInterval(by: number | null, first: Replicates, second:
   return [low ?? by, high ?? by];
 }
 
-/** Between neighbours, as numpy does it. */
+/** Interpolates linearly between neighbors, like numpy. */
 function quantile(sorted: readonly number[], share: number): number {
   const at = share * (sorted.length - 1);
   const [low, high] = [sorted[Math.floor(at)] ?? 0, sorted[Math.ceil(at)] ?? 0];

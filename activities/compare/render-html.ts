@@ -10,34 +10,34 @@ import type { Chart } from '../report/draw/svg-chart.ts';
 import { formatComparisonVerdict } from './comparison-verdict.ts';
 import { formatChange, formatDifference, isClear } from './format-difference.ts';
 
-/** Colours that a chart has. */
-export const mostCurves = 5;
+/** Number of line colors. */
+export const maxCurves = 5;
 
-/** What the curves are drawn from. */
+/** Data of the curves. */
 export type ComparedCurves = Pick<Report, 'runId' | 'curves'>;
 
-/** One page: what differs in the plans, what in the numbers, and the curves laid over each other. */
+/** Renders a page with differences in plans and metrics and with overlaid curves. */
 export const renderComparisonHtml = (comparison: Comparison, curves: readonly ComparedCurves[]): string =>
   drawPage({
     kind: 'everswin comparison',
     title: comparison.runs.map(({ runId }) => runId).join(' · '),
     summary: markup`${formatComparisonVerdict(comparison).map((sentence) => markup`<p class="verdict">${sentence}</p>`)}
-<p class="note">Each run is held against the first. ${explainIntervals(comparison)}</p>`,
+<p class="note">Each run is compared with the first. ${explainIntervals(comparison)}</p>`,
     sections: drawComparison(comparison, curves),
   });
 
-/** The page's sections, for whoever has more to say above them. */
+/** Draws the sections below the verdict. */
 export const drawComparison = (comparison: Comparison, curves: readonly ComparedCurves[]): Section[] => [
   drawPlans(comparison),
   drawScores(comparison),
-  drawCurves(curves.slice(0, mostCurves)),
+  drawCurves(curves.slice(0, maxCurves)),
   drawClasses(comparison),
 ];
 
 export const explainIntervals = ({ resamples, images }: Comparison): string =>
   resamples === null
-    ? 'There are no intervals: the runs have no resamples in common.'
-    : `In brackets the middle 95 % of ${formatCount(resamples)} paired resamples of the ${formatPlural(images, 'test image')}.`;
+    ? 'Intervals are not available because the runs share no resamples.'
+    : `Brackets show 95 % intervals from ${formatCount(resamples)} paired resamples of the ${formatPlural(images, 'test image')}.`;
 
 const drawHeads = ({ runs }: Comparison): Markup[] =>
   runs.map(({ runId }) => markup`<th scope="col" class="number">${runId}</th>`);
@@ -51,8 +51,8 @@ function drawPlans(comparison: Comparison): Section {
   const table = markup`<div class="scroll" role="region" aria-label="Fields of the plan that differ" tabindex="0"><table class="plain">
 <thead><tr><th scope="col">Field</th>${runs.map(({ runId }) => markup`<th scope="col">${runId}</th>`)}</tr></thead>
 <tbody>${rows}</tbody></table></div>`;
-  const body = plan.length === 0 ? markup`<p>Nothing.</p>` : table;
-  return { id: 'plan', title: 'What differs in the plans', body };
+  const body = plan.length === 0 ? markup`<p>The plans are identical.</p>` : table;
+  return { id: 'plan', title: 'Differences between the plans', body };
 }
 
 const drawScores = (comparison: Comparison): Section => ({
@@ -97,7 +97,7 @@ function drawCurves(runs: readonly ComparedCurves[]): Section {
       title,
       ...axes,
       marks: [],
-      description: `${title} of ${names}, one line for each.`,
+      description: `${title} of ${names}, one line per run.`,
       series: runs.map(({ runId, curves }) => ({ name: runId, points: pointsOf(curves) })),
     });
   const ofEpochs = { xLabel: 'epoch', yLabel: 'AP, points', yScale: 'linear-from-zero' } as const;
@@ -122,7 +122,7 @@ const drawClasses = (comparison: Comparison): Section => ({
         (score, place) => drawClassCell(score, bbox.differences[place - 1]),
       )}</tr>`,
   )}</tbody></table></div>
-<p class="note">Box AP, the largest change first; comparison.json has masks and intervals.</p>`,
+<p class="note">Box AP, largest change first. comparison.json also contains mask AP and intervals.</p>`,
 });
 
 const drawClassCell = (score: number | null, difference: ComparedScore['differences'][number] | undefined): Markup =>

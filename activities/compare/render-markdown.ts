@@ -5,7 +5,7 @@ import { escapeMarkdown, tabulate } from '../report/draw/markdown-table.ts';
 import { formatComparisonVerdict } from './comparison-verdict.ts';
 import { formatDifference } from './format-difference.ts';
 
-/** The comparison in short, for a pull request or a wiki. */
+/** Renders a summary of the comparison for a pull request or a wiki. */
 export const renderComparisonMarkdown = (comparison: Comparison): string =>
   [
     `# ${escapeMarkdown(comparison.runs.map(({ runId }) => runId).join(' · '))}`,
@@ -13,13 +13,13 @@ export const renderComparisonMarkdown = (comparison: Comparison): string =>
     ...tabulateComparison(comparison),
   ].join('\n\n') + '\n';
 
-/** Everything below the verdict, for whoever has another one. */
+/** Renders the tables below the verdict. */
 export function tabulateComparison({ runs, plan, metrics, classes }: Comparison): string[] {
   const headings = runs.flatMap(({ runId }, place) => (place === 0 ? [`${runId}:`] : [`${runId}:`, '±:']));
   return [
     '## Plan',
     plan.length === 0
-      ? 'The plans do not differ.'
+      ? 'The plans are identical.'
       : tabulate(
           ['field', ...runs.map(({ runId }) => runId)],
           plan.map(({ field, values }) => [field, ...values.map((value) => value ?? '–')]),
@@ -31,7 +31,7 @@ export function tabulateComparison({ runs, plan, metrics, classes }: Comparison)
         metrics.filter(({ kind }) => kind === key).map((one) => [one.key, ...listCells(one)]),
       ),
     ]),
-    '## Classes, box AP, the largest change first',
+    '## Box AP by class, largest change first',
     tabulate(
       ['class', ...headings],
       classes.map(({ name, bbox }) => [name, ...listCells(bbox)]),

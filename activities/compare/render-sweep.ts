@@ -4,12 +4,12 @@ import { escapeMarkdown, tabulate } from '../report/draw/markdown-table.ts';
 import { type Markup, markup } from '../report/draw/markup.ts';
 import { drawPage } from '../report/draw/page.ts';
 import type { Section } from '../report/draw/section.ts';
-import { type ComparedCurves, drawComparison, explainIntervals, mostCurves } from './render-html.ts';
+import { type ComparedCurves, drawComparison, explainIntervals, maxCurves } from './render-html.ts';
 import { tabulateComparison } from './render-markdown.ts';
 
-const headings = ['Variant', 'Differs in', 'Box AP:', 'Mask AP:', 'State'];
+const headings = ['Variant', 'Changes', 'Box AP:', 'Mask AP:', 'State'];
 
-/** A sweep in short, for a pull request or a wiki. */
+/** Renders a summary of a sweep for a pull request or a wiki. */
 export const renderSweepMarkdown = (report: SweepReport): string =>
   [
     `# ${escapeMarkdown(report.name)}`,
@@ -19,7 +19,7 @@ export const renderSweepMarkdown = (report: SweepReport): string =>
     ...(report.comparison === null ? [] : tabulateComparison(report.comparison)),
   ].join('\n\n') + '\n';
 
-/** One page: the winner, every variant with what became of it, and all that tells the finished ones apart. */
+/** Renders a page with the winner, all variants, and a comparison of the finished ones. */
 export const renderSweepHtml = (report: SweepReport, curves: readonly ComparedCurves[]): string =>
   drawPage({
     kind: 'everswin sweep',
@@ -30,14 +30,14 @@ ${report.comparison === null ? '' : drawNote(report.comparison, curves.length)}`
   });
 
 const drawNote = (comparison: NonNullable<SweepReport['comparison']>, curves: number): Markup =>
-  markup`<p class="note">Each run is held against the best one. ${explainIntervals(comparison)}${
-    curves > mostCurves ? ` Curves are those of the best ${mostCurves}.` : ''
+  markup`<p class="note">Each run is compared with the best one. ${explainIntervals(comparison)}${
+    curves > maxCurves ? ` Curves show the best ${maxCurves}.` : ''
   }</p>`;
 
 const drawVariants = (report: SweepReport): Section => ({
   id: 'variants',
   title: 'Variants',
-  body: markup`<div class="scroll" role="region" aria-label="Every variant" tabindex="0"><table class="plain">
+  body: markup`<div class="scroll" role="region" aria-label="Variants" tabindex="0"><table class="plain">
 <thead><tr>${headings.map(drawHeading)}</tr></thead>
 <tbody>${listRows(report).map(drawRow)}</tbody></table></div>`,
 });
@@ -68,4 +68,4 @@ const listNotes = ({ verdict, notCompared, earlyStop }: SweepReport): string[] =
 ];
 
 const formatRule = ({ afterEpoch, pointsBehind }: EarlyStopRule): string =>
-  `Early stop: from epoch ${afterEpoch} on, whoever is more than ${pointsBehind} points of validation box AP below the best at the same epoch.`;
+  `Early stopping: from epoch ${afterEpoch}, variants more than ${pointsBehind} points of validation box AP below the best at the same epoch stop.`;

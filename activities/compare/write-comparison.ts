@@ -12,7 +12,7 @@ import { renderSweepHtml, renderSweepMarkdown } from './render-sweep.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import { writeFileAtomic } from '../shared/files/atomic-file.ts';
 
-/** What comparing runs needs from the worker. */
+/** Worker resources that comparing runs needs. */
 export interface ComparisonDependencies {
   home: string;
   openStore: OpenStore;
@@ -23,12 +23,12 @@ export interface ComparisonRequest {
   variants: VariantStatus[];
 }
 
-/** Holds the finished runs of a sweep against each other, draws that three ways and stores it: beside the runs, and in the artifact store. */
+/** Compares the finished runs of a sweep and writes the result as JSON, Markdown and HTML to the home folder and the artifact store. */
 export const createWriteComparison =
   (dependencies: ComparisonDependencies) =>
   (request: ComparisonRequest): Promise<Omit<SweepResult, 'variants'>> =>
     withHeartbeat(
-      () => 'comparing',
+      () => 'comparing runs',
       () => writeComparison(dependencies, request),
     );
 
@@ -58,14 +58,14 @@ async function writeComparison(
   return { uri, sha256, bytes, winner: report.winner, verdict: report.verdict };
 }
 
-/** A run that another machine reported is fetched from the store. */
+/** Loads a run. One that finished on another machine is fetched from the store. */
 async function readRun(store: ArtifactStore, runId: string, folder: string): Promise<FinishedRun> {
   if ((await fileSize(`${folder}/report.json`)) === undefined)
     await fetchReport(store, runId, comparedFiles, { folder });
   try {
     return await loadRun(folder);
   } catch (error) {
-    if (error instanceof CodedError && error.code === 'NotComparable') return { whyNot: error.message };
+    if (error instanceof CodedError && error.code === 'NotComparable') return { error: error.message };
     throw error;
   }
 }

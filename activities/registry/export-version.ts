@@ -13,12 +13,12 @@ export interface ExportRequest {
   model: string;
   id: string;
   python: PythonCommand;
-  /** Empty; filled with what is exported. */
+  /** Empty folder that receives the exported files. */
   folder: string;
   signal: AbortSignal;
 }
 
-/** Weights as tensors and as MMDetection publishes them, the recipe as one file, numbers, checksums. @returns the checksums. */
+/** Exports weights (safetensors and MMDetection), config, metrics and checksums. @returns the lines of SHA256SUMS. */
 export async function exportVersion({ store, model, id, python, folder, signal }: ExportRequest): Promise<string[]> {
   const version = await readVersion(store, model, id, { folder, signal });
   const wanted = [version.weights.file, 'report.json', 'analysis.json', 'index.html'];
@@ -26,7 +26,7 @@ export async function exportVersion({ store, model, id, python, folder, signal }
   const report = await readJson(`${folder}/report.json`, Report);
   const analysis = await readJson(`${folder}/analysis.json`, Analysis);
   if (report === undefined || analysis === undefined)
-    throw new CodedError('StoreDamaged', `${id} of ${model} has no report that can be read.`);
+    throw new CodedError('StoreDamaged', `Version ${id} of ${model} has no readable report. Publish the run again.`);
   await writeFile(`${folder}/config.py`, report.recipeText);
   const classes = analysis.classes.flatMap(({ name }) => ['--class', name]);
   const argv = ['export-weights', '--weights', `${folder}/${version.weights.file}`, '--into', `${folder}/${model}`];

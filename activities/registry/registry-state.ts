@@ -5,11 +5,11 @@ import { CodedError } from '../shared/errors/coded-error.ts';
 
 export interface RegistrySnapshot {
   state: RegistryState;
-  /** Null while there is none yet. */
+  /** Null before the first change. */
   etag: string | null;
 }
 
-/** @throws CodedError StoreDamaged when it is there and does not parse. */
+/** Reads the state of a model. @throws CodedError StoreDamaged if it does not parse. */
 export async function readRegistry(
   store: ArtifactStore,
   model: string,
@@ -21,16 +21,20 @@ export async function readRegistry(
   try {
     return { state: RegistryState.parse(JSON.parse(found.body)), etag: found.etag };
   } catch (error) {
-    throw new CodedError('StoreDamaged', `${store.address}/${key} is no state of a model.`, { cause: error });
+    throw new CodedError(
+      'StoreDamaged',
+      `${store.address}/${key} is not a valid model state. Restore it from a backup.`,
+      { cause: error },
+    );
   }
 }
 
 export type ChangeRequest = Omit<RegistryChange, 'from' | 'at'>;
 
 /**
- * One change of one model's pointer: done whole or not at all. Asked for again after a kill it finds itself done.
- * @param expected the champion that whoever decided had seen.
- * @throws CodedError StoreConflict when the champion is another one by now, or somebody else wrote first.
+ * Applies one change to the state of a model, atomically and idempotently.
+ * @param expected champion that the decision was based on.
+ * @throws CodedError StoreConflict if the champion has changed or another writer was faster.
  */
 export async function changeRegistry(
   store: ArtifactStore,
@@ -43,14 +47,14 @@ export async function changeRegistry(
   if (state.champion !== expected)
     throw new CodedError(
       'StoreConflict',
-      `The champion of ${model} is ${state.champion ?? 'none'}; ${wanted.action} of ${wanted.version} was decided against ${expected ?? 'none'}.`,
+      `The champion of ${model} is ${state.champion ?? 'none'}, but ${wanted.action} of ${wanted.version} was decided when it was ${expected ?? 'none'}. Compare with the new champion and decide again.`,
     );
   const next = applyChange(state, { ...wanted, from: state.champion, at });
   await store.replace(modelKeys(model).state, JSON.stringify(next), { ifMatch: etag, ...(signal && { signal }) });
   return next;
 }
 
-/** Pure. */
+/** Returns the state after a change. Pure. */
 export function applyChange(state: RegistryState, change: RegistryChange): RegistryState {
   const { action, version } = change;
   const history = [...state.history, change];
@@ -68,16 +72,20 @@ export function applyChange(state: RegistryState, change: RegistryChange): Regis
   }
 }
 
-/** Which version was champion before the one of now. @throws CodedError InvalidInput when there was none. */
+/** Returns the previous champion. @throws CodedError InvalidInput if there is none. */
 export function previousChampion({ model, champion, history }: RegistryState): VersionId {
   const put = history.findLast(({ action, version }) => isPromotion(action) && version === champion);
-  if (put?.from == null) throw new CodedError('InvalidInput', `${model} had no champion before ${champion ?? 'this'}.`);
+  if (put?.from == null)
+    throw new CodedError(
+      'InvalidInput',
+      `${model} has no champion before ${champion ?? 'the first one'}, so there is nothing to roll back to.`,
+    );
   return put.from;
 }
 
 const isPromotion = (action: RegistryChange['action']): boolean => action === 'promote' || action === 'rollback';
 
-/** Nobody does the same twice in a row by intention; who is killed after it was written, and tries again, does. */
+/** Detects a retry of a change that was already written: nobody requests the same change twice in a row. */
 function isLastChange({ history }: RegistryState, wanted: ChangeRequest, expected: VersionId | null): boolean {
   const last = history.at(-1);
   return (

@@ -5,9 +5,9 @@ import { CodedError } from '../shared/errors/coded-error.ts';
 import { readJson } from '../shared/files/json-file.ts';
 
 /**
- * Reads the document that a change of the registry names as its evidence.
- * @param folder where it is fetched to.
- * @throws CodedError StoreDamaged when it is not there, has other bytes than its name says, or is no verdict.
+ * Reads the gate verdict that a registry change cites as evidence.
+ * @param folder scratch folder for the download.
+ * @throws CodedError StoreDamaged if it is missing, does not match its hash, or is not a verdict.
  */
 export async function readVerdict(
   store: ArtifactStore,
@@ -19,6 +19,6 @@ export async function readVerdict(
   const path = `${folder}/verdict.json`;
   await store.get(key, path, { sha256 });
   const verdict = await readJson(path, GateVerdict);
-  if (verdict === undefined) throw new CodedError('StoreDamaged', `${store.address}/${key} is no verdict.`);
+  if (verdict === undefined) throw new CodedError('StoreDamaged', `${store.address}/${key} is not a gate verdict.`);
   return verdict;
 }

@@ -5,14 +5,14 @@ import { CodedError } from '../shared/errors/coded-error.ts';
 import { readJson } from '../shared/files/json-file.ts';
 import { writeFileAtomic } from '../shared/files/atomic-file.ts';
 
-/** Files of a version where they lie now. */
+/** File of a version and its current path. */
 export interface VersionSource extends VersionFile {
   path: string;
 }
 
 /**
- * Puts a version into the registry: its files first, version.json last. A version that is there already stays as it is.
- * @param folder for the file that is being written; on the disk of the sources.
+ * Publishes a version: its files first, version.json last. An existing version is not changed.
+ * @param folder scratch folder on the disk of the sources.
  */
 export async function publishVersion(
   store: ArtifactStore,
@@ -30,29 +30,30 @@ export async function publishVersion(
   await store.put(keys.version(version.id), path, options);
 }
 
-/** Names of all models, in their order. */
+/** Lists the names of all models, sorted. */
 export async function listModels(store: ArtifactStore, signal?: AbortSignal): Promise<string[]> {
   const keys = await store.list(modelsRoot, signal);
   return [...new Set(keys.flatMap(({ key }) => key.slice(modelsRoot.length).split('/')[0] ?? []))];
 }
 
-/** Ids of the whole versions of a model, in the order of their names. */
+/** Lists the IDs of the complete versions of a model, sorted. */
 export async function listVersions(store: ArtifactStore, model: string, signal?: AbortSignal): Promise<VersionId[]> {
   const { versions } = modelKeys(model);
   const keys = (await store.list(versions, signal))
     .map(({ key }) => key)
     .filter((key) => key.endsWith('/version.json'));
-  const areWhole = await Promise.all(keys.map((key) => isComplete(store, key, signal)));
-  return keys.filter((_, place) => areWhole[place]).flatMap((key) => key.slice(versions.length).split('/')[0] ?? []);
+  const areComplete = await Promise.all(keys.map((key) => isComplete(store, key, signal)));
+  return keys.filter((_, place) => areComplete[place]).flatMap((key) => key.slice(versions.length).split('/')[0] ?? []);
 }
 
-/** A put that was killed may leave an object of which nothing is recorded: the next put of it makes it whole. */
+/** Tells whether an object is complete. A killed upload leaves one without metadata until the next put. */
 const isComplete = async (store: ArtifactStore, key: string, signal?: AbortSignal): Promise<boolean> =>
   (await store.head(key, signal))?.sha256 != null;
 
 /**
- * @param folder where version.json is fetched to.
- * @throws CodedError NotInCatalog when there is no such version, StoreDamaged.
+ * Reads a version from the registry.
+ * @param folder scratch folder for the download.
+ * @throws CodedError NotInCatalog if there is no such version, or StoreDamaged.
  */
 export async function readVersion(
   store: ArtifactStore,
@@ -62,15 +63,19 @@ export async function readVersion(
 ): Promise<ModelVersion> {
   const key = modelKeys(model).version(id);
   if (!(await isComplete(store, key, signal)))
-    throw new CodedError('NotInCatalog', `There is no version ${id} of the model ${model}.`);
+    throw new CodedError(
+      'NotInCatalog',
+      `Model ${model} has no version ${id}. npm run models -- show ${model} lists them.`,
+    );
   const path = `${folder}/version.json`;
   await store.get(key, path, signal === undefined ? {} : { signal });
   const version = await readJson(path, ModelVersion);
-  if (version === undefined) throw new CodedError('StoreDamaged', `${store.address}/${key} is no version of a model.`);
+  if (version === undefined)
+    throw new CodedError('StoreDamaged', `${store.address}/${key} is not a valid model version.`);
   return version;
 }
 
-/** Fetches files of a version; each has the sha256 that the version names, or is refused. */
+/** Fetches files of a version and verifies their sha256. */
 export async function fetchVersionFiles(
   store: ArtifactStore,
   version: ModelVersion,

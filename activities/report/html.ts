@@ -12,7 +12,7 @@ import { drawResults } from './sections/results-section.ts';
 import { summarizeRun } from './sections/run-facts.ts';
 import { drawRepeat, drawSetup } from './sections/setup-section.ts';
 
-/** The whole report as a page. */
+/** Renders the complete report as one HTML page. */
 export function renderHtml(report: Report, analysis?: Analysis): string {
   const known = explainMissing(report, analysis) === undefined ? analysis : undefined;
   const bootstrap = known?.bootstrap ?? null;

@@ -22,7 +22,7 @@ import {
 import { formatDifference, formatScore, pointsAbove } from '../shared/summary/format-score.ts';
 import { formatCount, formatDuration, formatElapsed } from '../shared/summary/format-time.ts';
 
-/** The report in short, for a pull request or a wiki. */
+/** Renders a summary of the report for a pull request or a wiki. */
 export const renderMarkdown = (report: Report, analysis?: Analysis): string =>
   [
     `# ${escapeMarkdown(report.runId)}`,
@@ -32,7 +32,7 @@ export const renderMarkdown = (report: Report, analysis?: Analysis): string =>
     ...apKinds.flatMap(({ key, title }) => [`### ${title}`, tabulateScores(report, key)]),
     ...writeGap(report),
     ...writeAnalysis(report, analysis),
-    '## Course of the run',
+    '## Run history',
     formatRepeatedSteps(report),
     '### Pipeline steps',
     report.steps.map(({ step, why }) => `- ${step}: ${escapeMarkdown(why)}`).join('\n'),
@@ -45,11 +45,11 @@ export const renderMarkdown = (report: Report, analysis?: Analysis): string =>
     ...writeCost(report),
     '## Dry run',
     tabulate(
-      ['about', 'verdict', 'found'],
-      report.checks.map(({ name: about, verdict, message: says }) => [about, verdict, says]),
+      ['check', 'verdict', 'result'],
+      report.checks.map(({ name, verdict, message }) => [name, verdict, message]),
     ),
     '## Hashes (sha256)',
-    tabulate(['of', 'sha256'], listHashes(report)),
+    tabulate(['item', 'sha256'], listHashes(report)),
   ].join('\n\n') + '\n';
 
 function tabulateScores(report: Report, kind: 'bbox' | 'segm'): string {
@@ -60,11 +60,11 @@ function tabulateScores(report: Report, kind: 'bbox' | 'segm'): string {
   ]);
   const rows = apRows.map((row) => {
     const ours = report.metrics[kind][row.key];
-    const beside = columns.flatMap((column) => {
+    const published = columns.flatMap((column) => {
       const theirs = column[kind][row.key];
       return [formatScore(theirs), formatDifference(pointsAbove(ours, theirs))];
     });
-    return [row.key, formatApRow(row), formatScore(ours), ...beside];
+    return [row.key, formatApRow(row), formatScore(ours), ...published];
   });
   return tabulate(['', '', 'this run:', ...headings], rows);
 }
@@ -110,13 +110,13 @@ function writeCost(report: Report): string[] {
   ]);
   return [
     `${formatHours(cost.deviceHours, cost.device)}, ${formatUse(cost)}.`,
-    tabulate(['what', 'time:', `${cost.device}-hours:`], rows),
+    tabulate(['part', 'time:', `${cost.device}-hours:`], rows),
   ];
 }
 
 const tabulateAttempts = ({ attempts }: Report): string =>
   tabulate(
-    ['attempt:', 'start', 'from iteration:', 'to:', 'ending', 'duration:', 'cause'],
+    ['attempt:', 'start', 'from iteration:', 'to:', 'outcome', 'duration:', 'cause'],
     attempts.map((one) => [
       String(one.attempt),
       formatOrigin(one),
@@ -138,7 +138,7 @@ function tabulateInterruptions(report: Report): string[] {
     formatCount(one.stepsLost),
     formatSeconds(one.recoverySeconds),
   ]);
-  const headings = ['time:', 'class', 'cause', 'noticed after:', 'steps lost:', 'stepping again after:'];
+  const headings = ['time:', 'class', 'cause', 'detected after:', 'steps lost:', 'recovered after:'];
   return rows.length === 0 ? [] : [tabulate(headings, rows)];
 }
 
@@ -150,5 +150,5 @@ function tabulateTimeline(report: Report): string {
     what,
     formatCount(iteration),
   ]);
-  return tabulate(['time:', 'event', 'what', 'iteration:'], rows);
+  return tabulate(['time:', 'event', 'details', 'iteration:'], rows);
 }

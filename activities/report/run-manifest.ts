@@ -23,7 +23,7 @@ export interface FinishedRun {
   environment: Report['environment'];
 }
 
-/** Everything of the run by hash, from what lies in its folder now. */
+/** Builds the manifest of a run by hashing the files in its folder. */
 export async function buildRunManifest(home: string, run: FinishedRun): Promise<RunManifest> {
   const { plan, dataset, weights, metrics, environment } = run;
   const { checkpointSha256, bbox, segm } = metrics;
@@ -50,29 +50,29 @@ export async function buildRunManifest(home: string, run: FinishedRun): Promise<
   };
 }
 
-/** What is no longer as the manifest says: a line each, none when all of it holds. */
+/** Compares files on disk with the manifest. @returns one line per mismatch, none if everything matches. */
 export async function findManifestMismatches(home: string, manifest: RunManifest): Promise<string[]> {
   const { root, plan: planPath } = runFolder(home, manifest.runId);
-  const deviations: string[] = [];
+  const mismatches: string[] = [];
   for (const { path, sha256 } of manifest.files) {
     const found = await ignoreMissing(sha256OfFile(`${root}/${path}`));
-    if (found === undefined) deviations.push(`${path} is gone`);
-    else if (found !== sha256) deviations.push(`${path} has the sha256 ${found}, was ${sha256}`);
+    if (found === undefined) mismatches.push(`${path} is missing`);
+    else if (found !== sha256) mismatches.push(`${path} has the sha256 ${found}, expected ${sha256}`);
   }
   const { archives } = manifest.dataset;
   for (const { file, sha256 } of [...archives, manifest.weights.source, manifest.weights.converted]) {
     const object = await findManifest(home, sha256);
-    if (object === undefined) deviations.push(`${file} (${sha256}) is not in the store`);
-    else if (!(await rehashObject(home, object))) deviations.push(`${file} (${sha256}) was changed in the store`);
+    if (object === undefined) mismatches.push(`${file} (${sha256}) is not in the store`);
+    else if (!(await rehashObject(home, object))) mismatches.push(`${file} (${sha256}) has changed in the store`);
   }
   const plan = await readJson(planPath, RunPlan);
-  if (plan === undefined) deviations.push('plan.json is gone or does not parse');
+  if (plan === undefined) mismatches.push('plan.json is missing or invalid');
   else if (planHash(plan) !== manifest.planHash)
-    deviations.push(`plan.json has the plan hash ${planHash(plan)}, was ${manifest.planHash}`);
-  return deviations;
+    mismatches.push(`plan.json has the plan hash ${planHash(plan)}, expected ${manifest.planHash}`);
+  return mismatches;
 }
 
-/** Files that say what went in and what came out; not those that change with every look, such as locks and heartbeats. */
+/** Lists inputs and results of a run, without files that change while it runs, such as locks and heartbeats. */
 async function listResults(home: string, runId: string): Promise<string[]> {
   const { root } = runFolder(home, runId);
   const wanted =

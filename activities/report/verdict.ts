@@ -2,7 +2,7 @@ import type { EvalMetrics, ReferenceResult } from '../../configs/schema/index.ts
 import { formatPoints, pointsAbove } from '../shared/summary/format-score.ts';
 import { formatPlural } from '../shared/summary/format-time.ts';
 
-/** One plain sentence: what was measured, and how that stands to each reference. */
+/** Formats the measured AP and its difference to each reference as one sentence. */
 export function formatVerdict(metrics: EvalMetrics, references: readonly ReferenceResult[]): string {
   const { bbox, segm, images } = metrics;
   const measured = `${formatScore('Box AP', bbox.AP)} and ${formatScore('mask AP', segm.AP)}`;
@@ -15,7 +15,7 @@ export function formatVerdict(metrics: EvalMetrics, references: readonly Referen
 const formatScore = (name: string, score: number | null): string =>
   score === null ? `${name} not measured (no ground truth)` : `${name} ${formatPoints(score)}`;
 
-/** Empty when the reference has no number that this run has. */
+/** @returns an empty text if the reference and the run have no number in common. */
 function formatComparison(metrics: EvalMetrics, reference: ReferenceResult): string {
   const box = pointsAbove(metrics.bbox.AP, reference.bbox.AP);
   const mask = pointsAbove(metrics.segm.AP, reference.segm.AP);

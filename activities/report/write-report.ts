@@ -34,7 +34,7 @@ import { formatVerdict } from './verdict.ts';
 import { buildRunManifest } from './run-manifest.ts';
 import { removeTemporaryFiles, sha256OfFile, writeFileAtomic } from '../shared/files/atomic-file.ts';
 
-/** What writing reports needs from the worker. */
+/** Worker resources that writing reports needs. */
 export interface ReportDependencies {
   home: string;
   openStore: OpenStore;
@@ -50,13 +50,13 @@ export interface ReportRequest {
   steps: StepOutcome[];
   attempts: Attempt[];
   decisions: Decision[];
-  /** When the workflow began; seconds since the epoch. */
+  /** Start of the workflow in Unix seconds. */
   startedAt: number;
-  /** How long a person had the training paused. */
+  /** Total duration of pauses by the operator. */
   pausedSeconds: number;
 }
 
-/** Gathers what the run left on disk, draws it three ways and stores it. The pages are pure functions of report.json and analysis.json. */
+/** Writes the report of a finished run as JSON, Markdown and HTML and stores it. Both pages can be rendered again from report.json and analysis.json. */
 export const createWriteReport =
   (dependencies: ReportDependencies) =>
   (request: ReportRequest): Promise<ReportRef> =>
@@ -101,14 +101,14 @@ async function writeReport(
   return { uri, sha256, bytes, bbox, segm, verdict, crashes, stepsRepeated, goodput: ledger.goodput };
 }
 
-/** What the test left of it; undefined where it left none, or where an older test of another checkpoint did. */
+/** Reads a file that the test wrote. @returns undefined if it is missing or belongs to another checkpoint. */
 async function readForCheckpoint<T extends { checkpointSha256: string }>(
   path: string,
   schema: z.ZodType<T>,
   metrics: EvalMetrics,
 ): Promise<T | undefined> {
-  const found = await readJson(path, schema);
-  return found?.checkpointSha256 === metrics.checkpointSha256 ? found : undefined;
+  const content = await readJson(path, schema);
+  return content?.checkpointSha256 === metrics.checkpointSha256 ? content : undefined;
 }
 
 async function gatherReport(
@@ -153,7 +153,7 @@ async function gatherReport(
   };
 }
 
-/** Marks of the timeline that stand for a process that died; a trainer that hung was killed. */
+/** Timeline events after which a process is dead. A hung trainer was killed. */
 const processDeaths = new Set<string>(['crashed', 'hung', 'process-died']);
 
 const trainingSeconds = (attempts: Attempt[]): number =>

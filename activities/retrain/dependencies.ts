@@ -1,7 +1,7 @@
 import type { MirrorDependencies } from '../mirror/dependencies.ts';
 import type { PythonCommand } from '../shared/trainer/trainer-process.ts';
 
-/** What comparing and publishing models needs from the worker. */
+/** Worker resources that comparing and publishing models needs. */
 export interface RetrainDependencies extends MirrorDependencies {
   recipesFolder: string;
   python: PythonCommand;

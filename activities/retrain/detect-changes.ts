@@ -10,22 +10,22 @@ import { readVersion } from '../registry/versions.ts';
 
 export interface DetectChangesRequest {
   model: string;
-  /** Of the artifact store that the registry is in. */
+  /** Address of the artifact store with the registry. */
   store: string;
-  /** Pinned: what would be trained. */
+  /** Plan of the training that would start. */
   plan: RunPlan;
 }
 
 export interface DetectedChange {
   fingerprint: Fingerprint;
-  /** Null: nothing changed. */
+  /** Null if nothing changed. */
   changed: string | null;
-  /** What was trained last, promoted or not. */
+  /** Version trained last, promoted or not. */
   last: VersionId | null;
   champion: VersionId | null;
 }
 
-/** Holds what would be trained against what was trained last. */
+/** Compares the planned training with the last one. */
 export const createDetectChanges =
   ({ home, openStore }: RetrainDependencies) =>
   ({ model, store: address, plan }: DetectChangesRequest): Promise<DetectedChange> => {

@@ -2,17 +2,18 @@ import type { ComparedScore, Comparison, GateFinding, GateRules } from '../../co
 import { formatBytes } from '../shared/summary/format-bytes.ts';
 import { formatChange, formatDifference } from '../compare/format-difference.ts';
 
-/** What the rules need beside the comparison, whose first run is the champion and whose second is the candidate. */
+/** Input of the gate rules. */
 export interface GateFacts {
+  /** Compares the champion (first) with the candidate (second). */
   comparison: Comparison;
   weightsBytes: number;
-  /** Seconds of the two tests. */
+  /** Duration of the two tests. */
   testSeconds: { champion: number; candidate: number };
 }
 
 type Difference = ComparedScore['differences'][number];
 
-/** Holds a candidate against the champion, rule by rule; it passes when all of them do. Pure. */
+/** Compares a candidate with the champion, rule by rule. It passes if all rules pass. Pure. */
 export const evaluateCandidate = (facts: GateFacts, rules: GateRules): GateFinding[] => [
   checkOverall('box AP', find(facts, 'bbox', 'AP'), rules),
   checkOverall('mask AP', find(facts, 'segm', 'AP'), rules),
@@ -29,12 +30,12 @@ const find = ({ comparison }: GateFacts, kind: 'bbox' | 'segm', key: string): Di
 
 const inPoints = (by: number): number => by * 100;
 
-/** Whether it fell, and no other choice of test images would say that it rose. */
+/** Tells whether the 95 % interval includes an improvement. */
 const isWithinNoise = ({ interval }: Difference): boolean => interval !== null && interval[1] >= 0;
 
 function checkOverall(name: string, difference: Difference, { gain, withinNoise }: GateRules): GateFinding {
   const rule = gain === 0 ? `${name} does not fall` : `${name} changes by ${formatChange(gain / 100)} or more`;
-  if (difference.by === null) return { rule, passed: false, message: 'not measured in both' };
+  if (difference.by === null) return { rule, passed: false, message: 'not measured for both versions' };
   const message = formatDifference(difference);
   if (inPoints(difference.by) >= gain) return { rule, passed: true, message };
   const isExcused = gain <= 0 && withinNoise === 'equal' && isWithinNoise(difference);
@@ -46,9 +47,9 @@ function checkOverall(name: string, difference: Difference, { gain, withinNoise 
 }
 
 function checkSize(key: string, { by }: Difference, { sizesMayFall }: GateRules): GateFinding {
-  const rule = `box ${key} falls by ${sizesMayFall} points at most`;
-  // Data without objects of a size say nothing about them.
-  if (by === null) return { rule, passed: true, message: 'no such objects' };
+  const rule = `box ${key} falls by at most ${sizesMayFall} points`;
+  // A test set without objects of this size cannot fail the rule.
+  if (by === null) return { rule, passed: true, message: 'no objects of this size' };
   return { rule, passed: inPoints(by) >= -sizesMayFall, message: formatChange(by) };
 }
 
@@ -56,7 +57,7 @@ function checkClasses(
   { comparison }: GateFacts,
   { worstClasses: { count, mayFall }, withinNoise }: GateRules,
 ): GateFinding {
-  const rule = `none of the ${count} classes that fall most falls by more than ${mayFall} points`;
+  const rule = `the ${count} most affected classes fall by at most ${mayFall} points`;
   const fallen = comparison.classes
     .flatMap(({ name, bbox }) => {
       const difference = bbox.differences[0];
@@ -68,21 +69,21 @@ function checkClasses(
     ({ by, difference }) => inPoints(by) < -mayFall && !(withinNoise === 'equal' && isWithinNoise(difference)),
   );
   const named = (tooFar.length > 0 ? tooFar : fallen.slice(0, 1)).map(({ name, by }) => `${name} ${formatChange(by)}`);
-  return { rule, passed: tooFar.length === 0, message: named.length === 0 ? 'none falls' : named.join(', ') };
+  return { rule, passed: tooFar.length === 0, message: named.length === 0 ? 'no class falls' : named.join(', ') };
 }
 
 function checkLimits({ weightsBytes, testSeconds }: GateFacts, rules: GateRules): GateFinding[] {
   const findings: GateFinding[] = [];
   if (rules.weightsBytes !== undefined)
     findings.push({
-      rule: `weights of ${formatBytes(rules.weightsBytes)} at most`,
+      rule: `weights are at most ${formatBytes(rules.weightsBytes)}`,
       passed: weightsBytes <= rules.weightsBytes,
       message: formatBytes(weightsBytes),
     });
   if (rules.testSlower !== undefined) {
     const times = testSeconds.candidate / testSeconds.champion;
     findings.push({
-      rule: `the test takes ${rules.testSlower} times the champion's at most`,
+      rule: `the test takes at most ${rules.testSlower} times as long as the champion's`,
       passed: times <= rules.testSlower,
       message: `${times.toFixed(2)} times`,
     });
@@ -90,7 +91,7 @@ function checkLimits({ weightsBytes, testSeconds }: GateFacts, rules: GateRules)
   return findings;
 }
 
-/** One sentence: what speaks against it, or that nothing does. */
+/** Formats the failed rules, or the overall differences if none failed. */
 export function formatFindings(findings: readonly GateFinding[]): string {
   const failed = findings.filter(({ passed }) => !passed).map(({ rule, message }) => `${rule}: ${message}`);
   if (failed.length > 0) return failed.join('; ');

@@ -19,7 +19,7 @@ export interface GateRequest {
   store: string;
   candidate: VersionId;
   champion: VersionId | null;
-  /** Where the champion was tested anew, on the candidate's data: an evaluation's run. Null: its own test is the same. */
+  /** Evaluation run of the champion on the candidate's data; null if its own test used the same data. */
   championRun: string | null;
   rules: GateRules;
 }
@@ -27,16 +27,16 @@ export interface GateRequest {
 export interface GateOutcome {
   passed: boolean;
   why: string;
-  /** Of the verdict document in the store. */
+  /** sha256 of the verdict document in the store. */
   evidence: string;
 }
 
-/** Holds a candidate against the champion by the plan's rules, and keeps the verdict with all its numbers. */
+/** Evaluates a candidate by the gate rules of the plan and stores the verdict. */
 export const createEvaluateGate =
   (dependencies: RetrainDependencies) =>
   (request: GateRequest): Promise<GateOutcome> =>
     withHeartbeat(
-      () => `judging ${request.candidate}`,
+      () => `evaluating ${request.candidate}`,
       () =>
         withScratchFolder(homeFolders(dependencies.home).downloads, (folder) =>
           evaluateGate(dependencies, request, folder),
@@ -84,7 +84,7 @@ async function evaluateGate(
   const evidence = createHash('sha256').update(text).digest('hex');
   await writeFileAtomic(`${folder}/verdict.json`, text);
   await store.put(modelKeys(model).verdict(evidence), `${folder}/verdict.json`, { sha256: evidence, signal });
-  const why = champion === null ? 'the first version' : formatFindings(findings);
+  const why = champion === null ? 'first version of the model' : formatFindings(findings);
   return { passed, why, evidence };
 }
 

@@ -2,15 +2,15 @@ import type { Fingerprint, RunPlan } from '../../configs/schema/index.ts';
 import { contentKey } from '../shared/steps/content-key.ts';
 import { formatPlanParts } from '../shared/run/plan-changes.ts';
 
-/** What a training would be made of: all that decides the weights, and the code that makes them. */
+/** Computes a fingerprint of everything that determines the trained weights, including the trainer code. */
 export function computeFingerprint(plan: RunPlan): Fingerprint {
   const parts = { ...formatPlanParts(plan), 'trainer code': plan.versions.trainerCode };
   return { sha256: contentKey([plan.planHash, plan.versions.trainerCode]), parts };
 }
 
-/** `changed: dataset (was … is …)`; undefined where nothing did. */
+/** `changed: dataset (was …, is …)`. @returns undefined if nothing changed. */
 export function formatChange(before: Fingerprint | undefined, now: Fingerprint): string | undefined {
-  if (before === undefined) return 'changed: nothing was trained before';
+  if (before === undefined) return 'first training of this model';
   if (before.sha256 === now.sha256) return undefined;
   const names = [...new Set([...Object.keys(before.parts), ...Object.keys(now.parts)])];
   const changes = names

@@ -15,11 +15,11 @@ export interface ModelRequest {
 
 export interface VersionWithSource {
   version: ModelVersion;
-  /** Where its weights can be fetched from, as an entry of a catalog. */
+  /** Catalog entry that its weights can be fetched with. */
   source: CatalogFile;
 }
 
-/** Champion and candidate of a model, and how they came to be. */
+/** Reads champion, candidate and history of a model. */
 export const createReadModel =
   ({ openStore }: RetrainDependencies) =>
   ({ model, store }: ModelRequest): Promise<RegistryState> =>
@@ -45,7 +45,7 @@ export const createReadVersion =
       },
     );
 
-/** @throws CodedError StoreConflict when the champion is not the expected one any more. */
+/** Changes the state of a model. @throws CodedError StoreConflict if the champion is no longer the expected one. */
 export const createChangeModel =
   ({ openStore }: RetrainDependencies) =>
   ({ model, store, wanted, expected }: ModelRequest & { wanted: ChangeRequest; expected: VersionId | null }) =>

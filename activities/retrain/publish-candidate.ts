@@ -27,7 +27,7 @@ import { restoreFromStore } from '../mirror/mirror.ts';
 export interface CandidateRequest {
   model: string;
   store: string;
-  /** A finished run, whose folder is on this machine or in its artifact store. */
+  /** Finished run, on this machine or in its artifact store. */
   runId: string;
   fingerprint: Fingerprint;
   who: string;
@@ -37,7 +37,7 @@ export interface CandidateRequest {
 const weightsFile = 'weights.safetensors';
 const reportFiles = [...comparedFiles, 'index.html'];
 
-/** Makes a version of the registry out of a finished run, and names it as candidate. Doing it twice does it once. */
+/** Publishes a finished run as a version and makes it the candidate. Idempotent. */
 export const createPublishCandidate =
   (dependencies: RetrainDependencies) =>
   (request: CandidateRequest): Promise<VersionId> =>
@@ -114,4 +114,7 @@ async function nameCandidate(
 }
 
 const missing = (what: string): CodedError =>
-  new CodedError('NotComparable', `There is no finished, analysed run to publish: ${what} is missing.`);
+  new CodedError(
+    'NotComparable',
+    `The run cannot be published: ${what} is missing. Only a finished run with an analysis can be published.`,
+  );

@@ -2,8 +2,8 @@ import { retrainId, taskQueues, triggerSignalName } from '../../configs/names.ts
 import type { RetrainInput, Trigger } from '../../configs/schema/index.ts';
 
 /**
- * Options of `signalWithStart`, which starts a model's retraining or tells the one that runs: so several triggers at once
- * make one training, and one that is sent twice is answered by one look.
+ * Returns options of `signalWithStart`, which starts a model's retraining or signals the running one, so that
+ * concurrent or repeated triggers cause one training.
  * @param now Unix seconds.
  */
 export const retrainTrigger = (

@@ -9,8 +9,8 @@ import { CodedError } from '../shared/errors/coded-error.ts';
 import { waitForResult } from '../shared/temporal/wait-for-result.ts';
 
 /**
- * The result of a run that was there before whoever asks: running or finished. Null where somebody cancelled it.
- * @throws CodedError PlanChanged when it was started with another input; otherwise what the run itself failed with.
+ * Waits for a run that was started earlier and returns its result, or null if it was canceled.
+ * @throws CodedError PlanChanged if it was started with another input, or the failure of the run.
  */
 export const createJoinRun =
   () =>
@@ -33,7 +33,7 @@ async function waitOrCancel(name: string): Promise<unknown> {
   }
 }
 
-/** A run that this sweep started, the last time that it ran. Somebody else's goes on. */
+/** Cancels the run if this sweep started it. Other runs continue. */
 async function cancelOwn(name: string): Promise<void> {
   const { client, info } = Context.current();
   const handle = client.workflow.getHandle(workflowId(name));
@@ -41,7 +41,7 @@ async function cancelOwn(name: string): Promise<void> {
   if (parentExecution?.workflowId === info.workflowExecution?.workflowId) await handle.cancel();
 }
 
-/** Two sweeps may give their variants the same names: then one must not take the other's result for its own. */
+/** Protects against two sweeps with equal variant names, which must not share results. */
 async function requireSameInput(wanted: RunInput): Promise<void> {
   const { client } = Context.current();
   const { history } = await client.workflowService.getWorkflowExecutionHistory({
@@ -55,11 +55,11 @@ async function requireSameInput(wanted: RunInput): Promise<void> {
     return;
   throw new CodedError(
     'PlanChanged',
-    `There is a run ${wanted.name} already, and it was not started as this variant would be. Give the sweep or the variant another name.`,
+    `Run ${wanted.name} already exists with a different input. Rename the sweep or the variant.`,
   );
 }
 
-/** Without what says only when and how the steps are done. */
+/** Removes fields that affect only when and how steps run. */
 const omitSchedulingFields = (input: RunInput): Partial<RunInput> => ({
   ...input,
   fresh: false,

@@ -3,12 +3,12 @@ import { statusQueryName, updateNames, workflowId } from '../../configs/names.ts
 import { RunStatus } from '../../configs/schema/index.ts';
 import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 
-/** How often the run may be faster than the question. */
+/** Attempts, because the epoch may end between query and update. */
 const tries = 3;
 
 /**
- * Ends a training after the epoch that runs, with validation, test and report: as a person would by `stopAfterEpoch`.
- * @returns after which epoch; null where there is nothing left to stop. Asking twice is asking once.
+ * Stops a training after the current epoch, with validation, test and report, by the `stopAfterEpoch` update. Idempotent.
+ * @returns that epoch, or null if the training is over.
  */
 export const createStopVariant =
   () =>
@@ -31,7 +31,7 @@ async function findLastEpoch(runId: string): Promise<number | null> {
   return status.stage === 'training' && running !== undefined ? Math.max(1, running) : null;
 }
 
-/** False where it was refused: that epoch is over by now, or all of the training is. */
+/** @returns false if the update was rejected because the epoch or the training is over. */
 async function requestStop(runId: string, afterEpoch: number): Promise<boolean> {
   const { client } = Context.current();
   try {

@@ -4,15 +4,15 @@ import { statusQueryName, workflowId } from '../../configs/names.ts';
 import { RunStatus, type VariantNews } from '../../configs/schema/index.ts';
 import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 
-/** Without a limit a call waits for a lost server for ever. */
+/** Without a deadline a call waits indefinitely for a lost server. */
 const queryTimeoutMs = 10_000;
 
 export interface WatchRequest {
-  /** Up to which epoch the validations of each are known. */
+  /** Runs with the last epoch whose validation is known. */
   runs: { runId: string; epoch: number }[];
 }
 
-/** Waits until a run has a validation that nobody knew of. A run that does not answer is asked again. */
+/** Waits until a run has a new validation. Runs that do not answer are queried again. */
 export const createWatchVariants =
   (askEveryMs: number) =>
   ({ runs }: WatchRequest): Promise<VariantNews[]> =>
@@ -22,10 +22,10 @@ export const createWatchVariants =
         const { cancellationSignal: signal } = Context.current();
         let watched = runs;
         for (;;) {
-          const sights = await Promise.all(watched.map((run) => queryRun(run)));
-          const news = sights.flatMap(({ found }) => (found.scores.length === 0 ? [] : [found]));
+          const observations = await Promise.all(watched.map((run) => queryRun(run)));
+          const news = observations.flatMap(({ found }) => (found.scores.length === 0 ? [] : [found]));
           if (news.length > 0) return news;
-          watched = watched.filter((_, place) => sights[place]?.isOver !== true);
+          watched = watched.filter((_, place) => observations[place]?.isOver !== true);
           signal.throwIfAborted();
           await sleep(askEveryMs, undefined, { signal }).catch(() => signal.throwIfAborted());
         }
@@ -41,13 +41,13 @@ async function queryRun({ runId, epoch }: WatchRequest['runs'][number]): Promise
   const { client, cancellationSignal: signal } = Context.current();
   const query = () => client.workflow.getHandle(workflowId(runId)).query(statusQueryName);
   try {
-    // A worker that stops asks nobody any more: it would wait for its own answer.
+    // A stopping worker must not query: it would wait for its own answer.
     const ask = () => client.withDeadline(Date.now() + queryTimeoutMs, query);
     const status = RunStatus.parse(await client.withAbortSignal(signal, ask));
     const scores = (status.validations ?? []).filter((one) => one.epoch > epoch);
     const isOver = status.stage === 'done' || status.stage === 'failed' || status.stage === 'cancelled';
     return { found: { runId, scores: scores.map(({ epoch: at, bboxAP }) => ({ epoch: at, bboxAP })) }, isOver };
   } catch {
-    return { found: { runId, scores: [] }, isOver: false }; // not started yet, or no worker for the moment
+    return { found: { runId, scores: [] }, isOver: false }; // not started yet, or no worker is available
   }
 }

@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { compareRuns } from '../../activities/compare/compare-runs.ts';
 import { formatComparisonVerdict } from '../../activities/compare/comparison-verdict.ts';
 import { loadRun } from '../../activities/compare/load-run.ts';
-import { mostCurves as mostRuns, renderComparisonHtml } from '../../activities/compare/render-html.ts';
+import { maxCurves as mostRuns, renderComparisonHtml } from '../../activities/compare/render-html.ts';
 import { renderComparisonMarkdown } from '../../activities/compare/render-markdown.ts';
 import { writeFileAtomic } from '../../activities/shared/files/atomic-file.ts';
 import { homeFolders, runFolder } from '../../configs/paths.ts';

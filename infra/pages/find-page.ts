@@ -23,30 +23,30 @@ export interface PageSources {
 interface Document {
   readonly type: string;
   readonly body: string | Buffer;
-  /** A page of our own with its policy in it; anything else may do nothing at all where a browser opens it. */
-  readonly isWhole: boolean;
+  /** True for pages that carry their own content security policy. Anything else is sandboxed. */
+  readonly isPage: boolean;
 }
 
 const html = 'text/html; charset=utf-8';
 
-/** Of a report's folder these and no others are shown. */
+/** The only files of a report folder that are served. */
 const reportFiles = new Map([
   ['index.html', html],
   ['report.json', 'application/json'],
   ['analysis.json', 'application/json'],
   ['bootstrap.json', 'application/json'],
-  // A browser shows no Markdown, but text.
+  // Browsers display plain text, but download Markdown.
   ['report.md', 'text/plain; charset=utf-8'],
 ]);
 
-/** What stands at a path of the server; undefined where nothing does. The path is as it was sent: nothing in it is decoded. */
+/** Finds the page at a path, which is used as sent, without decoding. @returns undefined if there is none. */
 export async function findPage({ home, gather, models }: PageSources, path: string): Promise<Page | undefined> {
   if (path === pagePaths.runs) return htmlPage(renderRunList(await listRunFolders(home)));
   if (path.startsWith(pagePaths.models)) return findModelPage(models, path);
   return findRunPage(home, gather, path);
 }
 
-const htmlPage = (body: string): Page => ({ type: html, isWhole: true, body });
+const htmlPage = (body: string): Page => ({ type: html, isPage: true, body });
 
 async function findModelPage(models: ModelReader, path: string): Promise<Page | undefined> {
   if (path === pagePaths.models) return htmlPage(renderModelList(await models.list(), models.address));
@@ -55,10 +55,12 @@ async function findModelPage(models: ModelReader, path: string): Promise<Page | 
   const model = ModelName.safeParse(name);
   if (!model.success) return undefined;
   if (slash !== '') return { movedTo: pagePaths.model(model.data) };
-  const story = await models.read(model.data);
-  return story === undefined
-    ? { missing: `There is no model ${model.data} in ${models.address}. EVERSWIN_MODELS_STORE names another store.` }
-    : htmlPage(renderModel(story, models.address));
+  const details = await models.read(model.data);
+  return details === undefined
+    ? {
+        missing: `There is no model ${model.data} in ${models.address}. Set EVERSWIN_MODELS_STORE to use another store.`,
+      }
+    : htmlPage(renderModel(details, models.address));
 }
 
 async function findRunPage(home: string, gather: ReadLiveRun, path: string): Promise<Page | undefined> {
@@ -68,24 +70,24 @@ async function findRunPage(home: string, gather: ReadLiveRun, path: string): Pro
   const live = await gather(runId.data);
   if (live === undefined) return undefined;
   if (rest === undefined) return { movedTo: pagePaths.run(runId.data) };
-  if (rest === pagePaths.fragment) return { type: html, isWhole: false, body: renderLiveFragment(live) };
+  if (rest === pagePaths.fragment) return { type: html, isPage: false, body: renderLiveFragment(live) };
   if (rest !== '') return readReportFile(home, runId.data, rest);
   const report = live.isReported ? await readReportFile(home, runId.data, 'index.html') : undefined;
   return report ?? htmlPage(renderLivePage(live));
 }
 
-/** Undefined for every other name, and for what is no plain file in that very folder. */
+/** @returns undefined unless the report folder itself contains a regular file of an allowed name. */
 async function readReportFile(home: string, runId: string, name: string): Promise<Page | undefined> {
   const type = reportFiles.get(name);
   if (type === undefined) return undefined;
   const path = `${runFolder(home, runId).report}/${name}`;
   try {
-    // The home and its folder of runs may be links to a larger disk, what is in there may not.
+    // The home and its folder of runs may be links to a larger disk. Nothing inside may be a link.
     const inside = `${await realpath(homeFolders(home).runs)}/${runId}/report/${name}`;
     if ((await realpath(path)) !== inside) return undefined;
     const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     try {
-      return (await file.stat()).isFile() ? { type, isWhole: type === html, body: await file.readFile() } : undefined;
+      return (await file.stat()).isFile() ? { type, isPage: type === html, body: await file.readFile() } : undefined;
     } finally {
       await file.close();
     }

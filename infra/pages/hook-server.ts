@@ -11,7 +11,7 @@ export interface HookServerOptions {
   port: number;
   token: string;
   ask: RequestRetraining;
-  /** A line for each retraining that was asked for. */
+  /** Receives a line for each request for a retraining. */
   log: (line: string) => void;
 }
 
@@ -21,16 +21,16 @@ interface HttpAnswer {
   readonly headers?: Record<string, string>;
 }
 
-/** Who asks, and why: more than both may be long is none of ours. */
+/** More than the longest `who` and `why` need. */
 const maxBodyBytes = 8 * 1024;
-/** To send a request in; whoever is slower is cut off. */
+/** Slower clients are disconnected. */
 const requestTimeoutMs = 10_000;
 const retryAfterSeconds = '5';
 
 const TriggerBody = Trigger.pick({ who: true, why: true }).partial().strict();
-const defaults = { who: 'the hook', why: 'told over HTTP' };
+const defaults = { who: 'the hook', why: 'HTTP request' };
 
-/** Lets whoever knows the token ask for a retraining: `POST /hooks/retrain/<model>`. */
+/** Serves `POST /hooks/retrain/<model>`, which triggers a retraining, to callers that know the token. */
 export function startHookServer({ port, token, ask, log: say }: HookServerOptions): Promise<LoopbackServer> {
   const expected = hash(token);
   const isKnown = (given: string) => timingSafeEqual(hash(given), expected);
@@ -40,7 +40,7 @@ export function startHookServer({ port, token, ask, log: say }: HookServerOption
       answer(request, isKnown, ask, say)
         .catch((error: unknown) => {
           console.error(error);
-          return errorAnswer(500, 'This went wrong. The log of the hook says how.');
+          return errorAnswer(500, 'Internal error. The log of the hook has the details.');
         })
         .then((given) => send(response, given))
         .catch(() => response.destroy());
@@ -49,7 +49,7 @@ export function startHookServer({ port, token, ask, log: say }: HookServerOption
   return listenOnLoopback(server, port);
 }
 
-/** Of the same length whatever was sent, as a comparison in constant time needs it. */
+/** Hashes to a fixed length, which a constant-time comparison needs. */
 const hash = (text: string): Buffer => createHash('sha256').update(text).digest();
 
 async function answer(
@@ -58,39 +58,39 @@ async function answer(
   ask: RequestRetraining,
   say: (line: string) => void,
 ): Promise<HttpAnswer> {
-  // Who does not know the token learns nothing else, not even which models there are.
+  // The token is checked first, so that other callers learn nothing, not even which models exist.
   const [, given] = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '') ?? [];
   if (given === undefined || !isKnown(given)) {
     const challenge = `Bearer realm="everswin"${given === undefined ? '' : ', error="invalid_token"'}`;
     return errorAnswer(401, 'Expected the header Authorization: Bearer TOKEN.', { 'www-authenticate': challenge });
   }
   const model = findModel(request.url ?? '');
-  if (model === undefined) return errorAnswer(404, `There is only ${hookPath('MODEL')} here.`);
+  if (model === undefined) return errorAnswer(404, `Not found. The only path is ${hookPath('MODEL')}.`);
   if (request.method !== 'POST') return errorAnswer(405, 'Expected a POST.', { allow: 'POST' });
   const body = await readSmallBody(request, maxBodyBytes);
-  if (body === undefined) return errorAnswer(413, `Expected a body of ${maxBodyBytes} bytes at most.`);
-  const wish = parseBody(body.toString('utf8'));
-  if (typeof wish === 'string') return errorAnswer(400, wish);
-  const asked = await ask(model, { ...defaults, ...wish });
+  if (body === undefined) return errorAnswer(413, `Expected a body of at most ${maxBodyBytes} bytes.`);
+  const fields = parseBody(body.toString('utf8'));
+  if (typeof fields === 'string') return errorAnswer(400, fields);
+  const asked = await ask(model, { ...defaults, ...fields });
   say(`${model}: ${asked.how}`);
   return toAnswer(asked, model);
 }
 
-/** The path is as it was sent: nothing in it is decoded. */
+/** Returns the model in a path, which is used as sent, without decoding. */
 function findModel(path: string): string | undefined {
   const model = ModelName.safeParse(path.slice(path.lastIndexOf('/') + 1));
   return model.success && path === hookPath(model.data) ? model.data : undefined;
 }
 
-/** @returns what to tell whoever sent it where it is not what it may be. No body at all says nothing, and that is enough. */
+/** @returns the fields, or an error message. An empty body is valid. */
 function parseBody(text: string): { who?: string; why?: string } | string {
   if (text.trim() === '') return {};
   try {
     const { data, error } = TriggerBody.safeParse(JSON.parse(text));
-    if (error) return `Expected {"who": TEXT, "why": TEXT}, or nothing: ${listProblems(error).join('; ')}`;
+    if (error) return `Expected {"who": TEXT, "why": TEXT} or an empty body: ${listProblems(error).join('; ')}`;
     return { ...(data.who && { who: data.who }), ...(data.why && { why: data.why }) };
   } catch {
-    return 'Expected {"who": TEXT, "why": TEXT} in JSON, or nothing.';
+    return 'Expected {"who": TEXT, "why": TEXT} as JSON, or an empty body.';
   }
 }
 
@@ -101,12 +101,12 @@ function toAnswer(asked: RequestOutcome, model: string): HttpAnswer {
     case 'no schedule':
       return errorAnswer(
         404,
-        `Nobody said how ${model} is trained: npm run schedule -- apply FILE (without --every and --cron it is trained only when it is told).`,
+        `Model ${model} has no schedule, which defines its training. Create one: npm run schedule -- apply FILE. Without --every and --cron it trains only when triggered.`,
       );
     case 'refused':
-      return errorAnswer(409, asked.why);
+      return errorAnswer(409, asked.reason);
     case 'away':
-      return errorAnswer(503, 'The Temporal server does not answer now. Try again.', {
+      return errorAnswer(503, 'The Temporal server does not respond. Try again later.', {
         'retry-after': retryAfterSeconds,
       });
     default:

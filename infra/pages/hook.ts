@@ -1,4 +1,4 @@
-/** Takes triggers of retrainings over HTTP, from this machine: `node --import tsx infra/pages/hook.ts --port N`. */
+/** Serves the retraining hook on the loopback: `node --import tsx infra/pages/hook.ts --port N`. */
 import { parseArgs } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
 import { createRetrainRequester } from './request-retraining.ts';
@@ -14,7 +14,7 @@ if (token === undefined) fail(`expected ${hookTokenVariable} to be set`);
 else if (!/^\d{1,5}$/.test(port)) fail(`expected --port to be a number, got ${port}`);
 else {
   const { TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: namespace } = readEnv();
-  // It connects at the first question, and again after the server was away.
+  // Connects at the first request and reconnects after an outage.
   const connection = Connection.lazy({ address });
   const ask = createRetrainRequester(new Client({ connection, namespace }));
   const server = await startHookServer({ port: Number(port), token, ask, log: say });

@@ -1,6 +1,6 @@
 /** A server of `node:http`, as far as it matters here: nothing in this folder imports Node. */
 interface HttpServer {
-  once: (event: 'error', tell: (error: Error) => void) => unknown;
+  once: (event: 'error', listener: (error: Error) => void) => unknown;
   listen: (port: number, host: string, tell: () => void) => unknown;
   address: () => { port: number } | string | null;
   closeAllConnections: () => void;
@@ -13,8 +13,8 @@ export interface LoopbackServer {
 }
 
 /**
- * Only this machine can ask it; closing it ends its connections.
- * @param port 0 for any free one.
+ * Starts a server that only this machine can reach. Closing it ends its connections.
+ * @param port 0 picks a free port.
  * @throws the server's error, such as EADDRINUSE.
  */
 export async function listenOnLoopback(server: HttpServer, port: number): Promise<LoopbackServer> {

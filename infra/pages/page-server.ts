@@ -7,14 +7,14 @@ import { createLiveRunReader } from '../../activities/pages/runs/live-run.ts';
 import { createModelReader } from '../../activities/pages/models/read-models.ts';
 import { listenOnLoopback, type LoopbackServer } from './listen-on-loopback.ts';
 
-/** Only for this machine: a name that somebody else's DNS could point here is refused with its page. */
+/** Host names of this machine. Other names are refused, which prevents DNS rebinding. */
 const loopbackHost = /^(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?$/i;
 
 const noFraming = "frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
-/** What every answer says beside its own: nobody may frame, guess at or remember it without asking. */
+/** Security headers of every response. */
 const headers = {
-  // A page says the rest itself: it knows the hashes of its style and script.
+  // Each page adds the hashes of its style and script in a meta tag.
   'content-security-policy': noFraming,
   'cross-origin-resource-policy': 'same-origin',
   'x-content-type-options': 'nosniff',
@@ -24,12 +24,12 @@ const headers = {
 
 export interface PageServerOptions {
   home: string;
-  /** Where the registry of models is. */
+  /** Store of the model registry. */
   store: ArtifactStore;
   port: number;
 }
 
-/** Shows runs and how they go, and models, to browsers of this machine. It only reads. */
+/** Serves the pages of runs and models to browsers on this machine, read-only. */
 export function startPageServer({ home, store, port }: PageServerOptions): Promise<LoopbackServer> {
   const places = { home, gather: createLiveRunReader(home), models: createModelReader(home, store) };
   const server = createServer((request, response) => {
@@ -37,7 +37,7 @@ export function startPageServer({ home, store, port }: PageServerOptions): Promi
       console.error(error);
       if (response.headersSent) response.destroy();
       else if (error instanceof CodedError) refuse(response, 503, error.message);
-      else refuse(response, 500, 'This could not be read. The log of the server says why.');
+      else refuse(response, 500, 'Internal error. The log of the page server has the details.');
     });
   });
   return listenOnLoopback(server, port);
@@ -49,14 +49,14 @@ async function answer(
   response: ServerResponse,
 ): Promise<void> {
   if (!loopbackHost.test(request.headers.host ?? '')) {
-    refuse(response, 421, 'These pages are for browsers of the machine that they are on.');
+    refuse(response, 421, 'These pages are only available on the machine that serves them.');
   } else if (request.method !== 'GET' && request.method !== 'HEAD') {
     response.setHeader('allow', 'GET, HEAD');
-    refuse(response, 405, 'There is nothing to change here.');
+    refuse(response, 405, 'These pages are read-only.');
   } else {
     const [path = ''] = (request.url ?? '').split('?', 1);
     const page = await find(path);
-    if (page === undefined) refuse(response, 404, 'There is no such page.');
+    if (page === undefined) refuse(response, 404, 'Page not found.');
     else send(page, request, response);
   }
 }
@@ -73,11 +73,11 @@ function send(page: Page, request: IncomingMessage, response: ServerResponse): v
     return;
   }
   const length = Buffer.byteLength(page.body);
-  const policy = page.isWhole ? {} : { 'content-security-policy': `default-src 'none'; sandbox; ${noFraming}` };
+  const policy = page.isPage ? {} : { 'content-security-policy': `default-src 'none'; sandbox; ${noFraming}` };
   response.writeHead(200, { ...headers, ...policy, etag, 'content-type': page.type, 'content-length': length });
   response.end(request.method === 'HEAD' ? undefined : page.body);
 }
 
-function refuse(response: ServerResponse, status: number, why: string): void {
-  response.writeHead(status, { ...headers, 'content-type': 'text/plain; charset=utf-8' }).end(`${why}\n`);
+function refuse(response: ServerResponse, status: number, message: string): void {
+  response.writeHead(status, { ...headers, 'content-type': 'text/plain; charset=utf-8' }).end(`${message}\n`);
 }

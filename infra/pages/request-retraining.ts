@@ -4,13 +4,13 @@ import { retrainTrigger } from '../../activities/retrain/retrain-trigger.ts';
 import { RetrainInput, type Trigger } from '../../configs/schema/index.ts';
 import type { retrainDetector } from '../../workflows/index.ts';
 
-/** What became of a wish. */
+/** Outcome of a request. */
 export type RequestOutcome =
   | { readonly how: 'triggered'; readonly workflowId: string }
-  /** Nobody said of what the model is to be trained. */
+  /** The model has no schedule, which defines its training. */
   | { readonly how: 'no schedule' }
-  | { readonly how: 'refused'; readonly why: string }
-  /** The server is not there, or has no time. */
+  | { readonly how: 'refused'; readonly reason: string }
+  /** The Temporal server is unreachable or overloaded. */
   | { readonly how: 'away' };
 
 export type RequestRetraining = (model: string, trigger: Pick<Trigger, 'who' | 'why'>) => Promise<RequestOutcome>;
@@ -21,8 +21,8 @@ const deadlineMs = 5_000;
 const transientCodes = new Set([4, 8, 14]);
 
 /**
- * Starts the model's retraining, or tells the one that runs. Trained is what the operator applied as the model's
- * schedule: whoever asks decides when, and never what.
+ * Creates a function that starts a model's retraining or signals the running one. The schedule, which the operator
+ * applies, defines the training; a caller decides only when it happens.
  */
 export const createRetrainRequester =
   (client: Client): RequestRetraining =>
@@ -41,17 +41,17 @@ async function requestRetraining(
   trigger: Pick<Trigger, 'who' | 'why'>,
 ): Promise<RequestOutcome> {
   const { action, state } = await client.schedule.getHandle(retrainId(model)).describe();
-  // Whoever stopped it, a person or a failed retraining, stopped what comes by itself.
+  // A paused schedule also blocks triggers: an operator or a failed retraining paused it for a reason.
   if (state.paused)
     return {
       how: 'refused',
-      why: `The schedule of ${model} is paused (${state.note ?? ''}): npm run schedule -- resume ${model}`,
+      reason: `The schedule of ${model} is paused (${state.note ?? ''}). Resume it: npm run schedule -- resume ${model}`,
     };
   const { data: input } = RetrainInput.safeParse(action.args?.[0]);
   if (input?.model !== model)
     return {
       how: 'refused',
-      why: `The schedule of ${model} holds no input of its retraining: npm run schedule -- apply FILE`,
+      reason: `The schedule of ${model} does not retrain this model. Apply it again: npm run schedule -- apply FILE`,
     };
   const { workflowId } = await client.workflow.signalWithStart<typeof retrainDetector, [unknown]>(
     workflowTypes.retrainDetector,
@@ -60,7 +60,7 @@ async function requestRetraining(
   return { how: 'triggered', workflowId };
 }
 
-/** The client wraps what gRPC says. */
+/** Looks through the errors with which the client wraps a gRPC error. */
 function isTransient(error: unknown): boolean {
   if (isGrpcServiceError(error)) return transientCodes.has(error.code);
   return error instanceof Error && error.cause !== undefined && isTransient(error.cause);

@@ -5,18 +5,18 @@ import type { Section } from '../../report/draw/section.ts';
 import type { ModelDetails, VerdictDetails } from './read-models.ts';
 import { formatAp, verdictAnchor } from './model-parts.ts';
 
-/** What the gate found, rule by rule: the documents that the history names as evidence. */
+/** Draws the gate verdicts that the history cites as evidence, rule by rule. */
 export const drawVerdicts = ({ verdicts, state }: ModelDetails): Section => {
   const named = new Set(state.history.flatMap(({ evidence }) => evidence ?? [])).size;
-  const left = named - verdicts.length;
+  const omitted = named - verdicts.length;
   return {
     id: 'verdicts',
-    title: 'Verdicts of the gate',
+    title: 'Gate verdicts',
     body:
       verdicts.length === 0
-        ? markup`<p>The gate has judged nothing yet.</p>`
+        ? markup`<p>The gate has not evaluated any version yet.</p>`
         : markup`${verdicts.map(drawVerdict)}
-<p class="note">The newest first.${left > 0 ? ` ${formatPlural(left, 'earlier one')} left out; the store has them.` : ''}</p>`,
+<p class="note">Newest first.${omitted > 0 ? ` ${formatPlural(omitted, 'earlier verdict')} omitted; the store contains all.` : ''}</p>`,
   };
 };
 
@@ -25,11 +25,11 @@ function drawVerdict({ sha256, verdict }: VerdictDetails): Markup {
   if ('problem' in verdict)
     return markup`<h3 id="${id}">${sha256.slice(0, 12)}</h3>
 <p class="gone">${verdict.problem}</p>`;
-  const { candidate, findings } = verdict.is;
-  return markup`<h3 id="${id}">${candidate}: ${verdict.is.passed ? 'passed' : 'failed'}</h3>
-<p class="note">${compareScores(verdict.is)}</p>
+  const { candidate, findings } = verdict.value;
+  return markup`<h3 id="${id}">${candidate}: ${verdict.value.passed ? 'passed' : 'failed'}</h3>
+<p class="note">${compareScores(verdict.value)}</p>
 <table class="events findings">
-<thead><tr><th scope="col">Rule</th><th scope="col">Passed</th><th scope="col">Result</th></tr></thead>
+<thead><tr><th scope="col">Rule</th><th scope="col">Verdict</th><th scope="col">Result</th></tr></thead>
 <tbody>${findings.map(
     ({ rule, passed, message }) =>
       markup`<tr><td class="what">${rule}</td><td class="kind ${passed ? 'finished' : 'crashed'}">${passed ? 'passed' : 'failed'}</td><td class="what">${message}</td></tr>`,
@@ -37,7 +37,7 @@ function drawVerdict({ sha256, verdict }: VerdictDetails): Markup {
 }
 
 function compareScores({ champion, bbox, segm }: GateVerdict): string {
-  if (champion === null) return 'There was no champion to hold it against.';
-  const pair = (kind: typeof bbox) => `${formatAp(kind.candidate)} against ${formatAp(kind.champion)}`;
-  return `Box AP ${pair(bbox)}, mask AP ${pair(segm)} of ${champion}.`;
+  if (champion === null) return 'There was no champion to compare with.';
+  const pair = (kind: typeof bbox) => `${formatAp(kind.candidate)} (champion ${formatAp(kind.champion)})`;
+  return `Box AP ${pair(bbox)}, mask AP ${pair(segm)}. Champion: ${champion}.`;
 }

@@ -5,19 +5,19 @@ import type { Readable } from './read-models.ts';
 
 export const formatAp = (score: number | null): string => (score === null ? '–' : formatPoints(score));
 
-/** Two cells, box and mask AP. */
+/** Draws two cells with box and mask AP. */
 export function drawScores(version: Readable<ModelVersion> | null): Markup {
-  const scores = version !== null && 'is' in version ? [version.is.bbox.AP, version.is.segm.AP] : [null, null];
+  const scores = version !== null && 'value' in version ? [version.value.bbox.AP, version.value.segm.AP] : [null, null];
   return markup`${scores.map((score) => markup`<td class="number" data-value="${score ?? ''}">${formatAp(score)}</td>`)}`;
 }
 
-/** A version's id, which breaks where its parts meet and is copied as one. */
+/** Draws a version ID that may wrap at the @ but is copied without a break. */
 export function drawId(id: string): Markup {
   const at = id.indexOf('@');
   return markup`${id.slice(0, at)}<wbr>${id.slice(at)}`;
 }
 
-/** What a change did, as a reader says it. */
+/** Labels of registry changes. */
 export const actionNames: Record<RegistryChange['action'], string> = {
   candidate: 'Candidate',
   promote: 'Promoted',
@@ -25,5 +25,5 @@ export const actionNames: Record<RegistryChange['action'], string> = {
   rollback: 'Rolled back to',
 };
 
-/** Where a verdict stands in the page. */
+/** Returns the anchor of a verdict. */
 export const verdictAnchor = (sha256: string): string => `verdict-${sha256.slice(0, 12)}`;

@@ -16,14 +16,14 @@ import { readRegistry } from '../../registry/registry-state.ts';
 import { readVerdict } from '../../registry/verdicts.ts';
 import { listModels, listVersions, readVersion } from '../../registry/versions.ts';
 
-/** What was found, or why it could not be read. */
-export type Readable<T> = { readonly is: T } | { readonly problem: string };
+/** Value, or the reason why it cannot be read. */
+export type Readable<T> = { readonly value: T } | { readonly problem: string };
 
-/** One line of the list of models. */
+/** Row of the list of models. */
 export interface ModelSummary {
   readonly model: string;
   readonly state: Readable<RegistryState>;
-  /** Null where there is none. */
+  /** Null before the first promotion. */
   readonly champion: Readable<ModelVersion> | null;
   readonly versions: number;
 }
@@ -31,7 +31,7 @@ export interface ModelSummary {
 export interface VersionDetails {
   readonly id: VersionId;
   readonly version: Readable<ModelVersion>;
-  /** Its run, and so its page, is on this machine. */
+  /** True if the run, and so its page, is on this machine. */
   readonly isRunLocal: boolean;
 }
 
@@ -40,29 +40,29 @@ export interface VerdictDetails {
   readonly verdict: Readable<GateVerdict>;
 }
 
-/** All that the page of one model shows. */
+/** Content of the page of one model. */
 export interface ModelDetails {
   readonly model: string;
   readonly state: RegistryState;
-  /** The newest first. */
+  /** Newest first. */
   readonly versions: readonly VersionDetails[];
-  /** The newest first; of older ones the history has the name. */
+  /** Newest first, limited to the latest ones. */
   readonly verdicts: readonly VerdictDetails[];
 }
 
 export interface ModelReader {
-  /** Address of the store that it reads. */
+  /** Address of the model store. */
   readonly address: string;
   readonly list: () => Promise<ModelSummary[]>;
-  /** Undefined where the store has no such model. @throws CodedError StoreDamaged. */
+  /** @returns undefined if the store has no such model. @throws CodedError StoreDamaged. */
   readonly read: (model: string) => Promise<ModelDetails | undefined>;
 }
 
 const maxVerdicts = 20;
-/** So many documents that never change are remembered: versions and verdicts. */
+/** Maximum number of cached versions and verdicts, which never change. */
 const maxCachedDocuments = 1000;
 
-/** Reads a registry and changes nothing. What never changes is read once. */
+/** Creates a read-only view of a registry that caches immutable documents. */
 export function createModelReader(home: string, store: ArtifactStore): ModelReader {
   const documents = new DocumentCache(maxCachedDocuments);
   const readCached = <T>(key: string, fetch: (folder: string) => Promise<T>): Promise<Readable<T>> =>
@@ -80,7 +80,7 @@ export function createModelReader(home: string, store: ArtifactStore): ModelRead
           catchDamage(readRegistry(store, model).then((found) => found.state)),
           listVersions(store, model),
         ]);
-        const champion = 'is' in state ? state.is.champion : null;
+        const champion = 'value' in state ? state.value.champion : null;
         return {
           model,
           state,
@@ -111,26 +111,26 @@ export function createModelReader(home: string, store: ArtifactStore): ModelRead
 }
 
 async function toVersionDetails(home: string, id: VersionId, version: Readable<ModelVersion>): Promise<VersionDetails> {
-  const root = 'is' in version ? runFolder(home, version.is.runId).root : undefined;
-  // Not a link: what is shown of a run lies in the folder of runs.
+  const root = 'value' in version ? runFolder(home, version.value.runId).root : undefined;
+  // Links are rejected, so that pages show only the folder of runs.
   const isHere = root !== undefined && (await ignoreMissing(lstat(root)))?.isDirectory() === true;
   return { id, version, isRunLocal: isHere };
 }
 
-const createdAt = ({ version }: VersionDetails): number => ('is' in version ? version.is.createdAt : 0);
+const createdAt = ({ version }: VersionDetails): number => ('value' in version ? version.value.createdAt : 0);
 
-/** One thing that is damaged hides no other. @throws what is no CodedError StoreDamaged or NotInCatalog. */
+/** Turns damage of one document into a value, so that the others stay visible. Other errors are thrown. */
 async function catchDamage<T>(reading: Promise<T>): Promise<Readable<T>> {
   try {
-    return { is: await reading };
+    return { value: await reading };
   } catch (error) {
-    const isOfOne = error instanceof CodedError && (error.code === 'StoreDamaged' || error.code === 'NotInCatalog');
-    if (!isOfOne) throw error;
+    const isDamage = error instanceof CodedError && (error.code === 'StoreDamaged' || error.code === 'NotInCatalog');
+    if (!isDamage) throw error;
     return { problem: error.message };
   }
 }
 
-/** Of one more than it holds, the one that was read first is read anew. */
+/** Cache that evicts the oldest document. */
 class DocumentCache {
   private readonly documents = new Map<string, unknown>();
   private readonly maxSize: number;
@@ -140,7 +140,7 @@ class DocumentCache {
   }
 
   async get<T>(key: string, read: () => Promise<T>): Promise<T> {
-    // Each key belongs to one kind of document.
+    // Each key belongs to one type of document.
     if (this.documents.has(key)) return this.documents.get(key) as T;
     const document = await read();
     this.documents.set(key, document);

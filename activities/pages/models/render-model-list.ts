@@ -6,19 +6,19 @@ import { drawNavigation } from '../../report/draw/navigation.ts';
 import type { ModelSummary } from './read-models.ts';
 import { actionNames, drawId, drawScores } from './model-parts.ts';
 
-/** The page with a link to each model. @param address of the store they are in. */
+/** Renders the list of models. @param address of the model store. */
 export const renderModelList = (models: readonly ModelSummary[], address: string): string =>
   drawPage({
     kind: 'everswin',
     title: 'Models',
     navigation: drawNavigation('models'),
     summary: markup`<p class="note">${formatPlural(models.length, 'model')} in ${address}</p>`,
-    sections: [{ id: 'models', title: 'Used now', body: drawModels(models) }],
+    sections: [{ id: 'models', title: 'Champions', body: drawModels(models) }],
   });
 
 const drawModels = (models: readonly ModelSummary[]): Markup =>
   models.length === 0
-    ? markup`<p>There is none yet: <code>npm run retrain -- configs/retrain/demo.json</code> makes the first version of one.</p>`
+    ? markup`<p>No models yet. <code>npm run retrain -- configs/retrain/demo.json</code> trains a first version.</p>`
     : markup`<div class="scroll" role="region" aria-label="Models" tabindex="0"><table class="plain sortable registry">
 <thead><tr><th scope="col" data-sort="text">Model</th><th scope="col" class="number" data-sort="number">Box AP</th><th scope="col" class="number" data-sort="number">Mask AP</th><th scope="col" data-sort="text">Champion</th><th scope="col" data-sort="text">Candidate</th><th scope="col" class="number" data-sort="number">Versions</th><th scope="col" data-sort="text">Last change</th></tr></thead>
 <tbody>${models.map(drawModel)}</tbody></table></div>`;
@@ -26,7 +26,7 @@ const drawModels = (models: readonly ModelSummary[]): Markup =>
 function drawModel({ model, state, champion, versions }: ModelSummary): Markup {
   const name = markup`<th scope="row" class="name"><a href="${pagePaths.model(model)}">${model}</a></th>`;
   if ('problem' in state) return markup`<tr>${name}<td class="gone" colspan="6">${state.problem}</td></tr>`;
-  const { champion: used, candidate, history } = state.is;
+  const { champion: used, candidate, history } = state.value;
   const last = history.at(-1);
   const changed =
     last === undefined

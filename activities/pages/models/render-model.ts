@@ -12,10 +12,10 @@ import { drawVerdicts } from './draw-verdicts.ts';
 import type { VersionDetails, ModelDetails } from './read-models.ts';
 import { actionNames, drawId, drawScores, formatAp, verdictAnchor } from './model-parts.ts';
 
-/** More would make the page heavy; state.json has all. */
+/** Limits the size of the page; state.json contains all changes. */
 const maxChanges = 200;
 
-/** The page of one model: what is used, what it was chosen from, and who chose. */
+/** Renders the page of one model: champion, versions, history and gate verdicts. */
 export const renderModel = (story: ModelDetails, address: string): string =>
   drawPage({
     kind: 'everswin, model',
@@ -36,16 +36,16 @@ function drawUsed(story: ModelDetails): Section {
   const champion = findVersion(story, state.champion);
   return {
     id: 'used',
-    title: 'Used now',
+    title: 'Champion and candidate',
     body: markup`${champion === undefined ? '' : drawFigures(listFigures(champion, state))}
 ${drawFacts([
   [
     'Champion',
-    drawVersionLine(story, state.champion, 'none yet: the first version that the gate lets pass becomes it'),
+    drawVersionLine(story, state.champion, 'none yet; the first version that passes the gate becomes champion'),
   ],
   ['Candidate', drawVersionLine(story, state.candidate, 'none')],
 ])}
-${state.champion === null ? '' : markup`<p class="note">To use it: <code>npm run models -- export ${model} --out FOLDER</code></p>`}`,
+${state.champion === null ? '' : markup`<p class="note">Export the champion: <code>npm run models -- export ${model} --out FOLDER</code></p>`}`,
   };
 }
 
@@ -54,7 +54,7 @@ const findVersion = ({ versions }: ModelDetails, wanted: string | null): Version
 
 function listFigures({ id, version }: VersionDetails, { history }: RegistryState): KeyFigure[] {
   if ('problem' in version) return [];
-  const { bbox, segm, test, weights } = version.is;
+  const { bbox, segm, test, weights } = version.value;
   const put = history.findLast(
     ({ action, version: of }) => (action === 'promote' || action === 'rollback') && of === id,
   );
@@ -62,7 +62,7 @@ function listFigures({ id, version }: VersionDetails, { history }: RegistryState
   return [
     { name: 'Box AP', value: formatAp(bbox.AP), more: `on ${formatPlural(test.images, 'image')}` },
     { name: 'Mask AP', value: formatAp(segm.AP), more: `on ${formatPlural(test.images, 'image')}` },
-    { name: 'Weights', value: formatBytes(weights.bytes), more: 'as plain tensors' },
+    { name: 'Weights', value: formatBytes(weights.bytes), more: 'as safetensors' },
     { name: 'Champion since', value: day, more: time },
   ];
 }
@@ -71,10 +71,10 @@ function drawVersionLine(story: ModelDetails, id: string | null, otherwise: stri
   if (id === null) return otherwise;
   const found = findVersion(story, id);
   if (found === undefined)
-    return markup`<span class="id">${drawId(id)}</span>, <span class="gone">which is not in the store</span>`;
+    return markup`<span class="id">${drawId(id)}</span>, <span class="gone">not in the store</span>`;
   if ('problem' in found.version)
     return markup`<span class="id">${drawId(id)}</span>, <span class="gone">damaged</span>`;
-  const { bbox, segm } = found.version.is;
+  const { bbox, segm } = found.version.value;
   return markup`<span class="id">${drawId(id)}</span>, box / mask AP ${formatAp(bbox.AP)} / ${formatAp(segm.AP)}`;
 }
 
@@ -83,40 +83,40 @@ const drawVersions = ({ versions, state }: ModelDetails): Section => ({
   title: 'Versions',
   body:
     versions.length === 0
-      ? markup`<p>There is none in the store.</p>`
+      ? markup`<p>The store contains no versions.</p>`
       : markup`<div class="scroll tall" role="region" aria-label="Versions" tabindex="0"><table class="plain sortable registry">
 <thead><tr><th scope="col" data-sort="text">Version</th><th scope="col" data-sort="text">Role</th><th scope="col" class="number" data-sort="number">Box AP</th><th scope="col" class="number" data-sort="number">Mask AP</th><th scope="col" data-sort="text">Recipe</th><th scope="col" data-sort="text">Trained</th></tr></thead>
 <tbody>${versions.map((one) => drawVersion(one, state))}</tbody></table></div>
-<p class="note">The newest first. AP in points, each on the images of its own test: the gate tells versions apart on the same ones. Links lead to runs of this machine.</p>`,
+<p class="note">Newest first. AP is in points on the images of each version's own test; the gate compares versions on the same images. Links lead to runs on this machine.</p>`,
 });
 
 function drawVersion({ id, version, isRunLocal: isHere }: VersionDetails, state: RegistryState): Markup {
   const head = (name: Markup) => markup`<th scope="row" class="id">${name}</th>`;
   if ('problem' in version)
     return markup`<tr>${head(drawId(id))}<td class="gone" colspan="5">${version.problem}</td></tr>`;
-  const { runId, recipe, createdAt } = version.is;
+  const { runId, recipe, createdAt } = version.value;
   const name = isHere ? markup`<a href="${pagePaths.run(runId)}">${drawId(id)}</a>` : drawId(id);
   return markup`<tr>${head(name)}<td>${roleOf(id, state)}</td>${drawScores(version)}<td class="recipe">${recipe.name}</td><td class="whole">${formatInstant(createdAt)}</td></tr>`;
 }
 
-/** What is, and else what became of it. */
+/** Returns the current role of a version, or else its last one. */
 function roleOf(id: string, { champion, candidate, history }: RegistryState): Markup | string {
   if (id === champion) return markup`<b class="kind finished">champion</b>`;
   if (id === candidate) return markup`<span class="kind">candidate</span>`;
   const last = history.findLast((one) => one.version === id)?.action;
   if (last === 'reject') return 'rejected';
-  return last === 'promote' || last === 'rollback' ? 'champion before' : '–';
+  return last === 'promote' || last === 'rollback' ? 'former champion' : '–';
 }
 
 function drawHistory({ state: { history }, verdicts }: ModelDetails): Section {
   const shown = history.slice(-maxChanges).reverse();
   const known = new Set(verdicts.map(({ sha256 }) => sha256));
-  const left = history.length - shown.length;
+  const omitted = history.length - shown.length;
   return {
     id: 'history',
     title: 'History',
     body: markup`<table class="events">
-<thead><tr><th scope="col">When</th><th scope="col">What</th><th scope="col">Version</th><th scope="col">Who</th><th scope="col">Why</th></tr></thead>
+<thead><tr><th scope="col">Time</th><th scope="col">Change</th><th scope="col">Version</th><th scope="col">By</th><th scope="col">Reason</th></tr></thead>
 <tbody>${shown.map(({ at, action, version, who, why, evidence }) => {
       const verdict =
         evidence !== null && known.has(evidence)
@@ -124,9 +124,9 @@ function drawHistory({ state: { history }, verdicts }: ModelDetails): Section {
           : '';
       return markup`<tr><td class="whole">${formatInstant(at)}</td><td class="kind ${actionClasses[action]}">${actionNames[action]}</td><td class="id">${drawId(version)}</td><td class="what who" data-label="by">${who}</td><td class="what">${why}${verdict}</td></tr>`;
     })}</tbody></table>
-<p class="note">The newest first.${left > 0 ? ` ${formatCount(left)} earlier ones stand in state.json of the store.` : ''}</p>`,
+<p class="note">Newest first.${omitted > 0 ? ` ${formatCount(omitted)} earlier changes are in state.json of the store.` : ''}</p>`,
   };
 }
 
-/** Classes of the style sheet: a green dot, a red one, or a grey one. */
+/** CSS classes that color the dot of a change green, red or gray. */
 const actionClasses = { candidate: '', promote: 'finished', reject: 'crashed', rollback: 'preempted' };

@@ -6,12 +6,12 @@ import { ignoreMissing } from '../../shared/files/ignore-missing.ts';
 
 export interface RunSummary {
   readonly runId: string;
-  /** Unix seconds of the newest change of its progress or report; null where there is neither. */
+  /** Unix seconds of the last change of progress or report; null if there is neither. */
   readonly changedAt: number | null;
   readonly hasReport: boolean;
 }
 
-/** The runs of this machine, the newest first. */
+/** Lists the runs on this machine, most recently changed first. */
 export async function listRunFolders(home: string): Promise<RunSummary[]> {
   const entries = (await ignoreMissing(readdir(homeFolders(home).runs, { withFileTypes: true }))) ?? [];
   const runs = await Promise.all(

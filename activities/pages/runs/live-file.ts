@@ -4,16 +4,16 @@ import { writeFileAtomic } from '../../shared/files/atomic-file.ts';
 import { createLiveRunReader } from './live-run.ts';
 import { renderLiveFile } from './render-live.ts';
 
-/** Where the report will be, how the run stands: written anew whenever it is asked for. Best effort: what fails is told and no more. */
+/** Writes the live page of a run to the path of its future report. Best effort: failures are only reported. */
 export class LiveFile {
   private readonly home: string;
   private readonly runId: string;
   private readonly assertOurs: () => Promise<void>;
   private readonly onProblem: (error: unknown) => void;
   private writing: Promise<void> = Promise.resolve();
-  private isAsked = false;
+  private isScheduled = false;
 
-  /** @param assertOurs throws where another attempt has the say, and may have come as far as the report. */
+  /** @param assertOurs throws if another attempt owns the run and may already have written the report. */
   constructor(home: string, runId: string, assertOurs: () => Promise<void>, onProblem: (error: unknown) => void) {
     this.home = home;
     this.runId = runId;
@@ -21,21 +21,21 @@ export class LiveFile {
     this.onProblem = onProblem;
   }
 
-  /** Returns at once; several askings while one is being written become one. */
+  /** Schedules a write and returns immediately. Requests during a write are merged into one. */
   rewrite(): void {
-    if (this.isAsked) return;
-    this.isAsked = true;
+    if (this.isScheduled) return;
+    this.isScheduled = true;
     this.writing = this.writing.then(() => this.write()).catch(this.onProblem);
   }
 
-  /** From then on nothing more is written. */
+  /** Resolves when all scheduled writes are done. */
   settled(): Promise<void> {
     return this.writing;
   }
 
   private async write(): Promise<void> {
-    this.isAsked = false;
-    // Read whole each time: once an epoch, that costs less than to remember it all.
+    this.isScheduled = false;
+    // Reads everything each time: once per epoch, that is cheaper than keeping it in memory.
     const live = await createLiveRunReader(this.home)(this.runId);
     if (live === undefined) return;
     const folder = runFolder(this.home, this.runId).report;

@@ -12,35 +12,36 @@ import { readJsonLines } from '../../shared/files/json-lines.ts';
 import { collectCurves } from '../../report/sections/timeline.ts';
 import { buildLiveTimeline } from './live-timeline.ts';
 
-/** How a run stands, as far as its own folder tells. */
+/** State of a run, read from its folder. */
 export interface LiveRun extends Pick<Report, 'runId' | 'curves' | 'timeline' | 'references'> {
-  /** Null before its trainer was started for the first time. */
+  /** Null before the first start of the trainer. */
   readonly plan: RunPlan | null;
   readonly state: 'waiting' | 'training' | 'stopped' | 'finished';
   readonly progress: Progress;
-  /** Steps in all, as the newest trainer counts them. */
+  /** Total steps according to the latest trainer. */
   readonly iterations: number | null;
-  /** Unix seconds of the newest checkpoint and of the newest event of any kind. */
+  /** Unix seconds of the latest checkpoint. */
   readonly savedAt: number | null;
+  /** Unix seconds of the latest event of any kind. */
   readonly lastEventAt: number | null;
-  /** The final report is there, and no training has begun since. */
+  /** True if the final report exists and no training started after it. */
   readonly isReported: boolean;
 }
 
-/** Undefined where there is no such run. */
+/** @returns undefined if there is no such run. */
 export type ReadLiveRun = (runId: string) => Promise<LiveRun | undefined>;
 
-/** So many runs are remembered; of one more, the one that nobody asked for the longest is read anew. */
+/** Maximum number of tracked runs. The least recently read one is dropped. */
 const maxTrackedRuns = 8;
 
-/** Reads what was appended since it was last asked for a run, and nothing where nothing changed. */
+/** Creates a reader that reads only what a run appended since the last call. */
 export function createLiveRunReader(home: string): ReadLiveRun {
-  const followed = new Map<string, TrackedRun>();
+  const tracked = new Map<string, TrackedRun>();
   return (runId) => {
-    const run = followed.get(runId) ?? new TrackedRun(home, runId);
-    followed.delete(runId);
-    followed.set(runId, run);
-    for (const [oldest] of [...followed].slice(0, -maxTrackedRuns)) followed.delete(oldest);
+    const run = tracked.get(runId) ?? new TrackedRun(home, runId);
+    tracked.delete(runId);
+    tracked.set(runId, run);
+    for (const [oldest] of [...tracked].slice(0, -maxTrackedRuns)) tracked.delete(oldest);
     return run.read();
   };
 }
@@ -62,7 +63,7 @@ class TrackedRun {
     this.reader = new ProgressReader(this.folder.train.progress);
   }
 
-  /** Those who ask at the same time get the same answer. */
+  /** Reads the run. Concurrent calls share one result. */
   read(): Promise<LiveRun | undefined> {
     this.reading ??= this.refresh().finally(() => (this.reading = undefined));
     return this.reading;
@@ -74,7 +75,7 @@ class TrackedRun {
 
   private async refresh(): Promise<LiveRun | undefined> {
     const { root, plan, report, train } = this.folder;
-    // Not a link: what is shown of a run lies in the folder of runs.
+    // Links are rejected, so that pages show only the folder of runs.
     if ((await ignoreMissing(lstat(root)))?.isDirectory() !== true) return undefined;
     const incidents = homeFolders(this.home).incidents;
     const marks = await Promise.all([train.progress, plan, `${report}/report.json`, incidents].map(readFileMark));
@@ -101,11 +102,11 @@ class TrackedRun {
     const start = events.findLast((event) => event.type === 'started');
     const epochs = start?.epochs ?? plan?.epochs ?? 0;
     const reported = await readJson(`${this.folder.report}/report.json`, ReportDate);
-    const lastSignAt = events.at(-1)?.t ?? null;
+    const lastEventAt = events.at(-1)?.t ?? null;
     return {
       runId,
       plan,
-      lastEventAt: lastSignAt,
+      lastEventAt,
       state: stateOf(events),
       references: plan?.references ?? [],
       progress: lineage.reduce(applyEvent, initialState(0, epochs, 0)).progress,
@@ -113,7 +114,7 @@ class TrackedRun {
       savedAt: events.findLast((event) => event.type === 'checkpoint')?.t ?? null,
       curves: collectCurves(lineage),
       timeline: buildLiveTimeline(events, incidents),
-      isReported: reported !== undefined && reported.createdAt >= (lastSignAt ?? 0),
+      isReported: reported !== undefined && reported.createdAt >= (lastEventAt ?? 0),
     };
   }
 }

@@ -1,22 +1,22 @@
 import { pagePaths } from '../../../configs/names.ts';
 import { markup } from '../../report/draw/markup.ts';
 
-/** Asks every 2 seconds for the section, replaces it where it changed, and says when nobody answers. */
+/** Script of the live page: polls the section every 2 seconds, replaces it if it changed, and reports an unreachable server. */
 export const liveScript = markup`
 const link = document.getElementById('link');
 const age = document.getElementById('age');
 let known = null;
-let goneSince = null;
+let unreachableSince = null;
 
-async function look() {
+async function fetchSection() {
   const answer = await fetch('${pagePaths.fragment}', { cache: 'no-cache', signal: AbortSignal.timeout(10000) });
   if (!answer.ok) throw new Error(answer.statusText);
   const tag = answer.headers.get('etag');
-  if (tag !== known) replace(await answer.text());
+  if (tag !== known) replaceSection(await answer.text());
   known = tag;
 }
 
-function replace(html) {
+function replaceSection(html) {
   const box = document.createElement('template');
   box.innerHTML = html;
   const [old, fresh] = [document.getElementById('live'), box.content.firstElementChild];
@@ -31,7 +31,7 @@ function replace(html) {
   scrollTo(x, y);
 }
 
-function say(text) {
+function showStatus(text) {
   link.className = text === '' ? '' : 'gone';
   if (link.textContent !== text) link.textContent = text;
 }
@@ -40,21 +40,21 @@ function showAge() {
   const { at } = document.querySelector('[data-at]').dataset;
   const seconds = Math.max(0, Math.round(Date.now() / 1000 - at));
   const passed = seconds < 120 ? seconds + ' s' : seconds < 7200 ? Math.round(seconds / 60) + ' min' : Math.round(seconds / 3600) + ' h';
-  age.textContent = at === '' ? '' : 'Last sign of a trainer ' + passed + ' ago.';
+  age.textContent = at === '' ? '' : 'Last trainer event ' + passed + ' ago.';
 }
 
-async function follow() {
+async function poll() {
   try {
-    await look();
-    goneSince = null;
-    say('');
+    await fetchSection();
+    unreachableSince = null;
+    showStatus('');
   } catch {
-    goneSince ??= new Date();
-    say('The server has not answered since ' + goneSince.toLocaleTimeString() + '; this page keeps asking, and shows how things stood then.');
+    unreachableSince ??= new Date();
+    showStatus('The server has not answered since ' + unreachableSince.toLocaleTimeString() + '. The page shows the last known state and keeps retrying.');
   }
   showAge();
-  setTimeout(follow, 2000);
+  setTimeout(poll, 2000);
 }
 
-follow();
+poll();
 `;

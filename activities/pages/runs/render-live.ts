@@ -11,7 +11,7 @@ import { drawSection, type Section } from '../../report/draw/section.ts';
 import type { LiveRun } from './live-run.ts';
 import { liveScript } from './live-script.ts';
 
-/** The page that the server of pages shows: its section is replaced as the run goes on, or all of it where scripts are off. */
+/** Renders the live page of the page server. Its script updates the section; without scripts the page reloads. */
 export const renderLivePage = (live: LiveRun): string =>
   drawPage({
     ...frame(live),
@@ -20,11 +20,11 @@ export const renderLivePage = (live: LiveRun): string =>
     allowConnect: true,
   });
 
-/** The same as a file, which a browser reads again by itself. */
+/** Renders the live page as a file that reloads itself. */
 export const renderLiveFile = (live: LiveRun): string =>
   drawPage({ ...frame(live), head: markup`<meta http-equiv="refresh" content="30">` });
 
-/** What is replaced. */
+/** Renders the section that the script replaces. */
 export const renderLiveFragment = (live: LiveRun): string => drawSection(drawLive(live)).toString();
 
 const frame = (live: LiveRun) => ({
@@ -37,7 +37,7 @@ const frame = (live: LiveRun) => ({
 
 const formatPlan = ({ plan }: LiveRun): string =>
   plan === null
-    ? 'Not planned yet, or not on this machine'
+    ? 'Not planned yet, or planned on another machine'
     : [
         plan.recipe.name,
         plan.dataset.id,
@@ -46,33 +46,33 @@ const formatPlan = ({ plan }: LiveRun): string =>
       ].join(' · ');
 
 const stateNames: Record<LiveRun['state'], string> = {
-  waiting: 'Not training yet',
+  waiting: 'Waiting to train',
   training: 'Training',
-  stopped: 'Told to stop, and saved',
-  finished: 'Trained; the test and the report follow',
+  stopped: 'Stopped, checkpoint saved',
+  finished: 'Training finished, test pending',
 };
 
 function drawLive(live: LiveRun): Section {
-  const { curves, references, timeline, state, lastEventAt: lastSignAt, isReported } = live;
+  const { curves, references, timeline, state, lastEventAt, isReported } = live;
   const start = timeline[0]?.at ?? 0;
   return {
     id: 'live',
     title: isReported ? 'Finished' : stateNames[state],
-    body: markup`<p class="note" data-at="${lastSignAt ?? ''}">${formatFreshness(live)}${isReported ? markup` <a href="./">The report is there.</a>` : ''}</p>
+    body: markup`<p class="note" data-at="${lastEventAt ?? ''}">${formatFreshness(live)}${isReported ? markup` <a href="./">Open the report</a>` : ''}</p>
 ${drawFigures(listFigures(live))}
 ${drawCurveFigures({ curves, references, timeline })}
 <h3>Timeline</h3>
-${timeline.length === 0 ? markup`<p class="note">Nothing has happened yet.</p>` : drawTimeline(timeline, start)}`,
+${timeline.length === 0 ? markup`<p class="note">No events yet.</p>` : drawTimeline(timeline, start)}`,
   };
 }
 
-function formatFreshness({ lastEventAt: lastSignAt, savedAt, progress }: LiveRun): string {
-  if (lastSignAt === null) return 'No trainer has said anything yet.';
+function formatFreshness({ lastEventAt, savedAt, progress }: LiveRun): string {
+  if (lastEventAt === null) return 'No trainer events yet.';
   const saved =
     savedAt === null
       ? 'No checkpoint yet.'
-      : `Newest checkpoint: ${progress.lastCheckpoint ?? ''}, ${formatInstant(savedAt)}.`;
-  return `As of ${formatInstant(lastSignAt)}. ${saved}`;
+      : `Latest checkpoint: ${progress.lastCheckpoint ?? ''}, ${formatInstant(savedAt)}.`;
+  return `Last event: ${formatInstant(lastEventAt)}. ${saved}`;
 }
 
 function listFigures({ progress, iterations, curves }: LiveRun): KeyFigure[] {

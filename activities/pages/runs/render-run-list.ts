@@ -5,11 +5,11 @@ import { drawPage } from '../../report/draw/page.ts';
 import { drawNavigation } from '../../report/draw/navigation.ts';
 import type { RunSummary } from './list-runs.ts';
 
-/** The page with a link to each run. */
+/** Renders the list of runs. */
 export const renderRunList = (runs: readonly RunSummary[]): string =>
   drawPage({
     kind: 'everswin',
-    title: 'Runs of this machine',
+    title: 'Runs on this machine',
     navigation: drawNavigation('runs'),
     summary: markup`<p class="note">${formatPlural(runs.length, 'run')}</p>`,
     sections: [{ id: 'runs', title: 'Runs', body: drawRuns(runs) }],
@@ -17,7 +17,7 @@ export const renderRunList = (runs: readonly RunSummary[]): string =>
 
 const drawRuns = (runs: readonly RunSummary[]) =>
   runs.length === 0
-    ? markup`<p>There is none yet: <code>npm run start -- configs/runs/demo.json</code> begins one.</p>`
+    ? markup`<p>No runs yet. <code>npm run start -- configs/runs/demo.json</code> starts one.</p>`
     : markup`<div class="scroll" role="region" aria-label="Runs" tabindex="0"><table class="plain sortable">
 <thead><tr><th scope="col" data-sort="text">Run</th><th scope="col" data-sort="text">Last change</th><th scope="col">Report</th></tr></thead>
 <tbody>${runs.map(

@@ -6,16 +6,16 @@ import { drawErrors } from './errors-section.ts';
 import { drawGallery } from './gallery-section.ts';
 import { drawPrecision } from './precision-section.ts';
 
-/** Why there is nothing to draw; undefined where there is. */
+/** Explains why the analysis cannot be shown. @returns undefined if it can. */
 export function explainMissing(report: Report, analysis: Analysis | undefined): string | undefined {
   if (analysis === undefined)
-    return 'The test of this run left no analysis.json, so there is nothing to say about single classes, errors and images.';
+    return 'The test of this run wrote no analysis.json, so results by class, error and image are not available.';
   if (analysis.checkpointSha256 !== report.metrics.checkpointSha256)
-    return 'The analysis.json beside this report is of another checkpoint than its numbers, so it is not drawn.';
+    return 'The analysis.json next to this report belongs to another checkpoint and is not shown.';
   return undefined;
 }
 
-/** Per class, curves, errors, gallery; one plain sentence where the analysis is not there. */
+/** Draws classes, curves, errors and gallery, or one sentence if there is no analysis. */
 export function drawAnalysis(report: Report, analysis: Analysis | undefined): Section[] {
   const missing = explainMissing(report, analysis);
   if (analysis === undefined || missing !== undefined)

@@ -1,4 +1,4 @@
-/** Small drawings for one row of the table of classes. */
+/** Small charts for one row of the table of classes. */
 import { formatPoints, formatScore } from '../../shared/summary/format-score.ts';
 import type { ClassAnalysis } from '../../../configs/schema/index.ts';
 import { downsample } from '../draw/downsample.ts';
@@ -10,7 +10,7 @@ const lanes = [
   { kind: 'segm', name: 'mask', y: 14 },
 ] as const;
 
-/** AP from 0 to 1: a dot for the score and a line for its interval; box above, mask below. */
+/** Draws AP from 0 to 1 as a dot and its interval as a line, box above mask. */
 export const drawApStrip = (one: ClassAnalysis): Markup =>
   markup`<svg class="strip" viewBox="0 0 ${strip.width} ${strip.height}" role="img" aria-label="${formatScores(one)}"><title>${formatScores(one)}</title><path class="grid" d="M0 20V0M40 20V0M80 20V0M120 20V0M160 20V0"/>${lanes.map(
     ({ kind, y }, index) => {
@@ -33,11 +33,11 @@ const formatScores = (one: ClassAnalysis): string =>
 const spark = { width: 64, height: 24 };
 const sparkPoints = 34;
 
-/** Precision (up) over recall (right) at IoU 0.5. */
+/** Draws precision (y) over recall (x) at IoU 0.5. */
 export function drawSpark(one: ClassAnalysis): Markup | string {
   if (one.bbox.curve === null && one.segm.curve === null) return '';
-  const says = `Precision over recall at IoU 0.5; AP50 box ${formatScore(one.bbox.AP50)}, mask ${formatScore(one.segm.AP50)}`;
-  return markup`<svg class="spark" viewBox="0 0 ${spark.width} ${spark.height}" role="img" aria-label="${says}"><title>${says}</title><path class="grid" d="M0 0V${spark.height}H${spark.width}"/>${lanes.map(
+  const label = `Precision over recall at IoU 0.5; AP50 box ${formatScore(one.bbox.AP50)}, mask ${formatScore(one.segm.AP50)}`;
+  return markup`<svg class="spark" viewBox="0 0 ${spark.width} ${spark.height}" role="img" aria-label="${label}"><title>${label}</title><path class="grid" d="M0 0V${spark.height}H${spark.width}"/>${lanes.map(
     ({ kind }, index) => markup`<g class="s${index + 1}"><path d="${traceCurve(one[kind].curve)}"/></g>`,
   )}</svg>`;
 }

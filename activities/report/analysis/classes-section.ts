@@ -5,10 +5,10 @@ import type { Section } from '../draw/section.ts';
 import { formatCount } from '../../shared/summary/format-time.ts';
 import { drawApStrip, drawSpark } from './class-strip.ts';
 
-/** More would make the page heavy; the weakest are what a reader looks for. */
+/** Limits the size of the page; readers care most about the weakest classes. */
 const maxRows = 400;
 
-/** Each class with its scores and counts, the weakest first. */
+/** Lists classes with scores and counts, weakest first. */
 export function drawClasses({ classes, bootstrap }: Analysis): Section {
   const ranked = rankClasses(classes);
   const shown = ranked.slice(0, maxRows);
@@ -19,15 +19,15 @@ export function drawClasses({ classes, bootstrap }: Analysis): Section {
 <div class="scroll tall" role="region" aria-label="Average precision of each class" tabindex="0"><table class="plain classes sortable">
 <thead><tr><th scope="col" data-sort="text">Class</th><th scope="col" class="number" data-sort="number">Images</th><th scope="col" class="number" data-sort="number">Objects</th><th scope="col" class="number" data-sort="number" aria-sort="ascending">Box AP</th><th scope="col" class="number" data-sort="number">Mask AP</th><th scope="col" class="whole"><span class="key s1dot">box</span> <span class="key s2dot">mask</span> 0 to 1</th><th scope="col" class="number" data-sort="number">Box AP50</th><th scope="col" class="number" data-sort="number">Mask AP50</th><th scope="col">Precision / recall</th></tr></thead>
 <tbody>${shown.map(drawClass)}</tbody></table></div>
-<p class="note">The weakest first.${bootstrap ? ' Lines: 95 % intervals by bootstrap over images.' : ''} Objects: of the ground truth, without crowds. Precision over recall at IoU 0.5, both from 0 to 1.${ranked.length > maxRows ? ` The ${formatCount(ranked.length - maxRows)} strongest classes are left out here; analysis.json has all.` : ''}</p>`,
+<p class="note">Weakest class first.${bootstrap ? ' Lines show 95 % bootstrap intervals over images.' : ''} Objects are ground truth without crowds. Precision and recall are at IoU 0.5, from 0 to 1.${ranked.length > maxRows ? ` The ${formatCount(ranked.length - maxRows)} strongest classes are omitted; analysis.json lists all.` : ''}</p>`,
   };
 }
 
-/** By box AP; those without ground truth last. */
+/** Sorts by box AP. Classes without ground truth come last. */
 export const rankClasses = (classes: readonly ClassAnalysis[]): ClassAnalysis[] =>
   [...classes].sort((a, b) => (a.bbox.AP ?? 2) - (b.bbox.AP ?? 2) || b.instances - a.instances);
 
-/** The weakest and the strongest in a sentence. */
+/** Names the weakest and the strongest classes in a sentence. */
 export function formatExtremes(ranked: readonly ClassAnalysis[]): string {
   const known = ranked.filter(({ bbox }) => bbox.AP !== null);
   const nameSome = (some: readonly ClassAnalysis[]): string =>
@@ -38,7 +38,7 @@ export function formatExtremes(ranked: readonly ClassAnalysis[]): string {
   return (
     `Box AP is lowest for ${nameSome(known.slice(0, most))}` +
     (known.length > most ? ` and highest for ${nameSome(known.slice(-most).reverse())}.` : '.') +
-    (without > 0 ? ` Without ground truth: ${formatCount(without)}.` : '')
+    (without > 0 ? ` Classes without ground truth: ${formatCount(without)}.` : '')
   );
 }
 

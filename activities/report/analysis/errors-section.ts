@@ -9,15 +9,15 @@ const sizes = ['small', 'medium', 'large'] as const;
 type BySize = ErrorAnalysis['found'];
 
 const meanings: Record<ErrorKind, string> = {
-  localisation: 'the right class, overlapping its object by 0.1 to 0.5',
-  class: 'on an object, but of another class',
-  both: 'another class, and overlapping by 0.1 to 0.5 only',
-  duplicate: 'an object that was found already',
-  background: 'where there is no object',
-  missed: 'an object that nothing was said about',
+  localisation: 'correct class, but IoU with the object is only 0.1 to 0.5',
+  class: 'correct position, but wrong class',
+  both: 'wrong class, and IoU is only 0.1 to 0.5',
+  duplicate: 'object was already detected',
+  background: 'no object at this position',
+  missed: 'object without any detection',
 };
 
-/** Errors by kind and by size, for boxes and masks. */
+/** Draws errors by kind and object size, for boxes and masks. */
 export const drawErrors = ({ errors, scoreThreshold }: Analysis): Section => ({
   id: 'errors',
   title: 'Errors',
@@ -29,24 +29,25 @@ ${apKinds.map(
 <tbody>${rankErrors(errors[key]).map((kind) => drawKind(kind, errors[key]))}</tbody></table></div>
 ${drawFound(errors[key], key === 'bbox' ? 'boxes' : 'masks')}`,
 )}
-<p class="note">Kinds as in TIDE (arXiv 2008.08115), at IoU 0.5. AP50 lost: the points by which AP50 would rise if errors of this kind alone were mended, over all detections. Counts: detections with a score from ${scoreThreshold} on. Sizes as COCO's: up to 32 × 32, up to 96 × 96 pixels, larger.</p>`,
+<p class="note">Error kinds follow TIDE (arXiv 2008.08115) at IoU 0.5. AP50 lost is the gain in AP50, over all detections, if only errors of this kind were fixed. Counts include detections with a score of at least ${scoreThreshold}. Sizes follow COCO: small up to 32 × 32 pixels, medium up to 96 × 96.</p>`,
 });
 
-/** What costs most in a sentence. */
+/** Names the most costly errors in a sentence. */
 export function formatErrors(errors: ErrorAnalysis): string {
   const [first, second] = rankErrors(errors);
   if (first === undefined || second === undefined) return '';
-  const nameCost = (kind: ErrorKind): string => `${kind} (${formatLoss(errors.kinds[kind].ap50Lost)} points of AP50)`;
+  const formatCost = (kind: ErrorKind): string => `${kind} (${formatLoss(errors.kinds[kind].ap50Lost)} points of AP50)`;
   const bySize = sizes
     .filter((size) => errors.objects[size] > 0)
-    .map((size) => `${Math.round((100 * errors.found[size]) / errors.objects[size])} % of the ${size}`);
-  const found = bySize.length > 0 ? ` Found are ${bySize.join(', ')} objects.` : '';
-  // Nothing is worth naming that would not show in a table of AP.
-  if ((errors.kinds[first].ap50Lost ?? 0) < 0.0005) return `No kind of error costs a tenth of a point of AP50.${found}`;
-  return `Boxes lose most to ${nameCost(first)}, then to ${nameCost(second)}.${found}`;
+    .map((size) => `${Math.round((100 * errors.found[size]) / errors.objects[size])} % of ${size}`);
+  const found = bySize.length > 0 ? ` Detected: ${bySize.join(', ')} objects.` : '';
+  // Smaller losses round to 0.0 in the table of AP.
+  if ((errors.kinds[first].ap50Lost ?? 0) < 0.0005)
+    return `Every kind of error costs less than 0.1 points of AP50.${found}`;
+  return `The most costly box errors are ${formatCost(first)} and ${formatCost(second)}.${found}`;
 }
 
-/** The costliest first. */
+/** Sorts error kinds by AP50 lost, largest first. */
 export const rankErrors = ({ kinds }: ErrorAnalysis): ErrorKind[] =>
   [...errorKinds].sort((a, b) => (kinds[b].ap50Lost ?? 0) - (kinds[a].ap50Lost ?? 0));
 
@@ -66,7 +67,7 @@ const listParts = (count: BySize, what: string): BarPart[] =>
   }));
 
 const drawFound = ({ objects, found }: ErrorAnalysis, what: string): Markup =>
-  markup`<div class="scroll" role="region" aria-label="Found by size, ${what}" tabindex="0"><table class="plain errors"><thead><tr><th scope="col">Objects found</th><th scope="col" class="number">Share</th><th scope="col" class="number">Of</th><th scope="col"><span class="unseen">Share as a bar</span></th></tr></thead>
+  markup`<div class="scroll" role="region" aria-label="Objects found by size, ${what}" tabindex="0"><table class="plain errors"><thead><tr><th scope="col">Objects found</th><th scope="col" class="number">Share</th><th scope="col" class="number">Total</th><th scope="col"><span class="unseen">Share as a bar</span></th></tr></thead>
 <tbody>${sizes.map((size) => {
     const share = objects[size] > 0 ? `${((100 * found[size]) / objects[size]).toFixed(1)} %` : '–';
     const label = `${formatCount(found[size])} of ${formatCount(objects[size])} ${size} objects found`;

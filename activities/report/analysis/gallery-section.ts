@@ -9,24 +9,24 @@ type AnnotatedObject = GalleryImage['truth'][number] | GalleryImage['predictions
 const groups = [
   ['best', 'Best'],
   ['worst', 'Worst'],
-  ['random', 'Drawn at random'],
+  ['random', 'Random sample'],
 ] as const;
 
-/** Images with what was to find beside what was found. */
+/** Draws images with ground truth and predictions side by side. */
 export function drawGallery({ gallery, galleryRule, scoreThreshold }: Analysis): Section {
   const shown = selectPictures(gallery);
-  const left = gallery.length - shown.length;
+  const omitted = gallery.length - shown.length;
   return {
     id: 'gallery',
     title: 'Gallery',
-    body: markup`${shown.length === 0 ? markup`<p class="note">There are no pictures.</p>` : ''}
+    body: markup`${shown.length === 0 ? markup`<p class="note">The analysis contains no images.</p>` : ''}
 ${groups.map(([group, title]) =>
   drawGroup(
     title,
     shown.filter((one) => one.group === group),
   ),
 )}
-<p class="note">Left: the ground truth. Right: predictions with a score from ${scoreThreshold} on. Resting on a box says what it is. ${galleryRule}${left > 0 ? ` ${formatPlural(left, 'picture')} left out to keep this page small; analysis.json has all.` : ''}</p>`,
+<p class="note">Left: ground truth. Right: predictions with a score of at least ${scoreThreshold}. Hover over a box for details. ${galleryRule}${omitted > 0 ? ` ${formatPlural(omitted, 'image')} omitted to limit the size of this page; analysis.json lists all.` : ''}</p>`,
   };
 }
 
@@ -41,7 +41,7 @@ function drawSide({ picture, fileName, truth, predictions }: GalleryImage, side:
   const { width, height } = picture;
   const items: readonly AnnotatedObject[] = side === 'truth' ? truth : predictions;
   const alt = `${side === 'truth' ? 'Ground truth' : 'Predictions'} of ${fileName}: ${countClasses(items)}`;
-  // The largest below, so that a small box inside it can still be pointed at.
+  // Large boxes first, so that small boxes inside them stay on top and can be hovered.
   const ordered = [...items].sort((a, b) => b.box[2] * b.box[3] - a.box[2] * a.box[3]);
   return markup`<div class="shot"><img src="data:image/jpeg;base64,${picture[side]}" width="${width}" height="${height}" alt="${alt}"><svg viewBox="0 0 ${width} ${height}" aria-hidden="true">${ordered.map(
     (one) =>
@@ -67,7 +67,7 @@ function formatOutcome({ truth, predictions }: GalleryImage): string {
 
 const countClasses = (items: readonly AnnotatedObject[]): string => countBy(items.map((one) => one.class)) || 'nothing';
 
-/** `2 person, 1 dog`: the most frequent first. */
+/** `2 person, 1 dog`, most frequent first. */
 function countBy(names: readonly string[]): string {
   const counts = new Map<string, number>();
   for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);

@@ -1,9 +1,9 @@
 import type { GalleryImage } from '../../../configs/schema/index.ts';
 
-/** Characters of base64 in all: with them the page stays under 5 MB. */
+/** Total base64 characters that keep the page under 5 MB. */
 const budget = 3_400_000;
 
-/** As many pictures as fit, in turn one of each group, in the order of the data. */
+/** Selects as many images as fit, alternating between groups, and keeps their order. */
 export function selectPictures(gallery: readonly GalleryImage[]): GalleryImage[] {
   const turns = gallery
     .map((image, index) => ({ image, index, turn: countBefore(gallery, index) }))
@@ -19,6 +19,6 @@ export function selectPictures(gallery: readonly GalleryImage[]): GalleryImage[]
   return gallery.filter((image) => chosen.has(image));
 }
 
-/** How many of the same group stand before it. */
+/** Counts earlier images of the same group. */
 const countBefore = (gallery: readonly GalleryImage[], index: number): number =>
   gallery.slice(0, index).filter(({ group }) => group === gallery[index]?.group).length;

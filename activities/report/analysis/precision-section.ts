@@ -12,12 +12,12 @@ const overlaps = [
   ['mean', 'mean of 0.50 to 0.95'],
 ] as const;
 
-/** Precision over recall, over all classes. */
+/** Draws precision over recall, averaged over classes. */
 export const drawPrecision = ({ curves }: Analysis): Section => ({
   id: 'precision',
   title: 'Precision and recall',
   body: markup`<div class="pair">${apKinds.map(({ key }) => drawFigure(chartPrecision(key, curves[key])))}</div>
-<p class="note">Means over the classes that have ground truth. The area under a curve is the AP at that overlap; where a curve falls to nothing, no more objects are found however low the score.</p>`,
+<p class="note">Averaged over classes with ground truth. The area under a curve is the AP at that IoU. Where a curve drops to zero, no further objects are detected at any score threshold.</p>`,
 });
 
 const chartPrecision = (kind: 'bbox' | 'segm', curves: Analysis['curves']['bbox']): Chart => ({

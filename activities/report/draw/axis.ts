@@ -1,10 +1,10 @@
-/** One axis of a chart: its ends, its ticks, and where a value lies between the ends (0..1). */
+/** One axis of a chart. `place` maps a value to its position between the ends (0..1). */
 export interface Axis {
   readonly ticks: readonly number[];
   readonly place: (value: number) => number;
 }
 
-/** An axis from tick to tick around the values, in steps of 1, 2 or 5 times a power of ten, at least `leastStep`. */
+/** Returns an axis that starts and ends at a tick, in steps of 1, 2 or 5 times a power of ten, at least `leastStep`. */
 export function linearAxis(values: readonly number[], options: { tickCount: number; leastStep: number }): Axis {
   const [low, high] = widen(values);
   const step = Math.max(niceStep((high - low) / options.tickCount), options.leastStep);
@@ -14,7 +14,7 @@ export function linearAxis(values: readonly number[], options: { tickCount: numb
   return { ticks, place: (value) => (value / step - first) / (last - first) };
 }
 
-/** Ends exactly at the lowest and highest value: for a horizontal axis, where room beyond the data says nothing. */
+/** Returns an axis that ends at the lowest and highest value, without padding. */
 export function tightAxis(values: readonly number[], options: { tickCount: number; leastStep: number }): Axis {
   const [low, high] = widen(values);
   const { ticks } = linearAxis(values, options);
@@ -24,7 +24,7 @@ export function tightAxis(values: readonly number[], options: { tickCount: numbe
   };
 }
 
-/** A logarithmic axis from tick to tick; over few decades it also has ticks at 2 and 5. All values must be positive. */
+/** Returns a logarithmic axis; a short one also has ticks at 2 and 5. All values must be positive. */
 export function logAxis(values: readonly number[]): Axis {
   const [low, high] = values.length > 0 ? [minimum(values), maximum(values)] : [1, 10];
   const first = Math.floor(Math.log10(low));
@@ -39,11 +39,11 @@ export function logAxis(values: readonly number[]): Axis {
   return { ticks, place: (value) => Math.log(value / bottom) / Math.log(top / bottom) };
 }
 
-/** Where log reads better than linear: more than a factor of twenty between the values. */
+/** Tells whether values span more than a factor of twenty, where a log scale reads better. */
 export const spansDecades = (values: readonly number[]): boolean =>
   values.length > 0 && minimum(values) > 0 && maximum(values) / minimum(values) > 20;
 
-// Not Math.min(...values): a long run has more values than a call takes arguments.
+// Not Math.min(...values): a long run exceeds the maximum number of arguments.
 export const minimum = (values: readonly number[]): number => values.reduce((a, b) => Math.min(a, b), Infinity);
 export const maximum = (values: readonly number[]): number => values.reduce((a, b) => Math.max(a, b), -Infinity);
 

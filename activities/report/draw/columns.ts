@@ -1,10 +1,10 @@
-/** Whose numbers stand beside the run's own. */
+/** Selects the published results that are shown next to the run. */
 import { publishedModelFor } from '../../plan/published.ts';
 import { referencesFor } from '../../plan/recipe-facts.ts';
 import type { ReferenceResult, Report } from '../../../configs/schema/index.ts';
 
 export interface Column extends ReferenceResult {
-  /** The verdict compares with it: the same recipe. The others are of another recipe for the same model. */
+  /** True for results of the same recipe, which the verdict compares with. The others use another recipe for the same model. */
   readonly isCompared: boolean;
 }
 
@@ -23,6 +23,6 @@ export function listColumns({ references, plan }: Pick<Report, 'references' | 'p
   ];
 }
 
-/** The same numbers under another label are the same result. */
+/** Identifies a result by its numbers, whatever its label. */
 const numbersKey = ({ bbox, segm }: ReferenceResult): string =>
   JSON.stringify([Object.entries(bbox).sort(), Object.entries(segm).sort()]);

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** What the page may do: show its own pictures, its own style and its own script, known by hash; load nothing, send nothing, unless it may ask its own server. */
+/** Returns a content security policy that allows only inline images and the given style and script. */
 export const contentPolicy = (style: string, script: string, mayConnect = false): string =>
   [
     `default-src 'none'`,

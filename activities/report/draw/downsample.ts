@@ -1,12 +1,12 @@
-/** A point of a curve; null breaks the line. */
+/** Point of a curve; a null breaks the line. */
 export interface CurvePoint {
   readonly x: number;
   readonly y: number | null;
 }
 
 /**
- * At most `limit` points of the curve: the first, the last, and of every stretch between them its lowest, its highest
- * and its first gap, so that no spike and no break is lost.
+ * Reduces a curve to at most `limit` points: the first, the last, and the minimum, maximum and first gap of each
+ * interval between them, so that spikes and breaks stay visible.
  */
 export function downsample(points: readonly CurvePoint[], limit: number): readonly CurvePoint[] {
   if (points.length <= limit) return points;

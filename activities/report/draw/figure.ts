@@ -1,7 +1,7 @@
 import { type Markup, markup } from './markup.ts';
 import { type Chart, drawChart, type Mark } from './svg-chart.ts';
 
-/** A chart with its title and legend. */
+/** Draws a chart with title and legend. */
 export const drawFigure = (chart: Chart): Markup => markup`<figure>
 <figcaption><b>${chart.title}</b><span class="legend">${drawLegend(chart)}</span></figcaption>
 ${drawChart(chart)}

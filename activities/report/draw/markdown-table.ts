@@ -1,6 +1,6 @@
 import { replaceControlCharacters } from './markup.ts';
 
-/** A heading that ends in a colon stands over numbers: right-aligned. */
+/** Renders a Markdown table. A heading that ends in a colon right-aligns its column. */
 export function tabulate(headings: readonly string[], rows: readonly (readonly string[])[]): string {
   const head = headings.map((heading) => heading.replace(/:$/, ''));
   const rule = `| ${headings.map((heading) => (heading.endsWith(':') ? '--:' : '---')).join(' | ')} |`;
@@ -9,11 +9,11 @@ export function tabulate(headings: readonly string[], rows: readonly (readonly s
 
 const printRow = (cells: readonly string[]): string => `| ${cells.map(escapeMarkdown).join(' | ')} |`;
 
-/** On one line, with every sign that means something to Markdown or HTML made plain text. */
+/** Returns the text on one line, with Markdown and HTML syntax escaped. */
 export const escapeMarkdown = (text: string): string =>
   replaceControlCharacters(text)
     .replace(/\s*\n\s*/g, ' ')
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')
     .replaceAll('>', '&gt;')
-    .replace(/[\\`*_{}[\]|#~]/g, (sign) => `\\${sign}`);
+    .replace(/[\\`*_{}[\]|#~]/g, (character) => `\\${character}`);

@@ -1,4 +1,4 @@
-/** HTML that may be printed as it is. Only the `markup` tag makes it, so whatever comes from outside is escaped. */
+/** HTML that is safe to print. Only the `markup` tag creates it, so embedded text is always escaped. */
 export class Markup {
   readonly #html: string;
 
@@ -35,6 +35,6 @@ const entities: Record<string, string> = {
 const escapeHtml = (text: string): string =>
   replaceControlCharacters(text).replace(/[&<>"'`]/g, (character) => entities[character] ?? '');
 
-/** Logs hold terminal codes, and direction marks can make a text read as another: both become visible. */
+/** Replaces terminal escapes and bidirectional marks, which can disguise a text. */
 export const replaceControlCharacters = (text: string): string =>
   text.replace(/(?![\n\t])\p{Cc}|[\u202a-\u202e\u2066-\u2069]/gu, '\ufffd');

@@ -1,6 +1,6 @@
 import { markup } from './markup.ts';
 
-/** All that the page's script does: tables can be sorted by their columns. Without it they stand in the order they were drawn in. */
+/** Script of every page: sorts a table when its column heading is clicked. */
 export const pageScript = markup`
 for (const table of document.querySelectorAll('table.sortable')) {
   const heads = [...table.tHead.rows[0].cells];

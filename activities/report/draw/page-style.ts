@@ -1,7 +1,7 @@
 import { partsStyle } from './section-style.ts';
 import { markup } from './markup.ts';
 
-/** The page's one style sheet: system fonts, two accents, light, dark and paper. */
+/** Style sheet of every page, for light mode, dark mode and print. */
 export const pageStyle = markup`
 :root { color-scheme: light dark; --ink: #1d2329; --soft: #5c6670; --line: #e2e5e9; --faint: #f5f6f8; --page: #fff; --first: #1f66b1; --second: #b55a00; --third: #7a3fb5; --fourth: #28794a; --fifth: #97305f; --stop: #b3261e; --go: #28794a; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e3e6ea; --soft: #98a2ad; --line: #2c333b; --faint: #1a1f25; --page: #12161b; --first: #6cb0f5; --second: #eb9a45; --third: #bb93ea; --fourth: #66bd8b; --fifth: #e58ab2; --stop: #f2857c; --go: #66bd8b; } }

@@ -5,23 +5,23 @@ import { pageStyle } from './page-style.ts';
 import { drawContents, drawSection, type Section } from './section.ts';
 
 export interface Page {
-  /** What kind of page it is: `everswin training report`. */
+  /** Kind of page, such as `everswin training report`. */
   readonly kind: string;
   readonly title: string;
-  /** Links to other pages of the server that shows it; a file has none. */
+  /** Links to other pages of the page server. Absent in files. */
   readonly navigation?: Markup;
-  /** Below the title. */
+  /** Shown below the title. */
   readonly summary: Markup;
   readonly sections: readonly Section[];
-  /** Further elements of the head. */
+  /** Additional elements of the head. */
   readonly head?: Markup;
-  /** What it does beside sorting tables. */
+  /** Additional script. */
   readonly script?: Markup;
-  /** Its script may ask the server that it came from. */
+  /** Allows the script to send requests to its own server. */
   readonly allowConnect?: boolean;
 }
 
-/** One page that needs nothing else: no network, nothing unescaped, and nothing lost where scripts are off. */
+/** Renders a self-contained page that loads nothing and works without scripts. */
 export function drawPage({
   kind,
   title,

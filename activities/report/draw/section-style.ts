@@ -1,6 +1,6 @@
 import { markup } from './markup.ts';
 
-/** Style of single sections, in the colours of page-style.ts. */
+/** Styles of individual sections, with the colors of page-style.ts. */
 export const partsStyle = markup`
 a { color: var(--first); text-decoration-thickness: 1px; text-underline-offset: 0.15em; }
 nav ul { display: flex; flex-wrap: wrap; gap: 0.25rem 1.1rem; margin-top: 1.5rem; padding: 0; list-style: none; font-size: 0.85rem; }
@@ -61,7 +61,7 @@ s { text-decoration-color: var(--stop); }
 .size-medium, .cost-evaluation { fill: var(--second); }
 .size-large, .cost-test { fill: var(--third); }
 .cost-lost { fill: var(--stop); }
-.cost-around { fill: var(--soft); }
+.cost-overhead { fill: var(--soft); }
 section > .bar { height: 1.1rem; margin: 0.75rem 0 1rem; }
 .cost, .errors { max-width: 44rem; margin-bottom: 1rem; }
 .wide { width: 34%; min-width: 8rem; }

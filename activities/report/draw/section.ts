@@ -1,8 +1,8 @@
 import { type Markup, markup } from './markup.ts';
 
-/** A part of the page that its contents name. */
+/** Part of a page, listed in its table of contents. */
 export interface Section {
-  /** Unique in the page, and the same in every report: it stands in links. */
+  /** Anchor of the section: unique in the page and stable across reports. */
   readonly id: string;
   readonly title: string;
   readonly body: Markup;

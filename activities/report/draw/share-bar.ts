@@ -1,16 +1,16 @@
 import { type Markup, markup } from './markup.ts';
 
-/** A part of a bar: `kind` is its colour's class, `says` what is told of it on hover. */
+/** Part of a bar. `kind` is the CSS class of its color, `label` is shown on hover. */
 export interface BarPart {
   readonly kind: string;
   readonly value: number;
   readonly label: string;
 }
 
-/** Upright edges in units of the picture; the page stretches it to the width there is. */
+/** Size in SVG units; the page stretches the bar to the available width. */
 const size = { width: 300, height: 10 };
 
-/** One bar of several parts. `whole` is what its full length stands for; `name` says in words what it shows. */
+/** Draws a bar of several parts. `whole` is the value of its full length, `name` its accessible name. */
 export function drawBar(name: string, parts: readonly BarPart[], whole: number): Markup {
   let at = 0;
   const drawn = parts.map(({ kind, value, label }) => {
@@ -23,7 +23,7 @@ export function drawBar(name: string, parts: readonly BarPart[], whole: number):
   return markup`<svg class="bar" viewBox="0 0 ${size.width} ${size.height}" preserveAspectRatio="none" role="img" aria-label="${name}"><rect class="ground" x="0" y="0" width="${size.width}" height="${size.height}"/>${drawn}</svg>`;
 }
 
-/** A coloured square with its name. */
+/** Draws a colored square with its name. */
 export const drawBarKey = (kind: string, name: string): Markup =>
   markup`<span class="key"><svg class="square" viewBox="0 0 12 12" aria-hidden="true"><rect class="${kind}" x="1" y="1" width="10" height="10"/></svg>${name}</span> `;
 

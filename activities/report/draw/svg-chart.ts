@@ -8,7 +8,7 @@ interface Series {
   readonly points: readonly CurvePoint[];
 }
 
-/** A vertical line: training stopped here, or went on from here. */
+/** Marks where training stopped or resumed. */
 export interface Mark {
   readonly x: number;
   readonly kind: 'stop' | 'go';
@@ -25,11 +25,11 @@ export interface Chart {
   readonly yScale: 'linear' | 'log' | 'linear-from-zero' | 'share';
   readonly series: readonly Series[];
   readonly marks: readonly Mark[];
-  /** Horizontal lines across the plot, for what to compare with. */
+  /** Horizontal reference lines. */
   readonly levels?: readonly Level[];
-  /** What the horizontal axis counts: whole numbers of something unless said otherwise. */
+  /** Scale of the horizontal axis; `count` (integers) by default. */
   readonly xScale?: 'count' | 'share';
-  /** Two of them stand side by side. */
+  /** Halves the width, so that two charts fit side by side. */
   readonly isHalf?: boolean;
 }
 
@@ -46,7 +46,7 @@ const plotHeight = edges.bottom - edges.top;
 const maxPoints = 600;
 const maxDots = 60;
 
-/** A line chart that needs no script: values show on hover, and the description says it in words. */
+/** Draws a line chart without scripts. Values appear on hover; the description serves screen readers. */
 export function drawChart(chart: Chart): Markup {
   const series = chart.series.map(({ name, points }) => ({
     name,
@@ -61,7 +61,7 @@ ${(chart.levels ?? []).map((level) => drawLevel(level, frame))}
 ${series.map(({ points }, index) => drawLine(points, index, frame))}
 ${drawReadings(chart, series, frame)}
 ${chart.marks.map((mark) => drawMark(mark, frame))}
-${series.some(({ points }) => points.length > 0) ? '' : drawText('empty', 'middle', (frame.left + frame.right) / 2, 140, 'nothing recorded')}
+${series.some(({ points }) => points.length > 0) ? '' : drawText('empty', 'middle', (frame.left + frame.right) / 2, 140, 'no data')}
 </svg>`;
 }
 
@@ -104,7 +104,7 @@ function chooseYAxis(scale: Chart['yScale'], values: readonly number[]): Axis {
   return linearAxis(scale === 'linear' || values.length === 0 ? values : [0, ...values], options);
 }
 
-/** What has no place on the axes becomes a gap. */
+/** Turns values that the axes cannot show into gaps. */
 const keepDrawable = (points: readonly CurvePoint[], scale: Chart['yScale']): readonly CurvePoint[] =>
   points
     .filter(({ x }) => Number.isFinite(x))
@@ -125,18 +125,18 @@ function drawLine(points: readonly CurvePoint[], index: number, { toX, toY }: Fr
   const d = points.map(({ x, y }, at) => {
     if (y === null) return '';
     const place = `${round(toX(x))} ${round(toY(y))}`;
-    // "h0" draws a dot where a value stands alone.
+    // "h0" draws an isolated value as a dot.
     return (points[at - 1]?.y ?? null) === null ? `M${place}h0` : `L${place}`;
   });
   const dots = measured.length > maxDots ? [] : measured;
   return markup`<g class="series s${index + 1}"><path${measured.length > maxDots ? markup` class="dense"` : ''} d="${d.join('')}"/>${dots.map(({ x, y }) => markup`<circle cx="${round(x)}" cy="${round(y)}" r="2.5"/>`)}</g>`;
 }
 
-/** Its name stands at its left end, where curves that grow are still low. */
+/** Draws a reference line. Its name is at the left, where growing curves are still low. */
 const drawLevel = ({ y, name, side }: Level, { left, right, toY }: Frame): Markup =>
   markup`<g class="level"><path d="M${left} ${round(toY(y))}H${right}"/>${drawText('label', 'start', left + 4, toY(y) + (side === 'above' ? -10 : 11), name)}</g>`;
 
-/** A stop runs the whole height, a new beginning sits on the base line: both show where they fall together. */
+/** Draws a stop over the full height and a resume on the base line, so that both are visible at one place. */
 function drawMark({ x, kind, what }: Mark, { toX }: Frame): Markup {
   const at = round(toX(x));
   const shape = kind === 'stop' ? `M${at} ${edges.top - 6}V${edges.bottom}` : `M${at} ${edges.bottom - 9}l4.5 9h-9z`;
@@ -144,7 +144,7 @@ function drawMark({ x, kind, what }: Mark, { toX }: Frame): Markup {
   return markup`<g class="mark ${kind}"><path d="${shape}"/><path class="hit" d="${hit}"><title>${what}</title></path></g>`;
 }
 
-/** Invisible upright strips, one for each place on the horizontal axis, that say the values there. */
+/** Draws invisible vertical strips that show the values at each x on hover. */
 function drawReadings(chart: Chart, series: readonly Series[], { left, right, toX }: Frame): Markup {
   const readings = new Map<number, string[]>();
   for (const { name, points } of series) {

@@ -5,7 +5,7 @@ import type { Section } from '../draw/section.ts';
 import { drawBar, drawBarKey } from '../draw/share-bar.ts';
 import { formatDuration } from '../../shared/summary/format-time.ts';
 
-/** Device-hours useful and lost. */
+/** Draws device-hours by what they were used for. */
 export function drawCost(report: Report): Section {
   const cost = computeCost(report);
   return {
@@ -13,21 +13,21 @@ export function drawCost(report: Report): Section {
     title: 'Cost',
     body: markup`<p><b>${formatHours(cost.deviceHours, cost.device)}</b>, ${formatUse(cost)}.</p>
 ${drawBar(`${formatHours(cost.deviceHours, cost.device)}: ${formatParts(cost)}`, listParts(cost), cost.deviceHours)}
-<div class="scroll" role="region" aria-label="Cost" tabindex="0"><table class="plain cost"><thead><tr><th scope="col">What</th><th scope="col" class="number">Time</th><th scope="col" class="number">${cost.device}-hours</th><th scope="col" class="number">Share</th></tr></thead>
+<div class="scroll" role="region" aria-label="Cost" tabindex="0"><table class="plain cost"><thead><tr><th scope="col">Part</th><th scope="col" class="number">Time</th><th scope="col" class="number">${cost.device}-hours</th><th scope="col" class="number">Share</th></tr></thead>
 <tbody>${cost.parts.map(
       ({ kind, name, seconds, deviceHours }) => markup`
 <tr><th scope="row">${drawBarKey(`cost-${kind}`, name)}</th><td class="number">${formatDuration(seconds)}</td><td class="number">${roundHours(deviceHours)}</td><td class="number">${formatShare(deviceHours, cost.deviceHours)}</td></tr>`,
     )}</tbody></table></div>
-<p class="note">Time that the run held its ${cost.device}s, times how many of them.${formatPauses(cost)}</p>`,
+<p class="note">Time for which the run held its ${cost.device}s, multiplied by their number.${formatPauses(cost)}</p>`,
   };
 }
 
-/** In a sentence: what was useful, what was lost. */
+/** Formats the useful and the lost share as a clause. */
 export function formatUse({ parts, deviceHours, device, isCounted }: Cost): string {
-  if (!isCounted) return 'of which nobody counted how many were useful';
+  if (!isCounted) return 'without step counts, so the useful share is unknown';
   const useful = parts.find(({ kind }) => kind === 'useful')?.deviceHours ?? 0;
   const lost = parts.find(({ kind }) => kind === 'lost')?.deviceHours ?? 0;
-  return `${formatShare(useful, deviceHours)} of them in steps that lasted; ${formatHours(lost, device)} of steps were lost to crashes`;
+  return `${formatShare(useful, deviceHours)} of them in retained steps; ${formatHours(lost, device)} of steps were lost to crashes`;
 }
 
 const listParts = ({ parts, device }: Cost) =>
@@ -41,7 +41,7 @@ const formatParts = ({ parts, device }: Cost): string =>
   parts.map(({ name, deviceHours }) => `${name} ${formatHours(deviceHours, device)}`).join(', ');
 
 const formatPauses = ({ pausedSeconds }: Cost): string =>
-  pausedSeconds > 0 ? ` It was paused for ${formatDuration(pausedSeconds)}, which held none.` : '';
+  pausedSeconds > 0 ? ` Pauses (${formatDuration(pausedSeconds)}) released the devices and are not included.` : '';
 
 const formatShare = (part: number, whole: number): string =>
   whole > 0 ? `${((100 * part) / whole).toFixed(1)} %` : '–';

@@ -1,40 +1,44 @@
-/** What a run cost, and what of that became the model. */
+/** Computes the device-hours of a run and their useful share. */
 import type { Report } from '../../../configs/schema/index.ts';
 
 interface CostPart {
-  readonly kind: 'useful' | 'evaluation' | 'lost' | 'around' | 'test';
+  readonly kind: 'useful' | 'evaluation' | 'lost' | 'overhead' | 'test';
   readonly name: string;
   readonly seconds: number;
   readonly deviceHours: number;
 }
 
 export interface Cost {
-  /** `GPU`; `CPU` where the run had none. */
+  /** `CPU` if the run used no GPU. */
   readonly device: 'GPU' | 'CPU';
   readonly parts: readonly CostPart[];
   readonly deviceHours: number;
-  /** A person had the training paused: the devices were free. */
+  /** Pauses by the operator, which release the devices. */
   readonly pausedSeconds: number;
-  /** Whether anybody counted the steps. */
+  /** False if the trainer reported no steps. */
   readonly isCounted: boolean;
 }
 
-/** Device-hours = time x the devices of the plan, which a run holds as long as it trains or tests. */
+/** Multiplies durations by the number of devices, which a run holds while it trains or tests. */
 export function computeCost({ plan, environment, ledger, metrics }: Report): Cost {
   const { productiveSeconds, evaluationSeconds, lostSeconds, pausedSeconds, wallSeconds } = ledger;
   const known = productiveSeconds + evaluationSeconds + lostSeconds;
   const seconds: [CostPart['kind'], string, number][] = [
-    ['useful', 'steps that lasted', productiveSeconds],
+    ['useful', 'retained steps', productiveSeconds],
     ['evaluation', 'validation', evaluationSeconds],
-    ['lost', 'steps that a crash took back', lostSeconds],
-    ['around', 'starting, saving, noticing, recovering, waiting', Math.max(0, wallSeconds - pausedSeconds - known)],
+    ['lost', 'steps lost to crashes', lostSeconds],
+    [
+      'overhead',
+      'overhead: startup, checkpoints, failure detection, recovery, waiting',
+      Math.max(0, wallSeconds - pausedSeconds - known),
+    ],
     ['test', 'test', metrics.seconds],
   ];
-  const parts = seconds.map(([kind, name, lasted]) => ({
+  const parts = seconds.map(([kind, name, duration]) => ({
     kind,
     name,
-    seconds: lasted,
-    deviceHours: (lasted * plan.gpus) / 3600,
+    seconds: duration,
+    deviceHours: (duration * plan.gpus) / 3600,
   }));
   return {
     device: environment['device'] === 'cpu' ? 'CPU' : 'GPU',
@@ -49,6 +53,6 @@ export function computeCost({ plan, environment, ledger, metrics }: Report): Cos
 export const formatHours = (deviceHours: number, device: Cost['device']): string =>
   `${roundHours(deviceHours)} ${device}-hours`;
 
-/** Three digits where they say something: `324`, `1.25`, `0.018`. */
+/** Rounds to three significant digits: `324`, `1.25`, `0.018`. */
 export const roundHours = (hours: number): string =>
   hours >= 100 ? Math.round(hours).toLocaleString('en-US') : String(Number(hours.toPrecision(3)));

@@ -19,7 +19,7 @@ export const drawCurves = (report: Report): Section => ({
   body: drawCurveFigures(report),
 });
 
-/** Loss, learning rate and AP over the run, with a mark where it stopped and where it went on. */
+/** Draws loss, learning rate and AP, with marks where the run was interrupted and resumed. */
 export const drawCurveFigures = (run: Curves): Markup => markup`${drawFigure(chartLoss(run))}
 ${drawFigure(chartLearningRate(run))}
 ${drawFigure(chartAp(run))}`;
@@ -76,7 +76,7 @@ function chartAp({ curves, timeline, references }: Curves): Chart {
   };
 }
 
-/** What the run is held against first. */
+/** Draws the first reference as horizontal lines. */
 function listLevels(reference: ReferenceResult | undefined): Level[] {
   if (reference === undefined) return [];
   const scores = [
@@ -96,7 +96,7 @@ function listLevels(reference: ReferenceResult | undefined): Level[] {
 
 const inPoints = (score: number | null): number | null => (score === null ? null : Number(formatPoints(score)));
 
-/** One mark for each interruption and each new beginning that has a place on the axis. */
+/** Marks each interruption and resume whose iteration is known. */
 const markTimeline = (timeline: readonly TimelineEvent[], iterationsPerUnit: number): Mark[] =>
   timeline.flatMap(({ kind, iteration, what }) => {
     const markKind = markKinds[kind];
@@ -124,10 +124,10 @@ function formatCurve(name: string, points: Chart['series'][number]['points'], un
   if (!first || !last) return `No ${name} was recorded.`;
   const all = values.map(({ y }) => y);
   const range = `between ${formatNumber(minimum(all))} and ${formatNumber(maximum(all))}`;
-  return `The ${name} goes from ${formatNumber(first.y)} at ${unit} ${formatNumber(first.x)} to ${formatNumber(last.y)} at ${unit} ${formatNumber(last.x)}, always ${range}.`;
+  return `The ${name} changes from ${formatNumber(first.y)} at ${unit} ${formatNumber(first.x)} to ${formatNumber(last.y)} at ${unit} ${formatNumber(last.x)} and stays ${range}.`;
 }
 
 function formatMarks(marks: readonly Mark[]): string {
   const stops = marks.filter(({ kind }) => kind === 'stop').length;
-  return stops > 0 ? `Marked: ${formatPlural(stops, 'interruption')}.` : 'There was no interruption.';
+  return stops > 0 ? `Marked: ${formatPlural(stops, 'interruption')}.` : 'No interruptions.';
 }

@@ -13,23 +13,23 @@ import {
   formatPlural,
 } from '../../shared/summary/format-time.ts';
 
-/** What happened on the way: every attempt, every event, every decision, every warning. */
+/** Draws attempts, interruptions, events, decisions and warnings of the run. */
 export function drawCourse(report: Report): Section {
   const start = findStart(report);
   return {
     id: 'course',
-    title: 'Course of the run',
-    body: markup`<p><b>${formatRepeatedSteps(report)}</b> ${formatPlural(report.attempts.length, 'attempt')}; times count from ${formatInstant(start)}.</p>
+    title: 'Run history',
+    body: markup`<p><b>${formatRepeatedSteps(report)}</b> ${formatPlural(report.attempts.length, 'attempt')}; times are relative to ${formatInstant(start)}.</p>
 <h3>Attempts</h3>
 ${drawTimelineChart(report)}
 ${drawAttempts(report.attempts)}
-<h3>What the interruptions cost</h3>
+<h3>Interruptions</h3>
 ${drawLedger(report.ledger, start)}
 <h3>Timeline</h3>
 ${drawTimeline(report.timeline, start)}
 <h3>Decisions</h3>
 ${drawDecisions(report.decisions, start)}
-<h3>Checkpoints in quarantine</h3>
+<h3>Quarantined checkpoints</h3>
 ${drawQuarantine(report.attempts)}
 <h3>Pipeline steps</h3>
 ${drawSteps(report.steps)}
@@ -38,14 +38,14 @@ ${drawWarnings(report.warnings)}`,
   };
 }
 
-/** Which steps had to be done, and why. */
+/** Lists the pipeline steps and why each was cached or executed. */
 const drawSteps = (steps: readonly StepOutcome[]): Markup =>
   markup`<ul>${steps.map(({ step, why }) => markup`<li><b>${step}</b> ${why}</li>`)}</ul>`;
 
 const drawAttempts = (attempts: readonly Attempt[]): Markup =>
   drawTable(
     'Attempts',
-    markup`<th scope="col" class="number">No.</th><th scope="col">Start</th><th scope="col" class="number">From iteration</th><th scope="col" class="number">To</th><th scope="col">Ending</th><th scope="col" class="number">Duration</th>`,
+    markup`<th scope="col" class="number">No.</th><th scope="col">Start</th><th scope="col" class="number">From iteration</th><th scope="col" class="number">To</th><th scope="col">Outcome</th><th scope="col" class="number">Duration</th>`,
     attempts.map(
       (one) => markup`<tbody>
 <tr><th scope="row" class="number" data-label="attempt">${one.attempt}</th><td>${formatOrigin(one)}</td><td class="number" data-label="from iteration">${formatCount(one.fromIteration)}</td><td class="number" data-label="to">${formatCount(one.toIteration)}</td><td><span class="kind ${one.outcome}">${outcomeNames[one.outcome]}</span></td><td class="number" data-label="in">${formatDuration(one.endedAt - one.startedAt)}</td></tr>
@@ -57,16 +57,16 @@ function drawCause({ cause, logTail, outcome }: Attempt): Markup | string {
   if (outcome === 'finished' || (cause === null && logTail.length === 0)) return '';
   const tail =
     logTail.length > 0
-      ? markup`<details><summary>Last ${formatPlural(logTail.length, 'line')} of its log</summary><pre tabindex="0">${logTail.join('\n')}</pre></details>`
+      ? markup`<details><summary>Last ${formatPlural(logTail.length, 'line')} of the log</summary><pre tabindex="0">${logTail.join('\n')}</pre></details>`
       : '';
   return markup`<tr class="more"><td></td><td colspan="5">${cause ?? ''}${tail}</td></tr>`;
 }
 
-/** @param start Unix seconds that times count from. */
+/** @param start Unix seconds that times are relative to. */
 export const drawTimeline = (timeline: readonly TimelineEvent[], start: number): Markup =>
   drawTable(
     'Timeline',
-    markup`<th scope="col" class="number">Time</th><th scope="col">Event</th><th scope="col" class="what">What</th><th scope="col" class="number">Iteration</th>`,
+    markup`<th scope="col" class="number">Time</th><th scope="col">Event</th><th scope="col" class="what">Details</th><th scope="col" class="number">Iteration</th>`,
     markup`<tbody>${timeline.map(
       ({ at, kind, what, iteration }) => markup`
 <tr><td class="number">${formatElapsed(at - start)}</td><td><span class="kind ${kind}">${eventNames[kind]}</span></td><td class="what">${what}</td><td class="number" data-label="iteration">${formatCount(iteration)}</td></tr>`,
@@ -78,7 +78,7 @@ const drawDecisions = (decisions: readonly Decision[], start: number): Markup =>
     ? markup`<p class="note">None.</p>`
     : drawTable(
         'Decisions',
-        markup`<th scope="col" class="number">Time</th><th scope="col" class="number">After attempt</th><th scope="col">Next</th><th scope="col" class="what">Why</th>`,
+        markup`<th scope="col" class="number">Time</th><th scope="col" class="number">After attempt</th><th scope="col">Next</th><th scope="col" class="what">Reason</th>`,
         markup`<tbody>${decisions.map(
           ({ at, attempt, next, why, change }) => markup`
 <tr><td class="number">${formatElapsed(at - start)}</td><td class="number" data-label="after attempt">${attempt}</td><td class="whole">${actionNames[next]}</td><td class="what">${why}${change === null ? '' : markup`<br><b>${change}</b>`}</td></tr>`,

@@ -10,7 +10,7 @@ export interface KeyFigure {
   readonly more: string;
 }
 
-/** The handful of numbers that a reader looks for first. */
+/** Draws the numbers that readers look for first. */
 export const drawKeyFigures = (report: Report, bootstrap: Analysis['bootstrap']): Markup =>
   drawFigures(listFigures(report, bootstrap));
 
@@ -29,9 +29,9 @@ function listFigures(report: Report, bootstrap: Analysis['bootstrap']): KeyFigur
     {
       name: 'Goodput',
       value: ledger.goodput === null ? '–' : `${(ledger.goodput * 100).toFixed(1)} %`,
-      more: 'of the time meant for training',
+      more: 'of the scheduled training time',
     },
-    { name: 'Interruptions', value: formatCount(stops), more: `${formatPlural(stepsRepeated, 'step')} done again` },
+    { name: 'Interruptions', value: formatCount(stops), more: `${formatPlural(stepsRepeated, 'step')} repeated` },
     {
       name: `${cost.device}-hours`,
       value: roundHours(cost.deviceHours),

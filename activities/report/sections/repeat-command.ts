@@ -4,7 +4,7 @@ import { isEvaluation } from '../../../configs/schema/plan-weights.ts';
 
 type RepeatedPlan = Pick<RunPlan, 'epochs' | 'input'>;
 
-/** The one command that starts this run as it was planned; it can be pasted into a shell whole. */
+/** Returns a shell command that starts this run again as planned. */
 export const repeatCommand = (plan: RepeatedPlan): string =>
   [
     'temporal workflow start',
@@ -18,7 +18,7 @@ const typeOf = (plan: RepeatedPlan): string =>
 const idOf = (plan: RepeatedPlan): string =>
   isEvaluation(plan) ? evaluationId(plan.input.name) : workflowId(plan.input.name);
 
-/** JSON for single quotes: quotes, backticks and angle brackets inside strings are written as JSON's own escapes. */
+/** Prints JSON for a single-quoted shell word: quotes, backticks and angle brackets become JSON escapes. */
 const printJson = (value: unknown): string =>
   JSON.stringify(value, null, 2)
     .replace(/['`<>&]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)

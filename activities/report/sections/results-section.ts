@@ -9,7 +9,7 @@ import { formatDuration, formatPlural } from '../../shared/summary/format-time.t
 type Kind = 'bbox' | 'segm';
 type Bootstrap = Analysis['bootstrap'];
 
-/** COCO's 24 numbers, beside what others published. */
+/** Draws the 24 COCO metrics next to published results. */
 export function drawResults(report: Report, bootstrap: Bootstrap): Section {
   const { metrics } = report;
   const columns = listColumns(report);
@@ -29,14 +29,14 @@ ${columns.length > 0 ? markup`<dl class="facts note">${columns.map(({ label, sou
   };
 }
 
-/** Which columns are held against the run, and which only stand there. */
+/** Labels the columns that the verdict compares with and those that it does not. */
 function drawGroups(columns: readonly Column[]): Markup | string {
   const compared = columns.filter(({ isCompared }) => isCompared).length;
   const others = columns.length - compared;
   if (columns.length === 0) return '';
   const drawGroup = (count: number, text: string): Markup | string =>
     count === 0 ? '' : markup`<th scope="colgroup" class="number" colspan="${count}">${text}</th>`;
-  return markup`<tr class="groups"><td colspan="2"></td>${drawGroup(compared, 'compared: the same recipe')}${drawGroup(others, 'not compared: another recipe')}</tr>`;
+  return markup`<tr class="groups"><td colspan="2"></td>${drawGroup(compared, 'compared: same recipe')}${drawGroup(others, 'not compared: another recipe')}</tr>`;
 }
 
 function drawRow(
@@ -62,21 +62,21 @@ function drawInterval(key: ApRow['key'], intervals: NonNullable<Bootstrap>[Kind]
 }
 
 function explainColumns(columns: readonly Column[]): string {
-  if (columns.length === 0) return ' No published result for this recipe to compare with.';
+  if (columns.length === 0) return ' There is no published result for this recipe.';
   const compared = columns.filter(({ isCompared }) => isCompared).map(({ label }) => label);
   const verdict =
     compared.length > 0
       ? `The verdict compares with: ${compared.join('; ')}.`
-      : 'The verdict compares with none of them: nobody published a result of this recipe.';
-  return ` ${verdict} Points (0.01) in small print say how far this run lies above or below. A dash: nobody published the number.`;
+      : 'The verdict compares with none of them, since no result of this recipe was published.';
+  return ` ${verdict} Small numbers are the difference of this run in points (0.01). A dash marks an unpublished number.`;
 }
 
 const explainGaps = ({ bbox, segm }: Report['metrics']): string =>
   [bbox, segm].some((scores) => Object.values(scores).includes(null))
-    ? ' A dash under “This run”: no object of that size among the images.'
+    ? ' A dash under “This run” means that the images contain no object of that size.'
     : '';
 
 const explainIntervals = (bootstrap: Bootstrap): string =>
   bootstrap
-    ? ` Small print under “This run”: 95 % intervals by bootstrap over the test’s images (${formatPlural(bootstrap.resamples, 'resample')}).`
+    ? ` Small numbers under “This run” are 95 % bootstrap intervals over the test images (${formatPlural(bootstrap.resamples, 'resample')}).`
     : '';

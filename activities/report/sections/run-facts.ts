@@ -1,29 +1,29 @@
-/** What the HTML and the Markdown page both say, in the same words. */
+/** Formats facts that the HTML and the Markdown page share. */
 import type { Attempt, Decision, Report, TimelineEvent } from '../../../configs/schema/index.ts';
 import { isEvaluation, startingWeights } from '../../../configs/schema/plan-weights.ts';
 import { maximum, minimum } from '../draw/axis.ts';
 import { formatCount, formatDuration, formatInstant, formatPlural } from '../../shared/summary/format-time.ts';
 
-/** Unix seconds that the timeline counts from: when the run began, or the first thing known of it if that is earlier. */
+/** Returns the origin of the timeline in Unix seconds: the start of the run or its earliest event. */
 export const findStart = ({ createdAt, seconds, timeline, attempts }: Report): number =>
   minimum([createdAt - seconds.total, ...timeline.map(({ at }) => at), ...attempts.map((one) => one.startedAt)]);
 
-/** `36 epochs on 4 GPUs · 3 d 14 h in all, 3 d 11 h of it training · finished 2026-08-14 09:31 UTC` */
+/** `36 epochs on 4 GPUs · 3 d 14 h in total, 3 d 11 h of training · finished 2026-08-14 09:31 UTC` */
 export function summarizeRun(report: Report): string {
   const { plan, seconds, createdAt } = report;
-  const inAll = `${formatDuration(seconds.total)} in all`;
+  const total = `${formatDuration(seconds.total)} in total`;
   return [
     ...(isEvaluation(plan)
-      ? [`evaluated on ${formatDevices(report)}, nothing was trained`, inAll]
+      ? [`evaluated on ${formatDevices(report)}, no training`, total]
       : [
           `${formatPlural(plan.epochs, 'epoch')} on ${formatDevices(report)}`,
-          `${inAll}, ${formatDuration(seconds.training)} of it training`,
+          `${total}, ${formatDuration(seconds.training)} of training`,
         ]),
     `finished ${formatInstant(createdAt)}`,
   ].join(' · ');
 }
 
-/** `4 GPUs`; the demo trains on a CPU, where each rank of the plan is a process. */
+/** `4 GPUs`, or CPU ranks for a run without GPUs. */
 export const formatDevices = ({ plan, environment }: Report): string =>
   formatPlural(plan.gpus, environment['device'] === 'cpu' ? 'CPU rank' : 'GPU');
 
@@ -35,11 +35,11 @@ export function formatRepeatedSteps({ stepsRepeated, curves, attempts }: Report)
   return `Steps repeated: ${formatCount(stepsRepeated)} of ${formatCount(total)}${share}.`;
 }
 
-/** Where the attempt's trainer came from. */
+/** Formats how the attempt got its trainer. */
 export function formatOrigin({ adopted, resumedFrom, fromIteration }: Attempt): string {
-  if (adopted) return 'adopted the running trainer';
+  if (adopted) return 'adopted a running trainer';
   if (resumedFrom !== null) return `resumed from ${resumedFrom}`;
-  return fromIteration === null ? '–' : 'from the beginning';
+  return fromIteration === null ? '–' : 'from scratch';
 }
 
 export const eventNames: Record<TimelineEvent['kind'], string> = {
@@ -74,14 +74,14 @@ export const actionNames: Record<Decision['next'], string> = {
 
 const weightsHash = ({ weights }: Report['plan']): readonly [string, string] => {
   const { part, source } = startingWeights(weights);
-  return [`${part} weights`, source.sha256 ?? 'published nowhere'];
+  return [`${part} weights`, source.sha256 ?? 'not published'];
 };
 
-/** What ties the result to exactly these bytes: label and value. */
+/** Lists the hashes that identify inputs and result. */
 export const listHashes = ({ plan, metrics }: Report): readonly (readonly [string, string])[] => [
   ['plan', plan.planHash],
   ['recipe', plan.recipe.sha256],
-  ['data set content', plan.dataset.contentKey],
+  ['dataset content', plan.dataset.contentKey],
   weightsHash(plan),
   ['tested checkpoint', metrics.checkpointSha256],
   ['trainer code', plan.versions.trainerCode],

@@ -8,7 +8,7 @@ import { formatDevices, listHashes } from './run-facts.ts';
 import type { Section } from '../draw/section.ts';
 import { formatCount, formatPlural } from '../../shared/summary/format-time.ts';
 
-/** What was run, on what, and how to run it again. */
+/** Draws plan, dry run, hashes, environment and recipe. */
 export const drawSetup = (report: Report): Section => ({
   id: 'setup',
   title: 'Plan and environment',
@@ -24,31 +24,31 @@ ${drawFacts(Object.entries({ everswin: report.plan.versions.everswin, ...report.
 <details><summary>${report.plan.recipe.name}, flattened: ${formatPlural(report.recipeText.split('\n').length, 'line')}</summary><pre tabindex="0">${report.recipeText}</pre></details>`,
 });
 
-/** The one command that starts it again. */
+/** Draws the command that starts the run again. */
 export const drawRepeat = ({ plan }: Report): Section => ({
   id: 'repeat',
-  title: 'Repeat it',
+  title: 'Repeat this run',
   body: markup`<pre class="command" tabindex="0">${repeatCommand(plan)}</pre>
-<p class="note">To do it anew beside this run, change the name in the workflow id and in the input. This page is drawn again from report.json, and analysis.json beside it, by <code>npm run report -- report.json --out page.html</code>.</p>`,
+<p class="note">To start a second run with these settings, change the name in the workflow ID and in the input. <code>npm run report -- report.json --out page.html</code> renders this page again from report.json and the analysis.json next to it.</p>`,
 });
 
 const listChecks = ({ checks }: Report): readonly (readonly [string, string])[] =>
-  checks.map(({ name: about, verdict, message: says }) => [about, verdict === 'ok' ? says : `${verdict}: ${says}`]);
+  checks.map(({ name, verdict, message }) => [name, verdict === 'ok' ? message : `${verdict}: ${message}`]);
 
 function listPlan(report: Report): readonly (readonly [string, string])[] {
   const { recipe, dataset, weights, epochs, batchPerGpu, seed, loaderWorkers, speed, checkpoint } = report.plan;
   const { part, id } = startingWeights(weights);
   const { note } = report.plan.input;
   return [
-    ...(note === undefined ? [] : [['why', note] as const]),
+    ...(note === undefined ? [] : [['note', note] as const]),
     ['recipe', recipe.name],
-    ['data set', dataset.id],
+    ['dataset', dataset.id],
     [`${part} weights`, id],
-    ['length', isEvaluation(report.plan) ? 'an evaluation: nothing was trained' : formatPlural(epochs, 'epoch')],
+    ['length', isEvaluation(report.plan) ? 'evaluation only, no training' : formatPlural(epochs, 'epoch')],
     ['batch', `${formatDevices(report)} × ${formatPlural(batchPerGpu, 'image')}`],
     ['seed', String(seed)],
-    ['loader processes', `${formatCount(loaderWorkers)} for each`],
+    ['loader processes', `${formatCount(loaderWorkers)} per device`],
     ['speed switches', activeSwitches(speed).join(', ') || 'none'],
-    ['checkpoints', `every ${checkpoint.everyMinutes} min and every epoch, the last ${checkpoint.keepLast} kept`],
+    ['checkpoints', `every ${checkpoint.everyMinutes} min and every epoch, last ${checkpoint.keepLast} kept`],
   ];
 }

@@ -9,7 +9,7 @@ const lane = { left: 6, right: 714, top: 22, bottom: 48, axis: 60 };
 const minute = 60;
 const hour = 60 * minute;
 const day = 24 * hour;
-/** Distances of ticks that read well, in seconds. */
+/** Readable tick distances in seconds. */
 const tickSteps = [1, 2, 5, 10, 30, minute, 2 * minute, 5 * minute, 10 * minute, 30 * minute].concat([
   hour,
   2 * hour,
@@ -21,7 +21,7 @@ const tickSteps = [1, 2, 5, 10, 30, minute, 2 * minute, 5 * minute, 10 * minute,
   10 * day,
 ]);
 
-/** The attempts as bars on the run's clock, with what happened to them. */
+/** Draws attempts as bars on a time axis, with events as marks. */
 export function drawTimelineChart(report: Report): Markup {
   const start = findStart(report);
   const ends = [...report.timeline.map(({ at }) => at), ...report.attempts.map(({ endedAt }) => endedAt)];
@@ -30,7 +30,7 @@ export function drawTimelineChart(report: Report): Markup {
   const events = report.timeline.filter(({ kind }) => shapes[kind] !== null);
   return markup`<svg class="course" viewBox="0 0 ${width} 84" role="img" aria-labelledby="course-title course-description">
 <title id="course-title">Attempts over time</title>
-<desc id="course-description">${`${formatPlural(report.attempts.length, 'attempt')} in ${formatDuration(length)}, with ${formatPlural(events.length, 'event')} marked; the tables below say the same.`}</desc>
+<desc id="course-description">${`${formatPlural(report.attempts.length, 'attempt')} in ${formatDuration(length)}, with ${formatPlural(events.length, 'event')} marked. The tables below list the same data.`}</desc>
 ${listTicks(length).map((tick) => markup`<path class="notch" d="M${round(toX(start + tick))} ${lane.axis - 4}v4"/><text text-anchor="${tick === 0 ? 'start' : 'middle'}" x="${round(toX(start + tick))}" y="${lane.axis + 12}">${formatTick(tick)}</text>`)}
 <path class="base" d="M${lane.left} ${lane.axis}H${lane.right}"/>
 ${report.attempts.map((one) => drawAttempt(one, toX, start))}

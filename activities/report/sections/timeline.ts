@@ -1,10 +1,10 @@
-/** What happened when: from the trainer's own events, the workflow's attempts and the supervisor's incidents. */
+/** Builds the timeline from the trainer's events, the workflow's attempts and the supervisor's incidents. */
 import type { Attempt, Incident, Report, TimelineEvent, TrainerEvent } from '../../../configs/schema/index.ts';
 import { formatCount, formatDuration, formatPlural } from '../../shared/summary/format-time.ts';
 
 type EventOf<T extends TrainerEvent['type']> = Extract<TrainerEvent, { type: T }>;
 
-/** Sorted by time. Incidents count from the run's first event or attempt to its last. */
+/** Merges all sources, sorted by time. Incidents before the first or after the last event are dropped. */
 export function buildTimeline(
   events: readonly TrainerEvent[],
   attempts: readonly Attempt[],
@@ -22,7 +22,7 @@ export function buildTimeline(
   ].sort((a, b) => a.at - b.at);
 }
 
-/** Steps that a crash threw away: how far each trainer had come when the next one started further back. */
+/** Counts steps lost to crashes: the distance between a trainer's last step and its successor's start. */
 export function countRepeatedSteps(events: readonly TrainerEvent[]): number {
   let reached = 0;
   let repeated = 0;
@@ -30,13 +30,13 @@ export function countRepeatedSteps(events: readonly TrainerEvent[]): number {
     if (event.type === 'step') reached = Math.max(reached, event.iteration);
     if (event.type !== 'started') continue;
     repeated += Math.max(0, reached - event.iteration);
-    // From here on only what this trainer does can be lost: a step done three times was repeated twice, not more.
+    // Later losses count from here, so that a step trained three times counts as repeated twice.
     reached = event.iteration;
   }
   return repeated;
 }
 
-/** Of an iteration done twice, the later value. */
+/** Collects the curves. A repeated iteration keeps its last value. */
 export function collectCurves(events: readonly TrainerEvent[]): Report['curves'] {
   const loss = new Map<number, Report['curves']['loss'][number]>();
   const ap = new Map<number, Report['curves']['ap'][number]>();
@@ -57,7 +57,7 @@ const listStarts = (events: readonly TrainerEvent[]): TimelineEvent[] =>
   filterByType(events, 'started').map((start, index): TimelineEvent => {
     const { t: at, iteration, resumedFrom } = start;
     if (resumedFrom !== null) return { at, kind: 'resumed', what: `From ${resumedFrom}`, iteration };
-    const what = index > 0 ? 'From the beginning again: there was no whole checkpoint' : formatFirstStart(start);
+    const what = index > 0 ? 'Restarted from scratch: no valid checkpoint' : formatFirstStart(start);
     return { at, kind: 'started', what, iteration };
   });
 
@@ -67,27 +67,27 @@ const formatFirstStart = (start: EventOf<'started'>): string =>
 const adoptionEvent = (attempt: Attempt, events: readonly TrainerEvent[]): TimelineEvent => ({
   at: attempt.startedAt,
   kind: 'adopted',
-  what: `Attempt ${attempt.attempt} found the trainer running; no step lost`,
+  what: `Attempt ${attempt.attempt} found the trainer running; no steps lost`,
   iteration: findIteration(events, attempt.startedAt),
 });
 
 const incidentEvent = (incident: Incident, events: readonly TrainerEvent[]): TimelineEvent => ({
   at: incident.at,
   kind: 'process-died',
-  what: `${incident.process} (pid ${incident.pid}): ${incident.how}; running again after ${formatDuration(incident.restartedAfterSeconds)}`,
+  what: `${incident.process} (pid ${incident.pid}): ${incident.how}; restarted after ${formatDuration(incident.restartedAfterSeconds)}`,
   iteration: findIteration(events, incident.at),
 });
 
 function outcomeEvent(attempt: Attempt, events: readonly TrainerEvent[]): TimelineEvent {
-  // The trainer's own word is the more exact one: the attempt ends only when somebody has read it.
-  const said = filterByType(events, 'ended').find(
+  // The trainer's own event is more precise: the attempt ends only when a worker has read it.
+  const reported = filterByType(events, 'ended').find(
     ({ t, reason }) => reason === attempt.outcome && t >= attempt.startedAt && t <= attempt.endedAt,
   );
   return {
-    at: said?.t ?? attempt.endedAt,
+    at: reported?.t ?? attempt.endedAt,
     kind: attempt.outcome,
     what: attempt.cause?.split('\n', 1)[0] || `Attempt ${attempt.attempt}`,
-    iteration: said?.iteration ?? attempt.toIteration,
+    iteration: reported?.iteration ?? attempt.toIteration,
   };
 }
 
@@ -101,7 +101,7 @@ const listTests = (events: readonly TrainerEvent[]): TimelineEvent[] =>
       iteration: null,
     }));
 
-/** Where training stood at a time; null before it began and after it ended. */
+/** Returns the iteration at a time; null before training starts and after it ends. */
 function findIteration(events: readonly TrainerEvent[], at: number): number | null {
   const known = events.filter((event) => 'iteration' in event);
   const before = known.findLast((event) => event.t <= at);

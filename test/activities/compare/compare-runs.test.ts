@@ -39,21 +39,21 @@ const runOf = (runId: string, by: number, plan: Partial<typeof samplePlan> = {})
   };
 };
 
-test('two runs that differ in one field of the plan: that field alone is named, and the difference has its interval', () => {
+test('compareRuns lists the only plan field that differs, and the interval of the difference', () => {
   const comparison = compareRuns([runOf('one', 0), runOf('two', 0.02, { seed: 7 })], 1);
   expect(Comparison.parse(comparison).plan).toEqual([{ field: 'seed', values: ['0', '7'] }]);
   const [ap] = comparison.metrics;
   expect(ap).toMatchObject({ kind: 'bbox', key: 'AP', scores: [0.508, 0.528] });
   expect(ap?.differences[0]?.by).toBeCloseTo(0.02, 6);
-  // Resamples that move together leave no doubt, however far each of them moves.
+  // Paired resamples that shift together give a narrow interval.
   expect(ap?.differences[0]?.interval?.map((one) => Number(one.toFixed(6)))).toEqual([0.02, 0.02]);
   expect(formatComparisonVerdict(comparison)).toEqual([
-    'two against one: box AP +2.0 [+2.0, +2.0], mask AP 0.0 [0.0, 0.0]; the box difference is clear (+2.0 points).',
+    'two compared with one: box AP +2.0 [+2.0, +2.0], mask AP 0.0 [0.0, 0.0]; the box difference of +2.0 points is significant.',
     'One field of the plan differs: seed.',
   ]);
 });
 
-test('the interval is the spread of the paired differences, and there is none where nothing is known', () => {
+test('differenceInterval returns the spread of paired differences, or null without data', () => {
   const first = [0.1, 0.2, 0.3, null];
   expect(differenceInterval(0.05, first, [0.1, 0.3, 0.5, 0.9])?.map((one) => Number(one.toFixed(4)))).toEqual([
     -0.045, 0.145,
@@ -62,23 +62,23 @@ test('the interval is the spread of the paired differences, and there is none wh
   expect(differenceInterval(0.1, [], [])).toBeNull();
 });
 
-test('runs that were tested on other images or annotations are refused, and it is said how they differ', () => {
+test('compareRuns rejects runs tested on different images or annotations and names both', () => {
   const other = runOf('other', 0.1);
   const annotations = { ...other, analysis: sampleAnalysis({ annotationsSha256: '7'.repeat(64) }) };
   expect(() => compareRuns([runOf('one', 0), annotations], 1)).toThrow(
     /not tested on the same data: one on 5000 images of coco-2017, annotations e{12}; other on .* annotations 7{12}/,
   );
-  expect(() => compareRuns([runOf('one', 0)], 1)).toThrow('Expected two runs or more');
+  expect(() => compareRuns([runOf('one', 0)], 1)).toThrow('Expected at least two runs');
 });
 
-test('without resamples in common there are differences and no intervals', () => {
+test('compareRuns returns differences without intervals when runs share no resamples', () => {
   const comparison = compareRuns([runOf('one', 0), { ...runOf('two', 0.02), bootstrap: undefined }], 1);
   expect(comparison.resamples).toBeNull();
   expect(comparison.metrics[0]?.differences[0]?.interval).toBeNull();
-  expect(formatComparisonVerdict(comparison)[0]).toBe('two against one: box AP +2.0, mask AP 0.0.');
+  expect(formatComparisonVerdict(comparison)[0]).toBe('two compared with one: box AP +2.0, mask AP 0.0.');
 });
 
-test('the page lays the curves over each other, one line for each run', () => {
+test('renderComparisonHtml overlays the curves, one line per run', () => {
   const runs = [runOf('one', 0), runOf('two', 0.02), runOf('three', 0.01)];
   const page = renderComparisonHtml(
     compareRuns(runs, 1),
@@ -88,7 +88,7 @@ test('the page lays the curves over each other, one line for each run', () => {
   for (const line of ['s1', 's2', 's3']) expect(loss).toMatch(new RegExp(`class="[^"]*\\b${line}\\b`));
 });
 
-test('whatever a run, a class or a field is called stays text', () => {
+test('renderComparisonHtml escapes names of runs, classes and fields', () => {
   const render = (text: string) => {
     const run = (name: string): ComparedRun => {
       const { report, analysis, bootstrap } = runOf(name, 0);

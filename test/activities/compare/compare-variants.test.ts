@@ -39,36 +39,36 @@ const runOf = (runId: string, AP: number, annotations = 'e'): FinishedRun => ({
 const compare = (variants: VariantStatus[], runs: Record<string, FinishedRun>) =>
   compareVariants(sweep, variants, new Map(Object.entries(runs)), 1).report;
 
-test('the best final test wins; without resamples in common nobody claims that the difference is clear', () => {
+test('compareVariants picks the best final test and claims no significance without shared resamples', () => {
   const report = compare([done('a', 0.3), done('b', 0.5)], { 'lr-a': runOf('lr-a', 0.3), 'lr-b': runOf('lr-b', 0.5) });
   expect(SweepReport.parse(report).winner).toBe('b');
   expect(report.verdict).toEqual([
-    'b wins with box AP 50.0: +20.0 against a. Whether another choice of test images could turn that around is not known.',
+    'b wins with box AP 50.0: +20.0 compared with a. The significance of the difference is unknown.',
   ]);
   expect(report.comparison?.runs.map(({ runId }) => runId)).toEqual(['lr-b', 'lr-a']);
 });
 
-test('runs that were tested on other annotations have scores and no winner', () => {
+test('compareVariants names no winner when runs were tested on different annotations', () => {
   const report = compare([done('a', 0.3), done('b', 0.5)], {
     'lr-a': runOf('lr-a', 0.3),
     'lr-b': runOf('lr-b', 0.5, 'f'),
   });
   expect(report.winner).toBeNull();
-  expect(report.verdict).toEqual(['There is no winner.']);
+  expect(report.verdict).toEqual(['No winner.']);
   expect(report.notCompared[0]).toContain('not tested on the same data');
 });
 
-test('a run that cannot be read keeps its score and is said to be missing; the interval of others is not taken for its own', () => {
+test('compareVariants reports an unreadable run and gives it no interval of another run', () => {
   const report = compare([done('a', 0.3), done('b', 0.5), done('c', 0.4)], {
     'lr-a': runOf('lr-a', 0.3),
-    'lr-b': { whyNot: 'no analysis.json' },
+    'lr-b': { error: 'no analysis.json' },
     'lr-c': runOf('lr-c', 0.4),
   });
   expect([report.winner, report.notCompared]).toEqual(['b', ['b: no analysis.json']]);
-  expect(report.verdict[0]).toContain('+10.0 against c. Whether another choice');
+  expect(report.verdict[0]).toContain('+10.0 compared with c. The significance');
 });
 
-test('who failed or was stopped early stands in the verdict, with the reason', () => {
+test('compareVariants lists failed and stopped variants with the reason', () => {
   const stopped = done('b', 0.2, { stoppedEarly: 'after epoch 3: far behind' });
   const report = compare([done('a', 0.3), stopped, failed('c', 'Training stopped: x.\nlog line')], {
     'lr-a': runOf('lr-a', 0.3),
@@ -80,7 +80,7 @@ test('who failed or was stopped early stands in the verdict, with the reason', (
   ]);
 });
 
-test('no text that comes from a run becomes a tag of the page or a cell of the table', () => {
+test('sweep pages escape texts that come from runs', () => {
   const draw = (text: string): SweepReport => {
     const report = compare([done('a', 0.3), failed('c', text)], { 'lr-a': runOf('lr-a', 0.3) });
     return { ...report, notCompared: [text] };

@@ -35,7 +35,7 @@ const wish = (action: ChangeRequest['action'], digit: string): ChangeRequest => 
 describe.each(storeKinds)('a registry in %s', (kind) => {
   const open = (name: string): ArtifactStore => stores.open(kind, name);
 
-  test('goes from nothing to a champion, to the next one and back, and keeps who, why and when', async () => {
+  test('promotes, rejects and rolls back versions, and records who, why and when', async () => {
     const store = open('history');
     const change = (wanted: ChangeRequest, expected: string | null, at: number) =>
       changeRegistry(store, 'shapes', wanted, { expected, at });
@@ -57,10 +57,10 @@ describe.each(storeKinds)('a registry in %s', (kind) => {
       ['promote', id('1'), 5],
       ['rollback', id('3'), 6],
     ]);
-    expect(() => previousChampion({ ...state, history: [] })).toThrow('had no champion before');
+    expect(() => previousChampion({ ...state, history: [] })).toThrow('has no champion before');
   });
 
-  test('lets one of two promoters win; the other gets StoreConflict, and nothing of its own is in the history', async () => {
+  test('lets one of two concurrent promotions win and rejects the other with StoreConflict', async () => {
     const store = open('promoters');
     await changeRegistry(store, 'shapes', wish('promote', '0'), { expected: null, at: 1 });
     for (let round = 0; round < 5; round += 1) {
@@ -81,7 +81,7 @@ describe.each(storeKinds)('a registry in %s', (kind) => {
     }
   });
 
-  test('a change that is asked for again after it was written is done once', async () => {
+  test('applies a retried change once', async () => {
     const store = open('again');
     const promote = (digit: string) =>
       changeRegistry(store, 'shapes', wish('promote', digit), { expected: null, at: 1 });
@@ -90,7 +90,7 @@ describe.each(storeKinds)('a registry in %s', (kind) => {
     await expect(promote('2')).rejects.toMatchObject({ code: 'StoreConflict' });
   });
 
-  test('a version is there when all of it is, is never changed, and comes back byte for byte or not at all', async () => {
+  test('lists only complete versions, never overwrites them, and verifies them on fetch', async () => {
     const store = open('versions');
     const at = await mkdtemp(`${stores.folder()}/version-`);
     const sourceOf = async (file: string, content: string): Promise<VersionSource> => {

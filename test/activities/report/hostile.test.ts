@@ -18,7 +18,7 @@ const rowsOf = (markdown: string): number[] =>
     .map((line) => line.replace(/\\./g, '').split('|').length);
 const benignRows = rowsOf(renderMarkdown(hostileReport('benign'), hostileAnalysis('benign')));
 
-test('there are at least forty of them, and a page shows each in many places', () => {
+test('the corpus has at least forty texts, each shown in many places of a page', () => {
   expect(hostileTexts.length).toBeGreaterThanOrEqual(40);
   expect(benignPlaces).toBeGreaterThan(40);
   expect(benign.texts.join('\n')).toContain('benign: not found');
@@ -32,7 +32,7 @@ test.each(hostileTexts.map((text) => [text]))('%j stays text in every place of t
   expect(texts.filter((one) => one.includes(shown)).length).toBeGreaterThanOrEqual(benignPlaces - 1);
 });
 
-test.each(hostileTexts.map((text) => [text]))('%j stays text where a run is held against a published one', (text) => {
+test.each(hostileTexts.map((text) => [text]))('%j is escaped in the comparison with a published model', (text) => {
   const { tags, texts } = readHtml(renderHtml(hostileReport(`x${text}`, known)));
   expect(tags).toEqual(benignKnown.tags);
   expect(texts).toContain(`x${replaceControlCharacters(text)} `);

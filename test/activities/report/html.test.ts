@@ -9,7 +9,7 @@ import { readHtml } from './read-html.ts';
 import { findTagErrors } from './tag-errors.ts';
 
 const page = renderHtml(sampleReport(), sampleAnalysis());
-/** Whatever starts or is started by nothing but the page's own style and script. */
+/** Removes the page's own style and script. */
 const withoutOwn = (html: string): string => html.replace(/<(style|script)>[^]*?<\/\1>/g, '');
 const textOf = (html: string): string =>
   withoutOwn(html)
@@ -28,12 +28,12 @@ const emptyReport = (): Report =>
     recipeSettings: {},
   });
 
-test('the fixture is a report', () => {
+test('the fixture matches the report schema', () => {
   expect(Report.safeParse(sampleReport()).error).toBeUndefined();
 });
 
-describe('the page', () => {
-  test('tells the run in the order a reader asks', () => {
+describe('renderHtml', () => {
+  test('orders the sections by what readers look for first', () => {
     const headings = [...page.matchAll(/<h[123]>(.*?)<\/h[123]>/g)].map(([, text]) => text);
     expect(headings).toEqual([
       'swin-s-blog',
@@ -44,20 +44,20 @@ describe('the page', () => {
       'Classes',
       'Precision and recall',
       ...['Errors', 'Boxes', 'Masks'],
-      ...['Gallery', 'Best', 'Worst', 'Drawn at random'],
-      'Course of the run',
-      ...['Attempts', 'What the interruptions cost', 'Timeline', 'Decisions'],
-      ...['Checkpoints in quarantine', 'Pipeline steps', 'Warnings'],
+      ...['Gallery', 'Best', 'Worst', 'Random sample'],
+      'Run history',
+      ...['Attempts', 'Interruptions', 'Timeline', 'Decisions'],
+      ...['Quarantined checkpoints', 'Pipeline steps', 'Warnings'],
       'Cost',
       'Plan and environment',
       ...['Plan', 'Dry run', 'Hashes (sha256)', 'Environment', 'Recipe'],
-      'Repeat it',
+      'Repeat this run',
     ]);
     expect(textOf(page)).toContain('1.0 and 0.4 points below the paper&#39;s 51.8 / 44.7.');
     expect(textOf(page)).toContain('Steps repeated: 500 of 532,296 (0.094 %).');
   });
 
-  test('has all 24 rows, each with its difference, and a dash where nobody published a number', () => {
+  test('shows all 24 metrics with differences, and a dash for unpublished numbers', () => {
     expect(page.match(/@\[ IoU=/g)).toHaveLength(24);
     expect(textOf(page)).toContain(
       'AP @[ IoU=0.50:0.95 | area=all | maxDets=100 ] 0.508 0.501–0.515 0.508 0.0 0.518 −1.0 0.519 −1.1',
@@ -65,55 +65,55 @@ describe('the page', () => {
     expect(textOf(page)).toContain('ARl @[ IoU=0.50:0.95 | area=large | maxDets=1000 ] 0.716 0.716 0.0 – –');
   });
 
-  test('says why the run was made, where somebody said it', () => {
+  test('shows the note of the run input', () => {
     const { plan } = sampleReport();
     const noted = sampleReport({ plan: { ...plan, input: { ...plan.input, note: 'asked for by <kim>' } } });
-    expect(textOf(renderHtml(noted))).toContain('why asked for by &lt;kim&gt; recipe');
+    expect(textOf(renderHtml(noted))).toContain('note asked for by &lt;kim&gt; recipe');
   });
 
-  test('says which columns the verdict compares with, and that the released model is of another recipe', () => {
-    expect(textOf(page)).toContain('compared: the same recipe not compared: another recipe');
+  test('labels the columns that the verdict compares with', () => {
+    expect(textOf(page)).toContain('compared: same recipe not compared: another recipe');
     expect(textOf(page)).toContain('The verdict compares with: seed post; paper.');
   });
 
-  test('marks the crash and the new beginning in every chart', () => {
+  test('marks the crash and the resume in every chart', () => {
     expect(page.match(/<g class="mark stop">.*?Crashed at iteration 187,420: Rank 2/g)).toHaveLength(3);
     expect(page.match(/<g class="mark go">.*?Resumed at iteration 186,900: From e012-i186900\.pth/g)).toHaveLength(3);
   });
 
-  test('counts times from the start of the run', () => {
+  test('shows times relative to the start of the run', () => {
     expect(textOf(page)).toContain('1 d 04:40:50 Resumed From e012-i186900.pth 186,900');
-    expect(textOf(page)).toContain('3 adopted the running trainer 186,900 532,296 finished 20 h 01 min');
+    expect(textOf(page)).toContain('3 adopted a running trainer 186,900 532,296 finished 20 h 01 min');
   });
 
-  test('does not call a CPU a GPU', () => {
+  test('calls the devices of a CPU run CPU ranks', () => {
     expect(textOf(page)).toContain('36 epochs on 4 GPUs');
     const { plan } = sampleReport();
     const demo = sampleReport({ plan: { ...plan, gpus: 1, epochs: 6 }, environment: { device: 'cpu' } });
     expect(textOf(renderHtml(demo))).toContain('6 epochs on 1 CPU rank');
   });
 
-  test('counts a warning that came twice', () => {
+  test('counts repeated warnings', () => {
     expect(textOf(renderHtml(sampleReport({ warnings: ['low disk', 'low disk', 'other'] })))).toContain(
       'low disk (2 times) other',
     );
   });
 
-  test('says that a size had no ground truth', () => {
+  test('explains a dash for a size without ground truth', () => {
     const { metrics } = sampleReport();
     const small = sampleReport({ metrics: { ...metrics, bbox: { ...metrics.bbox, APs: null } } });
     expect(page).not.toContain('no object of that size');
     expect(renderHtml(small)).toContain('no object of that size');
   });
 
-  test('an attempt whose trainer never started has dashes', () => {
+  test('shows dashes for an attempt whose trainer never started', () => {
     const attempts = [sampleAttempt({ outcome: 'crashed', fromIteration: null, toIteration: null, cause: 'no GPU' })];
     expect(textOf(renderHtml(sampleReport({ attempts })))).toContain('1 – – – crashed');
   });
 
-  test('of a report with nothing in it is still a page', () => {
+  test('renders an empty report', () => {
     const empty = renderHtml(emptyReport());
-    expect(empty.match(/nothing recorded/g)).toHaveLength(3);
+    expect(empty.match(/no data/g)).toHaveLength(3);
     expect(textOf(empty)).toContain('Steps repeated: 500 of 0.');
     expect(withoutOwn(empty)).not.toMatch(/NaN|Infinity|undefined/);
     expect(findTagErrors(withoutOwn(empty))).toEqual([]);
@@ -121,15 +121,15 @@ describe('the page', () => {
 });
 
 describe.each([
-  ['the sample', page],
+  ['the sample report', page],
   ['a hostile report', renderHtml(hostileReport(), hostileAnalysis())],
-])('of %s', (_, html) => {
-  test('the page is well formed', () => {
+])('renderHtml for %s', (_, html) => {
+  test('is well-formed', () => {
     expect(findTagErrors(withoutOwn(html))).toEqual([]);
     expect(withoutOwn(html)).not.toMatch(/NaN|Infinity|undefined/);
   });
 
-  test('nothing is loaded, and nothing can run but what stands in the policy by its hash', () => {
+  test('loads nothing and runs only the style and script that its policy names by hash', () => {
     const [, policy = ''] = /Content-Security-Policy" content="([^"]*)"/.exec(html) ?? [];
     const own = [...html.matchAll(/<(style|script)>([^]*?)<\/\1>/g)].map(([, kind, text = '']) => {
       return `${kind}-src 'sha256-${createHash('sha256').update(text).digest('base64')}'`;
@@ -151,28 +151,28 @@ describe.each([
   });
 });
 
-test('every link of the contents leads to a section', () => {
+test('every link of the table of contents leads to a section', () => {
   const links = [...page.matchAll(/<a href="#([a-z-]+)">/g)].map(([, id]) => id);
   expect(links).toHaveLength(11);
   for (const id of links) expect(page).toContain(`<section id="${id}">`);
 });
 
-describe('without an analysis', () => {
-  test('the page says so in a sentence, and has all the rest', () => {
+describe('renderHtml without a matching analysis', () => {
+  test('explains that there is no analysis and shows the other sections', () => {
     const html = renderHtml(sampleReport());
-    expect(textOf(html)).toContain('left no analysis.json');
+    expect(textOf(html)).toContain('wrote no analysis.json');
     expect(html).not.toMatch(/id="(gallery|errors|precision)"/);
     expect(html).toContain('id="repeat"');
   });
 
-  test('of the tested checkpoint it draws none of another one', () => {
+  test('does not show the analysis of another checkpoint', () => {
     const html = renderHtml(sampleReport(), sampleAnalysis({ checkpointSha256: 'f'.repeat(64) }));
-    expect(textOf(html)).toContain('is of another checkpoint');
+    expect(textOf(html)).toContain('belongs to another checkpoint');
     expect(html).not.toContain('0.501–0.515');
   });
 });
 
-test('a hostile text is escaped wherever it appears', () => {
+test('renderHtml escapes hostile texts everywhere', () => {
   const html = renderHtml(hostileReport());
   expect(html.match(/&lt;\/script&gt;&lt;\/style&gt;&lt;img src=x/g)?.length).toBeGreaterThan(30);
   expect(html.match(/\\u003cimg src=x/g)).toHaveLength(4);

@@ -7,13 +7,13 @@ import { hostileAnalysis, hostileReport } from './hostile-report.ts';
 const markdown = renderMarkdown(sampleReport());
 const countCells = (row: string): number => row.replace(/\\./g, '').split('|').length;
 
-test('it says the same in short', () => {
+test('renderMarkdown summarizes the report', () => {
   expect(markdown).toMatchInlineSnapshot(`
     "# swin-s-blog
 
     Box AP 50.8 and mask AP 44.3: level with the seed post's 50.8 / 44.3; 1.0 and 0.4 points below the paper's 51.8 / 44.7.
 
-    36 epochs on 4 GPUs · 3 d 09 h in all, 3 d 09 h of it training · finished 2026-08-14 03:38 UTC
+    36 epochs on 4 GPUs · 3 d 09 h in total, 3 d 09 h of training · finished 2026-08-14 03:38 UTC
 
     ## Results
 
@@ -79,7 +79,7 @@ test('it says the same in short', () => {
 
     Inference: The paper's recipe changes heads, box loss and box regression together. The effect of each on Swin is inferred from other detectors, and the points must not be added up.
 
-    ## Course of the run
+    ## Run history
 
     Steps repeated: 500 of 532,296 (0.094 %).
 
@@ -90,56 +90,56 @@ test('it says the same in short', () => {
 
     ### Attempts
 
-    | attempt | start | from iteration | to | ending | duration | cause |
+    | attempt | start | from iteration | to | outcome | duration | cause |
     | --: | --- | --: | --: | --- | --: | --- |
-    | 1 | from the beginning | 0 | 187,420 | crashed | 1 d 04 h | Rank 2 (pid 41877) was killed by SIGKILL: the kernel ended it for lack of memory |
+    | 1 | from scratch | 0 | 187,420 | crashed | 1 d 04 h | Rank 2 (pid 41877) was killed by SIGKILL: the kernel ended it for lack of memory |
     | 2 | resumed from e012-i186900.pth | 186,900 | 401,000 | worker lost | 1 d 08 h | No heartbeat for 2 minutes |
-    | 3 | adopted the running trainer | 186,900 | 532,296 | finished | 20 h 01 min |  |
+    | 3 | adopted a running trainer | 186,900 | 532,296 | finished | 20 h 01 min |  |
 
-    Goodput 99.8 %: 3 d 09 h of steps that lasted in 3 d 09 h meant for training; 4 min 46 s of steps were lost. Not counted: validation (0.0 s).
+    Goodput 99.8 %: 3 d 09 h of retained steps in 3 d 09 h of training time; 4 min 46 s of steps were lost. Excluded: validation (0.0 s).
 
-    | time | class | cause | noticed after | steps lost | stepping again after |
+    | time | class | cause | detected after | steps lost | recovered after |
     | --: | --- | --- | --: | --: | --: |
     | 1 d 04:39:36 | killed | Rank 2 (pid 41877) was killed by SIGKILL: the kernel ended it for lack of memory | 3.0 s | 520 | 1 min 15 s |
     | 2 d 13:25:25 | worker-lost | No heartbeat for 2 minutes | – | 0 | – |
 
-    | time | event | what | iteration |
+    | time | event | details | iteration |
     | --: | --- | --- | --: |
     | 0:01:35 | Started | 36 epochs of 14,786 steps on 4 × cuda | 0 |
     | 1 d 04:39:39 | Crashed | Rank 2 (pid 41877) was killed by SIGKILL: the kernel ended it for lack of memory | 187,420 |
     | 1 d 04:40:50 | Resumed | From e012-i186900.pth | 186,900 |
-    | 2 d 13:23:25 | Process died | gpu worker (pid 3120): SIGKILL; running again after 1.4 s | 401,000 |
+    | 2 d 13:23:25 | Process died | gpu worker (pid 3120): SIGKILL; restarted after 1.4 s | 401,000 |
     | 2 d 13:25:25 | Worker lost | No heartbeat for 2 minutes | 401,000 |
-    | 2 d 13:25:27 | Adopted | Attempt 3 found the trainer running; no step lost | 401,200 |
+    | 2 d 13:25:27 | Adopted | Attempt 3 found the trainer running; no steps lost | 401,200 |
     | 3 d 09:27:04 | Finished | Attempt 3 | 532,296 |
     | 3 d 09:34:14 | Tested | 5,000 of 5,000 images | – |
 
     ## Cost
 
-    326 GPU-hours, 99.7 % of them in steps that lasted; 0.318 GPU-hours of steps were lost to crashes.
+    326 GPU-hours, 99.7 % of them in retained steps; 0.318 GPU-hours of steps were lost to crashes.
 
-    | what | time | GPU-hours |
+    | part | time | GPU-hours |
     | --- | --: | --: |
-    | steps that lasted | 3 d 09 h | 325 |
+    | retained steps | 3 d 09 h | 325 |
     | validation | 0.0 s | 0 |
-    | steps that a crash took back | 4 min 46 s | 0.318 |
-    | starting, saving, noticing, recovering, waiting | 2 min 57 s | 0.197 |
+    | steps lost to crashes | 4 min 46 s | 0.318 |
+    | overhead: startup, checkpoints, failure detection, recovery, waiting | 2 min 57 s | 0.197 |
     | test | 6 min 53 s | 0.458 |
 
     ## Dry run
 
-    | about | verdict | found |
+    | check | verdict | result |
     | --- | --- | --- |
     | GPUs | ok | 4 wanted, 4 here |
     | shared memory | warning | 0.5 GB of /dev/shm |
 
     ## Hashes (sha256)
 
-    | of | sha256 |
+    | item | sha256 |
     | --- | --- |
     | plan | aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa |
     | recipe | bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb |
-    | data set content | dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd |
+    | dataset content | dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd |
     | backbone weights | eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee |
     | tested checkpoint | cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc |
     | trainer code | 0000000000000000000000000000000000000000000000000000000000000000 |
@@ -148,7 +148,7 @@ test('it says the same in short', () => {
   `);
 });
 
-test('every row of a table has as many cells as its head, whatever the texts hold', () => {
+test('renderMarkdown keeps the number of cells for hostile texts', () => {
   for (const text of [
     renderMarkdown(sampleReport(), sampleAnalysis()),
     renderMarkdown(hostileReport(undefined, 'cascade-mask-rcnn_swin-s_blog'), hostileAnalysis()),
@@ -162,7 +162,7 @@ test('every row of a table has as many cells as its head, whatever the texts hol
   }
 });
 
-test('no hostile text stays HTML, code or a link', () => {
+test('renderMarkdown escapes HTML, code and links', () => {
   const text = renderMarkdown(hostileReport());
   expect(text).not.toMatch(/[<>]/);
   expect(text.replace(/\\./g, '')).not.toMatch(/[`[\]]/);

@@ -53,7 +53,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(home, { recursive: true, force: true }));
 
-test('the manifest names every result of the run by its hash, and nothing that is half written or only a lock', () => {
+test('buildRunManifest lists every result by hash, without temporary files and locks', () => {
   expect(manifest.files.map(({ path }) => path)).toEqual([
     'plan.json',
     'report/index.html',
@@ -65,20 +65,20 @@ test('the manifest names every result of the run by its hash, and nothing that i
   expect(manifest.planHash).toBe(plan.planHash);
 });
 
-test('a run that is as its manifest says has no deviations', async () => {
+test('findManifestMismatches returns nothing for an unchanged run', async () => {
   expect(await findManifestMismatches(home, manifest)).toEqual([]);
 });
 
-test('each thing that was changed or went away is named', async () => {
+test('findManifestMismatches names every changed or missing file', async () => {
   await appendFile(`${folderOf().train.checkpoints}/e001-i000010.pth`, '!');
   await rm(folderOf().metrics);
   await rm(homeFolders(home).object(manifest.weights.source.sha256));
   await writeFile(folderOf().plan, JSON.stringify({ ...plan, seed: 8 }));
   expect(await findManifestMismatches(home, manifest)).toEqual([
     expect.stringMatching(/^plan\.json has the sha256 /),
-    'test/metrics.json is gone',
-    expect.stringMatching(/^train\/checkpoints\/e001-i000010\.pth has the sha256 .*, was /),
-    `w.pth (${manifest.weights.source.sha256}) was changed in the store`,
+    'test/metrics.json is missing',
+    expect.stringMatching(/^train\/checkpoints\/e001-i000010\.pth has the sha256 .*, expected /),
+    `w.pth (${manifest.weights.source.sha256}) has changed in the store`,
     expect.stringMatching(/^plan\.json has the plan hash /),
   ]);
 });

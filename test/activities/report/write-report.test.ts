@@ -32,7 +32,7 @@ const request: ReportRequest = {
 const write = (): Promise<ReportRef> => mockEnvironment().run(createWriteReport(run.dependencies), request);
 const read = (name: string): Promise<string> => readFile(`${run.folder.report}/${name}`, 'utf8');
 
-test('the analysis of the tested checkpoint is drawn, and lies beside the report, so that the page can be drawn again', async () => {
+test('writeReport renders the analysis and stores it next to the report', async () => {
   await writeFile(run.folder.analysis, JSON.stringify(sampleAnalysis()));
   const { uri } = await write();
   const [report, analysis] = [Report.parse(JSON.parse(await read('report.json'))), await read('analysis.json')];
@@ -42,12 +42,12 @@ test('the analysis of the tested checkpoint is drawn, and lies beside the report
 });
 
 test.each([
-  ['none', undefined],
-  ['one of another checkpoint', JSON.stringify(sampleAnalysis({ checkpointSha256: 'f'.repeat(64) }))],
-  ['half a file', '{"v": 1'],
-])('with %s the report is written all the same, and says so', async (_, text) => {
+  ['missing', undefined],
+  ['of another checkpoint', JSON.stringify(sampleAnalysis({ checkpointSha256: 'f'.repeat(64) }))],
+  ['truncated', '{"v": 1'],
+])('writeReport writes a report without analysis when analysis.json is %s', async (_, text) => {
   if (text !== undefined) await writeFile(run.folder.analysis, text);
   await write();
-  expect(await read('index.html')).toContain('left no analysis.json');
+  expect(await read('index.html')).toContain('wrote no analysis.json');
   await expect(read('analysis.json')).rejects.toThrow('ENOENT');
 });

@@ -38,54 +38,54 @@ const factsOf = ({ box = score(0.01), mask = score(0.01), sizes = [0, 0, null], 
   } as Comparison;
   return { comparison, weightsBytes: 2_000_000, testSeconds: { champion: 10, candidate: 15 } };
 };
-const judge = (changes: Changes, rules: object = {}) => evaluateCandidate(factsOf(changes), GateRules.parse(rules));
-const passes = (changes: Changes, rules: object = {}) => judge(changes, rules).every(({ passed }) => passed);
+const evaluate = (changes: Changes, rules: object = {}) => evaluateCandidate(factsOf(changes), GateRules.parse(rules));
+const passes = (changes: Changes, rules: object = {}) => evaluate(changes, rules).every(({ passed }) => passed);
 
-test('a candidate that is better everywhere passes, and the verdict says by how much', () => {
+test('evaluateCandidate passes a candidate that improves everywhere and reports the differences', () => {
   expect(passes({ classes: { dog: score(0.02) } })).toBe(true);
-  expect(formatFindings(judge({ box: score(0.012, [0.01, 0.014]) }))).toBe('box AP +1.2 [+1.0, +1.4], mask AP +1.0');
+  expect(formatFindings(evaluate({ box: score(0.012, [0.01, 0.014]) }))).toBe('box AP +1.2 [+1.0, +1.4], mask AP +1.0');
 });
 
-test('a fall that another choice of images could turn around counts as none, a clear one rejects', () => {
+test('evaluateCandidate excuses a loss within noise and rejects a significant one', () => {
   const noise = score(-0.01, [-0.03, 0.01]);
   expect(passes({ box: noise })).toBe(true);
   expect(passes({ box: noise }, { withinNoise: 'worse' })).toBe(false);
-  const clear = judge({ box: score(-0.1, [-0.12, -0.08]) });
+  const clear = evaluate({ box: score(-0.1, [-0.12, -0.08]) });
   expect(formatFindings(clear)).toBe('box AP does not fall: −10.0 [−12.0, −8.0]');
-  // Without resamples nobody can say that it is noise.
+  // Without resamples, noise cannot excuse a loss.
   expect(passes({ box: score(-0.001) })).toBe(false);
 });
 
-test('a wanted gain is not had by noise', () => {
+test('evaluateCandidate does not accept noise as a required gain', () => {
   expect(passes({ box: score(0.004, [-0.01, 0.02]), mask: score(0.02) }, { gain: 1 })).toBe(false);
   expect(passes({ box: score(0.02), mask: score(0.02) }, { gain: 1 })).toBe(true);
 });
 
-test('sizes and single classes may fall by so much and no further', () => {
+test('evaluateCandidate limits the loss of sizes and single classes', () => {
   expect(passes({ sizes: [-0.009, 0, null] })).toBe(true);
-  expect(formatFindings(judge({ sizes: [0, -0.02, null] }))).toBe('box APm falls by 1 points at most: −2.0');
+  expect(formatFindings(evaluate({ sizes: [0, -0.02, null] }))).toBe('box APm falls by at most 1 points: −2.0');
   const classes = { dog: score(-0.2, [-0.3, -0.1]), cat: score(-0.3, [-0.7, 0.1]), bench: score(0.5) };
-  expect(formatFindings(judge({ classes }))).toBe(
-    'none of the 5 classes that fall most falls by more than 10 points: dog −20.0',
+  expect(formatFindings(evaluate({ classes }))).toBe(
+    'the 5 most affected classes fall by at most 10 points: dog −20.0',
   );
   expect(passes({ classes }, { worstClasses: { count: 5, mayFall: 30 } })).toBe(true);
   expect(passes({ classes }, { worstClasses: { count: 0 } })).toBe(true);
 });
 
-test('limits on size and speed hold where they are asked for', () => {
+test('evaluateCandidate checks limits on size and speed when they are set', () => {
   expect(passes({}, { weightsBytes: 1_000_000 })).toBe(false);
   expect(passes({}, { weightsBytes: 3_000_000, testSlower: 2 })).toBe(true);
-  expect(formatFindings(judge({}, { testSlower: 1.2 }))).toContain('1.50 times');
+  expect(formatFindings(evaluate({}, { testSlower: 1.2 }))).toContain('1.50 times');
 });
 
-test('what was not measured in both does not pass', () => {
-  expect(formatFindings(judge({ mask: score(null) }))).toContain('not measured in both');
+test('evaluateCandidate fails a metric that is not measured for both versions', () => {
+  expect(formatFindings(evaluate({ mask: score(null) }))).toContain('not measured for both versions');
 });
 
-test('the fingerprint changes with what decides the weights and with the trainer’s code, and says which it was', () => {
+test('computeFingerprint changes with the plan and the trainer code, and the change is named', () => {
   const before = computeFingerprint(miniPlan);
   expect(formatChange(before, computeFingerprint({ ...miniPlan, runId: 'other' }))).toBeUndefined();
-  expect(formatChange(undefined, before)).toBe('changed: nothing was trained before');
+  expect(formatChange(undefined, before)).toBe('first training of this model');
   const seed = { ...miniPlan, planHash: hash('9'), seed: 8 };
   expect(formatChange(before, computeFingerprint(seed))).toBe('changed: seed (was 7, is 8)');
   const code = { ...miniPlan, versions: { ...miniPlan.versions, trainerCode: hash('1') } };

@@ -1,4 +1,4 @@
-/** `npm run up` with a token in its environment: which of its processes gets it. */
+/** `npm run up` passes the hook token to the hook only. */
 import { mkdir, mkdtemp, readFile, readdir, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { execa } from 'execa';
@@ -13,7 +13,7 @@ const token = 'a-token-for-one-stack-and-no-longer';
 async function withHome<T>(use: (home: string) => Promise<T>): Promise<T> {
   const home = await mkdtemp(`${tmpdir()}/everswin-hook-`);
   await symlink(`${projectHome}/tools`, `${home}/tools`);
-  // Nothing is trained here: the demo's images need not be drawn.
+  // This test trains nothing, so the demo images are not needed.
   await mkdir(homeFolders(home).demoFiles);
   try {
     return await use(home);
@@ -29,7 +29,7 @@ const up = (home: string, hookToken: string | undefined) =>
     all: true,
   });
 
-/** The stack is up while `use` lasts. @returns all that it said. */
+/** Runs `use` while the stack is up. @returns the output of the stack. */
 async function whileUp(home: string, use: () => Promise<void>): Promise<string> {
   const stack = up(home, token);
   try {
@@ -45,7 +45,7 @@ async function whileUp(home: string, use: () => Promise<void>): Promise<string> 
 
 const environOf = (pid: number): Promise<string> => readFile(`/proc/${pid}/environ`, 'utf8');
 
-test('the hook has the token and nobody else of the stack, and it stands in no file of it', () =>
+test('only the hook process gets the token, and no file contains it', () =>
   withHome(async (home) => {
     let address = '';
     const all = await whileUp(home, async () => {
@@ -57,7 +57,7 @@ test('the hook has the token and nobody else of the stack, and it stands in no f
       const headers = { authorization: `Bearer ${token}` };
       const answer = await until(() =>
         fetch(`${address}nobody`, { method: 'POST', headers })
-          // Of a hook, or a server, that is not there yet.
+          // The hook or the Temporal server is still starting.
           .then((response) => (response.status === 503 ? undefined : response))
           .catch(() => undefined),
       );
@@ -80,7 +80,7 @@ test('the hook has the token and nobody else of the stack, and it stands in no f
     }
   }));
 
-test('a token that somebody could guess stops the stack before it starts, and is not repeated', () =>
+test('a short token stops the stack before it starts and is not printed', () =>
   withHome(async (home) => {
     const { all, exitCode } = await up(home, 'short-secret');
     expect(exitCode).toBe(1);

@@ -1,4 +1,4 @@
-/** The hook as a process of its own, before the real Temporal server of the test run. */
+/** Hook in a separate process, connected to the real Temporal server of the test run. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { Client, Connection } from '@temporalio/client';
@@ -21,9 +21,9 @@ let proxy: CuttableProxy;
 let hook: ChildProcess;
 let url: string;
 let client: Client;
-/** What the hook said lately, and ever. */
-let said = '';
-let everSaid = '';
+/** Recent and complete output of the hook. */
+let recentOutput = '';
+let allOutput = '';
 
 beforeAll(async () => {
   const address = inject('temporalAddress');
@@ -34,10 +34,10 @@ beforeAll(async () => {
   });
   for (const stream of [hook.stdout, hook.stderr])
     stream?.setEncoding('utf8').on('data', (text: string) => {
-      said += text;
-      everSaid += text;
+      recentOutput += text;
+      allOutput += text;
     });
-  url = await until(() => Promise.resolve(/^http:\S+/m.exec(said)?.[0]));
+  url = await until(() => Promise.resolve(/^http:\S+/m.exec(recentOutput)?.[0]));
 });
 
 afterAll(async () => {
@@ -46,15 +46,15 @@ afterAll(async () => {
   await ended;
   await proxy.close();
   await client.connection.close();
-  expect(everSaid).not.toContain(token);
+  expect(allOutput).not.toContain(token);
 });
 
-/** @param change of what somebody who knows the token sends. */
+/** @param change overrides of an authorized request. */
 const post = (path: string, change: RequestInit = {}): Promise<Response> =>
   fetch(`${url}${path}`, { method: 'POST', headers: { authorization: `Bearer ${token}` }, ...change });
 const errorOf = async (response: Response): Promise<unknown> => ((await response.json()) as { error: unknown }).error;
 
-/** A model whose schedule is never due by itself, for as long as the body lasts. */
+/** Runs `body` with a model whose schedule has no time. */
 async function withSchedule<T>(body: (input: RetrainInput) => Promise<T>): Promise<T> {
   const input = freshRetrainInput();
   await applySchedule(client, input, noClock);
@@ -65,8 +65,8 @@ async function withSchedule<T>(body: (input: RetrainInput) => Promise<T>): Promi
   }
 }
 
-describe('whoever knows the token', () => {
-  test('has the model trained as its schedule says, and stands in the decision with the reason', async () => {
+describe('the hook with a valid token', () => {
+  test('trains the model as its schedule defines and records who and why', async () => {
     const world = createRetrainStubs();
     await withWorkers(world.activities, () =>
       withSchedule(async ({ model }) => {
@@ -79,7 +79,7 @@ describe('whoever knows the token', () => {
     );
   });
 
-  test('three who ask at once have one training, and all of them stand in its record', async () => {
+  test('merges three concurrent requests into one training and records all', async () => {
     const world = createRetrainStubs();
     await withWorkers(world.activities, () =>
       withSchedule(async ({ model }) => {
@@ -94,23 +94,23 @@ describe('whoever knows the token', () => {
     );
   });
 
-  test('is told what to do where nobody applied a schedule of the model', async () => {
+  test('explains how to create a missing schedule', async () => {
     const answer = await post('/hooks/retrain/nobody');
     expect(answer.status).toBe(404);
     expect(await errorOf(answer)).toContain('npm run schedule -- apply FILE');
   });
 
-  test('is refused while the schedule is paused, with the reason and the way out', () =>
+  test('refuses a paused schedule and explains how to resume it', () =>
     withSchedule(async ({ model }) => {
-      await client.schedule.getHandle(`retrain:${model}`).pause('the data are being mended');
+      await client.schedule.getHandle(`retrain:${model}`).pause('fixing the data');
       const answer = await post(`/hooks/retrain/${model}`);
       expect(answer.status).toBe(409);
       expect(await errorOf(answer)).toBe(
-        `The schedule of ${model} is paused (the data are being mended): npm run schedule -- resume ${model}`,
+        `The schedule of ${model} is paused (fixing the data). Resume it: npm run schedule -- resume ${model}`,
       );
     }));
 
-  test('is refused where the schedule is of something else', async () => {
+  test('refuses a schedule that does not retrain this model', async () => {
     const model = `other-${process.pid}`;
     const handle = await client.schedule.create({
       scheduleId: retrainId(model),
@@ -134,7 +134,7 @@ describe('whoever knows the token', () => {
     ['a number', '{"who":1}'],
     ['a reason that is too long', JSON.stringify({ why: 'x'.repeat(501) })],
     ['a list', '[]'],
-  ])('is refused with %s', async (_what, body) => {
+  ])('refuses a body with %s', async (_what, body) => {
     const answer = await post('/hooks/retrain/nobody', { body });
     expect([answer.status, await errorOf(answer)]).toEqual([
       400,
@@ -142,7 +142,7 @@ describe('whoever knows the token', () => {
     ]);
   });
 
-  test('is refused with more than a reason needs, whether or not its length is said beforehand', async () => {
+  test('refuses a body above the limit, with and without content-length', async () => {
     const huge = 'x'.repeat(4 * 1024 * 1024);
     expect((await post('/hooks/retrain/nobody', { body: huge })).status).toBe(413);
     const stream = new Blob([huge]).stream();
@@ -150,7 +150,7 @@ describe('whoever knows the token', () => {
     expect((await post('/hooks/retrain/nobody', chunked)).status).toBe(413);
   });
 
-  test.each(['GET', 'PUT', 'DELETE', 'HEAD', 'OPTIONS'])('is told to POST instead of %s', async (method) => {
+  test.each(['GET', 'PUT', 'DELETE', 'HEAD', 'OPTIONS'])('refuses %s', async (method) => {
     const answer = await post('/hooks/retrain/nobody', { method });
     expect([answer.status, answer.headers.get('allow')]).toEqual([405, 'POST']);
   });
@@ -164,21 +164,21 @@ describe('whoever knows the token', () => {
     '/hooks/retrain/nobody?x=1',
     '/hooks/other/nobody',
     `/hooks/retrain/${'x'.repeat(30)}`,
-  ])('finds nothing at %s', async (path) => {
+  ])('returns 404 at %s', async (path) => {
     const answer = await post(path);
-    expect([answer.status, await errorOf(answer)]).toEqual([404, 'There is only /hooks/retrain/MODEL here.']);
+    expect([answer.status, await errorOf(answer)]).toEqual([404, 'Not found. The only path is /hooks/retrain/MODEL.']);
   });
 });
 
 test.each([
-  ['none', undefined],
-  ['another one', `Bearer ${token.replace('t', 'T')}`],
-  ['a part of it', `Bearer ${token.slice(0, -1)}`],
-  ['more than it', `Bearer ${token}x`],
-  ['it as a password', `Basic ${btoa(`me:${token}`)}`],
-  ['it without a scheme', token],
-  ['nothing', 'Bearer '],
-])('whoever sends %s learns nothing and starts nothing', async (_what, authorization) => {
+  ['no token', undefined],
+  ['another token', `Bearer ${token.replace('t', 'T')}`],
+  ['a prefix of the token', `Bearer ${token.slice(0, -1)}`],
+  ['a longer token', `Bearer ${token}x`],
+  ['the token as a password', `Basic ${btoa(`me:${token}`)}`],
+  ['the token without a scheme', token],
+  ['an empty token', 'Bearer '],
+])('the hook rejects a request with %s', async (_what, authorization) => {
   await withSchedule(async ({ model }) => {
     const headers = new Headers(authorization === undefined ? {} : { authorization });
     for (const path of [`/hooks/retrain/${model}`, '/hooks/retrain/nobody', '/']) {
@@ -190,7 +190,7 @@ test.each([
   });
 });
 
-test('while the server is away one is told to come again, and then finds it', async () => {
+test('the hook returns 503 during an outage and recovers', async () => {
   await withSchedule(async ({ model }) => {
     proxy.cut();
     const answer = await post(`/hooks/retrain/${model}`);
@@ -201,21 +201,21 @@ test('while the server is away one is told to come again, and then finds it', as
   });
 });
 
-test('a server that was never there is away, too', async () => {
+test('createRetrainRequester reports an unreachable server', async () => {
   const connection = Connection.lazy({ address: `127.0.0.1:${await findFreePort(0)}` });
   const trigger = { who: 'a test', why: 'to see' };
   expect(await createRetrainRequester(new Client({ connection }))('nobody', trigger)).toEqual({ how: 'away' });
   await connection.close();
 });
 
-test('its log has a line for each wish, with nothing of what was sent', async () => {
-  said = '';
+test('the hook logs a line per request without its content', async () => {
+  recentOutput = '';
   await post('/hooks/retrain/nobody', { body: '{"who":"somebody","why":"\\u009b31m"}' });
-  await until(() => Promise.resolve(said.endsWith('\n') ? true : undefined));
-  expect(said).toMatch(/^\d{4}-\S+Z {2}nobody: no schedule\n$/);
+  await until(() => Promise.resolve(recentOutput.endsWith('\n') ? true : undefined));
+  expect(recentOutput).toMatch(/^\d{4}-\S+Z {2}nobody: no schedule\n$/);
 });
 
-test('a schedule without a time says that it waits to be told', async () => {
+test('formatSchedule shows a schedule without a time', async () => {
   await withSchedule(async ({ model }) => {
     const lines = await formatSchedule(client, model);
     expect(lines.slice(0, 2)).toEqual([`retrain:${model}: only when triggered`, '  next   –']);

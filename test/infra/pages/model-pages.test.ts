@@ -1,4 +1,4 @@
-/** Pages of a registry, as the server of pages shows them: from a folder and from a bucket. */
+/** Pages of a model registry in a folder and in a bucket. */
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -20,7 +20,7 @@ import { storeKinds, useBothStores } from '../../helpers/both-stores.ts';
 
 const stores = useBothStores();
 
-/** While `use` lasts. */
+/** Serves the pages while `use` runs. */
 async function serve<T>(home: string, store: ArtifactStore, use: (server: LoopbackServer) => Promise<T>): Promise<T> {
   const server = await startPageServer({ home, store, port: 0 });
   try {
@@ -41,7 +41,7 @@ const textOf = (html: string): string =>
     .replace(/<wbr>/g, '')
     .replace(/<style>.*?<\/style>|<script>.*?<\/script>/gs, '')
     .replace(/<[^>]+>/g, ' ');
-/** Cells of the rows of a section's tables. */
+/** Returns the table cells of a section, row by row. */
 const rowsOf = (page: string, section: string): string[][] => {
   const [, body = ''] = new RegExp(`<section id="${section}">(.*?)</section>`, 's').exec(page) ?? [];
   return [...body.matchAll(/<tr>(.*?)<\/tr>/gs)].map(([, row = '']) =>
@@ -49,7 +49,7 @@ const rowsOf = (page: string, section: string): string[][] => {
   );
 };
 
-describe.each(storeKinds)('of a registry in %s', (kind) => {
+describe.each(storeKinds)('pages of a registry in %s', (kind) => {
   let filled: SampleRegistry;
   let store: ArtifactStore;
   beforeAll(async () => {
@@ -58,7 +58,7 @@ describe.each(storeKinds)('of a registry in %s', (kind) => {
     await mkdir(runFolder(home, filled.runIds[2]).root, { recursive: true });
   });
 
-  test('the list shows what is used of each model, how good it is, and when it changed', () =>
+  test('list each model with champion, scores and last change', () =>
     serve(home, store, async ({ url }) => {
       const page = await (await fetch(`${url}/models`)).text();
       expect(rowsOf(page, 'models')).toEqual([
@@ -72,14 +72,14 @@ describe.each(storeKinds)('of a registry in %s', (kind) => {
       ]);
     }));
 
-  test('a model’s page has its versions, its history and the verdicts that speak for it', () =>
+  test('show versions, history and verdicts of a model', () =>
     serve(home, store, async ({ url }) => {
       const page = await (await fetch(`${url}/models/shapes`)).text();
       const [first, second, third] = filled.versions;
       expect(rowsOf(page, 'versions').slice(1)).toEqual([
         [third, 'champion', '51.1', '45.1', 'cascade-mask-rcnn_swin-s_blog', '2026-11-15 03:00 UTC'],
         [second, 'rejected', '47.1', '41.1', expect.any(String), '2026-11-08 03:00 UTC'],
-        [first, 'champion before', '49.8', '43.8', expect.any(String), '2026-11-01 03:00 UTC'],
+        [first, 'former champion', '49.8', '43.8', expect.any(String), '2026-11-01 03:00 UTC'],
       ]);
       const history = rowsOf(page, 'history').slice(1);
       expect(history.map(([, what, version, who]) => [what, version, who])).toEqual([
@@ -102,7 +102,7 @@ describe.each(storeKinds)('of a registry in %s', (kind) => {
       expect(findTagErrors(page)).toEqual([]);
     }));
 
-  test('a change is there at the next look', () =>
+  test('show a change at the next request', () =>
     serve(home, store, async ({ url }) => {
       const ask = async () => (await fetch(`${url}/models/shapes`)).text();
       await ask();
@@ -114,20 +114,20 @@ describe.each(storeKinds)('of a registry in %s', (kind) => {
       expect(rowsOf(page, 'versions').find(([id]) => id === first)?.[1]).toBe('champion');
     }));
 
-  test('what is not in the store is said to be missing there', () =>
+  test('report models that the store does not contain', () =>
     serve(home, store, async ({ url }) => {
       const answer = await fetch(`${url}/models/ships`);
       expect(answer.status).toBe(404);
       expect(await answer.text()).toContain(`There is no model ships in ${store.address}.`);
       const empty = stores.open(kind, 'empty');
       await serve(home, empty, async (other) => {
-        expect(await (await fetch(`${other.url}/models`)).text()).toContain('There is none yet');
+        expect(await (await fetch(`${other.url}/models`)).text()).toContain('No models yet');
       });
     }));
 });
 
-test('looking changes nothing in the store', async () => {
-  const folder = `${home}/looked-at`;
+test('model pages do not change the store', async () => {
+  const folder = `${home}/read-only`;
   await fillRegistry(localStore(folder), { folder: `${home}/scratch` });
   const list = async () => (await readdir(folder, { recursive: true })).sort();
   const before = await list();
@@ -139,7 +139,7 @@ test('looking changes nothing in the store', async () => {
 });
 
 test.each(['/models/shapes/x', '/models/..%2fshapes', '/models/SHAPES', '/models/a%00', '/modelsx', '/models//'])(
-  'nothing is shown at %s',
+  'model pages return 404 at %s',
   async (path) => {
     await serve(home, localStore(`${home}/nothing`), async ({ url }) => {
       const answer = await fetch(`${url}${path}`, { redirect: 'manual' });
@@ -148,7 +148,7 @@ test.each(['/models/shapes/x', '/models/..%2fshapes', '/models/SHAPES', '/models
   },
 );
 
-test('a slash too many is moved to where the page is', async () => {
+test('model pages redirect a trailing slash', async () => {
   await serve(home, localStore(`${home}/nothing`), async ({ url }) => {
     const moved = async (path: string) =>
       (await fetch(`${url}${path}`, { redirect: 'manual' })).headers.get('location');
@@ -156,7 +156,7 @@ test('a slash too many is moved to where the page is', async () => {
   });
 });
 
-test('one damaged document hides no other, and a store that refuses says so', async () => {
+test('model pages show the other documents when one is damaged', async () => {
   const folder = `${home}/damaged`;
   const store = localStore(folder);
   const { versions, evidence } = await fillRegistry(store, { folder: `${home}/scratch` });
@@ -170,22 +170,22 @@ test('one damaged document hides no other, and a store that refuses says so', as
     const list = rowsOf(await (await fetch(`${url}/models`)).text(), 'models');
     expect(list.map(([name]) => name)).toEqual(['Model', 'shapes', 'torn', 'whole']);
     expect(list[1]?.slice(1, 4)).toEqual(['–', '–', versions[2]]);
-    expect(list[2]?.[1]).toContain('is no state of a model');
+    expect(list[2]?.[1]).toContain('is not a valid model state');
     const page = await (await fetch(`${url}/models/shapes`)).text();
     expect(rowsOf(page, 'versions').map(([, role]) => role)).toContain('rejected');
     expect(textOf(page).match(/Expected file:\S+ to have the sha256/g)).toHaveLength(2);
     const torn = await fetch(`${url}/models/torn`);
-    expect([torn.status, await torn.text()]).toEqual([503, expect.stringContaining('is no state of a model')]);
+    expect([torn.status, await torn.text()]).toEqual([503, expect.stringContaining('is not a valid model state')]);
   });
 });
 
-test('what somebody wrote stays text', async () => {
+test('model pages escape texts that people wrote', async () => {
   const folder = `${home}/hostile`;
   await fillRegistry(localStore(folder), { folder: `${home}/scratch`, text: 'benign' });
-  const story = await createModelReader(home, localStore(folder)).read('shapes');
+  const details = await createModelReader(home, localStore(folder)).read('shapes');
   const pageWith = (text: string): string => {
-    const written = JSON.stringify(story).replaceAll('"benign"', () => JSON.stringify(text));
-    return renderModel(JSON.parse(written) as ModelDetails, 'file:///store'); // as it was, but for that text
+    const written = JSON.stringify(details).replaceAll('"benign"', () => JSON.stringify(text));
+    return renderModel(JSON.parse(written) as ModelDetails, 'file:///store'); // unchanged except for that text
   };
   const tags = (page: string) => [...page.matchAll(/<\/?[a-zA-Z][^\s>]*/g)].map(String);
   const benign = tags(pageWith('benign'));
@@ -208,11 +208,11 @@ const entities = [
   ["'", '&#39;'],
   ['`', '&#96;'],
 ] as const;
-/** As it stands in the page's source. */
+/** Escapes a text as the page source does. */
 const escaped = (text: string): string =>
-  entities.reduce((all, [sign, entity]) => all.replaceAll(sign, entity), replaceControlCharacters(text));
+  entities.reduce((all, [character, entity]) => all.replaceAll(character, entity), replaceControlCharacters(text));
 
-test('in a browser the pages are as wide as it is, complain of nothing, and axe finds nothing', async (context) => {
+test('model pages fit the viewport, log no errors and pass axe', async (context) => {
   if (browserSkipReason !== undefined) return context.skip(browserSkipReason);
   const store = localStore(homeFolders(home).store);
   const { model } = await fillRegistry(store, { folder: `${home}/scratch` });

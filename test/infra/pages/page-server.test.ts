@@ -54,7 +54,7 @@ interface Answer {
   headers: IncomingMessage['headers'];
 }
 
-/** fetch would tidy up path and headers before it sends them. */
+/** Sends path and headers unchanged; fetch would normalize them. */
 const ask = (path: string, { method = 'GET', ...headers }: Record<string, string> = {}): Promise<Answer> =>
   new Promise((resolve, reject) => {
     const { hostname, port, host } = new URL(server.url);
@@ -64,7 +64,7 @@ const ask = (path: string, { method = 'GET', ...headers }: Record<string, string
     sent.on('error', reject).end();
   });
 
-test('the first page has a link to each run, to the models and to nothing else', async () => {
+test('the run list links to each run and to the models only', async () => {
   const { status, body } = await ask('/');
   expect(status).toBe(200);
   expect([...body.matchAll(/href="(\/[^"]*)"/g)].map(([, link]) => link).sort()).toEqual([
@@ -76,11 +76,11 @@ test('the first page has a link to each run, to the models and to nothing else',
   ]);
 });
 
-test('a run without its slash is moved to where its page is', async () => {
+test('a run without trailing slash redirects to its page', async () => {
   expect(await ask('/runs/good')).toMatchObject({ status: 308, headers: { location: '/runs/good/' } });
 });
 
-test('files of the report are shown as what they are, and never run', async () => {
+test('report files have their content type and cannot run scripts', async () => {
   const shown = async (path: string) => {
     const { status, body, headers } = await ask(path);
     return [status, body, headers['content-type'], headers['x-content-type-options']];
@@ -89,22 +89,22 @@ test('files of the report are shown as what they are, and never run', async () =
   expect(await shown('/runs/good/report.md')).toEqual([200, '# ok', 'text/plain; charset=utf-8', 'nosniff']);
 });
 
-test('the report takes the place of the live page, until the run trains again', async () => {
+test('the report replaces the live page until the run trains again', async () => {
   const { report, train } = runFolder(home, 'changing');
   const last = sampleEvents().at(-1)?.t ?? 0;
   await writeFile(`${report}/index.html`, 'the report');
   expect((await ask('/runs/changing/')).body).toContain('id="live"');
   await writeFile(`${report}/report.json`, JSON.stringify({ createdAt: last + 10 }));
   expect((await ask('/runs/changing/')).body).toBe('the report');
-  expect((await ask('/runs/changing/live')).body).toContain('The report is there.');
-  await utimes(`${report}/report.json`, 1, 1); // copied, say: times of files prove nothing
+  expect((await ask('/runs/changing/live')).body).toContain('Open the report');
+  await utimes(`${report}/report.json`, 1, 1); // file times are unreliable after a copy
   expect((await ask('/runs/changing/')).body).toBe('the report');
   const again = { v: 1, type: 'warning', t: last + 20, attempt: 9, message: 'again' };
   await writeFile(train.progress, `${JSON.stringify(again)}\n`, { flag: 'a' });
   expect((await ask('/runs/changing/')).body).toContain('id="live"');
 });
 
-test('only the live page may ask its server for something, and no page anybody else', async () => {
+test('only the live page may send requests, and only to its own server', async () => {
   const policyOf = async (path: string) =>
     /Content-Security-Policy" content="([^"]*)"/.exec((await ask(path)).body)?.[1];
   expect(await policyOf('/runs/good/')).toMatch(/^default-src &#39;none&#39;.*; connect-src &#39;self&#39;; base-uri/);
@@ -115,7 +115,7 @@ test('only the live page may ask its server for something, and no page anybody e
     expect((await ask(path)).headers['content-security-policy']).toContain("default-src 'none'; sandbox");
 });
 
-describe('nothing is shown of', () => {
+describe('the page server returns 404 for', () => {
   const names = [
     '..',
     '.',
@@ -176,28 +176,28 @@ test.each([
   '127.0.0.1.evil.example',
   '0.0.0.0',
   'localhost:x',
-])('a page of another name that points here (%s) is refused', async (host) => {
+])('the page server refuses the host name %s', async (host) => {
   expect((await ask('/', { host })).status).toBe(421);
 });
 
 test.each(['localhost', 'localhost:9000', '127.0.0.1', '[::1]:8235', 'LOCALHOST'])(
-  '%s is this machine',
+  'the page server accepts the host name %s',
   async (host) => {
     expect((await ask('/', { host })).status).toBe(200);
   },
 );
 
-test.each(['POST', 'PUT', 'DELETE', 'OPTIONS', 'TRACE'])('%s is refused', async (method) => {
+test.each(['POST', 'PUT', 'DELETE', 'OPTIONS', 'TRACE'])('the page server refuses %s', async (method) => {
   expect(await ask('/runs/good/', { method })).toMatchObject({ status: 405, headers: { allow: 'GET, HEAD' } });
 });
 
-test('HEAD says the same without the page', async () => {
+test('HEAD returns the same headers without a body', async () => {
   const whole = await ask('/runs/good/');
   const head = await ask('/runs/good/', { method: 'HEAD' });
   expect([head.status, head.body, head.headers.etag]).toEqual([200, '', whole.headers.etag]);
 });
 
-test('what a trainer said stays text', async () => {
+test('the live page escapes texts of the trainer', async () => {
   const { train } = runFolder(home, 'changing');
   const [first] = sampleEvents();
   const lines = hostileTexts.map((resumedFrom) => JSON.stringify({ ...first, resumedFrom }));

@@ -31,8 +31,8 @@ beforeAll(async () => {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   if (browserSkipReason === undefined) browser = await openBrowser();
-  if (server.stdout === null) throw new Error('the server has no voice');
-  const [line] = (await once(createInterface(server.stdout), 'line')) as string[]; // its first line is its address
+  if (server.stdout === null) throw new Error('expected stdout of the server');
+  const [line] = (await once(createInterface(server.stdout), 'line')) as string[]; // the first line is the address
   url = `${line ?? ''}/runs/mini/`;
   const { runTraining } = createGpuActivities(run.dependencies);
   const request = { plan: miniPlan, attempt: 1, control: miniControl, rollback: null, since: 0 };
@@ -47,11 +47,11 @@ afterAll(async () => {
 });
 
 const ask = (path: string, headers: Record<string, string> = {}) => fetch(new URL(path, url), { headers });
-/** The newest step that a fragment knows. */
+/** Returns the latest step in a fragment. */
 const stepIn = (fragment: string): number => Number(/>step ([\d,]+) of/.exec(fragment)?.[1]?.replace(',', '') ?? -1);
 
-describe('while a run trains', () => {
-  test('each new point is in the fragment within 5 s of its step', async () => {
+describe('while the run trains', () => {
+  test('the fragment shows each step within 5 s', async () => {
     const seen = new Map<number, number>();
     while (Math.max(0, ...seen.keys()) < stepsPerEpoch + 2) {
       const step = stepIn(await (await ask('live')).text());
@@ -64,31 +64,31 @@ describe('while a run trains', () => {
     expect(Math.max(...late)).toBeLessThan(5);
   });
 
-  test('the file of the report is written anew after each epoch', async () => {
+  test('the live file is rewritten after each epoch', async () => {
     const page = await readFile(`${run.folder.report}/index.html`, 'utf8');
     expect(page).toContain('<h2>Training</h2>');
     expect(page).toContain('>after epoch 1<');
     expect(page).not.toContain('connect-src');
   });
 
-  test('the page shows a new point without a reload, keeps its place, and complains of nothing', async (context) => {
+  test('the page shows new points without reload and keeps its scroll position', async (context) => {
     if (browser === undefined) return context.skip(browserSkipReason);
     const page = await browser.newPage({ viewport: { width: 1280, height: 700 } });
     const errors = listenForErrors(page);
     await page.goto(url);
     const countPoints = () => page.locator('svg[aria-labelledby^="loss-"] .series circle').count();
-    // As text, because no type of the browser's is known here.
+    // As text, because browser types are not available here.
     await page.evaluate(`document.body.dataset.mark = 'the same document'; scrollTo(0, 500)`);
     const before = await countPoints();
     await until(async () => (await countPoints()) > before || undefined);
     expect(await page.evaluate('[document.body.dataset.mark, scrollY]')).toEqual(['the same document', 500]);
-    expect(await page.locator('#age').textContent()).toMatch(/^Last sign of a trainer \d+ s ago\.$/);
+    expect(await page.locator('#age').textContent()).toMatch(/^Last trainer event \d+ s ago\.$/);
     expect(await page.locator('#link').textContent()).toBe('');
     expect(errors).toEqual([]);
     await page.close();
   });
 
-  test('it is as wide as a telephone, too', async (context) => {
+  test('the page fits a phone screen', async (context) => {
     if (browser === undefined) return context.skip(browserSkipReason);
     const page = await browser.newPage();
     for (const width of [390, 1280]) {
@@ -100,7 +100,7 @@ describe('while a run trains', () => {
     await page.close();
   });
 
-  test('where scripts are off a browser reads the page again by itself', async (context) => {
+  test('the page reloads itself without scripts', async (context) => {
     if (browser === undefined) return context.skip(browserSkipReason);
     const page = await browser.newPage({ javaScriptEnabled: false });
     await page.goto(url);
@@ -110,15 +110,15 @@ describe('while a run trains', () => {
   });
 });
 
-describe('when nothing changes', () => {
-  test('the file of the report shows the end', async () => {
+describe('after the run', () => {
+  test('the live file shows the final state', async () => {
     await training;
     const page = await readFile(`${run.folder.report}/index.html`, 'utf8');
-    expect(page).toContain('<h2>Trained; the test and the report follow</h2>');
+    expect(page).toContain('<h2>Training finished, test pending</h2>');
     expect(stepIn(page)).toBe(3 * stepsPerEpoch);
   });
 
-  test('the fragment is sent once', async () => {
+  test('an unchanged fragment is answered with 304', async () => {
     const first = await ask('live');
     const etag = first.headers.get('etag') ?? '';
     expect(stepIn(await first.text())).toBe(3 * stepsPerEpoch);
@@ -126,7 +126,7 @@ describe('when nothing changes', () => {
     expect((await ask('live', { 'if-none-match': '"other"' })).status).toBe(200);
   });
 
-  test('the page says that its server is gone, and when it is back', async (context) => {
+  test('the page reports an unreachable server until it is back', async (context) => {
     if (browser === undefined) return context.skip(browserSkipReason);
     const page = await browser.newPage();
     await page.goto(url);

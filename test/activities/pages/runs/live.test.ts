@@ -60,13 +60,13 @@ const step = (attempt: number, iteration: number, loss = 1): TrainerEvent => ({
 });
 const steps = (live: LiveRun | undefined) => live?.curves.loss.map(({ iteration }) => iteration);
 
-describe('what is gathered', () => {
-  test('is nothing of a run that is not there, and little of one that has not begun', async () => {
+describe('createLiveRunReader', () => {
+  test('returns undefined for a missing run and a waiting state for an unstarted one', async () => {
     expect(await createLiveRunReader(home)('other')).toBeUndefined();
     expect(await gather()).toMatchObject({ state: 'waiting', plan: null, lastEventAt: null, isReported: false });
   });
 
-  test('grows with the file, and is the same object while nothing changes', async () => {
+  test('reads appended events and returns the same object while nothing changes', async () => {
     await write(started(1, 0), step(1, 1));
     const first = await gather();
     expect(first).toMatchObject({ state: 'training', iterations: 30, progress: { iteration: 1, epochs: 3 } });
@@ -78,7 +78,7 @@ describe('what is gathered', () => {
     expect(steps(await gather())).toEqual([1, 2]);
   });
 
-  test('begins anew with a file that is another one or became shorter', async () => {
+  test('starts over when the progress file is replaced or truncated', async () => {
     await write(started(1, 0), step(1, 1), step(1, 2));
     expect(steps(await gather())).toEqual([1, 2]);
     await truncate(folder.train.progress, 0);
@@ -89,20 +89,20 @@ describe('what is gathered', () => {
     expect(steps(await gather())).toEqual([7]);
   });
 
-  test('answers those who ask at once with the same, each event once', async () => {
+  test('shares one result between concurrent calls', async () => {
     await write(started(1, 0), step(1, 1));
     const [one, other] = await Promise.all([gather(), gather()]);
     expect(one).toBe(other);
     expect(one?.timeline).toHaveLength(1);
   });
 
-  test('may be a run of very many steps', async () => {
+  test('reads a run with 150,000 steps', async () => {
     await writeFile(folder.train.progress, `${JSON.stringify(step(1, 1))}\n`.repeat(150_000));
     await write(started(2, 1), step(2, 2));
     expect(steps(await gather())).toEqual([1, 2]);
   });
 
-  test('leaves out what a resume took back, and tells where trainers fell silent', async () => {
+  test('drops steps that a resume discarded and reports lost trainers', async () => {
     await write(started(1, 0), step(1, 1), step(1, 2), step(1, 3, 9), started(2, 2), step(2, 3, 5));
     const live = await gather();
     expect(live?.curves.loss.at(-1)).toEqual({ iteration: 3, loss: 5, lr: 0.1 });
@@ -117,17 +117,17 @@ describe('what is gathered', () => {
   });
 });
 
-describe('what is drawn', () => {
-  const drawn = async () => {
+describe('renderLivePage', () => {
+  const readSample = async () => {
     await write(...sampleEvents());
     await writeFile(folder.plan, JSON.stringify(samplePlan));
     const live = await gather();
-    if (live === undefined) throw new Error('there is a run');
+    if (live === undefined) throw new Error('expected a run');
     return live;
   };
 
-  test('is well-formed, has no element of its own style, and the page holds the fragment', async () => {
-    const live = await drawn();
+  test('is well-formed, has no inline styles, and contains the fragment', async () => {
+    const live = await readSample();
     const [page, file, fragment] = [renderLivePage(live), renderLiveFile(live), renderLiveFragment(live)];
     // A script may compare.
     for (const html of [page, file]) expect(findTagErrors(html.replace(/<script>[^]*<\/script>/, ''))).toEqual([]);
@@ -136,16 +136,16 @@ describe('what is drawn', () => {
     expect(fragment).not.toMatch(/ style=/);
   });
 
-  test('as a file it asks nobody, but is read again by the browser', async () => {
-    const file = renderLiveFile(await drawn());
+  test('as a file reloads itself and sends no requests', async () => {
+    const file = renderLiveFile(await readSample());
     expect(file).not.toContain('fetch(');
     expect(file).not.toContain('connect-src');
     expect(file).toContain('<meta http-equiv="refresh" content="30">');
   });
 });
 
-describe('the file of the report', () => {
-  test('is not written by an attempt that has no say any more, and training does not hear of it', async () => {
+describe('LiveFile', () => {
+  test('does not write for a superseded attempt and only reports the error', async () => {
     const problems: unknown[] = [];
     const stale = new LiveFile(
       home,
@@ -159,7 +159,7 @@ describe('the file of the report', () => {
     await expect(writeFile(`${folder.report}/index.html`, '', { flag: 'r+' })).rejects.toThrow('ENOENT');
   });
 
-  test('goes on after a writing that failed', async () => {
+  test('writes again after a failed write', async () => {
     const problems: unknown[] = [];
     const file = new LiveFile(
       home,

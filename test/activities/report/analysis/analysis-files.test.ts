@@ -17,7 +17,7 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 
 const read = async (path: string): Promise<unknown> => JSON.parse(await readFile(path, 'utf8'));
 
-test('what the trainer analyses is what the schemas say, with every section filled', async () => {
+test('the trainer writes an analysis that matches the schemas, with every section filled', async () => {
   const program = `${projectRoot}/trainer/tests/programs/analyse_mini.py`;
   await promisify(execFile)(python, [program, folder], { env: { PYTHONPATH: `${projectRoot}/trainer` } });
   const analysis = Analysis.parse(await read(`${folder}/analysis.json`));

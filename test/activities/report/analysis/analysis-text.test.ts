@@ -3,7 +3,7 @@ import { formatExtremes, rankClasses } from '../../../../activities/report/analy
 import { formatErrors, rankErrors } from '../../../../activities/report/analysis/errors-section.ts';
 import { sampleAnalysis, sampleClass } from '../../../fixtures/sample-analysis.ts';
 
-test('classes stand weakest first, those without ground truth last', () => {
+test('rankClasses sorts by box AP and puts classes without ground truth last', () => {
   expect(rankClasses(sampleAnalysis().classes).map(({ name }) => name)).toEqual(['bench', 'dog', 'person', 'unicorn']);
 });
 
@@ -13,16 +13,16 @@ test.each([
   [[sampleClass('a', 0.5)], 'Box AP is lowest for a (50.0).'],
   [
     sampleAnalysis().classes,
-    'Box AP is lowest for bench (10.0) and highest for person (60.0). Without ground truth: 1.',
+    'Box AP is lowest for bench (10.0) and highest for person (60.0). Classes without ground truth: 1.',
   ],
-])('%# names the weakest and the strongest', (classes, says) => {
-  expect(formatExtremes(rankClasses(classes))).toBe(says);
+])('formatExtremes names the weakest and the strongest classes (%#)', (classes, expected) => {
+  expect(formatExtremes(rankClasses(classes))).toBe(expected);
 });
 
-test('errors stand costliest first, and sizes without objects are not spoken of', () => {
+test('formatErrors names the most costly errors and skips sizes without objects', () => {
   const { bbox } = sampleAnalysis().errors;
   expect(rankErrors(bbox)).toEqual(['missed', 'localisation', 'class', 'background', 'both', 'duplicate']);
   expect(formatErrors(bbox)).toBe(
-    'Boxes lose most to missed (7.2 points of AP50), then to localisation (5.1 points of AP50). Found are 40 % of the small, 75 % of the medium objects.',
+    'The most costly box errors are missed (7.2 points of AP50) and localisation (5.1 points of AP50). Detected: 40 % of small, 75 % of medium objects.',
   );
 });

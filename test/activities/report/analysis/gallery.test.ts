@@ -13,33 +13,33 @@ const gallery = groups.flatMap((group) =>
   Array.from({ length: 4 }, (_, index) => sampleImage({ group, fileName: `${group}-${index}.jpg`, picture })),
 );
 
-test('the sample is an analysis', () => {
+test('the sample matches the analysis schema', () => {
   expect(Analysis.safeParse(sampleAnalysis()).error).toBeUndefined();
 });
 
-test('of pictures that are too many to carry, each group keeps its first ones', () => {
+test('selectPictures keeps the first images of each group when not all fit', () => {
   const chosen = selectPictures(gallery).map(({ fileName }) => fileName);
   expect(chosen).toEqual([
     ...['best-0.jpg', 'best-1.jpg', 'best-2.jpg'],
     ...['worst-0.jpg', 'worst-1.jpg', 'worst-2.jpg'],
     ...['random-0.jpg', 'random-1.jpg'],
   ]);
-  expect(String(drawGallery(sampleAnalysis({ gallery })).body)).toContain('4 pictures left out');
+  expect(String(drawGallery(sampleAnalysis({ gallery })).body)).toContain('4 images omitted');
 });
 
-test('the heaviest analysis there can be makes a page of less than 5 MB', () => {
+test('renderHtml stays below 5 MB for the largest analysis', () => {
   const box: [number, number, number, number] = [0, 0, 480, 360];
   const shown = Array.from({ length: 100 }, () => ({ class: 'W'.repeat(200), box, outlines: [], found: false }));
-  const said = shown.map((one) => ({ ...one, score: 0.5, outcome: 'localisation' as const }));
+  const predicted = shown.map((one) => ({ ...one, score: 0.5, outcome: 'localisation' as const }));
   const classes = Array.from({ length: 5000 }, (_, index) => sampleClass(`${index}`.padEnd(200, 'W'), 0.5));
   const page = renderHtml(
     sampleReport(),
-    sampleAnalysis({ classes, gallery: gallery.map((one) => ({ ...one, truth: shown, predictions: said })) }),
+    sampleAnalysis({ classes, gallery: gallery.map((one) => ({ ...one, truth: shown, predictions: predicted })) }),
   );
   expect(Buffer.byteLength(page)).toBeLessThan(5_000_000);
 });
 
-test('it counts what was found, missed and wrong', () => {
+test('drawGallery counts found, missed and wrong objects', () => {
   const body = String(drawGallery(sampleAnalysis()).body);
   expect(body).toContain('F1 0.67 · 1 of 2 objects found; not found: 1 person; 1 wrong: 1 background');
   expect(body).toContain('<title>bench 0.40: background</title>');

@@ -10,7 +10,7 @@ const columnsOf = (name: string, dataset = 'coco-2017') =>
     plan: { ...plan, recipe: { ...plan.recipe, name }, dataset: { ...plan.dataset, id: dataset } },
   }).map(({ label, isCompared }) => `${isCompared ? 'compared' : 'beside'}: ${label}`);
 
-test('a run of the blog’s recipe is compared with the blog; released model and paper stand beside it', () => {
+test('listColumns compares the blog’s recipe with the blog and also lists paper and released model', () => {
   expect(columnsOf('cascade-mask-rcnn_swin-s_blog')).toEqual([
     'compared: blog (4x RTX 3090, 91 h)',
     "compared: blog author's second run",
@@ -19,7 +19,7 @@ test('a run of the blog’s recipe is compared with the blog; released model and
   ]);
 });
 
-test('a run of the paper’s recipe is compared with the paper; the blog stands beside it', () => {
+test('listColumns compares the paper’s recipe with the paper and also lists the blog', () => {
   expect(columnsOf('cascade-mask-rcnn_swin-s_paper')).toEqual([
     'compared: released model',
     'compared: paper, table 2',
@@ -27,7 +27,7 @@ test('a run of the paper’s recipe is compared with the paper; the blog stands 
   ]);
 });
 
-test('nothing stands beside a run of other data, and none beside a recipe nobody published', () => {
+test('listColumns lists nothing for another dataset or an unpublished recipe', () => {
   expect(columnsOf('cascade-mask-rcnn_swin-b_blog', 'my-photos')).toEqual([]);
   expect(columnsOf('cascade-mask-rcnn_swin-demo')).toEqual([]);
 });

@@ -4,12 +4,12 @@ import { type CurvePoint, downsample } from '../../../../activities/report/draw/
 const curve = (length: number, y: (x: number) => number | null): CurvePoint[] =>
   Array.from({ length }, (_, x) => ({ x, y: y(x) }));
 
-test('a short curve stays as it is', () => {
+test('downsample keeps a short curve', () => {
   const points = curve(600, (x) => x);
   expect(downsample(points, 600)).toBe(points);
 });
 
-test('a long one keeps its ends, its order, its spikes and its gaps', () => {
+test('downsample keeps ends, order, spikes and gaps of a long curve', () => {
   const points = curve(10_000, (x) => (x === 4321 ? 99 : x === 8765 ? -99 : x === 7000 ? null : Math.sin(x)));
   const kept = downsample(points, 600);
   expect(kept.length).toBeLessThanOrEqual(600);
@@ -18,7 +18,7 @@ test('a long one keeps its ends, its order, its spikes and its gaps', () => {
   expect(kept).toEqual(expect.arrayContaining([points[4321], points[8765], points[7000]]));
 });
 
-test('a flat curve and one of nothing but gaps become small', () => {
+test('downsample shortens flat and empty curves', () => {
   expect(
     downsample(
       curve(10_000, () => 1),

@@ -26,7 +26,7 @@ describe.each(['linear', 'log', 'linear-from-zero'] as const)('on a %s scale', (
     expect(svg.length).toBeLessThan(80_000);
   });
 
-  test('what cannot be drawn is a gap', () => {
+  test('turns values that cannot be drawn into gaps', () => {
     const points = [1, null, Number.NaN, Infinity, 2].map((y, x) => ({ x, y }));
     const svg = draw(points, { yScale });
     expect(svg).not.toMatch(/NaN|Infinity/);
@@ -34,20 +34,20 @@ describe.each(['linear', 'log', 'linear-from-zero'] as const)('on a %s scale', (
   });
 });
 
-test('a chart without points says so', () => {
-  expect(draw([])).toContain('nothing recorded');
-  expect(draw(curve(2))).not.toContain('nothing recorded');
+test('drawChart reports a chart without points', () => {
+  expect(draw([])).toContain('no data');
+  expect(draw(curve(2))).not.toContain('no data');
 });
 
-test('a long curve is drawn with at most 600 points', () => {
+test('drawChart draws a long curve with at most 600 points', () => {
   expect(linePath(draw(curve(10_000))).match(/[ML]/g)?.length).toBeLessThanOrEqual(600);
 });
 
-test('a single value is a dot', () => {
+test('drawChart draws a single value as a dot', () => {
   expect(linePath(draw(curve(1)))).toMatch(/^M[\d.]+ [\d.]+h0$/);
 });
 
-test('it is named, described, and says its values on hover', () => {
+test('drawChart has a title, a description, and values on hover', () => {
   const svg = draw(curve(1));
   expect(svg).toContain('role="img" aria-labelledby="loss-title loss-description"');
   expect(svg).toContain('<title id="loss-title">Training loss</title>');
@@ -55,7 +55,7 @@ test('it is named, described, and says its values on hover', () => {
   expect(svg).toContain('<title>iteration 0: loss 1</title>');
 });
 
-test('values of two curves at one place share a reading', () => {
+test('drawChart shows values of two curves at one x together', () => {
   const series = [
     { name: 'box AP', points: [{ x: 3, y: 47.1 }] },
     { name: 'mask AP', points: [{ x: 3, y: null }] },
@@ -63,19 +63,19 @@ test('values of two curves at one place share a reading', () => {
   expect(draw([], { xLabel: 'epoch', series })).toContain('<title>epoch 3: box AP 47.1, mask AP none</title>');
 });
 
-test('marks say what happened', () => {
+test('drawChart labels its marks', () => {
   const svg = draw(curve(3), { marks: [{ x: 1, kind: 'stop', what: 'Crashed at iteration 1: <oom>' }] });
   expect(svg).toContain('<g class="mark stop">');
   expect(svg).toContain('<title>Crashed at iteration 1: &lt;oom&gt;</title>');
 });
 
-test('a level crosses the whole plot, is named, and has its place on the axis', () => {
+test('drawChart draws a labeled reference line across the plot', () => {
   const svg = draw(curve(3), { levels: [{ y: 10, name: 'the paper: 10', side: 'above' }] });
   expect(svg).toMatch(/<g class="level"><path d="M62 [\d.]+H700"\/><text[^>]*>the paper: 10<\/text>/);
   expect(svg).toContain('>10</text>');
 });
 
-test('shares run from nothing to all on both axes, whatever the values', () => {
+test('drawChart scales shares from 0 to 1 on both axes', () => {
   const svg = draw([{ x: 0.2, y: 0.3 }], { xScale: 'share', yScale: 'share', isHalf: true });
   expect(svg).toContain('viewBox="0 0 460 290"');
   expect([...svg.matchAll(/<text class="tick"[^>]*>(.*?)<\/text>/g)].map(([, tick]) => tick)).toEqual([

@@ -19,26 +19,26 @@ const report = sampleReport({
   },
 });
 
-test('device-hours are what the GPUs were held for; a pause holds none', () => {
+test('computeCost counts the time for which the GPUs were held, without pauses', () => {
   const cost = computeCost(report);
   expect(Object.fromEntries(cost.parts.map(({ kind, deviceHours }) => [kind, deviceHours]))).toEqual({
     useful: 24,
     evaluation: 4,
     lost: 4,
-    around: 4,
+    overhead: 4,
     test: 4,
   });
   expect(cost).toMatchObject({ device: 'GPU', deviceHours: 40, pausedSeconds: 2 * hour });
-  expect(formatUse(cost)).toBe('60.0 % of them in steps that lasted; 4 GPU-hours of steps were lost to crashes');
+  expect(formatUse(cost)).toBe('60.0 % of them in retained steps; 4 GPU-hours of steps were lost to crashes');
 });
 
-test('where nobody counted steps it says so instead of nothing useful', () => {
+test('formatUse reports an unknown useful share when steps were not counted', () => {
   expect(formatUse(computeCost({ ...report, ledger: { ...report.ledger, goodput: null } }))).toContain(
-    'nobody counted',
+    'without step counts',
   );
 });
 
-test('a CPU’s hours are not called a GPU’s', () => {
+test('formatHours names CPU-hours for a CPU run', () => {
   expect(formatHours(0.01812, computeCost({ ...report, environment: { device: 'cpu' } }).device)).toBe(
     '0.0181 CPU-hours',
   );

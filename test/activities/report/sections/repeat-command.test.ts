@@ -10,13 +10,13 @@ const readArguments = (plan: RunPlan): string[] => {
   return execFileSync('bash', ['-c', script], { encoding: 'utf8' }).split('\0');
 };
 
-test('the command starts the same run with the same input', () => {
+test('repeatCommand starts the same run with the same input', () => {
   const [, , , type, , queue, , id, , input = ''] = readArguments(samplePlan);
   expect([type, queue, id]).toEqual(['trainDetector', 'everswin', 'train:swin-s-blog']);
   expect(RunInput.parse(JSON.parse(input))).toEqual(samplePlan.input);
 });
 
-test('no name gets out of its quotes', () => {
+test('repeatCommand quotes hostile names', () => {
   const runId = `it's "$(id)" \`id\` <b>; exit 1`;
   const [, , , , , , , id, , input = ''] = readArguments({
     ...samplePlan,

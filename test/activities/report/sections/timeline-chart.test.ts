@@ -5,7 +5,7 @@ import { findTagErrors } from '../tag-errors.ts';
 
 const draw = (over: Parameters<typeof sampleReport>[0] = {}): string => String(drawTimelineChart(sampleReport(over)));
 
-test('every attempt is a bar that says when it was and how it ended', () => {
+test('drawTimelineChart draws each attempt as a bar with time and outcome', () => {
   const svg = draw();
   expect(svg.match(/<g class="attempt /g)).toHaveLength(3);
   expect(svg).toContain('Attempt 2, 1 d 04:39:44 to 2 d 13:25:25: worker lost');
@@ -26,6 +26,6 @@ test.each([0, 1, 59, 3600, 86_400, 86_400 * 400])(
   },
 );
 
-test('a run without attempts is still drawn', () => {
+test('drawTimelineChart draws a run without attempts', () => {
   expect(draw({ attempts: [], timeline: [] })).toContain('0 attempts');
 });

@@ -16,7 +16,7 @@ const died = (at: number, process = 'gpu worker'): Incident => ({
   restartedAfterSeconds: 1.25,
 });
 
-describe('the timeline', () => {
+describe('buildTimeline', () => {
   const events: TrainerEvent[] = [
     startedEvent({ t: 10, epochs: 2, iterationsPerEpoch: 100, worldSize: 1, device: 'cpu' }),
     ...steps(1, 10, 50, 100, 120),
@@ -32,40 +32,41 @@ describe('the timeline', () => {
     sampleAttempt({ attempt: 3, startedAt: 26, endedAt: 31, adopted: true, fromIteration: 180, toIteration: 200 }),
   ];
 
-  test('tells a crash, a lost worker and an adoption in the order of time', () => {
-    const told = buildTimeline(events, attempts, [died(21.8)]);
-    expect(told.map(({ at, kind, what, iteration }) => `${at} ${kind} ${iteration}: ${what}`)).toMatchInlineSnapshot(`
+  test('lists a crash, a lost worker and an adoption in chronological order', () => {
+    const timeline = buildTimeline(events, attempts, [died(21.8)]);
+    expect(timeline.map(({ at, kind, what, iteration }) => `${at} ${kind} ${iteration}: ${what}`))
+      .toMatchInlineSnapshot(`
       [
         "10 started 0: 2 epochs of 100 steps on 1 × cpu",
         "12 crashed 120: Rank 0: SIGSEGV",
         "20 resumed 100: From e001-i100.pth",
-        "21.8 process-died 150: gpu worker (pid 7): SIGKILL; running again after 1.3 s",
+        "21.8 process-died 150: gpu worker (pid 7): SIGKILL; restarted after 1.3 s",
         "25 worker-lost 150: Attempt 2",
-        "26 adopted 200: Attempt 3 found the trainer running; no step lost",
+        "26 adopted 200: Attempt 3 found the trainer running; no steps lost",
         "30 finished 200: Attempt 3",
         "33 tested null: 24 of 24 images",
       ]
     `);
   });
 
-  test('a run that found no whole checkpoint starts again from the beginning', () => {
-    const told = buildTimeline([startedEvent({ t: 1 }), startedEvent({ t: 5, attempt: 2 })], [], []);
-    expect(told.map(({ kind, what }) => [kind, what])).toEqual([
+  test('reports a restart from scratch when there is no valid checkpoint', () => {
+    const timeline = buildTimeline([startedEvent({ t: 1 }), startedEvent({ t: 5, attempt: 2 })], [], []);
+    expect(timeline.map(({ kind, what }) => [kind, what])).toEqual([
       ['started', '36 epochs of 14,786 steps on 4 × cuda'],
-      ['started', 'From the beginning again: there was no whole checkpoint'],
+      ['started', 'Restarted from scratch: no valid checkpoint'],
     ]);
   });
 
-  test('incidents outside of the run are not part of it', () => {
+  test('ignores incidents outside the run', () => {
     expect(buildTimeline([], [], [died(21)])).toEqual([]);
-    const told = buildTimeline(events, attempts, [died(8.9), died(9), died(33), died(33.1)]);
-    expect(told.filter(({ kind }) => kind === 'process-died').map(({ at, iteration }) => [at, iteration])).toEqual([
+    const timeline = buildTimeline(events, attempts, [died(8.9), died(9), died(33), died(33.1)]);
+    expect(timeline.filter(({ kind }) => kind === 'process-died').map(({ at, iteration }) => [at, iteration])).toEqual([
       [9, null],
       [33, null],
     ]);
   });
 
-  test('a preempted attempt ends when its trainer said so', () => {
+  test('ends a preempted attempt at the trainer’s own event', () => {
     const said: TrainerEvent = { v: 1, type: 'ended', t: 4, attempt: 1, reason: 'preempted', epoch: 0, iteration: 70 };
     const attempt = sampleAttempt({ startedAt: 0, endedAt: 6, outcome: 'preempted', toIteration: 50 });
     expect(buildTimeline([said], [attempt], [])).toEqual([
@@ -74,30 +75,30 @@ describe('the timeline', () => {
   });
 });
 
-describe('repeated steps', () => {
-  test('are none without a crash, and none when the trainer was adopted', () => {
+describe('countRepeatedSteps', () => {
+  test('returns 0 without a crash and after an adoption', () => {
     expect(countRepeatedSteps([startedEvent(), ...steps(1, 0, 50, 100, 150)])).toBe(0);
     expect(countRepeatedSteps([])).toBe(0);
   });
 
-  test('are those between the checkpoint and the crash', () => {
+  test('counts steps between checkpoint and crash', () => {
     const events = [startedEvent(), ...steps(1, 0, 50, 100, 120), resumed(2, 5, 100), ...steps(2, 5, 150)];
     expect(countRepeatedSteps(events)).toBe(20);
   });
 
-  test('are counted once for each time they were thrown away', () => {
+  test('counts a step once for each time it was lost', () => {
     const first = [startedEvent(), ...steps(1, 0, 1234)];
     const second = [resumed(2, 5, 1000), ...steps(2, 5, 1050, 1100)];
     expect(countRepeatedSteps([...first, ...second, resumed(3, 9, 1000), ...steps(3, 9, 1300)])).toBe(234 + 100);
   });
 
-  test('are all of them when there was no checkpoint', () => {
+  test('counts all steps when there was no checkpoint', () => {
     expect(countRepeatedSteps([startedEvent(), ...steps(1, 0, 80), startedEvent({ attempt: 2 })])).toBe(80);
   });
 });
 
-describe('curves', () => {
-  test('a later value of the same iteration replaces the earlier one', () => {
+describe('collectCurves', () => {
+  test('keeps the last value of a repeated iteration', () => {
     const events = [startedEvent(), ...steps(1, 0, 50, 100, 120), resumed(2, 5, 50), ...steps(2, 5, 100, 150)];
     expect(collectCurves(events).loss.map(({ iteration, loss }) => [iteration, loss])).toEqual([
       [50, 1],
@@ -107,7 +108,7 @@ describe('curves', () => {
     ]);
   });
 
-  test('validations of one iteration count once, the last of them', () => {
+  test('keeps the last validation of an iteration', () => {
     const scores = (AP: number) => ({ AP, AP50: null, AP75: null, APs: null, APm: null, APl: null });
     const events = [0.1, 0.2].map((AP) => validationEvent({ iteration: 100, bbox: scores(AP), segm: scores(AP / 2) }));
     expect(collectCurves(events).ap).toEqual([{ epoch: 1, iteration: 100, bbox: 0.2, segm: 0.1 }]);
