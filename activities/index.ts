@@ -20,6 +20,7 @@ import { createRunTraining } from './train/run-training.ts';
 import { waitForRun } from './retrain/wait-for-run.ts';
 import { sendTrigger } from './retrain/send-trigger.ts';
 import { createStopVariant } from './sweep/stop-variant.ts';
+import { createStopJobs } from './train/stop-jobs.ts';
 import { createWaitForSpace } from './train/wait-for-space.ts';
 import { createWatchVariants } from './sweep/watch-variants.ts';
 import { createWriteComparison } from './compare/write-comparison.ts';
@@ -61,6 +62,7 @@ export const createGpuActivities = (dependencies: ActivityDependencies) =>
     runTest: createRunTest(dependencies),
     mirrorRun: createMirrorRun(dependencies),
     waitForSpace: createWaitForSpace(dependencies),
+    stopJobs: createStopJobs(dependencies),
     publishCandidate: createPublishCandidate(dependencies),
   });
 

@@ -163,6 +163,12 @@ export const errorCatalogue = {
       'A notification cannot be sent: its address is not set, not secure, redirects, or refuses it. The run goes on.',
     nextStep: 'Check the EVERSWIN_NOTIFY_… variables that the message names, in the environment of the control worker.',
   },
+  UnexpectedResult: {
+    retryable: false,
+    meaning:
+      'An activity returned a result that the workflow does not understand; the trainer was asked to save and stop.',
+    nextStep: 'Run one version of everswin on all workers, complete no activity by command, and start the run again.',
+  },
   Unexpected: {
     retryable: true,
     meaning: 'An error that this catalogue does not know: a defect of everswin or of its surroundings.',

@@ -13,8 +13,9 @@ function parseAs<T>(schema: z.ZodType<T>, raw: unknown): Parsed<T> {
   return parsed.success ? { ok: true, input: parsed.data } : { ok: false, problems: listProblems(parsed.error) };
 }
 
-export const listProblems = (error: z.ZodError): string[] =>
-  error.issues.map((issue) => `${z.core.toDotPath(issue.path) || 'input'}: ${issue.message}`);
+/** Lists the problems, each with its path. @param root stands for the empty path. */
+export const listProblems = (error: z.ZodError, root = 'input'): string[] =>
+  error.issues.map((issue) => `${z.core.toDotPath(issue.path) || root}: ${issue.message}`);
 
 /** @returns the input of a run file, or what to tell whoever named it. @param text its content: nothing here reads a disk. */
 export const readRunInput = (path: string, text: Promise<string>): Promise<RunInput | string> =>

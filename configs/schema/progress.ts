@@ -91,11 +91,13 @@ export const FailureCatalogue = z.strictObject({
 export type FailureCatalogue = z.infer<typeof FailureCatalogue>;
 export type FailureClass = FailureCatalogue['classes'][number];
 
-/** Why an attempt failed, as the catalogue tells it. `evidence` is the line that gave it away. */
+/** Cause of a failed attempt, as its class in the catalogue describes it. */
 export const Failure = z.object({
   class: z.string(),
-  reaction: FailureReaction,
+  /** A FailureReaction; the workflow stops on one that its version does not know. */
+  reaction: z.string(),
   tries: z.int(),
+  /** Log line that shows the cause. */
   evidence: z.string(),
   meaning: z.string(),
   nextStep: z.string(),

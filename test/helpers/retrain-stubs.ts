@@ -1,8 +1,24 @@
 /** Stubs of all activities for a model that is retrained when its data change. */
-import { RetrainInput, type RegistryState, type VersionId } from '../../configs/schema/index.ts';
+import { RetrainInput, type ModelVersion, type RegistryState, type VersionId } from '../../configs/schema/index.ts';
 import { miniInput, miniPlan } from './mini-run.ts';
 import { omitRunName } from './omit-run-name.ts';
-import { anAttempt, type StubbedActivities } from './workflow-env.ts';
+import { anAttempt, aReport, type StubbedActivities } from './workflow-env.ts';
+
+const zeros = '0'.repeat(64);
+const someVersion: Omit<ModelVersion, 'id'> = {
+  v: 1,
+  model: 'm',
+  runId: 'run',
+  createdAt: 1,
+  recipe: { name: 'mini', sha256: zeros },
+  planHash: zeros,
+  fingerprint: { sha256: zeros, parts: {} },
+  weights: { file: 'w', sha256: zeros, bytes: 1 },
+  test: { annotationsSha256: zeros, images: 1, trainerCode: zeros },
+  bbox: aReport.bbox,
+  segm: aReport.segm,
+  files: [],
+};
 
 let count = 0;
 const run = omitRunName(miniInput);
@@ -40,7 +56,7 @@ export function createRetrainStubs(passes: (candidate: VersionId) => boolean = (
     readModel: () => Promise.resolve(state),
     readVersion: ({ id }) =>
       Promise.resolve({
-        version: { id, test: { annotationsSha256: 'same', images: 1, trainerCode: 'same' } } as never,
+        version: { ...someVersion, id },
         source: { file: 'w', urls: ['file:///w'], bytes: 1, sha256: null },
       }),
     evaluateGate: ({ candidate }) =>

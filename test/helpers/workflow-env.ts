@@ -196,6 +196,7 @@ export const happyActivities: StubbedActivities = {
   waitForSpace: () => Promise.resolve({ freeBytes: 2, neededBytes: 1 }),
   pinPlan: ({ plan }) => Promise.resolve(plan),
   mirrorRun: () => Promise.resolve(),
+  stopJobs: () => Promise.resolve(),
   runTest: () => Promise.resolve(someMetrics),
   writeReport: () => Promise.resolve(aReport),
   // Retraining: a model without versions, whose data do not change.

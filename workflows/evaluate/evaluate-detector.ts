@@ -5,7 +5,8 @@ import { formatRunInput, formatReport } from '../train/format-run.ts';
 import { notifier, withNotifications } from '../support/notify.ts';
 import { control } from '../support/policies.ts';
 import { prepareRun } from '../train/prepare-run.ts';
-import { readInput, refuse } from '../support/read-input.ts';
+import { codedFailure } from '../support/coded-failure.ts';
+import { readInput } from '../support/read-input.ts';
 import { StatusBoard } from '../train/status-board.ts';
 import { testAndReport } from '../train/test-and-report.ts';
 
@@ -17,7 +18,10 @@ import { testAndReport } from '../train/test-and-report.ts';
 export async function evaluateDetector(rawInput: unknown): Promise<ReportRef> {
   const input = readInput(rawInput, evaluationId);
   if (input.weights.detector === undefined)
-    throw refuse('weights: expected `detector`: a backbone alone detects nothing, so there is nothing to evaluate.');
+    throw codedFailure(
+      'InvalidInput',
+      'weights: expected `detector`: a backbone alone detects nothing, so there is nothing to evaluate.',
+    );
   const board = new StatusBoard(evaluationRun(input.name), input.recipe);
   return withNotifications(notifier(input), `Evaluation of ${formatRunInput(input)}`, formatReport, async () => {
     try {

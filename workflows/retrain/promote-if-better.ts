@@ -1,9 +1,9 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import { ActivityFailure, ApplicationFailure, executeChild, ParentClosePolicy } from '@temporalio/workflow';
-import type { ErrorCode } from '../../configs/errors.ts';
+import { executeChild, ParentClosePolicy } from '@temporalio/workflow';
 import { evaluationId, evaluationRun, taskQueues } from '../../configs/names.ts';
 import type { ModelVersion, RetrainInput, RetrainOutcome, VersionId } from '../../configs/schema/index.ts';
 import { evaluateDetector } from '../evaluate/evaluate-detector.ts';
+import { hasCode } from '../support/coded-failure.ts';
 import type { Notifier } from '../support/notify.ts';
 import { runWatch, registry } from '../support/policies.ts';
 import type { RetrainBoard } from './retrain-board.ts';
@@ -26,7 +26,7 @@ export async function promoteIfBetter(
       return await tryPromotion(input, candidate, board, notices);
     } catch (error) {
       // The champion that it was held against is none any more: it has to be held against the new one.
-      if (tries === maxTries || codeOf(error) !== 'StoreConflict') throw error;
+      if (tries === maxTries || !hasCode(error, 'StoreConflict')) throw error;
     }
   }
 }
@@ -115,8 +115,3 @@ async function testChampion(
 
 const isSameTest = ({ test: a }: ModelVersion, { test: b }: ModelVersion): boolean =>
   a.annotationsSha256 === b.annotationsSha256 && a.images === b.images && a.trainerCode === b.trainerCode;
-
-function codeOf(error: unknown): ErrorCode | undefined {
-  if (!(error instanceof ActivityFailure) || !(error.cause instanceof ApplicationFailure)) return undefined;
-  return error.cause.type as ErrorCode | undefined;
-}

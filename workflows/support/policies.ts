@@ -1,10 +1,11 @@
 /** Time and retry policy of every activity, by character. Whoever changes a number changes it here. */
-import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow';
+import { ActivityCancellationType } from '@temporalio/workflow';
 import type { ControlActivities, GpuActivities } from '../../activities/index.ts';
 import { nonRetryableCodes } from '../../configs/errors.ts';
 import { hostsOf } from '../../configs/schema/plan-hosts.ts';
 import { hostQueue, taskQueues } from '../../configs/names.ts';
 import type { RunPlan } from '../../configs/schema/index.ts';
+import { checkedActivities } from './checked-activities.ts';
 
 const retry = {
   initialInterval: '1 second',
@@ -16,7 +17,7 @@ const retry = {
 const cancellationType = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED;
 
 /** Seconds of work on the control worker. Few tries: what fails five times is a defect, and waiting hides it. */
-export const control = proxyActivities<
+export const control = checkedActivities<
   Pick<ControlActivities, 'resolvePlan' | 'checkPlan' | 'pinPlan' | 'writeReport' | 'stopVariant' | 'writeComparison'>
 >({
   taskQueue: taskQueues.control,
@@ -34,16 +35,16 @@ const longWait = {
 } as const;
 
 /** Looks only: nobody waits for it to stop looking. */
-export const watching = proxyActivities<Pick<ControlActivities, 'watchVariants'>>({
+export const watching = checkedActivities<Pick<ControlActivities, 'watchVariants'>>({
   ...longWait,
   cancellationType: ActivityCancellationType.TRY_CANCEL,
 });
 
 /** Waits for a run that the sweep did not start; cancels it, where an earlier run of the sweep did. */
-export const sweepRuns = proxyActivities<Pick<ControlActivities, 'joinRun'>>({ ...longWait, cancellationType });
+export const sweepRuns = checkedActivities<Pick<ControlActivities, 'joinRun'>>({ ...longWait, cancellationType });
 
 /** A message: tried again for an hour, where the run goes on for as long. Nobody waits for it. */
-export const notifying = proxyActivities<Pick<ControlActivities, 'notify'>>({
+export const notifying = checkedActivities<Pick<ControlActivities, 'notify'>>({
   taskQueue: taskQueues.control,
   startToCloseTimeout: '1 minute',
   scheduleToCloseTimeout: '1 hour',
@@ -51,7 +52,7 @@ export const notifying = proxyActivities<Pick<ControlActivities, 'notify'>>({
 });
 
 /** Gigabytes over a network that may be away for a night: tried again for days, from where it broke off. */
-export const transfer = proxyActivities<Pick<ControlActivities, 'fetchDataset' | 'fetchWeights'>>({
+export const transfer = checkedActivities<Pick<ControlActivities, 'fetchDataset' | 'fetchWeights'>>({
   taskQueue: taskQueues.control,
   startToCloseTimeout: '3 days',
   heartbeatTimeout: '30 seconds',
@@ -60,7 +61,7 @@ export const transfer = proxyActivities<Pick<ControlActivities, 'fetchDataset' |
 });
 
 /** A look at the machine that will train. It may be training another run: then this waits for its turn. */
-export const inspection = proxyActivities<Pick<GpuActivities, 'checkMachine' | 'checkSharedStorage'>>({
+export const inspection = checkedActivities<Pick<GpuActivities, 'checkMachine' | 'checkSharedStorage'>>({
   taskQueue: taskQueues.gpu,
   startToCloseTimeout: '10 minutes',
   heartbeatTimeout: '10 seconds',
@@ -68,7 +69,7 @@ export const inspection = proxyActivities<Pick<GpuActivities, 'checkMachine' | '
 });
 
 /** The rest of a finished run into the artifact store, from the machine that holds it. */
-export const mirroring = proxyActivities<Pick<GpuActivities, 'mirrorRun'>>({
+export const mirroring = checkedActivities<Pick<GpuActivities, 'mirrorRun'>>({
   taskQueue: taskQueues.gpu,
   startToCloseTimeout: '3 days',
   heartbeatTimeout: '30 seconds',
@@ -77,7 +78,7 @@ export const mirroring = proxyActivities<Pick<GpuActivities, 'mirrorRun'>>({
 });
 
 /** A training attempt of days. One try only: after each ending the workflow decides, and records why. */
-export const training = proxyActivities<Pick<GpuActivities, 'runTraining' | 'joinTraining'>>({
+export const training = checkedActivities<Pick<GpuActivities, 'runTraining' | 'joinTraining'>>({
   taskQueue: taskQueues.gpu,
   startToCloseTimeout: '14 days',
   // A dead worker is noticed within 10 s. Short is safe, since its trainer lives on and the next attempt adopts it.
@@ -98,7 +99,7 @@ export const onHost = (host: string): { taskQueue: string } => ({ taskQueue: hos
 export const queuePriority = (ofRun = 3, before = 0) => ({ priorityKey: Math.max(1, ofRun - before) });
 
 /** The COCO test: minutes to an hour. Tried again, since a running test is adopted and inference is never repeated. */
-export const testing = proxyActivities<Pick<GpuActivities, 'runTest'>>({
+export const testing = checkedActivities<Pick<GpuActivities, 'runTest'>>({
   taskQueue: taskQueues.gpu,
   startToCloseTimeout: '1 day',
   heartbeatTimeout: '10 seconds',
@@ -107,7 +108,7 @@ export const testing = proxyActivities<Pick<GpuActivities, 'runTest'>>({
 });
 
 /** The registry of models: small files of the artifact store, which may be away for an hour. */
-export const registry = proxyActivities<
+export const registry = checkedActivities<
   Pick<ControlActivities, 'detectChanges' | 'evaluateGate' | 'readModel' | 'readVersion' | 'changeModel'>
 >({
   taskQueue: taskQueues.control,
@@ -117,17 +118,17 @@ export const registry = proxyActivities<
 });
 
 /** A word to another workflow. */
-export const triggering = proxyActivities<Pick<ControlActivities, 'sendTrigger'>>({
+export const triggering = checkedActivities<Pick<ControlActivities, 'sendTrigger'>>({
   taskQueue: taskQueues.control,
   startToCloseTimeout: '1 minute',
   retry: { ...retry, maximumInterval: '1 minute' },
 });
 
 /** Waits for a run of somebody else's: as long as a training takes. */
-export const runWatch = proxyActivities<Pick<ControlActivities, 'waitForRun'>>({ ...longWait, cancellationType });
+export const runWatch = checkedActivities<Pick<ControlActivities, 'waitForRun'>>({ ...longWait, cancellationType });
 
 /** A finished run into the registry, from the machine that holds it. */
-export const publishing = proxyActivities<Pick<GpuActivities, 'publishCandidate'>>({
+export const publishing = checkedActivities<Pick<GpuActivities, 'publishCandidate'>>({
   taskQueue: taskQueues.gpu,
   startToCloseTimeout: '1 day',
   heartbeatTimeout: '10 seconds',
@@ -136,10 +137,18 @@ export const publishing = proxyActivities<Pick<GpuActivities, 'publishCandidate'
 });
 
 /** Waits until somebody has made room: days, if need be. */
-export const diskSpace = proxyActivities<Pick<GpuActivities, 'waitForSpace'>>({
+export const diskSpace = checkedActivities<Pick<GpuActivities, 'waitForSpace'>>({
   taskQueue: taskQueues.gpu,
   startToCloseTimeout: '30 days',
   heartbeatTimeout: '10 seconds',
   cancellationType,
   retry: { ...retry, maximumInterval: '1 minute' },
+});
+
+/** Stops what a run left running. The trainer has 45 s to save; a worker that does not answer must not keep the run open. */
+export const stopping = checkedActivities<Pick<GpuActivities, 'stopJobs'>>({
+  taskQueue: taskQueues.gpu,
+  scheduleToCloseTimeout: '15 minutes',
+  heartbeatTimeout: '10 seconds',
+  retry: { ...retry, maximumInterval: '10 seconds' },
 });

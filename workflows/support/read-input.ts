@@ -1,5 +1,4 @@
-import { ApplicationFailure, workflowInfo } from '@temporalio/workflow';
-import type { ErrorCode } from '../../configs/errors.ts';
+import { workflowInfo } from '@temporalio/workflow';
 import { compareId, retrainId } from '../../configs/names.ts';
 import {
   inputRefusal,
@@ -9,6 +8,7 @@ import {
   type Parsed,
 } from '../../configs/parse-input.ts';
 import type { RetrainInput, RunInput, SweepInput } from '../../configs/schema/index.ts';
+import { codedFailure } from './coded-failure.ts';
 
 /**
  * A ZodError thrown here would fail the workflow task, which Temporal retries for ever: so it becomes a failure of the run.
@@ -30,7 +30,7 @@ export function readRetraining(rawInput: unknown): RetrainInput {
 }
 
 function accept<T>(parsed: Parsed<T>, requireItsId: (input: T) => void): T {
-  if (!parsed.ok) throw refuse(inputRefusal(parsed.problems));
+  if (!parsed.ok) throw codedFailure('InvalidInput', inputRefusal(parsed.problems));
   requireItsId(parsed.input);
   return parsed.input;
 }
@@ -39,9 +39,8 @@ function accept<T>(parsed: Parsed<T>, requireItsId: (input: T) => void): T {
 function requireId(expected: string, name: string): void {
   const { workflowId } = workflowInfo();
   if (workflowId !== expected)
-    throw refuse(`Expected the workflow id of the run "${name}" to be ${expected}, got ${workflowId}.`);
+    throw codedFailure(
+      'InvalidInput',
+      `Expected the workflow id of the run "${name}" to be ${expected}, got ${workflowId}.`,
+    );
 }
-
-/** Ends the run: nothing would be different another time. */
-export const refuse = (message: string, code: ErrorCode = 'InvalidInput'): ApplicationFailure =>
-  ApplicationFailure.nonRetryable(message, code);

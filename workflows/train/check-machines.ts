@@ -1,7 +1,7 @@
 import { hostsOf } from '../../configs/schema/plan-hosts.ts';
 import type { Check, RunPlan } from '../../configs/schema/index.ts';
 import { inspection, onLeader, onHost, queuePriority } from '../support/policies.ts';
-import { refuse } from '../support/read-input.ts';
+import { codedFailure } from '../support/coded-failure.ts';
 
 /**
  * A look at every machine that will train; each says whether it sees the folder of the others.
@@ -37,6 +37,7 @@ async function checkSharedStorage({ runId }: RunPlan, hosts: string[]): Promise<
   await look([]);
   const seen = await look(hosts);
   const blind = seen.find(({ verdict }) => verdict === 'error');
-  if (blind !== undefined) throw refuse(`- ${blind.name}: ${blind.message}. ${blind.remedy ?? ''}`, 'PlanStopped');
+  if (blind !== undefined)
+    throw codedFailure('PlanStopped', `- ${blind.name}: ${blind.message}. ${blind.remedy ?? ''}`);
   return seen;
 }

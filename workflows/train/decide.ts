@@ -1,5 +1,5 @@
 /** What follows after an attempt: pure, so that history explains every decision. The table is in docs/operations.md. */
-import type { Attempt, Failure, TrainerControl } from '../../configs/schema/index.ts';
+import { FailureReaction, type Attempt, type Failure, type TrainerControl } from '../../configs/schema/index.ts';
 import { accumulateGradients, rollBack, usePreviousCheckpoint } from './reactions.ts';
 import { retry, madeProgress, stop, type Situation, type Verdict } from './verdict.ts';
 
@@ -58,8 +58,11 @@ const describeSafety = (
 function afterFailure(newest: Attempt, situation: Situation): Verdict {
   const { attempts } = situation;
   const count = countWithoutProgress(attempts, ['crashed', 'hung']);
-  const { reaction, tries, class: name } = newest.failure ?? unknownFailure;
+  const { tries, class: name, ...failure } = newest.failure ?? unknownFailure;
   const waitSeconds = backOff(count);
+  const { data: reaction } = FailureReaction.safeParse(failure.reaction);
+  if (reaction === undefined)
+    return stop('UnexpectedResult', `${name}: this version does not know the reaction "${failure.reaction}"`);
   switch (reaction) {
     case 'stop':
       return stop('TrainingFailed', `${name}: another attempt would not mend that`);

@@ -1,7 +1,7 @@
 import type { Check, FetchedDataset, FetchedWeights, RunInput, RunPlan } from '../../configs/schema/index.ts';
 import { checkMachines } from './check-machines.ts';
 import { control, transfer } from '../support/policies.ts';
-import { refuse } from '../support/read-input.ts';
+import { codedFailure } from '../support/coded-failure.ts';
 import type { StatusBoard } from './status-board.ts';
 
 export interface PreparedRun {
@@ -35,5 +35,5 @@ function requirePassed(checks: Check[], { force }: RunInput, board: StatusBoard)
   const lines = stops.map(
     ({ name: about, message: says, remedy: next }) => `- ${about}: ${says}${next === null ? '' : `. ${next}`}`,
   );
-  throw refuse(lines.join('\n'), 'PlanStopped');
+  throw codedFailure('PlanStopped', lines.join('\n'));
 }

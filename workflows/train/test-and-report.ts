@@ -1,6 +1,7 @@
 import type { ReportRef } from '../../configs/schema/index.ts';
 import { control, onLeader, mirroring, queuePriority, testing } from '../support/policies.ts';
 import type { PreparedRun } from './prepare-run.ts';
+import { stopOnUnexpectedResult } from './stop-on-unexpected-result.ts';
 import type { StatusBoard } from './status-board.ts';
 
 export interface RunTiming {
@@ -18,7 +19,9 @@ export async function testAndReport(prepared: PreparedRun, board: StatusBoard, c
   const { priority, ...times } = course;
   board.enter('testing');
   const options = { priority: queuePriority(priority, 1), ...onLeader(plan) };
-  const metrics = await testing.runTest.executeWithOptions(options, [{ plan, priority }]);
+  const metrics = await stopOnUnexpectedResult(plan, () =>
+    testing.runTest.executeWithOptions(options, [{ plan, priority }]),
+  );
   board.addSteps(metrics.outcome);
 
   board.enter('reporting');

@@ -81,12 +81,14 @@ async function waitForSpace(plan: RunPlan, board: StatusBoard, attempt: Attempt)
 function stopFailure(attempt: Attempt, { code, why }: Verdict): Error {
   if (code === undefined) return new CancelledFailure(why);
   const { cause, failure, logTail } = attempt;
+  const isKnown = failure !== null && failure.class !== 'unknown' && code !== 'UnexpectedResult';
+  const nextStep = isKnown ? failure.nextStep : errorCatalogue[code].nextStep;
   const lines = [
     `Training stopped: ${why}.`,
     `Last cause: ${cause ?? 'unknown'}`,
     ...(failure === null ? [] : [`${failure.class}: ${failure.meaning}`, `Evidence: ${failure.evidence}`]),
     ...logTail,
-    `Next: ${failure !== null && failure.class !== 'unknown' ? failure.nextStep : errorCatalogue[code].nextStep}`,
+    `Next: ${nextStep}`,
   ];
   return ApplicationFailure.nonRetryable(lines.join('\n'), code);
 }

@@ -1,0 +1,30 @@
+import { afterEach, expect, test } from 'vitest';
+import { createGpuActivities } from '../../../activities/index.ts';
+import { readJson } from '../../../activities/shared/files/json-file.ts';
+import { findLiveJob } from '../../../activities/shared/trainer/trainer-process.ts';
+import { TrainerExit } from '../../../configs/schema/index.ts';
+import { mockEnvironment } from '../../helpers/mock-environment.ts';
+import { createMiniRun, miniControl, miniPlan, type MiniRun } from '../../helpers/mini-run.ts';
+import { until } from '../../helpers/until.ts';
+
+let run: MiniRun | undefined;
+afterEach(() => run?.remove());
+
+test('stopJobs lets the trainer save, and returns when it has ended', async () => {
+  run = await createMiniRun('--step-seconds', '1');
+  const { dependencies, folder } = run;
+  const { runTraining, stopJobs } = createGpuActivities(dependencies);
+  const request = { plan: miniPlan, attempt: 1, control: miniControl, rollback: null, since: 0 };
+  const attempt = mockEnvironment().run(runTraining, request);
+  await until(() => findLiveJob(folder.train));
+  await mockEnvironment().run(stopJobs, { runId: miniPlan.runId });
+  expect(await findLiveJob(folder.train)).toBeUndefined();
+  expect(await readJson(folder.train.exit, TrainerExit)).toMatchObject({ reason: 'preempted', stopRequested: true });
+  expect(await attempt).toMatchObject({ outcome: 'preempted' });
+});
+
+test('stopJobs returns at once when the run has no job', async () => {
+  run = await createMiniRun();
+  const { stopJobs } = createGpuActivities(run.dependencies);
+  await mockEnvironment().run(stopJobs, { runId: 'none' });
+});

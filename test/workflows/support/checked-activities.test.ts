@@ -1,0 +1,154 @@
+import { Context } from '@temporalio/activity';
+import type { Client, WorkflowHandle } from '@temporalio/client';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { RunStatus, type RunInput } from '../../../configs/schema/index.ts';
+import { startRun } from '../../../infra/client/start-run.ts';
+import { trainUntilStopped, withHostWorkers } from '../../helpers/host-workers.ts';
+import { inputForHosts } from '../../helpers/two-hosts.ts';
+import { until } from '../../helpers/until.ts';
+import {
+  aFailure,
+  anAttempt,
+  freshInput,
+  aReport,
+  withWorkers,
+  type StubbedActivities,
+} from '../../helpers/workflow-env.ts';
+
+/** Returns what no version of the activity returns. */
+const returning =
+  (result: unknown): (() => Promise<never>) =>
+  () =>
+    Promise.resolve(result as never); // the point of these tests
+
+const unexpected = (activity: string) => ({
+  type: 'UnexpectedResult',
+  nonRetryable: true,
+  message: expect.stringContaining(`Activity ${activity} returned`) as string,
+});
+
+async function causeOf(client: Client, input: RunInput): Promise<unknown> {
+  const { handle } = await startRun(client, input);
+  const error: unknown = await handle.result().catch((failure: unknown) => failure);
+  return error instanceof Error ? error.cause : error;
+}
+
+test.each([
+  'resolvePlan',
+  'checkPlan',
+  'checkMachine',
+  'fetchDataset',
+  'fetchWeights',
+  'pinPlan',
+  'runTraining',
+  'runTest',
+  'writeReport',
+] as const)('a result {} of %s fails the run and names the activity', async (name) => {
+  await withWorkers({ [name]: returning({}) }, async (client) => {
+    expect(await causeOf(client, freshInput())).toMatchObject(unexpected(name));
+  });
+});
+
+test('the failure names each field, and the jobs of the run are stopped', async () => {
+  const stopped: string[] = [];
+  const stubs: Partial<StubbedActivities> = {
+    runTraining: returning({ ...anAttempt({}), epoch: 'three', outcome: 'won' }),
+    stopJobs: ({ runId }) => {
+      stopped.push(runId);
+      return Promise.resolve();
+    },
+  };
+  const input = freshInput();
+  await withWorkers(stubs, async (client) => {
+    const cause = await causeOf(client, input);
+    for (const field of ['epoch: ', 'outcome: '])
+      expect(cause).toMatchObject({ message: expect.stringContaining(`- ${field}`) as string });
+  });
+  expect(stopped).toEqual([input.name]);
+});
+
+test('a training that is completed by command fails the run and is stopped', async () => {
+  let isStopped = false;
+  const stubs: Partial<StubbedActivities> = {
+    runTraining: async () => {
+      const { cancellationSignal } = Context.current();
+      while (!isStopped && !cancellationSignal.aborted) {
+        Context.current().heartbeat();
+        await sleep(100);
+      }
+      return anAttempt({ outcome: 'preempted' });
+    },
+    stopJobs: () => {
+      isStopped = true;
+      return Promise.resolve();
+    },
+  };
+  await withWorkers(stubs, async (client) => {
+    const { handle } = await startRun(client, freshInput());
+    const { workflowId } = handle;
+    const activityId = await until(() => findPending(handle));
+    await client.activity.complete({ workflowId, activityId }, {});
+    await expect(handle.result()).rejects.toMatchObject({ cause: unexpected('runTraining') });
+  });
+  expect(isStopped).toBe(true);
+});
+
+async function findPending(handle: WorkflowHandle): Promise<string | undefined> {
+  const { raw } = await handle.describe();
+  const running = raw.pendingActivities?.find(
+    ({ activityType, lastHeartbeatTime }) => activityType?.name === 'runTraining' && lastHeartbeatTime != null,
+  );
+  return running?.activityId ?? undefined;
+}
+
+test('an unexpected result of one host ends the training of all hosts', async () => {
+  const executed = await withHostWorkers(
+    { 'gpu-a': { runTraining: trainUntilStopped }, 'gpu-b': { joinTraining: returning({}) } },
+    async (client) => {
+      expect(await causeOf(client, inputForHosts())).toMatchObject(unexpected('joinTraining'));
+    },
+  );
+  expect([executed['gpu-a']?.at(-1), executed['gpu-b']?.at(-1)]).toEqual(['stopJobs', 'stopJobs']);
+});
+
+test('an unexpected result of the shared storage check fails the run', async () => {
+  const stubs = { 'gpu-a': {}, 'gpu-b': { checkSharedStorage: returning({}) } };
+  await withHostWorkers(stubs, async (client) => {
+    expect(await causeOf(client, inputForHosts())).toMatchObject(unexpected('checkSharedStorage'));
+  });
+});
+
+test('an unexpected result while the run waits for disk space fails the run', async () => {
+  const stubs: Partial<StubbedActivities> = {
+    runTraining: ({ attempt }) =>
+      Promise.resolve(anAttempt({ attempt, outcome: 'crashed', failure: aFailure('wait-for-space') })),
+    waitForSpace: returning({}),
+  };
+  await withWorkers(stubs, async (client) => {
+    expect(await causeOf(client, freshInput())).toMatchObject(unexpected('waitForSpace'));
+  });
+});
+
+test('a failure reaction that this version does not know stops the run', async () => {
+  const stubs: Partial<StubbedActivities> = {
+    runTraining: ({ attempt }) =>
+      Promise.resolve(anAttempt({ attempt, outcome: 'crashed', failure: { ...aFailure('retry'), reaction: 'xyz' } })),
+  };
+  await withWorkers(stubs, async (client) => {
+    const { handle } = await startRun(client, freshInput());
+    await expect(handle.result()).rejects.toMatchObject({
+      cause: { type: 'UnexpectedResult', message: expect.stringContaining('"xyz"') as string },
+    });
+    const { attempts, decisions } = RunStatus.parse(await handle.query('status'));
+    expect(attempts).toHaveLength(1);
+    expect(decisions.map(({ next }) => next)).toEqual(['stop']);
+  });
+});
+
+test('what an activity without a result returns is dropped', async () => {
+  await withWorkers({ notify: returning({ ok: true }) }, async (client) => {
+    const { handle } = await startRun(client, { ...freshInput(), notify: [{ to: 'webhook', ref: 'OPS' }] });
+    expect(await handle.result()).toEqual(aReport);
+  });
+});

@@ -1,0 +1,44 @@
+import { proxyActivities, type ActivityInterfaceFor, type ActivityOptions } from '@temporalio/workflow';
+import type { ControlActivities, GpuActivities } from '../../activities/index.ts';
+import { listProblems } from '../../configs/parse-input.ts';
+import { activityResults } from './activity-results.ts';
+import { codedFailure } from './coded-failure.ts';
+
+type ActivityName = keyof typeof activityResults;
+type UntypedActivities = Record<string, (...args: unknown[]) => Promise<unknown>>;
+
+/**
+ * Creates activities that parse what they return. A ZodError or a TypeError in workflow code would fail the workflow task,
+ * which Temporal retries indefinitely; an UnexpectedResult ends the run instead.
+ */
+export function checkedActivities<A extends Partial<ControlActivities & GpuActivities>>(
+  options: ActivityOptions,
+): ActivityInterfaceFor<A> {
+  const activities = proxyActivities<UntypedActivities>(options);
+  const check = (name: ActivityName) => {
+    const activity = activities[name];
+    const execute = async (...args: unknown[]): Promise<unknown> => parseResult(name, await activity?.(...args));
+    const executeWithOptions = async (overrides: ActivityOptions, args: unknown[]): Promise<unknown> =>
+      parseResult(name, await activity?.executeWithOptions(overrides, args));
+    return Object.assign(execute, { executeWithOptions });
+  };
+  const checked: unknown = Object.fromEntries(names.map((name) => [name, check(name)]));
+  return checked as ActivityInterfaceFor<A>; // each name has the type of its activity, whose result its schema yields
+}
+
+const names = Object.keys(activityResults) as ActivityName[]; // the keys of a literal
+
+/** @throws ApplicationFailure UnexpectedResult. */
+function parseResult(name: ActivityName, result: unknown): unknown {
+  const parsed = activityResults[name].safeParse(result);
+  if (parsed.success) return parsed.data;
+  const problems = listProblems(parsed.error, 'result').map((problem) => `- ${problem}`);
+  throw codedFailure(
+    'UnexpectedResult',
+    [
+      `Activity ${name} returned a result that this version of the workflow does not understand:`,
+      ...problems,
+      'Check that all workers run the same version and that nobody completed the activity by command. Then start the run again.',
+    ].join('\n'),
+  );
+}
