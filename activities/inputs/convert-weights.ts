@@ -58,9 +58,9 @@ const maxListedKeys = 8;
 
 function requireMatch(result: ConvertedWeights, file: string, model: string): void {
   if (result.ok) return;
-  if (result.refused !== undefined) throw new CodedError('WeightsRefused', `${file}: ${result.refused}`);
-  const wrongShapes = result.misshapen.map(
-    ({ key, expected, got }) => `${key} has shape [${got.join(', ')}], expected [${expected.join(', ')}]`,
+  if (result.rejected !== undefined) throw new CodedError('WeightsRefused', `${file}: ${result.rejected}`);
+  const wrongShapes = result.mismatched.map(
+    ({ key, expected, actual }) => `${key} has shape [${actual.join(', ')}], expected [${expected.join(', ')}]`,
   );
   const differences = [
     formatKeys('missing', result.missing),

@@ -2,7 +2,13 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { z } from 'zod';
 import { homeFolders } from '../../configs/paths.ts';
-import { FetchedDataset, FileMark, PreparedDataset, type RunPlan } from '../../configs/schema/index.ts';
+import {
+  FetchedDataset,
+  FileMark,
+  PreparedDataset,
+  type DatasetSpec,
+  type RunPlan,
+} from '../../configs/schema/index.ts';
 import { contentKey } from '../shared/steps/content-key.ts';
 import { isSameMark, readFileMark } from '../shared/files/file-mark.ts';
 import type { StoredObject } from '../shared/store/objects.ts';
@@ -77,17 +83,15 @@ async function prepare(
       return [archive?.file ?? '', { path, sha256, bytes, files: archive?.files ?? null }] as const;
     });
     const { train, val, classes, extractImages: extract } = dataset;
-    await writeFile(
-      spec,
-      JSON.stringify({
-        v: 1,
-        contentKey: key,
-        archives: Object.fromEntries(files),
-        splits: { train, val },
-        classes,
-        extract,
-      }),
-    );
+    const content: DatasetSpec = {
+      v: 1,
+      contentKey: key,
+      archives: Object.fromEntries(files),
+      splits: { train, val },
+      classes,
+      extract,
+    };
+    await writeFile(spec, JSON.stringify(content));
     onProgress({ what: `checking ${dataset.id}` });
     const answer = await runTrainerCommand({
       python,

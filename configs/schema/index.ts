@@ -7,6 +7,7 @@ export * from './metrics.ts';
 export * from './analysis.ts';
 export * from './plan.ts';
 export * from './trainer-files.ts';
+export * from './trainer-answers.ts';
 export * from './hosts.ts';
 export * from './progress.ts';
 export * from './report.ts';

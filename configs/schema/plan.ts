@@ -75,22 +75,6 @@ export const RunPlan = z.object({
 });
 export type RunPlan = z.infer<typeof RunPlan>;
 
-/** What the workflow wants of the trainer now: control.json. The first two may change while it runs. */
-export const TrainerControl = z.object({
-  v: z.literal(1),
-  /** Train until so many whole epochs are done: the plan's, unless a person changed it. The schedule stays the plan's. */
-  epochs: z.int(),
-  /** Grows by one whenever somebody wants a checkpoint at once. */
-  checkpointNow: z.int(),
-  /** Of the recipe's learning rate. */
-  learningRateFactor: z.number(),
-  /** Train without mixed precision. */
-  fp32: z.boolean(),
-  /** Each batch is cut into so many times the parts of the recipe; their gradients add up to one step. */
-  accumulate: z.int(),
-});
-export type TrainerControl = z.infer<typeof TrainerControl>;
-
 /** Checkpoints after this iteration that were written under this fence or an older one are not to be used any more. */
 export const Rollback = z.object({ toIteration: z.int(), fence: z.int(), why: z.string() });
 export type Rollback = z.infer<typeof Rollback>;

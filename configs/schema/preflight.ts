@@ -1,5 +1,6 @@
 /** What a dry run finds before anything is fetched or trained. */
 import { z } from 'zod';
+import { TrainerFacts } from './trainer-answers.ts';
 
 /** One thing that was looked at. */
 export const Check = z.object({
@@ -22,20 +23,6 @@ export const GpuFacts = z.object({
   memoryUsedBytes: z.number(),
 });
 export type GpuFacts = z.infer<typeof GpuFacts>;
-
-/** Answer of `machine`: what the trainer's Python has. */
-export const TrainerFacts = z.object({
-  v: z.literal(1),
-  python: z.string(),
-  packages: z.record(z.string(), z.string().nullable()),
-  /** CUDA that torch was built for; null for a build without. */
-  cuda: z.string().nullable(),
-  cudaDevices: z.int(),
-  nccl: z.string().nullable(),
-  /** Whether mmcv's own operators are compiled; torchvision's stand in otherwise. */
-  compiledOps: z.boolean(),
-});
-export type TrainerFacts = z.infer<typeof TrainerFacts>;
 
 /** What a worker's machine offers a training. */
 export const MachineFacts = z.object({

@@ -1,9 +1,10 @@
 /** How training goes. */
 import { z } from 'zod';
 import { EvalMetrics } from './metrics.ts';
-import { TrainerControl, StepOutcome } from './plan.ts';
+import { StepOutcome } from './plan.ts';
 import { Check } from './preflight.ts';
 import { Score } from './primitives.ts';
+import { TrainerControl } from './trainer-files.ts';
 
 /** What the test says of a checkpoint, and whether it had to be done for that. */
 export const TestResult = EvalMetrics.extend({ outcome: StepOutcome });

@@ -46,10 +46,6 @@ export const ModelVersion = z.object({
 });
 export type ModelVersion = z.infer<typeof ModelVersion>;
 
-/** Answer of `export-weights`. */
-export const ExportedWeights = z.object({ v: z.literal(1), path: z.string(), sha256: Sha256, bytes: z.int() });
-export type ExportedWeights = z.infer<typeof ExportedWeights>;
-
 /** One change of the pointer. `evidence`: the sha256 of the verdict that speaks for it; null where a person alone decided. */
 export const RegistryChange = z.object({
   at: z.number(),

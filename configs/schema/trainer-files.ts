@@ -1,194 +1,208 @@
-/** The files of the trainer (docs/trainer-contract.md). */
+/**
+ * Files of a job: what workers and the trainer write for each other. `npm run contract` turns these schemas into
+ * trainer/contract/*.schema.json and the field tables of docs/trainer-contract.md.
+ */
 import { z } from 'zod';
-import { RecipeSettings, RecipeSummary } from './plan.ts';
+import { CheckpointPolicy } from './input.ts';
+import { RunPlan } from './plan.ts';
 import { Score, Sha256 } from './primitives.ts';
+import { SpeedSwitches } from './speed.ts';
 
+const version = z.literal(1).describe('Version of the format.');
+const unixSeconds = (meaning: string) => z.number().describe(`${meaning}, in Unix seconds.`);
+const fence = z.int().describe('Fencing token under which the trainer was started.');
+const attempt = z
+  .int()
+  .describe('Fencing token under which the trainer was started; it grows over all runs in this folder.');
+const epochsDone = z.int().describe('Complete epochs done.');
+const iterationsDone = z.int().describe('Iterations done in the whole run.');
+const checkpointFile = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/);
+
+/** The fields of plan.json that the trainer reads. It ignores all others. */
+export const TrainerPlan = z.looseObject({
+  v: RunPlan.shape.v,
+  runId: z.string().describe('Name of the run.'),
+  planHash: RunPlan.shape.planHash.describe('Hash of everything that decides the final weights.'),
+  recipe: z.looseObject({
+    name: RunPlan.shape.recipe.shape.name.describe('File of configs/mmdet, without `.py`.'),
+    sha256: RunPlan.shape.recipe.shape.sha256.describe('Hash of the flattened recipe.'),
+  }),
+  epochs: RunPlan.shape.epochs.describe('Epochs to train; 0 for an evaluation.'),
+  seed: RunPlan.shape.seed.describe('Seed of all random numbers.'),
+  gpus: RunPlan.shape.gpus.describe('Number of ranks.'),
+  batchPerGpu: RunPlan.shape.batchPerGpu.describe('Images per rank and step.'),
+  loaderWorkers: RunPlan.shape.loaderWorkers.describe('Data loader processes per rank.'),
+  logEverySteps: RunPlan.shape.logEverySteps.describe('Steps between two `step` events.'),
+  checkpoint: z.looseObject({
+    everyMinutes: CheckpointPolicy.shape.everyMinutes
+      .unwrap()
+      .describe('Minutes between two checkpoints, or `auto` (docs/operations.md).'),
+    keepLast: CheckpointPolicy.shape.keepLast.unwrap().describe('Number of newest checkpoints that are kept.'),
+    milestones: CheckpointPolicy.shape.milestones.describe(
+      'Epochs whose checkpoint is kept forever; by default those at which the learning rate falls.',
+    ),
+  }),
+  speed: SpeedSwitches.describe('Switches that make training faster (docs/recipes.md).'),
+});
+export type TrainerPlan = z.infer<typeof TrainerPlan>;
+
+/** control.json: values that may change while a trainer runs. It polls the first two; the rest applies at its start. */
+export const TrainerControl = z.object({
+  v: version,
+  epochs: z.int().describe('Epochs to train: those of the plan unless a person changed them.'),
+  checkpointNow: z.int().describe('Counter of checkpoint requests.'),
+  learningRateFactor: z.number().describe("Factor of the recipe's learning rate."),
+  fp32: z.boolean().describe('Trains without mixed precision.'),
+  accumulate: z.int().describe('Parts into which each batch is cut; their gradients are accumulated into one step.'),
+});
+export type TrainerControl = z.infer<typeof TrainerControl>;
+
+/** owner.json: the supervisor that runs the job. */
 export const TrainerOwner = z.object({
-  v: z.literal(1),
-  pid: z.int(),
-  /** Field 22 of /proc/<pid>/stat: with the pid it names one process for ever. */
-  startTicks: z.int(),
-  host: z.string(),
-  attempt: z.int(),
-  fence: z.int(),
-  /** Size of trainer.log when this trainer began: what is before it is another's. */
-  logOffset: z.int(),
-  /** UUIDs of the GPUs that it leased. */
-  gpus: z.array(z.string()).default([]),
-  startedAt: z.number(),
+  v: version,
+  pid: z.int().describe('Process id of the supervisor.'),
+  startTicks: z.int().describe('Field 22 of `/proc/<pid>/stat`: together with `pid` it identifies one process.'),
+  host: z.string().describe('Host name.'),
+  attempt,
+  fence,
+  logOffset: z.int().describe('Size of trainer.log when this attempt began.'),
+  gpus: z.array(z.string()).describe('UUIDs of the leased GPUs.'),
+  startedAt: unixSeconds('Start of the attempt'),
 });
 export type TrainerOwner = z.infer<typeof TrainerOwner>;
 
-/** waiting.json: there while a supervisor waits for GPUs. */
+/** waiting.json: exists while a supervisor waits for GPUs. */
 export const GpuWait = z.object({
-  v: z.literal(1),
-  fence: z.int(),
-  gpus: z.int(),
-  since: z.number(),
-  /** In the queue of the machine, from 1 on; who is ahead. */
-  place: z.int(),
-  ahead: z.array(z.object({ run: z.string(), gpus: z.int() })),
-  /** Who has the GPUs; `survivors` are processes whose supervisor was killed. */
-  held: z.array(
-    z.object({
-      gpu: z.string(),
-      name: z.string(),
-      run: z.string().nullable(),
-      pid: z.int().nullable(),
-      since: z.number().nullable(),
-      survivors: z.boolean(),
-    }),
-  ),
-  /** GPUs that nobody leased, but somebody uses. */
-  foreign: z.array(z.object({ gpu: z.string(), users: z.array(z.string()) })),
-  /** Other hosts of the same attempt that have no GPUs yet. */
-  hosts: z.array(z.string()).default([]),
+  v: version,
+  fence,
+  gpus: z.int().describe('Number of requested GPUs.'),
+  since: unixSeconds('Start of the wait'),
+  position: z.int().describe('Position in the queue of the machine, from 1.'),
+  ahead: z.array(z.object({ run: z.string(), gpus: z.int() })).describe('Requests ahead in the queue.'),
+  holders: z
+    .array(
+      z.object({
+        gpu: z.string(),
+        name: z.string(),
+        run: z.string().nullable(),
+        pid: z.int().nullable(),
+        since: z.number().nullable(),
+        orphaned: z.boolean().describe('True when the supervisor is dead and its processes still run.'),
+      }),
+    )
+    .describe('Leases of the GPUs.'),
+  foreign: z
+    .array(z.object({ gpu: z.string(), users: z.array(z.string()) }))
+    .describe('GPUs without a lease that other processes use.'),
+  hosts: z.array(z.string()).describe('Other hosts of the attempt that have no GPUs yet.'),
 });
 export type GpuWait = z.infer<typeof GpuWait>;
 
 export const RootCause = z.object({
-  rank: z.int().nullable(),
-  pid: z.int().nullable(),
-  exitCode: z.int().nullable(),
-  signal: z.string().nullable(),
-  message: z.string(),
-  at: z.number().nullable(),
+  rank: z.int().nullable().describe('Rank that failed first; null when unknown.'),
+  pid: z.int().nullable().describe('Process id of that rank.'),
+  exitCode: z.int().nullable().describe('Exit code of that rank; null after a signal.'),
+  signal: z.string().nullable().describe('Signal that ended the rank, such as `SIGKILL`.'),
+  message: z.string().describe('Exception or last message of the rank.'),
+  at: z.number().nullable().describe('Time of the failure, in Unix seconds.'),
 });
 export type RootCause = z.infer<typeof RootCause>;
 
+/** exit.json: the outcome of an attempt, written last. */
 export const TrainerExit = z.object({
-  v: z.literal(1),
-  attempt: z.int(),
-  fence: z.int(),
-  code: z.int().nullable(),
-  signal: z.string().nullable(),
-  stopRequested: z.boolean(),
-  reason: z.enum(['finished', 'preempted', 'crashed', 'hung']),
-  rootCause: RootCause.nullable(),
-  /** With several hosts: the one whose part of the attempt failed, which ended this part. */
-  endedBy: z.string().nullish(),
-  startedAt: z.number(),
-  endedAt: z.number(),
+  v: version,
+  attempt,
+  fence,
+  code: z.int().nullable().describe('Exit code of the program; null after a signal.'),
+  signal: z.string().nullable().describe('Signal that ended the program.'),
+  stopRequested: z.boolean().describe('The supervisor received SIGTERM or SIGINT.'),
+  reason: z.enum(['finished', 'preempted', 'crashed', 'hung']).describe('Outcome of the attempt.'),
+  rootCause: RootCause.nullable().describe('First failure, when there was one and its cause is known.'),
+  endedBy: z.string().nullish().describe('With several hosts: the host whose failure ended this one.'),
+  startedAt: unixSeconds('Start of the attempt'),
+  endedAt: unixSeconds('End of the attempt'),
 });
 export type TrainerExit = z.infer<typeof TrainerExit>;
 
+/** checkpoints/<name>.json: the manifest that makes a checkpoint valid. */
 export const CheckpointManifest = z.object({
-  v: z.literal(1),
-  file: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/),
-  bytes: z.int(),
-  sha256: Sha256,
-  epoch: z.int(),
-  iteration: z.int(),
-  planHash: Sha256,
-  attempt: z.int(),
-  fence: z.int(),
-  createdAt: z.number(),
-  /** Version of torch that wrote the file; null for the fake trainer of the tests, which has no torch. */
-  torch: z.string().nullable(),
+  v: version,
+  file: checkpointFile.describe('Name of the checkpoint file.'),
+  bytes: z.int().describe('Size of the file.'),
+  sha256: Sha256.describe('Hash of the file.'),
+  epoch: epochsDone,
+  iteration: iterationsDone,
+  planHash: Sha256.describe('Plan that the checkpoint belongs to.'),
+  attempt,
+  fence,
+  createdAt: unixSeconds('Time of the save'),
+  torch: z.string().nullable().describe('Version of torch; null for the fake trainer of the tests.'),
 });
 export type CheckpointManifest = z.infer<typeof CheckpointManifest>;
 
 const ValidationScores = z.object({ AP: Score, AP50: Score, AP75: Score, APs: Score, APm: Score, APl: Score });
-const trainerEvent = <T extends string, S extends z.core.$ZodLooseShape>(type: T, shape: S) =>
-  z.object({ v: z.literal(1), type: z.literal(type), t: z.number(), attempt: z.int(), ...shape });
+const trainerEvent = <T extends string, S extends z.core.$ZodLooseShape>(type: T, meaning: string, fields: S) =>
+  z
+    .object({
+      v: version,
+      type: z.literal(type).describe('Kind of the event.'),
+      t: unixSeconds('Time of the event'),
+      attempt,
+      ...fields,
+    })
+    .describe(meaning);
 
+/** progress.jsonl: one event per line, over all attempts. */
 export const TrainerEvent = z.discriminatedUnion('type', [
-  trainerEvent('started', {
-    fence: z.int(),
-    epoch: z.int(),
-    iteration: z.int(),
-    iterationsPerEpoch: z.int(),
-    epochs: z.int(),
-    worldSize: z.int(),
-    device: z.string(),
-    resumedFrom: z.string().nullable(),
-    pids: z.array(z.int()),
-    versions: z.record(z.string(), z.string()),
+  trainerEvent('started', 'The ranks are ready to train.', {
+    fence,
+    epoch: epochsDone,
+    iteration: iterationsDone,
+    iterationsPerEpoch: z.int().describe('Iterations of one epoch.'),
+    epochs: z.int().describe('Epochs to train.'),
+    worldSize: z.int().describe('Number of ranks.'),
+    device: z.string().describe('`cpu` or `cuda`.'),
+    resumedFrom: z.string().nullable().describe('Checkpoint file that was loaded; null for a fresh start.'),
+    pids: z.array(z.int()).describe('Process id of each rank.'),
+    versions: z.record(z.string(), z.string()).describe('Versions of Python and its packages.'),
   }),
-  trainerEvent('step', {
-    epoch: z.int(),
-    iteration: z.int(),
-    loss: z.number().nullable(),
-    losses: z.record(z.string(), z.number().nullable()),
-    lr: z.number().nullable(),
-    stepSeconds: z.number(),
-    dataSeconds: z.number().nullable(),
-    etaSeconds: z.number().nullable(),
-    memoryMb: z.number().nullable(),
+  trainerEvent('step', 'A training step, averaged since the last event of this kind.', {
+    epoch: z.int().describe('Epoch in progress, from 1.'),
+    iteration: iterationsDone,
+    loss: z.number().nullable().describe('Total loss; null when not finite.'),
+    losses: z.record(z.string(), z.number().nullable()).describe('Parts of the loss by name.'),
+    lr: z.number().nullable().describe('Learning rate.'),
+    stepSeconds: z.number().describe('Duration of one step.'),
+    dataSeconds: z.number().nullable().describe('Part of the step that waited for data.'),
+    etaSeconds: z.number().nullable().describe('Estimated time to the end of training.'),
+    memoryMb: z.number().nullable().describe('Peak GPU memory of this rank, in MiB; null on a CPU.'),
   }),
-  trainerEvent('validation', {
-    epoch: z.int(),
-    iteration: z.int(),
-    bbox: ValidationScores,
-    segm: ValidationScores,
-    seconds: z.number(),
+  trainerEvent('validation', 'A validation on the validation split, by hotcoco.', {
+    epoch: epochsDone,
+    iteration: iterationsDone,
+    bbox: ValidationScores.describe('Box AP in 0..1; null without ground truth.'),
+    segm: ValidationScores.describe('Mask AP in 0..1; null without ground truth.'),
+    seconds: z.number().describe('Duration.'),
   }),
-  trainerEvent('checkpoint', {
-    file: z.string(),
-    epoch: z.int(),
-    iteration: z.int(),
-    bytes: z.int(),
-    sha256: Sha256,
-    seconds: z.number(),
-    /** How long training stood still for it: the rest of `seconds` went on in the background. */
-    blockedSeconds: z.number(),
-    /** `checkpointNow` of the control file at the save. */
-    order: z.int(),
+  trainerEvent('checkpoint', 'A checkpoint and its manifest are on disk.', {
+    file: z.string().describe('Name of the checkpoint file.'),
+    epoch: epochsDone,
+    iteration: iterationsDone,
+    bytes: z.int().describe('Size of the file.'),
+    sha256: Sha256.describe('Hash of the file.'),
+    seconds: z.number().describe('Duration of the save.'),
+    blockedSeconds: z.number().describe('Part of `seconds` during which training was blocked.'),
+    checkpointNow: z.int().describe('`checkpointNow` of control.json at the save.'),
   }),
-  trainerEvent('tested', { done: z.int(), total: z.int() }),
-  trainerEvent('warning', { message: z.string() }),
-  trainerEvent('ended', { reason: z.enum(['finished', 'preempted']), epoch: z.int(), iteration: z.int() }),
+  trainerEvent('tested', 'Progress of the test job.', {
+    done: z.int().describe('Images done.'),
+    total: z.int().describe('Images of the split.'),
+  }),
+  trainerEvent('warning', 'A problem that does not end training.', { message: z.string().describe('Text.') }),
+  trainerEvent('ended', 'The trainer ends on its own.', {
+    reason: z.enum(['finished', 'preempted']).describe('Why it ends.'),
+    epoch: epochsDone,
+    iteration: iterationsDone,
+  }),
 ]);
 export type TrainerEvent = z.infer<typeof TrainerEvent>;
-
-/** Answer of `convert-weights`. */
-export const ConvertedWeights = z.object({
-  v: z.literal(1),
-  ok: z.boolean(),
-  refused: z.string().optional(),
-  result: z.object({ path: z.string(), sha256: Sha256, bytes: z.int() }).nullable(),
-  parameters: z.int(),
-  missing: z.array(z.string()),
-  unexpected: z.array(z.string()),
-  misshapen: z.array(z.object({ key: z.string(), expected: z.array(z.int()), got: z.array(z.int()) })),
-});
-export type ConvertedWeights = z.infer<typeof ConvertedWeights>;
-
-const PerSplit = z.object({ train: z.int(), val: z.int() });
-
-/** Answer of `prepare-dataset`. */
-export const PreparedDataset = z.discriminatedUnion('ok', [
-  z.object({
-    v: z.literal(1),
-    ok: z.literal(true),
-    warnings: z.array(z.string()),
-    images: PerSplit,
-    instances: PerSplit,
-    classes: z.int(),
-  }),
-  z.object({ v: z.literal(1), ok: z.literal(false), problems: z.array(z.string()) }),
-]);
-
-/** Answer of `pack-folder`. */
-export const PackedFolder = z.discriminatedUnion('ok', [
-  z.object({ v: z.literal(1), ok: z.literal(true), bytes: z.int(), sha256: Sha256 }),
-  z.object({ v: z.literal(1), ok: z.literal(false), problems: z.array(z.string()) }),
-]);
-
-/** What `prepare-dataset` and `pack-folder` print while they work, in bytes. */
-export const StageLine = z.object({ stage: z.string(), done: z.int(), total: z.int() });
-export type StageLine = z.infer<typeof StageLine>;
-
-/** Answer of `recipe`. */
-export const FlattenedRecipe = z.object({
-  v: z.literal(1),
-  name: z.string(),
-  text: z.string(),
-  /** The same settings as JSON. A recipe.json written by an older version has none. */
-  settings: RecipeSettings.default({}),
-  sha256: Sha256,
-  maxEpochs: z.int(),
-  /** The few settings that a person asks for first. */
-  summary: RecipeSummary,
-});
-export type FlattenedRecipe = z.infer<typeof FlattenedRecipe>;

@@ -7,7 +7,7 @@ import { runTrainerCommand } from '../../activities/shared/trainer/trainer-comma
 import { writeFileAtomic } from '../../activities/shared/files/atomic-file.ts';
 import { chooseDevice } from '../stack/device.ts';
 import { recipeFacts } from '../../activities/plan/recipe-facts.ts';
-import { GpuCheck, type StageLine } from '../../configs/schema/index.ts';
+import { GpuCheck, type StageProgress } from '../../configs/schema/index.ts';
 import { runProgram } from '../terminal/program.ts';
 import { createDependencies } from '../../workers/dependencies.ts';
 
@@ -50,7 +50,7 @@ async function measure(): Promise<void> {
 }
 
 /** Prints progress: a line that updates in place on a terminal, elsewhere one line per variant. */
-function printProgress(isTerminal: boolean): (line: StageLine) => void {
+function printProgress(isTerminal: boolean): (line: StageProgress) => void {
   const started = new Set<string>();
   return ({ stage, done, total }) => {
     if (isTerminal) process.stdout.write(`\r${stage}: step ${done} of ${total} `.padEnd(60));

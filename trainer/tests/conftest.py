@@ -15,9 +15,11 @@ from typing import Any
 
 import pytest
 
+from contract import check_files
 from everswin_trainer.checkpoints.checkpoint import Checkpoint, list_checkpoints
 from everswin_trainer.demo.mini_coco import make_files
 from everswin_trainer.job.progress import read_events
+from everswin_trainer.job.speed import SWITCHES
 from everswin_trainer.system.process_tree import find_by_environment, kill_processes
 
 TRAINER = Path(__file__).parents[1]
@@ -34,8 +36,27 @@ PLAN = {
     "loaderWorkers": 0,
     "logEverySteps": 1,
     "checkpoint": {"everyMinutes": 10, "keepLast": 3},
+    "speed": dict.fromkeys(SWITCHES, False),
     "unknownToTheTrainer": {"anything": True},
 }
+# Every value is the default.
+CONTROL = {"v": 1, "epochs": 3, "checkpointNow": 0, "learningRateFactor": 1.0, "fp32": False, "accumulate": 1}
+
+
+# Folders of all jobs that the current test has used.
+_used: list[Path] = []
+
+
+@pytest.fixture(autouse=True)
+def files_follow_the_contract(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Validates the files that a test leaves, unless it is marked `off_contract` because it writes invalid ones."""
+    _used.clear()
+    if "tmp_path" in request.fixturenames:
+        _used.append(request.getfixturevalue("tmp_path"))
+    yield
+    if not request.node.get_closest_marker("off_contract"):
+        for folder in set(_used):
+            check_files(folder)
 
 
 @dataclass
@@ -46,6 +67,9 @@ class JobFolder:
     plan: dict[str, Any] = field(default_factory=lambda: json.loads(json.dumps(PLAN)))
     # PYTHONPATH of the programs.
     modules: tuple[Path, ...] = (TRAINER, TRAINER / "tests")
+
+    def __post_init__(self) -> None:
+        _used.append(self.root)
 
     @property
     def folder(self) -> Path:

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from zips import zip_of
 
+from contract import check
 from everswin_trainer.data.dataset_spec import DatasetSpec
 from everswin_trainer.data.prepare_dataset import prepare
 
@@ -88,6 +89,7 @@ class OwnData:
             "extract": False,
             **self.changes,
         }
+        check("dataset-spec", spec)
         (self.root / "spec.json").write_text(json.dumps(spec))
         return self.root / "spec.json"
 
@@ -118,6 +120,7 @@ def prepare_mini(archives: Path, into: Path, extract: bool = False) -> dict[str,
         "classes": 3,
         "extract": extract,
     }
+    check("dataset-spec", spec)
     path = into.with_name(f"{into.name}.spec.json")
     path.write_text(json.dumps(spec))
     return prepare(DatasetSpec.load(path), into)

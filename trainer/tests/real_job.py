@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from own_data import prepare_mini
 
-from conftest import TRAINER, JobFolder, environment
+from conftest import CONTROL, TRAINER, JobFolder, environment
 from everswin_trainer.model.recipe import fingerprint, load_recipe
 
 RECIPE = TRAINER.parent / "configs/mmdet/cascade-mask-rcnn_swin-demo.py"
@@ -49,7 +49,7 @@ class RealJob(JobFolder):
     def control(self, **values: Any) -> None:
         """Writes the control file atomically, as the worker does."""
         self.folder.mkdir(exist_ok=True)
-        (self.folder / "control.new").write_text(json.dumps({"v": 1, **values}))
+        (self.folder / "control.new").write_text(json.dumps({**CONTROL, "epochs": self.plan["epochs"], **values}))
         (self.folder / "control.new").rename(self.folder / "control.json")
 
     def checkpoint(self, name: str) -> Path:

@@ -59,7 +59,7 @@ function progressOf(event: TrainerEvent, before: Progress): Partial<Progress> {
     case 'validation':
       return { bboxAP: event.bbox.AP, segmAP: event.segm.AP, validatedEpoch: event.epoch };
     case 'checkpoint':
-      return { lastCheckpoint: event.file, checkpointNow: Math.max(before.checkpointNow, event.order) };
+      return { lastCheckpoint: event.file, checkpointNow: Math.max(before.checkpointNow, event.checkpointNow) };
     case 'ended':
       return { epoch: event.epoch, iteration: event.iteration, etaSeconds: 0 };
     case 'tested':
@@ -102,4 +102,4 @@ export const isMilestone = (before: RunState, event: TrainerEvent): boolean =>
   (event.type === 'started' ||
     event.type === 'validation' ||
     event.type === 'ended' ||
-    (event.type === 'checkpoint' && event.order > before.progress.checkpointNow));
+    (event.type === 'checkpoint' && event.checkpointNow > before.progress.checkpointNow));

@@ -1,24 +1,24 @@
 import type { GpuWait } from '../../../configs/schema/index.ts';
 
 /** Formats a GPU wait on one line, for `status`, the Temporal UI and the heartbeat. */
-export function formatGpuWait({ gpus, place, ahead, held, foreign, hosts }: GpuWait): string {
+export function formatGpuWait({ gpus, position, ahead, holders, foreign, hosts }: GpuWait): string {
   if (hosts.length > 0) return `Waiting for GPUs on ${hosts.join(', ')}`;
-  const parts = [`Waiting for ${gpus} GPU${gpus === 1 ? '' : 's'}: position ${place} in the queue`];
+  const parts = [`Waiting for ${gpus} GPU${gpus === 1 ? '' : 's'}: position ${position} in the queue`];
   if (ahead.length > 0) parts.push(`behind ${ahead.map((one) => `${one.run} (${one.gpus})`).join(', ')}`);
-  for (const { names, holder } of groupByHolder(held)) parts.push(`${names.join(', ')} ${holder}`);
+  for (const { names, holder } of groupByHolder(holders)) parts.push(`${names.join(', ')} ${holder}`);
   for (const { gpu, users } of foreign) parts.push(`${gpu} is in use by ${users.join(', ')}`);
   return parts.join('; ');
 }
 
 /** Identifies a wait by what a user wants to be notified of, which excludes the memory use of other processes. */
-export const gpuWaitKey = ({ place, ahead, held, foreign, hosts }: GpuWait): string =>
-  JSON.stringify([hosts, place, ahead, held.map(({ run, survivors }) => [run, survivors]), foreign.map(({ gpu }) => gpu)]);
+export const gpuWaitKey = ({ position, ahead, holders, foreign, hosts }: GpuWait): string =>
+  JSON.stringify([hosts, position, ahead, holders.map(({ run, orphaned }) => [run, orphaned]), foreign.map(({ gpu }) => gpu)]);
 
-function groupByHolder(held: GpuWait['held']): { names: string[]; holder: string }[] {
+function groupByHolder(holders: GpuWait['holders']): { names: string[]; holder: string }[] {
   const groups = new Map<string, string[]>();
-  for (const { gpu, run, pid, since, survivors } of held) {
+  for (const { gpu, run, pid, since, orphaned } of holders) {
     const from = since === null ? '' : ` since ${new Date(since * 1000).toISOString().slice(0, 19)}Z`;
-    const who = survivors ? `surviving processes of run ${run ?? '?'}` : `run ${run ?? '?'}`;
+    const who = orphaned ? `surviving processes of run ${run ?? '?'}` : `run ${run ?? '?'}`;
     const holder = `held by ${who} (pid ${pid ?? '?'})${from}`;
     groups.set(holder, [...(groups.get(holder) ?? []), gpu]);
   }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { createInterface } from 'node:readline';
 import { execa } from 'execa';
 import type { z } from 'zod';
-import { StageLine } from '../../../configs/schema/index.ts';
+import { StageProgress } from '../../../configs/schema/index.ts';
 import { CodedError } from '../errors/coded-error.ts';
 import { parseJson, readJson } from '../files/json-file.ts';
 import type { PythonCommand } from './trainer-process.ts';
@@ -17,7 +17,7 @@ interface TrainerCommand<T extends z.ZodType> {
   /** Schema of the JSON file that the command writes to `--out`. */
   output: T;
   signal: AbortSignal;
-  onStage?: (line: StageLine) => void;
+  onStage?: (line: StageProgress) => void;
 }
 
 /**
@@ -48,7 +48,7 @@ export async function runTrainerCommand<T extends z.ZodType>({
     });
     running.all.on('data', () => timer.refresh());
     createInterface(running.stdout).on('line', (line) => {
-      const stage = parseJson(line, StageLine);
+      const stage = parseJson(line, StageProgress);
       if (stage !== undefined) onStage?.(stage);
     });
     const result = await running;

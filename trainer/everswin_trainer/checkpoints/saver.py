@@ -107,7 +107,7 @@ class Saver:
             sha256=self._newest.sha256,
             seconds=time.monotonic() - blocked_since,
             blockedSeconds=blocked_seconds,
-            order=request,
+            checkpointNow=request,
         )
         self._retain()
 

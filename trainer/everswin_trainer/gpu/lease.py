@@ -25,7 +25,7 @@ class Holder:
     gpu: Gpu
     record: dict[str, Any]
     # The supervisor was killed, and its ranks still run.
-    survivors: bool = False
+    orphaned: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def _holder(descriptor: int, gpu: Gpu, job: Job) -> Holder | None:
         return Holder(gpu, _read(descriptor))
     record = _read(descriptor)
     if record.get("job") not in (None, str(job.folder)) and _has_living_process(Path(record["job"])):
-        return Holder(gpu, record, survivors=True)
+        return Holder(gpu, record, orphaned=True)
     return None
 
 

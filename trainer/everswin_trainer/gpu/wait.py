@@ -166,9 +166,10 @@ class _GpuWait:
         queue = [{"run": request["run"], "gpus": request["gpus"]} for request in ahead]
         state = {
             **{"v": 1, "fence": self.attempt.fence, "gpus": self.request.count, "since": self.started_at},
-            **{"place": len(ahead) + 1, "ahead": queue},
-            "held": [_holder_state(holder) for holder in held],
+            **{"position": len(ahead) + 1, "ahead": queue},
+            "holders": [_holder_state(holder) for holder in held],
             "foreign": [{"gpu": uuid, "users": found} for uuid, found in sorted(self.foreign.items())],
+            "hosts": [],
         }
         if state != self.published and time.time() - self.started_at > PATIENCE_SECONDS:
             # A full disk does not end the wait.
@@ -200,4 +201,4 @@ def _format_gpus(gpus: list[Gpu]) -> str:
 def _holder_state(holder: Holder) -> dict[str, Any]:
     record = holder.record
     of = {"run": record.get("run"), "pid": record.get("pid"), "since": record.get("since")}
-    return {"gpu": holder.gpu.uuid, "name": holder.gpu.name, **of, "survivors": holder.survivors}
+    return {"gpu": holder.gpu.uuid, "name": holder.gpu.name, **of, "orphaned": holder.orphaned}

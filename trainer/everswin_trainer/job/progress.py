@@ -84,7 +84,7 @@ def surviving_events(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def newest_request(events: list[dict[str, Any]]) -> int:
     """Returns the newest `checkpointNow` that a checkpoint has served; 0 if none has."""
-    return max((event.get("order", 0) for event in events if event["type"] == "checkpoint"), default=0)
+    return max((event.get("checkpointNow", 0) for event in events if event["type"] == "checkpoint"), default=0)
 
 
 def box_average_precision(events: list[dict[str, Any]]) -> dict[tuple[int, int], float]:

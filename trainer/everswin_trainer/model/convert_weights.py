@@ -40,7 +40,7 @@ def convert_in_child(arguments: argparse.Namespace, network: str) -> int:
         return code
     if -code not in FAULTS:
         raise RuntimeError(f"the conversion of {arguments.weights} was killed by {signal_name(-code)}")
-    answer(arguments, network, refused=f"reading it ended the process with {signal_name(-code)}")
+    answer(arguments, network, rejected=f"reading it ended the process with {signal_name(-code)}")
     return 0
 
 
@@ -63,7 +63,7 @@ def convert(arguments: argparse.Namespace, network: str) -> int:
     try:
         found = into(arguments, model, expected)
     except Refused as error:
-        answer(arguments, network, refused=str(error))
+        answer(arguments, network, rejected=str(error))
         return 0
     answer(arguments, network, **found)
     return 0
@@ -110,8 +110,8 @@ def prepare(recipe: Path, part: str) -> tuple[Any, dict[str, Any]]:
     return model, expected_detector(model, None)
 
 
-def answer(arguments: argparse.Namespace, network: str, refused: str | None = None, **found: Any) -> None:
-    nothing = {"result": None, "parameters": 0, "missing": [], "unexpected": [], "misshapen": []}
+def answer(arguments: argparse.Namespace, network: str, rejected: str | None = None, **found: Any) -> None:
+    nothing = {"result": None, "parameters": 0, "missing": [], "unexpected": [], "mismatched": []}
     path = arguments.weights
     write_json(
         arguments.out,
@@ -119,7 +119,7 @@ def answer(arguments: argparse.Namespace, network: str, refused: str | None = No
             "v": 1,
             "ok": found.get("result") is not None,
             "part": arguments.part,
-            **({"refused": refused} if refused else {}),
+            **({"rejected": rejected} if rejected else {}),
             "source": {"sha256": hash_file(path), "bytes": path.stat().st_size},
             **nothing,
             **found,

@@ -80,13 +80,11 @@ def summarize(config: Config) -> dict[str, Any]:
     heads = config.model.roi_head.bbox_head if "roi_head" in config.model else []
     wrapper = config.optim_wrapper
     return {
-        "maxEpochs": config.train_cfg.max_epochs,
         "milestones": milestones(config),
         "optimizer": wrapper.optimizer.type,
         "lr": wrapper.optimizer.lr,
         "precision": "fp16" if wrapper.get("type") == "AmpOptimWrapper" else "fp32",
         "boxHeads": sorted({head.type for head in (heads if isinstance(heads, list) else [heads])}),
-        "batchPerGpu": config.train_dataloader.batch_size,
         # Of a rank's batch, in memory at a time: build_config.py.
         "imagesAtOnce": config.get("images_at_once"),
     }

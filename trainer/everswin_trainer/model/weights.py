@@ -179,11 +179,11 @@ class Comparison:
     parameters: int = 0
     missing: list[str] = field(default_factory=list)
     unexpected: list[str] = field(default_factory=list)
-    misshapen: list[dict[str, Any]] = field(default_factory=list)
+    mismatched: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def fits(self) -> bool:
-        return not (self.missing or self.unexpected or self.misshapen)
+        return not (self.missing or self.unexpected or self.mismatched)
 
 
 def compare(given: dict[str, Tensor], expected: dict[str, Tensor]) -> Comparison:
@@ -194,7 +194,7 @@ def compare(given: dict[str, Tensor], expected: dict[str, Tensor]) -> Comparison
             if not derived and not key.startswith(DETECTOR_ONLY):
                 found.missing.append(key)
         elif given[key].shape != tensor.shape:
-            found.misshapen.append({"key": key, "expected": list(tensor.shape), "got": list(given[key].shape)})
+            found.mismatched.append({"key": key, "expected": list(tensor.shape), "actual": list(given[key].shape)})
         elif not derived:
             found.parameters += tensor.numel()
     ignored = (key for key in given if not key.startswith(CLASSIFIER_ONLY) and not key.endswith(DERIVED))

@@ -97,10 +97,10 @@ class Hosts:
             self.own.waiting.unlink(missing_ok=True)
 
     def _publish(self, names: list[str], request: GpuRequest, since: float) -> None:
-        state = {"v": 1, "fence": self.attempt.fence, "gpus": request.count, "since": since, "place": 1}
+        state = {"v": 1, "fence": self.attempt.fence, "gpus": request.count, "since": since, "position": 1}
         # A full disk does not end the wait.
         with suppress(OSError):
-            write_json(self.own.waiting, {**state, "ahead": [], "held": [], "foreign": [], "hosts": names})
+            write_json(self.own.waiting, {**state, "ahead": [], "holders": [], "foreign": [], "hosts": names})
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from noisy import EMPTY, add_detection, detect
 
+from contract import check_answer
 from everswin_trainer.analysis.analyse import BOOTSTRAP_FILE, FILE, Subject, analyse, discard
 from everswin_trainer.analysis.drawing import LONG_SIDE, MOST_BYTES, draw, shrink
 from everswin_trainer.analysis.gallery import EACH
@@ -42,7 +43,10 @@ def analysed(
 
     analyse(Subject(IDENTITY, annotations, found, picture_of, resamples=40), folder, lambda: None)
     bootstrap = folder / BOOTSTRAP_FILE
-    return json.loads((folder / FILE).read_bytes()), json.loads(bootstrap.read_bytes()) if bootstrap.exists() else {}
+    return (
+        check_answer("analysis", folder / FILE),
+        check_answer("bootstrap", bootstrap) if bootstrap.exists() else {},
+    )
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from contract import check
 from everswin_trainer.benchmark import gpu_check
 from everswin_trainer.benchmark.gpu_check import (
     Variant,
@@ -64,6 +65,7 @@ def test_the_hours_of_the_seeds_training_follow_from_a_step() -> None:
             (again, found(0.6, [None, *losses[1:]])),
         ],
     )
+    check("gpu-check", document)
     hours = [one["measured"] and one["measured"]["projectedHours"] for one in document["variants"]]
     # 36 epochs of 14,659 steps.
     assert hours == [

@@ -33,7 +33,11 @@ class Folder:
         plan = Plan.load(root / "plan.json")
         self.job = Job.at(root / "train")
         self.progress = Progress(self.job.progress, 1)
-        self.progress.write("started", iteration=0, iterationsPerEpoch=PER_EPOCH)
+        self.progress.write(
+            "started",
+            **{"fence": 1, "epoch": 0, "iteration": 0, "iterationsPerEpoch": PER_EPOCH, "epochs": 3, "worldSize": 1},
+            **{"device": "cpu", "resumedFrom": None, "pids": [], "versions": {}},
+        )
         self.saver = Saver(self.job, plan, Origin(PLAN_HASH, Attempt(1, 1), None), self.progress, milestones)
 
     def save(
@@ -109,7 +113,7 @@ def test_checkpoint_event_reports_file_request_and_durations(folder: Folder) -> 
     folder.saver.wait()
     [event] = folder.events("checkpoint")
     [checkpoint] = list_valid_checkpoints(folder.job.checkpoints, PLAN_HASH)
-    assert (event["file"], event["epoch"], event["iteration"], event["order"]) == ("e001-i000010.pth", 1, 10, 4)
+    assert (event["file"], event["epoch"], event["iteration"], event["checkpointNow"]) == ("e001-i000010.pth", 1, 10, 4)
     assert (event["bytes"], event["sha256"]) == (5, checkpoint.sha256)
     assert event["blockedSeconds"] >= 2
     assert event["seconds"] - event["blockedSeconds"] >= 0.3

@@ -13,6 +13,7 @@ import pytest
 from own_data import OwnData, annotate, draw, prepare_mini
 
 from conftest import TRAINER, environment
+from contract import check_answer
 from everswin_trainer.data.dataset import find_prepared
 from everswin_trainer.data.image_index import ImageIndex
 from everswin_trainer.demo import mini_coco
@@ -440,7 +441,7 @@ def quiet(folder: Path) -> dict[str, Any]:
 def run(name: str, *switches: Any) -> dict[str, Any]:
     line = arguments(name, *switches)
     subprocess.run(line, env=environment(), check=True, capture_output=True)
-    return json.loads(Path(line[-1]).read_text())
+    return check_answer(name, Path(line[-1]))
 
 
 def command(spec: Path, into: Path) -> dict[str, Any]:

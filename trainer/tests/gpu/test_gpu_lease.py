@@ -111,8 +111,8 @@ def test_job_waits_and_reports_the_holder_when_gpus_are_leased(machine: Machine)
     pid = trains(first)["pid"]
     second, _ = machine.start("second", endless(), 2)
     state = waiting(second)
-    assert (state["v"], state["fence"], state["gpus"], state["place"], state["ahead"]) == (1, 1, 2, 1, [])
-    assert [(holder["gpu"], holder["run"], holder["pid"], holder["survivors"]) for holder in state["held"]] == [
+    assert (state["v"], state["fence"], state["gpus"], state["position"], state["ahead"]) == (1, 1, 2, 1, [])
+    assert [(holder["gpu"], holder["run"], holder["pid"], holder["orphaned"]) for holder in state["holders"]] == [
         (uuid(0), "first", pid, False),
         (uuid(1), "first", pid, False),
     ]
@@ -171,7 +171,7 @@ def test_surviving_ranks_keep_their_gpus(machine: Machine) -> None:
     second, _ = machine.start("second", endless(), 1)
     waiting(second)
     kill_processes([supervisor.pid, *(pid for pid in first.living() if pid not in pids)])
-    until(lambda: any(holder["survivors"] for holder in waiting(second)["held"]), "the survivors to be named")
+    until(lambda: any(holder["orphaned"] for holder in waiting(second)["holders"]), "the survivors to be named")
     kill_processes(pids[:1])
     time.sleep(0.6)
     assert not second.living()
@@ -199,7 +199,7 @@ def test_restarted_job_does_not_block_its_former_gpus(machine: Machine) -> None:
     first, _ = machine.start("first", endless(), 2, 2)
     trains(second)
     until(
-        lambda: [holder["run"] for holder in waiting(first)["held"]] == ["second", "second"],
+        lambda: [holder["run"] for holder in waiting(first)["holders"]] == ["second", "second"],
         "it to wait for the second",
     )
 
@@ -208,21 +208,21 @@ def test_queue_sorts_by_priority_then_time_without_overtaking(machine: Machine) 
     holder, supervisor = machine.start("holder", endless(), 1)
     trains(holder)
     big, _ = machine.start("big", endless(), 2, 1, "--gpu-since", "100")
-    assert waiting(big)["place"] == 1
+    assert waiting(big)["position"] == 1
     small, small_supervisor = machine.start("small", endless(), 1, 1, "--gpu-since", "200")
-    assert (waiting(small)["place"], waiting(small)["ahead"]) == (2, [{"run": "big", "gpus": 2}])
+    assert (waiting(small)["position"], waiting(small)["ahead"]) == (2, [{"run": "big", "gpus": 2}])
     early, _ = machine.start("early", endless(), 2, 1, "--gpu-since", "50")
-    assert waiting(early)["place"] == 1
+    assert waiting(early)["position"] == 1
     urgent, _ = machine.start("urgent", training(), 2, 1, "--gpu-since", "300", "--gpu-priority", "2")
-    assert waiting(urgent)["place"] == 1
-    until(lambda: waiting(small)["place"] == 4, "the fourth place")
+    assert waiting(urgent)["position"] == 1
+    until(lambda: waiting(small)["position"] == 4, "the fourth place")
     small_supervisor.kill()
     supervisor.terminate()
     starts = []
     for job in (urgent, early):
         starts.append(trains(job)["startedAt"])
     assert starts == sorted(starts)
-    until(lambda: waiting(big)["place"] == 1, "the first place")
+    until(lambda: waiting(big)["position"] == 1, "the first place")
 
 
 def test_job_waits_for_processes_without_a_lease(machine: Machine) -> None:
@@ -272,7 +272,7 @@ def test_cpu_jobs_run_one_at_a_time(machine: Machine) -> None:
     first, supervisor = machine.start("first", endless(), 2, 1, "--device", "cpu")
     assert trains(first)["gpus"] == ["cpu"]
     second, _ = machine.start("second", endless(), 1, 1, "--device", "cpu")
-    assert [holder["gpu"] for holder in waiting(second)["held"]] == ["cpu"]
+    assert [holder["gpu"] for holder in waiting(second)["holders"]] == ["cpu"]
     supervisor.terminate()
     trains(second)
 

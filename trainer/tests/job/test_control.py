@@ -31,6 +31,7 @@ def test_control_reads_every_value(job: Job, plan: Plan) -> None:
     assert TrainerControl.load(job, plan) == TrainerControl(5, 2, 0.25, True, 4)
 
 
+@pytest.mark.off_contract
 @pytest.mark.parametrize("content", [None, b"", b'{"v": 1, "epochs": 5, "check', b"[]", b'{"v": 1}'])
 def test_control_uses_the_plan_without_a_valid_file(job: Job, plan: Plan, content: bytes | None) -> None:
     if content is not None:
@@ -38,11 +39,13 @@ def test_control_uses_the_plan_without_a_valid_file(job: Job, plan: Plan, conten
     assert TrainerControl.load(job, plan) == DEFAULTS
 
 
+@pytest.mark.off_contract
 def test_control_uses_the_default_for_a_missing_value(job: Job, plan: Plan) -> None:
     write_json(job.control, {"v": 1, "checkpointNow": 7, "accumulate": 2})
     assert TrainerControl.load(job, plan) == TrainerControl(3, 7, 1.0, False, 2)
 
 
+@pytest.mark.off_contract
 def test_control_uses_the_default_for_an_invalid_value(job: Job, plan: Plan) -> None:
     invalid = {"epochs": 0, "checkpointNow": True, "learningRateFactor": -0.5, "fp32": "yes", "accumulate": 1.5}
     write_json(job.control, invalid)

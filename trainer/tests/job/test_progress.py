@@ -109,4 +109,6 @@ def test_discarded_score_is_ignored_until_measured_again() -> None:
 def test_newest_request_is_the_highest_that_a_checkpoint_served() -> None:
     assert newest_request([]) == 0
     # Events of older versions have no such field.
-    assert newest_request([checkpoint(5), checkpoint(10, order=3), checkpoint(20, order=0), step(21)]) == 3
+    assert (
+        newest_request([checkpoint(5), checkpoint(10, checkpointNow=3), checkpoint(20, checkpointNow=0), step(21)]) == 3
+    )

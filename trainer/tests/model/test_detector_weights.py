@@ -1,6 +1,5 @@
 """A released detector at full size, Swin-S: converted, and its outputs against the mathematics of its own layout."""
 
-import json
 import subprocess
 import sys
 from collections import OrderedDict
@@ -28,6 +27,7 @@ from swin_layout import (
 )
 
 from conftest import environment
+from contract import check_answer
 from everswin_trainer.model.build_config import set_classes
 from everswin_trainer.model.detector_weights import (
     add_derived,
@@ -101,7 +101,7 @@ def command(recipe: Path, weights: Path, into: Path, part: str = "detector") -> 
     files = ["--recipe", str(recipe), "--weights", str(weights), "--into", str(into)]
     argv = [sys.executable, "-m", "everswin_trainer", "convert-weights", "--part", part, *files]
     subprocess.run([*argv, "--out", f"{into}.json"], env=environment(), check=True)
-    return json.loads(Path(f"{into}.json").read_text())
+    return check_answer("convert-weights", Path(f"{into}.json"))
 
 
 def noise(*shape: int, seed: int = 7) -> torch.Tensor:
@@ -110,7 +110,7 @@ def noise(*shape: int, seed: int = 7) -> torch.Tensor:
 
 def test_no_key_is_missing_none_unexpected_and_every_number_is_used(released: Released) -> None:
     answer = released.answer
-    assert (answer["missing"], answer["unexpected"], answer["misshapen"]) == ([], [], [])
+    assert (answer["missing"], answer["unexpected"], answer["mismatched"]) == ([], [], [])
     assert (answer["part"], answer["classes"]) == ("detector", 80)
     learned = sum(weight.numel() for weight in released.model.parameters())
     assert learned == pytest.approx(106.95e6, abs=5e3)
@@ -168,7 +168,7 @@ def some_boxes(count: int) -> torch.Tensor:
     return torch.cat([low, low + 5 + torch.rand(count, 2, generator=draw) * 25], 1)
 
 
-def test_a_missing_a_foreign_and_a_misshapen_tensor_are_named(released: Released) -> None:
+def test_a_missing_a_foreign_and_a_mismatched_tensor_are_named(released: Released) -> None:
     file = dict(released.file)
     del file["backbone.norm0.weight"], file["roi_head.bbox_head.2.shared_convs.3.bn.running_var"]
     file["ema.backbone"] = torch.zeros(1)
@@ -177,7 +177,7 @@ def test_a_missing_a_foreign_and_a_misshapen_tensor_are_named(released: Released
     comparison = compare(add_derived(convert_detector(file, settings()), expected), expected)
     assert comparison.missing == ["backbone.norm0.weight", "roi_head.bbox_head.2.shared_convs.3.bn.running_var"]
     assert comparison.unexpected == ["ema.backbone"]
-    assert comparison.misshapen == [{"key": "rpn_head.rpn_reg.bias", "expected": [12], "got": [7]}]
+    assert comparison.mismatched == [{"key": "rpn_head.rpn_reg.bias", "expected": [12], "actual": [7]}]
 
 
 def test_a_model_of_another_number_of_classes_takes_all_but_its_last_layers_and_says_so(released: Released) -> None:
@@ -228,7 +228,7 @@ def small(tmp_path: Path) -> Path:
 def test_a_detector_given_as_a_backbone_is_refused_with_the_field_that_takes_it(small: Path, tmp_path: Path) -> None:
     answer = command(DEMO, small, tmp_path / "made", part="backbone")
     assert (answer["ok"], answer["part"], answer["unexpected"]) == (False, "backbone", [])
-    assert answer["refused"] == (
+    assert answer["rejected"] == (
         "detector.pth holds a whole detector, where the weights of a backbone alone were expected: "
         "name it in weights.detector instead of weights.backbone"
     )

@@ -1,12 +1,12 @@
 """What leaves the registry is what MMDetection's own tools load."""
 
 import hashlib
-import json
 from pathlib import Path
 
 import safetensors.torch
 import torch
 
+from contract import check_answer
 from everswin_trainer.model.export_weights import main
 
 
@@ -15,7 +15,7 @@ def test_the_exported_checkpoint_holds_weights_and_classes_and_is_named_by_its_h
     safetensors.torch.save_file(weights, tmp_path / "w.safetensors")
     argv = ["--weights", str(tmp_path / "w.safetensors"), "--into", str(tmp_path / "shapes")]
     assert main([*argv, "--class", "disc", "--class", "big; tile", "--out", str(tmp_path / "answer.json")]) == 0
-    answer = json.loads((tmp_path / "answer.json").read_bytes())
+    answer = check_answer("export-weights", tmp_path / "answer.json")
     path = Path(answer["path"])
     assert hashlib.sha256(path.read_bytes()).hexdigest() == answer["sha256"]
     assert path.name == f"shapes-{answer['sha256'][:8]}.pth"

@@ -1,6 +1,5 @@
 """Each hostile file goes through the whole conversion, in a child as in production."""
 
-import json
 import subprocess
 import sys
 import threading
@@ -14,6 +13,7 @@ import pytest
 from hostile_weights import hostile_files, load_carelessly
 
 from conftest import PROGRAMS, environment
+from contract import check_answer
 
 RECIPE = Path(__file__).parents[3] / "configs/mmdet/cascade-mask-rcnn_swin-demo.py"
 NAMES = [name for name, _, _ in hostile_files(Path("/nowhere/canary"), "http://127.0.0.1:1")]
@@ -59,7 +59,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory, asked: tuple[str, list[str]
         (root / "files" / name).write_bytes(content)
     command = [sys.executable, str(PROGRAMS / "convert_many.py"), str(RECIPE), str(root / "files"), str(root / "out")]
     subprocess.run(command, env=environment(), check=True, cwd=root, timeout=300)
-    answers = {name: json.loads((root / "out" / f"{name}.json").read_text()) for name in files}
+    answers = {name: check_answer("convert-weights", root / "out" / f"{name}.json") for name in files}
     made = [path.name for path in root.rglob("*") if path.is_file() and path.parent.name != "files"]
     return Corpus(files, answers, canary, [name for name in made if not name.endswith(".json")], list(paths))
 
@@ -68,7 +68,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory, asked: tuple[str, list[str]
 def test_it_is_refused_in_plain_words_and_nothing_of_it_runs(corpus: Corpus, name: str) -> None:
     answer = corpus.answers[name]
     assert (answer["ok"], answer["result"]) == (False, None)
-    said = answer["refused"]
+    said = answer["rejected"]
     assert 20 < len(said) < 400
     assert said.isprintable()
     assert "Re-running" not in said, "torch's advice to run the file's code"

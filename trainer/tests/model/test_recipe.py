@@ -1,5 +1,4 @@
 import hashlib
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +7,7 @@ import pytest
 from mmengine.config import Config
 
 from conftest import JobFolder, environment
+from contract import check_answer
 from everswin_trainer.job.plan import Plan
 from everswin_trainer.model.recipe import fingerprint, flatten, load_recipe, to_json
 
@@ -18,10 +18,10 @@ DEMO = RECIPES / "cascade-mask-rcnn_swin-demo.py"
 def test_the_command_writes_text_hash_and_summary_without_this_machines_paths(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "everswin_trainer", "recipe", "--recipe", str(DEMO), "--out", str(tmp_path / "r")]
     subprocess.run(command, env=environment(), check=True, cwd=tmp_path)
-    answer = json.loads((tmp_path / "r").read_text())
+    answer = check_answer("recipe", tmp_path / "r")
     assert answer["name"] == "cascade-mask-rcnn_swin-demo"
     assert answer["sha256"] == hashlib.sha256(answer["text"].encode()).hexdigest()
-    assert answer["maxEpochs"] == answer["summary"]["maxEpochs"]
+    assert answer["maxEpochs"] == 10
     assert answer["summary"]["precision"] == "fp16"
     assert answer["summary"]["optimizer"] == "AdamW"
     assert answer["settings"]["optim_wrapper"]["optimizer"]["type"] == "AdamW"

@@ -55,7 +55,7 @@ def test_no_key_is_missing_and_none_unexpected_in_full_size(released: tuple[str,
     letter, path = released
     for settings in backbones(letter):
         comparison = compare(read_backbone(path, settings), expected_tensors(settings))
-        assert (comparison.missing, comparison.unexpected, comparison.misshapen) == ([], [], [])
+        assert (comparison.missing, comparison.unexpected, comparison.mismatched) == ([], [], [])
         assert comparison.parameters == PARAMETERS[letter]
 
 

@@ -1,4 +1,3 @@
-import json
 import pickle
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from mmengine.config import ConfigDict
 from safetensors.torch import load_file
 
 from conftest import environment
+from contract import check_answer
 from everswin_trainer.demo import mini_weights
 from everswin_trainer.model.build_config import _set_weights
 from everswin_trainer.model.recipe import load_recipe
@@ -58,14 +58,14 @@ def command(recipe: str, weights: Path, into: Path) -> dict[str, Any]:
     files = ["--recipe", str(recipe_file(recipe)), "--weights", str(weights), "--into", str(into)]
     argv = [sys.executable, "-m", "everswin_trainer", "convert-weights", *files, "--out", f"{into}.json"]
     subprocess.run(argv, env=environment(), check=True, capture_output=True)
-    return json.loads(Path(f"{into}.json").read_text())
+    return check_answer("convert-weights", Path(f"{into}.json"))
 
 
 def test_weights_of_the_recipes_size_are_converted(mini: Path, tmp_path: Path) -> None:
     answer = command("demo", mini, tmp_path / "made/swin")
     assert answer["ok"] is True
-    assert "refused" not in answer
-    assert (answer["missing"], answer["unexpected"], answer["misshapen"]) == ([], [], [])
+    assert "rejected" not in answer
+    assert (answer["missing"], answer["unexpected"], answer["mismatched"]) == ([], [], [])
     assert answer["source"]["bytes"] == mini.stat().st_size
     assert answer["parameters"] > 1_000_000
     assert answer["network"] in ("isolated", "not isolated")
@@ -136,8 +136,8 @@ def test_weights_of_another_size_fail_with_every_difference_named(mini: Path, tm
     assert {
         "key": "patch_embed.projection.weight",
         "expected": [96, 3, 4, 4],
-        "got": [24, 3, 4, 4],
-    } in answer["misshapen"]
+        "actual": [24, 3, 4, 4],
+    } in answer["mismatched"]
     assert not (tmp_path / "swin.safetensors").exists()
 
 
@@ -158,7 +158,7 @@ def test_a_derived_table_may_be_missing_but_not_of_another_size(mini: Path, demo
     other = changed(
         mini, tmp_path / "other.pth", lambda model: model.update({key: torch.zeros(4, 4, dtype=torch.int64)})
     )
-    assert [one["got"] for one in check(other, demo).misshapen] == [[4, 4]]
+    assert [one["actual"] for one in check(other, demo).mismatched] == [[4, 4]]
 
 
 @pytest.mark.parametrize("content", [b"", b"not a pickle", pickle.dumps([1, 2])], ids=["empty", "text", "list"])

@@ -135,7 +135,7 @@ def test_a_run_validates_and_saves_each_epoch_and_says_where_it_departs_from_its
 def test_a_save_keeps_training_waiting_only_for_the_copy(uninterrupted: RealJob) -> None:
     for saved in uninterrupted.events("checkpoint"):
         assert 0 < saved["blockedSeconds"] < saved["seconds"]
-        assert saved["order"] == 0
+        assert saved["checkpointNow"] == 0
 
 
 def test_tensorboard_has_each_step_and_validation_once_of_a_run_that_was_killed_and_resumed(disturbed: RealJob) -> None:
@@ -335,8 +335,8 @@ def test_an_order_to_stop_after_this_epoch_ends_with_its_validation(ordered: Rea
 def test_an_ordered_checkpoint_is_saved_in_the_middle_of_the_epoch(ordered: RealJob) -> None:
     first, *_, last = ordered.events("checkpoint")
     assert 6 <= first["iteration"] <= 9, "the request came after step 6"
-    assert (first["epoch"], first["order"]) == (1, 7)
-    assert (last["epoch"], last["iteration"], last["order"]) == (2, 10, 7)
+    assert (first["epoch"], first["checkpointNow"]) == (1, 7)
+    assert (last["epoch"], last["iteration"], last["checkpointNow"]) == (2, 10, 7)
 
 
 def test_an_ordered_learning_rate_keeps_the_schedule(ordered: RealJob, uninterrupted: RealJob) -> None:

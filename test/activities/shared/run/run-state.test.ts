@@ -3,10 +3,10 @@ import { applyEvent, initialState, isMilestone } from '../../../../activities/sh
 import type { TrainerEvent } from '../../../../configs/schema/index.ts';
 import { startedEvent, stepEvent, validationEvent } from '../../../fixtures/sample-report.ts';
 
-const saved = (iteration: number, order: number, attempt = 2): TrainerEvent => {
+const saved = (iteration: number, checkpointNow: number, attempt = 2): TrainerEvent => {
   const file = `e001-i${iteration}.pth`;
   const cost = { bytes: 1, sha256: 'a'.repeat(64), seconds: 1, blockedSeconds: 0.1 };
-  return { v: 1, type: 'checkpoint', t: 1, attempt, file, epoch: 1, iteration, ...cost, order };
+  return { v: 1, type: 'checkpoint', t: 1, attempt, file, epoch: 1, iteration, ...cost, checkpointNow };
 };
 const after = (...events: TrainerEvent[]) => events.reduce(applyEvent, initialState(1, 36, 2));
 

@@ -1,0 +1,146 @@
+/** Inputs and answers of the trainer's commands: the JSON files that `--spec` and `--out` name. */
+import { z } from 'zod';
+import { DatasetSplit } from './catalog.ts';
+import { RecipeSettings, RecipeSummary } from './plan.ts';
+import { Sha256 } from './primitives.ts';
+
+const version = z.literal(1).describe('Version of the format.');
+const problems = z.array(z.string()).describe('One line per kind of problem, with a count and five examples.');
+const warnings = z.array(z.string()).describe('Findings that do not reject the data set.');
+
+/** A line that `prepare-dataset`, `pack-folder` and `gpu-check` print to stdout about once a second. */
+export const StageProgress = z.object({
+  stage: z.string().describe('`checking`, `extracting`, `packing`, or the variant of a GPU check.'),
+  done: z.int().describe('Bytes done; steps of a GPU check.'),
+  total: z.int().describe('Bytes in total; steps of a GPU check.'),
+});
+export type StageProgress = z.infer<typeof StageProgress>;
+
+/** Answer of `recipe`. */
+export const FlattenedRecipe = z.object({
+  v: version,
+  name: z.string().describe('File of configs/mmdet, without `.py`.'),
+  text: z.string().describe('The recipe with everything that it inherits; itself a recipe.'),
+  settings: RecipeSettings.describe('The same settings as JSON.'),
+  sha256: Sha256.describe('Hash of `text`.'),
+  maxEpochs: z.int().describe('Epochs of the schedule.'),
+  summary: RecipeSummary.describe('The most important settings.'),
+});
+export type FlattenedRecipe = z.infer<typeof FlattenedRecipe>;
+
+/** Answer of `convert-weights`. */
+export const ConvertedWeights = z.object({
+  v: version,
+  ok: z.boolean().describe('Whether the weights fit and were converted.'),
+  part: z.enum(['backbone', 'detector']).describe('Part of the model that was requested.'),
+  rejected: z.string().optional().describe('Why the file cannot be used at all.'),
+  source: z.object({ sha256: Sha256, bytes: z.int() }).describe('The file that was read.'),
+  classes: z.int().nullish().describe('Classes of a detector; null when it has no box head.'),
+  result: z
+    .object({ path: z.string(), sha256: Sha256, bytes: z.int() })
+    .nullable()
+    .describe('The converted file; null when it was not written.'),
+  parameters: z.int().describe('Number of parameters, batch statistics included.'),
+  missing: z.array(z.string()).describe("Keys of the recipe's model that the file lacks."),
+  unexpected: z.array(z.string()).describe("Keys of the file that the recipe's model lacks."),
+  mismatched: z
+    .array(z.object({ key: z.string(), expected: z.array(z.int()), actual: z.array(z.int()) }))
+    .describe('Keys whose shapes differ.'),
+  network: z.enum(['isolated', 'not isolated']).describe('`not isolated` when the kernel refuses network namespaces.'),
+});
+export type ConvertedWeights = z.infer<typeof ConvertedWeights>;
+
+/** Answer of `export-weights`. */
+export const ExportedWeights = z.object({
+  v: version,
+  path: z.string().describe('The exported checkpoint.'),
+  sha256: Sha256.describe('Hash of the file.'),
+  bytes: z.int().describe('Size of the file.'),
+});
+export type ExportedWeights = z.infer<typeof ExportedWeights>;
+
+const Archive = z.object({ path: z.string(), sha256: Sha256, bytes: z.int(), files: z.int().nullable() });
+
+/** Input of `prepare-dataset`. */
+export const DatasetSpec = z.object({
+  v: version,
+  contentKey: Sha256.describe('Identifies archives and splits; a prepared folder with the same key is reused.'),
+  archives: z
+    .record(z.string(), Archive)
+    .describe('Fetched and verified files by name; `files` counts regular files, null when unknown.'),
+  splits: z
+    .object({ train: DatasetSplit, val: DatasetSplit })
+    .describe('`images` and `annotations` are `NAME` or `NAME/path inside`; `counts` is null when unpublished.'),
+  classes: z.int().nullable().describe('Number of classes that the annotations must have; null for any.'),
+  extract: z.boolean().describe('Extracts the images as files.'),
+  decode: z
+    .union([z.int(), z.literal('all')])
+    .optional()
+    .describe('Images to decode completely; 32 by default.'),
+});
+export type DatasetSpec = z.infer<typeof DatasetSpec>;
+
+const SplitCounts = z.object({ train: z.int(), val: z.int() });
+
+/** Answer of `prepare-dataset`. */
+export const PreparedDataset = z.discriminatedUnion('ok', [
+  z
+    .object({
+      v: version,
+      ok: z.literal(true),
+      problems: problems.max(0),
+      warnings,
+      images: SplitCounts.describe('Images of each split.'),
+      instances: SplitCounts.describe('Objects of each split.'),
+      classes: z.int().describe('Number of classes.'),
+      decoded: z.int().describe('Images that were decoded completely.'),
+      files: z.int().describe('Regular files in all archives.'),
+      bytes: z.int().describe('Size of all archives.'),
+      reused: z.boolean().describe('The folder existed and was valid.'),
+      seconds: z.number().describe('Duration.'),
+      preparedAt: z.number().describe('Time of the answer, in Unix seconds.'),
+    })
+    .describe('The data set is ready.'),
+  z
+    .object({
+      v: version,
+      ok: z.literal(false),
+      problems,
+      warnings,
+      seconds: z.number().describe('Duration.'),
+      preparedAt: z.number().describe('Time of the answer, in Unix seconds.'),
+    })
+    .describe('The data set cannot be used.'),
+]);
+export type PreparedDataset = z.infer<typeof PreparedDataset>;
+
+/** Answer of `pack-folder`. */
+export const PackedFolder = z.discriminatedUnion('ok', [
+  z
+    .object({
+      v: version,
+      ok: z.literal(true),
+      problems: problems.max(0),
+      sha256: Sha256.describe('Hash of the archive.'),
+      bytes: z.int().describe('Size of the archive.'),
+      files: z.int().describe('Files in the archive.'),
+      seconds: z.number().describe('Duration.'),
+    })
+    .describe('The archive is written.'),
+  z
+    .object({ v: version, ok: z.literal(false), problems, seconds: z.number().describe('Duration.') })
+    .describe('The folder cannot be packed.'),
+]);
+export type PackedFolder = z.infer<typeof PackedFolder>;
+
+/** Answer of `machine`. */
+export const TrainerFacts = z.object({
+  v: version,
+  python: z.string().describe('Version of Python.'),
+  packages: z.record(z.string(), z.string().nullable()).describe('Versions of packages; null when missing.'),
+  cuda: z.string().nullable().describe('CUDA version that torch was built for; null for a CPU build.'),
+  cudaDevices: z.int().describe('Number of GPUs that the driver reports.'),
+  nccl: z.string().nullable().describe('Version of NCCL; null when missing.'),
+  compiledOps: z.boolean().describe("Whether mmcv's operators are compiled; otherwise torchvision's are used."),
+});
+export type TrainerFacts = z.infer<typeof TrainerFacts>;
