@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from conftest import JobFolder, environment, list_valid_checkpoints, stop, until
+from conftest import CONTROL, JobFolder, environment, list_valid_checkpoints, stop, until
 from everswin_trainer.checkpoints.checkpoint import list_checkpoints
 from everswin_trainer.system.atomic_file import write_json
 from everswin_trainer.system.process_tree import kill_processes

@@ -56,7 +56,9 @@ class Folder:
         self.saver.save(copy, request=request, blocked_since=since)
 
     def validated(self, epoch: int, score: float) -> None:
-        self.progress.write("validation", epoch=epoch, iteration=epoch * PER_EPOCH, bbox={"AP": score})
+        scores = dict.fromkeys(("AP", "AP50", "AP75", "APs", "APm", "APl"), score)
+        position = {"epoch": epoch, "iteration": epoch * PER_EPOCH}
+        self.progress.write("validation", **position, bbox=scores, segm=scores, seconds=0.1)
         self.saver.retain()
 
     def epochs(self) -> list[int]:
