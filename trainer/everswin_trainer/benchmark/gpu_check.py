@@ -170,7 +170,7 @@ def plan_of(arguments: argparse.Namespace, variant: Variant, recipe: Any) -> dic
         "loaderWorkers": variant.loader_workers,
         "logEverySteps": 10,
         "checkpoint": {"everyMinutes": "auto", "keepLast": 2},
-        "speed": dict.fromkeys(variant.speed, True),
+        "speed": {name: name in variant.speed for name in SWITCHES},
     }
 
 
