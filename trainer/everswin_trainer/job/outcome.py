@@ -32,7 +32,7 @@ class Stall:
 
 @dataclass(frozen=True)
 class ProgramOutcome:
-    """How the program ended. `status` is its wait status; its log begins at `log_offset`.
+    """Outcome of the program. `status` is its wait status; its log begins at `log_offset`.
 
     `cause` is `rootCause` if the supervisor itself detected which rank failed first. `alone` is false if other hosts
     take part in this attempt. `ended_by` is the host whose failure ended the program on this host.

@@ -79,7 +79,7 @@ class ProgramWatch:
             forward_stop(self._program, self._hosts.own)
 
     def _check(self, heartbeats: list[Heartbeat]) -> None:
-        """Schedules the end of a program that has failed or hangs, or whose part on another host has ended."""
+        """Schedules the end of a program that hangs, or that has failed or stopped on any host."""
         if self._ranks.have_failed():
             self._end_failed()
         elif self._hosts.stopped:

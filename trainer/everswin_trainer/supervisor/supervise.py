@@ -65,10 +65,7 @@ def main(argv: list[str]) -> int:
         return LOCKED_EXIT_CODE
     except StopRequested:
         lease = None
-    for stale in (job.exit, job.error, job.stop):
-        stale.unlink(missing_ok=True)
-    shutil.rmtree(job.heartbeats, ignore_errors=True)
-    prune_rank_logs(job)
+    clear_previous_attempt(job)
     write_ballast(job)
     log_offset = job.log.stat().st_size if job.log.exists() else 0
     write_owner(job, attempt, log_offset, [] if lease is None else [gpu.uuid for gpu in lease.gpus])
@@ -108,6 +105,14 @@ def parse_phase_seconds(text: str) -> tuple[str, float]:
         if phase in PHASES and float(seconds) > 0:
             return phase, float(seconds)
     raise argparse.ArgumentTypeError(f"expected PHASE=SECONDS with a phase of {', '.join(PHASES)}, got {text}")
+
+
+def clear_previous_attempt(job: Job) -> None:
+    """Deletes the files of the previous attempt that would describe this one wrongly."""
+    for stale in (job.exit, job.error, job.stop):
+        stale.unlink(missing_ok=True)
+    shutil.rmtree(job.heartbeats, ignore_errors=True)
+    prune_rank_logs(job)
 
 
 def start_session() -> None:
