@@ -81,10 +81,12 @@ def make_data(root: Path) -> None:
         for split, count in (("train", TRAIN_IMAGES), ("val", VAL_IMAGES)):
             name = f"annotations/instances_{split}2017.json"
             content = contents[name] = json.loads(archive.read(name))
-            shown = {one["image_id"] for one in content["annotations"]}
-            content["images"] = [one for one in content["images"] if one["id"] in shown][:count]
-            kept = {one["id"] for one in content["images"]}
-            content["annotations"] = [one for one in content["annotations"] if one["image_id"] in kept]
+            shown = {annotation["image_id"] for annotation in content["annotations"]}
+            content["images"] = [image for image in content["images"] if image["id"] in shown][:count]
+            kept = {image["id"] for image in content["images"]}
+            content["annotations"] = [
+                annotation for annotation in content["annotations"] if annotation["image_id"] in kept
+            ]
     with zipfile.ZipFile(root / ANNOTATIONS, "w") as archive:
         for name, content in contents.items():
             archive.writestr(name, json.dumps(content))
