@@ -85,7 +85,7 @@ async function fetchMissing(copy: PrefixCopy, context: PreparationContext): Prom
     received += bytes;
     if (bytes > 0) meter.received(bytes);
   };
-  const onFault = (fault: Error): void => meter.note(firstLine(fault));
+  const onRetry = (error: Error): void => meter.note(firstLine(error));
   meter.start();
   try {
     await mapConcurrent(missing, { concurrency: limits.connections, signal: context.signal }, (file, signal) =>
@@ -95,7 +95,7 @@ async function fetchMissing(copy: PrefixCopy, context: PreparationContext): Prom
           version: file.object,
           path: `${folder}/${file.copyName}`,
           onBytes,
-          onRetry: onFault,
+          onRetry,
         },
         { bytes: null, sha256: null, stallMs, retry: defaultRetry, limits, policy, s3, signal },
       ),

@@ -2,13 +2,16 @@ import type { RetryPolicy } from './sources/download-request.ts';
 
 const maxDelayMs = 30_000;
 
-/** Half of it fixed, half by chance. @param faults how many came in a row, this one included. */
+/**
+ * Returns the delay before the next attempt: exponential with jitter, at least Retry-After.
+ * @param failures in a row, including the last one.
+ */
 export const retryDelayMs = (
-  faults: number,
-  { initialDelayMs: firstWaitMs }: RetryPolicy,
+  failures: number,
+  { initialDelayMs }: RetryPolicy,
   retryAfterMs: number | null,
 ): number => {
-  const waitMs = Math.min(maxDelayMs, firstWaitMs * 2 ** (faults - 1));
-  const askedMs = Math.min(maxDelayMs, retryAfterMs ?? 0);
-  return Math.max(askedMs, waitMs / 2 + (Math.random() * waitMs) / 2);
+  const delayMs = Math.min(maxDelayMs, initialDelayMs * 2 ** (failures - 1));
+  const requestedMs = Math.min(maxDelayMs, retryAfterMs ?? 0);
+  return Math.max(requestedMs, delayMs / 2 + (Math.random() * delayMs) / 2);
 };

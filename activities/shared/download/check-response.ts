@@ -4,31 +4,36 @@ import { RangesUnusable, VersionChanged } from './sources/source-errors.ts';
 import type { SourceResponse } from './sources/source.ts';
 import type { FetchOptions } from './sources/download-request.ts';
 
-/** @throws CodedError for an answer that can't belong to the file that is wanted, or to the version that was begun. */
+/**
+ * Rejects responses that cannot belong to the requested file or to the version of the existing part.
+ * @throws CodedError
+ */
 export const checkResponse = (
-  shown: string,
+  displayUrl: string,
   { ranged, first, last, version }: SourceResponse,
-  begun: FileVersion | null,
-  wanted: FetchOptions,
+  current: FileVersion | null,
+  options: FetchOptions,
 ): void => {
   const { bytes } = version;
-  // A file of the wrong size is known before its first byte, and costs nobody the part they have.
-  if (bytes !== null && wanted.bytes !== null && bytes !== wanted.bytes)
-    throw sizeMismatch(shown, wanted.bytes, `${bytes}`);
-  if (begun !== null && !isSameVersion(begun, version)) {
-    const change = `${formatVersion(begun)}, then ${formatVersion(version)}`;
-    throw new VersionChanged(`${shown} changed while it was fetched: ${change}.`, version);
+  // A wrong size is detected before the first byte, so an existing part is kept.
+  if (bytes !== null && options.bytes !== null && bytes !== options.bytes)
+    throw sizeMismatch(displayUrl, options.bytes, `${bytes}`);
+  if (current !== null && !isSameVersion(current, version)) {
+    const change = `${formatVersion(current)}, then ${formatVersion(version)}`;
+    throw new VersionChanged(`${displayUrl} changed during the download: ${change}.`, version);
   }
-  if (wanted.sha256 !== null) return;
-  if (bytes === null && wanted.bytes === null) {
-    const why = 'neither the catalog nor the server says how large it is, so a cut-off file would pass for a whole one';
-    throw new CodedError('DownloadRefused', `${shown} cannot be checked: ${why}.`);
+  if (options.sha256 !== null) return;
+  if (bytes === null && options.bytes === null) {
+    const reason = 'neither the catalog nor the server reports its size, so truncation would go unnoticed';
+    throw new CodedError('DownloadRefused', `${displayUrl} cannot be verified: ${reason}.`);
   }
-  const isAll = first === 0 && last === (wanted.bytes ?? bytes ?? Infinity) - 1;
+  const isAll = first === 0 && last === (options.bytes ?? bytes ?? Infinity) - 1;
   if (ranged && !isAll && validatorOf(version) === null) {
-    throw new RangesUnusable(`${shown} names no version of the file, so pieces of it could be of different ones.`);
+    throw new RangesUnusable(
+      `${displayUrl} sends no ETag or Last-Modified, so ranges could come from different versions.`,
+    );
   }
 };
 
-export const sizeMismatch = (shown: string, expected: number, got: string): CodedError =>
-  new CodedError('ChecksumMismatch', `Expected ${shown} to hold ${expected} bytes, got ${got}.`);
+export const sizeMismatch = (displayUrl: string, expected: number, got: string): CodedError =>
+  new CodedError('ChecksumMismatch', `Expected ${displayUrl} to hold ${expected} bytes, got ${got}.`);

@@ -2,7 +2,7 @@ import type { PartFile } from './parts/part-file.ts';
 import type { ProgressMeter } from './progress-meter.ts';
 import type { FetchOptions } from './sources/download-request.ts';
 
-/** What one download works with, from its first mirror to its last. */
+/** State that one download shares among its mirrors. */
 export interface DownloadContext {
   readonly options: FetchOptions;
   readonly part: PartFile;

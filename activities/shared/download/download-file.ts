@@ -14,16 +14,15 @@ import { lockTarget } from './target-lock.ts';
 import type { DownloadRequest, DownloadResult } from './sources/download-request.ts';
 
 /**
- * Puts a checked file at `target`, whole or not at all. What ends it early, kill -9 included, leaves `<target>.part`,
- * from which the next call goes on. Passing faults are tried again a few times, then the next mirror has its turn;
- * trying all of them again is left to the caller.
+ * Downloads and verifies a file, and moves it to `target` atomically. After an interruption, kill -9 included, the next call
+ * resumes from `<target>.part`. Transient errors are retried a few times per mirror; the caller retries all mirrors.
  * @throws CodedError DownloadRefused, DownloadFailed, SourceChanged, ChecksumMismatch or DiskFull, or the signal's reason.
  */
 export const downloadFile = async (download: DownloadRequest): Promise<DownloadResult> => {
   const { target, signal, bytes, onProgress } = download;
   signal.throwIfAborted();
   const meter = new ProgressMeter(bytes, onProgress);
-  const onWait = (): void => meter.note(`Another download works on ${target}: waiting for it.`);
+  const onWait = (): void => meter.note(`Waiting: another process is downloading ${target}.`);
   meter.start();
   try {
     const unlock = await lockTarget(target, { signal, onWait });
@@ -40,10 +39,10 @@ export const downloadFile = async (download: DownloadRequest): Promise<DownloadR
   }
 };
 
-/** Without a known hash nobody can say whether the target is what was asked for: it is fetched again. */
+/** Reuses an existing target with the expected hash. Without an expected hash, the file is always downloaded. */
 const reuseTarget = async (download: DownloadRequest, meter: ProgressMeter): Promise<DownloadResult | null> => {
   const { target, bytes: expected, sha256, signal } = download;
-  const file = sha256 === null ? null : await openIfThere(target);
+  const file = sha256 === null ? null : await openIfPresent(target);
   if (file === null) return null;
   const hash = new BackgroundHash(file.fd);
   try {
@@ -76,13 +75,13 @@ const fetchTarget = async (download: DownloadRequest, meter: ProgressMeter): Pro
   }
 };
 
-/** With a known hash any part may be tried; without one its source must have named the version, and no crash come between. */
+/** Accepts any part when the hash is known. Otherwise the source must have named a version, and no reboot may be in between. */
 const isUsable = (source: PartSource, end: number, { bytes: expected, sha256 }: DownloadRequest): boolean => {
   if (end > (expected ?? source.bytes ?? Infinity)) return false;
   return sha256 !== null || (validatorOf(source) !== null && !source.mixed);
 };
 
-const openIfThere = async (path: string) => {
+const openIfPresent = async (path: string) => {
   try {
     return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
   } catch (error) {

@@ -6,36 +6,36 @@ import { RangedFetch } from './ranged-fetch.ts';
 import { firstLine, RangesUnusable, VersionChanged } from './sources/source-errors.ts';
 import type { Source } from './sources/source.ts';
 
-/** Adds to the part what it lacks, from one source. The content is not checked yet. */
-export const fetchFromSource = async (url: string, fetching: DownloadContext): Promise<void> => {
-  const { options: wanted, part, meter } = fetching;
-  // Only a known hash can tell whether two mirrors hold the same file.
-  if (wanted.sha256 === null && part.source?.url !== url) await part.discard();
-  const total = wanted.bytes ?? part.source?.bytes;
+/** Fetches the missing bytes of the part from one source, without verifying the hash. */
+export const fetchFromSource = async (url: string, context: DownloadContext): Promise<void> => {
+  const { options, part, meter } = context;
+  // Without a known hash, bytes of two mirrors must not be mixed.
+  if (options.sha256 === null && part.source?.url !== url) await part.discard();
+  const total = options.bytes ?? part.source?.bytes;
   if (part.bytes > 0 && part.bytes === total) return;
-  const source = openSource(url, wanted);
+  const source = openSource(url, options);
   meter.show({ source: source.displayUrl });
   try {
-    await fetchOneVersion(url, source, fetching);
+    await fetchOneVersion(url, source, context);
   } finally {
     source.close();
   }
 };
 
-/** A file that changes is begun anew once; a server that can't do ranges is asked for the whole. */
-const fetchOneVersion = async (url: string, source: Source, fetching: DownloadContext): Promise<void> => {
-  const { part, meter } = fetching;
+/** Restarts once when the file changes, and without ranges when the server does not support them. */
+const fetchOneVersion = async (url: string, source: Source, context: DownloadContext): Promise<void> => {
+  const { part, meter } = context;
   const versions: (FileVersion | null)[] = part.source?.url === url ? [part.source] : [];
   let expected: FileVersion | null = part.source?.url === url ? part.source : null;
-  let whole = false;
+  let withoutRange = false;
   for (let changes = 0; ;) {
-    const run = new RangedFetch(url, source, fetching, { whole, expected });
+    const run = new RangedFetch(url, source, context, { withoutRange, expected });
     try {
       return await run.finish();
     } catch (error) {
-      fetching.options.signal.throwIfAborted();
-      if (error instanceof RangesUnusable && !whole) {
-        whole = true;
+      context.options.signal.throwIfAborted();
+      if (error instanceof RangesUnusable && !withoutRange) {
+        withoutRange = true;
       } else if (error instanceof VersionChanged) {
         versions.push(error.version);
         changes += 1;
@@ -50,7 +50,7 @@ const fetchOneVersion = async (url: string, source: Source, fetching: DownloadCo
   }
 };
 
-const changedTwice = ({ displayUrl: shown }: Source, versions: readonly (FileVersion | null)[]): CodedError => {
+const changedTwice = ({ displayUrl }: Source, versions: readonly (FileVersion | null)[]): CodedError => {
   const list = versions.map((version) => (version === null ? 'another' : formatVersion(version))).join(', then ');
-  return new CodedError('SourceChanged', `${shown} changed twice while it was fetched: ${list}.`);
+  return new CodedError('SourceChanged', `${displayUrl} changed twice during the download: ${list}.`);
 };

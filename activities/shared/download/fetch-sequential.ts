@@ -13,31 +13,31 @@ import type { FetchOptions } from './sources/download-request.ts';
 
 export interface SequentialFile {
   readonly address: string;
-  /** As it was seen: another one is not taken. */
+  /** Expected version; another one is rejected. */
   readonly version: FileVersion & { readonly bytes: number };
   readonly path: string;
-  /** With what came; negative when it is thrown away again. */
+  /** Receives byte counts; negative when received bytes are discarded. */
   readonly onBytes: (bytes: number) => void;
-  readonly onRetry: (fault: TransientError) => void;
+  readonly onRetry: (error: TransientError) => void;
 }
 
 /**
- * One small file in one body, at `path` whole or not at all. What a fault cuts off is begun anew: for images that costs less
- * than a record of what came. Whoever sweeps the folder removes what kill -9 left: `<path>.<uuid>.tmp`.
+ * Downloads a small file in one body and moves it to `path` atomically. Starts again after an error, which costs less for
+ * images than tracking received bytes. After kill -9 the caller removes `<path>.<uuid>.tmp`.
  * @throws CodedError DownloadRefused, DownloadFailed, SourceChanged, a system error of the disk, or the signal's reason.
  */
-export async function fetchSequential(file: SequentialFile, wanted: FetchOptions): Promise<void> {
-  const { retry, signal } = wanted;
-  const source = openSource(file.address, wanted);
+export async function fetchSequential(file: SequentialFile, options: FetchOptions): Promise<void> {
+  const { retry, signal } = options;
+  const source = openSource(file.address, options);
   try {
-    for (let faults = 1; ; faults += 1) {
+    for (let attempt = 1; ; attempt += 1) {
       try {
-        return await fetchOnce(file, source, wanted);
+        return await fetchOnce(file, source, options);
       } catch (error) {
         signal.throwIfAborted();
-        if (!(error instanceof TransientError) || faults === retry.maxAttempts) throw error;
+        if (!(error instanceof TransientError) || attempt === retry.maxAttempts) throw error;
         file.onRetry(error);
-        await sleep(retryDelayMs(faults, retry, error.retryAfterMs), undefined, { signal });
+        await sleep(retryDelayMs(attempt, retry, error.retryAfterMs), undefined, { signal });
       }
     }
   } finally {
@@ -48,44 +48,39 @@ export async function fetchSequential(file: SequentialFile, wanted: FetchOptions
 async function fetchOnce(
   { version, path, onBytes }: SequentialFile,
   source: Source,
-  wanted: FetchOptions,
+  options: FetchOptions,
 ): Promise<void> {
-  const { displayUrl: shown } = source;
+  const { displayUrl } = source;
   const temporary = `${path}.${randomUUID()}.tmp`;
-  const giveBack = await wanted.limits.takeConnection(wanted.signal);
+  const releaseConnection = await options.limits.takeConnection(options.signal);
   let received = 0;
   try {
-    const request = { first: 0, last: null, whole: true, known: version, signal: wanted.signal };
-    const { body, version: answered } = await openWithTimeout(source, request, wanted.stallMs);
+    const request = { first: 0, last: null, withoutRange: true, known: version, signal: options.signal };
+    const { body, version: served } = await openWithTimeout(source, request, options.stallMs);
     const changed = (now: FileVersion) =>
       new VersionChanged(
-        `${shown} changed since it was seen: ${formatVersion(version)}, then ${formatVersion(now)}.`,
+        `${displayUrl} changed after it was listed: ${formatVersion(version)}, then ${formatVersion(now)}.`,
         now,
       );
-    if (!isSameVersion(version, answered)) {
+    if (!isSameVersion(version, served)) {
       body.destroy();
-      throw changed(answered);
+      throw changed(served);
     }
     const onPart = (bytes: number): void => {
       received += bytes;
       onBytes(bytes);
     };
-    const tooMuch = () => changed({ ...answered, bytes: received });
+    const overflowError = () => changed({ ...served, bytes: received });
     const disk = await open(temporary, 'wx').catch((error: unknown) => {
       body.destroy();
       throw error;
     });
     try {
       const writer = new RangeWriter(createWriterShare(disk), 0, () => undefined);
-      await receiveBody(
-        body,
-        writer,
-        { displayUrl: shown, maxBytes: version.bytes, overflowError: tooMuch, onBytes: onPart },
-        wanted,
-      );
+      await receiveBody(body, writer, { displayUrl, maxBytes: version.bytes, overflowError, onBytes: onPart }, options);
       if (received < version.bytes)
-        throw new TransientError(`${shown} ended after ${received} of ${version.bytes} bytes.`);
-      // Without it a power cut could leave the name with nothing under it.
+        throw new TransientError(`${displayUrl} closed the connection after ${received} of ${version.bytes} bytes.`);
+      // Otherwise a power failure could leave an empty file under the final name.
       await disk.sync();
     } finally {
       await disk.close();
@@ -96,6 +91,6 @@ async function fetchOnce(
     await rm(temporary, { force: true });
     throw error;
   } finally {
-    giveBack();
+    releaseConnection();
   }
 }

@@ -1,11 +1,11 @@
 import type { DownloadProgress } from './sources/download-request.ts';
 
-const everyMs = 250;
+const intervalMs = 250;
 const windowMs = 5_000;
-/** A note for each fault of a bad day would fill the history. */
+/** Limits the notes of a download with many errors, because they go to the history. */
 const maxNotes = 50;
 
-/** Says several times a second how far a download is, which also shows that it lives. */
+/** Reports the progress of a download several times per second. */
 export class ProgressMeter {
   readonly notes: string[] = [];
   readonly #onProgress: (progress: DownloadProgress) => void;
@@ -20,14 +20,14 @@ export class ProgressMeter {
   }
 
   start(): void {
-    this.#timer = setInterval(() => this.report(), everyMs);
+    this.#timer = setInterval(() => this.report(), intervalMs);
   }
 
   stop(): void {
     clearInterval(this.#timer);
   }
 
-  /** From now on this is what is being worked on. */
+  /** Updates what the following reports show. */
   show(state: { bytes?: () => number; totalBytes?: number | null; source?: string | null }): void {
     this.#state = { ...this.#state, ...state };
   }

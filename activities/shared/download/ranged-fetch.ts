@@ -11,222 +11,229 @@ import { firstLine, TransientError, RangesUnusable } from './sources/source-erro
 import type { SourceResponse, Source } from './sources/source.ts';
 import { spanBytes, SpanQueue } from './parts/span-queue.ts';
 
-/** Connections of one download; more bring nothing on a fast network, and look like an attack on a slow one. */
+/** Connections per download. More do not help on a fast network, and servers may block them. */
 const maxConnections = 8;
 
-/** What one connection is to bring. */
+/** Bytes that one connection fetches. */
 interface Assignment {
   readonly first: number;
-  /** Null for all that comes. */
+  /** Null for everything up to the end. */
   readonly last: number | null;
-  /** As one body from the first byte on, without a Range. */
-  readonly whole: boolean;
+  /** True for the complete file in one body, without a Range header. */
+  readonly withoutRange: boolean;
   readonly release: () => void;
 }
 
-/** One version of a file from one source, by several connections at once, each of which tries again by itself. */
+/** Fetches one version of a file from one source over several connections. Each connection retries on its own. */
 export class RangedFetch {
   readonly #url: string;
   readonly #source: Source;
-  readonly #fetching: DownloadContext;
+  readonly #context: DownloadContext;
   readonly #expected: FileVersion | null;
   readonly #queue: SpanQueue;
   readonly #stop = new AbortController();
   readonly #done = new AbortController();
-  /** Of connections in use. */
+  /** Aborts open connections. */
   readonly #signal: AbortSignal;
-  /** Of those who wait. */
+  /** Aborts waiting connections. */
   readonly #waitSignal: AbortSignal;
-  readonly #takers: Promise<void>[] = [];
+  readonly #workers: Promise<void>[] = [];
   #version: FileVersion | null = null;
-  #whole: boolean;
+  #withoutRange: boolean;
   #total: number | null;
-  #fault: Error | null = null;
-  /** Grows with each byte that no earlier try has brought. */
-  #news = 0;
+  #failure: Error | null = null;
+  /** Counts the bytes that no earlier attempt has received. */
+  #newBytes = 0;
   #furthest = 0;
 
   constructor(
     url: string,
     source: Source,
-    fetching: DownloadContext,
-    { whole, expected }: { whole: boolean; expected: FileVersion | null },
+    context: DownloadContext,
+    { withoutRange, expected }: { withoutRange: boolean; expected: FileVersion | null },
   ) {
-    const { options: wanted, part } = fetching;
+    const { options, part } = context;
     this.#url = url;
     this.#source = source;
-    this.#fetching = fetching;
+    this.#context = context;
     this.#expected = expected;
-    this.#whole = whole;
-    this.#total = wanted.bytes ?? part.source?.bytes ?? null;
+    this.#withoutRange = withoutRange;
+    this.#total = options.bytes ?? part.source?.bytes ?? null;
     this.#queue = new SpanQueue(() => part.missing(this.#total ?? Infinity));
-    this.#signal = AbortSignal.any([wanted.signal, this.#stop.signal]);
+    this.#signal = AbortSignal.any([options.signal, this.#stop.signal]);
     this.#waitSignal = AbortSignal.any([this.#signal, this.#done.signal]);
   }
 
-  /** As its first answer named it; null before. */
+  /** Version in the first response; null before that. */
   get version(): FileVersion | null {
     return this.#version;
   }
 
-  /** Resolves when the part is complete. @throws what ended it early, after all connections are closed. */
+  /**
+   * Resolves when the part is complete.
+   * @throws the first failure, after all connections are closed.
+   */
   async finish(): Promise<void> {
-    const { options: wanted, part } = this.#fetching;
-    this.#takers.push(this.#take());
-    // The first answer brings further takers.
-    for (const taker of this.#takers) await taker;
-    wanted.signal.throwIfAborted();
-    if (this.#fault === null) return;
-    // Once it was accepted, a source that then turns out to hold another size has spoiled the part.
-    const isSpoiled = this.#fault instanceof CodedError && this.#fault.code === 'ChecksumMismatch';
-    if (isSpoiled && this.#version !== null) await part.discard();
-    throw this.#fault;
+    const { options, part } = this.#context;
+    this.#workers.push(this.#runWorker());
+    // The first response starts further workers.
+    for (const worker of this.#workers) await worker;
+    options.signal.throwIfAborted();
+    if (this.#failure === null) return;
+    // An accepted source that turns out to have another size has corrupted the part.
+    const isCorrupted = this.#failure instanceof CodedError && this.#failure.code === 'ChecksumMismatch';
+    if (isCorrupted && this.#version !== null) await part.discard();
+    throw this.#failure;
   }
 
   get #isComplete(): boolean {
-    return this.#total !== null && this.#fetching.part.bytes === this.#total;
+    return this.#total !== null && this.#context.part.bytes === this.#total;
   }
 
-  /** One connection after another until nothing is left to take. Never rejects: the first fault ends all takers. */
-  async #take(): Promise<void> {
-    const { retry } = this.#fetching.options;
-    let faults = 0;
-    let stuck = 0;
-    let news = 0;
+  /** Fetches one assignment after another until none is left. Never rejects: the first failure stops all workers. */
+  async #runWorker(): Promise<void> {
+    const { retry } = this.#context.options;
+    let failures = 0;
+    let attemptsWithoutProgress = 0;
+    let newBytes = 0;
     try {
       while (!this.#isComplete) {
-        const fault = await this.#takeOne();
-        if (fault === 'nothing left') return;
-        faults = fault === null ? 0 : faults + 1;
-        if (fault === null) continue;
-        stuck = this.#news > news ? 1 : stuck + 1;
-        news = this.#news;
-        if (stuck >= retry.maxAttempts) throw fault;
-        await this.#waitAfter(fault, faults, stuck);
+        const error = await this.#fetchNext();
+        if (error === 'nothing left') return;
+        failures = error === null ? 0 : failures + 1;
+        if (error === null) continue;
+        attemptsWithoutProgress = this.#newBytes > newBytes ? 1 : attemptsWithoutProgress + 1;
+        newBytes = this.#newBytes;
+        if (attemptsWithoutProgress >= retry.maxAttempts) throw error;
+        await this.#waitAfter(error, failures, attemptsWithoutProgress);
       }
     } catch (error) {
-      // When all is there, those who waited for their turn are sent away: no fault. A changed source is one even then.
-      if (error instanceof CodedError || !this.#done.signal.aborted) this.#fault ??= asError(error);
+      // Aborting the waiting workers of a complete file is no failure. A changed source is one even then.
+      if (error instanceof CodedError || !this.#done.signal.aborted) this.#failure ??= asError(error);
     }
-    if (this.#fault !== null) this.#stop.abort(new Error('another connection failed'));
+    if (this.#failure !== null) this.#stop.abort(new Error('another connection failed'));
     else if (this.#isComplete) this.#done.abort(new Error('the file is complete'));
   }
 
-  async #waitAfter(fault: TransientError, faults: number, stuck: number): Promise<void> {
-    const { options: wanted, meter } = this.#fetching;
-    const waitMs = retryDelayMs(faults, wanted.retry, fault.retryAfterMs);
-    const seconds = (waitMs / 1000).toFixed(1);
-    meter.note(`${firstLine(fault)} Trying again in ${seconds} s (${stuck + 1} of ${wanted.retry.maxAttempts}).`);
-    await sleep(waitMs, undefined, { signal: this.#waitSignal });
+  async #waitAfter(error: TransientError, failures: number, attempts: number): Promise<void> {
+    const { options, meter } = this.#context;
+    const delayMs = retryDelayMs(failures, options.retry, error.retryAfterMs);
+    const seconds = (delayMs / 1000).toFixed(1);
+    meter.note(
+      `${firstLine(error)} Retrying in ${seconds} s (attempt ${attempts + 1} of ${options.retry.maxAttempts}).`,
+    );
+    await sleep(delayMs, undefined, { signal: this.#waitSignal });
   }
 
-  async #takeOne(): Promise<TransientError | null | 'nothing left'> {
-    const free = await this.#fetching.options.limits.takeConnection(this.#waitSignal);
-    const order = await this.#nextOrder();
+  async #fetchNext(): Promise<TransientError | null | 'nothing left'> {
+    const releaseConnection = await this.#context.options.limits.takeConnection(this.#waitSignal);
+    const assignment = await this.#nextAssignment();
     try {
-      if (order === null) return 'nothing left';
-      await this.#fetch(order);
+      if (assignment === null) return 'nothing left';
+      await this.#fetch(assignment);
       return null;
     } catch (error) {
       this.#signal.throwIfAborted();
       if (error instanceof TransientError) return error;
       throw error;
     } finally {
-      order?.release();
-      free();
+      assignment?.release();
+      releaseConnection();
     }
   }
 
-  async #nextOrder(): Promise<Assignment | null> {
-    const { part } = this.#fetching;
+  async #nextAssignment(): Promise<Assignment | null> {
+    const { part } = this.#context;
     const giveBack = (): void => undefined;
-    if (this.#whole) {
-      // Without ranges nobody can go on: what came before counts for nothing.
+    if (this.#withoutRange) {
+      // Without ranges, a download cannot be resumed.
       if (part.bytes > 0) await part.discard();
-      return { first: 0, last: null, whole: true, release: giveBack };
+      return { first: 0, last: null, withoutRange: true, release: giveBack };
     }
-    // A small file is not worth more than one request.
+    // One request suffices for a small file.
     const isSmall = part.bytes === 0 && this.#total !== null && this.#total <= spanBytes && this.#version === null;
-    const span = this.#queue.take(isSmall ? 1 : this.#maxTakers);
+    const span = this.#queue.take(isSmall ? 1 : this.#workerLimit);
     if (span === null) return null;
     const [first, end] = span;
-    return { first, last: end - 1, whole: isSmall, release: () => this.#queue.release(span) };
+    return { first, last: end - 1, withoutRange: isSmall, release: () => this.#queue.release(span) };
   }
 
-  get #maxTakers(): number {
-    return Math.min(maxConnections, this.#fetching.options.limits.connections);
+  get #workerLimit(): number {
+    return Math.min(maxConnections, this.#context.options.limits.connections);
   }
 
-  async #fetch(order: Assignment): Promise<void> {
-    const { part, options: wanted } = this.#fetching;
-    const { first, last, whole } = order;
+  async #fetch(assignment: Assignment): Promise<void> {
+    const { part, options } = this.#context;
+    const { first, last, withoutRange } = assignment;
     const known = this.#version ?? (part.bytes > 0 ? this.#expected : null);
-    const request = { first, last, whole, known, signal: this.#signal };
-    const answer = await openWithTimeout(this.#source, request, wanted.stallMs);
+    const request = { first, last, withoutRange, known, signal: this.#signal };
+    const response = await openWithTimeout(this.#source, request, options.stallMs);
     try {
-      await this.#accept(answer, order);
-      await this.#receive(answer);
-      await this.#source.verifyUnchanged(answer);
+      await this.#accept(response, assignment);
+      await this.#receive(response);
+      await this.#source.verifyUnchanged(response);
     } finally {
-      answer.body.destroy();
+      response.body.destroy();
     }
   }
 
-  async #accept(answer: SourceResponse, order: Assignment): Promise<void> {
-    const { part, options: wanted } = this.#fetching;
-    const { displayUrl: shown } = this.#source;
-    checkResponse(shown, answer, this.#version ?? this.#expected, wanted);
+  async #accept(response: SourceResponse, assignment: Assignment): Promise<void> {
+    const { part, options } = this.#context;
+    const { displayUrl } = this.#source;
+    checkResponse(displayUrl, response, this.#version ?? this.#expected, options);
     const isFirst = this.#version === null;
-    if (!answer.ranged && !order.whole) {
-      if (!isFirst) throw new RangesUnusable(`${shown} answered with the whole file to a range.`);
-      this.#whole = true;
+    if (!response.ranged && !assignment.withoutRange) {
+      if (!isFirst) throw new RangesUnusable(`${displayUrl} sent the complete file instead of a range.`);
+      this.#withoutRange = true;
     }
-    if (answer.first === 0 && this.#whole && part.bytes > 0) await part.discard();
-    if (isFirst) this.#total = wanted.bytes ?? answer.version.bytes;
-    // Another mirror that holds another size: its bytes are of no use.
+    if (response.first === 0 && this.#withoutRange && part.bytes > 0) await part.discard();
+    if (isFirst) this.#total = options.bytes ?? response.version.bytes;
+    // A mirror with another file size cannot complete this part.
     if (isFirst && part.bytes > 0 && part.source?.bytes !== this.#total) await part.discard();
-    if (this.#total === null && answer.ranged) throw new RangesUnusable(`${shown} does not say how large the file is.`);
+    if (this.#total === null && response.ranged)
+      throw new RangesUnusable(`${displayUrl} does not report the size of the file.`);
     if (isFirst && this.#total !== null) await requireDiskSpace(part.path, this.#total);
-    if (isFirst || part.source === null) await part.describe({ url: this.#url, ...answer.version, bytes: this.#total });
-    this.#version ??= answer.version;
-    this.#fetching.meter.show({ totalBytes: this.#total });
-    if (isFirst && answer.ranged) this.#callTakers();
+    if (isFirst || part.source === null)
+      await part.describe({ url: this.#url, ...response.version, bytes: this.#total });
+    this.#version ??= response.version;
+    this.#context.meter.show({ totalBytes: this.#total });
+    if (isFirst && response.ranged) this.#startWorkers();
   }
 
-  #callTakers(): void {
+  #startWorkers(): void {
     const spans = Math.ceil(this.#queue.unassignedBytes / spanBytes);
-    const more = Math.min(this.#maxTakers - 1, spans);
-    for (let taker = 0; taker < more; taker++) this.#takers.push(this.#take());
+    const more = Math.min(this.#workerLimit - 1, spans);
+    for (let worker = 0; worker < more; worker++) this.#workers.push(this.#runWorker());
   }
 
-  async #receive(answer: SourceResponse): Promise<void> {
-    const { part, options: wanted, meter } = this.#fetching;
-    const { displayUrl: shown } = this.#source;
-    const expected = answer.ranged ? answer.last : (this.#total ?? Infinity) - 1;
-    const maxBytes = (expected ?? Infinity) - answer.first + 1;
-    const tooMuch = (): CodedError =>
-      answer.ranged
-        ? new RangesUnusable(`${shown} sent more than the range that it announced.`)
-        : sizeMismatch(shown, maxBytes, 'more');
-    let position = answer.first;
+  async #receive(response: SourceResponse): Promise<void> {
+    const { part, options, meter } = this.#context;
+    const { displayUrl } = this.#source;
+    const expected = response.ranged ? response.last : (this.#total ?? Infinity) - 1;
+    const maxBytes = (expected ?? Infinity) - response.first + 1;
+    const overflowError = (): CodedError =>
+      response.ranged
+        ? new RangesUnusable(`${displayUrl} sent more bytes than the range it announced.`)
+        : sizeMismatch(displayUrl, maxBytes, 'more');
+    let position = response.first;
     const onBytes = (bytes: number): void => {
       position += bytes;
       meter.received(bytes);
-      if (answer.ranged || position > this.#furthest) this.#news += bytes;
+      if (response.ranged || position > this.#furthest) this.#newBytes += bytes;
       this.#furthest = Math.max(this.#furthest, position);
     };
-    const writer = part.writerFrom(answer.first);
+    const writer = part.writerFrom(response.first);
     await receiveBody(
-      answer.body,
+      response.body,
       writer,
-      { displayUrl: shown, maxBytes, overflowError: tooMuch, onBytes },
-      { ...wanted, signal: this.#signal },
+      { displayUrl, maxBytes, overflowError, onBytes },
+      { ...options, signal: this.#signal },
     );
-    const received = position - answer.first;
-    // Nothing worth a download is empty, whatever the server says.
+    const received = position - response.first;
+    // An empty file is always an error.
     if (received === 0 || (Number.isFinite(maxBytes) && received < maxBytes)) {
-      const wantedBytes = Number.isFinite(maxBytes) ? maxBytes : 'unknown';
-      throw new TransientError(`${shown} ended after ${received} of ${wantedBytes} bytes.`);
+      const expectedBytes = Number.isFinite(maxBytes) ? maxBytes : 'unknown';
+      throw new TransientError(`${displayUrl} closed the connection after ${received} of ${expectedBytes} bytes.`);
     }
     this.#total ??= received;
   }

@@ -6,33 +6,33 @@ import type { FetchOptions } from './sources/download-request.ts';
 
 export interface ReceiveOptions {
   readonly displayUrl: string;
-  /** What is wrong once more than so many bytes come. */
   readonly maxBytes: number;
+  /** Creates the error for a body of more than `maxBytes`. */
   readonly overflowError: () => Error;
   readonly onBytes: (bytes: number) => void;
 }
 
 /**
- * Moves a body to the disk at the pace of the slowest: source, disk, or the shared rate. What arrived before a fault is
- * written all the same. Listens to chunks itself: iterating over them would cost a third of the throughput.
+ * Writes a body to disk with backpressure from the disk and the shared rate limit. Bytes received before an error are
+ * written, too. Uses 'data' events, because async iteration would cost a third of the throughput.
  */
 export const receiveBody = async (
   body: Readable,
   writer: RangeWriter,
-  { displayUrl: shown, maxBytes, overflowError: tooMuch, onBytes }: ReceiveOptions,
+  { displayUrl, maxBytes, overflowError, onBytes }: ReceiveOptions,
   { stallMs, limits, signal }: FetchOptions,
 ): Promise<void> => {
   let received = 0;
-  const onStall = (): void => void body.destroy(stallError(shown, stallMs));
+  const onStall = (): void => void body.destroy(stallError(displayUrl, stallMs));
   let stallTimer = setTimeout(onStall, stallMs);
 
-  /** The source is not to blame for the time in which nobody listens to it. */
-  const rest = async (restMs: number): Promise<void> => {
+  /** Pauses the body without counting the pause as a stall. */
+  const pause = async (pauseMs: number): Promise<void> => {
     body.pause();
     clearTimeout(stallTimer);
     try {
       if (writer.isFull) await writer.drained();
-      if (restMs > 0) await sleep(restMs, undefined, { signal });
+      if (pauseMs > 0) await sleep(pauseMs, undefined, { signal });
       if (body.destroyed) return;
       stallTimer = setTimeout(onStall, stallMs);
       body.resume();
@@ -40,26 +40,26 @@ export const receiveBody = async (
       body.destroy(error instanceof Error ? error : undefined);
     }
   };
-  const take = (chunk: Uint8Array): void => {
+  const onData = (chunk: Uint8Array): void => {
     stallTimer.refresh();
     received += chunk.length;
     if (received > maxBytes) {
-      body.destroy(tooMuch());
+      body.destroy(overflowError());
       return;
     }
     writer.push(chunk);
     onBytes(chunk.length);
-    const restMs = limits.pauseMsAfter(chunk.length);
-    if (restMs > 0 || writer.isFull) void rest(restMs);
+    const pauseMs = limits.pauseMsAfter(chunk.length);
+    if (pauseMs > 0 || writer.isFull) void pause(pauseMs);
   };
 
   try {
-    await waitForEnd(body.on('data', take), signal);
+    await waitForEnd(body.on('data', onData), signal);
   } catch (error) {
     signal.throwIfAborted();
-    // Our own disk is never the fault of a source.
+    // Reports a disk error as such, not as an error of the source.
     await writer.flush();
-    throw connectionError(shown, error);
+    throw connectionError(displayUrl, error);
   } finally {
     clearTimeout(stallTimer);
     body.destroy();
@@ -69,7 +69,7 @@ export const receiveBody = async (
 
 const waitForEnd = (body: Readable, signal: AbortSignal): Promise<void> =>
   new Promise((resolve, reject) => {
-    // It broke off while nobody listened yet.
+    // The connection may have been closed before the listeners were attached.
     if (body.destroyed) reject(body.errored ?? new Error('the connection was closed'));
     const onAbort = (): void => void body.destroy();
     signal.addEventListener('abort', onAbort, { once: true });

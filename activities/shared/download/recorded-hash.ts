@@ -10,7 +10,7 @@ export interface FileHash {
   readonly sha256: string;
 }
 
-/** For a file that nobody publishes a hash of: what its first download held, as recorded in this folder. */
+/** Returns the recorded hash of a file without a published hash; undefined before its first download. */
 export const findRecordedHash = async (folder: string, file: string): Promise<FileHash | undefined> => {
   const path = recordPath(folder, file);
   const text = await readIfPresent(path);
@@ -18,8 +18,8 @@ export const findRecordedHash = async (folder: string, file: string): Promise<Fi
 };
 
 /**
- * Records what a download held; from then on that is what the file must hold. Of several first downloads one counts.
- * @throws CodedError ChecksumMismatch when something else is recorded already.
+ * Records the hash of a first download, which later downloads must match. Only one of several concurrent records counts.
+ * @throws CodedError ChecksumMismatch when another hash is already recorded.
  */
 export const recordHash = async (folder: string, file: string, { bytes, sha256 }: FileHash): Promise<void> => {
   const path = recordPath(folder, file);
@@ -37,15 +37,15 @@ export const recordHash = async (folder: string, file: string, { bytes, sha256 }
   }
 };
 
-/** A file of its own for each: two activities that record at the same time cannot lose each other's. */
+/** Returns a separate path per file, so that concurrent records do not overwrite each other. */
 const recordPath = (folder: string, file: string): string => join(folder, 'recorded-hashes', `${file}.json`);
 
-/** A damaged record must not pass for none: then anything would be accepted once more. */
+/** Rejects a damaged record, because ignoring it would accept any content. */
 const parseRecord = (text: string, path: string): RecordedHash => {
   try {
     return RecordedHash.parse(JSON.parse(text));
   } catch (error) {
-    const message = `${path} is damaged. Delete it to accept what the next download holds.`;
+    const message = `${path} is damaged. Delete it to accept the content of the next download.`;
     throw new CodedError('Unexpected', message, { cause: error });
   }
 };

@@ -8,10 +8,10 @@ import { systemErrorCode } from '../errors/coded-error.ts';
 const retryMs = 200;
 
 /**
- * Makes sure that one download of this machine works on a target, and waits for another one to end. The lock is a name in
- * the kernel (an abstract socket): it can't be left behind by kill -9. Workers with separate networks do not see
- * each other's; they write the same bytes at the same places, and what is published is checked to be one's own.
- * @returns how to give it back.
+ * Locks a target among the processes of this machine; waits while another process holds the lock. The lock is an abstract
+ * socket, which the kernel releases after kill -9. Workers in separate network namespaces do not share locks: they write the
+ * same bytes to the same offsets, and each verifies its file before publishing.
+ * @returns a function that releases the lock.
  */
 export const lockTarget = async (
   target: string,

@@ -4,8 +4,8 @@ import { z } from 'zod';
 const Message = z.object({ hashed: z.int(), sha256: z.string().optional() });
 
 /**
- * The sha256 of a file that is being written, in order behind the write front: what arrived out of order is read back
- * from the page cache. So the hash is of what the file holds, and is known a moment after the last byte.
+ * Hashes a file in a worker thread while it is being written. The thread reads bytes back from the page cache in order, so
+ * the sha256 covers the actual content and is ready soon after the last byte.
  */
 export class BackgroundHash {
   readonly #worker: Worker;
@@ -14,7 +14,7 @@ export class BackgroundHash {
   #hashed = 0;
 
   constructor(fd: number) {
-    // Without the parent's loader, which would take longer to start than a small file to hash.
+    // Without the parent's loader, which takes longer to start than hashing a small file.
     this.#worker = new Worker(new URL('hash-worker.mjs', import.meta.url), { workerData: { fd }, execArgv: [] });
     this.#digest = new Promise((resolve, reject) => {
       this.#worker.on('message', (message) => {
@@ -25,7 +25,7 @@ export class BackgroundHash {
       this.#worker.once('error', reject);
       this.#worker.once('exit', () => reject(new Error('The hashing thread was stopped.')));
     });
-    // Whoever stops it early does not wait for it.
+    // A caller that stops the hash early does not await it.
     this.#digest.catch(() => undefined);
   }
 
@@ -33,20 +33,20 @@ export class BackgroundHash {
     return this.#hashed;
   }
 
-  /** So many bytes stand in the file without a gap. */
+  /** Announces that the file has no gaps before `front`. */
   advance(front: number): void {
     if (front <= this.#front) return;
     this.#front = front;
     this.#worker.postMessage({ front, last: false });
   }
 
-  /** All bytes are there. */
+  /** Announces that the file is complete, and returns its sha256. */
   async finish(front: number): Promise<string> {
     this.#worker.postMessage({ front, last: true });
     return this.#digest;
   }
 
-  /** Must come before its file is closed. */
+  /** Stops the thread. Call it before the file is closed. */
   async stop(): Promise<void> {
     await this.#worker.terminate();
   }

@@ -1,7 +1,7 @@
-/** From the first byte up to, but not including, the last number. */
+/** Half-open range of bytes. */
 export type ByteSpan = readonly [from: number, to: number];
 
-/** Which bytes of a file are there: sorted spans that neither touch nor overlap. */
+/** Set of received bytes: sorted spans that neither touch nor overlap. */
 export class ByteSpans {
   #spans: ByteSpan[] = [];
 
@@ -9,13 +9,13 @@ export class ByteSpans {
     return this.#spans.reduce((sum, [from, to]) => sum + to - from, 0);
   }
 
-  /** So many bytes are there without a gap from the first one on. */
+  /** Number of bytes before the first gap. */
   get front(): number {
     const [first] = this.#spans;
     return first?.[0] === 0 ? first[1] : 0;
   }
 
-  /** Behind the last byte that is there. */
+  /** Offset after the last received byte. */
   get end(): number {
     return this.#spans.at(-1)?.[1] ?? 0;
   }
@@ -37,7 +37,7 @@ export class ByteSpans {
     this.#spans = apart.toSpliced(place < 0 ? apart.length : place, 0, [from, to]);
   }
 
-  /** The gaps before `total`, the first one first. */
+  /** Returns the gaps before `total` in ascending order. */
   missing(total: number): ByteSpan[] {
     const ends = [0, ...this.#spans.map(([, to]) => to)];
     const starts = [...this.#spans.map(([from]) => from), total];

@@ -1,6 +1,6 @@
 /**
- * Hashes a growing file in a thread of its own, always behind what is written. Plain JavaScript: a thread starts
- * without the loader that the rest is run with, and in a tenth of the time.
+ * Hashes a growing file in a worker thread. It is plain JavaScript, because a thread without a TypeScript loader starts ten
+ * times as fast.
  */
 import { createHash } from 'node:crypto';
 import { readSync } from 'node:fs';
@@ -10,7 +10,7 @@ const hash = createHash('sha256');
 const buffer = Buffer.allocUnsafe(1024 * 1024);
 let hashed = 0;
 
-/** Each message says how far the file may be read by now; the last one, that this is all of it. */
+/** Each message contains the offset up to which the file may be read. */
 parentPort.on('message', ({ front, last }) => {
   while (hashed < front) {
     const bytes = readSync(workerData.fd, buffer, 0, Math.min(buffer.length, front - hashed), hashed);

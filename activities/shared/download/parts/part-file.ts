@@ -10,7 +10,7 @@ import { BackgroundHash } from './background-hash.ts';
 import { PartState } from './part-state.ts';
 import { RangeWriter, createWriterShare, type WriterShare } from './range-writer.ts';
 
-/** What is known of the origin of bytes that are about to be written. */
+/** Origin of the bytes that are about to be written. */
 export type PartOrigin = Omit<PartSource, 'v' | 'mixed' | 'boot'>;
 
 interface OpenPart {
@@ -25,7 +25,7 @@ const openPart = (file: FileHandle): OpenPart => ({
   share: createWriterShare(file),
 });
 
-/** An unfinished download: `<target>.part`, its state beside it, and the hash that follows what is written. */
+/** An unfinished download: `<target>.part`, its state file, and a hash that follows the written bytes. */
 export class PartFile {
   readonly path: string;
   readonly #target: string;
@@ -49,7 +49,7 @@ export class PartFile {
     return this.#source;
   }
 
-  /** How much of an earlier call's work is in the file. */
+  /** Number of bytes from an earlier call. */
   get resumedFromBytes(): number {
     return this.#resumedFromBytes;
   }
@@ -58,13 +58,13 @@ export class PartFile {
     return this.#spans.missing(total);
   }
 
-  /** Goes on from what an earlier call left, when `isUsable` says so, and from nothing otherwise. */
+  /** Resumes the part of an earlier call if `isUsable` accepts it; discards it otherwise. */
   async resume(isUsable: (source: PartSource, end: number) => boolean): Promise<void> {
     const kept = await this.#state.read();
     const boot = await readBootId();
-    // A part that is shorter than its state says has lost what it had not synced, or is another file.
-    const isWhole = kept !== null && kept.spans.bytes > 0 && (await fileSizeOrZero(this.path)) >= kept.spans.end;
-    if (!isWhole) return this.discard();
+    // A part that is shorter than its state lost unsynced bytes, or is another file.
+    const isComplete = kept !== null && kept.spans.bytes > 0 && (await fileSizeOrZero(this.path)) >= kept.spans.end;
+    if (!isComplete) return this.discard();
     const source = { ...kept.source, boot, mixed: kept.source.mixed || kept.source.boot !== boot };
     if (!isUsable(source, kept.spans.end) || !(await this.#openKept())) return this.discard();
     this.#spans = kept.spans;
@@ -74,7 +74,7 @@ export class PartFile {
     await this.#state.write(source, this.#spans);
   }
 
-  /** Comes before the first byte of a source: bytes without a written origin would be thrown away. */
+  /** Records the origin before the first byte of a source, because bytes without an origin are discarded. */
   async describe(origin: PartOrigin): Promise<void> {
     const before = this.#source;
     const mixed = this.bytes > 0 && before !== null && (before.mixed || before.url !== origin.url);
@@ -84,9 +84,9 @@ export class PartFile {
     this.#source = source;
   }
 
-  /** For the bytes of one range; the part must have been described. */
+  /** Creates the writer of one range. `describe` must be called first. */
   writerFrom(position: number): RangeWriter {
-    if (this.#opened === null) throw new TypeError(`${this.path} has no origin yet`);
+    if (this.#opened === null) throw new TypeError(`${this.path} has no origin: call describe() first`);
     const { share, hash } = this.#opened;
     return new RangeWriter(share, position, (from, to) => {
       this.#spans.add([from, to]);
@@ -95,7 +95,7 @@ export class PartFile {
     });
   }
 
-  /** Deletes instead of truncating: a lost worker may hold the same file open. */
+  /** Deletes the part. Does not truncate it, because a lost worker may have the file open. */
   async discard(): Promise<void> {
     await this.close();
     await rm(this.path, { force: true });
@@ -105,7 +105,7 @@ export class PartFile {
     this.#resumedFromBytes = 0;
   }
 
-  /** Waits for the hash and, at the same time, for the disk. */
+  /** Waits for the hash and the disk sync, and returns the sha256. */
   async finish(): Promise<string> {
     if (this.#opened === null) throw new TypeError(`${this.path} is not open`);
     const { file, hash } = this.#opened;
@@ -113,11 +113,11 @@ export class PartFile {
     return sha256;
   }
 
-  /** Is what was written and hashed still what stands at the path? @returns its size there, or null when it is another file. */
+  /** Returns the size of the file at the path; null when it is not the file that was written and hashed. */
   async bytesAtPath(): Promise<number | null> {
-    const ours = await this.#opened?.file.stat();
-    const there = await ignoreMissing(stat(this.path));
-    return there !== undefined && there.ino === ours?.ino && there.dev === ours.dev ? there.size : null;
+    const opened = await this.#opened?.file.stat();
+    const found = await ignoreMissing(stat(this.path));
+    return found !== undefined && found.ino === opened?.ino && found.dev === opened.dev ? found.size : null;
   }
 
   async publish(): Promise<void> {
@@ -127,12 +127,12 @@ export class PartFile {
     await rm(this.#state.path, { force: true });
   }
 
-  /** Keeps what was written. */
+  /** Closes the part and keeps it on disk. */
   async close(): Promise<void> {
     const opened = this.#opened;
     this.#opened = null;
     await this.#state.settle();
-    // A thread that reads a closed file could read another one that took its number.
+    // The thread must stop first: after a close, its file descriptor may refer to another file.
     await opened?.hash.stop();
     await opened?.file.close();
   }
@@ -143,7 +143,7 @@ export class PartFile {
     this.#opened = openPart(file);
   }
 
-  /** @returns false when it is gone, or a link that somebody put there. */
+  /** Opens the existing part; returns false when it is missing or a symbolic link. */
   async #openKept(): Promise<boolean> {
     try {
       const file = await open(this.path, constants.O_RDWR | constants.O_NOFOLLOW);
@@ -159,5 +159,5 @@ export class PartFile {
 
 const fileSizeOrZero = async (path: string): Promise<number> => (await ignoreMissing(stat(path)))?.size ?? 0;
 
-/** Differs after each start of the machine. */
+/** Reads an id that changes with each boot of the machine. */
 const readBootId = async (): Promise<string> => (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();

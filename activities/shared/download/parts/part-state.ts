@@ -4,7 +4,7 @@ import { parseJson, readIfPresent } from '../../files/json-file.ts';
 import { writeFileAtomic } from '../../files/atomic-file.ts';
 import { ByteSpans, type ByteSpan } from './byte-spans.ts';
 
-/** `<target>.part.jsonl`: the origin of an unfinished download, then each span of bytes that was written. */
+/** State of an unfinished download in `<target>.part.jsonl`: its origin, then each written span. */
 export class PartState {
   readonly path: string;
   #waiting = '';
@@ -14,13 +14,13 @@ export class PartState {
     this.path = path;
   }
 
-  /** @returns null when there is none that can be trusted. */
+  /** Reads the state; returns null when it is missing or invalid. */
   async read(): Promise<{ source: PartSource; spans: ByteSpans } | null> {
     const [head = '', ...lines] = ((await readIfPresent(this.path)) ?? '').split('\n');
     const source = parseJson(head, PartSource);
     if (source === undefined) return null;
     const spans = new ByteSpans();
-    // The line that a kill cut short does not count; nor does one that it happens to leave legible without its end.
+    // Ignores the last line unless it ends with a newline, because a kill may have truncated it.
     for (const line of lines.slice(0, -1)) {
       const span = parseJson(line, PartSpan);
       if (span !== undefined) spans.add(span);
@@ -28,19 +28,19 @@ export class PartState {
     return { source, spans };
   }
 
-  /** Begins anew with this origin and what is there already. */
+  /** Replaces the state with this origin and these spans. */
   async write(source: PartSource, spans: ByteSpans): Promise<void> {
     await this.settle();
     await writeFileAtomic(this.path, [source, ...spans.all].map((line) => `${JSON.stringify(line)}\n`).join(''));
   }
 
-  /** Comes after the bytes themselves were written. Not synced: a kill of the process keeps what the system holds. */
+  /** Appends a span after its bytes were written. Does not sync, because a kill does not lose the page cache. */
   add(span: ByteSpan): void {
     this.#waiting += `${JSON.stringify(span)}\n`;
     this.#writing ??= this.#drain();
   }
 
-  /** A line that can't be written costs only the bytes it stands for, after a kill. */
+  /** Waits for pending writes. A failed write only means that its bytes are fetched again after a kill. */
   async settle(): Promise<void> {
     await this.#writing;
   }

@@ -1,17 +1,17 @@
 import type { FileHandle } from 'node:fs/promises';
 import pLimit, { type LimitFunction } from 'p-limit';
 
-/** Enough to keep the disk busy, little enough to lose: what waits here is gone after kill -9. */
+/** Large enough to keep the disk busy, small enough to lose after kill -9. */
 const batchBytes = 1024 * 1024;
-/** What a slow source sends is written after so long, however little it is. */
+/** Maximum delay before bytes of a slow source are written. */
 const maxDelayMs = 250;
 
-/** What the writers of one file share. */
+/** State that all writers of one file share. */
 export interface WriterShare {
   readonly file: FileHandle;
   /** Serializes writes: the kernel admits one writer of a file at a time, and the others would spin on its lock. */
   readonly serialize: LimitFunction;
-  /** Buffers that nobody uses just now. */
+  /** Unused buffers. */
   readonly spare: Buffer[];
 }
 
@@ -23,9 +23,8 @@ interface Batch {
 }
 
 /**
- * Writes one range while its reader goes on: one batch fills while the other is written. Chunks are copied at once into
- * buffers that are used again: kept until they are written, they would make the garbage collector go through the whole
- * heap every few dozen megabytes, which costs more than everything else together.
+ * Writes one range with double buffering: one batch fills while the other is written. Chunks are copied into reused buffers,
+ * because holding them would trigger a full garbage collection every few dozen megabytes, which costs more than the copy.
  */
 export class RangeWriter {
   readonly #file: FileHandle;
@@ -49,7 +48,7 @@ export class RangeWriter {
     this.#onWritten = onWritten;
   }
 
-  /** The reader must rest until `drained`. */
+  /** True when the reader must wait for `drained`. */
   get isFull(): boolean {
     return this.#draining !== null && this.#hasFullBatch;
   }
@@ -66,12 +65,12 @@ export class RangeWriter {
     else this.#timer ??= setTimeout(() => this.#start(), maxDelayMs);
   }
 
-  /** Resolves when no write is under way; rejects for ever once one failed. */
+  /** Resolves when no write is pending; rejects after a failed write. */
   async drained(): Promise<void> {
     await this.#draining;
   }
 
-  /** Resolves when all is written. */
+  /** Resolves when all bytes are written. */
   async flush(): Promise<void> {
     while (this.#filling.length > 0 || this.#draining !== null) {
       this.#start();
@@ -96,7 +95,7 @@ export class RangeWriter {
     this.#timer = null;
     if (this.#draining !== null || this.#filling.length === 0) return;
     this.#draining = this.#drain();
-    // Awaited by `drained` or `flush`; until then its failure must not count as unhandled.
+    // `drained` or `flush` awaits it; until then, a failure must not count as unhandled.
     this.#draining.catch(() => undefined);
   }
 
@@ -110,7 +109,7 @@ export class RangeWriter {
     this.#draining = null;
   }
 
-  /** At explicit positions: two writers of the same bytes, a lost worker's and its successor's, do no harm. */
+  /** Writes at explicit offsets, so that a lost worker and its successor can safely write the same bytes. */
   async #writeAll(batch: Buffer): Promise<void> {
     for (let rest = batch; rest.length > 0;) {
       const { bytesWritten } = await this.#file.write(rest, 0, rest.length, this.#position);

@@ -1,10 +1,10 @@
 import type { ByteSpan } from './byte-spans.ts';
 
-/** Large enough that the time of asking does not count, small enough that the hash stays close behind. */
+/** Large enough to amortize the request latency, small enough for the hash to keep up. */
 export const spanBytes = 16 * 1024 * 1024;
 const minSpanBytes = 1024 * 1024;
 
-/** Deals out what is missing of a file, lowest bytes first; what is not brought goes back by itself. */
+/** Assigns the missing spans of a file in ascending order. A released span that is still missing is assigned again. */
 export class SpanQueue {
   readonly #missing: () => readonly ByteSpan[];
   readonly #taken = new Set<ByteSpan>();
@@ -14,26 +14,26 @@ export class SpanQueue {
   }
 
   get unassignedBytes(): number {
-    return this.#untaken().reduce((sum, [from, to]) => sum + to - from, 0);
+    return this.#unassigned().reduce((sum, [from, to]) => sum + to - from, 0);
   }
 
-  /** Towards the end the spans shrink, so that all of the `takers` end at the same time. */
-  take(takers: number): ByteSpan | null {
-    const [gap] = this.#untaken();
+  /** Takes the next span. Spans shrink near the end, so that all workers finish at the same time. */
+  take(workers: number): ByteSpan | null {
+    const [gap] = this.#unassigned();
     if (gap === undefined) return null;
-    const fairBytes = Math.max(minSpanBytes, Math.ceil(this.unassignedBytes / takers));
+    const fairBytes = Math.max(minSpanBytes, Math.ceil(this.unassignedBytes / workers));
     const [from, to] = gap;
     const span: ByteSpan = [from, Math.min(to, from + Math.min(spanBytes, fairBytes))];
     this.#taken.add(span);
     return span;
   }
 
-  /** The taker is done with it, whether it brought all or nothing. */
+  /** Releases a span, whether it was fetched or not. */
   release(span: ByteSpan): void {
     this.#taken.delete(span);
   }
 
-  #untaken(): ByteSpan[] {
+  #unassigned(): ByteSpan[] {
     return [...this.#taken].reduce<ByteSpan[]>(withoutSpan, [...this.#missing()]);
   }
 }
@@ -41,6 +41,6 @@ export class SpanQueue {
 const withoutSpan = (gaps: ByteSpan[], [from, to]: ByteSpan): ByteSpan[] =>
   gaps.flatMap(([start, end]): ByteSpan[] => {
     const before: ByteSpan = [start, Math.min(end, from)];
-    const behind: ByteSpan = [Math.max(start, to), end];
-    return [before, behind].filter(([first, last]) => first < last);
+    const after: ByteSpan = [Math.max(start, to), end];
+    return [before, after].filter(([first, last]) => first < last);
   });

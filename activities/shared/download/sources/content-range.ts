@@ -1,6 +1,6 @@
 import type { RangeRequest } from './source.ts';
 
-/** @returns null unless the range begins where it was asked for, and ends no later. */
+/** Parses Content-Range. Returns null unless the range starts as requested and does not exceed the request. */
 export const parseContentRange = (
   header: string | undefined,
   { first, last }: Pick<RangeRequest, 'first' | 'last'>,

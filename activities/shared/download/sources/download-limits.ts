@@ -1,27 +1,27 @@
 import { raceSignal } from './race-signal.ts';
 
-/** What several downloads share: made once, handed to each. */
+/** Limits that several downloads share. */
 export interface DownloadLimits {
   readonly connections: number;
-  /** Waits for a free connection, first come, first served. @returns how to give it back. */
+  /** Waits for a free connection in FIFO order. Returns a function that releases it. */
   readonly takeConnection: (signal: AbortSignal) => Promise<() => void>;
-  /** Books bytes that arrived. @returns how long their reader must rest to keep the rate, in milliseconds. */
+  /** Records received bytes. Returns the pause in milliseconds that keeps the rate limit. */
   readonly pauseMsAfter: (bytes: number) => number;
 }
 
 export interface DownloadLimitSettings {
   readonly connections: number;
-  /** Of all downloads together; undefined: as fast as they come. */
+  /** Total rate of all downloads; undefined for no limit. */
   readonly bytesPerSecond: number | undefined;
 }
 
-/** Shorter rests would cost more than they slow down. */
+/** Shorter pauses are skipped, because timers are too coarse. */
 const minPauseMs = 10;
 
 export const createDownloadLimits = ({ connections, bytesPerSecond }: DownloadLimitSettings): DownloadLimits => {
   let free = connections;
   const waiting: (() => void)[] = [];
-  const giveBack = (): void => {
+  const release = (): void => {
     const next = waiting.shift();
     if (next === undefined) free += 1;
     else next();
@@ -29,36 +29,36 @@ export const createDownloadLimits = ({ connections, bytesPerSecond }: DownloadLi
   const takeConnection = async (signal: AbortSignal): Promise<() => void> => {
     signal.throwIfAborted();
     if (free > 0) free -= 1;
-    else await waitForConnection(waiting, giveBack, signal);
-    let given = false;
+    else await waitForConnection(waiting, release, signal);
+    let isReleased = false;
     return () => {
-      if (!given) giveBack();
-      given = true;
+      if (!isReleased) release();
+      isReleased = true;
     };
   };
 
   let bookedUntilMs = 0;
-  const restMsAfter = (bytes: number): number => {
+  const pauseMsAfter = (bytes: number): number => {
     if (bytesPerSecond === undefined) return 0;
     const now = performance.now();
     bookedUntilMs = Math.max(bookedUntilMs, now) + (bytes / bytesPerSecond) * 1000;
-    const restMs = bookedUntilMs - now;
-    return restMs < minPauseMs ? 0 : restMs;
+    const pauseMs = bookedUntilMs - now;
+    return pauseMs < minPauseMs ? 0 : pauseMs;
   };
-  return { connections, takeConnection, pauseMsAfter: restMsAfter };
+  return { connections, takeConnection, pauseMsAfter };
 };
 
-const waitForConnection = async (waiting: (() => void)[], giveBack: () => void, signal: AbortSignal): Promise<void> => {
-  let take: () => void = () => undefined;
-  const turn = new Promise<void>((resolve) => (take = resolve));
-  waiting.push(take);
+const waitForConnection = async (waiting: (() => void)[], release: () => void, signal: AbortSignal): Promise<void> => {
+  let assign: () => void = () => undefined;
+  const turn = new Promise<void>((resolve) => (assign = resolve));
+  waiting.push(assign);
   try {
     await raceSignal(turn, signal);
   } catch (error) {
-    const place = waiting.indexOf(take);
-    // Its turn came in the very moment that it gave up.
-    if (place < 0) giveBack();
-    else waiting.splice(place, 1);
+    const index = waiting.indexOf(assign);
+    // The connection was assigned just before the abort.
+    if (index < 0) release();
+    else waiting.splice(index, 1);
     throw error;
   }
 };

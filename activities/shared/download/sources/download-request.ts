@@ -5,30 +5,30 @@ import type { SourcePolicy } from './source-policy.ts';
 export interface DownloadProgress {
   readonly bytes: number;
   readonly totalBytes: number | null;
-  /** Over the last seconds, without what an earlier call had fetched. */
+  /** Rate over the last seconds, excluding bytes of an earlier call. */
   readonly bytesPerSecond: number;
   readonly etaSeconds: number | null;
-  /** Without query and credentials; null before the first source is asked. */
+  /** Redacted URL; null before the first request. */
   readonly source: string | null;
-  /** Why it was tried again, or left for another mirror, the last time. */
+  /** Reason of the last retry or change of mirror. */
   readonly note: string | null;
 }
 
-/** For faults that pass by themselves. */
+/** Retry policy for transient errors. */
 export interface RetryPolicy {
-  /** Faults in a row without a new byte until the next mirror has its turn. */
+  /** Attempts without a new byte before the next mirror is tried. */
   readonly maxAttempts: number;
-  /** The first wait; each further one is twice as long, shortened by chance so that clients do not come back at once. */
+  /** First delay. It doubles with each failure and is reduced by random jitter. */
   readonly initialDelayMs: number;
 }
 
 export const defaultRetry: RetryPolicy = { maxAttempts: 4, initialDelayMs: 500 };
 
 export interface FetchOptions {
-  /** Null where nobody publishes it. */
+  /** Null when it is not published. */
   readonly bytes: number | null;
   readonly sha256: string | null;
-  /** A connection that brings no byte for so long is given up. */
+  /** Maximum time without a received byte. */
   readonly stallMs: number;
   readonly retry: RetryPolicy;
   readonly limits: DownloadLimits;
@@ -38,10 +38,10 @@ export interface FetchOptions {
 }
 
 export interface DownloadRequest extends FetchOptions {
-  /** Mirrors of one file: first the one that an unfinished part came from, then in this order. */
+  /** Mirrors in order of preference. The mirror of an unfinished part is tried first. */
   readonly urls: readonly string[];
   readonly target: string;
-  /** Called several times a second as long as the download goes on, also while bytes on the disk are hashed. */
+  /** Called several times per second during the download, also while existing bytes are hashed. */
   readonly onProgress: (progress: DownloadProgress) => void;
 }
 
@@ -49,10 +49,10 @@ export interface DownloadResult {
   readonly bytes: number;
   readonly sha256: string;
   readonly reused: boolean;
-  /** How many of the bytes an earlier, unfinished call had fetched. */
+  /** Number of bytes from an earlier, unfinished call. */
   readonly resumedFromBytes: number;
-  /** The mirror that ended it, without query and credentials; null when nothing had to be fetched. */
+  /** Redacted URL of the last mirror; null when nothing was fetched. */
   readonly url: string | null;
-  /** Each try again and each change of mirror, with its reason. */
+  /** Reasons of all retries and changes of mirror. */
   readonly notes: readonly string[];
 }

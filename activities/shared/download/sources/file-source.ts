@@ -12,19 +12,26 @@ interface SizedVersion extends FileVersion {
 
 const readBytes = 1024 * 1024;
 
-/** A file of this machine, which is copied. @param url as the policy has admitted it. */
+/**
+ * Opens a local file as a source.
+ * @param url that the policy allows.
+ */
 export const openFileSource = (url: URL): Source => {
-  const shown = url.href;
+  const displayUrl = url.href;
   const path = fileURLToPath(url);
-  const openAnswer = async ({ first, last, whole, known }: RangeRequest): Promise<SourceResponse> => {
-    const file = await openRegularFile(path, shown);
+  const openRange = async ({ first, last, withoutRange, known }: RangeRequest): Promise<SourceResponse> => {
+    const file = await openRegularFile(path, displayUrl);
     try {
       const version = await readVersion(file);
-      requireUnchanged(shown, known, version);
+      requireUnchanged(displayUrl, known, version);
       const end = Math.min(last ?? Infinity, version.bytes - 1);
-      if (end < first) throw new CodedError('DownloadRefused', `${shown} has no byte ${first}.`);
+      if (end < first)
+        throw new CodedError(
+          'DownloadRefused',
+          `Range starts past the end of the file: ${displayUrl} has ${version.bytes} bytes, byte ${first} was requested.`,
+        );
       const body = file.createReadStream({ start: first, end, highWaterMark: readBytes });
-      return { ranged: !whole, first, last: end, version, body };
+      return { ranged: !withoutRange, first, last: end, version, body };
     } catch (error) {
       await file.close();
       throw error;
@@ -32,19 +39,19 @@ export const openFileSource = (url: URL): Source => {
   };
   const recheck = async ({ version }: SourceResponse): Promise<void> => {
     const now = toVersion(await stat(path, { bigint: true }));
-    requireUnchanged(shown, version, now);
+    requireUnchanged(displayUrl, version, now);
   };
-  return { displayUrl: shown, open: openAnswer, verifyUnchanged: recheck, close: () => undefined };
+  return { displayUrl, open: openRange, verifyUnchanged: recheck, close: () => undefined };
 };
 
-/** Not blocking: opening a pipe that nobody writes to would wait for ever. */
-const openRegularFile = async (path: string, shown: string): Promise<FileHandle> => {
+/** Opens without blocking, because opening a named pipe without a writer would wait forever. */
+const openRegularFile = async (path: string, displayUrl: string): Promise<FileHandle> => {
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((error: unknown) => {
-    throw new CodedError('DownloadRefused', connectionError(shown, error).message, { cause: error });
+    throw new CodedError('DownloadRefused', connectionError(displayUrl, error).message, { cause: error });
   });
   if ((await file.stat()).isFile()) return file;
   await file.close();
-  throw new CodedError('DownloadRefused', `${shown} is no plain file.`);
+  throw new CodedError('DownloadRefused', `${displayUrl} is not a regular file.`);
 };
 
 const readVersion = async (file: FileHandle): Promise<SizedVersion> => toVersion(await file.stat({ bigint: true }));
@@ -55,8 +62,8 @@ const toVersion = ({ ino, size, mtimeNs }: { ino: bigint; size: bigint; mtimeNs:
   bytes: Number(size),
 });
 
-const requireUnchanged = (shown: string, before: FileVersion | null, after: FileVersion): void => {
+const requireUnchanged = (displayUrl: string, before: FileVersion | null, after: FileVersion): void => {
   if (before === null || isSameVersion(before, after)) return;
   const change = `${formatVersion(before)}, then ${formatVersion(after)}`;
-  throw new VersionChanged(`${shown} changed while it was copied: ${change}.`, after);
+  throw new VersionChanged(`${displayUrl} changed while it was being copied: ${change}.`, after);
 };

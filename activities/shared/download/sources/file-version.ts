@@ -1,11 +1,11 @@
-/** What a source says of a file to tell one version of it from another. */
+/** Identifies a version of a file at its source. */
 export interface FileVersion {
   readonly etag: string | null;
   readonly lastModified: string | null;
   readonly bytes: number | null;
 }
 
-/** The value for If-Range, where a weak ETag is not allowed; null when the source gave nothing to compare. */
+/** Returns the value for If-Range, which excludes weak ETags; null when the source sent no validator. */
 export const validatorOf = ({ etag, lastModified }: FileVersion): string | null =>
   etag !== null && !etag.startsWith('W/') ? etag : lastModified;
 

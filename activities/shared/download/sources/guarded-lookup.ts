@@ -11,29 +11,29 @@ export const resolveWithSystem: ResolveHost = (hostname) =>
   });
 
 /**
- * A `lookup` for sockets: they connect to the very addresses that were judged. A name is resolved once, so that
- * its second answer can't differ from its first, and refused when any of its addresses is private.
+ * Creates a `lookup` function for sockets that rejects hosts with a private address. It resolves each name once and returns
+ * the checked addresses, which defeats DNS rebinding.
  */
 export const createGuardedLookup = (resolve: ResolveHost): LookupFunction => {
   const known = new Map<string, Promise<LookupAddress[]>>();
-  const judge = async (hostname: string): Promise<LookupAddress[]> => {
+  const resolvePublic = async (hostname: string): Promise<LookupAddress[]> => {
     const addresses = await resolve(hostname);
-    const wrong = addresses.find(({ address }) => !isPublicAddress(address));
-    if (wrong === undefined && addresses.length > 0) return addresses;
-    const why = wrong === undefined ? 'no address' : `the private address ${wrong.address}`;
-    throw new CodedError('DownloadRefused', `The host ${hostname} has ${why}.`);
+    const privateAddress = addresses.find(({ address }) => !isPublicAddress(address));
+    if (privateAddress === undefined && addresses.length > 0) return addresses;
+    const reason = privateAddress === undefined ? 'no address' : `the private address ${privateAddress.address}`;
+    throw new CodedError('DownloadRefused', `The host ${hostname} has ${reason}.`);
   };
-  const judgeOnce = (hostname: string): Promise<LookupAddress[]> => {
-    const judged = known.get(hostname) ?? judge(hostname);
-    known.set(hostname, judged);
-    // A name server that fails is asked again; a judgement stands.
-    judged.catch((error: unknown) => {
+  const resolveOnce = (hostname: string): Promise<LookupAddress[]> => {
+    const resolved = known.get(hostname) ?? resolvePublic(hostname);
+    known.set(hostname, resolved);
+    // Retries DNS failures, but remembers rejections.
+    resolved.catch((error: unknown) => {
       if (!(error instanceof CodedError)) known.delete(hostname);
     });
-    return judged;
+    return resolved;
   };
   return (hostname, options, callback) => {
-    judgeOnce(hostname).then(
+    resolveOnce(hostname).then(
       (addresses) => {
         const [first] = addresses;
         if (options.all === true) callback(null, addresses);

@@ -10,17 +10,17 @@ import { mayBePrivate, type SourcePolicy } from './source-policy.ts';
 type Headers = Readonly<Record<string, string>>;
 
 export interface HttpClient {
-  /** Asks, follows redirects, and leaves the body unread. Any status is an answer. */
+  /** Sends a GET request and follows redirects. Resolves for any status, with the body unread. */
   readonly get: (headers: Headers, signal: AbortSignal) => Promise<IncomingMessage>;
   readonly close: () => void;
 }
 
 const maxRedirects = 3;
 const redirectStatuses = new Set([301, 302, 303, 307, 308]);
-/** A signed address that a redirect led to expires before the download ends. */
+/** Status codes of an expired signed URL, which a redirect may lead to. */
 const expiredStatuses = new Set([401, 403, 404, 410]);
 
-/** For the requests for one file: its connections are kept, and so is the address that its redirects led to. */
+/** Creates the client for one file. It keeps connections alive and remembers the target of redirects. */
 export const createHttpClient = (url: URL, policy: SourcePolicy): HttpClient => {
   const agents = { 'http:': new http.Agent({ keepAlive: true }), 'https:': new https.Agent({ keepAlive: true }) };
   const lookup = createGuardedLookup(resolveWithSystem);
@@ -32,15 +32,15 @@ export const createHttpClient = (url: URL, policy: SourcePolicy): HttpClient => 
         to.protocol === 'https:'
           ? https.get(to, { ...options, agent: agents['https:'] })
           : http.get(to, { ...options, agent: agents['http:'] });
-      let answered = false;
+      let hasResponse = false;
       request.once('response', (response) => {
-        answered = true;
+        hasResponse = true;
         resolve(response);
       });
       request.on('error', (error) => {
-        // The server closed the kept connection in the moment it was used again; this is no fault of it.
+        // The server closed a kept-alive connection just as it was reused, which is no error.
         const lostRace = request.reusedSocket && systemErrorCode(error) === 'ECONNRESET' && !signal.aborted;
-        if (lostRace && !answered) send(to, headers, signal).then(resolve, reject);
+        if (lostRace && !hasResponse) send(to, headers, signal).then(resolve, reject);
         else reject(error);
       });
     });

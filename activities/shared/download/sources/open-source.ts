@@ -5,7 +5,10 @@ import type { Source } from './source.ts';
 import { parseAllowedUrl } from './source-policy.ts';
 import type { FetchOptions } from './download-request.ts';
 
-/** @throws CodedError DownloadRefused for an address that the policy does not allow; nothing is asked for yet. */
+/**
+ * Creates the source of a URL without sending a request.
+ * @throws CodedError DownloadRefused when the policy does not allow the URL.
+ */
 export const openSource = (address: string, { policy, s3 }: FetchOptions): Source => {
   const url = parseAllowedUrl(address, policy);
   if (url.protocol === 's3:') return openS3Source(url, s3());

@@ -1,22 +1,22 @@
 import { stallError } from './source-errors.ts';
 import type { SourceResponse, RangeRequest, Source } from './source.ts';
 
-/** Opens a body, unless the source takes longer than `stallMs` to begin with it. */
+/** Opens a source; fails if no response arrives within `stallMs`. */
 export const openWithTimeout = async (
   source: Source,
   request: RangeRequest,
   stallMs: number,
 ): Promise<SourceResponse> => {
-  const patience = new AbortController();
-  const timer = setTimeout(() => patience.abort(stallError(source.displayUrl, stallMs)), stallMs);
+  const timeout = new AbortController();
+  const timer = setTimeout(() => timeout.abort(stallError(source.displayUrl, stallMs)), stallMs);
   try {
-    const answer = await source.open({ ...request, signal: AbortSignal.any([request.signal, patience.signal]) });
-    // What breaks off before its reader is ready shows in `errored`; without a listener it would end the process.
-    answer.body.on('error', () => undefined);
-    return answer;
+    const response = await source.open({ ...request, signal: AbortSignal.any([request.signal, timeout.signal]) });
+    // An error before the reader attaches is kept in `errored`; without a listener it would crash the process.
+    response.body.on('error', () => undefined);
+    return response;
   } catch (error) {
     request.signal.throwIfAborted();
-    patience.signal.throwIfAborted();
+    timeout.signal.throwIfAborted();
     throw error;
   } finally {
     clearTimeout(timer);

@@ -1,4 +1,4 @@
-/** The work's end or the reason of the signal, whichever comes first; the work itself is not stopped. */
+/** Settles with the promise or rejects with the reason of the signal, whichever comes first. Does not stop the work. */
 export const raceSignal = async <T>(work: Promise<T>, signal: AbortSignal): Promise<T> => {
   let wake: () => void = () => undefined;
   const aborted = new Promise<void>((resolve) => (wake = resolve));

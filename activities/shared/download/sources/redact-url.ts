@@ -1,6 +1,6 @@
-/** Without query and credentials: messages stay in the history for ever, signed addresses should not. */
+/** Removes query and credentials from a URL, because messages are stored in the history. */
 export const redactUrl = (url: string): string => {
-  // Nobody knows what is a secret in something that is no address.
+  // An invalid URL may contain secrets anywhere, so most of it is removed.
   if (!URL.canParse(url))
     return `"${url
       .replace(/[?#].*$/s, '')

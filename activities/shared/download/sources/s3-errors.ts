@@ -1,34 +1,40 @@
 import { CodedError } from '../../errors/coded-error.ts';
 import { TransientError, RangesUnusable, stallError, VersionChanged } from './source-errors.ts';
 
-/** A server that says nothing for so long is given up. */
+/** Maximum time for a response. */
 const responseTimeoutMs = 60_000;
 
-/** Asks a bucket something that is answered at once. @throws as `nameS3Fault`, or the signal's reason. */
+/**
+ * Sends a short S3 request with a timeout.
+ * @throws the errors of `toDownloadError`, or the signal's reason.
+ */
 export const withResponseTimeout = async <T>(
-  shown: string,
+  displayUrl: string,
   signal: AbortSignal,
-  ask: (signal: AbortSignal) => Promise<T>,
+  send: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> => {
-  const patience = AbortSignal.timeout(responseTimeoutMs);
+  const timeout = AbortSignal.timeout(responseTimeoutMs);
   try {
-    return await ask(AbortSignal.any([signal, patience]));
+    return await send(AbortSignal.any([signal, timeout]));
   } catch (error) {
     signal.throwIfAborted();
-    throw patience.aborted ? stallError(shown, responseTimeoutMs) : toDownloadError(error, shown, false);
+    throw timeout.aborted ? stallError(displayUrl, responseTimeoutMs) : toDownloadError(error, displayUrl, false);
   }
 };
 
-/** @param wasSeen there was such an object before: one that is gone since then was changed, not misspelt. */
-export const toDownloadError = (error: unknown, shown: string, wasSeen: boolean): CodedError => {
+/**
+ * Converts an S3 error to an error of a download.
+ * @param existed whether the object existed before: then 404 means that it changed.
+ */
+export const toDownloadError = (error: unknown, displayUrl: string, existed: boolean): CodedError => {
   if (error instanceof CodedError) return error;
   const status = statusOf(error);
   const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  const text = `${shown} responded with ${status ?? 'no status'} (${message}).`;
-  if (status === 412 || (status === 404 && wasSeen)) return new VersionChanged(text, null);
+  const text = `${displayUrl} responded with ${status ?? 'no status'} (${message}).`;
+  if (status === 412 || (status === 404 && existed)) return new VersionChanged(text, null);
   if (status === 416) return new RangesUnusable(text);
   const refused = status !== null && status >= 300 && status < 500 && status !== 408 && status !== 429;
-  // Without an answer: no network, or no credentials, which no try mends.
+  // Without a response, the network or the credentials are missing. A retry does not fix the latter.
   const noCredentials = status === null && error instanceof Error && error.name === 'CredentialsProviderError';
   if (refused || noCredentials) return new CodedError('DownloadRefused', text, { cause: error });
   return new TransientError(text, { cause: error });

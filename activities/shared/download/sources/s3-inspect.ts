@@ -4,32 +4,39 @@ import { withResponseTimeout } from './s3-errors.ts';
 import { redactUrl } from './redact-url.ts';
 import { TransientError } from './source-errors.ts';
 
-/** An object as its bucket describes it, without a byte of its content. */
+/** Metadata of an S3 object. */
 export interface S3Object extends FileVersion {
   readonly key: string;
   readonly bytes: number;
 }
 
-/** Every object under a prefix, in the order of their keys. @throws CodedError DownloadRefused, DownloadFailed. */
+/**
+ * Lists all objects under a prefix, sorted by key.
+ * @throws CodedError DownloadRefused, DownloadFailed.
+ */
 export async function listPrefix(client: S3Client, url: URL, signal: AbortSignal): Promise<S3Object[]> {
   const { ListObjectsV2Command } = await import('@aws-sdk/client-s3');
-  const shown = redactUrl(url.href);
-  const seen: S3Object[] = [];
+  const displayUrl = redactUrl(url.href);
+  const objects: S3Object[] = [];
   let next: string | undefined;
   do {
     const command = new ListObjectsV2Command({ Bucket: url.host, Prefix: objectKey(url), ContinuationToken: next });
-    const page = await withResponseTimeout(shown, signal, (abortSignal) => client.send(command, { abortSignal }));
+    const page = await withResponseTimeout(displayUrl, signal, (abortSignal) => client.send(command, { abortSignal }));
     for (const { Key = '', Size = 0, ETag, LastModified } of page.Contents ?? []) {
-      seen.push({ key: Key, bytes: Size, etag: ETag ?? null, lastModified: LastModified?.toISOString() ?? null });
+      objects.push({ key: Key, bytes: Size, etag: ETag ?? null, lastModified: LastModified?.toISOString() ?? null });
     }
     next = page.IsTruncated === true ? page.NextContinuationToken : undefined;
-    // Taken for the end, a page without the way to the next would make images disappear.
-    if (page.IsTruncated === true && next === undefined) throw new TransientError(`${shown} broke off its listing.`);
+    // Treating a page without a continuation token as the last one would lose images.
+    if (page.IsTruncated === true && next === undefined)
+      throw new TransientError(`${displayUrl}: the listing is truncated without a continuation token.`);
   } while (next !== undefined);
-  return seen;
+  return objects;
 }
 
-/** @throws CodedError DownloadRefused where there is no such object, or no right to it; DownloadFailed. */
+/**
+ * Reads the metadata of an object.
+ * @throws CodedError DownloadRefused when the object is missing or access is denied; DownloadFailed.
+ */
 export async function inspectObject(client: S3Client, url: URL, signal: AbortSignal): Promise<S3Object> {
   const { HeadObjectCommand } = await import('@aws-sdk/client-s3');
   const command = new HeadObjectCommand({ Bucket: url.host, Key: objectKey(url) });
@@ -41,5 +48,5 @@ export async function inspectObject(client: S3Client, url: URL, signal: AbortSig
   return { key: objectKey(url), bytes: ContentLength, ...version };
 }
 
-/** As the bucket knows it. */
+/** Returns the key of an S3 URL. */
 export const objectKey = (url: URL): string => decodeURIComponent(url.pathname.slice(1));

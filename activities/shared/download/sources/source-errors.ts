@@ -1,9 +1,9 @@
 import { CodedError, systemErrorCode } from '../../errors/coded-error.ts';
 import type { FileVersion } from './file-version.ts';
 
-/** Passes by itself: worth another try at the same source. */
+/** A transient error: a retry at the same source may succeed. */
 export class TransientError extends CodedError {
-  /** What the server asked for in Retry-After. */
+  /** Value of the Retry-After header. */
   readonly retryAfterMs: number | null;
 
   constructor(message: string, { cause, retryAfterMs = null }: { cause?: unknown; retryAfterMs?: number | null } = {}) {
@@ -12,16 +12,16 @@ export class TransientError extends CodedError {
   }
 }
 
-/** The source gives no ranges, or wrong ones; the whole file may still be had. */
+/** The source does not support ranges or sends wrong ones. The complete file may still be available. */
 export class RangesUnusable extends CodedError {
   constructor(message: string) {
     super('DownloadRefused', message);
   }
 }
 
-/** The source holds another version than the one that was begun. */
+/** The file changed at its source. */
 export class VersionChanged extends CodedError {
-  /** Null when the source only says that it is another one. */
+  /** New version; null when the source does not name it. */
   readonly version: FileVersion | null;
 
   constructor(message: string, version: FileVersion | null) {
@@ -30,20 +30,20 @@ export class VersionChanged extends CodedError {
   }
 }
 
-export const connectionError = (shown: string, error: unknown): CodedError =>
+export const connectionError = (displayUrl: string, error: unknown): CodedError =>
   error instanceof CodedError
     ? error
-    : new TransientError(`${shown} broke off: ${formatCauses(error)}.`, { cause: error });
+    : new TransientError(`${displayUrl}: connection failed: ${formatCauses(error)}.`, { cause: error });
 
-export const stallError = (shown: string, stallMs: number): TransientError =>
-  new TransientError(`${shown} stalled: no byte came for ${stallMs} ms.`);
+export const stallError = (displayUrl: string, stallMs: number): TransientError =>
+  new TransientError(`${displayUrl} stalled: no data received for ${stallMs} ms.`);
 
 const formatCauses = (error: unknown): string => {
   if (!(error instanceof Error)) return String(error);
-  // An AggregateError of several addresses has no message of its own.
+  // An AggregateError of several addresses has no message.
   const message = error.message === '' ? (systemErrorCode(error) ?? error.name) : error.message;
   return error.cause === undefined ? message : `${message}: ${formatCauses(error.cause)}`;
 };
 
-/** Without what to do next, which is the second line. */
+/** Returns the message of an error without its next step, which is on the second line. */
 export const firstLine = (error: Error): string => error.message.split('\n')[0] ?? '';

@@ -3,45 +3,47 @@ import { CodedError } from '../../errors/coded-error.ts';
 import { isPublicAddress } from './private-address.ts';
 import { redactUrl } from './redact-url.ts';
 
-/** Where files may come from. What is not named here is refused, for each redirect anew. */
+/** Allowed sources of files. Each URL and each redirect is checked against it. */
 export interface SourcePolicy {
-  /** `host` (at the scheme's own port) or `host:port`; only at a public address. */
+  /** `host` (default port of the scheme) or `host:port`. Must have public addresses. */
   readonly hosts: ReadonlySet<string>;
-  /** `host:port` that may have a private address, such as the demo's own server. */
+  /** `host:port` that may have a private address, such as the demo server. */
   readonly loopback: ReadonlySet<string>;
-  /** Of `s3://bucket/key`; which server that is, the operator says, not the address. */
+  /** Buckets of `s3://bucket/key`. The operator configures their server. */
   readonly buckets: ReadonlySet<string>;
-  /** May `file://` be read? */
+  /** Whether `file://` URLs are allowed. */
   readonly files: boolean;
 }
 
 const defaultPorts: Record<string, string> = { 'http:': '80', 'https:': '443' };
 
-// eslint-disable-next-line no-control-regex -- these are what is looked for
-const misleading = /[\u0000-\u001f\u007f\\]|^ | $/;
-/** Does it hold what parsers drop or turn into something else, so that it leads elsewhere than people read? */
+const misleading = /[\p{Cc}\\]|^ | $/u;
+/** Checks for characters that URL parsers drop or replace, so that a URL leads elsewhere than it reads. */
 export const hasMisleadingCharacters = (text: string): boolean => misleading.test(text);
 
-/** As S3 has them; anything else could lead the client to another server. */
+/** Valid S3 bucket names. Another name could lead the client to another server. */
 const bucketName = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
-/** A server that takes keys for paths would leave the bucket. */
+/** Dot segments could leave the bucket on a server that treats keys as paths. */
 const dotSegment = /(^|\/)\.{1,2}(\/|$)/;
 
-/** @throws CodedError DownloadRefused for an address that the policy does not allow. */
+/**
+ * Parses a URL that the policy allows.
+ * @throws CodedError DownloadRefused for any other URL.
+ */
 export const parseAllowedUrl = (text: string, policy: SourcePolicy): URL => {
   const reason = findRefusal(text, policy);
   if (reason === null) return new URL(text);
   throw new CodedError('DownloadRefused', `${redactUrl(text)} ${reason}.`);
 };
 
-/** Is this one of the servers that may have a private address? */
+/** Checks whether a server may have a private address. */
 export const mayBePrivate = (url: URL, { loopback }: SourcePolicy): boolean => loopback.has(hostAndPort(url));
 
 const findRefusal = (text: string, policy: SourcePolicy): string | null => {
-  if (hasMisleadingCharacters(text)) return 'holds characters that no address has';
-  if (!URL.canParse(text)) return 'is no address';
+  if (hasMisleadingCharacters(text)) return 'contains invalid characters';
+  if (!URL.canParse(text)) return 'is not a valid URL';
   const url = new URL(text);
-  if (url.username !== '' || url.password !== '') return 'carries credentials';
+  if (url.username !== '' || url.password !== '') return 'contains credentials';
   switch (url.protocol) {
     case 'http:':
     case 'https:':
@@ -51,7 +53,7 @@ const findRefusal = (text: string, policy: SourcePolicy): string | null => {
     case 'file:':
       return findFileRefusal(url, policy);
     default:
-      return 'is no http, https, s3 or file address';
+      return 'is not an http, https, s3 or file URL';
   }
 };
 
@@ -66,19 +68,24 @@ const findHostRefusal = (url: URL, policy: SourcePolicy): string | null => {
 
 const findObjectRefusal = (text: string, url: URL, { buckets }: SourcePolicy): string | null => {
   if (!buckets.has(url.host)) return 'is in a bucket that neither the catalog nor the plan allows';
-  if (!bucketName.test(url.host)) return 'names no bucket';
-  // The parser has resolved those dots that are not encoded.
-  const [key, written] = [tryDecode(url.pathname.slice(1)), tryDecode(text)];
+  if (!bucketName.test(url.host)) return 'contains no valid bucket name';
+  // The URL parser has already resolved unencoded dot segments, so the original text is checked, too.
+  const [key, original] = [tryDecode(url.pathname.slice(1)), tryDecode(text)];
   const isKey =
-    key !== null && key !== '' && written !== null && !dotSegment.test(written) && url.search === '' && url.hash === '';
-  return isKey ? null : 'names no object of its bucket';
+    key !== null &&
+    key !== '' &&
+    original !== null &&
+    !dotSegment.test(original) &&
+    url.search === '' &&
+    url.hash === '';
+  return isKey ? null : 'contains no valid object key';
 };
 
 const findFileRefusal = (url: URL, { files }: SourcePolicy): string | null => {
-  if (!files) return 'is a file, which the plan does not allow';
-  if (url.host !== '') return 'is a file of another machine';
+  if (!files) return 'is a local file, which the plan does not allow';
+  if (url.host !== '') return 'is a file on another machine';
   const path = tryDecode(url.pathname);
-  return path === null || path.includes('\0') || /%2f/i.test(url.pathname) ? 'names no file' : null;
+  return path === null || path.includes('\0') || /%2f/i.test(url.pathname) ? 'contains no valid file path' : null;
 };
 
 const tryDecode = (text: string): string | null => {

@@ -1,36 +1,39 @@
 import type { Readable } from 'node:stream';
 import type { FileVersion } from './file-version.ts';
 
-/** Which bytes are asked for. */
+/** Range of bytes to request. */
 export interface RangeRequest {
   readonly first: number;
-  /** The last byte wanted; null for all the rest. */
+  /** Last byte to request; null for the rest of the file. */
   readonly last: number | null;
-  /** Ask for no range at all; `first` is 0 then. */
-  readonly whole: boolean;
-  /** Only if the file is still this version. */
+  /** Requests the complete file without a range; `first` is 0 then. */
+  readonly withoutRange: boolean;
+  /** Expected version, for conditional requests. */
   readonly known: FileVersion | null;
   readonly signal: AbortSignal;
 }
 
-/** The beginning of a body. */
+/** Metadata of a response and its unread body. */
 export interface SourceResponse {
-  /** False when the source sends the whole file, whatever was asked for. */
+  /** False when the source sends the complete file. */
   readonly ranged: boolean;
   readonly first: number;
-  /** The last byte that the source announces; null when it does not say. */
+  /** Last byte that the source announces; null when it is unknown. */
   readonly last: number | null;
   readonly version: FileVersion;
   readonly body: Readable;
 }
 
-/** One place that a file can be had from, seen the same way whatever its protocol. */
+/** A source of a file, independent of its protocol. */
 export interface Source {
-  /** For messages. */
+  /** Redacted URL for messages. */
   readonly displayUrl: string;
-  /** @throws PassingFault, RangesUnusable, VersionChanged, or CodedError DownloadRefused. */
+  /**
+   * Opens a range of the file.
+   * @throws TransientError, RangesUnusable, VersionChanged, or CodedError DownloadRefused.
+   */
   readonly open: (request: RangeRequest) => Promise<SourceResponse>;
-  /** Has the file changed behind a body that was read to its end? Only for sources whose answers can't tell. */
-  readonly verifyUnchanged: (answer: SourceResponse) => Promise<void>;
+  /** Verifies that the file did not change while its body was read. Only local files need it. */
+  readonly verifyUnchanged: (response: SourceResponse) => Promise<void>;
   readonly close: () => void;
 }

@@ -31,8 +31,8 @@ import {
 } from '../../../fixtures/lying-server.ts';
 import { startFetchChild } from '../../../fixtures/run-fetch-child.ts';
 
-describe('a download from an honest server', () => {
-  it('puts the whole file at its target and leaves nothing beside it', async () => {
+describe('downloadFile', () => {
+  it('writes the complete file and leaves no other file', async () => {
     const server = await serve(tellTheTruth);
     const fetched = await fetchFrom(server.url);
     expect(fetched).toEqual({ bytes, sha256, reused: false, resumedFromBytes: 0, url: server.url, notes: [] });
@@ -40,7 +40,7 @@ describe('a download from an honest server', () => {
     await expectOnlyTarget();
   });
 
-  it('reuses a whole target without asking anybody, and clears away an old part', async () => {
+  it('reuses a complete target without a request and removes an old part', async () => {
     const server = await serve(tellTheTruth);
     writeFileSync(target, content);
     writeFileSync(`${target}.part`, 'old');
@@ -58,22 +58,22 @@ describe('a download from an honest server', () => {
 
   it.each([
     ['of the wrong size', content.subarray(1)],
-    ['with other bytes', Buffer.alloc(bytes)],
-  ])('replaces a target %s', async (_how, wrong) => {
+    ['with different content', Buffer.alloc(bytes)],
+  ])('replaces a target %s', async (_label, wrong) => {
     const server = await serve(tellTheTruth);
     writeFileSync(target, wrong);
     expect(await fetchFrom(server.url)).toHaveProperty('reused', false);
     expectWhole();
   });
 
-  it('fetches again what is there when no hash is known, and says which it is', async () => {
+  it('downloads an existing target again and returns its hash when no hash is known', async () => {
     const server = await serve(tellTheTruth);
     writeFileSync(target, content);
     const fetched = await fetchFrom(server.url, { bytes: null, sha256: null });
     expect(fetched).toEqual({ bytes, sha256, reused: false, resumedFromBytes: 0, url: server.url, notes: [] });
   });
 
-  it('reports how far it is, also over what it finds on the disk', async () => {
+  it('reports progress, including bytes of an earlier call', async () => {
     const server = await beginHalf({}, tellTheTruth);
     const progress: DownloadProgress[] = [];
     await fetchFrom(server.url, { onProgress: (step) => progress.push(step) });
@@ -94,15 +94,15 @@ const hops = (count: number): [Answer, ...Answer[]] => [
   ...Array.from({ length: count - 1 }, () => redirectTo('/next')),
 ];
 
-/** Says in the state of the part that these bytes are in it, whether they are or not. */
+/** Claims in the state of the part that these bytes were received. */
 const claim = (from: number, to: number): void => appendFileSync(`${target}.part.jsonl`, `[${from},${to}]\n`);
 const replaceByLink = (path: string): void => {
   renameSync(path, `${path}.elsewhere`);
   symlinkSync(`${path}.elsewhere`, path);
 };
 
-describe('a download that broke off', () => {
-  it('goes on from the byte where the connection was reset, if the file is still the same', async () => {
+describe('downloadFile after an interruption', () => {
+  it('resumes at the byte where the connection was reset', async () => {
     const server = await beginHalf({}, tellTheTruth);
     expect(await fetchFrom(server.url)).toHaveProperty('resumedFromBytes', half);
     expect(server.requests[1]).toEqual({ range: rest, ifRange: '"v1"' });
@@ -110,7 +110,7 @@ describe('a download that broke off', () => {
     await expectOnlyTarget();
   });
 
-  it('keeps what arrived when the server stalls', async () => {
+  it('keeps received bytes when the server stalls', async () => {
     const server = await serve(stallAfter(1000), tellTheTruth);
     const failure = await failureOf(fetchFrom(server.url, { stallMs: 100 }));
     expectFailure(failure, 'DownloadFailed', 'for 100 ms');
@@ -119,25 +119,25 @@ describe('a download that broke off', () => {
     expectWhole();
   });
 
-  it('leaves a server that never answers', async () => {
+  it('fails when the server does not respond', async () => {
     const server = await serve(neverAnswer);
     expect(await failureOf(fetchFrom(server.url, { stallMs: 100 }))).toHaveProperty('code', 'DownloadFailed');
   });
 
-  it('does not take a short body for the whole file', async () => {
+  it('fails when the body is too short', async () => {
     const server = await serve(sendOnly(1000), tellTheTruth);
     const failure = await failureOf(fetchFrom(server.url));
     expectFailure(failure, 'DownloadFailed', `1000 of ${bytes} bytes`);
     expect(await fetchFrom(server.url)).toHaveProperty('resumedFromBytes', 1000);
   });
 
-  it('does not take nothing at all for a file', async () => {
+  it('fails when the body is empty', async () => {
     const server = await serve(sendNothing);
     const unknown = { bytes: null, sha256: null };
     expect(await failureOf(fetchFrom(server.url, unknown))).toHaveProperty('code', 'DownloadFailed');
   });
 
-  it('goes on after kill -9 of the process that fetched', { timeout: 30_000 }, async () => {
+  it('resumes after kill -9', { timeout: 30_000 }, async () => {
     const server = await serve(stallAfter(half), tellTheTruth);
     const child = startFetchChild(folder, { urls: [server.url], target, bytes, sha256, stallMs: 60_000 });
     while (!existsSync(`${target}.part.jsonl`) || partBytes() < half) await sleep(20);
@@ -149,7 +149,7 @@ describe('a download that broke off', () => {
     await expectOnlyTarget();
   });
 
-  it('only checks and renames a part that is already whole', async () => {
+  it('only verifies and renames a complete part', async () => {
     const server = await beginHalf({}, tellTheTruth);
     writeFileSync(`${target}.part`, content);
     claim(half, bytes);
@@ -159,12 +159,12 @@ describe('a download that broke off', () => {
   });
 
   it.each([
-    ['whose origin is unknown', () => writeFileSync(`${target}.part.jsonl`, '{"v":')],
+    ['with an invalid state file', () => writeFileSync(`${target}.part.jsonl`, '{"v":')],
     ['that is longer than the file', () => claim(0, bytes + 1)],
     ['that is shorter than its state says', () => truncateSync(`${target}.part`, half - 1)],
-    ['that is gone', () => rmSync(`${target}.part`)],
-    ['that somebody made a link', () => replaceByLink(`${target}.part`)],
-  ])('throws away a part %s', async (_which, damage) => {
+    ['that was removed', () => rmSync(`${target}.part`)],
+    ['that became a symbolic link', () => replaceByLink(`${target}.part`)],
+  ])('discards a part %s', async (_label, damage) => {
     const server = await beginHalf({}, tellTheTruth);
     damage();
     expect(await fetchFrom(server.url)).toHaveProperty('resumedFromBytes', 0);
@@ -172,7 +172,7 @@ describe('a download that broke off', () => {
     expectWhole();
   });
 
-  it('ends with the reason of its signal and keeps what arrived', async () => {
+  it('rejects with the reason of its signal and keeps received bytes', async () => {
     const server = await serve(stallAfter(1000), tellTheTruth);
     const controller = new AbortController();
     const reason = new Error('the worker stops');
@@ -185,7 +185,7 @@ describe('a download that broke off', () => {
     expect(partBytes()).toBe(1000);
   });
 
-  it('ends with the reason of its signal while it waits for an answer', async () => {
+  it('rejects with the reason of its signal while it waits for a response', async () => {
     const server = await serve(neverAnswer);
     const reason = new Error('the worker stops');
     const controller = new AbortController();

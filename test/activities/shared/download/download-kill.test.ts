@@ -11,20 +11,20 @@ const MiB = 1024 * 1024;
 const content = randomBytes(64 * MiB);
 const sha256 = sha256Of(content);
 const bytes = content.length;
-/** What may be lost per open range. */
-const mostLost = 8 * MiB;
+/** Maximum loss per open range. */
+const maxLostBytes = 8 * MiB;
 
-/** Some 4 MiB/s for each connection, so that little is on its way at any time; counts what it sends. */
+/** Sends about 4 MiB/s per connection, so that few bytes are in flight, and counts them. */
 class SlowServer {
   sent = 0;
   open = 0;
 
   readonly answer: Answer = async (request, response) => {
-    const wanted = begin(request, response, content, {});
+    const range = begin(request, response, content, {});
     this.open += 1;
     response.once('close', () => (this.open -= 1));
-    for (let at = 0; at < wanted.length && !response.destroyed; at += MiB / 16) {
-      const piece = wanted.subarray(at, at + MiB / 16);
+    for (let at = 0; at < range.length && !response.destroyed; at += MiB / 16) {
+      const piece = range.subarray(at, at + MiB / 16);
       response.write(piece);
       this.sent += piece.length;
       await sleep(16);
@@ -33,7 +33,7 @@ class SlowServer {
   };
 }
 
-it('kill -9 with half of the bytes costs at most 8 MiB per open range, and the file is right', async () => {
+it('downloadFile loses at most 8 MiB per open range after kill -9', async () => {
   const slow = new SlowServer();
   const server = await serveFile(content, slow.answer);
   const child = startFetchChild(folder, { urls: [server.url], target, bytes, sha256 });
@@ -50,7 +50,7 @@ it('kill -9 with half of the bytes costs at most 8 MiB per open range, and the f
   const fetchedTwice = slow.sent - bytes;
   expect(slow.sent - before).toBe(bytes - resumedFromBytes);
   expect(fetchedTwice).toBeGreaterThan(0);
-  expect(fetchedTwice / openRanges).toBeLessThanOrEqual(mostLost);
+  expect(fetchedTwice / openRanges).toBeLessThanOrEqual(maxLostBytes);
   expect(sha256Of(readFileSync(target))).toBe(sha256);
   await expectOnlyTarget();
 });

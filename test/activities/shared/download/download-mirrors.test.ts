@@ -30,8 +30,8 @@ import {
 } from '../../../fixtures/lying-server.ts';
 import { canMountSmallDisk, runOnSmallDisk } from '../../../fixtures/run-fetch-child.ts';
 
-describe('several mirrors', () => {
-  it('are tried in order until one gives the file', async () => {
+describe('downloadFile with several mirrors', () => {
+  it('tries mirrors in order until one succeeds', async () => {
     const missing = await serve(answerStatus(404));
     const wrong = await serve(sendWrongBytes);
     const good = await serve(tellTheTruth);
@@ -41,7 +41,7 @@ describe('several mirrors', () => {
     expectWhole();
   });
 
-  it('go on with what another mirror began, when a hash can prove the whole', async () => {
+  it('resumes the part of another mirror when the hash is known', async () => {
     const first = await serve(resetAfter(half));
     const second = await serve(tellTheTruth);
     await fetchFrom([first.url, second.url]);
@@ -49,7 +49,7 @@ describe('several mirrors', () => {
     expectWhole();
   });
 
-  it('are not blamed for the wrong bytes of another', async () => {
+  it('restarts a mirror whose part contains wrong bytes of another', async () => {
     const first = await serve(sendWrongBytesThenReset(half));
     const second = await serve(tellTheTruth);
     expect(await fetchFrom([first.url, second.url])).toHaveProperty('resumedFromBytes', 0);
@@ -57,7 +57,7 @@ describe('several mirrors', () => {
     expectWhole();
   });
 
-  it('are never mixed without a hash; the one that began goes on first', async () => {
+  it('tries the mirror of the part first and never mixes mirrors without a hash', async () => {
     const first = await serve(answerStatus(503), resetAfter(half));
     const second = await serve(resetAfter(1000), tellTheTruth);
     expect(await failureOf(fetchFrom([first.url, second.url], unknown))).toHaveProperty('code', 'DownloadFailed');
@@ -65,14 +65,14 @@ describe('several mirrors', () => {
     expect(first.requests).toHaveLength(1);
   });
 
-  it.each([half, bytes])('without a hash start from zero when the one that gave %i bytes is gone', async (had) => {
+  it.each([half, bytes])('restarts without a hash when the mirror of %i bytes is gone', async (had) => {
     await beginHalf(unknown, tellTheTruth);
     writeFileSync(`${target}.part`, Buffer.alloc(had));
     const other = await serve(tellTheTruth);
     expect(await fetchFrom(other.url, unknown)).toMatchObject({ sha256, resumedFromBytes: 0 });
   });
 
-  it('without a hash start from zero when one fails and the next takes over', async () => {
+  it('restarts without a hash when the next mirror takes over', async () => {
     const first = await serve(resetAfter(half));
     const second = await serve(tellTheTruth);
     await fetchFrom([first.url, second.url], { sha256: null });
@@ -80,14 +80,14 @@ describe('several mirrors', () => {
     expectWhole();
   });
 
-  it('that all fail give one error with the reason of each, worth another try if any is', async () => {
+  it('joins the errors of all mirrors, retryable if one of them is', async () => {
     const missing = await serve(answerStatus(404));
     const busy = await serve(answerStatus(503));
     const failure = await failureOf(fetchFrom([missing.url, busy.url]));
     expect(failure.code).toBe('DownloadFailed');
     expect(failure.message).toBe(
       [
-        `None of 2 mirrors filled ${target}.part:`,
+        `All 2 mirrors of ${target}.part failed:`,
         `- DownloadRefused: ${missing.url} responded with 404.`,
         `- DownloadFailed: ${busy.url} responded with 503.`,
         'Next: Nothing, it is tried again. If it persists, check the network and the address.',
@@ -95,21 +95,21 @@ describe('several mirrors', () => {
     );
   });
 
-  it('that all refuse are not tried again', async () => {
+  it('throws DownloadRefused when all mirrors refuse', async () => {
     const missing = await serve(answerStatus(404));
     const login = await serve(sendWebPage);
     expect(await failureOf(fetchFrom([missing.url, login.url]))).toHaveProperty('code', 'DownloadRefused');
   });
 
-  it('must be at least one', async () => {
+  it('throws DownloadRefused without mirrors', async () => {
     expect(await failureOf(fetchFrom([]))).toHaveProperty('code', 'DownloadRefused');
   });
 });
 
-describe('the disk', () => {
-  it('that is full is named, and what arrived is kept', { timeout: 30_000 }, async (context) => {
+describe('downloadFile with disk problems', () => {
+  it('throws DiskFull and keeps received bytes when the disk is full', { timeout: 30_000 }, async (context) => {
     if (!(await canMountSmallDisk(folder))) context.skip();
-    // Without a size the lack of space shows only when it is there.
+    // Without a known size, the disk fills up during the download.
     const server = await serve(hideSize);
     const options = { urls: [server.url], target, bytes: null, sha256, stallMs: 5_000 };
     const { code, message, left } = await runOnSmallDisk(65_536, folder, options);
@@ -118,29 +118,29 @@ describe('the disk', () => {
     expect(left).toEqual(['file.bin.part', 'file.bin.part.jsonl']);
   });
 
-  it('that is too small is named before a byte is written', { timeout: 30_000 }, async (context) => {
+  it('throws DiskFull before the download when the disk is too small', { timeout: 30_000 }, async (context) => {
     if (!(await canMountSmallDisk(folder))) context.skip();
     const server = await serve(tellTheTruth);
     const options = { urls: [server.url], target, bytes, sha256, stallMs: 5_000 };
     const { code, message, left } = await runOnSmallDisk(65_536, folder, options);
     expect(code).toBe('DiskFull');
-    expect(message).toContain(`${target}.part needs ${bytes} more bytes, its disk has 65536 free`);
+    expect(message).toContain(`${target}.part needs ${bytes} more bytes, but its disk has 65536 free`);
     expect(left).toEqual([]);
   });
 
-  it('on which another process took the part away gives no broken file', async () => {
+  it('throws ChecksumMismatch when another process removes the part', async () => {
     const server = await serve(pauseAfter(half, 700));
     const onProgress = ({ bytes: had }: DownloadProgress): void => {
       if (had === half) rmSync(`${target}.part`, { force: true });
     };
     const failure = await failureOf(fetchFrom(server.url, { onProgress }));
-    expectFailure(failure, 'ChecksumMismatch', 'got another file, or none');
+    expectFailure(failure, 'ChecksumMismatch', 'got another or no file');
     await expectNothing();
   });
 
-  it('that has no such folder is no fault of the server', async () => {
+  it('throws ENOENT when the target folder does not exist', async () => {
     const server = await serve(tellTheTruth);
-    const lost = fetchFrom(server.url, { target: join(folder, 'none', 'file.bin') });
-    await expect(lost).rejects.toHaveProperty('code', 'ENOENT');
+    const failure = fetchFrom(server.url, { target: join(folder, 'none', 'file.bin') });
+    await expect(failure).rejects.toHaveProperty('code', 'ENOENT');
   });
 });

@@ -35,69 +35,69 @@ import {
   type Answer,
 } from '../../../fixtures/lying-server.ts';
 
-/** Large enough for several ranges at once. */
+/** Large enough for several concurrent ranges. */
 const content = randomBytes(20 * 1024 * 1024);
 const sha256 = sha256Of(content);
 const bytes = content.length;
-const patience = { stallMs: 300, retry: { maxAttempts: 3, initialDelayMs: 10 } };
+const shortTimeouts = { stallMs: 300, retry: { maxAttempts: 3, initialDelayMs: 10 } };
 const unknown = { bytes: null, sha256: null };
 const unnamed = { etag: '', 'last-modified': '' };
 
-const expectRight = async (): Promise<void> => {
+const expectContent = async (): Promise<void> => {
   expect(sha256Of(readFileSync(target))).toBe(sha256);
   await expectOnlyTarget();
 };
 
-/** Tells the truth, of a file without ETag. */
+/** Serves the file with a later Last-Modified and no ETag. */
 const later = sendWith({ etag: '', 'last-modified': 'Fri, 02 Jan 2026 00:00:00 GMT' });
 
-it('a large file comes by several connections, and each byte of it once', async () => {
+it('downloadFile fetches a large file over several connections, each byte once', async () => {
   for (const known of [{ bytes, sha256 }, unknown]) {
     const server = await serveFile(content, tellTheTruth);
     await fetchFrom(server.url, known);
-    await expectRight();
+    await expectContent();
     expect(server.requests.length).toBeGreaterThan(4);
-    const asked = server.requests.map(({ range }) => rangeOf({ headers: { range } }, bytes));
-    expect(asked.reduce((sum, { first, last }) => sum + last - first + 1, 0)).toBe(bytes);
+    const ranges = server.requests.map(({ range }) => rangeOf({ headers: { range } }, bytes));
+    expect(ranges.reduce((sum, { first, last }) => sum + last - first + 1, 0)).toBe(bytes);
   }
 });
 
-describe('a fault in one of several ranges that passes', () => {
+describe('a transient error of one range', () => {
   it.each<[string, Answer]>([
-    ['a body that ends too early, politely', lieBehindHalf(sendOnly(1000), 2)],
-    ['a body that ends before it begins', lieBehindHalf(sendOnly(0), 1)],
-    ['an empty answer', lieBehindHalf(answerStatus(500), 1)],
+    ['a short body with a clean end', lieBehindHalf(sendOnly(1000), 2)],
+    ['an empty body', lieBehindHalf(sendOnly(0), 1)],
+    ['a response without a body', lieBehindHalf(answerStatus(500), 1)],
     ['a connection that is reset', lieBehindHalf(resetAfter(100_000), 3)],
     ['a connection that is reset at once', lieBehindHalf(resetAfter(0), 1)],
-    ['a connection that goes silent', lieBehindHalf(stallAfter(1000), 1)],
-    ['a request that nobody answers', lieBehindHalf(neverAnswer, 1)],
-    ['a slow answer', lieBehindHalf(pauseAfter(1000, 200), 1)],
+    ['a connection that stalls', lieBehindHalf(stallAfter(1000), 1)],
+    ['a request without a response', lieBehindHalf(neverAnswer, 1)],
+    ['a slow response', lieBehindHalf(pauseAfter(1000, 200), 1)],
     ['503', lieBehindHalf(answerStatus(503), 2)],
     ['408', lieBehindHalf(answerStatus(408), 1)],
     ['429', lieBehindHalf(answerStatus(429), 1)],
-    ['less than was asked for', lieBehindHalf(sendShorterRange)],
-    ['a body longer than it is announced in its head', lieBehindHalf(sendTooMuch, 1)],
-    ['a head that announces more than comes', lieBehindHalf(sendWith({ 'content-length': 10_000_000 }), 1)],
-    ['the whole file, which nobody asked for', lieBehindHalf(ignoreRange, 1)],
-    ['the whole file without its size', lieBehindHalf(hideSize, 1)],
-    ['another range than was asked for', lieBehindHalf(sendOtherRange)],
+    ['a shorter range than requested', lieBehindHalf(sendShorterRange)],
+    ['a body longer than its Content-Length', lieBehindHalf(sendTooMuch, 1)],
+    ['a Content-Length larger than the body', lieBehindHalf(sendWith({ 'content-length': 10_000_000 }), 1)],
+    ['the complete file instead of a range', lieBehindHalf(ignoreRange, 1)],
+    ['the complete file without its size', lieBehindHalf(hideSize, 1)],
+    ['another range than requested', lieBehindHalf(sendOtherRange)],
     ['no Content-Range', lieBehindHalf(sendWith({ 'content-range': '' }))],
-    ['nonsense as Content-Range', lieBehindHalf(sendWith({ 'content-range': 'bytes 1-0/x' }))],
+    ['an invalid Content-Range', lieBehindHalf(sendWith({ 'content-range': 'bytes 1-0/x' }))],
     ['416', lieBehindHalf(answerStatus(416))],
-    ['an ETag that changes once and for all', change(3, tellTheTruth, sendWith({ etag: '"v2"' }))],
-  ])('ends with the right file: %s', async (_fault, answer) => {
+    ['an ETag that changes once', change(3, tellTheTruth, sendWith({ etag: '"v2"' }))],
+  ])('does not prevent the download: %s', async (_label, answer) => {
     const server = await serveFile(content, answer);
-    await fetchFrom(server.url, { bytes, sha256, ...patience });
-    await expectRight();
+    await fetchFrom(server.url, { bytes, sha256, ...shortTimeouts });
+    await expectContent();
   });
 });
 
-describe('a fault in one of several ranges that stays', () => {
+describe('a permanent error of one range', () => {
   it.each<[string, Answer, ErrorCode]>([
-    ['bodies that end before they begin', lieBehindHalf(sendOnly(0)), 'DownloadFailed'],
+    ['empty bodies', lieBehindHalf(sendOnly(0)), 'DownloadFailed'],
     ['connections that are reset at once', lieBehindHalf(resetAfter(0)), 'DownloadFailed'],
-    ['connections that go silent', lieBehindHalf(stallAfter(0)), 'DownloadFailed'],
-    ['requests that nobody answers', lieBehindHalf(neverAnswer), 'DownloadFailed'],
+    ['connections that stall', lieBehindHalf(stallAfter(0)), 'DownloadFailed'],
+    ['requests without a response', lieBehindHalf(neverAnswer), 'DownloadFailed'],
     ['503', lieBehindHalf(answerStatus(503)), 'DownloadFailed'],
     ['an empty file', lieBehindHalf(sendNothing), 'ChecksumMismatch'],
     ['wrong bytes', lieBehindHalf(sendWrongBytes), 'ChecksumMismatch'],
@@ -108,18 +108,18 @@ describe('a fault in one of several ranges that stays', () => {
     ['304', lieBehindHalf(answerStatus(304)), 'DownloadRefused'],
     ['a web page', lieBehindHalf(sendWebPage), 'DownloadRefused'],
     ['an encoded body', lieBehindHalf(sendWith({ 'content-encoding': 'gzip' })), 'DownloadRefused'],
-    ['a redirect in circles', lieBehindHalf(redirectTo('/file.bin')), 'DownloadRefused'],
+    ['a redirect loop', lieBehindHalf(redirectTo('/file.bin')), 'DownloadRefused'],
     ['a redirect to a file', lieBehindHalf(redirectTo('file:///etc/passwd')), 'DownloadRefused'],
     ['a redirect to a private address', lieBehindHalf(redirectTo('http://169.254.169.254/')), 'DownloadRefused'],
-  ])('ends with an error and no file, or with the next mirror: %s', async (_fault, answer, code) => {
+  ])('fails without a file, or continues with the next mirror: %s', async (_label, answer, code) => {
     const server = await serveFile(content, answer);
     const mirror = await serveFile(content, tellTheTruth);
-    const failure = await failureOf(fetchFrom(server.url, { bytes, sha256, ...patience }));
+    const failure = await failureOf(fetchFrom(server.url, { bytes, sha256, ...shortTimeouts }));
     expect(failure.code, failure.message).toBe(code);
     expect(existsSync(target)).toBe(false);
-    const { notes } = await fetchFrom([server.url, mirror.url], { bytes, sha256, ...patience });
-    expect(notes.join()).toContain(`Went on to ${mirror.url}`);
-    await expectRight();
+    const { notes } = await fetchFrom([server.url, mirror.url], { bytes, sha256, ...shortTimeouts });
+    expect(notes.join()).toContain(`Trying the next mirror, ${mirror.url}`);
+    await expectContent();
   });
 });
 
@@ -130,30 +130,30 @@ describe('without a known hash', () => {
     ['another Last-Modified in one range', changeBehindHalf(sendWith({ etag: '' }), later), 'SourceChanged'],
     ['no version at all in one range', lieBehindHalf(sendWith(unnamed)), 'SourceChanged'],
     ['an encoded body', lieBehindHalf(sendWith({ 'content-encoding': 'br' })), 'DownloadRefused'],
-  ])('nothing is taken for a whole: %s', async (_lie, answer, code) => {
+  ])('downloadFile fails instead of mixing versions: %s', async (_label, answer, code) => {
     const server = await serveFile(content, answer);
-    const failure = await failureOf(fetchFrom(server.url, { ...unknown, ...patience }));
+    const failure = await failureOf(fetchFrom(server.url, { ...unknown, ...shortTimeouts }));
     expect(failure.code, failure.message).toBe(code);
     expect(existsSync(target)).toBe(false);
   });
 
-  it('a file whose versions have no name comes in one piece', async () => {
+  it('downloadFile fetches a file without validators in one request', async () => {
     const server = await serveFile(content, sendWith(unnamed));
-    await fetchFrom(server.url, { ...unknown, ...patience });
-    await expectRight();
+    await fetchFrom(server.url, { ...unknown, ...shortTimeouts });
+    await expectContent();
     expect(server.requests.at(-1)?.range).toBeUndefined();
   });
 });
 
-it('wrong bytes of a mirror that then breaks off cost the next one a second try, not the file', async () => {
+it('downloadFile restarts the next mirror when the part contains wrong bytes', async () => {
   const server = await serveFile(content, lieBehindHalf(change(1, sendWrongBytesThenReset(100_000), resetAfter(0))));
   const mirror = await serveFile(content, tellTheTruth);
-  const { notes } = await fetchFrom([server.url, mirror.url], { bytes, sha256, ...patience });
-  expect(notes.join()).toContain('begun anew');
-  await expectRight();
+  const { notes } = await fetchFrom([server.url, mirror.url], { bytes, sha256, ...shortTimeouts });
+  expect(notes.join()).toContain('starting again');
+  await expectContent();
 });
 
-/** The first answer so many times, then the other one for good. */
+/** Answers `times` requests with `first`, and later ones with `then`. */
 function change(times: number, first: Answer, then: Answer): Answer {
   let requests = 0;
   return (request, response, file) => ((requests += 1) <= times ? first : then)(request, response, file);

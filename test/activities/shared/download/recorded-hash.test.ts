@@ -17,36 +17,36 @@ beforeEach(async () => {
 
 afterEach(() => rm(folder, { recursive: true }));
 
-describe('a recorded hash', () => {
-  it('is found from its first download on', async () => {
+describe('recordHash', () => {
+  it('records a hash that findRecordedHash returns', async () => {
     expect(await findRecordedHash(folder, 'swin.pth')).toBeUndefined();
     await recordHash(folder, 'swin.pth', hash);
     expect(await findRecordedHash(folder, 'swin.pth')).toMatchObject(hash);
     expect(await findRecordedHash(folder, 'other.pth')).toBeUndefined();
   });
 
-  it('may be recorded again', async () => {
+  it('accepts the same hash again', async () => {
     await recordHash(folder, 'swin.pth', hash);
     await recordHash(folder, 'swin.pth', hash);
     expect(JSON.parse(await readFile(path, 'utf8'))).toEqual({ v: 1, ...hash });
     expect(await readdir(join(folder, 'recorded-hashes'))).toEqual(['swin.pth.json']);
   });
 
-  it('is not lost to those of other files that are recorded at the same time', async () => {
+  it('keeps concurrent records of different files', async () => {
     const files = Array.from({ length: 20 }, (_, i) => `swin-${i}.pth`);
     await Promise.all(files.map((file) => recordHash(folder, file, hash)));
     for (const file of files) expect(await findRecordedHash(folder, file)).toMatchObject(hash);
   });
 
-  it('is one only, also when two first downloads differ and end at the same time', async () => {
-    const endings = await Promise.allSettled([hash, other].map((got) => recordHash(folder, 'swin.pth', got)));
-    expect(endings.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
+  it('accepts only one of two different concurrent records', async () => {
+    const results = await Promise.allSettled([hash, other].map((got) => recordHash(folder, 'swin.pth', got)));
+    expect(results.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
   });
 
   it.each([
-    ['other bytes', other],
+    ['another hash', other],
     ['another size', { ...hash, bytes: 4 }],
-  ])('is enforced against %s', async (_what, got) => {
+  ])('throws ChecksumMismatch for %s', async (_label, got) => {
     await recordHash(folder, 'swin.pth', hash);
     const recorded = recordHash(folder, 'swin.pth', got);
     await expect(recorded).rejects.toHaveProperty('code', 'ChecksumMismatch');
@@ -55,7 +55,7 @@ describe('a recorded hash', () => {
   });
 
   it.each(['', '{"v":1', '{"v":2}', '{"v":1,"bytes":3,"sha256":"short"}'])(
-    'is not forgotten because its record is damaged: %s',
+    'rejects a damaged record: %s',
     async (damaged) => {
       await recordHash(folder, 'swin.pth', hash);
       await writeFile(path, damaged);

@@ -20,23 +20,23 @@ import {
 } from '../../../../fixtures/download-place.ts';
 import { redirectTo, tellTheTruth } from '../../../../fixtures/lying-server.ts';
 
-/** What a plan allows that means no harm. */
-const usual: SourcePolicy = {
+/** A typical policy. */
+const typical: SourcePolicy = {
   hosts: new Set(['example.com', 'files.example.org:8443']),
   loopback: new Set(),
   buckets: new Set(['weights']),
   files: false,
 };
-/** A plan that allows by name whatever host the address has: nothing but the judgement of the address is left. */
+/** A policy that allows the host of the URL by name, so that only the check of the address can reject it. */
 const allowing = (url: string): SourcePolicy => ({
-  ...usual,
-  hosts: new Set([...usual.hosts, ...(URL.canParse(url) ? [new URL(url).host, new URL(url).hostname] : [])]),
+  ...typical,
+  hosts: new Set([...typical.hosts, ...(URL.canParse(url) ? [new URL(url).host, new URL(url).hostname] : [])]),
 });
 
-/** What a header can't hold would be no test of a redirect. */
+/** Tells whether a Location header can contain the URL. */
 const isSendable = (url: string): boolean => /^[\u0021-\u007e]+$/.test(url);
 
-/** By the standard of URLs most of these are one and the same. */
+/** Many of these are the same address in different notations. */
 const privateAddresses = [
   'http://127.0.0.1/',
   'http://127.0.0.1./',
@@ -85,7 +85,7 @@ const privateAddresses = [
 ];
 
 describe('a private address', () => {
-  test.each(privateAddresses)('is refused though the plan allows its host: %s', async (url) => {
+  test.each(privateAddresses)('is rejected although the policy allows its host: %s', async (url) => {
     const failure = await failureOf(fetchFrom(url, { policy: allowing(url) }));
     expect(failure.code).toBe('DownloadRefused');
     expect(failure.message).toContain('has a private address');
@@ -93,7 +93,7 @@ describe('a private address', () => {
   });
 
   test.each(privateAddresses.filter(isSendable))(
-    'is not followed to though the plan allows its host: %s',
+    'is rejected as a redirect although the policy allows its host: %s',
     async (url) => {
       const server = await serve(redirectTo(url));
       const policy = { ...allowing(url), loopback: new Set([new URL(server.url).host]) };
@@ -104,7 +104,7 @@ describe('a private address', () => {
   );
 
   test.each(['localhost', 'LOCALHOST', 'ⓛocalhost', 'loc%61lhost'])(
-    'is refused behind a name that leads to it, before it is asked: %s',
+    'is rejected behind a host name, before a request: %s',
     async (name) => {
       const server = await serve(tellTheTruth);
       const url = server.url.replace('127.0.0.1', name);
@@ -116,7 +116,7 @@ describe('a private address', () => {
     },
   );
 
-  it('is not reached by the dot behind its name, which not every system knows', async () => {
+  it('is not reached through a host name with a trailing dot', async () => {
     const server = await serve(tellTheTruth);
     const url = server.url.replace('127.0.0.1', 'localhost.');
     await failureOf(fetchFrom(url, { policy: allowing(url) }));
@@ -124,11 +124,14 @@ describe('a private address', () => {
     await expectNothing();
   });
 
-  test.each(['8.8.8.8', '1.1.1.1', '2606:4700:4700::1111', '2001:4860:4860::8888'])('is none: %s', (address) => {
-    expect(isPublicAddress(address)).toBe(true);
-  });
+  test.each(['8.8.8.8', '1.1.1.1', '2606:4700:4700::1111', '2001:4860:4860::8888'])(
+    'does not include %s',
+    (address) => {
+      expect(isPublicAddress(address)).toBe(true);
+    },
+  );
 
-  it('is not reached by a name that answers differently the second time', async () => {
+  it('is not reached through DNS rebinding', async () => {
     const answers = ['8.8.8.8', '127.0.0.1'];
     const lookup = createGuardedLookup(() => Promise.resolve([{ address: answers.shift() ?? '', family: 4 }]));
     const ask = (): Promise<unknown> =>
@@ -139,7 +142,7 @@ describe('a private address', () => {
   });
 
   test.each(['127.0.0.1', '10.1.2.3', '169.254.169.254', '::1', '::ffff:10.0.0.1', 'fe80::1%eth0', 'fd00::1'])(
-    'is refused when it is only one of those that a name has: %s',
+    'is rejected when it is one of several addresses of a host: %s',
     async (address) => {
       const found = [
         { address: '8.8.8.8', family: 4 },
@@ -152,19 +155,19 @@ describe('a private address', () => {
   );
 });
 
-describe('an address that the plan does not allow', () => {
+describe('a URL that the policy does not allow', () => {
   const foreign = [
-    ['another scheme', 'ftp://example.com/file.bin'],
-    ['another scheme', 'gopher://example.com/_x'],
-    ['another scheme', 'dict://example.com:11211/stats'],
-    ['another scheme', 'ldap://example.com/'],
-    ['another scheme', 'ws://example.com/'],
-    ['another scheme', 'data:application/octet-stream;base64,AAAA'],
-    ['another scheme', 'javascript:alert(1)'],
-    ['another scheme', 'blob:https://example.com/1'],
-    ['another scheme', 'jar:https://example.com/a.jar!/b'],
-    ['another scheme', 'view-source:https://example.com/'],
-    ['another scheme', 'about:blank'],
+    ['unsupported scheme', 'ftp://example.com/file.bin'],
+    ['unsupported scheme', 'gopher://example.com/_x'],
+    ['unsupported scheme', 'dict://example.com:11211/stats'],
+    ['unsupported scheme', 'ldap://example.com/'],
+    ['unsupported scheme', 'ws://example.com/'],
+    ['unsupported scheme', 'data:application/octet-stream;base64,AAAA'],
+    ['unsupported scheme', 'javascript:alert(1)'],
+    ['unsupported scheme', 'blob:https://example.com/1'],
+    ['unsupported scheme', 'jar:https://example.com/a.jar!/b'],
+    ['unsupported scheme', 'view-source:https://example.com/'],
+    ['unsupported scheme', 'about:blank'],
     ['a socket', 'unix:/var/run/docker.sock'],
     ['a socket', 'http+unix://%2Fvar%2Frun%2Fdocker.sock/info'],
     ['a socket', 'http://unix:/var/run/docker.sock:/info'],
@@ -218,19 +221,19 @@ describe('an address that the plan does not allow', () => {
     ['a key with a query', 's3://weights/model.pth?versionId=1'],
   ];
 
-  test.each(foreign)('is refused before anything is asked or written: %s, %j', async (_what, url) => {
-    const s3 = (): never => expect.unreachable('asked a bucket');
-    const failure = await failureOf(fetchFrom(url, { policy: usual, s3 }));
+  test.each(foreign)('is rejected without a request or a file: %s, %j', async (_label, url) => {
+    const s3 = (): never => expect.unreachable('sent a request to a bucket');
+    const failure = await failureOf(fetchFrom(url, { policy: typical, s3 }));
     expect(failure.code).toBe('DownloadRefused');
     expect(failure.message).not.toContain('secret');
     await expectNothing();
   });
 
   test.each(foreign.filter(([, url = '']) => isSendable(url) && URL.canParse(url)))(
-    'is not followed to: %s, %j',
-    async (_what, url) => {
+    'is rejected as a redirect: %s, %j',
+    async (_label, url) => {
       const server = await serve(redirectTo(url));
-      const policy = { ...usual, loopback: new Set([new URL(server.url).host]) };
+      const policy = { ...typical, loopback: new Set([new URL(server.url).host]) };
       const failure = await failureOf(fetchFrom(server.url, { policy }));
       expect(failure.code).toBe('DownloadRefused');
       expect(failure.message).not.toContain('secret');
@@ -247,8 +250,8 @@ describe('an address that the plan does not allow', () => {
     'file:///nowhere/at/all',
     'file:///dev/zero',
     'file:///proc',
-  ])('is refused also when files are allowed: %s', async (url) => {
-    const failure = await failureOf(fetchFrom(url, { policy: { ...usual, files: true } }));
+  ])('is rejected even if files are allowed: %s', async (url) => {
+    const failure = await failureOf(fetchFrom(url, { policy: { ...typical, files: true } }));
     expect(failure.code).toBe('DownloadRefused');
     await expectNothing();
   });
@@ -257,7 +260,7 @@ describe('an address that the plan does not allow', () => {
 describe('a redirect', () => {
   afterEach(() => void vi.unstubAllEnvs());
 
-  /** With a certificate of its own making, which nothing here checks. */
+  /** Serves a redirect over HTTPS with a self-signed certificate, which the test accepts. */
   const serveSecurely = async (location: string) => {
     const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
     const subject = ['-subj', '/CN=localhost', '-days', '2', '-keyout', key, '-out', cert];
@@ -269,30 +272,30 @@ describe('a redirect', () => {
     return { host: `127.0.0.1:${(server.address() as AddressInfo).port}`, stop: () => server.close() };
   };
 
-  it('from https to http is refused, wherever it leads', async () => {
+  it('from https to http is rejected', async () => {
     const plain = await serve(tellTheTruth);
     const secure = await serveSecurely(plain.url);
-    const policy = { ...usual, loopback: new Set([secure.host, new URL(plain.url).host]) };
+    const policy = { ...typical, loopback: new Set([secure.host, new URL(plain.url).host]) };
     const failure = await failureOf(fetchFrom(`https://${secure.host}/file.bin`, { policy }));
     secure.stop();
     expect(failure.code).toBe('DownloadRefused');
-    expect(failure.message).toContain('that gives up encryption');
+    expect(failure.message).toContain('the target is not encrypted');
     expect(plain.requests).toEqual([]);
     expect(await readdir(folder)).toEqual(['cert.pem', 'key.pem']);
   });
 
-  it('of a public server does not lead to one that the plan allows a private address', () => {
-    const policy = { ...usual, loopback: new Set(['127.0.0.1:4567']) };
+  it('from a public to a private server is rejected', () => {
+    const policy = { ...typical, loopback: new Set(['127.0.0.1:4567']) };
     const follow = (from: string): URL => resolveRedirect(new URL(from), 'http://127.0.0.1:4567/file.bin', policy);
-    expect(() => follow('http://example.com/file.bin')).toThrow('that is a server with a private address');
+    expect(() => follow('http://example.com/file.bin')).toThrow('the target has a private address');
     expect(follow('http://127.0.0.1:4567/other').href).toBe('http://127.0.0.1:4567/file.bin');
   });
 
-  it('between servers that are allowed by name is followed', async () => {
+  it('between allowed servers is followed', async () => {
     const last = await serve(tellTheTruth);
     const first = await serve(redirectTo(last.url));
     const loopback = new Set([first.url, last.url].map((url) => new URL(url).host));
-    await fetchFrom(first.url, { policy: { ...usual, loopback } });
+    await fetchFrom(first.url, { policy: { ...typical, loopback } });
     expectWhole();
   });
 });
