@@ -1,7 +1,7 @@
-"""The list of a zip archive, read strictly: what is written twice must agree, and nothing may lie outside the file.
+"""Reads the central directory of a zip archive strictly.
 
-Python's zipfile believes an archive; this module is for archives from anywhere. Only stored and deflated plain files
-come out of it, each with a place of its own in the file.
+Values that the format stores twice must agree, and no entry may point outside the file. Python's zipfile trusts an
+archive; this module is for untrusted ones. It returns stored and deflated regular files only, none of which overlap.
 """
 
 import os
@@ -25,9 +25,9 @@ END64_SIGN, LOCATOR64_SIGN = b"PK\x06\x06", b"PK\x06\x07"
 LONG16, LONG32 = 0xFFFF, 0xFFFF_FFFF
 ZIP64_EXTRA = 1
 
-# The list of train2017.zip has 10 MB.
+# The central directory of train2017.zip has 10 MB.
 MAX_LIST_BYTES = 512 << 20
-# Images hardly shrink and JSON of boxes shrinks some tenfold; a bomb needs hundreds.
+# Images hardly compress, and JSON of boxes compresses about tenfold; a zip bomb needs hundreds.
 MAX_INFLATION = 64
 MAX_PART_BYTES, MAX_NAME_BYTES = 255, 1024
 HARMLESS_NAME = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]{0,200}/){0,8}[A-Za-z0-9_][A-Za-z0-9_.-]{0,200}/?")
@@ -35,11 +35,11 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class Refused(Exception):
-    """The archive is not one that is taken. The message says why, without the archive's name."""
+    """Raised for an archive that is refused. The message gives the reason, without the archive's name."""
 
 
 class Entry(NamedTuple):
-    """A plain file. `offset` is of its local header; `limit` is where the next thing begins."""
+    """A regular file. `offset` is that of its local header; `limit` is where the next entry begins."""
 
     name: str
     raw_name: bytes
@@ -59,7 +59,7 @@ class ListPlace(NamedTuple):
 
 
 def read_list(descriptor: int) -> list[Entry]:
-    """The plain files of an archive, by place in the file. Raises Refused, OSError."""
+    """Returns the regular files of an archive, sorted by offset. Raises Refused, OSError."""
     size = os.fstat(descriptor).st_size
     place = _find_list(descriptor, size)
     content = read_exactly(descriptor, place.offset, place.bytes)
@@ -72,7 +72,7 @@ def read_list(descriptor: int) -> list[Entry]:
         if not entry.name.endswith("/"):
             files.append(entry)
     if at != len(content):
-        raise Refused(f"its list says {place.entries} entries and goes on behind them")
+        raise Refused(f"its central directory declares {place.entries} entries and holds more")
     if not files:
         raise Refused("it holds no files")
     _refuse_doubles(entry.name for entry in files)
@@ -81,32 +81,32 @@ def read_list(descriptor: int) -> list[Entry]:
 
 
 def quote(name: str) -> str:
-    """In quotes and escaped, so that control characters of a hostile name stay out of logs."""
+    """Returns a name quoted and escaped, so that no control characters reach logs."""
     text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
     return f'"{text[:200]}"'
 
 
 def read_exactly(descriptor: int, offset: int, count: int) -> bytes:
-    """Raises Refused where the file ends before."""
+    """Reads `count` bytes. Raises Refused if the file ends earlier."""
     parts = []
     while count > 0:
         part = os.pread(descriptor, count, offset)
         if not part:
-            raise Refused(f"it ends at byte {offset}, where something should be")
+            raise Refused(f"it ends at byte {offset}, where more data is expected")
         parts.append(part)
         offset, count = offset + len(part), count - len(part)
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def find_zip64(extra: bytes) -> bytes | None:
-    """The content of the extra field with the long numbers. Raises Refused where the fields do not add up."""
+    """Returns the content of the zip64 extra field, or None. Raises Refused if a field exceeds its space."""
     at = 0
     while at + 4 <= len(extra):
         kind, length = struct.unpack_from("<2H", extra, at)
         if at + 4 + length > len(extra):
-            # Some writers align data with zeros here.
+            # Some writers pad with zeros here to align data.
             if extra[at:].strip(b"\0"):
-                raise Refused("an extra field is longer than the room for it")
+                raise Refused("an extra field is longer than its space")
             return None
         if kind == ZIP64_EXTRA:
             return extra[at + 4 : at + 4 + length]
@@ -115,7 +115,7 @@ def find_zip64(extra: bytes) -> bytes | None:
 
 
 def case_twins(entries: Iterable[Entry]) -> list[str]:
-    """Names that differ from an earlier one only in case or in how accents are written."""
+    """Returns names that differ from an earlier one only in case or Unicode normalization."""
     seen: set[str] = set()
     twins = []
     for entry in entries:
@@ -128,7 +128,7 @@ def case_twins(entries: Iterable[Entry]) -> list[str]:
 
 
 def _find_list(descriptor: int, size: int) -> ListPlace:
-    """The record at the very end of the file, or the longer one that it stands for."""
+    """Reads the end of central directory record, or the zip64 record that extends it."""
     if size < END.size:
         raise Refused(f"it has {size} bytes, too few for a zip archive")
     start = max(0, size - END.size - LONG16)
@@ -137,7 +137,7 @@ def _find_list(descriptor: int, size: int) -> ListPlace:
     while at >= 0 and not (at + END.size <= len(tail) and END.unpack_from(tail, at)[7] == len(tail) - at - END.size):
         at = tail.rfind(END_SIGN, 0, at)
     if at < 0:
-        raise Refused("it has no list of its entries at the end: it is cut off, or no zip archive")
+        raise Refused("it has no central directory at the end: it is truncated, or not a zip archive")
     _, disk, list_disk, here, entries, list_bytes, list_offset, _ = END.unpack_from(tail, at)
     end = start + at
     long = _find_long_record(descriptor, end)
@@ -146,7 +146,7 @@ def _find_list(descriptor: int, size: int) -> ListPlace:
         short = (disk, list_disk, here, entries, list_bytes, list_offset)
         for ours, theirs, longest in zip(short, long[1], (LONG16,) * 4 + (LONG32,) * 2, strict=True):
             if ours not in (longest, theirs):
-                raise Refused(f"its end says {ours} in one place and {theirs} in another")
+                raise Refused(f"its end records disagree: {ours} and {theirs}")
         disk, list_disk, here, entries, list_bytes, list_offset = (
             disk64,
             list_disk64,
@@ -158,16 +158,16 @@ def _find_list(descriptor: int, size: int) -> ListPlace:
     if disk or list_disk or here != entries:
         raise Refused("it is one part of a split archive")
     if list_bytes > MAX_LIST_BYTES:
-        raise Refused(f"its list of {list_bytes} bytes is longer than {MAX_LIST_BYTES}")
+        raise Refused(f"its central directory has {list_bytes} bytes, more than the limit of {MAX_LIST_BYTES}")
     if list_offset + list_bytes != end:
-        raise Refused(f"its list should end at byte {list_offset + list_bytes}, but its end record is at {end}")
+        raise Refused(f"its central directory should end at byte {list_offset + list_bytes}, but its end record is at {end}")
     if entries * CENTRAL.size > list_bytes:
-        raise Refused(f"its list of {list_bytes} bytes has no room for {entries} entries")
+        raise Refused(f"its central directory of {list_bytes} bytes is too small for {entries} entries")
     return ListPlace(list_offset, list_bytes, entries)
 
 
 def _find_long_record(descriptor: int, end: int) -> tuple[int, tuple[int, ...]] | None:
-    """Where zip64's end record begins, and its numbers; None in an archive without."""
+    """Returns the offset and the numbers of the zip64 end record, or None without one."""
     at = end - LOCATOR64.size
     if at < 0:
         return None
@@ -185,9 +185,9 @@ def _find_long_record(descriptor: int, end: int) -> tuple[int, tuple[int, ...]] 
 
 
 def _read_entry(content: bytes, at: int, list_offset: int) -> tuple[Entry, int]:
-    """The entry at `at` of the list, and where the next one begins."""
+    """Returns the entry at `at` of the central directory, and the offset of the next one."""
     if at + CENTRAL.size > len(content):
-        raise Refused("its list ends in the middle of an entry")
+        raise Refused("its central directory ends in the middle of an entry")
     fields = CENTRAL.unpack_from(content, at)
     (
         sign,
@@ -209,11 +209,11 @@ def _read_entry(content: bytes, at: int, list_offset: int) -> tuple[Entry, int]:
         offset,
     ) = fields
     if sign != CENTRAL_SIGN:
-        raise Refused("its list is damaged: an entry does not begin like one")
+        raise Refused("its central directory is damaged: an entry has no signature")
     at += CENTRAL.size
     end = at + name_bytes + extra_bytes + comment_bytes
     if end > len(content):
-        raise Refused("its list ends in the middle of an entry")
+        raise Refused("its central directory ends in the middle of an entry")
     raw_name = content[at : at + name_bytes]
     name = _decode(raw_name, flags)
     if LONG32 in (packed, size, offset) or disk == LONG16:
@@ -224,25 +224,25 @@ def _read_entry(content: bytes, at: int, list_offset: int) -> tuple[Entry, int]:
     if problem:
         raise Refused(f"entry {quote(name)} {problem}")
     if offset + LOCAL.size + name_bytes + packed > list_offset:
-        raise Refused(f"entry {quote(name)} points beyond the entries' part of the file (byte {offset})")
+        raise Refused(f"entry {quote(name)} points outside the data section of the file (byte {offset})")
     return entry, end
 
 
 def _decode(raw_name: bytes, flags: int) -> str:
-    """UTF-8, marked or not; else what a PC of 1989 would have read."""
+    """Decodes a name as UTF-8, flagged or not, else as code page 437."""
     try:
         return raw_name.decode()
     except UnicodeDecodeError:
         if flags & UTF8_NAME:
-            raise Refused(f"the name of entry {raw_name[:100]!r} is not the UTF-8 that it is said to be") from None
+            raise Refused(f"the name of entry {raw_name[:100]!r} is flagged as UTF-8 but is not UTF-8") from None
         return raw_name.decode("cp437")
 
 
 def _long_numbers(name: str, extra: bytes, size: int, packed: int, offset: int, disk: int) -> tuple[int, ...]:
-    """Replaces each number that says "too long for me" by that of the zip64 field, which holds just those, in order."""
+    """Replaces each overflow marker with the next number of the zip64 field, which holds only those, in order."""
     content = find_zip64(extra)
     if content is None:
-        raise Refused(f"entry {quote(name)} has no zip64 field for its long numbers")
+        raise Refused(f"entry {quote(name)} has no zip64 field for its 64-bit numbers")
     at = 0
     numbers = []
     for value, longest, kind in (
@@ -270,16 +270,16 @@ def _find_problem(entry: Entry, mode: int, disk: int) -> str | None:
     if entry.flags & ENCRYPTED:
         return "is encrypted"
     if entry.method not in (STORED, DEFLATED):
-        return f"is packed by an unknown method ({entry.method})"
+        return f"is compressed with an unsupported method ({entry.method})"
     if entry.method == STORED and entry.packed != entry.size:
-        return f"is stored as it is, but with {entry.packed} bytes instead of {entry.size}"
+        return f"is stored uncompressed with {entry.packed} bytes instead of {entry.size}"
     if folder and entry.size:
         return "is a folder with content"
-    return "lies in another part of a split archive" if disk else None
+    return "is in another part of a split archive" if disk else None
 
 
 def name_problem(name: str) -> str | None:
-    """Why a path from somebody else's archive or folder is not taken; None where it is."""
+    """Returns why a path from an untrusted archive or folder is refused, or None."""
     if CONTROL.search(name):
         return "has a NUL in its name" if "\0" in name else "has a control character in its name"
     if "\\" in name:
@@ -294,7 +294,7 @@ def name_problem(name: str) -> str | None:
     if any(part in ("", ".") for part in parts):
         return 'has an empty or "." part in its path'
     if len(name.encode()) > MAX_NAME_BYTES or any(len(part.encode()) > MAX_PART_BYTES for part in parts):
-        return "has too long a name"
+        return "has a name that is too long"
     return None
 
 
@@ -303,7 +303,7 @@ def _refuse_doubles(names: Iterable[str]) -> None:
     folders: set[str] = set()
     for name in names:
         if name in seen:
-            raise Refused(f"entry {quote(name)} is there twice")
+            raise Refused(f"entry {quote(name)} occurs twice")
         seen.add(name)
         folder = name.rpartition("/")[0]
         while folder and folder not in folders:
@@ -317,16 +317,16 @@ def _refuse_doubles(names: Iterable[str]) -> None:
 def _refuse_bomb(files: list[Entry], archive_bytes: int) -> None:
     total = sum(entry.size for entry in files)
     if total > archive_bytes * MAX_INFLATION:
-        raise Refused(f"it would grow from {archive_bytes} to {total} bytes, over {MAX_INFLATION} times")
+        raise Refused(f"it would expand from {archive_bytes} to {total} bytes, more than {MAX_INFLATION} times")
 
 
 def _with_limits(files: list[Entry], everything: list[tuple[int, int]], list_offset: int) -> list[Entry]:
-    """By place; each may reach as far as the next entry, folders too, begins."""
+    """Returns files sorted by offset. Each may extend to where the next entry begins, folders included."""
     everything.sort()
     limits: dict[int, int] = {}
     for (begin, end), (limit, _) in zip(everything, [*everything[1:], (list_offset, 0)], strict=True):
         if end > limit:
-            raise Refused(f"two entries share the bytes at {limit}")
+            raise Refused(f"two entries overlap at byte {limit}")
         limits[begin] = limit
     files.sort(key=lambda one: one.offset)
     return [Entry(*one[:3], limits[one.offset], *one[4:]) for one in files]
