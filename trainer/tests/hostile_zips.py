@@ -218,7 +218,10 @@ def corpus(images: dict[str, bytes], outside: str) -> dict[str, tuple[bytes, str
         "a zip64 record that is too long": (end64(whole, record={"length": 2**63}), "no zip64 record"),
         "zip64 with 2^40 entries": (end64(whole, record={"here": 2**40, "entries": 2**40}), "too small for"),
         "zip64 with a list of 2^62 bytes": (end64(whole, record={"list_bytes": 2**62}), "more than the limit"),
-        "zip64 with a list elsewhere": (end64(whole, record={"list_offset": 2**63}), "its central directory should end"),
+        "zip64 with a list elsewhere": (
+            end64(whole, record={"list_offset": 2**63}),
+            "its central directory should end",
+        ),
         "zip64 of several parts": (end64(whole, locator={"disks": 3}), "split archive"),
         "two ends that differ": (_two_ends(whole), "records disagree"),
         "long numbers without zip64": (listed(size=LONG32, packed=LONG32), "no zip64 field"),

@@ -160,7 +160,9 @@ def _find_list(descriptor: int, size: int) -> ListPlace:
     if list_bytes > MAX_LIST_BYTES:
         raise Refused(f"its central directory has {list_bytes} bytes, more than the limit of {MAX_LIST_BYTES}")
     if list_offset + list_bytes != end:
-        raise Refused(f"its central directory should end at byte {list_offset + list_bytes}, but its end record is at {end}")
+        raise Refused(
+            f"its central directory should end at byte {list_offset + list_bytes}, but its end record is at {end}"
+        )
     if entries * CENTRAL.size > list_bytes:
         raise Refused(f"its central directory of {list_bytes} bytes is too small for {entries} entries")
     return ListPlace(list_offset, list_bytes, entries)
