@@ -84,6 +84,6 @@ test('unusual data are reported as warnings', async () => {
   });
   const { dataset } = await preparation.prepare(input);
   expect(dataset.warnings).toEqual([
-    expect.stringMatching(/^val: lies outside its image: training leaves it out: 2 annotations \(id \d+, id \d+\)$/),
+    expect.stringMatching(/^val: is outside its image: training ignores it: 2 annotations \(id \d+, id \d+\)$/),
   ]);
 }, 60_000);

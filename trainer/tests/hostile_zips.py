@@ -1,24 +1,24 @@
-"""Archives that no honest program writes: a writer that lies wherever it is told to, and a corpus of its lies."""
+"""Writes hostile archives: a zip writer that can store false values, and a corpus of such archives."""
 
 import struct
 import zlib
 from dataclasses import dataclass, field
 from typing import Any
 
-from everswin_trainer.data.zip_list import (
+from everswin_trainer.data.zip_directory import (
     CENTRAL,
-    CENTRAL_SIGN,
+    CENTRAL_SIGNATURE,
     DEFLATED,
     END,
     END64,
-    END64_SIGN,
-    END_SIGN,
+    END64_SIGNATURE,
+    END_SIGNATURE,
     LOCAL,
-    LOCAL_SIGN,
+    LOCAL_SIGNATURE,
     LOCATOR64,
-    LOCATOR64_SIGN,
-    LONG16,
-    LONG32,
+    LOCATOR64_SIGNATURE,
+    OVERFLOW16,
+    OVERFLOW32,
     STORED,
 )
 
@@ -32,7 +32,7 @@ END_FIELDS = ("sign", "disk", "list_disk", "here", "entries", "list_bytes", "lis
 
 @dataclass
 class Member:
-    """`local` and `listed` replace fields of the two headers; `data` replaces the packed bytes."""
+    """An entry to write. `local` and `listed` replace fields of its headers; `data` replaces the compressed bytes."""
 
     name: bytes
     content: bytes
@@ -43,7 +43,7 @@ class Member:
     local_extra: bytes = b""
     extra: bytes = b""
     data: bytes | None = None
-    behind: bytes = b""
+    after: bytes = b""
 
 
 def deflate(content: bytes) -> bytes:
@@ -54,20 +54,32 @@ def deflate(content: bytes) -> bytes:
 def build(
     members: list[Member], end: dict[str, int] | None = None, before_end: bytes = b"", begin: bytes = b""
 ) -> bytes:
-    """`end` replaces fields of the last record; `before_end` comes before it, `begin` before everything."""
+    """Returns an archive. `end` replaces fields of its end record; `before_end` precedes that record, `begin` all."""
     out, listing = bytearray(begin), bytearray()
     for one in members:
         data = one.data if one.data is not None else deflate(one.content) if one.method == DEFLATED else one.content
         local_name = one.name if one.local_name is None else one.local_name
-        told = {"flags": 0, "method": one.method, "time": 0, "date": 0x21, "crc": zlib.crc32(one.content)}
-        told |= {"packed": len(data), "size": len(one.content), "version": 20}
+        fields = {"flags": 0, "method": one.method, "time": 0, "date": 0x21, "crc": zlib.crc32(one.content)}
+        fields |= {"packed": len(data), "size": len(one.content), "version": 20}
         offset = len(out)
-        local = {"sign": LOCAL_SIGN, **told, "names": len(local_name), "extras": len(one.local_extra), **one.local}
-        out += LOCAL.pack(*(local[name] for name in LOCAL_FIELDS)) + local_name + one.local_extra + data + one.behind
-        listed = {"sign": CENTRAL_SIGN, "made_by": 3 << 8, **told, "names": len(one.name), "extras": len(one.extra)}
+        local = {
+            "sign": LOCAL_SIGNATURE,
+            **fields,
+            "names": len(local_name),
+            "extras": len(one.local_extra),
+            **one.local,
+        }
+        out += LOCAL.pack(*(local[name] for name in LOCAL_FIELDS)) + local_name + one.local_extra + data + one.after
+        listed = {
+            "sign": CENTRAL_SIGNATURE,
+            "made_by": 3 << 8,
+            **fields,
+            "names": len(one.name),
+            "extras": len(one.extra),
+        }
         listed |= {"comments": 0, "disk": 0, "internal": 0, "mode": 0o100644 << 16, "offset": offset, **one.listed}
         listing += CENTRAL.pack(*(listed[name] for name in CENTRAL_FIELDS)) + one.name + one.extra
-    place = {"sign": END_SIGN, "disk": 0, "list_disk": 0, "here": len(members), "entries": len(members)}
+    place = {"sign": END_SIGNATURE, "disk": 0, "list_disk": 0, "here": len(members), "entries": len(members)}
     place |= {"list_bytes": len(listing), "list_offset": len(out), "comments": 0, **(end or {})}
     return bytes(out + listing + before_end) + END.pack(*(place[name] for name in END_FIELDS))
 
@@ -77,20 +89,20 @@ def extra64(*numbers: int) -> bytes:
 
 
 def end64(archive: bytes, locator: dict[str, int] | None = None, record: dict[str, int] | None = None) -> bytes:
-    """The same archive with zip64's two records before its end, and its end full of "see there"."""
+    """Returns the archive with zip64 end records, and with overflow markers in its end record."""
     end = dict(zip(END_FIELDS, END.unpack(archive[-END.size :]), strict=True))
     at = len(archive) - END.size
     numbers = {"length": END64.size - 12, "disk": 0, "list_disk": 0, "here": end["here"], "entries": end["entries"]}
     numbers |= {"list_bytes": end["list_bytes"], "list_offset": end["list_offset"], **(record or {})}
-    told = [numbers[name] for name in ("disk", "list_disk", "here", "entries", "list_bytes", "list_offset")]
-    long = END64.pack(END64_SIGN, numbers["length"], 45, 45, *told)
+    fields = [numbers[name] for name in ("disk", "list_disk", "here", "entries", "list_bytes", "list_offset")]
+    long = END64.pack(END64_SIGNATURE, numbers["length"], 45, 45, *fields)
     place = {"disk": 0, "offset": at, "disks": 1, **(locator or {})}
-    long += LOCATOR64.pack(LOCATOR64_SIGN, place["disk"], place["offset"], place["disks"])
-    return archive[:at] + long + END.pack(END_SIGN, 0, 0, LONG16, LONG16, LONG32, LONG32, 0)
+    long += LOCATOR64.pack(LOCATOR64_SIGNATURE, place["disk"], place["offset"], place["disks"])
+    return archive[:at] + long + END.pack(END_SIGNATURE, 0, 0, OVERFLOW16, OVERFLOW16, OVERFLOW32, OVERFLOW32, 0)
 
 
 def corpus(images: dict[str, bytes], outside: str) -> dict[str, tuple[bytes, str]]:
-    """Title -> (archive, a part of the reason). `images` is an honest archive's content, `outside` a path to attack."""
+    """Returns title -> (archive, part of the reason). `images` fills a valid archive; `outside` is a path to attack."""
     honest = [Member(name.encode(), content) for name, content in images.items()]
     text = b"x" * 2000
 
@@ -150,7 +162,7 @@ def corpus(images: dict[str, bytes], outside: str) -> dict[str, tuple[bytes, str
         "encryption": (listed(flags=0x1), "is encrypted"),
         "strong encryption": (listed(flags=0x41), "is encrypted"),
         "a masked header": (listed(flags=0x2001), "is encrypted"),
-        "encryption told only before the data": (local(flags=0x1), "different method"),
+        "encryption  only before the data only in the local header": (local(flags=0x1), "different method"),
         "bzip2": (listed(method=12), "unsupported method (12)"),
         "deflate64": (listed(method=9), "unsupported method (9)"),
         "another method before the data": (local(method=DEFLATED), "different method"),
@@ -158,8 +170,11 @@ def corpus(images: dict[str, bytes], outside: str) -> dict[str, tuple[bytes, str
         "a longer name before the data": (named(b"train/x.txt", local_name=b"train/x.txt.sh"), "different name"),
         "another CRC before the data": (local(crc=1), "in its local header and"),
         "another size before the data": (local(size=1999), "in its local header and"),
-        "another packed size before the data": (local(packed=1999), "in its local header and"),
-        "a wrong CRC, told twice": (plus(Member(b"t.txt", text, local={"crc": 7}, listed={"crc": 7})), "wrong CRC-32"),
+        "another compressed size in the local header": (local(packed=1999), "in its local header and"),
+        "a wrong CRC in both headers": (
+            plus(Member(b"t.txt", text, local={"crc": 7}, listed={"crc": 7})),
+            "wrong CRC-32",
+        ),
         "a damaged image": (
             plus(Member(b"train/x.jpg", images["train/1.jpg"], data=_flip(images["train/1.jpg"]))),
             "wrong CRC-32",
@@ -186,30 +201,30 @@ def corpus(images: dict[str, bytes], outside: str) -> dict[str, tuple[bytes, str
             build([Member(other.name, other.content, local={"extras": 5000}), *honest[1:]]),
             "where the next entry begins",
         ),
-        "an entry beyond the end": (listed(offset=LONG32 - 16), "points outside"),
+        "an entry past the end": (listed(offset=OVERFLOW32 - 16), "points outside"),
         "an entry in the list": (listed(offset=len(whole)), "points outside"),
         "an entry where none begins": (
-            build([Member(b"gap", text, behind=bytes(50), listed={"offset": 20})]),
+            build([Member(b"gap", text, after=bytes(50), listed={"offset": 20})]),
             "no local header at byte 20",
         ),
-        "more bytes than there are": (listed(packed=1 << 30, size=1 << 30), "points outside"),
+        "sizes beyond the end of the archive": (listed(packed=1 << 30, size=1 << 30), "points outside"),
         "deflate that ends early": (_packed(packed, deflate(text)[:-4]), "ends in the middle"),
-        "deflate with something behind": (_packed(packed, deflate(text) + b"evil"), "data after its end"),
-        "deflate of rubbish": (_packed(packed, b"\xff" * 40), "cannot be decompressed"),
-        "deflate of less than told": (_packed(packed, deflate(text[:-1])), "the central directory says 2000"),
-        "deflate of more than told": (_packed(packed, deflate(text + b"y")), "more than the 2000 bytes"),
-        "a list of fewer entries than told": (
+        "deflate with trailing data": (_packed(packed, deflate(text) + b"evil"), "data after its end"),
+        "deflate of random bytes": (_packed(packed, b"\xff" * 40), "cannot be decompressed"),
+        "deflate shorter than declared": (_packed(packed, deflate(text[:-1])), "the central directory says 2000"),
+        "deflate longer than declared": (_packed(packed, deflate(text + b"y")), "more than the 2000 bytes"),
+        "fewer entries than declared": (
             named(b"train/" + b"n" * 200, end={"here": count + 2, "entries": count + 2}),
             "ends in the middle",
         ),
-        "a list of more entries than told": (plus(end={"here": count - 1, "entries": count - 1}), "and holds more"),
-        "no entries told": (plus(end={"here": 0, "entries": 0}), "and holds more"),
-        "65534 entries told": (plus(end={"here": 65534, "entries": 65534}), "too small for 65534"),
+        "more entries than declared": (plus(end={"here": count - 1, "entries": count - 1}), "and holds more"),
+        "zero entries declared": (plus(end={"here": 0, "entries": 0}), "and holds more"),
+        "65534 entries declared": (plus(end={"here": 65534, "entries": 65534}), "too small for 65534"),
         "a list that is elsewhere": (plus(end={"list_offset": 0}), "its central directory should end"),
         "a list that is longer": (plus(end={"list_bytes": 10}), "its central directory should end"),
-        "a list of rubbish": (_overwrite(whole, whole.index(CENTRAL_SIGN), b"rubbish"), "its central directory"),
+        "a list of rubbish": (_overwrite(whole, whole.index(CENTRAL_SIGNATURE), b"rubbish"), "its central directory"),
         "something before the archive": (b"#!/bin/sh\n" + whole, "its central directory should end"),
-        "something behind the archive": (whole + b"behind", "no central directory"),
+        "data after the archive": (whole + b"after", "no central directory"),
         "a part of several": (plus(end={"disk": 1}), "split archive"),
         "the last of several": (plus(end={"here": count - 1}), "split archive"),
         "an entry in another part": (listed(disk=2), "another part"),
@@ -217,34 +232,37 @@ def corpus(images: dict[str, bytes], outside: str) -> dict[str, tuple[bytes, str
         "a zip64 record that is elsewhere": (end64(whole, locator={"offset": 0}), "no zip64 record"),
         "a zip64 record that is too long": (end64(whole, record={"length": 2**63}), "no zip64 record"),
         "zip64 with 2^40 entries": (end64(whole, record={"here": 2**40, "entries": 2**40}), "too small for"),
-        "zip64 with a list of 2^62 bytes": (end64(whole, record={"list_bytes": 2**62}), "more than the limit"),
-        "zip64 with a list elsewhere": (
+        "zip64 with a directory of 2^62 bytes": (end64(whole, record={"list_bytes": 2**62}), "more than the limit"),
+        "zip64 with a misplaced directory": (
             end64(whole, record={"list_offset": 2**63}),
             "its central directory should end",
         ),
-        "zip64 of several parts": (end64(whole, locator={"disks": 3}), "split archive"),
-        "two ends that differ": (_two_ends(whole), "records disagree"),
-        "long numbers without zip64": (listed(size=LONG32, packed=LONG32), "no zip64 field"),
+        "zip64 of a split archive": (end64(whole, locator={"disks": 3}), "split archive"),
+        "two end records that disagree": (_two_ends(whole), "records disagree"),
+        "overflow markers without a zip64 field": (listed(size=OVERFLOW32, packed=OVERFLOW32), "no zip64 field"),
         "a short zip64 field": (
-            plus(Member(b"z", text, listed={"size": LONG32, "packed": LONG32}, extra=extra64(2000))),
+            plus(Member(b"z", text, listed={"size": OVERFLOW32, "packed": OVERFLOW32}, extra=extra64(2000))),
             "is too short",
         ),
         "a zip64 field that points far away": (
-            plus(Member(b"z", text, listed={"offset": LONG32}, extra=extra64(2**63))),
+            plus(Member(b"z", text, listed={"offset": OVERFLOW32}, extra=extra64(2**63))),
             "points outside",
         ),
         "a zip64 field with 2^63 bytes": (
-            plus(Member(b"z", text, listed={"size": LONG32, "packed": LONG32}, extra=extra64(2**63, 2**63))),
+            plus(Member(b"z", text, listed={"size": OVERFLOW32, "packed": OVERFLOW32}, extra=extra64(2**63, 2**63))),
             "points outside",
         ),
         "an extra field longer than its room": (
-            plus(Member(b"z", text, listed={"size": LONG32}, extra=b"\x01\x00\xff\xff1234")),
+            plus(Member(b"z", text, listed={"size": OVERFLOW32}, extra=b"\x01\x00\xff\xff1234")),
             "longer than its space",
         ),
-        "long numbers before the data without zip64": (local(size=LONG32), "no zip64 field in its local header"),
+        "overflow markers in the local header without a zip64 field": (
+            local(size=OVERFLOW32),
+            "no zip64 field in its local header",
+        ),
         "nothing": (b"\0", "too few"),
         "a login page": (b"<html>Please log in</html>", "no central directory"),
-        "an end alone": (END.pack(END_SIGN, 0, 0, 0, 0, 0, 0, 0), "holds no files"),
+        "an end alone": (END.pack(END_SIGNATURE, 0, 0, 0, 0, 0, 0, 0), "holds no files"),
         "only zeros": (bytes(5000), "no central directory"),
     }
     for cut in range(4096, len(whole), 4096):
@@ -274,4 +292,4 @@ def _overwrite(archive: bytes, at: int, what: bytes) -> bytes:
 
 def _two_ends(archive: bytes) -> bytes:
     long = end64(archive)
-    return long[: -END.size] + END.pack(END_SIGN, 0, 0, 1, 1, LONG32, LONG32, 0)
+    return long[: -END.size] + END.pack(END_SIGNATURE, 0, 0, 1, 1, OVERFLOW32, OVERFLOW32, 0)

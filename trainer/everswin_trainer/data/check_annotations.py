@@ -1,7 +1,7 @@
-"""COCO annotations as MMDetection and COCO's evaluation need them: what would break them, what would go by silently.
+"""Checks COCO annotations for what MMDetection and COCO's evaluation require.
 
-A problem stops the run: training or evaluation would fail hours later, or learn something wrong. A warning does not:
-MMDetection leaves such objects out by itself, or they may be meant.
+A problem stops the run: training or evaluation would fail hours later, or learn from wrong labels. A warning does not
+stop it: MMDetection ignores such objects, or they may be intended.
 """
 
 import json
@@ -11,21 +11,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from everswin_trainer.data.findings import Findings
-from everswin_trainer.data.zip_list import quote
+from everswin_trainer.data.zip_directory import quote
 
 # Boxes are rounded to hundredths of a pixel; a corner on the border may fall outside.
 TOLERANCE_PIXELS = 1.0
-# OpenCV's own limit: it decodes no larger image.
+# OpenCV decodes no larger image.
 MAX_PIXELS = 1 << 30
 POLYGON_NUMBERS = 6
 NUMBERS = frozenset((int, float))
-# What numpy and torch hold.
-MOST = 1 << 63
+# NumPy and torch store ids as int64.
+INT64_LIMIT = 1 << 63
 
 
 @dataclass
 class Annotations:
-    """What the rest of the preparation has to know of one split. `images` holds (file name, width, height)."""
+    """Summary of one split's annotations. `images` holds (file name, width, height)."""
 
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -36,65 +36,65 @@ class Annotations:
 
 
 def check_annotations(content: bytes, split: str) -> Annotations:
-    """Checks the annotations of a split; never raises, whatever `content` is."""
+    """Checks the annotations of a split. Never raises, even for malformed content."""
     problems, warnings = Findings(split), Findings(split)
     found = Annotations()
     try:
         document = json.loads(content.decode())
     except (ValueError, RecursionError) as error:
-        problems.say(f"the annotations are not JSON in UTF-8: {error}")
+        problems.add_once(f"the annotations are not JSON in UTF-8: {error}")
         document = None
     parts = _parts(document, problems)
     if parts:
         images, annotations, categories = parts
         names = _check_categories(categories, problems, found)
         sizes = _check_images(images, problems, warnings, found)
-        seen = _Objects(sizes, names, problems, warnings)
+        objects = _AnnotationChecker(sizes, names, problems, warnings)
         for annotation in annotations:
-            seen.check(annotation)
-        found.annotated, found.instances = len(seen.shown), len(annotations)
+            objects.check(annotation)
+        found.annotated, found.instances = len(objects.annotated), len(annotations)
         for key in names:
-            if key not in seen.used:
-                warnings.add("never occurs", "class", quote(names[key]))
+            if key not in objects.used:
+                warnings.add("has no annotations", "class", quote(names[key]))
         if not images:
-            problems.say("there are no images")
-        elif not seen.shown:
-            problems.say("no image shows any object")
+            problems.add_once("the annotations list no images")
+        elif not objects.annotated:
+            problems.add_once("no image has annotations")
     found.problems, found.warnings = problems.lines(), warnings.lines()
     return found
 
 
 def _parts(document: Any, problems: Findings) -> list[list[Any]] | None:
-    """Images, annotations, categories."""
+    """Returns the lists of images, annotations and categories, or None if one is missing."""
     if document is None:
         return None
     if not isinstance(document, dict):
-        problems.say("the annotations are not in COCO's format: no object at the top")
+        problems.add_once("the annotations are not in COCO format: the top level is not an object")
         return None
     parts = [document.get(name) for name in ("images", "annotations", "categories")]
     for name, part in zip(("images", "annotations", "categories"), parts, strict=True):
         if not isinstance(part, list):
-            problems.say(f'the annotations are not in COCO\'s format: no list "{name}"')
+            problems.add_once(f'the annotations are not in COCO format: no list "{name}"')
     return parts if all(isinstance(part, list) for part in parts) else None
 
 
 def _check_categories(categories: list[Any], problems: Findings, found: Annotations) -> dict[int, str]:
-    """Names by id, in file order: MMDetection numbers its labels in that order."""
+    """Returns names by id, in file order: MMDetection numbers its labels in that order."""
     names: dict[int, str] = {}
     taken: set[str] = set()
     for number, category in enumerate(categories):
         key, name = _field(category, "id"), _field(category, "name")
         if not _is_integer(key) or not isinstance(name, str) or not name.strip():
-            problems.add("has no whole number as id, or no name", "category", f"number {number + 1} in the file")
+            problems.add("has no integer id or no name", "category", f"number {number + 1} in the file")
         elif key in names:
-            problems.add("the same id twice", "category", str(key))
+            problems.add("duplicate id", "category", str(key))
         elif name in taken:
-            problems.add("the same name twice", "category", quote(name))
+            problems.add("duplicate name", "category", quote(name))
         else:
             names[key] = name
             taken.add(name)
     if not categories:
-        problems.say("there are no categories")
+        problems.add_once("the annotations list no categories")
     found.categories = list(names.items())
     return names
 
@@ -102,24 +102,24 @@ def _check_categories(categories: list[Any], problems: Findings, found: Annotati
 def _check_images(
     images: list[Any], problems: Findings, warnings: Findings, found: Annotations
 ) -> dict[int, tuple[int, int]]:
-    """(width, height) by id."""
+    """Returns (width, height) by id."""
     sizes: dict[int, tuple[int, int]] = {}
     files: set[str] = set()
     for number, image in enumerate(images):
         key, name = _field(image, "id"), _field(image, "file_name")
         width, height = _field(image, "width"), _field(image, "height")
         if not _is_integer(key):
-            problems.add("has no whole number as id", "image", f"number {number + 1} in the file")
+            problems.add("has no integer id", "image", f"number {number + 1} in the file")
             continue
         if key in sizes:
-            problems.add("the same id twice", "image", str(key))
+            problems.add("duplicate id", "image", str(key))
         sizes[key] = (0, 0)
         if not isinstance(name, str) or not name:
             problems.add("has no file_name", "image", f"id {key}")
         elif not (_is_integer(width) and _is_integer(height) and width > 0 and height > 0):
             problems.add("has no width and height", "image", quote(name))
         elif width * height > MAX_PIXELS:
-            problems.add(f"larger than {MAX_PIXELS} pixels", "image", quote(name))
+            problems.add(f"has more than {MAX_PIXELS} pixels", "image", quote(name))
         else:
             if name in files:
                 warnings.add("listed twice", "image", quote(name))
@@ -129,8 +129,8 @@ def _check_images(
     return sizes
 
 
-class _Objects:
-    """The annotations of a split, one after the other. `shown` are images with an object, `used` categories."""
+class _AnnotationChecker:
+    """Checks the annotations of a split one by one. Collects the ids of annotated images and of used categories."""
 
     def __init__(
         self, sizes: dict[int, tuple[int, int]], names: dict[int, str], problems: Findings, warnings: Findings
@@ -138,24 +138,24 @@ class _Objects:
         self._sizes, self._names = sizes, names
         self._problems, self._warnings = problems, warnings
         self._ids: set[int] = set()
-        self.shown: set[int] = set()
+        self.annotated: set[int] = set()
         self.used: set[int] = set()
 
     def check(self, annotation: Any) -> None:
         if not isinstance(annotation, dict) or not _is_integer(annotation.get("id")):
-            self._problem("has no whole number as id", annotation)
+            self._problem("has no integer id", annotation)
             return
         key, image, category = annotation["id"], annotation.get("image_id"), annotation.get("category_id")
         if key in self._ids:
-            self._problem("the same id twice", annotation)
+            self._problem("duplicate id", annotation)
         self._ids.add(key)
         if not _is_integer(image) or image not in self._sizes:
-            self._problem("of an image that is not listed", annotation)
+            self._problem("refers to an image that is not listed", annotation)
             return
         if not _is_integer(category) or category not in self._names:
-            self._problem("of an unknown category", annotation)
+            self._problem("refers to an unknown category", annotation)
             return
-        self.shown.add(image)
+        self.annotated.add(image)
         self.used.add(category)
         if annotation.get("iscrowd") not in (0, 1):
             self._problem('has no "iscrowd" (0 or 1), which the evaluation needs', annotation)
@@ -173,45 +173,45 @@ class _Objects:
             return
         x, y, w, h = box
         if w < 1 or h < 1:
-            self._warn("narrower than a pixel: training leaves it out", annotation)
+            self._warn("is smaller than one pixel: training ignores it", annotation)
         elif x >= width or y >= height or x + w <= 0 or y + h <= 0:
-            self._warn("lies outside its image: training leaves it out", annotation)
+            self._warn("is outside its image: training ignores it", annotation)
         elif min(x, y) < -TOLERANCE_PIXELS or x + w > width + TOLERANCE_PIXELS or y + h > height + TOLERANCE_PIXELS:
-            self._warn("reaches out of its image", annotation)
+            self._warn("extends beyond its image", annotation)
         elif _is_number(annotation.get("area")) and annotation["area"] <= 0:
-            self._warn("has no area: training leaves it out", annotation)
+            self._warn("has no area: training ignores it", annotation)
 
     def _check_outline(self, annotation: dict[str, Any], width: int, height: int) -> None:
         outline = annotation.get("segmentation")
         if isinstance(outline, dict):
             size, counts = outline.get("size"), outline.get("counts")
             if size != [height, width]:
-                self._problem("has a run-length mask of another size than its image", annotation)
+                self._problem("has an RLE mask whose size differs from its image", annotation)
             elif isinstance(counts, list):
                 if not {int}.issuperset(map(type, counts)) or sum(counts) != width * height:
-                    self._problem("has a run-length mask that does not add up to its image", annotation)
+                    self._problem("has an RLE mask whose counts do not add up to its image", annotation)
             elif not isinstance(counts, str) or not counts:
-                self._problem("has a run-length mask without counts", annotation)
+                self._problem("has an RLE mask without counts", annotation)
         elif not isinstance(outline, list) or not outline:
-            self._problem('has no outline ("segmentation" is missing or empty), which mask training needs', annotation)
+            self._problem('has no "segmentation", which mask training needs', annotation)
         elif not all(isinstance(one, list) and _are_numbers(one) for one in outline):
-            self._problem("has an outline that is no list of lists of numbers", annotation)
+            self._problem('has a "segmentation" that is not a list of lists of numbers', annotation)
         else:
             short = [len(one) < POLYGON_NUMBERS or len(one) % 2 != 0 for one in outline]
-            # COCO's evaluation looks at the first to learn what the others are.
+            # COCO's evaluation infers the format of all polygons from the first one.
             if short[0] or all(short):
-                self._problem("has an outline of fewer than three corners", annotation)
+                self._problem("has a polygon with fewer than three points", annotation)
             elif any(short):
-                self._warn("has a part of fewer than three corners: training leaves that out", annotation)
+                self._warn("has a polygon with fewer than three points: training ignores the polygon", annotation)
 
     def _problem(self, what: str, annotation: Any) -> None:
-        self._problems.add(what, "annotation", _show_id(annotation))
+        self._problems.add(what, "annotation", _format_id(annotation))
 
     def _warn(self, what: str, annotation: Any) -> None:
-        self._warnings.add(what, "annotation", _show_id(annotation))
+        self._warnings.add(what, "annotation", _format_id(annotation))
 
 
-def _show_id(annotation: Any) -> str:
+def _format_id(annotation: Any) -> str:
     return f"id {str(_field(annotation, 'id'))[:40]}"
 
 
@@ -221,7 +221,7 @@ def _field(record: Any, name: str) -> Any:
 
 def _is_integer(value: Any) -> bool:
     # True is an int to Python, not to COCO.
-    return type(value) is int and -MOST <= value < MOST
+    return type(value) is int and -INT64_LIMIT <= value < INT64_LIMIT
 
 
 def _is_number(value: Any) -> bool:
@@ -229,7 +229,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _are_numbers(values: Sequence[Any]) -> bool:
-    """Finite ones. COCO has 40 million of them: no call for each."""
+    """Returns whether all values are finite numbers. COCO has 40 million, so there is no call per value."""
     try:
         return NUMBERS.issuperset(map(type, values)) and math.isfinite(sum(values))
     except OverflowError:

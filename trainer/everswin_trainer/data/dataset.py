@@ -1,4 +1,4 @@
-"""The data set of a run: `--data DIR`, a folder that `prepare-dataset` made, whatever its classes are."""
+"""Data set of a run: `--data DIR`, a folder that `prepare-dataset` wrote."""
 
 import os
 from dataclasses import dataclass
@@ -14,35 +14,35 @@ MANIFEST = "dataset.json"
 
 @dataclass(frozen=True)
 class PreparedData:
-    """`root` is absolute; `manifest` is its dataset.json."""
+    """A prepared data set. `root` is absolute; `manifest` is the content of its dataset.json."""
 
     root: Path
     manifest: dict[str, Any]
 
     @classmethod
     def at(cls, root: Path) -> "PreparedData":
-        """Raises ValueError if the folder is not one that `prepare-dataset` made."""
+        """Loads the manifest. Raises ValueError if `prepare-dataset` did not write the folder."""
         manifest = read_json(root / MANIFEST)
         if manifest is None or manifest.get("v") != 1:
-            raise ValueError(f"expected {root / MANIFEST} to describe a data set: prepare-dataset writes it")
+            raise ValueError(f"expected {root / MANIFEST} to describe a data set: run prepare-dataset to write it")
         return cls(root.resolve(), manifest)
 
     def classes(self) -> tuple[str, ...]:
-        """Category names in file order: MMDetection numbers its labels in that order."""
+        """Returns category names in file order: MMDetection numbers its labels in that order."""
         return tuple(self.manifest["classes"])
 
     def annotations(self, split: str) -> Path:
         return self.root / self.manifest["splits"][split]["annotations"]
 
     def image_prefix(self, split: str) -> str:
-        """What comes before an annotation's file_name: a folder of files, or a path inside the archive."""
+        """Returns the prefix of each annotation's file_name: a folder of files, or a path inside the archive."""
         one = self.manifest["splits"][split]
         if one["archive"] is None:
             return f"{self.root}/images/{split}/"
         return f"{one['folder']}/" if one["folder"] else ""
 
     def image_backend(self, split: str) -> dict[str, str] | None:
-        """MMEngine's `backend_args`; None where the images are files."""
+        """Returns MMEngine's `backend_args`, or None if the images are files."""
         one = self.manifest["splits"][split]
         if one["archive"] is None:
             return None
@@ -50,17 +50,17 @@ class PreparedData:
 
 
 def image_file(root: Path, split: str, folder: str, entry_name: str) -> Path:
-    """Where an entry of a split's archive lies once it is extracted."""
+    """Returns the path of an extracted archive entry."""
     return root / "images" / split / entry_name.removeprefix(f"{folder}/" if folder else "")
 
 
 def find_prepared(root: Path, content_key: str) -> dict[str, Any] | None:
-    """The manifest of a folder that is whole and of this content, all of it looked at again; else None."""
+    """Returns the manifest of a folder with this content after verifying its files; None if anything differs."""
     manifest = read_json(root / MANIFEST)
     if manifest is None or manifest.get("v") != 1 or manifest.get("contentKey") != content_key:
         return None
     try:
-        if any(hash_of(root / name) != said for name, said in manifest["files"].items()):
+        if any(file_digest(root / name) != expected for name, expected in manifest["files"].items()):
             return None
         for name, split in manifest["splits"].items():
             if split["archive"] is None and not _has_images(root, name, split):
@@ -76,9 +76,11 @@ def find_prepared(root: Path, content_key: str) -> dict[str, Any] | None:
 
 def _has_images(root: Path, name: str, split: dict[str, Any]) -> bool:
     index = ImageIndex(root / split["index"])
-    return all(image_file(root, name, split["folder"], one).stat().st_size == place.size for one, place in index.all())
+    return all(
+        image_file(root, name, split["folder"], one).stat().st_size == location.size for one, location in index.all()
+    )
 
 
-def hash_of(path: Path) -> dict[str, Any]:
-    """{bytes, sha256}. Raises OSError."""
+def file_digest(path: Path) -> dict[str, Any]:
+    """Returns {bytes, sha256} of a file. Raises OSError."""
     return {"bytes": path.stat().st_size, "sha256": hash_file(path)}

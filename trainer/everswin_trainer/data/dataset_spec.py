@@ -1,4 +1,4 @@
-"""What `prepare-dataset` is asked for: archives that somebody else has fetched and hashed, and where the splits lie."""
+"""Input of `prepare-dataset`: downloaded and hashed archives, and the location of the splits in them."""
 
 import json
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ DECODED_IMAGES = 32
 
 @dataclass(frozen=True)
 class ArchiveSpec:
-    """`files`: how many plain files there must be; None where nobody knows."""
+    """An archive. `files` is the expected number of regular files, or None if unknown."""
 
     path: Path
     sha256: str
@@ -21,7 +21,7 @@ class ArchiveSpec:
 
 @dataclass(frozen=True)
 class SplitSpec:
-    """`folder` is that of the images inside their archive ("" at its top); `member` is None for a file of its own."""
+    """A split. `folder` holds the images in their archive ("": its top); `member` holds the annotations, if zipped."""
 
     archive: str
     folder: str
@@ -32,7 +32,7 @@ class SplitSpec:
 
 @dataclass(frozen=True)
 class DatasetSpec:
-    """`decode`: how many images to decode whole; None for all of them."""
+    """A data set. `decode` is the number of images to decode, or None for all."""
 
     content_key: str
     archives: dict[str, ArchiveSpec]
@@ -43,7 +43,7 @@ class DatasetSpec:
 
     @classmethod
     def load(cls, path: Path) -> "DatasetSpec":
-        """Raises ValueError if the file is not as docs/trainer-contract.md has it."""
+        """Parses a file as docs/trainer-contract.md specifies it. Raises ValueError."""
         raw = json.loads(path.read_bytes())
         try:
             archives = {
@@ -64,7 +64,7 @@ class DatasetSpec:
             raise ValueError(f"expected {path} to be the description of a data set, got: {error!r}") from error
 
     def plain_files(self) -> set[str]:
-        """Those of `archives` that are annotations as they are."""
+        """Returns the names of `archives` that are annotation files rather than archives."""
         return {split.annotations for split in self.splits.values() if split.member is None}
 
 

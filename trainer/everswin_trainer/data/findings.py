@@ -1,24 +1,24 @@
-"""What was found in a data set, in plain words: each kind once, with a count and the first few examples."""
+"""Findings in a data set, grouped: one line per kind, with a count and the first few examples."""
 
 EXAMPLES = 5
 
 
 class Findings:
-    """`where` begins every line: the split or the archive."""
+    """Collects findings. `where` is the prefix of every line: a split or an archive."""
 
     def __init__(self, where: str) -> None:
         self._where = where
         self._found: dict[tuple[str, str], tuple[int, list[str]]] = {}
 
     def add(self, what: str, noun: str, example: str) -> None:
-        """One more of a kind. `noun` is what is counted, in the singular."""
+        """Adds one finding of a kind. `noun` names what is counted, in the singular."""
         count, examples = self._found.get((what, noun), (0, []))
         if count < EXAMPLES:
             examples.append(example)
         self._found[what, noun] = (count + 1, examples)
 
-    def say(self, what: str) -> None:
-        """Something that there is only one of."""
+    def add_once(self, what: str) -> None:
+        """Adds a finding that has no count and no examples."""
         self._found[what, ""] = (1, [])
 
     def lines(self) -> list[str]:

@@ -1,47 +1,47 @@
-"""What the first and last bytes of an image say: its kind, its size, how it is turned, whether it is whole."""
+"""Parses the header of a JPEG or PNG image: format, size and EXIF orientation; detects truncation."""
 
 import struct
 from typing import NamedTuple
 
-# Frames with a size: all SOF markers, without the tables (C4, C8, CC) among them.
-FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-# Frames that every decoder knows: baseline, extended, progressive.
-USUAL_FRAMES = frozenset((0xC0, 0xC1, 0xC2))
+# Start-of-frame markers, which carry the size. C4, C8 and CC in this range mark other segments.
+FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+# Baseline, extended and progressive frames, which every decoder supports.
+SUPPORTED_FRAMES = frozenset((0xC0, 0xC1, 0xC2))
 WITHOUT_LENGTH = frozenset((0x01, *range(0xD0, 0xD9)))
 END_OF_JPEG = b"\xff\xd9"
-PNG_SIGN = b"\x89PNG\r\n\x1a\n"
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 END_OF_PNG = b"IEND\xaeB`\x82"
-EXIF_SIGN = b"Exif\0\0"
+EXIF_SIGNATURE = b"Exif\0\0"
 ORIENTATION = 0x0112
-# Some cameras and sites leave something behind the end.
+# Some cameras and websites append data after the end of the image.
 TAIL_BYTES = 64 << 10
 
 
 class ImageHeader(NamedTuple):
-    """Sizes in pixels as stored; `orientation` is EXIF's 1..8. `usual` means that any decoder should read it."""
+    """An image's header: stored size in pixels, EXIF `orientation` 1 to 8, and whether every decoder supports it."""
 
     width: int
     height: int
     orientation: int
-    whole: bool
-    usual: bool
+    complete: bool
+    supported: bool
 
     @property
-    def seen(self) -> tuple[int, int]:
-        """(width, height) as loaded: OpenCV turns an image as its EXIF data say."""
+    def loaded_size(self) -> tuple[int, int]:
+        """Returns (width, height) as loaded: OpenCV rotates an image as its EXIF orientation says."""
         return (self.height, self.width) if self.orientation >= 5 else (self.width, self.height)
 
 
 def read_header(head: bytes | memoryview, tail: bytes | memoryview, size: int) -> ImageHeader | None:
-    """From the first bytes of an image of `size` bytes, and the last ones; they may be the same.
+    """Parses the first and last bytes of an image of `size` bytes; the two may overlap.
 
-    None for one that is neither JPEG nor PNG, or is damaged.
+    Returns None for a damaged image and for any format but JPEG and PNG.
     """
     head = bytes(head)
     try:
         if head.startswith(b"\xff\xd8"):
             return _read_jpeg(head, tail, size)
-        if head.startswith(PNG_SIGN):
+        if head.startswith(PNG_SIGNATURE):
             return _read_png(head, tail)
     except (struct.error, IndexError):
         pass
@@ -49,7 +49,7 @@ def read_header(head: bytes | memoryview, tail: bytes | memoryview, size: int) -
 
 
 def _ends_with(tail: bytes | memoryview, end: bytes, most: int) -> bool:
-    """Whether the end is among the last `most` bytes, whatever comes behind it."""
+    """Returns whether the end marker is among the last `most` bytes; other data may follow it."""
     return bytes(tail[-len(end) :]) == end or end in bytes(tail[-min(most, TAIL_BYTES) :])
 
 
@@ -64,15 +64,15 @@ def _read_jpeg(head: bytes, tail: bytes | memoryview, size: int) -> ImageHeader 
             at += 2
             continue
         (length,) = struct.unpack_from(">H", head, at + 2)
-        if marker in FRAMES:
+        if marker in FRAME_MARKERS:
             bits, height, width = struct.unpack_from(">BHH", head, at + 4)
             if not height or not width:
                 return None
-            # A preview inside the EXIF data has an end of its own, before this.
-            whole = _ends_with(tail, END_OF_JPEG, size - at)
-            return ImageHeader(width, height, orientation, whole, marker in USUAL_FRAMES and bits == 8)
-        if marker == 0xE1 and head.startswith(EXIF_SIGN, at + 4):
-            orientation = _read_orientation(head[at + 4 + len(EXIF_SIGN) : at + 2 + length])
+            # The EXIF preview has an end marker too, which comes before the frame.
+            complete = _ends_with(tail, END_OF_JPEG, size - at)
+            return ImageHeader(width, height, orientation, complete, marker in SUPPORTED_FRAMES and bits == 8)
+        if marker == 0xE1 and head.startswith(EXIF_SIGNATURE, at + 4):
+            orientation = _read_orientation(head[at + 4 + len(EXIF_SIGNATURE) : at + 2 + length])
         if length < 2 or marker == 0xDA:
             return None
         at += 2 + length
@@ -80,7 +80,7 @@ def _read_jpeg(head: bytes, tail: bytes | memoryview, size: int) -> ImageHeader 
 
 
 def _read_orientation(tiff: bytes) -> int:
-    """1 where nothing sensible is said."""
+    """Returns the EXIF orientation, or 1 if it is missing or invalid."""
     try:
         order = {b"II": "<", b"MM": ">"}[tiff[:2]]
         (at,) = struct.unpack_from(f"{order}L", tiff, 4)
@@ -96,7 +96,7 @@ def _read_orientation(tiff: bytes) -> int:
 
 
 def _read_png(head: bytes, tail: bytes | memoryview) -> ImageHeader | None:
-    length, kind, width, height = struct.unpack_from(">L4sLL", head, len(PNG_SIGN))
+    length, kind, width, height = struct.unpack_from(">L4sLL", head, len(PNG_SIGNATURE))
     if (length, kind) != (13, b"IHDR") or not width or not height:
         return None
     return ImageHeader(width, height, 1, _ends_with(tail, END_OF_PNG, TAIL_BYTES), True)

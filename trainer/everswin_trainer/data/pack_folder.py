@@ -17,7 +17,7 @@ from typing import IO, Any, BinaryIO, cast
 
 from everswin_trainer.data.findings import Findings
 from everswin_trainer.data.stage_progress import StageProgress
-from everswin_trainer.data.zip_list import name_problem, quote
+from everswin_trainer.data.zip_directory import name_problem, quote
 from everswin_trainer.system.atomic_file import write_atomic, write_json
 
 # The oldest date that a zip can hold.
@@ -47,7 +47,7 @@ def pack(folder: Path, archive: Path) -> dict[str, Any]:
     problems = Findings(folder.name)
     files = sorted(_find_files(folder, problems))
     if not files and not problems.lines():
-        problems.say("there are no files")
+        problems.add_once("the folder holds no files")
     if problems.lines():
         return {"v": 1, "ok": False, "problems": problems.lines()}
     progress = StageProgress("packing", sum(path.stat().st_size for _, path in files))

@@ -1,8 +1,8 @@
-"""Makes a data set ready to train from: checks archives, images and annotations, and writes where each image lies.
+"""Prepares a data set for training: checks archives, images and annotations, and writes an index of image locations.
 
-`python -m everswin_trainer prepare-dataset --spec SPEC --into FOLDER --out ANSWER` (docs/trainer-contract.md). Nothing
-is unpacked unless it was asked for. FOLDER appears whole or not at all. Needs nothing but Python, and OpenCV for the
-few images that are decoded.
+`python -m everswin_trainer prepare-dataset --spec SPEC --into FOLDER --out ANSWER` (docs/trainer-contract.md). It
+extracts images only on request and creates FOLDER atomically. It needs only Python, and OpenCV for the images that it
+decodes.
 """
 
 import argparse
@@ -20,42 +20,42 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from everswin_trainer.data.archive_checks import (
-    NO_IMAGES,
-    Checks,
-    ImageFound,
+from everswin_trainer.data.archive_scan import (
+    NOT_IMAGE_SUFFIXES,
     OpenArchive,
-    Scanned,
+    ScannedImage,
+    ScanPool,
+    ScanResult,
     copy_annotations,
     extract,
     read_annotations,
     scan,
 )
 from everswin_trainer.data.check_annotations import Annotations
-from everswin_trainer.data.dataset import MANIFEST, find_prepared, hash_of, image_file
+from everswin_trainer.data.dataset import MANIFEST, file_digest, find_prepared, image_file
 from everswin_trainer.data.dataset_spec import SPLITS, DatasetSpec, SplitSpec
 from everswin_trainer.data.findings import Findings
-from everswin_trainer.data.image_index import Place, write_index
+from everswin_trainer.data.image_index import ImageLocation, write_index
 from everswin_trainer.data.stage_progress import StageProgress
-from everswin_trainer.data.zip_list import Entry, Refused, case_twins, quote, read_list
+from everswin_trainer.data.zip_directory import Entry, Refused, find_case_collisions, quote, read_central_directory
 from everswin_trainer.system.atomic_file import fsync_folder, write_json
 from everswin_trainer.system.disk_space import require_space
 
-# A task is long enough to be worth sending, and short enough that the processes end together.
+# Large enough to amortize the overhead of a task, small enough that all workers finish at about the same time.
 TASK_BYTES, TASK_ENTRIES = 32 << 20, 1000
-# EXIF orientations that mirror or turn an image without changing its sides.
-TURNED_IN_PLACE = (2, 3, 4)
+# EXIF orientations that flip or rotate an image without swapping width and height.
+SAME_SIZE_ORIENTATIONS = (2, 3, 4)
 
 
 def main(argv: Sequence[str]) -> int:
-    """Writes the answer and leaves with 0 whatever the verdict is; 1 with one line where the machine fails."""
+    """Writes the answer. Returns 0 whether the data set is accepted or refused, 1 after an OSError."""
     parser = argparse.ArgumentParser(prog="everswin_trainer prepare-dataset")
     parser.add_argument("--spec", type=Path, required=True)
     parser.add_argument("--into", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args(argv)
     begin = time.monotonic()
-    # A short life with many small things that never go in circles.
+    # A short-lived process with many small objects and no reference cycles.
     gc.disable()
     try:
         answer = prepare(DatasetSpec.load(arguments.spec), arguments.into.absolute())
@@ -67,9 +67,9 @@ def main(argv: Sequence[str]) -> int:
 
 
 def prepare(spec: DatasetSpec, into: Path) -> dict[str, Any]:
-    """The answer without its times. Raises OSError."""
+    """Returns the answer without its times. Raises OSError."""
     into.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(into):
+    with _exclusive_lock(into):
         manifest = find_prepared(into, spec.content_key)
         if manifest is not None:
             return _answer(manifest, reused=True)
@@ -91,8 +91,8 @@ def prepare(spec: DatasetSpec, into: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def _alone(into: Path) -> Iterator[None]:
-    """Of several that prepare the same folder one does, and the others find it done."""
+def _exclusive_lock(into: Path) -> Iterator[None]:
+    """Lets one process at a time prepare a folder; the next one finds the result."""
     with open(into.with_name(f".{into.name}.lock"), "wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -117,36 +117,36 @@ def _answer(manifest: dict[str, Any], reused: bool) -> dict[str, Any]:
 
 @dataclass
 class _Split:
-    """`images` pairs the listed ones with their entries and what was found there."""
+    """A split during preparation. `images` pairs the entry of each listed image with the result of its scan."""
 
     spec: SplitSpec
     annotations: Annotations
-    images: list[tuple[Entry, ImageFound]] = field(default_factory=list)
+    images: list[tuple[Entry, ScannedImage]] = field(default_factory=list)
 
 
 class _Preparation:
-    """One data set, from its archives to the folder `into`."""
+    """Preparation of one data set, from its archives to the folder `into`."""
 
     def __init__(self, spec: DatasetSpec, into: Path) -> None:
         self.problems: list[str] = []
         self.warnings: list[str] = []
         self._spec, self._into = spec, into
         self._archives: dict[str, OpenArchive] = {}
-        self._found: dict[str, dict[int, ImageFound]] = {}
+        self._found: dict[str, dict[int, ScannedImage]] = {}
         self._splits: dict[str, _Split] = {}
         self._annotation_members: dict[str, int] = {}
-        self._checks: Checks | None = None
+        self._pool: ScanPool | None = None
 
     def check(self) -> bool:
-        """Whether all is well enough to train; otherwise the problems say why not."""
+        """Returns whether the data set can be trained on; otherwise `problems` holds the reasons."""
         for name in sorted(self._spec.archives.keys() - self._spec.plain_files()):
             self._open(name)
         for name, split in self._spec.splits.items():
             self._find_annotations(name, split)
         if self.problems:
             return False
-        self._checks = Checks(self._archives)
-        self._read_all(self._checks.pool)
+        self._pool = ScanPool(self._archives)
+        self._read_all(self._pool.executor)
         if self._splits.keys() == set(SPLITS):
             for name in SPLITS:
                 self._match_images(name)
@@ -154,29 +154,29 @@ class _Preparation:
         return not self.problems
 
     def close(self) -> None:
-        if self._checks:
-            self._checks.pool.shutdown(cancel_futures=True)
+        if self._pool:
+            self._pool.executor.shutdown(cancel_futures=True)
         for archive in self._archives.values():
             os.close(archive.descriptor)
 
     def _open(self, name: str) -> None:
-        """Reads an archive's list."""
+        """Opens an archive and reads its central directory."""
         spec = self._spec.archives[name]
         descriptor = os.open(spec.path, os.O_RDONLY)
         try:
             size = os.fstat(descriptor).st_size
             if size != spec.bytes:
                 raise Refused(f"it has {size} bytes, expected {spec.bytes}")
-            entries = read_list(descriptor)
+            entries = read_central_directory(descriptor)
             if spec.files not in (None, len(entries)):
                 raise Refused(f"it holds {len(entries)} files, expected {spec.files}")
         except Refused as refused:
             self._refuse(name, str(refused))
             return
-        twins = Findings(name)
-        for twin in case_twins(entries):
-            twins.add("names that differ only in case", "file", quote(twin))
-        self.warnings += twins.lines()
+        collisions = Findings(name)
+        for entry_name in find_case_collisions(entries):
+            collisions.add("names that differ only in case", "file", quote(entry_name))
+        self.warnings += collisions.lines()
         archive = self._archives[name] = OpenArchive(name, descriptor, entries)
         splits = [split for split in self._spec.splits.values() if split.archive == name]
         archive.image_folders = tuple({f"{split.folder}/" if split.folder else "" for split in splits})
@@ -186,7 +186,7 @@ class _Preparation:
         self.problems.append(f"{archive} is refused: {why}")
 
     def _choose_sample(self, archive: OpenArchive, splits: int) -> frozenset[int]:
-        """Entries to decode whole, evenly spread; half of them for each split."""
+        """Returns the entries to decode, evenly spaced; each split gets half of them."""
         inside = [number for number, one in enumerate(archive.entries) if one.name.startswith(archive.image_folders)]
         if not splits or not inside:
             return frozenset()
@@ -206,7 +206,7 @@ class _Preparation:
             self._refuse(spec.annotations, f"it holds no {quote(spec.member)}")
 
     def _read_all(self, pool: ProcessPoolExecutor) -> None:
-        """All bytes of all archives, and both annotation files, side by side."""
+        """Reads all archives and both annotation files in parallel."""
         annotations: dict[Future[Annotations | str], str] = {}
         for name, spec in self._spec.splits.items():
             target = self._into / f"{name}.json"
@@ -216,13 +216,13 @@ class _Preparation:
             else:
                 number = self._annotation_members[name]
                 annotations[pool.submit(read_annotations, spec.annotations, number, name, target)] = name
-        scans: dict[Future[Scanned], str] = {}
+        scans: dict[Future[ScanResult], str] = {}
         total = 0
         for archive in self._archives.values():
-            total += sum(entry.packed for entry in archive.entries)
+            total += sum(entry.compressed for entry in archive.entries)
             for first, last in _tasks(archive.entries):
                 scans[pool.submit(scan, archive.name, first, last)] = archive.name
-        self._gather(scans, total)
+        self._collect_scans(scans, total)
         for future, name in annotations.items():
             result = future.result()
             if isinstance(result, str):
@@ -232,21 +232,21 @@ class _Preparation:
                 self.warnings += result.warnings
                 self._splits[name] = _Split(self._spec.splits[name], result)
 
-    def _gather(self, scans: dict[Future[Scanned], str], total: int) -> None:
+    def _collect_scans(self, scans: dict[Future[ScanResult], str], total: int) -> None:
         damage = {name: Findings(f"{name} is refused") for name in self._archives}
         self._found = {name: {} for name in self._archives}
-        say = StageProgress("checking", total)
+        progress = StageProgress("checking", total)
         for future in as_completed(scans):
             name, result = scans[future], future.result()
             self._found[name].update((image.number, image) for image in result.images)
             for problem in result.problems:
                 damage[name].add("damaged", "entry", problem)
-            say.more(result.bytes)
+            progress.more(result.bytes)
         for one in damage.values():
             self.problems += one.lines()
 
     def _match_images(self, name: str) -> None:
-        """Holds what the annotations say of each image against what is there."""
+        """Compares the annotations of each image with its file."""
         split = self._splits[name]
         archive, found = self._archives[split.spec.archive], self._found[split.spec.archive]
         prefix = f"{split.spec.folder}/" if split.spec.folder else ""
@@ -262,46 +262,45 @@ class _Preparation:
             elif number in found:
                 listed.add(number)
                 split.images.append((archive.entries[number], found[number]))
-                _judge(found[number], (width, height), quote(file_name), problems, warnings)
-            elif file_name.endswith(NO_IMAGES):
-                problems.add("is no image", "image", quote(file_name))
+                _check_image(found[number], (width, height), quote(file_name), problems, warnings)
+            elif file_name.endswith(NOT_IMAGE_SUFFIXES):
+                problems.add("is not an image", "image", quote(file_name))
         for file_name, number in numbers.items():
             hidden = any(part.startswith(".") or part == "__MACOSX" for part in file_name.split("/"))
             if number not in listed and not hidden and not shared:
                 warnings.add(f"in {place}, but not listed", "file", quote(file_name))
-        self._hold_counts(split, problems)
+        self._check_counts(split, problems)
         self.problems += problems.lines()
         self.warnings += warnings.lines()
 
-    def _hold_counts(self, split: _Split, problems: Findings) -> None:
-        seen = split.annotations
-        found = {"images": len(seen.images), "instances": seen.instances, "annotated": seen.annotated}
+    def _check_counts(self, split: _Split, problems: Findings) -> None:
+        listed = split.annotations
+        found = {"images": len(listed.images), "instances": listed.instances, "annotated": listed.annotated}
         for what, expected in (split.spec.counts or {}).items():
             if found[what] != expected:
-                problems.say(f"{found[what]} {what} are listed, expected {expected}")
+                problems.add_once(f"{found[what]} {what} are listed, expected {expected}")
         classes = len(split.annotations.categories)
         if self._spec.classes not in (None, classes):
-            problems.say(f"{classes} classes are listed, expected {self._spec.classes}")
+            problems.add_once(f"{classes} classes are listed, expected {self._spec.classes}")
 
     def _compare_splits(self) -> None:
         train, val = (self._splits[name] for name in SPLITS)
         if train.annotations.categories != val.annotations.categories:
-            self.problems.append(
-                f"train and val: they list different classes, or in another order: {_show(train)} and {_show(val)}"
-            )
-        twins = Findings("train and val")
-        # The same bytes, whatever the files are called.
-        of_train = {(entry.crc, entry.size) for entry, _ in train.images}
+            classes = f"{_format_classes(train)} and {_format_classes(val)}"
+            self.problems.append(f"train and val: the classes differ, or their order does: {classes}")
+        duplicates = Findings("train and val")
+        # Compares contents: file names may differ.
+        in_train = {(entry.crc, entry.size) for entry, _ in train.images}
         for entry, _ in val.images:
-            if (entry.crc, entry.size) in of_train:
-                twins.add("in both, so that validation measures what was learned by heart", "image", quote(entry.name))
-        self.warnings += twins.lines()
+            if (entry.crc, entry.size) in in_train:
+                duplicates.add("is in both splits: validation measures memorization", "image", quote(entry.name))
+        self.warnings += duplicates.lines()
 
     def write(self) -> dict[str, Any]:
-        """Writes the folder's files, the manifest last; returns it."""
-        assert self._checks, "check() came before"
+        """Writes the folder's files, the manifest last, and returns the manifest."""
+        assert self._pool, "check() runs before write()"
         if self._spec.extract:
-            self._extract(self._checks.pool)
+            self._extract(self._pool.executor)
         manifest: dict[str, Any] = {
             "v": 1,
             "contentKey": self._spec.content_key,
@@ -317,7 +316,7 @@ class _Preparation:
                 for name, one in self._spec.archives.items()
             },
             "files": {
-                f"{name}.{kind}": hash_of(self._into / f"{name}.{kind}")
+                f"{name}.{kind}": file_digest(self._into / f"{name}.{kind}")
                 for name in SPLITS
                 for kind in ("json", "index")
             },
@@ -332,7 +331,7 @@ class _Preparation:
         write_index(
             self._into / f"{name}.index",
             (
-                (entry.name, Place(image.offset, entry.packed, entry.size, entry.crc, entry.method))
+                (entry.name, ImageLocation(image.offset, entry.compressed, entry.size, entry.crc, entry.method))
                 for entry, image in {entry.name: (entry, image) for entry, image in split.images}.values()
             ),
         )
@@ -348,7 +347,7 @@ class _Preparation:
         }
 
     def _extract(self, pool: ProcessPoolExecutor) -> None:
-        """The listed images as files, each checked once more while it is written. Raises OSError."""
+        """Extracts the listed images and verifies each while writing it. Raises OSError."""
         total = sum(entry.size for split in self._splits.values() for entry, _ in split.images)
         require_space("unpacking", self._into, total)
         futures = []
@@ -364,17 +363,17 @@ class _Preparation:
             for first, last in _tasks([entries[number] for number in chosen]):
                 task = [(number, targets[number]) for number in chosen[first:last]]
                 futures.append(pool.submit(extract, split.spec.archive, task))
-        say = StageProgress("extracting", total)
+        progress = StageProgress("extracting", total)
         for future in as_completed(futures):
-            say.more(future.result())
+            progress.more(future.result())
         _sync_disk(self._into)
 
 
 def _tasks(entries: list[Entry]) -> Iterator[tuple[int, int]]:
-    """Cuts a list of entries into pieces of about the same work: (first, last + 1)."""
+    """Splits a list of entries into ranges (first, last + 1) of about equal work."""
     first, size = 0, 0
     for number, entry in enumerate(entries):
-        size += entry.packed
+        size += entry.compressed
         if size >= TASK_BYTES or number - first + 1 >= TASK_ENTRIES:
             yield first, number + 1
             first, size = number + 1, 0
@@ -382,35 +381,37 @@ def _tasks(entries: list[Entry]) -> Iterator[tuple[int, int]]:
         yield first, len(entries)
 
 
-def _judge(image: ImageFound, expected: tuple[int, int], name: str, problems: Findings, warnings: Findings) -> None:
+def _check_image(
+    image: ScannedImage, expected: tuple[int, int], name: str, problems: Findings, warnings: Findings
+) -> None:
     header = image.header
     if image.problem or header is None:
         problems.add(image.problem or "cannot be decoded", "image", name)
         return
-    if header.seen != expected:
-        what = "has another size than its annotations say"
+    if header.loaded_size != expected:
+        what = "differs in size from its annotations"
         if (header.width, header.height) == expected:
-            what = "is turned by its EXIF data when it is loaded, but annotated as it lies in the file"
-        problems.add(what, "image", f"{name}: {_size(header.seen)} instead of {_size(expected)}")
-    elif header.orientation in TURNED_IN_PLACE:
-        warnings.add("is turned by its EXIF data when it is loaded; is it annotated so?", "image", name)
+            what = "is rotated on loading (EXIF orientation), but annotated unrotated"
+        problems.add(what, "image", f"{name}: {_format_size(header.loaded_size)} instead of {_format_size(expected)}")
+    elif header.orientation in SAME_SIZE_ORIENTATIONS:
+        warnings.add("is flipped or rotated on loading (EXIF orientation): check its annotations", "image", name)
 
 
-def _size(size: tuple[int, int]) -> str:
+def _format_size(size: tuple[int, int]) -> str:
     return f"{size[0]} x {size[1]}"
 
 
-def _show(split: _Split) -> str:
+def _format_classes(split: _Split) -> str:
     names = [f"{key} {quote(name)[1:-1]}" for key, name in split.annotations.categories]
     return f"[{', '.join(names[:8])}{', …' if len(names) > 8 else ''}]"
 
 
 def _sync_disk(folder: Path) -> None:
-    """One sync for all files: a hundred thousand of their own take many times as long. Raises OSError."""
+    """Syncs the file system once: 100,000 calls of fsync take many times as long. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         libc = ctypes.CDLL(None, use_errno=True)
         if libc.syncfs(descriptor) != 0:
-            raise OSError(ctypes.get_errno(), f"the disk of {folder} cannot be synced")
+            raise OSError(ctypes.get_errno(), f"cannot sync the file system of {folder}")
     finally:
         os.close(descriptor)

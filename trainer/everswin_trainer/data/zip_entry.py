@@ -4,13 +4,13 @@ import os
 import zlib
 from collections.abc import Iterator
 
-from everswin_trainer.data.zip_list import (
+from everswin_trainer.data.zip_directory import (
     DEFLATED,
     ENCRYPTED,
+    HAS_DATA_DESCRIPTOR,
     LOCAL,
-    LOCAL_SIGN,
-    LONG32,
-    SIZES_FOLLOW,
+    LOCAL_SIGNATURE,
+    OVERFLOW32,
     Entry,
     Refused,
     find_zip64,
@@ -19,7 +19,7 @@ from everswin_trainer.data.zip_list import (
 )
 
 # Most images fit into one chunk.
-PIECE_BYTES = 4 << 20
+CHUNK_BYTES = 4 << 20
 
 
 def open_entry(descriptor: int, entry: Entry) -> tuple[int, Iterator[bytes | memoryview]]:
@@ -27,20 +27,20 @@ def open_entry(descriptor: int, entry: Entry) -> tuple[int, Iterator[bytes | mem
 
     Raises Refused, also while the chunks are read, and OSError.
     """
-    ahead = LOCAL.size + len(entry.raw_name) + min(entry.packed, PIECE_BYTES)
+    ahead = LOCAL.size + len(entry.raw_name) + min(entry.compressed, CHUNK_BYTES)
     # Leaves space for the extra field, whose length is in the header.
     first = os.pread(descriptor, min(ahead + 64, entry.limit - entry.offset), entry.offset)
     skip = _check_local(descriptor, entry, first)
-    pieces = _packed_pieces(descriptor, entry, memoryview(first)[skip : skip + entry.packed], skip)
-    return entry.offset + skip, _checked(entry, _inflate(pieces, entry) if entry.method == DEFLATED else pieces)
+    chunks = _compressed_chunks(descriptor, entry, memoryview(first)[skip : skip + entry.compressed], skip)
+    return entry.offset + skip, _checked(entry, _inflate(chunks, entry) if entry.method == DEFLATED else chunks)
 
 
-def _checked(entry: Entry, pieces: Iterator[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+def _checked(entry: Entry, chunks: Iterator[bytes | memoryview]) -> Iterator[bytes | memoryview]:
     crc, size = 0, 0
-    for piece in pieces:
-        crc = zlib.crc32(piece, crc)
-        size += len(piece)
-        yield piece
+    for chunk in chunks:
+        crc = zlib.crc32(chunk, crc)
+        size += len(chunk)
+        yield chunk
     if size != entry.size:
         raise _wrong(entry, f"has {size} bytes, the central directory says {entry.size}")
     if crc != entry.crc:
@@ -51,62 +51,62 @@ def _check_local(descriptor: int, entry: Entry, first: bytes) -> int:
     """Verifies the local header and returns its length."""
     if len(first) < LOCAL.size + len(entry.raw_name):
         first = read_exactly(descriptor, entry.offset, LOCAL.size + len(entry.raw_name))
-    sign, _, flags, method, _, _, crc, packed, size, name_bytes, extra_bytes = LOCAL.unpack_from(first)
-    if sign != LOCAL_SIGN:
+    signature, _, flags, method, _, _, crc, compressed, size, name_bytes, extra_bytes = LOCAL.unpack_from(first)
+    if signature != LOCAL_SIGNATURE:
         raise _wrong(entry, f"has no local header at byte {entry.offset}")
     if first[LOCAL.size : LOCAL.size + name_bytes] != entry.raw_name or name_bytes != len(entry.raw_name):
         raise _wrong(entry, "has a different name in its local header")
     if method != entry.method or flags & ENCRYPTED:
         raise _wrong(entry, "has a different method in its local header")
     skip = LOCAL.size + name_bytes + extra_bytes
-    if entry.offset + skip + entry.packed > entry.limit:
+    if entry.offset + skip + entry.compressed > entry.limit:
         raise _wrong(entry, f"extends past byte {entry.limit}, where the next entry begins")
-    if LONG32 in (packed, size):
+    if OVERFLOW32 in (compressed, size):
         begin = entry.offset + LOCAL.size + name_bytes
-        packed, size = _long_sizes(entry, read_exactly(descriptor, begin, extra_bytes), packed, size)
-    told = (crc, packed, size)
+        compressed, size = _resolve_zip64_sizes(entry, read_exactly(descriptor, begin, extra_bytes), compressed, size)
+    told = (crc, compressed, size)
     # A streaming writer stores sizes and CRC in a data descriptor after the data.
-    unknown = bool(flags & SIZES_FOLLOW)
-    for said, truth in zip(told, (entry.crc, entry.packed, entry.size), strict=True):
+    unknown = bool(flags & HAS_DATA_DESCRIPTOR)
+    for said, truth in zip(told, (entry.crc, entry.compressed, entry.size), strict=True):
         if said != truth and not (unknown and said == 0):
             raise _wrong(entry, f"has {said} in its local header and {truth} in the central directory")
     return skip
 
 
-def _long_sizes(entry: Entry, extra: bytes, packed: int, size: int) -> tuple[int, int]:
+def _resolve_zip64_sizes(entry: Entry, extra: bytes, compressed: int, size: int) -> tuple[int, int]:
     content = find_zip64(extra)
     if content is None or len(content) < 16:
         raise _wrong(entry, "has no zip64 field in its local header for its 64-bit numbers")
     long_size, long_packed = (int.from_bytes(content[at : at + 8], "little") for at in (0, 8))
-    return long_packed if packed == LONG32 else packed, long_size if size == LONG32 else size
+    return long_packed if compressed == OVERFLOW32 else compressed, long_size if size == OVERFLOW32 else size
 
 
-def _packed_pieces(descriptor: int, entry: Entry, first: memoryview, skip: int) -> Iterator[memoryview | bytes]:
+def _compressed_chunks(descriptor: int, entry: Entry, first: memoryview, skip: int) -> Iterator[memoryview | bytes]:
     yield first
     done = len(first)
-    while done < entry.packed:
-        count = min(PIECE_BYTES, entry.packed - done)
+    while done < entry.compressed:
+        count = min(CHUNK_BYTES, entry.compressed - done)
         yield read_exactly(descriptor, entry.offset + skip + done, count)
         done += count
 
 
-def _inflate(pieces: Iterator[memoryview | bytes], entry: Entry) -> Iterator[bytes]:
+def _inflate(chunks: Iterator[memoryview | bytes], entry: Entry) -> Iterator[bytes]:
     """Inflates chunks; stops as soon as the output exceeds the declared size."""
     inflate = zlib.decompressobj(-zlib.MAX_WBITS)
     room = entry.size + 1
     try:
-        for piece in pieces:
-            if piece and inflate.eof:
+        for chunk in chunks:
+            if chunk and inflate.eof:
                 raise _wrong(entry, "has data after its end")
             while not inflate.eof:
-                most = min(room, PIECE_BYTES)
-                found = inflate.decompress(piece, most)
+                most = min(room, CHUNK_BYTES)
+                found = inflate.decompress(chunk, most)
                 room -= len(found)
                 if room <= 0:
                     raise _wrong(entry, f"expands to more than the {entry.size} bytes that the central directory says")
                 yield found
-                piece = inflate.unconsumed_tail
-                if not piece and len(found) < most:
+                chunk = inflate.unconsumed_tail
+                if not chunk and len(found) < most:
                     break
             if inflate.unused_data:
                 raise _wrong(entry, "has data after its end")

@@ -1,7 +1,7 @@
-"""MMEngine's file backend that reads images out of an archive, by offset: nothing is ever unpacked.
+"""MMEngine file backend that reads images from an archive by offset, without unpacking it.
 
 `LoadImageFromFile(backend_args={"backend": "zip", "archive": …, "index": …})`. A loader process holds one descriptor
-and a mapped index; reads name their offset, so a descriptor that was open before a fork is as good as one's own.
+and a mapped index. Reads use pread, so forked processes can share the descriptor.
 """
 
 import os
@@ -11,15 +11,15 @@ from pathlib import Path
 from mmengine.fileio import BaseStorageBackend, register_backend
 
 from everswin_trainer.data.image_index import ImageIndex
-from everswin_trainer.data.zip_list import DEFLATED
+from everswin_trainer.data.zip_directory import DEFLATED
 
 
 @register_backend("zip")
 class ZipImages(BaseStorageBackend):
-    """MMEngine makes one for each archive in each process and keeps it.
+    """Images of one archive. MMEngine creates and keeps one instance per archive and process.
 
-    Every byte was checked when the data set was prepared. A process checks each image's CRC-32 once more when it reads
-    it for the first time, and later only that all of it is there: at every read, the check would cost 3 % of loading.
+    A process verifies the CRC-32 of an image at the first read, later only its size. The preparation has verified
+    every byte, and a CRC at every read would slow loading by 3 %.
     """
 
     def __init__(self, archive: str, index: str) -> None:
@@ -33,20 +33,20 @@ class ZipImages(BaseStorageBackend):
             os.close(self._descriptor)
 
     def get(self, filepath: str) -> bytes:
-        """The image's bytes. Raises FileNotFoundError, and OSError if they are not those that were put in."""
+        """Returns the image's bytes. Raises FileNotFoundError, and OSError for a damaged image."""
         number = self._index.find(filepath)
         if number is None:
             raise FileNotFoundError(
-                f"expected {self._archive} to hold {filepath}: it was not there when it was checked"
+                f"{self._archive} does not hold {filepath}: it was missing when the data set was prepared"
             )
-        place = self._index.place(number)
-        content = os.pread(self._descriptor, place.packed, place.offset)
-        if place.method == DEFLATED:
+        location = self._index.location(number)
+        content = os.pread(self._descriptor, location.compressed, location.offset)
+        if location.method == DEFLATED:
             try:
-                content = zlib.decompress(content, -zlib.MAX_WBITS, place.size)
+                content = zlib.decompress(content, -zlib.MAX_WBITS, location.size)
             except zlib.error as error:
                 raise self._damaged(filepath) from error
-        if len(content) != place.size or not (self._checked[number] or zlib.crc32(content) == place.crc):
+        if len(content) != location.size or not (self._checked[number] or zlib.crc32(content) == location.crc):
             raise self._damaged(filepath)
         self._checked[number] = True
         return content
@@ -56,6 +56,6 @@ class ZipImages(BaseStorageBackend):
 
     def _damaged(self, filepath: str) -> OSError:
         return OSError(
-            f"{filepath} in {self._archive} is damaged: its bytes were right when the data set was prepared. "
-            "Fetch the archive again"
+            f"{filepath} in {self._archive} is damaged: its bytes changed after the data set was prepared. "
+            "Download the archive again"
         )

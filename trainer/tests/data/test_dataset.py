@@ -6,7 +6,7 @@ from own_data import OwnData
 from everswin_trainer.data.dataset import PreparedData, find_prepared
 
 
-def test_a_prepared_folder_says_its_classes_in_the_order_of_the_file_not_of_their_ids(tmp_path: Path) -> None:
+def test_classes_keep_the_order_of_the_annotation_file(tmp_path: Path) -> None:
     own = OwnData(tmp_path)
     for split in (own.train, own.val):
         split["categories"].reverse()
@@ -15,7 +15,7 @@ def test_a_prepared_folder_says_its_classes_in_the_order_of_the_file_not_of_thei
 
 
 @pytest.mark.parametrize("content", [None, "{", "[]", "{}", '{"v": 2}'])
-def test_a_folder_that_nobody_prepared_is_refused_by_name(tmp_path: Path, content: str | None) -> None:
+def test_a_folder_without_a_valid_manifest_is_refused(tmp_path: Path, content: str | None) -> None:
     if content is not None:
         (tmp_path / "dataset.json").write_text(content)
     with pytest.raises(ValueError, match=r"dataset\.json to describe a data set"):
@@ -23,7 +23,7 @@ def test_a_folder_that_nobody_prepared_is_refused_by_name(tmp_path: Path, conten
 
 
 @pytest.mark.parametrize("damage", ["train.index", "val.json", "images/val/5.jpg", "dataset.json"])
-def test_a_folder_that_lost_something_is_not_taken_for_done(tmp_path: Path, damage: str) -> None:
+def test_a_damaged_folder_is_prepared_again(tmp_path: Path, damage: str) -> None:
     own = OwnData(tmp_path, changes={"extract": True})
     assert own.prepare()["ok"]
     assert find_prepared(own.into, "a" * 64) is not None
@@ -37,7 +37,7 @@ def test_a_folder_that_lost_something_is_not_taken_for_done(tmp_path: Path, dama
     assert (own.into / damage).read_bytes()[:10] == content[:10]
 
 
-def test_a_folder_whose_archive_is_gone_is_not_taken_for_done(tmp_path: Path) -> None:
+def test_a_folder_without_its_archive_is_not_reused(tmp_path: Path) -> None:
     own = OwnData(tmp_path)
     assert own.prepare()["ok"]
     assert own.prepare()["reused"] is True

@@ -1,4 +1,4 @@
-"""Every lie is refused in plain words, and nothing is ever written outside the folder that was asked for."""
+"""Checks that hostile archives are refused with a reason and that nothing is written outside the target folder."""
 
 import os
 import random
@@ -12,9 +12,9 @@ from zips import zip_of
 from everswin_trainer.data.dataset_spec import DatasetSpec
 from everswin_trainer.data.image_index import ImageIndex
 from everswin_trainer.data.prepare_dataset import prepare
+from everswin_trainer.data.zip_directory import Refused, read_central_directory
 from everswin_trainer.data.zip_entry import open_entry
 from everswin_trainer.data.zip_images import ZipImages
-from everswin_trainer.data.zip_list import Refused, read_list
 
 IMAGES = {
     f"{split}/{n}.jpg": draw(n, 160, 120)
@@ -36,7 +36,7 @@ def everything(root: Path) -> set[str]:
     return {str(path.relative_to(root)) for path in root.rglob("*")}
 
 
-def test_the_corpus_is_as_large_as_promised() -> None:
+def test_the_corpus_holds_at_least_70_archives() -> None:
     assert len([title for title in TITLES if not title.startswith("cut off")]) >= 60
     assert len([title for title in TITLES if title.startswith("cut off")]) >= 10
 
@@ -57,7 +57,7 @@ def test_a_hostile_archive_is_refused_and_nothing_is_written(tmp_path: Path, tit
 
 
 @pytest.mark.parametrize("expected", [3, 5])
-def test_another_number_of_files_than_expected_is_refused(tmp_path: Path, expected: int) -> None:
+def test_an_archive_with_an_unexpected_number_of_files_is_refused(tmp_path: Path, expected: int) -> None:
     data = own(tmp_path, zip_of(IMAGES))
     spec = data.write()
     text = spec.read_text().replace('"files": null', f'"files": {expected}', 1)
@@ -66,7 +66,7 @@ def test_another_number_of_files_than_expected_is_refused(tmp_path: Path, expect
     assert answer["problems"] == [f"images.zip is refused: it holds 4 files, expected {expected}"]
 
 
-def test_500_damaged_archives_are_each_refused_or_every_image_in_them_is_right(tmp_path: Path) -> None:
+def test_an_archive_with_a_flipped_bit_is_refused_or_read_correctly(tmp_path: Path) -> None:
     small = {f"{split}/{n}.jpg": draw(n, 16, 12) for split, n in (("train", 1), ("train", 2), ("val", 5), ("val", 6))}
     whole = zip_of(small)
     draws = random.Random(5)
@@ -75,16 +75,16 @@ def test_500_damaged_archives_are_each_refused_or_every_image_in_them_is_right(t
         damaged = bytearray(whole)
         damaged[draws.randrange(len(whole))] ^= 1 << draws.randrange(8)
         folder = tmp_path / str(round_)
-        refused += not _is_taken(folder, bytes(damaged), small)
+        refused += not _is_accepted(folder, bytes(damaged), small)
     assert 350 < refused < 500
 
 
-def _is_taken(folder: Path, archive: bytes, images: dict[str, bytes]) -> bool:
-    """By the reader of archives alone: 500 processes would take minutes."""
+def _is_accepted(folder: Path, archive: bytes, images: dict[str, bytes]) -> bool:
+    """Calls the archive reader in this process: 500 processes would take minutes."""
     folder.with_suffix(".zip").write_bytes(archive)
     descriptor = os.open(folder.with_suffix(".zip"), os.O_RDONLY)
     try:
-        entries = read_list(descriptor)
+        entries = read_central_directory(descriptor)
         contents = [b"".join(open_entry(descriptor, entry)[1]) for entry in entries]
     except Refused as refused:
         assert str(refused).isprintable()
@@ -106,15 +106,15 @@ UNKNOWN = {"flags": 8, "crc": 0, "packed": 0, "size": 0}
         build(HONEST),
         build([*FOLDERS, *HONEST]),
         build([Member(one.name, one.content, method=8) for one in HONEST]),
-        build([Member(one.name, one.content, local=UNKNOWN, listed={"flags": 8}, behind=bytes(16)) for one in HONEST]),
+        build([Member(one.name, one.content, local=UNKNOWN, listed={"flags": 8}, after=bytes(16)) for one in HONEST]),
         build([Member(one.name, one.content, local_extra=b"UT\5\0\3aaaa", extra=b"UT\5\0\3bbbb") for one in HONEST]),
         build([Member(one.name, one.content, local_extra=bytes(3000)) for one in HONEST]),
         end64(build(HONEST)),
     ],
-    ids=["plain", "folders", "deflated", "sizes behind", "times", "aligned", "zip64"],
+    ids=["plain", "folders", "deflated", "data descriptors", "times", "aligned", "zip64"],
 )
 @pytest.mark.parametrize("extract", [False, True], ids=["in place", "extracted"])
-def test_an_honest_archive_of_any_writer_is_taken_and_every_image_can_be_read(
+def test_a_valid_archive_is_accepted_and_all_its_images_are_readable(
     tmp_path: Path, archive: bytes, extract: bool
 ) -> None:
     data = own(tmp_path, archive, extract)
@@ -132,7 +132,7 @@ def test_an_honest_archive_of_any_writer_is_taken_and_every_image_can_be_read(
         assert len(ImageIndex(data.into / f"{split}.index")) == 2
 
 
-def test_long_numbers_are_read_from_zip64_fields(tmp_path: Path) -> None:
+def test_64_bit_sizes_and_offsets_are_read_from_zip64_fields(tmp_path: Path) -> None:
     offset, members = 0, []
     for one in HONEST:
         size = len(one.content)
@@ -151,7 +151,7 @@ def test_long_numbers_are_read_from_zip64_fields(tmp_path: Path) -> None:
     assert own(tmp_path, build(members)).prepare()["ok"]
 
 
-def test_a_megabyte_that_deflate_makes_of_little_is_read_whole(tmp_path: Path) -> None:
+def test_a_highly_compressed_entry_is_read_completely(tmp_path: Path) -> None:
     text = bytes(9_000_000)
     noise = random.Random(1).randbytes(200_000)
     members = [*HONEST, Member(b"noise", noise), Member(b"text", text, method=8, data=deflate(text))]

@@ -6,8 +6,8 @@ import pytest
 from own_data import draw
 
 from everswin_trainer.data import pack_folder
+from everswin_trainer.data.zip_directory import STORED, read_central_directory
 from everswin_trainer.data.zip_entry import open_entry
-from everswin_trainer.data.zip_list import STORED, read_list
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def test_pack_writes_the_same_bytes_for_the_same_files(folder: Path, tmp_path: P
     assert (tmp_path / "first.zip").read_bytes() == (tmp_path / "second.zip").read_bytes()
 
 
-def test_pack_writes_an_archive_that_zipfile_and_read_list_read(folder: Path, tmp_path: Path) -> None:
+def test_pack_writes_an_archive_that_zipfile_can_read(folder: Path, tmp_path: Path) -> None:
     answer = pack_folder.pack(folder, tmp_path / "made.zip")
     names = ["a.jpg", "b.jpg", "deep/er/c d.jpg", "ünïcode.png"]
     assert (answer["ok"], answer["files"], answer["bytes"]) == (True, 4, (tmp_path / "made.zip").stat().st_size)
@@ -43,13 +43,13 @@ def test_pack_writes_an_archive_that_zipfile_and_read_list_read(folder: Path, tm
         assert archive.namelist() == names
         assert [archive.read(name) for name in names] == [(folder / name).read_bytes() for name in names]
     descriptor = os.open(tmp_path / "made.zip", os.O_RDONLY)
-    entries = read_list(descriptor)
+    entries = read_central_directory(descriptor)
     os.close(descriptor)
     assert [(entry.name, entry.method) for entry in entries] == [(name, STORED) for name in names]
 
 
 @pytest.mark.parametrize(("begin", "files"), [(0, 66_000), (5 << 30, 3)])
-def test_read_list_reads_zip64_archives_that_zipfile_writes(tmp_path: Path, begin: int, files: int) -> None:
+def test_zip64_archives_of_zipfile_are_readable(tmp_path: Path, begin: int, files: int) -> None:
     with open(tmp_path / "large.zip", "wb") as stream:
         # Leaves a hole, so that offsets exceed 32 bits without writing gigabytes.
         stream.seek(begin)
@@ -57,13 +57,13 @@ def test_read_list_reads_zip64_archives_that_zipfile_writes(tmp_path: Path, begi
             for number in range(files):
                 archive.writestr(f"{number}", b"content")
     descriptor = os.open(tmp_path / "large.zip", os.O_RDONLY)
-    entries = read_list(descriptor)
+    entries = read_central_directory(descriptor)
     assert (len(entries), entries[0].offset) == (files, begin)
     assert b"".join(open_entry(descriptor, entries[-1])[1]) == b"content"
     os.close(descriptor)
 
 
-def test_a_link_inside_the_folder_is_packed_as_what_it_points_to(folder: Path, tmp_path: Path) -> None:
+def test_a_link_inside_the_folder_is_packed_as_its_target(folder: Path, tmp_path: Path) -> None:
     (folder / "link.jpg").symlink_to("deep/er/c d.jpg")
     assert pack_folder.pack(folder, tmp_path / "made.zip")["ok"]
     with zipfile.ZipFile(tmp_path / "made.zip") as archive:
@@ -83,7 +83,7 @@ def test_a_link_inside_the_folder_is_packed_as_what_it_points_to(folder: Path, t
         (os.fsdecode(b"\xff.jpg"), lambda path: path.write_bytes(b""), "has a name that is not UTF-8"),
     ],
 )
-def test_what_is_no_plain_file_of_the_folder_is_refused_and_nothing_is_written(
+def test_links_out_of_the_folder_and_special_files_are_refused(
     folder: Path, tmp_path: Path, name: str, make: object, why: str
 ) -> None:
     assert callable(make)
@@ -98,4 +98,6 @@ def test_what_is_no_plain_file_of_the_folder_is_refused_and_nothing_is_written(
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    assert pack_folder.pack(tmp_path / "empty", tmp_path / "made.zip")["problems"] == ["empty: there are no files"]
+    assert pack_folder.pack(tmp_path / "empty", tmp_path / "made.zip")["problems"] == [
+        "empty: the folder holds no files"
+    ]

@@ -18,7 +18,7 @@ from everswin_trainer.data.dataset import find_prepared
 from everswin_trainer.data.image_index import ImageIndex
 from everswin_trainer.demo import mini_coco
 
-# What is done to the data, and what is said of it; the first two images of train are 1.jpg and 2.jpg.
+# A change to valid data and the message it causes; the first two training images are 1.jpg and 2.jpg.
 Change = Callable[[OwnData], Any]
 
 
@@ -48,29 +48,29 @@ PROBLEMS: dict[str, tuple[Change, str]] = {
     ),
     "an image of another size": (
         put("train/1.jpg", draw(1, 44, 30)),
-        'train: has another size than its annotations say: 1 image ("1.jpg": 44 x 30 instead of 40 x 30)',
+        'train: differs in size from its annotations: 1 image ("1.jpg": 44 x 30 instead of 40 x 30)',
     ),
-    "a photo that lies on its side": (
+    "a rotated photo": (
         put("train/1.jpg", turn(draw(1), 6)),
-        "train: is turned by its EXIF data when it is loaded, but annotated as it lies in the file: 1 image "
+        "train: is rotated on loading (EXIF orientation), but annotated unrotated: 1 image "
         '("1.jpg": 30 x 40 instead of 40 x 30)',
     ),
-    "a text called an image": (
+    "a text file named as an image": (
         put("train/1.jpg", b"no image"),
         'train: cannot be decoded: 1 image ("1.jpg")',
     ),
-    "an image that is cut off": (
+    "a truncated image": (
         put("train/1.jpg", draw(1)[:-200]),
-        'train: is cut off, and OpenCV decodes no such image: 1 image ("1.jpg")',
+        'train: is truncated: OpenCV cannot decode it: 1 image ("1.jpg")',
     ),
-    "an image that is cut off behind its preview": (
+    "a truncated image behind its preview": (
         put("train/1.jpg", draw(1)[:2] + b"\xff\xe1\0\x06ab\xff\xd9" + draw(1)[2:-200]),
-        'train: is cut off, and OpenCV decodes no such image: 1 image ("1.jpg")',
+        'train: is truncated: OpenCV cannot decode it: 1 image ("1.jpg")',
     ),
     "an empty image": (put("train/1.jpg", b""), 'train: is empty: 1 image ("1.jpg")'),
     "an image of JSON": (
         lambda own: (own.images.update({"train/1.json": b"{}"}), own.train["images"][0].update(file_name="1.json")),
-        'train: is no image: 1 image ("1.json")',
+        'train: is not an image: 1 image ("1.json")',
     ),
     "an image without size": (
         lambda own: own.train["images"][0].pop("width"),
@@ -78,7 +78,7 @@ PROBLEMS: dict[str, tuple[Change, str]] = {
     ),
     "an image larger than can be decoded": (
         lambda own: own.train["images"][0].update(width=100_000, height=100_000),
-        'train: larger than 1073741824 pixels: 1 image ("1.jpg")',
+        'train: has more than 1073741824 pixels: 1 image ("1.jpg")',
     ),
     "an image without name": (
         lambda own: own.train["images"][0].pop("file_name"),
@@ -86,27 +86,27 @@ PROBLEMS: dict[str, tuple[Change, str]] = {
     ),
     "an image whose id is a text": (
         lambda own: own.train["images"].append({"id": "7", "file_name": "7.jpg"}),
-        "train: has no whole number as id: 1 image (number 3 in the file)",
+        "train: has no integer id: 1 image (number 3 in the file)",
     ),
     "two images of one id": (
         lambda own: own.train["images"][1].update(id=1),
-        "train: the same id twice: 1 image (1)",
+        "train: duplicate id: 1 image (1)",
     ),
     "two annotations of one id": (
         lambda own: own.train["annotations"].append(annotate(2, first(own)["id"])),
-        "train: the same id twice: 1 annotation (id 10)",
+        "train: duplicate id: 1 annotation (id 10)",
     ),
     "an annotation without id": (
         lambda own: first(own).pop("id"),
-        "train: has no whole number as id: 1 annotation (id None)",
+        "train: has no integer id: 1 annotation (id None)",
     ),
     "an annotation of an unknown image": (
         lambda own: first(own).update(image_id=99),
-        "train: of an image that is not listed: 1 annotation (id 10)",
+        "train: refers to an image that is not listed: 1 annotation (id 10)",
     ),
     "an annotation of an unknown class": (
         lambda own: first(own).update(category_id=1),
-        "train: of an unknown category: 1 annotation (id 10)",
+        "train: refers to an unknown category: 1 annotation (id 10)",
     ),
     "a missing box": (
         lambda own: first(own).pop("bbox"),
@@ -116,7 +116,7 @@ PROBLEMS: dict[str, tuple[Change, str]] = {
         lambda own: first(own).update(bbox=["5", "5", "20", "15"]),
         'train: has no "bbox" of four numbers (x, y, width, height): 1 annotation (id 10)',
     ),
-    "a box without end": (
+    "an infinite box": (
         lambda own: first(own).update(bbox=[5, 5, float("inf"), 15]),
         'train: has no "bbox" of four numbers (x, y, width, height): 1 annotation (id 10)',
     ),
@@ -130,59 +130,59 @@ PROBLEMS: dict[str, tuple[Change, str]] = {
     ),
     "an empty polygon": (
         lambda own: first(own).update(segmentation=[]),
-        'train: has no outline ("segmentation" is missing or empty), which mask training needs: 1 annotation (id 10)',
+        'train: has no "segmentation", which mask training needs: 1 annotation (id 10)',
     ),
-    "a polygon of two corners": (
+    "a polygon of two points": (
         lambda own: first(own).update(segmentation=[[5, 5, 25, 5]]),
-        "train: has an outline of fewer than three corners: 1 annotation (id 10)",
+        "train: has a polygon with fewer than three points: 1 annotation (id 10)",
     ),
     "a polygon that is no list of numbers": (
         lambda own: first(own).update(segmentation=[[5, 5, None, 5, 5, 5]]),
-        "train: has an outline that is no list of lists of numbers: 1 annotation (id 10)",
+        'train: has a "segmentation" that is not a list of lists of numbers: 1 annotation (id 10)',
     ),
     "a mask of another size": (
         lambda own: first(own).update(segmentation={"size": [40, 30], "counts": [1200]}),
-        "train: has a run-length mask of another size than its image: 1 annotation (id 10)",
+        "train: has an RLE mask whose size differs from its image: 1 annotation (id 10)",
     ),
     "a mask that does not add up": (
         lambda own: first(own).update(segmentation={"size": [30, 40], "counts": [1199]}),
-        "train: has a run-length mask that does not add up to its image: 1 annotation (id 10)",
+        "train: has an RLE mask whose counts do not add up to its image: 1 annotation (id 10)",
     ),
     "a mask without counts": (
         lambda own: first(own).update(segmentation={"size": [30, 40]}),
-        "train: has a run-length mask without counts: 1 annotation (id 10)",
+        "train: has an RLE mask without counts: 1 annotation (id 10)",
     ),
     "a class without name": (
         lambda own: own.train["categories"][0].pop("name"),
-        "train: has no whole number as id, or no name: 1 category (number 1 in the file)",
+        "train: has no integer id or no name: 1 category (number 1 in the file)",
     ),
     "two classes of one id": (
         lambda own: own.train["categories"].append({"id": 3, "name": "washer"}),
-        "train: the same id twice: 1 category (3)",
+        "train: duplicate id: 1 category (3)",
     ),
     "two classes of one name": (
         lambda own: own.train["categories"].append({"id": 4, "name": "bolt"}),
-        'train: the same name twice: 1 category ("bolt")',
+        'train: duplicate name: 1 category ("bolt")',
     ),
     "splits with other classes": (
         lambda own: own.val["categories"].reverse(),
-        "train and val: they list different classes, or in another order: [3 bolt, 8 nut] and [8 nut, 3 bolt]",
+        "train and val: the classes differ, or their order does: [3 bolt, 8 nut] and [8 nut, 3 bolt]",
     ),
-    "no images": (lambda own: own.train.update(images=[], annotations=[]), "train: there are no images"),
-    "no objects": (lambda own: own.val.update(annotations=[]), "val: no image shows any object"),
+    "no images": (lambda own: own.train.update(images=[], annotations=[]), "train: the annotations list no images"),
+    "no objects": (lambda own: own.val.update(annotations=[]), "val: no image has annotations"),
     "no list of annotations": (
         lambda own: own.val.pop("annotations"),
-        'val: the annotations are not in COCO\'s format: no list "annotations"',
+        'val: the annotations are not in COCO format: no list "annotations"',
     ),
-    "another number of images than the catalog says": (
+    "an unexpected number of images": (
         lambda own: own.changes.update(splits=splits_of({"images": 3, "instances": 2})),
         "train: 2 images are listed, expected 3",
     ),
-    "another number of instances than the catalog says": (
+    "an unexpected number of instances": (
         lambda own: own.changes.update(splits=splits_of({"images": 2, "instances": 9})),
         "train: 2 instances are listed, expected 9",
     ),
-    "another number of classes than the catalog says": (
+    "an unexpected number of classes": (
         lambda own: own.changes.update(classes=80),
         "train: 2 classes are listed, expected 80",
     ),
@@ -199,27 +199,27 @@ def splits_of(counts: dict[str, int]) -> dict[str, Any]:
 WARNINGS: dict[str, tuple[Change, str]] = {
     "a box outside": (
         lambda own: first(own).update(bbox=[50, 5, 20, 15]),
-        "train: lies outside its image: training leaves it out: 1 annotation (id 10)",
+        "train: is outside its image: training ignores it: 1 annotation (id 10)",
     ),
-    "a box that reaches out": (
+    "a box beyond the border": (
         lambda own: first(own).update(bbox=[30, 5, 20, 15]),
-        "train: reaches out of its image: 1 annotation (id 10)",
+        "train: extends beyond its image: 1 annotation (id 10)",
     ),
     "a degenerate box": (
         lambda own: first(own).update(bbox=[5, 5, 0, 15]),
-        "train: narrower than a pixel: training leaves it out: 1 annotation (id 10)",
+        "train: is smaller than one pixel: training ignores it: 1 annotation (id 10)",
     ),
     "an object without area": (
         lambda own: first(own).update(area=0),
-        "train: has no area: training leaves it out: 1 annotation (id 10)",
+        "train: has no area: training ignores it: 1 annotation (id 10)",
     ),
-    "a part of two corners": (
+    "an extra polygon of two points": (
         lambda own: first(own)["segmentation"].append([1, 1, 2, 2]),
-        "train: has a part of fewer than three corners: training leaves that out: 1 annotation (id 10)",
+        "train: has a polygon with fewer than three points: training ignores the polygon: 1 annotation (id 10)",
     ),
-    "a class that never occurs": (
+    "a class that has no annotations": (
         lambda own: own.train["annotations"].pop(),
-        'train: never occurs: 1 class ("nut")',
+        'train: has no annotations: 1 class ("nut")',
     ),
     "an image listed twice": (
         lambda own: own.train["images"].append({**own.train["images"][0], "id": 77}),
@@ -227,11 +227,11 @@ WARNINGS: dict[str, tuple[Change, str]] = {
     ),
     "an image in both splits": (
         put("val/5.jpg", draw(1)),
-        'train and val: in both, so that validation measures what was learned by heart: 1 image ("val/5.jpg")',
+        'train and val: is in both splits: validation measures memorization: 1 image ("val/5.jpg")',
     ),
     "an image that EXIF mirrors": (
         put("train/1.jpg", turn(draw(1), 2)),
-        'train: is turned by its EXIF data when it is loaded; is it annotated so?: 1 image ("1.jpg")',
+        'train: is flipped or rotated on loading (EXIF orientation): check its annotations: 1 image ("1.jpg")',
     ),
     "names that differ only in case": (
         lambda own: own.images.update({"notes/A.txt": b"1", "notes/a.TXT": b"2"}),
@@ -241,7 +241,7 @@ WARNINGS: dict[str, tuple[Change, str]] = {
 
 
 @pytest.mark.parametrize("title", PROBLEMS)
-def test_a_problem_is_said_in_one_plain_line_and_nothing_is_left(tmp_path: Path, title: str) -> None:
+def test_a_problem_is_reported_in_one_line_and_leaves_no_files(tmp_path: Path, title: str) -> None:
     own = OwnData(tmp_path)
     change, line = PROBLEMS[title]
     change(own)
@@ -253,7 +253,7 @@ def test_a_problem_is_said_in_one_plain_line_and_nothing_is_left(tmp_path: Path,
 
 
 @pytest.mark.parametrize("title", WARNINGS)
-def test_a_warning_stops_nothing_and_is_kept(tmp_path: Path, title: str) -> None:
+def test_a_warning_does_not_refuse_the_data_set(tmp_path: Path, title: str) -> None:
     own = OwnData(tmp_path)
     change, line = WARNINGS[title]
     change(own)
@@ -263,14 +263,14 @@ def test_a_warning_stops_nothing_and_is_kept(tmp_path: Path, title: str) -> None
     assert json.loads((own.into / "dataset.json").read_text())["warnings"] == answer["warnings"]
 
 
-def test_good_data_have_neither_problems_nor_warnings(tmp_path: Path) -> None:
+def test_valid_data_have_no_problems_and_no_warnings(tmp_path: Path) -> None:
     answer = OwnData(tmp_path).prepare()
     assert (answer["ok"], answer["problems"], answer["warnings"]) == (True, [], [])
     assert (answer["images"], answer["instances"], answer["classes"]) == ({"train": 2, "val": 2},) * 2 + (2,)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"images": []', b"\xff\xfe[\0]\0", b"\xef\xbb\xbf{}", b"[" * 100_000])
-def test_annotations_that_are_not_json_in_utf8_are_a_problem(tmp_path: Path, content: bytes) -> None:
+def test_annotations_that_are_not_utf8_json_are_a_problem(tmp_path: Path, content: bytes) -> None:
     own = OwnData(tmp_path)
     spec = json.loads(own.write().read_text())
     (tmp_path / "val.json").write_bytes(content)
@@ -281,16 +281,16 @@ def test_annotations_that_are_not_json_in_utf8_are_a_problem(tmp_path: Path, con
     assert answer["problems"][0].startswith("val: the annotations are not JSON in UTF-8")
 
 
-def test_many_of_a_kind_are_counted_and_the_first_are_named(tmp_path: Path) -> None:
+def test_repeated_problems_are_counted_with_the_first_five_examples(tmp_path: Path) -> None:
     own = OwnData(tmp_path)
     own.train["annotations"] += [annotate(1, 100 + n, category=55) for n in range(1000)]
     assert own.prepare()["problems"] == [
-        "train: of an unknown category: 1000 annotations (id 100, id 101, id 102, id 103, id 104, …)"
+        "train: refers to an unknown category: 1000 annotations (id 100, id 101, id 102, id 103, id 104, …)"
     ]
 
 
 @pytest.mark.parametrize("kind", [".png", ".webp", ".bmp", ".tiff"])
-def test_images_need_not_be_jpegs(tmp_path: Path, kind: str) -> None:
+def test_other_image_formats_than_jpeg_are_accepted(tmp_path: Path, kind: str) -> None:
     own = OwnData(tmp_path)
     own.images[f"train/1{kind}"] = draw(1, kind=kind)
     own.train["images"][0]["file_name"] = f"1{kind}"
@@ -301,7 +301,7 @@ def test_images_need_not_be_jpegs(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("orientation", [5, 6, 7, 8])
-def test_a_photo_that_is_annotated_as_it_is_loaded_is_right(tmp_path: Path, orientation: int) -> None:
+def test_a_rotated_photo_with_matching_annotations_is_accepted(tmp_path: Path, orientation: int) -> None:
     own = OwnData(tmp_path, changes={"decode": "all"})
     own.images["train/1.jpg"] = turn(draw(1), orientation)
     own.train["images"][0] |= {"width": 30, "height": 40}
@@ -309,7 +309,7 @@ def test_a_photo_that_is_annotated_as_it_is_loaded_is_right(tmp_path: Path, orie
     assert (answer["problems"], answer["decoded"]) == ([], 4)
 
 
-def test_classes_and_images_of_own_data_in_folders_come_out_as_they_were_drawn(tmp_path: Path) -> None:
+def test_packed_folders_of_own_data_are_prepared(tmp_path: Path) -> None:
     assert mini_coco.main(["--own", str(tmp_path / "own")]) == 0
     archives = {f"{split}.json": tmp_path / f"own/annotations/{split}.json" for split in ("train", "val")}
     for split in ("train", "val"):
@@ -335,7 +335,7 @@ def test_classes_and_images_of_own_data_in_folders_come_out_as_they_were_drawn(t
     assert ImageIndex(tmp_path / "ready/val.index").find("line 1/part-000.jpeg") is not None
 
 
-def test_the_command_needs_neither_torch_nor_mmdetection_and_starts_at_once() -> None:
+def test_the_command_imports_neither_torch_nor_mmdetection() -> None:
     program = "import sys; from everswin_trainer.data import pack_folder, prepare_dataset; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], cwd=TRAINER, capture_output=True, text=True, check=True)
     assert not {"torch", "mmengine", "mmdet", "numpy", "cv2"} & set(done.stdout.split())
@@ -348,12 +348,12 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_preparation_killed_at_any_moment_leaves_nothing_that_passes_for_done(archives: Path, tmp_path: Path) -> None:
+def test_a_killed_preparation_leaves_no_folder_that_counts_as_prepared(archives: Path, tmp_path: Path) -> None:
     assert prepare_mini(archives, tmp_path / "whole", extract=True)["ok"]
     spec, into = tmp_path / "whole.spec.json", tmp_path / "ready"
     whole = {path.name: path.read_bytes() for path in (tmp_path / "whole").rglob("*") if path.is_file()}
     partial = tmp_path / ".ready.partial"
-    # From its first moment to its last, each twice: what lies there when it is killed.
+    # Glob patterns of files whose appearance triggers the kill; each is tried twice.
     moments = ["", "val.json", "images", "images/train/*", "images/val/*", "*.index", "val.index"] * 2
     unfinished = 0
     for moment in moments:
@@ -365,7 +365,7 @@ def test_a_preparation_killed_at_any_moment_leaves_nothing_that_passes_for_done(
         child.wait()
         unfinished += not into.exists()
         if into.exists():
-            # Too late: it gets its name last of all.
+            # The kill came after the final rename.
             assert find_prepared(into, "c" * 64) is not None
             shutil.rmtree(into)
     assert unfinished >= len(moments) / 2
@@ -374,7 +374,7 @@ def test_a_preparation_killed_at_any_moment_leaves_nothing_that_passes_for_done(
     assert not list(tmp_path.glob(".*.partial"))
 
 
-def test_two_that_prepare_one_folder_at_once_do_the_work_once(archives: Path, tmp_path: Path) -> None:
+def test_concurrent_preparations_of_one_folder_do_the_work_once(archives: Path, tmp_path: Path) -> None:
     assert prepare_mini(archives, tmp_path / "first")["ok"]
     spec, into = tmp_path / "first.spec.json", tmp_path / "ready"
     children = [
@@ -390,7 +390,7 @@ def test_two_that_prepare_one_folder_at_once_do_the_work_once(archives: Path, tm
     assert all(answer["ok"] for answer in answers)
 
 
-def test_a_machine_that_fails_is_no_verdict_on_the_data(archives: Path, tmp_path: Path) -> None:
+def test_an_io_error_fails_the_command_without_an_answer(archives: Path, tmp_path: Path) -> None:
     prepare_mini(archives, tmp_path / "first")
     spec = json.loads((tmp_path / "first.spec.json").read_text())
     spec["archives"]["val2017.zip"]["path"] = str(tmp_path / "gone.zip")
@@ -407,7 +407,7 @@ def test_a_machine_that_fails_is_no_verdict_on_the_data(archives: Path, tmp_path
     assert not (tmp_path / "ready").exists()
 
 
-def test_a_full_disk_is_named_and_what_was_written_is_taken_back(archives: Path, tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_and_partial_files_are_removed(archives: Path, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     small = [
@@ -429,7 +429,7 @@ def test_a_full_disk_is_named_and_what_was_written_is_taken_back(archives: Path,
 
 
 def arguments(name: str, *switches: Any) -> list[str]:
-    """A command whose answer goes beside its first path."""
+    """Returns the command line; the answer goes next to the first path."""
     out = Path(switches[1]).parent / "answer.json"
     return [sys.executable, "-m", "everswin_trainer", name, *map(str, switches), "--out", str(out)]
 

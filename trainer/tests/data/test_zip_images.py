@@ -1,4 +1,4 @@
-"""Batches from inside an archive are those from files, bit for bit; and what is damaged is named."""
+"""Checks that batches from an archive equal those from files, and that errors name the damaged image."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from zips import zip_of
 
 from conftest import PLAN, TRAINER
 from everswin_trainer.data.dataset import PreparedData
-from everswin_trainer.data.image_index import ImageIndex, Place, write_index
+from everswin_trainer.data.image_index import ImageIndex, ImageLocation, write_index
 from everswin_trainer.data.zip_images import ZipImages
 from everswin_trainer.demo import mini_coco
 from everswin_trainer.job.control import TrainerControl
@@ -29,7 +29,7 @@ CONTROL = TrainerControl(epochs=1, checkpoint_now=0, learning_rate_factor=1.0, f
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The demo's data, prepared in place and unpacked."""
+    """The demo's data, once read from the archives and once extracted."""
     mmcv_ops.install()
     from mmdet.utils import register_all_modules
 
@@ -53,7 +53,7 @@ def read_batches(folder: Path, loader: str, workers: int) -> list[Any]:
 
 
 def plain(value: Any) -> Any:
-    """Tensors and names of a batch, without where the images lie."""
+    """Returns the tensors and names of a batch without image paths."""
     if isinstance(value, torch.Tensor):
         return (value.dtype, tuple(value.shape), value.numpy().tobytes())
     if isinstance(value, dict):
@@ -70,7 +70,7 @@ def plain(value: Any) -> Any:
 
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("loader", ["train_dataloader", "val_dataloader"])
-def test_batches_from_the_archive_are_those_from_files_bit_for_bit(
+def test_batches_from_the_archive_equal_those_from_files_bit_for_bit(
     both: dict[str, Path], loader: str, workers: int
 ) -> None:
     batches = {name: read_batches(folder, loader, workers) for name, folder in both.items()}
@@ -81,32 +81,32 @@ def test_batches_from_the_archive_are_those_from_files_bit_for_bit(
     assert not Path(paths["zip"]).exists()
 
 
-def test_two_seeds_give_different_batches_so_that_equal_ones_mean_something(both: dict[str, Path]) -> None:
+def test_different_loaders_give_different_batches(both: dict[str, Path]) -> None:
     first, second = (plain(read_batches(both["zip"], loader, 0)) for loader in ("train_dataloader", "val_dataloader"))
     assert first != second
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
-def test_a_damaged_image_is_an_error_that_names_archive_and_entry(tmp_path: Path, method: int) -> None:
+def test_reading_a_damaged_image_raises_an_error_with_archive_and_entry(tmp_path: Path, method: int) -> None:
     own = OwnData(tmp_path)
     own.archive = zip_of(own.images, method)
     assert own.prepare()["ok"]
     archive = tmp_path / "images.zip"
     images = ZipImages(str(archive), str(own.into / "train.index"))
     index = ImageIndex(own.into / "train.index")
-    place = index.place(index.find("train/1.jpg") or 0)
+    location = index.location(index.find("train/1.jpg") or 0)
     content = bytearray(archive.read_bytes())
-    content[place.offset + place.packed // 2] ^= 1
+    content[location.offset + location.compressed // 2] ^= 1
     archive.write_bytes(content)
     with pytest.raises(OSError, match=rf"train/1\.jpg in {archive} is damaged"):
         images.get("train/1.jpg")
     assert images.get("train/2.jpg") == own.images["train/2.jpg"]
-    os.truncate(archive, place.offset + 10)
+    os.truncate(archive, location.offset + 10)
     with pytest.raises(OSError, match=rf"train/1\.jpg in {archive} is damaged"):
         images.get("train/1.jpg")
 
 
-def test_an_image_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_reading_a_missing_image_raises_an_error_with_its_name(tmp_path: Path) -> None:
     own = OwnData(tmp_path)
     assert own.prepare()["ok"]
     images = ZipImages(str(tmp_path / "images.zip"), str(own.into / "train.index"))
@@ -116,7 +116,7 @@ def test_an_image_that_is_not_there_is_named(tmp_path: Path) -> None:
         images.get("val/5.jpg")
 
 
-def test_a_descriptor_that_was_open_before_a_fork_serves_both_sides(tmp_path: Path) -> None:
+def test_a_descriptor_opened_before_a_fork_works_in_both_processes(tmp_path: Path) -> None:
     own = OwnData(tmp_path)
     assert own.prepare()["ok"]
     images = ZipImages(str(tmp_path / "images.zip"), str(own.into / "train.index"))
@@ -133,17 +133,19 @@ def test_a_descriptor_that_was_open_before_a_fork_serves_both_sides(tmp_path: Pa
 
 
 def test_an_index_finds_every_name_and_no_other(tmp_path: Path) -> None:
-    places = {f"träin/{n * 7919 % 1000:04d}.jpg": Place(n, n + 1, n + 2, n + 3, 8 * (n % 2)) for n in range(1000)}
+    places = {
+        f"träin/{n * 7919 % 1000:04d}.jpg": ImageLocation(n, n + 1, n + 2, n + 3, 8 * (n % 2)) for n in range(1000)
+    }
     write_index(tmp_path / "index", places.items())
     index = ImageIndex(tmp_path / "index")
-    assert {name: index.place(index.find(name) or 0) for name in places} == places
+    assert {name: index.location(index.find(name) or 0) for name in places} == places
     assert dict(index.all()) == places
     assert [index.find(name) for name in ("", "träin/", "träin/0000.jpg~", "zzz")] == [None] * 4
 
 
 @pytest.mark.parametrize("cut", [1, 5, 9, 20, 50, 80])
-def test_an_index_that_is_cut_off_is_refused(tmp_path: Path, cut: int) -> None:
-    write_index(tmp_path / "index", [("a.jpg", Place(1, 2, 3, 4, 0))])
+def test_a_truncated_index_is_refused(tmp_path: Path, cut: int) -> None:
+    write_index(tmp_path / "index", [("a.jpg", ImageLocation(1, 2, 3, 4, 0))])
     os.truncate(tmp_path / "index", (tmp_path / "index").stat().st_size - cut)
-    with pytest.raises(ValueError, match="index of images, whole"):
+    with pytest.raises(ValueError, match="complete image index"):
         ImageIndex(tmp_path / "index")

@@ -13,25 +13,25 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 STORED, DEFLATED = 0, 8
-UTF8_NAME, ENCRYPTED, SIZES_FOLLOW = 0x800, 0x2041, 0x8
+UTF8_NAME, ENCRYPTED, HAS_DATA_DESCRIPTOR = 0x800, 0x2041, 0x8
 
 LOCAL = struct.Struct("<4s5H3L2H")
 CENTRAL = struct.Struct("<4s6H3L5H2L")
 END = struct.Struct("<4s4H2LH")
 END64 = struct.Struct("<4sQ2H2L4Q")
 LOCATOR64 = struct.Struct("<4sLQL")
-LOCAL_SIGN, CENTRAL_SIGN, END_SIGN = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
-END64_SIGN, LOCATOR64_SIGN = b"PK\x06\x06", b"PK\x06\x07"
-LONG16, LONG32 = 0xFFFF, 0xFFFF_FFFF
+LOCAL_SIGNATURE, CENTRAL_SIGNATURE, END_SIGNATURE = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
+END64_SIGNATURE, LOCATOR64_SIGNATURE = b"PK\x06\x06", b"PK\x06\x07"
+OVERFLOW16, OVERFLOW32 = 0xFFFF, 0xFFFF_FFFF
 ZIP64_EXTRA = 1
 
-# The central directory of train2017.zip has 10 MB.
-MAX_LIST_BYTES = 512 << 20
+# The central directory of COCO's train2017.zip takes 10 MB.
+MAX_DIRECTORY_BYTES = 512 << 20
 # Images hardly compress, and JSON of boxes compresses about tenfold; a zip bomb needs hundreds.
 MAX_INFLATION = 64
 MAX_PART_BYTES, MAX_NAME_BYTES = 255, 1024
-HARMLESS_NAME = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]{0,200}/){0,8}[A-Za-z0-9_][A-Za-z0-9_.-]{0,200}/?")
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+SAFE_NAME = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]{0,200}/){0,8}[A-Za-z0-9_][A-Za-z0-9_.-]{0,200}/?")
+CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class Refused(Exception):
@@ -45,37 +45,37 @@ class Entry(NamedTuple):
     raw_name: bytes
     offset: int
     limit: int
-    packed: int
+    compressed: int
     size: int
     crc: int
     method: int
     flags: int
 
 
-class ListPlace(NamedTuple):
+class DirectoryLocation(NamedTuple):
     offset: int
     bytes: int
     entries: int
 
 
-def read_list(descriptor: int) -> list[Entry]:
+def read_central_directory(descriptor: int) -> list[Entry]:
     """Returns the regular files of an archive, sorted by offset. Raises Refused, OSError."""
     size = os.fstat(descriptor).st_size
-    place = _find_list(descriptor, size)
+    place = _locate_directory(descriptor, size)
     content = read_exactly(descriptor, place.offset, place.bytes)
     files: list[Entry] = []
     everything: list[tuple[int, int]] = []
     at = 0
     for _ in range(place.entries):
         entry, at = _read_entry(content, at, place.offset)
-        everything.append((entry.offset, entry.offset + LOCAL.size + len(entry.raw_name) + entry.packed))
+        everything.append((entry.offset, entry.offset + LOCAL.size + len(entry.raw_name) + entry.compressed))
         if not entry.name.endswith("/"):
             files.append(entry)
     if at != len(content):
         raise Refused(f"its central directory declares {place.entries} entries and holds more")
     if not files:
         raise Refused("it holds no files")
-    _refuse_doubles(entry.name for entry in files)
+    _refuse_duplicates(entry.name for entry in files)
     _refuse_bomb(files, size)
     return _with_limits(files, everything, place.offset)
 
@@ -114,7 +114,7 @@ def find_zip64(extra: bytes) -> bytes | None:
     return None
 
 
-def case_twins(entries: Iterable[Entry]) -> list[str]:
+def find_case_collisions(entries: Iterable[Entry]) -> list[str]:
     """Returns names that differ from an earlier one only in case or Unicode normalization."""
     seen: set[str] = set()
     twins = []
@@ -127,72 +127,73 @@ def case_twins(entries: Iterable[Entry]) -> list[str]:
     return twins
 
 
-def _find_list(descriptor: int, size: int) -> ListPlace:
+def _locate_directory(descriptor: int, size: int) -> DirectoryLocation:
     """Reads the end of central directory record, or the zip64 record that extends it."""
     if size < END.size:
         raise Refused(f"it has {size} bytes, too few for a zip archive")
-    start = max(0, size - END.size - LONG16)
+    start = max(0, size - END.size - OVERFLOW16)
     tail = read_exactly(descriptor, start, size - start)
-    at = tail.rfind(END_SIGN)
+    at = tail.rfind(END_SIGNATURE)
     while at >= 0 and not (at + END.size <= len(tail) and END.unpack_from(tail, at)[7] == len(tail) - at - END.size):
-        at = tail.rfind(END_SIGN, 0, at)
+        at = tail.rfind(END_SIGNATURE, 0, at)
     if at < 0:
         raise Refused("it has no central directory at the end: it is truncated, or not a zip archive")
-    _, disk, list_disk, here, entries, list_bytes, list_offset, _ = END.unpack_from(tail, at)
+    _, disk, directory_disk, here, entries, directory_bytes, directory_offset, _ = END.unpack_from(tail, at)
     end = start + at
-    long = _find_long_record(descriptor, end)
+    long = _find_zip64_record(descriptor, end)
     if long is not None:
-        end, (disk64, list_disk64, here64, entries64, bytes64, offset64) = long
-        short = (disk, list_disk, here, entries, list_bytes, list_offset)
-        for ours, theirs, longest in zip(short, long[1], (LONG16,) * 4 + (LONG32,) * 2, strict=True):
+        end, (disk64, directory_disk64, here64, entries64, bytes64, offset64) = long
+        short = (disk, directory_disk, here, entries, directory_bytes, directory_offset)
+        for ours, theirs, longest in zip(short, long[1], (OVERFLOW16,) * 4 + (OVERFLOW32,) * 2, strict=True):
             if ours not in (longest, theirs):
                 raise Refused(f"its end records disagree: {ours} and {theirs}")
-        disk, list_disk, here, entries, list_bytes, list_offset = (
+        disk, directory_disk, here, entries, directory_bytes, directory_offset = (
             disk64,
-            list_disk64,
+            directory_disk64,
             here64,
             entries64,
             bytes64,
             offset64,
         )
-    if disk or list_disk or here != entries:
+    if disk or directory_disk or here != entries:
         raise Refused("it is one part of a split archive")
-    if list_bytes > MAX_LIST_BYTES:
-        raise Refused(f"its central directory has {list_bytes} bytes, more than the limit of {MAX_LIST_BYTES}")
-    if list_offset + list_bytes != end:
+    if directory_bytes > MAX_DIRECTORY_BYTES:
         raise Refused(
-            f"its central directory should end at byte {list_offset + list_bytes}, but its end record is at {end}"
+            f"its central directory has {directory_bytes} bytes, more than the limit of {MAX_DIRECTORY_BYTES}"
         )
-    if entries * CENTRAL.size > list_bytes:
-        raise Refused(f"its central directory of {list_bytes} bytes is too small for {entries} entries")
-    return ListPlace(list_offset, list_bytes, entries)
+    if directory_offset + directory_bytes != end:
+        expected = directory_offset + directory_bytes
+        raise Refused(f"its central directory should end at byte {expected}, but its end record is at {end}")
+    if entries * CENTRAL.size > directory_bytes:
+        raise Refused(f"its central directory of {directory_bytes} bytes is too small for {entries} entries")
+    return DirectoryLocation(directory_offset, directory_bytes, entries)
 
 
-def _find_long_record(descriptor: int, end: int) -> tuple[int, tuple[int, ...]] | None:
+def _find_zip64_record(descriptor: int, end: int) -> tuple[int, tuple[int, ...]] | None:
     """Returns the offset and the numbers of the zip64 end record, or None without one."""
     at = end - LOCATOR64.size
     if at < 0:
         return None
-    sign, disk, offset, disks = LOCATOR64.unpack(read_exactly(descriptor, at, LOCATOR64.size))
-    if sign != LOCATOR64_SIGN:
+    signature, disk, offset, disks = LOCATOR64.unpack(read_exactly(descriptor, at, LOCATOR64.size))
+    if signature != LOCATOR64_SIGNATURE:
         return None
     if disk or disks > 1:
         raise Refused("it is one part of a split archive")
     if offset + END64.size > at:
         raise Refused(f"its zip64 record should be at byte {offset}, beyond {at}")
-    sign, length, _, _, *numbers = END64.unpack(read_exactly(descriptor, offset, END64.size))
-    if sign != END64_SIGN or offset + 12 + length != at:
+    signature, length, _, _, *numbers = END64.unpack(read_exactly(descriptor, offset, END64.size))
+    if signature != END64_SIGNATURE or offset + 12 + length != at:
         raise Refused(f"there is no zip64 record at byte {offset} that ends at {at}")
     return offset, tuple(numbers)
 
 
-def _read_entry(content: bytes, at: int, list_offset: int) -> tuple[Entry, int]:
+def _read_entry(content: bytes, at: int, directory_offset: int) -> tuple[Entry, int]:
     """Returns the entry at `at` of the central directory, and the offset of the next one."""
     if at + CENTRAL.size > len(content):
         raise Refused("its central directory ends in the middle of an entry")
     fields = CENTRAL.unpack_from(content, at)
     (
-        sign,
+        signature,
         _,
         _,
         flags,
@@ -200,7 +201,7 @@ def _read_entry(content: bytes, at: int, list_offset: int) -> tuple[Entry, int]:
         _,
         _,
         crc,
-        packed,
+        compressed,
         size,
         name_bytes,
         extra_bytes,
@@ -210,7 +211,7 @@ def _read_entry(content: bytes, at: int, list_offset: int) -> tuple[Entry, int]:
         mode,
         offset,
     ) = fields
-    if sign != CENTRAL_SIGN:
+    if signature != CENTRAL_SIGNATURE:
         raise Refused("its central directory is damaged: an entry has no signature")
     at += CENTRAL.size
     end = at + name_bytes + extra_bytes + comment_bytes
@@ -218,14 +219,14 @@ def _read_entry(content: bytes, at: int, list_offset: int) -> tuple[Entry, int]:
         raise Refused("its central directory ends in the middle of an entry")
     raw_name = content[at : at + name_bytes]
     name = _decode(raw_name, flags)
-    if LONG32 in (packed, size, offset) or disk == LONG16:
+    if OVERFLOW32 in (compressed, size, offset) or disk == OVERFLOW16:
         extra = content[at + name_bytes : at + name_bytes + extra_bytes]
-        size, packed, offset, disk = _long_numbers(name, extra, size, packed, offset, disk)
-    entry = Entry(name, raw_name, offset, list_offset, packed, size, crc, method, flags)
-    problem = _find_problem(entry, mode >> 16, disk)
+        size, compressed, offset, disk = _resolve_zip64_fields(name, extra, size, compressed, offset, disk)
+    entry = Entry(name, raw_name, offset, directory_offset, compressed, size, crc, method, flags)
+    problem = _entry_problem(entry, mode >> 16, disk)
     if problem:
         raise Refused(f"entry {quote(name)} {problem}")
-    if offset + LOCAL.size + name_bytes + packed > list_offset:
+    if offset + LOCAL.size + name_bytes + compressed > directory_offset:
         raise Refused(f"entry {quote(name)} points outside the data section of the file (byte {offset})")
     return entry, end
 
@@ -240,7 +241,9 @@ def _decode(raw_name: bytes, flags: int) -> str:
         return raw_name.decode("cp437")
 
 
-def _long_numbers(name: str, extra: bytes, size: int, packed: int, offset: int, disk: int) -> tuple[int, ...]:
+def _resolve_zip64_fields(
+    name: str, extra: bytes, size: int, compressed: int, offset: int, disk: int
+) -> tuple[int, ...]:
     """Replaces each overflow marker with the next number of the zip64 field, which holds only those, in order."""
     content = find_zip64(extra)
     if content is None:
@@ -248,10 +251,10 @@ def _long_numbers(name: str, extra: bytes, size: int, packed: int, offset: int, 
     at = 0
     numbers = []
     for value, longest, kind in (
-        (size, LONG32, "<Q"),
-        (packed, LONG32, "<Q"),
-        (offset, LONG32, "<Q"),
-        (disk, LONG16, "<L"),
+        (size, OVERFLOW32, "<Q"),
+        (compressed, OVERFLOW32, "<Q"),
+        (offset, OVERFLOW32, "<Q"),
+        (disk, OVERFLOW16, "<L"),
     ):
         if value == longest:
             if at + struct.calcsize(kind) > len(content):
@@ -262,8 +265,8 @@ def _long_numbers(name: str, extra: bytes, size: int, packed: int, offset: int, 
     return tuple(numbers)
 
 
-def _find_problem(entry: Entry, mode: int, disk: int) -> str | None:
-    if HARMLESS_NAME.fullmatch(entry.name) is None and (problem := name_problem(entry.name)):
+def _entry_problem(entry: Entry, mode: int, disk: int) -> str | None:
+    if SAFE_NAME.fullmatch(entry.name) is None and (problem := name_problem(entry.name)):
         return problem
     folder = entry.name.endswith("/")
     kind = stat.S_IFMT(mode)
@@ -273,8 +276,8 @@ def _find_problem(entry: Entry, mode: int, disk: int) -> str | None:
         return "is encrypted"
     if entry.method not in (STORED, DEFLATED):
         return f"is compressed with an unsupported method ({entry.method})"
-    if entry.method == STORED and entry.packed != entry.size:
-        return f"is stored uncompressed with {entry.packed} bytes instead of {entry.size}"
+    if entry.method == STORED and entry.compressed != entry.size:
+        return f"is stored uncompressed with {entry.compressed} bytes instead of {entry.size}"
     if folder and entry.size:
         return "is a folder with content"
     return "is in another part of a split archive" if disk else None
@@ -282,7 +285,7 @@ def _find_problem(entry: Entry, mode: int, disk: int) -> str | None:
 
 def name_problem(name: str) -> str | None:
     """Returns why a path from an untrusted archive or folder is refused, or None."""
-    if CONTROL.search(name):
+    if CONTROL_CHARACTER.search(name):
         return "has a NUL in its name" if "\0" in name else "has a control character in its name"
     if "\\" in name:
         return "has a backslash in its name"
@@ -300,7 +303,7 @@ def name_problem(name: str) -> str | None:
     return None
 
 
-def _refuse_doubles(names: Iterable[str]) -> None:
+def _refuse_duplicates(names: Iterable[str]) -> None:
     seen: set[str] = set()
     folders: set[str] = set()
     for name in names:
@@ -322,11 +325,11 @@ def _refuse_bomb(files: list[Entry], archive_bytes: int) -> None:
         raise Refused(f"it would expand from {archive_bytes} to {total} bytes, more than {MAX_INFLATION} times")
 
 
-def _with_limits(files: list[Entry], everything: list[tuple[int, int]], list_offset: int) -> list[Entry]:
+def _with_limits(files: list[Entry], everything: list[tuple[int, int]], directory_offset: int) -> list[Entry]:
     """Returns files sorted by offset. Each may extend to where the next entry begins, folders included."""
     everything.sort()
     limits: dict[int, int] = {}
-    for (begin, end), (limit, _) in zip(everything, [*everything[1:], (list_offset, 0)], strict=True):
+    for (begin, end), (limit, _) in zip(everything, [*everything[1:], (directory_offset, 0)], strict=True):
         if end > limit:
             raise Refused(f"two entries overlap at byte {limit}")
         limits[begin] = limit

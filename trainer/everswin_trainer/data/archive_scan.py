@@ -1,6 +1,6 @@
-"""The part of the preparation that is done side by side, in processes forked from the one that knows everything.
+"""Scans archives in parallel, in worker processes forked from the one that opened them.
 
-Threads would not do: reading one large JSON keeps Python's lock for seconds.
+Threads would not help: parsing one large JSON file holds the GIL for seconds.
 """
 
 import gc
@@ -15,22 +15,22 @@ from typing import NamedTuple
 
 from everswin_trainer.data.check_annotations import Annotations, check_annotations
 from everswin_trainer.data.image_header import TAIL_BYTES, ImageHeader, read_header
+from everswin_trainer.data.zip_directory import Entry, Refused, quote
 from everswin_trainer.data.zip_entry import open_entry
-from everswin_trainer.data.zip_list import Entry, Refused, quote
 from everswin_trainer.system.atomic_file import write_atomic
 from everswin_trainer.system.process_tree import die_with_parent
 
 HEAD_BYTES = 64 << 10
-# In memory at once, several times over.
+# Parsed in memory, which takes several times the file's size.
 MAX_ANNOTATION_BYTES = 8 << 30
-MOST_PROCESSES = 16
-# Everything else may be an image: OpenCV goes by the content.
-NO_IMAGES = (".json", ".txt", ".csv", ".xml", ".md", ".html", ".yaml", ".yml")
+MAX_PROCESSES = 16
+# Any other file may be an image: OpenCV detects the format from the content.
+NOT_IMAGE_SUFFIXES = (".json", ".txt", ".csv", ".xml", ".md", ".html", ".yaml", ".yml")
 
 
 @dataclass
 class OpenArchive:
-    """`image_folders` are the prefixes under which images are looked at; `sample` are entries to decode whole."""
+    """An open archive. Images are inspected under the prefixes `image_folders`; entries in `sample` are decoded too."""
 
     name: str
     descriptor: int
@@ -39,8 +39,8 @@ class OpenArchive:
     sample: frozenset[int] = frozenset()
 
 
-class ImageFound(NamedTuple):
-    """`number` is that of the entry, `offset` of its data. `problem`: why it cannot be used."""
+class ScannedImage(NamedTuple):
+    """An inspected image: `number` of its entry, `offset` of its data, and the `problem` that makes it unusable."""
 
     number: int
     offset: int
@@ -50,21 +50,21 @@ class ImageFound(NamedTuple):
 
 
 @dataclass
-class Scanned:
+class ScanResult:
     bytes: int
     problems: list[str]
-    images: list[ImageFound]
+    images: list[ScannedImage]
 
 
-class Checks:
-    """The processes, and what they work on. Made after everything is opened: they see it as it was then."""
+class ScanPool:
+    """Worker processes. Create it after all archives are open: the workers inherit them when they are forked."""
 
     def __init__(self, archives: dict[str, OpenArchive]) -> None:
         global _archives
         _archives = archives
         cores = len(os.sched_getaffinity(0))
-        self.pool = ProcessPoolExecutor(
-            min(cores, MOST_PROCESSES), get_context("fork"), initializer=_begin, initargs=(os.getpid(),)
+        self.executor = ProcessPoolExecutor(
+            min(cores, MAX_PROCESSES), get_context("fork"), initializer=_begin, initargs=(os.getpid(),)
         )
 
 
@@ -73,20 +73,20 @@ _archives: dict[str, OpenArchive] = {}
 
 def _begin(parent: int) -> None:
     die_with_parent(parent, signal.SIGKILL)
-    # Nothing here goes in circles, and COCO's JSON has millions of objects.
+    # No reference cycles are created here, and COCO's JSON has millions of objects to traverse.
     gc.disable()
 
 
-def scan(archive: str, first: int, last: int) -> Scanned:
-    """Reads entries `first` .. `last`-1 whole: their CRC, and of images what their headers say."""
+def scan(archive: str, first: int, last: int) -> ScanResult:
+    """Reads entries `first` to `last - 1` completely: verifies their CRC and parses the headers of images."""
     one = _archives[archive]
-    done = Scanned(0, [], [])
+    done = ScanResult(0, [], [])
     for number in range(first, last):
         entry = one.entries[number]
-        done.bytes += entry.packed
+        done.bytes += entry.compressed
         try:
-            if entry.name.startswith(one.image_folders) and not entry.name.endswith(NO_IMAGES):
-                done.images.append(_look_at(one, number))
+            if entry.name.startswith(one.image_folders) and not entry.name.endswith(NOT_IMAGE_SUFFIXES):
+                done.images.append(_scan_image(one, number))
             else:
                 for _ in open_entry(one.descriptor, entry)[1]:
                     pass
@@ -95,31 +95,31 @@ def scan(archive: str, first: int, last: int) -> Scanned:
     return done
 
 
-def _look_at(archive: OpenArchive, number: int) -> ImageFound:
+def _scan_image(archive: OpenArchive, number: int) -> ScannedImage:
     entry = archive.entries[number]
-    offset, pieces = open_entry(archive.descriptor, entry)
+    offset, chunks = open_entry(archive.descriptor, entry)
     head: bytes | memoryview = b""
     tail: bytes | memoryview = b""
-    for piece in pieces:
-        head = head or piece
-        tail = piece if len(piece) >= TAIL_BYTES else bytes(tail[-TAIL_BYTES:]) + bytes(piece)
+    for chunk in chunks:
+        head = head or chunk
+        tail = chunk if len(chunk) >= TAIL_BYTES else bytes(tail[-TAIL_BYTES:]) + bytes(chunk)
     header = read_header(head[:HEAD_BYTES], tail, entry.size)
     if header is None and len(head) > HEAD_BYTES:
-        # Behind a large preview or colour profile.
+        # The size comes after a large preview or color profile.
         header = read_header(head, tail, entry.size)
     if entry.size == 0:
-        return ImageFound(number, offset, None, "is empty", False)
-    if header is not None and not header.whole:
-        return ImageFound(number, offset, header, "is cut off, and OpenCV decodes no such image", False)
-    if number not in archive.sample and header is not None and header.usual:
-        return ImageFound(number, offset, header, None, False)
+        return ScannedImage(number, offset, None, "is empty", False)
+    if header is not None and not header.complete:
+        return ScannedImage(number, offset, header, "is truncated: OpenCV cannot decode it", False)
+    if number not in archive.sample and header is not None and header.supported:
+        return ScannedImage(number, offset, header, None, False)
     header, problem = _decode(archive, entry, header)
-    return ImageFound(number, offset, header, problem, True)
+    return ScannedImage(number, offset, header, problem, True)
 
 
 def _decode(archive: OpenArchive, entry: Entry, header: ImageHeader | None) -> tuple[ImageHeader | None, str | None]:
-    """Decodes an image as the trainer will. A kind whose header we cannot read gets its size from there."""
-    # Only here: it takes a tenth of a second.
+    """Decodes an image as the trainer does. If `header` is None, returns one with the decoded size."""
+    # Imported here: OpenCV takes 0.1 s to import.
     import cv2
     import numpy
 
@@ -133,15 +133,15 @@ def _decode(archive: OpenArchive, entry: Entry, header: ImageHeader | None) -> t
     height, width = image.shape[:2]
     if header is None:
         return ImageHeader(width, height, 1, True, True), None
-    return header, None if (width, height) == header.seen else "has another size than its header says"
+    return header, None if (width, height) == header.loaded_size else "differs in size from its header"
 
 
 def read_annotations(archive: str, number: int, split: str, into: Path) -> Annotations | str:
-    """Takes a split's annotations out of their archive and checks them; a text is why the archive is refused."""
+    """Copies a split's annotations out of their archive and checks them. Returns a text if the archive is refused."""
     one = _archives[archive]
     entry = one.entries[number]
     if entry.size > MAX_ANNOTATION_BYTES:
-        return f"entry {quote(entry.name)} has {entry.size} bytes, more than {MAX_ANNOTATION_BYTES}"
+        return f"entry {quote(entry.name)} has {entry.size} bytes, more than the limit of {MAX_ANNOTATION_BYTES}"
     try:
         content = b"".join(open_entry(one.descriptor, entry)[1])
     except Refused as refused:
@@ -150,7 +150,7 @@ def read_annotations(archive: str, number: int, split: str, into: Path) -> Annot
 
 
 def copy_annotations(path: Path, split: str, into: Path) -> Annotations:
-    """As read_annotations, from a file of its own."""
+    """Copies a split's annotations from a separate file and checks them."""
     return _keep_and_check(path.read_bytes(), split, into)
 
 
@@ -161,11 +161,11 @@ def _keep_and_check(content: bytes, split: str, into: Path) -> Annotations:
 
 
 def extract(archive: str, targets: Iterable[tuple[int, Path]]) -> int:
-    """Writes entries to files that must not exist yet; the caller syncs them. Returns their bytes. Raises Refused."""
+    """Writes entries to new files, which the caller syncs. Returns the number of bytes. Raises Refused."""
     one = _archives[archive]
     written = 0
     for number, path in targets:
         with open(path, "xb") as stream:
-            for piece in open_entry(one.descriptor, one.entries[number])[1]:
-                written += stream.write(piece)
+            for chunk in open_entry(one.descriptor, one.entries[number])[1]:
+                written += stream.write(chunk)
     return written
