@@ -32,7 +32,7 @@ export const createCheckSharedStorage =
       async () => {
         const folder = runFolder(home, runId);
         const workflowRun = Context.current().info.workflowExecution?.runId ?? '';
-        const markerPath = (name: string) => `${folder.host(name).dir}/here.json`;
+        const markerPath = (name: string) => `${folder.host(name).dir}/presence.json`;
         await mkdir(folder.host(host).dir, { recursive: true });
         await writeFileAtomic(markerPath(host), JSON.stringify({ workflowRun }));
         const isMissing = async (name: string) =>

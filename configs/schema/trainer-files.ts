@@ -20,7 +20,7 @@ const checkpointFile = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/);
 
 /** The fields of plan.json that the trainer reads. It ignores all others. */
 export const TrainerPlan = z.looseObject({
-  v: RunPlan.shape.v,
+  v: RunPlan.shape.v.describe('Version of the format.'),
   runId: z.string().describe('Name of the run.'),
   planHash: RunPlan.shape.planHash.describe('Hash of everything that decides the final weights.'),
   recipe: z.looseObject({

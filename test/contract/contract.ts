@@ -35,7 +35,7 @@ export const contract: Record<string, ContractPart> = {
 export const JsonSchema = z.looseObject({
   description: z.string().optional(),
   type: z.union([z.string(), z.array(z.string())]).optional(),
-  const: z.unknown(),
+  const: z.unknown().optional(),
   enum: z.array(z.unknown()).optional(),
   pattern: z.string().optional(),
   required: z.array(z.string()).optional(),

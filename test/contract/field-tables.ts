@@ -33,14 +33,14 @@ function formatTable({ properties = {}, required = [] }: JsonSchema, skip: strin
   return ['| field | type | meaning |', '| --- | --- | --- |', ...rows].join('\n');
 }
 
-/** Returns the row of a field, followed by those of an object's own fields. */
+/** Returns the row of a field, followed by those of an object's fields when they have descriptions. */
 function formatRows(name: string, schema: JsonSchema, isRequired: boolean): string[] {
   const optional = isRequired ? '' : ', optional';
   const row = `| \`${name}\` | ${formatType(schema)}${optional} | ${schema.description ?? ''} |`;
   const { properties = {}, required = [] } = withoutNull(schema);
-  const nested = Object.entries(properties).flatMap(([inner, one]) =>
-    formatRows(`${name}.${inner}`, one, required.includes(inner)),
-  );
+  const fields = Object.entries(properties);
+  if (fields.every(([, { description }]) => description === undefined)) return [row];
+  const nested = fields.flatMap(([inner, one]) => formatRows(`${name}.${inner}`, one, required.includes(inner)));
   return [row, ...nested];
 }
 
@@ -54,5 +54,6 @@ function formatType(schema: JsonSchema): string {
   if (Array.isArray(type)) return type.join(' or ');
   if (pattern === '^[0-9a-f]{64}$') return 'sha256';
   if (type === 'array') return typeof items === 'object' ? `list of ${formatType(items)}` : 'list';
+  if (schema.properties !== undefined) return `{ ${Object.keys(schema.properties).join(', ')} }`;
   return type ?? 'any';
 }
