@@ -21,13 +21,13 @@ export type CocoMetrics = z.infer<typeof CocoMetrics>;
 
 /** metrics.json of the test job. */
 export const EvalMetrics = z.object({
-  v: z.literal(1),
-  checkpoint: z.string(),
-  checkpointSha256: Sha256,
-  images: z.int(),
-  bbox: CocoMetrics,
-  segm: CocoMetrics,
-  seconds: z.number(),
+  v: z.literal(1).describe('Version of the format.'),
+  checkpoint: z.string().describe('Name of the tested file.'),
+  checkpointSha256: Sha256.describe('Hash of the tested file.'),
+  images: z.int().describe('Images of the split.'),
+  bbox: CocoMetrics.describe('Box AP and AR in 0..1, by pycocotools; null without ground truth.'),
+  segm: CocoMetrics.describe('Mask AP and AR in 0..1, by pycocotools; null without ground truth.'),
+  seconds: z.number().describe('Duration of inference and evaluation.'),
 });
 export type EvalMetrics = z.infer<typeof EvalMetrics>;
 

@@ -35,13 +35,13 @@ function formatTable({ properties = {}, required = [] }: JsonSchema, skip: strin
 
 /** Returns the row of a field, followed by those of an object's fields when they have descriptions. */
 function formatRows(name: string, schema: JsonSchema, isRequired: boolean): string[] {
-  const optional = isRequired ? '' : ', optional';
-  const row = `| \`${name}\` | ${formatType(schema)}${optional} | ${schema.description ?? ''} |`;
+  const formatRow = (type: string) =>
+    `| \`${name}\` | ${type}${isRequired ? '' : ', optional'} | ${schema.description ?? ''} |`;
   const { properties = {}, required = [] } = withoutNull(schema);
   const fields = Object.entries(properties);
-  if (fields.every(([, { description }]) => description === undefined)) return [row];
+  if (fields.every(([, { description }]) => description === undefined)) return [formatRow(formatType(schema))];
   const nested = fields.flatMap(([inner, one]) => formatRows(`${name}.${inner}`, one, required.includes(inner)));
-  return [row, ...nested];
+  return [formatRow(formatType(schema).replace(/\{.*\}/, 'object')), ...nested];
 }
 
 const withoutNull = (schema: JsonSchema): JsonSchema => schema.anyOf?.find(({ type }) => type !== 'null') ?? schema;
