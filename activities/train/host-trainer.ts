@@ -2,15 +2,21 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { JobFolder } from '../../configs/paths.ts';
 import { TrainerExit, TrainerOwner, type HostResult, type Rendezvous } from '../../configs/schema/index.ts';
 import { readJson } from '../shared/files/json-file.ts';
+import { assertFence, raiseFence } from '../shared/run/fence.ts';
 import { isAlive } from '../shared/trainer/process-identity.ts';
 import { findLiveJob, requestStop, type JobOutcome, type RunningJob } from '../shared/trainer/trainer-process.ts';
 import { explainOutcome } from './failures/explain-failure.ts';
 
-/** Finds this host's trainer of a rendezvous: the running job, or its result. Undefined if it is yet to be started. */
-export async function findHostTrainer(
+/**
+ * Claims this host's job for a rendezvous and adopts its trainer.
+ * @returns the running job, or its result if it has ended; undefined if no trainer has started yet.
+ */
+export async function adoptHostTrainer(
   job: JobFolder,
   { fence, trainerFence }: Rendezvous,
 ): Promise<RunningJob | HostResult | undefined> {
+  await raiseFence(job, fence);
+  await assertFence(job, fence);
   const live = await findLiveJob(job);
   if (live?.owner.fence === trainerFence) return live;
   if (live !== undefined) {

@@ -1,10 +1,9 @@
 import { runFolder } from '../../configs/paths.ts';
 import type { HostResult } from '../../configs/schema/index.ts';
-import { assertFence, raiseFence } from '../shared/run/fence.ts';
 import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 import type { TrainDependencies } from './dependencies.ts';
 import { followJob } from './follow-job.ts';
-import { findHostTrainer, summarizeHostTrainer } from './host-trainer.ts';
+import { adoptHostTrainer, summarizeHostTrainer } from './host-trainer.ts';
 import { waitForRendezvous } from './rendezvous.ts';
 import { startHostTrainer } from './start-host-trainer.ts';
 import type { JoinRequest } from './training-request.ts';
@@ -31,17 +30,20 @@ async function joinAttempt(
   const folder = runFolder(dependencies.home, request.plan.runId);
   const job = folder.host(request.host);
   const rendezvous = await waitForRendezvous(folder, request.attempt);
-  const { fence } = rendezvous;
-  await raiseFence(job, fence);
-  await assertFence(job, fence);
   onPhase('starting');
   const trainer =
-    (await findHostTrainer(job, rendezvous)) ??
+    (await adoptHostTrainer(job, rendezvous)) ??
     (await startHostTrainer(dependencies, request, job, rendezvous, (wait) => onPhase(wait ?? 'starting')));
   if (!('owner' in trainer)) return trainer;
   onPhase('training');
   // The leader reads the progress of all ranks.
   const follow = () =>
-    followJob({ job, running: trainer, fence, progressFile: job.progress, onEvents: () => undefined });
+    followJob({
+      job,
+      running: trainer,
+      fence: rendezvous.fence,
+      progressFile: job.progress,
+      onEvents: () => undefined,
+    });
   return summarizeHostTrainer(await dependencies.gpus.withGpusHeld(follow));
 }

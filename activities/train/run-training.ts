@@ -3,8 +3,8 @@ import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 import { AttemptProgress } from './attempt-progress.ts';
 import type { TrainDependencies } from './dependencies.ts';
 import { ensureTrainer } from './ensure-trainer.ts';
-import { findPrimaryFailure } from './failures/primary-failure.ts';
-import { summarizeAttempt, summarizeFailedStart } from './summarize-attempt.ts';
+import { summarizeAttempt } from './summarize-attempt.ts';
+import { summarizeFailedStart } from './summarize-failed-start.ts';
 import type { TrainingRequest } from './training-request.ts';
 import { watchTraining } from './watch-training.ts';
 
@@ -29,12 +29,8 @@ async function runAttempt(
   progress: AttemptProgress,
 ): Promise<Attempt> {
   const { home, python } = dependencies;
-  const { plan, attempt } = request;
   const trainer = await ensureTrainer(dependencies, request, (text) => progress.setGpuWait(text));
   if ('error' in trainer) return summarizeFailedStart(home, request, progress, trainer.error);
-  const outcome = await watchTraining(dependencies, plan, trainer, progress);
-  const { folder, job, fence, running, quarantined } = trainer;
-  const primary = await findPrimaryFailure(folder, plan, { job, owner: running.owner, outcome });
-  const { adopted } = running;
-  return summarizeAttempt({ folder, plan, python, attempt, fence, adopted, quarantined, primary, progress });
+  const outcome = await watchTraining(dependencies, request.plan, trainer, progress);
+  return summarizeAttempt(python, request, trainer, outcome, progress);
 }

@@ -1,6 +1,5 @@
-import type { Quarantined } from '../../configs/schema/index.ts';
 import { prepareInputs } from '../inputs/prepare-inputs.ts';
-import { findResumePoint } from '../shared/run/checkpoints.ts';
+import { findResumePoint, type ResumePoint } from '../shared/run/checkpoints.ts';
 import { archivePlan, writePlan } from '../shared/run/plan-file.ts';
 import { writeControl } from '../shared/trainer/control-file.ts';
 import type { ClaimedRun } from './claim-run.ts';
@@ -11,8 +10,7 @@ import type { TrainingRequest } from './training-request.ts';
 
 export interface StartedTrainer {
   running: Awaited<ReturnType<typeof launchOnHost>>;
-  /** Damaged or rolled-back checkpoints that were moved aside. */
-  quarantined: Quarantined[];
+  quarantined: ResumePoint['quarantined'];
 }
 
 /** Starts a trainer that resumes from the newest intact checkpoint. */

@@ -1,11 +1,10 @@
 import type { RunFolder } from '../../../configs/paths.ts';
-import type { Attempt, Failure } from '../../../configs/schema/index.ts';
+import type { Failure } from '../../../configs/schema/index.ts';
 import { readDiskSpace } from '../../shared/files/free-space.ts';
 import { listForeignGpuProcesses } from '../../shared/trainer/foreign-gpu-processes.ts';
-import { SupervisorStartError } from '../../shared/trainer/start-job.ts';
 import type { JobOutcome, PythonCommand } from '../../shared/trainer/trainer-process.ts';
 import { readAttemptLog, saveLogTail } from './attempt-log.ts';
-import { classifyFailedStart, classifyFailure } from './classify-failure.ts';
+import { classifyFailure } from './classify-failure.ts';
 import { formatCrash } from './format-crash.ts';
 import type { PrimaryFailure } from './primary-failure.ts';
 
@@ -28,16 +27,6 @@ export async function explainFailure(
   const foreign = failure.reaction === 'accumulate-gradients' ? await listForeignGpuProcesses(python, owner.pid) : [];
   const foreignText = foreign.length === 0 ? '' : ` Also on the GPU: ${foreign.join(', ')}.`;
   return { cause: `${explainOutcome(outcome) ?? ''}${foreignText}\nLog: ${savedLog ?? job.log}`, failure };
-}
-
-/** Classifies the failure of a supervisor that ended before its trainer began. */
-export function explainFailedStart(error: Error): Pick<Attempt, 'cause' | 'failure' | 'logTail'> {
-  const lines = error instanceof SupervisorStartError ? error.lines : [];
-  return {
-    cause: `The trainer could not be started: ${error.message}`,
-    failure: classifyFailedStart(error, lines),
-    logTail: lines,
-  };
 }
 
 /** Explains how a job ended; null if it finished. */

@@ -19,13 +19,13 @@ afterEach(async () => {
   await here.remove();
 });
 
-const order = (over: Partial<MirrorConfig> = {}): MirrorConfig => {
+const config = (over: Partial<MirrorConfig> = {}): MirrorConfig => {
   const home = here.folder.root.replace(`/runs/${miniPlan.runId}`, '');
   const address = pathToFileURL(`${home}/mirrored`).href;
   return { home, address, runId: miniPlan.runId, fence: 1, s3: {}, everyMs: 100, ...over };
 };
 const start = (over: Partial<MirrorConfig> = {}): MirrorProcess => {
-  const mirror = new MirrorProcess(order(over));
+  const mirror = new MirrorProcess(config(over));
   mirrors.push(mirror);
   return mirror;
 };
@@ -35,7 +35,7 @@ const pidOf = ({ pid }: MirrorProcess): number => {
   return pid;
 };
 /** Returns the nice value of each thread: field 19 of its stat. */
-const nicenesses = (pid: number): Set<number> =>
+const niceValues = (pid: number): Set<number> =>
   new Set(
     readdirSync(`/proc/${pid}/task`).map((thread) =>
       Number(readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8').split(') ')[1]?.split(' ')[16]),
@@ -44,12 +44,12 @@ const nicenesses = (pid: number): Set<number> =>
 const isGone = (pid: number) => until(() => Promise.resolve(existsSync(`/proc/${pid}`) ? undefined : true));
 
 test('all threads of the mirror have the lowest priority, unlike the worker and its other children', async () => {
-  const before = nicenesses(process.pid);
+  const before = niceValues(process.pid);
   const file = await here.save();
   const mirror = start();
   expect(await flush(mirror)).toMatchObject({ backlog: 0, newest: { file }, problem: null });
-  expect(nicenesses(pidOf(mirror))).toEqual(new Set([19]));
-  expect(nicenesses(process.pid)).toEqual(before);
+  expect(niceValues(pidOf(mirror))).toEqual(new Set([19]));
+  expect(niceValues(process.pid)).toEqual(before);
   expect(before).not.toContain(19);
   const { stdout } = await execa('nice');
   expect(before).toContain(Number(stdout));
@@ -59,9 +59,9 @@ test('all threads of the mirror have the lowest priority, unlike the worker and 
 test.runIf(existsSync('/proc/self/autogroup'))('the session of the mirror gets the least of the CPU', async () => {
   const mirror = start();
   await flush(mirror);
-  const sharesOf = (pid: number | string) => readFileSync(`/proc/${pid}/autogroup`, 'utf8').trim();
-  expect(sharesOf(pidOf(mirror))).toMatch(/nice 19$/);
-  expect(sharesOf('self')).not.toMatch(/nice 19$/);
+  const autogroupOf = (pid: number | string) => readFileSync(`/proc/${pid}/autogroup`, 'utf8').trim();
+  expect(autogroupOf(pidOf(mirror))).toMatch(/nice 19$/);
+  expect(autogroupOf('self')).not.toMatch(/nice 19$/);
 });
 
 test('a killed mirror is reported and restarted, and completes a pending flush', async () => {
@@ -105,7 +105,7 @@ test('a stopped mirror leaves no process, even during an upload', async () => {
 test('a mirror does not keep its worker from exiting, and ends with it', async () => {
   await here.save();
   const program = `${projectRoot}/test/fixtures/mirror-worker.ts`;
-  const argv = ['--import', 'tsx', program, JSON.stringify(order())];
+  const argv = ['--import', 'tsx', program, JSON.stringify(config())];
   const { stdout } = await execa(process.execPath, argv, { cwd: projectRoot, timeout: 60_000 });
   expect(Number(stdout)).toBeGreaterThan(1);
   await isGone(Number(stdout));

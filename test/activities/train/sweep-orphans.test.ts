@@ -13,7 +13,12 @@ let run: MiniRun | undefined;
 afterEach(() => run?.remove());
 
 /** Starts a trainer that ignores SIGTERM. */
-async function startDeaf(): Promise<{ supervisor: number; rank: number; outcome: Promise<unknown>; home: string }> {
+async function startIgnoringSigterm(): Promise<{
+  supervisor: number;
+  rank: number;
+  outcome: Promise<unknown>;
+  home: string;
+}> {
   run = await createMiniRun('--ignore-sigterm', '--step-seconds', '1');
   const { dependencies, folder } = run;
   const { runTraining } = createGpuActivities(dependencies);
@@ -27,7 +32,7 @@ async function startDeaf(): Promise<{ supervisor: number; rank: number; outcome:
 }
 
 test('sweepOrphans kills a trainer after the grace period when its supervisor is dead', async () => {
-  const { supervisor, rank, outcome, home } = await startDeaf();
+  const { supervisor, rank, outcome, home } = await startIgnoringSigterm();
   process.kill(supervisor, 'SIGKILL');
   await outcome;
   expect(await processStartTicks(rank)).toBeDefined();
@@ -38,7 +43,7 @@ test('sweepOrphans kills a trainer after the grace period when its supervisor is
 });
 
 test('sweepOrphans keeps a trainer whose supervisor is alive', async () => {
-  const { supervisor, rank, outcome, home } = await startDeaf();
+  const { supervisor, rank, outcome, home } = await startIgnoringSigterm();
   expect(await sweepOrphans(home, 0)).toEqual([]);
   expect(await processStartTicks(rank)).toBeDefined();
   process.kill(rank, 'SIGKILL');

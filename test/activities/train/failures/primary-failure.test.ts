@@ -40,15 +40,15 @@ beforeEach(async () => {
 afterEach(() => rm(home, { recursive: true, force: true }));
 
 /** Returns the host that failed first, where `a` leads. */
-async function decide(parts: { a: TrainerExit; b?: TrainerExit; c?: TrainerExit }): Promise<string> {
+async function decide(exits: { a: TrainerExit; b?: TrainerExit; c?: TrainerExit }): Promise<string> {
   const folder = runFolder(home, 'mini');
   for (const host of ['b', 'c'] as const) {
     const { dir, owner: ownerFile, exit } = folder.host(host);
     await mkdir(dir, { recursive: true });
-    await writeFile(ownerFile, JSON.stringify(parts[host] === undefined ? { ...owner, fence: 6 } : owner));
-    await writeFile(exit, JSON.stringify(parts[host] ?? ended({ fence: 6 })));
+    await writeFile(ownerFile, JSON.stringify(exits[host] === undefined ? { ...owner, fence: 6 } : owner));
+    await writeFile(exit, JSON.stringify(exits[host] ?? ended({ fence: 6 })));
   }
-  const own = { job: folder.host('a'), owner, outcome: { exit: parts.a } };
+  const own = { job: folder.host('a'), owner, outcome: { exit: exits.a } };
   return (await findPrimaryFailure(folder, plan, own)).job.dir.slice(-1);
 }
 

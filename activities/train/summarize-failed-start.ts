@@ -1,0 +1,44 @@
+import { runFolder } from '../../configs/paths.ts';
+import type { Attempt } from '../../configs/schema/index.ts';
+import { listResumableIterations } from '../shared/run/checkpoints.ts';
+import { readProgress } from '../shared/run/progress-reader.ts';
+import { SupervisorStartError } from '../shared/trainer/start-job.ts';
+import type { AttemptProgress } from './attempt-progress.ts';
+import { classifyFailedStart } from './failures/classify-failure.ts';
+import type { TrainingRequest } from './training-request.ts';
+
+/** Builds the record of an attempt whose trainer never ran. */
+export async function summarizeFailedStart(
+  home: string,
+  { plan, attempt }: TrainingRequest,
+  progress: AttemptProgress,
+  error: Error,
+): Promise<Attempt> {
+  const folder = runFolder(home, plan.runId);
+  progress.addTime(await readProgress(folder.train.progress));
+  const lines = error instanceof SupervisorStartError ? error.lines : [];
+  const checkpoints = await listResumableIterations(folder, plan);
+  return {
+    attempt,
+    fence: null,
+    outcome: 'crashed',
+    adopted: false,
+    resumedFrom: null,
+    quarantined: [],
+    checkpoints,
+    fromIteration: null,
+    toIteration: null,
+    checkpointIteration: checkpoints[0] ?? null,
+    fromEpoch: null,
+    epoch: null,
+    host: null,
+    cause: `The trainer could not be started: ${error.message}`,
+    failure: classifyFailedStart(error, lines),
+    logTail: lines,
+    startedAt: progress.startedAt,
+    firstStepAt: null,
+    trainerEndedAt: null,
+    endedAt: Date.now() / 1000,
+    ...progress.timeSpent,
+  };
+}
