@@ -85,7 +85,7 @@ export function previousChampion({ model, champion, history }: RegistryState): V
 
 const isPromotion = (action: RegistryChange['action']): boolean => action === 'promote' || action === 'rollback';
 
-/** Detects a retry of a change that was already written: nobody requests the same change twice in a row. */
+/** Detects a retry of a change that was already written. A change never legitimately repeats the previous one. */
 function isLastChange({ history }: RegistryState, wanted: ChangeRequest, expected: VersionId | null): boolean {
   const last = history.at(-1);
   return (

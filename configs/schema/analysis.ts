@@ -33,11 +33,11 @@ export type ClassAnalysis = z.infer<typeof ClassAnalysis>;
 
 /**
  * TIDE's kinds (Bolya et al., ECCV 2020, arXiv:2008.08115), of a detection that found nothing new at IoU 0.5:
- * localisation (right class, overlap 0.1 to 0.5), class (wrong class, overlap from 0.5 on), both (wrong class, overlap 0.1 to 0.5),
+ * localization (right class, overlap 0.1 to 0.5), class (wrong class, overlap from 0.5 on), both (wrong class, overlap 0.1 to 0.5),
  * duplicate (its object was found already), background (overlap up to 0.1 with everything); missed is an object that no
- * detection found and no localisation or class error stands for.
+ * detection found and no localization or class error stands for.
  */
-export const errorKinds = ['localisation', 'class', 'both', 'duplicate', 'background', 'missed'] as const;
+export const errorKinds = ['localization', 'class', 'both', 'duplicate', 'background', 'missed'] as const;
 export type ErrorKind = (typeof errorKinds)[number];
 
 /** By COCO's sizes, 32 x 32 and 96 x 96 pixels: of the object concerned; of the detection where there is none. */
@@ -92,7 +92,7 @@ export const GalleryImage = z.object({
       Shown.extend({
         score: z.number().min(0).max(1),
         /** `ignored`: it lies on a crowd. */
-        outcome: z.enum(['correct', 'ignored', 'localisation', 'class', 'both', 'duplicate', 'background']),
+        outcome: z.enum(['correct', 'ignored', 'localization', 'class', 'both', 'duplicate', 'background']),
       }),
     )
     .max(100),

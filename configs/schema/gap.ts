@@ -32,7 +32,7 @@ export const PublishedModels = z.array(
     /** Recipe whose references are the published results. */
     results: z.string(),
     /** Another recipe whose published results are shown for comparison. */
-    seed: z.string().optional(),
+    blog: z.string().optional(),
     recipes: z.array(z.string()),
     settings: z.partialRecord(Aspect, Setting),
     source: z.string(),

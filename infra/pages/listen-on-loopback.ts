@@ -1,4 +1,4 @@
-/** A server of `node:http`, as far as it matters here: nothing in this folder imports Node. */
+/** Subset of `http.Server` that `listenOnLoopback` uses. */
 interface HttpServer {
   once: (event: 'error', listener: (error: Error) => void) => unknown;
   listen: (port: number, host: string, tell: () => void) => unknown;

@@ -12,7 +12,7 @@ test('every recipe but the demo sets out to reach a published model, and every r
   for (const model of models) {
     expect(recipes).toEqual(expect.arrayContaining([...model.recipes, model.results]));
     expect(referencesFor(model.results).length).toBeGreaterThan(0);
-    expect(model.seed === undefined || referencesFor(model.seed).length > 0).toBe(true);
+    expect(model.blog === undefined || referencesFor(model.blog).length > 0).toBe(true);
   }
 });
 

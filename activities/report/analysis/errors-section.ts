@@ -9,7 +9,7 @@ const sizes = ['small', 'medium', 'large'] as const;
 type BySize = ErrorAnalysis['found'];
 
 const meanings: Record<ErrorKind, string> = {
-  localisation: 'correct class, but IoU with the object is only 0.1 to 0.5',
+  localization: 'correct class, but IoU with the object is only 0.1 to 0.5',
   class: 'correct position, but wrong class',
   both: 'wrong class, and IoU is only 0.1 to 0.5',
   duplicate: 'object was already detected',

@@ -1,4 +1,4 @@
-/** One axis of a chart. `place` maps a value to its position between the ends (0..1). */
+/** Axis of a chart. `place` maps a value to its position between the ends (0..1). */
 export interface Axis {
   readonly ticks: readonly number[];
   readonly place: (value: number) => number;

@@ -8,13 +8,13 @@ export interface Column extends ReferenceResult {
   readonly isCompared: boolean;
 }
 
-/** Those the verdict compares with, then the paper's, the released model's and the seed's where they are not among them. */
+/** Lists the references of the verdict, then other published results of the model: paper, release and blog. */
 export function listColumns({ references, plan }: Pick<Report, 'references' | 'plan'>): Column[] {
   const model = publishedModelFor(plan.recipe.name);
   const isSameData = model?.settings.dataset?.value === plan.dataset.id;
   const others =
     model && isSameData
-      ? [...referencesFor(model.results), ...(model.seed === undefined ? [] : referencesFor(model.seed).slice(0, 1))]
+      ? [...referencesFor(model.results), ...(model.blog === undefined ? [] : referencesFor(model.blog).slice(0, 1))]
       : [];
   const known = new Set(references.map(numbersKey));
   return [

@@ -10,12 +10,12 @@ export interface BarPart {
 /** Size in SVG units; the page stretches the bar to the available width. */
 const size = { width: 300, height: 10 };
 
-/** Draws a bar of several parts. `whole` is the value of its full length, `name` its accessible name. */
-export function drawBar(name: string, parts: readonly BarPart[], whole: number): Markup {
+/** Draws a bar of several parts. `total` is the value of its full length, `name` its accessible name. */
+export function drawBar(name: string, parts: readonly BarPart[], total: number): Markup {
   let at = 0;
   const drawn = parts.map(({ kind, value, label }) => {
     const start = at;
-    at += whole > 0 ? (size.width * Math.max(0, value)) / whole : 0;
+    at += total > 0 ? (size.width * Math.max(0, value)) / total : 0;
     const width = round(at) - round(start);
     if (width <= 0) return '';
     return markup`<rect class="${kind}" x="${round(start)}" y="0" width="${round(width)}" height="${size.height}"><title>${label}</title></rect>`;

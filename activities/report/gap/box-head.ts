@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Setting } from '../../../configs/schema/index.ts';
 
-/** One stage of the cascade: the settings that decide how boxes are classified and regressed. */
+/** Box head of one cascade stage: the settings that decide how boxes are classified and regressed. */
 const BoxHead = z.object({
   type: z.string(),
   num_shared_convs: z.int().optional(),

@@ -11,7 +11,7 @@ import { analyzeShape, type GapShape } from './gap-shape.ts';
 export interface RuledOut {
   readonly claim: string;
   readonly reason: string;
-  /** How this run's own recipe relates to the claim. */
+  /** Relation of this run's recipe to the claim. */
   readonly inThisRun: string;
   readonly evidence: readonly Evidence[];
 }
@@ -30,7 +30,7 @@ export interface GapDiagnosis {
   readonly noise: { readonly bbox: readonly [number, number]; readonly evidence: readonly Evidence[] };
   readonly shape: GapShape;
   readonly differences: readonly Difference[];
-  /** The first difference, if it costs more than two runs of one recipe differ by and the model is known. */
+  /** First difference, if it costs more than two runs of one recipe differ by and the model is known. */
   readonly suspect: Difference | undefined;
   readonly agreements: readonly string[];
   readonly unknown: readonly string[];

@@ -17,7 +17,7 @@ const unknownEffect: KnownEffect = {
   evidence: [],
 };
 
-/** Settings of published models that are known although nobody publishes them. */
+/** Values of settings that publications omit because they are standard. */
 const defaults: Partial<Record<Aspect, string>> = {
   'micro-batches': 'none',
   'changes during the run': 'none',

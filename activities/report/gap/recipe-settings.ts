@@ -4,7 +4,7 @@ import type { Aspect, RecipeSettings, Report, Setting } from '../../../configs/s
 import { startingWeights } from '../../../configs/schema/plan-weights.ts';
 import { formatBoxRegression, formatBoxHeads, formatBoxLoss, RoiHead } from './box-head.ts';
 
-/** The settings that the diagnosis uses. Each one that a recipe lacks, or writes in another shape, counts as unknown. */
+/** Recipe settings that the diagnosis uses. A setting that is missing or has another shape counts as unknown. */
 const Recipe = z.object({
   load_from: z.string().nullish().catch(undefined),
   model: z

@@ -43,5 +43,5 @@ const formatParts = ({ parts, device }: Cost): string =>
 const formatPauses = ({ pausedSeconds }: Cost): string =>
   pausedSeconds > 0 ? ` Pauses (${formatDuration(pausedSeconds)}) released the devices and are not included.` : '';
 
-const formatShare = (part: number, whole: number): string =>
-  whole > 0 ? `${((100 * part) / whole).toFixed(1)} %` : '–';
+const formatShare = (part: number, total: number): string =>
+  total > 0 ? `${((100 * part) / total).toFixed(1)} %` : '–';

@@ -34,5 +34,5 @@ export function formatGoodput(ledger: Ledger): string {
   );
 }
 
-/** A dash if unknown. */
+/** Formats a duration, or a dash if it is unknown. */
 export const formatSeconds = (seconds: number | null): string => (seconds === null ? '–' : formatDuration(seconds));

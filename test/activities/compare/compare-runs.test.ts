@@ -8,7 +8,7 @@ import { renderComparisonMarkdown } from '../../../activities/compare/render-mar
 import { Comparison, type Bootstrap } from '../../../configs/schema/index.ts';
 import { hostileTexts } from '../../fixtures/hostile-texts.ts';
 import { sampleAnalysis } from '../../fixtures/sample-analysis.ts';
-import { samplePlan, sampleReport, seedMetrics } from '../../fixtures/sample-report.ts';
+import { samplePlan, sampleReport, blogMetrics } from '../../fixtures/sample-report.ts';
 import { readHtml } from '../report/read-html.ts';
 
 const classes = ['person', 'dog', 'unicorn', 'bench'];
@@ -18,7 +18,7 @@ const bootstrapOf = (by: number): Bootstrap => {
   const kind = { AP: drawn(0.5), AP50: drawn(0.7), AP75: drawn(0.55), classes: classes.map(() => drawn(0.4)) };
   return {
     v: 1,
-    checkpointSha256: seedMetrics.checkpointSha256,
+    checkpointSha256: blogMetrics.checkpointSha256,
     annotationsSha256: 'e'.repeat(64),
     images: 5000,
     seed: 2017,
@@ -30,10 +30,10 @@ const bootstrapOf = (by: number): Bootstrap => {
 };
 
 const runOf = (runId: string, by: number, plan: Partial<typeof samplePlan> = {}): ComparedRun => {
-  const bbox = { ...seedMetrics.bbox, AP: (seedMetrics.bbox.AP ?? 0) + by };
-  const whole = { ...samplePlan, ...plan, runId, planHash: (by === 0 ? 'a' : 'b').repeat(64) };
+  const bbox = { ...blogMetrics.bbox, AP: (blogMetrics.bbox.AP ?? 0) + by };
+  const runPlan = { ...samplePlan, ...plan, runId, planHash: (by === 0 ? 'a' : 'b').repeat(64) };
   return {
-    report: sampleReport({ runId, plan: whole, metrics: { ...seedMetrics, bbox } }),
+    report: sampleReport({ runId, plan: runPlan, metrics: { ...blogMetrics, bbox } }),
     analysis: sampleAnalysis(),
     bootstrap: bootstrapOf(by),
   };

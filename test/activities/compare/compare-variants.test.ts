@@ -4,7 +4,7 @@ import { renderSweepHtml, renderSweepMarkdown } from '../../../activities/compar
 import { SweepInput, SweepReport, type VariantStatus } from '../../../configs/schema/index.ts';
 import { hostileTexts } from '../../fixtures/hostile-texts.ts';
 import { sampleAnalysis } from '../../fixtures/sample-analysis.ts';
-import { sampleReport, seedMetrics } from '../../fixtures/sample-report.ts';
+import { sampleReport, blogMetrics } from '../../fixtures/sample-report.ts';
 import { miniInput } from '../../helpers/mini-run.ts';
 import { readHtml } from '../report/read-html.ts';
 
@@ -32,7 +32,7 @@ const failed = (variant: string, message: string): VariantStatus =>
   done(variant, 0, { state: 'failed', result: null, failure: { code: 'TrainingFailed', message } });
 
 const runOf = (runId: string, AP: number, annotations = 'e'): FinishedRun => ({
-  report: sampleReport({ runId, metrics: { ...seedMetrics, bbox: { ...seedMetrics.bbox, AP } } }),
+  report: sampleReport({ runId, metrics: { ...blogMetrics, bbox: { ...blogMetrics.bbox, AP } } }),
   analysis: sampleAnalysis({ annotationsSha256: annotations.repeat(64) }),
   bootstrap: undefined,
 });

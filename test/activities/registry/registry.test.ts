@@ -17,14 +17,14 @@ import {
 } from '../../../activities/registry/versions.ts';
 import { modelKeys } from '../../../configs/names.ts';
 import { versionId, type ModelVersion } from '../../../configs/schema/index.ts';
-import { seedMetrics } from '../../fixtures/sample-report.ts';
+import { blogMetrics } from '../../fixtures/sample-report.ts';
 import { storeKinds, useBothStores } from '../../helpers/both-stores.ts';
 
 const stores = useBothStores();
 
 const hash = (digit: string) => digit.repeat(64);
 const id = (digit: string) => versionId(`run-${digit}`, hash(digit));
-const wish = (action: ChangeRequest['action'], digit: string): ChangeRequest => ({
+const changeRequest = (action: ChangeRequest['action'], digit: string): ChangeRequest => ({
   action,
   version: id(digit),
   who: 'a test',
@@ -39,15 +39,15 @@ describe.each(storeKinds)('a registry in %s', (kind) => {
     const store = open('history');
     const change = (wanted: ChangeRequest, expected: string | null, at: number) =>
       changeRegistry(store, 'shapes', wanted, { expected, at });
-    await change(wish('candidate', '1'), null, 1);
-    await change(wish('promote', '1'), null, 2);
-    await change(wish('candidate', '2'), id('1'), 3);
-    await change(wish('reject', '2'), id('1'), 4);
-    await change(wish('promote', '3'), id('1'), 5);
+    await change(changeRequest('candidate', '1'), null, 1);
+    await change(changeRequest('promote', '1'), null, 2);
+    await change(changeRequest('candidate', '2'), id('1'), 3);
+    await change(changeRequest('reject', '2'), id('1'), 4);
+    await change(changeRequest('promote', '3'), id('1'), 5);
     const { state } = await readRegistry(store, 'shapes');
     expect(state).toMatchObject({ champion: id('3'), candidate: null });
     expect(previousChampion(state)).toBe(id('1'));
-    const back = await change({ ...wish('rollback', '1'), version: previousChampion(state) }, id('3'), 6);
+    const back = await change({ ...changeRequest('rollback', '1'), version: previousChampion(state) }, id('3'), 6);
     expect(back.champion).toBe(id('1'));
     expect(back.history.map(({ action, from, at }) => [action, from, at])).toEqual([
       ['candidate', null, 1],
@@ -62,14 +62,14 @@ describe.each(storeKinds)('a registry in %s', (kind) => {
 
   test('lets one of two concurrent promotions win and rejects the other with StoreConflict', async () => {
     const store = open('promoters');
-    await changeRegistry(store, 'shapes', wish('promote', '0'), { expected: null, at: 1 });
+    await changeRegistry(store, 'shapes', changeRequest('promote', '0'), { expected: null, at: 1 });
     for (let round = 0; round < 5; round += 1) {
       const { champion } = (await readRegistry(store, 'shapes')).state;
       const why = `round ${round}`;
       const outcomes = await Promise.allSettled(
         ['a', 'b'].map((digit) => {
           const version = versionId(`run-${round}${digit}`, hash(digit));
-          const wanted = { ...wish('promote', digit), version, why };
+          const wanted = { ...changeRequest('promote', digit), version, why };
           return changeRegistry(store, 'shapes', wanted, { expected: champion, at: 2 });
         }),
       );
@@ -84,7 +84,7 @@ describe.each(storeKinds)('a registry in %s', (kind) => {
   test('applies a retried change once', async () => {
     const store = open('again');
     const promote = (digit: string) =>
-      changeRegistry(store, 'shapes', wish('promote', digit), { expected: null, at: 1 });
+      changeRegistry(store, 'shapes', changeRequest('promote', digit), { expected: null, at: 1 });
     await promote('1');
     expect((await promote('1')).history).toHaveLength(1);
     await expect(promote('2')).rejects.toMatchObject({ code: 'StoreConflict' });
@@ -112,8 +112,8 @@ describe.each(storeKinds)('a registry in %s', (kind) => {
       fingerprint: { sha256: hash('d'), parts: {} },
       test: { annotationsSha256: hash('e'), images: 24, trainerCode: hash('f') },
       weights: bare(weights),
-      bbox: seedMetrics.bbox,
-      segm: seedMetrics.segm,
+      bbox: blogMetrics.bbox,
+      segm: blogMetrics.segm,
       files: [bare(report)],
     };
     // Killed before the last file: the version does not exist.

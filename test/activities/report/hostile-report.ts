@@ -4,12 +4,12 @@ import type { Analysis, Failure, RecipeSettings, Report, RunPlan } from '../../.
 import { sampleAnalysis, sampleClass, sampleImage } from '../../fixtures/sample-analysis.ts';
 import { sampleAttempt, samplePlan, sampleReport } from '../../fixtures/sample-report.ts';
 
-/** Closes a script, an attribute, a comment, a table cell, a code span and a CDATA section, and turns the text around. */
+/** Closes a script, an attribute, a comment, a table cell, a code span and a CDATA section, and reverses the text direction. */
 export const hostile = `</script></style><img src=x onerror=alert(1)> "' | \`x\` ]]> --> &amp; [a](javascript:b)\u202e\u001b[31m`;
 
 const base = sampleReport();
 
-/** A report in which every free text is the given one; `recipe` names one that is known, for all that is said of it. */
+/** Builds a report with `text` in every free text field. A known `recipe` also renders its published model. */
 export function hostileReport(text: string = hostile, recipe: string = text): Report {
   const plan: RunPlan = {
     ...samplePlan,
@@ -71,7 +71,7 @@ const hostileSettings = (text: string): RecipeSettings => ({
   optim_wrapper: { type: text, optimizer: { type: text, lr: 0.0001 } },
 });
 
-/** The same of an analysis: names of classes and files. */
+/** Builds an analysis with `text` in names of classes and files. */
 export const hostileAnalysis = (text: string = hostile): Analysis =>
   sampleAnalysis({
     checkpointSha256: text,

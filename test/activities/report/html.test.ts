@@ -73,7 +73,7 @@ describe('renderHtml', () => {
 
   test('labels the columns that the verdict compares with', () => {
     expect(textOf(page)).toContain('compared: same recipe not compared: another recipe');
-    expect(textOf(page)).toContain('The verdict compares with: seed post; paper.');
+    expect(textOf(page)).toContain('The verdict compares with: blog post; paper.');
   });
 
   test('marks the crash and the resume in every chart', () => {

@@ -42,17 +42,17 @@ describe.skipIf(!hasChromium)(chromiumTitle('in Chromium'), () => {
     await rm(folder, { recursive: true });
   });
 
-  interface Look {
+  interface View {
     name?: keyof typeof pages;
     width?: number;
     dark?: boolean;
     script?: boolean;
   }
 
-  /** Opens a page, hands it over, and expects that the console and the network stayed silent. */
+  /** Opens a page, runs `check`, and expects no console output and no requests. */
   async function open(
-    { name = 'full', width = 1280, dark = false, script = true }: Look,
-    look: (page: Page) => Promise<void>,
+    { name = 'full', width = 1280, dark = false, script = true }: View,
+    check: (page: Page) => Promise<void>,
   ) {
     const page = await browser.newPage({
       viewport: { width, height: 900 },
@@ -67,7 +67,7 @@ describe.skipIf(!hasChromium)(chromiumTitle('in Chromium'), () => {
       if (!/^(file|data):/.test(request.url())) noise.push(request.url());
     });
     await page.goto(`file://${folder}/${name}.html`);
-    await look(page);
+    await check(page);
     await page.close();
     expect(noise).toEqual([]);
   }
@@ -79,7 +79,7 @@ describe.skipIf(!hasChromium)(chromiumTitle('in Chromium'), () => {
     { width: 390, dark: true },
     { width: 1280, script: false },
     { width: 390, name: 'hostile' as const },
-  ])('the page says nothing to the console and does not scroll sideways: %j', async (view: Look) => {
+  ])('the page logs nothing and does not scroll horizontally: %j', async (view: View) => {
     await open(view, async (page) => {
       const file = `page-${Object.entries(view).flat().join('-')}`;
       await page.screenshot({ path: `${screenshots}/${file}.png`, fullPage: true });
@@ -90,7 +90,7 @@ describe.skipIf(!hasChromium)(chromiumTitle('in Chromium'), () => {
   });
 
   test.skipIf(axeFile === undefined).each([{}, { dark: true }, { width: 390 }, { name: 'hostile' as const }])(
-    `axe finds nothing serious: %j${axeFile === undefined ? ' (skipped: axe-core is not installed)' : ''}`,
+    `axe reports no serious violation: %j${axeFile === undefined ? ' (skipped: axe-core is not installed)' : ''}`,
     async (view) => {
       await open(view, async (page) => {
         await page.evaluate(await readFile(axeFile ?? '', 'utf8'));
@@ -102,7 +102,7 @@ describe.skipIf(!hasChromium)(chromiumTitle('in Chromium'), () => {
     },
   );
 
-  test('classes are sorted by the column that is clicked; without a script they stand weakest first', async () => {
+  test('clicking a heading sorts the classes; without scripts the weakest come first', async () => {
     const firstNames = async (page: Page) => (await page.locator('.classes tbody th').allTextContents()).slice(0, 2);
     await open({ script: false }, async (page) => {
       expect(await firstNames(page)).toEqual(['class 0', 'class 1']);
@@ -116,7 +116,7 @@ describe.skipIf(!hasChromium)(chromiumTitle('in Chromium'), () => {
     });
   });
 
-  test('on paper nothing is cut off by a box that would scroll', async () => {
+  test('printing does not cut off scrollable boxes', async () => {
     await open({}, async (page) => {
       await page.emulateMedia({ media: 'print' });
       const cut = await page.evaluate<number>(
@@ -127,7 +127,7 @@ describe.skipIf(!hasChromium)(chromiumTitle('in Chromium'), () => {
     });
   });
 
-  test('pictures are shown, and what lies under the pointer is named', async () => {
+  test('gallery images are visible and their boxes have titles', async () => {
     await open({}, async (page) => {
       const shown = await page.evaluate<number[]>(
         '[...document.images].map((one) => one.getBoundingClientRect().height)',
@@ -137,7 +137,7 @@ describe.skipIf(!hasChromium)(chromiumTitle('in Chromium'), () => {
     });
   });
 
-  test('a browser’s own parser finds the same tags whatever the texts hold', async () => {
+  test('hostile texts add no tags in the parser of the browser', async () => {
     const draw = (text: string): string => renderHtml(hostileReport(text), hostileAnalysis(text));
     await open({}, async (page) => {
       const parse = (html: string): Promise<{ tags: string[]; texts: string[] }> =>

@@ -11,7 +11,7 @@ test('renderMarkdown summarizes the report', () => {
   expect(markdown).toMatchInlineSnapshot(`
     "# swin-s-blog
 
-    Box AP 50.8 and mask AP 44.3: level with the seed post's 50.8 / 44.3; 1.0 and 0.4 points below the paper's 51.8 / 44.7.
+    Box AP 50.8 and mask AP 44.3: level with the blog post's 50.8 / 44.3; 1.0 and 0.4 points below the paper's 51.8 / 44.7.
 
     36 epochs on 4 GPUs · 3 d 09 h in total, 3 d 09 h of training · finished 2026-08-14 03:38 UTC
 
@@ -19,7 +19,7 @@ test('renderMarkdown summarizes the report', () => {
 
     ### Box
 
-    |  |  | this run | seed post | ± points | paper | ± points | released model (another recipe) | ± points |
+    |  |  | this run | blog post | ± points | paper | ± points | released model (another recipe) | ± points |
     | --- | --- | --: | --: | --: | --: | --: | --: | --: |
     | AP | @\\[ IoU=0.50:0.95 \\| area=all \\| maxDets=100 \\] | 0.508 | 0.508 | 0.0 | 0.518 | −1.0 | 0.519 | −1.1 |
     | AP50 | @\\[ IoU=0.50 \\| area=all \\| maxDets=1000 \\] | 0.701 | 0.701 | 0.0 | 0.704 | −0.3 | – | – |
@@ -36,7 +36,7 @@ test('renderMarkdown summarizes the report', () => {
 
     ### Mask
 
-    |  |  | this run | seed post | ± points | paper | ± points | released model (another recipe) | ± points |
+    |  |  | this run | blog post | ± points | paper | ± points | released model (another recipe) | ± points |
     | --- | --- | --: | --: | --: | --: | --: | --: | --: |
     | AP | @\\[ IoU=0.50:0.95 \\| area=all \\| maxDets=100 \\] | 0.443 | 0.443 | 0.0 | 0.447 | −0.4 | 0.450 | −0.7 |
     | AP50 | @\\[ IoU=0.50 \\| area=all \\| maxDets=1000 \\] | 0.675 | 0.675 | 0.0 | 0.679 | −0.4 | – | – |

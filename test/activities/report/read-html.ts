@@ -1,4 +1,4 @@
-/** What a browser's parser makes of a page, as far as pages of ours go: enough to tell text from tags. */
+/** Minimal HTML parser that separates text from tags in generated pages. */
 
 export interface Skeleton {
   /** Every tag with the names of its attributes, in order: what data must not change. */
@@ -11,7 +11,7 @@ const entities: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"'
 const resolve = (text: string): string =>
   text.replace(/&(\w+|#\d+);/g, (whole, name: string) => entities[name] ?? whole);
 
-/** Style and script are skipped: no data stands in them. */
+/** Skips style and script, which contain no data. */
 export function readHtml(page: string): Skeleton {
   const tags: string[] = [];
   const texts: string[] = [];

@@ -1,26 +1,26 @@
 import { expect, test } from 'vitest';
 import { formatVerdict } from '../../../activities/report/verdict.ts';
 import type { EvalMetrics, ReferenceResult } from '../../../configs/schema/index.ts';
-import { paperReference, seedMetrics, seedReference } from '../../fixtures/sample-report.ts';
+import { paperReference, blogMetrics, blogReference } from '../../fixtures/sample-report.ts';
 
 const scored = (box: number | null, mask: number | null): EvalMetrics => ({
-  ...seedMetrics,
-  bbox: { ...seedMetrics.bbox, AP: box },
-  segm: { ...seedMetrics.segm, AP: mask },
+  ...blogMetrics,
+  bbox: { ...blogMetrics.bbox, AP: box },
+  segm: { ...blogMetrics.segm, AP: mask },
 });
 const published = (label: string, bbox: ReferenceResult['bbox'], segm: ReferenceResult['segm'] = {}) => [
   { label, source: 'a table', bbox, segm },
 ];
 
 test('formatVerdict reports the difference to the paper', () => {
-  expect(formatVerdict(seedMetrics, [paperReference])).toBe(
+  expect(formatVerdict(blogMetrics, [paperReference])).toBe(
     "Box AP 50.8 and mask AP 44.3: 1.0 and 0.4 points below the paper's 51.8 / 44.7.",
   );
 });
 
 test('formatVerdict lists every reference', () => {
-  expect(formatVerdict(seedMetrics, [seedReference, paperReference])).toBe(
-    "Box AP 50.8 and mask AP 44.3: level with the seed post's 50.8 / 44.3; 1.0 and 0.4 points below the paper's 51.8 / 44.7.",
+  expect(formatVerdict(blogMetrics, [blogReference, paperReference])).toBe(
+    "Box AP 50.8 and mask AP 44.3: level with the blog post's 50.8 / 44.3; 1.0 and 0.4 points below the paper's 51.8 / 44.7.",
   );
 });
 
@@ -40,13 +40,13 @@ test('formatVerdict subtracts the rounded numbers, so that readers get the same 
 });
 
 test('formatVerdict compares only the number that the reference published', () => {
-  expect(formatVerdict(seedMetrics, published('model zoo', { AP: 0.5 }))).toBe(
+  expect(formatVerdict(blogMetrics, published('model zoo', { AP: 0.5 }))).toBe(
     "Box AP 50.8 and mask AP 44.3: box 0.8 points above the model zoo's 50.0.",
   );
 });
 
 test('formatVerdict forms the possessive of a label with article or final s', () => {
-  expect(formatVerdict(seedMetrics, published('the authors', { AP: 0.508 }))).toBe(
+  expect(formatVerdict(blogMetrics, published('the authors', { AP: 0.508 }))).toBe(
     "Box AP 50.8 and mask AP 44.3: box level with the authors' 50.8.",
   );
 });

@@ -56,7 +56,7 @@ test('only the hook process gets the token, and no file contains it', () =>
       address = `${hookUrl ?? ''}/hooks/retrain/`;
       const headers = { authorization: `Bearer ${token}` };
       const answer = await until(() =>
-        fetch(`${address}nobody`, { method: 'POST', headers })
+        fetch(`${address}unknown`, { method: 'POST', headers })
           // The hook or the Temporal server is still starting.
           .then((response) => (response.status === 503 ? undefined : response))
           .catch(() => undefined),

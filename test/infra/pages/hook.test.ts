@@ -95,7 +95,7 @@ describe('the hook with a valid token', () => {
   });
 
   test('explains how to create a missing schedule', async () => {
-    const answer = await post('/hooks/retrain/nobody');
+    const answer = await post('/hooks/retrain/unknown');
     expect(answer.status).toBe(404);
     expect(await errorOf(answer)).toContain('npm run schedule -- apply FILE');
   });
@@ -135,7 +135,7 @@ describe('the hook with a valid token', () => {
     ['a reason that is too long', JSON.stringify({ why: 'x'.repeat(501) })],
     ['a list', '[]'],
   ])('refuses a body with %s', async (_what, body) => {
-    const answer = await post('/hooks/retrain/nobody', { body });
+    const answer = await post('/hooks/retrain/unknown', { body });
     expect([answer.status, await errorOf(answer)]).toEqual([
       400,
       expect.stringContaining('{"who": TEXT, "why": TEXT}'),
@@ -144,14 +144,14 @@ describe('the hook with a valid token', () => {
 
   test('refuses a body above the limit, with and without content-length', async () => {
     const huge = 'x'.repeat(4 * 1024 * 1024);
-    expect((await post('/hooks/retrain/nobody', { body: huge })).status).toBe(413);
+    expect((await post('/hooks/retrain/unknown', { body: huge })).status).toBe(413);
     const stream = new Blob([huge]).stream();
     const chunked = { body: stream, duplex: 'half' } as RequestInit; // fetch has the option, its type does not
-    expect((await post('/hooks/retrain/nobody', chunked)).status).toBe(413);
+    expect((await post('/hooks/retrain/unknown', chunked)).status).toBe(413);
   });
 
   test.each(['GET', 'PUT', 'DELETE', 'HEAD', 'OPTIONS'])('refuses %s', async (method) => {
-    const answer = await post('/hooks/retrain/nobody', { method });
+    const answer = await post('/hooks/retrain/unknown', { method });
     expect([answer.status, answer.headers.get('allow')]).toEqual([405, 'POST']);
   });
 
@@ -159,10 +159,10 @@ describe('the hook with a valid token', () => {
     '/',
     '/hooks/retrain/',
     '/hooks/retrain/..%2fx',
-    '/hooks/retrain/NOBODY',
-    '/hooks/retrain/nobody/',
-    '/hooks/retrain/nobody?x=1',
-    '/hooks/other/nobody',
+    '/hooks/retrain/UNKNOWN',
+    '/hooks/retrain/unknown/',
+    '/hooks/retrain/unknown?x=1',
+    '/hooks/other/unknown',
     `/hooks/retrain/${'x'.repeat(30)}`,
   ])('returns 404 at %s', async (path) => {
     const answer = await post(path);
@@ -181,7 +181,7 @@ test.each([
 ])('the hook rejects a request with %s', async (_what, authorization) => {
   await withSchedule(async ({ model }) => {
     const headers = new Headers(authorization === undefined ? {} : { authorization });
-    for (const path of [`/hooks/retrain/${model}`, '/hooks/retrain/nobody', '/']) {
+    for (const path of [`/hooks/retrain/${model}`, '/hooks/retrain/unknown', '/']) {
       const answer = await post(path, { headers });
       expect([answer.status, await errorOf(answer)]).toEqual([401, 'Expected the header Authorization: Bearer TOKEN.']);
       expect(answer.headers.get('www-authenticate')).toContain('Bearer realm="everswin"');
@@ -204,15 +204,15 @@ test('the hook returns 503 during an outage and recovers', async () => {
 test('createRetrainRequester reports an unreachable server', async () => {
   const connection = Connection.lazy({ address: `127.0.0.1:${await findFreePort(0)}` });
   const trigger = { who: 'a test', why: 'to see' };
-  expect(await createRetrainRequester(new Client({ connection }))('nobody', trigger)).toEqual({ how: 'away' });
+  expect(await createRetrainRequester(new Client({ connection }))('unknown', trigger)).toEqual({ how: 'away' });
   await connection.close();
 });
 
 test('the hook logs a line per request without its content', async () => {
   recentOutput = '';
-  await post('/hooks/retrain/nobody', { body: '{"who":"somebody","why":"\\u009b31m"}' });
+  await post('/hooks/retrain/unknown', { body: '{"who":"kim","why":"\\u009b31m"}' });
   await until(() => Promise.resolve(recentOutput.endsWith('\n') ? true : undefined));
-  expect(recentOutput).toMatch(/^\d{4}-\S+Z {2}nobody: no schedule\n$/);
+  expect(recentOutput).toMatch(/^\d{4}-\S+Z {2}unknown: no schedule\n$/);
 });
 
 test('formatSchedule shows a schedule without a time', async () => {

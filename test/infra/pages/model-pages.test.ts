@@ -160,7 +160,7 @@ test('model pages show the other documents when one is damaged', async () => {
   const folder = `${home}/damaged`;
   const store = localStore(folder);
   const { versions, evidence } = await fillRegistry(store, { folder: `${home}/scratch` });
-  await fillRegistry(store, { folder: `${home}/scratch`, model: 'whole' });
+  await fillRegistry(store, { folder: `${home}/scratch`, model: 'valid' });
   await writeFile(`${folder}/${modelKeys('shapes').version(versions[2])}`, '{"v":1}');
   await writeFile(`${folder}/${modelKeys('shapes').verdict(evidence[0] ?? '')}`, 'other bytes');
   await store.replace(modelKeys('torn').state, '{"v":1', { ifMatch: null });
@@ -168,7 +168,7 @@ test('model pages show the other documents when one is damaged', async () => {
   await store.put(modelKeys('torn').version(versions[0]), `${home}/scratch/version`);
   await serve(home, store, async ({ url }) => {
     const list = rowsOf(await (await fetch(`${url}/models`)).text(), 'models');
-    expect(list.map(([name]) => name)).toEqual(['Model', 'shapes', 'torn', 'whole']);
+    expect(list.map(([name]) => name)).toEqual(['Model', 'shapes', 'torn', 'valid']);
     expect(list[1]?.slice(1, 4)).toEqual(['–', '–', versions[2]]);
     expect(list[2]?.[1]).toContain('is not a valid model state');
     const page = await (await fetch(`${url}/models/shapes`)).text();

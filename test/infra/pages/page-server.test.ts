@@ -192,9 +192,9 @@ test.each(['POST', 'PUT', 'DELETE', 'OPTIONS', 'TRACE'])('the page server refuse
 });
 
 test('HEAD returns the same headers without a body', async () => {
-  const whole = await ask('/runs/good/');
+  const full = await ask('/runs/good/');
   const head = await ask('/runs/good/', { method: 'HEAD' });
-  expect([head.status, head.body, head.headers.etag]).toEqual([200, '', whole.headers.etag]);
+  expect([head.status, head.body, head.headers.etag]).toEqual([200, '', full.headers.etag]);
 });
 
 test('the live page escapes texts of the trainer', async () => {

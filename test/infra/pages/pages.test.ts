@@ -1,4 +1,4 @@
-/** The live page of a run of the fake trainer, as a process of its own serves it. */
+/** Live page of a fake-trainer run, served by a separate process. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { formatApTable } from '../../../infra/terminal/format-ap-table.ts';
-import { seedMetrics } from '../../fixtures/sample-report.ts';
+import { blogMetrics } from '../../fixtures/sample-report.ts';
 
 test('formatApTable prints the lines of the blog post', () => {
-  expect(formatApTable(seedMetrics)).toMatchInlineSnapshot(`
+  expect(formatApTable(blogMetrics)).toMatchInlineSnapshot(`
     "bbox
      Average Precision  (AP) @[ IoU=0.50:0.95 | area=   all | maxDets=100 ] = 0.508
      Average Precision  (AP) @[ IoU=0.50      | area=   all | maxDets=1000 ] = 0.701
@@ -35,8 +35,8 @@ test('formatApTable prints the lines of the blog post', () => {
 });
 
 test('formatApTable prints -1 for a score without ground truth', () => {
-  const bbox = { ...seedMetrics.bbox, APs: null };
-  expect(formatApTable({ ...seedMetrics, bbox })).toContain(
+  const bbox = { ...blogMetrics.bbox, APs: null };
+  expect(formatApTable({ ...blogMetrics, bbox })).toContain(
     '\n Average Precision  (AP) @[ IoU=0.50:0.95 | area= small | maxDets=1000 ] = -1.000\n',
   );
 });

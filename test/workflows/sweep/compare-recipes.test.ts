@@ -26,7 +26,7 @@ import {
 import { startRun } from '../../../infra/client/start-run.ts';
 import type { compareRecipes } from '../../../workflows/index.ts';
 import { sampleAnalysis } from '../../fixtures/sample-analysis.ts';
-import { sampleReport, seedMetrics } from '../../fixtures/sample-report.ts';
+import { sampleReport, blogMetrics } from '../../fixtures/sample-report.ts';
 import { createMiniRun, miniInput, miniPlan } from '../../helpers/mini-run.ts';
 import { until } from '../../helpers/until.ts';
 import { anAttempt, aReport, freshInput, withWorkers, type StubbedActivities } from '../../helpers/workflow-env.ts';
@@ -60,13 +60,13 @@ const variantOf = ({ name }: Pick<RunInput, 'name'>): string => name.replace(/^t
 
 /** As the test and the report leave it: a score, and resamples that move together with those of the other runs. */
 async function leaveReport(runId: string, score: number): Promise<void> {
-  const bbox = { ...seedMetrics.bbox, AP: score };
+  const bbox = { ...blogMetrics.bbox, AP: score };
   const folder = runFolder(home, runId).report;
   const drawn = Array.from({ length: 40 }, (_, place) => score + (place % 5) / 100);
   const kind = { AP: drawn, AP50: drawn, AP75: drawn, classes: [drawn] };
   const bootstrap: Bootstrap = {
     v: 1,
-    checkpointSha256: seedMetrics.checkpointSha256,
+    checkpointSha256: blogMetrics.checkpointSha256,
     annotationsSha256: 'e'.repeat(64),
     images: 5000,
     seed: 2017,
@@ -76,7 +76,7 @@ async function leaveReport(runId: string, score: number): Promise<void> {
     segm: kind,
   };
   await mkdir(folder, { recursive: true });
-  const report = sampleReport({ runId, metrics: { ...seedMetrics, bbox } });
+  const report = sampleReport({ runId, metrics: { ...blogMetrics, bbox } });
   await writeFile(`${folder}/report.json`, JSON.stringify(report));
   await writeFile(`${folder}/analysis.json`, JSON.stringify(sampleAnalysis()));
   await writeFile(`${folder}/bootstrap.json`, JSON.stringify(bootstrap));

@@ -1,11 +1,11 @@
 """What was wrong with each detection that found nothing, and what each kind of error costs.
 
 The kinds and their costs are TIDE's (Bolya et al., "TIDE: A General Toolbox for Identifying Object Detection Errors",
-ECCV 2020, arXiv:2008.08115), at its overlaps 0.5 and 0.1. In this order: *localisation*, the class is right and the
+ECCV 2020, arXiv:2008.08115), at its overlaps 0.5 and 0.1. In this order: *localization*, the class is right and the
 best overlap with an object of it 0.1 to 0.5; *class*, it overlaps an object of another class by 0.5 or more;
 *duplicate*, it overlaps one of its class by 0.5 or more, which a higher score has found; *background*, it overlaps
 nothing by more than 0.1; *both* is what is left: another class, too little overlap. *Missed* is an object that nothing
-found and no localisation or class error points at.
+found and no localization or class error points at.
 
 Detections on crowds are neither right nor wrong. TIDE files some of them under a kind; here they are left out.
 """
@@ -21,8 +21,8 @@ from everswin_trainer.analysis.precision import precisions, rankings
 
 LEAST, ENOUGH = 0.1, float(OVERLAPS[0])
 UNCOUNTED, CORRECT, IGNORED, LOCALISATION, CLASS, BOTH, DUPLICATE, BACKGROUND = range(8)
-OUTCOMES = ("uncounted", "correct", "ignored", "localisation", "class", "both", "duplicate", "background")
-KINDS = ("localisation", "class", "both", "duplicate", "background", "missed")
+OUTCOMES = ("uncounted", "correct", "ignored", "localization", "class", "both", "duplicate", "background")
+KINDS = ("localization", "class", "both", "duplicate", "background", "missed")
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def costs(truth: GroundTruth, matches: Matches, outcomes: Outcomes) -> dict[str,
     for kind in KINDS[:-1]:
         wrong = outcomes.of == OUTCOMES.index(kind)
         label, right = matches.label, correct
-        if kind in ("localisation", "class"):
+        if kind in ("localization", "class"):
             label = np.where(wrong & best, np.append(truth.label, 0)[outcomes.about], label)
             right = correct | (wrong & best)
         then = _mean_precision(truth, matches, label, right, counts & (right | ~wrong), objects)
@@ -99,7 +99,7 @@ def costs(truth: GroundTruth, matches: Matches, outcomes: Outcomes) -> dict[str,
 
 
 def _best_for_its_object(matches: Matches, outcomes: Outcomes) -> np.ndarray:
-    """(detections,): the localisation or class error of the highest score for an object that nothing found."""
+    """(detections,): the localization or class error of the highest score for an object that nothing found."""
     candidates = np.flatnonzero(np.isin(outcomes.of, (LOCALISATION, CLASS)))
     candidates = candidates[~outcomes.found[outcomes.about[candidates]]]
     candidates = candidates[np.argsort(-matches.score[candidates], kind="stable")]

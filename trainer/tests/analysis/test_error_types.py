@@ -49,7 +49,7 @@ ONE_CAT = truth_of((CAT, HERE, False))
     ("box", "category", "expected"),
     [
         (ENOUGH, CAT, "correct"),
-        (TOO_LITTLE, CAT, "localisation"),
+        (TOO_LITTLE, CAT, "localization"),
         (ENOUGH, DOG, "class"),
         (TOO_LITTLE, DOG, "both"),
         (THERE, CAT, "background"),
@@ -84,7 +84,7 @@ def test_of_objects_that_it_overlaps_equally_a_detection_finds_the_last_as_pycoc
         ([(DOG, HERE, 0.9)], False),
     ],
 )
-def test_an_object_is_missed_if_no_localisation_or_class_error_stands_for_it(detections: Any, missed: bool) -> None:
+def test_an_object_is_missed_if_no_localization_or_class_error_stands_for_it(detections: Any, missed: bool) -> None:
     assert outcomes(ONE_CAT, found(*detections))[1] == [missed]
 
 
@@ -105,7 +105,7 @@ def test_errors_are_counted_by_the_size_of_the_object_and_of_the_detection_where
     assert analysed["objects"] == {"small": 1, "medium": 1, "large": 1}
     assert analysed["found"] == {"small": 0, "medium": 1, "large": 0}
     counts = {kind: analysed["kinds"][kind]["count"] for kind in KINDS}
-    assert counts["localisation"] == {"small": 1, "medium": 0, "large": 0}
+    assert counts["localization"] == {"small": 1, "medium": 0, "large": 0}
     assert counts["background"] == {"small": 1, "medium": 0, "large": 0}
     assert counts["missed"] == {"small": 0, "medium": 0, "large": 1}
     assert all(sum(counts[kind].values()) == 0 for kind in ("class", "both", "duplicate"))
@@ -118,7 +118,7 @@ def test_what_a_kind_costs_is_what_ap50_gains_without_it() -> None:
     matches = match(truth, detections, "bbox")
     lost = costs(truth, matches, judge(truth, matches, 0.0))
     assert lost == pytest.approx(
-        {"localisation": 0, "class": 0.5, "both": 0, "duplicate": 0, "background": 0.25, "missed": 0}
+        {"localization": 0, "class": 0.5, "both": 0, "duplicate": 0, "background": 0.25, "missed": 0}
     )
 
 
@@ -126,7 +126,7 @@ def test_an_error_about_an_object_that_was_found_is_mended_by_leaving_it_out() -
     truth = truth_of((CAT, HERE, False), (CAT, THERE, False))
     matches = match(truth, found((CAT, HERE, 0.9), (CAT, TOO_LITTLE, 0.8)), "bbox")
     # It does not find the other one instead.
-    assert costs(truth, matches, judge(truth, matches, 0.0))["localisation"] == 0
+    assert costs(truth, matches, judge(truth, matches, 0.0))["localization"] == 0
 
 
 def test_a_missed_object_costs_its_class_the_recall() -> None:

@@ -8,7 +8,7 @@ from everswin_trainer.system.atomic_file import write_json
 
 CLASSES = ("circle", "rectangle", "triangle")
 IMAGES, OBJECTS, RESAMPLES, SEED = 8, 12, 20, 2017
-KINDS = ("localisation", "class", "both", "duplicate", "background", "missed")
+KINDS = ("localization", "class", "both", "duplicate", "background", "missed")
 WIDTH, HEIGHT = 16, 12
 BOX, OUTLINE = [4, 3, 8, 6], [4, 3, 12, 3, 12, 9, 4, 9]
 # A gray JPEG of 16 x 12 pixels.
@@ -54,7 +54,7 @@ def _replicates(score: float) -> dict[str, Any]:
 
 def _errors(score: float) -> dict[str, Any]:
     found = round(OBJECTS * score)
-    counts = dict.fromkeys(KINDS, 0) | {"localisation": 1, "background": 2, "missed": OBJECTS - found}
+    counts = dict.fromkeys(KINDS, 0) | {"localization": 1, "background": 2, "missed": OBJECTS - found}
     lost = (1 - score) / len(KINDS)
     return {
         "objects": _medium(OBJECTS),

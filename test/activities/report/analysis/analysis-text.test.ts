@@ -21,8 +21,8 @@ test.each([
 
 test('formatErrors names the most costly errors and skips sizes without objects', () => {
   const { bbox } = sampleAnalysis().errors;
-  expect(rankErrors(bbox)).toEqual(['missed', 'localisation', 'class', 'background', 'both', 'duplicate']);
+  expect(rankErrors(bbox)).toEqual(['missed', 'localization', 'class', 'background', 'both', 'duplicate']);
   expect(formatErrors(bbox)).toBe(
-    'The most costly box errors are missed (7.2 points of AP50) and localisation (5.1 points of AP50). Detected: 40 % of small, 75 % of medium objects.',
+    'The most costly box errors are missed (7.2 points of AP50) and localization (5.1 points of AP50). Detected: 40 % of small, 75 % of medium objects.',
   );
 });

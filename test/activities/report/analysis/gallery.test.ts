@@ -30,7 +30,7 @@ test('selectPictures keeps the first images of each group when not all fit', () 
 test('renderHtml stays below 5 MB for the largest analysis', () => {
   const box: [number, number, number, number] = [0, 0, 480, 360];
   const shown = Array.from({ length: 100 }, () => ({ class: 'W'.repeat(200), box, outlines: [], found: false }));
-  const predicted = shown.map((one) => ({ ...one, score: 0.5, outcome: 'localisation' as const }));
+  const predicted = shown.map((one) => ({ ...one, score: 0.5, outcome: 'localization' as const }));
   const classes = Array.from({ length: 5000 }, (_, index) => sampleClass(`${index}`.padEnd(200, 'W'), 0.5));
   const page = renderHtml(
     sampleReport(),

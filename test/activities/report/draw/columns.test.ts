@@ -8,14 +8,14 @@ const columnsOf = (name: string, dataset = 'coco-2017') =>
   listColumns({
     references: referencesFor(name),
     plan: { ...plan, recipe: { ...plan.recipe, name }, dataset: { ...plan.dataset, id: dataset } },
-  }).map(({ label, isCompared }) => `${isCompared ? 'compared' : 'beside'}: ${label}`);
+  }).map(({ label, isCompared }) => `${isCompared ? 'compared' : 'also'}: ${label}`);
 
 test('listColumns compares the blog’s recipe with the blog and also lists paper and released model', () => {
   expect(columnsOf('cascade-mask-rcnn_swin-s_blog')).toEqual([
     'compared: blog (4x RTX 3090, 91 h)',
     "compared: blog author's second run",
-    'beside: released model',
-    'beside: paper, table 2',
+    'also: released model',
+    'also: paper, table 2',
   ]);
 });
 
@@ -23,7 +23,7 @@ test('listColumns compares the paper’s recipe with the paper and also lists th
   expect(columnsOf('cascade-mask-rcnn_swin-s_paper')).toEqual([
     'compared: released model',
     'compared: paper, table 2',
-    'beside: blog (4x RTX 3090, 91 h)',
+    'also: blog (4x RTX 3090, 91 h)',
   ]);
 });
 

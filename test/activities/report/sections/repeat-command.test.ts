@@ -4,7 +4,7 @@ import { repeatCommand } from '../../../../activities/report/sections/repeat-com
 import { RunInput, type RunPlan } from '../../../../configs/schema/index.ts';
 import { samplePlan } from '../../../fixtures/sample-report.ts';
 
-/** What a real shell hands to `temporal`. */
+/** Returns the arguments that a real shell passes to `temporal`. */
 const readArguments = (plan: RunPlan): string[] => {
   const script = `temporal() { printf '%s\\0' "$@"; }\n${repeatCommand(plan)}`;
   return execFileSync('bash', ['-c', script], { encoding: 'utf8' }).split('\0');
