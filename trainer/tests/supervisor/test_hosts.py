@@ -16,6 +16,10 @@ from everswin_trainer.system.atomic_file import read_json
 from everswin_trainer.system.process_tree import find_by_environment, kill_processes
 
 HOSTS = ("a", "b")
+CRASHED = {
+    **{"v": 1, "attempt": 1, "fence": 1, "reason": "crashed", "code": 1, "signal": None, "stopRequested": False},
+    **{"rootCause": None, "endedBy": None, "startedAt": 1.0, "endedAt": 2.0},
+}
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 
 
@@ -81,7 +85,7 @@ def test_files_of_an_earlier_attempt_are_ignored(both: TwoHosts) -> None:
     for name in HOSTS:
         both.host(name).mkdir(parents=True)
         (both.host(name) / "ready.json").write_text('{"v": 1, "fence": 1}')
-        (both.host(name) / "exit.json").write_text('{"v": 1, "fence": 1, "reason": "crashed", "stopRequested": false}')
+        (both.host(name) / "exit.json").write_text(json.dumps(CRASHED))
     second = both.start("b", SLEEP, fence=2)
     until(lambda: both.waits_for("b") == ["a"], "the second to wait for the first")
     assert stop(second) == 143
