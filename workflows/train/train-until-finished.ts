@@ -7,7 +7,7 @@ import type { ControlHandlers } from './control-handlers.ts';
 import { onLeader, diskSpace } from '../support/policies.ts';
 import { runAttempt } from './run-attempt.ts';
 import type { StatusBoard } from './status-board.ts';
-import { trainTogether } from './train-together.ts';
+import { runMultiHostAttempt } from './run-multi-host-attempt.ts';
 import type { Verdict } from './verdict.ts';
 
 /** Runs attempt after attempt until one finishes. Only decide.ts chooses what follows an attempt. */
@@ -33,7 +33,7 @@ export async function trainUntilFinished(
       priority,
     };
     const attempt = await controls.interruptible(() =>
-      hosts.length > 1 ? trainTogether(request, hosts, board) : runAttempt(request, board),
+      hosts.length > 1 ? runMultiHostAttempt(request, hosts, board) : runAttempt(request, board),
     );
     // An attempt that lost its GPUs joins the end of the queue; one that lost only the worker keeps its place.
     if (attempt?.outcome !== 'worker-lost') queuedSince = Date.now() / 1000;
