@@ -1,9 +1,9 @@
 /**
- * The closed catalogue of everything that can go wrong on purpose. Plain data: `docs/errors.md` says the same and a
- * test holds the two together in both directions. The code travels as `ApplicationFailure.type` through Temporal.
+ * Catalogue of the errors that a run can end with. The code is the `type` of the ApplicationFailure. docs/errors.md
+ * describes every code, and a test compares the two in both directions.
  */
 export interface ErrorEntry {
-  /** May Temporal try the same call again, with nothing changed? */
+  /** Whether Temporal may retry the same call unchanged. */
   readonly retryable: boolean;
   readonly meaning: string;
   readonly nextStep: string;
@@ -12,167 +12,170 @@ export interface ErrorEntry {
 export const errorCatalogue = {
   InvalidInput: {
     retryable: false,
-    meaning: 'The run input breaks its schema; every problem is listed with its path.',
+    meaning: 'The input does not match its schema. The message lists every problem with its path.',
     nextStep: 'Correct the listed fields and start the run again.',
   },
   UnknownRecipe: {
     retryable: false,
-    meaning: 'The input names a recipe that configs/mmdet does not hold, or that MMEngine cannot read.',
+    meaning: 'The input names a recipe that is not in configs/mmdet, or that MMEngine cannot read.',
     nextStep: 'Use one of the listed recipes, or add yours to configs/mmdet and restart the workers.',
   },
   NotInCatalog: {
     retryable: false,
-    meaning: 'The input names a data set or weights that configs/catalog.json does not hold.',
+    meaning: 'The input names a data set or weights that are not in configs/catalog.json.',
     nextStep: 'Use one of the listed ids, or add an entry to configs/catalog.json and restart the workers.',
   },
   PlanStopped: {
     retryable: false,
-    meaning: 'The dry run found something that would make the run fail or be in vain: the message lists it.',
-    nextStep: 'Do what the lines say; `npm run start -- RUN.json --force` starts it all the same.',
+    meaning: 'The dry run found errors that would make the run fail. The message lists them.',
+    nextStep: 'Follow the remedy of each line, or start the run anyway with `npm run start -- RUN.json --force`.',
   },
   PlanChanged: {
     retryable: false,
-    meaning: 'The run folder holds checkpoints of a different plan (recipe, data, seed, GPUs or epochs changed).',
+    meaning: 'The run folder holds checkpoints of a different plan: recipe, data, seed, GPUs or epochs changed.',
     nextStep: 'Give the changed run a new name, or allow the change in recovery.mayChange.',
   },
   DownloadFailed: {
     retryable: true,
-    meaning: 'A download broke off or the server answered 5xx; what arrived is kept and resumed.',
-    nextStep: 'Nothing, it is tried again. If it persists, check the network and the address.',
+    meaning: 'A download was interrupted or the server answered 5xx. The received bytes are kept.',
+    nextStep: 'Nothing: the download resumes. If it keeps failing, check the network and the address.',
   },
   DownloadRefused: {
     retryable: false,
     meaning:
-      'The server refused the file (4xx), redirected without end or sent a web page instead of it; or a file of your own is not there.',
+      'The server rejected the request (4xx), redirected in a loop or sent a web page; or a local file is missing.',
     nextStep: 'Check the address in the input or in configs/catalog.json, and whether it needs a login.',
   },
   SourceChanged: {
     retryable: true,
-    meaning: 'The file on the server changed while it was being fetched; the partial file was thrown away.',
-    nextStep: 'Nothing, it starts from zero. If it persists, the source is not stable: use a mirror.',
+    meaning: 'The file on the server changed during the download. The partial file was deleted.',
+    nextStep: 'Nothing: the download starts from zero. If it keeps failing, use a mirror with a stable file.',
   },
   ChecksumMismatch: {
     retryable: true,
-    meaning: 'The downloaded file has the wrong size or sha256; it was deleted and never used.',
-    nextStep: 'Nothing, it is fetched again. If it persists, the source holds another file than the catalog.',
+    meaning: 'The downloaded file has the wrong size or sha256. It was deleted and never used.',
+    nextStep:
+      'Nothing: the file is downloaded again. If it keeps failing, the source and the catalog name different files.',
   },
   DatasetInvalid: {
     retryable: false,
-    meaning: 'The data set is not whole or not COCO: the message lists what is wrong, image by image where it can.',
-    nextStep: 'Mend the images or annotations that the message names, or the entry of the data set.',
+    meaning:
+      'The data set is incomplete or not in COCO format. The message lists the problems, by image where possible.',
+    nextStep: 'Fix the images or annotations that the message names, or the catalog entry of the data set.',
   },
   StoreUnavailable: {
     retryable: true,
-    meaning: 'The artifact store did not answer, or answered with an error of its own; nothing was lost.',
-    nextStep: 'Nothing, it is tried again. If it persists, check the address of the store and the network.',
+    meaning: 'The artifact store did not answer, or answered with a server error. Nothing was lost.',
+    nextStep: 'Nothing: the request is retried. If it keeps failing, check the address of the store and the network.',
   },
   StoreRefused: {
     retryable: false,
-    meaning: 'The artifact store refuses: there is no such bucket, or the credentials of the worker do not suffice.',
-    nextStep: 'Check the address in `artifacts.store`, and the credentials in the environment of the worker.',
+    meaning: 'The artifact store rejected the request: the bucket does not exist, or the credentials do not allow it.',
+    nextStep: 'Check `artifacts.store` in the input and the credentials in the environment of the worker.',
   },
   StoreConflict: {
     retryable: false,
-    meaning: 'Somebody else wrote the same pointer of the artifact store in the meantime; theirs stands.',
-    nextStep: 'Nothing, the newer writer goes on. If no other worker runs this run, start it again.',
+    meaning: 'Another writer updated the same pointer in the artifact store first. Its value is kept.',
+    nextStep: 'Nothing: the newer writer continues. If no other worker runs this run, start it again.',
   },
   StoreDamaged: {
     retryable: true,
-    meaning: 'An object of the artifact store has another size or sha256 than was recorded; it is not used.',
-    nextStep: 'Nothing, an older copy or the source is used. If it persists, delete the object that the message names.',
+    meaning: 'An object in the artifact store has a different size or sha256 than recorded. It is not used.',
+    nextStep:
+      'Nothing: an older copy or the source is used. If it keeps failing, delete the object that the message names.',
   },
   NotComparable: {
     retryable: false,
-    meaning: 'The runs cannot be compared: one is not finished, or they were not tested on the same images.',
-    nextStep: 'Compare finished runs of one test set; the message says what differs.',
+    meaning: 'The runs cannot be compared: one is not finished, or they were tested on different images.',
+    nextStep: 'Compare finished runs of one test set. The message says what differs.',
   },
   WeightsMismatch: {
     retryable: false,
-    meaning: 'The weights do not fit the model of the recipe; MMDetection would have loaded them silently.',
-    nextStep: 'Name the weights that belong to the recipe; the message lists the keys and shapes that differ.',
+    meaning: 'The weights do not fit the model of the recipe. MMDetection would load them without a warning.',
+    nextStep: 'Name weights that belong to the recipe. The message lists the keys and shapes that differ.',
   },
   WeightsRefused: {
     retryable: false,
-    meaning: 'The weights file is damaged or holds code that torch.load(weights_only=True) refuses to run.',
-    nextStep: 'Do not use this file; fetch the weights from a source you trust.',
+    meaning: 'The weights file is damaged, or contains code that torch.load(weights_only=True) does not run.',
+    nextStep: 'Do not use this file. Download the weights from a source that you trust.',
   },
   DiskFull: {
     retryable: true,
-    meaning: 'There is no space left for what the message names; everything whole was kept.',
-    nextStep: 'Free space on the named disk; the run goes on by itself.',
+    meaning: 'The disk has no space for the file that the message names. Complete files are kept.',
+    nextStep: 'Free space on the named disk. The run then resumes.',
   },
   TrainerLocked: {
     retryable: false,
-    meaning: 'Another trainer works in the same run folder.',
+    meaning: 'Another trainer is running in the same run folder.',
     nextStep: 'Wait until it ends, or stop the process that the message names.',
   },
   TrainerNoProgress: {
     retryable: false,
-    meaning: 'The trainer ended three times in a row without a new checkpoint.',
-    nextStep: 'Read the cause in the message and the log it names; start the run again when it is mended.',
+    meaning: 'The trainer failed too many times in a row without a new checkpoint.',
+    nextStep: 'Read the cause in the message and the log that it names, fix it, and start the run again.',
   },
   TrainingDiverged: {
     retryable: false,
-    meaning: 'The loss became NaN or infinite again after every step back that the plan allows.',
-    nextStep: 'Lower the learning rate or lengthen the warm-up in the recipe and start it under a new name.',
+    meaning: 'The loss became NaN or infinite again after every rollback that the plan allows.',
+    nextStep: 'Lower the learning rate or lengthen the warm-up in the recipe, and start it under a new name.',
   },
   OutOfGpuMemory: {
     retryable: false,
-    meaning: 'The GPU memory does not suffice, with the smallest batch that the plan allows.',
-    nextStep: 'End other processes on the GPU, or lower batchPerGpu and start it under a new name.',
+    meaning: 'The GPU memory is too small, even for the smallest batch that the plan allows.',
+    nextStep: 'End other processes on the GPU, or lower batchPerGpu and start the run under a new name.',
   },
   TrainingFailed: {
     retryable: false,
-    meaning: 'The trainer failed in a way that another attempt would not mend; the message names the cause.',
-    nextStep: 'Do what the message says and start the run again: it goes on from its newest checkpoint.',
+    meaning: 'The trainer failed in a way that another attempt would not fix. The message names the cause.',
+    nextStep: 'Follow the message and start the run again. It resumes from its newest checkpoint.',
   },
   TrainerCommandFailed: {
     retryable: true,
-    meaning: 'A short command of the trainer (weights check, recipe, test) ended with an error.',
+    meaning: 'A short command of the trainer (weights check, recipe, test) failed.',
     nextStep: 'Read the log lines in the message.',
   },
   TrainerMissing: {
     retryable: false,
     meaning: 'The Python environment of the trainer is not installed.',
-    nextStep: 'Run `npm run up` once on this machine; it installs what is missing.',
+    nextStep: 'Run `npm run up` once on this machine. It installs what is missing.',
   },
   WorkerStopping: {
     retryable: true,
-    meaning: 'The worker was told to stop; the trainer it watched goes on by itself.',
-    nextStep: 'Nothing, the next worker finds the trainer and goes on watching it.',
+    meaning: 'The worker is shutting down. Its trainer keeps running.',
+    nextStep: 'Nothing: the next worker adopts the trainer.',
   },
   WorkerLost: {
     retryable: true,
-    meaning: 'The worker that watched the trainer died; the next worker on the same machine found that out.',
-    nextStep: 'Nothing, the trainer is adopted if it lives, or resumed.',
+    meaning: 'The worker that watched the trainer died. The next worker on the same machine reported it.',
+    nextStep: 'Nothing: the trainer is adopted if it is running, and resumed otherwise.',
   },
   StaleAttempt: {
     retryable: false,
-    meaning: 'A newer attempt took over this run; this one publishes nothing and stops nothing.',
-    nextStep: 'Nothing, the newer attempt goes on.',
+    meaning: 'A newer attempt took over this run. The older one publishes nothing and stops nothing.',
+    nextStep: 'Nothing: the newer attempt continues.',
   },
   NotifyFailed: {
     retryable: true,
-    meaning: 'A notification was not taken: nobody answered, or the server has an error of its own. The run goes on.',
+    meaning: 'A notification was not accepted: no server answered, or the server has an error. The run continues.',
     nextStep:
-      'Nothing, it is tried again for a while. If it persists, check the address in the environment of the worker.',
+      'Nothing: it is retried for an hour. If it keeps failing, check the address in the environment of the worker.',
   },
   NotifyRefused: {
     retryable: false,
     meaning:
-      'A notification cannot be sent: its address is not set, not secure, redirects, or refuses it. The run goes on.',
+      'A notification cannot be sent: its address is missing, insecure, redirects or rejects it. The run continues.',
     nextStep: 'Check the EVERSWIN_NOTIFY_… variables that the message names, in the environment of the control worker.',
   },
   UnexpectedResult: {
     retryable: false,
     meaning:
-      'An activity returned a result that the workflow does not understand; the trainer was asked to save and stop.',
+      'An activity returned a result that the workflow does not understand. The trainer was asked to save and stop.',
     nextStep: 'Run one version of everswin on all workers, complete no activity by command, and start the run again.',
   },
   Unexpected: {
     retryable: true,
-    meaning: 'An error that this catalogue does not know: a defect of everswin or of its surroundings.',
-    nextStep: 'Please report it with the stack trace shown in the Temporal UI.',
+    meaning: 'An error that is not in this catalogue: a defect of everswin or of its environment.',
+    nextStep: 'Please report it with the stack trace that the Temporal UI shows.',
   },
 } as const satisfies Record<string, ErrorEntry>;
 

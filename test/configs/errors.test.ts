@@ -10,21 +10,21 @@ async function readErrorPage(): Promise<Map<string, string>> {
   return new Map(sections.map((section) => [section.slice(0, section.indexOf('\n')).trim(), section]));
 }
 
-test('every error of the catalogue is documented, and every documented error is in the catalogue', async () => {
+test('docs/errors.md lists exactly the codes of the catalogue', async () => {
   const page = await readErrorPage();
   expect([...page.keys()].sort()).toEqual(Object.keys(errorCatalogue).sort());
 });
 
-test('the page says of each error what the catalogue says: meaning, next step, tried again or not', async () => {
+test('docs/errors.md has the meaning, next step and retry of every code', async () => {
   const page = await readErrorPage();
   for (const [code, { meaning, nextStep, retryable }] of Object.entries(errorCatalogue)) {
     const section = page.get(code) ?? '';
     expect(section, code).toContain(meaning);
     expect(section, code).toContain(nextStep);
-    expect(section, code).toContain(retryable ? 'Tried again: yes' : 'Tried again: no');
+    expect(section, code).toContain(retryable ? 'Retried: yes' : 'Retried: no');
   }
 });
 
-test('bad input is never tried again', () => {
+test('invalid input is not retried', () => {
   expect(nonRetryableCodes).toContain('InvalidInput');
 });
