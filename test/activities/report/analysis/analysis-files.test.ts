@@ -33,7 +33,7 @@ test('the trainer writes an analysis that matches the schemas, with every sectio
   expect((await stat(`${folder}/analysis.json`)).size).toBeLessThan(500_000);
 });
 
-test('the fake trainer leaves an analysis too, in the places that the run folder names', async () => {
+test('the fake trainer writes an analysis to the paths of the run folder', async () => {
   const run = await createMiniRun();
   try {
     const { runTraining, runTest } = createGpuActivities(run.dependencies);
