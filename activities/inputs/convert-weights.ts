@@ -7,7 +7,7 @@ import { CodedError } from '../shared/errors/coded-error.ts';
 import { runTrainerCommand } from '../shared/trainer/trainer-command.ts';
 import type { PythonCommand } from '../shared/trainer/trainer-process.ts';
 
-export interface Conversion {
+interface Conversion {
   home: string;
   recipesFolder: string;
   python: PythonCommand;
@@ -21,7 +21,7 @@ export interface Conversion {
   file: string;
 }
 
-export interface Converted {
+interface Converted {
   /** Temporary path, deleted when `use` settles. */
   path: string;
   sha256: string;

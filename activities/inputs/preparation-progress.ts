@@ -3,7 +3,7 @@ import type { PreparationProgress, RunPlan, StepOutcome } from '../../configs/sc
 import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 import type { PreparationCall } from './preparation-context.ts';
 
-/** Runs preparation while heartbeating the newest progress of each file; logs whether the result came from the cache. */
+/** Runs preparation and sends the newest progress of each file as heartbeat; logs whether the result came from the cache. */
 export async function withPreparationProgress<T extends { outcome: StepOutcome }>(
   { runId, input: { fresh } }: RunPlan,
   work: (call: PreparationCall) => Promise<T>,

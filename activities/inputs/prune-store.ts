@@ -4,7 +4,7 @@ import { ignoreMissing } from '../shared/files/ignore-missing.ts';
 import { listObjects, manifestPath } from '../shared/store/objects.ts';
 import { readReferences } from '../plan/references.ts';
 
-export interface PrunedEntry {
+interface PrunedEntry {
   kind: 'object' | 'data set' | 'download' | 'copy of a prefix';
   name: string;
   bytes: number;

@@ -4,7 +4,7 @@ import { startingWeights } from '../../configs/schema/plan-weights.ts';
 import { planHash } from './plan-hash.ts';
 import { writeReferences } from './references.ts';
 
-export interface FetchedInputs {
+interface FetchedInputs {
   plan: RunPlan;
   dataset: FetchedDataset;
   weights: FetchedWeights;

@@ -17,7 +17,7 @@ export async function writeReferences(folder: RunFolder, dataset: FetchedDataset
   await writeFileAtomic(folder.references, JSON.stringify(references));
 }
 
-export interface References {
+interface References {
   /** Maps a sha256 or data set key to the runs that need it. */
   readonly by: ReadonlyMap<string, string[]>;
 }

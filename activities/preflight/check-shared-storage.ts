@@ -12,7 +12,7 @@ const pollMs = 500;
 
 const Marker = z.object({ workflowRun: z.string() });
 
-export interface SharedStorageRequest {
+interface SharedStorageRequest {
   runId: string;
   /** Name of this host in the run's input. */
   host: string;

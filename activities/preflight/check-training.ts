@@ -3,7 +3,7 @@ import { formatCount } from '../shared/summary/format-time.ts';
 import { activeSwitches } from '../shared/run/speed-switches.ts';
 import { totalBatch, iterationsPerEpoch } from './training-arithmetic.ts';
 
-export interface TrainingCheckInput {
+interface TrainingCheckInput {
   plan: RunPlan;
   /** Known facts of the recipe; undefined for a recipe without an entry in the metafile. */
   known: RecipeFacts[string] | undefined;

@@ -1,7 +1,7 @@
 import type { Check, GpuFacts, MachineFacts, RecipeFacts, RunPlan } from '../../configs/schema/index.ts';
 import { formatBytes } from '../shared/summary/format-bytes.ts';
 
-export interface MachineCheckInput {
+interface MachineCheckInput {
   plan: Pick<RunPlan, 'gpus' | 'batchPerGpu' | 'loaderWorkers' | 'recipe'>;
   known: RecipeFacts[string] | undefined;
   machine: MachineFacts;

@@ -1,6 +1,6 @@
 import type { RunPlan } from '../../configs/schema/index.ts';
 
-export type Batching = Pick<RunPlan, 'gpus' | 'batchPerGpu'>;
+type Batching = Pick<RunPlan, 'gpus' | 'batchPerGpu'>;
 
 /** Returns the number of images per step over all GPUs. */
 export const totalBatch = ({ gpus, batchPerGpu }: Batching): number => gpus * batchPerGpu;

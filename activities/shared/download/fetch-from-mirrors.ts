@@ -7,7 +7,7 @@ import type { PartFile } from './parts/part-file.ts';
 import { redactUrl } from './sources/redact-url.ts';
 import { firstLine } from './sources/source-errors.ts';
 
-export interface Fetched {
+interface Fetched {
   readonly url: string;
   readonly sha256: string;
 }

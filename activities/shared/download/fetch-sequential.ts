@@ -11,7 +11,7 @@ import { TransientError, VersionChanged } from './sources/source-errors.ts';
 import type { Source } from './sources/source.ts';
 import type { FetchOptions } from './sources/download-request.ts';
 
-export interface SequentialFile {
+interface SequentialFile {
   readonly address: string;
   /** Expected version; another one is rejected. */
   readonly version: FileVersion & { readonly bytes: number };

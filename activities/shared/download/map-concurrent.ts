@@ -1,6 +1,6 @@
 import pMap from 'p-map';
 
-export interface Concurrency {
+interface Concurrency {
   readonly concurrency: number;
   readonly signal: AbortSignal;
 }

@@ -4,7 +4,7 @@ import { connectionError, stallError } from './sources/source-errors.ts';
 import type { RangeWriter } from './parts/range-writer.ts';
 import type { FetchOptions } from './sources/download-request.ts';
 
-export interface ReceiveOptions {
+interface ReceiveOptions {
   readonly displayUrl: string;
   readonly maxBytes: number;
   /** Creates the error for a body of more than `maxBytes`. */

@@ -2,7 +2,7 @@ import { FailureCatalogue, type FailureClass } from '../../../configs/schema/ind
 import failures from '../../../configs/failures.json' with { type: 'json' };
 
 /** A class of configs/failures.json with compiled patterns. */
-export interface KnownFailure {
+interface KnownFailure {
   entry: FailureClass;
   patterns: RegExp[];
 }
@@ -13,7 +13,7 @@ export const failureCatalogue: readonly KnownFailure[] = FailureCatalogue.parse(
 }));
 
 /** Classes that the worker assigns itself, from an observed state instead of a log line. */
-export type WorkerFailure = 'hung' | 'supervisor-killed' | 'disk-full' | 'unknown';
+type WorkerFailure = 'hung' | 'supervisor-killed' | 'disk-full' | 'unknown';
 
 export function workerFailure(name: WorkerFailure): FailureClass {
   const found = failureCatalogue.find(({ entry }) => entry.class === name);

@@ -64,7 +64,7 @@ export const syncFolder = async (folder: string): Promise<void> => {
   }
 };
 
-export interface HashOptions {
+interface HashOptions {
   readonly signal: AbortSignal;
   /** Receives the bytes hashed so far, because hashing a large file can outlast a heartbeat timeout. */
   readonly onBytes: (bytes: number) => void;

@@ -1,6 +1,6 @@
 import { statfs } from 'node:fs/promises';
 
-export interface DiskSpace {
+interface DiskSpace {
   /** Excludes blocks that are reserved for root. */
   freeBytes: number;
   totalBytes: number;

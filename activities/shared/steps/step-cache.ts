@@ -45,7 +45,7 @@ export async function cachedStep<T>(step: Step<T>): Promise<{ output: T; outcome
 }
 
 /** Lists the fields that differ from the most similar earlier result of the same subject. */
-export function explainMiss(fields: Record<string, string>, records: readonly StepRecord[]): string {
+function explainMiss(fields: Record<string, string>, records: readonly StepRecord[]): string {
   const nearest = records
     .map((record) => ({ changes: findChanges(record.fields, fields), doneAt: record.doneAt }))
     .sort((a, b) => a.changes.length - b.changes.length || b.doneAt - a.doneAt)[0];

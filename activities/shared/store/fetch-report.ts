@@ -2,7 +2,7 @@ import { objectKeys } from '../../../configs/names.ts';
 import type { ArtifactStore } from './artifact-store.ts';
 
 /** A downloaded file of a report. */
-export interface ReportFile {
+interface ReportFile {
   file: string;
   path: string;
   sha256: string;

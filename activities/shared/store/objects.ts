@@ -29,7 +29,7 @@ export async function findObject(home: string, sha256: string): Promise<StoredOb
   return { path, file, sha256, bytes: mark.bytes };
 }
 
-export interface NewObject {
+interface NewObject {
   sha256: string;
   name: string;
   origin: string;

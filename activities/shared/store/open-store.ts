@@ -6,7 +6,7 @@ import { localStore } from './local-store.ts';
 import type { S3Options } from './s3-bucket.ts';
 import { s3Store } from './s3-store.ts';
 
-export interface StoreEnvironment {
+interface StoreEnvironment {
   /** Root folder of all files. */
   readonly home: string;
   readonly s3: Pick<S3Options, 'endpoint' | 'region' | 'credentials'>;

@@ -23,7 +23,7 @@ const maxAttempts = 6;
 const minRetryDelayMs = 50;
 
 /** State of an attempt. After an ambiguous failure, the request may have been executed. */
-export interface Attempt {
+interface Attempt {
   readonly wasAmbiguous: boolean;
 }
 

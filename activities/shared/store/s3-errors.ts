@@ -2,7 +2,7 @@ import { S3ServiceException } from '@aws-sdk/client-s3';
 import { CodedError, systemErrorCode } from '../errors/coded-error.ts';
 
 /** Classes of S3 errors that callers handle differently. */
-export type S3Problem =
+type S3Problem =
   /** The object does not exist. */
   | 'not-found'
   /** The multipart upload was completed, aborted or never created. */

@@ -26,7 +26,7 @@ const maxParts = 10_000;
 export const choosePartBytes = (bytes: number, { partBytes }: Pick<S3Bucket, 'partBytes'>): number =>
   Math.max(partBytes, Math.ceil(bytes / maxParts / mebibyte) * mebibyte);
 
-export interface LargeFile {
+interface LargeFile {
   readonly key: string;
   readonly path: string;
   readonly file: FileHandle;

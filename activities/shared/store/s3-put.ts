@@ -8,7 +8,7 @@ import type { S3Bucket } from './s3-bucket.ts';
 import { choosePartBytes, putInParts } from './s3-multipart.ts';
 import type { UploadStates } from './upload-state.ts';
 
-export interface PutRequest extends PutOptions {
+interface PutRequest extends PutOptions {
   /** Key in the bucket, including the prefix of the store. */
   readonly key: string;
   readonly path: string;

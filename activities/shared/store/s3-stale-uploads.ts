@@ -9,7 +9,7 @@ interface OpenUpload {
   readonly startedAt: Date | undefined;
 }
 
-export interface StaleUploads {
+interface StaleUploads {
   /** Prefix of their keys. */
   readonly under: string;
   readonly olderThanMs: number;

@@ -11,7 +11,7 @@ import { readS3Pointer, replaceS3Pointer } from './s3-pointer.ts';
 import { putFile } from './s3-put.ts';
 import { UploadStates } from './upload-state.ts';
 
-export interface S3Location {
+interface S3Location {
   readonly bucket: string;
   /** Empty, or ends with a slash. */
   readonly prefix: string;

@@ -11,7 +11,7 @@ import { PartState } from './part-state.ts';
 import { RangeWriter, createWriterShare, type WriterShare } from './range-writer.ts';
 
 /** Origin of the bytes that are about to be written. */
-export type PartOrigin = Omit<PartSource, 'v' | 'mixed' | 'boot'>;
+type PartOrigin = Omit<PartSource, 'v' | 'mixed' | 'boot'>;
 
 interface OpenPart {
   readonly file: FileHandle;

@@ -9,7 +9,7 @@ export interface DownloadLimits {
   readonly pauseMsAfter: (bytes: number) => number;
 }
 
-export interface DownloadLimitSettings {
+interface DownloadLimitSettings {
   readonly connections: number;
   /** Total rate of all downloads; undefined for no limit. */
   readonly bytesPerSecond: number | undefined;

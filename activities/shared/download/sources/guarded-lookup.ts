@@ -3,7 +3,7 @@ import type { LookupFunction } from 'node:net';
 import { CodedError } from '../../errors/coded-error.ts';
 import { isPublicAddress } from './private-address.ts';
 
-export type ResolveHost = (hostname: string) => Promise<LookupAddress[]>;
+type ResolveHost = (hostname: string) => Promise<LookupAddress[]>;
 
 export const resolveWithSystem: ResolveHost = (hostname) =>
   new Promise((resolve, reject) => {

@@ -9,7 +9,7 @@ import { mayBePrivate, type SourcePolicy } from './source-policy.ts';
 
 type Headers = Readonly<Record<string, string>>;
 
-export interface HttpClient {
+interface HttpClient {
   /** Sends a GET request and follows redirects. Resolves for any status, with the body unread. */
   readonly get: (headers: Headers, signal: AbortSignal) => Promise<IncomingMessage>;
   readonly close: () => void;

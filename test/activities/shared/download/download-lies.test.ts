@@ -90,7 +90,7 @@ describe('downloadFile from a server with wrong ranges', () => {
     expectWhole();
   });
 
-  it('rejects an unrequested range', async () => {
+  it('rejects a range that was not requested', async () => {
     const server = await serve(answerStatus(206));
     expect(await failureOf(fetchFrom(server.url))).toHaveProperty('code', 'DownloadRefused');
   });
