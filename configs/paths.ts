@@ -62,8 +62,8 @@ export const homeFolders = (home: string) => ({
   downloads: `${home}/downloads`,
   /** Hashes that nobody publishes, as the first download recorded them. */
   recordedHashes: `${home}/store`,
-  /** What files and folders of the user's own held when they were taken into the store. */
-  taken: `${home}/store/taken`,
+  /** Import records of mutable files and folders. */
+  imports: `${home}/store/imports`,
   /** Copies of S3 prefixes, so that only what is new there is fetched again. They may be removed at any time. */
   prefixes: `${home}/prefixes`,
   prefix: (urlKey: string) => `${home}/prefixes/${urlKey}`,

@@ -32,7 +32,7 @@ export async function withImportLock<T>(
   { home, url, signal, onWait }: { home: string; url: string; signal: AbortSignal; onWait: () => void },
   work: () => Promise<T>,
 ): Promise<T> {
-  await mkdir(homeFolders(home).taken, { recursive: true });
+  await mkdir(homeFolders(home).imports, { recursive: true });
   const unlock = await lockTarget(recordPath(home, url), { signal, onWait });
   try {
     return await work();
@@ -41,4 +41,4 @@ export async function withImportLock<T>(
   }
 }
 
-const recordPath = (home: string, url: string): string => `${homeFolders(home).taken}/${contentKey(url)}.json`;
+const recordPath = (home: string, url: string): string => `${homeFolders(home).imports}/${contentKey(url)}.json`;
