@@ -123,7 +123,7 @@ const aroundRetention = [
 ];
 const aroundSteps = ['before:append:step', 'during:append:step', 'after:append:step'];
 const aroundValidation = [
-  ...['after:beat:validation', 'before:append:validation', 'during:append:validation', 'after:append:validation'],
+  ...['after:heartbeat:validation', 'before:append:validation', 'during:append:validation', 'after:append:validation'],
 ];
 const startAndEnd = [
   ...['before:append:started', 'during:append:started', 'after:append:started'],

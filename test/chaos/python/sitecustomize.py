@@ -145,7 +145,7 @@ def install(points: Points) -> None:
     builtins.open = watched_open
     os.write = watched_write
     os.fsync = around("fsync", real_fsync, name_of)
-    os.pwrite = around("beat", real_pwrite, lambda descriptor, data, offset: data.split()[1].decode())
+    os.pwrite = around("heartbeat", real_pwrite, lambda descriptor, data, offset: data.split()[1].decode())
     os.rename = around("rename", real_rename, lambda source, target: os.path.basename(target))
     os.unlink = around("unlink", real_unlink, lambda path, **named: os.path.basename(path))
 
