@@ -153,9 +153,9 @@ test('sendMail uses STARTTLS if offered and keeps the Message-ID when it sends a
     /^Message-ID: (<[0-9a-f]{32}@example\.org>)$/m.exec(text.replaceAll('\r', ''))?.[1];
   expect(idOf(mail?.text)).toBeDefined();
   expect(idOf(again?.text)).toBe(idOf(mail?.text));
-  const secure = server.heard.filter(({ isSecure }) => isSecure).map(({ line }) => line);
+  const secure = server.received.filter(({ isSecure }) => isSecure).map(({ line }) => line);
   expect(secure).toContain(`AUTH PLAIN ${Buffer.from('\0ops\0p@ss:w0rd').toString('base64')}`);
-  expect(server.heard.filter(({ isSecure }) => !isSecure).map(({ line }) => line.split(' ')[0])).toEqual([
+  expect(server.received.filter(({ isSecure }) => !isSecure).map(({ line }) => line.split(' ')[0])).toEqual([
     'EHLO',
     'STARTTLS',
     'EHLO',
@@ -182,7 +182,7 @@ test('sendMail sends nothing to a server with an untrusted certificate', async (
   const url = `smtp://${login.name}:${login.password}@127.0.0.1:${server.port}`;
   const error: unknown = await send('smtp', { url, ...people }).catch((reason: unknown) => reason);
   expect(error).toMatchObject({ type: 'NotifyFailed' });
-  expect(server.heard.map(({ line }) => line)).toEqual(['EHLO everswin', 'STARTTLS']);
+  expect(server.received.map(({ line }) => line)).toEqual(['EHLO everswin', 'STARTTLS']);
 });
 
 test('sendMail never sends a password unencrypted to another machine', async () => {
@@ -192,7 +192,7 @@ test('sendMail never sends a password unencrypted to another machine', async () 
     type: 'NotifyRefused',
     message: expect.stringContaining('does not fall back to an unencrypted connection') as string,
   });
-  expect(server.heard.map(({ line }) => line)).toEqual(['EHLO everswin', 'STARTTLS']);
+  expect(server.received.map(({ line }) => line)).toEqual(['EHLO everswin', 'STARTTLS']);
   expect(server.mails).toEqual([]);
 });
 
@@ -212,7 +212,7 @@ test('sendMail prevents header and command injection by line breaks', async () =
   const [head = ''] = (mail?.text ?? '').split('\r\n\r\n');
   expect(head).not.toMatch(/^(bcc|rcpt|\.)/im);
   expect(mail?.to).toEqual(['RCPT TO:<a@example.org>', 'RCPT TO:<b@example.org>']);
-  expect(server.heard.filter(({ line }) => line.includes('c@example.org'))).toEqual([]);
+  expect(server.received.filter(({ line }) => line.includes('c@example.org'))).toEqual([]);
 });
 
 test.each([

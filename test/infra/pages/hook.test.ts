@@ -8,7 +8,7 @@ import { RetrainStatus, type RetrainInput } from '../../../configs/schema/index.
 import { applySchedule, formatSchedule } from '../../../infra/client/retrain-schedule.ts';
 import { findFreePort } from '../../../infra/stack/free-port.ts';
 import { createRetrainRequester } from '../../../infra/pages/request-retraining.ts';
-import { startCuttableProxy, type CuttableProxy } from '../../fixtures/cuttable-proxy.ts';
+import { startPartitionProxy, type PartitionProxy } from '../../fixtures/partition-proxy.ts';
 import { projectRoot } from '../../helpers/project.ts';
 import { createRetrainStubs, freshRetrainInput } from '../../helpers/retrain-stubs.ts';
 import { until } from '../../helpers/until.ts';
@@ -17,7 +17,7 @@ import { withWorkers } from '../../helpers/workflow-env.ts';
 const token = 'the-token-of-this-test-and-of-no-other';
 const noClock = { every: undefined, cron: undefined, timeZone: 'UTC' };
 
-let proxy: CuttableProxy;
+let proxy: PartitionProxy;
 let hook: ChildProcess;
 let url: string;
 let client: Client;
@@ -28,7 +28,7 @@ let allOutput = '';
 beforeAll(async () => {
   const address = inject('temporalAddress');
   client = new Client({ connection: await Connection.connect({ address }) });
-  proxy = await startCuttableProxy(address);
+  proxy = await startPartitionProxy(address);
   hook = spawn(process.execPath, ['--import', 'tsx', `${projectRoot}/infra/pages/hook.ts`], {
     env: { ...process.env, EVERSWIN_HOOK_TOKEN: token, TEMPORAL_ADDRESS: proxy.address },
   });

@@ -90,14 +90,14 @@ async function untilStarted(handle: WorkflowHandle): Promise<string> {
 }
 
 test('(a) with the default cancellation type the workflow goes on before the activity has cleaned up', async () => {
-  const handle = await startAndCancel<number>('goesOnAt', 'default');
+  const handle = await startAndCancel<number>('resumesAt', 'default');
   const wentOnAt = await handle.result();
   await sleep(3_000);
   expect(wentOnAt).toBeLessThan(finishedCleaningAt);
 });
 
 test('(a) with WAIT_CANCELLATION_COMPLETED written out the workflow waits', async () => {
-  const handle = await startAndCancel<number>('goesOnAt', 'written out');
+  const handle = await startAndCancel<number>('resumesAt', 'written out');
   expect(await handle.result()).toBeGreaterThanOrEqual(finishedCleaningAt);
 });
 

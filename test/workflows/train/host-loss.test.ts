@@ -12,7 +12,7 @@ import { taskQueues } from '../../../configs/names.ts';
 import { CheckpointManifest, RunStatus, type RunPlan } from '../../../configs/schema/index.ts';
 import { objectStoreRegion } from '../../../infra/stack/object-store.ts';
 import { startRun } from '../../../infra/client/start-run.ts';
-import { startCuttableProxy } from '../../fixtures/cuttable-proxy.ts';
+import { startPartitionProxy } from '../../fixtures/partition-proxy.ts';
 import { createMiniRun, miniPlan, type MiniRun } from '../../helpers/mini-run.ts';
 import { startS3Server, type S3Server } from '../../helpers/s3-server.ts';
 import { freshInput, withControlWorker, withWorkers } from '../../helpers/workflow-env.ts';
@@ -81,7 +81,7 @@ test('a run whose machine is gone ends elsewhere with the weights of an undistur
 
   const [lost, next] = [await createMachine(), await createMachine()];
   const address = inject('temporalAddress');
-  const proxy = await startCuttableProxy(address);
+  const proxy = await startPartitionProxy(address);
   try {
     await withControlWorker(controlOf('lost'), async (client) => {
       const first = await startGpuWorker(proxy.address, lost);

@@ -7,14 +7,14 @@ import { readProgress } from '../../../activities/shared/run/progress-reader.ts'
 import { taskQueues } from '../../../configs/names.ts';
 import { RunStatus } from '../../../configs/schema/index.ts';
 import { startRun } from '../../../infra/client/start-run.ts';
-import { startCuttableProxy } from '../../fixtures/cuttable-proxy.ts';
+import { startPartitionProxy } from '../../fixtures/partition-proxy.ts';
 import { createMiniRun, miniPlan } from '../../helpers/mini-run.ts';
 import { freshInput, someMetrics, withControlWorker } from '../../helpers/workflow-env.ts';
 
 test('a cut-off worker is replaced, its trainer is adopted, and when it comes back it finds itself superseded', async () => {
   const run = await createMiniRun('--step-seconds', '1.5'); // 30 steps: longer than the cut and the heartbeat timeout together
   const address = inject('temporalAddress');
-  const proxy = await startCuttableProxy(address);
+  const proxy = await startPartitionProxy(address);
   const failures: unknown[] = [];
   const gpu = createGpuActivities(run.dependencies);
   const watched = {

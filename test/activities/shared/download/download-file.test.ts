@@ -16,32 +16,32 @@ import {
   failureOf,
   expectFailure,
   partBytes,
-  expectWhole,
+  expectComplete,
   expectOnlyTarget,
-  beginHalf,
-} from '../../../fixtures/download-place.ts';
+  downloadHalf,
+} from '../../../fixtures/download-fixture.ts';
 import {
   neverAnswer,
   redirectTo,
   sendNothing,
   sendOnly,
   stallAfter,
-  tellTheTruth,
+  answerCorrectly,
   type Answer,
-} from '../../../fixtures/lying-server.ts';
+} from '../../../fixtures/faulty-server.ts';
 import { startFetchChild } from '../../../fixtures/run-fetch-child.ts';
 
 describe('downloadFile', () => {
   it('writes the complete file and leaves no other file', async () => {
-    const server = await serve(tellTheTruth);
+    const server = await serve(answerCorrectly);
     const fetched = await fetchFrom(server.url);
     expect(fetched).toEqual({ bytes, sha256, reused: false, resumedFromBytes: 0, url: server.url, notes: [] });
-    expectWhole();
+    expectComplete();
     await expectOnlyTarget();
   });
 
   it('reuses a complete target without a request and removes an old part', async () => {
-    const server = await serve(tellTheTruth);
+    const server = await serve(answerCorrectly);
     writeFileSync(target, content);
     writeFileSync(`${target}.part`, 'old');
     expect(await fetchFrom(server.url)).toEqual({
@@ -60,21 +60,21 @@ describe('downloadFile', () => {
     ['of the wrong size', content.subarray(1)],
     ['with different content', Buffer.alloc(bytes)],
   ])('replaces a target %s', async (_label, wrong) => {
-    const server = await serve(tellTheTruth);
+    const server = await serve(answerCorrectly);
     writeFileSync(target, wrong);
     expect(await fetchFrom(server.url)).toHaveProperty('reused', false);
-    expectWhole();
+    expectComplete();
   });
 
   it('downloads an existing target again and returns its hash when no hash is known', async () => {
-    const server = await serve(tellTheTruth);
+    const server = await serve(answerCorrectly);
     writeFileSync(target, content);
     const fetched = await fetchFrom(server.url, { bytes: null, sha256: null });
     expect(fetched).toEqual({ bytes, sha256, reused: false, resumedFromBytes: 0, url: server.url, notes: [] });
   });
 
   it('reports progress, including bytes of an earlier call', async () => {
-    const server = await beginHalf({}, tellTheTruth);
+    const server = await downloadHalf({}, answerCorrectly);
     const progress: DownloadProgress[] = [];
     await fetchFrom(server.url, { onProgress: (step) => progress.push(step) });
     expect(progress[0]).toMatchObject({ bytes: half, totalBytes: bytes, source: null, note: null });
@@ -83,9 +83,9 @@ describe('downloadFile', () => {
   });
 
   it('follows up to three redirects', async () => {
-    const server = await serve(...hops(3), tellTheTruth);
+    const server = await serve(...hops(3), answerCorrectly);
     await fetchFrom(server.url);
-    expectWhole();
+    expectComplete();
   });
 });
 
@@ -103,20 +103,20 @@ const replaceByLink = (path: string): void => {
 
 describe('downloadFile after an interruption', () => {
   it('resumes at the byte where the connection was reset', async () => {
-    const server = await beginHalf({}, tellTheTruth);
+    const server = await downloadHalf({}, answerCorrectly);
     expect(await fetchFrom(server.url)).toHaveProperty('resumedFromBytes', half);
     expect(server.requests[1]).toEqual({ range: rest, ifRange: '"v1"' });
-    expectWhole();
+    expectComplete();
     await expectOnlyTarget();
   });
 
   it('keeps received bytes when the server stalls', async () => {
-    const server = await serve(stallAfter(1000), tellTheTruth);
+    const server = await serve(stallAfter(1000), answerCorrectly);
     const failure = await failureOf(fetchFrom(server.url, { stallMs: 100 }));
     expectFailure(failure, 'DownloadFailed', 'for 100 ms');
     expect(partBytes()).toBe(1000);
     expect(await fetchFrom(server.url)).toHaveProperty('resumedFromBytes', 1000);
-    expectWhole();
+    expectComplete();
   });
 
   it('fails when the server does not respond', async () => {
@@ -125,7 +125,7 @@ describe('downloadFile after an interruption', () => {
   });
 
   it('fails when the body is too short', async () => {
-    const server = await serve(sendOnly(1000), tellTheTruth);
+    const server = await serve(sendOnly(1000), answerCorrectly);
     const failure = await failureOf(fetchFrom(server.url));
     expectFailure(failure, 'DownloadFailed', `1000 of ${bytes} bytes`);
     expect(await fetchFrom(server.url)).toHaveProperty('resumedFromBytes', 1000);
@@ -138,24 +138,24 @@ describe('downloadFile after an interruption', () => {
   });
 
   it('resumes after kill -9', { timeout: 30_000 }, async () => {
-    const server = await serve(stallAfter(half), tellTheTruth);
+    const server = await serve(stallAfter(half), answerCorrectly);
     const child = startFetchChild(folder, { urls: [server.url], target, bytes, sha256, stallMs: 60_000 });
     while (!existsSync(`${target}.part.jsonl`) || partBytes() < half) await sleep(20);
     child.kill('SIGKILL');
     await once(child, 'exit');
     expect(existsSync(target)).toBe(false);
     expect(await fetchFrom(server.url)).toMatchObject({ bytes, sha256, reused: false, resumedFromBytes: half });
-    expectWhole();
+    expectComplete();
     await expectOnlyTarget();
   });
 
   it('only verifies and renames a complete part', async () => {
-    const server = await beginHalf({}, tellTheTruth);
+    const server = await downloadHalf({}, answerCorrectly);
     writeFileSync(`${target}.part`, content);
     claim(half, bytes);
     expect(await fetchFrom(server.url)).toHaveProperty('resumedFromBytes', bytes);
     expect(server.requests).toHaveLength(1);
-    expectWhole();
+    expectComplete();
   });
 
   it.each([
@@ -165,15 +165,15 @@ describe('downloadFile after an interruption', () => {
     ['that was removed', () => rmSync(`${target}.part`)],
     ['that became a symbolic link', () => replaceByLink(`${target}.part`)],
   ])('discards a part %s', async (_label, damage) => {
-    const server = await beginHalf({}, tellTheTruth);
+    const server = await downloadHalf({}, answerCorrectly);
     damage();
     expect(await fetchFrom(server.url)).toHaveProperty('resumedFromBytes', 0);
     expect(server.requests[1]?.range).toBeUndefined();
-    expectWhole();
+    expectComplete();
   });
 
   it('rejects with the reason of its signal and keeps received bytes', async () => {
-    const server = await serve(stallAfter(1000), tellTheTruth);
+    const server = await serve(stallAfter(1000), answerCorrectly);
     const controller = new AbortController();
     const reason = new Error('the worker stops');
     const onProgress = ({ bytes: had }: DownloadProgress): void => {

@@ -3,8 +3,15 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { expectOnlyTarget, fetchFrom, folder, serveFile, sha256Of, target } from '../../../fixtures/download-place.ts';
-import { begin, type Answer } from '../../../fixtures/lying-server.ts';
+import {
+  expectOnlyTarget,
+  fetchFrom,
+  folder,
+  serveFile,
+  sha256Of,
+  target,
+} from '../../../fixtures/download-fixture.ts';
+import { writeHead, type Answer } from '../../../fixtures/faulty-server.ts';
 import { startFetchChild } from '../../../fixtures/run-fetch-child.ts';
 
 const MiB = 1024 * 1024;
@@ -20,7 +27,7 @@ class SlowServer {
   open = 0;
 
   readonly answer: Answer = async (request, response) => {
-    const range = begin(request, response, content, {});
+    const range = writeHead(request, response, content, {});
     this.open += 1;
     response.once('close', () => (this.open -= 1));
     for (let at = 0; at < range.length && !response.destroyed; at += MiB / 16) {

@@ -10,10 +10,10 @@ import {
   failureOf,
   expectFailure,
   partBytes,
-  expectWhole,
-  expectNothing,
-  beginHalf,
-} from '../../../fixtures/download-place.ts';
+  expectComplete,
+  expectEmptyFolder,
+  downloadHalf,
+} from '../../../fixtures/download-fixture.ts';
 import {
   answerStatus,
   ignoreRange,
@@ -23,9 +23,9 @@ import {
   sendWebPage,
   sendWith,
   sendWrongBytes,
-  tellTheTruth,
+  answerCorrectly,
   hideSize,
-} from '../../../fixtures/lying-server.ts';
+} from '../../../fixtures/faulty-server.ts';
 
 describe('downloadFile from a server with wrong content', () => {
   it('throws ChecksumMismatch and deletes the bytes when the hash differs', async () => {
@@ -35,11 +35,11 @@ describe('downloadFile from a server with wrong content', () => {
     expect(failure.message).toContain(
       `Expected ${server.url} to have the sha256 ${sha256}, got ${sha256Of(Buffer.alloc(bytes))}`,
     );
-    await expectNothing();
+    await expectEmptyFolder();
   });
 
   it('throws ChecksumMismatch and keeps the part when the announced size differs', async () => {
-    const server = await beginHalf({}, sendWith({ 'content-range': `bytes ${half}-${bytes - 1}/${bytes + 1}` }));
+    const server = await downloadHalf({}, sendWith({ 'content-range': `bytes ${half}-${bytes - 1}/${bytes + 1}` }));
     const failure = await failureOf(fetchFrom(server.url));
     expect(failure.code).toBe('ChecksumMismatch');
     expect(failure.message).toContain(`to hold ${bytes} bytes, got ${bytes + 1}`);
@@ -49,7 +49,7 @@ describe('downloadFile from a server with wrong content', () => {
   it.each([sha256, null])('throws ChecksumMismatch when the body is too long (sha256 %s)', async (known) => {
     const server = await serve(sendTooMuch);
     expect(await failureOf(fetchFrom(server.url, { sha256: known }))).toHaveProperty('code', 'ChecksumMismatch');
-    await expectNothing();
+    await expectEmptyFolder();
   });
 
   it.each([
@@ -73,10 +73,10 @@ describe('downloadFile from a server with wrong content', () => {
 
 describe('downloadFile from a server with wrong ranges', () => {
   it('restarts at byte 0 when the server sends the complete file', async () => {
-    const server = await beginHalf({}, ignoreRange);
+    const server = await downloadHalf({}, ignoreRange);
     expect(await fetchFrom(server.url)).toHaveProperty('resumedFromBytes', 0);
     expect(server.requests).toHaveLength(2);
-    expectWhole();
+    expectComplete();
   });
 
   it.each([
@@ -84,10 +84,10 @@ describe('downloadFile from a server with wrong ranges', () => {
     ['no Content-Range', sendWith({ 'content-range': '' })],
     ['status 416', answerStatus(416)],
   ])('requests the complete file after %s', async (_label, answer) => {
-    const server = await beginHalf({}, answer, tellTheTruth);
+    const server = await downloadHalf({}, answer, answerCorrectly);
     expect(await fetchFrom(server.url)).toHaveProperty('resumedFromBytes', 0);
     expect(server.requests.map(({ range }) => range)).toEqual([undefined, rest, undefined]);
-    expectWhole();
+    expectComplete();
   });
 
   it('rejects a range that was not requested', async () => {
@@ -101,10 +101,10 @@ describe('downloadFile of a changing file', () => {
   const v3 = sendWith({ etag: '"v3"' });
 
   it('restarts when the ETag changed', async () => {
-    const server = await beginHalf({}, v2, v2);
+    const server = await downloadHalf({}, v2, v2);
     expect(await fetchFrom(server.url)).toHaveProperty('resumedFromBytes', 0);
     expect(server.requests).toHaveLength(3);
-    expectWhole();
+    expectComplete();
   });
 
   it('restarts when Last-Modified changed and there is no ETag', async () => {
@@ -112,14 +112,17 @@ describe('downloadFile of a changing file', () => {
     await failureOf(fetchFrom(server.url));
     expect(await fetchFrom(server.url)).toHaveProperty('resumedFromBytes', 0);
     expect(server.requests[1]?.ifRange).toBe('Thu, 01 Jan 2026 00:00:00 GMT');
-    expectWhole();
+    expectComplete();
   });
 
   it('restarts when the size changed under the same ETag', async () => {
-    const server = await serve(resetWith(half, { 'content-range': `bytes 0-${bytes - 1}/${bytes + 1}` }), tellTheTruth);
+    const server = await serve(
+      resetWith(half, { 'content-range': `bytes 0-${bytes - 1}/${bytes + 1}` }),
+      answerCorrectly,
+    );
     await failureOf(fetchFrom(server.url, { bytes: null }));
     expect(await fetchFrom(server.url, { bytes: null })).toHaveProperty('resumedFromBytes', 0);
-    expectWhole();
+    expectComplete();
   });
 
   it('restarts when neither a hash nor a validator is known', async () => {
@@ -127,7 +130,7 @@ describe('downloadFile of a changing file', () => {
     const server = await serve(resetWith(half, unnamed), sendWith(unnamed));
     await failureOf(fetchFrom(server.url, { sha256: null }));
     expect(await fetchFrom(server.url, { sha256: null })).toHaveProperty('resumedFromBytes', 0);
-    expectWhole();
+    expectComplete();
   });
 
   it('never sends a weak ETag in If-Range', async () => {
@@ -139,18 +142,18 @@ describe('downloadFile of a changing file', () => {
   });
 
   it('throws SourceChanged when the file changes twice', async () => {
-    const server = await beginHalf({}, v2, v3);
+    const server = await downloadHalf({}, v2, v3);
     const failure = await failureOf(fetchFrom(server.url));
     expect(failure.code).toBe('SourceChanged');
     expect(failure.message).toContain('"v1"');
     expect(failure.message).toContain('"v3"');
-    await expectNothing();
+    await expectEmptyFolder();
   });
 });
 
 describe('downloadFile from a failing server', () => {
   it.each([500, 503, 408, 429])('throws DownloadFailed and keeps the part after status %i', async (status) => {
-    const server = await beginHalf({}, answerStatus(status));
+    const server = await downloadHalf({}, answerStatus(status));
     const failure = await failureOf(fetchFrom(server.url));
     expectFailure(failure, 'DownloadFailed', `responded with ${status}`);
     expect(partBytes()).toBe(half);
@@ -194,7 +197,7 @@ describe('downloadFile from a failing server', () => {
   });
 
   it('reports the reason of a failed connection', async () => {
-    const server = await serve(tellTheTruth);
+    const server = await serve(answerCorrectly);
     await server.close();
     const failure = await failureOf(fetchFrom(server.url));
     expectFailure(failure, 'DownloadFailed', 'ECONNREFUSED');

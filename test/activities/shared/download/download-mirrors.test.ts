@@ -14,70 +14,70 @@ import {
   fetchFrom,
   failureOf,
   expectFailure,
-  expectWhole,
-  expectNothing,
-  beginHalf,
-} from '../../../fixtures/download-place.ts';
+  expectComplete,
+  expectEmptyFolder,
+  downloadHalf,
+} from '../../../fixtures/download-fixture.ts';
 import {
   answerStatus,
   resetAfter,
   sendWebPage,
   sendWrongBytes,
   sendWrongBytesThenReset,
-  tellTheTruth,
+  answerCorrectly,
   hideSize,
   pauseAfter,
-} from '../../../fixtures/lying-server.ts';
+} from '../../../fixtures/faulty-server.ts';
 import { canMountSmallDisk, runOnSmallDisk } from '../../../fixtures/run-fetch-child.ts';
 
 describe('downloadFile with several mirrors', () => {
   it('tries mirrors in order until one succeeds', async () => {
     const missing = await serve(answerStatus(404));
     const wrong = await serve(sendWrongBytes);
-    const good = await serve(tellTheTruth);
-    const unused = await serve(tellTheTruth);
+    const good = await serve(answerCorrectly);
+    const unused = await serve(answerCorrectly);
     await fetchFrom([missing.url, wrong.url, good.url, unused.url]);
     expect(unused.requests).toEqual([]);
-    expectWhole();
+    expectComplete();
   });
 
   it('resumes the part of another mirror when the hash is known', async () => {
     const first = await serve(resetAfter(half));
-    const second = await serve(tellTheTruth);
+    const second = await serve(answerCorrectly);
     await fetchFrom([first.url, second.url]);
     expect(second.requests).toEqual([{ range: rest, ifRange: undefined }]);
-    expectWhole();
+    expectComplete();
   });
 
   it('restarts a mirror whose part contains wrong bytes of another', async () => {
     const first = await serve(sendWrongBytesThenReset(half));
-    const second = await serve(tellTheTruth);
+    const second = await serve(answerCorrectly);
     expect(await fetchFrom([first.url, second.url])).toHaveProperty('resumedFromBytes', 0);
     expect(second.requests.map(({ range }) => range)).toEqual([rest, undefined]);
-    expectWhole();
+    expectComplete();
   });
 
   it('tries the mirror of the part first and never mixes mirrors without a hash', async () => {
     const first = await serve(answerStatus(503), resetAfter(half));
-    const second = await serve(resetAfter(1000), tellTheTruth);
+    const second = await serve(resetAfter(1000), answerCorrectly);
     expect(await failureOf(fetchFrom([first.url, second.url], unknown))).toHaveProperty('code', 'DownloadFailed');
     expect(await fetchFrom([first.url, second.url], unknown)).toMatchObject({ sha256, resumedFromBytes: 1000 });
     expect(first.requests).toHaveLength(1);
   });
 
   it.each([half, bytes])('restarts without a hash when the mirror of %i bytes is gone', async (had) => {
-    await beginHalf(unknown, tellTheTruth);
+    await downloadHalf(unknown, answerCorrectly);
     writeFileSync(`${target}.part`, Buffer.alloc(had));
-    const other = await serve(tellTheTruth);
+    const other = await serve(answerCorrectly);
     expect(await fetchFrom(other.url, unknown)).toMatchObject({ sha256, resumedFromBytes: 0 });
   });
 
   it('restarts without a hash when the next mirror takes over', async () => {
     const first = await serve(resetAfter(half));
-    const second = await serve(tellTheTruth);
+    const second = await serve(answerCorrectly);
     await fetchFrom([first.url, second.url], { sha256: null });
     expect(second.requests[0]?.range).toBeUndefined();
-    expectWhole();
+    expectComplete();
   });
 
   it('joins the errors of all mirrors, retryable if one of them is', async () => {
@@ -120,7 +120,7 @@ describe('downloadFile with disk problems', () => {
 
   it('throws DiskFull before the download when the disk is too small', { timeout: 30_000 }, async (context) => {
     if (!(await canMountSmallDisk(folder))) context.skip();
-    const server = await serve(tellTheTruth);
+    const server = await serve(answerCorrectly);
     const options = { urls: [server.url], target, bytes, sha256, stallMs: 5_000 };
     const { code, message, left } = await runOnSmallDisk(65_536, folder, options);
     expect(code).toBe('DiskFull');
@@ -135,11 +135,11 @@ describe('downloadFile with disk problems', () => {
     };
     const failure = await failureOf(fetchFrom(server.url, { onProgress }));
     expectFailure(failure, 'ChecksumMismatch', 'got another or no file');
-    await expectNothing();
+    await expectEmptyFolder();
   });
 
   it('throws ENOENT when the target folder does not exist', async () => {
-    const server = await serve(tellTheTruth);
+    const server = await serve(answerCorrectly);
     const failure = fetchFrom(server.url, { target: join(folder, 'none', 'file.bin') });
     await expect(failure).rejects.toHaveProperty('code', 'ENOENT');
   });

@@ -9,13 +9,13 @@ import {
   serveFile,
   sha256Of,
   target,
-} from '../../../fixtures/download-place.ts';
+} from '../../../fixtures/download-fixture.ts';
 import {
   answerStatus,
   hideSize,
   ignoreRange,
-  lieBehindHalf,
-  lieOnSize,
+  failPastHalf,
+  misstateSize,
   neverAnswer,
   pauseAfter,
   rangeOf,
@@ -31,9 +31,9 @@ import {
   sendWrongBytes,
   sendWrongBytesThenReset,
   stallAfter,
-  tellTheTruth,
+  answerCorrectly,
   type Answer,
-} from '../../../fixtures/lying-server.ts';
+} from '../../../fixtures/faulty-server.ts';
 
 /** Large enough for several concurrent ranges. */
 const content = randomBytes(20 * 1024 * 1024);
@@ -53,7 +53,7 @@ const later = sendWith({ etag: '', 'last-modified': 'Fri, 02 Jan 2026 00:00:00 G
 
 it('downloadFile fetches a large file over several connections, each byte once', async () => {
   for (const known of [{ bytes, sha256 }, unknown]) {
-    const server = await serveFile(content, tellTheTruth);
+    const server = await serveFile(content, answerCorrectly);
     await fetchFrom(server.url, known);
     await expectContent();
     expect(server.requests.length).toBeGreaterThan(4);
@@ -64,27 +64,27 @@ it('downloadFile fetches a large file over several connections, each byte once',
 
 describe('a transient error of one range', () => {
   it.each<[string, Answer]>([
-    ['a short body with a clean end', lieBehindHalf(sendOnly(1000), 2)],
-    ['an empty body', lieBehindHalf(sendOnly(0), 1)],
-    ['a response without a body', lieBehindHalf(answerStatus(500), 1)],
-    ['a connection that is reset', lieBehindHalf(resetAfter(100_000), 3)],
-    ['a connection that is reset at once', lieBehindHalf(resetAfter(0), 1)],
-    ['a connection that stalls', lieBehindHalf(stallAfter(1000), 1)],
-    ['a request without a response', lieBehindHalf(neverAnswer, 1)],
-    ['a slow response', lieBehindHalf(pauseAfter(1000, 200), 1)],
-    ['503', lieBehindHalf(answerStatus(503), 2)],
-    ['408', lieBehindHalf(answerStatus(408), 1)],
-    ['429', lieBehindHalf(answerStatus(429), 1)],
-    ['a shorter range than requested', lieBehindHalf(sendShorterRange)],
-    ['a body longer than its Content-Length', lieBehindHalf(sendTooMuch, 1)],
-    ['a Content-Length larger than the body', lieBehindHalf(sendWith({ 'content-length': 10_000_000 }), 1)],
-    ['the complete file instead of a range', lieBehindHalf(ignoreRange, 1)],
-    ['the complete file without its size', lieBehindHalf(hideSize, 1)],
-    ['another range than requested', lieBehindHalf(sendOtherRange)],
-    ['no Content-Range', lieBehindHalf(sendWith({ 'content-range': '' }))],
-    ['an invalid Content-Range', lieBehindHalf(sendWith({ 'content-range': 'bytes 1-0/x' }))],
-    ['416', lieBehindHalf(answerStatus(416))],
-    ['an ETag that changes once', change(3, tellTheTruth, sendWith({ etag: '"v2"' }))],
+    ['a short body with a clean end', failPastHalf(sendOnly(1000), 2)],
+    ['an empty body', failPastHalf(sendOnly(0), 1)],
+    ['a response without a body', failPastHalf(answerStatus(500), 1)],
+    ['a connection that is reset', failPastHalf(resetAfter(100_000), 3)],
+    ['a connection that is reset at once', failPastHalf(resetAfter(0), 1)],
+    ['a connection that stalls', failPastHalf(stallAfter(1000), 1)],
+    ['a request without a response', failPastHalf(neverAnswer, 1)],
+    ['a slow response', failPastHalf(pauseAfter(1000, 200), 1)],
+    ['503', failPastHalf(answerStatus(503), 2)],
+    ['408', failPastHalf(answerStatus(408), 1)],
+    ['429', failPastHalf(answerStatus(429), 1)],
+    ['a shorter range than requested', failPastHalf(sendShorterRange)],
+    ['a body longer than its Content-Length', failPastHalf(sendTooMuch, 1)],
+    ['a Content-Length larger than the body', failPastHalf(sendWith({ 'content-length': 10_000_000 }), 1)],
+    ['the complete file instead of a range', failPastHalf(ignoreRange, 1)],
+    ['the complete file without its size', failPastHalf(hideSize, 1)],
+    ['another range than requested', failPastHalf(sendOtherRange)],
+    ['no Content-Range', failPastHalf(sendWith({ 'content-range': '' }))],
+    ['an invalid Content-Range', failPastHalf(sendWith({ 'content-range': 'bytes 1-0/x' }))],
+    ['416', failPastHalf(answerStatus(416))],
+    ['an ETag that changes once', change(3, answerCorrectly, sendWith({ etag: '"v2"' }))],
   ])('does not prevent the download: %s', async (_label, answer) => {
     const server = await serveFile(content, answer);
     await fetchFrom(server.url, { bytes, sha256, ...shortTimeouts });
@@ -94,26 +94,26 @@ describe('a transient error of one range', () => {
 
 describe('a permanent error of one range', () => {
   it.each<[string, Answer, ErrorCode]>([
-    ['empty bodies', lieBehindHalf(sendOnly(0)), 'DownloadFailed'],
-    ['connections that are reset at once', lieBehindHalf(resetAfter(0)), 'DownloadFailed'],
-    ['connections that stall', lieBehindHalf(stallAfter(0)), 'DownloadFailed'],
-    ['requests without a response', lieBehindHalf(neverAnswer), 'DownloadFailed'],
-    ['503', lieBehindHalf(answerStatus(503)), 'DownloadFailed'],
-    ['an empty file', lieBehindHalf(sendNothing), 'ChecksumMismatch'],
-    ['wrong bytes', lieBehindHalf(sendWrongBytes), 'ChecksumMismatch'],
-    ['another size', lieBehindHalf(lieOnSize), 'ChecksumMismatch'],
-    ['another ETag', lieBehindHalf(sendWith({ etag: '"v2"' })), 'SourceChanged'],
-    ['409', lieBehindHalf(answerStatus(409)), 'DownloadRefused'],
-    ['404', lieBehindHalf(answerStatus(404)), 'DownloadRefused'],
-    ['304', lieBehindHalf(answerStatus(304)), 'DownloadRefused'],
-    ['a web page', lieBehindHalf(sendWebPage), 'DownloadRefused'],
-    ['an encoded body', lieBehindHalf(sendWith({ 'content-encoding': 'gzip' })), 'DownloadRefused'],
-    ['a redirect loop', lieBehindHalf(redirectTo('/file.bin')), 'DownloadRefused'],
-    ['a redirect to a file', lieBehindHalf(redirectTo('file:///etc/passwd')), 'DownloadRefused'],
-    ['a redirect to a private address', lieBehindHalf(redirectTo('http://169.254.169.254/')), 'DownloadRefused'],
+    ['empty bodies', failPastHalf(sendOnly(0)), 'DownloadFailed'],
+    ['connections that are reset at once', failPastHalf(resetAfter(0)), 'DownloadFailed'],
+    ['connections that stall', failPastHalf(stallAfter(0)), 'DownloadFailed'],
+    ['requests without a response', failPastHalf(neverAnswer), 'DownloadFailed'],
+    ['503', failPastHalf(answerStatus(503)), 'DownloadFailed'],
+    ['an empty file', failPastHalf(sendNothing), 'ChecksumMismatch'],
+    ['wrong bytes', failPastHalf(sendWrongBytes), 'ChecksumMismatch'],
+    ['another size', failPastHalf(misstateSize), 'ChecksumMismatch'],
+    ['another ETag', failPastHalf(sendWith({ etag: '"v2"' })), 'SourceChanged'],
+    ['409', failPastHalf(answerStatus(409)), 'DownloadRefused'],
+    ['404', failPastHalf(answerStatus(404)), 'DownloadRefused'],
+    ['304', failPastHalf(answerStatus(304)), 'DownloadRefused'],
+    ['a web page', failPastHalf(sendWebPage), 'DownloadRefused'],
+    ['an encoded body', failPastHalf(sendWith({ 'content-encoding': 'gzip' })), 'DownloadRefused'],
+    ['a redirect loop', failPastHalf(redirectTo('/file.bin')), 'DownloadRefused'],
+    ['a redirect to a file', failPastHalf(redirectTo('file:///etc/passwd')), 'DownloadRefused'],
+    ['a redirect to a private address', failPastHalf(redirectTo('http://169.254.169.254/')), 'DownloadRefused'],
   ])('fails without a file, or continues with the next mirror: %s', async (_label, answer, code) => {
     const server = await serveFile(content, answer);
-    const mirror = await serveFile(content, tellTheTruth);
+    const mirror = await serveFile(content, answerCorrectly);
     const failure = await failureOf(fetchFrom(server.url, { bytes, sha256, ...shortTimeouts }));
     expect(failure.code, failure.message).toBe(code);
     expect(existsSync(target)).toBe(false);
@@ -125,11 +125,11 @@ describe('a permanent error of one range', () => {
 
 describe('without a known hash', () => {
   it.each<[string, Answer, ErrorCode]>([
-    ['another size in one range', lieBehindHalf(lieOnSize), 'SourceChanged'],
-    ['another ETag in one range', lieBehindHalf(sendWith({ etag: '"v2"' })), 'SourceChanged'],
+    ['another size in one range', failPastHalf(misstateSize), 'SourceChanged'],
+    ['another ETag in one range', failPastHalf(sendWith({ etag: '"v2"' })), 'SourceChanged'],
     ['another Last-Modified in one range', changeBehindHalf(sendWith({ etag: '' }), later), 'SourceChanged'],
-    ['no version at all in one range', lieBehindHalf(sendWith(unnamed)), 'SourceChanged'],
-    ['an encoded body', lieBehindHalf(sendWith({ 'content-encoding': 'br' })), 'DownloadRefused'],
+    ['no version at all in one range', failPastHalf(sendWith(unnamed)), 'SourceChanged'],
+    ['an encoded body', failPastHalf(sendWith({ 'content-encoding': 'br' })), 'DownloadRefused'],
   ])('downloadFile fails instead of mixing versions: %s', async (_label, answer, code) => {
     const server = await serveFile(content, answer);
     const failure = await failureOf(fetchFrom(server.url, { ...unknown, ...shortTimeouts }));
@@ -146,8 +146,8 @@ describe('without a known hash', () => {
 });
 
 it('downloadFile restarts the next mirror when the part contains wrong bytes', async () => {
-  const server = await serveFile(content, lieBehindHalf(change(1, sendWrongBytesThenReset(100_000), resetAfter(0))));
-  const mirror = await serveFile(content, tellTheTruth);
+  const server = await serveFile(content, failPastHalf(change(1, sendWrongBytesThenReset(100_000), resetAfter(0))));
+  const mirror = await serveFile(content, answerCorrectly);
   const { notes } = await fetchFrom([server.url, mirror.url], { bytes, sha256, ...shortTimeouts });
   expect(notes.join()).toContain('starting again');
   await expectContent();

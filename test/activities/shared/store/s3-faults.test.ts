@@ -62,8 +62,8 @@ const transient: Record<string, Fault> = {
   '500': { kind: 'status', status: 500, code: 'InternalError' },
   '409': { kind: 'status', status: 409, code: 'OperationAborted' },
   'a reset': { kind: 'reset' },
-  'a response that is lost after the write': { kind: 'drop-answer' },
-  'a request body that is corrupted in transit': { kind: 'spoil-request' },
+  'a response that is lost after the write': { kind: 'drop-response' },
+  'a request body that is corrupted in transit': { kind: 'corrupt-request' },
   'a server that does not respond': { kind: 'silence' },
   'a slow server': { kind: 'slow', ms: 300 },
 };
@@ -85,7 +85,7 @@ test.each(faults)('put uploads only the affected part again after %s', async (_n
   expect(proxy.requests.filter(isPart)).toHaveLength(fault.kind === 'slow' ? 3 : 4);
 });
 
-test.each(faults.filter(([, { kind }]) => kind !== 'spoil-request'))(
+test.each(faults.filter(([, { kind }]) => kind !== 'corrupt-request'))(
   'put completes an upload despite %s',
   async (_name, fault) => {
     proxy.plan(onceAt(1, isComplete, fault));
@@ -95,7 +95,7 @@ test.each(faults.filter(([, { kind }]) => kind !== 'spoil-request'))(
   },
 );
 
-test.each(faults.filter(([, { kind }]) => kind !== 'spoil-request'))(
+test.each(faults.filter(([, { kind }]) => kind !== 'corrupt-request'))(
   'replace succeeds for a single writer despite %s',
   async (_name, fault) => {
     const before = await store.read('pointer.json');
@@ -109,7 +109,7 @@ test.each(faults.filter(([, { kind }]) => kind !== 'spoil-request'))(
 test('replace detects another writer although its response was lost', async () => {
   const etag = await store.replace('contested.json', 'ours', { ifMatch: null });
   await server.store('faults/').replace('contested.json', 'theirs', { ifMatch: etag });
-  proxy.plan(onceAt(1, isPut, { kind: 'drop-answer' }));
+  proxy.plan(onceAt(1, isPut, { kind: 'drop-response' }));
   const late = store.replace('contested.json', 'late', { ifMatch: etag });
   await expect(late).rejects.toMatchObject({ code: 'StoreConflict' });
   expect((await store.read('contested.json'))?.body).toBe('theirs');
@@ -120,7 +120,7 @@ describe('get', () => {
 
   test('resumes a truncated body and fetches nothing twice', async () => {
     const afterBytes = 3 * mebibyte;
-    proxy.plan(onceAt(1, isGet, { kind: 'cut-answer', afterBytes }));
+    proxy.plan(onceAt(1, isGet, { kind: 'truncate-response', afterBytes }));
     let received = 0;
     await store.get('to-fetch', `${folder}/cut`, { onBytes: (bytes) => (received += bytes) });
     expect(await sha256OfFile(`${folder}/cut`)).toBe(large.sha256);
@@ -128,18 +128,21 @@ describe('get', () => {
     expect(proxy.requests.filter(isGet)[1]?.headers.range).toMatch(/^bytes=\d{5,}-$/);
   });
 
-  test.each(faults.filter(([, { kind }]) => kind !== 'spoil-request'))('succeeds despite %s', async (_name, fault) => {
-    proxy.plan(onceAt(1, isGet, fault));
-    await store.get('to-fetch', `${folder}/survived`);
-    expect(await sha256OfFile(`${folder}/survived`)).toBe(large.sha256);
-  });
+  test.each(faults.filter(([, { kind }]) => kind !== 'corrupt-request'))(
+    'succeeds despite %s',
+    async (_name, fault) => {
+      proxy.plan(onceAt(1, isGet, fault));
+      await store.get('to-fetch', `${folder}/survived`);
+      expect(await sha256OfFile(`${folder}/survived`)).toBe(large.sha256);
+    },
+  );
 
   test('never returns corrupted bytes, in a complete or resumed body', async () => {
     const target = await mkdtemp(`${folder}/into-`);
-    proxy.plan((request) => (isGet(request) ? { kind: 'spoil-answer' } : undefined));
+    proxy.plan((request) => (isGet(request) ? { kind: 'corrupt-response' } : undefined));
     await expect(store.get('to-fetch', `${target}/a`)).rejects.toMatchObject({ code: 'StoreDamaged' });
-    const cut: Fault = { kind: 'cut-answer', afterBytes: mebibyte };
-    proxy.plan((request) => (request.headers.range === undefined ? cut : { kind: 'spoil-answer' }));
+    const cut: Fault = { kind: 'truncate-response', afterBytes: mebibyte };
+    proxy.plan((request) => (request.headers.range === undefined ? cut : { kind: 'corrupt-response' }));
     await expect(store.get('to-fetch', `${target}/a`)).rejects.toMatchObject({ code: 'StoreDamaged' });
     expect(await readdir(target)).toEqual([]);
   });

@@ -11,14 +11,14 @@ import { resolveRedirect } from '../../../../../activities/shared/download/sourc
 import { isPublicAddress } from '../../../../../activities/shared/download/sources/private-address.ts';
 import type { SourcePolicy } from '../../../../../activities/shared/download/sources/source-policy.ts';
 import {
-  expectNothing,
-  expectWhole,
+  expectEmptyFolder,
+  expectComplete,
   failureOf,
   fetchFrom,
   folder,
   serve,
-} from '../../../../fixtures/download-place.ts';
-import { redirectTo, tellTheTruth } from '../../../../fixtures/lying-server.ts';
+} from '../../../../fixtures/download-fixture.ts';
+import { redirectTo, answerCorrectly } from '../../../../fixtures/faulty-server.ts';
 
 /** A typical policy. */
 const typical: SourcePolicy = {
@@ -89,7 +89,7 @@ describe('a private address', () => {
     const failure = await failureOf(fetchFrom(url, { policy: allowing(url) }));
     expect(failure.code).toBe('DownloadRefused');
     expect(failure.message).toContain('has a private address');
-    await expectNothing();
+    await expectEmptyFolder();
   });
 
   test.each(privateAddresses.filter(isSendable))(
@@ -99,29 +99,29 @@ describe('a private address', () => {
       const policy = { ...allowing(url), loopback: new Set([new URL(server.url).host]) };
       const failure = await failureOf(fetchFrom(server.url, { policy }));
       expect(failure.code).toBe('DownloadRefused');
-      await expectNothing();
+      await expectEmptyFolder();
     },
   );
 
   test.each(['localhost', 'LOCALHOST', 'ⓛocalhost', 'loc%61lhost'])(
     'is rejected behind a host name, before a request: %s',
     async (name) => {
-      const server = await serve(tellTheTruth);
+      const server = await serve(answerCorrectly);
       const url = server.url.replace('127.0.0.1', name);
       const failure = await failureOf(fetchFrom(url, { policy: allowing(url) }));
       expect(failure.code).toBe('DownloadRefused');
       expect(failure.message).toMatch(/has the private address (127\.0\.0\.1|::1)/);
       expect(server.requests).toEqual([]);
-      await expectNothing();
+      await expectEmptyFolder();
     },
   );
 
   it('is not reached through a host name with a trailing dot', async () => {
-    const server = await serve(tellTheTruth);
+    const server = await serve(answerCorrectly);
     const url = server.url.replace('127.0.0.1', 'localhost.');
     await failureOf(fetchFrom(url, { policy: allowing(url) }));
     expect(server.requests).toEqual([]);
-    await expectNothing();
+    await expectEmptyFolder();
   });
 
   test.each(['8.8.8.8', '1.1.1.1', '2606:4700:4700::1111', '2001:4860:4860::8888'])(
@@ -226,7 +226,7 @@ describe('a URL that the policy does not allow', () => {
     const failure = await failureOf(fetchFrom(url, { policy: typical, s3 }));
     expect(failure.code).toBe('DownloadRefused');
     expect(failure.message).not.toContain('secret');
-    await expectNothing();
+    await expectEmptyFolder();
   });
 
   test.each(foreign.filter(([, url = '']) => isSendable(url) && URL.canParse(url)))(
@@ -237,7 +237,7 @@ describe('a URL that the policy does not allow', () => {
       const failure = await failureOf(fetchFrom(server.url, { policy }));
       expect(failure.code).toBe('DownloadRefused');
       expect(failure.message).not.toContain('secret');
-      await expectNothing();
+      await expectEmptyFolder();
     },
   );
 
@@ -253,7 +253,7 @@ describe('a URL that the policy does not allow', () => {
   ])('is rejected even if files are allowed: %s', async (url) => {
     const failure = await failureOf(fetchFrom(url, { policy: { ...typical, files: true } }));
     expect(failure.code).toBe('DownloadRefused');
-    await expectNothing();
+    await expectEmptyFolder();
   });
 });
 
@@ -273,7 +273,7 @@ describe('a redirect', () => {
   };
 
   it('from https to http is rejected', async () => {
-    const plain = await serve(tellTheTruth);
+    const plain = await serve(answerCorrectly);
     const secure = await serveSecurely(plain.url);
     const policy = { ...typical, loopback: new Set([secure.host, new URL(plain.url).host]) };
     const failure = await failureOf(fetchFrom(`https://${secure.host}/file.bin`, { policy }));
@@ -292,10 +292,10 @@ describe('a redirect', () => {
   });
 
   it('between allowed servers is followed', async () => {
-    const last = await serve(tellTheTruth);
+    const last = await serve(answerCorrectly);
     const first = await serve(redirectTo(last.url));
     const loopback = new Set([first.url, last.url].map((url) => new URL(url).host));
     await fetchFrom(first.url, { policy: { ...typical, loopback } });
-    expectWhole();
+    expectComplete();
   });
 });
