@@ -236,7 +236,7 @@ describe('a resumed training', () => {
 
 describe('a running trainer', () => {
   test('is adopted by a second attempt, which makes the first one stale', async () => {
-    run = await createMiniRun('--step-seconds', '0.1');
+    run = await createMiniRun('--step-seconds', '0.3');
     const first = start(run, 1);
     const outcome = first.catch((error: unknown) => error);
     const owner = await liveTrainer(run);
