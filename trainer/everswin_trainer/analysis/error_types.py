@@ -20,7 +20,7 @@ from everswin_trainer.analysis.matching import NOTHING, OVERLAPS, Matches
 from everswin_trainer.analysis.precision import precisions, rankings
 
 LEAST, ENOUGH = 0.1, float(OVERLAPS[0])
-UNCOUNTED, CORRECT, IGNORED, LOCALISATION, CLASS, BOTH, DUPLICATE, BACKGROUND = range(8)
+UNCOUNTED, CORRECT, IGNORED, LOCALIZATION, CLASS, BOTH, DUPLICATE, BACKGROUND = range(8)
 OUTCOMES = ("uncounted", "correct", "ignored", "localization", "class", "both", "duplicate", "background")
 KINDS = ("localization", "class", "both", "duplicate", "background", "missed")
 
@@ -42,7 +42,7 @@ def judge(truth: GroundTruth, matches: Matches, least_score: float) -> Outcomes:
         (matches.score < least_score, UNCOUNTED, NOTHING),
         (matches.ignored[:, 0], IGNORED, NOTHING),
         (matched != NOTHING, CORRECT, matched),
-        ((same >= LEAST) & (same <= ENOUGH), LOCALISATION, matches.same),
+        ((same >= LEAST) & (same <= ENOUGH), LOCALIZATION, matches.same),
         (other >= ENOUGH, CLASS, matches.other),
         (same >= ENOUGH, DUPLICATE, matches.same),
         (np.maximum(same, other) <= LEAST, BACKGROUND, NOTHING),
@@ -51,7 +51,7 @@ def judge(truth: GroundTruth, matches: Matches, least_score: float) -> Outcomes:
     of = np.select(conditions, [outcome for _, outcome, _ in rules], BOTH)
     about = np.select(conditions, [np.broadcast_to(one, of.shape) for _, _, one in rules], matches.other)
     found = _marked(truth, about[of == CORRECT])
-    stood_for = _marked(truth, about[(of == LOCALISATION) | (of == CLASS)])
+    stood_for = _marked(truth, about[(of == LOCALIZATION) | (of == CLASS)])
     return Outcomes(of, about, found, ~truth.crowd & ~found & ~stood_for)
 
 
@@ -73,7 +73,7 @@ def analyse_errors(truth: GroundTruth, matches: Matches, least_score: float) -> 
 def costs(truth: GroundTruth, matches: Matches, outcomes: Outcomes) -> dict[str, float | None]:
     """By how much AP50 would rise were all errors of one kind mended; None where there is no object at all.
 
-    Localisation and class errors become right where their object is not found otherwise, but only the one of the
+    Localization and class errors become right where their object is not found otherwise, but only the one of the
     highest score for each object; all the rest of a kind goes. Of missed objects their number is taken off.
     """
     objects = truth.count().sum(axis=0)
@@ -100,7 +100,7 @@ def costs(truth: GroundTruth, matches: Matches, outcomes: Outcomes) -> dict[str,
 
 def _best_for_its_object(matches: Matches, outcomes: Outcomes) -> np.ndarray:
     """(detections,): the localization or class error of the highest score for an object that nothing found."""
-    candidates = np.flatnonzero(np.isin(outcomes.of, (LOCALISATION, CLASS)))
+    candidates = np.flatnonzero(np.isin(outcomes.of, (LOCALIZATION, CLASS)))
     candidates = candidates[~outcomes.found[outcomes.about[candidates]]]
     candidates = candidates[np.argsort(-matches.score[candidates], kind="stable")]
     _, first = np.unique(outcomes.about[candidates], return_index=True)
