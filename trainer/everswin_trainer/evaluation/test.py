@@ -43,7 +43,7 @@ def main(argv: list[str]) -> int:
     context = Context.of(arguments)
     checkpoint = measured_by(arguments, context.plan.plan_hash)
     per_epoch = checkpoint.iteration // max(1, checkpoint.epoch)
-    context.say_started(checkpoint.position, per_epoch, context.plan.epochs, checkpoint.path, [os.getpid()], {})
+    context.write_started(checkpoint.position, per_epoch, context.plan.epochs, checkpoint.path, [os.getpid()], {})
     return context.run(lambda: test(context, checkpoint))
 
 

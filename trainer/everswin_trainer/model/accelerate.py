@@ -1,4 +1,4 @@
-"""Puts the speed switches that concern the model into effect: once, before ranks share it and weights are loaded."""
+"""Applies the model's speed switches, once, before DDP wraps the model and weights are loaded."""
 
 from typing import Any
 
@@ -9,41 +9,41 @@ from mmdet.models.backbones.swin import SwinBlock
 from everswin_trainer.job.speed import Speed
 from everswin_trainer.model.sdpa_attention import use_sdpa_attention
 
-# Variants of one piece of code: a shifted and a plain block in each of four stages, in training and in validation.
+# Compiled variants: shifted and unshifted blocks in each of four stages, in training and in validation.
 COMPILED_VARIANTS = 64
 
 
 def accelerate(model: torch.nn.Module, speed: Speed) -> None:
-    """Changes how `model` computes, not what: parameters keep their names, shapes and values."""
+    """Makes `model` faster without changing its results: parameters keep their names, shapes and values."""
     if speed.sdpa_attention:
         use_sdpa_attention(model)
     if speed.channels_last:
         use_channels_last(model)
-        keep_layout_of_pooling(model)
+        make_pooling_inputs_contiguous(model)
     if speed.compile_backbone:
         compile_backbone(model.backbone)
 
 
 def use_channels_last(model: torch.nn.Module) -> None:
-    """Lays out the weights of convolutions, and with them what they make, as tensor cores want them."""
+    """Stores convolution weights, and thereby their outputs, in the layout that tensor cores prefer."""
     model.to(memory_format=torch.channels_last)
 
 
-def use_usual_layout(model: torch.nn.Module) -> None:
+def use_contiguous_format(model: torch.nn.Module) -> None:
     model.to(memory_format=torch.contiguous_format)
 
 
-def keep_layout_of_pooling(model: torch.nn.Module) -> None:
-    """mmcv's compiled kernel reads its input's memory as if it were laid out in the usual way."""
+def make_pooling_inputs_contiguous(model: torch.nn.Module) -> None:
+    """Passes contiguous features to RoIAlign: mmcv's compiled kernel ignores strides."""
     for module in model.modules():
         if isinstance(module, RoIAlign):
-            module.register_forward_pre_hook(_lay_out_as_usual)
+            module.register_forward_pre_hook(_make_contiguous)
 
 
 def compile_backbone(backbone: torch.nn.Module) -> None:
     """Compiles attention and MLP of each Swin block, in place.
 
-    Not whole blocks: in these two a batch of any image size differs in one dimension only, and nothing random is drawn.
+    Does not compile whole blocks: in these two, batches differ in one dimension only, and there are no random draws.
     """
     torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, COMPILED_VARIANTS)
     for module in backbone.modules():
@@ -52,6 +52,6 @@ def compile_backbone(backbone: torch.nn.Module) -> None:
             module.ffn.layers.compile(dynamic=True)
 
 
-def _lay_out_as_usual(_module: torch.nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+def _make_contiguous(_module: torch.nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     features, *rest = inputs
     return (features.contiguous(), *rest)

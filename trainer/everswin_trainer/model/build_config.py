@@ -1,4 +1,4 @@
-"""Recipe + plan + this machine -> the configuration that MMEngine's Runner is built from."""
+"""Builds the configuration for MMEngine's Runner from the recipe, the plan and this machine."""
 
 import math
 from dataclasses import asdict, dataclass
@@ -19,7 +19,7 @@ from everswin_trainer.model.weights import looks_like_safetensors
 
 @dataclass(frozen=True)
 class BuiltConfig:
-    """`warnings` says, in words for the report, where the run departs from its recipe."""
+    """The configuration, and warnings for the report about each deviation from the recipe."""
 
     config: Config
     warnings: list[str]
@@ -42,7 +42,7 @@ def build_config(
     device: str,
     weights: Path | None,
 ) -> BuiltConfig:
-    """Fills in what a recipe leaves open. `weights` is None where a checkpoint is loaded anyway."""
+    """Fills in what a recipe leaves open. `weights` is None if a checkpoint is loaded instead."""
     config = QuickTextConfig(recipe.to_dict())
     warnings: list[str] = []
     config.default_scope = "mmdet"
@@ -68,7 +68,7 @@ def _set_data(config: Config, plan: Plan, data: PreparedData) -> None:
     for loader, split in (("train_dataloader", "train"), ("val_dataloader", "val"), ("test_dataloader", "val")):
         settings = config[loader]
         settings.num_workers = plan.loader_workers
-        # Workers cannot outlive an epoch if there are none.
+        # PyTorch rejects persistent_workers=True with 0 workers.
         settings.persistent_workers = plan.loader_workers > 0
         settings.worker_init_fn = {"type": "own_process_group"}
         settings.dataset.update(
@@ -90,7 +90,7 @@ def _set_data(config: Config, plan: Plan, data: PreparedData) -> None:
 
 
 def set_classes(part: Any, count: int) -> None:
-    """Every head's number of classes, however deep it sits."""
+    """Sets the number of classes of every head, at any depth."""
     if isinstance(part, dict):
         if "num_classes" in part:
             part["num_classes"] = count
@@ -108,12 +108,12 @@ def _set_weights(backbone: ConfigDict, weights: Path | None) -> None:
     is_converted = looks_like_safetensors(weights)
     backbone.init_cfg = {"type": "Pretrained", "checkpoint": f"{SCHEME if is_converted else ''}{weights}"}
     if is_converted and "convert_weights" in backbone:
-        # They are in MMDetection's layout already (convert_weights.py).
+        # convert_weights.py has already converted them to MMDetection's layout.
         backbone.convert_weights = False
 
 
 def _set_epochs(config: Config, plan: Plan, warnings: list[str]) -> None:
-    """Validates after each epoch; a run of another length keeps the shape of the schedule."""
+    """Validates after each epoch. Scales the schedule if the plan and the recipe differ in epochs."""
     recipe_epochs = config.train_cfg.max_epochs
     config.train_cfg.update(max_epochs=plan.epochs, val_begin=1, val_interval=1)
     if plan.epochs == recipe_epochs:
@@ -138,17 +138,17 @@ def _scaled(epoch: int, epochs: int, recipe_epochs: int) -> int:
 
 
 def _set_hooks(config: Config, plan: Plan) -> None:
-    """Whole-or-nothing checkpoints and progress.jsonl are written by our own hooks."""
+    """Disables MMEngine's checkpoint hook: our own hooks write checkpoints and progress.jsonl."""
     config.default_hooks.pop("visualization", None)
-    # None, not absent: MMEngine adds its own where none is mentioned.
+    # None instead of a missing key: MMEngine would add its default hook.
     config.default_hooks.checkpoint = None
     config.default_hooks.logger.interval = plan.log_every_steps
 
 
 def _apply_control(config: Config, control: TrainerControl, warnings: list[str]) -> None:
-    """Applies what the worker changed to recover from a failure. The number of epochs is no setting of the config."""
+    """Applies the settings that the worker changed to recover from a failure. EpochsHook applies the epochs."""
     if control.learning_rate_factor != 1:
-        # Every rate follows from this one. A resumed run has its own (state.py).
+        # Schedulers derive all rates from this one. A resumed run restores its own (state.py).
         config.optim_wrapper.optimizer.lr *= control.learning_rate_factor
         warnings.append(f"trains with {control.learning_rate_factor:g} times the recipe's learning rate, as requested")
     if control.fp32:
@@ -156,31 +156,31 @@ def _apply_control(config: Config, control: TrainerControl, warnings: list[str])
 
 
 def _set_parts(config: Config, plan: Plan, control: TrainerControl, warnings: list[str]) -> None:
-    """One step of the optimizer for a batch, however many parts it is taken in: a checkpoint never falls between them.
+    """Splits a batch into parts that share one optimizer step, so that no checkpoint falls between them.
 
-    A recipe's `images_at_once` is how many images of a rank's batch its losses are means over; MMDetection's own tools
-    do not know it.
+    A recipe's `images_at_once` is the number of images of a rank's batch that a loss averages over. MMDetection's own
+    tools ignore it.
     """
     at_once = config.get("images_at_once", plan.batch_per_gpu)
     parts = math.ceil(plan.batch_per_gpu / at_once) * control.accumulate
     if parts > 1:
         config.train_cfg.update(type="MicroBatchTrainLoop", parts=parts)
     if control.accumulate > 1:
-        warnings.append(f"takes each batch in {parts} parts, one step for all, as requested")
+        warnings.append(f"accumulates the gradients of {parts} parts of each batch, as requested")
 
 
 def _set_speed(config: Config, speed: Speed, device: str, warnings: list[str]) -> None:
-    """The switches of the optimizer and of validation; the runner finds those of the model in `speed`."""
+    """Applies the switches of the optimizer and of validation; the runner applies those of the model."""
     config.speed = asdict(speed)
     optimizer = config.optim_wrapper.optimizer
     if speed.fused_adamw and optimizer.type == "AdamW":
         optimizer.type = "FusedAdamW"
     elif speed.fused_adamw:
-        warnings.append(f"fusedAdamW is without effect: the recipe's optimizer is {optimizer.type}")
+        warnings.append(f"ignores fusedAdamW: the recipe's optimizer is {optimizer.type}")
     if speed.half_precision_validation and device == "cpu":
-        warnings.append("validates in fp32 in spite of halfPrecisionValidation: there is no GPU")
+        warnings.append("ignores halfPrecisionValidation and validates in fp32: there is no GPU")
     elif speed.half_precision_validation:
-        # The test that counts stays in fp32.
+        # The final test stays in fp32.
         config.val_cfg.fp16 = True
 
 
@@ -193,16 +193,16 @@ def _leave_mixed_precision(config: Config, why: str, warnings: list[str]) -> Non
 
 
 def _fit_cpu(config: Config, warnings: list[str]) -> None:
-    """What only a GPU can do, in the form that a CPU can."""
+    """Replaces what only a GPU supports."""
     config.env_cfg.dist_cfg = {"backend": "gloo"}
     config.model_wrapper_cfg = {"type": "MMDistributedDataParallel", "device_ids": None, "broadcast_buffers": False}
     _leave_mixed_precision(config, "there is no GPU", warnings)
     if _replace_sync_norm(config.model):
-        warnings.append("normalises each rank's batch by itself (BN instead of SyncBN): there is no GPU")
+        warnings.append("normalizes each rank's batch separately (BN instead of SyncBN): there is no GPU")
 
 
 def _replace_sync_norm(part: Any) -> bool:
-    """SyncBN -> BN everywhere; whether there was one."""
+    """Replaces every SyncBN by BN. Returns whether there was one."""
     found = False
     if isinstance(part, dict):
         if part.get("type") == "SyncBN":

@@ -1,8 +1,7 @@
-"""Pretrained weights, once: whatever torch or safetensors reads -> one `.safetensors` that training loads as it is.
+"""Converts pretrained weights that torch or safetensors can read to one `.safetensors` file that training loads.
 
-Held against the recipe on the way, its backbone or its whole model, key by key and shape by shape: MMDetection loads
-with strict=False, so a wrong file would be used silently and in part (mmdet/models/backbones/swin.py,
-SwinTransformer.init_weights).
+Compares every key and shape with the recipe's backbone or whole model. MMDetection loads with strict=False, so it
+would silently load part of a wrong file (mmdet/models/backbones/swin.py, SwinTransformer.init_weights).
 """
 
 import argparse
@@ -20,12 +19,20 @@ from everswin_trainer.system.sandbox import drop_credentials, isolate_network, l
 
 PARTS = ("backbone", "detector")
 
-# Of these the file is the cause: a library that it led astray, or a limit that it ran into.
-FAULTS = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGXCPU, signal.SIGXFSZ}
+# The file causes these signals: it crashes a library or exceeds a resource limit.
+FILE_FAULT_SIGNALS = {
+    signal.SIGSEGV,
+    signal.SIGABRT,
+    signal.SIGBUS,
+    signal.SIGILL,
+    signal.SIGFPE,
+    signal.SIGXCPU,
+    signal.SIGXFSZ,
+}
 
 
 def main(argv: list[str]) -> int:
-    """Writes the answer to --out (docs/trainer-contract.md); 0 whatever it says."""
+    """Writes the answer to --out (docs/trainer-contract.md). Returns 0 whether the file is accepted or refused."""
     arguments = parse(argv)
     network = isolate_network()
     drop_credentials()
@@ -34,11 +41,11 @@ def main(argv: list[str]) -> int:
 
 
 def convert_in_child(arguments: argparse.Namespace, network: str) -> int:
-    """0 once there is an answer. Raises RuntimeError if somebody killed the child, which says nothing of the file."""
+    """Returns 0 once the answer is written. Raises RuntimeError if another process killed the child."""
     code = os.waitstatus_to_exitcode(run_in_child(lambda: convert(arguments, network)))
     if code >= 0:
         return code
-    if -code not in FAULTS:
+    if -code not in FILE_FAULT_SIGNALS:
         raise RuntimeError(f"the conversion of {arguments.weights} was killed by {signal_name(-code)}")
     answer(arguments, network, rejected=f"reading it ended the process with {signal_name(-code)}")
     return 0
@@ -70,7 +77,7 @@ def convert(arguments: argparse.Namespace, network: str) -> int:
 
 
 def convert_backbone(arguments: argparse.Namespace, model: Any, expected: dict[str, Any]) -> dict[str, Any]:
-    """What goes into the answer. Raises weights.Refused."""
+    """Returns fields of the answer. Raises weights.Refused."""
     from everswin_trainer.model.weights import compare, read_backbone, store
 
     given = read_backbone(arguments.weights, model.backbone)
@@ -79,13 +86,13 @@ def convert_backbone(arguments: argparse.Namespace, model: Any, expected: dict[s
 
 
 def convert_detector(arguments: argparse.Namespace, model: Any, expected: dict[str, Any]) -> dict[str, Any]:
-    """What goes into the answer. Raises weights.Refused."""
+    """Returns fields of the answer. Raises weights.Refused."""
     from everswin_trainer.model.detector_weights import add_derived, class_count, expected_detector, read_detector
     from everswin_trainer.model.weights import compare, store
 
     given = read_detector(arguments.weights, model)
     classes = class_count(given)
-    # The file says how many classes it tells apart; how many the data have is for training to look at.
+    # Accepts the file's own number of classes; training compares it with the data.
     if classes is not None and classes != class_count(expected):
         expected = expected_detector(model, classes)
     given = add_derived(given, expected)
@@ -96,8 +103,8 @@ def convert_detector(arguments: argparse.Namespace, model: Any, expected: dict[s
 
 @cache
 def prepare(recipe: Path, part: str) -> tuple[Any, dict[str, Any]]:
-    """The recipe's model and the tensors of this part of it; once for all children of one process."""
-    # Only now: what is imported here starts threads, and those would keep their network.
+    """Returns the recipe's model and the tensors of one part; cached for all children of a process."""
+    # Imported after the network is isolated: these modules start threads, which would keep network access.
     from everswin_trainer.model.recipe import load_recipe
 
     model = load_recipe(recipe, None).model

@@ -1,12 +1,11 @@
-"""Weights of a whole detector -> the layout of this MMDetection.
+"""Converts the weights of a whole detector to the layout of this MMDetection.
 
-Read are the released checkpoints of the Swin authors' detection repository (MMDetection 2.11, their own backbone), and
-files that have our layout already: our own checkpoints, or what was converted before.
+Reads the checkpoints that the Swin authors' detection repository released (MMDetection 2.11 with its own backbone),
+and files in our layout: our own checkpoints and converted files.
 
-Between MMDetection 2.11 and 3.x nothing outside the backbone changed its name, its order or its meaning: neck, RPN and
-heads are taken letter for letter. In both, classes come in one order, the background last, and the regression is class
-by class, (dx, dy, dw, dh) each. The backbone is another implementation: other names, and patches merged in another
-order.
+Outside the backbone, MMDetection 2.11 and 3.x agree in names, order and meaning, so neck, RPN and heads are copied
+unchanged. Both put the background class last and regress (dx, dy, dw, dh) per class. The backbones are different
+implementations: their names differ, and they merge patches in a different order.
 """
 
 import copy
@@ -29,12 +28,12 @@ from everswin_trainer.model.weights import (
 # A key of the Swin authors' backbone; MMDetection's own has `stages`.
 SWIN_LAYERS = f"{PREFIX}layers."
 FIRST_CLASSIFIER = ("roi_head.bbox_head.0.fc_cls.weight", "roi_head.bbox_head.fc_cls.weight")
-# LVIS has 1,203. A model of a number that a file made up would fill the memory.
-MOST_CLASSES = 2_000
+# LVIS has 1,203. The limit keeps a hostile file from building a model that fills the memory.
+MAX_CLASSES = 2_000
 
 
 def read_detector(path: Path, model: Any) -> dict[str, Tensor]:
-    """Tensors in our layout, by name. `model` is the recipe's config of it. Raises weights.Refused."""
+    """Returns tensors in our layout, by name. `model` is its config in the recipe. Raises weights.Refused."""
     given = read_tensors(path)
     if not holds_detector(given):
         raise Refused(
@@ -45,7 +44,7 @@ def read_detector(path: Path, model: Any) -> dict[str, Tensor]:
 
 
 def convert_detector(given: dict[str, Tensor], model: Any) -> dict[str, Tensor]:
-    """Raises Refused."""
+    """Renames the backbone's tensors to our layout. Raises Refused."""
     if not model.backbone.get("convert_weights") or not any(key.startswith(SWIN_LAYERS) for key in given):
         return given
     backbone = {key.removeprefix(PREFIX): tensor for key, tensor in given.items() if key.startswith(PREFIX)}
@@ -54,19 +53,19 @@ def convert_detector(given: dict[str, Tensor], model: Any) -> dict[str, Tensor]:
 
 
 def class_count(tensors: dict[str, Tensor]) -> int | None:
-    """How many classes its heads tell apart; None without a box head. Raises Refused for what no data set has."""
+    """Returns the number of classes, or None without a box head. Raises Refused for an implausible number."""
     found = [tensors[key] for key in FIRST_CLASSIFIER if key in tensors]
     if not found or found[0].ndim == 0:
         return None
-    # One row more, the last, for the background.
+    # The last row is the background.
     count = len(found[0]) - 1
-    if not 1 <= count <= MOST_CLASSES:
-        raise Refused(f"its heads tell {count} classes apart; expected 1 to {MOST_CLASSES}")
+    if not 1 <= count <= MAX_CLASSES:
+        raise Refused(f"its heads have {count} classes; expected 1 to {MAX_CLASSES}")
     return count
 
 
 def expected_detector(model: Any, classes: int | None) -> dict[str, Tensor]:
-    """What the recipe's model learns, and its buffers; with as many classes as the recipe says, if None."""
+    """Returns the parameters and buffers of the recipe's model, with the recipe's classes if `classes` is None."""
     settings = copy.deepcopy(model)
     settings.backbone.init_cfg = None
     if classes is not None:
@@ -75,5 +74,5 @@ def expected_detector(model: Any, classes: int | None) -> dict[str, Tensor]:
 
 
 def add_derived(given: dict[str, Tensor], expected: dict[str, Tensor]) -> dict[str, Tensor]:
-    """With the derived tables that a file may lack, so that it can be loaded strictly."""
+    """Adds the derived buffers that a file may lack, so that it can be loaded strictly."""
     return {key: tensor for key, tensor in expected.items() if key.endswith(DERIVED)} | given

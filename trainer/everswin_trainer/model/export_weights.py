@@ -1,4 +1,4 @@
-"""Converted weights -> a checkpoint in the form that MMDetection publishes: weights and classes, nothing of a training.
+"""Exports converted weights as a checkpoint in MMDetection's published form: weights and classes, no training state.
 
 Any MMDetection with the recipe loads it: `init_detector(config, file)`, `tools/test.py config file`.
 """
@@ -15,7 +15,7 @@ from everswin_trainer.system.atomic_file import write_atomic, write_json
 
 
 def main(argv: list[str]) -> int:
-    """Writes `NAME-<first 8 of its sha256>.pth`, as MMDetection names what it publishes."""
+    """Writes `NAME-<first 8 digits of the sha256>.pth`, as MMDetection names its published files."""
     parser = argparse.ArgumentParser(prog="everswin_trainer export-weights")
     parser.add_argument("--weights", type=Path, required=True, help="what convert-weights --part detector made")
     parser.add_argument("--class", dest="classes", action="append", required=True, help="in the order of the data")

@@ -1,4 +1,4 @@
-"""The two compiled mmcv ops that Cascade Mask R-CNN needs, on torchvision's kernels.
+"""Provides the two compiled mmcv ops that Cascade Mask R-CNN needs, with torchvision's kernels.
 
 mmcv from PyPI has no compiled module `mmcv._ext`, and building it takes a CUDA toolkit and many minutes. torchvision's
 wheel already holds the same `nms` and `roi_align` for CPU and CUDA, so `install()` puts a stand-in for `mmcv._ext` into
@@ -20,7 +20,7 @@ _NAME = "mmcv._ext"
 
 
 def install() -> None:
-    """Make `import mmcv.ops` work without compiled ops; a real compiled `mmcv._ext` is left alone. Safe to call again.
+    """Makes `import mmcv.ops` work without compiled ops; keeps a compiled `mmcv._ext`. Safe to call again.
 
     Must run before anything imports `mmcv.ops` (mmdet does).
     """
@@ -30,7 +30,7 @@ def install() -> None:
 
 
 class _StandIn(ModuleType):
-    """mmcv asserts at import that every op exists; so every name resolves, and a missing op raises when called."""
+    """A module in which every name resolves, because mmcv asserts at import that all ops exist; missing ops raise."""
 
     def __init__(self) -> None:
         super().__init__(_NAME, "Stand-in for mmcv's compiled ops: nms and roi_align from torchvision.")
@@ -51,7 +51,7 @@ class _StandIn(ModuleType):
 
 
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Tensor:
-    """Greedy non-maximum suppression.
+    """Performs greedy non-maximum suppression.
 
     boxes: (N, 4) as x1, y1, x2, y2 in pixels; scores: (N,). A width is x2 - x1 + offset; 1 counts both end pixels.
     Returns the kept indices, int64 (K,), by falling score.
@@ -76,7 +76,7 @@ def roi_align_forward(
     pool_mode: int,
     aligned: bool,
 ) -> None:
-    """Fill `output` (K, C, aligned_height, aligned_width) from `input` (N, C, H, W).
+    """Fills `output` (K, C, aligned_height, aligned_width) from `input` (N, C, H, W).
 
     rois: (K, 5) as image index, x1, y1, x2, y2 in pixels; times `spatial_scale` they are places on the map.
     pool_mode: 0 max, 1 average; only average is supplied. argmax_y and argmax_x belong to max mode and stay untouched.
@@ -108,7 +108,7 @@ def roi_align_backward(
     pool_mode: int,
     aligned: bool,
 ) -> None:
-    """Fill `grad_input` (N, C, H, W) from `grad_output` (K, C, aligned_height, aligned_width); the rest as forward."""
+    """Fills `grad_input` (N, C, H, W) from `grad_output` (K, C, aligned_height, aligned_width)."""
     _require_average(pool_mode, "roi_align_backward")
     dtype = _wide(grad_output)
     grad = torch.ops.torchvision._roi_align_backward(
@@ -125,7 +125,7 @@ def roi_align_backward(
 
 
 def _wide(tensor: Tensor) -> torch.dtype:
-    """Half precision goes through float32: sums of gradients do not fit its few bits, and bfloat16 has no kernel."""
+    """Returns float32 for half precision: gradient sums lose accuracy in it, and bfloat16 has no kernel."""
     return torch.float64 if tensor.dtype == torch.float64 else torch.float32
 
 
@@ -138,5 +138,5 @@ def _not_available(op: str) -> RuntimeError:
     return RuntimeError(
         f"mmcv op '{op}' is not available: mmcv is installed without compiled ops, and everswin supplies only nms and "
         "roi_align (average mode) from torchvision. What to do: use a recipe without this op, or build mmcv with "
-        "MMCV_WITH_OPS=1; a compiled mmcv._ext is preferred as soon as it is there."
+        "MMCV_WITH_OPS=1; a compiled mmcv._ext takes precedence."
     )

@@ -1,4 +1,4 @@
-"""A recipe as one text: what the plan's hash is made of, and what the report shows. Imports mmengine's Config only."""
+"""Flattens a recipe to one text, which the plan's hash covers and the report shows. Imports only mmengine's Config."""
 
 import argparse
 import hashlib
@@ -16,7 +16,7 @@ TEXT_WIDTH = 120
 
 
 def main(argv: list[str]) -> int:
-    """Writes {v, name, text, settings, sha256, maxEpochs, summary}. With a plan, checks that the recipe is its own."""
+    """Writes {v, name, text, settings, sha256, maxEpochs, summary}. With a plan, checks that the recipe matches it."""
     parser = argparse.ArgumentParser(prog="everswin_trainer recipe")
     parser.add_argument("--recipe", type=Path, required=True)
     parser.add_argument("--plan", type=Path, help="refuse a recipe that is not the one of this plan")
@@ -39,7 +39,7 @@ def main(argv: list[str]) -> int:
 
 
 def load_recipe(path: Path, plan: Plan | None) -> Config:
-    """The recipe with all its bases. Raises ValueError if it is not, letter for letter, what the plan was made of."""
+    """Loads a recipe with all its bases. Raises ValueError if it differs from the one in the plan."""
     config = Config.fromfile(str(path))
     if plan is not None and fingerprint(config) != plan.recipe_sha256:
         raise ValueError(
@@ -50,7 +50,7 @@ def load_recipe(path: Path, plan: Plan | None) -> Config:
 
 
 def flatten(config: Config) -> str:
-    """Every setting in one text, itself a config, with sorted keys and free of this machine's paths."""
+    """Returns all settings as one text, a valid config with sorted keys and without paths of this machine."""
     # Not Config.pretty_text: that formats with yapf for more than a second, at every start of a trainer.
     settings = sorted(config.to_dict().items())
     return "".join(f"{key} = {pprint.pformat(value, width=TEXT_WIDTH)}\n" for key, value in settings)
@@ -71,12 +71,12 @@ def fingerprint(config: Config) -> str:
 
 
 def milestones(config: Config) -> list[int]:
-    """Epochs after which the learning rate falls."""
+    """Returns the epochs after which the learning rate falls."""
     return [epoch for one in config.param_scheduler if one.get("by_epoch", True) for epoch in one.get("milestones", [])]
 
 
 def summarize(config: Config) -> dict[str, Any]:
-    """The few settings that a person asks for first."""
+    """Returns the most important settings."""
     heads = config.model.roi_head.bbox_head if "roi_head" in config.model else []
     wrapper = config.optim_wrapper
     return {
@@ -85,6 +85,6 @@ def summarize(config: Config) -> dict[str, Any]:
         "lr": wrapper.optimizer.lr,
         "precision": "fp16" if wrapper.get("type") == "AmpOptimWrapper" else "fp32",
         "boxHeads": sorted({head.type for head in (heads if isinstance(heads, list) else [heads])}),
-        # Of a rank's batch, in memory at a time: build_config.py.
+        # Images of a rank's batch in memory at a time (build_config.py).
         "imagesAtOnce": config.get("images_at_once"),
     }

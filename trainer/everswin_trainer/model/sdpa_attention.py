@@ -1,4 +1,4 @@
-"""Swin's window attention through torch's scaled_dot_product_attention: the same sums, without its matrix in memory."""
+"""Computes Swin's window attention with scaled_dot_product_attention, without the attention matrix in memory."""
 
 import torch
 import torch.nn.functional as F
@@ -33,9 +33,9 @@ class SdpaWindowMSA(WindowMSA):
 
 
 def use_sdpa_attention(model: torch.nn.Module) -> int:
-    """Every WindowMSA in place; how many there were."""
+    """Replaces every WindowMSA in place. Returns their number."""
     found = [module for module in model.modules() if type(module) is WindowMSA]
     for module in found:
-        # Only the forward differs, so the module with all that it holds may stay.
+        # Only forward differs, so the module keeps its parameters and buffers.
         module.__class__ = SdpaWindowMSA
     return len(found)

@@ -1,6 +1,6 @@
-"""Pretrained weights: read without running anything, converted, compared with a recipe's, stored.
+"""Reads pretrained weights without running code from the file, converts them, compares them with a recipe, stores them.
 
-Here is what a backbone and a whole detector (detector_weights.py) share, and the backbone.
+Covers backbones, and what backbones and whole detectors (detector_weights.py) share.
 """
 
 import hashlib
@@ -16,15 +16,15 @@ from torch import Tensor
 from everswin_trainer.model import mmcv_ops
 from everswin_trainer.system.atomic_file import write_atomic
 
-# What an ImageNet classifier has and a detector's backbone lacks.
+# Present in an ImageNet classifier, absent from a detector's backbone.
 CLASSIFIER_ONLY = ("head.", "norm.")
-# Derived from the window size at every start, never learned.
+# Buffers derived from the window size.
 DERIVED = ("relative_position_index", "attn_mask")
-# The norms behind each stage are the detector's own; an ImageNet file cannot have them.
+# The norm layers after each stage exist only in a detector's backbone.
 DETECTOR_ONLY = ("norm0", "norm1", "norm2", "norm3")
-# MMDetection takes only keys that begin so.
+# MMDetection loads only keys with this prefix.
 PREFIX = "backbone."
-# What stands beside the backbone in a whole detector.
+# Other parts of a whole detector than the backbone.
 DETECTOR_PARTS = ("neck.", "rpn_head.", "roi_head.", "bbox_head.", "mask_head.")
 SUFFIX = ".safetensors"
 
@@ -33,33 +33,33 @@ UNPICKLER = "WeightsUnpickler error:"
 SENTENCE_END = re.compile(r"\n|(?<=[.?])\s")
 ADVICE = re.compile(r"load failed|In PyTorch|Re-running|trust|[Pp]lease|Check the doc|Alternatively|Could this error")
 
-# More than any backbone has, and a header of so many.
-MOST_TENSORS = 10_000
-LONGEST_KEY = 300
-MOST_HEADER_BYTES = 1 << 20
+# More than any backbone has; the header limit follows.
+MAX_TENSORS = 10_000
+MAX_KEY_CHARACTERS = 300
+MAX_HEADER_BYTES = 1 << 20
 DTYPES = {torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int64, torch.int32}
 
 
 class Refused(Exception):
-    """The file is not a plain dictionary of tensors, or cannot be converted."""
+    """Raised for a file that is not a dictionary of tensors or cannot be converted."""
 
 
 def read_backbone(path: Path, backbone: Any) -> dict[str, Tensor]:
-    """Tensors in MMDetection's layout, by name. `backbone` is the recipe's config of it. Raises Refused.
+    """Returns tensors in MMDetection's layout, by name. `backbone` is its config in the recipe. Raises Refused.
 
-    Nothing that the file holds is run, and its name says nothing.
+    Runs no code from the file and detects the format from its content.
     """
     given = read_tensors(path)
     if holds_detector(given):
         raise Refused(
-            f"{path.name} holds a whole detector, where the weights of a backbone alone were expected: "
+            f"{path.name} holds a whole detector instead of a backbone: "
             "name it in weights.detector instead of weights.backbone"
         )
     return convert(given, backbone)
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """As they came, by name. Raises Refused."""
+    """Returns unconverted tensors by name. Raises Refused."""
     content = load_safetensors(path) if looks_like_safetensors(path) else load_pickle(path)
     return named_tensors(content, path)
 
@@ -69,22 +69,24 @@ def holds_detector(given: dict[str, Tensor]) -> bool:
 
 
 def looks_like_safetensors(path: Path) -> bool:
-    """Eight bytes of length, then JSON. No pickle and no archive begins so."""
+    """Returns whether a file starts with 8 bytes of length and JSON; no pickle or archive does."""
     with open(path, "rb") as stream:
         return stream.read(9)[8:] == b"{"
 
 
 def require_converted(path: Path) -> None:
-    """Raises ValueError for a detector's file that was never looked at."""
+    """Raises ValueError for a file that convert-weights did not write."""
     if not looks_like_safetensors(path):
-        raise ValueError(f"expected {path} to be what convert-weights --part detector made, got another kind of file")
+        raise ValueError(f"expected {path} to be written by convert-weights --part detector, got another kind of file")
 
 
 def load_safetensors(path: Path) -> dict[str, Tensor]:
     with open(path, "rb") as stream:
         header_bytes = int.from_bytes(stream.read(8), "little")
-    if header_bytes > MOST_HEADER_BYTES:
-        raise Refused(f"{path.name} announces a header of {header_bytes} bytes; a backbone's has some 50,000")
+    if header_bytes > MAX_HEADER_BYTES:
+        raise Refused(
+            f"{path.name} declares a header of {header_bytes} bytes, more than the limit of {MAX_HEADER_BYTES}"
+        )
     try:
         return safetensors.torch.load_file(path)
     except Exception as error:
@@ -95,48 +97,48 @@ def load_pickle(path: Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        # Bytes that are no pickle make the unpickler raise anything at all.
+        # The unpickler raises exceptions of any type for invalid bytes.
         raise Refused(f"torch.load(weights_only=True) refuses {path.name}: {reason(error)}") from error
 
 
 def reason(error: Exception) -> str:
-    """The sentence that says why; most of torch's message advises how to run the file's code after all."""
+    """Returns the reason without torch's advice, which explains how to run the file's code anyway."""
     sentences = [one for one in SENTENCE_END.split(str(error)) if not ADVICE.search(one)]
     told = (one.rpartition(UNPICKLER)[2].strip() for one in sentences)
     text = next(filter(None, told), type(error).__name__)[:REASON_CHARACTERS]
-    # Names in a file may hold what makes a terminal do things.
+    # Names in a file may contain terminal escape sequences.
     return "".join(one if one.isprintable() else "?" for one in text)
 
 
 def named_tensors(content: Any, path: Path) -> dict[str, Tensor]:
-    """From under `state_dict` or `model` where there is one. Raises Refused for what no honest file holds."""
+    """Unwraps `state_dict` or `model`. Raises Refused for contents that no valid file has."""
     for wrapper in ("state_dict", "model"):
         if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
             content = content[wrapper]
     if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise Refused(f"{path.name} holds something else than named tensors")
-    if len(content) > MOST_TENSORS:
-        raise Refused(f"{path.name} holds {len(content)} tensors; a backbone has some hundreds")
+        raise Refused(f"{path.name} holds other objects than named tensors")
+    if len(content) > MAX_TENSORS:
+        raise Refused(f"{path.name} holds {len(content)} tensors, more than the limit of {MAX_TENSORS}")
     size = path.stat().st_size
     for key, tensor in content.items():
-        if not isinstance(key, str) or not key.isprintable() or len(key) > LONGEST_KEY:
-            raise Refused(f"{path.name} holds a tensor under a name that is none")
-        _refuse_odd(key, tensor, size)
+        if not isinstance(key, str) or not key.isprintable() or len(key) > MAX_KEY_CHARACTERS:
+            raise Refused(f"{path.name} holds a tensor with an invalid name")
+        _refuse_invalid(key, tensor, size)
     return content
 
 
-def _refuse_odd(key: str, tensor: Tensor, file_bytes: int) -> None:
+def _refuse_invalid(key: str, tensor: Tensor, file_bytes: int) -> None:
     if tensor.layout != torch.strided or tensor.device.type != "cpu" or tensor.dtype not in DTYPES:
-        raise Refused(f"{key} is no plain tensor of numbers: {tensor.layout}, {tensor.device}, {tensor.dtype}")
-    # Its strides may let a few bytes stand for a terabyte, and an archive may unpack to one.
+        raise Refused(f"{key} is not a dense CPU tensor of numbers: {tensor.layout}, {tensor.device}, {tensor.dtype}")
+    # Zero strides or compression can turn a few bytes into a terabyte.
     if tensor.numel() * tensor.element_size() > file_bytes:
         raise Refused(f"{key} is larger than the whole file: {list(tensor.shape)} of {tensor.dtype}")
     if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-        raise Refused(f"{key} holds numbers that are not finite")
+        raise Refused(f"{key} holds NaN or infinite values")
 
 
 def convert(given: dict[str, Tensor], backbone: Any) -> dict[str, Tensor]:
-    """To MMDetection's key layout, by MMDetection's own converter where the recipe asks for it."""
+    """Converts to MMDetection's key layout, with MMDetection's converter if the recipe asks for it."""
     is_converted = any(key.startswith(PREFIX) for key in given)
     if backbone.get("convert_weights") and not is_converted:
         given = from_swin_layout(given)
@@ -144,7 +146,7 @@ def convert(given: dict[str, Tensor], backbone: Any) -> dict[str, Tensor]:
 
 
 def from_swin_layout(given: dict[str, Tensor]) -> dict[str, Tensor]:
-    """A backbone under the names of the Swin authors' repository -> MMDetection's, which begin with PREFIX.
+    """Converts a backbone from the Swin repository's names to MMDetection's, which start with PREFIX.
 
     MMDetection merges patches in another order, so its converter permutes what follows a merge. Raises Refused.
     """
@@ -158,12 +160,12 @@ def from_swin_layout(given: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def expected_tensors(backbone: Any) -> dict[str, Tensor]:
-    """What the recipe's backbone learns, and its buffers."""
+    """Returns the parameters and buffers of the recipe's backbone."""
     return build_model({**backbone, "init_cfg": None}).state_dict()
 
 
 def build_model(settings: Any) -> torch.nn.Module:
-    """A part of a recipe, or all of it, as MMDetection builds it: not yet initialised."""
+    """Builds a model, or part of one, from its config with MMDetection; does not initialize it."""
     mmcv_ops.install()
     from mmdet.registry import MODELS
     from mmdet.utils import register_all_modules
@@ -174,7 +176,7 @@ def build_model(settings: Any) -> torch.nn.Module:
 
 @dataclass
 class Comparison:
-    """`parameters` counts the numbers that fit."""
+    """Differences between a file and a model. `parameters` counts the matching parameters."""
 
     parameters: int = 0
     missing: list[str] = field(default_factory=list)
@@ -203,12 +205,12 @@ def compare(given: dict[str, Tensor], expected: dict[str, Tensor]) -> Comparison
 
 
 def store(given: dict[str, Tensor], expected: dict[str, Tensor], into: Path, prefix: str = PREFIX) -> dict[str, Any]:
-    """What the model can take, as `into`.safetensors; the same tensors are the same bytes. Raises OSError."""
+    """Writes the tensors that the model can load to `into`.safetensors, reproducibly. Raises OSError."""
     path = into.resolve().with_name(into.name + SUFFIX)
     path.parent.mkdir(parents=True, exist_ok=True)
     # Copies: safetensors refuses tensors that share memory.
     kept = {prefix + key: given[key].contiguous().clone() for key in sorted(given) if key in expected}
-    # One entry of metadata, as others write it: of several the order would change from call to call.
+    # Only one metadata entry: the order of several would vary between calls.
     content = safetensors.torch.save(kept, metadata={"format": "pt"})
     with write_atomic(path) as stream:
         stream.write(content)

@@ -1,4 +1,4 @@
-"""How the data loader feeds a run that may be stopped and resumed in the middle of an epoch."""
+"""Batch sampler for runs that resume in the middle of an epoch."""
 
 import os
 from collections.abc import Iterator
@@ -13,9 +13,9 @@ from everswin_trainer.training.skipping import after_first
 
 @DATA_SAMPLERS.register_module()
 class ResumableBatchSampler(BatchSampler):
-    """The recipe's batch sampler, of which the next epoch alone leaves out the first `skip` batches.
+    """Wraps the recipe's batch sampler `inner` and skips the first `skip` batches of the next epoch.
 
-    It leaves out indices: no image of a skipped batch is read. `inner` is the recipe's setting, None for plain batches.
+    It skips indices, so no image of a skipped batch is read. `inner` is None for plain batches.
     """
 
     def __init__(self, sampler: Sampler, batch_size: int, inner: dict[str, Any] | None) -> None:
@@ -23,7 +23,7 @@ class ResumableBatchSampler(BatchSampler):
             self.inner = BatchSampler(sampler, batch_size, drop_last=False)
         else:
             self.inner = DATA_SAMPLERS.build(inner, default_args={"sampler": sampler, "batch_size": batch_size})
-        # MMEngine looks here for the sampler whose order changes with the epoch.
+        # MMEngine calls set_epoch on this attribute.
         self.sampler = sampler
         self.skip = 0
 
@@ -32,11 +32,11 @@ class ResumableBatchSampler(BatchSampler):
         yield from after_first(self.inner, skip)
 
     def __len__(self) -> int:
-        """Of a whole epoch, so that schedules and counts stay what they are."""
+        """Returns the number of batches of a full epoch, so that schedules and counts do not change."""
         return len(self.inner)
 
 
 @FUNCTIONS.register_module()
 def own_process_group(_worker_id: int) -> None:
-    """In a loader worker: torchrun signals a rank's whole process group, but a stopping rank still needs its batch."""
+    """Moves a loader worker to its own process group: torchrun signals the rank's while it still needs a batch."""
     os.setpgid(0, 0)

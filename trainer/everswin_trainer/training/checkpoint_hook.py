@@ -1,4 +1,4 @@
-"""Decides when to save, validates what a crash left unvalidated, and ends training between two steps when told to."""
+"""Decides when to save, makes up for missed validations, and ends training between two steps on request."""
 
 import time
 from typing import Any
@@ -19,10 +19,10 @@ from everswin_trainer.training.state import Snapshots, capture, size_in_bytes, w
 class CheckpointHook(Hook):
     """Saves at the end of each epoch, at intervals, on request, and at once on SIGTERM.
 
-    Training goes on as soon as the state is copied; the first rank's saver writes it. `saver` is None on the others.
+    Training continues as soon as the state is copied; rank 0's saver writes it. `saver` is None on other ranks.
     """
 
-    # After everything that changes the state of a step.
+    # Runs after all hooks that change the state of a step.
     priority = "LOWEST"
 
     def __init__(self, context: Context, learning_rate_factor: float, saver: Saver | None) -> None:
@@ -39,7 +39,7 @@ class CheckpointHook(Hook):
         self._due_at = 0.0
 
     def before_train(self, runner: Runner) -> None:
-        """A run that died between a checkpoint and its validation makes that up first: no metric is ever missing."""
+        """Validates first if a crash came between a checkpoint and its validation, so that no metric is missing."""
         if self._saver:
             sweep_checkpoints(self._job.checkpoints)
         at_epoch_end = runner.iter == runner.epoch * len(runner.train_dataloader)
@@ -72,7 +72,7 @@ class CheckpointHook(Hook):
     def after_val_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         if self._saver:
             self._saver.raise_if_failed()
-        # The weights are in the saver's hands already, so each rank may leave without asking the others.
+        # The saver already has the weights, so each rank may leave without a collective.
         if self._stop.requested:
             self._leave(runner.epoch, runner.iter)
 
@@ -95,7 +95,7 @@ class CheckpointHook(Hook):
         begin = time.monotonic()
         self._heartbeats.send(SAVING)
         self._request = self._control.now().checkpoint_now
-        # The one before has to be written before its memory is taken.
+        # The buffers are reused, so the previous checkpoint must be written first.
         self._saver.wait()
         state = self._snapshots.take(capture(runner, epoch, iteration, self._learning_rate_factor))
         copy = StateCopy(
@@ -119,7 +119,7 @@ class CheckpointHook(Hook):
         )
 
     def _leave(self, epoch: int, iteration: int) -> None:
-        """Everything is on disk when this raises Preempted."""
+        """Waits until all checkpoints are on disk, then raises Preempted."""
         self._wait()
         raise Preempted(epoch, iteration)
 

@@ -1,4 +1,4 @@
-"""What every rank of `train` and `test` has in common: its inputs, its place, its voice, its endings."""
+"""Context that every rank of `train` and `test` shares: inputs, rank, progress file and outcome."""
 
 import argparse
 import os
@@ -25,7 +25,7 @@ from everswin_trainer.training.rank import Rank
 
 @dataclass(frozen=True)
 class Context:
-    """`progress` is None on all ranks but the first, which alone writes."""
+    """Inputs and services of one rank. `progress` is None except on rank 0."""
 
     plan: Plan
     recipe: Config
@@ -40,12 +40,12 @@ class Context:
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> "Context":
-        """From the arguments of `add_arguments`. Raises ValueError when plan and recipe do not fit together."""
+        """Creates the context from the arguments of `add_arguments`. Raises ValueError if plan and recipe differ."""
         job, attempt = Job.of_rank(arguments.job_dir), Attempt.from_environment()
         stop = StopRequest(lambda: is_stop_requested(job)).install()
         prepare_process(arguments.device)
         rank = Rank.from_environment(arguments.device)
-        # After prepare_process: the supervisor sends a silent rank SIGUSR1, which has to have its handler by then.
+        # After prepare_process, which installs the SIGUSR1 handler: the supervisor sends it to silent ranks.
         heartbeats = HeartbeatWriter(job, rank.number)
         mmcv_ops.install()
         plan = Plan.load(arguments.plan)
@@ -63,13 +63,13 @@ class Context:
         )
 
     def enter_work_dir(self) -> Path:
-        """A folder for what MMEngine writes, and the current one: it exchanges results through files in there."""
+        """Creates MMEngine's work folder and changes to it: ranks exchange results through files there."""
         folder = self.job.run / "mmengine"
         folder.mkdir(exist_ok=True)
         os.chdir(folder)
         return folder
 
-    def say_started(
+    def write_started(
         self,
         position: tuple[int, int],
         iterations_per_epoch: int,
@@ -78,7 +78,7 @@ class Context:
         pids: list[int],
         versions: dict[str, str],
     ) -> None:
-        """`position` is (whole epochs done, iterations done)."""
+        """Writes the event `started`. `position` is (completed epochs, completed iterations)."""
         if self.progress:
             self.progress.write(
                 "started",
@@ -95,18 +95,18 @@ class Context:
             )
 
     def run(self, work: Callable[[], tuple[int, int]]) -> int:
-        """Does the work, which returns the position it reached, and says how it ended; the exit code."""
+        """Runs `work`, which returns the position it reached, writes the outcome and returns the exit code."""
         try:
             position = work()
         except Preempted as preempted:
-            self._say_ended(PREEMPTED, (preempted.epoch, preempted.iteration))
-            # Loader workers and process groups would be waited for; nothing of them is needed any more.
+            self._write_ended(PREEMPTED, (preempted.epoch, preempted.iteration))
+            # Skips the shutdown of loader workers and process groups, which would block.
             sys.stdout.flush()
             os._exit(PREEMPTED_EXIT_CODE)
-        self._say_ended(FINISHED, position)
+        self._write_ended(FINISHED, position)
         return 0
 
-    def _say_ended(self, reason: str, position: tuple[int, int]) -> None:
+    def _write_ended(self, reason: str, position: tuple[int, int]) -> None:
         if self.progress:
             self.progress.write("ended", reason=reason, epoch=position[0], iteration=position[1])
 

@@ -1,4 +1,4 @@
-"""AdamW in one kernel for all parameters that share their settings."""
+"""AdamW that updates all parameters with equal settings in one kernel."""
 
 from typing import Any
 
@@ -10,10 +10,10 @@ Group = dict[str, Any]
 
 @OPTIMIZERS.register_module()
 class FusedAdamW(torch.optim.AdamW):
-    """torch's fused AdamW over as few calls as there are settings.
+    """torch's fused AdamW with one call per distinct setting.
 
-    MMEngine makes a group of every parameter as soon as a recipe has decay multipliers: hundreds of calls a step, for
-    which the GPU waits. Groups and state stay as they are, so checkpoints have the layout of the stock optimizer's.
+    With decay multipliers, MMEngine makes one group per parameter: the GPU waits for hundreds of calls in each step.
+    Groups and state do not change, so checkpoints keep the layout of the stock optimizer.
     """
 
     def __init__(self, params: Any, **settings: Any) -> None:
@@ -21,15 +21,15 @@ class FusedAdamW(torch.optim.AdamW):
 
     def step(self, closure: Any = None) -> Any:
         groups = self.param_groups
-        self.param_groups = joined(groups)
+        self.param_groups = merge_groups(groups)
         try:
             return super().step(closure)
         finally:
             self.param_groups = groups
 
 
-def joined(groups: list[Group]) -> list[Group]:
-    """One group for all of equal settings; parameters in their order."""
+def merge_groups(groups: list[Group]) -> list[Group]:
+    """Merges groups with equal settings; parameters keep their order."""
     by_settings: dict[tuple[Any, ...], Group] = {}
     for group in groups:
         settings = {name: value for name, value in group.items() if name != "params"}

@@ -1,4 +1,4 @@
-"""Another learning rate for a run that is under way: everything that remembers one is multiplied by the same number."""
+"""Scales the learning rate of a running training, in the optimizer and in its schedulers."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from mmengine.optim import OptimWrapper
 
 
 def scale_learning_rate(wrapper: OptimWrapper, schedulers: list[Any], ratio: float) -> None:
-    """Groups with multipliers of their own keep their proportions. A ratio of 1 touches nothing."""
+    """Multiplies all learning rates by `ratio`; groups keep their proportions."""
     if ratio == 1:
         return
     for group in wrapper.param_groups:

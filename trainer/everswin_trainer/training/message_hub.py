@@ -1,15 +1,15 @@
-"""MMEngine's message hub in plain numbers, short enough to live in a checkpoint."""
+"""Converts MMEngine's message hub to plain numbers, small enough for a checkpoint."""
 
 from typing import Any
 
 from mmengine.logging import HistoryBuffer, MessageHub
 
-# The longest window that anything averages over; a run of half a million steps would otherwise keep and copy them all.
+# The longest averaging window; without a limit, a run would keep and copy the values of all its steps.
 KEPT_VALUES = 2000
 
 
 def to_plain(hub: MessageHub) -> dict[str, Any]:
-    """What resuming needs, made of numbers and lists only: no pickled classes, no config text, no paths."""
+    """Returns what resuming needs as numbers and lists: no pickled classes, no config text, no paths."""
     state = hub.state_dict()
     scalars = {}
     for name, history in state["log_scalars"].items():
@@ -21,12 +21,12 @@ def to_plain(hub: MessageHub) -> dict[str, Any]:
 
 
 def from_plain(hub: MessageHub, plain: dict[str, Any]) -> None:
-    """Puts back what `to_plain` took."""
+    """Restores the state that `to_plain` returned."""
     scalars = {name: HistoryBuffer(*columns, max_length=KEPT_VALUES) for name, columns in plain["log_scalars"].items()}
     hub.load_state_dict({**plain, "log_scalars": scalars})
 
 
 def limit(hub: MessageHub) -> None:
-    """Bounds every history from now on: each value appended copies the whole of it."""
+    """Limits the length of every history: each append copies all of it."""
     for history in hub.log_scalars.values():
         history.max_length = KEPT_VALUES

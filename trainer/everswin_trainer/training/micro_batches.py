@@ -1,4 +1,4 @@
-"""A batch too large for the GPU's memory, taken in parts whose gradients add up to the same step."""
+"""Gradient accumulation: splits a batch that exceeds the GPU's memory into parts that share one optimizer step."""
 
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -15,7 +15,7 @@ Batch = dict[str, list[Any]]
 
 @LOOPS.register_module()
 class MicroBatchTrainLoop(EpochBasedTrainLoop):
-    """MMEngine's loop by epochs, whose steps take their batch in `parts`. It counts, logs and schedules whole steps."""
+    """MMEngine's epoch-based loop with batches split into `parts`. It counts, logs and schedules optimizer steps."""
 
     def __init__(self, *args: Any, parts: int, **settings: Any) -> None:
         super().__init__(*args, **settings)
@@ -29,9 +29,9 @@ class MicroBatchTrainLoop(EpochBasedTrainLoop):
 
 
 def train_step(model: torch.nn.Module, batch: Batch, wrapper: OptimWrapper, parts: int) -> dict[str, torch.Tensor]:
-    """One step of the optimizer. Returns the losses to log; each part counts by its number of images.
+    """Makes one optimizer step. Returns the losses to log; each part is weighted by its number of images.
 
-    The same step as with the undivided batch as far as losses are means over images.
+    The step equals that of the undivided batch for losses that are means over images.
     """
     bare = model.module if is_model_wrapper(model) else model
     images = len(batch["inputs"])
@@ -39,7 +39,7 @@ def train_step(model: torch.nn.Module, batch: Batch, wrapper: OptimWrapper, part
     pieces = list(cut(batch, parts))
     for piece in pieces:
         share = len(piece["inputs"]) / images
-        # Ranks exchange gradients once, when all are added up.
+        # DDP synchronizes gradients once, after the last part.
         waits = hasattr(model, "no_sync") and piece is not pieces[-1]
         with model.no_sync() if waits else nullcontext():
             with wrapper.optim_context(model):
@@ -54,7 +54,7 @@ def train_step(model: torch.nn.Module, batch: Batch, wrapper: OptimWrapper, part
 
 
 def cut(batch: Batch, parts: int) -> Iterator[Batch]:
-    """As many parts as asked for, or one for each image if there are fewer; their sizes differ by one at most."""
+    """Yields `parts` parts, or one per image if there are fewer images; sizes differ by at most one."""
     images = len(batch["inputs"])
     parts = min(parts, images)
     for number in range(parts):

@@ -1,4 +1,4 @@
-"""Writes training as it goes into progress.jsonl."""
+"""Writes the progress of training to progress.jsonl."""
 
 import os
 import platform
@@ -23,9 +23,9 @@ BYTES_PER_MEBIBYTE = 1 << 20
 
 
 class ProgressHook(Hook):
-    """Events `started`, `step` and `validation`."""
+    """Writes the events `started`, `step` and `validation`."""
 
-    # After the hooks that step schedulers and fill the message hub, before the one that saves.
+    # Runs after the hooks that step schedulers and fill the message hub, and before the one that saves.
     priority = "VERY_LOW"
 
     def __init__(self, context: Context, resumed_from: Path | None) -> None:
@@ -40,13 +40,13 @@ class ProgressHook(Hook):
         pids = self._rank.gather(os.getpid())
         position, per_epoch = (runner.epoch, runner.iter), len(runner.train_dataloader)
         found = versions(self._rank.device)
-        self._context.say_started(position, per_epoch, runner.max_epochs, self._resumed_from, pids, found)
+        self._context.write_started(position, per_epoch, runner.max_epochs, self._resumed_from, pids, found)
 
     def before_train_epoch(self, runner: Runner) -> None:
         self._clock.wait()
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        self._clock.data_came()
+        self._clock.data_arrived()
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict[str, torch.Tensor] | None = None
@@ -87,7 +87,7 @@ class ProgressHook(Hook):
 
 
 class StepClock:
-    """Mean seconds of a step, and of waiting for its data, since they were last asked for."""
+    """Measures the mean duration of a step and of the wait for its data since the last call of `means`."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
@@ -97,7 +97,7 @@ class StepClock:
     def wait(self) -> None:
         self._since = self._now()
 
-    def data_came(self) -> None:
+    def data_arrived(self) -> None:
         self._waited += self._now() - self._since
 
     def step_done(self) -> None:
@@ -105,14 +105,14 @@ class StepClock:
         self._seconds += self._now() - self._since
 
     def means(self) -> tuple[float, float]:
-        """(step, data) in seconds; begins anew."""
+        """Returns (step, data) in seconds and resets the means."""
         means = self._seconds / self._steps, self._waited / self._steps
         self._steps, self._seconds, self._waited = 0, 0.0, 0.0
         return means
 
 
 def versions(device: str) -> dict[str, str]:
-    """What ran, for the report."""
+    """Returns the versions of Python and its packages for the report."""
     found = {
         "python": platform.python_version(),
         "torch": torch.__version__,
@@ -125,5 +125,5 @@ def versions(device: str) -> dict[str, str]:
 
 
 def peak_memory_mb(device: str) -> float | None:
-    """Largest GPU memory that tensors of this rank took so far, in MiB."""
+    """Returns the peak GPU memory of this rank's tensors in MiB, or None on a CPU."""
     return torch.cuda.max_memory_allocated() / BYTES_PER_MEBIBYTE if device == "cuda" else None

@@ -1,7 +1,7 @@
-"""Randomness without state: every draw follows from (seed, place in the run), so a resumed run repeats it exactly.
+"""Stateless randomness: every draw depends only on the seed and the position, so a resumed run repeats it exactly.
 
-Two places draw: augmentation, seeded anew for each (epoch, sample), and the model (drop path, box sampling), seeded
-anew for each (rank, step). Neither worker processes nor checkpoints have to carry a generator's state.
+Augmentation is reseeded for each (epoch, sample), the model (drop path, box sampling) for each (rank, step). Neither
+worker processes nor checkpoints need to store the state of a generator.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from mmengine.runner import Runner
 
 
 def derive(*place: int | str) -> bytes:
-    """16 bytes that depend on every part of `place` and on nothing else."""
+    """Returns 16 bytes that depend on every part of `place` and on nothing else."""
     return hashlib.blake2b(repr(place).encode(), digest_size=16).digest()
 
 
@@ -30,11 +30,11 @@ def seed_python(entropy: bytes) -> None:
 
 @TRANSFORMS.register_module()
 class SeedSample(BaseTransform):
-    """First step of the training pipeline; changes no data."""
+    """Seeds the generators for each sample. First transform of the training pipeline; changes no data."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
-        # Shared memory, because persistent loader workers are forked once and must learn of every new epoch.
+        # Shared memory: persistent loader workers are forked once but need the current epoch.
         self.epoch = RawValue("q", 0)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
@@ -43,7 +43,7 @@ class SeedSample(BaseTransform):
 
 
 class RandomnessHook(Hook):
-    """Tells the pipeline the epoch and seeds each step."""
+    """Passes the epoch to the pipeline and seeds each step."""
 
     priority = "VERY_HIGH"
 

@@ -1,4 +1,4 @@
-"""The training of one rank: MMEngine's Runner with our hooks."""
+"""Trains on one rank with MMEngine's Runner and our hooks."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +33,7 @@ from everswin_trainer.training.tensorboard_events import TensorBoard
 
 @dataclass(frozen=True)
 class Start:
-    """Where a training begins: one of the three."""
+    """Starting point of a training: exactly one field is set."""
 
     backbone: Path | None
     detector: Path | None
@@ -41,15 +41,15 @@ class Start:
 
     @classmethod
     def of(cls, backbone: Path | None, detector: Path | None, resume: Checkpoint | None) -> "Start":
-        """A resumed run loads everything from its checkpoint, whatever it began with."""
+        """Creates a start; a checkpoint takes precedence over pretrained weights."""
         if resume:
             return cls(None, None, resume)
-        # Absolute: the current folder is about to change.
+        # Absolute, because enter_work_dir changes the current folder.
         return cls(backbone and backbone.resolve(), detector and detector.resolve(), None)
 
 
 def train(context: Context, start: Start) -> tuple[int, int]:
-    """Trains to the end; returns (epochs, iterations) done. Raises Preempted."""
+    """Trains to the end and returns (epochs, iterations). Raises Preempted."""
     runner = assemble(context, start)
     runner.register_hook(CheckpointHook(context, runner.learning_rate_factor, saver(context, runner.cfg)))
     runner.train()
@@ -58,10 +58,10 @@ def train(context: Context, start: Start) -> tuple[int, int]:
 
 
 def assemble(context: Context, start: Start) -> EverswinRunner:
-    """All of a training but its checkpoints. Joins the process group."""
+    """Builds a runner with all hooks except CheckpointHook. Joins the process group."""
     context.rank.connect()
     work_dir = context.enter_work_dir()
-    # The same on all ranks, whenever each of them would have read the file.
+    # Broadcast, because the file may change between the reads of two ranks.
     control = context.rank.broadcast_from_rank0(context.control.now())
     device, resume = context.rank.device, start.resume
     built = build_config(context.recipe, context.plan, control, context.data, work_dir, device, start.backbone)
@@ -87,7 +87,7 @@ def assemble(context: Context, start: Start) -> EverswinRunner:
 
 
 def saver(context: Context, config: Config) -> Saver | None:
-    """None on all ranks but the first, which alone writes."""
+    """Returns the saver on rank 0, and None on other ranks."""
     if context.progress is None:
         return None
     origin = Origin(context.plan.plan_hash, context.attempt, torch.__version__)
@@ -95,16 +95,16 @@ def saver(context: Context, config: Config) -> Saver | None:
 
 
 def warn(context: Context, messages: list[str]) -> None:
-    """Says each only once in a run, however often it is resumed."""
+    """Writes each warning once per run, even if the run is resumed."""
     if context.progress:
-        said = {event["message"] for event in read_events(context.job.progress) if event["type"] == "warning"}
+        written = {event["message"] for event in read_events(context.job.progress) if event["type"] == "warning"}
         for message in messages:
-            if message not in said:
+            if message not in written:
                 context.progress.write("warning", message=message)
 
 
 def check_categories(runner: EverswinRunner) -> None:
-    """Raises ValueError if the splits number their classes differently: validation would measure nonsense."""
+    """Raises ValueError if the splits number their classes differently, which would invalidate the metrics."""
     train_ids, val_ids = (loader.dataset.cat_ids for loader in (runner.train_dataloader, runner.val_dataloader))
     if train_ids != val_ids:
         raise ValueError(f"expected both splits to list the same categories in one order, got {train_ids}, {val_ids}")

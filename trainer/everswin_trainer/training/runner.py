@@ -1,4 +1,4 @@
-"""MMEngine's Runner, resuming from our own checkpoints."""
+"""MMEngine Runner that resumes from our own checkpoints."""
 
 from typing import Any
 
@@ -7,12 +7,12 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from everswin_trainer.job.speed import Speed
-from everswin_trainer.model.accelerate import accelerate, use_channels_last, use_usual_layout
+from everswin_trainer.model.accelerate import accelerate, use_channels_last, use_contiguous_format
 from everswin_trainer.training.state import bare_model, restore
 
 
 class EverswinRunner(Runner):
-    """Give it a state: `resume_state` to go on from, `initial_state` to start from, or `model_state` to test."""
+    """Runner with a state to load: `resume_state` to resume, `initial_state` to start, or `model_state` to test."""
 
     initial_state: dict[str, Any] | None = None
     resume_state: dict[str, Any] | None = None
@@ -26,11 +26,11 @@ class EverswinRunner(Runner):
         return built
 
     def _init_model_weights(self) -> None:
-        """Random numbers fill memory in its own order: the same weights, however memory is laid out in training."""
+        """Initializes in contiguous layout, so that the random weights do not depend on the layout in training."""
         if not self._speed().channels_last:
             super()._init_model_weights()
             return
-        use_usual_layout(self.model)
+        use_contiguous_format(self.model)
         super()._init_model_weights()
         use_channels_last(self.model)
 
@@ -38,13 +38,13 @@ class EverswinRunner(Runner):
         return Speed(**self.cfg.get("speed", {}))
 
     def load_or_resume(self) -> None:
-        """MMEngine's own would search the folder, trust what it finds and start from scratch when it finds nothing."""
+        """Loads the given state. MMEngine would search the folder, and start from scratch if it finds nothing."""
         if self.resume_state is not None:
             restore(self, self.resume_state, self.learning_rate_factor, self.resumes_other_plan)
-            # Half the memory of a checkpoint; it has done its work.
+            # Frees half the memory of a checkpoint.
             self.resume_state = None
         elif self.initial_state is not None:
-            # All that it should hold it holds (initial_detector.py); the rest keeps its random beginning.
+            # initial_detector.py verified the keys; layers that it dropped keep their random values.
             bare_model(self).load_state_dict(self.initial_state, strict=False)
             self.initial_state = None
         elif self.model_state is not None:
@@ -52,7 +52,7 @@ class EverswinRunner(Runner):
             self.model_state = None
 
     def dump_config(self) -> None:
-        """The recipe's text is in the plan, and this machine's paths are in the log."""
+        """Writes nothing: the plan holds the recipe's text, and the log holds this machine's paths."""
 
 
 def build_runner(config: Config) -> EverswinRunner:

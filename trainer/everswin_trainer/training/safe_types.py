@@ -1,4 +1,4 @@
-"""The types that `torch.load(weights_only=True)` accepts; a checkpoint holds no others, so it can always be read."""
+"""Converts a state to the types that `torch.load(weights_only=True)` accepts."""
 
 from collections import Counter
 from typing import Any

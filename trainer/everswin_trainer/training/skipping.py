@@ -8,5 +8,5 @@ Batch = TypeVar("Batch")
 
 
 def after_first(batches: Iterable[Batch], done: int) -> Iterator[Batch]:
-    """The batches of an epoch without the first `done`, which a run before this one has trained on."""
+    """Returns the batches of an epoch without the first `done`."""
     return islice(batches, done, None)

@@ -1,4 +1,4 @@
-"""Everything that decides how a run goes on, as plain tensors and numbers, and how it is put back.
+"""Captures and restores the state of a run as plain tensors and numbers.
 
 A superset of what MMDetection's own tools read from a checkpoint (`state_dict`, `meta.dataset_meta`); loads with
 `weights_only=True`. No generator states: see randomness.py.
@@ -18,7 +18,7 @@ from everswin_trainer.training.safe_types import to_safe_types
 
 
 def capture(runner: Runner, epoch: int, iteration: int, learning_rate_factor: float) -> dict[str, Any]:
-    """The state after `epoch` whole epochs and `iteration` steps. Its tensors are live: see `Snapshots`."""
+    """Returns the state after `epoch` epochs and `iteration` steps. It shares the model's tensors: see `Snapshots`."""
     state = {
         "meta": {
             "epoch": epoch,
@@ -37,17 +37,17 @@ def capture(runner: Runner, epoch: int, iteration: int, learning_rate_factor: fl
 
 
 class Snapshots:
-    """Copies of captured states on the CPU, which training does not change while they are checked and written.
+    """Copies captured states to the CPU, so that training does not change them while they are checked and written.
 
-    Each copy takes the memory of the one before it, which must be done with: memory that the kernel has to clear
-    first took ten times as long to copy into, and training stands still for it.
+    Each copy overwrites the previous one, which must be written by then. Copying into newly allocated pages took ten
+    times as long and blocks training.
     """
 
     def __init__(self) -> None:
         self._buffers: dict[tuple[Any, ...], torch.Tensor] = {}
 
     def take(self, value: Any, *place: Any) -> Any:
-        """`place` is where `value` sits in the state."""
+        """Returns a copy of `value`; `place` is its path in the state."""
         if isinstance(value, torch.Tensor):
             return self._buffer(value, place).copy_(value.detach())
         if type(value) is dict:
@@ -66,13 +66,13 @@ class Snapshots:
         return buffer
 
 
-def restore(runner: Runner, state: dict[str, Any], learning_rate_factor: float, of_other_plan: bool) -> None:
-    """Puts a captured state into a runner that has built everything and done nothing yet.
+def restore(runner: Runner, state: dict[str, Any], learning_rate_factor: float, from_other_plan: bool) -> None:
+    """Restores a captured state into a newly built runner.
 
-    Raises ValueError for a state of another plan that is not from an epoch's end: other batches fill an epoch there.
+    Raises ValueError for a state of another plan from within an epoch: its batches differ from this plan's.
     """
     meta, loop = state["meta"], runner.train_loop
-    if of_other_plan and not is_at_epoch_end(meta):
+    if from_other_plan and not is_at_epoch_end(meta):
         raise ValueError(
             f"expected a checkpoint of another plan to be from the end of an epoch, got one of epoch {meta['epoch']}, "
             f"iteration {meta['iter']}"
@@ -81,33 +81,33 @@ def restore(runner: Runner, state: dict[str, Any], learning_rate_factor: float, 
     restore_optimizer(runner.optim_wrapper, state["optimizer"])
     for scheduler, saved in zip(runner.param_schedulers, state["param_schedulers"], strict=True):
         scheduler.load_state_dict(saved)
-    # Only the difference: the checkpoint's learning rates hold the factor that it was trained with.
+    # The checkpoint's learning rates already include the factor that it was trained with.
     ratio = learning_rate_factor / meta.get("learning_rate_factor", 1.0)
     scale_learning_rate(runner.optim_wrapper, runner.param_schedulers, ratio)
     from_plain(runner.message_hub, state["message_hub"])
     loop._epoch = meta["epoch"]
-    loop._iter = loop.epoch * len(loop.dataloader) if of_other_plan else meta["iter"]
+    loop._iter = loop.epoch * len(loop.dataloader) if from_other_plan else meta["iter"]
     loop.dataloader.batch_sampler.skip = loop.iter - loop.epoch * len(loop.dataloader)
 
 
 def restore_optimizer(wrapper: OptimWrapper, saved: dict[str, Any]) -> None:
-    """Also from mixed precision to full and back. MMEngine starts a loss scaler anew where none was saved."""
+    """Restores the optimizer, also between mixed and full precision. A missing loss scaler starts with defaults."""
     if not hasattr(wrapper, "loss_scaler"):
         saved.pop("loss_scaler", None)
-    # Whether a kernel is fused is this run's setting, not part of what was learned.
+    # The fused flag is a setting of this run, not part of the saved state.
     for group, own in zip(saved["param_groups"], wrapper.optimizer.param_groups, strict=False):
         if "fused" in own:
             group["fused"] = own["fused"]
     wrapper.load_state_dict(saved)
     for parameter, moments in wrapper.optimizer.state.items():
         for name, value in moments.items():
-            # A fused kernel walks through the memory of both at once: another plan may have laid it out otherwise.
+            # The fused kernel needs equal strides, and another plan may have used a different memory layout.
             if value.shape == parameter.shape and value.stride() != parameter.stride():
                 moments[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
 def is_at_epoch_end(meta: dict[str, Any]) -> bool:
-    """Checkpoints of before `iterations_per_epoch` was saved count as whole if their epochs can be equally long."""
+    """Returns whether a state is from the end of an epoch. Infers `iterations_per_epoch` for old checkpoints."""
     per_epoch = meta.get("iterations_per_epoch", meta["iter"] // max(1, meta["epoch"]))
     return meta["iter"] == meta["epoch"] * per_epoch
 
@@ -117,7 +117,7 @@ def write(state: dict[str, Any], stream: BinaryIO) -> None:
 
 
 def size_in_bytes(value: Any) -> int:
-    """Of all tensors in a state, which is nearly all of its file."""
+    """Returns the size of all tensors in a state, which is nearly the size of its file."""
     if isinstance(value, torch.Tensor):
         return value.nbytes
     if isinstance(value, dict):
@@ -128,12 +128,12 @@ def size_in_bytes(value: Any) -> int:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Tensors on the CPU. Runs no code of the file; raises what torch raises if the file asks for it."""
+    """Loads tensors to the CPU without running code from the file. Raises torch's error if the file contains code."""
     return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def weights_are_finite(state: dict[str, Any]) -> bool:
-    """False once a NaN or an infinity has reached the model: nothing that could be resumed."""
+    """Returns whether all weights are finite; a state with NaN or infinity cannot be resumed."""
     return all(bool(torch.isfinite(one).all()) for one in state["state_dict"].values())
 
 

@@ -1,4 +1,4 @@
-"""TensorBoard's event files of a training, from what progress.jsonl says: `tensorboard --logdir` reads them."""
+"""Writes TensorBoard event files from the events of progress.jsonl."""
 
 import os
 import socket
@@ -9,11 +9,10 @@ from typing import Any, BinaryIO
 
 
 class TensorBoard:
-    """Loss and its parts, learning rate, seconds a step and AP. Call it with each event that was written.
+    """Writes losses, learning rate, step time and AP. Call it with each progress event.
 
-    What cannot be written is said once, and is never an end of training. torch's SummaryWriter would write the same
-    records from a thread of its own, whose traceback (of a disk that was full for a moment) would be the first line in
-    the log that names a cause, whatever ended the training hours later.
+    A write error causes one warning and never ends training. torch's SummaryWriter writes from a thread, and logs a
+    traceback after a transient error. That traceback would look like the cause of a later failure.
     """
 
     def __init__(self, folder: Path, warn: Callable[[str], None]) -> None:
@@ -27,14 +26,14 @@ class TensorBoard:
                 self._file = EventFile(self._folder, first_step=event["iteration"] + 1)
             elif self._file and (values := scalars(event)):
                 self._file.add(event["iteration"], event["t"], values)
-        # Whatever it is (a full disk, a package that is missing or does not fit another one): training is worth more.
+        # A full disk or a missing or incompatible package must not end training.
         except Exception as error:
             self._file = None
-            self._warn(f"TensorBoard's files end here: {type(error).__name__}: {error}")
+            self._warn(f"TensorBoard files are no longer written: {type(error).__name__}: {error}")
 
 
 def scalars(event: dict[str, Any]) -> dict[str, float]:
-    """The curves that this event has a point of, by tag. A number that is none leaves a gap."""
+    """Returns the values of an event by tag. A missing value leaves a gap in its curve."""
     values: dict[str, float | None] = {}
     if event["type"] == "step":
         values = {"train/loss": event["loss"], "train/lr": event["lr"], "train/step_seconds": event["stepSeconds"]}
@@ -45,14 +44,14 @@ def scalars(event: dict[str, Any]) -> dict[str, float]:
 
 
 class EventFile:
-    """One file for each trainer. What earlier ones said of `first_step` and later does not count any more."""
+    """Event file of one trainer. It supersedes records of `first_step` and later in earlier files."""
 
     def __init__(self, folder: Path, first_step: int) -> None:
-        # Only now: a training without this package goes on.
+        # Imported here: training works without this package.
         from tensorboard.compat.proto.event_pb2 import SessionLog
 
         folder.mkdir(exist_ok=True)
-        # TensorBoard reads them in the order of their names.
+        # TensorBoard reads event files in order of their names.
         name = f"events.out.tfevents.{time.time():017.6f}.{socket.gethostname()}.{os.getpid()}"
         self._stream: BinaryIO = open(folder / name, "xb")  # noqa: SIM115  (as long as the trainer lives)
         self._write(time.time(), step=first_step, file_version="brain.Event:2")
@@ -65,7 +64,7 @@ class EventFile:
         self._write(at, step=step, summary=Summary(value=found))
 
     def _write(self, at: float, **fields: Any) -> None:
-        """A kill loses nothing of what was added. Raises OSError when the disk is full."""
+        """Writes and flushes a record, so that a kill loses nothing. Raises OSError when the disk is full."""
         from tensorboard.compat.proto.event_pb2 import Event
         from tensorboard.summary.writer.record_writer import RecordWriter
 

@@ -1,4 +1,4 @@
-"""One rank of MMDetection training (docs/trainer-contract.md)."""
+"""Runs one rank of MMDetection training (docs/trainer-contract.md)."""
 
 import argparse
 import os
@@ -26,26 +26,26 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 @record
 def main(argv: list[str]) -> int:
-    """Trains to the end (0) or until SIGTERM (143); any other end is an exception, left where torchrun reads it."""
+    """Returns 0 at the end of training and 143 after SIGTERM; torchrun records any other exception."""
     arguments = parse(argv)
     context = Context.of(arguments)
     if context.rank.world != context.plan.gpus:
         raise ValueError(f"expected {context.plan.gpus} ranks as the plan says, got {context.rank.world}")
     plan_hash = arguments.resume_plan or context.plan.plan_hash
     resume = load_checkpoint(arguments.resume.resolve(), plan_hash) if arguments.resume else None
-    if resume and nothing_left_to_do(context, resume):
+    if resume and is_complete(context, resume):
         per_epoch, epochs = resume.iteration // resume.epoch, context.control.now().epochs
-        context.say_started(resume.position, per_epoch, epochs, resume.path, [os.getpid()], {})
+        context.write_started(resume.position, per_epoch, epochs, resume.path, [os.getpid()], {})
         return context.run(lambda: resume.position)
-    # Only now: MMDetection takes seconds to import, and asks for mmcv's ops and for CUDA then.
+    # Imported here: MMDetection takes seconds to import, and needs mmcv's ops and CUDA to be set up.
     from everswin_trainer.training.run import Start, train
 
     start = Start.of(arguments.weights, arguments.init_detector, resume)
     return context.run(lambda: train(context, start))
 
 
-def nothing_left_to_do(context: Context, resume: Checkpoint) -> bool:
-    """Whether a run is complete: all epochs trained, and the last one validated. Another plan counts other steps."""
+def is_complete(context: Context, resume: Checkpoint) -> bool:
+    """Returns whether a run of this plan is complete: all epochs are trained, and the last one is validated."""
     if resume.plan_hash != context.plan.plan_hash:
         return False
     validated = box_average_precision(read_events(context.job.progress))

@@ -143,7 +143,7 @@ def test_a_cpu_trains_in_fp32_with_plain_norms_and_says_so(data: PreparedData) -
     assert on_cpu.config.model.roi_head.bbox_head[2].norm_cfg.type == "BN"
     assert [warning.split(":")[0] for warning in on_cpu.warnings] == [
         "trains in fp32 instead of mixed precision",
-        "normalises each rank's batch by itself (BN instead of SyncBN)",
+        "normalizes each rank's batch separately (BN instead of SyncBN)",
     ]
 
 
@@ -156,7 +156,7 @@ def test_control_changes_learning_rate_precision_and_micro_batches_with_warnings
     assert ordered.warnings == [
         "trains with 0.25 times the recipe's learning rate, as requested",
         "trains in fp32 instead of mixed precision: as requested",
-        "takes each batch in 2 parts, one step for all, as requested",
+        "accumulates the gradients of 2 parts of each batch, as requested",
     ]
 
 
@@ -181,7 +181,7 @@ def test_a_batch_is_taken_in_parts_as_the_recipe_says_and_in_smaller_ones_on_req
     assert found.config.train_cfg.type == ("EpochBasedTrainLoop" if parts is None else "MicroBatchTrainLoop")
     assert found.config.train_cfg.get("parts") == parts
     assert found.warnings == (
-        [] if ordered == 1 else [f"takes each batch in {parts} parts, one step for all, as requested"]
+        [] if ordered == 1 else [f"accumulates the gradients of {parts} parts of each batch, as requested"]
     )
 
 
@@ -216,13 +216,13 @@ def test_speed_switches_reach_optimizer_validation_and_model_but_never_the_final
 def test_a_switch_that_can_do_nothing_here_says_so(data: PreparedData) -> None:
     on_cpu = built(data, "s_blog", speed=FAST)
     assert on_cpu.config.val_cfg.get("fp16", False) is False
-    assert on_cpu.warnings[-1] == "validates in fp32 in spite of halfPrecisionValidation: there is no GPU"
+    assert on_cpu.warnings[-1] == "ignores halfPrecisionValidation and validates in fp32: there is no GPU"
     recipe = load_recipe(RECIPES / "cascade-mask-rcnn_swin-s_blog.py", None)
     recipe.optim_wrapper.optimizer.type = "SGD"
     (data.root / "plan.json").write_text(json.dumps({**PLAN, "epochs": 36, "speed": FAST}))
     plan = Plan.load(data.root / "plan.json")
     other = build_config(recipe, plan, NO_CHANGES, data, data.root / "work", "cuda", None)
-    assert other.warnings == ["fusedAdamW is without effect: the recipe's optimizer is SGD"]
+    assert other.warnings == ["ignores fusedAdamW: the recipe's optimizer is SGD"]
 
 
 def test_validation_follows_each_epoch_and_nobody_else_writes_checkpoints_or_pictures(data: PreparedData) -> None:

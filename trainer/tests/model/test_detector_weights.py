@@ -211,7 +211,7 @@ def test_a_detector_of_another_model_does_not_start_a_training(released: Release
 
 
 def test_a_file_that_was_not_converted_is_not_loaded(small: Path) -> None:
-    with pytest.raises(ValueError, match=r"detector.pth to be what convert-weights --part detector made"):
+    with pytest.raises(ValueError, match=r"detector.pth to be written by convert-weights --part detector"):
         load_detector(small)
 
 
@@ -229,7 +229,7 @@ def test_a_detector_given_as_a_backbone_is_refused_with_the_field_that_takes_it(
     answer = command(DEMO, small, tmp_path / "made", part="backbone")
     assert (answer["ok"], answer["part"], answer["unexpected"]) == (False, "backbone", [])
     assert answer["rejected"] == (
-        "detector.pth holds a whole detector, where the weights of a backbone alone were expected: "
+        "detector.pth holds a whole detector instead of a backbone: "
         "name it in weights.detector instead of weights.backbone"
     )
 
@@ -242,7 +242,7 @@ def test_a_backbone_given_as_a_detector_is_refused_with_the_field_that_takes_it(
 
 @pytest.mark.parametrize("rows", [1, 3_000])
 def test_heads_of_no_classes_or_of_too_many_are_refused(rows: int) -> None:
-    with pytest.raises(Refused, match=f"its heads tell {rows - 1} classes apart; expected 1 to 2000"):
+    with pytest.raises(Refused, match=f"its heads have {rows - 1} classes; expected 1 to 2000"):
         class_count({"roi_head.bbox_head.0.fc_cls.weight": torch.ones(rows, 2)})
 
 

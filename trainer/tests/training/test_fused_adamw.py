@@ -4,7 +4,7 @@ import pytest
 import torch
 from mmengine.optim import OptimWrapper
 
-from everswin_trainer.training.fused_adamw import FusedAdamW, joined
+from everswin_trainer.training.fused_adamw import FusedAdamW, merge_groups
 from everswin_trainer.training.state import restore_optimizer
 
 STEPS = 20
@@ -76,7 +76,7 @@ def test_one_kernel_takes_all_parameters_of_equal_settings(monkeypatch: pytest.M
 
 def test_groups_of_other_settings_stay_apart() -> None:
     groups = [{"params": [n], "lr": lr, "betas": (0.9, 0.999)} for n, lr in enumerate((0.1, 0.2, 0.1))]
-    assert joined(groups) == [
+    assert merge_groups(groups) == [
         {"params": [0, 2], "lr": 0.1, "betas": (0.9, 0.999)},
         {"params": [1], "lr": 0.2, "betas": (0.9, 0.999)},
     ]

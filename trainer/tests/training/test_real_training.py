@@ -351,5 +351,5 @@ def test_what_was_ordered_is_said(ordered: RealJob) -> None:
     assert [one for one in said if one.endswith("as requested")] == [
         "trains with 0.5 times the recipe's learning rate, as requested",
         "trains in fp32 instead of mixed precision: as requested",
-        "takes each batch in 2 parts, one step for all, as requested",
+        "accumulates the gradients of 2 parts of each batch, as requested",
     ]

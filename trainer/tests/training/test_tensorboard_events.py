@@ -84,7 +84,7 @@ train(trainer(Path({str(tmp_path)!r}), 1), 0, 300, loss=1)
     assert (done.returncode, done.stderr) == (0, "")
     events = read_events(tmp_path / "progress.jsonl")
     assert [one["message"] for one in events if one["type"] == "warning"] == [
-        "TensorBoard's files end here: OSError: [Errno 28] No space left on device"
+        "TensorBoard files are no longer written: OSError: [Errno 28] No space left on device"
     ]
     assert events[-1]["iteration"] == 300
 
