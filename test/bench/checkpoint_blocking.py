@@ -166,7 +166,7 @@ def measure(capture: Capture, step: Callable[[], None], repeats: int) -> Samples
 def save_as_we_do(
     capture: Capture, snapshots: Snapshots, step: Callable[[], None], job: Job, saver: Saver
 ) -> list[float]:
-    """As checkpoint_hook.py does; training goes on until the checkpoint is whole. Returns how long its steps took."""
+    """Save as checkpoint_hook.py does while training continues. Returns the durations of the steps."""
     before = len(saved(job))
     begin = time.monotonic()
     saver.wait()

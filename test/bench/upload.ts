@@ -249,7 +249,7 @@ async function measureSlowdown(sha256: string, { where, isPinned, mode }: Sharin
   const figures = [
     summarize(`steps slowed while uploading ${where}`, '%', slowdowns),
     summarize(`training slowed by an upload every 10 minutes ${where}`, '%', shares, '<= 1'),
-    summarize(`time of an upload beside a trainer ${where}`, 's', seconds),
+    summarize(`time of an upload next to a trainer ${where}`, 's', seconds),
     // An upper bound of the slowdown for machines on which every core is busy.
     summarize(
       `CPU of worker and mirror for an upload ${where}`,

@@ -20,7 +20,7 @@ export interface InjectedKill {
   /** Acknowledged checkpoint that was damaged right after the kill. */
   damagedCheckpoint: string | null;
   /** After the kill of a GPU worker: time until the next one watched the trainer. */
-  rewatchedAfterSeconds: number | null;
+  adoptedAfterSeconds: number | null;
 }
 
 export interface KillContext {
@@ -44,7 +44,7 @@ export async function injectKills(kills: Kill[], scene: KillContext, ended: Abor
         const watcher = versionOf(scene.folder.train.watcher);
         const injection = await injectKill(kill, scene, frozen, ended);
         injected.push(injection);
-        if (watcher !== 'absent') measurements.push(measureRewatch(injection, watcher, scene, ended));
+        if (watcher !== 'absent') measurements.push(measureAdoption(injection, watcher, scene, ended));
       } finally {
         if (frozen !== undefined && readProcess(frozen) !== undefined) process.kill(frozen, 'SIGCONT');
       }
@@ -57,7 +57,7 @@ export async function injectKills(kills: Kill[], scene: KillContext, ended: Abor
   return injected;
 }
 
-async function measureRewatch(
+async function measureAdoption(
   injection: InjectedKill,
   watcher: string,
   { folder }: KillContext,
@@ -67,7 +67,7 @@ async function measureRewatch(
   const isNew = () => !['absent', watcher].includes(versionOf(folder.train.watcher));
   try {
     await until(isNew, ended);
-    injection.rewatchedAfterSeconds = Date.now() / 1000 - injection.at;
+    injection.adoptedAfterSeconds = Date.now() / 1000 - injection.at;
   } catch {
     // The run ended before another worker had to watch it.
   }
@@ -133,7 +133,7 @@ async function injectKill(
     kill,
     at,
     damagedCheckpoint: findDamagedCheckpoint(scene),
-    rewatchedAfterSeconds: null,
+    adoptedAfterSeconds: null,
     victims: [...victims, ...(trainer?.victims ?? [])],
     job: trainer?.job ?? job,
   };

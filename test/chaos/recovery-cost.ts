@@ -9,7 +9,7 @@ export interface RecoveryCost {
 }
 
 export function measureCost(
-  { at, job, rewatchedAfterSeconds: watchedAgainSeconds }: InjectedKill,
+  { at, job, adoptedAfterSeconds: watchedAgainSeconds }: InjectedKill,
   events: Event[],
 ): RecoveryCost {
   if (job !== 'train') return { stepsLost: null, recoverySeconds: watchedAgainSeconds };
