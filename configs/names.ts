@@ -1,4 +1,4 @@
-/** Every name that the outside world sees. Nothing of it is written as a literal elsewhere. */
+/** All names of the public interface. No other file writes them as literals. */
 
 export const taskQueues = { control: 'everswin', gpu: 'everswin-gpu' } as const;
 
@@ -14,19 +14,19 @@ export const workflowTypes = {
 } as const;
 
 export const statusQueryName = 'status';
-/** Asked by the training activity, which hands the answer on to the trainer. */
+/** Queried by the training activity, which writes the answer to the control file of the trainer. */
 export const controlQueryName = 'control';
 export const progressSignalName = 'progress';
-/** From an activity whose job waits for GPUs: for whom, in words; null when it has them. */
+/** Sent by an activity whose job waits for GPUs, with the holders as text; null when it has them. */
 export const waitingSignalName = 'waiting';
 
-/** To a retraining: somebody wants the model looked at. Sent with a start, so that several of them make one training. */
+/** Requests a check for changes from a retraining. Sent with a start, so that several triggers cause one training. */
 export const triggerSignalName = 'trigger';
 
-/** What a person answers when a candidate waits. */
+/** Updates that decide on a candidate. */
 export const approvalUpdateNames = { approve: 'approve', reject: 'reject' } as const;
 
-/** What a person may ask of a running training. */
+/** Updates that control a running training. */
 export const updateNames = {
   pause: 'pause',
   resume: 'resume',

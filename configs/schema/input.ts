@@ -1,4 +1,4 @@
-/** What a person asks for. */
+/** Input of a run. */
 import { z } from 'zod';
 import { Catalog, Host } from './catalog.ts';
 import { NotifyPolicy } from './notify.ts';
@@ -13,7 +13,7 @@ export const CheckpointPolicy = z.strictObject({
   everyMinutes: z.union([z.literal('auto'), z.number().positive().max(1440)]).default(10),
   /** Never fewer than two: a damaged newest one must leave another. */
   keepLast: z.int().min(2).max(100).default(3),
-  /** Epochs whose checkpoint stays for ever; unless given, those after which the learning rate falls. */
+  /** Epochs whose checkpoint is kept forever; by default those after which the learning rate falls. */
   milestones: z.array(z.int().min(1).max(1000)).max(100).optional(),
 });
 export type CheckpointPolicy = z.infer<typeof CheckpointPolicy>;
@@ -24,7 +24,7 @@ export type PlanPart = z.infer<typeof PlanPart>;
 
 const stallFloor = (seconds: number) => z.number().positive().max(86_400).default(seconds);
 
-/** What may be done without asking when training goes wrong. */
+/** Automatic recovery from training failures. */
 export const RecoveryPolicy = z.strictObject({
   /** After NaN or Inf: back so many checkpoints and on with this change, at most `tries` times in a run. */
   diverged: z
@@ -37,9 +37,9 @@ export const RecoveryPolicy = z.strictObject({
     .prefault({}),
   /** Out of GPU memory twice: cut each batch into parts whose gradients add up to the same step. */
   outOfMemory: z.strictObject({ accumulate: z.boolean().default(true) }).prefault({}),
-  /** What may differ from the plan that wrote the checkpoints. Such a run goes on from the end of an epoch. */
+  /** What may differ from the plan that wrote the checkpoints. Such a run resumes at the end of an epoch. */
   mayChange: z.array(PlanPart).default([]),
-  /** Seconds without a sign of progress after which a trainer counts as hung; 5 x the longest wait seen, where that is more. */
+  /** Seconds without progress after which a trainer counts as hung; 5 times the longest gap so far if that is more. */
   stallSeconds: z
     .strictObject({
       startup: stallFloor(900),
@@ -134,13 +134,13 @@ export const RunFields = z.strictObject({
   extractImages: z.boolean().default(false),
   transfers: TransferPolicy.prefault({}),
   artifacts: ArtifactPolicy.prefault({}),
-  /** Who is told how the run goes. */
+  /** Targets of notifications. */
   notify: NotifyPolicy.optional(),
-  /** Why this is run: stands in the report, decides nothing. */
+  /** Purpose of the run, shown in the report. */
   note: z.string().max(2000).optional(),
-  /** Do every step anew, also where its result is at hand. */
+  /** Run every step again, even if its result is cached. */
   fresh: z.boolean().default(false),
-  /** Start although the dry run says that it would fail. */
+  /** Start the run despite errors of the dry run. */
   force: z.boolean().default(false),
 });
 /** Ranks are spread evenly. */

@@ -1,4 +1,4 @@
-/** Who is told of what while a run goes on. */
+/** Notifications about a run. */
 import { z } from 'zod';
 
 export const NotifyEvent = z.enum([
@@ -25,7 +25,7 @@ export type NotifyTarget = z.infer<typeof NotifyTarget>;
 export const NotifyPolicy = z.array(NotifyTarget).max(8);
 export type NotifyPolicy = z.infer<typeof NotifyPolicy>;
 
-/** What is told: the body of a webhook, and what the other messages are written from. */
+/** Body of a webhook, from which Slack messages and mails are formatted. */
 export const Notification = z.object({
   v: z.literal(1),
   /** `workflow id/run id of Temporal/number`: who gets it twice drops the second by it. */

@@ -2,10 +2,10 @@
 import { z } from 'zod';
 import { TrainerFacts } from './trainer-answers.ts';
 
-/** One thing that was looked at. */
+/** One check of the dry run. */
 export const Check = z.object({
   name: z.string(),
-  /** `error`: the run would fail, or be in vain; it does not start unless it is forced. */
+  /** `error`: the run would fail; it starts only if forced. */
   verdict: z.enum(['ok', 'warning', 'error']),
   message: z.string(),
   /** What to do about it; null where nothing has to be done. */

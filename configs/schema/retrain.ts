@@ -6,7 +6,7 @@ import { Fingerprint, ModelName, VersionId } from './registry.ts';
 
 const points = (least: number, otherwise: number) => z.number().min(least).max(100).default(otherwise);
 
-/** What a candidate must hold against the champion. All in AP points (hundredths). */
+/** Rules by which a candidate is compared with the champion, in AP points (hundredths). */
 export const GateRules = z.strictObject({
   /** Overall box and mask AP must rise by at least so much. */
   gain: points(-100, 0),
@@ -45,12 +45,12 @@ export const RetrainInput = z.strictObject({
   start: z.enum(['run', 'champion']).default('run'),
   gate: GateRules.prefault({}),
   promote: PromotionMode.prefault({ by: 'gate' }),
-  /** Data that are still being written: looked at again until they stay the same for so long. */
+  /** Seconds for which the data must stay unchanged before a training starts. */
   settleSeconds: z.number().min(0).max(86_400).default(0),
 });
 export type RetrainInput = z.infer<typeof RetrainInput>;
 
-/** Why somebody wants the model looked at. */
+/** Request to check a model for changes. */
 export const Trigger = z.object({ who: z.string().max(200), why: z.string().max(500), at: z.number() });
 export type Trigger = z.infer<typeof Trigger>;
 
@@ -112,11 +112,11 @@ export const RetrainStatus = z.object({
   /** Newest last. */
   decisions: z.array(RetrainDecision),
   outcomes: z.array(RetrainOutcome),
-  /** Came while something else was going on. */
+  /** Triggers that arrived during the current cycle. */
   pendingTriggers: z.array(Trigger),
   /** The candidate that waits for an answer. */
   awaitingApproval: VersionId.nullable(),
-  /** Where the model and its versions can be looked at; null where no page is served. */
+  /** Page of the model; null if no pages are served. */
   page: z.string().nullable(),
 });
 export type RetrainStatus = z.infer<typeof RetrainStatus>;

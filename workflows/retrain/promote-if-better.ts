@@ -11,7 +11,7 @@ import { championWeights } from './train-candidate.ts';
 
 type GateOutcome = Pick<RetrainOutcome, 'outcome' | 'why' | 'verdict'>;
 
-/** As often as somebody else promotes in the meantime. */
+/** Retries after a concurrent promotion. */
 const maxTries = 5;
 
 /** Gate, and a person where the input wants one; then the champion is another one, or the candidate is rejected. */
@@ -25,7 +25,7 @@ export async function promoteIfBetter(
     try {
       return await tryPromotion(input, candidate, board, notices);
     } catch (error) {
-      // The champion that it was held against is none any more: it has to be held against the new one.
+      // Another promotion changed the champion, so the candidate is compared with the new one.
       if (tries === maxTries || !hasCode(error, 'StoreConflict')) throw error;
     }
   }

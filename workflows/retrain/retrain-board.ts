@@ -35,7 +35,7 @@ export interface Answer {
   why: string;
 }
 
-/** What a retraining shows of itself, and what it is told: triggers, and answers to a candidate that waits. */
+/** Shows the status of a retraining and receives its triggers and approvals. */
 export class RetrainBoard {
   private status: RetrainStatus;
   private phase: RetrainStatus['stage'] | undefined;

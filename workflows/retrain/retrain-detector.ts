@@ -10,15 +10,15 @@ import { RetrainBoard } from './retrain-board.ts';
 import { trainCandidate } from './train-candidate.ts';
 
 /**
- * Looks at data, recipe, weights and code: where they differ from what was trained last, trains, and lets the gate decide.
- * @param before of the execution that this one continues, whose history had grown long.
+ * Trains a candidate if data, recipe, weights or code changed since the last training, and lets the gate decide on it.
+ * @param before status of the execution that this one continues with a fresh history.
  */
 export async function retrainDetector(rawInput: unknown, before?: RetrainStatus): Promise<RetrainStatus> {
   const input = readRetraining(rawInput);
   const board = new RetrainBoard(input.model, before);
   const notices = notifier({ name: input.model, notify: input.run.notify });
   do {
-    // What comes while a training goes on is answered by one more look: the last trigger is never lost.
+    // Triggers that arrive during a cycle cause one more cycle, so the last trigger is never lost.
     await runCycle(input, board, notices);
     if (board.current.pendingTriggers.length > 0 && workflowInfo().continueAsNewSuggested) {
       await notices.settle();
@@ -74,7 +74,7 @@ async function trainAndPromote(
   }
 }
 
-/** What would be trained now. Where data are still being written it is looked at until they stay the same. */
+/** Returns the plan of a training now. Waits until data that are still being written stay the same. */
 async function planWhenSettled(input: RetrainInput): Promise<RunPlan> {
   let plan = await planNow(input);
   while (input.settleSeconds > 0) {

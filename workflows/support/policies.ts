@@ -13,7 +13,7 @@ const retry = {
   nonRetryableErrorTypes: nonRetryableCodes,
 } as const;
 
-// The unset value travels as TRY_CANCEL, whatever its documentation says: the workflow would go on before the trainer saved.
+// Unset, it is sent as TRY_CANCEL despite its documentation, and the workflow would continue before the trainer saved.
 const cancellationType = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED;
 
 /** Seconds of work on the control worker. Few tries: what fails five times is a defect, and waiting hides it. */
@@ -26,7 +26,7 @@ export const control = checkedActivities<
   retry: { ...retry, maximumInterval: '10 seconds', maximumAttempts: 5 },
 });
 
-/** As long as others' runs go on: months, where the twelve of a sweep share one machine. */
+/** Waits for other runs: months if the twelve variants of a sweep share one machine. */
 const longWait = {
   taskQueue: taskQueues.control,
   startToCloseTimeout: '365 days',
@@ -43,7 +43,7 @@ export const watching = checkedActivities<Pick<ControlActivities, 'watchVariants
 /** Waits for a run that the sweep did not start; cancels it, where an earlier run of the sweep did. */
 export const sweepRuns = checkedActivities<Pick<ControlActivities, 'joinRun'>>({ ...longWait, cancellationType });
 
-/** A message: tried again for an hour, where the run goes on for as long. Nobody waits for it. */
+/** Sends a notification, retried for an hour. The workflow does not wait for it. */
 export const notifying = checkedActivities<Pick<ControlActivities, 'notify'>>({
   taskQueue: taskQueues.control,
   startToCloseTimeout: '1 minute',
@@ -60,7 +60,7 @@ export const transfer = checkedActivities<Pick<ControlActivities, 'fetchDataset'
   retry: { ...retry, maximumInterval: '5 minutes', maximumAttempts: 500 },
 });
 
-/** A look at the machine that will train. It may be training another run: then this waits for its turn. */
+/** Checks the machine that will train. Waits while it trains another run. */
 export const inspection = checkedActivities<Pick<GpuActivities, 'checkMachine' | 'checkSharedStorage'>>({
   taskQueue: taskQueues.gpu,
   startToCloseTimeout: '10 minutes',

@@ -11,7 +11,7 @@ import type { RetrainInput, RunInput, SweepInput } from '../../configs/schema/in
 import { codedFailure } from './coded-failure.ts';
 
 /**
- * A ZodError thrown here would fail the workflow task, which Temporal retries for ever: so it becomes a failure of the run.
+ * A ZodError thrown here would fail the workflow task, which Temporal retries indefinitely, so it becomes a failure of the run.
  * @param idOf the workflow id that belongs to a run's name: Temporal lets one workflow of an id run at a time, so one
  * trainer works in a run's folder.
  */

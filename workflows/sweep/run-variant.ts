@@ -19,7 +19,7 @@ import { sweepRuns } from '../support/policies.ts';
 import type { SweepBoard } from './sweep-board.ts';
 import type { trainDetector } from '../train/train-detector.ts';
 
-/** One variant from start to its report, or to why there is none. Never throws: the others go on whatever happens to it. */
+/** Runs one variant and records its report or failure. Never throws, so the other variants continue. */
 export async function runVariant(sweep: SweepInput, variant: SweepVariant, board: SweepBoard): Promise<void> {
   try {
     const report = await startOrJoin(variantInput(sweep, variant), variant.name, sweep.name, board);
@@ -44,7 +44,7 @@ async function startOrJoin(
       workflowId: workflowId(run.name),
       args: [run],
       staticSummary: `${variant} of the sweep ${sweep}: ${run.recipe}, ${run.epochs} epochs`,
-      // A failed or cancelled run goes on from its newest checkpoint; a finished one is not trained twice.
+      // A failed or cancelled run resumes from its newest checkpoint; a finished one is not trained twice.
       workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
       cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
       // Days of training outlive a sweep that was terminated: the next one joins them.

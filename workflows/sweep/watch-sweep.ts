@@ -14,7 +14,7 @@ export async function watchSweep({ earlyStop }: SweepInput, board: SweepBoard): 
   }
 }
 
-/** A run that cannot be asked goes on: that costs hours, and no result. */
+/** Returns null for a run that does not accept the update; it continues, which costs only time. */
 async function stopAfterRunningEpoch(runId: string): Promise<number | null> {
   try {
     return (await control.stopVariant({ runId })).afterEpoch;

@@ -4,7 +4,7 @@ import { inspection, onLeader, onHost, queuePriority } from '../support/policies
 import { codedFailure } from '../support/coded-failure.ts';
 
 /**
- * A look at every machine that will train; each says whether it sees the folder of the others.
+ * Checks every machine that will train, and whether all of them share one folder.
  * @param priority the run's: where tasks wait for a worker, nobody's look comes before a more urgent run's training.
  */
 export async function checkMachines(plan: RunPlan, priority?: number): Promise<Check[]> {

@@ -116,7 +116,7 @@ export class ControlHandlers {
     const { workflowId: id } = workflowInfo();
     this.pausedSince = since;
     this.board.showNotice(
-      `Paused. To go on: temporal workflow update execute --workflow-id ${id} --name ${updateNames.resume}`,
+      `Paused. To resume: temporal workflow update execute --workflow-id ${id} --name ${updateNames.resume}`,
     );
     this.interruptibleScope?.cancel();
     await condition(() => this.isStopped || this.isTrainingOver);
@@ -132,7 +132,7 @@ export class ControlHandlers {
   private extend(epochs: number): { epochs: number; schedule: string } {
     const from = this.current.epochs + 1;
     this.apply({ epochs });
-    return { epochs, schedule: `epochs ${from} to ${epochs} go on at the learning rate that the schedule ended with` };
+    return { epochs, schedule: `epochs ${from} to ${epochs} train at the learning rate with which the schedule ended` };
   }
 
   private async checkpointNow(): Promise<{ checkpoint: string | null }> {
@@ -145,7 +145,7 @@ export class ControlHandlers {
   }
 
   private requireTraining(): void {
-    if (this.isTrainingOver) throw new Error('Training is over: there is nothing left to ask of it.');
+    if (this.isTrainingOver) throw new Error('Training has ended, so it accepts no more updates.');
     if (this.board.stage !== 'training') throw new Error(`Training has not begun: the run is ${this.board.stage}.`);
   }
 
@@ -156,7 +156,7 @@ export class ControlHandlers {
 
   private requirePaused(): void {
     if (!this.paused) throw new Error('The training is not paused.');
-    if (!this.isStopped) throw new Error('The training is still being stopped: wait for the pause to end.');
+    if (!this.isStopped) throw new Error('The training is still stopping. Wait until the pause update returns.');
   }
 
   private requireStoppable(epochs: unknown): void {

@@ -46,13 +46,13 @@ const cancelled = (newest: Attempt, situation: Situation): Verdict => ({
   next: 'stop',
 });
 
-/** Where the run would go on, and how long it took until that was sure. */
+/** Names the checkpoint from which the run resumes, and the seconds until it was safe. */
 const describeSafety = (
   { checkpoints: [newest] }: Attempt,
   { secondsSinceRequest: secondsSinceAsked }: Situation,
 ): string => {
-  const where = newest === undefined ? 'there is no checkpoint yet' : `the checkpoint of iteration ${newest} is whole`;
-  return `safe after ${secondsSinceAsked.toFixed(1)} s: ${where}, no process is left`;
+  const where = newest === undefined ? 'there is no checkpoint yet' : `checkpoint ${newest} is complete`;
+  return `stopped in ${secondsSinceAsked.toFixed(1)} s: ${where}, no trainer process is running`;
 };
 
 function afterFailure(newest: Attempt, situation: Situation): Verdict {
@@ -65,7 +65,7 @@ function afterFailure(newest: Attempt, situation: Situation): Verdict {
     return stop('UnexpectedResult', `${name}: this version does not know the reaction "${failure.reaction}"`);
   switch (reaction) {
     case 'stop':
-      return stop('TrainingFailed', `${name}: another attempt would not mend that`);
+      return stop('TrainingFailed', `${name}: another attempt would not fix it`);
     case 'rollback':
       return rollBack(newest, situation);
     case 'accumulate-gradients':

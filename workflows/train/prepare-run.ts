@@ -8,7 +8,7 @@ export interface PreparedRun {
   plan: RunPlan;
   dataset: FetchedDataset;
   weights: FetchedWeights;
-  /** Settles when the machine that will do the work was looked at. */
+  /** Settles when the machines that will train are checked. */
   machinesChecked: Promise<void>;
 }
 

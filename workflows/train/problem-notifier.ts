@@ -14,10 +14,10 @@ export function problemNotifier(
     await condition(() => (board.progress?.attempt ?? 0) > attempt);
     isInTrouble = false;
     const { progress } = board;
-    tell('recovered', `Attempt ${progress?.attempt ?? ''} goes on from iteration ${progress?.iteration ?? ''}.`);
+    tell('recovered', `Attempt ${progress?.attempt ?? ''} continues from iteration ${progress?.iteration ?? ''}.`);
   };
   return (attempt, { next, why, change }) => {
-    // A trainer that lives on without its worker is no trouble; what stops the run is told as its end.
+    // A lost worker does not stop its trainer, and a failure that stops the run is notified as its end.
     const hasFailed = attempt.outcome === 'crashed' || attempt.outcome === 'hung';
     if (!isOn || !hasFailed || next === 'stop') return;
     const cause = attempt.failure?.evidence ?? attempt.cause ?? 'unknown cause';

@@ -25,7 +25,7 @@ export async function runAttempt(request: AttemptRequest, board: StatusBoard): P
 export function lostWorkerCause(error: unknown): string | undefined {
   if (!(error instanceof ActivityFailure)) return undefined;
   const { cause } = error;
-  if (cause instanceof TimeoutFailure) return `The worker was not heard of any more (${cause.timeoutType} timeout).`;
+  if (cause instanceof TimeoutFailure) return `Worker lost: ${formatTimeout(cause)}.`;
   const lost: ErrorCode[] = ['WorkerStopping', 'WorkerLost'];
   return cause instanceof ApplicationFailure && lost.some((code) => code === cause.type) ? cause.message : undefined;
 }
@@ -55,3 +55,7 @@ export const unreportedAttempt = (number: number, startedAt: number, board: Stat
   productiveSeconds: 0,
   evaluationSeconds: 0,
 });
+
+/** Formats a timeout as Temporal names it: `heartbeat timeout`, `start-to-close timeout`. */
+const formatTimeout = ({ timeoutType }: TimeoutFailure): string =>
+  `${timeoutType?.toLowerCase().replaceAll('_', '-') ?? 'unknown'} timeout`;

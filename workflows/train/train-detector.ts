@@ -15,7 +15,7 @@ import { testAndReport } from './test-and-report.ts';
 import { trainUntilFinished } from './train-until-finished.ts';
 
 /**
- * The seed's job from data to report. Takes `unknown`, because any Temporal CLI may start it with anything.
+ * Trains, tests and reports a detector. Takes `unknown`, because any Temporal client may start it with any input.
  * @throws ApplicationFailure, non-retryable, of a type in configs/errors.ts.
  */
 export async function trainDetector(rawInput: unknown): Promise<ReportRef> {

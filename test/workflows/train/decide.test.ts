@@ -42,7 +42,7 @@ test.each<[string, Attempt[], string]>([
   ],
   ['a new checkpoint starts the count anew', [crash(), crash(), crash(withCheckpoint)], 'retry'],
   ['a lost worker between crashes does not reset the count', [crash(), crash(), ended('worker-lost'), crash()], 'stop'],
-  ['what another attempt would not mend stops at once', [crash({ failure: aFailure('stop', 1) })], 'stop'],
+  ['a failure that another attempt would not fix stops at once', [crash({ failure: aFailure('stop', 1) })], 'stop'],
   ['a full disk is waited for', [crash({ failure: aFailure('wait-for-space') })], 'wait-for-space'],
   ['a failure allowed twice stops at the second', [1, 2].map(() => crash({ failure: aFailure('retry', 2) })), 'stop'],
 ])('%s', (_title, attempts, next) => {
@@ -120,5 +120,5 @@ test('a pause waits, a cancellation stops without a failure, and both say what i
   const cancelled = decide([stopped], { request: 'cancel' });
   expect(cancelled).toMatchObject({ next: 'stop' });
   expect(cancelled.code).toBeUndefined();
-  expect(cancelled.why).toContain('safe after 1.5 s: the checkpoint of iteration 42 is whole');
+  expect(cancelled.why).toContain('stopped in 1.5 s: checkpoint 42 is complete');
 });

@@ -167,7 +167,7 @@ test('a cancelled run is continued by a new start under its name, from the step 
     await first.handle.result().catch(() => undefined);
     expect((await first.handle.describe()).status.name).toBe('CANCELLED');
     const { decisions, attempts } = await statusOf(first.handle);
-    expect(decisions.at(-1)?.why).toMatch(/safe after \d+\.\d s: the checkpoint of iteration \d+ is whole/);
+    expect(decisions.at(-1)?.why).toMatch(/stopped in \d+\.\d s: checkpoint \d+ is complete/);
 
     const second = await startRun(client, input);
     expect(second.how).toBe('started');
