@@ -67,7 +67,7 @@ test('invalid data are reported with all problems at once', async () => {
   const failure = await preparation.prepare(input).catch((error: unknown) => String(error));
   expect(failure).toContain('Data set parts-on-a-line is invalid');
   expect(failure).toContain('- val: listed, but not in val-images: 1 image ("line 1/gone.jpeg")');
-  expect(failure).toMatch(/- val: has no outline .*: 2 annotations \(id \d+, id \d+\)/);
+  expect(failure).toMatch(/- val: has no "segmentation".*: 2 annotations \(id \d+, id \d+\)/);
 }, 60_000);
 
 test('a missing folder is refused at once with its path', async () => {
