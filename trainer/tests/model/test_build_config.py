@@ -191,7 +191,7 @@ def test_control_leaves_the_schedule_to_the_plan(data: PreparedData) -> None:
     assert config.param_scheduler == built(data).config.param_scheduler
 
 
-FAST = {"fusedAdamW": True, "halfPrecisionValidation": True, "channelsLast": True}
+FAST = {**PLAN["speed"], "fusedAdamW": True, "halfPrecisionValidation": True, "channelsLast": True}
 
 
 def test_without_a_speed_switch_nothing_is_fast(data: PreparedData) -> None:
