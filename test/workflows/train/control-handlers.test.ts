@@ -121,7 +121,7 @@ test('checkpointNow answers when the checkpoint is there', async () => {
   });
 });
 
-test('a cancelled run saves first and ends cancelled, with what is safe in its decisions', async () => {
+test('a cancelled run saves, and its last decision names the checkpoint', async () => {
   await whileTraining(async (handle) => {
     await sleep(300);
     await handle.cancel();
@@ -129,7 +129,7 @@ test('a cancelled run saves first and ends cancelled, with what is safe in its d
     expect((await handle.describe()).status.name).toBe('CANCELLED');
     const { stage, decisions } = await statusOf(handle);
     expect(stage).toBe('cancelled');
-    expect(decisions).toMatchObject([{ next: 'stop', why: expect.stringContaining('iteration 42') as string }]);
+    expect(decisions).toMatchObject([{ next: 'stop', why: expect.stringContaining('checkpoint 42') as string }]);
   });
 });
 
