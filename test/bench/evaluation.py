@@ -149,7 +149,7 @@ def run_validation(folder: Path) -> Callable[[], dict[str, Any]]:
 
 def run_analysis(folder: Path) -> Callable[[], dict[str, Any]]:
     """As the test: detections that were loaded for the metrics, all else from the disk; pictures are noise."""
-    from everswin_trainer.analysis.analyse import BOOTSTRAP_FILE, FILE, Subject, analyse
+    from everswin_trainer.analysis.analyze import BOOTSTRAP_FILE, FILE, Subject, analyze
 
     found, shape = _load(folder), (480, 640, 3)
     identity = {"checkpointSha256": "0" * 64, "annotationsSha256": "0" * 64}
@@ -157,7 +157,7 @@ def run_analysis(folder: Path) -> Callable[[], dict[str, Any]]:
     subject = Subject(identity, folder / "annotations.json", found, lambda _name: noise)
 
     def work() -> dict[str, Any]:
-        analyse(subject, folder, lambda: None)
+        analyze(subject, folder, lambda: None)
         drawn = json.loads((folder / FILE).read_bytes())["bootstrap"]
         sizes = {f"{name} bytes": (folder / name).stat().st_size for name in (FILE, BOOTSTRAP_FILE)}
         return {"bootstrap": drawn, **sizes}

@@ -1,4 +1,4 @@
-"""Masks and boxes on a picture. No text: names in any script are for whoever shows the picture."""
+"""Draws masks and boxes on a picture, without text: the report renders names in any script."""
 
 import base64
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ LONG_SIDE = 480
 # All pictures of a gallery, 24 at most, stay below 1.5 MB in base64.
 MOST_BYTES = 45_000
 MASK_SHARE = 0.45
-# A hue that is far from those of its neighbours, however many classes there are: degrees of OpenCV, 0 to 179.
+# Hue step between consecutive classes that keeps their colors distinct, in OpenCV's degrees (0 to 179).
 GOLDEN_ANGLE = 111.246
 MOST_POINTS, MOST_OUTLINES = 200, 20
 
@@ -27,7 +27,7 @@ class Drawn:
 
 
 def shrink(image: np.ndarray) -> np.ndarray:
-    """The image, its long side LONG_SIDE pixels at most."""
+    """Shrinks an image so that its long side has at most LONG_SIDE pixels."""
     height, width = image.shape[:2]
     scale = LONG_SIDE / max(height, width)
     if scale >= 1:
@@ -37,18 +37,18 @@ def shrink(image: np.ndarray) -> np.ndarray:
 
 
 def draw(picture: np.ndarray, shapes: list[Drawn]) -> str:
-    """A JPEG file in base64."""
+    """Returns the picture with the shapes as a JPEG file in base64."""
     canvas = picture.copy()
     height, width = canvas.shape[:2]
     for one in reversed(shapes):
-        colour = colour_of(one.label)
+        color = color_of(one.label)
         mask = small_mask(one.mask, width, height)
         inside = mask.astype(bool)
-        canvas[inside] = ((1 - MASK_SHARE) * canvas[inside] + MASK_SHARE * np.array(colour)).astype(np.uint8)
+        canvas[inside] = ((1 - MASK_SHARE) * canvas[inside] + MASK_SHARE * np.array(color)).astype(np.uint8)
         edges, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(canvas, edges, -1, colour, 1)
+        cv2.drawContours(canvas, edges, -1, color, 1)
         x, y, w, h = one.box
-        cv2.rectangle(canvas, (round(x), round(y)), (round(x + w), round(y + h)), colour, 1)
+        cv2.rectangle(canvas, (round(x), round(y)), (round(x + w), round(y + h)), color, 1)
     return base64.b64encode(_jpeg(canvas)).decode()
 
 
@@ -64,7 +64,7 @@ def small_mask(mask: dict[str, Any], width: int, height: int) -> np.ndarray:
     return cv2.resize(mask_codec.decode(mask), (width, height), interpolation=cv2.INTER_NEAREST)
 
 
-def colour_of(label: int) -> tuple[int, int, int]:
+def color_of(label: int) -> tuple[int, int, int]:
     """Of a class, BGR."""
     pixel = np.array([[[int(label * GOLDEN_ANGLE) % 180, 200, 255]]], np.uint8)
     blue, green, red = cv2.cvtColor(pixel, cv2.COLOR_HSV2BGR)[0, 0].tolist()

@@ -36,7 +36,7 @@ class Outcomes:
 
 
 def judge(truth: GroundTruth, matches: Matches, least_score: float) -> Outcomes:
-    """At overlap 0.5. What scores less than `least_score` is uncounted, as if it had not been said."""
+    """Classifies each detection at IoU 0.5. Those with a score below `least_score` are uncounted."""
     matched, same, other = matches.matched[:, 0], matches.same_overlap, matches.other_overlap
     rules = [
         (matches.score < least_score, UNCOUNTED, NOTHING),
@@ -55,7 +55,7 @@ def judge(truth: GroundTruth, matches: Matches, least_score: float) -> Outcomes:
     return Outcomes(of, about, found, ~truth.crowd & ~found & ~stood_for)
 
 
-def analyse_errors(truth: GroundTruth, matches: Matches, least_score: float) -> dict[str, Any]:
+def analyze_errors(truth: GroundTruth, matches: Matches, least_score: float) -> dict[str, Any]:
     """`errors` of analysis.json. Counts are of what scores `least_score` or more; costs of everything."""
     said = judge(truth, matches, least_score)
     size_of_object = size_of(truth.area)
@@ -71,7 +71,7 @@ def analyse_errors(truth: GroundTruth, matches: Matches, least_score: float) -> 
 
 
 def costs(truth: GroundTruth, matches: Matches, outcomes: Outcomes) -> dict[str, float | None]:
-    """By how much AP50 would rise were all errors of one kind mended; None where there is no object at all.
+    """Returns the rise of AP50 if all errors of one kind were fixed; None if there is no object.
 
     Localization and class errors become right where their object is not found otherwise, but only the one of the
     highest score for each object; all the rest of a kind goes. Of missed objects their number is taken off.
@@ -94,7 +94,7 @@ def costs(truth: GroundTruth, matches: Matches, outcomes: Outcomes) -> dict[str,
     left = objects - np.bincount(truth.label[outcomes.missed], minlength=len(objects))
     then = _mean_precision(truth, matches, matches.label, correct, counts, left, classes=objects > 0)
     lost["missed"] = (then or 0.0) - now
-    # Recall moves in whole hundredths: mending the last of few objects can cost a hair.
+    # Recall moves in steps of 0.01: fixing the last of few objects can lower AP50 slightly.
     return {kind: min(1.0, max(0.0, value)) for kind, value in lost.items() if value is not None}
 
 

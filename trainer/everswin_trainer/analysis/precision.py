@@ -28,10 +28,10 @@ def rankings(
 
 
 def precisions(ranking: Ranking, weights: np.ndarray, objects: np.ndarray) -> np.ndarray:
-    """(draws, overlaps, 101), as pycocotools interpolates them; NaN where there is no object.
+    """Returns precisions (draws, IoUs, 101), interpolated as in pycocotools; NaN if there is no object.
 
     `weights` (draws, images) says how often each image counts, `objects` (draws,) how many there are then. The copies
-    of an image have equal scores and stand beside each other, so they may be counted at once: only the last of them
+    of an image have equal scores and are adjacent, so they are counted at once: only the last of them
     can be on the envelope.
     """
     draws, overlaps = len(weights), ranking.correct.shape[1]

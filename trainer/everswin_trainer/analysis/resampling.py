@@ -1,4 +1,4 @@
-"""Bootstrap over images: the scores of test sets that are drawn, with repetition, from this one.
+"""Bootstrap over images: scores of test sets that are drawn with replacement from this one.
 
 Matches do not change when an image counts twice, so only the ranking is done again for each draw, which is exact and
 takes milliseconds. The draws follow from seed and number of images alone: two runs on the same annotations meet the
@@ -23,7 +23,7 @@ MIDDLE = (2.5, 97.5)
 
 
 def draws(images: int, resamples: int, seed: int = SEED) -> Iterator[np.ndarray]:
-    """Batches (draws, images) of how often each image was drawn, from raw words, a stream that numpy keeps for ever."""
+    """Yields batches (draws, images) of image counts, drawn from raw words, whose stream NumPy keeps stable."""
     source = np.random.PCG64(seed)
     for begin in range(0, resamples, BATCH):
         count = min(BATCH, resamples - begin)
@@ -53,14 +53,14 @@ def resample(
 
 
 def mean_of_known(values: np.ndarray, axis: int | tuple[int, ...]) -> np.ndarray:
-    """NaN where nothing is known, without numpy's warning."""
+    """Returns the mean without NaN, or NaN if all values are NaN; emits no warning."""
     known = ~np.isnan(values)
     count = known.sum(axis=axis)
     return np.where(count > 0, np.where(known, values, 0).sum(axis=axis) / np.maximum(count, 1), np.nan)
 
 
 def interval(score: float | None, replicates: np.ndarray) -> list[float] | None:
-    """The middle 95 % of the replicates' spread, laid around the score.
+    """Returns the central 95 % of the replicates' spread, centered on the score.
 
     AP of a resample is too high on the average: repeated images fill a class's gaps. Around their own mean the
     replicates show the spread without this.
@@ -73,7 +73,7 @@ def interval(score: float | None, replicates: np.ndarray) -> list[float] | None:
 
 
 def plain_scores(values: np.ndarray) -> list[Any]:
-    """As JSON takes them: to five digits, null for NaN."""
+    """Converts values for JSON: five digits, null for NaN."""
     if values.ndim > 1:
         return [plain_scores(one) for one in values]
     return [None if np.isnan(one) else round(min(1.0, max(0.0, float(one))), 5) for one in values]

@@ -1,4 +1,4 @@
-"""Names from data sets, made safe for JSON files. Whoever renders them still has to escape them."""
+"""Makes names from data sets safe for JSON files. Renderers still have to escape them."""
 
 LONGEST = 200
 

@@ -74,7 +74,7 @@ def main(argv: list[str]) -> int:
 
 
 def find_problem(arguments: argparse.Namespace) -> str | None:
-    """Why nothing can be measured as it was asked for."""
+    """Returns why this machine cannot run the measurement, or None."""
     if arguments.iterations < 1:
         return f"expected --iterations to be at least 1, got {arguments.iterations}"
     if arguments.device == "cpu":
@@ -121,7 +121,7 @@ def choose_variants(arguments: argparse.Namespace) -> list[Variant]:
 
 
 def measure(arguments: argparse.Namespace, variant: Variant, recipe: Any, folder: Path) -> dict[str, Any]:
-    """What the first rank found, or {error}."""
+    """Returns the result of rank 0, or {error}."""
     place = folder / variant.name.replace(" ", "-")
     place.mkdir()
     write_json(place / "plan.json", plan_of(arguments, variant, recipe))
@@ -146,7 +146,7 @@ def measure(arguments: argparse.Namespace, variant: Variant, recipe: Any, folder
 
 
 def follow(running: subprocess.Popen[bytes], variant: Variant, place: Path, steps: int) -> None:
-    """Until it ends; says about once a second how far it is."""
+    """Waits for the end of the process and prints its progress about once a second."""
     while True:
         try:
             running.wait(1)
@@ -226,17 +226,17 @@ def describe(
 
 
 def warm_up(iterations: int) -> int:
-    """Steps that are not counted: cuDNN and the allocator find their ways, and loader processes start."""
+    """Returns the number of warm-up steps: cuDNN tunes, the allocator grows, loader processes start."""
     return min(MOST_WARM_UP, iterations // 4)
 
 
 def percentile(values: list[float], share: float) -> float:
-    """The least value that so large a share does not exceed."""
+    """Returns the smallest value that the given share does not exceed."""
     return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
 
 
 def difference(losses: list[float | None], others: list[float | None]) -> dict[str, float] | None:
-    """Largest and mean of two curves' distances, and the mean loss to hold them against; None if a loss was lost."""
+    """Returns the largest and mean distance of two loss curves and the mean loss; None if a loss is missing."""
     pairs = list(zip(losses, others, strict=True))
     if any(one is None or other is None for one, other in pairs):
         return None

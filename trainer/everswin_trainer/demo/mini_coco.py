@@ -1,4 +1,4 @@
-"""The demo's data: drawn shapes in COCO's own archives, and a small Swin checkpoint beside them.
+"""The demo's data: drawn shapes in COCO's own archives, and a small Swin checkpoint next to them.
 
 `python -m everswin_trainer mini-coco --out DIR` writes four files, byte for byte the same on any machine with the
 locked wheels: train2017.zip, val2017.zip, annotations_trainval2017.zip and swin_mini_patch4_window7_224.pth. Everything
@@ -32,7 +32,7 @@ OBJECT_PIXELS = (28, 57)
 MAX_OBJECTS = 4
 # COCO's category ids have gaps too, and code that takes them for positions must fail here.
 CATEGORIES = {1: "circle", 3: "rectangle", 7: "triangle"}
-# The same shapes in somebody's own data.
+# Class names of the same shapes in the example of user data.
 OWN_CATEGORIES = {1: (0, "disc"), 3: (1, "tile"), 7: (2, "wedge")}
 OWN_SEED = 2018
 # cos of 0, 22.5 .. 90 degrees, times 1024: a circle is a polygon of 16 corners.
@@ -41,7 +41,7 @@ QUARTER = (1024, 946, 724, 392, 0)
 
 @dataclass
 class Draws:
-    """Random integers that are the same everywhere."""
+    """Generates random integers that are equal on all platforms."""
 
     source: np.random.PCG64
 
@@ -49,7 +49,7 @@ class Draws:
         return int(self.source.random_raw()) % limit
 
     def between(self, low: int, high: int) -> int:
-        """An integer of low..high-1."""
+        """Returns an integer from `low` to `high - 1`."""
         return low + self.below(high - low)
 
     def grid(self, height: int, width: int, limit: int) -> np.ndarray:
@@ -76,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def make_files() -> dict[str, bytes]:
-    """File name -> content."""
+    """Returns the content of each file by name."""
     draws = Draws(np.random.PCG64(SEED))
     files: dict[str, bytes] = {}
     instances: dict[str, bytes] = {}
@@ -112,7 +112,7 @@ def make_own() -> dict[str, bytes]:
 
 
 def _draw_split(draws: Draws, first: int, count: int) -> tuple[dict[str, tuple[bytes, dict]], list[dict]]:
-    """Images by file name (JPEG and COCO's record), and the annotations of all."""
+    """Returns images by file name (JPEG and COCO's record), and the annotations of all."""
     images: dict[str, tuple[bytes, dict]] = {}
     annotations: list[dict] = []
     for index in range(count):
@@ -150,7 +150,7 @@ def _background(draws: Draws, width: int, height: int) -> np.ndarray:
 
 
 def _draw_objects(draws: Draws, canvas: np.ndarray, with_crowd: bool) -> list[dict]:
-    """Draws shapes that do not touch each other; returns their annotations without ids."""
+    """Draws shapes that do not touch each other. Returns their annotations without ids."""
     taken: list[tuple[int, int, int, int]] = []
     found: list[dict] = []
     if with_crowd:
@@ -273,7 +273,7 @@ def _coco_json(split: str, images: list[dict], annotations: list[dict]) -> bytes
 
 
 def _zip(members: dict[str, bytes]) -> bytes:
-    """Members in the given order, stored, with the oldest time a zip can hold: nothing of this machine gets in."""
+    """Returns a zip of stored entries in the given order, dated as early as a zip allows: bytes are reproducible."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, content in members.items():

@@ -1,4 +1,4 @@
-"""Whether validations in half precision may be believed: the final test, in full precision, knows better."""
+"""Compares a half-precision validation with the final test, which runs in full precision."""
 
 from typing import Any
 

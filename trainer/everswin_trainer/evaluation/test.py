@@ -1,4 +1,4 @@
-"""One rank of the final test: detections of one checkpoint or of a converted detector, then COCO's numbers.
+"""Runs one rank of the final test: detections of a checkpoint or of a converted detector, then COCO scores.
 
 See docs/trainer-contract.md.
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 from torch.distributed.elastic.multiprocessing.errors import record
 
-from everswin_trainer.analysis.analyse import Subject, analyse, discard
+from everswin_trainer.analysis.analyze import Subject, analyze, discard
 from everswin_trainer.checkpoints.checkpoint import Checkpoint, checkpoint_from_weights, load_checkpoint
 from everswin_trainer.data.image_reader import open_images
 from everswin_trainer.evaluation.detections import Detections, Found, find, identify, publish
@@ -38,7 +38,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 @record
 def main(argv: list[str]) -> int:
-    """Writes metrics.json (0) unless SIGTERM comes first (143); any other end is an exception."""
+    """Writes metrics.json and returns 0. Returns 143 after SIGTERM; any other failure is an exception."""
     arguments = parse(argv)
     context = Context.of(arguments)
     checkpoint = measured_by(arguments, context.plan.plan_hash)
@@ -98,7 +98,7 @@ def write_metrics(context: Context, checkpoint: Checkpoint, detections: Detectio
 
 
 def write_analysis(context: Context, checkpoint: Checkpoint, identity: dict[str, str], found: Found) -> None:
-    """What cannot be analysed costs the report some sections, not the test its numbers. Raises Preempted."""
+    """What cannot be analyzed costs the report some sections, not the test its numbers. Raises Preempted."""
     assert context.progress, "the first rank writes"
 
     def send_heartbeat() -> None:
@@ -108,17 +108,17 @@ def write_analysis(context: Context, checkpoint: Checkpoint, identity: dict[str,
 
     try:
         images = open_images(context.data, "val")
-        analyse(Subject(identity, context.data.annotations("val"), found, images), context.job.folder, send_heartbeat)
+        analyze(Subject(identity, context.data.annotations("val"), found, images), context.job.folder, send_heartbeat)
     except Preempted:
         raise
     except Exception as error:
         traceback.print_exc()
-        message = f"the detections could not be analysed: {type(error).__name__}: {error}"
+        message = f"the detections could not be analyzed: {type(error).__name__}: {error}"
         context.progress.write("warning", message=message)
 
 
 def warn_of_half_precision(context: Context, checkpoint: Checkpoint, scores: dict[str, Any]) -> None:
-    """The training of a run lies beside its test."""
+    """The training of a run lies next to its test."""
     assert context.progress, "the first rank writes"
     trained = read_events(Job(context.job.folder.parent / "train").progress)
     if message := describe_disagreement(trained, checkpoint.position, scores):

@@ -45,7 +45,7 @@ def evaluate(annotations: Path, detections: dict[str, list[dict[str, Any]]]) -> 
 
 def _evaluate_one(truth: COCO, found: list[dict[str, Any]], iou_type: str) -> Scores:
     if iou_type == "segm":
-        # With a box beside the mask, pycocotools would sort objects into small, medium and large by the box's area.
+        # With a box in addition to the mask, pycocotools would take object sizes from the box's area.
         found = [{key: value for key, value in one.items() if key != "bbox"} for one in found]
     evaluation = COCOeval(truth, truth.loadRes(found) if found else _no_detections(truth), iou_type)
     evaluation.params.maxDets = list(MAX_DETECTIONS)
@@ -57,7 +57,7 @@ def _evaluate_one(truth: COCO, found: list[dict[str, Any]], iou_type: str) -> Sc
 
 
 def _no_detections(truth: COCO) -> COCO:
-    """pycocotools cannot load an empty list."""
+    """Returns results without detections: pycocotools cannot load an empty list."""
     nothing = COCO()
     nothing.dataset = {"images": truth.dataset["images"], "categories": truth.dataset["categories"], "annotations": []}
     nothing.createIndex()
@@ -65,5 +65,5 @@ def _no_detections(truth: COCO) -> COCO:
 
 
 def score_of(value: float) -> float | None:
-    """One of COCOeval's figures."""
+    """Returns a score of COCOeval, or None if there is no ground truth."""
     return None if value == NO_GROUND_TRUTH else value

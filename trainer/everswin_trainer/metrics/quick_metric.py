@@ -1,4 +1,4 @@
-"""MMDetection's CocoMetric for the validation of each epoch, quick and in full precision."""
+"""A faster CocoMetric for the validation of each epoch, in full precision."""
 
 from pathlib import Path
 from typing import Any

@@ -10,7 +10,7 @@ import pytest
 from noisy import EMPTY, add_detection, detect
 
 from contract import check_answer
-from everswin_trainer.analysis.analyse import BOOTSTRAP_FILE, FILE, Subject, analyse, discard
+from everswin_trainer.analysis.analyze import BOOTSTRAP_FILE, FILE, Subject, analyze, discard
 from everswin_trainer.analysis.drawing import LONG_SIDE, MOST_BYTES, draw, shrink
 from everswin_trainer.analysis.gallery import EACH
 from everswin_trainer.analysis.safe_text import LONGEST, safe_text
@@ -25,7 +25,7 @@ def content(mini_files: dict[str, bytes]) -> dict[str, Any]:
     return json.loads(mini_files["val.json"])
 
 
-def analysed(
+def analyzed(
     content: dict[str, Any],
     found: dict[str, list[dict[str, Any]]],
     folder: Path,
@@ -41,7 +41,7 @@ def analysed(
             return np.zeros((record["height"], record["width"], 3), np.uint8)
         return cv2.imdecode(np.frombuffer(images[name], np.uint8), cv2.IMREAD_COLOR)
 
-    analyse(Subject(IDENTITY, annotations, found, picture_of, resamples=40), folder, lambda: None)
+    analyze(Subject(IDENTITY, annotations, found, picture_of, resamples=40), folder, lambda: None)
     bootstrap = folder / BOOTSTRAP_FILE
     return (
         check_answer("analysis", folder / FILE),
@@ -54,7 +54,7 @@ def whole(
     content: dict[str, Any], mini_files: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[dict[str, Any], dict[str, Any], Path]:
     folder = tmp_path_factory.mktemp("analysis")
-    return *analysed(content, detect(content, seed=3), folder, mini_files), folder
+    return *analyzed(content, detect(content, seed=3), folder, mini_files), folder
 
 
 def test_scores_of_classes_have_the_published_mean(whole: Any, content: dict[str, Any]) -> None:
@@ -145,7 +145,7 @@ def test_names_from_the_data_stay_what_they_are_as_far_as_text_can_hold_them(
     content["categories"][1]["name"] = "a" * 9 * LONGEST
     for image in content["images"]:
         image["file_name"] = f"../{HOSTILE}/{image['id']}"
-    analysis, bootstrap = analysed(content, detect(content, seed=4), tmp_path)
+    analysis, bootstrap = analyzed(content, detect(content, seed=4), tmp_path)
     said = HOSTILE.replace("\ud800", "?")
     assert [one["name"] for one in analysis["classes"]] == [said, "a" * LONGEST, "triangle"]
     assert bootstrap["classes"] == [said, "a" * LONGEST, "triangle"]
@@ -160,7 +160,7 @@ def test_text_is_cut_where_javascript_counts_and_never_within_a_character() -> N
 
 
 def test_nothing_detected_scores_zero_and_shows_what_was_there(content: dict[str, Any], tmp_path: Path) -> None:
-    analysis, bootstrap = analysed(content, EMPTY, tmp_path)
+    analysis, bootstrap = analyzed(content, EMPTY, tmp_path)
     assert {one["bbox"]["AP"] for one in analysis["classes"]} == {0}
     assert set(analysis["curves"]["segm"]["mean"]) == {0}
     kinds = analysis["errors"]["bbox"]["kinds"]
@@ -173,7 +173,7 @@ def test_a_class_without_ground_truth_has_no_scores_and_spoils_no_mean(content: 
     content = copy.deepcopy(content)
     content["categories"].append({"id": 99, "name": "absent"})
     found = detect(content, seed=5)
-    analysis, bootstrap = analysed(content, found, tmp_path)
+    analysis, bootstrap = analyzed(content, found, tmp_path)
     absent = analysis["classes"][-1]
     assert (absent["images"], absent["instances"]) == (0, 0)
     assert absent["bbox"] == {"AP": None, "AP50": None, "interval": None, "curve": None}
@@ -182,11 +182,11 @@ def test_a_class_without_ground_truth_has_no_scores_and_spoils_no_mean(content: 
     assert analysis["curves"]["bbox"]["iou50"] is not None
 
 
-def test_no_ground_truth_at_all_and_one_image_only_are_analysed_too(content: dict[str, Any], tmp_path: Path) -> None:
+def test_no_ground_truth_at_all_and_one_image_only_are_analyzed_too(content: dict[str, Any], tmp_path: Path) -> None:
     content = {**content, "images": content["images"][:1], "annotations": []}
     found: dict[str, list[dict[str, Any]]] = {"bbox": [], "segm": []}
     add_detection(found, content["images"][0], 7, [5, 5, 30, 30], 0.8)
-    analysis, bootstrap = analysed(content, found, tmp_path)
+    analysis, bootstrap = analyzed(content, found, tmp_path)
     assert (analysis["bootstrap"], bootstrap) == (None, {})
     assert analysis["curves"]["bbox"] == {"iou50": None, "iou75": None, "mean": None}
     assert analysis["errors"]["segm"]["kinds"]["background"] == {

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from everswin_trainer.analysis.error_types import KINDS, OUTCOMES, analyse_errors, costs, judge
+from everswin_trainer.analysis.error_types import KINDS, OUTCOMES, analyze_errors, costs, judge
 from everswin_trainer.analysis.ground_truth import GroundTruth
 from everswin_trainer.analysis.matching import match
 
@@ -101,10 +101,10 @@ def test_errors_are_counted_by_the_size_of_the_object_and_of_the_detection_where
     small, large = [150.0, 20.0, 20.0, 20.0], [60.0, 60.0, 120.0, 120.0]
     truth = truth_of((CAT, HERE, False), (DOG, small, False), (DOG, large, False), (CAT, THERE, True))
     detections = found((CAT, HERE, 0.9), (DOG, [150.0, 32.0, 20.0, 20.0], 0.8), (CAT, [0.0, 190.0, 9.0, 9.0], 0.7))
-    analysed = analyse_errors(truth, match(truth, detections, "bbox"), 0.3)
-    assert analysed["objects"] == {"small": 1, "medium": 1, "large": 1}
-    assert analysed["found"] == {"small": 0, "medium": 1, "large": 0}
-    counts = {kind: analysed["kinds"][kind]["count"] for kind in KINDS}
+    analyzed = analyze_errors(truth, match(truth, detections, "bbox"), 0.3)
+    assert analyzed["objects"] == {"small": 1, "medium": 1, "large": 1}
+    assert analyzed["found"] == {"small": 0, "medium": 1, "large": 0}
+    counts = {kind: analyzed["kinds"][kind]["count"] for kind in KINDS}
     assert counts["localization"] == {"small": 1, "medium": 0, "large": 0}
     assert counts["background"] == {"small": 1, "medium": 0, "large": 0}
     assert counts["missed"] == {"small": 0, "medium": 0, "large": 1}

@@ -11,7 +11,7 @@ from noisy import detect
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from everswin_trainer.analysis.analyse import precision_of_classes
+from everswin_trainer.analysis.analyze import precision_of_classes
 from everswin_trainer.analysis.ground_truth import GroundTruth
 from everswin_trainer.analysis.matching import match
 from everswin_trainer.analysis.resampling import draws, resample

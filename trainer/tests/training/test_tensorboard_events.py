@@ -11,9 +11,12 @@ from conftest import environment
 from everswin_trainer.job.progress import Progress, read_events
 from everswin_trainer.training.tensorboard_events import TensorBoard
 
+# The events hold only the fields that the curves need.
+pytestmark = pytest.mark.off_contract
+
 
 def trainer(folder: Path, attempt: int) -> Progress:
-    """The voice of one trainer, with event files beside it."""
+    """The voice of one trainer, with event files next to it."""
     progress = Progress(folder / "progress.jsonl", attempt)
     progress.subscribe(TensorBoard(folder / "tensorboard", lambda message: progress.write("warning", message=message)))
     return progress

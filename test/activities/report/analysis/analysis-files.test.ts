@@ -18,7 +18,7 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 const read = async (path: string): Promise<unknown> => JSON.parse(await readFile(path, 'utf8'));
 
 test('the trainer writes an analysis that matches the schemas, with every section filled', async () => {
-  const program = `${projectRoot}/trainer/tests/programs/analyse_mini.py`;
+  const program = `${projectRoot}/trainer/tests/programs/analyze_mini.py`;
   await promisify(execFile)(python, [program, folder], { env: { PYTHONPATH: `${projectRoot}/trainer` } });
   const analysis = Analysis.parse(await read(`${folder}/analysis.json`));
   expect(analysis.classes.map(({ name }) => name.length)).toEqual([6, 9, 8, 200]);

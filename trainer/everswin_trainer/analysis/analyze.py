@@ -1,6 +1,6 @@
-"""Why the numbers are what they are: analysis.json and bootstrap.json, from detections and annotations on disk.
+"""Analyzes detections and annotations on disk: writes analysis.json and bootstrap.json.
 
-metrics.json holds what counts, by pycocotools itself. What is here is for looking at and comparing.
+The official scores of pycocotools are in metrics.json; these files are for inspection and comparison.
 """
 
 import time
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from everswin_trainer.analysis.error_types import analyse_errors, judge
+from everswin_trainer.analysis.error_types import analyze_errors, judge
 from everswin_trainer.analysis.gallery import make_gallery, rule
 from everswin_trainer.analysis.ground_truth import GroundTruth
 from everswin_trainer.analysis.matching import Matches, match
@@ -30,7 +30,7 @@ from everswin_trainer.metrics.coco_scores import IOU_TYPES
 from everswin_trainer.system.atomic_file import write_json
 
 FILE, BOOTSTRAP_FILE = "analysis.json", "bootstrap.json"
-# What counts as said where single detections are counted or shown.
+# Detections with a lower score are neither counted nor shown individually.
 LEAST_SCORE = 0.3
 # With more classes, a curve of each would make the file too large.
 MOST_CURVES = 200
@@ -39,7 +39,7 @@ Scores = dict[str, Any]
 
 @dataclass(frozen=True)
 class Subject:
-    """What is analysed. `picture_of` reads an image by its file name, (height, width, 3) BGR."""
+    """Input of the analysis. `picture_of` reads an image by its file name, (height, width, 3) BGR."""
 
     identity: dict[str, str]
     annotations: Path
@@ -48,7 +48,7 @@ class Subject:
     resamples: int = RESAMPLES
 
 
-def analyse(subject: Subject, folder: Path, send_heartbeat: Callable[[], None]) -> None:
+def analyze(subject: Subject, folder: Path, send_heartbeat: Callable[[], None]) -> None:
     """Writes both files into `folder`, analysis.json last, and calls `send_heartbeat` (may raise) every few seconds."""
     begin = time.monotonic()
     truth = GroundTruth.load(subject.annotations)
@@ -68,7 +68,7 @@ def analyse(subject: Subject, folder: Path, send_heartbeat: Callable[[], None]) 
         "classes": _classes(truth, precision, replicates),
         "curves": {iou_type: overall_curves(one) for iou_type, one in precision.items()},
         "scoreThreshold": LEAST_SCORE,
-        "errors": {iou_type: analyse_errors(truth, one, LEAST_SCORE) for iou_type, one in matches.items()},
+        "errors": {iou_type: analyze_errors(truth, one, LEAST_SCORE) for iou_type, one in matches.items()},
         "galleryRule": rule(LEAST_SCORE),
         "gallery": make_gallery(
             truth, segm, subject.found["segm"], judge(truth, segm, LEAST_SCORE), subject.picture_of
@@ -81,13 +81,13 @@ def analyse(subject: Subject, folder: Path, send_heartbeat: Callable[[], None]) 
 
 
 def discard(folder: Path) -> None:
-    """Removes what an earlier test has left."""
+    """Removes the files of an earlier test."""
     for name in (FILE, BOOTSTRAP_FILE):
         (folder / name).unlink(missing_ok=True)
 
 
 def precision_of_classes(truth: GroundTruth, matches: Matches) -> np.ndarray:
-    """(classes, overlaps, 101), NaN for a class without ground truth: pycocotools' `precision` at 100 detections."""
+    """Returns pycocotools' `precision` at 100 detections, (classes, IoUs, 101); NaN without ground truth."""
     of_class = matches.rankings(len(truth.classes))
     objects, once = truth.count().sum(axis=0), np.ones((1, len(truth.images)), np.int64)
     return np.stack([precisions(one, once, objects[number : number + 1])[0] for number, one in enumerate(of_class)])
@@ -109,7 +109,7 @@ def curve(values: np.ndarray) -> list[float] | None:
 def draw_replicates(
     subject: Subject, truth: GroundTruth, matches: dict[str, Matches], send_heartbeat: Callable[[], None]
 ) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, Any] | None]:
-    """Scores of all draws, and how they were made; nothing of one image, which can only be drawn again and again."""
+    """Returns the scores of all resamples and their parameters; nothing for fewer than 2 images."""
     if len(truth.images) < 2:
         return {}, None
     begin = time.monotonic()

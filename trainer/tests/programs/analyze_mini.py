@@ -12,7 +12,7 @@ import numpy as np
 sys.path.append(str(Path(__file__).parents[1]))
 from noisy import detect
 
-from everswin_trainer.analysis.analyse import Subject, analyse
+from everswin_trainer.analysis.analyze import Subject, analyze
 from everswin_trainer.demo.mini_coco import make_files
 
 folder = Path(sys.argv[1])
@@ -29,4 +29,4 @@ def picture_of(name: str) -> np.ndarray:
     return cv2.imdecode(np.frombuffer(archive.read(f"val2017/{name}"), np.uint8), cv2.IMREAD_COLOR)
 
 
-analyse(Subject(identity, folder / "val.json", detect(content, seed=1), picture_of, 50), folder, lambda: None)
+analyze(Subject(identity, folder / "val.json", detect(content, seed=1), picture_of, 50), folder, lambda: None)
