@@ -1,5 +1,5 @@
 # The Swin paper's recipe, a delta on the blog's. Box heads: 4 convolutions and 1 fully connected layer with SyncBN, one
-# box per class, GIoU on decoded boxes. Fields equal to SwinTransformer/Swin-Transformer-Object-Detection @c7b2011, where
+# box per class, GIoU on decoded boxes. Fields as in SwinTransformer/Swin-Transformer-Object-Detection @c7b2011, where
 # MMDetection 3 has them under other names; the plan names the backbone's file.
 _base_ = "./cascade-mask-rcnn_swin-t_blog.py"
 
