@@ -2,7 +2,7 @@
  * Catalogue of the errors that a run can end with. The code is the `type` of the ApplicationFailure. docs/errors.md
  * describes every code, and a test compares the two in both directions.
  */
-export interface ErrorEntry {
+interface ErrorEntry {
   /** Whether Temporal may retry the same call unchanged. */
   readonly retryable: boolean;
   readonly meaning: string;

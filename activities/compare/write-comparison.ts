@@ -13,12 +13,12 @@ import { CodedError } from '../shared/errors/coded-error.ts';
 import { writeFileAtomic } from '../shared/files/atomic-file.ts';
 
 /** Worker resources that comparing runs needs. */
-export interface ComparisonDependencies {
+interface ComparisonDependencies {
   home: string;
   openStore: OpenStore;
 }
 
-export interface ComparisonRequest {
+interface ComparisonRequest {
   input: SweepInput;
   variants: VariantStatus[];
 }

@@ -8,7 +8,7 @@ import { runTrainerCommand } from '../shared/trainer/trainer-command.ts';
 import type { PythonCommand } from '../shared/trainer/trainer-process.ts';
 import { fetchVersionFiles, readVersion } from './versions.ts';
 
-export interface ExportRequest {
+interface ExportRequest {
   store: ArtifactStore;
   model: string;
   id: string;

@@ -3,7 +3,7 @@ import { RegistryState, type RegistryChange, type VersionId } from '../../config
 import type { ArtifactStore } from '../shared/store/artifact-store.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 
-export interface RegistrySnapshot {
+interface RegistrySnapshot {
   state: RegistryState;
   /** Null before the first change. */
   etag: string | null;

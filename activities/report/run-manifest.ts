@@ -15,7 +15,7 @@ import { rehashObject, findManifest } from '../shared/store/objects.ts';
 import { planHash } from '../plan/plan-hash.ts';
 import { sha256OfFile } from '../shared/files/atomic-file.ts';
 
-export interface FinishedRun {
+interface FinishedRun {
   plan: RunPlan;
   dataset: FetchedDataset;
   weights: FetchedWeights;

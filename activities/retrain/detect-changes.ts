@@ -8,7 +8,7 @@ import { withScratchFolder } from '../shared/files/scratch-folder.ts';
 import { readRegistry } from '../registry/registry-state.ts';
 import { readVersion } from '../registry/versions.ts';
 
-export interface DetectChangesRequest {
+interface DetectChangesRequest {
   model: string;
   /** Address of the artifact store with the registry. */
   store: string;
@@ -16,7 +16,7 @@ export interface DetectChangesRequest {
   plan: RunPlan;
 }
 
-export interface DetectedChange {
+interface DetectedChange {
   fingerprint: Fingerprint;
   /** Null if nothing changed. */
   changed: string | null;

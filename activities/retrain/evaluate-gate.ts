@@ -14,7 +14,7 @@ import { writeFileAtomic } from '../shared/files/atomic-file.ts';
 import { formatFindings, evaluateCandidate } from './evaluate-candidate.ts';
 import { fetchVersionFiles, readVersion } from '../registry/versions.ts';
 
-export interface GateRequest {
+interface GateRequest {
   model: string;
   store: string;
   candidate: VersionId;
@@ -24,7 +24,7 @@ export interface GateRequest {
   rules: GateRules;
 }
 
-export interface GateOutcome {
+interface GateOutcome {
   passed: boolean;
   why: string;
   /** sha256 of the verdict document in the store. */

@@ -8,12 +8,12 @@ import { withScratchFolder } from '../shared/files/scratch-folder.ts';
 import { changeRegistry, readRegistry, type ChangeRequest } from '../registry/registry-state.ts';
 import { readVersion } from '../registry/versions.ts';
 
-export interface ModelRequest {
+interface ModelRequest {
   model: string;
   store: string;
 }
 
-export interface VersionWithSource {
+interface VersionWithSource {
   version: ModelVersion;
   /** Catalog entry that its weights can be fetched with. */
   source: CatalogFile;

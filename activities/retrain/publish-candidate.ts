@@ -24,7 +24,7 @@ import { changeRegistry, readRegistry } from '../registry/registry-state.ts';
 import { publishVersion } from '../registry/versions.ts';
 import { restoreFromStore } from '../mirror/mirror.ts';
 
-export interface CandidateRequest {
+interface CandidateRequest {
   model: string;
   store: string;
   /** Finished run, on this machine or in its artifact store. */

@@ -3,7 +3,7 @@ import { workflowTypes } from '../../configs/names.ts';
 import { retrainTrigger } from './retrain-trigger.ts';
 import type { RetrainInput, Trigger } from '../../configs/schema/index.ts';
 
-export interface TriggerRequest extends Pick<Trigger, 'who' | 'why'> {
+interface TriggerRequest extends Pick<Trigger, 'who' | 'why'> {
   input: RetrainInput;
 }
 

@@ -7,7 +7,7 @@ import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 /** Without a deadline a call waits indefinitely for a lost server. */
 const queryTimeoutMs = 10_000;
 
-export interface WatchRequest {
+interface WatchRequest {
   /** Runs with the last epoch whose validation is known. */
   runs: { runId: string; epoch: number }[];
 }

@@ -10,8 +10,8 @@ export const PrecisionCurve = z.array(z.number().min(0).max(1)).length(101).null
 export type PrecisionCurve = z.infer<typeof PrecisionCurve>;
 
 /** 95 %, by bootstrap over images: the spread of resamples laid around the score; null where there is no ground truth. */
-export const Interval = z.tuple([z.number().min(0).max(1), z.number().min(0).max(1)]).nullable();
-export type Interval = z.infer<typeof Interval>;
+const Interval = z.tuple([z.number().min(0).max(1), z.number().min(0).max(1)]).nullable();
+type Interval = z.infer<typeof Interval>;
 
 const ClassScores = z.object({
   AP: Score,

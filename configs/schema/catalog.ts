@@ -51,7 +51,7 @@ export const DatasetSplit = z.strictObject({
 export type DatasetSplit = z.infer<typeof DatasetSplit>;
 
 /** A data set in COCO's format: files to fetch, and what of them is which. Its classes are those of the annotations. */
-export const DatasetEntry = z
+const DatasetEntry = z
   .strictObject({
     title: z.string().max(200),
     archives: z.array(CatalogArchive).min(1).max(64),
@@ -71,10 +71,10 @@ export const DatasetEntry = z
       }
     }
   });
-export type DatasetEntry = z.infer<typeof DatasetEntry>;
+type DatasetEntry = z.infer<typeof DatasetEntry>;
 
-export const WeightsEntry = z.strictObject({ title: z.string().max(200), source: CatalogFile });
-export type WeightsEntry = z.infer<typeof WeightsEntry>;
+const WeightsEntry = z.strictObject({ title: z.string().max(200), source: CatalogFile });
+type WeightsEntry = z.infer<typeof WeightsEntry>;
 
 export const Catalog = z.strictObject({
   /** Where servers named here may send a download on to; beyond these only the hosts of the addresses themselves. */

@@ -16,11 +16,11 @@ export const ComparedScore = z.object({
 });
 export type ComparedScore = z.infer<typeof ComparedScore>;
 
-export const ComparedMetric = ComparedScore.extend({
+const ComparedMetric = ComparedScore.extend({
   kind: z.enum(['bbox', 'segm']),
   key: z.keyof(CocoMetrics),
 });
-export type ComparedMetric = z.infer<typeof ComparedMetric>;
+type ComparedMetric = z.infer<typeof ComparedMetric>;
 
 export const ComparedClass = z.object({
   name: z.string(),

@@ -1,7 +1,7 @@
 /** What `gpu-check` measured. */
 import { z } from 'zod';
 
-export const MeasuredVariant = z.object({
+const MeasuredVariant = z.object({
   /** After the warm-up; from the end of one step to the end of the next. */
   secondsPerStep: z.object({ p50: z.number(), p95: z.number(), mean: z.number() }),
   /** Of all GPUs together. */
@@ -17,7 +17,7 @@ export const MeasuredVariant = z.object({
   seconds: z.array(z.number()),
   losses: z.array(z.number().nullable()),
 });
-export type MeasuredVariant = z.infer<typeof MeasuredVariant>;
+type MeasuredVariant = z.infer<typeof MeasuredVariant>;
 
 export const GpuCheck = z.object({
   v: z.literal(1),

@@ -52,7 +52,7 @@ export const RecoveryPolicy = z.strictObject({
 export type RecoveryPolicy = z.infer<typeof RecoveryPolicy>;
 
 /** What the training begins with: a backbone of ImageNet, or a whole detector. */
-export const StartingWeights = z
+const StartingWeights = z
   .strictObject({
     backbone: safeName('the backbone weights').optional(),
     detector: safeName('the detector weights').optional(),
@@ -60,7 +60,7 @@ export const StartingWeights = z
   .refine(({ backbone, detector }) => (backbone === undefined) !== (detector === undefined), {
     message: 'expected either `backbone` or `detector`, an id of the catalog',
   });
-export type StartingWeights = z.infer<typeof StartingWeights>;
+type StartingWeights = z.infer<typeof StartingWeights>;
 
 export const EpochCount = z.int().min(1).max(1000);
 
@@ -76,7 +76,7 @@ export const TransferPolicy = z.strictObject({
 export type TransferPolicy = z.infer<typeof TransferPolicy>;
 
 /** Where checkpoints, results and reports are kept beyond the machine that made them. */
-export const ArtifactPolicy = z.strictObject({
+const ArtifactPolicy = z.strictObject({
   /** `local`: a folder of the worker. Endpoint and credentials of an S3 server are the worker's, never the input's. */
   store: z
     .union([
@@ -88,7 +88,7 @@ export const ArtifactPolicy = z.strictObject({
     ])
     .default('local'),
 });
-export type ArtifactPolicy = z.infer<typeof ArtifactPolicy>;
+type ArtifactPolicy = z.infer<typeof ArtifactPolicy>;
 
 export const HostName = safeName('a host');
 

@@ -110,8 +110,8 @@ export const Quarantined = z.object({ file: z.string(), why: z.string() });
 export type Quarantined = z.infer<typeof Quarantined>;
 
 /** How one training attempt ended. `worker-lost` is written by the workflow: nobody was left to say it. */
-export const AttemptOutcome = z.enum(['finished', 'crashed', 'hung', 'preempted', 'worker-lost']);
-export type AttemptOutcome = z.infer<typeof AttemptOutcome>;
+const AttemptOutcome = z.enum(['finished', 'crashed', 'hung', 'preempted', 'worker-lost']);
+type AttemptOutcome = z.infer<typeof AttemptOutcome>;
 
 export const Attempt = z.object({
   attempt: z.int(),
@@ -197,8 +197,8 @@ export const Stage = z.enum([
 export type Stage = z.infer<typeof Stage>;
 
 /** Scores of one epoch's validation. */
-export const Validation = z.object({ epoch: z.int(), bboxAP: Score, segmAP: Score });
-export type Validation = z.infer<typeof Validation>;
+const Validation = z.object({ epoch: z.int(), bboxAP: Score, segmAP: Score });
+type Validation = z.infer<typeof Validation>;
 
 export const RunStatus = z.object({
   runId: z.string(),

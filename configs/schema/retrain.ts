@@ -24,7 +24,7 @@ export const GateRules = z.strictObject({
 export type GateRules = z.infer<typeof GateRules>;
 
 /** Who decides about a candidate that passed the gate. */
-export const PromotionMode = z.discriminatedUnion('by', [
+const PromotionMode = z.discriminatedUnion('by', [
   z.strictObject({ by: z.literal('gate') }),
   z.strictObject({
     by: z.literal('person'),
@@ -34,7 +34,7 @@ export const PromotionMode = z.discriminatedUnion('by', [
     otherwise: z.enum(['reject', 'promote']).default('reject'),
   }),
 ]);
-export type PromotionMode = z.infer<typeof PromotionMode>;
+type PromotionMode = z.infer<typeof PromotionMode>;
 
 export const RetrainInput = z.strictObject({
   version: z.literal(1),
@@ -84,7 +84,7 @@ export const GateVerdict = z.object({
 });
 export type GateVerdict = z.infer<typeof GateVerdict>;
 
-export const RetrainStage = z.enum([
+const RetrainStage = z.enum([
   'detecting changes',
   'training',
   'testing champion',
@@ -92,7 +92,7 @@ export const RetrainStage = z.enum([
   'waiting for approval',
   'idle',
 ]);
-export type RetrainStage = z.infer<typeof RetrainStage>;
+type RetrainStage = z.infer<typeof RetrainStage>;
 
 /** What became of one decision to train. */
 export const RetrainOutcome = z.object({

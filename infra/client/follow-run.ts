@@ -38,7 +38,7 @@ export async function queryRunStatus(handle: WorkflowHandle<RunWorkflow>): Promi
   return (await queryRun(handle))?.status;
 }
 
-export interface RunSnapshot {
+interface RunSnapshot {
   status: RunStatus;
   preparation: PreparationProgress[];
 }

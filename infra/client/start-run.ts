@@ -6,7 +6,7 @@ import type { evaluateDetector, trainDetector } from '../../workflows/index.ts';
 /** Either workflow that takes the input of a run and returns a reference to its report. */
 export type RunWorkflow = typeof trainDetector | typeof evaluateDetector;
 
-export interface StartedRun {
+interface StartedRun {
   handle: WorkflowHandle<RunWorkflow>;
   /** `joined`: it was already running. `finished`: it had already completed. */
   how: 'started' | 'joined' | 'finished';

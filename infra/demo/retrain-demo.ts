@@ -17,7 +17,7 @@ const projectRoot = `${import.meta.dirname}/../..`;
 const withheldImages = 12;
 const [firstEpochs, worseEpochs, betterEpochs] = [3, 1, 6];
 
-export interface RetrainDemo {
+interface RetrainDemo {
   client: Client;
   home: string;
   /** Unique to this demo, so that it starts without a champion. */

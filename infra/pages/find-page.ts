@@ -14,7 +14,7 @@ import { ModelName, RunName } from '../../configs/schema/index.ts';
 
 export type Page = Document | { readonly movedTo: string } | { readonly missing: string };
 
-export interface PageSources {
+interface PageSources {
   readonly home: string;
   readonly gather: ReadLiveRun;
   readonly models: ModelReader;

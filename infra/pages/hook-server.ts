@@ -7,7 +7,7 @@ import { ModelName, Trigger } from '../../configs/schema/index.ts';
 import type { RequestOutcome, RequestRetraining } from './request-retraining.ts';
 import { readSmallBody } from './read-small-body.ts';
 
-export interface HookServerOptions {
+interface HookServerOptions {
   port: number;
   token: string;
   ask: RequestRetraining;

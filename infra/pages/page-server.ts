@@ -22,7 +22,7 @@ const headers = {
   'cache-control': 'no-cache',
 };
 
-export interface PageServerOptions {
+interface PageServerOptions {
   home: string;
   /** Store of the model registry. */
   store: ArtifactStore;

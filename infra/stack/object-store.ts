@@ -20,7 +20,7 @@ export interface ObjectStore {
   sockets: string[];
 }
 
-export interface ObjectStoreOptions {
+interface ObjectStoreOptions {
   /** Path of `weed` in the trainer's environment. */
   executable: string;
   /** Folder of data and credentials; a server that is restarted on it keeps its objects. */

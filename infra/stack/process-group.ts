@@ -4,7 +4,7 @@ import { SupervisedProcess, type ProcessSpec, type Restart } from './supervised-
 /** A process of the stack, without the environment and the log file, which the group adds. */
 export type StackProcessSpec = Omit<ProcessSpec, 'env' | 'logFile'>;
 
-export interface ProcessGroupOptions {
+interface ProcessGroupOptions {
   env: Record<string, string>;
   /** Folder of `<process>.log`. */
   logs: string;

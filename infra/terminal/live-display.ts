@@ -1,7 +1,7 @@
 import type { WriteStream } from 'node:tty';
 
 /** Lines at the bottom of a terminal that update in place, below a log that scrolls. */
-export interface LiveDisplay {
+interface LiveDisplay {
   /** Prints a permanent line. */
   log: (line: string) => void;
   /** Replaces the lines at the bottom. */

@@ -4,7 +4,7 @@ import { formatApTable } from './format-ap-table.ts';
 import { runFolder } from '../../configs/paths.ts';
 import type { ReportRef } from '../../configs/schema/index.ts';
 
-export interface ResultContext {
+interface ResultContext {
   runId: string;
   workflowId: string;
   home: string;

@@ -19,17 +19,17 @@ import {
 import { renderRetrainDetails } from './retrain-details.ts';
 import { phaseKey } from '../support/search-attribute-keys.ts';
 
-export const retrainStatusQuery = defineQuery<RetrainStatus>(statusQueryName);
+const retrainStatusQuery = defineQuery<RetrainStatus>(statusQueryName);
 /** `unknown`, because any client may send a signal. */
-export const triggerSignal = defineSignal<[unknown]>(triggerSignalName);
-export const approveUpdate = defineUpdate<string, [{ who: string; why: string }]>(approvalUpdateNames.approve);
-export const rejectUpdate = defineUpdate<string, [{ who: string; why: string }]>(approvalUpdateNames.reject);
+const triggerSignal = defineSignal<[unknown]>(triggerSignalName);
+const approveUpdate = defineUpdate<string, [{ who: string; why: string }]>(approvalUpdateNames.approve);
+const rejectUpdate = defineUpdate<string, [{ who: string; why: string }]>(approvalUpdateNames.reject);
 
 const hourMs = 3_600_000;
 /** Of triggers, decisions and outcomes the newest so many are kept: somebody may send thousands. */
 const maxEntries = 100;
 
-export interface Answer {
+interface Answer {
   approved: boolean;
   who: string;
   why: string;

@@ -5,7 +5,7 @@ import type { Fingerprint, RetrainInput, RunInput, VersionId } from '../../confi
 import { runWatch, publishing, registry } from '../support/policies.ts';
 import { trainDetector } from '../train/train-detector.ts';
 
-export interface CandidateRequest {
+interface CandidateRequest {
   /** From model and fingerprint: the same training has the same name, whoever asks for it. */
   runId: string;
   fingerprint: Fingerprint;

@@ -2,7 +2,7 @@
 import { formatPoints } from '../../activities/shared/summary/format-score.ts';
 import type { EarlyStopRule, VariantScore, VariantStatus } from '../../configs/schema/index.ts';
 
-export interface Laggard {
+interface Laggard {
   variant: string;
   runId: string;
   /** Numbers and rule. */

@@ -11,7 +11,7 @@ import {
 import { renderSweepDetails } from './sweep-details.ts';
 import { bboxKey, phaseKey } from '../support/search-attribute-keys.ts';
 
-export const sweepStatusQuery = defineQuery<SweepStatus>(statusQueryName);
+const sweepStatusQuery = defineQuery<SweepStatus>(statusQueryName);
 
 /** What a sweep shows of itself while it lives: the `status` query, current details and search attributes, always together. */
 export class SweepBoard {

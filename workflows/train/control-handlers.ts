@@ -14,12 +14,12 @@ import type { StatusBoard } from './status-board.ts';
 import type { Situation } from './verdict.ts';
 
 /** The iteration where the run can be taken up again, and how long it took until that was on disk and no process left. */
-export interface PausedState {
+interface PausedState {
   iteration: number | null;
   seconds: number;
 }
 
-export const controlQuery = defineQuery<TrainerControl>(controlQueryName);
+const controlQuery = defineQuery<TrainerControl>(controlQueryName);
 export const pauseUpdate = defineUpdate<PausedState>(updateNames.pause);
 export const resumeUpdate = defineUpdate(updateNames.resume);
 export const stopAfterEpochUpdate = defineUpdate<TrainerControl, [number]>(updateNames.stopAfterEpoch);

@@ -22,11 +22,11 @@ import {
   segmKey,
 } from '../support/search-attribute-keys.ts';
 
-export const statusQuery = defineQuery<RunStatus>(statusQueryName);
+const statusQuery = defineQuery<RunStatus>(statusQueryName);
 /** From the training activity; `unknown`, because any client may send a signal. */
-export const progressSignal = defineSignal<[unknown]>(progressSignalName);
+const progressSignal = defineSignal<[unknown]>(progressSignalName);
 /** From an activity whose job waits for GPUs. */
-export const waitingSignal = defineSignal<[unknown]>(waitingSignalName);
+const waitingSignal = defineSignal<[unknown]>(waitingSignalName);
 
 /** What the run shows of itself while it lives: the `status` query, current details and search attributes, always together. */
 export class StatusBoard {

@@ -4,7 +4,7 @@ import type { PreparedRun } from './prepare-run.ts';
 import { stopOnUnexpectedResult } from './stop-on-unexpected-result.ts';
 import type { StatusBoard } from './status-board.ts';
 
-export interface RunTiming {
+interface RunTiming {
   /** Of 1 to 5 the lower goes first where runs wait for GPUs. */
   priority: number | undefined;
   /** When the workflow began; seconds since the epoch. */

@@ -4,7 +4,7 @@ import { pageScript } from './page-script.ts';
 import { pageStyle } from './page-style.ts';
 import { drawContents, drawSection, type Section } from './section.ts';
 
-export interface Page {
+interface Page {
   /** Kind of page, such as `everswin training report`. */
   readonly kind: string;
   readonly title: string;

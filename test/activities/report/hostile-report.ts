@@ -5,7 +5,7 @@ import { sampleAnalysis, sampleClass, sampleImage } from '../../fixtures/sample-
 import { sampleAttempt, samplePlan, sampleReport } from '../../fixtures/sample-report.ts';
 
 /** Closes a script, an attribute, a comment, a table cell, a code span and a CDATA section, and reverses the text direction. */
-export const hostile = `</script></style><img src=x onerror=alert(1)> "' | \`x\` ]]> --> &amp; [a](javascript:b)\u202e\u001b[31m`;
+const hostile = `</script></style><img src=x onerror=alert(1)> "' | \`x\` ]]> --> &amp; [a](javascript:b)\u202e\u001b[31m`;
 
 const base = sampleReport();
 

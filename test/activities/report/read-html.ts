@@ -1,6 +1,6 @@
 /** Minimal HTML parser that separates text from tags in generated pages. */
 
-export interface Skeleton {
+interface Skeleton {
   /** Every tag with the names of its attributes, in order: what data must not change. */
   readonly tags: readonly string[];
   /** Text between tags and values of attributes, with entities resolved. */
