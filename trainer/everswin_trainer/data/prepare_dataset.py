@@ -391,7 +391,7 @@ def _check_image(
     if header.loaded_size != expected:
         what = "differs in size from its annotations"
         if (header.width, header.height) == expected:
-            what = "is rotated on loading (EXIF orientation), but annotated unrotated"
+            what = "is rotated on loading (EXIF orientation), but annotated without rotation"
         problems.add(what, "image", f"{name}: {_format_size(header.loaded_size)} instead of {_format_size(expected)}")
     elif header.orientation in SAME_SIZE_ORIENTATIONS:
         warnings.add("is flipped or rotated on loading (EXIF orientation): check its annotations", "image", name)

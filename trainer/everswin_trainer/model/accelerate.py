@@ -9,7 +9,7 @@ from mmdet.models.backbones.swin import SwinBlock
 from everswin_trainer.job.speed import Speed
 from everswin_trainer.model.sdpa_attention import use_sdpa_attention
 
-# Compiled variants: shifted and unshifted blocks in each of four stages, in training and in validation.
+# Compiled variants: blocks with and without shift in each of four stages, in training and in validation.
 COMPILED_VARIANTS = 64
 
 

@@ -52,7 +52,7 @@ PROBLEMS: dict[str, tuple[Change, str]] = {
     ),
     "a rotated photo": (
         put("train/1.jpg", turn(draw(1), 6)),
-        "train: is rotated on loading (EXIF orientation), but annotated unrotated: 1 image "
+        "train: is rotated on loading (EXIF orientation), but annotated without rotation: 1 image "
         '("1.jpg": 30 x 40 instead of 40 x 30)',
     ),
     "a text file named as an image": (
