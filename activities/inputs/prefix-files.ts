@@ -45,7 +45,7 @@ const controlCharacter = /[\p{Cc}\u2028\u2029\ufffd]/u;
 const maxNameBytes = 1024;
 const maxPartBytes = 255;
 
-/** Applies the rules of the trainer's packer (`name_problem` in zip_list.py) before any file is written. */
+/** Applies the rules of the trainer's packer (`name_problem` in zip_directory.py) before any file is written. */
 function findNameProblem(name: string): string | undefined {
   const parts = name.split('/');
   if (controlCharacter.test(name)) return 'has a control character in its key';
