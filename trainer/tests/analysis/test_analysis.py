@@ -57,7 +57,7 @@ def whole(
     return *analyzed(content, detect(content, seed=3), folder, mini_files), folder
 
 
-def test_scores_of_classes_have_the_published_mean(whole: Any, content: dict[str, Any]) -> None:
+def test_class_scores_average_to_the_published_ap(whole: Any, content: dict[str, Any]) -> None:
     analysis, _, folder = whole
     published = evaluate(folder / "annotations.json", detect(content, seed=3))
     for kind in ("bbox", "segm"):
@@ -70,7 +70,7 @@ def test_scores_of_classes_have_the_published_mean(whole: Any, content: dict[str
     assert analysis["classes"][0]["images"] == len({one["image_id"] for one in kept if one["category_id"] == 1})
 
 
-def test_curves_fall_and_their_mean_is_the_score(whole: Any) -> None:
+def test_precision_curves_decrease_and_average_to_the_score(whole: Any) -> None:
     analysis, _, folder = whole
     for kind in ("bbox", "segm"):
         curve = analysis["curves"][kind]["iou50"]
@@ -82,7 +82,7 @@ def test_curves_fall_and_their_mean_is_the_score(whole: Any) -> None:
         )
 
 
-def test_objects_are_found_or_not_and_the_sizes_add_up(whole: Any, content: dict[str, Any]) -> None:
+def test_object_counts_by_size_add_up_to_the_total(whole: Any, content: dict[str, Any]) -> None:
     analysis, _, _ = whole
     for kind in ("bbox", "segm"):
         errors = analysis["errors"][kind]
@@ -91,7 +91,7 @@ def test_objects_are_found_or_not_and_the_sizes_add_up(whole: Any, content: dict
             assert errors["found"][size] + errors["kinds"]["missed"]["count"][size] <= errors["objects"][size]
 
 
-def test_intervals_surround_the_scores_and_the_replicates_are_kept_for_comparisons(whole: Any) -> None:
+def test_bootstrap_intervals_contain_the_scores_and_replicates_are_written(whole: Any) -> None:
     analysis, bootstrap, _ = whole
     assert analysis["bootstrap"]["resamples"] == bootstrap["resamples"] == 40
     for kind in ("bbox", "segm"):
@@ -104,7 +104,7 @@ def test_intervals_surround_the_scores_and_the_replicates_are_kept_for_compariso
     assert (bootstrap["annotationsSha256"], bootstrap["classes"]) == ("b" * 64, ["circle", "rectangle", "triangle"])
 
 
-def test_the_gallery_shows_best_worst_and_random_images_once_each(whole: Any) -> None:
+def test_gallery_shows_best_worst_and_random_images_without_repetition(whole: Any) -> None:
     gallery = whole[0]["gallery"]
     assert [one["group"] for one in gallery] == ["best"] * EACH + ["worst"] * EACH + ["random"] * EACH
     assert len({one["imageId"] for one in gallery}) == 3 * EACH
@@ -115,9 +115,7 @@ def test_the_gallery_shows_best_worst_and_random_images_once_each(whole: Any) ->
     assert "0.3" in whole[0]["galleryRule"]
 
 
-def test_a_picture_of_the_gallery_is_the_image_with_what_was_drawn_on_it(
-    whole: Any, mini_files: dict[str, bytes]
-) -> None:
+def test_gallery_pictures_show_the_image_with_its_annotations_drawn(whole: Any, mini_files: dict[str, bytes]) -> None:
     for one in whole[0]["gallery"]:
         original = cv2.imdecode(np.frombuffer(mini_files[one["fileName"]], np.uint8), cv2.IMREAD_COLOR)
         for side in ("truth", "predictions"):
@@ -137,7 +135,7 @@ def test_a_picture_of_the_gallery_is_the_image_with_what_was_drawn_on_it(
         assert one["f1"] == pytest.approx(2 * right / (len(said) + len(one["truth"])))
 
 
-def test_names_from_the_data_stay_what_they_are_as_far_as_text_can_hold_them(
+def test_names_from_the_data_set_are_kept_unless_utf8_cannot_encode_them(
     content: dict[str, Any], tmp_path: Path
 ) -> None:
     content = copy.deepcopy(content)
@@ -154,12 +152,14 @@ def test_names_from_the_data_stay_what_they_are_as_far_as_text_can_hold_them(
     }
 
 
-def test_text_is_cut_where_javascript_counts_and_never_within_a_character() -> None:
+def test_safe_text_truncates_by_utf16_units_without_splitting_a_character() -> None:
     assert safe_text("\N{GRINNING FACE}" * LONGEST) == "\N{GRINNING FACE}" * (LONGEST // 2)
     assert safe_text("x" + "\N{GRINNING FACE}" * LONGEST) == "x" + "\N{GRINNING FACE}" * (LONGEST // 2 - 1)
 
 
-def test_nothing_detected_scores_zero_and_shows_what_was_there(content: dict[str, Any], tmp_path: Path) -> None:
+def test_analysis_scores_zero_and_shows_the_objects_when_nothing_is_detected(
+    content: dict[str, Any], tmp_path: Path
+) -> None:
     analysis, bootstrap = analyzed(content, EMPTY, tmp_path)
     assert {one["bbox"]["AP"] for one in analysis["classes"]} == {0}
     assert set(analysis["curves"]["segm"]["mean"]) == {0}
@@ -169,7 +169,7 @@ def test_nothing_detected_scores_zero_and_shows_what_was_there(content: dict[str
     assert {one["f1"] for one in analysis["gallery"]} == {0}
 
 
-def test_a_class_without_ground_truth_has_no_scores_and_spoils_no_mean(content: dict[str, Any], tmp_path: Path) -> None:
+def test_mean_scores_exclude_classes_without_ground_truth(content: dict[str, Any], tmp_path: Path) -> None:
     content = copy.deepcopy(content)
     content["categories"].append({"id": 99, "name": "absent"})
     found = detect(content, seed=5)
@@ -182,7 +182,7 @@ def test_a_class_without_ground_truth_has_no_scores_and_spoils_no_mean(content: 
     assert analysis["curves"]["bbox"]["iou50"] is not None
 
 
-def test_no_ground_truth_at_all_and_one_image_only_are_analyzed_too(content: dict[str, Any], tmp_path: Path) -> None:
+def test_analysis_accepts_a_single_image_and_no_ground_truth(content: dict[str, Any], tmp_path: Path) -> None:
     content = {**content, "images": content["images"][:1], "annotations": []}
     found: dict[str, list[dict[str, Any]]] = {"bbox": [], "segm": []}
     add_detection(found, content["images"][0], 7, [5, 5, 30, 30], 0.8)
@@ -196,7 +196,7 @@ def test_no_ground_truth_at_all_and_one_image_only_are_analyzed_too(content: dic
     assert [one["predictions"][0]["outcome"] for one in analysis["gallery"]] == ["background"]
 
 
-def test_pictures_stay_small_whatever_is_on_them() -> None:
+def test_pictures_stay_within_the_size_limit_for_any_content() -> None:
     noise = np.random.default_rng(0).integers(0, 255, (2000, 3000, 3)).astype(np.uint8)
     picture = shrink(noise)
     assert picture.shape == (320, LONG_SIDE, 3)
@@ -204,7 +204,7 @@ def test_pictures_stay_small_whatever_is_on_them() -> None:
     assert len(base64.b64decode(draw(noise, []))) <= MOST_BYTES
 
 
-def test_what_an_earlier_test_left_goes(whole: Any, tmp_path: Path) -> None:
+def test_discard_removes_the_files_of_an_earlier_test(whole: Any, tmp_path: Path) -> None:
     for name in (FILE, BOOTSTRAP_FILE):
         (tmp_path / name).write_text("{}")
     discard(tmp_path)

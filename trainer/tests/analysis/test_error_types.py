@@ -56,18 +56,16 @@ ONE_CAT = truth_of((CAT, HERE, False))
         (THERE, DOG, "background"),
     ],
 )
-def test_a_single_detection_is_of_the_kind_that_its_overlap_and_class_make_it(
-    box: list[float], category: int, expected: str
-) -> None:
+def test_a_detection_is_classified_by_its_overlap_and_class(box: list[float], category: int, expected: str) -> None:
     assert outcomes(ONE_CAT, found((category, box, 0.9)))[0] == [expected]
 
 
-def test_the_second_detection_of_an_object_is_a_duplicate_even_if_it_lies_better() -> None:
+def test_the_second_detection_of_an_object_is_a_duplicate_even_with_a_larger_overlap() -> None:
     detections = found((CAT, ENOUGH, 0.9), (CAT, HERE, 0.8))
     assert outcomes(ONE_CAT, detections) == (["correct", "duplicate"], [False])
 
 
-def test_of_objects_that_it_overlaps_equally_a_detection_finds_the_last_as_pycocotools_does() -> None:
+def test_a_detection_matches_the_last_object_when_overlaps_are_equal() -> None:
     first, last, between = [10.0, 10.0, 40.0, 40.0], [30.0, 10.0, 40.0, 40.0], [20.0, 10.0, 40.0, 40.0]
     truth = truth_of((CAT, first, False), (CAT, last, False))
     assert outcomes(truth, found((CAT, between, 0.9), (CAT, first, 0.8)))[0] == ["correct", "correct"]
@@ -84,20 +82,20 @@ def test_of_objects_that_it_overlaps_equally_a_detection_finds_the_last_as_pycoc
         ([(DOG, HERE, 0.9)], False),
     ],
 )
-def test_an_object_is_missed_if_no_localization_or_class_error_stands_for_it(detections: Any, missed: bool) -> None:
+def test_an_object_is_missed_when_no_localization_or_class_error_refers_to_it(detections: Any, missed: bool) -> None:
     assert outcomes(ONE_CAT, found(*detections))[1] == [missed]
 
 
-def test_what_scores_too_little_was_not_said() -> None:
+def test_detections_below_the_score_threshold_are_uncounted() -> None:
     assert outcomes(ONE_CAT, found((CAT, HERE, 0.29))) == (["uncounted"], [True])
 
 
-def test_on_a_crowd_nothing_is_wrong_and_a_crowd_is_never_missed() -> None:
+def test_detections_on_crowds_are_ignored_and_crowds_are_never_missed() -> None:
     crowd = truth_of((CAT, HERE, True))
     assert outcomes(crowd, found((CAT, HERE, 0.9), (CAT, HERE, 0.8))) == (["ignored", "ignored"], [False])
 
 
-def test_errors_are_counted_by_the_size_of_the_object_and_of_the_detection_where_there_is_none() -> None:
+def test_errors_are_counted_by_object_size_or_else_by_detection_size() -> None:
     small, large = [150.0, 20.0, 20.0, 20.0], [60.0, 60.0, 120.0, 120.0]
     truth = truth_of((CAT, HERE, False), (DOG, small, False), (DOG, large, False), (CAT, THERE, True))
     detections = found((CAT, HERE, 0.9), (DOG, [150.0, 32.0, 20.0, 20.0], 0.8), (CAT, [0.0, 190.0, 9.0, 9.0], 0.7))
@@ -111,7 +109,7 @@ def test_errors_are_counted_by_the_size_of_the_object_and_of_the_detection_where
     assert all(sum(counts[kind].values()) == 0 for kind in ("class", "both", "duplicate"))
 
 
-def test_what_a_kind_costs_is_what_ap50_gains_without_it() -> None:
+def test_the_cost_of_an_error_type_is_the_ap50_gained_by_fixing_it() -> None:
     # Cats: a wrong place before the right one. Dogs: taken for a cat, found nowhere else.
     truth = truth_of((CAT, HERE, False), (DOG, THERE, False))
     detections = found((CAT, [160.0, 10.0, 40.0, 40.0], 0.9), (CAT, HERE, 0.8), (CAT, THERE, 0.1))
@@ -122,21 +120,21 @@ def test_what_a_kind_costs_is_what_ap50_gains_without_it() -> None:
     )
 
 
-def test_an_error_about_an_object_that_was_found_is_mended_by_leaving_it_out() -> None:
+def test_an_error_is_fixed_by_removal_when_its_object_is_found_otherwise() -> None:
     truth = truth_of((CAT, HERE, False), (CAT, THERE, False))
     matches = match(truth, found((CAT, HERE, 0.9), (CAT, TOO_LITTLE, 0.8)), "bbox")
     # It does not find the other one instead.
     assert costs(truth, matches, judge(truth, matches, 0.0))["localization"] == 0
 
 
-def test_a_missed_object_costs_its_class_the_recall() -> None:
+def test_a_missed_object_lowers_the_recall_of_its_class() -> None:
     truth = truth_of((CAT, HERE, False), (CAT, THERE, False))
     matches = match(truth, found((CAT, HERE, 0.9)), "bbox")
     # 51 of 101 recalls have precision 1.
     assert costs(truth, matches, judge(truth, matches, 0.0))["missed"] == pytest.approx(50 / 101)
 
 
-def test_without_objects_nothing_is_lost_and_without_detections_only_what_was_missed() -> None:
+def test_costs_are_null_without_objects_and_zero_without_detections() -> None:
     nothing = truth_of()
     assert set(
         costs(nothing, match(nothing, [], "bbox"), judge(nothing, match(nothing, [], "bbox"), 0.0)).values()

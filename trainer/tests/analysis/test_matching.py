@@ -58,7 +58,7 @@ def by_pycocotools(annotations: Path, found: Found, kind: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_precision_of_every_class_is_pycocotools(
+def test_precisions_of_every_class_equal_those_of_pycocotools(
     content: dict[str, Any], found: Found, kind: str, tmp_path: Path
 ) -> None:
     annotations = written(content, tmp_path)
@@ -73,7 +73,7 @@ def test_every_precision_of_every_class_is_pycocotools(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_draw_scores_what_pycocotools_says_of_a_data_set_with_those_images(
+def test_scores_of_a_resample_equal_pycocotools_on_the_resampled_data_set(
     content: dict[str, Any], found: Found, kind: str, tmp_path: Path
 ) -> None:
     # Equal scores are ordered by image in both, but pycocotools puts the copies of an image after all others.
@@ -108,7 +108,7 @@ def repeated(
     return drawn, copies
 
 
-def test_all_24_numbers_of_the_quick_evaluator_are_pycocotools(
+def test_all_24_scores_of_hotcoco_equal_those_of_pycocotools(
     content: dict[str, Any], found: Found, tmp_path: Path
 ) -> None:
     # Two sizes that the miniature COCO does not have.
@@ -125,7 +125,9 @@ def test_all_24_numbers_of_the_quick_evaluator_are_pycocotools(
         assert quick[kind] == pytest.approx(truth[kind], abs=1e-9)
 
 
-def test_ap_counts_a_hundred_detections_of_a_class_in_an_image_in_both(content: dict[str, Any], tmp_path: Path) -> None:
+def test_ap_counts_at_most_100_detections_per_class_and_image_in_both_evaluators(
+    content: dict[str, Any], tmp_path: Path
+) -> None:
     content = {**content, "images": content["images"][-3:]}
     shown = {one["id"] for one in content["images"]}
     content["annotations"] = [one for one in content["annotations"] if one["image_id"] in shown]
@@ -137,9 +139,7 @@ def test_ap_counts_a_hundred_detections_of_a_class_in_an_image_in_both(content: 
     assert quick == {kind: pytest.approx(truth[kind], abs=1e-9) for kind in KINDS}
 
 
-def test_the_quick_evaluator_says_null_where_there_is_no_ground_truth(
-    content: dict[str, Any], found: Found, tmp_path: Path
-) -> None:
+def test_hotcoco_scores_are_null_without_ground_truth(content: dict[str, Any], found: Found, tmp_path: Path) -> None:
     annotations = written({**content, "annotations": []}, tmp_path)
     rows = np.array([[one["image_id"], *one["bbox"], one["score"], one["category_id"]] for one in found["bbox"]])
     quick = evaluate_quickly(annotations, rows, [one["segmentation"] for one in found["segm"]])

@@ -15,7 +15,7 @@ def as_pycocotools(correct: np.ndarray, objects: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("objects", [1, 2, 3, 7, 29, 50, 100, 101, 200, 1000])
-def test_precision_is_taken_where_pycocotools_takes_it_to_the_last_bit_of_recall(objects: int) -> None:
+def test_precision_is_sampled_at_the_recalls_of_pycocotools_bit_for_bit(objects: int) -> None:
     # Every second one is wrong at first, then more and more: no two recalls have the same precision.
     correct = np.concatenate([[True] + [False] * (1 + number // 3) for number in range(min(objects, 60))])
     correct = np.concatenate([correct, np.ones(max(0, objects - 60), bool)])[: 4 * objects + 200]
@@ -28,7 +28,7 @@ def test_precision_is_taken_where_pycocotools_takes_it_to_the_last_bit_of_recall
     np.testing.assert_array_equal(ours, as_pycocotools(correct, objects))
 
 
-def test_draws_do_not_see_each_other() -> None:
+def test_resamples_are_scored_independently() -> None:
     draw = np.random.default_rng(0)
     image, correct = draw.integers(0, 5, 60), draw.random((60, 2)) < 0.5
     [ranking] = rankings(np.zeros(60, int), draw.random(60), image, correct, np.ones((60, 2), bool), 1)

@@ -15,7 +15,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> PreparedData:
     return draw_dataset(tmp_path_factory.mktemp("drawn"), IMAGES, FILES, seed=3)
 
 
-def test_objects_are_as_many_and_as_large_as_cocos(data: PreparedData) -> None:
+def test_number_and_size_of_objects_match_coco(data: PreparedData) -> None:
     document = json.loads(data.annotations("train").read_text())
     areas = [one["area"] for one in document["annotations"]]
     assert {one["image_id"] for one in document["annotations"]} == {one["id"] for one in document["images"]}
@@ -25,7 +25,7 @@ def test_objects_are_as_many_and_as_large_as_cocos(data: PreparedData) -> None:
     assert sum(area >= 96**2 for area in areas) / len(areas) == pytest.approx(0.25, abs=0.05)
 
 
-def test_every_box_lies_in_its_image_and_every_file_has_the_size_that_is_written(data: PreparedData) -> None:
+def test_boxes_lie_inside_images_and_files_have_the_recorded_size(data: PreparedData) -> None:
     document = json.loads(data.annotations("train").read_text())
     sizes = {one["id"]: (one["width"], one["height"]) for one in document["images"]}
     for one in document["annotations"]:
@@ -40,7 +40,7 @@ def test_every_box_lies_in_its_image_and_every_file_has_the_size_that_is_written
     assert mean == pytest.approx(163_000, rel=0.2)
 
 
-def test_the_same_seed_draws_the_same(data: PreparedData, tmp_path: Path) -> None:
+def test_the_same_seed_draws_the_same_data_set(data: PreparedData, tmp_path: Path) -> None:
     again = draw_dataset(tmp_path / "again", IMAGES, FILES, seed=3)
     assert again.annotations("train").read_bytes() == data.annotations("train").read_bytes()
     assert len(again.classes()) == 80

@@ -33,7 +33,7 @@ def found(second: float, losses: list[float | None]) -> dict[str, Any]:
     return {"seconds": [second] * len(losses), "losses": losses, "versions": {"torch": "2.10.0"}, **memory}
 
 
-def test_a_gpu_is_measured_stock_fast_compiled_and_stock_again_and_a_cpu_stock_and_fast() -> None:
+def test_all_variants_are_measured_on_a_gpu_and_two_on_a_cpu() -> None:
     assert [one.name for one in choose_variants(asked())] == ["stock", "fast", "compiled", "stock again"]
     assert [one.name for one in choose_variants(asked(device="cpu"))] == ["stock", "fast"]
     assert choose_variants(asked("--switches", "fusedAdamW", "--variants", "compiled")) == [
@@ -41,7 +41,7 @@ def test_a_gpu_is_measured_stock_fast_compiled_and_stock_again_and_a_cpu_stock_a
     ]
 
 
-def test_a_variants_plan_is_one_that_the_trainer_reads(tmp_path: Path) -> None:
+def test_the_trainer_accepts_the_plan_of_a_variant(tmp_path: Path) -> None:
     _, fast, *_ = choose_variants(asked("--gpus", "4", "--seed", "7"))
     (tmp_path / "plan.json").write_text(
         json.dumps(plan_of(asked("--gpus", "4", "--seed", "7"), fast, load_recipe(RECIPE, None)))
@@ -52,7 +52,7 @@ def test_a_variants_plan_is_one_that_the_trainer_reads(tmp_path: Path) -> None:
     load_recipe(RECIPE, plan)
 
 
-def test_the_hours_of_the_seeds_training_follow_from_a_step() -> None:
+def test_the_projected_hours_of_the_blog_recipe_follow_from_the_step_time() -> None:
     losses = [3.0] * 200
     stock, fast, compiled, again = choose_variants(asked())
     document = answer(
@@ -80,21 +80,21 @@ def test_the_hours_of_the_seeds_training_follow_from_a_step() -> None:
     assert document["variants"][2]["error"] == "no compiler"
 
 
-def test_the_first_steps_do_not_count() -> None:
+def test_warm_up_steps_are_excluded() -> None:
     assert [warm_up(steps) for steps in (1, 3, 8, 80, 200)] == [0, 0, 2, 20, 20]
 
 
-def test_a_percentile_is_a_step_that_was_taken() -> None:
+def test_a_percentile_is_one_of_the_measured_values() -> None:
     steps = [float(number) for number in range(1, 101)]
     assert [percentile(steps, share) for share in (0.5, 0.95, 1.0)] == [50.0, 95.0, 100.0]
     assert percentile([2.0], 0.95) == 2.0
 
 
-def test_curves_with_a_lost_loss_are_not_compared() -> None:
+def test_loss_curves_are_not_compared_when_a_loss_is_missing() -> None:
     assert difference([1.0, None], [1.0, 2.0]) is None
 
 
-def test_a_stock_training_that_fails_ends_the_check_and_says_how(
+def test_gpu_check_fails_with_the_log_when_the_stock_variant_fails(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def broken(recipe: Path, _plan: Any) -> Any:

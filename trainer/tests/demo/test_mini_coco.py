@@ -41,7 +41,9 @@ def member(archive: bytes, name: str) -> bytes:
     return zipfile.ZipFile(io.BytesIO(archive)).read(name)
 
 
-def test_another_process_writes_the_same_bytes_and_prints_their_hashes(made: dict[str, bytes], tmp_path: Path) -> None:
+def test_mini_coco_writes_the_same_bytes_in_every_process_and_prints_their_hashes(
+    made: dict[str, bytes], tmp_path: Path
+) -> None:
     command = [sys.executable, "-m", "everswin_trainer.demo.mini_coco", "--out", str(tmp_path)]
     done = subprocess.run(command, cwd=TRAINER, capture_output=True, text=True, check=True)
     printed = [json.loads(line) for line in done.stdout.splitlines()]
@@ -53,11 +55,11 @@ def test_another_process_writes_the_same_bytes_and_prints_their_hashes(made: dic
         assert line["sha256"] == hashlib.sha256(content).hexdigest()
 
 
-def test_nothing_but_the_four_files_is_left(made: dict[str, bytes]) -> None:
+def test_mini_coco_writes_only_the_four_files(made: dict[str, bytes]) -> None:
     assert sorted(made) == sorted(FILES)
 
 
-def test_the_images_lie_in_the_archive_as_in_cocos_own(coco: COCO) -> None:
+def test_archives_have_the_folder_layout_of_coco(coco: COCO) -> None:
     records = coco.dataset["images"]
     assert len(records) == {"train2017": 96, "val2017": 24}[coco.split]
     assert coco.images.namelist() == [f"{coco.split}/{record['id']:012d}.jpg" for record in records]
@@ -67,14 +69,14 @@ def test_the_images_lie_in_the_archive_as_in_cocos_own(coco: COCO) -> None:
         assert image.shape == (record["height"], record["width"], 3)
 
 
-def test_the_annotation_file_has_cocos_five_parts_and_ids_with_gaps(coco: COCO) -> None:
+def test_annotations_have_the_five_sections_of_coco_and_ids_with_gaps(coco: COCO) -> None:
     assert list(coco.dataset) == ["info", "licenses", "images", "annotations", "categories"]
     assert {category["id"]: category["name"] for category in coco.dataset["categories"]} == mini_coco.CATEGORIES
     assert coco.getCatIds() != list(range(1, 1 + len(mini_coco.CATEGORIES)))
     assert {annotation["category_id"] for annotation in coco.dataset["annotations"]} == set(mini_coco.CATEGORIES)
 
 
-def test_ids_are_unique_over_both_splits(made: dict[str, bytes]) -> None:
+def test_ids_are_unique_across_both_splits(made: dict[str, bytes]) -> None:
     documents = [
         json.loads(member(made["annotations_trainval2017.zip"], f"annotations/instances_{split}.json"))
         for split in ("train2017", "val2017")
@@ -111,7 +113,7 @@ def test_every_polygon_and_box_lies_inside_its_image_and_covers_its_area(coco: C
             assert [*corners.min(axis=0), *corners.max(axis=0)] == [left, top, left + width, top + height]
 
 
-def test_a_shape_is_brighter_than_what_surrounds_it(coco: COCO) -> None:
+def test_shapes_are_brighter_than_their_background(coco: COCO) -> None:
     for annotation in coco.dataset["annotations"][:20]:
         name = coco.imgs[annotation["image_id"]]["file_name"]
         image = cv2.imdecode(np.frombuffer(coco.images.read(f"{coco.split}/{name}"), np.uint8), cv2.IMREAD_COLOR)
@@ -127,7 +129,7 @@ def full(image: np.ndarray) -> list[list[int]]:
     return [[0, 0, width, 0, width, height, 0, height]]
 
 
-def test_the_weights_have_the_key_layout_of_the_swin_authors_files(made: dict[str, bytes]) -> None:
+def test_mini_weights_have_the_keys_of_the_swin_authors_checkpoints(made: dict[str, bytes]) -> None:
     content = io.BytesIO(made["swin_mini_patch4_window7_224.pth"])
     model = torch.load(content, weights_only=True)["model"]
     width = model["patch_embed.proj.weight"].shape[0]
@@ -149,7 +151,7 @@ def test_the_weights_have_the_key_layout_of_the_swin_authors_files(made: dict[st
     assert "layers.3.downsample.norm.weight" not in model
 
 
-def test_every_weight_and_buffer_of_mmdetections_backbone_is_in_the_file(made: dict[str, bytes]) -> None:
+def test_mini_weights_hold_every_parameter_and_buffer_of_the_backbone(made: dict[str, bytes]) -> None:
     from everswin_trainer.model import mmcv_ops
 
     mmcv_ops.install()

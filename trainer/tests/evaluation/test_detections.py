@@ -17,7 +17,7 @@ def published(tmp_path: Path) -> Job:
     return job
 
 
-def test_published_detections_are_found_again(published: Job) -> None:
+def test_find_returns_published_detections(published: Job) -> None:
     again = find(published, IDENTITY)
     assert again is not None
     assert (again.images, again.seconds) == (24, 1.5)
@@ -25,17 +25,17 @@ def test_published_detections_are_found_again(published: Job) -> None:
 
 
 @pytest.mark.parametrize("part", sorted(IDENTITY))
-def test_those_of_another_checkpoint_plan_or_data_are_not(published: Job, part: str) -> None:
+def test_find_returns_none_for_another_checkpoint_plan_or_data_set(published: Job, part: str) -> None:
     assert find(published, {**IDENTITY, part: "other"}) is None
 
 
-def test_damaged_or_missing_files_are_not_detections(published: Job) -> None:
+def test_find_returns_none_when_a_file_is_damaged_or_missing(published: Job) -> None:
     (published.folder / "detections.segm.json").write_text("[")
     assert find(published, IDENTITY) is None
     (published.folder / "detections.segm.json").unlink()
     assert find(published, IDENTITY) is None
 
 
-def test_without_a_manifest_there_are_none(published: Job) -> None:
+def test_find_returns_none_without_a_manifest(published: Job) -> None:
     (published.folder / "detections.json").unlink()
     assert find(published, IDENTITY) is None

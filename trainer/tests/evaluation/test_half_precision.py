@@ -19,12 +19,14 @@ def scores_of(box: float | None, mask: float | None) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("scores", [(0.508, 0.443), (0.50949, 0.44151), (None, 0.443), (0.508, None)])
-def test_scores_within_a_tenth_of_a_point_agree(scores: tuple[float | None, float | None]) -> None:
+def test_no_warning_when_half_precision_ap_differs_by_at_most_a_tenth_of_a_point(
+    scores: tuple[float | None, float | None],
+) -> None:
     events = [validation(2, 0.1, 0.1), validation(3, 0.508, 0.443), {"type": "step"}]
     assert describe_disagreement(events, POSITION, scores_of(*scores)) is None
 
 
-def test_what_is_further_off_is_said_for_the_checkpoint_that_was_tested() -> None:
+def test_warning_names_the_larger_difference_for_the_tested_checkpoint() -> None:
     events = [validation(3, 0.5, 0.4), validation(2, 0.1, 0.1), validation(3, 0.508, 0.443)]
     assert describe_disagreement(events, POSITION, scores_of(0.5104, 0.4431)) == (
         "validation in half precision is more than 0.1 AP off: bbox AP 0.508 instead of 0.510. "
@@ -32,5 +34,5 @@ def test_what_is_further_off_is_said_for_the_checkpoint_that_was_tested() -> Non
     )
 
 
-def test_a_checkpoint_that_was_never_validated_says_nothing() -> None:
+def test_no_warning_when_the_checkpoint_was_never_validated() -> None:
     assert describe_disagreement([validation(2, 0.1, 0.1)], POSITION, scores_of(0.5, 0.4)) is None

@@ -32,7 +32,7 @@ def found(box: list[float], score: float = 0.9) -> dict[str, list[dict[str, Any]
     return {"bbox": [one], "segm": [{**one, "segmentation": run_lengths}]}
 
 
-def test_all_twelve_numbers_have_names_and_those_without_ground_truth_are_null(truth: Path) -> None:
+def test_evaluate_names_all_twelve_scores_and_returns_null_without_ground_truth(truth: Path) -> None:
     scores = evaluate(truth, found(BOX))
     for iou_type in ("bbox", "segm"):
         assert tuple(scores[iou_type]) == AP_NAMES + AR_NAMES
@@ -40,14 +40,14 @@ def test_all_twelve_numbers_have_names_and_those_without_ground_truth_are_null(t
         assert [name for name, value in scores[iou_type].items() if value is None] == ["APs", "APl", "ARs", "ARl"]
 
 
-def test_the_size_of_an_object_is_that_of_its_mask_not_of_a_box_beside_it(truth: Path) -> None:
+def test_object_size_is_the_area_of_the_mask_not_of_the_box(truth: Path) -> None:
     # A box of 99 x 99 is large; pycocotools would drop this detection from the middle sizes.
     scores = evaluate(truth, found([0.0, 0.0, 99.0, 99.0]))
     assert scores["segm"]["APm"] == pytest.approx(1)
     assert scores["bbox"]["AP"] == 0
 
 
-def test_nothing_detected_scores_zero_where_there_was_something_to_find(truth: Path) -> None:
+def test_evaluate_scores_zero_when_nothing_is_detected(truth: Path) -> None:
     scores = evaluate(truth, {"bbox": [], "segm": []})
     assert (scores["bbox"]["AP"], scores["segm"]["APm"], scores["bbox"]["APs"]) == (0, 0, None)
     assert scores_of_validation({}, truth)["segm"] == {name: scores["segm"][name] for name in AP_NAMES}
@@ -59,6 +59,6 @@ def mmdets(value: float) -> dict[str, float]:
     return {f"coco/{kind}_{name}": -1 if name in missing else value for kind in ("bbox", "segm") for name in names}
 
 
-def test_a_validation_takes_the_metrics_numbers(truth: Path) -> None:
+def test_validation_scores_are_those_of_the_metric(truth: Path) -> None:
     expected = {"AP": 0.5, "AP50": 0.5, "AP75": 0.5, "APs": None, "APm": 0.5, "APl": None}
     assert scores_of_validation(mmdets(0.5), truth) == {"bbox": expected, "segm": expected}

@@ -57,7 +57,7 @@ def step(model: torch.nn.Module) -> tuple[float, dict[str, torch.Tensor]]:
 
 
 @pytest.mark.parametrize(("dtype", "bound"), [(torch.float32, 1e-5), (torch.float64, 1e-12)])
-def test_a_training_step_of_the_model_has_the_same_loss_and_gradients(
+def test_accelerate_keeps_loss_and_gradients_of_a_training_step(
     model: torch.nn.Module, dtype: torch.dtype, bound: float
 ) -> None:
     stock = copy.deepcopy(model).to(dtype)
@@ -77,7 +77,7 @@ def has_batch_norm(model: torch.nn.Module) -> bool:
     return any(isinstance(module, torch.nn.BatchNorm2d) for module in model.modules())
 
 
-def test_names_shapes_and_values_of_the_weights_stay(model: torch.nn.Module) -> None:
+def test_accelerate_keeps_names_shapes_and_values_of_weights(model: torch.nn.Module) -> None:
     fast = copy.deepcopy(model)
     accelerate(fast, ALL_OF_MODEL)
     expected, found = model.state_dict(), fast.state_dict()
@@ -85,7 +85,7 @@ def test_names_shapes_and_values_of_the_weights_stay(model: torch.nn.Module) -> 
     assert all(torch.equal(found[name], value) for name, value in expected.items())
 
 
-def test_convolutions_work_in_channels_last_and_pooling_gets_what_compiled_kernels_expect(
+def test_convolutions_run_channels_last_and_pooling_inputs_are_contiguous(
     model: torch.nn.Module,
 ) -> None:
     fast = copy.deepcopy(model)
@@ -102,7 +102,7 @@ def test_convolutions_work_in_channels_last_and_pooling_gets_what_compiled_kerne
     assert (len(pools) > 0, set(seen), set(from_neck)) == (True, {True}, {True})
 
 
-def test_nothing_is_touched_without_a_switch(model: torch.nn.Module) -> None:
+def test_accelerate_changes_nothing_without_a_switch(model: torch.nn.Module) -> None:
     same = copy.deepcopy(model)
     accelerate(same, OFF)
     before = [(name, type(module)) for name, module in model.named_modules()]
@@ -110,7 +110,7 @@ def test_nothing_is_touched_without_a_switch(model: torch.nn.Module) -> None:
     assert all(not module._forward_pre_hooks for module in same.modules())
 
 
-def test_each_swin_block_is_compiled_in_two_parts_without_randomness(
+def test_attention_and_mlp_of_each_swin_block_are_compiled_without_randomness(
     model: torch.nn.Module, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What torch.compile makes of them is not run here: it needs minutes on a CPU, and setuptools."""

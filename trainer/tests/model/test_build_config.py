@@ -52,14 +52,14 @@ def heads(part: Any) -> list[int]:
 
 
 @pytest.mark.parametrize("recipe", ["t_blog", "b_paper", "demo"])
-def test_every_head_gets_the_classes_of_the_data(data: PreparedData, recipe: str) -> None:
+def test_every_head_has_the_number_of_classes_of_the_data(data: PreparedData, recipe: str) -> None:
     config = built(data, recipe).config
     assert heads(config.model) == [2, 2, 2, 2]
     for loader in ("train_dataloader", "val_dataloader", "test_dataloader"):
         assert config[loader].dataset.metainfo["classes"] == ("cat", "dog")
 
 
-def test_data_and_weights_are_those_of_the_command_line(data: PreparedData) -> None:
+def test_build_config_uses_data_and_weights_of_the_command_line(data: PreparedData) -> None:
     config = built(data).config
     assert config.train_dataloader.dataset.ann_file == f"{data.root}/train.json"
     for split in ("val", "test"):
@@ -68,7 +68,7 @@ def test_data_and_weights_are_those_of_the_command_line(data: PreparedData) -> N
     assert config.model.backbone.init_cfg == {"type": "Pretrained", "checkpoint": f"{data.root}/swin.pth"}
 
 
-def test_converted_weights_are_loaded_as_they_are(data: PreparedData) -> None:
+def test_converted_weights_are_loaded_without_another_conversion(data: PreparedData) -> None:
     (data.root / "swin.pth").write_bytes((2).to_bytes(8, "little") + b"{}")
     backbone = built(data).config.model.backbone
     assert backbone.init_cfg == {"type": "Pretrained", "checkpoint": f"safetensors:{data.root}/swin.pth"}
@@ -76,7 +76,7 @@ def test_converted_weights_are_loaded_as_they_are(data: PreparedData) -> None:
 
 
 @pytest.mark.parametrize("recipe", ["t_blog", "b_paper", "demo"])
-def test_images_are_read_inside_the_archive_or_from_files(data: PreparedData, recipe: str) -> None:
+def test_images_are_read_from_the_archive_or_from_files(data: PreparedData, recipe: str) -> None:
     places = {"train_dataloader": "train", "val_dataloader": "val", "test_dataloader": "val"}
     config = built(data, recipe).config
     for loader, split in places.items():
@@ -108,19 +108,19 @@ def test_the_plan_sets_batch_workers_seed_and_log_interval(data: PreparedData) -
     assert built(data, loaderWorkers=0).config.train_dataloader.persistent_workers is False
 
 
-def test_the_recipes_own_batches_can_be_left_in_the_middle_of_an_epoch(data: PreparedData) -> None:
+def test_the_batch_sampler_of_the_recipe_becomes_resumable(data: PreparedData) -> None:
     sampler = built(data).config.train_dataloader.batch_sampler
     assert sampler.type == "ResumableBatchSampler"
     assert sampler.inner.type == "AspectRatioBatchSampler"
 
 
-def test_a_run_of_the_recipes_length_keeps_its_schedule(data: PreparedData) -> None:
+def test_the_schedule_is_unchanged_when_plan_and_recipe_have_equal_epochs(data: PreparedData) -> None:
     config, warnings = built(data, device="cuda").config, built(data, device="cuda").warnings
     assert (config.train_cfg.max_epochs, config.param_scheduler[1].milestones) == (36, [27, 33])
     assert warnings == []
 
 
-def test_a_run_of_another_length_keeps_the_shape_of_the_schedule_and_says_so(data: PreparedData) -> None:
+def test_the_schedule_is_scaled_with_a_warning_when_the_epochs_differ(data: PreparedData) -> None:
     short = built(data, device="cuda", epochs=12)
     assert short.config.train_cfg.max_epochs == 12
     assert (short.config.param_scheduler[1].end, short.config.param_scheduler[1].milestones) == (12, [9, 11])
@@ -130,13 +130,13 @@ def test_a_run_of_another_length_keeps_the_shape_of_the_schedule_and_says_so(dat
     assert "[9, 11] instead of [27, 33]" in warning
 
 
-def test_a_gpu_keeps_mixed_precision_and_synchronised_norms(data: PreparedData) -> None:
+def test_a_gpu_keeps_mixed_precision_and_sync_batch_norm(data: PreparedData) -> None:
     config = built(data, device="cuda").config
     assert config.optim_wrapper.type == "AmpOptimWrapper"
     assert config.model.roi_head.bbox_head[0].norm_cfg.type == "SyncBN"
 
 
-def test_a_cpu_trains_in_fp32_with_plain_norms_and_says_so(data: PreparedData) -> None:
+def test_a_cpu_trains_in_fp32_with_plain_batch_norm_and_warnings(data: PreparedData) -> None:
     on_cpu = built(data)
     assert on_cpu.config.optim_wrapper.type == "OptimWrapper"
     assert "loss_scale" not in on_cpu.config.optim_wrapper
@@ -173,7 +173,7 @@ def test_control_changes_learning_rate_precision_and_micro_batches_with_warnings
         ("s_blog", 4, 4, 4),
     ],
 )
-def test_a_batch_is_taken_in_parts_as_the_recipe_says_and_in_smaller_ones_on_request(
+def test_a_batch_is_split_as_the_recipe_says_and_further_on_request(
     data: PreparedData, recipe: str, batch: int, ordered: int, parts: int | None
 ) -> None:
     control = replace(NO_CHANGES, accumulate=ordered)
@@ -185,7 +185,7 @@ def test_a_batch_is_taken_in_parts_as_the_recipe_says_and_in_smaller_ones_on_req
     )
 
 
-def test_control_leaves_the_schedule_to_the_plan(data: PreparedData) -> None:
+def test_control_does_not_change_the_schedule(data: PreparedData) -> None:
     config = built(data, control=ALL_CHANGES).config
     assert config.train_cfg.max_epochs == 36
     assert config.param_scheduler == built(data).config.param_scheduler
@@ -194,13 +194,13 @@ def test_control_leaves_the_schedule_to_the_plan(data: PreparedData) -> None:
 FAST = {**PLAN["speed"], "fusedAdamW": True, "halfPrecisionValidation": True, "channelsLast": True}
 
 
-def test_without_a_speed_switch_nothing_is_fast(data: PreparedData) -> None:
+def test_build_config_keeps_the_stock_settings_without_speed_switches(data: PreparedData) -> None:
     config = built(data, device="cuda").config
     assert not any(config.speed.values())
     assert (config.optim_wrapper.optimizer.type, config.val_cfg.get("fp16", False)) == ("AdamW", False)
 
 
-def test_speed_switches_reach_optimizer_validation_and_model_but_never_the_final_test(data: PreparedData) -> None:
+def test_speed_switches_apply_to_training_and_validation_but_not_to_the_final_test(data: PreparedData) -> None:
     fast = built(data, device="cuda", speed=FAST)
     assert fast.config.optim_wrapper.optimizer.type == "FusedAdamW"
     assert fast.config.optim_wrapper.optimizer.lr == 0.0001
@@ -213,7 +213,7 @@ def test_speed_switches_reach_optimizer_validation_and_model_but_never_the_final
     assert fast.warnings == []
 
 
-def test_a_switch_that_can_do_nothing_here_says_so(data: PreparedData) -> None:
+def test_a_speed_switch_without_effect_causes_a_warning(data: PreparedData) -> None:
     on_cpu = built(data, "s_blog", speed=FAST)
     assert on_cpu.config.val_cfg.get("fp16", False) is False
     assert on_cpu.warnings[-1] == "ignores halfPrecisionValidation and validates in fp32: there is no GPU"
@@ -225,7 +225,7 @@ def test_a_switch_that_can_do_nothing_here_says_so(data: PreparedData) -> None:
     assert other.warnings == ["ignores fusedAdamW: the recipe's optimizer is SGD"]
 
 
-def test_validation_follows_each_epoch_and_nobody_else_writes_checkpoints_or_pictures(data: PreparedData) -> None:
+def test_validation_runs_after_each_epoch_and_mmengine_writes_no_checkpoints_or_images(data: PreparedData) -> None:
     config = built(data).config
     assert (config.train_cfg.val_begin, config.train_cfg.val_interval) == (1, 1)
     assert config.default_hooks.checkpoint is None
@@ -234,7 +234,7 @@ def test_validation_follows_each_epoch_and_nobody_else_writes_checkpoints_or_pic
     assert (config.load_from, config.resume) == (None, False)
 
 
-def test_the_recipe_itself_stays_as_it_was(data: PreparedData) -> None:
+def test_build_config_does_not_modify_the_recipe(data: PreparedData) -> None:
     recipe = load_recipe(RECIPES / "cascade-mask-rcnn_swin-demo.py", None)
     before = recipe.to_dict()
     (data.root / "plan.json").write_text(json.dumps(PLAN))

@@ -108,7 +108,7 @@ def noise(*shape: int, seed: int = 7) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def test_no_key_is_missing_none_unexpected_and_every_number_is_used(released: Released) -> None:
+def test_conversion_leaves_no_missing_or_unexpected_key_and_uses_every_value(released: Released) -> None:
     answer = released.answer
     assert (answer["missing"], answer["unexpected"], answer["mismatched"]) == ([], [], [])
     assert (answer["part"], answer["classes"]) == ("detector", 80)
@@ -119,7 +119,7 @@ def test_no_key_is_missing_none_unexpected_and_every_number_is_used(released: Re
 
 
 @torch.no_grad()
-def test_backbone_and_neck_compute_what_the_authors_compute_from_their_file(released: Released) -> None:
+def test_backbone_and_neck_output_equals_that_of_the_authors_code(released: Released) -> None:
     image = noise(1, 3, HEIGHT, WIDTH)
     maps = backbone_outputs(released.file, SIZES["s"], image, "backbone.")
     for ours, theirs in zip(released.model.backbone(image), maps, strict=True):
@@ -131,7 +131,7 @@ def test_backbone_and_neck_compute_what_the_authors_compute_from_their_file(rele
 
 
 @torch.no_grad()
-def test_rpn_and_every_head_compute_what_the_authors_compute(released: Released) -> None:
+def test_rpn_and_head_outputs_equal_those_of_the_authors_code(released: Released) -> None:
     level, regions, larger = noise(1, CHANNELS, 12, 16), noise(6, CHANNELS, 7, 7), noise(3, CHANNELS, 14, 14)
     pairs = list(zip(released.model.rpn_head((level,)), rpn_outputs(released.file, level), strict=True))
     found = [(ours[0], theirs) for ours, theirs in pairs]
@@ -147,7 +147,7 @@ def test_rpn_and_every_head_compute_what_the_authors_compute(released: Released)
 
 
 @torch.no_grad()
-def test_the_cascade_ends_at_the_same_boxes_and_probabilities(released: Released) -> None:
+def test_cascade_boxes_and_probabilities_equal_those_of_the_authors_code(released: Released) -> None:
     levels = [noise(1, CHANNELS, -(-HEIGHT // stride), -(-WIDTH // stride), seed=stride) for stride in (4, 8, 16, 32)]
     boxes = some_boxes(40)
     [ours] = released.model.roi_head.predict_bbox(
@@ -168,7 +168,7 @@ def some_boxes(count: int) -> torch.Tensor:
     return torch.cat([low, low + 5 + torch.rand(count, 2, generator=draw) * 25], 1)
 
 
-def test_a_missing_a_foreign_and_a_mismatched_tensor_are_named(released: Released) -> None:
+def test_refusal_names_missing_unexpected_and_mismatched_tensors(released: Released) -> None:
     file = dict(released.file)
     del file["backbone.norm0.weight"], file["roi_head.bbox_head.2.shared_convs.3.bn.running_var"]
     file["ema.backbone"] = torch.zeros(1)
@@ -180,7 +180,7 @@ def test_a_missing_a_foreign_and_a_mismatched_tensor_are_named(released: Release
     assert comparison.mismatched == [{"key": "rpn_head.rpn_reg.bias", "expected": [12], "actual": [7]}]
 
 
-def test_a_model_of_another_number_of_classes_takes_all_but_its_last_layers_and_says_so(released: Released) -> None:
+def test_all_but_the_last_layers_are_loaded_with_a_warning_when_the_classes_differ(released: Released) -> None:
     own = settings()
     set_classes(own, 3)
     model = build_model(own)
@@ -195,12 +195,12 @@ def test_a_model_of_another_number_of_classes_takes_all_but_its_last_layers_and_
     ]
 
 
-def test_a_detector_of_the_same_classes_is_taken_whole(released: Released) -> None:
+def test_all_weights_are_loaded_when_the_number_of_classes_is_equal(released: Released) -> None:
     state = released.model.state_dict()
     assert fit_to_classes(state, state) == (state, [])
 
 
-def test_a_detector_of_another_model_does_not_start_a_training(released: Released) -> None:
+def test_training_refuses_a_detector_of_another_model(released: Released) -> None:
     given = {key: value for key, value in released.model.state_dict().items() if "shared_convs.3" not in key}
     given["roi_head.surprise"] = torch.zeros(2)
     with pytest.raises(
@@ -210,7 +210,7 @@ def test_a_detector_of_another_model_does_not_start_a_training(released: Release
         fit_to_classes(given, released.model.state_dict())
 
 
-def test_a_file_that_was_not_converted_is_not_loaded(small: Path) -> None:
+def test_load_detector_refuses_a_file_that_was_not_converted(small: Path) -> None:
     with pytest.raises(ValueError, match=r"detector.pth to be written by convert-weights --part detector"):
         load_detector(small)
 
@@ -225,7 +225,7 @@ def small(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_detector_given_as_a_backbone_is_refused_with_the_field_that_takes_it(small: Path, tmp_path: Path) -> None:
+def test_a_detector_given_as_backbone_is_refused_naming_the_right_field(small: Path, tmp_path: Path) -> None:
     answer = command(DEMO, small, tmp_path / "made", part="backbone")
     assert (answer["ok"], answer["part"], answer["unexpected"]) == (False, "backbone", [])
     assert answer["rejected"] == (
@@ -234,19 +234,19 @@ def test_a_detector_given_as_a_backbone_is_refused_with_the_field_that_takes_it(
     )
 
 
-def test_a_backbone_given_as_a_detector_is_refused_with_the_field_that_takes_it(tmp_path: Path) -> None:
+def test_a_backbone_given_as_detector_is_refused_naming_the_right_field(tmp_path: Path) -> None:
     torch.save({"model": {"patch_embed.proj.weight": torch.ones(2)}}, tmp_path / "swin.pth")
     with pytest.raises(Refused, match=r"swin.pth holds no detector .* weights.backbone"):
         read_detector(tmp_path / "swin.pth", settings())
 
 
 @pytest.mark.parametrize("rows", [1, 3_000])
-def test_heads_of_no_classes_or_of_too_many_are_refused(rows: int) -> None:
+def test_heads_with_no_or_too_many_classes_are_refused(rows: int) -> None:
     with pytest.raises(Refused, match=f"its heads have {rows - 1} classes; expected 1 to 2000"):
         class_count({"roi_head.bbox_head.0.fc_cls.weight": torch.ones(rows, 2)})
 
 
-def test_what_the_model_derives_may_be_missing_in_the_file() -> None:
+def test_buffers_that_the_model_derives_may_be_missing() -> None:
     expected = expected_detector(load_recipe(DEMO, None).model, 3)
     key = "backbone.stages.0.blocks.0.attn.w_msa.relative_position_index"
     given = {name: tensor for name, tensor in expected.items() if name != key}

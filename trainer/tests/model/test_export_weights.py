@@ -10,7 +10,7 @@ from contract import check_answer
 from everswin_trainer.model.export_weights import main
 
 
-def test_the_exported_checkpoint_holds_weights_and_classes_and_is_named_by_its_hash(tmp_path: Path) -> None:
+def test_exported_checkpoint_holds_weights_and_classes_and_is_named_by_its_hash(tmp_path: Path) -> None:
     weights = {"backbone.a": torch.randn(2, 3), "roi_head.bbox_head.0.fc_cls.weight": torch.randn(4, 2)}
     safetensors.torch.save_file(weights, tmp_path / "w.safetensors")
     argv = ["--weights", str(tmp_path / "w.safetensors"), "--into", str(tmp_path / "shapes")]

@@ -65,7 +65,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory, asked: tuple[str, list[str]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_is_refused_in_plain_words_and_nothing_of_it_runs(corpus: Corpus, name: str) -> None:
+def test_a_hostile_file_is_refused_with_a_message_and_none_of_its_code_runs(corpus: Corpus, name: str) -> None:
     answer = corpus.answers[name]
     assert (answer["ok"], answer["result"]) == (False, None)
     said = answer["rejected"]
@@ -74,12 +74,12 @@ def test_it_is_refused_in_plain_words_and_nothing_of_it_runs(corpus: Corpus, nam
     assert "Re-running" not in said, "torch's advice to run the file's code"
 
 
-def test_no_file_came_into_being_and_nobody_was_asked(corpus: Corpus) -> None:
+def test_hostile_files_create_no_file_and_send_no_request(corpus: Corpus) -> None:
     assert corpus.made == []
     assert corpus.asked == []
 
 
-def test_the_traps_work_on_who_loads_them_carelessly(corpus: Corpus, asked: tuple[str, list[str]]) -> None:
+def test_hostile_files_take_effect_when_loaded_without_safeguards(corpus: Corpus, asked: tuple[str, list[str]]) -> None:
     """Otherwise the tests above would show nothing."""
     armed = {name: content for name, (content, works) in corpus.files.items() if works}
     assert len(armed) >= 10

@@ -81,7 +81,7 @@ def random_rois(count: int, images: int, extent: float, generator: torch.Generat
 
 @pytest.mark.parametrize("aligned", [True, False])
 @pytest.mark.parametrize("sampling_ratio", [0, 1, 2])
-def test_roi_align_equals_the_definition(sampling_ratio: int, aligned: bool) -> None:
+def test_roi_align_matches_its_definition(sampling_ratio: int, aligned: bool) -> None:
     generator = torch.Generator().manual_seed(7)
     feature = torch.randn(2, 3, 9, 11, generator=generator, dtype=torch.float64)
     # Boxes on a twice finer grid than the map; some reach beyond its edge.
@@ -94,7 +94,7 @@ def test_roi_align_equals_the_definition(sampling_ratio: int, aligned: bool) -> 
 
 @pytest.mark.parametrize("aligned", [True, False])
 @pytest.mark.parametrize("sampling_ratio", [0, 1, 2])
-def test_roi_align_gradient_is_the_derivative(sampling_ratio: int, aligned: bool) -> None:
+def test_roi_align_gradient_matches_the_numerical_derivative(sampling_ratio: int, aligned: bool) -> None:
     generator = torch.Generator().manual_seed(8)
     feature = torch.randn(2, 2, 5, 6, generator=generator, dtype=torch.float64, requires_grad=True)
     rois = random_rois(4, 2, 10, generator)
@@ -103,7 +103,7 @@ def test_roi_align_gradient_is_the_derivative(sampling_ratio: int, aligned: bool
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_roi_align_takes_half_precision(dtype: torch.dtype) -> None:
+def test_roi_align_accepts_half_precision(dtype: torch.dtype) -> None:
     generator = torch.Generator().manual_seed(9)
     feature = torch.randn(2, 3, 8, 8, generator=generator).to(dtype).requires_grad_()
     rois = random_rois(5, 2, 8, generator).to(dtype)
@@ -115,7 +115,7 @@ def test_roi_align_takes_half_precision(dtype: torch.dtype) -> None:
     torch.testing.assert_close(out.detach().double(), expected, rtol=2e-2, atol=2e-2)
 
 
-def test_roi_align_of_no_boxes_is_empty_and_has_a_zero_gradient() -> None:
+def test_roi_align_is_empty_with_zero_gradient_when_there_are_no_boxes() -> None:
     feature = torch.randn(2, 3, 8, 8, requires_grad=True)
     out = mmcv.ops.RoIAlign(7, 0.25)(feature, torch.zeros(0, 5))
     out.sum().backward()
@@ -123,7 +123,7 @@ def test_roi_align_of_no_boxes_is_empty_and_has_a_zero_gradient() -> None:
     assert not feature.grad.any()
 
 
-def test_max_mode_of_roi_align_raises_an_error_that_names_it() -> None:
+def test_roi_align_raises_an_error_naming_max_mode() -> None:
     layer = mmcv.ops.RoIAlign(2, 1.0, 2, pool_mode="max")
     with pytest.raises(RuntimeError, match="'roi_align_forward with pool_mode='max'' is not available"):
         layer(torch.zeros(1, 1, 4, 4), torch.tensor([[0.0, 0, 0, 2, 2]]))
@@ -131,7 +131,7 @@ def test_max_mode_of_roi_align_raises_an_error_that_names_it() -> None:
 
 @pytest.mark.parametrize("offset", [0, 1])
 @pytest.mark.parametrize("threshold", [0.3, 0.5, 0.7])
-def test_nms_keeps_what_the_definition_keeps(threshold: float, offset: int) -> None:
+def test_nms_matches_its_definition(threshold: float, offset: int) -> None:
     generator = torch.Generator().manual_seed(10)
     boxes = random_boxes(80, 30, generator)
     scores = torch.rand(80, generator=generator, dtype=torch.float64)
@@ -140,7 +140,7 @@ def test_nms_keeps_what_the_definition_keeps(threshold: float, offset: int) -> N
     assert torch.equal(dets, torch.cat([boxes[kept], scores[kept, None]], dim=1))
 
 
-def test_nms_offset_decides_about_touching_pixels() -> None:
+def test_nms_offset_counts_border_pixels() -> None:
     # Inclusive pixels 0..9 and 0..4: overlap 5 of 10 columns is 0.5 with offset 1, and 4/9 without.
     boxes = torch.tensor([[0.0, 0, 9, 9], [0, 0, 4, 9]])
     scores = torch.tensor([0.9, 0.8])
@@ -149,26 +149,26 @@ def test_nms_offset_decides_about_touching_pixels() -> None:
 
 
 @pytest.mark.parametrize("offset", [0, 1])
-def test_nms_of_no_boxes_is_empty(offset: int) -> None:
+def test_nms_is_empty_when_there_are_no_boxes(offset: int) -> None:
     dets, kept = mmcv.ops.nms(torch.zeros(0, 4), torch.zeros(0), 0.5, offset=offset)
     assert dets.shape == (0, 5)
     assert kept.shape == (0,)
     assert kept.dtype == torch.int64
 
 
-def test_nms_score_threshold_and_max_num_choose_among_the_kept() -> None:
+def test_nms_applies_score_threshold_and_max_num_to_the_kept_boxes() -> None:
     boxes = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 9], [20, 20, 30, 30], [40, 40, 50, 50], [60, 60, 70, 70]])
     scores = torch.tensor([0.5, 0.9, 0.2, 0.8, 0.7])
     assert mmcv.ops.nms(boxes, scores, 0.5, score_threshold=0.3)[1].tolist() == [1, 3, 4]
     assert mmcv.ops.nms(boxes, scores, 0.5, score_threshold=0.3, max_num=2)[1].tolist() == [1, 3]
 
 
-def test_nms_takes_half_precision_scores_beside_float_boxes() -> None:
+def test_nms_accepts_half_precision_scores_with_float_boxes() -> None:
     boxes = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 9], [20, 20, 30, 30]])
     assert mmcv_ops.nms(boxes, torch.tensor([0.5, 0.9, 0.2]).half(), 0.5, 0).tolist() == [1, 2]
 
 
-def test_batched_nms_suppresses_within_a_class_only() -> None:
+def test_batched_nms_suppresses_only_within_a_class() -> None:
     generator = torch.Generator().manual_seed(11)
     boxes = random_boxes(60, 30, generator).float()
     scores = torch.rand(60, generator=generator)
@@ -181,7 +181,7 @@ def test_batched_nms_suppresses_within_a_class_only() -> None:
     assert kept.tolist() == sorted(expected, key=lambda index: -scores[index].item())
 
 
-def test_any_other_op_raises_an_error_that_names_it() -> None:
+def test_an_unsupported_op_raises_an_error_naming_it() -> None:
     boxes, scores = torch.zeros(1, 4), torch.zeros(1)
     with pytest.raises(RuntimeError, match="'softnms' is not available.*only nms and roi_align"):
         mmcv.ops.soft_nms(boxes, scores)
@@ -189,7 +189,7 @@ def test_any_other_op_raises_an_error_that_names_it() -> None:
         mmcv.ops.deform_conv2d(torch.zeros(1, 1, 4, 4), torch.zeros(1, 18, 2, 2), torch.zeros(1, 1, 3, 3))
 
 
-def test_a_compiled_module_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_install_keeps_a_compiled_mmcv(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled = ModuleType("mmcv._ext")
     compiled.__spec__ = ModuleSpec("mmcv._ext", loader=None)
     monkeypatch.setitem(sys.modules, "mmcv._ext", compiled)

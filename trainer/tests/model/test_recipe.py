@@ -15,7 +15,7 @@ RECIPES = Path(__file__).parents[3] / "configs/mmdet"
 DEMO = RECIPES / "cascade-mask-rcnn_swin-demo.py"
 
 
-def test_the_command_writes_text_hash_and_summary_without_this_machines_paths(tmp_path: Path) -> None:
+def test_recipe_command_writes_text_hash_and_summary_without_local_paths(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "everswin_trainer", "recipe", "--recipe", str(DEMO), "--out", str(tmp_path / "r")]
     subprocess.run(command, env=environment(), check=True, cwd=tmp_path)
     answer = check_answer("recipe", tmp_path / "r")
@@ -29,7 +29,7 @@ def test_the_command_writes_text_hash_and_summary_without_this_machines_paths(tm
         assert path not in answer["text"]
 
 
-def test_settings_that_json_cannot_hold_become_text() -> None:
+def test_settings_that_json_cannot_represent_become_text() -> None:
     settings = {"depths": (2, 18), "by_index": {0: None}, "limit": float("inf"), "lr": 1e-4, "type": Path}
     assert to_json(settings) == {
         "depths": [2, 18],
@@ -41,14 +41,14 @@ def test_settings_that_json_cannot_hold_become_text() -> None:
 
 
 @pytest.mark.parametrize("recipe", sorted(RECIPES.glob("*.py")), ids=lambda path: path.stem)
-def test_a_flattened_recipe_is_itself_that_recipe(recipe: Path, tmp_path: Path) -> None:
+def test_a_flattened_recipe_loads_as_the_same_recipe(recipe: Path, tmp_path: Path) -> None:
     config = load_recipe(recipe, None)
     (tmp_path / "flat.py").write_text(flatten(config))
     assert Config.fromfile(str(tmp_path / "flat.py")).to_dict() == config.to_dict()
     assert fingerprint(load_recipe(tmp_path / "flat.py", None)) == fingerprint(config)
 
 
-def test_a_recipe_that_changed_since_the_plan_was_made_is_refused(job: JobFolder) -> None:
+def test_a_recipe_that_differs_from_the_plan_is_refused(job: JobFolder) -> None:
     with pytest.raises(ValueError, match="it changed since the plan was made"):
         load_recipe(DEMO, Plan.load(job.plan_file))
     job.plan["recipe"]["sha256"] = fingerprint(load_recipe(DEMO, None))

@@ -37,14 +37,14 @@ def model(recipe: str) -> Iterator[torch.nn.Module]:
     yield MODELS.build(Config(built(recipe, "cpu").to_dict()).model)
 
 
-def test_it_has_the_published_number_of_parameters(recipe: str, model: torch.nn.Module) -> None:
+def test_model_has_the_published_number_of_parameters(recipe: str, model: torch.nn.Module) -> None:
     exact, published = SIZES[recipe]
     millions = sum(weight.numel() for weight in model.parameters()) / 1e6
     assert millions == pytest.approx(exact, abs=0.005)
     assert published is None or round(millions) == published
 
 
-def test_norms_and_position_parameters_do_not_decay_and_all_else_does(recipe: str, model: torch.nn.Module) -> None:
+def test_weight_decay_excludes_only_norms_and_position_parameters(recipe: str, model: torch.nn.Module) -> None:
     optimizer = build_optim_wrapper(model, built(recipe, "cpu").optim_wrapper).optimizer
     assert type(optimizer) is torch.optim.AdamW
     names = {id(weight): name for name, weight in model.named_parameters()}
@@ -63,7 +63,9 @@ def test_norms_and_position_parameters_do_not_decay_and_all_else_does(recipe: st
     assert head_norms == ([0.05] * 3 * 4 * 2 if recipe.endswith("paper") else [])
 
 
-def test_a_step_has_finite_losses_and_a_gradient_for_every_parameter(recipe: str, model: torch.nn.Module) -> None:
+def test_a_training_step_has_finite_losses_and_gradients_for_all_parameters(
+    recipe: str, model: torch.nn.Module
+) -> None:
     for stage in model.roi_head.bbox_sampler:
         stage.num = FEW_BOXES
     model.train_cfg.rpn_proposal.max_per_img = FEW_PROPOSALS

@@ -75,7 +75,7 @@ def test_all_recipes_have_the_same_augmentation() -> None:
     assert [steps(recipe) for recipe in COCO_RECIPES] == [steps("s_blog")] * len(COCO_RECIPES)
 
 
-def test_no_image_is_larger_or_smaller_than_the_recipe_says(augmented: list[dict[str, Any]]) -> None:
+def test_images_stay_within_the_size_limits_of_the_recipe(augmented: list[dict[str, Any]]) -> None:
     for one in augmented:
         short, long = sorted(one["size"])
         assert long <= LONG_SIDE
@@ -84,24 +84,24 @@ def test_no_image_is_larger_or_smaller_than_the_recipe_says(augmented: list[dict
         assert one["reported"] == (one["size"], one["flipped"])
 
 
-def test_every_short_side_occurs(augmented: list[dict[str, Any]]) -> None:
+def test_every_short_side_is_drawn(augmented: list[dict[str, Any]]) -> None:
     assert {min(one["size"]) for one in augmented} >= SHORT_SIDES
 
 
-def test_half_of_the_images_are_cropped_and_half_are_flipped(augmented: list[dict[str, Any]]) -> None:
+def test_half_of_the_images_are_cropped_and_half_flipped(augmented: list[dict[str, Any]]) -> None:
     # Four standard deviations; a few crops have the shape of the image by chance.
     for trait in ("cropped", "flipped"):
         share = sum(one[trait] for one in augmented) / ROUNDS
         assert share == pytest.approx(0.5, abs=0.18), trait
 
 
-def test_crops_lose_objects_and_other_images_none(augmented: list[dict[str, Any]]) -> None:
+def test_only_crops_drop_objects(augmented: list[dict[str, Any]]) -> None:
     kept = [len(one["labels"]) for one in augmented if one["cropped"]]
     assert {len(one["labels"]) for one in augmented if not one["cropped"]} == {len(OBJECTS)}
     assert min(kept) < len(OBJECTS)
 
 
-def test_masks_lie_in_their_boxes_and_fill_them(augmented: list[dict[str, Any]]) -> None:
+def test_masks_fill_their_boxes(augmented: list[dict[str, Any]]) -> None:
     for one in augmented:
         assert len(one["boxes"]) == len(one["masks"]) == len(one["labels"])
         for box, mask in zip(one["boxes"].tolist(), one["masks"], strict=True):
@@ -112,7 +112,7 @@ def test_masks_lie_in_their_boxes_and_fill_them(augmented: list[dict[str, Any]])
             assert seen == pytest.approx(box, abs=4)
 
 
-def test_boxes_stay_inside_the_image(augmented: list[dict[str, Any]]) -> None:
+def test_boxes_lie_inside_the_image(augmented: list[dict[str, Any]]) -> None:
     for one in augmented:
         height, width = one["size"]
         for left, top, right, bottom in one["boxes"].tolist():

@@ -43,9 +43,7 @@ def batch_sizes(monkeypatch: pytest.MonkeyPatch, recipe: str, rank: int, gpus: i
 
 
 @pytest.mark.parametrize("recipe", COCO_RECIPES)
-def test_an_epoch_of_its_run_file_has_14659_steps_of_8_images_or_7330_of_16(
-    recipe: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_epoch_has_14659_steps_of_8_images_or_7330_of_16(recipe: str, monkeypatch: pytest.MonkeyPatch) -> None:
     run = json.loads((RUNS / f"swin-{recipe.replace('_', '-')}.json").read_text())
     gpus, batch = run["gpus"], run["batchPerGpu"]
     sizes = batch_sizes(monkeypatch, recipe, 0, gpus, batch)
@@ -54,13 +52,13 @@ def test_an_epoch_of_its_run_file_has_14659_steps_of_8_images_or_7330_of_16(
 
 
 @pytest.mark.parametrize(("recipe", "gpus", "batch", "steps"), [("s_paper", 8, 2, 7_330), ("s_blog", 1, 8, 14_659)])
-def test_other_gpus_with_the_same_total_take_as_many_steps(
+def test_steps_per_epoch_depend_only_on_the_total_batch(
     recipe: str, gpus: int, batch: int, steps: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert len(batch_sizes(monkeypatch, recipe, 0, gpus, batch)) == steps
 
 
-def test_the_ranks_of_a_step_have_equally_many_images_and_so_equally_many_parts(
+def test_all_ranks_of_a_step_have_equally_many_micro_batches(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     sizes = [batch_sizes(monkeypatch, "s_paper", rank, 4, 4) for rank in range(4)]
@@ -91,7 +89,7 @@ def rates(recipe: str) -> tuple[dict[int, float], dict[int, float]]:
 
 
 @pytest.mark.parametrize(("recipes", "steps"), [(BLOG, 1000), (PAPER, 500)], ids=["blog", "paper"])
-def test_warm_up_rises_in_a_line_from_a_thousandth(recipes: list[str], steps: int) -> None:
+def test_warm_up_is_linear_from_a_thousandth(recipes: list[str], steps: int) -> None:
     for recipe in recipes:
         by_step, _ = rates(recipe)
         assert by_step[0] == pytest.approx(LR / 1000)
@@ -102,14 +100,14 @@ def test_warm_up_rises_in_a_line_from_a_thousandth(recipes: list[str], steps: in
 
 
 @pytest.mark.parametrize(("step", "blog", "paper"), [(0, 1e-7, 1e-7), (500, 5.01e-5, 1e-4), (1000, 1e-4, 1e-4)])
-def test_the_rate_at_steps_0_500_and_1000(step: int, blog: float, paper: float) -> None:
+def test_learning_rate_at_steps_0_500_and_1000(step: int, blog: float, paper: float) -> None:
     for recipes, expected in ((BLOG, blog), (PAPER, paper)):
         for recipe in recipes:
             assert rates(recipe)[0][step] == pytest.approx(expected, rel=1e-3)
 
 
 @pytest.mark.parametrize("recipe", COCO_RECIPES)
-def test_the_rate_falls_to_a_tenth_after_27_and_again_after_33_epochs(recipe: str) -> None:
+def test_learning_rate_drops_tenfold_after_epochs_27_and_33(recipe: str) -> None:
     _, by_epoch = rates(recipe)
     assert [by_epoch[done] for done in (0, 26)] == pytest.approx([LR, LR])
     assert [by_epoch[done] for done in (27, 32)] == pytest.approx([LR / 10, LR / 10])

@@ -111,14 +111,14 @@ def at(part: Any, path: str) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("name", [*FULL, DEMO])
-def test_a_recipe_names_no_data_no_weights_and_no_classes(name: str) -> None:
+def test_recipes_name_no_data_weights_or_classes(name: str) -> None:
     text = (RECIPES / f"{name}.py").read_text()
     for word in ("data_root", "ann_file", "data_prefix", "init_cfg", "checkpoint", "http", "num_classes", "metainfo"):
         assert word not in text, f"{name} sets {word}, which the plan decides"
 
 
 @pytest.mark.parametrize("name", [*FULL, DEMO])
-def test_no_recipe_is_deeper_than_three_files_above_mmdetections_own(name: str) -> None:
+def test_recipes_inherit_at_most_three_levels_above_mmdetection(name: str) -> None:
     depth, file = 1, RECIPES / f"{name}.py"
     while parent := re.search(r'^_base_ = "\./(.+)"$', file.read_text(), re.MULTILINE):
         depth, file = depth + 1, RECIPES / parent[1]
@@ -168,18 +168,18 @@ def test_no_recipe_is_deeper_than_three_files_above_mmdetections_own(name: str) 
         ("val_dataloader.dataset.pipeline.1.scale", (1333, 800)),
     ],
 )
-def test_what_blog_and_paper_share(name: str, field: str, expected: Any) -> None:
+def test_blog_and_paper_recipes_share_model_and_schedule(name: str, field: str, expected: Any) -> None:
     assert dict(values(load(name).to_dict()))[field] == expected
 
 
 @pytest.mark.parametrize("name", FULL)
-def test_short_sides_go_from_480_to_800_in_steps_of_32(name: str) -> None:
+def test_short_sides_range_from_480_to_800_in_steps_of_32(name: str) -> None:
     resize, crop = load(name).train_dataloader.dataset.pipeline[3].transforms
     assert resize[0].scales == crop[2].scales == [(480 + 32 * step, 1333) for step in range(11)]
 
 
 @pytest.mark.parametrize("name", FULL)
-def test_gradients_are_not_clipped_and_no_resnet_setting_is_left(name: str) -> None:
+def test_recipes_do_not_clip_gradients_and_keep_no_resnet_setting(name: str) -> None:
     recipe = load(name)
     assert "clip_grad" not in recipe.optim_wrapper
     assert {"depth", "frozen_stages", "norm_cfg", "style", "init_cfg"}.isdisjoint(recipe.model.backbone)
@@ -214,7 +214,7 @@ def test_gradients_are_not_clipped_and_no_resnet_setting_is_left(name: str) -> N
         ("images_at_once", None, 2),
     ],
 )
-def test_how_blog_and_paper_differ(field: str, blog: Any, paper: Any) -> None:
+def test_blog_and_paper_recipes_differ_as_published(field: str, blog: Any, paper: Any) -> None:
     for names, expected in ((BLOG, blog), (PAPER, paper)):
         for name in names:
             found = list(at(load(name), field))
@@ -229,7 +229,9 @@ def test_how_blog_and_paper_differ(field: str, blog: Any, paper: Any) -> None:
         ("b", 128, [2, 2, 18, 2], [4, 8, 16, 32], 0.3),
     ],
 )
-def test_the_sizes(size: str, width: int, depths: list[int], heads: list[int], drop_path: float) -> None:
+def test_recipes_have_the_published_backbone_sizes(
+    size: str, width: int, depths: list[int], heads: list[int], drop_path: float
+) -> None:
     for variant in ("blog", "paper"):
         model = load(f"cascade-mask-rcnn_swin-{size}_{variant}").model
         backbone = model.backbone
@@ -239,34 +241,34 @@ def test_the_sizes(size: str, width: int, depths: list[int], heads: list[int], d
 
 
 @pytest.mark.parametrize("name", [*FULL, DEMO])
-def test_each_stage_of_the_cascade_keeps_its_own_spread_of_boxes(name: str) -> None:
+def test_each_cascade_stage_has_its_own_box_deviations(name: str) -> None:
     stds = [head.bbox_coder.target_stds for head in load(name).model.roi_head.bbox_head]
     assert stds == [[0.1, 0.1, 0.2, 0.2], [0.05, 0.05, 0.1, 0.1], [0.033, 0.033, 0.067, 0.067]]
 
 
 @pytest.mark.parametrize(("blog", "paper"), zip(BLOG, PAPER, strict=True))
-def test_the_variants_of_each_size_differ_in_the_same(blog: str, paper: str) -> None:
+def test_variants_differ_in_the_same_settings_for_every_size(blog: str, paper: str) -> None:
     found = changed(load(blog), load(paper))
     assert {path for path in found if not path.startswith("paper_head.")} == VARIANT
 
 
 @pytest.mark.parametrize("variant", [BLOG, PAPER], ids=["blog", "paper"])
-def test_the_sizes_of_each_variant_differ_in_the_backbone_alone(variant: list[str]) -> None:
+def test_sizes_of_a_variant_differ_only_in_the_backbone(variant: list[str]) -> None:
     tiny, small, base = map(load, variant)
     assert changed(tiny, small) == {"model.backbone.depths"}
     assert changed(tiny, base) == BASE_SIZE
 
 
-def test_accumulation_changes_nothing_else() -> None:
+def test_accumulation_recipes_change_no_other_setting() -> None:
     assert changed(load(BLOG[1]), load(ACCUMULATE)) == {"images_at_once"}
 
 
-def test_the_demo_changes_sizes_only() -> None:
+def test_the_demo_recipe_changes_only_sizes() -> None:
     assert changed(load(BLOG[0]), load(DEMO)) == DEMO_MAY_CHANGE
 
 
 @pytest.mark.parametrize("name", [*FULL, DEMO])
-def test_what_the_metafile_says_of_a_recipe_is_so(name: str) -> None:
+def test_the_metafile_matches_the_recipes(name: str) -> None:
     facts = json.loads((RECIPES / "metafile.json").read_text())[name]
     assert facts["epochs"] == load(name).train_cfg.max_epochs
     size, variant = re.search(r"swin-(.+?)(?:_(.+))?$", name).groups()
@@ -274,7 +276,7 @@ def test_what_the_metafile_says_of_a_recipe_is_so(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FULL)
-def test_a_run_file_trains_it_on_the_blogs_machine_with_the_batch_of_its_variant(name: str) -> None:
+def test_each_run_file_uses_the_gpus_of_the_blog_and_the_batch_of_its_variant(name: str) -> None:
     runs = [json.loads(file.read_text()) for file in RUNS.glob("*.json")]
     # Others begin with a released detector.
     [run] = [one for one in runs if one["recipe"] == name and "backbone" in one["weights"]]

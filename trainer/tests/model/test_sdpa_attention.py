@@ -45,7 +45,7 @@ def require_equal(stock: torch.nn.Module, ours: torch.nn.Module, images: Tensor,
 )
 @pytest.mark.parametrize("images", [1, 3])
 @pytest.mark.parametrize("is_masked", [False, True])
-def test_windows_attend_as_in_mmdetection(
+def test_sdpa_windows_equal_mmdetection(
     channels: int, heads: int, window: int, windows: int, images: int, is_masked: bool
 ) -> None:
     torch.manual_seed(0)
@@ -58,19 +58,19 @@ def test_windows_attend_as_in_mmdetection(
 
 @pytest.mark.parametrize("shift", [0, 3])
 @pytest.mark.parametrize("size", [(7, 7), (14, 21), (17, 30)])
-def test_shifted_and_padded_images_attend_as_in_mmdetection(shift: int, size: tuple[int, int]) -> None:
+def test_sdpa_equals_mmdetection_for_shifted_and_padded_images(shift: int, size: tuple[int, int]) -> None:
     torch.manual_seed(0)
     stock, ours = pair(ShiftWindowMSA(48, 3, 7, shift_size=shift))
     require_equal(stock, ours, torch.randn(2, size[0] * size[1], 48), size)
 
 
-def test_other_scales_and_missing_biases_are_kept() -> None:
+def test_sdpa_keeps_custom_scales_and_missing_biases() -> None:
     torch.manual_seed(0)
     stock, ours = pair(WindowMSA(32, 2, (7, 7), qkv_bias=False, qk_scale=0.4))
     require_equal(stock, ours, torch.randn(4, 49, 32))
 
 
-def test_a_whole_backbone_in_training_is_equal_with_its_drop_paths() -> None:
+def test_sdpa_backbone_equals_mmdetection_in_training_with_drop_path() -> None:
     torch.manual_seed(0)
     stock, ours = pair(SwinTransformer(embed_dims=24, depths=(2, 2, 2, 2), num_heads=(1, 2, 4, 8), drop_path_rate=0.2))
     outputs = []
@@ -81,7 +81,7 @@ def test_a_whole_backbone_in_training_is_equal_with_its_drop_paths() -> None:
         torch.testing.assert_close(one, other, rtol=0, atol=BOUND)
 
 
-def test_in_half_precision_it_is_as_near_to_the_truth_as_mmdetections_own() -> None:
+def test_sdpa_in_half_precision_is_as_accurate_as_mmdetection() -> None:
     torch.manual_seed(0)
     stock, ours = pair(WindowMSA(96, 3, (7, 7)))
     windows = torch.randn(8, 49, 96)
@@ -91,7 +91,7 @@ def test_in_half_precision_it_is_as_near_to_the_truth_as_mmdetections_own() -> N
     assert 0 < errors[1] < 2 * errors[0]
 
 
-def test_checkpoints_fit_both_ways() -> None:
+def test_checkpoints_load_with_and_without_sdpa() -> None:
     stock, ours = pair(WindowMSA(48, 3, (7, 7)))
     assert type(ours) is SdpaWindowMSA
     assert list(ours.state_dict()) == list(stock.state_dict())

@@ -44,14 +44,14 @@ def backbones(letter: str) -> list[ConfigDict]:
     return [one for index, one in enumerate(found) if one not in found[:index]]
 
 
-def test_the_masks_of_a_file_are_those_of_its_input_size() -> None:
+def test_attention_masks_match_the_input_size_of_the_file() -> None:
     """56 places in 8 windows: only the last row and column of windows holds what was not together."""
     mask = shift_mask(56, 56).reshape(8, 8, 49, 49)
     assert mask[:7, :7].eq(0).all()
     assert all(mask[row, column].lt(0).any() for row, column in ((7, 0), (0, 7), (7, 7)))
 
 
-def test_no_key_is_missing_and_none_unexpected_in_full_size(released: tuple[str, Path]) -> None:
+def test_full_size_files_have_no_missing_or_unexpected_key(released: tuple[str, Path]) -> None:
     letter, path = released
     for settings in backbones(letter):
         comparison = compare(read_backbone(path, settings), expected_tensors(settings))
@@ -59,9 +59,7 @@ def test_no_key_is_missing_and_none_unexpected_in_full_size(released: tuple[str,
         assert comparison.parameters == PARAMETERS[letter]
 
 
-def test_the_backbone_computes_what_the_authors_compute_from_the_file(
-    released: tuple[str, Path], tmp_path: Path
-) -> None:
+def test_backbone_output_equals_that_of_the_authors_code(released: tuple[str, Path], tmp_path: Path) -> None:
     letter, path = released
     settings = backbones(letter)[0]
     image = torch.randn(1, 3, 100, 132, generator=torch.Generator().manual_seed(1))

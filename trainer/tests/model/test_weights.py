@@ -61,7 +61,7 @@ def command(recipe: str, weights: Path, into: Path) -> dict[str, Any]:
     return check_answer("convert-weights", Path(f"{into}.json"))
 
 
-def test_weights_of_the_recipes_size_are_converted(mini: Path, tmp_path: Path) -> None:
+def test_convert_accepts_weights_of_the_size_in_the_recipe(mini: Path, tmp_path: Path) -> None:
     answer = command("demo", mini, tmp_path / "made/swin")
     assert answer["ok"] is True
     assert "rejected" not in answer
@@ -75,7 +75,7 @@ def test_weights_of_the_recipes_size_are_converted(mini: Path, tmp_path: Path) -
     assert {path.name for path in made.parent.iterdir()} == {"swin.json", "swin.safetensors"}
 
 
-def test_the_same_tensors_are_the_same_bytes_whatever_file_they_came_in(
+def test_equal_tensors_convert_to_equal_bytes_for_every_file_format(
     mini: Path, demo: ConfigDict, tmp_path: Path
 ) -> None:
     first = convert(mini, demo, tmp_path / "first")
@@ -86,7 +86,7 @@ def test_the_same_tensors_are_the_same_bytes_whatever_file_they_came_in(
     assert again["sha256"] == first["sha256"], "what is converted is not converted twice"
 
 
-def test_training_gets_the_very_numbers_that_it_got_from_the_file_itself(
+def test_converted_weights_initialize_the_backbone_as_the_original_file_does(
     mini: Path, demo: ConfigDict, tmp_path: Path
 ) -> None:
     made = convert(mini, demo, tmp_path / "swin")
@@ -110,16 +110,14 @@ def initialised(config: ConfigDict, weights: Path | None) -> dict[str, torch.Ten
     return model.state_dict()
 
 
-def test_the_converted_file_holds_what_the_backbone_takes_and_no_more(
-    mini: Path, demo: ConfigDict, tmp_path: Path
-) -> None:
+def test_the_converted_file_holds_only_tensors_of_the_backbone(mini: Path, demo: ConfigDict, tmp_path: Path) -> None:
     kept = load_file(convert(mini, demo, tmp_path / "swin")["path"])
     expected = {f"backbone.{key}": value for key, value in expected_tensors(demo).items()}
     assert kept.keys() <= expected.keys()
     assert all(value.shape == expected[key].shape for key, value in kept.items())
 
 
-def test_the_layout_of_the_authors_swin_t_fits_in_full_size(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_full_size_swin_t_file_of_the_authors_is_accepted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name, value in (("EMBED_DIMS", 96), ("DEPTHS", (2, 2, 6, 2)), ("HEADS", (3, 6, 12, 24))):
         monkeypatch.setattr(mini_weights, name, value)
     path = tmp_path / "swin_tiny.pth"
@@ -129,7 +127,7 @@ def test_the_layout_of_the_authors_swin_t_fits_in_full_size(monkeypatch: pytest.
     assert comparison.parameters == 27_517_818, "Swin-T's 28,288,354 without its head and last norm"
 
 
-def test_weights_of_another_size_fail_with_every_difference_named(mini: Path, tmp_path: Path) -> None:
+def test_weights_of_another_size_are_refused_naming_every_difference(mini: Path, tmp_path: Path) -> None:
     answer = command("t_blog", mini, tmp_path / "swin")
     assert (answer["ok"], answer["result"]) == (False, None)
     assert "stages.2.blocks.5.attn.w_msa.qkv.weight" in answer["missing"]
@@ -141,7 +139,7 @@ def test_weights_of_another_size_fail_with_every_difference_named(mini: Path, tm
     assert not (tmp_path / "swin.safetensors").exists()
 
 
-def test_a_missing_and_a_foreign_tensor_are_named(mini: Path, demo: ConfigDict, tmp_path: Path) -> None:
+def test_refusal_names_a_missing_and_an_unexpected_tensor(mini: Path, demo: ConfigDict, tmp_path: Path) -> None:
     def change(model: dict[str, torch.Tensor]) -> None:
         del model["layers.0.blocks.0.attn.qkv.weight"]
         model["layers.9.surprise"] = torch.zeros(1)
@@ -151,7 +149,9 @@ def test_a_missing_and_a_foreign_tensor_are_named(mini: Path, demo: ConfigDict, 
     assert comparison.unexpected == ["stages.9.surprise"]
 
 
-def test_a_derived_table_may_be_missing_but_not_of_another_size(mini: Path, demo: ConfigDict, tmp_path: Path) -> None:
+def test_a_derived_table_may_be_missing_but_must_have_the_right_size(
+    mini: Path, demo: ConfigDict, tmp_path: Path
+) -> None:
     key = "layers.0.blocks.0.attn.relative_position_index"
     gone = changed(mini, tmp_path / "gone.pth", lambda model: model.pop(key))
     assert check(gone, demo).fits
@@ -162,7 +162,7 @@ def test_a_derived_table_may_be_missing_but_not_of_another_size(mini: Path, demo
 
 
 @pytest.mark.parametrize("content", [b"", b"not a pickle", pickle.dumps([1, 2])], ids=["empty", "text", "list"])
-def test_what_holds_no_named_tensors_is_refused(tmp_path: Path, content: bytes, demo: ConfigDict) -> None:
+def test_a_file_without_named_tensors_is_refused(tmp_path: Path, content: bytes, demo: ConfigDict) -> None:
     (tmp_path / "weights.pth").write_bytes(content)
     with pytest.raises(Refused, match="weights.pth"):
         read_backbone(tmp_path / "weights.pth", demo)

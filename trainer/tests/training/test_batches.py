@@ -12,19 +12,19 @@ def batches() -> ResumableBatchSampler:
 
 
 @pytest.mark.parametrize("skip", [0, 2, 4])
-def test_a_skip_leaves_out_the_first_batches_of_the_next_epoch(skip: int) -> None:
+def test_sampler_skips_the_first_batches_of_the_next_epoch(skip: int) -> None:
     resumed = batches()
     resumed.skip = skip
     assert list(resumed) == list(batches())[skip:]
 
 
-def test_the_epoch_after_it_is_whole_again() -> None:
+def test_sampler_yields_all_batches_of_the_epoch_after_a_skip() -> None:
     resumed = batches()
     resumed.skip = 3
     assert [len(list(resumed)), len(list(resumed))] == [1, 4]
 
 
-def test_the_length_stays_that_of_a_whole_epoch() -> None:
+def test_sampler_length_is_that_of_a_full_epoch() -> None:
     resumed = batches()
     resumed.skip = 3
     assert len(resumed) == 4

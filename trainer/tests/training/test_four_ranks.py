@@ -31,7 +31,7 @@ def stepped(data: Path, tmp_path_factory: pytest.TempPathFactory) -> FourRanks:
     return job
 
 
-def test_four_ranks_start_and_step_and_stop_together(stepped: FourRanks) -> None:
+def test_four_ranks_start_step_and_stop_together(stepped: FourRanks) -> None:
     [started] = stepped.events("started")
     assert (started["worldSize"], len(set(started["pids"]))) == (RANKS, RANKS)
     assert started["iterationsPerEpoch"] == TRAIN_IMAGES // RANKS
@@ -42,7 +42,7 @@ def test_four_ranks_start_and_step_and_stop_together(stepped: FourRanks) -> None
     assert stepped.living() == []
 
 
-def test_a_step_takes_the_images_that_one_rank_would_take_with_the_whole_batch(stepped: FourRanks) -> None:
+def test_ranks_together_read_the_images_of_one_rank_with_the_total_batch(stepped: FourRanks) -> None:
     annotations = json.loads((stepped.data / "ready/train.json").read_text())
     images = [one["id"] for one in annotations["images"]]
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(SEED)).tolist()
@@ -53,7 +53,7 @@ def test_a_step_takes_the_images_that_one_rank_would_take_with_the_whole_batch(s
     assert [list(step) for step in zip(*of_rank, strict=True)] == expected
 
 
-def test_exchanged_gradients_are_those_of_one_process_with_the_whole_batch(tmp_path: Path) -> None:
+def test_reduced_gradients_equal_those_of_one_process_with_the_total_batch(tmp_path: Path) -> None:
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     command = [sys.executable, *launch, str(PROGRAMS / "gradients.py"), str(tmp_path), "3"]
     subprocess.run(command, env=environment(), check=True, capture_output=True)

@@ -45,7 +45,7 @@ def train(network: Network, wrapper: OptimWrapper, first: int, steps: int) -> li
     return losses
 
 
-def test_twenty_steps_end_with_the_weights_and_moments_of_the_stock_optimizer() -> None:
+def test_fused_adamw_equals_the_stock_optimizer_after_twenty_steps() -> None:
     stock, fused = Network(), Network()
     wrappers = wrapper_of(stock, torch.optim.AdamW), wrapper_of(fused, FusedAdamW)
     losses = [train(network, wrapper, 0, STEPS) for network, wrapper in zip((stock, fused), wrappers, strict=True)]
@@ -59,7 +59,7 @@ def test_twenty_steps_end_with_the_weights_and_moments_of_the_stock_optimizer() 
             torch.testing.assert_close(states[1][number][name], value, rtol=0, atol=1e-5)
 
 
-def test_one_kernel_takes_all_parameters_of_equal_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parameters_with_equal_settings_share_one_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
     kernel = torch._fused_adamw_
     monkeypatch.setattr(
@@ -74,7 +74,7 @@ def test_one_kernel_takes_all_parameters_of_equal_settings(monkeypatch: pytest.M
     assert len(wrapper.optimizer.param_groups) == 6, "groups stay as MMEngine made them"
 
 
-def test_groups_of_other_settings_stay_apart() -> None:
+def test_groups_with_different_settings_stay_separate() -> None:
     groups = [{"params": [n], "lr": lr, "betas": (0.9, 0.999)} for n, lr in enumerate((0.1, 0.2, 0.1))]
     assert merge_groups(groups) == [
         {"params": [0, 2], "lr": 0.1, "betas": (0.9, 0.999)},
@@ -86,7 +86,7 @@ def test_groups_of_other_settings_stay_apart() -> None:
 @pytest.mark.parametrize(
     ("before", "after"), [(torch.optim.AdamW, FusedAdamW), (FusedAdamW, torch.optim.AdamW), (FusedAdamW, FusedAdamW)]
 )
-def test_a_checkpoint_of_either_is_resumed_by_either_in_any_layout(before: type, after: type) -> None:
+def test_fused_and_stock_checkpoints_are_interchangeable_in_any_memory_format(before: type, after: type) -> None:
     whole, first = Network(), Network()
     undisturbed = train(whole, wrapper_of(whole, torch.optim.AdamW), 0, 6)
     wrapper = wrapper_of(first, before)
@@ -100,7 +100,7 @@ def test_a_checkpoint_of_either_is_resumed_by_either_in_any_layout(before: type,
     assert train(second, resumed, 3, 3) == pytest.approx(undisturbed[3:], abs=1e-5)
 
 
-def test_a_loss_scaler_is_obeyed_without_asking_and_an_overflow_steps_over() -> None:
+def test_fused_adamw_skips_a_step_when_the_loss_scaler_finds_an_overflow() -> None:
     ends = []
     for kind in (torch.optim.AdamW, FusedAdamW):
         network = Network()

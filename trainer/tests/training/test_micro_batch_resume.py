@@ -100,14 +100,14 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Line, Watcher
     return train(tmp_path_factory.mktemp("undisturbed"), "undisturbed")
 
 
-def test_a_checkpoint_never_falls_between_the_parts_of_a_step(undisturbed: tuple[Line, Watcher]) -> None:
+def test_checkpoints_never_fall_between_the_micro_batches_of_a_step(undisturbed: tuple[Line, Watcher]) -> None:
     model, watcher = undisturbed
     assert watcher.counted == [(step, step, True) for step in range(1, STEPS + 1)], "no gradient is left to be saved"
     assert model.passes == PARTS * STEPS
 
 
 @pytest.mark.parametrize("stopped_after", [1, 2, 4, 5])
-def test_a_run_that_is_resumed_in_the_middle_of_an_epoch_ends_with_the_same_weights(
+def test_a_run_resumed_in_the_middle_of_an_epoch_ends_with_the_same_weights(
     stopped_after: int, undisturbed: tuple[Line, Watcher], tmp_path: Path
 ) -> None:
     model, watcher = undisturbed

@@ -62,7 +62,7 @@ def wrapper_of(model: torch.nn.Module) -> OptimWrapper:
 
 
 @pytest.mark.parametrize("parts", [1, 2, 3, 5, 9])
-def test_steps_in_parts_are_the_undivided_steps(batch: dict[str, list[Any]], parts: int) -> None:
+def test_steps_in_micro_batches_equal_undivided_steps(batch: dict[str, list[Any]], parts: int) -> None:
     whole = Regression()
     parted = copy.deepcopy(whole)
     optimizers = wrapper_of(whole), wrapper_of(parted)
@@ -85,7 +85,7 @@ class PerObject(Regression):
         return {"loss": (error.square() * objects).sum() / objects.sum()}
 
 
-def test_two_parts_of_a_rank_are_the_step_of_two_ranks(batch: dict[str, list[Any]]) -> None:
+def test_two_micro_batches_of_one_rank_equal_a_step_of_two_ranks(batch: dict[str, list[Any]]) -> None:
     batch = {name: values[:4] for name, values in batch.items()}
     ranks, parted = PerObject(), PerObject()
     optimizers = wrapper_of(ranks), wrapper_of(parted)
@@ -98,7 +98,7 @@ def test_two_parts_of_a_rank_are_the_step_of_two_ranks(batch: dict[str, list[Any
         torch.testing.assert_close(one, other, rtol=0, atol=1e-6)
 
 
-def test_ranks_exchange_gradients_once_a_step(batch: dict[str, list[Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ranks_reduce_gradients_once_per_step(batch: dict[str, list[Any]], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "everswin_trainer.training.micro_batches.is_model_wrapper", lambda model: isinstance(model, Wrapped)
     )
@@ -108,7 +108,7 @@ def test_ranks_exchange_gradients_once_a_step(batch: dict[str, list[Any]], monke
 
 
 @pytest.mark.parametrize(("parts", "sizes"), [(1, [5]), (2, [2, 3]), (4, [1, 1, 1, 2]), (7, [1] * 5)])
-def test_a_batch_is_cut_into_parts_of_nearly_one_size_in_its_order(
+def test_a_batch_is_split_in_order_into_parts_of_nearly_equal_size(
     batch: dict[str, list[Any]], parts: int, sizes: list[int]
 ) -> None:
     pieces = list(cut(batch, parts))

@@ -14,12 +14,12 @@ def draw(seed: int, epoch: int, sample: int) -> tuple[float, float]:
     return random.random(), float(np.random.rand())
 
 
-def test_a_samples_draws_follow_from_seed_epoch_and_sample_alone() -> None:
+def test_random_draws_depend_only_on_seed_epoch_and_sample() -> None:
     assert draw(1, 2, 3) == draw(1, 2, 3)
     assert len({draw(seed, epoch, sample) for seed in (1, 2) for epoch in (1, 2) for sample in (1, 2)}) == 8
 
 
-def test_draws_are_the_same_on_every_machine_and_in_every_version() -> None:
+def test_random_draws_equal_the_recorded_values() -> None:
     assert derive(1, "step", 0, 7).hex() == "62031445099075a5ced64ff669a058b6"
 
 
@@ -45,7 +45,7 @@ def drawn(workers: int, epochs: int) -> list[list[float]]:
     return found
 
 
-def test_persistent_loader_workers_learn_of_every_epoch_and_draw_what_one_process_would() -> None:
+def test_persistent_loader_workers_draw_as_a_single_process_in_every_epoch() -> None:
     alone = drawn(workers=0, epochs=3)
     assert drawn(workers=2, epochs=3) == alone
     assert alone[0] != alone[1] != alone[2]

@@ -111,7 +111,7 @@ def detector(uninterrupted: RealJob, tmp_path_factory: pytest.TempPathFactory) -
     return Path(answer["result"]["path"])
 
 
-def test_a_run_validates_and_saves_each_epoch_and_says_where_it_departs_from_its_recipe(
+def test_a_run_validates_and_saves_each_epoch_and_warns_of_deviations_from_the_recipe(
     uninterrupted: RealJob,
 ) -> None:
     kinds = [one["type"] for one in uninterrupted.events() if one["type"] != "checkpoint"]
@@ -132,13 +132,13 @@ def test_a_run_validates_and_saves_each_epoch_and_says_where_it_departs_from_its
     assert uninterrupted.exit()["reason"] == "finished"
 
 
-def test_a_save_keeps_training_waiting_only_for_the_copy(uninterrupted: RealJob) -> None:
+def test_a_save_blocks_training_only_while_it_copies(uninterrupted: RealJob) -> None:
     for saved in uninterrupted.events("checkpoint"):
         assert 0 < saved["blockedSeconds"] < saved["seconds"]
         assert saved["checkpointNow"] == 0
 
 
-def test_tensorboard_has_each_step_and_validation_once_of_a_run_that_was_killed_and_resumed(disturbed: RealJob) -> None:
+def test_tensorboard_shows_each_step_and_validation_once_after_a_kill_and_resume(disturbed: RealJob) -> None:
     found = EventAccumulator(str(disturbed.folder / "tensorboard"))
     found.Reload()
     losses = {one.step: one.value for one in found.Scalars("train/loss")}
@@ -149,12 +149,12 @@ def test_tensorboard_has_each_step_and_validation_once_of_a_run_that_was_killed_
     assert {one.step: one.value for one in found.Scalars("validation/box_AP")} == pytest.approx(last)
 
 
-def test_a_validation_says_how_long_it_took(uninterrupted: RealJob) -> None:
+def test_a_validation_event_has_its_duration(uninterrupted: RealJob) -> None:
     last_step, validation = uninterrupted.events("step")[-1], uninterrupted.events("validation")[-1]
     assert 0 < validation["seconds"] < validation["t"] - last_step["t"]
 
 
-def test_each_rank_gave_signs_of_progress_to_the_end(uninterrupted: RealJob) -> None:
+def test_each_rank_sends_heartbeats_until_the_end(uninterrupted: RealJob) -> None:
     heartbeats = {path.name: path.read_text().split() for path in (uninterrupted.folder / "heartbeats").iterdir()}
     [started] = uninterrupted.events("started")
     assert [int(heartbeats[str(rank)][0]) for rank in range(RANKS)] == started["pids"]
@@ -163,25 +163,25 @@ def test_each_rank_gave_signs_of_progress_to_the_end(uninterrupted: RealJob) -> 
     assert all(int(one[2]) > 2 * (STEPS_PER_EPOCH + VAL_IMAGES // RANKS) for one in heartbeats.values())
 
 
-def test_the_second_rank_has_a_log_of_its_own(uninterrupted: RealJob) -> None:
+def test_the_second_rank_writes_its_own_log(uninterrupted: RealJob) -> None:
     [log] = (uninterrupted.folder / "ranks").iterdir()
     [started] = uninterrupted.events("started")
     assert log.name == f"{started['fence']}-rank-1.log"
     assert log.read_text().startswith(f"rank 1, pid {started['pids'][1]}, host ")
 
 
-def test_nobody_else_leaves_checkpoints(uninterrupted: RealJob) -> None:
+def test_mmengine_writes_no_checkpoints(uninterrupted: RealJob) -> None:
     found = sorted(path.relative_to(uninterrupted.folder).as_posix() for path in uninterrupted.folder.rglob("*.pth"))
     assert found == ["checkpoints/e001-i000010.pth", "checkpoints/e002-i000020.pth"]
 
 
-def test_a_checkpoint_holds_no_path_and_no_config_text(uninterrupted: RealJob) -> None:
+def test_checkpoints_contain_no_path_and_no_config_text(uninterrupted: RealJob) -> None:
     content = (uninterrupted.folder / "checkpoints/e002-i000020.pth").read_bytes()
     for forbidden in (str(uninterrupted.data), str(uninterrupted.root), sys.prefix, "train_dataloader"):
         assert forbidden.encode() not in content
 
 
-def test_a_stop_saves_at_once_in_the_middle_of_the_epoch(disturbed: RealJob) -> None:
+def test_a_stop_saves_immediately_in_the_middle_of_an_epoch(disturbed: RealJob) -> None:
     saved, ended = disturbed.of_attempt(1)[-2:]
     assert (saved["type"], ended["type"], ended["reason"]) == ("checkpoint", "ended", "preempted")
     assert (saved["iteration"], ended["iteration"]) == (disturbed.of_attempt(1, "step")[-1]["iteration"],) * 2
@@ -190,32 +190,32 @@ def test_a_stop_saves_at_once_in_the_middle_of_the_epoch(disturbed: RealJob) -> 
     assert disturbed.of_attempt(2, "started")[0]["resumedFrom"] == saved["file"]
 
 
-def test_a_rank_that_dies_takes_the_others_along_quickly(disturbed: RealJob) -> None:
+def test_all_ranks_end_soon_after_one_dies(disturbed: RealJob) -> None:
     last_step = disturbed.of_attempt(2, "step")[-1]["t"]
     next_start = disturbed.of_attempt(3, "started")[0]["t"]
     # torchrun alone would wait 30 s for the other rank; a start takes the rest.
     assert next_start - last_step < 28
 
 
-def test_a_validation_that_was_lost_is_made_up_before_the_next_step(disturbed: RealJob) -> None:
+def test_a_missed_validation_runs_before_the_next_step(disturbed: RealJob) -> None:
     kinds = [one["type"] for one in disturbed.of_attempt(3)]
     assert kinds[:3] == ["started", "validation", "step"]
     assert [one["epoch"] for one in disturbed.events("validation")] == [1, 2]
 
 
-def test_a_save_that_was_killed_leaves_nothing_behind(disturbed: RealJob) -> None:
+def test_a_killed_save_leaves_no_files(disturbed: RealJob) -> None:
     names = {path.name for path in (disturbed.folder / "checkpoints").iterdir()}
     assert all(name.endswith((".pth", ".json")) for name in names)
     assert {path.replace(".json", ".pth") for path in names} <= names
 
 
-def test_the_disturbed_run_did_the_very_steps_of_the_uninterrupted_one(
+def test_the_interrupted_run_repeats_the_steps_of_the_uninterrupted_one(
     disturbed: RealJob, uninterrupted: RealJob
 ) -> None:
     assert disturbed.losses() == uninterrupted.losses()
 
 
-def test_and_ends_with_the_same_weights_optimizer_and_schedule_bit_for_bit(
+def test_the_interrupted_run_ends_with_equal_weights_optimizer_and_schedule_bit_for_bit(
     disturbed: RealJob, uninterrupted: RealJob
 ) -> None:
     ours, theirs = disturbed.final_state(), uninterrupted.final_state()
@@ -231,7 +231,7 @@ def test_and_ends_with_the_same_weights_optimizer_and_schedule_bit_for_bit(
         assert disturbed.events("validation")[-1][kind] == uninterrupted.events("validation")[-1][kind]
 
 
-def test_two_hosts_do_the_second_epoch_to_the_bits_of_one_though_a_rank_of_the_second_was_killed(
+def test_two_hosts_equal_one_host_bit_for_bit_after_a_rank_is_killed(
     uninterrupted: RealJob, data: Path, tmp_path: Path
 ) -> None:
     hosts = RealHosts(tmp_path, data)
@@ -249,12 +249,12 @@ def test_two_hosts_do_the_second_epoch_to_the_bits_of_one_though_a_rank_of_the_s
     assert [key for key, one in ours.items() if not torch.equal(one, theirs[key])] == []
 
 
-def test_a_resume_of_the_finished_run_has_finished_at_once(uninterrupted: RealJob) -> None:
+def test_resuming_a_finished_run_ends_immediately(uninterrupted: RealJob) -> None:
     assert uninterrupted.train(2, uninterrupted.newest_checkpoint()).wait(120) == 0
     assert [one["type"] for one in uninterrupted.of_attempt(2)] == ["started", "ended"]
 
 
-def test_a_test_that_died_in_its_evaluation_never_repeats_inference(uninterrupted: RealJob, data: Path) -> None:
+def test_inference_is_not_repeated_after_the_evaluation_dies(uninterrupted: RealJob, data: Path) -> None:
     job = RealJob(uninterrupted.root / "other", data)
     job.root.mkdir()
     job.plan = uninterrupted.plan
@@ -282,7 +282,7 @@ def test_a_test_that_died_in_its_evaluation_never_repeats_inference(uninterrupte
     assert (job.folder / "bootstrap.json").exists()
 
 
-def test_a_converted_detector_is_tested_without_a_training_and_measures_what_its_checkpoint_did(
+def test_a_converted_detector_is_tested_without_training_and_scores_as_its_checkpoint(
     detector: Path, uninterrupted: RealJob, data: Path, tmp_path: Path
 ) -> None:
     job = RealJob(tmp_path, data)
@@ -298,7 +298,7 @@ def test_a_converted_detector_is_tested_without_a_training_and_measures_what_its
     assert job.exit()["reason"] == "finished"
 
 
-def test_a_training_starts_from_a_converted_detector(
+def test_training_starts_from_a_converted_detector(
     detector: Path, uninterrupted: RealJob, data: Path, tmp_path: Path
 ) -> None:
     job = RealJob(tmp_path, data)
@@ -312,41 +312,41 @@ def test_a_training_starts_from_a_converted_detector(
     assert job.losses()[1] < (losses[1] + losses[2 * STEPS_PER_EPOCH]) / 2
 
 
-def test_ranks_that_are_not_the_plans_are_refused(data: Path, tmp_path: Path) -> None:
+def test_training_refuses_a_number_of_ranks_that_differs_from_the_plan(data: Path, tmp_path: Path) -> None:
     job = RealJob(tmp_path, data)
     job.plan["gpus"] = 1
     assert job.train(1).wait(120) == 1
     assert "expected 1 ranks as the plan says, got 2" in job.exit()["rootCause"]["message"]
 
 
-def test_another_plans_checkpoint_counts_in_the_batches_of_its_new_plan(ordered: RealJob) -> None:
+def test_a_checkpoint_of_another_plan_counts_iterations_of_the_new_plan(ordered: RealJob) -> None:
     [started] = ordered.events("started")
     assert (started["epoch"], started["iteration"], started["iterationsPerEpoch"], started["epochs"]) == (1, 5, 5, 3)
     assert [one["iteration"] for one in ordered.events("step")] == [6, 7, 8, 9, 10]
     assert [(one["epoch"], one["iteration"]) for one in ordered.events("validation")] == [(1, 5), (2, 10)]
 
 
-def test_an_order_to_stop_after_this_epoch_ends_with_its_validation(ordered: RealJob) -> None:
+def test_a_request_to_stop_after_the_epoch_ends_with_its_validation(ordered: RealJob) -> None:
     assert ordered.events()[-1]["type"] == "ended"
     assert (ordered.events("ended")[-1]["reason"], ordered.events("ended")[-1]["epoch"]) == ("finished", 2)
     assert ordered.exit()["reason"] == "finished"
 
 
-def test_an_ordered_checkpoint_is_saved_in_the_middle_of_the_epoch(ordered: RealJob) -> None:
+def test_a_requested_checkpoint_is_saved_in_the_middle_of_an_epoch(ordered: RealJob) -> None:
     first, *_, last = ordered.events("checkpoint")
     assert 6 <= first["iteration"] <= 9, "the request came after step 6"
     assert (first["epoch"], first["checkpointNow"]) == (1, 7)
     assert (last["epoch"], last["iteration"], last["checkpointNow"]) == (2, 10, 7)
 
 
-def test_an_ordered_learning_rate_keeps_the_schedule(ordered: RealJob, uninterrupted: RealJob) -> None:
+def test_a_requested_learning_rate_factor_keeps_the_schedule(ordered: RealJob, uninterrupted: RealJob) -> None:
     expected = [one["lr"] * 0.5 for one in uninterrupted.events("step")[STEPS_PER_EPOCH : STEPS_PER_EPOCH + 5]]
     assert [one["lr"] for one in ordered.events("step")] == pytest.approx(expected)
     saved = torch.load(ordered.newest_checkpoint(), weights_only=True)["meta"]
     assert saved["learning_rate_factor"] == 0.5, "a later change takes effect at the next start"
 
 
-def test_what_was_ordered_is_said(ordered: RealJob) -> None:
+def test_requested_settings_cause_warnings(ordered: RealJob) -> None:
     said = [one["message"] for one in ordered.events("warning")]
     assert [one for one in said if one.endswith("as requested")] == [
         "trains with 0.5 times the recipe's learning rate, as requested",

@@ -8,7 +8,7 @@ import torch
 from everswin_trainer.training.safe_types import to_safe_types
 
 
-def test_what_a_checkpoint_holds_can_be_read_without_running_code(tmp_path: Path) -> None:
+def test_a_checkpoint_is_readable_without_running_code(tmp_path: Path) -> None:
     state = {
         "weights": OrderedDict(a=torch.ones(2), b=torch.nn.Parameter(torch.zeros(1))),
         "numbers": [np.float64(0.5), np.int64(3), True, None, (1, "two")],
@@ -23,6 +23,6 @@ def test_what_a_checkpoint_holds_can_be_read_without_running_code(tmp_path: Path
 
 
 @pytest.mark.parametrize("value", [Path("x"), np.zeros(2), {1}, object()], ids=["path", "array", "set", "object"])
-def test_anything_else_is_refused_with_its_place(value: object) -> None:
+def test_other_types_are_refused_naming_their_place(value: object) -> None:
     with pytest.raises(ValueError, match=r"expected state\.meta\[1\] to be plain numbers, text or tensors, got a"):
         to_safe_types({"meta": [0, value]})

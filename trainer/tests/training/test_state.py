@@ -52,7 +52,7 @@ def flat(rates: list[list[float]]) -> list[float]:
     return [rate for step in rates for rate in step]
 
 
-def test_a_snapshot_stays_what_it_was_while_training_goes_on() -> None:
+def test_a_snapshot_does_not_change_while_training_continues() -> None:
     live = {"weights": torch.ones(3), "steps": [torch.zeros(1), 4], "seen": Counter({2: 1}), "name": "adam"}
     copied = Snapshots().take(live)
     for tensor in (live["weights"], live["steps"][0]):
@@ -62,7 +62,7 @@ def test_a_snapshot_stays_what_it_was_while_training_goes_on() -> None:
     assert (copied["steps"][1], copied["seen"], copied["name"]) == (4, Counter({2: 1}), "adam")
 
 
-def test_the_next_snapshot_takes_the_memory_of_the_one_before_it() -> None:
+def test_the_next_snapshot_reuses_the_memory_of_the_previous_one() -> None:
     snapshots = Snapshots()
     first = snapshots.take({"weights": [torch.zeros(3)]})
     second = snapshots.take({"weights": [torch.ones(3)], "more": torch.ones(2)})
@@ -71,19 +71,19 @@ def test_the_next_snapshot_takes_the_memory_of_the_one_before_it() -> None:
     assert snapshots.take({"weights": [torch.ones(4)]})["weights"][0].shape == (4,)
 
 
-def test_a_snapshot_is_sized_by_its_tensors() -> None:
+def test_the_size_of_a_snapshot_is_that_of_its_tensors() -> None:
     state = {"a": torch.zeros(10), "b": [torch.zeros(3, dtype=torch.int64), {"c": torch.zeros(2)}], "d": "text"}
     assert size_in_bytes(state) == 40 + 24 + 8
 
 
-def test_weights_with_a_nan_or_an_infinity_are_not_sound() -> None:
+def test_weights_with_nan_or_infinity_are_not_finite() -> None:
     counted = torch.tensor(7)
     assert weights_are_finite({"state_dict": {"w": torch.ones(2), "num_batches_tracked": counted}})
     for lost in (float("nan"), float("inf")):
         assert not weights_are_finite({"state_dict": {"w": torch.tensor([1.0, lost])}})
 
 
-def test_a_factor_of_one_changes_no_bit() -> None:
+def test_a_learning_rate_factor_of_one_changes_no_bit() -> None:
     one, other = Training(), Training()
     one.train(1)
     other.train(1)
@@ -93,7 +93,7 @@ def test_a_factor_of_one_changes_no_bit() -> None:
 
 
 @pytest.mark.parametrize("epochs", [0, 1, 2, 3])
-def test_a_rate_that_is_scaled_on_the_way_follows_the_schedule_of_the_scaled_rate(epochs: int) -> None:
+def test_a_learning_rate_scaled_during_training_follows_the_scaled_schedule(epochs: int) -> None:
     scaled, small = Training(), Training(lr=0.01 * 0.25)
     scaled.train(epochs)
     small.train(epochs)
@@ -105,12 +105,12 @@ def test_a_rate_that_is_scaled_on_the_way_follows_the_schedule_of_the_scaled_rat
         assert one.get_last_value() == pytest.approx(other.get_last_value(), rel=1e-12)
 
 
-def test_beyond_the_schedules_end_the_last_rate_stays() -> None:
+def test_the_learning_rate_is_constant_after_the_end_of_the_schedule() -> None:
     rates = Training().train(8)
     assert rates[-1] == rates[3 * 4] == pytest.approx([0.01 * 0.01, 0.002 * 0.01])
 
 
-def test_full_precision_goes_on_from_mixed_precision() -> None:
+def test_full_precision_resumes_from_mixed_precision() -> None:
     mixed = Training()
     mixed.train(1)
     state = mixed.state()
@@ -128,5 +128,5 @@ def test_full_precision_goes_on_from_mixed_precision() -> None:
         ({"epoch": 3, "iter": 31}, False),
     ],
 )
-def test_only_whole_epochs_end_at_an_epochs_end(meta: dict[str, int], at_end: bool) -> None:
+def test_only_states_after_complete_epochs_are_at_the_end_of_an_epoch(meta: dict[str, int], at_end: bool) -> None:
     assert is_at_epoch_end(meta) is at_end

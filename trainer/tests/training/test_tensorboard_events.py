@@ -44,7 +44,7 @@ def points(found: EventAccumulator, tag: str) -> dict[int, float]:
     return {one.step: round(one.value, 6) for one in found.Scalars(tag)}
 
 
-def test_tensorboard_reads_loss_its_parts_learning_rate_seconds_a_step_and_ap(tmp_path: Path) -> None:
+def test_tensorboard_reads_losses_learning_rate_step_time_and_ap(tmp_path: Path) -> None:
     train(trainer(tmp_path, 1), 0, 4, loss=1)
     found = read(tmp_path)
     assert points(found, "train/loss") == {1: 2, 2: 3, 3: 4, 4: 5}
@@ -55,7 +55,7 @@ def test_tensorboard_reads_loss_its_parts_learning_rate_seconds_a_step_and_ap(tm
     assert "validation/mask_AP" not in found.Tags()["scalars"], "there was no ground truth"
 
 
-def test_a_resumed_run_has_each_step_once_and_what_it_did_again_counts(tmp_path: Path) -> None:
+def test_tensorboard_shows_each_step_once_with_its_latest_value_after_a_resume(tmp_path: Path) -> None:
     train(trainer(tmp_path, 1), 0, 5, loss=1)
     train(trainer(tmp_path, 2), 2, 6, loss=10)
     assert len(list((tmp_path / "tensorboard").iterdir())) == 2
@@ -64,7 +64,7 @@ def test_a_resumed_run_has_each_step_once_and_what_it_did_again_counts(tmp_path:
     assert points(found, "validation/box_AP") == {2: 0.02, 4: 0.04, 6: 0.06}
 
 
-def test_what_was_said_is_there_at_once_and_after_a_kill(tmp_path: Path) -> None:
+def test_tensorboard_values_are_readable_immediately_and_after_a_kill(tmp_path: Path) -> None:
     progress = trainer(tmp_path, 1)
     train(progress, 0, 2, loss=1)
     assert points(read(tmp_path), "train/loss") == {1: 2, 2: 3}
@@ -73,7 +73,7 @@ def test_what_was_said_is_there_at_once_and_after_a_kill(tmp_path: Path) -> None
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
-def test_a_full_disk_is_a_warning_and_training_goes_on(tmp_path: Path) -> None:
+def test_a_full_disk_causes_a_warning_and_training_continues(tmp_path: Path) -> None:
     script = f"""
 import sys; sys.path[:0] = [{str(Path(__file__).parent)!r}, {str(Path(__file__).parents[1])!r}]
 from pathlib import Path
@@ -92,7 +92,7 @@ train(trainer(Path({str(tmp_path)!r}), 1), 0, 300, loss=1)
     assert events[-1]["iteration"] == 300
 
 
-def test_a_missing_package_is_a_warning_and_training_goes_on(tmp_path: Path) -> None:
+def test_a_missing_package_causes_a_warning_and_training_continues(tmp_path: Path) -> None:
     (tmp_path / "tensorboard.py").write_text("raise ModuleNotFoundError(\"No module named 'tensorboard'\")")
     script = f"""
 from pathlib import Path
