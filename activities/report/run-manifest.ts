@@ -75,9 +75,9 @@ export async function findManifestMismatches(home: string, manifest: RunManifest
 /** Lists inputs and results of a run, without files that change while it runs, such as locks and heartbeats. */
 async function listResults(home: string, runId: string): Promise<string[]> {
   const { root } = runFolder(home, runId);
-  const wanted =
+  const manifestFiles =
     /^(plan\.json|recipe\.json|train\/progress\.jsonl|train\/checkpoints\/[^/.][^/]*|test\/(metrics|analysis|bootstrap|detections[^/]*)\.json|report\/[^/.][^/]*)$/;
-  const paths = (await readdir(root, { recursive: true })).filter((path) => wanted.test(path)).sort();
+  const paths = (await readdir(root, { recursive: true })).filter((path) => manifestFiles.test(path)).sort();
   const areFiles = await Promise.all(paths.map(async (path) => (await stat(`${root}/${path}`)).isFile()));
   return paths.filter((_, place) => areFiles[place]);
 }

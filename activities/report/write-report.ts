@@ -34,7 +34,7 @@ import { formatVerdict } from './verdict.ts';
 import { buildRunManifest } from './run-manifest.ts';
 import { removeTemporaryFiles, sha256OfFile, writeFileAtomic } from '../shared/files/atomic-file.ts';
 
-/** Worker resources that writing reports needs. */
+/** Worker dependencies of the activity that writes reports. */
 export interface ReportDependencies {
   home: string;
   openStore: OpenStore;
@@ -56,7 +56,10 @@ export interface ReportRequest {
   pausedSeconds: number;
 }
 
-/** Writes the report of a finished run as JSON, Markdown and HTML and stores it. Both pages can be rendered again from report.json and analysis.json. */
+/**
+ * Writes the report of a finished run as JSON, Markdown and HTML and stores it. Both pages can be rendered again from
+ * report.json and analysis.json.
+ */
 export const createWriteReport =
   (dependencies: ReportDependencies) =>
   (request: ReportRequest): Promise<ReportRef> =>

@@ -67,7 +67,7 @@ function formatOutcome({ truth, predictions }: GalleryImage): string {
 
 const countClasses = (items: readonly AnnotatedObject[]): string => countBy(items.map((one) => one.class)) || 'nothing';
 
-/** `2 person, 1 dog`, most frequent first. */
+/** Counts objects by class, most frequent first: `2 person, 1 dog`. */
 function countBy(names: readonly string[]): string {
   const counts = new Map<string, number>();
   for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);

@@ -3,7 +3,7 @@ import { type Markup, markup } from './markup.ts';
 
 const names = { runs: 'Runs', models: 'Models' } as const;
 
-/** Draws links between the lists of the page server. @param here the current list. */
+/** Draws the links between the lists of the page server. @param here the current list. */
 export const drawNavigation = (here?: keyof typeof names): Markup =>
   markup`<nav class="places" aria-label="Pages"><ul>${(['runs', 'models'] as const).map(
     (place) =>

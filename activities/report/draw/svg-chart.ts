@@ -136,7 +136,7 @@ function drawLine(points: readonly CurvePoint[], index: number, { toX, toY }: Fr
 const drawLevel = ({ y, name, side }: Level, { left, right, toY }: Frame): Markup =>
   markup`<g class="level"><path d="M${left} ${round(toY(y))}H${right}"/>${drawText('label', 'start', left + 4, toY(y) + (side === 'above' ? -10 : 11), name)}</g>`;
 
-/** Draws a stop over the full height and a resume on the base line, so that both are visible at one place. */
+/** Draws a stop over the full height and a resume on the base line, so that both are visible at the same x. */
 function drawMark({ x, kind, what }: Mark, { toX }: Frame): Markup {
   const at = round(toX(x));
   const shape = kind === 'stop' ? `M${at} ${edges.top - 6}V${edges.bottom}` : `M${at} ${edges.bottom - 9}l4.5 9h-9z`;

@@ -21,10 +21,10 @@ const namedHeads: Record<string, { convs: number; fcs: number }> = {
   Shared4Conv1FCBBoxHead: { convs: 4, fcs: 1 },
 };
 
-/** `4 convolutions with SyncBN and 1 fully connected layer`. Lists every variant if the stages differ. */
+/** Formats `4 convolutions with SyncBN and 1 fully connected layer`. Lists every variant if the stages differ. */
 export const formatBoxHeads = (heads: readonly BoxHead[]): Setting => ({ value: formatDistinct(heads, formatLayers) });
 
-/** `GIoU on decoded boxes, weight 10` */
+/** Formats the box loss, such as `GIoU on decoded boxes, weight 10`. */
 export const formatBoxLoss = (heads: readonly BoxHead[]): Setting => ({
   value: formatDistinct(heads, ({ loss_bbox: loss, reg_decoded_bbox: isDecoded }) => {
     const name = loss.type.replace(/Loss$/, '');

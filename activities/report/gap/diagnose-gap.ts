@@ -30,7 +30,7 @@ export interface GapDiagnosis {
   readonly noise: { readonly bbox: readonly [number, number]; readonly evidence: readonly Evidence[] };
   readonly shape: GapShape;
   readonly differences: readonly Difference[];
-  /** First difference, if it costs more than two runs of one recipe differ by and the model is known. */
+  /** Costliest difference, if it costs more than two runs of one recipe differ by and the model is known. */
   readonly suspect: Difference | undefined;
   readonly agreements: readonly string[];
   readonly unknown: readonly string[];
@@ -77,7 +77,7 @@ export function diagnoseGap(report: Report): GapDiagnosis | undefined {
   };
 }
 
-/** Returns the reference with most numbers, since AP50 and AP75 reveal the shape of the gap. */
+/** Returns the reference with the most numbers, because AP50 and AP75 reveal the shape of the gap. */
 const chooseReference = (references: readonly ReferenceResult[]): ReferenceResult | undefined =>
   [...references].sort((a, b) => countNumbers(b) - countNumbers(a))[0];
 
@@ -96,7 +96,7 @@ function explainShape({ isLocalization: isLocalization }: GapShape, first: Diffe
   const isBoxSetting = ['box heads', 'box loss', 'box regression'].includes(first.aspect);
   return [
     isBoxSetting
-      ? `A localization gap is consistent with the ${first.aspect}, the costliest difference; that it is the cause is inferred, not shown.`
+      ? `A localization gap is consistent with the ${first.aspect}, the costliest difference. That this is the cause is an inference, not a measurement.`
       : `A localization gap suggests the box branch of the model rather than the ${first.aspect}, the costliest difference.`,
   ];
 }

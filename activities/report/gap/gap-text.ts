@@ -7,7 +7,8 @@ import type { GapDiagnosis } from './diagnose-gap.ts';
 export function formatGap(gap: GapDiagnosis): string {
   const { points, reference, suspect, unknown, isWithinNoise } = gap;
   const published = `${reference.label} (${formatScores(reference)})`;
-  if (isOtherDataset(gap)) return `This run uses another dataset than ${published}: the numbers cannot be compared.`;
+  if (isOtherDataset(gap))
+    return `This run uses a different data set than ${published}, so the numbers cannot be compared.`;
   const shortfall = `${formatDifference(points.bbox)} box and ${formatDifference(points.segm)} mask AP compared with ${published}`;
   if (isWithinNoise) return `${shortfall}: within the variation between two runs of one recipe.`;
   if ((points.bbox ?? 0) > 0) return `${shortfall}: there is no shortfall to explain.`;
@@ -20,7 +21,7 @@ export function formatGap(gap: GapDiagnosis): string {
 
 export const isOtherDataset = ({ differences }: GapDiagnosis): boolean => differences[0]?.aspect === 'dataset';
 
-/** Names the reference of the gap and the size of a difference that means something. */
+/** Names the reference of the gap, and how much two runs of one recipe differ. */
 export function formatReferences({ title, reference, others, noise }: GapDiagnosis, metrics: EvalMetrics): string {
   const further = others.map((other) => {
     const box = formatDifference(pointsAbove(metrics.bbox.AP, other.bbox.AP));
@@ -31,7 +32,7 @@ export function formatReferences({ title, reference, others, noise }: GapDiagnos
   return `Reference: ${title}, ${reference.label} (${reference.source}).${further.join('')} Two runs of one recipe differ by ${noise.bbox.join(' to ')} points. ${runs}.`;
 }
 
-/** `costs 1.0 box, 0.6 mask AP, measured on related models` */
+/** Formats an effect, such as `costs 1.0 box, 0.6 mask AP, measured on related models`. */
 export function formatEffect({ basis, cost }: KnownEffect): string {
   if (cost === null) return 'effect unknown';
   if (cost.bbox[1] === 0) return 'no measurable cost';

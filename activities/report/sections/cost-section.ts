@@ -18,7 +18,7 @@ ${drawBar(`${formatHours(cost.deviceHours, cost.device)}: ${formatParts(cost)}`,
       ({ kind, name, seconds, deviceHours }) => markup`
 <tr><th scope="row">${drawBarKey(`cost-${kind}`, name)}</th><td class="number">${formatDuration(seconds)}</td><td class="number">${roundHours(deviceHours)}</td><td class="number">${formatShare(deviceHours, cost.deviceHours)}</td></tr>`,
     )}</tbody></table></div>
-<p class="note">Time for which the run held its ${cost.device}s, multiplied by their number.${formatPauses(cost)}</p>`,
+<p class="note">Time during which the run held its ${cost.device}s, multiplied by their number.${formatPauses(cost)}</p>`,
   };
 }
 

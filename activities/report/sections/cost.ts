@@ -49,10 +49,10 @@ export function computeCost({ plan, environment, ledger, metrics }: Report): Cos
   };
 }
 
-/** `324 GPU-hours`, `0.018 CPU-hours` */
+/** Formats device-hours, such as `324 GPU-hours` or `0.018 CPU-hours`. */
 export const formatHours = (deviceHours: number, device: Cost['device']): string =>
   `${roundHours(deviceHours)} ${device}-hours`;
 
-/** Rounds to three significant digits: `324`, `1.25`, `0.018`. */
+/** Rounds hours to three significant digits, such as `324`, `1.25` or `0.018`. */
 export const roundHours = (hours: number): string =>
   hours >= 100 ? Math.round(hours).toLocaleString('en-US') : String(Number(hours.toPrecision(3)));

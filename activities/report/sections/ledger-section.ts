@@ -21,7 +21,7 @@ ${table}`;
 const drawInterruption = (one: Interruption, start: number): Markup => markup`
 <tr><td class="number">${formatElapsed(one.at - start)}</td><td class="whole">${one.class}</td><td class="what">${one.cause}</td><td class="number" data-label="detected after">${formatSeconds(one.detectionSeconds)}</td><td class="number" data-label="steps lost">${formatCount(one.stepsLost)}</td><td class="number" data-label="recovered after">${formatSeconds(one.recoverySeconds)}</td></tr>`;
 
-/** `Goodput 98.7 %: 3 d 10 h of retained steps in 3 d 11 h of training time; …` */
+/** Formats `Goodput 98.7 %: 3 d 10 h of retained steps in 3 d 11 h of training time; …`. */
 export function formatGoodput(ledger: Ledger): string {
   if (ledger.goodput === null) return 'Goodput is unknown.';
   const { productiveSeconds, wallSeconds, evaluationSeconds, pausedSeconds, lostSeconds } = ledger;

@@ -68,7 +68,7 @@ function explainColumns(columns: readonly Column[]): string {
     compared.length > 0
       ? `The verdict compares with: ${compared.join('; ')}.`
       : 'The verdict compares with none of them, since no result of this recipe was published.';
-  return ` ${verdict} Small numbers are the difference of this run in points (0.01). A dash marks an unpublished number.`;
+  return ` ${verdict} Small numbers show how far this run differs, in points (0.01). A dash marks an unpublished number.`;
 }
 
 const explainGaps = ({ bbox, segm }: Report['metrics']): string =>

@@ -8,7 +8,7 @@ import { formatCount, formatDuration, formatInstant, formatPlural } from '../../
 export const findStart = ({ createdAt, seconds, timeline, attempts }: Report): number =>
   minimum([createdAt - seconds.total, ...timeline.map(({ at }) => at), ...attempts.map((one) => one.startedAt)]);
 
-/** `36 epochs on 4 GPUs · 3 d 14 h in total, 3 d 11 h of training · finished 2026-08-14 09:31 UTC` */
+/** Formats `36 epochs on 4 GPUs · 3 d 14 h in total, 3 d 11 h of training · finished 2026-08-14 09:31 UTC`. */
 export function summarizeRun(report: Report): string {
   const { plan, seconds, createdAt } = report;
   const total = `${formatDuration(seconds.total)} in total`;
@@ -23,11 +23,11 @@ export function summarizeRun(report: Report): string {
   ].join(' · ');
 }
 
-/** `4 GPUs`, or CPU ranks for a run without GPUs. */
+/** Formats the devices of a run: `4 GPUs`, or `2 CPU ranks` for a run without GPUs. */
 export const formatDevices = ({ plan, environment }: Report): string =>
   formatPlural(plan.gpus, environment['device'] === 'cpu' ? 'CPU rank' : 'GPU');
 
-/** `Steps repeated: 412 of 263,844 (0.16 %).` */
+/** Formats the repeated steps: `Steps repeated: 412 of 263,844 (0.16 %).` */
 export function formatRepeatedSteps({ stepsRepeated, curves, attempts }: Report): string {
   const iterations = [...curves.loss, ...curves.ap].map(({ iteration }) => iteration);
   const total = maximum([0, ...iterations, ...attempts.map(({ toIteration }) => toIteration ?? 0)]);
@@ -67,7 +67,7 @@ export const actionNames: Record<Decision['next'], string> = {
   test: 'test',
   retry: 'train again',
   adopt: 'adopt the trainer',
-  'wait-for-space': 'wait for space',
+  'wait-for-space': 'wait for disk space',
   pause: 'pause',
   stop: 'stop',
 };

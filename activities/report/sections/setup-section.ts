@@ -27,7 +27,7 @@ ${drawFacts(Object.entries({ everswin: report.plan.versions.everswin, ...report.
 /** Draws the command that starts the run again. */
 export const drawRepeat = ({ plan }: Report): Section => ({
   id: 'repeat',
-  title: 'Repeat this run',
+  title: 'Reproduce this run',
   body: markup`<pre class="command" tabindex="0">${repeatCommand(plan)}</pre>
 <p class="note">To start a second run with these settings, change the name in the workflow ID and in the input. <code>npm run report -- report.json --out page.html</code> renders this page again from report.json and the analysis.json next to it.</p>`,
 });

@@ -51,7 +51,7 @@ describe('renderHtml', () => {
       'Cost',
       'Plan and environment',
       ...['Plan', 'Dry run', 'Hashes (sha256)', 'Environment', 'Recipe'],
-      'Repeat this run',
+      'Reproduce this run',
     ]);
     expect(textOf(page)).toContain('1.0 and 0.4 points below the paper&#39;s 51.8 / 44.7.');
     expect(textOf(page)).toContain('Steps repeated: 500 of 532,296 (0.094 %).');

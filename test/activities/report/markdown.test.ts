@@ -73,7 +73,7 @@ test('renderMarkdown summarizes the report', () => {
 
     Ruled out: The Cascade Mask R-CNN head was pretrained with ResNet-50 (the blog's own guess). Neither recipe loads a pretrained head. “r50” appears only in the name of the base config: \\_delete\\_=True removes its ResNet backbone together with the weights it names, and neck and heads are initialized randomly. In this run, the backbone is SwinTransformer and the other parts start without pretrained weights (load\\_from = None).
 
-    Inference: A localization gap is consistent with the box heads, the costliest difference; that it is the cause is inferred, not shown.
+    Inference: A localization gap is consistent with the box heads, the costliest difference. That this is the cause is an inference, not a measurement.
 
     Inference: No published experiment changes only the heads or only the batch of a Swin detector, so how the gap divides between the two is inference.
 
