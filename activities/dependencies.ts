@@ -6,7 +6,7 @@ import type { ReportDependencies } from './report/write-report.ts';
 import type { RetrainDependencies } from './retrain/dependencies.ts';
 import type { TrainDependencies } from './train/dependencies.ts';
 
-/** What the stages need together; made once by the worker. */
+/** Dependencies of all activities. A worker creates them once. */
 export type ActivityDependencies = PlanDependencies &
   InputDependencies &
   MachineDependencies &

@@ -1,13 +1,21 @@
 import type { PlanDifference, Report, RunPlan } from '../../configs/schema/index.ts';
 
 /** Fields that identify a plan or do not affect results. `input` repeats the other fields. */
-const leftOut = ['v', 'runId', 'planHash', 'input', 'references', 'recipeOutcome', 'page'] satisfies (keyof RunPlan)[];
+const excludedFields = [
+  'v',
+  'runId',
+  'planHash',
+  'input',
+  'references',
+  'recipeOutcome',
+  'page',
+] satisfies (keyof RunPlan)[];
 
 /** Lists the fields that differ between plans and environments, including recipe settings. */
 export function comparePlans(reports: readonly Pick<Report, 'plan' | 'environment'>[]): PlanDifference[] {
   const flat = reports.map(({ plan, environment }) => {
     const rest: Record<string, unknown> = { ...plan };
-    for (const key of leftOut) Reflect.deleteProperty(rest, key);
+    for (const key of excludedFields) Reflect.deleteProperty(rest, key);
     return flatten({ ...rest, environment });
   });
   const fields = [...new Set(flat.flatMap((one) => [...one.keys()]))];
@@ -17,7 +25,7 @@ export function comparePlans(reports: readonly Pick<Report, 'plan' | 'environmen
   });
 }
 
-/** `checkpoint.everyMinutes` -> `10`. */
+/** Flattens a value to its paths, such as `checkpoint.everyMinutes` -> `10`. */
 function flatten(value: unknown, path = ''): Map<string, string> {
   if (typeof value !== 'object' || value === null)
     return new Map([[path, typeof value === 'string' ? value : JSON.stringify(value)]]);

@@ -6,7 +6,7 @@ import { compareRuns } from './compare-runs.ts';
 import type { ComparedRun } from './load-run.ts';
 import { formatDifference, isClear } from './format-difference.ts';
 
-/** Finished variant: its run, or the reason why it cannot be read. */
+/** Run of a finished variant, or the reason why the run cannot be read. */
 export type FinishedRun = ComparedRun | { error: string };
 
 /**
@@ -15,7 +15,7 @@ export type FinishedRun = ComparedRun | { error: string };
  * @throws CodedError NotComparable if no variant finished.
  */
 export function compareVariants(
-  { name, variants: wanted, earlyStop }: SweepInput,
+  { name, variants: planned, earlyStop }: SweepInput,
   variants: readonly VariantStatus[],
   finished: ReadonlyMap<string, FinishedRun>,
   createdAt: number,
@@ -33,7 +33,7 @@ export function compareVariants(
   });
   // Runs that were tested on different images cannot be ranked.
   const [best, second] = refusal === undefined && ranked[0]?.result?.bboxAP != null ? ranked : [];
-  const changes = new Map(wanted.map((one) => [one.name, formatVariantChanges(one.change)]));
+  const changes = new Map(planned.map((one) => [one.name, formatVariantChanges(one.change)]));
   const report: SweepReport = {
     v: 1,
     name,
@@ -73,7 +73,7 @@ function tryToCompare(
 function formatWinner(best: VariantStatus, second: VariantStatus | undefined, comparison: Comparison | null): string {
   const score = `box AP ${formatPoints(best.result?.bboxAP ?? 0)}`;
   if (second?.result?.bboxAP == null) return `${best.variant} wins with ${score}. No other variant has a result.`;
-  // Runs are compared with the first one, which is another run if the best one cannot be read.
+  // Runs are compared with the first one that can be read, which may not be the best one.
   const isFirst = comparison?.runs[0]?.runId === best.runId;
   const place = comparison?.runs.findIndex(({ runId }) => runId === second.runId) ?? -1;
   const box = comparison?.metrics.find(({ kind, key }) => kind === 'bbox' && key === 'AP');

@@ -2,7 +2,7 @@ import type { Comparison } from '../../configs/schema/index.ts';
 import { formatPlural } from '../shared/summary/format-time.ts';
 import { formatChange, formatDifference, isClear } from './format-difference.ts';
 
-/** Formats the difference of each run to the first as a sentence, and whether it is significant. */
+/** Formats one sentence per run: how it differs from the first run, and whether the difference is significant. */
 export function formatComparisonVerdict({ runs, metrics, plan, resamples }: Comparison): string[] {
   const [first, ...others] = runs;
   const overall = (kind: 'bbox' | 'segm', place: number) =>

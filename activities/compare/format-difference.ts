@@ -3,10 +3,10 @@ import type { ComparedScore } from '../../configs/schema/index.ts';
 
 type Difference = ComparedScore['differences'][number];
 
-/** `+0.4` in points; a dash if either score is missing. */
+/** Formats a difference in points, such as `+0.4`; a dash if either score is missing. */
 export const formatChange = (by: number | null): string => (by === null ? '–' : formatSigned(by));
 
-/** `+0.4 [−0.2, +1.1]`. */
+/** Formats a difference with its interval, such as `+0.4 [−0.2, +1.1]`. */
 export const formatDifference = ({ by, interval }: Difference): string =>
   interval === null ? formatChange(by) : `${formatChange(by)} [${interval.map(formatSigned).join(', ')}]`;
 

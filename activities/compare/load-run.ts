@@ -16,11 +16,11 @@ export interface ComparedRun {
 /** @throws CodedError NotComparable if the run is not finished or has no analysis. */
 export async function loadRun(folder: string): Promise<ComparedRun> {
   const report = await readJson(`${folder}/report.json`, Report);
-  if (report === undefined) throw new CodedError('NotComparable', `There is no report of a finished run in ${folder}.`);
+  if (report === undefined) throw new CodedError('NotComparable', `${folder} contains no report of a finished run.`);
   const { runId, metrics } = report;
   const analysis = await readJson(`${folder}/analysis.json`, Analysis);
   if (analysis?.checkpointSha256 !== metrics.checkpointSha256)
-    throw new CodedError('NotComparable', `${runId} has no analysis.json that matches its report in ${folder}.`);
+    throw new CodedError('NotComparable', `${folder} contains no analysis.json that matches the report of ${runId}.`);
   const bootstrap = await readJson(`${folder}/bootstrap.json`, Bootstrap);
   const isOfThisTest = bootstrap?.checkpointSha256 === metrics.checkpointSha256;
   return { report, analysis, bootstrap: isOfThisTest ? bootstrap : undefined };

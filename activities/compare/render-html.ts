@@ -13,7 +13,7 @@ import { formatChange, formatDifference, isClear } from './format-difference.ts'
 /** Number of line colors. */
 export const maxCurves = 5;
 
-/** Data of the curves. */
+/** Curves of one run. */
 export type ComparedCurves = Pick<Report, 'runId' | 'curves'>;
 
 /** Renders a page with differences in plans and metrics and with overlaid curves. */

@@ -68,4 +68,4 @@ const listNotes = ({ verdict, notCompared, earlyStop }: SweepReport): string[] =
 ];
 
 const formatRule = ({ afterEpoch, pointsBehind }: EarlyStopRule): string =>
-  `Early stopping: from epoch ${afterEpoch}, variants more than ${pointsBehind} points of validation box AP below the best at the same epoch stop.`;
+  `Early stopping: from epoch ${afterEpoch}, a variant stops if its validation box AP is more than ${pointsBehind} points below the best at the same epoch.`;

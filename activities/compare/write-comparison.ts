@@ -12,7 +12,7 @@ import { renderSweepHtml, renderSweepMarkdown } from './render-sweep.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import { writeFileAtomic } from '../shared/files/atomic-file.ts';
 
-/** Worker resources that comparing runs needs. */
+/** Worker dependencies of the activity that compares runs. */
 interface ComparisonDependencies {
   home: string;
   openStore: OpenStore;
@@ -23,7 +23,7 @@ interface ComparisonRequest {
   variants: VariantStatus[];
 }
 
-/** Compares the finished runs of a sweep and writes the result as JSON, Markdown and HTML to the home folder and the artifact store. */
+/** Compares the finished runs of a sweep. Writes JSON, Markdown and HTML to the home folder and the artifact store. */
 export const createWriteComparison =
   (dependencies: ComparisonDependencies) =>
   (request: ComparisonRequest): Promise<Omit<SweepResult, 'variants'>> =>

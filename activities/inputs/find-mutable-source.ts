@@ -8,8 +8,8 @@ import { s3ObjectSource } from './s3-object-source.ts';
 import { s3PrefixSource } from './s3-prefix-source.ts';
 
 /**
- * Returns the mutable source of a file: its first URL is `file:` or `s3:`, and it has no published hash. A URL that ends in
- * `/` is a folder, which is packed into an archive. Further URLs are ignored, since nothing tells which one is right.
+ * Returns the mutable source of a file whose first URL is `file:` or `s3:` and that has no published hash. A URL that
+ * ends in `/` is a folder, which is packed into an archive. Further URLs are ignored, because their content could differ.
  * Returns undefined for all other files.
  * @throws CodedError DownloadRefused when the policy does not allow the URL.
  */

@@ -27,7 +27,7 @@ export async function recordImport(home: string, url: string, signature: string,
   );
 }
 
-/** Runs `work` while no other run imports the same source. A run that waited finds the record of the first. */
+/** Runs `work` while no other run imports the same source. A run that had to wait finds the record of the first one. */
 export async function withImportLock<T>(
   { home, url, signal, onWait }: { home: string; url: string; signal: AbortSignal; onWait: () => void },
   work: () => Promise<T>,

@@ -35,7 +35,7 @@ export async function findMissingFiles({ folder, files }: Pick<PrefixCopy, 'fold
 }
 
 /**
- * Downloads the missing objects of a prefix and passes a folder of them to `use`. Complete files of a killed call are
+ * Downloads the missing objects of a prefix and passes their folder to `use`. Complete files of a killed call are
  * reused. The caller must hold the import lock of the prefix.
  * @throws CodedError DownloadRefused, DownloadFailed, SourceChanged, DiskFull, or the signal's reason.
  */
@@ -59,7 +59,7 @@ export async function withPrefixFolder<T>(
   }
 }
 
-/** Removes files whose objects are gone, and incomplete files. */
+/** Removes incomplete files, and files whose objects no longer exist. */
 async function removeStale({ folder, files }: PrefixCopy): Promise<void> {
   const expected = new Set(files.map(({ copyName: copy }) => copy));
   for (const name of await readdir(folder)) {

@@ -15,7 +15,7 @@ export interface PrefixFile {
 /**
  * Converts listed objects to the files of a folder. Names that begin with a dot are ignored, and so are the empty objects
  * that consoles create for folders.
- * @throws CodedError DatasetInvalid with every key that no folder could hold, before anything is fetched.
+ * @throws CodedError DatasetInvalid with every key that is not a valid file name, before anything is fetched.
  */
 export function toPrefixFiles(displayName: string, prefix: string, objects: readonly S3Object[]): PrefixFile[] {
   const named = objects.map((object) => ({ object, name: object.key.slice(prefix.length) })).filter(isFile);

@@ -4,7 +4,7 @@ import type { DownloadLimits } from '../shared/download/sources/download-limits.
 import type { SourcePolicy } from '../shared/download/sources/source-policy.ts';
 import type { PythonCommand } from '../shared/trainer/trainer-process.ts';
 
-/** Everything about a worker that preparing inputs depends on. */
+/** Worker dependencies of preparing inputs. */
 export interface PreparationEnvironment {
   home: string;
   recipesFolder: string;

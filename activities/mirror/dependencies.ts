@@ -1,6 +1,6 @@
 import type { OpenStore } from '../shared/store/artifact-store.ts';
 
-/** Dependencies of mirroring a run to its artifact store, and of restoring it. */
+/** Worker dependencies of the activities that mirror a run to its artifact store or restore it. */
 export interface MirrorDependencies {
   /** Root folder of all data (configs/paths.ts). */
   home: string;

@@ -15,7 +15,7 @@ function lowerPriority() {
     setPriority(constants.priority.PRIORITY_LOW);
     // On Linux each thread has its own nice value, and the threads of V8 already run.
     for (const thread of readdirSync('/proc/self/task')) setPriority(Number(thread), constants.priority.PRIORITY_LOW);
-    // With autogroup scheduling, nice values only count within a session, so lower the session's own as well.
+    // With autogroup scheduling, nice values apply only within a session, so lower that of the session as well.
     writeFileSync('/proc/self/autogroup', String(constants.priority.PRIORITY_LOW));
   } catch {
     // Not Linux, or a kernel without autogroup scheduling.

@@ -3,7 +3,7 @@ import type { CheckpointManifest, TrainerEvent } from '../../configs/schema/inde
 import { sortByRecency } from '../shared/run/usable-checkpoints.ts';
 import { sortByScore } from '../shared/run/validation-scores.ts';
 
-/** A longer queue would only fall further behind; newer checkpoints replace older ones in it. */
+/** Limits the lag: newer checkpoints replace older ones in a full queue. */
 const maxQueued = 2;
 
 export interface MirrorPlan {

@@ -13,8 +13,8 @@ const maxPauseMs = 60_000;
  * Runs the mirror in a child process at the lowest CPU priority, because it hashes and uploads gigabytes while the trainer
  * runs. A child that dies is restarted until `stop`.
  *
- * A thread would not do: with autogroup scheduling, sessions share the CPU equally, whatever the nice values of their
- * threads are. The child has its own session, whose share it lowers.
+ * A thread is not enough: with autogroup scheduling, sessions share the CPU equally, regardless of the nice values of
+ * their threads. The child has its own session and lowers the share of that session.
  */
 export class MirrorProcess implements RunMirror {
   readonly #config: MirrorConfig;

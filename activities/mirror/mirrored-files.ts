@@ -7,11 +7,11 @@ export interface MirroredFile {
   path: string;
   bytes: number;
   mtimeMs: number;
-  /** True for files that are appended to all the time; they are not sent on each change. */
+  /** True for files that are appended to continuously; they are not uploaded on each change. */
   grows: boolean;
 }
 
-/** Files of processes on this host, which are useless on another one. */
+/** Files that describe processes of this host, which other hosts cannot use. */
 const hostBound = new Set([
   'owner.json',
   'exit.json',

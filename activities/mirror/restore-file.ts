@@ -6,7 +6,7 @@ export interface RestoreRequest {
   store: ArtifactStore;
   folder: RunFolder;
   runId: string;
-  /** Checkpoints that this rolled back are not restored. */
+  /** Latest rollback of the run. Checkpoints that it discarded are not restored. */
   rollback: Rollback | null;
   signal: AbortSignal;
   onProgress: (progress: RestoreProgress) => void;

@@ -8,13 +8,13 @@ import { restoreFile, type RestoreRequest } from './restore-file.ts';
 interface RestoredRun {
   /** Restored paths relative to the run's folder; empty if this host lacked none. */
   restored: string[];
-  /** The next fence that is acquired on this host is higher. */
+  /** Highest fence of this host and the store. The next fence that this host acquires is higher. */
   fence: number;
 }
 
 /**
  * Restores what this host lacks of a run: the newest and the best checkpoint, progress, plans and results. Intact local
- * files are kept. Call it before acquiring a fence, while no trainer of the run lives on this host.
+ * files are kept. Call it before acquiring a fence, while no trainer of the run is alive on this host.
  * @returns undefined when the store does not hold the run.
  * @throws CodedError of the store; StoreDamaged only when none of its checkpoints is intact.
  */

@@ -21,8 +21,8 @@ interface ExportRequest {
 /** Exports weights (safetensors and MMDetection), config, metrics and checksums. @returns the lines of SHA256SUMS. */
 export async function exportVersion({ store, model, id, python, folder, signal }: ExportRequest): Promise<string[]> {
   const version = await readVersion(store, model, id, { folder, signal });
-  const wanted = [version.weights.file, 'report.json', 'analysis.json', 'index.html'];
-  await fetchVersionFiles(store, version, wanted, { folder, signal });
+  const names = [version.weights.file, 'report.json', 'analysis.json', 'index.html'];
+  await fetchVersionFiles(store, version, names, { folder, signal });
   const report = await readJson(`${folder}/report.json`, Report);
   const analysis = await readJson(`${folder}/analysis.json`, Analysis);
   if (report === undefined || analysis === undefined)

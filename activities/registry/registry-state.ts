@@ -39,17 +39,17 @@ export type ChangeRequest = Omit<RegistryChange, 'from' | 'at'>;
 export async function changeRegistry(
   store: ArtifactStore,
   model: string,
-  wanted: ChangeRequest,
+  change: ChangeRequest,
   { expected, at, signal }: { expected: VersionId | null; at: number; signal?: AbortSignal },
 ): Promise<RegistryState> {
   const { state, etag } = await readRegistry(store, model, signal);
-  if (isLastChange(state, wanted, expected)) return state;
+  if (isLastChange(state, change, expected)) return state;
   if (state.champion !== expected)
     throw new CodedError(
       'StoreConflict',
-      `The champion of ${model} is ${state.champion ?? 'none'}, but ${wanted.action} of ${wanted.version} was decided when it was ${expected ?? 'none'}. Compare with the new champion and decide again.`,
+      `Did not apply "${change.action} ${change.version}": the champion of ${model} changed from ${expected ?? 'none'} to ${state.champion ?? 'none'} after the decision. Compare with the new champion and decide again.`,
     );
-  const next = applyChange(state, { ...wanted, from: state.champion, at });
+  const next = applyChange(state, { ...change, from: state.champion, at });
   await store.replace(modelKeys(model).state, JSON.stringify(next), { ifMatch: etag, ...(signal && { signal }) });
   return next;
 }
@@ -86,12 +86,12 @@ export function previousChampion({ model, champion, history }: RegistryState): V
 const isPromotion = (action: RegistryChange['action']): boolean => action === 'promote' || action === 'rollback';
 
 /** Detects a retry of a change that was already written. A change never legitimately repeats the previous one. */
-function isLastChange({ history }: RegistryState, wanted: ChangeRequest, expected: VersionId | null): boolean {
+function isLastChange({ history }: RegistryState, change: ChangeRequest, expected: VersionId | null): boolean {
   const last = history.at(-1);
   return (
-    last?.action === wanted.action &&
-    last.version === wanted.version &&
+    last?.action === change.action &&
+    last.version === change.version &&
     last.from === expected &&
-    last.evidence === wanted.evidence
+    last.evidence === change.evidence
   );
 }

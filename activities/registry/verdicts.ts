@@ -19,6 +19,7 @@ export async function readVerdict(
   const path = `${folder}/verdict.json`;
   await store.get(key, path, { sha256 });
   const verdict = await readJson(path, GateVerdict);
-  if (verdict === undefined) throw new CodedError('StoreDamaged', `${store.address}/${key} is not a gate verdict.`);
+  if (verdict === undefined)
+    throw new CodedError('StoreDamaged', `${store.address}/${key} is not a valid gate verdict.`);
   return verdict;
 }

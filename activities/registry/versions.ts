@@ -79,10 +79,10 @@ export async function readVersion(
 export async function fetchVersionFiles(
   store: ArtifactStore,
   version: ModelVersion,
-  wanted: readonly string[],
+  names: readonly string[],
   { folder, signal }: { folder: string; signal?: AbortSignal },
 ): Promise<void> {
   const keys = modelKeys(version.model);
-  for (const { file, sha256 } of [version.weights, ...version.files].filter(({ file }) => wanted.includes(file)))
+  for (const { file, sha256 } of [version.weights, ...version.files].filter(({ file }) => names.includes(file)))
     await store.get(keys.versionFile(version.id, file), `${folder}/${file}`, { sha256, ...(signal && { signal }) });
 }

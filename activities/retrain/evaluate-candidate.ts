@@ -38,11 +38,11 @@ function checkOverall(name: string, difference: Difference, { gain, withinNoise 
   if (difference.by === null) return { rule, passed: false, message: 'not measured for both versions' };
   const message = formatDifference(difference);
   if (inPoints(difference.by) >= gain) return { rule, passed: true, message };
-  const isExcused = gain <= 0 && withinNoise === 'equal' && isWithinNoise(difference);
+  const isNoise = gain <= 0 && withinNoise === 'equal' && isWithinNoise(difference);
   return {
     rule,
-    passed: isExcused,
-    message: isExcused ? `${message}: within the noise of the test images` : message,
+    passed: isNoise,
+    message: isNoise ? `${message}: within the noise of the test images` : message,
   };
 }
 
@@ -65,11 +65,13 @@ function checkClasses(
     })
     .sort((a, b) => a.by - b.by)
     .slice(0, count);
-  const tooFar = fallen.filter(
+  const violations = fallen.filter(
     ({ by, difference }) => inPoints(by) < -mayFall && !(withinNoise === 'equal' && isWithinNoise(difference)),
   );
-  const named = (tooFar.length > 0 ? tooFar : fallen.slice(0, 1)).map(({ name, by }) => `${name} ${formatChange(by)}`);
-  return { rule, passed: tooFar.length === 0, message: named.length === 0 ? 'no class falls' : named.join(', ') };
+  const named = (violations.length > 0 ? violations : fallen.slice(0, 1)).map(
+    ({ name, by }) => `${name} ${formatChange(by)}`,
+  );
+  return { rule, passed: violations.length === 0, message: named.length === 0 ? 'no class falls' : named.join(', ') };
 }
 
 function checkLimits({ weightsBytes, testSeconds }: GateFacts, rules: GateRules): GateFinding[] {

@@ -109,8 +109,8 @@ async function nameCandidate(
   const { state } = await readRegistry(store, model, signal);
   const isKnown = state.history.some(({ action, version: known }) => action === 'candidate' && known === version);
   if (isKnown) return;
-  const wanted = { action: 'candidate', version, who, why, evidence: null } as const;
-  await changeRegistry(store, model, wanted, { expected: state.champion, at: Date.now() / 1000, signal });
+  const change = { action: 'candidate', version, who, why, evidence: null } as const;
+  await changeRegistry(store, model, change, { expected: state.champion, at: Date.now() / 1000, signal });
 }
 
 const missing = (what: string): CodedError =>

@@ -42,20 +42,19 @@ async function cancelOwn(name: string): Promise<void> {
 }
 
 /** Protects against two sweeps with equal variant names, which must not share results. */
-async function requireSameInput(wanted: RunInput): Promise<void> {
+async function requireSameInput(input: RunInput): Promise<void> {
   const { client } = Context.current();
   const { history } = await client.workflowService.getWorkflowExecutionHistory({
     namespace: client.options.namespace,
-    execution: { workflowId: workflowId(wanted.name) },
+    execution: { workflowId: workflowId(input.name) },
     maximumPageSize: 1,
   });
   const [payload] = history?.events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads ?? [];
   const parsed = payload && parseRunInput(defaultPayloadConverter.fromPayload(payload));
-  if (parsed?.ok === true && isDeepStrictEqual(omitSchedulingFields(parsed.input), omitSchedulingFields(wanted)))
-    return;
+  if (parsed?.ok === true && isDeepStrictEqual(omitSchedulingFields(parsed.input), omitSchedulingFields(input))) return;
   throw new CodedError(
     'PlanChanged',
-    `Run ${wanted.name} already exists with a different input. Rename the sweep or the variant.`,
+    `Run ${input.name} already exists with a different input. Rename the sweep or the variant.`,
   );
 }
 

@@ -14,7 +14,7 @@ export async function adoptTrainer(
   if (live === undefined) return undefined;
   await writeControl(folder.train, control);
   if (hostTopology(plan) !== undefined) {
-    const joined = { endpoint: '', id: '' }; // the ranks met when the trainer started
+    const joined = { endpoint: '', id: '' }; // the ranks completed their rendezvous when the trainer started
     const trainerFence = live.owner.fence;
     await publishRendezvous(folder, { attempt, fence, trainerFence, torchrun: joined, resume: undefined });
   }

@@ -3,7 +3,7 @@ import { applyEvent, initialState, isMilestone, type RunState } from '../shared/
 import { TrainingTime, type TimeSpent } from '../shared/run/training-time.ts';
 import type { TrainingRequest } from './training-request.ts';
 
-/** Progress of one training attempt, which its heartbeat, its signals and its result report. */
+/** Progress of one training attempt, as reported by its heartbeat, its signals and its result. */
 export class AttemptProgress {
   readonly #time: TrainingTime;
   #state: RunState;
@@ -46,7 +46,7 @@ export class AttemptProgress {
     this.#state = { ...this.#state, watched: trainerAttempt };
   }
 
-  /** @returns whether the workflow should learn of the new state. */
+  /** Applies events of the trainer. @returns whether the new state is worth a signal to the workflow. */
   apply(events: readonly TrainerEvent[]): boolean {
     let hasMilestone = false;
     for (const event of events) {

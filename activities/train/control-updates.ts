@@ -11,8 +11,8 @@ const pollMs = 2_000;
 const queryTimeoutMs = 10_000;
 
 /**
- * While `work` runs, polls the workflow for control updates and writes them to the trainer's control file. A failed poll
- * is not an error: the next one catches up, and watching the trainer goes first.
+ * While `work` runs, polls the workflow for control updates and writes them to the trainer's control file. A failed
+ * poll is not an error: the next one catches up, and watching the trainer takes precedence.
  */
 export async function withControlUpdates<T>(
   job: JobFolder,

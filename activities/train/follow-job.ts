@@ -41,14 +41,14 @@ async function handleCancellation(watch: JobWatch): Promise<JobOutcome> {
   if (details?.workerShutdown) {
     throw new CodedError(
       'WorkerStopping',
-      `The worker is shutting down; the trainer (pid ${owner.pid}) keeps running.`,
+      `The worker is shutting down. The trainer (pid ${owner.pid}) keeps running.`,
     );
   }
   const orphaned = details?.notFound === true && (await isWorkflowClosed());
   if ((details?.timedOut || details?.notFound) && !orphaned) {
     throw new CodedError(
       'StaleAttempt',
-      `Temporal timed out this attempt; the next attempt adopts the trainer (pid ${owner.pid}).`,
+      `Temporal timed out this attempt. The next attempt adopts the trainer (pid ${owner.pid}).`,
     );
   }
   await requestStop(owner);

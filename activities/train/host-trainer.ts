@@ -20,7 +20,7 @@ export async function adoptHostTrainer(
   const live = await findLiveJob(job);
   if (live?.owner.fence === trainerFence) return live;
   if (live !== undefined) {
-    // It belongs to an earlier attempt, whose leader is gone.
+    // It belongs to an earlier attempt, whose leader has ended.
     await requestStop(live.owner);
     while (await isAlive(live.owner)) await sleep(100);
   }
@@ -28,7 +28,9 @@ export async function adoptHostTrainer(
   if (exit?.fence === trainerFence) return summarizeHostTrainer({ exit });
   const owner = await readJson(job.owner, TrainerOwner);
   if (owner?.fence === trainerFence) return summarizeHostTrainer({ supervisorLost: owner });
-  return trainerFence === fence ? undefined : { outcome: 'lost', cause: 'The trainer of this host left no exit.json.' };
+  return trainerFence === fence
+    ? undefined
+    : { outcome: 'lost', cause: 'The trainer on this host ended without writing exit.json.' };
 }
 
 export const summarizeHostTrainer = (outcome: JobOutcome): HostResult => ({

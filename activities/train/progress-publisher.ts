@@ -27,7 +27,7 @@ export class ProgressPublisher {
     if (hasMilestone) void signalWorkflow(progressSignalName, this.#progress.state.progress);
   }
 
-  /** Waits for the last write of the page: the report replaces that file later. */
+  /** Waits for the last write of the page, because the report later replaces the same file. */
   settled(): Promise<void> {
     return this.#page.settled();
   }

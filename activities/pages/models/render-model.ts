@@ -49,8 +49,8 @@ ${state.champion === null ? '' : markup`<p class="note">Export the champion: <co
   };
 }
 
-const findVersion = ({ versions }: ModelDetails, wanted: string | null): VersionDetails | undefined =>
-  versions.find(({ id }) => id === wanted);
+const findVersion = ({ versions }: ModelDetails, versionId: string | null): VersionDetails | undefined =>
+  versions.find(({ id }) => id === versionId);
 
 function listFigures({ id, version }: VersionDetails, { history }: RegistryState): KeyFigure[] {
   if ('problem' in version) return [];

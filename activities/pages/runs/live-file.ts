@@ -35,7 +35,7 @@ export class LiveFile {
 
   private async write(): Promise<void> {
     this.isScheduled = false;
-    // Reads everything each time: once per epoch, that is cheaper than keeping it in memory.
+    // Reads the complete run each time: once per epoch, that is cheaper than keeping it in memory.
     const live = await createLiveRunReader(this.home)(this.runId);
     if (live === undefined) return;
     const folder = runFolder(this.home, this.runId).report;

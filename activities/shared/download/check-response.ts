@@ -36,4 +36,4 @@ export const checkResponse = (
 };
 
 export const sizeMismatch = (displayUrl: string, expected: number, got: string): CodedError =>
-  new CodedError('ChecksumMismatch', `Expected ${displayUrl} to hold ${expected} bytes, got ${got}.`);
+  new CodedError('ChecksumMismatch', `Expected ${displayUrl} to have ${expected} bytes, got ${got}.`);

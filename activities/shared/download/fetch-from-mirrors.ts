@@ -46,8 +46,8 @@ const fetchAndCheck = async (url: string, context: DownloadContext): Promise<str
   const mixed = part.source?.mixed === true;
   await part.discard();
   if (!mixed) throw new CodedError('ChecksumMismatch', mismatch);
-  // A part from several mirrors does not tell which one is wrong, so this mirror starts again with an empty part.
-  meter.note(`${mismatch} Parts came from another mirror: starting again.`);
+  // With bytes from several mirrors, the wrong one is unknown, so this mirror starts again with an empty part.
+  meter.note(`${mismatch} Some bytes came from another mirror: starting again with an empty file.`);
   return fetchAndCheck(url, context);
 };
 
@@ -57,10 +57,10 @@ const findMismatch = async (
   { options, part }: DownloadContext,
 ): Promise<string | null> => {
   const total = options.bytes ?? part.source?.bytes ?? part.bytes;
-  if (part.bytes !== total) return `Expected ${redactUrl(url)} to hold ${total} bytes, got ${part.bytes}.`;
+  if (part.bytes !== total) return `Expected ${redactUrl(url)} to have ${total} bytes, got ${part.bytes}.`;
   const bytesAtPath = await part.bytesAtPath();
   if (bytesAtPath !== part.bytes) {
-    const got = bytesAtPath ?? 'another or no file';
+    const got = bytesAtPath ?? 'a different file or none';
     return `Expected ${part.path} to hold the ${part.bytes} bytes that came from ${redactUrl(url)}, got ${got}.`;
   }
   if (options.sha256 === null || options.sha256 === sha256) return null;

@@ -194,7 +194,7 @@ export class RangedFetch {
       throw new RangesUnusable(`${displayUrl} does not report the size of the file.`);
     if (isFirst && this.#total !== null) await requireDiskSpace(part.path, this.#total);
     if (isFirst || part.source === null)
-      await part.describe({ url: this.#url, ...response.version, bytes: this.#total });
+      await part.recordOrigin({ url: this.#url, ...response.version, bytes: this.#total });
     this.#version ??= response.version;
     this.#context.meter.show({ totalBytes: this.#total });
     if (isFirst && response.ranged) this.#startWorkers();

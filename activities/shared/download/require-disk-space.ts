@@ -17,7 +17,7 @@ export const requireDiskSpace = async (path: string, totalBytes: number): Promis
   throw new CodedError('DiskFull', message);
 };
 
-/** Returns the allocated size. A part that is filled out of order is sparse, so its length says less. */
+/** Returns the allocated size. A part that is filled out of order is sparse, so its length is larger. */
 const allocatedBytes = async (path: string): Promise<number> => {
   const stats = await stat(path).catch(() => null);
   return stats === null ? 0 : stats.blocks * 512;

@@ -17,6 +17,6 @@ type WorkerFailure = 'hung' | 'supervisor-killed' | 'disk-full' | 'unknown';
 
 export function workerFailure(name: WorkerFailure): FailureClass {
   const found = failureCatalogue.find(({ entry }) => entry.class === name);
-  if (found === undefined) throw new Error(`configs/failures.json lacks the class ${name}`);
+  if (found === undefined) throw new Error(`configs/failures.json has no failure class ${name}. Add it.`);
   return found.entry;
 }

@@ -11,14 +11,14 @@ export interface RunState {
 
 export interface WatchedTrainer {
   resumedFrom: string | null;
-  /** Completed epochs and iterations at its start. */
+  /** Completed epochs and iterations at the start of the watched trainer. */
   startEpoch: number;
   startIteration: number;
   /** Completed epochs. */
   epoch: number;
-  /** Completed iterations at its newest step event. */
+  /** Completed iterations at the newest step event of the watched trainer. */
   iteration: number;
-  /** Time at which it completed its first step, derived from its first step event. */
+  /** Time at which the trainer completed its first step, derived from its first step event. */
   firstStepAt: number | null;
 }
 

@@ -7,6 +7,6 @@ export const activeSwitches = (speed: SpeedSwitches): string[] =>
     .map(([name]) => name)
     .sort();
 
-/** Lists the enabled switches that may change the trained weights; a validation switch cannot. */
+/** Lists the enabled switches that may change the trained weights, which excludes those of validation. */
 export const weightSwitches = (speed: SpeedSwitches): string[] =>
   activeSwitches(speed).filter((name) => name !== ('halfPrecisionValidation' satisfies keyof SpeedSwitches));

@@ -1,6 +1,6 @@
 import type { TrainerEvent } from '../../../configs/schema/index.ts';
 
-/** Consecutive steps and the time that they took. */
+/** Consecutive steps and their duration. */
 interface StepSpan {
   from: number;
   to: number;

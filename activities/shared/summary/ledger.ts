@@ -26,7 +26,7 @@ export function buildLedger(attempts: readonly Attempt[], pausedSeconds: number)
 function buildInterruption(attempt: Attempt, later: readonly Attempt[]): Interruption {
   const { trainerEndedAt, endedAt, outcome, failure, cause, toIteration } = attempt;
   const at = trainerEndedAt ?? endedAt;
-  // An attempt that lost its worker knows nothing about its trainer; the attempt that adopted the trainer does.
+  // An attempt that lost its worker reports nothing about its trainer; the attempt that adopted the trainer does.
   const next = later.find((one) => one.outcome !== 'worker-lost');
   const adopted = outcome === 'worker-lost' && next?.adopted === true;
   const firstStepAt = adopted ? null : (next?.firstStepAt ?? null);

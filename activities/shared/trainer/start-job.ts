@@ -113,7 +113,7 @@ export class SupervisorStartError extends CodedError {
   readonly lines: string[];
 
   constructor(job: JobFolder, how: string, lines: string[]) {
-    super('TrainerCommandFailed', `The supervisor in ${job.dir} ended with ${how} before it started.`);
+    super('TrainerCommandFailed', `The supervisor of ${job.dir} ended with ${how} before it started the trainer.`);
     this.lines = lines;
   }
 }

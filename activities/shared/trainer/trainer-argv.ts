@@ -117,7 +117,7 @@ export const torchrunArgv = (ranks: number, rendezvous?: TorchrunRendezvous): st
 
 const rendezvousArgv = ({ nodes, endpoint, id, here }: TorchrunRendezvous): string[] => [
   ...['--nnodes', String(nodes), '--rdzv-backend', 'c10d', '--rdzv-endpoint', endpoint, '--rdzv-id', id],
-  // A machine cannot always determine the address by which others reach it.
+  // A machine cannot always determine its own address as others see it.
   ...(here === undefined ? [] : ['--rdzv-conf', `is_host=${here.isLeader ? 1 : 0}`, '--local-addr', here.address]),
 ];
 

@@ -25,7 +25,7 @@ interface AttemptLogRange {
 
 /**
  * Reads the log lines of one attempt: the main log of torchrun and rank 0, then the log of each other rank, prefixed
- * with its number. The rank that failed first comes first. Binary content and huge lines are no problem.
+ * with its number. The rank that failed first comes first. Handles binary content and truncates huge lines.
  */
 export async function readAttemptLog(
   job: JobFolder,

@@ -1,10 +1,10 @@
 /**
- * Classifies why an attempt failed. Lines are in the order of time as far as it is known: the rank that failed first
- * comes first. Evidence is considered in this order:
+ * Classifies why an attempt failed. Log lines are sorted by time where it is known: the rank that failed first comes
+ * first. Evidence is considered in this order:
  *  1. the first log line that names a cause;
  *  2. the exception that torchelastic recorded for the first rank that failed;
  *  3. the outcome: a full disk, a killed supervisor, a hang, a signal;
- *  4. the first line that may only follow from the death of another rank, or that a healthy training prints as well;
+ *  4. the first line that may be a mere consequence of another rank's death, or that healthy trainings print as well;
  *  5. the exit code.
  * Otherwise the failure is unknown. If several classes match a line, the first one of the catalogue wins.
  */

@@ -31,7 +31,7 @@ export async function findPrimaryFailure(folder: RunFolder, plan: RunPlan, own: 
   return first === undefined ? { ...own, others: [] } : { ...first, others: outcomes.filter((one) => one !== first) };
 }
 
-/** Returns an empty list if that host did not start its trainer. */
+/** Reads the outcome of another host; an empty list if that host did not start its trainer. */
 async function readHostOutcome(
   host: string,
   job: JobFolder,
@@ -48,13 +48,13 @@ async function readHostOutcome(
   }
 }
 
-/** Ranks outcomes: the lowest number is the most likely cause. */
+/** Ranks outcomes by how likely they caused the others; lower is likelier. */
 function causeRank({ outcome }: HostOutcome): number {
   if (!('exit' in outcome)) return 2;
   const { reason, stopRequested, endedBy, rootCause } = outcome.exit;
   if (reason === 'finished') return 6;
   if (reason === 'preempted') return 3;
-  // A host that saved after a stop request says more than one that could not; a host ended by another one says nothing.
+  // After a stop request, a host that saved is better evidence than one that did not; one ended by another is none.
   if (stopRequested) return 4;
   if ((endedBy ?? null) !== null) return 5;
   // A kill may cause exceptions on other hosts, but no exception causes a kill. Times do not help: clocks differ.

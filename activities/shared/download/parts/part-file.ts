@@ -75,7 +75,7 @@ export class PartFile {
   }
 
   /** Records the origin before the first byte of a source, because bytes without an origin are discarded. */
-  async describe(origin: PartOrigin): Promise<void> {
+  async recordOrigin(origin: PartOrigin): Promise<void> {
     const before = this.#source;
     const mixed = this.bytes > 0 && before !== null && (before.mixed || before.url !== origin.url);
     const source: PartSource = { v: 2, ...origin, mixed, boot: await readBootId() };
@@ -84,9 +84,9 @@ export class PartFile {
     this.#source = source;
   }
 
-  /** Creates the writer of one range. `describe` must be called first. */
+  /** Creates the writer of one range. Call `recordOrigin` first. */
   writerFrom(position: number): RangeWriter {
-    if (this.#opened === null) throw new TypeError(`${this.path} has no origin: call describe() first`);
+    if (this.#opened === null) throw new TypeError(`${this.path} has no origin: call recordOrigin() first`);
     const { share, hash } = this.#opened;
     return new RangeWriter(share, position, (from, to) => {
       this.#spans.add([from, to]);

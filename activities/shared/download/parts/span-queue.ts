@@ -7,7 +7,7 @@ const minSpanBytes = 1024 * 1024;
 /** Assigns the missing spans of a file in ascending order. A released span that is still missing is assigned again. */
 export class SpanQueue {
   readonly #missing: () => readonly ByteSpan[];
-  readonly #taken = new Set<ByteSpan>();
+  readonly #assigned = new Set<ByteSpan>();
 
   constructor(missing: () => readonly ByteSpan[]) {
     this.#missing = missing;
@@ -17,24 +17,24 @@ export class SpanQueue {
     return this.#unassigned().reduce((sum, [from, to]) => sum + to - from, 0);
   }
 
-  /** Takes the next span. Spans shrink near the end, so that all workers finish at the same time. */
+  /** Assigns the next span. Spans shrink near the end, so that all workers finish at the same time. */
   take(workers: number): ByteSpan | null {
     const [gap] = this.#unassigned();
     if (gap === undefined) return null;
     const fairBytes = Math.max(minSpanBytes, Math.ceil(this.unassignedBytes / workers));
     const [from, to] = gap;
     const span: ByteSpan = [from, Math.min(to, from + Math.min(spanBytes, fairBytes))];
-    this.#taken.add(span);
+    this.#assigned.add(span);
     return span;
   }
 
   /** Releases a span, whether it was fetched or not. */
   release(span: ByteSpan): void {
-    this.#taken.delete(span);
+    this.#assigned.delete(span);
   }
 
   #unassigned(): ByteSpan[] {
-    return [...this.#taken].reduce<ByteSpan[]>(withoutSpan, [...this.#missing()]);
+    return [...this.#assigned].reduce<ByteSpan[]>(withoutSpan, [...this.#missing()]);
   }
 }
 

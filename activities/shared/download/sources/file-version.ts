@@ -1,4 +1,4 @@
-/** Identifies a version of a file at its source. */
+/** Version of a file at its source. */
 export interface FileVersion {
   readonly etag: string | null;
   readonly lastModified: string | null;

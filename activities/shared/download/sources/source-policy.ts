@@ -18,7 +18,7 @@ export interface SourcePolicy {
 const defaultPorts: Record<string, string> = { 'http:': '80', 'https:': '443' };
 
 const misleading = /[\p{Cc}\\]|^ | $/u;
-/** Checks for characters that URL parsers drop or replace, so that a URL leads elsewhere than it reads. */
+/** Checks for characters that URL parsers drop or replace, which make a URL point elsewhere than it appears to. */
 export const hasMisleadingCharacters = (text: string): boolean => misleading.test(text);
 
 /** Valid S3 bucket names. Another name could lead the client to another server. */

@@ -42,7 +42,7 @@ describe('downloadFile from a server with wrong content', () => {
     const server = await downloadHalf({}, sendWith({ 'content-range': `bytes ${half}-${bytes - 1}/${bytes + 1}` }));
     const failure = await failureOf(fetchFrom(server.url));
     expect(failure.code).toBe('ChecksumMismatch');
-    expect(failure.message).toContain(`to hold ${bytes} bytes, got ${bytes + 1}`);
+    expect(failure.message).toContain(`to have ${bytes} bytes, got ${bytes + 1}`);
     expect(partBytes()).toBe(half);
   });
 

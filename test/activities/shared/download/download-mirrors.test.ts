@@ -90,7 +90,7 @@ describe('downloadFile with several mirrors', () => {
         `All 2 mirrors of ${target}.part failed:`,
         `- DownloadRefused: ${missing.url} responded with 404.`,
         `- DownloadFailed: ${busy.url} responded with 503.`,
-        'Next: Nothing, it is tried again. If it persists, check the network and the address.',
+        'Next: Nothing: the download resumes. If it keeps failing, check the network and the address.',
       ].join('\n'),
     );
   });
@@ -134,7 +134,7 @@ describe('downloadFile with disk problems', () => {
       if (had === half) rmSync(`${target}.part`, { force: true });
     };
     const failure = await failureOf(fetchFrom(server.url, { onProgress }));
-    expectFailure(failure, 'ChecksumMismatch', 'got another or no file');
+    expectFailure(failure, 'ChecksumMismatch', 'got a different file or none');
     await expectEmptyFolder();
   });
 
