@@ -22,7 +22,7 @@ const WorkerEnv = z.object({
   EVERSWIN_GPU_FOLDER: z.string().optional(),
   /** Name of this machine in run files, the same for all its workers. Adds a task queue for this machine. */
   EVERSWIN_HOST: HostName.optional(),
-  /** Address at which other machines reach this one. */
+  /** Address at which other machines can reach this one. */
   EVERSWIN_HOST_ADDRESS: z.string().min(1).default(hostname()),
   /** Number of nodes on which `srun` starts trainings; set on the first node of a Slurm allocation. */
   EVERSWIN_SLURM_NODES: z.coerce.number().int().min(1).optional(),
@@ -37,7 +37,7 @@ const WorkerEnv = z.object({
 
 export const readEnv = () => WorkerEnv.parse(process.env);
 
-/** `EVERSWIN_NOTIFY_OPS_URL` and so on configure the notification target `OPS`. */
+/** Variables such as `EVERSWIN_NOTIFY_OPS_URL`, which configure the notification target `OPS`. */
 const notifyVariable = /^EVERSWIN_NOTIFY_([A-Z][A-Z0-9_]*)_(URL|SECRET|TO|FROM|CA)$/;
 const mailbox = z.string().regex(/^[^\s<>,@]+@[^\s<>,@]+$/);
 

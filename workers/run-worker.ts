@@ -23,7 +23,7 @@ export async function runWorker(
         connection,
         namespace,
         identity: `${name}@${hostname()}:${process.pid}`,
-        // How long the server reserves a workflow task for a worker that died: its successor waits as long.
+        // Time for which the server reserves a workflow task for a worker that died, which delays its successor.
         stickyQueueScheduleToStartTimeout: '2 seconds',
         ...options,
       });

@@ -1,6 +1,6 @@
 /**
  * `npm run demo [-- --crash] [-- --s3] [-- --retrain]`: runs the pipeline on the miniature COCO. `--crash` kills three
- * processes on the way, `--s3` stores the artifacts in a local S3 server, `--retrain` shows automatic retraining.
+ * processes during training, `--s3` stores the artifacts in a local S3 server, `--retrain` shows automatic retraining.
  */
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
@@ -59,7 +59,7 @@ async function main(stack: StackFile): Promise<void> {
   const runId = uniqueName(demo.name);
   const { handle } = await startRun(client, { ...demo, artifacts, name: runId });
   log(`${handle.workflowId} started`);
-  // An interrupted demo must not resume with the next stack, as a real run does.
+  // An interrupted demo must not resume with the next stack, unlike a real run.
   void interrupted.then(() => handle.terminate('the demo was interrupted').catch(() => undefined));
   const result = followRun(handle, log);
   const crashes = values.crash ? injectCrashes(handle, home, log) : Promise.resolve();

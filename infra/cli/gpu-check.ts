@@ -70,7 +70,7 @@ async function findRecipe(folder: string, requested: string): Promise<string> {
   const names = [requested, `cascade-mask-rcnn_${requested}`, `cascade-mask-rcnn_swin-${requested}`];
   const found = names.find((name) => recipes.includes(name));
   if (found !== undefined) return found;
-  throw new Error(`expected --recipe to be one of ${recipes.sort().join(', ')}, got ${requested}`);
+  throw new Error(`Expected --recipe to be one of ${recipes.sort().join(', ')}, got ${requested}`);
 }
 
 /** Returns the share of one GPU in the batch size that the recipe was published with. */

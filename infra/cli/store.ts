@@ -67,7 +67,7 @@ async function verify(): Promise<void> {
 async function prune(): Promise<void> {
   const hours = Number(values['older-than-hours']);
   if (!Number.isFinite(hours) || hours < 0)
-    return fail(`expected --older-than-hours to be a number, got "${values['older-than-hours']}"`);
+    return fail(`Expected --older-than-hours to be a number, got "${values['older-than-hours']}"`);
   const isDry = values['dry-run'];
   const pruned = await pruneStore(home, hours * 3_600_000, isDry);
   for (const { kind: what, name: key, bytes } of pruned)
@@ -79,7 +79,7 @@ async function prune(): Promise<void> {
 
 async function verifyRun(given: string | undefined): Promise<void> {
   const runId = RunName.safeParse(given);
-  if (!runId.success) return fail(`expected the name of a run, one of: ${(await listRuns(home)).join(', ')}`);
+  if (!runId.success) return fail(`Expected the name of a run, one of: ${(await listRuns(home)).join(', ')}`);
   const manifest = await readJson(runFolder(home, runId.data).manifest, RunManifest);
   if (manifest === undefined) return fail(`${runId.data} has no manifest yet. A run writes it when it ends.`);
   const mismatches = await findManifestMismatches(home, manifest);

@@ -25,7 +25,7 @@ async function main(): Promise<void> {
       workflowId: compareId(input.name),
       args: [input],
       workflowIdConflictPolicy: 'USE_EXISTING',
-      // A sweep that is started again keeps its finished runs and retries the failed ones.
+      // Restarting a sweep keeps its finished runs and retries the failed ones.
       workflowIdReusePolicy: 'ALLOW_DUPLICATE',
       staticSummary: `${input.variants.length} variants of ${input.base.recipe} on ${input.base.dataset}`,
     });

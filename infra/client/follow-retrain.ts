@@ -36,7 +36,7 @@ export function formatRetrainStatus({
   model,
   stage,
   champion,
-  awaitingApproval: asked,
+  awaitingApproval,
   pendingTriggers: waiting,
   decisions,
   outcomes,
@@ -48,7 +48,7 @@ export function formatRetrainStatus({
     line('champion', champion ?? 'none yet'),
     ...decisions.slice(-3).map((decision) => line('decision', formatDecision(decision))),
     ...outcomes.slice(-3).map((outcome) => line('candidate', formatOutcome(outcome))),
-    ...(asked === null ? [] : [line('approval', formatApprovalRequest(asked, model))]),
+    ...(awaitingApproval === null ? [] : [line('approval', formatApprovalRequest(awaitingApproval, model))]),
     ...(waiting.length === 0 ? [] : [line('waiting', waiting.map(({ who }) => who).join(', '))]),
     ...(page === null ? [] : [line('page', page)]),
   ];
@@ -59,11 +59,11 @@ const formatDecision = ({ triggers, why }: RetrainDecision): string =>
 
 const formatOutcome = ({ runId, outcome, why }: RetrainOutcome): string => `${runId}: ${outcome}, ${why}`;
 
-const formatApprovalRequest = (asked: string, model: string): string =>
-  `${asked} waits for approval: temporal workflow update execute --workflow-id ${retrainId(model)} --name approve`;
+const formatApprovalRequest = (candidate: string, model: string): string =>
+  `${candidate} waits for approval: temporal workflow update execute --workflow-id ${retrainId(model)} --name approve`;
 
 function formatChange(before: RetrainStatus | undefined, now: RetrainStatus): string[] {
-  const { decisions, outcomes, stage, model, awaitingApproval: asked } = now;
+  const { decisions, outcomes, stage, model, awaitingApproval } = now;
   const decided = decisions
     .slice(before?.decisions.length ?? 0)
     .flatMap((decision) => [
@@ -74,7 +74,9 @@ function formatChange(before: RetrainStatus | undefined, now: RetrainStatus): st
   return [
     ...(before?.stage === stage ? [] : [stage]),
     ...decided,
-    ...(asked !== null && before?.awaitingApproval !== asked ? [formatApprovalRequest(asked, model)] : []),
+    ...(awaitingApproval !== null && before?.awaitingApproval !== awaitingApproval
+      ? [formatApprovalRequest(awaitingApproval, model)]
+      : []),
     ...concluded,
   ];
 }

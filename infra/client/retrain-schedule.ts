@@ -11,11 +11,11 @@ import type { triggerRetrain } from '../../workflows/index.ts';
 
 type RetrainSchedule = Omit<ScheduleOptions<ScheduleOptionsStartWorkflowAction<typeof triggerRetrain>>, 'scheduleId'>;
 
-/** An interval or a cron expression. With neither, the schedule only runs when it is triggered. */
+/** Interval or cron expression of a schedule. Without either, the schedule only runs when it is triggered. */
 export interface ScheduleTiming {
-  /** For example `24h` or `30m`. */
+  /** Interval, such as `24h` or `30m`. */
   every: string | undefined;
-  /** A cron expression of five fields. */
+  /** Cron expression of five fields. */
   cron: string | undefined;
   /** IANA name of the time zone of the cron expression. */
   timeZone: string;

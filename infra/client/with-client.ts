@@ -5,7 +5,7 @@ import { findRunningStack, type StackFile } from '../stack/stack-file.ts';
 import { fail } from '../terminal/program.ts';
 import { connect } from './connect.ts';
 
-/** Connects to the given address, else to the running stack, else to TEMPORAL_ADDRESS, and closes the client after `use`. */
+/** Connects to the given address, the running stack or TEMPORAL_ADDRESS, in this order. Closes the client after `use`. */
 export async function withClient(
   address: string | undefined,
   use: (client: Client, stack: StackFile | undefined) => Promise<void>,
@@ -14,7 +14,7 @@ export async function withClient(
   const server = address ?? stack?.address ?? readEnv().TEMPORAL_ADDRESS;
   const client = await connect(server).catch(() => undefined);
   if (client === undefined)
-    return fail(`No Temporal server answers at ${server}. Start one with \`npm run up\` in another terminal.`);
+    return fail(`No Temporal server responds at ${server}. Start one with \`npm run up\` in another terminal.`);
   try {
     await use(client, stack);
   } finally {

@@ -33,7 +33,7 @@ export async function runRetrainDemo({ client, home, model, log }: RetrainDemo):
     const why = 'the demo';
     const handles = await Promise.all(who.map((name) => triggerRetraining(client, input, { who: name, why })));
     const [handle] = handles;
-    if (handle === undefined) throw new Error('expected at least one trigger');
+    if (handle === undefined) throw new Error('Expected at least one trigger.');
     const { decisions, outcomes } = await followRetraining(handle, log);
     return { decisions, outcome: outcomes.at(-1) };
   };
@@ -43,13 +43,13 @@ export async function runRetrainDemo({ client, home, model, log }: RetrainDemo):
   const first = expectOutcome((await trigger(inputOf(firstEpochs), 'the demo')).outcome, 'promoted');
   log('--- Trigger without a change');
   const skipped = await trigger(inputOf(firstEpochs), 'a schedule');
-  if (skipped.outcome !== undefined) throw new Error('expected no training without a change');
+  if (skipped.outcome !== undefined) throw new Error('Expected no training without a change.');
   log(`--- ${withheldImages} new images, three triggers at once`);
   await data.restore();
   const arrived = await trigger(inputOf(firstEpochs), 'a schedule', 'a person', 'a hook');
   if (arrived.decisions.filter(({ trains }) => trains).length !== 1)
-    throw new Error('expected one training for three triggers');
-  log(`--- A candidate that is worse on purpose: ${worseEpochs} epoch`);
+    throw new Error('Expected one training for three triggers.');
+  log(`--- A deliberately worse candidate: ${worseEpochs} epoch`);
   expectOutcome((await trigger(inputOf(worseEpochs), 'the demo')).outcome, 'rejected');
   log(`--- A better candidate: ${betterEpochs} epochs`);
   expectOutcome((await trigger(inputOf(betterEpochs), 'the demo')).outcome, 'promoted');
@@ -62,7 +62,7 @@ export async function runRetrainDemo({ client, home, model, log }: RetrainDemo):
 
 function expectOutcome(found: RetrainOutcome | undefined, expected: RetrainOutcome['outcome']): RetrainOutcome {
   if (found?.outcome !== expected)
-    throw new Error(`expected the candidate to be ${expected}: ${found?.why ?? 'nothing was trained'}`);
+    throw new Error(`Expected the candidate to be ${expected}: ${found?.why ?? 'nothing was trained'}`);
   return found;
 }
 

@@ -10,8 +10,8 @@ import { readSmallBody } from './read-small-body.ts';
 interface HookServerOptions {
   port: number;
   token: string;
-  ask: RequestRetraining;
-  /** Receives a line for each request for a retraining. */
+  requestRetraining: RequestRetraining;
+  /** Receives a log line for each request. */
   log: (line: string) => void;
 }
 
@@ -21,7 +21,7 @@ interface HttpAnswer {
   readonly headers?: Record<string, string>;
 }
 
-/** More than the longest `who` and `why` need. */
+/** Exceeds the longest valid `who` and `why`. */
 const maxBodyBytes = 8 * 1024;
 /** Slower clients are disconnected. */
 const requestTimeoutMs = 10_000;
@@ -31,13 +31,13 @@ const TriggerBody = Trigger.pick({ who: true, why: true }).partial().strict();
 const defaults = { who: 'the hook', why: 'HTTP request' };
 
 /** Serves `POST /hooks/retrain/<model>`, which triggers a retraining, to callers that know the token. */
-export function startHookServer({ port, token, ask, log: say }: HookServerOptions): Promise<LoopbackServer> {
+export function startHookServer({ port, token, requestRetraining, log }: HookServerOptions): Promise<LoopbackServer> {
   const expected = hash(token);
   const isKnown = (given: string) => timingSafeEqual(hash(given), expected);
   const server = createServer(
     { requestTimeout: requestTimeoutMs, connectionsCheckingInterval: 5_000 },
     (request, response) => {
-      answer(request, isKnown, ask, say)
+      answer(request, isKnown, requestRetraining, log)
         .catch((error: unknown) => {
           console.error(error);
           return errorAnswer(500, 'Internal error. The log of the hook has the details.');
@@ -55,8 +55,8 @@ const hash = (text: string): Buffer => createHash('sha256').update(text).digest(
 async function answer(
   request: IncomingMessage,
   isKnown: (token: string) => boolean,
-  ask: RequestRetraining,
-  say: (line: string) => void,
+  requestRetraining: RequestRetraining,
+  log: (line: string) => void,
 ): Promise<HttpAnswer> {
   // The token is checked first, so that other callers learn nothing, not even which models exist.
   const [, given] = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '') ?? [];
@@ -71,9 +71,9 @@ async function answer(
   if (body === undefined) return errorAnswer(413, `Expected a body of at most ${maxBodyBytes} bytes.`);
   const fields = parseBody(body.toString('utf8'));
   if (typeof fields === 'string') return errorAnswer(400, fields);
-  const asked = await ask(model, { ...defaults, ...fields });
-  say(`${model}: ${asked.how}`);
-  return toAnswer(asked, model);
+  const outcome = await requestRetraining(model, { ...defaults, ...fields });
+  log(`${model}: ${outcome.how}`);
+  return toAnswer(outcome, model);
 }
 
 /** Returns the model in a path, which is used as sent, without decoding. */

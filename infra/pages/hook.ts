@@ -1,4 +1,4 @@
-/** Serves the retraining hook on the loopback: `node --import tsx infra/pages/hook.ts --port N`. */
+/** Serves the retraining hook on 127.0.0.1: `node --import tsx infra/pages/hook.ts --port N`. */
 import { parseArgs } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
 import { createRetrainRequester } from './request-retraining.ts';
@@ -10,20 +10,20 @@ const { values } = parseArgs({ options: { port: { type: 'string' } } });
 const { port = '0' } = values;
 const token = readHookToken();
 
-if (token === undefined) fail(`expected ${hookTokenVariable} to be set`);
-else if (!/^\d{1,5}$/.test(port)) fail(`expected --port to be a number, got ${port}`);
+if (token === undefined) fail(`The hook needs a token. Set ${hookTokenVariable} to 32 or more visible characters.`);
+else if (!/^\d{1,5}$/.test(port)) fail(`Expected --port to be a number, got ${port}.`);
 else {
   const { TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: namespace } = readEnv();
   // Connects at the first request and reconnects after an outage.
   const connection = Connection.lazy({ address });
-  const ask = createRetrainRequester(new Client({ connection, namespace }));
-  const server = await startHookServer({ port: Number(port), token, ask, log: say });
+  const requestRetraining = createRetrainRequester(new Client({ connection, namespace }));
+  const server = await startHookServer({ port: Number(port), token, requestRetraining, log: logLine });
   console.log(server.url);
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.once(signal, () => void server.close().then(() => connection.close()));
 }
 
-function say(line: string): void {
+function logLine(line: string): void {
   console.log(`${new Date().toISOString()}  ${line}`);
 }
 

@@ -1,4 +1,4 @@
-/** Serves the pages of runs and models on the loopback: `node --import tsx infra/pages/pages.ts --port N`. */
+/** Serves the pages of runs and models on 127.0.0.1: `node --import tsx infra/pages/pages.ts --port N`. */
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readEnv } from '../../workers/env.ts';
@@ -15,6 +15,6 @@ if (/^\d{1,5}$/.test(port)) {
   console.log(server.url);
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void server.close());
 } else {
-  console.error(`expected --port to be a number, got ${port}`);
+  console.error(`Expected --port to be a number, got ${port}.`);
   process.exitCode = 2;
 }

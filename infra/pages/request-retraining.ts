@@ -60,7 +60,7 @@ async function requestRetraining(
   return { how: 'triggered', workflowId };
 }
 
-/** Looks through the errors with which the client wraps a gRPC error. */
+/** Checks an error and its causes, because the client wraps gRPC errors. */
 function isTransient(error: unknown): boolean {
   if (isGrpcServiceError(error)) return transientCodes.has(error.code);
   return error instanceof Error && error.cause !== undefined && isTransient(error.cause);

@@ -30,7 +30,7 @@ const causes = [
   },
   {
     pattern: /CERTIFICATE_VERIFY_FAILED|UnknownIssuer|invalid peer certificate|SELF_SIGNED_CERT|UNABLE_TO_.*CERT/i,
-    why: 'the certificate of the package index is not trusted on this machine',
+    why: 'this machine does not trust the certificate of the package index',
     next: "Point NODE_EXTRA_CA_CERTS, PIP_CERT and SSL_CERT_FILE at your network's CA file, then run the same command again",
   },
   {

@@ -29,7 +29,7 @@ export function trainerEnvironment(root) {
         python: realpathSync(python),
       }),
     checkMachine: choosePython,
-    // An earlier start may have installed a part.
+    // An interrupted installation may have left some packages.
     neededBytes: () => Math.max(0, environmentBytes - sizeOf(folder)),
     install: async (run) => {
       const uv = uvExecutable(root);

@@ -9,6 +9,6 @@ const nvidiaDriverFile = '/proc/driver/nvidia/version';
  */
 export function chooseDevice(requested: string | undefined): 'cpu' | 'cuda' {
   const device = requested ?? (existsSync(nvidiaDriverFile) ? 'cuda' : 'cpu');
-  if (device !== 'cpu' && device !== 'cuda') throw new Error(`expected --device to be cpu or cuda, got ${device}`);
+  if (device !== 'cpu' && device !== 'cuda') throw new Error(`Expected --device to be cpu or cuda, got ${device}.`);
   return device;
 }

@@ -14,7 +14,7 @@ export interface Endpoints {
   hookUrl: string | null;
 }
 
-/** Chooses the usual ports, or free ones where those are taken. */
+/** Chooses the default ports, or free ones where those are in use. */
 export async function chooseEndpoints({ withHook }: { withHook: boolean }): Promise<Endpoints> {
   const port = await findFreePort(7233);
   const uiPort = await findFreePort(8233);

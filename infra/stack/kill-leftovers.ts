@@ -3,8 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { readStackFile, stackMarker } from './stack-file.ts';
 
 /**
- * Kills the processes of a stack whose `npm run up` was killed: they keep running, and two workers of one home must not
- * run side by side.
+ * Kills the processes of a stack whose `npm run up` was killed. They keep running, and two workers must not share one
+ * home.
  */
 export async function killLeftovers(home: string): Promise<void> {
   const previous = await readStackFile(home);

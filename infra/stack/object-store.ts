@@ -16,7 +16,7 @@ export interface ObjectStore {
   process: Omit<ProcessSpec, 'logFile'>;
   /** Variables of the AWS SDK for its clients. The secret stays in a file that only its owner can read. */
   workerEnv: Record<string, string>;
-  /** Sockets that it always creates in /tmp and does not always remove; delete them after it has stopped. */
+  /** Sockets that the server creates in /tmp and may leave behind; delete them after it has stopped. */
   sockets: string[];
 }
 
@@ -87,7 +87,7 @@ async function ensureCredentials(files: { identities: string; credentials: strin
   };
   await writeFile(files.identities, JSON.stringify({ identities: [identity] }), { mode: 0o600 });
   const profile = `[default]\naws_access_key_id = ${accessKey}\naws_secret_access_key = ${secretKey}\n`;
-  // Last, because the check above relies on it: once this file exists, the other one is complete.
+  // Written last: the check above relies on the other file being complete once this one exists.
   await writeFile(files.credentials, profile, { mode: 0o600 });
 }
 

@@ -23,7 +23,7 @@ export const hookServer = (port: number): StackProcessSpec => ({
   unsetEnv: [],
 });
 
-/** Tells the workers, which can leave trainers running, from the servers that they talk to. */
+/** Distinguishes the workers, which can leave trainers running, from the servers that they use. */
 export const isWorker = (name: string): boolean => name.endsWith('-worker');
 
 const program = (name: string, [file = '', ...argv]: string[]): StackProcessSpec => ({

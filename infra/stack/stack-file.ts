@@ -21,14 +21,14 @@ export type StackFile = z.infer<typeof StackFile>;
 export const writeStackFile = (home: string, stack: StackFile): Promise<void> =>
   writeFileAtomic(homeFolders(home).stack, JSON.stringify(stack, null, 2));
 
-/** Returns what the newest stack of this home wrote, whether or not it still runs. */
+/** Reads the stack.json of the newest stack of this home, which may no longer run. */
 export const readStackFile = (home: string): Promise<StackFile | undefined> =>
   readJson(homeFolders(home).stack, StackFile);
 
-/** Variable in the environment of every process of a stack: it tells them from others that reuse a pid of stack.json. */
+/** Environment variable of every process of a stack. Other processes that reuse a pid of stack.json lack it. */
 export const stackMarker = 'EVERSWIN_HOME';
 
-/** Returns the stack that runs on this home now: its process exists, and its file server answers. */
+/** Returns the running stack of this home: its process exists, and its file server responds. */
 export async function findRunningStack(home: string): Promise<StackFile | undefined> {
   const stack = await readStackFile(home);
   if (stack === undefined || !processExists(stack.pid)) return undefined;

@@ -17,7 +17,7 @@ import { waitForServer } from './temporal-server.ts';
 
 export interface RunningStack {
   file: () => StackFile;
-  /** Stops the workers, then the trainers, then the servers. */
+  /** Stops workers, trainers and servers, in this order. */
   stop: () => Promise<void>;
 }
 
@@ -57,7 +57,7 @@ export async function startStack({ home, device, withObjectStore, log }: StackOp
 
   const stop = async (): Promise<void> => {
     await processes.stop(isWorker);
-    await stopTrainers(home).catch((error: unknown) => log(`Stopping the trainers failed: ${String(error)}`));
+    await stopTrainers(home).catch((error: unknown) => log(`Could not stop the trainers: ${String(error)}`));
     await processes.stop((name) => !isWorker(name));
     for (const socket of objectStore?.sockets ?? []) await rm(socket, { force: true });
     await demoServer.close();

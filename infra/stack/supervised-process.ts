@@ -7,19 +7,19 @@ export interface ProcessSpec {
   name: string;
   executable: string;
   argv: string[];
-  /** Added to the environment of this process. */
+  /** Variables to add to the environment of this process. */
   env: Record<string, string>;
   /** Variables of this process that the child does not inherit. */
   unsetEnv?: readonly string[];
   logFile: string;
-  /** From SIGTERM to SIGKILL. */
+  /** Time between SIGTERM and SIGKILL. */
   graceMs: number;
 }
 
 /** An unexpected exit of a process, and the time until its restart. */
 export interface Restart {
   name: string;
-  /** Of the process that exited. */
+  /** Pid of the process that exited. */
   pid: number;
   /** Signal, exit code, or the error of the spawn. */
   reason: string;
@@ -46,7 +46,7 @@ export class SupervisedProcess {
     return this.spec.name;
   }
 
-  /** Undefined between an exit and the restart. */
+  /** Pid of the running process; undefined between an exit and the restart. */
   get pid(): number | undefined {
     return this.child.exitCode === null && this.child.signalCode === null ? this.child.pid : undefined;
   }
@@ -69,7 +69,7 @@ export class SupervisedProcess {
       const reason = await waitForExit(this.child);
       if (isStopping()) return;
       const exitedAt = performance.now();
-      // The first restart is immediate; a process that keeps failing early gets longer and longer pauses.
+      // The first restart is immediate; the pause grows while the process keeps failing early.
       pauseMs = exitedAt - startedAt > healthyAfterMs ? 0 : Math.min(maxPauseMs, pauseMs * 2 + 250);
       await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
       if (isStopping()) return;
@@ -80,7 +80,7 @@ export class SupervisedProcess {
   }
 }
 
-/** Starts the process in its own process group: Ctrl-C in the terminal reaches only us, and we stop things in order. */
+/** Starts the process in its own process group: Ctrl-C in the terminal signals only us, and we stop it in order. */
 function launch({ executable, argv, env, unsetEnv = [], logFile }: ProcessSpec): ChildProcess {
   const output = openSync(logFile, 'a', 0o600);
   const child = spawn(executable, argv, {

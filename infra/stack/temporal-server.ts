@@ -5,7 +5,7 @@ import { namespace } from '../../configs/names.ts';
 import { homeFolders } from '../../configs/paths.ts';
 import { ensureSearchAttributes } from './search-attributes.ts';
 
-/** Version of the bundled Temporal UI; older ones do not render the tables of our current details. */
+/** Oldest supported version of the bundled Temporal UI; older ones do not render the tables of our current details. */
 const minimumUi = [2, 53] as const;
 const startupTimeoutMs = 60_000;
 

@@ -11,7 +11,7 @@ const labelWidth = 11;
 /** Formats the status of a run: one line per stage, with a progress bar for the current one. */
 export function formatRunStatus(status: RunStatus, preparation: readonly PreparationProgress[] = []): string[] {
   const { stage, attempts, decisions, ledger, waiting, notice, report, page } = status;
-  // The status of a failed or canceled run does not say which stage it had reached.
+  // The status of a failed or canceled run does not contain the stage that it had reached.
   const isOver = stage === 'failed' || stage === 'cancelled';
   const reached = stage === 'done' ? stages.length : stages.indexOf(stage);
   const lines = (isOver ? [] : stages).flatMap((name, index): string[] => {

@@ -1,6 +1,6 @@
 import type { WriteStream } from 'node:tty';
 
-/** Lines at the bottom of a terminal that update in place, below a log that scrolls. */
+/** Status lines at the bottom of a terminal, updated in place below a scrolling log. */
 interface LiveDisplay {
   /** Prints a permanent line. */
   log: (line: string) => void;

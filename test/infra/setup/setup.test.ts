@@ -174,7 +174,7 @@ describe('setup names step, cause and remedy when a tool fails', () => {
     {
       tool: 'uv',
       output: 'cause: invalid peer certificate: UnknownIssuer',
-      why: 'the certificate of the package index is not trusted on this machine',
+      why: 'this machine does not trust the certificate of the package index',
     },
     { tool: 'npm', output: 'npm error code EACCES\nnpm error syscall mkdir', why: 'a folder is not writable' },
     {
