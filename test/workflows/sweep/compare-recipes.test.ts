@@ -110,7 +110,7 @@ test('of four variants one fails: the others are trained, and the report names t
     const result = await handle.result();
     expect(result.winner).toBe('b');
     expect(result.verdict).toEqual([
-      'b wins with box AP 50.0: +2.0 [+2.0, +2.0] against a. The difference is clear.',
+      'b wins with box AP 50.0: +2.0 [+2.0, +2.0] compared with a. The difference is significant.',
       'c: failed; PlanStopped: - GPUs: 9 wanted, 1 here.',
     ]);
     expect(result.variants.map(({ state }) => state)).toEqual(['done', 'done', 'failed', 'done']);
@@ -161,7 +161,7 @@ test('a run that is finished or running is joined, not trained twice, and a swee
       ['failed', false],
     ]);
     expect(first.verdict[0]).toBe(
-      'a wins with box AP 50.0: 0.0 [0.0, 0.0] against b. Another choice of test images could turn that around.',
+      'a wins with box AP 50.0: 0.0 [0.0, 0.0] compared with b. The difference is not significant.',
     );
     gpus = 9;
     const second = await (await startSweep(client, input)).result();
@@ -180,7 +180,7 @@ test('a run of the same name that was started with other settings is no variant:
     const { variants, winner, verdict } = await (await startSweep(client, input)).result();
     expect(variants[0]?.failure?.code).toBe('PlanChanged');
     expect(winner).toBe('b');
-    expect(verdict[0]).toBe('b wins with box AP 40.0: no other variant has a result.');
+    expect(verdict[0]).toBe('b wins with box AP 40.0. No other variant has a result.');
   });
 });
 
