@@ -3,8 +3,8 @@ const forbid = (name, comment, from, to) => ({ name, comment, severity: 'error',
 const typesOnly = { dependencyTypesNot: ['type-only'] };
 const external = (names) => `node_modules/(${names})(/|$)`;
 
-/** The floors of activities, from the lowest: a folder imports from its own floor and from lower ones only. */
-const floors = [
+/** The layers of activities, from the lowest: a folder imports from its own layer and from lower ones only. */
+const layers = [
   '^activities/shared/',
   '^activities/(plan|notify)/',
   '^activities/(inputs|report|mirror|compare|registry)/',
@@ -56,12 +56,12 @@ export default {
       { path: '^activities/shared/', pathNot: '^activities/shared/temporal/' },
       { path: external('@temporalio') },
     ),
-    ...floors.map((floor, index) =>
+    ...layers.map((layer, index) =>
       forbid(
-        `activities-floor-${index}`,
-        'A stage imports from lower floors only.',
-        { path: floor },
-        { path: '^activities/', pathNot: floors.slice(0, index + 1) },
+        `activities-layer-${index}`,
+        'A stage imports from lower layers only.',
+        { path: layer },
+        { path: '^activities/', pathNot: layers.slice(0, index + 1) },
       ),
     ),
     forbid(

@@ -31,7 +31,7 @@ async function brokenRules(files: Record<string, string>): Promise<string[]> {
 const value = (name: string): string => `export const ${name} = 1;\n`;
 const importing = (path: string, name = 'a'): string => `import { ${name} } from '${path}';\nconsole.log(${name});\n`;
 
-test('import rules accept imports from lower floors', async () => {
+test('import rules accept imports from lower layers', async () => {
   const tree = {
     'configs/names.ts': value('a'),
     'activities/shared/run/fence.ts': importing('../../../configs/names.ts') + value('b'),
@@ -52,8 +52,8 @@ test.each([
   ['summary-is-pure', 'activities/shared/summary/a.ts', 'node:fs', {}],
   ['shared-is-plain-node', 'activities/shared/run/fence.ts', '@temporalio/activity', {}],
   ['activities-know-no-caller', 'activities/train/a.ts', '../../workflows/index.ts', { 'workflows/index.ts': '' }],
-  ['activities-floor-0', 'activities/shared/run/a.ts', '../../train/b.ts', { 'activities/train/b.ts': '' }],
-  ['activities-floor-2', 'activities/inputs/a.ts', '../train/b.ts', { 'activities/train/b.ts': '' }],
+  ['activities-layer-0', 'activities/shared/run/a.ts', '../../train/b.ts', { 'activities/train/b.ts': '' }],
+  ['activities-layer-2', 'activities/inputs/a.ts', '../train/b.ts', { 'activities/train/b.ts': '' }],
   ['workers-name-workflows-by-path', 'workers/gpu.ts', '../infra/stack/a.ts', { 'infra/stack/a.ts': '' }],
   ['infra-imports-workflow-types', 'infra/cli/a.ts', '../../workflows/index.ts', { 'workflows/index.ts': '' }],
   ['tests-are-imported-by-nobody', 'infra/cli/a.ts', '../../test/a.ts', { 'test/a.ts': '' }],
