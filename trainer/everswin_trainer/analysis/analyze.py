@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from everswin_trainer.analysis.error_types import analyze_errors, judge
-from everswin_trainer.analysis.gallery import make_gallery, rule
+from everswin_trainer.analysis.error_types import analyze_errors, classify_detections
+from everswin_trainer.analysis.gallery import format_rule, make_gallery
 from everswin_trainer.analysis.ground_truth import GroundTruth
 from everswin_trainer.analysis.matching import Matches, match
 from everswin_trainer.analysis.precision import precisions
@@ -31,20 +31,20 @@ from everswin_trainer.system.atomic_file import write_json
 
 FILE, BOOTSTRAP_FILE = "analysis.json", "bootstrap.json"
 # Detections with a lower score are neither counted nor shown individually.
-LEAST_SCORE = 0.3
+MIN_SCORE = 0.3
 # With more classes, a curve of each would make the file too large.
-MOST_CURVES = 200
+MAX_CURVES = 200
 Scores = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Subject:
-    """Input of the analysis. `picture_of` reads an image by its file name, (height, width, 3) BGR."""
+    """Input of the analysis: `results` by IoU type in COCO's format; `read_image` returns (height, width, 3) BGR."""
 
     identity: dict[str, str]
     annotations: Path
-    found: dict[str, list[dict[str, Any]]]
-    picture_of: Callable[[str], np.ndarray]
+    results: dict[str, list[dict[str, Any]]]
+    read_image: Callable[[str], np.ndarray]
     resamples: int = RESAMPLES
 
 
@@ -55,7 +55,7 @@ def analyze(subject: Subject, folder: Path, send_heartbeat: Callable[[], None]) 
     matches: dict[str, Matches] = {}
     for iou_type in IOU_TYPES:
         send_heartbeat()
-        matches[iou_type] = match(truth, subject.found[iou_type], iou_type)
+        matches[iou_type] = match(truth, subject.results[iou_type], iou_type)
     send_heartbeat()
     precision = {iou_type: precision_of_classes(truth, one) for iou_type, one in matches.items()}
     replicates, bootstrap = draw_replicates(subject, truth, matches, send_heartbeat)
@@ -63,15 +63,15 @@ def analyze(subject: Subject, folder: Path, send_heartbeat: Callable[[], None]) 
     segm = matches["segm"]
     analysis = {
         "v": 1,
-        **_of(subject),
+        **_identity(subject),
         "images": len(truth.images),
         "classes": _classes(truth, precision, replicates),
         "curves": {iou_type: overall_curves(one) for iou_type, one in precision.items()},
-        "scoreThreshold": LEAST_SCORE,
-        "errors": {iou_type: analyze_errors(truth, one, LEAST_SCORE) for iou_type, one in matches.items()},
-        "galleryRule": rule(LEAST_SCORE),
+        "scoreThreshold": MIN_SCORE,
+        "errors": {iou_type: analyze_errors(truth, one, MIN_SCORE) for iou_type, one in matches.items()},
+        "galleryRule": format_rule(MIN_SCORE),
         "gallery": make_gallery(
-            truth, segm, subject.found["segm"], judge(truth, segm, LEAST_SCORE), subject.picture_of
+            truth, segm, subject.results["segm"], classify_detections(truth, segm, MIN_SCORE), subject.read_image
         ),
         "bootstrap": bootstrap and {**bootstrap, **_intervals(precision, replicates)},
     }
@@ -88,12 +88,13 @@ def discard(folder: Path) -> None:
 
 def precision_of_classes(truth: GroundTruth, matches: Matches) -> np.ndarray:
     """Returns pycocotools' `precision` at 100 detections, (classes, IoUs, 101); NaN without ground truth."""
-    of_class = matches.rankings(len(truth.classes))
+    rankings = matches.rankings(len(truth.classes))
     objects, once = truth.count().sum(axis=0), np.ones((1, len(truth.images)), np.int64)
-    return np.stack([precisions(one, once, objects[number : number + 1])[0] for number, one in enumerate(of_class)])
+    return np.stack([precisions(one, once, objects[number : number + 1])[0] for number, one in enumerate(rankings)])
 
 
 def overall_curves(precision: np.ndarray) -> dict[str, list[float] | None]:
+    """Returns the precision-recall curves averaged over classes: at IoU 0.5, at 0.75, and averaged over all IoUs."""
     mean = mean_of_known(precision, 0)
     return {
         "iou50": curve(mean[LEVELS["AP50"]]),
@@ -103,21 +104,22 @@ def overall_curves(precision: np.ndarray) -> dict[str, list[float] | None]:
 
 
 def curve(values: np.ndarray) -> list[float] | None:
+    """Returns a curve for JSON, or None without ground truth."""
     return None if np.isnan(values).any() else [round(float(one), 4) for one in values]
 
 
 def draw_replicates(
     subject: Subject, truth: GroundTruth, matches: dict[str, Matches], send_heartbeat: Callable[[], None]
 ) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, Any] | None]:
-    """Returns the scores of all resamples and their parameters; nothing for fewer than 2 images."""
+    """Returns the scores of all resamples and the parameters of the bootstrap; {} and None for fewer than 2 images."""
     if len(truth.images) < 2:
         return {}, None
     begin = time.monotonic()
-    found = {iou_type: resample(truth, one, subject.resamples, send_heartbeat) for iou_type, one in matches.items()}
-    return found, {"resamples": subject.resamples, "seed": SEED, "seconds": time.monotonic() - begin}
+    scores = {iou_type: resample(truth, one, subject.resamples, send_heartbeat) for iou_type, one in matches.items()}
+    return scores, {"resamples": subject.resamples, "seed": SEED, "seconds": time.monotonic() - begin}
 
 
-def _of(subject: Subject) -> dict[str, str]:
+def _identity(subject: Subject) -> dict[str, str]:
     return {name: subject.identity[name] for name in ("checkpointSha256", "annotationsSha256")}
 
 
@@ -134,7 +136,7 @@ def _classes(
                 iou_type: _class_scores(
                     precision[iou_type][number],
                     replicates[iou_type]["classes"][number] if replicates else np.zeros(0),
-                    len(truth.classes) <= MOST_CURVES,
+                    len(truth.classes) <= MAX_CURVES,
                 )
                 for iou_type in IOU_TYPES
             },
@@ -154,14 +156,14 @@ def _class_scores(precision: np.ndarray, replicates: np.ndarray, with_curve: boo
 
 
 def _intervals(precision: dict[str, np.ndarray], replicates: dict[str, dict[str, np.ndarray]]) -> Scores:
-    def of(iou_type: str) -> Scores:
+    def intervals_of(iou_type: str) -> Scores:
         scores = {"AP": precision[iou_type], **{name: precision[iou_type][:, at] for name, at in LEVELS.items()}}
         return {
             name: interval(_known(mean_of_known(one, tuple(range(one.ndim)))), replicates[iou_type][name])
             for name, one in scores.items()
         }
 
-    return {iou_type: of(iou_type) for iou_type in IOU_TYPES}
+    return {iou_type: intervals_of(iou_type) for iou_type in IOU_TYPES}
 
 
 def _bootstrap_file(
@@ -172,7 +174,7 @@ def _bootstrap_file(
 ) -> dict[str, Any]:
     return {
         "v": 1,
-        **_of(subject),
+        **_identity(subject),
         "images": len(truth.images),
         "seed": bootstrap["seed"],
         "resamples": bootstrap["resamples"],

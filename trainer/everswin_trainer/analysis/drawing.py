@@ -9,17 +9,17 @@ import numpy as np
 from pycocotools import mask as mask_codec
 
 LONG_SIDE = 480
-# All pictures of a gallery, 24 at most, stay below 1.5 MB in base64.
-MOST_BYTES = 45_000
-MASK_SHARE = 0.45
+# Keeps a gallery of at most 24 pictures below 1.5 MB in base64.
+MAX_PICTURE_BYTES = 45_000
+MASK_OPACITY = 0.45
 # Hue step between consecutive classes that keeps their colors distinct, in OpenCV's degrees (0 to 179).
 GOLDEN_ANGLE = 111.246
-MOST_POINTS, MOST_OUTLINES = 200, 20
+MAX_POINTS, MAX_OUTLINES = 200, 20
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """`box` is x, y, width, height in pixels of the picture; `mask` is compressed run lengths of the whole image."""
+    """A shape to draw. `box` is x, y, width, height in pixels of the picture; `mask` covers the original image."""
 
     label: int
     box: list[float]
@@ -44,7 +44,7 @@ def draw(picture: np.ndarray, shapes: list[Drawn]) -> str:
         color = color_of(one.label)
         mask = small_mask(one.mask, width, height)
         inside = mask.astype(bool)
-        canvas[inside] = ((1 - MASK_SHARE) * canvas[inside] + MASK_SHARE * np.array(color)).astype(np.uint8)
+        canvas[inside] = ((1 - MASK_OPACITY) * canvas[inside] + MASK_OPACITY * np.array(color)).astype(np.uint8)
         edges, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(canvas, edges, -1, color, 1)
         x, y, w, h = one.box
@@ -53,19 +53,19 @@ def draw(picture: np.ndarray, shapes: list[Drawn]) -> str:
 
 
 def outlines(mask: dict[str, Any], width: int, height: int) -> list[list[int]]:
-    """Polygons of the mask in a picture of that size, the largest first; holes too, so fill them by even and odd."""
-    found, _ = cv2.findContours(small_mask(mask, width, height), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
-    largest = sorted(found, key=cv2.contourArea, reverse=True)[:MOST_OUTLINES]
+    """Returns the polygons of a mask scaled to a picture, largest first, with holes: fill them by the even-odd rule."""
+    contours, _ = cv2.findContours(small_mask(mask, width, height), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    largest = sorted(contours, key=cv2.contourArea, reverse=True)[:MAX_OUTLINES]
     return [_simplified(one).reshape(-1).tolist() for one in largest]
 
 
 def small_mask(mask: dict[str, Any], width: int, height: int) -> np.ndarray:
-    """(height, width) uint8 of 0 and 1."""
+    """Returns the mask scaled to a picture, (height, width) uint8 of 0 and 1."""
     return cv2.resize(mask_codec.decode(mask), (width, height), interpolation=cv2.INTER_NEAREST)
 
 
 def color_of(label: int) -> tuple[int, int, int]:
-    """Of a class, BGR."""
+    """Returns the color of a class as BGR."""
     pixel = np.array([[[int(label * GOLDEN_ANGLE) % 180, 200, 255]]], np.uint8)
     blue, green, red = cv2.cvtColor(pixel, cv2.COLOR_HSV2BGR)[0, 0].tolist()
     return blue, green, red
@@ -74,17 +74,17 @@ def color_of(label: int) -> tuple[int, int, int]:
 def _simplified(contour: np.ndarray) -> np.ndarray:
     tolerance = 0.7
     result = cv2.approxPolyDP(contour, tolerance, True)
-    while len(result) > MOST_POINTS:
+    while len(result) > MAX_POINTS:
         tolerance *= 1.5
         result = cv2.approxPolyDP(contour, tolerance, True)
     return result
 
 
 def _jpeg(canvas: np.ndarray) -> bytes:
-    """Of the best quality that fits."""
+    """Encodes a JPEG with the highest quality that keeps the size limit."""
     for quality in range(85, 0, -12):
         done, jpeg = cv2.imencode(".jpg", canvas, [cv2.IMWRITE_JPEG_QUALITY, quality])
         assert done
-        if len(jpeg) <= MOST_BYTES:
+        if len(jpeg) <= MAX_PICTURE_BYTES:
             break
     return jpeg.tobytes()

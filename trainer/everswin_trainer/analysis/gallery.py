@@ -1,4 +1,4 @@
-"""Which test images are worth a look, and what there is to see on them."""
+"""Selects the best, the worst and random test images, and draws their ground truth and predictions."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,43 +12,44 @@ from everswin_trainer.analysis.ground_truth import GroundTruth, run_lengths
 from everswin_trainer.analysis.matching import Matches
 from everswin_trainer.analysis.safe_text import safe_text
 
-EACH = 4
+IMAGES_PER_GROUP = 4
 SEED = 2017
-MOST_SHOWN = 100
+MAX_SHOWN = 100
 RULE = (
-    "F1 = 2 x correct / (objects + predictions) of an image, by mask at IoU 0.5, predictions from score {least} on; "
-    "images with neither are left out. Best: the highest F1, of equals the one with the most objects. "
-    "Worst: the lowest, of equals the one with the most objects and predictions. "
-    "Random: drawn from the rest, seed {seed}."
+    "F1 = 2 x correct / (objects + predictions) per image, by mask at IoU 0.5, for predictions with a score of at "
+    "least {min_score}; images without objects and predictions are excluded. "
+    "Best: highest F1; ties go to the image with more objects. "
+    "Worst: lowest F1; ties go to the image with more objects and predictions. "
+    "Random: drawn from the remaining images with seed {seed}."
 )
 
 
-def rule(least_score: float) -> str:
-    return RULE.format(least=least_score, seed=SEED)
+def format_rule(min_score: float) -> str:
+    return RULE.format(min_score=min_score, seed=SEED)
 
 
 def f1_of_images(truth: GroundTruth, matches: Matches, outcomes: Outcomes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(F1, objects, predictions) of each image; F1 is NaN where there is neither object nor prediction."""
+    """Returns (F1, objects, predictions) of each image; F1 is NaN without objects and predictions."""
     images = len(truth.images)
     objects = truth.count().sum(axis=1)
-    said = (outcomes.of != UNCOUNTED) & (outcomes.of != IGNORED)
-    predictions = np.bincount(matches.image[said], minlength=images)
-    right = np.bincount(matches.image[outcomes.of == CORRECT], minlength=images)
-    both = objects + predictions
-    return np.where(both > 0, 2 * right / np.maximum(both, 1), np.nan), objects, predictions
+    counted = (outcomes.outcome != UNCOUNTED) & (outcomes.outcome != IGNORED)
+    predictions = np.bincount(matches.image[counted], minlength=images)
+    correct = np.bincount(matches.image[outcomes.outcome == CORRECT], minlength=images)
+    total = objects + predictions
+    return np.where(total > 0, 2 * correct / np.maximum(total, 1), np.nan), objects, predictions
 
 
 def choose(truth: GroundTruth, matches: Matches, outcomes: Outcomes) -> list[tuple[str, int, float]]:
-    """(group, image, F1): at most EACH of best, worst and random, no image twice."""
+    """Returns (group, image, F1) for at most IMAGES_PER_GROUP different images per group: best, worst and random."""
     f1, objects, predictions = f1_of_images(truth, matches, outcomes)
     left = np.flatnonzero(~np.isnan(f1))
-    # The last key decides first; images go by id where nothing else tells them apart.
-    best = left[np.lexsort((left, -objects[left], -f1[left]))][: min(EACH, (len(left) + 1) // 2)]
+    # The last key has the highest priority; remaining ties are resolved by id.
+    best = left[np.lexsort((left, -objects[left], -f1[left]))][: min(IMAGES_PER_GROUP, (len(left) + 1) // 2)]
     left = np.setdiff1d(left, best)
-    worst = left[np.lexsort((left, -(objects + predictions)[left], f1[left]))][:EACH]
+    worst = left[np.lexsort((left, -(objects + predictions)[left], f1[left]))][:IMAGES_PER_GROUP]
     left = np.setdiff1d(left, worst)
     words = np.random.PCG64(SEED).random_raw(len(left)) if len(left) else np.zeros(0, np.uint64)
-    drawn = left[np.argsort(words, kind="stable")][:EACH]
+    drawn = left[np.argsort(words, kind="stable")][:IMAGES_PER_GROUP]
     groups = (("best", best), ("worst", worst), ("random", drawn))
     return [(group, int(image), float(f1[image])) for group, images in groups for image in images]
 
@@ -56,37 +57,39 @@ def choose(truth: GroundTruth, matches: Matches, outcomes: Outcomes) -> list[tup
 def make_gallery(
     truth: GroundTruth,
     matches: Matches,
-    found: list[dict[str, Any]],
+    results: list[dict[str, Any]],
     outcomes: Outcomes,
-    picture_of: Callable[[str], np.ndarray],
+    read_image: Callable[[str], np.ndarray],
 ) -> list[dict[str, Any]]:
-    """`found` are the results that `matches` was made of; `picture_of` reads an image by file name, (h, w, 3) BGR."""
+    """Returns `gallery` of analysis.json. `results` are those that `matches` was computed from."""
     return [
-        _show(truth, matches, found, outcomes, picture_of, group, image, f1)
+        _gallery_entry(truth, matches, results, outcomes, read_image, group, image, f1)
         for group, image, f1 in choose(truth, matches, outcomes)
     ]
 
 
-def _show(
+def _gallery_entry(
     truth: GroundTruth,
     matches: Matches,
-    found: list[dict[str, Any]],
+    results: list[dict[str, Any]],
     outcomes: Outcomes,
-    picture_of: Callable[[str], np.ndarray],
+    read_image: Callable[[str], np.ndarray],
     group: str,
     image: int,
     f1: float,
 ) -> dict[str, Any]:
     record = truth.images[image]
-    picture = shrink(picture_of(record["file_name"]))
+    picture = shrink(read_image(record["file_name"]))
     height, width = picture.shape[:2]
     scale = width / record["width"]
-    objects = np.flatnonzero((truth.image == image) & ~truth.crowd)[:MOST_SHOWN]
-    said = np.flatnonzero((matches.image == image) & (outcomes.of != UNCOUNTED))[:MOST_SHOWN]
-    there = [
+    objects = np.flatnonzero((truth.image == image) & ~truth.crowd)[:MAX_SHOWN]
+    detections = np.flatnonzero((matches.image == image) & (outcomes.outcome != UNCOUNTED))[:MAX_SHOWN]
+    object_shapes = [
         Drawn(int(truth.label[one]), _scaled(truth.objects[one]["bbox"], scale), truth.mask(one)) for one in objects
     ]
-    seen = [_prediction(found[matches.source[one]], int(matches.label[one]), scale) for one in said]
+    prediction_shapes = [
+        _prediction(results[matches.source[one]], int(matches.label[one]), scale) for one in detections
+    ]
     return {
         "group": group,
         "fileName": safe_text(record["file_name"]),
@@ -97,20 +100,20 @@ def _show(
         "picture": {
             "width": width,
             "height": height,
-            "truth": draw(picture, there),
-            "predictions": draw(picture, seen),
+            "truth": draw(picture, object_shapes),
+            "predictions": draw(picture, prediction_shapes),
         },
         "truth": [
-            {**_described(truth, drawn, width, height), "found": bool(outcomes.found[one])}
-            for one, drawn in zip(objects, there, strict=True)
+            {**_shape_fields(truth, drawn, width, height), "found": bool(outcomes.found[one])}
+            for one, drawn in zip(objects, object_shapes, strict=True)
         ],
         "predictions": [
             {
-                **_described(truth, drawn, width, height),
+                **_shape_fields(truth, drawn, width, height),
                 "score": round(float(matches.score[one]), 4),
-                "outcome": OUTCOMES[outcomes.of[one]],
+                "outcome": OUTCOMES[outcomes.outcome[one]],
             }
-            for one, drawn in zip(said, seen, strict=True)
+            for one, drawn in zip(detections, prediction_shapes, strict=True)
         ],
     }
 
@@ -125,7 +128,7 @@ def _scaled(box: list[float], scale: float) -> list[float]:
     return [round(float(one) * scale, 1) for one in box]
 
 
-def _described(truth: GroundTruth, drawn: Drawn, width: int, height: int) -> dict[str, Any]:
+def _shape_fields(truth: GroundTruth, drawn: Drawn, width: int, height: int) -> dict[str, Any]:
     return {
         "class": safe_text(truth.classes[drawn.label]["name"]),
         "box": drawn.box,

@@ -1,4 +1,4 @@
-"""Annotations as arrays, and the masks of annotations and detections."""
+"""Loads annotations as arrays, and converts masks of annotations and detections to run lengths."""
 
 import json
 from dataclasses import dataclass
@@ -9,14 +9,17 @@ import numpy as np
 from pycocotools import mask as mask_codec
 
 RunLengths = dict[str, Any]
-# COCO's limits, in pixels of area.
+# COCO's limits of the object area in pixels.
 SIZES = ("small", "medium", "large")
 SIZE_LIMITS = (32**2, 96**2)
 
 
 @dataclass(frozen=True)
 class GroundTruth:
-    """`image` and `label` of each object count positions in `images` (by id, as pycocotools) and in `classes`."""
+    """Annotations of a data set. The arrays hold one value per object.
+
+    `image` is an index into `images`, which are sorted by id as in pycocotools; `label` is an index into `classes`.
+    """
 
     images: list[dict[str, Any]]
     classes: list[dict[str, Any]]
@@ -43,24 +46,24 @@ class GroundTruth:
         )
 
     def mask(self, number: int) -> RunLengths:
-        """The object's compressed run lengths."""
+        """Returns the compressed run lengths of an object."""
         image = self.images[self.image[number]]
         return run_lengths(self.objects[number]["segmentation"], image["height"], image["width"])
 
     def count(self) -> np.ndarray:
-        """(images, classes): objects without crowds."""
-        counted = np.zeros((len(self.images), len(self.classes)), np.int64)
-        np.add.at(counted, (self.image[~self.crowd], self.label[~self.crowd]), 1)
-        return counted
+        """Returns the number of objects (images, classes), without crowds."""
+        counts = np.zeros((len(self.images), len(self.classes)), np.int64)
+        np.add.at(counts, (self.image[~self.crowd], self.label[~self.crowd]), 1)
+        return counts
 
 
 def positions(records: list[dict[str, Any]]) -> dict[int, int]:
-    """id -> position."""
+    """Returns the position of each record by id."""
     return {one["id"]: number for number, one in enumerate(records)}
 
 
 def run_lengths(segmentation: Any, height: int, width: int) -> RunLengths:
-    """Compressed, of polygons, of uncompressed run lengths or of what is compressed already."""
+    """Returns compressed run lengths of a segmentation: polygons, uncompressed or compressed run lengths."""
     if isinstance(segmentation, list):
         return mask_codec.merge(mask_codec.frPyObjects(segmentation, height, width))
     if isinstance(segmentation["counts"], list):
@@ -69,5 +72,5 @@ def run_lengths(segmentation: Any, height: int, width: int) -> RunLengths:
 
 
 def size_of(area: np.ndarray) -> np.ndarray:
-    """Positions in SIZES."""
+    """Returns the size class of each area as an index into SIZES."""
     return np.digitize(area, SIZE_LIMITS)

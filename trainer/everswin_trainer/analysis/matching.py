@@ -1,7 +1,7 @@
-"""Which detection finds which object, at each of COCO's ten overlaps: pycocotools' rule, kept per detection.
+"""Matches detections with objects by pycocotools' rule, at each of COCO's ten IoU thresholds.
 
-pycocotools keeps its matches as lists of each image, class and size, from which neither errors by type nor scores of
-resampled images can be had in reasonable time.
+Keeps one entry per detection. pycocotools keeps lists per image, class and size; computing error types and bootstrap
+scores from those takes too long.
 """
 
 from collections.abc import Iterator
@@ -14,21 +14,21 @@ from pycocotools import mask as mask_codec
 from everswin_trainer.analysis.ground_truth import GroundTruth, positions, run_lengths
 from everswin_trainer.analysis.precision import Ranking, rankings
 
-# As pycocotools writes them.
-OVERLAPS = np.linspace(0.5, 0.95, 10)
-LEAST_OVERLAP = OVERLAPS[0] - 1e-9
-# Detections of one class in one image, for AP.
-MOST_DETECTIONS = 100
-NOTHING = -1
+# The same expression as in pycocotools.
+IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
+MIN_IOU = IOU_THRESHOLDS[0] - 1e-9
+# Limit of detections per class and image in COCO's AP.
+MAX_DETECTIONS_PER_CLASS = 100
+NO_OBJECT = -1
 
 
 @dataclass(frozen=True)
 class Matches:
-    """One entry a detection, by image and then by falling score.
+    """Matches with one entry per detection, sorted by image and then by descending score.
 
-    `source` is its place in the results file; `matched` (n, 10) the object that it finds at each overlap, or NOTHING;
-    `ignored` (n, 10) whether that is a crowd, which is neither right nor wrong. `same` and `other` are the object of
-    its class and of another one that it overlaps most, crowds left out, and the overlap.
+    `source` is the index in the results file. `matched` (n, 10) is the matched object at each IoU threshold, or
+    NO_OBJECT. `ignored` (n, 10) is whether that object is a crowd, so that the detection does not count. `same` is the
+    object of the detection's class with the largest IoU, `other` that of any other class; both exclude crowds.
     """
 
     source: np.ndarray
@@ -39,75 +39,76 @@ class Matches:
     matched: np.ndarray
     ignored: np.ndarray
     same: np.ndarray
-    same_overlap: np.ndarray
+    same_iou: np.ndarray
     other: np.ndarray
-    other_overlap: np.ndarray
+    other_iou: np.ndarray
 
     @property
     def correct(self) -> np.ndarray:
-        return (self.matched != NOTHING) & ~self.ignored
+        return (self.matched != NO_OBJECT) & ~self.ignored
 
     def rankings(self, classes: int) -> list[Ranking]:
         return rankings(self.label, self.score, self.image, self.correct, ~self.ignored, classes)
 
 
-def match(truth: GroundTruth, found: list[dict[str, Any]], iou_type: str) -> Matches:
-    """`found` in COCO's results format; `iou_type` is `bbox` or `segm`."""
+def match(truth: GroundTruth, results: list[dict[str, Any]], iou_type: str) -> Matches:
+    """Matches `results` in COCO's results format with the ground truth; `iou_type` is `bbox` or `segm`."""
     numbers, labels = positions(truth.images), positions(truth.classes)
-    image = np.array([numbers[one["image_id"]] for one in found], np.int32)
-    label = np.array([labels[one["category_id"]] for one in found], np.int32)
-    score = np.array([one["score"] for one in found], np.float64)
+    image = np.array([numbers[one["image_id"]] for one in results], np.int32)
+    label = np.array([labels[one["category_id"]] for one in results], np.int32)
+    score = np.array([one["score"] for one in results], np.float64)
     source = np.lexsort((-score, image))
-    source = source[_among_first(image[source], label[source])]
+    source = source[_is_within_limit(image[source], label[source])]
     image, label, score = image[source], label[source], score[source]
-    matched = np.full((len(source), len(OVERLAPS)), NOTHING, np.int32)
-    nearest = [(np.full(len(source), NOTHING, np.int32), np.zeros(len(source))) for _ in range(2)]
+    matched = np.full((len(source), len(IOU_THRESHOLDS)), NO_OBJECT, np.int32)
+    nearest = [(np.full(len(source), NO_OBJECT, np.int32), np.zeros(len(source))) for _ in range(2)]
     for detections, objects in _by_image(truth, image):
-        shapes = [found[number] for number in source[detections]]
+        shapes = [results[number] for number in source[detections]]
         overlaps = _overlaps(truth, shapes, objects, iou_type)
         same_class = label[detections][:, None] == truth.label[objects][None, :]
-        _find(overlaps * same_class, objects, truth.crowd[objects], matched[detections])
-        for (which, how_much), apply in zip(nearest, (same_class, ~same_class), strict=True):
-            allowed = overlaps * (apply & ~truth.crowd[objects])
-            best = allowed.argmax(axis=1)
-            how_much[detections] = allowed[np.arange(len(best)), best]
-            which[detections] = objects[best]
+        _fill_matched(overlaps * same_class, objects, truth.crowd[objects], matched[detections])
+        for (nearest_object, nearest_overlap), allowed in zip(nearest, (same_class, ~same_class), strict=True):
+            candidates = overlaps * (allowed & ~truth.crowd[objects])
+            best = candidates.argmax(axis=1)
+            nearest_overlap[detections] = candidates[np.arange(len(best)), best]
+            nearest_object[detections] = objects[best]
     ignored = np.append(truth.crowd, False)[matched]
-    area = np.array([_area(found[number], iou_type) for number in source], np.float64)
-    (same, same_overlap), (other, other_overlap) = nearest
-    return Matches(source, image, label, score, area, matched, ignored, same, same_overlap, other, other_overlap)
+    area = np.array([_area(results[number], iou_type) for number in source], np.float64)
+    (same, same_iou), (other, other_iou) = nearest
+    return Matches(source, image, label, score, area, matched, ignored, same, same_iou, other, other_iou)
 
 
-def _among_first(image: np.ndarray, label: np.ndarray) -> np.ndarray:
-    """Which are among the first MOST_DETECTIONS of their image and class."""
+def _is_within_limit(image: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """Returns whether each detection is among the first MAX_DETECTIONS_PER_CLASS of its image and class."""
     order = np.lexsort((label, image))
     new = np.ones(len(order), bool)
     new[1:] = (np.diff(image[order]) != 0) | (np.diff(label[order]) != 0)
     begin = np.maximum.accumulate(np.where(new, np.arange(len(order)), 0))
     kept = np.empty(len(order), bool)
-    kept[order] = np.arange(len(order)) - begin < MOST_DETECTIONS
+    kept[order] = np.arange(len(order)) - begin < MAX_DETECTIONS_PER_CLASS
     return kept
 
 
 def _by_image(truth: GroundTruth, image: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """Detections and objects of each image that has both; crowds come last."""
+    """Yields the detections and objects of each image that has both; crowds come last."""
     order = np.lexsort((truth.crowd, truth.image))
-    places = np.arange(len(truth.images) + 1)
-    of_detections, of_objects = np.searchsorted(image, places), np.searchsorted(truth.image[order], places)
+    numbers = np.arange(len(truth.images) + 1)
+    detection_bounds = np.searchsorted(image, numbers)
+    object_bounds = np.searchsorted(truth.image[order], numbers)
     for number in range(len(truth.images)):
-        detections = slice(of_detections[number], of_detections[number + 1])
-        objects = order[of_objects[number] : of_objects[number + 1]]
+        detections = slice(detection_bounds[number], detection_bounds[number + 1])
+        objects = order[object_bounds[number] : object_bounds[number + 1]]
         if detections.stop > detections.start and len(objects):
             yield detections, objects
 
 
 def _overlaps(truth: GroundTruth, shapes: list[dict[str, Any]], objects: np.ndarray, iou_type: str) -> np.ndarray:
-    """(detections, objects) as pycocotools counts it: over a crowd, the share of the detection that lies on it."""
+    """Returns IoUs (detections, objects) as pycocotools: for a crowd, the share of the detection inside the crowd."""
     crowds = truth.crowd[objects].astype(np.uint8)
     if iou_type == "bbox":
         boxes = np.array([one["bbox"] for one in shapes], np.float64)
-        theirs = np.array([truth.objects[number]["bbox"] for number in objects], np.float64)
-        return mask_codec.iou(boxes, theirs, crowds)
+        object_boxes = np.array([truth.objects[number]["bbox"] for number in objects], np.float64)
+        return mask_codec.iou(boxes, object_boxes, crowds)
     return mask_codec.iou([_mask(one) for one in shapes], [truth.mask(number) for number in objects], crowds)
 
 
@@ -116,23 +117,23 @@ def _mask(detection: dict[str, Any]) -> dict[str, Any]:
     return run_lengths(segmentation, *segmentation["size"])
 
 
-def _find(overlaps: np.ndarray, objects: np.ndarray, crowd: np.ndarray, matched: np.ndarray) -> None:
-    """Fills `matched`: the best object of its class that is still free, the last of equals; crowds are always free."""
-    taken = np.zeros((len(OVERLAPS), len(objects)), bool)
-    for detection in np.flatnonzero((overlaps >= LEAST_OVERLAP).any(axis=1)):
-        candidates = [(one, overlaps[detection, one]) for one in np.flatnonzero(overlaps[detection] >= LEAST_OVERLAP)]
-        for level, wanted in enumerate(OVERLAPS):
-            best, least = NOTHING, min(wanted, 1 - 1e-10)
+def _fill_matched(overlaps: np.ndarray, objects: np.ndarray, crowd: np.ndarray, matched: np.ndarray) -> None:
+    """Fills `matched` with the unmatched object of largest IoU, the last one on a tie; a crowd may match repeatedly."""
+    is_matched = np.zeros((len(IOU_THRESHOLDS), len(objects)), bool)
+    for detection in np.flatnonzero((overlaps >= MIN_IOU).any(axis=1)):
+        candidates = [(one, overlaps[detection, one]) for one in np.flatnonzero(overlaps[detection] >= MIN_IOU)]
+        for level, threshold in enumerate(IOU_THRESHOLDS):
+            best, least = NO_OBJECT, min(threshold, 1 - 1e-10)
             for one, overlap in candidates:
-                if taken[level, one] and not crowd[one]:
+                if is_matched[level, one] and not crowd[one]:
                     continue
-                # What is no crowd comes first.
-                if best != NOTHING and crowd[one] and not crowd[best]:
+                # Any other object takes precedence over a crowd.
+                if best != NO_OBJECT and crowd[one] and not crowd[best]:
                     break
                 if overlap >= least:
                     best, least = one, overlap
-            if best != NOTHING:
-                taken[level, best] = True
+            if best != NO_OBJECT:
+                is_matched[level, best] = True
                 matched[detection, level] = objects[best]
 
 

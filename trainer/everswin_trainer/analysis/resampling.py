@@ -1,8 +1,8 @@
-"""Bootstrap over images: scores of test sets that are drawn with replacement from this one.
+"""Bootstrap over images: scores of test sets drawn with replacement from this one.
 
-Matches do not change when an image counts twice, so only the ranking is done again for each draw, which is exact and
-takes milliseconds. The draws follow from seed and number of images alone: two runs on the same annotations meet the
-same draws, and the differences of their scores are a paired bootstrap.
+Matches do not change when an image counts twice, so each draw only repeats the ranking, which is exact and takes
+milliseconds. The draws depend only on the seed and the number of images: two runs with the same annotations use the
+same draws, so the differences of their scores are a paired bootstrap.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 
 from everswin_trainer.analysis.ground_truth import GroundTruth
-from everswin_trainer.analysis.matching import OVERLAPS, Matches
+from everswin_trainer.analysis.matching import IOU_THRESHOLDS, Matches
 from everswin_trainer.analysis.precision import precisions
 
 SEED = 2017
 RESAMPLES = 500
-# Draws at once: large enough for numpy to be fast, small enough for the largest class to fit into little memory.
+# Draws per batch: large enough for NumPy to be fast, small enough that the largest class needs little memory.
 BATCH = 25
 LEVELS = {"AP50": 0, "AP75": 5}
-MIDDLE = (2.5, 97.5)
+CENTRAL_PERCENTILES = (2.5, 97.5)
 
 
 def draws(images: int, resamples: int, seed: int = SEED) -> Iterator[np.ndarray]:
@@ -35,16 +35,19 @@ def draws(images: int, resamples: int, seed: int = SEED) -> Iterator[np.ndarray]
 def resample(
     truth: GroundTruth, matches: Matches, resamples: int, send_heartbeat: Callable[[], None]
 ) -> dict[str, np.ndarray]:
-    """`AP`, `AP50`, `AP75` (resamples,) and `classes`, AP of each (classes, resamples); NaN without ground truth."""
+    """Returns `AP`, `AP50` and `AP75` (resamples,) and `classes`, the AP of each (classes, resamples).
+
+    A score without ground truth is NaN.
+    """
     counts = truth.count()
-    of_class = matches.rankings(len(truth.classes))
+    rankings = matches.rankings(len(truth.classes))
     batches = []
     for weights in draws(len(truth.images), resamples):
         send_heartbeat()
         objects = weights @ counts
-        scored = [precisions(one, weights, objects[:, number]).mean(axis=2) for number, one in enumerate(of_class)]
+        scored = [precisions(one, weights, objects[:, number]).mean(axis=2) for number, one in enumerate(rankings)]
         batches.append(np.stack(scored, axis=1))
-    scores = np.concatenate(batches) if batches else np.zeros((0, len(of_class), len(OVERLAPS)))
+    scores = np.concatenate(batches) if batches else np.zeros((0, len(rankings), len(IOU_THRESHOLDS)))
     return {
         "AP": mean_of_known(scores, (1, 2)),
         **{name: mean_of_known(scores[:, :, level], 1) for name, level in LEVELS.items()},
@@ -62,13 +65,13 @@ def mean_of_known(values: np.ndarray, axis: int | tuple[int, ...]) -> np.ndarray
 def interval(score: float | None, replicates: np.ndarray) -> list[float] | None:
     """Returns the central 95 % of the replicates' spread, centered on the score.
 
-    AP of a resample is too high on the average: repeated images fill a class's gaps. Around their own mean the
-    replicates show the spread without this.
+    The AP of a resample is biased upward on average, because repeated images fill the gaps of a class. Subtracting the
+    mean of the replicates removes this bias.
     """
     known = replicates[~np.isnan(replicates)]
     if score is None or not len(known):
         return None
-    low, high = np.percentile(known, MIDDLE) - known.mean()
+    low, high = np.percentile(known, CENTRAL_PERCENTILES) - known.mean()
     return [min(1.0, max(0.0, score + float(one))) for one in (low, high)]
 
 

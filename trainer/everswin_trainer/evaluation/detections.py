@@ -1,4 +1,4 @@
-"""Detections of one checkpoint: two files in COCO's results format, then a manifest. No manifest = not there."""
+"""Stores the detections of one checkpoint: two files in COCO's results format, and a manifest that is written last."""
 
 import json
 import os
@@ -13,22 +13,25 @@ from everswin_trainer.metrics.coco_scores import IOU_TYPES
 from everswin_trainer.system.atomic_file import fsync_folder, read_json, write_json
 from everswin_trainer.system.hashing import hash_file
 
-# `bbox` and `segm`, each in COCO's results format.
-Found = dict[str, list[dict[str, Any]]]
+# Results by IoU type (`bbox` and `segm`), each in COCO's results format.
+Results = dict[str, list[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
 class Detections:
+    """Published detections of a job. `seconds` is the duration of the inference."""
+
     job: Job
     images: int
     seconds: float
 
-    def load(self) -> Found:
+    def load(self) -> Results:
+        """Reads both files."""
         return {iou_type: json.loads(_file(self.job, iou_type).read_bytes()) for iou_type in IOU_TYPES}
 
 
 def identify(checkpoint: Checkpoint, data: PreparedData) -> dict[str, str]:
-    """What the detections depend on; the recipe is in the plan's hash."""
+    """Returns the hashes of everything that determines the detections; the plan's hash covers the recipe."""
     return {
         "checkpointSha256": checkpoint.sha256,
         "planHash": checkpoint.plan_hash,
@@ -37,18 +40,19 @@ def identify(checkpoint: Checkpoint, data: PreparedData) -> dict[str, str]:
 
 
 def find(job: Job, identity: dict[str, str]) -> Detections | None:
-    """Those of this very checkpoint and data, if all their bytes are still what was written."""
+    """Returns the published detections with this identity; None if there are none or a file has changed."""
     manifest = read_json(_manifest(job))
     if manifest is None or manifest["identity"] != identity:
         return None
     files = manifest["files"]
-    if any(not _file(job, one).exists() or hash_file(_file(job, one)) != files[one] for one in IOU_TYPES):
+    paths = {iou_type: _file(job, iou_type) for iou_type in IOU_TYPES}
+    if any(not path.exists() or hash_file(path) != files[iou_type] for iou_type, path in paths.items()):
         return None
     return Detections(job, manifest["images"], manifest["seconds"])
 
 
 def publish(detections: Detections, prefix: Path, identity: dict[str, str]) -> None:
-    """Moves `<prefix>.bbox.json` and `<prefix>.segm.json`, as CocoMetric wrote them, into place; the manifest last."""
+    """Moves CocoMetric's `<prefix>.bbox.json` and `<prefix>.segm.json` into the job, then writes the manifest."""
     job = detections.job
     _manifest(job).unlink(missing_ok=True)
     for iou_type in IOU_TYPES:

@@ -2,31 +2,30 @@
 
 from typing import Any
 
-# 0.1 AP, as tables print it.
-BOUND = 0.001
+# 0.1 points of AP as tables print it, that is, in percent.
+TOLERANCE = 0.001
 
 
-def describe_disagreement(
-    events: list[dict[str, Any]], position: tuple[int, int], scores: dict[str, Any]
-) -> str | None:
-    """What the validation of the tested checkpoint said otherwise; None where both agree or there was none.
+def format_difference(events: list[dict[str, Any]], position: tuple[int, int], scores: dict[str, Any]) -> str | None:
+    """Returns a warning if the checkpoint's validation and its test differ; None if they agree or if it had none.
 
-    `events` are the training's, `position` is the checkpoint's (epochs, iterations), `scores` are the test's.
+    `events` are those of the training, `position` is the checkpoint's (epochs, iterations), `scores` are the test's.
     """
     validations = [
-        one for one in events if one["type"] == "validation" and (one["epoch"], one["iteration"]) == position
+        event for event in events if event["type"] == "validation" and (event["epoch"], event["iteration"]) == position
     ]
     if not validations:
         return None
     pairs = [(kind, validations[-1][kind]["AP"], scores[kind]["AP"]) for kind in ("bbox", "segm")]
-    # MMDetection rounds a validation's scores to three digits.
-    apart = [
+    # MMDetection rounds the scores of a validation to three digits.
+    differences = [
         f"{kind} AP {half:.3f} instead of {full:.3f}"
         for kind, half, full in pairs
-        if half is not None and full is not None and abs(half - round(full, 3)) > BOUND + 1e-9
+        if half is not None and full is not None and abs(half - round(full, 3)) > TOLERANCE + 1e-9
     ]
-    if not apart:
+    if not differences:
         return None
     return (
-        f"validation in half precision is more than 0.1 AP off: {', '.join(apart)}. Leave halfPrecisionValidation off"
+        "validation in half precision differs by more than 0.1 AP from the test: "
+        f"{', '.join(differences)}. Turn halfPrecisionValidation off"
     )

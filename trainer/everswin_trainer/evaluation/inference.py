@@ -1,4 +1,4 @@
-"""MMDetection's own test loop over the validation images: one rank of it."""
+"""Runs one rank of MMDetection's test loop over the validation images."""
 
 import time
 from pathlib import Path
@@ -27,9 +27,9 @@ SECONDS_BETWEEN_EVENTS = 1.0
 
 
 def infer(context: Context, checkpoint: Checkpoint) -> tuple[Detections, Path]:
-    """Runs the model over every image; returns the prefix of the files with the detections. Nothing is evaluated.
+    """Runs the model on every image, without evaluation. Returns the detections and the path prefix of their files.
 
-    On all ranks but the first the files do not exist. Raises Preempted.
+    Only rank 0 writes the files. Raises Preempted.
     """
     begin = time.monotonic()
     context.rank.connect()
@@ -50,25 +50,25 @@ def infer(context: Context, checkpoint: Checkpoint) -> tuple[Detections, Path]:
 
 
 def model_state(checkpoint: Checkpoint, runner: EverswinRunner) -> dict[str, torch.Tensor]:
-    """Raises ValueError if converted weights are of another model, or of other classes than the data."""
+    """Returns the weights to test. Raises ValueError if converted weights do not fit the model or its classes."""
     if not looks_like_safetensors(checkpoint.path):
         return read(checkpoint.path)["state_dict"]
     state, model = load_detector(checkpoint.path), bare_model(runner).state_dict()
-    if (given := class_count(state)) != (wanted := class_count(model)):
-        raise ValueError(f"expected weights for the {wanted} classes of the data, got a detector of {given}")
+    if (actual := class_count(state)) != (expected := class_count(model)):
+        raise ValueError(f"expected weights for the {expected} classes of the data, got a detector for {actual}")
     require_same(state, model)
     return state
 
 
 class InferenceHook(Hook):
-    """`tested` events, about one a second, and the way out on SIGTERM."""
+    """Writes a `tested` event about once a second, and ends the inference on SIGTERM."""
 
     priority = "LOWEST"
 
     def __init__(self, context: Context, checkpoint: Checkpoint) -> None:
         self._context = context
         self._checkpoint = checkpoint
-        self._said_at = 0.0
+        self._written_at = 0.0
 
     def after_test_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         if self._context.stop.requested:
@@ -76,8 +76,8 @@ class InferenceHook(Hook):
         if not self._context.progress:
             return
         total = len(runner.test_dataloader.dataset)
-        # Ranks go about equally fast; the last round may count some images twice.
+        # Assumes that all ranks are equally fast. The last batches may contain some images twice.
         done = min(total, (batch_idx + 1) * runner.test_dataloader.batch_size * self._context.rank.world)
-        if done == total or time.monotonic() - self._said_at > SECONDS_BETWEEN_EVENTS:
-            self._said_at = time.monotonic()
+        if done == total or time.monotonic() - self._written_at > SECONDS_BETWEEN_EVENTS:
+            self._written_at = time.monotonic()
             self._context.progress.write("tested", done=done, total=total)

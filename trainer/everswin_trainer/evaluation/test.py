@@ -1,4 +1,4 @@
-"""Runs one rank of the final test: detections of a checkpoint or of a converted detector, then COCO scores.
+"""Runs one rank of the final test: computes detections of a checkpoint or of a converted detector, then COCO scores.
 
 See docs/trainer-contract.md.
 """
@@ -15,8 +15,8 @@ from torch.distributed.elastic.multiprocessing.errors import record
 from everswin_trainer.analysis.analyze import Subject, analyze, discard
 from everswin_trainer.checkpoints.checkpoint import Checkpoint, checkpoint_from_weights, load_checkpoint
 from everswin_trainer.data.image_reader import open_images
-from everswin_trainer.evaluation.detections import Detections, Found, find, identify, publish
-from everswin_trainer.evaluation.half_precision import describe_disagreement
+from everswin_trainer.evaluation.detections import Detections, Results, find, identify, publish
+from everswin_trainer.evaluation.half_precision import format_difference
 from everswin_trainer.job.folder import Job
 from everswin_trainer.job.heartbeat import VALIDATION
 from everswin_trainer.job.progress import read_events
@@ -30,25 +30,25 @@ from everswin_trainer.training.context import Context, add_arguments
 def parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="everswin_trainer test")
     add_arguments(parser)
-    measured = parser.add_mutually_exclusive_group(required=True)
-    measured.add_argument("--checkpoint", type=Path, help="of a training of this plan")
-    measured.add_argument("--weights", type=Path, help="of no training: what convert-weights --part detector made")
+    tested = parser.add_mutually_exclusive_group(required=True)
+    tested.add_argument("--checkpoint", type=Path, help="checkpoint file of a training with this plan")
+    tested.add_argument("--weights", type=Path, help="file that convert-weights --part detector wrote")
     return parser.parse_args(argv)
 
 
 @record
 def main(argv: list[str]) -> int:
-    """Writes metrics.json and returns 0. Returns 143 after SIGTERM; any other failure is an exception."""
+    """Writes metrics.json and returns 0. Returns 143 after SIGTERM; torchrun records any exception."""
     arguments = parse(argv)
     context = Context.of(arguments)
-    checkpoint = measured_by(arguments, context.plan.plan_hash)
+    checkpoint = load_tested(arguments, context.plan.plan_hash)
     per_epoch = checkpoint.iteration // max(1, checkpoint.epoch)
     context.write_started(checkpoint.position, per_epoch, context.plan.epochs, checkpoint.path, [os.getpid()], {})
     return context.run(lambda: test(context, checkpoint))
 
 
-def measured_by(arguments: argparse.Namespace, plan_hash: str) -> Checkpoint:
-    """Raises ValueError saying what is wrong with the file."""
+def load_tested(arguments: argparse.Namespace, plan_hash: str) -> Checkpoint:
+    """Returns the checkpoint or converted weights to test. Raises ValueError if the file is invalid."""
     if arguments.weights:
         require_converted(arguments.weights)
         return checkpoint_from_weights(arguments.weights.resolve(), plan_hash)
@@ -56,32 +56,33 @@ def measured_by(arguments: argparse.Namespace, plan_hash: str) -> Checkpoint:
 
 
 def test(context: Context, checkpoint: Checkpoint) -> tuple[int, int]:
-    """Returns the checkpoint's position. Raises Preempted."""
+    """Tests the checkpoint and returns its position. Raises Preempted."""
     identity = identify(checkpoint, context.data)
     detections = find(context.job, identity)
     if detections is None:
-        # Only now: MMDetection takes seconds to import, and asks for mmcv's ops and for CUDA then.
+        # Imported here: MMDetection takes seconds to import, and needs mmcv's ops and CUDA to be set up.
         from everswin_trainer.evaluation.inference import infer
 
-        detections, written = infer(context, checkpoint)
-        # Before anything is computed from them: whatever dies after this, inference is not repeated.
+        detections, prefix = infer(context, checkpoint)
+        # Published before the evaluation: a crash during the evaluation does not repeat the inference.
         if context.rank.is_rank0:
-            publish(detections, written, identity)
+            publish(detections, prefix, identity)
     if context.rank.is_rank0:
-        found = detections.load()
+        results = detections.load()
         discard(context.job.folder)
-        write_metrics(context, checkpoint, detections, found)
-        write_analysis(context, checkpoint, identity, found)
+        write_metrics(context, checkpoint, detections, results)
+        write_analysis(context, checkpoint, identity, results)
     return checkpoint.position
 
 
-def write_metrics(context: Context, checkpoint: Checkpoint, detections: Detections, found: Found) -> None:
-    assert context.progress, "the first rank writes"
+def write_metrics(context: Context, checkpoint: Checkpoint, detections: Detections, results: Results) -> None:
+    """Evaluates the detections and writes metrics.json."""
+    assert context.progress, "only rank 0 writes"
     begin = time.monotonic()
     context.heartbeats.send(VALIDATION)
-    scores = evaluate(context.data.annotations("val"), found)
-    if not found["bbox"]:
-        context.progress.write("warning", message="nothing was detected in any image: every score is 0")
+    scores = evaluate(context.data.annotations("val"), results)
+    if not results["bbox"]:
+        context.progress.write("warning", message="no object was detected in any image: every score is 0")
     if context.plan.speed.half_precision_validation:
         warn_of_half_precision(context, checkpoint, scores)
     write_json(
@@ -97,9 +98,9 @@ def write_metrics(context: Context, checkpoint: Checkpoint, detections: Detectio
     )
 
 
-def write_analysis(context: Context, checkpoint: Checkpoint, identity: dict[str, str], found: Found) -> None:
-    """What cannot be analyzed costs the report some sections, not the test its numbers. Raises Preempted."""
-    assert context.progress, "the first rank writes"
+def write_analysis(context: Context, checkpoint: Checkpoint, identity: dict[str, str], results: Results) -> None:
+    """Analyzes the detections; an error causes a warning, and the report lacks some sections. Raises Preempted."""
+    assert context.progress, "only rank 0 writes"
 
     def send_heartbeat() -> None:
         context.heartbeats.send(VALIDATION)
@@ -108,18 +109,20 @@ def write_analysis(context: Context, checkpoint: Checkpoint, identity: dict[str,
 
     try:
         images = open_images(context.data, "val")
-        analyze(Subject(identity, context.data.annotations("val"), found, images), context.job.folder, send_heartbeat)
+        subject = Subject(identity, context.data.annotations("val"), results, images)
+        analyze(subject, context.job.folder, send_heartbeat)
     except Preempted:
         raise
     except Exception as error:
         traceback.print_exc()
-        message = f"the detections could not be analyzed: {type(error).__name__}: {error}"
+        message = f"the report has no analysis of the detections: {type(error).__name__}: {error}"
         context.progress.write("warning", message=message)
 
 
 def warn_of_half_precision(context: Context, checkpoint: Checkpoint, scores: dict[str, Any]) -> None:
-    """The training of a run lies next to its test."""
-    assert context.progress, "the first rank writes"
-    trained = read_events(Job(context.job.folder.parent / "train").progress)
-    if message := describe_disagreement(trained, checkpoint.position, scores):
+    """Writes a warning if the test and the validation of this checkpoint differ."""
+    assert context.progress, "only rank 0 writes"
+    # The folder of the training is next to that of the test.
+    events = read_events(Job(context.job.folder.parent / "train").progress)
+    if message := format_difference(events, checkpoint.position, scores):
         context.progress.write("warning", message=message)

@@ -1,4 +1,4 @@
-"""A faster CocoMetric for the validation of each epoch, in full precision."""
+"""A faster CocoMetric for the validation of each epoch, with unrounded scores."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from everswin_trainer.metrics.quick_scores import evaluate_quickly
 
 @METRICS.register_module()
 class QuickCocoMetric(CocoMetric):
-    """The same names, boxes and masks; nothing goes through a file. No number at all if nothing was detected."""
+    """Computes the scores of CocoMetric with hotcoco and without files. Returns no scores if nothing was detected."""
 
     def __init__(self, ann_file: str, **settings: Any) -> None:
         super().__init__(ann_file=ann_file, **settings)
@@ -21,24 +21,25 @@ class QuickCocoMetric(CocoMetric):
 
     def compute_metrics(self, results: list[tuple[dict[str, Any], dict[str, Any]]]) -> dict[str, float]:
         categories = np.array(self._coco_api.get_cat_ids(cat_names=self.dataset_meta["classes"]))
-        found = [one for _, one in results if len(one["labels"])]
-        if not found:
+        predictions = [prediction for _, prediction in results if len(prediction["labels"])]
+        if not predictions:
             return {}
-        rows = np.concatenate([_rows(one, categories) for one in found])
-        scores = evaluate_quickly(self._annotations, rows, [mask for one in found for mask in one["masks"]])
+        rows = np.concatenate([_rows(prediction, categories) for prediction in predictions])
+        masks = [mask for prediction in predictions for mask in prediction["masks"]]
+        scores = evaluate_quickly(self._annotations, rows, masks)
         return {
-            f"{kind}_{theirs}": NO_GROUND_TRUTH if scores[kind][name] is None else scores[kind][name]
-            for kind in IOU_TYPES
-            for name, theirs in MMDET_NAMES.items()
+            f"{iou_type}_{mmdet}": NO_GROUND_TRUTH if scores[iou_type][name] is None else scores[iou_type][name]
+            for iou_type in IOU_TYPES
+            for name, mmdet in MMDET_NAMES.items()
         }
 
 
-def _rows(one: dict[str, Any], categories: np.ndarray) -> np.ndarray:
-    """(n, 7) of one image, as evaluate_quickly takes them."""
-    count, boxes = len(one["labels"]), one["bboxes"]
-    # Sides as CocoMetric takes them: of single precision, subtracted in double.
+def _rows(prediction: dict[str, Any], categories: np.ndarray) -> np.ndarray:
+    """Returns the detections of one image as rows (n, 7) for evaluate_quickly."""
+    count, boxes = len(prediction["labels"]), prediction["bboxes"]
+    # CocoMetric also subtracts corners of single precision in double precision.
     boxes = boxes.astype(np.float64)
-    image = np.full((count, 1), one["img_id"], np.float64)
+    image = np.full((count, 1), prediction["img_id"], np.float64)
     sides = boxes[:, 2:] - boxes[:, :2]
-    scores, categories = one["scores"].astype(np.float64)[:, None], categories[one["labels"]][:, None]
+    scores, categories = prediction["scores"].astype(np.float64)[:, None], categories[prediction["labels"]][:, None]
     return np.concatenate([image, boxes[:, :2], sides, scores, categories], axis=1)

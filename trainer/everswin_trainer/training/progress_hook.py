@@ -81,7 +81,7 @@ class ProgressHook(Hook):
         if self._progress:
             scores = scores_of_validation(metrics or {}, self._context.data.annotations("val"))
             if not metrics:
-                self._progress.write("warning", message=f"epoch {runner.epoch}: nothing was detected in any image")
+                self._progress.write("warning", message=f"epoch {runner.epoch}: no object was detected in any image")
             seconds = time.monotonic() - self._validates_since
             self._progress.write("validation", epoch=runner.epoch, iteration=runner.iter, seconds=seconds, **scores)
 

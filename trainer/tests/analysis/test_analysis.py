@@ -11,9 +11,9 @@ from noisy import EMPTY, add_detection, detect
 
 from contract import check_answer
 from everswin_trainer.analysis.analyze import BOOTSTRAP_FILE, FILE, Subject, analyze, discard
-from everswin_trainer.analysis.drawing import LONG_SIDE, MOST_BYTES, draw, shrink
-from everswin_trainer.analysis.gallery import EACH
-from everswin_trainer.analysis.safe_text import LONGEST, safe_text
+from everswin_trainer.analysis.drawing import LONG_SIDE, MAX_PICTURE_BYTES, draw, shrink
+from everswin_trainer.analysis.gallery import IMAGES_PER_GROUP
+from everswin_trainer.analysis.safe_text import MAX_UTF16_UNITS, safe_text
 from everswin_trainer.metrics.coco_scores import evaluate
 
 IDENTITY = {"checkpointSha256": "a" * 64, "annotationsSha256": "b" * 64, "planHash": "c" * 64}
@@ -27,21 +27,21 @@ def content(mini_files: dict[str, bytes]) -> dict[str, Any]:
 
 def analyzed(
     content: dict[str, Any],
-    found: dict[str, list[dict[str, Any]]],
+    results: dict[str, list[dict[str, Any]]],
     folder: Path,
     images: dict[str, bytes] | None = None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """analysis.json and bootstrap.json."""
+    """Returns analysis.json and bootstrap.json."""
     annotations = folder / "annotations.json"
     annotations.write_text(json.dumps(content))
 
-    def picture_of(name: str) -> np.ndarray:
+    def read_image(name: str) -> np.ndarray:
         if images is None:
             [record] = [one for one in content["images"] if one["file_name"] == name]
             return np.zeros((record["height"], record["width"], 3), np.uint8)
         return cv2.imdecode(np.frombuffer(images[name], np.uint8), cv2.IMREAD_COLOR)
 
-    analyze(Subject(IDENTITY, annotations, found, picture_of, resamples=40), folder, lambda: None)
+    analyze(Subject(IDENTITY, annotations, results, read_image, resamples=40), folder, lambda: None)
     bootstrap = folder / BOOTSTRAP_FILE
     return (
         check_answer("analysis", folder / FILE),
@@ -50,15 +50,15 @@ def analyzed(
 
 
 @pytest.fixture(scope="module")
-def whole(
+def complete(
     content: dict[str, Any], mini_files: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[dict[str, Any], dict[str, Any], Path]:
     folder = tmp_path_factory.mktemp("analysis")
     return *analyzed(content, detect(content, seed=3), folder, mini_files), folder
 
 
-def test_class_scores_average_to_the_published_ap(whole: Any, content: dict[str, Any]) -> None:
-    analysis, _, folder = whole
+def test_class_scores_average_to_the_published_ap(complete: Any, content: dict[str, Any]) -> None:
+    analysis, _, folder = complete
     published = evaluate(folder / "annotations.json", detect(content, seed=3))
     for kind in ("bbox", "segm"):
         for name in ("AP", "AP50"):
@@ -70,8 +70,8 @@ def test_class_scores_average_to_the_published_ap(whole: Any, content: dict[str,
     assert analysis["classes"][0]["images"] == len({one["image_id"] for one in kept if one["category_id"] == 1})
 
 
-def test_precision_curves_decrease_and_average_to_the_score(whole: Any) -> None:
-    analysis, _, folder = whole
+def test_precision_curves_decrease_and_average_to_the_score(complete: Any) -> None:
+    analysis, _, folder = complete
     for kind in ("bbox", "segm"):
         curve = analysis["curves"][kind]["iou50"]
         assert len(curve) == 101
@@ -82,8 +82,8 @@ def test_precision_curves_decrease_and_average_to_the_score(whole: Any) -> None:
         )
 
 
-def test_object_counts_by_size_add_up_to_the_total(whole: Any, content: dict[str, Any]) -> None:
-    analysis, _, _ = whole
+def test_object_counts_by_size_add_up_to_the_total(complete: Any, content: dict[str, Any]) -> None:
+    analysis, _, _ = complete
     for kind in ("bbox", "segm"):
         errors = analysis["errors"][kind]
         assert sum(errors["objects"].values()) == sum(not one["iscrowd"] for one in content["annotations"])
@@ -91,8 +91,8 @@ def test_object_counts_by_size_add_up_to_the_total(whole: Any, content: dict[str
             assert errors["found"][size] + errors["kinds"]["missed"]["count"][size] <= errors["objects"][size]
 
 
-def test_bootstrap_intervals_contain_the_scores_and_replicates_are_written(whole: Any) -> None:
-    analysis, bootstrap, _ = whole
+def test_bootstrap_intervals_contain_the_scores_and_replicates_are_written(complete: Any) -> None:
+    analysis, bootstrap, _ = complete
     assert analysis["bootstrap"]["resamples"] == bootstrap["resamples"] == 40
     for kind in ("bbox", "segm"):
         low, high = analysis["bootstrap"][kind]["AP"]
@@ -104,19 +104,23 @@ def test_bootstrap_intervals_contain_the_scores_and_replicates_are_written(whole
     assert (bootstrap["annotationsSha256"], bootstrap["classes"]) == ("b" * 64, ["circle", "rectangle", "triangle"])
 
 
-def test_gallery_shows_best_worst_and_random_images_without_repetition(whole: Any) -> None:
-    gallery = whole[0]["gallery"]
-    assert [one["group"] for one in gallery] == ["best"] * EACH + ["worst"] * EACH + ["random"] * EACH
-    assert len({one["imageId"] for one in gallery}) == 3 * EACH
+def test_gallery_shows_best_worst_and_random_images_without_repetition(complete: Any) -> None:
+    gallery = complete[0]["gallery"]
+    assert [one["group"] for one in gallery] == ["best"] * IMAGES_PER_GROUP + ["worst"] * IMAGES_PER_GROUP + [
+        "random"
+    ] * IMAGES_PER_GROUP
+    assert len({one["imageId"] for one in gallery}) == 3 * IMAGES_PER_GROUP
     f1 = {group: [one["f1"] for one in gallery if one["group"] == group] for group in ("best", "worst", "random")}
     assert f1["best"] == sorted(f1["best"], reverse=True)
     assert f1["worst"] == sorted(f1["worst"])
     assert f1["best"][-1] >= max(f1["random"]) >= min(f1["random"]) >= f1["worst"][-1]
-    assert "0.3" in whole[0]["galleryRule"]
+    assert "0.3" in complete[0]["galleryRule"]
 
 
-def test_gallery_pictures_show_the_image_with_its_annotations_drawn(whole: Any, mini_files: dict[str, bytes]) -> None:
-    for one in whole[0]["gallery"]:
+def test_gallery_pictures_show_the_image_with_its_annotations_drawn(
+    complete: Any, mini_files: dict[str, bytes]
+) -> None:
+    for one in complete[0]["gallery"]:
         original = cv2.imdecode(np.frombuffer(mini_files[one["fileName"]], np.uint8), cv2.IMREAD_COLOR)
         for side in ("truth", "predictions"):
             jpeg = base64.b64decode(one["picture"][side], validate=True)
@@ -124,15 +128,15 @@ def test_gallery_pictures_show_the_image_with_its_annotations_drawn(whole: Any, 
             assert shown.shape == original.shape == (one["picture"]["height"], one["picture"]["width"], 3)
             difference = np.abs(shown.astype(int) - original).max(axis=2) > 60
             assert difference.any() == bool(one[side])
-        for thing in one["truth"]:
-            x, y, w, h = thing["box"]
-            points = np.array(thing["outlines"][0]).reshape(-1, 2)
+        for drawn in one["truth"]:
+            x, y, w, h = drawn["box"]
+            points = np.array(drawn["outlines"][0]).reshape(-1, 2)
             assert (points >= [x - 1, y - 1]).all()
             assert (points <= [x + w + 1, y + h + 1]).all()
-        right = sum(thing["outcome"] == "correct" for thing in one["predictions"])
-        assert right == sum(thing["found"] for thing in one["truth"])
-        said = [thing for thing in one["predictions"] if thing["outcome"] != "ignored"]
-        assert one["f1"] == pytest.approx(2 * right / (len(said) + len(one["truth"])))
+        correct = sum(drawn["outcome"] == "correct" for drawn in one["predictions"])
+        assert correct == sum(drawn["found"] for drawn in one["truth"])
+        counted = [drawn for drawn in one["predictions"] if drawn["outcome"] != "ignored"]
+        assert one["f1"] == pytest.approx(2 * correct / (len(counted) + len(one["truth"])))
 
 
 def test_names_from_the_data_set_are_kept_unless_utf8_cannot_encode_them(
@@ -140,21 +144,23 @@ def test_names_from_the_data_set_are_kept_unless_utf8_cannot_encode_them(
 ) -> None:
     content = copy.deepcopy(content)
     content["categories"][0]["name"] = HOSTILE
-    content["categories"][1]["name"] = "a" * 9 * LONGEST
+    content["categories"][1]["name"] = "a" * 9 * MAX_UTF16_UNITS
     for image in content["images"]:
         image["file_name"] = f"../{HOSTILE}/{image['id']}"
     analysis, bootstrap = analyzed(content, detect(content, seed=4), tmp_path)
-    said = HOSTILE.replace("\ud800", "?")
-    assert [one["name"] for one in analysis["classes"]] == [said, "a" * LONGEST, "triangle"]
-    assert bootstrap["classes"] == [said, "a" * LONGEST, "triangle"]
+    encodable = HOSTILE.replace("\ud800", "?")
+    assert [one["name"] for one in analysis["classes"]] == [encodable, "a" * MAX_UTF16_UNITS, "triangle"]
+    assert bootstrap["classes"] == [encodable, "a" * MAX_UTF16_UNITS, "triangle"]
     assert {one["fileName"] for one in analysis["gallery"]} == {
-        f"../{said}/{one['imageId']}" for one in analysis["gallery"]
+        f"../{encodable}/{one['imageId']}" for one in analysis["gallery"]
     }
 
 
 def test_safe_text_truncates_by_utf16_units_without_splitting_a_character() -> None:
-    assert safe_text("\N{GRINNING FACE}" * LONGEST) == "\N{GRINNING FACE}" * (LONGEST // 2)
-    assert safe_text("x" + "\N{GRINNING FACE}" * LONGEST) == "x" + "\N{GRINNING FACE}" * (LONGEST // 2 - 1)
+    assert safe_text("\N{GRINNING FACE}" * MAX_UTF16_UNITS) == "\N{GRINNING FACE}" * (MAX_UTF16_UNITS // 2)
+    assert safe_text("x" + "\N{GRINNING FACE}" * MAX_UTF16_UNITS) == "x" + "\N{GRINNING FACE}" * (
+        MAX_UTF16_UNITS // 2 - 1
+    )
 
 
 def test_analysis_scores_zero_and_shows_the_objects_when_nothing_is_detected(
@@ -172,8 +178,7 @@ def test_analysis_scores_zero_and_shows_the_objects_when_nothing_is_detected(
 def test_mean_scores_exclude_classes_without_ground_truth(content: dict[str, Any], tmp_path: Path) -> None:
     content = copy.deepcopy(content)
     content["categories"].append({"id": 99, "name": "absent"})
-    found = detect(content, seed=5)
-    analysis, bootstrap = analyzed(content, found, tmp_path)
+    analysis, bootstrap = analyzed(content, detect(content, seed=5), tmp_path)
     absent = analysis["classes"][-1]
     assert (absent["images"], absent["instances"]) == (0, 0)
     assert absent["bbox"] == {"AP": None, "AP50": None, "interval": None, "curve": None}
@@ -184,9 +189,9 @@ def test_mean_scores_exclude_classes_without_ground_truth(content: dict[str, Any
 
 def test_analysis_accepts_a_single_image_and_no_ground_truth(content: dict[str, Any], tmp_path: Path) -> None:
     content = {**content, "images": content["images"][:1], "annotations": []}
-    found: dict[str, list[dict[str, Any]]] = {"bbox": [], "segm": []}
-    add_detection(found, content["images"][0], 7, [5, 5, 30, 30], 0.8)
-    analysis, bootstrap = analyzed(content, found, tmp_path)
+    results: dict[str, list[dict[str, Any]]] = {"bbox": [], "segm": []}
+    add_detection(results, content["images"][0], 7, [5, 5, 30, 30], 0.8)
+    analysis, bootstrap = analyzed(content, results, tmp_path)
     assert (analysis["bootstrap"], bootstrap) == (None, {})
     assert analysis["curves"]["bbox"] == {"iou50": None, "iou75": None, "mean": None}
     assert analysis["errors"]["segm"]["kinds"]["background"] == {
@@ -201,10 +206,10 @@ def test_pictures_stay_within_the_size_limit_for_any_content() -> None:
     picture = shrink(noise)
     assert picture.shape == (320, LONG_SIDE, 3)
     noise = np.random.default_rng(0).integers(0, 255, (LONG_SIDE, LONG_SIDE, 3)).astype(np.uint8)
-    assert len(base64.b64decode(draw(noise, []))) <= MOST_BYTES
+    assert len(base64.b64decode(draw(noise, []))) <= MAX_PICTURE_BYTES
 
 
-def test_discard_removes_the_files_of_an_earlier_test(whole: Any, tmp_path: Path) -> None:
+def test_discard_removes_the_files_of_an_earlier_test(complete: Any, tmp_path: Path) -> None:
     for name in (FILE, BOOTSTRAP_FILE):
         (tmp_path / name).write_text("{}")
     discard(tmp_path)

@@ -1,4 +1,4 @@
-"""Our matches against pycocotools itself, on the miniature COCO with a crowd, equal scores and an absent class."""
+"""Compares our matches with pycocotools on the miniature COCO, with a crowd, equal scores and an absent class."""
 
 import copy
 import json
@@ -19,12 +19,12 @@ from everswin_trainer.metrics.coco_scores import AP_NAMES, AR_NAMES, evaluate
 from everswin_trainer.metrics.quick_scores import evaluate_quickly
 
 KINDS = ("bbox", "segm")
-Found = dict[str, list[dict[str, Any]]]
+Detections = dict[str, list[dict[str, Any]]]
 
 
 @pytest.fixture(scope="module")
 def content(mini_files: dict[str, bytes]) -> dict[str, Any]:
-    """Its validation set; ids out of order, more than 100 detections of a class in an image, a class nobody drew."""
+    """Returns the annotations of the validation set, with ids out of order and a class without objects."""
     content = copy.deepcopy(json.loads(mini_files["val.json"]))
     content["categories"].append({"id": 2, "name": "absent"})
     content["images"].reverse()
@@ -32,7 +32,7 @@ def content(mini_files: dict[str, bytes]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def found(content: dict[str, Any]) -> Found:
+def detections(content: dict[str, Any]) -> Detections:
     few = detect(content, seed=1)
     crowded = detect({**content, "images": content["images"][:1]}, seed=2, per_image=450)
     return {kind: few[kind] + crowded[kind] for kind in KINDS}
@@ -44,10 +44,12 @@ def written(content: dict[str, Any], folder: Path) -> Path:
     return path
 
 
-def by_pycocotools(annotations: Path, found: Found, kind: str) -> np.ndarray:
-    """(classes in file order, overlaps, recalls): precision at 100 detections, NaN without ground truth."""
+def by_pycocotools(annotations: Path, detections: Detections, kind: str) -> np.ndarray:
+    """Returns precision at 100 detections (classes in file order, IoUs, recalls); NaN without ground truth."""
     truth = COCO(str(annotations))
-    results = [{key: value for key, value in one.items() if kind == "bbox" or key != "bbox"} for one in found[kind]]
+    results = [
+        {key: value for key, value in one.items() if kind == "bbox" or key != "bbox"} for one in detections[kind]
+    ]
     evaluation = COCOeval(truth, truth.loadRes(results), kind)
     evaluation.evaluate()
     evaluation.accumulate()
@@ -59,31 +61,31 @@ def by_pycocotools(annotations: Path, found: Found, kind: str) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_precisions_of_every_class_equal_those_of_pycocotools(
-    content: dict[str, Any], found: Found, kind: str, tmp_path: Path
+    content: dict[str, Any], detections: Detections, kind: str, tmp_path: Path
 ) -> None:
     annotations = written(content, tmp_path)
     truth = GroundTruth.load(annotations)
     ours, theirs = (
-        precision_of_classes(truth, match(truth, found[kind], kind)),
-        by_pycocotools(annotations, found, kind),
+        precision_of_classes(truth, match(truth, detections[kind], kind)),
+        by_pycocotools(annotations, detections, kind),
     )
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12)
-    assert np.isnan(ours[-1]).all(), "the class that nobody drew"
+    assert np.isnan(ours[-1]).all(), "the class without objects"
     assert 0.05 < np.nanmean(ours) < 0.95
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_scores_of_a_resample_equal_pycocotools_on_the_resampled_data_set(
-    content: dict[str, Any], found: Found, kind: str, tmp_path: Path
+    content: dict[str, Any], detections: Detections, kind: str, tmp_path: Path
 ) -> None:
-    # Equal scores are ordered by image in both, but pycocotools puts the copies of an image after all others.
-    found = copy.deepcopy(found)
-    for number, one in enumerate(found[kind]):
+    # Avoids equal scores: pycocotools would order the copies of an image after all other images.
+    detections = copy.deepcopy(detections)
+    for number, one in enumerate(detections[kind]):
         one["score"] = float(np.random.default_rng(number).random())
     truth = GroundTruth.load(written(content, tmp_path))
-    scores = resample(truth, match(truth, found[kind], kind), 2, lambda: None)
+    scores = resample(truth, match(truth, detections[kind], kind), 2, lambda: None)
     for number, weights in enumerate(next(draws(len(truth.images), 2))):
-        drawn, results = repeated(content, found[kind], dict(zip([one["id"] for one in truth.images], weights)))  # noqa: B905
+        drawn, results = repeated(content, detections[kind], dict(zip([one["id"] for one in truth.images], weights)))  # noqa: B905
         theirs = by_pycocotools(written(drawn, tmp_path), {kind: results}, kind)
         assert weights.sum() == len(truth.images)
         assert scores["AP"][number] == pytest.approx(np.nanmean(theirs), abs=1e-12)
@@ -94,7 +96,7 @@ def test_scores_of_a_resample_equal_pycocotools_on_the_resampled_data_set(
 def repeated(
     content: dict[str, Any], results: list[dict[str, Any]], times: dict[int, int]
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """A data set in which each image occurs so many times, under new ids."""
+    """Returns a data set and results with each image repeated `times`, under new ids."""
     drawn: dict[str, Any] = {"images": [], "annotations": [], "categories": content["categories"]}
     copies: list[dict[str, Any]] = []
     for image in content["images"]:
@@ -109,16 +111,16 @@ def repeated(
 
 
 def test_all_24_scores_of_hotcoco_equal_those_of_pycocotools(
-    content: dict[str, Any], found: Found, tmp_path: Path
+    content: dict[str, Any], detections: Detections, tmp_path: Path
 ) -> None:
-    # Two sizes that the miniature COCO does not have.
+    # Adds object sizes that the miniature COCO lacks.
     content = copy.deepcopy(content)
     for one, area in zip(content["annotations"], (500, 20_000, 900), strict=False):
         one["area"] = area
     annotations = written(content, tmp_path)
-    truth = evaluate(annotations, found)
-    rows = np.array([[one["image_id"], *one["bbox"], one["score"], one["category_id"]] for one in found["bbox"]])
-    quick = evaluate_quickly(annotations, rows, [one["segmentation"] for one in found["segm"]])
+    truth = evaluate(annotations, detections)
+    rows = np.array([[one["image_id"], *one["bbox"], one["score"], one["category_id"]] for one in detections["bbox"]])
+    quick = evaluate_quickly(annotations, rows, [one["segmentation"] for one in detections["segm"]])
     for kind in KINDS:
         assert tuple(quick[kind]) == AP_NAMES + AR_NAMES
         assert None not in truth[kind].values()
@@ -131,17 +133,19 @@ def test_ap_counts_at_most_100_detections_per_class_and_image_in_both_evaluators
     content = {**content, "images": content["images"][-3:]}
     shown = {one["id"] for one in content["images"]}
     content["annotations"] = [one for one in content["annotations"] if one["image_id"] in shown]
-    found = detect(content, seed=2, per_image=900)
+    detections = detect(content, seed=2, per_image=900)
     annotations = written(content, tmp_path)
-    rows = np.array([[one["image_id"], *one["bbox"], one["score"], one["category_id"]] for one in found["bbox"]])
-    quick = evaluate_quickly(annotations, rows, [one["segmentation"] for one in found["segm"]])
-    truth = evaluate(annotations, found)
+    rows = np.array([[one["image_id"], *one["bbox"], one["score"], one["category_id"]] for one in detections["bbox"]])
+    quick = evaluate_quickly(annotations, rows, [one["segmentation"] for one in detections["segm"]])
+    truth = evaluate(annotations, detections)
     assert quick == {kind: pytest.approx(truth[kind], abs=1e-9) for kind in KINDS}
 
 
-def test_hotcoco_scores_are_null_without_ground_truth(content: dict[str, Any], found: Found, tmp_path: Path) -> None:
+def test_hotcoco_scores_are_null_without_ground_truth(
+    content: dict[str, Any], detections: Detections, tmp_path: Path
+) -> None:
     annotations = written({**content, "annotations": []}, tmp_path)
-    rows = np.array([[one["image_id"], *one["bbox"], one["score"], one["category_id"]] for one in found["bbox"]])
-    quick = evaluate_quickly(annotations, rows, [one["segmentation"] for one in found["segm"]])
-    assert quick == evaluate(annotations, found)
+    rows = np.array([[one["image_id"], *one["bbox"], one["score"], one["category_id"]] for one in detections["bbox"]])
+    quick = evaluate_quickly(annotations, rows, [one["segmentation"] for one in detections["segm"]])
+    assert quick == evaluate(annotations, detections)
     assert set(quick["bbox"].values()) == {None}

@@ -5,7 +5,7 @@ from everswin_trainer.analysis.precision import RECALLS, precisions, rankings
 
 
 def as_pycocotools(correct: np.ndarray, objects: int) -> np.ndarray:
-    """Its accumulation, word by word."""
+    """Repeats the accumulation of pycocotools line by line."""
     found, wrong = np.cumsum(correct).astype(float), np.cumsum(~correct).astype(float)
     recall, precision = found / objects, found / (wrong + found + np.spacing(1))
     for i in range(len(precision) - 1, 0, -1):
@@ -16,7 +16,7 @@ def as_pycocotools(correct: np.ndarray, objects: int) -> np.ndarray:
 
 @pytest.mark.parametrize("objects", [1, 2, 3, 7, 29, 50, 100, 101, 200, 1000])
 def test_precision_is_sampled_at_the_recalls_of_pycocotools_bit_for_bit(objects: int) -> None:
-    # Every second one is wrong at first, then more and more: no two recalls have the same precision.
+    # Every second detection is wrong at first, then more of them: no two recalls have the same precision.
     correct = np.concatenate([[True] + [False] * (1 + number // 3) for number in range(min(objects, 60))])
     correct = np.concatenate([correct, np.ones(max(0, objects - 60), bool)])[: 4 * objects + 200]
     nothing = np.zeros(len(correct), int)
