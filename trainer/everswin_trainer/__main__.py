@@ -19,17 +19,17 @@ COMMANDS = {
     "pack-folder": "data.pack_folder",
     "mini-coco": "demo.mini_coco",
 }
-# What torchrun starts, once for each rank.
+# Commands that torchrun starts once per rank.
 RANKED = ("train", "test")
 
 
 def main(argv: list[str]) -> int:
-    """Runs one command; 2 and a line on stderr for an unknown one or a user's mistake."""
+    """Runs one command and returns its exit code; 2 for an unknown command."""
     if not argv or argv[0] not in COMMANDS:
         print(f"expected the command to be one of {', '.join(COMMANDS)}, got {argv[:1]}", file=sys.stderr)
         return 2
     if argv[0] in RANKED:
-        # Before what may take seconds to import, and warn of this and that.
+        # Set before the imports below, which may take seconds and print warnings.
         redirect_to_rank_log()
     module = importlib.import_module(f".{COMMANDS[argv[0]]}", __package__)
     return module.main(argv[1:]) or 0

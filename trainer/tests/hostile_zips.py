@@ -211,7 +211,7 @@ def corpus(images: dict[str, bytes], outside: str) -> dict[str, tuple[bytes, str
         "deflate that ends early": (_packed(packed, deflate(text)[:-4]), "ends in the middle"),
         "deflate with trailing data": (_packed(packed, deflate(text) + b"evil"), "data after its end"),
         "deflate of random bytes": (_packed(packed, b"\xff" * 40), "cannot be decompressed"),
-        "deflate shorter than declared": (_packed(packed, deflate(text[:-1])), "the central directory says 2000"),
+        "deflate shorter than declared": (_packed(packed, deflate(text[:-1])), "the central directory declares 2000"),
         "deflate longer than declared": (_packed(packed, deflate(text + b"y")), "more than the 2000 bytes"),
         "fewer entries than declared": (
             named(b"train/" + b"n" * 200, end={"here": count + 2, "entries": count + 2}),

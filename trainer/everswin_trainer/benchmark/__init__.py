@@ -1,1 +1,1 @@
-"""`gpu-check`: measures the speed switches on this machine with images that are drawn for it."""
+"""Implements `gpu-check`, which measures the speed switches on this machine with synthetic images."""

@@ -1,7 +1,7 @@
-"""Drawn images in COCO's sizes, with as many objects of as many sizes as COCO has: for measuring, not for learning.
+"""Generates a synthetic data set for benchmarks with the image sizes, object counts and object sizes of COCO.
 
-train2017 has 7.3 objects in an image that has any; 41 % are smaller than 32^2 pixels, 34 % smaller than 96^2, the rest
-larger. A file has 163 kB in the mean.
+In train2017, images with annotations have 7.3 objects on average. 41 % of the objects are smaller than 32^2 pixels,
+34 % smaller than 96^2, the rest larger. The mean file size is 163 kB.
 """
 
 import json
@@ -15,18 +15,18 @@ import numpy as np
 from everswin_trainer.data.dataset import MANIFEST, PreparedData
 from everswin_trainer.system.atomic_file import write_json
 
-# (width, height) and how often: landscape, portrait, and the odd ones.
+# (width, height) and share: landscape, portrait and less common sizes; the remaining images are SQUARE.
 SIZES = (((640, 480), 0.5), ((640, 427), 0.22), ((480, 640), 0.13), ((427, 640), 0.08), ((500, 375), 0.05))
 SQUARE = (640, 640)
 MEAN_OBJECTS, MOST_OBJECTS = 7.3, 60
-# Sides of objects in pixels, as squares of the same area, and how often.
+# Side in pixels of a square with the object's area (minimum, maximum), and share of the objects.
 SIDES = (((8, 32), 0.41), ((32, 96), 0.34), ((96, 300), 0.25))
 CORNERS = 20
 CLASSES = 80
 
 
 def draw_dataset(root: Path, images: int, files: int, seed: int) -> PreparedData:
-    """A data set of `images` entries that share `files` files, as `prepare-dataset` leaves one of extracted images."""
+    """Writes a data set of `images` entries that share `files` files, in the layout of extracted prepared data."""
     draws = np.random.default_rng(seed)
     for split in ("train", "val"):
         (root / "images" / split).mkdir(parents=True)
@@ -56,7 +56,7 @@ def _draw_size(draws: np.random.Generator) -> tuple[int, int]:
 
 
 def _write_photograph(path: Path, draws: np.random.Generator, width: int, height: int) -> None:
-    """Soft shapes under grain: about as many bytes as a photograph of COCO."""
+    """Writes soft shapes with noise, which compress to about the size of a COCO photograph."""
     coarse = draws.integers(0, 255, (height // 20, width // 20, 3), np.uint8)
     smooth = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC).astype(np.float32)
     grain = draws.normal(0, 14, (height, width, 1)).astype(np.float32)
@@ -68,7 +68,7 @@ def _write_photograph(path: Path, draws: np.random.Generator, width: int, height
 def _write_annotations(path: Path, draws: np.random.Generator, images: list[tuple[int, tuple[int, int]]]) -> None:
     annotations: list[dict[str, Any]] = []
     for number, (_, size) in enumerate(images):
-        # The geometric distribution of this mean, from 1 on.
+        # Geometric distribution with this mean and a minimum of 1.
         for _ in range(min(MOST_OBJECTS, int(draws.geometric(1 / MEAN_OBJECTS)))):
             one = _draw_object(draws, *size)
             annotations.append({**one, "id": len(annotations) + 1, "image_id": number + 1, "iscrowd": 0})
@@ -82,7 +82,7 @@ def _write_annotations(path: Path, draws: np.random.Generator, images: list[tupl
 
 def _draw_object(draws: np.random.Generator, width: int, height: int) -> dict[str, Any]:
     kind = draws.choice(len(SIDES), p=[share for _, share in SIDES])
-    # Of the square as large as the ellipse that is drawn.
+    # Scales the side of the square to an ellipse of the same area.
     side = math.exp(draws.uniform(*np.log(SIDES[kind][0]))) / math.sqrt(np.pi / 4)
     stretch = math.exp(draws.uniform(-0.6, 0.6))
     w, h = min(width - 2, side * stretch), min(height - 2, side / stretch)

@@ -1,4 +1,4 @@
-"""One rank of a measured training (gpu_check.py): the real training's runner and hooks, stopped after some steps."""
+"""Runs one rank of a measured training (gpu_check.py) with the runner and hooks of a real one, for some steps."""
 
 import argparse
 import time
@@ -18,14 +18,14 @@ from everswin_trainer.training.context import Context, add_arguments
 BYTES_PER_MEBIBYTE = 1 << 20
 
 
-class Measured(Exception):
-    """Enough steps were taken."""
+class MeasurementDone(Exception):
+    """Raised to end the training after the requested number of steps."""
 
 
 class MeasuringHook(Hook):
-    """Wall time from the end of a step to the end of the next, data and hooks included, and the step's loss."""
+    """Records the loss of each step and the wall time since the end of the previous one, with data and hooks."""
 
-    # After all that a real step does.
+    # Runs after all other hooks of a step.
     priority = "LOWEST"
 
     def __init__(self, steps: int, device: str) -> None:
@@ -44,15 +44,15 @@ class MeasuringHook(Hook):
         now = time.monotonic()
         self.seconds.append(now - self._since)
         self._since = now
-        # MMEngine has fetched it already.
+        # MMEngine has already fetched the loss from the GPU.
         self.losses.append(float(runner.message_hub.get_scalar("train/loss").current()))
         if len(self.seconds) == self._steps:
-            raise Measured
+            raise MeasurementDone
 
 
 @record
 def main(argv: list[str]) -> int:
-    """Writes {seconds, losses, peakMemoryMib, memoryInUseMib, versions} of the first rank."""
+    """Writes {seconds, losses, peakMemoryMib, memoryInUseMib, versions} of rank 0."""
     parser = argparse.ArgumentParser(prog="everswin_trainer gpu-check-rank")
     add_arguments(parser)
     parser.add_argument("--iterations", type=int, required=True)
@@ -61,7 +61,7 @@ def main(argv: list[str]) -> int:
     arguments = parser.parse_args(argv)
     out, context = arguments.out.resolve(), Context.of(arguments)
     in_use = memory_in_use_mib(context)
-    # Only now: MMDetection takes seconds to import, and asks for mmcv's ops and for CUDA then.
+    # Imported here: MMDetection takes seconds to import, and needs mmcv's ops and CUDA to be set up.
     from everswin_trainer.training.progress_hook import peak_memory_mb, versions
     from everswin_trainer.training.run import Start, assemble
 
@@ -70,18 +70,18 @@ def main(argv: list[str]) -> int:
     runner.register_hook(hook)
     try:
         runner.train()
-    except Measured:
+    except MeasurementDone:
         pass
     if context.rank.is_rank0:
         memory = {"memoryInUseMib": in_use, "peakMemoryMib": peak_memory_mb(arguments.device)}
-        found = {"seconds": hook.seconds, "losses": replace_non_finite(hook.losses), **memory}
-        write_json(out, {**found, "versions": versions(arguments.device)})
+        result = {"seconds": hook.seconds, "losses": replace_non_finite(hook.losses), **memory}
+        write_json(out, {**result, "versions": versions(arguments.device)})
     dist.destroy_process_group()
     return 0
 
 
 def memory_in_use_mib(context: Context) -> float | None:
-    """Of this rank's GPU, before the training takes any: that of others, and a CUDA context. None on a CPU."""
+    """Returns the used memory of this rank's GPU before training: other processes and a CUDA context. None on a CPU."""
     if context.rank.device == "cpu":
         return None
     free, total = torch.cuda.mem_get_info(context.rank.local)

@@ -42,7 +42,7 @@ def _checked(entry: Entry, chunks: Iterator[bytes | memoryview]) -> Iterator[byt
         size += len(chunk)
         yield chunk
     if size != entry.size:
-        raise _wrong(entry, f"has {size} bytes, the central directory says {entry.size}")
+        raise _wrong(entry, f"has {size} bytes, the central directory declares {entry.size}")
     if crc != entry.crc:
         raise _wrong(entry, "has the wrong CRC-32: it is damaged")
 
@@ -64,12 +64,12 @@ def _check_local(descriptor: int, entry: Entry, first: bytes) -> int:
     if OVERFLOW32 in (compressed, size):
         begin = entry.offset + LOCAL.size + name_bytes
         compressed, size = _resolve_zip64_sizes(entry, read_exactly(descriptor, begin, extra_bytes), compressed, size)
-    told = (crc, compressed, size)
+    local = (crc, compressed, size)
     # A streaming writer stores sizes and CRC in a data descriptor after the data.
     unknown = bool(flags & HAS_DATA_DESCRIPTOR)
-    for said, truth in zip(told, (entry.crc, entry.compressed, entry.size), strict=True):
-        if said != truth and not (unknown and said == 0):
-            raise _wrong(entry, f"has {said} in its local header and {truth} in the central directory")
+    for actual, expected in zip(local, (entry.crc, entry.compressed, entry.size), strict=True):
+        if actual != expected and not (unknown and actual == 0):
+            raise _wrong(entry, f"has {actual} in its local header and {expected} in the central directory")
     return skip
 
 
@@ -100,13 +100,15 @@ def _inflate(chunks: Iterator[memoryview | bytes], entry: Entry) -> Iterator[byt
                 raise _wrong(entry, "has data after its end")
             while not inflate.eof:
                 most = min(room, CHUNK_BYTES)
-                found = inflate.decompress(chunk, most)
-                room -= len(found)
+                content = inflate.decompress(chunk, most)
+                room -= len(content)
                 if room <= 0:
-                    raise _wrong(entry, f"expands to more than the {entry.size} bytes that the central directory says")
-                yield found
+                    raise _wrong(
+                        entry, f"expands to more than the {entry.size} bytes that the central directory declares"
+                    )
+                yield content
                 chunk = inflate.unconsumed_tail
-                if not chunk and len(found) < most:
+                if not chunk and len(content) < most:
                     break
             if inflate.unused_data:
                 raise _wrong(entry, "has data after its end")

@@ -1,11 +1,10 @@
-"""The demo's data: drawn shapes in COCO's own archives, and a small Swin checkpoint next to them.
+"""Generates the data of the demo: drawn shapes in archives with COCO's layout, and a small Swin checkpoint.
 
-`python -m everswin_trainer mini-coco --out DIR` writes four files, byte for byte the same on any machine with the
-locked wheels: train2017.zip, val2017.zip, annotations_trainval2017.zip and swin_mini_patch4_window7_224.pth. Everything
-is drawn with integers from PCG64's raw words, a stream that numpy promises to keep; the JPEG codec is OpenCV's own.
+`python -m everswin_trainer mini-coco --out DIR` writes train2017.zip, val2017.zip, annotations_trainval2017.zip and
+swin_mini_patch4_window7_224.pth. The bytes are the same on every machine with the locked wheels: all shapes are drawn
+with integers from raw words of PCG64, a stream that NumPy keeps stable, and OpenCV includes its JPEG codec.
 
-`--own DIR` instead writes a data set as somebody's own may look: files in folders, named and numbered otherwise, and
-other classes.
+`--own DIR` instead writes an example of user data: image files in folders, with other names, ids and classes.
 """
 
 import argparse
@@ -25,17 +24,17 @@ from everswin_trainer.system.atomic_file import write_atomic
 
 SEED = 2017
 TRAIN_IMAGES, VAL_IMAGES = 96, 24
-# One image in this many shows no object, as in COCO.
+# Every image with this period has no object; COCO has such images too.
 EMPTY_EVERY = 24
 SIZES = ((128, 96), (96, 128))
 OBJECT_PIXELS = (28, 57)
 MAX_OBJECTS = 4
-# COCO's category ids have gaps too, and code that takes them for positions must fail here.
+# The ids have gaps as in COCO, so that code that mistakes them for indices fails.
 CATEGORIES = {1: "circle", 3: "rectangle", 7: "triangle"}
-# Class names of the same shapes in the example of user data.
+# Ids and names of these classes in the example of user data.
 OWN_CATEGORIES = {1: (0, "disc"), 3: (1, "tile"), 7: (2, "wedge")}
 OWN_SEED = 2018
-# cos of 0, 22.5 .. 90 degrees, times 1024: a circle is a polygon of 16 corners.
+# 1024 times the cosine of 0, 22.5, ..., 90 degrees: a circle is a polygon with 16 corners.
 QUARTER = (1024, 946, 724, 392, 0)
 
 
@@ -53,19 +52,19 @@ class Draws:
         return low + self.below(high - low)
 
     def grid(self, height: int, width: int, limit: int) -> np.ndarray:
-        """(height, width, 3) int64 in 0..limit-1."""
+        """Returns (height, width, 3) int64 in 0..limit-1."""
         words = self.source.random_raw(height * width * 3)
         return (words % np.uint64(limit)).astype(np.int64).reshape(height, width, 3)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="everswin_trainer mini-coco", description=__doc__.splitlines()[0])
-    where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("--out", type=Path, help="folder to write the four files into")
-    where.add_argument("--own", type=Path, help="folder to write images and annotations into, as one's own data")
+    target = parser.add_mutually_exclusive_group(required=True)
+    target.add_argument("--out", type=Path, help="folder for the four files")
+    target.add_argument("--own", type=Path, help="folder for images and annotations in the layout of user data")
     arguments = parser.parse_args(argv)
     out = arguments.own or arguments.out
-    # Nothing is written before everything is made.
+    # Generates all files before writing the first one.
     files = make_own() if arguments.own else make_files()
     for name, content in files.items():
         (out / name).parent.mkdir(parents=True, exist_ok=True)
@@ -93,7 +92,7 @@ def make_files() -> dict[str, bytes]:
 
 
 def make_own() -> dict[str, bytes]:
-    """Path in the folder -> content: train/, val/ and annotations/{train,val}.json."""
+    """Returns the content of each file by its path: train/, val/ and annotations/{train,val}.json."""
     draws = Draws(np.random.PCG64(OWN_SEED))
     files: dict[str, bytes] = {}
     categories = [{"id": key, "name": name} for key, name in OWN_CATEGORIES.values()]
@@ -116,15 +115,15 @@ def _draw_split(draws: Draws, first: int, count: int) -> tuple[dict[str, tuple[b
     images: dict[str, tuple[bytes, dict]] = {}
     annotations: list[dict] = []
     for index in range(count):
-        # Ids have gaps, as COCO's have.
+        # The ids have gaps as in COCO.
         image_id = 1 + 3 * (first + index)
         width, height = SIZES[draws.below(len(SIZES))]
         canvas = _background(draws, width, height)
-        found: list[dict] = []
+        objects: list[dict] = []
         if (index + 1) % EMPTY_EVERY:
-            # One crowd a split, in its first image.
-            found = _draw_objects(draws, canvas, with_crowd=index == 0)
-        for annotation in found:
+            # The first image of each split contains its only crowd.
+            objects = _draw_objects(draws, canvas, with_crowd=index == 0)
+        for annotation in objects:
             annotations.append(
                 annotation | {"image_id": image_id, "id": 1 + 2 * (first * MAX_OBJECTS + len(annotations))}
             )
@@ -144,40 +143,40 @@ def _draw_split(draws: Draws, first: int, count: int) -> tuple[dict[str, tuple[b
 
 
 def _background(draws: Draws, width: int, height: int) -> np.ndarray:
-    """(height, width, 3) int64: dim blocks of 16 px under fine grain."""
+    """Returns (height, width, 3) int64: dark blocks of 16 pixels with fine noise."""
     blocks = draws.grid(height // 16, width // 16, 48)
     return 24 + blocks.repeat(16, axis=0).repeat(16, axis=1) + draws.grid(height, width, 24)
 
 
 def _draw_objects(draws: Draws, canvas: np.ndarray, with_crowd: bool) -> list[dict]:
     """Draws shapes that do not touch each other. Returns their annotations without ids."""
-    taken: list[tuple[int, int, int, int]] = []
-    found: list[dict] = []
+    occupied: list[tuple[int, int, int, int]] = []
+    annotations: list[dict] = []
     if with_crowd:
         box = (4, 4, 44, 28)
-        taken.append(box)
-        found.append(_draw_crowd(draws, canvas, box))
-    wanted = len(found) + draws.between(1, MAX_OBJECTS)
-    # A crowded image takes what fits.
+        occupied.append(box)
+        annotations.append(_draw_crowd(draws, canvas, box))
+    count = len(annotations) + draws.between(1, MAX_OBJECTS)
+    # Limits the attempts: a full image gets fewer objects.
     for _ in range(40):
-        if len(found) == wanted:
+        if len(annotations) == count:
             break
-        box = _free_box(draws, canvas, taken)
+        box = _free_box(draws, canvas, occupied)
         if box is not None:
-            taken.append(box)
-            found.append(_draw_shape(draws, canvas, box))
-    return found
+            occupied.append(box)
+            annotations.append(_draw_shape(draws, canvas, box))
+    return annotations
 
 
 def _free_box(
-    draws: Draws, canvas: np.ndarray, taken: list[tuple[int, int, int, int]]
+    draws: Draws, canvas: np.ndarray, occupied: list[tuple[int, int, int, int]]
 ) -> tuple[int, int, int, int] | None:
-    """x, y, width, height of a place at least 3 px away from the border and from every taken box, or None."""
+    """Returns a random box (x, y, width, height) inside the image; None within 3 pixels of an occupied box."""
     height, width = canvas.shape[:2]
     w, h = (draws.between(*OBJECT_PIXELS) for _ in range(2))
     x, y = draws.between(3, width - w - 3), draws.between(3, height - h - 3)
-    for left, top, taken_w, taken_h in taken:
-        if x < left + taken_w + 3 and left < x + w + 3 and y < top + taken_h + 3 and top < y + h + 3:
+    for left, top, other_w, other_h in occupied:
+        if x < left + other_w + 3 and left < x + w + 3 and y < top + other_h + 3 and top < y + h + 3:
             return None
     return x, y, w, h
 
@@ -197,7 +196,7 @@ def _draw_shape(draws: Draws, canvas: np.ndarray, box: tuple[int, int, int, int]
 
 
 def _draw_crowd(draws: Draws, canvas: np.ndarray, box: tuple[int, int, int, int]) -> dict:
-    """Many small circles that COCO would not tell apart: one run-length mask, iscrowd 1."""
+    """Draws many small circles with a common run-length mask. Returns their annotation with iscrowd 1."""
     x, y, width, height = box
     mask = np.zeros(canvas.shape[:2], bool)
     for left in range(x, x + width - 9, 11):
@@ -215,7 +214,7 @@ def _draw_crowd(draws: Draws, canvas: np.ndarray, box: tuple[int, int, int, int]
 
 
 def _corners(shape: str, box: tuple[int, int, int, int]) -> np.ndarray:
-    """(corners, 2) int64 of a convex polygon in `box`, clockwise on the screen (y goes down)."""
+    """Returns (corners, 2) int64 of a convex polygon in `box`, clockwise on the screen (y points down)."""
     x, y, width, height = box
     if shape == "rectangle":
         points = [(x, y), (x + width, y), (x + width, y + height), (x, y + height)]
@@ -224,7 +223,7 @@ def _corners(shape: str, box: tuple[int, int, int, int]) -> np.ndarray:
     else:
         cosines = [*QUARTER, *(-c for c in QUARTER[-2::-1])]
         cosines += cosines[-2:0:-1]
-        # A circle takes the smaller side of its box.
+        # The diameter is the smaller side of the box.
         radius = min(width, height) // 2
         points = [
             (x + radius + (radius * cosines[i] + 512) // 1024, y + radius + (radius * cosines[i - 4] + 512) // 1024)
@@ -234,20 +233,20 @@ def _corners(shape: str, box: tuple[int, int, int, int]) -> np.ndarray:
 
 
 def _fill(draws: Draws, canvas: np.ndarray, corners: np.ndarray) -> np.ndarray:
-    """Paints a convex polygon in one bright colour with light grain; returns its (height, width) bool mask."""
+    """Paints a convex polygon in one bright color with slight noise. Returns its mask, (height, width) bool."""
     height, width = canvas.shape[:2]
-    # Pixel centres, in half pixels, so that all stays in integers.
+    # Pixel centers in units of half a pixel, so that all values are integers.
     ys, xs = 2 * np.arange(height)[:, None] + 1, 2 * np.arange(width)[None, :] + 1
     inside = np.ones((height, width), bool)
     for (x0, y0), (x1, y1) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
         inside &= (x1 - x0) * (ys - 2 * y0) - (y1 - y0) * (xs - 2 * x0) >= 0
-    colour = np.array([draws.between(120, 230) for _ in range(3)])
-    canvas[inside] = (colour + draws.grid(height, width, 24))[inside]
+    color = np.array([draws.between(120, 230) for _ in range(3)])
+    canvas[inside] = (color + draws.grid(height, width, 24))[inside]
     return inside
 
 
 def _run_lengths(mask: np.ndarray) -> list[int]:
-    """COCO's uncompressed run lengths: down the columns, zeros first."""
+    """Returns COCO's uncompressed run lengths: column by column, starting with zeros."""
     flat = mask.T.reshape(-1)
     changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
     runs = np.diff([0, *changes.tolist(), flat.size]).tolist()
@@ -273,7 +272,7 @@ def _coco_json(split: str, images: list[dict], annotations: list[dict]) -> bytes
 
 
 def _zip(members: dict[str, bytes]) -> bytes:
-    """Returns a zip of stored entries in the given order, dated as early as a zip allows: bytes are reproducible."""
+    """Returns a reproducible zip: stored entries in the given order with the earliest date that a zip can hold."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, content in members.items():

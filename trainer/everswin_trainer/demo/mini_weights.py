@@ -1,7 +1,7 @@
-"""Weights of the demo's Swin Transformer, in the file layout of the Swin authors' ImageNet checkpoints.
+"""Generates weights of the demo's Swin Transformer in the layout of the Swin authors' ImageNet checkpoints.
 
-The values are random: the demo needs a file that goes the real one's way (fetched, checked, converted, loaded), not a
-trained network. Layout: `SwinTransformer/storage` v1.0.0, e.g. swin_tiny_patch4_window7_224.pth.
+The values are random: the demo needs a file that is downloaded, checked, converted and loaded like a real one, not a
+trained network. The layout is that of `SwinTransformer/storage` v1.0.0, for example swin_tiny_patch4_window7_224.pth.
 """
 
 import io
@@ -10,17 +10,17 @@ import math
 import numpy as np
 
 SEED = 20170907
-# The size of configs/mmdet/cascade-mask-rcnn_swin-demo.py.
+# Sizes of configs/mmdet/cascade-mask-rcnn_swin-demo.py.
 EMBED_DIMS, DEPTHS, HEADS, WINDOW, MLP_RATIO = 24, (2, 2, 2, 2), (1, 2, 4, 8), 7, 4
 PATCH, INPUT, CLASSES = 4, 224, 1000
 
 
 def mini_swin_checkpoint() -> bytes:
-    """A torch checkpoint `{"model": {name: tensor}}`, the same bytes on every call."""
+    """Returns a torch checkpoint `{"model": {name: tensor}}`, with the same bytes on every call."""
     import torch
 
     model = {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in _parameters().items()}
-    # torch.save writes the name of the file it saves to into the archive; a buffer has none.
+    # torch.save stores the name of its file in the archive; a buffer has none.
     buffer = io.BytesIO()
     torch.save({"model": model}, buffer)
     return buffer.getvalue()
@@ -47,7 +47,7 @@ def _parameters() -> dict[str, np.ndarray]:
         resolution = INPUT // PATCH >> stage
         for index in range(depth):
             block = f"layers.{stage}.blocks.{index}"
-            # Every second block shifts its windows, unless one window covers all.
+            # Every second block shifts its windows, unless a single window covers the map.
             if index % 2 and resolution > WINDOW:
                 out[f"{block}.attn_mask"] = _attention_mask(resolution)
             norm(f"{block}.norm1", width)
@@ -59,7 +59,7 @@ def _parameters() -> dict[str, np.ndarray]:
             linear(f"{block}.mlp.fc1", MLP_RATIO * width, width)
             linear(f"{block}.mlp.fc2", width, MLP_RATIO * width)
         if stage + 1 < len(DEPTHS):
-            # Merges 2x2 patches, so 4 widths in, 2 out; this linear has no bias.
+            # Merging 2x2 patches maps 4 widths to 2; this layer has no bias.
             out[f"layers.{stage}.downsample.reduction.weight"] = _bell(
                 draws, (2 * width, 4 * width), 1 / math.sqrt(4 * width)
             )
@@ -70,16 +70,16 @@ def _parameters() -> dict[str, np.ndarray]:
 
 
 def _bell(draws: np.random.PCG64, shape: tuple[int, ...], std: float) -> np.ndarray:
-    """Nearly normal float32 values: sums of four 16-bit integers, scaled once, so that no machine's libm has a say."""
+    """Returns nearly normal float32 values. Scaled sums of four 16-bit integers do not depend on a machine's libm."""
     words = draws.random_raw(math.prod(shape))
     total = sum((words >> np.uint64(16 * part)) & np.uint64(0xFFFF) for part in range(4))
-    # Four uniform integers of 0..65535: mean 4 * 32767.5, variance 4 * 65536^2 / 12.
-    centred = total.astype(np.int64) - 131070
-    return (centred * (std / (65536 / math.sqrt(3)))).astype(np.float32).reshape(shape)
+    # Sum of four uniform integers in 0..65535: mean 4 * 32767.5, variance 4 * 65536^2 / 12.
+    centered = total.astype(np.int64) - 131070
+    return (centered * (std / (65536 / math.sqrt(3)))).astype(np.float32).reshape(shape)
 
 
 def _relative_position_index() -> np.ndarray:
-    """(W*W, W*W) int64: which row of the bias table belongs to a pair of places in one window."""
+    """Returns (W*W, W*W) int64: the row of the bias table for each pair of positions in a window."""
     row, column = (axis.reshape(-1) for axis in np.indices((WINDOW, WINDOW)))
     down = row[:, None] - row[None, :] + WINDOW - 1
     right = column[:, None] - column[None, :] + WINDOW - 1
@@ -87,8 +87,8 @@ def _relative_position_index() -> np.ndarray:
 
 
 def _attention_mask(resolution: int) -> np.ndarray:
-    """(windows, W*W, W*W) float32: 0 within one region of the shifted image, -100 between regions."""
-    # Shifting rolls the first rows to the end: three bands per axis that must not see each other.
+    """Returns (windows, W*W, W*W) float32: 0 within a region of the shifted image, -100 between regions."""
+    # The shift rolls the first rows to the end, which makes three bands per axis that must not attend to each other.
     band = np.zeros(resolution, np.int64)
     band[-WINDOW:] = 1
     band[-(WINDOW // 2) :] = 2

@@ -17,9 +17,15 @@ from everswin_trainer.system.atomic_file import write_atomic, write_json
 def main(argv: list[str]) -> int:
     """Writes `NAME-<first 8 digits of the sha256>.pth`, as MMDetection names its published files."""
     parser = argparse.ArgumentParser(prog="everswin_trainer export-weights")
-    parser.add_argument("--weights", type=Path, required=True, help="what convert-weights --part detector made")
-    parser.add_argument("--class", dest="classes", action="append", required=True, help="in the order of the data")
-    parser.add_argument("--into", type=Path, required=True, help="folder and name, without ending")
+    parser.add_argument("--weights", type=Path, required=True, help="file that convert-weights --part detector wrote")
+    parser.add_argument(
+        "--class",
+        dest="classes",
+        action="append",
+        required=True,
+        help="class name, once per class in the order of the data",
+    )
+    parser.add_argument("--into", type=Path, required=True, help="path without suffix")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args(argv)
     content = io.BytesIO()

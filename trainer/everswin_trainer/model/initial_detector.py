@@ -1,4 +1,4 @@
-"""Loads a converted detector, to initialise training or to test it."""
+"""Loads a converted detector to initialize training or to test it."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -54,7 +54,7 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
     """Performs greedy non-maximum suppression.
 
     boxes: (N, 4) as x1, y1, x2, y2 in pixels; scores: (N,). A width is x2 - x1 + offset; 1 counts both end pixels.
-    Returns the kept indices, int64 (K,), by falling score.
+    Returns the kept indices, int64 (K,), by descending score.
     """
     # Moving the far corner by `offset` adds it to every width, height and overlap: exactly mmcv's own arithmetic.
     corners = boxes + boxes.new_tensor([0, 0, offset, offset]) if offset else boxes
@@ -78,8 +78,8 @@ def roi_align_forward(
 ) -> None:
     """Fills `output` (K, C, aligned_height, aligned_width) from `input` (N, C, H, W).
 
-    rois: (K, 5) as image index, x1, y1, x2, y2 in pixels; times `spatial_scale` they are places on the map.
-    pool_mode: 0 max, 1 average; only average is supplied. argmax_y and argmax_x belong to max mode and stay untouched.
+    rois: (K, 5) as image index, x1, y1, x2, y2 in pixels; `spatial_scale` maps them to the feature map.
+    pool_mode: 0 max, 1 average; only average is supported. argmax_y and argmax_x belong to max mode and are not used.
     """
     _require_average(pool_mode, "roi_align_forward")
     dtype = _wide(input)
@@ -125,7 +125,7 @@ def roi_align_backward(
 
 
 def _wide(tensor: Tensor) -> torch.dtype:
-    """Returns float32 for half precision: gradient sums lose accuracy in it, and bfloat16 has no kernel."""
+    """Returns float32 for half precision, in which gradient sums lose accuracy and bfloat16 has no kernel."""
     return torch.float64 if tensor.dtype == torch.float64 else torch.float32
 
 

@@ -19,7 +19,7 @@ def main(argv: list[str]) -> int:
     """Writes {v, name, text, settings, sha256, maxEpochs, summary}. With a plan, checks that the recipe matches it."""
     parser = argparse.ArgumentParser(prog="everswin_trainer recipe")
     parser.add_argument("--recipe", type=Path, required=True)
-    parser.add_argument("--plan", type=Path, help="refuse a recipe that is not the one of this plan")
+    parser.add_argument("--plan", type=Path, help="refuse a recipe that differs from the one in this plan")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args(argv)
     config = load_recipe(arguments.recipe, Plan.load(arguments.plan) if arguments.plan else None)

@@ -7,13 +7,16 @@ from torch import Tensor
 
 
 class SdpaWindowMSA(WindowMSA):
-    """MMDetection's WindowMSA with another forward: same parameters, same buffers, same keys.
+    """MMDetection's WindowMSA with a different forward and the same parameters, buffers and keys.
 
-    Its position bias and shift mask are added up to one bias, which the kernel adds to q k^T before the softmax.
+    The sum of position bias and shift mask is one bias, which the kernel adds to q k^T before the softmax.
     """
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """x: (images * windows, tokens, channels); mask: (windows, tokens, tokens) or None where nothing is shifted."""
+        """Returns the output for x (images * windows, tokens, channels).
+
+        mask is (windows, tokens, tokens), or None if the windows are not shifted.
+        """
         windows, tokens, channels = x.shape
         heads = (windows, tokens, 3, self.num_heads, channels // self.num_heads)
         query, key, value = self.qkv(x).reshape(heads).permute(2, 0, 3, 1, 4).unbind(0)
@@ -23,12 +26,12 @@ class SdpaWindowMSA(WindowMSA):
         return self.proj_drop(self.proj(attended.transpose(1, 2).reshape(windows, tokens, channels)))
 
     def _bias(self, mask: Tensor | None, windows: int, tokens: int) -> Tensor:
-        """(1 or windows, heads, tokens, tokens)."""
+        """Returns the sum of position bias and mask, (1 or windows, heads, tokens, tokens)."""
         places = self.relative_position_index.view(-1)
         bias = self.relative_position_bias_table[places].view(tokens, tokens, -1).permute(2, 0, 1).unsqueeze(0)
         if mask is None:
             return bias
-        # One image's windows follow another's.
+        # The windows are grouped by image.
         return (bias + mask.unsqueeze(1)).repeat(windows // mask.shape[0], 1, 1, 1)
 
 

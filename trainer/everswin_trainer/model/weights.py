@@ -104,8 +104,8 @@ def load_pickle(path: Path) -> Any:
 def reason(error: Exception) -> str:
     """Returns the reason without torch's advice, which explains how to run the file's code anyway."""
     sentences = [one for one in SENTENCE_END.split(str(error)) if not ADVICE.search(one)]
-    told = (one.rpartition(UNPICKLER)[2].strip() for one in sentences)
-    text = next(filter(None, told), type(error).__name__)[:REASON_CHARACTERS]
+    reasons = (one.rpartition(UNPICKLER)[2].strip() for one in sentences)
+    text = next(filter(None, reasons), type(error).__name__)[:REASON_CHARACTERS]
     # Names in a file may contain terminal escape sequences.
     return "".join(one if one.isprintable() else "?" for one in text)
 
@@ -132,7 +132,7 @@ def _refuse_invalid(key: str, tensor: Tensor, file_bytes: int) -> None:
         raise Refused(f"{key} is not a dense CPU tensor of numbers: {tensor.layout}, {tensor.device}, {tensor.dtype}")
     # Zero strides or compression can turn a few bytes into a terabyte.
     if tensor.numel() * tensor.element_size() > file_bytes:
-        raise Refused(f"{key} is larger than the whole file: {list(tensor.shape)} of {tensor.dtype}")
+        raise Refused(f"{key} is larger than the file itself: {list(tensor.shape)} of {tensor.dtype}")
     if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
         raise Refused(f"{key} holds NaN or infinite values")
 

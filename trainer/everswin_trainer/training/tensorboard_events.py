@@ -60,8 +60,8 @@ class EventFile:
     def add(self, step: int, at: float, values: dict[str, float]) -> None:
         from tensorboard.compat.proto.summary_pb2 import Summary
 
-        found = [Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]
-        self._write(at, step=step, summary=Summary(value=found))
+        scalars = [Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]
+        self._write(at, step=step, summary=Summary(value=scalars))
 
     def _write(self, at: float, **fields: Any) -> None:
         """Writes and flushes a record, so that a kill loses nothing. Raises OSError when the disk is full."""

@@ -15,12 +15,10 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="everswin_trainer train")
     add_arguments(parser)
     start = parser.add_mutually_exclusive_group(required=True)
-    start.add_argument("--weights", type=Path, help="of the backbone")
-    start.add_argument(
-        "--init-detector", type=Path, help="of the whole model: what convert-weights --part detector made"
-    )
-    parser.add_argument("--resume", type=Path, help="a checkpoint file of this plan")
-    parser.add_argument("--resume-plan", metavar="HASH", help="the plan of --resume, if it is another one")
+    start.add_argument("--weights", type=Path, help="weights of the backbone")
+    start.add_argument("--init-detector", type=Path, help="file that convert-weights --part detector wrote")
+    parser.add_argument("--resume", type=Path, help="checkpoint file of this plan")
+    parser.add_argument("--resume-plan", metavar="HASH", help="plan of --resume, if it differs from this one")
     return parser.parse_args(argv)
 
 

@@ -12,9 +12,9 @@ from everswin_trainer.benchmark.gpu_check import (
     answer,
     choose_variants,
     difference,
+    make_plan,
     parse,
     percentile,
-    plan_of,
     warm_up,
 )
 from everswin_trainer.job.plan import Plan
@@ -44,7 +44,7 @@ def test_all_variants_are_measured_on_a_gpu_and_two_on_a_cpu() -> None:
 def test_the_trainer_accepts_the_plan_of_a_variant(tmp_path: Path) -> None:
     _, fast, *_ = choose_variants(asked("--gpus", "4", "--seed", "7"))
     (tmp_path / "plan.json").write_text(
-        json.dumps(plan_of(asked("--gpus", "4", "--seed", "7"), fast, load_recipe(RECIPE, None)))
+        json.dumps(make_plan(asked("--gpus", "4", "--seed", "7"), fast, load_recipe(RECIPE, None)))
     )
     plan = Plan.load(tmp_path / "plan.json")
     assert (plan.gpus, plan.batch_per_gpu, plan.seed, plan.loader_workers, plan.epochs) == (4, 2, 7, 4, 36)
@@ -102,7 +102,7 @@ def test_gpu_check_fails_with_the_log_when_the_stock_variant_fails(
         config.model.type = "NoSuchDetector"
         return config
 
-    # The recipe that the ranks read is not the plan's: they refuse it.
+    # The ranks refuse the recipe because it differs from the one in the plan.
     monkeypatch.setattr(gpu_check, "load_recipe", broken)
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     out = tmp_path / "check.json"
