@@ -11,8 +11,8 @@ import { StatusBoard } from '../train/status-board.ts';
 import { testAndReport } from '../train/test-and-report.ts';
 
 /**
- * Tests the detector that a training would begin with, and trains nothing: proof within an hour that data, weights and
- * metrics are right, before days are spent. Takes the training's own input.
+ * Tests the detector that a training would start from, without training it. Shows within an hour that data, weights
+ * and metrics are correct, before days of training. Takes the input of the training.
  * @throws ApplicationFailure, non-retryable, of a type in configs/errors.ts.
  */
 export async function evaluateDetector(rawInput: unknown): Promise<ReportRef> {
@@ -20,7 +20,7 @@ export async function evaluateDetector(rawInput: unknown): Promise<ReportRef> {
   if (input.weights.detector === undefined)
     throw codedFailure(
       'InvalidInput',
-      'weights: expected `detector`: a backbone alone detects nothing, so there is nothing to evaluate.',
+      'weights: expected `detector`, got `backbone`. A backbone alone detects nothing, so it cannot be evaluated.',
     );
   const board = new StatusBoard(evaluationRun(input.name), input.recipe);
   return withNotifications(notifier(input), `Evaluation of ${formatRunInput(input)}`, formatReport, async () => {

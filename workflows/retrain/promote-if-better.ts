@@ -14,7 +14,7 @@ type GateOutcome = Pick<RetrainOutcome, 'outcome' | 'why' | 'verdict'>;
 /** Retries after a concurrent promotion. */
 const maxTries = 5;
 
-/** Gate, and a person where the input wants one; then the champion is another one, or the candidate is rejected. */
+/** Evaluates the gate, asks for approval if the input requires it, and promotes or rejects the candidate. */
 export async function promoteIfBetter(
   input: RetrainInput,
   candidate: VersionId,
@@ -40,7 +40,7 @@ async function tryPromotion(
   const { model, run, gate: rules } = input;
   const { store } = run.artifacts;
   const { champion } = await registry.readModel({ model, store });
-  if (champion === candidate) return { outcome: 'promoted', why: 'it is the champion already', verdict: null };
+  if (champion === candidate) return { outcome: 'promoted', why: 'it is already the champion', verdict: null };
   const championRun = champion === null ? null : await testChampion(input, candidate, champion, board);
   board.show({ stage: 'evaluating gate', champion });
   const { passed, why, evidence } = await registry.evaluateGate({
@@ -66,16 +66,16 @@ async function requestDecision(
 ) {
   if (promote.by === 'gate') return { approved: true, who: 'the gate', why };
   const { deadlineHours, otherwise } = promote;
-  const text = `${candidate} waits to become champion of ${model} (gate: ${why}). Without an answer the plan says ${otherwise}.`;
+  const text = `${candidate} waits for approval as champion of ${model} (gate: ${why}). Without an answer, the plan says: ${otherwise}.`;
   const answer = await board.requestApproval(candidate, promote, () => notices.notify('waiting-for-approval', text));
   if (answer !== undefined) return { ...answer, why: `${answer.why} (gate: ${why})` };
-  const silence = `nobody answered within ${deadlineHours} h, and the plan says ${otherwise} (gate: ${why})`;
-  return { approved: otherwise === 'promote', who: 'the deadline', why: silence };
+  const timeout = `no answer within ${deadlineHours} h; the plan says: ${otherwise} (gate: ${why})`;
+  return { approved: otherwise === 'promote', who: 'the deadline', why: timeout };
 }
 
 /**
- * Where the champion was tested on other data or by other code, it is tested anew, on the candidate's.
- * @returns the run with its numbers; null where its own are the same test's.
+ * Tests the champion again on the candidate's data if it was tested on other data or by other code.
+ * @returns the run that holds the new numbers; null if the recorded numbers are comparable.
  */
 async function testChampion(
   { model, run }: RetrainInput,

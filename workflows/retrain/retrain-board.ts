@@ -26,7 +26,7 @@ const approveUpdate = defineUpdate<string, [{ who: string; why: string }]>(appro
 const rejectUpdate = defineUpdate<string, [{ who: string; why: string }]>(approvalUpdateNames.reject);
 
 const hourMs = 3_600_000;
-/** Of triggers, decisions and outcomes the newest so many are kept: somebody may send thousands. */
+/** Maximum number of triggers, decisions and outcomes to keep; a client may send thousands of triggers. */
 const maxEntries = 100;
 
 interface Answer {
@@ -71,7 +71,7 @@ export class RetrainBoard {
     return this.status;
   }
 
-  /** All that came until now: one look answers them together. */
+  /** Returns the pending triggers and clears them. One check for changes answers all of them. */
   drainTriggers(): Trigger[] {
     const { pendingTriggers: waiting } = this.status;
     this.show({ pendingTriggers: [] });
@@ -84,7 +84,7 @@ export class RetrainBoard {
     this.showPhase();
   }
 
-  /** Only where it changed: each time stands in history. */
+  /** Updates the search attribute only on a change, because each update adds an event to the history. */
   private showPhase(): void {
     const { stage } = this.status;
     if (stage === this.phase) return;
@@ -101,8 +101,9 @@ export class RetrainBoard {
   }
 
   /**
-   * @param remind is called at once, and again whenever so much time has gone by.
-   * @returns undefined when the time is over.
+   * Waits for an answer to the candidate.
+   * @param remind is called at once, and again after every `remindAfterHours`.
+   * @returns undefined if the deadline passes without an answer.
    */
   async requestApproval(
     version: VersionId,
@@ -128,7 +129,7 @@ export class RetrainBoard {
 
   private readonly validateAnswer = (answer: unknown): void => {
     if (this.status.awaitingApproval === null)
-      throw ApplicationFailure.nonRetryable('There is no candidate that waits for an answer.', 'InvalidInput');
+      throw ApplicationFailure.nonRetryable('No candidate is waiting for approval.', 'InvalidInput');
     const { who, why } = (answer ?? {}) as Record<string, unknown>;
     if (typeof who !== 'string' || who === '' || typeof why !== 'string' || why === '')
       throw ApplicationFailure.nonRetryable(

@@ -1,7 +1,7 @@
 import type { RetrainStatus } from '../../configs/schema/index.ts';
 import { escapeCell } from '../support/escape-cell.ts';
 
-/** The Markdown that the Temporal UI shows on the retraining's page. Pure. */
+/** Renders the Markdown that the Temporal UI shows on the page of the retraining. */
 export function renderRetrainDetails({
   model,
   stage,
@@ -9,15 +9,15 @@ export function renderRetrainDetails({
   decisions,
   outcomes,
   pendingTriggers: waiting,
-  awaitingApproval: asked,
+  awaitingApproval,
   page,
 }: RetrainStatus): string {
   const rows: [string, string][] = [
     ['Stage', stage],
     ['Champion', champion ?? 'none yet'],
-    ['Triggers that wait', String(waiting.length)],
+    ['Pending triggers', String(waiting.length)],
   ];
-  if (asked !== null) rows.push(['Waits for an answer', asked]);
+  if (awaitingApproval !== null) rows.push(['Waiting for approval', awaitingApproval]);
   const link = page === null ? [] : [`| **Page** | [${escapeCell(page)}](${escapeCell(page)}) |`];
   return [
     `### ${model}`,

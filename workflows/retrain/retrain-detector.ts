@@ -74,7 +74,7 @@ async function trainAndPromote(
   }
 }
 
-/** Returns the plan of a training now. Waits until data that are still being written stay the same. */
+/** Returns the current plan of a training, after the data have stayed unchanged for `settleSeconds`. */
 async function planWhenSettled(input: RetrainInput): Promise<RunPlan> {
   let plan = await planNow(input);
   while (input.settleSeconds > 0) {

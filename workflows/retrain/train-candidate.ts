@@ -6,30 +6,30 @@ import { runWatch, publishing, registry } from '../support/policies.ts';
 import { trainDetector } from '../train/train-detector.ts';
 
 interface CandidateRequest {
-  /** From model and fingerprint: the same training has the same name, whoever asks for it. */
+  /** Name made of model and fingerprint, so that equal trainings have the same name. */
   runId: string;
   fingerprint: Fingerprint;
   why: string;
-  /** Whose triggers it answers. */
+  /** Senders of the triggers that caused this training. */
   requestedBy: readonly string[];
 }
 
-const longestNote = 2000;
+const maxNoteLength = 2000;
 
-/** Trains what has changed, once, and puts it into the registry as a candidate. */
-export async function trainCandidate(input: RetrainInput, wish: CandidateRequest): Promise<VersionId> {
+/** Trains a candidate and publishes it to the registry. Joins the training if it already runs or is finished. */
+export async function trainCandidate(input: RetrainInput, request: CandidateRequest): Promise<VersionId> {
   const { model, run } = input;
-  const { runId, fingerprint, why, requestedBy: askedBy } = wish;
+  const { runId, fingerprint, why, requestedBy } = request;
   const workflow = workflowId(runId);
-  const request = `asked for by ${askedBy.join(', ') || 'nobody'}; ${why}`;
-  const note = (run.note === undefined ? request : `${run.note} (${request})`).slice(0, longestNote);
-  const wanted: RunInput = { ...run, version: 1, name: runId, note, ...(await startingWeights(input)) };
+  const reason = `${requestedBy.length === 0 ? '' : `requested by ${requestedBy.join(', ')}; `}${why}`;
+  const note = (run.note === undefined ? reason : `${run.note} (${reason})`).slice(0, maxNoteLength);
+  const runInput: RunInput = { ...run, version: 1, name: runId, note, ...(await startingWeights(input)) };
   try {
     await executeChild(trainDetector, {
       workflowId: workflow,
       taskQueue: taskQueues.control,
-      args: [wanted],
-      // A retraining that was ended by force leaves its training alone; the next one finds it by its name.
+      args: [runInput],
+      // A terminated retraining leaves its training running; the next retraining finds it by name.
       parentClosePolicy: ParentClosePolicy.ABANDON,
       cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
       workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
@@ -43,7 +43,7 @@ export async function trainCandidate(input: RetrainInput, wish: CandidateRequest
   return publishing.publishCandidate({ model, store, runId, fingerprint, who: 'retrainDetector', why });
 }
 
-/** With what the training begins, where that is not what the input says. */
+/** Returns the champion's weights if the training starts from the champion; otherwise nothing. */
 async function startingWeights({
   model,
   run,
@@ -55,7 +55,7 @@ async function startingWeights({
   return championWeights(run, await registry.readVersion({ model, store, id: champion }));
 }
 
-/** The weights of a version, as an input names them. */
+/** Returns the input fields that start a run from the weights of a version. */
 export function championWeights(
   { catalog }: RetrainInput['run'],
   { version, source }: Awaited<ReturnType<typeof registry.readVersion>>,

@@ -4,15 +4,15 @@ import { runWatch, triggering } from '../support/policies.ts';
 import { codedFailure } from '../support/coded-failure.ts';
 
 /**
- * What a schedule starts: tells the model's one retraining that it is time, and lasts as long as that does, so that the
- * schedule knows of an overlap and of a failure.
+ * Sends a trigger to the retraining of a model and waits until it ends. A schedule starts this workflow, and so sees
+ * overlaps and failures.
  */
 export async function triggerRetrain(rawInput: unknown, who: string, why: string): Promise<void> {
   const { data } = RetrainInput.safeParse(rawInput);
   if (data === undefined)
     throw codedFailure(
       'InvalidInput',
-      'The schedule holds no input of a retraining: `npm run schedule -- apply FILE`.',
+      'The schedule has no valid retraining input. Apply it again: `npm run schedule -- apply FILE`.',
     );
   await triggering.sendTrigger({ input: data, who, why });
   await runWatch.waitForRun(retrainId(data.model));

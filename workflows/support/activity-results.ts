@@ -23,7 +23,7 @@ import {
 type Activities = ControlActivities & GpuActivities;
 type ResultSchemas = { [K in keyof Activities]: z.ZodType<Awaited<ReturnType<Activities[K]>>> };
 
-/** Result of an activity that returns nothing; whatever arrives is dropped. */
+/** Result of an activity that returns nothing. Any value is discarded. */
 const nothing = z.unknown().transform(() => undefined);
 
 export const activityResults: ResultSchemas = {

@@ -38,7 +38,7 @@ function parseResult(name: ActivityName, result: unknown): unknown {
     [
       `Activity ${name} returned a result that this version of the workflow does not understand:`,
       ...problems,
-      'Check that all workers run the same version and that nobody completed the activity by command. Then start the run again.',
+      'Check that all workers run the same version and that no client completed the activity by command. Then start the run again.',
     ].join('\n'),
   );
 }

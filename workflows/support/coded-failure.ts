@@ -5,7 +5,7 @@ import type { ErrorCode } from '../../configs/errors.ts';
 export const codedFailure = (code: ErrorCode, message: string): ApplicationFailure =>
   ApplicationFailure.nonRetryable(message, code);
 
-/** Tells whether an error has this code, either thrown by the workflow or by an activity. */
+/** Returns whether an error of the workflow or of an activity has this code. */
 export function hasCode(error: unknown, code: ErrorCode): boolean {
   const cause = error instanceof ActivityFailure ? error.cause : error;
   return cause instanceof ApplicationFailure && cause.type === code;

@@ -1,2 +1,2 @@
-/** Text for a cell or a line of the Markdown that the Temporal UI shows. */
+/** Escapes text for a table cell or a line of Markdown in the Temporal UI. */
 export const escapeCell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');

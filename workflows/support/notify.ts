@@ -3,26 +3,26 @@ import type { Notification, NotifyEvent, NotifyPolicy } from '../../configs/sche
 import { summarizeFailure } from './summarize-failure.ts';
 import { notifying } from './policies.ts';
 
-/** A message that is still on its way then is given up: the workflow's end waits for nobody longer. */
-const patience = '10 seconds';
-const longestText = 2000;
+/** Limit of the wait for pending notifications at the end of a workflow. */
+const settleTimeout = '10 seconds';
+const maxTextLength = 2000;
 
 export interface Notifier {
-  /** Whether there is anybody to tell. */
+  /** Whether the input names a notification target. */
   readonly isOn: boolean;
-  /** Best effort: returns at once, never fails, and delays nothing. */
+  /** Sends a notification in the background. Never fails. */
   notify: (event: NotifyEvent, text: string) => void;
-  /** Before a workflow ends: waits for what is on its way, for a short while. */
+  /** Waits for pending notifications, for 10 seconds at most. Call it before a workflow ends. */
   settle: () => Promise<void>;
 }
 
-/** Tells those whom the input names, of the run, sweep or model of that name. */
+/** Creates the notifier of a run, sweep or model. */
 export function notifier({ name, notify = [] }: { name: string; notify?: NotifyPolicy | undefined }): Notifier {
   const isOn = notify.length > 0;
   const { workflowId, runId } = workflowInfo();
-  const onTheirWay = new Set<Promise<void>>();
+  const pending = new Set<Promise<void>>();
   let sequence = 0;
-  const tell = (event: NotifyEvent, text: string) => {
+  const enqueue = (event: NotifyEvent, text: string) => {
     const targets = isOn ? notify.filter(({ on }) => on === undefined || on.includes(event)) : [];
     if (targets.length === 0) return;
     const notification: Notification = {
@@ -32,46 +32,46 @@ export function notifier({ name, notify = [] }: { name: string; notify?: NotifyP
       at: Date.now() / 1000,
       name,
       workflowId,
-      text: text.slice(0, longestText),
+      text: text.slice(0, maxTextLength),
     };
     for (const { to, ref } of targets) {
-      const sent = send({ target: { to, ref }, notification }).finally(() => onTheirWay.delete(sent));
-      onTheirWay.add(sent);
+      const sent = send({ target: { to, ref }, notification }).finally(() => pending.delete(sent));
+      pending.add(sent);
     }
   };
   const settle = () =>
     CancellationScope.nonCancellable(async () => {
-      if (onTheirWay.size > 0) await Promise.race([Promise.all(onTheirWay), sleep(patience)]);
+      if (pending.size > 0) await Promise.race([Promise.all(pending), sleep(settleTimeout)]);
     });
-  return { isOn, notify: tell, settle };
+  return { isOn, notify: enqueue, settle };
 }
 
-/** A cancelled run may still tell; a message that is refused stands in the history and nowhere else. */
+/** Sends a notification, also from a cancelled run. A failure is recorded in the history only. */
 async function send(request: Parameters<typeof notifying.notify>[0]): Promise<void> {
   const { event, name } = request.notification;
   const options = { summary: `${name}: ${event} → ${request.target.to} ${request.target.ref}` };
   try {
     await CancellationScope.nonCancellable(() => notifying.notify.executeWithOptions(options, [request]));
   } catch {
-    // The activity says why.
+    // The failed activity in the history names the cause.
   }
 }
 
-/** Tells how some work begins and ends. A person who cancels knows of it. */
+/** Runs work and notifies about its start and its end. A cancellation sends nothing. */
 export async function withNotifications<T>(
-  { notify: tell, settle }: Notifier,
-  begins: string,
-  describe: (result: T) => string,
+  { notify, settle }: Notifier,
+  title: string,
+  format: (result: T) => string,
   work: () => Promise<T>,
 ): Promise<T> {
-  tell('started', begins);
+  notify('started', title);
   try {
     const result = await work();
-    tell('done', describe(result));
+    notify('done', format(result));
     return result;
   } catch (error) {
     const { code, message } = summarizeFailure(error);
-    if (!isCancellation(error)) tell('failed', `${code}: ${message}`);
+    if (!isCancellation(error)) notify('failed', `${code}: ${message}`);
     throw error;
   } finally {
     await settle();

@@ -1,4 +1,4 @@
-/** Time and retry policy of every activity, by character. Whoever changes a number changes it here. */
+/** Timeouts and retry policies of all activities, grouped by kind of work. No other file sets them. */
 import { ActivityCancellationType } from '@temporalio/workflow';
 import type { ControlActivities, GpuActivities } from '../../activities/index.ts';
 import { nonRetryableCodes } from '../../configs/errors.ts';
@@ -13,10 +13,10 @@ const retry = {
   nonRetryableErrorTypes: nonRetryableCodes,
 } as const;
 
-// Unset, it is sent as TRY_CANCEL despite its documentation, and the workflow would continue before the trainer saved.
+// The SDK sends TRY_CANCEL if this is unset, despite its documentation. The workflow would not wait for the save.
 const cancellationType = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED;
 
-/** Seconds of work on the control worker. Few tries: what fails five times is a defect, and waiting hides it. */
+/** Short work on the control worker. Five attempts: more would only hide a defect. */
 export const control = checkedActivities<
   Pick<ControlActivities, 'resolvePlan' | 'checkPlan' | 'pinPlan' | 'writeReport' | 'stopVariant' | 'writeComparison'>
 >({
@@ -34,13 +34,13 @@ const longWait = {
   retry: { ...retry, maximumInterval: '1 minute' },
 } as const;
 
-/** Looks only: nobody waits for it to stop looking. */
+/** Watches other runs without changing them, so a cancellation does not wait for it. */
 export const watching = checkedActivities<Pick<ControlActivities, 'watchVariants'>>({
   ...longWait,
   cancellationType: ActivityCancellationType.TRY_CANCEL,
 });
 
-/** Waits for a run that the sweep did not start; cancels it, where an earlier run of the sweep did. */
+/** Waits for a run that this sweep did not start. A cancellation also cancels a run that the sweep started earlier. */
 export const sweepRuns = checkedActivities<Pick<ControlActivities, 'joinRun'>>({ ...longWait, cancellationType });
 
 /** Sends a notification, retried for an hour. The workflow does not wait for it. */
@@ -51,7 +51,7 @@ export const notifying = checkedActivities<Pick<ControlActivities, 'notify'>>({
   retry: { ...retry, maximumInterval: '5 minutes' },
 });
 
-/** Gigabytes over a network that may be away for a night: tried again for days, from where it broke off. */
+/** Downloads of gigabytes. They resume and are retried for days, to survive a network outage of a night. */
 export const transfer = checkedActivities<Pick<ControlActivities, 'fetchDataset' | 'fetchWeights'>>({
   taskQueue: taskQueues.control,
   startToCloseTimeout: '3 days',
@@ -68,7 +68,7 @@ export const inspection = checkedActivities<Pick<GpuActivities, 'checkMachine' |
   retry: { ...retry, maximumInterval: '1 minute', maximumAttempts: 5 },
 });
 
-/** The rest of a finished run into the artifact store, from the machine that holds it. */
+/** Uploads the files of a finished run to the artifact store, from the machine that has them. */
 export const mirroring = checkedActivities<Pick<GpuActivities, 'mirrorRun'>>({
   taskQueue: taskQueues.gpu,
   startToCloseTimeout: '3 days',
@@ -77,17 +77,17 @@ export const mirroring = checkedActivities<Pick<GpuActivities, 'mirrorRun'>>({
   retry: { ...retry, maximumInterval: '5 minutes', maximumAttempts: 500 },
 });
 
-/** A training attempt of days. One try only: after each ending the workflow decides, and records why. */
+/** A training attempt of days. Never retried by Temporal: the workflow decides after each attempt and records why. */
 export const training = checkedActivities<Pick<GpuActivities, 'runTraining' | 'joinTraining'>>({
   taskQueue: taskQueues.gpu,
   startToCloseTimeout: '14 days',
-  // A dead worker is noticed within 10 s. Short is safe, since its trainer lives on and the next attempt adopts it.
+  // Detects a dead worker within 10 s. A false alarm is harmless: the trainer survives and the next attempt adopts it.
   heartbeatTimeout: '10 seconds',
   cancellationType,
   retry: { maximumAttempts: 1 },
 });
 
-/** Where a run names hosts, what needs one machine is the first one's; else whoever takes it from the shared queue. */
+/** Returns the queue of the first host for work on one machine; the shared queue if the run names no hosts. */
 export const onLeader = (plan: RunPlan): { taskQueue?: string } => {
   const [leader] = hostsOf(plan);
   return leader === undefined ? {} : onHost(leader);
@@ -95,10 +95,10 @@ export const onLeader = (plan: RunPlan): { taskQueue?: string } => {
 
 export const onHost = (host: string): { taskQueue: string } => ({ taskQueue: hostQueue(host) });
 
-/** Who is taken first where more runs are started than workers take: as in the queue for GPUs. Lower goes first. */
+/** Returns the priority among tasks that wait for a worker. A lower number runs first, as in the GPU queue. */
 export const queuePriority = (ofRun = 3, before = 0) => ({ priorityKey: Math.max(1, ofRun - before) });
 
-/** The COCO test: minutes to an hour. Tried again, since a running test is adopted and inference is never repeated. */
+/** The COCO test of up to an hour. Retries are cheap: they adopt a running test and do not repeat inference. */
 export const testing = checkedActivities<Pick<GpuActivities, 'runTest'>>({
   taskQueue: taskQueues.gpu,
   startToCloseTimeout: '1 day',
@@ -107,7 +107,7 @@ export const testing = checkedActivities<Pick<GpuActivities, 'runTest'>>({
   retry: { ...retry, maximumInterval: '1 minute', maximumAttempts: 5 },
 });
 
-/** The registry of models: small files of the artifact store, which may be away for an hour. */
+/** Reads and writes of the model registry. Retried for an hour, to survive an outage of the artifact store. */
 export const registry = checkedActivities<
   Pick<ControlActivities, 'detectChanges' | 'evaluateGate' | 'readModel' | 'readVersion' | 'changeModel'>
 >({
@@ -117,17 +117,17 @@ export const registry = checkedActivities<
   retry: { ...retry, maximumInterval: '1 minute', maximumAttempts: 60 },
 });
 
-/** A word to another workflow. */
+/** A signal to another workflow. */
 export const triggering = checkedActivities<Pick<ControlActivities, 'sendTrigger'>>({
   taskQueue: taskQueues.control,
   startToCloseTimeout: '1 minute',
   retry: { ...retry, maximumInterval: '1 minute' },
 });
 
-/** Waits for a run of somebody else's: as long as a training takes. */
+/** Waits for a run that another workflow started, for as long as it trains. */
 export const runWatch = checkedActivities<Pick<ControlActivities, 'waitForRun'>>({ ...longWait, cancellationType });
 
-/** A finished run into the registry, from the machine that holds it. */
+/** Publishes a finished run to the registry, from the machine that has its files. */
 export const publishing = checkedActivities<Pick<GpuActivities, 'publishCandidate'>>({
   taskQueue: taskQueues.gpu,
   startToCloseTimeout: '1 day',
@@ -136,7 +136,7 @@ export const publishing = checkedActivities<Pick<GpuActivities, 'publishCandidat
   retry: { ...retry, maximumInterval: '5 minutes', maximumAttempts: 100 },
 });
 
-/** Waits until somebody has made room: days, if need be. */
+/** Waits for free disk space, up to 30 days. */
 export const diskSpace = checkedActivities<Pick<GpuActivities, 'waitForSpace'>>({
   taskQueue: taskQueues.gpu,
   startToCloseTimeout: '30 days',
@@ -145,7 +145,7 @@ export const diskSpace = checkedActivities<Pick<GpuActivities, 'waitForSpace'>>(
   retry: { ...retry, maximumInterval: '1 minute' },
 });
 
-/** Stops what a run left running. The trainer has 45 s to save; a worker that does not answer must not keep the run open. */
+/** Stops the jobs that a run left running. The trainer has 45 s to save. A dead worker does not keep the run open. */
 export const stopping = checkedActivities<Pick<GpuActivities, 'stopJobs'>>({
   taskQueue: taskQueues.gpu,
   scheduleToCloseTimeout: '15 minutes',

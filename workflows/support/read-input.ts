@@ -11,20 +11,20 @@ import type { RetrainInput, RunInput, SweepInput } from '../../configs/schema/in
 import { codedFailure } from './coded-failure.ts';
 
 /**
- * A ZodError thrown here would fail the workflow task, which Temporal retries indefinitely, so it becomes a failure of the run.
- * @param idOf the workflow id that belongs to a run's name: Temporal lets one workflow of an id run at a time, so one
- * trainer works in a run's folder.
+ * Parses the input of a run. Temporal would retry a ZodError indefinitely, as a failed workflow task, so the run fails
+ * instead.
+ * @param idOf returns the workflow id for a run name. Temporal runs one workflow per id, so a run folder has one trainer.
  */
 export function readInput(rawInput: unknown, idOf: (runName: string) => string): RunInput {
   return accept(parseRunInput(rawInput), ({ name }) => requireId(idOf(name), name));
 }
 
-/** The same for a sweep. */
+/** Parses the input of a sweep in the same way. */
 export function readSweep(rawInput: unknown): SweepInput {
   return accept(parseSweepInput(rawInput), ({ name }) => requireId(compareId(name), name));
 }
 
-/** The same for a retraining. */
+/** Parses the input of a retraining in the same way. */
 export function readRetraining(rawInput: unknown): RetrainInput {
   return accept(parseRetrainInput(rawInput), ({ model }) => requireId(retrainId(model), model));
 }

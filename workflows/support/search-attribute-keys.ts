@@ -1,4 +1,4 @@
-/** Search attributes as workflows set them: the names of configs/names.ts, so that a renamed one does not compile here. */
+/** Search attribute keys. Their names are checked against configs/names.ts at compile time. */
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import type { searchAttributes } from '../../configs/names.ts';
 

@@ -1,12 +1,12 @@
 import { ApplicationFailure, TemporalFailure } from '@temporalio/workflow';
 
-const longestMessage = 2000;
+const maxMessageLength = 2000;
 
-/** Below Temporal's own words: the code of configs/errors.ts and the message that work ended with. */
+/** Returns the code of configs/errors.ts and the message of a failure, without Temporal's wrappers. */
 export function summarizeFailure(error: unknown): { code: string; message: string } {
   const cause = error instanceof TemporalFailure && !(error instanceof ApplicationFailure) ? error.cause : undefined;
   if (cause !== undefined) return summarizeFailure(cause);
   const code = error instanceof ApplicationFailure ? (error.type ?? 'Unexpected') : 'Unexpected';
   const message = error instanceof Error ? error.message : String(error);
-  return { code, message: message.slice(0, longestMessage) };
+  return { code, message: message.slice(0, maxMessageLength) };
 }

@@ -8,16 +8,16 @@ import { SweepBoard } from './sweep-board.ts';
 import { watchSweep } from './watch-sweep.ts';
 
 /**
- * Trains every variant of a recipe as a run of its own, and says which is best. All are started at once and queue for the GPUs;
- * the failure of one ends no other. Started again it joins the runs that are there and starts those that failed.
- * @throws ApplicationFailure InvalidInput, or NotComparable when no variant came to its end.
+ * Trains every variant as a separate run and reports the best one. All runs start at once and queue for the GPUs. If
+ * one fails, the others continue. A restarted sweep joins existing runs and starts failed ones again.
+ * @throws ApplicationFailure InvalidInput, or NotComparable if no variant finished.
  */
 export async function compareRecipes(rawInput: unknown): Promise<SweepResult> {
   const input = readSweep(rawInput);
   const board = new SweepBoard(input);
   const { name, base, variants } = input;
-  const begins = `A sweep of ${variants.length} variants of ${base.recipe} on ${base.dataset}`;
-  return withNotifications(notifier({ name, notify: base.notify }), begins, describeResult, async () => {
+  const title = `Sweep of ${variants.length} variants of ${base.recipe} on ${base.dataset}`;
+  return withNotifications(notifier({ name, notify: base.notify }), title, formatResult, async () => {
     try {
       return await compare(input, board);
     } catch (error) {
@@ -35,7 +35,7 @@ async function compare(input: SweepInput, board: SweepBoard): Promise<SweepResul
   return { ...result, variants: board.summary };
 }
 
-const describeResult = ({ verdict, uri }: SweepResult): string => [...verdict, `Report: ${uri}`].join('\n');
+const formatResult = ({ verdict, uri }: SweepResult): string => [...verdict, `Report: ${uri}`].join('\n');
 
 async function trainVariants(input: SweepInput, board: SweepBoard): Promise<void> {
   const watch = new CancellationScope();
@@ -44,5 +44,5 @@ async function trainVariants(input: SweepInput, board: SweepBoard): Promise<void
   watch.cancel();
   await watched;
   if (CancellationScope.current().consideredCancelled)
-    throw new CancelledFailure('The sweep was cancelled, and with it its runs: each can be taken up again.');
+    throw new CancelledFailure('The sweep and its runs were cancelled. Each run can be resumed.');
 }

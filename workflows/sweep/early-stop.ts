@@ -1,17 +1,17 @@
-/** Which variants of a sweep are clearly worse: pure, so that history explains every stop. */
+/** Early stopping of the variants of a sweep. Pure, so the workflow history explains every stop. */
 import { formatPoints } from '../../activities/shared/summary/format-score.ts';
 import type { EarlyStopRule, VariantScore, VariantStatus } from '../../configs/schema/index.ts';
 
 interface Laggard {
   variant: string;
   runId: string;
-  /** Numbers and rule. */
+  /** The scores and the rule, as text. */
   why: string;
 }
 
 type Scored = Pick<VariantStatus, 'variant' | 'runId' | 'state' | 'scores' | 'stoppedEarly'>;
 
-/** Each running variant is judged by its newest epoch that another one has validated too. */
+/** Finds running variants that fall behind, comparing each at its newest epoch that another variant also validated. */
 export function findLaggards(rule: EarlyStopRule, variants: readonly Scored[]): Laggard[] {
   return variants.flatMap((one) => {
     if (one.state !== 'running' || one.stoppedEarly !== null) return [];
@@ -42,5 +42,5 @@ const scoreAt = (scores: readonly VariantScore[], epoch: number): number | null 
   scores.find((one) => one.epoch === epoch)?.bboxAP ?? null;
 
 const explain = ({ afterEpoch, pointsBehind }: EarlyStopRule, epoch: number, score: number, best: Best): string =>
-  `its box AP at epoch ${epoch}, ${formatPoints(score)}, lies ${formatPoints(best.bboxAP - score)} points below ` +
-  `that of ${best.variant}, ${formatPoints(best.bboxAP)}; the rule allows ${pointsBehind} from epoch ${afterEpoch} on`;
+  `box AP ${formatPoints(score)} at epoch ${epoch} is ${formatPoints(best.bboxAP - score)} points below ` +
+  `${best.variant} (${formatPoints(best.bboxAP)}); the rule allows ${pointsBehind} from epoch ${afterEpoch}`;

@@ -32,7 +32,7 @@ export async function runVariant(sweep: SweepInput, variant: SweepVariant, board
   }
 }
 
-/** Null where a run that was joined was cancelled. */
+/** Starts the run of a variant, or joins it if it exists. Returns null if a joined run was cancelled. */
 async function startOrJoin(
   run: RunInput,
   variant: string,
@@ -47,7 +47,7 @@ async function startOrJoin(
       // A failed or cancelled run resumes from its newest checkpoint; a finished one is not trained twice.
       workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
       cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
-      // Days of training outlive a sweep that was terminated: the next one joins them.
+      // Training survives the termination of a sweep; the next sweep joins it.
       parentClosePolicy: ParentClosePolicy.ABANDON,
     });
   } catch (error) {

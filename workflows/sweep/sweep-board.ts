@@ -13,7 +13,7 @@ import { bboxKey, phaseKey } from '../support/search-attribute-keys.ts';
 
 const sweepStatusQuery = defineQuery<SweepStatus>(statusQueryName);
 
-/** What a sweep shows of itself while it lives: the `status` query, current details and search attributes, always together. */
+/** Publishes the state of a sweep: `status` query, current details and search attributes, updated together. */
 export class SweepBoard {
   private status: SweepStatus;
 
@@ -47,12 +47,12 @@ export class SweepBoard {
     return this.status.variants;
   }
 
-  /** Up to which epoch the validations of each run are known. */
+  /** Newest epoch of each run whose validation is known. */
   get validatedEpochs(): { runId: string; epoch: number }[] {
     return this.status.variants.map(({ runId, scores }) => ({ runId, epoch: scores.at(-1)?.epoch ?? 0 }));
   }
 
-  /** Without the scores, which the reports have. */
+  /** Variants without their scores, which the reports contain. */
   get summary(): SweepResult['variants'] {
     return this.status.variants.map(({ variant, runId, state, joined, stoppedEarly, result, failure }) => ({
       variant,
@@ -65,7 +65,7 @@ export class SweepBoard {
     }));
   }
 
-  /** What the comparison is written from. */
+  /** Input of `writeComparison`. */
   toComparison(input: SweepInput): { input: SweepInput; variants: VariantStatus[] } {
     return { input, variants: this.status.variants };
   }

@@ -2,7 +2,7 @@ import { formatVariantScore, formatVariantState } from '../../activities/shared/
 import type { SweepStatus, VariantStatus } from '../../configs/schema/index.ts';
 import { escapeCell } from '../support/escape-cell.ts';
 
-/** The Markdown that the Temporal UI shows on the sweep's page. Pure. */
+/** Renders the Markdown that the Temporal UI shows on the page of the sweep. */
 export function renderSweepDetails({ name, stage, variants, verdict, report }: SweepStatus): string {
   return [
     `### ${name}: ${stage}`,

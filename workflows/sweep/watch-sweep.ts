@@ -3,7 +3,7 @@ import { findLaggards } from './early-stop.ts';
 import { control, watching } from '../support/policies.ts';
 import type { SweepBoard } from './sweep-board.ts';
 
-/** Learns of every validation, and asks those to stop that the rule finds clearly worse. Ends with its scope only. */
+/** Collects the validations of all variants and stops those that fall behind the rule. Runs until it is cancelled. */
 export async function watchSweep({ earlyStop }: SweepInput, board: SweepBoard): Promise<never> {
   for (;;) {
     board.addScores(await watching.watchVariants({ runs: board.validatedEpochs }));
@@ -14,7 +14,7 @@ export async function watchSweep({ earlyStop }: SweepInput, board: SweepBoard): 
   }
 }
 
-/** Returns null for a run that does not accept the update; it continues, which costs only time. */
+/** Stops a run after its current epoch. Returns null if the run rejects the update; it then trains to its end. */
 async function stopAfterRunningEpoch(runId: string): Promise<number | null> {
   try {
     return (await control.stopVariant({ runId })).afterEpoch;

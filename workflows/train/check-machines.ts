@@ -5,7 +5,7 @@ import { codedFailure } from '../support/coded-failure.ts';
 
 /**
  * Checks every machine that will train, and whether all of them share one folder.
- * @param priority the run's: where tasks wait for a worker, nobody's look comes before a more urgent run's training.
+ * @param priority of the run, so that a check does not overtake the training of a more urgent run in the task queue.
  */
 export async function checkMachines(plan: RunPlan, priority?: number): Promise<Check[]> {
   const hosts = hostsOf(plan);
@@ -22,9 +22,12 @@ const checkHost = async (plan: RunPlan, host: string): Promise<Check[]> => {
 
 const nameHost = (check: Check, host: string): Check => ({ ...check, name: `${host}: ${check.name}` });
 
-/** Each leaves a mark; then each looks for all. @throws ApplicationFailure PlanStopped: that cannot be forced. */
+/**
+ * Checks that all hosts share the run folder: each host writes a file, then each host looks for all of them.
+ * @throws ApplicationFailure PlanStopped, even if the run is forced.
+ */
 async function checkSharedStorage({ runId }: RunPlan, hosts: string[]): Promise<Check[]> {
-  const look = (expected: string[]) =>
+  const checkAll = (expected: string[]) =>
     Promise.all(
       hosts.map(async (host) => {
         const options = onHost(host);
@@ -34,10 +37,10 @@ async function checkSharedStorage({ runId }: RunPlan, hosts: string[]): Promise<
         );
       }),
     );
-  await look([]);
-  const seen = await look(hosts);
-  const blind = seen.find(({ verdict }) => verdict === 'error');
-  if (blind !== undefined)
-    throw codedFailure('PlanStopped', `- ${blind.name}: ${blind.message}. ${blind.remedy ?? ''}`);
-  return seen;
+  await checkAll([]);
+  const checks = await checkAll(hosts);
+  const failed = checks.find(({ verdict }) => verdict === 'error');
+  if (failed !== undefined)
+    throw codedFailure('PlanStopped', `- ${failed.name}: ${failed.message}. ${failed.remedy ?? ''}`);
+  return checks;
 }

@@ -1,4 +1,4 @@
-/** What a person may ask of a running training: updates, each refused with a reason where it makes no sense. */
+/** Handles the updates that control a running training. Validators reject updates that do not apply, with a reason. */
 import {
   CancellationScope,
   condition,
@@ -13,7 +13,7 @@ import { EpochCount, type TrainerControl, type RunPlan } from '../../configs/sch
 import type { StatusBoard } from './status-board.ts';
 import type { Situation } from './verdict.ts';
 
-/** The iteration where the run can be taken up again, and how long it took until that was on disk and no process left. */
+/** Iteration from which the run resumes, and seconds until its checkpoint was on disk and all processes had ended. */
 interface PausedState {
   iteration: number | null;
   seconds: number;
@@ -33,7 +33,7 @@ export class ControlHandlers {
   private current: TrainerControl;
   private cancelledAt: number | undefined;
   private interruptibleScope: CancellationScope | undefined;
-  /** Paused, and everything of the last attempt is over. */
+  /** The run is paused and its last attempt has ended. */
   private isStopped = false;
   private isTrainingOver = false;
   private pausedSince: number | undefined;
@@ -74,19 +74,19 @@ export class ControlHandlers {
     return this.current;
   }
 
-  /** What a person asked for since the newest attempt began. */
+  /** Request of the user since the newest attempt began. */
   get request(): Situation['request'] {
     if (CancellationScope.current().consideredCancelled) return 'cancel';
     return this.paused ? 'pause' : 'nothing';
   }
 
-  /** Since a person asked for that; 0 when nobody did. */
+  /** Seconds since that request; 0 if there is none. */
   get secondsSinceRequest(): number {
     const since = this.cancelledAt ?? this.pausedSince;
     return since === undefined ? 0 : now() - since;
   }
 
-  /** Runs something that a pause ends. Undefined where it ended before it had a result. */
+  /** Runs work that a pause cancels. Returns undefined if the pause came before the result. */
   async interruptible<T>(work: () => Promise<T>): Promise<T | undefined> {
     this.interruptibleScope = new CancellationScope();
     try {
@@ -105,7 +105,7 @@ export class ControlHandlers {
     this.isStopped = false;
   }
 
-  /** From here on there is nothing left to order. */
+  /** Rejects all further updates. */
   finishTraining(): void {
     if (this.paused) this.resume();
     this.isTrainingOver = true;
@@ -132,14 +132,14 @@ export class ControlHandlers {
   private extend(epochs: number): { epochs: number; schedule: string } {
     const from = this.current.epochs + 1;
     this.apply({ epochs });
-    return { epochs, schedule: `epochs ${from} to ${epochs} train at the learning rate with which the schedule ended` };
+    return { epochs, schedule: `epochs ${from} to ${epochs} train at the final learning rate of the schedule` };
   }
 
   private async checkpointNow(): Promise<{ checkpoint: string | null }> {
-    // Larger than any request served in this folder before, by an earlier run of the workflow too.
+    // Must exceed every request served in this folder, including those of earlier workflow runs.
     const newest = Math.max(this.current.checkpointNow, this.board.checkpointsTaken);
     const { checkpointNow } = this.apply({ checkpointNow: newest + 1 });
-    // A training that ends or is paused in the meantime has saved, too.
+    // A training that ends or pauses in the meantime also saves a checkpoint.
     await condition(() => this.board.checkpointsTaken >= checkpointNow || this.isTrainingOver || this.paused);
     return { checkpoint: this.board.newestCheckpoint };
   }
@@ -161,12 +161,14 @@ export class ControlHandlers {
 
   private requireStoppable(epochs: unknown): void {
     this.requireTraining();
-    const wanted = requireEpochs(epochs);
+    const requested = requireEpochs(epochs);
     const running = this.board.progress?.epoch ?? 1;
-    if (wanted < running) throw new Error(`Epoch ${wanted} is over: epoch ${running} runs. Cancel to stop at once.`);
-    if (wanted > this.current.epochs) {
+    if (requested < running) {
+      throw new Error(`Epoch ${requested} is over: epoch ${running} is running. Cancel the run to stop at once.`);
+    }
+    if (requested > this.current.epochs) {
       throw new Error(
-        `The run ends after epoch ${this.current.epochs} anyway; ${updateNames.extendEpochs} makes it longer.`,
+        `The run already ends after epoch ${this.current.epochs}. Use ${updateNames.extendEpochs} to train longer.`,
       );
     }
   }
@@ -175,7 +177,7 @@ export class ControlHandlers {
     this.requireTraining();
     if (requireEpochs(epochs) <= this.current.epochs) {
       throw new Error(
-        `The run has ${this.current.epochs} epochs already; ${updateNames.stopAfterEpoch} makes it shorter.`,
+        `The run already has ${this.current.epochs} epochs. Use ${updateNames.stopAfterEpoch} to shorten it.`,
       );
     }
   }

@@ -1,4 +1,4 @@
-/** What follows after an attempt: pure, so that history explains every decision. The table is in docs/operations.md. */
+/** Decides what follows an attempt. Pure, so the history explains every decision. The table is in docs/operations.md. */
 import { FailureReaction, type Attempt, type Failure, type TrainerControl } from '../../configs/schema/index.ts';
 import { accumulateGradients, rollBack, usePreviousCheckpoint } from './reactions.ts';
 import { retry, madeProgress, stop, type Situation, type Verdict } from './verdict.ts';
@@ -8,13 +8,13 @@ const shortWatchSeconds = 60;
 
 export function decideNext(situation: Situation): Verdict {
   const newest = situation.attempts.at(-1);
-  if (newest === undefined) return retry('nothing was tried yet');
+  if (newest === undefined) return retry('no attempt yet');
   switch (newest.outcome) {
     case 'finished':
       return afterFinish(newest, situation.control);
     case 'worker-lost':
       return {
-        ...retry('the worker was lost; the next one adopts the trainer if it lives, or resumes it'),
+        ...retry('the worker was lost; the next worker adopts the trainer if it is running, or resumes it'),
         next: 'adopt',
         waitSeconds: backOff(countShortWatches(situation.attempts)),
       };
@@ -29,30 +29,27 @@ export function decideNext(situation: Situation): Verdict {
 }
 
 function afterFinish({ epoch }: Attempt, { epochs }: TrainerControl): Verdict {
-  if (epoch !== null && epoch < epochs) return retry(`finished ${epoch} epochs, and ${epochs} are wanted by now`);
+  if (epoch !== null && epoch < epochs) return retry(`finished ${epoch} epochs; the run was extended to ${epochs}`);
   return { ...retry('training finished'), next: 'test' };
 }
 
 function afterPreemption(newest: Attempt, situation: Situation): Verdict {
-  const { attempts, request: asked } = situation;
-  if (asked === 'cancel') return cancelled(newest, situation);
-  if (asked === 'pause') return { ...retry(`paused; ${describeSafety(newest, situation)}`), next: 'pause' };
+  const { attempts, request } = situation;
+  if (request === 'cancel') return cancelled(newest, situation);
+  if (request === 'pause') return { ...retry(`paused; ${formatStop(newest, situation)}`), next: 'pause' };
   const waitSeconds = backOff(countWithoutProgress(attempts, ['preempted']));
   return { ...retry('preempted; not counted as a failure'), waitSeconds };
 }
 
 const cancelled = (newest: Attempt, situation: Situation): Verdict => ({
-  ...retry(`cancelled; ${describeSafety(newest, situation)}`),
+  ...retry(`cancelled; ${formatStop(newest, situation)}`),
   next: 'stop',
 });
 
-/** Names the checkpoint from which the run resumes, and the seconds until it was safe. */
-const describeSafety = (
-  { checkpoints: [newest] }: Attempt,
-  { secondsSinceRequest: secondsSinceAsked }: Situation,
-): string => {
+/** Names the checkpoint from which the run resumes, and the seconds that the stop took. */
+const formatStop = ({ checkpoints: [newest] }: Attempt, { secondsSinceRequest }: Situation): string => {
   const where = newest === undefined ? 'there is no checkpoint yet' : `checkpoint ${newest} is complete`;
-  return `stopped in ${secondsSinceAsked.toFixed(1)} s: ${where}, no trainer process is running`;
+  return `stopped in ${secondsSinceRequest.toFixed(1)} s: ${where}, no trainer process is running`;
 };
 
 function afterFailure(newest: Attempt, situation: Situation): Verdict {
@@ -72,7 +69,7 @@ function afterFailure(newest: Attempt, situation: Situation): Verdict {
       return accumulateGradients(situation);
     case 'wait-for-space':
       if (count >= tries) return stop('DiskFull', `${name}, ${count} times in a row without a new checkpoint`);
-      return { ...retry('the disk is full: waiting until there is space again'), next: 'wait-for-space', waitSeconds };
+      return { ...retry('the disk is full: waiting for space'), next: 'wait-for-space', waitSeconds };
     case 'previous-checkpoint':
       if (count >= tries) return tooOften(name, count);
       return { ...usePreviousCheckpoint(newest), waitSeconds };
@@ -90,16 +87,16 @@ const unknownFailure: Pick<Failure, 'reaction' | 'tries' | 'class'> = { reaction
 const tooOften = (name: string, count: number): Verdict =>
   stop('TrainerNoProgress', `${name}, ${count} times in a row without a new checkpoint`);
 
-/** None after the first time, then 1, 2, 4, … seconds. */
+/** Returns the seconds to wait: 0 after the first failure, then 1, 2, 4, … */
 const backOff = (count: number): number => (count < 2 ? 0 : Math.min(longestWaitSeconds, 2 ** (count - 2)));
 
-/** Trailing attempts of these endings that wrote no new checkpoint. Others neither count nor reset, unless they wrote one. */
-function countWithoutProgress(attempts: readonly Attempt[], endings: Attempt['outcome'][]): number {
+/** Counts the attempts with these outcomes since the last new checkpoint. Attempts with other outcomes do not count. */
+function countWithoutProgress(attempts: readonly Attempt[], outcomes: Attempt['outcome'][]): number {
   const progressed = attempts.findLastIndex(madeProgress);
-  return attempts.slice(progressed + 1).filter(({ outcome }) => endings.includes(outcome)).length;
+  return attempts.slice(progressed + 1).filter(({ outcome }) => outcomes.includes(outcome)).length;
 }
 
-/** Workers in a row that were lost within a minute each: one that watched for longer is no sign of a sick machine. */
+/** Counts consecutive workers lost within a minute each, which suggests a broken machine. */
 function countShortWatches(attempts: readonly Attempt[]): number {
   const lastLong = attempts.findLastIndex(
     ({ outcome, startedAt, endedAt }) => outcome !== 'worker-lost' || endedAt - startedAt > shortWatchSeconds,

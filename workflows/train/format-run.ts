@@ -1,11 +1,11 @@
 import { formatVariantScore } from '../../activities/shared/summary/format-variant.ts';
 import type { ReportRef, RunInput } from '../../configs/schema/index.ts';
 
-/** What is begun, in a line. */
+/** Formats a run input as one line. */
 export const formatRunInput = ({ recipe, epochs, dataset, gpus, batchPerGpu }: RunInput): string =>
   `${recipe}, ${epochs} epochs on ${dataset}, ${gpus} x ${batchPerGpu} images`;
 
-/** What came of it. */
+/** Formats the result of a run for a notification. */
 export const formatReport = ({ bbox, segm, verdict, crashes, uri }: ReportRef): string =>
   [
     `Box AP ${formatVariantScore(bbox.AP)}, mask AP ${formatVariantScore(segm.AP)}.`,

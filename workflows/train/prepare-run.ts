@@ -12,7 +12,7 @@ export interface PreparedRun {
   machinesChecked: Promise<void>;
 }
 
-/** The dry run, and all that has to be fetched. @throws ApplicationFailure PlanStopped. */
+/** Performs the dry run and fetches data set and weights. @throws ApplicationFailure PlanStopped. */
 export async function prepareRun(planned: RunPlan, input: RunInput, board: StatusBoard): Promise<PreparedRun> {
   board.showPage(planned.page);
   requirePassed(await control.checkPlan(planned), input, board);
@@ -20,20 +20,20 @@ export async function prepareRun(planned: RunPlan, input: RunInput, board: Statu
 
   board.enter('fetching');
   const fetched = Promise.all([transfer.fetchDataset(planned), transfer.fetchWeights(planned)]);
-  // A machine that cannot do it ends the run before gigabytes came; one that is busy with another run keeps nobody from fetching.
+  // An unsuitable machine stops the run before gigabytes are downloaded; a busy machine does not delay the download.
   const [dataset, weights] = await Promise.race([fetched, inspected.then(() => fetched)]);
   const plan = await control.pinPlan({ plan: planned, dataset, weights });
   board.addSteps(planned.recipeOutcome, dataset.outcome, weights.outcome);
   return { plan, dataset, weights, machinesChecked: inspected };
 }
 
-/** What would fail after hours is found before the first of them. */
+/** Stops a run whose checks have errors, unless it is forced. */
 function requirePassed(checks: Check[], { force }: RunInput, board: StatusBoard): void {
   board.addChecks(checks);
   const stops = checks.filter(({ verdict }) => verdict === 'error');
   if (stops.length === 0 || force) return;
   const lines = stops.map(
-    ({ name: about, message: says, remedy: next }) => `- ${about}: ${says}${next === null ? '' : `. ${next}`}`,
+    ({ name, message, remedy }) => `- ${name}: ${message}${remedy === null ? '' : `. ${remedy}`}`,
   );
   throw codedFailure('PlanStopped', lines.join('\n'));
 }

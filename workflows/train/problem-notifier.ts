@@ -4,17 +4,17 @@ import type { Notifier } from '../support/notify.ts';
 import type { StatusBoard } from './status-board.ts';
 import type { Verdict } from './verdict.ts';
 
-/** Tells of attempts that failed and are tried again, and of the first one that gets going after them. */
+/** Creates a listener that notifies about failed attempts that are retried, and about the recovery after them. */
 export function problemNotifier(
   board: StatusBoard,
-  { isOn, notify: tell }: Notifier,
+  { isOn, notify }: Notifier,
 ): (attempt: Attempt, verdict: Verdict) => void {
-  let isInTrouble = false;
-  const untilGoing = async (attempt: number): Promise<void> => {
+  let isFailing = false;
+  const notifyRecovery = async (attempt: number): Promise<void> => {
     await condition(() => (board.progress?.attempt ?? 0) > attempt);
-    isInTrouble = false;
+    isFailing = false;
     const { progress } = board;
-    tell('recovered', `Attempt ${progress?.attempt ?? ''} continues from iteration ${progress?.iteration ?? ''}.`);
+    notify('recovered', `Attempt ${progress?.attempt ?? ''} continues from iteration ${progress?.iteration ?? ''}.`);
   };
   return (attempt, { next, why, change }) => {
     // A lost worker does not stop its trainer, and a failure that stops the run is notified as its end.
@@ -22,9 +22,9 @@ export function problemNotifier(
     if (!isOn || !hasFailed || next === 'stop') return;
     const cause = attempt.failure?.evidence ?? attempt.cause ?? 'unknown cause';
     const lines = [`Attempt ${attempt.attempt} ${attempt.outcome}: ${cause}`, `Next: ${next}, ${why}.`, change ?? ''];
-    tell(attempt.failure?.reaction === 'rollback' ? 'diverged' : 'stalled', lines.join('\n').trim());
-    if (isInTrouble) return;
-    isInTrouble = true;
-    untilGoing(attempt.attempt).catch(() => undefined); // the run was cancelled before
+    notify(attempt.failure?.reaction === 'rollback' ? 'diverged' : 'stalled', lines.join('\n').trim());
+    if (isFailing) return;
+    isFailing = true;
+    notifyRecovery(attempt.attempt).catch(() => undefined); // the run was cancelled first
   };
 }

@@ -1,46 +1,49 @@
-/** Reactions to a failure that change something; each change is the plan's own and is recorded. Pure. */
+/** Reactions to a failure that change how the run continues. The plan allows each change, and it is recorded. Pure. */
 import type { Attempt } from '../../configs/schema/index.ts';
 import { retry, madeProgress, stop, type Situation, type Verdict } from './verdict.ts';
 
-/** After NaN or Inf: the newest checkpoints may already carry the cause, so back to one before them, more carefully. */
+/** Rolls back after NaN or Inf, past the newest checkpoints: they may already contain the cause. */
 export function rollBack(newest: Attempt, { attempts, plan, control }: Situation): Verdict {
   const { tries, backCheckpoints, learningRateFactor, fp32 } = plan.recovery.diverged;
   const count = attempts.filter(({ failure }) => failure?.reaction === 'rollback').length;
-  if (count > tries) return stop('TrainingDiverged', `diverged again after ${tries} steps back`);
+  if (count > tries) return stop('TrainingDiverged', `diverged again after ${tries} rollbacks`);
   const toIteration = newest.checkpoints.at(Math.min(backCheckpoints, newest.checkpoints.length) - 1) ?? 0;
-  const why = `diverged at iteration ${newest.toIteration ?? 'unknown'}, step back ${count} of ${tries}`;
+  const why = `diverged at iteration ${newest.toIteration ?? 'unknown'}, rollback ${count} of ${tries}`;
   const factor = control.learningRateFactor * learningRateFactor;
   const without = fp32 && !control.fp32 ? ', without mixed precision' : '';
   return {
     ...retry(why),
-    change: `back to iteration ${toIteration}; learning rate x ${factor}${without}`,
+    change: `rolled back to iteration ${toIteration}; learning rate x ${factor}${without}`,
     control: { ...control, learningRateFactor: factor, fp32: control.fp32 || fp32 },
     rollback: { toIteration, fence: newest.fence ?? 0, why },
   };
 }
 
-/** Out of GPU memory: crowded images come and go, so once more as it was; then the same batch in smaller parts. */
+/**
+ * Reacts to a lack of GPU memory. The first retry changes nothing, because a single batch of crowded images may be the
+ * cause; further retries split each batch into smaller parts.
+ */
 export function accumulateGradients({ attempts, plan, control }: Situation): Verdict {
   const { recovery, batchPerGpu } = plan;
-  if (countOutOfMemory(attempts) === 1) return retry('out of GPU memory: once more as it was');
+  if (countOutOfMemory(attempts) === 1) return retry('out of GPU memory: retried unchanged');
   const accumulate = control.accumulate * 2;
   const parts = partsPerBatch(plan) * accumulate;
   if (!recovery.outOfMemory.accumulate)
     return stop('OutOfGpuMemory', 'out of GPU memory twice; the plan has no fallback');
   if (parts > batchPerGpu)
-    return stop('OutOfGpuMemory', `out of GPU memory with ${partsPerBatch(plan) * control.accumulate} parts a batch`);
+    return stop('OutOfGpuMemory', `out of GPU memory with ${partsPerBatch(plan) * control.accumulate} parts per batch`);
   return {
-    ...retry('out of GPU memory again: the plan’s fallback'),
-    change: `each batch of ${batchPerGpu} in ${parts} parts, whose gradients add up to the same step`,
+    ...retry('out of GPU memory again: smaller parts, as the plan allows'),
+    change: `each batch of ${batchPerGpu} is split into ${parts} parts; their gradients are accumulated into one step`,
     control: { ...control, accumulate },
   };
 }
 
-/** Into which the recipe itself cuts the batch of a GPU. */
+/** Returns the number of parts into which the recipe itself splits the batch of a GPU. */
 const partsPerBatch = ({ recipe, batchPerGpu }: Situation['plan']): number =>
   Math.ceil(batchPerGpu / (recipe.summary.imagesAtOnce ?? batchPerGpu));
 
-/** In a row, back to the last one that had written a checkpoint before it ran out. */
+/** Counts consecutive failures for lack of memory, back to the last attempt that wrote a checkpoint. */
 function countOutOfMemory(attempts: readonly Attempt[]): number {
   let count = 0;
   for (const attempt of [...attempts].reverse()) {
@@ -51,13 +54,13 @@ function countOutOfMemory(attempts: readonly Attempt[]): number {
   return count;
 }
 
-/** The newest checkpoint is whole by its hash and still cannot be read: it was written like that. */
+/** Goes back one checkpoint. The newest matches its hash but cannot be read, so it was written damaged. */
 export function usePreviousCheckpoint(newest: Attempt): Verdict {
   const why = 'the checkpoint could not be read';
   const toIteration = newest.checkpoints[1] ?? 0;
   return {
     ...retry(why),
-    change: `back to iteration ${toIteration}`,
+    change: `rolled back to iteration ${toIteration}`,
     rollback: { toIteration, fence: newest.fence ?? 0, why },
   };
 }

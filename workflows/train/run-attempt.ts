@@ -6,7 +6,7 @@ import type { StatusBoard } from './status-board.ts';
 
 export type AttemptRequest = Parameters<typeof training.runTraining>[0];
 
-/** One attempt, as the activity tells of it; or that nobody is left to tell. */
+/** Runs one attempt and returns its report, or the outcome `worker-lost` if the worker can no longer report. */
 export async function runAttempt(request: AttemptRequest, board: StatusBoard): Promise<Attempt> {
   const startedAt = Date.now() / 1000;
   const { plan, attempt: number, control, priority } = request;
@@ -21,7 +21,7 @@ export async function runAttempt(request: AttemptRequest, board: StatusBoard): P
   }
 }
 
-/** Why nobody is left to say how something ended; undefined when somebody did say it. */
+/** Returns why the worker was lost; undefined if the activity itself reported the error. */
 export function lostWorkerCause(error: unknown): string | undefined {
   if (!(error instanceof ActivityFailure)) return undefined;
   const { cause } = error;
@@ -30,7 +30,7 @@ export function lostWorkerCause(error: unknown): string | undefined {
   return cause instanceof ApplicationFailure && lost.some((code) => code === cause.type) ? cause.message : undefined;
 }
 
-/** An attempt of which no activity told; `startedAt` in Unix seconds. */
+/** Creates the record of an attempt that no activity reported. @param startedAt in Unix seconds. */
 export const unreportedAttempt = (number: number, startedAt: number, board: StatusBoard): Omit<Attempt, 'outcome'> => ({
   attempt: number,
   fence: null,

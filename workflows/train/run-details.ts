@@ -3,7 +3,7 @@ import { formatAttempt } from '../../activities/shared/summary/format-attempt.ts
 import type { RemoteCopy, RunStatus } from '../../configs/schema/index.ts';
 import { escapeCell } from '../support/escape-cell.ts';
 
-/** The Markdown that the Temporal UI shows on the run's page. Pure. */
+/** Renders the Markdown that the Temporal UI shows on the page of the run. */
 export function renderRunDetails(status: RunStatus): string {
   const { progress } = status;
   const rows: [string, string][] = [
@@ -20,13 +20,13 @@ export function renderRunDetails(status: RunStatus): string {
   if (status.notice !== null) rows.unshift(['Notice', escapeCell(status.notice)]);
   if (status.waiting !== null) rows.unshift(['Waiting', escapeCell(status.waiting)]);
   const remote = progress?.remote;
-  if (remote != null) rows.push(['Remote copy', escapeCell(describeRemote(remote))]);
+  if (remote != null) rows.push(['Remote copy', escapeCell(formatRemote(remote))]);
   if (status.page !== null) rows.push(['Page', `[${escapeCell(status.page)}](${escapeCell(status.page)})`]);
   if (status.report !== null) rows.push(['Report', escapeCell(status.report)]);
   const table = ['| | |', '| --- | --- |', ...rows.map(([name, value]) => `| **${name}** | ${value} |`)];
   const checks = status.checks
     .filter(({ verdict }) => verdict !== 'ok')
-    .map(({ verdict, name: about, message: says }) => `- ${verdict}: ${about}: ${escapeCell(says)}`);
+    .map(({ verdict, name, message }) => `- ${verdict}: ${name}: ${escapeCell(message)}`);
   const attempts = status.attempts.slice(-10).map((attempt) => `- ${escapeCell(formatAttempt(attempt))}`);
   const steps = status.steps.map(({ step, why }) => `- ${step}: ${escapeCell(why)}`);
   const decisions = status.decisions.slice(-10).map(({ attempt, next, why, change }) => {
@@ -49,8 +49,8 @@ export function renderRunDetails(status: RunStatus): string {
   ].join('\n');
 }
 
-const describeRemote = ({ iteration, backlog, problem }: RemoteCopy): string =>
-  `${iteration === null ? 'no checkpoint yet' : `iteration ${iteration}`}, ${backlog} on their way${problem === null ? '' : `; ${problem}`}`;
+const formatRemote = ({ iteration, backlog, problem }: RemoteCopy): string =>
+  `${iteration === null ? 'no checkpoint yet' : `iteration ${iteration}`}, ${backlog} pending${problem === null ? '' : `; ${problem}`}`;
 
 const formatNumber = (value: number | null | undefined, digits: number): string => value?.toFixed(digits) ?? '–';
 const formatPercent = (value: number | null | undefined): string => (value == null ? '–' : (value * 100).toFixed(1));

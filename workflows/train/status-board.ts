@@ -23,12 +23,12 @@ import {
 } from '../support/search-attribute-keys.ts';
 
 const statusQuery = defineQuery<RunStatus>(statusQueryName);
-/** From the training activity; `unknown`, because any client may send a signal. */
+/** Signal of the training activity; `unknown`, because any client may send a signal. */
 const progressSignal = defineSignal<[unknown]>(progressSignalName);
-/** From an activity whose job waits for GPUs. */
+/** Signal of an activity whose job waits for GPUs. */
 const waitingSignal = defineSignal<[unknown]>(waitingSignalName);
 
-/** What the run shows of itself while it lives: the `status` query, current details and search attributes, always together. */
+/** Publishes the state of a run: `status` query, current details and search attributes, updated together. */
 export class StatusBoard {
   private status: RunStatus;
 
@@ -64,12 +64,12 @@ export class StatusBoard {
     return this.status.stage;
   }
 
-  /** File name of the newest checkpoint that anybody told of. */
+  /** File name of the newest reported checkpoint. */
   get newestCheckpoint(): string | null {
     return this.status.progress?.lastCheckpoint ?? null;
   }
 
-  /** The newest order for a checkpoint that was carried out. */
+  /** Number of the newest checkpoint request that was served. */
   get checkpointsTaken(): number {
     return this.status.progress?.checkpointNow ?? 0;
   }
@@ -98,12 +98,12 @@ export class StatusBoard {
     this.show({ stage });
   }
 
-  /** What the dry run found. */
+  /** Adds results of the dry run. */
   addChecks(checks: readonly Check[]): void {
     this.show({ checks: [...this.status.checks, ...checks] });
   }
 
-  /** Whether steps had to be done, and why. */
+  /** Adds which steps were cached, and why. */
   addSteps(...outcomes: StepOutcome[]): void {
     this.show({ steps: [...this.status.steps, ...outcomes] });
   }
@@ -114,7 +114,7 @@ export class StatusBoard {
     this.show({ attempts, decisions, waiting: null, ledger: buildLedger(attempts, pausedSeconds) });
   }
 
-  /** Where it can be watched. No search attribute changes, so nothing of it stands in history. */
+  /** Shows the address of the run's page. Changes no search attribute, so it adds no event to the history. */
   showPage(page: string | null): void {
     this.status = { ...this.status, page };
     setCurrentDetails(renderRunDetails(this.status));
@@ -124,12 +124,12 @@ export class StatusBoard {
     this.show({ control });
   }
 
-  /** What a person should know or do now; null when it is over. */
+  /** Shows what the user should know or do now; null clears it. */
   showNotice(notice: string | null): void {
     this.show({ notice });
   }
 
-  /** From here on the test's numbers stand where the last validation's stood. */
+  /** Ends the run. The scores of the test replace those of the last validation. */
   finish(report: string, bboxAP: number | null, segmAP: number | null): void {
     const { progress } = this.status;
     this.show({
@@ -139,7 +139,7 @@ export class StatusBoard {
     });
   }
 
-  /** A step back takes back the validations from there on. */
+  /** Adds a validation. After a rollback, it replaces those of the same and later epochs. */
   private withValidation({ validatedEpoch: epoch, bboxAP, segmAP }: Progress): Pick<RunStatus, 'validations'> {
     const { validations = [] } = this.status;
     if (epoch === undefined) return {};
@@ -163,7 +163,7 @@ export class StatusBoard {
   }
 }
 
-/** `stalled`: it waits for GPUs, space or a person, or has failed and not made a step since. */
+/** Returns `stalled` if the run waits for GPUs, disk space or a person, or made no step since its last failure. */
 function phaseOf({ stage, waiting, notice, attempts, progress }: RunStatus): Stage | 'stalled' {
   const last = attempts.at(-1);
   const hasFailed = last?.failure != null && (progress === null || progress.attempt <= last.attempt);

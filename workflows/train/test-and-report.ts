@@ -5,18 +5,18 @@ import { stopOnUnexpectedResult } from './stop-on-unexpected-result.ts';
 import type { StatusBoard } from './status-board.ts';
 
 interface RunTiming {
-  /** Of 1 to 5 the lower goes first where runs wait for GPUs. */
+  /** Priority in the GPU queue, from 1 (first) to 5. */
   priority: number | undefined;
-  /** When the workflow began; seconds since the epoch. */
+  /** Start of the workflow, in Unix seconds. */
   startedAt: number;
-  /** How long a person had the training paused. */
+  /** Seconds that the training was paused. */
   pausedSeconds: number;
 }
 
-/** The COCO test, and the report of everything that went before. */
-export async function testAndReport(prepared: PreparedRun, board: StatusBoard, course: RunTiming): Promise<ReportRef> {
+/** Runs the COCO test and writes the report of the whole run. */
+export async function testAndReport(prepared: PreparedRun, board: StatusBoard, timing: RunTiming): Promise<ReportRef> {
   const { plan, dataset, weights } = prepared;
-  const { priority, ...times } = course;
+  const { priority, ...times } = timing;
   board.enter('testing');
   const options = { priority: queuePriority(priority, 1), ...onLeader(plan) };
   const metrics = await stopOnUnexpectedResult(plan, () =>

@@ -10,7 +10,7 @@ import type { StatusBoard } from './status-board.ts';
 import { runMultiHostAttempt } from './run-multi-host-attempt.ts';
 import type { Verdict } from './verdict.ts';
 
-/** Runs attempt after attempt until one finishes. Only decide.ts chooses what follows an attempt. */
+/** Repeats attempts until one finishes. Only decide.ts chooses what follows an attempt. */
 export async function trainUntilFinished(
   plan: RunPlan,
   board: StatusBoard,

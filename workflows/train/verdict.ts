@@ -1,24 +1,24 @@
-/** The vocabulary of decisions: what they are made from, and what they say. */
+/** Input and result of the decision after an attempt. */
 import type { ErrorCode } from '../../configs/errors.ts';
 import type { Attempt, Decision, TrainerControl, Rollback, RunPlan } from '../../configs/schema/index.ts';
 
 export interface Situation {
-  /** All of this run, the newest last. */
+  /** All attempts of this run, newest last. */
   attempts: readonly Attempt[];
   plan: Pick<RunPlan, 'recovery' | 'batchPerGpu' | 'recipe'>;
-  /** Under which the newest attempt ran. */
+  /** Control values of the newest attempt. */
   control: TrainerControl;
-  /** What a person asked for in the meantime. */
+  /** Request of the user in the meantime. */
   request: 'nothing' | 'pause' | 'cancel';
   secondsSinceRequest: number;
 }
 
 export interface Verdict extends Pick<Decision, 'next' | 'why' | 'change'> {
-  /** Of the run's failure, when it stops. */
+  /** Error code, if the run stops with a failure. */
   code?: ErrorCode;
   control?: TrainerControl;
   rollback?: Rollback;
-  /** Before the next attempt: grows while nothing gets better. */
+  /** Wait before the next attempt; grows while attempts make no progress. */
   waitSeconds: number;
 }
 
@@ -26,6 +26,6 @@ export const retry = (why: string): Verdict => ({ next: 'retry', why, change: nu
 
 export const stop = (code: ErrorCode, why: string): Verdict => ({ ...retry(why), next: 'stop', code });
 
-/** It wrote a checkpoint beyond the one that it began with. */
+/** Returns whether an attempt wrote a checkpoint newer than the one it started from. */
 export const madeProgress = ({ checkpointIteration, fromIteration }: Attempt): boolean =>
   checkpointIteration !== null && fromIteration !== null && checkpointIteration > fromIteration;

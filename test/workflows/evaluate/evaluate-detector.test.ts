@@ -7,7 +7,7 @@ import { freshInput, withWorkers } from '../../helpers/workflow-env.ts';
 
 const detectorInput = (): RunInput => ({ ...freshInput(), weights: { detector: 'released' } });
 
-test('a detector is tested and reported without training, beside the run that would begin with it', async () => {
+test('evaluateDetector tests and reports a detector without training it', async () => {
   let trained = 0;
   const purposes: unknown[] = [];
   await withWorkers(
@@ -31,16 +31,16 @@ test('a detector is tested and reported without training, beside the run that wo
   expect([trained, purposes]).toEqual([0, ['evaluation']]);
 });
 
-test('a backbone alone is refused: there is nothing to evaluate', async () => {
+test('evaluateDetector rejects an input with a backbone only', async () => {
   await withWorkers({}, async (client) => {
     const { handle } = await startRun(client, freshInput(), { evaluate: true });
     await expect(handle.result()).rejects.toMatchObject({
-      cause: { type: 'InvalidInput', message: expect.stringContaining('a backbone alone detects nothing') as string },
+      cause: { type: 'InvalidInput', message: expect.stringContaining('A backbone alone detects nothing') as string },
     });
   });
 });
 
-test('another workflow id is refused, so that two evaluations never share a folder', async () => {
+test('evaluateDetector rejects a workflow id that does not match the run name', async () => {
   await withWorkers({}, async (client) => {
     const handle = await client.workflow.start(workflowTypes.evaluateDetector, {
       taskQueue: taskQueues.control,

@@ -18,7 +18,7 @@ const trigger = (client: Client, input: RetrainInput, who = 'a test') =>
     signalArgs: [{ who, why: 'to see', at: 1 }],
   });
 
-test('the first training becomes champion, a trigger without change is skipped with its record, a change trains again', async () => {
+test('retrainDetector promotes the first candidate and trains again only for changed data', async () => {
   const world = createRetrainStubs();
   await withWorkers(world.activities, async (client) => {
     const input = freshRetrainInput();
@@ -33,13 +33,13 @@ test('the first training becomes champion, a trigger without change is skipped w
     world.change('b');
     const third = await (await trigger(client, input)).result();
     expect(third.decisions[0]?.why).toBe('changed: dataset (was a, is b)');
-    // It stands in the report, too.
-    expect(world.notes[1]).toBe('asked for by a test; changed: dataset (was a, is b)');
+    // The note is shown in the report.
+    expect(world.notes[1]).toBe('requested by a test; changed: dataset (was a, is b)');
     expect(world.trained).toHaveLength(2);
   });
 });
 
-test('a retraining is found by its stage, and links the page of its model where pages are served', async () => {
+test('retrainDetector sets its stage as search attribute and links the page of its model', async () => {
   const world = createRetrainStubs();
   const page = 'http://127.0.0.1:8235/runs/x/';
   const activities: Partial<StubbedActivities> = {
@@ -75,7 +75,7 @@ test('a retraining is found by its stage, and links the page of its model where 
   });
 });
 
-test('three triggers at once give one training, and all of them stand in its record', async () => {
+test('retrainDetector trains once for three concurrent triggers and records all of them', async () => {
   const world = createRetrainStubs();
   await withWorkers(world.activities, async (client) => {
     const input = freshRetrainInput();
@@ -87,7 +87,7 @@ test('three triggers at once give one training, and all of them stand in its rec
   });
 });
 
-test('a trigger that comes while a training goes on is looked at afterwards', async () => {
+test('retrainDetector handles a trigger during a training after that training', async () => {
   const world = createRetrainStubs();
   let release: () => void = () => undefined;
   const held = new Promise<void>((resolve) => (release = resolve));
@@ -112,7 +112,7 @@ test('a trigger that comes while a training goes on is looked at afterwards', as
   });
 });
 
-test('hundreds of triggers are one more look, in a new execution that knows what was decided before', async () => {
+test('retrainDetector continues as new after hundreds of triggers and keeps its decisions', async () => {
   const world = createRetrainStubs();
   let release: () => void = () => undefined;
   const held = new Promise<void>((resolve) => (release = resolve));
@@ -140,7 +140,7 @@ test('hundreds of triggers are one more look, in a new execution that knows what
   });
 });
 
-test('a candidate that the gate rejects leaves the champion where it is, with the reason', async () => {
+test('retrainDetector keeps the champion and records why when the gate rejects a candidate', async () => {
   const world = createRetrainStubs((candidate) => !candidate.endsWith('b'));
   await withWorkers(world.activities, async (client) => {
     const input = freshRetrainInput();
@@ -153,11 +153,11 @@ test('a candidate that the gate rejects leaves the champion where it is, with th
   });
 });
 
-test('a person approves or rejects; an answer without a name, or when nobody asked, is refused; silence is decided by the plan', async () => {
+test('retrainDetector waits for a valid approval and applies the default after the deadline', async () => {
   const world = createRetrainStubs();
-  const told: string[] = [];
+  const events: string[] = [];
   const notify: StubbedActivities['notify'] = ({ notification: { event } }) => {
-    told.push(event);
+    events.push(event);
     return Promise.resolve();
   };
   await withWorkers({ ...world.activities, notify }, async (client) => {
@@ -165,8 +165,8 @@ test('a person approves or rejects; an answer without a name, or when nobody ask
     const input = freshRetrainInput({ promote, run: { notify: [{ to: 'webhook', ref: 'OPS' }] } });
     const handle = await trigger(client, input);
     await until(async () => (await handle.query<RetrainStatus>('status')).awaitingApproval ?? undefined);
-    await until(() => Promise.resolve(told.length >= 2 ? true : undefined));
-    expect(new Set(told)).toEqual(new Set(['started', 'done', 'waiting-for-approval']));
+    await until(() => Promise.resolve(events.length >= 2 ? true : undefined));
+    expect(new Set(events)).toEqual(new Set(['started', 'done', 'waiting-for-approval']));
     await expect(handle.executeUpdate('approve', { args: [{ who: '' }] })).rejects.toThrow();
     await handle.executeUpdate('approve', { args: [{ who: 'kim', why: 'looks right' }] });
     expect((await handle.result()).outcomes).toMatchObject([
@@ -177,12 +177,12 @@ test('a person approves or rejects; an answer without a name, or when nobody ask
     world.change('b');
     const silent = { ...input, promote: { ...input.promote, deadlineHours: 0.0005 } };
     expect((await (await trigger(client, silent as RetrainInput)).result()).outcomes).toMatchObject([
-      { outcome: 'rejected', why: expect.stringContaining('nobody answered within') as string },
+      { outcome: 'rejected', why: expect.stringContaining('no answer within') as string },
     ]);
   });
 });
 
-test('a training that fails is an outcome, fails the retraining, and is tried again at the next trigger', async () => {
+test('retrainDetector fails and records the outcome when the training fails', async () => {
   const world = createRetrainStubs();
   const broken: Partial<StubbedActivities> = {
     ...world.activities,

@@ -1,4 +1,4 @@
-/** What a run tells, through the real activity to a real server that refuses everything the first time. */
+/** Tests notifications with the real activity and a real server that rejects every first delivery. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { withCodedFailures } from '../../../activities/shared/temporal/failure.ts';
 import { createNotify } from '../../../activities/notify/notify.ts';
@@ -21,20 +21,20 @@ const run = await createMiniRun();
 await run.remove();
 
 let receiver: Awaited<ReturnType<typeof startHookReceiver>>;
-/** As a receiver should: signed and new, or refused; what it has had already, dropped. */
-let taken: Map<string, Notification>;
-let refused: Set<string>;
+/** Verified notifications by id, so duplicates are dropped. */
+let received: Map<string, Notification>;
+let seenIds: Set<string>;
 beforeEach(async () => {
-  taken = new Map();
-  refused = new Set();
+  received = new Map();
+  seenIds = new Set();
   receiver = await startHookReceiver(({ body, headers }) => {
     const [, time = '', signature] = /^t=(\d+),v1=(.+)$/.exec(String(headers['everswin-signature'])) ?? [];
     if (signature !== sign(secret, Number(time), body)) return [401];
     const notification = Notification.parse(JSON.parse(body));
-    const isFirst = !refused.has(notification.id);
-    refused.add(notification.id);
-    taken.set(notification.id, notification);
-    // It has it, and the answer gets lost: the next try is a repeat.
+    const isFirst = !seenIds.has(notification.id);
+    seenIds.add(notification.id);
+    received.set(notification.id, notification);
+    // Simulates a lost answer, so the next delivery is a duplicate.
     return [isFirst ? 503 : 204];
   });
 });
@@ -42,18 +42,18 @@ afterEach(() => receiver.close());
 
 const nowhere = { to: [], from: undefined, ca: undefined };
 const withReceiver = (activities: Partial<StubbedActivities>, body: Parameters<typeof withWorkers>[1]) => {
-  const place = { url: `${receiver.url}/s3cret-path`, secret, ...nowhere };
+  const target = { url: `${receiver.url}/s3cret-path`, secret, ...nowhere };
   const dead = { url: 'http://127.0.0.1:9/s3cret-path', secret, ...nowhere };
-  const notifyPlaces = new Map([
-    ['OPS', place],
+  const notificationTargets = new Map([
+    ['OPS', target],
     ['DEAD', dead],
   ]);
   const { notify } = withCodedFailures({
-    notify: createNotify({ ...run.dependencies, notificationTargets: notifyPlaces }),
+    notify: createNotify({ ...run.dependencies, notificationTargets }),
   });
   return withWorkers({ ...activities, notify }, body);
 };
-const inputThatTells = (notify: NotifyPolicy): RunInput => ({ ...freshInput(), notify });
+const inputWithNotify = (notify: NotifyPolicy): RunInput => ({ ...freshInput(), notify });
 const everything: NotifyPolicy = [{ to: 'webhook', ref: 'OPS' }];
 
 const endings: Partial<Attempt>[] = [
@@ -66,12 +66,12 @@ const runTraining: StubbedActivities['runTraining'] = async ({ attempt }) => {
   return anAttempt({ attempt, ...endings[attempt - 1] });
 };
 
-test('start, stall, recovery, NaN and end are told in order, each once after repeats are dropped, and no address stands in the history', async () => {
+test('notifier sends every event of a run in order and records no address in the history', async () => {
   await withReceiver({ runTraining }, async (client) => {
-    const input = inputThatTells([...everything, { to: 'slack', ref: 'NOBODY' }]);
+    const input = inputWithNotify([...everything, { to: 'slack', ref: 'MISSING' }]);
     const { handle } = await startRun(client, input);
     await handle.result();
-    const all = [...taken.values()].sort((a, b) => Number(a.id.split('/').at(-1)) - Number(b.id.split('/').at(-1)));
+    const all = [...received.values()].sort((a, b) => Number(a.id.split('/').at(-1)) - Number(b.id.split('/').at(-1)));
     expect(all.map(({ event }) => event)).toEqual(['started', 'stalled', 'recovered', 'diverged', 'recovered', 'done']);
     expect(receiver.hooks.length).toBe(2 * all.length);
     expect(all[1]?.text).toBe(
@@ -84,27 +84,27 @@ test('start, stall, recovery, NaN and end are told in order, each once after rep
   });
 });
 
-test('who asked for some events is told of those; a run that fails says its code', async () => {
+test('notifier sends only the selected events and names the code of a failure', async () => {
   const notify: NotifyPolicy = [{ to: 'webhook', ref: 'OPS', on: ['failed'] }];
   const stop = { name: 'GPUs', verdict: 'error', message: '9 wanted, 1 here', remedy: null } as const;
   await withReceiver({ checkPlan: () => Promise.resolve([stop]) }, async (client) => {
-    const { handle } = await startRun(client, inputThatTells(notify));
+    const { handle } = await startRun(client, inputWithNotify(notify));
     await expect(handle.result()).rejects.toThrow();
-    const told = [...taken.values()].map(({ event, text }) => [event, text]);
-    expect(told).toEqual([['failed', 'PlanStopped: - GPUs: 9 wanted, 1 here']]);
+    const sent = [...received.values()].map(({ event, text }) => [event, text]);
+    expect(sent).toEqual([['failed', 'PlanStopped: - GPUs: 9 wanted, 1 here']]);
   });
 });
 
-test('a server that is away costs a run ten seconds at its end, and nothing else', async () => {
+test('notifier delays the end of a run by ten seconds at most when the server is down', async () => {
   await withReceiver({}, async (client) => {
     const before = performance.now();
-    const { handle } = await startRun(client, inputThatTells([{ to: 'webhook', ref: 'DEAD' }]));
+    const { handle } = await startRun(client, inputWithNotify([{ to: 'webhook', ref: 'DEAD' }]));
     expect(await handle.result()).toMatchObject({ bbox: { AP: 0.5 } });
     expect(performance.now() - before).toBeLessThan(25_000);
   });
 });
 
-test('a run that tells nobody has no trace of it in its history', async () => {
+test('notifier adds nothing to the history when the input names no target', async () => {
   await withReceiver({ runTraining }, async (client) => {
     const { handle } = await startRun(client, freshInput());
     await handle.result();

@@ -1,4 +1,4 @@
-/** A sweep and its children on the real server. What they do outside is stubbed; how they are compared is not. */
+/** Tests a sweep and its children on the real server with stubbed activities and the real comparison. */
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -58,7 +58,7 @@ const statusOf = async (handle: WorkflowHandle): Promise<SweepStatus> =>
 
 const variantOf = ({ name }: Pick<RunInput, 'name'>): string => name.replace(/^test-\d+-\d+-/, '');
 
-/** As the test and the report leave it: a score, and resamples that move together with those of the other runs. */
+/** Writes the report of a run: a score, and resamples that are paired with those of the other runs. */
 async function leaveReport(runId: string, score: number): Promise<void> {
   const bbox = { ...blogMetrics.bbox, AP: score };
   const folder = runFolder(home, runId).report;
@@ -97,7 +97,7 @@ const tested = (scores: Record<string, number>): Partial<StubbedActivities> => (
 
 const stop: Check = { name: 'GPUs', verdict: 'error', message: '9 wanted, 1 here', remedy: null };
 
-test('of four variants one fails: the others are trained, and the report names the winner and the failure', async () => {
+test('compareRecipes trains the other variants and names the winner when one variant fails', async () => {
   const input = freshSweep([
     { name: 'a', change: {} },
     { name: 'b', change: { seed: 8 } },
@@ -135,7 +135,7 @@ test('of four variants one fails: the others are trained, and the report names t
   });
 });
 
-test('a run that is finished or running is joined, not trained twice, and a sweep started again tries the failed one again', async () => {
+test('compareRecipes joins existing runs and retries the failed one when started again', async () => {
   const input = freshSweep([
     { name: 'a', change: {} },
     { name: 'b', change: { seed: 8 } },
@@ -170,7 +170,7 @@ test('a run that is finished or running is joined, not trained twice, and a swee
   });
 });
 
-test('a run of the same name that was started with other settings is no variant: it fails alone', async () => {
+test('compareRecipes fails only the variant whose run exists with other settings', async () => {
   const input = freshSweep([
     { name: 'a', change: {} },
     { name: 'b', change: {} },
@@ -184,7 +184,7 @@ test('a run of the same name that was started with other settings is no variant:
   });
 });
 
-test('where no variant comes to its end the sweep fails and says why of each', async () => {
+test('compareRecipes fails and names each reason when no variant finishes', async () => {
   const input = freshSweep([
     { name: 'a', change: {} },
     { name: 'b', change: {} },
@@ -203,7 +203,7 @@ test('where no variant comes to its end the sweep fails and says why of each', a
   });
 });
 
-test('an input with faults fails at once, and so does another workflow id', async () => {
+test('compareRecipes rejects an invalid input and a workflow id that does not match', async () => {
   await withWorkers({}, async (client) => {
     const start = (id: string, args: unknown[]) =>
       client.workflow.start(workflowTypes.compareRecipes, { taskQueue: taskQueues.control, workflowId: id, args });
@@ -254,7 +254,7 @@ const trainTen =
     }
   };
 
-test('a variant that is clearly worse is stopped after an epoch by the rule, is tested, and its state says rule and numbers', async () => {
+test('compareRecipes stops, tests and explains a variant that falls behind the rule', async () => {
   const input = freshSweep(
     [
       { name: 'good', change: { epochs: 10 } },
@@ -280,13 +280,13 @@ test('a variant that is clearly worse is stopped after an epoch by the rule, is 
     const [, close, bad] = variants;
     expect([close?.stoppedEarly, bad?.state]).toEqual([null, 'done']);
     expect(bad?.stoppedEarly).toMatch(
-      /^after epoch \d: its box AP at epoch [3-9], 0\.\d, lies \d+\.\d points below that of (good|close), \d+\.\d; the rule allows 10 from epoch 3 on$/,
+      /^after epoch \d: box AP 0\.\d at epoch [3-9] is \d+\.\d points below (good|close) \(\d+\.\d\); the rule allows 10 from epoch 3$/,
     );
     expect((await statusOf(handle)).variants[0]?.scores.length).toBeGreaterThan(3);
   });
 });
 
-test('a sweep whose worker is gone goes on with the next one, and a cancelled one cancels its runs', async () => {
+test('compareRecipes survives a lost worker, and cancels its runs when it is cancelled', async () => {
   const input = freshSweep([
     { name: 'a', change: {} },
     { name: 'b', change: {} },
@@ -329,7 +329,7 @@ test('a sweep whose worker is gone goes on with the next one, and a cancelled on
   });
 });
 
-test('trainings of the fake trainer queue for the one lease of the machine, and what they left behind is compared', async () => {
+test('compareRecipes compares the results of real runs that queue for one GPU lease', async () => {
   const input = freshSweep([
     { name: 'a', change: {} },
     { name: 'b', change: { seed: 8 } },
@@ -348,7 +348,7 @@ test('trainings of the fake trainer queue for the one lease of the machine, and 
     const { comparison } = SweepReport.parse(JSON.parse(await readFile(`${folder}/comparison.json`, 'utf8')));
     expect(comparison?.plan.map(({ field }) => field)).toEqual(['epochs', 'seed']);
     expect(comparison?.metrics[0]?.differences[0]?.interval).toHaveLength(2);
-    const told = (await statusOf(handle)).variants.map(({ scores: all }) => all.at(-1)?.epoch);
-    expect(told[0]).toBe(3);
+    const lastEpochs = (await statusOf(handle)).variants.map(({ scores: all }) => all.at(-1)?.epoch);
+    expect(lastEpochs[0]).toBe(3);
   });
 });

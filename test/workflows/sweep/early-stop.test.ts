@@ -19,33 +19,33 @@ const variant = (name: string, scores: (number | null)[], change: Partial<Varian
 
 const names = (...variants: VariantStatus[]): string[] => findLaggards(rule, variants).map((one) => one.variant);
 
-test('who lies further behind the best of the same epoch than the rule allows is found, with the numbers', () => {
+test('findLaggards returns variants too far behind the best of the same epoch, with scores', () => {
   expect(findLaggards(rule, [variant('a', [0.1, 0.3]), variant('b', [0.1, 0.24]), variant('c', [0.1, 0.26])])).toEqual([
     {
       variant: 'b',
       runId: 'sweep-b',
-      why: 'its box AP at epoch 2, 24.0, lies 6.0 points below that of a, 30.0; the rule allows 5 from epoch 2 on',
+      why: 'box AP 24.0 at epoch 2 is 6.0 points below a (30.0); the rule allows 5 from epoch 2',
     },
   ]);
 });
 
-test('before the epoch of the rule nobody is stopped, however far behind', () => {
+test('findLaggards returns nothing before the epoch of the rule', () => {
   expect(names(variant('a', [0.5]), variant('b', [0.0]))).toEqual([]);
 });
 
-test('each is judged by its newest epoch that another one has validated: one that is merely ahead in time is no better', () => {
+test('findLaggards compares each variant at its newest epoch that another one validated', () => {
   expect(names(variant('a', [0.1, 0.2, 0.4, 0.6]), variant('b', [0.1, 0.19]))).toEqual([]);
   expect(names(variant('a', [0.1, 0.2, 0.4]), variant('b', [0.1, 0.1, 0.38]))).toEqual([]);
   expect(names(variant('a', [0.1, 0.3]), variant('b', [0.1, 0.1, 0.2]))).toEqual(['b']);
 });
 
-test('those that ended count as best ones and are not stopped themselves', () => {
+test('findLaggards compares with ended variants but does not return them', () => {
   expect(names(variant('a', [0.1, 0.3], { state: 'done' }), variant('b', [0.1, 0.1]))).toEqual(['b']);
   expect(names(variant('a', [0.1, 0.3]), variant('b', [0.1, 0.1], { state: 'failed' }))).toEqual([]);
   expect(names(variant('a', [0.1, 0.3]), variant('b', [0.1, 0.1], { stoppedEarly: 'after epoch 2' }))).toEqual([]);
 });
 
-test('a validation without ground truth judges nobody', () => {
+test('findLaggards ignores validations without ground truth', () => {
   expect(names(variant('a', [null, null]), variant('b', [0.1, 0.1]))).toEqual([]);
   expect(names(variant('a', [0.1, 0.3]), variant('b', [0.1, null]))).toEqual([]);
 });

@@ -1,4 +1,4 @@
-/** What a person may ask of a running training, against the real server. */
+/** Tests the updates of a running training on the real server. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import type { WorkflowHandle } from '@temporalio/client';
@@ -14,7 +14,7 @@ import { aFailure, anAttempt, freshInput, withWorkers } from '../../helpers/work
 
 type Handle = WorkflowHandle<typeof trainDetector>;
 
-/** A training that goes on until it is told to stop, as the real one does, and then says what it saved. */
+/** Simulates a training that saves a checkpoint when it is cancelled, and reports it. */
 async function trainUntilStopped({ attempt }: TrainingRequest): Promise<Attempt> {
   const { cancelled, heartbeat } = Context.current();
   const beat = setInterval(() => heartbeat('training'), 100);
@@ -51,12 +51,12 @@ const refusalOf = async (update: Promise<unknown>): Promise<string> => {
 
 const finish = ({ attempt }: TrainingRequest): Promise<Attempt> => Promise.resolve(anAttempt({ attempt }));
 
-test('pause saves, frees the GPUs and says how long that took; resume goes on', async () => {
+test('pause saves a checkpoint and returns its duration; resume continues the training', async () => {
   await whileTraining(async (handle) => {
     await sleep(300);
-    const safe = await handle.executeUpdate(pauseUpdate);
-    expect(safe.iteration).toBe(42);
-    expect(safe.seconds).toBeGreaterThan(0.25);
+    const saved = await handle.executeUpdate(pauseUpdate);
+    expect(saved.iteration).toBe(42);
+    expect(saved.seconds).toBeGreaterThan(0.25);
     const paused = await statusOf(handle);
     expect(paused.notice).toContain('Paused');
     expect(paused.decisions.map(({ next }) => next)).toEqual(['pause']);
@@ -72,18 +72,18 @@ test('pause saves, frees the GPUs and says how long that took; resume goes on', 
   }, finish);
 });
 
-test('updates that make no sense are refused with the reason', async () => {
+test('validators reject updates that do not apply, with a reason', async () => {
   await whileTraining(async (handle) => {
-    const refused = (name: string, epochs?: unknown) =>
+    const rejection = (name: string, epochs?: unknown) =>
       refusalOf(handle.executeUpdate(name, { args: epochs === undefined ? [] : [epochs] } as { args: [unknown] }));
-    expect(await refused('resume')).toContain('not paused');
-    expect(await refused('stopAfterEpoch', 99)).toContain('ends after epoch 3 anyway');
-    expect(await refused('stopAfterEpoch', 'soon')).toContain('whole number');
-    expect(await refused('extendEpochs', 2)).toContain('3 epochs already');
+    expect(await rejection('resume')).toContain('not paused');
+    expect(await rejection('stopAfterEpoch', 99)).toContain('already ends after epoch 3');
+    expect(await rejection('stopAfterEpoch', 'soon')).toContain('whole number');
+    expect(await rejection('extendEpochs', 2)).toContain('already has 3 epochs');
   });
 });
 
-test('another length is an order to the running trainer, and the schedule is stated', async () => {
+test('stopAfterEpoch and extendEpochs change the control values and return the schedule', async () => {
   await whileTraining(async (handle) => {
     await handle.executeUpdate('stopAfterEpoch', { args: [2] });
     expect(TrainerControl.parse(await handle.query('control')).epochs).toBe(2);
@@ -93,7 +93,7 @@ test('another length is an order to the running trainer, and the schedule is sta
   });
 });
 
-test('checkpointNow answers when the checkpoint is there', async () => {
+test('checkpointNow returns after the checkpoint is saved', async () => {
   await whileTraining(async (handle) => {
     let answered = false;
     const update = handle.executeUpdate(checkpointNowUpdate).finally(() => (answered = true));
@@ -121,7 +121,7 @@ test('checkpointNow answers when the checkpoint is there', async () => {
   });
 });
 
-test('a cancelled run saves, and its last decision names the checkpoint', async () => {
+test('cancellation saves a checkpoint and names it in the last decision', async () => {
   await whileTraining(async (handle) => {
     await sleep(300);
     await handle.cancel();
@@ -133,7 +133,7 @@ test('a cancelled run saves, and its last decision names the checkpoint', async 
   });
 });
 
-test('a run that is cancelled while it is paused ends at once', async () => {
+test('cancellation ends a paused run at once', async () => {
   await whileTraining(async (handle) => {
     await handle.executeUpdate('pause');
     await handle.cancel();
@@ -142,7 +142,7 @@ test('a run that is cancelled while it is paused ends at once', async () => {
   });
 });
 
-test('what the decision changed reaches the next attempt', async () => {
+test('trainDetector passes the changes of a decision to the next attempt', async () => {
   const requests: TrainingRequest[] = [];
   const runTraining = (request: TrainingRequest) => {
     requests.push(request);

@@ -27,29 +27,37 @@ const outOfMemory = (change: Partial<Attempt> = {}): Attempt =>
   crash({ failure: aFailure('accumulate-gradients'), ...change });
 
 test.each<[string, Attempt[], string]>([
-  ['a finished training is tested', [ended('finished')], 'test'],
-  ['a lost worker leaves a trainer to adopt', [ended('worker-lost')], 'adopt'],
-  ['a preempted trainer goes on', [ended('preempted')], 'retry'],
-  ['a first crash goes on', [crash()], 'retry'],
-  ['a hang counts as a crash', [crash(), crash(), crash({ outcome: 'hung' })], 'stop'],
-  ['a second crash without progress goes on', [crash(), crash()], 'retry'],
-  ['a third crash in a row without progress stops', [crash(), crash(), crash()], 'stop'],
-  ['crashes with a new checkpoint each are free', Array.from({ length: 5 }, () => crash(withCheckpoint)), 'retry'],
+  ['tests a finished training', [ended('finished')], 'test'],
+  ['adopts the trainer after a lost worker', [ended('worker-lost')], 'adopt'],
+  ['retries a preempted trainer', [ended('preempted')], 'retry'],
+  ['retries after a first crash', [crash()], 'retry'],
+  ['counts a hang as a crash', [crash(), crash(), crash({ outcome: 'hung' })], 'stop'],
+  ['retries after a second crash without progress', [crash(), crash()], 'retry'],
+  ['stops after a third crash in a row without progress', [crash(), crash(), crash()], 'stop'],
   [
-    'crashes that all begin at one checkpoint are counted',
+    'does not count crashes with a new checkpoint each',
+    Array.from({ length: 5 }, () => crash(withCheckpoint)),
+    'retry',
+  ],
+  [
+    'counts crashes that all start from one checkpoint',
     [crash(withCheckpoint), ...Array.from({ length: 3 }, () => crash({ fromIteration: 20, checkpointIteration: 20 }))],
     'stop',
   ],
-  ['a new checkpoint starts the count anew', [crash(), crash(), crash(withCheckpoint)], 'retry'],
-  ['a lost worker between crashes does not reset the count', [crash(), crash(), ended('worker-lost'), crash()], 'stop'],
-  ['a failure that another attempt would not fix stops at once', [crash({ failure: aFailure('stop', 1) })], 'stop'],
-  ['a full disk is waited for', [crash({ failure: aFailure('wait-for-space') })], 'wait-for-space'],
-  ['a failure allowed twice stops at the second', [1, 2].map(() => crash({ failure: aFailure('retry', 2) })), 'stop'],
-])('%s', (_title, attempts, next) => {
+  ['resets the count after a new checkpoint', [crash(), crash(), crash(withCheckpoint)], 'retry'],
+  ['keeps the count across a lost worker', [crash(), crash(), ended('worker-lost'), crash()], 'stop'],
+  ['stops at once after a failure that a retry cannot fix', [crash({ failure: aFailure('stop', 1) })], 'stop'],
+  ['waits for space when the disk is full', [crash({ failure: aFailure('wait-for-space') })], 'wait-for-space'],
+  [
+    'stops at the second failure of a class that allows two',
+    [1, 2].map(() => crash({ failure: aFailure('retry', 2) })),
+    'stop',
+  ],
+])('decideNext %s', (_title, attempts, next) => {
   expect(decide(attempts).next).toBe(next);
 });
 
-test('a crash with progress is resumed without waiting, one without it later and later', () => {
+test('decideNext retries a crash with progress at once and others with growing backoff', () => {
   expect(decide([crash(withCheckpoint)]).waitSeconds).toBe(0);
   expect(decide([crash()]).waitSeconds).toBe(0);
   expect(decide([crash(), crash()]).waitSeconds).toBe(1);
@@ -61,36 +69,36 @@ test('a crash with progress is resumed without waiting, one without it later and
   expect(decide([...lost, lostAfterAnHour, ...lost.slice(0, 2)]).waitSeconds).toBe(1);
 });
 
-test('NaN goes back to the checkpoint that the plan names, with its change', () => {
+test('decideNext rolls back after NaN as the plan says', () => {
   expect(decide([diverged()])).toMatchObject({
     next: 'retry',
     rollback: { toIteration: 20, fence: 7 },
     control: { learningRateFactor: 0.5, fp32: false },
-    change: 'back to iteration 20; learning rate x 0.5',
+    change: 'rolled back to iteration 20; learning rate x 0.5',
   });
 });
 
-test('a second NaN halves the learning rate once more, a third stops', () => {
+test('decideNext halves the learning rate again after a second NaN and stops after a third', () => {
   const second = decide([diverged(), diverged()], { control: { ...control, learningRateFactor: 0.5 } });
   expect(second.control?.learningRateFactor).toBe(0.25);
   expect(decide([diverged(), diverged(), diverged()])).toMatchObject({ next: 'stop', code: 'TrainingDiverged' });
 });
 
-test('NaN before any checkpoint begins from the start', () => {
+test('decideNext starts from scratch after NaN when there is no checkpoint', () => {
   expect(decide([diverged({ checkpoints: [] })]).rollback?.toIteration).toBe(0);
 });
 
-test('out of memory where the recipe cuts the batch already: its parts are halved, and counted as they are', () => {
+test('decideNext halves the parts when the recipe already splits the batch', () => {
   const { summary } = plan.recipe;
   const inTwos = { ...plan, recipe: { ...plan.recipe, summary: { ...summary, imagesAtOnce: 2 } } };
   const second = decide([outOfMemory(), outOfMemory()], { plan: inTwos });
   expect(second).toMatchObject({ control: { accumulate: 2 } });
-  expect(second.change).toContain('each batch of 4 in 4 parts');
+  expect(second.change).toContain('each batch of 4 is split into 4 parts');
   const halved = { plan: inTwos, control: { ...control, accumulate: 2 } };
   expect(decide([outOfMemory(), outOfMemory()], halved)).toMatchObject({ next: 'stop', code: 'OutOfGpuMemory' });
 });
 
-test('out of memory: once more as it was, then in parts, and no smaller than one image', () => {
+test('decideNext retries unchanged when out of memory, then splits down to one image', () => {
   expect(decide([outOfMemory()])).toMatchObject({ next: 'retry', change: null });
   expect(decide([outOfMemory(), outOfMemory()]).control?.accumulate).toBe(2);
   expect(decide([outOfMemory(withCheckpoint), outOfMemory()]).control?.accumulate).toBe(2);
@@ -99,22 +107,22 @@ test('out of memory: once more as it was, then in parts, and no smaller than one
   expect(decide([outOfMemory(), outOfMemory()], smallest)).toMatchObject({ next: 'stop', code: 'OutOfGpuMemory' });
 });
 
-test('out of memory without a fallback in the plan stops', () => {
+test('decideNext stops when out of memory and the plan forbids splitting', () => {
   const recovery = RecoveryPolicy.parse({ outOfMemory: { accumulate: false } });
   const verdict = decide([outOfMemory(), outOfMemory()], { plan: { ...plan, recovery } });
   expect(verdict).toMatchObject({ next: 'stop', code: 'OutOfGpuMemory' });
 });
 
-test('an unreadable checkpoint gives way to the one before it', () => {
+test('decideNext uses the previous checkpoint when the newest is unreadable', () => {
   const attempt = crash({ failure: aFailure('previous-checkpoint'), checkpoints: [30, 20], fence: 4 });
   expect(decide([attempt]).rollback).toMatchObject({ toIteration: 20, fence: 4 });
 });
 
-test('a training that finished before it was extended goes on', () => {
+test('decideNext continues a finished training that was extended', () => {
   expect(decide([anAttempt({ epoch: 3 })], { control: { ...control, epochs: 5 } }).next).toBe('retry');
 });
 
-test('a pause waits, a cancellation stops without a failure, and both say what is safe', () => {
+test('decideNext waits for a pause, stops for a cancellation and names the checkpoint', () => {
   const stopped = anAttempt({ outcome: 'preempted', checkpoints: [42] });
   expect(decide([stopped], { request: 'pause' })).toMatchObject({ next: 'pause' });
   const cancelled = decide([stopped], { request: 'cancel' });

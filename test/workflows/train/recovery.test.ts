@@ -1,4 +1,4 @@
-/** The whole loop of workflow, worker, supervisor and trainer (the fake one), through everything that can go wrong with it. */
+/** Tests recovery with a real workflow, worker and supervisor, and the fake trainer. */
 import { readdir, rm, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client, WorkflowHandle } from '@temporalio/client';
@@ -31,12 +31,12 @@ async function createRun(...switches: string[]): Promise<MiniRun> {
   return run;
 }
 
-/** A cancellation reaches the activity with its next heartbeat: training must still go on then, on a busy machine too. */
+/** A cancellation reaches the activity with its next heartbeat. Training must last that long, even on a busy machine. */
 const slowSteps = '0.5';
 
 const plan: RunPlan = { ...miniPlan, batchPerGpu: 4 };
-const withMini = <T>(run: MiniRun, body: (client: Client) => Promise<T>, its = plan): Promise<T> =>
-  withWorkers({ ...createGpuActivities(run.dependencies), resolvePlan: () => Promise.resolve(its) }, body);
+const withMini = <T>(run: MiniRun, body: (client: Client) => Promise<T>, resolved = plan): Promise<T> =>
+  withWorkers({ ...createGpuActivities(run.dependencies), resolvePlan: () => Promise.resolve(resolved) }, body);
 
 const statusOf = async (handle: Handle) => RunStatus.parse(await handle.query('status'));
 const decisionsOf = async (handle: Handle) => (await statusOf(handle)).decisions.map(({ next }) => next);
@@ -49,21 +49,21 @@ async function untilStep(run: MiniRun, iteration: number): Promise<void> {
   while (!(await done())) await sleep(50);
 }
 
-/** sha256 of the fake trainer's final state: a chain of hashes over every step. */
+/** Returns the sha256 of the fake trainer's final state, a hash chain over all steps. */
 async function finalWeights({ folder }: MiniRun): Promise<string> {
   const names = (await readdir(folder.train.checkpoints)).filter((name) => name.endsWith('.json')).sort();
   const manifest = await readJson(`${folder.train.checkpoints}/${names.at(-1)}`, CheckpointManifest);
   return `${manifest?.iteration} ${manifest?.sha256}`;
 }
 
-/** What the same run gives when nothing goes wrong. */
+/** Returns the final weights of the same run without failures. */
 async function uninterrupted(...switches: string[]): Promise<string> {
   const run = await createRun(...switches);
   await withMini(run, async (client) => (await startRun(client, freshInput())).handle.result());
   return finalWeights(run);
 }
 
-test('NaN: back to a checkpoint before it with a lower learning rate, which is recorded, and on to the end', async () => {
+test('trainDetector rolls back with a lower learning rate after NaN and finishes', async () => {
   const run = await createRun('--nan-at-step', '25');
   await withMini(run, async (client) => {
     const { handle } = await startRun(client, freshInput());
@@ -71,13 +71,13 @@ test('NaN: back to a checkpoint before it with a lower learning rate, which is r
     const { attempts, decisions, control } = await statusOf(handle);
     expect(attempts.map(({ outcome }) => outcome)).toEqual(['crashed', 'finished']);
     expect(attempts[0]?.failure).toMatchObject({ class: 'diverged', reaction: 'rollback' });
-    expect(decisions[0]?.change).toBe('back to iteration 10; learning rate x 0.5');
+    expect(decisions[0]?.change).toBe('rolled back to iteration 10; learning rate x 0.5');
     expect(attempts[1]).toMatchObject({ fromIteration: 10, quarantined: [{ file: 'e002-i000020.pth' }] });
     expect(control?.learningRateFactor).toBe(0.5);
   });
 });
 
-test('out of memory: once more, then in parts of a batch, with the weights of an undivided one', async () => {
+test('trainDetector accumulates gradients when out of memory and gets equal weights', async () => {
   const run = await createRun('--oom-at-step', '25');
   await withMini(run, async (client) => {
     const { handle } = await startRun(client, freshInput());
@@ -93,7 +93,7 @@ test('out of memory: once more, then in parts of a batch, with the weights of an
   expect(await finalWeights(run)).toBe(await uninterrupted());
 });
 
-test('a hang is found by its lack of progress, ended with the stacks in the log, and trained again', async () => {
+test('trainDetector kills a hung trainer, logs its stacks and trains again', async () => {
   const stallSeconds = { startup: 30, step: 1, validation: 30, saving: 30 };
   const run = await createRun('--hang-at-step', '15', '--fault-attempt', '1');
   const recovery = RecoveryPolicy.parse({ stallSeconds });
@@ -112,7 +112,7 @@ test('a hang is found by its lack of progress, ended with the stacks in the log,
   expect(await finalWeights(run)).toBe(await uninterrupted());
 });
 
-test('what always dies at one step stops after three attempts, and names the cause', async () => {
+test('trainDetector stops after three attempts when one step always fails', async () => {
   const run = await createRun('--fail-at-step', '5', '--fail-message', 'no such thing');
   await withMini(run, async (client) => {
     const { handle } = await startRun(client, freshInput());
@@ -125,7 +125,7 @@ test('what always dies at one step stops after three attempts, and names the cau
   });
 });
 
-test('a pause leaves no process, and what goes on after it ends with the same weights', async () => {
+test('trainDetector leaves no process when paused and gets equal weights after a resume', async () => {
   const run = await createRun('--step-seconds', slowSteps);
   await withMini(run, async (client) => {
     const { handle } = await startRun(client, freshInput());
@@ -143,7 +143,7 @@ test('a pause leaves no process, and what goes on after it ends with the same we
   expect(await finalWeights(run)).toBe(await uninterrupted());
 });
 
-test('a checkpoint can be ordered, and another length, while training runs', async () => {
+test('trainDetector saves a checkpoint and changes its length on request', async () => {
   const run = await createRun('--step-seconds', slowSteps);
   await withMini(run, async (client) => {
     const { handle } = await startRun(client, freshInput());
@@ -157,7 +157,7 @@ test('a checkpoint can be ordered, and another length, while training runs', asy
   expect(await finalWeights(run)).toMatch(/^20 /);
 });
 
-test('a cancelled run is continued by a new start under its name, from the step where it stopped', async () => {
+test('trainDetector resumes a cancelled run at its last step when started again', async () => {
   const run = await createRun('--step-seconds', slowSteps);
   const input = freshInput();
   await withMini(run, async (client) => {
@@ -182,7 +182,7 @@ const isRoot = process.getuid?.() === 0;
 describe.skipIf(!isRoot)('on a disk of 64 MB', () => {
   const checkpointBytes = String(15 * 1024 * 1024);
 
-  test('a full disk leaves the old checkpoints whole, says what to do, and the run goes on when there is space', async () => {
+  test('trainDetector keeps old checkpoints when the disk is full and resumes with free space', async () => {
     const run = await createRun('--checkpoint-bytes', checkpointBytes);
     const disk = `${run.dependencies.home}/runs`;
     await execa('mkdir', ['-p', disk]);
@@ -197,7 +197,7 @@ describe.skipIf(!isRoot)('on a disk of 64 MB', () => {
         expect(notice).toContain('No space left on device');
         expect(attempts[0]).toMatchObject({ checkpoints: [20, 10], failure: { class: 'disk-full' } });
         await sleep(2_500);
-        expect(await decisionsOf(handle)).toEqual(['wait-for-space']); // it waits, and does not try in vain
+        expect(await decisionsOf(handle)).toEqual(['wait-for-space']); // waits without further attempts
         await rm(`${disk}/ballast`);
         await handle.result();
         expect((await statusOf(handle)).notice).toBeNull();

@@ -40,7 +40,7 @@ const status: RunStatus = {
   page: 'http://127.0.0.1:8235/runs/swin-s-blog/',
 };
 
-test('the table says stage, epoch, loss, AP, ETA and attempts, and the decisions stand below it', () => {
+test('renderRunDetails lists the state of the run, then checks, steps and decisions', () => {
   expect(renderRunDetails(status)).toMatchInlineSnapshot(`
     "### swin-s-blog
 
@@ -55,7 +55,7 @@ test('the table says stage, epoch, loss, AP, ETA and attempts, and the decisions
     | **ETA** | 2 d 11 h |
     | **Goodput** | 97.1 % |
     | **Attempts** | 1 |
-    | **Remote copy** | iteration 169500, 1 on their way |
+    | **Remote copy** | iteration 169500, 1 pending |
     | **Page** | [http://127.0.0.1:8235/runs/swin-s-blog/](http://127.0.0.1:8235/runs/swin-s-blog/) |
 
     **Dry run**
@@ -72,6 +72,6 @@ test('the table says stage, epoch, loss, AP, ETA and attempts, and the decisions
   `);
 });
 
-test('what is not known yet is a dash', () => {
+test('renderRunDetails shows a dash for unknown values', () => {
   expect(renderRunDetails({ ...status, progress: null })).toContain('| **bbox AP** | – |');
 });

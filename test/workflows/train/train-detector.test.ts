@@ -20,7 +20,7 @@ const causeOf = async (result: Promise<unknown>): Promise<unknown> => {
   return error instanceof Error ? error.cause : error;
 };
 
-test('a run goes from plan to report and shows its stage, metrics and report when it is done', async () => {
+test('trainDetector runs from plan to report and shows stage, metrics and report', async () => {
   await withWorkers({}, async (client) => {
     const { handle } = await startRun(client, freshInput());
     expect(await handle.result()).toMatchObject({ uri: 'file:///report/index.html', bbox: { AP: 0.5 } });
@@ -32,7 +32,7 @@ test('a run goes from plan to report and shows its stage, metrics and report whe
   });
 });
 
-test('data and weights are fetched side by side', async () => {
+test('trainDetector fetches data and weights concurrently', async () => {
   let inFlight = 0;
   let most = 0;
   const overlapping = async <T>(value: T): Promise<T> => {
@@ -49,7 +49,7 @@ test('data and weights are fetched side by side', async () => {
   expect(most).toBe(2);
 });
 
-test('what the dry run finds stops a run before it trains, unless it is forced, and stands in its status', async () => {
+test('trainDetector stops before training when the dry run finds errors, unless forced', async () => {
   const stop: Check = { name: 'GPUs', verdict: 'error', message: '4 wanted, 2 here', remedy: 'Set gpus to 2.' };
   const fine: Check = { name: 'port', verdict: 'ok', message: 'a free one', remedy: null };
   let trained = 0;
@@ -73,7 +73,7 @@ test('what the dry run finds stops a run before it trains, unless it is forced, 
   });
 });
 
-test('an input with many faults fails the run at once, every problem named with its path', async () => {
+test('trainDetector rejects an invalid input and names every problem with its path', async () => {
   await withWorkers({}, async (client) => {
     const handle = await startRaw(client, [{ version: 1, name: '../etc', epochs: -3, lr: 1, gpus: 4, batchPerGpu: 2 }]);
     const cause = await causeOf(handle.result());
@@ -84,14 +84,14 @@ test('an input with many faults fails the run at once, every problem named with 
   });
 });
 
-test('a start without any input fails the run instead of its workflow task', async () => {
+test('trainDetector fails the run, not the workflow task, when started without input', async () => {
   await withWorkers({}, async (client) => {
     const handle = await startRaw(client, []);
     expect(await causeOf(handle.result())).toMatchObject({ type: 'InvalidInput' });
   });
 });
 
-test('a crash with progress is resumed and not counted', async () => {
+test('trainDetector resumes crashes with progress without counting them', async () => {
   const endings: Partial<Attempt>[] = [
     { outcome: 'crashed', checkpointIteration: 10, cause: 'Rank 0 ended with SIGKILL' },
     { outcome: 'crashed', fromIteration: 10, checkpointIteration: 20 },
@@ -117,7 +117,7 @@ test('a crash with progress is resumed and not counted', async () => {
   );
 });
 
-test('three crashes without a new checkpoint stop the run with cause, log and next step', async () => {
+test('trainDetector stops after three crashes without a checkpoint and names the cause', async () => {
   await withWorkers(
     {
       runTraining: ({ attempt }) =>
@@ -143,11 +143,11 @@ test('three crashes without a new checkpoint stop the run with cause, log and ne
   );
 });
 
-test('a worker that falls silent is a lost worker, and the next attempt goes on', async () => {
+test('trainDetector starts the next attempt when a worker sends no heartbeat', async () => {
   await withWorkers(
     {
       runTraining: async ({ attempt }) => {
-        if (attempt === 1) await Context.current().cancelled.catch(() => undefined); // never beats: as dead as can be
+        if (attempt === 1) await Context.current().cancelled.catch(() => undefined); // sends no heartbeat, like a dead worker
         return anAttempt({ attempt, adopted: attempt > 1 });
       },
     },
@@ -161,7 +161,7 @@ test('a worker that falls silent is a lost worker, and the next attempt goes on'
   );
 });
 
-test('starting the same run twice gives one run, and a finished one is not trained again', async () => {
+test('startRun joins a running run and does not train a finished one again', async () => {
   await withWorkers(
     { fetchDataset: async () => sleep(500, (await import('../../helpers/mini-run.ts')).miniDataset) },
     async (client) => {
@@ -175,7 +175,7 @@ test('starting the same run twice gives one run, and a finished one is not train
   );
 });
 
-test('a run under an id that is not its own is refused: two ids would be two trainers in one folder', async () => {
+test('trainDetector rejects a workflow id that does not match the run name', async () => {
   await withWorkers({}, async (client) => {
     const input = freshInput();
     const handle = await client.workflow.start(workflowTypes.trainDetector, {
