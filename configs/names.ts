@@ -2,7 +2,7 @@
 
 export const taskQueues = { control: 'everswin', gpu: 'everswin-gpu' } as const;
 
-/** Tasks for the GPU worker of one machine, which has been told this name of it. */
+/** Returns the queue for tasks of one machine. Its GPU worker has the name in EVERSWIN_HOST. */
 export const hostQueue = (host: string): string => `${taskQueues.gpu}-${host}`;
 
 export const workflowTypes = {
@@ -47,27 +47,27 @@ export const searchAttributes = {
   LastFailure: 'Keyword',
 } as const;
 
-/** A run trained twice under one name is one run: the workflow id is the business id. */
+/** Returns the workflow id of a run. Two starts with the same name are one run. */
 export const workflowId = (runName: string): string => `train:${runName}`;
 
-/** The evaluation of what a run begins with stands beside that run: another id, another folder. */
+/** The evaluation of a run's starting weights has its own workflow id and folder, next to those of the run. */
 export const evaluationId = (runName: string): string => `evaluate:${runName}`;
 export const evaluationRun = (runName: string): string => `${runName}.evaluation`;
 
-/** The training of a model has the name of what it is made of: the same training is the same run, whoever asks for it. */
+/** Returns the run name of a candidate. It contains the fingerprint, so equal trainings are the same run. */
 export const candidateRun = (model: string, fingerprint: string): string => `${model}-${fingerprint.slice(0, 12)}`;
 
-/** One retraining of a model at a time. */
+/** Returns the workflow id of a retraining: one per model at a time. */
 export const retrainId = (model: string): string => `retrain:${model}`;
-/** A sweep's variants are runs of their own, `train:<sweep>-<variant>`. */
+/** Returns the workflow id of a sweep. Its variants are separate runs, `train:<sweep>-<variant>`. */
 export const compareId = (sweep: string): string => `compare:${sweep}`;
 
 export const namespace = 'default';
 
-/** Of the environment: whoever may ask for a retraining over HTTP knows what it holds. No other process of the stack gets it. */
+/** Environment variable with the token for retraining requests over HTTP. Only the process that serves them gets it. */
 export const hookTokenVariable = 'EVERSWIN_HOOK_TOKEN';
 
-/** Where a retraining of a model is asked for over HTTP, at the hook of the embedded stack. */
+/** Returns the path that accepts retraining requests over HTTP, at the hook of the embedded stack. */
 export const hookPath = (model: string): string => `/hooks/retrain/${model}`;
 
 /** Paths of the pages that the embedded stack serves. */
@@ -76,7 +76,7 @@ export const pagePaths = {
   models: '/models',
   model: (model: string): string => `/models/${model}`,
   run: (runId: string): string => `/runs/${runId}/`,
-  /** The part of a run's page that changes while it trains, beside that page. */
+  /** Part of a run's page that changes during training, relative to that page. */
   fragment: 'live',
 } as const;
 
@@ -87,10 +87,10 @@ export const objectKeys = {
   comparison: (sweep: string, file: string): string => `comparisons/${sweep}/${file}`,
 } as const;
 
-/** Of the registry in the artifact store. */
+/** Key prefix of the registry in the artifact store. */
 export const modelsRoot = 'models/';
 
-/** Keys of a model in the registry. */
+/** Returns the keys of a model in the registry. */
 export const modelKeys = (model: string) => {
   const root = `${modelsRoot}${model}`;
   const versions = `${root}/versions/`;

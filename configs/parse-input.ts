@@ -3,7 +3,7 @@ import { RetrainInput, RunInput, SweepInput } from './schema/index.ts';
 
 export type Parsed<T> = { ok: true; input: T } | { ok: false; problems: string[] };
 
-/** All problems at once, each with its path: `epochs: Too small: expected number to be >=1`. */
+/** Parses a run input. Lists all problems, each with its path: `epochs: Too small: expected number to be >=1`. */
 export const parseRunInput = (raw: unknown): Parsed<RunInput> => parseAs(RunInput, raw);
 export const parseSweepInput = (raw: unknown): Parsed<SweepInput> => parseAs(SweepInput, raw);
 export const parseRetrainInput = (raw: unknown): Parsed<RetrainInput> => parseAs(RetrainInput, raw);
@@ -13,17 +13,17 @@ function parseAs<T>(schema: z.ZodType<T>, raw: unknown): Parsed<T> {
   return parsed.success ? { ok: true, input: parsed.data } : { ok: false, problems: listProblems(parsed.error) };
 }
 
-/** Lists the problems, each with its path. @param root stands for the empty path. */
+/** Lists the problems, each with its path. @param root replaces an empty path. */
 export const listProblems = (error: z.ZodError, root = 'input'): string[] =>
   error.issues.map((issue) => `${z.core.toDotPath(issue.path) || root}: ${issue.message}`);
 
-/** @returns the input of a run file, or what to tell whoever named it. @param text its content: nothing here reads a disk. */
+/** Parses a run file. @param text content of the file. @returns the input, or an error message for the user. */
 export const readRunInput = (path: string, text: Promise<string>): Promise<RunInput | string> =>
   readAs(parseRunInput, path, text);
-/** The same for a sweep file. */
+/** Parses a sweep file in the same way. */
 export const readSweepInput = (path: string, text: Promise<string>): Promise<SweepInput | string> =>
   readAs(parseSweepInput, path, text);
-/** The same for a file of a retraining. */
+/** Parses a retraining file in the same way. */
 export const readRetrainInput = (path: string, text: Promise<string>): Promise<RetrainInput | string> =>
   readAs(parseRetrainInput, path, text);
 

@@ -1,6 +1,6 @@
-/** Where everything lies on disk: the one module that knows. Pure strings, so every side may use it. */
+/** All paths on disk. Pure string functions, so workflows may import them too. */
 
-/** The folder of one process tree (docs/trainer-contract.md): the trainer, or the test. */
+/** Returns the paths of a job folder: the trainer or the test (docs/trainer-contract.md). */
 export const jobFolder = (dir: string) => ({
   dir,
   owner: `${dir}/owner.json`,
@@ -8,16 +8,16 @@ export const jobFolder = (dir: string) => ({
   fences: `${dir}/fences`,
   progress: `${dir}/progress.jsonl`,
   log: `${dir}/trainer.log`,
-  /** What the ranks beside the first say: `<fence>-rank-<number>.log`. */
+  /** Logs of all ranks except the first: `<fence>-rank-<number>.log`. */
   rankLogs: `${dir}/ranks`,
-  /** For which GPUs its supervisor waits, and for whom. */
+  /** GPUs that the supervisor waits for, and their holders. */
   waiting: `${dir}/waiting.json`,
   control: `${dir}/control.json`,
-  /** Who watches this job on behalf of which activity task. */
+  /** Worker and activity task that watch this job. */
   watcher: `${dir}/watcher.json`,
   checkpoints: `${dir}/checkpoints`,
   quarantine: `${dir}/checkpoints/quarantine`,
-  /** One file for each failure: the end of the log as it was then. */
+  /** One file per failure: the end of the log at that time. */
   failures: `${dir}/failures`,
 });
 export type JobFolder = ReturnType<typeof jobFolder>;
@@ -27,24 +27,24 @@ export const runFolder = (home: string, runId: string) => {
   return {
     root,
     plan: `${root}/plan.json`,
-    /** Every plan that this run ever had, by hash: tells what changed. */
+    /** Every plan that this run has had, by hash, to report what changed. */
     plans: (planHash: string) => `${root}/plans/${planHash}.json`,
     recipe: `${root}/recipe.json`,
-    /** What the run needs of the worker's store. */
+    /** Objects of the worker's store that the run needs. */
     references: `${root}/references.json`,
-    /** The run manifest: everything that went in and came out, by hash. */
+    /** The run manifest: all inputs and outputs, by hash. */
     manifest: `${root}/manifest.json`,
     train: jobFolder(`${root}/train`),
-    /** With several hosts: the part of each, whose ranks share checkpoints, control file and progress of `train`. */
+    /** Job folders of a multi-host run. All ranks share checkpoints, control file and progress of `train`. */
     hosts: `${root}/train/hosts`,
     host: (name: string) => jobFolder(`${root}/train/hosts/${name}`),
-    /** Where the ranks of all hosts meet: Rendezvous of configs/schema. */
+    /** Rendezvous of all hosts; its schema is Rendezvous of configs/schema. */
     rendezvous: `${root}/train/rendezvous.json`,
     test: jobFolder(`${root}/test`),
     metrics: `${root}/test/metrics.json`,
-    /** Per class, curves, errors, gallery: what the report shows beside the metrics. */
+    /** Scores per class, curves, errors and gallery for the report. */
     analysis: `${root}/test/analysis.json`,
-    /** The scores of resampled test images, for comparisons. */
+    /** Scores of resampled test images, for comparisons. */
     bootstrap: `${root}/test/bootstrap.json`,
     report: `${root}/report`,
   };
@@ -53,37 +53,37 @@ export type RunFolder = ReturnType<typeof runFolder>;
 
 export const homeFolders = (home: string) => ({
   runs: `${home}/runs`,
-  /** Everything fetched, packed or converted, by its sha256. */
+  /** All fetched, packed and converted files, by sha256. */
   objects: `${home}/store/objects`,
   object: (sha256: string) => `${home}/store/objects/${sha256.slice(0, 2)}/${sha256}`,
-  /** Objects that were found changed: kept for whoever wants to know why. */
+  /** Objects whose content changed, kept for inspection. */
   damaged: `${home}/store/damaged`,
-  /** Unfinished downloads, packings and conversions. */
+  /** Unfinished downloads, archives and conversions. */
   downloads: `${home}/downloads`,
-  /** Hashes that nobody publishes, as the first download recorded them. */
+  /** Unpublished hashes, recorded at the first download. */
   recordedHashes: `${home}/store`,
   /** Import records of mutable files and folders. */
   imports: `${home}/store/imports`,
-  /** Copies of S3 prefixes, so that only what is new there is fetched again. They may be removed at any time. */
+  /** Copies of S3 prefixes, so that only new objects are fetched. They may be removed at any time. */
   prefixes: `${home}/prefixes`,
   prefix: (urlKey: string) => `${home}/prefixes/${urlKey}`,
   /** State of unfinished uploads. */
   uploads: `${home}/uploads`,
   datasets: `${home}/data`,
   dataset: (contentKey: string) => `${home}/data/${contentKey}`,
-  /** Records of the steps that were done. */
+  /** Results of cached steps. */
   steps: `${home}/steps`,
   store: `${home}/store`,
-  /** What the embedded stack's supervisor saw die: one Incident a line. */
+  /** Processes of the embedded stack that died: one Incident per line. */
   incidents: `${home}/stack/incidents.jsonl`,
   /** Addresses and pids of the running stack. */
   stack: `${home}/stack/stack.json`,
   database: `${home}/stack/temporal.db`,
   logs: `${home}/logs`,
-  /** Leases of a machine's GPUs, unless its workers were told another place; several machines may share this home. */
+  /** GPU leases of a machine, unless its workers use another folder. Several machines may share this home. */
   gpusOf: (host: string | undefined) => (host === undefined ? `${home}/gpus` : `${home}/gpus/${host}`),
   demoFiles: `${home}/demo`,
-  /** Pages about runs that were held against each other: of a sweep under its name. */
+  /** Pages of a comparison; those of a sweep have its name. */
   comparison: (name: string) => `${home}/comparisons/${name}`,
   /** Data and credentials of the embedded S3 server. */
   objectStore: `${home}/object-store`,

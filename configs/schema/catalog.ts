@@ -1,4 +1,4 @@
-/** What there is to fetch. */
+/** Data sets and weights that a run can fetch. */
 import { z } from 'zod';
 import { safeName, Sha256 } from './primitives.ts';
 
@@ -11,24 +11,24 @@ export const Host = z
 export const CatalogFile = z.strictObject({
   file: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/),
   /**
-   * Tried in order. `demo:` is the embedded stack's own loopback server. Without a sha256 a `file:` or `s3:` address is the
-   * user's own, looked at anew each time; where it ends in `/`, it is a folder or prefix, packed into an archive of the store.
+   * Addresses, tried in order. `demo:` is the loopback server of the embedded stack. A `file:` or `s3:` address without
+   * sha256 is a mutable source of the user and checked at every run. If it ends in `/`, the folder or prefix is packed.
    */
   urls: z
     .array(z.string().regex(/^(https?:\/\/|s3:\/\/|file:\/\/\/|demo:)/))
     .min(1)
     .max(16),
-  /** Null where nobody publishes it: recorded at the first download and enforced from then on, unless it is the user's own. */
+  /** Published size; if null, recorded at the first download and then enforced, except for mutable sources. */
   bytes: z.int().positive().nullable().default(null),
   sha256: Sha256.nullable().default(null),
 });
 export type CatalogFile = z.infer<typeof CatalogFile>;
 
-/** An archive also says how many files (directories not counted) it holds; null where it does not matter. */
+/** An archive and its number of files, without directories; null for any number. */
 export const CatalogArchive = CatalogFile.extend({ files: z.int().positive().nullable().default(null) });
 export type CatalogArchive = z.infer<typeof CatalogArchive>;
 
-/** `<archive>`, `<archive>/<path inside>` or `<plain file>`. What lies inside is checked where the archive is opened. */
+/** `<archive>`, `<archive>/<path inside>` or `<file>`. The path is checked when the archive is opened. */
 const InArchive = z
   .string()
   .max(512)
@@ -37,12 +37,12 @@ const InArchive = z
 export const DatasetSplit = z.strictObject({
   images: InArchive,
   annotations: InArchive,
-  /** Where they are published: anything else is refused. */
+  /** Published counts; other counts are rejected. Null if unpublished. */
   counts: z
     .strictObject({
       images: z.int().positive(),
       instances: z.int().positive(),
-      /** Images that show an object: what training sees. */
+      /** Images with at least one object, which training uses. */
       annotated: z.int().positive().optional(),
     })
     .nullable()
@@ -50,7 +50,7 @@ export const DatasetSplit = z.strictObject({
 });
 export type DatasetSplit = z.infer<typeof DatasetSplit>;
 
-/** A data set in COCO's format: files to fetch, and what of them is which. Its classes are those of the annotations. */
+/** A data set in COCO format: files to fetch, and the role of each. The annotations define the classes. */
 const DatasetEntry = z
   .strictObject({
     title: z.string().max(200),
@@ -77,7 +77,7 @@ const WeightsEntry = z.strictObject({ title: z.string().max(200), source: Catalo
 type WeightsEntry = z.infer<typeof WeightsEntry>;
 
 export const Catalog = z.strictObject({
-  /** Where servers named here may send a download on to; beyond these only the hosts of the addresses themselves. */
+  /** Permitted targets of redirects, in addition to the hosts of the addresses. */
   redirectHosts: z.array(Host).max(64).default([]),
   datasets: z.record(safeName('the id of a data set'), DatasetEntry).default({}),
   weights: z.record(safeName('the id of weights'), WeightsEntry).default({}),

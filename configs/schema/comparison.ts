@@ -1,15 +1,15 @@
-/** What tells runs apart: comparison.json. */
+/** comparison.json: the comparison of runs. */
 import { z } from 'zod';
 import { CocoMetrics } from './metrics.ts';
 import { Score, Sha256 } from './primitives.ts';
 
-/** Of a difference of scores, 95 %, by paired bootstrap over images; null where there is no bootstrap to pair. */
+/** 95 % interval of a score difference, by paired bootstrap over images; null without bootstrap. */
 const DifferenceInterval = z.tuple([z.number(), z.number()]).nullable();
 
-/** Of two scores; below nothing for a run that is worse. */
+/** Difference of two scores; negative if the run is worse. */
 const Difference = z.number().min(-1).max(1).nullable();
 
-/** Score of each run, in the order of `runs`; difference of each to the first one. */
+/** Score of each run in the order of `runs`, and its difference from the first run. */
 export const ComparedScore = z.object({
   scores: z.array(Score),
   differences: z.array(z.object({ by: Difference, interval: DifferenceInterval })),
@@ -30,18 +30,18 @@ export const ComparedClass = z.object({
 });
 export type ComparedClass = z.infer<typeof ComparedClass>;
 
-/** A field of the plan, as a path such as `checkpoint.everyMinutes`, that is not the same in all runs. */
+/** A plan field, such as `checkpoint.everyMinutes`, that differs between runs. */
 export const PlanDifference = z.object({ field: z.string(), values: z.array(z.string().nullable()) });
 export type PlanDifference = z.infer<typeof PlanDifference>;
 
 export const Comparison = z.object({
   v: z.literal(1),
   createdAt: z.number(),
-  /** The first is what the others are held against. */
+  /** The first run is the baseline. */
   runs: z.array(z.object({ runId: z.string(), recipe: z.string(), planHash: Sha256, checkpointSha256: Sha256 })).min(2),
   images: z.int(),
   annotationsSha256: Sha256,
-  /** Of the paired bootstrap; null where a run has none. */
+  /** Number of resamples of the paired bootstrap; null if a run has none. */
   resamples: z.int().nullable(),
   plan: z.array(PlanDifference),
   metrics: z.array(ComparedMetric),

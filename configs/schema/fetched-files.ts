@@ -1,26 +1,26 @@
-/** What the download code keeps on disk beside the files it fetches. */
+/** Records that the downloader keeps next to fetched files. */
 import { z } from 'zod';
 import { Sha256 } from './index.ts';
 
-/** First line of `<target>.part.jsonl`: where the bytes of an unfinished download come from. */
+/** First line of `<target>.part.jsonl`: the source of an unfinished download. */
 export const PartSource = z.object({
   v: z.literal(2),
   url: z.string(),
   etag: z.string().nullable(),
   lastModified: z.string().nullable(),
-  /** Size of the whole file, as the catalog or the server gave it. */
+  /** Size of the complete file, from the catalog or the server. */
   bytes: z.int().nullable(),
-  /** Some of the bytes came from another mirror than `url`, or may not have survived a crash of the machine. */
+  /** Some bytes came from a mirror other than `url`, or may have been lost in a crash of the machine. */
   mixed: z.boolean(),
-  /** Which start of the machine wrote it: what it had not synced is lost with the next start. */
+  /** Boot id of the machine. Unsynced bytes may be lost after a reboot. */
   boot: z.string(),
 });
 export type PartSource = z.infer<typeof PartSource>;
 
-/** Each further line: bytes that are in the part, from the first up to, but not including, the last. */
+/** Each further line: a range of bytes in the part, from the first up to but not including the last. */
 export const PartSpan = z.tuple([z.int().nonnegative(), z.int().nonnegative()]);
 
-/** `recorded-hashes/<file>.json`: what the first download held of a file that nobody publishes a hash of. */
+/** `recorded-hashes/<file>.json`: size and hash of a file without a published hash, from its first download. */
 export const RecordedHash = z.object({
   v: z.literal(1),
   bytes: z.int(),

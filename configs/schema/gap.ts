@@ -56,9 +56,9 @@ export const KnownEffect = z.strictObject({
   /** Restricts the effect to runs whose amount is at most this share of the published one. */
   maxRatio: z.number().positive().optional(),
   basis: Basis,
-  /** Points that a run loses by this difference; null if unknown. */
+  /** Points that this difference costs; null if unknown. */
   cost: z.strictObject({ bbox: Points, segm: Points.nullable() }).nullable(),
-  /** Sorts an effect of unknown cost as if it cost so many points of box AP. A judgment, not a measurement. */
+  /** Points of box AP that rank an effect of unknown cost. A judgment, not a measurement. */
   assumedCost: z.number().optional(),
   summary: z.string(),
   evidence: z.array(Evidence),

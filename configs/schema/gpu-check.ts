@@ -1,19 +1,19 @@
-/** What `gpu-check` measured. */
+/** Result of `gpu-check`. */
 import { z } from 'zod';
 
 const MeasuredVariant = z.object({
-  /** After the warm-up; from the end of one step to the end of the next. */
+  /** Step time after the warm-up, from the end of one step to the end of the next. */
   secondsPerStep: z.object({ p50: z.number(), p95: z.number(), mean: z.number() }),
-  /** Of all GPUs together. */
+  /** Throughput of all GPUs together. */
   imagesPerSecond: z.number(),
-  /** Of the first GPU, by tensors; null on a CPU. */
+  /** Peak memory of tensors on the first GPU; null on a CPU. */
   peakMemoryMib: z.number().nullable(),
-  /** Of the first GPU, by others and the CUDA context, before anything was trained. */
+  /** Memory of the first GPU used before training, by other processes and the CUDA context. */
   memoryInUseMib: z.number().nullable(),
   projectedHours: z.number(),
-  /** Of the loss curve from that of `stock`, step by step; null for `stock` itself and where a loss was not finite. */
+  /** Difference of the loss from that of `stock`, by step; null for `stock` itself or if a loss is not finite. */
   lossDifference: z.object({ max: z.number(), mean: z.number(), meanLoss: z.number() }).nullable(),
-  /** Of each step, with the warm-up. */
+  /** Seconds of each step, including the warm-up. */
   seconds: z.array(z.number()),
   losses: z.array(z.number().nullable()),
 });
@@ -26,22 +26,22 @@ export const GpuCheck = z.object({
   gpus: z.int(),
   batchPerGpu: z.int(),
   iterations: z.int(),
-  /** Steps that do not count. */
+  /** Number of warm-up steps, which do not count. */
   warmUp: z.int(),
   seed: z.int(),
-  /** CPU cores that could be used. */
+  /** Number of usable CPU cores. */
   cores: z.int(),
   /** Unix seconds. */
   measuredAt: z.number(),
   versions: z.record(z.string(), z.string()),
-  /** The training that `projectedHours` are of: COCO, without validation, and as if more GPUs were not slower. */
+  /** Training that `projectedHours` assumes: COCO, no validation, perfect scaling over GPUs. */
   projection: z.object({ gpus: z.int(), epochs: z.int(), stepsPerEpoch: z.int() }),
   variants: z.array(
     z.object({
       name: z.string(),
       switches: z.array(z.string()),
       loaderWorkers: z.int(),
-      /** Why there are no figures. */
+      /** Why there is no measurement; null if there is one. */
       error: z.string().nullable(),
       measured: MeasuredVariant.nullable(),
     }),

@@ -1,25 +1,25 @@
-/** Several hosts that train together. */
+/** Multi-host training. */
 import { z } from 'zod';
 
-/** rendezvous.json: written by the host in the lead, followed by those that join it. */
+/** rendezvous.json: the leader writes it, and the other hosts join it. */
 export const Rendezvous = z.object({
   v: z.literal(1),
-  /** The attempt that it is for: of which run of the workflow, and its number there. */
+  /** Temporal run id of the workflow, and number of the attempt in it. */
   workflowRun: z.string(),
   attempt: z.int(),
-  /** Token of the attempt. */
+  /** Fencing token of the attempt. */
   fence: z.int(),
-  /** Token under which the trainer runs: an older one where a running trainer is adopted. */
+  /** Fencing token of the trainer; older than `fence` if a running trainer is adopted. */
   trainerFence: z.int(),
-  /** `address:port` of the leader, and what tells this meeting from others there. */
+  /** `address:port` of the leader. `id` distinguishes this rendezvous from others at the same endpoint. */
   endpoint: z.string(),
   id: z.string(),
-  /** Checkpoint to go on from; `planHash` where it is another plan's. */
+  /** Checkpoint to resume from; `planHash` if it belongs to another plan. */
   resume: z.object({ file: z.string(), planHash: z.string().optional() }).nullable(),
 });
 export type Rendezvous = z.infer<typeof Rendezvous>;
 
-/** How the part of a host that joined has ended. */
+/** Outcome of a host that joined an attempt. */
 export const HostResult = z.object({
   /** `lost`: its supervisor was killed; `unstarted`: it could not be started. */
   outcome: z.enum(['finished', 'preempted', 'crashed', 'hung', 'lost', 'unstarted']),

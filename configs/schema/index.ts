@@ -1,4 +1,4 @@
-/** What crosses an edge: schema and type under one name. Units stand in the names; AP and AR are in 0..1. */
+/** Schemas of all data that enter or leave a process, with their types. Names contain units; AP and AR are in 0..1. */
 export { Sha256 } from './primitives.ts';
 export * from './speed.ts';
 export * from './input.ts';

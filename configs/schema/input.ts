@@ -11,14 +11,14 @@ export type RunName = z.infer<typeof RunName>;
 export const CheckpointPolicy = z.strictObject({
   /** `auto`: by the Young/Daly formula, from the measured cost of a save and the time between failures. */
   everyMinutes: z.union([z.literal('auto'), z.number().positive().max(1440)]).default(10),
-  /** Never fewer than two: a damaged newest one must leave another. */
+  /** At least two, because the newest checkpoint may be damaged. */
   keepLast: z.int().min(2).max(100).default(3),
-  /** Epochs whose checkpoint is kept forever; by default those after which the learning rate falls. */
+  /** Epochs whose checkpoint is kept forever; by default those at which the learning rate falls. */
   milestones: z.array(z.int().min(1).max(1000)).max(100).optional(),
 });
 export type CheckpointPolicy = z.infer<typeof CheckpointPolicy>;
 
-/** The parts of a plan that decide its weights: a checkpoint of a run in which one of them differs is another run's. */
+/** Parts of a plan that determine the final weights. If one differs, checkpoints are not compatible. */
 export const PlanPart = z.enum(['recipe', 'dataset', 'weights', 'epochs', 'gpus', 'batchPerGpu', 'seed', 'speed']);
 export type PlanPart = z.infer<typeof PlanPart>;
 
@@ -26,7 +26,7 @@ const stallFloor = (seconds: number) => z.number().positive().max(86_400).defaul
 
 /** Automatic recovery from training failures. */
 export const RecoveryPolicy = z.strictObject({
-  /** After NaN or Inf: back so many checkpoints and on with this change, at most `tries` times in a run. */
+  /** Rollback after NaN or Inf: checkpoints to go back and changes to apply, at most `tries` times per run. */
   diverged: z
     .strictObject({
       backCheckpoints: z.int().min(1).max(10).default(2),
@@ -35,11 +35,11 @@ export const RecoveryPolicy = z.strictObject({
       tries: z.int().min(0).max(10).default(2),
     })
     .prefault({}),
-  /** Out of GPU memory twice: cut each batch into parts whose gradients add up to the same step. */
+  /** Splits each batch after GPU memory ran out twice; gradients of the parts are accumulated into the same step. */
   outOfMemory: z.strictObject({ accumulate: z.boolean().default(true) }).prefault({}),
-  /** What may differ from the plan that wrote the checkpoints. Such a run resumes at the end of an epoch. */
+  /** Parts that may differ from the plan that wrote the checkpoints. Such a run resumes at the end of an epoch. */
   mayChange: z.array(PlanPart).default([]),
-  /** Seconds without progress after which a trainer counts as hung; 5 times the longest gap so far if that is more. */
+  /** Seconds without progress until a trainer counts as hung, or 5 times the longest gap so far if that is more. */
   stallSeconds: z
     .strictObject({
       startup: stallFloor(900),
@@ -51,7 +51,7 @@ export const RecoveryPolicy = z.strictObject({
 });
 export type RecoveryPolicy = z.infer<typeof RecoveryPolicy>;
 
-/** What the training begins with: a backbone of ImageNet, or a whole detector. */
+/** Weights to start from: an ImageNet backbone or a complete detector. */
 const StartingWeights = z
   .strictObject({
     backbone: safeName('the backbone weights').optional(),
@@ -64,20 +64,20 @@ type StartingWeights = z.infer<typeof StartingWeights>;
 
 export const EpochCount = z.int().min(1).max(1000);
 
-/** How things are fetched. */
+/** Limits of downloads. */
 export const TransferPolicy = z.strictObject({
-  /** Hosts beyond those of configs/catalog.json that addresses of this input may name: `host` or `host:port`. */
+  /** Further hosts that addresses of this input may name, in addition to those of configs/catalog.json. */
   allowHosts: z.array(Host).max(64).default([]),
-  /** Over all connections of the worker. */
+  /** Number of connections of the worker. */
   connections: z.int().min(1).max(64).default(8),
-  /** Millions of bytes; no limit where it is absent. */
+  /** Bandwidth limit in MB per second; unlimited by default. */
   megabytesPerSecond: z.number().positive().max(100_000).optional(),
 });
 export type TransferPolicy = z.infer<typeof TransferPolicy>;
 
-/** Where checkpoints, results and reports are kept beyond the machine that made them. */
+/** Where checkpoints, results and reports are stored outside of the machine that created them. */
 const ArtifactPolicy = z.strictObject({
-  /** `local`: a folder of the worker. Endpoint and credentials of an S3 server are the worker's, never the input's. */
+  /** `local` is a folder of the worker. Endpoint and credentials of S3 come from the worker, not from the input. */
   store: z
     .union([
       z.literal('local'),
@@ -92,7 +92,7 @@ type ArtifactPolicy = z.infer<typeof ArtifactPolicy>;
 
 export const HostName = safeName('a host');
 
-/** Of `RunInput`, for schemas that hold a part of them. */
+/** Fields of `RunInput`, for schemas that contain some of them. */
 export const RunFields = z.strictObject({
   version: z.literal(1),
   name: RunName,
@@ -105,8 +105,8 @@ export const RunFields = z.strictObject({
   gpus: z.int().min(1).max(64),
   batchPerGpu: z.int().min(1).max(64),
   /**
-   * Names of GPU workers (EVERSWIN_HOST) that train together, each with an equal part of `gpus`, the first of them in the
-   * lead. One worker of the shared queue takes all unless given.
+   * Names of GPU workers (EVERSWIN_HOST) that train together, each with an equal share of `gpus`. The first one leads.
+   * By default, one worker of the shared queue runs everything.
    */
   hosts: z
     .array(HostName)
@@ -119,18 +119,18 @@ export const RunFields = z.strictObject({
     .min(0)
     .max(2 ** 31 - 1)
     .default(0),
-  /** Of 1 to 5 the lower goes first where runs wait for GPUs; 3 unless given. */
+  /** Priority in the GPU queue, from 1 (first) to 5; 3 by default. */
   priority: z.int().min(1).max(5).optional(),
   /** Data loader processes per GPU. */
   loaderWorkers: z.int().min(0).max(32).default(2),
-  /** All off: the recipe to the letter. */
+  /** All switches are off by default, which follows the recipe exactly. */
   speed: SpeedSwitches.prefault({}),
   logEverySteps: z.int().min(1).max(10_000).default(50),
   checkpoint: CheckpointPolicy.prefault({}),
   recovery: RecoveryPolicy.prefault({}),
-  /** The user's own data sets and weights, written as in configs/catalog.json. */
+  /** Data sets and weights of the user, in the format of configs/catalog.json. */
   catalog: Catalog.omit({ redirectHosts: true }).prefault({}),
-  /** Lay the images out as files, too; training reads them from the archive otherwise. */
+  /** Extract the images as files; by default training reads them from the archive. */
   extractImages: z.boolean().default(false),
   transfers: TransferPolicy.prefault({}),
   artifacts: ArtifactPolicy.prefault({}),
@@ -143,7 +143,7 @@ export const RunFields = z.strictObject({
   /** Start the run despite errors of the dry run. */
   force: z.boolean().default(false),
 });
-/** Ranks are spread evenly. */
+/** Checks that the hosts share the GPUs equally. */
 export const checkHosts: z.core.CheckFn<{ gpus: number; hosts?: string[] | undefined }> = ({ value, issues }) => {
   const { gpus, hosts = [] } = value;
   if (hosts.length === 0 || gpus % hosts.length === 0) return;

@@ -1,8 +1,8 @@
-/** What COCO measures. */
+/** COCO metrics of runs and references. */
 import { z } from 'zod';
 import { Score, Sha256 } from './primitives.ts';
 
-/** The twelve numbers of COCOeval at maxDets (100, 300, 1000), as MMDetection prints them; null without ground truth. */
+/** The twelve COCOeval metrics at maxDets (100, 300, 1000), as MMDetection prints them; null without ground truth. */
 export const CocoMetrics = z.object({
   AP: Score,
   AP50: Score,
@@ -31,7 +31,7 @@ export const EvalMetrics = z.object({
 });
 export type EvalMetrics = z.infer<typeof EvalMetrics>;
 
-/** A published or measured result to compare with; numbers nobody published are absent. */
+/** A published or measured result to compare with. Unpublished numbers are absent. */
 export const ReferenceResult = z.strictObject({
   label: z.string(),
   source: z.string(),
@@ -40,17 +40,17 @@ export const ReferenceResult = z.strictObject({
 });
 export type ReferenceResult = z.infer<typeof ReferenceResult>;
 
-/** configs/mmdet/metafile.json: what is known of each recipe, by its name. Every number says where it comes from. */
+/** configs/mmdet/metafile.json: facts about each recipe, by name. Every number names its source. */
 export const RecipeFacts = z.record(
   z.string(),
   z.strictObject({
     title: z.string(),
     epochs: z.int().positive(),
-    /** Images of one step for which the learning rate was chosen; absent where nobody has said. */
+    /** Batch size for which the learning rate was chosen; absent if unpublished. */
     batch: z.int().positive().optional(),
-    /** Of the whole model, with COCO's classes. */
+    /** Parameters of the complete model with the COCO classes. */
     parameters: z.int().positive().optional(),
-    /** Of one GPU with so many images at a time; absent for a CPU. */
+    /** Memory of one GPU with this many images at a time; absent for a CPU. */
     trainingMemoryGb: z
       .strictObject({
         least: z.number().positive(),
@@ -59,7 +59,7 @@ export const RecipeFacts = z.record(
         source: z.string(),
       })
       .optional(),
-    /** Of whole epochs, with validation; absent where nobody has measured. */
+    /** Training speed over complete epochs with validation; absent if not measured. */
     speed: z
       .strictObject({
         hardware: z.string(),
@@ -68,7 +68,7 @@ export const RecipeFacts = z.record(
         source: z.string(),
       })
       .optional(),
-    /** What may be expected, the nearest first; none where nobody published one. */
+    /** Expected results, most comparable first; empty if none is published. */
     references: z.array(ReferenceResult),
   }),
 );

@@ -1,4 +1,4 @@
-/** Which machines train a run. */
+/** Hosts of a plan. */
 import { isEvaluation } from './plan-weights.ts';
 
 interface HostedPlan {
@@ -7,13 +7,13 @@ interface HostedPlan {
   input: { hosts?: string[] | undefined };
 }
 
-/** Names of the GPU workers that train together, the leader first; empty where any one worker takes it all. */
+/** Returns the names of the GPU workers that train together, leader first; empty if any single worker may run it. */
 export const hostsOf = (plan: Pick<HostedPlan, 'epochs' | 'input'>): string[] => {
   const hosts = plan.input.hosts ?? [];
-  // Nothing is trained: the first can test alone.
+  // An evaluation trains nothing, so the leader tests alone.
   return isEvaluation(plan) ? hosts.slice(0, 1) : hosts;
 };
 
-/** How many GPUs of each machine: a test takes those of one. */
+/** Returns the number of GPUs per machine. A test uses the GPUs of one machine. */
 export const gpusPerHost = ({ gpus, input }: Pick<HostedPlan, 'gpus' | 'input'>): number =>
   gpus / (input.hosts?.length ?? 1);

@@ -1,13 +1,13 @@
 import type { RunPlan } from './index.ts';
 
-/** Which part of the model a plan's weights are. */
+/** Part of the model that the starting weights of a plan cover. */
 export type WeightsPart = 'backbone' | 'detector';
 
-/** The weights that a run of this plan begins with. */
+/** Returns the starting weights of a plan. */
 export const startingWeights = (weights: RunPlan['weights']) =>
   'detector' in weights
     ? { part: 'detector' as const, ...weights.detector }
     : { part: 'backbone' as const, ...weights.backbone };
 
-/** Of an evaluation the weights are tested as they are. */
+/** Returns whether the plan tests its starting weights without training. */
 export const isEvaluation = ({ epochs }: Pick<RunPlan, 'epochs'>): boolean => epochs === 0;

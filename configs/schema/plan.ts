@@ -1,4 +1,4 @@
-/** What will be done: recorded in history. */
+/** The plan of a run, as recorded in the history, and the prepared inputs. */
 import { z } from 'zod';
 import { CatalogArchive, CatalogFile, DatasetSplit } from './catalog.ts';
 import { CheckpointPolicy, RecoveryPolicy, RunInput, RunName } from './input.ts';
@@ -6,11 +6,11 @@ import { ReferenceResult } from './metrics.ts';
 import { Sha256 } from './primitives.ts';
 import { SpeedSwitches } from './speed.ts';
 
-/** What did the work: everswin, its Python code, and what that stands on. */
+/** Versions of everswin, its Python code and the Python dependencies. */
 export const Versions = z.object({ everswin: z.string(), trainerCode: Sha256, trainerLock: Sha256 });
 export type Versions = z.infer<typeof Versions>;
 
-/** Whether a step had to be done, and why: shown in `status`, log and report. */
+/** Whether a step was cached, and why; shown in `status`, log and report. */
 export const StepOutcome = z.object({
   step: z.enum(['recipe', 'dataset', 'weights', 'training', 'test']),
   hit: z.boolean(),
@@ -18,7 +18,7 @@ export const StepOutcome = z.object({
 });
 export type StepOutcome = z.infer<typeof StepOutcome>;
 
-/** What MMEngine makes of a recipe, where it matters before training. */
+/** Settings of a recipe, as MMEngine resolves them, that matter before training. */
 export const RecipeSummary = z.object({
   /** Epochs after which the learning rate falls. */
   milestones: z.array(z.int()),
@@ -26,12 +26,12 @@ export const RecipeSummary = z.object({
   lr: z.number(),
   precision: z.enum(['fp16', 'fp32']),
   boxHeads: z.array(z.string()),
-  /** Of a GPU's batch, in memory at a time; null for all of them. */
+  /** Images of a GPU's batch that are in memory at a time; null for all. */
   imagesAtOnce: z.int().nullable(),
 });
 export type RecipeSummary = z.infer<typeof RecipeSummary>;
 
-/** Every setting of a recipe, as MMEngine resolved it. Readers parse the few they need. */
+/** All settings of a recipe, as MMEngine resolves them. Readers parse those they need. */
 export const RecipeSettings = z.record(z.string(), z.unknown());
 export type RecipeSettings = z.infer<typeof RecipeSettings>;
 
@@ -40,12 +40,12 @@ const PlannedWeights = z.object({ id: z.string(), source: CatalogFile });
 export const RunPlan = z.object({
   v: z.literal(1),
   runId: RunName,
-  /** sha256 over everything that decides the final weights; a checkpoint of another hash is never resumed. */
+  /** sha256 of everything that determines the final weights. Only checkpoints with this hash are resumed. */
   planHash: Sha256,
   recipe: z.object({ name: z.string(), sha256: Sha256, summary: RecipeSummary }),
   dataset: z.object({
     id: z.string(),
-    /** sha256 over archives and splits; over what nobody publishes a hash of once it was fetched. */
+    /** sha256 of archives and splits; final after the fetch if an archive has no published hash. */
     contentKey: Sha256,
     archives: z.array(CatalogArchive),
     train: DatasetSplit,
@@ -54,7 +54,7 @@ export const RunPlan = z.object({
     extractImages: z.boolean(),
   }),
   weights: z.union([z.object({ backbone: PlannedWeights }), z.object({ detector: PlannedWeights })]),
-  /** 0 for an evaluation: nothing is trained. */
+  /** Epochs to train; 0 for an evaluation. */
   epochs: z.int(),
   gpus: z.int(),
   batchPerGpu: z.int(),
@@ -66,24 +66,24 @@ export const RunPlan = z.object({
   recovery: RecoveryPolicy,
   versions: Versions,
   references: z.array(ReferenceResult),
-  /** As it was asked for: to start the same run again, and for all that does not decide the weights. */
+  /** Input of the run, to start it again and for settings that do not affect the weights. */
   input: RunInput,
-  /** Whether the recipe had to be read anew. */
+  /** Whether the recipe was cached. */
   recipeOutcome: StepOutcome,
-  /** Where the run can be watched in a browser of this machine; null where nothing serves it. */
+  /** Address of the run's page on this machine; null if no pages are served. */
   page: z.string().nullable(),
 });
 export type RunPlan = z.infer<typeof RunPlan>;
 
-/** Checkpoints after this iteration that were written under this fence or an older one are not to be used any more. */
+/** Excludes checkpoints after this iteration that were written under this or an older fencing token. */
 export const Rollback = z.object({ toIteration: z.int(), fence: z.int(), why: z.string() });
 export type Rollback = z.infer<typeof Rollback>;
 
-/** An object of the worker's store, by its hash. */
+/** An object of the worker's store. */
 export const StoredFile = z.object({ file: z.string(), sha256: Sha256, bytes: z.int() });
 export type StoredFile = z.infer<typeof StoredFile>;
 
-/** A data set that training can read, on the disk of the worker that fetched it. */
+/** A prepared data set on the disk of the worker that fetched it. */
 export const FetchedDataset = z.object({
   /** Folder of dataset.json. */
   root: z.string(),
@@ -97,7 +97,7 @@ export const FetchedDataset = z.object({
 });
 export type FetchedDataset = z.infer<typeof FetchedDataset>;
 
-/** Weights that fit the recipe, as tensors and nothing else, on the disk of the worker that fetched them. */
+/** Weights that fit the recipe, as plain tensors, on the disk of the worker that fetched them. */
 export const FetchedWeights = z.object({
   path: z.string(),
   source: StoredFile,

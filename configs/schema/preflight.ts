@@ -1,4 +1,4 @@
-/** What a dry run finds before anything is fetched or trained. */
+/** Results of the dry run. */
 import { z } from 'zod';
 import { TrainerFacts } from './trainer-answers.ts';
 
@@ -8,12 +8,12 @@ export const Check = z.object({
   /** `error`: the run would fail; it starts only if forced. */
   verdict: z.enum(['ok', 'warning', 'error']),
   message: z.string(),
-  /** What to do about it; null where nothing has to be done. */
+  /** What to do; null if nothing. */
   remedy: z.string().nullable(),
 });
 export type Check = z.infer<typeof Check>;
 
-/** A GPU as its driver describes it. */
+/** A GPU, as reported by its driver. */
 export const GpuFacts = z.object({
   uuid: z.string().regex(/^[A-Za-z]+-[0-9A-Za-z-]+$/),
   index: z.int(),
@@ -24,14 +24,14 @@ export const GpuFacts = z.object({
 });
 export type GpuFacts = z.infer<typeof GpuFacts>;
 
-/** What a worker's machine offers a training. */
+/** Resources of a worker's machine. */
 export const MachineFacts = z.object({
   device: z.enum(['cpu', 'cuda']),
   gpus: z.array(GpuFacts),
-  /** Processes of others that hold GPU memory. */
+  /** Foreign processes that use GPU memory. */
   foreignGpuProcesses: z.array(z.string()),
   memoryBytes: z.number(),
-  /** Of /dev/shm, through which loader processes hand over batches; null where there is none. */
+  /** Size of /dev/shm, through which loader processes pass batches; null if it does not exist. */
   sharedMemoryBytes: z.number().nullable(),
   openFiles: z.int(),
   cores: z.int(),

@@ -1,4 +1,4 @@
-/** The words that the other schemas are made of. */
+/** Schemas that the other schemas share. */
 import { z } from 'zod';
 
 const pathSafe = /^[a-z0-9](?!.*\.\.)[a-z0-9._-]{0,62}$/;
@@ -9,5 +9,5 @@ export const safeName = (what: string) =>
 
 export const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
-/** AP or AR; null where there is no ground truth. */
+/** AP or AR; null without ground truth. */
 export const Score = z.number().min(0).max(1).nullable();

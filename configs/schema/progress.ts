@@ -1,4 +1,4 @@
-/** How training goes. */
+/** Progress, attempts and status of a run. */
 import { z } from 'zod';
 import { EvalMetrics } from './metrics.ts';
 import { StepOutcome } from './plan.ts';
@@ -6,37 +6,37 @@ import { Check } from './preflight.ts';
 import { Score } from './primitives.ts';
 import { TrainerControl } from './trainer-files.ts';
 
-/** What the test says of a checkpoint, and whether it had to be done for that. */
+/** Test metrics of a checkpoint, and whether they were cached. */
 export const TestResult = EvalMetrics.extend({ outcome: StepOutcome });
 export type TestResult = z.infer<typeof TestResult>;
 
-/** How far the copy in the artifact store is behind. */
+/** State of the copy in the artifact store. */
 export const RemoteCopy = z.object({
-  /** Of its newest checkpoint. */
+  /** Iteration of its newest checkpoint. */
   iteration: z.int().nullable(),
-  /** Checkpoints that are on their way. */
+  /** Number of checkpoints that still have to be uploaded. */
   backlog: z.int(),
   problem: z.string().nullable(),
 });
 export type RemoteCopy = z.infer<typeof RemoteCopy>;
 
-/** How far one file or step of the preparation is: heartbeat details of `fetchDataset` and `fetchWeights`, one of each. */
+/** Progress of one file or step of the preparation: heartbeat details of `fetchDataset` and `fetchWeights`. */
 export const PreparationProgress = z.object({
-  /** Name of the file, or what is done with what: `checking coco-2017`. */
+  /** File name, or a step such as `checking coco-2017`. */
   what: z.string(),
   bytes: z.int().optional(),
-  /** Null where no server says it. */
+  /** Total size; null if the server does not send it. */
   totalBytes: z.int().nullish(),
   bytesPerSecond: z.number().optional(),
   etaSeconds: z.number().nullish(),
-  /** Where it comes from, without query and credentials. */
+  /** Source address, without query and credentials. */
   source: z.string().nullish(),
-  /** Why it was tried again, or left for another mirror, the last time. */
+  /** Reason of the last retry or change of mirror. */
   note: z.string().nullish(),
 });
 export type PreparationProgress = z.infer<typeof PreparationProgress>;
 
-/** Where a run stands: heartbeat details, signal to the workflow and part of `status`. Small on purpose. */
+/** Progress of a run: heartbeat details, signal to the workflow and part of `status`, so it stays small. */
 export const Progress = z.object({
   v: z.literal(1),
   attempt: z.int(),
@@ -47,19 +47,19 @@ export const Progress = z.object({
   lr: z.number().nullable(),
   bboxAP: Score,
   segmAP: Score,
-  /** The epoch whose validation gave these two; absent before the first one. */
+  /** Epoch of the validation that measured these two; absent before the first validation. */
   validatedEpoch: z.int().optional(),
   etaSeconds: z.number().nullable(),
   lastCheckpoint: z.string().nullable(),
-  /** The newest order for a checkpoint that was carried out. */
+  /** Number of the newest checkpoint request that was served. */
   checkpointNow: z.int(),
   pid: z.int().nullable(),
-  /** Copy in the artifact store; absent where the store is a folder of the same machine. */
+  /** Copy in the artifact store; null if the store is a folder of the same machine. */
   remote: RemoteCopy.nullable(),
 });
 export type Progress = z.infer<typeof Progress>;
 
-/** What to do after a failure of this class: the entries of configs/failures.json say which. */
+/** Reaction to a failure; configs/failures.json names one per class. */
 export const FailureReaction = z.enum([
   'retry',
   'stop',
@@ -70,7 +70,7 @@ export const FailureReaction = z.enum([
 ]);
 export type FailureReaction = z.infer<typeof FailureReaction>;
 
-/** configs/failures.json: how a trainer can fail, told by what it printed first. Adding a class is one entry here and one sample log. */
+/** configs/failures.json: failure classes, recognized by the log. A new class needs an entry and a sample log. */
 export const FailureCatalogue = z.strictObject({
   version: z.literal(1),
   classes: z.array(
@@ -81,9 +81,9 @@ export const FailureCatalogue = z.strictObject({
       reaction: FailureReaction,
       /** Failures in a row without a new checkpoint before the run stops. */
       tries: z.int().min(1).default(3),
-      /** Regular expressions, each looked for within one line of the log. */
+      /** Regular expressions, each matched within one log line. */
       patterns: z.array(z.string()).default([]),
-      /** Of the process that ended, where it printed nothing that tells more. */
+      /** Signals that ended the process; used if no pattern matches. */
       signals: z.array(z.string()).default([]),
       exitCodes: z.array(z.int()).default([]),
     }),
@@ -105,11 +105,11 @@ export const Failure = z.object({
 });
 export type Failure = z.infer<typeof Failure>;
 
-/** A checkpoint that was taken out of use. */
+/** A checkpoint that was moved to quarantine. */
 export const Quarantined = z.object({ file: z.string(), why: z.string() });
 export type Quarantined = z.infer<typeof Quarantined>;
 
-/** How one training attempt ended. `worker-lost` is written by the workflow: nobody was left to say it. */
+/** Outcome of an attempt. The workflow itself records `worker-lost`, because a lost worker cannot report. */
 const AttemptOutcome = z.enum(['finished', 'crashed', 'hung', 'preempted', 'worker-lost']);
 type AttemptOutcome = z.infer<typeof AttemptOutcome>;
 
@@ -117,14 +117,14 @@ export const Attempt = z.object({
   attempt: z.int(),
   fence: z.int().nullable(),
   outcome: AttemptOutcome,
-  /** The trainer was already running when this attempt began: nothing was started, nothing was lost. */
+  /** The trainer was already running when this attempt began, so no steps were lost. */
   adopted: z.boolean(),
   resumedFrom: z.string().nullable(),
-  /** Iterations done when the trainer of this attempt began to step, when it ended, and in its newest checkpoint. */
+  /** Iterations at the first step of this attempt, at its end, and in its newest checkpoint. */
   fromIteration: z.int().nullable(),
   toIteration: z.int().nullable(),
   checkpointIteration: z.int().nullable(),
-  /** Iterations of all whole checkpoints at the end, newest first. */
+  /** Iterations of all valid checkpoints at the end, newest first. */
   checkpoints: z.array(z.int()),
   quarantined: z.array(Quarantined),
   cause: z.string().nullable(),
@@ -133,33 +133,33 @@ export const Attempt = z.object({
   logTail: z.array(z.string()),
   startedAt: z.number(),
   firstStepAt: z.number().nullable(),
-  /** By the clock of the trainer's supervisor; null where nobody saw it. `endedAt` is when this attempt noticed. */
+  /** End of the trainer by the clock of its supervisor; null if unknown. `endedAt` is when the attempt detected it. */
   trainerEndedAt: z.number().nullable(),
   endedAt: z.number(),
-  /** Whole epochs done at the beginning and at the end. */
+  /** Complete epochs at the start and at the end. */
   fromEpoch: z.int().nullable(),
   epoch: z.int().nullable(),
-  /** On whose GPUs. */
+  /** Host whose GPUs trained. */
   host: z.string().nullable(),
-  /** Over all trainers since `since` of the request: in steps, in steps that lasted (no later start took them back), in validation. */
+  /** Seconds in steps, in steps that no restart discarded, and in validation, since `since` of the request. */
   steppingSeconds: z.number(),
   productiveSeconds: z.number(),
   evaluationSeconds: z.number(),
 });
 export type Attempt = z.infer<typeof Attempt>;
 
-/** What the workflow decided after an attempt, and why: shown in the UI and the report. */
+/** Decision of the workflow after an attempt, shown in the UI and the report. */
 export const Decision = z.object({
   at: z.number(),
   attempt: z.int(),
   next: z.enum(['test', 'retry', 'adopt', 'wait-for-space', 'pause', 'stop']),
   why: z.string(),
-  /** What will be different, in words; null where nothing is. */
+  /** Change for the next attempt, as text; null if none. */
   change: z.string().nullable(),
 });
 export type Decision = z.infer<typeof Decision>;
 
-/** What one interruption cost. `recoverySeconds`: from the end of the trainer to the first step of the next one. */
+/** Cost of an interruption. `recoverySeconds` lasts from the end of a trainer to the first step of the next one. */
 export const Interruption = z.object({
   at: z.number(),
   attempt: z.int(),
@@ -171,14 +171,17 @@ export const Interruption = z.object({
 });
 export type Interruption = z.infer<typeof Interruption>;
 
-/** Effective training time ratio (arXiv 2410.21680): steps that lasted / time meant for training, evaluation and pauses not counted. */
+/**
+ * Goodput as the effective training time ratio (arXiv 2410.21680): time in steps that no restart discarded, divided by
+ * wall time without evaluation and pauses.
+ */
 export const Ledger = z.object({
   interruptions: z.array(Interruption),
   productiveSeconds: z.number(),
   lostSeconds: z.number(),
   evaluationSeconds: z.number(),
   pausedSeconds: z.number(),
-  /** From the first attempt's start to the last one's end. */
+  /** Time from the start of the first attempt to the end of the last one. */
   wallSeconds: z.number(),
   goodput: Score,
 });
@@ -205,22 +208,22 @@ export const RunStatus = z.object({
   recipe: z.string(),
   stage: Stage,
   progress: Progress.nullable(),
-  /** What the dry run found. */
+  /** Results of the dry run. */
   checks: z.array(Check),
-  /** Which steps had to be done, and why. */
+  /** Which steps were cached, and why. */
   steps: z.array(StepOutcome),
   attempts: z.array(Attempt),
   decisions: z.array(Decision),
   ledger: Ledger,
   control: TrainerControl.nullable(),
-  /** What a person should know or do now: paused, waiting for space. */
+  /** Notice to the user, such as a pause or a full disk. */
   notice: z.string().nullable(),
-  /** For which GPUs it waits and for whom; null when it has what it needs. */
+  /** GPUs that the run waits for, and their holders; null if it does not wait. */
   waiting: z.string().nullable(),
   report: z.string().nullable(),
-  /** Where it can be watched in a browser. */
+  /** Address of the run's page. */
   page: z.string().nullable(),
-  /** In the order of epochs; absent before the first one. */
+  /** Validations in the order of epochs; absent before the first one. */
   validations: z.array(Validation).optional(),
 });
 export type RunStatus = z.infer<typeof RunStatus>;

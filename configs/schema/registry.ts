@@ -1,20 +1,20 @@
-/** What the registry of models holds: immutable versions, and one pointer a model that says which of them is used. */
+/** The model registry: immutable versions, and one pointer per model to the champion. */
 import { z } from 'zod';
 import { RunName } from './input.ts';
 import { CocoMetrics } from './metrics.ts';
 import { safeName, Sha256 } from './primitives.ts';
 
-/** Short: names of runs and folders, of 63 characters at most, are made of it. */
+/** Name of a model. Short, because run names of at most 63 characters contain it. */
 export const ModelName = safeName('the model').max(22);
 export type ModelName = z.infer<typeof ModelName>;
 
-/** Of the run that trained it, and the first of its weights' sha256. */
+/** Id of a version: name of its run, and the first 12 digits of the sha256 of its weights. */
 export const VersionId = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}@[0-9a-f]{12}$/);
 export type VersionId = z.infer<typeof VersionId>;
 
 export const versionId = (runId: string, weightsSha256: string): VersionId => `${runId}@${weightsSha256.slice(0, 12)}`;
 
-/** A file of a version, beside its version.json. */
+/** A file of a version, next to version.json. */
 const VersionFile = z.object({
   file: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/),
   sha256: Sha256,
@@ -22,11 +22,11 @@ const VersionFile = z.object({
 });
 export type VersionFile = z.infer<typeof VersionFile>;
 
-/** What a training would be made of, part by part: two with the same parts give the same model. */
+/** Hashes of everything that determines a trained model. Equal fingerprints give equal models. */
 export const Fingerprint = z.object({ sha256: Sha256, parts: z.record(z.string(), z.string()) });
 export type Fingerprint = z.infer<typeof Fingerprint>;
 
-/** version.json: written last, so a version whose files are not all there does not exist. Never changed. */
+/** version.json: written last, so incomplete versions do not exist. Never changes. */
 export const ModelVersion = z.object({
   v: z.literal(1),
   id: VersionId,
@@ -36,9 +36,9 @@ export const ModelVersion = z.object({
   recipe: z.object({ name: z.string(), sha256: Sha256 }),
   planHash: Sha256,
   fingerprint: Fingerprint,
-  /** The whole detector as plain tensors. */
+  /** The complete detector as plain tensors. */
   weights: VersionFile,
-  /** What it was tested on, and by which code. */
+  /** Data and code of its test. */
   test: z.object({ annotationsSha256: Sha256, images: z.int(), trainerCode: Sha256 }),
   bbox: CocoMetrics,
   segm: CocoMetrics,
@@ -46,7 +46,7 @@ export const ModelVersion = z.object({
 });
 export type ModelVersion = z.infer<typeof ModelVersion>;
 
-/** One change of the pointer. `evidence`: the sha256 of the verdict that speaks for it; null where a person alone decided. */
+/** One change of the pointer. `evidence` is the sha256 of the gate verdict; null if a person decided without it. */
 export const RegistryChange = z.object({
   at: z.number(),
   action: z.enum(['candidate', 'promote', 'reject', 'rollback']),
@@ -59,7 +59,7 @@ export const RegistryChange = z.object({
 });
 export type RegistryChange = z.infer<typeof RegistryChange>;
 
-/** models/<model>/state.json: replaced only conditionally, so champion, candidate and history always belong together. */
+/** models/<model>/state.json: replaced by conditional writes, so champion, candidate and history are consistent. */
 export const RegistryState = z.object({
   v: z.literal(1),
   model: ModelName,

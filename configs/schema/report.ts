@@ -1,4 +1,4 @@
-/** What comes out. */
+/** Report and manifest of a run. */
 import { z } from 'zod';
 import { Attempt, Decision, Ledger } from './progress.ts';
 import { CocoMetrics, EvalMetrics, ReferenceResult } from './metrics.ts';
@@ -6,7 +6,7 @@ import { Check } from './preflight.ts';
 import { RecipeSettings, RunPlan, StepOutcome, StoredFile, Versions } from './plan.ts';
 import { Score, Sha256 } from './primitives.ts';
 
-/** A thing that happened at a time: a mark on the report's timeline. Seconds since the epoch. */
+/** An event on the timeline of the report. `at` is in Unix seconds. */
 export const TimelineEvent = z.object({
   at: z.number(),
   kind: z.enum([
@@ -26,7 +26,7 @@ export const TimelineEvent = z.object({
 });
 export type TimelineEvent = z.infer<typeof TimelineEvent>;
 
-/** A process of the embedded stack that died and was started again, as its supervisor saw it. */
+/** A process of the embedded stack that died and was restarted. */
 export const Incident = z.object({
   v: z.literal(1),
   at: z.number(),
@@ -37,7 +37,7 @@ export const Incident = z.object({
 });
 export type Incident = z.infer<typeof Incident>;
 
-/** report.json: all that the HTML and Markdown pages are drawn from. */
+/** report.json: data of the HTML and Markdown reports. */
 export const Report = z.object({
   v: z.literal(1),
   runId: z.string(),
@@ -59,7 +59,7 @@ export const Report = z.object({
   attempts: z.array(Attempt),
   decisions: z.array(Decision),
   ledger: Ledger,
-  /** Steps done again because a crash threw them away. */
+  /** Steps repeated because a crash discarded them. */
   stepsRepeated: z.int(),
   warnings: z.array(z.string()),
   seconds: z.object({ total: z.number(), training: z.number() }),
@@ -67,7 +67,7 @@ export const Report = z.object({
 });
 export type Report = z.infer<typeof Report>;
 
-/** What the workflow returns: a reference to the report, never its content. */
+/** Result of the workflow: a reference to the report, without its content. */
 export const ReportRef = z.object({
   uri: z.string(),
   sha256: Sha256,
@@ -75,14 +75,14 @@ export const ReportRef = z.object({
   bbox: CocoMetrics,
   segm: CocoMetrics,
   verdict: z.string(),
-  /** Processes that died in the run: trainers, and what the stack's supervisor saw die. */
+  /** Processes that died during the run: trainers and processes of the stack. */
   crashes: z.int(),
   stepsRepeated: z.int(),
   goodput: Score,
 });
 export type ReportRef = z.infer<typeof ReportRef>;
 
-/** `runs/<id>/manifest.json`: all that went into a run and came out of it, by hash. `npm run store -- run NAME` checks it. */
+/** `runs/<id>/manifest.json`: all inputs and outputs of a run, by hash. `npm run store -- run NAME` verifies it. */
 export const RunManifest = z.object({
   v: z.literal(1),
   runId: z.string(),
@@ -95,7 +95,7 @@ export const RunManifest = z.object({
   versions: Versions,
   environment: z.record(z.string(), z.string()),
   results: z.object({ checkpointSha256: Sha256, bbox: CocoMetrics, segm: CocoMetrics }),
-  /** Of the run's folder: checkpoints, detections, metrics, report, and what they were made by. */
+  /** Files of the run folder: checkpoints, detections, metrics, report, recipe and logs. */
   files: z.array(z.object({ path: z.string(), sha256: Sha256, bytes: z.int() })),
 });
 export type RunManifest = z.infer<typeof RunManifest>;

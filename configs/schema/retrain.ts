@@ -1,4 +1,4 @@
-/** Retraining by itself: what is asked for, what was found to have changed, and how a candidate was judged. */
+/** Automatic retraining: input, detected changes and gate verdicts. */
 import { z } from 'zod';
 import { checkHosts, RunFields } from './input.ts';
 import { Score, Sha256 } from './primitives.ts';
@@ -8,17 +8,17 @@ const points = (least: number, otherwise: number) => z.number().min(least).max(1
 
 /** Rules by which a candidate is compared with the champion, in AP points (hundredths). */
 export const GateRules = z.strictObject({
-  /** Overall box and mask AP must rise by at least so much. */
+  /** Required rise of box and mask AP. */
   gain: points(-100, 0),
-  /** `equal`: a fall that another choice of test images could turn around counts as none. */
+  /** `equal` ignores a fall within the bootstrap interval of the test images. */
   withinNoise: z.enum(['equal', 'worse']).default('equal'),
-  /** AP of small, medium and large objects may each fall by so much. */
+  /** Permitted fall of the AP of small, medium and large objects, each. */
   sizesMayFall: points(0, 1),
-  /** The classes that fall most may fall by so much: as many of them as this. */
+  /** Permitted fall of the `count` classes that fall most. */
   worstClasses: z.strictObject({ count: z.int().min(0).max(1000).default(5), mayFall: points(0, 10) }).prefault({}),
-  /** Bytes of the weights; no limit where it is absent. */
+  /** Maximum size of the weights; unlimited by default. */
   weightsBytes: z.int().positive().optional(),
-  /** Seconds of the test in times of the champion's; no limit where it is absent. */
+  /** Maximum test time as a multiple of the champion's; unlimited by default. */
   testSlower: z.number().positive().max(100).optional(),
 });
 export type GateRules = z.infer<typeof GateRules>;
@@ -28,7 +28,7 @@ const PromotionMode = z.discriminatedUnion('by', [
   z.strictObject({ by: z.literal('gate') }),
   z.strictObject({
     by: z.literal('person'),
-    /** Hours to answer in, and what happens when nobody does. */
+    /** Hours to wait for an answer; afterwards `otherwise` applies. */
     deadlineHours: z.number().positive().max(720).default(72),
     remindAfterHours: z.number().positive().max(720).default(24),
     otherwise: z.enum(['reject', 'promote']).default('reject'),
@@ -39,9 +39,9 @@ type PromotionMode = z.infer<typeof PromotionMode>;
 export const RetrainInput = z.strictObject({
   version: z.literal(1),
   model: ModelName,
-  /** The training; its name follows from the model and from what is trained. */
+  /** Input of the training. Its name is derived from the model and the fingerprint. */
   run: RunFields.omit({ name: true, version: true }).check(checkHosts),
-  /** `champion`: begins with the detector that is used now, where there is one. */
+  /** `champion` starts from the current champion, if there is one. */
   start: z.enum(['run', 'champion']).default('run'),
   gate: GateRules.prefault({}),
   promote: PromotionMode.prefault({ by: 'gate' }),
@@ -54,7 +54,7 @@ export type RetrainInput = z.infer<typeof RetrainInput>;
 export const Trigger = z.object({ who: z.string().max(200), why: z.string().max(500), at: z.number() });
 export type Trigger = z.infer<typeof Trigger>;
 
-/** Whether to train, and why: kept for every trigger. */
+/** Decision whether to train, recorded for every check for changes. */
 export const RetrainDecision = z.object({
   at: z.number(),
   triggers: z.array(Trigger),
@@ -65,7 +65,7 @@ export const RetrainDecision = z.object({
 });
 export type RetrainDecision = z.infer<typeof RetrainDecision>;
 
-/** One rule and what became of it. */
+/** Result of one rule. */
 export const GateFinding = z.object({ rule: z.string(), passed: z.boolean(), message: z.string() });
 export type GateFinding = z.infer<typeof GateFinding>;
 
@@ -74,7 +74,7 @@ export const GateVerdict = z.object({
   v: z.literal(1),
   model: ModelName,
   candidate: VersionId,
-  /** Null: there was none to hold it against. */
+  /** Null if there was no champion to compare with. */
   champion: VersionId.nullable(),
   passed: z.boolean(),
   findings: z.array(GateFinding),
@@ -94,7 +94,7 @@ const RetrainStage = z.enum([
 ]);
 type RetrainStage = z.infer<typeof RetrainStage>;
 
-/** What became of one decision to train. */
+/** Outcome of one decision to train. */
 export const RetrainOutcome = z.object({
   runId: z.string(),
   version: VersionId.nullable(),
@@ -114,7 +114,7 @@ export const RetrainStatus = z.object({
   outcomes: z.array(RetrainOutcome),
   /** Triggers that arrived during the current cycle. */
   pendingTriggers: z.array(Trigger),
-  /** The candidate that waits for an answer. */
+  /** The candidate that waits for approval. */
   awaitingApproval: VersionId.nullable(),
   /** Page of the model; null if no pages are served. */
   page: z.string().nullable(),

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { CheckpointManifest, Sha256 } from './index.ts';
 
-/** What the local artifact store records of an object. */
+/** Record of an object in the local artifact store. */
 export const RecordedObject = z.object({
   v: z.literal(1),
   bytes: z.int().nonnegative(),
@@ -9,7 +9,7 @@ export const RecordedObject = z.object({
 });
 export type RecordedObject = z.infer<typeof RecordedObject>;
 
-/** What remains of a multipart upload that was killed: which upload, and of what. */
+/** State of a multipart upload, to resume it after a kill. */
 export const UploadState = RecordedObject.extend({ uploadId: z.string().min(1), partBytes: z.int().positive() });
 export type UploadState = z.infer<typeof UploadState>;
 
@@ -24,19 +24,19 @@ const MirroredCheckpoint = CheckpointManifest.pick({
 });
 export type MirroredCheckpoint = z.infer<typeof MirroredCheckpoint>;
 
-/** `runs/<runId>/latest.json`: the checkpoints that are whole in the store, newest first, and who put them there. */
+/** `runs/<runId>/latest.json`: the complete checkpoints in the store, newest first, and their writer. */
 export const RunPointer = z.object({
   v: z.literal(1),
-  /** Of the attempt that mirrors; one with a lower fence gives up. */
+  /** Fencing token of the attempt that mirrors. An attempt with a lower token stops. */
   fence: z.int().nonnegative(),
   host: z.string(),
   checkpoints: z.array(MirroredCheckpoint),
-  /** Seconds since the epoch. */
+  /** Time of the update, in Unix seconds. */
   updatedAt: z.number(),
 });
 export type RunPointer = z.infer<typeof RunPointer>;
 
-/** Keys of a run that is mirrored. */
+/** Returns the keys of a mirrored run. */
 export const mirrorKeys = (runId: string) => {
   const root = `runs/${runId}`;
   const checkpoints = `${root}/checkpoints/`;
@@ -45,10 +45,10 @@ export const mirrorKeys = (runId: string) => {
     root: `${root}/`,
     pointer: `${root}/latest.json`,
     checkpoints,
-    /** With the fence in it: what another attempt trained under the same name is another object. */
+    /** Contains the fencing token, so checkpoints of different attempts are different objects. */
     checkpoint: keyOf,
     manifest: (one: { fence: number; file: string }) => keyOf(one).replace(/\.pth$/, '.json'),
-    /** @param path of a file of the run, relative to its folder. */
+    /** @param path of a file, relative to the run folder. */
     file: (path: string) => `${root}/${path}`,
   };
 };

@@ -1,16 +1,16 @@
-/** What makes training faster, each by itself: docs/recipes.md says what is proved of it. */
+/** Independent switches that make training faster. docs/recipes.md lists the evidence for each. */
 import { z } from 'zod';
 
 export const SpeedSwitches = z.strictObject({
-  /** Window attention by torch's scaled_dot_product_attention. */
+  /** Computes window attention with torch's scaled_dot_product_attention. */
   sdpaAttention: z.boolean().default(false),
-  /** AdamW in one kernel for all parameters of equal settings. */
+  /** Runs AdamW in one kernel for all parameters with equal settings. */
   fusedAdamW: z.boolean().default(false),
-  /** Images and convolutions in the memory layout of tensor cores. */
+  /** Stores images and convolutions in the channels-last memory format, which tensor cores prefer. */
   channelsLast: z.boolean().default(false),
-  /** Attention and MLP of Swin's blocks through torch.compile. */
+  /** Compiles attention and MLP of the Swin blocks with torch.compile. */
   compileBackbone: z.boolean().default(false),
-  /** The validation after each epoch in half precision; the final test stays in full. */
+  /** Validates in half precision; the final test keeps full precision. */
   halfPrecisionValidation: z.boolean().default(false),
 });
 export type SpeedSwitches = z.infer<typeof SpeedSwitches>;

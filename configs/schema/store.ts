@@ -1,9 +1,9 @@
-/** What the worker keeps on disk beside the things it fetched and made. */
+/** Records of the worker's store: manifests, references and cached steps. */
 import { z } from 'zod';
 import { StepOutcome } from './plan.ts';
 import { Sha256 } from './primitives.ts';
 
-/** How a file looked when its hash was last taken: no write goes by without changing ctime. */
+/** State of a file when its hash was computed. Every write changes ctime, so an equal mark means equal content. */
 export const FileMark = z.object({
   bytes: z.int(),
   inode: z.string(),
@@ -12,11 +12,11 @@ export const FileMark = z.object({
 });
 export type FileMark = z.infer<typeof FileMark>;
 
-/** `store/objects/<aa>/<sha256>.json`, beside the object. */
+/** `store/objects/<aa>/<sha256>.json`, next to the object. */
 export const ObjectManifest = z.object({
   v: z.literal(1),
   sha256: Sha256,
-  /** What it was called where it came from. */
+  /** Name at its source. */
   name: z.string(),
   /** `fetched from …`, `packed from …`, `converted from …`. */
   origin: z.string(),
@@ -25,7 +25,7 @@ export const ObjectManifest = z.object({
 });
 export type ObjectManifest = z.infer<typeof ObjectManifest>;
 
-/** `runs/<id>/references.json`: what pruning must leave alone while the run's folder is there. */
+/** `runs/<id>/references.json`: objects that pruning keeps while the run folder exists. */
 export const RunReferences = z.object({
   v: z.literal(1),
   objects: z.array(Sha256),
@@ -34,11 +34,11 @@ export const RunReferences = z.object({
 });
 export type RunReferences = z.infer<typeof RunReferences>;
 
-/** `steps/<step>/<key>.json`: a step that was done, all that decided its result, and the result. */
+/** `steps/<step>/<key>.json`: a cached step with all fields that determine its result. */
 export const StepRecord = z.object({
   v: z.literal(1),
   step: StepOutcome.shape.step,
-  /** Of several records the one about the same thing tells what changed. */
+  /** Identifies the record to compare with, to explain a cache miss. */
   subject: z.string(),
   fields: z.record(z.string(), z.string()),
   output: z.unknown(),

@@ -1,10 +1,10 @@
-/** Several trainings that differ in a few settings, and which of them is best: workflow `compareRecipes`. */
+/** Sweeps: several trainings that differ in a few settings. Workflow `compareRecipes`. */
 import { z } from 'zod';
 import { Comparison } from './comparison.ts';
 import { EpochCount, RunFields, RunInput, RunName } from './input.ts';
 import { Score, Sha256, safeName } from './primitives.ts';
 
-/** What may differ from the base. The data set may not: runs that were tested on other images cannot be compared. */
+/** Settings that a variant may change. The data set is not one of them, because its scores would not be comparable. */
 export const SweepChange = z
   .strictObject({
     recipe: RunFields.shape.recipe,
@@ -12,7 +12,7 @@ export const SweepChange = z
     epochs: RunFields.shape.epochs,
     gpus: RunFields.shape.gpus,
     batchPerGpu: RunFields.shape.batchPerGpu,
-    // Without their defaults: what a change does not name stays as the base has it. What it names is replaced as a whole.
+    // Without defaults, so unnamed settings keep the value of the base. A named setting is replaced completely.
     seed: RunFields.shape.seed.unwrap(),
     loaderWorkers: RunFields.shape.loaderWorkers.unwrap(),
     speed: RunFields.shape.speed.unwrap(),
@@ -27,8 +27,8 @@ export const SweepVariant = z.strictObject({ name: safeName('the variant'), chan
 export type SweepVariant = z.infer<typeof SweepVariant>;
 
 /**
- * From `afterEpoch` on, a variant whose validation box AP lies more than `pointsBehind` (hundredths) below the best one of the
- * same epoch ends after the epoch that runs. It is tested all the same.
+ * Stops a variant after its current epoch if, from `afterEpoch`, its validation box AP is more than `pointsBehind`
+ * (hundredths) below the best one of the same epoch. A stopped variant is still tested.
  */
 export const EarlyStopRule = z.strictObject({ afterEpoch: EpochCount, pointsBehind: z.number().positive().max(100) });
 export type EarlyStopRule = z.infer<typeof EarlyStopRule>;
@@ -51,9 +51,9 @@ export const SweepInput = z
       const runId = variantRun(name, variant.name);
       if (RunName.safeParse(variant.name).success && !RunName.safeParse(runId).success)
         refuse(place, `expected the run's name ${runId} to be 1-63 characters long`);
-      const whole = RunInput.safeParse({ ...base, ...variant.change, name: 'checked' });
-      // Each field was looked at by itself; what is left is how they go together.
-      for (const { code, message } of whole.error?.issues ?? []) if (code === 'custom') refuse(place, message);
+      const merged = RunInput.safeParse({ ...base, ...variant.change, name: 'checked' });
+      // Each field is already valid by itself; only rules across fields remain.
+      for (const { code, message } of merged.error?.issues ?? []) if (code === 'custom') refuse(place, message);
       if (variants.findIndex((one) => one.name === variant.name) < place)
         refuse(place, `expected each name once, got "${variant.name}" again`);
     }
@@ -67,39 +67,39 @@ export const SweepInput = z
   });
 export type SweepInput = z.infer<typeof SweepInput>;
 
-/** Name of a variant's run. */
+/** Returns the run name of a variant. */
 export const variantRun = (sweep: string, variant: string): string => `${sweep}-${variant}`;
 
-/** What a variant's run is started with. */
+/** Returns the run input of a variant. */
 export const variantInput = ({ name, base }: SweepInput, variant: SweepVariant): RunInput =>
   RunInput.parse({ ...base, ...variant.change, name: variantRun(name, variant.name) });
 
 export const VariantScore = z.object({ epoch: z.int(), bboxAP: Score });
 export type VariantScore = z.infer<typeof VariantScore>;
 
-/** How a variant stands, or ended. */
+/** Status of a variant. */
 export const VariantStatus = z.object({
   variant: z.string(),
   runId: z.string(),
   state: z.enum(['running', 'done', 'failed', 'cancelled']),
-  /** Its run was there before: it was waited for, and not started. */
+  /** The run existed before, so the sweep waited for it and did not start it. */
   joined: z.boolean(),
-  /** Of its validations, in the order of epochs. */
+  /** Scores of its validations, in the order of epochs. */
   scores: z.array(VariantScore),
-  /** The rule and the numbers; null unless it was asked to stop. */
+  /** Scores and rule of an early stop, as text; null otherwise. */
   stoppedEarly: z.string().nullable(),
-  /** Of the final test. */
+  /** Result of the final test. */
   result: z.object({ uri: z.string(), bboxAP: Score, segmAP: Score }).nullable(),
-  /** A code of configs/errors.ts, where it has one. */
+  /** Failure with its code of configs/errors.ts, if it has one. */
   failure: z.object({ code: z.string(), message: z.string() }).nullable(),
 });
 export type VariantStatus = z.infer<typeof VariantStatus>;
 
-/** What `watchVariants` has seen since it was asked: validations of a run that nobody knew of. */
+/** Result of `watchVariants`: new validations of a run. */
 export const VariantNews = z.object({ runId: z.string(), scores: z.array(VariantScore) });
 export type VariantNews = z.infer<typeof VariantNews>;
 
-/** The `status` query of a sweep. */
+/** Answer of the query `status` of a sweep. */
 export const SweepStatus = z.object({
   name: z.string(),
   stage: z.enum(['training', 'comparing', 'done', 'failed', 'cancelled']),
@@ -110,24 +110,24 @@ export const SweepStatus = z.object({
 });
 export type SweepStatus = z.infer<typeof SweepStatus>;
 
-/** comparison.json of a sweep: all that its pages are drawn from, but for the curves. */
+/** comparison.json of a sweep: data of its pages, except the curves. */
 export const SweepReport = z.object({
   v: z.literal(1),
   name: z.string(),
   createdAt: z.number(),
   earlyStop: EarlyStopRule.nullable(),
   variants: z.array(VariantStatus.extend({ changes: z.string() })),
-  /** The variant with the best box AP of the final test; null where nobody could tell. */
+  /** Variant with the best box AP in the final test; null if undecided. */
   winner: z.string().nullable(),
   verdict: z.array(z.string()),
-  /** Of all finished runs, the best first; null where fewer than two could be compared. */
+  /** Comparison of all finished runs, best first; null if fewer than two are comparable. */
   comparison: Comparison.nullable(),
-  /** Why finished runs are not in it. */
+  /** Why finished runs are missing in the comparison. */
   notCompared: z.array(z.string()),
 });
 export type SweepReport = z.infer<typeof SweepReport>;
 
-/** What the workflow returns. */
+/** Result of the workflow. */
 export const SweepResult = z.object({
   uri: z.string(),
   sha256: Sha256,
