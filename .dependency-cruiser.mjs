@@ -77,14 +77,14 @@ export default {
       { ...typesOnly, path: '^workflows/' },
     ),
     forbid(
-      'tests-are-imported-by-nobody',
+      'tests-are-not-imported',
       'Product code imports no test.',
       { path: '^(configs|workflows|activities|workers|infra)/' },
       { path: '^test/' },
     ),
     forbid(
       'declared-packages',
-      'Every imported package stands in package.json.',
+      'Every imported package is listed in package.json.',
       { path: '^(configs|workflows|activities|workers|infra)/' },
       { dependencyTypes: ['npm-no-pkg', 'npm-dev', 'unknown', 'undetermined'] },
     ),

@@ -1,4 +1,4 @@
-/** Spelling of source, documentation and test titles; also refuses words that our readers would not search for. */
+/** Checks spelling in source, documentation and test titles, and rejects words that readers would not search for. */
 export default {
   version: '0.2',
   language: 'en',
@@ -7,6 +7,8 @@ export default {
     'node_modules',
     '.everswin',
     'package-lock.json',
+    'cspell.config.mjs',
+    'test/spelling',
     'test/histories',
     'test/bench/results',
     'test/fixtures/failures/*.log',

@@ -1,4 +1,4 @@
-/** The import rules refuse what they are meant to refuse. `npm run check` applies them to the real tree. */
+/** Tests that each import rule rejects what it forbids. `npm run check` applies the rules to the real tree. */
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname } from 'node:path';
@@ -7,7 +7,7 @@ import extractDepcruiseOptions from 'dependency-cruiser/config-utl/extract-depcr
 import { expect, test } from 'vitest';
 import { projectRoot } from './helpers/project.ts';
 
-/** Names of the rules that a tree of these files breaks. */
+/** Returns the names of the rules that a tree of these files violates. */
 async function brokenRules(files: Record<string, string>): Promise<string[]> {
   const root = await mkdtemp(`${tmpdir()}/everswin-rules-`);
   try {
@@ -56,7 +56,7 @@ test.each([
   ['activities-layer-2', 'activities/inputs/a.ts', '../train/b.ts', { 'activities/train/b.ts': '' }],
   ['workers-name-workflows-by-path', 'workers/gpu.ts', '../infra/stack/a.ts', { 'infra/stack/a.ts': '' }],
   ['infra-imports-workflow-types', 'infra/cli/a.ts', '../../workflows/index.ts', { 'workflows/index.ts': '' }],
-  ['tests-are-imported-by-nobody', 'infra/cli/a.ts', '../../test/a.ts', { 'test/a.ts': '' }],
+  ['tests-are-not-imported', 'infra/cli/a.ts', '../../test/a.ts', { 'test/a.ts': '' }],
   ['declared-packages', 'infra/cli/a.ts', 'vitest', {}],
 ])('import rule %s refuses %s importing %s', async (rule, from, target, others) => {
   expect(await brokenRules({ ...others, [from]: importing(target) })).toContain(rule);

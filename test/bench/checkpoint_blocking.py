@@ -1,17 +1,17 @@
-"""How long a save keeps training waiting: ours, and the stock one on the same state in the same run.
+"""Measures how long a save blocks training: ours, and the stock one on the same state in the same run.
 
     PYTHONPATH=trainer .everswin/tools/trainer-env/bin/python test/bench/checkpoint_blocking.py --seed 1 --repeats 10
 
-The state is that of Swin-S Cascade Mask R-CNN: the recipe's own model and AdamW, after one step, 12 bytes a parameter.
-The training beside it is a stand-in, since the model itself would take half a minute a step here. There are two kinds:
-`compute` keeps one core in a few large products; `dispatch` makes thousands of small calls, as a training does that
-feeds a GPU, and so meets the saver at Python's global lock. The last part is real MMDetection: the demo's recipe,
-saving every three seconds.
+The state is that of Swin-S Cascade Mask R-CNN: the model of the recipe and AdamW after one step, 12 bytes a parameter.
+Training itself is simulated, because the model would take half a minute per step here. There are two kinds: `compute`
+spends its time in a few large products on one core; `dispatch` makes thousands of small calls, like a training that
+feeds a GPU, and so competes with the saver for the GIL. The last part is real MMDetection: the demo recipe, saving
+every three seconds.
 """
 
 import os
 
-# One core for the stand-in, the other one for the saver. Before torch is imported.
+# One core for the simulated training, the other one for the saver. Set before torch is imported.
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import json
@@ -136,7 +136,7 @@ def dispatch_step() -> Callable[[], None]:
 
 
 def measure(capture: Capture, step: Callable[[], None], repeats: int) -> Samples:
-    """Twice ours, then the stock one, over and over, each after some steps that nobody disturbs."""
+    """Alternates two of our saves with a stock one, each after some undisturbed steps."""
     samples = Samples()
     folder = Path(tempfile.mkdtemp(prefix="everswin-bench-"))
     try:
@@ -219,7 +219,7 @@ def describe(kind: str, samples: Samples) -> list[dict[str, Any]]:
         figure(f"{kind}: share of wall time at 10 min", "%", share, "<= 0.5"),
         figure(f"{kind}: whole save, in the background", "s", samples.whole),
         figure(f"{kind}: step", "s", samples.steps),
-        figure(f"{kind}: step beside a save / step", "times", slowdown),
+        figure(f"{kind}: step during a save / step", "times", slowdown),
         figure(f"{kind}: lost to slow steps by a save", "s", samples.lost_to_slow_steps),
         figure(f"{kind}: share with slow steps", "%", with_slow_steps),
         figure(f"{kind}: blocked by a stock save", "s", samples.stock),

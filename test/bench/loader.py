@@ -1,13 +1,13 @@
-"""Images a second out of a data loader: from inside the archive, and from extracted files.
+"""Measures images per second of a data loader that reads from the archive or from extracted files.
 
     PYTHONPATH=trainer .everswin/tools/trainer-env/bin/python test/bench/loader.py --seed 1 --repeats 8
 
-Two worker processes do what a recipe's first step does, MMDetection's LoadImageFromFile: read the bytes, decode them.
-1,000 JPEG files of 163 KB on average, in a random order, all in the page cache. The two take turns every half epoch,
-and swap who begins: half a second apart they find the machine in the same mood. The workers stay, as in a training, and
-so both are measured twice: in the first epoch, in which a worker checks the CRC-32 of all that it reads inside the
-archive, and from the fifth on, in which that is left for what only the other worker had read so far. Of files nobody
-checks anything. The second figure is the workers' own CPU time.
+Two worker processes run LoadImageFromFile of MMDetection, the first step of a recipe: read the bytes and decode them.
+The data are 1,000 JPEG files of 163 KB on average, in random order, all in the page cache. The two variants alternate
+every half epoch and swap their order, so that changes of the machine's speed affect both. The workers persist, as in
+training, so both variants are measured twice: in the first epoch, in which a worker checks the CRC-32 of everything
+that it reads from the archive, and from the fifth epoch, in which it only checks entries that it has not read before.
+Extracted files are not checked. The second figure is the CPU time of the workers.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Pictures for the benchmarks of data: real JPEG files of varied size, and the archives they come in."""
+"""Generates images for the data benchmarks: real JPEG files of varied size, and archives of them."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ import numpy as np
 
 # COCO's images: 118,287 in 19.3 GB, most of 640 x 480.
 SIZES = ((640, 480), (480, 640), (640, 427), (500, 375), (640, 640))
-# Drawn once each; the others differ from them by a comment of their own.
+# Each is drawn once; the other files differ from them only by a JPEG comment.
 DISTINCT = 300
 MEAN_BYTES = 163_000
 TRAIN_SHARE = 0.95
@@ -30,7 +30,7 @@ def draw_photos(seed: int, count: int) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _draw(draw: np.random.Generator) -> tuple[bytes, int, int]:
-    """Blotches of all scales, as photos have, and grain; the quality is sought that gives the wanted size."""
+    """Draws blotches of all scales and grain, like a photo, and searches the quality that gives the requested size."""
     width, height = SIZES[draw.integers(len(SIZES))]
     canvas = np.zeros((height, width, 3), np.float32)
     for blocks in (3, 8, 20, 60, 200):
@@ -100,5 +100,5 @@ def _annotate(images: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _describe(path: Path) -> dict[str, Any]:
-    """As the downloader would have it. The hash is not looked at again."""
+    """Returns the record that the downloader would write, with a dummy hash that is not checked."""
     return {"path": str(path), "sha256": "0" * 64, "bytes": path.stat().st_size, "files": None}

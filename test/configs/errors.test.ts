@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { errorCatalogue, nonRetryableCodes } from '../../configs/errors.ts';
 import { projectRoot } from '../helpers/project.ts';
 
-/** `## Code` headings of the page, each with its text. */
+/** Returns the sections of the page by their `## Code` heading. */
 async function readErrorPage(): Promise<Map<string, string>> {
   const page = await readFile(`${projectRoot}/docs/errors.md`, 'utf8');
   const sections = page.split(/^## /m).slice(1);
@@ -25,6 +25,6 @@ test('docs/errors.md has the meaning, next step and retry of every code', async 
   }
 });
 
-test('invalid input is not retried', () => {
+test('InvalidInput is not retryable', () => {
   expect(nonRetryableCodes).toContain('InvalidInput');
 });

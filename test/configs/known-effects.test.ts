@@ -7,7 +7,7 @@ import { recipesFolder } from '../helpers/project.ts';
 const recipes = readdirSync(recipesFolder).flatMap((file) => (file.endsWith('.py') ? [file.slice(0, -3)] : []));
 const models = recipes.flatMap((recipe) => publishedModelFor(recipe) ?? []);
 
-test('every recipe but the demo sets out to reach a published model, and every recipe a model names is there', () => {
+test('every recipe except the demo has a published model, and all named recipes exist', () => {
   expect(recipes.filter((recipe) => publishedModelFor(recipe) === undefined)).toEqual(['cascade-mask-rcnn_swin-demo']);
   for (const model of models) {
     expect(recipes).toEqual(expect.arrayContaining([...model.recipes, model.results]));
@@ -16,14 +16,14 @@ test('every recipe but the demo sets out to reach a published model, and every r
   }
 });
 
-test('a number comes with its source, and an unknown effect without a number', () => {
+test('every known effect has evidence, and unknown effects have no cost', () => {
   for (const effect of gapFacts().effects) {
     expect(effect.cost === null, effect.summary).toBe(effect.basis === 'unknown');
     if (effect.cost) expect(effect.evidence.length, effect.summary).toBeGreaterThan(0);
   }
 });
 
-test('a run of other data is compared with no published result', () => {
+test('comparableReferences returns nothing for a run on other data', () => {
   const references = referencesFor('cascade-mask-rcnn_swin-s_blog');
   const recipe = { name: 'cascade-mask-rcnn_swin-s_blog' };
   expect(comparableReferences({ recipe, references, dataset: { id: 'coco-2017' } })).toBe(references);

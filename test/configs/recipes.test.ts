@@ -8,11 +8,11 @@ import { projectRoot, recipesFolder } from '../helpers/project.ts';
 const facts = RecipeFacts.parse(JSON.parse(await readFile(`${recipesFolder}/metafile.json`, 'utf8')));
 const recipes = (await readdir(recipesFolder)).filter((file) => file.endsWith('.py')).map((file) => file.slice(0, -3));
 
-test('the metafile knows each recipe and no other', () => {
+test('metafile.json lists exactly the existing recipes', () => {
   expect(Object.keys(facts).sort()).toEqual(recipes.sort());
 });
 
-test.each(recipes)('a run file trains %s for as many epochs as its facts are about', async (recipe) => {
+test.each(recipes)('a run file trains %s for the number of epochs in its facts', async (recipe) => {
   const folder = `${projectRoot}/configs/runs`;
   const contents = await Promise.all((await readdir(folder)).map((file) => readFile(`${folder}/${file}`, 'utf8')));
   const inputs = contents.map((text) => parseRunInput(JSON.parse(text))).flatMap((one) => (one.ok ? [one.input] : []));
@@ -21,11 +21,14 @@ test.each(recipes)('a run file trains %s for as many epochs as its facts are abo
   );
 });
 
-test.each(recipes.filter((recipe) => recipe.includes('_paper')))('%s has the released model first', (recipe) => {
-  expect(referencesFor(recipe)[0]).toMatchObject({ label: 'released model' });
-});
+test.each(recipes.filter((recipe) => recipe.includes('_paper')))(
+  'references of %s start with the released model',
+  (recipe) => {
+    expect(referencesFor(recipe)[0]).toMatchObject({ label: 'released model' });
+  },
+);
 
-test('numbers that somebody published are fractions of 1, and memory is a range with its source', () => {
+test('metafile.json has plausible published scores and memory ranges with a source', () => {
   for (const { references, trainingMemoryGb: memory } of Object.values(facts)) {
     for (const { bbox, segm } of references) expect(bbox.AP).toBeGreaterThan(segm.AP ?? 1);
     if (memory === undefined) continue;

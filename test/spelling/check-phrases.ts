@@ -1,4 +1,4 @@
-/** Refuses phrases that vocabulary rules out; single words stand in cspell.config.mjs. Prints each place, then exits with 1. */
+/** Prints each forbidden phrase and exits with 1 if there is any. Forbidden single words are in cspell.config.mjs. */
 import { execa } from 'execa';
 import { projectRoot } from '../helpers/project.ts';
 
@@ -6,9 +6,9 @@ const searched = ['*.ts', '*.mjs', '*.py', '*.md', 'configs/*.json'];
 const patterns = 'test/spelling/forbidden-phrases.txt';
 const argv = ['grep', '--untracked', '-nPi', '-f', patterns, '--', ...searched, ':!test/fixtures'];
 const { exitCode, stdout, stderr } = await execa('git', argv, { cwd: projectRoot, reject: false });
-// git grep exits with 1 where it finds nothing.
+// git grep exits with 1 if it finds nothing.
 if (exitCode !== 1) {
   console.error(stdout || stderr);
-  console.error(`Phrases that ${patterns} rules out. Say it as the documentation of PyTorch or Temporal would.`);
+  console.error(`Phrases that ${patterns} forbids. Use the terms of the PyTorch or Temporal documentation instead.`);
   process.exitCode = 1;
 }

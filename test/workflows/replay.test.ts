@@ -1,4 +1,4 @@
-/** To record the histories again: RECORD_HISTORIES=1 npx vitest run test/workflows/replay.test.ts */
+/** Replays recorded histories. To record them again: RECORD_HISTORIES=1 npx vitest run test/workflows/replay.test.ts */
 import { readFile, readdir } from 'node:fs/promises';
 import { Worker } from '@temporalio/worker';
 import { expect, test } from 'vitest';
@@ -25,15 +25,15 @@ const histories = await Promise.all(
   }),
 );
 
-test.each(histories)('the workflow code replays $file', async ({ text, workflowId }) => {
+test.each(histories)('workflow code replays $file without a nondeterminism error', async ({ text, workflowId }) => {
   const history: unknown = JSON.parse(text);
   await Worker.runReplayHistory({ workflowsPath: `${projectRoot}/workflows/index.ts` }, history, workflowId);
 });
 
-test('every workflow type has a history', () => {
+test('histories cover every workflow type', () => {
   expect(new Set(histories.map(({ type }) => type))).toEqual(new Set(Object.values(workflowTypes)));
 });
 
-test('a training with crashes has a history', () => {
+test('histories include a training with crashes', () => {
   expect(histories.map(({ file }) => file)).toContain('train-detector-crash.json');
 });

@@ -85,7 +85,7 @@ test('renderMarkdown summarizes the report', () => {
 
     ### Pipeline steps
 
-    - dataset: hit: done on 2026-08-10 19:02 UTC, 5 fields unchanged, its files looked at again
+    - dataset: hit: done on 2026-08-10 19:02 UTC, 5 fields unchanged, its files checked again
     - weights: miss: weights sha256 changed (9f71c168d837 → 2c2d9bdc3d45)
 
     ### Attempts

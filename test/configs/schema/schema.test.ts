@@ -20,7 +20,7 @@ const problemsOf = (change: object): string[] => {
   return parsed.ok ? [] : parsed.problems;
 };
 
-test('a short input is filled up with stated defaults', () => {
+test('parseRunInput adds the defaults to a minimal input', () => {
   expect(parseRunInput(valid)).toEqual({
     ok: true,
     input: {
@@ -52,7 +52,7 @@ test('a short input is filled up with stated defaults', () => {
   });
 });
 
-test('all problems are listed at once, each with its path', () => {
+test('parseRunInput lists all problems, each with its path', () => {
   const parsed = parseRunInput({ ...valid, name: '../etc/passwd', epochs: -1, recipe: undefined, lr: 0.1 });
   expect(inputRefusal(parsed.ok ? [] : parsed.problems)).toMatchInlineSnapshot(`
     "The run input has 4 problems:
@@ -79,18 +79,20 @@ test.each([
   'x\n',
   'x'.repeat(64),
   '%2e%2e',
-])('the name %j is refused, because names become folders', (name) => expect(problemsOf({ name })).toHaveLength(1));
+])('parseRunInput rejects the name %j, because names become folders', (name) =>
+  expect(problemsOf({ name })).toHaveLength(1),
+);
 
-test.each(['demo', 'swin-s-blog', 'a.b_c-1', '0', 'x'.repeat(63)])('the name %j is accepted', (name) => {
+test.each(['demo', 'swin-s-blog', 'a.b_c-1', '0', 'x'.repeat(63)])('parseRunInput accepts the name %j', (name) => {
   expect(problemsOf({ name })).toEqual([]);
 });
 
-test.each([null, 42, 'text', [], undefined])('an input that is %j is refused with a sentence', (raw) => {
+test.each([null, 42, 'text', [], undefined])('parseRunInput rejects the input %j', (raw) => {
   const parsed = parseRunInput(raw);
   expect(parsed.ok).toBe(false);
 });
 
-test('fewer than two kept checkpoints are refused: a damaged newest one must leave another', () => {
+test('parseRunInput requires two kept checkpoints, because the newest may be damaged', () => {
   expect(problemsOf({ checkpoint: { keepLast: 1 } })[0]).toContain('checkpoint.keepLast');
 });
 
@@ -105,7 +107,7 @@ const ownData = (change: object) => ({
   ...change,
 });
 
-test('a data set of the user is taken with its defaults: hashes and counts that nobody stated are unknown', () => {
+test('parseRunInput accepts a data set of the user without hashes and counts', () => {
   const parsed = parseRunInput({ ...valid, dataset: 'shapes', catalog: { datasets: { shapes: ownData({}) } } });
   expect(parsed).toMatchObject({
     ok: true,
@@ -114,26 +116,29 @@ test('a data set of the user is taken with its defaults: hashes and counts that 
 });
 
 test.each([
-  ['a split of an archive that is not there', { train: { images: 'b.zip', annotations: 'a.json' } }, 'got "b.zip"'],
-  ['two files of one name', { archives: Array(2).fill({ file: 'a.zip', urls: ['file:///a'] }) }, 'its own name'],
-  ['an address of another kind', { archives: [{ file: 'a.zip', urls: ['ftp://x/a'] }] }, 'urls'],
-  ['an address with too much', { archives: [{ file: '../a.zip', urls: ['file:///a'] }] }, 'file'],
-])('%s is refused with its path', (_, change, message) => {
+  ['a split of an unknown archive', { train: { images: 'b.zip', annotations: 'a.json' } }, 'got "b.zip"'],
+  ['two files with one name', { archives: Array(2).fill({ file: 'a.zip', urls: ['file:///a'] }) }, 'its own name'],
+  ['an address with an unknown scheme', { archives: [{ file: 'a.zip', urls: ['ftp://x/a'] }] }, 'urls'],
+  ['a file name with a path', { archives: [{ file: '../a.zip', urls: ['file:///a'] }] }, 'file'],
+])('parseRunInput rejects %s and names its path', (_, change, message) => {
   const [problem = ''] = problemsOf({ catalog: { datasets: { shapes: ownData(change) } } });
   expect(problem).toContain('catalog.datasets.shapes');
   expect(problem).toContain(message);
 });
 
-test.each(['s3://my-bucket', 's3://my-bucket/runs/of-mine', 'local'])('the artifact store may be %s', (store) => {
-  expect(problemsOf({ artifacts: { store } })).toEqual([]);
-});
+test.each(['s3://my-bucket', 's3://my-bucket/runs/of-mine', 'local'])(
+  'parseRunInput accepts the artifact store %s',
+  (store) => {
+    expect(problemsOf({ artifacts: { store } })).toEqual([]);
+  },
+);
 
 test.each(['s3://', 's3://A', 's3://key:secret@bucket', 's3://b/../c', 'https://bucket', 's3://bucket?x=1', '/data'])(
-  'the artifact store may not be %s',
+  'parseRunInput rejects the artifact store %s',
   (store) => expect(problemsOf({ artifacts: { store } })).toHaveLength(1),
 );
 
-test('a run begins with a backbone or with a detector, never with both or neither', () => {
+test('parseRunInput requires either a backbone or a detector', () => {
   const weightsOf = (weights: unknown) => parseRunInput({ ...valid, weights });
   expect(weightsOf({ detector: 'released' })).toMatchObject({ ok: true });
   for (const weights of [{}, { backbone: 'a', detector: 'b' }])
@@ -143,7 +148,7 @@ test('a run begins with a backbone or with a detector, never with both or neithe
     });
 });
 
-test('every run file is valid and names a recipe, a data set and weights that exist', async () => {
+test('run files are valid and name existing recipes, data sets and weights', async () => {
   const catalog = Catalog.parse(JSON.parse(await readFile(`${projectRoot}/configs/catalog.json`, 'utf8')));
   const recipes = await readdir(recipesFolder);
   for (const file of await readdir(`${projectRoot}/configs/runs`)) {
@@ -159,7 +164,7 @@ test('every run file is valid and names a recipe, a data set and weights that ex
   }
 });
 
-test('several hosts get equal parts of the GPUs, each only once', () => {
+test('parseRunInput requires distinct hosts with equal shares of the GPUs', () => {
   expect(problemsOf({ gpus: 8, hosts: ['gpu-a', 'gpu-b'] })).toEqual([]);
   expect(problemsOf({ gpus: 5, hosts: ['gpu-a', 'gpu-b'] })).toEqual([
     'gpus: expected all GPUs together to be a multiple of the 2 hosts, got 5',

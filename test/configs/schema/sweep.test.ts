@@ -29,7 +29,7 @@ const problemsOf = (raw: unknown): string[] => {
   return parsed.ok ? [] : parsed.problems;
 };
 
-test('a variant is the base with what it changes: no default takes back what the base says', () => {
+test('variantInput merges the changes into the base and keeps its other settings', () => {
   const input = SweepInput.parse(
     sweep([{ name: 'a' }, { name: 'b', change: { epochs: 9, speed: { channelsLast: true } } }]),
   );
@@ -38,7 +38,7 @@ test('a variant is the base with what it changes: no default takes back what the
   expect(b).toMatchObject({ name: 'lr-b', seed: 7, epochs: 9, speed: { fusedAdamW: false, channelsLast: true } });
 });
 
-test('the data set is the same for all, names are there once, and every problem is listed with its path', () => {
+test('parseSweepInput rejects other data sets and repeated names, and lists every problem', () => {
   expect(problemsOf(sweep([{ name: 'a', change: { dataset: 'other' } }, { name: 'b' }]))).toEqual([
     expect.stringMatching(/^variants\[0\].change: .*"dataset"/) as string,
   ]);
@@ -53,12 +53,12 @@ test('the data set is the same for all, names are there once, and every problem 
   ]);
 });
 
-test('a sweep with more validations than a history holds is refused', () => {
+test('parseSweepInput rejects more validations than a workflow history can hold', () => {
   const long = Array.from({ length: 12 }, (_, place) => ({ name: `v${place}`, change: { epochs: 600 } }));
   expect(problemsOf(sweep(long))).toEqual(['variants: expected at most 6000 epochs in all, got 7200']);
 });
 
-test('the sweep of the demo is one', async () => {
+test('the demo sweep is a valid sweep', async () => {
   const raw: unknown = JSON.parse(await readFile(`${projectRoot}/configs/sweeps/demo.json`, 'utf8'));
   expect(SweepInput.parse(raw).variants.map(({ change }) => formatVariantChanges(change))).toEqual([
     'same as the base',

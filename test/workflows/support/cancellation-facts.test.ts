@@ -1,4 +1,4 @@
-/** What temporal.md had only read in code, settled on the pinned SDK and server. The findings are in docs/decisions/0001-cancellation.md. */
+/** Verifies cancellation on the pinned SDK and server. The findings are in docs/decisions/0001-cancellation.md. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
@@ -12,8 +12,8 @@ const taskQueue = 'cancellation-facts';
 let finishedCleaningAt = 0;
 const endings: string[] = [];
 
-/** Beats fast, so that a cancellation arrives fast. */
-async function whileBeating<T>(work: () => Promise<T>): Promise<T> {
+/** Sends heartbeats fast, so that a cancellation arrives fast. */
+async function withHeartbeat<T>(work: () => Promise<T>): Promise<T> {
   const { heartbeat } = Context.current();
   const timer = setInterval(() => heartbeat(), 100);
   try {
@@ -25,12 +25,12 @@ async function whileBeating<T>(work: () => Promise<T>): Promise<T> {
 
 const activities = {
   cleanUpSlowly: () =>
-    whileBeating(async () => {
+    withHeartbeat(async () => {
       await Context.current().cancelled.catch(() => sleep(2_000));
       finishedCleaningAt = Date.now();
     }),
   runChild: (rethrow: Rethrow) =>
-    whileBeating(async () => {
+    withHeartbeat(async () => {
       const { cancellationSignal } = Context.current();
       try {
         await execa('sleep', ['60'], { cancelSignal: cancellationSignal });
@@ -89,19 +89,19 @@ async function untilStarted(handle: WorkflowHandle): Promise<string> {
   }
 }
 
-test('(a) with the default cancellation type the workflow goes on before the activity has cleaned up', async () => {
+test('(a) the workflow continues before the cleanup with the default cancellation type', async () => {
   const handle = await startAndCancel<number>('resumesAt', 'default');
-  const wentOnAt = await handle.result();
+  const resumedAt = await handle.result();
   await sleep(3_000);
-  expect(wentOnAt).toBeLessThan(finishedCleaningAt);
+  expect(resumedAt).toBeLessThan(finishedCleaningAt);
 });
 
-test('(a) with WAIT_CANCELLATION_COMPLETED written out the workflow waits', async () => {
+test('(a) the workflow waits for the cleanup with WAIT_CANCELLATION_COMPLETED', async () => {
   const handle = await startAndCancel<number>('resumesAt', 'written out');
   expect(await handle.result()).toBeGreaterThanOrEqual(finishedCleaningAt);
 });
 
-test('(b) the error of a child that execa killed is no cancellation to the workflow; the reason of the signal is', async () => {
+test('(b) the reason of the signal is a cancellation to the workflow, an execa error is not', async () => {
   expect(await (await startAndCancel<boolean>('seesCancellation', 'child error')).result()).toBe(false);
   expect(await (await startAndCancel<boolean>('seesCancellation', 'reason')).result()).toBe(true);
 });
@@ -109,17 +109,17 @@ test('(b) the error of a child that execa killed is no cancellation to the workf
 test.each<Rethrow>(['child error', 'reason'])(
   '(c) a paused activity that rethrows the %s waits as paused, beyond maximumAttempts 1',
   async (rethrow) => {
-    const pending = await pauseAndLook(rethrow, 2_000);
+    const pending = await pauseAndDescribe(rethrow, 2_000);
     expect(pending).toMatchObject({ paused: true, attempt: 2 });
   },
 );
 
-test('(c) a paused activity that throws an AbortError hangs in its attempt until the heartbeat timeout', async () => {
-  expect(await pauseAndLook('AbortError', 5_000)).toMatchObject({ paused: true, attempt: 1 });
+test('(c) a paused activity that throws an AbortError hangs until the heartbeat timeout', async () => {
+  expect(await pauseAndDescribe('AbortError', 5_000)).toMatchObject({ paused: true, attempt: 1 });
 });
 
-/** What the server shows of the activity some time after it was paused. */
-async function pauseAndLook(rethrow: Rethrow, afterMs: number) {
+/** Pauses the activity and returns its state on the server some time later. */
+async function pauseAndDescribe(rethrow: Rethrow, afterMs: number) {
   const handle = await client.workflow.start<typeof workflows.seesCancellation>('seesCancellation', {
     taskQueue,
     workflowId: `pause-${rethrow}-${Date.now()}`,
@@ -133,6 +133,6 @@ async function pauseAndLook(rethrow: Rethrow, afterMs: number) {
   await sleep(afterMs);
   expect(endings).toEqual(['paused']);
   const [pending] = (await handle.describe()).raw.pendingActivities ?? [];
-  await handle.terminate('the test has seen enough');
+  await handle.terminate('the test is finished');
   return { paused: pending?.paused, attempt: pending?.attempt, state: pending?.state };
 }

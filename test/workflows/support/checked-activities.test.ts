@@ -16,7 +16,7 @@ import {
   type StubbedActivities,
 } from '../../helpers/workflow-env.ts';
 
-/** Returns what no version of the activity returns. */
+/** Creates an activity that returns an invalid result. */
 const returning =
   (result: unknown): (() => Promise<never>) =>
   () =>
@@ -50,7 +50,7 @@ test.each([
   });
 });
 
-test('the failure names each field, and the jobs of the run are stopped', async () => {
+test('an unexpected result names each invalid field and stops the jobs of the run', async () => {
   const stopped: string[] = [];
   const stubs: Partial<StubbedActivities> = {
     runTraining: returning({ ...anAttempt({}), epoch: 'three', outcome: 'won' }),
@@ -68,7 +68,7 @@ test('the failure names each field, and the jobs of the run are stopped', async 
   expect(stopped).toEqual([input.name]);
 });
 
-test('a training that is completed by command fails the run and is stopped', async () => {
+test('a training that a client completes by command fails the run and is stopped', async () => {
   let isStopped = false;
   const stubs: Partial<StubbedActivities> = {
     runTraining: async () => {
@@ -146,7 +146,7 @@ test('a failure reaction that this version does not know stops the run', async (
   });
 });
 
-test('what an activity without a result returns is dropped', async () => {
+test('checkedActivities discards the result of an activity that returns nothing', async () => {
   await withWorkers({ notify: returning({ ok: true }) }, async (client) => {
     const { handle } = await startRun(client, { ...freshInput(), notify: [{ to: 'webhook', ref: 'OPS' }] });
     expect(await handle.result()).toEqual(aReport);

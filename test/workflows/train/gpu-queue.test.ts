@@ -1,4 +1,4 @@
-/** Two runs on one machine: a real server, a worker with the real slots, real supervisors and locks. */
+/** Tests the GPU queue of one machine with a real server, worker slots, supervisors and locks. */
 import { Worker } from '@temporalio/worker';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { expect, test } from 'vitest';
@@ -60,7 +60,7 @@ const stepping = (home: string, input: RunInput) =>
   until(async () => ((await eventsOf(home, input)).some(({ type }) => type === 'step') ? true : undefined));
 const waitingText = (handle: WorkflowHandle) => until(async () => (await statusOf(handle)).waiting ?? undefined);
 
-test('of two runs that ask for all GPUs one waits and says so, and starts within 5 s after the other was killed -9', async () => {
+test('GPU queue starts the waiting run within 5 s after the holder is killed', async () => {
   await onTwoGpus('0.1', async (client, home) => {
     const [first, second] = [
       { ...freshInput(), gpus: 2 },
@@ -80,7 +80,7 @@ test('of two runs that ask for all GPUs one waits and says so, and starts within
     const started = (await eventsOf(home, second)).find(({ type }) => type === 'started');
     expect((started?.t ?? Infinity) - killedAt).toBeLessThan(5);
 
-    // The killed one queues up again, and its turn comes.
+    // The killed run joins the queue again and gets the GPUs next.
     expect(await waitingText(one)).toContain(`held by run ${second.name} (pid `);
     await other.result();
     await one.result();
@@ -93,13 +93,13 @@ test('of two runs that ask for all GPUs one waits and says so, and starts within
   });
 }, 240_000);
 
-test('what does not fit into the waiting room stays with the server, and the lower priority number is taken first', async () => {
+test('GPU queue leaves runs without a slot on the server and starts urgent runs first', async () => {
   await onTwoGpus('0.08', async (client, home) => {
     const inputs = [3, 3, 3, 5, 1].map((priority, index) => ({
       ...freshInput(),
       gpus: 2,
       priority,
-      epochs: [1000, 1000, 10, 2, 2][index] ?? 1, // the first two hold them until they are cancelled
+      epochs: [1000, 1000, 10, 2, 2][index] ?? 1, // the first two hold their GPUs until they are cancelled
     }));
     const handles = [];
     for (const [index, input] of inputs.entries()) {
@@ -111,10 +111,10 @@ test('what does not fit into the waiting room stays with the server, and the low
     }
     const [holder, second, ...others] = handles;
     await holder?.cancel();
-    // Room for one more. Which of the two the server gives it to is a race of their looks at the machine.
+    // One slot is free. Either of the two runs may get it, depending on which finishes its machine check first.
     await until(async () => {
-      const stood = await Promise.all(others.slice(1).map(async (handle) => (await statusOf(handle)).waiting));
-      return stood.find((text) => text !== null) ?? undefined;
+      const texts = await Promise.all(others.slice(1).map(async (handle) => (await statusOf(handle)).waiting));
+      return texts.find((text) => text !== null) ?? undefined;
     });
     await second?.cancel();
     await Promise.all(others.map((handle) => handle.result()));

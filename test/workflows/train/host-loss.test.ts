@@ -1,4 +1,4 @@
-/** A machine that is gone for good: worker cut off, trainer killed, run and store deleted. Another one goes on from S3. */
+/** Simulates a lost machine: worker disconnected, trainer killed, run and store deleted. Another machine resumes from S3. */
 import { readdir, rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NativeConnection, Worker } from '@temporalio/worker';
@@ -17,7 +17,7 @@ import { createMiniRun, miniPlan, type MiniRun } from '../../helpers/mini-run.ts
 import { startS3Server, type S3Server } from '../../helpers/s3-server.ts';
 import { freshInput, withControlWorker, withWorkers } from '../../helpers/workflow-env.ts';
 
-/** The same plan with its artifacts under a prefix of their own. */
+/** Returns the plan with its artifacts under a separate prefix. */
 const planIn = (prefix: string): RunPlan => {
   const artifacts = { store: `s3://${s3.bucket}/${prefix}` };
   return { ...miniPlan, input: { ...miniPlan.input, artifacts } };
@@ -27,7 +27,7 @@ const slowSteps = ['--step-seconds', '0.5'];
 let s3: S3Server;
 beforeAll(async () => {
   s3 = await startS3Server();
-  // As a worker has them: whoever opens the store finds the credentials in the environment.
+  // The store reads its credentials from the environment, as in a worker.
   for (const [name, value] of Object.entries(s3.env)) vi.stubEnv(name, value);
 });
 afterAll(async () => {
@@ -60,7 +60,7 @@ async function startGpuWorker(address: string, { dependencies }: MiniRun) {
   return { worker, running: worker.run() };
 }
 
-/** Neither a signal handler nor a heartbeat tells anybody. */
+/** Kills and deletes everything, without a signal handler or a last heartbeat. */
 async function destroy({ folder, dependencies }: MiniRun): Promise<void> {
   const job = await findLiveJob(folder.train);
   for (const pid of (await readProgress(folder.train.progress)).flatMap((event) =>
@@ -72,7 +72,7 @@ async function destroy({ folder, dependencies }: MiniRun): Promise<void> {
   await rm(dependencies.home, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
 }
 
-test('a run whose machine is gone ends elsewhere with the weights of an undisturbed run', async () => {
+test('trainDetector finishes on another machine with equal weights when a machine is lost', async () => {
   const undisturbed = await createMachine();
   const controlOf = (prefix: string) => ({ resolvePlan: () => Promise.resolve(planIn(prefix)) });
   await withWorkers({ ...createGpuActivities(undisturbed.dependencies), ...controlOf('undisturbed') }, async (client) =>

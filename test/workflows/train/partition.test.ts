@@ -1,4 +1,4 @@
-/** (d) A worker that is cut off for longer than its heartbeat timeout, while its trainer runs on beside it. */
+/** (d) Partitions a worker for longer than its heartbeat timeout, while its trainer keeps running. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { expect, inject, test } from 'vitest';
@@ -11,8 +11,8 @@ import { startPartitionProxy } from '../../fixtures/partition-proxy.ts';
 import { createMiniRun, miniPlan } from '../../helpers/mini-run.ts';
 import { freshInput, someMetrics, withControlWorker } from '../../helpers/workflow-env.ts';
 
-test('a cut-off worker is replaced, its trainer is adopted, and when it comes back it finds itself superseded', async () => {
-  const run = await createMiniRun('--step-seconds', '1.5'); // 30 steps: longer than the cut and the heartbeat timeout together
+test('trainDetector adopts the trainer of a partitioned worker, whose attempt becomes stale', async () => {
+  const run = await createMiniRun('--step-seconds', '1.5'); // 30 steps last longer than the partition and the heartbeat timeout
   const address = inject('temporalAddress');
   const proxy = await startPartitionProxy(address);
   const failures: unknown[] = [];

@@ -1,4 +1,4 @@
-/** What the workflow does about several hosts: a real server, stubbed activities on a queue for each host. */
+/** Tests multi-host attempts on a real server with stubbed activities on a queue per host. */
 import { ApplicationFailure } from '@temporalio/common';
 import { expect, test } from 'vitest';
 import { RunStatus, type Check } from '../../../configs/schema/index.ts';
@@ -9,7 +9,7 @@ import { anAttempt, freshInput, type StubbedActivities } from '../../helpers/wor
 
 type Stubs = Partial<StubbedActivities>;
 
-test('every host is looked at and joins; test and report are the leader’s', async () => {
+test('trainDetector checks every host, and only the leader tests and reports', async () => {
   const joined: unknown[] = [];
   const joinTraining: Stubs['joinTraining'] = (request) => {
     joined.push([request.host, request.attempt]);
@@ -19,7 +19,7 @@ test('every host is looked at and joins; test and report are the leader’s', as
     const { handle } = await startRun(client, inputForHosts());
     await handle.result();
     const { checks } = RunStatus.parse(await handle.query('status'));
-    expect(checks.map(({ name: about }) => about)).toEqual(['gpu-a: shared folder', 'gpu-b: shared folder']);
+    expect(checks.map(({ name }) => name)).toEqual(['gpu-a: shared folder', 'gpu-b: shared folder']);
   });
   expect(joined).toEqual([['gpu-b', 1]]);
   expect(asked['gpu-a']).toEqual([
@@ -32,14 +32,14 @@ test('every host is looked at and joins; test and report are the leader’s', as
   expect(asked['gpu-b']).toEqual(['checkMachine', 'checkSharedStorage', 'checkSharedStorage', 'joinTraining']);
 });
 
-test('a run with one host waits for that one, and needs nobody else', async () => {
+test('trainDetector uses only the named host when there is one', async () => {
   const asked = await withHostWorkers({ 'gpu-b': {} }, async (client) => {
     await (await startRun(client, { ...freshInput(), hosts: ['gpu-b'] })).handle.result();
   });
   expect(asked['gpu-b']).toEqual(['checkMachine', 'runTraining', 'runTest']);
 });
 
-test('a part of which nothing is left ends the attempt as a crash, and all start again', async () => {
+test('runMultiHostAttempt reports a crash when a host loses its supervisor', async () => {
   const runTraining: Stubs['runTraining'] = (request) =>
     request.attempt === 1 ? trainUntilStopped(request) : Promise.resolve(anAttempt({ attempt: request.attempt }));
   const joinTraining: Stubs['joinTraining'] = ({ attempt }) =>
@@ -55,7 +55,7 @@ test('a part of which nothing is left ends the attempt as a crash, and all start
   });
 });
 
-test('a host that can never take part ends the run, with the reason', async () => {
+test('runMultiHostAttempt fails the run with the reason when a host can never join', async () => {
   const joinTraining: Stubs['joinTraining'] = () =>
     Promise.reject(ApplicationFailure.nonRetryable('Not enough GPUs on this machine.', 'TrainingFailed'));
   await withHostWorkers({ 'gpu-a': { runTraining: trainUntilStopped }, 'gpu-b': { joinTraining } }, async (client) => {
@@ -66,7 +66,7 @@ test('a host that can never take part ends the run, with the reason', async () =
   });
 });
 
-test('a leader that fails for good takes the others along', async () => {
+test('runMultiHostAttempt stops the other hosts when the leader fails the run', async () => {
   const stopped: boolean[] = [];
   const joinTraining: Stubs['joinTraining'] = async (request) => {
     await trainUntilStopped(request);
@@ -82,15 +82,15 @@ test('a leader that fails for good takes the others along', async () => {
   expect(stopped).toEqual([true]);
 });
 
-test('hosts without a folder in common do not start, not even by force', async () => {
-  const blind: Check = {
+test('trainDetector does not start hosts without a shared folder, even when forced', async () => {
+  const failed: Check = {
     name: 'shared folder',
     verdict: 'error',
     message: '/home does not show gpu-a',
     remedy: 'Share it.',
   };
   const checkSharedStorage: Stubs['checkSharedStorage'] = ({ expected }) =>
-    Promise.resolve(expected.length === 0 ? { ...blind, verdict: 'ok' } : blind);
+    Promise.resolve(expected.length === 0 ? { ...failed, verdict: 'ok' } : failed);
   const asked = await withHostWorkers({ 'gpu-a': {}, 'gpu-b': { checkSharedStorage } }, async (client) => {
     const { handle } = await startRun(client, { ...inputForHosts(), force: true });
     await expect(handle.result()).rejects.toMatchObject({

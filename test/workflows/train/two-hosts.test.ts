@@ -1,4 +1,4 @@
-/** One run on two machines: a real server, a worker and a supervisor for each, real torchrun that meets over a socket. */
+/** Tests one run on two simulated machines, each with a worker and a supervisor, joined by a real torchrun rendezvous. */
 import { readdir, readFile } from 'node:fs/promises';
 import type { WorkflowHandle } from '@temporalio/client';
 import { expect, test } from 'vitest';
@@ -24,14 +24,14 @@ const untilStep = (folder: RunFolder, iteration: number) =>
     return events.some((event) => event.type === 'step' && event.iteration >= iteration) ? true : undefined;
   });
 
-/** Pid of the rank that runs on a host. */
+/** Returns the pid of the rank on a host. */
 async function rankOn(folder: RunFolder, host: string): Promise<number> {
   const { dir } = folder.host(host);
   const [name] = await readdir(`${dir}/heartbeats`);
   return Number((await readFile(`${dir}/heartbeats/${name}`, 'utf8')).split(' ')[0]);
 }
 
-/** Both hosts watch under the token of the second attempt what was started under that of the first. */
+/** Waits until both hosts have the fencing token of the second attempt. */
 const untilAdopted = (folder: RunFolder) =>
   until(async () => {
     const newest = await Promise.all(hosts.map((host) => currentFence(folder.host(host))));
@@ -41,9 +41,9 @@ const untilAdopted = (folder: RunFolder) =>
 const endingsOf = (folder: RunFolder) =>
   Promise.all(hosts.map(async (host) => (await readJson(folder.host(host).exit, TrainerExit))?.reason));
 
-test('a rank that is killed on the second host ends the attempt on both, and the next ends with the weights of an undisturbed run', async () => {
-  await withTwoHosts(['--step-seconds', '0.05'], async ({ client, startWorker: hire, folderOf }) => {
-    for (const host of hosts) await hire(host);
+test('two hosts restart after one rank is killed and get the weights of an undisturbed run', async () => {
+  await withTwoHosts(['--step-seconds', '0.05'], async ({ client, startWorker, folderOf }) => {
+    for (const host of hosts) await startWorker(host);
     const train = async (input: RunInput, disturb: (folder: RunFolder) => Promise<void>) => {
       const { handle } = await startRun(client, input);
       await disturb(folderOf(input));
@@ -70,11 +70,11 @@ test('a rank that is killed on the second host ends the attempt on both, and the
   });
 });
 
-test('a pause saves and stops on both hosts; what a lost worker watched is adopted; a cancellation ends both', async () => {
+test('two hosts pause together, adopt trainers of lost workers and end when cancelled', async () => {
   await withTwoHosts(
     ['--step-seconds', '0.2', '--steps-per-epoch', '500'],
-    async ({ client, startWorker: hire, folderOf }) => {
-      const [first, second] = [await hire('gpu-a'), await hire('gpu-b')];
+    async ({ client, startWorker, folderOf }) => {
+      const [first, second] = [await startWorker('gpu-a'), await startWorker('gpu-b')];
       const input = inputForHosts();
       const folder = folderOf(input);
       const { handle } = await startRun(client, input);
@@ -82,9 +82,9 @@ test('a pause saves and stops on both hosts; what a lost worker watched is adopt
       const pids = await Promise.all(hosts.map((host) => rankOn(folder, host)));
 
       await second.stop();
-      await hire('gpu-b');
+      await startWorker('gpu-b');
       await first.stop();
-      await hire('gpu-a');
+      await startWorker('gpu-a');
       await until(async () => ((await statusOf(handle)).progress?.attempt === 2 ? true : undefined));
       await untilAdopted(folder);
       expect(await handle.executeUpdate(updateNames.pause)).toMatchObject({ iteration: expect.any(Number) as number });
@@ -94,7 +94,7 @@ test('a pause saves and stops on both hosts; what a lost worker watched is adopt
         ['worker-lost', false],
         ['preempted', true],
       ]);
-      expect(pids.some((pid) => isThere(pid))).toBe(false);
+      expect(pids.some((pid) => isAlive(pid))).toBe(false);
       const fences = hosts.map(async (host) => (await readJson(folder.host(host).exit, TrainerExit))?.fence);
       expect(await Promise.all(fences)).toEqual([1, 1]);
 
@@ -108,7 +108,7 @@ test('a pause saves and stops on both hosts; what a lost worker watched is adopt
   );
 });
 
-function isThere(pid: number): boolean {
+function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;
