@@ -73,8 +73,8 @@ function compareScores(scores: (number | null)[], replicates: Replicates | undef
   const [first = null, ...others] = scores;
   const differences = others.map((score, place) => {
     const by = first === null || score === null ? null : score - first;
-    const [drawn = [], other = []] = [replicates?.[0], replicates?.[place + 1]];
-    return { by, interval: differenceInterval(by, drawn, other) };
+    const [reference = [], other = []] = [replicates?.[0], replicates?.[place + 1]];
+    return { by, interval: differenceInterval(by, reference, other) };
   });
   return { scores, differences };
 }

@@ -2,9 +2,9 @@ import { apKinds, apRows, formatApRow } from '../shared/summary/coco-rows.ts';
 import { formatPoints, formatScore } from '../shared/summary/format-score.ts';
 import type { ComparedScore, Comparison, Report } from '../../configs/schema/index.ts';
 import { formatCount, formatPlural } from '../shared/summary/format-time.ts';
-import { drawFigure } from '../report/draw/figure.ts';
+import { renderFigure } from '../report/draw/figure.ts';
 import { type Markup, markup } from '../report/draw/markup.ts';
-import { drawPage } from '../report/draw/page.ts';
+import { renderPage } from '../report/draw/page.ts';
 import type { Section } from '../report/draw/section.ts';
 import type { Chart } from '../report/draw/svg-chart.ts';
 import { formatComparisonVerdict } from './comparison-verdict.ts';
@@ -18,20 +18,20 @@ export type ComparedCurves = Pick<Report, 'runId' | 'curves'>;
 
 /** Renders a page with differences in plans and metrics and with overlaid curves. */
 export const renderComparisonHtml = (comparison: Comparison, curves: readonly ComparedCurves[]): string =>
-  drawPage({
+  renderPage({
     kind: 'everswin comparison',
     title: comparison.runs.map(({ runId }) => runId).join(' · '),
     summary: markup`${formatComparisonVerdict(comparison).map((sentence) => markup`<p class="verdict">${sentence}</p>`)}
 <p class="note">Each run is compared with the first. ${explainIntervals(comparison)}</p>`,
-    sections: drawComparison(comparison, curves),
+    sections: renderComparison(comparison, curves),
   });
 
-/** Draws the sections below the verdict. */
-export const drawComparison = (comparison: Comparison, curves: readonly ComparedCurves[]): Section[] => [
-  drawPlans(comparison),
-  drawScores(comparison),
-  drawCurves(curves.slice(0, maxCurves)),
-  drawClasses(comparison),
+/** Renders the sections below the verdict. */
+export const renderComparison = (comparison: Comparison, curves: readonly ComparedCurves[]): Section[] => [
+  renderPlans(comparison),
+  renderScores(comparison),
+  renderCurves(curves.slice(0, maxCurves)),
+  renderClasses(comparison),
 ];
 
 export const explainIntervals = ({ resamples, images }: Comparison): string =>
@@ -39,10 +39,10 @@ export const explainIntervals = ({ resamples, images }: Comparison): string =>
     ? 'Intervals are not available because the runs share no resamples.'
     : `Brackets show 95 % intervals from ${formatCount(resamples)} paired resamples of the ${formatPlural(images, 'test image')}.`;
 
-const drawHeads = ({ runs }: Comparison): Markup[] =>
+const renderColumnHeads = ({ runs }: Comparison): Markup[] =>
   runs.map(({ runId }) => markup`<th scope="col" class="number">${runId}</th>`);
 
-function drawPlans(comparison: Comparison): Section {
+function renderPlans(comparison: Comparison): Section {
   const { plan, runs } = comparison;
   const rows = plan.map(
     ({ field, values }) =>
@@ -55,11 +55,11 @@ function drawPlans(comparison: Comparison): Section {
   return { id: 'plan', title: 'Differences between the plans', body };
 }
 
-const drawScores = (comparison: Comparison): Section => ({
+const renderScores = (comparison: Comparison): Section => ({
   id: 'results',
   title: 'Results',
   body: markup`<div class="scroll" role="region" aria-label="Average precision and recall" tabindex="0"><table class="results">
-<thead><tr><th scope="col"><span class="unseen">Measure</span></th>${drawHeads(comparison)}</tr></thead>
+<thead><tr><th scope="col"><span class="unseen">Measure</span></th>${renderColumnHeads(comparison)}</tr></thead>
 ${apKinds.map(
   ({ key: kind, title }) => markup`<tbody>
 <tr class="group"><th scope="rowgroup" colspan="${1 + comparison.runs.length}">${title}</th></tr>
@@ -67,13 +67,13 @@ ${apRows.map((row) => {
   const found = comparison.metrics.find((one) => one.kind === kind && one.key === row.key);
   return found === undefined
     ? ''
-    : markup`<tr><th scope="row"><div><b>${row.key}</b> <span>${formatApRow(row)}</span></div></th>${drawCells(found)}</tr>`;
+    : markup`<tr><th scope="row"><div><b>${row.key}</b> <span>${formatApRow(row)}</span></div></th>${renderCells(found)}</tr>`;
 })}</tbody>`,
 )}
 </table></div>`,
 });
 
-function drawCells({ scores, differences }: ComparedScore): Markup[] {
+function renderCells({ scores, differences }: ComparedScore): Markup[] {
   return scores.map((score, place) => {
     const difference = differences[place - 1];
     if (difference === undefined) return markup`<td class="ours">${formatScore(score)}</td>`;
@@ -84,7 +84,7 @@ function drawCells({ scores, differences }: ComparedScore): Markup[] {
 
 const inPoints = (score: number | null): number | null => (score === null ? null : Number(formatPoints(score)));
 
-function drawCurves(runs: readonly ComparedCurves[]): Section {
+function renderCurves(runs: readonly ComparedCurves[]): Section {
   const names = runs.map(({ runId }) => runId).join(', ');
   const chart = (
     id: string,
@@ -92,7 +92,7 @@ function drawCurves(runs: readonly ComparedCurves[]): Section {
     axes: Pick<Chart, 'xLabel' | 'yLabel' | 'yScale'>,
     pointsOf: (curves: Report['curves']) => Chart['series'][number]['points'],
   ): Markup =>
-    drawFigure({
+    renderFigure({
       id,
       title,
       ...axes,
@@ -111,19 +111,19 @@ ${chart('mask', 'Mask AP after each epoch', ofEpochs, ({ ap }) => ap.map((at) =>
   };
 }
 
-const drawClasses = (comparison: Comparison): Section => ({
+const renderClasses = (comparison: Comparison): Section => ({
   id: 'classes',
   title: 'Classes',
   body: markup`<div class="scroll tall" role="region" aria-label="Box AP of each class" tabindex="0"><table class="plain sortable">
-<thead><tr><th scope="col" data-sort="text">Class</th><th scope="col" class="number" data-sort="number">Objects</th>${drawHeads(comparison)}</tr></thead>
+<thead><tr><th scope="col" data-sort="text">Class</th><th scope="col" class="number" data-sort="number">Objects</th>${renderColumnHeads(comparison)}</tr></thead>
 <tbody>${comparison.classes.map(
     ({ name, instances, bbox }) =>
       markup`<tr><th scope="row">${name}</th><td class="number" data-value="${instances}">${formatCount(instances)}</td>${bbox.scores.map(
-        (score, place) => drawClassCell(score, bbox.differences[place - 1]),
+        (score, place) => renderClassCell(score, bbox.differences[place - 1]),
       )}</tr>`,
   )}</tbody></table></div>
 <p class="note">Box AP, largest change first. comparison.json also contains mask AP and intervals.</p>`,
 });
 
-const drawClassCell = (score: number | null, difference: ComparedScore['differences'][number] | undefined): Markup =>
+const renderClassCell = (score: number | null, difference: ComparedScore['differences'][number] | undefined): Markup =>
   markup`<td class="number">${formatScore(score)}${difference === undefined ? '' : markup` <small>${formatChange(difference.by)}</small>`}</td>`;

@@ -2,9 +2,9 @@ import { formatVariantScore, formatVariantState } from '../shared/summary/format
 import type { EarlyStopRule, SweepReport } from '../../configs/schema/index.ts';
 import { escapeMarkdown, tabulate } from '../report/draw/markdown-table.ts';
 import { type Markup, markup } from '../report/draw/markup.ts';
-import { drawPage } from '../report/draw/page.ts';
+import { renderPage } from '../report/draw/page.ts';
 import type { Section } from '../report/draw/section.ts';
-import { type ComparedCurves, drawComparison, explainIntervals, maxCurves } from './render-html.ts';
+import { type ComparedCurves, renderComparison, explainIntervals, maxCurves } from './render-html.ts';
 import { tabulateComparison } from './render-markdown.ts';
 
 const headings = ['Variant', 'Changes', 'Box AP:', 'Mask AP:', 'State'];
@@ -21,37 +21,40 @@ export const renderSweepMarkdown = (report: SweepReport): string =>
 
 /** Renders a page with the winner, all variants, and a comparison of the finished ones. */
 export const renderSweepHtml = (report: SweepReport, curves: readonly ComparedCurves[]): string =>
-  drawPage({
+  renderPage({
     kind: 'everswin sweep',
     title: report.name,
     summary: markup`${listNotes(report).map((sentence) => markup`<p class="verdict">${sentence}</p>`)}
-${report.comparison === null ? '' : drawNote(report.comparison, curves.length)}`,
-    sections: [drawVariants(report), ...(report.comparison === null ? [] : drawComparison(report.comparison, curves))],
+${report.comparison === null ? '' : renderNote(report.comparison, curves.length)}`,
+    sections: [
+      renderVariants(report),
+      ...(report.comparison === null ? [] : renderComparison(report.comparison, curves)),
+    ],
   });
 
-const drawNote = (comparison: NonNullable<SweepReport['comparison']>, curves: number): Markup =>
+const renderNote = (comparison: NonNullable<SweepReport['comparison']>, curves: number): Markup =>
   markup`<p class="note">Each run is compared with the best one. ${explainIntervals(comparison)}${
     curves > maxCurves ? ` Curves show the best ${maxCurves}.` : ''
   }</p>`;
 
-const drawVariants = (report: SweepReport): Section => ({
+const renderVariants = (report: SweepReport): Section => ({
   id: 'variants',
   title: 'Variants',
   body: markup`<div class="scroll" role="region" aria-label="Variants" tabindex="0"><table class="plain">
-<thead><tr>${headings.map(drawHeading)}</tr></thead>
-<tbody>${listRows(report).map(drawRow)}</tbody></table></div>`,
+<thead><tr>${headings.map(renderHeading)}</tr></thead>
+<tbody>${listRows(report).map(renderRow)}</tbody></table></div>`,
 });
 
-const drawHeading = (heading: string): Markup =>
+const renderHeading = (heading: string): Markup =>
   heading.endsWith(':')
     ? markup`<th scope="col" class="number">${heading.slice(0, -1)}</th>`
     : markup`<th scope="col">${heading}</th>`;
 
-function drawRow([variant = '', ...cells]: readonly string[]): Markup {
-  const drawn = cells.map((cell, place) =>
+function renderRow([variant = '', ...cells]: readonly string[]): Markup {
+  const renderedCells = cells.map((cell, place) =>
     headings[place + 1]?.endsWith(':') ? markup`<td class="number">${cell}</td>` : markup`<td>${cell}</td>`,
   );
-  return markup`<tr><th scope="row">${variant}</th>${drawn}</tr>`;
+  return markup`<tr><th scope="row">${variant}</th>${renderedCells}</tr>`;
 }
 
 const listRows = ({ variants, winner }: SweepReport): string[][] =>

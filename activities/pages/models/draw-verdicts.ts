@@ -5,8 +5,8 @@ import type { Section } from '../../report/draw/section.ts';
 import type { ModelDetails, VerdictDetails } from './read-models.ts';
 import { formatAp, verdictAnchor } from './model-parts.ts';
 
-/** Draws the gate verdicts that the history cites as evidence, rule by rule. */
-export const drawVerdicts = ({ verdicts, state }: ModelDetails): Section => {
+/** Renders the gate verdicts that the history cites as evidence, rule by rule. */
+export const renderVerdicts = ({ verdicts, state }: ModelDetails): Section => {
   const named = new Set(state.history.flatMap(({ evidence }) => evidence ?? [])).size;
   const omitted = named - verdicts.length;
   return {
@@ -15,12 +15,12 @@ export const drawVerdicts = ({ verdicts, state }: ModelDetails): Section => {
     body:
       verdicts.length === 0
         ? markup`<p>The gate has not evaluated any version yet.</p>`
-        : markup`${verdicts.map(drawVerdict)}
+        : markup`${verdicts.map(renderVerdict)}
 <p class="note">Newest first.${omitted > 0 ? ` ${formatPlural(omitted, 'earlier verdict')} omitted; the store contains all.` : ''}</p>`,
   };
 };
 
-function drawVerdict({ sha256, verdict }: VerdictDetails): Markup {
+function renderVerdict({ sha256, verdict }: VerdictDetails): Markup {
   const id = verdictAnchor(sha256);
   if ('problem' in verdict)
     return markup`<h3 id="${id}">${sha256.slice(0, 12)}</h3>

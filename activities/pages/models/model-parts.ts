@@ -5,14 +5,14 @@ import type { Readable } from './read-models.ts';
 
 export const formatAp = (score: number | null): string => (score === null ? '–' : formatPoints(score));
 
-/** Draws two cells with box and mask AP. */
-export function drawScores(version: Readable<ModelVersion> | null): Markup {
+/** Renders two cells with box and mask AP. */
+export function renderScores(version: Readable<ModelVersion> | null): Markup {
   const scores = version !== null && 'value' in version ? [version.value.bbox.AP, version.value.segm.AP] : [null, null];
   return markup`${scores.map((score) => markup`<td class="number" data-value="${score ?? ''}">${formatAp(score)}</td>`)}`;
 }
 
-/** Draws a version ID that may wrap at the @ but is copied without a break. */
-export function drawId(id: string): Markup {
+/** Renders a version ID that may wrap at the @ but is copied without a break. */
+export function renderVersionId(id: string): Markup {
   const at = id.indexOf('@');
   return markup`${id.slice(0, at)}<wbr>${id.slice(at)}`;
 }

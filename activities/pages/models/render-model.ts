@@ -2,27 +2,27 @@ import { pagePaths } from '../../../configs/names.ts';
 import { formatBytes } from '../../shared/summary/format-bytes.ts';
 import type { RegistryState } from '../../../configs/schema/index.ts';
 import { formatCount, formatInstant, formatPlural } from '../../shared/summary/format-time.ts';
-import { drawFacts } from '../../report/draw/facts.ts';
-import { drawFigures, type KeyFigure } from '../../report/sections/key-figures.ts';
+import { renderFacts } from '../../report/draw/facts.ts';
+import { renderFigures, type KeyFigure } from '../../report/sections/key-figures.ts';
 import { markup, type Markup } from '../../report/draw/markup.ts';
-import { drawPage } from '../../report/draw/page.ts';
-import { drawNavigation } from '../../report/draw/navigation.ts';
+import { renderPage } from '../../report/draw/page.ts';
+import { renderNavigation } from '../../report/draw/navigation.ts';
 import type { Section } from '../../report/draw/section.ts';
-import { drawVerdicts } from './draw-verdicts.ts';
+import { renderVerdicts } from './draw-verdicts.ts';
 import type { VersionDetails, ModelDetails } from './read-models.ts';
-import { actionNames, drawId, drawScores, formatAp, verdictAnchor } from './model-parts.ts';
+import { actionNames, renderVersionId, renderScores, formatAp, verdictAnchor } from './model-parts.ts';
 
 /** Limits the size of the page; state.json contains all changes. */
 const maxChanges = 200;
 
 /** Renders the page of one model: champion, versions, history and gate verdicts. */
 export const renderModel = (story: ModelDetails, address: string): string =>
-  drawPage({
+  renderPage({
     kind: 'everswin, model',
     title: story.model,
-    navigation: drawNavigation(),
+    navigation: renderNavigation(),
     summary: markup`<p class="note">${summarize(story)} in ${address}</p>`,
-    sections: [drawUsed(story), drawVersions(story), drawHistory(story), drawVerdicts(story)],
+    sections: [renderChampion(story), renderVersions(story), renderHistory(story), renderVerdicts(story)],
   });
 
 function summarize({ state, versions }: ModelDetails): string {
@@ -31,19 +31,19 @@ function summarize({ state, versions }: ModelDetails): string {
   return `${formatPlural(versions.length, 'version')}${changed}`;
 }
 
-function drawUsed(story: ModelDetails): Section {
+function renderChampion(story: ModelDetails): Section {
   const { model, state } = story;
   const champion = findVersion(story, state.champion);
   return {
     id: 'used',
     title: 'Champion and candidate',
-    body: markup`${champion === undefined ? '' : drawFigures(listFigures(champion, state))}
-${drawFacts([
+    body: markup`${champion === undefined ? '' : renderFigures(listFigures(champion, state))}
+${renderFacts([
   [
     'Champion',
-    drawVersionLine(story, state.champion, 'none yet; the first version that passes the gate becomes champion'),
+    renderVersionLine(story, state.champion, 'none yet; the first version that passes the gate becomes champion'),
   ],
-  ['Candidate', drawVersionLine(story, state.candidate, 'none')],
+  ['Candidate', renderVersionLine(story, state.candidate, 'none')],
 ])}
 ${state.champion === null ? '' : markup`<p class="note">Export the champion: <code>npm run models -- export ${model} --out FOLDER</code></p>`}`,
   };
@@ -67,18 +67,18 @@ function listFigures({ id, version }: VersionDetails, { history }: RegistryState
   ];
 }
 
-function drawVersionLine(story: ModelDetails, id: string | null, otherwise: string): string | Markup {
+function renderVersionLine(story: ModelDetails, id: string | null, otherwise: string): string | Markup {
   if (id === null) return otherwise;
   const found = findVersion(story, id);
   if (found === undefined)
-    return markup`<span class="id">${drawId(id)}</span>, <span class="gone">not in the store</span>`;
+    return markup`<span class="id">${renderVersionId(id)}</span>, <span class="gone">not in the store</span>`;
   if ('problem' in found.version)
-    return markup`<span class="id">${drawId(id)}</span>, <span class="gone">damaged</span>`;
+    return markup`<span class="id">${renderVersionId(id)}</span>, <span class="gone">damaged</span>`;
   const { bbox, segm } = found.version.value;
-  return markup`<span class="id">${drawId(id)}</span>, box / mask AP ${formatAp(bbox.AP)} / ${formatAp(segm.AP)}`;
+  return markup`<span class="id">${renderVersionId(id)}</span>, box / mask AP ${formatAp(bbox.AP)} / ${formatAp(segm.AP)}`;
 }
 
-const drawVersions = ({ versions, state }: ModelDetails): Section => ({
+const renderVersions = ({ versions, state }: ModelDetails): Section => ({
   id: 'versions',
   title: 'Versions',
   body:
@@ -86,17 +86,17 @@ const drawVersions = ({ versions, state }: ModelDetails): Section => ({
       ? markup`<p>The store contains no versions.</p>`
       : markup`<div class="scroll tall" role="region" aria-label="Versions" tabindex="0"><table class="plain sortable registry">
 <thead><tr><th scope="col" data-sort="text">Version</th><th scope="col" data-sort="text">Role</th><th scope="col" class="number" data-sort="number">Box AP</th><th scope="col" class="number" data-sort="number">Mask AP</th><th scope="col" data-sort="text">Recipe</th><th scope="col" data-sort="text">Trained</th></tr></thead>
-<tbody>${versions.map((one) => drawVersion(one, state))}</tbody></table></div>
+<tbody>${versions.map((one) => renderVersionRow(one, state))}</tbody></table></div>
 <p class="note">Newest first. AP is in points on the images of each version's own test; the gate compares versions on the same images. Links lead to runs on this machine.</p>`,
 });
 
-function drawVersion({ id, version, isRunLocal: isHere }: VersionDetails, state: RegistryState): Markup {
+function renderVersionRow({ id, version, isRunLocal: isHere }: VersionDetails, state: RegistryState): Markup {
   const head = (name: Markup) => markup`<th scope="row" class="id">${name}</th>`;
   if ('problem' in version)
-    return markup`<tr>${head(drawId(id))}<td class="gone" colspan="5">${version.problem}</td></tr>`;
+    return markup`<tr>${head(renderVersionId(id))}<td class="gone" colspan="5">${version.problem}</td></tr>`;
   const { runId, recipe, createdAt } = version.value;
-  const name = isHere ? markup`<a href="${pagePaths.run(runId)}">${drawId(id)}</a>` : drawId(id);
-  return markup`<tr>${head(name)}<td>${roleOf(id, state)}</td>${drawScores(version)}<td class="recipe">${recipe.name}</td><td class="whole">${formatInstant(createdAt)}</td></tr>`;
+  const name = isHere ? markup`<a href="${pagePaths.run(runId)}">${renderVersionId(id)}</a>` : renderVersionId(id);
+  return markup`<tr>${head(name)}<td>${roleOf(id, state)}</td>${renderScores(version)}<td class="recipe">${recipe.name}</td><td class="whole">${formatInstant(createdAt)}</td></tr>`;
 }
 
 /** Returns the current role of a version, or else its last one. */
@@ -108,7 +108,7 @@ function roleOf(id: string, { champion, candidate, history }: RegistryState): Ma
   return last === 'promote' || last === 'rollback' ? 'former champion' : '–';
 }
 
-function drawHistory({ state: { history }, verdicts }: ModelDetails): Section {
+function renderHistory({ state: { history }, verdicts }: ModelDetails): Section {
   const shown = history.slice(-maxChanges).reverse();
   const known = new Set(verdicts.map(({ sha256 }) => sha256));
   const omitted = history.length - shown.length;
@@ -122,7 +122,7 @@ function drawHistory({ state: { history }, verdicts }: ModelDetails): Section {
         evidence !== null && known.has(evidence)
           ? markup` <a href="#${verdictAnchor(evidence)}" aria-label="verdict on ${version}">verdict</a>`
           : '';
-      return markup`<tr><td class="whole">${formatInstant(at)}</td><td class="kind ${actionClasses[action]}">${actionNames[action]}</td><td class="id">${drawId(version)}</td><td class="what who" data-label="by">${who}</td><td class="what">${why}${verdict}</td></tr>`;
+      return markup`<tr><td class="whole">${formatInstant(at)}</td><td class="kind ${actionClasses[action]}">${actionNames[action]}</td><td class="id">${renderVersionId(version)}</td><td class="what who" data-label="by">${who}</td><td class="what">${why}${verdict}</td></tr>`;
     })}</tbody></table>
 <p class="note">Newest first.${omitted > 0 ? ` ${formatCount(omitted)} earlier changes are in state.json of the store.` : ''}</p>`,
   };

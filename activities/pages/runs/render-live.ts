@@ -1,19 +1,19 @@
 import { formatPoints } from '../../shared/summary/format-score.ts';
 import type { Progress } from '../../../configs/schema/index.ts';
 import { formatCount, formatDuration, formatInstant, formatPlural } from '../../shared/summary/format-time.ts';
-import { drawTimeline } from '../../report/sections/history-section.ts';
-import { drawCurveFigures } from '../../report/sections/curves-section.ts';
-import { drawFigures, type KeyFigure } from '../../report/sections/key-figures.ts';
+import { renderTimeline } from '../../report/sections/history-section.ts';
+import { renderCurveFigures } from '../../report/sections/curves-section.ts';
+import { renderFigures, type KeyFigure } from '../../report/sections/key-figures.ts';
 import { markup } from '../../report/draw/markup.ts';
 import { formatNumber } from '../../report/draw/format-number.ts';
-import { drawPage } from '../../report/draw/page.ts';
-import { drawSection, type Section } from '../../report/draw/section.ts';
+import { renderPage } from '../../report/draw/page.ts';
+import { renderSection, type Section } from '../../report/draw/section.ts';
 import type { LiveRun } from './live-run.ts';
 import { liveScript } from './live-script.ts';
 
 /** Renders the live page of the page server. Its script updates the section; without scripts the page reloads. */
 export const renderLivePage = (live: LiveRun): string =>
-  drawPage({
+  renderPage({
     ...frame(live),
     head: markup`<noscript><meta http-equiv="refresh" content="10"></noscript>`,
     script: liveScript,
@@ -22,17 +22,17 @@ export const renderLivePage = (live: LiveRun): string =>
 
 /** Renders the live page as a file that reloads itself. */
 export const renderLiveFile = (live: LiveRun): string =>
-  drawPage({ ...frame(live), head: markup`<meta http-equiv="refresh" content="30">` });
+  renderPage({ ...frame(live), head: markup`<meta http-equiv="refresh" content="30">` });
 
 /** Renders the section that the script replaces. */
-export const renderLiveFragment = (live: LiveRun): string => drawSection(drawLive(live)).toString();
+export const renderLiveFragment = (live: LiveRun): string => renderSection(renderLiveSection(live)).toString();
 
 const frame = (live: LiveRun) => ({
   kind: 'everswin, live',
   title: live.runId,
   summary: markup`<p class="note">${formatPlan(live)}</p>
 <p class="note"><span id="age"></span> <span id="link" role="status"></span></p>`,
-  sections: [drawLive(live)],
+  sections: [renderLiveSection(live)],
 });
 
 const formatPlan = ({ plan }: LiveRun): string =>
@@ -52,17 +52,17 @@ const stateNames: Record<LiveRun['state'], string> = {
   finished: 'Training finished, test pending',
 };
 
-function drawLive(live: LiveRun): Section {
+function renderLiveSection(live: LiveRun): Section {
   const { curves, references, timeline, state, lastEventAt, isReported } = live;
   const start = timeline[0]?.at ?? 0;
   return {
     id: 'live',
     title: isReported ? 'Finished' : stateNames[state],
     body: markup`<p class="note" data-at="${lastEventAt ?? ''}">${formatFreshness(live)}${isReported ? markup` <a href="./">Open the report</a>` : ''}</p>
-${drawFigures(listFigures(live))}
-${drawCurveFigures({ curves, references, timeline })}
+${renderFigures(listFigures(live))}
+${renderCurveFigures({ curves, references, timeline })}
 <h3>Timeline</h3>
-${timeline.length === 0 ? markup`<p class="note">No events yet.</p>` : drawTimeline(timeline, start)}`,
+${timeline.length === 0 ? markup`<p class="note">No events yet.</p>` : renderTimeline(timeline, start)}`,
   };
 }
 

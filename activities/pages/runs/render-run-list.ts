@@ -1,21 +1,21 @@
 import { pagePaths } from '../../../configs/names.ts';
 import { formatInstant, formatPlural } from '../../shared/summary/format-time.ts';
 import { markup } from '../../report/draw/markup.ts';
-import { drawPage } from '../../report/draw/page.ts';
-import { drawNavigation } from '../../report/draw/navigation.ts';
+import { renderPage } from '../../report/draw/page.ts';
+import { renderNavigation } from '../../report/draw/navigation.ts';
 import type { RunSummary } from './list-runs.ts';
 
 /** Renders the list of runs. */
 export const renderRunList = (runs: readonly RunSummary[]): string =>
-  drawPage({
+  renderPage({
     kind: 'everswin',
     title: 'Runs on this machine',
-    navigation: drawNavigation('runs'),
+    navigation: renderNavigation('runs'),
     summary: markup`<p class="note">${formatPlural(runs.length, 'run')}</p>`,
-    sections: [{ id: 'runs', title: 'Runs', body: drawRuns(runs) }],
+    sections: [{ id: 'runs', title: 'Runs', body: renderRuns(runs) }],
   });
 
-const drawRuns = (runs: readonly RunSummary[]) =>
+const renderRuns = (runs: readonly RunSummary[]) =>
   runs.length === 0
     ? markup`<p>No runs yet. <code>npm run start -- configs/runs/demo.json</code> starts one.</p>`
     : markup`<div class="scroll" role="region" aria-label="Runs" tabindex="0"><table class="plain sortable">

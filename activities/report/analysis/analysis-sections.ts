@@ -1,10 +1,10 @@
 import type { Analysis, Report } from '../../../configs/schema/index.ts';
 import { markup } from '../draw/markup.ts';
 import type { Section } from '../draw/section.ts';
-import { drawClasses } from './classes-section.ts';
-import { drawErrors } from './errors-section.ts';
-import { drawGallery } from './gallery-section.ts';
-import { drawPrecision } from './precision-section.ts';
+import { renderClasses } from './classes-section.ts';
+import { renderErrors } from './errors-section.ts';
+import { renderGallery } from './gallery-section.ts';
+import { renderPrecision } from './precision-section.ts';
 
 /** Explains why the analysis cannot be shown. @returns undefined if it can. */
 export function explainMissing(report: Report, analysis: Analysis | undefined): string | undefined {
@@ -15,10 +15,10 @@ export function explainMissing(report: Report, analysis: Analysis | undefined): 
   return undefined;
 }
 
-/** Draws classes, curves, errors and gallery, or one sentence if there is no analysis. */
-export function drawAnalysis(report: Report, analysis: Analysis | undefined): Section[] {
+/** Renders classes, curves, errors and gallery, or one sentence if there is no analysis. */
+export function renderAnalysis(report: Report, analysis: Analysis | undefined): Section[] {
   const missing = explainMissing(report, analysis);
   if (analysis === undefined || missing !== undefined)
     return [{ id: 'classes', title: 'Classes, errors and images', body: markup`<p class="note">${missing ?? ''}</p>` }];
-  return [drawClasses(analysis), drawPrecision(analysis), drawErrors(analysis), drawGallery(analysis)];
+  return [renderClasses(analysis), renderPrecision(analysis), renderErrors(analysis), renderGallery(analysis)];
 }

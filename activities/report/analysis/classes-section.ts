@@ -9,7 +9,7 @@ import { drawApStrip, drawSpark } from './class-strip.ts';
 const maxRows = 400;
 
 /** Lists classes with scores and counts, weakest first. */
-export function drawClasses({ classes, bootstrap }: Analysis): Section {
+export function renderClasses({ classes, bootstrap }: Analysis): Section {
   const ranked = rankClasses(classes);
   const shown = ranked.slice(0, maxRows);
   return {
@@ -18,7 +18,7 @@ export function drawClasses({ classes, bootstrap }: Analysis): Section {
     body: markup`<p>${formatExtremes(ranked)}</p>
 <div class="scroll tall" role="region" aria-label="Average precision of each class" tabindex="0"><table class="plain classes sortable">
 <thead><tr><th scope="col" data-sort="text">Class</th><th scope="col" class="number" data-sort="number">Images</th><th scope="col" class="number" data-sort="number">Objects</th><th scope="col" class="number" data-sort="number" aria-sort="ascending">Box AP</th><th scope="col" class="number" data-sort="number">Mask AP</th><th scope="col" class="whole"><span class="key s1dot">box</span> <span class="key s2dot">mask</span> 0 to 1</th><th scope="col" class="number" data-sort="number">Box AP50</th><th scope="col" class="number" data-sort="number">Mask AP50</th><th scope="col">Precision / recall</th></tr></thead>
-<tbody>${shown.map(drawClass)}</tbody></table></div>
+<tbody>${shown.map(renderClassRow)}</tbody></table></div>
 <p class="note">Weakest class first.${bootstrap ? ' Lines show 95 % bootstrap intervals over images.' : ''} Objects are ground truth without crowds. Precision and recall are at IoU 0.5, from 0 to 1.${ranked.length > maxRows ? ` The ${formatCount(ranked.length - maxRows)} strongest classes are omitted; analysis.json lists all.` : ''}</p>`,
   };
 }
@@ -42,8 +42,8 @@ export function formatExtremes(ranked: readonly ClassAnalysis[]): string {
   );
 }
 
-const drawClass = (one: ClassAnalysis): Markup => markup`
-<tr><th scope="row">${one.name}</th><td class="number" data-value="${one.images}">${formatCount(one.images)}</td><td class="number" data-value="${one.instances}">${formatCount(one.instances)}</td>${drawScore(one.bbox.AP)}${drawScore(one.segm.AP)}<td>${drawApStrip(one)}</td>${drawScore(one.bbox.AP50)}${drawScore(one.segm.AP50)}<td>${drawSpark(one)}</td></tr>`;
+const renderClassRow = (one: ClassAnalysis): Markup => markup`
+<tr><th scope="row">${one.name}</th><td class="number" data-value="${one.images}">${formatCount(one.images)}</td><td class="number" data-value="${one.instances}">${formatCount(one.instances)}</td>${renderScore(one.bbox.AP)}${renderScore(one.segm.AP)}<td>${drawApStrip(one)}</td>${renderScore(one.bbox.AP50)}${renderScore(one.segm.AP50)}<td>${drawSpark(one)}</td></tr>`;
 
-const drawScore = (score: number | null): Markup =>
+const renderScore = (score: number | null): Markup =>
   markup`<td class="number" data-value="${score ?? ''}">${formatScore(score)}</td>`;

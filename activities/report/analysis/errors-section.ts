@@ -17,8 +17,8 @@ const meanings: Record<ErrorKind, string> = {
   missed: 'object without any detection',
 };
 
-/** Draws errors by kind and object size, for boxes and masks. */
-export const drawErrors = ({ errors, scoreThreshold }: Analysis): Section => ({
+/** Renders errors by kind and object size, for boxes and masks. */
+export const renderErrors = ({ errors, scoreThreshold }: Analysis): Section => ({
   id: 'errors',
   title: 'Errors',
   body: markup`<p>${formatErrors(errors.bbox)}</p>
@@ -26,8 +26,8 @@ export const drawErrors = ({ errors, scoreThreshold }: Analysis): Section => ({
 ${apKinds.map(
   ({ key, title }) => markup`<h3>${title === 'Box' ? 'Boxes' : 'Masks'}</h3>
 <div class="scroll" role="region" aria-label="Errors of ${key === 'bbox' ? 'boxes' : 'masks'}" tabindex="0"><table class="plain errors"><thead><tr><th scope="col">Error</th><th scope="col" class="number">AP50 lost</th><th scope="col" class="number">Count</th><th scope="col">By size</th></tr></thead>
-<tbody>${rankErrors(errors[key]).map((kind) => drawKind(kind, errors[key]))}</tbody></table></div>
-${drawFound(errors[key], key === 'bbox' ? 'boxes' : 'masks')}`,
+<tbody>${rankErrors(errors[key]).map((kind) => renderErrorKind(kind, errors[key]))}</tbody></table></div>
+${renderFoundObjects(errors[key], key === 'bbox' ? 'boxes' : 'masks')}`,
 )}
 <p class="note">Error kinds follow TIDE (arXiv 2008.08115) at IoU 0.5. AP50 lost is the gain in AP50, over all detections, if only errors of this kind were fixed. Counts include detections with a score of at least ${scoreThreshold}. Sizes follow COCO: small up to 32 × 32 pixels, medium up to 96 × 96.</p>`,
 });
@@ -51,7 +51,7 @@ export function formatErrors(errors: ErrorAnalysis): string {
 export const rankErrors = ({ kinds }: ErrorAnalysis): ErrorKind[] =>
   [...errorKinds].sort((a, b) => (kinds[b].ap50Lost ?? 0) - (kinds[a].ap50Lost ?? 0));
 
-function drawKind(kind: ErrorKind, { kinds }: ErrorAnalysis): Markup {
+function renderErrorKind(kind: ErrorKind, { kinds }: ErrorAnalysis): Markup {
   const { count, ap50Lost } = kinds[kind];
   const most = Math.max(1, ...errorKinds.map((one) => sumSizes(kinds[one].count)));
   const name = `${kind}: ${sizes.map((size) => `${formatCount(count[size])} ${size}`).join(', ')}`;
@@ -66,13 +66,13 @@ const listParts = (count: BySize, what: string): BarPart[] =>
     label: `${what}, ${size}: ${formatCount(count[size])}`,
   }));
 
-const drawFound = ({ objects, found }: ErrorAnalysis, what: string): Markup =>
+const renderFoundObjects = ({ objects, found }: ErrorAnalysis, what: string): Markup =>
   markup`<div class="scroll" role="region" aria-label="Objects found by size, ${what}" tabindex="0"><table class="plain errors"><thead><tr><th scope="col">Objects found</th><th scope="col" class="number">Share</th><th scope="col" class="number">Total</th><th scope="col"><span class="unseen">Share as a bar</span></th></tr></thead>
 <tbody>${sizes.map((size) => {
     const share = objects[size] > 0 ? `${((100 * found[size]) / objects[size]).toFixed(1)} %` : '–';
     const label = `${formatCount(found[size])} of ${formatCount(objects[size])} ${size} objects found`;
     return markup`
-<tr><th scope="row"><b>${size}</b></th><td class="number">${share}</td><td class="number">${formatCount(objects[size])}</td><td class="wide">${drawBar(label, [{ kind: `size-${size}`, value: found[size], label: label }], objects[size])}</td></tr>`;
+<tr><th scope="row"><b>${size}</b></th><td class="number">${share}</td><td class="number">${formatCount(objects[size])}</td><td class="wide">${drawBar(label, [{ kind: `size-${size}`, value: found[size], label }], objects[size])}</td></tr>`;
   })}</tbody></table></div>`;
 
 const sumSizes = ({ small, medium, large }: BySize): number => small + medium + large;

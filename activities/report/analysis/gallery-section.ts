@@ -12,8 +12,8 @@ const groups = [
   ['random', 'Random sample'],
 ] as const;
 
-/** Draws images with ground truth and predictions side by side. */
-export function drawGallery({ gallery, galleryRule, scoreThreshold }: Analysis): Section {
+/** Renders images with ground truth and predictions side by side. */
+export function renderGallery({ gallery, galleryRule, scoreThreshold }: Analysis): Section {
   const shown = selectPictures(gallery);
   const omitted = gallery.length - shown.length;
   return {
@@ -21,7 +21,7 @@ export function drawGallery({ gallery, galleryRule, scoreThreshold }: Analysis):
     title: 'Gallery',
     body: markup`${shown.length === 0 ? markup`<p class="note">The analysis contains no images.</p>` : ''}
 ${groups.map(([group, title]) =>
-  drawGroup(
+  renderGroup(
     title,
     shown.filter((one) => one.group === group),
   ),
@@ -30,14 +30,14 @@ ${groups.map(([group, title]) =>
   };
 }
 
-const drawGroup = (title: string, images: readonly GalleryImage[]): Markup | string =>
-  images.length === 0 ? '' : markup`<h3>${title}</h3><div class="gallery">${images.map(drawImage)}</div>`;
+const renderGroup = (title: string, images: readonly GalleryImage[]): Markup | string =>
+  images.length === 0 ? '' : markup`<h3>${title}</h3><div class="gallery">${images.map(renderImage)}</div>`;
 
-const drawImage = (image: GalleryImage): Markup => markup`
-<figure><div class="shots">${drawSide(image, 'truth')}${drawSide(image, 'predictions')}</div>
+const renderImage = (image: GalleryImage): Markup => markup`
+<figure><div class="shots">${renderSide(image, 'truth')}${renderSide(image, 'predictions')}</div>
 <figcaption><b>${image.fileName}</b> <span>F1 ${image.f1.toFixed(2)} · ${formatOutcome(image)}</span></figcaption></figure>`;
 
-function drawSide({ picture, fileName, truth, predictions }: GalleryImage, side: 'truth' | 'predictions'): Markup {
+function renderSide({ picture, fileName, truth, predictions }: GalleryImage, side: 'truth' | 'predictions'): Markup {
   const { width, height } = picture;
   const items: readonly AnnotatedObject[] = side === 'truth' ? truth : predictions;
   const alt = `${side === 'truth' ? 'Ground truth' : 'Predictions'} of ${fileName}: ${countClasses(items)}`;

@@ -1,6 +1,6 @@
 import { apKinds } from '../../shared/summary/coco-rows.ts';
 import type { Analysis, PrecisionCurve } from '../../../configs/schema/index.ts';
-import { drawFigure } from '../draw/figure.ts';
+import { renderFigure } from '../draw/figure.ts';
 import { markup } from '../draw/markup.ts';
 import type { Section } from '../draw/section.ts';
 import { formatNumber } from '../draw/format-number.ts';
@@ -12,11 +12,11 @@ const overlaps = [
   ['mean', 'mean of 0.50 to 0.95'],
 ] as const;
 
-/** Draws precision over recall, averaged over classes. */
-export const drawPrecision = ({ curves }: Analysis): Section => ({
+/** Renders precision over recall, averaged over classes. */
+export const renderPrecision = ({ curves }: Analysis): Section => ({
   id: 'precision',
   title: 'Precision and recall',
-  body: markup`<div class="pair">${apKinds.map(({ key }) => drawFigure(chartPrecision(key, curves[key])))}</div>
+  body: markup`<div class="pair">${apKinds.map(({ key }) => renderFigure(chartPrecision(key, curves[key])))}</div>
 <p class="note">Averaged over classes with ground truth. The area under a curve is the AP at that IoU. Where a curve drops to zero, no further objects are detected at any score threshold.</p>`,
 });
 

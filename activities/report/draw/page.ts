@@ -2,7 +2,7 @@ import { contentPolicy } from './content-policy.ts';
 import { type Markup, markup } from './markup.ts';
 import { pageScript } from './page-script.ts';
 import { pageStyle } from './page-style.ts';
-import { drawContents, drawSection, type Section } from './section.ts';
+import { renderContents, renderSection, type Section } from './section.ts';
 
 interface Page {
   /** Kind of page, such as `everswin training report`. */
@@ -22,7 +22,7 @@ interface Page {
 }
 
 /** Renders a self-contained page that loads nothing and works without scripts. */
-export function drawPage({
+export function renderPage({
   kind,
   title,
   navigation: places,
@@ -51,9 +51,9 @@ ${head ?? ''}
 ${places ?? ''}<p class="brand">${kind}</p>
 <h1>${title}</h1>
 ${summary}
-${sections.length > 1 ? drawContents(sections) : ''}
+${sections.length > 1 ? renderContents(sections) : ''}
 </header>
-${sections.map(drawSection)}
+${sections.map(renderSection)}
 </main>
 <script>${scripts}</script>
 </body>

@@ -8,11 +8,11 @@ export interface Section {
   readonly body: Markup;
 }
 
-export const drawSection = ({ id, title, body }: Section): Markup => markup`<section id="${id}">
+export const renderSection = ({ id, title, body }: Section): Markup => markup`<section id="${id}">
 <h2>${title}</h2>
 ${body}
 </section>
 `;
 
-export const drawContents = (sections: readonly Section[]): Markup =>
+export const renderContents = (sections: readonly Section[]): Markup =>
   markup`<nav aria-label="Contents"><ul>${sections.map(({ id, title }) => markup`<li><a href="#${id}">${title}</a></li>`)}</ul></nav>`;

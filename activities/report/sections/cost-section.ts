@@ -5,8 +5,8 @@ import type { Section } from '../draw/section.ts';
 import { drawBar, drawBarKey } from '../draw/share-bar.ts';
 import { formatDuration } from '../../shared/summary/format-time.ts';
 
-/** Draws device-hours by what they were used for. */
-export function drawCost(report: Report): Section {
+/** Renders device-hours by what they were used for. */
+export function renderCost(report: Report): Section {
   const cost = computeCost(report);
   return {
     id: 'cost',

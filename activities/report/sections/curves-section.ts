@@ -4,7 +4,7 @@ import { type Markup, markup } from '../draw/markup.ts';
 import { formatNumber } from '../draw/format-number.ts';
 import { eventNames } from './run-facts.ts';
 import { formatPoints } from '../../shared/summary/format-score.ts';
-import { drawFigure } from '../draw/figure.ts';
+import { renderFigure } from '../draw/figure.ts';
 import type { Section } from '../draw/section.ts';
 import type { Chart, Level, Mark } from '../draw/svg-chart.ts';
 import { formatPlural } from '../../shared/summary/format-time.ts';
@@ -13,16 +13,16 @@ type LossPoint = Report['curves']['loss'][number];
 
 type Curves = Pick<Report, 'curves' | 'timeline' | 'references'>;
 
-export const drawCurves = (report: Report): Section => ({
+export const renderCurves = (report: Report): Section => ({
   id: 'curves',
   title: 'Curves',
-  body: drawCurveFigures(report),
+  body: renderCurveFigures(report),
 });
 
-/** Draws loss, learning rate and AP, with marks where the run was interrupted and resumed. */
-export const drawCurveFigures = (run: Curves): Markup => markup`${drawFigure(chartLoss(run))}
-${drawFigure(chartLearningRate(run))}
-${drawFigure(chartAp(run))}`;
+/** Renders loss, learning rate and AP, with marks where the run was interrupted and resumed. */
+export const renderCurveFigures = (run: Curves): Markup => markup`${renderFigure(chartLoss(run))}
+${renderFigure(chartLearningRate(run))}
+${renderFigure(chartAp(run))}`;
 
 const chartLoss = ({ curves, timeline }: Curves): Chart =>
   chartOverIterations({ id: 'loss', title: 'Training loss', name: 'loss' }, curves.loss, (at) => at.loss, timeline);

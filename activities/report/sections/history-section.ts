@@ -1,6 +1,6 @@
 import type { Attempt, Decision, Report, StepOutcome, TimelineEvent } from '../../../configs/schema/index.ts';
-import { drawTable } from '../draw/event-table.ts';
-import { drawLedger } from './ledger-section.ts';
+import { renderTable } from '../draw/event-table.ts';
+import { renderLedger } from './ledger-section.ts';
 import { type Markup, markup } from '../draw/markup.ts';
 import { formatOrigin, formatRepeatedSteps, outcomeNames, findStart, eventNames, actionNames } from './run-facts.ts';
 import type { Section } from '../draw/section.ts';
@@ -13,8 +13,8 @@ import {
   formatPlural,
 } from '../../shared/summary/format-time.ts';
 
-/** Draws attempts, interruptions, events, decisions and warnings of the run. */
-export function drawCourse(report: Report): Section {
+/** Renders attempts, interruptions, events, decisions and warnings of the run. */
+export function renderHistory(report: Report): Section {
   const start = findStart(report);
   return {
     id: 'course',
@@ -22,38 +22,38 @@ export function drawCourse(report: Report): Section {
     body: markup`<p><b>${formatRepeatedSteps(report)}</b> ${formatPlural(report.attempts.length, 'attempt')}; times are relative to ${formatInstant(start)}.</p>
 <h3>Attempts</h3>
 ${drawTimelineChart(report)}
-${drawAttempts(report.attempts)}
+${renderAttempts(report.attempts)}
 <h3>Interruptions</h3>
-${drawLedger(report.ledger, start)}
+${renderLedger(report.ledger, start)}
 <h3>Timeline</h3>
-${drawTimeline(report.timeline, start)}
+${renderTimeline(report.timeline, start)}
 <h3>Decisions</h3>
-${drawDecisions(report.decisions, start)}
+${renderDecisions(report.decisions, start)}
 <h3>Quarantined checkpoints</h3>
-${drawQuarantine(report.attempts)}
+${renderQuarantine(report.attempts)}
 <h3>Pipeline steps</h3>
-${drawSteps(report.steps)}
+${renderSteps(report.steps)}
 <h3>Warnings</h3>
-${drawWarnings(report.warnings)}`,
+${renderWarnings(report.warnings)}`,
   };
 }
 
 /** Lists the pipeline steps and why each was cached or executed. */
-const drawSteps = (steps: readonly StepOutcome[]): Markup =>
+const renderSteps = (steps: readonly StepOutcome[]): Markup =>
   markup`<ul>${steps.map(({ step, why }) => markup`<li><b>${step}</b> ${why}</li>`)}</ul>`;
 
-const drawAttempts = (attempts: readonly Attempt[]): Markup =>
-  drawTable(
+const renderAttempts = (attempts: readonly Attempt[]): Markup =>
+  renderTable(
     'Attempts',
     markup`<th scope="col" class="number">No.</th><th scope="col">Start</th><th scope="col" class="number">From iteration</th><th scope="col" class="number">To</th><th scope="col">Outcome</th><th scope="col" class="number">Duration</th>`,
     attempts.map(
       (one) => markup`<tbody>
 <tr><th scope="row" class="number" data-label="attempt">${one.attempt}</th><td>${formatOrigin(one)}</td><td class="number" data-label="from iteration">${formatCount(one.fromIteration)}</td><td class="number" data-label="to">${formatCount(one.toIteration)}</td><td><span class="kind ${one.outcome}">${outcomeNames[one.outcome]}</span></td><td class="number" data-label="in">${formatDuration(one.endedAt - one.startedAt)}</td></tr>
-${drawCause(one)}</tbody>`,
+${renderCause(one)}</tbody>`,
     ),
   );
 
-function drawCause({ cause, logTail, outcome }: Attempt): Markup | string {
+function renderCause({ cause, logTail, outcome }: Attempt): Markup | string {
   if (outcome === 'finished' || (cause === null && logTail.length === 0)) return '';
   const tail =
     logTail.length > 0
@@ -63,8 +63,8 @@ function drawCause({ cause, logTail, outcome }: Attempt): Markup | string {
 }
 
 /** @param start Unix seconds that times are relative to. */
-export const drawTimeline = (timeline: readonly TimelineEvent[], start: number): Markup =>
-  drawTable(
+export const renderTimeline = (timeline: readonly TimelineEvent[], start: number): Markup =>
+  renderTable(
     'Timeline',
     markup`<th scope="col" class="number">Time</th><th scope="col">Event</th><th scope="col" class="what">Details</th><th scope="col" class="number">Iteration</th>`,
     markup`<tbody>${timeline.map(
@@ -73,10 +73,10 @@ export const drawTimeline = (timeline: readonly TimelineEvent[], start: number):
     )}</tbody>`,
   );
 
-const drawDecisions = (decisions: readonly Decision[], start: number): Markup =>
+const renderDecisions = (decisions: readonly Decision[], start: number): Markup =>
   decisions.length === 0
     ? markup`<p class="note">None.</p>`
-    : drawTable(
+    : renderTable(
         'Decisions',
         markup`<th scope="col" class="number">Time</th><th scope="col" class="number">After attempt</th><th scope="col">Next</th><th scope="col" class="what">Reason</th>`,
         markup`<tbody>${decisions.map(
@@ -85,13 +85,13 @@ const drawDecisions = (decisions: readonly Decision[], start: number): Markup =>
         )}</tbody>`,
       );
 
-function drawQuarantine(attempts: readonly Attempt[]): Markup {
+function renderQuarantine(attempts: readonly Attempt[]): Markup {
   const rows = attempts.flatMap(({ attempt, quarantined }) => quarantined.map((one) => ({ attempt, ...one })));
   if (rows.length === 0) return markup`<p class="note">None.</p>`;
   return markup`<ul>${rows.map(({ attempt, file, why }) => markup`<li>${file}, before attempt ${attempt}: ${why}</li>`)}</ul>`;
 }
 
-function drawWarnings(warnings: readonly string[]): Markup {
+function renderWarnings(warnings: readonly string[]): Markup {
   const counts = new Map<string, number>();
   for (const warning of warnings) counts.set(warning, (counts.get(warning) ?? 0) + 1);
   if (counts.size === 0) return markup`<p class="note">None.</p>`;

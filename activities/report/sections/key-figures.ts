@@ -10,11 +10,11 @@ export interface KeyFigure {
   readonly more: string;
 }
 
-/** Draws the numbers that readers look for first. */
-export const drawKeyFigures = (report: Report, bootstrap: Analysis['bootstrap']): Markup =>
-  drawFigures(listFigures(report, bootstrap));
+/** Renders the numbers that readers look for first. */
+export const renderKeyFigures = (report: Report, bootstrap: Analysis['bootstrap']): Markup =>
+  renderFigures(listFigures(report, bootstrap));
 
-export const drawFigures = (figures: readonly KeyFigure[]): Markup =>
+export const renderFigures = (figures: readonly KeyFigure[]): Markup =>
   markup`<dl class="figures">${figures.map(
     ({ name, value, more }) => markup`<div><dt>${name}</dt><dd><b>${value}</b> <span>${more}</span></dd></div>`,
   )}</dl>`;

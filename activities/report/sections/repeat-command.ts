@@ -5,7 +5,7 @@ import { isEvaluation } from '../../../configs/schema/plan-weights.ts';
 type RepeatedPlan = Pick<RunPlan, 'epochs' | 'input'>;
 
 /** Returns a shell command that starts this run again as planned. */
-export const repeatCommand = (plan: RepeatedPlan): string =>
+export const reproduceCommand = (plan: RepeatedPlan): string =>
   [
     'temporal workflow start',
     `--type ${typeOf(plan)} --task-queue ${taskQueues.control} --workflow-id ${quoteWord(idOf(plan))}`,

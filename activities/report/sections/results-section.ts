@@ -9,19 +9,19 @@ import { formatDuration, formatPlural } from '../../shared/summary/format-time.t
 type Kind = 'bbox' | 'segm';
 type Bootstrap = Analysis['bootstrap'];
 
-/** Draws the 24 COCO metrics next to published results. */
-export function drawResults(report: Report, bootstrap: Bootstrap): Section {
+/** Renders the 24 COCO metrics next to published results. */
+export function renderResults(report: Report, bootstrap: Bootstrap): Section {
   const { metrics } = report;
   const columns = listColumns(report);
   return {
     id: 'results',
     title: 'Results',
     body: markup`<div class="scroll" role="region" aria-label="Average precision and recall" tabindex="0"><table class="results">
-<thead>${drawGroups(columns)}<tr><th scope="col"><span class="unseen">Measure</span></th><th scope="col" class="number ours">This run</th>${columns.map(({ label }) => markup`<th scope="col" class="number">${label}</th>`)}</tr></thead>
+<thead>${renderGroups(columns)}<tr><th scope="col"><span class="unseen">Measure</span></th><th scope="col" class="number ours">This run</th>${columns.map(({ label }) => markup`<th scope="col" class="number">${label}</th>`)}</tr></thead>
 ${apKinds.map(
   ({ key, title }) => markup`<tbody>
 <tr class="group"><th scope="rowgroup" colspan="${2 + columns.length}">${title} <span>average precision (AP) and recall (AR)</span></th></tr>
-${apRows.map((row) => drawRow(row, report, { columns, bootstrap, kind: key }))}</tbody>`,
+${apRows.map((row) => renderRow(row, report, { columns, bootstrap, kind: key }))}</tbody>`,
 )}
 </table></div>
 <p class="note">Measured on ${formatPlural(metrics.images, 'image')} in ${formatDuration(metrics.seconds)} with ${metrics.checkpoint}.${explainColumns(columns)}${explainGaps(metrics)}${explainIntervals(bootstrap)}</p>
@@ -30,16 +30,16 @@ ${columns.length > 0 ? markup`<dl class="facts note">${columns.map(({ label, sou
 }
 
 /** Labels the columns that the verdict compares with and those that it does not. */
-function drawGroups(columns: readonly Column[]): Markup | string {
+function renderGroups(columns: readonly Column[]): Markup | string {
   const compared = columns.filter(({ isCompared }) => isCompared).length;
   const others = columns.length - compared;
   if (columns.length === 0) return '';
-  const drawGroup = (count: number, text: string): Markup | string =>
+  const renderGroup = (count: number, text: string): Markup | string =>
     count === 0 ? '' : markup`<th scope="colgroup" class="number" colspan="${count}">${text}</th>`;
-  return markup`<tr class="groups"><td colspan="2"></td>${drawGroup(compared, 'compared: same recipe')}${drawGroup(others, 'not compared: another recipe')}</tr>`;
+  return markup`<tr class="groups"><td colspan="2"></td>${renderGroup(compared, 'compared: same recipe')}${renderGroup(others, 'not compared: another recipe')}</tr>`;
 }
 
-function drawRow(
+function renderRow(
   row: ApRow,
   { metrics }: Report,
   { columns, bootstrap, kind }: { columns: readonly Column[]; bootstrap: Bootstrap; kind: Kind },
@@ -50,11 +50,11 @@ function drawRow(
     const points = pointsAbove(ours, theirs);
     return markup`<td>${formatScore(theirs)} <small>${points === undefined ? '' : formatDifference(points)}</small></td>`;
   });
-  return markup`<tr><th scope="row"><div><b>${row.key}</b> <span>${formatApRow(row)}</span></div></th><td class="ours">${formatScore(ours)}${drawInterval(row.key, bootstrap?.[kind])}</td>${cells}</tr>
+  return markup`<tr><th scope="row"><div><b>${row.key}</b> <span>${formatApRow(row)}</span></div></th><td class="ours">${formatScore(ours)}${renderInterval(row.key, bootstrap?.[kind])}</td>${cells}</tr>
 `;
 }
 
-function drawInterval(key: ApRow['key'], intervals: NonNullable<Bootstrap>[Kind] | undefined): Markup | string {
+function renderInterval(key: ApRow['key'], intervals: NonNullable<Bootstrap>[Kind] | undefined): Markup | string {
   const interval = key === 'AP' || key === 'AP50' || key === 'AP75' ? intervals?.[key] : undefined;
   return interval
     ? markup` <small class="interval">${formatScore(interval[0])}–${formatScore(interval[1])}</small>`

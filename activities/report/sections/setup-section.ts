@@ -1,34 +1,34 @@
 import type { Report } from '../../../configs/schema/index.ts';
 import { isEvaluation, startingWeights } from '../../../configs/schema/plan-weights.ts';
 import { activeSwitches } from '../../shared/run/speed-switches.ts';
-import { drawFacts } from '../draw/facts.ts';
+import { renderFacts } from '../draw/facts.ts';
 import { markup } from '../draw/markup.ts';
-import { repeatCommand } from './repeat-command.ts';
+import { reproduceCommand } from './repeat-command.ts';
 import { formatDevices, listHashes } from './run-facts.ts';
 import type { Section } from '../draw/section.ts';
 import { formatCount, formatPlural } from '../../shared/summary/format-time.ts';
 
-/** Draws plan, dry run, hashes, environment and recipe. */
-export const drawSetup = (report: Report): Section => ({
+/** Renders plan, dry run, hashes, environment and recipe. */
+export const renderSetup = (report: Report): Section => ({
   id: 'setup',
   title: 'Plan and environment',
   body: markup`<h3>Plan</h3>
-${drawFacts(listPlan(report))}
+${renderFacts(listPlan(report))}
 <h3>Dry run</h3>
-${drawFacts(listChecks(report))}
+${renderFacts(listChecks(report))}
 <h3>Hashes (sha256)</h3>
-${drawFacts(listHashes(report), 'hash')}
+${renderFacts(listHashes(report), 'hash')}
 <h3>Environment</h3>
-${drawFacts(Object.entries({ everswin: report.plan.versions.everswin, ...report.environment }))}
+${renderFacts(Object.entries({ everswin: report.plan.versions.everswin, ...report.environment }))}
 <h3>Recipe</h3>
 <details><summary>${report.plan.recipe.name}, flattened: ${formatPlural(report.recipeText.split('\n').length, 'line')}</summary><pre tabindex="0">${report.recipeText}</pre></details>`,
 });
 
-/** Draws the command that starts the run again. */
-export const drawRepeat = ({ plan }: Report): Section => ({
+/** Renders the command that starts the run again. */
+export const renderReproduce = ({ plan }: Report): Section => ({
   id: 'repeat',
   title: 'Reproduce this run',
-  body: markup`<pre class="command" tabindex="0">${repeatCommand(plan)}</pre>
+  body: markup`<pre class="command" tabindex="0">${reproduceCommand(plan)}</pre>
 <p class="note">To start a second run with these settings, change the name in the workflow ID and in the input. <code>npm run report -- report.json --out page.html</code> renders this page again from report.json and the analysis.json next to it.</p>`,
 });
 

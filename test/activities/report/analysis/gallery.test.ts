@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { drawGallery } from '../../../../activities/report/analysis/gallery-section.ts';
+import { renderGallery } from '../../../../activities/report/analysis/gallery-section.ts';
 import { selectPictures } from '../../../../activities/report/analysis/picture-budget.ts';
 import { renderHtml } from '../../../../activities/report/html.ts';
 import { Analysis } from '../../../../configs/schema/index.ts';
@@ -24,7 +24,7 @@ test('selectPictures keeps the first images of each group when not all fit', () 
     ...['worst-0.jpg', 'worst-1.jpg', 'worst-2.jpg'],
     ...['random-0.jpg', 'random-1.jpg'],
   ]);
-  expect(String(drawGallery(sampleAnalysis({ gallery })).body)).toContain('4 images omitted');
+  expect(String(renderGallery(sampleAnalysis({ gallery })).body)).toContain('4 images omitted');
 });
 
 test('renderHtml stays below 5 MB for the largest analysis', () => {
@@ -39,8 +39,8 @@ test('renderHtml stays below 5 MB for the largest analysis', () => {
   expect(Buffer.byteLength(page)).toBeLessThan(5_000_000);
 });
 
-test('drawGallery counts found, missed and wrong objects', () => {
-  const body = String(drawGallery(sampleAnalysis()).body);
+test('renderGallery counts found, missed and wrong objects', () => {
+  const body = String(renderGallery(sampleAnalysis()).body);
   expect(body).toContain('F1 0.67 · 1 of 2 objects found; not found: 1 person; 1 wrong: 1 background');
   expect(body).toContain('<title>bench 0.40: background</title>');
 });

@@ -1,22 +1,22 @@
 import { execFileSync } from 'node:child_process';
 import { expect, test } from 'vitest';
-import { repeatCommand } from '../../../../activities/report/sections/repeat-command.ts';
+import { reproduceCommand } from '../../../../activities/report/sections/repeat-command.ts';
 import { RunInput, type RunPlan } from '../../../../configs/schema/index.ts';
 import { samplePlan } from '../../../fixtures/sample-report.ts';
 
 /** Returns the arguments that a real shell passes to `temporal`. */
 const readArguments = (plan: RunPlan): string[] => {
-  const script = `temporal() { printf '%s\\0' "$@"; }\n${repeatCommand(plan)}`;
+  const script = `temporal() { printf '%s\\0' "$@"; }\n${reproduceCommand(plan)}`;
   return execFileSync('bash', ['-c', script], { encoding: 'utf8' }).split('\0');
 };
 
-test('repeatCommand starts the same run with the same input', () => {
+test('reproduceCommand starts the same run with the same input', () => {
   const [, , , type, , queue, , id, , input = ''] = readArguments(samplePlan);
   expect([type, queue, id]).toEqual(['trainDetector', 'everswin', 'train:swin-s-blog']);
   expect(RunInput.parse(JSON.parse(input))).toEqual(samplePlan.input);
 });
 
-test('repeatCommand quotes hostile names', () => {
+test('reproduceCommand quotes hostile names', () => {
   const runId = `it's "$(id)" \`id\` <b>; exit 1`;
   const [, , , , , , , id, , input = ''] = readArguments({
     ...samplePlan,
