@@ -2,11 +2,11 @@ import { apKinds, apRows, formatApRow } from '../shared/summary/coco-rows.ts';
 import { formatPoints, formatScore } from '../shared/summary/format-score.ts';
 import type { ComparedScore, Comparison, Report } from '../../configs/schema/index.ts';
 import { formatCount, formatPlural } from '../shared/summary/format-time.ts';
-import { renderFigure } from '../report/draw/figure.ts';
-import { type Markup, markup } from '../report/draw/markup.ts';
-import { renderPage } from '../report/draw/page.ts';
-import type { Section } from '../report/draw/section.ts';
-import type { Chart } from '../report/draw/svg-chart.ts';
+import { renderFigure } from '../report/components/figure.ts';
+import { type Markup, markup } from '../report/components/markup.ts';
+import { renderPage } from '../report/components/page.ts';
+import type { Section } from '../report/components/section.ts';
+import type { Chart } from '../report/components/svg-chart.ts';
 import { formatComparisonVerdict } from './comparison-verdict.ts';
 import { formatChange, formatDifference, isClear } from './format-difference.ts';
 

@@ -1,7 +1,7 @@
 import { apKinds } from '../shared/summary/coco-rows.ts';
 import { formatScore } from '../shared/summary/format-score.ts';
 import type { ComparedScore, Comparison } from '../../configs/schema/index.ts';
-import { escapeMarkdown, tabulate } from '../report/draw/markdown-table.ts';
+import { escapeMarkdown, tabulate } from '../report/components/markdown-table.ts';
 import { formatComparisonVerdict } from './comparison-verdict.ts';
 import { formatDifference } from './format-difference.ts';
 

@@ -1,9 +1,9 @@
 import { formatVariantScore, formatVariantState } from '../shared/summary/format-variant.ts';
 import type { EarlyStopRule, SweepReport } from '../../configs/schema/index.ts';
-import { escapeMarkdown, tabulate } from '../report/draw/markdown-table.ts';
-import { type Markup, markup } from '../report/draw/markup.ts';
-import { renderPage } from '../report/draw/page.ts';
-import type { Section } from '../report/draw/section.ts';
+import { escapeMarkdown, tabulate } from '../report/components/markdown-table.ts';
+import { type Markup, markup } from '../report/components/markup.ts';
+import { renderPage } from '../report/components/page.ts';
+import type { Section } from '../report/components/section.ts';
 import { type ComparedCurves, renderComparison, explainIntervals, maxCurves } from './render-html.ts';
 import { tabulateComparison } from './render-markdown.ts';
 

@@ -3,13 +3,13 @@ import { apKinds, apRows, formatApRow } from '../shared/summary/coco-rows.ts';
 import { explainMissing } from './analysis/analysis-sections.ts';
 import { rankClasses } from './analysis/classes-section.ts';
 import { formatErrors } from './analysis/errors-section.ts';
-import { listColumns } from './draw/columns.ts';
+import { listColumns } from './components/columns.ts';
 import { formatHours, computeCost, roundHours } from './sections/cost.ts';
 import { formatUse } from './sections/cost-section.ts';
 import { diagnoseGap } from './gap/diagnose-gap.ts';
 import { formatEffect, formatGap, isOtherDataset } from './gap/gap-text.ts';
 import { formatGoodput, formatSeconds } from './sections/ledger-section.ts';
-import { escapeMarkdown, tabulate } from './draw/markdown-table.ts';
+import { escapeMarkdown, tabulate } from './components/markdown-table.ts';
 import {
   formatOrigin,
   formatRepeatedSteps,

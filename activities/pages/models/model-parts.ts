@@ -1,6 +1,6 @@
 import { formatPoints } from '../../shared/summary/format-score.ts';
 import type { ModelVersion, RegistryChange } from '../../../configs/schema/index.ts';
-import { type Markup, markup } from '../../report/draw/markup.ts';
+import { type Markup, markup } from '../../report/components/markup.ts';
 import type { Readable } from './read-models.ts';
 
 export const formatAp = (score: number | null): string => (score === null ? '–' : formatPoints(score));

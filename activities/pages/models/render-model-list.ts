@@ -1,8 +1,8 @@
 import { pagePaths } from '../../../configs/names.ts';
 import { formatInstant, formatPlural } from '../../shared/summary/format-time.ts';
-import { markup, type Markup } from '../../report/draw/markup.ts';
-import { renderPage } from '../../report/draw/page.ts';
-import { renderNavigation } from '../../report/draw/navigation.ts';
+import { markup, type Markup } from '../../report/components/markup.ts';
+import { renderPage } from '../../report/components/page.ts';
+import { renderNavigation } from '../../report/components/navigation.ts';
 import type { ModelSummary } from './read-models.ts';
 import { actionNames, renderVersionId, renderScores } from './model-parts.ts';
 

@@ -1,5 +1,5 @@
 import { pagePaths } from '../../../configs/names.ts';
-import { markup } from '../../report/draw/markup.ts';
+import { markup } from '../../report/components/markup.ts';
 
 /** Script of the live page: polls the section every 2 seconds, replaces it if it changed, and reports an unreachable server. */
 export const liveScript = markup`

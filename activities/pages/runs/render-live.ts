@@ -4,10 +4,10 @@ import { formatCount, formatDuration, formatInstant, formatPlural } from '../../
 import { renderTimeline } from '../../report/sections/history-section.ts';
 import { renderCurveFigures } from '../../report/sections/curves-section.ts';
 import { renderFigures, type KeyFigure } from '../../report/sections/key-figures.ts';
-import { markup } from '../../report/draw/markup.ts';
-import { formatNumber } from '../../report/draw/format-number.ts';
-import { renderPage } from '../../report/draw/page.ts';
-import { renderSection, type Section } from '../../report/draw/section.ts';
+import { markup } from '../../report/components/markup.ts';
+import { formatNumber } from '../../report/components/format-number.ts';
+import { renderPage } from '../../report/components/page.ts';
+import { renderSection, type Section } from '../../report/components/section.ts';
 import type { LiveRun } from './live-run.ts';
 import { liveScript } from './live-script.ts';
 

@@ -1,8 +1,8 @@
 import { pagePaths } from '../../../configs/names.ts';
 import { formatInstant, formatPlural } from '../../shared/summary/format-time.ts';
-import { markup } from '../../report/draw/markup.ts';
-import { renderPage } from '../../report/draw/page.ts';
-import { renderNavigation } from '../../report/draw/navigation.ts';
+import { markup } from '../../report/components/markup.ts';
+import { renderPage } from '../../report/components/page.ts';
+import { renderNavigation } from '../../report/components/navigation.ts';
 import type { RunSummary } from './list-runs.ts';
 
 /** Renders the list of runs. */

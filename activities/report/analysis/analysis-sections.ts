@@ -1,6 +1,6 @@
 import type { Analysis, Report } from '../../../configs/schema/index.ts';
-import { markup } from '../draw/markup.ts';
-import type { Section } from '../draw/section.ts';
+import { markup } from '../components/markup.ts';
+import type { Section } from '../components/section.ts';
 import { renderClasses } from './classes-section.ts';
 import { renderErrors } from './errors-section.ts';
 import { renderGallery } from './gallery-section.ts';

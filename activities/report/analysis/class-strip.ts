@@ -1,8 +1,8 @@
 /** Small charts for one row of the table of classes. */
 import { formatPoints, formatScore } from '../../shared/summary/format-score.ts';
 import type { ClassAnalysis } from '../../../configs/schema/index.ts';
-import { downsample } from '../draw/downsample.ts';
-import { type Markup, markup } from '../draw/markup.ts';
+import { downsample } from '../components/downsample.ts';
+import { type Markup, markup } from '../components/markup.ts';
 
 const strip = { width: 160, height: 20 };
 const lanes = [

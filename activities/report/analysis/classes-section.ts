@@ -1,7 +1,7 @@
 import { formatPoints, formatScore } from '../../shared/summary/format-score.ts';
 import type { Analysis, ClassAnalysis } from '../../../configs/schema/index.ts';
-import { type Markup, markup } from '../draw/markup.ts';
-import type { Section } from '../draw/section.ts';
+import { type Markup, markup } from '../components/markup.ts';
+import type { Section } from '../components/section.ts';
 import { formatCount } from '../../shared/summary/format-time.ts';
 import { drawApStrip, drawSpark } from './class-strip.ts';
 

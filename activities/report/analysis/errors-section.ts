@@ -1,8 +1,8 @@
 import { apKinds } from '../../shared/summary/coco-rows.ts';
 import { type Analysis, type ErrorAnalysis, type ErrorKind, errorKinds } from '../../../configs/schema/index.ts';
-import { type Markup, markup } from '../draw/markup.ts';
-import type { Section } from '../draw/section.ts';
-import { type BarPart, drawBar, drawBarKey } from '../draw/share-bar.ts';
+import { type Markup, markup } from '../components/markup.ts';
+import type { Section } from '../components/section.ts';
+import { type BarPart, drawBar, drawBarKey } from '../components/share-bar.ts';
 import { formatCount } from '../../shared/summary/format-time.ts';
 
 const sizes = ['small', 'medium', 'large'] as const;

@@ -1,6 +1,6 @@
 import type { Analysis, GalleryImage } from '../../../configs/schema/index.ts';
-import { type Markup, markup } from '../draw/markup.ts';
-import type { Section } from '../draw/section.ts';
+import { type Markup, markup } from '../components/markup.ts';
+import type { Section } from '../components/section.ts';
 import { formatPlural } from '../../shared/summary/format-time.ts';
 import { selectPictures } from './picture-budget.ts';
 

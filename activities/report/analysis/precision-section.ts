@@ -1,10 +1,10 @@
 import { apKinds } from '../../shared/summary/coco-rows.ts';
 import type { Analysis, PrecisionCurve } from '../../../configs/schema/index.ts';
-import { renderFigure } from '../draw/figure.ts';
-import { markup } from '../draw/markup.ts';
-import type { Section } from '../draw/section.ts';
-import { formatNumber } from '../draw/format-number.ts';
-import type { Chart } from '../draw/svg-chart.ts';
+import { renderFigure } from '../components/figure.ts';
+import { markup } from '../components/markup.ts';
+import type { Section } from '../components/section.ts';
+import { formatNumber } from '../components/format-number.ts';
+import type { Chart } from '../components/svg-chart.ts';
 
 const overlaps = [
   ['iou50', 'IoU 0.50'],

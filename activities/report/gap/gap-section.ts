@@ -1,6 +1,6 @@
 import type { Evidence, Report } from '../../../configs/schema/index.ts';
-import { type Markup, markup } from '../draw/markup.ts';
-import type { Section } from '../draw/section.ts';
+import { type Markup, markup } from '../components/markup.ts';
+import type { Section } from '../components/section.ts';
 import { diagnoseGap, type GapDiagnosis, type RuledOut } from './diagnose-gap.ts';
 import type { Difference } from './differences.ts';
 import { formatEffect, formatGap, formatReferences, isOtherDataset } from './gap-text.ts';

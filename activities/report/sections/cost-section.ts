@@ -1,8 +1,8 @@
 import type { Report } from '../../../configs/schema/index.ts';
 import { type Cost, formatHours, computeCost, roundHours } from './cost.ts';
-import { markup } from '../draw/markup.ts';
-import type { Section } from '../draw/section.ts';
-import { drawBar, drawBarKey } from '../draw/share-bar.ts';
+import { markup } from '../components/markup.ts';
+import type { Section } from '../components/section.ts';
+import { drawBar, drawBarKey } from '../components/share-bar.ts';
 import { formatDuration } from '../../shared/summary/format-time.ts';
 
 /** Renders device-hours by what they were used for. */

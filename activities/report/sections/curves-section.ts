@@ -1,12 +1,12 @@
 import type { ReferenceResult, Report, TimelineEvent } from '../../../configs/schema/index.ts';
-import { maximum, minimum, spansDecades } from '../draw/axis.ts';
-import { type Markup, markup } from '../draw/markup.ts';
-import { formatNumber } from '../draw/format-number.ts';
+import { maximum, minimum, spansDecades } from '../components/axis.ts';
+import { type Markup, markup } from '../components/markup.ts';
+import { formatNumber } from '../components/format-number.ts';
 import { eventNames } from './run-facts.ts';
 import { formatPoints } from '../../shared/summary/format-score.ts';
-import { renderFigure } from '../draw/figure.ts';
-import type { Section } from '../draw/section.ts';
-import type { Chart, Level, Mark } from '../draw/svg-chart.ts';
+import { renderFigure } from '../components/figure.ts';
+import type { Section } from '../components/section.ts';
+import type { Chart, Level, Mark } from '../components/svg-chart.ts';
 import { formatPlural } from '../../shared/summary/format-time.ts';
 
 type LossPoint = Report['curves']['loss'][number];

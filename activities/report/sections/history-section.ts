@@ -1,9 +1,9 @@
 import type { Attempt, Decision, Report, StepOutcome, TimelineEvent } from '../../../configs/schema/index.ts';
-import { renderTable } from '../draw/event-table.ts';
+import { renderTable } from '../components/event-table.ts';
 import { renderLedger } from './ledger-section.ts';
-import { type Markup, markup } from '../draw/markup.ts';
+import { type Markup, markup } from '../components/markup.ts';
 import { formatOrigin, formatRepeatedSteps, outcomeNames, findStart, eventNames, actionNames } from './run-facts.ts';
-import type { Section } from '../draw/section.ts';
+import type { Section } from '../components/section.ts';
 import { drawTimelineChart } from './timeline-chart.ts';
 import {
   formatCount,

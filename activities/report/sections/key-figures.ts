@@ -1,7 +1,7 @@
 import { formatPoints } from '../../shared/summary/format-score.ts';
 import type { Analysis, Report } from '../../../configs/schema/index.ts';
 import { computeCost, roundHours } from './cost.ts';
-import { type Markup, markup } from '../draw/markup.ts';
+import { type Markup, markup } from '../components/markup.ts';
 import { formatCount, formatDuration, formatPlural } from '../../shared/summary/format-time.ts';
 
 export interface KeyFigure {

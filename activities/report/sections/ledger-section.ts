@@ -1,6 +1,6 @@
 import type { Interruption, Ledger } from '../../../configs/schema/index.ts';
-import { renderTable } from '../draw/event-table.ts';
-import { markup, type Markup } from '../draw/markup.ts';
+import { renderTable } from '../components/event-table.ts';
+import { markup, type Markup } from '../components/markup.ts';
 import { formatCount, formatDuration, formatElapsed } from '../../shared/summary/format-time.ts';
 
 /** Renders goodput and the cost of each interruption. */

@@ -1,9 +1,9 @@
 import { apKinds, apRows, type ApRow, formatApRow } from '../../shared/summary/coco-rows.ts';
 import { formatDifference, formatScore, pointsAbove } from '../../shared/summary/format-score.ts';
 import type { Analysis, Report } from '../../../configs/schema/index.ts';
-import { type Column, listColumns } from '../draw/columns.ts';
-import { type Markup, markup } from '../draw/markup.ts';
-import type { Section } from '../draw/section.ts';
+import { type Column, listColumns } from '../components/columns.ts';
+import { type Markup, markup } from '../components/markup.ts';
+import type { Section } from '../components/section.ts';
 import { formatDuration, formatPlural } from '../../shared/summary/format-time.ts';
 
 type Kind = 'bbox' | 'segm';

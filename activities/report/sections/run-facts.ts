@@ -1,7 +1,7 @@
 /** Formats facts that the HTML and the Markdown page share. */
 import type { Attempt, Decision, Report, TimelineEvent } from '../../../configs/schema/index.ts';
 import { isEvaluation, startingWeights } from '../../../configs/schema/plan-weights.ts';
-import { maximum, minimum } from '../draw/axis.ts';
+import { maximum, minimum } from '../components/axis.ts';
 import { formatCount, formatDuration, formatInstant, formatPlural } from '../../shared/summary/format-time.ts';
 
 /** Returns the origin of the timeline in Unix seconds: the start of the run or its earliest event. */

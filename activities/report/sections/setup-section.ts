@@ -1,11 +1,11 @@
 import type { Report } from '../../../configs/schema/index.ts';
 import { isEvaluation, startingWeights } from '../../../configs/schema/plan-weights.ts';
 import { activeSwitches } from '../../shared/run/speed-switches.ts';
-import { renderFacts } from '../draw/facts.ts';
-import { markup } from '../draw/markup.ts';
-import { reproduceCommand } from './repeat-command.ts';
+import { renderFacts } from '../components/facts.ts';
+import { markup } from '../components/markup.ts';
+import { reproduceCommand } from './reproduce-command.ts';
 import { formatDevices, listHashes } from './run-facts.ts';
-import type { Section } from '../draw/section.ts';
+import type { Section } from '../components/section.ts';
 import { formatCount, formatPlural } from '../../shared/summary/format-time.ts';
 
 /** Renders plan, dry run, hashes, environment and recipe. */

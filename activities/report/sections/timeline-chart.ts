@@ -1,6 +1,6 @@
 import type { Attempt, Report, TimelineEvent } from '../../../configs/schema/index.ts';
-import { maximum } from '../draw/axis.ts';
-import { type Markup, markup } from '../draw/markup.ts';
+import { maximum } from '../components/axis.ts';
+import { type Markup, markup } from '../components/markup.ts';
 import { outcomeNames, findStart, eventNames } from './run-facts.ts';
 import { formatDuration, formatElapsed, formatPlural } from '../../shared/summary/format-time.ts';
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { renderHtml } from '../../../activities/report/html.ts';
 import { renderMarkdown } from '../../../activities/report/markdown.ts';
-import { replaceControlCharacters } from '../../../activities/report/draw/markup.ts';
+import { replaceControlCharacters } from '../../../activities/report/components/markup.ts';
 import { hostileTexts } from '../../fixtures/hostile-texts.ts';
 import { hostileAnalysis, hostileReport } from './hostile-report.ts';
 import { readHtml } from './read-html.ts';

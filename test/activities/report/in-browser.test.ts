@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { renderHtml } from '../../../activities/report/html.ts';
-import { replaceControlCharacters } from '../../../activities/report/draw/markup.ts';
+import { replaceControlCharacters } from '../../../activities/report/components/markup.ts';
 import { hostileTexts } from '../../fixtures/hostile-texts.ts';
 import { sampleAnalysis, sampleClass } from '../../fixtures/sample-analysis.ts';
 import { sampleReport } from '../../fixtures/sample-report.ts';

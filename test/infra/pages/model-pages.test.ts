@@ -6,7 +6,7 @@ import { localStore } from '../../../activities/shared/store/local-store.ts';
 import type { ArtifactStore } from '../../../activities/shared/store/artifact-store.ts';
 import { createModelReader, type ModelDetails } from '../../../activities/pages/models/read-models.ts';
 import { renderModel } from '../../../activities/pages/models/render-model.ts';
-import { replaceControlCharacters } from '../../../activities/report/draw/markup.ts';
+import { replaceControlCharacters } from '../../../activities/report/components/markup.ts';
 import { changeRegistry } from '../../../activities/registry/registry-state.ts';
 import type { LoopbackServer } from '../../../infra/pages/listen-on-loopback.ts';
 import { modelKeys } from '../../../configs/names.ts';

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { expect, test } from 'vitest';
-import { reproduceCommand } from '../../../../activities/report/sections/repeat-command.ts';
+import { reproduceCommand } from '../../../../activities/report/sections/reproduce-command.ts';
 import { RunInput, type RunPlan } from '../../../../configs/schema/index.ts';
 import { samplePlan } from '../../../fixtures/sample-report.ts';
 

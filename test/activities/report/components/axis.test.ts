@@ -6,8 +6,8 @@ import {
   minimum,
   spansDecades,
   tightAxis,
-} from '../../../../activities/report/draw/axis.ts';
-import { formatNumber } from '../../../../activities/report/draw/format-number.ts';
+} from '../../../../activities/report/components/axis.ts';
+import { formatNumber } from '../../../../activities/report/components/format-number.ts';
 
 const options = { tickCount: 4, leastStep: 0 };
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type CurvePoint, downsample } from '../../../../activities/report/draw/downsample.ts';
+import { type CurvePoint, downsample } from '../../../../activities/report/components/downsample.ts';
 
 const curve = (length: number, y: (x: number) => number | null): CurvePoint[] =>
   Array.from({ length }, (_, x) => ({ x, y: y(x) }));

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { CurvePoint } from '../../../../activities/report/draw/downsample.ts';
-import { type Chart, drawChart } from '../../../../activities/report/draw/svg-chart.ts';
+import type { CurvePoint } from '../../../../activities/report/components/downsample.ts';
+import { type Chart, drawChart } from '../../../../activities/report/components/svg-chart.ts';
 import { findTagErrors } from '../tag-errors.ts';
 
 const draw = (points: CurvePoint[], over: Partial<Chart> = {}): string =>

@@ -1,7 +1,7 @@
 import type { GateVerdict } from '../../../configs/schema/index.ts';
 import { formatPlural } from '../../shared/summary/format-time.ts';
-import { markup, type Markup } from '../../report/draw/markup.ts';
-import type { Section } from '../../report/draw/section.ts';
+import { markup, type Markup } from '../../report/components/markup.ts';
+import type { Section } from '../../report/components/section.ts';
 import type { ModelDetails, VerdictDetails } from './read-models.ts';
 import { formatAp, verdictAnchor } from './model-parts.ts';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { listColumns } from '../../../../activities/report/draw/columns.ts';
+import { listColumns } from '../../../../activities/report/components/columns.ts';
 import { referencesFor } from '../../../../activities/plan/recipe-facts.ts';
 import { sampleReport } from '../../../fixtures/sample-report.ts';
 
