@@ -26,7 +26,7 @@ ${renderFacts(Object.entries({ everswin: report.plan.versions.everswin, ...repor
 
 /** Renders the command that starts the run again. */
 export const renderReproduce = ({ plan }: Report): Section => ({
-  id: 'repeat',
+  id: 'reproduce',
   title: 'Reproduce this run',
   body: markup`<pre class="command" tabindex="0">${reproduceCommand(plan)}</pre>
 <p class="note">To start a second run with these settings, change the name in the workflow ID and in the input. <code>npm run report -- report.json --out page.html</code> renders this page again from report.json and the analysis.json next to it.</p>`,

@@ -55,7 +55,7 @@ describe('diagnoseGap for the published numbers of the blog', () => {
   });
 
   test('names its inferences: the cause, and how heads and batch share the gap', () => {
-    expect(gap?.inference.join(' ')).toMatch(/the cause is inferred.*divides between the two is inference/);
+    expect(gap?.inference.join(' ')).toMatch(/this is the cause is an inference.*divides between the two is inference/);
   });
 
   test('cites a source for every effect that is not unknown', () => {
