@@ -162,7 +162,7 @@ describe('renderHtml without a matching analysis', () => {
     const html = renderHtml(sampleReport());
     expect(textOf(html)).toContain('wrote no analysis.json');
     expect(html).not.toMatch(/id="(gallery|errors|precision)"/);
-    expect(html).toContain('id="repeat"');
+    expect(html).toContain('id="reproduce"');
   });
 
   test('does not show the analysis of another checkpoint', () => {
