@@ -1,4 +1,4 @@
-# Swin-B with the blog post's recipe, which the blog did not train.
+# Swin-B with the blog recipe. The blog post itself did not train Swin-B.
 _base_ = "./cascade-mask-rcnn_swin-t_blog.py"
 
 model = dict(

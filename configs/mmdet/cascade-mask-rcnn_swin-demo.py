@@ -1,5 +1,5 @@
-# The blog's recipe with every size shrunk: drawn shapes of 128 x 96 pixels, learned on one CPU core in under a minute.
-# Same classes, losses, augmentation, optimizer and shape of schedule; the plan's batch is 2, as on a GPU of the blog.
+# The blog recipe with all sizes reduced: trains on drawn shapes of 128 x 96 pixels, on one CPU core in under a minute.
+# Heads, losses, augmentation, optimizer and shape of the schedule are the same. The batch size is 2, as on one GPU of the blog.
 _base_ = "./cascade-mask-rcnn_swin-t_blog.py"
 
 # An eighth of the FPN's and the heads' 256 channels.
@@ -15,7 +15,8 @@ model = dict(
         mask_roi_extractor=dict(out_channels=channels),
         mask_head=dict(num_convs=2, in_channels=channels, conv_out_channels=channels),
     ),
-    # An image shows 3 objects and a crowd at most: 16 of 512 boxes an image and stage, 100 of 1000 to 2000 proposals.
+    # An image has at most 3 objects and a crowd, so 16 instead of 512 sampled boxes per image and stage are enough, and
+    # 100 instead of 1000 to 2000 proposals.
     train_cfg=dict(
         rpn_proposal=dict(nms_pre=200, max_per_img=100),
         rcnn=[dict(stage, sampler=dict(stage.sampler, num=16)) for stage in _base_.model.train_cfg.rcnn],
@@ -23,7 +24,7 @@ model = dict(
     test_cfg=dict(rpn=dict(nms_pre=200, max_per_img=100)),
 )
 
-# Short sides 80, 96, 112 around the data's own 96, as the blog's 480 .. 800 around 640; the crop is 3/4 of an image.
+# Short sides 80, 96, 112 around the original 96, like the blog's 480 .. 800 around 640; the crop is 3/4 of an image.
 scales = [(short, 213) for short in range(80, 113, 16)]
 train_pipeline = [
     dict(type="LoadImageFromFile", backend_args=None),
@@ -47,12 +48,12 @@ train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader
 
-# 92 images with objects / 2 = 46 steps an epoch: 460 steps in all, of which 20 warm up.
+# 92 images with objects / 2 = 46 steps per epoch: 460 steps in total, of which 20 are warm-up.
 train_cfg = dict(max_epochs=10)
 param_scheduler = [
     dict(_base_.param_scheduler[0], end=20),
-    # 27/36 and 33/36 of 10 epochs are 7.5 and 9.2.
+    # 27/36 and 33/36 of 10 epochs are 7.5 and 9.2, rounded to whole epochs.
     dict(_base_.param_scheduler[1], end=10, milestones=[8, 9]),
 ]
-# Ten times the blog's rate: random weights, a small network and 2000 times fewer steps.
+# Ten times the blog's learning rate, because of random weights, a small network and 2000 times fewer steps.
 optim_wrapper = dict(optimizer=dict(lr=0.001))

@@ -1,5 +1,6 @@
-# Cascade Mask R-CNN, Swin-T, 3x schedule, as the blog post trained it: MMDetection's standard heads, mixed precision,
-# 4 GPUs x 2 images. A delta on the installed wheel; data, weights, classes, batch and seed come from the plan.
+# Cascade Mask R-CNN with Swin-T and a 3x schedule, as trained by the blog post: MMDetection's standard heads, mixed
+# precision, 4 GPUs x 2 images. Inherits from the installed wheel; data, weights, classes, batch and seed come from the
+# plan.
 _base_ = [
     "mmdet::_base_/models/cascade-mask-rcnn_r50_fpn.py",
     "mmdet::_base_/datasets/coco_instance.py",
@@ -9,7 +10,7 @@ _base_ = [
 
 model = dict(
     backbone=dict(
-        # The base file's ResNet, with its weights, goes. No head is pretrained.
+        # Removes the ResNet of the base config with its weights. No head is pretrained.
         _delete_=True,
         type="SwinTransformer",
         embed_dims=96,
@@ -32,7 +33,7 @@ model = dict(
     neck=dict(in_channels=[96, 192, 384, 768]),
 )
 
-# Augmentation of DETR: resize, or resize, crop and resize again. Short side 480, 512 .. 800, long side at most 1333.
+# Augmentation of DETR: resize, or resize, crop and resize. Short side 480, 512 .. 800, long side at most 1333.
 scales = [(short, 1333) for short in range(480, 801, 32)]
 train_pipeline = [
     dict(type="LoadImageFromFile", backend_args=None),
@@ -53,7 +54,7 @@ train_pipeline = [
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 
-# 3x = 3 * 12 epochs; the rate falls at 9/12 and 11/12 of them.
+# 3x = 3 * 12 epochs; the learning rate falls at 9/12 and 11/12 of them.
 train_cfg = dict(max_epochs=36)
 param_scheduler = [
     # Twice schedule_1x's 500 steps.
@@ -64,7 +65,7 @@ param_scheduler = [
 optim_wrapper = dict(
     type="AmpOptimWrapper",
     loss_scale=dict(init_scale=512),
-    # No weight decay on norms and position parameters.
+    # No weight decay for norms and position parameters.
     paramwise_cfg=dict(
         custom_keys={
             "absolute_pos_embed": dict(decay_mult=0.0),
@@ -72,6 +73,6 @@ optim_wrapper = dict(
             "norm": dict(decay_mult=0.0),
         }
     ),
-    # The paper's rate for 16 images, which the blog kept for its 8.
+    # The paper's learning rate for 16 images, which the blog used for 8.
     optimizer=dict(_delete_=True, type="AdamW", lr=0.0001, betas=(0.9, 0.999), weight_decay=0.05),
 )

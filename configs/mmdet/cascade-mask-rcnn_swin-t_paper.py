@@ -1,6 +1,7 @@
-# The Swin paper's recipe, a delta on the blog's. Box heads: 4 convolutions and 1 fully connected layer with SyncBN, one
-# box per class, GIoU on decoded boxes. Fields as in SwinTransformer/Swin-Transformer-Object-Detection @c7b2011, where
-# MMDetection 3 has them under other names; the plan names the backbone's file.
+# The recipe of the Swin paper, derived from the blog recipe. Box heads have 4 convolutions with SyncBN and 1 fully
+# connected layer, one box per class, and GIoU loss on decoded boxes. Settings are those of
+# SwinTransformer/Swin-Transformer-Object-Detection @c7b2011 with the names of MMDetection 3. The plan names the
+# backbone weights.
 _base_ = "./cascade-mask-rcnn_swin-t_blog.py"
 
 paper_head = dict(
@@ -15,10 +16,11 @@ paper_head = dict(
 )
 model = dict(roi_head=dict(bbox_head=[dict(head, **paper_head) for head in _base_.model.roi_head.bbox_head]))
 
-# lr 1e-4 and schedule_1x's 500 steps of warm-up go with 8 GPUs x 2 = 16 images a step. Fewer GPUs take more images
-# each, still 2 at a time: losses are means over the same 2, and only SyncBN's statistics are of fewer (GPUs x 2).
+# The learning rate of 1e-4 and the 500 warm-up steps of schedule_1x belong to 8 GPUs x 2 = 16 images per step. Fewer
+# GPUs use more images each, still 2 at a time, so losses are means over the same 2 images. Only the SyncBN statistics
+# cover fewer images (GPUs x 2).
 images_at_once = 2
 param_scheduler = [dict(_base_.param_scheduler[0], end=500), _base_.param_scheduler[1]]
 
-# The paper used apex O1. Ours is its nearest: autocast, and a scale that starts at apex's 65536 and moves by its rules.
+# The paper used Apex O1. The closest equivalent is autocast with a dynamic loss scale that starts at 65536.
 optim_wrapper = dict(loss_scale="dynamic")

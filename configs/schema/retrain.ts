@@ -23,7 +23,7 @@ export const GateRules = z.strictObject({
 });
 export type GateRules = z.infer<typeof GateRules>;
 
-/** Who decides about a candidate that passed the gate. */
+/** Decision about a candidate that passed the gate: automatic, or by a person. */
 const PromotionMode = z.discriminatedUnion('by', [
   z.strictObject({ by: z.literal('gate') }),
   z.strictObject({
