@@ -46,25 +46,25 @@ from everswin_trainer.training.state import Snapshots, size_in_bytes, weights_ar
 RECIPES = ROOT / "configs/mmdet"
 INTERVAL_SECONDS = 600.0
 CALM_STEPS = 40
-# Saves of the demo's training.
+# Epochs and checkpoint interval of the demo training.
 DEMO_EPOCHS, DEMO_SAVE_SECONDS = 3, 3.0
 
-# Makes a state of live tensors.
+# Captures the live tensors as a state.
 Capture = Callable[[], dict[str, Any]]
 
 
 @dataclass
 class Samples:
-    """Seconds, by save; of the steps all."""
+    """Seconds of each save, and of all steps."""
 
-    # The first save of an attempt has to be given its memory; all later ones take the same.
+    # The first save of an attempt allocates memory; later saves reuse it.
     first_blocked: list[float] = field(default_factory=list)
     blocked: list[float] = field(default_factory=list)
     whole: list[float] = field(default_factory=list)
     stock: list[float] = field(default_factory=list)
     steps: list[float] = field(default_factory=list)
     steps_while_saving: list[float] = field(default_factory=list)
-    # Of all steps during one save: what they took beyond as many undisturbed ones.
+    # Extra time of the steps during one save, compared with the same number of undisturbed steps.
     lost_to_slow_steps: list[float] = field(default_factory=list)
 
 
@@ -95,7 +95,7 @@ def main() -> None:
 
 
 def real_size_state() -> tuple[Capture, int]:
-    """What does as state.capture does, and how many parameters the model has."""
+    """Returns a function equivalent to state.capture, and the number of parameters of the model."""
     config = load_recipe(RECIPES / "cascade-mask-rcnn_swin-s_paper.py", None)
     config.model.backbone.init_cfg = None
     model = MODELS.build(config.model)
@@ -114,7 +114,7 @@ def real_size_state() -> tuple[Capture, int]:
 
 
 def compute_step() -> Callable[[], None]:
-    """About 50 ms in the products of two matrices."""
+    """Spends about 50 ms in matrix products."""
     left, right = torch.randn(1024, 1024), torch.randn(1024, 1024)
 
     def step() -> None:
@@ -125,7 +125,7 @@ def compute_step() -> Callable[[], None]:
 
 
 def dispatch_step() -> Callable[[], None]:
-    """About 50 ms of small operations."""
+    """Spends about 50 ms in small operations."""
     left, right = torch.randn(64), torch.randn(64)
 
     def step() -> None:
@@ -166,7 +166,7 @@ def measure(capture: Capture, step: Callable[[], None], repeats: int) -> Samples
 def save_as_we_do(
     capture: Capture, snapshots: Snapshots, step: Callable[[], None], job: Job, saver: Saver
 ) -> list[float]:
-    """Save as checkpoint_hook.py does while training continues. Returns the durations of the steps."""
+    """Saves as checkpoint_hook.py does while training continues. Returns the durations of the steps."""
     before = len(saved(job))
     begin = time.monotonic()
     saver.wait()
@@ -193,7 +193,7 @@ def saved(job: Job) -> list[dict[str, Any]]:
 
 
 def save_as_mmengine_does(state: dict[str, Any], path: Path) -> None:
-    """What Runner.save_checkpoint ends with, training standing still: torch.save into memory, one write, no fsync."""
+    """Saves as Runner.save_checkpoint does while training is blocked: torch.save to memory, one write, no fsync."""
     save_checkpoint(state, str(path))
 
 
@@ -228,7 +228,7 @@ def describe(kind: str, samples: Samples) -> list[dict[str, Any]]:
 
 
 def interleaved(samples: Samples) -> list[float]:
-    """In the order in which they were saved."""
+    """Returns the checkpoint events in the order of the saves."""
     pairs = zip(samples.first_blocked, samples.blocked, strict=True)
     return [one for pair in pairs for one in pair]
 
@@ -254,7 +254,7 @@ def demo_plan(folder: Path, seed: int, epochs: int) -> Plan:
 
 
 def measure_demo(seed: int) -> dict[str, Any]:
-    """Some epochs of the demo on the CPU, under its supervisor, as a worker starts it."""
+    """Trains some epochs of the demo on the CPU under its supervisor, as a worker starts it."""
     folder = Path(tempfile.mkdtemp(prefix="everswin-bench-"))
     try:
         demo_plan(folder, seed, DEMO_EPOCHS)

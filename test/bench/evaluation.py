@@ -1,13 +1,13 @@
-"""COCO's numbers by three evaluators: time with loading, memory, agreement; and what the analysis of a test takes.
+"""Compares three COCO evaluators by time including loading, memory and agreement, and measures the test analysis.
 
 PYTHONPATH=trainer[:FOLDER] .everswin/tools/trainer-env/bin/python test/bench/evaluation.py --seed 1 --repeats 3
 
-5,000 images of COCO's sizes with as many objects as COCO's validation set has, 80 classes of very different frequency,
-some crowds; objects are polygons of 8 to 50 corners. About 61 detections an image: several of each object, more or less
-apart and some of another class, and others of nothing. Each measurement is a process of its own that loads the two
-files, evaluates and says the twelve numbers; the order is drawn. Imports are not counted. faster-coco-eval is no part
-of the trainer's environment: it takes part if FOLDER has it (`uv pip install --target FOLDER --no-deps
-faster-coco-eval==1.8.0`).
+The data are 5,000 images with the sizes and object count of COCO's validation set, 80 classes of very different
+frequency and some crowds; objects are polygons of 8 to 50 corners. An image has about 61 detections: several per object
+at different distances, some of them of another class, and some false ones. Each measurement runs in a separate process
+that loads both files, evaluates and prints the twelve metrics, in random order. Imports are not timed. The trainer's
+environment does not contain faster-coco-eval; it is measured if FOLDER has it
+(`uv pip install --target FOLDER --no-deps faster-coco-eval==1.8.0`).
 """
 
 import contextlib
@@ -32,7 +32,7 @@ from everswin_trainer.metrics.coco_scores import AP_NAMES, AR_NAMES, IOU_TYPES, 
 IMAGES, CLASSES, OBJECTS, DETECTIONS = 5_000, 80, 7.35, 61
 SIZES = ((640, 480), (480, 640), (640, 427), (500, 375), (640, 640))
 EVALUATORS = ("pycocotools", "hotcoco", "faster-coco-eval")
-# What production does: an epoch's validation from memory, and the analysis of a test.
+# Production cases: the validation of an epoch from memory, and the analysis of a test.
 OURS = ("validation", "analysis")
 
 
@@ -76,7 +76,7 @@ def main() -> None:
 
 
 def agree(samples: dict[str, list[dict[str, Any]]], name: str) -> dict[str, float]:
-    """By how much each of the 24 numbers differs from pycocotools'."""
+    """Returns the difference of each of the 24 metrics from that of pycocotools."""
     differences = {}
     for kind in IOU_TYPES:
         truth = samples[f"pycocotools {kind}"][0]["scores"]
@@ -87,10 +87,10 @@ def agree(samples: dict[str, list[dict[str, Any]]], name: str) -> dict[str, floa
 
 
 def measure(name: str, kind: str, folder: Path) -> dict[str, Any]:
-    """In a process of its own: {seconds, peakMb, …}."""
+    """Measures in a separate process. Returns {seconds, peakMb, …}."""
     work = OWN[name](folder) if name in OURS else PROGRAMS[name](folder, kind)
     begin = time.monotonic()
-    # pycocotools prints as it goes.
+    # pycocotools prints its progress.
     with contextlib.redirect_stdout(sys.stderr):
         said = work()
     seconds = time.monotonic() - begin
@@ -100,7 +100,7 @@ def measure(name: str, kind: str, folder: Path) -> dict[str, Any]:
 
 
 def peak_mb() -> float:
-    """Of this program: getrusage would count what its parent had when it was forked."""
+    """Returns the peak memory of this program; getrusage would include memory of the parent at the fork."""
     status = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
 
@@ -138,7 +138,7 @@ PROGRAMS = {"pycocotools": run_pycocotools, "faster-coco-eval": run_faster, "hot
 
 
 def run_validation(folder: Path) -> Callable[[], dict[str, Any]]:
-    """As QuickCocoMetric: the detections of an epoch are in memory, the annotations are not."""
+    """Evaluates as QuickCocoMetric does: detections are in memory, annotations are not."""
     from everswin_trainer.metrics.quick_scores import evaluate_quickly
 
     found = _load(folder)
@@ -148,7 +148,7 @@ def run_validation(folder: Path) -> Callable[[], dict[str, Any]]:
 
 
 def run_analysis(folder: Path) -> Callable[[], dict[str, Any]]:
-    """As the test: detections that were loaded for the metrics, all else from the disk; pictures are noise."""
+    """Analyzes as the test does: detections are already loaded, the rest is read from disk; images are noise."""
     from everswin_trainer.analysis.analyze import BOOTSTRAP_FILE, FILE, Subject, analyze
 
     found, shape = _load(folder), (480, 640, 3)
@@ -173,11 +173,11 @@ def _load(folder: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def make_files(folder: Path, seed: int) -> dict[str, Any]:
-    """annotations.json, bbox.json and segm.json in COCO's formats; what is in them."""
+    """Writes annotations.json, bbox.json and segm.json in COCO format. Returns a description of them."""
     draw = np.random.default_rng(seed)
     often = 1 / np.arange(1, CLASSES + 1) ** 0.8
     often /= often.sum()
-    # Ids have gaps, as COCO's have.
+    # Ids have gaps, as in COCO.
     classes = [{"id": 1 + number + number // 9, "name": f"class {number}"} for number in range(CLASSES)]
     content: dict[str, Any] = {"images": [], "annotations": [], "categories": classes}
     found: dict[str, list[dict[str, Any]]] = {kind: [] for kind in IOU_TYPES}
@@ -214,7 +214,7 @@ def make_files(folder: Path, seed: int) -> dict[str, Any]:
 
 
 def _outline(draw: np.random.Generator, image: dict[str, Any], log_side: float, spread: float) -> np.ndarray:
-    """(corners, 2) of a blob somewhere in the image."""
+    """Returns the corners of a random blob in the image, as an array of shape (corners, 2)."""
     side, shape = np.exp(draw.normal(log_side, spread)), np.exp(draw.normal(0, 0.4))
     w, h = min(image["width"] - 2, max(4, side * shape)), min(image["height"] - 2, max(4, side / shape))
     corners = int(draw.integers(8, 51))
@@ -241,7 +241,7 @@ def _annotate(image: dict[str, Any], outline: np.ndarray, crowd: bool) -> dict[s
 def _detect(
     draw: np.random.Generator, image: dict[str, Any], objects: list[np.ndarray], labels: list[int], often: np.ndarray
 ) -> list[tuple[np.ndarray, int, float]]:
-    """(outline, class, score), at most 100."""
+    """Returns at most 100 tuples (outline, class, score)."""
     shapes = []
     for outline, label in zip(objects, labels, strict=True):
         for _ in range(draw.poisson(3.5)):

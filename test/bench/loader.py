@@ -38,12 +38,12 @@ from everswin_trainer.data.dataset import PreparedData
 from everswin_trainer.model import mmcv_ops  # noqa: F401  (registers the backend)
 
 IMAGES, WORKERS, BATCH, PARTS = 1_000, 2, 8, 2
-# A training has 12 to 36; from the fifth on a worker has seen nearly all.
+# A training has 12 to 36 epochs; from the fifth, a worker has read nearly all images before.
 EPOCHS, LATER = 8, 4
 
 
 class Photos(Dataset):
-    """The training images of a prepared folder, loaded as the recipes load them."""
+    """Training images of a prepared folder, loaded as by the recipes."""
 
     def __init__(self, data: PreparedData) -> None:
         names = [one["file_name"] for one in json.loads(data.annotations("train").read_bytes())["images"]]
@@ -54,7 +54,7 @@ class Photos(Dataset):
         return len(self._paths)
 
     def __getitem__(self, number: int) -> float:
-        """CPU seconds it took. The pixels stay: their transport between processes is the same for both."""
+        """Returns the CPU seconds of one image, without its pixels: both variants transfer them in the same way."""
         begin = time.process_time()
         self._load({"img_path": self._paths[number]})
         return time.process_time() - begin
@@ -107,7 +107,7 @@ def prepare(folder: Path, name: str, seed: int) -> PreparedData:
 
 
 class Epochs:
-    """A loader whose workers stay; it stands still between two calls."""
+    """Loader with persistent workers that pauses between two calls."""
 
     def __init__(self, data: PreparedData, seed: int) -> None:
         order = torch.Generator().manual_seed(seed)
@@ -118,13 +118,13 @@ class Epochs:
             generator=order,
             num_workers=WORKERS,
             persistent_workers=True,
-            # What is fetched ahead between two calls is not timed: as little as there can be.
+            # Prefetching between two calls is not timed, so it is kept minimal.
             prefetch_factor=1,
         )
         self._left: Iterator[torch.Tensor] = iter(())
 
     def measure(self) -> tuple[float, float]:
-        """Images a second, and CPU seconds of the workers for an image, over the next part of an epoch."""
+        """Returns images per second and CPU seconds of the workers per image for the next part of an epoch."""
         count = -(-len(self._loader) // PARTS)
         begin = time.monotonic()
         seconds = list(itertools.islice(self._left, count))

@@ -19,7 +19,7 @@ TRAIN_SHARE = 0.95
 
 
 def draw_photos(seed: int, count: int) -> Iterator[tuple[bytes, int, int]]:
-    """(JPEG, width, height), all different. About as large as COCO's, from half to twice the mean."""
+    """Yields distinct (JPEG, width, height), about as large as in COCO, from half to twice the mean size."""
     draw = np.random.default_rng(seed)
     drawn = [_draw(draw) for _ in range(min(DISTINCT, count))]
     for number in range(count):
@@ -82,7 +82,7 @@ def make_archives(folder: Path, seed: int, count: int) -> dict[str, Any]:
 
 
 def _annotate(images: list[dict[str, Any]]) -> dict[str, Any]:
-    """One object in each image."""
+    """Returns annotations with one object per image."""
     outline = [100, 100, 200, 100, 200, 180, 100, 180]
     annotations = [
         {

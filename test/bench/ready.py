@@ -1,13 +1,14 @@
-"""From the last byte to ready to train: `prepare-dataset` on a verified archive, and `unzip -q` of the same.
+"""Measures the time from a verified archive to a data set that is ready to train: `prepare-dataset` and `unzip -q`.
 
     PYTHONPATH=trainer .everswin/tools/trainer-env/bin/python test/bench/ready.py --seed 1 --repeats 5
 
-12,000 JPEG files, stored, about 1.87 GB, in the page cache; annotations with one object an image. All four take turns:
+The archive has 12,000 stored JPEG files, about 1.87 GB in the page cache; the annotations have one object per image.
+The four contenders alternate:
 
-- `prepare-dataset`: a new process reads every byte and checks CRC-32s, headers and sizes of all images, decodes 32 of
-  them, checks the annotations, writes annotations and index, synced. It leaves nothing else to do before training.
-- `unzip -q` of both archives: checks CRC-32s, writes files, syncs nothing. Nothing is known of images and annotations.
-- the same followed by `sync`, and `prepare-dataset` with `extract`: for those who want files that outlive a power cut.
+- `prepare-dataset`: a new process reads every byte, checks CRC-32, header and size of all images, decodes 32 of them,
+  checks the annotations, and writes annotations and index with fsync. Training can start afterwards.
+- `unzip -q` of both archives: checks CRC-32 and writes files without fsync. Images and annotations remain unchecked.
+- `unzip -q` followed by `sync`, and `prepare-dataset` with `extract`: both write files that survive a power failure.
 """
 
 import json
@@ -48,7 +49,7 @@ def main() -> None:
 
 
 def measure(folder: Path, spec: dict[str, Any], repeats: int) -> dict[str, list[float]]:
-    """Seconds by contender; each finds the archive in the page cache and the disk at rest."""
+    """Returns the seconds by contender. Each starts with the archive in the page cache and an idle disk."""
     out = folder / "out"
     contenders: dict[str, Callable[[], None]] = {
         "prepare": lambda: prepare(folder, spec, out),

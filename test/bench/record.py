@@ -1,4 +1,4 @@
-"""What every benchmark written in Python prints and keeps: where it ran, its figures, and all that was measured."""
+"""Prints and saves the results of the Python benchmarks: machine, figures and raw measurements."""
 
 import argparse
 import json
@@ -25,7 +25,7 @@ def parse_arguments(program: str, repeats: int) -> argparse.Namespace:
 
 
 def figure(name: str, unit: str, samples: list[float], target: str | None = None) -> dict[str, Any]:
-    """Intervals of the median and of the 95th percentile are a seeded bootstrap's."""
+    """Returns a figure with confidence intervals of median and 95th percentile, by seeded bootstrap."""
     draw = random.Random(name)
     drawn = [draw.choices(samples, k=len(samples)) for _ in range(RESAMPLES)]
 
@@ -48,7 +48,7 @@ def figure(name: str, unit: str, samples: list[float], target: str | None = None
 
 
 def quantile(samples: list[float], share: float) -> float:
-    """The nearest rank: a value that was measured."""
+    """Returns the quantile by nearest rank, which is a measured value."""
     return sorted(samples)[max(0, math.ceil(share * len(samples)) - 1)]
 
 
@@ -64,7 +64,7 @@ def _intervals(one: dict[str, Any]) -> list[tuple[str, list[float]]]:
 
 
 def surroundings(program: str, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Where this runs; to be asked for before the measurement, whose load it would otherwise show."""
+    """Returns the environment of a benchmark. Call it before the measurement, because the load is part of it."""
     command = f"PYTHONPATH=trainer .everswin/tools/trainer-env/bin/python test/bench/{program}"
     command += f" --seed {arguments.seed} --repeats {arguments.repeats}"
     status = _git("status", "--porcelain").splitlines()
@@ -97,7 +97,7 @@ def keep(path: Path | None, record: dict[str, Any]) -> None:
 
 
 def rounded(value: Any) -> Any:
-    """To the microsecond: more would only be noise to store."""
+    """Rounds to microseconds; further digits are noise."""
     if isinstance(value, float):
         return round(value, 6)
     if isinstance(value, dict):

@@ -1,11 +1,10 @@
-"""How long a resumed run waits for its first batch: ours, and MMEngine's iteration loop on the same samplers.
+"""Measures the wait of a resumed run for its first batch: ours, and MMEngine's iteration loop on the same samplers.
 
     PYTHONPATH=trainer .everswin/tools/trainer-env/bin/python test/bench/skip_time.py --seed 1 --repeats 10
 
-Ours skips indices, which is measured on a data set of COCO's size: made up, but as large, of as many objects with
-polygons as COCO's, packed by MMEngine's own BaseDataset. MMEngine's loop has to load what it skips, since a recipe's
-AspectRatioBatchSampler offers no other way; it is measured with MMEngine's own `skip_iter` on some batches, and the
-rest is extrapolated.
+Our sampler skips indices. It is measured on a synthetic data set with the size and the number of objects and polygons
+of COCO, packed by BaseDataset of MMEngine. MMEngine's loop must load what it skips, because AspectRatioBatchSampler
+offers no other way. It is measured with `skip_iter` of MMEngine on some batches, and the result is extrapolated.
 """
 
 import os
@@ -36,19 +35,19 @@ from everswin_trainer.model.recipe import load_recipe
 from everswin_trainer.training import batches, randomness  # noqa: F401  (register what build_config names)
 from everswin_trainer.training.batches import ResumableBatchSampler
 
-# train2017 without the images that show no object; 4 ranks of 2 images.
+# train2017 without images that have no object; 4 ranks with 2 images each.
 IMAGES, RANKS, BATCH = 117_266, 4, 2
 EPOCH = (IMAGES + RANKS * BATCH - 1) // (RANKS * BATCH)
-# instances_train2017.json: 860 001 objects on 118 287 images; about 50 numbers in a polygon.
+# instances_train2017.json: 860 001 objects on 118 287 images; about 50 numbers per polygon.
 OBJECTS_PER_IMAGE, NUMBERS_PER_POLYGON = 7.3, 50
 SHARES = (0.1, 0.5, 0.9)
-# Loaded and thrown away, by MMEngine's own loop.
+# Batches that MMEngine's loop loads and discards.
 MEASURED_BATCHES = 40
 RECIPES = ROOT / "configs/mmdet"
 
 
 class MadeUpCoco(BaseDataset):
-    """Annotations of COCO's number and size; nothing behind them."""
+    """Synthetic annotations with the number and size of COCO's, without images."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
@@ -60,8 +59,8 @@ class MadeUpCoco(BaseDataset):
 
 
 def one_image(draw: random.Random, number: int) -> dict[str, Any]:
-    """The fields of mmdet's CocoDataset."""
-    # About a quarter of COCO stands upright.
+    """Returns the fields of mmdet's CocoDataset."""
+    # About a quarter of COCO's images are portraits.
     width, height = (480, 640) if draw.random() < 0.25 else (640, 480)
     count = max(1, round(draw.expovariate(1 / OBJECTS_PER_IMAGE)))
     return {
@@ -100,7 +99,7 @@ def main() -> None:
 
 
 def measure_ours(seed: int, repeats: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Of one rank: each has its own sampler and does the same at the same time."""
+    """Measures one rank. All ranks have their own sampler and do the same work concurrently."""
     dataset = MadeUpCoco(seed)
     raw: dict[str, Any] = {"datasetBytes": int(dataset.data_bytes.nbytes)}
     figures = []
@@ -121,7 +120,7 @@ def measure_ours(seed: int, repeats: int) -> tuple[list[dict[str, Any]], dict[st
 
 
 def resumable(dataset: BaseDataset, seed: int) -> ResumableBatchSampler:
-    """What the recipes' data loader has on one of four ranks."""
+    """Returns the batch sampler of the recipes' data loader on one of four ranks."""
     order = DefaultSampler(dataset, shuffle=True, seed=seed)
     order.rank, order.world_size = 1, RANKS
     order.num_samples = (len(dataset) + RANKS - 1) // RANKS
@@ -135,7 +134,7 @@ def resumable(dataset: BaseDataset, seed: int) -> ResumableBatchSampler:
 
 
 def check_that_skipping_is_exact(dataset: BaseDataset, seed: int, skip: int) -> None:
-    """A figure for the wrong batches would be worth nothing."""
+    """Checks that skipping yields the same batches, because a figure for other batches would be meaningless."""
     whole = list(itertools.islice(resumable(dataset, seed), skip, skip + 3))
     resumed = resumable(dataset, seed)
     resumed.skip = skip
@@ -144,7 +143,7 @@ def check_that_skipping_is_exact(dataset: BaseDataset, seed: int, skip: int) -> 
 
 
 def time_of_thrown_away(recipe: str, seed: int) -> float:
-    """Seconds per batch, one loader worker, by what MMEngine's IterBasedTrainLoop does when it resumes."""
+    """Returns the seconds per batch of one loader worker when MMEngine's IterBasedTrainLoop resumes."""
     torch.manual_seed(seed)
     loader = Runner.build_dataloader(loader_settings(recipe, seed), seed=seed)
     skipping = _InfiniteDataloaderIterator(loader)
@@ -158,7 +157,7 @@ def time_of_thrown_away(recipe: str, seed: int) -> float:
 
 
 def loader_settings(recipe: str, seed: int) -> Any:
-    """The recipe's own, on the demo's drawn images, with the batch sampler that it has without us."""
+    """Returns the loader settings of the recipe on the demo images, with its original batch sampler."""
     data = PreparedData.at(next((ROOT / ".everswin/data/datasets").glob("mini-coco-*/")))
     plan = Plan(
         run_id="bench",

@@ -1,4 +1,4 @@
-"""A trainer of one thread: a small convolutional net, forward, backward and step. Prints when each step ended.
+"""Trains a small convolutional net in one thread. Prints the time at the end of each step.
 
 `python step_time.py CORE` pins itself to that core (-1: to none) and runs until its standard input ends.
 """

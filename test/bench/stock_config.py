@@ -1,4 +1,4 @@
-"""The demo's recipe for MMDetection's own tools/train.py: python stock_config.py COCO_FOLDER WEIGHTS OUT."""
+"""Writes the demo recipe for MMDetection's own tools/train.py: python stock_config.py COCO_FOLDER WEIGHTS OUT."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ RECIPE = Path(__file__).parents[2] / "configs/mmdet/cascade-mask-rcnn_swin-demo.
 
 
 def main(coco: Path, weights: Path, out: Path) -> None:
-    """Data as files, the plan's batch of 2, each step's end in a file; all else is the recipe's."""
+    """Reads data from files, uses the plan's batch of 2 and records the end of each step; the rest is the recipe."""
     config = Config.fromfile(RECIPE)
     classes = [
         one["name"] for one in json.loads((coco / "annotations/instances_train2017.json").read_bytes())["categories"]
@@ -33,7 +33,7 @@ def main(coco: Path, weights: Path, out: Path) -> None:
             metainfo={"classes": classes},
         )
     config.train_dataloader.batch_size = 2
-    # Mixed precision asks for a GPU; ours does without it on a CPU, too.
+    # Mixed precision requires a GPU; our trainer also disables it on a CPU.
     config.optim_wrapper.type = "OptimWrapper"
     for amp_only in ("loss_scale", "dtype"):
         config.optim_wrapper.pop(amp_only, None)

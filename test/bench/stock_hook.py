@@ -1,4 +1,4 @@
-"""What tools/train.py loads for the benchmark: when each step ended. One line each: iteration, Unix seconds."""
+"""Hook for tools/train.py that records the end of each step, one per line: iteration, Unix seconds."""
 
 import time
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""MMDetection's own tools/train.py, with torchvision's operators in place of mmcv's, as our trainer has them."""
+"""Runs MMDetection's own tools/train.py with torchvision's operators instead of mmcv's, as our trainer does."""
 
 import runpy
 import sys

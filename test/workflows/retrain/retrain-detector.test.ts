@@ -117,17 +117,17 @@ test('retrainDetector continues as new after hundreds of triggers and keeps its 
   let release: () => void = () => undefined;
   const held = new Promise<void>((resolve) => (release = resolve));
   const { detectChanges } = world.activities;
-  let looks = 0;
+  let checks = 0;
   const activities: Partial<StubbedActivities> = {
     ...world.activities,
     detectChanges: async (question) => {
-      if ((looks += 1) === 1) await held;
+      if ((checks += 1) === 1) await held;
       return detectChanges?.(question) as ReturnType<StubbedActivities['detectChanges']>;
     },
   };
   await withWorkers(activities, async (client) => {
     const handle = await trigger(client, freshRetrainInput(), 'first');
-    await until(() => Promise.resolve(looks > 0 ? true : undefined));
+    await until(() => Promise.resolve(checks > 0 ? true : undefined));
     // More events than test/helpers/temporal-server.ts allows a history.
     const flood = Array.from({ length: 450 }, (_, one) => ({ who: `trigger ${one}`, why: 'a flood', at: 1 }));
     await Promise.all(flood.map((one) => handle.signal(triggerSignalName, one)));

@@ -86,12 +86,12 @@ test('notifier sends every event of a run in order and records no address in the
 
 test('notifier sends only the selected events and names the code of a failure', async () => {
   const notify: NotifyPolicy = [{ to: 'webhook', ref: 'OPS', on: ['failed'] }];
-  const stop = { name: 'GPUs', verdict: 'error', message: '9 wanted, 1 here', remedy: null } as const;
+  const stop = { name: 'GPUs', verdict: 'error', message: '9 requested, 1 available', remedy: null } as const;
   await withReceiver({ checkPlan: () => Promise.resolve([stop]) }, async (client) => {
     const { handle } = await startRun(client, inputWithNotify(notify));
     await expect(handle.result()).rejects.toThrow();
     const sent = [...received.values()].map(({ event, text }) => [event, text]);
-    expect(sent).toEqual([['failed', 'PlanStopped: - GPUs: 9 wanted, 1 here']]);
+    expect(sent).toEqual([['failed', 'PlanStopped: - GPUs: 9 requested, 1 available']]);
   });
 });
 

@@ -45,7 +45,7 @@ test('trainDetector adopts the trainer of a partitioned worker, whose attempt be
       proxy.cut();
       const second = await startGpuWorker(address, watched);
       while (RunStatus.parse(await handle.query('status')).attempts.length === 0) await sleep(500);
-      await sleep(2_000); // the second worker has taken the fence by now
+      await sleep(2_000); // by now the second worker has a newer fencing token
       proxy.heal();
       await handle.result();
       const { attempts } = RunStatus.parse(await handle.query('status'));

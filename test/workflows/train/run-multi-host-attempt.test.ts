@@ -15,28 +15,28 @@ test('trainDetector checks every host, and only the leader tests and reports', a
     joined.push([request.host, request.attempt]);
     return Promise.resolve({ outcome: 'finished', cause: null });
   };
-  const asked = await withHostWorkers({ 'gpu-a': {}, 'gpu-b': { joinTraining } }, async (client) => {
+  const executed = await withHostWorkers({ 'gpu-a': {}, 'gpu-b': { joinTraining } }, async (client) => {
     const { handle } = await startRun(client, inputForHosts());
     await handle.result();
     const { checks } = RunStatus.parse(await handle.query('status'));
     expect(checks.map(({ name }) => name)).toEqual(['gpu-a: shared folder', 'gpu-b: shared folder']);
   });
   expect(joined).toEqual([['gpu-b', 1]]);
-  expect(asked['gpu-a']).toEqual([
+  expect(executed['gpu-a']).toEqual([
     'checkMachine',
     'checkSharedStorage',
     'checkSharedStorage',
     'runTraining',
     'runTest',
   ]);
-  expect(asked['gpu-b']).toEqual(['checkMachine', 'checkSharedStorage', 'checkSharedStorage', 'joinTraining']);
+  expect(executed['gpu-b']).toEqual(['checkMachine', 'checkSharedStorage', 'checkSharedStorage', 'joinTraining']);
 });
 
 test('trainDetector uses only the named host when there is one', async () => {
-  const asked = await withHostWorkers({ 'gpu-b': {} }, async (client) => {
+  const executed = await withHostWorkers({ 'gpu-b': {} }, async (client) => {
     await (await startRun(client, { ...freshInput(), hosts: ['gpu-b'] })).handle.result();
   });
-  expect(asked['gpu-b']).toEqual(['checkMachine', 'runTraining', 'runTest']);
+  expect(executed['gpu-b']).toEqual(['checkMachine', 'runTraining', 'runTest']);
 });
 
 test('runMultiHostAttempt reports a crash when a host loses its supervisor', async () => {
@@ -91,11 +91,11 @@ test('trainDetector does not start hosts without a shared folder, even when forc
   };
   const checkSharedStorage: Stubs['checkSharedStorage'] = ({ expected }) =>
     Promise.resolve(expected.length === 0 ? { ...failed, verdict: 'ok' } : failed);
-  const asked = await withHostWorkers({ 'gpu-a': {}, 'gpu-b': { checkSharedStorage } }, async (client) => {
+  const executed = await withHostWorkers({ 'gpu-a': {}, 'gpu-b': { checkSharedStorage } }, async (client) => {
     const { handle } = await startRun(client, { ...inputForHosts(), force: true });
     await expect(handle.result()).rejects.toMatchObject({
       cause: { type: 'PlanStopped', message: '- gpu-b: shared folder: /home does not show gpu-a. Share it.' },
     });
   });
-  expect(asked['gpu-a']).not.toContain('runTraining');
+  expect(executed['gpu-a']).not.toContain('runTraining');
 });

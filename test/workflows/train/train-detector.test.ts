@@ -50,7 +50,7 @@ test('trainDetector fetches data and weights concurrently', async () => {
 });
 
 test('trainDetector stops before training when the dry run finds errors, unless forced', async () => {
-  const stop: Check = { name: 'GPUs', verdict: 'error', message: '4 wanted, 2 here', remedy: 'Set gpus to 2.' };
+  const stop: Check = { name: 'GPUs', verdict: 'error', message: '4 requested, 2 available', remedy: 'Set gpus to 2.' };
   const fine: Check = { name: 'port', verdict: 'ok', message: 'a free one', remedy: null };
   let trained = 0;
   const runTraining = ({ attempt }: { attempt: number }) => {
@@ -62,7 +62,7 @@ test('trainDetector stops before training when the dry run finds errors, unless 
     const { handle } = await startRun(client, freshInput());
     const cause = await causeOf(handle.result());
     expect(cause).toMatchObject({ type: 'PlanStopped', nonRetryable: true });
-    expect(cause).toMatchObject({ message: '- GPUs: 4 wanted, 2 here. Set gpus to 2.' });
+    expect(cause).toMatchObject({ message: '- GPUs: 4 requested, 2 available. Set gpus to 2.' });
     expect(trained).toBe(0);
 
     const forced = await startRun(client, { ...freshInput(), force: true });
