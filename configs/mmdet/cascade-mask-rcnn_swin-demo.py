@@ -1,5 +1,5 @@
 # The blog recipe with all sizes reduced: trains on drawn shapes of 128 x 96 pixels, on one CPU core in under a minute.
-# Heads, losses, augmentation, optimizer and shape of the schedule are the same. The batch size is 2, as on one GPU of the blog.
+# Heads, losses, augmentation, optimizer and shape of the schedule stay. The batch size is 2, as on one GPU of the blog.
 _base_ = "./cascade-mask-rcnn_swin-t_blog.py"
 
 # An eighth of the FPN's and the heads' 256 channels.
