@@ -1,4 +1,4 @@
-"""Files that do harm when they are loaded carelessly. Each is (name, bytes, whether it works on a careless reader)."""
+"""Creates files that attack a reader of weights. Each is (name, bytes, whether loading it unsafely has an effect)."""
 
 import io
 import json
@@ -20,7 +20,7 @@ KEY = "layers.0.blocks.0.attn.qkv.weight"
 
 
 class Calls:
-    """Pickled as the call of `function`; nests, and can be called itself, so that a chain of calls can be pickled."""
+    """Pickles as a call of `function`. Instances can be nested and are callable, so that call chains can be pickled."""
 
     def __init__(self, function: Any, *arguments: Any) -> None:
         self.function, self.arguments = function, arguments
@@ -33,7 +33,7 @@ class Calls:
 
 
 def hostile_files(canary: Path, url: str) -> Iterator[tuple[str, bytes, bool]]:
-    """`canary` is the file that one which works leaves; those with `url` in their name ask there."""
+    """Yields the files. One with an effect creates the file `canary`; those with `url` in their name request `url`."""
     touch = f"touch {canary}"
     code = f"open({str(canary)!r}, 'w').close()"
     system = Calls(os.system, touch)
@@ -102,7 +102,7 @@ def saved(content: Any, zipped: bool = True) -> bytes:
 
 
 def persistent(identity: tuple[Any, ...], zipped: bool = True) -> bytes:
-    """`{KEY: what the reader makes of this persistent id}`."""
+    """Returns a file whose only value is loaded from this persistent id."""
     marker = object()
 
     class Pickler(pickle.Pickler):
@@ -123,7 +123,7 @@ def deflated(archive: bytes) -> bytes:
 
 
 def tar(content: bytes) -> bytes:
-    """What torch wrote before 0.1.10."""
+    """Returns a file in the format of torch before 0.1.10."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
         for name in ("sys_info", "storages", "tensors", "pickle"):
@@ -148,10 +148,10 @@ def entry(shape: list[int], data_bytes: int) -> dict[str, Any]:
     return {"dtype": "F32", "shape": shape, "data_offsets": [0, data_bytes]}
 
 
-def load_carelessly(content: bytes) -> None:
-    """As everybody did for years."""
+def load_unsafely(content: bytes) -> None:
+    """Loads a file with weights_only=False, the default of torch before 2.6."""
     try:
         torch.load(io.BytesIO(content), weights_only=False)
     except Exception:
-        # The harm is done before it fails.
+        # The code of the file runs before loading fails.
         return

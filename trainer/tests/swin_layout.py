@@ -1,7 +1,7 @@
-"""The Swin authors' side, written from their mathematics: files by rule in their key layout, and what these compute.
+"""Reference implementation of the Swin authors' models: files in their key layout, and the outputs for such a file.
 
-Nothing here knows how MMDetection 3 names or orders things. A file is a dictionary of random tensors; from it the
-functions below compute in plain torch what the authors' repository (with MMDetection 2.11) computes.
+It is independent of the names and orders of MMDetection 3. A file is a dictionary of random tensors, from which the
+functions compute in plain torch the outputs of the authors' repository with MMDetection 2.11.
 """
 
 import math
@@ -15,7 +15,7 @@ from torchvision.ops import roi_align
 Tensors = dict[str, Tensor]
 WINDOW, SHIFT, PATCH, INPUT = 7, 3, 4, 224
 STAGES, CHANNELS, CLASSES = 3, 256, 80
-# Spread of the boxes in each stage of the cascade.
+# Standard deviations of the box deltas in each stage of the cascade.
 BOX_STDS = ((0.1, 0.1, 0.2, 0.2), (0.05, 0.05, 0.1, 0.1), (0.033, 0.033, 0.067, 0.067))
 
 
@@ -34,7 +34,7 @@ SIZES = {
 
 
 class Rule:
-    """Fills a dictionary with random tensors that keep signals at about their size."""
+    """Fills a dictionary with random tensors that keep the scale of signals."""
 
     def __init__(self, seed: int) -> None:
         self.tensors: Tensors = {}
@@ -44,7 +44,7 @@ class Rule:
         self.tensors[name] = torch.empty(shape).normal_(mean, std, generator=self._draw)
 
     def linear(self, name: str, *shape: int, bias: bool = True, gain: float = 1.0) -> None:
-        """Outputs first, or a convolution's four."""
+        """Adds a linear layer (outputs, inputs) or a convolution with a four-dimensional kernel."""
         self.normal(f"{name}.weight", *shape, std=gain / math.sqrt(math.prod(shape[1:])))
         if bias:
             self.normal(f"{name}.bias", shape[0], std=0.1)
@@ -61,7 +61,7 @@ class Rule:
 
 
 def imagenet_file(size: Size, seed: int = 0) -> Tensors:
-    """What stands under `model` in swin_*_patch4_window7_224.pth."""
+    """Returns the content of `model` in swin_*_patch4_window7_224.pth."""
     rule = Rule(seed)
     _backbone(rule, size, "", masks=True)
     last = size.width << 3
@@ -71,7 +71,7 @@ def imagenet_file(size: Size, seed: int = 0) -> Tensors:
 
 
 def detector_file(size: Size, classes: int = CLASSES, seed: int = 0) -> Tensors:
-    """What stands under `state_dict` in cascade_mask_rcnn_swin_*_patch4_window7.pth."""
+    """Returns the content of `state_dict` in cascade_mask_rcnn_swin_*_patch4_window7.pth."""
     rule = Rule(seed)
     _backbone(rule, size, "backbone.", masks=False)
     for level in range(4):
@@ -106,7 +106,7 @@ def _backbone(rule: Rule, size: Size, prefix: str, masks: bool) -> None:
         width, resolution = size.width << stage, INPUT // PATCH >> stage
         for index in range(depth):
             block = f"{prefix}layers.{stage}.blocks.{index}"
-            # An ImageNet file keeps the masks of its one input size; a detector works them out for each image.
+            # An ImageNet file contains the masks of its input size; a detector computes them for each image.
             if masks and index % 2 and resolution > WINDOW:
                 rule.tensors[f"{block}.attn_mask"] = shift_mask(resolution, resolution)
             rule.norm(f"{block}.norm1", width)
@@ -123,26 +123,26 @@ def _backbone(rule: Rule, size: Size, prefix: str, masks: bool) -> None:
 
 
 def relative_position_index() -> Tensor:
-    """(W*W, W*W): which row of the bias table belongs to a pair of places in one window."""
+    """Returns (W*W, W*W): the row of the bias table for each pair of positions in a window."""
     places = torch.cartesian_prod(torch.arange(WINDOW), torch.arange(WINDOW))
     down, right = (places[:, None] - places[None, :] + WINDOW - 1).unbind(-1)
     return down * (2 * WINDOW - 1) + right
 
 
 def windows(image: Tensor) -> Tensor:
-    """(H, W, C) -> (windows, W*W, C), row by row."""
+    """Splits (H, W, C) into (windows, W*W, C), row by row."""
     rows, columns = image.shape[0] // WINDOW, image.shape[1] // WINDOW
     return image.reshape(rows, WINDOW, columns, WINDOW, -1).transpose(1, 2).reshape(rows * columns, WINDOW**2, -1)
 
 
 def image_of(parts: Tensor, height: int, width: int) -> Tensor:
-    """The inverse of `windows`."""
+    """Inverts `windows`."""
     rows, columns = height // WINDOW, width // WINDOW
     return parts.reshape(rows, columns, WINDOW, WINDOW, -1).transpose(1, 2).reshape(height, width, -1)
 
 
 def shift_mask(height: int, width: int) -> Tensor:
-    """(windows, W*W, W*W): -100 between places that are neighbors only because the image was rolled."""
+    """Returns (windows, W*W, W*W): -100 between positions that are neighbors only because the image was rolled."""
 
     def band(length: int) -> Tensor:
         place = torch.arange(length)
@@ -153,53 +153,53 @@ def shift_mask(height: int, width: int) -> Tensor:
 
 
 def backbone_outputs(file: Tensors, size: Size, image: Tensor, prefix: str = "") -> list[Tensor]:
-    """Four maps (1, C, h, w) of `image` (1, 3, H, W). An ImageNet file lacks the norms behind the stages: new ones."""
-    of = {key.removeprefix(prefix): tensor for key, tensor in file.items() if key.startswith(prefix)}
+    """Returns four maps (1, C, h, w) of `image` (1, 3, H, W). An ImageNet file lacks the norms of the maps."""
+    tensors = {key.removeprefix(prefix): tensor for key, tensor in file.items() if key.startswith(prefix)}
     # The patch size divides the image sizes of the tests.
-    x = _affine(F.conv2d, of, "patch_embed.proj", image, stride=PATCH)[0].permute(1, 2, 0)
-    x = _norm(of, "patch_embed.norm", x)
+    x = _affine(F.conv2d, tensors, "patch_embed.proj", image, stride=PATCH)[0].permute(1, 2, 0)
+    x = _norm(tensors, "patch_embed.norm", x)
     maps = []
     for stage, (depth, heads) in enumerate(zip(size.depths, size.heads, strict=True)):
         for index in range(depth):
-            x = _block(of, f"layers.{stage}.blocks.{index}", x, heads, shift=SHIFT if index % 2 else 0)
+            x = _block(tensors, f"layers.{stage}.blocks.{index}", x, heads, shift=SHIFT if index % 2 else 0)
         norm = f"norm{stage}"
-        out = _norm(of, norm, x) if f"{norm}.weight" in of else F.layer_norm(x, x.shape[-1:])
+        out = _norm(tensors, norm, x) if f"{norm}.weight" in tensors else F.layer_norm(x, x.shape[-1:])
         maps.append(out.permute(2, 0, 1)[None])
         if stage < 3:
-            x = _merge(of, f"layers.{stage}.downsample", x)
+            x = _merge(tensors, f"layers.{stage}.downsample", x)
     return maps
 
 
-def _block(of: Tensors, name: str, x: Tensor, heads: int, shift: int) -> Tensor:
+def _block(tensors: Tensors, name: str, x: Tensor, heads: int, shift: int) -> Tensor:
     height, width, channels = x.shape
-    y = F.pad(_norm(of, f"{name}.norm1", x), (0, 0, 0, -width % WINDOW, 0, -height % WINDOW))
+    y = F.pad(_norm(tensors, f"{name}.norm1", x), (0, 0, 0, -width % WINDOW, 0, -height % WINDOW))
     padded = y.shape[:2]
     parts = windows(y.roll((-shift, -shift), (0, 1)))
     query, key, value = (
         one.unflatten(-1, (heads, -1)).transpose(1, 2)
-        for one in _affine(F.linear, of, f"{name}.attn.qkv", parts).chunk(3, -1)
+        for one in _affine(F.linear, tensors, f"{name}.attn.qkv", parts).chunk(3, -1)
     )
-    table = of[f"{name}.attn.relative_position_bias_table"]
-    index = of[f"{name}.attn.relative_position_index"]
+    table = tensors[f"{name}.attn.relative_position_bias_table"]
+    index = tensors[f"{name}.attn.relative_position_index"]
     scores = query @ key.mT / math.sqrt(channels / heads) + table[index].permute(2, 0, 1)
     if shift:
         scores = scores + shift_mask(*padded)[:, None]
     mixed = (scores.softmax(-1) @ value).transpose(1, 2).flatten(-2)
-    y = image_of(_affine(F.linear, of, f"{name}.attn.proj", mixed), *padded).roll((shift, shift), (0, 1))
+    y = image_of(_affine(F.linear, tensors, f"{name}.attn.proj", mixed), *padded).roll((shift, shift), (0, 1))
     x = x + y[:height, :width]
-    hidden = F.gelu(_affine(F.linear, of, f"{name}.mlp.fc1", _norm(of, f"{name}.norm2", x)))
-    return x + _affine(F.linear, of, f"{name}.mlp.fc2", hidden)
+    hidden = F.gelu(_affine(F.linear, tensors, f"{name}.mlp.fc1", _norm(tensors, f"{name}.norm2", x)))
+    return x + _affine(F.linear, tensors, f"{name}.mlp.fc2", hidden)
 
 
-def _merge(of: Tensors, name: str, x: Tensor) -> Tensor:
-    """Four neighbors become one place: upper left, lower left, upper right, lower right."""
+def _merge(tensors: Tensors, name: str, x: Tensor) -> Tensor:
+    """Merges four neighbors in the order upper left, lower left, upper right, lower right."""
     x = F.pad(x, (0, 0, 0, x.shape[1] % 2, 0, x.shape[0] % 2))
     x = torch.cat([x[0::2, 0::2], x[1::2, 0::2], x[0::2, 1::2], x[1::2, 1::2]], -1)
-    return _affine(F.linear, of, f"{name}.reduction", _norm(of, f"{name}.norm", x))
+    return _affine(F.linear, tensors, f"{name}.reduction", _norm(tensors, f"{name}.norm", x))
 
 
 def neck_outputs(file: Tensors, maps: list[Tensor]) -> list[Tensor]:
-    """Feature pyramid of five levels."""
+    """Returns the five levels of the feature pyramid."""
     lateral = [_affine(F.conv2d, file, f"neck.lateral_convs.{level}.conv", one) for level, one in enumerate(maps)]
     for level in (3, 2, 1):
         finer = lateral[level - 1]
@@ -209,13 +209,13 @@ def neck_outputs(file: Tensors, maps: list[Tensor]) -> list[Tensor]:
 
 
 def rpn_outputs(file: Tensors, level: Tensor) -> tuple[Tensor, Tensor]:
-    """Objectness and deltas of three anchors at each place."""
+    """Returns objectness and deltas of three anchors at each position."""
     hidden = F.relu(_affine(F.conv2d, file, "rpn_head.rpn_conv", level, padding=1))
     return tuple(_affine(F.conv2d, file, f"rpn_head.{name}", hidden) for name in ("rpn_cls", "rpn_reg"))
 
 
 def box_head_outputs(file: Tensors, stage: int, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Class scores, the background last, and four deltas for each class, of regions (n, 256, 7, 7)."""
+    """Returns class scores, background last, and four deltas per class for regions (n, 256, 7, 7)."""
     head = f"roi_head.bbox_head.{stage}"
     for index in range(4):
         name = f"{head}.shared_convs.{index}"
@@ -229,7 +229,7 @@ def box_head_outputs(file: Tensors, stage: int, x: Tensor) -> tuple[Tensor, Tens
 
 
 def mask_head_outputs(file: Tensors, stage: int, x: Tensor) -> Tensor:
-    """One mask (28, 28) for each class, of regions (n, 256, 14, 14)."""
+    """Returns one mask (28, 28) per class for regions (n, 256, 14, 14)."""
     head = f"roi_head.mask_head.{stage}"
     for index in range(4):
         x = F.relu(_affine(F.conv2d, file, f"{head}.convs.{index}.conv", x, padding=1))
@@ -240,19 +240,19 @@ def mask_head_outputs(file: Tensors, stage: int, x: Tensor) -> Tensor:
 def cascade_outputs(
     file: Tensors, levels: list[Tensor], boxes: Tensor, height: int, width: int
 ) -> tuple[Tensor, Tensor]:
-    """Probabilities (n, classes + 1) and the last stage's boxes (n, classes * 4) of proposals `boxes` (n, 4)."""
+    """Returns probabilities (n, classes + 1) and boxes of the last stage (n, classes * 4) for proposals (n, 4)."""
     scores = []
     for stage, stds in enumerate(BOX_STDS):
         score, deltas = box_head_outputs(file, stage, pool(levels, boxes, 7))
         scores.append(score)
         per_class = _decode(boxes, deltas.unflatten(1, (-1, 4)), stds, height, width)
-        # The box of its most probable class is the next stage's proposal; the background is no such class.
+        # The box of the most probable class, background excluded, is the proposal of the next stage.
         boxes = per_class[torch.arange(len(boxes)), score[:, :-1].argmax(1)]
     return torch.stack(scores).mean(0).softmax(1), per_class.flatten(1)
 
 
 def pool(levels: list[Tensor], boxes: Tensor, size: int) -> Tensor:
-    """Regions of the first four levels, each box on the level of its size."""
+    """Pools regions from the first four levels; the size of a box determines its level."""
     area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     chosen = torch.log2(area.sqrt() / 56 + 1e-6).floor().clamp(0, 3)
     out = boxes.new_zeros(len(boxes), CHANNELS, size, size)
@@ -263,20 +263,20 @@ def pool(levels: list[Tensor], boxes: Tensor, size: int) -> Tensor:
 
 
 def _decode(boxes: Tensor, deltas: Tensor, stds: tuple[float, ...], height: int, width: int) -> Tensor:
-    """Deltas (n, classes, 4) as shifts in box sizes and logarithms of growth -> corners inside the image."""
+    """Decodes deltas (n, classes, 4), shifts in box sizes and logarithmic scales, to corners inside the image."""
     deltas = deltas * deltas.new_tensor(stds)
     low, high = boxes[:, None, :2], boxes[:, None, 2:]
     most = abs(math.log(16 / 1000))
-    centre = (low + high) / 2 + (high - low) * deltas[..., :2]
+    center = (low + high) / 2 + (high - low) * deltas[..., :2]
     half = (high - low) * deltas[..., 2:].clamp(-most, most).exp() / 2
     edge = deltas.new_tensor([width, height, width, height])
-    return torch.minimum(torch.cat([centre - half, centre + half], -1).clamp(min=0), edge)
+    return torch.minimum(torch.cat([center - half, center + half], -1).clamp(min=0), edge)
 
 
-def _affine(operation: object, of: Tensors, name: str, x: Tensor, **settings: int) -> Tensor:
+def _affine(operation: object, tensors: Tensors, name: str, x: Tensor, **settings: int) -> Tensor:
     assert callable(operation)
-    return operation(x, of[f"{name}.weight"], of.get(f"{name}.bias"), **settings)
+    return operation(x, tensors[f"{name}.weight"], tensors.get(f"{name}.bias"), **settings)
 
 
-def _norm(of: Tensors, name: str, x: Tensor) -> Tensor:
-    return F.layer_norm(x, x.shape[-1:], of[f"{name}.weight"], of[f"{name}.bias"])
+def _norm(tensors: Tensors, name: str, x: Tensor) -> Tensor:
+    return F.layer_norm(x, x.shape[-1:], tensors[f"{name}.weight"], tensors[f"{name}.bias"])

@@ -67,7 +67,7 @@ def test_the_projected_hours_of_the_blog_recipe_follow_from_the_step_time() -> N
     )
     check("gpu-check", document)
     hours = [one["measured"] and one["measured"]["projectedHours"] for one in document["variants"]]
-    # 36 epochs of 14,659 steps.
+    # The training has 36 epochs with 14,659 steps each.
     assert hours == [
         pytest.approx(87.95, abs=0.01),
         pytest.approx(73.29, abs=0.01),

@@ -1,4 +1,4 @@
-"""What `prepare-dataset` says of one's own data, and what it leaves behind whatever happens to it."""
+"""Tests the messages of `prepare-dataset` about user data, and the files that it leaves after crashes and errors."""
 
 import json
 import shutil
@@ -27,7 +27,7 @@ def first(own: OwnData) -> dict[str, Any]:
 
 
 def turn(jpeg: bytes, orientation: int) -> bytes:
-    """The same image with an EXIF orientation."""
+    """Returns the same image with an EXIF orientation."""
     tiff = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0" + bytes([orientation, 0, 0, 0]) + bytes(4)
     segment = b"Exif\0\0" + tiff
     return jpeg[:2] + b"\xff\xe1" + (len(segment) + 2).to_bytes(2, "big") + segment + jpeg[2:]

@@ -29,7 +29,7 @@ CONTROL = TrainerControl(epochs=1, checkpoint_now=0, learning_rate_factor=1.0, f
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The demo's data, once read from the archives and once extracted."""
+    """Prepares the demo's data twice: inside the archives, and extracted."""
     mmcv_ops.install()
     from mmdet.utils import register_all_modules
 

@@ -1,4 +1,4 @@
-"""The demo's data set: COCO's layout, shapes where the annotations say, and the same bytes in every process."""
+"""Tests the data set of the demo: COCO's layout, shapes that match their annotations, and reproducible bytes."""
 
 import hashlib
 import io
@@ -103,7 +103,7 @@ def test_every_polygon_and_box_lies_inside_its_image_and_covers_its_area(coco: C
         assert 0 <= left < left + width <= image["width"]
         assert 0 <= top < top + height <= image["height"]
         rows, columns = np.nonzero(coco.annToMask(annotation))
-        # pycocotools rounds borders its own way, and the tip of a triangle is thinner than a pixel.
+        # pycocotools rounds borders differently, and the tip of a triangle is thinner than a pixel.
         assert len(rows) == pytest.approx(annotation["area"], rel=0.06)
         assert [columns.min(), rows.min()] == pytest.approx([left, top], abs=2)
         assert [columns.max() + 1, rows.max() + 1] == pytest.approx([left + width, top + height], abs=2)
@@ -165,7 +165,7 @@ def test_mini_weights_hold_every_parameter_and_buffer_of_the_backbone(made: dict
     model = torch.load(io.BytesIO(made["swin_mini_patch4_window7_224.pth"]), weights_only=True)["model"]
     converted = {name.removeprefix("backbone."): value for name, value in swin_converter(model).items()}
     report = network.load_state_dict(converted, strict=False)
-    # The norms of MMDetection's four outputs are new; the classifier's norm and the fixed masks have no place in it.
+    # MMDetection adds norms for its four outputs, and lacks the classifier's norm and the fixed masks.
     assert sorted(report.missing_keys) == sorted(f"norm{i}.{part}" for i in range(4) for part in ("weight", "bias"))
     assert {name.rsplit(".", 1)[-1] for name in report.unexpected_keys} == {"attn_mask", "weight", "bias"}
     position = "stages.0.blocks.0.attn.w_msa.relative_position_index"

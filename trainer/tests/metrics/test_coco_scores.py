@@ -7,7 +7,7 @@ from pycocotools import mask as mask_codec
 
 from everswin_trainer.metrics.coco_scores import AP_NAMES, AR_NAMES, evaluate, scores_of_validation
 
-# 40 x 40 pixels: an object of the middle size. Category ids have gaps, as COCO's have.
+# A medium object of 40 x 40 pixels. The category ids have gaps as in COCO.
 BOX = [10.0, 10.0, 40.0, 40.0]
 OUTLINE = [[10.0, 10.0, 50.0, 10.0, 50.0, 50.0, 10.0, 50.0]]
 
@@ -41,7 +41,7 @@ def test_evaluate_names_all_twelve_scores_and_returns_null_without_ground_truth(
 
 
 def test_object_size_is_the_area_of_the_mask_not_of_the_box(truth: Path) -> None:
-    # A box of 99 x 99 is large; pycocotools would drop this detection from the middle sizes.
+    # A box of 99 x 99 pixels is large: with its area, pycocotools would not count this detection as medium.
     scores = evaluate(truth, found([0.0, 0.0, 99.0, 99.0]))
     assert scores["segm"]["APm"] == pytest.approx(1)
     assert scores["bbox"]["AP"] == 0

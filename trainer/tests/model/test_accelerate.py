@@ -1,4 +1,4 @@
-"""Whole models: what the switches leave equal."""
+"""Tests that the speed switches do not change the results of complete models."""
 
 import copy
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ OFF = Speed()
 ALL_OF_MODEL = Speed(sdpa_attention=True, channels_last=True)
 
 
-# The paper's heads, as cascade-mask-rcnn_swin-t_paper.py has them, at the demo's size.
+# The heads of cascade-mask-rcnn_swin-t_paper.py, at the size of the demo.
 PAPER_HEAD = {
     "type": "ConvFCBBoxHead",
     "num_shared_convs": 4,
@@ -37,7 +37,7 @@ PAPER_HEAD = {
 
 @pytest.fixture(scope="module", params=["blog", "paper"])
 def model(request: pytest.FixtureRequest) -> Iterator[torch.nn.Module]:
-    """The demo's, with either heads, as a CPU trains it."""
+    """Returns the model of the demo with either kind of heads, as it is trained on a CPU."""
     config = Config(built("demo", "cpu").to_dict()).model
     if request.param == "paper":
         config.roi_head.bbox_head = [{**head, **PAPER_HEAD} for head in config.roi_head.bbox_head]
@@ -49,7 +49,7 @@ def model(request: pytest.FixtureRequest) -> Iterator[torch.nn.Module]:
 
 
 def step(model: torch.nn.Module) -> tuple[float, dict[str, torch.Tensor]]:
-    """Loss and gradients of one batch, with drop paths and box sampling drawn alike."""
+    """Returns loss and gradients of one batch, with equal seeds for drop paths and box sampling."""
     torch.manual_seed(3)
     loss, _ = model.parse_losses(model(**model.data_preprocessor(two_images(), training=True), mode="loss"))
     loss.backward()
@@ -66,7 +66,7 @@ def test_accelerate_keeps_loss_and_gradients_of_a_training_step(
     (loss, gradients), (fast_loss, fast_gradients) = step(stock), step(fast)
     assert fast_loss == pytest.approx(loss, rel=bound)
     if has_batch_norm(model) and dtype is torch.float32:
-        # Normalised over few boxes, a last digit anywhere moves gradients by a thousandth, in MMDetection's own too.
+        # Losses are normalized over few boxes: a rounding difference anywhere changes gradients by a thousandth.
         return
     largest = max(gradient.abs().max().item() for gradient in gradients.values())
     for name, gradient in gradients.items():
@@ -113,7 +113,7 @@ def test_accelerate_changes_nothing_without_a_switch(model: torch.nn.Module) -> 
 def test_attention_and_mlp_of_each_swin_block_are_compiled_without_randomness(
     model: torch.nn.Module, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What torch.compile makes of them is not run here: it needs minutes on a CPU, and setuptools."""
+    """Does not run the compiled code: compilation needs setuptools and takes minutes on a CPU."""
     compiled: list[torch.nn.Module] = []
     monkeypatch.setattr(torch.nn.Module, "compile", lambda module, dynamic: compiled.append(module))
     fast = copy.deepcopy(model)

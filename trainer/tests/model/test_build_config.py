@@ -19,7 +19,7 @@ ALL_CHANGES = TrainerControl(epochs=40, checkpoint_now=1, learning_rate_factor=0
 
 @pytest.fixture
 def data(tmp_path: Path) -> PreparedData:
-    """Images in one archive, and none of it there: only names matter, and how the weights begin."""
+    """Returns a data set whose archive does not exist: only names matter, and the first bytes of the weights."""
     (tmp_path / "swin.pth").write_bytes(b"PK\x03\x04")
     splits = {
         name: {"archive": "/store/images", "folder": name, "index": f"{name}.index", "annotations": f"{name}.json"}
@@ -44,7 +44,7 @@ def built(
 
 
 def heads(part: Any) -> list[int]:
-    """Every num_classes of a model."""
+    """Yields every num_classes of a model."""
     if isinstance(part, dict):
         own = [part["num_classes"]] if "num_classes" in part else []
         return own + [one for inner in part.values() for one in heads(inner)]

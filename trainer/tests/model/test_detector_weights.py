@@ -1,4 +1,4 @@
-"""A released detector at full size, Swin-S: converted, and its outputs against the mathematics of its own layout."""
+"""Converts a released Swin-S detector of full size and compares its outputs with those of its original layout."""
 
 import subprocess
 import sys
@@ -48,7 +48,7 @@ CLOSE = {"rtol": 0, "atol": 1e-4}
 
 @dataclass
 class Released:
-    """`file` is what the authors' repository would hold; the answer and the model are ours."""
+    """A released detector: `file` in the authors' layout, the answer of its conversion, and our model."""
 
     file: dict[str, torch.Tensor]
     answer: dict[str, Any]
@@ -57,7 +57,7 @@ class Released:
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread() -> Iterator[None]:
-    """OpenMP's threads spin while they wait for one another: on a busy machine two take many times longer than one."""
+    """Uses one thread: OpenMP threads spin while they wait for each other, which is slow on a busy machine."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -66,13 +66,13 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def released(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Released]:
-    """As their trainer wrote it, with all that stood beside the weights, in torch's format of then."""
+    """Converts a file in torch's legacy format with the same entries as a checkpoint of the authors' trainer."""
     root, file = tmp_path_factory.mktemp("released"), detector_file(SIZES["s"])
     path = root / "cascade_mask_rcnn_swin_small_patch4_window7.pth"
     state = OrderedDict(file)
-    # torch's modules hang this on what they give.
+    # torch.nn.Module.state_dict sets this attribute.
     state._metadata = OrderedDict({"": {"version": 1}, "backbone": {"version": 1}})  # type: ignore[attr-defined]
-    beside = {
+    training_state = {
         "meta": {"epoch": 36, "iter": 263_880, "seed": None, "CLASSES": ("person", "bicycle"), "config": "model = …"},
         "optimizer": {
             "state": {0: {"step": 263_880, "exp_avg": torch.zeros(4)}},
@@ -80,7 +80,7 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Released]:
         },
         "amp": OrderedDict({"loss_scaler0": {"loss_scale": 65536.0, "unskipped": 12}}),
     }
-    torch.save({"state_dict": state, **beside}, path, _use_new_zipfile_serialization=False)
+    torch.save({"state_dict": state, **training_state}, path, _use_new_zipfile_serialization=False)
     answer = command(RECIPE, path, root / "made/detector")
     path.unlink()
     assert answer["ok"], answer
@@ -217,7 +217,7 @@ def test_load_detector_refuses_a_file_that_was_not_converted(small: Path) -> Non
 
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
-    """The few tensors of a detector that decide what kind of file it is."""
+    """Returns the few tensors that identify a file as a detector."""
     path = tmp_path / "detector.pth"
     torch.save(
         {"state_dict": {"backbone.layers.0.x": torch.ones(2), "neck.lateral_convs.0.conv.bias": torch.ones(2)}}, path

@@ -1,4 +1,4 @@
-"""What leaves the registry is what MMDetection's own tools load."""
+"""Tests that MMDetection's own tools load an exported model."""
 
 import hashlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Each hostile file goes through the whole conversion, in a child as in production."""
+"""Converts each hostile file in a child process, as production does."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostile_weights import hostile_files, load_carelessly
+from hostile_weights import hostile_files, load_unsafely
 
 from conftest import PROGRAMS, environment
 from contract import check_answer
@@ -21,17 +21,18 @@ NAMES = [name for name, _, _ in hostile_files(Path("/nowhere/canary"), "http://1
 
 @dataclass
 class Corpus:
-    """What became of the files; `asked` grows when somebody asks the server that some of them know."""
+    """Result of the conversions. `requests` holds the paths that the files requested from the server of the test."""
 
     files: dict[str, tuple[bytes, bool]]
     answers: dict[str, dict[str, Any]]
     canary: Path
-    made: list[str]
-    asked: list[str]
+    created: list[str]
+    requests: list[str]
 
 
 @pytest.fixture(scope="module")
-def asked() -> Iterator[tuple[str, list[str]]]:
+def server() -> Iterator[tuple[str, list[str]]]:
+    """Starts a server; yields a URL on it and the list of requested paths."""
     paths: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -42,15 +43,15 @@ def asked() -> Iterator[tuple[str, list[str]]]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/canary", paths
-    server.shutdown()
+    http_server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=http_server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{http_server.server_port}/canary", paths
+    http_server.shutdown()
 
 
 @pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory, asked: tuple[str, list[str]]) -> Corpus:
-    root, (url, paths) = tmp_path_factory.mktemp("hostile"), asked
+def corpus(tmp_path_factory: pytest.TempPathFactory, server: tuple[str, list[str]]) -> Corpus:
+    root, (url, paths) = tmp_path_factory.mktemp("hostile"), server
     canary = root / "canary"
     files = {name: (content, works) for name, content, works in hostile_files(canary, url)}
     (root / "files").mkdir()
@@ -60,31 +61,33 @@ def corpus(tmp_path_factory: pytest.TempPathFactory, asked: tuple[str, list[str]
     command = [sys.executable, str(PROGRAMS / "convert_many.py"), str(RECIPE), str(root / "files"), str(root / "out")]
     subprocess.run(command, env=environment(), check=True, cwd=root, timeout=300)
     answers = {name: check_answer("convert-weights", root / "out" / f"{name}.json") for name in files}
-    made = [path.name for path in root.rglob("*") if path.is_file() and path.parent.name != "files"]
-    return Corpus(files, answers, canary, [name for name in made if not name.endswith(".json")], list(paths))
+    created = [path.name for path in root.rglob("*") if path.is_file() and path.parent.name != "files"]
+    return Corpus(files, answers, canary, [name for name in created if not name.endswith(".json")], list(paths))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_hostile_file_is_refused_with_a_message_and_none_of_its_code_runs(corpus: Corpus, name: str) -> None:
     answer = corpus.answers[name]
     assert (answer["ok"], answer["result"]) == (False, None)
-    said = answer["rejected"]
-    assert 20 < len(said) < 400
-    assert said.isprintable()
-    assert "Re-running" not in said, "torch's advice to run the file's code"
+    reason = answer["rejected"]
+    assert 20 < len(reason) < 400
+    assert reason.isprintable()
+    assert "Re-running" not in reason, "contains torch's advice to run the file's code"
 
 
 def test_hostile_files_create_no_file_and_send_no_request(corpus: Corpus) -> None:
-    assert corpus.made == []
-    assert corpus.asked == []
+    assert corpus.created == []
+    assert corpus.requests == []
 
 
-def test_hostile_files_take_effect_when_loaded_without_safeguards(corpus: Corpus, asked: tuple[str, list[str]]) -> None:
-    """Otherwise the tests above would show nothing."""
+def test_hostile_files_take_effect_when_loaded_without_safeguards(
+    corpus: Corpus, server: tuple[str, list[str]]
+) -> None:
+    """Proves that the tests above would detect an effect."""
     armed = {name: content for name, (content, works) in corpus.files.items() if works}
     assert len(armed) >= 10
     for name, content in armed.items():
-        load_carelessly(content)
-        assert corpus.canary.exists() or asked[1], name
+        load_unsafely(content)
+        assert corpus.canary.exists() or server[1], name
         corpus.canary.unlink(missing_ok=True)
-        asked[1].clear()
+        server[1].clear()

@@ -1,4 +1,4 @@
-"""The stand-in for mmcv's compiled ops against slow references that are written out here."""
+"""Compares the replacement for mmcv's compiled ops with slow reference implementations."""
 
 import math
 import sys
@@ -17,7 +17,7 @@ import mmcv.ops  # noqa: E402  (needs the stand-in)
 
 
 def bilinear(plane: Tensor, y: float, x: float) -> Tensor:
-    """Value of a (C, H, W) map at a point; zero more than one pixel outside, clamped at the edge."""
+    """Returns the value of a (C, H, W) map at a point, clamped at the border and zero beyond one pixel outside."""
     height, width = plane.shape[1:]
     if y < -1 or y > height or x < -1 or x > width:
         return plane.new_zeros(plane.shape[0])
@@ -84,7 +84,7 @@ def random_rois(count: int, images: int, extent: float, generator: torch.Generat
 def test_roi_align_matches_its_definition(sampling_ratio: int, aligned: bool) -> None:
     generator = torch.Generator().manual_seed(7)
     feature = torch.randn(2, 3, 9, 11, generator=generator, dtype=torch.float64)
-    # Boxes on a twice finer grid than the map; some reach beyond its edge.
+    # The boxes use twice the resolution of the map; some extend beyond its border.
     rois = random_rois(6, 2, 18, generator)
     expected = slow_roi_align(feature, rois, (3, 2), 0.5, sampling_ratio, aligned)
     layer = mmcv.ops.RoIAlign((3, 2), 0.5, sampling_ratio, "avg", aligned)

@@ -1,4 +1,4 @@
-"""The models of the recipes, built whole: their sizes, what decays, and that they learn."""
+"""Builds the models of the recipes and checks their sizes, weight decay and gradients."""
 
 import math
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS
 from recipe_files import built, fill_registries, two_images
 
-# Millions: ours to two digits, and as published; nobody published the blog's.
+# Millions of parameters: ours to two digits, and as published; there is no published number for the blog's models.
 SIZES = {
     "t_blog": (80.72, None),
     "s_blog": (102.04, None),
@@ -19,7 +19,7 @@ SIZES = {
     "s_paper": (106.95, 107),
     "b_paper": (144.98, 145),
 }
-# Gradients reach every part of the model through far fewer boxes and proposals than are trained on.
+# Gradients reach every part of the model with far fewer boxes and proposals than in training.
 FEW_BOXES, FEW_PROPOSALS = 16, 64
 STAGE_LOSSES = {f"s{stage}.loss_{kind}" for stage in range(3) for kind in ("cls", "bbox", "mask")}
 
@@ -31,7 +31,7 @@ def recipe(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def model(recipe: str) -> Iterator[torch.nn.Module]:
-    """As a CPU trains it."""
+    """Returns the model of a recipe as it is trained on a CPU."""
     fill_registries()
     torch.manual_seed(0)
     yield MODELS.build(Config(built(recipe, "cpu").to_dict()).model)
@@ -57,7 +57,7 @@ def test_weight_decay_excludes_only_norms_and_position_parameters(recipe: str, m
         assert decay == (0 if spared else 0.05), name
     layer_norms = [name for name, part in model.named_modules() if isinstance(part, torch.nn.LayerNorm)]
     assert {decays[f"{name}.{kind}"] for name in layer_norms for kind in ("weight", "bias")} == {0}
-    # There is no absolute position; the heads' SyncBN is called bn and decays, as in the paper's repository.
+    # The models have no absolute position. SyncBN of the heads is named bn and decays, as in the paper's repository.
     assert not any("absolute_pos_embed" in name for name in decays)
     head_norms = [decay for name, decay in decays.items() if ".bn." in name]
     assert head_norms == ([0.05] * 3 * 4 * 2 if recipe.endswith("paper") else [])
@@ -75,7 +75,7 @@ def test_a_training_step_has_finite_losses_and_gradients_for_all_parameters(
     assert STAGE_LOSSES | {"loss_rpn_cls", "loss_rpn_bbox", "loss"} <= logged.keys()
     assert all(math.isfinite(value.item()) for value in logged.values())
     loss.backward()
-    # A parameter without one would keep the ranks of a distributed run waiting.
+    # DDP would wait indefinitely for the gradient of an unused parameter.
     without = [name for name, weight in model.named_parameters() if weight.grad is None]
     assert without == []
     assert all(torch.isfinite(weight.grad).all() for weight in model.parameters())

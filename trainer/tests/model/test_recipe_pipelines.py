@@ -1,4 +1,4 @@
-"""What the augmentation of the recipes makes of an image: its own transforms, run many times."""
+"""Runs the augmentation of the recipes many times and checks its results."""
 
 import random
 from pathlib import Path
@@ -12,7 +12,7 @@ from recipe_files import COCO_RECIPES, built, fill_registries
 
 SHORT_SIDES = set(range(480, 801, 32))
 LONG_SIDE = 1333
-# As of most images of COCO; the objects are rectangles, so that a box says all of a mask.
+# The size of most COCO images. The objects are rectangles, so that each box determines its mask.
 WIDTH, HEIGHT = 640, 480
 OBJECTS = [(40, 60, 200, 140), (300, 100, 260, 330), (20, 380, 120, 60)]
 ROUNDS = 120
@@ -20,7 +20,7 @@ ROUNDS = 120
 
 @pytest.fixture(scope="module")
 def augmented(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """What comes out, seeded; the red channel of the image rises from its left to its right."""
+    """Returns the seeded result for an image whose red channel increases from left to right."""
     fill_registries()
     path = tmp_path_factory.mktemp("images") / "image.png"
     write_image(path)
@@ -31,7 +31,7 @@ def augmented(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 
 
 def steps(recipe: str) -> list[dict[str, Any]]:
-    """Without the first, which seeds each image by the plan."""
+    """Returns the transforms without the first, which seeds each image."""
     seed, *rest = built(recipe, "cuda").train_dataloader.dataset.pipeline
     assert seed.type == "SeedSample"
     return rest
@@ -79,7 +79,7 @@ def test_images_stay_within_the_size_limits_of_the_recipe(augmented: list[dict[s
     for one in augmented:
         short, long = sorted(one["size"])
         assert long <= LONG_SIDE
-        # A narrow crop reaches the longest side before its short one is as long as was drawn.
+        # A narrow crop reaches the limit of the long side before its short side has the drawn length.
         assert short in SHORT_SIDES or (long == LONG_SIDE and short < max(SHORT_SIDES))
         assert one["reported"] == (one["size"], one["flipped"])
 
@@ -89,7 +89,7 @@ def test_every_short_side_is_drawn(augmented: list[dict[str, Any]]) -> None:
 
 
 def test_half_of_the_images_are_cropped_and_half_flipped(augmented: list[dict[str, Any]]) -> None:
-    # Four standard deviations; a few crops have the shape of the image by chance.
+    # The tolerance is four standard deviations; a few crops have the shape of the image by chance.
     for trait in ("cropped", "flipped"):
         share = sum(one[trait] for one in augmented) / ROUNDS
         assert share == pytest.approx(0.5, abs=0.18), trait
@@ -108,7 +108,7 @@ def test_masks_fill_their_boxes(augmented: list[dict[str, Any]]) -> None:
             assert mask.shape == one["size"]
             rows, columns = np.nonzero(mask)
             seen = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
-            # Twice a resize, each to whole pixels.
+            # Each of the two resizes rounds to whole pixels.
             assert seen == pytest.approx(box, abs=4)
 
 

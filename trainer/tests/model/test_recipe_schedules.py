@@ -1,4 +1,4 @@
-"""How long an epoch of a recipe is, and its learning rate on the way: MMEngine's own samplers and schedulers."""
+"""Checks the length of an epoch and the learning rates of the recipes with MMEngine's own samplers and schedulers."""
 
 import json
 import math
@@ -12,7 +12,7 @@ from recipe_files import COCO_RECIPES, RUNS, built, fill_registries
 
 from everswin_trainer.training import batches  # noqa: F401  (registers the batch sampler)
 
-# Of COCO's 118,287 training images: those that show an object, which is what filter_empty_gt leaves.
+# COCO's training images with annotations, of 118,287: filter_empty_gt removes the others.
 IMAGES_WITH_OBJECTS = 117_266
 LR = 0.0001
 BLOG = [name for name in COCO_RECIPES if "blog" in name]
@@ -20,7 +20,7 @@ PAPER = [name for name in COCO_RECIPES if "paper" in name]
 
 
 class Images:
-    """Shapes only: every third stands upright, as in COCO about."""
+    """Image shapes, of which every third is in portrait format, about as in COCO."""
 
     def __len__(self) -> int:
         return IMAGES_WITH_OBJECTS
@@ -30,7 +30,7 @@ class Images:
 
 
 def batch_sizes(monkeypatch: pytest.MonkeyPatch, recipe: str, rank: int, gpus: int, batch: int) -> list[int]:
-    """Of a rank's first epoch."""
+    """Returns the batch sizes of a rank's first epoch."""
     fill_registries()
     monkeypatch.setattr("mmengine.dataset.sampler.get_dist_info", lambda: (rank, gpus))
     loader = built(recipe, "cuda", batch).train_dataloader
@@ -62,13 +62,13 @@ def test_all_ranks_of_a_step_have_equally_many_micro_batches(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     sizes = [batch_sizes(monkeypatch, "s_paper", rank, 4, 4) for rank in range(4)]
-    assert sizes.count(sizes[0]) == 4, "else SyncBN would wait for ever for the rank with fewer parts"
+    assert sizes.count(sizes[0]) == 4, "SyncBN would wait indefinitely for a rank with fewer parts"
     assert sizes[0][-1] == 1
 
 
 @cache
 def rates(recipe: str) -> tuple[dict[int, float], dict[int, float]]:
-    """By step, of the first 1100; and by epochs done, after warm-up."""
+    """Returns the learning rates of the first 1100 steps, and those after warm-up by completed epochs."""
     fill_registries()
     wrapper = OptimWrapper(torch.optim.AdamW([torch.zeros(1, requires_grad=True)], lr=LR))
     settings = built(recipe, "cuda").param_scheduler
@@ -93,7 +93,7 @@ def test_warm_up_is_linear_from_a_thousandth(recipes: list[str], steps: int) -> 
     for recipe in recipes:
         by_step, _ = rates(recipe)
         assert by_step[0] == pytest.approx(LR / 1000)
-        # MMEngine is there with the last step of warm-up, mmcv 1.x with the one after it.
+        # MMEngine reaches the full rate at the last step of warm-up, mmcv 1.x one step later.
         assert by_step[steps // 2] == pytest.approx(LR * (0.001 + 0.999 * (steps // 2) / (steps - 1)))
         assert by_step[steps - 2] < LR
         assert [by_step[step] for step in range(steps - 1, 1100)] == pytest.approx([LR] * (1101 - steps))

@@ -1,4 +1,4 @@
-"""The recipes of configs/mmdet against what the blog's post and the paper's repository say, field by field."""
+"""Compares the recipes of configs/mmdet field by field with the blog post and the paper's repository."""
 
 import json
 import re
@@ -16,7 +16,7 @@ BLOG = [f"cascade-mask-rcnn_swin-{size}_blog" for size in "tsb"]
 PAPER = [f"cascade-mask-rcnn_swin-{size}_paper" for size in "tsb"]
 ACCUMULATE, DEMO = "cascade-mask-rcnn_swin-s_blog-accumulate", "cascade-mask-rcnn_swin-demo"
 FULL = [*BLOG, ACCUMULATE, *PAPER]
-# Which the two variants of a size may differ in, and the sizes of a variant.
+# Settings that may differ between the two variants of a size, and between the sizes of a variant.
 VARIANT = {
     "images_at_once",
     "model.roi_head.bbox_head.*.type",
@@ -41,7 +41,7 @@ BASE_SIZE = {
     "model.backbone.drop_path_rate",
     "model.neck.in_channels",
 }
-# Sizes, and what follows from them; everything else the demo shares with the real recipe.
+# Sizes and settings that depend on them. The demo shares all other settings with the real recipe.
 DEMO_MAY_CHANGE = {
     "channels",
     "model.backbone.embed_dims",
@@ -76,14 +76,14 @@ DEMO_MAY_CHANGE = {
 
 @cache
 def load(name: str) -> Config:
-    """The parsed recipe; shared, so for reading only."""
+    """Returns the parsed recipe. Cached, so do not modify it."""
     return Config.fromfile(RECIPES / f"{name}.py")
 
 
 def values(part: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Every leaf by its dotted path; a list of numbers or pairs is one leaf, so its length may change."""
+    """Yields every leaf with its dotted path; a list of numbers or pairs is one leaf, so its length may change."""
     if isinstance(part, dict):
-        # MMEngine marks what came from `mmdet::` with its scope, which is the default one anyway.
+        # MMEngine marks settings inherited from `mmdet::` with their scope, which is the default scope.
         for key, inner in ((key, inner) for key, inner in part.items() if key != "_scope_"):
             yield from values(inner, f"{path}.{key}" if path else key)
     elif isinstance(part, list) and any(isinstance(inner, (dict, list)) for inner in part):
@@ -94,7 +94,7 @@ def values(part: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def changed(before: Config, after: Config) -> set[str]:
-    """Paths that differ, with `*` for list positions and PIPELINE for every copy of a pipeline."""
+    """Returns the paths that differ, with `*` for list positions and PIPELINE for every copy of a pipeline."""
     old, new = dict(values(before.to_dict())), dict(values(after.to_dict()))
     missing = object()
     paths = {path for path in old.keys() | new.keys() if old.get(path, missing) != new.get(path, missing)}
@@ -103,7 +103,7 @@ def changed(before: Config, after: Config) -> set[str]:
 
 
 def at(part: Any, path: str) -> Iterator[Any]:
-    """What stands at a dotted path, None where nothing does; `*` is every position of a list."""
+    """Yields the values at a dotted path, or None for a missing one; `*` matches every position of a list."""
     key, _, rest = path.partition(".")
     inner = part if key == "*" else [part[int(key)] if key.isdigit() else part.get(key)]
     for one in inner:
@@ -142,7 +142,7 @@ def test_recipes_inherit_at_most_three_levels_above_mmdetection(name: str) -> No
         ("model.roi_head.stage_loss_weights", [1, 0.5, 0.25]),
         ("model.train_cfg.rpn_proposal.max_per_img", 2000),
         ("model.test_cfg.rpn.nms_pre", 1000),
-        # The paper's nms_post is MMDetection 3's max_per_img; its nms_across_levels=False is all that there is now.
+        # The paper's nms_post is max_per_img in MMDetection 3, which always behaves like its nms_across_levels=False.
         ("model.test_cfg.rpn.max_per_img", 1000),
         ("model.test_cfg.rcnn.score_thr", 0.05),
         ("model.test_cfg.rcnn.max_per_img", 100),
@@ -207,7 +207,7 @@ def test_recipes_do_not_clip_gradients_and_keep_no_resnet_setting(name: str) -> 
         ("model.roi_head.bbox_head.*.loss_cls.use_sigmoid", False, False),
         ("model.roi_head.bbox_head.*.bbox_coder.type", "DeltaXYWHBBoxCoder", "DeltaXYWHBBoxCoder"),
         ("model.roi_head.bbox_head.*.bbox_coder.target_means", [0, 0, 0, 0], [0, 0, 0, 0]),
-        # Apex O1, the paper's, has dynamic scaling: see the comment there.
+        # Apex O1 in the paper's repository uses dynamic scaling: see the comment in the recipe.
         ("optim_wrapper.loss_scale", {"init_scale": 512}, "dynamic"),
         ("optim_wrapper.clip_grad", None, None),
         ("param_scheduler.0.end", 1000, 500),
@@ -278,12 +278,12 @@ def test_the_metafile_matches_the_recipes(name: str) -> None:
 @pytest.mark.parametrize("name", FULL)
 def test_each_run_file_uses_the_gpus_of_the_blog_and_the_batch_of_its_variant(name: str) -> None:
     runs = [json.loads(file.read_text()) for file in RUNS.glob("*.json")]
-    # Others begin with a released detector.
+    # Other run files start from a released detector.
     [run] = [one for one in runs if one["recipe"] == name and "backbone" in one["weights"]]
     assert run["name"] == name.removeprefix("cascade-mask-rcnn_").replace("_", "-")
     assert (run["dataset"], run["gpus"]) == ("coco-2017", 4)
     assert run["epochs"] == load(name).train_cfg.max_epochs
     assert run["weights"]["backbone"] == f"{name[18:24]}-imagenet1k"
     assert run["gpus"] * run["batchPerGpu"] == (8 if name in BLOG else 16)
-    # So many images fit a GPU of 24 GB; the paper had no more on one of its 8 either.
+    # A GPU with 24 GB holds two images; the paper also trained two images on each of its 8 GPUs.
     assert load(name).get("images_at_once", run["batchPerGpu"]) == 2

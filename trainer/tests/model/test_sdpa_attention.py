@@ -14,7 +14,7 @@ BOUND = 1e-5
 
 
 def pair(stock: torch.nn.Module) -> tuple[torch.nn.Module, torch.nn.Module]:
-    """MMDetection's own and ours, of the same weights; position biases as large as trained ones."""
+    """Returns MMDetection's module and ours with equal weights, and position biases as large as trained ones."""
     for module in stock.modules():
         if isinstance(module, WindowMSA):
             torch.nn.init.normal_(module.relative_position_bias_table)
@@ -24,7 +24,7 @@ def pair(stock: torch.nn.Module) -> tuple[torch.nn.Module, torch.nn.Module]:
 
 
 def require_equal(stock: torch.nn.Module, ours: torch.nn.Module, images: Tensor, *more: object) -> None:
-    """Outputs, gradients of the input and of every parameter."""
+    """Compares outputs and the gradients of the input and of every parameter."""
     results = []
     for module in (stock, ours):
         given = images.clone().requires_grad_()
@@ -51,7 +51,7 @@ def test_sdpa_windows_equal_mmdetection(
     torch.manual_seed(0)
     stock, ours = pair(WindowMSA(channels, heads, (window, window)))
     tokens = window * window
-    # Every window its own, as along the seams of a shifted image.
+    # Each window has a different mask, as at the seams of a shifted image.
     mask = torch.where(torch.rand(windows, tokens, tokens) > 0.7, -100.0, 0.0) if is_masked else None
     require_equal(stock, ours, torch.randn(images * windows, tokens, channels), mask)
 

@@ -1,4 +1,4 @@
-"""ImageNet files of the Swin authors at full size: each recipe's backbone takes them and computes what theirs does."""
+"""Loads full-size ImageNet files of the Swin authors into the backbone of each recipe and compares the outputs."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,13 +16,13 @@ RECIPES = {
     letter: sorted((Path(__file__).parents[3] / "configs/mmdet").glob(f"cascade-mask-rcnn_swin-{letter}_*.py"))
     for letter in SIZES
 }
-# The published classifiers' 28,288,354, 49,606,258 and 87,768,224 without head and last norm.
+# Parameters of the published classifiers, 28,288,354, 49,606,258 and 87,768,224, without head and last norm.
 PARAMETERS = {"t": 27_517_818, "s": 48_835_722, "b": 86_741_176}
 
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread() -> Iterator[None]:
-    """OpenMP's threads spin while they wait for one another: on a busy machine two take many times longer than one."""
+    """Uses one thread: OpenMP threads spin while they wait for each other, which is slow on a busy machine."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -31,7 +31,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module", params=[letter for letter in SIZES if RECIPES[letter]])
 def released(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    """(size, file); the file goes when its tests are done."""
+    """Yields (size, file) and deletes the file after its tests."""
     path = tmp_path_factory.mktemp("imagenet") / f"swin_{request.param}_patch4_window7_224.pth"
     torch.save({"model": imagenet_file(SIZES[request.param])}, path)
     yield request.param, path
@@ -39,13 +39,13 @@ def released(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 def backbones(letter: str) -> list[ConfigDict]:
-    """Those that differ among the recipes of one size."""
+    """Returns the different backbones among the recipes of one size."""
     found = [load_recipe(recipe, None).model.backbone for recipe in RECIPES[letter]]
     return [one for index, one in enumerate(found) if one not in found[:index]]
 
 
 def test_attention_masks_match_the_input_size_of_the_file() -> None:
-    """56 places in 8 windows: only the last row and column of windows holds what was not together."""
+    """With 8 windows per axis, only the last row and column of windows combines distant regions."""
     mask = shift_mask(56, 56).reshape(8, 8, 49, 49)
     assert mask[:7, :7].eq(0).all()
     assert all(mask[row, column].lt(0).any() for row, column in ((7, 0), (0, 7), (7, 7)))
@@ -72,7 +72,7 @@ def test_backbone_output_equals_that_of_the_authors_code(released: tuple[str, Pa
 
 
 def outputs(settings: ConfigDict, weights: Path, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """Of a backbone as a training builds it."""
+    """Returns the outputs of a backbone that is built as in training."""
     from mmdet.registry import MODELS
 
     _set_weights(settings, weights)

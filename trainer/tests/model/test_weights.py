@@ -90,16 +90,16 @@ def test_converted_weights_initialize_the_backbone_as_the_original_file_does(
     mini: Path, demo: ConfigDict, tmp_path: Path
 ) -> None:
     made = convert(mini, demo, tmp_path / "swin")
-    before, after = (initialised(demo, path) for path in (mini, Path(made["path"])))
+    before, after = (initialized(demo, path) for path in (mini, Path(made["path"])))
     assert before.keys() == after.keys()
     assert [key for key, value in before.items() if not torch.equal(value, after[key])] == []
     assert not torch.equal(
-        before["patch_embed.projection.weight"], initialised(demo, None)["patch_embed.projection.weight"]
+        before["patch_embed.projection.weight"], initialized(demo, None)["patch_embed.projection.weight"]
     )
 
 
-def initialised(config: ConfigDict, weights: Path | None) -> dict[str, torch.Tensor]:
-    """A backbone as a training builds it."""
+def initialized(config: ConfigDict, weights: Path | None) -> dict[str, torch.Tensor]:
+    """Returns the weights of a backbone that is built as in training."""
     from mmdet.registry import MODELS
 
     settings = ConfigDict(config)

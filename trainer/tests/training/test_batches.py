@@ -6,7 +6,7 @@ from everswin_trainer.training.batches import ResumableBatchSampler
 
 
 def batches() -> ResumableBatchSampler:
-    """10 samples in batches of 3: 4 an epoch. The same order each time one is made."""
+    """Returns a sampler of 10 samples in 4 batches per epoch, always in the same order."""
     order = RandomSampler(range(10), generator=torch.Generator().manual_seed(1))
     return ResumableBatchSampler(order, batch_size=3, inner=None)
 

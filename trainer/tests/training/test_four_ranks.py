@@ -1,4 +1,4 @@
-"""Four ranks on gloo, as on a box with four GPUs: what they do together, and what one would have done."""
+"""Compares four ranks on gloo, as on a machine with four GPUs, with a single rank."""
 
 import json
 import subprocess
@@ -23,7 +23,7 @@ class FourRanks(RealJob):
 
 @pytest.fixture(scope="module")
 def stepped(data: Path, tmp_path_factory: pytest.TempPathFactory) -> FourRanks:
-    """Told to stop after a few steps."""
+    """Runs four ranks and stops them after a few steps."""
     job = FourRanks(tmp_path_factory.mktemp("four"), data)
     supervisor = job.supervise(job.torchrun(*job.training()), 1, grace=60, stall=WATCHED)
     job.wait_for_step(3)

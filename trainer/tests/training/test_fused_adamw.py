@@ -23,7 +23,7 @@ class Network(torch.nn.Module):
 
 
 def groups_of(network: Network) -> list[dict]:
-    """As MMEngine makes them of a recipe with multipliers: one for each parameter."""
+    """Returns one group per parameter, as MMEngine creates them for a recipe with multipliers."""
     return [
         {"params": [parameter], "lr": 0.01, "weight_decay": 0.0 if "norm" in name else 0.05}
         for name, parameter in network.named_parameters()

@@ -1,4 +1,4 @@
-"""A run whose steps take their batch in parts, stopped between two steps and resumed: MMEngine's Runner on a line."""
+"""Stops and resumes a run with micro-batches between two steps: MMEngine's Runner fits a line."""
 
 import copy
 from pathlib import Path
@@ -21,7 +21,7 @@ from everswin_trainer.training.batches import ResumableBatchSampler  # noqa: E40
 from everswin_trainer.training.runner import EverswinRunner  # noqa: E402
 from everswin_trainer.training.state import capture  # noqa: E402
 
-# 10 images in batches of 4 are 3 steps an epoch, the last of them of 2 images; each is taken in 2 parts.
+# 10 images in batches of 4 make 3 steps per epoch, the last with 2 images. Each batch is split into 2 parts.
 IMAGES, BATCH, PARTS, EPOCHS, STEPS = 10, 4, 2, 2, 6
 
 
@@ -49,7 +49,7 @@ class Points:
 
 
 class Watcher(Hook):
-    """Notes what a checkpoint would hold after each step, at the place where ours is taken."""
+    """Records the content of a checkpoint after each step, in the hook point where CheckpointHook saves."""
 
     priority = "LOWEST"
 
@@ -70,7 +70,7 @@ def collate(samples: list[tuple[torch.Tensor, float]]) -> dict[str, list[Any]]:
 
 
 def train(work_dir: Path, name: str, state: dict[str, Any] | None = None) -> tuple[Line, Watcher]:
-    """To the end, from the beginning or from a state."""
+    """Trains to the end, from the beginning or from a state."""
     model, watcher, points = Line(), Watcher(), Points()
     batches = ResumableBatchSampler(SequentialSampler(points), BATCH, inner=None)
     runner = EverswinRunner(

@@ -12,7 +12,7 @@ IMAGES = 5
 
 
 class Wrapped(torch.nn.Module):
-    """As MMDistributedDataParallel: says when gradients would be exchanged."""
+    """Imitates MMDistributedDataParallel and records when gradients would be reduced."""
 
     def __init__(self, module: BaseModel) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class Wrapped(torch.nn.Module):
 
 
 class Regression(BaseModel):
-    """Its loss is a mean over images, and it keeps no statistics."""
+    """A model whose loss is a mean over images, without running statistics."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ def test_steps_in_micro_batches_equal_undivided_steps(batch: dict[str, list[Any]
 
 
 class PerObject(Regression):
-    """As a detector: its loss is a mean over the objects of what it sees at once, and images have unequally many."""
+    """A model like a detector: its loss is a mean over the objects of its input, which vary in number per image."""
 
     def forward(self, inputs: list[Any], data_samples: list[Any], mode: str) -> dict[str, torch.Tensor]:
         error = self.layers(torch.stack(inputs)).squeeze(1)

@@ -1,4 +1,4 @@
-"""Real MMDetection, real torchrun: the demo's recipe on a few of its images, on two ranks with loader workers."""
+"""Trains the demo's recipe on a few images with real MMDetection under torchrun, on two ranks with loader workers."""
 
 import json
 import os
@@ -17,12 +17,12 @@ from conftest import PROGRAMS, environment, stop, until
 from everswin_trainer.system.hashing import hash_file
 
 RANKS = 2
-# One image each a step.
+# One image per rank and step.
 STEPS_PER_EPOCH = TRAIN_IMAGES // RANKS
 
 
 class RealHosts(RealJob):
-    """The same run on two hosts, one rank each."""
+    """The same run on two hosts with one rank each."""
 
     def folder_of(self, host: str) -> Path:
         return self.folder / "hosts" / host
@@ -63,9 +63,9 @@ def uninterrupted(data: Path, tmp_path_factory: pytest.TempPathFactory) -> RealJ
 
 
 @pytest.fixture(scope="module")
-def disturbed(data: Path, tmp_path_factory: pytest.TempPathFactory) -> RealJob:
-    """Stopped in the middle of epoch 1, killed in epoch 2 while it saved, the validation lost, then finished."""
-    job = RealJob(tmp_path_factory.mktemp("disturbed"), data)
+def interrupted(data: Path, tmp_path_factory: pytest.TempPathFactory) -> RealJob:
+    """Run that is stopped in epoch 1, killed during a save in epoch 2, loses a validation, and is then completed."""
+    job = RealJob(tmp_path_factory.mktemp("interrupted"), data)
     supervisor = job.train(1)
     job.wait_for_step(3)
     assert stop(supervisor) == 143, job.log_tail()
@@ -74,7 +74,7 @@ def disturbed(data: Path, tmp_path_factory: pytest.TempPathFactory) -> RealJob:
     job.wait_for_step(STEPS_PER_EPOCH + 3)
     job.control(checkpointNow=1)
     pids = job.of_attempt(2, "started")[0]["pids"]
-    until(lambda: job.saves("e001-i00001[1-9]"), "the ordered checkpoint")
+    until(lambda: job.saves("e001-i00001[1-9]"), "the requested checkpoint")
     os.kill(pids[0], signal.SIGKILL)
     assert supervisor.wait(120) == 1
 
@@ -86,9 +86,9 @@ def disturbed(data: Path, tmp_path_factory: pytest.TempPathFactory) -> RealJob:
 
 
 @pytest.fixture(scope="module")
-def ordered(uninterrupted: RealJob, data: Path, tmp_path_factory: pytest.TempPathFactory) -> RealJob:
-    """Epoch 1 of the uninterrupted run, resumed with twice the batch, a plan of 1 epoch and all control values."""
-    job = RealJob(tmp_path_factory.mktemp("ordered"), data)
+def controlled(uninterrupted: RealJob, data: Path, tmp_path_factory: pytest.TempPathFactory) -> RealJob:
+    """Run that resumes epoch 1 of the uninterrupted run with twice the batch, 1 epoch and all control values."""
+    job = RealJob(tmp_path_factory.mktemp("controlled"), data)
     job.plan |= {"planHash": "1" * 64, "batchPerGpu": 2, "epochs": 1}
     job.control(epochs=3, checkpointNow=0, learningRateFactor=0.5, fp32=True, accumulate=2)
     supervisor = job.train(1, uninterrupted.checkpoint("e001-i000010"), "--resume-plan", uninterrupted.plan["planHash"])
@@ -100,7 +100,7 @@ def ordered(uninterrupted: RealJob, data: Path, tmp_path_factory: pytest.TempPat
 
 @pytest.fixture(scope="module")
 def detector(uninterrupted: RealJob, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The last checkpoint of a run, converted as a file from anywhere."""
+    """Last checkpoint of a run, converted like any other detector file."""
     into = tmp_path_factory.mktemp("detector") / "detector"
     files = ["--recipe", str(RECIPE), "--weights", str(uninterrupted.newest_checkpoint())]
     where = ["--into", str(into), "--out", f"{into}.json"]
@@ -138,14 +138,14 @@ def test_a_save_blocks_training_only_while_it_copies(uninterrupted: RealJob) -> 
         assert saved["checkpointNow"] == 0
 
 
-def test_tensorboard_shows_each_step_and_validation_once_after_a_kill_and_resume(disturbed: RealJob) -> None:
-    found = EventAccumulator(str(disturbed.folder / "tensorboard"))
+def test_tensorboard_shows_each_step_and_validation_once_after_a_kill_and_resume(interrupted: RealJob) -> None:
+    found = EventAccumulator(str(interrupted.folder / "tensorboard"))
     found.Reload()
     losses = {one.step: one.value for one in found.Scalars("train/loss")}
     assert list(losses) == list(range(1, 2 * STEPS_PER_EPOCH + 1))
     assert len(found.Scalars("train/loss")) == len(losses)
-    assert losses == pytest.approx(disturbed.losses())
-    last = {one["iteration"]: one["bbox"]["AP"] for one in disturbed.events("validation")}
+    assert losses == pytest.approx(interrupted.losses())
+    last = {one["iteration"]: one["bbox"]["AP"] for one in interrupted.events("validation")}
     assert {one.step: one.value for one in found.Scalars("validation/box_AP")} == pytest.approx(last)
 
 
@@ -158,7 +158,7 @@ def test_each_rank_sends_heartbeats_until_the_end(uninterrupted: RealJob) -> Non
     heartbeats = {path.name: path.read_text().split() for path in (uninterrupted.folder / "heartbeats").iterdir()}
     [started] = uninterrupted.events("started")
     assert [int(heartbeats[str(rank)][0]) for rank in range(RANKS)] == started["pids"]
-    # A save ends the first rank, a validation the others; each step and each image sends at least one heartbeat.
+    # Rank 0 ends with a save, the others with a validation. Each step and each image sends at least one heartbeat.
     assert [heartbeats[str(rank)][1] for rank in range(RANKS)] == ["saving", "validation"]
     assert all(int(one[2]) > 2 * (STEPS_PER_EPOCH + VAL_IMAGES // RANKS) for one in heartbeats.values())
 
@@ -181,44 +181,44 @@ def test_checkpoints_contain_no_path_and_no_config_text(uninterrupted: RealJob) 
         assert forbidden.encode() not in content
 
 
-def test_a_stop_saves_immediately_in_the_middle_of_an_epoch(disturbed: RealJob) -> None:
-    saved, ended = disturbed.of_attempt(1)[-2:]
+def test_a_stop_saves_immediately_in_the_middle_of_an_epoch(interrupted: RealJob) -> None:
+    saved, ended = interrupted.of_attempt(1)[-2:]
     assert (saved["type"], ended["type"], ended["reason"]) == ("checkpoint", "ended", "preempted")
-    assert (saved["iteration"], ended["iteration"]) == (disturbed.of_attempt(1, "step")[-1]["iteration"],) * 2
+    assert (saved["iteration"], ended["iteration"]) == (interrupted.of_attempt(1, "step")[-1]["iteration"],) * 2
     assert saved["epoch"] == 0
     assert 3 <= saved["iteration"] < STEPS_PER_EPOCH
-    assert disturbed.of_attempt(2, "started")[0]["resumedFrom"] == saved["file"]
+    assert interrupted.of_attempt(2, "started")[0]["resumedFrom"] == saved["file"]
 
 
-def test_all_ranks_end_soon_after_one_dies(disturbed: RealJob) -> None:
-    last_step = disturbed.of_attempt(2, "step")[-1]["t"]
-    next_start = disturbed.of_attempt(3, "started")[0]["t"]
-    # torchrun alone would wait 30 s for the other rank; a start takes the rest.
+def test_all_ranks_end_soon_after_one_dies(interrupted: RealJob) -> None:
+    last_step = interrupted.of_attempt(2, "step")[-1]["t"]
+    next_start = interrupted.of_attempt(3, "started")[0]["t"]
+    # torchrun alone would wait 30 s for the other rank; the start takes the remaining time.
     assert next_start - last_step < 28
 
 
-def test_a_missed_validation_runs_before_the_next_step(disturbed: RealJob) -> None:
-    kinds = [one["type"] for one in disturbed.of_attempt(3)]
+def test_a_missed_validation_runs_before_the_next_step(interrupted: RealJob) -> None:
+    kinds = [one["type"] for one in interrupted.of_attempt(3)]
     assert kinds[:3] == ["started", "validation", "step"]
-    assert [one["epoch"] for one in disturbed.events("validation")] == [1, 2]
+    assert [one["epoch"] for one in interrupted.events("validation")] == [1, 2]
 
 
-def test_a_killed_save_leaves_no_files(disturbed: RealJob) -> None:
-    names = {path.name for path in (disturbed.folder / "checkpoints").iterdir()}
+def test_a_killed_save_leaves_no_files(interrupted: RealJob) -> None:
+    names = {path.name for path in (interrupted.folder / "checkpoints").iterdir()}
     assert all(name.endswith((".pth", ".json")) for name in names)
     assert {path.replace(".json", ".pth") for path in names} <= names
 
 
 def test_the_interrupted_run_repeats_the_steps_of_the_uninterrupted_one(
-    disturbed: RealJob, uninterrupted: RealJob
+    interrupted: RealJob, uninterrupted: RealJob
 ) -> None:
-    assert disturbed.losses() == uninterrupted.losses()
+    assert interrupted.losses() == uninterrupted.losses()
 
 
 def test_the_interrupted_run_ends_with_equal_weights_optimizer_and_schedule_bit_for_bit(
-    disturbed: RealJob, uninterrupted: RealJob
+    interrupted: RealJob, uninterrupted: RealJob
 ) -> None:
-    ours, theirs = disturbed.final_state(), uninterrupted.final_state()
+    ours, theirs = interrupted.final_state(), uninterrupted.final_state()
     assert ours["state_dict"].keys() == theirs["state_dict"].keys()
     differing = [key for key, one in ours["state_dict"].items() if not torch.equal(one, theirs["state_dict"][key])]
     assert differing == []
@@ -228,7 +228,7 @@ def test_the_interrupted_run_ends_with_equal_weights_optimizer_and_schedule_bit_
     assert ours["param_schedulers"] == theirs["param_schedulers"]
     assert ours["meta"] == theirs["meta"]
     for kind in ("bbox", "segm"):
-        assert disturbed.events("validation")[-1][kind] == uninterrupted.events("validation")[-1][kind]
+        assert interrupted.events("validation")[-1][kind] == uninterrupted.events("validation")[-1][kind]
 
 
 def test_two_hosts_equal_one_host_bit_for_bit_after_a_rank_is_killed(
@@ -273,7 +273,7 @@ def test_inference_is_not_repeated_after_the_evaluation_dies(uninterrupted: Real
     validation = uninterrupted.events("validation")[-1]
     for kind in ("bbox", "segm"):
         for name, score in validation[kind].items():
-            # hotcoco's, of the same weights, beside pycocotools'.
+            # Compares the scores of hotcoco with those of pycocotools for the same weights.
             assert metrics[kind][name] == (None if score is None else pytest.approx(score, abs=1e-6))
     assert job.exit()["reason"] == "finished"
     analysis = json.loads((job.folder / "analysis.json").read_text())
@@ -308,7 +308,7 @@ def test_training_starts_from_a_converted_detector(
     [started] = job.events("started")
     assert (started["epoch"], started["iteration"], started["resumedFrom"]) == (0, 0, None)
     losses = uninterrupted.losses()
-    # The same first batch, but what two epochs have taught.
+    # The first batch is the same, but the weights have been trained for two epochs.
     assert job.losses()[1] < (losses[1] + losses[2 * STEPS_PER_EPOCH]) / 2
 
 
@@ -319,35 +319,35 @@ def test_training_refuses_a_number_of_ranks_that_differs_from_the_plan(data: Pat
     assert "expected 1 ranks as the plan says, got 2" in job.exit()["rootCause"]["message"]
 
 
-def test_a_checkpoint_of_another_plan_counts_iterations_of_the_new_plan(ordered: RealJob) -> None:
-    [started] = ordered.events("started")
+def test_a_checkpoint_of_another_plan_counts_iterations_of_the_new_plan(controlled: RealJob) -> None:
+    [started] = controlled.events("started")
     assert (started["epoch"], started["iteration"], started["iterationsPerEpoch"], started["epochs"]) == (1, 5, 5, 3)
-    assert [one["iteration"] for one in ordered.events("step")] == [6, 7, 8, 9, 10]
-    assert [(one["epoch"], one["iteration"]) for one in ordered.events("validation")] == [(1, 5), (2, 10)]
+    assert [one["iteration"] for one in controlled.events("step")] == [6, 7, 8, 9, 10]
+    assert [(one["epoch"], one["iteration"]) for one in controlled.events("validation")] == [(1, 5), (2, 10)]
 
 
-def test_a_request_to_stop_after_the_epoch_ends_with_its_validation(ordered: RealJob) -> None:
-    assert ordered.events()[-1]["type"] == "ended"
-    assert (ordered.events("ended")[-1]["reason"], ordered.events("ended")[-1]["epoch"]) == ("finished", 2)
-    assert ordered.exit()["reason"] == "finished"
+def test_a_request_to_stop_after_the_epoch_ends_with_its_validation(controlled: RealJob) -> None:
+    assert controlled.events()[-1]["type"] == "ended"
+    assert (controlled.events("ended")[-1]["reason"], controlled.events("ended")[-1]["epoch"]) == ("finished", 2)
+    assert controlled.exit()["reason"] == "finished"
 
 
-def test_a_requested_checkpoint_is_saved_in_the_middle_of_an_epoch(ordered: RealJob) -> None:
-    first, *_, last = ordered.events("checkpoint")
+def test_a_requested_checkpoint_is_saved_in_the_middle_of_an_epoch(controlled: RealJob) -> None:
+    first, *_, last = controlled.events("checkpoint")
     assert 6 <= first["iteration"] <= 9, "the request came after step 6"
     assert (first["epoch"], first["checkpointNow"]) == (1, 7)
     assert (last["epoch"], last["iteration"], last["checkpointNow"]) == (2, 10, 7)
 
 
-def test_a_requested_learning_rate_factor_keeps_the_schedule(ordered: RealJob, uninterrupted: RealJob) -> None:
+def test_a_requested_learning_rate_factor_keeps_the_schedule(controlled: RealJob, uninterrupted: RealJob) -> None:
     expected = [one["lr"] * 0.5 for one in uninterrupted.events("step")[STEPS_PER_EPOCH : STEPS_PER_EPOCH + 5]]
-    assert [one["lr"] for one in ordered.events("step")] == pytest.approx(expected)
-    saved = torch.load(ordered.newest_checkpoint(), weights_only=True)["meta"]
+    assert [one["lr"] for one in controlled.events("step")] == pytest.approx(expected)
+    saved = torch.load(controlled.newest_checkpoint(), weights_only=True)["meta"]
     assert saved["learning_rate_factor"] == 0.5, "a later change takes effect at the next start"
 
 
-def test_requested_settings_cause_warnings(ordered: RealJob) -> None:
-    said = [one["message"] for one in ordered.events("warning")]
+def test_requested_settings_cause_warnings(controlled: RealJob) -> None:
+    said = [one["message"] for one in controlled.events("warning")]
     assert [one for one in said if one.endswith("as requested")] == [
         "trains with 0.5 times the recipe's learning rate, as requested",
         "trains in fp32 instead of mixed precision: as requested",

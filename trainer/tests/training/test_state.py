@@ -16,7 +16,7 @@ from everswin_trainer.training.state import (
 
 
 class Training:
-    """An optimizer with two groups, one of them with a fifth of the rate, and the demo's two schedulers."""
+    """An optimizer with two groups, one of which has a fifth of the learning rate, and the demo's two schedulers."""
 
     def __init__(self, lr: float = 0.01) -> None:
         torch.manual_seed(0)
@@ -27,7 +27,7 @@ class Training:
         self.schedulers = [warm_up, MultiStepLR(self.wrapper, by_epoch=True, milestones=[2, 3], gamma=0.1, end=4)]
 
     def train(self, epochs: int) -> list[list[float]]:
-        """The rates of both groups at each step; 3 steps an epoch."""
+        """Returns the learning rates of both groups at each step, with 3 steps per epoch."""
         seen = []
         for _ in range(epochs):
             for _ in range(3):

@@ -16,14 +16,14 @@ pytestmark = pytest.mark.off_contract
 
 
 def trainer(folder: Path, attempt: int) -> Progress:
-    """The voice of one trainer, with event files next to it."""
+    """Returns the progress of one trainer that also writes event files."""
     progress = Progress(folder / "progress.jsonl", attempt)
     progress.subscribe(TensorBoard(folder / "tensorboard", lambda message: progress.write("warning", message=message)))
     return progress
 
 
 def train(progress: Progress, since: int, until: int, loss: float) -> None:
-    """Two steps an epoch."""
+    """Writes the events of a training with two steps per epoch."""
     progress.write("started", iteration=since)
     for step in range(since + 1, until + 1):
         losses = {"loss_cls": loss, "s0.loss_bbox": loss / 2}
