@@ -26,13 +26,13 @@ export function compareVariants(
     const run = finished.get(runId);
     return run === undefined || 'error' in run ? [] : [run];
   });
-  const { comparison, refusal } = tryToCompare(runs, createdAt);
+  const { comparison, reason } = compareIfPossible(runs, createdAt);
   const notCompared = ranked.flatMap(({ variant, runId }) => {
     const run = finished.get(runId);
     return run !== undefined && 'error' in run ? [`${variant}: ${run.error}`] : [];
   });
   // Runs that were tested on different images cannot be ranked.
-  const [best, second] = refusal === undefined && ranked[0]?.result?.bboxAP != null ? ranked : [];
+  const [best, second] = reason === undefined && ranked[0]?.result?.bboxAP != null ? ranked : [];
   const changes = new Map(planned.map((one) => [one.name, formatVariantChanges(one.change)]));
   const report: SweepReport = {
     v: 1,
@@ -46,7 +46,7 @@ export function compareVariants(
       best === undefined ? 'No winner.' : formatWinner(best, second, comparison),
       ...variants.filter(isNotable).map((one) => endSentence(`${one.variant}: ${formatVariantState(one)}`)),
     ],
-    notCompared: [...notCompared, ...(refusal === undefined ? [] : [refusal])],
+    notCompared: [...notCompared, ...(reason === undefined ? [] : [reason])],
   };
   return { report, runs };
 }
@@ -55,16 +55,16 @@ export function compareVariants(
 const rank = (variants: readonly VariantStatus[]): VariantStatus[] =>
   variants.filter(({ result }) => result !== null).sort((a, b) => (b.result?.bboxAP ?? -1) - (a.result?.bboxAP ?? -1));
 
-function tryToCompare(
+function compareIfPossible(
   runs: readonly ComparedRun[],
   createdAt: number,
-): { comparison: Comparison | null; refusal?: string } {
+): { comparison: Comparison | null; reason?: string } {
   if (runs.length < 2) return { comparison: null };
   try {
     return { comparison: compareRuns(runs, createdAt) };
   } catch (error) {
     if (error instanceof CodedError && error.code === 'NotComparable')
-      return { comparison: null, refusal: error.message };
+      return { comparison: null, reason: error.message };
     throw error;
   }
 }

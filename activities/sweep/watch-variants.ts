@@ -14,7 +14,7 @@ interface WatchRequest {
 
 /** Waits until a run has a new validation. Runs that do not answer are queried again. */
 export const createWatchVariants =
-  (askEveryMs: number) =>
+  (pollMs: number) =>
   ({ runs }: WatchRequest): Promise<VariantNews[]> =>
     withHeartbeat(
       () => `watching ${runs.length} runs`,
@@ -23,11 +23,11 @@ export const createWatchVariants =
         let watched = runs;
         for (;;) {
           const observations = await Promise.all(watched.map((run) => queryRun(run)));
-          const news = observations.flatMap(({ found }) => (found.scores.length === 0 ? [] : [found]));
-          if (news.length > 0) return news;
+          const updates = observations.flatMap(({ found }) => (found.scores.length === 0 ? [] : [found]));
+          if (updates.length > 0) return updates;
           watched = watched.filter((_, place) => observations[place]?.isOver !== true);
           signal.throwIfAborted();
-          await sleep(askEveryMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+          await sleep(pollMs, undefined, { signal }).catch(() => signal.throwIfAborted());
         }
       },
     );
@@ -42,8 +42,8 @@ async function queryRun({ runId, epoch }: WatchRequest['runs'][number]): Promise
   const query = () => client.workflow.getHandle(workflowId(runId)).query(statusQueryName);
   try {
     // A stopping worker must not query: it would wait for its own answer.
-    const ask = () => client.withDeadline(Date.now() + queryTimeoutMs, query);
-    const status = RunStatus.parse(await client.withAbortSignal(signal, ask));
+    const queryWithDeadline = () => client.withDeadline(Date.now() + queryTimeoutMs, query);
+    const status = RunStatus.parse(await client.withAbortSignal(signal, queryWithDeadline));
     const scores = (status.validations ?? []).filter((one) => one.epoch > epoch);
     const isOver = status.stage === 'done' || status.stage === 'failed' || status.stage === 'cancelled';
     return { found: { runId, scores: scores.map(({ epoch: at, bboxAP }) => ({ epoch: at, bboxAP })) }, isOver };

@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { compareRuns } from '../../activities/compare/compare-runs.ts';
 import { formatComparisonVerdict } from '../../activities/compare/comparison-verdict.ts';
 import { loadRun } from '../../activities/compare/load-run.ts';
-import { maxCurves as mostRuns, renderComparisonHtml } from '../../activities/compare/render-html.ts';
+import { maxCurves as maxRuns, renderComparisonHtml } from '../../activities/compare/render-html.ts';
 import { renderComparisonMarkdown } from '../../activities/compare/render-markdown.ts';
 import { writeFileAtomic } from '../../activities/shared/files/atomic-file.ts';
 import { homeFolders, runFolder } from '../../configs/paths.ts';
@@ -15,7 +15,7 @@ import { fail, runProgram } from '../terminal/program.ts';
 
 const usage = `Usage: npm run compare -- RUN RUN [RUN …] [--out FOLDER]
   RUN  name of a finished run, or a folder with its report.json, analysis.json and bootstrap.json
-  Compares 2 to ${mostRuns} runs.`;
+  Compares 2 to ${maxRuns} runs.`;
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { out: { type: 'string' } } });
 async function compare(names: string[]): Promise<void> {
@@ -39,5 +39,5 @@ async function compare(names: string[]): Promise<void> {
 const folderOf = (home: string, name: string): string =>
   existsSync(`${name}/report.json`) ? resolve(name) : runFolder(home, name).report;
 
-if (positionals.length < 2 || positionals.length > mostRuns) fail(usage);
+if (positionals.length < 2 || positionals.length > maxRuns) fail(usage);
 else await runProgram(() => compare(positionals));

@@ -57,7 +57,7 @@ export async function runRetrainDemo({ client, home, model, log }: RetrainDemo):
   const rollback = ['--import', 'tsx', `${projectRoot}/infra/cli/models.ts`, 'rollback', model, '--why', 'the demo'];
   const { stdout } = await execa(process.execPath, rollback, { env: { EVERSWIN_HOME: home } });
   log(stdout);
-  log(`The first version was ${first.version ?? ''}. The history: npm run models -- show ${model}`);
+  log(`The first version was ${first.version ?? ''}. Show the history: npm run models -- show ${model}`);
 }
 
 function expectOutcome(found: RetrainOutcome | undefined, expected: RetrainOutcome['outcome']): RetrainOutcome {

@@ -94,23 +94,23 @@ function parseBody(text: string): { who?: string; why?: string } | string {
   }
 }
 
-function toAnswer(asked: RequestOutcome, model: string): HttpAnswer {
-  switch (asked.how) {
+function toAnswer(outcome: RequestOutcome, model: string): HttpAnswer {
+  switch (outcome.how) {
     case 'triggered':
-      return { status: 202, body: { workflowId: asked.workflowId } };
+      return { status: 202, body: { workflowId: outcome.workflowId } };
     case 'no schedule':
       return errorAnswer(
         404,
         `Model ${model} has no schedule, which defines its training. Create one: npm run schedule -- apply FILE. Without --every and --cron it trains only when triggered.`,
       );
     case 'refused':
-      return errorAnswer(409, asked.reason);
+      return errorAnswer(409, outcome.reason);
     case 'away':
       return errorAnswer(503, 'The Temporal server does not respond. Try again later.', {
         'retry-after': retryAfterSeconds,
       });
     default:
-      return asked satisfies never;
+      return outcome satisfies never;
   }
 }
 

@@ -36,12 +36,12 @@ const startupTimeoutMs = 30_000;
 
 /** Prepares the folder and returns the process to supervise. Credentials are created once per folder. */
 export async function configureObjectStore(options: ObjectStoreOptions): Promise<ObjectStore> {
-  const { executable, folder, bucket, preferredPort: wishedPort } = options;
+  const { executable, folder, bucket, preferredPort } = options;
   for (const part of ['data', 'tmp']) await mkdir(`${folder}/${part}`, { recursive: true });
   await chmod(folder, 0o700);
   const files = { identities: `${folder}/identities.json`, credentials: `${folder}/credentials` };
   await ensureCredentials(files);
-  const port = await findFreePort(wishedPort);
+  const port = await findFreePort(preferredPort);
   const argv = [
     ...['mini', `-dir=${folder}/data`, '-ip=127.0.0.1', '-ip.bind=127.0.0.1', `-bucket=${bucket}`],
     ...[`-s3.port=${port}`, `-s3.config=${files.identities}`, '-s3.port.iceberg=0', '-s3.port.lance=0'],

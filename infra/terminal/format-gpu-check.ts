@@ -66,7 +66,9 @@ function formatNotes({ projection, batchPerGpu, gpus, iterations, warmUp, varian
 function formatNoise(variants: readonly Variant[]): string[] {
   const noise = variants.find(({ name }) => name === 'stock again')?.measured?.lossDifference;
   if (noise == null) return [];
-  return [`Two stock runs differ by ${noise.mean.toPrecision(2)} on average. Smaller loss differences are noise.`];
+  return [
+    `The losses of two stock runs differ by ${noise.mean.toPrecision(2)} on average. Smaller loss differences are noise.`,
+  ];
 }
 
 /** A CUDA context alone takes a few hundred MiB. */

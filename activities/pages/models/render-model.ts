@@ -16,13 +16,13 @@ import { actionNames, renderVersionId, renderScores, formatAp, verdictAnchor } f
 const maxChanges = 200;
 
 /** Renders the page of one model: champion, versions, history and gate verdicts. */
-export const renderModel = (story: ModelDetails, address: string): string =>
+export const renderModel = (details: ModelDetails, address: string): string =>
   renderPage({
     kind: 'everswin, model',
-    title: story.model,
+    title: details.model,
     navigation: renderNavigation(),
-    summary: markup`<p class="note">${summarize(story)} in ${address}</p>`,
-    sections: [renderChampion(story), renderVersions(story), renderHistory(story), renderVerdicts(story)],
+    summary: markup`<p class="note">${summarize(details)} in ${address}</p>`,
+    sections: [renderChampion(details), renderVersions(details), renderHistory(details), renderVerdicts(details)],
   });
 
 function summarize({ state, versions }: ModelDetails): string {
@@ -31,9 +31,9 @@ function summarize({ state, versions }: ModelDetails): string {
   return `${formatPlural(versions.length, 'version')}${changed}`;
 }
 
-function renderChampion(story: ModelDetails): Section {
-  const { model, state } = story;
-  const champion = findVersion(story, state.champion);
+function renderChampion(details: ModelDetails): Section {
+  const { model, state } = details;
+  const champion = findVersion(details, state.champion);
   return {
     id: 'used',
     title: 'Champion and candidate',
@@ -41,9 +41,9 @@ function renderChampion(story: ModelDetails): Section {
 ${renderFacts([
   [
     'Champion',
-    renderVersionLine(story, state.champion, 'none yet; the first version that passes the gate becomes champion'),
+    renderVersionLine(details, state.champion, 'none yet; the first version that passes the gate becomes champion'),
   ],
-  ['Candidate', renderVersionLine(story, state.candidate, 'none')],
+  ['Candidate', renderVersionLine(details, state.candidate, 'none')],
 ])}
 ${state.champion === null ? '' : markup`<p class="note">Export the champion: <code>npm run models -- export ${model} --out FOLDER</code></p>`}`,
   };
@@ -67,9 +67,9 @@ function listFigures({ id, version }: VersionDetails, { history }: RegistryState
   ];
 }
 
-function renderVersionLine(story: ModelDetails, id: string | null, otherwise: string): string | Markup {
+function renderVersionLine(details: ModelDetails, id: string | null, otherwise: string): string | Markup {
   if (id === null) return otherwise;
-  const found = findVersion(story, id);
+  const found = findVersion(details, id);
   if (found === undefined)
     return markup`<span class="id">${renderVersionId(id)}</span>, <span class="gone">not in the store</span>`;
   if ('problem' in found.version)

@@ -5,12 +5,12 @@ const budget = 3_400_000;
 
 /** Selects as many images as fit, alternating between groups, and keeps their order. */
 export function selectPictures(gallery: readonly GalleryImage[]): GalleryImage[] {
-  const turns = gallery
-    .map((image, index) => ({ image, index, turn: countBefore(gallery, index) }))
-    .sort((a, b) => a.turn - b.turn || a.index - b.index);
+  const ordered = gallery
+    .map((image, index) => ({ image, index, round: countBefore(gallery, index) }))
+    .sort((a, b) => a.round - b.round || a.index - b.index);
   let room = budget;
   const chosen = new Set<GalleryImage>();
-  for (const { image } of turns) {
+  for (const { image } of ordered) {
     const characters = image.picture.truth.length + image.picture.predictions.length;
     if (characters > room) continue;
     room -= characters;

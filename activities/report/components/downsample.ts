@@ -11,14 +11,14 @@ export interface CurvePoint {
 export function downsample(points: readonly CurvePoint[], limit: number): readonly CurvePoint[] {
   if (points.length <= limit) return points;
   const inner = points.slice(1, -1);
-  const stretches = Math.max(1, Math.floor((limit - 2) / 3));
-  const kept = Array.from({ length: stretches }, (_, index) =>
-    keepExtremes(inner.slice(edge(index, stretches, inner.length), edge(index + 1, stretches, inner.length))),
+  const intervals = Math.max(1, Math.floor((limit - 2) / 3));
+  const kept = Array.from({ length: intervals }, (_, index) =>
+    keepExtremes(inner.slice(edge(index, intervals, inner.length), edge(index + 1, intervals, inner.length))),
   );
   return [...points.slice(0, 1), ...kept.flat(), ...points.slice(-1)];
 }
 
-const edge = (index: number, stretches: number, length: number): number => Math.floor((index * length) / stretches);
+const edge = (index: number, intervals: number, length: number): number => Math.floor((index * length) / intervals);
 
 function keepExtremes(stretch: readonly CurvePoint[]): readonly CurvePoint[] {
   const measured = stretch.filter((point) => point.y !== null);

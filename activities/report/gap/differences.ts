@@ -26,11 +26,12 @@ const defaults: Partial<Record<Aspect, string>> = {
 /** Lists the differences, sorted by their known or assumed cost, largest first. */
 export function listDifferences(ours: Settings, theirs: Settings, facts: GapFacts): Difference[] {
   const differences = aspects.flatMap((aspect) => {
-    const mine = ours[aspect];
+    const setting = ours[aspect];
     const published = theirs[aspect] ?? defaultSetting(aspect);
-    if (mine === undefined || published === undefined || mine.value === published.value) return [];
-    const effect = facts.effects.find((one) => one.aspect === aspect && applies(one, mine, published)) ?? unknownEffect;
-    return { aspect, ours: mine.value, theirs: published.value, effect };
+    if (setting === undefined || published === undefined || setting.value === published.value) return [];
+    const effect =
+      facts.effects.find((one) => one.aspect === aspect && applies(one, setting, published)) ?? unknownEffect;
+    return { aspect, ours: setting.value, theirs: published.value, effect };
   });
   return differences.sort((a, b) => estimateCost(b.effect) - estimateCost(a.effect));
 }
@@ -38,8 +39,8 @@ export function listDifferences(ours: Settings, theirs: Settings, facts: GapFact
 /** Lists the settings that are known for both models and equal. */
 export const listAgreements = (ours: Settings, theirs: Settings): string[] =>
   aspects.flatMap((aspect) => {
-    const mine = ours[aspect]?.value;
-    return mine !== undefined && mine === theirs[aspect]?.value ? `${aspect} (${mine})` : [];
+    const setting = ours[aspect]?.value;
+    return setting !== undefined && setting === theirs[aspect]?.value ? `${aspect} (${setting})` : [];
   });
 
 /** Lists the settings that are published but unknown for this run. */
@@ -51,10 +52,12 @@ function defaultSetting(aspect: Aspect): Setting | undefined {
   return value === undefined ? undefined : { value };
 }
 
-function applies({ ours, maxRatio }: KnownEffect, mine: Setting, published: Setting): boolean {
-  if (ours !== undefined && ours !== mine.value) return false;
+function applies({ ours, maxRatio }: KnownEffect, setting: Setting, published: Setting): boolean {
+  if (ours !== undefined && ours !== setting.value) return false;
   if (maxRatio === undefined) return true;
-  return mine.amount !== undefined && published.amount !== undefined && mine.amount / published.amount <= maxRatio;
+  return (
+    setting.amount !== undefined && published.amount !== undefined && setting.amount / published.amount <= maxRatio
+  );
 }
 
 /** Returns the middle of the range in box AP that the evidence allows, or the assumed cost of an unknown effect. */

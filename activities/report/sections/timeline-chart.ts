@@ -40,13 +40,13 @@ ${events.map((one) => drawEvent(one, toX, start))}
 
 function drawAttempt(attempt: Attempt, toX: (at: number) => number, start: number): Markup {
   const [from, to] = [toX(attempt.startedAt), toX(attempt.endedAt)];
-  const wide = Math.max(1.5, to - from);
+  const barWidth = Math.max(1.5, to - from);
   const times = `${formatElapsed(attempt.startedAt - start)} to ${formatElapsed(attempt.endedAt - start)}`;
   const label =
-    wide > 26
-      ? markup`<text class="inside" text-anchor="middle" x="${round(from + wide / 2)}" y="${lane.bottom - 9}">${attempt.attempt}</text>`
+    barWidth > 26
+      ? markup`<text class="inside" text-anchor="middle" x="${round(from + barWidth / 2)}" y="${lane.bottom - 9}">${attempt.attempt}</text>`
       : '';
-  return markup`<g class="attempt ${attempt.outcome}"><rect x="${round(from)}" y="${lane.top}" width="${round(wide)}" height="${lane.bottom - lane.top}" rx="2"><title>${`Attempt ${attempt.attempt}, ${times}: ${outcomeNames[attempt.outcome]}`}</title></rect>${label}</g>`;
+  return markup`<g class="attempt ${attempt.outcome}"><rect x="${round(from)}" y="${lane.top}" width="${round(barWidth)}" height="${lane.bottom - lane.top}" rx="2"><title>${`Attempt ${attempt.attempt}, ${times}: ${outcomeNames[attempt.outcome]}`}</title></rect>${label}</g>`;
 }
 
 function drawEvent({ at, kind, what }: TimelineEvent, toX: (at: number) => number, start: number): Markup {

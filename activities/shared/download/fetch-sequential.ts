@@ -52,7 +52,7 @@ async function fetchOnce(
 ): Promise<void> {
   const { displayUrl } = source;
   const temporary = `${path}.${randomUUID()}.tmp`;
-  const releaseConnection = await options.limits.takeConnection(options.signal);
+  const releaseConnection = await options.limits.acquireConnection(options.signal);
   let received = 0;
   try {
     const request = { first: 0, last: null, withoutRange: true, known: version, signal: options.signal };

@@ -126,7 +126,7 @@ export class RangedFetch {
   }
 
   async #fetchNext(): Promise<TransientError | null | 'nothing left'> {
-    const releaseConnection = await this.#context.options.limits.takeConnection(this.#waitSignal);
+    const releaseConnection = await this.#context.options.limits.acquireConnection(this.#waitSignal);
     const assignment = await this.#nextAssignment();
     try {
       if (assignment === null) return 'nothing left';
@@ -144,11 +144,11 @@ export class RangedFetch {
 
   async #nextAssignment(): Promise<Assignment | null> {
     const { part } = this.#context;
-    const giveBack = (): void => undefined;
+    const releaseNothing = (): void => undefined;
     if (this.#withoutRange) {
       // Without ranges, a download cannot be resumed.
       if (part.bytes > 0) await part.discard();
-      return { first: 0, last: null, withoutRange: true, release: giveBack };
+      return { first: 0, last: null, withoutRange: true, release: releaseNothing };
     }
     // One request suffices for a small file.
     const isSmall = part.bytes === 0 && this.#total !== null && this.#total <= spanBytes && this.#version === null;

@@ -40,29 +40,32 @@ interface ResumePointRequest {
  * @throws CodedError PlanChanged when all checkpoints belong to plans with incompatible changes.
  */
 export async function findResumePoint(request: ResumePointRequest): Promise<ResumePoint> {
-  const { folder, plan, rollback, assertFence: assertOurs } = request;
+  const { folder, plan, rollback, assertFence } = request;
   const job = folder.train;
   const quarantined: Quarantined[] = [];
-  const moveAside = async (name: string, why: string) => {
-    await assertOurs();
+  const quarantineCheckpoint = async (name: string, why: string) => {
+    await assertFence();
     quarantined.push(await quarantine(job, name, why));
   };
 
   const manifests: CheckpointManifest[] = [];
   for (const found of await listManifests(job)) {
     const why = await findReasonToSkip(job, found, rollback);
-    if (why !== undefined) await moveAside(found.name, why);
+    if (why !== undefined) await quarantineCheckpoint(found.name, why);
     else if (found.manifest !== undefined) manifests.push(found.manifest);
   }
-  const { usable, refusals } = await findUsable(folder, plan, manifests);
+  const { usable, rejections } = await findUsable(folder, plan, manifests);
   for (const manifest of usable) {
     const path = `${job.checkpoints}/${manifest.file}`;
     const damage = await findDamage(path, manifest);
     if (damage === undefined) return { from: { path, manifest }, quarantined };
-    await moveAside(manifest.file.replace(/\.pth$/, ''), damage);
+    await quarantineCheckpoint(manifest.file.replace(/\.pth$/, ''), damage);
   }
-  if (refusals.length === 0) return { from: undefined, quarantined };
-  throw new CodedError('PlanChanged', `${job.checkpoints} holds checkpoints of another plan: ${refusals.join('; ')}.`);
+  if (rejections.length === 0) return { from: undefined, quarantined };
+  throw new CodedError(
+    'PlanChanged',
+    `${job.checkpoints} holds checkpoints of another plan: ${rejections.join('; ')}.`,
+  );
 }
 
 async function findReasonToSkip(

@@ -8,7 +8,7 @@ interface UsableCheckpoints {
   /** Checkpoints that this plan may resume from, newest first. */
   usable: CheckpointManifest[];
   /** Reasons why checkpoints of other plans are not usable. */
-  refusals: string[];
+  rejections: string[];
 }
 
 /** Selects the checkpoints that this plan may resume from, by their manifests only. */
@@ -18,19 +18,19 @@ export async function findUsable(
   manifests: readonly CheckpointManifest[],
 ): Promise<UsableCheckpoints> {
   const byPlan = [manifests.filter(({ planHash }) => planHash === plan.planHash)];
-  const refusals: string[] = [];
+  const rejections: string[] = [];
   for (const planHash of new Set(manifests.map((manifest) => manifest.planHash))) {
     if (planHash === plan.planHash) continue;
     const ofPlan = manifests.filter((manifest) => manifest.planHash === planHash);
-    const refusal = await findForbiddenChange(folder, plan, planHash);
-    const events = refusal === undefined ? await readProgress(folder.train.progress) : [];
+    const rejection = await findForbiddenChange(folder, plan, planHash);
+    const events = rejection === undefined ? await readProgress(folder.train.progress) : [];
     const atEpochEnd = ofPlan.filter((manifest) => isAtEpochEnd(manifest, events));
-    if (refusal !== undefined) refusals.push(refusal);
+    if (rejection !== undefined) rejections.push(rejection);
     else if (atEpochEnd.length === 0)
-      refusals.push(`no checkpoint of plan ${short(planHash)} is at the end of an epoch`);
+      rejections.push(`no checkpoint of plan ${short(planHash)} is at the end of an epoch`);
     else byPlan.push(atEpochEnd);
   }
-  return { usable: mergeByFence(byPlan), refusals };
+  return { usable: mergeByFence(byPlan), rejections };
 }
 
 async function findForbiddenChange(folder: RunFolder, plan: RunPlan, oldHash: string): Promise<string | undefined> {

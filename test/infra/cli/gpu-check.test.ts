@@ -94,7 +94,7 @@ test('formatGpuCheck adds notes on failures, noise and a GPU that other processe
   const formatted = formatGpuCheck({ ...check, variants });
   expect(formatted).toMatch(/^compiled +failed$/m);
   expect(formatted).toMatch(/^stock again .* 12\.6 +\S+ +0\.040 +0\.30$/m);
-  expect(formatted).toContain('Two stock runs differ by 0.040 on average');
+  expect(formatted).toContain('The losses of two stock runs differ by 0.040 on average');
   expect(formatted).toContain('stock again: 9000 MiB of GPU memory were in use before the measurement');
   expect(formatted.endsWith('no compiler')).toBe(true);
 });

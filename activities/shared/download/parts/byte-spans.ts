@@ -27,22 +27,22 @@ export class ByteSpans {
   add(span: ByteSpan): void {
     let [from, to] = span;
     if (from >= to) return;
-    const apart = this.#spans.filter((other) => {
+    const separate = this.#spans.filter((other) => {
       if (other[1] < from || other[0] > to) return true;
       from = Math.min(from, other[0]);
       to = Math.max(to, other[1]);
       return false;
     });
-    const place = apart.findIndex((other) => other[0] > from);
-    this.#spans = apart.toSpliced(place < 0 ? apart.length : place, 0, [from, to]);
+    const index = separate.findIndex((other) => other[0] > from);
+    this.#spans = separate.toSpliced(index < 0 ? separate.length : index, 0, [from, to]);
   }
 
   /** Returns the gaps before `total` in ascending order. */
   missing(total: number): ByteSpan[] {
     const ends = [0, ...this.#spans.map(([, to]) => to)];
     const starts = [...this.#spans.map(([from]) => from), total];
-    return ends.flatMap((end, place): ByteSpan[] => {
-      const start = Math.min(starts[place] ?? total, total);
+    return ends.flatMap((end, index): ByteSpan[] => {
+      const start = Math.min(starts[index] ?? total, total);
       return end < start ? [[end, start]] : [];
     });
   }

@@ -4,7 +4,7 @@ import { raceSignal } from './race-signal.ts';
 export interface DownloadLimits {
   readonly connections: number;
   /** Waits for a free connection in FIFO order. Returns a function that releases it. */
-  readonly takeConnection: (signal: AbortSignal) => Promise<() => void>;
+  readonly acquireConnection: (signal: AbortSignal) => Promise<() => void>;
   /** Records received bytes. Returns the pause in milliseconds that keeps the rate limit. */
   readonly pauseMsAfter: (bytes: number) => number;
 }
@@ -26,7 +26,7 @@ export const createDownloadLimits = ({ connections, bytesPerSecond }: DownloadLi
     if (next === undefined) free += 1;
     else next();
   };
-  const takeConnection = async (signal: AbortSignal): Promise<() => void> => {
+  const acquireConnection = async (signal: AbortSignal): Promise<() => void> => {
     signal.throwIfAborted();
     if (free > 0) free -= 1;
     else await waitForConnection(waiting, release, signal);
@@ -37,23 +37,23 @@ export const createDownloadLimits = ({ connections, bytesPerSecond }: DownloadLi
     };
   };
 
-  let bookedUntilMs = 0;
+  let scheduledUntilMs = 0;
   const pauseMsAfter = (bytes: number): number => {
     if (bytesPerSecond === undefined) return 0;
     const now = performance.now();
-    bookedUntilMs = Math.max(bookedUntilMs, now) + (bytes / bytesPerSecond) * 1000;
-    const pauseMs = bookedUntilMs - now;
+    scheduledUntilMs = Math.max(scheduledUntilMs, now) + (bytes / bytesPerSecond) * 1000;
+    const pauseMs = scheduledUntilMs - now;
     return pauseMs < minPauseMs ? 0 : pauseMs;
   };
-  return { connections, takeConnection, pauseMsAfter };
+  return { connections, acquireConnection, pauseMsAfter };
 };
 
 const waitForConnection = async (waiting: (() => void)[], release: () => void, signal: AbortSignal): Promise<void> => {
   let assign: () => void = () => undefined;
-  const turn = new Promise<void>((resolve) => (assign = resolve));
+  const assigned = new Promise<void>((resolve) => (assign = resolve));
   waiting.push(assign);
   try {
-    await raceSignal(turn, signal);
+    await raceSignal(assigned, signal);
   } catch (error) {
     const index = waiting.indexOf(assign);
     // The connection was assigned just before the abort.

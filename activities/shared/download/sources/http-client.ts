@@ -38,9 +38,9 @@ export const createHttpClient = (url: URL, policy: SourcePolicy): HttpClient => 
         resolve(response);
       });
       request.on('error', (error) => {
-        // The server closed a kept-alive connection just as it was reused, which is no error.
-        const lostRace = request.reusedSocket && systemErrorCode(error) === 'ECONNRESET' && !signal.aborted;
-        if (lostRace && !hasResponse) send(to, headers, signal).then(resolve, reject);
+        // The server closed a kept-alive connection just as it was reused, which is not an error.
+        const isClosedByServer = request.reusedSocket && systemErrorCode(error) === 'ECONNRESET' && !signal.aborted;
+        if (isClosedByServer && !hasResponse) send(to, headers, signal).then(resolve, reject);
         else reject(error);
       });
     });
@@ -56,20 +56,20 @@ export const createHttpClient = (url: URL, policy: SourcePolicy): HttpClient => 
     throw new CodedError('DownloadRefused', `${redactUrl(url.href)} redirected more than ${maxRedirects} times.`);
   };
 
-  let landed = url;
+  let target = url;
   const get = async (headers: Headers, signal: AbortSignal): Promise<IncomingMessage> => {
     try {
-      const shortcut = landed;
-      let { response, address } = await follow(landed, headers, signal);
-      if (shortcut !== url && expiredStatuses.has(response.statusCode ?? 0)) {
+      const cachedTarget = target;
+      let { response, address } = await follow(target, headers, signal);
+      if (cachedTarget !== url && expiredStatuses.has(response.statusCode ?? 0)) {
         response.destroy();
         ({ response, address } = await follow(url, headers, signal));
       }
-      landed = address;
+      target = address;
       return response;
     } catch (error) {
       signal.throwIfAborted();
-      landed = url;
+      target = url;
       throw connectionError(redactUrl(url.href), error);
     }
   };
