@@ -86,10 +86,10 @@ export class CheckpointMirror {
     if (!isUnchanged) await this.#run.replace(named);
     const kept = new Set(named.flatMap((one) => [this.#keys.checkpoint(one), this.#keys.manifest(one)]));
     const found = await this.#store.list(this.#keys.checkpoints, signal);
-    // Objects of a newer attempt are not ours to delete.
-    const isOurs = (key: string) => Number(/\/f(\d+)\/[^/]*$/.exec(key)?.[1] ?? 0) <= this.#run.fence;
+    // Only objects of this and older attempts may be deleted.
+    const isOwned = (key: string) => Number(/\/f(\d+)\/[^/]*$/.exec(key)?.[1] ?? 0) <= this.#run.fence;
     await this.#store.remove(
-      found.map(({ key }) => key).filter((key) => !kept.has(key) && isOurs(key)),
+      found.map(({ key }) => key).filter((key) => !kept.has(key) && isOwned(key)),
       signal,
     );
     // No upload of this attempt is in progress now.

@@ -27,10 +27,10 @@ async function handleCommand(command: MirrorCommand): Promise<void> {
   }
 }
 
-function startMirroring({ home, runId, fence, address, s3, everyMs }: MirrorConfig): RunMirror {
+function startMirroring({ home, runId, fence, address, s3, pollMs }: MirrorConfig): RunMirror {
   const store = openStore(address, { home, s3: { endpoint: s3.endpoint, region: s3.region } });
-  const started = startMirror({ store, folder: runFolder(home, runId), runId, fence, everyMs });
-  setInterval(() => send({ type: 'state', state: started.state() }), Math.min(everyMs, maxReportIntervalMs));
+  const started = startMirror({ store, folder: runFolder(home, runId), runId, fence, pollMs });
+  setInterval(() => send({ type: 'state', state: started.state() }), Math.min(pollMs, maxReportIntervalMs));
   return started;
 }
 

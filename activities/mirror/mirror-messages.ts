@@ -4,7 +4,7 @@ import { z } from 'zod';
 /** State of the copy in the store. */
 export const MirrorState = z.object({
   address: z.string(),
-  /** Number of checkpoints that wait for upload. */
+  /** Number of checkpoints in the upload queue. */
   backlog: z.int().nonnegative(),
   newest: z.object({ file: z.string(), iteration: z.int(), at: z.number() }).nullable(),
   /** Age of the oldest checkpoint that is newer than all checkpoints in the store. */
@@ -27,7 +27,7 @@ export const MirrorConfig = z.object({
   address: z.string(),
   s3: z.object({ endpoint: z.string().optional(), region: z.string().optional() }),
   /** Polling interval of the run folder. */
-  everyMs: z.number().positive(),
+  pollMs: z.number().positive(),
 });
 export type MirrorConfig = z.infer<typeof MirrorConfig>;
 

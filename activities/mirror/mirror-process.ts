@@ -79,12 +79,12 @@ export class MirrorProcess implements RunMirror {
     const isStopping = () => signal.aborted;
     for (let deaths = 1; ; deaths += 1) {
       const startedAt = performance.now();
-      const how = await this.#runChild();
+      const reason = await this.#runChild();
       if (isStopping()) return;
       if (performance.now() - startedAt > maxPauseMs) deaths = 1;
-      const pauseMs = Math.min(maxPauseMs, this.#config.everyMs * 2 ** (deaths - 1));
+      const pauseMs = Math.min(maxPauseMs, this.#config.pollMs * 2 ** (deaths - 1));
       const next = `it restarts in ${(pauseMs / 1000).toFixed(1)} s`;
-      this.#state = { ...this.#state, problem: `The mirror process ended with ${how}; ${next}.` };
+      this.#state = { ...this.#state, problem: `The mirror process ended with ${reason}; ${next}.` };
       await sleep(pauseMs, undefined, { signal, ref: false }).catch(() => undefined);
       if (isStopping()) return;
     }

@@ -91,7 +91,7 @@ export async function flushMirror(
 
 const startMirror = ({ home, s3Server: s3 }: MirrorDependencies, plan: RunPlan, fence: number): MirrorProcess => {
   const address = plan.input.artifacts.store;
-  return new MirrorProcess({ home, s3, address, runId: plan.runId, fence, everyMs: pollMs });
+  return new MirrorProcess({ home, s3, address, runId: plan.runId, fence, pollMs });
 };
 
 const remoteCopy = ({ newest, backlog, problem }: MirrorState): RemoteCopy => ({

@@ -16,12 +16,12 @@ interface MirrorRequest {
   /** Fence of the attempt that mirrors. */
   fence: number;
   /** Polling interval of the run folder. */
-  everyMs: number;
+  pollMs: number;
 }
 
 export interface RunMirror {
   state: () => MirrorState;
-  /** Uploads everything that waits. Returns early if a newer attempt took over or `signal` is aborted. */
+  /** Uploads everything that is pending. Returns early if a newer attempt took over or `signal` is aborted. */
   flush: (signal: AbortSignal) => Promise<MirrorState>;
   /** Stops mirroring. The next mirror resumes partial uploads. */
   stop: () => Promise<void>;
@@ -98,7 +98,7 @@ class BackgroundMirror implements RunMirror {
   }
 
   async #pause(failures: number, signal: AbortSignal): Promise<void> {
-    const pauseMs = Math.min(maxPauseMs, this.#request.everyMs * 2 ** failures);
+    const pauseMs = Math.min(maxPauseMs, this.#request.pollMs * 2 ** failures);
     await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
   }
 

@@ -15,13 +15,13 @@ const runId = 'bench';
 const folder = runFolder(home, runId);
 const s3 = { endpoint: undefined, region: undefined };
 // The interval of activities/mirror/mirror.ts.
-const everyMs = 2_000;
+const pollMs = 2_000;
 // A later measurement takes over the run of an earlier one.
 const fence = Math.floor(Date.now() / 1000);
 await mkdir(folder.train.checkpoints, { recursive: true });
 
-const mirrorProcess = mode === 'process' ? new MirrorProcess({ home, runId, fence, address, s3, everyMs }) : undefined;
-const mirror = mirrorProcess ?? startMirror({ store: openStore(address, { home, s3 }), folder, runId, fence, everyMs });
+const mirrorProcess = mode === 'process' ? new MirrorProcess({ home, runId, fence, address, s3, pollMs }) : undefined;
+const mirror = mirrorProcess ?? startMirror({ store: openStore(address, { home, s3 }), folder, runId, fence, pollMs });
 const flush = async () => {
   const { problem } = await mirror.flush(AbortSignal.timeout(300_000));
   if (problem !== null) throw new Error(problem);

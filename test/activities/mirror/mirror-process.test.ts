@@ -22,7 +22,7 @@ afterEach(async () => {
 const config = (over: Partial<MirrorConfig> = {}): MirrorConfig => {
   const home = here.folder.root.replace(`/runs/${miniPlan.runId}`, '');
   const address = pathToFileURL(`${home}/mirrored`).href;
-  return { home, address, runId: miniPlan.runId, fence: 1, s3: {}, everyMs: 100, ...over };
+  return { home, address, runId: miniPlan.runId, fence: 1, s3: {}, pollMs: 100, ...over };
 };
 const start = (over: Partial<MirrorConfig> = {}): MirrorProcess => {
   const mirror = new MirrorProcess(config(over));

@@ -51,7 +51,7 @@ afterEach(async () => {
 });
 
 const mirror = (fence: number, folder = here.folder): RunMirror => {
-  const started = startMirror({ store, folder, runId, fence, everyMs: 50 });
+  const started = startMirror({ store, folder, runId, fence, pollMs: 50 });
   mirrors.push(started);
   return started;
 };
