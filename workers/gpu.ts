@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { createGpuActivities } from '../activities/index.ts';
 import { reportLostWatchers } from '../activities/train/report-lost-watchers.ts';
 import { listGpus } from '../activities/shared/trainer/gpu-inventory.ts';
-import { sweepOrphans } from '../activities/train/sweep-orphans.ts';
+import { killOrphans } from '../activities/train/kill-orphans.ts';
 import { hostQueue, taskQueues } from '../configs/names.ts';
 import { createDependencies } from './dependencies.ts';
 import { readEnv } from './env.ts';
@@ -39,7 +39,7 @@ function queueOptions(taskQueue: string) {
 /** Kills orphaned trainers. Not awaited before work starts, because orphans get time to save. */
 async function sweep(): Promise<void> {
   try {
-    const killed = await sweepOrphans(dependencies.home);
+    const killed = await killOrphans(dependencies.home);
     for (const { pid, job } of killed)
       console.log(`killed pid ${pid}, orphaned trainer of ${job}: its supervisor has exited`);
   } catch (error) {

@@ -4,7 +4,7 @@ import { listDescendants } from '../../../activities/shared/trainer/process-desc
 import { processStartTicks } from '../../../activities/shared/trainer/process-identity.ts';
 import { readProgress } from '../../../activities/shared/run/progress-reader.ts';
 import { findLiveJob } from '../../../activities/shared/trainer/trainer-process.ts';
-import { sweepOrphans } from '../../../activities/train/sweep-orphans.ts';
+import { killOrphans } from '../../../activities/train/kill-orphans.ts';
 import { mockEnvironment } from '../../helpers/mock-environment.ts';
 import { createMiniRun, miniControl, miniPlan, type MiniRun } from '../../helpers/mini-run.ts';
 import { until } from '../../helpers/until.ts';
@@ -31,20 +31,20 @@ async function startIgnoringSigterm(): Promise<{
   return { supervisor, rank, outcome, home: dependencies.home };
 }
 
-test('sweepOrphans kills a trainer after the grace period when its supervisor is dead', async () => {
+test('killOrphans kills a trainer after the grace period when its supervisor is dead', async () => {
   const { supervisor, rank, outcome, home } = await startIgnoringSigterm();
   process.kill(supervisor, 'SIGKILL');
   await outcome;
   expect(await processStartTicks(rank)).toBeDefined();
-  expect(await sweepOrphans(home, 300)).toMatchObject([
+  expect(await killOrphans(home, 300)).toMatchObject([
     { pid: rank, job: expect.stringContaining('/runs/mini/train') as string },
   ]);
   await until(async () => ((await processStartTicks(rank)) === undefined ? true : undefined));
 });
 
-test('sweepOrphans keeps a trainer whose supervisor is alive', async () => {
+test('killOrphans keeps a trainer whose supervisor is alive', async () => {
   const { supervisor, rank, outcome, home } = await startIgnoringSigterm();
-  expect(await sweepOrphans(home, 0)).toEqual([]);
+  expect(await killOrphans(home, 0)).toEqual([]);
   expect(await processStartTicks(rank)).toBeDefined();
   process.kill(rank, 'SIGKILL');
   await outcome;

@@ -20,12 +20,12 @@ interface Orphan {
  * supervisor tells an orphan to save, so it is killed only after the grace period. Trainers with a supervisor are kept.
  * @returns the killed processes.
  */
-export async function sweepOrphans(home: string, graceMs = trainerGraceSeconds * 1000): Promise<Orphan[]> {
-  const suspects = await findOrphans(home);
-  if (suspects.length === 0) return [];
+export async function killOrphans(home: string, graceMs = trainerGraceSeconds * 1000): Promise<Orphan[]> {
+  const orphans = await findOrphans(home);
+  if (orphans.length === 0) return [];
   await sleep(graceMs, undefined, { ref: false });
   const killed: Orphan[] = [];
-  for (const orphan of suspects) {
+  for (const orphan of orphans) {
     if (await hasSupervisor(orphan.job)) continue;
     if ((await processStartTicks(orphan.pid)) !== orphan.startTicks) continue;
     process.kill(orphan.pid, 'SIGKILL');
