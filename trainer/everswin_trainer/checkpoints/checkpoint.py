@@ -126,10 +126,10 @@ def checkpoint_from_weights(path: Path, plan_hash: str) -> Checkpoint:
 
 def list_checkpoints(folder: Path, plan_hash: str) -> list[Checkpoint]:
     """Returns checkpoints of this plan with a readable manifest and the expected size, newest first. Hashes nothing."""
-    found = (load_manifest(path) for path in folder.glob("e*.json"))
+    checkpoints = (load_manifest(path) for path in folder.glob("e*.json"))
     ours = [
         checkpoint
-        for checkpoint in found
+        for checkpoint in checkpoints
         if checkpoint is not None and checkpoint.plan_hash == plan_hash and checkpoint.has_expected_size()
     ]
     return sorted(ours, key=lambda checkpoint: (checkpoint.iteration, checkpoint.epoch), reverse=True)

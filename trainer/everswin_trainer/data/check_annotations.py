@@ -38,7 +38,7 @@ class Annotations:
 def check_annotations(content: bytes, split: str) -> Annotations:
     """Checks the annotations of a split. Never raises, even for malformed content."""
     problems, warnings = Findings(split), Findings(split)
-    found = Annotations()
+    summary = Annotations()
     try:
         document = json.loads(content.decode())
     except (ValueError, RecursionError) as error:
@@ -47,12 +47,12 @@ def check_annotations(content: bytes, split: str) -> Annotations:
     parts = _parts(document, problems)
     if parts:
         images, annotations, categories = parts
-        names = _check_categories(categories, problems, found)
-        sizes = _check_images(images, problems, warnings, found)
+        names = _check_categories(categories, problems, summary)
+        sizes = _check_images(images, problems, warnings, summary)
         objects = _AnnotationChecker(sizes, names, problems, warnings)
         for annotation in annotations:
             objects.check(annotation)
-        found.annotated, found.instances = len(objects.annotated), len(annotations)
+        summary.annotated, summary.instances = len(objects.annotated), len(annotations)
         for key in names:
             if key not in objects.used:
                 warnings.add("has no annotations", "class", quote(names[key]))
@@ -60,8 +60,8 @@ def check_annotations(content: bytes, split: str) -> Annotations:
             problems.add_once("the annotations list no images")
         elif not objects.annotated:
             problems.add_once("no image has annotations")
-    found.problems, found.warnings = problems.lines(), warnings.lines()
-    return found
+    summary.problems, summary.warnings = problems.lines(), warnings.lines()
+    return summary
 
 
 def _parts(document: Any, problems: Findings) -> list[list[Any]] | None:
@@ -78,29 +78,29 @@ def _parts(document: Any, problems: Findings) -> list[list[Any]] | None:
     return parts if all(isinstance(part, list) for part in parts) else None
 
 
-def _check_categories(categories: list[Any], problems: Findings, found: Annotations) -> dict[int, str]:
+def _check_categories(categories: list[Any], problems: Findings, summary: Annotations) -> dict[int, str]:
     """Returns names by id, in file order: MMDetection numbers its labels in that order."""
     names: dict[int, str] = {}
-    taken: set[str] = set()
+    used_names: set[str] = set()
     for number, category in enumerate(categories):
         key, name = _field(category, "id"), _field(category, "name")
         if not _is_integer(key) or not isinstance(name, str) or not name.strip():
             problems.add("has no integer id or no name", "category", f"number {number + 1} in the file")
         elif key in names:
             problems.add("duplicate id", "category", str(key))
-        elif name in taken:
+        elif name in used_names:
             problems.add("duplicate name", "category", quote(name))
         else:
             names[key] = name
-            taken.add(name)
+            used_names.add(name)
     if not categories:
         problems.add_once("the annotations list no categories")
-    found.categories = list(names.items())
+    summary.categories = list(names.items())
     return names
 
 
 def _check_images(
-    images: list[Any], problems: Findings, warnings: Findings, found: Annotations
+    images: list[Any], problems: Findings, warnings: Findings, summary: Annotations
 ) -> dict[int, tuple[int, int]]:
     """Returns (width, height) by id."""
     sizes: dict[int, tuple[int, int]] = {}
@@ -125,7 +125,7 @@ def _check_images(
                 warnings.add("listed twice", "image", quote(name))
             files.add(name)
             sizes[key] = (width, height)
-            found.images.append((name, width, height))
+            summary.images.append((name, width, height))
     return sizes
 
 
@@ -204,11 +204,11 @@ class _AnnotationChecker:
             elif any(short):
                 self._warn("has a polygon with fewer than three points: training ignores the polygon", annotation)
 
-    def _problem(self, what: str, annotation: Any) -> None:
-        self._problems.add(what, "annotation", _format_id(annotation))
+    def _problem(self, message: str, annotation: Any) -> None:
+        self._problems.add(message, "annotation", _format_id(annotation))
 
-    def _warn(self, what: str, annotation: Any) -> None:
-        self._warnings.add(what, "annotation", _format_id(annotation))
+    def _warn(self, message: str, annotation: Any) -> None:
+        self._warnings.add(message, "annotation", _format_id(annotation))
 
 
 def _format_id(annotation: Any) -> str:

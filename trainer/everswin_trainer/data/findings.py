@@ -4,29 +4,29 @@ EXAMPLES = 5
 
 
 class Findings:
-    """Collects findings. `where` is the prefix of every line: a split or an archive."""
+    """Collects findings. `prefix` starts every line: a split or an archive."""
 
-    def __init__(self, where: str) -> None:
-        self._where = where
-        self._found: dict[tuple[str, str], tuple[int, list[str]]] = {}
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self._entries: dict[tuple[str, str], tuple[int, list[str]]] = {}
 
-    def add(self, what: str, noun: str, example: str) -> None:
+    def add(self, kind: str, noun: str, example: str) -> None:
         """Adds one finding of a kind. `noun` names what is counted, in the singular."""
-        count, examples = self._found.get((what, noun), (0, []))
+        count, examples = self._entries.get((kind, noun), (0, []))
         if count < EXAMPLES:
             examples.append(example)
-        self._found[what, noun] = (count + 1, examples)
+        self._entries[kind, noun] = (count + 1, examples)
 
-    def add_once(self, what: str) -> None:
+    def add_once(self, kind: str) -> None:
         """Adds a finding that has no count and no examples."""
-        self._found[what, ""] = (1, [])
+        self._entries[kind, ""] = (1, [])
 
     def lines(self) -> list[str]:
-        return [self._line(what, noun, *found) for (what, noun), found in self._found.items()]
+        return [self._line(kind, noun, *entry) for (kind, noun), entry in self._entries.items()]
 
-    def _line(self, what: str, noun: str, count: int, examples: list[str]) -> str:
+    def _line(self, kind: str, noun: str, count: int, examples: list[str]) -> str:
         if not noun:
-            return f"{self._where}: {what}"
+            return f"{self._prefix}: {kind}"
         plural = noun if count == 1 else f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
         more = ", …" if count > len(examples) else ""
-        return f"{self._where}: {what}: {count} {plural} ({', '.join(examples)}{more})"
+        return f"{self._prefix}: {kind}: {count} {plural} ({', '.join(examples)}{more})"

@@ -71,11 +71,11 @@ def pack(folder: Path, archive: Path) -> dict[str, Any]:
 
 def _find_files(folder: Path, problems: Findings) -> list[tuple[str, Path]]:
     """Returns (name in the archive, path) of every file. Skips dot files, which systems and editors make."""
-    found = []
-    for place, folders, names in os.walk(folder, onerror=_raise):
+    files = []
+    for parent, folders, names in os.walk(folder, onerror=_raise):
         folders[:] = [one for one in folders if not one.startswith(".")]
         for name in [*folders, *names]:
-            path = Path(place) / name
+            path = Path(parent) / name
             inside = path.relative_to(folder).as_posix()
             if name.startswith("."):
                 continue
@@ -95,8 +95,8 @@ def _find_files(folder: Path, problems: Findings) -> list[tuple[str, Path]]:
             elif (problem := _name_problem(inside)) is not None:
                 problems.add(problem, "file", quote(inside))
             else:
-                found.append((inside, path))
-    return found
+                files.append((inside, path))
+    return files
 
 
 def _entry(name: str) -> zipfile.ZipInfo:

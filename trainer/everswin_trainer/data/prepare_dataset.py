@@ -132,7 +132,7 @@ class _Preparation:
         self.warnings: list[str] = []
         self._spec, self._into = spec, into
         self._archives: dict[str, OpenArchive] = {}
-        self._found: dict[str, dict[int, ScannedImage]] = {}
+        self._scanned: dict[str, dict[int, ScannedImage]] = {}
         self._splits: dict[str, _Split] = {}
         self._annotation_members: dict[str, int] = {}
         self._pool: ScanPool | None = None
@@ -234,11 +234,11 @@ class _Preparation:
 
     def _collect_scans(self, scans: dict[Future[ScanResult], str], total: int) -> None:
         damage = {name: Findings(f"{name} is refused") for name in self._archives}
-        self._found = {name: {} for name in self._archives}
+        self._scanned = {name: {} for name in self._archives}
         progress = StageProgress("checking", total)
         for future in as_completed(scans):
             name, result = scans[future], future.result()
-            self._found[name].update((image.number, image) for image in result.images)
+            self._scanned[name].update((image.number, image) for image in result.images)
             for problem in result.problems:
                 damage[name].add("damaged", "entry", problem)
             progress.more(result.bytes)
@@ -248,37 +248,37 @@ class _Preparation:
     def _match_images(self, name: str) -> None:
         """Compares the annotations of each image with its file."""
         split = self._splits[name]
-        archive, found = self._archives[split.spec.archive], self._found[split.spec.archive]
+        archive, scanned = self._archives[split.spec.archive], self._scanned[split.spec.archive]
         prefix = f"{split.spec.folder}/" if split.spec.folder else ""
         numbers = {one.name: number for number, one in enumerate(archive.entries) if one.name.startswith(prefix)}
         problems, warnings = Findings(name), Findings(name)
-        place = split.spec.archive + (f"/{split.spec.folder}" if prefix else "")
+        location = split.spec.archive + (f"/{split.spec.folder}" if prefix else "")
         shared = sum(one.archive == split.spec.archive for one in self._spec.splits.values()) > 1
         listed = set()
         for file_name, width, height in split.annotations.images:
             number = numbers.get(prefix + file_name)
             if number is None:
-                problems.add(f"listed, but not in {place}", "image", quote(file_name))
-            elif number in found:
+                problems.add(f"listed, but not in {location}", "image", quote(file_name))
+            elif number in scanned:
                 listed.add(number)
-                split.images.append((archive.entries[number], found[number]))
-                _check_image(found[number], (width, height), quote(file_name), problems, warnings)
+                split.images.append((archive.entries[number], scanned[number]))
+                _check_image(scanned[number], (width, height), quote(file_name), problems, warnings)
             elif file_name.endswith(NOT_IMAGE_SUFFIXES):
                 problems.add("is not an image", "image", quote(file_name))
         for file_name, number in numbers.items():
             hidden = any(part.startswith(".") or part == "__MACOSX" for part in file_name.split("/"))
             if number not in listed and not hidden and not shared:
-                warnings.add(f"in {place}, but not listed", "file", quote(file_name))
+                warnings.add(f"in {location}, but not listed", "file", quote(file_name))
         self._check_counts(split, problems)
         self.problems += problems.lines()
         self.warnings += warnings.lines()
 
     def _check_counts(self, split: _Split, problems: Findings) -> None:
         listed = split.annotations
-        found = {"images": len(listed.images), "instances": listed.instances, "annotated": listed.annotated}
-        for what, expected in (split.spec.counts or {}).items():
-            if found[what] != expected:
-                problems.add_once(f"{found[what]} {what} are listed, expected {expected}")
+        actual = {"images": len(listed.images), "instances": listed.instances, "annotated": listed.annotated}
+        for noun, expected in (split.spec.counts or {}).items():
+            if actual[noun] != expected:
+                problems.add_once(f"{actual[noun]} {noun} are listed, expected {expected}")
         classes = len(split.annotations.categories)
         if self._spec.classes not in (None, classes):
             problems.add_once(f"{classes} classes are listed, expected {self._spec.classes}")
@@ -320,7 +320,7 @@ class _Preparation:
                 for name in SPLITS
                 for kind in ("json", "index")
             },
-            "decoded": sum(image.decoded for found in self._found.values() for image in found.values()),
+            "decoded": sum(image.decoded for images in self._scanned.values() for image in images.values()),
             "warnings": self.warnings,
         }
         write_json(self._into / MANIFEST, manifest)
@@ -389,10 +389,12 @@ def _check_image(
         problems.add(image.problem or "cannot be decoded", "image", name)
         return
     if header.loaded_size != expected:
-        what = "differs in size from its annotations"
+        problem = "differs in size from its annotations"
         if (header.width, header.height) == expected:
-            what = "is rotated on loading (EXIF orientation), but annotated without rotation"
-        problems.add(what, "image", f"{name}: {_format_size(header.loaded_size)} instead of {_format_size(expected)}")
+            problem = "is rotated on loading (EXIF orientation), but annotated without rotation"
+        problems.add(
+            problem, "image", f"{name}: {_format_size(header.loaded_size)} instead of {_format_size(expected)}"
+        )
     elif header.orientation in SAME_SIZE_ORIENTATIONS:
         warnings.add("is flipped or rotated on loading (EXIF orientation): check its annotations", "image", name)
 

@@ -61,23 +61,23 @@ class DirectoryLocation(NamedTuple):
 def read_central_directory(descriptor: int) -> list[Entry]:
     """Returns the regular files of an archive, sorted by offset. Raises Refused, OSError."""
     size = os.fstat(descriptor).st_size
-    place = _locate_directory(descriptor, size)
-    content = read_exactly(descriptor, place.offset, place.bytes)
+    location = _locate_directory(descriptor, size)
+    content = read_exactly(descriptor, location.offset, location.bytes)
     files: list[Entry] = []
     everything: list[tuple[int, int]] = []
     at = 0
-    for _ in range(place.entries):
-        entry, at = _read_entry(content, at, place.offset)
+    for _ in range(location.entries):
+        entry, at = _read_entry(content, at, location.offset)
         everything.append((entry.offset, entry.offset + LOCAL.size + len(entry.raw_name) + entry.compressed))
         if not entry.name.endswith("/"):
             files.append(entry)
     if at != len(content):
-        raise Refused(f"its central directory declares {place.entries} entries and holds more")
+        raise Refused(f"its central directory declares {location.entries} entries and holds more")
     if not files:
         raise Refused("it holds no files")
     _refuse_duplicates(entry.name for entry in files)
     _refuse_bomb(files, size)
-    return _with_limits(files, everything, place.offset)
+    return _with_limits(files, everything, location.offset)
 
 
 def quote(name: str) -> str:
@@ -138,16 +138,16 @@ def _locate_directory(descriptor: int, size: int) -> DirectoryLocation:
         at = tail.rfind(END_SIGNATURE, 0, at)
     if at < 0:
         raise Refused("it has no central directory at the end: it is truncated, or not a zip archive")
-    _, disk, directory_disk, here, entries, directory_bytes, directory_offset, _ = END.unpack_from(tail, at)
+    _, disk, directory_disk, disk_entries, entries, directory_bytes, directory_offset, _ = END.unpack_from(tail, at)
     end = start + at
     long = _find_zip64_record(descriptor, end)
     if long is not None:
         end, (disk64, directory_disk64, here64, entries64, bytes64, offset64) = long
-        short = (disk, directory_disk, here, entries, directory_bytes, directory_offset)
-        for ours, theirs, longest in zip(short, long[1], (OVERFLOW16,) * 4 + (OVERFLOW32,) * 2, strict=True):
-            if ours not in (longest, theirs):
-                raise Refused(f"its end records disagree: {ours} and {theirs}")
-        disk, directory_disk, here, entries, directory_bytes, directory_offset = (
+        short = (disk, directory_disk, disk_entries, entries, directory_bytes, directory_offset)
+        for value32, value64, longest in zip(short, long[1], (OVERFLOW16,) * 4 + (OVERFLOW32,) * 2, strict=True):
+            if value32 not in (longest, value64):
+                raise Refused(f"its end records disagree: {value32} and {value64}")
+        disk, directory_disk, disk_entries, entries, directory_bytes, directory_offset = (
             disk64,
             directory_disk64,
             here64,
@@ -155,7 +155,7 @@ def _locate_directory(descriptor: int, size: int) -> DirectoryLocation:
             bytes64,
             offset64,
         )
-    if disk or directory_disk or here != entries:
+    if disk or directory_disk or disk_entries != entries:
         raise Refused("it is one part of a split archive")
     if directory_bytes > MAX_DIRECTORY_BYTES:
         raise Refused(

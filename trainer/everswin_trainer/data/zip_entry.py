@@ -118,5 +118,5 @@ def _inflate(chunks: Iterator[memoryview | bytes], entry: Entry) -> Iterator[byt
         raise _wrong(entry, "ends in the middle of its compressed data")
 
 
-def _wrong(entry: Entry, what: str) -> Refused:
-    return Refused(f"entry {quote(entry.name)} {what}")
+def _wrong(entry: Entry, problem: str) -> Refused:
+    return Refused(f"entry {quote(entry.name)} {problem}")

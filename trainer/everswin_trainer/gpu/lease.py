@@ -45,9 +45,9 @@ class Lease:
     def release(self) -> None:
         """Releases the GPUs, except those that a surviving process of the job still uses."""
         # The record of a process that the kernel cannot end must stay.
-        left = descendants(os.getpid())
+        survivors = descendants(os.getpid())
         for descriptor in self.descriptors:
-            if not left:
+            if not survivors:
                 os.ftruncate(descriptor, 0)
             os.close(descriptor)
 

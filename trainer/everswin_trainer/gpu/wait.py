@@ -127,8 +127,8 @@ class _GpuWait:
         while True:
             candidates = [gpu for gpu in self.gpus if gpu.uuid not in self.foreign]
             with guard(self.request.folder):
-                ours = {gpu.uuid for gpu in self.gpus}
-                ahead = [request for request in self.ticket.ahead() if ours & set(request["of"])]
+                own = {gpu.uuid for gpu in self.gpus}
+                ahead = [request for request in self.ticket.ahead() if own & set(request["of"])]
                 lease, held = try_acquire(self.request.folder, candidates, self.count, self.job)
                 if lease is not None and ahead:
                     lease.release()
@@ -146,20 +146,20 @@ class _GpuWait:
         if not lease.gpus[0].is_real:
             return False
         used = {gpu.uuid: gpu.used_mib for gpu in list_gpus() or []}
-        found = [gpu for gpu in lease.gpus if used.get(gpu.uuid, 0) > self.request.foreign_mib]
-        for gpu in found:
+        occupied = [gpu for gpu in lease.gpus if used.get(gpu.uuid, 0) > self.request.foreign_mib]
+        for gpu in occupied:
             self.foreign[gpu.uuid] = list_gpu_processes(gpu.uuid) or [
                 f"{used[gpu.uuid]} MiB by processes that nvidia-smi does not list"
             ]
-        if found:
+        if occupied:
             self.query_again_at = time.monotonic() + MEMORY_SECONDS
-        return bool(found)
+        return bool(occupied)
 
     def record(self) -> dict[str, Any]:
         """Returns the record that this job writes into its leases."""
         pid = os.getpid()
-        ours = {"job": str(self.job.folder), "run": self.job.run_name, "fence": self.attempt.fence}
-        return {"v": 1, **ours, "pid": pid, "startTicks": start_ticks(pid), "since": time.time()}
+        owner = {"job": str(self.job.folder), "run": self.job.run_name, "fence": self.attempt.fence}
+        return {"v": 1, **owner, "pid": pid, "startTicks": start_ticks(pid), "since": time.time()}
 
     def publish(self, ahead: list[dict[str, Any]], held: list[Holder]) -> None:
         """Writes waiting.json if its content has changed."""
@@ -168,7 +168,7 @@ class _GpuWait:
             **{"v": 1, "fence": self.attempt.fence, "gpus": self.request.count, "since": self.started_at},
             **{"position": len(ahead) + 1, "ahead": queue},
             "holders": [_holder_state(holder) for holder in held],
-            "foreign": [{"gpu": uuid, "users": found} for uuid, found in sorted(self.foreign.items())],
+            "foreign": [{"gpu": uuid, "users": users} for uuid, users in sorted(self.foreign.items())],
             "hosts": [],
         }
         if state != self.published and time.time() - self.started_at > PATIENCE_SECONDS:
@@ -200,5 +200,5 @@ def _format_gpus(gpus: list[Gpu]) -> str:
 
 def _holder_state(holder: Holder) -> dict[str, Any]:
     record = holder.record
-    of = {"run": record.get("run"), "pid": record.get("pid"), "since": record.get("since")}
-    return {"gpu": holder.gpu.uuid, "name": holder.gpu.name, **of, "orphaned": holder.orphaned}
+    owner = {"run": record.get("run"), "pid": record.get("pid"), "since": record.get("since")}
+    return {"gpu": holder.gpu.uuid, "name": holder.gpu.name, **owner, "orphaned": holder.orphaned}

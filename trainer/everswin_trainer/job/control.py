@@ -53,10 +53,10 @@ class ControlFile:
     def _stat(self) -> tuple[int, int, int] | None:
         """Returns the version of the file, which changes with each replacement; None without a file."""
         try:
-            found = self._job.control.stat()
+            status = self._job.control.stat()
         except FileNotFoundError:
             return None
-        return found.st_mtime_ns, found.st_ino, found.st_size
+        return status.st_mtime_ns, status.st_ino, status.st_size
 
 
 def _integer(value: Any, minimum: int, default: int) -> int:

@@ -46,10 +46,10 @@ def read_heartbeats(job: Job) -> list[Heartbeat]:
     """Returns the latest heartbeat of each rank, in any order; leaves out files that are incomplete."""
     try:
         names = os.listdir(job.heartbeats)
-        found = [_parse(name, (job.heartbeats / name).read_text(errors="replace")) for name in names]
+        parsed = [_parse(name, (job.heartbeats / name).read_text(errors="replace")) for name in names]
     except FileNotFoundError:
         return []
-    return [heartbeat for heartbeat in found if heartbeat is not None]
+    return [heartbeat for heartbeat in parsed if heartbeat is not None]
 
 
 def _parse(rank: str, text: str) -> Heartbeat | None:

@@ -85,10 +85,10 @@ def _find_root_cause(job: Job, attempt: Attempt, reason: str, ended: ProgramOutc
         return ended.cause or read_root_cause(job.error, job.log, ended.log_offset)
     if ended.stall:
         # The rank that hangs is unknown: each waits for the others.
-        where = " and ".join(
+        files = " and ".join(
             [job.log.name, *sorted({path.parent.name + "/" for path in list_rank_logs(job, attempt.fence)})]
         )
-        return make_root_cause(message=f"{ended.stall}; stack traces of all ranks are in {where}", at=time.time())
+        return make_root_cause(message=f"{ended.stall}; stack traces of all ranks are in {files}", at=time.time())
     return None
 
 

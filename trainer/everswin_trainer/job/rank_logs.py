@@ -39,8 +39,8 @@ def list_rank_logs(job: Job, fence: int) -> list[Path]:
 
 def prune_rank_logs(job: Job) -> None:
     """Deletes the rank logs of all but the newest attempts."""
-    found = [(int(match[1]), path) for path in job.rank_logs.glob("*.log") if (match := re.match(r"(\d+)-", path.name))]
-    kept = sorted({fence for fence, _ in found})[-KEPT_ATTEMPTS:]
-    for fence, path in found:
-        if fence not in kept:
+    logs = [(int(match[1]), path) for path in job.rank_logs.glob("*.log") if (match := re.match(r"(\d+)-", path.name))]
+    kept_fences = sorted({fence for fence, _ in logs})[-KEPT_ATTEMPTS:]
+    for fence, path in logs:
+        if fence not in kept_fences:
             path.unlink(missing_ok=True)

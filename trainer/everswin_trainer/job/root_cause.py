@@ -58,9 +58,9 @@ def read_error(path: Path) -> dict[str, Any] | None:
         return {"message": content[:MESSAGE_CHARACTERS]}
     if not isinstance(content, dict):
         return None
-    found: dict[str, Any] = {"message": str(content.get("message", ""))[:MESSAGE_CHARACTERS]}
+    error: dict[str, Any] = {"message": str(content.get("message", ""))[:MESSAGE_CHARACTERS]}
     at = content.get("extraInfo", {}).get("timestamp")
-    return {**found, "at": float(at)} if at is not None else found
+    return {**error, "at": float(at)} if at is not None else error
 
 
 def has_report(log: Path, log_offset: int) -> bool:

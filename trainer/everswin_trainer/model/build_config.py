@@ -203,14 +203,14 @@ def _fit_cpu(config: Config, warnings: list[str]) -> None:
 
 def _replace_sync_norm(part: Any) -> bool:
     """Replaces every SyncBN by BN. Returns whether there was one."""
-    found = False
+    replaced = False
     if isinstance(part, dict):
         if part.get("type") == "SyncBN":
             part["type"] = "BN"
-            found = True
+            replaced = True
         for inner in part.values():
-            found = _replace_sync_norm(inner) or found
+            replaced = _replace_sync_norm(inner) or replaced
     elif isinstance(part, (list, tuple)):
         for inner in part:
-            found = _replace_sync_norm(inner) or found
-    return found
+            replaced = _replace_sync_norm(inner) or replaced
+    return replaced

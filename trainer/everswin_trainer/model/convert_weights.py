@@ -68,11 +68,11 @@ def convert(arguments: argparse.Namespace, network: str) -> int:
     limit_resources(arguments.weights.stat().st_size)
     into = convert_backbone if arguments.part == "backbone" else convert_detector
     try:
-        found = into(arguments, model, expected)
+        fields = into(arguments, model, expected)
     except Refused as error:
         answer(arguments, network, rejected=str(error))
         return 0
-    answer(arguments, network, **found)
+    answer(arguments, network, **fields)
     return 0
 
 
@@ -80,9 +80,9 @@ def convert_backbone(arguments: argparse.Namespace, model: Any, expected: dict[s
     """Returns fields of the answer. Raises weights.Refused."""
     from everswin_trainer.model.weights import compare, read_backbone, store
 
-    given = read_backbone(arguments.weights, model.backbone)
-    comparison = compare(given, expected)
-    return {"result": store(given, expected, arguments.into) if comparison.fits else None, **vars(comparison)}
+    tensors = read_backbone(arguments.weights, model.backbone)
+    comparison = compare(tensors, expected)
+    return {"result": store(tensors, expected, arguments.into) if comparison.fits else None, **vars(comparison)}
 
 
 def convert_detector(arguments: argparse.Namespace, model: Any, expected: dict[str, Any]) -> dict[str, Any]:
@@ -90,14 +90,14 @@ def convert_detector(arguments: argparse.Namespace, model: Any, expected: dict[s
     from everswin_trainer.model.detector_weights import add_derived, class_count, expected_detector, read_detector
     from everswin_trainer.model.weights import compare, store
 
-    given = read_detector(arguments.weights, model)
-    classes = class_count(given)
+    tensors = read_detector(arguments.weights, model)
+    classes = class_count(tensors)
     # Accepts the file's own number of classes; training compares it with the data.
     if classes is not None and classes != class_count(expected):
         expected = expected_detector(model, classes)
-    given = add_derived(given, expected)
-    comparison = compare(given, expected)
-    result = store(given, expected, arguments.into, prefix="") if comparison.fits else None
+    tensors = add_derived(tensors, expected)
+    comparison = compare(tensors, expected)
+    result = store(tensors, expected, arguments.into, prefix="") if comparison.fits else None
     return {"classes": classes, "result": result, **vars(comparison)}
 
 
@@ -117,19 +117,19 @@ def prepare(recipe: Path, part: str) -> tuple[Any, dict[str, Any]]:
     return model, expected_detector(model, None)
 
 
-def answer(arguments: argparse.Namespace, network: str, rejected: str | None = None, **found: Any) -> None:
-    nothing = {"result": None, "parameters": 0, "missing": [], "unexpected": [], "mismatched": []}
+def answer(arguments: argparse.Namespace, network: str, rejected: str | None = None, **fields: Any) -> None:
+    defaults = {"result": None, "parameters": 0, "missing": [], "unexpected": [], "mismatched": []}
     path = arguments.weights
     write_json(
         arguments.out,
         {
             "v": 1,
-            "ok": found.get("result") is not None,
+            "ok": fields.get("result") is not None,
             "part": arguments.part,
             **({"rejected": rejected} if rejected else {}),
             "source": {"sha256": hash_file(path), "bytes": path.stat().st_size},
-            **nothing,
-            **found,
+            **defaults,
+            **fields,
             "network": network,
         },
     )

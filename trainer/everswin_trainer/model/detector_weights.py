@@ -34,31 +34,31 @@ MAX_CLASSES = 2_000
 
 def read_detector(path: Path, model: Any) -> dict[str, Tensor]:
     """Returns tensors in our layout, by name. `model` is its config in the recipe. Raises weights.Refused."""
-    given = read_tensors(path)
-    if not holds_detector(given):
+    tensors = read_tensors(path)
+    if not holds_detector(tensors):
         raise Refused(
             f"{path.name} holds no detector (nothing of a neck, an RPN or heads): "
             "weights of a backbone alone are named in weights.backbone"
         )
-    return convert_detector(given, model)
+    return convert_detector(tensors, model)
 
 
-def convert_detector(given: dict[str, Tensor], model: Any) -> dict[str, Tensor]:
+def convert_detector(tensors: dict[str, Tensor], model: Any) -> dict[str, Tensor]:
     """Renames the backbone's tensors to our layout. Raises Refused."""
-    if not model.backbone.get("convert_weights") or not any(key.startswith(SWIN_LAYERS) for key in given):
-        return given
-    backbone = {key.removeprefix(PREFIX): tensor for key, tensor in given.items() if key.startswith(PREFIX)}
-    others = {key: tensor for key, tensor in given.items() if not key.startswith(PREFIX)}
+    if not model.backbone.get("convert_weights") or not any(key.startswith(SWIN_LAYERS) for key in tensors):
+        return tensors
+    backbone = {key.removeprefix(PREFIX): tensor for key, tensor in tensors.items() if key.startswith(PREFIX)}
+    others = {key: tensor for key, tensor in tensors.items() if not key.startswith(PREFIX)}
     return from_swin_layout(backbone) | others
 
 
 def class_count(tensors: dict[str, Tensor]) -> int | None:
     """Returns the number of classes, or None without a box head. Raises Refused for an implausible number."""
-    found = [tensors[key] for key in FIRST_CLASSIFIER if key in tensors]
-    if not found or found[0].ndim == 0:
+    classifiers = [tensors[key] for key in FIRST_CLASSIFIER if key in tensors]
+    if not classifiers or classifiers[0].ndim == 0:
         return None
     # The last row is the background.
-    count = len(found[0]) - 1
+    count = len(classifiers[0]) - 1
     if not 1 <= count <= MAX_CLASSES:
         raise Refused(f"its heads have {count} classes; expected 1 to {MAX_CLASSES}")
     return count
@@ -73,6 +73,6 @@ def expected_detector(model: Any, classes: int | None) -> dict[str, Tensor]:
     return build_model(settings).state_dict()
 
 
-def add_derived(given: dict[str, Tensor], expected: dict[str, Tensor]) -> dict[str, Tensor]:
+def add_derived(tensors: dict[str, Tensor], expected: dict[str, Tensor]) -> dict[str, Tensor]:
     """Adds the derived buffers that a file may lack, so that it can be loaded strictly."""
-    return {key: tensor for key, tensor in expected.items() if key.endswith(DERIVED)} | given
+    return {key: tensor for key, tensor in expected.items() if key.endswith(DERIVED)} | tensors

@@ -37,8 +37,8 @@ class SdpaWindowMSA(WindowMSA):
 
 def use_sdpa_attention(model: torch.nn.Module) -> int:
     """Replaces every WindowMSA in place. Returns their number."""
-    found = [module for module in model.modules() if type(module) is WindowMSA]
-    for module in found:
+    modules = [module for module in model.modules() if type(module) is WindowMSA]
+    for module in modules:
         # Only forward differs, so the module keeps its parameters and buffers.
         module.__class__ = SdpaWindowMSA
-    return len(found)
+    return len(modules)

@@ -49,13 +49,13 @@ def read_backbone(path: Path, backbone: Any) -> dict[str, Tensor]:
 
     Runs no code from the file and detects the format from its content.
     """
-    given = read_tensors(path)
-    if holds_detector(given):
+    tensors = read_tensors(path)
+    if holds_detector(tensors):
         raise Refused(
             f"{path.name} holds a whole detector instead of a backbone: "
             "name it in weights.detector instead of weights.backbone"
         )
-    return convert(given, backbone)
+    return convert(tensors, backbone)
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -64,8 +64,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     return named_tensors(content, path)
 
 
-def holds_detector(given: dict[str, Tensor]) -> bool:
-    return any(key.startswith(DETECTOR_PARTS) for key in given)
+def holds_detector(tensors: dict[str, Tensor]) -> bool:
+    return any(key.startswith(DETECTOR_PARTS) for key in tensors)
 
 
 def looks_like_safetensors(path: Path) -> bool:
@@ -137,15 +137,15 @@ def _refuse_invalid(key: str, tensor: Tensor, file_bytes: int) -> None:
         raise Refused(f"{key} holds NaN or infinite values")
 
 
-def convert(given: dict[str, Tensor], backbone: Any) -> dict[str, Tensor]:
+def convert(tensors: dict[str, Tensor], backbone: Any) -> dict[str, Tensor]:
     """Converts to MMDetection's key layout, with MMDetection's converter if the recipe asks for it."""
-    is_converted = any(key.startswith(PREFIX) for key in given)
+    is_converted = any(key.startswith(PREFIX) for key in tensors)
     if backbone.get("convert_weights") and not is_converted:
-        given = from_swin_layout(given)
-    return {key.removeprefix(PREFIX): value for key, value in given.items()}
+        tensors = from_swin_layout(tensors)
+    return {key.removeprefix(PREFIX): value for key, value in tensors.items()}
 
 
-def from_swin_layout(given: dict[str, Tensor]) -> dict[str, Tensor]:
+def from_swin_layout(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Converts a backbone from the Swin repository's names to MMDetection's, which start with PREFIX.
 
     MMDetection merges patches in another order, so its converter permutes what follows a merge. Raises Refused.
@@ -154,7 +154,7 @@ def from_swin_layout(given: dict[str, Tensor]) -> dict[str, Tensor]:
     from mmdet.models.backbones.swin import swin_converter
 
     try:
-        return swin_converter(given)
+        return swin_converter(tensors)
     except Exception as error:
         raise Refused(f"its tensors cannot be converted from the Swin repository's layout: {reason(error)}") from error
 
@@ -188,28 +188,30 @@ class Comparison:
         return not (self.missing or self.unexpected or self.mismatched)
 
 
-def compare(given: dict[str, Tensor], expected: dict[str, Tensor]) -> Comparison:
-    found = Comparison()
+def compare(tensors: dict[str, Tensor], expected: dict[str, Tensor]) -> Comparison:
+    comparison = Comparison()
     for key, tensor in expected.items():
         derived = key.endswith(DERIVED)
-        if key not in given:
+        if key not in tensors:
             if not derived and not key.startswith(DETECTOR_ONLY):
-                found.missing.append(key)
-        elif given[key].shape != tensor.shape:
-            found.mismatched.append({"key": key, "expected": list(tensor.shape), "actual": list(given[key].shape)})
+                comparison.missing.append(key)
+        elif tensors[key].shape != tensor.shape:
+            comparison.mismatched.append(
+                {"key": key, "expected": list(tensor.shape), "actual": list(tensors[key].shape)}
+            )
         elif not derived:
-            found.parameters += tensor.numel()
-    ignored = (key for key in given if not key.startswith(CLASSIFIER_ONLY) and not key.endswith(DERIVED))
-    found.unexpected = [key for key in ignored if key not in expected]
-    return found
+            comparison.parameters += tensor.numel()
+    ignored = (key for key in tensors if not key.startswith(CLASSIFIER_ONLY) and not key.endswith(DERIVED))
+    comparison.unexpected = [key for key in ignored if key not in expected]
+    return comparison
 
 
-def store(given: dict[str, Tensor], expected: dict[str, Tensor], into: Path, prefix: str = PREFIX) -> dict[str, Any]:
+def store(tensors: dict[str, Tensor], expected: dict[str, Tensor], into: Path, prefix: str = PREFIX) -> dict[str, Any]:
     """Writes the tensors that the model can load to `into`.safetensors, reproducibly. Raises OSError."""
     path = into.resolve().with_name(into.name + SUFFIX)
     path.parent.mkdir(parents=True, exist_ok=True)
     # Copies: safetensors refuses tensors that share memory.
-    kept = {prefix + key: given[key].contiguous().clone() for key in sorted(given) if key in expected}
+    kept = {prefix + key: tensors[key].contiguous().clone() for key in sorted(tensors) if key in expected}
     # Only one metadata entry: the order of several would vary between calls.
     content = safetensors.torch.save(kept, metadata={"format": "pt"})
     with write_atomic(path) as stream:

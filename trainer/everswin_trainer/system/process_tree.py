@@ -64,20 +64,20 @@ def descendants(root: int) -> list[int]:
         stat = _stat(pid)
         if stat is not None:
             children.setdefault(int(stat[1]), []).append(pid)
-    found, queue = [], [root]
+    pids, queue = [], [root]
     while queue:
         below = children.get(queue.pop(0), [])
         queue += below
-        found += below
-    return [pid for pid in found if start_ticks(pid) is not None]
+        pids += below
+    return [pid for pid in pids if start_ticks(pid) is not None]
 
 
 def ancestors(pid: int) -> list[int]:
     """Returns the ancestors of `pid`, nearest first."""
-    found: list[int] = []
+    pids: list[int] = []
     while (stat := _stat(pid)) is not None and (pid := int(stat[1])) > 0:
-        found.append(pid)
-    return found
+        pids.append(pid)
+    return pids
 
 
 def find_by_environment(name: str, value: str) -> list[int]:
@@ -116,17 +116,17 @@ def _read(pid: int, name: str) -> bytes:
 
 def _open_files(pid: int) -> set[str]:
     folder = f"/proc/{pid}/fd"
-    found = set()
+    paths = set()
     try:
         names = os.listdir(folder)
     except OSError:
-        return found
+        return paths
     for name in names:
         try:
-            found.add(os.readlink(f"{folder}/{name}"))
+            paths.add(os.readlink(f"{folder}/{name}"))
         except OSError:
             continue
-    return found
+    return paths
 
 
 def _prctl(option: int, value: int) -> None:

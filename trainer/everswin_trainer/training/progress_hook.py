@@ -39,8 +39,8 @@ class ProgressHook(Hook):
     def before_train(self, runner: Runner) -> None:
         pids = self._rank.gather(os.getpid())
         position, per_epoch = (runner.epoch, runner.iter), len(runner.train_dataloader)
-        found = versions(self._rank.device)
-        self._context.write_started(position, per_epoch, runner.max_epochs, self._resumed_from, pids, found)
+        package_versions = versions(self._rank.device)
+        self._context.write_started(position, per_epoch, runner.max_epochs, self._resumed_from, pids, package_versions)
 
     def before_train_epoch(self, runner: Runner) -> None:
         self._clock.wait()
@@ -113,7 +113,7 @@ class StepClock:
 
 def versions(device: str) -> dict[str, str]:
     """Returns the versions of Python and its packages for the report."""
-    found = {
+    result = {
         "python": platform.python_version(),
         "torch": torch.__version__,
         "torchvision": torchvision.__version__,
@@ -121,7 +121,7 @@ def versions(device: str) -> dict[str, str]:
         "mmengine": mmengine.__version__,
         "mmcv": mmcv.__version__,
     }
-    return {**found, "gpu": torch.cuda.get_device_name()} if device == "cuda" else found
+    return {**result, "gpu": torch.cuda.get_device_name()} if device == "cuda" else result
 
 
 def peak_memory_mb(device: str) -> float | None:

@@ -17,9 +17,9 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 
-def derive(*place: int | str) -> bytes:
-    """Returns 16 bytes that depend on every part of `place` and on nothing else."""
-    return hashlib.blake2b(repr(place).encode(), digest_size=16).digest()
+def derive(*position: int | str) -> bytes:
+    """Returns 16 bytes that depend on every part of `position` and on nothing else."""
+    return hashlib.blake2b(repr(position).encode(), digest_size=16).digest()
 
 
 def seed_python(entropy: bytes) -> None:

@@ -46,23 +46,23 @@ class Snapshots:
     def __init__(self) -> None:
         self._buffers: dict[tuple[Any, ...], torch.Tensor] = {}
 
-    def take(self, value: Any, *place: Any) -> Any:
-        """Returns a copy of `value`; `place` is its path in the state."""
+    def take(self, value: Any, *location: Any) -> Any:
+        """Returns a copy of `value`; `location` is its path in the state."""
         if isinstance(value, torch.Tensor):
-            return self._buffer(value, place).copy_(value.detach())
+            return self._buffer(value, location).copy_(value.detach())
         if type(value) is dict:
-            return {key: self.take(item, *place, key) for key, item in value.items()}
+            return {key: self.take(item, *location, key) for key, item in value.items()}
         if type(value) in (list, tuple):
-            return type(value)(self.take(item, *place, index) for index, item in enumerate(value))
+            return type(value)(self.take(item, *location, index) for index, item in enumerate(value))
         # Numbers, text, and the Counter that `to_safe_types` has just made.
         return value
 
-    def _buffer(self, like: torch.Tensor, place: tuple[Any, ...]) -> torch.Tensor:
-        buffer = self._buffers.get(place)
+    def _buffer(self, like: torch.Tensor, location: tuple[Any, ...]) -> torch.Tensor:
+        buffer = self._buffers.get(location)
         if buffer is None or buffer.shape != like.shape or buffer.dtype != like.dtype:
             # A GPU copies into pinned memory at full speed.
             buffer = torch.empty_like(like, device="cpu", requires_grad=False, pin_memory=like.is_cuda)
-            self._buffers[place] = buffer
+            self._buffers[location] = buffer
         return buffer
 
 

@@ -24,27 +24,27 @@ from everswin_trainer.model.recipe import load_recipe
 RECIPE = Path(__file__).parents[3] / "configs/mmdet/cascade-mask-rcnn_swin-s_blog.py"
 
 
-def asked(*more: str, device: str = "cuda") -> argparse.Namespace:
+def arguments(*more: str, device: str = "cuda") -> argparse.Namespace:
     return parse(["--recipe", str(RECIPE), "--device", device, "--out", "check.json", *more])
 
 
-def found(second: float, losses: list[float | None]) -> dict[str, Any]:
+def result(second: float, losses: list[float | None]) -> dict[str, Any]:
     memory = {"peakMemoryMib": 9000.0, "memoryInUseMib": 500.0}
     return {"seconds": [second] * len(losses), "losses": losses, "versions": {"torch": "2.10.0"}, **memory}
 
 
 def test_all_variants_are_measured_on_a_gpu_and_two_on_a_cpu() -> None:
-    assert [one.name for one in choose_variants(asked())] == ["stock", "fast", "compiled", "stock again"]
-    assert [one.name for one in choose_variants(asked(device="cpu"))] == ["stock", "fast"]
-    assert choose_variants(asked("--switches", "fusedAdamW", "--variants", "compiled")) == [
+    assert [one.name for one in choose_variants(arguments())] == ["stock", "fast", "compiled", "stock again"]
+    assert [one.name for one in choose_variants(arguments(device="cpu"))] == ["stock", "fast"]
+    assert choose_variants(arguments("--switches", "fusedAdamW", "--variants", "compiled")) == [
         Variant("compiled", ("fusedAdamW", "compileBackbone"), 4)
     ]
 
 
 def test_the_trainer_accepts_the_plan_of_a_variant(tmp_path: Path) -> None:
-    _, fast, *_ = choose_variants(asked("--gpus", "4", "--seed", "7"))
+    _, fast, *_ = choose_variants(arguments("--gpus", "4", "--seed", "7"))
     (tmp_path / "plan.json").write_text(
-        json.dumps(make_plan(asked("--gpus", "4", "--seed", "7"), fast, load_recipe(RECIPE, None)))
+        json.dumps(make_plan(arguments("--gpus", "4", "--seed", "7"), fast, load_recipe(RECIPE, None)))
     )
     plan = Plan.load(tmp_path / "plan.json")
     assert (plan.gpus, plan.batch_per_gpu, plan.seed, plan.loader_workers, plan.epochs) == (4, 2, 7, 4, 36)
@@ -54,15 +54,15 @@ def test_the_trainer_accepts_the_plan_of_a_variant(tmp_path: Path) -> None:
 
 def test_the_projected_hours_of_the_blog_recipe_follow_from_the_step_time() -> None:
     losses = [3.0] * 200
-    stock, fast, compiled, again = choose_variants(asked())
+    stock, fast, compiled, again = choose_variants(arguments())
     document = answer(
-        asked(),
+        arguments(),
         36,
         [
-            (stock, found(0.6, losses)),
-            (fast, found(0.5, [3.0, 3.5, *losses[2:]])),
+            (stock, result(0.6, losses)),
+            (fast, result(0.5, [3.0, 3.5, *losses[2:]])),
             (compiled, {"error": "no compiler"}),
-            (again, found(0.6, [None, *losses[1:]])),
+            (again, result(0.6, [None, *losses[1:]])),
         ],
     )
     check("gpu-check", document)
@@ -108,7 +108,7 @@ def test_gpu_check_fails_with_the_log_when_the_stock_variant_fails(
     out = tmp_path / "check.json"
     few = ["--device", "cpu", "--iterations", "1", "--out", str(out)]
     assert gpu_check.main(["--recipe", str(RECIPE), *few]) == 1
-    said = capsys.readouterr().err
-    assert said.startswith("stock ended with code 1:")
-    assert "it changed since the plan was made" in said
+    stderr = capsys.readouterr().err
+    assert stderr.startswith("stock ended with code 1:")
+    assert "it changed since the plan was made" in stderr
     assert not out.exists()

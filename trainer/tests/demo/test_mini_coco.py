@@ -21,18 +21,18 @@ FILES = ["train2017.zip", "val2017.zip", "annotations_trainval2017.zip", "swin_m
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     out = tmp_path_factory.mktemp("mini") / "nested" / "out"
     assert mini_coco.main(["--out", str(out)]) == 0
     return {path.name: path.read_bytes() for path in out.iterdir()}
 
 
 @pytest.fixture(scope="module", params=["train2017", "val2017"])
-def coco(request: pytest.FixtureRequest, made: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> COCO:
+def coco(request: pytest.FixtureRequest, files: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> COCO:
     path = tmp_path_factory.mktemp("annotations") / f"{request.param}.json"
-    path.write_bytes(member(made["annotations_trainval2017.zip"], f"annotations/instances_{request.param}.json"))
+    path.write_bytes(member(files["annotations_trainval2017.zip"], f"annotations/instances_{request.param}.json"))
     loaded = COCO(str(path))
-    loaded.images = zipfile.ZipFile(io.BytesIO(made[f"{request.param}.zip"]))
+    loaded.images = zipfile.ZipFile(io.BytesIO(files[f"{request.param}.zip"]))
     loaded.split = request.param
     return loaded
 
@@ -42,7 +42,7 @@ def member(archive: bytes, name: str) -> bytes:
 
 
 def test_mini_coco_writes_the_same_bytes_in_every_process_and_prints_their_hashes(
-    made: dict[str, bytes], tmp_path: Path
+    files: dict[str, bytes], tmp_path: Path
 ) -> None:
     command = [sys.executable, "-m", "everswin_trainer.demo.mini_coco", "--out", str(tmp_path)]
     done = subprocess.run(command, cwd=TRAINER, capture_output=True, text=True, check=True)
@@ -50,13 +50,13 @@ def test_mini_coco_writes_the_same_bytes_in_every_process_and_prints_their_hashe
     assert [line["name"] for line in printed] == FILES
     for line in printed:
         content = (tmp_path / line["name"]).read_bytes()
-        assert content == made[line["name"]]
+        assert content == files[line["name"]]
         assert line["bytes"] == len(content)
         assert line["sha256"] == hashlib.sha256(content).hexdigest()
 
 
-def test_mini_coco_writes_only_the_four_files(made: dict[str, bytes]) -> None:
-    assert sorted(made) == sorted(FILES)
+def test_mini_coco_writes_only_the_four_files(files: dict[str, bytes]) -> None:
+    assert sorted(files) == sorted(FILES)
 
 
 def test_archives_have_the_folder_layout_of_coco(coco: COCO) -> None:
@@ -76,9 +76,9 @@ def test_annotations_have_the_five_sections_of_coco_and_ids_with_gaps(coco: COCO
     assert {annotation["category_id"] for annotation in coco.dataset["annotations"]} == set(mini_coco.CATEGORIES)
 
 
-def test_ids_are_unique_across_both_splits(made: dict[str, bytes]) -> None:
+def test_ids_are_unique_across_both_splits(files: dict[str, bytes]) -> None:
     documents = [
-        json.loads(member(made["annotations_trainval2017.zip"], f"annotations/instances_{split}.json"))
+        json.loads(member(files["annotations_trainval2017.zip"], f"annotations/instances_{split}.json"))
         for split in ("train2017", "val2017")
     ]
     for part in ("images", "annotations"):
@@ -129,8 +129,8 @@ def full(image: np.ndarray) -> list[list[int]]:
     return [[0, 0, width, 0, width, height, 0, height]]
 
 
-def test_mini_weights_have_the_keys_of_the_swin_authors_checkpoints(made: dict[str, bytes]) -> None:
-    content = io.BytesIO(made["swin_mini_patch4_window7_224.pth"])
+def test_mini_weights_have_the_keys_of_the_swin_authors_checkpoints(files: dict[str, bytes]) -> None:
+    content = io.BytesIO(files["swin_mini_patch4_window7_224.pth"])
     model = torch.load(content, weights_only=True)["model"]
     width = model["patch_embed.proj.weight"].shape[0]
     expected = {
@@ -151,7 +151,7 @@ def test_mini_weights_have_the_keys_of_the_swin_authors_checkpoints(made: dict[s
     assert "layers.3.downsample.norm.weight" not in model
 
 
-def test_mini_weights_hold_every_parameter_and_buffer_of_the_backbone(made: dict[str, bytes]) -> None:
+def test_mini_weights_hold_every_parameter_and_buffer_of_the_backbone(files: dict[str, bytes]) -> None:
     from everswin_trainer.model import mmcv_ops
 
     mmcv_ops.install()
@@ -162,7 +162,7 @@ def test_mini_weights_hold_every_parameter_and_buffer_of_the_backbone(made: dict
     backbone = dict(Config.fromfile(recipe).model.backbone)
     assert backbone.pop("type") == "SwinTransformer"
     network = SwinTransformer(**backbone)
-    model = torch.load(io.BytesIO(made["swin_mini_patch4_window7_224.pth"]), weights_only=True)["model"]
+    model = torch.load(io.BytesIO(files["swin_mini_patch4_window7_224.pth"]), weights_only=True)["model"]
     converted = {name.removeprefix("backbone."): value for name, value in swin_converter(model).items()}
     report = network.load_state_dict(converted, strict=False)
     # MMDetection adds norms for its four outputs, and lacks the classifier's norm and the fixed masks.

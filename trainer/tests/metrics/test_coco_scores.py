@@ -25,7 +25,7 @@ def truth(tmp_path: Path) -> Path:
     return path
 
 
-def found(box: list[float], score: float = 0.9) -> dict[str, list[dict[str, Any]]]:
+def results(box: list[float], score: float = 0.9) -> dict[str, list[dict[str, Any]]]:
     one = {"image_id": 4, "category_id": 7, "score": score, "bbox": box}
     [mask] = mask_codec.frPyObjects(OUTLINE, 100, 100)
     run_lengths = {"size": mask["size"], "counts": mask["counts"].decode()}
@@ -33,7 +33,7 @@ def found(box: list[float], score: float = 0.9) -> dict[str, list[dict[str, Any]
 
 
 def test_evaluate_names_all_twelve_scores_and_returns_null_without_ground_truth(truth: Path) -> None:
-    scores = evaluate(truth, found(BOX))
+    scores = evaluate(truth, results(BOX))
     for iou_type in ("bbox", "segm"):
         assert tuple(scores[iou_type]) == AP_NAMES + AR_NAMES
         assert scores[iou_type]["AP"] == pytest.approx(1)
@@ -42,7 +42,7 @@ def test_evaluate_names_all_twelve_scores_and_returns_null_without_ground_truth(
 
 def test_object_size_is_the_area_of_the_mask_not_of_the_box(truth: Path) -> None:
     # A box of 99 x 99 pixels is large: with its area, pycocotools would not count this detection as medium.
-    scores = evaluate(truth, found([0.0, 0.0, 99.0, 99.0]))
+    scores = evaluate(truth, results([0.0, 0.0, 99.0, 99.0]))
     assert scores["segm"]["APm"] == pytest.approx(1)
     assert scores["bbox"]["AP"] == 0
 
@@ -53,7 +53,7 @@ def test_evaluate_scores_zero_when_nothing_is_detected(truth: Path) -> None:
     assert scores_of_validation({}, truth)["segm"] == {name: scores["segm"][name] for name in AP_NAMES}
 
 
-def mmdets(value: float) -> dict[str, float]:
+def mmdet_metrics(value: float) -> dict[str, float]:
     names = ("mAP", "mAP_50", "mAP_75", "mAP_s", "mAP_m", "mAP_l")
     missing = ("mAP_s", "mAP_l")
     return {f"coco/{kind}_{name}": -1 if name in missing else value for kind in ("bbox", "segm") for name in names}
@@ -61,4 +61,4 @@ def mmdets(value: float) -> dict[str, float]:
 
 def test_validation_scores_are_those_of_the_metric(truth: Path) -> None:
     expected = {"AP": 0.5, "AP50": 0.5, "AP75": 0.5, "APs": None, "APm": 0.5, "APl": None}
-    assert scores_of_validation(mmdets(0.5), truth) == {"bbox": expected, "segm": expected}
+    assert scores_of_validation(mmdet_metrics(0.5), truth) == {"bbox": expected, "segm": expected}

@@ -1,6 +1,6 @@
 """Measures, in one rank under torchrun, how gradients reduced over ranks differ from those of a single process.
 
-argv: a folder for `<rank>.json`, and the number of images per rank. `alone` is the difference without the reduction.
+argv: folder for `<rank>.json`, number of images per rank. `unreduced` is the difference before the reduction.
 """
 
 import json
@@ -22,12 +22,12 @@ def main(folder: Path, batch: int) -> None:
     images, targets = torch.randn(batch * rank.world, 3, 9, 9), torch.randn(batch * rank.world, 5)
     model = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.GELU(), torch.nn.Flatten(), torch.nn.Linear(392, 5))
     own = slice(rank.number, None, rank.world)
-    complete = gradients(model, model, images, targets)
-    alone = gradients(model, model, images[own], targets[own])
+    expected = gradients(model, model, images, targets)
+    unreduced = gradients(model, model, images[own], targets[own])
     # The same wrapper as in build_config.py.
     wrapped = MMDistributedDataParallel(model, device_ids=None, broadcast_buffers=False)
-    exchanged = gradients(wrapped, model, images[own], targets[own])
-    differences = {"exchanged": distance(exchanged, complete), "alone": distance(alone, complete)}
+    reduced = gradients(wrapped, model, images[own], targets[own])
+    differences = {"reduced": distance(reduced, expected), "unreduced": distance(unreduced, expected)}
     (folder / f"{rank.number}.json").write_text(json.dumps(differences))
     torch.distributed.destroy_process_group()
 

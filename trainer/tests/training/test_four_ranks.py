@@ -58,6 +58,6 @@ def test_reduced_gradients_equal_those_of_one_process_with_the_total_batch(tmp_p
     command = [sys.executable, *launch, str(PROGRAMS / "gradients.py"), str(tmp_path), "3"]
     subprocess.run(command, env=environment(), check=True, capture_output=True)
     for rank in range(2):
-        said = json.loads((tmp_path / f"{rank}.json").read_text())
-        assert said["exchanged"] <= 1e-6
-        assert said["alone"] > 1e-2
+        differences = json.loads((tmp_path / f"{rank}.json").read_text())
+        assert differences["reduced"] <= 1e-6
+        assert differences["unreduced"] > 1e-2

@@ -87,8 +87,8 @@ def test_groups_with_different_settings_stay_separate() -> None:
     ("before", "after"), [(torch.optim.AdamW, FusedAdamW), (FusedAdamW, torch.optim.AdamW), (FusedAdamW, FusedAdamW)]
 )
 def test_fused_and_stock_checkpoints_are_interchangeable_in_any_memory_format(before: type, after: type) -> None:
-    whole, first = Network(), Network()
-    undisturbed = train(whole, wrapper_of(whole, torch.optim.AdamW), 0, 6)
+    reference, first = Network(), Network()
+    undisturbed = train(reference, wrapper_of(reference, torch.optim.AdamW), 0, 6)
     wrapper = wrapper_of(first, before)
     train(first, wrapper, 0, 3)
     second = Network().to(memory_format=torch.channels_last)

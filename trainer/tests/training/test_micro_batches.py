@@ -63,16 +63,16 @@ def wrapper_of(model: torch.nn.Module) -> OptimWrapper:
 
 @pytest.mark.parametrize("parts", [1, 2, 3, 5, 9])
 def test_steps_in_micro_batches_equal_undivided_steps(batch: dict[str, list[Any]], parts: int) -> None:
-    whole = Regression()
-    parted = copy.deepcopy(whole)
-    optimizers = wrapper_of(whole), wrapper_of(parted)
+    undivided = Regression()
+    divided = copy.deepcopy(undivided)
+    optimizers = wrapper_of(undivided), wrapper_of(divided)
     for _ in range(3):
-        expected = whole.train_step(copy.deepcopy(batch), optimizers[0])
-        logged = train_step(parted, copy.deepcopy(batch), optimizers[1], parts)
+        expected = undivided.train_step(copy.deepcopy(batch), optimizers[0])
+        logged = train_step(divided, copy.deepcopy(batch), optimizers[1], parts)
         for name in ("loss", "loss_square", "loss_abs"):
             assert logged[name].item() == pytest.approx(expected[name].item(), abs=1e-5)
     assert logged.keys() == expected.keys()
-    for one, other in zip(whole.parameters(), parted.parameters(), strict=True):
+    for one, other in zip(undivided.parameters(), divided.parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
 
 
@@ -87,14 +87,14 @@ class PerObject(Regression):
 
 def test_two_micro_batches_of_one_rank_equal_a_step_of_two_ranks(batch: dict[str, list[Any]]) -> None:
     batch = {name: values[:4] for name, values in batch.items()}
-    ranks, parted = PerObject(), PerObject()
-    optimizers = wrapper_of(ranks), wrapper_of(parted)
+    ranks, divided = PerObject(), PerObject()
+    optimizers = wrapper_of(ranks), wrapper_of(divided)
     for piece in cut(batch, 2):
         # Ranks average their gradients.
         (ranks(piece["inputs"], piece["data_samples"], "loss")["loss"] / 2).backward()
     optimizers[0].step()
-    train_step(parted, batch, optimizers[1], 2)
-    for one, other in zip(ranks.parameters(), parted.parameters(), strict=True):
+    train_step(divided, batch, optimizers[1], 2)
+    for one, other in zip(ranks.parameters(), divided.parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-6)
 
 

@@ -347,8 +347,8 @@ def test_a_requested_learning_rate_factor_keeps_the_schedule(controlled: RealJob
 
 
 def test_requested_settings_cause_warnings(controlled: RealJob) -> None:
-    said = [one["message"] for one in controlled.events("warning")]
-    assert [one for one in said if one.endswith("as requested")] == [
+    messages = [one["message"] for one in controlled.events("warning")]
+    assert [one for one in messages if one.endswith("as requested")] == [
         "trains with 0.5 times the recipe's learning rate, as requested",
         "trains in fp32 instead of mixed precision: as requested",
         "accumulates the gradients of 2 parts of each batch, as requested",

@@ -23,6 +23,6 @@ def test_a_checkpoint_is_readable_without_running_code(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", [Path("x"), np.zeros(2), {1}, object()], ids=["path", "array", "set", "object"])
-def test_other_types_are_refused_naming_their_place(value: object) -> None:
+def test_other_types_are_refused_naming_their_path(value: object) -> None:
     with pytest.raises(ValueError, match=r"expected state\.meta\[1\] to be plain numbers, text or tensors, got a"):
         to_safe_types({"meta": [0, value]})
