@@ -10,7 +10,7 @@ export const formatChange = (by: number | null): string => (by === null ? '–' 
 export const formatDifference = ({ by, interval }: Difference): string =>
   interval === null ? formatChange(by) : `${formatChange(by)} [${interval.map(formatSigned).join(', ')}]`;
 
-/** Tells whether the 95 % interval excludes zero. */
+/** Returns whether the 95 % interval excludes zero. */
 export const isClear = ({ interval }: Difference): boolean => interval !== null && (interval[0] > 0 || interval[1] < 0);
 
 function formatSigned(by: number): string {

@@ -24,7 +24,7 @@ export function findMutableSource(
     if (!isFolder) return undefined;
     throw new CodedError(
       'DownloadRefused',
-      `${url} is a folder, and the store holds no archive of it with the sha256 ${sha256}.`,
+      `${url} is a folder, and the store contains no archive of it with the sha256 ${sha256}.`,
     );
   }
   const address = parseAllowedUrl(url, context.policy);

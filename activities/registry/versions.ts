@@ -46,7 +46,7 @@ export async function listVersions(store: ArtifactStore, model: string, signal?:
   return keys.filter((_, place) => areComplete[place]).flatMap((key) => key.slice(versions.length).split('/')[0] ?? []);
 }
 
-/** Tells whether an object is complete. A killed upload leaves one without metadata until the next put. */
+/** Returns whether an object is complete. A killed upload leaves one without metadata until the next put. */
 const isComplete = async (store: ArtifactStore, key: string, signal?: AbortSignal): Promise<boolean> =>
   (await store.head(key, signal))?.sha256 != null;
 

@@ -30,7 +30,7 @@ const find = ({ comparison }: GateFacts, kind: 'bbox' | 'segm', key: string): Di
 
 const inPoints = (by: number): number => by * 100;
 
-/** Tells whether the 95 % interval includes an improvement. */
+/** Returns whether the 95 % interval includes an improvement. */
 const isWithinNoise = ({ interval }: Difference): boolean => interval !== null && interval[1] >= 0;
 
 function checkOverall(name: string, difference: Difference, { gain, withinNoise }: GateRules): GateFinding {

@@ -8,7 +8,7 @@ export function computeFingerprint(plan: RunPlan): Fingerprint {
   return { sha256: contentKey([plan.planHash, plan.versions.trainerCode]), parts };
 }
 
-/** `changed: dataset (was …, is …)`. @returns undefined if nothing changed. */
+/** Formats the change, such as `changed: dataset (was …, is …)`. @returns undefined if nothing changed. */
 export function formatChange(before: Fingerprint | undefined, now: Fingerprint): string | undefined {
   if (before === undefined) return 'first training of this model';
   if (before.sha256 === now.sha256) return undefined;

@@ -52,7 +52,7 @@ async function testDetector(
     },
     findDamage: async (cached) => {
       const isSame = isDeepStrictEqual(await readJson(metrics, EvalMetrics), cached);
-      return isSame ? undefined : 'metrics.json holds other metrics';
+      return isSame ? undefined : 'metrics.json contains other metrics';
     },
     work: () => runTestJob(dependencies, request, target, listeners),
   });

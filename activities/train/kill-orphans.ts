@@ -16,8 +16,8 @@ interface Orphan {
 }
 
 /**
- * Kills the processes that dead supervisors left behind, which would hold their GPUs indefinitely. The death of its
- * supervisor tells an orphan to save, so it is killed only after the grace period. Trainers with a supervisor are kept.
+ * Kills the processes that dead supervisors left behind, which would hold their GPUs indefinitely. An orphan saves when
+ * its supervisor dies, so it is killed only after the grace period. Trainers with a supervisor are kept.
  * @returns the killed processes.
  */
 export async function killOrphans(home: string, graceMs = trainerGraceSeconds * 1000): Promise<Orphan[]> {

@@ -3,7 +3,7 @@ import { CodedError } from '../shared/errors/coded-error.ts';
 import { isDiskFull } from '../shared/files/disk-full.ts';
 import { SupervisorStartError } from '../shared/trainer/start-job.ts';
 
-/** Tells whether a failed start may succeed later. Such a failure is an outcome of the attempt, and the workflow decides. */
+/** Returns whether a failed start may succeed later. Such a failure is an outcome of the attempt, and the workflow decides. */
 export const isTransient = (error: unknown): error is Error =>
   isDiskFull(error) ||
   error instanceof SupervisorStartError ||

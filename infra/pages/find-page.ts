@@ -58,7 +58,7 @@ async function findModelPage(models: ModelReader, path: string): Promise<Page | 
   const details = await models.read(model.data);
   return details === undefined
     ? {
-        missing: `There is no model ${model.data} in ${models.address}. Set EVERSWIN_MODELS_STORE to use another store.`,
+        missing: `${models.address} contains no model ${model.data}. Set EVERSWIN_MODELS_STORE to use another store.`,
       }
     : htmlPage(renderModel(details, models.address));
 }

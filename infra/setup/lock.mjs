@@ -60,7 +60,7 @@ async function removeStale(file) {
     throw error;
   }
   const owner = read(stale);
-  // Another process was faster and already holds a new lock: put it back.
+  // Another process was faster and already holds a new lock: restore it.
   if (owner && isAlive(owner.holder)) return renameSync(stale, file);
   if (owner?.tool && isAlive(owner.tool)) await killGroup(owner.tool);
   rmSync(stale);

@@ -39,7 +39,7 @@ export function logAxis(values: readonly number[]): Axis {
   return { ticks, place: (value) => Math.log(value / bottom) / Math.log(top / bottom) };
 }
 
-/** Tells whether values span more than a factor of twenty, where a log scale reads better. */
+/** Returns whether values span more than a factor of twenty, where a log scale reads better. */
 export const spansDecades = (values: readonly number[]): boolean =>
   values.length > 0 && minimum(values) > 0 && maximum(values) / minimum(values) > 20;
 

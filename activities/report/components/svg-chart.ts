@@ -50,7 +50,7 @@ const maxDots = 60;
 export function drawChart(chart: Chart): Markup {
   const series = chart.series.map(({ name, points }) => ({
     name,
-    points: downsample(omitUndrawable(points, chart.yScale), maxPoints),
+    points: downsample(omitInvalidPoints(points, chart.yScale), maxPoints),
   }));
   const frame = frameChart(chart, series);
   return markup`<svg class="${chart.isHalf === true ? 'half' : 'whole'}" viewBox="0 0 ${widthOf(chart)} ${height}" role="img" aria-labelledby="${chart.id}-title ${chart.id}-description">
@@ -105,7 +105,7 @@ function chooseYAxis(scale: Chart['yScale'], values: readonly number[]): Axis {
 }
 
 /** Turns values that the axes cannot show into gaps. */
-const omitUndrawable = (points: readonly CurvePoint[], scale: Chart['yScale']): readonly CurvePoint[] =>
+const omitInvalidPoints = (points: readonly CurvePoint[], scale: Chart['yScale']): readonly CurvePoint[] =>
   points
     .filter(({ x }) => Number.isFinite(x))
     .map(({ x, y }) => ({ x, y: y !== null && Number.isFinite(y) && (scale !== 'log' || y > 0) ? y : null }));

@@ -108,7 +108,7 @@ export class RangedFetch {
         await this.#waitAfter(error, failures, attemptsWithoutProgress);
       }
     } catch (error) {
-      // Aborting the waiting workers of a complete file is no failure. A changed source is one even then.
+      // Once the file is complete, aborting waiting workers is not a failure. A changed source always is.
       if (error instanceof CodedError || !this.#done.signal.aborted) this.#failure ??= asError(error);
     }
     if (this.#failure !== null) this.#stop.abort(new Error('another connection failed'));

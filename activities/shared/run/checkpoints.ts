@@ -64,7 +64,7 @@ export async function findResumePoint(request: ResumePointRequest): Promise<Resu
   if (rejections.length === 0) return { from: undefined, quarantined };
   throw new CodedError(
     'PlanChanged',
-    `${job.checkpoints} holds checkpoints of another plan: ${rejections.join('; ')}.`,
+    `${job.checkpoints} contains checkpoints of another plan: ${rejections.join('; ')}.`,
   );
 }
 

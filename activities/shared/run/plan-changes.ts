@@ -20,7 +20,7 @@ export function comparePlans(before: RunPlan, now: RunPlan): PlanChange[] {
 export const formatPlanChange = ({ part, before, now }: PlanChange): string =>
   `${part} changed from ${before} to ${now}`;
 
-/** Tells whether a checkpoint is at an epoch's end. Only there may ranks or batch size change: both order the samples. */
+/** Returns whether a checkpoint is at an epoch's end. Only there may ranks or batch size change: both order the samples. */
 export function isAtEpochEnd(
   { fence, epoch, iteration }: CheckpointManifest,
   events: readonly TrainerEvent[],

@@ -96,7 +96,7 @@ function watchTrainer(trainer: WatchedTrainer | null, event: TrainerEvent): Watc
   }
 }
 
-/** Tells whether an event is worth a signal: state changes and once per epoch, as each signal adds to the history. */
+/** Returns whether to signal an event: on state changes and once per epoch, because each signal adds to the history. */
 export const isMilestone = (before: RunState, event: TrainerEvent): boolean =>
   event.attempt === before.watched &&
   (event.type === 'started' ||

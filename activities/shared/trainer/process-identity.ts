@@ -6,7 +6,7 @@ import { systemErrorCode } from '../errors/coded-error.ts';
 /** Identity of a process that survives pid reuse, because a recycled pid has another start time. */
 type ProcessIdentity = Pick<TrainerOwner, 'host' | 'pid' | 'startTicks'>;
 
-/** Tells whether the process is alive on this host. */
+/** Returns whether the process is alive on this host. */
 export const isAlive = async ({ host, pid, startTicks }: ProcessIdentity): Promise<boolean> =>
   host === hostname() && (await processStartTicks(pid)) === startTicks;
 

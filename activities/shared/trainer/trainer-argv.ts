@@ -83,7 +83,7 @@ export interface GpuRequest {
 
 /**
  * Builds the command line of the supervisor, which locks the job and runs `program`. With `gpus`, it first waits for its
- * lease, but only while its parent lives. `hostGroup` names the jobs of all hosts of the attempt.
+ * lease, but only while its parent is alive. `hostGroup` names the jobs of all hosts of the attempt.
  */
 export const superviseArgv = (
   job: JobFolder,

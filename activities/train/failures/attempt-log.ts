@@ -40,7 +40,7 @@ export async function readAttemptLog(
 }
 
 const sourcePrefix = /^\[(rank \d+|host [^\]]+)\] /;
-/** Tells whether a line comes from the log of another rank or host. */
+/** Returns whether a line comes from the log of another rank or host. */
 export const hasSourcePrefix = (line: string): boolean => sourcePrefix.test(line);
 export const stripSourcePrefix = (line: string): string => line.replace(sourcePrefix, '');
 

@@ -30,7 +30,7 @@ test('findMutableSource returns undefined for web servers, the embedded stack an
 test('findMutableSource rejects a folder with a hash that the store does not hold', () => {
   const known = { ...fileAt('s3://mine/images/'), sha256: 'a'.repeat(64) };
   expect(() => findMutableSource(known, place.context)).toThrow(
-    'the store holds no archive of it with the sha256 aaaa',
+    'the store contains no archive of it with the sha256 aaaa',
   );
 });
 

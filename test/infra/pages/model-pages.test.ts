@@ -118,7 +118,7 @@ describe.each(storeKinds)('pages of a registry in %s', (kind) => {
     serve(home, store, async ({ url }) => {
       const answer = await fetch(`${url}/models/ships`);
       expect(answer.status).toBe(404);
-      expect(await answer.text()).toContain(`There is no model ships in ${store.address}.`);
+      expect(await answer.text()).toContain(`${store.address} contains no model ships.`);
       const empty = stores.open(kind, 'empty');
       await serve(home, empty, async (other) => {
         expect(await (await fetch(`${other.url}/models`)).text()).toContain('No models yet');
