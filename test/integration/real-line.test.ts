@@ -82,7 +82,7 @@ test('an evaluation of the trained weights reproduces the metrics', async () => 
   const { root, report } = runFolder(home, 'line.evaluation');
   expect(await readdir(root)).not.toContain('train');
   const page = await readFile(`${report}/index.html`, 'utf8');
-  expect(page).toContain('nothing was trained');
+  expect(page).toContain('evaluation only, no training');
 
   const both = await Promise.all(['line', 'line.evaluation'].map((name) => loadRun(runFolder(home, name).report)));
   const { plan, metrics } = compareRuns(both, 0);
