@@ -124,16 +124,16 @@ def corpus(images: dict[str, bytes], outside: str) -> dict[str, tuple[bytes, str
     packed = Member(b"train/x.txt", text, method=DEFLATED)
     bomb = bytes(8_000_000)
     cases = {
-        "a path out of the folder": (named(b"../evil.txt"), '".." in its path'),
-        "a path out of the folder, deep": (named(b"../../../../../../tmp/evil.txt"), '".." in its path'),
-        "a hidden path out of the folder": (named(b"train/../../evil.txt"), '".." in its path'),
-        "a path that ends in the folder above": (named(b"train/.."), '".." in its path'),
-        "a folder above": (named(b"../", listed={"mode": 0}), '".." in its path'),
+        "a path that leaves the folder": (named(b"../evil.txt"), '".." in its path'),
+        "a path that leaves the folder by many levels": (named(b"../../../../../../tmp/evil.txt"), '".." in its path'),
+        "a path that leaves the folder after a subfolder": (named(b"train/../../evil.txt"), '".." in its path'),
+        "a path that ends in the parent folder": (named(b"train/.."), '".." in its path'),
+        "the parent folder": (named(b"../", listed={"mode": 0}), '".." in its path'),
         "an absolute path": (named(f"{outside}/evil.txt".encode()), "absolute path"),
         "two leading slashes": (named(b"//server/evil.txt"), "absolute path"),
         "a drive letter": (named(b"C:/evil.txt"), "drive letter"),
-        "a drive letter alone": (named(b"c:evil.txt"), "drive letter"),
-        "a backslash path out": (named(b"..\\evil.txt"), "backslash"),
+        "a drive letter without a slash": (named(b"c:evil.txt"), "drive letter"),
+        "a backslash path that leaves the folder": (named(b"..\\evil.txt"), "backslash"),
         "a backslash": (named(b"train\\evil.txt"), "backslash"),
         "a NUL": (named(b"train/1.jpg\0.txt"), "NUL"),
         "a line feed": (named(b"train/1\n.jpg"), "control character"),
@@ -142,35 +142,35 @@ def corpus(images: dict[str, bytes], outside: str) -> dict[str, tuple[bytes, str
         "a DEL": (named(b"train/\x7f.jpg"), "control character"),
         "an empty part": (named(b"train//x.txt"), 'empty or "." part'),
         "a dot part": (named(b"train/./x.txt"), 'empty or "." part'),
-        "a dot": (named(b"."), 'empty or "." part'),
+        "a single dot": (named(b"."), 'empty or "." part'),
         "no name": (named(b""), 'empty or "." part'),
         "a name of 300 bytes": (named(b"train/" + b"n" * 300), "name that is too long"),
         "a path of 2000 bytes": (named(b"d/" * 1000 + b"x"), "name that is too long"),
         "broken UTF-8": (named(b"train/\xff\xfe.jpg", listed={"flags": 0x800}), "is not UTF-8"),
         "a symbolic link": (listed(mode=0o120777 << 16), "symbolic link"),
-        "a link called a folder": (named(b"train/l/", listed={"mode": 0o120777 << 16}), "symbolic link"),
+        "a symbolic link named like a folder": (named(b"train/l/", listed={"mode": 0o120777 << 16}), "symbolic link"),
         "a device": (listed(mode=0o020666 << 16), "neither a regular file nor a folder"),
-        "a pipe": (listed(mode=0o010666 << 16), "neither a regular file nor a folder"),
+        "a named pipe": (listed(mode=0o010666 << 16), "neither a regular file nor a folder"),
         "a socket": (listed(mode=0o140666 << 16), "neither a regular file nor a folder"),
-        "a folder called a file": (listed(mode=0o040755 << 16), "neither a regular file nor a folder"),
-        "a file called a folder": (named(b"train/f/", listed={"mode": 0o100644 << 16}), "neither a regular"),
+        "a folder named like a file": (listed(mode=0o040755 << 16), "neither a regular file nor a folder"),
+        "a file named like a folder": (named(b"train/f/", listed={"mode": 0o100644 << 16}), "neither a regular"),
         "a folder with content": (named(b"train/f/", listed={"mode": 0o040755 << 16}), "folder with content"),
-        "a name twice": (plus(Member(other.name, text)), "occurs twice"),
-        "the same entry twice": (plus(other), "occurs twice"),
-        "a file that is a folder too": (named(b"train"), "a file and a folder at once"),
+        "a duplicate name": (plus(Member(other.name, text)), "occurs twice"),
+        "a duplicate entry": (plus(other), "occurs twice"),
+        "a file with the name of a folder": (named(b"train"), "a file and a folder at once"),
         "a file below a file": (named(other.name + b"/x"), "a file and a folder at once"),
-        "encryption": (listed(flags=0x1), "is encrypted"),
-        "strong encryption": (listed(flags=0x41), "is encrypted"),
-        "a masked header": (listed(flags=0x2001), "is encrypted"),
+        "an encrypted entry": (listed(flags=0x1), "is encrypted"),
+        "an entry with strong encryption": (listed(flags=0x41), "is encrypted"),
+        "an entry with a masked header": (listed(flags=0x2001), "is encrypted"),
         "an encryption flag only in the local header": (local(flags=0x1), "different method"),
         "bzip2": (listed(method=12), "unsupported method (12)"),
         "deflate64": (listed(method=9), "unsupported method (9)"),
-        "another method in the local header": (local(method=DEFLATED), "different method"),
-        "another name in the local header": (named(b"train/x.txt", local_name=b"train/y.txt"), "different name"),
+        "a different method in the local header": (local(method=DEFLATED), "different method"),
+        "a different name in the local header": (named(b"train/x.txt", local_name=b"train/y.txt"), "different name"),
         "a longer name in the local header": (named(b"train/x.txt", local_name=b"train/x.txt.sh"), "different name"),
-        "another CRC in the local header": (local(crc=1), "in its local header and"),
-        "another size in the local header": (local(size=1999), "in its local header and"),
-        "another compressed size in the local header": (local(packed=1999), "in its local header and"),
+        "a different CRC in the local header": (local(crc=1), "in its local header and"),
+        "a different size in the local header": (local(size=1999), "in its local header and"),
+        "a different compressed size in the local header": (local(packed=1999), "in its local header and"),
         "a wrong CRC in both headers": (
             plus(Member(b"t.txt", text, local={"crc": 7}, listed={"crc": 7})),
             "wrong CRC-32",
@@ -179,13 +179,13 @@ def corpus(images: dict[str, bytes], outside: str) -> dict[str, tuple[bytes, str
             plus(Member(b"train/x.jpg", images["train/1.jpg"], data=_flip(images["train/1.jpg"]))),
             "wrong CRC-32",
         ),
-        "stored with another size": (listed(size=1999), "stored uncompressed"),
-        "a bomb": (plus(Member(b"b", bomb, method=DEFLATED)), "more than 64 times"),
-        "a bomb that tells a small size": (
+        "a stored entry with a different size": (listed(size=1999), "stored uncompressed"),
+        "a zip bomb": (plus(Member(b"b", bomb, method=DEFLATED)), "more than 64 times"),
+        "a zip bomb that declares a small size": (
             plus(Member(b"b", bomb, method=DEFLATED, local={"size": 9}, listed={"size": 9})),
             "more than the 9 bytes",
         ),
-        "many entries on the same bytes": (
+        "many entries with the same data": (
             build([other, *(Member(b"o%d" % n, b"", listed=_same(other)) for n in range(50))]),
             "entries overlap",
         ),
@@ -193,17 +193,17 @@ def corpus(images: dict[str, bytes], outside: str) -> dict[str, tuple[bytes, str
             plus(Member(b"i", b"", listed={"offset": 40, "packed": 10, "size": 10})),
             "entries overlap",
         ),
-        "an entry that reaches into the next": (
+        "an entry that overlaps the next": (
             build([Member(other.name, other.content, listed={"packed": 30_000, "size": 30_000}), *honest[1:]]),
             "entries overlap",
         ),
-        "an extra field that reaches into the next": (
+        "an extra field that overlaps the next entry": (
             build([Member(other.name, other.content, local={"extras": 5000}), *honest[1:]]),
             "where the next entry begins",
         ),
-        "an entry past the end": (listed(offset=OVERFLOW32 - 16), "points outside"),
-        "an entry in the list": (listed(offset=len(whole)), "points outside"),
-        "an entry where none begins": (
+        "an entry beyond the end of the archive": (listed(offset=OVERFLOW32 - 16), "points outside"),
+        "an entry inside the central directory": (listed(offset=len(whole)), "points outside"),
+        "an offset without a local header": (
             build([Member(b"gap", text, after=bytes(50), listed={"offset": 20})]),
             "no local header at byte 20",
         ),
@@ -220,16 +220,22 @@ def corpus(images: dict[str, bytes], outside: str) -> dict[str, tuple[bytes, str
         "more entries than declared": (plus(end={"here": count - 1, "entries": count - 1}), "and holds more"),
         "zero entries declared": (plus(end={"here": 0, "entries": 0}), "and holds more"),
         "65534 entries declared": (plus(end={"here": 65534, "entries": 65534}), "too small for 65534"),
-        "a list that is elsewhere": (plus(end={"list_offset": 0}), "its central directory should end"),
-        "a list that is longer": (plus(end={"list_bytes": 10}), "its central directory should end"),
-        "a list of rubbish": (_overwrite(whole, whole.index(CENTRAL_SIGNATURE), b"rubbish"), "its central directory"),
-        "something before the archive": (b"#!/bin/sh\n" + whole, "its central directory should end"),
+        "a wrong offset of the central directory": (plus(end={"list_offset": 0}), "its central directory should end"),
+        "a wrong size of the central directory": (plus(end={"list_bytes": 10}), "its central directory should end"),
+        "a damaged central directory": (
+            _overwrite(whole, whole.index(CENTRAL_SIGNATURE), b"rubbish"),
+            "its central directory",
+        ),
+        "data before the archive": (b"#!/bin/sh\n" + whole, "its central directory should end"),
         "data after the archive": (whole + b"after", "no central directory"),
-        "a part of several": (plus(end={"disk": 1}), "split archive"),
-        "the last of several": (plus(end={"here": count - 1}), "split archive"),
-        "an entry in another part": (listed(disk=2), "another part"),
-        "a zip64 record that is far away": (end64(whole, locator={"offset": 2**64 - 1}), "zip64 record should be"),
-        "a zip64 record that is elsewhere": (end64(whole, locator={"offset": 0}), "no zip64 record"),
+        "one part of a split archive": (plus(end={"disk": 1}), "split archive"),
+        "the last part of a split archive": (plus(end={"here": count - 1}), "split archive"),
+        "an entry in another part of a split archive": (listed(disk=2), "another part"),
+        "a zip64 record beyond the end of the archive": (
+            end64(whole, locator={"offset": 2**64 - 1}),
+            "zip64 record should be",
+        ),
+        "a wrong offset of the zip64 record": (end64(whole, locator={"offset": 0}), "no zip64 record"),
         "a zip64 record that is too long": (end64(whole, record={"length": 2**63}), "no zip64 record"),
         "zip64 with 2^40 entries": (end64(whole, record={"here": 2**40, "entries": 2**40}), "too small for"),
         "zip64 with a directory of 2^62 bytes": (end64(whole, record={"list_bytes": 2**62}), "more than the limit"),
@@ -244,7 +250,7 @@ def corpus(images: dict[str, bytes], outside: str) -> dict[str, tuple[bytes, str
             plus(Member(b"z", text, listed={"size": OVERFLOW32, "packed": OVERFLOW32}, extra=extra64(2000))),
             "is too short",
         ),
-        "a zip64 field that points far away": (
+        "a zip64 field that points beyond the archive": (
             plus(Member(b"z", text, listed={"offset": OVERFLOW32}, extra=extra64(2**63))),
             "points outside",
         ),
@@ -252,7 +258,7 @@ def corpus(images: dict[str, bytes], outside: str) -> dict[str, tuple[bytes, str
             plus(Member(b"z", text, listed={"size": OVERFLOW32, "packed": OVERFLOW32}, extra=extra64(2**63, 2**63))),
             "points outside",
         ),
-        "an extra field longer than its room": (
+        "an extra field longer than its space": (
             plus(Member(b"z", text, listed={"size": OVERFLOW32}, extra=b"\x01\x00\xff\xff1234")),
             "longer than its space",
         ),
@@ -260,15 +266,15 @@ def corpus(images: dict[str, bytes], outside: str) -> dict[str, tuple[bytes, str
             local(size=OVERFLOW32),
             "no zip64 field in its local header",
         ),
-        "nothing": (b"\0", "too few"),
+        "a single byte": (b"\0", "too few"),
         "a login page": (b"<html>Please log in</html>", "no central directory"),
-        "an end alone": (END.pack(END_SIGNATURE, 0, 0, 0, 0, 0, 0, 0), "holds no files"),
+        "an end record without entries": (END.pack(END_SIGNATURE, 0, 0, 0, 0, 0, 0, 0), "holds no files"),
         "only zeros": (bytes(5000), "no central directory"),
     }
     for cut in range(4096, len(whole), 4096):
-        cases[f"cut off at byte {cut}"] = (whole[:cut], "truncated")
+        cases[f"truncated at byte {cut}"] = (whole[:cut], "truncated")
     for cut in (1, 21, 22, 30):
-        cases[f"cut off {cut} bytes before its end"] = (whole[:-cut], "truncated")
+        cases[f"truncated {cut} bytes before its end"] = (whole[:-cut], "truncated")
     return cases
 
 

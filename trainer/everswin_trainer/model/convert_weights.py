@@ -55,8 +55,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="everswin_trainer convert-weights")
     parser.add_argument("--recipe", type=Path, required=True)
     parser.add_argument("--weights", type=Path, required=True)
-    parser.add_argument("--part", choices=PARTS, default="backbone", help="what the file holds")
-    parser.add_argument("--into", type=Path, required=True, help="`.safetensors` is added")
+    parser.add_argument("--part", choices=PARTS, default="backbone", help="part of the model that the file contains")
+    parser.add_argument("--into", type=Path, required=True, help="output path without the suffix .safetensors")
     parser.add_argument("--out", type=Path, required=True)
     return parser.parse_args(argv)
 

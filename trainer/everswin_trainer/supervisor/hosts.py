@@ -74,7 +74,7 @@ class Hosts:
 
     @property
     def stopped(self) -> bool:
-        """Whether another host was stopped on request."""
+        """Returns whether another host was stopped on request."""
         return self.ended is not None and self.ended["stopped"]
 
     def _without_gpus(self, jobs: list[Job]) -> list[str]:

@@ -81,12 +81,12 @@ class Ranks:
 
     @property
     def report_is_due(self) -> bool:
-        """Whether a rank ended with a status that only the launcher's report explains."""
+        """Returns whether a rank ended with a status that only the launcher's report explains."""
         return self._ended_unclear and (self.first_failure is None or self.report_is_near)
 
     @property
     def report_is_near(self) -> bool:
-        """Whether the launcher may be about to report a rank whose status we missed."""
+        """Returns whether the launcher may be about to report a rank whose status we missed."""
         return self._missed_at is not None and time.monotonic() - self._missed_at < REPORT_PATIENCE_SECONDS
 
     @property
@@ -96,7 +96,7 @@ class Ranks:
 
     @property
     def failed_here(self) -> bool:
-        """Whether we or the launcher detected a failure on this host."""
+        """Returns whether we or the launcher detected a failure on this host."""
         return self.first_failure is not None or (self._ended_unclear and self._is_reported())
 
     def collect_ended(self) -> None:

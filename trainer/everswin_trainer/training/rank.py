@@ -35,7 +35,7 @@ class Rank:
 
     @property
     def is_rank0(self) -> bool:
-        """Whether this is rank 0, the only one that writes files."""
+        """Returns whether this is rank 0, the only one that writes files."""
         return self.number == 0
 
     def connect(self) -> None:

@@ -37,20 +37,20 @@ def everything(root: Path) -> set[str]:
 
 
 def test_the_corpus_holds_at_least_70_archives() -> None:
-    assert len([title for title in TITLES if not title.startswith("cut off")]) >= 60
-    assert len([title for title in TITLES if title.startswith("cut off")]) >= 10
+    assert len([title for title in TITLES if not title.startswith("truncated")]) >= 60
+    assert len([title for title in TITLES if title.startswith("truncated")]) >= 10
 
 
 @pytest.mark.parametrize("title", TITLES)
 def test_a_hostile_archive_is_refused_and_nothing_is_written(tmp_path: Path, title: str) -> None:
-    archive, why = corpus(IMAGES, str(tmp_path))[title]
+    archive, reason = corpus(IMAGES, str(tmp_path))[title]
     (tmp_path / "work").mkdir()
     data = own(tmp_path / "work", archive)
     answer = data.prepare()
     assert not answer["ok"]
     [problem] = answer["problems"][:1]
     assert "images.zip" in problem
-    assert why in problem
+    assert reason in problem
     assert problem.isprintable()
     inputs = {"images.zip", "train.json", "val.json", "spec.json", ".ready.lock"}
     assert everything(tmp_path) == {"work", *(f"work/{name}" for name in inputs)}
@@ -68,12 +68,12 @@ def test_an_archive_with_an_unexpected_number_of_files_is_refused(tmp_path: Path
 
 def test_an_archive_with_a_flipped_bit_is_refused_or_read_correctly(tmp_path: Path) -> None:
     small = {f"{split}/{n}.jpg": draw(n, 16, 12) for split, n in (("train", 1), ("train", 2), ("val", 5), ("val", 6))}
-    whole = zip_of(small)
+    valid = zip_of(small)
     draws = random.Random(5)
     refused = 0
     for round_ in range(500):
-        damaged = bytearray(whole)
-        damaged[draws.randrange(len(whole))] ^= 1 << draws.randrange(8)
+        damaged = bytearray(valid)
+        damaged[draws.randrange(len(valid))] ^= 1 << draws.randrange(8)
         folder = tmp_path / str(round_)
         refused += not _is_accepted(folder, bytes(damaged), small)
     assert 350 < refused < 500

@@ -22,18 +22,18 @@ PICTURE = (
 def write_analysis(folder: Path, checkpoint_sha256: str, score: float) -> None:
     """Writes analysis.json and bootstrap.json. `score` is the AP of boxes and of masks."""
     both = {"bbox": score, "segm": score}
-    of = {"checkpointSha256": checkpoint_sha256, "annotationsSha256": hashlib.sha256(b"mini").hexdigest()}
-    drawn = {"resamples": RESAMPLES, "seed": SEED}
+    identity = {"checkpointSha256": checkpoint_sha256, "annotationsSha256": hashlib.sha256(b"mini").hexdigest()}
+    settings = {"resamples": RESAMPLES, "seed": SEED}
     replicates = _replicates(score)
-    bootstrap = {"images": IMAGES, **drawn, "classes": list(CLASSES), **dict.fromkeys(both, replicates)}
-    write_json(folder / "bootstrap.json", {"v": 1, **of, **bootstrap}, indent=None)
+    bootstrap = {"images": IMAGES, **settings, "classes": list(CLASSES), **dict.fromkeys(both, replicates)}
+    write_json(folder / "bootstrap.json", {"v": 1, **identity, **bootstrap}, indent=None)
     curve = [round(score, 4)] * 101
     interval = [max(0.0, score - 0.02), min(1.0, score + 0.02)]
-    of_class = {"AP": score, "AP50": score, "interval": interval, "curve": curve}
+    class_scores = {"AP": score, "AP50": score, "interval": interval, "curve": curve}
     analysis = {
         "images": IMAGES,
         "classes": [
-            {"name": name, "images": IMAGES // 2, "instances": OBJECTS // 3, **dict.fromkeys(both, of_class)}
+            {"name": name, "images": IMAGES // 2, "instances": OBJECTS // 3, **dict.fromkeys(both, class_scores)}
             for name in CLASSES
         ],
         "curves": dict.fromkeys(both, {"iou50": curve, "iou75": curve, "mean": curve}),
@@ -41,10 +41,14 @@ def write_analysis(folder: Path, checkpoint_sha256: str, score: float) -> None:
         "errors": dict.fromkeys(both, _errors(score)),
         "galleryRule": "The fake trainer shows a generated image.",
         "gallery": [_image(group, number, score) for number, group in enumerate(("best", "worst", "random"))],
-        "bootstrap": {**drawn, **dict.fromkeys(both, dict.fromkeys(("AP", "AP50", "AP75"), interval)), "seconds": 0.0},
+        "bootstrap": {
+            **settings,
+            **dict.fromkeys(both, dict.fromkeys(("AP", "AP50", "AP75"), interval)),
+            "seconds": 0.0,
+        },
         "seconds": 0.0,
     }
-    write_json(folder / "analysis.json", {"v": 1, **of, **analysis}, indent=None)
+    write_json(folder / "analysis.json", {"v": 1, **identity, **analysis}, indent=None)
 
 
 def _replicates(score: float) -> dict[str, Any]:

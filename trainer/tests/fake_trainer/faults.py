@@ -27,7 +27,7 @@ def add_fault_arguments(parser: argparse.ArgumentParser) -> None:
     faults.add_argument("--fail-message", default="the fake trainer was configured to fail")
     faults.add_argument("--kill-at-step", type=int, metavar="N", help="kills itself with SIGKILL")
     faults.add_argument(
-        "--kill-while-saving", type=int, metavar="N", help="kills itself half way through that checkpoint"
+        "--kill-while-saving", type=int, metavar="N", help="kills itself halfway through that checkpoint"
     )
     faults.add_argument("--hang-at-step", type=int, metavar="N", help="hangs without exiting")
     faults.add_argument(

@@ -27,7 +27,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--job-dir", type=Path, required=True)
     measured = parser.add_mutually_exclusive_group(required=True)
     measured.add_argument("--checkpoint", type=Path)
-    measured.add_argument("--weights", type=Path, help="any file, instead of a checkpoint")
+    measured.add_argument("--weights", type=Path, help="any file, in place of a checkpoint")
     parser.add_argument("--seconds", type=float, default=0.0, help="duration of the test")
     arguments = parser.parse_args(argv)
     prepare_process("cpu")

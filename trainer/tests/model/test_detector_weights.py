@@ -84,11 +84,11 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Released]:
     answer = command(RECIPE, path, root / "made/detector")
     path.unlink()
     assert answer["ok"], answer
-    made = Path(answer["result"]["path"])
+    converted = Path(answer["result"]["path"])
     model = build_model(settings()).eval()
-    model.load_state_dict(load_detector(made))
+    model.load_state_dict(load_detector(converted))
     yield Released(file, answer, model)
-    made.unlink()
+    converted.unlink()
 
 
 def settings() -> ConfigDict:
@@ -134,13 +134,13 @@ def test_backbone_and_neck_output_equals_that_of_the_authors_code(released: Rele
 def test_rpn_and_head_outputs_equal_those_of_the_authors_code(released: Released) -> None:
     level, regions, larger = noise(1, CHANNELS, 12, 16), noise(6, CHANNELS, 7, 7), noise(3, CHANNELS, 14, 14)
     pairs = list(zip(released.model.rpn_head((level,)), rpn_outputs(released.file, level), strict=True))
-    found = [(ours[0], theirs) for ours, theirs in pairs]
+    outputs = [(ours[0], theirs) for ours, theirs in pairs]
     for stage in range(STAGES):
         heads = released.model.roi_head
-        found += zip(heads.bbox_head[stage](regions), box_head_outputs(released.file, stage, regions), strict=True)
-        found.append((heads.mask_head[stage](larger), mask_head_outputs(released.file, stage, larger)))
-    assert len(found) == 2 + STAGES * 3
-    for ours, theirs in found:
+        outputs += zip(heads.bbox_head[stage](regions), box_head_outputs(released.file, stage, regions), strict=True)
+        outputs.append((heads.mask_head[stage](larger), mask_head_outputs(released.file, stage, larger)))
+    assert len(outputs) == 2 + STAGES * 3
+    for ours, theirs in outputs:
         assert ours.shape == theirs.shape
         assert theirs.std() > 0.1
         assert torch.allclose(ours, theirs, **CLOSE)
@@ -201,13 +201,13 @@ def test_all_weights_are_loaded_when_the_number_of_classes_is_equal(released: Re
 
 
 def test_training_refuses_a_detector_of_another_model(released: Released) -> None:
-    given = {key: value for key, value in released.model.state_dict().items() if "shared_convs.3" not in key}
-    given["roi_head.surprise"] = torch.zeros(2)
+    state = {key: value for key, value in released.model.state_dict().items() if "shared_convs.3" not in key}
+    state["roi_head.unknown"] = torch.zeros(2)
     with pytest.raises(
         ValueError,
         match=r"not of this model: roi_head.bbox_head.0.shared_convs.3.conv.weight is missing.* and \d+ more",
     ):
-        fit_to_classes(given, released.model.state_dict())
+        fit_to_classes(state, released.model.state_dict())
 
 
 def test_load_detector_refuses_a_file_that_was_not_converted(small: Path) -> None:

@@ -28,8 +28,8 @@ def require_equal(stock: torch.nn.Module, ours: torch.nn.Module, images: Tensor,
     results = []
     for module in (stock, ours):
         given = images.clone().requires_grad_()
-        made = module(given, *more)
-        outputs = made if isinstance(made, tuple) else (made,)
+        result = module(given, *more)
+        outputs = result if isinstance(result, tuple) else (result,)
         weights = torch.Generator().manual_seed(1)
         sum((one * torch.randn(one.shape, generator=weights)).mean() for one in outputs).backward()
         gradients = [parameter.grad for parameter in module.parameters()]
