@@ -152,5 +152,6 @@ async function removeRun(home: string, folder: ReturnType<typeof runFolder>): Pr
     process.kill(running.owner.pid, 'SIGKILL');
     while (await isAlive(running.owner)) await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  await rm(home, { recursive: true, force: true });
+  // An activity of a failed run may write its last file while the folder is removed.
+  await rm(home, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
 }
