@@ -80,9 +80,9 @@ def has_batch_norm(model: torch.nn.Module) -> bool:
 def test_accelerate_keeps_names_shapes_and_values_of_weights(model: torch.nn.Module) -> None:
     fast = copy.deepcopy(model)
     accelerate(fast, ALL_OF_MODEL)
-    expected, found = model.state_dict(), fast.state_dict()
-    assert list(found) == list(expected)
-    assert all(torch.equal(found[name], value) for name, value in expected.items())
+    expected, actual = model.state_dict(), fast.state_dict()
+    assert list(actual) == list(expected)
+    assert all(torch.equal(actual[name], value) for name, value in expected.items())
 
 
 def test_convolutions_run_channels_last_and_pooling_inputs_are_contiguous(
@@ -90,16 +90,16 @@ def test_convolutions_run_channels_last_and_pooling_inputs_are_contiguous(
 ) -> None:
     fast = copy.deepcopy(model)
     accelerate(fast, replace(OFF, channels_last=True))
-    seen: list[bool] = []
+    are_contiguous: list[bool] = []
     pools = [module for module in fast.modules() if isinstance(module, RoIAlign)]
     for pool in pools:
-        pool.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].is_contiguous()))
+        pool.register_forward_pre_hook(lambda _, inputs: are_contiguous.append(inputs[0].is_contiguous()))
     from_neck: list[bool] = []
     fast.neck.register_forward_hook(
         lambda _, __, maps: from_neck.extend(one.is_contiguous(memory_format=torch.channels_last) for one in maps)
     )
     step(fast)
-    assert (len(pools) > 0, set(seen), set(from_neck)) == (True, {True}, {True})
+    assert (len(pools) > 0, set(are_contiguous), set(from_neck)) == (True, {True}, {True})
 
 
 def test_accelerate_changes_nothing_without_a_switch(model: torch.nn.Module) -> None:

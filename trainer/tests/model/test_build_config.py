@@ -44,7 +44,7 @@ def built(
 
 
 def heads(part: Any) -> list[int]:
-    """Yields every num_classes of a model."""
+    """Returns every num_classes of a model."""
     if isinstance(part, dict):
         own = [part["num_classes"]] if "num_classes" in part else []
         return own + [one for inner in part.values() for one in heads(inner)]
@@ -77,9 +77,9 @@ def test_converted_weights_are_loaded_without_another_conversion(data: PreparedD
 
 @pytest.mark.parametrize("recipe", ["t_blog", "b_paper", "demo"])
 def test_images_are_read_from_the_archive_or_from_files(data: PreparedData, recipe: str) -> None:
-    places = {"train_dataloader": "train", "val_dataloader": "val", "test_dataloader": "val"}
+    splits = {"train_dataloader": "train", "val_dataloader": "val", "test_dataloader": "val"}
     config = built(data, recipe).config
-    for loader, split in places.items():
+    for loader, split in splits.items():
         dataset = config[loader].dataset
         [load] = [step for step in dataset.pipeline if step.type == "LoadImageFromFile"]
         assert load.backend_args == {
@@ -91,7 +91,7 @@ def test_images_are_read_from_the_archive_or_from_files(data: PreparedData, reci
     for one in data.manifest["splits"].values():
         one["archive"] = None
     config = built(data, recipe).config
-    for loader, split in places.items():
+    for loader, split in splits.items():
         dataset = config[loader].dataset
         [load] = [step for step in dataset.pipeline if step.type == "LoadImageFromFile"]
         assert load.backend_args is None
@@ -148,12 +148,15 @@ def test_a_cpu_trains_in_fp32_with_plain_batch_norm_and_warnings(data: PreparedD
 
 
 def test_control_changes_learning_rate_precision_and_micro_batches_with_warnings(data: PreparedData) -> None:
-    plain, ordered = (built(data, "s_blog", "cuda", control) for control in (NO_CHANGES, ALL_CHANGES))
-    assert (plain.config.optim_wrapper.optimizer.lr, plain.config.train_cfg.type) == (0.0001, "EpochBasedTrainLoop")
-    assert ordered.config.optim_wrapper.optimizer.lr == 0.0001 * 0.25
-    assert (ordered.config.optim_wrapper.type, "loss_scale" in ordered.config.optim_wrapper) == ("OptimWrapper", False)
-    assert (ordered.config.train_cfg.type, ordered.config.train_cfg.parts) == ("MicroBatchTrainLoop", 2)
-    assert ordered.warnings == [
+    unchanged, changed = (built(data, "s_blog", "cuda", control) for control in (NO_CHANGES, ALL_CHANGES))
+    assert (unchanged.config.optim_wrapper.optimizer.lr, unchanged.config.train_cfg.type) == (
+        0.0001,
+        "EpochBasedTrainLoop",
+    )
+    assert changed.config.optim_wrapper.optimizer.lr == 0.0001 * 0.25
+    assert (changed.config.optim_wrapper.type, "loss_scale" in changed.config.optim_wrapper) == ("OptimWrapper", False)
+    assert (changed.config.train_cfg.type, changed.config.train_cfg.parts) == ("MicroBatchTrainLoop", 2)
+    assert changed.warnings == [
         "trains with 0.25 times the recipe's learning rate, as requested",
         "trains in fp32 instead of mixed precision: as requested",
         "accumulates the gradients of 2 parts of each batch, as requested",
@@ -161,7 +164,7 @@ def test_control_changes_learning_rate_precision_and_micro_batches_with_warnings
 
 
 @pytest.mark.parametrize(
-    ("recipe", "batch", "ordered", "parts"),
+    ("recipe", "batch", "accumulate", "parts"),
     [
         ("s_paper", 2, 1, None),
         ("s_paper", 4, 1, 2),
@@ -174,14 +177,14 @@ def test_control_changes_learning_rate_precision_and_micro_batches_with_warnings
     ],
 )
 def test_a_batch_is_split_as_the_recipe_says_and_further_on_request(
-    data: PreparedData, recipe: str, batch: int, ordered: int, parts: int | None
+    data: PreparedData, recipe: str, batch: int, accumulate: int, parts: int | None
 ) -> None:
-    control = replace(NO_CHANGES, accumulate=ordered)
-    found = built(data, recipe, "cuda", control, batchPerGpu=batch)
-    assert found.config.train_cfg.type == ("EpochBasedTrainLoop" if parts is None else "MicroBatchTrainLoop")
-    assert found.config.train_cfg.get("parts") == parts
-    assert found.warnings == (
-        [] if ordered == 1 else [f"accumulates the gradients of {parts} parts of each batch, as requested"]
+    control = replace(NO_CHANGES, accumulate=accumulate)
+    result = built(data, recipe, "cuda", control, batchPerGpu=batch)
+    assert result.config.train_cfg.type == ("EpochBasedTrainLoop" if parts is None else "MicroBatchTrainLoop")
+    assert result.config.train_cfg.get("parts") == parts
+    assert result.warnings == (
+        [] if accumulate == 1 else [f"accumulates the gradients of {parts} parts of each batch, as requested"]
     )
 
 

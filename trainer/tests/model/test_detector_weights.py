@@ -81,7 +81,7 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Released]:
         "amp": OrderedDict({"loss_scaler0": {"loss_scale": 65536.0, "unskipped": 12}}),
     }
     torch.save({"state_dict": state, **training_state}, path, _use_new_zipfile_serialization=False)
-    answer = command(RECIPE, path, root / "made/detector")
+    answer = command(RECIPE, path, root / "converted/detector")
     path.unlink()
     assert answer["ok"], answer
     converted = Path(answer["result"]["path"])
@@ -226,7 +226,7 @@ def small(tmp_path: Path) -> Path:
 
 
 def test_a_detector_given_as_backbone_is_refused_naming_the_right_field(small: Path, tmp_path: Path) -> None:
-    answer = command(DEMO, small, tmp_path / "made", part="backbone")
+    answer = command(DEMO, small, tmp_path / "converted", part="backbone")
     assert (answer["ok"], answer["part"], answer["unexpected"]) == (False, "backbone", [])
     assert answer["rejected"] == (
         "detector.pth holds a whole detector instead of a backbone: "

@@ -20,7 +20,7 @@ ROUNDS = 120
 
 @pytest.fixture(scope="module")
 def augmented(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """Returns the seeded result for an image whose red channel increases from left to right."""
+    """Returns seeded results for an image whose red channel increases from left to right."""
     fill_registries()
     path = tmp_path_factory.mktemp("images") / "image.png"
     write_image(path)
@@ -107,9 +107,9 @@ def test_masks_fill_their_boxes(augmented: list[dict[str, Any]]) -> None:
         for box, mask in zip(one["boxes"].tolist(), one["masks"], strict=True):
             assert mask.shape == one["size"]
             rows, columns = np.nonzero(mask)
-            seen = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+            mask_box = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
             # Each of the two resizes rounds to whole pixels.
-            assert seen == pytest.approx(box, abs=4)
+            assert mask_box == pytest.approx(box, abs=4)
 
 
 def test_boxes_lie_inside_the_image(augmented: list[dict[str, Any]]) -> None:

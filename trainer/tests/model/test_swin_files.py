@@ -40,8 +40,8 @@ def released(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 def backbones(letter: str) -> list[ConfigDict]:
     """Returns the different backbones among the recipes of one size."""
-    found = [load_recipe(recipe, None).model.backbone for recipe in RECIPES[letter]]
-    return [one for index, one in enumerate(found) if one not in found[:index]]
+    candidates = [load_recipe(recipe, None).model.backbone for recipe in RECIPES[letter]]
+    return [one for index, one in enumerate(candidates) if one not in candidates[:index]]
 
 
 def test_attention_masks_match_the_input_size_of_the_file() -> None:
@@ -63,8 +63,8 @@ def test_backbone_output_equals_that_of_the_authors_code(released: tuple[str, Pa
     letter, path = released
     settings = backbones(letter)[0]
     image = torch.randn(1, 3, 100, 132, generator=torch.Generator().manual_seed(1))
-    made = store(read_backbone(path, settings), expected_tensors(settings), tmp_path / "swin")
-    ours = outputs(settings, Path(made["path"]), image)
+    converted = store(read_backbone(path, settings), expected_tensors(settings), tmp_path / "swin")
+    ours = outputs(settings, Path(converted["path"]), image)
     theirs = expected_outputs(torch.load(path, weights_only=True)["model"], SIZES[letter], image)
     for one, other in zip(ours, theirs, strict=True):
         assert other.std() > 0.5

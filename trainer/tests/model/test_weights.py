@@ -62,17 +62,17 @@ def command(recipe: str, weights: Path, into: Path) -> dict[str, Any]:
 
 
 def test_convert_accepts_weights_of_the_size_in_the_recipe(mini: Path, tmp_path: Path) -> None:
-    answer = command("demo", mini, tmp_path / "made/swin")
+    answer = command("demo", mini, tmp_path / "converted/swin")
     assert answer["ok"] is True
     assert "rejected" not in answer
     assert (answer["missing"], answer["unexpected"], answer["mismatched"]) == ([], [], [])
     assert answer["source"]["bytes"] == mini.stat().st_size
     assert answer["parameters"] > 1_000_000
     assert answer["network"] in ("isolated", "not isolated")
-    made = tmp_path / "made/swin.safetensors"
-    assert answer["result"]["path"] == str(made)
-    assert answer["result"]["bytes"] == made.stat().st_size
-    assert {path.name for path in made.parent.iterdir()} == {"swin.json", "swin.safetensors"}
+    converted = tmp_path / "converted/swin.safetensors"
+    assert answer["result"]["path"] == str(converted)
+    assert answer["result"]["bytes"] == converted.stat().st_size
+    assert {path.name for path in converted.parent.iterdir()} == {"swin.json", "swin.safetensors"}
 
 
 def test_equal_tensors_convert_to_equal_bytes_for_every_file_format(
@@ -83,14 +83,14 @@ def test_equal_tensors_convert_to_equal_bytes_for_every_file_format(
     torch.save(dict(reversed(torch.load(mini, weights_only=True)["model"].items())), reordered)
     assert convert(reordered, demo, tmp_path / "second")["sha256"] == first["sha256"]
     again = convert(Path(first["path"]), demo, tmp_path / "third")
-    assert again["sha256"] == first["sha256"], "what is converted is not converted twice"
+    assert again["sha256"] == first["sha256"], "a converted file is not converted again"
 
 
 def test_converted_weights_initialize_the_backbone_as_the_original_file_does(
     mini: Path, demo: ConfigDict, tmp_path: Path
 ) -> None:
-    made = convert(mini, demo, tmp_path / "swin")
-    before, after = (initialized(demo, path) for path in (mini, Path(made["path"])))
+    converted = convert(mini, demo, tmp_path / "swin")
+    before, after = (initialized(demo, path) for path in (mini, Path(converted["path"])))
     assert before.keys() == after.keys()
     assert [key for key, value in before.items() if not torch.equal(value, after[key])] == []
     assert not torch.equal(
@@ -142,11 +142,11 @@ def test_weights_of_another_size_are_refused_naming_every_difference(mini: Path,
 def test_refusal_names_a_missing_and_an_unexpected_tensor(mini: Path, demo: ConfigDict, tmp_path: Path) -> None:
     def change(model: dict[str, torch.Tensor]) -> None:
         del model["layers.0.blocks.0.attn.qkv.weight"]
-        model["layers.9.surprise"] = torch.zeros(1)
+        model["layers.9.unknown"] = torch.zeros(1)
 
     comparison = check(changed(mini, tmp_path / "other.pth", change), demo)
     assert comparison.missing == ["stages.0.blocks.0.attn.w_msa.qkv.weight"]
-    assert comparison.unexpected == ["stages.9.surprise"]
+    assert comparison.unexpected == ["stages.9.unknown"]
 
 
 def test_a_derived_table_may_be_missing_but_must_have_the_right_size(

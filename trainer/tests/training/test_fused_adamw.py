@@ -50,7 +50,7 @@ def test_fused_adamw_equals_the_stock_optimizer_after_twenty_steps() -> None:
     wrappers = wrapper_of(stock, torch.optim.AdamW), wrapper_of(fused, FusedAdamW)
     losses = [train(network, wrapper, 0, STEPS) for network, wrapper in zip((stock, fused), wrappers, strict=True)]
     assert losses[0] == pytest.approx(losses[1], abs=1e-5)
-    assert not torch.equal(stock.conv.weight, Network().conv.weight), "it has learned"
+    assert not torch.equal(stock.conv.weight, Network().conv.weight), "training must change the weights"
     for one, other in zip(stock.parameters(), fused.parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
     states = [wrapper.state_dict()["state"] for wrapper in wrappers]
@@ -71,7 +71,7 @@ def test_parameters_with_equal_settings_share_one_kernel(monkeypatch: pytest.Mon
     wrapper = wrapper_of(network, FusedAdamW)
     train(network, wrapper, 0, 1)
     assert sorted(calls) == [2, 4], "norm without decay, the rest with"
-    assert len(wrapper.optimizer.param_groups) == 6, "groups stay as MMEngine made them"
+    assert len(wrapper.optimizer.param_groups) == 6, "groups stay as MMEngine created them"
 
 
 def test_groups_with_different_settings_stay_separate() -> None:
@@ -88,7 +88,7 @@ def test_groups_with_different_settings_stay_separate() -> None:
 )
 def test_fused_and_stock_checkpoints_are_interchangeable_in_any_memory_format(before: type, after: type) -> None:
     reference, first = Network(), Network()
-    undisturbed = train(reference, wrapper_of(reference, torch.optim.AdamW), 0, 6)
+    expected = train(reference, wrapper_of(reference, torch.optim.AdamW), 0, 6)
     wrapper = wrapper_of(first, before)
     train(first, wrapper, 0, 3)
     second = Network().to(memory_format=torch.channels_last)
@@ -97,7 +97,7 @@ def test_fused_and_stock_checkpoints_are_interchangeable_in_any_memory_format(be
     restore_optimizer(resumed, copy.deepcopy(wrapper.state_dict()))
     assert {group["fused"] for group in resumed.optimizer.param_groups} == {True if after is FusedAdamW else None}
     assert resumed.optimizer.state[second.conv.weight]["exp_avg"].stride() == second.conv.weight.stride()
-    assert train(second, resumed, 3, 3) == pytest.approx(undisturbed[3:], abs=1e-5)
+    assert train(second, resumed, 3, 3) == pytest.approx(expected[3:], abs=1e-5)
 
 
 def test_fused_adamw_skips_a_step_when_the_loss_scaler_finds_an_overflow() -> None:

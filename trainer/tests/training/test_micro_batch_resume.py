@@ -49,7 +49,7 @@ class Points:
 
 
 class Watcher(Hook):
-    """Records the content of a checkpoint after each step, in the hook point where CheckpointHook saves."""
+    """Records the content of a checkpoint after each step, at the hook point where CheckpointHook saves."""
 
     priority = "LOWEST"
 
@@ -96,21 +96,21 @@ def train(work_dir: Path, name: str, state: dict[str, Any] | None = None) -> tup
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Line, Watcher]:
-    return train(tmp_path_factory.mktemp("undisturbed"), "undisturbed")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Line, Watcher]:
+    return train(tmp_path_factory.mktemp("uninterrupted"), "uninterrupted")
 
 
-def test_checkpoints_never_fall_between_the_micro_batches_of_a_step(undisturbed: tuple[Line, Watcher]) -> None:
-    model, watcher = undisturbed
-    assert watcher.counted == [(step, step, True) for step in range(1, STEPS + 1)], "no gradient is left to be saved"
+def test_checkpoints_never_fall_between_the_micro_batches_of_a_step(uninterrupted: tuple[Line, Watcher]) -> None:
+    model, watcher = uninterrupted
+    assert watcher.counted == [(step, step, True) for step in range(1, STEPS + 1)], "no gradient remains to be saved"
     assert model.passes == PARTS * STEPS
 
 
 @pytest.mark.parametrize("stopped_after", [1, 2, 4, 5])
 def test_a_run_resumed_in_the_middle_of_an_epoch_ends_with_the_same_weights(
-    stopped_after: int, undisturbed: tuple[Line, Watcher], tmp_path: Path
+    stopped_after: int, uninterrupted: tuple[Line, Watcher], tmp_path: Path
 ) -> None:
-    model, watcher = undisturbed
+    model, watcher = uninterrupted
     state = copy.deepcopy(watcher.states[stopped_after])
     resumed, again = train(tmp_path, f"resumed after {stopped_after}", state)
     assert [done for done, _, _ in again.counted] == list(range(stopped_after + 1, STEPS + 1))

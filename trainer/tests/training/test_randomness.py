@@ -23,7 +23,7 @@ def test_random_draws_equal_the_recorded_values() -> None:
     assert derive(1, "step", 0, 7).hex() == "62031445099075a5ced64ff669a058b6"
 
 
-class Drawing(Dataset[float]):
+class RandomDataset(Dataset[float]):
     def __init__(self) -> None:
         self.first = SeedSample(0)
 
@@ -35,17 +35,17 @@ class Drawing(Dataset[float]):
         return float(np.random.rand())
 
 
-def drawn(workers: int, epochs: int) -> list[list[float]]:
-    data = Drawing()
+def draw_epochs(workers: int, epochs: int) -> list[list[float]]:
+    data = RandomDataset()
     loader = DataLoader(data, batch_size=2, num_workers=workers, persistent_workers=workers > 0)
-    found = []
+    epochs_drawn = []
     for epoch in range(epochs):
         data.first.epoch.value = epoch
-        found.append(torch.cat(list(loader)).tolist())
-    return found
+        epochs_drawn.append(torch.cat(list(loader)).tolist())
+    return epochs_drawn
 
 
 def test_persistent_loader_workers_draw_as_a_single_process_in_every_epoch() -> None:
-    alone = drawn(workers=0, epochs=3)
-    assert drawn(workers=2, epochs=3) == alone
-    assert alone[0] != alone[1] != alone[2]
+    expected = draw_epochs(workers=0, epochs=3)
+    assert draw_epochs(workers=2, epochs=3) == expected
+    assert expected[0] != expected[1] != expected[2]

@@ -28,14 +28,14 @@ class Training:
 
     def train(self, epochs: int) -> list[list[float]]:
         """Returns the learning rates of both groups at each step, with 3 steps per epoch."""
-        seen = []
+        rates = []
         for _ in range(epochs):
             for _ in range(3):
-                seen.append([group["lr"] for group in self.wrapper.optimizer.param_groups])
+                rates.append([group["lr"] for group in self.wrapper.optimizer.param_groups])
                 self.wrapper.update_params(self.model(torch.ones(4)).square().sum())
                 self.schedulers[0].step()
             self.schedulers[1].step()
-        return seen
+        return rates
 
     def state(self) -> dict[str, Any]:
         schedulers = [scheduler.state_dict() for scheduler in self.schedulers]
@@ -79,8 +79,8 @@ def test_the_size_of_a_snapshot_is_that_of_its_tensors() -> None:
 def test_weights_with_nan_or_infinity_are_not_finite() -> None:
     counted = torch.tensor(7)
     assert weights_are_finite({"state_dict": {"w": torch.ones(2), "num_batches_tracked": counted}})
-    for lost in (float("nan"), float("inf")):
-        assert not weights_are_finite({"state_dict": {"w": torch.tensor([1.0, lost])}})
+    for value in (float("nan"), float("inf")):
+        assert not weights_are_finite({"state_dict": {"w": torch.tensor([1.0, value])}})
 
 
 def test_a_learning_rate_factor_of_one_changes_no_bit() -> None:

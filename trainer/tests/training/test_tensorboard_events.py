@@ -33,35 +33,35 @@ def train(progress: Progress, since: int, until: int, loss: float) -> None:
 
 
 def read(folder: Path) -> EventAccumulator:
-    found = EventAccumulator(str(folder / "tensorboard"))
-    found.Reload()
-    return found
+    accumulator = EventAccumulator(str(folder / "tensorboard"))
+    accumulator.Reload()
+    return accumulator
 
 
-def points(found: EventAccumulator, tag: str) -> dict[int, float]:
-    steps = [one.step for one in found.Scalars(tag)]
+def points(accumulator: EventAccumulator, tag: str) -> dict[int, float]:
+    steps = [one.step for one in accumulator.Scalars(tag)]
     assert steps == sorted(set(steps))
-    return {one.step: round(one.value, 6) for one in found.Scalars(tag)}
+    return {one.step: round(one.value, 6) for one in accumulator.Scalars(tag)}
 
 
 def test_tensorboard_reads_losses_learning_rate_step_time_and_ap(tmp_path: Path) -> None:
     train(trainer(tmp_path, 1), 0, 4, loss=1)
-    found = read(tmp_path)
-    assert points(found, "train/loss") == {1: 2, 2: 3, 3: 4, 4: 5}
-    assert points(found, "losses/s0.loss_bbox") == {1: 0.5, 2: 0.5, 3: 0.5, 4: 0.5}
-    assert points(found, "train/lr") == {1: 0.0001, 2: 0.0001, 3: 0.0001, 4: 0.0001}
-    assert points(found, "train/step_seconds")[4] == 0.5
-    assert points(found, "validation/box_AP") == {2: 0.02, 4: 0.04}
-    assert "validation/mask_AP" not in found.Tags()["scalars"], "there was no ground truth"
+    accumulator = read(tmp_path)
+    assert points(accumulator, "train/loss") == {1: 2, 2: 3, 3: 4, 4: 5}
+    assert points(accumulator, "losses/s0.loss_bbox") == {1: 0.5, 2: 0.5, 3: 0.5, 4: 0.5}
+    assert points(accumulator, "train/lr") == {1: 0.0001, 2: 0.0001, 3: 0.0001, 4: 0.0001}
+    assert points(accumulator, "train/step_seconds")[4] == 0.5
+    assert points(accumulator, "validation/box_AP") == {2: 0.02, 4: 0.04}
+    assert "validation/mask_AP" not in accumulator.Tags()["scalars"], "there was no ground truth"
 
 
 def test_tensorboard_shows_each_step_once_with_its_latest_value_after_a_resume(tmp_path: Path) -> None:
     train(trainer(tmp_path, 1), 0, 5, loss=1)
     train(trainer(tmp_path, 2), 2, 6, loss=10)
     assert len(list((tmp_path / "tensorboard").iterdir())) == 2
-    found = read(tmp_path)
-    assert points(found, "train/loss") == {1: 2, 2: 3, 3: 13, 4: 14, 5: 15, 6: 16}
-    assert points(found, "validation/box_AP") == {2: 0.02, 4: 0.04, 6: 0.06}
+    accumulator = read(tmp_path)
+    assert points(accumulator, "train/loss") == {1: 2, 2: 3, 3: 13, 4: 14, 5: 15, 6: 16}
+    assert points(accumulator, "validation/box_AP") == {2: 0.02, 4: 0.04, 6: 0.06}
 
 
 def test_tensorboard_values_are_readable_immediately_and_after_a_kill(tmp_path: Path) -> None:
@@ -104,9 +104,11 @@ progress.subscribe(tensorboard)
 progress.write("started", iteration=0)
 progress.write("step", iteration=1, loss=1.0, losses={{}}, lr=1.0, stepSeconds=1.0)
 """
-    found = environment()
+    variables = environment()
     subprocess.run(
-        [sys.executable, "-c", script], env=found | {"PYTHONPATH": f"{tmp_path}:{found['PYTHONPATH']}"}, check=True
+        [sys.executable, "-c", script],
+        env=variables | {"PYTHONPATH": f"{tmp_path}:{variables['PYTHONPATH']}"},
+        check=True,
     )
     kinds = [json.loads(line)["type"] for line in (tmp_path / "p").read_text().splitlines()]
     assert kinds == ["started", "warning", "step"]
