@@ -13,6 +13,6 @@ Packages, each importing only those below it (tests/test_layout.py checks that t
     metrics      COCO scores
     data         checks, preparation and reading of data sets
     demo         the data set and weights of the demo
-    job          plan, control, progress, heartbeats and ending of a job
+    job          plan, control, progress, heartbeats and outcome of a job
     system       atomic files, processes, signals, sandbox
 """

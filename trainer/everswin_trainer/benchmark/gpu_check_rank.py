@@ -59,13 +59,13 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args(argv)
-    out, context = arguments.out.resolve(), Context.of(arguments)
+    out, context = arguments.out.resolve(), Context.from_arguments(arguments)
     in_use = memory_in_use_mib(context)
     # Imported here: MMDetection takes seconds to import, and needs mmcv's ops and CUDA to be set up.
     from everswin_trainer.training.progress_hook import peak_memory_mb, versions
     from everswin_trainer.training.run import Start, assemble
 
-    runner = assemble(context, Start.of(arguments.weights, None, None))
+    runner = assemble(context, Start.choose(arguments.weights, None, None))
     hook = MeasuringHook(arguments.iterations, arguments.device)
     runner.register_hook(hook)
     try:

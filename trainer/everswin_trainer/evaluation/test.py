@@ -40,7 +40,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
 def main(argv: list[str]) -> int:
     """Writes metrics.json and returns 0. Returns 143 after SIGTERM; torchrun records any exception."""
     arguments = parse(argv)
-    context = Context.of(arguments)
+    context = Context.from_arguments(arguments)
     checkpoint = load_tested(arguments, context.plan.plan_hash)
     per_epoch = checkpoint.iteration // max(1, checkpoint.epoch)
     context.write_started(checkpoint.position, per_epoch, context.plan.epochs, checkpoint.path, [os.getpid()], {})

@@ -13,7 +13,7 @@ UNLISTED, CPU = "gpus", "cpu"
 
 
 class GpusUnknown(Exception):
-    """nvidia-smi is installed but fails."""
+    """Raised when nvidia-smi is installed but fails."""
 
 
 @dataclass(frozen=True)

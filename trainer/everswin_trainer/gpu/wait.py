@@ -25,15 +25,15 @@ MEMORY_SECONDS = 1.0
 
 
 class NotEnoughGpus(Exception):
-    """This machine has fewer GPUs than the job requests."""
+    """Raised when this machine has fewer GPUs than the job requests."""
 
 
 class ParentExited(Exception):
-    """The process that started this supervisor has ended, so no worker would watch the trainer."""
+    """Raised when the process that started this supervisor has ended: no worker would watch the trainer."""
 
 
 class StopRequested(Exception):
-    """A stop was requested during the wait."""
+    """Raised when a stop is requested during the wait."""
 
 
 @dataclass(frozen=True)

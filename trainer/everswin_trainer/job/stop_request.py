@@ -18,7 +18,7 @@ PATIENCE_SECONDS = 2.0
 
 
 class Preempted(Exception):
-    """A stop was requested, and everything up to this position is on disk."""
+    """Raised after a requested stop, once everything up to this position is on disk."""
 
     def __init__(self, epoch: int, iteration: int) -> None:
         super().__init__(f"stopped on request after epoch {epoch}, step {iteration}")

@@ -43,7 +43,7 @@ def make_pooling_inputs_contiguous(model: torch.nn.Module) -> None:
 def compile_backbone(backbone: torch.nn.Module) -> None:
     """Compiles attention and MLP of each Swin block, in place.
 
-    Does not compile whole blocks: in these two, batches differ in one dimension only, and there are no random draws.
+    Does not compile complete blocks: in attention and MLP, batches differ in only one dimension, and nothing is random.
     """
     torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, COMPILED_VARIANTS)
     for module in backbone.modules():

@@ -26,7 +26,7 @@ class BuiltConfig:
 
 
 class QuickTextConfig(Config):
-    """MMEngine logs the whole configuration several times; formatting it with yapf takes over a second each time."""
+    """A config formatted without yapf: MMEngine logs it several times, and yapf takes over a second each time."""
 
     @property
     def pretty_text(self) -> str:

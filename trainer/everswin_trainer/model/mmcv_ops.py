@@ -1,8 +1,8 @@
 """Provides the two compiled mmcv ops that Cascade Mask R-CNN needs, with torchvision's kernels.
 
 mmcv from PyPI has no compiled module `mmcv._ext`, and building it takes a CUDA toolkit and many minutes. torchvision's
-wheel already holds the same `nms` and `roi_align` for CPU and CUDA, so `install()` puts a stand-in for `mmcv._ext` into
-`sys.modules`. Signatures and out-parameters follow mmcv/ops/nms.py and mmcv/ops/roi_align.py of onedl-mmcv 2.3.6.
+wheel already has the same `nms` and `roi_align` for CPU and CUDA, so `install()` adds a replacement for `mmcv._ext`
+to `sys.modules`. Signatures and out-parameters follow mmcv/ops/nms.py and mmcv/ops/roi_align.py of onedl-mmcv 2.3.6.
 """
 
 import importlib.util
@@ -24,16 +24,16 @@ def install() -> None:
 
     Must run before anything imports `mmcv.ops` (mmdet does).
     """
-    # Finds the stand-in of an earlier call too, because it has a spec.
+    # Also finds the replacement of an earlier call, because it has a spec.
     if importlib.util.find_spec(_NAME) is None:
-        sys.modules[_NAME] = _StandIn()
+        sys.modules[_NAME] = _Replacement()
 
 
-class _StandIn(ModuleType):
+class _Replacement(ModuleType):
     """A module in which every name resolves, because mmcv asserts at import that all ops exist; missing ops raise."""
 
     def __init__(self) -> None:
-        super().__init__(_NAME, "Stand-in for mmcv's compiled ops: nms and roi_align from torchvision.")
+        super().__init__(_NAME, "Replacement for mmcv's compiled ops: nms and roi_align from torchvision.")
         # mmengine asks importlib for this module's spec, which fails on a module without one.
         self.__spec__ = ModuleSpec(_NAME, loader=None, origin=__name__)
         self.nms = nms

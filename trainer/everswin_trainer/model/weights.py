@@ -24,7 +24,7 @@ DERIVED = ("relative_position_index", "attn_mask")
 DETECTOR_ONLY = ("norm0", "norm1", "norm2", "norm3")
 # MMDetection loads only keys with this prefix.
 PREFIX = "backbone."
-# Other parts of a whole detector than the backbone.
+# Parts of a detector other than the backbone.
 DETECTOR_PARTS = ("neck.", "rpn_head.", "roi_head.", "bbox_head.", "mask_head.")
 SUFFIX = ".safetensors"
 

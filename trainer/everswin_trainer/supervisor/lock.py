@@ -29,7 +29,7 @@ OPENERS_AFTER_SECONDS = 2.0
 
 
 class JobLocked(Exception):
-    """Another supervisor holds the lock, or survivors of one could not be killed."""
+    """Raised when another supervisor holds the lock, or when its surviving processes cannot be killed."""
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ class Context:
     progress: Progress | None
 
     @classmethod
-    def of(cls, arguments: argparse.Namespace) -> "Context":
+    def from_arguments(cls, arguments: argparse.Namespace) -> "Context":
         """Creates the context from the arguments of `add_arguments`. Raises ValueError if plan and recipe differ."""
         job, attempt = Job.of_rank(arguments.job_dir), Attempt.from_environment()
         stop = StopRequest(lambda: is_stop_requested(job)).install()

@@ -10,7 +10,7 @@ Group = dict[str, Any]
 
 @OPTIMIZERS.register_module()
 class FusedAdamW(torch.optim.AdamW):
-    """torch's fused AdamW with one call per distinct setting.
+    """Fused AdamW of torch with one call per distinct setting.
 
     With decay multipliers, MMEngine makes one group per parameter: the GPU waits for hundreds of calls in each step.
     Groups and state do not change, so checkpoints keep the layout of the stock optimizer.

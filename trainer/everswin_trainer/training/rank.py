@@ -15,7 +15,7 @@ TIMEOUT = timedelta(seconds=1800)
 
 @dataclass
 class Rank:
-    """`number` of `world` in all, `local` of `local_world` on this machine."""
+    """Rank `number` of `world` ranks in total, and `local` of `local_world` on this machine."""
 
     number: int
     world: int

@@ -40,7 +40,7 @@ class Start:
     resume: Checkpoint | None
 
     @classmethod
-    def of(cls, backbone: Path | None, detector: Path | None, resume: Checkpoint | None) -> "Start":
+    def choose(cls, backbone: Path | None, detector: Path | None, resume: Checkpoint | None) -> "Start":
         """Creates a start; a checkpoint takes precedence over pretrained weights."""
         if resume:
             return cls(None, None, resume)

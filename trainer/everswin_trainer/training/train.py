@@ -26,7 +26,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
 def main(argv: list[str]) -> int:
     """Returns 0 at the end of training and 143 after SIGTERM; torchrun records any other exception."""
     arguments = parse(argv)
-    context = Context.of(arguments)
+    context = Context.from_arguments(arguments)
     if context.rank.world != context.plan.gpus:
         raise ValueError(f"expected {context.plan.gpus} ranks as the plan says, got {context.rank.world}")
     plan_hash = arguments.resume_plan or context.plan.plan_hash
@@ -38,7 +38,7 @@ def main(argv: list[str]) -> int:
     # Imported here: MMDetection takes seconds to import, and needs mmcv's ops and CUDA to be set up.
     from everswin_trainer.training.run import Start, train
 
-    start = Start.of(arguments.weights, arguments.init_detector, resume)
+    start = Start.choose(arguments.weights, arguments.init_detector, resume)
     return context.run(lambda: train(context, start))
 
 

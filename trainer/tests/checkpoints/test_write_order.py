@@ -20,7 +20,7 @@ RETIRE = ["unlink .json", "fsync folder", "unlink .pth"]
 
 @pytest.fixture
 def calls(job: JobFolder) -> list[tuple[str, str]]:
-    """(checkpoint, call) in order, for three checkpoints of which retention deletes the first."""
+    """Returns (checkpoint, call) in order, for three checkpoints of which retention deletes the first."""
     if shutil.which("strace") is None:
         pytest.skip("strace is not installed (apt-get install strace)")
     job.plan["checkpoint"]["keepLast"] = 2

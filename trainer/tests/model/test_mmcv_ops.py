@@ -13,7 +13,7 @@ from everswin_trainer.model import mmcv_ops
 
 mmcv_ops.install()
 
-import mmcv.ops  # noqa: E402  (needs the stand-in)
+import mmcv.ops  # noqa: E402  (needs the replacement)
 
 
 def bilinear(plane: Tensor, y: float, x: float) -> Tensor:
