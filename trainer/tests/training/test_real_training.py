@@ -32,9 +32,9 @@ class RealHosts(RealJob):
         return [self.start_on(host, attempt, endpoint, resume) for host in ("a", "b")]
 
     def start_on(self, host: str, attempt: int, endpoint: str, resume: Path | None) -> subprocess.Popen[bytes]:
-        meeting = ["--nnodes", "2", "--rdzv-backend", "c10d", "--rdzv-endpoint", endpoint, "--rdzv-id", str(attempt)]
-        here = ["--rdzv-conf", f"is_host={int(host == 'a')}", "--local-addr", "127.0.0.1", "--nproc-per-node", "1"]
-        program = self.ranked([*meeting, *here, "--max-restarts", "0"], *self.training(resume))
+        rendezvous = ["--nnodes", "2", "--rdzv-backend", "c10d", "--rdzv-endpoint", endpoint, "--rdzv-id", str(attempt)]
+        own_host = ["--rdzv-conf", f"is_host={int(host == 'a')}", "--local-addr", "127.0.0.1", "--nproc-per-node", "1"]
+        program = self.ranked([*rendezvous, *own_host, "--max-restarts", "0"], *self.training(resume))
         ours = ["--job-dir", str(self.folder_of(host)), "--run-dir", str(self.folder), "--attempt", str(attempt)]
         ours += ["--fence", str(attempt), "--grace-seconds", "60", "--stall-seconds", *WATCHED]
         gpus = ["--gpu-folder", str(self.root / f"gpus-{host}"), "--device", "cpu", "--parent-pid", str(os.getpid())]
@@ -103,8 +103,8 @@ def detector(uninterrupted: RealJob, tmp_path_factory: pytest.TempPathFactory) -
     """Last checkpoint of a run, converted like any other detector file."""
     into = tmp_path_factory.mktemp("detector") / "detector"
     files = ["--recipe", str(RECIPE), "--weights", str(uninterrupted.newest_checkpoint())]
-    where = ["--into", str(into), "--out", f"{into}.json"]
-    command = [sys.executable, "-m", "everswin_trainer", "convert-weights", "--part", "detector", *files, *where]
+    outputs = ["--into", str(into), "--out", f"{into}.json"]
+    command = [sys.executable, "-m", "everswin_trainer", "convert-weights", "--part", "detector", *files, *outputs]
     subprocess.run(command, env=environment(), check=True)
     answer = json.loads(Path(f"{into}.json").read_text())
     assert (answer["ok"], answer["classes"]) == (True, 3), answer
@@ -139,14 +139,14 @@ def test_a_save_blocks_training_only_while_it_copies(uninterrupted: RealJob) -> 
 
 
 def test_tensorboard_shows_each_step_and_validation_once_after_a_kill_and_resume(interrupted: RealJob) -> None:
-    found = EventAccumulator(str(interrupted.folder / "tensorboard"))
-    found.Reload()
-    losses = {one.step: one.value for one in found.Scalars("train/loss")}
+    accumulator = EventAccumulator(str(interrupted.folder / "tensorboard"))
+    accumulator.Reload()
+    losses = {one.step: one.value for one in accumulator.Scalars("train/loss")}
     assert list(losses) == list(range(1, 2 * STEPS_PER_EPOCH + 1))
-    assert len(found.Scalars("train/loss")) == len(losses)
+    assert len(accumulator.Scalars("train/loss")) == len(losses)
     assert losses == pytest.approx(interrupted.losses())
     last = {one["iteration"]: one["bbox"]["AP"] for one in interrupted.events("validation")}
-    assert {one.step: one.value for one in found.Scalars("validation/box_AP")} == pytest.approx(last)
+    assert {one.step: one.value for one in accumulator.Scalars("validation/box_AP")} == pytest.approx(last)
 
 
 def test_a_validation_event_has_its_duration(uninterrupted: RealJob) -> None:
@@ -171,8 +171,8 @@ def test_the_second_rank_writes_its_own_log(uninterrupted: RealJob) -> None:
 
 
 def test_mmengine_writes_no_checkpoints(uninterrupted: RealJob) -> None:
-    found = sorted(path.relative_to(uninterrupted.folder).as_posix() for path in uninterrupted.folder.rglob("*.pth"))
-    assert found == ["checkpoints/e001-i000010.pth", "checkpoints/e002-i000020.pth"]
+    paths = sorted(path.relative_to(uninterrupted.folder).as_posix() for path in uninterrupted.folder.rglob("*.pth"))
+    assert paths == ["checkpoints/e001-i000010.pth", "checkpoints/e002-i000020.pth"]
 
 
 def test_checkpoints_contain_no_path_and_no_config_text(uninterrupted: RealJob) -> None:
