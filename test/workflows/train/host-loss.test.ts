@@ -10,6 +10,7 @@ import { readJson } from '../../../activities/shared/files/json-file.ts';
 import { readProgress } from '../../../activities/shared/run/progress-reader.ts';
 import { taskQueues } from '../../../configs/names.ts';
 import { CheckpointManifest, RunStatus, type RunPlan } from '../../../configs/schema/index.ts';
+import { RunPointer } from '../../../configs/schema/run-pointer.ts';
 import { objectStoreRegion } from '../../../infra/stack/object-store.ts';
 import { startRun } from '../../../infra/client/start-run.ts';
 import { startPartitionProxy } from '../../fixtures/partition-proxy.ts';
@@ -72,6 +73,11 @@ async function destroy({ folder, dependencies }: MiniRun): Promise<void> {
   await rm(dependencies.home, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
 }
 
+async function hasPointedCheckpoint(prefix: string): Promise<boolean> {
+  const pointer = await s3.store(prefix).read('runs/mini/latest.json');
+  return pointer !== undefined && RunPointer.parse(JSON.parse(pointer.body)).checkpoints.length > 0;
+}
+
 test('trainDetector finishes on another machine with equal weights when a machine is lost', async () => {
   const undisturbed = await createMachine();
   const controlOf = (prefix: string) => ({ resolvePlan: () => Promise.resolve(planIn(prefix)) });
@@ -86,8 +92,8 @@ test('trainDetector finishes on another machine with equal weights when a machin
     await withControlWorker(controlOf('lost'), async (client) => {
       const first = await startGpuWorker(proxy.address, lost);
       const { handle } = await startRun(client, freshInput());
-      const isCopied = async () => (await s3.store('lost/').list('runs/mini/checkpoints/')).length > 0;
-      while (!(await s3.store('lost/').read('runs/mini/latest.json')) || !(await isCopied())) await sleep(100);
+      // The pointer names a checkpoint only once it is complete in the store.
+      while (!(await hasPointedCheckpoint('lost/'))) await sleep(100);
       proxy.cut();
       await destroy(lost);
 
