@@ -1,10 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { JobFolder } from '../../configs/paths.ts';
 import { TrainerExit, TrainerOwner, type HostResult, type Rendezvous } from '../../configs/schema/index.ts';
 import { readJson } from '../shared/files/json-file.ts';
 import { assertFence, raiseFence } from '../shared/run/fence.ts';
-import { isAlive } from '../shared/trainer/process-identity.ts';
-import { findLiveJob, requestStop, type JobOutcome, type RunningJob } from '../shared/trainer/trainer-process.ts';
+import { findLiveJob, stopJob, type JobOutcome, type RunningJob } from '../shared/trainer/trainer-process.ts';
 import { explainOutcome } from './failures/explain-failure.ts';
 
 /**
@@ -19,11 +17,8 @@ export async function adoptHostTrainer(
   await assertFence(job, fence);
   const live = await findLiveJob(job);
   if (live?.owner.fence === trainerFence) return live;
-  if (live !== undefined) {
-    // It belongs to an earlier attempt, whose leader has ended.
-    await requestStop(live.owner);
-    while (await isAlive(live.owner)) await sleep(100);
-  }
+  // The live job belongs to an earlier attempt, whose leader has ended.
+  if (live !== undefined) await stopJob(job);
   const exit = await readJson(job.exit, TrainerExit);
   if (exit?.fence === trainerFence) return summarizeHostTrainer({ exit });
   const owner = await readJson(job.owner, TrainerOwner);

@@ -1,21 +1,12 @@
 import { readdir } from 'node:fs/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { ignoreMissing } from '../../activities/shared/files/ignore-missing.ts';
 import { listJobs } from '../../activities/shared/trainer/host-topology.ts';
-import { isAlive } from '../../activities/shared/trainer/process-identity.ts';
-import { findLiveJob, requestStop } from '../../activities/shared/trainer/trainer-process.ts';
+import { stopJob } from '../../activities/shared/trainer/trainer-process.ts';
 import { homeFolders } from '../../configs/paths.ts';
 
 /** Asks every live trainer of this home to save and stop, and waits until all have exited. */
 export async function stopTrainers(home: string): Promise<void> {
   const runIds = (await ignoreMissing(readdir(homeFolders(home).runs))) ?? [];
   const jobs = (await Promise.all(runIds.map((runId) => listJobs(home, runId)))).flat();
-  await Promise.all(
-    jobs.map(async (job) => {
-      const running = await findLiveJob(job);
-      if (running === undefined) return;
-      await requestStop(running.owner);
-      while (await isAlive(running.owner)) await sleep(100);
-    }),
-  );
+  await Promise.all(jobs.map(stopJob));
 }

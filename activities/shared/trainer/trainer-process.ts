@@ -43,3 +43,11 @@ export async function readOutcome(job: JobFolder, owner: TrainerOwner): Promise<
 
 /** Asks the supervisor to save and stop. It kills the program itself after the grace period. */
 export const requestStop = (owner: TrainerOwner): Promise<void> => signalProcess(owner, 'SIGTERM');
+
+/** Asks the job that runs in this folder, if any, to save and stop, and waits until its supervisor has exited. */
+export async function stopJob(job: JobFolder): Promise<void> {
+  const live = await findLiveJob(job);
+  if (live === undefined) return;
+  await requestStop(live.owner);
+  while (await isAlive(live.owner)) await sleep(100);
+}

@@ -15,6 +15,7 @@ from typing import Any
 
 from everswin_trainer.gpu.devices import Gpu
 from everswin_trainer.job.folder import JOB_ENV, Job
+from everswin_trainer.system.file_lock import try_flock
 from everswin_trainer.system.process_tree import descendants, find_by_environment
 
 
@@ -85,7 +86,7 @@ def clear_stale(folder: Path, job: Job) -> None:
     """
     for path in folder.glob("*.lock"):
         descriptor = _open(folder, path.stem)
-        if _try_flock(descriptor) and _read(descriptor).get("job") == str(job.folder):
+        if try_flock(descriptor) and _read(descriptor).get("job") == str(job.folder):
             os.ftruncate(descriptor, 0)
         os.close(descriptor)
 
@@ -96,7 +97,7 @@ def _open(folder: Path, uuid: str) -> int:
 
 def _holder(descriptor: int, gpu: Gpu, job: Job) -> Holder | None:
     """Locks `descriptor` and returns None, or returns its holder: a supervisor, or processes that survived one."""
-    if not _try_flock(descriptor):
+    if not try_flock(descriptor):
         return Holder(gpu, _read(descriptor))
     record = _read(descriptor)
     if record.get("job") not in (None, str(job.folder)) and _has_living_process(Path(record["job"])):
@@ -112,20 +113,9 @@ def _has_living_process(folder: Path) -> bool:
         return bool(find_by_environment(JOB_ENV, str(folder)))
     try:
         # Shared and brief; a supervisor that finds it held tries again.
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return not try_flock(descriptor, fcntl.LOCK_SH)
     finally:
         os.close(descriptor)
-    return False
-
-
-def _try_flock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _read(descriptor: int) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from everswin_trainer.system.file_lock import try_flock
+
 
 @contextmanager
 def guard(folder: Path) -> Iterator[None]:
@@ -60,9 +62,9 @@ def _read_if_living(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        path.unlink(missing_ok=True)
-    except BlockingIOError:
+        if try_flock(descriptor, fcntl.LOCK_SH):
+            path.unlink(missing_ok=True)
+            return None
         with suppress(ValueError):
             return json.loads(os.pread(descriptor, 65536, 0))
     finally:

@@ -14,6 +14,7 @@ import time
 from dataclasses import dataclass
 
 from everswin_trainer.job.folder import JOB_ENV, Job
+from everswin_trainer.system.file_lock import try_flock
 from everswin_trainer.system.process_tree import (
     ancestors,
     find_by_environment,
@@ -56,7 +57,7 @@ def _flock_after_survivors(job: Job, descriptor: int) -> list[int]:
     """Acquires the flock; returns the pids of the survivors that it killed."""
     killed: list[int] = []
     begin = time.monotonic()
-    while not _try_flock(descriptor):
+    while not try_flock(descriptor):
         waited = time.monotonic() - begin
         suspects = set(find_by_environment(JOB_ENV, str(job.folder)))
         if waited > OPENERS_AFTER_SECONDS:
@@ -72,11 +73,3 @@ def _flock_after_survivors(job: Job, descriptor: int) -> list[int]:
         killed += [pid for pid in suspects if pid not in killed]
         time.sleep(0.02)
     return killed
-
-
-def _try_flock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
