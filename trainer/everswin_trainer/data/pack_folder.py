@@ -5,7 +5,6 @@ names are sorted, all entries have one date, and nothing is compressed.
 """
 
 import argparse
-import hashlib
 import os
 import stat
 import sys
@@ -13,12 +12,13 @@ import time
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any, BinaryIO, cast
+from typing import IO, Any, cast
 
 from everswin_trainer.data.findings import Findings
 from everswin_trainer.data.stage_progress import StageProgress
 from everswin_trainer.data.zip_directory import name_problem, quote
 from everswin_trainer.system.atomic_file import write_atomic, write_json
+from everswin_trainer.system.hashing import HashingStream
 
 # The oldest date that a zip can hold.
 OLDEST_DATE = (1980, 1, 1, 0, 0, 0)
@@ -52,7 +52,7 @@ def pack(folder: Path, archive: Path) -> dict[str, Any]:
         return {"v": 1, "ok": False, "problems": problems.lines()}
     progress = StageProgress("packing", sum(path.stat().st_size for _, path in files))
     with write_atomic(archive) as stream:
-        writer = _HashingWriter(stream)
+        writer = HashingStream(stream)
         # zipfile asks of a stream that cannot seek no more than write and flush.
         with zipfile.ZipFile(cast(IO[bytes], writer), "w", zipfile.ZIP_STORED) as packed:
             for name, path in files:
@@ -63,8 +63,8 @@ def pack(folder: Path, archive: Path) -> dict[str, Any]:
         "v": 1,
         "ok": True,
         "problems": [],
-        "sha256": writer.sha256.hexdigest(),
-        "bytes": writer.size,
+        "sha256": writer.sha256(),
+        "bytes": writer.bytes,
         "files": len(files),
     }
 
@@ -128,20 +128,3 @@ def _read_unchanged(path: Path) -> bytes:
     if (before.st_size, before.st_mtime_ns) != (len(content), after.st_mtime_ns):
         raise OSError(f"{path} changed while it was packed")
     return content
-
-
-class _HashingWriter:
-    """Writes to a stream and hashes what passes. It cannot seek, so zipfile writes each byte once, in order."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self.sha256 = hashlib.sha256()
-        self.size = 0
-
-    def write(self, content: bytes) -> int:
-        self.sha256.update(content)
-        self.size += len(content)
-        return self._stream.write(content)
-
-    def flush(self) -> None:
-        self._stream.flush()
