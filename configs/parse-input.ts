@@ -32,11 +32,23 @@ async function readAs<T>(parse: (raw: unknown) => Parsed<T>, path: string, text:
   try {
     raw = JSON.parse(await text);
   } catch (error) {
-    return `Cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`;
+    return `Cannot read ${path}: ${explainReadError(error)}`;
   }
   const parsed = parse(raw);
   return parsed.ok ? parsed.input : inputRefusal(parsed.problems);
 }
+
+function explainReadError(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
+  return readErrors[code] ?? error.message;
+}
+
+const readErrors: Record<string, string> = {
+  ENOENT: 'the file does not exist. configs/ has examples.',
+  EISDIR: 'it is a folder. Name a JSON file.',
+  EACCES: 'permission denied.',
+};
 
 export const inputRefusal = (problems: string[]): string =>
   `The run input has ${problems.length} problem${problems.length === 1 ? '' : 's'}:\n- ${problems.join('\n- ')}`;

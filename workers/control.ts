@@ -1,11 +1,13 @@
-/** Control worker: runs workflows, downloads and reports. */
 import { createControlActivities } from '../activities/index.ts';
 import { taskQueues } from '../configs/names.ts';
 import { createDependencies } from './dependencies.ts';
+import type { TemporalServer } from './env.ts';
 import { runWorker } from './run-worker.ts';
 
-await runWorker('control', {
-  taskQueue: taskQueues.control,
-  workflowsPath: `${import.meta.dirname}/../workflows/index.ts`,
-  activities: createControlActivities(createDependencies('cpu')),
-});
+/** Runs the control worker, which runs workflows, downloads and reports, until SIGTERM or SIGINT. */
+export const runControlWorker = (server: TemporalServer): Promise<void> =>
+  runWorker(server, 'control', {
+    taskQueue: taskQueues.control,
+    workflowsPath: `${import.meta.dirname}/../workflows/index.ts`,
+    activities: createControlActivities(createDependencies('cpu')),
+  });

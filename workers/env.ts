@@ -9,7 +9,8 @@ import { HostName, type Versions } from '../configs/schema/index.ts';
 
 /** Environment variables of a worker. No other module reads process.env. */
 const WorkerEnv = z.object({
-  TEMPORAL_ADDRESS: z.string().default('127.0.0.1:7233'),
+  /** Without it, a command uses the stack of this folder. */
+  TEMPORAL_ADDRESS: z.string().optional(),
   TEMPORAL_NAMESPACE: z.string().default(namespace),
   EVERSWIN_HOME: z.string().default(`${import.meta.dirname}/../.everswin`),
   /** Address of the miniature COCO, which the embedded stack serves. */
@@ -36,6 +37,22 @@ const WorkerEnv = z.object({
 });
 
 export const readEnv = () => WorkerEnv.parse(process.env);
+
+export interface TemporalServer {
+  /** `host:port` */
+  address: string;
+  namespace: string;
+}
+
+/**
+ * Returns the server that TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE name.
+ * @throws Error without TEMPORAL_ADDRESS.
+ */
+export function readServer(): TemporalServer {
+  const { TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: name } = readEnv();
+  if (address === undefined) throw new Error('Expected TEMPORAL_ADDRESS to name the Temporal server, as HOST:PORT.');
+  return { address, namespace: name };
+}
 
 /** Variables such as `EVERSWIN_NOTIFY_OPS_URL`, which configure the notification target `OPS`. */
 const notifyVariable = /^EVERSWIN_NOTIFY_([A-Z][A-Z0-9_]*)_(URL|SECRET|TO|FROM|CA)$/;

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { Client } from '@temporalio/client';
 import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
-import { readEnv } from './env.ts';
+import type { TemporalServer } from './env.ts';
 
 type QueueOptions = Omit<WorkerOptions, 'connection' | 'namespace'>;
 
@@ -11,11 +11,11 @@ type QueueOptions = Omit<WorkerOptions, 'connection' | 'namespace'>;
  * @param onConnect runs before the first poll; its errors are only logged.
  */
 export async function runWorker(
+  { address, namespace }: TemporalServer,
   name: string,
   queues: QueueOptions | QueueOptions[],
   onConnect: (client: Client) => Promise<void> = () => Promise.resolve(),
 ): Promise<void> {
-  const { TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: namespace } = readEnv();
   const connection = await NativeConnection.connect({ address });
   try {
     const create = (options: QueueOptions) =>

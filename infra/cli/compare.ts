@@ -1,8 +1,6 @@
-/** `npm run compare -- A B [C …] [--out FOLDER]`: compares the plans, scores and curves of finished runs. */
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import { compareRuns } from '../../activities/compare/compare-runs.ts';
 import { formatComparisonVerdict } from '../../activities/compare/comparison-verdict.ts';
 import { loadRun } from '../../activities/compare/load-run.ts';
@@ -10,19 +8,17 @@ import { maxCurves as maxRuns, renderComparisonHtml } from '../../activities/com
 import { renderComparisonMarkdown } from '../../activities/compare/render-markdown.ts';
 import { writeFileAtomic } from '../../activities/shared/files/atomic-file.ts';
 import { homeFolders, runFolder } from '../../configs/paths.ts';
-import { defaultHome } from '../stack/arguments.ts';
-import { fail, runProgram } from '../terminal/program.ts';
+import { defaultHome } from '../stack/stack-options.ts';
+import { UsageError } from '../terminal/program.ts';
 
-const usage = `Usage: npm run compare -- RUN RUN [RUN …] [--out FOLDER]
-  RUN  name of a finished run, or a folder with its report.json, analysis.json and bootstrap.json
-  Compares 2 to ${maxRuns} runs.`;
-
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { out: { type: 'string' } } });
-async function compare(names: string[]): Promise<void> {
+/** Compares the plans, scores and curves of finished runs: names, or folders with report.json. */
+export async function compare(names: string[], options: { out?: string | undefined }): Promise<void> {
+  if (names.length < 2 || names.length > maxRuns)
+    throw new UsageError(`Expected 2 to ${maxRuns} runs, got ${names.length}.`);
   const home = defaultHome();
   const runs = await Promise.all(names.map((name) => loadRun(folderOf(home, name))));
   const comparison = compareRuns(runs, Date.now() / 1000);
-  const out = resolve(values.out ?? homeFolders(home).comparison(comparison.runs.map(({ runId }) => runId).join('~')));
+  const out = resolve(options.out ?? homeFolders(home).comparison(comparison.runs.map(({ runId }) => runId).join('~')));
   await mkdir(out, { recursive: true });
   const pages = {
     'comparison.json': JSON.stringify(comparison, null, 2),
@@ -38,6 +34,3 @@ async function compare(names: string[]): Promise<void> {
 
 const folderOf = (home: string, name: string): string =>
   existsSync(`${name}/report.json`) ? resolve(name) : runFolder(home, name).report;
-
-if (positionals.length < 2 || positionals.length > maxRuns) fail(usage);
-else await runProgram(() => compare(positionals));

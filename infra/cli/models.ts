@@ -1,8 +1,6 @@
-/** `npm run models -- list | show | diff | promote | rollback | export`: inspects and changes the model registry. */
 import { mkdir, rename } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import { compareRuns } from '../../activities/compare/compare-runs.ts';
 import { formatComparisonVerdict } from '../../activities/compare/comparison-verdict.ts';
 import { comparedFiles, loadRun } from '../../activities/compare/load-run.ts';
@@ -14,68 +12,41 @@ import { formatPoints } from '../../activities/shared/summary/format-score.ts';
 import { homeFolders } from '../../configs/paths.ts';
 import type { ModelVersion } from '../../configs/schema/index.ts';
 import { formatInstant } from '../../activities/shared/summary/format-time.ts';
-import { fail, runProgram } from '../terminal/program.ts';
 import { createDependencies } from '../../workers/dependencies.ts';
 
-const usage = `Usage: npm run models -- COMMAND [--store local|s3://BUCKET/PREFIX]
-  list [MODEL]                         list the models, or the versions of one model
-  show MODEL [VERSION]                 show a version (default: the champion) and the model's history
-  diff MODEL VERSION VERSION           compare the plans and scores of two versions
-  promote MODEL VERSION --why TEXT     make a version the champion
-  rollback MODEL --why TEXT            restore the previous champion
-  export MODEL [VERSION] --out FOLDER  write weights (MMDetection and safetensors), config and SHA256SUMS`;
-
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    store: { type: 'string', default: 'local' },
-    why: { type: 'string' },
-    who: { type: 'string', default: userInfo().username },
-    out: { type: 'string' },
-  },
-});
-const [command = '', model, ...versions] = positionals;
-const dependencies = createDependencies('cpu');
-const store = dependencies.openStore(values.store);
-const scratch = homeFolders(dependencies.home).downloads;
-
-async function run(): Promise<void> {
-  if (command === 'list' && model === undefined) return listAll();
-  if (model === undefined) return fail(usage);
-  const [first, second] = versions;
-  switch (command) {
-    case 'list':
-      return list(model);
-    case 'show':
-      return show(model, first);
-    case 'diff':
-      return first === undefined || second === undefined ? fail(usage) : diff(model, first, second);
-    case 'promote':
-      return first === undefined ? fail(usage) : change('promote', model, first);
-    case 'rollback':
-      return change('rollback', model, undefined);
-    case 'export':
-      return exportOne(model, first);
-    default:
-      return fail(usage);
-  }
+interface StoreOptions {
+  store: string;
 }
 
-const inScratch = <T>(use: (folder: string) => Promise<T>): Promise<T> => withScratchFolder(scratch, use);
+/** The registry in the named artifact store, and how to read it. */
+function openRegistry({ store: name }: StoreOptions) {
+  const dependencies = createDependencies('cpu');
+  const store = dependencies.openStore(name);
+  const inScratch = <T>(use: (folder: string) => Promise<T>): Promise<T> =>
+    withScratchFolder(homeFolders(dependencies.home).downloads, use);
+  const read = (model: string, id: string): Promise<ModelVersion> =>
+    inScratch((folder) => readVersion(store, model, id, { folder }));
+  return { store, python: dependencies.python, inScratch, read };
+}
 
-const read = (name: string, id: string): Promise<ModelVersion> =>
-  inScratch((folder) => readVersion(store, name, id, { folder }));
+/** Lists the models, or the versions of one. */
+export async function list(model: string | undefined, options: StoreOptions): Promise<void> {
+  const registry = openRegistry(options);
+  await (model === undefined ? listAll(registry) : listVersionsOf(registry, model));
+}
 
-async function listAll(): Promise<void> {
+type Registry = ReturnType<typeof openRegistry>;
+
+async function listAll({ store }: Registry): Promise<void> {
   const models = await listModels(store);
   for (const name of models) {
     const { champion } = (await readRegistry(store, name)).state;
     console.log(`${name}  champion ${champion ?? 'none'}`);
   }
-  if (models.length === 0) console.log('There are no models yet. `npm run retrain -- FILE` trains the first version.');
+  if (models.length === 0) console.log('There are no models yet. `everswin retrain FILE` trains the first version.');
 }
 
-async function list(name: string): Promise<void> {
+async function listVersionsOf({ store, read }: Registry, name: string): Promise<void> {
   const { champion, candidate } = (await readRegistry(store, name)).state;
   for (const id of await listVersions(store, name)) {
     const { createdAt, bbox, segm, recipe } = await read(name, id);
@@ -85,16 +56,20 @@ async function list(name: string): Promise<void> {
   }
 }
 
-async function show(name: string, version: string | undefined): Promise<void> {
+/** Shows a version and the history of its model. */
+export async function show(name: string, version: string | undefined, options: StoreOptions): Promise<void> {
+  const { store, read } = openRegistry(options);
   const { state } = await readRegistry(store, name);
   const id = version ?? state.champion;
-  if (id === null) return fail(`${name} has no champion yet. \`npm run models -- list ${name}\` lists its versions.`);
+  if (id === null) throw new Error(withoutChampion(name));
   console.log(JSON.stringify(await read(name, id), null, 2));
   for (const { at, action, version, from, who, why } of state.history)
     console.log(`${formatInstant(at)}  ${action} ${version} (champion was ${from ?? 'none'}) by ${who}: ${why}`);
 }
 
-async function diff(name: string, first: string, second: string): Promise<void> {
+/** Compares the plans and scores of two versions. */
+export async function diff(name: string, [first, second]: [string, string], options: StoreOptions): Promise<void> {
+  const { store, inScratch } = openRegistry(options);
   await inScratch(async (folder) => {
     const load = async (id: string, place: string) => {
       const version = await readVersion(store, name, id, { folder: place });
@@ -112,9 +87,27 @@ async function diff(name: string, first: string, second: string): Promise<void> 
   });
 }
 
-async function change(action: 'promote' | 'rollback', name: string, requested: string | undefined): Promise<void> {
-  const { who, why } = values;
-  if (why === undefined) return fail('Give a reason with --why TEXT. The history of the model records it.');
+interface ChangeOptions extends StoreOptions {
+  why: string;
+  who?: string | undefined;
+}
+
+/** Makes a version the champion. */
+export const promote = (model: string, version: string, options: ChangeOptions): Promise<void> =>
+  change('promote', model, version, options);
+
+/** Makes the previous champion the champion again. */
+export const rollback = (model: string, options: ChangeOptions): Promise<void> =>
+  change('rollback', model, undefined, options);
+
+async function change(
+  action: 'promote' | 'rollback',
+  name: string,
+  requested: string | undefined,
+  options: ChangeOptions,
+): Promise<void> {
+  const { store, read } = openRegistry(options);
+  const { why, who = userInfo().username } = options;
   const { state } = await readRegistry(store, name);
   const version = requested ?? previousChampion(state);
   await read(name, version); // fails unless the registry has this version
@@ -123,22 +116,25 @@ async function change(action: 'promote' | 'rollback', name: string, requested: s
   console.log(`${name}: champion ${next.champion ?? 'none'} (was ${state.champion ?? 'none'})`);
 }
 
-async function exportOne(name: string, version: string | undefined): Promise<void> {
-  const { out } = values;
+/** Writes weights, config and SHA256SUMS of a version to a new folder. */
+export async function exportModel(
+  name: string,
+  version: string | undefined,
+  options: StoreOptions & { out: string },
+): Promise<void> {
+  const { store, python } = openRegistry(options);
   const id = version ?? (await readRegistry(store, name)).state.champion;
-  if (out === undefined || id === null)
-    return fail(
-      out === undefined ? usage : `${name} has no champion yet. \`npm run models -- list ${name}\` lists its versions.`,
-    );
-  const target = resolve(out);
+  if (id === null) throw new Error(withoutChampion(name));
+  const target = resolve(options.out);
   await mkdir(resolve(target, '..'), { recursive: true });
   // Next to the target, so that one rename makes the finished export appear.
   await withScratchFolder(resolve(target, '..'), async (folder) => {
     const signal = new AbortController().signal;
-    const lines = await exportVersion({ store, model: name, id, python: dependencies.python, folder, signal });
+    const lines = await exportVersion({ store, model: name, id, python, folder, signal });
     await rename(folder, target);
     console.log([...lines, target].join('\n'));
   });
 }
 
-await runProgram(run);
+const withoutChampion = (model: string): string =>
+  `${model} has no champion yet. \`everswin models list ${model}\` lists its versions.`;

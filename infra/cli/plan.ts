@@ -1,6 +1,3 @@
-/** `npm run plan -- RUN.json [--device cpu|cuda]`: dry run. Checks plan and machine; downloads and starts nothing. */
-import { readFile } from 'node:fs/promises';
-import { parseArgs } from 'node:util';
 import { makePlan } from '../../activities/plan/make-plan.ts';
 import type { FindMissing } from '../../activities/preflight/check-inputs.ts';
 import { inspectMachine } from '../../activities/preflight/inspect-machine.ts';
@@ -9,18 +6,14 @@ import { chooseDevice } from '../stack/device.ts';
 import { readRunInput } from '../../configs/parse-input.ts';
 import type { Check } from '../../configs/schema/index.ts';
 import { startingWeights } from '../../configs/schema/plan-weights.ts';
-import { fail, runProgram } from '../terminal/program.ts';
 import { createDependencies } from '../../workers/dependencies.ts';
+import { exitCodes } from '../terminal/program.ts';
+import { readInput } from './read-input.ts';
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { device: { type: 'string' } } });
-const [path] = positionals;
-if (path === undefined) fail('Usage: npm run plan -- configs/runs/swin-s-blog.json [--device cpu|cuda]');
-else await runProgram(() => plan(path));
-
-async function plan(file: string): Promise<void> {
-  const input = await readRunInput(file, readFile(file, 'utf8'));
-  if (typeof input === 'string') return fail(input);
-  const device = chooseDevice(values.device);
+/** Checks the plan of a run and this machine. Downloads and starts nothing. */
+export async function plan(file: string, options: { device?: 'cpu' | 'cuda' | undefined }): Promise<void> {
+  const input = await readInput(readRunInput, file);
+  const device = options.device ?? chooseDevice();
   const place = { ...createDependencies(device), signal: new AbortController().signal };
   const { plan: planned } = await makePlan(place, input);
   console.log(`${input.name}: ${input.dataset}, ${input.recipe}, ${startingWeights(planned.weights).id}\n`);
@@ -33,7 +26,7 @@ async function plan(file: string): Promise<void> {
   console.log(
     `\n${checks.length - errors - warnings} ok, ${count(warnings, 'warning')}, ${count(errors, 'error')}${errors > 0 ? '. Fix the errors before you start the run.' : ''}`,
   );
-  if (errors > 0) process.exitCode = 1;
+  if (errors > 0) process.exitCode = exitCodes.failure;
 }
 
 function count(number: number, noun: string): string {

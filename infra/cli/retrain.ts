@@ -1,37 +1,31 @@
-/** `npm run retrain -- FILE [--why TEXT] [--no-wait]`: checks whether a model needs retraining, and retrains it if so. */
-import { readFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
-import { parseArgs } from 'node:util';
 import { readRetrainInput } from '../../configs/parse-input.ts';
 import { followRetraining } from '../client/follow-retrain.ts';
-import { withClient } from '../client/with-client.ts';
-import { fail, runProgram } from '../terminal/program.ts';
 import { triggerRetraining } from '../client/trigger-retraining.ts';
+import { withClient } from '../client/with-client.ts';
+import { formatRunHints } from '../terminal/run-hints.ts';
+import { untilInterrupted } from '../terminal/wait-for-interrupt.ts';
+import { readInput } from './read-input.ts';
 
-const usage = `Usage: npm run retrain -- configs/retrain/demo.json [--why TEXT] [--who NAME] [--no-wait] [--address HOST:PORT]
-  --no-wait  print the workflow id and exit without following the run`;
+interface RetrainOptions {
+  address?: string | undefined;
+  who?: string | undefined;
+  why: string;
+  wait: boolean;
+}
 
-async function main(): Promise<void> {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      address: { type: 'string' },
-      who: { type: 'string', default: userInfo().username },
-      why: { type: 'string', default: 'requested with npm run retrain' },
-      'no-wait': { type: 'boolean', default: false },
-    },
-  });
-  const [path] = positionals;
-  if (path === undefined) return fail(usage);
-  const input = await readRetrainInput(path, readFile(path, 'utf8'));
-  if (typeof input === 'string') return fail(input);
-  await withClient(values.address, async (client) => {
-    const handle = await triggerRetraining(client, input, values);
-    console.log(handle.workflowId);
-    if (values['no-wait']) return;
-    const { champion } = await followRetraining(handle, console.log);
+/** Checks whether a model needs retraining, retrains it if so, and follows the training in the terminal. */
+export async function retrain(file: string, { address, who, why, wait }: RetrainOptions): Promise<void> {
+  const input = await readInput(readRetrainInput, file);
+  await withClient(address, async (client, server) => {
+    const handle = await triggerRetraining(client, input, { who: who ?? userInfo().username, why });
+    const id = handle.workflowId;
+    const hints = formatRunHints({ name: id, workflowId: id, canPause: false }, server).join('\n');
+    console.log(`${id}\n${hints}`);
+    if (!wait) return;
+    const { champion } = await untilInterrupted(followRetraining(handle, console.log), () =>
+      console.log(`${id} continues without this terminal.\n${hints}`),
+    );
     console.log(`champion of ${input.model}: ${champion ?? 'none'}`);
   });
 }
-
-await runProgram(main);

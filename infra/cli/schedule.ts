@@ -1,72 +1,51 @@
-/** `npm run schedule -- apply FILE | show | pause | resume | remove MODEL`: manages the retraining schedule of a model. */
-import { readFile } from 'node:fs/promises';
-import { parseArgs } from 'node:util';
 import type { Client } from '@temporalio/client';
 import { retrainId } from '../../configs/names.ts';
 import { readRetrainInput } from '../../configs/parse-input.ts';
 import { ModelName } from '../../configs/schema/index.ts';
+import { applySchedule, formatSchedule } from '../client/retrain-schedule.ts';
 import { withClient } from '../client/with-client.ts';
-import { fail, runProgram } from '../terminal/program.ts';
-import { applySchedule, formatSchedule, type ScheduleTiming } from '../client/retrain-schedule.ts';
+import { UsageError } from '../terminal/program.ts';
+import { readInput } from './read-input.ts';
 
-const usage = `Usage: npm run schedule -- COMMAND [--address HOST:PORT]
-  apply FILE [--every 24h | --cron '0 3 * * 1'] [--time-zone Europe/Berlin]
-                         create or change the schedule of the model that FILE describes; without
-                         --every and --cron it only starts on \`trigger\` or through the hook
-  show MODEL             show the next and the most recent retrainings
-  pause MODEL [--why TEXT] | resume MODEL | trigger MODEL | remove MODEL`;
+interface ApplyOptions {
+  address?: string | undefined;
+  every?: string | undefined;
+  cron?: string | undefined;
+  timeZone: string;
+}
 
-async function main(): Promise<void> {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      address: { type: 'string' },
-      every: { type: 'string' },
-      cron: { type: 'string' },
-      'time-zone': { type: 'string', default: 'UTC' },
-      why: { type: 'string', default: 'npm run schedule' },
-    },
-  });
-  const [command, target] = positionals;
-  if (command === undefined || target === undefined) return fail(usage);
-  await withClient(values.address, async (client) => {
-    if (command === 'apply') {
-      const timing: ScheduleTiming = { every: values.every, cron: values.cron, timeZone: values['time-zone'] };
-      if (timing.every !== undefined && timing.cron !== undefined) return fail(usage);
-      const input = await readRetrainInput(target, readFile(target, 'utf8'));
-      if (typeof input === 'string') return fail(input);
-      console.log(`${await applySchedule(client, input, timing)}: ${retrainId(input.model)}`);
-      return await show(client, input.model);
-    }
-    await act(client, command, ModelName.parse(target), values.why);
+/** Creates or changes the retraining schedule of the model that a file describes. */
+export async function apply(file: string, { address, every, cron, timeZone }: ApplyOptions): Promise<void> {
+  if (every !== undefined && cron !== undefined) throw new UsageError('Expected --every or --cron, got both.');
+  const input = await readInput(readRetrainInput, file);
+  await withClient(address, async (client) => {
+    console.log(`${await applySchedule(client, input, { every, cron, timeZone })}: ${retrainId(input.model)}`);
+    await show(client, input.model);
   });
 }
 
-async function act(client: Client, command: string, model: string, why: string): Promise<void> {
-  const handle = client.schedule.getHandle(retrainId(model));
-  switch (command) {
-    case 'show':
-      break;
-    case 'pause':
-      await handle.pause(why);
-      break;
-    case 'resume':
-      await handle.unpause(why);
-      break;
-    case 'trigger':
-      await handle.trigger();
-      break;
-    case 'remove':
+type ScheduleAction = 'show' | 'pause' | 'resume' | 'trigger' | 'remove';
+
+/** Performs an action on the schedule of a model, then shows it. */
+export async function act(
+  action: ScheduleAction,
+  name: string,
+  { address, why }: { address?: string | undefined; why?: string },
+): Promise<void> {
+  const model = ModelName.safeParse(name);
+  if (!model.success) throw new UsageError(`Expected the name of a model, got "${name}".`);
+  await withClient(address, async (client) => {
+    const handle = client.schedule.getHandle(retrainId(model.data));
+    if (action === 'pause') await handle.pause(why);
+    if (action === 'resume') await handle.unpause(why);
+    if (action === 'trigger') await handle.trigger();
+    if (action === 'remove') {
       await handle.delete();
-      console.log(`removed: ${retrainId(model)}`);
-      return;
-    default:
-      return fail(usage);
-  }
-  await show(client, model);
+      return console.log(`removed: ${retrainId(model.data)}`);
+    }
+    await show(client, model.data);
+  });
 }
 
 const show = async (client: Client, model: string): Promise<void> =>
   console.log((await formatSchedule(client, model)).join('\n'));
-
-await runProgram(main);

@@ -1,49 +1,52 @@
-/**
- * `npm run start -- RUN.json`: starts a run, or joins the running one, and follows it in the terminal. With `--evaluate`
- * it tests the initial weights of the run and trains nothing.
- */
-import { readFile } from 'node:fs/promises';
-import { parseArgs } from 'node:util';
-import { evaluationRun } from '../../configs/names.ts';
+import { evaluationId, evaluationRun, workflowId } from '../../configs/names.ts';
 import { readRunInput } from '../../configs/parse-input.ts';
 import { followRun } from '../client/follow-run.ts';
+import { startRun } from '../client/start-run.ts';
+import { withClient } from '../client/with-client.ts';
+import { defaultHome } from '../stack/stack-options.ts';
+import { formatRunHints } from '../terminal/run-hints.ts';
+import { formatRunStatus } from '../terminal/format-run-status.ts';
 import { createLiveDisplay } from '../terminal/live-display.ts';
 import { printResult } from '../terminal/print-result.ts';
-import { withClient } from '../client/with-client.ts';
-import { fail, runProgram } from '../terminal/program.ts';
-import { defaultHome } from '../stack/arguments.ts';
-import { startRun } from '../client/start-run.ts';
-import { formatRunStatus } from '../terminal/format-run-status.ts';
+import { untilInterrupted } from '../terminal/wait-for-interrupt.ts';
+import { workflowPage } from '../terminal/workflow-page.ts';
+import { readInput } from './read-input.ts';
 
-const usage = 'Usage: npm run start -- configs/runs/demo.json [--evaluate] [--fresh] [--force] [--address HOST:PORT]';
-
-async function main(): Promise<void> {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      address: { type: 'string' },
-      evaluate: { type: 'boolean', default: false },
-      fresh: { type: 'boolean', default: false },
-      force: { type: 'boolean', default: false },
-    },
-  });
-  const [path] = positionals;
-  if (path === undefined) return fail(usage);
-  const input = await readRunInput(path, readFile(path, 'utf8'));
-  if (typeof input === 'string') return fail(input);
-
-  await withClient(values.address, async (client, stack) => {
-    const { evaluate } = values;
-    const request = { ...input, fresh: input.fresh || values.fresh, force: input.force || values.force };
-    const { handle, how } = await startRun(client, request, { evaluate });
-    console.log(`${handle.workflowId}: ${how}${stack === undefined ? '' : `, see ${stack.uiUrl}`}`);
-    const display = createLiveDisplay(process.stdout);
-    const report = await followRun(handle, display.log, (snapshot) =>
-      display.update(snapshot === null ? [] : formatRunStatus(snapshot.status, snapshot.preparation)),
-    );
-    const runId = evaluate ? evaluationRun(input.name) : input.name;
-    printResult(report, { runId, workflowId: handle.workflowId, home: defaultHome(), uiUrl: stack?.uiUrl });
-  });
+interface StartOptions {
+  address?: string | undefined;
+  fresh?: boolean | undefined;
+  force?: boolean | undefined;
+  wait: boolean;
 }
 
-await runProgram(main);
+/**
+ * Starts the run of a file, or joins the running one, and follows it in the terminal.
+ * @param evaluate tests the initial weights of the run and trains nothing.
+ */
+export async function start(file: string, options: StartOptions, { evaluate = false } = {}): Promise<void> {
+  const { address, fresh = false, force = false, wait } = options;
+  const input = await readInput(readRunInput, file);
+  const request = { ...input, fresh: input.fresh || fresh, force: input.force || force };
+  const id = evaluate ? evaluationId(input.name) : workflowId(input.name);
+  await withClient(address, async (client, server) => {
+    const { handle, how } = await startRun(client, request, { evaluate });
+    console.log(`${handle.workflowId}: ${how}`);
+    const name = evaluate ? id : input.name;
+    const hints = formatRunHints({ name, workflowId: id, canPause: !evaluate }, server).join('\n');
+    if (how !== 'finished') console.log(hints);
+    if (!wait) return;
+    const display = createLiveDisplay(process.stdout);
+    const following = followRun(handle, display.log, (snapshot) =>
+      display.update(snapshot === null ? [] : formatRunStatus(snapshot.status, snapshot.preparation)),
+    );
+    const report = await untilInterrupted(following, () => {
+      display.update([]);
+      console.log(`${id} continues without this terminal.\n${hints}`);
+    });
+    printResult(report, {
+      runId: evaluate ? evaluationRun(input.name) : input.name,
+      home: defaultHome(),
+      uiPage: workflowPage(server.stack, id),
+    });
+  });
+}

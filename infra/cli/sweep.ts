@@ -1,40 +1,35 @@
-/** `npm run sweep -- SWEEP.json`: starts a sweep, or joins the running one, and follows it in the terminal. */
-import { readFile } from 'node:fs/promises';
-import { parseArgs } from 'node:util';
 import { compareId, taskQueues, workflowTypes } from '../../configs/names.ts';
 import { readSweepInput } from '../../configs/parse-input.ts';
 import { homeFolders } from '../../configs/paths.ts';
 import type { compareRecipes } from '../../workflows/index.ts';
 import { followSweep } from '../client/follow-sweep.ts';
 import { withClient } from '../client/with-client.ts';
-import { fail, runProgram } from '../terminal/program.ts';
-import { defaultHome } from '../stack/arguments.ts';
+import { defaultHome } from '../stack/stack-options.ts';
+import { formatRunHints } from '../terminal/run-hints.ts';
+import { untilInterrupted } from '../terminal/wait-for-interrupt.ts';
+import { readInput } from './read-input.ts';
 
-const usage = 'Usage: npm run sweep -- configs/sweeps/demo.json [--address HOST:PORT]';
-
-async function main(): Promise<void> {
-  const { values, positionals } = parseArgs({ allowPositionals: true, options: { address: { type: 'string' } } });
-  const [path] = positionals;
-  if (path === undefined) return fail(usage);
-  const input = await readSweepInput(path, readFile(path, 'utf8'));
-  if (typeof input === 'string') return fail(input);
-
-  await withClient(values.address, async (client, stack) => {
+/** Starts the sweep of a file, or joins the running one, and follows it in the terminal. */
+export async function sweep(file: string, options: { address?: string | undefined; wait: boolean }): Promise<void> {
+  const input = await readInput(readSweepInput, file);
+  const id = compareId(input.name);
+  await withClient(options.address, async (client, server) => {
     const handle = await client.workflow.start<typeof compareRecipes>(workflowTypes.compareRecipes, {
       taskQueue: taskQueues.control,
-      workflowId: compareId(input.name),
+      workflowId: id,
       args: [input],
       workflowIdConflictPolicy: 'USE_EXISTING',
       // Restarting a sweep keeps its finished runs and retries the failed ones.
       workflowIdReusePolicy: 'ALLOW_DUPLICATE',
       staticSummary: `${input.variants.length} variants of ${input.base.recipe} on ${input.base.dataset}`,
     });
-    console.log(`${handle.workflowId}${stack === undefined ? '' : `, see ${stack.uiUrl}`}`);
-    const { verdict, uri } = await followSweep(handle, console.log);
-    console.log(
-      ['', ...verdict, '', `Report  ${uri}`, `        ${homeFolders(defaultHome()).comparison(input.name)}`].join('\n'),
+    const hints = formatRunHints({ name: id, workflowId: id, canPause: false }, server).join('\n');
+    console.log(`${id}\n${hints}`);
+    if (!options.wait) return;
+    const { verdict, uri } = await untilInterrupted(followSweep(handle, console.log), () =>
+      console.log(`${id} continues without this terminal.\n${hints}`),
     );
+    const folder = homeFolders(defaultHome()).comparison(input.name);
+    console.log(['', ...verdict, '', `Report  ${uri}`, `        ${folder}`].join('\n'));
   });
 }
-
-await runProgram(main);

@@ -1,14 +1,13 @@
-/** `npm run up`: runs the embedded stack in the foreground until Ctrl-C. */
 import { hookPath, hookTokenVariable, pagePaths } from '../../configs/names.ts';
-import { runProgram } from '../terminal/program.ts';
-import { parseStackArguments } from '../stack/arguments.ts';
+import { toStackOptions, type StackFlags } from '../stack/stack-options.ts';
 import { stackBucket } from '../stack/object-store.ts';
 import { findRunningStack } from '../stack/stack-file.ts';
 import { startStack } from '../stack/start-stack.ts';
 import { waitForInterrupt } from '../terminal/wait-for-interrupt.ts';
 
-async function main(): Promise<void> {
-  const options = parseStackArguments(process.argv.slice(2));
+/** Runs the stack of this folder in the foreground until Ctrl-C. */
+export async function up(flags: StackFlags): Promise<void> {
+  const options = toStackOptions(flags);
   const { home, device } = options;
   const running = await findRunningStack(home);
   if (running !== undefined) {
@@ -29,7 +28,7 @@ GPU worker       ${device}
 Data and runs    ${home}${options.withObjectStore ? `\nArtifact store   s3://${stackBucket} (in the input of a run: "artifacts": { "store": "s3://${stackBucket}" })` : ''}
 
 Start a run in another terminal:
-  npm run start -- configs/runs/demo.json
+  everswin start configs/runs/demo.json
 or with the Temporal CLI:
   temporal workflow start --address ${address} --type trainDetector --task-queue everswin \\
     --workflow-id train:demo --input-file configs/runs/demo.json
@@ -39,5 +38,3 @@ Ctrl-C stops everything. The next \`npm run up\` resumes unfinished runs.`);
   console.log('Stopping. Trainers save a checkpoint first …');
   await stack.stop();
 }
-
-await runProgram(main);

@@ -1,22 +1,23 @@
 import type { Client } from '@temporalio/client';
-import { readEnv } from '../../workers/env.ts';
-import { defaultHome } from '../stack/arguments.ts';
-import { findRunningStack, type StackFile } from '../stack/stack-file.ts';
-import { fail } from '../terminal/program.ts';
 import { connect } from './connect.ts';
+import { findServer, formatServer, type FoundServer } from './find-server.ts';
 
-/** Connects to the given address, the running stack or TEMPORAL_ADDRESS, in this order. Closes the client after `use`. */
+/**
+ * Connects to the server of the command (`findServer`), and names it on stderr. Closes the client after `use`.
+ * @throws Error when there is no server, or it does not respond.
+ */
 export async function withClient(
   address: string | undefined,
-  use: (client: Client, stack: StackFile | undefined) => Promise<void>,
+  use: (client: Client, server: FoundServer) => Promise<void>,
 ): Promise<void> {
-  const stack = await findRunningStack(defaultHome());
-  const server = address ?? stack?.address ?? readEnv().TEMPORAL_ADDRESS;
-  const client = await connect(server).catch(() => undefined);
-  if (client === undefined)
-    return fail(`No Temporal server responds at ${server}. Start one with \`npm run up\` in another terminal.`);
+  const server = await findServer(address);
+  console.error(formatServer(server));
+  const client = await connect(server.address, server.namespace).catch((cause: unknown) => {
+    const remedy = server.source === 'stack' ? 'Its log: .everswin/logs/temporal-server.log' : `Check ${server.source}`;
+    throw new Error(`No Temporal server responds at ${server.address}. ${remedy}.`, { cause });
+  });
   try {
-    await use(client, stack);
+    await use(client, server);
   } finally {
     await client.connection.close();
   }

@@ -1,4 +1,4 @@
-/** `npm run demo -- --retrain`: first champion, unchanged data, new images, a worse candidate, a better one, rollback. */
+/** `everswin demo --retrain`: first champion, unchanged data, new images, a worse candidate, a better one, rollback. */
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -53,11 +53,20 @@ export async function runRetrainDemo({ client, home, model, log }: RetrainDemo):
   expectOutcome((await trigger(inputOf(worseEpochs), 'the demo')).outcome, 'rejected');
   log(`--- A better candidate: ${betterEpochs} epochs`);
   expectOutcome((await trigger(inputOf(betterEpochs), 'the demo')).outcome, 'promoted');
-  log(`--- Rollback to the previous champion: npm run models -- rollback ${model} --why "the demo"`);
-  const rollback = ['--import', 'tsx', `${projectRoot}/infra/cli/models.ts`, 'rollback', model, '--why', 'the demo'];
+  log(`--- Rollback to the previous champion: everswin models rollback ${model} --why "the demo"`);
+  const rollback = [
+    '--import',
+    'tsx',
+    `${projectRoot}/infra/cli/main.ts`,
+    'models',
+    'rollback',
+    model,
+    '--why',
+    'the demo',
+  ];
   const { stdout } = await execa(process.execPath, rollback, { env: { EVERSWIN_HOME: home } });
   log(stdout);
-  log(`The first version was ${first.version ?? ''}. Show the history: npm run models -- show ${model}`);
+  log(`The first version was ${first.version ?? ''}. Show the history: everswin models show ${model}`);
 }
 
 function expectOutcome(found: RetrainOutcome | undefined, expected: RetrainOutcome['outcome']): RetrainOutcome {

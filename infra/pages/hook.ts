@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
 import { createRetrainRequester } from './request-retraining.ts';
-import { readEnv, readHookToken } from '../../workers/env.ts';
+import { readHookToken, readServer } from '../../workers/env.ts';
 import { startHookServer } from './hook-server.ts';
 import { hookTokenVariable } from '../../configs/names.ts';
 
@@ -13,7 +13,7 @@ const token = readHookToken();
 if (token === undefined) fail(`The hook needs a token. Set ${hookTokenVariable} to 32 or more visible characters.`);
 else if (!/^\d{1,5}$/.test(port)) fail(`Expected --port to be a number, got ${port}.`);
 else {
-  const { TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: namespace } = readEnv();
+  const { address, namespace } = readServer();
   // Connects at the first request and reconnects after an outage.
   const connection = Connection.lazy({ address });
   const requestRetraining = createRetrainRequester(new Client({ connection, namespace }));

@@ -10,10 +10,11 @@ export const temporalServer = async (home: string, ports: ServerPorts): Promise<
   graceMs: 10_000,
 });
 
-export const controlWorker = (): StackProcessSpec => program('control-worker', ['workers/control.ts']);
+export const controlWorker = (): StackProcessSpec =>
+  program('control-worker', ['infra/cli/main.ts', 'worker', 'control']);
 
 export const gpuWorker = (device: 'cpu' | 'cuda'): StackProcessSpec =>
-  program('gpu-worker', ['workers/gpu.ts', '--device', device]);
+  program('gpu-worker', ['infra/cli/main.ts', 'worker', 'gpu', '--device', device]);
 
 export const pageServer = (port: number): StackProcessSpec =>
   program('pages', ['infra/pages/pages.ts', '--port', String(port)]);

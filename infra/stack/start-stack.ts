@@ -1,5 +1,6 @@
 import { appendFile, mkdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { namespace } from '../../configs/names.ts';
 import { homeFolders } from '../../configs/paths.ts';
 import type { Incident } from '../../configs/schema/index.ts';
 import { readHookToken } from '../../workers/env.ts';
@@ -93,6 +94,7 @@ const stackEnv = (
 ): Record<string, string> => ({
   [stackMarker]: home,
   TEMPORAL_ADDRESS: address,
+  TEMPORAL_NAMESPACE: namespace,
   EVERSWIN_DEMO_URL: demoUrl,
   EVERSWIN_PAGES_URL: pagesUrl,
   ...objectStore?.workerEnv,

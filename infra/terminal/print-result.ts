@@ -6,20 +6,19 @@ import type { ReportRef } from '../../configs/schema/index.ts';
 
 interface ResultContext {
   runId: string;
-  workflowId: string;
   home: string;
-  uiUrl: string | undefined;
+  /** Address of the run in the Temporal UI. */
+  uiPage: string | undefined;
 }
 
 /** Prints the AP table, the verdict, and the addresses of the report and the Temporal UI. */
-export function printResult(report: ReportRef, { runId, workflowId, home, uiUrl }: ResultContext): void {
+export function printResult(report: ReportRef, { runId, home, uiPage }: ResultContext): void {
   const { uri, verdict, bbox, segm, crashes, stepsRepeated } = report;
   console.log(`\n${formatApTable({ bbox, segm })}\n\n${verdict}\n`);
   if (crashes > 0) console.log(`Crashes      ${crashes} survived, ${stepsRepeated} steps repeated`);
   for (const [index, location] of reportLocations(uri, `${runFolder(home, runId).report}/index.html`).entries())
     console.log(`${index === 0 ? 'Report      ' : '            '} ${location}`);
-  if (uiUrl !== undefined)
-    console.log(`Temporal UI  ${uiUrl}/namespaces/default/workflows/${encodeURIComponent(workflowId)}`);
+  if (uiPage !== undefined) console.log(`Temporal UI  ${uiPage}`);
 }
 
 /** Lists a local copy of the report before its address in a bucket, because a browser opens a file more easily. */

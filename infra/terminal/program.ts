@@ -1,9 +1,15 @@
 import { formatError } from './format-error.ts';
 
+/** Exit codes of every command. `everswin --help` and docs/commands.md list them. */
+export const exitCodes = { success: 0, failure: 1, usage: 2, interrupted: 130 } as const;
+
+/** An argument that the command cannot use. The program exits with 2. */
+export class UsageError extends Error {}
+
 /** Prints what went wrong; the program exits with 1. */
 export function fail(message: string): void {
   console.error(message);
-  process.exitCode = 1;
+  process.exitCode = exitCodes.failure;
 }
 
 /** Runs a command: prints its error as a sentence, and exits quietly when a reader such as `head` closes the pipe. */
@@ -12,5 +18,8 @@ export async function runProgram(main: () => Promise<void>): Promise<void> {
     if (error.code !== 'EPIPE') throw error;
     process.exit();
   });
-  await main().catch((error: unknown) => fail(formatError(error)));
+  await main().catch((error: unknown) => {
+    fail(formatError(error));
+    if (error instanceof UsageError) process.exitCode = exitCodes.usage;
+  });
 }

@@ -1,5 +1,16 @@
+import { exitCodes } from './program.ts';
+
 /** Resolves on the first SIGINT, SIGTERM or SIGHUP, and ignores further ones while the program stops. */
 export const waitForInterrupt = (): Promise<void> =>
   new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve());
   });
+
+/** Waits for a result that does not depend on this program. On a signal, prints `goodbye` and exits with 130. */
+export function untilInterrupted<T>(result: Promise<T>, goodbye: () => void): Promise<T> {
+  void waitForInterrupt().then(() => {
+    goodbye();
+    process.exit(exitCodes.interrupted);
+  });
+  return result;
+}

@@ -6,6 +6,7 @@ import { reportLostWatchers } from '../../activities/train/report-lost-watchers.
 import { taskQueues } from '../../configs/names.ts';
 import type { ActivityDependencies } from '../../activities/dependencies.ts';
 import { createDependencies } from '../../workers/dependencies.ts';
+import { readServer } from '../../workers/env.ts';
 import { runWorker } from '../../workers/run-worker.ts';
 import { miniDataset, miniWeights } from '../helpers/mini-run.ts';
 import { miniEnv, miniPlanOf, miniSwitches, readRecipeName } from './mini.ts';
@@ -36,6 +37,7 @@ const dependencies: ActivityDependencies = {
 
 if (values.role === 'gpu') {
   await runWorker(
+    readServer(),
     'bench-gpu',
     {
       taskQueue: taskQueues.gpu,
@@ -46,7 +48,7 @@ if (values.role === 'gpu') {
     (client) => reportLostWatchers(dependencies.home, client),
   );
 } else {
-  await runWorker('bench-control', {
+  await runWorker(readServer(), 'bench-control', {
     taskQueue: taskQueues.control,
     workflowBundle: { codePath: `${dependencies.home}/workflows.js` },
     activities: {

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { createControlActivities } from '../../activities/index.ts';
 import { taskQueues } from '../../configs/names.ts';
 import { readEnv } from '../../workers/env.ts';
+import { readServer } from '../../workers/env.ts';
 import { runWorker } from '../../workers/run-worker.ts';
 import { findSubject } from './subject.ts';
 import { chaosDependencies } from './worker-dependencies.ts';
@@ -10,7 +11,7 @@ import { chaosDependencies } from './worker-dependencies.ts';
 const { values } = parseArgs({ options: { subject: { type: 'string', default: 'mini' } } });
 const subject = findSubject(values.subject);
 
-await runWorker('chaos-control', {
+await runWorker(readServer(), 'chaos-control', {
   taskQueue: taskQueues.control,
   // Bundled once by the stack, because bundling would add seconds to each restart.
   workflowBundle: { codePath: `${readEnv().EVERSWIN_HOME}/workflows.js` },

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { createGpuActivities } from '../../activities/index.ts';
 import { reportLostWatchers } from '../../activities/train/report-lost-watchers.ts';
 import { taskQueues } from '../../configs/names.ts';
+import { readServer } from '../../workers/env.ts';
 import { runWorker } from '../../workers/run-worker.ts';
 import { findSubject } from './subject.ts';
 import { chaosDependencies } from './worker-dependencies.ts';
@@ -12,6 +13,7 @@ const { values } = parseArgs({ options: { subject: { type: 'string', default: 'm
 const subject = findSubject(values.subject);
 const dependencies = chaosDependencies(subject);
 await runWorker(
+  readServer(),
   'chaos-gpu',
   {
     taskQueue: taskQueues.gpu,

@@ -1,0 +1,60 @@
+import type { Command } from '@commander-js/extra-typings';
+import { addressOption, deviceOption, examples, parseCount } from './options.ts';
+
+/** Adds the commands that concern a machine: its speed, its workers, its faults. */
+export function addMachineCommands(program: Command): void {
+  program.commandsGroup('Machine:');
+  program
+    .command('gpu-check')
+    .summary('measure the speed switches of a recipe on this machine')
+    .description('Measures the speed switches of a recipe on this machine, and projects the hours of a training.')
+    .option('--recipe <name>', 'recipe of configs/mmdet', 'swin-s_blog')
+    .addOption(deviceOption())
+    .option('--iterations <steps>', 'steps per variant', parseCount, 200)
+    .option('--gpus <count>', 'GPUs to measure on', parseCount, 1)
+    .option('--for-gpus <count>', 'GPUs of the projected training', parseCount, 4)
+    .option('--batch-per-gpu <images>', "default: each GPU's share of the recipe's batch", parseCount)
+    .option('--out <file>', 'all results as JSON', 'gpu-check.json')
+    .addHelpText('after', examples('everswin gpu-check', 'everswin gpu-check --recipe swin-t_paper --gpus 4'))
+    .action(async (options) => (await import('../gpu-check.ts')).gpuCheck(options));
+  addWorkerCommands(program);
+  program
+    .command('chaos')
+    .summary('kill processes at random moments and compare the results')
+    .description(
+      'Kills processes of a training at seeded moments, and compares each run with an undisturbed one. `--scenario soak` kills about 20 workers and servers during one long training.',
+    )
+    .option('--seed <text>', 'seed of the moments (default: from the clock)')
+    .option('--runs <count>', 'number of runs (default: 20)')
+    .option('--only <run>', 'run only this number, to reproduce a failure')
+    .option('--kills <count>', 'kills per run (default: 1, soak: 20)')
+    .option('--target <target>', 'process to kill (default: all)')
+    .option('--subject <subject>', 'mini: fake trainer; real: MMDetection (default: mini)')
+    .option('--ranks <count>', 'ranks of the training (default: 1)')
+    .option('--scenario <scenario>', 'runs or soak (default: runs)')
+    .option('--json <file>', 'write the results to this file')
+    .addHelpText('after', examples('everswin chaos --seed 7 --runs 5 --kills 3', 'everswin chaos --scenario soak'))
+    .action(async (options) => (await import('../chaos.ts')).chaos(options));
+}
+
+function addWorkerCommands(program: Command): void {
+  const worker = program
+    .command('worker')
+    .usage('ACTION [options]')
+    .helpCommand(false)
+    .summary('run a control or GPU worker for a Temporal server')
+    .description('Runs a worker until Ctrl-C. `everswin up` starts both kinds itself.');
+  worker
+    .command('control')
+    .description('run workflows, downloads and reports')
+    .addOption(addressOption())
+    .addHelpText('after', examples('everswin worker control --address temporal.lab:7233'))
+    .action(async (options) => (await import('../worker.ts')).controlWorker(options));
+  worker
+    .command('gpu')
+    .description('run trainings and tests on this machine')
+    .addOption(deviceOption())
+    .addOption(addressOption())
+    .addHelpText('after', examples('everswin worker gpu --address temporal.lab:7233'))
+    .action(async (options) => (await import('../worker.ts')).gpuWorker(options));
+}

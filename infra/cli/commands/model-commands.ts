@@ -1,0 +1,126 @@
+import type { Command } from '@commander-js/extra-typings';
+import { examples, parseNonNegative } from './options.ts';
+
+const storeOption = ['--store <store>', '`local` or s3://BUCKET/PREFIX', 'local'] as const;
+
+/** Adds the commands that inspect and change results. */
+export function addModelCommands(program: Command): void {
+  program.commandsGroup('Results and models:');
+  program
+    .command('compare')
+    .summary('compare plans, scores and curves of finished runs')
+    .description('Compares the plans, scores and curves of 2 to 6 finished runs, and writes a page.')
+    .argument('<run...>', 'names of finished runs, or folders with their report.json')
+    .option('--out <folder>', 'default: comparisons/ of the data folder')
+    .addHelpText('after', examples('everswin compare swin-s-blog swin-s-paper'))
+    .action(async (runs, options) => (await import('../compare.ts')).compare(runs, options));
+  program
+    .command('report')
+    .summary('render a report from its JSON')
+    .description('Renders a report from its JSON. Needs no server, network or run folder.')
+    .argument('<report>', 'report.json of a run')
+    .requiredOption('--out <file>', '.html for a page, .md for Markdown')
+    .option('--analysis <file>', 'default: analysis.json next to the report, if it exists')
+    .addHelpText('after', examples('everswin report report.json --out page.html'))
+    .action(async (report, options) => (await import('../report.ts')).report(report, options));
+  addRegistryCommands(program);
+  addObjectCommands(program);
+}
+
+function addRegistryCommands(program: Command): void {
+  const models = program
+    .command('models')
+    .usage('ACTION [options]')
+    .helpCommand(false)
+    .summary('list, compare, promote, roll back and export models')
+    .description('Inspects and changes the model registry.');
+  models
+    .command('list')
+    .description('list the models, or the versions of one model')
+    .argument('[model]', 'name of the model')
+    .option(...storeOption)
+    .addHelpText('after', examples('everswin models list', 'everswin models list shapes'))
+    .action(async (model, options) => (await import('../models.ts')).list(model, options));
+  models
+    .command('show')
+    .description("show a version and the model's history")
+    .argument('<model>', 'name of the model')
+    .argument('[version]', 'default: the champion')
+    .option(...storeOption)
+    .addHelpText('after', examples('everswin models show shapes'))
+    .action(async (model, version, options) => (await import('../models.ts')).show(model, version, options));
+  models
+    .command('diff')
+    .description('compare the plans and scores of two versions')
+    .argument('<model>', 'name of the model')
+    .argument('<first>', 'version')
+    .argument('<second>', 'version')
+    .option(...storeOption)
+    .addHelpText('after', examples('everswin models diff shapes 20261122-181500-a1b2c3d4 20261123-090000-e5f6a7b8'))
+    .action(async (...[model, first, second, options]) =>
+      (await import('../models.ts')).diff(model, [first, second], options),
+    );
+  models
+    .command('promote')
+    .description('make a version the champion')
+    .argument('<model>', 'name of the model')
+    .argument('<version>', 'version to promote')
+    .requiredOption('--why <text>', 'reason, recorded in the history of the model')
+    .option('--who <name>', 'who decides (default: your user name)')
+    .option(...storeOption)
+    .addHelpText(
+      'after',
+      examples('everswin models promote shapes 20261122-181500-a1b2c3d4 --why "better on night images"'),
+    )
+    .action(async (model, version, options) => (await import('../models.ts')).promote(model, version, options));
+  models
+    .command('rollback')
+    .description('restore the previous champion')
+    .argument('<model>', 'name of the model')
+    .requiredOption('--why <text>', 'reason, recorded in the history of the model')
+    .option('--who <name>', 'who decides (default: your user name)')
+    .option(...storeOption)
+    .addHelpText('after', examples('everswin models rollback shapes --why "misses small parts"'))
+    .action(async (model, options) => (await import('../models.ts')).rollback(model, options));
+  models
+    .command('export')
+    .description('write weights (MMDetection and safetensors), config and SHA256SUMS')
+    .argument('<model>', 'name of the model')
+    .argument('[version]', 'default: the champion')
+    .requiredOption('--out <folder>', 'new folder for the files')
+    .option(...storeOption)
+    .addHelpText('after', examples('everswin models export shapes --out shapes-champion'))
+    .action(async (model, version, options) => (await import('../models.ts')).exportModel(model, version, options));
+}
+
+function addObjectCommands(program: Command): void {
+  const store = program
+    .command('store')
+    .usage('ACTION [options]')
+    .helpCommand(false)
+    .summary('list, verify and prune downloaded files')
+    .description('Inspects the object store of this machine.');
+  store
+    .command('list')
+    .description('list all objects with size, name, origin and the runs that use them')
+    .addHelpText('after', examples('everswin store list'))
+    .action(async () => (await import('../store.ts')).list());
+  store
+    .command('verify')
+    .description('recompute the hash of every object')
+    .addHelpText('after', examples('everswin store verify'))
+    .action(async () => (await import('../store.ts')).verify());
+  store
+    .command('prune')
+    .description('remove objects that no run references')
+    .option('--older-than-hours <hours>', 'keep objects that were used more recently', parseNonNegative, 24)
+    .option('--dry-run', 'only list what would be removed')
+    .addHelpText('after', examples('everswin store prune --older-than-hours 48 --dry-run'))
+    .action(async (options) => (await import('../store.ts')).prune(options));
+  store
+    .command('run')
+    .description('verify a finished run against its manifest')
+    .argument('<run>', 'name of the run')
+    .addHelpText('after', examples('everswin store run swin-s-blog'))
+    .action(async (run) => (await import('../store.ts')).verifyRun(run));
+}

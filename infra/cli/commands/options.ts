@@ -1,0 +1,27 @@
+import { InvalidArgumentError, Option } from '@commander-js/extra-typings';
+
+export const addressOption = () =>
+  new Option('--address <host:port>', 'Temporal server (default: TEMPORAL_ADDRESS, else the stack of this folder)');
+
+export const deviceOption = () =>
+  new Option('--device <device>', 'default: cuda if an NVIDIA driver is installed').choices(['cpu', 'cuda'] as const);
+
+export const noWaitOption = () => new Option('--no-wait', 'exit after the start instead of following the progress');
+
+/** Formats examples as the last part of a command's help. */
+export const examples = (...lines: string[]): string =>
+  `\n${lines.length === 1 ? 'Example' : 'Examples'}:\n${lines.map((line) => `  $ ${line}`).join('\n')}`;
+
+/** Parses a whole number, 1 or more. */
+export function parseCount(text: string): number {
+  const count = Number(text);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(count) && count > 0) return count;
+  throw new InvalidArgumentError('Expected a whole number, 1 or more.');
+}
+
+/** Parses a number, 0 or more. */
+export function parseNonNegative(text: string): number {
+  const number = Number(text);
+  if (text.trim() !== '' && Number.isFinite(number) && number >= 0) return number;
+  throw new InvalidArgumentError('Expected a number, 0 or more.');
+}

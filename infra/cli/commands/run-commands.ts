@@ -1,0 +1,110 @@
+import type { Command } from '@commander-js/extra-typings';
+import { addressOption, deviceOption, examples, noWaitOption } from './options.ts';
+
+/** Adds the commands that start trainings and tests. */
+export function addRunCommands(program: Command): void {
+  program.commandsGroup('Train and test:');
+  program
+    .command('plan')
+    .summary('check a run and this machine; start nothing')
+    .description('Dry run: checks the settings of a run and this machine. Downloads and starts nothing.')
+    .argument('<file>', 'run input, JSON')
+    .addOption(deviceOption())
+    .addHelpText('after', examples('everswin plan configs/runs/swin-s-blog.json'))
+    .action(async (file, options) => (await import('../plan.ts')).plan(file, options));
+  program
+    .command('start')
+    .summary('start a training, or join the running one, and follow it')
+    .description(
+      'Starts the run of a file and follows it. A run of the same name is joined if it runs, and resumed from its newest checkpoint if it failed or was cancelled.',
+    )
+    .argument('<file>', 'run input, JSON')
+    .option('--fresh', 'ignore the cached results of earlier runs')
+    .option('--force', 'start in spite of errors of the dry run')
+    .addOption(noWaitOption())
+    .addOption(addressOption())
+    .addHelpText('after', examples('everswin start configs/runs/demo.json'))
+    .action(async (file, options) => (await import('../start.ts')).start(file, options));
+  program
+    .command('evaluate')
+    .summary('test the initial weights of a run without training')
+    .description('Tests the detector that a run would start from, and follows the test. Trains nothing.')
+    .argument('<file>', 'run input, JSON')
+    .option('--fresh', 'ignore the cached results of earlier runs')
+    .option('--force', 'start in spite of errors of the dry run')
+    .addOption(noWaitOption())
+    .addOption(addressOption())
+    .addHelpText('after', examples('everswin evaluate configs/runs/swin-s-released.json'))
+    .action(async (file, options) => (await import('../start.ts')).start(file, options, { evaluate: true }));
+  program
+    .command('sweep')
+    .summary('train several recipes or settings and compare them')
+    .description('Starts a sweep, or joins the running one, and follows it. Finished runs are reused.')
+    .argument('<file>', 'sweep input, JSON')
+    .addOption(noWaitOption())
+    .addOption(addressOption())
+    .addHelpText('after', examples('everswin sweep configs/sweeps/demo.json'))
+    .action(async (file, options) => (await import('../sweep.ts')).sweep(file, options));
+  program
+    .command('retrain')
+    .summary('retrain a model if its data or recipe changed')
+    .description('Checks whether a model needs retraining, retrains it if so, and promotes the result if it is better.')
+    .argument('<file>', 'retraining input, JSON')
+    .option('--who <name>', 'who asks (default: your user name)')
+    .option('--why <text>', 'reason, recorded with the decision', 'requested with everswin retrain')
+    .addOption(noWaitOption())
+    .addOption(addressOption())
+    .addHelpText(
+      'after',
+      examples(
+        'everswin retrain configs/retrain/demo.json',
+        'everswin retrain model.json --why "20 new images" --no-wait',
+      ),
+    )
+    .action(async (file, options) => (await import('../retrain.ts')).retrain(file, options));
+  addScheduleCommands(program);
+}
+
+function addScheduleCommands(program: Command): void {
+  const schedule = program
+    .command('schedule')
+    .usage('ACTION [options]')
+    .helpCommand(false)
+    .summary('retrain a model on a schedule')
+    .description('Manages the retraining schedule of a model.');
+  schedule
+    .command('apply')
+    .description('create or change the schedule of a model')
+    .argument('<file>', 'retraining input, JSON')
+    .option('--every <interval>', 'interval, such as 24h or 30m')
+    .option('--cron <expression>', 'cron expression of five fields')
+    .option('--time-zone <zone>', 'time zone of the cron expression, such as Europe/Berlin', 'UTC')
+    .addOption(addressOption())
+    .addHelpText(
+      'after',
+      `\nWithout --every and --cron, retraining starts only through \`everswin schedule trigger\` or the hook.\n${examples("everswin schedule apply configs/retrain/demo.json --cron '0 3 * * 1'")}`,
+    )
+    .action(async (file, options) => (await import('../schedule.ts')).apply(file, options));
+  const actions = [
+    ['show', 'show the next and the most recent retrainings'],
+    ['resume', 'resume a paused schedule'],
+    ['trigger', 'check the model now'],
+    ['remove', 'delete the schedule; the model and its versions stay'],
+  ] as const;
+  for (const [action, description] of actions)
+    schedule
+      .command(action)
+      .description(description)
+      .argument('<model>', 'name of the model')
+      .addOption(addressOption())
+      .addHelpText('after', examples(`everswin schedule ${action} shapes`))
+      .action(async (model, options) => (await import('../schedule.ts')).act(action, model, options));
+  schedule
+    .command('pause')
+    .description('start no more retrainings until it is resumed')
+    .argument('<model>', 'name of the model')
+    .option('--why <text>', 'reason, shown with the schedule', 'paused with everswin schedule pause')
+    .addOption(addressOption())
+    .addHelpText('after', examples('everswin schedule pause shapes --why "annotations are being fixed"'))
+    .action(async (model, options) => (await import('../schedule.ts')).act('pause', model, options));
+}

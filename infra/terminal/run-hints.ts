@@ -1,0 +1,26 @@
+import type { FoundServer } from '../client/find-server.ts';
+import { workflowPage } from './workflow-page.ts';
+
+interface StartedWorkflow {
+  /** What the user types to name it, such as `demo` or `compare:demo-sweep`. */
+  name: string;
+  workflowId: string;
+  /** Only trainings can be paused. */
+  canPause: boolean;
+}
+
+/** Formats, as a small tree, how to watch, pause and cancel a workflow that continues on the server. */
+export function formatRunHints({ name, workflowId, canPause }: StartedWorkflow, server: FoundServer): string[] {
+  const address = server.source === '--address' ? ` --address ${server.address}` : '';
+  const page = workflowPage(server.stack, workflowId);
+  const hints = [
+    ['status', `everswin status ${name}${address}`],
+    ...(page === undefined ? [] : [['Temporal UI', page]]),
+    ...(canPause ? [['pause', `everswin pause ${name}${address}`]] : []),
+    ['cancel', `everswin cancel ${name}${address}`],
+  ];
+  return hints.map(([label = '', text = ''], index) => {
+    const branch = index === hints.length - 1 ? '└─' : '├─';
+    return `${branch} ${label.padEnd(12)}${text}`;
+  });
+}
