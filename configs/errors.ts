@@ -28,7 +28,7 @@ export const errorCatalogue = {
   PlanStopped: {
     retryable: false,
     meaning: 'The dry run found errors that would make the run fail. The message lists them.',
-    nextStep: 'Follow the remedy of each line, or start the run anyway with `npm run start -- RUN.json --force`.',
+    nextStep: 'Follow the remedy of each line, or start the run anyway with `everswin start RUN.json --force`.',
   },
   PlanChanged: {
     retryable: false,
@@ -137,7 +137,7 @@ export const errorCatalogue = {
   TrainerMissing: {
     retryable: false,
     meaning: 'The Python environment of the trainer is not installed.',
-    nextStep: 'Run `npm run up` once on this machine. It installs what is missing.',
+    nextStep: 'Run `everswin up` once on this machine. It installs what is missing.',
   },
   WorkerStopping: {
     retryable: true,

@@ -55,7 +55,7 @@ function checkSpeed({ plan: { speed } }: TrainingCheckInput): Check {
     name: 'speed switches',
     verdict: 'warning',
     message: `${active.join(', ')}: verified on a CPU (docs/recipes.md), not verified on a GPU`,
-    remedy: 'Run `npm run gpu-check` on this machine first: it measures the speedup and compares losses.',
+    remedy: 'Run `everswin gpu-check` on this machine first: it measures the speedup and compares losses.',
   };
 }
 
@@ -65,7 +65,7 @@ function checkDuration({ plan, known }: TrainingCheckInput): Check {
   if (images == null || speed === undefined) {
     return ok(
       'duration',
-      'not measured for this recipe; `npm run status` shows the remaining time after the first steps',
+      'not measured for this recipe; `everswin status` shows the remaining time after the first steps',
     );
   }
   // The measured epochs include validation, so the duration scales with the number of steps.

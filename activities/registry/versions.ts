@@ -65,7 +65,7 @@ export async function readVersion(
   if (!(await isComplete(store, key, signal)))
     throw new CodedError(
       'NotInCatalog',
-      `Model ${model} has no version ${id}. npm run models -- show ${model} lists them.`,
+      `Model ${model} has no version ${id}. everswin models show ${model} lists them.`,
     );
   const path = `${folder}/version.json`;
   await store.get(key, path, signal === undefined ? {} : { signal });

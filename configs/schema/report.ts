@@ -82,7 +82,7 @@ export const ReportRef = z.object({
 });
 export type ReportRef = z.infer<typeof ReportRef>;
 
-/** `runs/<id>/manifest.json`: all inputs and outputs of a run, by hash. `npm run store -- run NAME` verifies it. */
+/** `runs/<id>/manifest.json`: all inputs and outputs of a run, by hash. `everswin store run NAME` verifies it. */
 export const RunManifest = z.object({
   v: z.literal(1),
   runId: z.string(),

@@ -3,7 +3,7 @@ import { readRetrainInput } from '../../configs/parse-input.ts';
 import { followRetraining } from '../client/follow-retrain.ts';
 import { triggerRetraining } from '../client/trigger-retraining.ts';
 import { withClient } from '../client/with-client.ts';
-import { formatRunHints } from '../terminal/run-hints.ts';
+import { formatRunHints } from '../client/run-hints.ts';
 import { untilInterrupted } from '../terminal/wait-for-interrupt.ts';
 import { readInput } from './read-input.ts';
 

@@ -4,7 +4,7 @@ import { followRun } from '../client/follow-run.ts';
 import { startRun } from '../client/start-run.ts';
 import { withClient } from '../client/with-client.ts';
 import { defaultHome } from '../stack/stack-options.ts';
-import { formatRunHints } from '../terminal/run-hints.ts';
+import { formatRunHints } from '../client/run-hints.ts';
 import { formatRunStatus } from '../terminal/format-run-status.ts';
 import { createLiveDisplay } from '../terminal/live-display.ts';
 import { printResult } from '../terminal/print-result.ts';

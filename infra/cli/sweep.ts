@@ -5,7 +5,7 @@ import type { compareRecipes } from '../../workflows/index.ts';
 import { followSweep } from '../client/follow-sweep.ts';
 import { withClient } from '../client/with-client.ts';
 import { defaultHome } from '../stack/stack-options.ts';
-import { formatRunHints } from '../terminal/run-hints.ts';
+import { formatRunHints } from '../client/run-hints.ts';
 import { untilInterrupted } from '../terminal/wait-for-interrupt.ts';
 import { readInput } from './read-input.ts';
 

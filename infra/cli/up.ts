@@ -33,7 +33,7 @@ or with the Temporal CLI:
   temporal workflow start --address ${address} --type trainDetector --task-queue everswin \\
     --workflow-id train:demo --input-file configs/runs/demo.json
 
-Ctrl-C stops everything. The next \`npm run up\` resumes unfinished runs.`);
+Ctrl-C stops everything. The next \`everswin up\` resumes unfinished runs.`);
   await waitForInterrupt();
   console.log('Stopping. Trainers save a checkpoint first …');
   await stack.stop();

@@ -12,7 +12,7 @@ import type { triggerRetrain } from '../../workflows/index.ts';
 type RetrainSchedule = Omit<ScheduleOptions<ScheduleOptionsStartWorkflowAction<typeof triggerRetrain>>, 'scheduleId'>;
 
 /** Interval or cron expression of a schedule. Without either, the schedule only runs when it is triggered. */
-export interface ScheduleTiming {
+interface ScheduleTiming {
   /** Interval, such as `24h` or `30m`. */
   every: string | undefined;
   /** Cron expression of five fields. */

@@ -101,7 +101,7 @@ function toAnswer(outcome: RequestOutcome, model: string): HttpAnswer {
     case 'no schedule':
       return errorAnswer(
         404,
-        `Model ${model} has no schedule, which defines its training. Create one: npm run schedule -- apply FILE. Without --every and --cron it trains only when triggered.`,
+        `Model ${model} has no schedule, which defines its training. Create one: everswin schedule apply FILE. Without --every and --cron it trains only when triggered.`,
       );
     case 'refused':
       return errorAnswer(409, outcome.reason);

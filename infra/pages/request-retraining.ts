@@ -45,13 +45,13 @@ async function requestRetraining(
   if (state.paused)
     return {
       how: 'refused',
-      reason: `The schedule of ${model} is paused (${state.note ?? ''}). Resume it: npm run schedule -- resume ${model}`,
+      reason: `The schedule of ${model} is paused (${state.note ?? ''}). Resume it: everswin schedule resume ${model}`,
     };
   const { data: input } = RetrainInput.safeParse(action.args?.[0]);
   if (input?.model !== model)
     return {
       how: 'refused',
-      reason: `The schedule of ${model} does not retrain this model. Apply it again: npm run schedule -- apply FILE`,
+      reason: `The schedule of ${model} does not retrain this model. Apply it again: everswin schedule apply FILE`,
     };
   const { workflowId } = await client.workflow.signalWithStart<typeof retrainDetector, [unknown]>(
     workflowTypes.retrainDetector,

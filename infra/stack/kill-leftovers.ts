@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { readStackFile, stackMarker } from './stack-file.ts';
 
 /**
- * Kills the processes of a stack whose `npm run up` was killed. They keep running, and two workers must not share one
+ * Kills the processes of a stack whose `everswin up` was killed. They keep running, and two workers must not share one
  * home.
  */
 export async function killLeftovers(home: string): Promise<void> {

@@ -1,6 +1,6 @@
 import type { GpuCheck } from '../../configs/schema/index.ts';
 
-/** Formats the results of `npm run gpu-check`: a table with a row per variant, then notes. */
+/** Formats the results of `everswin gpu-check`: a table with a row per variant, then notes. */
 export function formatGpuCheck(check: GpuCheck): string {
   const { projection, variants } = check;
   const head = [

@@ -1,4 +1,4 @@
-/** Stack of the benchmarks: a real Temporal server with its database and both workers, restarted as by `npm run up`. */
+/** Stack of the benchmarks: a real Temporal server with its database and both workers, restarted as by `everswin up`. */
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import type { Client } from '@temporalio/client';

@@ -1,4 +1,4 @@
-/** Injects about 20 kills into the fake trainer and three into real MMDetection. `npm run chaos` injects any number. */
+/** Injects about 20 kills into the fake trainer and three into real MMDetection. `everswin chaos` injects any number. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Reference } from './oracle.ts';
 import { planKills } from './kill-plan.ts';

@@ -1,5 +1,5 @@
 /**
- * `npm run chaos -- --seed N --runs M`: injects kills at seeded moments and compares each run with an undisturbed one.
+ * `everswin chaos --seed N --runs M`: injects kills at seeded moments and compares each run with an undisturbed one.
  * `--scenario soak`: one long training in which about 20 workers and servers are killed.
  */
 import '../helpers/quiet-runtime.ts';
@@ -98,9 +98,9 @@ async function conclude(): Promise<void> {
 }
 
 function reproduceCommand(run?: number): string {
-  if (isSoak) return `npm run chaos -- --scenario soak --seed ${seed} --kills ${kills}`;
+  if (isSoak) return `everswin chaos --scenario soak --seed ${seed} --kills ${kills}`;
   const which = run === undefined ? `--runs ${runs}` : `--only ${run}`;
-  return `npm run chaos -- --seed ${seed} ${which} --target ${target} --subject ${subject.name} --ranks ${ranks} --kills ${kills}`;
+  return `everswin chaos --seed ${seed} ${which} --target ${target} --subject ${subject.name} --ranks ${ranks} --kills ${kills}`;
 }
 
 function requireEqual(one: Reference, other: Reference): void {

@@ -12,7 +12,7 @@ export async function triggerRetrain(rawInput: unknown, who: string, why: string
   if (data === undefined)
     throw codedFailure(
       'InvalidInput',
-      'The schedule has no valid retraining input. Apply it again: `npm run schedule -- apply FILE`.',
+      'The schedule has no valid retraining input. Apply it again: `everswin schedule apply FILE`.',
     );
   await triggering.sendTrigger({ input: data, who, why });
   await runWatch.waitForRun(retrainId(data.model));

@@ -18,7 +18,7 @@ export const renderModelList = (models: readonly ModelSummary[], address: string
 
 const renderModels = (models: readonly ModelSummary[]): Markup =>
   models.length === 0
-    ? markup`<p>No models yet. <code>npm run retrain -- configs/retrain/demo.json</code> trains a first version.</p>`
+    ? markup`<p>No models yet. <code>everswin retrain configs/retrain/demo.json</code> trains a first version.</p>`
     : markup`<div class="scroll" role="region" aria-label="Models" tabindex="0"><table class="plain sortable registry">
 <thead><tr><th scope="col" data-sort="text">Model</th><th scope="col" class="number" data-sort="number">Box AP</th><th scope="col" class="number" data-sort="number">Mask AP</th><th scope="col" data-sort="text">Champion</th><th scope="col" data-sort="text">Candidate</th><th scope="col" class="number" data-sort="number">Versions</th><th scope="col" data-sort="text">Last change</th></tr></thead>
 <tbody>${models.map(renderModelRow)}</tbody></table></div>`;

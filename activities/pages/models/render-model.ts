@@ -45,7 +45,7 @@ ${renderFacts([
   ],
   ['Candidate', renderVersionLine(details, state.candidate, 'none')],
 ])}
-${state.champion === null ? '' : markup`<p class="note">Export the champion: <code>npm run models -- export ${model} --out FOLDER</code></p>`}`,
+${state.champion === null ? '' : markup`<p class="note">Export the champion: <code>everswin models export ${model} --out FOLDER</code></p>`}`,
   };
 }
 

@@ -17,7 +17,7 @@ export const renderRunList = (runs: readonly RunSummary[]): string =>
 
 const renderRuns = (runs: readonly RunSummary[]) =>
   runs.length === 0
-    ? markup`<p>No runs yet. <code>npm run start -- configs/runs/demo.json</code> starts one.</p>`
+    ? markup`<p>No runs yet. <code>everswin start configs/runs/demo.json</code> starts one.</p>`
     : markup`<div class="scroll" role="region" aria-label="Runs" tabindex="0"><table class="plain sortable">
 <thead><tr><th scope="col" data-sort="text">Run</th><th scope="col" data-sort="text">Last change</th><th scope="col">Report</th></tr></thead>
 <tbody>${runs.map(

@@ -29,7 +29,7 @@ export const renderReproduce = ({ plan }: Report): Section => ({
   id: 'reproduce',
   title: 'Reproduce this run',
   body: markup`<pre class="command" tabindex="0">${reproduceCommand(plan)}</pre>
-<p class="note">To start a second run with these settings, change the name in the workflow ID and in the input. <code>npm run report -- report.json --out page.html</code> renders this page again from report.json and the analysis.json next to it.</p>`,
+<p class="note">To start a second run with these settings, change the name in the workflow ID and in the input. <code>everswin report report.json --out page.html</code> renders this page again from report.json and the analysis.json next to it.</p>`,
 });
 
 const listChecks = ({ checks }: Report): readonly (readonly [string, string])[] =>

@@ -53,7 +53,7 @@ test('checkTraining warns about speed switches that are not verified on a GPU', 
   const found = check('speed switches', { ...plan, speed });
   expect(found).toMatchObject({ verdict: 'warning' });
   expect(found?.message).toMatch(/^fusedAdamW, sdpaAttention: verified on a CPU/);
-  expect(found?.remedy).toContain('npm run gpu-check');
+  expect(found?.remedy).toContain('everswin gpu-check');
 });
 
 test('checkTraining and checkExpectation report missing facts', () => {

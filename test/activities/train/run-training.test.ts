@@ -333,7 +333,7 @@ test('the heartbeat carries the progress of the training', async () => {
 test('a training fails with the install command when the Python environment is missing', async () => {
   run = await createMiniRun();
   run.dependencies.python.executable = '/nowhere/python';
-  await expect(start(run, 1)).rejects.toThrow(/Could not start \/nowhere\/python.*\nNext: .*npm run up/);
+  await expect(start(run, 1)).rejects.toThrow(/Could not start \/nowhere\/python.*\nNext: .*everswin up/);
 });
 
 const isRoot = process.getuid?.() === 0;

@@ -17,7 +17,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 const draw = (...argv: string[]) =>
-  execa('tsx', [`${projectRoot}/infra/cli/report.ts`, ...argv], {
+  execa('tsx', [`${projectRoot}/infra/cli/main.ts`, 'report', ...argv], {
     cwd: folder,
     preferLocal: true,
     localDir: projectRoot,
@@ -36,12 +36,11 @@ test('report uses analysis.json next to it and writes Markdown to a .md file', a
 });
 
 test.each([
-  [['report.json'], 'Usage: npm run report'],
-  [['report.json', '--out', 'page.exe'], 'Usage: npm run report'],
-  [['none.json', '--out', 'page.html'], 'none.json'],
-  [['analysis.json', '--out', 'page.html'], 'analysis.json is not a file that everswin wrote'],
-])('report %j fails with a message that names the problem', async (argv, message) => {
+  [['report.json'], 2, "required option '--out <file>'"],
+  [['report.json', '--out', 'page.exe'], 2, 'Expected --out to end in .html or .md, got "page.exe".'],
+  [['none.json', '--out', 'page.html'], 1, 'none.json'],
+  [['analysis.json', '--out', 'page.html'], 1, 'analysis.json is not a file that everswin wrote'],
+])('report %j exits with %i and a message that names the problem', async (argv, code, message) => {
   const { exitCode, stderr } = await draw(...argv);
-  expect(exitCode).toBe(1);
-  expect(stderr).toContain(message);
+  expect([exitCode, stderr]).toEqual([code, expect.stringContaining(message)]);
 });

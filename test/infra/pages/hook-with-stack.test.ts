@@ -1,4 +1,4 @@
-/** `npm run up` passes the hook token to the hook only. */
+/** `everswin up` passes the hook token to the hook only. */
 import { mkdir, mkdtemp, readFile, readdir, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { execa } from 'execa';
@@ -23,11 +23,15 @@ async function withHome<T>(use: (home: string) => Promise<T>): Promise<T> {
 }
 
 const up = (home: string, hookToken: string | undefined) =>
-  execa(process.execPath, ['--import', 'tsx', `${projectRoot}/infra/cli/up.ts`, '--home', home, '--device', 'cpu'], {
-    env: { EVERSWIN_HOOK_TOKEN: hookToken },
-    reject: false,
-    all: true,
-  });
+  execa(
+    process.execPath,
+    ['--import', 'tsx', `${projectRoot}/infra/cli/main.ts`, 'up', '--home', home, '--device', 'cpu'],
+    {
+      env: { EVERSWIN_HOOK_TOKEN: hookToken },
+      reject: false,
+      all: true,
+    },
+  );
 
 /** Runs `use` while the stack is up. @returns the output of the stack. */
 async function whileUp(home: string, use: () => Promise<void>): Promise<string> {
@@ -61,7 +65,7 @@ test('only the hook process gets the token, and no file contains it', () =>
           .then((response) => (response.status === 503 ? undefined : response))
           .catch(() => undefined),
       );
-      expect([answer.status, await answer.text()]).toEqual([404, expect.stringContaining('npm run schedule -- apply')]);
+      expect([answer.status, await answer.text()]).toEqual([404, expect.stringContaining('everswin schedule apply')]);
 
       const { hook = 0, ...others } = processes;
       expect(Object.keys(others).sort()).toEqual(['control-worker', 'gpu-worker', 'pages', 'temporal-server']);

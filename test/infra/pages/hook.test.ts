@@ -97,7 +97,7 @@ describe('the hook with a valid token', () => {
   test('explains how to create a missing schedule', async () => {
     const answer = await post('/hooks/retrain/unknown');
     expect(answer.status).toBe(404);
-    expect(await errorOf(answer)).toContain('npm run schedule -- apply FILE');
+    expect(await errorOf(answer)).toContain('everswin schedule apply FILE');
   });
 
   test('refuses a paused schedule and explains how to resume it', () =>
@@ -106,7 +106,7 @@ describe('the hook with a valid token', () => {
       const answer = await post(`/hooks/retrain/${model}`);
       expect(answer.status).toBe(409);
       expect(await errorOf(answer)).toBe(
-        `The schedule of ${model} is paused (fixing the data). Resume it: npm run schedule -- resume ${model}`,
+        `The schedule of ${model} is paused (fixing the data). Resume it: everswin schedule resume ${model}`,
       );
     }));
 
@@ -125,7 +125,7 @@ describe('the hook with a valid token', () => {
     const answer = await post(`/hooks/retrain/${model}`);
     await handle.delete();
     expect(answer.status).toBe(409);
-    expect(await errorOf(answer)).toContain('npm run schedule -- apply FILE');
+    expect(await errorOf(answer)).toContain('everswin schedule apply FILE');
   });
 
   test.each([

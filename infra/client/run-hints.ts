@@ -1,5 +1,5 @@
-import type { FoundServer } from '../client/find-server.ts';
-import { workflowPage } from './workflow-page.ts';
+import type { FoundServer } from './find-server.ts';
+import { workflowPage } from '../terminal/workflow-page.ts';
 
 interface StartedWorkflow {
   /** What the user types to name it, such as `demo` or `compare:demo-sweep`. */
