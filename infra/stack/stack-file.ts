@@ -1,15 +1,18 @@
 import { z } from 'zod';
 import { writeFileAtomic } from '../../activities/shared/files/atomic-file.ts';
 import { readJson } from '../../activities/shared/files/json-file.ts';
+import { isAlive } from '../../activities/shared/trainer/process-identity.ts';
 import { homeFolders } from '../../configs/paths.ts';
 
 /** stack.json: addresses and processes of the running stack. */
 export const StackFile = z.object({
   v: z.literal(1),
+  /** Identity of the process that runs the stack. */
+  host: z.string(),
   pid: z.int(),
+  startTicks: z.int(),
   address: z.string(),
   uiUrl: z.string(),
-  demoUrl: z.string(),
   /** Address of the pages of runs and models. */
   pagesUrl: z.string(),
   /** Address of the hook that requests retrainings; null when the stack was started without a token. */
@@ -28,19 +31,8 @@ export const readStackFile = (home: string): Promise<StackFile | undefined> =>
 /** Environment variable of every process of a stack. Other processes that reuse a pid of stack.json lack it. */
 export const stackMarker = 'EVERSWIN_HOME';
 
-/** Returns the running stack of this home: its process exists, and its file server responds. */
+/** Returns the stack of this home if its process runs on this machine. */
 export async function findRunningStack(home: string): Promise<StackFile | undefined> {
   const stack = await readStackFile(home);
-  if (stack === undefined || !processExists(stack.pid)) return undefined;
-  const request = fetch(stack.demoUrl, { method: 'HEAD', signal: AbortSignal.timeout(2_000) });
-  const response = await request.catch(() => undefined);
-  return response === undefined ? undefined : stack;
-}
-
-function processExists(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
+  return stack !== undefined && (await isAlive(stack)) ? stack : undefined;
 }

@@ -1,5 +1,7 @@
 import { appendFile, mkdir, rm } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { dirname } from 'node:path';
+import { processStartTicks } from '../../activities/shared/trainer/process-identity.ts';
 import { namespace } from '../../configs/names.ts';
 import { homeFolders } from '../../configs/paths.ts';
 import type { Incident } from '../../configs/schema/index.ts';
@@ -47,7 +49,19 @@ export async function startStack({ home, device, withObjectStore, log }: StackOp
   const env = stackEnv(home, endpoints, demoServer.url, objectStore);
   const processes = new ProcessGroup({ env, logs: folders.logs, onRestart });
 
-  const file = (): StackFile => toStackFile(endpoints, demoServer.url, processes.pids());
+  const startTicks = await ownStartTicks();
+  const { address, uiUrl, pagesUrl, hookUrl } = endpoints;
+  const file = (): StackFile => ({
+    v: 1,
+    host: hostname(),
+    pid: process.pid,
+    startTicks,
+    address,
+    uiUrl,
+    pagesUrl,
+    hookUrl,
+    processes: processes.pids(),
+  });
 
   function onRestart(restart: Restart): void {
     const { name, reason, restartedAfterSeconds } = restart;
@@ -67,7 +81,7 @@ export async function startStack({ home, device, withObjectStore, log }: StackOp
   try {
     processes.start(await temporalServer(home, endpoints));
     if (objectStore !== undefined) processes.start(objectStore.process);
-    await waitForServer(endpoints.address, processes.logFile('temporal-server'));
+    await waitForServer(address, processes.logFile('temporal-server'));
     if (objectStore !== undefined) await waitForObjectStore(objectStore, processes.logFile('object-store'));
     processes.start(controlWorker());
     processes.start(gpuWorker(device));
@@ -102,11 +116,11 @@ const stackEnv = (
   AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
 });
 
-const toStackFile = (
-  { address, uiUrl, pagesUrl, hookUrl }: Endpoints,
-  demoUrl: string,
-  processes: StackFile['processes'],
-): StackFile => ({ v: 1, pid: process.pid, address, uiUrl, demoUrl, pagesUrl, hookUrl, processes });
+async function ownStartTicks(): Promise<number> {
+  const ticks = await processStartTicks(process.pid);
+  if (ticks === undefined) throw new Error('Expected /proc to describe this process.');
+  return ticks;
+}
 
 async function recordIncident(path: string, { name, pid, reason, restartedAfterSeconds }: Restart): Promise<void> {
   const incident: Incident = {

@@ -1,5 +1,3 @@
-import { formatError } from './format-error.ts';
-
 /** Exit codes of every command. `everswin --help` and docs/commands.md list them. */
 export const exitCodes = { success: 0, failure: 1, usage: 2, interrupted: 130 } as const;
 
@@ -18,7 +16,9 @@ export async function runProgram(main: () => Promise<void>): Promise<void> {
     if (error.code !== 'EPIPE') throw error;
     process.exit();
   });
-  await main().catch((error: unknown) => {
+  await main().catch(async (error: unknown) => {
+    // Loaded only now: it loads the Temporal client, which would double the time of `everswin --help`.
+    const { formatError } = await import('./format-error.ts');
     fail(formatError(error));
     if (error instanceof UsageError) process.exitCode = exitCodes.usage;
   });

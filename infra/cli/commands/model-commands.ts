@@ -9,7 +9,7 @@ export function addModelCommands(program: Command): void {
   program
     .command('compare')
     .summary('compare plans, scores and curves of finished runs')
-    .description('Compares the plans, scores and curves of 2 to 6 finished runs, and writes a page.')
+    .description('Compares the plans, scores and curves of 2 to 5 finished runs, and writes a page.')
     .argument('<run...>', 'names of finished runs, or folders with their report.json')
     .option('--out <folder>', 'default: comparisons/ of the data folder')
     .addHelpText('after', examples('everswin compare swin-s-blog swin-s-paper'))

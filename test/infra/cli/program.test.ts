@@ -1,0 +1,81 @@
+/** Runs the command line as a user does, and checks output and exit codes. */
+import { execa } from 'execa';
+import { describe, expect, test } from 'vitest';
+import type { CommandUnknownOpts } from '@commander-js/extra-typings';
+import { createProgram } from '../../../infra/cli/program.ts';
+import { projectRoot } from '../../helpers/project.ts';
+
+const everswin = (...argv: string[]) =>
+  execa('tsx', [`${projectRoot}/infra/cli/main.ts`, ...argv], {
+    preferLocal: true,
+    localDir: projectRoot,
+    // A home without a stack.
+    env: { EVERSWIN_HOME: '/nowhere/everswin' },
+    reject: false,
+    all: true,
+  });
+
+/** Lists a command and all below it. */
+const withDescendants = (command: CommandUnknownOpts): CommandUnknownOpts[] => [
+  command,
+  ...command.commands.flatMap(withDescendants),
+];
+
+const pathOf = (command: CommandUnknownOpts): string =>
+  command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`;
+
+const program = createProgram();
+const commands = withDescendants(program).filter((command) => command !== program);
+
+describe('everswin --help', () => {
+  test('lists each command in one line of a terminal with 80 columns, by task', async () => {
+    const { stdout, exitCode } = await everswin('--help');
+    expect(exitCode).toBe(0);
+    const lines = stdout.split('\n');
+    for (const command of program.commands) {
+      const line = lines.find((one) => one.trim().startsWith(`${command.name()} `)) ?? '';
+      expect(line, command.name()).toContain(command.summary());
+      expect(line.length, line).toBeLessThanOrEqual(80);
+    }
+    expect(lines.filter((line) => /^\S.*:$/.test(line))).toEqual([
+      'Options:',
+      'Start here:',
+      'Train and test:',
+      'Watch and control a run:',
+      'Results and models:',
+      'Machine:',
+    ]);
+    expect(stdout).toContain('Exit codes: 0 success, 1 failure');
+  });
+
+  test.each(commands.map((command) => [pathOf(command), command] as const))(
+    '%s has a description, and an example that starts with its name',
+    (path, command) => {
+      let help = '';
+      command.configureOutput({ writeOut: (text) => (help += text) }).outputHelp();
+      expect(command.description()).not.toBe('');
+      expect(help).toContain(`Usage: ${path} `);
+      if (command.commands.length === 0) expect(help).toContain(`  $ ${path}`);
+    },
+  );
+});
+
+test.each([
+  [['strat'], 2, "unknown command 'strat'\n(Did you mean start?)\n`everswin --help` lists the commands."],
+  [['models', 'promot'], 2, "unknown command 'promot'\n(Did you mean promote?)"],
+  [['start', '--fersh', 'x.json'], 2, "unknown option '--fersh'\n(Did you mean --fresh?)\n`everswin start --help`"],
+  [['start'], 2, "missing required argument 'file'"],
+  [['start', 'a.json', 'b.json'], 2, 'too many arguments'],
+  [['up', '--device', 'tpu'], 2, 'Allowed choices are cpu, cuda'],
+  [['gpu-check', '--iterations', '0'], 2, 'Expected a whole number, 1 or more.'],
+  [['compare', 'a'], 2, 'Expected 2 to 5 runs, got 1.'],
+  [['start', 'gone.json'], 1, 'Cannot read gone.json: the file does not exist.'],
+  [['plan', '.'], 1, 'Cannot read .: it is a folder.'],
+  [['report', 'gone.json', '--out', 'page.html'], 1, 'gone.json'],
+  [['status'], 1, 'No stack is running in /nowhere/everswin. Start one in another terminal: everswin up.'],
+  [['worker', 'gpu'], 1, 'No stack is running in /nowhere/everswin.'],
+] as const)('everswin %j exits with %i and says why, without a stack trace', async (argv, code, message) => {
+  const { exitCode, stderr, all } = await everswin(...argv);
+  expect([exitCode, stderr]).toEqual([code, expect.stringContaining(message)]);
+  expect(all).not.toMatch(/\n\s+at |node:internal/);
+});
