@@ -10,6 +10,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ from everswin_trainer.demo.mini_coco import make_files
 from everswin_trainer.job.progress import read_events
 from everswin_trainer.job.speed import SWITCHES
 from everswin_trainer.system.process_tree import find_by_environment, kill_processes
+
+# Set before a test imports torch: OpenMP threads spin while they wait for each other, which is slow on a busy machine.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 TRAINER = Path(__file__).parents[1]
 PROGRAMS = Path(__file__).parent / "programs"
@@ -57,6 +61,14 @@ def files_follow_the_contract(request: pytest.FixtureRequest) -> Iterator[None]:
     if not request.node.get_closest_marker("off_contract"):
         for folder in set(_used):
             check_files(folder)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def parse_config_index_once() -> None:
+    """Caches MMDetection's index of configs: MMEngine parses 100 YAML files for each base of each recipe."""
+    # Without MMEngine, no collected test loads a recipe.
+    if utils := sys.modules.get("mmengine.config.utils"):
+        utils.load = cache(utils.load)
 
 
 @dataclass

@@ -1,7 +1,6 @@
 """Tests that the speed switches do not change the results of complete models."""
 
 import copy
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -36,16 +35,13 @@ PAPER_HEAD = {
 
 
 @pytest.fixture(scope="module", params=["blog", "paper"])
-def model(request: pytest.FixtureRequest) -> Iterator[torch.nn.Module]:
+def model(request: pytest.FixtureRequest) -> torch.nn.Module:
     """Returns the model of the demo with either kind of heads, as it is trained on a CPU."""
     config = Config(built("demo", "cpu").to_dict()).model
     if request.param == "paper":
         config.roi_head.bbox_head = [{**head, **PAPER_HEAD} for head in config.roi_head.bbox_head]
     torch.manual_seed(0)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield MODELS.build(config)
-    torch.set_num_threads(threads)
+    return MODELS.build(config)
 
 
 def step(model: torch.nn.Module) -> tuple[float, dict[str, torch.Tensor]]:

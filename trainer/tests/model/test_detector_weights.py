@@ -55,15 +55,6 @@ class Released:
     model: torch.nn.Module
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Uses one thread: OpenMP threads spin while they wait for each other, which is slow on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def released(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Released]:
     """Converts a file in torch's legacy format with the same entries as a checkpoint of the authors' trainer."""

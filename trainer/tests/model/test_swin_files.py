@@ -20,15 +20,6 @@ RECIPES = {
 PARAMETERS = {"t": 27_517_818, "s": 48_835_722, "b": 86_741_176}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Uses one thread: OpenMP threads spin while they wait for each other, which is slow on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module", params=[letter for letter in SIZES if RECIPES[letter]])
 def released(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     """Yields (size, file) and deletes the file after its tests."""
