@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from forked import Fork, start_ranks
 from own_data import prepare_mini
 
 from conftest import CONTROL, TRAINER, JobFolder, environment
+from everswin_trainer.__main__ import main
+from everswin_trainer.job.folder import Attempt, Job
 from everswin_trainer.model.recipe import fingerprint, load_recipe
 
 RECIPE = TRAINER.parent / "configs/mmdet/cascade-mask-rcnn_swin-demo.py"
@@ -34,10 +37,16 @@ class RealJob(JobFolder):
         return self.ranked(nodes, *command)
 
     def ranked(self, launch: list[str], *command: str) -> list[str]:
+        return [sys.executable, "-m", "torch.distributed.run", *launch, "-m", "everswin_trainer", *self.argv(*command)]
+
+    def argv(self, *command: str) -> list[str]:
         inputs = ["--plan", str(self.plan_file), "--recipe", str(self.recipe), "--data", str(self.data / "ready")]
-        target = ["--job-dir", str(self.folder), "--device", "cpu"]
-        python = [sys.executable, "-m", "torch.distributed.run", *launch, "-m", "everswin_trainer"]
-        return [*python, *command, *inputs, *target]
+        return [*command, *inputs, "--job-dir", str(self.folder), "--device", "cpu"]
+
+    def fork(self, *command: str, attempt: int = 1) -> list[Fork]:
+        """Starts the ranks of a command as forks, without launcher and supervisor."""
+        variables = Attempt(attempt, attempt).environment(Job.at(self.folder))
+        return start_ranks(self.ranks, self.root / "output", main, self.argv(*command), **variables)
 
     def train(self, attempt: int, resume: Path | None = None, *switches: str) -> subprocess.Popen[str]:
         return self.supervise(self.torchrun(*self.training(resume), *switches), attempt, grace=60, stall=WATCHED)

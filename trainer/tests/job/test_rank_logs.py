@@ -1,24 +1,26 @@
 import os
 import socket
-import subprocess
 import sys
 
-from conftest import JobFolder, environment
+from forked import Fork, finish, start_command
+
+from conftest import JobFolder
 from everswin_trainer.job.folder import FENCE_ENV, JOB_ENV, Job
 from everswin_trainer.job.rank_logs import KEPT_ATTEMPTS, rank_log_path
 
 
-def run_rank(job: JobFolder, rank: int) -> subprocess.CompletedProcess[str]:
+def run_rank(job: JobFolder, rank: int) -> Fork:
     """Runs `train` without arguments, which makes it print an error."""
-    env = {**environment(), JOB_ENV: str(job.folder), FENCE_ENV: "7", "RANK": str(rank)}
-    command = [sys.executable, "-m", "everswin_trainer", "train"]
-    return subprocess.run(command, env=env, capture_output=True, text=True)
+    variables = {JOB_ENV: str(job.folder), FENCE_ENV: "7", "RANK": str(rank)}
+    fork = start_command(job.root / f"output-{rank}", "train", **variables)
+    finish([fork], 2)
+    return fork
 
 
 def test_every_rank_but_rank0_writes_to_its_own_log(job: JobFolder) -> None:
     first, other = run_rank(job, 0), run_rank(job, 3)
-    assert "the following arguments are required" in first.stderr
-    assert (other.stdout, other.stderr) == ("", "")
+    assert "the following arguments are required" in first.stderr.read_text()
+    assert (other.stdout.read_text(), other.stderr.read_text()) == ("", "")
     [path] = (job.folder / "ranks").iterdir()
     assert path.name == "7-rank-3.log"
     heading, *rest = path.read_text().splitlines()

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from forked import finish, start_command
 from mmengine.config import ConfigDict
 from mmengine.structures import InstanceData
 from swin_layout import (
@@ -72,7 +73,11 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Released]:
         "amp": OrderedDict({"loss_scaler0": {"loss_scale": 65536.0, "unskipped": 12}}),
     }
     torch.save({"state_dict": state, **training_state}, path, _use_new_zipfile_serialization=False)
-    answer = command(RECIPE, path, root / "converted/detector")
+    into = root / "converted/detector"
+    files = ["--recipe", str(RECIPE), "--weights", str(path), "--into", str(into), "--out", f"{into}.json"]
+    argv = [sys.executable, "-m", "everswin_trainer", "convert-weights", "--part", "detector", *files]
+    subprocess.run(argv, env=environment(), check=True)
+    answer = check_answer("convert-weights", Path(f"{into}.json"))
     path.unlink()
     assert answer["ok"], answer
     converted = Path(answer["result"]["path"])
@@ -86,13 +91,6 @@ def settings() -> ConfigDict:
     model = load_recipe(RECIPE, None).model
     model.backbone.init_cfg = None
     return model
-
-
-def command(recipe: Path, weights: Path, into: Path, part: str = "detector") -> dict[str, Any]:
-    files = ["--recipe", str(recipe), "--weights", str(weights), "--into", str(into)]
-    argv = [sys.executable, "-m", "everswin_trainer", "convert-weights", "--part", part, *files]
-    subprocess.run([*argv, "--out", f"{into}.json"], env=environment(), check=True)
-    return check_answer("convert-weights", Path(f"{into}.json"))
 
 
 def noise(*shape: int, seed: int = 7) -> torch.Tensor:
@@ -217,7 +215,10 @@ def small(tmp_path: Path) -> Path:
 
 
 def test_a_detector_given_as_backbone_is_refused_naming_the_right_field(small: Path, tmp_path: Path) -> None:
-    answer = command(DEMO, small, tmp_path / "converted", part="backbone")
+    out = tmp_path / "converted.json"
+    files = ["--recipe", str(DEMO), "--weights", str(small), "--into", str(tmp_path / "converted"), "--out", str(out)]
+    finish([start_command(tmp_path, "convert-weights", "--part", "backbone", *files)], 0)
+    answer = check_answer("convert-weights", out)
     assert (answer["ok"], answer["part"], answer["unexpected"]) == (False, "backbone", [])
     assert answer["rejected"] == (
         "detector.pth holds a whole detector instead of a backbone: "

@@ -1,15 +1,15 @@
 """Compares four ranks on gloo, as on a machine with four GPUs, with a single rank."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
-from real_job import TRAIN_IMAGES, WATCHED, RealJob
+from forked import finish, start_ranks
+from gradients import compare_gradients
+from real_job import TRAIN_IMAGES, RealJob
 
-from conftest import PROGRAMS, TRAINER, environment, stop
+from conftest import TRAINER
 
 RANKS = 4
 SEED = 5
@@ -25,9 +25,11 @@ class FourRanks(RealJob):
 def stepped(data: Path, tmp_path_factory: pytest.TempPathFactory) -> FourRanks:
     """Runs four ranks and stops them after a few steps."""
     job = FourRanks(tmp_path_factory.mktemp("four"), data)
-    supervisor = job.supervise(job.torchrun(*job.training()), 1, grace=60, stall=WATCHED)
+    ranks = job.fork(*job.training())
     job.wait_for_step(3)
-    assert stop(supervisor) == 143, job.log_tail()
+    for rank in ranks:
+        rank.process.terminate()
+    finish(ranks, 143)
     return job
 
 
@@ -39,7 +41,6 @@ def test_four_ranks_start_step_and_stop_together(stepped: FourRanks) -> None:
     assert steps == list(range(1, len(steps) + 1))
     assert all(one["loss"] > 0 for one in stepped.events("step"))
     assert stepped.newest_checkpoint().stem == f"e000-i{steps[-1]:06}"
-    assert stepped.living() == []
 
 
 def test_ranks_together_read_the_images_of_one_rank_with_the_total_batch(stepped: FourRanks) -> None:
@@ -54,9 +55,7 @@ def test_ranks_together_read_the_images_of_one_rank_with_the_total_batch(stepped
 
 
 def test_reduced_gradients_equal_those_of_one_process_with_the_total_batch(tmp_path: Path) -> None:
-    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    command = [sys.executable, *launch, str(PROGRAMS / "gradients.py"), str(tmp_path), "3"]
-    subprocess.run(command, env=environment(), check=True, capture_output=True)
+    finish(start_ranks(2, tmp_path / "output", compare_gradients, tmp_path, 3), 0)
     for rank in range(2):
         differences = json.loads((tmp_path / f"{rank}.json").read_text())
         assert differences["reduced"] <= 1e-6

@@ -1,4 +1,7 @@
-"""Trains the demo's recipe on a few images with real MMDetection under torchrun, on two ranks with loader workers."""
+"""Trains the demo's recipe on a few images with real MMDetection, on two ranks with loader workers.
+
+Ranks are forks (forked.py) where neither torchrun nor the supervisor matters.
+"""
 
 import json
 import os
@@ -10,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from forked import finish, start_command
 from real_job import RECIPE, TRAIN_IMAGES, VAL_IMAGES, WATCHED, RealJob
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -91,10 +95,11 @@ def controlled(uninterrupted: RealJob, data: Path, tmp_path_factory: pytest.Temp
     job = RealJob(tmp_path_factory.mktemp("controlled"), data)
     job.plan |= {"planHash": "1" * 64, "batchPerGpu": 2, "epochs": 1}
     job.control(epochs=3, checkpointNow=0, learningRateFactor=0.5, fp32=True, accumulate=2)
-    supervisor = job.train(1, uninterrupted.checkpoint("e001-i000010"), "--resume-plan", uninterrupted.plan["planHash"])
+    resume = job.training(uninterrupted.checkpoint("e001-i000010"))
+    ranks = job.fork(*resume, "--resume-plan", uninterrupted.plan["planHash"])
     job.wait_for_step(STEPS_PER_EPOCH // 2 + 1)
     job.control(epochs=2, checkpointNow=7, learningRateFactor=0.1, fp32=True, accumulate=1)
-    assert supervisor.wait(240) == 0, job.log_tail()
+    finish(ranks, 0)
     return job
 
 
@@ -104,8 +109,7 @@ def detector(uninterrupted: RealJob, tmp_path_factory: pytest.TempPathFactory) -
     into = tmp_path_factory.mktemp("detector") / "detector"
     files = ["--recipe", str(RECIPE), "--weights", str(uninterrupted.newest_checkpoint())]
     outputs = ["--into", str(into), "--out", f"{into}.json"]
-    command = [sys.executable, "-m", "everswin_trainer", "convert-weights", "--part", "detector", *files, *outputs]
-    subprocess.run(command, env=environment(), check=True)
+    finish([start_command(into.parent, "convert-weights", "--part", "detector", *files, *outputs)], 0)
     answer = json.loads(Path(f"{into}.json").read_text())
     assert (answer["ok"], answer["classes"]) == (True, 3), answer
     return Path(answer["result"]["path"])
@@ -250,7 +254,7 @@ def test_two_hosts_equal_one_host_bit_for_bit_after_a_rank_is_killed(
 
 
 def test_resuming_a_finished_run_ends_immediately(uninterrupted: RealJob) -> None:
-    assert uninterrupted.train(2, uninterrupted.newest_checkpoint()).wait(120) == 0
+    finish(uninterrupted.fork(*uninterrupted.training(uninterrupted.newest_checkpoint()), attempt=2), 0)
     assert [one["type"] for one in uninterrupted.of_attempt(2)] == ["started", "ended"]
 
 
@@ -258,15 +262,15 @@ def test_inference_is_not_repeated_after_the_evaluation_dies(uninterrupted: Real
     job = RealJob(uninterrupted.root / "other", data)
     job.root.mkdir()
     job.plan = uninterrupted.plan
-    command = job.torchrun("test", "--checkpoint", str(uninterrupted.newest_checkpoint()))
-    assert job.supervise(command, 1, faults=PROGRAMS / "evaluation_dies").wait(120) == 1
+    command = ["test", "--checkpoint", str(uninterrupted.newest_checkpoint())]
+    assert job.supervise(job.torchrun(*command), 1, faults=PROGRAMS / "evaluation_dies").wait(120) == 1
     assert job.exit()["rootCause"]["signal"] == "SIGKILL"
     tested = job.events("tested")
     assert (tested[-1]["done"], tested[-1]["total"]) == (VAL_IMAGES, VAL_IMAGES)
     assert (job.folder / "detections.json").exists()
     assert not (job.folder / "metrics.json").exists()
 
-    assert job.supervise(command, 2).wait(120) == 0, job.log_tail()
+    finish(job.fork(*command, attempt=2), 0)
     assert [one["type"] for one in job.of_attempt(2)] == ["started", "ended"]
     metrics = json.loads((job.folder / "metrics.json").read_text())
     assert metrics["images"] == VAL_IMAGES
@@ -275,7 +279,6 @@ def test_inference_is_not_repeated_after_the_evaluation_dies(uninterrupted: Real
         for name, score in validation[kind].items():
             # Compares the scores of hotcoco with those of pycocotools for the same weights.
             assert metrics[kind][name] == (None if score is None else pytest.approx(score, abs=1e-6))
-    assert job.exit()["reason"] == "finished"
     analysis = json.loads((job.folder / "analysis.json").read_text())
     assert analysis["checkpointSha256"] == metrics["checkpointSha256"]
     assert len(analysis["gallery"]) == VAL_IMAGES
@@ -286,7 +289,7 @@ def test_a_converted_detector_is_tested_without_training_and_scores_as_its_check
     detector: Path, uninterrupted: RealJob, data: Path, tmp_path: Path
 ) -> None:
     job = RealJob(tmp_path, data)
-    assert job.supervise(job.torchrun("test", "--weights", str(detector)), 1).wait(120) == 0, job.log_tail()
+    finish(job.fork("test", "--weights", str(detector)), 0)
     metrics = json.loads((job.folder / "metrics.json").read_text())
     assert (metrics["checkpoint"], metrics["checkpointSha256"]) == (detector.name, hash_file(detector))
     assert metrics["images"] == VAL_IMAGES
@@ -295,16 +298,18 @@ def test_a_converted_detector_is_tested_without_training_and_scores_as_its_check
             assert metrics[kind][name] == (None if score is None else pytest.approx(score, abs=1e-6))
     [started] = job.events("started")
     assert (started["epoch"], started["iteration"], started["resumedFrom"]) == (0, 0, detector.name)
-    assert job.exit()["reason"] == "finished"
+    assert job.events("ended")[-1]["reason"] == "finished"
 
 
 def test_training_starts_from_a_converted_detector(
     detector: Path, uninterrupted: RealJob, data: Path, tmp_path: Path
 ) -> None:
     job = RealJob(tmp_path, data)
-    supervisor = job.supervise(job.torchrun("train", "--init-detector", str(detector)), 1, grace=60, stall=WATCHED)
+    ranks = job.fork("train", "--init-detector", str(detector))
     job.wait_for_step(1)
-    assert stop(supervisor) == 143, job.log_tail()
+    for rank in ranks:
+        rank.process.terminate()
+    finish(ranks, 143)
     [started] = job.events("started")
     assert (started["epoch"], started["iteration"], started["resumedFrom"]) == (0, 0, None)
     losses = uninterrupted.losses()
@@ -315,8 +320,9 @@ def test_training_starts_from_a_converted_detector(
 def test_training_refuses_a_number_of_ranks_that_differs_from_the_plan(data: Path, tmp_path: Path) -> None:
     job = RealJob(tmp_path, data)
     job.plan["gpus"] = 1
-    assert job.train(1).wait(120) == 1
-    assert "expected 1 ranks as the plan says, got 2" in job.exit()["rootCause"]["message"]
+    ranks = job.fork(*job.training())
+    finish(ranks, 1)
+    assert "expected 1 ranks as the plan says, got 2" in ranks[0].stderr.read_text()
 
 
 def test_a_checkpoint_of_another_plan_counts_iterations_of_the_new_plan(controlled: RealJob) -> None:
@@ -329,7 +335,6 @@ def test_a_checkpoint_of_another_plan_counts_iterations_of_the_new_plan(controll
 def test_a_request_to_stop_after_the_epoch_ends_with_its_validation(controlled: RealJob) -> None:
     assert controlled.events()[-1]["type"] == "ended"
     assert (controlled.events("ended")[-1]["reason"], controlled.events("ended")[-1]["epoch"]) == ("finished", 2)
-    assert controlled.exit()["reason"] == "finished"
 
 
 def test_a_requested_checkpoint_is_saved_in_the_middle_of_an_epoch(controlled: RealJob) -> None:

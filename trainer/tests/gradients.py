@@ -1,10 +1,6 @@
-"""Measures, in one rank under torchrun, how gradients reduced over ranks differ from those of a single process.
-
-argv: folder for `<rank>.json`, number of images per rank. `unreduced` is the difference before the reduction.
-"""
+"""Measures, in one rank, how gradients reduced over ranks differ from those of a single process."""
 
 import json
-import sys
 from pathlib import Path
 
 import torch
@@ -14,7 +10,8 @@ from torch.nn.functional import mse_loss
 from everswin_trainer.training.rank import Rank
 
 
-def main(folder: Path, batch: int) -> None:
+def compare_gradients(folder: Path, batch: int) -> int:
+    """Writes `<rank>.json` for `batch` images per rank; `unreduced` is the difference before the reduction."""
     rank = Rank.from_environment("cpu")
     rank.connect()
     # The seed is the same on every rank.
@@ -30,6 +27,7 @@ def main(folder: Path, batch: int) -> None:
     differences = {"reduced": distance(reduced, expected), "unreduced": distance(unreduced, expected)}
     (folder / f"{rank.number}.json").write_text(json.dumps(differences))
     torch.distributed.destroy_process_group()
+    return 0
 
 
 def gradients(
@@ -43,7 +41,3 @@ def gradients(
 
 def distance(ours: list[torch.Tensor], theirs: list[torch.Tensor]) -> float:
     return max((first - second).abs().max().item() for first, second in zip(ours, theirs, strict=True))
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
