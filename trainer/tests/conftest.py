@@ -9,6 +9,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -182,7 +183,7 @@ def list_valid_checkpoints(folder: Path, plan_hash: str) -> list[Checkpoint]:
     return [checkpoint for checkpoint in list_checkpoints(folder, plan_hash) if checkpoint.is_intact()]
 
 
-def until(condition: Callable[[], Any], what: str, seconds: float = 60) -> Any:
+def until(condition: Callable[[], Any], what: str, seconds: float = 120) -> Any:
     """Waits for `condition` to become true and returns its value."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -190,6 +191,16 @@ def until(condition: Callable[[], Any], what: str, seconds: float = 60) -> Any:
             return value
         time.sleep(0.01)
     raise AssertionError(f"timed out after {seconds} s waiting for {what}")
+
+
+def is_watched(supervisor: subprocess.Popen[str], pid: int) -> bool:
+    """Returns whether the supervisor has a pidfd of a rank, by which it will notice its end."""
+    for descriptor in Path(f"/proc/{supervisor.pid}/fdinfo").iterdir():
+        # Other descriptors may be closed at any time.
+        with suppress(OSError):
+            if f"Pid:\t{pid}\n" in descriptor.read_text():
+                return True
+    return False
 
 
 def stop(process: subprocess.Popen[str], number: signal.Signals = signal.SIGTERM) -> int:

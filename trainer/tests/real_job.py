@@ -29,6 +29,8 @@ class RealJob(JobFolder):
     def __init__(self, root: Path, data: Path, ranks: int = 2, recipe: Path = RECIPE) -> None:
         super().__init__(root)
         self.data, self.ranks, self.recipe = data, ranks, recipe
+        # Time in which all ranks ended after one was killed.
+        self.seconds_from_kill_to_end: float | None = None
         self.plan |= {"recipe": {"name": recipe.stem, "sha256": fingerprint(load_recipe(recipe, None))}}
         self.plan |= {"epochs": 2, "gpus": ranks, "batchPerGpu": 1, "loaderWorkers": 1}
 

@@ -19,8 +19,8 @@ from everswin_trainer.job.folder import Job
 from everswin_trainer.system.process_tree import kill_processes
 
 ENDLESS = ("--steps-per-epoch", "100000")
-# Maximum time from the end of one holder to the lease of the next; the documented limit for the start is 5 s.
-SOON = 1.0
+# The documented limit from the end of one holder to the lease of the next.
+SOON = 5.0
 
 
 class Machine:
@@ -242,7 +242,7 @@ def test_job_waits_for_processes_without_a_lease(machine: Machine) -> None:
 
 def test_request_is_refused_when_the_machine_has_fewer_gpus(machine: Machine) -> None:
     job, supervisor = machine.start("job", endless(), 3)
-    assert supervisor.wait(20) == 69
+    assert supervisor.wait(60) == 69
     refusal = json.loads(supervisor.communicate()[0])
     assert refusal["reason"] == "not-enough-gpus"
     assert "3 GPUs requested, 2 available" in refusal["message"]
@@ -255,7 +255,7 @@ def test_stop_during_the_wait_is_a_preemption(machine: Machine) -> None:
     second, supervisor = machine.start("second", endless(), 2)
     waiting(second)
     supervisor.terminate()
-    assert supervisor.wait(20) == 143
+    assert supervisor.wait(60) == 143
     assert (second.exit()["reason"], second.exit()["stopRequested"], second.exit()["fence"]) == ("preempted", True, 1)
     assert not second.events()
 
@@ -264,7 +264,7 @@ def test_wait_ends_with_its_parent(machine: Machine) -> None:
     first, _ = machine.start("first", endless(), 2)
     trains(first)
     second, supervisor = machine.start("second", endless(), 2, 1, "--parent-pid", "1")
-    assert supervisor.wait(20) == 75
+    assert supervisor.wait(60) == 75
     assert owner(second) is None
 
 

@@ -35,8 +35,8 @@ def test_read_heartbeats_skips_incomplete_files(tmp_path: Path) -> None:
 
 def test_heartbeat_takes_less_than_a_millisecond(tmp_path: Path) -> None:
     heartbeats = HeartbeatWriter(Job.at(tmp_path), 0)
-    begin = time.perf_counter()
+    begin = time.process_time()
     for _ in range(1000):
         heartbeats.send(STEP)
     # Microseconds on an idle machine; a training step takes at least 0.1 s.
-    assert (time.perf_counter() - begin) / 1000 < 1e-3
+    assert (time.process_time() - begin) / 1000 < 1e-3

@@ -11,8 +11,6 @@ import sys
 import time
 from pathlib import Path
 
-from torch.distributed.elastic.multiprocessing.errors import record
-
 from everswin_trainer.job.folder import JOB_ENV, Job
 from everswin_trainer.job.heartbeat import HeartbeatWriter
 
@@ -22,9 +20,8 @@ def forked(folder: str) -> None:
     time.sleep(600)
 
 
-@record
-def main() -> None:
-    behavior, rank = sys.argv[1], int(os.environ["RANK"])
+def main(behavior: str) -> None:
+    rank = int(os.environ["RANK"])
     folder = os.environ[JOB_ENV]
     if behavior == "hold":
         worker = multiprocessing.get_context("fork").Process(target=forked, args=(folder,))
@@ -41,4 +38,10 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    behavior = sys.argv[1]
+    if behavior == "raise":
+        # Only here, because the import of torch takes more than a second.
+        from torch.distributed.elastic.multiprocessing.errors import record
+
+        main = record(main)
+    main(behavior)

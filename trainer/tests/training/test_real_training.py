@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -80,7 +81,9 @@ def interrupted(data: Path, tmp_path_factory: pytest.TempPathFactory) -> RealJob
     pids = job.of_attempt(2, "started")[0]["pids"]
     until(lambda: job.saves("e001-i00001[1-9]"), "the requested checkpoint")
     os.kill(pids[0], signal.SIGKILL)
+    killed_at = time.time()
     assert supervisor.wait(120) == 1
+    job.seconds_from_kill_to_end = job.exit()["endedAt"] - killed_at
 
     progress = job.folder / "progress.jsonl"
     lines = progress.read_text().splitlines(keepends=True)
@@ -195,10 +198,8 @@ def test_a_stop_saves_immediately_in_the_middle_of_an_epoch(interrupted: RealJob
 
 
 def test_all_ranks_end_soon_after_one_dies(interrupted: RealJob) -> None:
-    last_step = interrupted.of_attempt(2, "step")[-1]["t"]
-    next_start = interrupted.of_attempt(3, "started")[0]["t"]
-    # torchrun alone would wait 30 s for the other rank; the start takes the remaining time.
-    assert next_start - last_step < 28
+    # torchrun alone would wait 30 s for the other rank.
+    assert interrupted.seconds_from_kill_to_end < 25
 
 
 def test_a_missed_validation_runs_before_the_next_step(interrupted: RealJob) -> None:
@@ -242,9 +243,9 @@ def test_two_hosts_equal_one_host_bit_for_bit_after_a_rank_is_killed(
     supervisors = hosts.start(1, uninterrupted.checkpoint("e001-i000010"))
     hosts.wait_for_step(STEPS_PER_EPOCH + 3)
     os.kill(hosts.rank_on("b"), signal.SIGKILL)
-    assert [one.wait(60) for one in supervisors] == [1, 1]
+    assert [one.wait(120) for one in supervisors] == [1, 1]
     supervisors = hosts.start(2, uninterrupted.checkpoint("e001-i000010"))
-    assert [one.wait(120) for one in supervisors] == [0, 0], hosts.logs()
+    assert [one.wait(240) for one in supervisors] == [0, 0], hosts.logs()
     [first, second] = hosts.events("started")
     assert (first["worldSize"], second["resumedFrom"]) == (RANKS, "e001-i000010.pth")
     losses = uninterrupted.losses()
