@@ -78,8 +78,6 @@ class JobFolder:
 
     root: Path
     plan: dict[str, Any] = field(default_factory=lambda: json.loads(json.dumps(PLAN)))
-    # PYTHONPATH of the programs.
-    modules: tuple[Path, ...] = (TRAINER, TRAINER / "tests")
 
     def __post_init__(self) -> None:
         _used.append(self.root)
@@ -104,16 +102,14 @@ class JobFolder:
         attempt: int = 1,
         grace: float = 5,
         stall: list[str] | None = None,
-        faults: Path | None = None,
     ) -> subprocess.Popen[str]:
-        """Starts a supervisor. `faults` is a folder of modules that override the product's."""
+        """Starts a supervisor."""
         ours = ["--job-dir", str(self.folder), "--attempt", str(attempt), "--fence", str(attempt * 10)]
         ours += ["--grace-seconds", str(grace), *(["--stall-seconds", *stall] if stall else [])]
-        ahead = (faults, *self.modules) if faults else self.modules
         return subprocess.Popen(
             [sys.executable, "-m", "everswin_trainer", "supervise", *ours, "--", *program],
             cwd=self.root,
-            env={**environment(), "PYTHONPATH": ":".join(map(str, ahead))},
+            env=environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -30,7 +30,7 @@ class Fork:
         self.process.start()
 
 
-def finish(forks: list[Fork], code: int, seconds: float = 120) -> None:
+def finish(forks: list[Fork], code: int, seconds: float = 240) -> None:
     """Waits until all forks have ended with `code`; kills the rest when one has not."""
     try:
         for fork in forks:
@@ -50,16 +50,11 @@ def start_ranks(count: int, folder: Path, work: Callable[..., int], *arguments: 
     """Starts `work` on each of `count` ranks, with the variables that torchrun sets; output goes to `folder`/RANK."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    shared = {"WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    ranks = [{**shared, "RANK": number, "LOCAL_RANK": number} for number in range(count)]
+    shared = {"WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(count)}
+    shared |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), **variables}
     return [
-        Fork(
-            folder / str(rank["RANK"]),
-            work,
-            arguments,
-            {**variables, **{key: str(value) for key, value in rank.items()}},
-        )
-        for rank in ranks
+        Fork(folder / rank, work, arguments, {**shared, "RANK": rank, "LOCAL_RANK": rank})
+        for rank in map(str, range(count))
     ]
 
 

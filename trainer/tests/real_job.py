@@ -1,9 +1,12 @@
 """Runs real MMDetection under real torchrun: the demo recipe on a few of its images."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +32,6 @@ class RealJob(JobFolder):
     def __init__(self, root: Path, data: Path, ranks: int = 2, recipe: Path = RECIPE) -> None:
         super().__init__(root)
         self.data, self.ranks, self.recipe = data, ranks, recipe
-        # Time in which all ranks ended after one was killed.
-        self.seconds_from_kill_to_end: float | None = None
         self.plan |= {"recipe": {"name": recipe.stem, "sha256": fingerprint(load_recipe(recipe, None))}}
         self.plan |= {"epochs": 2, "gpus": ranks, "batchPerGpu": 1, "loaderWorkers": 1}
 
@@ -45,10 +46,10 @@ class RealJob(JobFolder):
         inputs = ["--plan", str(self.plan_file), "--recipe", str(self.recipe), "--data", str(self.data / "ready")]
         return [*command, *inputs, "--job-dir", str(self.folder), "--device", "cpu"]
 
-    def fork(self, *command: str, attempt: int = 1) -> list[Fork]:
+    def fork(self, *command: str, attempt: int = 1, run: Callable[[list[str]], int] = main) -> list[Fork]:
         """Starts the ranks of a command as forks, without launcher and supervisor."""
         variables = Attempt(attempt, attempt).environment(Job.at(self.folder))
-        return start_ranks(self.ranks, self.root / "output", main, self.argv(*command), **variables)
+        return start_ranks(self.ranks, self.root / "output", run, self.argv(*command), **variables)
 
     def train(self, attempt: int, resume: Path | None = None, *switches: str) -> subprocess.Popen[str]:
         return self.supervise(self.torchrun(*self.training(resume), *switches), attempt, grace=60, stall=WATCHED)
@@ -81,6 +82,15 @@ class RealJob(JobFolder):
 
     def log_tail(self) -> str:
         return (self.folder / "trainer.log").read_text()[-4000:]
+
+
+def die_in_evaluation(argv: list[str]) -> int:
+    """Runs a command whose rank 0 is killed in the middle of pycocotools' evaluation."""
+    from pycocotools.cocoeval import COCOeval
+
+    if os.environ["RANK"] == "0":
+        COCOeval.accumulate = lambda _evaluation: os.kill(os.getpid(), signal.SIGKILL)
+    return main(argv)
 
 
 def make_data(root: Path) -> None:
