@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { Interrupted, SetupFailure } from './failure.mjs';
+import { programEnvironment } from './program-environment.mjs';
 import { exitBySignal, runProgram } from './run-program.mjs';
 import { setUp } from './set-up.mjs';
 
@@ -7,13 +8,14 @@ const root = path.resolve(import.meta.dirname, '../..');
 
 export async function main([program, ...args]) {
   if (!program) return fail('Name the program to run, for example: node infra/bootstrap.mjs infra/cli/demo.ts');
+  let node;
   try {
-    await setUp(root);
+    node = await setUp(root);
   } catch (error) {
     if (!(error instanceof SetupFailure || error instanceof Interrupted)) throw error;
     return fail(error.message, error.signal);
   }
-  await runProgram(root, program, args);
+  await runProgram(node, path.resolve(root, program), args, programEnvironment(root, node));
 }
 
 function fail(message, signal) {

@@ -1,16 +1,25 @@
-import { readFileSync } from 'fs';
+// Bootstrap loads this file before it knows the version of Node, so it uses only what Node 12 supports.
 
-/** Returns an error message if this Node is older than package.json requires, else undefined. */
+/** Major version of Node that runs everything. The lock files in infra/setup/node pin the exact version. */
+export const pinnedMajor = 24;
+
+/** Returns an error message if this Node is too old to run the setup, else undefined. */
 export function checkNodeVersion(version) {
-  const { engines } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-  const required = parseVersion(engines.node);
-  const current = parseVersion(version);
-  const isOld = current.major < required.major || (current.major === required.major && current.minor < required.minor);
-  if (!isOld) return undefined;
-  return `everswin needs Node ${required.major}.${required.minor} or newer, but this is Node ${version}. Next: install Node 22 (https://nodejs.org/en/download, or \`nvm install 22\`), then run the same command again.`;
+  if (isAtLeast(version, 20, 11)) return undefined;
+  return `everswin needs Node 20.11 or newer, but this is Node ${version}. Next: install Node ${pinnedMajor} (https://nodejs.org/en/download, or \`nvm install ${pinnedMajor}\`), then run the same command again.`;
 }
 
-function parseVersion(text) {
-  const [, major, minor] = /(\d+)\.(\d+)/.exec(text);
-  return { major: Number(major), minor: Number(minor) };
+/** Rejects Node 24.0 to 24.2, which print a warning about every TypeScript program. */
+export function isPinnedMajor(version) {
+  return isAtLeast(version, pinnedMajor, 3) && !isAtLeast(version, pinnedMajor + 1, 0);
+}
+
+/** Accepts the versions that run TypeScript without a flag. */
+export function runsTypeScript(version) {
+  return isAtLeast(version, 22, 18);
+}
+
+function isAtLeast(version, major, minor) {
+  const [, currentMajor, currentMinor] = /(\d+)\.(\d+)/.exec(version).map(Number);
+  return currentMajor > major || (currentMajor === major && currentMinor >= minor);
 }

@@ -1,6 +1,14 @@
 import path from 'node:path';
 import { formatFacts, sha256OfFile } from './stamp.mjs';
 
+/** Arguments of npm. npm runs under its own Node: that of a Linux distribution works under no other one. */
+export const npmCi = [
+  // Includes development packages even if NODE_ENV is production: the demo and the tests need them.
+  ...['ci', '--include=dev', '--ignore-scripts', '--no-audit', '--no-fund', '--no-engine-strict'],
+  // Without a network, npm's default retries of 10 and 60 seconds would delay the error by minutes.
+  ...['--fetch-retries=2', '--fetch-retry-mintimeout=1000', '--fetch-retry-maxtimeout=5000'],
+];
+
 /** Step that installs package-lock.json. Its stamp is inside node_modules, so both are deleted together. */
 export function npmPackages(root) {
   return {
@@ -13,12 +21,6 @@ export function npmPackages(root) {
         platform: `${process.platform}-${process.arch}`,
       }),
     neededBytes: () => 0.5e9,
-    // Includes development packages even if NODE_ENV is production: the demo and the tests need them.
-    install: (run) =>
-      run('npm', [
-        ...['ci', '--include=dev', '--ignore-scripts', '--no-audit', '--no-fund'],
-        // Without a network, npm's default retries of 10 and 60 seconds would delay the error by minutes.
-        ...['--fetch-retries=2', '--fetch-retry-mintimeout=1000', '--fetch-retry-maxtimeout=5000'],
-      ]),
+    install: (run) => run('npm', npmCi),
   };
 }

@@ -5,14 +5,10 @@ const forwardedSignals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGWINCH'];
 // Ctrl-C arrives twice within milliseconds: from the terminal and from npm.
 const sameSignalMs = 500;
 
-/** Runs a TypeScript program and exits with its exit code or signal. */
-export async function runProgram(root, program, args) {
+/** Runs a program with `node` in the current folder, and exits with its exit code or signal. */
+export async function runProgram(node, program, args, env) {
   // In its own process group: signals reach the program only through us, and therefore once.
-  const child = spawn(process.execPath, ['--import', 'tsx', program, ...args], {
-    cwd: root,
-    stdio: 'inherit',
-    detached: true,
-  });
+  const child = spawn(node, [program, ...args], { env, stdio: 'inherit', detached: true });
   const stopForwarding = forwardSignals(child);
   const { code, signal } = await new Promise((resolve, reject) => {
     child.once('error', reject);

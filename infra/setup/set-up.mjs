@@ -3,6 +3,7 @@ import path from 'node:path';
 import { requireSpace } from './disk-space.mjs';
 import { toSetupFailure, Interrupted } from './failure.mjs';
 import { withLock } from './lock.mjs';
+import { chooseNode } from './node-runtime.mjs';
 import { npmPackages } from './npm-packages.mjs';
 import { showProgress } from './progress.mjs';
 import { isStamped, removeStamp, writeStamp } from './stamp.mjs';
@@ -10,11 +11,12 @@ import { createToolRunner } from './tool-runner.mjs';
 import { trainerEnvironment } from './trainer-environment.mjs';
 import { uvProgram } from './uv-program.mjs';
 
-/** Installs what is missing under `root`. Prints nothing if everything is installed. */
+/** Installs what is missing under `root`, and returns the path of Node. Prints nothing if everything is installed. */
 export async function setUp(root) {
-  const steps = [npmPackages(root), uvProgram(root), trainerEnvironment(root)];
+  const { node, steps: nodeSteps } = chooseNode(root);
+  const steps = [...nodeSteps, npmPackages(root), uvProgram(root), trainerEnvironment(root)];
   const missing = () => steps.filter((step) => !isStamped(step));
-  if (missing().length === 0) return;
+  if (missing().length === 0) return node;
 
   const interruption = listenForSignals();
   try {
@@ -23,6 +25,7 @@ export async function setUp(root) {
       // The previous holder of the lock may have installed everything.
       install(root, missing(), lock, interruption.signal),
     );
+    return node;
   } catch (error) {
     throw toSetupFailure('the start', error);
   } finally {

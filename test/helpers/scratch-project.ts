@@ -57,15 +57,17 @@ function installFake(bin: string, program: string): void {
   chmodSync(join(bin, name), 0o755);
 }
 
+const fixture = (name: string): string => join(fixtures, name);
+
 /** Returns the Node option that loads a fixture before the setup. */
-export function preload(fixture: string): Record<string, string> {
-  return { NODE_OPTIONS: `--import ${join(fixtures, fixture)}` };
+export function preload(name: string): Record<string, string> {
+  return { NODE_OPTIONS: `--import ${fixture(name)}` };
 }
 
 function spawnBootstrap(args: string[], cwd: string, env: Record<string, string>) {
-  return execa(process.execPath, ['infra/bootstrap.mjs', ...args], {
+  return execa(process.execPath, ['--import', fixture('fake-node-version.mjs'), 'infra/bootstrap.mjs', ...args], {
     cwd,
-    env,
+    env: { FAKE_NODE: process.execPath, ...env },
     extendEnv: false,
     reject: false,
     all: true,

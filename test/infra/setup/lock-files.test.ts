@@ -29,6 +29,8 @@ test('package-lock.json contains the dependencies of every package on every plat
 
 test.each([
   'package-lock.json',
+  'infra/setup/node/linux-x64/package-lock.json',
+  'infra/setup/node/linux-arm64/package-lock.json',
   'trainer/requirements.lock',
   'trainer/requirements-build.lock',
   'trainer/requirements-uv.lock',

@@ -86,6 +86,30 @@ describe('setup on a complete machine', () => {
   });
 });
 
+describe('setup on a machine with another Node than the pinned one', () => {
+  const node20 = { FAKE_NODE_VERSION: '20.11.0' };
+
+  test('installs the pinned Node once and runs the program and its children with it', async () => {
+    const { start, readCalls, folder } = completeMachine();
+    const { exitCode, stdout, stderr } = await start(['program.mjs', 'node'], node20);
+    const node = join(folder, '.everswin/tools/node/node_modules/.bin/node');
+    expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: `${node} first on PATH` });
+    expect(readCalls()).toEqual(['npm ci node', ...everything]);
+    expect(stderr).toMatch(/^\[1\/4\] Installing Node 24, .*… done in \d+ s$/m);
+    expect(readFileSync(join(folder, '.everswin/logs/setup.log'), 'utf8')).toContain(`$ ${node} --version`);
+
+    expect(await start(['program.mjs', '0'], node20)).toMatchObject({ all: 'program 0' });
+    expect(readCalls()).toEqual([]);
+  });
+
+  test('uses the Node that EVERSWIN_NODE names', async () => {
+    const { start, readCalls } = completeMachine();
+    const { stdout } = await start(['program.mjs', 'node'], { ...node20, EVERSWIN_NODE: process.execPath });
+    expect(stdout).toBe(`${process.execPath} first on PATH`);
+    expect(readCalls()).toEqual(everything);
+  });
+});
+
 describe('setup names what the machine lacks and how to fix it', () => {
   const next = 'then run the same command again.';
 
@@ -120,8 +144,28 @@ describe('setup names what the machine lacks and how to fix it', () => {
     {
       name: 'an old Node',
       programs: ['npm', 'python3'],
-      env: preload('old-node.mjs'),
-      message: /^everswin needs Node 20.11 or newer, but this is Node 18.19.0. Next: install Node 22 .*\.$/,
+      env: { FAKE_NODE_VERSION: '18.19.0' },
+      message: /^everswin needs Node 20.11 or newer, but this is Node 18.19.0. Next: install Node 24 .*\.$/,
+    },
+    {
+      name: 'a machine for which no Node is pinned',
+      programs: ['npm', 'python3'],
+      env: { FAKE_NODE_VERSION: '22.1.0', FAKE_ARCH: 's390x' },
+      message:
+        /^everswin installs Node 24 on Linux x64 and arm64 only, but this machine is linux-s390x. Next: install Node 24 .*\.$/,
+    },
+    {
+      name: 'an EVERSWIN_NODE that is too old',
+      programs: ['npm', 'python3', 'node=node-20'],
+      env: { EVERSWIN_NODE: 'node' },
+      message:
+        /^EVERSWIN_NODE is node, but this is Node 20.20.2, and everswin needs 22.18 or newer. Next: set it .*\.$/,
+    },
+    {
+      name: 'an EVERSWIN_NODE that does not exist',
+      programs: ['npm', 'python3'],
+      env: { EVERSWIN_NODE: '/missing/node' },
+      message: /^EVERSWIN_NODE is \/missing\/node, but this is not a Node that runs here. Next: set it .*\.$/,
     },
     {
       name: 'a small disk',
