@@ -9,7 +9,7 @@ const checks: [name: string, command: string, argv: string[]][] = [
   ['import rules', 'depcruise', ['configs', 'workflows', 'activities', 'workers', 'infra']],
   ['unused code', 'knip', []],
   ['spelling', 'cspell', ['--no-progress', '--no-summary', '.']],
-  ['phrases', 'tsx', ['test/spelling/check-phrases.ts']],
+  ['phrases', 'node', ['test/spelling/check-phrases.ts']],
   ['format', 'prettier', ['--check', '--log-level', 'warn', '.']],
   ['Python lint', ruff, ['check', '--config', 'trainer/pyproject.toml', 'trainer', 'configs/mmdet']],
   ['Python format', ruff, ['format', '--check', '--config', 'trainer/pyproject.toml', 'trainer', 'configs/mmdet']],

@@ -4,10 +4,8 @@
  */
 import { readdirSync, writeFileSync } from 'node:fs';
 import { constants, setPriority } from 'node:os';
-import { register } from 'tsx/esm/api';
 
 lowerPriority();
-register();
 await import('./mirror-child.ts');
 
 function lowerPriority() {

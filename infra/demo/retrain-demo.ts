@@ -54,16 +54,7 @@ export async function runRetrainDemo({ client, home, model, log }: RetrainDemo):
   log(`--- A better candidate: ${betterEpochs} epochs`);
   expectOutcome((await trigger(inputOf(betterEpochs), 'the demo')).outcome, 'promoted');
   log(`--- Rollback to the previous champion: everswin models rollback ${model} --why "the demo"`);
-  const rollback = [
-    '--import',
-    'tsx',
-    `${projectRoot}/infra/cli/main.ts`,
-    'models',
-    'rollback',
-    model,
-    '--why',
-    'the demo',
-  ];
+  const rollback = [`${projectRoot}/infra/cli/main.ts`, 'models', 'rollback', model, '--why', 'the demo'];
   const { stdout } = await execa(process.execPath, rollback, { env: { EVERSWIN_HOME: home } });
   log(stdout);
   log(`The first version was ${first.version ?? ''}. Show the history: everswin models show ${model}`);

@@ -1,4 +1,4 @@
-/** Serves the retraining hook on 127.0.0.1: `node --import tsx infra/pages/hook.ts --port N`. */
+/** Serves the retraining hook on 127.0.0.1: `node infra/pages/hook.ts --port N`. */
 import { parseArgs } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
 import { createRetrainRequester } from './request-retraining.ts';

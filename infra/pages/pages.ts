@@ -1,4 +1,4 @@
-/** Serves the pages of runs and models on 127.0.0.1: `node --import tsx infra/pages/pages.ts --port N`. */
+/** Serves the pages of runs and models on 127.0.0.1: `node infra/pages/pages.ts --port N`. */
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readEnv } from '../../workers/env.ts';

@@ -1,4 +1,4 @@
-/** Serves one folder on 127.0.0.1: `node --import tsx infra/stack/file-server.ts --folder DIR --port N`. */
+/** Serves one folder on 127.0.0.1: `node infra/stack/file-server.ts --folder DIR --port N`. */
 import { constants, realpathSync } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -95,7 +95,7 @@ const serveFromCommandLine = async (): Promise<void> => {
   const { values } = parseArgs({ options: { folder: { type: 'string' }, port: { type: 'string' } } });
   const { folder, port } = values;
   if (folder === undefined || port === undefined || !/^\d{1,5}$/.test(port)) {
-    process.stderr.write('usage: node --import tsx infra/stack/file-server.ts --folder DIR --port N (0 for any)\n');
+    process.stderr.write('usage: node infra/stack/file-server.ts --folder DIR --port N (0 for any)\n');
     process.exitCode = 2;
     return;
   }

@@ -30,6 +30,6 @@ export const isWorker = (name: string): boolean => name.endsWith('-worker');
 const program = (name: string, [file = '', ...argv]: string[]): StackProcessSpec => ({
   name,
   executable: process.execPath,
-  argv: ['--import', 'tsx', projectFile(file), ...argv],
+  argv: [projectFile(file), ...argv],
   graceMs: 20_000,
 });

@@ -1,7 +1,7 @@
 /**
  * Compares a verified download of 1 GiB from nginx over loopback: ours, aria2c with sha256sum, and curl with sha256sum.
  * `--part kill` measures the cost of a SIGKILL after half of the bytes:
- * `node --import tsx test/bench/download.ts --nginx PATH --part fast --seed 1 --repeats 5 --out FILE`.
+ * `node test/bench/download.ts --nginx PATH --part fast --seed 1 --repeats 5 --out FILE`.
  */
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -129,7 +129,7 @@ async function runOne(tool: Tool, repeat: number): Promise<Run> {
 
 function oursArgv(): [string, ...string[]] {
   const program = `${projectRoot}/test/bench/download-child.ts`;
-  return server.reach([process.execPath, '--import', 'tsx', program, server.url, target, String(fileBytes), sha256]);
+  return server.reach([process.execPath, program, server.url, target, String(fileBytes), sha256]);
 }
 
 async function fetchOurs() {

@@ -1,6 +1,6 @@
 /**
  * Measures the time from the end of a training that holds all GPUs to the `started` event of the waiting one:
- * `npx tsx test/bench/gpu-handover.ts [--repeats 20]`. Uses real supervisors, locks and activities with the fake trainer.
+ * `node test/bench/gpu-handover.ts [--repeats 20]`. Uses real supervisors, locks and activities with the fake trainer.
  */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -31,7 +31,7 @@ const ChildOutput = z.object({ pids: z.array(z.int()) });
 export async function startMirroringWorker(options: MirroringOptions): Promise<MirroringWorker> {
   const { cores, env, address, home, file, sha256, mode } = options;
   const program = `${projectRoot}/test/bench/mirroring-child.ts`;
-  const argv = ['-c', cores, process.execPath, '--import', 'tsx', program, address, home, file, sha256, mode];
+  const argv = ['-c', cores, process.execPath, program, address, home, file, sha256, mode];
   const child = spawn('taskset', argv, { env, stdio: ['pipe', 'pipe', 'inherit'], cwd: projectRoot });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const readPids = async () => {

@@ -1,6 +1,6 @@
 /**
  * Kills the GPU worker and the Temporal server during training. Measures the effect on the steps and the time until a
- * worker watches the trainer again: `node --import tsx test/bench/outages.ts --seed 1 --repeats 20 --out FILE`.
+ * worker watches the trainer again: `node test/bench/outages.ts --seed 1 --repeats 20 --out FILE`.
  *
  * Each run gets one kill of each; a last run gets a series of worker kills.
  */

@@ -83,7 +83,7 @@ export function printFigures(figures: Figure[]): void {
 /** Reads the environment of a benchmark. Call it before the measurement, because the load is part of it. */
 export async function readEnvironment({ seed, repeats, out }: BenchArguments, program: string) {
   const { machine, versions, ...rest } = await readMachine();
-  const command = `node --import tsx test/bench/${program} --seed ${seed} --repeats ${repeats}`;
+  const command = `node test/bench/${program} --seed ${seed} --repeats ${repeats}`;
   return {
     command: out === undefined ? command : `${command} --out ${out}`,
     seed,

@@ -1,6 +1,6 @@
 /**
  * Measures the time from a kill to the next step under everswin, `torchrun --max-restarts` and a shell loop, compared
- * with a bare start of the same trainer: `node --import tsx test/bench/recovery.ts --seed 1 --repeats 20 --out FILE`.
+ * with a bare start of the same trainer: `node test/bench/recovery.ts --seed 1 --repeats 20 --out FILE`.
  */
 import { statSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';

@@ -41,13 +41,7 @@ export async function startBenchStack(): Promise<BenchStack> {
     );
   };
   const worker = (role: string) =>
-    supervise(`${role}-worker`, process.execPath, [
-      '--import',
-      'tsx',
-      `${import.meta.dirname}/worker.ts`,
-      '--role',
-      role,
-    ]);
+    supervise(`${role}-worker`, process.execPath, [`${import.meta.dirname}/worker.ts`, '--role', role]);
 
   const argv = devServerArgv({ port, uiPort: await findFreePort(0) }, folders.database);
   const server = supervise('temporal-server', pinnedTemporal, argv);

@@ -1,6 +1,6 @@
 /**
  * Measures the time of a step in the pipeline, in a bare torchrun of the same entry point, and in MMDetection's own
- * tools/train.py: `node --import tsx test/bench/step-time.ts --seed 1 --repeats 5 [--out FILE]`.
+ * tools/train.py: `node test/bench/step-time.ts --seed 1 --repeats 5 [--out FILE]`.
  *
  * Each repeat starts all three. The pipeline and its bare twin, then the twin and the stock program, alternate for a few
  * seconds each, while the processes of the other one are stopped (SIGSTOP). Both therefore run under the same conditions.

@@ -1,5 +1,5 @@
 /**
- * Measures the steps lost to a SIGKILL for several checkpoint intervals: `node --import tsx test/bench/steps-lost.ts
+ * Measures the steps lost to a SIGKILL for several checkpoint intervals: `node test/bench/steps-lost.ts
  * --seed 1 --repeats 40 --out FILE`. Runs the fake trainer under its real supervisor, which exits with the rank; the next
  * attempt resumes from the newest valid checkpoint. Temporal does not affect the lost steps, so it is left out.
  */

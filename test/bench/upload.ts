@@ -1,6 +1,6 @@
 /**
  * Compares the upload of a 1.28 GB checkpoint over loopback with s5cmd, and measures how much mirroring slows a trainer:
- * `node --import tsx test/bench/upload.ts --s5cmd PATH --seed 1 --repeats 5 --out FILE`. Server: SeaweedFS.
+ * `node test/bench/upload.ts --s5cmd PATH --seed 1 --repeats 5 --out FILE`. Server: SeaweedFS.
  */
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -108,10 +108,7 @@ function serverCpu(): number {
 }
 
 function oursArgv(sha256: string): string[] {
-  return [
-    ...['--import', 'tsx', `${projectRoot}/test/bench/upload-child.ts`],
-    ...[`s3://${server.bucket}`, folder, file, sha256],
-  ];
+  return [...[`${projectRoot}/test/bench/upload-child.ts`], ...[`s3://${server.bucket}`, folder, file, sha256]];
 }
 
 async function uploadOurs(sha256: string) {

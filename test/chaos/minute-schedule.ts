@@ -1,5 +1,5 @@
 /**
- * `node --import tsx test/chaos/minute-schedule.ts [--changes 3] [--out FILE]`: runs the embedded stack with a schedule
+ * `node test/chaos/minute-schedule.ts [--changes 3] [--out FILE]`: runs the embedded stack with a schedule
  * that triggers every minute. Each real training takes longer, and the data change during each of them. Trainings must
  * not overlap, and the last change must have been trained in the end.
  */

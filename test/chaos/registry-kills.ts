@@ -1,5 +1,5 @@
 /**
- * `node --import tsx test/chaos/registry-kills.ts [--kills 50] [--seed 1]`: kills a process that publishes and promotes
+ * `node test/chaos/registry-kills.ts [--kills 50] [--seed 1]`: kills a process that publishes and promotes
  * at seeded moments. After each kill the registry must be the result of a complete sequence of changes.
  */
 import { spawn } from 'node:child_process';
@@ -52,7 +52,7 @@ export async function killPromoters(kills: number, seed: string): Promise<Regist
 
 async function promoteUntilKilled(folder: string, lifeMs: number): Promise<void> {
   const program = `${projectRoot}/test/fixtures/promote-forever.ts`;
-  const argv = ['--import', 'tsx', program, `${folder}/store`, `${folder}/scratch`];
+  const argv = [program, `${folder}/store`, `${folder}/scratch`];
   const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'inherit'], cwd: projectRoot });
   const exited = once(child, 'exit');
   await once(child.stdout, 'data');

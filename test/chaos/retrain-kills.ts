@@ -1,5 +1,5 @@
 /**
- * `node --import tsx test/chaos/retrain-kills.ts [--kills 50] [--seed 1] [--json FILE]`: starts real retrainings with
+ * `node test/chaos/retrain-kills.ts [--kills 50] [--seed 1] [--json FILE]`: starts real retrainings with
  * three simultaneous triggers and kills a worker, the server, the supervisor, the trainer or all of them at seeded
  * moments. After each retraining the registry must be consistent, and nothing may have been trained twice.
  */

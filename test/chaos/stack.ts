@@ -57,12 +57,7 @@ export async function startChaosStack(subject: Subject): Promise<ChaosStack> {
     );
   };
   const worker = (name: StackProcess) =>
-    supervise(
-      name,
-      process.execPath,
-      ['--import', 'tsx', `${import.meta.dirname}/${name}.ts`, '--subject', subject.name],
-      20_000,
-    );
+    supervise(name, process.execPath, [`${import.meta.dirname}/${name}.ts`, '--subject', subject.name], 20_000);
 
   const argv = devServerArgv({ port, uiPort: await findFreePort(0) }, folders.database);
   const processes = [supervise('temporal-server', pinnedTemporal, argv, 10_000)];

@@ -105,7 +105,7 @@ test('a stopped mirror leaves no process, even during an upload', async () => {
 test('a mirror does not keep its worker from exiting, and ends with it', async () => {
   await here.save();
   const program = `${projectRoot}/test/fixtures/mirror-worker.ts`;
-  const argv = ['--import', 'tsx', program, JSON.stringify(config())];
+  const argv = [program, JSON.stringify(config())];
   const { stdout } = await execa(process.execPath, argv, { cwd: projectRoot, timeout: 60_000 });
   expect(Number(stdout)).toBeGreaterThan(1);
   await isGone(Number(stdout));

@@ -9,7 +9,7 @@ import { projectRoot } from '../../helpers/project.ts';
 const iterations = 6;
 
 const gpuCheck = (...argv: string[]) =>
-  execa(process.execPath, ['--import', 'tsx', 'infra/cli/main.ts', 'gpu-check', ...argv], {
+  execa(process.execPath, ['infra/cli/main.ts', 'gpu-check', ...argv], {
     cwd: projectRoot,
     // One thread, as torchrun sets it: two would wait for each other on a busy machine.
     env: { OMP_NUM_THREADS: '1', CUDA_VISIBLE_DEVICES: '' },

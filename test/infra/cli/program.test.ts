@@ -6,9 +6,7 @@ import { createProgram } from '../../../infra/cli/program.ts';
 import { projectRoot } from '../../helpers/project.ts';
 
 const everswin = (...argv: string[]) =>
-  execa('tsx', [`${projectRoot}/infra/cli/main.ts`, ...argv], {
-    preferLocal: true,
-    localDir: projectRoot,
+  execa(process.execPath, [`${projectRoot}/infra/cli/main.ts`, ...argv], {
     // A home without a stack.
     env: { EVERSWIN_HOME: '/nowhere/everswin' },
     reject: false,

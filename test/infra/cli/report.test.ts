@@ -17,10 +17,8 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 const draw = (...argv: string[]) =>
-  execa('tsx', [`${projectRoot}/infra/cli/main.ts`, 'report', ...argv], {
+  execa(process.execPath, [`${projectRoot}/infra/cli/main.ts`, 'report', ...argv], {
     cwd: folder,
-    preferLocal: true,
-    localDir: projectRoot,
     reject: false,
   });
 

@@ -23,15 +23,11 @@ async function withHome<T>(use: (home: string) => Promise<T>): Promise<T> {
 }
 
 const up = (home: string, hookToken: string | undefined) =>
-  execa(
-    process.execPath,
-    ['--import', 'tsx', `${projectRoot}/infra/cli/main.ts`, 'up', '--home', home, '--device', 'cpu'],
-    {
-      env: { EVERSWIN_HOOK_TOKEN: hookToken },
-      reject: false,
-      all: true,
-    },
-  );
+  execa(process.execPath, [`${projectRoot}/infra/cli/main.ts`, 'up', '--home', home, '--device', 'cpu'], {
+    env: { EVERSWIN_HOOK_TOKEN: hookToken },
+    reject: false,
+    all: true,
+  });
 
 /** Runs `use` while the stack is up. @returns the output of the stack. */
 async function whileUp(home: string, use: () => Promise<void>): Promise<string> {

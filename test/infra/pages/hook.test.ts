@@ -29,7 +29,7 @@ beforeAll(async () => {
   const address = inject('temporalAddress');
   client = new Client({ connection: await Connection.connect({ address }) });
   proxy = await startPartitionProxy(address);
-  hook = spawn(process.execPath, ['--import', 'tsx', `${projectRoot}/infra/pages/hook.ts`], {
+  hook = spawn(process.execPath, [`${projectRoot}/infra/pages/hook.ts`], {
     env: { ...process.env, EVERSWIN_HOOK_TOKEN: token, TEMPORAL_ADDRESS: proxy.address },
   });
   for (const stream of [hook.stdout, hook.stderr])

@@ -26,7 +26,7 @@ let browser: Browser | undefined;
 
 beforeAll(async () => {
   run = await createMiniRun('--step-seconds', String(stepSeconds), '--steps-per-epoch', String(stepsPerEpoch));
-  server = spawn(process.execPath, ['--import', 'tsx', `${projectRoot}/infra/pages/pages.ts`], {
+  server = spawn(process.execPath, [`${projectRoot}/infra/pages/pages.ts`], {
     env: { ...process.env, EVERSWIN_HOME: run.dependencies.home },
     stdio: ['ignore', 'pipe', 'inherit'],
   });

@@ -150,7 +150,7 @@ describe('the file server', () => {
 });
 
 describe('the file server as a program', { timeout: 30_000 }, () => {
-  const start = (argv: string[]) => spawn(process.execPath, ['--import', 'tsx', program, ...argv]);
+  const start = (argv: string[]) => spawn(process.execPath, [program, ...argv]);
 
   it('prints its URL and serves until SIGTERM', async () => {
     const child = start(['--folder', folder, '--port', '0']);

@@ -184,7 +184,7 @@ test('no message, cause or stack of an error contains the secret', async () => {
 
 const ChildResult = z.object({ sha256: z.string(), sent: z.number(), residentBytes: z.number() });
 const childArgv = (key: string, path: string) => [
-  ...['--import', 'tsx', `${projectRoot}/test/fixtures/put-child.ts`],
+  ...[`${projectRoot}/test/fixtures/put-child.ts`],
   ...['s3://everswin/children', `${folder}/home`, key, path],
 ];
 const childEnv = () => ({ PATH: '/usr/bin:/bin', ...server.env, AWS_ENDPOINT_URL_S3: proxy.endpoint });
