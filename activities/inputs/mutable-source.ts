@@ -6,7 +6,7 @@ export interface ImportedFile extends FileHash {
 }
 
 /** State of a source at one moment. */
-export interface SourceSnapshot {
+interface SourceSnapshot {
   /** Changes whenever a file of the source changes; computed from metadata alone. */
   readonly signature: string;
   /** Determines how many bytes must be downloaded and stored. */

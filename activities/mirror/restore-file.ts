@@ -12,7 +12,7 @@ export interface RestoreRequest {
   onProgress: (progress: RestoreProgress) => void;
 }
 
-export interface RestoreProgress {
+interface RestoreProgress {
   /** Path relative to the run's folder. */
   file: string;
   /** Bytes of this file so far. */

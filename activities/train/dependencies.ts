@@ -4,7 +4,7 @@ import type { Device, Slurm, TrainerPrograms } from '../shared/trainer/trainer-a
 import type { PythonCommand } from '../shared/trainer/trainer-process.ts';
 
 /** Sharing of this machine's GPUs among jobs. */
-export interface GpuSharing {
+interface GpuSharing {
   /** Folder of the leases and the queue, shared by all workers of the machine. */
   folder: string;
   /** MiB of GPU memory that processes of other programs may use on a GPU that counts as free. */

@@ -112,8 +112,6 @@ const stackEnv = (
   EVERSWIN_DEMO_URL: demoUrl,
   EVERSWIN_PAGES_URL: pagesUrl,
   ...objectStore?.workerEnv,
-  // The lock file pins the SDK, and setup checks the Node version.
-  AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
 });
 
 async function ownStartTicks(): Promise<number> {

@@ -9,7 +9,7 @@ export interface RunState {
   trainer: WatchedTrainer | null;
 }
 
-export interface WatchedTrainer {
+interface WatchedTrainer {
   resumedFrom: string | null;
   /** Completed epochs and iterations at the start of the watched trainer. */
   startEpoch: number;
