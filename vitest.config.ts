@@ -1,5 +1,10 @@
 import { defineConfig } from 'vitest/config';
 
+if (!process.features.typescript)
+  throw new Error(
+    `Tests start TypeScript programs, which Node ${process.versions.node} cannot run. Next: run \`npm test\`, or put Node 24 first on PATH: export PATH="$PWD/.everswin/tools/node/node_modules/.bin:$PATH"`,
+  );
+
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
