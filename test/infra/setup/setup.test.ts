@@ -74,8 +74,8 @@ describe('setup on a complete machine', () => {
   });
 
   test("skips a version manager's placeholder for a Python that runs", async () => {
-    const { start } = cloneOn('npm', 'python3.12=refusing-python', 'python3', 'uv');
-    expect(await start(['program.mjs'], {})).toMatchObject({ exitCode: 0 });
+    const { start } = cloneOn('npm', 'python3.12=refusing-python', 'python3.13=python3', 'python3', 'uv');
+    expect(await start(['program.mjs'], { FAKE_PYTHON: '3.13' })).toMatchObject({ exitCode: 0 });
   });
 
   test('uses the package index of pip for uv', async () => {
@@ -118,21 +118,21 @@ describe('setup names what the machine lacks and how to fix it', () => {
       name: 'no Python',
       programs: ['npm'],
       env: {},
-      message: `everswin needs Python 3.10, 3.11 or 3.12 with pip, but no Python is on PATH. Next: \`sudo apt-get install -y python3 python3-pip\`, ${next}`,
+      message: `everswin needs Python 3.10 to 3.13 with pip, but no Python is on PATH. Next: \`sudo apt-get install -y python3 python3-pip\`, ${next}`,
     },
     {
       name: 'an old Python',
       programs: ['npm', 'python3'],
       env: { FAKE_PYTHON: '3.9' },
       message:
-        /^everswin needs Python 3.10, 3.11 or 3.12 with pip, but found only Python 3.9 \(.*\/python3\). Next: install .*\.$/,
+        /^everswin needs Python 3.10 to 3.13 with pip, but found only Python 3.9 \(.*\/python3\). Next: install .*\.$/,
     },
     {
       name: 'a Python that is too new',
       programs: ['npm', 'python3'],
-      env: { FAKE_PYTHON: '3.13' },
+      env: { FAKE_PYTHON: '3.14' },
       message:
-        /^everswin needs Python 3.10, 3.11 or 3.12 with pip, but found only Python 3.13 \(.*\/python3\). Next: install .*\.$/,
+        /^everswin needs Python 3.10 to 3.13 with pip, but found only Python 3.14 \(.*\/python3\). Next: install .*\.$/,
     },
     {
       name: 'no pip',
