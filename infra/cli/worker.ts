@@ -1,19 +1,31 @@
-import { chooseDevice } from '../stack/device.ts';
-import { findServer, formatServer } from '../client/find-server.ts';
 import { runControlWorker } from '../../workers/control.ts';
 import { runGpuWorker } from '../../workers/gpu.ts';
+import { findServer, formatServer, type FoundServer } from '../client/find-server.ts';
+import { chooseDevice } from '../stack/device.ts';
 
 /** Runs the control worker until a signal stops it. */
-export async function controlWorker({ address }: { address?: string }): Promise<void> {
-  const server = await findServer(address);
+export async function controlWorker({ address }: { address?: string | undefined }): Promise<void> {
+  const server = await findWorkerServer(address);
   console.log(`Control worker, ${formatServer(server)}`);
   await runControlWorker(server);
 }
 
 /** Runs the GPU worker until a signal stops it. */
-export async function gpuWorker(options: { address?: string; device?: 'cpu' | 'cuda' }): Promise<void> {
-  const server = await findServer(options.address);
+export async function gpuWorker(options: {
+  address?: string | undefined;
+  device?: 'cpu' | 'cuda' | undefined;
+}): Promise<void> {
+  const server = await findWorkerServer(options.address);
   const device = options.device ?? chooseDevice();
   console.log(`GPU worker (${device}), ${formatServer(server)}`);
   await runGpuWorker(server, device);
+}
+
+/** @throws Error when the stack of this folder already runs the workers: two of a kind must not share a home. */
+async function findWorkerServer(address: string | undefined): Promise<FoundServer> {
+  const server = await findServer(address);
+  if (server.source !== 'stack') return server;
+  throw new Error(
+    'The stack of this folder already runs both workers. To run a worker for another server, add --address HOST:PORT.',
+  );
 }
