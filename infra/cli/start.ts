@@ -30,7 +30,7 @@ export async function start(file: string, options: StartOptions, { evaluate = fa
   const id = evaluate ? evaluationId(input.name) : workflowId(input.name);
   await withClient(address, async (client, server) => {
     const { handle, how } = await startRun(client, request, { evaluate });
-    console.log(`${handle.workflowId}: ${how}`);
+    console.log(formatStart[how](id));
     const name = evaluate ? id : input.name;
     const hints = formatRunHints({ name, workflowId: id, canPause: !evaluate }, server).join('\n');
     if (how !== 'finished') console.log(hints);
@@ -50,3 +50,9 @@ export async function start(file: string, options: StartOptions, { evaluate = fa
     });
   });
 }
+
+const formatStart = {
+  started: (id: string) => `Started ${id}. Ctrl-C ends only this view; the run continues.`,
+  joined: (id: string) => `${id} is already running. Ctrl-C ends only this view; the run continues.`,
+  finished: (id: string) => `${id} has already finished. To train again, choose another name.`,
+} as const;
