@@ -8,7 +8,7 @@ import { projectRoot } from '../../helpers/project.ts';
 const everswin = (...argv: string[]) =>
   execa(process.execPath, [`${projectRoot}/infra/cli/main.ts`, ...argv], {
     // A home without a stack.
-    env: { EVERSWIN_HOME: '/nowhere/everswin' },
+    env: { EVERSWIN_HOME: '/nowhere/everswin', TEMPORAL_ADDRESS: undefined },
     reject: false,
     all: true,
   });
