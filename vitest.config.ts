@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './test/helpers/longest-first.ts';
 
 if (!process.features.typescript)
   throw new Error(
@@ -8,9 +9,10 @@ if (!process.features.typescript)
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    // Real processes, native workers and one Temporal server with fixed queue names: one file at a time.
+    // Real processes and native workers. The tests mostly wait, so there are more forks than cores.
     pool: 'forks',
-    fileParallelism: false,
+    poolOptions: { forks: { minForks: 1, maxForks: 3 } },
+    sequence: { sequencer: LongestFirst },
     setupFiles: ['test/helpers/quiet-runtime.ts'],
     globalSetup: ['test/helpers/temporal-server.ts'],
     testTimeout: 60_000,

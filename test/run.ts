@@ -1,4 +1,7 @@
-/** `npm test`: runs all TypeScript and Python tests and prints the totals. Arguments are passed to vitest (`npm test -- test/workflows`). */
+/**
+ * `npm test`: runs the TypeScript and the Python tests at the same time and prints the totals.
+ * Arguments are passed to vitest, and then no Python test runs (`npm test -- test/workflows`).
+ */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { execa } from 'execa';
@@ -11,12 +14,15 @@ interface Totals {
 }
 
 const vitestArguments = process.argv.slice(2);
+const interruption = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interruption.abort());
+
 const folder = await mkdtemp(`${tmpdir()}/everswin-test-`);
 try {
-  const totals = [
-    await runVitest(`${folder}/vitest.json`),
-    ...(vitestArguments.length > 0 ? [] : [await runPytest(`${folder}/pytest.xml`)]),
-  ];
+  const totals = await Promise.all([
+    runVitest(`${folder}/vitest.json`),
+    ...(vitestArguments.length > 0 ? [] : [runPytest(`${folder}/pytest.xml`)]),
+  ]);
   const passed = totals.reduce((sum, one) => sum + one.passed, 0);
   const failed = totals.reduce((sum, one) => sum + one.failed, 0);
   console.log(`${passed} passed, ${failed} failed`);
@@ -24,31 +30,48 @@ try {
 } finally {
   await rm(folder, { recursive: true, force: true });
 }
+if (interruption.signal.aborted) process.exitCode = 130;
 
 async function runVitest(out: string): Promise<Totals> {
-  const Result = z.object({ numPassedTests: z.int(), numFailedTests: z.int(), success: z.boolean() });
-  await run('npx', [
-    'vitest',
-    'run',
-    '--reporter=default',
-    '--reporter=json',
-    `--outputFile.json=${out}`,
-    ...vitestArguments,
-  ]);
-  const result = Result.parse(JSON.parse(await readFile(out, 'utf8').catch(() => '{}')));
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${out}`];
+  await run('vitest', ['run', ...reporters, ...vitestArguments], projectRoot, 'inherit');
+  const result = VitestResult.parse(JSON.parse(await readFile(out, 'utf8').catch(() => '{}')));
   // A test file that fails to load fails the run without a failed test.
   return { passed: result.numPassedTests, failed: Math.max(result.numFailedTests, result.success ? 0 : 1) };
 }
 
+const VitestResult = z.object({
+  numPassedTests: z.int().default(0),
+  numFailedTests: z.int().default(0),
+  success: z.boolean().default(false),
+});
+
+/** Prints the output of pytest when it ends, because vitest writes to the terminal meanwhile. */
 async function runPytest(out: string): Promise<Totals> {
-  const code = await run(python, ['-m', 'pytest', '-q', '--junit-xml', out], `${projectRoot}/trainer`);
+  const argv = ['-m', 'pytest', '-q', '--junit-xml', out];
+  const { exitCode, all } = await run(python, argv, `${projectRoot}/trainer`, 'pipe');
+  console.log(`\nPython tests:\n${all ?? ''}`);
   const [, suite = ''] = /<testsuite ([^>]*)>/.exec(await readFile(out, 'utf8').catch(() => '')) ?? [];
   const count = (name: string) => Number(new RegExp(`\\b${name}="(\\d+)"`).exec(suite)?.[1] ?? 0);
   const failed = count('failures') + count('errors');
-  return { passed: count('tests') - failed - count('skipped'), failed: Math.max(failed, code === 0 ? 0 : 1) };
+  return { passed: count('tests') - failed - count('skipped'), failed: Math.max(failed, exitCode === 0 ? 0 : 1) };
 }
 
-async function run(command: string, argv: string[], cwd = projectRoot): Promise<number> {
-  const { exitCode } = await execa(command, argv, { cwd, stdio: 'inherit', preferLocal: true, reject: false });
-  return exitCode ?? 1;
+/** Ctrl-C stops the program, which then has time to stop its own processes. */
+async function run(command: string, argv: string[], cwd: string, output: 'inherit' | 'pipe') {
+  const result = await execa(command, argv, {
+    cwd,
+    preferLocal: true,
+    localDir: projectRoot,
+    reject: false,
+    stdin: 'ignore',
+    stdout: output,
+    stderr: output,
+    all: true,
+    cancelSignal: interruption.signal,
+    killSignal: 'SIGINT',
+    forceKillAfterDelay: 20_000,
+  });
+  if (result.exitCode === undefined && !result.isCanceled) console.error(result.message);
+  return result;
 }

@@ -1,34 +1,63 @@
-/** Starts one Temporal dev server for all tests of a run, from the pinned binary, on a free port. */
-import { mkdtemp, rm } from 'node:fs/promises';
+/** Starts a Temporal dev server for each parallel fork of a test run, and bundles the workflows once for all of them. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
+import { bundleWorkflowCode } from '@temporalio/worker';
 import type { TestProject } from 'vitest/node';
-import { findFreePort } from '../../infra/stack/free-port.ts';
+import { findFreePorts } from '../../infra/stack/free-port.ts';
 import { SupervisedProcess } from '../../infra/stack/supervised-process.ts';
 import { devServerArgv, waitForServer } from '../../infra/stack/temporal-server.ts';
-import { pinnedTemporal } from './project.ts';
+import { pinnedTemporal, projectRoot } from './project.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
-    temporalAddress: string;
+    /** One address for each fork, because the names of the task queues are fixed. */
+    temporalAddresses: string[];
+    workflowBundlePath: string;
   }
 }
 
 /** Lowers the limit of 4,096 events after which the server suggests Continue-As-New, so that a test reaches it. */
 const shortHistories = ['--dynamic-config-value', 'limit.historyCount.suggestContinueAsNew=400'];
+const quiet = { trace() {}, debug() {}, info() {}, warn() {}, error() {}, log() {} };
 
 export default async function startTemporal(project: TestProject): Promise<() => Promise<void>> {
   const folder = await mkdtemp(`${tmpdir()}/everswin-temporal-`);
-  const port = await findFreePort(0);
-  const argv = [...devServerArgv({ port, uiPort: await findFreePort(0) }, `${folder}/temporal.db`), ...shortHistories];
-  const log = `${folder}/server.log`;
-  const server = new SupervisedProcess(
-    { name: 'temporal-server', executable: pinnedTemporal, argv, env: {}, logFile: log, graceMs: 5_000 },
-    (death) => console.error('the Temporal server of the tests has ended', death),
+  const forks = project.vitest.config.poolOptions?.forks?.maxForks ?? 1;
+  const [servers] = await Promise.all([startServers(folder, forks), bundleWorkflows(`${folder}/workflows.js`)]);
+  project.provide(
+    'temporalAddresses',
+    servers.map(({ address }) => address),
   );
-  await waitForServer(`127.0.0.1:${port}`, log);
-  project.provide('temporalAddress', `127.0.0.1:${port}`);
+  project.provide('workflowBundlePath', `${folder}/workflows.js`);
   return async () => {
-    await server.stop();
+    await Promise.all(servers.map(({ stop }) => stop()));
     await rm(folder, { recursive: true, force: true });
   };
+}
+
+async function startServers(folder: string, count: number): Promise<{ address: string; stop: () => Promise<void> }[]> {
+  const ports = await findFreePorts(2 * count);
+  return Promise.all(
+    Array.from({ length: count }, async (_, index) => {
+      const [port = 0, uiPort = 0] = ports.slice(2 * index);
+      const argv = [...devServerArgv({ port, uiPort }, `${folder}/temporal-${index}.db`), ...shortHistories];
+      const logFile = `${folder}/server-${index}.log`;
+      const server = new SupervisedProcess(
+        { name: 'temporal-server', executable: pinnedTemporal, argv, env: {}, logFile, graceMs: 5_000 },
+        (death) => console.error('a Temporal server of the tests has ended', death),
+      );
+      // Vitest skips the teardown after Ctrl-C.
+      process.once('exit', () => {
+        if (server.pid !== undefined) process.kill(server.pid, 'SIGKILL');
+      });
+      const address = `127.0.0.1:${port}`;
+      await waitForServer(address, logFile);
+      return { address, stop: () => server.stop() };
+    }),
+  );
+}
+
+async function bundleWorkflows(path: string): Promise<void> {
+  const { code } = await bundleWorkflowCode({ workflowsPath: `${projectRoot}/workflows/index.ts`, logger: quiet });
+  await writeFile(path, code);
 }

@@ -1,7 +1,7 @@
 /** Runs workers with stubbed activities against the real Temporal server of the test run. */
 import { Context } from '@temporalio/activity';
 import { Client, Connection } from '@temporalio/client';
-import { bundleWorkflowCode, NativeConnection, Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
+import { NativeConnection, Worker } from '@temporalio/worker';
 import { inject } from 'vitest';
 import type { ControlActivities, GpuActivities } from '../../activities/index.ts';
 import { withCodedFailures } from '../../activities/shared/temporal/failure.ts';
@@ -20,12 +20,9 @@ import {
   type TestResult,
 } from '../../configs/schema/index.ts';
 import { miniDataset, miniInput, miniPlan, miniWeights } from './mini-run.ts';
-import { projectRoot } from './project.ts';
+import { temporalAddress } from './temporal-address.ts';
 
 export type StubbedActivities = ControlActivities & GpuActivities;
-
-let bundle: Promise<WorkflowBundleWithSourceMap> | undefined;
-const quiet = { trace() {}, debug() {}, info() {}, warn() {}, error() {}, log() {} };
 
 let openWorkflowsTerminated: Promise<void> | undefined;
 
@@ -58,16 +55,14 @@ export async function withControlWorker<T>(
   activities: Partial<StubbedActivities>,
   body: (client: Client, connection: NativeConnection) => Promise<T>,
 ): Promise<T> {
-  const address = inject('temporalAddress');
-  bundle ??= bundleWorkflowCode({ workflowsPath: `${projectRoot}/workflows/index.ts`, logger: quiet });
-  const workflowBundle = await bundle;
+  const address = temporalAddress();
   const connection = await NativeConnection.connect({ address });
   const client = new Client({ connection: await Connection.connect({ address }) });
   await (openWorkflowsTerminated ??= terminateOpenWorkflows(client));
   const worker = await Worker.create({
     connection,
     taskQueue: taskQueues.control,
-    workflowBundle,
+    workflowBundle: { codePath: inject('workflowBundlePath') },
     // The value in workers/run-worker.ts.
     stickyQueueScheduleToStartTimeout: '2 seconds',
     activities: { ...happyActivities, ...activities },

@@ -1,10 +1,9 @@
 /** Replays recorded histories. To record them again: RECORD_HISTORIES=1 npx vitest run test/workflows/replay.test.ts */
 import { readFile, readdir } from 'node:fs/promises';
 import { Worker } from '@temporalio/worker';
-import { expect, test } from 'vitest';
+import { expect, inject, test } from 'vitest';
 import { z } from 'zod';
 import { workflowTypes } from '../../configs/names.ts';
-import { projectRoot } from '../helpers/project.ts';
 import { historiesFolder, recordHistories } from '../helpers/record-histories.ts';
 
 if (process.env['RECORD_HISTORIES'] !== undefined) await recordHistories();
@@ -27,7 +26,7 @@ const histories = await Promise.all(
 
 test.each(histories)('workflow code replays $file without a nondeterminism error', async ({ text, workflowId }) => {
   const history: unknown = JSON.parse(text);
-  await Worker.runReplayHistory({ workflowsPath: `${projectRoot}/workflows/index.ts` }, history, workflowId);
+  await Worker.runReplayHistory({ workflowBundle: { codePath: inject('workflowBundlePath') } }, history, workflowId);
 });
 
 test('histories cover every workflow type', () => {

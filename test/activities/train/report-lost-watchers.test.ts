@@ -6,13 +6,14 @@ import { Context } from '@temporalio/activity';
 import { Client } from '@temporalio/client';
 import type { ApplicationFailure } from '@temporalio/common';
 import { NativeConnection, Worker } from '@temporalio/worker';
-import { afterEach, beforeEach, expect, inject, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { reportLostWatchers, type TaskCompletion } from '../../../activities/train/report-lost-watchers.ts';
 import { processStartTicks } from '../../../activities/shared/trainer/process-identity.ts';
 import { Watcher } from '../../../activities/shared/trainer/watcher-file.ts';
 import { runFolder } from '../../../configs/paths.ts';
 import { projectRoot } from '../../helpers/project.ts';
 import { until } from '../../helpers/until.ts';
+import { temporalAddress } from '../../helpers/temporal-address.ts';
 
 let home: string;
 beforeEach(async () => {
@@ -96,7 +97,7 @@ test('a torn watcher file is ignored', async () => {
 
 test('a real server retries the task at once, and a second report is ignored', async () => {
   const taskQueue = 'lost-watchers';
-  const connection = await NativeConnection.connect({ address: inject('temporalAddress') });
+  const connection = await NativeConnection.connect({ address: temporalAddress() });
   const client = new Client({ connection });
   const released = new AbortController();
   const watch = async () => {

@@ -2,7 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { Client, Connection } from '@temporalio/client';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { retrainId, taskQueues, workflowTypes } from '../../../configs/names.ts';
 import { RetrainStatus, type RetrainInput } from '../../../configs/schema/index.ts';
 import { applySchedule, formatSchedule } from '../../../infra/client/retrain-schedule.ts';
@@ -13,6 +13,7 @@ import { projectRoot } from '../../helpers/project.ts';
 import { createRetrainStubs, freshRetrainInput } from '../../helpers/retrain-stubs.ts';
 import { until } from '../../helpers/until.ts';
 import { withWorkers } from '../../helpers/workflow-env.ts';
+import { temporalAddress } from '../../helpers/temporal-address.ts';
 
 const token = 'the-token-of-this-test-and-of-no-other';
 const noClock = { every: undefined, cron: undefined, timeZone: 'UTC' };
@@ -26,7 +27,7 @@ let recentOutput = '';
 let allOutput = '';
 
 beforeAll(async () => {
-  const address = inject('temporalAddress');
+  const address = temporalAddress();
   client = new Client({ connection: await Connection.connect({ address }) });
   proxy = await startPartitionProxy(address);
   hook = spawn(process.execPath, [`${projectRoot}/infra/pages/hook.ts`], {

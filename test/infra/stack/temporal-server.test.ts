@@ -1,10 +1,11 @@
 import { createServer } from 'node:net';
 import { Connection } from '@temporalio/client';
-import { expect, inject, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { namespace, searchAttributes } from '../../../configs/names.ts';
 import { findFreePort } from '../../../infra/stack/free-port.ts';
 import { ensureSearchAttributes } from '../../../infra/stack/search-attributes.ts';
 import { devServerArgv, isCompatibleCli } from '../../../infra/stack/temporal-server.ts';
+import { temporalAddress } from '../../helpers/temporal-address.ts';
 
 test.each([
   ['temporal version 1.9.1 (Server 1.32.0, UI 2.54.1)', true],
@@ -24,7 +25,7 @@ test('devServerArgv binds to 127.0.0.1 and names the database', () => {
 });
 
 test('ensureSearchAttributes adds an attribute that an older database lacks', async () => {
-  const connection = await Connection.connect({ address: inject('temporalAddress') });
+  const connection = await Connection.connect({ address: temporalAddress() });
   await connection.operatorService.removeSearchAttributes({ namespace, searchAttributes: ['Goodput'] });
   await ensureSearchAttributes(connection);
   const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });

@@ -4,9 +4,10 @@ import { Context } from '@temporalio/activity';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { execa } from 'execa';
-import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import type * as workflows from '../../fixtures/cancellation-workflows.ts';
 import type { Rethrow } from '../../fixtures/cancellation-workflows.ts';
+import { temporalAddress } from '../../helpers/temporal-address.ts';
 
 const taskQueue = 'cancellation-facts';
 let finishedCleaningAt = 0;
@@ -47,7 +48,7 @@ let client: Client;
 let stopWorker: () => Promise<void>;
 
 beforeAll(async () => {
-  const address = inject('temporalAddress');
+  const address = temporalAddress();
   client = new Client({ connection: await Connection.connect({ address }) });
   const connection = await NativeConnection.connect({ address });
   const worker = await Worker.create({

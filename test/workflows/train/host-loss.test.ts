@@ -2,7 +2,7 @@
 import { readdir, rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NativeConnection, Worker } from '@temporalio/worker';
-import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { createGpuActivities } from '../../../activities/index.ts';
 import { openStore } from '../../../activities/shared/store/open-store.ts';
 import { findLiveJob } from '../../../activities/shared/trainer/trainer-process.ts';
@@ -17,6 +17,7 @@ import { startPartitionProxy } from '../../fixtures/partition-proxy.ts';
 import { createMiniRun, miniPlan, type MiniRun } from '../../helpers/mini-run.ts';
 import { startS3Server, type S3Server } from '../../helpers/s3-server.ts';
 import { freshInput, withControlWorker, withWorkers } from '../../helpers/workflow-env.ts';
+import { temporalAddress } from '../../helpers/temporal-address.ts';
 
 /** Returns the plan with its artifacts under a separate prefix. */
 const planIn = (prefix: string): RunPlan => {
@@ -86,7 +87,7 @@ test('trainDetector finishes on another machine with equal weights when a machin
   );
 
   const [lost, next] = [await createMachine(), await createMachine()];
-  const address = inject('temporalAddress');
+  const address = temporalAddress();
   const proxy = await startPartitionProxy(address);
   try {
     await withControlWorker(controlOf('lost'), async (client) => {

@@ -1,7 +1,7 @@
 /** (d) Partitions a worker for longer than its heartbeat timeout, while its trainer keeps running. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NativeConnection, Worker } from '@temporalio/worker';
-import { expect, inject, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { createGpuActivities } from '../../../activities/index.ts';
 import { readProgress } from '../../../activities/shared/run/progress-reader.ts';
 import { taskQueues } from '../../../configs/names.ts';
@@ -10,10 +10,11 @@ import { startRun } from '../../../infra/client/start-run.ts';
 import { startPartitionProxy } from '../../fixtures/partition-proxy.ts';
 import { createMiniRun, miniPlan } from '../../helpers/mini-run.ts';
 import { freshInput, someMetrics, withControlWorker } from '../../helpers/workflow-env.ts';
+import { temporalAddress } from '../../helpers/temporal-address.ts';
 
 test('trainDetector adopts the trainer of a partitioned worker, whose attempt becomes stale', async () => {
   const run = await createMiniRun('--step-seconds', '1.5'); // 30 steps last longer than the partition and the heartbeat timeout
-  const address = inject('temporalAddress');
+  const address = temporalAddress();
   const proxy = await startPartitionProxy(address);
   const failures: unknown[] = [];
   const gpu = createGpuActivities(run.dependencies);
