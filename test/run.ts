@@ -6,6 +6,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { execa } from 'execa';
 import { z } from 'zod';
+import { findMarked } from './chaos/processes.ts';
 import { projectRoot, python } from './helpers/project.ts';
 
 interface Totals {
@@ -13,6 +14,13 @@ interface Totals {
   failed: number;
 }
 
+const VitestResult = z.object({
+  numPassedTests: z.int().default(0),
+  numFailedTests: z.int().default(0),
+  success: z.boolean().default(false),
+});
+/** Environment variable that marks all processes of this test run. */
+const marker = 'EVERSWIN_TEST_RUN';
 const vitestArguments = process.argv.slice(2);
 const interruption = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interruption.abort());
@@ -28,9 +36,9 @@ try {
   console.log(`${passed} passed, ${failed} failed`);
   process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
 } finally {
+  if (interruption.signal.aborted) await killRest();
   await rm(folder, { recursive: true, force: true });
 }
-if (interruption.signal.aborted) process.exitCode = 130;
 
 async function runVitest(out: string): Promise<Totals> {
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${out}`];
@@ -39,12 +47,6 @@ async function runVitest(out: string): Promise<Totals> {
   // A test file that fails to load fails the run without a failed test.
   return { passed: result.numPassedTests, failed: Math.max(result.numFailedTests, result.success ? 0 : 1) };
 }
-
-const VitestResult = z.object({
-  numPassedTests: z.int().default(0),
-  numFailedTests: z.int().default(0),
-  success: z.boolean().default(false),
-});
 
 /** Prints the output of pytest when it ends, because vitest writes to the terminal meanwhile. */
 async function runPytest(out: string): Promise<Totals> {
@@ -57,10 +59,18 @@ async function runPytest(out: string): Promise<Totals> {
   return { passed: count('tests') - failed - count('skipped'), failed: Math.max(failed, exitCode === 0 ? 0 : 1) };
 }
 
-/** Ctrl-C stops the program, which then has time to stop its own processes. */
+/** Kills the servers, workers and trainers of interrupted tests. */
+async function killRest(): Promise<void> {
+  const pids = findMarked(marker, folder).map(({ pid }) => String(pid));
+  await execa('kill', ['-9', ...pids], { reject: false });
+  process.exitCode = 130;
+}
+
+/** Ctrl-C stops the program. */
 async function run(command: string, argv: string[], cwd: string, output: 'inherit' | 'pipe') {
   const result = await execa(command, argv, {
     cwd,
+    env: { [marker]: folder },
     preferLocal: true,
     localDir: projectRoot,
     reject: false,

@@ -46,10 +46,6 @@ async function startServers(folder: string, count: number): Promise<{ address: s
         { name: 'temporal-server', executable: pinnedTemporal, argv, env: {}, logFile, graceMs: 5_000 },
         (death) => console.error('a Temporal server of the tests has ended', death),
       );
-      // Vitest skips the teardown after Ctrl-C.
-      process.once('exit', () => {
-        if (server.pid !== undefined) process.kill(server.pid, 'SIGKILL');
-      });
       const address = `127.0.0.1:${port}`;
       await waitForServer(address, logFile);
       return { address, stop: () => server.stop() };
