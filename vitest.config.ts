@@ -15,7 +15,8 @@ export default defineConfig({
     sequence: { sequencer: LongestFirst },
     setupFiles: ['test/helpers/quiet-runtime.ts'],
     globalSetup: ['test/helpers/temporal-server.ts'],
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    // Catches a hang; an overloaded machine stays below it.
+    testTimeout: 240_000,
+    hookTimeout: 240_000,
   },
 });

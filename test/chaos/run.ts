@@ -112,10 +112,12 @@ async function waitForEnd(handle: WorkflowHandle, deadline: number): Promise<str
   return 'RUNNING';
 }
 
-/** O4: no process is left and no lock is held. Waits briefly, because the supervisor exits after writing exit.json. */
+/** O4: no process is left and no lock is held. Waits for the supervisor, which exits after writing exit.json. */
 async function checkProcesses({ train, test }: RunFolder): Promise<Violation[]> {
-  await sleep(200);
-  const left = [train.dir, test.dir].flatMap((dir) => listProgram(dir));
+  const findLeft = () => [train.dir, test.dir].flatMap((dir) => listProgram(dir));
+  const deadline = performance.now() + 10_000;
+  while (findLeft().length > 0 && performance.now() < deadline) await sleep(100);
+  const left = findLeft();
   const held = await execa(
     python,
     [`${import.meta.dirname}/python/held_locks.py`, `${train.dir}/lock`, `${test.dir}/lock`],

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { expect, test } from 'vitest';
+import { until } from '../helpers/until.ts';
 import { sampleTrainers } from './sampler.ts';
 
 const job = `/nowhere/${process.pid}/train`;
@@ -12,17 +13,16 @@ const program = (fence: number) =>
 test('sampleTrainers accepts two processes of one attempt', async () => {
   const processes = [program(1), program(1)];
   const sampler = sampleTrainers(() => [job]);
-  await sleep(500);
-  const { count, violations } = sampler.stop();
+  await until(() => Promise.resolve(sampler.samples.count >= 4 || undefined));
+  const { violations } = sampler.stop();
   for (const one of processes) one.kill('SIGKILL');
-  expect(count).toBeGreaterThanOrEqual(4);
   expect(violations).toEqual([]);
 });
 
 test('sampleTrainers reports processes of two attempts at the same time', async () => {
   const processes = [program(1), program(2)];
   const sampler = sampleTrainers(() => [job]);
-  await sleep(500);
+  await until(() => Promise.resolve(sampler.samples.violations.length > 0 || undefined));
   const { violations } = sampler.stop();
   for (const one of processes) one.kill('SIGKILL');
   expect(violations[0]).toContain(`fence 2 runs at the same time as pid ${processes[0]?.pid} of fence 1`);

@@ -13,7 +13,7 @@ export interface Samples {
  * next one start. So the older of two is read again: if it still runs after the newer one was found, both ran at the same
  * time.
  */
-export function sampleTrainers(jobDirs: () => readonly string[]): { stop: () => Samples } {
+export function sampleTrainers(jobDirs: () => readonly string[]): { samples: Samples; stop: () => Samples } {
   const samples: Samples = { count: 0, violations: [] };
   const sample = () => {
     samples.count++;
@@ -21,6 +21,7 @@ export function sampleTrainers(jobDirs: () => readonly string[]): { stop: () => 
   };
   const timer = setInterval(sample, everyMs);
   return {
+    samples,
     stop: () => {
       clearInterval(timer);
       return samples;

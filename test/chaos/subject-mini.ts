@@ -23,7 +23,7 @@ export const mini = fakeSubject('mini', {
   stepSeconds: 0.01,
   saveEverySeconds: 0.24,
   expectedSeconds: 3.5,
-  deadlineSeconds: 120,
+  deadlineSeconds: 300,
 });
 
 /** Two minutes of training, enough for about 20 kills of workers and servers. */

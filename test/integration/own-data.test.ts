@@ -49,7 +49,7 @@ test('folders and annotations become a data set, which a second run reuses', asy
   expect(second.plan.planHash).toBe(first.plan.planHash);
   // The plan names the packed archives by their hashes.
   expect(await preparation.fetchAgain(first.plan)).toMatchObject({ root: first.dataset.root, outcome: { hit: true } });
-}, 60_000);
+});
 
 test('a changed file changes the plan hash, and the miss names its archive', async () => {
   const first = await preparation.prepare(input);
@@ -57,7 +57,7 @@ test('a changed file changes the plan hash, and the miss names its archive', asy
   const second = await preparation.prepare(input);
   expect(second.plan.planHash).not.toBe(first.plan.planHash);
   expect(second.outcomes[1]?.why).toMatch(/^not cached, val\.json changed \([0-9a-f]{12} → [0-9a-f]{12}\)$/);
-}, 60_000);
+});
 
 test('invalid data are reported with all problems at once', async () => {
   await damage(({ annotations, images }) => {
@@ -68,7 +68,7 @@ test('invalid data are reported with all problems at once', async () => {
   expect(failure).toContain('Data set parts-on-a-line is invalid');
   expect(failure).toContain('- val: listed, but not in val-images: 1 image ("line 1/gone.jpeg")');
   expect(failure).toMatch(/- val: has no "segmentation".*: 2 annotations \(id \d+, id \d+\)/);
-}, 60_000);
+});
 
 test('a missing folder is refused at once with its path', async () => {
   await rm(`${folder}/train`, { recursive: true });
@@ -76,7 +76,7 @@ test('a missing folder is refused at once with its path', async () => {
   expect(failure).toBeInstanceOf(CodedError);
   expect(failure).toMatchObject({ code: 'DownloadRefused' });
   expect(String(failure)).toContain(`Cannot read ${folder}/train/ (ENOENT).`);
-}, 60_000);
+});
 
 test('unusual data are reported as warnings', async () => {
   await damage(({ annotations }) => {
@@ -86,4 +86,4 @@ test('unusual data are reported as warnings', async () => {
   expect(dataset.warnings).toEqual([
     expect.stringMatching(/^val: is outside its image: training ignores it: 2 annotations \(id \d+, id \d+\)$/),
   ]);
-}, 60_000);
+});

@@ -93,4 +93,4 @@ test('an evaluation of the trained weights reproduces the metrics', async () => 
   expect(plan.map(({ field }) => field)).toEqual(expect.arrayContaining(['epochs', 'weights.detector.id']));
   expect(metrics[0]?.differences[0]).toEqual({ by: 0, interval: [0, 0] });
   await client.connection.close();
-}, 200_000);
+});

@@ -28,7 +28,7 @@ test('a second run of the same input reuses every step and names the reason', as
   expect(second.outcomes[1]?.why).toMatch(/^cached, built on .* train2017\.zip, val2017\.zip, .* unchanged/);
   expect(second.plan.planHash).toBe(first.plan.planHash);
   expect(second.weights.path).toBe(first.weights.path);
-}, 120_000);
+});
 
 test('an archive that was damaged in the store is downloaded again', async () => {
   const { plan, dataset } = await preparation.prepare(demo);
@@ -40,7 +40,7 @@ test('an archive that was damaged in the store is downloaded again', async () =>
   const repaired = await preparation.prepare(demo);
   expect(repaired.plan.planHash).toBe(plan.planHash);
   expect(repaired.outcomes.map(({ hit }) => hit)).toEqual([true, true, true]);
-}, 120_000);
+});
 
 test('a miss names the changed field, and fresh runs every step again', async () => {
   await preparation.prepare(demo);
@@ -49,4 +49,4 @@ test('a miss names the changed field, and fresh runs every step again', async ()
   const fresh = await preparation.prepare({ ...demo, fresh: true });
   expect(fresh.outcomes.map(({ why }) => why)).toEqual(Array(3).fill('not cached, rebuild requested'));
   expect(fresh.plan.planHash).toBe(extracted.plan.planHash);
-}, 180_000);
+});

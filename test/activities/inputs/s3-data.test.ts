@@ -36,7 +36,7 @@ beforeAll(async () => {
   });
   drawn = await mkdtemp(`${tmpdir()}/everswin-own-`);
   await drawMiniCoco('--own', drawn);
-}, 60_000);
+});
 afterAll(async () => {
   bucket.destroy();
   await server.stop();
@@ -127,7 +127,7 @@ test('prepareDataset gives the same data set from S3 as from a disk, and a new o
   expect(changed.contentKey).not.toBe(first.contentKey);
   expect(changed.outcome.why).toMatch(/^not cached, .*train-images changed .*train\.json changed/);
   expect(fetched().sort()).toEqual(['annotations/train.json', 'train/new one.jpeg']);
-}, 60_000);
+});
 
 test('prepareFile keeps special characters in keys and drops removed objects from the copy', async () => {
   await threeImages();
@@ -144,7 +144,7 @@ test('prepareFile keeps special characters in keys and drops removed objects fro
   expect(less.sha256).toBe(sha256);
   expect(all.sha256).not.toBe(sha256);
   expect(await readdir(folderOf('images/'))).toHaveLength(2);
-}, 30_000);
+});
 
 test.each([
   ['replaced', () => put('images/line 1/c.jpg', 'another')],
@@ -205,7 +205,7 @@ test('prepareFile stops on abort, keeps complete images only, and fetches nothin
   await prepareFile(imagesAt('images/'), place.context);
   expect(fetched()).toEqual(['images/line 1/c.jpg']);
   expect(await readdir(folder)).toHaveLength(3);
-}, 30_000);
+});
 
 test('two concurrent prepareFile calls import a prefix once', async () => {
   await threeImages();
@@ -215,7 +215,7 @@ test('two concurrent prepareFile calls import a prefix once', async () => {
   ]);
   expect(other).toEqual(one);
   expect(fetched()).toHaveLength(3);
-}, 30_000);
+});
 
 test('prepareFile lists keys that no folder can hold and fetches nothing', async () => {
   await threeImages();
@@ -282,4 +282,4 @@ test('checkInputs reports new objects of a prefix, a complete copy, or invalid k
   expect(fetched()).toEqual([]);
   await put('images/D.jpg', 'twin');
   expect(await check()).toMatchObject({ verdict: 'error', message: expect.stringContaining('only in case') as string });
-}, 30_000);
+});

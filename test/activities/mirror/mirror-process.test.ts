@@ -29,7 +29,7 @@ const start = (over: Partial<MirrorConfig> = {}): MirrorProcess => {
   mirrors.push(mirror);
   return mirror;
 };
-const flush = (mirror: MirrorProcess) => mirror.flush(AbortSignal.timeout(60_000));
+const flush = (mirror: MirrorProcess) => mirror.flush(AbortSignal.timeout(200_000));
 const pidOf = ({ pid }: MirrorProcess): number => {
   if (pid === undefined) throw new Error('no process mirrors');
   return pid;
@@ -106,7 +106,7 @@ test('a mirror does not keep its worker from exiting, and ends with it', async (
   await here.save();
   const program = `${projectRoot}/test/fixtures/mirror-worker.ts`;
   const argv = [program, JSON.stringify(config())];
-  const { stdout } = await execa(process.execPath, argv, { cwd: projectRoot, timeout: 60_000 });
+  const { stdout } = await execa(process.execPath, argv, { cwd: projectRoot });
   expect(Number(stdout)).toBeGreaterThan(1);
   await isGone(Number(stdout));
 });

@@ -102,7 +102,7 @@ test('a real server retries the task at once, and a second report is ignored', a
   const released = new AbortController();
   const watch = async () => {
     const { attempt, base64TaskToken: taskToken } = Context.current().info;
-    if (attempt === 2) return `retried after ${Date.now() - reportedAt} ms`;
+    if (attempt === 2) return Date.now() - reportedAt;
     await writeWatcher('test', { taskToken });
     await once(released.signal, 'abort');
     throw new Error('the first attempt reports late');
@@ -115,7 +115,8 @@ test('a real server retries the task at once, and a second report is ignored', a
     const token = await until(async () => ((await watcherFiles()).length > 0 ? readToken() : undefined));
     reportedAt = Date.now();
     await reportLostWatchers(home, client);
-    expect(await handle.result()).toMatch(/^retried after \d{1,4} ms$/);
+    // The heartbeat timeout is 50 s.
+    expect(await handle.result()).toBeLessThan(30_000);
 
     await writeWatcher('train', { taskToken: token });
     await reportLostWatchers(home, client);

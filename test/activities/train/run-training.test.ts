@@ -161,7 +161,7 @@ describe('a crashed attempt', () => {
   });
 
   test('is reported when its supervisor is killed', async () => {
-    run = await createMiniRun('--step-seconds', '0.1');
+    run = await createMiniRun('--step-seconds', '1');
     const outcome = start(run, 1);
     process.kill((await liveTrainer(run)).pid, 'SIGKILL');
     expect(await outcome).toMatchObject({
@@ -236,7 +236,7 @@ describe('a resumed training', () => {
 
 describe('a running trainer', () => {
   test('is adopted by a second attempt, which makes the first one stale', async () => {
-    run = await createMiniRun('--step-seconds', '0.1');
+    run = await createMiniRun('--step-seconds', '0.4'); // long enough for the second attempt to start
     const first = start(run, 1);
     const outcome = first.catch((error: unknown) => error);
     const owner = await liveTrainer(run);
@@ -250,7 +250,7 @@ describe('a running trainer', () => {
   });
 
   test('has a watcher file while it is watched', async () => {
-    run = await createMiniRun('--step-seconds', '0.1');
+    run = await createMiniRun('--step-seconds', '0.3');
     const { watcher } = run.folder.train;
     const outcome = start(run, 1);
     await liveTrainer(run);
@@ -262,7 +262,7 @@ describe('a running trainer', () => {
   });
 
   test('receives control values of the workflow while it runs, and signals their effect', async () => {
-    run = await createMiniRun('--step-seconds', '0.2', '--steps-per-epoch', '15');
+    run = await createMiniRun('--step-seconds', '0.4', '--steps-per-epoch', '15');
     const { control } = run.folder.train;
     let answer: unknown = 'no control values yet';
     const signals: Progress[] = [];
@@ -305,7 +305,7 @@ describe('a canceled attempt', () => {
   };
 
   test('reports the saved checkpoint when the workflow requested the cancellation', async () => {
-    run = await createMiniRun('--step-seconds', '0.1');
+    run = await createMiniRun('--step-seconds', '0.5');
     const attempt = await cancelAttempt(run, new ActivityCancellationDetails({ cancelRequested: true }));
     expect(attempt).toMatchObject({ outcome: 'preempted', failure: null });
     const { checkpoints, toIteration } = attempt as Attempt; // the outcome was asserted above
@@ -314,7 +314,7 @@ describe('a canceled attempt', () => {
   });
 
   test('throws CancelledFailure when the activity was paused', async () => {
-    run = await createMiniRun('--step-seconds', '0.1');
+    run = await createMiniRun('--step-seconds', '0.5');
     const outcome = await cancelAttempt(run, new ActivityCancellationDetails({ paused: true }));
     expect(outcome).toBeInstanceOf(CancelledFailure);
   });

@@ -8,6 +8,7 @@ import { createGpuActivities } from '../../../activities/index.ts';
 import type { SpaceFound } from '../../../activities/train/wait-for-space.ts';
 import { runFolder } from '../../../configs/paths.ts';
 import { createMiniRun, type MiniRun } from '../../helpers/mini-run.ts';
+import { until } from '../../helpers/until.ts';
 import { mockEnvironment } from '../../helpers/mock-environment.ts';
 
 const mebibyte = 1024 * 1024;
@@ -56,7 +57,7 @@ describe.skipIf(!isRoot)('on a small disk', () => {
     const beats: unknown[] = [];
     environment.on('heartbeat', (details: unknown) => beats.push(details));
     const waiting = wait(0, environment, home);
-    await sleep(2500);
+    await until(() => Promise.resolve(beats.length > 0 || undefined));
     expect(beats.at(-1)).toMatchObject({ neededBytes: 32 * mebibyte });
     await rm(`${home}/ballast`);
     expect(await waiting).toMatchObject({ neededBytes: 32 * mebibyte });

@@ -60,4 +60,4 @@ test('applySchedule creates, then updates; trainings longer than the interval do
       await handle.delete();
     },
   );
-}, 90_000);
+});

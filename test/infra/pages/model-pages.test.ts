@@ -247,4 +247,4 @@ test('model pages fit the viewport, log no errors and pass axe', async (context)
   } finally {
     await browser.close();
   }
-}, 120_000);
+});

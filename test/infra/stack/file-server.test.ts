@@ -149,7 +149,7 @@ describe('the file server', () => {
   });
 });
 
-describe('the file server as a program', { timeout: 30_000 }, () => {
+describe('the file server as a program', () => {
   const start = (argv: string[]) => spawn(process.execPath, [program, ...argv]);
 
   it('prints its URL and serves until SIGTERM', async () => {

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type * as workflows from '../../fixtures/cancellation-workflows.ts';
 import type { Rethrow } from '../../fixtures/cancellation-workflows.ts';
 import { temporalAddress } from '../../helpers/temporal-address.ts';
+import { until } from '../../helpers/until.ts';
 
 const taskQueue = 'cancellation-facts';
 let finishedCleaningAt = 0;
@@ -93,7 +94,7 @@ async function untilStarted(handle: WorkflowHandle): Promise<string> {
 test('(a) the workflow continues before the cleanup with the default cancellation type', async () => {
   const handle = await startAndCancel<number>('resumesAt', 'default');
   const resumedAt = await handle.result();
-  await sleep(3_000);
+  await until(() => Promise.resolve(finishedCleaningAt > 0 || undefined));
   expect(resumedAt).toBeLessThan(finishedCleaningAt);
 });
 
@@ -110,17 +111,22 @@ test('(b) the reason of the signal is a cancellation to the workflow, an execa e
 test.each<Rethrow>(['child error', 'reason'])(
   '(c) a paused activity that rethrows the %s waits as paused, beyond maximumAttempts 1',
   async (rethrow) => {
-    const pending = await pauseAndDescribe(rethrow, 2_000);
-    expect(pending).toMatchObject({ paused: true, attempt: 2 });
+    const handle = await pauseRunning(rethrow);
+    await until(async () => ((await findPending(handle)).attempt === 2 ? true : undefined));
+    expect(await findPending(handle)).toMatchObject({ paused: true, attempt: 2 });
+    await handle.terminate('the test is finished');
   },
 );
 
 test('(c) a paused activity that throws an AbortError hangs until the heartbeat timeout', async () => {
-  expect(await pauseAndDescribe('AbortError', 5_000)).toMatchObject({ paused: true, attempt: 1 });
+  const handle = await pauseRunning('AbortError');
+  await sleep(4_000); // the others are at attempt 2 within a second
+  expect(await findPending(handle)).toMatchObject({ paused: true, attempt: 1 });
+  await handle.terminate('the test is finished');
 });
 
-/** Pauses the activity and returns its state on the server some time later. */
-async function pauseAndDescribe(rethrow: Rethrow, afterMs: number) {
+/** Pauses the activity and waits until it ends. */
+async function pauseRunning(rethrow: Rethrow): Promise<WorkflowHandle> {
   const handle = await client.workflow.start<typeof workflows.seesCancellation>('seesCancellation', {
     taskQueue,
     workflowId: `pause-${rethrow}-${Date.now()}`,
@@ -131,9 +137,13 @@ async function pauseAndDescribe(rethrow: Rethrow, afterMs: number) {
   const { runId } = await handle.describe();
   const execution = { workflowId: handle.workflowId, runId };
   await client.workflowService.pauseActivity({ namespace: 'default', execution, id, identity: 'test' });
-  await sleep(afterMs);
+  await until(() => Promise.resolve(endings.length > 0 || undefined));
   expect(endings).toEqual(['paused']);
+  return handle;
+}
+
+/** Returns the state of the activity on the server. */
+async function findPending(handle: WorkflowHandle) {
   const [pending] = (await handle.describe()).raw.pendingActivities ?? [];
-  await handle.terminate('the test is finished');
-  return { paused: pending?.paused, attempt: pending?.attempt, state: pending?.state };
+  return { paused: pending?.paused, attempt: pending?.attempt };
 }

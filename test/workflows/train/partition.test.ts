@@ -1,19 +1,29 @@
 /** (d) Partitions a worker for longer than its heartbeat timeout, while its trainer keeps running. */
-import { setTimeout as sleep } from 'node:timers/promises';
+import type { WorkflowHandle } from '@temporalio/client';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { expect, test } from 'vitest';
 import { createGpuActivities } from '../../../activities/index.ts';
+import { currentFence } from '../../../activities/shared/run/fence.ts';
 import { readProgress } from '../../../activities/shared/run/progress-reader.ts';
-import { taskQueues } from '../../../configs/names.ts';
+import { taskQueues, updateNames } from '../../../configs/names.ts';
 import { RunStatus } from '../../../configs/schema/index.ts';
 import { startRun } from '../../../infra/client/start-run.ts';
 import { startPartitionProxy } from '../../fixtures/partition-proxy.ts';
 import { createMiniRun, miniPlan } from '../../helpers/mini-run.ts';
 import { freshInput, someMetrics, withControlWorker } from '../../helpers/workflow-env.ts';
 import { temporalAddress } from '../../helpers/temporal-address.ts';
+import { until } from '../../helpers/until.ts';
+
+const statusOf = async (handle: WorkflowHandle): Promise<RunStatus> => RunStatus.parse(await handle.query('status'));
+
+/** Ends the training after one of the next epochs. */
+async function stopSoon(handle: WorkflowHandle): Promise<void> {
+  const epoch = await until(async () => (await statusOf(handle)).progress?.epoch);
+  await handle.executeUpdate(updateNames.stopAfterEpoch, { args: [epoch + 5] });
+}
 
 test('trainDetector adopts the trainer of a partitioned worker, whose attempt becomes stale', async () => {
-  const run = await createMiniRun('--step-seconds', '1.5'); // 30 steps last longer than the partition and the heartbeat timeout
+  const run = await createMiniRun('--step-seconds', '0.2'); // an epoch lasts 2 s
   const address = temporalAddress();
   const proxy = await startPartitionProxy(address);
   const failures: unknown[] = [];
@@ -37,19 +47,24 @@ test('trainDetector adopts the trainer of a partitioned worker, whose attempt be
     });
     return { worker, running: worker.run() };
   };
-  const control = { resolvePlan: () => Promise.resolve(miniPlan) };
+  const plan = { ...miniPlan, epochs: 500 }; // lasts until the test stops it
+  const control = { resolvePlan: () => Promise.resolve(plan) };
   try {
     await withControlWorker(control, async (client) => {
       const first = await startGpuWorker(proxy.address, watched);
       const { handle } = await startRun(client, freshInput());
-      while (!(await readProgress(run.folder.train.progress)).some(({ type }) => type === 'step')) await sleep(100);
+      await until(async () => {
+        const events = await readProgress(run.folder.train.progress);
+        return events.some(({ type }) => type === 'step') ? true : undefined;
+      });
       proxy.cut();
       const second = await startGpuWorker(address, watched);
-      while (RunStatus.parse(await handle.query('status')).attempts.length === 0) await sleep(500);
-      await sleep(2_000); // by now the second worker has a newer fencing token
+      await until(async () => ((await currentFence(run.folder.train)) === 2 ? true : undefined));
       proxy.heal();
+      await until(() => Promise.resolve(failures.length > 0 || undefined));
+      await stopSoon(handle);
       await handle.result();
-      const { attempts } = RunStatus.parse(await handle.query('status'));
+      const { attempts } = await statusOf(handle);
       expect(attempts.map(({ outcome, adopted }) => [outcome, adopted])).toEqual([
         ['worker-lost', false],
         ['finished', true],
@@ -65,4 +80,4 @@ test('trainDetector adopts the trainer of a partitioned worker, whose attempt be
     await proxy.close();
     await run.remove();
   }
-}, 120_000);
+});

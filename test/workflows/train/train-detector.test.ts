@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
@@ -6,6 +5,8 @@ import { expect, test } from 'vitest';
 import { taskQueues, workflowId, workflowTypes } from '../../../configs/names.ts';
 import { RunStatus, type Attempt, type Check } from '../../../configs/schema/index.ts';
 import { startRun } from '../../../infra/client/start-run.ts';
+import { miniDataset, miniWeights } from '../../helpers/mini-run.ts';
+import { until } from '../../helpers/until.ts';
 import { anAttempt, freshInput, withWorkers } from '../../helpers/workflow-env.ts';
 
 const startRaw = (client: Client, args: unknown[]) =>
@@ -34,19 +35,16 @@ test('trainDetector runs from plan to report and shows stage, metrics and report
 
 test('trainDetector fetches data and weights concurrently', async () => {
   let inFlight = 0;
-  let most = 0;
   const overlapping = async <T>(value: T): Promise<T> => {
-    most = Math.max(most, ++inFlight);
-    await sleep(500);
-    inFlight -= 1;
+    inFlight += 1;
+    await until(() => Promise.resolve(inFlight >= 2 || undefined)); // each waits for the other
     return value;
   };
-  const { miniDataset, miniWeights } = await import('../../helpers/mini-run.ts');
   await withWorkers(
     { fetchDataset: () => overlapping(miniDataset), fetchWeights: () => overlapping(miniWeights) },
     async (client) => (await startRun(client, freshInput())).handle.result(),
   );
-  expect(most).toBe(2);
+  expect(inFlight).toBe(2);
 });
 
 test('trainDetector stops before training when the dry run finds errors, unless forced', async () => {
@@ -162,17 +160,20 @@ test('trainDetector starts the next attempt when a worker sends no heartbeat', a
 });
 
 test('startRun joins a running run and does not train a finished one again', async () => {
-  await withWorkers(
-    { fetchDataset: async () => sleep(500, (await import('../../helpers/mini-run.ts')).miniDataset) },
-    async (client) => {
-      const input = freshInput();
-      const first = await startRun(client, input);
-      const second = await startRun(client, input);
-      expect([first.how, second.how]).toEqual(['started', 'joined']);
-      await first.handle.result();
-      expect((await startRun(client, input)).how).toBe('finished');
-    },
-  );
+  let hasJoined = false;
+  const fetchDataset = async () => {
+    await until(() => Promise.resolve(hasJoined || undefined));
+    return miniDataset;
+  };
+  await withWorkers({ fetchDataset }, async (client) => {
+    const input = freshInput();
+    const first = await startRun(client, input);
+    const second = await startRun(client, input);
+    hasJoined = true;
+    expect([first.how, second.how]).toEqual(['started', 'joined']);
+    await first.handle.result();
+    expect((await startRun(client, input)).how).toBe('finished');
+  });
 });
 
 test('trainDetector rejects a workflow id that does not match the run name', async () => {

@@ -107,7 +107,7 @@ describe('downloadFile with several mirrors', () => {
 });
 
 describe('downloadFile with disk problems', () => {
-  it('throws DiskFull and keeps received bytes when the disk is full', { timeout: 30_000 }, async (context) => {
+  it('throws DiskFull and keeps received bytes when the disk is full', async (context) => {
     if (!(await canMountSmallDisk(folder))) context.skip();
     // Without a known size, the disk fills up during the download.
     const server = await serve(hideSize);
@@ -118,7 +118,7 @@ describe('downloadFile with disk problems', () => {
     expect(left).toEqual(['file.bin.part', 'file.bin.part.jsonl']);
   });
 
-  it('throws DiskFull before the download when the disk is too small', { timeout: 30_000 }, async (context) => {
+  it('throws DiskFull before the download when the disk is too small', async (context) => {
     if (!(await canMountSmallDisk(folder))) context.skip();
     const server = await serve(answerCorrectly);
     const options = { urls: [server.url], target, bytes, sha256, stallMs: 5_000 };

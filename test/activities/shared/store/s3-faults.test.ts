@@ -215,7 +215,7 @@ test('put resumes an upload after kill -9 and sends no part twice', async () => 
   expect(await server.store('children/').get('killed', `${folder}/back`)).toMatchObject({ sha256 });
   expect(await readdir(`${folder}/home/uploads`)).toEqual([]);
   expect(await server.store('children/').abortStaleUploads('', 0)).toBe(0);
-}, 30_000);
+});
 
 /** Lists the parts of the child's upload on the server. */
 async function listUploadedParts(): Promise<number[]> {
@@ -251,7 +251,7 @@ test('put uploads a large file with less than 300 MB of memory', async () => {
   const env = { ...childEnv(), ...server.env };
   const { stdout } = await promisify(execFile)(process.execPath, childArgv('sparse', path), { env });
   expect(ChildResult.parse(JSON.parse(stdout)).residentBytes).toBeLessThan(300e6);
-}, 30_000);
+});
 
 test('put stops when its signal aborts', async () => {
   const stop = new AbortController();
