@@ -13,7 +13,6 @@ export default defineConfig({
     pool: 'forks',
     poolOptions: { forks: { minForks: 1, maxForks: 3 } },
     sequence: { sequencer: LongestFirst },
-    setupFiles: ['test/helpers/quiet-runtime.ts'],
     globalSetup: ['test/helpers/temporal-server.ts'],
     // Catches a hang; an overloaded machine stays below it.
     testTimeout: 240_000,

@@ -2,7 +2,6 @@
  * `everswin chaos --seed N --runs M`: injects kills at seeded moments and compares each run with an undisturbed one.
  * `--scenario soak`: one long training in which about 20 workers and servers are killed.
  */
-import '../helpers/quiet-runtime.ts';
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { waitForInterrupt } from '../../infra/terminal/wait-for-interrupt.ts';

@@ -3,7 +3,6 @@
  * three simultaneous triggers and kills a worker, the server, the supervisor, the trainer or all of them at seeded
  * moments. After each retraining the registry must be consistent, and nothing may have been trained twice.
  */
-import '../helpers/quiet-runtime.ts';
 import { readdirSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -1,4 +1,5 @@
 /** Stack of the chaos suite: a real Temporal server with its database, and workers that are restarted. */
+import '../helpers/quiet-runtime.ts';
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -1,4 +1,5 @@
 /** Runs workers with stubbed activities against the real Temporal server of the test run. */
+import './quiet-runtime.ts';
 import { Context } from '@temporalio/activity';
 import { Client, Connection } from '@temporalio/client';
 import { NativeConnection, Worker } from '@temporalio/worker';

@@ -1,3 +1,4 @@
+import '../../helpers/quiet-runtime.ts';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';

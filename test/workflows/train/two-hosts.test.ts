@@ -42,7 +42,7 @@ const endingsOf = (folder: RunFolder) =>
   Promise.all(hosts.map(async (host) => (await readJson(folder.host(host).exit, TrainerExit))?.reason));
 
 test('two hosts restart after one rank is killed and get the weights of an undisturbed run', async () => {
-  await withTwoHosts(['--step-seconds', '0.05'], async ({ client, startWorker, folderOf }) => {
+  await withTwoHosts(['--step-seconds', '0.3'], async ({ client, startWorker, folderOf }) => {
     for (const host of hosts) await startWorker(host);
     const train = async (input: RunInput, disturb: (folder: RunFolder) => Promise<void>) => {
       const { handle } = await startRun(client, input);
