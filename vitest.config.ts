@@ -13,6 +13,7 @@ export default defineConfig({
     pool: 'forks',
     poolOptions: { forks: { minForks: 1, maxForks: 3 } },
     sequence: { sequencer: LongestFirst },
+    env: { NODE_OPTIONS: `--import ${new URL('test/fixtures/keep-priority.mjs', import.meta.url).href}` },
     globalSetup: ['test/helpers/temporal-server.ts'],
     // Catches a hang; an overloaded machine stays below it.
     testTimeout: 240_000,
