@@ -57,7 +57,7 @@ describe.skipIf(!isRoot)('on a small disk', () => {
     const beats: unknown[] = [];
     environment.on('heartbeat', (details: unknown) => beats.push(details));
     const waiting = wait(0, environment, home);
-    await until(() => Promise.resolve(beats.length > 0 || undefined));
+    await until(() => Promise.resolve(typeof beats.at(-1) === 'object' || undefined));
     expect(beats.at(-1)).toMatchObject({ neededBytes: 32 * mebibyte });
     await rm(`${home}/ballast`);
     expect(await waiting).toMatchObject({ neededBytes: 32 * mebibyte });
