@@ -108,6 +108,6 @@ test('gpu-check --device cuda fails when the machine has no GPU', async () => {
 
 test('gpu-check lists the recipes when the name is unknown', async () => {
   const { all, exitCode } = await gpuCheck('--recipe', 'swin-x_blog', '--device', 'cpu');
-  expect(exitCode).toBe(1);
+  expect(exitCode).toBe(2);
   expect(all).toMatch(/Expected --recipe to be one of .*cascade-mask-rcnn_swin-s_blog.*, got swin-x_blog/);
 });
