@@ -30,13 +30,13 @@ def test_recipe_command_writes_text_hash_and_summary_without_local_paths(tmp_pat
 
 
 def test_settings_that_json_cannot_represent_become_text() -> None:
-    settings = {"depths": (2, 18), "by_index": {0: None}, "limit": float("inf"), "lr": 1e-4, "type": Path}
+    settings = {"depths": (2, 18), "by_index": {0: None}, "limit": float("inf"), "lr": 1e-4, "type": complex}
     assert to_json(settings) == {
         "depths": [2, 18],
         "by_index": {"0": None},
         "limit": "inf",
         "lr": 1e-4,
-        "type": "<class 'pathlib.Path'>",
+        "type": "<class 'complex'>",
     }
 
 
