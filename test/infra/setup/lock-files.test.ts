@@ -47,3 +47,14 @@ test.each(['trainer/requirements.lock', 'trainer/requirements-build.lock', 'trai
     expect(requirements.filter((text) => !/^[\w.-]+==\S+[^\n]*\\\n\s+--hash=sha256:/.test(text))).toEqual([]);
   },
 );
+
+test.each(['linux-x64', 'linux-arm64'])(
+  'the lock file of Node for %s pins a release of Node 24 with a hash',
+  (name) => {
+    const Pinned = z.object({ version: z.string().regex(/^24\./), integrity: z.string().startsWith('sha512-') });
+    const Lock = z.object({ packages: z.object({ [`node_modules/node-${name}`]: Pinned }) });
+    expect(Lock.safeParse(JSON.parse(read(`infra/setup/node/${name}/package-lock.json`)))).toMatchObject({
+      success: true,
+    });
+  },
+);
