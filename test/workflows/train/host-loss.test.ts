@@ -3,6 +3,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import type { ActivityDependencies } from '../../../activities/dependencies.ts';
 import { createGpuActivities } from '../../../activities/index.ts';
 import { openStore } from '../../../activities/shared/store/open-store.ts';
 import { findLiveJob } from '../../../activities/shared/trainer/trainer-process.ts';
@@ -51,12 +52,17 @@ async function newestWeights({ folder }: MiniRun): Promise<string> {
   return `${manifest?.iteration} ${manifest?.sha256}`;
 }
 
+const gpuActivitiesOf = (dependencies: ActivityDependencies) => ({
+  ...createGpuActivities(dependencies),
+  checkMachine: () => Promise.resolve([]), // importing torch would take seconds
+});
+
 async function startGpuWorker(address: string, { dependencies }: MiniRun) {
   const connection = await NativeConnection.connect({ address });
   const worker = await Worker.create({
     connection,
     taskQueue: taskQueues.gpu,
-    activities: createGpuActivities(dependencies),
+    activities: gpuActivitiesOf(dependencies),
     maxConcurrentActivityTaskExecutions: 1,
   });
   return { worker, running: worker.run() };
@@ -82,7 +88,7 @@ async function hasPointedCheckpoint(prefix: string): Promise<boolean> {
 test('trainDetector finishes on another machine with equal weights when a machine is lost', async () => {
   const undisturbed = await createMachine();
   const controlOf = (prefix: string) => ({ resolvePlan: () => Promise.resolve(planIn(prefix)) });
-  await withWorkers({ ...createGpuActivities(undisturbed.dependencies), ...controlOf('undisturbed') }, async (client) =>
+  await withWorkers({ ...gpuActivitiesOf(undisturbed.dependencies), ...controlOf('undisturbed') }, async (client) =>
     (await startRun(client, freshInput())).handle.result(),
   );
 
