@@ -247,7 +247,7 @@ describe('setup names step, cause and remedy when a tool fails', () => {
 describe('setup that is interrupted or started twice', () => {
   test('waits for another setup in the same folder and installs nothing twice', async () => {
     const { start, readCalls, folder } = completeMachine();
-    const first = start(['program.mjs'], { FAKE_NPM_SECONDS: '0.7' });
+    const first = start(['program.mjs'], { FAKE_NPM_SECONDS: '3' });
     await until(() => existsSync(join(folder, 'npm.pid')));
     const second = await start(['program.mjs', '0'], {});
     expect(second.stderr).toContain(`Waiting for another setup in this folder (process ${first.pid})`);
@@ -261,6 +261,8 @@ describe('setup that is interrupted or started twice', () => {
     const killed = start(['program.mjs'], { FAKE_NPM_SECONDS: '60' });
     await until(() => existsSync(join(folder, 'npm.pid')) && readFileSync(join(folder, 'npm.pid'), 'utf8') !== '');
     const orphan = Number(readFileSync(join(folder, 'npm.pid'), 'utf8'));
+    // The setup records the tool in its lock shortly after the tool has started.
+    await until(() => readFileSync(join(folder, '.everswin/setup.lock'), 'utf8').includes(`"pid":${orphan}`));
     killed.kill('SIGKILL');
     await killed;
     expect(isRunning(orphan)).toBe(true);
