@@ -1,5 +1,5 @@
 import type { WorkflowHandle } from '@temporalio/client';
-import { candidateRun, retrainId, statusQueryName, workflowId } from '../../configs/names.ts';
+import { candidateRun, statusQueryName, workflowId } from '../../configs/names.ts';
 import { RetrainStatus, type RetrainDecision, type RetrainOutcome } from '../../configs/schema/index.ts';
 import type { retrainDetector } from '../../workflows/index.ts';
 import { waitForResult } from './wait-for-result.ts';
@@ -60,7 +60,7 @@ const formatDecision = ({ triggers, why }: RetrainDecision): string =>
 const formatOutcome = ({ runId, outcome, why }: RetrainOutcome): string => `${runId}: ${outcome}, ${why}`;
 
 const formatApprovalRequest = (candidate: string, model: string): string =>
-  `${candidate} waits for approval: temporal workflow update execute --workflow-id ${retrainId(model)} --name approve`;
+  `${candidate} waits for approval: everswin models approve ${model} --why TEXT (or reject)`;
 
 function formatChange(before: RetrainStatus | undefined, now: RetrainStatus): string[] {
   const { decisions, outcomes, stage, model, awaitingApproval } = now;

@@ -66,7 +66,11 @@ async function requestDecision(
 ) {
   if (promote.by === 'gate') return { approved: true, who: 'the gate', why };
   const { deadlineHours, otherwise } = promote;
-  const text = `${candidate} waits for approval as champion of ${model} (gate: ${why}). Without an answer, the plan says: ${otherwise}.`;
+  const text = [
+    `${candidate} waits for approval as champion of ${model} (gate: ${why}).`,
+    `Answer: everswin models approve ${model} --why TEXT, or everswin models reject ${model} --why TEXT.`,
+    `Without an answer within ${deadlineHours} h, the plan says: ${otherwise}.`,
+  ].join('\n');
   const answer = await board.requestApproval(candidate, promote, () => notices.notify('waiting-for-approval', text));
   if (answer !== undefined) return { ...answer, why: `${answer.why} (gate: ${why})` };
   const timeout = `no answer within ${deadlineHours} h; the plan says: ${otherwise} (gate: ${why})`;

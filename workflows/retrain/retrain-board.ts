@@ -129,7 +129,10 @@ export class RetrainBoard {
 
   private readonly validateAnswer = (answer: unknown): void => {
     if (this.status.awaitingApproval === null)
-      throw ApplicationFailure.nonRetryable('No candidate is waiting for approval.', 'InvalidInput');
+      throw ApplicationFailure.nonRetryable(
+        `No candidate of ${this.status.model} waits for approval: its retraining is ${this.status.stage}.`,
+        'InvalidInput',
+      );
     const { who, why } = (answer ?? {}) as Record<string, unknown>;
     if (typeof who !== 'string' || who === '' || typeof why !== 'string' || why === '')
       throw ApplicationFailure.nonRetryable(

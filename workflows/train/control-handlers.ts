@@ -6,7 +6,6 @@ import {
   defineUpdate,
   isCancellation,
   setHandler,
-  workflowInfo,
 } from '@temporalio/workflow';
 import { controlQueryName, updateNames } from '../../configs/names.ts';
 import { EpochCount, type TrainerControl, type RunPlan } from '../../configs/schema/index.ts';
@@ -30,6 +29,7 @@ export const checkpointNowUpdate = defineUpdate<{ checkpoint: string | null }>(u
 
 export class ControlHandlers {
   private readonly board: StatusBoard;
+  private readonly plannedEpochs: number;
   private current: TrainerControl;
   private cancelledAt: number | undefined;
   private interruptibleScope: CancellationScope | undefined;
@@ -41,6 +41,7 @@ export class ControlHandlers {
 
   constructor(plan: RunPlan, board: StatusBoard) {
     this.board = board;
+    this.plannedEpochs = plan.epochs;
     this.current = { v: 1, epochs: plan.epochs, checkpointNow: 0, learningRateFactor: 1, fp32: false, accumulate: 1 };
     board.showControl(this.current);
     CancellationScope.current().cancelRequested.catch(() => (this.cancelledAt = now()));
@@ -111,13 +112,14 @@ export class ControlHandlers {
     this.isTrainingOver = true;
   }
 
+  private get name(): string {
+    return this.board.runId;
+  }
+
   private async pause(): Promise<PausedState> {
     const since = now();
-    const { workflowId: id } = workflowInfo();
     this.pausedSince = since;
-    this.board.showNotice(
-      `Paused. To resume: temporal workflow update execute --workflow-id ${id} --name ${updateNames.resume}`,
-    );
+    this.board.showNotice(`Paused. Resume: everswin resume ${this.name}`);
     this.interruptibleScope?.cancel();
     await condition(() => this.isStopped || this.isTrainingOver);
     return { iteration: this.board.attempts.at(-1)?.checkpoints[0] ?? null, seconds: now() - since };
@@ -130,9 +132,9 @@ export class ControlHandlers {
   }
 
   private extend(epochs: number): { epochs: number; schedule: string } {
-    const from = this.current.epochs + 1;
     this.apply({ epochs });
-    return { epochs, schedule: `epochs ${from} to ${epochs} train at the final learning rate of the schedule` };
+    // The schedule of the learning rate depends on the plan only, so a run that was shortened first follows it again.
+    return { epochs, schedule: formatSchedule(this.plannedEpochs + 1, epochs) };
   }
 
   private async checkpointNow(): Promise<{ checkpoint: string | null }> {
@@ -145,18 +147,28 @@ export class ControlHandlers {
   }
 
   private requireTraining(): void {
-    if (this.isTrainingOver) throw new Error('Training has ended, so it accepts no more updates.');
-    if (this.board.stage !== 'training') throw new Error(`Training has not begun: the run is ${this.board.stage}.`);
+    const { name } = this;
+    if (this.isTrainingOver) {
+      throw new Error(`The training of ${name} is over, so it cannot change. Status: everswin status ${name}`);
+    }
+    if (this.board.stage !== 'training') {
+      throw new Error(
+        `The training of ${name} has not begun: the run is ${this.board.stage}. Try again during training. Status: everswin status ${name}`,
+      );
+    }
   }
 
   private requireRunning(): void {
     this.requireTraining();
-    if (this.paused) throw new Error('The training is paused.');
+    if (!this.paused) return;
+    if (!this.isStopped) throw new Error(`${this.name} is already pausing: it saves a checkpoint first.`);
+    throw new Error(`${this.name} is paused, and its checkpoint is saved. Resume: everswin resume ${this.name}`);
   }
 
   private requirePaused(): void {
-    if (!this.paused) throw new Error('The training is not paused.');
-    if (!this.isStopped) throw new Error('The training is still stopping. Wait until the pause update returns.');
+    if (!this.paused) throw new Error(`${this.name} is not paused. Status: everswin status ${this.name}`);
+    if (!this.isStopped)
+      throw new Error(`${this.name} is still pausing: it saves a checkpoint first. Try again in a moment.`);
   }
 
   private requireStoppable(epochs: unknown): void {
@@ -164,20 +176,23 @@ export class ControlHandlers {
     const requested = requireEpochs(epochs);
     const running = this.board.progress?.epoch ?? 1;
     if (requested < running) {
-      throw new Error(`Epoch ${requested} is over: epoch ${running} is running. Cancel the run to stop at once.`);
+      throw new Error(
+        `Epoch ${requested} is over: ${this.name} trains epoch ${running}. To end at once: everswin cancel ${this.name}`,
+      );
     }
     if (requested > this.current.epochs) {
       throw new Error(
-        `The run already ends after epoch ${this.current.epochs}. Use ${updateNames.extendEpochs} to train longer.`,
+        `${this.name} already ends after epoch ${this.current.epochs}. To train longer: everswin extend ${this.name} ${requested}`,
       );
     }
   }
 
   private requireExtendable(epochs: unknown): void {
     this.requireTraining();
-    if (requireEpochs(epochs) <= this.current.epochs) {
+    const requested = requireEpochs(epochs);
+    if (requested <= this.current.epochs) {
       throw new Error(
-        `The run already has ${this.current.epochs} epochs. Use ${updateNames.stopAfterEpoch} to shorten it.`,
+        `${this.name} already trains to epoch ${this.current.epochs}. To end earlier: everswin stop-after ${this.name} ${requested}`,
       );
     }
   }
@@ -187,6 +202,13 @@ function requireEpochs(epochs: unknown): number {
   const parsed = EpochCount.safeParse(epochs);
   if (parsed.success) return parsed.data;
   throw new Error(`Expected a whole number of epochs from 1 to 1000, got ${JSON.stringify(epochs)}.`);
+}
+
+function formatSchedule(firstExtra: number, last: number): string {
+  if (firstExtra > last) return 'the planned schedule of the learning rate applies';
+  return firstExtra === last
+    ? `epoch ${last} uses the final learning rate`
+    : `epochs ${firstExtra} to ${last} use the final learning rate`;
 }
 
 /** Seconds since the epoch. */

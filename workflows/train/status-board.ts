@@ -60,6 +60,10 @@ export class StatusBoard {
     this.show({});
   }
 
+  get runId(): string {
+    return this.status.runId;
+  }
+
   get stage(): Stage {
     return this.status.stage;
   }

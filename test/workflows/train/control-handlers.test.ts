@@ -82,7 +82,7 @@ test('validators reject updates that do not apply, with a reason', async () => {
     expect(await rejection('resume')).toContain('not paused');
     expect(await rejection('stopAfterEpoch', 99)).toContain('already ends after epoch 3');
     expect(await rejection('stopAfterEpoch', 'soon')).toContain('whole number');
-    expect(await rejection('extendEpochs', 2)).toContain('already has 3 epochs');
+    expect(await rejection('extendEpochs', 2)).toContain('already trains to epoch 3');
   });
 });
 
@@ -91,7 +91,7 @@ test('stopAfterEpoch and extendEpochs change the control values and return the s
     await handle.executeUpdate('stopAfterEpoch', { args: [2] });
     expect(TrainerControl.parse(await handle.query('control')).epochs).toBe(2);
     const extended = await handle.executeUpdate(extendEpochsUpdate, { args: [5] });
-    expect(extended.schedule).toContain('epochs 3 to 5');
+    expect(extended.schedule).toBe('epochs 4 to 5 use the final learning rate');
     expect(TrainerControl.parse(await handle.query('control')).epochs).toBe(5);
   });
 });
