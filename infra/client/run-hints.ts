@@ -9,9 +9,13 @@ interface StartedWorkflow {
   canPause: boolean;
 }
 
+/** Returns ` --address …` for a printed command if the user typed it, because the next command needs it too. */
+export const addressArgument = ({ source, address }: FoundServer): string =>
+  source === '--address' ? ` --address ${address}` : '';
+
 /** Formats, as a small tree, how to watch, pause and cancel a workflow that continues on the server. */
 export function formatRunHints({ name, workflowId, canPause }: StartedWorkflow, server: FoundServer): string[] {
-  const address = server.source === '--address' ? ` --address ${server.address}` : '';
+  const address = addressArgument(server);
   const page = workflowPage(server.stack, workflowId);
   const hints = [
     ['status', `everswin status ${name}${address}`],

@@ -1,5 +1,7 @@
 import type { Command } from '@commander-js/extra-typings';
-import { addressOption, examples } from './options.ts';
+import { addressOption, examples, parseCount } from './options.ts';
+
+const trainingArgument = ['<run>', 'name of a running training'] as const;
 
 /** Adds the commands that watch and control a run. */
 export function addControlCommands(program: Command): void {
@@ -13,4 +15,56 @@ export function addControlCommands(program: Command): void {
     .addOption(addressOption())
     .addHelpText('after', examples('everswin status', 'everswin status swin-s-blog'))
     .action(async (run, options) => (await import('../status.ts')).status(run, options));
+  program
+    .command('pause')
+    .summary('save a checkpoint and free the GPUs until resume')
+    .description('Pauses a training: saves a checkpoint, stops the trainer and frees its GPUs.')
+    .argument(...trainingArgument)
+    .addOption(addressOption())
+    .addHelpText('after', examples('everswin pause swin-s-blog'))
+    .action(async (run, options) => (await import('../control.ts')).pause(run, options));
+  program
+    .command('resume')
+    .summary('continue a paused training')
+    .description('Continues a paused training from its checkpoint.')
+    .argument(...trainingArgument)
+    .addOption(addressOption())
+    .addHelpText('after', examples('everswin resume swin-s-blog'))
+    .action(async (run, options) => (await import('../control.ts')).resume(run, options));
+  program
+    .command('stop-after')
+    .summary('end a training after an epoch, with test and report')
+    .description('Ends a training after an epoch. Validation, test and report follow.')
+    .argument(...trainingArgument)
+    .argument('<epoch>', 'last epoch to train', parseCount)
+    .addOption(addressOption())
+    .addHelpText('after', examples('everswin stop-after swin-s-blog 24'))
+    .action(async (run, epoch, options) => (await import('../control.ts')).stopAfter(run, epoch, options));
+  program
+    .command('extend')
+    .summary('train to a later epoch than planned')
+    .description('Trains to a later epoch. Epochs beyond the plan use the final learning rate of its schedule.')
+    .argument(...trainingArgument)
+    .argument('<epoch>', 'last epoch to train', parseCount)
+    .addOption(addressOption())
+    .addHelpText('after', examples('everswin extend swin-s-blog 40'))
+    .action(async (run, epoch, options) => (await import('../control.ts')).extend(run, epoch, options));
+  program
+    .command('checkpoint')
+    .summary('write a checkpoint now')
+    .description('Writes a checkpoint of a running training now, and waits until it is written.')
+    .argument(...trainingArgument)
+    .addOption(addressOption())
+    .addHelpText('after', examples('everswin checkpoint swin-s-blog'))
+    .action(async (run, options) => (await import('../control.ts')).checkpoint(run, options));
+  program
+    .command('cancel')
+    .summary('save a checkpoint and end a run')
+    .description(
+      'Cancels a run and waits until it has ended. A training saves a checkpoint first; starting it again continues from there.',
+    )
+    .argument('<run>', 'name of a run, or a workflow id such as compare:demo-sweep')
+    .addOption(addressOption())
+    .addHelpText('after', examples('everswin cancel swin-s-blog', 'everswin cancel compare:demo-sweep'))
+    .action(async (run, options) => (await import('../cancel.ts')).cancel(run, options));
 }

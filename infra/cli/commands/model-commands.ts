@@ -1,5 +1,5 @@
 import type { Command } from '@commander-js/extra-typings';
-import { examples, parseNonNegative } from './options.ts';
+import { addressOption, examples, parseNonNegative } from './options.ts';
 
 const storeOption = ['--store <store>', '`local` or s3://BUCKET/PREFIX', 'local'] as const;
 
@@ -32,7 +32,7 @@ function addRegistryCommands(program: Command): void {
     .command('models')
     .usage('ACTION [options]')
     .helpCommand(false)
-    .summary('list, compare, promote, roll back and export models')
+    .summary('list, compare, promote, approve, roll back and export models')
     .description('Inspects and changes the model registry.');
   models
     .command('list')
@@ -73,6 +73,19 @@ function addRegistryCommands(program: Command): void {
       examples('everswin models promote shapes 20261122-181500-a1b2c3d4 --why "better on night images"'),
     )
     .action(async (model, version, options) => (await import('../models.ts')).promote(model, version, options));
+  for (const [action, description] of [
+    ['approve', 'promote the candidate that waits for approval'],
+    ['reject', 'keep the champion instead of the candidate that waits for approval'],
+  ] as const)
+    models
+      .command(action)
+      .description(description)
+      .argument('<model>', 'name of the model')
+      .requiredOption('--why <text>', 'reason, recorded in the history of the model')
+      .option('--who <name>', 'who decides (default: your user name)')
+      .addOption(addressOption())
+      .addHelpText('after', examples(`everswin models ${action} shapes --why "looked at 20 images"`))
+      .action(async (model, options) => (await import('../approval.ts'))[action](model, options));
   models
     .command('rollback')
     .description('restore the previous champion')

@@ -1,0 +1,46 @@
+import { WorkflowNotFoundError, type Client, type WorkflowExecutionDescription } from '@temporalio/client';
+import type { WorkflowHandle } from '@temporalio/client';
+import { formatInstant } from '../../activities/shared/summary/format-time.ts';
+import { workflowId } from '../../configs/names.ts';
+
+/** A workflow that the user named. */
+export interface NamedWorkflow {
+  /** Name to print and type: the name of a training, or the workflow id of another workflow. */
+  name: string;
+  handle: WorkflowHandle;
+  description: WorkflowExecutionDescription;
+}
+
+/** Returns the workflow id for the name of a training, or for a workflow id such as `retrain:shapes`. */
+const toWorkflowId = (typed: string): string => (typed.includes(':') ? typed : workflowId(typed));
+
+/**
+ * Finds the newest execution of a workflow. Needs no worker.
+ * @param typed name of a training, or a workflow id.
+ * @throws Error if there is none.
+ */
+export async function findWorkflow(client: Client, typed: string): Promise<NamedWorkflow> {
+  const id = toWorkflowId(typed);
+  const handle = client.workflow.getHandle(id);
+  const training = workflowId('');
+  const name = id.startsWith(training) ? id.slice(training.length) : id;
+  try {
+    return { name, handle, description: await handle.describe() };
+  } catch (error) {
+    if (!(error instanceof WorkflowNotFoundError)) throw error;
+    throw new Error(`Run ${name} does not exist. List the runs: everswin status`, { cause: error });
+  }
+}
+
+/** @throws Error that says how and when the workflow ended, unless it is running. */
+export function requireRunning(workflow: NamedWorkflow): void {
+  if (workflow.description.status.name !== 'RUNNING') throw new Error(formatEnd(workflow));
+}
+
+/** Formats how and when a workflow ended: `demo has already ended: completed at 2026-08-14`. */
+export function formatEnd({ name, description }: Pick<NamedWorkflow, 'name' | 'description'>): string {
+  const { status, closeTime } = description;
+  const how = status.name.toLowerCase().replaceAll('_', ' ');
+  const when = closeTime === undefined ? '' : ` at ${formatInstant(closeTime.getTime() / 1000)}`;
+  return `${name} has already ended: ${how}${when}. Details: everswin status ${name}`;
+}
