@@ -84,7 +84,7 @@ function addRegistryCommands(program: Command): void {
       .requiredOption('--why <text>', 'reason, recorded in the history of the model')
       .option('--who <name>', 'who decides (default: your user name)')
       .addOption(addressOption())
-      .addHelpText('after', examples(`everswin models ${action} shapes --why "looked at 20 images"`))
+      .addHelpText('after', examples(`everswin models ${action} shapes --why "checked 20 images"`))
       .action(async (model, options) => (await import('../approval.ts'))[action](model, options));
   models
     .command('rollback')

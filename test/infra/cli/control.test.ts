@@ -1,6 +1,6 @@
 /** Tests the commands that control a run, with a real server and the fake trainer. */
 import { execa } from 'execa';
-import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { createGpuActivities } from '../../../activities/index.ts';
 import { readProgress } from '../../../activities/shared/run/progress-reader.ts';
 import { retrainId, taskQueues, workflowId, workflowTypes } from '../../../configs/names.ts';
@@ -13,10 +13,11 @@ import { formatError } from '../../../infra/terminal/format-error.ts';
 import { createMiniRun, miniPlan, type MiniRun } from '../../helpers/mini-run.ts';
 import { projectRoot } from '../../helpers/project.ts';
 import { createRetrainStubs, freshRetrainInput } from '../../helpers/retrain-stubs.ts';
+import { temporalAddress } from '../../helpers/temporal-address.ts';
 import { until } from '../../helpers/until.ts';
 import { freshInput, withControlWorker, withWorkers } from '../../helpers/workflow-env.ts';
 
-const address = inject('temporalAddress');
+const address = temporalAddress();
 const printed: string[] = [];
 
 beforeAll(async () => {
