@@ -6,7 +6,7 @@ export function addMachineCommands(program: Command): void {
   program.commandsGroup('Machine:');
   program
     .command('gpu-check')
-    .summary('measure the speed switches of a recipe on this machine')
+    .summary('measure the speed switches of a recipe here')
     .description('Measures the speed switches of a recipe on this machine, and projects the hours of a training.')
     .option('--recipe <name>', 'recipe of configs/mmdet', 'swin-s_blog')
     .addOption(deviceOption())
@@ -20,7 +20,7 @@ export function addMachineCommands(program: Command): void {
   addWorkerCommands(program);
   program
     .command('chaos')
-    .summary('kill processes at random moments and compare the results')
+    .summary('kill processes at random moments, compare results')
     .description(
       'Kills processes of a training at seeded moments, and compares each run with an undisturbed one. `--scenario soak` kills about 20 workers and servers during one long training.',
     )

@@ -32,7 +32,7 @@ function addRegistryCommands(program: Command): void {
     .command('models')
     .usage('ACTION [options]')
     .helpCommand(false)
-    .summary('list, compare, promote, approve, roll back and export models')
+    .summary('list, compare, promote, approve and export models')
     .description('Inspects and changes the model registry.');
   models
     .command('list')

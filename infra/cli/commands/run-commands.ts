@@ -14,7 +14,7 @@ export function addRunCommands(program: Command): void {
     .action(async (file, options) => (await import('../plan.ts')).plan(file, options));
   program
     .command('start')
-    .summary('start a training, or join the running one, and follow it')
+    .summary('start or join a training, and follow it')
     .description(
       'Starts the run of a file and follows it. A run of the same name is joined if it runs, and resumed from its newest checkpoint if it failed or was cancelled.',
     )

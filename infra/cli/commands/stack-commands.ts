@@ -19,7 +19,7 @@ export function addStackCommands(program: Command): void {
     .action(async (options) => (await import('../demo.ts')).demo(options));
   program
     .command('up')
-    .summary('start Temporal server, workers and pages on this machine')
+    .summary('start Temporal server, workers and pages here')
     .description(
       'Starts the stack of this folder: Temporal server, control worker, GPU worker and web pages. Resumes unfinished runs. Runs until Ctrl-C, which stops everything; trainers save a checkpoint first.',
     )

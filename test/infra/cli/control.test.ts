@@ -146,7 +146,7 @@ test('models approve promotes the candidate that waits, and refuses without one'
 
 test('everswin exits with 1 for an unknown run, and with 2 for an epoch that is no number', async () => {
   const main = (...args: string[]) =>
-    execa('node', ['--import', 'tsx', 'infra/cli/main.ts', ...args, '--address', address], {
+    execa(process.execPath, ['infra/cli/main.ts', ...args, '--address', address], {
       cwd: projectRoot,
       reject: false,
     });
