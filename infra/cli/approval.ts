@@ -12,13 +12,12 @@ interface ApprovalOptions {
   who?: string | undefined;
 }
 
-/** Approves the candidate of a model that waits for approval. */
-export const approve = (model: string, options: ApprovalOptions): Promise<void> => decide('approve', model, options);
-
-/** Rejects the candidate of a model that waits for approval. */
-export const reject = (model: string, options: ApprovalOptions): Promise<void> => decide('reject', model, options);
-
-async function decide(action: keyof typeof approvalUpdateNames, model: string, options: ApprovalOptions) {
+/** Approves or rejects the candidate of a model that waits for approval. */
+export async function decide(
+  action: keyof typeof approvalUpdateNames,
+  model: string,
+  options: ApprovalOptions,
+): Promise<void> {
   const { address, why, who = userInfo().username } = options;
   await withClient(address, async (client, server) => {
     const workflow = await findWorkflow(client, retrainId(model));

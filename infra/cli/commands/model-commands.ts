@@ -85,7 +85,7 @@ function addRegistryCommands(program: Command): void {
       .option('--who <name>', 'who decides (default: your user name)')
       .addOption(addressOption())
       .addHelpText('after', examples(`everswin models ${action} shapes --why "checked 20 images"`))
-      .action(async (model, options) => (await import('../approval.ts'))[action](model, options));
+      .action(async (model, options) => (await import('../approval.ts')).decide(action, model, options));
   models
     .command('rollback')
     .description('restore the previous champion')
