@@ -58,6 +58,7 @@ describe('everswin --help', () => {
   );
 });
 
+// cspell:ignore strat promot fersh
 test.each([
   [['strat'], 2, "unknown command 'strat'\n(Did you mean start?)\n`everswin --help` lists the commands."],
   [['models', 'promot'], 2, "unknown command 'promot'\n(Did you mean promote?)"],
