@@ -5,6 +5,8 @@ const slowFiles = [
   'test/chaos/chaos.test.ts',
   'test/workflows/train/recovery.test.ts',
   'test/integration/real-line.test.ts',
+  'test/infra/cli/gpu-check.test.ts',
+  'test/activities/train/run-training.test.ts',
   'test/workflows/train/partition.test.ts',
   'test/workflows/train/host-loss.test.ts',
   'test/workflows/sweep/compare-recipes.test.ts',
@@ -13,6 +15,7 @@ const slowFiles = [
   'test/workflows/retrain/retrain-detector.test.ts',
   'test/workflows/train/gpu-queue.test.ts',
   'test/integration/own-data.test.ts',
+  'test/integration/second-run.test.ts',
   'test/activities/shared/store/s3-faults.test.ts',
 ];
 
