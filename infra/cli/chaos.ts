@@ -1,12 +1,29 @@
 import { execa } from 'execa';
 import { projectFile } from '../../workers/env.ts';
 
-/** Runs the fault injection of test/chaos with the given options, and exits with its exit code. */
-export async function chaos(options: Record<string, string | undefined>): Promise<void> {
-  const argv = Object.entries(options).flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, value]));
-  const { exitCode } = await execa(process.execPath, [projectFile('test/chaos/main.ts'), ...argv], {
-    stdio: 'inherit',
-    reject: false,
-  });
-  process.exitCode = exitCode ?? 1;
+interface ChaosOptions {
+  /** Runs the plans that take too long for the test suite, instead of the plan that the other options describe. */
+  nightly?: boolean | undefined;
+  [option: string]: string | boolean | undefined;
+}
+
+/** The seed and the numbers of the plans are those of test/chaos/chaos.test.ts. */
+const nightlyPlans: string[][] = [
+  ['--seed', 'npm test', '--runs', '7', '--kills', '3'],
+  ['--seed', 'npm test', '--only', '2083', '--kills', '3', '--subject', 'real'],
+  ['--seed', 'nightly', '--scenario', 'soak'],
+];
+
+/** Runs the fault injection of test/chaos. Exits with 1 when a run differs from the undisturbed one. */
+export async function chaos({ nightly = false, ...options }: ChaosOptions): Promise<void> {
+  const given = Object.entries(options).flatMap(([name, value]) =>
+    typeof value === 'string' ? [`--${name}`, value] : [],
+  );
+  for (const argv of nightly ? nightlyPlans : [given]) {
+    const { exitCode = 1 } = await execa(process.execPath, [projectFile('test/chaos/main.ts'), ...argv], {
+      stdio: 'inherit',
+      reject: false,
+    });
+    if (exitCode !== 0) process.exitCode = exitCode;
+  }
 }

@@ -1,4 +1,7 @@
-/** Injects about 20 kills into the fake trainer and three into real MMDetection. `everswin chaos` injects any number. */
+/**
+ * Injects nine kills into the fake trainer and three into real MMDetection. `everswin chaos --nightly` runs the plans
+ * between these, too, and a soak.
+ */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Reference } from './oracle.ts';
 import { planKills } from './kill-plan.ts';
@@ -12,7 +15,8 @@ const ranks = 1;
 const timeoutMs = 600_000;
 
 describe.each([
-  { subject: findSubject('mini'), runs: [1, 2, 3, 4, 5, 6, 7], kills: 3, minInjected: 15 },
+  // Together, these plans kill every kind of target.
+  { subject: findSubject('mini'), runs: [1, 2, 7], kills: 3, minInjected: 7 },
   // The plan of this number kills a worker and a rank during training, and the machine during the test.
   { subject: findSubject('real'), runs: [2083], kills: 3, minInjected: 3 },
 ])('chaos run of the $subject.name trainer', ({ subject, runs, kills, minInjected }) => {

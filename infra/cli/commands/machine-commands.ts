@@ -24,6 +24,7 @@ export function addMachineCommands(program: Command): void {
     .description(
       'Kills processes of a training at seeded moments, and compares each run with an undisturbed one. `--scenario soak` kills about 20 workers and servers during one long training.',
     )
+    .option('--nightly', 'run the plans that are too long for the tests: 24 kills, MMDetection, a soak')
     .option('--seed <text>', 'seed of the moments (default: from the clock)')
     .option('--runs <count>', 'number of runs (default: 20)')
     .option('--only <run>', 'run only this number, to reproduce a failure')
@@ -33,7 +34,7 @@ export function addMachineCommands(program: Command): void {
     .option('--ranks <count>', 'ranks of the training (default: 1)')
     .option('--scenario <scenario>', 'runs or soak (default: runs)')
     .option('--json <file>', 'write the results to this file')
-    .addHelpText('after', examples('everswin chaos --seed 7 --runs 5 --kills 3', 'everswin chaos --scenario soak'))
+    .addHelpText('after', examples('everswin chaos --seed 7 --runs 5 --kills 3', 'everswin chaos --nightly'))
     .action(async (options) => (await import('../chaos.ts')).chaos(options));
 }
 
