@@ -64,6 +64,9 @@ export const compareId = (sweep: string): string => `compare:${sweep}`;
 
 export const namespace = 'default';
 
+/** Matches the `host:port` of a server. */
+export const addressPattern = /^[^\s/]+:\d{1,5}$/;
+
 /** Environment variable with the token for retraining requests over HTTP. Only the process that serves them gets it. */
 export const hookTokenVariable = 'EVERSWIN_HOOK_TOKEN';
 

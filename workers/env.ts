@@ -3,14 +3,14 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { z } from 'zod';
 import type { NotificationTarget } from '../activities/notify/notification-target.ts';
-import { hookTokenVariable, namespace } from '../configs/names.ts';
+import { addressPattern, hookTokenVariable, namespace } from '../configs/names.ts';
 import { listProblems } from '../configs/parse-input.ts';
 import { HostName, type Versions } from '../configs/schema/index.ts';
 
 /** Environment variables of a worker. No other module reads process.env. */
 const WorkerEnv = z.object({
   /** Without it, a command uses the stack of this folder. */
-  TEMPORAL_ADDRESS: z.string().optional(),
+  TEMPORAL_ADDRESS: z.string().regex(addressPattern, 'Expected HOST:PORT').optional(),
   TEMPORAL_NAMESPACE: z.string().default(namespace),
   EVERSWIN_HOME: z.string().default(`${import.meta.dirname}/../.everswin`),
   /** Address of the miniature COCO, which the embedded stack serves. */
@@ -36,7 +36,16 @@ const WorkerEnv = z.object({
   AWS_REGION: z.string().default('us-east-1'),
 });
 
-export const readEnv = () => WorkerEnv.parse(process.env);
+/**
+ * Reads the environment. An empty variable counts as unset.
+ * @throws Error that lists the variables with invalid values.
+ */
+export function readEnv() {
+  const set = Object.fromEntries(Object.entries(process.env).filter(([, value]) => value !== ''));
+  const { data, error } = WorkerEnv.safeParse(set);
+  if (data !== undefined) return data;
+  throw new Error(`Invalid environment variables: ${listProblems(error).join('; ')}. Correct or unset them.`);
+}
 
 export interface TemporalServer {
   /** `host:port` */

@@ -31,11 +31,12 @@ export async function demo(flags: DemoFlags): Promise<void> {
   // Always on the CPU, so that the demo prints the same numbers on every machine.
   const options = toStackOptions({ home: flags.home, device: 'cpu', s3: flags.s3 });
   const running = await findRunningStack(options.home);
-  const own = running === undefined ? await startStack({ ...options, log }) : undefined;
-  const stack = own?.file() ?? running;
+  // Before the start of the stack, so that a signal during it leaves no process behind.
   const interrupted = waitForInterrupt().then(() => {
     process.exitCode = exitCodes.interrupted;
   });
+  const own = running === undefined ? await startStack({ ...options, log }) : undefined;
+  const stack = own?.file() ?? running;
   try {
     if (stack !== undefined)
       await Promise.race([runDemo(stack, flags, options.home, { log, interrupted }), interrupted]);

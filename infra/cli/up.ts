@@ -17,6 +17,8 @@ export async function up(flags: StackFlags): Promise<void> {
       [`The stack is already running (pid ${pid}): Temporal at ${address}`, `UI at ${uiUrl}`, ...servers].join(', '),
     );
   }
+  // Before the start, so that a signal during it leaves no process behind.
+  const interrupted = waitForInterrupt();
   const stack = await startStack({ ...options, log: console.log });
   const { address, uiUrl, pagesUrl, hookUrl } = stack.file();
   const hook = hookUrl === null ? `off (set ${hookTokenVariable} to enable it)` : `POST ${hookUrl}${hookPath('MODEL')}`;
@@ -34,7 +36,7 @@ or with the Temporal CLI:
     --workflow-id train:demo --input-file configs/runs/demo.json
 
 Ctrl-C stops everything. The next \`everswin up\` resumes unfinished runs.`);
-  await waitForInterrupt();
+  await interrupted;
   console.log('Stopping. Trainers save a checkpoint first …');
   await stack.stop();
 }

@@ -1,7 +1,11 @@
 import { InvalidArgumentError, Option } from '@commander-js/extra-typings';
+import { addressPattern } from '../../../configs/names.ts';
 
 export const addressOption = () =>
-  new Option('--address <host:port>', 'Temporal server (default: TEMPORAL_ADDRESS, else the stack of this folder)');
+  new Option(
+    '--address <host:port>',
+    'Temporal server (default: TEMPORAL_ADDRESS, else the stack of this folder)',
+  ).argParser(parseAddress);
 
 export const deviceOption = () =>
   new Option('--device <device>', 'default: cuda if an NVIDIA driver is installed').choices(['cpu', 'cuda'] as const);
@@ -11,6 +15,11 @@ export const noWaitOption = () => new Option('--no-wait', 'exit after the start 
 /** Formats examples as the last part of a command's help. */
 export const examples = (...lines: string[]): string =>
   `\n${lines.length === 1 ? 'Example' : 'Examples'}:\n${lines.map((line) => `  $ ${line}`).join('\n')}`;
+
+function parseAddress(text: string): string {
+  if (addressPattern.test(text)) return text;
+  throw new InvalidArgumentError('Expected HOST:PORT, such as 127.0.0.1:7233.');
+}
 
 /** Parses a whole number, 1 or more. */
 export function parseCount(text: string): number {
