@@ -38,15 +38,16 @@ async function readAs<T>(parse: (raw: unknown) => Parsed<T>, path: string, text:
   return parsed.ok ? parsed.input : inputRefusal(parsed.problems);
 }
 
-function explainReadError(error: unknown): string {
+/** Explains why a file cannot be read or is not JSON. */
+export function explainReadError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
   return readErrors[code] ?? error.message;
 }
 
 const readErrors: Record<string, string> = {
-  ENOENT: 'the file does not exist. configs/ has examples.',
-  EISDIR: 'it is a folder. Name a JSON file.',
+  ENOENT: 'the file does not exist.',
+  EISDIR: 'it is a folder.',
   EACCES: 'permission denied.',
 };
 

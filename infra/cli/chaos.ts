@@ -4,7 +4,7 @@ import { projectFile } from '../../workers/env.ts';
 interface ChaosOptions {
   /** Runs the plans that take too long for the test suite, instead of the plan that the other options describe. */
   nightly?: boolean | undefined;
-  [option: string]: string | boolean | undefined;
+  [option: string]: string | number | boolean | undefined;
 }
 
 /** The seed and the numbers of the plans are those of test/chaos/chaos.test.ts. */
@@ -17,7 +17,7 @@ const nightlyPlans: string[][] = [
 /** Runs the fault injection of test/chaos. Exits with 1 when a run differs from the undisturbed one. */
 export async function chaos({ nightly = false, ...options }: ChaosOptions): Promise<void> {
   const given = Object.entries(options).flatMap(([name, value]) =>
-    typeof value === 'string' ? [`--${name}`, value] : [],
+    typeof value === 'string' || typeof value === 'number' ? [`--${name}`, `${value}`] : [],
   );
   for (const argv of nightly ? nightlyPlans : [given]) {
     const { exitCode = 1 } = await execa(process.execPath, [projectFile('test/chaos/main.ts'), ...argv], {

@@ -1,5 +1,8 @@
-import type { Command } from '@commander-js/extra-typings';
+import { Option, type Command } from '@commander-js/extra-typings';
 import { addressOption, deviceOption, examples, parseCount } from './options.ts';
+
+/** `trainer` is every process of the job, `machine` everything at once. */
+const chaosTargets = ['all', 'rank', 'supervisor', 'trainer', 'worker', 'server', 'machine'] as const;
 
 /** Adds the commands that concern a machine: its speed, its workers, its faults. */
 export function addMachineCommands(program: Command): void {
@@ -26,13 +29,15 @@ export function addMachineCommands(program: Command): void {
     )
     .option('--nightly', 'run the plans that are too long for the tests: 24 kills, MMDetection, a soak')
     .option('--seed <text>', 'seed of the moments (default: from the clock)')
-    .option('--runs <count>', 'number of runs (default: 20)')
-    .option('--only <run>', 'run only this number, to reproduce a failure')
-    .option('--kills <count>', 'kills per run (default: 1, soak: 20)')
-    .option('--target <target>', 'process to kill (default: all)')
-    .option('--subject <subject>', 'mini: fake trainer; real: MMDetection (default: mini)')
-    .option('--ranks <count>', 'ranks of the training (default: 1)')
-    .option('--scenario <scenario>', 'runs or soak (default: runs)')
+    .option('--runs <count>', 'number of runs (default: 20)', parseCount)
+    .option('--only <run>', 'run only this number, to reproduce a failure', parseCount)
+    .option('--kills <count>', 'kills per run (default: 1, soak: 20)', parseCount)
+    .addOption(new Option('--target <target>', 'process to kill (default: all)').choices(chaosTargets))
+    .addOption(
+      new Option('--subject <subject>', 'fake trainer or MMDetection (default: mini)').choices(['mini', 'real']),
+    )
+    .option('--ranks <count>', 'ranks of the training (default: 1)', parseCount)
+    .addOption(new Option('--scenario <scenario>', 'default: runs').choices(['runs', 'soak']))
     .option('--json <file>', 'write the results to this file')
     .addHelpText('after', examples('everswin chaos --seed 7 --runs 5 --kills 3', 'everswin chaos --nightly'))
     .action(async (options) => (await import('../chaos.ts')).chaos(options));
