@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /** The command `everswin`. */
 import { CommanderError } from '@commander-js/extra-typings';
 import { exitCodes, runProgram } from '../terminal/program.ts';
