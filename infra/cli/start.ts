@@ -30,7 +30,9 @@ export async function start(file: string, options: StartOptions, { evaluate = fa
   const id = evaluate ? evaluationId(input.name) : workflowId(input.name);
   await withClient(address, async (client, server) => {
     const { handle, how } = await startRun(client, request, { evaluate });
-    console.log(formatStart[how](id));
+    const started = formatStart[how](id);
+    const follows = wait && how !== 'finished';
+    console.log(follows ? `${started} Ctrl-C ends only this view; the run continues.` : started);
     const name = evaluate ? id : input.name;
     const hints = formatRunHints({ name, workflowId: id, canPause: !evaluate }, server).join('\n');
     if (how !== 'finished') console.log(hints);
@@ -52,7 +54,7 @@ export async function start(file: string, options: StartOptions, { evaluate = fa
 }
 
 const formatStart = {
-  started: (id: string) => `Started ${id}. Ctrl-C ends only this view; the run continues.`,
-  joined: (id: string) => `${id} is already running. Ctrl-C ends only this view; the run continues.`,
+  started: (id: string) => `Started ${id}.`,
+  joined: (id: string) => `${id} is already running.`,
   finished: (id: string) => `${id} has already finished. To train again, choose another name.`,
 } as const;

@@ -162,7 +162,7 @@ export class ControlHandlers {
     this.requireTraining();
     if (!this.paused) return;
     if (!this.isStopped) throw new Error(`${this.name} is already pausing: it saves a checkpoint first.`);
-    throw new Error(`${this.name} is paused, and its checkpoint is saved. Resume: everswin resume ${this.name}`);
+    throw new Error(`${this.name} is paused. Resume: everswin resume ${this.name}`);
   }
 
   private requirePaused(): void {

@@ -75,9 +75,7 @@ test.concurrent('commands control a training, and refuse what does not apply to 
           `^Paused ${name} at iteration \\d+ in \\d+\\.\\d s; the GPUs are free\\. Resume: everswin resume ${name} --address`,
         ),
       );
-      expect(await everswin('pause', name)).toBe(
-        `error: ${name} is paused, and its checkpoint is saved. Resume: everswin resume ${name}`,
-      );
+      expect(await everswin('pause', name)).toBe(`error: ${name} is paused. Resume: everswin resume ${name}`);
       expect(await everswin('resume', name)).toMatch(
         new RegExp(`^Resumed ${name}; it continues from iteration \\d+ as soon as its GPUs are free\\.$`),
       );
