@@ -71,7 +71,8 @@ const Shown = z.object({
 export const GalleryImage = z.object({
   group: z.enum(['best', 'worst', 'random']),
   fileName: Name,
-  imageId: z.int(),
+  /** Id in the annotation file, an integer. JavaScript reads ids above 2^53 inexactly, so use `fileName` instead. */
+  imageId: z.number(),
   /** Width of the original image. */
   width: z.int().positive(),
   height: z.int().positive(),
