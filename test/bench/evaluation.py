@@ -140,11 +140,13 @@ PROGRAMS = {"pycocotools": run_pycocotools, "faster-coco-eval": run_faster, "hot
 def run_validation(folder: Path) -> Callable[[], dict[str, Any]]:
     """Evaluates as QuickCocoMetric does: detections are in memory, annotations are not."""
     from everswin_trainer.metrics.quick_scores import evaluate_quickly
+    from everswin_trainer.metrics.scoring_truth import ScoringTruth
 
-    found = _load(folder)
-    rows = np.array([[one["image_id"], *one["bbox"], one["score"], one["category_id"]] for one in found["bbox"]])
+    found, path = _load(folder), folder / "annotations.json"
+    renumbered = ScoringTruth.load(path).renumber(found["bbox"], "bbox")
+    rows = np.array([[one["image_id"], *one["bbox"], one["score"], one["category_id"]] for one in renumbered])
     masks = [one["segmentation"] for one in found["segm"]]
-    return lambda: {"bothScores": evaluate_quickly(folder / "annotations.json", rows, masks)}
+    return lambda: {"bothScores": evaluate_quickly(ScoringTruth.load(path), rows, masks)}
 
 
 def run_analysis(folder: Path) -> Callable[[], dict[str, Any]]:

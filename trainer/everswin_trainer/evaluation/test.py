@@ -22,6 +22,7 @@ from everswin_trainer.job.heartbeat import VALIDATION
 from everswin_trainer.job.progress import read_events
 from everswin_trainer.job.stop_request import Preempted
 from everswin_trainer.metrics.coco_scores import evaluate
+from everswin_trainer.metrics.scoring_truth import ScoringTruth
 from everswin_trainer.model.weights import require_converted
 from everswin_trainer.system.atomic_file import write_json
 from everswin_trainer.training.context import Context, add_arguments
@@ -80,7 +81,7 @@ def write_metrics(context: Context, checkpoint: Checkpoint, detections: Detectio
     assert context.progress, "only rank 0 writes"
     begin = time.monotonic()
     context.heartbeats.send(VALIDATION)
-    scores = evaluate(context.data.annotations("val"), results)
+    scores = evaluate(ScoringTruth.load(context.data.annotations("val")), results)
     if not results["bbox"]:
         context.progress.write("warning", message="no object was detected in any image: every score is 0")
     if context.plan.speed.half_precision_validation:

@@ -7,6 +7,8 @@ from typing import Any
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from everswin_trainer.metrics.scoring_truth import ScoringTruth
+
 IOU_TYPES = ("bbox", "segm")
 # MMDetection's proposal_nums. They make COCOeval compute AP at 100 detections per image, AP50 to APl at 1000.
 MAX_DETECTIONS = (100, 300, 1000)
@@ -26,7 +28,7 @@ def scores_of_validation(metrics: dict[str, Any], annotations: Path) -> dict[str
     The result is empty if nothing was detected; then it returns the scores of an empty list of detections.
     """
     if not metrics:
-        empty = evaluate(annotations, {iou_type: [] for iou_type in IOU_TYPES})
+        empty = evaluate(ScoringTruth.load(annotations), {iou_type: [] for iou_type in IOU_TYPES})
         return {iou_type: {name: empty[iou_type][name] for name in AP_NAMES} for iou_type in IOU_TYPES}
     return {
         iou_type: {name: score_of(metrics[f"coco/{iou_type}_{mmdet}"]) for name, mmdet in MMDET_NAMES.items()}
@@ -34,20 +36,23 @@ def scores_of_validation(metrics: dict[str, Any], annotations: Path) -> dict[str
     }
 
 
-def evaluate(annotations: Path, detections: dict[str, list[dict[str, Any]]]) -> dict[str, Scores]:
+def evaluate(truth: ScoringTruth, detections: dict[str, list[dict[str, Any]]]) -> dict[str, Scores]:
     """Returns the twelve COCO scores of each IoU type, unrounded and equal to those of MMDetection's CocoMetric.
 
-    `detections` maps `bbox` and `segm` to COCO's results format. A score without ground truth is None.
+    `detections` maps `bbox` and `segm` to COCO's results format, with the ids of the annotation file. A score without
+    ground truth is None.
     """
-    truth = COCO(str(annotations))
     return {iou_type: _evaluate_one(truth, detections[iou_type], iou_type) for iou_type in IOU_TYPES}
 
 
-def _evaluate_one(truth: COCO, results: list[dict[str, Any]], iou_type: str) -> Scores:
-    if iou_type == "segm":
-        # If a result has a box, pycocotools uses the area of the box instead of the mask as the object's size.
-        results = [{key: value for key, value in one.items() if key != "bbox"} for one in results]
-    evaluation = COCOeval(truth, truth.loadRes(results) if results else _no_detections(truth), iou_type)
+def _evaluate_one(truth: ScoringTruth, results: list[dict[str, Any]], iou_type: str) -> Scores:
+    # Masks without boxes: if a result has a box, pycocotools uses the area of the box as the object's size.
+    shapes = truth.renumber(results, "bbox" if iou_type == "bbox" else "segmentation")
+    # pycocotools replaces masks of its annotations, so it gets copies.
+    objects = _index(truth, [dict(one) for one in truth.dataset["annotations"]])
+    # pycocotools cannot load an empty list of results.
+    detected = objects.loadRes(shapes) if shapes else _index(truth, [])
+    evaluation = COCOeval(objects, detected, iou_type)
     evaluation.params.maxDets = list(MAX_DETECTIONS)
     evaluation.evaluate()
     evaluation.accumulate()
@@ -56,12 +61,12 @@ def _evaluate_one(truth: COCO, results: list[dict[str, Any]], iou_type: str) -> 
     return {name: score_of(float(value)) for name, value in zip(names, evaluation.stats, strict=True)}
 
 
-def _no_detections(truth: COCO) -> COCO:
-    """Returns results without detections: pycocotools cannot load an empty list."""
-    empty = COCO()
-    empty.dataset = {"images": truth.dataset["images"], "categories": truth.dataset["categories"], "annotations": []}
-    empty.createIndex()
-    return empty
+def _index(truth: ScoringTruth, annotations: list[dict[str, Any]]) -> COCO:
+    """Returns pycocotools' form of the images and categories with these annotations."""
+    indexed = COCO()
+    indexed.dataset = {**truth.dataset, "annotations": annotations}
+    indexed.createIndex()
+    return indexed
 
 
 def score_of(value: float) -> float | None:

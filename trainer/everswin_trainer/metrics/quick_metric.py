@@ -1,6 +1,5 @@
 """A faster CocoMetric for the validation of each epoch, with unrounded scores."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,24 +8,25 @@ from mmdet.registry import METRICS
 
 from everswin_trainer.metrics.coco_scores import IOU_TYPES, MMDET_NAMES, NO_GROUND_TRUTH
 from everswin_trainer.metrics.quick_scores import evaluate_quickly
+from everswin_trainer.metrics.scoring_truth import ScoringTruth
 
 
 @METRICS.register_module()
 class QuickCocoMetric(CocoMetric):
     """Computes the scores of CocoMetric with hotcoco and without files. Returns no scores if nothing was detected."""
 
-    def __init__(self, ann_file: str, **settings: Any) -> None:
-        super().__init__(ann_file=ann_file, **settings)
-        self._annotations = Path(ann_file)
-
     def compute_metrics(self, results: list[tuple[dict[str, Any], dict[str, Any]]]) -> dict[str, float]:
-        categories = np.array(self._coco_api.get_cat_ids(cat_names=self.dataset_meta["classes"]))
         predictions = [prediction for _, prediction in results if len(prediction["labels"])]
         if not predictions:
             return {}
-        rows = np.concatenate([_rows(prediction, categories) for prediction in predictions])
+        truth = ScoringTruth.reduce(self._coco_api.dataset)
+        labels = self._coco_api.get_cat_ids(cat_names=self.dataset_meta["classes"])
+        categories = np.array([truth.category_ids[one] for one in labels])
+        rows = np.concatenate(
+            [_rows(prediction, truth.image_ids[prediction["img_id"]], categories) for prediction in predictions]
+        )
         masks = [mask for prediction in predictions for mask in prediction["masks"]]
-        scores = evaluate_quickly(self._annotations, rows, masks)
+        scores = evaluate_quickly(truth, rows, masks)
         return {
             f"{iou_type}_{mmdet}": NO_GROUND_TRUTH if scores[iou_type][name] is None else scores[iou_type][name]
             for iou_type in IOU_TYPES
@@ -34,12 +34,12 @@ class QuickCocoMetric(CocoMetric):
         }
 
 
-def _rows(prediction: dict[str, Any], categories: np.ndarray) -> np.ndarray:
+def _rows(prediction: dict[str, Any], image_id: int, categories: np.ndarray) -> np.ndarray:
     """Returns the detections of one image as rows (n, 7) for evaluate_quickly."""
     count, boxes = len(prediction["labels"]), prediction["bboxes"]
     # CocoMetric also subtracts corners of single precision in double precision.
     boxes = boxes.astype(np.float64)
-    image = np.full((count, 1), prediction["img_id"], np.float64)
+    image = np.full((count, 1), image_id, np.float64)
     sides = boxes[:, 2:] - boxes[:, :2]
     scores, categories = prediction["scores"].astype(np.float64)[:, None], categories[prediction["labels"]][:, None]
     return np.concatenate([image, boxes[:, :2], sides, scores, categories], axis=1)

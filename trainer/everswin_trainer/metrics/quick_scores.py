@@ -4,7 +4,6 @@ Published scores come from pycocotools (coco_scores.py). Both agree to the last 
 """
 
 import warnings
-from pathlib import Path
 from typing import Any
 
 import hotcoco
@@ -19,26 +18,27 @@ from everswin_trainer.metrics.coco_scores import (
     Scores,
     score_of,
 )
+from everswin_trainer.metrics.scoring_truth import ScoringTruth
 
 
-def evaluate_quickly(annotations: Path, rows: np.ndarray, masks: list[dict[str, Any]]) -> dict[str, Scores]:
+def evaluate_quickly(truth: ScoringTruth, rows: np.ndarray, masks: list[dict[str, Any]]) -> dict[str, Scores]:
     """Returns the twelve scores of each IoU type.
 
-    `rows` (n, 7) float64 holds image id, x, y, width, height, score and category id; `masks` holds the run lengths of
-    each row. n must not be 0.
+    `rows` (n, 7) float64 holds image id, x, y, width, height, score and category id, with the ids of `truth.dataset`;
+    `masks` holds the run lengths of each row. n must not be 0.
     """
-    truth = hotcoco.COCO(str(annotations))
-    boxes, with_masks = truth.load_res(rows), truth.load_res(rows, segmentation=masks)
+    objects = hotcoco.COCO(truth.dataset)
+    boxes, with_masks = objects.load_res(rows), objects.load_res(rows, segmentation=masks)
     # hotcoco uses the area of the box as the size of a row; pycocotools uses that of the mask.
     with_masks.update_anns(ids=np.arange(1, len(rows) + 1), area=np.asarray(hotcoco.mask.area(masks), np.float64))
     return {
-        iou_type: _scores(truth, results, iou_type)
+        iou_type: _scores(objects, results, iou_type)
         for iou_type, results in zip(IOU_TYPES, (boxes, with_masks), strict=True)
     }
 
 
-def _scores(truth: hotcoco.COCO, results: hotcoco.COCO, iou_type: str) -> Scores:
-    evaluation = hotcoco.COCOeval(truth, results, iou_type)
+def _scores(objects: hotcoco.COCO, results: hotcoco.COCO, iou_type: str) -> Scores:
+    evaluation = hotcoco.COCOeval(objects, results, iou_type)
     evaluation.params.max_dets = list(MAX_DETECTIONS)
     with warnings.catch_warnings():
         # hotcoco warns that these are not COCO's default limits 1, 10 and 100.

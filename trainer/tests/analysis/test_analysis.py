@@ -15,6 +15,7 @@ from everswin_trainer.analysis.drawing import LONG_SIDE, MAX_PICTURE_BYTES, draw
 from everswin_trainer.analysis.gallery import IMAGES_PER_GROUP
 from everswin_trainer.analysis.safe_text import MAX_UTF16_UNITS, safe_text
 from everswin_trainer.metrics.coco_scores import evaluate
+from everswin_trainer.metrics.scoring_truth import ScoringTruth
 
 IDENTITY = {"checkpointSha256": "a" * 64, "annotationsSha256": "b" * 64, "planHash": "c" * 64}
 HOSTILE = '<script>alert("x")</script>&amp;\u202e\x00\ud800'
@@ -59,7 +60,7 @@ def complete(
 
 def test_class_scores_average_to_the_published_ap(complete: Any, content: dict[str, Any]) -> None:
     analysis, _, folder = complete
-    published = evaluate(folder / "annotations.json", detect(content, seed=3))
+    published = evaluate(ScoringTruth.load(folder / "annotations.json"), detect(content, seed=3))
     for kind in ("bbox", "segm"):
         for name in ("AP", "AP50"):
             mean = np.mean([one[kind][name] for one in analysis["classes"]])

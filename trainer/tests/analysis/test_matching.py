@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from both_evaluators import scores_of_both
 from noisy import detect
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
@@ -15,8 +16,7 @@ from everswin_trainer.analysis.analyze import precision_of_classes
 from everswin_trainer.analysis.ground_truth import GroundTruth
 from everswin_trainer.analysis.matching import match
 from everswin_trainer.analysis.resampling import draws, resample
-from everswin_trainer.metrics.coco_scores import AP_NAMES, AR_NAMES, evaluate
-from everswin_trainer.metrics.quick_scores import evaluate_quickly
+from everswin_trainer.metrics.coco_scores import AP_NAMES, AR_NAMES
 
 KINDS = ("bbox", "segm")
 Detections = dict[str, list[dict[str, Any]]]
@@ -110,42 +110,28 @@ def repeated(
     return drawn, copies
 
 
-def test_all_24_scores_of_hotcoco_equal_those_of_pycocotools(
-    content: dict[str, Any], detections: Detections, tmp_path: Path
-) -> None:
+def test_all_24_scores_of_hotcoco_equal_those_of_pycocotools(content: dict[str, Any], detections: Detections) -> None:
     # Adds object sizes that the miniature COCO lacks.
     content = copy.deepcopy(content)
     for one, area in zip(content["annotations"], (500, 20_000, 900), strict=False):
         one["area"] = area
-    annotations = written(content, tmp_path)
-    truth = evaluate(annotations, detections)
-    rows = np.array([[one["image_id"], *one["bbox"], one["score"], one["category_id"]] for one in detections["bbox"]])
-    quick = evaluate_quickly(annotations, rows, [one["segmentation"] for one in detections["segm"]])
+    truth, quick = scores_of_both(content, detections)
     for kind in KINDS:
         assert tuple(quick[kind]) == AP_NAMES + AR_NAMES
         assert None not in truth[kind].values()
         assert quick[kind] == pytest.approx(truth[kind], abs=1e-9)
 
 
-def test_ap_counts_at_most_100_detections_per_class_and_image_in_both_evaluators(
-    content: dict[str, Any], tmp_path: Path
-) -> None:
+def test_ap_counts_at_most_100_detections_per_class_and_image_in_both_evaluators(content: dict[str, Any]) -> None:
     content = {**content, "images": content["images"][-3:]}
     shown = {one["id"] for one in content["images"]}
     content["annotations"] = [one for one in content["annotations"] if one["image_id"] in shown]
     detections = detect(content, seed=2, per_image=900)
-    annotations = written(content, tmp_path)
-    rows = np.array([[one["image_id"], *one["bbox"], one["score"], one["category_id"]] for one in detections["bbox"]])
-    quick = evaluate_quickly(annotations, rows, [one["segmentation"] for one in detections["segm"]])
-    truth = evaluate(annotations, detections)
+    truth, quick = scores_of_both(content, detections)
     assert quick == {kind: pytest.approx(truth[kind], abs=1e-9) for kind in KINDS}
 
 
-def test_hotcoco_scores_are_null_without_ground_truth(
-    content: dict[str, Any], detections: Detections, tmp_path: Path
-) -> None:
-    annotations = written({**content, "annotations": []}, tmp_path)
-    rows = np.array([[one["image_id"], *one["bbox"], one["score"], one["category_id"]] for one in detections["bbox"]])
-    quick = evaluate_quickly(annotations, rows, [one["segmentation"] for one in detections["segm"]])
-    assert quick == evaluate(annotations, detections)
+def test_hotcoco_scores_are_null_without_ground_truth(content: dict[str, Any], detections: Detections) -> None:
+    truth, quick = scores_of_both({**content, "annotations": []}, detections)
+    assert quick == truth
     assert set(quick["bbox"].values()) == {None}

@@ -6,6 +6,7 @@ import pytest
 from pycocotools import mask as mask_codec
 
 from everswin_trainer.metrics.coco_scores import AP_NAMES, AR_NAMES, evaluate, scores_of_validation
+from everswin_trainer.metrics.scoring_truth import ScoringTruth
 
 # A medium object of 40 x 40 pixels. The category ids have gaps as in COCO.
 BOX = [10.0, 10.0, 40.0, 40.0]
@@ -33,7 +34,7 @@ def results(box: list[float], score: float = 0.9) -> dict[str, list[dict[str, An
 
 
 def test_evaluate_names_all_twelve_scores_and_returns_null_without_ground_truth(truth: Path) -> None:
-    scores = evaluate(truth, results(BOX))
+    scores = evaluate(ScoringTruth.load(truth), results(BOX))
     for iou_type in ("bbox", "segm"):
         assert tuple(scores[iou_type]) == AP_NAMES + AR_NAMES
         assert scores[iou_type]["AP"] == pytest.approx(1)
@@ -42,13 +43,13 @@ def test_evaluate_names_all_twelve_scores_and_returns_null_without_ground_truth(
 
 def test_object_size_is_the_area_of_the_mask_not_of_the_box(truth: Path) -> None:
     # A box of 99 x 99 pixels is large: with its area, pycocotools would not count this detection as medium.
-    scores = evaluate(truth, results([0.0, 0.0, 99.0, 99.0]))
+    scores = evaluate(ScoringTruth.load(truth), results([0.0, 0.0, 99.0, 99.0]))
     assert scores["segm"]["APm"] == pytest.approx(1)
     assert scores["bbox"]["AP"] == 0
 
 
 def test_evaluate_scores_zero_when_nothing_is_detected(truth: Path) -> None:
-    scores = evaluate(truth, {"bbox": [], "segm": []})
+    scores = evaluate(ScoringTruth.load(truth), {"bbox": [], "segm": []})
     assert (scores["bbox"]["AP"], scores["segm"]["APm"], scores["bbox"]["APs"]) == (0, 0, None)
     assert scores_of_validation({}, truth)["segm"] == {name: scores["segm"][name] for name in AP_NAMES}
 
