@@ -8,6 +8,7 @@ import { formatError } from '../terminal/format-error.ts';
 import { printResult } from '../terminal/print-result.ts';
 import { toStackOptions } from '../stack/stack-options.ts';
 import { stackBucket } from '../stack/object-store.ts';
+import { createHome } from '../stack/create-home.ts';
 import { findRunningStack, type StackFile } from '../stack/stack-file.ts';
 import { startStack } from '../stack/start-stack.ts';
 import { startRun } from '../client/start-run.ts';
@@ -30,6 +31,7 @@ export async function demo(flags: DemoFlags): Promise<void> {
   const log = createTimedLog();
   // Always on the CPU, so that the demo prints the same numbers on every machine.
   const options = toStackOptions({ home: flags.home, device: 'cpu', s3: flags.s3 });
+  await createHome(options.home);
   const running = await findRunningStack(options.home);
   // Before the start of the stack, so that a signal during it leaves no process behind.
   const interrupted = waitForInterrupt().then(() => {

@@ -1,6 +1,7 @@
 import { hookPath, hookTokenVariable, pagePaths } from '../../configs/names.ts';
 import { toStackOptions, type StackFlags } from '../stack/stack-options.ts';
 import { stackBucket } from '../stack/object-store.ts';
+import { createHome } from '../stack/create-home.ts';
 import { findRunningStack } from '../stack/stack-file.ts';
 import { startStack } from '../stack/start-stack.ts';
 import { waitForInterrupt } from '../terminal/wait-for-interrupt.ts';
@@ -9,6 +10,7 @@ import { waitForInterrupt } from '../terminal/wait-for-interrupt.ts';
 export async function up(flags: StackFlags): Promise<void> {
   const options = toStackOptions(flags);
   const { home, device } = options;
+  await createHome(home);
   const running = await findRunningStack(home);
   if (running !== undefined) {
     const { pid, address, uiUrl, pagesUrl, hookUrl } = running;

@@ -1,7 +1,9 @@
 import { runControlWorker } from '../../workers/control.ts';
 import { runGpuWorker } from '../../workers/gpu.ts';
 import { findServer, formatServer, type FoundServer } from '../client/find-server.ts';
+import { createHome } from '../stack/create-home.ts';
 import { chooseDevice } from '../stack/device.ts';
+import { defaultHome } from '../stack/stack-options.ts';
 
 /** Runs the control worker until a signal stops it. */
 export async function controlWorker({ address }: { address?: string | undefined }): Promise<void> {
@@ -24,6 +26,7 @@ export async function gpuWorker(options: {
 /** @throws Error when the stack of this folder already runs the workers: two of a kind must not share a home. */
 async function findWorkerServer(address: string | undefined): Promise<FoundServer> {
   const server = await findServer(address);
+  await createHome(defaultHome());
   if (server.source !== 'stack') return server;
   throw new Error(
     'The stack of this folder already runs both workers. To run a worker for another server, add --address HOST:PORT.',

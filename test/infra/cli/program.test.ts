@@ -72,6 +72,8 @@ test.each([
   [['plan', '.'], 1, 'Cannot read .: it is a folder.'],
   [['report', 'gone.json', '--out', 'page.html'], 1, 'gone.json'],
   [['status'], 1, 'No stack is running in /nowhere/everswin. Start one in another terminal: everswin up.'],
+  [['up', '--home', '/proc/nowhere/home'], 1, 'Cannot create /proc/nowhere/home (ENOENT).'],
+  [['up', '--home', '/dev/null/home'], 1, 'Cannot create /dev/null/home (ENOTDIR).'],
   [['worker', 'gpu'], 1, 'No stack is running in /nowhere/everswin.'],
 ] as const)('everswin %j exits with %i and says why, without a stack trace', async (argv, code, message) => {
   const { exitCode, stderr, all } = await everswin(...argv);
