@@ -1,4 +1,4 @@
-import { Command, type CommandUnknownOpts } from '@commander-js/extra-typings';
+import { Command, Help, type CommandUnknownOpts } from '@commander-js/extra-typings';
 import packageJson from '../../package.json' with { type: 'json' };
 import { addControlCommands } from './commands/control-commands.ts';
 import { addMachineCommands } from './commands/machine-commands.ts';
@@ -31,12 +31,7 @@ export function createProgram(): Command {
 
 /** Omits `[options]`, which would leave too little room for the summaries. */
 const formatTerm = (command: CommandUnknownOpts): string =>
-  [command.name(), ...command.registeredArguments.map((argument) => humanReadableArgName(argument))].join(' ');
-
-function humanReadableArgName(argument: { name: () => string; required: boolean; variadic: boolean }): string {
-  const name = `${argument.name()}${argument.variadic ? '...' : ''}`;
-  return argument.required ? `<${name}>` : `[${name}]`;
-}
+  new Help().subcommandTerm(command).replace(' [options]', '');
 
 /** Ends the error of a wrong call with the help command for exactly that command. */
 function nameHelpAfterErrors(command: CommandUnknownOpts, path: string): void {
