@@ -4,6 +4,7 @@
  */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
+import { relative } from 'node:path';
 import { execa } from 'execa';
 import { z } from 'zod';
 import { findMarked } from './chaos/processes.ts';
@@ -12,12 +13,29 @@ import { projectRoot, python } from './helpers/project.ts';
 interface Totals {
   passed: number;
   failed: number;
+  /** One entry per failed test: its name and the start of its message. */
+  failures: string[];
 }
 
+const Failure = z.object({
+  status: z.string(),
+  fullName: z.string(),
+  failureMessages: z.array(z.string()).default([]),
+});
 const VitestResult = z.object({
   numPassedTests: z.int().default(0),
   numFailedTests: z.int().default(0),
   success: z.boolean().default(false),
+  testResults: z
+    .array(
+      z.object({
+        name: z.string(),
+        status: z.string(),
+        message: z.string().default(''),
+        assertionResults: z.array(Failure).default([]),
+      }),
+    )
+    .default([]),
 });
 /** Environment variable that marks all processes of this test run. */
 const marker = 'EVERSWIN_TEST_RUN';
@@ -33,6 +51,8 @@ try {
   ]);
   const passed = totals.reduce((sum, one) => sum + one.passed, 0);
   const failed = totals.reduce((sum, one) => sum + one.failed, 0);
+  // Listed again at the end: a log that is cut in the middle still names them.
+  for (const failure of totals.flatMap((one) => one.failures)) console.log(`Failed: ${failure}\n`);
   console.log(`${passed} passed, ${failed} failed`);
   process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
 } finally {
@@ -45,7 +65,20 @@ async function runVitest(out: string): Promise<Totals> {
   await run('vitest', ['run', ...reporters, ...vitestArguments], projectRoot, 'inherit');
   const result = VitestResult.parse(JSON.parse(await readFile(out, 'utf8').catch(() => '{}')));
   // A test file that fails to load fails the run without a failed test.
-  return { passed: result.numPassedTests, failed: Math.max(result.numFailedTests, result.success ? 0 : 1) };
+  return {
+    passed: result.numPassedTests,
+    failed: Math.max(result.numFailedTests, result.success ? 0 : 1),
+    failures: result.testResults.flatMap(listFailures),
+  };
+}
+
+function listFailures(file: z.infer<typeof VitestResult>['testResults'][number]): string[] {
+  const path = relative(projectRoot, file.name);
+  const tests = file.assertionResults
+    .filter(({ status }) => status === 'failed')
+    .map(({ fullName, failureMessages }) => `${path} > ${fullName}\n${failureMessages.join('\n').slice(0, 1_500)}`);
+  if (file.status === 'failed' && tests.length === 0) return [`${path}\n${file.message.slice(0, 1_500)}`];
+  return tests;
 }
 
 /** Prints the output of pytest when it ends, because vitest writes to the terminal meanwhile. */
@@ -56,7 +89,11 @@ async function runPytest(out: string): Promise<Totals> {
   const [, suite = ''] = /<testsuite ([^>]*)>/.exec(await readFile(out, 'utf8').catch(() => '')) ?? [];
   const count = (name: string) => Number(new RegExp(`\\b${name}="(\\d+)"`).exec(suite)?.[1] ?? 0);
   const failed = count('failures') + count('errors');
-  return { passed: count('tests') - failed - count('skipped'), failed: Math.max(failed, exitCode === 0 ? 0 : 1) };
+  return {
+    passed: count('tests') - failed - count('skipped'),
+    failed: Math.max(failed, exitCode === 0 ? 0 : 1),
+    failures: (all ?? '').split('\n').filter((line) => /^(FAILED|ERROR) /.test(line)),
+  };
 }
 
 /** Kills the servers, workers and trainers of interrupted tests. */
