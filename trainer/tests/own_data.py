@@ -17,7 +17,7 @@ from everswin_trainer.data.prepare_dataset import prepare
 CATEGORIES = [{"id": 3, "name": "bolt"}, {"id": 8, "name": "nut"}]
 
 
-def draw(number: int, width: int = 40, height: int = 30, kind: str = ".jpg") -> bytes:
+def draw(number: int, width: int = 40, height: int = 32, kind: str = ".jpg") -> bytes:
     """Returns an image that is unique to `number`."""
     canvas = np.random.default_rng(number).integers(0, 255, (height, width, 3), np.uint8)
     done, content = cv2.imencode(kind, canvas)
@@ -40,7 +40,7 @@ def annotate(image: int, number: int, category: int = 3) -> dict[str, Any]:
 
 def make_split(first: int) -> dict[str, Any]:
     """Returns annotations of two images, one with an object of each class."""
-    images = [{"id": first + n, "file_name": f"{first + n}.jpg", "width": 40, "height": 30} for n in range(2)]
+    images = [{"id": first + n, "file_name": f"{first + n}.jpg", "width": 40, "height": 32} for n in range(2)]
     annotations = [annotate(first + n, 10 * first + n, CATEGORIES[n]["id"]) for n in range(2)]
     return {"images": images, "annotations": annotations, "categories": copy.deepcopy(CATEGORIES)}
 

@@ -47,13 +47,13 @@ PROBLEMS: dict[str, tuple[Change, str]] = {
         'train: listed, but not in images.zip/train: 1 image ("../val/5.jpg")',
     ),
     "an image of another size": (
-        put("train/1.jpg", draw(1, 44, 30)),
-        'train: differs in size from its annotations: 1 image ("1.jpg": 44 x 30 instead of 40 x 30)',
+        put("train/1.jpg", draw(1, 44, 32)),
+        'train: differs in size from its annotations: 1 image ("1.jpg": 44 x 32 instead of 40 x 32)',
     ),
     "a rotated photo": (
         put("train/1.jpg", turn(draw(1), 6)),
         "train: is rotated on loading (EXIF orientation), but annotated without rotation: 1 image "
-        '("1.jpg": 30 x 40 instead of 40 x 30)',
+        '("1.jpg": 32 x 40 instead of 40 x 32)',
     ),
     "a text file named as an image": (
         put("train/1.jpg", b"no image"),
@@ -141,15 +141,15 @@ PROBLEMS: dict[str, tuple[Change, str]] = {
         'train: has a "segmentation" that is not a list of lists of numbers: 1 annotation (id 10)',
     ),
     "a mask of another size": (
-        lambda own: first(own).update(segmentation={"size": [40, 30], "counts": [1200]}),
+        lambda own: first(own).update(segmentation={"size": [40, 32], "counts": [1280]}),
         "train: has an RLE mask whose size differs from its image: 1 annotation (id 10)",
     ),
     "a mask that does not add up": (
-        lambda own: first(own).update(segmentation={"size": [30, 40], "counts": [1199]}),
+        lambda own: first(own).update(segmentation={"size": [32, 40], "counts": [1279]}),
         "train: has an RLE mask whose counts do not add up to its image: 1 annotation (id 10)",
     ),
     "a mask without counts": (
-        lambda own: first(own).update(segmentation={"size": [30, 40]}),
+        lambda own: first(own).update(segmentation={"size": [32, 40]}),
         "train: has an RLE mask without counts: 1 annotation (id 10)",
     ),
     "a class without name": (
@@ -297,14 +297,14 @@ def test_other_image_formats_than_jpeg_are_accepted(tmp_path: Path, kind: str) -
     assert own.prepare()["problems"] == []
     own.train["images"][0]["width"] = 41
     own.changes["contentKey"] = "9" * 64
-    assert "40 x 30 instead of 41 x 30" in own.prepare()["problems"][0]
+    assert "40 x 32 instead of 41 x 32" in own.prepare()["problems"][0]
 
 
 @pytest.mark.parametrize("orientation", [5, 6, 7, 8])
 def test_a_rotated_photo_with_matching_annotations_is_accepted(tmp_path: Path, orientation: int) -> None:
     own = OwnData(tmp_path, changes={"decode": "all"})
     own.images["train/1.jpg"] = turn(draw(1), orientation)
-    own.train["images"][0] |= {"width": 30, "height": 40}
+    own.train["images"][0] |= {"width": 32, "height": 40}
     answer = own.prepare()
     assert (answer["problems"], answer["decoded"]) == ([], 4)
 
