@@ -1,4 +1,5 @@
 import { readdir, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CodedError, systemErrorCode } from '../shared/errors/coded-error.ts';
 import { contentKey } from '../shared/steps/content-key.ts';
@@ -32,7 +33,12 @@ const unknownContent = { bytes: null, sha256: null };
 async function readSource(path: string, isFolder: boolean): Promise<{ signature: string; bytes: number }> {
   try {
     if (!isFolder) {
-      const { signature, bytes } = await readSignature(path);
+      const { signature, bytes, isFolder: isDirectory } = await readSignature(path);
+      if (isDirectory)
+        throw new CodedError(
+          'DownloadRefused',
+          `${path} is a folder, but its address names a file. A folder of images ends in a slash: ${path}/`,
+        );
       return { signature: contentKey(signature), bytes };
     }
     const names = await readdir(path, { recursive: true });
@@ -47,15 +53,50 @@ async function readSource(path: string, isFolder: boolean): Promise<{ signature:
   } catch (error) {
     const code = systemErrorCode(error);
     if (code === undefined || !permanentCodes.has(code)) throw error;
-    throw new CodedError('DownloadRefused', `Cannot read ${path} (${code}).`, { cause: error });
+    throw new CodedError('DownloadRefused', `Cannot read ${path} (${code}).${await explainCode(code, path)}`, {
+      cause: error,
+    });
   }
 }
 
 /** Errors that a retry cannot fix, unlike those of a failing disk. */
 const permanentCodes = new Set(['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM', 'ELOOP']);
 
-async function readSignature(path: string): Promise<{ signature: string; bytes: number }> {
+interface FileSignature {
+  signature: string;
+  bytes: number;
+  isFolder: boolean;
+}
+
+async function readSignature(path: string): Promise<FileSignature> {
   const stats = await stat(path, { bigint: true });
   const { size, mtimeNs, ctimeNs } = stats;
-  return { signature: `${size} ${mtimeNs} ${ctimeNs}`, bytes: stats.isFile() ? Number(size) : 0 };
+  return {
+    signature: `${size} ${mtimeNs} ${ctimeNs}`,
+    bytes: stats.isFile() ? Number(size) : 0,
+    isFolder: stats.isDirectory(),
+  };
 }
+
+/** Explains a wrong path: what is there instead, and what the nearest folder holds. */
+async function explainCode(code: string, path: string): Promise<string> {
+  const name = path.replace(/\/+$/, '');
+  if (code === 'ENOTDIR' && (await isFile(name)))
+    return ` It is a file, but its address names a folder. Remove the slash at the end: ${name}`;
+  if (code === 'EACCES' || code === 'EPERM') return ' The user of the worker may not read it.';
+  if (code !== 'ENOENT' && code !== 'ENOTDIR') return '';
+  for (let folder = dirname(name); folder !== '/'; folder = dirname(folder)) {
+    const names = await readdir(folder).catch(() => undefined);
+    if (names === undefined) continue;
+    const listed = names.filter((one) => !one.startsWith('.')).sort();
+    const list = listed.length === 0 ? 'nothing' : listed.slice(0, 8).join(', ') + (listed.length > 8 ? ', …' : '');
+    return ` It does not exist; ${folder} holds ${list}.`;
+  }
+  return ' It does not exist on this machine.';
+}
+
+const isFile = (path: string): Promise<boolean> =>
+  stat(path).then(
+    (stats) => stats.isFile(),
+    () => false,
+  );

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { Catalog, Host } from './catalog.ts';
 import { NotifyPolicy } from './notify.ts';
 import { safeName } from './primitives.ts';
+import { checkData, resolveData, ShortData } from './short-data.ts';
 import { SpeedSwitches } from './speed.ts';
 
 export const RunName = safeName('the name');
@@ -98,8 +99,10 @@ export const RunFields = z.strictObject({
   name: RunName,
   /** A file of configs/mmdet, without `.py`. */
   recipe: safeName('the recipe'),
-  /** Ids of configs/catalog.json, or of `catalog` below. */
-  dataset: safeName('the data set'),
+  /** Id of configs/catalog.json, or of `catalog` below. */
+  dataset: safeName('the data set').optional(),
+  /** Own images and annotations, in place of `dataset` and an entry of `catalog`. */
+  data: ShortData.optional(),
   weights: StartingWeights,
   epochs: EpochCount,
   gpus: z.int().min(1).max(64),
@@ -151,5 +154,8 @@ export const checkHosts: z.core.CheckFn<{ gpus: number; hosts?: string[] | undef
   issues.push({ code: 'custom', path: ['gpus'], message, input: gpus });
 };
 
-export const RunInput = RunFields.check(checkHosts);
+/** A run input; its `data` becomes `dataset` and an entry of `catalog`, so parsing twice changes nothing. */
+export const RunInput = RunFields.check(checkHosts)
+  .check(checkData)
+  .transform((fields) => resolveData(fields, fields.name));
 export type RunInput = z.infer<typeof RunInput>;

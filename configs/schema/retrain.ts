@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { checkHosts, RunFields } from './input.ts';
 import { Score, Sha256 } from './primitives.ts';
+import { checkData, resolveData } from './short-data.ts';
 import { Fingerprint, ModelName, VersionId } from './registry.ts';
 
 const points = (least: number, otherwise: number) => z.number().min(least).max(100).default(otherwise);
@@ -36,18 +37,20 @@ const PromotionMode = z.discriminatedUnion('by', [
 ]);
 type PromotionMode = z.infer<typeof PromotionMode>;
 
-export const RetrainInput = z.strictObject({
-  version: z.literal(1),
-  model: ModelName,
-  /** Input of the training. Its name is derived from the model and the fingerprint. */
-  run: RunFields.omit({ name: true, version: true }).check(checkHosts),
-  /** `champion` starts from the current champion, if there is one. */
-  start: z.enum(['run', 'champion']).default('run'),
-  gate: GateRules.prefault({}),
-  promote: PromotionMode.prefault({ by: 'gate' }),
-  /** Seconds for which the data must stay unchanged before a training starts. */
-  settleSeconds: z.number().min(0).max(86_400).default(0),
-});
+export const RetrainInput = z
+  .strictObject({
+    version: z.literal(1),
+    model: ModelName,
+    /** Input of the training. Its name is derived from the model and the fingerprint. */
+    run: RunFields.omit({ name: true, version: true }).check(checkHosts).check(checkData),
+    /** `champion` starts from the current champion, if there is one. */
+    start: z.enum(['run', 'champion']).default('run'),
+    gate: GateRules.prefault({}),
+    promote: PromotionMode.prefault({ by: 'gate' }),
+    /** Seconds for which the data must stay unchanged before a training starts. */
+    settleSeconds: z.number().min(0).max(86_400).default(0),
+  })
+  .transform((fields) => ({ ...fields, run: resolveData(fields.run, fields.model) }));
 export type RetrainInput = z.infer<typeof RetrainInput>;
 
 /** Request to check a model for changes. */

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { Comparison } from './comparison.ts';
 import { EpochCount, RunFields, RunInput, RunName } from './input.ts';
+import { checkData, resolveData } from './short-data.ts';
 import { Score, Sha256, safeName } from './primitives.ts';
 
 /** Settings that a variant may change. The data set is not one of them, because its scores would not be comparable. */
@@ -40,7 +41,7 @@ export const SweepInput = z
   .strictObject({
     version: z.literal(1),
     name: RunName,
-    base: RunFields.omit({ name: true }),
+    base: RunFields.omit({ name: true }).check(checkData),
     variants: z.array(SweepVariant).min(2).max(12),
     earlyStop: EarlyStopRule.optional(),
   })
@@ -64,7 +65,8 @@ export const SweepInput = z
         path: ['variants'],
         message: `expected at most ${mostEpochs} epochs in all, got ${epochs}`,
       });
-  });
+  })
+  .transform((fields) => ({ ...fields, base: resolveData(fields.base, fields.name) }));
 export type SweepInput = z.infer<typeof SweepInput>;
 
 /** Returns the run name of a variant. */

@@ -1,10 +1,12 @@
 /** Prepares configs/runs/own-data.json with data in a temporary folder. */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { z } from 'zod';
 import { CodedError } from '../../activities/shared/errors/coded-error.ts';
+import { readRunInput } from '../../configs/parse-input.ts';
 import { RunInput } from '../../configs/schema/index.ts';
+import { readInput } from '../../infra/cli/read-input.ts';
 import { createPreparation, drawMiniCoco, readRunFile } from '../helpers/preparation.ts';
 
 let folder: string;
@@ -49,6 +51,20 @@ test('folders and annotations become a data set, which a second run reuses', asy
   expect(second.plan.planHash).toBe(first.plan.planHash);
   // The plan names the packed archives by their hashes.
   expect(await preparation.fetchAgain(first.plan)).toMatchObject({ root: first.dataset.root, outcome: { hit: true } });
+});
+
+test('the short form of a run file gives the same data, from paths relative to the file', async () => {
+  const { catalog, dataset, ...rest } = input;
+  const split = (name: string) => ({ images: name, annotations: `annotations/${name}.json` });
+  const file = `${folder}/run.json`;
+  const run = { ...rest, catalog: { weights: catalog.weights }, data: { train: split('train'), val: split('val') } };
+  await writeFile(file, JSON.stringify(run));
+  const short = await readInput(readRunInput, file);
+  const { dataset: prepared, plan } = await preparation.prepare(short);
+  expect([prepared, dataset]).toMatchObject([{ images: 120, classes: 3 }, 'parts-on-a-line']);
+  expect(plan.dataset).toMatchObject({ id: 'own-data', train: { images: 'train-images' } });
+  await rename(`${folder}/train`, `${folder}/training`);
+  await expect(preparation.prepare(short)).rejects.toThrow(`It does not exist; ${folder} holds annotations, run.json,`);
 });
 
 test('a changed file changes the plan hash, and the miss names its archive', async () => {

@@ -1,0 +1,81 @@
+/** Resolves the paths of `data` in a run file, as a shell would: from the folder of the file, with `~`. */
+import { readdir, stat } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { dirname, resolve } from 'node:path';
+import { z } from 'zod';
+
+const Fields = z.record(z.string(), z.unknown());
+type Role = 'images' | 'annotations';
+
+/**
+ * Returns the input with absolute paths in `data`; a folder ends in `/`. Leaves everything else to the schema.
+ * @param raw content of a run, sweep or retraining file.
+ * @throws Error that lists all paths that name something of the wrong kind. A path that does not exist here may exist
+ * on the worker, so it is no error.
+ */
+export async function resolveDataPaths(raw: unknown, file: string): Promise<unknown> {
+  const problems: string[] = [];
+  const resolved = await resolveIn(raw, { folder: dirname(resolve(file)), problems });
+  if (problems.length > 0)
+    throw new Error(`${file}: the data cannot be used:\n${problems.map((one) => `- ${one}`).join('\n')}`);
+  return resolved;
+}
+
+interface Context {
+  folder: string;
+  problems: string[];
+}
+
+async function resolveIn(raw: unknown, context: Context, parent = ''): Promise<unknown> {
+  const holder = Fields.safeParse(raw);
+  if (!holder.success) return raw;
+  const result = { ...holder.data };
+  // A sweep holds its input in `base`, a retraining in `run`.
+  for (const key of parent === '' ? ['base', 'run'] : [])
+    if (key in result) result[key] = await resolveIn(result[key], context, `${key}.`);
+  const data = Fields.safeParse(result.data);
+  if (!data.success) return result;
+  const splits = { ...data.data };
+  for (const split of ['train', 'val']) {
+    const given = Fields.safeParse(splits[split]);
+    if (!given.success) continue;
+    const locations = { ...given.data };
+    for (const role of ['images', 'annotations'] as const)
+      if (role in locations)
+        locations[role] = await resolvePath(locations[role], role, `${parent}data.${split}.${role}`, context);
+    splits[split] = locations;
+  }
+  return { ...result, data: splits };
+}
+
+async function resolvePath(given: unknown, role: Role, field: string, { folder, problems }: Context): Promise<unknown> {
+  if (typeof given !== 'string') return given;
+  const text = given.trim();
+  if (text === '' || /^[a-z][a-z0-9+.-]*:/i.test(text) || text.startsWith('$')) return given;
+  if (/^~[^/]/.test(text)) {
+    problems.push(`${field}: "${given}" is the home of another user; write its absolute path`);
+    return given;
+  }
+  const path = resolve(folder, text.replace(/^~(?=\/|$)/, homedir()));
+  const problem = await explainKind(path, role);
+  if (problem !== null) problems.push(`${field}: ${path} ${problem}`);
+  return role === 'images' && !/\.zip(\/|$)/i.test(path) ? `${path}/` : path;
+}
+
+/** Returns why the thing at a path does not fit; null if it does, or if it does not exist. */
+async function explainKind(path: string, role: Role): Promise<string | null> {
+  const stats = await stat(path).catch(() => undefined);
+  if (stats === undefined) return null;
+  const isZip = /\.zip$/i.test(path);
+  if (stats.isDirectory()) {
+    if (isZip) return 'is a folder whose name ends in .zip. Rename the folder';
+    if (role === 'images') return null;
+    const files = (await readdir(path)).filter((name) => /\.json$/i.test(name)).sort();
+    const list =
+      files.length === 0 ? 'It holds no JSON file' : `Name one of its files: ${files.slice(0, 5).join(', ')}`;
+    return `is a folder; expected a JSON file. ${list}`;
+  }
+  if (role === 'images' && !isZip)
+    return 'is a file; expected a folder or a zip file. Name the folder that holds the images';
+  return null;
+}

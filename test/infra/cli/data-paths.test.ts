@@ -1,0 +1,49 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { homedir, tmpdir } from 'node:os';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { resolveDataPaths } from '../../../infra/cli/data-paths.ts';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(`${tmpdir()}/everswin-paths-`);
+  await mkdir(`${folder}/images`);
+  await mkdir(`${folder}/packed.zip`);
+  for (const file of ['train.json', 'val.json', 'photo.jpg']) await writeFile(`${folder}/${file}`, '{}');
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const resolved = (images: string, annotations = 'train.json') =>
+  resolveDataPaths({ data: { train: { images, annotations } } }, `${folder}/run.json`);
+
+test.each([
+  ['images', (at: string) => `${at}/images/`],
+  ['./images/', (at: string) => `${at}/images/`],
+  ['../there/export.zip/images', (at: string) => `${at}/../there/export.zip/images`],
+  ['~/photos', () => `${homedir()}/photos/`],
+  ['/srv/missing', () => '/srv/missing/'],
+  ['s3://bucket/images/', () => 's3://bucket/images/'],
+])('resolveDataPaths resolves %s from the folder of the run file', async (images, expected) => {
+  const path = expected(folder).replace(/[^/]+\/\.\.\//, '');
+  expect(await resolved(images)).toEqual({ data: { train: { images: path, annotations: `${folder}/train.json` } } });
+});
+
+test('resolveDataPaths reaches the inputs of sweeps and retrainings', async () => {
+  const raw = { base: { data: { train: { images: 'images', annotations: 1 } } }, run: { data: 'x' } };
+  const file = `${folder}/sweep.json`;
+  expect(await resolveDataPaths(raw, file)).toEqual({
+    base: { data: { train: { images: `${folder}/images/`, annotations: 1 } } },
+    run: { data: 'x' },
+  });
+});
+
+test('resolveDataPaths lists everything of the wrong kind, with the remedy', async () => {
+  await expect(resolved('photo.jpg', '.')).rejects.toThrow(
+    [
+      `${folder}/run.json: the data cannot be used:`,
+      `- data.train.images: ${folder}/photo.jpg is a file; expected a folder or a zip file. Name the folder that holds the images`,
+      `- data.train.annotations: ${folder} is a folder; expected a JSON file. Name one of its files: train.json, val.json`,
+    ].join('\n'),
+  );
+  await expect(resolved('packed.zip')).rejects.toThrow('is a folder whose name ends in .zip. Rename the folder');
+  await expect(resolved('~root/images')).rejects.toThrow('write its absolute path');
+});
