@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from everswin_trainer.data.check_annotations import Annotations, check_annotations
-from everswin_trainer.data.image_header import TAIL_BYTES, ImageHeader, read_header
+from everswin_trainer.data.decode_image import Orientation, decode
+from everswin_trainer.data.image_header import read_plain_size
 from everswin_trainer.data.zip_directory import Entry, Refused, quote
 from everswin_trainer.data.zip_entry import open_entry
 from everswin_trainer.system.atomic_file import write_atomic
 from everswin_trainer.system.process_tree import die_with_parent
 
-HEAD_BYTES = 64 << 10
 # Parsed in memory, which takes several times the file's size.
 MAX_ANNOTATION_BYTES = 8 << 30
 MAX_PROCESSES = 16
@@ -40,13 +40,18 @@ class OpenArchive:
 
 
 class ScannedImage(NamedTuple):
-    """An inspected image: `number` of its entry, `offset` of its data, and the `problem` that makes it unusable."""
+    """An inspected image: `number` of its entry, `offset` of its data, and the `problem` that makes it unusable.
+
+    `size` is that of the loaded image, `stored_size` that in the file when both were decoded.
+    """
 
     number: int
     offset: int
-    header: ImageHeader | None
-    problem: str | None
-    decoded: bool
+    size: tuple[int, int] | None
+    stored_size: tuple[int, int] | None = None
+    orientation: Orientation = "upright"
+    problem: str | None = None
+    decoded: bool = False
 
 
 @dataclass
@@ -78,7 +83,7 @@ def _begin(parent: int) -> None:
 
 
 def scan(archive: str, first: int, last: int) -> ScanResult:
-    """Reads entries `first` to `last - 1` completely: verifies their CRC and parses the headers of images."""
+    """Reads entries `first` to `last - 1` completely: verifies their CRC and determines the size of images."""
     one = _archives[archive]
     done = ScanResult(0, [], [])
     for number in range(first, last):
@@ -98,42 +103,15 @@ def scan(archive: str, first: int, last: int) -> ScanResult:
 def _scan_image(archive: OpenArchive, number: int) -> ScannedImage:
     entry = archive.entries[number]
     offset, chunks = open_entry(archive.descriptor, entry)
-    head: bytes | memoryview = b""
-    tail: bytes | memoryview = b""
-    for chunk in chunks:
-        head = head or chunk
-        tail = chunk if len(chunk) >= TAIL_BYTES else bytes(tail[-TAIL_BYTES:]) + bytes(chunk)
-    header = read_header(head[:HEAD_BYTES], tail, entry.size)
-    if header is None and len(head) > HEAD_BYTES:
-        # The size comes after a large preview or color profile.
-        header = read_header(head, tail, entry.size)
-    if entry.size == 0:
-        return ScannedImage(number, offset, None, "is empty", False)
-    if header is not None and not header.complete:
-        return ScannedImage(number, offset, header, "is truncated: OpenCV cannot decode it", False)
-    if number not in archive.sample and header is not None and header.supported:
-        return ScannedImage(number, offset, header, None, False)
-    header, problem = _decode(archive, entry, header)
-    return ScannedImage(number, offset, header, problem, True)
-
-
-def _decode(archive: OpenArchive, entry: Entry, header: ImageHeader | None) -> tuple[ImageHeader | None, str | None]:
-    """Decodes an image as the trainer does. If `header` is None, returns one with the decoded size."""
-    # Imported here: OpenCV takes 0.1 s to import.
-    import cv2
-    import numpy
-
-    content = b"".join(open_entry(archive.descriptor, entry)[1])
-    try:
-        image = cv2.imdecode(numpy.frombuffer(content, numpy.uint8), cv2.IMREAD_COLOR)
-    except cv2.error:
-        image = None
-    if image is None:
-        return header, "cannot be decoded"
-    height, width = image.shape[:2]
-    if header is None:
-        return ImageHeader(width, height, 1, True, True), None
-    return header, None if (width, height) == header.loaded_size else "differs in size from its header"
+    content = b"".join(chunks)
+    size = read_plain_size(content)
+    if size and number not in archive.sample:
+        return ScannedImage(number, offset, size)
+    loaded = decode(content)
+    if isinstance(loaded, str):
+        return ScannedImage(number, offset, None, problem=loaded, decoded=True)
+    assert size in (None, loaded.size), f"{quote(entry.name)}: the header says {size}, OpenCV {loaded.size}"
+    return ScannedImage(number, offset, loaded.size, loaded.stored_size, loaded.orientation, decoded=True)
 
 
 def read_annotations(archive: str, number: int, split: str, into: Path) -> Annotations | str:

@@ -43,8 +43,6 @@ from everswin_trainer.system.disk_space import require_space
 
 # Large enough to amortize the overhead of a task, small enough that all workers finish at about the same time.
 TASK_BYTES, TASK_ENTRIES = 32 << 20, 1000
-# EXIF orientations that flip or rotate an image without swapping width and height.
-SAME_SIZE_ORIENTATIONS = (2, 3, 4)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -384,19 +382,17 @@ def _tasks(entries: list[Entry]) -> Iterator[tuple[int, int]]:
 def _check_image(
     image: ScannedImage, expected: tuple[int, int], name: str, problems: Findings, warnings: Findings
 ) -> None:
-    header = image.header
-    if image.problem or header is None:
+    if image.problem or image.size is None:
         problems.add(image.problem or "cannot be decoded", "image", name)
-        return
-    if header.loaded_size != expected:
-        problem = "differs in size from its annotations"
-        if (header.width, header.height) == expected:
-            problem = "is rotated on loading (EXIF orientation), but annotated without rotation"
-        problems.add(
-            problem, "image", f"{name}: {_format_size(header.loaded_size)} instead of {_format_size(expected)}"
-        )
-    elif header.orientation in SAME_SIZE_ORIENTATIONS:
+    elif image.size != expected:
+        turned = image.orientation == "turned" and image.stored_size == expected
+        problem = "is rotated on loading (EXIF orientation), but annotated without rotation"
+        sizes = f"{name}: {_format_size(image.size)} instead of {_format_size(expected)}"
+        problems.add(problem if turned else "differs in size from its annotations", "image", sizes)
+    elif image.orientation == "turned" and image.size == image.stored_size:
         warnings.add("is flipped or rotated on loading (EXIF orientation): check its annotations", "image", name)
+    elif image.orientation == "ignored":
+        warnings.add("has an orientation that training ignores: check its annotations", "image", name)
 
 
 def _format_size(size: tuple[int, int]) -> str:
