@@ -7,6 +7,7 @@ import type { PreparationContext } from './preparation-context.ts';
 import { findMutableSource } from './find-mutable-source.ts';
 import type { TransferSize } from './mutable-source.ts';
 import { findImport } from './import-record.ts';
+import { findRecordedDownload } from './recorded-download.ts';
 
 export interface MissingFile {
   readonly file: CatalogFile;
@@ -19,7 +20,7 @@ export interface MissingFile {
 /** Limit of a dry run for inspecting sources. The size of a prefix that takes longer to list stays unknown. */
 const inspectTimeoutMs = 20_000;
 
-/** Finds the files that the store lacks. Mutable sources are inspected; other files without a hash count as missing. */
+/** Finds the files that the store lacks. Mutable sources are inspected. */
 export async function findMissing(files: readonly CatalogFile[], context: PreparationContext): Promise<MissingFile[]> {
   const signal = AbortSignal.any([context.signal, AbortSignal.timeout(inspectTimeoutMs)]);
   const missing = await Promise.all(
@@ -47,7 +48,13 @@ async function findTransferSize(
     sha256 != null && (await findObject(home, sha256)) !== undefined;
   if (await isStored(file.sha256)) return 'stored';
   const source = findMutableSource(file, context);
-  if (source === undefined) return file.bytes === null ? null : { downloadBytes: file.bytes, diskBytes: file.bytes };
+  if (source === undefined) {
+    // The first download of a file without a published hash recorded its hash and size.
+    const recorded = file.sha256 === null ? await findRecordedDownload(home, file) : undefined;
+    if (await isStored(recorded?.sha256)) return 'stored';
+    const bytes = file.bytes ?? recorded?.bytes ?? null;
+    return bytes === null ? null : { downloadBytes: bytes, diskBytes: bytes };
+  }
   const { signature, measure: need } = await source.inspect();
   return (await isStored(await findImport(home, source.url, signature))) ? 'stored' : need();
 }

@@ -1,14 +1,12 @@
-import { homeFolders } from '../../configs/paths.ts';
 import type { CatalogFile } from '../../configs/schema/index.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
-import { contentKey } from '../shared/steps/content-key.ts';
-import { findRecordedHash, recordHash } from '../shared/download/recorded-hash.ts';
 import { addObject, findObject, type StoredObject } from '../shared/store/objects.ts';
 import { downloadInto } from './download-into.ts';
 import type { PreparationContext } from './preparation-context.ts';
 import { findMutableSource } from './find-mutable-source.ts';
 import type { MutableSource } from './mutable-source.ts';
 import { findImport, recordImport, withImportLock } from './import-record.ts';
+import { findRecordedDownload, recordDownload } from './recorded-download.ts';
 
 /**
  * Returns a catalog file as a verified object of the store, and fetches it if needed. Without a published hash, the first
@@ -28,16 +26,14 @@ export async function prepareFile(file: CatalogFile, context: PreparationContext
 
 async function downloadPublished(file: CatalogFile, context: PreparationContext): Promise<StoredObject> {
   const { home } = context;
-  const folder = homeFolders(home).recordedHashes;
-  const record = `${file.file}-${contentKey(file.urls).slice(0, 12)}`;
-  const recorded = file.sha256 === null ? await findRecordedHash(folder, record) : undefined;
+  const recorded = file.sha256 === null ? await findRecordedDownload(home, file) : undefined;
   const present = recorded === undefined ? undefined : await findObject(home, recorded.sha256);
   if (present !== undefined) return { ...present, file: file.file };
 
   const { bytes, sha256 } = recorded ?? file;
   const expected = { bytes: bytes ?? file.bytes, sha256 };
   const { url, ...downloaded } = await downloadInto(file, expected, context);
-  if (file.sha256 === null) await recordHash(folder, record, downloaded);
+  if (file.sha256 === null) await recordDownload(home, file, downloaded);
   return addObject(home, downloaded.path, {
     sha256: downloaded.sha256,
     name: file.file,

@@ -1,4 +1,5 @@
 import { evaluationRun, pagePaths } from '../../configs/names.ts';
+import { comparableReferences } from './published.ts';
 import { referencesFor } from './recipe-facts.ts';
 import type { Catalog, FlattenedRecipe, RunInput, RunPlan } from '../../configs/schema/index.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
@@ -33,12 +34,13 @@ export async function makePlan(
   const { name, gpus, batchPerGpu, seed, loaderWorkers, logEverySteps, checkpoint, recovery } = input;
   const { archives, train, val, classes } = entry;
   const { extractImages, speed } = input;
+  const dataset = { id: input.dataset, contentKey: datasetKey(entry), archives, train, val, classes, extractImages };
   const runId = purpose === 'evaluation' ? evaluationRun(name) : name;
   const plan = {
     v: 1 as const,
     runId,
     recipe: { name: input.recipe, sha256: recipe.sha256, summary: recipe.summary },
-    dataset: { id: input.dataset, contentKey: datasetKey(entry), archives, train, val, classes, extractImages },
+    dataset,
     weights,
     epochs: purpose === 'evaluation' ? 0 : input.epochs,
     gpus,
@@ -50,7 +52,7 @@ export async function makePlan(
     checkpoint,
     recovery,
     versions,
-    references: referencesFor(input.recipe),
+    references: comparableReferences({ references: referencesFor(input.recipe), dataset }),
     input,
     recipeOutcome: outcome,
     page: dependencies.pagesUrl === undefined ? null : new URL(pagePaths.run(runId), dependencies.pagesUrl).href,

@@ -73,10 +73,10 @@ function checkDuration({ plan, known }: TrainingCheckInput): Check {
   return ok('duration', `about ${Math.round(hours)} h on ${speed.hardware} (${speed.source}); other hardware differs`);
 }
 
-/** Reports the published AP of the recipe. */
+/** Reports the published AP of the recipe, if the run uses the data on which it was measured. */
 export function checkExpectation({ references }: Pick<RunPlan, 'references'>): Check {
   const [first, ...others] = references;
-  if (first === undefined) return ok('expected AP', 'no published result for this recipe');
+  if (first === undefined) return ok('expected AP', 'no published result for this recipe on these data');
   const results = [first, ...others].map(({ label, source, bbox, segm }) => {
     const [box, mask] = [bbox.AP, segm.AP].map((ap) => (ap == null ? '–' : (ap * 100).toFixed(1)));
     return `box ${box ?? '–'}, mask ${mask ?? '–'}: ${label} (${source})`;

@@ -9,7 +9,7 @@ export function formatVerdict(metrics: EvalMetrics, references: readonly Referen
   const comparisons = references.map((reference) => formatComparison(metrics, reference)).filter((text) => text !== '');
   return comparisons.length > 0
     ? `${measured}: ${comparisons.join('; ')}.`
-    : `${measured} on ${formatPlural(images, 'image')}; no published result for this recipe to compare with.`;
+    : `${measured} on ${formatPlural(images, 'image')}; no published result for this recipe on these data to compare with.`;
 }
 
 const formatScore = (name: string, score: number | null): string =>

@@ -52,7 +52,7 @@ function formatProgress({ iteration, loss, lr, bboxAP, segmAP, etaSeconds }: Pro
     ...(lr === null ? [] : [`lr ${lr.toPrecision(2)}`]),
     ...(bboxAP === null ? [] : [`bbox AP ${formatPoints(bboxAP)}`]),
     ...(segmAP === null ? [] : [`segm AP ${formatPoints(segmAP)}`]),
-    ...(etaSeconds === null ? [] : [`${formatDuration(etaSeconds)} left`]),
+    etaSeconds === null ? 'time left unknown' : `${formatDuration(etaSeconds)} left`,
   ].join('  ');
 }
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { comparableReferences, gapFacts, publishedModelFor } from '../../activities/plan/published.ts';
+import { samplePlan } from '../fixtures/sample-report.ts';
 import { referencesFor } from '../../activities/plan/recipe-facts.ts';
 import { readdirSync } from 'node:fs';
 import { recipesFolder } from '../helpers/project.ts';
@@ -23,9 +24,16 @@ test('every known effect has evidence, and unknown effects have no cost', () => 
   }
 });
 
-test('comparableReferences returns nothing for a run on other data', () => {
+test('comparableReferences returns nothing for a run on other data, whatever their id', () => {
   const references = referencesFor('cascade-mask-rcnn_swin-s_blog');
-  const recipe = { name: 'cascade-mask-rcnn_swin-s_blog' };
-  expect(comparableReferences({ recipe, references, dataset: { id: 'coco-2017' } })).toBe(references);
-  expect(comparableReferences({ recipe, references, dataset: { id: 'my-photos' } })).toEqual([]);
+  const { dataset: coco } = samplePlan;
+  const { val } = coco;
+  expect(comparableReferences({ references, dataset: coco })).toBe(references);
+  for (const other of [
+    { id: 'my-photos' },
+    { classes: 3 },
+    { val: { ...val, counts: null } },
+    { val: { ...val, counts: { images: 5000, instances: 12 } } },
+  ])
+    expect(comparableReferences({ references, dataset: { ...coco, ...other } })).toEqual([]);
 });

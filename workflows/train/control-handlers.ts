@@ -190,11 +190,14 @@ export class ControlHandlers {
   private requireExtendable(epochs: unknown): void {
     this.requireTraining();
     const requested = requireEpochs(epochs);
-    if (requested <= this.current.epochs) {
-      throw new Error(
-        `${this.name} already trains to epoch ${this.current.epochs}. To end earlier: everswin stop-after ${this.name} ${requested}`,
-      );
-    }
+    const last = this.current.epochs;
+    if (requested > last) return;
+    const running = this.board.progress?.epoch ?? 1;
+    const advice =
+      requested === last || requested < running
+        ? `To train longer, name a later epoch: everswin extend ${this.name} ${last + 1}`
+        : `To end earlier: everswin stop-after ${this.name} ${requested}`;
+    throw new Error(`${this.name} already trains to epoch ${last}. ${advice}`);
   }
 }
 

@@ -13,7 +13,7 @@ export function renderRunDetails(status: RunStatus): string {
     ['Loss', formatNumber(progress?.loss, 4)],
     ['bbox AP', formatPercent(progress?.bboxAP)],
     ['segm AP', formatPercent(progress?.segmAP)],
-    ['ETA', progress?.etaSeconds == null ? '–' : formatDuration(progress.etaSeconds)],
+    ['ETA', formatTimeLeft(status)],
     ['Goodput', status.ledger.goodput === null ? '–' : `${formatPercent(status.ledger.goodput)} %`],
     ['Attempts', String(status.attempts.length + (status.stage === 'training' ? 1 : 0))],
   ];
@@ -47,6 +47,11 @@ export function renderRunDetails(status: RunStatus): string {
     ...(decisions.length > 0 ? ['', '**Decisions**', '', ...decisions] : []),
     ...(quarantined.length > 0 ? ['', '**Checkpoints in quarantine**', '', ...quarantined] : []),
   ].join('\n');
+}
+
+function formatTimeLeft({ stage, progress }: RunStatus): string {
+  if (progress?.etaSeconds != null) return formatDuration(progress.etaSeconds);
+  return stage === 'training' ? 'unknown' : '–';
 }
 
 const formatRemote = ({ iteration, backlog, problem }: RemoteCopy): string =>

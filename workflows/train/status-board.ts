@@ -98,8 +98,10 @@ export class StatusBoard {
     return this.status.decisions;
   }
 
+  /** Enters a stage. A run that has ended waits for nothing, so its last notice no longer applies. */
   enter(stage: Stage): void {
-    this.show({ stage });
+    const isOver = stage === 'failed' || stage === 'cancelled';
+    this.show(isOver ? { stage, notice: null, waiting: null } : { stage });
   }
 
   /** Adds results of the dry run. */
@@ -115,7 +117,15 @@ export class StatusBoard {
   addAttempt(attempt: Attempt, decision: Decision, pausedSeconds: number): void {
     const attempts = [...this.status.attempts, attempt];
     const decisions = [...this.status.decisions, decision];
-    this.show({ attempts, decisions, waiting: null, ledger: buildLedger(attempts, pausedSeconds) });
+    const { progress } = this.status;
+    this.show({
+      attempts,
+      decisions,
+      waiting: null,
+      ledger: buildLedger(attempts, pausedSeconds),
+      // No trainer runs until the next attempt, so there is no rate to estimate the time left with.
+      progress: progress && { ...progress, etaSeconds: null },
+    });
   }
 
   /** Shows the address of the run's page. Changes no search attribute, so it adds no event to the history. */

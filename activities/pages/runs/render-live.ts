@@ -75,7 +75,7 @@ function formatFreshness({ lastEventAt, savedAt, progress }: LiveRun): string {
   return `Last event: ${formatInstant(lastEventAt)}. ${saved}`;
 }
 
-function listFigures({ progress, iterations, curves }: LiveRun): KeyFigure[] {
+function listFigures({ progress, iterations, curves, state }: LiveRun): KeyFigure[] {
   const { epoch, epochs, iteration, loss, lr, bboxAP, segmAP } = progress;
   const validated = curves.ap.at(-1);
   const after = validated === undefined ? 'after the first epoch' : `after epoch ${validated.epoch}`;
@@ -88,7 +88,7 @@ function listFigures({ progress, iterations, curves }: LiveRun): KeyFigure[] {
     { name: 'Loss', value: loss === null ? '–' : String(Number(loss.toPrecision(4))), more: formatRate(lr) },
     { name: 'Box AP', value: formatAp(bboxAP), more: after },
     { name: 'Mask AP', value: formatAp(segmAP), more: after },
-    { name: 'Time left', value: formatLeft(progress), more: 'of training' },
+    { name: 'Time left', value: state === 'finished' ? 'none' : formatLeft(progress), more: 'of training' },
   ];
 }
 
@@ -97,4 +97,4 @@ const formatRate = (lr: number | null): string =>
 
 const formatAp = (score: number | null): string => (score === null ? '–' : formatPoints(score));
 
-const formatLeft = ({ etaSeconds }: Progress): string => (etaSeconds === null ? '–' : formatDuration(etaSeconds));
+const formatLeft = ({ etaSeconds }: Progress): string => (etaSeconds === null ? 'unknown' : formatDuration(etaSeconds));

@@ -1,5 +1,5 @@
 /** Selects the published results that are shown next to the run. */
-import { publishedModelFor } from '../../plan/published.ts';
+import { isCoco, publishedModelFor } from '../../plan/published.ts';
 import { referencesFor } from '../../plan/recipe-facts.ts';
 import type { ReferenceResult, Report } from '../../../configs/schema/index.ts';
 
@@ -11,9 +11,8 @@ export interface Column extends ReferenceResult {
 /** Lists the references of the verdict, then other published results of the model: paper, release and blog. */
 export function listColumns({ references, plan }: Pick<Report, 'references' | 'plan'>): Column[] {
   const model = publishedModelFor(plan.recipe.name);
-  const isSameData = model?.settings.dataset?.value === plan.dataset.id;
   const others =
-    model && isSameData
+    model && isCoco(plan.dataset)
       ? [...referencesFor(model.results), ...(model.blog === undefined ? [] : referencesFor(model.blog).slice(0, 1))]
       : [];
   const known = new Set(references.map(numbersKey));

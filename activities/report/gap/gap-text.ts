@@ -6,9 +6,9 @@ import type { GapDiagnosis } from './diagnose-gap.ts';
 /** Formats the gap and its likeliest cause as one sentence. */
 export function formatGap(gap: GapDiagnosis): string {
   const { points, reference, suspect, unknown, isWithinNoise } = gap;
-  const published = `${reference.label} (${formatScores(reference)})`;
   if (isOtherDataset(gap))
-    return `This run uses a different data set than ${published}, so the numbers cannot be compared.`;
+    return 'This run uses a different data set than the published model, so their numbers cannot be compared.';
+  const published = `${reference.label} (${formatScores(reference)})`;
   const shortfall = `${formatDifference(points.bbox)} box and ${formatDifference(points.segm)} mask AP compared with ${published}`;
   if (isWithinNoise) return `${shortfall}: within the variation between two runs of one recipe.`;
   if ((points.bbox ?? 0) > 0) return `${shortfall}: there is no shortfall to explain.`;
@@ -19,10 +19,13 @@ export function formatGap(gap: GapDiagnosis): string {
     : `${shortfall}; no known difference costs as much.`;
 }
 
-export const isOtherDataset = ({ differences }: GapDiagnosis): boolean => differences[0]?.aspect === 'dataset';
+export const isOtherDataset = ({ differences }: GapDiagnosis): boolean =>
+  differences.some(({ aspect }) => aspect === 'dataset');
 
 /** Names the reference of the gap, and how much two runs of one recipe differ. */
-export function formatReferences({ title, reference, others, noise }: GapDiagnosis, metrics: EvalMetrics): string {
+export function formatReferences(gap: GapDiagnosis, metrics: EvalMetrics): string {
+  const { title, reference, others, noise } = gap;
+  if (isOtherDataset(gap)) return `Reference: ${title}, ${reference.label} (${reference.source}).`;
   const further = others.map((other) => {
     const box = formatDifference(pointsAbove(metrics.bbox.AP, other.bbox.AP));
     const mask = formatDifference(pointsAbove(metrics.segm.AP, other.segm.AP));

@@ -1,6 +1,7 @@
 /** Lists the training settings of a run with the same texts as configs/published-models.json. */
 import { z } from 'zod';
 import type { Aspect, RecipeSettings, Report, Setting } from '../../../configs/schema/index.ts';
+import { isCoco } from '../../plan/published.ts';
 import { startingWeights } from '../../../configs/schema/plan-weights.ts';
 import { formatBoxRegression, formatBoxHeads, formatBoxLoss, RoiHead } from './box-head.ts';
 
@@ -41,7 +42,7 @@ export function listSettings(report: Report, recipe: Recipe): Settings {
   const optimizer = recipe.optim_wrapper?.optimizer;
   const changes = decisions.flatMap(({ change }) => change ?? []);
   return omitUnknown({
-    dataset: { value: plan.dataset.id },
+    dataset: { value: formatDataset(plan.dataset) },
     'pretrained weights': { value: part === 'backbone' ? id : `detector ${id}` },
     'box heads': heads && formatBoxHeads(heads),
     'box loss': heads && formatBoxLoss(heads),
@@ -60,6 +61,10 @@ export function listSettings(report: Report, recipe: Recipe): Settings {
     'changes during the run': changes.length > 0 ? { value: [...new Set(changes)].join('; ') } : undefined,
   });
 }
+
+/** Names the data set. Data of a user may have the id of COCO, and are not equal to it for that. */
+const formatDataset = (dataset: Report['plan']['dataset']): string =>
+  dataset.id === 'coco-2017' && !isCoco(dataset) ? `${dataset.id} of this run's own catalog` : dataset.id;
 
 function formatMicroBatches({ plan }: Report): Setting | undefined {
   const atOnce = plan.recipe.summary.imagesAtOnce;

@@ -62,7 +62,7 @@ function renderInterval(key: ApRow['key'], intervals: NonNullable<Bootstrap>[Kin
 }
 
 function explainColumns(columns: readonly Column[]): string {
-  if (columns.length === 0) return ' There is no published result for this recipe.';
+  if (columns.length === 0) return ' There is no published result for this recipe on these data.';
   const compared = columns.filter(({ isCompared }) => isCompared).map(({ label }) => label);
   const verdict =
     compared.length > 0

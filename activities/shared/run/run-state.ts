@@ -51,7 +51,7 @@ export function applyEvent(state: RunState, event: TrainerEvent): RunState {
 function progressOf(event: TrainerEvent, before: Progress): Partial<Progress> {
   switch (event.type) {
     case 'started':
-      return { epoch: event.epoch, iteration: event.iteration, pid: event.pids[0] ?? null };
+      return { epoch: event.epoch, iteration: event.iteration, pid: event.pids[0] ?? null, etaSeconds: null };
     case 'step': {
       const { epoch, iteration, loss, lr, etaSeconds } = event;
       return { epoch, iteration, loss, lr, etaSeconds };
@@ -61,7 +61,8 @@ function progressOf(event: TrainerEvent, before: Progress): Partial<Progress> {
     case 'checkpoint':
       return { lastCheckpoint: event.file, checkpointNow: Math.max(before.checkpointNow, event.checkpointNow) };
     case 'ended':
-      return { epoch: event.epoch, iteration: event.iteration, etaSeconds: 0 };
+      // Without a running trainer there is no rate, so the time left is unknown.
+      return { epoch: event.epoch, iteration: event.iteration, etaSeconds: null };
     case 'tested':
     case 'warning':
       return {};

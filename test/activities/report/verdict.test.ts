@@ -53,7 +53,8 @@ test('formatVerdict forms the possessive of a label with article or final s', ()
 
 test('formatVerdict names the number of images when there is no reference', () => {
   const demo = { ...scored(0.521, 0.47), images: 24 };
-  const sentence = 'Box AP 52.1 and mask AP 47.0 on 24 images; no published result for this recipe to compare with.';
+  const sentence =
+    'Box AP 52.1 and mask AP 47.0 on 24 images; no published result for this recipe on these data to compare with.';
   expect(formatVerdict(demo, [])).toBe(sentence);
   expect(formatVerdict(demo, published('paper', {}))).toBe(sentence);
 });
@@ -63,6 +64,6 @@ test('formatVerdict reports a score without ground truth as not measured', () =>
     "Box AP 52.1 and mask AP not measured (no ground truth): box 0.3 points above the paper's 51.8.",
   );
   expect(formatVerdict({ ...scored(null, null), images: 1 }, [paperReference])).toBe(
-    'Box AP not measured (no ground truth) and mask AP not measured (no ground truth) on 1 image; no published result for this recipe to compare with.',
+    'Box AP not measured (no ground truth) and mask AP not measured (no ground truth) on 1 image; no published result for this recipe on these data to compare with.',
   );
 });

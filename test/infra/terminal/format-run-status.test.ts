@@ -62,6 +62,12 @@ test('formatRunStatus shows files while fetching, and the report when done', () 
   expect(done.at(-1)).toBe('  report     file:///r/index.html');
 });
 
+test('formatRunStatus says that the time left is unknown while no trainer runs', () => {
+  const { progress } = status;
+  const paused = formatRunStatus({ ...status, progress: progress && { ...progress, etaSeconds: null } });
+  expect(paused[4]).toMatch(/time left unknown$/);
+});
+
 test('createLiveDisplay redraws the lines below the log on a terminal, and prints only the log elsewhere', () => {
   const written = (isTTY: boolean) => {
     let text = '';

@@ -83,6 +83,8 @@ test('validators reject updates that do not apply, with a reason', async () => {
     expect(await rejection('stopAfterEpoch', 99)).toContain('already ends after epoch 3');
     expect(await rejection('stopAfterEpoch', 'soon')).toContain('whole number');
     expect(await rejection('extendEpochs', 2)).toContain('already trains to epoch 3');
+    const same = await rejection('extendEpochs', 3);
+    expect(same).toMatch(/already trains to epoch 3\. To train longer, .* everswin extend \S+ 4$/);
   });
 });
 
@@ -141,6 +143,7 @@ test('cancellation ends a paused run at once', async () => {
     await handle.cancel();
     await handle.result().catch(() => undefined);
     expect((await handle.describe()).status.name).toBe('CANCELLED');
+    expect(await statusOf(handle)).toMatchObject({ stage: 'cancelled', notice: null });
   });
 });
 

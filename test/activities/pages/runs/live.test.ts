@@ -78,6 +78,17 @@ describe('createLiveRunReader', () => {
     expect(steps(await gather())).toEqual([1, 2]);
   });
 
+  test('does not know the time left before the first step and after a stop', async () => {
+    const timeLeft = async () => (await gather())?.progress.etaSeconds;
+    const at = { attempt: 1, fence: 1, epoch: 0, iteration: 1, t: 1002 };
+    await write(started(1, 0), step(1, 1));
+    expect(await timeLeft()).toBe(60);
+    await write({ v: 1, type: 'ended', ...at, reason: 'preempted' });
+    expect(await timeLeft()).toBeNull();
+    await write(started(2, 1));
+    expect(await timeLeft()).toBeNull();
+  });
+
   test('starts over when the progress file is replaced or truncated', async () => {
     await write(started(1, 0), step(1, 1), step(1, 2));
     expect(steps(await gather())).toEqual([1, 2]);
