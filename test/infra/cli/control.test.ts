@@ -49,7 +49,7 @@ async function untilStep({ folder }: MiniRun, iteration: number): Promise<void> 
   );
 }
 
-test.concurrent('commands control a training, and refuse what does not apply to it', async () => {
+test('commands control a training, and refuse what does not apply to it', async () => {
   const run = await createMiniRun('--step-seconds', '0.4');
   const activities = { ...createGpuActivities(run.dependencies), resolvePlan: () => Promise.resolve(miniPlan) };
   try {
@@ -97,7 +97,7 @@ test.concurrent('commands control a training, and refuse what does not apply to 
   }
 });
 
-test.concurrent('commands say that no control worker runs, and cancel keeps the request', async () => {
+test('commands say that no control worker runs, and cancel keeps the request', async () => {
   const client = await connect(address);
   const { name } = freshInput();
   const handle = await client.workflow.start(workflowTypes.trainDetector, {
