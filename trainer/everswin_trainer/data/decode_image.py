@@ -8,6 +8,13 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from everswin_trainer.data.exif import SIGNATURE, UPRIGHT, read_orientation, without_orientation
 from everswin_trainer.data.file_kind import name_kind
+from everswin_trainer.data.image_header import (
+    END_OF_JPEG,
+    END_OF_PNG,
+    PNG_SIGNATURE,
+    START_OF_JPEG,
+    has_end_of_jpeg,
+)
 
 if TYPE_CHECKING:
     import numpy
@@ -22,6 +29,7 @@ EXIF_MARKS = (b"Exif", b"eXIf", b"EXIF")
 STDERR, MAX_MESSAGE_BYTES = 2, 64 << 10
 PREMATURE_END = b"premature end"
 TRUNCATED = "is truncated: OpenCV cannot decode it"
+DAMAGED = "is damaged: OpenCV cannot decode it"
 
 
 class LoadedImage(NamedTuple):
@@ -45,7 +53,7 @@ def decode(content: bytes) -> LoadedImage | str:
         text = os.pread(messages.fileno(), MAX_MESSAGE_BYTES, 0)
     if image is None:
         return _explain(content)
-    if PREMATURE_END in text:
+    if PREMATURE_END in text or (content.startswith(START_OF_JPEG) and not has_end_of_jpeg(content)):
         return TRUNCATED
     size, stored_size = _size(image), _size(image if stored is None else stored)
     if stored is not None and (size != stored_size or (image != stored).any()):
@@ -59,8 +67,8 @@ def _explain(content: bytes) -> str:
     kind = name_kind(content)
     if kind is not None:
         return f"is {kind}, which training cannot read"
-    if content.startswith(b"\xff\xd8") or content.startswith(b"\x89PNG"):
-        return TRUNCATED
+    if content.startswith(START_OF_JPEG) or content.startswith(PNG_SIGNATURE):
+        return TRUNCATED if not content.endswith((END_OF_JPEG, END_OF_PNG)) else DAMAGED
     return "cannot be decoded"
 
 

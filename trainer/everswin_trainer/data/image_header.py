@@ -6,6 +6,7 @@ it. Any other image has to be decoded.
 
 import struct
 import zlib
+from collections.abc import Iterator
 
 from everswin_trainer.data.check_annotations import MAX_PIXELS
 from everswin_trainer.data.exif import has_no_orientation
@@ -18,6 +19,7 @@ PROGRESSIVE, START_OF_SCAN, APP1 = 0xC2, 0xDA, 0xE1
 WITHOUT_LENGTH = frozenset((0x01, *range(0xD0, 0xD9)))
 START_OF_JPEG, END_OF_JPEG = b"\xff\xd8", b"\xff\xd9"
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+END_OF_PNG = b"IEND\xaeB`\x82"
 EXIF_SIGNATURE = b"Exif"
 # eXIf holds an orientation, acTL marks an animation.
 PNG_CHUNKS_TO_DECODE = (b"eXIf", b"acTL")
@@ -41,37 +43,50 @@ def read_plain_size(content: bytes) -> tuple[int, int] | None:
     return size
 
 
-def _read_jpeg(content: bytes) -> tuple[int, int] | None:
-    if not content.endswith(END_OF_JPEG):
-        return None
-    at, size, components, progressive = 2, None, 0, False
-    while content[at] == 0xFF:
+def has_end_of_jpeg(content: bytes) -> bool:
+    """Returns whether the scans of a JPEG image have an end; other data may follow it."""
+    try:
+        scan = next((at for marker, at, _ in _segments(content) if marker == START_OF_SCAN), None)
+    except (struct.error, IndexError):
+        return False
+    return scan is not None and END_OF_JPEG in content[scan:]
+
+
+def _segments(content: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yields (marker, begin of the content, end) of the segments before the first scan, and of its header."""
+    at, marker = len(START_OF_JPEG), 0
+    while marker != START_OF_SCAN and content[at] == 0xFF:
         marker = content[at + 1]
         if marker == 0xFF:
             at += 1
-            continue
-        if marker in WITHOUT_LENGTH:
+        elif marker in WITHOUT_LENGTH:
             at += 2
-            continue
-        (length,) = struct.unpack_from(">H", content, at + 2)
-        if length < 2:
+        else:
+            (length,) = struct.unpack_from(">H", content, at + 2)
+            yield marker, at + 4, at + 2 + length
+            at += 2 + max(length, 2)
+
+
+def _read_jpeg(content: bytes) -> tuple[int, int] | None:
+    if not content.endswith(END_OF_JPEG):
+        return None
+    size, components, progressive = None, 0, False
+    for marker, begin, end in _segments(content):
+        if end < begin:
             return None
         if marker in FRAME_MARKERS:
-            bits, height, width, components = struct.unpack_from(">BHHB", content, at + 4)
+            bits, height, width, components = struct.unpack_from(">BHHB", content, begin)
             if size or marker not in SUPPORTED_FRAMES or bits != 8 or components not in (1, 3):
                 return None
             size, progressive = (width, height), marker == PROGRESSIVE
-        elif marker == APP1 and content.startswith(EXIF_SIGNATURE, at + 4):
+        elif marker == APP1 and content.startswith(EXIF_SIGNATURE, begin):
             # OpenCV reads the first of several Exif segments; the header proves nothing about them.
-            if content.count(EXIF_SIGNATURE, at, at + 2 + length) > 1 or not has_no_orientation(
-                content[at + 4 : at + 2 + length]
-            ):
+            if content.count(EXIF_SIGNATURE, begin, end) > 1 or not has_no_orientation(content[begin:end]):
                 return None
         elif marker == START_OF_SCAN:
             # A decoder reads the segments between the scans before it returns the image.
-            several_scans = progressive or content[at + 4] < components
-            return None if several_scans and EXIF_SIGNATURE in content[at:] else size
-        at += 2 + length
+            several_scans = progressive or content[begin] < components
+            return None if several_scans and EXIF_SIGNATURE in content[begin:] else size
     return None
 
 

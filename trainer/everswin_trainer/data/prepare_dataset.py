@@ -36,6 +36,7 @@ from everswin_trainer.data.dataset import MANIFEST, file_digest, find_prepared, 
 from everswin_trainer.data.dataset_spec import SPLITS, DatasetSpec, SplitSpec
 from everswin_trainer.data.findings import Findings
 from everswin_trainer.data.image_index import ImageLocation, write_index
+from everswin_trainer.data.name_matching import explain_missing
 from everswin_trainer.data.stage_progress import StageProgress
 from everswin_trainer.data.zip_directory import Entry, Refused, find_case_collisions, quote, read_central_directory
 from everswin_trainer.system.atomic_file import fsync_folder, write_json
@@ -252,11 +253,13 @@ class _Preparation:
         problems, warnings = Findings(name), Findings(name)
         location = split.spec.archive + (f"/{split.spec.folder}" if prefix else "")
         shared = sum(one.archive == split.spec.archive for one in self._spec.splits.values()) > 1
-        listed = set()
+        listed: set[int] = set()
+        missing: list[str] = []
         for file_name, width, height in split.annotations.images:
             number = numbers.get(prefix + file_name)
             if number is None:
                 problems.add(f"listed, but not in {location}", "image", quote(file_name))
+                missing.append(file_name)
             elif number in scanned:
                 listed.add(number)
                 split.images.append((archive.entries[number], scanned[number]))
@@ -264,11 +267,17 @@ class _Preparation:
             elif file_name.endswith(NOT_IMAGE_SUFFIXES):
                 problems.add("is not an image", "image", quote(file_name))
         for file_name, number in numbers.items():
-            hidden = any(part.startswith(".") or part == "__MACOSX" for part in file_name.split("/"))
-            if number not in listed and not hidden and not shared:
+            if number not in listed and not _is_hidden(file_name) and not shared:
                 warnings.add(f"in {location}, but not listed", "file", quote(file_name))
         self._check_counts(split, problems)
         self.problems += problems.lines()
+        if missing:
+            free = [
+                entry.name
+                for number, entry in enumerate(archive.entries)
+                if number not in listed and not entry.name.endswith(NOT_IMAGE_SUFFIXES) and not _is_hidden(entry.name)
+            ]
+            self.problems += explain_missing(missing, free, split.spec.archive, split.spec.folder, name)
         self.warnings += warnings.lines()
 
     def _check_counts(self, split: _Split, problems: Findings) -> None:
@@ -377,6 +386,10 @@ def _tasks(entries: list[Entry]) -> Iterator[tuple[int, int]]:
             first, size = number + 1, 0
     if first < len(entries):
         yield first, len(entries)
+
+
+def _is_hidden(path: str) -> bool:
+    return any(part.startswith(".") or part == "__MACOSX" for part in path.split("/"))
 
 
 def _check_image(
