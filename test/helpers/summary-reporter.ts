@@ -23,7 +23,7 @@ export default class SummaryReporter implements Reporter {
       passed: inState('passed').length,
       failed: [
         ...inState('failed').map(describeTest),
-        // Errors outside of a test: a file that cannot be loaded, a hook, or a promise that nobody awaits.
+        // Errors outside of a test: a file that cannot be loaded, a hook, or a promise that no code awaits.
         ...modules.flatMap((module) => module.errors().map(({ message }) => `${pathOf(module)}\n${message}`)),
         ...unhandled.map(({ name, message }) => `unhandled ${name ?? 'error'}: ${message}`),
       ],

@@ -87,7 +87,7 @@ def _decode_as_stored(content: bytes) -> "numpy.ndarray | None":
     import cv2
 
     if content.startswith(TIFF_SIGNATURES):
-        # OpenCV applies the orientation of a TIFF file even if it is told to ignore it.
+        # OpenCV applies the orientation of a TIFF file even with IMREAD_IGNORE_ORIENTATION.
         return _decode(without_orientation(content), cv2.IMREAD_COLOR) if read_orientation(content) != UPRIGHT else None
     if any(mark in content for mark in EXIF_MARKS):
         return _decode(content, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
