@@ -114,7 +114,7 @@ def _scan_image(archive: OpenArchive, number: int) -> ScannedImage:
     return ScannedImage(number, offset, loaded.size, loaded.stored_size, loaded.orientation, decoded=True)
 
 
-def read_annotations(archive: str, number: int, split: str, into: Path) -> Annotations | str:
+def read_annotations(archive: str, number: int, split: str, into: Path, masks_from_boxes: bool) -> Annotations | str:
     """Copies a split's annotations out of their archive and checks them. Returns a text if the archive is refused."""
     one = _archives[archive]
     entry = one.entries[number]
@@ -124,18 +124,21 @@ def read_annotations(archive: str, number: int, split: str, into: Path) -> Annot
         content = b"".join(open_entry(one.descriptor, entry)[1])
     except Refused as refused:
         return str(refused)
-    return _keep_and_check(content, split, into)
+    return _check_and_keep(content, split, into, masks_from_boxes)
 
 
-def copy_annotations(path: Path, split: str, into: Path) -> Annotations:
+def copy_annotations(path: Path, split: str, into: Path, masks_from_boxes: bool) -> Annotations:
     """Copies a split's annotations from a separate file and checks them."""
-    return _keep_and_check(path.read_bytes(), split, into)
+    return _check_and_keep(path.read_bytes(), split, into, masks_from_boxes)
 
 
-def _keep_and_check(content: bytes, split: str, into: Path) -> Annotations:
+def _check_and_keep(content: bytes, split: str, into: Path, masks_from_boxes: bool) -> Annotations:
+    checked = check_annotations(content, split, masks_from_boxes)
     with write_atomic(into) as stream:
-        stream.write(content)
-    return check_annotations(content, split)
+        stream.write(checked.content)
+    # The caller in another process needs no copy.
+    checked.content = b""
+    return checked
 
 
 def extract(archive: str, targets: Iterable[tuple[int, Path]]) -> int:

@@ -32,7 +32,10 @@ class SplitSpec:
 
 @dataclass(frozen=True)
 class DatasetSpec:
-    """A data set. `decode` is the number of images to decode, or None for all."""
+    """A data set. `decode` is the number of images to decode, or None for all.
+
+    `masks_from_boxes` uses the box of an object without outline as its mask.
+    """
 
     content_key: str
     archives: dict[str, ArchiveSpec]
@@ -40,6 +43,7 @@ class DatasetSpec:
     classes: int | None
     extract: bool
     decode: int | None
+    masks_from_boxes: bool
 
     @classmethod
     def load(cls, path: Path) -> "DatasetSpec":
@@ -59,6 +63,7 @@ class DatasetSpec:
                 classes=raw["classes"],
                 extract=raw["extract"],
                 decode=None if decode == "all" else int(decode),
+                masks_from_boxes=raw.get("masks") == "from-boxes",
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"expected {path} to be the description of a data set, got: {error!r}") from error

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from itertools import islice
 
 EXAMPLES = 5
-VOWELS = "aeiou"
+VOWELS = ("a", "e", "i", "o", "u")
 
 
 class Findings:

@@ -211,10 +211,13 @@ class _Preparation:
             target = self._into / f"{name}.json"
             if spec.member is None:
                 path = self._spec.archives[spec.annotations].path
-                annotations[pool.submit(copy_annotations, path, name, target)] = name
+                annotations[pool.submit(copy_annotations, path, name, target, self._spec.masks_from_boxes)] = name
             else:
                 number = self._annotation_members[name]
-                annotations[pool.submit(read_annotations, spec.annotations, number, name, target)] = name
+                future = pool.submit(
+                    read_annotations, spec.annotations, number, name, target, self._spec.masks_from_boxes
+                )
+                annotations[future] = name
         scans: dict[Future[ScanResult], str] = {}
         total = 0
         for archive in self._archives.values():

@@ -74,95 +74,97 @@ PROBLEMS: dict[str, tuple[Change, str]] = {
     ),
     "an image without size": (
         lambda own: own.train["images"][0].pop("width"),
-        'train: has no width and height: 1 image ("1.jpg")',
+        'train: has no width and height: 1 image ("1.jpg"). Write the size of the image in pixels',
     ),
     "an image larger than can be decoded": (
         lambda own: own.train["images"][0].update(width=100_000, height=100_000),
-        'train: has more than 1073741824 pixels: 1 image ("1.jpg")',
+        'train: has more than 1073741824 pixels: 1 image ("1.jpg"). Cut the image into smaller ones',
     ),
     "an image without name": (
         lambda own: own.train["images"][0].pop("file_name"),
-        "train: has no file_name: 1 image (id 1)",
+        "train: has no file_name: 1 image (id 1). Write the path of the image in its folder",
     ),
     "an image whose id is a text": (
-        lambda own: own.train["images"].append({"id": "7", "file_name": "7.jpg"}),
-        "train: has no integer id: 1 image (number 3 in the file)",
+        lambda own: own.train["images"].append({"id": "7a", "file_name": "7.jpg"}),
+        'train: has an id that is not a whole number: 1 image (number 3 in the file: "7a")'
+        '. Number the images from 1, and use these numbers as "image_id"',
     ),
     "two images of one id": (
         lambda own: own.train["images"][1].update(id=1),
-        "train: duplicate id: 1 image (1)",
+        "train: duplicate id: 1 image (1). Give each image its own id",
     ),
     "two annotations of one id": (
         lambda own: own.train["annotations"].append(annotate(2, first(own)["id"])),
-        "train: duplicate id: 1 annotation (id 10)",
+        "train: duplicate id: 1 annotation (id 10). Give each annotation its own id",
     ),
     "an annotation without id": (
         lambda own: first(own).pop("id"),
-        "train: has no integer id: 1 annotation (id None)",
+        "train: has no integer id: 1 annotation (id None). Number the annotations from 1",
     ),
     "an annotation of an unknown image": (
         lambda own: first(own).update(image_id=99),
-        "train: refers to an image that is not listed: 1 annotation (id 10)",
+        'train: refers to an image that is not listed: 1 annotation (id 10). List the image in "images"',
     ),
     "an annotation of an unknown class": (
         lambda own: first(own).update(category_id=1),
-        "train: refers to an unknown category: 1 annotation (id 10)",
+        'train: refers to an unknown category: 1 annotation (id 10). List the category in "categories"',
     ),
     "a missing box": (
         lambda own: first(own).pop("bbox"),
-        'train: has no "bbox" of four numbers (x, y, width, height): 1 annotation (id 10)',
+        'train: has no "bbox" of four numbers (x, y, width, height): 1 annotation (id 10)'
+        ". Write each box as x, y, width, height in pixels",
     ),
     "a box of texts": (
         lambda own: first(own).update(bbox=["5", "5", "20", "15"]),
-        'train: has no "bbox" of four numbers (x, y, width, height): 1 annotation (id 10)',
+        'train: has no "bbox" of four numbers (x, y, width, height): 1 annotation (id 10)'
+        ". Write each box as x, y, width, height in pixels",
     ),
     "an infinite box": (
         lambda own: first(own).update(bbox=[5, 5, float("inf"), 15]),
-        'train: has no "bbox" of four numbers (x, y, width, height): 1 annotation (id 10)',
-    ),
-    "a missing area": (
-        lambda own: first(own).pop("area"),
-        'train: has no "area", which MMDetection needs: 1 annotation (id 10)',
-    ),
-    "a missing iscrowd": (
-        lambda own: first(own).pop("iscrowd"),
-        'train: has no "iscrowd" (0 or 1), which the evaluation needs: 1 annotation (id 10)',
+        'train: has no "bbox" of four numbers (x, y, width, height): 1 annotation (id 10)'
+        ". Write each box as x, y, width, height in pixels",
     ),
     "an empty polygon": (
         lambda own: first(own).update(segmentation=[]),
-        'train: has no "segmentation", which mask training needs: 1 annotation (id 10)',
+        'train: has no "segmentation", which mask training needs: 1 annotation (id 10)'
+        '. Add outlines, or set "masks": "from-boxes" in the run\'s input to use the boxes as masks',
     ),
     "a polygon of two points": (
         lambda own: first(own).update(segmentation=[[5, 5, 25, 5]]),
-        "train: has a polygon with fewer than three points: 1 annotation (id 10)",
+        "train: has a polygon with fewer than three points: 1 annotation (id 10). Remove the polygon",
     ),
     "a polygon that is no list of numbers": (
         lambda own: first(own).update(segmentation=[[5, 5, None, 5, 5, 5]]),
-        'train: has a "segmentation" that is not a list of lists of numbers: 1 annotation (id 10)',
+        'train: has a "segmentation" that is not a list of lists of numbers: 1 annotation (id 10)'
+        ". Write [[x1, y1, x2, y2, x3, y3, …]], one list for each polygon",
     ),
     "a mask of another size": (
         lambda own: first(own).update(segmentation={"size": [40, 32], "counts": [1280]}),
-        "train: has an RLE mask whose size differs from its image: 1 annotation (id 10)",
+        "train: has an RLE mask whose size is [width, height] instead of [height, width]: 1 annotation (id 10)"
+        ". Write the height first, and check that the runs go down the columns",
     ),
     "a mask that does not add up": (
         lambda own: first(own).update(segmentation={"size": [32, 40], "counts": [1279]}),
-        "train: has an RLE mask whose counts do not add up to its image: 1 annotation (id 10)",
+        "train: has an RLE mask whose counts do not add up to its image: 1 annotation "
+        "(id 10: 1279 instead of 1280 pixels)"
+        ". Export the masks again",
     ),
     "a mask without counts": (
         lambda own: first(own).update(segmentation={"size": [32, 40]}),
-        "train: has an RLE mask without counts: 1 annotation (id 10)",
+        "train: has an RLE mask without counts: 1 annotation (id 10). Export the masks again",
     ),
     "a class without name": (
         lambda own: own.train["categories"][0].pop("name"),
-        "train: has no integer id or no name: 1 category (number 1 in the file)",
+        "train: has no integer id or no name: 1 category (number 1 in the file). "
+        "Write a whole number as id and a text as name",
     ),
     "two classes of one id": (
         lambda own: own.train["categories"].append({"id": 3, "name": "washer"}),
-        "train: duplicate id: 1 category (3)",
+        "train: duplicate id: 1 category (3). Give each category its own id",
     ),
     "two classes of one name": (
         lambda own: own.train["categories"].append({"id": 4, "name": "bolt"}),
-        'train: duplicate name: 1 category ("bolt")',
+        'train: duplicate name: 1 category ("bolt"). Give each category its own name',
     ),
     "splits with other classes": (
         lambda own: own.val["categories"].reverse(),
@@ -212,6 +214,14 @@ WARNINGS: dict[str, tuple[Change, str]] = {
     "an object without area": (
         lambda own: first(own).update(area=0),
         "train: has no area: training ignores it: 1 annotation (id 10)",
+    ),
+    "a missing area": (
+        lambda own: first(own).pop("area"),
+        'train: has no "area": it is computed from the mask: 1 annotation (id 10)',
+    ),
+    "a missing iscrowd": (
+        lambda own: first(own).pop("iscrowd"),
+        'train: has no "iscrowd": it is read as 0, a single object: 1 annotation (id 10)',
     ),
     "an extra polygon of two points": (
         lambda own: first(own)["segmentation"].append([1, 1, 2, 2]),
@@ -269,7 +279,7 @@ def test_valid_data_have_no_problems_and_no_warnings(tmp_path: Path) -> None:
     assert (answer["images"], answer["instances"], answer["classes"]) == ({"train": 2, "val": 2},) * 2 + (2,)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b'{"images": []', b"\xff\xfe[\0]\0", b"\xef\xbb\xbf{}", b"[" * 100_000])
+@pytest.mark.parametrize("content", [b"", b"{", b'{"images": []', b"\xff\xfe[\0]\0", b"[" * 100_000])
 def test_annotations_that_are_not_utf8_json_are_a_problem(tmp_path: Path, content: bytes) -> None:
     own = OwnData(tmp_path)
     spec = json.loads(own.write().read_text())
@@ -285,7 +295,8 @@ def test_repeated_problems_are_counted_with_the_first_five_examples(tmp_path: Pa
     own = OwnData(tmp_path)
     own.train["annotations"] += [annotate(1, 100 + n, category=55) for n in range(1000)]
     assert own.prepare()["problems"] == [
-        "train: refers to an unknown category: 1000 annotations (id 100, id 101, id 102, id 103, id 104, …)"
+        "train: refers to an unknown category: 1000 annotations (id 100, id 101, id 102, id 103, id 104, …). "
+        'List the category in "categories"'
     ]
 
 
