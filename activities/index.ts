@@ -15,6 +15,7 @@ import { createNotify } from './notify/notify.ts';
 import { createPinPlan } from './plan/pin-plan.ts';
 import { createPublishCandidate } from './retrain/publish-candidate.ts';
 import { createResolvePlan } from './plan/resolve-plan.ts';
+import { createExportDetector } from './test/export-detector.ts';
 import { createRunTest } from './test/run-test.ts';
 import { createRunTraining } from './train/run-training.ts';
 import { waitForRun } from './retrain/wait-for-run.ts';
@@ -60,6 +61,7 @@ export const createGpuActivities = (dependencies: ActivityDependencies) =>
     runTraining: createRunTraining(dependencies),
     joinTraining: createJoinTraining(dependencies),
     runTest: createRunTest(dependencies),
+    exportDetector: createExportDetector(dependencies),
     mirrorRun: createMirrorRun(dependencies),
     waitForSpace: createWaitForSpace(dependencies),
     stopJobs: createStopJobs(dependencies),

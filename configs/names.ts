@@ -87,6 +87,7 @@ export const pagePaths = {
 export const objectKeys = {
   manifest: (runId: string): string => `runs/${runId}/manifest.json`,
   report: (runId: string, file: string): string => `runs/${runId}/report/${file}`,
+  detector: (runId: string): string => `runs/${runId}/detector`,
   comparison: (sweep: string, file: string): string => `comparisons/${sweep}/${file}`,
 } as const;
 

@@ -47,6 +47,8 @@ export const runFolder = (home: string, runId: string) => {
     /** Scores of resampled test images, for comparisons. */
     bootstrap: `${root}/test/bootstrap.json`,
     report: `${root}/report`,
+    /** The trained detector, for MMDetection. */
+    detector: `${root}/detector`,
   };
 };
 export type RunFolder = ReturnType<typeof runFolder>;

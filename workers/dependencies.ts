@@ -4,6 +4,7 @@ import { S3Client } from '@aws-sdk/client-s3';
 import type { ActivityDependencies } from '../activities/dependencies.ts';
 import { createInputPreparer } from '../activities/inputs/input-preparer.ts';
 import { testArgv, trainArgv, type Device } from '../activities/shared/trainer/trainer-argv.ts';
+import { trainerModule } from '../activities/shared/trainer/trainer-command.ts';
 import { homeFolders } from '../configs/paths.ts';
 import { Catalog } from '../configs/schema/index.ts';
 import { projectFile, readEnv, readNotificationTargets, readVersions, trainerEnv } from './env.ts';
@@ -34,7 +35,7 @@ export function createDependencies(device: Device): ActivityDependencies {
       foreignMib: env.EVERSWIN_FOREIGN_GPU_MIB,
       withGpusHeld: (work) => work(),
     },
-    programs: { train: trainArgv, test: testArgv },
+    programs: { train: trainArgv, test: testArgv, module: trainerModule },
     preparer: createInputPreparer({ home, recipesFolder, python, catalog, demoUrl, s3 }),
     openStore: (address) => openNamedStore(address, env),
     s3Server: { endpoint, region },

@@ -30,6 +30,7 @@ export async function listMirroredFiles(folder: RunFolder): Promise<MirroredFile
     listFolder(folder, 'train/', (name) => name === 'progress.jsonl'),
     listFolder(folder, 'test/', (name) => !hostBound.has(name)),
     listFolder(folder, 'report/', () => true),
+    listFolder(folder, 'detector/', () => true),
   ]);
   return groups.flat();
 }

@@ -2,6 +2,7 @@ import type { Analysis, Report } from '../../configs/schema/index.ts';
 import { isEvaluation } from '../../configs/schema/plan-weights.ts';
 import { renderAnalysis, explainMissing } from './analysis/analysis-sections.ts';
 import { renderCost } from './sections/cost-section.ts';
+import { renderDetector } from './sections/detector-section.ts';
 import { renderHistory } from './sections/history-section.ts';
 import { renderCurves } from './sections/curves-section.ts';
 import { renderGap } from './gap/gap-section.ts';
@@ -18,6 +19,7 @@ export function renderHtml(report: Report, analysis?: Analysis): string {
   const bootstrap = known?.bootstrap ?? null;
   const sections = [
     renderResults(report, bootstrap),
+    renderDetector(report),
     renderGap(report),
     isEvaluation(report.plan) ? undefined : renderCurves(report),
     ...renderAnalysis(report, analysis),

@@ -8,6 +8,7 @@ import { formatHours, computeCost, roundHours } from './sections/cost.ts';
 import { formatUse } from './sections/cost-section.ts';
 import { diagnoseGap } from './gap/diagnose-gap.ts';
 import { formatEffect, formatGap, isOtherDataset } from './gap/gap-text.ts';
+import { listDetector } from './sections/detector-section.ts';
 import { formatGoodput, formatSeconds } from './sections/ledger-section.ts';
 import { escapeMarkdown, tabulate } from './components/markdown-table.ts';
 import {
@@ -30,6 +31,7 @@ export const renderMarkdown = (report: Report, analysis?: Analysis): string =>
     escapeMarkdown(summarizeRun(report)),
     '## Results',
     ...apKinds.flatMap(({ key, title }) => [`### ${title}`, tabulateScores(report, key)]),
+    ...writeDetector(report),
     ...writeGap(report),
     ...writeAnalysis(report, analysis),
     '## Run history',
@@ -68,6 +70,9 @@ function tabulateScores(report: Report, kind: 'bbox' | 'segm'): string {
   });
   return tabulate(['', '', 'this run:', ...headings], rows);
 }
+
+const writeDetector = ({ detector }: Report): string[] =>
+  detector === undefined ? [] : ['## Detector', tabulate(['file', 'sha256'], listDetector(detector))];
 
 function writeGap(report: Report): string[] {
   const gap = diagnoseGap(report);

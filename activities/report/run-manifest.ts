@@ -76,7 +76,7 @@ export async function findManifestMismatches(home: string, manifest: RunManifest
 async function listResults(home: string, runId: string): Promise<string[]> {
   const { root } = runFolder(home, runId);
   const manifestFiles =
-    /^(plan\.json|recipe\.json|train\/progress\.jsonl|train\/checkpoints\/[^/.][^/]*|test\/(metrics|analysis|bootstrap|detections[^/]*)\.json|report\/[^/.][^/]*)$/;
+    /^(plan\.json|recipe\.json|train\/progress\.jsonl|train\/checkpoints\/[^/.][^/]*|test\/(metrics|analysis|bootstrap|detections[^/]*)\.json|(report|detector)\/[^/.][^/]*)$/;
   const paths = (await readdir(root, { recursive: true })).filter((path) => manifestFiles.test(path)).sort();
   const areFiles = await Promise.all(paths.map(async (path) => (await stat(`${root}/${path}`)).isFile()));
   return paths.filter((_, place) => areFiles[place]);

@@ -12,6 +12,7 @@ import {
   type Attempt,
   type Check,
   type Decision,
+  type DetectorRef,
   type EvalMetrics,
   type FetchedDataset,
   type FetchedWeights,
@@ -46,6 +47,8 @@ export interface ReportRequest {
   dataset: FetchedDataset;
   weights: FetchedWeights;
   metrics: EvalMetrics;
+  /** Undefined if the run left none. */
+  detector?: DetectorRef | undefined;
   checks: Check[];
   steps: StepOutcome[];
   attempts: Attempt[];
@@ -101,7 +104,18 @@ async function writeReport(
   const { verdict, stepsRepeated, ledger } = report;
   const crashes = report.timeline.filter(({ kind }) => processDeaths.has(kind)).length;
   const sha256 = await sha256OfFile(page);
-  return { uri, sha256, bytes, bbox, segm, verdict, crashes, stepsRepeated, goodput: ledger.goodput };
+  return {
+    uri,
+    sha256,
+    bytes,
+    bbox,
+    segm,
+    verdict,
+    crashes,
+    stepsRepeated,
+    goodput: ledger.goodput,
+    ...(request.detector && { detector: request.detector.uri }),
+  };
 }
 
 /** Reads a file that the test wrote. @returns undefined if it is missing or belongs to another checkpoint. */
@@ -116,7 +130,7 @@ async function readForCheckpoint<T extends { checkpointSha256: string }>(
 
 async function gatherReport(
   home: string,
-  { plan, dataset, metrics, checks, steps, attempts, decisions, startedAt, pausedSeconds }: ReportRequest,
+  { plan, dataset, metrics, detector, checks, steps, attempts, decisions, startedAt, pausedSeconds }: ReportRequest,
   versions: Versions,
 ): Promise<Report> {
   const folder = runFolder(home, plan.runId);
@@ -138,6 +152,7 @@ async function gatherReport(
     recipeText: recipe?.text ?? '',
     recipeSettings: recipe?.settings ?? {},
     metrics,
+    ...(detector && { detector }),
     references,
     curves: collectCurves(filterLineage(events)),
     timeline: buildTimeline([...events, ...testEvents], attempts, incidents),

@@ -221,6 +221,8 @@ export const RunStatus = z.object({
   /** GPUs that the run waits for, and their holders; null if it does not wait. */
   waiting: z.string().nullable(),
   report: z.string().nullable(),
+  /** Address of the detector; absent until it is written. */
+  detector: z.string().optional(),
   /** Address of the run's page. */
   page: z.string().nullable(),
   /** Validations in the order of epochs; absent before the first one. */

@@ -37,6 +37,19 @@ export const Incident = z.object({
 });
 export type Incident = z.infer<typeof Incident>;
 
+/** The detector that a run left: a folder that MMDetection loads without everswin. */
+export const DetectorRef = z.object({
+  /** Address of the folder: `file:///…`, or `s3://…` if the artifact store is a bucket. */
+  uri: z.string(),
+  /** Path on the machine that wrote it. */
+  path: z.string(),
+  /** Names in the order of the labels, and their ids in the annotations. */
+  classes: z.array(z.string()),
+  categoryIds: z.array(z.number()),
+  files: z.array(z.object({ file: z.string(), sha256: Sha256, bytes: z.int() })),
+});
+export type DetectorRef = z.infer<typeof DetectorRef>;
+
 /** report.json: data of the HTML and Markdown reports. */
 export const Report = z.object({
   v: z.literal(1),
@@ -48,6 +61,8 @@ export const Report = z.object({
   /** Empty in reports written before the trainer recorded them. */
   recipeSettings: RecipeSettings.default({}),
   metrics: EvalMetrics,
+  /** Absent in the reports of runs that left none. */
+  detector: DetectorRef.optional(),
   references: z.array(ReferenceResult),
   curves: z.object({
     loss: z.array(z.object({ iteration: z.int(), loss: z.number().nullable(), lr: z.number().nullable() })),
@@ -79,6 +94,8 @@ export const ReportRef = z.object({
   crashes: z.int(),
   stepsRepeated: z.int(),
   goodput: Score,
+  /** Address of the detector; absent if the run left none. */
+  detector: z.string().optional(),
 });
 export type ReportRef = z.infer<typeof ReportRef>;
 

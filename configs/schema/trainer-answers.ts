@@ -50,14 +50,26 @@ export const ConvertedWeights = z.object({
 });
 export type ConvertedWeights = z.infer<typeof ConvertedWeights>;
 
-/** Answer of `export-weights`. */
-export const ExportedWeights = z.object({
+/** Input of `export-detector`. */
+export const DetectorSpec = z.object({
   v: version,
-  path: z.string().describe('The exported checkpoint.'),
-  sha256: Sha256.describe('Hash of the file.'),
-  bytes: z.int().describe('Size of the file.'),
+  title: z.string().describe('First line of config.py.'),
+  recipe: z.string().describe('Path of the recipe, as a file of configs/mmdet or flattened.'),
+  weights: z.string().describe('Path of a checkpoint, or of a file that `convert-weights --part detector` wrote.'),
+  classes: z.array(z.string()).describe('Class names in the order of the labels.'),
+  categoryIds: z.array(z.number()).nullable().describe('Ids of the classes in the annotations; null to read them.'),
+  annotations: z.string().nullable().describe('Path of annotations with these ids; null to count them from 1.'),
+  card: z.string().describe('Text of MODEL_CARD.md.'),
 });
-export type ExportedWeights = z.infer<typeof ExportedWeights>;
+export type DetectorSpec = z.infer<typeof DetectorSpec>;
+
+/** Answer of `export-detector`. */
+export const ExportedDetector = z.object({
+  v: version,
+  categoryIds: z.array(z.number()).describe('Ids of the classes, in the order of `classes`.'),
+  files: z.array(z.object({ file: z.string(), sha256: Sha256, bytes: z.int() })).describe('All files of the folder.'),
+});
+export type ExportedDetector = z.infer<typeof ExportedDetector>;
 
 const Archive = z.object({ path: z.string(), sha256: Sha256, bytes: z.int(), files: z.int().nullable() });
 

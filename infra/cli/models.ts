@@ -1,6 +1,7 @@
-import { mkdir, rename } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { rename } from 'node:fs/promises';
 import { userInfo } from 'node:os';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { compareRuns } from '../../activities/compare/compare-runs.ts';
 import { formatComparisonVerdict } from '../../activities/compare/comparison-verdict.ts';
 import { comparedFiles, loadRun } from '../../activities/compare/load-run.ts';
@@ -12,6 +13,7 @@ import { formatPoints } from '../../activities/shared/summary/format-score.ts';
 import { homeFolders } from '../../configs/paths.ts';
 import type { ModelVersion } from '../../configs/schema/index.ts';
 import { formatInstant } from '../../activities/shared/summary/format-time.ts';
+import { UsageError } from '../terminal/program.ts';
 import { createDependencies } from '../../workers/dependencies.ts';
 
 interface StoreOptions {
@@ -116,22 +118,23 @@ async function change(
   console.log(`${name}: champion ${next.champion ?? 'none'} (was ${state.champion ?? 'none'})`);
 }
 
-/** Writes weights, config and SHA256SUMS of a version to a new folder. */
+/** Writes the detector of a version to a new folder. */
 export async function exportModel(
   name: string,
   version: string | undefined,
   options: StoreOptions & { out: string },
 ): Promise<void> {
+  const target = resolve(options.out);
+  if (existsSync(target)) throw new UsageError(`${target} exists already. Name a new folder with --out.`);
   const { store, python } = openRegistry(options);
   const id = version ?? (await readRegistry(store, name)).state.champion;
   if (id === null) throw new Error(withoutChampion(name));
-  const target = resolve(options.out);
-  await mkdir(resolve(target, '..'), { recursive: true });
   // Next to the target, so that one rename makes the finished export appear.
-  await withScratchFolder(resolve(target, '..'), async (folder) => {
+  await withScratchFolder(dirname(target), async (folder) => {
     const signal = new AbortController().signal;
-    const lines = await exportVersion({ store, model: name, id, python, folder, signal });
-    await rename(folder, target);
+    const into = `${folder}/detector`;
+    const lines = await exportVersion({ store, model: name, id, python, folder, into, signal });
+    await rename(into, target);
     console.log([...lines, target].join('\n'));
   });
 }

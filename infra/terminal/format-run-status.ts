@@ -10,7 +10,7 @@ const labelWidth = 11;
 
 /** Formats the status of a run: one line per stage, with a progress bar for the current one. */
 export function formatRunStatus(status: RunStatus, preparation: readonly PreparationProgress[] = []): string[] {
-  const { stage, attempts, decisions, ledger, waiting, notice, report, page } = status;
+  const { stage, attempts, decisions, ledger, waiting, notice, report, detector, page } = status;
   // The status of a failed or canceled run does not contain the stage that it had reached.
   const isOver = stage === 'failed' || stage === 'cancelled';
   const reached = stage === 'done' ? stages.length : stages.indexOf(stage);
@@ -28,6 +28,7 @@ export function formatRunStatus(status: RunStatus, preparation: readonly Prepara
     ...[waiting, notice].flatMap((text) => (text === null ? [] : [label('waiting', text)])),
     ...(page === null ? [] : [label('page', page)]),
     ...(report === null ? [] : [label('report', report)]),
+    ...(detector === undefined ? [] : [label('detector', detector)]),
   ];
 }
 

@@ -11,18 +11,20 @@ interface ResultContext {
   uiPage: string | undefined;
 }
 
-/** Prints the AP table, the verdict, and the addresses of the report and the Temporal UI. */
+/** Prints the AP table, the verdict, and the addresses of the Temporal UI, the report and, last, the detector. */
 export function printResult(report: ReportRef, { runId, home, uiPage }: ResultContext): void {
-  const { uri, verdict, bbox, segm, crashes, stepsRepeated } = report;
+  const { uri, verdict, bbox, segm, crashes, stepsRepeated, detector } = report;
+  const folder = runFolder(home, runId);
   console.log(`\n${formatApTable({ bbox, segm })}\n\n${verdict}\n`);
   if (crashes > 0) console.log(`Crashes      ${crashes} survived, ${stepsRepeated} steps repeated`);
-  for (const [index, location] of reportLocations(uri, `${runFolder(home, runId).report}/index.html`).entries())
-    console.log(`${index === 0 ? 'Report      ' : '            '} ${location}`);
   if (uiPage !== undefined) console.log(`Temporal UI  ${uiPage}`);
+  printLocations('Report', uri, `${folder.report}/index.html`);
+  if (detector !== undefined) printLocations('Detector', detector, folder.detector);
 }
 
-/** Lists a local copy of the report before its address in a bucket, because a browser opens a file more easily. */
-const reportLocations = (uri: string, file: string): string[] => {
-  if (uri.startsWith('file:')) return [fileURLToPath(uri)];
-  return existsSync(file) ? [file, uri] : [uri];
-};
+/** Prints a bucket's address before the local copy, which is easier to open and to pass to the next command. */
+function printLocations(name: string, uri: string, path: string): void {
+  const locations = uri.startsWith('file:') ? [fileURLToPath(uri)] : existsSync(path) ? [uri, path] : [uri];
+  for (const [index, location] of locations.entries())
+    console.log(`${(index === 0 ? name : '').padEnd(12)} ${location}`);
+}

@@ -32,6 +32,7 @@ const dependencies: ActivityDependencies = {
       ...['-m', 'fake_trainer', 'test', '--plan', files.plan, '--job-dir', job.dir],
       ...['--checkpoint', files.tested],
     ],
+    module: 'fake_trainer',
   },
 };
 

@@ -89,6 +89,7 @@ const programsOf = (stepSeconds: number): TrainerPrograms => ({
     ...['-m', 'fake_trainer', 'test', '--plan', files.plan, '--job-dir', job.dir],
     ...['--checkpoint', files.tested, '--seconds', '0.3'],
   ],
+  module: 'fake_trainer',
 });
 
 function planOf(input: RunInput): RunPlan {

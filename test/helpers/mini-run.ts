@@ -126,6 +126,7 @@ export async function createMiniRun(...switches: string[]): Promise<MiniRun> {
         ...['-m', 'fake_trainer', 'test', '--plan', files.plan, '--job-dir', job.dir],
         ...[isEvaluation(plan) ? '--weights' : '--checkpoint', files.tested],
       ],
+      module: 'fake_trainer',
     },
     device: 'cpu',
     address: '127.0.0.1',

@@ -9,7 +9,7 @@ import { runFolder, type RunFolder } from '../../configs/paths.ts';
 import type { RunInput, RunPlan } from '../../configs/schema/index.ts';
 import { createMiniRun, miniPlan } from './mini-run.ts';
 import { projectRoot } from './project.ts';
-import { freshInput, someMetrics, withControlWorker } from './workflow-env.ts';
+import { freshInput, aDetector, someMetrics, withControlWorker } from './workflow-env.ts';
 
 export const hosts = ['gpu-a', 'gpu-b'];
 
@@ -56,6 +56,7 @@ export async function withTwoHosts(switches: string[], body: (machines: TwoHosts
             ...createGpuActivities(own),
             checkMachine: () => Promise.resolve([]), // importing torch would take seconds
             runTest: () => Promise.resolve(someMetrics),
+            exportDetector: () => Promise.resolve(aDetector),
           },
         });
         const running = worker.run();

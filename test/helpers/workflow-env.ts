@@ -12,6 +12,7 @@ import { createWatchVariants } from '../../activities/sweep/watch-variants.ts';
 import { progressSignalName, taskQueues } from '../../configs/names.ts';
 import {
   type Attempt,
+  type DetectorRef,
   type Failure,
   type FailureReaction,
   type Fingerprint,
@@ -140,6 +141,13 @@ export const someMetrics: TestResult = {
   segm: cocoMetrics,
   seconds: 1,
 };
+export const aDetector: DetectorRef = {
+  uri: 'file:///runs/mini/detector',
+  path: '/runs/mini/detector',
+  classes: ['disc'],
+  categoryIds: [1],
+  files: [],
+};
 export const aReport: ReportRef = {
   uri: 'file:///report/index.html',
   sha256: 'a'.repeat(64),
@@ -194,6 +202,7 @@ export const happyActivities: StubbedActivities = {
   mirrorRun: () => Promise.resolve(),
   stopJobs: () => Promise.resolve(),
   runTest: () => Promise.resolve(someMetrics),
+  exportDetector: () => Promise.resolve(aDetector),
   writeReport: () => Promise.resolve(aReport),
   // Retraining: a model without versions, whose data do not change.
   detectChanges: () => Promise.resolve({ fingerprint: someFingerprint, changed: null, last: null, champion: null }),

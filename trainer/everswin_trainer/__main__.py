@@ -12,7 +12,7 @@ COMMANDS = {
     "recipe": "model.recipe",
     "machine": "system.machine",
     "convert-weights": "model.convert_weights",
-    "export-weights": "model.export_weights",
+    "export-detector": "detector.export_detector",
     "prepare-dataset": "data.prepare_dataset",
     "gpu-check": "benchmark.gpu_check",
     "gpu-check-rank": "benchmark.gpu_check_rank",

@@ -98,8 +98,11 @@ export const onHost = (host: string): { taskQueue: string } => ({ taskQueue: hos
 /** Returns the priority among tasks that wait for a worker. A lower number runs first, as in the GPU queue. */
 export const queuePriority = (ofRun = 3, before = 0) => ({ priorityKey: Math.max(1, ofRun - before) });
 
-/** The COCO test of up to an hour. Retries are cheap: they adopt a running test and do not repeat inference. */
-export const testing = checkedActivities<Pick<GpuActivities, 'runTest'>>({
+/**
+ * The COCO test of up to an hour, and the export of the tested weights. Retries are cheap: they adopt a running test and
+ * do not repeat inference.
+ */
+export const testing = checkedActivities<Pick<GpuActivities, 'runTest' | 'exportDetector'>>({
   taskQueue: taskQueues.gpu,
   startToCloseTimeout: '1 day',
   heartbeatTimeout: '10 seconds',

@@ -23,6 +23,7 @@ export function renderRunDetails(status: RunStatus): string {
   if (remote != null) rows.push(['Remote copy', escapeCell(formatRemote(remote))]);
   if (status.page !== null) rows.push(['Page', `[${escapeCell(status.page)}](${escapeCell(status.page)})`]);
   if (status.report !== null) rows.push(['Report', escapeCell(status.report)]);
+  if (status.detector !== undefined) rows.push(['Detector', escapeCell(status.detector)]);
   const table = ['| | |', '| --- | --- |', ...rows.map(([name, value]) => `| **${name}** | ${value} |`)];
   const checks = status.checks
     .filter(({ verdict }) => verdict !== 'ok')

@@ -6,6 +6,7 @@ import {
   type Attempt,
   type Check,
   type Decision,
+  type ReportRef,
   type TrainerControl,
   type RunStatus,
   type Stage,
@@ -144,12 +145,13 @@ export class StatusBoard {
   }
 
   /** Ends the run. The scores of the test replace those of the last validation. */
-  finish(report: string, bboxAP: number | null, segmAP: number | null): void {
+  finish({ uri: report, detector, bbox, segm }: ReportRef): void {
     const { progress } = this.status;
     this.show({
       stage: 'done',
       report,
-      progress: progress && { ...progress, bboxAP, segmAP, validatedEpoch: undefined },
+      ...(detector === undefined ? {} : { detector }),
+      progress: progress && { ...progress, bboxAP: bbox.AP, segmAP: segm.AP, validatedEpoch: undefined },
     });
   }
 

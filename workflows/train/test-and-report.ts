@@ -1,3 +1,4 @@
+import { patched } from '@temporalio/workflow';
 import type { ReportRef } from '../../configs/schema/index.ts';
 import { control, onLeader, mirroring, queuePriority, testing } from '../support/policies.ts';
 import type { PreparedRun } from './prepare-run.ts';
@@ -13,7 +14,7 @@ interface RunTiming {
   pausedSeconds: number;
 }
 
-/** Runs the COCO test and writes the report of the whole run. */
+/** Runs the COCO test, exports the tested weights and writes the report of the whole run. */
 export async function testAndReport(prepared: PreparedRun, board: StatusBoard, timing: RunTiming): Promise<ReportRef> {
   const { plan, dataset, weights } = prepared;
   const { priority, ...times } = timing;
@@ -25,12 +26,17 @@ export async function testAndReport(prepared: PreparedRun, board: StatusBoard, t
   board.addSteps(metrics.outcome);
 
   board.enter('reporting');
+  // Runs that began before the export existed have no detector.
+  const detector = patched('export-detector')
+    ? await testing.exportDetector.executeWithOptions(options, [{ plan, metrics }])
+    : undefined;
   const { checks, steps, attempts, decisions } = board;
   const report = await control.writeReport({
     plan,
     dataset,
     weights,
     metrics,
+    detector,
     checks: [...checks],
     steps: [...steps],
     attempts: [...attempts],
@@ -38,6 +44,6 @@ export async function testAndReport(prepared: PreparedRun, board: StatusBoard, t
     ...times,
   });
   if (plan.input.artifacts.store !== 'local') await mirroring.mirrorRun.executeWithOptions(onLeader(plan), [plan]);
-  board.finish(report.uri, report.bbox.AP, report.segm.AP);
+  board.finish(report);
   return report;
 }

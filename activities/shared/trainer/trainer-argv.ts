@@ -22,6 +22,8 @@ export interface ResumeFrom {
 export interface TrainerPrograms {
   train: typeof trainArgv;
   test: typeof testArgv;
+  /** Python module of the commands that need neither supervisor nor torchrun. */
+  module: string;
 }
 
 /** Rendezvous of the torchrun launchers of several machines (`--rdzv-*`). */

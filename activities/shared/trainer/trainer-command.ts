@@ -11,8 +11,13 @@ import type { PythonCommand } from './trainer-process.ts';
 /** Long commands report progress about once a second. */
 const maxSilenceMs = 10 * 60_000;
 
+/** Python package of the trainer. */
+export const trainerModule = 'everswin_trainer';
+
 interface TrainerCommand<T extends z.ZodType> {
   python: PythonCommand;
+  /** Python module that has the command. */
+  module?: string;
   argv: string[];
   /** Schema of the JSON file that the command writes to `--out`. */
   output: T;
@@ -26,6 +31,7 @@ interface TrainerCommand<T extends z.ZodType> {
  */
 export async function runTrainerCommand<T extends z.ZodType>({
   python,
+  module = trainerModule,
   argv,
   output: answer,
   signal,
@@ -37,7 +43,7 @@ export async function runTrainerCommand<T extends z.ZodType>({
   const onSilence = () => silence.abort(new Error(`no output for ${maxSilenceMs / 60_000} minutes`));
   const timer = setTimeout(onSilence, maxSilenceMs);
   try {
-    const running = execa(python.executable, ['-m', 'everswin_trainer', ...argv, '--out', out], {
+    const running = execa(python.executable, ['-m', module, ...argv, '--out', out], {
       env: python.env,
       extendEnv: false,
       stdin: 'ignore',
@@ -57,7 +63,7 @@ export async function runTrainerCommand<T extends z.ZodType>({
     if (!result.failed && parsed !== undefined) return parsed;
     const why = result.failed ? (result.shortMessage ?? 'failed') : 'wrote output that does not match its schema';
     const tail = result.all.trim().split('\n').slice(-20).join('\n');
-    throw new CodedError('TrainerCommandFailed', `everswin_trainer ${argv[0] ?? ''}: ${why}\n${tail}`);
+    throw new CodedError('TrainerCommandFailed', `${module} ${argv[0] ?? ''}: ${why}\n${tail}`);
   } finally {
     clearTimeout(timer);
     await rm(folder, { recursive: true, force: true });

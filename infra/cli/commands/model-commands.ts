@@ -97,7 +97,7 @@ function addRegistryCommands(program: Command): void {
     .action(async (model, options) => (await import('../models.ts')).rollback(model, options));
   models
     .command('export')
-    .description('write weights (MMDetection and safetensors), config and SHA256SUMS')
+    .description('write the detector: config, weights, model card and checksums')
     .argument('<model>', 'name of the model')
     .argument('[version]', 'default: the champion')
     .requiredOption('--out <folder>', 'new folder for the files')

@@ -14,7 +14,7 @@ import { GpuSlots } from '../../../workers/gpu-slots.ts';
 import { createFakeGpus } from '../../helpers/fake-gpus.ts';
 import { createMiniRun, miniPlan } from '../../helpers/mini-run.ts';
 import { until } from '../../helpers/until.ts';
-import { freshInput, someMetrics, withControlWorker } from '../../helpers/workflow-env.ts';
+import { freshInput, aDetector, someMetrics, withControlWorker } from '../../helpers/workflow-env.ts';
 
 const control = {
   resolvePlan: (input: RunInput) =>
@@ -40,6 +40,7 @@ async function onTwoGpus(stepSeconds: string, body: (client: Client, home: strin
           ...createGpuActivities({ ...equipped, gpus }),
           checkMachine: () => Promise.resolve([]), // this machine has no GPU
           runTest: () => Promise.resolve(someMetrics),
+          exportDetector: () => Promise.resolve(aDetector),
         },
         tuner: {
           activityTaskSlotSupplier: slots,

@@ -10,7 +10,7 @@ import { RunStatus } from '../../../configs/schema/index.ts';
 import { startRun } from '../../../infra/client/start-run.ts';
 import { startPartitionProxy } from '../../fixtures/partition-proxy.ts';
 import { createMiniRun, miniPlan } from '../../helpers/mini-run.ts';
-import { freshInput, someMetrics, withControlWorker } from '../../helpers/workflow-env.ts';
+import { freshInput, aDetector, someMetrics, withControlWorker } from '../../helpers/workflow-env.ts';
 import { temporalAddress } from '../../helpers/temporal-address.ts';
 import { until } from '../../helpers/until.ts';
 
@@ -32,6 +32,7 @@ test('trainDetector adopts the trainer of a partitioned worker, whose attempt be
     ...gpu,
     checkMachine: () => Promise.resolve([]), // importing torch would take seconds
     runTest: () => Promise.resolve(someMetrics),
+    exportDetector: () => Promise.resolve(aDetector),
     runTraining: (request: Parameters<typeof gpu.runTraining>[0]) =>
       gpu.runTraining(request).catch((error: unknown) => {
         failures.push(error);

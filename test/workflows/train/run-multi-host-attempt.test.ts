@@ -28,6 +28,7 @@ test('trainDetector checks every host, and only the leader tests and reports', a
     'checkSharedStorage',
     'runTraining',
     'runTest',
+    'exportDetector',
   ]);
   expect(executed['gpu-b']).toEqual(['checkMachine', 'checkSharedStorage', 'checkSharedStorage', 'joinTraining']);
 });
@@ -36,7 +37,7 @@ test('trainDetector uses only the named host when there is one', async () => {
   const executed = await withHostWorkers({ 'gpu-b': {} }, async (client) => {
     await (await startRun(client, { ...freshInput(), hosts: ['gpu-b'] })).handle.result();
   });
-  expect(executed['gpu-b']).toEqual(['checkMachine', 'runTraining', 'runTest']);
+  expect(executed['gpu-b']).toEqual(['checkMachine', 'runTraining', 'runTest', 'exportDetector']);
 });
 
 test('runMultiHostAttempt reports a crash when a host loses its supervisor', async () => {

@@ -1,10 +1,10 @@
-"""Entry point `python -m fake_trainer train|test …`, which replaces `python -m everswin_trainer …` in tests."""
+"""Entry point `python -m fake_trainer COMMAND …`, which replaces `python -m everswin_trainer …` in tests."""
 
 import sys
 
-from fake_trainer import test, train
+from fake_trainer import export_detector, test, train
 
-COMMANDS = {"train": train.main, "test": test.main}
+COMMANDS = {"train": train.main, "test": test.main, "export-detector": export_detector.main}
 
 
 def main(argv: list[str]) -> int:

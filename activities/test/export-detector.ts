@@ -1,0 +1,68 @@
+import { pathToFileURL } from 'node:url';
+import { Context } from '@temporalio/activity';
+import { z } from 'zod';
+import { objectKeys } from '../../configs/names.ts';
+import { runFolder } from '../../configs/paths.ts';
+import type { DetectorRef, EvalMetrics, RunPlan } from '../../configs/schema/index.ts';
+import { exportDetector } from '../detector/export-detector.ts';
+import { prepareInputs } from '../inputs/prepare-inputs.ts';
+import { CodedError } from '../shared/errors/coded-error.ts';
+import { readJson } from '../shared/files/json-file.ts';
+import { readProgress } from '../shared/run/progress-reader.ts';
+import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
+import type { TrainDependencies } from '../train/dependencies.ts';
+import { findTestTarget } from './test-target.ts';
+
+interface DetectorRequest {
+  plan: RunPlan;
+  /** Metrics of the weights to export. */
+  metrics: EvalMetrics;
+}
+
+/** Writes the tested weights as a folder that MMDetection loads without everswin. Idempotent. */
+export const createExportDetector =
+  (dependencies: TrainDependencies) =>
+  (request: DetectorRequest): Promise<DetectorRef> =>
+    withHeartbeat(
+      () => 'writing the detector',
+      () => exportTested(dependencies, request),
+    );
+
+/** Part of dataset.json. */
+const PreparedClasses = z.object({
+  classes: z.array(z.string()),
+  splits: z.object({ val: z.object({ annotations: z.string() }) }),
+});
+
+async function exportTested(dependencies: TrainDependencies, { plan, metrics }: DetectorRequest): Promise<DetectorRef> {
+  const { home, recipesFolder, python, programs, openStore } = dependencies;
+  const target = await findTestTarget(dependencies, plan);
+  if (target.sha256 !== metrics.checkpointSha256)
+    throw new CodedError(
+      'TrainerNoProgress',
+      `${target.file} is not the tested ${metrics.checkpoint}. Start the run again.`,
+    );
+  const { dataset } = await prepareInputs(dependencies, plan);
+  const prepared = await readJson(`${dataset.root}/dataset.json`, PreparedClasses);
+  const folder = runFolder(home, plan.runId);
+  const started = (await readProgress(folder.train.progress)).findLast((event) => event.type === 'started');
+  const classes = prepared?.classes ?? [];
+  const into = folder.detector;
+  const exported = await exportDetector({
+    python,
+    module: programs.module,
+    recipe: `${recipesFolder}/${plan.recipe.name}.py`,
+    weights: target.path,
+    classes,
+    categories: prepared === undefined ? null : { annotations: `${dataset.root}/${prepared.splits.val.annotations}` },
+    into,
+    signal: Context.current().cancellationSignal,
+    plan,
+    metrics,
+    environment: started?.versions ?? {},
+  });
+  const store = plan.input.artifacts.store;
+  const uri =
+    store === 'local' ? pathToFileURL(into).href : `${openStore(store).address}/${objectKeys.detector(plan.runId)}`;
+  return { uri, path: into, classes, categoryIds: exported.categoryIds, files: exported.files };
+}

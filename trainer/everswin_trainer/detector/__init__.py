@@ -1,0 +1,1 @@
+"""The finished detector: its files for MMDetection, and predictions with it."""
