@@ -25,9 +25,9 @@ export default {
     },
     forbid(
       'configs-is-the-contract',
-      'configs holds data and the contract: it imports zod only.',
+      'configs holds data and the contract: it imports zod, and a function that compares texts.',
       { path: '^configs/' },
-      { pathNot: ['^configs/', external('zod')] },
+      { pathNot: ['^configs/', external('zod|fastest-levenshtein')] },
     ),
     forbid(
       'workflows-are-deterministic',

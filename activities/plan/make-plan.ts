@@ -1,11 +1,13 @@
 import { evaluationRun, pagePaths } from '../../configs/names.ts';
 import { comparableReferences } from './published.ts';
+import { findUnknownNames, type KnownNames, type NameProblem } from '../../configs/check-names.ts';
+import { inputRefusal } from '../../configs/parse-input.ts';
 import { referencesFor } from './recipe-facts.ts';
 import type { Catalog, FlattenedRecipe, RunInput, RunPlan } from '../../configs/schema/index.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
-import { requireAllowedHosts } from './transfer-policy.ts';
+import { findForeignHosts } from './transfer-policy.ts';
 import { datasetKey, planHash } from './plan-hash.ts';
-import { readRecipe, type RecipeContext } from './read-recipe.ts';
+import { listRecipes, readRecipe, type RecipeContext } from './read-recipe.ts';
 
 /** Worker dependencies of making a plan. */
 export interface PlanDependencies extends Omit<RecipeContext, 'signal'> {
@@ -19,7 +21,7 @@ export type Purpose = 'training' | 'evaluation';
 
 /**
  * Resolves a RunInput to a RunPlan: names become hashes.
- * @throws CodedError UnknownRecipe or NotInCatalog, which list the valid names; DownloadRefused for hosts that are not allowed.
+ * @throws CodedError with all names that refer to nothing, which lists the valid ones, and hosts that are not allowed.
  */
 export async function makePlan(
   dependencies: PlanDependencies & { signal: AbortSignal },
@@ -27,9 +29,10 @@ export async function makePlan(
   purpose: Purpose = 'training',
 ): Promise<{ plan: RunPlan; recipe: FlattenedRecipe }> {
   const { catalog, versions } = dependencies;
+  const recipes = await listRecipes(dependencies.recipesFolder);
+  requireKnownNames(findReferenceProblems(input, { recipes, catalog }));
   const entry = findEntry({ ...catalog.datasets, ...input.catalog.datasets }, input.dataset, 'data set');
   const weights = pickWeights({ ...catalog.weights, ...input.catalog.weights }, input.weights);
-  requireAllowedHosts(catalog, input);
   const { output: recipe, outcome } = await readRecipe(dependencies, input);
   const { name, gpus, batchPerGpu, seed, loaderWorkers, logEverySteps, checkpoint, recovery } = input;
   const { archives, train, val, classes } = entry;
@@ -58,6 +61,21 @@ export async function makePlan(
     page: dependencies.pagesUrl === undefined ? null : new URL(pagePaths.run(runId), dependencies.pagesUrl).href,
   };
   return { plan: { ...plan, planHash: planHash(plan) }, recipe };
+}
+
+/** Finds names that refer to nothing and hosts that are not allowed. */
+function findReferenceProblems(input: RunInput, known: KnownNames): NameProblem[] {
+  const message = findForeignHosts(known.catalog, input);
+  const foreign = { code: 'DownloadRefused', path: 'catalog', message: message ?? '' } as const;
+  return [...findUnknownNames(input, known), ...(message === undefined ? [] : [foreign])];
+}
+
+/** @throws CodedError with the code of the first problem, and all messages. */
+function requireKnownNames(problems: NameProblem[]): void {
+  const [first] = problems;
+  if (first === undefined) return;
+  const messages = problems.map(({ path, message }) => `${path}: ${message}`);
+  throw new CodedError(first.code, problems.length === 1 ? first.message : inputRefusal(messages));
 }
 
 function pickWeights(entries: Catalog['weights'], { backbone, detector }: RunInput['weights']): RunPlan['weights'] {

@@ -1,6 +1,5 @@
 import { readdir } from 'node:fs/promises';
 import { FlattenedRecipe, type RunInput, type Versions } from '../../configs/schema/index.ts';
-import { CodedError } from '../shared/errors/coded-error.ts';
 import { cachedStep } from '../shared/steps/step-cache.ts';
 import { runTrainerCommand } from '../shared/trainer/trainer-command.ts';
 import type { PythonCommand } from '../shared/trainer/trainer-process.ts';
@@ -14,16 +13,15 @@ export interface RecipeContext {
   signal: AbortSignal;
 }
 
+/** Lists the recipes of a folder, without `.py`. */
+export const listRecipes = async (folder: string): Promise<string[]> =>
+  (await readdir(folder)).flatMap((file) => (file.endsWith('.py') ? [file.slice(0, -'.py'.length)] : [])).sort();
+
 /**
  * Reads a recipe with everything that it inherits as one text. The result is cached, because MMEngine takes seconds.
- * @throws CodedError UnknownRecipe, which lists the recipes.
  */
 export async function readRecipe({ home, recipesFolder, python, versions, signal }: RecipeContext, input: RunInput) {
-  const recipes = (await readdir(recipesFolder)).filter((file) => file.endsWith('.py')).sort();
-  if (!recipes.includes(`${input.recipe}.py`)) {
-    const names = recipes.map((file) => file.slice(0, -'.py'.length)).join(', ');
-    throw new CodedError('UnknownRecipe', `There is no recipe "${input.recipe}". Available: ${names}.`);
-  }
+  const recipes = (await listRecipes(recipesFolder)).map((name) => `${name}.py`);
   const path = `${recipesFolder}/${input.recipe}.py`;
   const hashes = recipes.map(async (file) => [file, await sha256OfFile(`${recipesFolder}/${file}`)] as const);
   return cachedStep({

@@ -1,12 +1,15 @@
+import { didYouMean } from '../../configs/schema/did-you-mean.ts';
 import type { Catalog, CatalogFile, RunInput } from '../../configs/schema/index.ts';
-import { CodedError } from '../shared/errors/coded-error.ts';
 import type { SourcePolicy } from '../shared/download/sources/source-policy.ts';
+
+/** Parts of a run input that decide from where files are fetched. */
+type TransferInput = Pick<RunInput, 'catalog' | 'transfers'>;
 
 /**
  * Returns the allowed sources of a run: the hosts of the shipped catalog, hosts that the input allows by name, and the
  * server of the embedded stack. Redirects may also lead to the redirect hosts of the catalog.
  */
-export function allowedSources(catalog: Catalog, input: RunInput, demoUrl: string | undefined): SourcePolicy {
+export function allowedSources(catalog: Catalog, input: TransferInput, demoUrl: string | undefined): SourcePolicy {
   const named = catalogFiles(catalog).flatMap(({ urls }) => listHosts(urls));
   const buckets = [...catalogFiles(catalog), ...catalogFiles(input.catalog)].flatMap(({ urls }) => listBuckets(urls));
   return {
@@ -19,18 +22,15 @@ export function allowedSources(catalog: Catalog, input: RunInput, demoUrl: strin
 }
 
 /**
- * Requires that the input names allowed hosts only, before anything is fetched.
- * @throws CodedError DownloadRefused with every host that is not allowed.
+ * Finds hosts that an input uses and may not, before anything is fetched.
+ * @returns an error message that names all of them, or undefined.
  */
-export function requireAllowedHosts(catalog: Catalog, input: RunInput): void {
+export function findForeignHosts(catalog: Catalog, input: TransferInput): string | undefined {
   const { hosts } = allowedSources(catalog, input, undefined);
   const foreign = catalogFiles(input.catalog).flatMap(({ urls }) => listHosts(urls).filter((host) => !hosts.has(host)));
-  if (foreign.length === 0) return;
-  const names = [...new Set(foreign)].join(', ');
-  throw new CodedError(
-    'DownloadRefused',
-    `The input uses hosts that configs/catalog.json does not list: ${names}. Add them to transfers.allowHosts if you trust them.`,
-  );
+  if (foreign.length === 0) return undefined;
+  const names = [...new Set(foreign)].map((host) => `${host}${didYouMean(host, [...hosts])}`);
+  return `The input uses hosts that configs/catalog.json does not list: ${names.join(', ')}. Add them to transfers.allowHosts if you trust them.`;
 }
 
 const catalogFiles = ({ datasets, weights }: Pick<Catalog, 'datasets' | 'weights'>): CatalogFile[] => [

@@ -1,4 +1,5 @@
 /** Schemas of all data that enter or leave a process, with their types. Names contain units; AP and AR are in 0..1. */
+import './plain-errors.ts';
 export { Sha256 } from './primitives.ts';
 export * from './speed.ts';
 export * from './input.ts';

@@ -2,20 +2,33 @@
 import { z } from 'zod';
 import { Catalog, Host } from './catalog.ts';
 import { NotifyPolicy } from './notify.ts';
-import { safeName } from './primitives.ts';
-import { checkData, resolveData, ShortData } from './short-data.ts';
+import { onceValid, safeName } from './primitives.ts';
+import { namedOnce, resolveData, ShortData } from './short-data.ts';
 import { SpeedSwitches } from './speed.ts';
 
 export const RunName = safeName('the name');
 export type RunName = z.infer<typeof RunName>;
 
 export const CheckpointPolicy = z.strictObject({
-  /** `auto`: by the Young/Daly formula, from the measured cost of a save and the time between failures. */
-  everyMinutes: z.union([z.literal('auto'), z.number().positive().max(1440)]).default(10),
-  /** At least two, because the newest checkpoint may be damaged. */
-  keepLast: z.int().min(2).max(100).default(3),
-  /** Epochs whose checkpoint is kept forever; by default those at which the learning rate falls. */
-  milestones: z.array(z.int().min(1).max(1000)).max(100).optional(),
+  everyMinutes: z
+    .union([z.literal('auto'), z.number().positive().max(1440)])
+    .meta({
+      description:
+        'Time between two checkpoints. `auto` computes it from the measured cost of a save and the time between failures (Young/Daly).',
+      unit: 'minutes',
+    })
+    .default(10),
+  // At least two, because the newest checkpoint may be damaged.
+  keepLast: z.int().min(2).max(100).describe('Number of newest checkpoints to keep.').default(3),
+  milestones: z
+    .array(z.int().min(1).max(1000))
+    .max(100)
+    .meta({
+      description:
+        'Epochs whose checkpoint is kept forever. Without it, those at which the learning rate falls are kept.',
+      unit: 'epochs',
+    })
+    .optional(),
 });
 export type CheckpointPolicy = z.infer<typeof CheckpointPolicy>;
 
@@ -23,31 +36,55 @@ export type CheckpointPolicy = z.infer<typeof CheckpointPolicy>;
 export const PlanPart = z.enum(['recipe', 'dataset', 'weights', 'epochs', 'gpus', 'batchPerGpu', 'seed', 'speed']);
 export type PlanPart = z.infer<typeof PlanPart>;
 
-const stallFloor = (seconds: number) => z.number().positive().max(86_400).default(seconds);
+const stallFloor = (seconds: number, what: string) =>
+  z
+    .number()
+    .positive()
+    .max(86_400)
+    .meta({ description: `Shortest time without progress ${what} that counts as a hang.`, unit: 'seconds' })
+    .default(seconds);
 
 /** Automatic recovery from training failures. */
 export const RecoveryPolicy = z.strictObject({
-  /** Rollback after NaN or Inf: checkpoints to go back and changes to apply, at most `tries` times per run. */
   diverged: z
     .strictObject({
-      backCheckpoints: z.int().min(1).max(10).default(2),
-      learningRateFactor: z.number().positive().max(1).default(0.5),
-      fp32: z.boolean().default(false),
-      tries: z.int().min(0).max(10).default(2),
+      backCheckpoints: z.int().min(1).max(10).describe('Number of checkpoints to go back.').default(2),
+      learningRateFactor: z
+        .number()
+        .positive()
+        .max(1)
+        .describe('Factor of the learning rate after a rollback.')
+        .default(0.5),
+      fp32: z.boolean().describe('Trains without mixed precision after a rollback.').default(false),
+      tries: z.int().min(0).max(10).describe('Highest number of rollbacks in a run.').default(2),
     })
+    .describe('Rollback after the loss became NaN or infinite.')
     .prefault({}),
-  /** Splits each batch after GPU memory ran out twice; gradients of the parts are accumulated into the same step. */
-  outOfMemory: z.strictObject({ accumulate: z.boolean().default(true) }).prefault({}),
-  /** Parts that may differ from the plan that wrote the checkpoints. Such a run resumes at the end of an epoch. */
-  mayChange: z.array(PlanPart).default([]),
-  /** Seconds without progress until a trainer counts as hung, or 5 times the longest gap so far if that is more. */
+  outOfMemory: z
+    .strictObject({
+      accumulate: z
+        .boolean()
+        .describe('Splits each batch; gradients of the parts are accumulated into the same step.')
+        .default(true),
+    })
+    .describe('Reaction when GPU memory ran out twice.')
+    .prefault({}),
+  mayChange: z
+    .array(PlanPart)
+    .describe(
+      'Parts that may differ from the plan that wrote the checkpoints. Such a run resumes at the end of an epoch.',
+    )
+    .default([]),
   stallSeconds: z
     .strictObject({
-      startup: stallFloor(900),
-      step: stallFloor(60),
-      validation: stallFloor(1800),
-      saving: stallFloor(600),
+      startup: stallFloor(900, 'while the trainer starts'),
+      step: stallFloor(60, 'between two training steps'),
+      validation: stallFloor(1800, 'during validation'),
+      saving: stallFloor(600, 'while a checkpoint is saved'),
     })
+    .describe(
+      'Time without progress until a trainer counts as hung, or 5 times the longest gap so far if that is longer.',
+    )
     .prefault({}),
 });
 export type RecoveryPolicy = z.infer<typeof RecoveryPolicy>;
@@ -55,11 +92,12 @@ export type RecoveryPolicy = z.infer<typeof RecoveryPolicy>;
 /** Weights to start from: an ImageNet backbone or a complete detector. */
 const StartingWeights = z
   .strictObject({
-    backbone: safeName('the backbone weights').optional(),
-    detector: safeName('the detector weights').optional(),
+    backbone: safeName('the backbone weights').describe('Id of ImageNet weights of the backbone.').optional(),
+    detector: safeName('the detector weights').describe('Id of the weights of a complete detector.').optional(),
   })
   .refine(({ backbone, detector }) => (backbone === undefined) !== (detector === undefined), {
     message: 'expected either `backbone` or `detector`, an id of the catalog',
+    ...onceValid(z.looseObject({})),
   });
 type StartingWeights = z.infer<typeof StartingWeights>;
 
@@ -67,26 +105,37 @@ export const EpochCount = z.int().min(1).max(1000);
 
 /** Limits of downloads. */
 export const TransferPolicy = z.strictObject({
-  /** Further hosts that addresses of this input may name, in addition to those of configs/catalog.json. */
-  allowHosts: z.array(Host).max(64).default([]),
-  /** Number of connections of the worker. */
-  connections: z.int().min(1).max(64).default(8),
-  /** Bandwidth limit in MB per second; unlimited by default. */
-  megabytesPerSecond: z.number().positive().max(100_000).optional(),
+  allowHosts: z
+    .array(Host)
+    .max(64)
+    .describe('Hosts that addresses of this input may name, in addition to those of configs/catalog.json.')
+    .default([]),
+  connections: z.int().min(1).max(64).describe('Number of connections of the worker.').default(8),
+  megabytesPerSecond: z
+    .number()
+    .positive()
+    .max(100_000)
+    .meta({ description: 'Bandwidth limit. Without it, downloads are not limited.', unit: 'MB per second' })
+    .optional(),
 });
 export type TransferPolicy = z.infer<typeof TransferPolicy>;
 
 /** Where checkpoints, results and reports are stored outside of the machine that created them. */
 const ArtifactPolicy = z.strictObject({
-  /** `local` is a folder of the worker. Endpoint and credentials of S3 come from the worker, not from the input. */
   store: z
     .union([
       z.literal('local'),
       z
         .string()
         .max(512)
-        .regex(/^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/[A-Za-z0-9][A-Za-z0-9._-]*)*$/),
+        .regex(
+          /^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/[A-Za-z0-9][A-Za-z0-9._-]*)*$/,
+          'expected "local" or an address such as "s3://my-bucket/everswin"',
+        ),
     ])
+    .describe(
+      '`local` is a folder of the worker; `s3://BUCKET/PREFIX` is a bucket. Endpoint and credentials come from the worker, never from the input.',
+    )
     .default('local'),
 });
 type ArtifactPolicy = z.infer<typeof ArtifactPolicy>;
@@ -95,67 +144,92 @@ export const HostName = safeName('a host');
 
 /** Fields of `RunInput`, for schemas that contain some of them. */
 export const RunFields = z.strictObject({
-  version: z.literal(1),
-  name: RunName,
-  /** A file of configs/mmdet, without `.py`. */
-  recipe: safeName('the recipe'),
-  /** Id of configs/catalog.json, or of `catalog` below. */
-  dataset: safeName('the data set').optional(),
-  /** Own images and annotations, in place of `dataset` and an entry of `catalog`. */
-  data: ShortData.optional(),
-  weights: StartingWeights,
-  epochs: EpochCount,
-  gpus: z.int().min(1).max(64),
-  batchPerGpu: z.int().min(1).max(64),
-  /**
-   * Names of GPU workers (EVERSWIN_HOST) that train together, each with an equal share of `gpus`. The first one leads.
-   * By default, one worker of the shared queue runs everything.
-   */
+  $schema: z.string().describe('Address of the JSON Schema, for editors. It has no effect.').optional(),
+  version: z.literal(1).describe('Version of the format.'),
+  name: RunName.describe('Name of the run. It names the folder, the workflow and the report.'),
+  recipe: safeName('the recipe').describe('A file of configs/mmdet, without `.py`.'),
+  dataset: safeName('the data set')
+    .describe('Id of a data set of configs/catalog.json, or of `catalog`. Required without `data`.')
+    .optional(),
+  data: ShortData.describe('Own images and annotations, in place of `dataset` and an entry of `catalog`.').optional(),
+  weights: StartingWeights.describe(
+    'Weights to start from, either `backbone` or `detector`: an id of configs/catalog.json, or of `catalog`.',
+  ),
+  epochs: EpochCount.meta({ description: 'Length of the training.', unit: 'epochs' }),
+  gpus: z.int().min(1).max(64).meta({ description: 'Number of GPUs, on all hosts together.', unit: 'GPUs' }),
+  batchPerGpu: z.int().min(1).max(64).meta({ description: 'Images per GPU and step.', unit: 'images' }),
   hosts: z
     .array(HostName)
     .min(1)
     .max(64)
     .refine((hosts) => new Set(hosts).size === hosts.length, { error: 'expected each host once' })
+    .describe(
+      'Names of GPU workers (EVERSWIN_HOST) that train together, each with an equal share of `gpus`. The first one leads. Without it, one worker of the shared queue runs everything.',
+    )
     .optional(),
   seed: z
     .int()
     .min(0)
     .max(2 ** 31 - 1)
+    .describe('Seed of all random numbers.')
     .default(0),
-  /** Priority in the GPU queue, from 1 (first) to 5; 3 by default. */
-  priority: z.int().min(1).max(5).optional(),
-  /** Data loader processes per GPU. */
-  loaderWorkers: z.int().min(0).max(32).default(2),
-  /** All switches are off by default, which follows the recipe exactly. */
-  speed: SpeedSwitches.prefault({}),
-  logEverySteps: z.int().min(1).max(10_000).default(50),
-  checkpoint: CheckpointPolicy.prefault({}),
-  recovery: RecoveryPolicy.prefault({}),
-  /** Data sets and weights of the user, in the format of configs/catalog.json. */
-  catalog: Catalog.omit({ redirectHosts: true }).prefault({}),
-  /** Extract the images as files; by default training reads them from the archive. */
-  extractImages: z.boolean().default(false),
-  transfers: TransferPolicy.prefault({}),
-  artifacts: ArtifactPolicy.prefault({}),
-  /** Targets of notifications. */
-  notify: NotifyPolicy.optional(),
-  /** Purpose of the run, shown in the report. */
-  note: z.string().max(2000).optional(),
-  /** Run every step again, even if its result is cached. */
-  fresh: z.boolean().default(false),
-  /** Start the run despite errors of the dry run. */
-  force: z.boolean().default(false),
+  priority: z
+    .int()
+    .min(1)
+    .max(5)
+    .describe('Priority in the GPU queue, from 1 (first) to 5. Without it, the priority is 3.')
+    .optional(),
+  loaderWorkers: z.int().min(0).max(32).describe('Data loader processes per GPU.').default(2),
+  speed: SpeedSwitches.describe(
+    'Switches that make training faster. All are off by default, which follows the recipe exactly.',
+  ).prefault({}),
+  logEverySteps: z
+    .int()
+    .min(1)
+    .max(10_000)
+    .meta({ description: 'Distance of two lines of the training log.', unit: 'steps' })
+    .default(50),
+  checkpoint: CheckpointPolicy.describe('When checkpoints are saved, and which are kept.').prefault({}),
+  recovery: RecoveryPolicy.describe('Automatic recovery from training failures.').prefault({}),
+  catalog: Catalog.omit({ redirectHosts: true })
+    .describe('Data sets and weights of the user, in the format of configs/catalog.json.')
+    .prefault({}),
+  extractImages: z
+    .boolean()
+    .describe('Extracts the images as files. By default, training reads them from the archive.')
+    .default(false),
+  transfers: TransferPolicy.describe('Limits of downloads.').prefault({}),
+  artifacts: ArtifactPolicy.describe('Store of checkpoints, results and reports.').prefault({}),
+  notify: NotifyPolicy.describe('Targets of notifications.').optional(),
+  note: z.string().max(2000).describe('Purpose of the run, shown in the report.').optional(),
+  fresh: z.boolean().describe('Runs every step again, even if its result is cached.').default(false),
+  force: z.boolean().describe('Starts the run despite errors of the dry run.').default(false),
 });
+/** Removes `$schema`, which is for editors only, so that plans and histories do not contain it. */
+export function dropSchemaAddress<T extends { $schema?: string | undefined }>(input: T): T {
+  delete input.$schema; // zod built this object
+  return input;
+}
+
 /** Checks that the hosts share the GPUs equally. */
-export const checkHosts: z.core.CheckFn<{ gpus: number; hosts?: string[] | undefined }> = ({ value, issues }) => {
-  const { gpus, hosts = [] } = value;
+function requireEqualShares(
+  { gpus, hosts = [] }: { gpus: number; hosts?: string[] | undefined },
+  context: z.core.$RefinementCtx,
+): void {
   if (hosts.length === 0 || gpus % hosts.length === 0) return;
   const message = `expected all GPUs together to be a multiple of the ${hosts.length} hosts, got ${gpus}`;
-  issues.push({ code: 'custom', path: ['gpus'], message, input: gpus });
-};
+  context.addIssue({ code: 'custom', path: ['gpus'], message, input: gpus });
+}
+
+/** Rule of every schema that contains `gpus` and `hosts`, as arguments of `superRefine`. */
+export const equalShares = [
+  requireEqualShares,
+  onceValid(z.object(RunFields.pick({ gpus: true, hosts: true }).shape)),
+] as const;
 
 /** A run input; its `data` becomes `dataset` and an entry of `catalog`, so parsing twice changes nothing. */
-export const RunInput = RunFields.check(checkHosts)
-  .check(checkData)
+export const RunInput = RunFields.superRefine(...equalShares)
+  .superRefine(...namedOnce)
+  .overwrite(dropSchemaAddress)
   .transform((fields) => resolveData(fields, fields.name));
 export type RunInput = z.infer<typeof RunInput>;

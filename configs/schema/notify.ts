@@ -14,11 +14,12 @@ export type NotifyEvent = z.infer<typeof NotifyEvent>;
 
 /** An address by its name in the environment of the control worker, so inputs and histories contain no secrets. */
 export const NotifyTarget = z.strictObject({
-  to: z.enum(['webhook', 'slack', 'smtp']),
-  /** `OPS` refers to EVERSWIN_NOTIFY_OPS_URL and related variables. */
-  ref: z.string().regex(/^[A-Z][A-Z0-9_]{0,30}$/, 'expected the name of EVERSWIN_NOTIFY_<NAME>_URL, such as OPS'),
-  /** Events to send; all by default. */
-  on: z.array(NotifyEvent).min(1).optional(),
+  to: z.enum(['webhook', 'slack', 'smtp']).describe('Kind of the target.'),
+  ref: z
+    .string()
+    .regex(/^[A-Z][A-Z0-9_]{0,30}$/, 'expected the name of EVERSWIN_NOTIFY_<NAME>_URL, such as OPS')
+    .describe('Name of the target: `OPS` refers to EVERSWIN_NOTIFY_OPS_URL and related variables of the worker.'),
+  on: z.array(NotifyEvent).min(1).describe('Events to send. Without it, all are sent.').optional(),
 });
 export type NotifyTarget = z.infer<typeof NotifyTarget>;
 

@@ -1,55 +1,90 @@
 /** Automatic retraining: input, detected changes and gate verdicts. */
 import { z } from 'zod';
-import { checkHosts, RunFields } from './input.ts';
+import { dropSchemaAddress, equalShares, RunFields } from './input.ts';
 import { Score, Sha256 } from './primitives.ts';
-import { checkData, resolveData } from './short-data.ts';
+import { namedOnce, resolveData } from './short-data.ts';
 import { Fingerprint, ModelName, VersionId } from './registry.ts';
 
-const points = (least: number, otherwise: number) => z.number().min(least).max(100).default(otherwise);
+const points = (least: number, otherwise: number, description: string) =>
+  z.number().min(least).max(100).meta({ description, unit: 'AP points' }).default(otherwise);
 
 /** Rules by which a candidate is compared with the champion, in AP points (hundredths). */
 export const GateRules = z.strictObject({
-  /** Required rise of box and mask AP. */
-  gain: points(-100, 0),
-  /** `equal` ignores a fall within the bootstrap interval of the test images. */
-  withinNoise: z.enum(['equal', 'worse']).default('equal'),
-  /** Permitted fall of the AP of small, medium and large objects, each. */
-  sizesMayFall: points(0, 1),
-  /** Permitted fall of the `count` classes that fall most. */
-  worstClasses: z.strictObject({ count: z.int().min(0).max(1000).default(5), mayFall: points(0, 10) }).prefault({}),
-  /** Maximum size of the weights; unlimited by default. */
-  weightsBytes: z.int().positive().optional(),
-  /** Maximum test time as a multiple of the champion's; unlimited by default. */
-  testSlower: z.number().positive().max(100).optional(),
+  gain: points(-100, 0, 'Required rise of box and mask AP.'),
+  withinNoise: z
+    .enum(['equal', 'worse'])
+    .describe('`equal` ignores a fall within the bootstrap interval of the test images.')
+    .default('equal'),
+  sizesMayFall: points(0, 1, 'Permitted fall of the AP of small, medium and large objects, each.'),
+  worstClasses: z
+    .strictObject({
+      count: z.int().min(0).max(1000).describe('Number of classes that are compared.').default(5),
+      mayFall: points(0, 10, 'Permitted fall of the AP of each of these classes.'),
+    })
+    .describe('Permitted fall of the classes that fall most.')
+    .prefault({}),
+  weightsBytes: z
+    .int()
+    .positive()
+    .meta({ description: 'Maximum size of the weights. Without it, the size is not limited.', unit: 'bytes' })
+    .optional(),
+  testSlower: z
+    .number()
+    .positive()
+    .max(100)
+    .describe("Maximum test time as a multiple of the champion's. Without it, the time is not limited.")
+    .optional(),
 });
 export type GateRules = z.infer<typeof GateRules>;
 
 /** Decision about a candidate that passed the gate: automatic, or by a person. */
 const PromotionMode = z.discriminatedUnion('by', [
-  z.strictObject({ by: z.literal('gate') }),
+  z.strictObject({ by: z.literal('gate').describe('Promotes every candidate that passes the gate.') }),
   z.strictObject({
-    by: z.literal('person'),
-    /** Hours to wait for an answer; afterwards `otherwise` applies. */
-    deadlineHours: z.number().positive().max(720).default(72),
-    remindAfterHours: z.number().positive().max(720).default(24),
-    otherwise: z.enum(['reject', 'promote']).default('reject'),
+    by: z.literal('person').describe('Asks a person about each candidate that passes the gate.'),
+    deadlineHours: z
+      .number()
+      .positive()
+      .max(720)
+      .meta({ description: 'Time to wait for an answer. Then `otherwise` applies.', unit: 'hours' })
+      .default(72),
+    remindAfterHours: z
+      .number()
+      .positive()
+      .max(720)
+      .meta({ description: 'Time until a reminder is sent.', unit: 'hours' })
+      .default(24),
+    otherwise: z.enum(['reject', 'promote']).describe('Decision without an answer.').default('reject'),
   }),
 ]);
 type PromotionMode = z.infer<typeof PromotionMode>;
 
 export const RetrainInput = z
   .strictObject({
-    version: z.literal(1),
-    model: ModelName,
-    /** Input of the training. Its name is derived from the model and the fingerprint. */
-    run: RunFields.omit({ name: true, version: true }).check(checkHosts).check(checkData),
-    /** `champion` starts from the current champion, if there is one. */
-    start: z.enum(['run', 'champion']).default('run'),
-    gate: GateRules.prefault({}),
-    promote: PromotionMode.prefault({ by: 'gate' }),
-    /** Seconds for which the data must stay unchanged before a training starts. */
-    settleSeconds: z.number().min(0).max(86_400).default(0),
+    $schema: RunFields.shape.$schema,
+    version: RunFields.shape.version,
+    model: ModelName.describe('Name of the model in the registry.'),
+    run: RunFields.omit({ $schema: true, name: true, version: true })
+      .superRefine(...equalShares)
+      .superRefine(...namedOnce)
+      .describe('Run input without `version` and `name`, which is derived from the model and its inputs.'),
+    start: z
+      .enum(['run', 'champion'])
+      .describe('`run` starts from the weights of `run`; `champion` from the current champion, if there is one.')
+      .default('run'),
+    gate: GateRules.describe('Rules by which a candidate is compared with the champion.').prefault({}),
+    promote: PromotionMode.describe('Who decides about a candidate that passed the gate.').prefault({ by: 'gate' }),
+    settleSeconds: z
+      .number()
+      .min(0)
+      .max(86_400)
+      .meta({
+        description: 'Time for which the data must stay unchanged before a training starts.',
+        unit: 'seconds',
+      })
+      .default(0),
   })
+  .overwrite(dropSchemaAddress)
   .transform((fields) => ({ ...fields, run: resolveData(fields.run, fields.model) }));
 export type RetrainInput = z.infer<typeof RetrainInput>;
 

@@ -1,7 +1,7 @@
 /** Short form of a data set in a run file: `data` in place of `dataset` and an entry of `catalog`. */
 import { z } from 'zod';
 import type { Catalog } from './catalog.ts';
-import { safeName } from './primitives.ts';
+import { onceValid, safeName } from './primitives.ts';
 
 const Location = z.string().trim().min(1, 'expected a path or an address').max(4096);
 
@@ -31,10 +31,9 @@ interface DataFields {
 }
 
 /** Checks that an input names its data once and that each location of the short form is clear. */
-export const checkData: z.core.CheckFn<DataFields> = ({ value, issues }) => {
-  const { data, dataset, catalog } = value;
+function checkData({ data, dataset, catalog }: DataFields, context: z.core.$RefinementCtx): void {
   const refuse = (path: string[], input: unknown, message: string) =>
-    issues.push({ code: 'custom', path, input, message });
+    context.addIssue({ code: 'custom', path, input, message });
   if ((data === undefined) === (dataset === undefined))
     refuse(
       ['data'],
@@ -50,7 +49,19 @@ export const checkData: z.core.CheckFn<DataFields> = ({ value, issues }) => {
       const message = explainLocation(text, role);
       if (message !== null) refuse(['data', split, role], text, message);
     }
-};
+}
+
+/** Rule of every schema that contains `data` and `dataset`, as arguments of `superRefine`. */
+export const namedOnce = [
+  checkData,
+  onceValid(
+    z.object({
+      data: ShortData.optional(),
+      dataset: z.string().optional(),
+      catalog: z.object({ datasets: z.looseObject({}) }),
+    }),
+  ),
+] as const;
 
 /** Replaces `data` by `dataset` and an entry of `catalog`. @param name of the data set if `data` has none. */
 export function resolveData<T extends DataFields>(

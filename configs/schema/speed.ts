@@ -2,15 +2,22 @@
 import { z } from 'zod';
 
 export const SpeedSwitches = z.strictObject({
-  /** Computes window attention with torch's scaled_dot_product_attention. */
-  sdpaAttention: z.boolean().default(false),
-  /** Runs AdamW in one kernel for all parameters with equal settings. */
-  fusedAdamW: z.boolean().default(false),
-  /** Stores images and convolutions in the channels-last memory format, which tensor cores prefer. */
-  channelsLast: z.boolean().default(false),
-  /** Compiles attention and MLP of the Swin blocks with torch.compile. */
-  compileBackbone: z.boolean().default(false),
-  /** Validates in half precision; the final test keeps full precision. */
-  halfPrecisionValidation: z.boolean().default(false),
+  sdpaAttention: z
+    .boolean()
+    .describe("Computes window attention with torch's scaled_dot_product_attention.")
+    .default(false),
+  fusedAdamW: z.boolean().describe('Runs AdamW in one kernel for all parameters with equal settings.').default(false),
+  channelsLast: z
+    .boolean()
+    .describe('Stores images and convolutions in the channels-last memory format, which tensor cores prefer.')
+    .default(false),
+  compileBackbone: z
+    .boolean()
+    .describe('Compiles attention and MLP of the Swin blocks with torch.compile.')
+    .default(false),
+  halfPrecisionValidation: z
+    .boolean()
+    .describe('Validates in half precision; the final test keeps full precision.')
+    .default(false),
 });
 export type SpeedSwitches = z.infer<typeof SpeedSwitches>;

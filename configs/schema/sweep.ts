@@ -1,9 +1,9 @@
 /** Sweeps: several trainings that differ in a few settings. Workflow `compareRecipes`. */
 import { z } from 'zod';
 import { Comparison } from './comparison.ts';
-import { EpochCount, RunFields, RunInput, RunName } from './input.ts';
-import { checkData, resolveData } from './short-data.ts';
-import { Score, Sha256, safeName } from './primitives.ts';
+import { dropSchemaAddress, EpochCount, RunFields, RunInput, RunName } from './input.ts';
+import { onceValid, Score, Sha256, safeName } from './primitives.ts';
+import { namedOnce, resolveData } from './short-data.ts';
 
 /** Settings that a variant may change. The data set is not one of them, because its scores would not be comparable. */
 export const SweepChange = z
@@ -24,48 +24,89 @@ export const SweepChange = z
   .partial();
 export type SweepChange = z.infer<typeof SweepChange>;
 
-export const SweepVariant = z.strictObject({ name: safeName('the variant'), change: SweepChange.prefault({}) });
+export const SweepVariant = z.strictObject({
+  name: safeName('the variant').describe('Name of the variant. Its run is named `SWEEP-VARIANT`.'),
+  change: SweepChange.describe('Settings that differ from the base; a named setting is replaced completely.').prefault(
+    {},
+  ),
+});
 export type SweepVariant = z.infer<typeof SweepVariant>;
 
 /**
  * Stops a variant after its current epoch if, from `afterEpoch`, its validation box AP is more than `pointsBehind`
  * (hundredths) below the best one of the same epoch. A stopped variant is still tested.
  */
-export const EarlyStopRule = z.strictObject({ afterEpoch: EpochCount, pointsBehind: z.number().positive().max(100) });
+export const EarlyStopRule = z.strictObject({
+  afterEpoch: EpochCount.meta({ description: 'First epoch after which a variant may be stopped.', unit: 'epochs' }),
+  pointsBehind: z.number().positive().max(100).meta({
+    description: 'Stops a variant whose validation box AP is this far below the best one of the same epoch.',
+    unit: 'AP points',
+  }),
+});
 export type EarlyStopRule = z.infer<typeof EarlyStopRule>;
 
 /** Each validation adds to the history of the workflow, which Temporal ends at 51 200 events. */
 const mostEpochs = 6000;
 
+/** Parts of a sweep that its rules read. Other fields may be invalid. */
+const VariantNames = z.object({
+  name: z.string(),
+  base: z.looseObject({}),
+  variants: z.array(z.object({ name: z.string(), change: z.looseObject({}).optional() })),
+});
+
+/** Checks the names of the variants, their rules across fields, and the epochs of all. */
+function checkVariants(
+  { name, base, variants }: { name: string; base: object; variants: SweepVariant[] },
+  context: z.core.$RefinementCtx,
+): void {
+  const refuse = (place: number, message: string) =>
+    context.addIssue({ code: 'custom', path: ['variants', place, 'name'], message });
+  for (const [place, variant] of variants.entries()) {
+    const runId = variantRun(name, variant.name);
+    const hasValidNames = [name, variant.name].every((one) => RunName.safeParse(one).success);
+    if (hasValidNames && !RunName.safeParse(runId).success)
+      refuse(place, `expected the run's name ${runId} to be 1-63 characters long`);
+    for (const message of findRuleViolations({ ...base, ...variant.change })) refuse(place, message);
+    if (variants.findIndex((one) => one.name === variant.name) < place)
+      refuse(place, `expected each name once, got "${variant.name}" again`);
+  }
+  const epochs = variants
+    .map(({ change }) => EpochCount.safeParse({ ...base, ...change }.epochs).data ?? 0)
+    .reduce((sum, one) => sum + one, 0);
+  if (epochs > mostEpochs) {
+    const message = `expected at most ${mostEpochs} epochs in all, got ${epochs}`;
+    context.addIssue({ code: 'custom', path: ['variants'], message });
+  }
+}
+
+/** Returns the problems of rules across fields that a variant may change. Other problems are reported where they are. */
+function findRuleViolations(run: object): string[] {
+  const { error } = RunInput.safeParse({ ...run, name: 'checked' });
+  const isValidAlone = (field: PropertyKey | undefined) =>
+    Object.entries(SweepChange.shape).some(
+      ([name, schema]) => name === field && schema.safeParse(Reflect.get(run, name)).success,
+    );
+  return (error?.issues ?? [])
+    .filter(({ code, path: [field] }) => code === 'custom' && isValidAlone(field))
+    .map(({ message }) => message);
+}
+
 export const SweepInput = z
   .strictObject({
-    version: z.literal(1),
-    name: RunName,
-    base: RunFields.omit({ name: true }).check(checkData),
-    variants: z.array(SweepVariant).min(2).max(12),
-    earlyStop: EarlyStopRule.optional(),
+    $schema: RunFields.shape.$schema,
+    version: RunFields.shape.version,
+    name: RunName.describe('Name of the sweep.'),
+    base: RunFields.omit({ $schema: true, name: true })
+      .superRefine(...namedOnce)
+      .describe('Run input that all variants share, without `name`.'),
+    variants: z.array(SweepVariant).min(2).max(12).describe('Runs of the sweep.'),
+    earlyStop: EarlyStopRule.describe(
+      'Stops variants that are clearly worse. Without it, all run to their end.',
+    ).optional(),
   })
-  .superRefine(({ name, base, variants }, context) => {
-    const refuse = (place: number, message: string) =>
-      context.addIssue({ code: 'custom', path: ['variants', place, 'name'], message });
-    for (const [place, variant] of variants.entries()) {
-      const runId = variantRun(name, variant.name);
-      if (RunName.safeParse(variant.name).success && !RunName.safeParse(runId).success)
-        refuse(place, `expected the run's name ${runId} to be 1-63 characters long`);
-      const merged = RunInput.safeParse({ ...base, ...variant.change, name: 'checked' });
-      // Each field is already valid by itself; only rules across fields remain.
-      for (const { code, message } of merged.error?.issues ?? []) if (code === 'custom') refuse(place, message);
-      if (variants.findIndex((one) => one.name === variant.name) < place)
-        refuse(place, `expected each name once, got "${variant.name}" again`);
-    }
-    const epochs = variants.reduce((sum, { change }) => sum + (change.epochs ?? base.epochs), 0);
-    if (epochs > mostEpochs)
-      context.addIssue({
-        code: 'custom',
-        path: ['variants'],
-        message: `expected at most ${mostEpochs} epochs in all, got ${epochs}`,
-      });
-  })
+  .superRefine(checkVariants, onceValid(VariantNames))
+  .overwrite(dropSchemaAddress)
   .transform((fields) => ({ ...fields, base: resolveData(fields.base, fields.name) }));
 export type SweepInput = z.infer<typeof SweepInput>;
 

@@ -10,15 +10,12 @@ type Role = 'images' | 'annotations';
 /**
  * Returns the input with absolute paths in `data`; a folder ends in `/`. Leaves everything else to the schema.
  * @param raw content of a run, sweep or retraining file.
- * @throws Error that lists all paths that name something of the wrong kind. A path that does not exist here may exist
- * on the worker, so it is no error.
+ * @returns also the problems of paths that name something of the wrong kind. A path that does not exist here may exist
+ * on the worker, so it is no problem.
  */
-export async function resolveDataPaths(raw: unknown, file: string): Promise<unknown> {
+export async function resolveDataPaths(raw: unknown, file: string): Promise<{ input: unknown; problems: string[] }> {
   const problems: string[] = [];
-  const resolved = await resolveIn(raw, { folder: dirname(resolve(file)), problems });
-  if (problems.length > 0)
-    throw new Error(`${file}: the data cannot be used:\n${problems.map((one) => `- ${one}`).join('\n')}`);
-  return resolved;
+  return { input: await resolveIn(raw, { folder: dirname(resolve(file)), problems }), problems };
 }
 
 interface Context {

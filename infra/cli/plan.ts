@@ -3,16 +3,15 @@ import type { FindMissing } from '../../activities/preflight/check-inputs.ts';
 import { inspectMachine } from '../../activities/preflight/inspect-machine.ts';
 import { inspectPlan } from '../../activities/preflight/inspect-plan.ts';
 import { chooseDevice } from '../stack/device.ts';
-import { readRunInput } from '../../configs/parse-input.ts';
 import type { Check } from '../../configs/schema/index.ts';
 import { startingWeights } from '../../configs/schema/plan-weights.ts';
 import { createDependencies } from '../../workers/dependencies.ts';
 import { exitCodes } from '../terminal/program.ts';
-import { readInput } from './read-input.ts';
+import { readRunInput } from './read-input.ts';
 
 /** Checks the plan of a run and this machine. Downloads and starts nothing. */
 export async function plan(file: string, options: { device?: 'cpu' | 'cuda' | undefined }): Promise<void> {
-  const input = await readInput(readRunInput, file);
+  const input = await readRunInput(file);
   const device = options.device ?? chooseDevice();
   const place = { ...createDependencies(device), signal: new AbortController().signal };
   const { plan: planned } = await makePlan(place, input);

@@ -1,25 +1,90 @@
 import { readFile } from 'node:fs/promises';
+import { listRecipes } from '../../activities/plan/read-recipe.ts';
+import { findForeignHosts } from '../../activities/plan/transfer-policy.ts';
+import {
+  findUnknownInRetraining,
+  findUnknownInSweep,
+  findUnknownNames,
+  type KnownNames,
+  type NameProblem,
+} from '../../configs/check-names.ts';
+import {
+  inputRefusal,
+  parseRetrainInput,
+  parseRunInput,
+  parseSweepInput,
+  type Parsed,
+} from '../../configs/parse-input.ts';
+import { Catalog, type RetrainInput, type RunInput, type SweepInput } from '../../configs/schema/index.ts';
+import { projectFile } from '../../workers/env.ts';
 import { resolveDataPaths } from './data-paths.ts';
+import { explainReadError } from './explain-read-error.ts';
+import { requireKind, type InputKind } from './input-kind.ts';
+import { parseJson } from './parse-json.ts';
 
-type Read<T> = (path: string, text: Promise<string>) => Promise<T | string>;
-
-/**
- * Reads and parses the input file of a command. Paths of `data` are relative to the folder of the file.
- * @throws Error that names the file and lists all problems.
- */
-export async function readInput<T extends object>(read: Read<T>, path: string): Promise<T> {
-  const input = await read(path, readWithAbsolutePaths(path));
-  if (typeof input === 'string') throw new Error(input);
-  return input;
+/** Checks of an input, in the order in which they run. */
+interface InputChecks<T> {
+  kind: InputKind;
+  parse: (raw: unknown) => Parsed<T>;
+  findUnknown: (raw: unknown, known: KnownNames) => NameProblem[];
+  /** Returns the part with `catalog` and `transfers`. */
+  runOf: (input: T) => Pick<RunInput, 'catalog' | 'transfers'>;
 }
 
-async function readWithAbsolutePaths(path: string): Promise<string> {
-  const text = await readFile(path, 'utf8');
-  let raw: unknown;
+/**
+ * Reads the run input of a command, and checks everything that needs no worker. Paths of `data` are relative to the
+ * folder of the file.
+ * @throws Error that names the file and lists all problems.
+ */
+export const readRunInput = (file: string): Promise<RunInput> =>
+  readInput(file, { kind: 'run', parse: parseRunInput, findUnknown: findUnknownNames, runOf: (input) => input });
+
+/** Reads a sweep input in the same way. */
+export const readSweepInput = (file: string): Promise<SweepInput> =>
+  readInput(file, {
+    kind: 'sweep',
+    parse: parseSweepInput,
+    findUnknown: findUnknownInSweep,
+    runOf: ({ base }) => base,
+  });
+
+/** Reads a retraining input in the same way. */
+export const readRetrainInput = (file: string): Promise<RetrainInput> =>
+  readInput(file, {
+    kind: 'retrain',
+    parse: parseRetrainInput,
+    findUnknown: findUnknownInRetraining,
+    runOf: ({ run }) => run,
+  });
+
+async function readInput<T>(file: string, { kind, parse, findUnknown, runOf }: InputChecks<T>): Promise<T> {
+  const raw = parseJson(file, await readBytes(file));
+  requireKind(file, raw, kind);
+  const draft = parse(raw);
+  const paths = await resolveDataPaths(draft.ok ? raw : draft.corrected, file);
+  const parsed = parse(paths.input);
+  const known = await readKnownNames();
+  const foreign = parsed.ok ? findForeignHosts(known.catalog, runOf(parsed.input)) : undefined;
+  const problems = [
+    ...(draft.ok ? [] : draft.misspelled),
+    ...(parsed.ok ? [] : parsed.problems),
+    ...paths.problems,
+    ...findUnknown(paths.input, known).map(({ path, message }) => `${path}: ${message}`),
+    ...(foreign === undefined ? [] : [`catalog: ${foreign}`]),
+  ];
+  if (parsed.ok && problems.length === 0) return parsed.input;
+  throw new Error(`${inputRefusal(problems, file)}\ndocs/run-file.md describes all fields.`);
+}
+
+async function readBytes(file: string): Promise<Buffer> {
   try {
-    raw = JSON.parse(text);
-  } catch {
-    return text; // The parser explains the error.
+    return await readFile(file);
+  } catch (error) {
+    throw new Error(`Cannot read ${file}: ${await explainReadError(file, error)}`, { cause: error });
   }
-  return JSON.stringify(await resolveDataPaths(raw, path));
+}
+
+async function readKnownNames(): Promise<KnownNames> {
+  const catalog = Catalog.parse(JSON.parse(await readFile(projectFile('configs/catalog.json'), 'utf8')));
+  return { recipes: await listRecipes(projectFile('configs/mmdet')), catalog };
 }

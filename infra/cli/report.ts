@@ -5,7 +5,7 @@ import { ignoreMissing } from '../../activities/shared/files/ignore-missing.ts';
 import { writeFileAtomic } from '../../activities/shared/files/atomic-file.ts';
 import { renderHtml } from '../../activities/report/html.ts';
 import { renderMarkdown } from '../../activities/report/markdown.ts';
-import { explainReadError } from '../../configs/parse-input.ts';
+import { explainReadError } from './explain-read-error.ts';
 import { UsageError } from '../terminal/program.ts';
 import { Analysis, Report } from '../../configs/schema/index.ts';
 
@@ -38,7 +38,7 @@ async function readText(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (error) {
-    throw new Error(`Cannot read ${file}: ${explainReadError(error)}`, { cause: error });
+    throw new Error(`Cannot read ${file}: ${await explainReadError(file, error)}`, { cause: error });
   }
 }
 

@@ -1,11 +1,10 @@
 import { userInfo } from 'node:os';
-import { readRetrainInput } from '../../configs/parse-input.ts';
 import { followRetraining } from '../client/follow-retrain.ts';
 import { triggerRetraining } from '../client/trigger-retraining.ts';
 import { withClient } from '../client/with-client.ts';
 import { formatRunHints } from '../client/run-hints.ts';
 import { untilInterrupted } from '../terminal/wait-for-interrupt.ts';
-import { readInput } from './read-input.ts';
+import { readRetrainInput } from './read-input.ts';
 
 interface RetrainOptions {
   address?: string | undefined;
@@ -16,7 +15,7 @@ interface RetrainOptions {
 
 /** Checks whether a model needs retraining, retrains it if so, and follows the training in the terminal. */
 export async function retrain(file: string, { address, who, why, wait }: RetrainOptions): Promise<void> {
-  const input = await readInput(readRetrainInput, file);
+  const input = await readRetrainInput(file);
   await withClient(address, async (client, server) => {
     const handle = await triggerRetraining(client, input, { who: who ?? userInfo().username, why });
     const id = handle.workflowId;

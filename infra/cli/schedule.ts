@@ -1,11 +1,10 @@
 import type { Client } from '@temporalio/client';
 import { retrainId } from '../../configs/names.ts';
-import { readRetrainInput } from '../../configs/parse-input.ts';
 import { ModelName } from '../../configs/schema/index.ts';
 import { applySchedule, formatSchedule } from '../client/retrain-schedule.ts';
 import { withClient } from '../client/with-client.ts';
 import { UsageError } from '../terminal/program.ts';
-import { readInput } from './read-input.ts';
+import { readRetrainInput } from './read-input.ts';
 
 interface ApplyOptions {
   address?: string | undefined;
@@ -17,7 +16,7 @@ interface ApplyOptions {
 /** Creates or changes the retraining schedule of the model that a file describes. */
 export async function apply(file: string, { address, every, cron, timeZone }: ApplyOptions): Promise<void> {
   if (every !== undefined && cron !== undefined) throw new UsageError('Expected --every or --cron, got both.');
-  const input = await readInput(readRetrainInput, file);
+  const input = await readRetrainInput(file);
   await withClient(address, async (client) => {
     console.log(`${await applySchedule(client, input, { every, cron, timeZone })}: ${retrainId(input.model)}`);
     await show(client, input.model);

@@ -1,5 +1,4 @@
 import { evaluationId, evaluationRun, workflowId } from '../../configs/names.ts';
-import { readRunInput } from '../../configs/parse-input.ts';
 import { followRun } from '../client/follow-run.ts';
 import { startRun } from '../client/start-run.ts';
 import { withClient } from '../client/with-client.ts';
@@ -10,7 +9,7 @@ import { createLiveDisplay } from '../terminal/live-display.ts';
 import { printResult } from '../terminal/print-result.ts';
 import { untilInterrupted } from '../terminal/wait-for-interrupt.ts';
 import { workflowPage } from '../terminal/workflow-page.ts';
-import { readInput } from './read-input.ts';
+import { readRunInput } from './read-input.ts';
 
 interface StartOptions {
   address?: string | undefined;
@@ -25,7 +24,7 @@ interface StartOptions {
  */
 export async function start(file: string, options: StartOptions, { evaluate = false } = {}): Promise<void> {
   const { address, fresh = false, force = false, wait } = options;
-  const input = await readInput(readRunInput, file);
+  const input = await readRunInput(file);
   const request = { ...input, fresh: input.fresh || fresh, force: input.force || force };
   const id = evaluate ? evaluationId(input.name) : workflowId(input.name);
   await withClient(address, async (client, server) => {

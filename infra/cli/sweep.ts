@@ -1,5 +1,4 @@
 import { compareId, taskQueues, workflowTypes } from '../../configs/names.ts';
-import { readSweepInput } from '../../configs/parse-input.ts';
 import { homeFolders } from '../../configs/paths.ts';
 import type { compareRecipes } from '../../workflows/index.ts';
 import { followSweep } from '../client/follow-sweep.ts';
@@ -7,11 +6,11 @@ import { withClient } from '../client/with-client.ts';
 import { defaultHome } from '../stack/stack-options.ts';
 import { formatRunHints } from '../client/run-hints.ts';
 import { untilInterrupted } from '../terminal/wait-for-interrupt.ts';
-import { readInput } from './read-input.ts';
+import { readSweepInput } from './read-input.ts';
 
 /** Starts the sweep of a file, or joins the running one, and follows it in the terminal. */
 export async function sweep(file: string, options: { address?: string | undefined; wait: boolean }): Promise<void> {
-  const input = await readInput(readSweepInput, file);
+  const input = await readSweepInput(file);
   const id = compareId(input.name);
   await withClient(options.address, async (client, server) => {
     const handle = await client.workflow.start<typeof compareRecipes>(workflowTypes.compareRecipes, {

@@ -3,19 +3,32 @@ import { format } from 'prettier';
 import { projectFile } from '../../workers/env.ts';
 import { contract, toJsonSchema } from './contract.ts';
 import { fillFieldTables } from './field-tables.ts';
+import { fillInputTables, inputs, toInputSchema } from './input-schemas.ts';
 
 export const contractFolder = projectFile('trainer/contract');
-const page = projectFile('docs/trainer-contract.md');
+const contractPage = projectFile('docs/trainer-contract.md');
+export const inputSchemaFolder = projectFile('configs/schema');
+const inputPage = projectFile('docs/run-file.md');
 /** Options of .prettierrc; prettier finds none for a text without a file. */
 const style = { printWidth: 120, singleQuote: true };
 
 /** Returns every generated file of the contract, by path: the schemas, and the page with its field tables. */
 export async function generateContract(): Promise<Map<string, string>> {
   const files = new Map<string, string>();
-  for (const [name, part] of Object.entries(contract)) {
-    const text = JSON.stringify(toJsonSchema(part), null, 2);
-    files.set(`${contractFolder}/${name}.schema.json`, await format(text, { ...style, parser: 'json' }));
-  }
-  files.set(page, await format(fillFieldTables(await readFile(page, 'utf8')), { ...style, parser: 'markdown' }));
+  for (const [name, part] of Object.entries(contract))
+    files.set(`${contractFolder}/${name}.schema.json`, await formatJson(toJsonSchema(part)));
+  files.set(contractPage, await formatPage(fillFieldTables(await readFile(contractPage, 'utf8'))));
   return files;
 }
+
+/** Returns every generated file for the inputs, by path: the schemas for editors, and the page with the fields. */
+export async function generateInputFiles(): Promise<Map<string, string>> {
+  const files = new Map<string, string>();
+  for (const [name, input] of Object.entries(inputs))
+    files.set(`${inputSchemaFolder}/${name}.schema.json`, await formatJson(toInputSchema(input)));
+  files.set(inputPage, await formatPage(fillInputTables(await readFile(inputPage, 'utf8'))));
+  return files;
+}
+
+const formatJson = (schema: object) => format(JSON.stringify(schema, null, 2), { ...style, parser: 'json' });
+const formatPage = (text: string) => format(text, { ...style, parser: 'markdown' });

@@ -4,9 +4,8 @@ import { tmpdir } from 'node:os';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { z } from 'zod';
 import { CodedError } from '../../activities/shared/errors/coded-error.ts';
-import { readRunInput } from '../../configs/parse-input.ts';
 import { RunInput } from '../../configs/schema/index.ts';
-import { readInput } from '../../infra/cli/read-input.ts';
+import { readRunInput } from '../../infra/cli/read-input.ts';
 import { createPreparation, drawMiniCoco, readRunFile } from '../helpers/preparation.ts';
 
 let folder: string;
@@ -59,7 +58,7 @@ test('the short form of a run file gives the same data, from paths relative to t
   const file = `${folder}/run.json`;
   const run = { ...rest, catalog: { weights: catalog.weights }, data: { train: split('train'), val: split('val') } };
   await writeFile(file, JSON.stringify(run));
-  const short = await readInput(readRunInput, file);
+  const short = await readRunInput(file);
   const { dataset: prepared, plan } = await preparation.prepare(short);
   expect([prepared, dataset]).toMatchObject([{ images: 120, classes: 3 }, 'parts-on-a-line']);
   expect(plan.dataset).toMatchObject({ id: 'own-data', train: { images: 'train-images' } });
