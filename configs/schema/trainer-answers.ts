@@ -145,6 +145,38 @@ export const PackedFolder = z.discriminatedUnion('ok', [
 ]);
 export type PackedFolder = z.infer<typeof PackedFolder>;
 
+const ImportedSplit = z.object({
+  images: z.string().describe('Folder or zip file of the images, as in `data` of a run file.'),
+  annotations: z.string().describe('Annotations, as in `data` of a run file.'),
+  imageCount: z.int().describe('Number of images.'),
+  objectCount: z.int().describe('Number of objects.'),
+  label: z.string().describe('Where the annotations came from, for people.'),
+});
+type ImportedSplit = z.infer<typeof ImportedSplit>;
+
+/** Answer of `import-dataset`. */
+export const ImportedDataset = z.discriminatedUnion('ok', [
+  z
+    .object({
+      v: version,
+      ok: z.literal(true),
+      problems: problems.max(0),
+      warnings,
+      format: z.string().describe('Format that was recognized.'),
+      notes: z.array(z.string()).describe('What was decided, changed or left out.'),
+      splits: z.object({ train: ImportedSplit, val: ImportedSplit }).describe('Images and annotations to train on.'),
+      classes: z
+        .array(z.object({ name: z.string(), train: z.int(), val: z.int() }))
+        .describe('Objects of each class in each split.'),
+      preview: z.string().describe('Picture of some images with their masks.'),
+    })
+    .describe('The data set can be trained on.'),
+  z
+    .object({ v: version, ok: z.literal(false), problems, warnings })
+    .describe('Nothing was recognized, or the data cannot be used.'),
+]);
+export type ImportedDataset = z.infer<typeof ImportedDataset>;
+
 /** Answer of `machine`. */
 export const TrainerFacts = z.object({
   v: version,

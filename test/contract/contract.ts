@@ -22,6 +22,7 @@ export const contract: Record<string, ContractPart> = {
   bootstrap: { schema: schemas.Bootstrap, title: 'bootstrap.json' },
   'dataset-spec': { schema: schemas.DatasetSpec, title: 'Input of prepare-dataset' },
   'prepare-dataset': { schema: schemas.PreparedDataset, title: 'Answer of prepare-dataset' },
+  'import-dataset': { schema: schemas.ImportedDataset, title: 'Answer of import-dataset' },
   'pack-folder': { schema: schemas.PackedFolder, title: 'Answer of pack-folder' },
   'convert-weights': { schema: schemas.ConvertedWeights, title: 'Answer of convert-weights' },
   'detector-spec': { schema: schemas.DetectorSpec, title: 'Input of export-detector' },

@@ -11,6 +11,7 @@ Packages, each importing only those below it (tests/test_layout.py checks that t
     checkpoints  files, intervals and retention of checkpoints
     gpu          GPU leases and the queue for them
     metrics      COCO scores
+    importing    recognizes and splits data sets that other programs exported
     data         checks, preparation and reading of data sets
     demo         the data set and weights of the demo
     job          plan, control, progress, heartbeats and outcome of a job

@@ -17,6 +17,7 @@ COMMANDS = {
     "gpu-check": "benchmark.gpu_check",
     "gpu-check-rank": "benchmark.gpu_check_rank",
     "pack-folder": "data.pack_folder",
+    "import-dataset": "importing.import_dataset",
     "mini-coco": "demo.mini_coco",
 }
 # Commands that torchrun starts once per rank.

@@ -28,6 +28,11 @@ export function parseCount(text: string): number {
   throw new InvalidArgumentError('Expected a whole number, 1 or more.');
 }
 
+/** Parses a whole number, 0 or more. */
+export function parseSeed(text: string): number {
+  return text === '0' ? 0 : parseCount(text);
+}
+
 /** Parses a number, 0 or more. */
 export function parseNonNegative(text: string): number {
   const number = Number(text);

@@ -1,9 +1,38 @@
-import type { Command } from '@commander-js/extra-typings';
-import { addressOption, deviceOption, examples, noWaitOption } from './options.ts';
+import { Option, type Command } from '@commander-js/extra-typings';
+import { addressOption, deviceOption, examples, noWaitOption, parseSeed } from './options.ts';
 
 /** Adds the commands that start trainings and tests. */
 export function addRunCommands(program: Command): void {
   program.commandsGroup('Train and test:');
+  program
+    .command('import')
+    .summary('turn an exported data set into a run file')
+    .description(
+      'Recognizes a data set that another program exported: COCO (CVAT, Roboflow, Label Studio, FiftyOne, …), YOLO or Pascal VOC, as a folder or zip file. Shows what it holds, splits it into train and val if needed, and writes a run file. Images stay where they are.',
+    )
+    .argument('<path>', 'folder, zip file, or JSON file in COCO format')
+    .option('--name <name>', 'name of the run (default: from the path)')
+    .option('--val <share|path>', 'share of the images for validation, or other data (default: 0.2)')
+    .option('--group-by <rule>', 'keep together: folder, prefix, or the match of a regular expression', 'none')
+    .option('--seed <number>', 'another seed gives another split', parseSeed, 0)
+    .option('--annotations <file>', 'annotations to use, if there are several')
+    .option('--images <path>', 'folder or zip file of the images, if it is elsewhere')
+    .addOption(
+      new Option('--masks <source>', 'use boxes as masks if objects have no outline').choices(['from-boxes'] as const),
+    )
+    .option('--out <file>', 'run file to write (default: NAME.json)')
+    .option('--copy', 'copy images and annotations next to the run file')
+    .option('--force', 'replace files of an earlier import')
+    .addOption(deviceOption())
+    .addHelpText(
+      'after',
+      examples(
+        'everswin import cvat-export.zip',
+        'everswin import dataset/ --name parts --val 0.1 --group-by folder',
+        'everswin import train.zip --val valid.zip',
+      ),
+    )
+    .action(async (path, options) => (await import('../import.ts')).importDataset(path, options));
   program
     .command('plan')
     .summary('check a run and this machine; start nothing')

@@ -1,0 +1,124 @@
+"""Finds annotations in COCO format among the files of a source, by their content, and repairs what is plain."""
+
+import json
+from typing import Any
+
+from everswin_trainer.importing.match_images import ImageFiles
+from everswin_trainer.importing.part import Part, find_role
+from everswin_trainer.importing.source import CannotImport, Source
+
+# What other JSON files are, by a key at their top level.
+FOREIGN = {
+    "shapes": "labelme: convert it with labelme2coco",
+    "_via_img_metadata": "VGG Image Annotator: export it as COCO",
+    "datasetItems": "Datumaro: export it as coco_instances",
+    "items": "Datumaro: export it as coco_instances",
+}
+
+
+def find_coco(source: Source) -> list[Part]:
+    """Returns every file in COCO format that lists images and classes, without images matched."""
+    parts = []
+    for name in source.names:
+        if name.lower().endswith(".json") and (document := read_coco(source.read(name))) is not None:
+            parts.append(Part(find_role(name), name, document, source, name, annotation_source=source))
+    return parts
+
+
+def read_coco(content: bytes) -> dict[str, Any] | None:
+    """Returns a document in COCO format, or None for any other content."""
+    # A data set may hold a JSON file for every image; parsing all of them would take minutes.
+    if not all(key in content for key in (b'"images"', b'"categories"')) and not _is_wide(content):
+        return None
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(document, dict) or not isinstance(document.get("images"), list):
+        return None
+    if not isinstance(document.get("categories"), list) or not isinstance(document.get("annotations", []), list):
+        return None
+    if any("segments_info" in one for one in document.get("annotations", [])[:1] if isinstance(one, dict)):
+        return None
+    document.setdefault("annotations", [])
+    return document
+
+
+def _is_wide(content: bytes) -> bool:
+    """Returns whether the text is in UTF-16 or UTF-32."""
+    return b"\0" in content[:4] or content[:2] in (b"\xff\xfe", b"\xfe\xff")
+
+
+def explain_foreign(source: Source) -> str:
+    """Returns a sentence about files of formats that are recognized but not read; "" for none."""
+    for name in source.names:
+        lower = name.lower()
+        if lower.endswith(".json"):
+            found = _foreign_json(source.read(name))
+        elif lower.endswith(".xml"):
+            head = source.read(name)[:2000]
+            found = "CVAT for images: export it again as COCO 1.0" if b"<annotations>" in head else ""
+        elif lower.endswith((".tfrecord", ".record")):
+            found = "TFRecord: export it again in COCO format"
+        else:
+            found = "an archive: unpack it" if lower.endswith((".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")) else ""
+        if found:
+            return f" {name} is {found}."
+    return ""
+
+
+def _foreign_json(content: bytes) -> str:
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        return f"not valid JSON: {error}"
+    if isinstance(document, list) and document and isinstance(document[0], dict):
+        return "a task list of Label Studio: export it again as COCO" if "data" in document[0] else ""
+    if not isinstance(document, dict):
+        return ""
+    if "images" in document and "annotations" in document:
+        return 'like COCO, but has no list "categories": export it with its classes, as instances'
+    return next((text for key, text in FOREIGN.items() if key in document), "")
+
+
+def match_part(part: Part, files: ImageFiles) -> None:
+    """Finds the images of a part. Lists those without a file, which are left out.
+
+    Raises CannotImport if more than a tenth of them have none.
+    """
+    document = part.document
+    images = [one for one in document["images"] if isinstance(one, dict) and isinstance(one.get("file_name"), str)]
+    listed = [one["file_name"] for one in images]
+    part.match = files.match(listed, part.annotations or part.label)
+    missing = set(part.match.missing)
+    if len(missing) * 10 > len(set(listed)) or (listed and not part.match.found):
+        examples = ", ".join(sorted(missing)[:3])
+        raise CannotImport(
+            f"{part.label} lists {len(listed)} images, and {len(missing)} of them are not there ({examples}, …). "
+            "Export the data with their images, or name the folder of the images with --images."
+        )
+    if missing:
+        left = {one.get("id") for one in images if one["file_name"] in missing}
+        keep_images(part, lambda one: one.get("id") not in left)
+        noun = "image is" if len(missing) == 1 else "images are"
+        part.notes.append(f"{len(missing)} listed {noun} not there: {', '.join(sorted(missing)[:5])}")
+    if part.match.renamed:
+        part.changed = True
+        for one in document["images"]:
+            if isinstance(one, dict) and one.get("file_name") in part.match.found:
+                one["file_name"] = part.match.found[one["file_name"]]
+
+
+def keep_images(part: Part, keeps: Any) -> None:
+    """Removes all other images and their annotations."""
+    document = part.document
+    images = [one for one in document["images"] if keeps(one)]
+    kept = {str(one.get("id")) for one in images if isinstance(one, dict)}
+    part.document = {
+        **document,
+        "images": images,
+        "annotations": [
+            one for one in document["annotations"] if isinstance(one, dict) and str(one.get("image_id")) in kept
+        ],
+    }
+    part.changed = True

@@ -1,0 +1,143 @@
+"""Imports a data set that another program exported: finds annotations and images, splits, checks, and draws a preview.
+
+`python -m everswin_trainer import-dataset --source PATH --into FOLDER --out ANSWER` (docs/trainer-contract.md). Images
+stay where they are. FOLDER gets a picture, and the annotations of each split that differ from those of the export.
+"""
+
+import argparse
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from everswin_trainer.data.dataset_spec import SPLITS
+from everswin_trainer.importing.check_parts import check_parts
+from everswin_trainer.importing.find_parts import Request, find_parts
+from everswin_trainer.importing.part import Part
+from everswin_trainer.importing.preview import write_preview
+from everswin_trainer.importing.source import CannotImport
+from everswin_trainer.system.atomic_file import write_json
+
+PREVIEW = "preview.png"
+
+
+def main(argv: Sequence[str]) -> int:
+    """Writes the answer. Returns 0 whether the data are imported or refused, 1 after an OSError."""
+    parser = argparse.ArgumentParser(prog="everswin_trainer import-dataset")
+    parser.add_argument("--source", type=Path, required=True)
+    parser.add_argument("--into", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--annotations")
+    parser.add_argument("--images", type=Path)
+    parser.add_argument("--val", default=None)
+    parser.add_argument("--group-by", default="none")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--masks", choices=("from-boxes",))
+    arguments = parser.parse_args(argv)
+    request = Request(
+        source=arguments.source,
+        annotations=arguments.annotations,
+        images=arguments.images,
+        val=arguments.val,
+        group_by=arguments.group_by,
+        seed=arguments.seed,
+        masks=arguments.masks,
+    )
+    try:
+        answer = import_dataset(request, arguments.into.absolute())
+    except CannotImport as refusal:
+        answer = {"v": 1, "ok": False, "problems": [str(refusal)], "warnings": []}
+    except OSError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    write_json(arguments.out, answer)
+    return 0
+
+
+def import_dataset(request: Request, into: Path) -> dict[str, Any]:
+    """Returns the answer. Raises CannotImport and OSError; `into` exists only after a success."""
+    _require_replaceable(into)
+    found = find_parts(request, into)
+    partial = into.with_name(f".{into.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        for name, part in found.parts.items():
+            (partial / f"{name}.json").write_text(json.dumps(part.document, ensure_ascii=False))
+        checked = check_parts(found.parts, partial, request.masks)
+        if not checked["ok"]:
+            return {"v": 1, "ok": False, "problems": checked["problems"], "warnings": checked["warnings"]}
+        write_preview(list(found.parts.values()), partial / PREVIEW)
+        splits = {name: _split_answer(name, part, partial, into) for name, part in found.parts.items()}
+        shutil.rmtree(into, ignore_errors=True)
+        partial.rename(into)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return {
+        "v": 1,
+        "ok": True,
+        "problems": [],
+        "warnings": [*checked["warnings"], *_class_warnings(found.parts)],
+        "format": found.format,
+        "notes": found.notes,
+        "splits": splits,
+        "classes": _count_classes(found.parts),
+        "preview": str(into / PREVIEW),
+    }
+
+
+def _require_replaceable(into: Path) -> None:
+    """Raises CannotImport if `into` holds anything that an import does not write."""
+    known = {PREVIEW, *(f"{name}.json" for name in SPLITS)}
+    others = sorted({one.name for one in into.iterdir()} - known) if into.is_dir() else []
+    if others:
+        raise CannotImport(
+            f"{into} holds files that an import does not write: {', '.join(others[:5])}. Choose another --out."
+        )
+
+
+def _split_answer(name: str, part: Part, written: Path, into: Path) -> dict[str, Any]:
+    """Describes a split. Removes its written annotations if the export already holds the same."""
+    archive, inside = part.source.place(part.match.root)
+    images = f"{archive}/{inside}" if archive.is_file() else f"{archive}/"
+    file = f"{name}.json"
+    if part.changed or part.annotations is None:
+        annotations = str(into / file)
+    else:
+        (written / file).unlink()
+        holder = part.annotation_source or part.source
+        annotations = "/".join(filter(None, map(str, holder.place(part.annotations))))
+    return {
+        "images": images.rstrip("/") if archive.is_file() else images,
+        "annotations": annotations,
+        "imageCount": len(part.document["images"]),
+        "objectCount": len(part.document["annotations"]),
+        "label": part.label,
+    }
+
+
+def _count_classes(parts: dict[str, Part]) -> list[dict[str, Any]]:
+    counts = {name: {key: 0 for key, _ in part.classes} for name, part in parts.items()}
+    for name, part in parts.items():
+        for one in part.document["annotations"]:
+            key = one.get("category_id")
+            if key in counts[name]:
+                counts[name][key] += 1
+    return [
+        {"name": label, **{name: counts[name].get(key, 0) for name in SPLITS}} for key, label in parts["train"].classes
+    ]
+
+
+def _class_warnings(parts: dict[str, Part]) -> list[str]:
+    """Names classes that only one split has; those without any object are named by the check of the annotations."""
+    classes = _count_classes(parts)
+    only_train = [one["name"] for one in classes if one["train"] and not one["val"]]
+    only_val = [one["name"] for one in classes if one["val"] and not one["train"]]
+    lines = []
+    if only_train:
+        lines.append(f"val has no object of {', '.join(only_train[:8])}: their AP stays unknown")
+    if only_val:
+        lines.append(f"train has no object of {', '.join(only_val[:8])}: they cannot be learned")
+    return lines

@@ -1,0 +1,80 @@
+"""Draws some images of a data set with their masks, boxes and classes, as one picture."""
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from pycocotools import mask as coco_mask
+
+from everswin_trainer.importing.image_size import decode
+from everswin_trainer.importing.part import Part
+from everswin_trainer.system.atomic_file import write_atomic
+
+TILE, COLUMNS, ROWS = 400, 3, 2
+COLORS = ((60, 76, 231), (219, 152, 52), (96, 174, 39), (18, 156, 243), (182, 89, 155), (156, 188, 26))
+
+
+def write_preview(parts: list[Part], path: Path) -> None:
+    """Draws images with objects, those that show many classes first. Raises CannotImport for an unreadable image."""
+    chosen = [(part, image, objects) for part in parts for image, objects in _examples(part)]
+    tiles = [_draw(part, image, objects) for part, image, objects in chosen[: COLUMNS * ROWS]]
+    blank = np.full((TILE, TILE, 3), 255, np.uint8)
+    tiles += [blank] * (-len(tiles) % COLUMNS)
+    rows = [np.hstack(tiles[at : at + COLUMNS]) for at in range(0, len(tiles), COLUMNS)]
+    done, content = cv2.imencode(".png", np.vstack(rows or [blank]))
+    assert done
+    with write_atomic(path) as stream:
+        stream.write(content.tobytes())
+
+
+def _examples(part: Part) -> list[tuple[dict[str, Any], list[dict[str, Any]]]]:
+    """Returns images of a part with their objects. Each next image has the most classes that none before has."""
+    objects: dict[str, list[dict[str, Any]]] = {}
+    for one in part.document["annotations"]:
+        objects.setdefault(str(one.get("image_id")), []).append(one)
+    images = [one for one in part.document["images"] if str(one.get("id")) in objects][:2000]
+    seen: set[Any] = set()
+    chosen = []
+    while images and len(chosen) < COLUMNS * ROWS // 2:
+        best = max(images, key=lambda one: len({a.get("category_id") for a in objects[str(one["id"])]} - seen))
+        images.remove(best)
+        seen |= {one.get("category_id") for one in objects[str(best["id"])]}
+        chosen.append((best, objects[str(best["id"])]))
+    return chosen
+
+
+def _draw(part: Part, image: dict[str, Any], objects: list[dict[str, Any]]) -> np.ndarray:
+    name = image["file_name"]
+    pixels = decode(part.source, f"{part.match.root}/{name}" if part.match.root else name)
+    height, width = pixels.shape[:2]
+    scale = TILE / max(height, width)
+    pixels = cv2.resize(pixels, (max(1, round(width * scale)), max(1, round(height * scale))))
+    names = dict(part.classes)
+    order = {key: number for number, key in enumerate(names)}
+    for one in objects:
+        color = COLORS[order.get(one.get("category_id"), 0) % len(COLORS)]
+        _draw_mask(pixels, one.get("segmentation"), scale, color)
+        x, y, w, h = (round(float(value) * scale) for value in one["bbox"])
+        cv2.rectangle(pixels, (x, y), (x + w, y + h), color, 1)
+        label = str(names.get(one.get("category_id"), "?")).encode("ascii", "replace").decode()
+        cv2.putText(pixels, label, (x + 2, max(y - 4, 12)), cv2.FONT_HERSHEY_SIMPLEX, 0.45, color, 1, cv2.LINE_AA)
+    tile = np.full((TILE, TILE, 3), 255, np.uint8)
+    tile[: pixels.shape[0], : pixels.shape[1]] = pixels
+    return tile
+
+
+def _draw_mask(pixels: np.ndarray, segmentation: Any, scale: float, color: tuple[int, int, int]) -> None:
+    layer = pixels.copy()
+    if isinstance(segmentation, list):
+        outlines = [np.array(one, np.float32).reshape(-1, 2) * scale for one in segmentation if len(one) >= 6]
+        if not outlines:
+            return
+        cv2.fillPoly(layer, [np.round(one).astype(np.int32) for one in outlines], color)
+    elif isinstance(segmentation, dict):
+        encoded = segmentation
+        if isinstance(segmentation["counts"], list):
+            encoded = coco_mask.frPyObjects(segmentation, *segmentation["size"])
+        mask = cv2.resize(coco_mask.decode(encoded), pixels.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+        layer[mask > 0] = color
+    cv2.addWeighted(layer, 0.45, pixels, 0.55, 0, dst=pixels)
