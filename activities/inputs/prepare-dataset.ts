@@ -35,11 +35,12 @@ export async function prepareDataset(plan: RunPlan, context: PreparationContext)
   const stored = archives.map(({ file, sha256, bytes }) => ({ file, sha256, bytes }));
   const known = dataset.archives.map((archive, index) => ({ ...archive, ...stored[index] }));
   const key = datasetKey({ ...dataset, archives: known });
-  const { train, val, classes, extractImages } = dataset;
+  const { train, val, classes, extractImages, skipBadImages } = dataset;
   const fields = {
     ...Object.fromEntries(stored.map(({ file, sha256 }) => [file, sha256])),
     splits: JSON.stringify({ train, val, classes }),
     'images as files': String(extractImages),
+    'images left out': JSON.stringify(skipBadImages ?? 0),
     'trainer code': versions.trainerCode,
     'tools (trainer lock)': versions.trainerLock,
   };
@@ -82,7 +83,7 @@ async function prepare(
       const archive = dataset.archives[index];
       return [archive?.file ?? '', { path, sha256, bytes, files: archive?.files ?? null }] as const;
     });
-    const { train, val, classes, extractImages: extract } = dataset;
+    const { train, val, classes, extractImages: extract, skipBadImages } = dataset;
     const content: DatasetSpec = {
       v: 1,
       contentKey: key,
@@ -90,6 +91,7 @@ async function prepare(
       splits: { train, val },
       classes,
       extract,
+      skipBadImages,
     };
     await writeFile(spec, JSON.stringify(content));
     onProgress({ what: `checking ${dataset.id}` });

@@ -36,8 +36,17 @@ export async function makePlan(
   const { output: recipe, outcome } = await readRecipe(dependencies, input);
   const { name, gpus, batchPerGpu, seed, loaderWorkers, logEverySteps, checkpoint, recovery } = input;
   const { archives, train, val, classes } = entry;
-  const { extractImages, speed } = input;
-  const dataset = { id: input.dataset, contentKey: datasetKey(entry), archives, train, val, classes, extractImages };
+  const { extractImages, skipBadImages, speed } = input;
+  const dataset = {
+    id: input.dataset,
+    contentKey: datasetKey({ ...entry, skipBadImages }),
+    archives,
+    train,
+    val,
+    classes,
+    extractImages,
+    skipBadImages,
+  };
   const runId = purpose === 'evaluation' ? evaluationRun(name) : name;
   const plan = {
     v: 1 as const,

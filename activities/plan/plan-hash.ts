@@ -3,11 +3,15 @@ import { startingWeights } from '../../configs/schema/plan-weights.ts';
 import { contentKey } from '../shared/steps/content-key.ts';
 import { weightSwitches } from '../shared/run/speed-switches.ts';
 
-/** Hashes the files and their roles. Origin and layout do not matter. */
-export const datasetKey = ({ archives, train, val }: Pick<RunPlan['dataset'], 'archives' | 'train' | 'val'>): string =>
+type DatasetContent = Pick<RunPlan['dataset'], 'archives' | 'train' | 'val' | 'skipBadImages'>;
+
+/** Hashes the files, their roles and the images to leave out. Origin and layout do not matter. */
+export const datasetKey = ({ archives, train, val, skipBadImages }: DatasetContent): string =>
   contentKey({
     archives: archives.map(({ file, sha256 }) => ({ file, sha256 })),
     splits: [train, val].map(({ images, annotations }) => ({ images, annotations })),
+    // JSON omits undefined, so that the hashes of earlier versions remain valid.
+    skipBadImages,
   });
 
 /** Hashes exactly the fields that determine the final weights. */

@@ -140,6 +140,13 @@ const ArtifactPolicy = z.strictObject({
 });
 type ArtifactPolicy = z.infer<typeof ArtifactPolicy>;
 
+/** Images of a data set to leave out: at most this many unusable ones, or these by file name. */
+export const SkipBadImages = z.union([
+  z.int().min(1).max(1000),
+  z.array(z.string().min(1).max(1024)).min(1).max(1000),
+]);
+export type SkipBadImages = z.infer<typeof SkipBadImages>;
+
 export const HostName = safeName('a host');
 
 /** Fields of `RunInput`, for schemas that contain some of them. */
@@ -198,6 +205,9 @@ export const RunFields = z.strictObject({
     .boolean()
     .describe('Extracts the images as files. By default, training reads them from the archive.')
     .default(false),
+  skipBadImages: SkipBadImages.describe(
+    'Leaves out images that training cannot use: at most this many in both splits, or those with these `file_name`s. Without it, each of them ends the run.',
+  ).optional(),
   transfers: TransferPolicy.describe('Limits of downloads.').prefault({}),
   artifacts: ArtifactPolicy.describe('Store of checkpoints, results and reports.').prefault({}),
   notify: NotifyPolicy.describe('Targets of notifications.').optional(),

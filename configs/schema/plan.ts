@@ -1,7 +1,7 @@
 /** The plan of a run, as recorded in the history, and the prepared inputs. */
 import { z } from 'zod';
 import { CatalogArchive, CatalogFile, DatasetSplit } from './catalog.ts';
-import { CheckpointPolicy, RecoveryPolicy, RunInput, RunName } from './input.ts';
+import { CheckpointPolicy, RecoveryPolicy, RunInput, RunName, SkipBadImages } from './input.ts';
 import { ReferenceResult } from './metrics.ts';
 import { Sha256 } from './primitives.ts';
 import { SpeedSwitches } from './speed.ts';
@@ -52,6 +52,8 @@ export const RunPlan = z.object({
     val: DatasetSplit,
     classes: z.int().nullable(),
     extractImages: z.boolean(),
+    /** Absent in plans of earlier versions. */
+    skipBadImages: SkipBadImages.optional(),
   }),
   weights: z.union([z.object({ backbone: PlannedWeights }), z.object({ detector: PlannedWeights })]),
   /** Epochs to train; 0 for an evaluation. */

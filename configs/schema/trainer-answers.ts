@@ -1,6 +1,7 @@
 /** Inputs and answers of the trainer's commands: the JSON files that `--spec` and `--out` name. */
 import { z } from 'zod';
 import { DatasetSplit } from './catalog.ts';
+import { SkipBadImages } from './input.ts';
 import { RecipeSettings, RecipeSummary } from './plan.ts';
 import { Sha256 } from './primitives.ts';
 
@@ -85,6 +86,9 @@ export const DatasetSpec = z.object({
     .describe('`images` and `annotations` are `NAME` or `NAME/path inside`; `counts` is null when unpublished.'),
   classes: z.int().nullable().describe('Number of classes that the annotations must have; null for any.'),
   extract: z.boolean().describe('Extracts the images as files.'),
+  skipBadImages: SkipBadImages.optional().describe(
+    'Leaves out images that training cannot use: at most this many, or those with these `file_name`s.',
+  ),
   decode: z
     .union([z.int(), z.literal('all')])
     .optional()

@@ -35,6 +35,7 @@ class DatasetSpec:
     """A data set. `decode` is the number of images to decode, or None for all.
 
     `masks_from_boxes` uses the box of an object without outline as its mask.
+    `skip` limits the number of unusable images that are left out, or names images to leave out.
     """
 
     content_key: str
@@ -44,6 +45,7 @@ class DatasetSpec:
     extract: bool
     decode: int | None
     masks_from_boxes: bool
+    skip: int | frozenset[str]
 
     @classmethod
     def load(cls, path: Path) -> "DatasetSpec":
@@ -56,6 +58,7 @@ class DatasetSpec:
             }
             splits = {name: _split(raw["splits"][name], archives) for name in SPLITS}
             decode = raw.get("decode", DECODED_IMAGES)
+            skip = raw.get("skipBadImages", 0)
             return cls(
                 content_key=raw["contentKey"],
                 archives=archives,
@@ -64,6 +67,7 @@ class DatasetSpec:
                 extract=raw["extract"],
                 decode=None if decode == "all" else int(decode),
                 masks_from_boxes=raw.get("masks") == "from-boxes",
+                skip=skip if isinstance(skip, int) else frozenset(skip),
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"expected {path} to be the description of a data set, got: {error!r}") from error

@@ -30,6 +30,9 @@ STDERR, MAX_MESSAGE_BYTES = 2, 64 << 10
 PREMATURE_END = b"premature end"
 TRUNCATED = "is truncated: OpenCV cannot decode it"
 DAMAGED = "is damaged: OpenCV cannot decode it"
+EMPTY = "is empty"
+NOT_DECODABLE = "cannot be decoded"
+INCOMPLETE = (EMPTY, TRUNCATED, DAMAGED)
 
 
 class LoadedImage(NamedTuple):
@@ -46,7 +49,7 @@ def decode(content: bytes) -> LoadedImage | str:
     import cv2
 
     if not content:
-        return "is empty"
+        return EMPTY
     with tempfile.TemporaryFile() as messages, _stderr_in(messages.fileno()):
         image = _decode(content, cv2.IMREAD_COLOR)
         stored = _decode_as_stored(content)
@@ -69,7 +72,7 @@ def _explain(content: bytes) -> str:
         return f"is {kind}, which training cannot read"
     if content.startswith(START_OF_JPEG) or content.startswith(PNG_SIGNATURE):
         return TRUNCATED if not content.endswith((END_OF_JPEG, END_OF_PNG)) else DAMAGED
-    return "cannot be decoded"
+    return NOT_DECODABLE
 
 
 def _decode(content: bytes, flags: int) -> "numpy.ndarray | None":

@@ -31,9 +31,11 @@ from everswin_trainer.data.archive_scan import (
     read_annotations,
     scan,
 )
+from everswin_trainer.data.bad_images import Fault, decide, leave_out
 from everswin_trainer.data.check_annotations import Annotations
 from everswin_trainer.data.dataset import MANIFEST, file_digest, find_prepared, image_file
 from everswin_trainer.data.dataset_spec import SPLITS, DatasetSpec, SplitSpec
+from everswin_trainer.data.decode_image import INCOMPLETE, NOT_DECODABLE
 from everswin_trainer.data.findings import Findings
 from everswin_trainer.data.image_index import ImageLocation, write_index
 from everswin_trainer.data.name_matching import explain_missing
@@ -44,6 +46,15 @@ from everswin_trainer.system.disk_space import require_space
 
 # Large enough to amortize the overhead of a task, small enough that all workers finish at about the same time.
 TASK_BYTES, TASK_ENTRIES = 32 << 20, 1000
+CHECK_TURNED = (
+    "They fit if the labeling tool showed the image as photo viewers do. If it showed the image as the file stores it, "
+    "remove the orientation from the files (exiftool -Orientation= FILES)"
+)
+CHECK_IGNORED = (
+    "They fit if the labeling tool showed the image as the file stores it. If it showed the image as photo viewers do, "
+    "write the pixels in that orientation (magick mogrify -auto-orient FILES)"
+)
+REMOVE_ORIENTATION = "Remove the orientation from the files (exiftool -Orientation= FILES), and keep the annotations"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -133,6 +144,7 @@ class _Preparation:
         self._archives: dict[str, OpenArchive] = {}
         self._scanned: dict[str, dict[int, ScannedImage]] = {}
         self._splits: dict[str, _Split] = {}
+        self._missing: list[str] = []
         self._annotation_members: dict[str, int] = {}
         self._pool: ScanPool | None = None
 
@@ -147,8 +159,8 @@ class _Preparation:
         self._pool = ScanPool(self._archives)
         self._read_all(self._pool.executor)
         if self._splits.keys() == set(SPLITS):
-            for name in SPLITS:
-                self._match_images(name)
+            faults = {name: self._match_images(name) for name in SPLITS}
+            self._leave_out(faults)
             self._compare_splits()
         return not self.problems
 
@@ -247,13 +259,14 @@ class _Preparation:
         for one in damage.values():
             self.problems += one.lines()
 
-    def _match_images(self, name: str) -> None:
-        """Compares the annotations of each image with its file."""
+    def _match_images(self, name: str) -> list[Fault]:
+        """Compares the annotations of each image with its file, and returns why images cannot be used."""
         split = self._splits[name]
         archive, scanned = self._archives[split.spec.archive], self._scanned[split.spec.archive]
         prefix = f"{split.spec.folder}/" if split.spec.folder else ""
         numbers = {one.name: number for number, one in enumerate(archive.entries) if one.name.startswith(prefix)}
         problems, warnings = Findings(name), Findings(name)
+        faults: list[Fault] = []
         location = split.spec.archive + (f"/{split.spec.folder}" if prefix else "")
         shared = sum(one.archive == split.spec.archive for one in self._spec.splits.values()) > 1
         listed: set[int] = set()
@@ -261,14 +274,17 @@ class _Preparation:
         for file_name, width, height in split.annotations.images:
             number = numbers.get(prefix + file_name)
             if number is None:
-                problems.add(f"listed, but not in {location}", "image", quote(file_name))
+                faults.append(Fault(file_name, f"listed, but not in {location}", quote(file_name)))
                 missing.append(file_name)
             elif number in scanned:
                 listed.add(number)
                 split.images.append((archive.entries[number], scanned[number]))
-                _check_image(scanned[number], (width, height), quote(file_name), problems, warnings)
+                if fault := _find_fault(scanned[number], (width, height), file_name):
+                    faults.append(fault)
+                else:
+                    _warn_of_orientation(scanned[number], quote(file_name), warnings)
             elif file_name.endswith(NOT_IMAGE_SUFFIXES):
-                problems.add("is not an image", "image", quote(file_name))
+                faults.append(Fault(file_name, "is not an image", quote(file_name)))
         for file_name, number in numbers.items():
             if number not in listed and not _is_hidden(file_name) and not shared:
                 warnings.add(f"in {location}, but not listed", "file", quote(file_name))
@@ -280,8 +296,28 @@ class _Preparation:
                 for number, entry in enumerate(archive.entries)
                 if number not in listed and not entry.name.endswith(NOT_IMAGE_SUFFIXES) and not _is_hidden(entry.name)
             ]
-            self.problems += explain_missing(missing, free, split.spec.archive, split.spec.folder, name)
+            self._missing += explain_missing(missing, free, split.spec.archive, split.spec.folder, name)
         self.warnings += warnings.lines()
+        return faults
+
+    def _leave_out(self, faults: dict[str, list[Fault]]) -> None:
+        """Leaves out the images that the input allows to leave out; all other faults become problems."""
+        listed = {name: [image[0] for image in self._splits[name].annotations.images] for name in SPLITS}
+        decision = decide(faults, listed, self._spec.skip)
+        self.problems += decision.problems
+        self.warnings += decision.warnings
+        if decision.problems:
+            self.problems += self._missing
+            return
+        for name, split in self._splits.items():
+            names = decision.left_out[name]
+            if not names:
+                continue
+            prefix = f"{split.spec.folder}/" if split.spec.folder else ""
+            split.images = [pair for pair in split.images if pair[0].name.removeprefix(prefix) not in names]
+            split.annotations = leave_out(split.annotations, self._into / f"{name}.json", names)
+            if not split.annotations.annotated:
+                self.problems.append(f"{name}: no image with annotations remains: skipBadImages leaves out too many")
 
     def _check_counts(self, split: _Split, problems: Findings) -> None:
         listed = split.annotations
@@ -395,20 +431,35 @@ def _is_hidden(path: str) -> bool:
     return any(part.startswith(".") or part == "__MACOSX" for part in path.split("/"))
 
 
-def _check_image(
-    image: ScannedImage, expected: tuple[int, int], name: str, problems: Findings, warnings: Findings
-) -> None:
+def _find_fault(image: ScannedImage, expected: tuple[int, int], file_name: str) -> Fault | None:
+    """Returns why training cannot use an image whose annotations have the size `expected`."""
+    name = quote(file_name)
     if image.problem or image.size is None:
-        problems.add(image.problem or "cannot be decoded", "image", name)
-    elif image.size != expected:
-        turned = image.orientation == "turned" and image.stored_size == expected
+        problem = image.problem or NOT_DECODABLE
+        again = "Copy or download it again" if problem in INCOMPLETE else "Convert it to JPEG or PNG, or replace it"
+        return Fault(file_name, problem, name, again)
+    if image.size == expected:
+        return None
+    sizes = f"{name}: {_format_size(image.size)} instead of {_format_size(expected)}"
+    if image.orientation == "turned" and image.stored_size == expected:
         problem = "is rotated on loading (EXIF orientation), but annotated without rotation"
-        sizes = f"{name}: {_format_size(image.size)} instead of {_format_size(expected)}"
-        problems.add(problem if turned else "differs in size from its annotations", "image", sizes)
-    elif image.orientation == "turned" and image.size == image.stored_size:
-        warnings.add("is flipped or rotated on loading (EXIF orientation): check its annotations", "image", name)
+        return Fault(file_name, problem, sizes, REMOVE_ORIENTATION)
+    return Fault(
+        file_name,
+        "differs in size from its annotations",
+        sizes,
+        "Use the images that were annotated; boxes and masks do not fit a resized or cropped copy",
+    )
+
+
+def _warn_of_orientation(image: ScannedImage, name: str, warnings: Findings) -> None:
+    """Warns if the size does not tell whether the annotations belong to the image before or after a rotation."""
+    if image.orientation == "turned" and image.size == image.stored_size:
+        warnings.add(
+            "is flipped or rotated on loading (EXIF orientation): check its annotations", "image", name, CHECK_TURNED
+        )
     elif image.orientation == "ignored":
-        warnings.add("has an orientation that training ignores: check its annotations", "image", name)
+        warnings.add("has an orientation that training ignores: check its annotations", "image", name, CHECK_IGNORED)
 
 
 def _format_size(size: tuple[int, int]) -> str:

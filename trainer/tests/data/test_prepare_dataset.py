@@ -48,26 +48,28 @@ PROBLEMS: dict[str, tuple[Change, str]] = {
     ),
     "an image of another size": (
         put("train/1.jpg", draw(1, 44, 32)),
-        'train: differs in size from its annotations: 1 image ("1.jpg": 44 x 32 instead of 40 x 32)',
+        'train: differs in size from its annotations: 1 image ("1.jpg": 44 x 32 instead of 40 x 32). '
+        "Use the images that were annotated; boxes and masks do not fit a resized or cropped copy",
     ),
     "a rotated photo": (
         put("train/1.jpg", turn(draw(1), 6)),
         "train: is rotated on loading (EXIF orientation), but annotated without rotation: 1 image "
-        '("1.jpg": 32 x 40 instead of 40 x 32)',
+        '("1.jpg": 32 x 40 instead of 40 x 32). Remove the orientation from the files (exiftool -Orientation= FILES), '
+        "and keep the annotations",
     ),
     "a text file named as an image": (
         put("train/1.jpg", b"no image"),
-        'train: cannot be decoded: 1 image ("1.jpg")',
+        'train: cannot be decoded: 1 image ("1.jpg"). Convert it to JPEG or PNG, or replace it',
     ),
     "a truncated image": (
         put("train/1.jpg", draw(1)[:-200]),
-        'train: is truncated: OpenCV cannot decode it: 1 image ("1.jpg")',
+        'train: is truncated: OpenCV cannot decode it: 1 image ("1.jpg"). Copy or download it again',
     ),
     "a truncated image behind its preview": (
         put("train/1.jpg", draw(1)[:2] + b"\xff\xe1\0\x06ab\xff\xd9" + draw(1)[2:-200]),
-        'train: is truncated: OpenCV cannot decode it: 1 image ("1.jpg")',
+        'train: is truncated: OpenCV cannot decode it: 1 image ("1.jpg"). Copy or download it again',
     ),
-    "an empty image": (put("train/1.jpg", b""), 'train: is empty: 1 image ("1.jpg")'),
+    "an empty image": (put("train/1.jpg", b""), 'train: is empty: 1 image ("1.jpg"). Copy or download it again'),
     "an image of JSON": (
         lambda own: (own.images.update({"train/1.json": b"{}"}), own.train["images"][0].update(file_name="1.json")),
         'train: is not an image: 1 image ("1.json")',
@@ -241,7 +243,9 @@ WARNINGS: dict[str, tuple[Change, str]] = {
     ),
     "an image that EXIF mirrors": (
         put("train/1.jpg", turn(draw(1), 2)),
-        'train: is flipped or rotated on loading (EXIF orientation): check its annotations: 1 image ("1.jpg")',
+        'train: is flipped or rotated on loading (EXIF orientation): check its annotations: 1 image ("1.jpg"). They '
+        "fit if the labeling tool showed the image as photo viewers do. If it showed the image as the file stores it, remove "
+        "the orientation from the files (exiftool -Orientation= FILES)",
     ),
     "names that differ only in case": (
         lambda own: own.images.update({"notes/A.txt": b"1", "notes/a.TXT": b"2"}),
@@ -457,3 +461,95 @@ def run(name: str, *switches: Any) -> dict[str, Any]:
 
 def command(spec: Path, into: Path) -> dict[str, Any]:
     return run("prepare-dataset", "--spec", spec, "--into", into)
+
+
+def test_skip_bad_images_leaves_out_as_many_as_the_limit_allows(tmp_path: Path) -> None:
+    own = OwnData(tmp_path, changes={"skipBadImages": 1, "extract": True})
+    own.images["train/1.jpg"] = draw(1)[:-200]
+    answer = own.prepare()
+    assert (answer["problems"], answer["images"], answer["instances"]) == (
+        [],
+        {"train": 1, "val": 2},
+        {"train": 1, "val": 2},
+    )
+    assert answer["warnings"] == [
+        'train: left out "1.jpg", as skipBadImages allows: is truncated: OpenCV cannot decode it',
+    ]
+    document = json.loads((own.into / "train.json").read_text())
+    assert [image["file_name"] for image in document["images"]] == ["2.jpg"]
+    assert [annotation["image_id"] for annotation in document["annotations"]] == [2]
+    manifest = json.loads((own.into / "dataset.json").read_text())
+    assert [manifest["splits"]["train"][name] for name in ("images", "annotated", "instances")] == [1, 1, 1]
+    index = ImageIndex(own.into / "train.index")
+    assert (index.find("train/1.jpg"), index.find("train/2.jpg")) == (None, 0)
+    assert [path.name for path in (own.into / "images/train").iterdir()] == ["2.jpg"]
+    assert find_prepared(own.into, "a" * 64) == manifest
+
+
+def test_skip_bad_images_counts_the_faults_of_single_images_in_both_splits(tmp_path: Path) -> None:
+    own = OwnData(tmp_path, changes={"skipBadImages": 2})
+    own.images |= {"train/1.jpg": turn(draw(1), 6), "val/5.jpg": draw(5, 64, 48)}
+    del own.images["val/6.jpg"]
+    assert own.prepare()["problems"][-1] == (
+        "train and val: 3 of 4 images cannot be used, more than the limit of skipBadImages (2). Fix the images, or "
+        "raise the limit if training without them is intended"
+    )
+    own.images["val/6.jpg"] = draw(6)
+    assert own.prepare()["problems"] == []
+
+
+def test_skip_bad_images_does_not_excuse_faults_of_the_data_set(tmp_path: Path) -> None:
+    own = OwnData(tmp_path, changes={"skipBadImages": 9})
+    own.images["train/1.jpg"] = b""
+    first(own).update(category_id=1)
+    assert "train: refers to an unknown category" in own.prepare()["problems"][0]
+
+
+def test_skip_bad_images_leaves_out_images_by_name(tmp_path: Path) -> None:
+    own = OwnData(tmp_path, changes={"skipBadImages": ["1.jpg", "6.jpg"]})
+    own.images["train/1.jpg"] = b""
+    answer = own.prepare()
+    assert (answer["problems"], answer["images"]) == ([], {"train": 1, "val": 1})
+    assert answer["warnings"] == [
+        'train: left out "1.jpg", as skipBadImages allows: is empty',
+        'val: left out "6.jpg", as skipBadImages allows: named there; no fault was found',
+    ]
+
+
+def test_skip_bad_images_refuses_other_bad_images_and_unknown_names(tmp_path: Path) -> None:
+    own = OwnData(tmp_path, changes={"skipBadImages": ["1.jpg", "7.jpg"]})
+    own.images |= {"train/1.jpg": b"", "train/2.jpg": b""}
+    problems = own.prepare()["problems"]
+    assert problems == [
+        'skipBadImages: neither split lists an image of this name: 1 name ("7.jpg"). Write each name as file_name of '
+        "the annotations does",
+        'train: is empty: 1 image ("2.jpg"). Copy or download it again',
+        "train and val: 1 of 4 images cannot be used. Fix them, or add their names to skipBadImages to train "
+        "without them",
+    ]
+
+
+def test_skip_bad_images_refuses_a_split_that_loses_all_annotated_images(tmp_path: Path) -> None:
+    own = OwnData(tmp_path, changes={"skipBadImages": 5})
+    own.images |= {"val/5.jpg": b"", "val/6.jpg": b""}
+    assert own.prepare()["problems"] == ["val: no image with annotations remains: skipBadImages leaves out too many"]
+
+
+def test_one_bad_image_ends_the_preparation_by_default_and_the_message_names_the_option(tmp_path: Path) -> None:
+    own = OwnData(tmp_path)
+    own.images["train/1.jpg"] = b""
+    assert own.prepare()["problems"][-1] == (
+        'train and val: 1 of 4 images cannot be used. Fix them, or set "skipBadImages": 1 in the run file to train '
+        "without them"
+    )
+
+
+def test_images_that_are_missing_by_a_prefix_get_the_remedy(tmp_path: Path) -> None:
+    own = OwnData(tmp_path)
+    for image in own.train["images"]:
+        image["file_name"] = f"train/{image['file_name']}"
+    problems = own.prepare()["problems"]
+    assert problems[-1] == (
+        'train: all 2 missing images would match with "images": "images.zip" (file_name is "train/1.jpg", the file '
+        '"1.jpg"). Set "images" of train to "images.zip"'
+    )
