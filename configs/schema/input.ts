@@ -141,10 +141,7 @@ const ArtifactPolicy = z.strictObject({
 type ArtifactPolicy = z.infer<typeof ArtifactPolicy>;
 
 /** Images of a data set to leave out: at most this many unusable ones, or these by file name. */
-export const SkipBadImages = z.union([
-  z.int().min(1).max(1000),
-  z.array(z.string().min(1).max(1024)).min(1).max(1000),
-]);
+export const SkipBadImages = z.union([z.int().min(1).max(1000), z.array(z.string().min(1).max(1024)).min(1).max(1000)]);
 export type SkipBadImages = z.infer<typeof SkipBadImages>;
 
 export const HostName = safeName('a host');

@@ -308,6 +308,7 @@ class _Preparation:
         self.warnings += decision.warnings
         if decision.problems:
             self.problems += self._missing
+        if self.problems:
             return
         for name, split in self._splits.items():
             names = decision.left_out[name]

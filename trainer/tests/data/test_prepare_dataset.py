@@ -244,8 +244,8 @@ WARNINGS: dict[str, tuple[Change, str]] = {
     "an image that EXIF mirrors": (
         put("train/1.jpg", turn(draw(1), 2)),
         'train: is flipped or rotated on loading (EXIF orientation): check its annotations: 1 image ("1.jpg"). They '
-        "fit if the labeling tool showed the image as photo viewers do. If it showed the image as the file stores it, remove "
-        "the orientation from the files (exiftool -Orientation= FILES)",
+        "fit if the labeling tool showed the image as photo viewers do. If it showed the image as the file stores it, "
+        "remove the orientation from the files (exiftool -Orientation= FILES)",
     ),
     "names that differ only in case": (
         lambda own: own.images.update({"notes/A.txt": b"1", "notes/a.TXT": b"2"}),
