@@ -83,9 +83,9 @@ test('trainDetector rejects an invalid input and names every problem with its pa
       'unknown field `lr`',
       expect.stringMatching(/^name: expected the name to be/) as string,
       '`recipe` is missing',
-      '`dataset` is missing',
       '`weights` is missing',
       'epochs: expected a whole number from 1 to 1000',
+      'data: expected either `data`, your own images and annotations, or `dataset`, an id of the catalog',
     ]);
   });
 });
