@@ -1,9 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
-import { defaultPayloadConverter } from '@temporalio/common';
 import { Context } from '@temporalio/activity';
 import { workflowId } from '../../configs/names.ts';
+import { listDifferences } from '../../configs/input-differences.ts';
 import { parseRunInput } from '../../configs/parse-input.ts';
 import { ReportRef, type RunInput } from '../../configs/schema/index.ts';
+import { readStartedInput } from '../shared/temporal/started-input.ts';
 import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import { waitForResult } from '../shared/temporal/wait-for-result.ts';
@@ -44,17 +45,13 @@ async function cancelOwn(name: string): Promise<void> {
 /** Protects against two sweeps with equal variant names, which must not share results. */
 async function requireSameInput(input: RunInput): Promise<void> {
   const { client } = Context.current();
-  const { history } = await client.workflowService.getWorkflowExecutionHistory({
-    namespace: client.options.namespace,
-    execution: { workflowId: workflowId(input.name) },
-    maximumPageSize: 1,
-  });
-  const [payload] = history?.events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads ?? [];
-  const parsed = payload && parseRunInput(defaultPayloadConverter.fromPayload(payload));
-  if (parsed?.ok === true && isDeepStrictEqual(omitSchedulingFields(parsed.input), omitSchedulingFields(input))) return;
+  const parsed = parseRunInput(await readStartedInput(client, workflowId(input.name)));
+  const [existing, wanted] = [parsed.ok ? omitSchedulingFields(parsed.input) : {}, omitSchedulingFields(input)];
+  if (isDeepStrictEqual(existing, wanted)) return;
+  const differences = parsed.ok ? `: ${listDifferences(existing, wanted).join(', ')}` : '';
   throw new CodedError(
     'PlanChanged',
-    `Run ${input.name} already exists with a different input. Rename the sweep or the variant.`,
+    `Run ${input.name} already exists with a different input${differences}. Rename the sweep or the variant.`,
   );
 }
 

@@ -1,4 +1,7 @@
 import { userInfo } from 'node:os';
+import { retrainId } from '../../configs/names.ts';
+import { parseRetrainInput } from '../../configs/parse-input.ts';
+import { findChangedSettings, isRunning } from '../client/changed-settings.ts';
 import { followRetraining } from '../client/follow-retrain.ts';
 import { triggerRetraining } from '../client/trigger-retraining.ts';
 import { withClient } from '../client/with-client.ts';
@@ -17,6 +20,14 @@ interface RetrainOptions {
 export async function retrain(file: string, { address, who, why, wait }: RetrainOptions): Promise<void> {
   const input = await readRetrainInput(file);
   await withClient(address, async (client, server) => {
+    const running = retrainId(input.model);
+    if (await isRunning(client, running)) {
+      const changed = await findChangedSettings(client, running, parseRetrainInput, input);
+      if (changed !== undefined)
+        throw new Error(
+          `${running} is already running with other settings: ${changed}. Run the command again when it has ended, or end it: everswin cancel ${running}. Status: everswin status ${running}`,
+        );
+    }
     const handle = await triggerRetraining(client, input, { who: who ?? userInfo().username, why });
     const id = handle.workflowId;
     const hints = formatRunHints({ name: id, workflowId: id, canPause: false }, server).join('\n');

@@ -1,4 +1,6 @@
 import { evaluationId, evaluationRun, workflowId } from '../../configs/names.ts';
+import { parseRunInput } from '../../configs/parse-input.ts';
+import { findChangedSettings } from '../client/changed-settings.ts';
 import { followRun } from '../client/follow-run.ts';
 import { startRun } from '../client/start-run.ts';
 import { withClient } from '../client/with-client.ts';
@@ -29,6 +31,10 @@ export async function start(file: string, options: StartOptions, { evaluate = fa
   const id = evaluate ? evaluationId(input.name) : workflowId(input.name);
   await withClient(address, async (client, server) => {
     const { handle, how } = await startRun(client, request, { evaluate });
+    if (how !== 'started') {
+      const changed = await findChangedSettings(client, id, parseRunInput, input);
+      if (changed !== undefined) throw new Error(formatChanged[how](evaluate ? id : input.name, changed));
+    }
     const started = formatStart[how](id);
     const follows = wait && how !== 'finished';
     console.log(follows ? `${started} Ctrl-C ends only this view; the run continues.` : started);
@@ -56,4 +62,12 @@ const formatStart = {
   started: (id: string) => `Started ${id}.`,
   joined: (id: string) => `${id} is already running.`,
   finished: (id: string) => `${id} has already finished. To train again, choose another name.`,
+} as const;
+
+/** A run keeps the settings with which it was started, so a changed file must not look as if it had an effect. */
+const formatChanged = {
+  joined: (name: string, changed: string) =>
+    `${name} is already running with other settings: ${changed}. The file does not change it. To train with the settings of the file, give it another name. To follow the running one: everswin status ${name}. To end it: everswin cancel ${name}.`,
+  finished: (name: string, changed: string) =>
+    `${name} has already finished with other settings: ${changed}. To train with the settings of the file, give it another name.`,
 } as const;

@@ -1,6 +1,8 @@
 import { compareId, taskQueues, workflowTypes } from '../../configs/names.ts';
+import { parseSweepInput } from '../../configs/parse-input.ts';
 import { homeFolders } from '../../configs/paths.ts';
 import type { compareRecipes } from '../../workflows/index.ts';
+import { findChangedSettings, isRunning } from '../client/changed-settings.ts';
 import { followSweep } from '../client/follow-sweep.ts';
 import { withClient } from '../client/with-client.ts';
 import { defaultHome } from '../stack/stack-options.ts';
@@ -13,6 +15,13 @@ export async function sweep(file: string, options: { address?: string | undefine
   const input = await readSweepInput(file);
   const id = compareId(input.name);
   await withClient(options.address, async (client, server) => {
+    if (await isRunning(client, id)) {
+      const changed = await findChangedSettings(client, id, parseSweepInput, input);
+      if (changed !== undefined)
+        throw new Error(
+          `${id} is already running with other settings: ${changed}. The file does not change it. Give the sweep another name, or end the running one: everswin cancel ${id}.`,
+        );
+    }
     const handle = await client.workflow.start<typeof compareRecipes>(workflowTypes.compareRecipes, {
       taskQueue: taskQueues.control,
       workflowId: id,
