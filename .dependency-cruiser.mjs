@@ -7,7 +7,7 @@ const external = (names) => `node_modules/(${names})(/|$)`;
 const layers = [
   '^activities/shared/',
   '^activities/(plan|notify)/',
-  '^activities/(detector|inputs|report|mirror|compare|registry)/',
+  '^activities/(detector|inputs|report|mirror|compare|registry|starting-weights)/',
   '^activities/pages/',
   '^activities/train/',
   '^activities/(test|sweep|retrain)/',

@@ -25,6 +25,12 @@ export const errorCatalogue = {
     meaning: 'The input names a data set or weights that are not in configs/catalog.json.',
     nextStep: 'Use one of the listed ids, or add an entry to configs/catalog.json and restart the workers.',
   },
+  WeightsNotFound: {
+    retryable: false,
+    meaning:
+      'The run, model version or file that `weights.detector` names does not exist, has not finished, or is of another model.',
+    nextStep: 'Follow the message: it lists what exists, or names the recipe that fits.',
+  },
   PlanStopped: {
     retryable: false,
     meaning: 'The dry run found errors that would make the run fail. The message lists them.',
@@ -117,7 +123,7 @@ export const errorCatalogue = {
   TrainingDiverged: {
     retryable: false,
     meaning: 'The loss became NaN or infinite again after every rollback that the plan allows.',
-    nextStep: 'Lower the learning rate or lengthen the warm-up in the recipe, and start it under a new name.',
+    nextStep: 'Lower `learningRate` in the input or lengthen the warm-up in the recipe, and start it under a new name.',
   },
   OutOfGpuMemory: {
     retryable: false,

@@ -5,6 +5,8 @@ import type { ActivityDependencies } from '../activities/dependencies.ts';
 import { createInputPreparer } from '../activities/inputs/input-preparer.ts';
 import { testArgv, trainArgv, type Device } from '../activities/shared/trainer/trainer-argv.ts';
 import { trainerModule } from '../activities/shared/trainer/trainer-command.ts';
+import type { OpenStore } from '../activities/shared/store/artifact-store.ts';
+import { createFindWeights } from '../activities/starting-weights/find-weights.ts';
 import { homeFolders } from '../configs/paths.ts';
 import { Catalog } from '../configs/schema/index.ts';
 import { projectFile, readEnv, readNotificationTargets, readVersions, trainerEnv } from './env.ts';
@@ -22,6 +24,7 @@ export function createDependencies(device: Device): ActivityDependencies {
   const { EVERSWIN_SLURM_NODES: nodes, EVERSWIN_SRUN_OPTIONS: extra } = env;
   // Most S3 servers other than AWS have no host name per bucket.
   const s3 = () => new S3Client({ endpoint, region, forcePathStyle: endpoint !== undefined });
+  const openNamed: OpenStore = (address) => openNamedStore(address, env);
   return {
     home,
     recipesFolder,
@@ -37,7 +40,8 @@ export function createDependencies(device: Device): ActivityDependencies {
     },
     programs: { train: trainArgv, test: testArgv, module: trainerModule },
     preparer: createInputPreparer({ home, recipesFolder, python, catalog, demoUrl, s3 }),
-    openStore: (address) => openNamedStore(address, env),
+    openStore: openNamed,
+    findWeights: createFindWeights({ home, catalog, openStore: openNamed }),
     s3Server: { endpoint, region },
     pagesUrl: env.EVERSWIN_PAGES_URL,
     versions: readVersions(),

@@ -27,6 +27,8 @@ interface Converted {
   sha256: string;
   /** Total number of parameters. */
   parameters: number;
+  /** Class names that the file states; null if it states none. */
+  classes: string[] | null;
 }
 
 /**
@@ -48,7 +50,7 @@ export async function withConvertedWeights<T>(
     requireMatch(answer, file, `the ${part} of ${recipe}`);
     if (answer.result === null)
       throw new CodedError('WeightsRefused', `The trainer accepted ${file} but wrote no converted weights.`);
-    return await use({ ...answer.result, parameters: answer.parameters });
+    return await use({ ...answer.result, parameters: answer.parameters, classes: answer.classNames ?? null });
   } finally {
     await rm(`${base}.safetensors`, { force: true });
   }

@@ -5,6 +5,7 @@ import type {
   RunPlan,
   TransferPolicy,
 } from '../../configs/schema/index.ts';
+import { startingWeights } from '../../configs/schema/plan-weights.ts';
 import { createDownloadLimits, type DownloadLimits } from '../shared/download/sources/download-limits.ts';
 import { findMissing, type MissingFile } from './find-missing.ts';
 import type { PreparationCall, PreparationContext, PreparationEnvironment } from './preparation-context.ts';
@@ -30,10 +31,10 @@ export const createInputPreparer = (environment: PreparationEnvironment): InputP
     limitsByPolicy.set(key, shared);
     return shared;
   };
-  const contextOf = ({ input }: RunPlan, call: PreparationCall): PreparationContext => ({
+  const contextOf = ({ input, weights }: RunPlan, call: PreparationCall): PreparationContext => ({
     ...environment,
     ...call,
-    policy: allowedSources(environment.catalog, input, environment.demoUrl),
+    policy: allowedSources(environment.catalog, input, environment.demoUrl, [startingWeights(weights).source]),
     limits: limitsOf(input.transfers),
   });
   return {

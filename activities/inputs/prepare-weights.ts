@@ -8,7 +8,11 @@ import { withConvertedWeights } from './convert-weights.ts';
 import type { PreparationContext } from './preparation-context.ts';
 import { prepareFile } from './prepare-file.ts';
 
-const Converted = z.object({ converted: StoredFile, parameters: z.int() });
+const Converted = z.object({
+  converted: StoredFile,
+  parameters: z.int(),
+  classes: z.array(z.string()).nullish(),
+});
 
 /**
  * Fetches the initial weights of a run, compares every key and shape with the recipe, and converts them to safetensors
@@ -53,10 +57,10 @@ async function convert(
   context.onProgress({ what: `converting ${source.file}` });
   return withConvertedWeights(
     { ...context, recipe, part, path: source.path, file: source.file },
-    async ({ path, sha256, parameters }) => {
+    async ({ path, sha256, parameters, classes }) => {
       const name = source.file.replace(/\.[^.]*$/, '.safetensors');
       const { bytes } = await addObject(home, path, { sha256, name, origin: `converted from ${source.sha256}` });
-      return { converted: { file: name, sha256, bytes }, parameters };
+      return { converted: { file: name, sha256, bytes }, parameters, classes };
     },
   );
 }

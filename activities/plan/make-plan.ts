@@ -5,13 +5,25 @@ import { inputRefusal } from '../../configs/parse-input.ts';
 import { referencesFor } from './recipe-facts.ts';
 import type { Catalog, FlattenedRecipe, RunInput, RunPlan } from '../../configs/schema/index.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
+import { findCatalogEntry } from './find-catalog-entry.ts';
 import { findForeignHosts } from './transfer-policy.ts';
 import { datasetKey, planHash } from './plan-hash.ts';
 import { listRecipes, readRecipe, type RecipeContext } from './read-recipe.ts';
 
+/**
+ * Finds the exact file of the starting weights.
+ * @throws CodedError NotInCatalog or WeightsNotFound, which list what exists.
+ */
+export type FindWeights = (
+  input: RunInput,
+  planned: { runId: string; recipe: FlattenedRecipe },
+  signal: AbortSignal,
+) => Promise<RunPlan['weights']>;
+
 /** Worker dependencies of making a plan. */
 export interface PlanDependencies extends Omit<RecipeContext, 'signal'> {
   catalog: Catalog;
+  findWeights: FindWeights;
   /** Base URL of the run pages; undefined when no server provides them. */
   pagesUrl: string | undefined;
 }
@@ -31,8 +43,7 @@ export async function makePlan(
   const { catalog, versions } = dependencies;
   const recipes = await listRecipes(dependencies.recipesFolder);
   requireKnownNames(findReferenceProblems(input, { recipes, catalog }));
-  const entry = findEntry({ ...catalog.datasets, ...input.catalog.datasets }, input.dataset, 'data set');
-  const weights = pickWeights({ ...catalog.weights, ...input.catalog.weights }, input.weights);
+  const entry = findCatalogEntry({ ...catalog.datasets, ...input.catalog.datasets }, input.dataset, 'data set');
   const { output: recipe, outcome } = await readRecipe(dependencies, input);
   const { name, gpus, batchPerGpu, seed, loaderWorkers, logEverySteps, checkpoint, recovery } = input;
   const { archives, train, val, classes } = entry;
@@ -48,6 +59,11 @@ export async function makePlan(
     skipBadImages,
   };
   const runId = purpose === 'evaluation' ? evaluationRun(name) : name;
+  const weights = await dependencies.findWeights(input, { runId, recipe }, dependencies.signal);
+  const { lr } = recipe.summary;
+  // The recipe's own rate is no change, so it gives the same plan.
+  const learningRate =
+    input.learningRate === undefined || input.learningRate === lr ? {} : { learningRate: input.learningRate };
   const plan = {
     v: 1 as const,
     runId,
@@ -57,6 +73,7 @@ export async function makePlan(
     epochs: purpose === 'evaluation' ? 0 : input.epochs,
     gpus,
     batchPerGpu,
+    ...learningRate,
     seed,
     loaderWorkers,
     speed,
@@ -85,18 +102,4 @@ function requireKnownNames(problems: NameProblem[]): void {
   if (first === undefined) return;
   const messages = problems.map(({ path, message }) => `${path}: ${message}`);
   throw new CodedError(first.code, problems.length === 1 ? first.message : inputRefusal(messages));
-}
-
-function pickWeights(entries: Catalog['weights'], { backbone, detector }: RunInput['weights']): RunPlan['weights'] {
-  const chosen = (id: string) => ({ id, source: findEntry(entries, id, 'weights').source });
-  return detector === undefined ? { backbone: chosen(backbone ?? '') } : { detector: chosen(detector) };
-}
-
-function findEntry<T>(entries: Record<string, T>, id: string, kind: string): T {
-  const entry = Object.hasOwn(entries, id) ? entries[id] : undefined;
-  if (entry !== undefined) return entry;
-  throw new CodedError(
-    'NotInCatalog',
-    `The catalog has no ${kind} "${id}". Available: ${Object.keys(entries).join(', ')}.`,
-  );
 }

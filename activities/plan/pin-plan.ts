@@ -18,8 +18,14 @@ export const createPinPlan =
   ({ home }: { home: string }) =>
   async ({ plan, dataset, weights }: FetchedInputs): Promise<RunPlan> => {
     await writeReferences(runFolder(home, plan.runId), dataset, weights);
-    const { part, id, source } = startingWeights(plan.weights);
-    const pinnedWeights = { id, source: { ...source, ...weights.source } };
+    const { part, ...planned } = startingWeights(plan.weights);
+    const { file, sha256, bytes } = weights.source;
+    const classes = weights.classes ?? planned.classes;
+    const pinnedWeights = {
+      ...planned,
+      source: { ...planned.source, file, sha256, bytes },
+      ...(part === 'detector' && classes !== undefined ? { classes } : {}),
+    };
     const pinned: RunPlan = {
       ...plan,
       dataset: {

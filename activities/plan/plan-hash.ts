@@ -1,4 +1,4 @@
-import type { RunPlan } from '../../configs/schema/index.ts';
+import { isCatalogId, type RunPlan } from '../../configs/schema/index.ts';
 import { startingWeights } from '../../configs/schema/plan-weights.ts';
 import { contentKey } from '../shared/steps/content-key.ts';
 import { weightSwitches } from '../shared/run/speed-switches.ts';
@@ -22,6 +22,7 @@ export const planHash = ({
   epochs,
   gpus,
   batchPerGpu,
+  learningRate,
   seed,
   speed,
 }: Omit<RunPlan, 'planHash'>): string => {
@@ -29,10 +30,13 @@ export const planHash = ({
   return contentKey({
     recipe: recipe.sha256,
     dataset: dataset.contentKey,
-    [part]: [id, source.sha256],
+    // Weights of an earlier training are the same under any name; catalog ids stay part of the hash as before.
+    [part]: part === 'backbone' || isCatalogId(id) ? [id, source.sha256] : [source.sha256],
     epochs,
     gpus,
     batchPerGpu,
+    // Absent unless the input sets it, so that plans without it keep their hash.
+    learningRate,
     seed,
     speed: weightSwitches(speed),
   });

@@ -8,10 +8,17 @@ type TransferInput = Pick<RunInput, 'catalog' | 'transfers'>;
 /**
  * Returns the allowed sources of a run: the hosts of the shipped catalog, hosts that the input allows by name, and the
  * server of the embedded stack. Redirects may also lead to the redirect hosts of the catalog.
+ * @param planned weights that the plan found in an artifact store.
  */
-export function allowedSources(catalog: Catalog, input: TransferInput, demoUrl: string | undefined): SourcePolicy {
+export function allowedSources(
+  catalog: Catalog,
+  input: TransferInput,
+  demoUrl: string | undefined,
+  planned: readonly CatalogFile[] = [],
+): SourcePolicy {
   const named = catalogFiles(catalog).flatMap(({ urls }) => listHosts(urls));
-  const buckets = [...catalogFiles(catalog), ...catalogFiles(input.catalog)].flatMap(({ urls }) => listBuckets(urls));
+  const files = [...catalogFiles(catalog), ...catalogFiles(input.catalog), ...planned];
+  const buckets = files.flatMap(({ urls }) => listBuckets(urls));
   return {
     hosts: new Set([...named, ...catalog.redirectHosts, ...input.transfers.allowHosts]),
     loopback: new Set(demoUrl === undefined ? [] : [new URL(demoUrl).host]),

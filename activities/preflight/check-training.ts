@@ -32,19 +32,30 @@ function checkSteps({ plan }: TrainingCheckInput): Check {
   );
 }
 
+/** Compares the learning rate with linear scaling (arXiv:1706.02677), which is never applied by itself. */
 function checkLearningRate({ plan, known }: TrainingCheckInput): Check {
-  const { summary } = plan.recipe;
+  const { optimizer, lr, baseBatch } = plan.recipe.summary;
+  const { learningRate = lr } = plan;
   const batch = totalBatch(plan);
-  const rate = `${summary.optimizer}, lr ${summary.lr}`;
-  if (known?.batch === undefined) return ok('learning rate', `${rate} for a total batch of ${batch}`);
-  if (known.batch === batch)
-    return ok('learning rate', `${rate} for a total batch of ${batch}, the same as the published result`);
-  const linear = (summary.lr * batch) / known.batch;
+  const tuned = known?.batch ?? baseBatch ?? undefined;
+  const used =
+    learningRate === lr
+      ? `${optimizer}, lr ${lr}`
+      : `${optimizer}, lr ${learningRate} of the input in place of the recipe's ${lr}`;
+  if (tuned === undefined)
+    return ok('learning rate', `${used} for a total batch of ${batch}; the recipe does not state its own batch`);
+  const linear = Number(((lr * batch) / tuned).toPrecision(3));
+  if (learningRate !== lr) {
+    const scaled = `linear scaling from the recipe's batch of ${tuned} would give lr ${linear}`;
+    return ok('learning rate', `${used}; this run has a total batch of ${batch}: ${scaled}`);
+  }
+  if (tuned === batch)
+    return ok('learning rate', `${used} for a total batch of ${batch}, the batch that the recipe is tuned for`);
   return {
     name: 'learning rate',
     verdict: 'warning',
-    message: `${rate} is tuned for a total batch of ${known.batch}, this run uses ${batch}; linear scaling would give lr ${Number(linear.toPrecision(3))}, but everswin does not change it`,
-    remedy: `Set gpus x batchPerGpu to ${known.batch}, or continue; the published result used a total batch of ${known.batch}.`,
+    message: `${used} is tuned for a total batch of ${tuned}, this run uses ${batch}; linear scaling would give lr ${linear}, but everswin does not change it; used: ${lr}`,
+    remedy: `Set "learningRate": ${linear} in the input, or gpus x batchPerGpu to ${tuned}, or continue with ${lr}.`,
   };
 }
 

@@ -27,6 +27,7 @@ interface FinishedRun {
 export async function buildRunManifest(home: string, run: FinishedRun): Promise<RunManifest> {
   const { plan, dataset, weights, metrics, environment } = run;
   const { checkpointSha256, bbox, segm } = metrics;
+  const { id, origin } = startingWeights(plan.weights);
   const { root } = runFolder(home, plan.runId);
   const paths = await listResults(home, plan.runId);
   const files = [];
@@ -40,9 +41,10 @@ export async function buildRunManifest(home: string, run: FinishedRun): Promise<
     createdAt: Date.now() / 1000,
     planHash: plan.planHash,
     seed: plan.seed,
+    learningRate: plan.learningRate ?? plan.recipe.summary.lr,
     recipe: plan.recipe,
     dataset: { id: plan.dataset.id, contentKey: dataset.contentKey, archives: dataset.archives },
-    weights: { id: startingWeights(plan.weights).id, source: weights.source, converted: weights.converted },
+    weights: { id, ...(origin === undefined ? {} : { origin }), source: weights.source, converted: weights.converted },
     versions: plan.versions,
     environment,
     results: { checkpointSha256, bbox, segm },

@@ -2,6 +2,8 @@
 import './plain-errors.ts';
 export { Sha256 } from './primitives.ts';
 export * from './speed.ts';
+export * from './model-name.ts';
+export * from './weights-reference.ts';
 export * from './input.ts';
 export * from './catalog.ts';
 export * from './metrics.ts';

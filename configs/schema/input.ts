@@ -5,6 +5,7 @@ import { NotifyPolicy } from './notify.ts';
 import { onceValid, safeName } from './primitives.ts';
 import { namedOnce, resolveData, ShortData } from './short-data.ts';
 import { SpeedSwitches } from './speed.ts';
+import { DetectorName } from './weights-reference.ts';
 
 export const RunName = safeName('the name');
 export type RunName = z.infer<typeof RunName>;
@@ -33,7 +34,17 @@ export const CheckpointPolicy = z.strictObject({
 export type CheckpointPolicy = z.infer<typeof CheckpointPolicy>;
 
 /** Parts of a plan that determine the final weights. If one differs, checkpoints are not compatible. */
-export const PlanPart = z.enum(['recipe', 'dataset', 'weights', 'epochs', 'gpus', 'batchPerGpu', 'seed', 'speed']);
+export const PlanPart = z.enum([
+  'recipe',
+  'dataset',
+  'weights',
+  'epochs',
+  'gpus',
+  'batchPerGpu',
+  'learningRate',
+  'seed',
+  'speed',
+]);
 export type PlanPart = z.infer<typeof PlanPart>;
 
 const stallFloor = (seconds: number, what: string) =>
@@ -93,7 +104,7 @@ export type RecoveryPolicy = z.infer<typeof RecoveryPolicy>;
 const StartingWeights = z
   .strictObject({
     backbone: safeName('the backbone weights').describe('Id of ImageNet weights of the backbone.').optional(),
-    detector: safeName('the detector weights').describe('Id of the weights of a complete detector.').optional(),
+    detector: DetectorName.optional(),
   })
   .refine(({ backbone, detector }) => (backbone === undefined) !== (detector === undefined), {
     message: 'expected either `backbone` or `detector`, an id of the catalog',
@@ -156,9 +167,7 @@ export const RunFields = z.strictObject({
     .describe('Id of a data set of configs/catalog.json, or of `catalog`. Required without `data`.')
     .optional(),
   data: ShortData.describe('Own images and annotations, in place of `dataset` and an entry of `catalog`.').optional(),
-  weights: StartingWeights.describe(
-    'Weights to start from, either `backbone` or `detector`: an id of configs/catalog.json, or of `catalog`.',
-  ),
+  weights: StartingWeights.describe('Weights to start from, either `backbone` or `detector`.'),
   epochs: EpochCount.meta({ description: 'Length of the training.', unit: 'epochs' }),
   gpus: z.int().min(1).max(64).meta({ description: 'Number of GPUs, on all hosts together.', unit: 'GPUs' }),
   batchPerGpu: z.int().min(1).max(64).meta({ description: 'Images per GPU and step.', unit: 'images' }),
@@ -169,6 +178,14 @@ export const RunFields = z.strictObject({
     .refine((hosts) => new Set(hosts).size === hosts.length, { error: 'expected each host once' })
     .describe(
       'Names of GPU workers (EVERSWIN_HOST) that train together, each with an equal share of `gpus`. The first one leads. Without it, one worker of the shared queue runs everything.',
+    )
+    .optional(),
+  learningRate: z
+    .number()
+    .positive()
+    .max(100)
+    .describe(
+      "Base learning rate. Warm-up and drops stay relative to it. Without it, the recipe's is used, whatever the batch size.",
     )
     .optional(),
   seed: z

@@ -28,6 +28,8 @@ export const RecipeSummary = z.object({
   boxHeads: z.array(z.string()),
   /** Images of a GPU's batch that are in memory at a time; null for all. */
   imagesAtOnce: z.int().nullable(),
+  /** Total batch for which the learning rate was chosen (MMDetection's `auto_scale_lr`); null if the recipe states none. */
+  baseBatch: z.int().nullish(),
 });
 export type RecipeSummary = z.infer<typeof RecipeSummary>;
 
@@ -35,7 +37,16 @@ export type RecipeSummary = z.infer<typeof RecipeSummary>;
 export const RecipeSettings = z.record(z.string(), z.unknown());
 export type RecipeSettings = z.infer<typeof RecipeSettings>;
 
-const PlannedWeights = z.object({ id: z.string(), source: CatalogFile });
+const PlannedWeights = z.object({
+  /** As the input names them. */
+  id: z.string(),
+  source: CatalogFile,
+  /** Training that they come from, as text: `best checkpoint e008-i000136.pth of run demo, box AP 45.2`. */
+  origin: z.string().optional(),
+  /** Names of the classes of a detector, in the order of its outputs; null if unknown, absent for a backbone. */
+  classes: z.array(z.string()).nullish(),
+});
+export type PlannedWeights = z.infer<typeof PlannedWeights>;
 
 export const RunPlan = z.object({
   v: z.literal(1),
@@ -60,6 +71,8 @@ export const RunPlan = z.object({
   epochs: z.int(),
   gpus: z.int(),
   batchPerGpu: z.int(),
+  /** Base learning rate of the input; absent for that of the recipe. */
+  learningRate: z.number().optional(),
   seed: z.int(),
   loaderWorkers: z.int(),
   speed: SpeedSwitches,
@@ -105,6 +118,8 @@ export const FetchedWeights = z.object({
   source: StoredFile,
   converted: StoredFile,
   parameters: z.int(),
+  /** Names of the classes that the file states, in the order of the outputs; null if it states none. */
+  classes: z.array(z.string()).nullish(),
   outcome: StepOutcome,
 });
 export type FetchedWeights = z.infer<typeof FetchedWeights>;

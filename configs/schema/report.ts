@@ -106,9 +106,11 @@ export const RunManifest = z.object({
   createdAt: z.number(),
   planHash: Sha256,
   seed: z.int(),
+  /** Base learning rate; absent in manifests of versions that could not set it. */
+  learningRate: z.number().optional(),
   recipe: z.object({ name: z.string(), sha256: Sha256 }),
   dataset: z.object({ id: z.string(), contentKey: Sha256, archives: z.array(StoredFile) }),
-  weights: z.object({ id: z.string(), source: StoredFile, converted: StoredFile }),
+  weights: z.object({ id: z.string(), origin: z.string().optional(), source: StoredFile, converted: StoredFile }),
   versions: Versions,
   environment: z.record(z.string(), z.string()),
   results: z.object({ checkpointSha256: Sha256, bbox: CocoMetrics, segm: CocoMetrics }),

@@ -2,8 +2,9 @@
 import { z } from 'zod';
 import { dropSchemaAddress, equalShares, RunFields } from './input.ts';
 import { Score, Sha256 } from './primitives.ts';
+import { ModelName, VersionId } from './model-name.ts';
 import { namedOnce, resolveData } from './short-data.ts';
-import { Fingerprint, ModelName, VersionId } from './registry.ts';
+import { Fingerprint } from './registry.ts';
 
 const points = (least: number, otherwise: number, description: string) =>
   z.number().min(least).max(100).meta({ description, unit: 'AP points' }).default(otherwise);

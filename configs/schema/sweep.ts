@@ -13,6 +13,7 @@ export const SweepChange = z
     epochs: RunFields.shape.epochs,
     gpus: RunFields.shape.gpus,
     batchPerGpu: RunFields.shape.batchPerGpu,
+    learningRate: RunFields.shape.learningRate,
     // Without defaults, so unnamed settings keep the value of the base. A named setting is replaced completely.
     seed: RunFields.shape.seed.unwrap(),
     loaderWorkers: RunFields.shape.loaderWorkers.unwrap(),

@@ -37,6 +37,10 @@ export const ConvertedWeights = z.object({
   rejected: z.string().optional().describe('Why the file cannot be used at all.'),
   source: z.object({ sha256: Sha256, bytes: z.int() }).describe('The file that was read.'),
   classes: z.int().nullish().describe('Classes of a detector; null when it has no box head.'),
+  classNames: z
+    .array(z.string())
+    .nullish()
+    .describe('Names of the classes in the order of the outputs; null when the file states none.'),
   result: z
     .object({ path: z.string(), sha256: Sha256, bytes: z.int() })
     .nullable()

@@ -27,7 +27,20 @@ export const TrainerPlan = z.looseObject({
     name: RunPlan.shape.recipe.shape.name.describe('File of configs/mmdet, without `.py`.'),
     sha256: RunPlan.shape.recipe.shape.sha256.describe('Hash of the flattened recipe.'),
   }),
+  weights: z
+    .looseObject({
+      detector: z
+        .looseObject({
+          classes: z
+            .array(z.string())
+            .nullish()
+            .describe('Classes of the starting weights, in the order of their outputs; null when unknown.'),
+        })
+        .optional(),
+    })
+    .optional(),
   epochs: RunPlan.shape.epochs.describe('Epochs to train; 0 for an evaluation.'),
+  learningRate: RunPlan.shape.learningRate.describe('Base learning rate; absent for that of the recipe.'),
   seed: RunPlan.shape.seed.describe('Seed of all random numbers.'),
   gpus: RunPlan.shape.gpus.describe('Number of ranks.'),
   batchPerGpu: RunPlan.shape.batchPerGpu.describe('Images per rank and step.'),

@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import type { ActivityDependencies } from '../../activities/dependencies.ts';
+import { createFindWeights } from '../../activities/starting-weights/find-weights.ts';
 import { localStore } from '../../activities/shared/store/local-store.ts';
 import { isAlive } from '../../activities/shared/trainer/process-identity.ts';
 import { resumeArgv } from '../../activities/shared/trainer/trainer-argv.ts';
@@ -11,6 +12,7 @@ import {
   RecoveryPolicy,
   RunInput,
   SpeedSwitches,
+  type Catalog,
   type FetchedDataset,
   type FetchedWeights,
   type TrainerControl,
@@ -107,6 +109,8 @@ export interface MiniRun {
   remove: () => Promise<void>;
 }
 
+const noCatalog: Catalog = { redirectHosts: [], datasets: {}, weights: {} };
+
 /** @param switches of `fake_trainer train`, such as `--fail-at-step 5`. */
 export async function createMiniRun(...switches: string[]): Promise<MiniRun> {
   const home = await mkdtemp(`${tmpdir()}/everswin-mini-`);
@@ -114,7 +118,7 @@ export async function createMiniRun(...switches: string[]): Promise<MiniRun> {
   const dependencies: ActivityDependencies = {
     home,
     recipesFolder,
-    catalog: { redirectHosts: [], datasets: {}, weights: {} },
+    catalog: noCatalog,
     python: { executable: python, env: { PYTHONPATH: fakeTrainerPath, PATH: '/usr/bin:/bin' } },
     programs: {
       train: (_plan, files, job) => [
@@ -139,6 +143,7 @@ export async function createMiniRun(...switches: string[]): Promise<MiniRun> {
       findMissing: () => Promise.resolve([]),
     },
     openStore: () => localStore(`${home}/store`),
+    findWeights: createFindWeights({ home, catalog: noCatalog, openStore: () => localStore(`${home}/store`) }),
     s3Server: { endpoint: undefined, region: undefined },
     pagesUrl: undefined,
     versions: miniPlan.versions,

@@ -9,6 +9,7 @@ import { createFetchWeights } from '../../activities/inputs/fetch-weights.ts';
 import { createInputPreparer } from '../../activities/inputs/input-preparer.ts';
 import { createPinPlan } from '../../activities/plan/pin-plan.ts';
 import { createResolvePlan } from '../../activities/plan/resolve-plan.ts';
+import { createFindWeights } from '../../activities/starting-weights/find-weights.ts';
 import { Catalog, RunInput, type RunPlan } from '../../configs/schema/index.ts';
 import { startFileServer } from '../../infra/stack/file-server.ts';
 import { createMiniRun, miniPlan } from './mini-run.ts';
@@ -44,7 +45,15 @@ export async function createPreparation() {
       python: isOffline ? { executable: '/bin/false', env: {} } : command,
       s3: () => new S3Client({ region: 'us-east-1' }),
     };
-    return { ...run.dependencies, ...place, preparer: createInputPreparer(place), versions: miniPlan.versions };
+    const { openStore } = run.dependencies;
+    const findWeights = createFindWeights({ home, catalog, openStore });
+    return {
+      ...run.dependencies,
+      ...place,
+      findWeights,
+      preparer: createInputPreparer(place),
+      versions: miniPlan.versions,
+    };
   };
 
   return {

@@ -34,6 +34,7 @@ PLAN = {
     "runId": "test",
     "planHash": "0" * 64,
     "recipe": {"name": "cascade-mask-rcnn_swin-demo", "sha256": "0" * 64},
+    "weights": {"detector": {"classes": None}},
     "epochs": 3,
     "seed": 0,
     "gpus": 1,

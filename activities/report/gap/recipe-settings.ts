@@ -48,7 +48,7 @@ export function listSettings(report: Report, recipe: Recipe): Settings {
     'box loss': heads && formatBoxLoss(heads),
     'box regression': heads && formatBoxRegression(heads),
     'batch and learning rate': optimizer && {
-      value: `batch size ${batch}, learning rate ${optimizer.lr.toExponential()}`,
+      value: `batch size ${batch}, learning rate ${(plan.learningRate ?? optimizer.lr).toExponential()}`,
       amount: batch,
     },
     'micro-batches': formatMicroBatches(report),

@@ -37,18 +37,24 @@ const listChecks = ({ checks }: Report): readonly (readonly [string, string])[] 
 
 function listPlan(report: Report): readonly (readonly [string, string])[] {
   const { recipe, dataset, weights, epochs, batchPerGpu, seed, loaderWorkers, speed, checkpoint } = report.plan;
-  const { part, id } = startingWeights(weights);
+  const { part, id, origin } = startingWeights(weights);
   const { note } = report.plan.input;
   return [
     ...(note === undefined ? [] : [['note', note] as const]),
     ['recipe', recipe.name],
     ['dataset', dataset.id],
-    [`${part} weights`, id],
+    [`${part} weights`, origin === undefined ? id : `${id}: ${origin}`],
     ['length', isEvaluation(report.plan) ? 'evaluation only, no training' : formatPlural(epochs, 'epoch')],
     ['batch', `${formatDevices(report)} × ${formatPlural(batchPerGpu, 'image')}`],
+    ['learning rate', formatLearningRate(report.plan)],
     ['seed', String(seed)],
     ['loader processes', `${formatCount(loaderWorkers)} per device`],
     ['speed switches', activeSwitches(speed).join(', ') || 'none'],
     ['checkpoints', `every ${checkpoint.everyMinutes} min and every epoch, last ${checkpoint.keepLast} kept`],
   ];
 }
+
+const formatLearningRate = ({ learningRate, recipe: { summary } }: Report['plan']): string =>
+  learningRate === undefined
+    ? `${summary.lr}, the recipe's`
+    : `${learningRate}, set by the input; the recipe's is ${summary.lr}`;

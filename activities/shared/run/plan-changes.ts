@@ -1,4 +1,10 @@
-import { PlanPart, type CheckpointManifest, type RunPlan, type TrainerEvent } from '../../../configs/schema/index.ts';
+import {
+  isCatalogId,
+  PlanPart,
+  type CheckpointManifest,
+  type RunPlan,
+  type TrainerEvent,
+} from '../../../configs/schema/index.ts';
 import { startingWeights } from '../../../configs/schema/plan-weights.ts';
 import { weightSwitches } from './speed-switches.ts';
 
@@ -35,8 +41,9 @@ interface Part {
   name?: string;
 }
 
+/** Weights of an earlier training are the same under any name. */
 const formatWeights = ({ part, id, source }: ReturnType<typeof startingWeights>): string =>
-  `${part} ${id} ${source.sha256 ?? 'of unknown sha256'}`;
+  `${part} ${part === 'backbone' || isCatalogId(id) ? `${id} ` : ''}${source.sha256 ?? 'of unknown sha256'}`;
 
 const formatPart = ({ key, name }: Part): string => (name === undefined ? key : `${name} (${key.slice(0, 12)})`);
 
@@ -51,6 +58,7 @@ const partsOf = ({ recipe, dataset, weights, ...plan }: RunPlan): Record<PlanPar
   epochs: { key: String(plan.epochs) },
   gpus: { key: String(plan.gpus) },
   batchPerGpu: { key: String(plan.batchPerGpu) },
+  learningRate: { key: plan.learningRate === undefined ? "the recipe's" : String(plan.learningRate) },
   seed: { key: String(plan.seed) },
   speed: { key: weightSwitches(plan.speed).join(' and ') || 'without switches' },
 });

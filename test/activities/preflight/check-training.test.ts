@@ -47,6 +47,28 @@ test('checkTraining warns when the total batch differs from the published one', 
   expect(found?.message).toContain('linear scaling would give lr 0.00005, but everswin does not change it');
 });
 
+test('checkTraining shows the value of linear scaling next to the rate that is used, and never applies it', () => {
+  const { summary } = plan.recipe;
+  const small = { ...plan, gpus: 1, batchPerGpu: 2 };
+  const facts = { ...known, batch: 16 };
+  const found = check('learning rate', small, facts);
+  expect(found?.message).toBe(
+    'AdamW, lr 0.0001 is tuned for a total batch of 16, this run uses 2; linear scaling would give lr 0.0000125, but everswin does not change it; used: 0.0001',
+  );
+  expect(found?.remedy).toBe(
+    'Set "learningRate": 0.0000125 in the input, or gpus x batchPerGpu to 16, or continue with 0.0001.',
+  );
+  expect(check('learning rate', { ...small, learningRate: 2e-5 }, facts)).toMatchObject({
+    verdict: 'ok',
+    message:
+      "AdamW, lr 0.00002 of the input in place of the recipe's 0.0001; this run has a total batch of 2: linear scaling from the recipe's batch of 16 would give lr 0.0000125",
+  });
+  const own = { ...small, recipe: { ...plan.recipe, summary: { ...summary, baseBatch: 16 } } };
+  expect(checkTraining({ plan: own, known: undefined })[1]?.message).toContain(
+    'linear scaling would give lr 0.0000125',
+  );
+});
+
 test('checkTraining warns about speed switches that are not verified on a GPU', () => {
   expect(check('speed switches')).toMatchObject({ verdict: 'ok', remedy: null });
   const speed = SpeedSwitches.parse({ sdpaAttention: true, fusedAdamW: true });

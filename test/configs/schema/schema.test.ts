@@ -56,7 +56,7 @@ test('parseRunInput lists all problems, each with its path', () => {
   const parsed = parseRunInput({ ...valid, name: '../etc/passwd', epochs: -1, recipe: undefined, lr: 0.1 });
   expect(inputRefusal(parsed.ok ? [] : parsed.problems)).toMatchInlineSnapshot(`
     "The run input has 4 problems:
-    - unknown field \`lr\`
+    - unknown field \`lr\`: did you mean \`learningRate\`?
     - name: expected the name to be 1-63 of a-z 0-9 . _ - starting with a letter or digit, without "..", got "../etc/passwd"
     - \`recipe\` is missing
     - epochs: expected a whole number from 1 to 1000, got -1"

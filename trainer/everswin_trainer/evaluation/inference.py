@@ -15,7 +15,7 @@ from everswin_trainer.job.stop_request import Preempted
 from everswin_trainer.metrics import quick_metric  # noqa: F401  (register what build_config names)
 from everswin_trainer.model.build_config import build_config
 from everswin_trainer.model.detector_weights import class_count
-from everswin_trainer.model.initial_detector import load_detector, require_same
+from everswin_trainer.model.initial_detector import load_detector, match_for_test
 from everswin_trainer.model.weights import looks_like_safetensors
 from everswin_trainer.training import batches  # noqa: F401  (register what build_config names)
 from everswin_trainer.training.context import Context
@@ -42,21 +42,24 @@ def infer(context: Context, checkpoint: Checkpoint) -> tuple[Detections, Path]:
     context.rank.set_threads()
     runner.register_hook(HeartbeatHook(context.heartbeats))
     runner.register_hook(InferenceHook(context, checkpoint))
-    runner.model_state = model_state(checkpoint, runner)
+    runner.model_state = model_state(context, checkpoint, runner)
     runner.test()
     images = len(runner.test_dataloader.dataset)
     dist.destroy_process_group()
     return Detections(context.job, images, time.monotonic() - begin), prefix
 
 
-def model_state(checkpoint: Checkpoint, runner: EverswinRunner) -> dict[str, torch.Tensor]:
+def model_state(context: Context, checkpoint: Checkpoint, runner: EverswinRunner) -> dict[str, torch.Tensor]:
     """Returns the weights to test. Raises ValueError if converted weights do not fit the model or its classes."""
     if not looks_like_safetensors(checkpoint.path):
         return read(checkpoint.path)["state_dict"]
     state, model = load_detector(checkpoint.path), bare_model(runner).state_dict()
     if (actual := class_count(state)) != (expected := class_count(model)):
         raise ValueError(f"expected weights for the {expected} classes of the data, got a detector for {actual}")
-    require_same(state, model)
+    state, statements = match_for_test(state, model, context.plan.initial_classes, context.data.classes())
+    for statement in statements:
+        if context.progress:
+            context.progress.write("warning", message=statement)
     return state
 
 

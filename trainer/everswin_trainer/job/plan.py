@@ -21,6 +21,10 @@ class Plan:
     seed: int
     gpus: int
     batch_per_gpu: int
+    # None for the recipe's own.
+    learning_rate: float | None
+    # Classes of the starting weights, in the order of their outputs; None if unknown.
+    initial_classes: tuple[str, ...] | None
     loader_workers: int
     log_every_steps: int
     # None chooses the interval automatically (interval.py).
@@ -47,6 +51,8 @@ class Plan:
             seed=reader.integer("seed", minimum=0),
             gpus=reader.integer("gpus", minimum=1),
             batch_per_gpu=reader.integer("batchPerGpu", minimum=1),
+            learning_rate=reader.optional_number("learningRate"),
+            initial_classes=reader.optional_texts("weights", "detector", "classes"),
             loader_workers=reader.integer("loaderWorkers", minimum=0),
             log_every_steps=reader.integer("logEverySteps", minimum=1),
             every_minutes=reader.number_or_auto("checkpoint", "everyMinutes"),
@@ -81,6 +87,20 @@ class _Reader:
 
         value = self._read(path, 'a number above 0 or "auto"', accepts, "auto")
         return None if value == "auto" else float(value)
+
+    def optional_number(self, *path: str) -> float | None:
+        """Reads a number above 0."""
+        value = self._read(
+            path, "a number above 0", lambda value: value is None or (_is_number(value) and value > 0), None
+        )
+        return None if value is None else float(value)
+
+    def optional_texts(self, *path: str) -> tuple[str, ...] | None:
+        def accepts(value: Any) -> bool:
+            return value is None or (isinstance(value, list) and all(isinstance(item, str) for item in value))
+
+        value = self._read(path, "a list of texts", accepts, None)
+        return None if value is None else tuple(value)
 
     def optional_integers(self, *path: str, minimum: int) -> frozenset[int] | None:
         def accepts(value: Any) -> bool:

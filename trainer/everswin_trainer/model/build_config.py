@@ -56,7 +56,8 @@ def build_config(
     _set_weights(config.model.backbone, weights)
     _set_epochs(config, plan, warnings)
     _set_hooks(config, plan)
-    _apply_control(config, control, warnings)
+    _set_learning_rate(config, plan, warnings)
+    _apply_control(config, plan, control, warnings)
     _set_parts(config, plan, control, warnings)
     if device == "cpu":
         _fit_cpu(config, warnings)
@@ -145,12 +146,29 @@ def _set_hooks(config: Config, plan: Plan) -> None:
     config.default_hooks.logger.interval = plan.log_every_steps
 
 
-def _apply_control(config: Config, control: TrainerControl, warnings: list[str]) -> None:
+def _set_learning_rate(config: Config, plan: Plan, warnings: list[str]) -> None:
+    """Replaces the recipe's base learning rate. Warm-up and drops are relative to it, absolute limits are scaled."""
+    optimizer = config.optim_wrapper.optimizer
+    if plan.learning_rate is None or plan.learning_rate == optimizer.lr:
+        return
+    warnings.append(
+        f"trains with the learning rate {plan.learning_rate:g} of the input; the recipe's is {optimizer.lr:g}"
+    )
+    ratio = plan.learning_rate / optimizer.lr
+    optimizer.lr = plan.learning_rate
+    for scheduler in config.param_scheduler:
+        for name in ("eta_min", "eta_max"):
+            if name in scheduler and "Momentum" not in scheduler.type:
+                scheduler[name] *= ratio
+
+
+def _apply_control(config: Config, plan: Plan, control: TrainerControl, warnings: list[str]) -> None:
     """Applies the settings that the worker changed to recover from a failure. EpochsHook applies the epochs."""
     if control.learning_rate_factor != 1:
         # Schedulers derive all rates from this one. A resumed run restores its own (state.py).
         config.optim_wrapper.optimizer.lr *= control.learning_rate_factor
-        warnings.append(f"trains with {control.learning_rate_factor:g} times the recipe's learning rate, as requested")
+        whose = "recipe's" if plan.learning_rate is None else "input's"
+        warnings.append(f"trains with {control.learning_rate_factor:g} times the {whose} learning rate, as requested")
     if control.fp32:
         _leave_mixed_precision(config, "as requested", warnings)
 

@@ -87,18 +87,27 @@ def convert_backbone(arguments: argparse.Namespace, model: Any, expected: dict[s
 
 def convert_detector(arguments: argparse.Namespace, model: Any, expected: dict[str, Any]) -> dict[str, Any]:
     """Returns fields of the answer. Raises weights.Refused."""
-    from everswin_trainer.model.detector_weights import add_derived, class_count, expected_detector, read_detector
-    from everswin_trainer.model.weights import compare, store
+    from everswin_trainer.model.detector_weights import (
+        add_derived,
+        class_count,
+        class_names,
+        detector_tensors,
+        expected_detector,
+    )
+    from everswin_trainer.model.weights import compare, load_content, store
 
-    tensors = read_detector(arguments.weights, model)
-    classes = class_count(tensors)
+    content = load_content(arguments.weights)
+    tensors = detector_tensors(content, arguments.weights, model)
+    classes, names = class_count(tensors), class_names(content)
+    # A list of another length describes another model.
+    names = names if names and len(names) == classes else None
     # Accepts the file's own number of classes; training compares it with the data.
     if classes is not None and classes != class_count(expected):
         expected = expected_detector(model, classes)
     tensors = add_derived(tensors, expected)
     comparison = compare(tensors, expected)
     result = store(tensors, expected, arguments.into, prefix="") if comparison.fits else None
-    return {"classes": classes, "result": result, **vars(comparison)}
+    return {"classes": classes, "classNames": names, "result": result, **vars(comparison)}
 
 
 @cache

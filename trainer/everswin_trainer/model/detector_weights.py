@@ -22,7 +22,8 @@ from everswin_trainer.model.weights import (
     build_model,
     from_swin_layout,
     holds_detector,
-    read_tensors,
+    load_content,
+    named_tensors,
 )
 
 # A key of the Swin authors' backbone; MMDetection's own has `stages`.
@@ -30,11 +31,17 @@ SWIN_LAYERS = f"{PREFIX}layers."
 FIRST_CLASSIFIER = ("roi_head.bbox_head.0.fc_cls.weight", "roi_head.bbox_head.fc_cls.weight")
 # LVIS has 1,203. The limit keeps a hostile file from building a model that fills the memory.
 MAX_CLASSES = 2_000
+MAX_NAME_CHARACTERS = 200
 
 
 def read_detector(path: Path, model: Any) -> dict[str, Tensor]:
     """Returns tensors in our layout, by name. `model` is its config in the recipe. Raises weights.Refused."""
-    tensors = read_tensors(path)
+    return detector_tensors(load_content(path), path, model)
+
+
+def detector_tensors(content: Any, path: Path, model: Any) -> dict[str, Tensor]:
+    """Does the same with the content of a file."""
+    tensors = named_tensors(content, path)
     if not holds_detector(tensors):
         raise Refused(
             f"{path.name} holds no detector (nothing of a neck, an RPN or heads): "
@@ -50,6 +57,26 @@ def convert_detector(tensors: dict[str, Tensor], model: Any) -> dict[str, Tensor
     backbone = {key.removeprefix(PREFIX): tensor for key, tensor in tensors.items() if key.startswith(PREFIX)}
     others = {key: tensor for key, tensor in tensors.items() if not key.startswith(PREFIX)}
     return from_swin_layout(backbone) | others
+
+
+def class_names(content: Any) -> list[str] | None:
+    """Returns the names of the classes that a checkpoint states, in the order of its outputs; None without them.
+
+    MMDetection 3 writes meta.dataset_meta.classes, MMDetection 2 wrote meta.CLASSES.
+    """
+    meta = content.get("meta") if isinstance(content, dict) else None
+    if not isinstance(meta, dict):
+        return None
+    data = meta.get("dataset_meta")
+    data = data if isinstance(data, dict) else {}
+    for names in (data.get("classes"), data.get("CLASSES"), meta.get("CLASSES")):
+        if isinstance(names, (list, tuple)) and 0 < len(names) <= MAX_CLASSES and all(map(is_name, names)):
+            return list(names)
+    return None
+
+
+def is_name(value: Any) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= MAX_NAME_CHARACTERS and value.isprintable()
 
 
 def class_count(tensors: dict[str, Tensor]) -> int | None:

@@ -87,4 +87,5 @@ def summarize(config: Config) -> dict[str, Any]:
         "boxHeads": sorted({head.type for head in (heads if isinstance(heads, list) else [heads])}),
         # Images of a rank's batch in memory at a time (build_config.py).
         "imagesAtOnce": config.get("images_at_once"),
+        "baseBatch": config.get("auto_scale_lr", {}).get("base_batch_size"),
     }

@@ -60,8 +60,12 @@ def read_backbone(path: Path, backbone: Any) -> dict[str, Tensor]:
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Returns unconverted tensors by name. Raises Refused."""
-    content = load_safetensors(path) if looks_like_safetensors(path) else load_pickle(path)
-    return named_tensors(content, path)
+    return named_tensors(load_content(path), path)
+
+
+def load_content(path: Path) -> Any:
+    """Returns what the file holds, in any form. Raises Refused."""
+    return load_safetensors(path) if looks_like_safetensors(path) else load_pickle(path)
 
 
 def holds_detector(tensors: dict[str, Tensor]) -> bool:

@@ -70,7 +70,9 @@ def assemble(context: Context, start: Start) -> EverswinRunner:
         context.progress.subscribe(TensorBoard(context.job.tensorboard, lambda message: warn(context, [message])))
     runner = build_runner(built.config)
     if start.detector:
-        runner.initial_state, warnings = fit_to_classes(load_detector(start.detector), bare_model(runner).state_dict())
+        names = (context.plan.initial_classes, context.data.classes())
+        weights, model = load_detector(start.detector), bare_model(runner).state_dict()
+        runner.initial_state, warnings = fit_to_classes(weights, model, *names)
         warn(context, warnings)
     context.rank.set_threads()
     check_categories(runner)
@@ -80,6 +82,7 @@ def assemble(context: Context, start: Start) -> EverswinRunner:
     runner.register_hook(HeartbeatHook(context.heartbeats))
     runner.register_hook(DivergenceHook())
     runner.learning_rate_factor = control.learning_rate_factor
+    runner.base_learning_rate = context.plan.learning_rate or context.recipe.optim_wrapper.optimizer.lr
     if resume:
         runner.resume_state = read(resume.path)
         runner.resumes_other_plan = resume.plan_hash != context.plan.plan_hash

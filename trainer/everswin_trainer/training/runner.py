@@ -18,6 +18,8 @@ class EverswinRunner(Runner):
     resume_state: dict[str, Any] | None = None
     resumes_other_plan: bool = False
     learning_rate_factor: float = 1.0
+    # Before that factor; None for a runner that trains no plan.
+    base_learning_rate: float | None = None
     model_state: dict[str, Any] | None = None
 
     def build_model(self, model: Any) -> torch.nn.Module:

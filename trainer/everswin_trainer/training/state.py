@@ -25,6 +25,7 @@ def capture(runner: Runner, epoch: int, iteration: int, learning_rate_factor: fl
             "iter": iteration,
             "iterations_per_epoch": len(runner.train_dataloader),
             "learning_rate_factor": learning_rate_factor,
+            "base_learning_rate": getattr(runner, "base_learning_rate", None),
             "seed": runner.seed,
             "dataset_meta": {"classes": list(runner.train_dataloader.dataset.metainfo["classes"])},
         },
@@ -83,6 +84,9 @@ def restore(runner: Runner, state: dict[str, Any], learning_rate_factor: float, 
         scheduler.load_state_dict(saved)
     # The checkpoint's learning rates already include the factor that it was trained with.
     ratio = learning_rate_factor / meta.get("learning_rate_factor", 1.0)
+    base, base_before = getattr(runner, "base_learning_rate", None), meta.get("base_learning_rate")
+    if from_other_plan and base and base_before:
+        ratio *= base / base_before
     scale_learning_rate(runner.optim_wrapper, runner.param_schedulers, ratio)
     from_plain(runner.message_hub, state["message_hub"])
     loop._epoch = meta["epoch"]
