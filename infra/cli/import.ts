@@ -16,6 +16,7 @@ interface ImportOptions {
   annotations?: string | undefined;
   images?: string | undefined;
   masks?: 'from-boxes' | undefined;
+  crowd?: 'as-objects' | undefined;
   out?: string | undefined;
   copy?: boolean | undefined;
   force?: boolean | undefined;
@@ -58,8 +59,8 @@ export async function importDataset(path: string, options: ImportOptions): Promi
 }
 
 function toArguments(source: string, into: string, options: ImportOptions): string[] {
-  const { val, groupBy, seed, annotations, images, masks } = options;
-  const given = { annotations, images: images && resolve(images), val, masks };
+  const { val, groupBy, seed, annotations, images, masks, crowd } = options;
+  const given = { annotations, images: images && resolve(images), val, masks, crowd };
   return [
     ...['import-dataset', '--source', source, '--into', into, '--group-by', groupBy, '--seed', `${seed}`],
     ...Object.entries(given).flatMap(([key, value]) => (value === undefined ? [] : [`--${key}`, value])),
@@ -71,6 +72,7 @@ export function toRunName(file: string): string {
   const name = file
     .replace(/\.(zip|json)$/i, '')
     .normalize('NFKD')
+    .replaceAll(/\p{M}/gu, '')
     .toLowerCase()
     .replaceAll(/[^a-z0-9._-]+/g, '-')
     .replaceAll(/\.{2,}|-{2,}/g, '-')

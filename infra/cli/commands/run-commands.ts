@@ -20,6 +20,7 @@ export function addRunCommands(program: Command): void {
     .addOption(
       new Option('--masks <source>', 'use boxes as masks if objects have no outline').choices(['from-boxes'] as const),
     )
+    .addOption(new Option('--crowd <treatment>', 'use crowd regions as objects').choices(['as-objects'] as const))
     .option('--out <file>', 'run file to write (default: NAME.json)')
     .option('--copy', 'copy images and annotations next to the run file')
     .option('--force', 'replace files of an earlier import')

@@ -286,7 +286,8 @@ class _Preparation:
             elif file_name.endswith(NOT_IMAGE_SUFFIXES):
                 faults.append(Fault(file_name, "is not an image", quote(file_name)))
         for file_name, number in numbers.items():
-            if number not in listed and not _is_hidden(file_name) and not shared:
+            is_image = not _is_hidden(file_name) and not file_name.endswith(NOT_IMAGE_SUFFIXES)
+            if number not in listed and is_image and not shared:
                 warnings.add(f"in {location}, but not listed", "file", quote(file_name))
         self._check_counts(split, problems)
         self.problems += problems.lines()

@@ -1,6 +1,7 @@
 """Finds annotations in COCO format among the files of a source, by their content, and repairs what is plain."""
 
 import json
+import re
 from typing import Any
 
 from everswin_trainer.importing.match_images import ImageFiles
@@ -14,6 +15,7 @@ FOREIGN = {
     "datasetItems": "Datumaro: export it as coco_instances",
     "items": "Datumaro: export it as coco_instances",
 }
+ID_FIELDS = {"categories": ("id",), "images": ("id",), "annotations": ("id", "image_id", "category_id")}
 
 
 def find_coco(source: Source) -> list[Part]:
@@ -53,11 +55,13 @@ def explain_foreign(source: Source) -> str:
     """Returns a sentence about files of formats that are recognized but not read; "" for none."""
     for name in source.names:
         lower = name.lower()
+        if "SegmentationObject/" in name or "SegmentationClass/" in name:
+            return f" {name} is a picture of masks, but the XML files in Annotations are missing: export them as well."
         if lower.endswith(".json"):
             found = _foreign_json(source.read(name))
         elif lower.endswith(".xml"):
             head = source.read(name)[:2000]
-            found = "CVAT for images: export it again as COCO 1.0" if b"<annotations>" in head else ""
+            found = "CVAT for images: export it again as COCO 1.0" if b"<annotations" in head else ""
         elif lower.endswith((".tfrecord", ".record")):
             found = "TFRecord: export it again in COCO format"
         else:
@@ -81,20 +85,58 @@ def _foreign_json(content: bytes) -> str:
     return next((text for key, text in FOREIGN.items() if key in document), "")
 
 
+def normalize_ids(part: Part) -> None:
+    """Turns ids written as text or with a decimal point into whole numbers. Raises CannotImport for other content."""
+    changed = False
+    for kind, fields in ID_FIELDS.items():
+        for number, one in enumerate(part.document[kind], 1):
+            if not isinstance(one, dict):
+                raise CannotImport(
+                    f"{part.label}: entry {number} of {kind!r} is {json.dumps(one)[:40]}, not an object."
+                )
+            for field in fields:
+                value = one.get(field)
+                plain = _plain_id(value)
+                if isinstance(plain, (list, dict)):
+                    raise CannotImport(
+                        f"{part.label}: entry {number} of {kind!r} has {str(plain)[:40]} as its {field}."
+                    )
+                if type(plain) is not type(value):
+                    one[field], changed = plain, True
+    if changed:
+        part.changed = True
+        part.notes.append("ids written as text or with a decimal point become whole numbers")
+
+
+def _plain_id(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str) and re.fullmatch(r"-?\d{1,18}(\.0+)?", value.strip()):
+        return int(value.strip().split(".")[0])
+    return value
+
+
 def match_part(part: Part, files: ImageFiles) -> None:
     """Finds the images of a part. Lists those without a file, which are left out.
 
     Raises CannotImport if more than a tenth of them have none.
     """
+    normalize_ids(part)
     document = part.document
-    images = [one for one in document["images"] if isinstance(one, dict) and isinstance(one.get("file_name"), str)]
+    known = {one.get("id") for one in document["images"]}
+    orphans = sum(one.get("image_id") not in known for one in document["annotations"])
+    if orphans:
+        part.notes.append(f"{orphans} of {len(document['annotations'])} objects name no listed image and are left out")
+        keep_images(part, lambda _: True)
+        document = part.document
+    images = [one for one in document["images"] if isinstance(one.get("file_name"), str)]
     listed = [one["file_name"] for one in images]
     part.match = files.match(listed, part.annotations or part.label)
     missing = set(part.match.missing)
     if len(missing) * 10 > len(set(listed)) or (listed and not part.match.found):
-        examples = ", ".join(sorted(missing)[:3])
+        examples = ", ".join(sorted(missing)[:3]) + (", …" if len(missing) > 3 else "")
         raise CannotImport(
-            f"{part.label} lists {len(listed)} images, and {len(missing)} of them are not there ({examples}, …). "
+            f"{part.label} lists {len(listed)} images, and {len(missing)} of them are not there ({examples}). "
             "Export the data with their images, or name the folder of the images with --images."
         )
     if missing:
@@ -105,20 +147,17 @@ def match_part(part: Part, files: ImageFiles) -> None:
     if part.match.renamed:
         part.changed = True
         for one in document["images"]:
-            if isinstance(one, dict) and one.get("file_name") in part.match.found:
-                one["file_name"] = part.match.found[one["file_name"]]
+            one["file_name"] = part.match.found.get(str(one.get("file_name")), one.get("file_name"))
 
 
 def keep_images(part: Part, keeps: Any) -> None:
     """Removes all other images and their annotations."""
     document = part.document
     images = [one for one in document["images"] if keeps(one)]
-    kept = {str(one.get("id")) for one in images if isinstance(one, dict)}
+    kept = {one.get("id") for one in images}
     part.document = {
         **document,
         "images": images,
-        "annotations": [
-            one for one in document["annotations"] if isinstance(one, dict) and str(one.get("image_id")) in kept
-        ],
+        "annotations": [one for one in document["annotations"] if one.get("image_id") in kept],
     }
     part.changed = True

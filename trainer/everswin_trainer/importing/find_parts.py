@@ -1,6 +1,6 @@
 """Finds the data of an import and divides them into train and val."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ class Request:
     group_by: str = "none"
     seed: int = 0
     masks: str | None = None
+    crowd: str | None = None
 
 
 @dataclass
@@ -48,14 +49,13 @@ def find_parts(request: Request, ignored: Path | None = None) -> Found:
             raise CannotImport(f"--val {request.val}: the data already have a part for validation. Omit --val.")
         train, val = chosen["train"], chosen.get("val")
     else:
-        train = _only(parts, "train")
-        if val_path.suffix.lower() == ".json" and request.annotations is None and not val_path.is_file():
-            val_path = request.source / val_path
-        _, others = _read(val_path, Request(source=val_path, images=request.images))
-        val = _only(others, "val")
+        val = _read_val(val_path, request)
+        others = [part for part in parts if (part.label, part.source.path) != (val.label, val.source.path)]
+        train = _only(others or parts, "train")
     given = [train, val] if val else [train]
     _drop_placeholder(given, notes)
     _require_outlines(given, request.masks)
+    _check_crowd(given, request.crowd, notes)
     for part in given:
         _renumber(part)
     if val is None:
@@ -65,6 +65,20 @@ def find_parts(request: Request, ignored: Path | None = None) -> Found:
     for part in {id(one): one for one in (train, val)}.values():
         notes += [f"{part.label}: {note}" for note in part.notes if f"{part.label}: {note}" not in notes]
     return Found(name, {"train": train, "val": val}, notes)
+
+
+def _read_val(path: Path, request: Request) -> Part:
+    """Reads the part that --val names: a file of the same source, or other data."""
+    source = request.source.parent if request.source.suffix.lower() == ".json" else request.source
+    if path.suffix.lower() == ".json" and not path.is_absolute():
+        same = Source(source)
+        if path.as_posix().removeprefix("./") in same.names:
+            _, parts = _read(source, replace(request, annotations=path.as_posix()))
+            return parts[0]
+    if not path.exists() and (source / path).exists():
+        path = source / path
+    _, parts = _read(path, Request(source=path, images=request.images))
+    return _only(parts, "val")
 
 
 def _parse_val(text: str | None) -> tuple[float | None, Path | None]:
@@ -170,7 +184,8 @@ def _summarize(names: list[str]) -> str:
         ending = Path(name).suffix.lower() or "no ending"
         counts[ending] = counts.get(ending, 0) + 1
     most = sorted(counts.items(), key=lambda one: -one[1])[:5]
-    return f"{len(names)} files ({', '.join(f'{count} {ending}' for ending, count in most)})" if names else "no files"
+    listed = ", ".join(f"{count} {ending}" for ending, count in most)
+    return f"{len(names)} file{'s' if len(names) > 1 else ''} ({listed})" if names else "no files"
 
 
 def _drop_placeholder(parts: list[Part], notes: list[str]) -> None:
@@ -198,6 +213,26 @@ def _require_outlines(parts: list[Part], masks: str | None) -> None:
             f"{without} of {len(objects)} objects have a box but no outline, and the models learn masks. "
             "Annotate outlines, or add --masks from-boxes to use each box as its mask."
         )
+
+
+def _check_crowd(parts: list[Part], crowd: str | None, notes: list[str]) -> None:
+    """Turns crowd regions into single objects on request. Raises CannotImport if nothing else is there to learn."""
+    objects = [one for part in parts for one in part.document["annotations"]]
+    marked = [one for one in objects if one.get("iscrowd") not in (None, 0, False, "0")]
+    if not marked:
+        return
+    count = f"{len(marked)} of {len(objects)} objects are marked as crowd (iscrowd 1)"
+    if crowd == "as-objects":
+        for one in marked:
+            one["iscrowd"] = 0
+        for part in parts:
+            part.changed = True
+        notes.append(f"{count} and become single objects")
+        return
+    hint = "CVAT and Datumaro mark brush masks so; --crowd as-objects makes them single objects"
+    if len(marked) == len(objects):
+        raise CannotImport(f"{count}, which training ignores. {hint}.")
+    notes.append(f"{count}, which training ignores. {hint}")
 
 
 def _renumber(part: Part) -> None:
@@ -231,6 +266,14 @@ def _unify_classes(train: Part, val: Part, notes: list[str]) -> None:
     notes.append("val: its classes have other ids or another order than those of train, and get those of train")
 
 
+def _explain_split(images: int, groups: int) -> str:
+    if images < 2:
+        return "there is only one image. Add images, or name other data with --val PATH."
+    if groups < 2:
+        return "all images are in one group. Choose another --group-by, or name other data with --val PATH."
+    return "every class must stay in train. Add images, or name other data with --val PATH."
+
+
 def _divide(part: Part, share: float, request: Request, notes: list[str]) -> tuple[Part, Part]:
     """Returns train and val of one set."""
     try:
@@ -238,23 +281,22 @@ def _divide(part: Part, share: float, request: Request, notes: list[str]) -> tup
     except ValueError as error:
         raise CannotImport(f"--group-by: {error}") from error
     images = part.document["images"]
-    groups = {str(one.get("id")): key_of(str(one.get("file_name"))) for one in images}
+    groups = {one.get("id"): key_of(str(one.get("file_name"))) for one in images}
     classes: dict[str, set[Any]] = {}
     for one in part.document["annotations"]:
-        group = groups.get(str(one.get("image_id")))
+        group = groups.get(one.get("image_id"))
         if group is not None:
             classes.setdefault(group, set()).add(one.get("category_id"))
     names = sorted(set(groups.values()))
     val_groups = split_groups(names, classes, share, request.seed)
     if not val_groups:
         raise CannotImport(
-            f"{part.label}: no images are left for validation: {len(images)} images form {len(names)} groups, and "
-            "every class must stay in train. Add images, or name other data with --val PATH."
+            f"{part.label}: no images are left for validation: {_explain_split(len(images), len(names))}"
         )
     divided = []
     for role in ("train", "val"):
         one = Part(role, part.label, part.document, part.source, part.annotations, part.annotation_source, part.match)
-        keep_images(one, lambda image, role=role: (groups[str(image.get("id"))] in val_groups) == (role == "val"))
+        keep_images(one, lambda image, role=role: (groups[image.get("id")] in val_groups) == (role == "val"))
         divided.append(one)
     divided[0].notes = part.notes
     by = "" if request.group_by == "none" else f", grouped by {request.group_by} ({len(names)} groups)"

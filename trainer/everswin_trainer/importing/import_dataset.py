@@ -35,6 +35,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--group-by", default="none")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--masks", choices=("from-boxes",))
+    parser.add_argument("--crowd", choices=("as-objects",))
     arguments = parser.parse_args(argv)
     request = Request(
         source=arguments.source,
@@ -44,6 +45,7 @@ def main(argv: Sequence[str]) -> int:
         group_by=arguments.group_by,
         seed=arguments.seed,
         masks=arguments.masks,
+        crowd=arguments.crowd,
     )
     try:
         answer = import_dataset(request, arguments.into.absolute())
@@ -65,7 +67,7 @@ def import_dataset(request: Request, into: Path) -> dict[str, Any]:
     partial.mkdir(parents=True)
     try:
         for name, part in found.parts.items():
-            (partial / f"{name}.json").write_text(json.dumps(part.document, ensure_ascii=False))
+            (partial / f"{name}.json").write_bytes(_content(part))
         checked = check_parts(found.parts, partial, request.masks)
         if not checked["ok"]:
             return {"v": 1, "ok": False, "problems": checked["problems"], "warnings": checked["warnings"]}
@@ -79,13 +81,19 @@ def import_dataset(request: Request, into: Path) -> dict[str, Any]:
         "v": 1,
         "ok": True,
         "problems": [],
-        "warnings": [*checked["warnings"], *_class_warnings(found.parts)],
+        "warnings": checked["warnings"],
         "format": found.format,
         "notes": found.notes,
         "splits": splits,
         "classes": _count_classes(found.parts),
         "preview": str(into / PREVIEW),
     }
+
+
+def _content(part: Part) -> bytes:
+    if not part.changed and part.annotations is not None and part.annotation_source is not None:
+        return part.annotation_source.read(part.annotations)
+    return json.dumps(part.document, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
 def _require_replaceable(into: Path) -> None:
@@ -128,16 +136,3 @@ def _count_classes(parts: dict[str, Part]) -> list[dict[str, Any]]:
     return [
         {"name": label, **{name: counts[name].get(key, 0) for name in SPLITS}} for key, label in parts["train"].classes
     ]
-
-
-def _class_warnings(parts: dict[str, Part]) -> list[str]:
-    """Names classes that only one split has; those without any object are named by the check of the annotations."""
-    classes = _count_classes(parts)
-    only_train = [one["name"] for one in classes if one["train"] and not one["val"]]
-    only_val = [one["name"] for one in classes if one["val"] and not one["train"]]
-    lines = []
-    if only_train:
-        lines.append(f"val has no object of {', '.join(only_train[:8])}: their AP stays unknown")
-    if only_val:
-        lines.append(f"train has no object of {', '.join(only_val[:8])}: they cannot be learned")
-    return lines

@@ -11,7 +11,7 @@ from everswin_trainer.importing.image_size import decode
 from everswin_trainer.importing.part import Part
 from everswin_trainer.system.atomic_file import write_atomic
 
-TILE, COLUMNS, ROWS = 400, 3, 2
+TILE, COLUMNS, ROWS, GAP = 400, 3, 2, 4
 COLORS = ((60, 76, 231), (219, 152, 52), (96, 174, 39), (18, 156, 243), (182, 89, 155), (156, 188, 26))
 
 
@@ -30,17 +30,17 @@ def write_preview(parts: list[Part], path: Path) -> None:
 
 def _examples(part: Part) -> list[tuple[dict[str, Any], list[dict[str, Any]]]]:
     """Returns images of a part with their objects. Each next image has the most classes that none before has."""
-    objects: dict[str, list[dict[str, Any]]] = {}
+    objects: dict[Any, list[dict[str, Any]]] = {}
     for one in part.document["annotations"]:
-        objects.setdefault(str(one.get("image_id")), []).append(one)
-    images = [one for one in part.document["images"] if str(one.get("id")) in objects][:2000]
+        objects.setdefault(one.get("image_id"), []).append(one)
+    images = [one for one in part.document["images"] if one.get("id") in objects][:2000]
     seen: set[Any] = set()
     chosen = []
     while images and len(chosen) < COLUMNS * ROWS // 2:
-        best = max(images, key=lambda one: len({a.get("category_id") for a in objects[str(one["id"])]} - seen))
+        best = max(images, key=lambda one: len({a.get("category_id") for a in objects[one["id"]]} - seen))
         images.remove(best)
-        seen |= {one.get("category_id") for one in objects[str(best["id"])]}
-        chosen.append((best, objects[str(best["id"])]))
+        seen |= {one.get("category_id") for one in objects[best["id"]]}
+        chosen.append((best, objects[best["id"]]))
     return chosen
 
 
@@ -60,7 +60,7 @@ def _draw(part: Part, image: dict[str, Any], objects: list[dict[str, Any]]) -> n
         label = str(names.get(one.get("category_id"), "?")).encode("ascii", "replace").decode()
         cv2.putText(pixels, label, (x + 2, max(y - 4, 12)), cv2.FONT_HERSHEY_SIMPLEX, 0.45, color, 1, cv2.LINE_AA)
     tile = np.full((TILE, TILE, 3), 255, np.uint8)
-    tile[: pixels.shape[0], : pixels.shape[1]] = pixels
+    tile[: pixels.shape[0] - GAP, : pixels.shape[1] - GAP] = pixels[:-GAP, :-GAP]
     return tile
 
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from everswin_trainer.data.file_kind import name_kind
 from everswin_trainer.data.zip_directory import Entry, Refused, quote, read_central_directory
 from everswin_trainer.data.zip_entry import open_entry
 
@@ -73,8 +74,10 @@ class Source:
             entries = read_central_directory(descriptor)
         except Refused as refused:
             os.close(descriptor)
+            kind = name_kind(_head(path))
+            what = f"it is {kind}" if kind and "zip archive" not in kind else str(refused)
             raise CannotImport(
-                f"{path} cannot be read: {refused}. Expected a zip file, a folder or a JSON file in COCO format."
+                f"{path} cannot be read: {what}. Expected a folder, a zip file or a JSON file in COCO format."
             ) from refused
         for entry in entries:
             if not any(_is_hidden(part) for part in entry.name.split("/")):
@@ -85,13 +88,18 @@ def _entry_reader(descriptor: int, entry: Entry) -> Callable[[], bytes]:
     return lambda: b"".join(open_entry(descriptor, entry)[1])
 
 
+def _head(path: Path) -> bytes:
+    with open(path, "rb") as stream:
+        return stream.read(512)
+
+
 def _is_hidden(name: str) -> bool:
     return name.startswith(".") or name == "__MACOSX"
 
 
 def _neighbors(path: Path) -> str:
     """Lists what the nearest existing folder holds."""
-    for parent in path.parents:
+    for parent in path.absolute().parents:
         if parent.is_dir():
             names = sorted(one.name for one in parent.iterdir() if not _is_hidden(one.name))
             return f" {parent} holds {', '.join(map(quote, names[:8])) or 'nothing'}{', …' if len(names) > 8 else ''}."

@@ -62,7 +62,8 @@ def _listed_splits(source: Source) -> dict[str, str]:
 
 
 def _convert(source: Source, role: str, records: dict[str, ElementTree.Element], classes: list[str]) -> Part:
-    listed = {name: _text(record, "filename") for name, record in records.items()}
+    # An image and its record share their name; <filename> is often that of the first image or of the camera.
+    listed = {name: _image_name(name, record) for name, record in records.items()}
     match = ImageFiles(source.names).match(list(listed.values()), next(iter(records)))
     pictures = {PurePosixPath(name).stem: name for name in source.names if "SegmentationObject/" in name}
     numbers = {name: number for number, name in enumerate(classes, 1)}
@@ -103,6 +104,11 @@ def _convert(source: Source, role: str, records: dict[str, ElementTree.Element],
     )
 
 
+def _image_name(name: str, record: ElementTree.Element) -> str:
+    """Returns the record's name with the ending of its image; the match of images accepts another ending too."""
+    return PurePosixPath(name).stem + (PurePosixPath(_text(record, "filename")).suffix or ".jpg")
+
+
 def _masks(source: Source, picture: str, size: tuple[int, int]) -> list[np.ndarray]:
     """Returns the mask of each object of a picture, which draws every object in its own color."""
     pixels = decode(source, picture)
@@ -118,13 +124,13 @@ def _masks(source: Source, picture: str, size: tuple[int, int]) -> list[np.ndarr
 
 def _annotation(one: ElementTree.Element, masks: list[np.ndarray], name: str) -> dict[str, Any]:
     """Returns box, area and outline of an object; the outline is missing if the record has only a box."""
-    box = one.find("bndbox")
+    corners = [one.findtext(f"bndbox/{key}") for key in ("xmin", "ymin", "xmax", "ymax")]
     try:
-        if box is None:
-            raise ValueError("an object has no <bndbox>")
-        left, top, right, bottom = (float(_text(box, key)) for key in ("xmin", "ymin", "xmax", "ymax"))
+        left, top, right, bottom = (float(value or "") for value in corners)
     except ValueError as error:
-        raise CannotImport(f"{name} cannot be used: {error}.") from error
+        raise CannotImport(
+            f"{name} cannot be used: expected numbers xmin, ymin, xmax and ymax in <bndbox>, got {corners}."
+        ) from error
     annotation = {"bbox": [left, top, right - left, bottom - top], "area": (right - left) * (bottom - top)}
     polygon = one.find("polygon")
     if polygon is not None and len(polygon) >= 6:

@@ -74,6 +74,8 @@ def _read_names(source: Source) -> dict[int, str] | None:
             except yaml.YAMLError as error:
                 raise CannotImport(f"{name} is not valid YAML: {error}") from error
             names = document.get("names") if isinstance(document, dict) else None
+            if names and "kpt_shape" in document:
+                raise CannotImport(f"{name} describes key points (kpt_shape). Export the outlines of the objects.")
             if isinstance(names, dict):
                 return {int(key): str(value) for key, value in sorted(names.items())}
             if isinstance(names, list):
@@ -128,7 +130,8 @@ def _convert(
             annotation |= {"id": len(document["annotations"]) + 1, "image_id": number, "iscrowd": 0}
             document["annotations"].append(annotation)
     without = sum(label is None for label in (labels[image] for image in images))
-    notes = [f"{without} images have no label file and count as images without objects"] if without else []
+    have = "image has" if without == 1 else "images have"
+    notes = [f"{without} {have} no label file and no objects"] if without else []
     match = Match(root=root, found={one["file_name"]: one["file_name"] for one in document["images"]})
     return Part(role, f"{root or '.'} (YOLO)", document, source, None, match=match, notes=notes, changed=True)
 
@@ -151,7 +154,7 @@ def _parse_line(line: str, names: dict[int, str], size: tuple[int, int]) -> dict
     first, *rest = line.split()
     key = int(float(first)) if re.fullmatch(r"\d+(\.0+)?", first) else -1
     if key not in names:
-        raise ValueError(f"expected a class from 0 to {max(names, default=0)}, got {first[:20]!r}")
+        raise ValueError(f"expected a class from 0 to {max(names, default=0)}, which have names, got {first[:20]!r}")
     try:
         values = [float(value) for value in rest]
     except ValueError as error:

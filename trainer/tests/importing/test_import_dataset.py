@@ -175,6 +175,7 @@ def test_several_candidates_are_listed_with_the_way_to_choose(tmp_path: Path) ->
     message = refusal(tmp_path, source)
     assert "coco.json: 10 images, 20 objects, 2 classes" in message and "--annotations FILE" in message
     assert run(tmp_path, source, annotations="old.json")["ok"]
+    assert run(tmp_path, source, val="old.json")["splits"]["train"]["label"] == "coco.json"
     assert "Its JSON files: coco.json, old.json" in refusal(tmp_path, source, annotations="gone.json")
 
 
@@ -186,10 +187,35 @@ def test_boxes_without_outlines_need_a_request(tmp_path: Path) -> None:
     assert "--masks from-boxes" in refusal(tmp_path, source)
 
 
+def test_brush_masks_that_are_marked_as_crowd_need_a_request(tmp_path: Path) -> None:
+    source = unpack(tmp_path, "coco-sahi")
+    document = json.loads((source / "coco.json").read_text())
+    for one in document["annotations"]:
+        one["iscrowd"] = 1
+    (source / "coco.json").write_text(json.dumps(document))
+    assert "20 of 20 objects are marked as crowd" in refusal(tmp_path, source)
+    assert run(tmp_path, source, crowd="as-objects")["ok"]
+
+
+def test_ids_and_records_of_other_kinds_are_accepted_or_named(tmp_path: Path) -> None:
+    source = unpack(tmp_path, "coco-sahi")
+    document = json.loads((source / "coco.json").read_text())
+    for one in document["annotations"]:
+        one |= {"id": "1", "image_id": float(one["image_id"])}
+    document["annotations"].append({**document["annotations"][0], "image_id": 999})
+    (source / "coco.json").write_text(json.dumps(document))
+    answer = run(tmp_path, source)
+    assert sum(split["objectCount"] for split in answer["splits"].values()) == 20
+    assert "coco.json: 1 of 21 objects name no listed image and are left out" in answer["notes"]
+    document["images"].append(None)
+    (source / "coco.json").write_text(json.dumps(document))
+    assert "entry 11 of 'images' is null, not an object" in refusal(tmp_path, source)
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("7 0.1 0.1 0.2 0.2 0.3 0.3", "expected a class from 0 to 1, got '7'"),
+        ("7 0.1 0.1 0.2 0.2 0.3 0.3", "expected a class from 0 to 1, which have names, got '7'"),
         ("0 0.1 0.1 0.2", "expected a box (4 numbers) or an outline"),
         ("0 10 10 20 20 30 30", "expected coordinates from 0 to 1"),
         ("0 a b c d e f", "expected numbers"),
@@ -210,7 +236,7 @@ def test_a_wrong_line_of_yolo_is_named(tmp_path: Path, line: str, message: str) 
         ({"a.json": '{"images": [], "categories": ['}, "not valid JSON"),
         ({"a.xml": "<annotations><version>1.1</version></annotations>"}, "CVAT for images"),
         ({"a.tfrecord": ""}, "TFRecord"),
-        ({"a.jpg": ""}, "It holds 1 files (1 .jpg)"),
+        ({"a.jpg": ""}, "It holds 1 file (1 .jpg)"),
         ({}, "It holds no files"),
     ],
 )

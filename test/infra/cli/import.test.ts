@@ -1,0 +1,73 @@
+import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { importDataset, toRunName } from '../../../infra/cli/import.ts';
+import { readRunInput } from '../../../infra/cli/read-input.ts';
+import { projectRoot } from '../../helpers/project.ts';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(`${tmpdir()}/everswin-import-`);
+  vi.spyOn(console, 'log').mockImplementation(() => undefined);
+  vi.spyOn(console, 'error').mockImplementation(() => undefined);
+});
+afterEach(async () => {
+  vi.restoreAllMocks();
+  process.exitCode = undefined;
+  await rm(folder, { recursive: true });
+});
+
+const printed = (): string => vi.mocked(console.log).mock.calls.flat().join('\n');
+
+async function runImport(name: string, options: object = {}): Promise<string> {
+  const source = `${folder}/My export (1).zip`;
+  await cp(`${projectRoot}/trainer/tests/exports/${name}.zip`, source);
+  const out = `${folder}/parts.json`;
+  await importDataset(source, { groupBy: 'none', seed: 0, device: 'cpu', out, ...options });
+  return out;
+}
+
+test('importDataset writes a run file that start reads, next to the images', async () => {
+  const out = await runImport('coco-datumaro');
+  expect(JSON.parse(await readFile(out, 'utf8'))).toMatchObject({
+    name: 'my-export-1',
+    data: {
+      train: { images: 'My export (1).zip/images/train', annotations: 'parts-data/train.json' },
+      val: { images: 'My export (1).zip/images/val', annotations: 'parts-data/val.json' },
+    },
+  });
+  const input = await readRunInput(out);
+  const files = input.catalog.datasets['my-export-1']?.archives.map(({ file, urls: [url] }) => [file, url]);
+  expect(files).toEqual([
+    ['images.zip', `file://${folder}/My%20export%20(1).zip`],
+    ['train-annotations.json', `file://${folder}/parts-data/train.json`],
+    ['val-annotations.json', `file://${folder}/parts-data/val.json`],
+  ]);
+  expect(printed()).toContain('train  8 images, 16 objects');
+  expect(printed()).toMatch(/bolt +5 +2\n +nut +11 +2/);
+  expect(printed()).toMatch(/Next: +everswin plan .*parts\.json/);
+});
+
+test('importDataset replaces nothing unless asked, and copies on request', async () => {
+  await runImport('coco-sahi');
+  await expect(runImport('coco-sahi')).rejects.toThrow('or replace with --force');
+  const out = await runImport('coco-sahi', { force: true, copy: true });
+  const { data } = JSON.parse(await readFile(out, 'utf8')) as { data: { train: object } };
+  expect(data.train).toEqual({ images: 'parts-data/My export (1).zip', annotations: 'parts-data/train.json' });
+  await readRunInput(out);
+});
+
+test('importDataset writes nothing when the data cannot be used', async () => {
+  const out = await runImport('coco-sahi', { groupBy: 'folder' });
+  expect(vi.mocked(console.error).mock.calls.flat().join()).toContain('all images are in one group');
+  expect(process.exitCode).toBe(1);
+  await expect(readFile(out)).rejects.toThrow('ENOENT');
+});
+
+test.each([
+  ['My Parts (2).zip', 'my-parts-2'],
+  ['Übung__é.JSON', 'ubung__e'],
+  ['..', 'dataset'],
+  ['データ.zip', 'dataset'],
+  ['a..b', 'a-b'],
+])('toRunName turns %s into %s', (file, name) => expect(toRunName(file)).toBe(name));
