@@ -93,7 +93,7 @@ def import_dataset(request: Request, into: Path) -> dict[str, Any]:
 def _content(part: Part) -> bytes:
     if not part.changed and part.annotations is not None and part.annotation_source is not None:
         return part.annotation_source.read(part.annotations)
-    return json.dumps(part.document, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    return json.dumps(part.document).encode()
 
 
 def _require_replaceable(into: Path) -> None:
