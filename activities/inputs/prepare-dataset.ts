@@ -35,12 +35,13 @@ export async function prepareDataset(plan: RunPlan, context: PreparationContext)
   const stored = archives.map(({ file, sha256, bytes }) => ({ file, sha256, bytes }));
   const known = dataset.archives.map((archive, index) => ({ ...archive, ...stored[index] }));
   const key = datasetKey({ ...dataset, archives: known });
-  const { train, val, classes, extractImages, skipBadImages } = dataset;
+  const { train, val, classes, extractImages, skipBadImages, masks } = dataset;
   const fields = {
     ...Object.fromEntries(stored.map(({ file, sha256 }) => [file, sha256])),
     splits: JSON.stringify({ train, val, classes }),
     'images as files': String(extractImages),
     'images left out': JSON.stringify(skipBadImages ?? 0),
+    ...(masks === undefined ? {} : { masks }),
     'trainer code': versions.trainerCode,
     'tools (trainer lock)': versions.trainerLock,
   };
@@ -83,7 +84,7 @@ async function prepare(
       const archive = dataset.archives[index];
       return [archive?.file ?? '', { path, sha256, bytes, files: archive?.files ?? null }] as const;
     });
-    const { train, val, classes, extractImages: extract, skipBadImages } = dataset;
+    const { train, val, classes, extractImages: extract, skipBadImages, masks } = dataset;
     const content: DatasetSpec = {
       v: 1,
       contentKey: key,
@@ -92,6 +93,7 @@ async function prepare(
       classes,
       extract,
       skipBadImages,
+      masks,
     };
     await writeFile(spec, JSON.stringify(content));
     onProgress({ what: `checking ${dataset.id}` });
@@ -104,11 +106,18 @@ async function prepare(
         onProgress({ what: `${stage} ${dataset.id}`, bytes: done, totalBytes: total }),
     });
     if (!answer.ok) throw datasetInvalid(`Data set ${dataset.id} is invalid`, answer.problems);
-    const { images, instances, warnings } = answer;
+    const { images, instances, usableImages, usableObjects, warnings } = answer;
+    const useOf = (split: 'train' | 'val') => ({
+      images: images[split],
+      objects: instances[split],
+      usableImages: usableImages[split],
+      usableObjects: usableObjects[split],
+    });
     return {
       images: images.train + images.val,
       instances: instances.train + instances.val,
       classes: answer.classes,
+      use: { train: useOf('train'), val: useOf('val') },
       warnings,
     };
   } finally {

@@ -47,16 +47,17 @@ export async function makePlan(
   const { output: recipe, outcome } = await readRecipe(dependencies, input);
   const { name, gpus, batchPerGpu, seed, loaderWorkers, logEverySteps, checkpoint, recovery } = input;
   const { archives, train, val, classes } = entry;
-  const { extractImages, skipBadImages, speed } = input;
+  const { extractImages, skipBadImages, masks, speed } = input;
   const dataset = {
     id: input.dataset,
-    contentKey: datasetKey({ ...entry, skipBadImages }),
+    contentKey: datasetKey({ ...entry, skipBadImages, masks }),
     archives,
     train,
     val,
     classes,
     extractImages,
     skipBadImages,
+    masks,
   };
   const runId = purpose === 'evaluation' ? evaluationRun(name) : name;
   const weights = await dependencies.findWeights(input, { runId, recipe }, dependencies.signal);

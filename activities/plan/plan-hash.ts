@@ -3,15 +3,16 @@ import { startingWeights } from '../../configs/schema/plan-weights.ts';
 import { contentKey } from '../shared/steps/content-key.ts';
 import { weightSwitches } from '../shared/run/speed-switches.ts';
 
-type DatasetContent = Pick<RunPlan['dataset'], 'archives' | 'train' | 'val' | 'skipBadImages'>;
+type DatasetContent = Pick<RunPlan['dataset'], 'archives' | 'train' | 'val' | 'skipBadImages' | 'masks'>;
 
-/** Hashes the files, their roles and the images to leave out. Origin and layout do not matter. */
-export const datasetKey = ({ archives, train, val, skipBadImages }: DatasetContent): string =>
+/** Hashes the files, their roles, the images to leave out and the origin of masks. Origin and layout do not matter. */
+export const datasetKey = ({ archives, train, val, skipBadImages, masks }: DatasetContent): string =>
   contentKey({
     archives: archives.map(({ file, sha256 }) => ({ file, sha256 })),
     splits: [train, val].map(({ images, annotations }) => ({ images, annotations })),
     // JSON omits undefined, so that the hashes of earlier versions remain valid.
     skipBadImages,
+    masks,
   });
 
 /** Hashes exactly the fields that determine the final weights. */

@@ -16,6 +16,7 @@ import {
   formatRepeatedSteps,
   outcomeNames,
   findStart,
+  listData,
   eventNames,
   listHashes,
   summarizeRun,
@@ -45,6 +46,10 @@ export const renderMarkdown = (report: Report, analysis?: Analysis): string =>
     tabulateTimeline(report),
     '## Cost',
     ...writeCost(report),
+    '## Data',
+    listData(report)
+      .map(([name, value]) => `- ${name}: ${escapeMarkdown(value)}`)
+      .join('\n'),
     '## Dry run',
     tabulate(
       ['check', 'verdict', 'result'],

@@ -151,6 +151,7 @@ async function gatherReport(
     plan,
     recipeText: recipe?.text ?? '',
     recipeSettings: recipe?.settings ?? {},
+    datasetUse: dataset.use,
     metrics,
     ...(detector && { detector }),
     references,

@@ -81,6 +81,10 @@ export const DatasetSplit = z.strictObject({
 });
 export type DatasetSplit = z.infer<typeof DatasetSplit>;
 
+/** Origin of the masks of objects that have no outline. */
+export const MaskSource = z.literal('from-boxes');
+export type MaskSource = z.infer<typeof MaskSource>;
+
 /** Parts of a data set that its rule reads. Other fields may be invalid. */
 const Roles = z.object({ images: z.string(), annotations: z.string() });
 const DatasetRoles = z.object({ archives: z.array(z.object({ file: z.string() })), train: Roles, val: Roles });

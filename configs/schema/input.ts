@@ -1,6 +1,6 @@
 /** Input of a run. */
 import { z } from 'zod';
-import { Catalog, Host } from './catalog.ts';
+import { Catalog, Host, MaskSource } from './catalog.ts';
 import { NotifyPolicy } from './notify.ts';
 import { onceValid, safeName } from './primitives.ts';
 import { namedOnce, resolveData, ShortData } from './short-data.ts';
@@ -167,6 +167,9 @@ export const RunFields = z.strictObject({
     .describe('Id of a data set of configs/catalog.json, or of `catalog`. Required without `data`.')
     .optional(),
   data: ShortData.describe('Own images and annotations, in place of `dataset` and an entry of `catalog`.').optional(),
+  masks: MaskSource.describe(
+    '`from-boxes`: the box of an object without outline is its mask. By default, such data are rejected.',
+  ).optional(),
   weights: StartingWeights.describe('Weights to start from, either `backbone` or `detector`.'),
   epochs: EpochCount.meta({ description: 'Length of the training.', unit: 'epochs' }),
   gpus: z.int().min(1).max(64).meta({ description: 'Number of GPUs, on all hosts together.', unit: 'GPUs' }),

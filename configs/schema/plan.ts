@@ -1,6 +1,6 @@
 /** The plan of a run, as recorded in the history, and the prepared inputs. */
 import { z } from 'zod';
-import { CatalogArchive, CatalogFile, DatasetSplit } from './catalog.ts';
+import { CatalogArchive, CatalogFile, DatasetSplit, MaskSource } from './catalog.ts';
 import { CheckpointPolicy, RecoveryPolicy, RunInput, RunName, SkipBadImages } from './input.ts';
 import { ReferenceResult } from './metrics.ts';
 import { Sha256 } from './primitives.ts';
@@ -65,6 +65,8 @@ export const RunPlan = z.object({
     extractImages: z.boolean(),
     /** Absent in plans of earlier versions. */
     skipBadImages: SkipBadImages.optional(),
+    /** Missing in plans without masks from boxes. */
+    masks: MaskSource.optional(),
   }),
   weights: z.union([z.object({ backbone: PlannedWeights }), z.object({ detector: PlannedWeights })]),
   /** Epochs to train; 0 for an evaluation. */
@@ -98,6 +100,12 @@ export type Rollback = z.infer<typeof Rollback>;
 export const StoredFile = z.object({ file: z.string(), sha256: Sha256, bytes: z.int() });
 export type StoredFile = z.infer<typeof StoredFile>;
 
+/** Images and objects of a split, and how many of them training learns from or validation scores. */
+const SplitUse = z.object({ images: z.int(), objects: z.int(), usableImages: z.int(), usableObjects: z.int() });
+
+export const DatasetUse = z.object({ train: SplitUse, val: SplitUse });
+export type DatasetUse = z.infer<typeof DatasetUse>;
+
 /** A prepared data set on the disk of the worker that fetched it. */
 export const FetchedDataset = z.object({
   /** Folder of dataset.json. */
@@ -107,6 +115,8 @@ export const FetchedDataset = z.object({
   images: z.int(),
   instances: z.int(),
   classes: z.int(),
+  /** Missing in histories of runs that did not count it. */
+  use: DatasetUse.optional(),
   warnings: z.array(z.string()),
   outcome: StepOutcome,
 });

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { Attempt, Decision, Ledger } from './progress.ts';
 import { CocoMetrics, EvalMetrics, ReferenceResult } from './metrics.ts';
 import { Check } from './preflight.ts';
-import { RecipeSettings, RunPlan, StepOutcome, StoredFile, Versions } from './plan.ts';
+import { DatasetUse, RecipeSettings, RunPlan, StepOutcome, StoredFile, Versions } from './plan.ts';
 import { Score, Sha256 } from './primitives.ts';
 
 /** An event on the timeline of the report. `at` is in Unix seconds. */
@@ -60,6 +60,8 @@ export const Report = z.object({
   recipeText: z.string(),
   /** Empty in reports written before the trainer recorded them. */
   recipeSettings: RecipeSettings.default({}),
+  /** Missing in reports of runs that did not count it. */
+  datasetUse: DatasetUse.optional(),
   metrics: EvalMetrics,
   /** Absent in the reports of runs that left none. */
   detector: DetectorRef.optional(),

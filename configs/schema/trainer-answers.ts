@@ -1,6 +1,6 @@
 /** Inputs and answers of the trainer's commands: the JSON files that `--spec` and `--out` name. */
 import { z } from 'zod';
-import { DatasetSplit } from './catalog.ts';
+import { DatasetSplit, MaskSource } from './catalog.ts';
 import { SkipBadImages } from './input.ts';
 import { RecipeSettings, RecipeSummary } from './plan.ts';
 import { Sha256 } from './primitives.ts';
@@ -97,6 +97,7 @@ export const DatasetSpec = z.object({
     .union([z.int(), z.literal('all')])
     .optional()
     .describe('Images to decode completely; 32 by default.'),
+  masks: MaskSource.optional().describe('`from-boxes`: the box of an object without outline is its mask.'),
 });
 export type DatasetSpec = z.infer<typeof DatasetSpec>;
 
@@ -112,6 +113,9 @@ export const PreparedDataset = z.discriminatedUnion('ok', [
       warnings,
       images: SplitCounts.describe('Images of each split.'),
       instances: SplitCounts.describe('Objects of each split.'),
+      usableImages: SplitCounts.describe('Images that training loads, or that validation scores.'),
+      usableObjects: SplitCounts.describe('Objects that training learns from, or that validation scores.'),
+      masksFromBoxes: SplitCounts.describe('Objects whose mask was made from their box.'),
       classes: z.int().describe('Number of classes.'),
       decoded: z.int().describe('Images that were decoded completely.'),
       files: z.int().describe('Regular files in all archives.'),

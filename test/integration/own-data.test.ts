@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { z } from 'zod';
+import { datasetKey } from '../../activities/plan/plan-hash.ts';
 import { CodedError } from '../../activities/shared/errors/coded-error.ts';
 import { RunInput } from '../../configs/schema/index.ts';
 import { readRunInput } from '../../infra/cli/read-input.ts';
@@ -83,6 +84,18 @@ test('invalid data are reported with all problems at once', async () => {
   expect(failure).toContain('Data set parts-on-a-line is invalid');
   expect(failure).toContain('- val: listed, but not in val-images: 1 image ("line 1/gone.jpeg")');
   expect(failure).toMatch(/- val: has no "segmentation".*: 2 annotations \(id \d+, id \d+\)/);
+});
+
+test('masks are made from boxes on request', async () => {
+  await damage(({ annotations }) => {
+    for (const one of annotations) one.segmentation = [];
+  });
+  await expect(preparation.prepare(input)).rejects.toThrow('set "masks": "from-boxes" in the run\'s input');
+  const { dataset, plan } = await preparation.prepare({ ...input, masks: 'from-boxes' });
+  expect(dataset.warnings).toContainEqual(expect.stringMatching(/^val: (\d+) of \1 masks are made from boxes/));
+  expect(dataset.use?.val).toMatchObject({ images: 24, usableImages: 24 });
+  expect(plan.dataset.contentKey).toBe(datasetKey(plan.dataset));
+  expect(plan.dataset.contentKey).not.toBe(datasetKey({ ...plan.dataset, masks: undefined }));
 });
 
 test('a missing folder is refused at once with its path', async () => {

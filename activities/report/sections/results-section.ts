@@ -24,7 +24,7 @@ ${apKinds.map(
 ${apRows.map((row) => renderRow(row, report, { columns, bootstrap, kind: key }))}</tbody>`,
 )}
 </table></div>
-<p class="note">Measured on ${formatPlural(metrics.images, 'image')} in ${formatDuration(metrics.seconds)} with ${metrics.checkpoint}.${explainColumns(columns)}${explainGaps(metrics)}${explainIntervals(bootstrap)}</p>
+<p class="note">Measured on ${formatPlural(metrics.images, 'image')} in ${formatDuration(metrics.seconds)} with ${metrics.checkpoint}.${explainMasks(report)}${explainColumns(columns)}${explainGaps(metrics)}${explainIntervals(bootstrap)}</p>
 ${columns.length > 0 ? markup`<dl class="facts note">${columns.map(({ label, source }) => markup`<dt>${label}</dt><dd>${source}</dd>`)}</dl>` : ''}`,
   };
 }
@@ -70,6 +70,11 @@ function explainColumns(columns: readonly Column[]): string {
       : 'The verdict compares with none of them, since no result of this recipe was published.';
   return ` ${verdict} Small numbers show how far this run differs, in points (0.01). A dash marks an unpublished number.`;
 }
+
+const explainMasks = ({ plan }: Report): string =>
+  plan.dataset.masks === undefined
+    ? ''
+    : ' Masks are made from boxes where objects have no outline, so mask AP measures boxes there.';
 
 const explainGaps = ({ bbox, segm }: Report['metrics']): string =>
   [bbox, segm].some((scores) => Object.values(scores).includes(null))

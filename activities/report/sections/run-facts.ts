@@ -1,5 +1,5 @@
 /** Formats facts that the HTML and the Markdown page share. */
-import type { Attempt, Decision, Report, TimelineEvent } from '../../../configs/schema/index.ts';
+import type { Attempt, DatasetUse, Decision, Report, TimelineEvent } from '../../../configs/schema/index.ts';
 import { isEvaluation, startingWeights } from '../../../configs/schema/plan-weights.ts';
 import { maximum, minimum } from '../components/axis.ts';
 import { formatCount, formatDuration, formatInstant, formatPlural } from '../../shared/summary/format-time.ts';
@@ -41,6 +41,26 @@ export function formatOrigin({ adopted, resumedFrom, fromIteration }: Attempt): 
   if (resumedFrom !== null) return `resumed from ${resumedFrom}`;
   return fromIteration === null ? '–' : 'from scratch';
 }
+
+/** Lists the data set, what training and validation use of it, and masks that are boxes. */
+export function listData({ plan, datasetUse }: Report): (readonly [string, string])[] {
+  const { id, masks } = plan.dataset;
+  return [
+    ['dataset', id],
+    ...(datasetUse === undefined
+      ? []
+      : [
+          ['used for training', formatUse(datasetUse.train)] as const,
+          ['used for validation', formatUse(datasetUse.val)] as const,
+        ]),
+    ...(masks === undefined
+      ? []
+      : [['masks', 'made from boxes where objects have no outline: mask AP measures boxes there'] as const]),
+  ];
+}
+
+const formatUse = ({ images, objects, usableImages, usableObjects }: DatasetUse['train']): string =>
+  `${formatCount(usableImages)} of ${formatPlural(images, 'image')}, ${formatCount(usableObjects)} of ${formatPlural(objects, 'object')}`;
 
 export const eventNames: Record<TimelineEvent['kind'], string> = {
   started: 'Started',

@@ -4,7 +4,7 @@ import { activeSwitches } from '../../shared/run/speed-switches.ts';
 import { renderFacts } from '../components/facts.ts';
 import { markup } from '../components/markup.ts';
 import { reproduceCommand } from './reproduce-command.ts';
-import { formatDevices, listHashes } from './run-facts.ts';
+import { formatDevices, listData, listHashes } from './run-facts.ts';
 import type { Section } from '../components/section.ts';
 import { formatCount, formatPlural } from '../../shared/summary/format-time.ts';
 
@@ -36,13 +36,13 @@ const listChecks = ({ checks }: Report): readonly (readonly [string, string])[] 
   checks.map(({ name, verdict, message }) => [name, verdict === 'ok' ? message : `${verdict}: ${message}`]);
 
 function listPlan(report: Report): readonly (readonly [string, string])[] {
-  const { recipe, dataset, weights, epochs, batchPerGpu, seed, loaderWorkers, speed, checkpoint } = report.plan;
+  const { recipe, weights, epochs, batchPerGpu, seed, loaderWorkers, speed, checkpoint } = report.plan;
   const { part, id, origin } = startingWeights(weights);
   const { note } = report.plan.input;
   return [
     ...(note === undefined ? [] : [['note', note] as const]),
     ['recipe', recipe.name],
-    ['dataset', dataset.id],
+    ...listData(report),
     [`${part} weights`, origin === undefined ? id : `${id}: ${origin}`],
     ['length', isEvaluation(report.plan) ? 'evaluation only, no training' : formatPlural(epochs, 'epoch')],
     ['batch', `${formatDevices(report)} × ${formatPlural(batchPerGpu, 'image')}`],

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { renderHtml } from '../../../activities/report/html.ts';
+import { renderMarkdown } from '../../../activities/report/markdown.ts';
 import { Report } from '../../../configs/schema/index.ts';
 import { sampleAnalysis } from '../../fixtures/sample-analysis.ts';
 import { sampleAttempt, sampleReport } from '../../fixtures/sample-report.ts';
@@ -69,6 +70,20 @@ describe('renderHtml', () => {
     const { plan } = sampleReport();
     const noted = sampleReport({ plan: { ...plan, input: { ...plan.input, note: 'asked for by <kim>' } } });
     expect(textOf(renderHtml(noted))).toContain('note asked for by &lt;kim&gt; recipe');
+  });
+
+  test('shows what is used of the data, and that masks are boxes', () => {
+    const datasetUse = {
+      train: { images: 96, objects: 190, usableImages: 92, usableObjects: 183 },
+      val: { images: 24, objects: 1, usableImages: 24, usableObjects: 1 },
+    };
+    const { plan } = sampleReport();
+    const report = sampleReport({ datasetUse, plan: { ...plan, dataset: { ...plan.dataset, masks: 'from-boxes' } } });
+    const page = renderHtml(report);
+    expect(page).toContain('92 of 96 images, 183 of 190 objects');
+    expect(page).toContain('24 of 24 images, 1 of 1 object<');
+    expect(page).toContain('mask AP measures boxes');
+    expect(renderMarkdown(report)).toContain('- used for training: 92 of 96 images, 183 of 190 objects');
   });
 
   test('labels the columns that the verdict compares with', () => {

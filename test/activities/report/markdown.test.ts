@@ -126,6 +126,10 @@ test('renderMarkdown summarizes the report', () => {
     | overhead: startup, checkpoints, failure detection, recovery, waiting | 2 min 57 s | 0.197 |
     | test | 6 min 53 s | 0.458 |
 
+    ## Data
+
+    - dataset: coco-2017
+
     ## Dry run
 
     | check | verdict | result |

@@ -117,6 +117,9 @@ def _answer(manifest: dict[str, Any], reused: bool) -> dict[str, Any]:
         "warnings": manifest["warnings"],
         "images": {name: splits[name]["images"] for name in SPLITS},
         "instances": {name: splits[name]["instances"] for name in SPLITS},
+        "usableImages": {name: splits[name]["usableImages"] for name in SPLITS},
+        "usableObjects": {name: splits[name]["usableObjects"] for name in SPLITS},
+        "masksFromBoxes": {name: splits[name]["masksFromBoxes"] for name in SPLITS},
         "classes": len(manifest["classes"]),
         "decoded": manifest["decoded"],
         "files": sum(one["files"] for one in manifest["archives"].values()),
@@ -392,6 +395,9 @@ class _Preparation:
             "images": len(split.annotations.images),
             "annotated": split.annotations.annotated,
             "instances": split.annotations.instances,
+            "usableImages": split.annotations.usable_images,
+            "usableObjects": split.annotations.usable_objects,
+            "masksFromBoxes": split.annotations.masks_from_boxes,
         }
 
     def _extract(self, pool: ProcessPoolExecutor) -> None:
