@@ -83,6 +83,8 @@ detect("photo.jpg", out_dir="out")
 \`mmdet.apis.init_detector("detector/config.py", "detector/model.pth")\` loads it as well. mmcv from PyPI has no compiled
 operators. \`mmcv_ops\` then supplies \`nms\` and \`roi_align\` with torchvision, and leaves compiled ones unchanged.
 
+With everswin: \`everswin predict detector/ photo.jpg\`.
+
 Paths of data in \`config.py\` are placeholders of MMDetection. To test or train with MMDetection's tools, change
 \`data_root\`, \`ann_file\` and \`data_prefix\`.`;
 

@@ -93,12 +93,18 @@ async function publishCandidate(
       },
       bbox: metrics.bbox,
       segm: metrics.segm,
+      ...publishedDetector(report),
       files: files.map(({ file, sha256, bytes: size }) => ({ file, sha256, bytes: size })),
     };
     await publishVersion(store, version, [{ ...weights, path: converted.path }, ...files], { folder, signal });
     await nameCandidate(store, { model, version: version.id, who, why }, signal);
     return version.id;
   });
+}
+
+function publishedDetector({ detector }: Report): Pick<ModelVersion, 'detector'> {
+  const sha256 = detector?.files.find(({ file }) => file === 'model.pth')?.sha256;
+  return detector === undefined || sha256 === undefined ? {} : { detector: { uri: detector.uri, sha256 } };
 }
 
 async function nameCandidate(

@@ -33,6 +33,8 @@ export const ModelVersion = z.object({
   test: z.object({ annotationsSha256: Sha256, images: z.int(), trainerCode: Sha256 }),
   bbox: CocoMetrics,
   segm: CocoMetrics,
+  /** Address of the detector that the run left, and the hash of its model.pth; absent if it left none. */
+  detector: z.object({ uri: z.string(), sha256: Sha256 }).optional(),
   files: z.array(VersionFile),
 });
 export type ModelVersion = z.infer<typeof ModelVersion>;

@@ -76,6 +76,36 @@ export const ExportedDetector = z.object({
 });
 export type ExportedDetector = z.infer<typeof ExportedDetector>;
 
+/** Answer of `predict`. */
+export const Predictions = z.discriminatedUnion('ok', [
+  z
+    .object({
+      v: version,
+      ok: z.literal(true),
+      images: z
+        .array(
+          z.object({
+            file: z.string(),
+            picture: z.string(),
+            width: z.int(),
+            height: z.int(),
+            found: z.record(z.string(), z.int()),
+          }),
+        )
+        .describe('Images in the order of images.json: name, path of the picture, size, detections by class.'),
+      detections: z.int().describe('Number of detections in results.json.'),
+      skipped: z
+        .array(z.object({ file: z.string(), reason: z.string() }))
+        .describe('Images and sources without a prediction.'),
+      seconds: z.number().describe('Duration of the prediction.'),
+    })
+    .describe('images.json, results.json and the pictures are written.'),
+  z
+    .object({ v: version, ok: z.literal(false), problem: z.string().describe('Why nothing can be predicted.') })
+    .describe('Nothing was predicted.'),
+]);
+export type Predictions = z.infer<typeof Predictions>;
+
 const Archive = z.object({ path: z.string(), sha256: Sha256, bytes: z.int(), files: z.int().nullable() });
 
 /** Input of `prepare-dataset`. */

@@ -13,6 +13,7 @@ COMMANDS = {
     "machine": "system.machine",
     "convert-weights": "model.convert_weights",
     "export-detector": "detector.export_detector",
+    "predict": "detector.predict",
     "prepare-dataset": "data.prepare_dataset",
     "gpu-check": "benchmark.gpu_check",
     "gpu-check-rank": "benchmark.gpu_check_rank",

@@ -1,13 +1,21 @@
 import { createHash } from 'node:crypto';
 
+interface Permissions {
+  /** Allows requests of the script to its own server. */
+  connect?: boolean;
+  /** Allows images next to the page. */
+  images?: boolean;
+}
+
 /** Returns a content security policy that allows only inline images and the given style and script. */
-export const contentPolicy = (style: string, script: string, mayConnect = false): string =>
+export const contentPolicy = (style: string, script: string, { connect, images }: Permissions = {}): string =>
   [
     `default-src 'none'`,
-    'img-src data:',
+    // A page on disk has no origin that 'self' could match.
+    `img-src data:${images ? " 'self' file:" : ''}`,
     `style-src '${hashOf(style)}'`,
     `script-src '${hashOf(script)}'`,
-    ...(mayConnect ? [`connect-src 'self'`] : []),
+    ...(connect ? [`connect-src 'self'`] : []),
     `base-uri 'none'`,
     `form-action 'none'`,
   ].join('; ');

@@ -19,9 +19,11 @@ interface Page {
   readonly script?: Markup;
   /** Allows the script to send requests to its own server. */
   readonly allowConnect?: boolean;
+  /** Allows images in files next to the page. */
+  readonly allowImages?: boolean;
 }
 
-/** Renders a self-contained page that loads nothing and works without scripts. */
+/** Renders a page that works without scripts and loads nothing, except images if it allows them. */
 export function renderPage({
   kind,
   title,
@@ -30,14 +32,15 @@ export function renderPage({
   sections,
   head,
   script,
-  allowConnect: mayConnect = false,
+  allowConnect: connect = false,
+  allowImages: images = false,
 }: Page): string {
   const scripts = markup`${pageScript}${script ?? ''}`;
   return markup`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${contentPolicy(String(pageStyle), String(scripts), mayConnect)}">
+<meta http-equiv="Content-Security-Policy" content="${contentPolicy(String(pageStyle), String(scripts), { connect, images })}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="referrer" content="no-referrer">

@@ -4,12 +4,13 @@ import { markup } from '../components/markup.ts';
 import type { Section } from '../components/section.ts';
 
 /** Renders where the trained detector is, its hashes, and how to use it; undefined if the run left none. */
-export function renderDetector({ detector }: Report): Section | undefined {
+export function renderDetector({ runId, detector }: Report): Section | undefined {
   if (detector === undefined) return undefined;
   return {
     id: 'detector',
     title: 'Detector',
     body: markup`<p>This folder holds the tested weights. MMDetection loads it without everswin; its MODEL_CARD.md shows how.</p>
+<pre class="command" tabindex="0">everswin predict ${runId} IMAGES</pre>
 ${renderFacts(listDetector(detector), 'hash')}`,
   };
 }

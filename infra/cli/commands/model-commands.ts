@@ -1,11 +1,31 @@
 import type { Command } from '@commander-js/extra-typings';
-import { addressOption, examples, parseNonNegative } from './options.ts';
+import { addressOption, deviceOption, examples, parseNonNegative, parseScore } from './options.ts';
 
 const storeOption = ['--store <store>', '`local` or s3://BUCKET/PREFIX', 'local'] as const;
 
 /** Adds the commands that inspect and change results. */
 export function addModelCommands(program: Command): void {
   program.commandsGroup('Results and models:');
+  program
+    .command('predict')
+    .summary('find objects in images with a trained detector')
+    .description(
+      'Finds objects in images with the detector of a run, of a model, or in a folder. Writes results.json (COCO results), images.json, pictures with names and scores, and index.html. Needs no server. Skipped images cause exit code 1.',
+    )
+    .argument('<source>', 'finished run, model of the registry, or a detector/ folder')
+    .argument('<images...>', 'image files, folders, patterns in quotes, zip archives')
+    .option('--out <folder>', 'new folder (default: predictions-SOURCE)')
+    .option('--score <score>', 'lowest score of a detection, 0 to 1', parseScore, 0.3)
+    .addOption(deviceOption())
+    .option(...storeOption)
+    .addHelpText(
+      'after',
+      examples(
+        'everswin predict swin-s-blog photos/',
+        "everswin predict detector/ 'photos/*.jpg' --score 0.5 --out found",
+      ),
+    )
+    .action(async (source, images, options) => (await import('../predict.ts')).predict(source, images, options));
   program
     .command('compare')
     .summary('compare plans, scores and curves of finished runs')

@@ -39,3 +39,10 @@ export function parseNonNegative(text: string): number {
   if (text.trim() !== '' && Number.isFinite(number) && number >= 0) return number;
   throw new InvalidArgumentError('Expected a number, 0 or more.');
 }
+
+/** Parses a score, 0 to 1. */
+export function parseScore(text: string): number {
+  const score = Number(text);
+  if (text.trim() !== '' && score >= 0 && score <= 1) return score;
+  throw new InvalidArgumentError('Expected a score from 0 to 1, such as 0.3.');
+}

@@ -19,17 +19,20 @@ MAX_POINTS, MAX_OUTLINES = 200, 20
 
 @dataclass(frozen=True)
 class Drawn:
-    """A shape to draw. `box` is x, y, width, height in pixels of the picture; `mask` covers the original image."""
+    """A shape to draw. `box` is x, y, width, height in pixels of the picture; `mask` covers the original image.
+
+    A detector without masks has None.
+    """
 
     label: int
     box: list[float]
-    mask: dict[str, Any]
+    mask: dict[str, Any] | None
 
 
-def shrink(image: np.ndarray) -> np.ndarray:
-    """Shrinks an image so that its long side has at most LONG_SIDE pixels."""
+def shrink(image: np.ndarray, long_side: int = LONG_SIDE) -> np.ndarray:
+    """Shrinks an image so that its long side has at most `long_side` pixels."""
     height, width = image.shape[:2]
-    scale = LONG_SIDE / max(height, width)
+    scale = long_side / max(height, width)
     if scale >= 1:
         return image
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -38,18 +41,24 @@ def shrink(image: np.ndarray) -> np.ndarray:
 
 def draw(picture: np.ndarray, shapes: list[Drawn]) -> str:
     """Returns the picture with the shapes as a JPEG file in base64."""
+    return base64.b64encode(_jpeg(paint(picture, shapes))).decode()
+
+
+def paint(picture: np.ndarray, shapes: list[Drawn], thickness: int = 1) -> np.ndarray:
+    """Returns a copy of the picture with the shapes; the first one is on top."""
     canvas = picture.copy()
     height, width = canvas.shape[:2]
     for one in reversed(shapes):
         color = color_of(one.label)
-        mask = small_mask(one.mask, width, height)
-        inside = mask.astype(bool)
-        canvas[inside] = ((1 - MASK_OPACITY) * canvas[inside] + MASK_OPACITY * np.array(color)).astype(np.uint8)
-        edges, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(canvas, edges, -1, color, 1)
+        if one.mask is not None:
+            mask = small_mask(one.mask, width, height)
+            inside = mask.astype(bool)
+            canvas[inside] = ((1 - MASK_OPACITY) * canvas[inside] + MASK_OPACITY * np.array(color)).astype(np.uint8)
+            edges, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+            cv2.drawContours(canvas, edges, -1, color, thickness)
         x, y, w, h = one.box
-        cv2.rectangle(canvas, (round(x), round(y)), (round(x + w), round(y + h)), color, 1)
-    return base64.b64encode(_jpeg(canvas)).decode()
+        cv2.rectangle(canvas, (round(x), round(y)), (round(x + w), round(y + h)), color, thickness)
+    return canvas
 
 
 def outlines(mask: dict[str, Any], width: int, height: int) -> list[list[int]]:

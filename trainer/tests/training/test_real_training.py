@@ -10,14 +10,19 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import cv2
 import pytest
 import torch
 from forked import finish, start_command
+from PIL import Image
+from pycocotools.coco import COCO
 from real_job import RECIPE, TRAIN_IMAGES, VAL_IMAGES, WATCHED, RealJob, die_in_evaluation
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from conftest import environment, stop, until
+from conftest import PROGRAMS, environment, stop, until
+from contract import check_answer
 from everswin_trainer.system.hashing import hash_file
 
 RANKS = 2
@@ -113,6 +118,14 @@ def detector(uninterrupted: RealJob, tmp_path_factory: pytest.TempPathFactory) -
     answer = json.loads(Path(f"{into}.json").read_text())
     assert (answer["ok"], answer["classes"]) == (True, 3), answer
     return Path(answer["result"]["path"])
+
+
+@pytest.fixture(scope="module")
+def evaluated(detector: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> RealJob:
+    """Final test of the converted detector."""
+    job = RealJob(tmp_path_factory.mktemp("evaluated"), data)
+    finish(job.fork("test", "--weights", str(detector)), 0)
+    return job
 
 
 def test_a_run_validates_and_saves_each_epoch_and_warns_of_deviations_from_the_recipe(
@@ -284,10 +297,9 @@ def test_inference_is_not_repeated_after_the_evaluation_dies(uninterrupted: Real
 
 
 def test_a_converted_detector_is_tested_without_training_and_scores_as_its_checkpoint(
-    detector: Path, uninterrupted: RealJob, data: Path, tmp_path: Path
+    detector: Path, uninterrupted: RealJob, evaluated: RealJob
 ) -> None:
-    job = RealJob(tmp_path, data)
-    finish(job.fork("test", "--weights", str(detector)), 0)
+    job = evaluated
     metrics = json.loads((job.folder / "metrics.json").read_text())
     assert (metrics["checkpoint"], metrics["checkpointSha256"]) == (detector.name, hash_file(detector))
     assert metrics["images"] == VAL_IMAGES
@@ -297,6 +309,76 @@ def test_a_converted_detector_is_tested_without_training_and_scores_as_its_check
     [started] = job.events("started")
     assert (started["epoch"], started["iteration"], started["resumedFrom"]) == (0, 0, detector.name)
     assert job.events("ended")[-1]["reason"] == "finished"
+
+
+def test_mmdetection_alone_and_predict_give_the_detections_of_the_final_test(
+    detector: Path, evaluated: RealJob, mini_files: dict[str, bytes], tmp_path: Path
+) -> None:
+    annotations = evaluated.data / "ready/val.json"
+    truth = json.loads(annotations.read_bytes())
+    names = {image["id"]: image["file_name"] for image in truth["images"]}
+    expected: dict[str, list[dict[str, Any]]] = {name: [] for name in names.values()}
+    for one in json.loads((evaluated.folder / "detections.bbox.json").read_bytes()):
+        expected[names[one["image_id"]]].append(one)
+    assert sum(map(len, expected.values())) > VAL_IMAGES
+    images = tmp_path / "images"
+    images.mkdir()
+    for name in expected:
+        (images / name).write_bytes(mini_files[name])
+    classes = [one["name"] for one in truth["categories"]]
+    spec = {"v": 1, "title": "test", "recipe": str(RECIPE), "weights": str(detector), "classes": classes}
+    spec |= {"categoryIds": None, "annotations": str(annotations), "card": "# test"}
+    (tmp_path / "spec.json").write_text(json.dumps(spec))
+    folder = tmp_path / "detector"
+    outputs = ["--into", str(folder), "--out", str(tmp_path / "exported.json")]
+    finish([start_command(tmp_path, "export-detector", "--spec", str(tmp_path / "spec.json"), *outputs)], 0)
+
+    # MMDetection without this project: isolated from PYTHONPATH, and the program refuses to import it.
+    program = [sys.executable, "-I", str(PROGRAMS / "stock_mmdetection.py"), str(folder), str(tmp_path / "stock.json")]
+    paths = [str(images / name) for name in expected]
+    subprocess.run([*program, *paths], check=True, cwd=tmp_path, env=environment(), capture_output=True)
+    stock = json.loads((tmp_path / "stock.json").read_bytes())
+    assert stock["classes"] == [classes, classes]
+    ids = check_answer("export-detector", tmp_path / "exported.json")["categoryIds"]
+    for name, ours in expected.items():
+        for kind in ("inferencer", "init_detector"):
+            theirs = stock["found"][name][kind]
+            assert [ids[label] for label in theirs["labels"]] == [one["category_id"] for one in ours]
+            assert theirs["scores"] == pytest.approx([one["score"] for one in ours], abs=1e-4)
+            for (x1, y1, x2, y2), one in zip(theirs["bboxes"], ours, strict=True):
+                assert [x1, y1, x2 - x1, y2 - y1] == pytest.approx(one["bbox"], abs=1e-4)
+
+    turned = next(iter(expected))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # rotate by 90 degrees
+    with Image.open(images / turned) as image:
+        image.save(images / "turned.jpg", exif=exif)
+        width, height = image.size
+    (images / "damaged.jpg").write_bytes(mini_files[turned][:500])
+    (tmp_path / "images.json").write_text(json.dumps([str(images), str(tmp_path / "missing.jpg")]))
+    (tmp_path / "results").mkdir()
+    sources = ["--detector", str(folder), "--images", str(tmp_path / "images.json"), "--score", "0", "--device", "cpu"]
+    outputs = ["--into", str(tmp_path / "results"), "--out", str(tmp_path / "predicted.json")]
+    finish([start_command(tmp_path, "predict", *sources, *outputs)], 0)
+    answer = check_answer("predict", tmp_path / "predicted.json")
+    assert answer["skipped"] == [
+        {"file": str(tmp_path / "missing.jpg"), "reason": "does not exist"},
+        {"file": "damaged.jpg", "reason": "is truncated"},
+    ]
+    assert all((tmp_path / "results" / one["picture"]).exists() for one in answer["images"])
+    # Ids have a meaning: pycocotools reads both files together.
+    coco = COCO(tmp_path / "results/images.json")
+    results = coco.loadRes(str(tmp_path / "results/results.json"))
+    sizes = {one["file_name"]: (one["width"], one["height"]) for one in coco.imgs.values()}
+    assert sizes["turned.jpg"] == (height, width)
+    drawn = cv2.imread(str(tmp_path / "results/pictures/turned.jpg"))
+    assert drawn.shape[0] / drawn.shape[1] == pytest.approx(width / height, abs=0.02)
+    for one in coco.imgs.values():
+        found = sorted(results.imgToAnns[one["id"]], key=lambda detection: -detection["score"])
+        if one["file_name"] in expected:
+            ours = sorted(expected[one["file_name"]], key=lambda detection: -detection["score"])
+            assert [detection["score"] for detection in found] == pytest.approx([d["score"] for d in ours], abs=1e-4)
+            assert {d["category_id"] for d in found} == {d["category_id"] for d in ours}
 
 
 def test_training_starts_from_a_converted_detector(

@@ -1,0 +1,80 @@
+import { existsSync } from 'node:fs';
+import { readdir, rename, stat } from 'node:fs/promises';
+import { basename, dirname, resolve } from 'node:path';
+import { predict as predictImages } from '../../activities/detector/predict.ts';
+import { summarizePredictions } from '../../activities/detector/render-predictions.ts';
+import { replaceControlCharacters } from '../../activities/report/components/markup.ts';
+import { withScratchFolder } from '../../activities/shared/files/scratch-folder.ts';
+import { createDependencies } from '../../workers/dependencies.ts';
+import { chooseDevice } from '../stack/device.ts';
+import { createProgressBar } from '../terminal/progress-bar.ts';
+import { exitCodes, fail, UsageError } from '../terminal/program.ts';
+import { waitForInterrupt } from '../terminal/wait-for-interrupt.ts';
+import { findDetector } from './find-detector.ts';
+
+interface PredictOptions {
+  out?: string | undefined;
+  /** Lowest score of a detection. */
+  score: number;
+  device?: 'cpu' | 'cuda' | undefined;
+  store: string;
+}
+
+/** Predicts images with a detector, and writes COCO results, pictures and a gallery page. */
+export async function predict(source: string, images: string[], options: PredictOptions): Promise<void> {
+  const target = options.out === undefined ? await nameNewFolder(source) : resolve(options.out);
+  if (await holdsFiles(target)) throw new UsageError(`${target} exists already. Name a new folder with --out.`);
+  const device = options.device ?? chooseDevice();
+  const { home, python, gpus, openStore } = createDependencies(device);
+  const stopped = new AbortController();
+  void waitForInterrupt().then(() => stopped.abort());
+  const { signal } = stopped;
+  const progress = createProgressBar(process.stdout);
+  // Next to the target, so that one rename makes the finished results appear.
+  const work = withScratchFolder(dirname(target), async (scratch) => {
+    const store = openStore(options.store);
+    const detector = await findDetector(source, { home, store, python, scratch, signal });
+    const into = `${scratch}/results`;
+    const { score } = options;
+    const onStage = progress.show;
+    const request = { python, device, gpus, source, detector, images, score, scratch, into, signal, onStage };
+    const predictions = await predictImages(request).finally(progress.clear);
+    if (!predictions.ok) throw new UsageError(predictions.problem);
+    await rename(into, target);
+    return predictions;
+  });
+  const predictions = await work.catch((error: unknown) => {
+    if (signal.aborted) return undefined;
+    throw error;
+  });
+  if (predictions === undefined) {
+    console.error('Interrupted. Nothing was written.');
+    process.exit(exitCodes.interrupted);
+  }
+  console.log(`${summarizePredictions(predictions)}. Detections have a score of at least ${options.score}.`);
+  if (predictions.skipped.length > 0)
+    fail(
+      [
+        'Skipped:',
+        ...predictions.skipped.map(({ file, reason }) => `- ${replaceControlCharacters(file)} ${reason}`),
+      ].join('\n'),
+    );
+  console.log(`Results   ${target}/results.json\nPictures  ${target}/pictures\nGallery   ${target}/index.html`);
+}
+
+/** Returns whether a path is a file or a folder that is not empty. */
+async function holdsFiles(path: string): Promise<boolean> {
+  if (!existsSync(path)) return false;
+  return !(await stat(path)).isDirectory() || (await readdir(path)).length > 0;
+}
+
+/** Returns `predictions-<source>` in the current folder, with a number if it exists. */
+async function nameNewFolder(source: string): Promise<string> {
+  const path = resolve(source);
+  const name = basename(path) === 'detector' ? basename(dirname(path)) : basename(path);
+  const base = resolve(`predictions-${name.replace(/^(run|model):/, '').replaceAll(/[^\w.-]+/g, '-')}`);
+  for (let number = 1; ; number += 1) {
+    const folder = number === 1 ? base : `${base}-${number}`;
+    if (!(await holdsFiles(folder))) return folder;
+  }
+}
