@@ -1,5 +1,6 @@
 """Finds annotations in COCO format among the files of a source, by their content, and repairs what is plain."""
 
+import hashlib
 import json
 import re
 from typing import Any
@@ -19,12 +20,21 @@ ID_FIELDS = {"categories": ("id",), "images": ("id",), "annotations": ("id", "im
 
 
 def find_coco(source: Source) -> list[Part]:
-    """Returns every file in COCO format that lists images and classes, without images matched."""
-    parts = []
-    for name in source.names:
-        if name.lower().endswith(".json") and (document := read_coco(source.read(name))) is not None:
-            parts.append(Part(find_role(name), name, document, source, name, annotation_source=source))
-    return parts
+    """Returns every file in COCO format that lists images and classes, without images matched.
+
+    Of files with equal content, such as those of a zip file and of its unpacked folder, one that is not zipped counts.
+    """
+    parts: dict[bytes, Part] = {}
+    for name in sorted(source.names, key=lambda one: ".zip/" in one.lower()):
+        if not name.lower().endswith(".json"):
+            continue
+        content = source.read(name)
+        digest = hashlib.sha256(content).digest()
+        if digest in parts:
+            parts[digest].notes.append(f"{name} is left out: it has the same content")
+        elif (document := read_coco(content)) is not None:
+            parts[digest] = Part(find_role(name), name, document, source, name, annotation_source=source)
+    return list(parts.values())
 
 
 def read_coco(content: bytes) -> dict[str, Any] | None:

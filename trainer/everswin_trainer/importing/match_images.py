@@ -43,9 +43,9 @@ class ImageFiles:
         votes = Counter(_root(name, path) for name, paths in candidates.items() for path in paths)
         likeness = {root: _likeness(root, annotations) for root in votes}
 
-        def rank(name: str, path: str) -> tuple[int, int, str]:
+        def rank(name: str, path: str) -> tuple[int, int, bool, str]:
             root = _root(name, path)
-            return -votes[root], -likeness[root], path
+            return -votes[root], -likeness[root], ".zip/" in path.lower(), path
 
         chosen = {
             name: min(paths, key=lambda path, name=name: rank(name, path))

@@ -145,6 +145,14 @@ def test_images_of_the_same_name_are_matched_to_the_annotations_next_to_them(tmp
     ]
 
 
+def test_a_zip_file_next_to_its_unpacked_folder_counts_once(tmp_path: Path) -> None:
+    source = unpack(tmp_path, "coco-datumaro")
+    shutil.copy(EXPORTS / "coco-datumaro.zip", source)
+    answer = run(tmp_path, source)
+    assert answer["splits"]["train"]["images"] == f"{source}/images/train/"
+    assert any("instances_train.json is left out: it has the same content" in note for note in answer["notes"])
+
+
 def test_images_in_a_zip_file_next_to_the_annotations_are_found(tmp_path: Path) -> None:
     source = unpack(tmp_path, "coco-sahi")
     with zipfile.ZipFile(source / "photos.zip", "w") as archive:
@@ -171,7 +179,7 @@ def test_val_can_be_other_data_whose_classes_have_another_order(tmp_path: Path) 
 
 def test_several_candidates_are_listed_with_the_way_to_choose(tmp_path: Path) -> None:
     source = unpack(tmp_path, "coco-sahi")
-    shutil.copy(source / "coco.json", source / "old.json")
+    (source / "old.json").write_bytes((source / "coco.json").read_bytes() + b"\n")
     message = refusal(tmp_path, source)
     assert "coco.json: 10 images, 20 objects, 2 classes" in message and "--annotations FILE" in message
     assert run(tmp_path, source, annotations="old.json")["ok"]
