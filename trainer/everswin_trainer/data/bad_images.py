@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from everswin_trainer.data.check_annotations import Annotations
+from everswin_trainer.data.check_annotations import Annotations, check_annotations
 from everswin_trainer.data.findings import Findings, format_count
 from everswin_trainer.data.zip_directory import quote
 from everswin_trainer.system.atomic_file import write_atomic
@@ -98,8 +98,12 @@ def leave_out(annotations: Annotations, path: Path, names: dict[str, str]) -> An
     kept = [image for image in document["images"] if image["file_name"] not in names]
     ids = {image["id"] for image in kept}
     objects = [one for one in document["annotations"] if one["image_id"] in ids]
+    content = json.dumps({**document, "images": kept, "annotations": objects}).encode()
     with write_atomic(path) as stream:
-        stream.write(json.dumps({**document, "images": kept, "annotations": objects}).encode())
-    annotations.images = [image for image in annotations.images if image[0] not in names]
-    annotations.instances, annotations.annotated = len(objects), len({one["image_id"] for one in objects})
+        stream.write(content)
+    # The masks that were made from boxes are in the file, so their number stays that of all images.
+    rest = check_annotations(content, path.stem, masks_from_boxes=False)
+    annotations.images, annotations.instances, annotations.annotated = rest.images, rest.instances, rest.annotated
+    annotations.usable_images, annotations.usable_objects = rest.usable_images, rest.usable_objects
+    annotations.problems = rest.problems
     return annotations

@@ -323,6 +323,8 @@ class _Preparation:
             split.annotations = leave_out(split.annotations, self._into / f"{name}.json", names)
             if not split.annotations.annotated:
                 self.problems.append(f"{name}: no image with annotations remains: skipBadImages leaves out too many")
+            else:
+                self.problems += split.annotations.problems
 
     def _check_counts(self, split: _Split, problems: Findings) -> None:
         listed = split.annotations

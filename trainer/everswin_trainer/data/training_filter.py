@@ -21,7 +21,7 @@ class Usable(NamedTuple):
 
 
 class Loss(NamedTuple):
-    """A reason why training ignores objects: predicates for objects and for images without others, and a remedy."""
+    """A reason why training ignores objects: what an object has, what an image with no other object has, a remedy."""
 
     objects: str
     images: str
@@ -30,20 +30,20 @@ class Loss(NamedTuple):
 
 PIXELS = "Write each box as x, y, width, height in pixels of its image"
 LOSSES = (
-    CROWD := Loss("are crowds", 'have only crowd objects ("iscrowd": 1)', 'Write "iscrowd": 0 for single objects'),
+    CROWD := Loss('"iscrowd": 1', 'only crowd objects ("iscrowd": 1)', 'Write "iscrowd": 0 for single objects'),
     NO_AREA := Loss(
-        "have no area",
-        "have only objects without area",
+        "no area",
+        "only objects without area",
         'Write the number of pixels, or leave "area" out: it is then computed from the mask',
     ),
-    OUTSIDE := Loss("have a box outside of their image", "have only boxes outside of the image", PIXELS),
-    SMALL := Loss("have a box smaller than one pixel", "have only boxes smaller than one pixel", PIXELS),
-    MARKED := Loss('are marked "ignore"', 'have only objects marked "ignore"', 'Remove "ignore"'),
+    OUTSIDE := Loss("a box outside of the image", "only boxes outside of the image", PIXELS),
+    SMALL := Loss("a box smaller than one pixel", "only boxes smaller than one pixel", PIXELS),
+    MARKED := Loss('"ignore" set', 'only objects with "ignore" set', 'Remove "ignore"'),
 )
-TINY = f"are smaller than {MIN_SIDE} x {MIN_SIDE} pixels"
-TINY_OBJECTS = f"are in images smaller than {MIN_SIDE} x {MIN_SIDE} pixels"
-EMPTY = "have no objects"
-MIXED = "have only objects that training ignores"
+TINY = f"a side shorter than {MIN_SIDE} pixels"
+TINY_OBJECTS = f"an image with a side shorter than {MIN_SIDE} pixels"
+EMPTY = "no objects"
+MIXED = "only objects that training ignores"
 
 
 def count_usable(objects: Objects, sides: np.ndarray, split: str, problems: Findings, warnings: Findings) -> Usable:
@@ -107,7 +107,7 @@ def _report(
     problems: Findings,
     warnings: Findings,
 ) -> None:
-    why = ", ".join(f"{count} {reason}" for reason, count in reasons.items() if count)
+    why = ", ".join(f"{count} {'has' if count == 1 else 'have'} {reason}" for reason, count in reasons.items() if count)
     if used == 0 and total:
         line = f"0 of {total} {'training' if split == 'train' else 'validation'} images are usable: {why}"
         remedies = [loss.remedy for number, loss in enumerate(LOSSES) if (losses == number).any()]

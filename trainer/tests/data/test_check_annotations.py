@@ -101,7 +101,7 @@ SYSTEMATIC: dict[str, tuple[Change, str]] = {
     ),
     "objects marked as ignored": (
         lambda one: one.update(ignore=1),
-        '0 of 40 training images are usable: 40 have only objects marked "ignore". Remove "ignore"',
+        '0 of 40 training images are usable: 40 have only objects with "ignore" set. Remove "ignore"',
     ),
     "areas of 0": (
         lambda one: one.update(area=0),
@@ -392,7 +392,7 @@ def test_small_images_are_counted_in_training_only() -> None:
         one.update(bbox=[2, 2, 20, 20], segmentation=[[2, 2, 22, 2, 22, 22, 2, 22]])
     assert check(split, "val").problems == []
     assert check(split).problems == [
-        "train: 0 of 40 training images are usable: 40 are smaller than 32 x 32 pixels. "
+        "train: 0 of 40 training images are usable: 40 have a side shorter than 32 pixels. "
         "Use images of at least 32 x 32 pixels"
     ]
 
@@ -403,9 +403,9 @@ def test_much_that_is_dropped_is_a_warning_with_numbers() -> None:
         one["iscrowd"] = 1
     split["images"] += [{"id": 50 + n, "file_name": f"{50 + n}.jpg", "width": 30, "height": 99} for n in range(3)]
     assert check(split).warnings == [
-        "train: training uses 30 of 43 images: 3 are smaller than 32 x 32 pixels, "
+        "train: training uses 30 of 43 images: 3 have a side shorter than 32 pixels, "
         '10 have only crowd objects ("iscrowd": 1)',
-        "train: training uses 60 of 80 objects: 20 are crowds",
+        'train: training uses 60 of 80 objects: 20 have "iscrowd": 1',
     ]
 
 

@@ -535,6 +535,19 @@ def test_skip_bad_images_refuses_a_split_that_loses_all_annotated_images(tmp_pat
     assert own.prepare()["problems"] == ["val: no image with annotations remains: skipBadImages leaves out too many"]
 
 
+def test_usable_images_are_counted_again_without_those_that_are_left_out(tmp_path: Path) -> None:
+    own = OwnData(tmp_path, changes={"skipBadImages": 1})
+    own.images["train/1.jpg"] = b""
+    answer = own.prepare()
+    assert (answer["usableImages"], answer["usableObjects"]) == ({"train": 1, "val": 2},) * 2
+    own.train["annotations"][1]["iscrowd"] = 1
+    own.changes["contentKey"] = "9" * 64
+    assert own.prepare()["problems"] == [
+        'train: 0 of 1 training images are usable: 1 has only crowd objects ("iscrowd": 1). '
+        'Write "iscrowd": 0 for single objects'
+    ]
+
+
 def test_one_bad_image_ends_the_preparation_by_default_and_the_message_names_the_option(tmp_path: Path) -> None:
     own = OwnData(tmp_path)
     own.images["train/1.jpg"] = b""
