@@ -7,6 +7,7 @@ import type {
 } from '../../configs/schema/index.ts';
 import { startingWeights } from '../../configs/schema/plan-weights.ts';
 import { createDownloadLimits, type DownloadLimits } from '../shared/download/sources/download-limits.ts';
+import { inspectArchives, type ArchiveInspection } from './inspect-archives.ts';
 import { findMissing, type MissingFile } from './find-missing.ts';
 import type { PreparationCall, PreparationContext, PreparationEnvironment } from './preparation-context.ts';
 import { prepareDataset } from './prepare-dataset.ts';
@@ -19,6 +20,8 @@ export interface InputPreparer {
   weights: (plan: RunPlan, call: PreparationCall) => Promise<FetchedWeights>;
   /** Finds the files of a plan that are not stored yet, without fetching them. */
   findMissing: (plan: RunPlan, files: readonly CatalogFile[], signal: AbortSignal) => Promise<MissingFile[]>;
+  /** Finds local files of the data set that have the wrong kind or content, without reading all of it. */
+  inspectArchives: (plan: RunPlan, signal: AbortSignal) => Promise<ArchiveInspection>;
 }
 
 export const createInputPreparer = (environment: PreparationEnvironment): InputPreparer => {
@@ -40,7 +43,9 @@ export const createInputPreparer = (environment: PreparationEnvironment): InputP
   return {
     dataset: (plan, call) => prepareDataset(plan, contextOf(plan, call)),
     weights: (plan, call) => prepareWeights(plan, contextOf(plan, call)),
-    findMissing: (plan, files, signal) =>
-      findMissing(files, contextOf(plan, { signal, onProgress: () => undefined, fresh: false })),
+    findMissing: (plan, files, signal) => findMissing(files, contextOf(plan, quietly(signal))),
+    inspectArchives: (plan, signal) => inspectArchives(plan.dataset, contextOf(plan, quietly(signal))),
   };
 };
+
+const quietly = (signal: AbortSignal): PreparationCall => ({ signal, onProgress: () => undefined, fresh: false });

@@ -13,7 +13,12 @@ export const createCheckPlan =
     const { cancellationSignal: signal } = Context.current();
     const checks = await withHeartbeat(
       () => 'inspecting the plan',
-      () => inspectPlan((files) => obtain.findMissing(plan, files, signal), plan),
+      () =>
+        inspectPlan(
+          (files) => obtain.findMissing(plan, files, signal),
+          () => obtain.inspectArchives(plan, signal),
+          plan,
+        ),
     );
     return [...checks, ...checkNotify(plan.input.notify ?? [], notifyPlaces)];
   };

@@ -131,6 +131,20 @@ export const DatasetSpec = z.object({
 });
 export type DatasetSpec = z.infer<typeof DatasetSpec>;
 
+/** Input of `inspect-archives`. */
+export const ArchivesSpec = z.object({
+  v: version,
+  files: z.record(z.string(), z.string()).describe('Paths of the local files by name.'),
+  splits: z
+    .object({ train: DatasetSplit, val: DatasetSplit })
+    .describe('`images` and `annotations` are `NAME` or `NAME/path inside`.'),
+});
+export type ArchivesSpec = z.infer<typeof ArchivesSpec>;
+
+/** Answer of `inspect-archives`. */
+export const InspectedArchives = z.object({ v: version, problems });
+export type InspectedArchives = z.infer<typeof InspectedArchives>;
+
 const SplitCounts = z.object({ train: z.int(), val: z.int() });
 
 /** Answer of `prepare-dataset`. */

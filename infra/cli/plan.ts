@@ -1,4 +1,5 @@
 import { makePlan } from '../../activities/plan/make-plan.ts';
+import type { InspectArchives } from '../../activities/preflight/check-archives.ts';
 import type { FindMissing } from '../../activities/preflight/check-inputs.ts';
 import { inspectMachine } from '../../activities/preflight/inspect-machine.ts';
 import { inspectPlan } from '../../activities/preflight/inspect-plan.ts';
@@ -17,7 +18,11 @@ export async function plan(file: string, options: { device?: 'cpu' | 'cuda' | un
   const { plan: planned } = await makePlan(place, input);
   console.log(`${input.name}: ${input.dataset}, ${input.recipe}, ${startingWeights(planned.weights).id}\n`);
   const findMissing: FindMissing = (files) => place.preparer.findMissing(planned, files, place.signal);
-  const checks = [...(await inspectPlan(findMissing, planned)), ...(await inspectMachine(place, findMissing, planned))];
+  const inspectArchives: InspectArchives = () => place.preparer.inspectArchives(planned, place.signal);
+  const checks = [
+    ...(await inspectPlan(findMissing, inspectArchives, planned)),
+    ...(await inspectMachine(place, findMissing, planned)),
+  ];
   const width = Math.max(...checks.map(({ name }) => name.length));
   for (const check of checks) console.log(formatCheck(check, width));
   const errors = checks.filter(({ verdict }) => verdict === 'error').length;

@@ -23,6 +23,8 @@ export const contract: Record<string, ContractPart> = {
   'dataset-spec': { schema: schemas.DatasetSpec, title: 'Input of prepare-dataset' },
   'prepare-dataset': { schema: schemas.PreparedDataset, title: 'Answer of prepare-dataset' },
   'import-dataset': { schema: schemas.ImportedDataset, title: 'Answer of import-dataset' },
+  'archives-spec': { schema: schemas.ArchivesSpec, title: 'Input of inspect-archives' },
+  'inspect-archives': { schema: schemas.InspectedArchives, title: 'Answer of inspect-archives' },
   'pack-folder': { schema: schemas.PackedFolder, title: 'Answer of pack-folder' },
   'convert-weights': { schema: schemas.ConvertedWeights, title: 'Answer of convert-weights' },
   'detector-spec': { schema: schemas.DetectorSpec, title: 'Input of export-detector' },

@@ -141,6 +141,7 @@ export async function createMiniRun(...switches: string[]): Promise<MiniRun> {
       dataset: () => Promise.resolve(miniDataset),
       weights: () => Promise.resolve(miniWeights),
       findMissing: () => Promise.resolve([]),
+      inspectArchives: () => Promise.resolve({ names: [], problems: [] }),
     },
     openStore: () => localStore(`${home}/store`),
     findWeights: createFindWeights({ home, catalog: noCatalog, openStore: () => localStore(`${home}/store`) }),

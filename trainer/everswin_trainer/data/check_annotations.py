@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from everswin_trainer.data.findings import Findings, format_count
+from everswin_trainer.data.inspect_archives import explain_annotations
 from everswin_trainer.data.json_numbers import format_value, whole_number
 from everswin_trainer.data.zip_directory import quote
 
@@ -61,6 +62,8 @@ def _parse(content: bytes, problems: Findings) -> Any:
             why = "the file is in UTF-16 or UTF-32. Save it as UTF-8"
         elif not content.strip():
             why = "the file is empty"
+        elif problem := explain_annotations(content):
+            why = problem
         problems.add_once(f"the annotations are not JSON in UTF-8: {why}")
         return None
 

@@ -74,13 +74,20 @@ class DatasetSpec:
 
     def plain_files(self) -> set[str]:
         """Returns the names of `archives` that are annotation files rather than archives."""
-        return {split.annotations for split in self.splits.values() if split.member is None}
+        plain = {split.annotations for split in self.splits.values() if split.member is None}
+        return plain - {split.archive for split in self.splits.values()}
 
 
 def _split(raw: dict[str, Any], archives: dict[str, ArchiveSpec]) -> SplitSpec:
-    archive, _, folder = raw["images"].partition("/")
-    annotations, _, member = raw["annotations"].partition("/")
-    for name in (archive, annotations):
+    split = read_split(raw)
+    for name in (split.archive, split.annotations):
         if name not in archives:
             raise ValueError(f"expected {name} to be one of the archives {sorted(archives)}")
+    return split
+
+
+def read_split(raw: dict[str, Any]) -> SplitSpec:
+    """Parses a split. Raises KeyError, AttributeError."""
+    archive, _, folder = raw["images"].partition("/")
+    annotations, _, member = raw["annotations"].partition("/")
     return SplitSpec(archive, folder.strip("/"), annotations, member or None, raw.get("counts"))

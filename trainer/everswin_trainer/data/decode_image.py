@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from everswin_trainer.data.exif import SIGNATURE, UPRIGHT, read_orientation, without_orientation
-from everswin_trainer.data.file_kind import name_kind
+from everswin_trainer.data.file_kind import HEAD_BYTES, name_kind
 from everswin_trainer.data.image_header import (
     END_OF_JPEG,
     END_OF_PNG,
@@ -67,12 +67,15 @@ def decode(content: bytes) -> LoadedImage | str:
 
 
 def _explain(content: bytes) -> str:
-    kind = name_kind(content)
-    if kind is not None:
-        return f"is {kind}, which training cannot read"
-    if content.startswith(START_OF_JPEG) or content.startswith(PNG_SIGNATURE):
-        return TRUNCATED if not content.endswith((END_OF_JPEG, END_OF_PNG)) else DAMAGED
-    return NOT_DECODABLE
+    if content.startswith((START_OF_JPEG, PNG_SIGNATURE)):
+        return DAMAGED if content.endswith((END_OF_JPEG, END_OF_PNG)) else TRUNCATED
+    kind = name_kind(content[:HEAD_BYTES])
+    if kind is None:
+        return NOT_DECODABLE
+    # OpenCV reads these formats in general.
+    if kind.name in ("a GIF image", "a TIFF image", "a WebP image", "an AVIF image"):
+        return f"is {kind.name} that is damaged, or of a variant that OpenCV cannot decode"
+    return f"is {kind.name}, which training cannot read"
 
 
 def _decode(content: bytes, flags: int) -> "numpy.ndarray | None":

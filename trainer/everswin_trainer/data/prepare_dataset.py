@@ -38,14 +38,23 @@ from everswin_trainer.data.dataset_spec import SPLITS, DatasetSpec, SplitSpec
 from everswin_trainer.data.decode_image import INCOMPLETE, NOT_DECODABLE
 from everswin_trainer.data.findings import Findings
 from everswin_trainer.data.image_index import ImageLocation, write_index
+from everswin_trainer.data.inspect_archives import find_member
 from everswin_trainer.data.name_matching import explain_missing
 from everswin_trainer.data.stage_progress import StageProgress
-from everswin_trainer.data.zip_directory import Entry, Refused, find_case_collisions, quote, read_central_directory
+from everswin_trainer.data.zip_directory import (
+    FETCH_AGAIN,
+    Entry,
+    Refused,
+    find_case_collisions,
+    quote,
+    read_central_directory,
+)
 from everswin_trainer.system.atomic_file import fsync_folder, write_json
 from everswin_trainer.system.disk_space import require_space
 
 # Large enough to amortize the overhead of a task, small enough that all workers finish at about the same time.
 TASK_BYTES, TASK_ENTRIES = 32 << 20, 1000
+CORRECT_NUMBER = "Correct the number in the catalog, or copy or download the archive again"
 CHECK_TURNED = (
     "They fit if the labeling tool showed the image as photo viewers do. If it showed the image as the file stores it, "
     "remove the orientation from the files (exiftool -Orientation= FILES)"
@@ -180,12 +189,12 @@ class _Preparation:
         try:
             size = os.fstat(descriptor).st_size
             if size != spec.bytes:
-                raise Refused(f"it has {size} bytes, expected {spec.bytes}")
+                raise Refused(f"it has {size} bytes, expected {spec.bytes}", FETCH_AGAIN)
             entries = read_central_directory(descriptor)
             if spec.files not in (None, len(entries)):
-                raise Refused(f"it holds {len(entries)} files, expected {spec.files}")
+                raise Refused(f"it holds {len(entries)} files, expected {spec.files}", CORRECT_NUMBER)
         except Refused as refused:
-            self._refuse(name, str(refused))
+            self._refuse(name, f"{refused}. {refused.remedy}")
             return
         collisions = Findings(name)
         for entry_name in find_case_collisions(entries):
@@ -216,8 +225,8 @@ class _Preparation:
         numbers = [number for number, entry in enumerate(archive.entries) if entry.name == spec.member]
         if numbers:
             self._annotation_members[split] = numbers[0]
-        else:
-            self._refuse(spec.annotations, f"it holds no {quote(spec.member)}")
+        elif problem := find_member(spec, archive.entries):
+            self.problems.append(problem)
 
     def _read_all(self, pool: ProcessPoolExecutor) -> None:
         """Reads all archives and both annotation files in parallel."""
@@ -257,7 +266,7 @@ class _Preparation:
             name, result = scans[future], future.result()
             self._scanned[name].update((image.number, image) for image in result.images)
             for problem in result.problems:
-                damage[name].add("damaged", "entry", problem)
+                damage[name].add("damaged", "entry", problem, FETCH_AGAIN)
             progress.more(result.bytes)
         for one in damage.values():
             self.problems += one.lines()

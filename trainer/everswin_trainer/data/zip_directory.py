@@ -12,6 +12,8 @@ import unicodedata
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from everswin_trainer.data.file_kind import HEAD_BYTES, name_kind
+
 STORED, DEFLATED = 0, 8
 UTF8_NAME, ENCRYPTED, HAS_DATA_DESCRIPTOR = 0x800, 0x2041, 0x8
 
@@ -30,12 +32,20 @@ MAX_DIRECTORY_BYTES = 512 << 20
 # Images hardly compress, and JSON of boxes compresses about tenfold; a zip bomb needs hundreds.
 MAX_INFLATION = 64
 MAX_PART_BYTES, MAX_NAME_BYTES = 255, 1024
+PACK_AGAIN = "Pack the files again as one zip archive, or give their folder instead"
+FETCH_AGAIN = "Copy or download it again"
+UNPACK = "Unpack it and give the folder instead, or pack its files as a zip archive"
+METHODS = {9: "Deflate64", 12: "bzip2", 14: "LZMA", 93: "Zstandard", 95: "xz", 98: "PPMd", 99: "AES encryption"}
 SAFE_NAME = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]{0,200}/){0,8}[A-Za-z0-9_][A-Za-z0-9_.-]{0,200}/?")
 CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class Refused(Exception):
     """Raised for an archive that is refused. The message gives the reason, without the archive's name."""
+
+    def __init__(self, reason: str, remedy: str = "") -> None:
+        super().__init__(reason)
+        self.remedy = remedy or PACK_AGAIN
 
 
 class Entry(NamedTuple):
@@ -130,14 +140,14 @@ def find_case_collisions(entries: Iterable[Entry]) -> list[str]:
 def _locate_directory(descriptor: int, size: int) -> DirectoryLocation:
     """Reads the end of central directory record, or the zip64 record that extends it."""
     if size < END.size:
-        raise Refused(f"it has {size} bytes, too few for a zip archive")
+        raise Refused(f"it has {size} bytes, too few for a zip archive", FETCH_AGAIN)
     start = max(0, size - END.size - OVERFLOW16)
     tail = read_exactly(descriptor, start, size - start)
     at = tail.rfind(END_SIGNATURE)
     while at >= 0 and not (at + END.size <= len(tail) and END.unpack_from(tail, at)[7] == len(tail) - at - END.size):
         at = tail.rfind(END_SIGNATURE, 0, at)
     if at < 0:
-        raise Refused("it has no central directory at the end: it is truncated, or not a zip archive")
+        raise _without_directory(read_exactly(descriptor, 0, min(size, HEAD_BYTES)))
     _, disk, directory_disk, disk_entries, entries, directory_bytes, directory_offset, _ = END.unpack_from(tail, at)
     end = start + at
     long = _find_zip64_record(descriptor, end)
@@ -167,6 +177,18 @@ def _locate_directory(descriptor: int, size: int) -> DirectoryLocation:
     if entries * CENTRAL.size > directory_bytes:
         raise Refused(f"its central directory of {directory_bytes} bytes is too small for {entries} entries")
     return DirectoryLocation(directory_offset, directory_bytes, entries)
+
+
+def _without_directory(head: bytes) -> Refused:
+    """Explains a file without a zip archive's central directory by its first bytes."""
+    reason = "it has no central directory at the end"
+    kind = name_kind(head)
+    if kind is None:
+        return Refused(f"{reason}: it is truncated, or not a zip archive", f"{FETCH_AGAIN}, or pack the files as a zip")
+    if kind.name == "a zip archive":
+        return Refused(f"{reason}: the zip archive is truncated, or other data follows it", FETCH_AGAIN)
+    remedies = {"archive": UNPACK, "page": FETCH_AGAIN, "pointer": "Run `git lfs pull`, and try again"}
+    return Refused(f"{reason}: it is {kind.name}", remedies.get(kind.group, "Give a zip archive or a folder"))
 
 
 def _find_zip64_record(descriptor: int, end: int) -> tuple[int, tuple[int, ...]] | None:
@@ -225,7 +247,7 @@ def _read_entry(content: bytes, at: int, directory_offset: int) -> tuple[Entry, 
     entry = Entry(name, raw_name, offset, directory_offset, compressed, size, crc, method, flags)
     problem = _entry_problem(entry, mode >> 16, disk)
     if problem:
-        raise Refused(f"entry {quote(name)} {problem}")
+        raise Refused(f"entry {quote(name)} {problem}", _entry_remedy(entry, problem))
     if offset + LOCAL.size + name_bytes + compressed > directory_offset:
         raise Refused(f"entry {quote(name)} points outside the data section of the file (byte {offset})")
     return entry, end
@@ -265,6 +287,14 @@ def _resolve_zip64_fields(
     return tuple(numbers)
 
 
+def _entry_remedy(entry: Entry, problem: str) -> str:
+    if entry.flags & ENCRYPTED:
+        return "Pack the files again without a password, or give their folder instead"
+    if "unsupported method" in problem:
+        return "Pack the files again with the method Deflate or without compression, or give their folder instead"
+    return PACK_AGAIN
+
+
 def _entry_problem(entry: Entry, mode: int, disk: int) -> str | None:
     if SAFE_NAME.fullmatch(entry.name) is None and (problem := name_problem(entry.name)):
         return problem
@@ -275,7 +305,8 @@ def _entry_problem(entry: Entry, mode: int, disk: int) -> str | None:
     if entry.flags & ENCRYPTED:
         return "is encrypted"
     if entry.method not in (STORED, DEFLATED):
-        return f"is compressed with an unsupported method ({entry.method})"
+        method = METHODS.get(entry.method)
+        return f"is compressed with an unsupported method ({entry.method}){f': {method}' if method else ''}"
     if entry.method == STORED and entry.compressed != entry.size:
         return f"is stored uncompressed with {entry.compressed} bytes instead of {entry.size}"
     if folder and entry.size:

@@ -63,7 +63,10 @@ def test_an_archive_with_an_unexpected_number_of_files_is_refused(tmp_path: Path
     text = spec.read_text().replace('"files": null', f'"files": {expected}', 1)
     spec.write_text(text)
     answer = prepare(DatasetSpec.load(spec), data.into)
-    assert answer["problems"] == [f"images.zip is refused: it holds 4 files, expected {expected}"]
+    assert answer["problems"] == [
+        f"images.zip is refused: it holds 4 files, expected {expected}. Correct the number in the catalog, or copy or "
+        "download the archive again"
+    ]
 
 
 def test_an_archive_with_a_flipped_bit_is_refused_or_read_correctly(tmp_path: Path) -> None:
