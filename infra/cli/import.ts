@@ -17,6 +17,7 @@ interface ImportOptions {
   images?: string | undefined;
   masks?: 'from-boxes' | undefined;
   crowd?: 'as-objects' | undefined;
+  skipBadImages?: number | undefined;
   out?: string | undefined;
   copy?: boolean | undefined;
   force?: boolean | undefined;
@@ -59,11 +60,11 @@ export async function importDataset(path: string, options: ImportOptions): Promi
 }
 
 function toArguments(source: string, into: string, options: ImportOptions): string[] {
-  const { val, groupBy, seed, annotations, images, masks, crowd } = options;
-  const given = { annotations, images: images && resolve(images), val, masks, crowd };
+  const { val, groupBy, seed, annotations, images, masks, crowd, skipBadImages } = options;
+  const given = { annotations, images: images && resolve(images), val, masks, crowd, 'skip-bad-images': skipBadImages };
   return [
     ...['import-dataset', '--source', source, '--into', into, '--group-by', groupBy, '--seed', `${seed}`],
-    ...Object.entries(given).flatMap(([key, value]) => (value === undefined ? [] : [`--${key}`, value])),
+    ...Object.entries(given).flatMap(([key, value]) => (value === undefined ? [] : [`--${key}`, `${value}`])),
   ];
 }
 
@@ -152,6 +153,7 @@ function makeRunFile({ name, source, splits, options, out }: RunFileInput) {
     recipe: settings.recipe,
     data: { train: split(splits.train), val: split(splits.val) },
     ...(options.masks === undefined ? {} : { masks: options.masks }),
+    ...(options.skipBadImages === undefined ? {} : { skipBadImages: options.skipBadImages }),
     ...settings.training,
   };
 }

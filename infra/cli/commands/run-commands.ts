@@ -1,5 +1,5 @@
 import { Option, type Command } from '@commander-js/extra-typings';
-import { addressOption, deviceOption, examples, noWaitOption, parseSeed } from './options.ts';
+import { addressOption, deviceOption, examples, noWaitOption, parseCount, parseSeed } from './options.ts';
 
 /** Adds the commands that start trainings and tests. */
 export function addRunCommands(program: Command): void {
@@ -21,6 +21,7 @@ export function addRunCommands(program: Command): void {
       new Option('--masks <source>', 'use boxes as masks if objects have no outline').choices(['from-boxes'] as const),
     )
     .addOption(new Option('--crowd <treatment>', 'use crowd regions as objects').choices(['as-objects'] as const))
+    .option('--skip-bad-images <count>', 'leave out up to this many unusable images', parseCount)
     .option('--out <file>', 'run file to write (default: NAME.json)')
     .option('--copy', 'copy images and annotations next to the run file')
     .option('--force', 'replace files of an earlier import')

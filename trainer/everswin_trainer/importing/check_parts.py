@@ -15,8 +15,8 @@ from everswin_trainer.importing.part import Part
 MAX_PACKED_BYTES = 2 << 30
 
 
-def check_parts(parts: dict[str, Part], documents: Path, masks: str | None) -> dict[str, Any]:
-    """Returns `ok`, `problems` and `warnings`. `documents` holds NAME.json of each part. Raises OSError."""
+def check_parts(parts: dict[str, Part], documents: Path, options: dict[str, Any]) -> dict[str, Any]:
+    """Returns `ok`, `problems` and `warnings`. `documents` holds NAME.json of each part; `options` adds to the spec."""
     with tempfile.TemporaryDirectory(prefix=".check-", dir=documents) as folder:
         work = _Check(Path(folder))
         for name, part in parts.items():
@@ -27,7 +27,7 @@ def check_parts(parts: dict[str, Part], documents: Path, masks: str | None) -> d
             annotations = work.add(documents / f"{name}.json")
             images = f"{archive}/{inside}" if inside else archive
             work.splits[name] = {"images": images.rstrip("/"), "annotations": annotations, "counts": None}
-        return {"ok": False, "problems": work.problems, "warnings": []} if work.problems else work.prepare(masks)
+        return {"ok": False, "problems": work.problems, "warnings": []} if work.problems else work.prepare(options)
 
 
 class _Check:
@@ -55,7 +55,7 @@ class _Check:
         self._names[path] = name
         return name
 
-    def prepare(self, masks: str | None) -> dict[str, Any]:
+    def prepare(self, options: dict[str, Any]) -> dict[str, Any]:
         spec = {
             "v": 1,
             "contentKey": "0" * 64,
@@ -63,9 +63,8 @@ class _Check:
             "splits": self.splits,
             "classes": None,
             "extract": False,
+            **options,
         }
-        if masks is not None:
-            spec["masks"] = masks
         path = self._folder / "spec.json"
         path.write_text(json.dumps(spec))
         return prepare(DatasetSpec.load(path), self._folder / "prepared")

@@ -27,6 +27,7 @@ class Request:
     seed: int = 0
     masks: str | None = None
     crowd: str | None = None
+    skip_bad_images: int = 0
 
 
 @dataclass

@@ -21,6 +21,8 @@ from everswin_trainer.importing.source import CannotImport
 from everswin_trainer.system.atomic_file import write_json
 
 PREVIEW = "preview.png"
+# There is no run file yet to set an option in.
+SKIP_ADVICE = ('set "skipBadImages": ', "import with --skip-bad-images ")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -36,6 +38,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--masks", choices=("from-boxes",))
     parser.add_argument("--crowd", choices=("as-objects",))
+    parser.add_argument("--skip-bad-images", type=int, default=0)
     arguments = parser.parse_args(argv)
     request = Request(
         source=arguments.source,
@@ -46,6 +49,7 @@ def main(argv: Sequence[str]) -> int:
         seed=arguments.seed,
         masks=arguments.masks,
         crowd=arguments.crowd,
+        skip_bad_images=arguments.skip_bad_images,
     )
     try:
         answer = import_dataset(request, arguments.into.absolute())
@@ -68,9 +72,13 @@ def import_dataset(request: Request, into: Path) -> dict[str, Any]:
     try:
         for name, part in found.parts.items():
             (partial / f"{name}.json").write_bytes(_content(part))
-        checked = check_parts(found.parts, partial, request.masks)
+        checked = check_parts(found.parts, partial, _run_options(request))
         if not checked["ok"]:
-            return {"v": 1, "ok": False, "problems": checked["problems"], "warnings": checked["warnings"]}
+            problems = [
+                line.replace(*SKIP_ADVICE).replace(" in the run file to train", " to train")
+                for line in checked["problems"]
+            ]
+            return {"v": 1, "ok": False, "problems": problems, "warnings": checked["warnings"]}
         write_preview(list(found.parts.values()), partial / PREVIEW)
         splits = {name: _split_answer(name, part, partial, into) for name, part in found.parts.items()}
         shutil.rmtree(into, ignore_errors=True)
@@ -88,6 +96,12 @@ def import_dataset(request: Request, into: Path) -> dict[str, Any]:
         "classes": _count_classes(found.parts),
         "preview": str(into / PREVIEW),
     }
+
+
+def _run_options(request: Request) -> dict[str, Any]:
+    """Returns the fields of the run file that the check of the data depends on."""
+    options: dict[str, Any] = {"skipBadImages": request.skip_bad_images}
+    return options | ({"masks": request.masks} if request.masks else {})
 
 
 def _content(part: Part) -> bytes:

@@ -1,5 +1,6 @@
 """Draws some images of a data set with their masks, boxes and classes, as one picture."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from pycocotools import mask as coco_mask
 
 from everswin_trainer.importing.image_size import decode
 from everswin_trainer.importing.part import Part
+from everswin_trainer.importing.source import CannotImport
 from everswin_trainer.system.atomic_file import write_atomic
 
 TILE, COLUMNS, ROWS, GAP = 400, 3, 2, 4
@@ -16,9 +18,12 @@ COLORS = ((60, 76, 231), (219, 152, 52), (96, 174, 39), (18, 156, 243), (182, 89
 
 
 def write_preview(parts: list[Part], path: Path) -> None:
-    """Draws images with objects, those that show many classes first. Raises CannotImport for an unreadable image."""
-    chosen = [(part, image, objects) for part in parts for image, objects in _examples(part)]
-    tiles = [_draw(part, image, objects) for part, image, objects in chosen[: COLUMNS * ROWS]]
+    """Draws images with objects, those that show many classes first. Omits images that cannot be read."""
+    tiles = []
+    for part in parts:
+        for image, objects in _examples(part):
+            with suppress(CannotImport):
+                tiles.append(_draw(part, image, objects))
     blank = np.full((TILE, TILE, 3), 255, np.uint8)
     tiles += [blank] * (-len(tiles) % COLUMNS)
     rows = [np.hstack(tiles[at : at + COLUMNS]) for at in range(0, len(tiles), COLUMNS)]

@@ -275,6 +275,14 @@ def test_problems_of_the_data_are_those_of_a_run_and_nothing_is_written(tmp_path
     assert not (tmp_path / "out").exists()
 
 
+def test_bad_images_are_left_out_up_to_a_limit(tmp_path: Path) -> None:
+    source = unpack(tmp_path, "coco-sahi")
+    (source / "part 03.jpg").write_bytes((source / "part 03.jpg").read_bytes()[:300])
+    answer = run(tmp_path, source)
+    assert not answer["ok"] and "--skip-bad-images" in answer["problems"][-1]
+    assert run(tmp_path, source, skip_bad_images=1)["ok"]
+
+
 def test_a_folder_of_other_files_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.doc").touch()
