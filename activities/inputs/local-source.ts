@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { didYouMean } from '../../configs/schema/did-you-mean.ts';
 import { CodedError, systemErrorCode } from '../shared/errors/coded-error.ts';
 import { contentKey } from '../shared/steps/content-key.ts';
 import { downloadInto } from './download-into.ts';
@@ -90,7 +91,9 @@ async function explainCode(code: string, path: string): Promise<string> {
     if (names === undefined) continue;
     const listed = names.filter((one) => !one.startsWith('.')).sort();
     const list = listed.length === 0 ? 'nothing' : listed.slice(0, 8).join(', ') + (listed.length > 8 ? ', …' : '');
-    return ` It does not exist; ${folder} holds ${list}.`;
+    const missing = name.slice(folder.length + 1).split('/')[0] ?? '';
+    const suggestion = didYouMean(missing, listed).replace(': did', ' Did');
+    return ` It does not exist; ${folder} holds ${list}.${suggestion}`;
   }
   return ' It does not exist on this machine.';
 }

@@ -64,7 +64,9 @@ test('the short form of a run file gives the same data, from paths relative to t
   expect([prepared, dataset]).toMatchObject([{ images: 120, classes: 3 }, 'parts-on-a-line']);
   expect(plan.dataset).toMatchObject({ id: 'own-data', train: { images: 'train-images' } });
   await rename(`${folder}/train`, `${folder}/training`);
-  await expect(preparation.prepare(short)).rejects.toThrow(`It does not exist; ${folder} holds annotations, run.json,`);
+  await expect(preparation.prepare(short)).rejects.toThrow(
+    `It does not exist; ${folder} holds annotations, run.json, training, val. Did you mean "training"?`,
+  );
 });
 
 test('a changed file changes the plan hash, and the miss names its archive', async () => {
