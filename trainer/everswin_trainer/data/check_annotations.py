@@ -57,15 +57,23 @@ def _parse(content: bytes, problems: Findings) -> Any:
     try:
         return json.loads(content.decode())
     except (ValueError, RecursionError) as error:
-        why = str(error)
-        if content.startswith(UTF16) or (content[:4].count(0) and not content[:1].isspace()):
-            why = "the file is in UTF-16 or UTF-32. Save it as UTF-8"
-        elif not content.strip():
-            why = "the file is empty"
-        elif problem := explain_annotations(content):
-            why = problem
-        problems.add_once(f"the annotations are not JSON in UTF-8: {why}")
+        problems.add_once(f"the annotations are not JSON in UTF-8: {_explain(content, error)}")
         return None
+
+
+def _explain(content: bytes, error: Exception) -> str:
+    """Returns why a file is not JSON, and what to do."""
+    if not content.strip():
+        return "the file is empty. Export it again"
+    if kind := explain_annotations(content):
+        return kind
+    if content.startswith(UTF16) or 0 in content[:2]:
+        return "the file is in UTF-16 or UTF-32. Save it as UTF-8"
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte {error.start + 1} of the file is not UTF-8. Save it as UTF-8"
+    if isinstance(error, json.JSONDecodeError) and error.msg == "Extra data":
+        return f"a second value begins in line {error.lineno}. Write one object with images, annotations and categories"
+    return str(error)
 
 
 def _parts(document: Any, problems: Findings) -> list[list[Any]] | None:
@@ -89,6 +97,8 @@ class _Checker:
         self.summary, self.changed = Annotations(), False
         self.problems, self.warnings = Findings(split), Findings(split)
         self._split, self._masks_from_boxes = split, masks_from_boxes
+        # Ids of categories with a problem, which their annotations do not repeat.
+        self._refused_categories: set[Any] = set()
 
     def check(self, images: list[Any], annotations: list[Any], categories: list[Any]) -> None:
         # Imported here: the command's own process needs no NumPy.
@@ -102,9 +112,8 @@ class _Checker:
         summary, problems, warnings = self.summary, self.problems, self.warnings
         names = self._check_categories(categories)
         indexes, sides = self._check_images(images)
-        reader = ObjectReader(
-            indexes, {key: index for index, key in enumerate(names)}, self._masks_from_boxes, problems, warnings
-        )
+        labels = {key: index for index, key in enumerate(names)} | dict.fromkeys(self._refused_categories)
+        reader = ObjectReader(indexes, labels, self._masks_from_boxes, problems, warnings)
         objects = reader.read(annotations)
         readable = not problems
         sizes = np.array(sides, np.int64).reshape(-1, 2)
@@ -115,10 +124,6 @@ class _Checker:
         self.changed = self.changed or objects.changed
         summary.instances, summary.masks_from_boxes = len(annotations), objects.masks_from_boxes
         summary.annotated = len(np.unique(objects.image))
-        used = set(objects.category.tolist())
-        for index, name in enumerate(names.values()):
-            if index not in used:
-                warnings.add("has no annotations", "class", quote(name))
         if self._masks_from_boxes:
             count = f"{objects.masks_from_boxes} of {format_count(len(objects.records), 'mask')}"
             warnings.add_once(f'{count} are made from boxes ("masks": "from-boxes"): mask AP measures boxes there')
@@ -127,6 +132,10 @@ class _Checker:
         elif not objects.records and readable:
             problems.add_once("no image has annotations")
         elif readable:
+            used = set(objects.category.tolist())
+            for index, name in enumerate(names.values()):
+                if index not in used:
+                    warnings.add("has no annotations", "class", quote(name))
             usable = count_usable(objects, sizes, self._split, problems, warnings)
             summary.usable_images, summary.usable_objects = usable
 
@@ -137,12 +146,17 @@ class _Checker:
         for number, category in enumerate(categories):
             place = f"number {number + 1} in the file"
             key, name = self._whole(category, "id", "category", place), _field(category, "name")
+            if type(name) is int:
+                category["name"] = name = str(name)
+                self.changed = True
+                self.warnings.add('has a number as "name": it is read as text', "category", place)
             if key is None or not isinstance(name, str) or not name.strip():
                 remedy = "Write a whole number as id and a text as name"
                 wrong = {"id": key, "name": name if isinstance(name, str) else None}
                 shown = [format_value(_field(category, one)) for one, valid in wrong.items() if valid is None]
                 shown = [f": {one}" for one in shown if one != "null"]
                 self.problems.add("has no integer id or no name", "category", place + "".join(shown), remedy)
+                self._refused_categories.add(_key(category, key))
             elif key in names:
                 self.problems.add("duplicate id", "category", str(key), "Give each category its own id")
             elif name in used_names:
@@ -155,9 +169,10 @@ class _Checker:
         self.summary.categories = list(names.items())
         return names
 
-    def _check_images(self, images: list[Any]) -> tuple[dict[int, int], list[tuple[int, int]]]:
-        """Returns the index of each image by id, and (width, height) of each image."""
-        problems, indexes, sizes = self.problems, {}, []
+    def _check_images(self, images: list[Any]) -> tuple[dict[Any, int | None], list[tuple[int, int]]]:
+        """Returns an index by id, None for an image with a problem, and (width, height) by index."""
+        problems, sizes = self.problems, []
+        indexes: dict[Any, int | None] = {}
         files: set[str] = set()
         for number, image in enumerate(images):
             place = f"number {number + 1} in the file"
@@ -169,14 +184,14 @@ class _Checker:
                 else:
                     kind = "has no integer id"
                 problems.add(kind, "image", place, 'Number the images from 1, and use these numbers as "image_id"')
+                # The annotations of an image with a problem do not repeat it.
+                indexes[_key(image, key)] = None
                 continue
             if key in indexes:
                 problems.add("duplicate id", "image", str(key), "Give each image its own id")
-            indexes[key] = len(sizes)
+            indexes[key] = None
             label = quote(name) if isinstance(name, str) and name else f"id {key}"
             width, height = (self._whole(image, side, "image", label) for side in ("width", "height"))
-            # An unknown size is a problem, and must not cause others.
-            sizes.append((width or 1, height or 1))
             if not isinstance(name, str) or not name:
                 problems.add("has no file_name", "image", label, "Write the path of the image in its folder")
             elif width is None or height is None or width <= 0 or height <= 0:
@@ -187,6 +202,8 @@ class _Checker:
                 if name in files:
                     self.warnings.add("listed twice", "image", label)
                 files.add(name)
+                indexes[key] = len(sizes)
+                sizes.append((width, height))
                 self.summary.images.append((name, width, height))
         return indexes, sizes
 
@@ -200,6 +217,12 @@ class _Checker:
             kind = f'has "{name}" written as text or with a decimal point: it is read as a whole number'
             self.warnings.add(kind, noun, example)
         return number
+
+
+def _key(record: Any, key: int | None) -> Any:
+    """Returns the id by which other records refer to one, even if it is of another kind."""
+    value = _field(record, "id") if key is None else key
+    return value if isinstance(value, str | int | float) else None
 
 
 def _field(record: Any, name: str) -> Any:

@@ -23,6 +23,8 @@ AGREE_IOU = 0.5
 SYSTEMATIC_SHARE, SYSTEMATIC_COUNT = 0.05, 2
 # With fewer boxes, coordinates look like corners by chance.
 MIN_CORNER_BOXES = 4
+# Fewer boxes may all lie in the upper left corner of their images.
+MIN_PERCENT_BOXES = 20
 BOX_FORMAT = "Write each box as x, y, width, height in pixels"
 
 
@@ -70,6 +72,20 @@ def _check_places(objects: Objects, sizes: np.ndarray, problems: Findings, warni
     _add(warnings, objects, "extends beyond its image", beyond)
     _add(warnings, objects, "has no area: training ignores it", no_area)
     _add(warnings, objects, 'is marked "ignore": training ignores it', objects.ignored)
+    _check_shares(objects, sizes, warnings)
+
+
+def _check_shares(objects: Objects, sizes: np.ndarray, warnings: Findings) -> None:
+    """Warns of values that are probably shares or percentages. Data that do not reveal more may be right."""
+    boxes = objects.boxes
+    small = (objects.area > 0) & (objects.area <= 1) & (boxes[:, 2:].prod(axis=1) >= 16)
+    if _is_systematic(int(small.sum()), len(small)):
+        remedy = 'Write the number of pixels, or leave "area" out'
+        _add(warnings, objects, 'has an "area" of at most one pixel, so AP by object size is wrong', small, remedy)
+    corners = boxes[:, :2] + boxes[:, 2:]
+    if len(boxes) >= MIN_PERCENT_BOXES and (corners <= 100).all() and (sizes >= 300).all() and (corners > 50).any():
+        kind = "has a box in the first 100 pixels, as all others: they may be percentages"
+        _add(warnings, objects, kind, np.ones(len(boxes), bool), BOX_FORMAT)
 
 
 def _extends_beyond(boxes: np.ndarray, sizes: np.ndarray) -> np.ndarray:

@@ -17,7 +17,6 @@ NUMBERS = frozenset((int, float))
 POLYGON_NUMBERS = 6
 # OpenCV and pycocotools store coordinates as int32; pycocotools walks along each edge in fifths of a pixel.
 MAX_COORDINATE = 1e6
-UNKNOWN_AREA = -1.0
 
 
 @dataclass
@@ -52,12 +51,15 @@ class Objects:
 
 
 class ObjectReader:
-    """Reads annotations one by one. `images` maps image ids to indexes, `categories` category ids to indexes."""
+    """Reads annotations one by one. `images` and `categories` map ids to indexes.
+
+    The index of an image or a category that has a problem itself is None, and its annotations are not checked.
+    """
 
     def __init__(
         self,
-        images: dict[int, int],
-        categories: dict[int, int],
+        images: dict[Any, int | None],
+        categories: dict[Any, int | None],
         masks_from_boxes: bool,
         problems: Findings,
         warnings: Findings,
@@ -97,14 +99,16 @@ class ObjectReader:
         if key in self._ids:
             self._problem("duplicate id", annotation, "Give each annotation its own id")
         self._ids.add(key)
-        image = self._images.get(self._whole(annotation, "image_id"))  # type: ignore[arg-type]
-        if image is None:
+        image, category = self._key(annotation, "image_id"), self._key(annotation, "category_id")
+        if image not in self._images:
             self._unknown("refers to an image that is not listed", annotation, "image_id", 'List the image in "images"')
             return
-        category = self._categories.get(self._whole(annotation, "category_id"))  # type: ignore[arg-type]
-        if category is None:
+        if category not in self._categories:
             remedy = 'List the category in "categories"'
             self._unknown("refers to an unknown category", annotation, "category_id", remedy)
+            return
+        image, category = self._images[image], self._categories[category]
+        if image is None or category is None:
             return
         box = get("bbox")
         if type(box) is not list or len(box) != 4 or not _are_numbers(box):
@@ -126,6 +130,11 @@ class ObjectReader:
         self._area.append(area)
         self._boxes.extend(box)
         self._read_outline(annotation, place, get("segmentation"))
+
+    def _key(self, annotation: dict[str, Any], name: str) -> Any:
+        """Returns the id of another record: an integer, or what is written if it means none."""
+        key, value = self._whole(annotation, name), annotation.get(name)
+        return value if key is None and isinstance(value, str | float) else key
 
     def _whole(self, annotation: dict[str, Any], name: str) -> int | None:
         value = annotation.get(name)
@@ -188,7 +197,15 @@ class ObjectReader:
             self._objects.masks[place] = outline
         elif outline:
             remedy = "Write [[x1, y1, x2, y2, x3, y3, …]], one list for each polygon"
-            self._problem('has a "segmentation" that is not a list of lists of numbers', annotation, remedy)
+            detail = ""
+            if type(outline) is str:
+                detail, remedy = f": {format_value(outline)}", "Write the value, not its JSON text"
+            elif type(outline) is list and any(type(part) is dict for part in outline):
+                detail, remedy = (
+                    ": a list of objects",
+                    "Write one RLE mask for each annotation, without a list around it",
+                )
+            self._problem('has a "segmentation" that is not a list of lists of numbers', annotation, remedy, detail)
         elif self._masks_from_boxes:
             self._draw_box(annotation, place)
         else:

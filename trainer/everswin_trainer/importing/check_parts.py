@@ -22,7 +22,7 @@ def check_parts(parts: dict[str, Part], documents: Path, options: dict[str, Any]
         for name, part in parts.items():
             path, inside = part.source.place(part.match.root)
             if path.is_dir() and sum(one.stat().st_size for one in path.rglob("*")) > MAX_PACKED_BYTES:
-                return _check_documents(parts, documents)
+                return _check_documents(parts, documents, options.get("masks") == "from-boxes")
             archive = work.add(path)
             annotations = work.add(documents / f"{name}.json")
             images = f"{archive}/{inside}" if inside else archive
@@ -70,9 +70,10 @@ class _Check:
         return prepare(DatasetSpec.load(path), self._folder / "prepared")
 
 
-def _check_documents(parts: dict[str, Part], documents: Path) -> dict[str, Any]:
+def _check_documents(parts: dict[str, Part], documents: Path, masks_from_boxes: bool) -> dict[str, Any]:
     """Checks only the annotations."""
-    checked = [check_annotations((documents / f"{name}.json").read_bytes(), name) for name in parts]
+    contents = {name: (documents / f"{name}.json").read_bytes() for name in parts}
+    checked = [check_annotations(content, name, masks_from_boxes) for name, content in contents.items()]
     problems = [line for one in checked for line in one.problems]
     warnings = [line for one in checked for line in one.warnings]
     later = f"images: the folder is larger than {MAX_PACKED_BYTES >> 30} GiB, so they are checked when the run starts"

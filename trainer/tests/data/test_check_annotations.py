@@ -345,11 +345,69 @@ def test_a_byte_order_mark_is_accepted_and_not_kept() -> None:
     assert (checked.problems, checked.warnings, checked.content) == ([], [], content)
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
-def test_another_encoding_is_named(encoding: str) -> None:
-    checked = check_annotations(json.dumps(make_split()).encode(encoding), "train", False)
-    assert checked.problems == [
-        "train: the annotations are not JSON in UTF-8: the file is in UTF-16 or UTF-32. Save it as UTF-8"
+OTHER_FILES = {
+    json.dumps(make_split()).encode("utf-16"): "the file is in UTF-16 or UTF-32. Save it as UTF-8",
+    json.dumps(make_split()).encode("utf-16-le"): "the file is in UTF-16 or UTF-32. Save it as UTF-8",
+    json.dumps(make_split()).encode("utf-16-be"): "the file is in UTF-16 or UTF-32. Save it as UTF-8",
+    json.dumps(make_split()).encode("utf-32"): "the file is in UTF-16 or UTF-32. Save it as UTF-8",
+    '{"info": "ä"}'.encode("latin-1"): "byte 11 of the file is not UTF-8. Save it as UTF-8",
+    b"\x1f\x8b\x08": "the file is a gzip file (.gz or .tar.gz). Unpack it",
+    b" \n": "the file is empty. Export it again",
+    b'{"images": []}\n{"images": []}': "a second value begins in line 2. Write one object with images, annotations and "
+    "categories",
+}
+
+
+@pytest.mark.parametrize("content", OTHER_FILES, ids=lambda content: repr(content[:12]))
+def test_a_file_of_another_kind_is_named(content: bytes) -> None:
+    checked = check_annotations(content, "train", False)
+    assert checked.problems == [f"train: the annotations are not JSON in UTF-8: {OTHER_FILES[content]}"]
+
+
+def test_fields_that_nothing_reads_may_have_any_value() -> None:
+    split = make_split()
+    split |= {"info": {"year": "", "version": ""}, "licenses": [{"name": "", "id": 0, "url": ""}]}
+    for one in split["images"]:
+        one.update(license=0, flickr_url="", date_captured=0)
+    for one in split["annotations"]:
+        one.update(id=one["id"] - 1, attributes={"occluded": False}, score=math.nan)
+    checked = check(split)
+    assert (checked.problems, checked.warnings, checked.content) == ([], [], json.dumps(split).encode())
+
+
+def test_a_problem_of_an_image_or_a_category_is_not_repeated_by_its_annotations() -> None:
+    split = make_split()
+    split["images"][0]["id"] = split["annotations"][0]["image_id"] = split["annotations"][1]["image_id"] = "a.jpg"
+    split["images"][1].pop("width")
+    split["categories"][0]["name"] = ""
+    checked = check(split)
+    assert (len(checked.problems), checked.warnings) == (3, [])
+
+
+def test_a_number_as_a_class_name_is_read_as_text() -> None:
+    split = make_split()
+    split["categories"][0]["name"] = 7
+    checked = check(split)
+    assert (checked.problems, checked.categories) == ([], [(1, "7"), (2, "tile")])
+    assert checked.warnings == ['train: has a number as "name": it is read as text: 1 category (number 1 in the file)']
+
+
+def test_probable_percentages_and_shares_are_a_warning() -> None:
+    split = make_split()
+    for one in split["images"]:
+        one.update(width=640, height=480)
+    for one in split["annotations"]:
+        one["bbox"][0] = one["bbox"][0] // 2
+        one["segmentation"] = [
+            [value // 2 if place % 2 == 0 else value for place, value in enumerate(part)]
+            for part in one["segmentation"]
+        ]
+        one["area"] /= 640 * 480
+    checked = check(split)
+    assert checked.problems == []
+    assert [line.split(": 80 ")[0] for line in checked.warnings] == [
+        'train: has an "area" of at most one pixel, so AP by object size is wrong',
+        "train: has a box in the first 100 pixels, as all others: they may be percentages",
     ]
 
 
