@@ -16,6 +16,7 @@ from typing import NamedTuple
 from everswin_trainer.data.check_annotations import Annotations, check_annotations
 from everswin_trainer.data.decode_image import Orientation, decode
 from everswin_trainer.data.image_header import read_plain_size
+from everswin_trainer.data.orientation_evidence import Outline, compare
 from everswin_trainer.data.zip_directory import Entry, Refused, quote
 from everswin_trainer.data.zip_entry import open_entry
 from everswin_trainer.system.atomic_file import write_atomic
@@ -112,6 +113,12 @@ def _scan_image(archive: OpenArchive, number: int) -> ScannedImage:
         return ScannedImage(number, offset, None, problem=loaded, decoded=True)
     assert size in (None, loaded.size), f"{quote(entry.name)}: the header says {size}, OpenCV {loaded.size}"
     return ScannedImage(number, offset, loaded.size, loaded.stored_size, loaded.orientation, decoded=True)
+
+
+def compare_orientation(archive: str, number: int, outlines: list[Outline]) -> int:
+    """Compares outlines with the edges of a rotated image (orientation_evidence.py). Raises Refused."""
+    one = _archives[archive]
+    return compare(b"".join(open_entry(one.descriptor, one.entries[number])[1]), outlines)
 
 
 def read_annotations(archive: str, number: int, split: str, into: Path, masks_from_boxes: bool) -> Annotations | str:

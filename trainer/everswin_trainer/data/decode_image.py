@@ -66,6 +66,15 @@ def decode(content: bytes) -> LoadedImage | str:
     return LoadedImage(size, stored_size, "ignored" if _find_orientation(content) in ambiguous else "upright")
 
 
+def decode_both(content: bytes) -> "tuple[numpy.ndarray, numpy.ndarray]":
+    """Returns an image that OpenCV turns, as it loads the image and as the file stores it."""
+    import cv2
+
+    loaded, stored = _decode(content, cv2.IMREAD_COLOR), _decode_as_stored(content)
+    assert loaded is not None and stored is not None, "decode() accepted the image before"
+    return loaded, stored
+
+
 def _explain(content: bytes) -> str:
     if content.startswith((START_OF_JPEG, PNG_SIGNATURE)):
         return DAMAGED if content.endswith((END_OF_JPEG, END_OF_PNG)) else TRUNCATED

@@ -9,6 +9,7 @@ import argparse
 import ctypes
 import fcntl
 import gc
+import json
 import os
 import shutil
 import sys
@@ -26,6 +27,7 @@ from everswin_trainer.data.archive_scan import (
     ScannedImage,
     ScanPool,
     ScanResult,
+    compare_orientation,
     copy_annotations,
     extract,
     read_annotations,
@@ -36,10 +38,11 @@ from everswin_trainer.data.check_annotations import Annotations
 from everswin_trainer.data.dataset import MANIFEST, file_digest, find_prepared, image_file
 from everswin_trainer.data.dataset_spec import SPLITS, DatasetSpec, SplitSpec
 from everswin_trainer.data.decode_image import INCOMPLETE, NOT_DECODABLE
-from everswin_trainer.data.findings import Findings
+from everswin_trainer.data.findings import Findings, format_count
 from everswin_trainer.data.image_index import ImageLocation, write_index
 from everswin_trainer.data.inspect_archives import find_member
 from everswin_trainer.data.name_matching import explain_missing
+from everswin_trainer.data.orientation_evidence import Evidence, find_outlines
 from everswin_trainer.data.stage_progress import StageProgress
 from everswin_trainer.data.zip_directory import (
     FETCH_AGAIN,
@@ -53,6 +56,8 @@ from everswin_trainer.system.atomic_file import fsync_folder, write_json
 from everswin_trainer.system.disk_space import require_space
 
 # Large enough to amortize the overhead of a task, small enough that all workers finish at about the same time.
+# Rotated images whose outlines are compared with edges.
+MOST_COMPARED = 100
 TASK_BYTES, TASK_ENTRIES = 32 << 20, 1000
 CORRECT_NUMBER = "Correct the number in the catalog, or copy or download the archive again"
 CHECK_TURNED = (
@@ -283,6 +288,7 @@ class _Preparation:
         shared = sum(one.archive == split.spec.archive for one in self._spec.splits.values()) > 1
         listed: set[int] = set()
         missing: list[str] = []
+        turned: dict[str, int] = {}
         for file_name, width, height in split.annotations.images:
             number = numbers.get(prefix + file_name)
             if number is None:
@@ -293,8 +299,11 @@ class _Preparation:
                 split.images.append((archive.entries[number], scanned[number]))
                 if fault := _find_fault(scanned[number], (width, height), file_name):
                     faults.append(fault)
-                else:
-                    _warn_of_orientation(scanned[number], quote(file_name), warnings)
+                elif scanned[number].orientation == "turned" and scanned[number].size == scanned[number].stored_size:
+                    turned[file_name] = number
+                elif scanned[number].orientation == "ignored":
+                    problem = "has an orientation that training ignores: check its annotations"
+                    warnings.add(problem, "image", quote(file_name), CHECK_IGNORED)
             elif file_name.endswith(NOT_IMAGE_SUFFIXES):
                 faults.append(Fault(file_name, "is not an image", quote(file_name)))
         for file_name, number in numbers.items():
@@ -310,8 +319,50 @@ class _Preparation:
                 if number not in listed and not entry.name.endswith(NOT_IMAGE_SUFFIXES) and not _is_hidden(entry.name)
             ]
             self._missing += explain_missing(missing, free, split.spec.archive, split.spec.folder, name)
+        faults += self._check_turned(name, turned, warnings)
         self.warnings += warnings.lines()
         return faults
+
+    def _check_turned(self, name: str, turned: dict[str, int], warnings: Findings) -> list[Fault]:
+        """Decides about rotated images whose size does not tell whether they were annotated before the rotation."""
+        split = self._splits[name]
+        if not turned or split.annotations.problems:
+            return []
+        evidence = self._compare_outlines(name, turned)
+        total = evidence.loaded + evidence.stored
+        if evidence.verdict() == "stored":
+            problem = (
+                "is rotated on loading (EXIF orientation), but annotated without rotation, as outlines show in "
+                f"{evidence.stored} of {format_count(total, 'image')}"
+            )
+            return [Fault(file_name, problem, quote(file_name), REMOVE_ORIENTATION) for file_name in turned]
+        if evidence.verdict() == "unclear":
+            problem = "is flipped or rotated on loading (EXIF orientation): check its annotations"
+            found = (
+                f". Outlines fit the edges of the rotated image in {evidence.loaded} of {total}" if total > 2 else ""
+            )
+            for file_name in turned:
+                warnings.add(problem, "image", quote(file_name), CHECK_TURNED + found)
+        return []
+
+    def _compare_outlines(self, name: str, turned: dict[str, int]) -> Evidence:
+        assert self._pool, "_read_all() ran before"
+        split = self._splits[name]
+        document = json.loads((self._into / f"{name}.json").read_bytes())
+        names = {image["id"]: image["file_name"] for image in document["images"] if image["file_name"] in turned}
+        objects: dict[str, list[dict[str, Any]]] = {}
+        for annotation in document["annotations"]:
+            if annotation["image_id"] in names:
+                objects.setdefault(names[annotation["image_id"]], []).append(annotation)
+        sample = list(objects)[:: -(-len(objects) // MOST_COMPARED) or 1]
+        compared = [
+            self._pool.executor.submit(
+                compare_orientation, split.spec.archive, turned[file_name], find_outlines(objects[file_name])
+            )
+            for file_name in sample
+        ]
+        results = [future.result() for future in compared]
+        return Evidence(results.count(1), results.count(-1))
 
     def _leave_out(self, faults: dict[str, list[Fault]]) -> None:
         """Leaves out the images that the input allows to leave out; all other faults become problems."""
@@ -469,16 +520,6 @@ def _find_fault(image: ScannedImage, expected: tuple[int, int], file_name: str) 
         sizes,
         "Use the images that were annotated; boxes and masks do not fit a resized or cropped copy",
     )
-
-
-def _warn_of_orientation(image: ScannedImage, name: str, warnings: Findings) -> None:
-    """Warns if the size does not tell whether the annotations belong to the image before or after a rotation."""
-    if image.orientation == "turned" and image.size == image.stored_size:
-        warnings.add(
-            "is flipped or rotated on loading (EXIF orientation): check its annotations", "image", name, CHECK_TURNED
-        )
-    elif image.orientation == "ignored":
-        warnings.add("has an orientation that training ignores: check its annotations", "image", name, CHECK_IGNORED)
 
 
 def _format_size(size: tuple[int, int]) -> str:
