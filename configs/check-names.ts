@@ -26,7 +26,7 @@ const references = {
   detector: { code: 'NotInCatalog', path: 'weights.detector', refusal: 'The catalog has no weights' },
 } as const satisfies Record<string, Reference>;
 
-const name = RunFields.shape.recipe.optional().catch(undefined);
+const name = z.string().optional().catch(undefined);
 const Ids = z.record(z.string(), z.unknown()).catch({});
 
 /** Parts of a run input that refer to others. Invalid ones count as missing, because the schema reports them. */
@@ -52,7 +52,10 @@ export function findUnknownNames(raw: unknown, { recipes, catalog }: KnownNames)
     findUnknown(references.recipe, data.recipe, recipes),
     findUnknown(references.dataset, data.dataset, datasets),
     findUnknown(references.backbone, data.weights.backbone, weights),
-    findUnknown(references.detector, data.weights.detector, weights),
+    // The worker finds the weights of runs, models and files.
+    /[:/]/.test(data.weights.detector ?? '')
+      ? undefined
+      : findUnknown(references.detector, data.weights.detector, weights),
     findLateMilestones(data.checkpoint.milestones, data.epochs),
   ];
   return problems.filter((problem) => problem !== undefined);
@@ -100,6 +103,8 @@ function findUnknown(
 ): NameProblem | undefined {
   if (typed === undefined || known.includes(typed)) return undefined;
   const suggestion = didYouMean(typed, known) || '.';
+  // The schema refuses names that no recipe, data set or weights can have. A suggestion helps more.
+  if (suggestion === '.' && !RunFields.shape.recipe.safeParse(typed).success) return undefined;
   return { code, path, message: `${refusal} "${typed}"${suggestion} Available: ${known.join(', ')}.` };
 }
 

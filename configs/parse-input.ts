@@ -77,14 +77,40 @@ function findSynonym(name: string): string | undefined {
   return found?.[0];
 }
 
+/** Settings that many programs have next to those of a run. */
+const recipeSettings = [
+  'optimizer',
+  'optim wrapper',
+  'scheduler',
+  'param scheduler',
+  'lr scheduler',
+  'lr config',
+  'warmup',
+  'weight decay',
+  'momentum',
+  'pipeline',
+  'augmentation',
+  'image size',
+  'img scale',
+  'num classes',
+  'classes',
+  'amp',
+  'fp16',
+  'precision',
+].map(simplifyName);
+
+/** Objects with more fields are listed in docs/run-file.md. */
+const mostListed = 8;
+
 function formatUnknown({ parent, name, known }: UnknownField, schema: z.ZodType, raw: unknown): string {
   const field = `unknown field ${quotePath([...parent, name])}`;
   const similar = findSimilar(name, known);
   if (similar !== undefined && similar in (readObject(raw, parent) ?? {}))
     return `${field}: remove it, \`${similar}\` is set already`;
-  const places = listFields(schema).filter((one) => one.name === name);
-  const [place] = places;
-  return place !== undefined && places.length === 1 ? `${field}: did you mean \`${place.path}\`?` : field;
+  const [place, other] = listFields(schema).filter((one) => one.name === name);
+  if (place !== undefined && other === undefined) return `${field}: did you mean \`${place.path}\`?`;
+  if (recipeSettings.includes(simplifyName(name))) return `${field}: it is part of the recipe (docs/recipes.md)`;
+  return known.length > mostListed ? field : `${field}: expected one of ${known.join(', ')}`;
 }
 
 /** Returns the object at a path of an input. */
@@ -128,7 +154,7 @@ function showInput({ message, input }: z.core.$ZodIssue): string {
   return isShort && message.startsWith('expected') && !message.includes('got ') ? `, got ${formatGot(input)}` : '';
 }
 
-const quotePath = (path: PropertyKey[]): string => `\`${z.core.toDotPath(path)}\``;
+const quotePath = (path: PropertyKey[]): string => `\`${z.core.toDotPath(path) || '""'}\``;
 
 /** Formats the refusal of an input. @param name name of its file. */
 export const inputRefusal = (problems: string[], name = 'The run input'): string =>

@@ -1,4 +1,4 @@
-import { didYouMean } from '../../configs/schema/did-you-mean.ts';
+import { findSimilar } from '../../configs/schema/did-you-mean.ts';
 import type { Catalog, CatalogFile, RunInput } from '../../configs/schema/index.ts';
 import type { SourcePolicy } from '../shared/download/sources/source-policy.ts';
 
@@ -36,7 +36,10 @@ export function findForeignHosts(catalog: Catalog, input: TransferInput): string
   const { hosts } = allowedSources(catalog, input, undefined);
   const foreign = catalogFiles(input.catalog).flatMap(({ urls }) => listHosts(urls).filter((host) => !hosts.has(host)));
   if (foreign.length === 0) return undefined;
-  const names = [...new Set(foreign)].map((host) => `${host}${didYouMean(host, [...hosts])}`);
+  const names = [...new Set(foreign)].map((host) => {
+    const similar = findSimilar(host, [...hosts]);
+    return similar === undefined ? host : `${host} (did you mean ${similar}?)`;
+  });
   return `The input uses hosts that configs/catalog.json does not list: ${names.join(', ')}. Add them to transfers.allowHosts if you trust them.`;
 }
 

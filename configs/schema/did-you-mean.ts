@@ -1,36 +1,41 @@
 import { distance } from 'fastest-levenshtein';
 
-/**
- * Returns the known name that a user most likely meant, or undefined. Ignores case and separators, so `batch_per_gpu`
- * finds `batchPerGpu`.
- */
-export function findSimilar(word: string, known: readonly string[]): string | undefined {
-  const typed = simplifyName(word);
-  const [nearest] = known
-    .filter((name) => name !== word)
-    .map((name) => ({ name, edits: distance(typed, simplifyName(name)) }))
-    .sort((a, b) => a.edits - b.edits);
-  if (nearest === undefined || nearest.edits >= typed.length) return undefined;
-  return nearest.edits <= Math.max(1, Math.floor(typed.length / 3)) ? nearest.name : undefined;
-}
-
 /** Many names contain a shorter text by accident. */
-const shortest = 3;
+const shortestPart = 3;
 const mostSuggestions = 3;
 
 /**
- * Returns `: did you mean "coco-2017"?`, or an empty text. A part of a name suggests every name that contains it, so
- * `coco` suggests `coco-2017` and `mini-coco`.
+ * Returns the known names that a user most likely meant. Ignores case and separators, so `batch_per_gpu` finds
+ * `batchPerGpu`. A part of a name finds every name that contains it: `coco` finds `coco-2017` and `mini-coco`.
  */
-export function didYouMean(word: string, known: readonly string[]): string {
+function findSimilarNames(word: string, known: readonly string[]): string[] {
   const typed = simplifyName(word);
-  const containing = typed.length < shortest ? [] : known.filter((name) => simplifyName(name).includes(typed));
-  const edge = containing.filter((name) => simplifyName(name).startsWith(typed) || simplifyName(name).endsWith(typed));
-  const similar = findSimilar(word, known);
-  const [suggestions = []] = [similar === undefined ? [] : [similar], edge, containing].filter(
-    ({ length }) => length > 0 && length <= mostSuggestions,
-  );
-  return suggestions.length === 0 ? '' : `: did you mean ${suggestions.map((name) => `"${name}"`).join(' or ')}?`;
+  const names = known.filter((name) => name !== word).map((name) => ({ name, simple: simplifyName(name) }));
+  const ranked = names
+    .map(({ name, simple }) => ({ name, edits: areSwapped(typed, simple) ? 1 : distance(typed, simple) }))
+    .filter(({ edits }) => edits < typed.length && edits <= Math.max(1, Math.floor(typed.length / 3)))
+    .sort((a, b) => a.edits - b.edits);
+  const containing = typed.length < shortestPart ? [] : names.filter(({ simple }) => simple.includes(typed));
+  const atEdge = containing.filter(({ simple }) => simple.startsWith(typed) || simple.endsWith(typed));
+  const contained = names.filter(({ simple }) => simple.length >= shortestPart && typed.includes(simple));
+  const groups = [ranked.slice(0, 1), atEdge, containing, contained].map((group) => group.map(({ name }) => name));
+  return groups.find(({ length }) => length > 0 && length <= mostSuggestions) ?? [];
+}
+
+/** Returns whether two names differ only in the order of their letters. */
+const areSwapped = (one: string, other: string): boolean => sortLetters(one) === sortLetters(other);
+const sortLetters = (name: string): string => Array.from(name).sort().join('');
+
+/** Returns the only name that a user can have meant, or undefined. */
+export function findSimilar(word: string, known: readonly string[]): string | undefined {
+  const names = findSimilarNames(word, known);
+  return names.length === 1 ? names[0] : undefined;
+}
+
+/** Returns `: did you mean "coco-2017" or "mini-coco"?`, or an empty text. */
+export function didYouMean(word: string, known: readonly string[]): string {
+  const names = findSimilarNames(word, known).map((name) => `"${name}"`);
+  return names.length === 0 ? '' : `: did you mean ${names.join(' or ')}?`;
 }
 
 /** Removes case and separators of a name. */

@@ -7,7 +7,8 @@ export function formatExpected(schema: z.core.$ZodType): string {
   if (def.type === 'string') return formatSize('a string', 'character', limitsOf(schema));
   if (def.type === 'array') return formatSize('a list', 'entry', limitsOf(schema));
   if (def.type === 'boolean') return 'true or false';
-  if (def.type === 'object' || def.type === 'record') return 'an object in braces';
+  if (def.type === 'object') return formatObject(Object.keys(def.shape));
+  if (def.type === 'record') return 'an object in braces';
   if (def.type === 'literal') return formatValues(def.values);
   if (def.type === 'enum') return formatValues(Object.values(def.entries));
   if (def.type === 'union') return joinWithOr([...new Set(def.options.map(formatExpected))]);
@@ -46,6 +47,11 @@ function formatNumber(limits: z.core.JSONSchema.JSONSchema): string {
   return parts.length === 0 ? kind : `${kind} ${parts.join(' and ')}`;
 }
 
+function formatObject(fields: string[]): string {
+  const first = fields.find((field) => field !== '$schema');
+  return first === undefined ? 'an object in braces' : `an object such as { "${first}": … }`;
+}
+
 function formatSize(kind: string, unit: string, limits: z.core.JSONSchema.JSONSchema): string {
   const { minItems, minLength = minItems ?? 0, maxItems, maxLength: most = maxItems } = limits;
   const count = (number: number) => `${number} ${number === 1 ? unit : unit === 'entry' ? 'entries' : `${unit}s`}`;
@@ -58,5 +64,6 @@ const formatValues = (values: readonly unknown[]): string => {
   return texts.length > 2 ? `one of ${texts.join(', ')}` : joinWithOr(texts);
 };
 
-const joinWithOr = (texts: string[]): string =>
+/** Joins texts: `a, b or c`. */
+export const joinWithOr = (texts: string[]): string =>
   texts.length < 2 ? texts.join('') : `${texts.slice(0, -1).join(', ')} or ${texts.at(-1) ?? ''}`;

@@ -1,3 +1,5 @@
+import { findSimilar } from '../../configs/schema/did-you-mean.ts';
+
 /** Problem in the text of a JSON file. */
 export interface SyntaxProblem {
   kind: 'comment' | 'trailing comma' | 'duplicate' | 'syntax';
@@ -31,10 +33,14 @@ export function explainSyntaxError(error: SyntaxError): SyntaxProblem {
   const next = text.charAt(offset);
   if (isComment(error, symbol))
     return at(`JSON has no comments. Remove it, or use the field "note"${notJson5}`, offset, 'comment');
+  if (/^\s*\[\w[\w.-]*\]\s*\n/.test(text)) return at(looksLikeToml);
   if (before === '') return at(explainStart(text.trim()));
   if (before.endsWith(',') && (next === '}' || next === ']'))
     return at(`remove the comma before ${next}${notJson5}`, before.length - 1, 'trailing comma');
   if (before.endsWith(',') && next === ',') return at('remove one of the two commas');
+  if (/[{[]$/.test(before) && next === ',') return at('remove the comma');
+  if (/\d,$/.test(before) && /\d/.test(next))
+    return at('a number has no comma: write 1000, not 1,000', before.length - 1);
   const quote = explainQuote(symbol);
   if (quote !== undefined) return at(quote);
   const lastLine = before.split('\n').length;
@@ -42,7 +48,9 @@ export function explainSyntaxError(error: SyntaxError): SyntaxProblem {
     case 'CommaExpected':
       if (next === '}' || next === ']') return at(explainWrongBracket(next));
       if (/\d$/.test(before) && before.length === offset) return at('a number has no leading zeros');
-      return at(`a comma is missing at the end of line ${lastLine}`, before.length);
+      return text.slice(before.length, offset).includes('\n')
+        ? at(`a comma is missing at the end of line ${lastLine}`, before.length)
+        : at('a comma is missing before this place');
     case 'ColonExpected':
       return at('a colon is missing after the name of the field');
     case 'UnexpectedEndOfString':
@@ -78,11 +86,12 @@ const findBadEscape = (symbol: string): number => Math.max(0, symbol.search(/\\(
 const followsQuote = (text: string, offset: number): boolean =>
   text.charAt(offset - 1) === '"' && /[\w-]/.test(text.charAt(offset));
 
+const looksLikeToml = 'this looks like TOML or Python. Expected a JSON object in braces';
+
 function explainStart(text: string): string {
   if (text.startsWith('<')) return 'this is a web page or XML. Expected a JSON object in braces';
-  if (text.startsWith('[')) return 'this looks like TOML or INI. Expected a JSON object in braces';
   if (/^(---|%YAML|- |[\w-]+ *:(\s|$))/.test(text)) return 'this looks like YAML. Expected a JSON object in braces';
-  if (/^[\w-]+ *=/.test(text)) return 'this looks like TOML or Python. Expected a JSON object in braces';
+  if (/^[\w-]+ *=/.test(text)) return looksLikeToml;
   return 'expected a JSON object in braces';
 }
 
@@ -127,12 +136,15 @@ function explainSymbol(symbol: string, before: string): string {
   if (/^[\u00a0\u2000-\u200f\u202f\u2060\u3000\ufeff]/.test(symbol))
     return 'there is an invisible character (a no-break space or a similar one). Replace it with a space';
   if (/\d$/.test(before) && /^[_x\w]/.test(symbol)) return 'expected a number in digits, such as 1000 or 0.5';
+  if (/^-(\D|$)/.test(symbol)) return 'expected a number';
   if (/^[+.]?\d|^[+-]\.?\d/.test(symbol)) return 'write the number as 5, -5 or 0.5';
   const isName = before.endsWith('{') || before.endsWith(',');
   const word = symbol.replace(/[^\w.-].*$/s, '');
   if (isName && word !== '') return `the name of a field needs double quotes: "${word}"${notJson5}`;
   const value = before.endsWith(':') || before.endsWith('[') ? values[word.toLowerCase()] : undefined;
   if (value !== undefined) return `JSON does not know ${word}: ${value}`;
+  const similar = findSimilar(word, ['true', 'false', 'null']);
+  if (similar !== undefined) return `JSON does not know ${word}: did you mean ${similar}?`;
   if (word !== '' && (before.endsWith(':') || before.endsWith('['))) return `text needs double quotes: "${word}"`;
   return `${symbol} is not expected here`;
 }

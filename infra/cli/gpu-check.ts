@@ -6,6 +6,7 @@ import { writeFileAtomic } from '../../activities/shared/files/atomic-file.ts';
 import { chooseDevice } from '../stack/device.ts';
 import { recipeFacts } from '../../activities/plan/recipe-facts.ts';
 import { GpuCheck, type StageProgress } from '../../configs/schema/index.ts';
+import { didYouMean } from '../../configs/schema/did-you-mean.ts';
 import { UsageError } from '../terminal/program.ts';
 import { createDependencies } from '../../workers/dependencies.ts';
 
@@ -74,7 +75,9 @@ async function findRecipe(folder: string, requested: string): Promise<string> {
   const names = [requested, `cascade-mask-rcnn_${requested}`, `cascade-mask-rcnn_swin-${requested}`];
   const found = names.find((name) => recipes.includes(name));
   if (found !== undefined) return found;
-  throw new UsageError(`Expected --recipe to be one of ${recipes.sort().join(', ')}, got ${requested}`);
+  throw new UsageError(
+    `Expected --recipe to be one of ${recipes.sort().join(', ')}, got ${requested}${didYouMean(requested, recipes)}`,
+  );
 }
 
 /** Returns the share of one GPU in the batch size that the recipe was published with. */

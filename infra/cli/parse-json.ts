@@ -81,7 +81,7 @@ function formatProblem(file: string, text: string, first: SyntaxProblem, others:
   const lines = [...new Set(similar)].filter((one) => one !== line);
   const also = lines.length === 0 ? '' : ` The same problem is in line ${lines.join(', ')}.`;
   const what = kind === 'duplicate' ? 'has a problem' : 'is not valid JSON';
-  return `${file} ${what} in line ${line}, column ${column}: ${message}.${also}\n${showLine(text, line, column)}`;
+  return `${file} ${what} in line ${line}, column ${column}: ${message.replace(/[^?]$/, '$&.')}${also}\n${showLine(text, line, column)}`;
 }
 
 const lineOf = (text: string, offset: number): number => text.slice(0, offset).split('\n').length;

@@ -65,11 +65,13 @@ async function readInput<T>(file: string, { kind, parse, findUnknown, runOf }: I
   const parsed = parse(paths.input);
   const known = await readKnownNames();
   const foreign = parsed.ok ? findForeignHosts(known.catalog, runOf(parsed.input)) : undefined;
+  const unknown = findUnknown(paths.input, known);
+  const isExplained = (problem: string) => unknown.some(({ path }) => problem.startsWith(`${path}: `));
   const problems = [
     ...(draft.ok ? [] : draft.misspelled),
-    ...(parsed.ok ? [] : parsed.problems),
+    ...(parsed.ok ? [] : parsed.problems.filter((problem) => !isExplained(problem))),
     ...paths.problems,
-    ...findUnknown(paths.input, known).map(({ path, message }) => `${path}: ${message}`),
+    ...unknown.map(({ path, message }) => `${path}: ${message}`),
     ...(foreign === undefined ? [] : [`catalog: ${foreign}`]),
   ];
   if (parsed.ok && problems.length === 0) return parsed.input;

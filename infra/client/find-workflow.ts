@@ -2,6 +2,7 @@ import { WorkflowNotFoundError, type Client, type WorkflowExecutionDescription }
 import type { WorkflowHandle } from '@temporalio/client';
 import { formatInstant } from '../../activities/shared/summary/format-time.ts';
 import { workflowId } from '../../configs/names.ts';
+import { findSimilar } from '../../configs/schema/did-you-mean.ts';
 
 /** A workflow that the user named. */
 export interface NamedWorkflow {
@@ -14,6 +15,12 @@ export interface NamedWorkflow {
 /** Returns the workflow id for the name of a training, or for a workflow id such as `retrain:shapes`. */
 const toWorkflowId = (typed: string): string => (typed.includes(':') ? typed : workflowId(typed));
 
+/** Returns the name that a user types for a workflow id. */
+function toName(id: string): string {
+  const training = workflowId('');
+  return id.startsWith(training) ? id.slice(training.length) : id;
+}
+
 /**
  * Finds the newest execution of a workflow. Needs no worker.
  * @param typed name of a training, or a workflow id.
@@ -22,14 +29,32 @@ const toWorkflowId = (typed: string): string => (typed.includes(':') ? typed : w
 export async function findWorkflow(client: Client, typed: string): Promise<NamedWorkflow> {
   const id = toWorkflowId(typed);
   const handle = client.workflow.getHandle(id);
-  const training = workflowId('');
-  const name = id.startsWith(training) ? id.slice(training.length) : id;
+  const name = toName(id);
   try {
     return { name, handle, description: await handle.describe() };
   } catch (error) {
     if (!(error instanceof WorkflowNotFoundError)) throw error;
-    throw new Error(`Run ${name} does not exist. List the runs: everswin status`, { cause: error });
+    const similar = findSimilar(name, await listNames(client));
+    const suggestion = similar === undefined ? '' : ` Did you mean ${similar}?`;
+    throw new Error(`Run ${name} does not exist.${suggestion} List the runs: everswin status`, { cause: error });
   }
+}
+
+/** Number of workflows that are compared with a misspelled name. */
+const mostNames = 200;
+
+/** Lists the names of the newest workflows; none if the server cannot list them. */
+async function listNames(client: Client): Promise<string[]> {
+  const names = new Set<string>();
+  try {
+    for await (const { workflowId: id } of client.workflow.list({ pageSize: mostNames })) {
+      names.add(toName(id));
+      if (names.size === mostNames) break;
+    }
+  } catch {
+    return []; // the message is complete without a suggestion
+  }
+  return [...names];
 }
 
 /** @throws Error that says how and when the workflow ended, unless it is running. */

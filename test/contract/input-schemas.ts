@@ -47,7 +47,7 @@ function formatType(schema: z.core.$ZodType): string {
   const { def } = withKind(schema)._zod;
   if ('innerType' in def && def.type !== 'nullable') return formatType(def.innerType);
   const words = formatExpected(schema)
-    .replace(/\ban? (?=list|string|number|whole|object)| in braces/g, '')
+    .replace(/\ban? (?=list|string|number|whole|object)| in braces| such as \{ "\w+": … \}/g, '')
     .replace(/"/g, '`');
   return def.type === 'array' ? `${words}: ${formatType(def.element)}` : words;
 }

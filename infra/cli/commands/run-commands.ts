@@ -47,7 +47,7 @@ export function addRunCommands(program: Command): void {
     .command('start')
     .summary('start or join a training, and follow it')
     .description(
-      'Starts the run of a file and follows it. A run of the same name is joined if it runs, and resumed from its newest checkpoint if it failed or was cancelled.',
+      'Starts the run of a file and follows it. A run of the same name and settings is joined if it runs, and resumed from its newest checkpoint if it failed or was cancelled.',
     )
     .argument('<file>', 'run input, JSON')
     .option('--fresh', 'ignore the cached results of earlier runs')

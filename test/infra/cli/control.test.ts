@@ -59,6 +59,9 @@ test('commands control a training, and refuse what does not apply to it', async 
       const { handle } = await startRun(client, input);
       await untilStep(run, 2);
 
+      expect(await everswin('resume', name.toUpperCase())).toBe(
+        `error: Run ${name.toUpperCase()} does not exist. Did you mean ${name}? List the runs: everswin status`,
+      );
       expect(await everswin('resume', name)).toBe(`error: ${name} is not paused. Status: everswin status ${name}`);
       expect(await everswin('checkpoint', name)).toMatch(/^Checkpoint of iteration \d+ written: e\d+-i\d+\.pth$/);
       expect(await everswin('stop-after', name, '9')).toBe(
