@@ -16,6 +16,7 @@ FOREIGN = {
     "datasetItems": "Datumaro: export it as coco_instances",
     "items": "Datumaro: export it as coco_instances",
 }
+ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
 ID_FIELDS = {"categories": ("id",), "images": ("id",), "annotations": ("id", "image_id", "category_id")}
 
 
@@ -75,7 +76,7 @@ def explain_foreign(source: Source) -> str:
         elif lower.endswith((".tfrecord", ".record")):
             found = "TFRecord: export it again in COCO format"
         else:
-            found = "an archive: unpack it" if lower.endswith((".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")) else ""
+            found = "an archive: unpack it" if lower.endswith(ARCHIVES) else ""
         if found:
             return f" {name} is {found}."
     return ""
@@ -116,6 +117,23 @@ def normalize_ids(part: Part) -> None:
     if changed:
         part.changed = True
         part.notes.append("ids written as text or with a decimal point become whole numbers")
+    _number(part, "images", "image_id")
+    _number(part, "categories", "category_id")
+
+
+def _number(part: Part, kind: str, reference: str) -> None:
+    """Numbers images or categories whose ids are names, such as UUIDs. Ids that repeat are left to the check."""
+    ids = [one.get("id") for one in part.document[kind]]
+    if len(set(ids)) < len(ids) or all(type(one) is int for one in ids) or None in ids:
+        return
+    numbers = {one: number for number, one in enumerate(ids, 1)}
+    for one in part.document[kind]:
+        one["id"] = numbers[one["id"]]
+    for one in part.document["annotations"]:
+        # An unknown reference stays unknown.
+        one[reference] = numbers.get(one.get(reference), 0)
+    part.changed = True
+    part.notes.append(f"ids of {kind} are no numbers, so the {kind} get new ones")
 
 
 def _plain_id(value: Any) -> Any:
@@ -145,8 +163,10 @@ def match_part(part: Part, files: ImageFiles) -> None:
     missing = set(part.match.missing)
     if len(missing) * 10 > len(set(listed)) or (listed and not part.match.found):
         examples = ", ".join(sorted(missing)[:3]) + (", …" if len(missing) > 3 else "")
+        packed = [name for name in part.source.names if name.lower().endswith(ARCHIVES)]
+        hint = f" {packed[0]} is an archive inside: unpack it." if packed else ""
         raise CannotImport(
-            f"{part.label} lists {len(listed)} images, and {len(missing)} of them are not there ({examples}). "
+            f"{part.label} lists {len(listed)} images, and {len(missing)} of them are not there ({examples}).{hint} "
             "Export the data with their images, or name the folder of the images with --images."
         )
     if missing:

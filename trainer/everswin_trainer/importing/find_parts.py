@@ -304,7 +304,7 @@ def _divide(part: Part, share: float, request: Request, notes: list[str]) -> tup
     counts = [len(one.document["images"]) for one in divided]
     far = abs(counts[1] / sum(counts) - share) > 0.1
     notes.append(
-        f"split into {counts[0]} images for train and {counts[1]} for val by the hash of their names, "
+        f"split into {counts[0]} for train and {counts[1]} for val of {sum(counts)} images by the hash of their names, "
         f"seed {request.seed}{by}{'; another --seed may come closer to the share' if far else ''}"
     )
     return divided[0], divided[1]

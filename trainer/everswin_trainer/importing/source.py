@@ -75,7 +75,7 @@ class Source:
         except Refused as refused:
             os.close(descriptor)
             kind = name_kind(_head(path))
-            what = f"it is {kind}" if kind and "zip archive" not in kind else str(refused)
+            what = f"it is {kind.name}" if kind and "zip archive" not in kind.name else str(refused)
             raise CannotImport(
                 f"{path} cannot be read: {what}. Expected a folder, a zip file or a JSON file in COCO format."
             ) from refused

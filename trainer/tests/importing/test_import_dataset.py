@@ -215,6 +215,11 @@ def test_ids_and_records_of_other_kinds_are_accepted_or_named(tmp_path: Path) ->
     answer = run(tmp_path, source)
     assert sum(split["objectCount"] for split in answer["splits"].values()) == 20
     assert "coco.json: 1 of 21 objects name no listed image and are left out" in answer["notes"]
+    for one in [*document["images"], *document["annotations"]]:
+        key = "image_id" if "image_id" in one else "id"
+        one[key] = f"uuid-{int(one[key])}"
+    (source / "coco.json").write_text(json.dumps(document))
+    assert run(tmp_path, source)["splits"]["train"]["objectCount"] == answer["splits"]["train"]["objectCount"]
     document["images"].append(None)
     (source / "coco.json").write_text(json.dumps(document))
     assert "entry 11 of 'images' is null, not an object" in refusal(tmp_path, source)
@@ -281,6 +286,13 @@ def test_bad_images_are_left_out_up_to_a_limit(tmp_path: Path) -> None:
     answer = run(tmp_path, source)
     assert not answer["ok"] and "--skip-bad-images" in answer["problems"][-1]
     assert run(tmp_path, source, skip_bad_images=1)["ok"]
+
+
+def test_a_file_of_another_kind_is_named(tmp_path: Path) -> None:
+    (tmp_path / "export.zip").write_bytes(b"7z\xbc\xaf\x27\x1c" + bytes(600))
+    assert "export.zip cannot be read: it is a 7z archive" in refusal(tmp_path, tmp_path / "export.zip")
+    (tmp_path / "cut.zip").write_bytes((EXPORTS / "coco-sahi.zip").read_bytes()[:3000])
+    assert "truncated" in refusal(tmp_path, tmp_path / "cut.zip")
 
 
 def test_a_folder_of_other_files_is_not_replaced(tmp_path: Path) -> None:
