@@ -93,10 +93,10 @@ const files = [
     'config.py',
     'Model, test pipeline and training settings, in one file. It is Python: run it only if you trust its source',
   ],
-  ['model.pth', 'Weights and class names; loads with `weights_only=True`'],
+  ['model.pth', 'Weights and class names; loads with weights_only=True'],
   ['model.safetensors', 'The same weights'],
   ['mmcv_ops.py', 'Replaces operators that mmcv from PyPI lacks'],
-  ['SHA256SUMS', 'Checksums: `sha256sum -c SHA256SUMS`'],
+  ['SHA256SUMS', 'Checksums, verified by sha256sum -c SHA256SUMS'],
 ];
 
 const license = `The code in \`config.py\` and \`mmcv_ops.py\` is under Apache-2.0. everswin sets no license for the weights. They derive

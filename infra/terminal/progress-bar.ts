@@ -1,4 +1,5 @@
 import type { WriteStream } from 'node:tty';
+import { formatPlural } from '../../activities/shared/summary/format-time.ts';
 import type { StageProgress } from '../../configs/schema/index.ts';
 
 const barWidth = 24;
@@ -17,7 +18,8 @@ export function createProgressBar(output: Pick<WriteStream, 'write' | 'isTTY'>):
       const bar = `[${'█'.repeat(filled)}${'·'.repeat(barWidth - filled)}]`;
       if (output.isTTY)
         output.write(`\r\u001b[K${total === 0 ? `${stage} …` : `${bar}  ${stage} ${done} of ${total}`}`);
-      else if (!started.has(stage)) output.write(`${stage}${total === 0 ? '' : ` ${total} images`} …\n`);
+      else if (!started.has(stage))
+        output.write(`${stage}${total === 0 ? '' : ` ${formatPlural(total, 'image')}`} …\n`);
       started.add(stage);
     },
     clear: () => {

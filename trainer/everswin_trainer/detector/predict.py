@@ -15,6 +15,7 @@ from everswin_trainer.data.image_header import START_OF_JPEG, has_end_of_jpeg
 from everswin_trainer.data.stage_progress import StageProgress
 from everswin_trainer.detector.find_images import FoundImage, find_images
 from everswin_trainer.gpu import wait
+from everswin_trainer.gpu.devices import GpusUnknown
 from everswin_trainer.job.folder import Attempt, Job
 from everswin_trainer.system.atomic_file import write_atomic, write_json
 from everswin_trainer.system.hashing import hash_file
@@ -42,7 +43,7 @@ def main(argv: list[str]) -> int:
         signal.signal(number, signal.SIG_DFL)
     try:
         answer = predict(arguments, json.loads(arguments.images.read_bytes()))
-    except (Unusable, wait.NotEnoughGpus) as error:
+    except (Unusable, wait.NotEnoughGpus, GpusUnknown) as error:
         answer = {"ok": False, "problem": str(error)}
     write_json(arguments.out, {"v": 1, **answer})
     return 0
