@@ -111,7 +111,7 @@ export const errorCatalogue = {
     nextStep: 'Free space on the named disk. The run then resumes.',
   },
   TrainerLocked: {
-    retryable: false,
+    retryable: true,
     meaning: 'Another trainer is running in the same run folder.',
     nextStep: 'Wait until it ends, or stop the process that the message names.',
   },
@@ -156,7 +156,7 @@ export const errorCatalogue = {
     nextStep: 'Nothing: the trainer is adopted if it is running, and resumed otherwise.',
   },
   StaleAttempt: {
-    retryable: false,
+    retryable: true,
     meaning: 'A newer attempt took over this run. The older one publishes nothing and stops nothing.',
     nextStep: 'Nothing: the newer attempt continues.',
   },
@@ -186,6 +186,9 @@ export const errorCatalogue = {
 } as const satisfies Record<string, ErrorEntry>;
 
 export type ErrorCode = keyof typeof errorCatalogue;
+
+/** Returns whether an error of this type is a verdict: the same call would end in the same way. */
+export const isVerdict = (type: string | null | undefined): boolean => nonRetryableCodes.some((code) => code === type);
 
 export const nonRetryableCodes: ErrorCode[] = (Object.keys(errorCatalogue) as ErrorCode[]).filter(
   (code) => !errorCatalogue[code].retryable,

@@ -1,6 +1,7 @@
 import { Context } from '@temporalio/activity';
 import { runFolder } from '../../configs/paths.ts';
 import { acquireFence } from '../shared/run/fence.ts';
+import { workflowRunId } from '../shared/temporal/workflow-run-id.ts';
 import { findLiveJob } from '../shared/trainer/trainer-process.ts';
 import type { TrainDependencies } from '../train/dependencies.ts';
 import { followJob } from '../train/follow-job.ts';
@@ -23,7 +24,9 @@ export async function runTestJob(
 ) {
   const folder = runFolder(dependencies.home, request.plan.runId);
   const job = folder.test;
-  const fence = await acquireFence(job);
+  // Temporal retries the test, so it counts the attempts.
+  const { attempt } = Context.current().info;
+  const fence = await acquireFence(job, { workflowRun: workflowRunId(), attempt });
   const launch = { folder, fence, weights: target.path, onGpuWait };
   const running = (await findLiveJob(job)) ?? (await startTestJob(dependencies, request, launch));
   const follow = () =>

@@ -1,6 +1,7 @@
 import { runFolder, type JobFolder, type RunFolder } from '../../configs/paths.ts';
 import { restoreFromStore } from '../mirror/mirror.ts';
 import { acquireFence, assertFence, raiseFence } from '../shared/run/fence.ts';
+import { workflowRunId } from '../shared/temporal/workflow-run-id.ts';
 import { leaderJob } from '../shared/trainer/host-topology.ts';
 import type { TrainDependencies } from './dependencies.ts';
 import type { TrainingRequest } from './training-request.ts';
@@ -15,15 +16,18 @@ export interface ClaimedRun {
   assertFence: () => Promise<void>;
 }
 
-/** Restores what this machine lacks of the run, then acquires a fence that makes all older attempts stale. */
+/**
+ * Restores what this machine lacks of the run, then acquires a fence that makes all older attempts stale.
+ * @throws CodedError StaleAttempt when this attempt is older than the holder of the fence.
+ */
 export async function claimRun(
   dependencies: TrainDependencies,
-  { plan, rollback }: TrainingRequest,
+  { plan, attempt, rollback }: TrainingRequest,
 ): Promise<ClaimedRun> {
   await restoreFromStore(dependencies, plan, rollback);
   const folder = runFolder(dependencies.home, plan.runId);
   const job = leaderJob(folder, plan);
-  const fence = await acquireFence(folder.train);
+  const fence = await acquireFence(folder.train, { workflowRun: workflowRunId(), attempt });
   await raiseFence(job, fence);
   return { folder, job, fence, assertFence: () => assertFence(folder.train, fence) };
 }

@@ -1,11 +1,13 @@
 import { readdir, readFile, realpath } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { homeFolders, jobFolder } from '../../configs/paths.ts';
+import { homeFolders, jobFolder, type JobFolder } from '../../configs/paths.ts';
 import { TrainerOwner } from '../../configs/schema/index.ts';
 import { readJson } from '../shared/files/json-file.ts';
 import { isAlive, processStartTicks } from '../shared/trainer/process-identity.ts';
 import { trainerGraceSeconds } from '../shared/trainer/trainer-argv.ts';
+
+const pollMs = 50;
 
 /** Process of a job whose supervisor is dead. No attempt can adopt it, and no supervisor stops it. */
 interface Orphan {
@@ -24,6 +26,24 @@ export async function killOrphans(home: string, graceMs = trainerGraceSeconds * 
   const orphans = await findOrphans(home);
   if (orphans.length === 0) return [];
   await sleep(graceMs, undefined, { ref: false });
+  return kill(orphans);
+}
+
+/**
+ * Waits until no process of a job with a dead supervisor is alive, and kills those that outlast the grace period. Until
+ * then they may still complete a checkpoint.
+ */
+export async function endOrphans(home: string, job: JobFolder, graceMs = trainerGraceSeconds * 1000): Promise<void> {
+  const ends = performance.now() + graceMs;
+  for (;;) {
+    const orphans = (await findOrphans(home)).filter((orphan) => orphan.job === job.dir);
+    if (orphans.length === 0) return;
+    if (performance.now() > ends) await kill(orphans);
+    await sleep(pollMs);
+  }
+}
+
+async function kill(orphans: readonly Orphan[]): Promise<Orphan[]> {
   const killed: Orphan[] = [];
   for (const orphan of orphans) {
     if (await hasSupervisor(orphan.job)) continue;

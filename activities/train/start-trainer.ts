@@ -4,6 +4,7 @@ import { archivePlan, writePlan } from '../shared/run/plan-file.ts';
 import { writeControl } from '../shared/trainer/control-file.ts';
 import type { ClaimedRun } from './claim-run.ts';
 import type { TrainDependencies } from './dependencies.ts';
+import { endOrphans } from './kill-orphans.ts';
 import { launchOnHost, type HostLaunch } from './launch-on-host.ts';
 import { arrangeRendezvous, publishRendezvous } from './rendezvous.ts';
 import type { TrainingRequest } from './training-request.ts';
@@ -22,6 +23,8 @@ export async function startTrainer(
 ): Promise<StartedTrainer> {
   const { plan, attempt, control, rollback } = request;
   const inputs = await prepareInputs(dependencies, plan);
+  // Ranks save when their supervisor dies, so the newest checkpoint is known only after they have ended.
+  await endOrphans(dependencies.home, job);
   const { from, quarantined } = await findResumePoint({ folder, plan, rollback, assertFence });
   const planHash = from?.manifest.planHash;
   const resume = from && { path: from.path, planHash: planHash === plan.planHash ? undefined : planHash };

@@ -128,6 +128,8 @@ export const Attempt = z.object({
   checkpoints: z.array(z.int()),
   quarantined: z.array(Quarantined),
   cause: z.string().nullable(),
+  /** Type of the error that ended the watch of the trainer; absent when the worker was lost, or nothing failed. */
+  watchError: z.string().optional(),
   /** Null unless it crashed or hung. */
   failure: Failure.nullable(),
   logTail: z.array(z.string()),

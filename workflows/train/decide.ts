@@ -4,6 +4,10 @@ import { accumulateGradients, rollBack, usePreviousCheckpoint } from './reaction
 import { retry, madeProgress, stop, type Situation, type Verdict } from './verdict.ts';
 
 const longestWaitSeconds = 60;
+/** An outage of the artifact store for a night then adds fewer than 150 attempts to the history. */
+const longestOutageWaitSeconds = 300;
+/** Watches in a row that fail within a minute of an unexpected error; about an hour. */
+const longestErrorStreak = 20;
 const shortWatchSeconds = 60;
 
 export function decideNext(situation: Situation): Verdict {
@@ -13,11 +17,7 @@ export function decideNext(situation: Situation): Verdict {
     case 'finished':
       return afterFinish(newest, situation.control);
     case 'worker-lost':
-      return {
-        ...retry('the worker was lost; the next worker adopts the trainer if it is running, or resumes it'),
-        next: 'adopt',
-        waitSeconds: backOff(countShortWatches(situation.attempts)),
-      };
+      return afterLoss(newest, situation);
     case 'preempted':
       return afterPreemption(newest, situation);
     case 'crashed':
@@ -31,6 +31,21 @@ export function decideNext(situation: Situation): Verdict {
 function afterFinish({ epoch }: Attempt, { epochs }: TrainerControl): Verdict {
   if (epoch !== null && epoch < epochs) return retry(`finished ${epoch} epochs; the run was extended to ${epochs}`);
   return { ...retry('training finished'), next: 'test' };
+}
+
+function afterLoss({ watchError }: Attempt, { attempts }: Situation): Verdict {
+  const count = countShortWatches(attempts);
+  const why =
+    watchError === undefined
+      ? 'the worker was lost; the next worker adopts the trainer if it is running, or resumes it'
+      : `the watch of the trainer failed (${watchError}); the next attempt adopts the trainer if it is running, or resumes it`;
+  if (watchError === 'Unexpected' && count > longestErrorStreak)
+    return stop('Unexpected', `the watch of the trainer failed ${count} times in a row`);
+  return {
+    ...retry(why),
+    next: 'adopt',
+    waitSeconds: backOff(count, watchError === undefined ? longestWaitSeconds : longestOutageWaitSeconds),
+  };
 }
 
 function afterPreemption(newest: Attempt, situation: Situation): Verdict {
@@ -88,7 +103,8 @@ const tooOften = (name: string, count: number): Verdict =>
   stop('TrainerNoProgress', `${name}, ${count} times in a row without a new checkpoint`);
 
 /** Returns the seconds to wait: 0 after the first failure, then 1, 2, 4, … */
-const backOff = (count: number): number => (count < 2 ? 0 : Math.min(longestWaitSeconds, 2 ** (count - 2)));
+const backOff = (count: number, longest = longestWaitSeconds): number =>
+  count < 2 ? 0 : Math.min(longest, 2 ** (count - 2));
 
 /** Counts the attempts with these outcomes since the last new checkpoint. Attempts with other outcomes do not count. */
 function countWithoutProgress(attempts: readonly Attempt[], outcomes: Attempt['outcome'][]): number {

@@ -1,7 +1,8 @@
-import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio/workflow';
-import type { ErrorCode } from '../../configs/errors.ts';
+import { ActivityFailure, ApplicationFailure, patched, TimeoutFailure } from '@temporalio/workflow';
+import { isVerdict, type ErrorCode } from '../../configs/errors.ts';
 import type { Attempt } from '../../configs/schema/index.ts';
 import { onLeader, queuePriority, training } from '../support/policies.ts';
+import { adoptAfterErrors } from './patches.ts';
 import type { StatusBoard } from './status-board.ts';
 
 export type AttemptRequest = Parameters<typeof training.runTraining>[0];
@@ -15,20 +16,28 @@ export async function runAttempt(request: AttemptRequest, board: StatusBoard): P
     const options = { summary, priority: queuePriority(priority), ...onLeader(plan) };
     return await training.runTraining.executeWithOptions(options, [request]);
   } catch (error) {
-    const cause = lostWorkerCause(error);
-    if (cause === undefined) throw error;
-    return { ...unreportedAttempt(number, startedAt, board), outcome: 'worker-lost', cause };
+    const lost = lostWatch(error);
+    if (lost === undefined || (lost.watchError !== undefined && !patched(adoptAfterErrors))) throw error;
+    return { ...unreportedAttempt(number, startedAt, board), outcome: 'worker-lost', ...lost };
   }
 }
 
-/** Returns why the worker was lost; undefined if the activity itself reported the error. */
-export function lostWorkerCause(error: unknown): string | undefined {
+/**
+ * Returns why an attempt lost sight of its trainer, which may still be running; undefined for a cancellation and for a
+ * verdict, such as an invalid data set. Every other error counts as a lost worker: EMFILE, EIO or a defect of the
+ * activity say nothing about the training.
+ */
+export function lostWatch(error: unknown): Pick<Attempt, 'cause' | 'watchError'> | undefined {
   if (!(error instanceof ActivityFailure)) return undefined;
   const { cause } = error;
-  if (cause instanceof TimeoutFailure) return `Worker lost: ${formatTimeout(cause)}.`;
-  const lost: ErrorCode[] = ['WorkerStopping', 'WorkerLost'];
-  return cause instanceof ApplicationFailure && lost.some((code) => code === cause.type) ? cause.message : undefined;
+  if (cause instanceof TimeoutFailure) return { cause: `Worker lost: ${formatTimeout(cause)}.` };
+  if (!(cause instanceof ApplicationFailure) || isVerdict(cause.type)) return undefined;
+  const isLoss = lossCodes.some((code) => code === cause.type);
+  return { cause: cause.message, ...(isLoss ? {} : { watchError: cause.type ?? 'Unexpected' }) };
 }
+
+/** Codes with which a worker announces its own end. */
+const lossCodes: ErrorCode[] = ['WorkerStopping', 'WorkerLost'];
 
 /** Creates the record of an attempt that no activity reported. @param startedAt in Unix seconds. */
 export const unreportedAttempt = (number: number, startedAt: number, board: StatusBoard): Omit<Attempt, 'outcome'> => ({

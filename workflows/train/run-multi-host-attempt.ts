@@ -1,11 +1,12 @@
 import { CancellationScope, isCancellation, sleep } from '@temporalio/workflow';
 import type { Attempt, HostResult } from '../../configs/schema/index.ts';
 import { onHost, queuePriority, training } from '../support/policies.ts';
-import { lostWorkerCause, runAttempt, unreportedAttempt, type AttemptRequest } from './run-attempt.ts';
+import { lostWatch, runAttempt, unreportedAttempt, type AttemptRequest } from './run-attempt.ts';
 import type { StatusBoard } from './status-board.ts';
 
-/** Time before a host whose worker was lost joins again. */
-const rejoinMs = 1_000;
+/** Time before a host whose worker was lost joins again; doubles from the first to the longest. */
+const firstRejoinMs = 1_000;
+const longestRejoinMs = 60_000;
 
 /**
  * Runs one attempt on several hosts. The first host leads and reports the attempt. Supervisors end together on their own;
@@ -91,13 +92,13 @@ class JoinedHosts {
       summary: `attempt ${attempt}, ranks of ${host}`,
     };
     const request = { plan, host, attempt, ...(queuedSince === undefined ? {} : { queuedSince }), priority };
-    for (;;) {
+    for (let rejoinMs = firstRejoinMs; ; rejoinMs = Math.min(2 * rejoinMs, longestRejoinMs)) {
       try {
         return await training.joinTraining.executeWithOptions(options, [request]);
       } catch (error) {
-        const cause = lostWorkerCause(error);
-        if (cause === undefined) throw error;
-        if (this.isReleased) return { outcome: 'preempted', cause };
+        const lost = lostWatch(error);
+        if (lost === undefined) throw error;
+        if (this.isReleased) return { outcome: 'preempted', cause: lost.cause };
       }
       await sleep(rejoinMs);
     }

@@ -32,6 +32,8 @@ const waitingSignal = defineSignal<[unknown]>(waitingSignalName);
 /** Publishes the state of a run: `status` query, current details and search attributes, updated together. */
 export class StatusBoard {
   private status: RunStatus;
+  /** What a run leaves behind when it ends; null if nothing. */
+  private leftover: string | null = null;
 
   constructor(runId: string, recipe: string) {
     this.status = {
@@ -102,7 +104,12 @@ export class StatusBoard {
   /** Enters a stage. A run that has ended waits for nothing, so its last notice no longer applies. */
   enter(stage: Stage): void {
     const isOver = stage === 'failed' || stage === 'cancelled';
-    this.show(isOver ? { stage, notice: null, waiting: null } : { stage });
+    this.show(isOver ? { stage, notice: this.leftover, waiting: null } : { stage });
+  }
+
+  /** Records hosts that did not confirm that the run's trainer has stopped. */
+  leaveTrainerOn(hosts: readonly string[]): void {
+    this.leftover = `${hosts.join(', ')} did not answer, so a trainer of this run may still be running there. It is stopped when the worker starts again.`;
   }
 
   /** Adds results of the dry run. */

@@ -2,8 +2,8 @@ import { patched } from '@temporalio/workflow';
 import type { ReportRef } from '../../configs/schema/index.ts';
 import { control, onLeader, mirroring, queuePriority, testing } from '../support/policies.ts';
 import type { PreparedRun } from './prepare-run.ts';
-import { stopOnUnexpectedResult } from './stop-on-unexpected-result.ts';
 import type { StatusBoard } from './status-board.ts';
+import { stopTrainerOnError } from './stop-trainer-on-error.ts';
 
 interface RunTiming {
   /** Priority in the GPU queue, from 1 (first) to 5. */
@@ -20,7 +20,7 @@ export async function testAndReport(prepared: PreparedRun, board: StatusBoard, t
   const { priority, ...times } = timing;
   board.enter('testing');
   const options = { priority: queuePriority(priority, 1), ...onLeader(plan) };
-  const metrics = await stopOnUnexpectedResult(plan, () =>
+  const metrics = await stopTrainerOnError(plan, board, () =>
     testing.runTest.executeWithOptions(options, [{ plan, priority }]),
   );
   board.addSteps(metrics.outcome);

@@ -10,7 +10,6 @@ import { prepareRun } from './prepare-run.ts';
 import { readInput } from '../support/read-input.ts';
 import { StatusBoard } from './status-board.ts';
 import { problemNotifier } from './problem-notifier.ts';
-import { stopOnUnexpectedResult } from './stop-on-unexpected-result.ts';
 import { testAndReport } from './test-and-report.ts';
 import { trainUntilFinished } from './train-until-finished.ts';
 
@@ -42,9 +41,7 @@ async function runPipeline(input: RunInput, board: StatusBoard, notices: Notifie
   await prepared.machinesChecked;
   const { priority } = input;
   const onVerdict = problemNotifier(board, notices);
-  await stopOnUnexpectedResult(prepared.plan, () =>
-    trainUntilFinished(prepared.plan, board, controls, { priority, onVerdict }),
-  );
+  await trainUntilFinished(prepared.plan, board, controls, { priority, onVerdict });
   board.addSteps(trainingOutcome(board.attempts));
 
   return testAndReport(prepared, board, { priority, startedAt, pausedSeconds: controls.pausedSeconds });

@@ -1,12 +1,14 @@
-import { ApplicationFailure, CancelledFailure, sleep } from '@temporalio/workflow';
+import { ApplicationFailure, CancelledFailure, patched, sleep } from '@temporalio/workflow';
 import { errorCatalogue } from '../../configs/errors.ts';
 import { hostsOf } from '../../configs/schema/plan-hosts.ts';
 import type { Attempt, Rollback, RunPlan } from '../../configs/schema/index.ts';
 import { decideNext } from './decide.ts';
 import type { ControlHandlers } from './control-handlers.ts';
 import { onLeader, diskSpace } from '../support/policies.ts';
+import { adoptAfterErrors } from './patches.ts';
 import { runAttempt } from './run-attempt.ts';
 import type { StatusBoard } from './status-board.ts';
+import { stopTrainer, stopTrainerOnError } from './stop-trainer-on-error.ts';
 import { runMultiHostAttempt } from './run-multi-host-attempt.ts';
 import type { Verdict } from './verdict.ts';
 
@@ -19,6 +21,8 @@ export async function trainUntilFinished(
 ) {
   const since = Date.now() / 1000;
   const hosts = hostsOf(plan);
+  const interruptible = <T>(work: () => Promise<T>) =>
+    stopTrainerOnError(plan, board, () => controls.interruptible(work));
   let rollback: Rollback | null = null;
   let queuedSince = since;
   for (let number = 1; ; number++) {
@@ -32,7 +36,7 @@ export async function trainUntilFinished(
       queuedSince,
       priority,
     };
-    const attempt = await controls.interruptible(() =>
+    const attempt = await interruptible(() =>
       hosts.length > 1 ? runMultiHostAttempt(request, hosts, board) : runAttempt(request, board),
     );
     // An attempt that lost its GPUs joins the end of the queue; one that lost only the worker keeps its place.
@@ -56,12 +60,16 @@ export async function trainUntilFinished(
         return;
       case 'stop':
         controls.finishTraining();
+        if (attempt.outcome === 'worker-lost') await stopTrainer(plan, board);
         throw stopFailure(attempt, verdict);
       case 'wait-for-space':
-        await controls.interruptible(() => waitForSpace(plan, board, attempt));
+        await interruptible(() => waitForSpace(plan, board, attempt));
+        break;
+      case 'adopt':
+        // A pause frees the GPUs, and no attempt follows a cancellation.
+        if (controls.request !== 'nothing' && patched(adoptAfterErrors)) await stopTrainer(plan, board);
         break;
       case 'pause':
-      case 'adopt':
       case 'retry':
         break;
       default:

@@ -1,22 +1,62 @@
-import { mkdir, open, readdir } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { link, mkdir, open, readdir, unlink, writeFile } from 'node:fs/promises';
+import { z } from 'zod';
 import type { JobFolder } from '../../../configs/paths.ts';
 import { CodedError, systemErrorCode } from '../errors/coded-error.ts';
 import { ignoreMissing } from '../files/ignore-missing.ts';
+import { readJson } from '../files/json-file.ts';
+
+/** Activity attempt that acquires a fence. */
+export interface FenceHolder {
+  /** Temporal's id of the workflow run. */
+  workflowRun: string;
+  /** Number of the attempt within the workflow run. */
+  attempt: number;
+}
+
+const FenceHolderFile = z.object({ workflowRun: z.string(), attempt: z.int() });
 
 /**
- * Acquires a fencing token. Temporal allows one open workflow per id, but an old activity attempt may still run. An
- * attempt that finds a higher token on disk is stale and must change nothing. O_EXCL makes each token unique.
+ * Acquires a fencing token. Temporal allows one open workflow per id, but an old activity attempt may still run: a frozen
+ * worker continues after its attempt timed out. An attempt that finds a higher token on disk is stale and must change
+ * nothing. The order of attempts counts, not the order in which they arrive.
+ * @throws CodedError StaleAttempt when a newer attempt, or a newer workflow run, holds the fence.
  */
-export async function acquireFence(job: JobFolder): Promise<number> {
+export async function acquireFence(job: JobFolder, holder: FenceHolder): Promise<number> {
   await mkdir(job.fences, { recursive: true });
   for (;;) {
     const token = (await currentFence(job)) + 1;
-    try {
-      await (await open(`${job.fences}/${token}`, 'wx')).close();
-      return token;
-    } catch (error) {
-      if (systemErrorCode(error) !== 'EEXIST') throw error;
-    }
+    await requireNewest(job, token, holder);
+    if (await createFence(job, token, holder)) return token;
+  }
+}
+
+/** Creates a token with its holder. @returns false when another attempt created it first. */
+async function createFence(job: JobFolder, token: number, holder: FenceHolder): Promise<boolean> {
+  // A link appears with its content at once, and fails if the name exists.
+  const draft = `${job.fences}/.${token}.${randomUUID()}`;
+  await writeFile(draft, JSON.stringify(holder));
+  try {
+    await link(draft, `${job.fences}/${token}`);
+    return true;
+  } catch (error) {
+    if (systemErrorCode(error) === 'EEXIST') return false;
+    throw error;
+  } finally {
+    await unlink(draft);
+  }
+}
+
+/** Compares an attempt with the holders of the tokens below `token`. */
+async function requireNewest(job: JobFolder, token: number, { workflowRun, attempt }: FenceHolder): Promise<void> {
+  const tokens = (await listFences(job)).filter((one) => one < token).sort((a, b) => b - a);
+  let isOfLaterRun = false;
+  for (const one of tokens) {
+    const holder = await readJson(`${job.fences}/${one}`, FenceHolderFile);
+    if (holder === undefined) continue; // raised for another host, or written by an older version
+    if (holder.workflowRun !== workflowRun) isOfLaterRun = true;
+    else if (isOfLaterRun || holder.attempt > attempt) throw superseded(job, `attempt ${attempt}`, one);
+    else return;
   }
 }
 
@@ -28,24 +68,24 @@ export async function raiseFence(job: JobFolder, atLeast: number): Promise<numbe
   await mkdir(job.fences, { recursive: true });
   const newest = await currentFence(job);
   if (newest >= atLeast) return newest;
-  // A concurrent call writes the same empty file.
-  await (await open(`${job.fences}/${atLeast}`, 'w')).close();
+  // Appends nothing, because a concurrent call may have created the same token with its holder.
+  await (await open(`${job.fences}/${atLeast}`, 'a')).close();
   return atLeast;
 }
 
 /** @throws CodedError StaleAttempt when a newer attempt holds the fence. */
 export async function assertFence(job: JobFolder, token: number): Promise<void> {
   const newest = await currentFence(job);
-  if (newest !== token) {
-    throw new CodedError(
-      'StaleAttempt',
-      `The attempt with fence ${token} is superseded by fence ${newest} in ${job.dir}.`,
-    );
-  }
+  if (newest !== token) throw superseded(job, `the attempt with fence ${token}`, newest);
 }
 
+const superseded = (job: JobFolder, which: string, by: number): CodedError =>
+  new CodedError('StaleAttempt', `In ${job.dir}, ${which} is superseded by fence ${by}.`);
+
 /** Returns the highest token; 0 if there is none. */
-export async function currentFence(job: JobFolder): Promise<number> {
-  const tokens = (await ignoreMissing(readdir(job.fences))) ?? [];
-  return Math.max(0, ...tokens.map(Number));
+export const currentFence = async (job: JobFolder): Promise<number> => Math.max(0, ...(await listFences(job)));
+
+async function listFences(job: JobFolder): Promise<number[]> {
+  const names = (await ignoreMissing(readdir(job.fences))) ?? [];
+  return names.filter((name) => /^\d+$/.test(name)).map(Number);
 }

@@ -25,18 +25,26 @@ export type WatchedTask = Pick<Watcher, 'taskToken' | 'workflowId' | 'activityId
 /** Writes the watcher file. Best effort: without it, a killed worker is detected by its heartbeat timeout. */
 export async function writeWatcher(job: JobFolder, task: WatchedTask): Promise<void> {
   const { pid } = process;
-  const startTicks = await processStartTicks(pid);
-  try {
+  await ignoreSystemErrors(async () => {
+    const startTicks = await processStartTicks(pid);
     await writeFileAtomic(job.watcher, JSON.stringify({ v: 1, ...task, pid, startTicks, host: hostname() }));
+  });
+}
+
+/** Removes the watcher file, unless a newer watcher wrote it. Best effort: a stale file names a task that has ended. */
+export async function removeWatcher(job: JobFolder, { taskToken }: WatchedTask): Promise<void> {
+  await ignoreSystemErrors(async () => {
+    const watcher = await readJson(job.watcher, Watcher);
+    if (watcher?.taskToken === taskToken) await rm(job.watcher, { force: true });
+  });
+}
+
+async function ignoreSystemErrors(work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
   } catch (error) {
     if (systemErrorCode(error) === undefined) throw error;
   }
-}
-
-/** Removes the watcher file, unless a newer watcher wrote it. */
-export async function removeWatcher(job: JobFolder, { taskToken }: WatchedTask): Promise<void> {
-  const watcher = await readJson(job.watcher, Watcher);
-  if (watcher?.taskToken === taskToken) await rm(job.watcher, { force: true });
 }
 
 /** Returns the watcher of this job if its worker on this machine was killed. */

@@ -103,7 +103,7 @@ test('restoreRun restores checkpoints, progress, plans and results on another ho
   expect((await elsewhere.find()).from?.manifest.file).toBe(newest);
   const events = await readProgress(elsewhere.folder.train.progress);
   expect((await findBestCheckpoint(elsewhere.folder.train, planHash, events))?.manifest.file).toBe(best);
-  expect(await acquireFence(elsewhere.folder.train)).toBe(5);
+  expect(await acquireFence(elsewhere.folder.train, { workflowRun: 'w', attempt: 9 })).toBe(5);
 });
 
 test('restoreRun downloads only what this host lacks', async () => {
@@ -114,7 +114,7 @@ test('restoreRun downloads only what this host lacks', async () => {
   proxy.requests.length = 0;
   expect((await restore())?.restored.filter((path) => path.endsWith('.pth'))).toEqual([`train/checkpoints/${newest}`]);
   expect((await restore())?.restored).toEqual([]);
-  expect(await acquireFence(elsewhere.folder.train)).toBe(3);
+  expect(await acquireFence(elsewhere.folder.train, { workflowRun: 'w', attempt: 9 })).toBe(3);
 });
 
 test('restoreRun skips damaged copies and fails only when no copy is intact', async () => {
@@ -146,7 +146,7 @@ test('restoreRun replaces local files of an older attempt', async () => {
   await here.save({ epoch: 1 });
   await writeFile(here.folder.recipe, 'newer');
   await writeFile(elsewhere.folder.recipe, 'older');
-  await acquireFence(elsewhere.folder.train);
+  await acquireFence(elsewhere.folder.train, { workflowRun: 'w', attempt: 9 });
   await flush(mirror(2));
   await restore();
   expect(await readFile(elsewhere.folder.recipe, 'utf8')).toBe('newer');

@@ -8,7 +8,7 @@ import { Client } from '@temporalio/client';
 import type { ApplicationFailure } from '@temporalio/common';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { reportLostWatchers, type TaskCompletion } from '../../../activities/train/report-lost-watchers.ts';
+import { reportLostWatchers, type ReportingClient } from '../../../activities/train/report-lost-watchers.ts';
 import { processStartTicks } from '../../../activities/shared/trainer/process-identity.ts';
 import { Watcher } from '../../../activities/shared/trainer/watcher-file.ts';
 import { runFolder } from '../../../configs/paths.ts';
@@ -35,6 +35,11 @@ async function writeWatcher(job: 'train' | 'test', over: Partial<Watcher>): Prom
   );
 }
 
+/** Every workflow has ended. */
+const closedWorkflow = {
+  getHandle: () => ({ describe: () => Promise.resolve({ status: { name: 'TERMINATED' } }) }),
+} as unknown as ReportingClient['workflow'];
+
 async function report(answer: () => Promise<void> = () => Promise.resolve()) {
   const failures: string[] = [];
   const fail = (token: Uint8Array, failure: unknown) => {
@@ -42,7 +47,7 @@ async function report(answer: () => Promise<void> = () => Promise.resolve()) {
     failures.push(`${Buffer.from(token).toString()}: ${type} ${nonRetryable} ${message.replaceAll(/\d+/g, 'N')}`);
     return answer();
   };
-  await reportLostWatchers(home, { activity: { fail } as TaskCompletion });
+  await reportLostWatchers(home, { activity: { fail }, workflow: closedWorkflow } as ReportingClient);
   return failures;
 }
 

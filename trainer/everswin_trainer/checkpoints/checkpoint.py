@@ -61,11 +61,15 @@ def save_checkpoint(
 ) -> Checkpoint:
     """Writes one checkpoint through `write(stream)` and then its manifest; returns it.
 
-    Replaces a file at the same position; its old manifest is deleted first, so that no manifest ever describes other
+    Keeps an intact checkpoint of the plan at the same position: it has the same state, and a crash while it is replaced
+    would lose it. Replaces a damaged one; its manifest is deleted first, so that no manifest ever describes other
     bytes. Raises OSError (disk full, …); then the checkpoint does not exist and all others are untouched.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"e{epoch:03d}-i{iteration:06d}{FILE_SUFFIX}"
+    existing = load_manifest(path.with_suffix(".json"))
+    if existing is not None and existing.plan_hash == origin.plan_hash and existing.is_intact():
+        return existing
     with write_atomic(path) as stream:
         hashing = HashingStream(stream)
         write(hashing)

@@ -1,0 +1,118 @@
+/** Errors of the activity that watches a trainer, and what becomes of the trainer when its run ends. */
+import { Context } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
+import { expect, test } from 'vitest';
+import { CodedError } from '../../../activities/shared/errors/coded-error.ts';
+import { toFailure } from '../../../activities/shared/temporal/failure.ts';
+import { RunStatus } from '../../../configs/schema/index.ts';
+import { startRun } from '../../../infra/client/start-run.ts';
+import { pauseUpdate, resumeUpdate } from '../../../workflows/train/control-handlers.ts';
+import { until } from '../../helpers/until.ts';
+import { anAttempt, freshInput, withWorkers } from '../../helpers/workflow-env.ts';
+
+/** An error of the machine, as Node raises it. */
+const systemError = (code: string) => Object.assign(new Error(`${code}: sample, open 'watcher.json'`), { code });
+
+const passing: [string, Error][] = [
+  ...['EMFILE', 'EIO', 'ESTALE', 'EACCES', 'ENOMEM'].map((code): [string, Error] => ['Unexpected', systemError(code)]),
+  ['Unexpected', new SyntaxError('Unexpected end of JSON input')],
+  ['Unexpected', new TypeError("Cannot read properties of undefined (reading 'pid')")],
+  ['StaleAttempt', new CodedError('StaleAttempt', 'The attempt with fence 1 is superseded by fence 2.')],
+  ['TrainerLocked', new CodedError('TrainerLocked', 'Another trainer holds the lock.')],
+  ['StoreUnavailable', new CodedError('StoreUnavailable', 'The store did not answer.')],
+];
+
+test('trainDetector continues after errors that say nothing about the training, and records them', async () => {
+  const errors = new Map<string, Error>();
+  const runTraining = ({ plan, attempt }: { plan: { runId: string }; attempt: number }) => {
+    const error = errors.get(plan.runId);
+    return attempt === 1 && error !== undefined
+      ? Promise.reject(toFailure(error))
+      : Promise.resolve(anAttempt({ attempt }));
+  };
+  await withWorkers({ runTraining }, async (client) => {
+    const check = async ([type, error]: [string, Error]) => {
+      const input = freshInput();
+      errors.set(input.name, error);
+      const { handle } = await startRun(client, input);
+      await handle.result();
+      const { attempts, decisions } = RunStatus.parse(await handle.query('status'));
+      expect(attempts.map(({ outcome, watchError }) => [outcome, watchError])).toEqual([
+        ['worker-lost', type],
+        ['finished', undefined],
+      ]);
+      expect(attempts[0]?.cause).toContain(error.message.split('\n')[0]);
+      expect(decisions[0]).toMatchObject({ next: 'adopt', why: expect.stringContaining(`failed (${type})`) as string });
+    };
+    await Promise.all(passing.map(check));
+  });
+});
+
+test('trainDetector stops its trainer before it fails, and names a host that does not answer', async () => {
+  const stopped: string[] = [];
+  await withWorkers(
+    {
+      runTraining: () => Promise.reject(toFailure(new CodedError('DatasetInvalid', 'An image is damaged.'))),
+      stopJobs: ({ runId }) => {
+        stopped.push(runId);
+        return stopped.length === 1 ? Promise.resolve() : Promise.reject(ApplicationFailure.nonRetryable('no answer'));
+      },
+    },
+    async (client) => {
+      const endOf = async () => {
+        const { handle } = await startRun(client, freshInput());
+        await expect(handle.result()).rejects.toMatchObject({ cause: { cause: { type: 'DatasetInvalid' } } });
+        return RunStatus.parse(await handle.query('status'));
+      };
+      expect(await endOf()).toMatchObject({ stage: 'failed', notice: null });
+      const { notice } = await endOf();
+      expect(notice).toMatch(/^the GPU worker did not answer, so a trainer of this run may still be running there\./);
+      expect(stopped).toHaveLength(2);
+    },
+  );
+});
+
+/** Attempt whose worker sends no heartbeat, so Temporal times it out while its trainer may still run. */
+const frozen = (): Promise<never> => Context.current().cancelled; // at the shutdown of the worker
+
+test('a cancelled run whose worker was lost stops its trainer before it ends', async () => {
+  const stopped: string[] = [];
+  await withWorkers(
+    {
+      runTraining: frozen,
+      stopJobs: ({ runId }) => {
+        stopped.push(runId);
+        return Promise.resolve();
+      },
+    },
+    async (client) => {
+      const input = freshInput();
+      const { handle } = await startRun(client, input);
+      await until(async () => (RunStatus.parse(await handle.query('status')).stage === 'training' ? true : undefined));
+      await handle.cancel();
+      await expect(handle.result()).rejects.toMatchObject({ cause: { name: 'CancelledFailure' } });
+      expect(stopped).toEqual([input.name]);
+    },
+  );
+});
+
+test('a run that is paused while its worker is lost stops its trainer, and resumes', async () => {
+  let stopped = 0;
+  await withWorkers(
+    {
+      runTraining: ({ attempt }) => (attempt === 1 ? frozen() : Promise.resolve(anAttempt({ attempt }))),
+      stopJobs: () => {
+        stopped += 1;
+        return Promise.resolve();
+      },
+    },
+    async (client) => {
+      const { handle } = await startRun(client, freshInput());
+      await until(async () => (RunStatus.parse(await handle.query('status')).stage === 'training' ? true : undefined));
+      await handle.executeUpdate(pauseUpdate);
+      expect(stopped).toBe(1);
+      await handle.executeUpdate(resumeUpdate);
+      await handle.result();
+    },
+  );
+});

@@ -1,0 +1,4 @@
+/** Ids of changes to the order of commands, for `patched()`: histories that were recorded before them still replay. */
+
+/** An error of a training activity no longer fails the run, and a trainer is stopped before its run ends. */
+export const adoptAfterErrors = 'adopt-after-errors';
