@@ -94,7 +94,9 @@ test('masks are made from boxes on request', async () => {
   });
   await expect(preparation.prepare(input)).rejects.toThrow('set "masks": "from-boxes" in the run\'s input');
   const { dataset, plan } = await preparation.prepare({ ...input, masks: 'from-boxes' });
-  expect(dataset.warnings).toContainEqual(expect.stringMatching(/^val: (\d+) of \1 masks are made from boxes/));
+  expect(dataset.warnings).toContainEqual(
+    expect.stringMatching(/^val: the masks of (\d+) of \1 objects are made from boxes/),
+  );
   expect(dataset.use?.val).toMatchObject({ images: 24, usableImages: 24 });
   expect(plan.dataset.contentKey).toBe(datasetKey(plan.dataset));
   expect(plan.dataset.contentKey).not.toBe(datasetKey({ ...plan.dataset, masks: undefined }));

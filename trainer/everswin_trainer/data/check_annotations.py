@@ -125,8 +125,10 @@ class _Checker:
         summary.instances, summary.masks_from_boxes = len(annotations), objects.masks_from_boxes
         summary.annotated = len(np.unique(objects.image))
         if self._masks_from_boxes:
-            count = f"{objects.masks_from_boxes} of {format_count(len(objects.records), 'mask')}"
-            warnings.add_once(f'{count} are made from boxes ("masks": "from-boxes"): mask AP measures boxes there')
+            count = f"{objects.masks_from_boxes} of {format_count(len(objects.records), 'object')}"
+            warnings.add_once(
+                f'the masks of {count} are made from boxes ("masks": "from-boxes"): mask AP measures boxes there'
+            )
         if not images:
             problems.add_once("the annotations list no images")
         elif not objects.records and readable:

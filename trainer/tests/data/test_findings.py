@@ -13,8 +13,8 @@ PLURALS = {
     "file": "files",
     "image": "images",
     "key": "keys",
-    "mask": "masks",
     "name": "names",
+    "object": "objects",
 }
 
 
