@@ -7,7 +7,7 @@ export function formatExpected(schema: z.core.$ZodType): string {
   if (def.type === 'string') return formatSize('a string', 'character', limitsOf(schema));
   if (def.type === 'array') return formatSize('a list', 'entry', limitsOf(schema));
   if (def.type === 'boolean') return 'true or false';
-  if (def.type === 'object') return formatObject(Object.keys(def.shape));
+  if (def.type === 'object') return formatObject(def.shape);
   if (def.type === 'record') return 'an object in braces';
   if (def.type === 'literal') return formatValues(def.values);
   if (def.type === 'enum') return formatValues(Object.values(def.entries));
@@ -47,8 +47,10 @@ function formatNumber(limits: z.core.JSONSchema.JSONSchema): string {
   return parts.length === 0 ? kind : `${kind} ${parts.join(' and ')}`;
 }
 
-function formatObject(fields: string[]): string {
-  const first = fields.find((field) => field !== '$schema');
+/** Shows the first required field, or the first one, as an example. */
+function formatObject(shape: z.core.$ZodShape): string {
+  const fields = Object.entries(shape);
+  const [first] = fields.find(([, schema]) => schema._zod.optin === undefined) ?? fields[0] ?? [];
   return first === undefined ? 'an object in braces' : `an object such as { "${first}": … }`;
 }
 

@@ -13,7 +13,7 @@ export const inputs: Record<string, { schema: z.ZodType; title: string }> = {
 
 /** Returns the JSON Schema of an input, in the draft that editors support best. Fields with a default are optional. */
 export function toInputSchema({ schema, title }: { schema: z.ZodType; title: string }): object {
-  const { $schema, ...rest } = z.toJSONSchema(schema, { target: 'draft-7', io: 'input', reused: 'ref' });
+  const { $schema, ...rest } = z.toJSONSchema(schema, { target: 'draft-7', io: 'input' });
   return { $schema, title, ...rest };
 }
 

@@ -80,7 +80,7 @@ test('trainDetector rejects an invalid input and names every problem with its pa
     const { message } = cause as ApplicationFailure;
     expect(message.split('\n- ').map((line) => line.replace(/,? got.*/s, ''))).toEqual([
       'The run input has 6 problems:',
-      'unknown field `lr`',
+      'unknown field `lr`: did you mean `learningRate`?',
       expect.stringMatching(/^name: expected the name to be/) as string,
       '`recipe` is missing',
       '`weights` is missing',
