@@ -53,6 +53,11 @@ export async function importDataset(path: string, options: ImportOptions): Promi
     return;
   }
   const splits = options.copy ? await copyData(answer, into) : answer.splits;
+  // A run packs the whole folder, so a later change of the run file would count as a change of the data.
+  if (Object.values(splits).some(({ images }) => images.endsWith('/') && out.startsWith(images)))
+    answer.warnings.push(
+      `${out} lies in the folder of the images, so that changing it changes the data. Move it, or use --out`,
+    );
   const run = makeRunFile({ name, source, splits, options, out });
   await writeFileAtomic(out, `${JSON.stringify(run, null, 2)}\n`);
   const shown = (file: string) => relative(process.cwd(), file) || '.';
@@ -138,7 +143,7 @@ interface RunFileInput {
 function makeRunFile({ name, source, splits, options, out }: RunFileInput) {
   const folder = dirname(out);
   const locate = (path: string) => {
-    const inside = relative(folder, path);
+    const inside = relative(folder, path) || '.';
     return inside.startsWith('..') ? path : inside + (path.endsWith('/') ? '/' : '');
   };
   const split = ({ images, annotations }: Imported['splits']['train']) => ({

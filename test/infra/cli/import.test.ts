@@ -1,5 +1,6 @@
 import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
+import { execa } from 'execa';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { importDataset, toRunName } from '../../../infra/cli/import.ts';
 import { readRunInput } from '../../../infra/cli/read-input.ts';
@@ -55,6 +56,16 @@ test('importDataset replaces nothing unless asked, and copies on request', async
   const { data } = JSON.parse(await readFile(out, 'utf8')) as { data: { train: object } };
   expect(data.train).toEqual({ images: 'parts-data/My export (1).zip', annotations: 'parts-data/train.json' });
   await readRunInput(out);
+});
+
+test('importDataset works in the folder of the data, twice', async () => {
+  await execa('python3', ['-m', 'zipfile', '-e', `${projectRoot}/trainer/tests/exports/coco-sahi.zip`, folder]);
+  const options = { groupBy: 'none', seed: 0, device: 'cpu', name: 'own', out: `${folder}/own.json` } as const;
+  await importDataset(folder, options);
+  await importDataset(folder, { ...options, force: true });
+  expect(printed()).toContain('own.json lies in the folder of the images');
+  const input = await readRunInput(options.out);
+  expect(input.catalog.datasets['own']?.archives[0]?.urls).toEqual([`file://${folder}/`]);
 });
 
 test('importDataset writes nothing when the data cannot be used', async () => {
