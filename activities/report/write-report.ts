@@ -12,6 +12,7 @@ import {
   type Attempt,
   type Check,
   type Decision,
+  type EpochChange,
   type DetectorRef,
   type EvalMetrics,
   type FetchedDataset,
@@ -53,6 +54,8 @@ export interface ReportRequest {
   steps: StepOutcome[];
   attempts: Attempt[];
   decisions: Decision[];
+  /** Absent in requests of runs that an older version started. */
+  epochChanges?: EpochChange[];
   /** Start of the workflow in Unix seconds. */
   startedAt: number;
   /** Total duration of pauses by the operator. */
@@ -130,7 +133,19 @@ async function readForCheckpoint<T extends { checkpointSha256: string }>(
 
 async function gatherReport(
   home: string,
-  { plan, dataset, metrics, detector, checks, steps, attempts, decisions, startedAt, pausedSeconds }: ReportRequest,
+  {
+    plan,
+    dataset,
+    metrics,
+    detector,
+    checks,
+    steps,
+    attempts,
+    decisions,
+    epochChanges = [],
+    startedAt,
+    pausedSeconds,
+  }: ReportRequest,
   versions: Versions,
 ): Promise<Report> {
   const folder = runFolder(home, plan.runId);
@@ -161,6 +176,7 @@ async function gatherReport(
     steps,
     attempts,
     decisions,
+    epochChanges,
     ledger: buildLedger(attempts, pausedSeconds),
     stepsRepeated: countRepeatedSteps(events),
     warnings: [

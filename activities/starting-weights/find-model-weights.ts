@@ -1,3 +1,4 @@
+import { didYouMean } from '../../configs/schema/did-you-mean.ts';
 import { modelKeys } from '../../configs/names.ts';
 import type { VersionId } from '../../configs/schema/index.ts';
 import { readRegistry } from '../registry/registry-state.ts';
@@ -54,7 +55,10 @@ async function chooseVersion(store: ArtifactStore, choice: VersionChoice): Promi
     return id;
   }
   if (!versions.includes(version))
-    throw weightsNotFound(name, `model ${model} has no version ${version}. ${available}`);
+    throw weightsNotFound(
+      name,
+      `model ${model} has no version ${version}${didYouMean(version, versions) || '.'} ${available}`,
+    );
   return version;
 }
 
@@ -68,5 +72,5 @@ async function explainUnknownModel(
   const places = stores.join(' and ');
   return known.length === 0
     ? `the registry in ${places} holds no model. \`everswin retrain FILE\` trains the first version; \`run:NAME\` names a run.`
-    : `the registry in ${places} has no model ${model}. Models: ${[...new Set(known)].sort().join(', ')}.`;
+    : `the registry in ${places} has no model ${model}${didYouMean(model, known) || '.'} Models: ${[...new Set(known)].sort().join(', ')}.`;
 }

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { pathToFileURL } from 'node:url';
+import { didYouMean } from '../../configs/schema/did-you-mean.ts';
 import { homeFolders, runFolder } from '../../configs/paths.ts';
 import { RunPlan, type Analysis, type CatalogFile, type Report } from '../../configs/schema/index.ts';
 import { mirrorKeys, RunPointer } from '../../configs/schema/run-pointer.ts';
@@ -90,8 +91,14 @@ async function explainUnknownRun(
   const names = [...(await listRuns(home)), ...keys.flat().map(({ key }) => key.split('/')[1] ?? '')];
   const known = [...new Set(names)].filter((name) => name !== runId && name !== '').sort();
   const places = ['this home', ...remote].join(' and ');
-  if (known.length === 0) return `there is no run ${runId}: ${places} hold no run at all.`;
-  return `there is no run ${runId} in ${places}. Known runs: ${known.slice(0, 20).join(', ')}${known.length > 20 ? ', …' : ''}.`;
+  if (known.length === 0)
+    return `there is no run ${runId}; ${places} ${remote.length === 0 ? 'holds' : 'hold'} no run at all.`;
+  return `there is no run ${runId} in ${places}${
+    didYouMean(
+      `run:${runId}`,
+      known.map((one) => `run:${one}`),
+    ) || '.'
+  } Known runs: ${known.slice(0, 20).join(', ')}${known.length > 20 ? ', …' : ''}.`;
 }
 
 const exists = async (path: string): Promise<boolean> => (await ignoreMissing(stat(path))) !== undefined;

@@ -1,3 +1,5 @@
+import { readdir } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { homeFolders, runFolder } from '../../configs/paths.ts';
 import {
   parseDetectorName,
@@ -15,7 +17,7 @@ import type { FindWeights } from '../plan/make-plan.ts';
 import { findModelWeights } from './find-model-weights.ts';
 import { findRunWeights } from './find-run-weights.ts';
 import { requireSameModel } from './require-same-model.ts';
-import type { TrainedWeights, WeightsContext } from './weights-search.ts';
+import { weightsNotFound, type TrainedWeights, type WeightsContext } from './weights-search.ts';
 
 /** Creates the function that finds the starting weights of a plan. */
 export const createFindWeights =
@@ -41,7 +43,7 @@ async function findWeights(
   if (reference === undefined || reference.kind === 'catalog') return { detector: ofCatalog(detector) };
   const planned = await findPlannedWeights(context, runId, detector);
   if (planned !== undefined) return { detector: planned };
-  if (reference.kind === 'file') return { detector: fileWeights(detector, reference.url) };
+  if (reference.kind === 'file') return { detector: await fileWeights(detector, reference.url) };
   const found = await findTrainedWeights(context, input, reference, detector);
   requireSameModel(found, recipe, detector);
   return { detector: found.weights };
@@ -74,8 +76,21 @@ function findTrainedWeights(
 }
 
 /** A file without a hash is a mutable source: its content at the start of the run is imported. */
-function fileWeights(name: string, url: string): PlannedWeights {
+async function fileWeights(name: string, url: string): Promise<PlannedWeights> {
+  await refuseFolder(name, fileURLToPath(url));
   const base = decodeURIComponent(url.slice(url.lastIndexOf('/') + 1));
   const file = base.replace(/[^A-Za-z0-9._-]/g, '_').replace(/^[._-]+/, '');
   return { id: name, source: { file: file.slice(-128) || 'weights', urls: [url], bytes: null, sha256: null } };
+}
+
+/** A missing file is explained by the check of the inputs, which also names what its folder holds. */
+async function refuseFolder(name: string, path: string): Promise<void> {
+  const entries = await readdir(path).catch(() => undefined);
+  if (entries === undefined) return;
+  const files = entries.filter((file) => /\.(pth|pt|safetensors)$/.test(file)).sort();
+  const advice =
+    files.length === 0
+      ? 'it holds no .pth or .safetensors file.'
+      : `name a file in it: ${files.slice(0, 10).join(', ')}.`;
+  throw weightsNotFound(name, `this is a folder; ${advice}`);
 }

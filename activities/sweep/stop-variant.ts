@@ -37,7 +37,7 @@ async function requestStop(runId: string, afterEpoch: number): Promise<boolean> 
   try {
     await client.workflow
       .getHandle(workflowId(runId))
-      .executeUpdate(updateNames.stopAfterEpoch, { args: [afterEpoch] });
+      .executeUpdate(updateNames.stopAfterEpoch, { args: [afterEpoch, 'the early-stop rule of the sweep'] });
     return true;
   } catch (error) {
     if (error instanceof Error && error.name === 'WorkflowUpdateFailedError') return false;

@@ -173,6 +173,18 @@ export const Interruption = z.object({
 });
 export type Interruption = z.infer<typeof Interruption>;
 
+/** Change of the last epoch, which a person or a sweep requested during the training. */
+export const EpochChange = z.object({
+  at: z.number(),
+  request: z.enum(['stop-after', 'extend']),
+  /** Last epoch before and after the request. */
+  from: z.int(),
+  to: z.int(),
+  /** Who asked; null for a client that does not say. */
+  who: z.string().max(200).nullable(),
+});
+export type EpochChange = z.infer<typeof EpochChange>;
+
 /**
  * Goodput as the effective training time ratio (arXiv 2410.21680): time in steps that no restart discarded, divided by
  * wall time without evaluation and pauses.
@@ -218,6 +230,8 @@ export const RunStatus = z.object({
   decisions: z.array(Decision),
   ledger: Ledger,
   control: TrainerControl.nullable(),
+  /** Requests that changed the last epoch, in order; absent before the first one. */
+  epochChanges: z.array(EpochChange).optional(),
   /** Notice to the user, such as a pause or a full disk. */
   notice: z.string().nullable(),
   /** GPUs that the run waits for, and their holders; null if it does not wait. */

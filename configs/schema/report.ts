@@ -1,6 +1,6 @@
 /** Report and manifest of a run. */
 import { z } from 'zod';
-import { Attempt, Decision, Ledger } from './progress.ts';
+import { Attempt, Decision, EpochChange, Ledger } from './progress.ts';
 import { CocoMetrics, EvalMetrics, ReferenceResult } from './metrics.ts';
 import { Check } from './preflight.ts';
 import { DatasetUse, RecipeSettings, RunPlan, StepOutcome, StoredFile, Versions } from './plan.ts';
@@ -75,6 +75,8 @@ export const Report = z.object({
   steps: z.array(StepOutcome),
   attempts: z.array(Attempt),
   decisions: z.array(Decision),
+  /** Requests that changed the last epoch. */
+  epochChanges: z.array(EpochChange).default([]),
   ledger: Ledger,
   /** Steps repeated because a crash discarded them. */
   stepsRepeated: z.int(),

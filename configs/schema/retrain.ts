@@ -5,6 +5,7 @@ import { Score, Sha256 } from './primitives.ts';
 import { ModelName, VersionId } from './model-name.ts';
 import { namedOnce, resolveData } from './short-data.ts';
 import { Fingerprint } from './registry.ts';
+import { isVersionAlias, parseDetectorName } from './weights-reference.ts';
 
 const points = (least: number, otherwise: number, description: string) =>
   z.number().min(least).max(100).meta({ description, unit: 'AP points' }).default(otherwise);
@@ -84,6 +85,14 @@ export const RetrainInput = z
         unit: 'seconds',
       })
       .default(0),
+  })
+  .superRefine(({ model, run }, context) => {
+    const { detector } = run.weights;
+    const named = detector === undefined ? undefined : parseDetectorName(detector);
+    if (named?.kind !== 'model' || named.model !== model || !isVersionAlias(named.version)) return;
+    // Each promotion would change the starting weights, and with them the fingerprint: a training without end.
+    const message = `expected weights that a promotion of ${model} does not change, got "${String(detector)}". To start from the champion, set \`start\` to "champion"`;
+    context.addIssue({ code: 'custom', path: ['run', 'weights', 'detector'], message });
   })
   .overwrite(dropSchemaAddress)
   .transform((fields) => ({ ...fields, run: resolveData(fields.run, fields.model) }));

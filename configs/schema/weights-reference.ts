@@ -11,17 +11,33 @@ export type DetectorReference =
   | { kind: 'file'; url: string };
 
 /** Versions of a model that have a name. */
-const versionAliases = ['champion', 'candidate'] as const;
+const versionAliases = ['champion', 'candidate'];
+
+/** Returns whether the name means another version after each decision. */
+export const isVersionAlias = (version: string): boolean => versionAliases.includes(version);
 
 const expected =
   'an id of the catalog, `run:NAME`, `model:NAME`, `model:NAME/VERSION`, `model:NAME@candidate`, or a file as an absolute path';
+
+/** Names the valid form of a text that almost is one, or says what to do instead. */
+function explain(text: string): string {
+  const similar = text
+    .trim()
+    .replace(/^(runs?|trains?|evaluates?)\s*[:/]\s*/i, 'run:')
+    .replace(/^models?\s*[:/]\s*/i, 'model:')
+    .replace(/[@/](latest|best|current)$/i, '');
+  const kind = parseDetectorName(similar)?.kind;
+  if (similar !== text && kind !== undefined && kind !== 'file') return `: did you mean "${similar}"?`;
+  if (/^(https?|s3):/i.test(text)) return '. Add an entry with this address to `catalog.weights`, and name its id here';
+  return text.endsWith('/') ? '. This is a folder: name a file in it' : '';
+}
 
 /** `weights.detector` of an input. */
 export const DetectorName = z
   .string()
   .max(4096)
   .refine((text) => parseDetectorName(text) !== undefined, {
-    error: ({ input }) => `expected ${expected}, got "${String(input)}"`,
+    error: ({ input }) => `expected ${expected}, got "${String(input)}"${explain(String(input))}`,
     abort: true,
   })
   .describe(
@@ -37,8 +53,7 @@ export function parseDetectorName(text: string): DetectorReference | undefined {
     return mark === undefined && CatalogId.safeParse(name).success ? { kind, runId: name } : undefined;
   if (!ModelName.safeParse(name).success) return undefined;
   if (version === undefined) return { kind: 'model', model: name, version: 'champion' };
-  const isAlias = versionAliases.some((alias) => alias === version);
-  return isAlias || (mark === '/' && VersionId.safeParse(version).success)
+  return isVersionAlias(version) || (mark === '/' && VersionId.safeParse(version).success)
     ? { kind: 'model', model: name, version }
     : undefined;
 }

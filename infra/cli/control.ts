@@ -1,3 +1,4 @@
+import { userInfo } from 'node:os';
 import type { Client } from '@temporalio/client';
 import { z } from 'zod';
 import { updateNames, workflowTypes } from '../../configs/names.ts';
@@ -27,7 +28,7 @@ interface Control {
   update: keyof typeof updateNames;
   /** `be paused`: what other workflows cannot do. */
   ability: string;
-  args?: [number];
+  args?: [number, string];
   /** @throws Error for a request that the workflow would accept by mistake. */
   check?: (run: ControlledRun) => void;
   /** Formats what the run does until it answers. */
@@ -81,7 +82,7 @@ export const stopAfter = (name: string, epoch: number, options: ControlOptions):
   control(name, options, {
     update: 'stopAfterEpoch',
     ability: 'be shortened',
-    args: [epoch],
+    args: [epoch, userInfo().username],
     check: ({ name, statusBefore, command }) => {
       // The workflow learns of a new epoch only at its end; the heartbeat in this status is newer.
       const running = statusBefore.progress?.epoch ?? 1;
@@ -98,7 +99,7 @@ export const extend = (name: string, epoch: number, options: ControlOptions): Pr
   control(name, options, {
     update: 'extendEpochs',
     ability: 'be extended',
-    args: [epoch],
+    args: [epoch, userInfo().username],
     answer: (result) => {
       const { epochs, schedule } = ExtendResult.parse(result);
       return `Trains to epoch ${epochs}; ${schedule}.`;

@@ -41,7 +41,7 @@ interface AcceptedUpdate {
 export async function sendUpdate(
   client: Client,
   workflow: NamedWorkflow,
-  { update, args }: { update: string; args: [] | [unknown] },
+  { update, args }: { update: string; args: [] | [unknown] | [unknown, string] },
 ): Promise<AcceptedUpdate> {
   const explained = async <T>(step: Promise<T>, unanswered: string): Promise<T> => {
     try {

@@ -1,4 +1,5 @@
 import { formatAttempt } from '../../activities/shared/summary/format-attempt.ts';
+import { formatEpochChange } from '../../activities/shared/summary/format-epochs.ts';
 import { formatPoints } from '../../activities/shared/summary/format-score.ts';
 import type { PreparationProgress, Progress, RunStatus, Stage } from '../../configs/schema/index.ts';
 import { formatCount, formatDuration } from '../../activities/shared/summary/format-time.ts';
@@ -23,6 +24,7 @@ export function formatRunStatus(status: RunStatus, preparation: readonly Prepara
     `${status.runId}  ${status.recipe}  ${stage}`,
     ...lines,
     ...attempts.slice(-3).map((attempt) => label('', formatAttempt(attempt))),
+    ...(status.epochChanges ?? []).slice(-1).map((change) => label('epochs', formatEpochChange(change))),
     ...(decision === undefined ? [] : [label('decision', `${decision.next}: ${decision.why}`)]),
     ...(ledger.goodput === null ? [] : [label('goodput', `${formatPoints(ledger.goodput)} %`)]),
     ...[waiting, notice].flatMap((text) => (text === null ? [] : [label('waiting', text)])),

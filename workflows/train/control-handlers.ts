@@ -8,7 +8,7 @@ import {
   setHandler,
 } from '@temporalio/workflow';
 import { controlQueryName, updateNames } from '../../configs/names.ts';
-import { EpochCount, type TrainerControl, type RunPlan } from '../../configs/schema/index.ts';
+import { EpochCount, type EpochChange, type TrainerControl, type RunPlan } from '../../configs/schema/index.ts';
 import type { StatusBoard } from './status-board.ts';
 import type { Situation } from './verdict.ts';
 
@@ -21,11 +21,13 @@ interface PausedState {
 const controlQuery = defineQuery<TrainerControl>(controlQueryName);
 export const pauseUpdate = defineUpdate<PausedState>(updateNames.pause);
 export const resumeUpdate = defineUpdate(updateNames.resume);
-export const stopAfterEpochUpdate = defineUpdate<TrainerControl, [number]>(updateNames.stopAfterEpoch);
-export const extendEpochsUpdate = defineUpdate<{ epochs: number; schedule: string }, [number]>(
+export const stopAfterEpochUpdate = defineUpdate<TrainerControl, [number, string?]>(updateNames.stopAfterEpoch);
+export const extendEpochsUpdate = defineUpdate<{ epochs: number; schedule: string }, [number, string?]>(
   updateNames.extendEpochs,
 );
 export const checkpointNowUpdate = defineUpdate<{ checkpoint: string | null }>(updateNames.checkpointNow);
+
+const maxSenderLength = 200;
 
 export class ControlHandlers {
   private readonly board: StatusBoard;
@@ -48,11 +50,11 @@ export class ControlHandlers {
     setHandler(controlQuery, () => this.current);
     setHandler(pauseUpdate, () => this.pause(), { validator: () => this.requireRunning() });
     setHandler(resumeUpdate, () => this.resume(), { validator: () => this.requirePaused() });
-    setHandler(stopAfterEpochUpdate, (epochs) => this.apply({ epochs }), {
-      validator: (epochs) => this.requireStoppable(epochs),
+    setHandler(stopAfterEpochUpdate, (epochs, who) => this.changeEpochs('stop-after', epochs, who), {
+      validator: (...[epochs]: [number, string?]) => this.requireStoppable(epochs),
     });
-    setHandler(extendEpochsUpdate, (epochs) => this.extend(epochs), {
-      validator: (epochs) => this.requireExtendable(epochs),
+    setHandler(extendEpochsUpdate, (epochs, who) => this.extend(epochs, who), {
+      validator: (...[epochs]: [number, string?]) => this.requireExtendable(epochs),
     });
     setHandler(checkpointNowUpdate, () => this.checkpointNow(), { validator: () => this.requireRunning() });
   }
@@ -131,8 +133,15 @@ export class ControlHandlers {
     this.board.showNotice(null);
   }
 
-  private extend(epochs: number): { epochs: number; schedule: string } {
-    this.apply({ epochs });
+  /** @param who sent the request; any client may send anything, or nothing. */
+  private changeEpochs(request: EpochChange['request'], epochs: number, who: unknown): TrainerControl {
+    const sender = typeof who === 'string' && who !== '' ? who.slice(0, maxSenderLength) : null;
+    this.board.addEpochChange({ at: now(), request, from: this.current.epochs, to: epochs, who: sender });
+    return this.apply({ epochs });
+  }
+
+  private extend(epochs: number, who: unknown): { epochs: number; schedule: string } {
+    this.changeEpochs('extend', epochs, who);
     // The schedule of the learning rate depends on the plan only, so a run that was shortened first follows it again.
     return { epochs, schedule: formatSchedule(this.plannedEpochs + 1, epochs) };
   }

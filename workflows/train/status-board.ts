@@ -6,6 +6,7 @@ import {
   type Attempt,
   type Check,
   type Decision,
+  type EpochChange,
   type ReportRef,
   type TrainerControl,
   type RunStatus,
@@ -97,6 +98,10 @@ export class StatusBoard {
     return this.status.steps;
   }
 
+  get epochChanges(): readonly EpochChange[] {
+    return this.status.epochChanges ?? [];
+  }
+
   get decisions(): readonly Decision[] {
     return this.status.decisions;
   }
@@ -144,6 +149,10 @@ export class StatusBoard {
 
   showControl(control: TrainerControl): void {
     this.show({ control });
+  }
+
+  addEpochChange(change: EpochChange): void {
+    this.show({ epochChanges: [...this.epochChanges, change] });
   }
 
   /** Shows what the user should know or do now; null clears it. */

@@ -30,7 +30,7 @@ export async function testAndReport(prepared: PreparedRun, board: StatusBoard, t
   const detector = patched('export-detector')
     ? await testing.exportDetector.executeWithOptions(options, [{ plan, metrics }])
     : undefined;
-  const { checks, steps, attempts, decisions } = board;
+  const { checks, steps, attempts, decisions, epochChanges } = board;
   const report = await control.writeReport({
     plan,
     dataset,
@@ -41,6 +41,7 @@ export async function testAndReport(prepared: PreparedRun, board: StatusBoard, t
     steps: [...steps],
     attempts: [...attempts],
     decisions: [...decisions],
+    epochChanges: [...epochChanges],
     ...times,
   });
   if (plan.input.artifacts.store !== 'local') await mirroring.mirrorRun.executeWithOptions(onLeader(plan), [plan]);

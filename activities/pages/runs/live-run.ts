@@ -1,7 +1,14 @@
 import { lstat } from 'node:fs/promises';
 import { z } from 'zod';
 import { homeFolders, runFolder } from '../../../configs/paths.ts';
-import { Incident, RunPlan, type Progress, type Report, type TrainerEvent } from '../../../configs/schema/index.ts';
+import {
+  Incident,
+  RunPlan,
+  TrainerControl,
+  type Progress,
+  type Report,
+  type TrainerEvent,
+} from '../../../configs/schema/index.ts';
 import { filterLineage } from '../../shared/run/lineage.ts';
 import { ProgressReader } from '../../shared/run/progress-reader.ts';
 import { applyEvent, initialState } from '../../shared/run/run-state.ts';
@@ -46,6 +53,7 @@ export function createLiveRunReader(home: string): ReadLiveRun {
   };
 }
 
+const RequestedEpochs = TrainerControl.pick({ epochs: true });
 const ReportDate = z.object({ createdAt: z.number() });
 
 class TrackedRun {
@@ -78,7 +86,9 @@ class TrackedRun {
     // Links are rejected, so that pages show only the folder of runs.
     if ((await ignoreMissing(lstat(root)))?.isDirectory() !== true) return undefined;
     const incidents = homeFolders(this.home).incidents;
-    const marks = await Promise.all([train.progress, plan, `${report}/report.json`, incidents].map(readFileMark));
+    const marks = await Promise.all(
+      [train.progress, plan, `${report}/report.json`, incidents, train.control].map(readFileMark),
+    );
     const isSame = marks.every((mark, place) => mark === this.marks[place] || isSameMark(mark, this.marks[place]));
     if (this.live !== undefined && isSame) return this.live;
     const [before, now] = [this.marks[0], marks[0]];
@@ -100,7 +110,9 @@ class TrackedRun {
     const incidents = await readJsonLines(homeFolders(this.home).incidents, Incident);
     const lineage = filterLineage(events);
     const start = events.findLast((event) => event.type === 'started');
-    const epochs = start?.epochs ?? plan?.epochs ?? 0;
+    // The control file has the last epoch that a person requested after the start.
+    const { epochs: requested } = (await readJson(this.folder.train.control, RequestedEpochs)) ?? {};
+    const epochs = requested ?? start?.epochs ?? plan?.epochs ?? 0;
     const reported = await readJson(`${this.folder.report}/report.json`, ReportDate);
     const lastEventAt = events.at(-1)?.t ?? null;
     return {
@@ -110,7 +122,7 @@ class TrackedRun {
       state: stateOf(events),
       references: plan?.references ?? [],
       progress: lineage.reduce(applyEvent, initialState(0, epochs, 0)).progress,
-      iterations: start === undefined ? null : start.epochs * start.iterationsPerEpoch,
+      iterations: start === undefined ? null : epochs * start.iterationsPerEpoch,
       savedAt: events.findLast((event) => event.type === 'checkpoint')?.t ?? null,
       curves: collectCurves(lineage),
       timeline: buildLiveTimeline(events, incidents),

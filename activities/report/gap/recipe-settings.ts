@@ -1,6 +1,7 @@
 /** Lists the training settings of a run with the same texts as configs/published-models.json. */
 import { z } from 'zod';
 import type { Aspect, RecipeSettings, Report, Setting } from '../../../configs/schema/index.ts';
+import { trainedEpochs } from '../../shared/summary/format-epochs.ts';
 import { isCoco } from '../../plan/published.ts';
 import { startingWeights } from '../../../configs/schema/plan-weights.ts';
 import { formatBoxRegression, formatBoxHeads, formatBoxLoss, RoiHead } from './box-head.ts';
@@ -40,6 +41,7 @@ export function listSettings(report: Report, recipe: Recipe): Settings {
   const heads = recipe.model?.roi_head.bbox_head;
   const batch = plan.gpus * plan.batchPerGpu;
   const optimizer = recipe.optim_wrapper?.optimizer;
+  const epochs = trainedEpochs(report);
   const changes = decisions.flatMap(({ change }) => change ?? []);
   return omitUnknown({
     dataset: { value: formatDataset(plan.dataset) },
@@ -52,7 +54,7 @@ export function listSettings(report: Report, recipe: Recipe): Settings {
       amount: batch,
     },
     'micro-batches': formatMicroBatches(report),
-    epochs: { value: String(plan.epochs), amount: plan.epochs },
+    epochs: { value: String(epochs), amount: epochs },
     'learning rate schedule': formatMilestones(recipe),
     'warm-up': formatWarmUp(recipe),
     optimizer: optimizer && { value: optimizer.type },

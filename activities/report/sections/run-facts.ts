@@ -2,6 +2,7 @@
 import type { Attempt, DatasetUse, Decision, Report, TimelineEvent } from '../../../configs/schema/index.ts';
 import { isEvaluation, startingWeights } from '../../../configs/schema/plan-weights.ts';
 import { maximum, minimum } from '../components/axis.ts';
+import { formatTrainedEpochs } from '../../shared/summary/format-epochs.ts';
 import { formatCount, formatDuration, formatInstant, formatPlural } from '../../shared/summary/format-time.ts';
 
 /** Returns the origin of the timeline in Unix seconds: the start of the run or its earliest event. */
@@ -16,7 +17,7 @@ export function summarizeRun(report: Report): string {
     ...(isEvaluation(plan)
       ? [`evaluated on ${formatDevices(report)}, no training`, total]
       : [
-          `${formatPlural(plan.epochs, 'epoch')} on ${formatDevices(report)}`,
+          `${formatTrainedEpochs(report)} on ${formatDevices(report)}`,
           `${total}, ${formatDuration(seconds.training)} of training`,
         ]),
     `finished ${formatInstant(createdAt)}`,

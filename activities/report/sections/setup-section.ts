@@ -6,6 +6,7 @@ import { markup } from '../components/markup.ts';
 import { reproduceCommand } from './reproduce-command.ts';
 import { formatDevices, listData, listHashes } from './run-facts.ts';
 import type { Section } from '../components/section.ts';
+import { formatEpochChange, formatTrainedEpochs } from '../../shared/summary/format-epochs.ts';
 import { formatCount, formatPlural } from '../../shared/summary/format-time.ts';
 
 /** Renders plan, dry run, hashes, environment and recipe. */
@@ -36,7 +37,7 @@ const listChecks = ({ checks }: Report): readonly (readonly [string, string])[] 
   checks.map(({ name, verdict, message }) => [name, verdict === 'ok' ? message : `${verdict}: ${message}`]);
 
 function listPlan(report: Report): readonly (readonly [string, string])[] {
-  const { recipe, weights, epochs, batchPerGpu, seed, loaderWorkers, speed, checkpoint } = report.plan;
+  const { recipe, weights, batchPerGpu, seed, loaderWorkers, speed, checkpoint } = report.plan;
   const { part, id, origin } = startingWeights(weights);
   const { note } = report.plan.input;
   return [
@@ -44,7 +45,7 @@ function listPlan(report: Report): readonly (readonly [string, string])[] {
     ['recipe', recipe.name],
     ...listData(report),
     [`${part} weights`, origin === undefined ? id : `${id}: ${origin}`],
-    ['length', isEvaluation(report.plan) ? 'evaluation only, no training' : formatPlural(epochs, 'epoch')],
+    ['length', formatLength(report)],
     ['batch', `${formatDevices(report)} × ${formatPlural(batchPerGpu, 'image')}`],
     ['learning rate', formatLearningRate(report.plan)],
     ['seed', String(seed)],
@@ -53,6 +54,11 @@ function listPlan(report: Report): readonly (readonly [string, string])[] {
     ['checkpoints', `every ${checkpoint.everyMinutes} min and every epoch, last ${checkpoint.keepLast} kept`],
   ];
 }
+
+const formatLength = (report: Report): string =>
+  isEvaluation(report.plan)
+    ? 'evaluation only, no training'
+    : [formatTrainedEpochs(report), ...report.epochChanges.map(formatEpochChange)].join('; ');
 
 const formatLearningRate = ({ learningRate, recipe: { summary } }: Report['plan']): string =>
   learningRate === undefined

@@ -107,11 +107,13 @@ describe.each(storeKinds)('findWeights with results in %s', (kind) => {
 describe('findWeights refuses', () => {
   test('a run that is unknown, has not finished, trained nothing or lost its checkpoint', async () => {
     const place = createPlace('a folder', 'refusals');
-    await expect(place.find('run:none')).rejects.toThrow('there is no run none: this home hold no run at all');
+    await expect(place.find('run:none')).rejects.toThrow('there is no run none; this home holds no run at all');
     await place.finishRun('done', 'disk');
     await expect(place.find('run:dome')).rejects.toMatchObject({
       code: 'WeightsNotFound',
-      message: expect.stringMatching(/there is no run dome.*done/) as string,
+      message: expect.stringMatching(
+        /there is no run dome in this home: did you mean "run:done"\? Known runs: done/,
+      ) as string,
     });
     await mkdir(runFolder(place.home, 'running').root, { recursive: true });
     await expect(place.find('run:running')).rejects.toThrow(/has not finished.*everswin status running/);
@@ -156,4 +158,15 @@ test('findWeights keeps the file of the first start when the run is started agai
   await writeFile(runFolder(place.home, 'next').plan, JSON.stringify(plan));
   expect(await place.find('model:shapes')).toEqual({ part: 'detector', ...first });
   await expect(place.find('model:shapes@champion')).rejects.toThrow('no model');
+});
+
+test('findWeights refuses a folder and names the weights in it', async () => {
+  const place = createPlace('a folder', 'folder');
+  await mkdir(`${place.home}/detector`, { recursive: true });
+  await expect(place.find(`${place.home}/detector`)).rejects.toThrow('this is a folder; it holds no .pth');
+  for (const file of ['model.pth', 'config.py', 'model.safetensors'])
+    await writeFile(`${place.home}/detector/${file}`, '');
+  await expect(place.find(`${place.home}/detector`)).rejects.toThrow(
+    'name a file in it: model.pth, model.safetensors.',
+  );
 });

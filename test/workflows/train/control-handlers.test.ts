@@ -90,11 +90,15 @@ test('validators reject updates that do not apply, with a reason', async () => {
 
 test('stopAfterEpoch and extendEpochs change the control values and return the schedule', async () => {
   await whileTraining(async (handle) => {
-    await handle.executeUpdate('stopAfterEpoch', { args: [2] });
+    await handle.executeUpdate('stopAfterEpoch', { args: [2, 'maria'] });
     expect(TrainerControl.parse(await handle.query('control')).epochs).toBe(2);
     const extended = await handle.executeUpdate(extendEpochsUpdate, { args: [5] });
     expect(extended.schedule).toBe('epochs 4 to 5 use the final learning rate');
     expect(TrainerControl.parse(await handle.query('control')).epochs).toBe(5);
+    expect((await statusOf(handle)).epochChanges).toMatchObject([
+      { request: 'stop-after', from: 3, to: 2, who: 'maria' },
+      { request: 'extend', from: 2, to: 5, who: null },
+    ]);
   });
 });
 

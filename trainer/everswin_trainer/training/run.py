@@ -103,6 +103,7 @@ def warn(context: Context, messages: list[str]) -> None:
         written = {event["message"] for event in read_events(context.job.progress) if event["type"] == "warning"}
         for message in messages:
             if message not in written:
+                print(f"everswin: {message}", flush=True)
                 context.progress.write("warning", message=message)
 
 
