@@ -135,16 +135,20 @@ def _compare_outlines(
     sides = bounds[:, 2:] - bounds[:, :2]
     middle = (bounds[:, :2] + bounds[:, 2:]) / 2
     tolerance = np.maximum(FIT_PIXELS, FIT_SHARE * sides.max(axis=1, initial=0))[:, None]
+    instead = "instead of x, y, width, height"
     formats = (
-        ("x1, y1, x2, y2", np.concatenate([bounds[:, :2], bounds[:, 2:]], axis=1)),
-        ("center x, center y, width, height", np.concatenate([middle, sides], axis=1)),
-        ("y1, x1, y2, x2", bounds[:, [1, 0, 3, 2]]),
-        ("y, x, height, width", np.concatenate([bounds[:, [1, 0]], sides[:, ::-1]], axis=1)),
+        (f"of x1, y1, x2, y2 {instead}", np.concatenate([bounds[:, :2], bounds[:, 2:]], axis=1)),
+        (f"of center x, center y, width, height {instead}", np.concatenate([middle, sides], axis=1)),
+        (f"of y1, x1, y2, x2 {instead}", bounds[:, [1, 0, 3, 2]]),
+        (
+            "whose x and y are swapped compared with its outline",
+            np.concatenate([bounds[:, [1, 0]], sides[:, ::-1]], axis=1),
+        ),
     )
     for name, expected in formats:
         with np.errstate(invalid="ignore"):
             chosen = different & (np.abs(boxes - expected) <= tolerance).all(axis=1)
-        yield Contradiction(f"has a box of {name} instead of x, y, width, height", BOX_FORMAT, chosen)
+        yield Contradiction(f"has a box {name}", BOX_FORMAT, chosen)
         different &= ~chosen
     # Visible part and full extent of an object that is partly hidden: one encloses the other.
     room = FIT_PIXELS

@@ -1,5 +1,6 @@
 """Counts what MMDetection's CocoDataset keeps of a split, by its rules (parse_data_info and filter_data)."""
 
+from collections.abc import Container
 from typing import NamedTuple
 
 import numpy as np
@@ -43,7 +44,7 @@ LOSSES = (
 TINY = f"a side shorter than {MIN_SIDE} pixels"
 TINY_OBJECTS = f"an image with a side shorter than {MIN_SIDE} pixels"
 EMPTY = "no objects"
-MIXED = "only objects that training ignores"
+MIXED = "only objects that cannot be used"
 
 
 def count_usable(objects: Objects, sides: np.ndarray, split: str, problems: Findings, warnings: Findings) -> Usable:
@@ -52,13 +53,10 @@ def count_usable(objects: Objects, sides: np.ndarray, split: str, problems: Find
     Adds a problem if nothing is left, and a warning if much is dropped.
     """
     count = len(sides)
-    if split == "train":
-        losses = _find_losses(objects, sides[objects.image])
-        tiny = sides.min(axis=1) < MIN_SIDE
-    else:
-        # COCO's evaluation ignores crowds only, and MMDetection filters no images then.
-        losses = np.where(objects.crowd, LOSSES.index(CROWD), -1)
-        tiny = np.zeros(count, bool)
+    # In validation, MMDetection filters no images. COCO's evaluation ignores crowds, and nothing matches an empty box.
+    reasons = LOSSES if split == "train" else (CROWD, OUTSIDE, SMALL)
+    losses = _find_losses(objects, sides[objects.image], reasons)
+    tiny = sides.min(axis=1) < MIN_SIDE if split == "train" else np.zeros(count, bool)
     annotated = np.bincount(objects.image, minlength=count)
     used = (losses < 0) & ~tiny[objects.image]
     useful = np.bincount(objects.image[used], minlength=count) > 0
@@ -78,8 +76,8 @@ def count_usable(objects: Objects, sides: np.ndarray, split: str, problems: Find
     return Usable(images, int(used.sum()))
 
 
-def _find_losses(objects: Objects, sizes: np.ndarray) -> np.ndarray:
-    """Returns the reason why training ignores each object, as an index into LOSSES, or -1."""
+def _find_losses(objects: Objects, sizes: np.ndarray, reasons: Container[Loss]) -> np.ndarray:
+    """Returns the reason why each object is not used, as an index into LOSSES, or -1."""
     x, y, w, h = objects.boxes.T
     width, height = sizes.T
     across = np.maximum(0, np.minimum(x + w, width) - np.maximum(x, 0))
@@ -93,7 +91,8 @@ def _find_losses(objects: Objects, sizes: np.ndarray) -> np.ndarray:
         (SMALL, (w < 1) | (h < 1)),
         (MARKED, objects.ignored),
     ):
-        losses[ignored] = LOSSES.index(reason)
+        if reason in reasons:
+            losses[ignored] = LOSSES.index(reason)
     return losses
 
 
@@ -108,12 +107,11 @@ def _report(
     warnings: Findings,
 ) -> None:
     why = ", ".join(f"{count} {'has' if count == 1 else 'have'} {reason}" for reason, count in reasons.items() if count)
+    line = f"{used} of {total} {'training' if split == 'train' else 'validation'} {noun} are usable: {why}"
     if used == 0 and total:
-        line = f"0 of {total} {'training' if split == 'train' else 'validation'} images are usable: {why}"
         remedies = [loss.remedy for number, loss in enumerate(LOSSES) if (losses == number).any()]
         if reasons.get(TINY):
             remedies.append(f"Use images of at least {MIN_SIDE} x {MIN_SIDE} pixels")
         problems.add_once(". ".join([line, *dict.fromkeys(remedies)]))
     elif total - used > MUCH * total:
-        subject = "training uses" if split == "train" else "validation scores"
-        warnings.add_once(f"{subject} {used} of {total} {noun}: {why}")
+        warnings.add_once(line)

@@ -128,7 +128,7 @@ SYSTEMATIC: dict[str, tuple[Change, str]] = {
     ),
     "boxes of y, x, height, width": (
         set_box(lambda x, y, w, h: [y, x, h, w]),
-        "has a box of y, x, height, width instead",
+        "has a box whose x and y are swapped compared with its outline",
     ),
     "outlines outside": (
         lambda one: polygon(one, lambda x, y: (10 * x, 10 * y)),
@@ -144,7 +144,7 @@ SYSTEMATIC: dict[str, tuple[Change, str]] = {
     ),
     "outlines with x and y swapped": (
         lambda one: polygon(one, lambda x, y: (y, x)),
-        "instead of x, y, width, height",
+        "has a box whose x and y are swapped compared with its outline",
     ),
     "masks without pixels": (
         lambda one: one.update(segmentation={"size": [HEIGHT, WIDTH], "counts": [HEIGHT * WIDTH]}),
@@ -425,8 +425,8 @@ def test_masks_are_made_from_boxes_on_request(count: int) -> None:
     checked = check(split, masks_from_boxes=True)
     assert checked.problems == []
     total = 2 * count
-    count = f"the masks of {total} of {total} objects are made from boxes"
-    assert f'train: {count} ("masks": "from-boxes"): mask AP measures boxes there' in checked.warnings
+    made = f"the masks of {total} of {total} objects are made from boxes"
+    assert f'train: {made} ("masks": "from-boxes"): mask AP measures boxes there' in checked.warnings
     assert (checked.masks_from_boxes, json.loads(checked.content)) == (total, make_split(count))
 
 
@@ -459,10 +459,18 @@ def test_much_that_is_dropped_is_a_warning_with_numbers() -> None:
         one["iscrowd"] = 1
     split["images"] += [{"id": 50 + n, "file_name": f"{50 + n}.jpg", "width": 30, "height": 99} for n in range(3)]
     assert check(split).warnings == [
-        "train: training uses 30 of 43 images: 3 have a side shorter than 32 pixels, "
+        "train: 30 of 43 training images are usable: 3 have a side shorter than 32 pixels, "
         '10 have only crowd objects ("iscrowd": 1)',
-        'train: training uses 60 of 80 objects: 20 have "iscrowd": 1',
+        'train: 60 of 80 training objects are usable: 20 have "iscrowd": 1',
     ]
+
+
+@pytest.mark.parametrize("box", [[0, 0, 0, 0], [500, 5, 20, 20]])
+def test_validation_needs_a_box_that_a_detection_can_match(box: list[float]) -> None:
+    split = make_split()
+    for one in split["annotations"]:
+        one["bbox"] = box
+    assert any("0 of 40 validation images are usable" in line for line in check(split, "val").problems)
 
 
 def test_what_coco_contains_is_accepted() -> None:
