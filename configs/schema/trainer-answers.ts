@@ -126,7 +126,7 @@ export const DatasetSpec = z.object({
   decode: z
     .union([z.int(), z.literal('all')])
     .optional()
-    .describe('Images to decode completely; 32 by default.'),
+    .describe('Images to decode completely. Without it, all images of an archive up to 64 MiB, otherwise 32.'),
   masks: MaskSource.optional().describe('`from-boxes`: the box of an object without outline is its mask.'),
 });
 export type DatasetSpec = z.infer<typeof DatasetSpec>;

@@ -111,7 +111,6 @@ def _scan_image(archive: OpenArchive, number: int) -> ScannedImage:
     loaded = decode(content)
     if isinstance(loaded, str):
         return ScannedImage(number, offset, None, problem=loaded, decoded=True)
-    assert size in (None, loaded.size), f"{quote(entry.name)}: the header says {size}, OpenCV {loaded.size}"
     return ScannedImage(number, offset, loaded.size, loaded.stored_size, loaded.orientation, decoded=True)
 
 

@@ -3,10 +3,9 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 SPLITS = ("train", "val")
-DECODED_IMAGES = 32
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class SplitSpec:
 
 @dataclass(frozen=True)
 class DatasetSpec:
-    """A data set. `decode` is the number of images to decode, or None for all.
+    """A data set. `decode` is the number of images to decode; `auto` decodes all of a small data set.
 
     `masks_from_boxes` uses the box of an object without outline as its mask.
     `skip` limits the number of unusable images that are left out, or names images to leave out.
@@ -43,7 +42,7 @@ class DatasetSpec:
     splits: dict[str, SplitSpec]
     classes: int | None
     extract: bool
-    decode: int | None
+    decode: int | Literal["all", "auto"]
     masks_from_boxes: bool
     skip: int | frozenset[str]
 
@@ -57,7 +56,7 @@ class DatasetSpec:
                 for name, one in raw["archives"].items()
             }
             splits = {name: _split(raw["splits"][name], archives) for name in SPLITS}
-            decode = raw.get("decode", DECODED_IMAGES)
+            decode = raw.get("decode", "auto")
             skip = raw.get("skipBadImages", 0)
             return cls(
                 content_key=raw["contentKey"],
@@ -65,7 +64,7 @@ class DatasetSpec:
                 splits=splits,
                 classes=raw["classes"],
                 extract=raw["extract"],
-                decode=None if decode == "all" else int(decode),
+                decode=decode if decode in ("all", "auto") else int(decode),
                 masks_from_boxes=raw.get("masks") == "from-boxes",
                 skip=skip if isinstance(skip, int) else frozenset(skip),
             )

@@ -56,6 +56,8 @@ from everswin_trainer.system.atomic_file import fsync_folder, write_json
 from everswin_trainer.system.disk_space import require_space
 
 # Large enough to amortize the overhead of a task, small enough that all workers finish at about the same time.
+# The images of a small archive take seconds to decode; of a larger one, only this many are decoded without a cause.
+SMALL_BYTES, DECODED_IMAGES = 64 << 20, 32
 # Rotated images whose outlines are compared with edges.
 MOST_COMPARED = 100
 TASK_BYTES, TASK_ENTRIES = 32 << 20, 1000
@@ -218,9 +220,13 @@ class _Preparation:
         inside = [number for number, one in enumerate(archive.entries) if one.name.startswith(archive.image_folders)]
         if not splits or not inside:
             return frozenset()
-        if self._spec.decode is None:
+        decode = self._spec.decode
+        if decode == "auto":
+            size = sum(archive.entries[number].compressed for number in inside)
+            decode = "all" if size <= SMALL_BYTES else DECODED_IMAGES
+        if decode == "all":
             return frozenset(inside)
-        count = min(len(inside), -(-self._spec.decode * splits // len(SPLITS)))
+        count = min(len(inside), -(-decode * splits // len(SPLITS)))
         return frozenset(inside[index * len(inside) // count] for index in range(count))
 
     def _find_annotations(self, split: str, spec: SplitSpec) -> None:

@@ -436,6 +436,8 @@ def test_a_full_disk_is_reported_and_partial_files_are_removed(archives: Path, t
         pytest.skip("an ordinary user may not mount a disk here")
     prepare_mini(archives, tmp_path / "first", extract=True)
     spec = tmp_path / "first.spec.json"
+    # Without decoding, the command fails before it would print its progress.
+    spec.write_text(json.dumps({**json.loads(spec.read_text()), "decode": 0}))
     line = arguments("prepare-dataset", "--spec", spec, "--into", disk / "ready")
     done = subprocess.run([*small, str(disk), *line], env=environment(), capture_output=True, text=True)
     assert done.returncode == 1
@@ -566,3 +568,15 @@ def test_images_that_are_missing_by_a_prefix_get_the_remedy(tmp_path: Path) -> N
         'train: all 2 missing images would match with "images": "images.zip" (file_name is "train/1.jpg", the file '
         '"1.jpg"). Set "images" of train to "images.zip"'
     )
+
+
+def test_all_images_of_a_small_data_set_are_decoded(tmp_path: Path) -> None:
+    own = OwnData(tmp_path)
+    table = own.images["train/1.jpg"].index(b"\xff\xc4")
+    # The header stays valid; only a decoder notices the damaged table.
+    own.images["train/1.jpg"] = own.images["train/1.jpg"][: table + 5] + b"\xff" * 16 + draw(1)[table + 21 :]
+    assert own.prepare()["problems"][0] == (
+        'train: is damaged: OpenCV cannot decode it: 1 image ("1.jpg"). Copy or download it again'
+    )
+    own.changes["decode"] = 0
+    assert own.prepare()["problems"] == []
