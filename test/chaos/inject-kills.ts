@@ -127,7 +127,8 @@ async function injectKill(
     frozen === undefined ? undefined : { victims: [{ what: 'at the point', pid: frozen }], job: jobOf(kill) };
   const { victims, job } = await until(() => findVictims(kill, scene, frozen) ?? atPoint, ended);
   const at = Date.now() / 1000;
-  for (const { pid } of victims) killProcess(pid);
+  if (kill.freezeSeconds === undefined) for (const { pid } of victims) killProcess(pid);
+  else await freeze(victims, kill.freezeSeconds, ended);
   const trainer = kill.target === 'machine' ? await killTrainer(scene) : undefined;
   return {
     kill,
@@ -204,6 +205,15 @@ function findInEitherJob({ folder }: KillContext, find: (dir: string) => Injecte
 }
 
 const orUndefined = (found: Victims): Victims | undefined => (found.victims.length === 0 ? undefined : found);
+
+async function freeze(victims: readonly { pid: number }[], seconds: number, ended: AbortSignal): Promise<void> {
+  for (const { pid } of victims) process.kill(pid, 'SIGSTOP');
+  try {
+    await sleep(seconds * 1000, undefined, { signal: ended });
+  } finally {
+    for (const { pid } of victims) process.kill(pid, 'SIGCONT');
+  }
+}
 
 export function killProcess(pid: number): void {
   try {

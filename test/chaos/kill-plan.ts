@@ -27,6 +27,8 @@ export interface Kill {
   /** Due right after the previous kill, during recovery; otherwise due after a new checkpoint. */
   soon: boolean;
   moment: Moment;
+  /** Freezes the target for so long instead of killing it. */
+  freezeSeconds?: number;
 }
 
 export interface KillOptions {
@@ -64,6 +66,14 @@ export function planSoak(seed: string, kills: number): Kill[] {
     worker: random.pick(['gpu-worker', 'control-worker'] as const),
     moment: { at: 'time', seconds: random.between(1, 5) },
   }));
+}
+
+/** Plans one freeze of the GPU worker, such as a paused VM: shorter or longer than the timeouts of its heartbeats. */
+export function planFreeze(seed: string, run: number): Kill[] {
+  const random = new Random(`${seed} freeze ${run}`);
+  const moment: Moment = { at: 'time', seconds: random.between(1, 8) };
+  const freezeSeconds = random.between(5, 60);
+  return [{ id: 1, target: 'worker', worker: 'gpu-worker', otherRank: false, soon: false, moment, freezeSeconds }];
 }
 
 /** Only the last kill may come after training, because none could follow it. */

@@ -1,13 +1,14 @@
 /**
  * `everswin chaos --seed N --runs M`: injects kills at seeded moments and compares each run with an undisturbed one.
  * `--scenario soak`: one long training in which about 20 workers and servers are killed.
+ * `--scenario freeze`: each run freezes the GPU worker for 5 to 60 seconds, as a paused VM does.
  */
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { waitForInterrupt } from '../../infra/terminal/wait-for-interrupt.ts';
 import { readMachine } from './read-machine.ts';
 import type { Reference } from './oracle.ts';
-import { planKills, planSoak, targets, type Kill, type Target } from './kill-plan.ts';
+import { planFreeze, planKills, planSoak, targets, type Kill, type Target } from './kill-plan.ts';
 import { runDisturbed, runUndisturbed, type RunResult } from './run.ts';
 import { startChaosStack } from './stack.ts';
 import { findSubject } from './subject.ts';
@@ -30,7 +31,8 @@ const { values } = parseArgs({
 
 const { seed } = values;
 const isSoak = values.scenario === 'soak';
-const subject = findSubject(isSoak ? 'mini-long' : values.subject);
+const isFreeze = values.scenario === 'freeze';
+const subject = findSubject(isSoak ? 'mini-long' : isFreeze ? 'mini-freeze' : values.subject);
 const target = findTarget(values.target);
 const kills = readCount('kills', values.kills ?? (isSoak ? '20' : '1'));
 const ranks = readCount('ranks', values.ranks);
@@ -39,7 +41,7 @@ const runNumbers =
   values.only === undefined ? Array.from({ length: runs }, (_, index) => index + 1) : [Number(values.only)];
 
 console.log(
-  `seed ${seed}: ${runNumbers.length} runs of ${subject.name}, ${kills} kills each, target ${isSoak ? 'soak' : target}`,
+  `seed ${seed}: ${runNumbers.length} runs of ${subject.name}, ${kills} kills each, target ${values.scenario === 'runs' ? target : values.scenario}`,
 );
 const stack = await startChaosStack(subject);
 const results: RunResult[] = [];
@@ -59,7 +61,7 @@ process.exit();
 
 async function runAll(): Promise<void> {
   // The first run warms up caches and shows that two undisturbed runs are equal.
-  const warmUp = isSoak ? undefined : await runUndisturbed({ stack, subject, ranks, name: 'warm-up' });
+  const warmUp = isSoak || isFreeze ? undefined : await runUndisturbed({ stack, subject, ranks, name: 'warm-up' });
   reference = await runUndisturbed({ stack, subject, ranks, name: 'undisturbed' });
   if (warmUp !== undefined) requireEqual(warmUp, reference);
   console.log(`undisturbed: ${reference.seconds.toFixed(1)} s, ${reference.lineage.length} steps and validations`);
@@ -73,6 +75,7 @@ async function runAll(): Promise<void> {
 
 function plan(run: number): Kill[] {
   if (isSoak) return planSoak(seed, kills);
+  if (isFreeze) return planFreeze(seed, run);
   const stepsPerEpoch = subject.stepsPerEpoch(ranks);
   const { epochs, expectedSeconds } = subject;
   return planKills(seed, run, { target, kills, epochs, stepsPerEpoch, expectedSeconds });
@@ -98,6 +101,8 @@ async function conclude(): Promise<void> {
 
 function reproduceCommand(run?: number): string {
   if (isSoak) return `everswin chaos --scenario soak --seed ${seed} --kills ${kills}`;
+  if (isFreeze)
+    return `everswin chaos --scenario freeze --seed ${seed} ${run === undefined ? `--runs ${runs}` : `--only ${run}`}`;
   const which = run === undefined ? `--runs ${runs}` : `--only ${run}`;
   return `everswin chaos --seed ${seed} ${which} --target ${target} --subject ${subject.name} --ranks ${ranks} --kills ${kills}`;
 }

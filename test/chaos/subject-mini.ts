@@ -35,6 +35,15 @@ export const miniLong = fakeSubject('mini-long', {
   deadlineSeconds: 500,
 });
 
+/** Lasts longer than most freezes. */
+export const miniFreeze = fakeSubject('mini-freeze', {
+  epochs: 20,
+  stepSeconds: 0.05,
+  saveEverySeconds: 3,
+  expectedSeconds: 45,
+  deadlineSeconds: 300,
+});
+
 function fakeSubject(
   name: Subject['name'],
   { epochs, stepSeconds, saveEverySeconds, expectedSeconds, deadlineSeconds }: Size,

@@ -1,12 +1,12 @@
 import type { ActivityDependencies } from '../../activities/dependencies.ts';
 import type { ControlActivities, GpuActivities } from '../../activities/index.ts';
 import type { RunInput } from '../../configs/schema/index.ts';
-import { mini, miniLong } from './subject-mini.ts';
+import { mini, miniFreeze, miniLong } from './subject-mini.ts';
 import { real } from './subject-real.ts';
 
 /** A training under test. */
 export interface Subject {
-  name: 'mini' | 'mini-long' | 'real';
+  name: 'mini' | 'mini-long' | 'mini-freeze' | 'real';
   epochs: number;
   stepsPerEpoch: (ranks: number) => number;
   keepLast: number;
@@ -29,7 +29,7 @@ export interface Subject {
 
 /** @throws Error for an unknown name. */
 export function findSubject(name: string): Subject {
-  const found = [mini, miniLong, real].find((subject) => subject.name === name);
+  const found = [mini, miniLong, miniFreeze, real].find((subject) => subject.name === name);
   if (found !== undefined) return found;
-  throw new Error(`expected --subject to be mini, mini-long or real, got ${name}`);
+  throw new Error(`expected --subject to be mini, mini-long, mini-freeze or real, got ${name}`);
 }

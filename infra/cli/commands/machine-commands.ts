@@ -25,7 +25,7 @@ export function addMachineCommands(program: Command): void {
     .command('chaos')
     .summary('kill processes at random moments, compare results')
     .description(
-      'Kills processes of a training at seeded moments, and compares each run with an undisturbed one. `--scenario soak` kills about 20 workers and servers during one long training.',
+      'Kills processes of a training at seeded moments, and compares each run with an undisturbed one. `--scenario soak` kills about 20 workers and servers during one long training. `--scenario freeze` freezes the GPU worker for 5 to 60 seconds, as a paused VM does.',
     )
     .option('--nightly', 'run the plans that are too long for the tests: 24 kills, MMDetection, a soak')
     .option('--seed <text>', 'seed of the moments (default: from the clock)')
@@ -37,7 +37,7 @@ export function addMachineCommands(program: Command): void {
       new Option('--subject <subject>', 'fake trainer or MMDetection (default: mini)').choices(['mini', 'real']),
     )
     .option('--ranks <count>', 'ranks of the training (default: 1)', parseCount)
-    .addOption(new Option('--scenario <scenario>', 'default: runs').choices(['runs', 'soak']))
+    .addOption(new Option('--scenario <scenario>', 'default: runs').choices(['runs', 'soak', 'freeze']))
     .option('--json <file>', 'write the results to this file')
     .addHelpText('after', examples('everswin chaos --seed 7 --runs 5 --kills 3', 'everswin chaos --nightly'))
     .action(async (options) => (await import('../chaos.ts')).chaos(options));
