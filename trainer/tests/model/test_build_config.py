@@ -243,3 +243,21 @@ def test_build_config_does_not_modify_the_recipe(data: PreparedData) -> None:
     (data.root / "plan.json").write_text(json.dumps(PLAN))
     build_config(recipe, Plan.load(data.root / "plan.json"), ALL_CHANGES, data, data.root, "cpu", None)
     assert recipe.to_dict() == before
+
+
+def test_the_learning_rate_of_the_input_keeps_warm_up_and_drops_relative_to_it(data: PreparedData) -> None:
+    own, given = built(data).config, built(data, learningRate=2.5e-05)
+    assert (own.optim_wrapper.optimizer.lr, given.config.optim_wrapper.optimizer.lr) == (1e-4, 2.5e-05)
+    assert given.config.param_scheduler == own.param_scheduler
+    assert given.config.optim_wrapper.paramwise_cfg == own.optim_wrapper.paramwise_cfg
+    assert "trains with the learning rate 2.5e-05 of the input; the recipe's is 0.0001" in given.warnings
+
+
+def test_a_requested_factor_multiplies_the_learning_rate_of_the_input(data: PreparedData) -> None:
+    config, warnings = vars(built(data, control=ALL_CHANGES, learningRate=2e-5)).values()
+    assert config.optim_wrapper.optimizer.lr == pytest.approx(5e-6)
+    assert "trains with 0.25 times the input's learning rate, as requested" in warnings
+
+
+def test_the_recipes_own_learning_rate_is_no_deviation(data: PreparedData) -> None:
+    assert built(data, learningRate=1e-4).warnings == built(data).warnings
