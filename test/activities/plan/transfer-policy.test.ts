@@ -44,3 +44,9 @@ test('allowedSources allows the buckets of the input', () => {
     'my-weights',
   ]);
 });
+
+test('allowedSources allows the bucket in which the plan found the starting weights', () => {
+  const file = { file: 'a.pth', urls: ['s3://artifacts/everswin/runs/a/a.pth'], bytes: 1, sha256: 'a'.repeat(64) };
+  const { buckets } = allowedSources(shipped, withWeightsAt('file:///data/mine.pth'), undefined, [file]);
+  expect([...buckets]).toEqual(['artifacts']);
+});
