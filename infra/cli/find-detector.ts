@@ -29,9 +29,10 @@ interface DetectorSearch {
  */
 export async function findDetector(source: string, search: DetectorSearch): Promise<string> {
   const [, kind, name = source] = /^(run|model):(.*)$/.exec(source) ?? [];
-  if (kind === undefined && existsSync(source)) return findInFolder(source);
+  const folder = kind === undefined ? findInFolder(source) : undefined;
+  if (folder !== undefined) return folder;
   const isLocation = kind === undefined && name.includes('/');
-  if (isLocation) throw new UsageError(`${source} does not exist. Name a run, a model, or a folder such as detector/.`);
+  if (isLocation) throw new UsageError(explainLocation(source));
   const found =
     (kind === 'model' ? undefined : await findOfRun(name, search)) ??
     (kind === 'run' ? undefined : await findOfModel(name, search));
@@ -39,13 +40,14 @@ export async function findDetector(source: string, search: DetectorSearch): Prom
   throw new UsageError(await explainUnknown(source, name, search));
 }
 
-/** Accepts the folder of a detector, and a run folder, which contains one. */
-function findInFolder(source: string): string {
-  const folders = [resolve(source), resolve(source, 'detector')];
-  const folder = folders.find((one) => existsSync(`${one}/config.py`));
-  if (folder !== undefined) return folder;
-  throw new UsageError(`${source} is not a detector: it has no config.py. A finished run leaves one in detector/.`);
-}
+/** Accepts the folder of a detector, and a run folder, which contains one. Any other folder may bear the name of a run. */
+const findInFolder = (source: string): string | undefined =>
+  [resolve(source), resolve(source, 'detector')].find((folder) => existsSync(`${folder}/config.py`));
+
+const explainLocation = (source: string): string =>
+  existsSync(source)
+    ? `${source} is not a detector: it has no config.py. A finished run leaves one in detector/.`
+    : `${source} does not exist. Name a run, a model, or a folder such as detector/.`;
 
 async function findOfRun(name: string, { home, store, scratch, signal }: DetectorSearch): Promise<string | undefined> {
   if (!/^[\w.-]+$/.test(name)) return undefined;
@@ -83,6 +85,7 @@ async function explainUnknown(source: string, name: string, { home, store, signa
   const folders = (await ignoreMissing(readdir(homeFolders(home).runs))) ?? [];
   const runs = folders.filter((run) => existsSync(`${runFolder(home, run).detector}/config.py`));
   const known = [...runs, ...(await listModels(store, signal))];
+  if (existsSync(source)) return explainLocation(source);
   const unknown = `No folder, finished run or model is named ${source}`;
   const suggestion = didYouMean(name, known);
   if (suggestion !== '') return `${unknown}${suggestion}`;

@@ -42,6 +42,7 @@ cp "${bin}/answer.json" "$out"
   await writeFile(`${runFolder(home, 'shapes').detector}/config.py`, '');
   await mkdir(runFolder(home, 'training').root);
   await mkdir(`${folder}/photos`);
+  await mkdir(`${folder}/shapes`); // data of the run, in a folder with its name
 });
 afterAll(() => rm(folder, { recursive: true }));
 
