@@ -57,3 +57,5 @@ param_scheduler = [
 ]
 # Ten times the blog's learning rate, because of random weights, a small network and 2000 times fewer steps.
 optim_wrapper = dict(optimizer=dict(lr=0.001))
+# The batch that this learning rate is tuned for.
+auto_scale_lr = dict(base_batch_size=2)

@@ -112,9 +112,9 @@ class ObjectReader:
             return
         box = get("bbox")
         if type(box) is not list or len(box) != 4 or not _are_numbers(box):
-            remedy = "Write each box as x, y, width, height in pixels"
-            self._problem('has no "bbox" of four numbers (x, y, width, height)', annotation, remedy)
-            return
+            box = self._read_box(annotation)
+            if box is None:
+                return
         crowd = get("iscrowd")
         if type(crowd) is not int or not 0 <= crowd <= 1:
             crowd = self._read_crowd(annotation)
@@ -146,6 +146,17 @@ class ObjectReader:
             self._change(annotation, name, number)
             self._warnings.add(_read_as(name, "a whole number"), "annotation", f"id {format_value(annotation['id'])}")
         return number
+
+    def _read_box(self, annotation: dict[str, Any]) -> list[float] | None:
+        value = annotation.get("bbox")
+        numbers = [real_number(one) for one in value] if isinstance(value, list) else []
+        if len(numbers) != 4 or None in numbers or not _are_numbers(numbers):
+            remedy = "Write each box as x, y, width, height in pixels"
+            self._problem('has no "bbox" of four numbers (x, y, width, height)', annotation, remedy)
+            return None
+        self._change(annotation, "bbox", numbers)
+        self._warn(_read_as("bbox", "numbers"), annotation)
+        return numbers
 
     def _read_crowd(self, annotation: dict[str, Any]) -> int:
         value = annotation.get("iscrowd")

@@ -300,6 +300,7 @@ READ_AS: dict[str, tuple[Change, str]] = {
     "iscrowd as text": (lambda one: one.update(iscrowd="0"), 'has "iscrowd" written as text or with'),
     "iscrowd of null": (lambda one: one.update(iscrowd=None), 'has no "iscrowd": it is read as 0'),
     "no iscrowd": (lambda one: one.pop("iscrowd"), 'has no "iscrowd": it is read as 0'),
+    "a box of texts": (lambda one: one.update(bbox=[str(side) for side in one["bbox"]]), 'has "bbox" written as text'),
     "area as text": (lambda one: one.update(area=str(one["area"])), 'has "area" written as text'),
     "area of null": (lambda one: one.update(area=None), 'has no "area": it is computed from the mask'),
     "no area": (lambda one: one.pop("area"), 'has no "area": it is computed from the mask: 80 annotations (id 1, '),

@@ -117,7 +117,7 @@ PROBLEMS: dict[str, tuple[Change, str]] = {
         ". Write each box as x, y, width, height in pixels",
     ),
     "a box of texts": (
-        lambda own: first(own).update(bbox=["5", "5", "20", "15"]),
+        lambda own: first(own).update(bbox=["5 px", "5 px", "20 px", "15 px"]),
         'train: has no "bbox" of four numbers (x, y, width, height): 1 annotation (id 10)'
         ". Write each box as x, y, width, height in pixels",
     ),

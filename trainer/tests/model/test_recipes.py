@@ -43,6 +43,7 @@ BASE_SIZE = {
 }
 # Sizes and settings that depend on them. The demo shares all other settings with the real recipe.
 DEMO_MAY_CHANGE = {
+    "auto_scale_lr.base_batch_size",
     "channels",
     "model.backbone.embed_dims",
     "model.backbone.depths",
