@@ -6,7 +6,7 @@ Threads would not help: parsing one large JSON file holds the GIL for seconds.
 import gc
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -25,6 +25,8 @@ from everswin_trainer.system.process_tree import die_with_parent
 # Parsed in memory, which takes several times the file's size.
 MAX_ANNOTATION_BYTES = 8 << 30
 MAX_PROCESSES = 16
+# Large enough to amortize the overhead of a task, small enough that all workers finish at about the same time.
+TASK_BYTES, TASK_ENTRIES = 32 << 20, 1000
 # Any other file may be an image: OpenCV detects the format from the content.
 NOT_IMAGE_SUFFIXES = (".json", ".txt", ".csv", ".xml", ".md", ".html", ".yaml", ".yml")
 
@@ -145,6 +147,18 @@ def _check_and_keep(content: bytes, split: str, into: Path, masks_from_boxes: bo
     # The caller in another process needs no copy.
     checked.content = b""
     return checked
+
+
+def split_tasks(entries: list[Entry]) -> Iterator[tuple[int, int]]:
+    """Splits a list of entries into ranges (first, last + 1) of about equal work."""
+    first, size = 0, 0
+    for number, entry in enumerate(entries):
+        size += entry.compressed
+        if size >= TASK_BYTES or number - first + 1 >= TASK_ENTRIES:
+            yield first, number + 1
+            first, size = number + 1, 0
+    if first < len(entries):
+        yield first, len(entries)
 
 
 def extract(archive: str, targets: Iterable[tuple[int, Path]]) -> int:

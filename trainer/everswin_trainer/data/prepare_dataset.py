@@ -6,10 +6,8 @@ decodes.
 """
 
 import argparse
-import ctypes
 import fcntl
 import gc
-import json
 import os
 import shutil
 import sys
@@ -17,60 +15,40 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from everswin_trainer.data.archive_scan import (
-    NOT_IMAGE_SUFFIXES,
     OpenArchive,
     ScannedImage,
     ScanPool,
     ScanResult,
-    compare_orientation,
     copy_annotations,
-    extract,
     read_annotations,
     scan,
+    split_tasks,
 )
 from everswin_trainer.data.bad_images import Fault, decide, leave_out
 from everswin_trainer.data.check_annotations import Annotations
-from everswin_trainer.data.dataset import MANIFEST, file_digest, find_prepared, image_file
+from everswin_trainer.data.dataset import MANIFEST, file_digest, find_prepared
 from everswin_trainer.data.dataset_spec import SPLITS, DatasetSpec, SplitSpec
-from everswin_trainer.data.decode_image import INCOMPLETE, NOT_DECODABLE
-from everswin_trainer.data.findings import Findings, format_count
-from everswin_trainer.data.image_index import ImageLocation, write_index
+from everswin_trainer.data.findings import Findings
 from everswin_trainer.data.inspect_archives import find_member
-from everswin_trainer.data.name_matching import explain_missing
-from everswin_trainer.data.orientation_evidence import Evidence, find_outlines
+from everswin_trainer.data.match_images import ImageMatcher, Split
 from everswin_trainer.data.stage_progress import StageProgress
+from everswin_trainer.data.write_dataset import describe_split, extract_images, write_split_index
 from everswin_trainer.data.zip_directory import (
     FETCH_AGAIN,
-    Entry,
     Refused,
     find_case_collisions,
     quote,
     read_central_directory,
 )
 from everswin_trainer.system.atomic_file import fsync_folder, write_json
-from everswin_trainer.system.disk_space import require_space
 
-# Large enough to amortize the overhead of a task, small enough that all workers finish at about the same time.
 # The images of a small archive take seconds to decode; of a larger one, only this many are decoded without a cause.
 SMALL_BYTES, DECODED_IMAGES = 64 << 20, 32
-# Rotated images whose outlines are compared with edges.
-MOST_COMPARED = 100
-TASK_BYTES, TASK_ENTRIES = 32 << 20, 1000
 CORRECT_NUMBER = "Correct the number in the catalog, or copy or download the archive again"
-CHECK_TURNED = (
-    "They fit if the labeling tool showed the image as photo viewers do. If it showed the image as the file stores it, "
-    "remove the orientation from the files (exiftool -Orientation= FILES)"
-)
-CHECK_IGNORED = (
-    "They fit if the labeling tool showed the image as the file stores it. If it showed the image as photo viewers do, "
-    "write the pixels in that orientation (magick mogrify -auto-orient FILES)"
-)
-REMOVE_ORIENTATION = "Remove the orientation from the files (exiftool -Orientation= FILES), and keep the annotations"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -144,15 +122,6 @@ def _answer(manifest: dict[str, Any], reused: bool) -> dict[str, Any]:
     }
 
 
-@dataclass
-class _Split:
-    """A split during preparation. `images` pairs the entry of each listed image with the result of its scan."""
-
-    spec: SplitSpec
-    annotations: Annotations
-    images: list[tuple[Entry, ScannedImage]] = field(default_factory=list)
-
-
 class _Preparation:
     """Preparation of one data set, from its archives to the folder `into`."""
 
@@ -162,8 +131,7 @@ class _Preparation:
         self._spec, self._into = spec, into
         self._archives: dict[str, OpenArchive] = {}
         self._scanned: dict[str, dict[int, ScannedImage]] = {}
-        self._splits: dict[str, _Split] = {}
-        self._missing: list[str] = []
+        self._splits: dict[str, Split] = {}
         self._annotation_members: dict[str, int] = {}
         self._pool: ScanPool | None = None
 
@@ -178,8 +146,7 @@ class _Preparation:
         self._pool = ScanPool(self._archives)
         self._read_all(self._pool.executor)
         if self._splits.keys() == set(SPLITS):
-            faults = {name: self._match_images(name) for name in SPLITS}
-            self._leave_out(faults)
+            self._match_images(self._pool.executor)
             self._compare_splits()
         return not self.problems
 
@@ -257,7 +224,7 @@ class _Preparation:
         total = 0
         for archive in self._archives.values():
             total += sum(entry.compressed for entry in archive.entries)
-            for first, last in _tasks(archive.entries):
+            for first, last in split_tasks(archive.entries):
                 scans[pool.submit(scan, archive.name, first, last)] = archive.name
         self._collect_scans(scans, total)
         for future, name in annotations.items():
@@ -267,7 +234,7 @@ class _Preparation:
             else:
                 self.problems += result.problems
                 self.warnings += result.warnings
-                self._splits[name] = _Split(self._spec.splits[name], result)
+                self._splits[name] = Split(self._spec.splits[name], result)
 
     def _collect_scans(self, scans: dict[Future[ScanResult], str], total: int) -> None:
         damage = {name: Findings(f"{name} is refused") for name in self._archives}
@@ -282,102 +249,25 @@ class _Preparation:
         for one in damage.values():
             self.problems += one.lines()
 
-    def _match_images(self, name: str) -> list[Fault]:
-        """Compares the annotations of each image with its file, and returns why images cannot be used."""
-        split = self._splits[name]
-        archive, scanned = self._archives[split.spec.archive], self._scanned[split.spec.archive]
-        prefix = f"{split.spec.folder}/" if split.spec.folder else ""
-        numbers = {one.name: number for number, one in enumerate(archive.entries) if one.name.startswith(prefix)}
-        problems, warnings = Findings(name), Findings(name)
-        faults: list[Fault] = []
-        location = split.spec.archive + (f"/{split.spec.folder}" if prefix else "")
-        shared = sum(one.archive == split.spec.archive for one in self._spec.splits.values()) > 1
-        listed: set[int] = set()
-        missing: list[str] = []
-        turned: dict[str, int] = {}
-        for file_name, width, height in split.annotations.images:
-            number = numbers.get(prefix + file_name)
-            if number is None:
-                faults.append(Fault(file_name, f"listed, but not in {location}", quote(file_name)))
-                missing.append(file_name)
-            elif number in scanned:
-                listed.add(number)
-                split.images.append((archive.entries[number], scanned[number]))
-                if fault := _find_fault(scanned[number], (width, height), file_name):
-                    faults.append(fault)
-                elif scanned[number].orientation == "turned" and scanned[number].size == scanned[number].stored_size:
-                    turned[file_name] = number
-                elif scanned[number].orientation == "ignored":
-                    problem = "has an orientation that training ignores: check its annotations"
-                    warnings.add(problem, "image", quote(file_name), CHECK_IGNORED)
-            elif file_name.endswith(NOT_IMAGE_SUFFIXES):
-                faults.append(Fault(file_name, "is not an image", quote(file_name)))
-        for file_name, number in numbers.items():
-            is_image = not _is_hidden(file_name) and not file_name.endswith(NOT_IMAGE_SUFFIXES)
-            if number not in listed and is_image and not shared:
-                warnings.add(f"in {location}, but not listed", "file", quote(file_name))
-        self._check_counts(split, problems)
-        self.problems += problems.lines()
-        if missing:
-            free = [
-                entry.name
-                for number, entry in enumerate(archive.entries)
-                if number not in listed and not entry.name.endswith(NOT_IMAGE_SUFFIXES) and not _is_hidden(entry.name)
-            ]
-            self._missing += explain_missing(missing, free, split.spec.archive, split.spec.folder, name)
-        faults += self._check_turned(name, turned, warnings)
-        self.warnings += warnings.lines()
-        return faults
-
-    def _check_turned(self, name: str, turned: dict[str, int], warnings: Findings) -> list[Fault]:
-        """Decides about rotated images whose size does not tell whether they were annotated before the rotation."""
-        split = self._splits[name]
-        if not turned or split.annotations.problems:
-            return []
-        evidence = self._compare_outlines(name, turned)
-        total = evidence.loaded + evidence.stored
-        if evidence.verdict() == "stored":
-            problem = (
-                "is rotated on loading (EXIF orientation), but annotated without rotation, as outlines show in "
-                f"{evidence.stored} of {format_count(total, 'image')}"
-            )
-            return [Fault(file_name, problem, quote(file_name), REMOVE_ORIENTATION) for file_name in turned]
-        if evidence.verdict() == "unclear":
-            problem = "is flipped or rotated on loading (EXIF orientation): check its annotations"
-            found = (
-                f". Outlines fit the edges of the rotated image in {evidence.loaded} of {total}" if total > 2 else ""
-            )
-            for file_name in turned:
-                warnings.add(problem, "image", quote(file_name), CHECK_TURNED + found)
-        return []
-
-    def _compare_outlines(self, name: str, turned: dict[str, int]) -> Evidence:
-        assert self._pool, "_read_all() ran before"
-        split = self._splits[name]
-        document = json.loads((self._into / f"{name}.json").read_bytes())
-        names = {image["id"]: image["file_name"] for image in document["images"] if image["file_name"] in turned}
-        objects: dict[str, list[dict[str, Any]]] = {}
-        for annotation in document["annotations"]:
-            if annotation["image_id"] in names:
-                objects.setdefault(names[annotation["image_id"]], []).append(annotation)
-        sample = list(objects)[:: -(-len(objects) // MOST_COMPARED) or 1]
-        compared = [
-            self._pool.executor.submit(
-                compare_orientation, split.spec.archive, turned[file_name], find_outlines(objects[file_name])
-            )
-            for file_name in sample
-        ]
-        results = [future.result() for future in compared]
-        return Evidence(results.count(1), results.count(-1))
-
-    def _leave_out(self, faults: dict[str, list[Fault]]) -> None:
-        """Leaves out the images that the input allows to leave out; all other faults become problems."""
+    def _match_images(self, pool: ProcessPoolExecutor) -> None:
+        """Compares the annotations with the images, and leaves out those that the input allows to leave out."""
+        shared = len({split.archive for split in self._spec.splits.values()}) < len(SPLITS)
+        faults: dict[str, list[Fault]] = {}
+        explanation: list[str] = []
+        for name, split in self._splits.items():
+            archive = split.spec.archive
+            matcher = ImageMatcher(name, split, self._archives[archive], self._scanned[archive], shared)
+            match = matcher.match(self._into / f"{name}.json", pool)
+            self._check_counts(name, split)
+            self.warnings += match.warnings
+            faults[name] = match.faults
+            explanation += match.explanation
         listed = {name: [image[0] for image in self._splits[name].annotations.images] for name in SPLITS}
         decision = decide(faults, listed, self._spec.skip)
         self.problems += decision.problems
         self.warnings += decision.warnings
         if decision.problems:
-            self.problems += self._missing
+            self.problems += explanation
         if self.problems:
             return
         for name, split in self._splits.items():
@@ -392,7 +282,8 @@ class _Preparation:
             else:
                 self.problems += split.annotations.problems
 
-    def _check_counts(self, split: _Split, problems: Findings) -> None:
+    def _check_counts(self, name: str, split: Split) -> None:
+        problems = Findings(name)
         listed = split.annotations
         actual = {"images": len(listed.images), "instances": listed.instances, "annotated": listed.annotated}
         for noun, expected in (split.spec.counts or {}).items():
@@ -401,6 +292,7 @@ class _Preparation:
         classes = len(split.annotations.categories)
         if self._spec.classes not in (None, classes):
             problems.add_once(f"{classes} classes are listed, expected {self._spec.classes}")
+        self.problems += problems.lines()
 
     def _compare_splits(self) -> None:
         train, val = (self._splits[name] for name in SPLITS)
@@ -419,7 +311,7 @@ class _Preparation:
         """Writes the folder's files, the manifest last, and returns the manifest."""
         assert self._pool, "check() runs before write()"
         if self._spec.extract:
-            self._extract(self._pool.executor)
+            extract_images(self._into, self._splits, self._archives, self._pool.executor)
         manifest: dict[str, Any] = {
             "v": 1,
             "contentKey": self._spec.content_key,
@@ -446,103 +338,13 @@ class _Preparation:
         return manifest
 
     def _write_split(self, name: str) -> dict[str, Any]:
+        """Writes the index of a split and returns its entry in the manifest."""
         split = self._splits[name]
-        write_index(
-            self._into / f"{name}.index",
-            (
-                (entry.name, ImageLocation(image.offset, entry.compressed, entry.size, entry.crc, entry.method))
-                for entry, image in {entry.name: (entry, image) for entry, image in split.images}.values()
-            ),
-        )
+        write_split_index(self._into / f"{name}.index", split)
         path = self._spec.archives[split.spec.archive].path
-        return {
-            "archive": None if self._spec.extract else str(path),
-            "folder": split.spec.folder,
-            "index": f"{name}.index",
-            "annotations": f"{name}.json",
-            "images": len(split.annotations.images),
-            "annotated": split.annotations.annotated,
-            "instances": split.annotations.instances,
-            "usableImages": split.annotations.usable_images,
-            "usableObjects": split.annotations.usable_objects,
-            "masksFromBoxes": split.annotations.masks_from_boxes,
-        }
-
-    def _extract(self, pool: ProcessPoolExecutor) -> None:
-        """Extracts the listed images and verifies each while writing it. Raises OSError."""
-        total = sum(entry.size for split in self._splits.values() for entry, _ in split.images)
-        require_space("unpacking", self._into, total)
-        futures = []
-        for name, split in self._splits.items():
-            targets = {
-                image.number: image_file(self._into, name, split.spec.folder, entry.name)
-                for entry, image in split.images
-            }
-            for folder in {path.parent for path in targets.values()}:
-                folder.mkdir(parents=True, exist_ok=True)
-            entries = self._archives[split.spec.archive].entries
-            chosen = sorted(targets)
-            for first, last in _tasks([entries[number] for number in chosen]):
-                task = [(number, targets[number]) for number in chosen[first:last]]
-                futures.append(pool.submit(extract, split.spec.archive, task))
-        progress = StageProgress("extracting", total)
-        for future in as_completed(futures):
-            progress.more(future.result())
-        _sync_disk(self._into)
+        return describe_split(name, split, None if self._spec.extract else str(path))
 
 
-def _tasks(entries: list[Entry]) -> Iterator[tuple[int, int]]:
-    """Splits a list of entries into ranges (first, last + 1) of about equal work."""
-    first, size = 0, 0
-    for number, entry in enumerate(entries):
-        size += entry.compressed
-        if size >= TASK_BYTES or number - first + 1 >= TASK_ENTRIES:
-            yield first, number + 1
-            first, size = number + 1, 0
-    if first < len(entries):
-        yield first, len(entries)
-
-
-def _is_hidden(path: str) -> bool:
-    return any(part.startswith(".") or part == "__MACOSX" for part in path.split("/"))
-
-
-def _find_fault(image: ScannedImage, expected: tuple[int, int], file_name: str) -> Fault | None:
-    """Returns why training cannot use an image whose annotations have the size `expected`."""
-    name = quote(file_name)
-    if image.problem or image.size is None:
-        problem = image.problem or NOT_DECODABLE
-        again = "Copy or download it again" if problem in INCOMPLETE else "Convert it to JPEG or PNG, or replace it"
-        return Fault(file_name, problem, name, again)
-    if image.size == expected:
-        return None
-    sizes = f"{name}: {_format_size(image.size)} instead of {_format_size(expected)}"
-    if image.orientation == "turned" and image.stored_size == expected:
-        problem = "is rotated on loading (EXIF orientation), but annotated without rotation"
-        return Fault(file_name, problem, sizes, REMOVE_ORIENTATION)
-    return Fault(
-        file_name,
-        "differs in size from its annotations",
-        sizes,
-        "Use the images that were annotated; boxes and masks do not fit a resized or cropped copy",
-    )
-
-
-def _format_size(size: tuple[int, int]) -> str:
-    return f"{size[0]} x {size[1]}"
-
-
-def _format_classes(split: _Split) -> str:
+def _format_classes(split: Split) -> str:
     names = [f"{key} {quote(name)[1:-1]}" for key, name in split.annotations.categories]
     return f"[{', '.join(names[:8])}{', …' if len(names) > 8 else ''}]"
-
-
-def _sync_disk(folder: Path) -> None:
-    """Syncs the file system once: 100,000 calls of fsync take many times as long. Raises OSError."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        libc = ctypes.CDLL(None, use_errno=True)
-        if libc.syncfs(descriptor) != 0:
-            raise OSError(ctypes.get_errno(), f"cannot sync the file system of {folder}")
-    finally:
-        os.close(descriptor)
