@@ -106,6 +106,32 @@ export const Predictions = z.discriminatedUnion('ok', [
 ]);
 export type Predictions = z.infer<typeof Predictions>;
 
+const PixelSize = z.object({ width: z.int(), height: z.int() });
+
+/** Answer of `export-onnx`. */
+export const OnnxExport = z.discriminatedUnion('ok', [
+  z
+    .object({
+      v: version,
+      ok: z.literal(true),
+      input: PixelSize.describe('Size of the input of the graph.'),
+      fit: PixelSize.describe('Size that a picture must fit, before padding.'),
+      bytes: z.int().describe('Size of the file.'),
+      pictures: z.enum(['validation', 'named', 'random']).describe('Pictures on which both programs were compared.'),
+      images: z.int().describe('Number of these pictures.'),
+      detections: z.int().describe('Number of detections in them.'),
+      largest: z
+        .object({ scores: z.number(), boxes: z.number(), masks: z.number() })
+        .describe('Largest difference of onnxruntime and MMDetection in scores, pixels of boxes, mask probabilities.'),
+      seconds: z.number().describe('Duration of export and comparison.'),
+    })
+    .describe('The file is written.'),
+  z
+    .object({ v: version, ok: z.literal(false), problem: z.string().describe('Why it cannot be exported.') })
+    .describe('The file is not valid.'),
+]);
+export type OnnxExport = z.infer<typeof OnnxExport>;
+
 const Archive = z.object({ path: z.string(), sha256: Sha256, bytes: z.int(), files: z.int().nullable() });
 
 /** Input of `prepare-dataset`. */

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { exportVersion } from '../../activities/registry/export-version.ts';
 import { readRegistry } from '../../activities/registry/registry-state.ts';
 import { listModels } from '../../activities/registry/versions.ts';
@@ -38,6 +38,13 @@ export async function findDetector(source: string, search: DetectorSearch): Prom
     (kind === 'run' ? undefined : await findOfModel(name, search));
   if (found !== undefined) return found;
   throw new UsageError(await explainUnknown(source, name, search));
+}
+
+/** Returns a file name for what is made from a source: the name of its run, model or folder. */
+export function nameResults(source: string): string {
+  const path = resolve(source);
+  const name = basename(path) === 'detector' ? basename(dirname(path)) : basename(path);
+  return name.replace(/^(run|model):/, '').replaceAll(/[^\w.-]+/g, '-');
 }
 
 /** Accepts the folder of a detector, and a run folder, which contains one. Any other folder may bear the name of a run. */

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { readdir, rename, stat } from 'node:fs/promises';
-import { basename, dirname, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { predict as predictImages } from '../../activities/detector/predict.ts';
 import { summarizePredictions } from '../../activities/detector/render-predictions.ts';
 import { replaceControlCharacters } from '../../activities/report/components/markup.ts';
@@ -8,9 +8,9 @@ import { withScratchFolder } from '../../activities/shared/files/scratch-folder.
 import { createDependencies } from '../../workers/dependencies.ts';
 import { chooseDevice } from '../stack/device.ts';
 import { createProgressBar } from '../terminal/progress-bar.ts';
-import { exitCodes, fail, UsageError } from '../terminal/program.ts';
-import { waitForInterrupt } from '../terminal/wait-for-interrupt.ts';
-import { findDetector } from './find-detector.ts';
+import { fail, UsageError } from '../terminal/program.ts';
+import { runInterruptible } from '../terminal/wait-for-interrupt.ts';
+import { findDetector, nameResults } from './find-detector.ts';
 
 interface PredictOptions {
   out?: string | undefined;
@@ -26,31 +26,22 @@ export async function predict(source: string, images: string[], options: Predict
   if (await holdsFiles(target)) throw new UsageError(`${target} exists already. Name a new folder with --out.`);
   const device = options.device ?? chooseDevice();
   const { home, python, gpus, openStore } = createDependencies(device);
-  const stopped = new AbortController();
-  void waitForInterrupt().then(() => stopped.abort());
-  const { signal } = stopped;
   const progress = createProgressBar(process.stdout);
-  // Next to the target, so that one rename makes the finished results appear.
-  const work = withScratchFolder(dirname(target), async (scratch) => {
-    const store = openStore(options.store);
-    const detector = await findDetector(source, { home, store, python, scratch, signal });
-    const into = `${scratch}/results`;
-    const { score } = options;
-    const onStage = progress.show;
-    const request = { python, device, gpus, source, detector, images, score, scratch, into, signal, onStage };
-    const predictions = await predictImages(request).finally(progress.clear);
-    if (!predictions.ok) throw new UsageError(predictions.problem);
-    await rename(into, target);
-    return predictions;
-  });
-  const predictions = await work.catch((error: unknown) => {
-    if (signal.aborted) return undefined;
-    throw error;
-  });
-  if (predictions === undefined) {
-    console.error('Interrupted. Nothing was written.');
-    process.exit(exitCodes.interrupted);
-  }
+  const predictions = await runInterruptible((signal) =>
+    // Next to the target, so that one rename makes the finished results appear.
+    withScratchFolder(dirname(target), async (scratch) => {
+      const store = openStore(options.store);
+      const detector = await findDetector(source, { home, store, python, scratch, signal });
+      const into = `${scratch}/results`;
+      const { score } = options;
+      const onStage = progress.show;
+      const request = { python, device, gpus, source, detector, images, score, scratch, into, signal, onStage };
+      const found = await predictImages(request).finally(progress.clear);
+      if (!found.ok) throw new UsageError(found.problem);
+      await rename(into, target);
+      return found;
+    }),
+  );
   console.log(`${summarizePredictions(predictions)}. Detections have a score of at least ${options.score}.`);
   if (predictions.skipped.length > 0)
     fail(
@@ -70,9 +61,7 @@ async function holdsFiles(path: string): Promise<boolean> {
 
 /** Returns `predictions-<source>` in the current folder, with a number if it exists. */
 async function nameNewFolder(source: string): Promise<string> {
-  const path = resolve(source);
-  const name = basename(path) === 'detector' ? basename(dirname(path)) : basename(path);
-  const base = resolve(`predictions-${name.replace(/^(run|model):/, '').replaceAll(/[^\w.-]+/g, '-')}`);
+  const base = resolve(`predictions-${nameResults(source)}`);
   for (let number = 1; ; number += 1) {
     const folder = number === 1 ? base : `${base}-${number}`;
     if (!(await holdsFiles(folder))) return folder;

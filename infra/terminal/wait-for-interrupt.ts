@@ -14,3 +14,16 @@ export function untilInterrupted<T>(result: Promise<T>, goodbye: () => void): Pr
   });
   return result;
 }
+
+/** Runs work that leaves nothing when it is aborted. A signal aborts it, and ends the process with 130. */
+export async function runInterruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const stopped = new AbortController();
+  void waitForInterrupt().then(() => stopped.abort());
+  try {
+    return await work(stopped.signal);
+  } catch (error) {
+    if (!stopped.signal.aborted) throw error;
+    console.error('Interrupted. Nothing was written.');
+    process.exit(exitCodes.interrupted);
+  }
+}

@@ -30,6 +30,7 @@ export const contract: Record<string, ContractPart> = {
   'detector-spec': { schema: schemas.DetectorSpec, title: 'Input of export-detector' },
   'export-detector': { schema: schemas.ExportedDetector, title: 'Answer of export-detector' },
   predict: { schema: schemas.Predictions, title: 'Answer of predict' },
+  'export-onnx': { schema: schemas.OnnxExport, title: 'Answer of export-onnx' },
   recipe: { schema: schemas.FlattenedRecipe, title: 'Answer of recipe' },
   machine: { schema: schemas.TrainerFacts, title: 'Answer of machine' },
   'gpu-check': { schema: schemas.GpuCheck, title: 'Answer of gpu-check' },

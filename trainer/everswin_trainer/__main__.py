@@ -14,6 +14,7 @@ COMMANDS = {
     "convert-weights": "model.convert_weights",
     "export-detector": "detector.export_detector",
     "predict": "detector.predict",
+    "export-onnx": "detector.export_onnx",
     "prepare-dataset": "data.prepare_dataset",
     "gpu-check": "benchmark.gpu_check",
     "gpu-check-rank": "benchmark.gpu_check_rank",

@@ -1,5 +1,5 @@
-import type { Command } from '@commander-js/extra-typings';
-import { addressOption, deviceOption, examples, parseNonNegative, parseScore } from './options.ts';
+import { type Command, Option } from '@commander-js/extra-typings';
+import { addressOption, deviceOption, examples, parseInputSize, parseNonNegative, parseScore } from './options.ts';
 
 const storeOption = ['--store <store>', '`local` or s3://BUCKET/PREFIX', 'local'] as const;
 
@@ -26,6 +26,30 @@ export function addModelCommands(program: Command): void {
       ),
     )
     .action(async (source, images, options) => (await import('../predict.ts')).predict(source, images, options));
+  program
+    .command('export')
+    .summary('convert a trained detector to ONNX')
+    .description(
+      'Converts the detector of a run, of a model, or in a folder to one ONNX file, and compares it with MMDetection in onnxruntime. A difference above 0.001 is an error and leaves no file. The file accepts one picture of one size, described in its metadata. Needs no server.',
+    )
+    .argument('<source>', 'finished run, model of the registry, or a detector/ folder')
+    .addOption(new Option('--format <format>', 'format of the file').choices(['onnx'] as const).makeOptionMandatory())
+    .option('--out <file>', 'new file (default: SOURCE.onnx)')
+    .option(
+      '--size <WIDTHxHEIGHT>',
+      'input size in pixels (default: the size of the test pipeline, in multiples of 32: 1344x800 for 1333x800)',
+      parseInputSize,
+    )
+    .option('--images <path>', 'images for the comparison (default: ten validation images, otherwise random pictures)')
+    .option(...storeOption)
+    .addHelpText(
+      'after',
+      examples(
+        'everswin export swin-s-blog --format onnx',
+        'everswin export detector/ --format onnx --size 800x1344 --out portrait.onnx',
+      ),
+    )
+    .action(async (source, options) => (await import('../export.ts')).exportDetector(source, options));
   program
     .command('compare')
     .summary('compare plans, scores and curves of finished runs')

@@ -40,6 +40,14 @@ export function parseNonNegative(text: string): number {
   throw new InvalidArgumentError('Expected a number, 0 or more.');
 }
 
+/** Parses WIDTHxHEIGHT of an exported graph: multiples of 32, because MMDetection pads to them. */
+export function parseInputSize(text: string): string {
+  const [, width = 0, height = 0] = (/^(\d+)[x×*](\d+)$/i.exec(text) ?? []).map(Number);
+  const isSide = (side: number) => side >= 32 && side <= 4096 && side % 32 === 0;
+  if (isSide(width) && isSide(height)) return `${width}x${height}`;
+  throw new InvalidArgumentError('Expected WIDTHxHEIGHT in multiples of 32 up to 4096, such as 1344x800.');
+}
+
 /** Parses a score, 0 to 1. */
 export function parseScore(text: string): number {
   const score = Number(text);

@@ -22,7 +22,7 @@ class Detection:
 
 
 class LoadedDetector:
-    """A model with its classes. `category_ids` are the ids of the classes in the annotations."""
+    """A model with its classes and test pipeline. `category_ids` are the ids of the classes in the annotations."""
 
     def __init__(self, config: Path, weights: Path, device: str) -> None:
         mmcv_ops.install()
@@ -31,10 +31,11 @@ class LoadedDetector:
         from mmdet.utils import get_test_pipeline_cfg
 
         settings = Config.fromfile(str(config))
-        self._model = init_detector(settings, str(weights), device=device)
-        self.classes = list(self._model.dataset_meta["classes"])
+        self.model = init_detector(settings, str(weights), device=device)
+        self.classes = list(self.model.dataset_meta["classes"])
         ids = settings.get("category_ids")
         self.category_ids = list(ids) if ids is not None else list(range(1, len(self.classes) + 1))
+        self.pipeline = get_test_pipeline_cfg(settings)
         steps = get_test_pipeline_cfg(settings.copy())
         steps[0].type = "mmdet.LoadImageFromNDArray"
         self._pipeline = Compose(steps)
@@ -45,7 +46,7 @@ class LoadedDetector:
 
         data = self._pipeline({"img": image, "img_id": 0})
         with torch.no_grad():
-            result = self._model.test_step({"inputs": [data["inputs"]], "data_samples": [data["data_samples"]]})
+            result = self.model.test_step({"inputs": [data["inputs"]], "data_samples": [data["data_samples"]]})
         found = result[0].pred_instances.cpu()
         masks = encode_mask_results(found.masks) if "masks" in found else [None] * len(found)
         corners = found.bboxes.tolist()

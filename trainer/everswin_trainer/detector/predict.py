@@ -97,9 +97,9 @@ def lease_gpu(arguments: argparse.Namespace) -> None:
     os.environ.update(lease.environment())
 
 
-def show_stage(stage: str, total: int = 0) -> None:
-    """Prints a line of progress when a stage begins; `total` is 0 for a stage of unknown length."""
-    print(json.dumps({"stage": stage, "done": 0, "total": total}), flush=True)
+def show_stage(stage: str, done: int = 0, total: int = 0) -> None:
+    """Prints a line of progress; `total` is 0 for a stage of unknown length."""
+    print(json.dumps({"stage": stage, "done": done, "total": total}), flush=True)
 
 
 def load(folder: Path, device: str) -> "LoadedDetector":
@@ -121,7 +121,7 @@ def predict_all(
 
     begin = time.monotonic()
     font = choose_font(detector.classes)
-    show_stage("predicting", len(images))
+    show_stage("predicting", total=len(images))
     progress = StageProgress("predicting", len(images))
     records, results, shown = [], [], []
     for found in images:
