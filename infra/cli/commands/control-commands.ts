@@ -33,7 +33,7 @@ export function addControlCommands(program: Command): void {
     .action(async (run, options) => (await import('../control.ts')).resume(run, options));
   program
     .command('stop-after')
-    .summary('end a training after an epoch, with test and report')
+    .summary('end a training after an epoch, test and report')
     .description('Ends a training after an epoch. Validation, test and report follow.')
     .argument(...trainingArgument)
     .argument('<epoch>', 'last epoch to train', parseCount)

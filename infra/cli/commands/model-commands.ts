@@ -13,7 +13,7 @@ export function addModelCommands(program: Command): void {
       'Finds objects in images with the detector of a run, of a model, or in a folder. Writes results.json (COCO results), images.json, pictures with names and scores, and index.html. Needs no server. Skipped images cause exit code 1.',
     )
     .argument('<source>', 'finished run, model of the registry, or a detector/ folder')
-    .argument('<images...>', 'image files, folders, patterns in quotes, zip archives')
+    .argument('<image...>', 'image files, folders, patterns in quotes, zip archives')
     .option('--out <folder>', 'new folder (default: predictions-SOURCE)')
     .option('--score <score>', 'lowest score of a detection, 0 to 1', parseScore, 0.3)
     .addOption(deviceOption())

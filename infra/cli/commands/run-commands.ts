@@ -58,7 +58,7 @@ export function addRunCommands(program: Command): void {
     .action(async (file, options) => (await import('../start.ts')).start(file, options));
   program
     .command('evaluate')
-    .summary('test the initial weights of a run without training')
+    .summary('test the initial weights of a run, train nothing')
     .description('Tests the detector that a run would start from, and follows the test. Trains nothing.')
     .argument('<file>', 'run input, JSON')
     .option('--fresh', 'ignore the cached results of earlier runs')
@@ -69,7 +69,7 @@ export function addRunCommands(program: Command): void {
     .action(async (file, options) => (await import('../start.ts')).start(file, options, { evaluate: true }));
   program
     .command('sweep')
-    .summary('train several recipes or settings and compare them')
+    .summary('train and compare several recipes or settings')
     .description('Starts a sweep, or joins the running one, and follows it. Finished runs are reused.')
     .argument('<file>', 'sweep input, JSON')
     .addOption(noWaitOption())

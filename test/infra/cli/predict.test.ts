@@ -74,7 +74,7 @@ test.each([
   [['./gone', 'photos'], './gone does not exist.'],
   [['shapes', 'photos', '--out', 'home'], `home exists already. Name a new folder with --out.`],
   [['shapes', 'photos', '--score', '30'], 'Expected a score from 0 to 1'],
-  [['shapes'], "missing required argument 'images'"],
+  [['shapes'], "missing required argument 'image'"],
   [['shapes', 'none.jpg', '--device', 'cpu', '--out', 'new'], 'No image found:'],
 ])('predict %j exits with 2 and says why', async (argv, message) => {
   const { exitCode, stderr } = await start(...argv);
