@@ -6,7 +6,7 @@ import { createGpuActivities } from '../../activities/index.ts';
 import { resumeArgv, torchrunArgv, type TrainerPrograms } from '../../activities/shared/trainer/trainer-argv.ts';
 import { hostQueue } from '../../configs/names.ts';
 import { runFolder, type RunFolder } from '../../configs/paths.ts';
-import type { RunInput, RunPlan } from '../../configs/schema/index.ts';
+import { RecoveryPolicy, type RunInput, type RunPlan } from '../../configs/schema/index.ts';
 import { createMiniRun, miniPlan } from './mini-run.ts';
 import { projectRoot } from './project.ts';
 import { freshInput, aDetector, someMetrics, withControlWorker } from './workflow-env.ts';
@@ -26,6 +26,8 @@ export const planFor = (input: RunInput): RunPlan => ({
   runId: input.name,
   gpus: input.gpus,
   epochs: input.epochs,
+  // A collective of gloo rarely hangs on a busy machine. The default of 900 s would outlast the test.
+  recovery: RecoveryPolicy.parse({ stallSeconds: { startup: 90, step: 30 } }),
   input,
 });
 

@@ -7,11 +7,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mmdet.datasets import CocoDataset
 from mmengine.config import Config
 
 from everswin_trainer.data.check_annotations import check_annotations
 from everswin_trainer.data.training_filter import MIN_SIDE
+from everswin_trainer.model import mmcv_ops
+
+# Before any import of mmdet, which binds the operators once for all tests.
+mmcv_ops.install()
 
 RECIPES = sorted((Path(__file__).parents[3] / "configs/mmdet").glob("*.py"))
 SIDES = st.sampled_from((1, 31, 32, 33, 100))
@@ -49,6 +52,8 @@ def splits(draw: st.DrawFn) -> dict[str, Any]:
 @settings(max_examples=300, deadline=None)
 @given(splits())
 def test_usable_images_and_objects_are_those_of_mmdetection(tmp_path_factory: Any, split: dict[str, Any]) -> None:
+    from mmdet.datasets import CocoDataset
+
     path = tmp_path_factory.getbasetemp() / "split.json"
     path.write_text(json.dumps(split))
     metainfo, settings = {"classes": ("bolt", "nut")}, {"filter_empty_gt": True, "min_size": MIN_SIDE}
