@@ -1,11 +1,12 @@
-import type { WorkflowHandle } from '@temporalio/client';
-import { findWorkflow } from '../client/find-workflow.ts';
+import type { Client, WorkflowHandle } from '@temporalio/client';
+import { findWorkflow, type NamedWorkflow } from '../client/find-workflow.ts';
 import { formatRetrainStatus, queryRetraining } from '../client/follow-retrain.ts';
 import { queryRun } from '../client/follow-run.ts';
 import { formatSweepStatus, querySweep } from '../client/follow-sweep.ts';
 import { listRuns } from '../client/list-runs.ts';
 import { queryStatus } from '../client/send-update.ts';
 import { withClient } from '../client/with-client.ts';
+import { formatError } from '../terminal/format-error.ts';
 import { formatRunStatus } from '../terminal/format-run-status.ts';
 import { fail } from '../terminal/program.ts';
 import { workflowPage } from '../terminal/workflow-page.ts';
@@ -21,13 +22,30 @@ export async function status(name: string | undefined, { address, json = false }
     if (name === undefined) return console.log((await listRuns(client, json)).join('\n'));
     const workflow = await findWorkflow(client, name);
     const { handle } = workflow;
-    await queryStatus(client, workflow); // fails soon without a worker, where each query below would wait for 30 s
-    const lines = await formatRun(handle, json);
+    const failure = await readFailure(workflow);
+    const lines = await readStatus(client, workflow, json).catch((error: unknown) => {
+      if (failure === undefined) throw error;
+      return [`${workflow.name}  ${workflow.description.status.name.toLowerCase()}`]; // it failed before it had a status
+    });
     if (lines === undefined) return fail(`${name} is no training, evaluation, sweep or retraining.`);
     console.log(lines.join('\n'));
+    if (!json && failure !== undefined)
+      console.log(`  ${'reason'.padEnd(11)}${failure.replaceAll('\n', `\n${' '.repeat(13)}`)}`);
     const page = workflowPage(stack, handle.workflowId);
     if (!json && page !== undefined) console.log(`  ${'UI'.padEnd(11)}${page}`);
   });
+}
+
+/** Fails soon without a worker, where each further query would wait for 30 s. */
+async function readStatus(client: Client, workflow: NamedWorkflow, json: boolean): Promise<string[] | undefined> {
+  await queryStatus(client, workflow);
+  return formatRun(workflow.handle, json);
+}
+
+/** Returns why a workflow failed or was terminated; undefined for any other workflow. Needs no worker. */
+async function readFailure({ handle, description }: NamedWorkflow): Promise<string | undefined> {
+  if (!['FAILED', 'TERMINATED', 'TIMED_OUT'].includes(description.status.name)) return undefined;
+  return handle.result().then(() => undefined, formatError);
 }
 
 async function formatRun(handle: WorkflowHandle, json: boolean): Promise<string[] | undefined> {

@@ -2,6 +2,8 @@
 import { execa } from 'execa';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { createGpuActivities } from '../../../activities/index.ts';
+import { CodedError } from '../../../activities/shared/errors/coded-error.ts';
+import { toFailure } from '../../../activities/shared/temporal/failure.ts';
 import { readProgress } from '../../../activities/shared/run/progress-reader.ts';
 import { retrainId, taskQueues, workflowId, workflowTypes } from '../../../configs/names.ts';
 import { RetrainStatus } from '../../../configs/schema/index.ts';
@@ -143,6 +145,33 @@ test('models approve promotes the candidate that waits, and refuses without one'
       `No candidate of ${model} waits for approval. retrain:${model} has already ended: completed`,
     );
   });
+});
+
+test('status says why a run failed, also before it had a status', async () => {
+  await withWorkers(
+    { fetchWeights: () => Promise.reject(toFailure(new CodedError('WeightsRefused', 'It is a photo.'))) },
+    async (client) => {
+      const input = freshInput();
+      const { handle } = await startRun(client, input);
+      await handle.result().catch(() => undefined);
+      const lines = (await everswin('status', input.name)).split('\n');
+      expect(lines[0]).toBe(`${input.name}  mini  failed`);
+      expect(lines).toContain('  reason     It is a photo.');
+      expect(lines).toContain(
+        '             Next: Do not use this file. Download the weights from a source that you trust.',
+      );
+
+      const invalid = await client.workflow.start(workflowTypes.trainDetector, {
+        taskQueue: taskQueues.control,
+        workflowId: workflowId('invalid'),
+        args: [{}],
+      });
+      await invalid.result().catch(() => undefined);
+      expect(await everswin('status', 'invalid')).toMatch(
+        /^invalid {2}failed\n {2}reason {5}The run input has \d+ problems:/,
+      );
+    },
+  );
 });
 
 test('everswin exits with 1 for an unknown run, and with 2 for an epoch that is no number', async () => {
