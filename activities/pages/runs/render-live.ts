@@ -46,7 +46,7 @@ const formatPlan = ({ plan }: LiveRun): string =>
       ].join(' · ');
 
 const stateNames: Record<LiveRun['state'], string> = {
-  waiting: 'Waiting to train',
+  waiting: 'No training yet',
   training: 'Training',
   stopped: 'Stopped, checkpoint saved',
   finished: 'Training finished, test pending',
@@ -66,8 +66,9 @@ ${timeline.length === 0 ? markup`<p class="note">No events yet.</p>` : renderTim
   };
 }
 
-function formatFreshness({ lastEventAt, savedAt, progress }: LiveRun): string {
-  if (lastEventAt === null) return 'No trainer events yet.';
+function formatFreshness({ runId, lastEventAt, savedAt, progress }: LiveRun): string {
+  if (lastEventAt === null)
+    return `No trainer has started. To see whether the run waits or has failed, and why: everswin status ${runId}`;
   const saved =
     savedAt === null
       ? 'No checkpoint yet.'
