@@ -34,6 +34,14 @@ export const renderModelCard = (facts: ModelCardFacts): string =>
     license,
   ].join('\n\n') + '\n';
 
+/** Returns a sentence with the AP that a model card states, or undefined if it states none. */
+export function formatCardScores(card: string): string | undefined {
+  const [, images] = /^Measured on ([\d,]+ validation images?) /m.exec(card) ?? [];
+  const [, box, mask] = /^\| AP \|.*\| (\d\.\d+) \| (\d\.\d+) \|$/m.exec(card) ?? [];
+  if (images === undefined || box === undefined || mask === undefined) return undefined;
+  return `This detector reached box AP ${box} and mask AP ${mask} on ${images}.`;
+}
+
 const listScores = ({ bbox, segm }: EvalMetrics): string[][] =>
   apRows.map((row) => [row.key, formatApRow(row), formatScore(bbox[row.key]), formatScore(segm[row.key])]);
 

@@ -22,13 +22,15 @@ interface PredictionRequest {
   scratch: string;
   /** New folder for the results. */
   into: string;
+  /** Sentence about the AP of the detector, if its model card states one. */
+  quality: string | undefined;
   signal: AbortSignal;
   onStage: (line: StageProgress) => void;
 }
 
 /** Predicts images and writes COCO results, pictures and a gallery page. Leases a GPU if the device is one. */
 export async function predict(request: PredictionRequest): Promise<Predictions> {
-  const { python, device, gpus, source, detector, images, score, scratch, into, signal, onStage } = request;
+  const { python, device, gpus, source, detector, images, score, scratch, into, quality, signal, onStage } = request;
   await mkdir(into);
   const list = `${scratch}/images.json`;
   await writeFile(list, JSON.stringify(images));
@@ -44,6 +46,7 @@ export async function predict(request: PredictionRequest): Promise<Predictions> 
       ...['--gpu-folder', gpus.folder, '--foreign-mib', String(gpus.foreignMib)],
     ],
   });
-  if (predictions.ok) await writeFileAtomic(`${into}/index.html`, renderPredictions({ source, score, predictions }));
+  if (predictions.ok)
+    await writeFileAtomic(`${into}/index.html`, renderPredictions({ source, score, quality, predictions }));
   return predictions;
 }

@@ -11,16 +11,18 @@ interface PredictionPage {
   source: string;
   /** Lowest score of a detection. */
   score: number;
+  /** Sentence about the AP of the detector, if its model card states one. */
+  quality: string | undefined;
   predictions: Predicted;
 }
 
 /** Renders the gallery of predictions. Its pictures are files next to it. */
-export const renderPredictions = ({ source, score, predictions }: PredictionPage): string =>
+export const renderPredictions = ({ source, score, quality, predictions }: PredictionPage): string =>
   renderPage({
     kind: 'Predictions by everswin',
     title: source,
     summary: markup`<p class="verdict">${summarizePredictions(predictions)}</p>
-<p class="note">Detections with a score of at least ${score}. results.json holds all of them in COCO's format, images.json the images and classes that its IDs name.</p>`,
+<p class="note">${quality ?? ''} Detections with a score of at least ${score}. results.json holds all of them in COCO's format, images.json the images and classes that its IDs name.</p>`,
     sections: [renderSkipped(predictions), renderPictures(predictions)].filter((one) => one !== undefined),
     allowImages: true,
   });

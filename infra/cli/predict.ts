@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs';
-import { readdir, rename, stat } from 'node:fs/promises';
+import { readdir, readFile, rename, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import { formatCardScores } from '../../activities/detector/model-card.ts';
 import { predict as predictImages } from '../../activities/detector/predict.ts';
 import { summarizePredictions } from '../../activities/detector/render-predictions.ts';
 import { replaceControlCharacters } from '../../activities/report/components/markup.ts';
+import { ignoreMissing } from '../../activities/shared/files/ignore-missing.ts';
 import { withScratchFolder } from '../../activities/shared/files/scratch-folder.ts';
 import { createDependencies } from '../../workers/dependencies.ts';
 import { chooseDevice } from '../stack/device.ts';
@@ -27,22 +29,37 @@ export async function predict(source: string, images: string[], options: Predict
   const device = options.device ?? chooseDevice();
   const { home, python, gpus, openStore } = createDependencies(device);
   const progress = createProgressBar(process.stdout);
-  const predictions = await runInterruptible((signal) =>
+  const { predictions, quality } = await runInterruptible((signal) =>
     // Next to the target, so that one rename makes the finished results appear.
     withScratchFolder(dirname(target), async (scratch) => {
       const store = openStore(options.store);
       const detector = await findDetector(source, { home, store, python, scratch, signal });
       const into = `${scratch}/results`;
       const { score } = options;
+      const quality = formatCardScores((await ignoreMissing(readFile(`${detector}/MODEL_CARD.md`, 'utf8'))) ?? '');
       const onStage = progress.show;
-      const request = { python, device, gpus, source, detector, images, score, scratch, into, signal, onStage };
+      const request = {
+        python,
+        device,
+        gpus,
+        source,
+        detector,
+        images,
+        score,
+        scratch,
+        into,
+        quality,
+        signal,
+        onStage,
+      };
       const found = await predictImages(request).finally(progress.clear);
-      if (!found.ok) throw new UsageError(found.problem);
+      if (!found.ok) throw new UsageError(replaceControlCharacters(found.problem));
       await rename(into, target);
-      return found;
+      return { predictions: found, quality };
     }),
   );
   console.log(`${summarizePredictions(predictions)}. Detections have a score of at least ${options.score}.`);
+  if (quality !== undefined) console.log(quality);
   if (predictions.skipped.length > 0)
     fail(
       [

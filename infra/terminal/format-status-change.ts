@@ -7,7 +7,10 @@ export function formatStatusChange(before: RunStatus | undefined, now: RunStatus
   for (const { name, verdict, message } of now.checks.slice(before?.checks.length ?? 0)) {
     if (verdict !== 'ok') lines.push(`${verdict}: ${name}: ${message}`);
   }
-  for (const { step, why } of now.steps.slice(before?.steps.length ?? 0)) lines.push(`${step}: ${why}`);
+  for (const { step, hit, why } of now.steps.slice(before?.steps.length ?? 0)) {
+    // The outcome of a training that ran is known at its end, when the lines of its epochs have said more.
+    if (step !== 'training' || hit) lines.push(`${step}: ${why}`);
+  }
   for (const [index, decision] of now.decisions.entries()) {
     if (before !== undefined && index < before.decisions.length) continue;
     const attempt = now.attempts[index];

@@ -19,7 +19,9 @@ export function printResult(report: ReportRef, { runId, home, uiPage }: ResultCo
   if (crashes > 0) console.log(`Crashes      ${crashes} survived, ${stepsRepeated} steps repeated`);
   if (uiPage !== undefined) console.log(`Temporal UI  ${uiPage}`);
   printLocations('Report', uri, `${folder.report}/index.html`);
-  if (detector !== undefined) printLocations('Detector', detector, folder.detector);
+  if (detector === undefined) return;
+  console.log(`Predict      everswin predict ${runId} IMAGES`);
+  printLocations('Detector', detector, folder.detector);
 }
 
 /** Prints a bucket's address before the local copy, which is easier to open and to pass to the next command. */

@@ -1,4 +1,4 @@
-import { formatPoints, formatScore } from '../../shared/summary/format-score.ts';
+import { formatScore } from '../../shared/summary/format-score.ts';
 import type { Analysis, ClassAnalysis } from '../../../configs/schema/index.ts';
 import { type Markup, markup } from '../components/markup.ts';
 import type { Section } from '../components/section.ts';
@@ -31,7 +31,7 @@ export const rankClasses = (classes: readonly ClassAnalysis[]): ClassAnalysis[] 
 export function formatExtremes(ranked: readonly ClassAnalysis[]): string {
   const known = ranked.filter(({ bbox }) => bbox.AP !== null);
   const nameSome = (some: readonly ClassAnalysis[]): string =>
-    some.map(({ name, bbox }) => `${name} (${formatPoints(bbox.AP ?? 0)})`).join(', ');
+    some.map(({ name, bbox }) => `${name} (${formatScore(bbox.AP)})`).join(', ');
   if (known.length === 0) return 'No class has ground truth.';
   const most = Math.min(3, Math.max(1, Math.floor(known.length / 2)));
   const without = ranked.length - known.length;

@@ -20,6 +20,7 @@ export function renderGallery({ gallery, galleryRule, scoreThreshold }: Analysis
     id: 'gallery',
     title: 'Gallery',
     body: markup`${shown.length === 0 ? markup`<p class="note">The analysis contains no images.</p>` : ''}
+${gallery.length > 0 && !gallery.some(({ group }) => group === 'best') ? markup`<h3>Best</h3><p class="note">None: no image has an F1 above 0.</p>` : ''}
 ${groups.map(([group, title]) =>
   renderGroup(
     title,

@@ -65,7 +65,11 @@ function findChanges(before: Record<string, string>, now: Record<string, string>
 
 const explainHit = ({ fields, doneAt }: StepRecord): string =>
   `built on ${new Date(doneAt * 1000).toISOString().slice(0, 16).replace('T', ' ')} UTC, ` +
-  `${Object.keys(fields).join(', ')} unchanged, files verified`;
+  `${nameSome(Object.keys(fields))} unchanged, files verified`;
+
+/** Names two fields and counts the others: a recipe has one for each of its files. */
+const nameSome = (names: readonly string[]): string =>
+  names.length <= 3 ? names.join(', ') : `${names.slice(0, 2).join(', ')}, and ${names.length - 2} more`;
 
 const abbreviate = (value: string): string => (/^[0-9a-f]{64}$/.test(value) ? value.slice(0, 12) : value.slice(0, 60));
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { renderModelCard } from '../../../activities/detector/model-card.ts';
+import { formatCardScores, renderModelCard } from '../../../activities/detector/model-card.ts';
 import { miniPlan } from '../../helpers/mini-run.ts';
 import { someMetrics } from '../../helpers/workflow-env.ts';
 
@@ -14,6 +14,7 @@ test('renderModelCard states scores, classes, origin and the epochs of the weigh
   const card = renderModelCard(facts);
   expect(card).toContain('for 2 classes');
   expect(card).toContain('| AP | @\\[ IoU=0.50:0.95 \\| area=all \\| maxDets=100 \\] | 0.500 | 0.500 |');
+  expect(formatCardScores(card)).toBe('This detector reached box AP 0.500 and mask AP 0.500 on 24 validation images.');
   expect(card).toContain('0. disc\n1. a \\| &lt;b&gt; \\# c\n');
   expect(card).toContain('| epochs | weights after 3 epochs (step 30); 3 epochs planned |');
   expect(card).toContain(`| recipe | mini, sha256 ${miniPlan.recipe.sha256} |`);

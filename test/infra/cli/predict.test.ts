@@ -40,6 +40,8 @@ cp "${bin}/answer.json" "$out"
   await writeFile(`${bin}/answer.json`, JSON.stringify(answer));
   await mkdir(runFolder(home, 'shapes').detector, { recursive: true });
   await writeFile(`${runFolder(home, 'shapes').detector}/config.py`, '');
+  const card = 'Measured on 8 validation images of a with b.\n| AP | c | 0.701 | 0.640 |\n';
+  await writeFile(`${runFolder(home, 'shapes').detector}/MODEL_CARD.md`, card);
   await mkdir(runFolder(home, 'training').root);
   await mkdir(`${folder}/photos`);
   await mkdir(`${folder}/shapes`); // data of the run, in a folder with its name
@@ -59,6 +61,9 @@ test('predict writes a gallery, names skipped images and exits with 1', async ()
   const page = `${folder}/predictions-shapes/index.html`;
   expect(stdout.split('\n').at(-1)).toBe(`Gallery   ${page}`);
   const html = await readFile(page, 'utf8');
+  const quality = 'This detector reached box AP 0.701 and mask AP 0.640 on 8 validation images.';
+  expect(stdout).toContain(`\n${quality}\n`);
+  expect(html).toContain(quality);
   expect(html).toContain('src="pictures/a%20%3Cb%3E.png.jpg"');
   expect(html).toContain('2 disc, 1 R&amp;D');
   expect(html).toContain('nothing found');

@@ -18,7 +18,7 @@ MAX_SHOWN = 100
 RULE = (
     "F1 = 2 x correct / (objects + predictions) per image, by mask at IoU 0.5, for predictions with a score of at "
     "least {min_score}; images without objects and predictions are excluded. "
-    "Best: highest F1; ties go to the image with more objects. "
+    "Best: highest F1 above 0; ties go to the image with more objects. "
     "Worst: lowest F1; ties go to the image with more objects and predictions. "
     "Random: drawn from the remaining images with seed {seed}."
 )
@@ -45,6 +45,7 @@ def choose(truth: GroundTruth, matches: Matches, outcomes: Outcomes) -> list[tup
     left = np.flatnonzero(~np.isnan(f1))
     # The last key has the highest priority; remaining ties are resolved by id.
     best = left[np.lexsort((left, -objects[left], -f1[left]))][: min(IMAGES_PER_GROUP, (len(left) + 1) // 2)]
+    best = best[f1[best] > 0]
     left = np.setdiff1d(left, best)
     worst = left[np.lexsort((left, -(objects + predictions)[left], f1[left]))][:IMAGES_PER_GROUP]
     left = np.setdiff1d(left, worst)

@@ -64,14 +64,17 @@ def parse(argv: list[str]) -> argparse.Namespace:
 def predict(arguments: argparse.Namespace, sources: list[str]) -> dict[str, Any]:
     """Returns the answer. Raises Unusable."""
     images, problems = find_images(sources)
+    skipped = [{"file": as_text(source), "reason": reason} for source, reason in problems]
     if not images:
-        raise Unusable("No image found:\n" + "\n".join(f"- {source} {reason}." for source, reason in problems))
+        raise Unusable(f"No image found:\n{as_list(skipped)}")
     require_intact(arguments.detector)
     lease_gpu(arguments)
     prepare_process(arguments.device)
     detector = load(arguments.detector, arguments.device)
-    skipped = [{"file": as_text(source), "reason": reason} for source, reason in problems]
-    return {"ok": True, **predict_all(detector, images, arguments, skipped)}
+    answer = predict_all(detector, images, arguments, skipped)
+    if not answer["images"]:
+        raise Unusable(f"No image can be predicted:\n{as_list(answer['skipped'])}")
+    return {"ok": True, **answer}
 
 
 def require_intact(folder: Path) -> None:
@@ -207,6 +210,11 @@ def picture_path(name: str, used: set[str]) -> str:
         unique = path.with_name(f"{path.stem}-{number}{path.suffix}")
         number += 1
     return str(unique)
+
+
+def as_list(skipped: list[dict[str, str]]) -> str:
+    """Returns one line for each file, with its reason."""
+    return "\n".join(f"- {one['file']} {one['reason']}." for one in skipped)
 
 
 def as_text(name: str) -> str:

@@ -69,7 +69,7 @@ def explain_foreign(source: Source) -> str:
         if "SegmentationObject/" in name or "SegmentationClass/" in name:
             return f" {name} is a picture of masks, but the XML files in Annotations are missing: export them as well."
         if lower.endswith(".json"):
-            found = _foreign_json(source.read(name))
+            found = explain_json(source.read(name))
         elif lower.endswith(".xml"):
             head = source.read(name)[:2000]
             found = "CVAT for images: export it again as COCO 1.0" if b"<annotations" in head else ""
@@ -82,7 +82,8 @@ def explain_foreign(source: Source) -> str:
     return ""
 
 
-def _foreign_json(content: bytes) -> str:
+def explain_json(content: bytes) -> str:
+    """Returns what JSON of a format that is not read is, and what to do; "" for any other content."""
     try:
         document = json.loads(content)
     except (ValueError, RecursionError) as error:

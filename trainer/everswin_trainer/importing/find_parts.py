@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from everswin_trainer.importing.coco import explain_foreign, find_coco, keep_images, match_part, read_coco
+from everswin_trainer.importing.coco import explain_foreign, explain_json, find_coco, keep_images, match_part, read_coco
 from everswin_trainer.importing.match_images import ImageFiles
 from everswin_trainer.importing.part import Part, find_role
 from everswin_trainer.importing.source import CannotImport, Source
@@ -131,9 +131,11 @@ def _named_part(source: Source, annotations: str) -> Part:
             f"--annotations {annotations}: {source.path} holds no such file. Its JSON files: "
             f"{', '.join(found[:8]) or 'none'}."
         )
-    document = read_coco(source.read(name))
+    content = source.read(name)
+    document = read_coco(content)
     if document is None:
-        raise CannotImport(f"{name} is not in COCO format: expected lists of images, annotations and categories.")
+        other = explain_json(content) or "not in COCO format: expected lists of images, annotations and categories"
+        raise CannotImport(f"{name} is {other}.")
     return Part(find_role(name), name, document, source, name, annotation_source=source)
 
 

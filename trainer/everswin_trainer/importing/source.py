@@ -75,7 +75,11 @@ class Source:
         except Refused as refused:
             os.close(descriptor)
             kind = name_kind(_head(path))
-            what = f"it is {kind.name}" if kind and "zip archive" not in kind.name else str(refused)
+            what = str(refused)
+            if kind and "zip archive" not in kind.name:
+                what = f"it is {kind.name}"
+            elif not kind and path.suffix.lower() != ".zip":
+                what = "it is not a zip archive"
             raise CannotImport(
                 f"{path} cannot be read: {what}. Expected a folder, a zip file or a JSON file in COCO format."
             ) from refused

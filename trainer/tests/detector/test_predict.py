@@ -1,7 +1,8 @@
-"""Tests what `predict` does before it loads a model: GPU lease and integrity of the detector."""
+"""Tests what `predict` does without a model: GPU lease, integrity of the detector, unusable images."""
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from fake_gpus import FakeGpus, uuid
@@ -40,3 +41,20 @@ def test_predict_refuses_a_detector_that_is_incomplete_or_changed(tmp_path: Path
     (tmp_path / "SHA256SUMS").write_text(f"{'0' * 64}  model.pth\n")
     with pytest.raises(predict.Unusable, match="model.pth is damaged or was changed"):
         predict.require_intact(tmp_path)
+
+
+def test_predict_refuses_images_of_which_none_can_be_predicted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "text.jpg").write_text("text")
+    (tmp_path / "empty.png").touch()
+    monkeypatch.setattr(predict, "require_intact", lambda folder: None)
+    monkeypatch.setattr(predict, "prepare_process", lambda device: None)
+    monkeypatch.setattr(predict, "load", lambda folder, device: SimpleNamespace(classes=("disc",), category_ids=[1]))
+    common = ["--detector", "d", "--images", "i", "--into", str(tmp_path), "--out", "o", "--device", "cpu"]
+    with pytest.raises(predict.Unusable) as refused:
+        predict.predict(predict.parse(common), [str(tmp_path), "gone"])
+    assert str(refused.value).splitlines() == [
+        "No image can be predicted:",
+        "- gone does not exist.",
+        "- empty.png is empty.",
+        "- text.jpg is not an image that OpenCV can read.",
+    ]

@@ -260,6 +260,19 @@ def test_a_format_that_is_not_read_is_named(tmp_path: Path, files: dict[str, str
     assert message in refusal(tmp_path, tmp_path / "source")
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("one.json", '{"shapes": [], "imagePath": "a.jpg"}', "one.json is labelme: convert it with labelme2coco"),
+        ("photo.jpg", "text", "photo.jpg cannot be read: it is not a zip archive"),
+    ],
+)
+def test_a_single_file_that_is_not_read_is_named(tmp_path: Path, name: str, content: str, message: str) -> None:
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / name).write_text(content)
+    assert message in refusal(tmp_path, tmp_path / "source" / name)
+
+
 def test_missing_images_are_left_out_if_they_are_few_and_refused_otherwise(tmp_path: Path) -> None:
     source = unpack(tmp_path, "coco-sahi")
     (source / "part 03.jpg").unlink()

@@ -10,10 +10,10 @@ test('rankClasses sorts by box AP and puts classes without ground truth last', (
 test.each([
   [[], 'No class has ground truth.'],
   [[sampleClass('a', null)], 'No class has ground truth.'],
-  [[sampleClass('a', 0.5)], 'Box AP is lowest for a (50.0).'],
+  [[sampleClass('a', 0.5)], 'Box AP is lowest for a (0.500).'],
   [
     sampleAnalysis().classes,
-    'Box AP is lowest for bench (10.0) and highest for person (60.0). Classes without ground truth: 1.',
+    'Box AP is lowest for bench (0.100) and highest for person (0.600). Classes without ground truth: 1.',
   ],
 ])('formatExtremes names the weakest and the strongest classes (%#)', (classes, expected) => {
   expect(formatExtremes(rankClasses(classes))).toBe(expected);
