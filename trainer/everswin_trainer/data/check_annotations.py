@@ -124,7 +124,7 @@ class _Checker:
         self.changed = self.changed or objects.changed
         summary.instances, summary.masks_from_boxes = len(annotations), objects.masks_from_boxes
         summary.annotated = len(np.unique(objects.image))
-        if self._masks_from_boxes:
+        if objects.masks_from_boxes:
             count = f"{objects.masks_from_boxes} of {format_count(len(objects.records), 'object')}"
             warnings.add_once(
                 f'the masks of {count} are made from boxes ("masks": "from-boxes"): mask AP measures boxes there'

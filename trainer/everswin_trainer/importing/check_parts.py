@@ -16,7 +16,10 @@ MAX_PACKED_BYTES = 2 << 30
 
 
 def check_parts(parts: dict[str, Part], documents: Path, options: dict[str, Any]) -> dict[str, Any]:
-    """Returns `ok`, `problems` and `warnings`. `documents` holds NAME.json of each part; `options` adds to the spec."""
+    """Returns `ok`, `problems` and `warnings`. `documents` holds NAME.json of each part; `options` adds to the spec.
+
+    If the options allow leaving out images, `kept` holds the ids of the others, by part.
+    """
     with tempfile.TemporaryDirectory(prefix=".check-", dir=documents) as folder:
         work = _Check(Path(folder))
         for name, part in parts.items():
@@ -67,7 +70,12 @@ class _Check:
         }
         path = self._folder / "spec.json"
         path.write_text(json.dumps(spec))
-        return prepare(DatasetSpec.load(path), self._folder / "prepared")
+        prepared = self._folder / "prepared"
+        answer = prepare(DatasetSpec.load(path), prepared)
+        if answer["ok"] and options.get("skipBadImages"):
+            documents = {name: json.loads((prepared / f"{name}.json").read_bytes()) for name in self.splits}
+            answer["kept"] = {name: {one["id"] for one in documents[name]["images"]} for name in documents}
+        return answer
 
 
 def _check_documents(parts: dict[str, Part], documents: Path, masks_from_boxes: bool) -> dict[str, Any]:

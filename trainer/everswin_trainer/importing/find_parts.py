@@ -1,5 +1,6 @@
 """Finds the data of an import and divides them into train and val."""
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -239,14 +240,21 @@ def _check_crowd(parts: list[Part], crowd: str | None, notes: list[str]) -> None
 
 
 def _renumber(part: Part) -> None:
-    """Gives new ids to annotations whose ids repeat. Only the annotations themselves use them."""
+    """Gives new ids to annotations whose ids repeat or are no numbers. Only the annotations themselves use them."""
     objects = part.document["annotations"]
-    if len({one.get("id") for one in objects if isinstance(one.get("id"), int)}) == len(objects):
+    ids = [one.get("id") for one in objects]
+    reasons = {
+        "missing": sum(one is None for one in ids),
+        "not a whole number": sum(one is not None and type(one) is not int for one in ids),
+        "repeated": len(ids) - len(set(ids)) - max(0, ids.count(None) - 1),
+    }
+    if not any(reasons.values()):
         return
     for number, one in enumerate(objects, 1):
         one["id"] = number
     part.changed = True
-    part.notes.append("annotation ids repeat or are no numbers, so the annotations get new ones")
+    found = ", ".join(f"{count} {reason}" for reason, count in reasons.items() if count)
+    part.notes.append(f"all annotations get new ids, because some ids cannot be used: {found}")
 
 
 def _unify_classes(train: Part, val: Part, notes: list[str]) -> None:
@@ -290,11 +298,11 @@ def _divide(part: Part, share: float, request: Request, notes: list[str]) -> tup
         group = groups.get(one.get("image_id"))
         if group is not None:
             classes.setdefault(group, set()).add(one.get("category_id"))
-    names = sorted(set(groups.values()))
-    val_groups = split_groups(names, classes, share, request.seed)
+    sizes = Counter(groups[one.get("id")] for one in images)
+    val_groups = split_groups(sizes, classes, share, request.seed)
     if not val_groups:
         raise CannotImport(
-            f"{part.label}: no images are left for validation: {_explain_split(len(images), len(names))}"
+            f"{part.label}: no images are left for validation: {_explain_split(len(images), len(sizes))}"
         )
     divided = []
     for role in ("train", "val"):
@@ -302,11 +310,20 @@ def _divide(part: Part, share: float, request: Request, notes: list[str]) -> tup
         keep_images(one, lambda image, role=role: (groups[image.get("id")] in val_groups) == (role == "val"))
         divided.append(one)
     divided[0].notes = part.notes
-    by = "" if request.group_by == "none" else f", grouped by {request.group_by} ({len(names)} groups)"
+    by = "" if request.group_by == "none" else f", grouped by {request.group_by} ({len(sizes)} groups)"
     counts = [len(one.document["images"]) for one in divided]
     far = abs(counts[1] / sum(counts) - share) > 0.1
     notes.append(
         f"split into {counts[0]} for train and {counts[1]} for val of {sum(counts)} images by the hash of their names, "
         f"seed {request.seed}{by}{'; another --seed may come closer to the share' if far else ''}"
     )
+    lost = set().union(*classes.values()) - set().union(*(classes.get(group, set()) for group in val_groups))
+    absent = [f'"{name}"' for key, name in part.classes if key in lost]
+    if absent:
+        listed = ", ".join(absent[:5]) + (", …" if len(absent) > 5 else "")
+        noun = "class" if len(absent) == 1 else "classes"
+        notes.append(
+            f"val has no object of the {noun} {listed}, so nothing measures how well training learns "
+            f"{'it' if len(absent) == 1 else 'them'}; add images, or try another --seed"
+        )
     return divided[0], divided[1]

@@ -9,11 +9,13 @@ import json
 import shutil
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from everswin_trainer.data.dataset_spec import SPLITS
 from everswin_trainer.importing.check_parts import check_parts
+from everswin_trainer.importing.coco import keep_images
 from everswin_trainer.importing.find_parts import Request, find_parts
 from everswin_trainer.importing.part import Part
 from everswin_trainer.importing.preview import write_preview
@@ -79,8 +81,14 @@ def import_dataset(request: Request, into: Path) -> dict[str, Any]:
                 for line in checked["problems"]
             ]
             return {"v": 1, "ok": False, "problems": problems, "warnings": checked["warnings"]}
-        write_preview(list(found.parts.values()), partial / PREVIEW)
+        write_preview(found.parts, partial / PREVIEW)
         splits = {name: _split_answer(name, part, partial, into) for name, part in found.parts.items()}
+        for name, kept in checked.get("kept", {}).items():
+            found.parts[name] = part = replace(found.parts[name])
+            keep_images(part, lambda image, kept=kept: image["id"] in kept)
+        for name, part in found.parts.items():
+            splits[name]["imageCount"] = len(part.document["images"])
+            splits[name]["objectCount"] = len(part.document["annotations"])
         shutil.rmtree(into, ignore_errors=True)
         partial.rename(into)
     finally:
@@ -134,8 +142,6 @@ def _split_answer(name: str, part: Part, written: Path, into: Path) -> dict[str,
     return {
         "images": images.rstrip("/") if archive.is_file() else images,
         "annotations": annotations,
-        "imageCount": len(part.document["images"]),
-        "objectCount": len(part.document["annotations"]),
         "label": part.label,
     }
 

@@ -1,4 +1,4 @@
-"""Draws some images of a data set with their masks, boxes and classes, as one picture."""
+"""Draws some images of a data set with their masks, boxes and classes, as one picture with a row for each split."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -13,21 +13,24 @@ from everswin_trainer.importing.part import Part
 from everswin_trainer.importing.source import CannotImport
 from everswin_trainer.system.atomic_file import write_atomic
 
-TILE, COLUMNS, ROWS, GAP = 400, 3, 2, 4
+TILE, COLUMNS, GAP, TITLE = 400, 3, 4, 28
+FONT, WHITE, BLACK = cv2.FONT_HERSHEY_SIMPLEX, (255, 255, 255), (20, 20, 20)
 COLORS = ((60, 76, 231), (219, 152, 52), (96, 174, 39), (18, 156, 243), (182, 89, 155), (156, 188, 26))
 
 
-def write_preview(parts: list[Part], path: Path) -> None:
+def write_preview(parts: dict[str, Part], path: Path) -> None:
     """Draws images with objects, those that show many classes first. Omits images that cannot be read."""
-    tiles = []
-    for part in parts:
+    rows = []
+    for name, part in parts.items():
+        tiles = []
         for image, objects in _examples(part):
             with suppress(CannotImport):
                 tiles.append(_draw(part, image, objects))
-    blank = np.full((TILE, TILE, 3), 255, np.uint8)
-    tiles += [blank] * (-len(tiles) % COLUMNS)
-    rows = [np.hstack(tiles[at : at + COLUMNS]) for at in range(0, len(tiles), COLUMNS)]
-    done, content = cv2.imencode(".png", np.vstack(rows or [blank]))
+        tiles += [np.full((TILE, TILE, 3), 255, np.uint8)] * (COLUMNS - len(tiles))
+        title = np.full((TITLE, TILE * COLUMNS, 3), 255, np.uint8)
+        cv2.putText(title, name, (2, TITLE - 9), FONT, 0.65, BLACK, 1, cv2.LINE_AA)
+        rows += [title, np.hstack(tiles)]
+    done, content = cv2.imencode(".png", np.vstack(rows))
     assert done
     with write_atomic(path) as stream:
         stream.write(content.tobytes())
@@ -41,7 +44,7 @@ def _examples(part: Part) -> list[tuple[dict[str, Any], list[dict[str, Any]]]]:
     images = [one for one in part.document["images"] if one.get("id") in objects][:2000]
     seen: set[Any] = set()
     chosen = []
-    while images and len(chosen) < COLUMNS * ROWS // 2:
+    while images and len(chosen) < COLUMNS:
         best = max(images, key=lambda one: len({a.get("category_id") for a in objects[one["id"]]} - seen))
         images.remove(best)
         seen |= {one.get("category_id") for one in objects[best["id"]]}
@@ -63,10 +66,20 @@ def _draw(part: Part, image: dict[str, Any], objects: list[dict[str, Any]]) -> n
         x, y, w, h = (round(float(value) * scale) for value in one["bbox"])
         cv2.rectangle(pixels, (x, y), (x + w, y + h), color, 1)
         label = str(names.get(one.get("category_id"), "?")).encode("ascii", "replace").decode()
-        cv2.putText(pixels, label, (x + 2, max(y - 4, 12)), cv2.FONT_HERSHEY_SIMPLEX, 0.45, color, 1, cv2.LINE_AA)
+        _write(pixels, label, (x, y), color)
     tile = np.full((TILE, TILE, 3), 255, np.uint8)
     tile[: pixels.shape[0] - GAP, : pixels.shape[1] - GAP] = pixels[:-GAP, :-GAP]
     return tile
+
+
+def _write(pixels: np.ndarray, text: str, corner: tuple[int, int], color: tuple[int, int, int]) -> None:
+    """Writes a name on a box of its color, above the object if there is room, within the image."""
+    (width, height), below = cv2.getTextSize(text, FONT, 0.45, 1)
+    x = max(0, min(corner[0], pixels.shape[1] - GAP - width - 4))
+    y = max(corner[1], height + below + 2)
+    cv2.rectangle(pixels, (x, y - height - below - 2), (x + width + 4, y), color, cv2.FILLED)
+    dark = 0.11 * color[0] + 0.59 * color[1] + 0.3 * color[2] < 140
+    cv2.putText(pixels, text, (x + 2, y - below), FONT, 0.45, WHITE if dark else BLACK, 1, cv2.LINE_AA)
 
 
 def _draw_mask(pixels: np.ndarray, segmentation: Any, scale: float, color: tuple[int, int, int]) -> None:

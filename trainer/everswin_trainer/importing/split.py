@@ -1,12 +1,21 @@
-"""Divides images into train and val by the hash of their names, so that new images do not move the others."""
+"""Divides images into train and val by the hash of their names.
+
+From SMALL groups on, each hash decides alone, so that new images do not move the others. With fewer, the share would be
+a matter of luck, so the images are counted.
+"""
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
+from typing import Any
 
 # Roboflow names the augmented copies of one photo `photo_jpg.rf.HASH.jpg`; all of them belong to one split.
 ROBOFLOW_COPY = re.compile(r"\.rf\.[0-9a-zA-Z]{16,}(?=\.|$)")
+
+# Groups; with as many images, the share of a split by hash alone is off by 0.03 (standard deviation).
+SMALL = 200
 
 
 def group_key(rule: str) -> Callable[[str], str]:
@@ -38,13 +47,15 @@ def _prefix(name: str) -> str:
     return re.sub(r"[-_ .]*\d+$|[-_ .]+[^-_ .]+$", "", stem) or stem
 
 
-def split_groups(groups: Sequence[str], classes: dict[str, set[int]], share: float, seed: int) -> set[str]:
-    """Returns the groups of val. Every class stays in train, and neither split is empty if there are two groups.
+def split_groups(sizes: Mapping[str, int], classes: Mapping[str, set[Any]], share: float, seed: int) -> set[str]:
+    """Returns the groups of val. Every class stays in train; the result is empty if that leaves no group for val.
 
-    `classes` holds the classes of each group's objects.
+    `sizes` holds the number of images of each group, `classes` the classes of its objects.
     """
-    place = {group: _fraction(group, seed) for group in groups}
+    place = {group: _fraction(group, seed) for group in sizes}
     ordered = sorted(place, key=lambda group: (place[group], group))
+    if len(ordered) < SMALL:
+        return _choose_counted(ordered, sizes, classes, share)
     val = {group for group in ordered if place[group] < share}
     if not val and len(ordered) > 1:
         val = {ordered[0]}
@@ -60,6 +71,38 @@ def split_groups(groups: Sequence[str], classes: dict[str, set[int]], share: flo
             others = {key for one in ordered if one != group for key in classes.get(one, ())}
             if classes.get(group, set()) <= others:
                 return {group}
+    return val
+
+
+def _choose_counted(
+    ordered: list[str], sizes: Mapping[str, int], classes: Mapping[str, set[Any]], share: float
+) -> set[str]:
+    """Returns groups with the wanted number of images: first one for each class, the rarest first, then in order."""
+    total = sum(sizes.values())
+    wanted = max(1, int(share * total + 0.5))
+    in_train = Counter(key for group in ordered for key in classes.get(group, ()))
+    val: set[str] = set()
+    count = 0
+
+    def take(group: str, any_size: bool = False) -> bool:
+        nonlocal count
+        after = count + sizes[group]
+        if group in val or after == total or (abs(after - wanted) >= abs(count - wanted) and not any_size):
+            return False
+        if any(in_train[key] == 1 for key in classes.get(group, ())):
+            return False
+        val.add(group)
+        in_train.subtract(classes.get(group, ()))
+        count = after
+        return True
+
+    for key in sorted(in_train, key=lambda one: (in_train[one], str(one))):
+        if not any(key in classes.get(group, ()) for group in val):
+            any(take(group) for group in ordered if key in classes.get(group, ()))
+    for group in ordered:
+        take(group)
+    if not val:
+        any(take(group, any_size=True) for group in sorted(ordered, key=lambda one: sizes[one]))
     return val
 
 

@@ -429,6 +429,7 @@ def test_masks_are_made_from_boxes_on_request(count: int) -> None:
     made = f"the masks of {total} of {total} objects are made from boxes"
     assert f'train: {made} ("masks": "from-boxes"): mask AP measures boxes there' in checked.warnings
     assert (checked.masks_from_boxes, json.loads(checked.content)) == (total, make_split(count))
+    assert check(make_split(count), masks_from_boxes=True).warnings == check(make_split(count)).warnings
 
 
 @pytest.mark.parametrize("kind", ["x1, y1, x2, y2", "center x, center y, width, height"])

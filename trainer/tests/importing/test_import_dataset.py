@@ -45,10 +45,10 @@ def refusal(tmp_path: Path, source: Path, **options: Any) -> str:
     [
         ("coco-datumaro", "COCO", 8, 2),
         ("coco-supervision", "COCO", 6, 2),
-        ("coco-labelme2coco", "COCO", 5, 5),
-        ("coco-sahi", "COCO", 7, 3),
-        ("coco-label-studio", "COCO", 9, 1),
-        ("voc-datumaro", "Pascal VOC", 7, 3),
+        ("coco-labelme2coco", "COCO", 8, 2),
+        ("coco-sahi", "COCO", 8, 2),
+        ("coco-label-studio", "COCO", 8, 2),
+        ("voc-datumaro", "Pascal VOC", 8, 2),
         ("yolo-supervision", "YOLO", 7, 3),
     ],
 )
@@ -96,19 +96,33 @@ def _mask_box(segmentation: Any, image: dict[str, Any]) -> list[float]:
     return coco_mask.toBbox(segmentation).tolist()
 
 
-def test_a_split_does_not_move_images_when_others_are_added(tmp_path: Path) -> None:
+def test_a_split_of_many_images_does_not_move_them_when_others_are_added(tmp_path: Path) -> None:
     source = unpack(tmp_path, "coco-sahi")
+    _add_images(source, 0, 200)
     run(tmp_path, source)
     before = {name: _file_names(tmp_path / "out" / f"{name}.json") for name in ("train", "val")}
-    document = json.loads((source / "coco.json").read_text())
-    for number in range(30):
-        shutil.copy(source / "part 01.jpg", source / f"new {number}.jpg")
-        document["images"].append({"id": 100 + number, "file_name": f"new {number}.jpg", "width": 64, "height": 48})
-    (source / "coco.json").write_text(json.dumps(document))
+    _add_images(source, 200, 230)
     answer = run(tmp_path, source)
     assert answer["ok"]
     after = {name: _file_names(tmp_path / "out" / f"{name}.json") for name in ("train", "val")}
     assert before["train"] <= after["train"] and before["val"] <= after["val"]
+
+
+def _add_images(source: Path, first: int, last: int) -> None:
+    document = json.loads((source / "coco.json").read_text())
+    for number in range(first, last):
+        shutil.copy(source / "part 01.jpg", source / f"new {number}.jpg")
+        document["images"].append({"id": 100 + number, "file_name": f"new {number}.jpg", "width": 64, "height": 48})
+    (source / "coco.json").write_text(json.dumps(document))
+
+
+def test_a_class_that_val_lacks_is_named(tmp_path: Path) -> None:
+    source = unpack(tmp_path, "coco-sahi")
+    document = json.loads((source / "coco.json").read_text())
+    document["categories"].append({"id": 90, "name": "washer"})
+    document["annotations"][0]["category_id"] = 90
+    (source / "coco.json").write_text(json.dumps(document))
+    assert any('val has no object of the class "washer"' in note for note in run(tmp_path, source)["notes"])
 
 
 def _file_names(path: Path) -> set[str]:
@@ -298,7 +312,27 @@ def test_bad_images_are_left_out_up_to_a_limit(tmp_path: Path) -> None:
     (source / "part 03.jpg").write_bytes((source / "part 03.jpg").read_bytes()[:300])
     answer = run(tmp_path, source)
     assert not answer["ok"] and "--skip-bad-images" in answer["problems"][-1]
-    assert run(tmp_path, source, skip_bad_images=1)["ok"]
+    answer = run(tmp_path, source, skip_bad_images=1)
+    assert answer["ok"]
+    assert sum(one["imageCount"] for one in answer["splits"].values()) == 9
+    objects = sum(one["objectCount"] for one in answer["splits"].values())
+    assert objects == sum(one["train"] + one["val"] for one in answer["classes"]) < sum(TOTALS.values())
+    # The run leaves them out, so the annotations still list them.
+    assert sum(len(_file_names(tmp_path / "out" / f"{name}.json")) for name in ("train", "val")) == 10
+
+
+@pytest.mark.parametrize(
+    ("ids", "why"),
+    [([99, 99], "1 repeated"), ([None, None], "2 missing"), (["a", 2.5], "2 not a whole number")],
+)
+def test_the_reason_for_new_annotation_ids_is_named(tmp_path: Path, ids: list[Any], why: str) -> None:
+    source = unpack(tmp_path, "coco-sahi")
+    document = json.loads((source / "coco.json").read_text())
+    for one, key in zip(document["annotations"], ids, strict=False):
+        one["id"] = key
+    (source / "coco.json").write_text(json.dumps(document))
+    notes = run(tmp_path, source)["notes"]
+    assert f"coco.json: all annotations get new ids, because some ids cannot be used: {why}" in notes
 
 
 def test_a_file_of_another_kind_is_named(tmp_path: Path) -> None:
