@@ -67,7 +67,7 @@ export const errorCatalogue = {
     retryable: false,
     meaning:
       'The data set is incomplete or not in COCO format. The message lists the problems, by image where possible.',
-    nextStep: 'Fix the images or annotations that the message names, or the catalog entry of the data set.',
+    nextStep: 'Fix the images or annotations that the message names, or correct their paths in the input.',
   },
   StoreUnavailable: {
     retryable: true,
@@ -93,7 +93,7 @@ export const errorCatalogue = {
   NotComparable: {
     retryable: false,
     meaning: 'The runs cannot be compared: one is not finished, or they were tested on different images.',
-    nextStep: 'Compare finished runs of one test set. The message says what differs.',
+    nextStep: 'Name finished runs that were tested on the same images. `everswin status` lists the runs.',
   },
   WeightsMismatch: {
     retryable: false,
@@ -102,8 +102,9 @@ export const errorCatalogue = {
   },
   WeightsRefused: {
     retryable: false,
-    meaning: 'The weights file is damaged, or contains code that torch.load(weights_only=True) does not run.',
-    nextStep: 'Do not use this file. Download the weights from a source that you trust.',
+    meaning:
+      'The weights file is damaged, is no checkpoint, or contains code that torch.load(weights_only=True) does not run.',
+    nextStep: 'Name another file: a checkpoint (.pth) or a safetensors file, from a source that you trust.',
   },
   DiskFull: {
     retryable: true,

@@ -11,7 +11,8 @@ import type { ArtifactStore } from '../shared/store/artifact-store.ts';
 import { readReport } from './read-report.ts';
 import { formatPoints } from '../shared/summary/format-score.ts';
 import { weightsNotFound, type TrainedWeights, type WeightsContext, type WeightsSearch } from './weights-search.ts';
-import { listRuns } from '../plan/references.ts';
+import { explainUnfinishedRun } from '../shared/run/unfinished-run.ts';
+import { evaluationRun } from '../../configs/names.ts';
 
 /** Finds the tested checkpoint of a finished run, in this home or in an artifact store. */
 export async function findRunWeights(
@@ -32,12 +33,8 @@ export async function findRunWeights(
     const source = await findCheckpoint(context, store, found.report, name);
     return { weights: { id: name, source, ...describe(found) }, recipe: recipeOf(found.report) };
   }
-  if (plan !== undefined || (await exists(runFolder(context.home, runId).root)))
-    throw weightsNotFound(
-      name,
-      `the run ${runId} has not finished, so it has no tested checkpoint. Wait until \`everswin status ${runId}\` says done, or name one of its checkpoints by its path.`,
-    );
-  throw weightsNotFound(name, await explainUnknownRun(context, runId, stores));
+  const unfinished = await explainUnfinishedRun(context.home, runId);
+  throw weightsNotFound(name, unfinished ?? (await explainUnknownRun(context, runId, stores)));
 }
 
 /** Returns origin and classes of the tested checkpoint. */
@@ -82,23 +79,22 @@ async function findCheckpoint(
 }
 
 async function explainUnknownRun(
-  { home, openStore, signal }: WeightsContext,
+  { openStore, signal }: WeightsContext,
   runId: string,
   stores: readonly string[],
 ): Promise<string> {
   const remote = stores.filter((address) => address !== 'local');
-  const keys = await Promise.all(remote.map((address) => openStore(address).list('runs/', signal)));
-  const names = [...(await listRuns(home)), ...keys.flat().map(({ key }) => key.split('/')[1] ?? '')];
-  const known = [...new Set(names)].filter((name) => name !== runId && name !== '').sort();
+  const keys = await Promise.all(stores.map((address) => openStore(address).list('runs/', signal)));
+  // Only trainings with a report have a tested checkpoint.
+  const names = keys.flat().map(({ key }) => /^runs\/([^/]+)\/report\/report\.json$/.exec(key)?.[1] ?? '');
+  const known = [...new Set(names)].filter((name) => name !== '' && !name.endsWith(evaluationRun(''))).sort();
   const places = ['this home', ...remote].join(' and ');
   if (known.length === 0)
-    return `there is no run ${runId}; ${places} ${remote.length === 0 ? 'holds' : 'hold'} no run at all.`;
+    return `there is no run ${runId}; ${places} ${remote.length === 0 ? 'holds' : 'hold'} no finished run.`;
   return `there is no run ${runId} in ${places}${
     didYouMean(
       `run:${runId}`,
       known.map((one) => `run:${one}`),
     ) || '.'
-  } Known runs: ${known.slice(0, 20).join(', ')}${known.length > 20 ? ', …' : ''}.`;
+  } Finished runs: ${known.slice(0, 20).join(', ')}${known.length > 20 ? ', …' : ''}.`;
 }
-
-const exists = async (path: string): Promise<boolean> => (await ignoreMissing(stat(path))) !== undefined;

@@ -100,14 +100,21 @@ export const RecoveryPolicy = z.strictObject({
 });
 export type RecoveryPolicy = z.infer<typeof RecoveryPolicy>;
 
+const expectedWeights =
+  'expected either `backbone`, ImageNet weights of the catalog, or `detector`, a complete detector';
+
 /** Weights to start from: an ImageNet backbone or a complete detector. */
 const StartingWeights = z
   .strictObject({
     backbone: safeName('the backbone weights').describe('Id of ImageNet weights of the backbone.').optional(),
     detector: DetectorName.optional(),
   })
-  .refine(({ backbone, detector }) => (backbone === undefined) !== (detector === undefined), {
-    message: 'expected either `backbone` or `detector`, an id of the catalog',
+  .refine(({ backbone, detector }) => backbone !== undefined || detector !== undefined, {
+    message: `${expectedWeights}, got neither`,
+    ...onceValid(z.looseObject({})),
+  })
+  .refine(({ backbone, detector }) => backbone === undefined || detector === undefined, {
+    message: `${expectedWeights}, got both`,
     ...onceValid(z.looseObject({})),
   });
 type StartingWeights = z.infer<typeof StartingWeights>;

@@ -6,6 +6,7 @@ import { readRegistry } from '../../activities/registry/registry-state.ts';
 import { listModels } from '../../activities/registry/versions.ts';
 import { ignoreMissing } from '../../activities/shared/files/ignore-missing.ts';
 import type { ArtifactStore } from '../../activities/shared/store/artifact-store.ts';
+import { explainUnfinishedRun } from '../../activities/shared/run/unfinished-run.ts';
 import type { PythonCommand } from '../../activities/shared/trainer/trainer-process.ts';
 import { objectKeys } from '../../configs/names.ts';
 import { homeFolders, runFolder } from '../../configs/paths.ts';
@@ -58,19 +59,20 @@ const explainLocation = (source: string): string =>
 
 async function findOfRun(name: string, { home, store, scratch, signal }: DetectorSearch): Promise<string | undefined> {
   if (!/^[\w.-]+$/.test(name)) return undefined;
-  const { root, detector, report } = runFolder(home, name);
+  const { detector, report } = runFolder(home, name);
   if (existsSync(`${detector}/config.py`)) return detector;
   const prefix = `${objectKeys.detector(name)}/`;
   const stored = await store.list(prefix, signal);
   const into = `${scratch}/detector`;
   for (const { key } of stored) await store.get(key, `${into}/${key.slice(prefix.length)}`, { signal });
   if (stored.length > 0) return into;
-  if (!existsSync(root)) return undefined;
-  throw new UsageError(
-    existsSync(`${report}/report.json`)
-      ? `Run ${name} left no detector here: an earlier version of everswin tested it, or its files are on another machine. Start it again, or pass --store if it copies its results to a bucket.`
-      : `Run ${name} has no detector yet, because it has not finished. \`everswin status ${name}\` shows its state.`,
-  );
+  if (existsSync(`${report}/report.json`))
+    throw new UsageError(
+      `Run ${name} left no detector here: an earlier version of everswin tested it, or its files are on another machine. Start it again, or pass --store if it copies its results to a bucket.`,
+    );
+  const unfinished = await explainUnfinishedRun(home, name);
+  if (unfinished !== undefined) throw new UsageError(`There is no detector yet, because ${unfinished}`);
+  return undefined;
 }
 
 async function findOfModel(source: string, search: DetectorSearch): Promise<string | undefined> {

@@ -36,6 +36,7 @@ export async function importDataset(path: string, options: ImportOptions): Promi
   const name = options.name ?? toRunName(basename(source));
   const parsed = RunName.safeParse(name);
   if (!parsed.success) throw new UsageError(`--name ${name}: ${parsed.error.issues[0]?.message ?? 'invalid'}`);
+  requireShare(options.val);
   const out = resolve(options.out ?? `${name}.json`);
   const into = `${out.replace(/\.json$/, '')}-data`;
   await requireFree([out, into], options.force ?? false);
@@ -85,6 +86,15 @@ export function toRunName(file: string): string {
     .replaceAll(/^[^a-z0-9]+|[^a-z0-9]+$/g, '')
     .slice(0, 50);
   return name === '' ? 'dataset' : name;
+}
+
+/** @throws UsageError for a number that is no share of the images. Other texts are paths. */
+function requireShare(val: string | undefined): void {
+  const [, number, percent] = /^([-+]?[\d.]+(?:e[-+]?\d+)?)(%?)$/i.exec(val?.trim() ?? '') ?? [];
+  const share = Number(number) / (percent === '%' ? 100 : 1);
+  if (share > 0 && share < 1) return;
+  if (val === '' || Number.isFinite(share))
+    throw new UsageError(`--val ${val}: expected a share between 0 and 1, such as 0.2, or a path.`);
 }
 
 /** @throws UsageError when a file exists and `force` is not set. */

@@ -1,14 +1,16 @@
 /** Inspects the object store of this machine. */
+import { existsSync } from 'node:fs';
 import { readJson } from '../../activities/shared/files/json-file.ts';
 import { listObjects, rehashObject } from '../../activities/shared/store/objects.ts';
 import { pruneStore } from '../../activities/inputs/prune-store.ts';
-import { listRuns, readReferences } from '../../activities/plan/references.ts';
+import { readReferences } from '../../activities/plan/references.ts';
 import { findManifestMismatches } from '../../activities/report/run-manifest.ts';
 import { runFolder } from '../../configs/paths.ts';
 import { RunManifest, RunName } from '../../configs/schema/index.ts';
 import { formatBytes } from '../../activities/shared/summary/format-bytes.ts';
 import { defaultHome } from '../stack/stack-options.ts';
 import { fail, UsageError } from '../terminal/program.ts';
+import { explainUnknownRun } from './unknown-run.ts';
 
 export async function list(): Promise<void> {
   const home = defaultHome();
@@ -53,10 +55,13 @@ export async function prune({ olderThanHours, dryRun: isDry = false }: PruneOpti
 export async function verifyRun(given: string): Promise<void> {
   const home = defaultHome();
   const runId = RunName.safeParse(given);
-  if (!runId.success)
-    throw new UsageError(`Expected the name of a run, one of: ${(await listRuns(home)).join(', ')}; got "${given}"`);
+  if (!runId.success) throw new UsageError(await explainUnknownRun(home, given));
+  if (!existsSync(runFolder(home, runId.data).root)) throw new UsageError(await explainUnknownRun(home, runId.data));
   const manifest = await readJson(runFolder(home, runId.data).manifest, RunManifest);
-  if (manifest === undefined) return fail(`${runId.data} has no manifest yet. A run writes it when it ends.`);
+  if (manifest === undefined)
+    return fail(
+      `${runId.data} has no manifest, which a run writes after its report. \`everswin status ${runId.data}\` shows its state.`,
+    );
   const mismatches = await findManifestMismatches(home, manifest);
   const { archives } = manifest.dataset;
   console.log(`${manifest.files.length} files of the run, ${archives.length} archives and the weights checked`);

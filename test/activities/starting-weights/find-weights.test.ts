@@ -5,7 +5,13 @@ import { modelKeys, objectKeys } from '../../../configs/names.ts';
 import { runFolder } from '../../../configs/paths.ts';
 import { mirrorKeys } from '../../../configs/schema/run-pointer.ts';
 import { startingWeights } from '../../../configs/schema/plan-weights.ts';
-import { RunInput, type FlattenedRecipe, type Report, type RunPlan } from '../../../configs/schema/index.ts';
+import {
+  RunInput,
+  type FlattenedRecipe,
+  type Report,
+  type RunPlan,
+  type TrainerExit,
+} from '../../../configs/schema/index.ts';
 import { storeKinds, useBothStores } from '../../helpers/both-stores.ts';
 import { fillRegistry } from '../../fixtures/sample-registry.ts';
 import { sampleAnalysis } from '../../fixtures/sample-analysis.ts';
@@ -104,19 +110,37 @@ describe.each(storeKinds)('findWeights with results in %s', (kind) => {
   });
 });
 
+const crash: TrainerExit = {
+  v: 1,
+  attempt: 1,
+  fence: 1,
+  code: 1,
+  signal: null,
+  stopRequested: false,
+  reason: 'crashed',
+  rootCause: null,
+  startedAt: 1,
+  endedAt: 2,
+};
+
 describe('findWeights refuses', () => {
   test('a run that is unknown, has not finished, trained nothing or lost its checkpoint', async () => {
     const place = createPlace('a folder', 'refusals');
-    await expect(place.find('run:none')).rejects.toThrow('there is no run none; this home holds no run at all');
+    await expect(place.find('run:none')).rejects.toThrow('there is no run none; this home holds no finished run');
     await place.finishRun('done', 'disk');
     await expect(place.find('run:dome')).rejects.toMatchObject({
       code: 'WeightsNotFound',
       message: expect.stringMatching(
-        /there is no run dome in this home: did you mean "run:done"\? Known runs: done/,
+        /there is no run dome in this home: did you mean "run:done"\? Finished runs: done\.$/m,
       ) as string,
     });
     await mkdir(runFolder(place.home, 'running').root, { recursive: true });
-    await expect(place.find('run:running')).rejects.toThrow(/has not finished.*everswin status running/);
+    await expect(place.find('run:running')).rejects.toThrow(/has not trained: .*everswin status running/);
+    const { train } = runFolder(place.home, 'failed');
+    await mkdir(train.dir, { recursive: true });
+    await writeFile(train.exit, JSON.stringify(crash));
+    await expect(place.find('run:failed')).rejects.toThrow(/its training failed. Start it again .*another run/);
+    await expect(place.find('run:fail')).rejects.toThrow(/no run fail in this home. Finished runs: done\.$/m);
     const plan = { ...samplePlan, epochs: 0 };
     await place.finishRun('done.evaluation', 'disk', { plan });
     await expect(place.find('run:done.evaluation')).rejects.toThrow('is an evaluation, which trains nothing');

@@ -141,10 +141,15 @@ test.each(['s3://', 's3://A', 's3://key:secret@bucket', 's3://b/../c', 'https://
 test('parseRunInput requires either a backbone or a detector', () => {
   const weightsOf = (weights: unknown) => parseRunInput({ ...valid, weights });
   expect(weightsOf({ detector: 'released' })).toMatchObject({ ok: true });
-  for (const weights of [{}, { backbone: 'a', detector: 'b' }])
+  for (const [weights, got] of [
+    [{}, 'neither'],
+    [{ backbone: 'a', detector: 'b' }, 'both'],
+  ] as const)
     expect(weightsOf(weights)).toMatchObject({
       ok: false,
-      problems: ['weights: expected either `backbone` or `detector`, an id of the catalog'],
+      problems: [
+        `weights: expected either \`backbone\`, ImageNet weights of the catalog, or \`detector\`, a complete detector, got ${got}`,
+      ],
     });
 });
 

@@ -58,6 +58,11 @@ test('importDataset replaces nothing unless asked, and copies on request', async
   await readRunInput(out);
 });
 
+test.each(['2', '0', '-0.5', '150%', '1e3'])('importDataset names the share %s before other problems', async (val) => {
+  const options = { groupBy: 'none', seed: 0, out: folder, val };
+  await expect(importDataset('export.zip', options)).rejects.toThrow(`--val ${val}: expected a share between 0 and 1`);
+});
+
 test('importDataset works in the folder of the data, twice', async () => {
   await execa('python3', ['-m', 'zipfile', '-e', `${projectRoot}/trainer/tests/exports/coco-sahi.zip`, folder]);
   const options = { groupBy: 'none', seed: 0, device: 'cpu', name: 'own', out: `${folder}/own.json` } as const;

@@ -74,7 +74,10 @@ test('predict writes a gallery, names skipped images and exits with 1', async ()
 test.each([
   [['shape', 'photos'], 'No folder, finished run or model is named shape: did you mean "shapes"?'],
   [['run:none', 'photos'], 'No folder, finished run or model is named run:none. There are: shapes.'],
-  [['training', 'photos'], 'Run training has no detector yet, because it has not finished.'],
+  [
+    ['training', 'photos'],
+    'There is no detector yet, because run training has not trained: it failed or was cancelled before that',
+  ],
   [['photos', 'photos'], 'photos is not a detector: it has no config.py.'],
   [['./gone', 'photos'], './gone does not exist.'],
   [['shapes', 'photos', '--out', 'home'], `home exists already. Name a new folder with --out.`],

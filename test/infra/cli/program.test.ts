@@ -68,6 +68,8 @@ test.each([
   [['up', '--device', 'tpu'], 2, 'Allowed choices are cpu, cuda'],
   [['gpu-check', '--iterations', '0'], 2, 'Expected a whole number, 1 or more.'],
   [['compare', 'a'], 2, 'Expected 2 to 5 runs, got 1.'],
+  [['compare', 'no-run', 'none'], 2, 'There is no run "no-run"'],
+  [['store', 'run', 'no-run'], 2, 'There is no run "no-run"'],
   [['start', 'gone.json'], 1, 'Cannot read gone.json: the file does not exist.'],
   [['plan', '.'], 1, 'Cannot read .: it is a folder.'],
   [['report', 'gone.json', '--out', 'page.html'], 1, 'gone.json'],

@@ -88,7 +88,7 @@ test.each<[what: string, change: object, ...problems: string[]]>([
     'rules across fields next to wrong fields',
     { epochs: 0, gpus: 3, hosts: ['a', 'b'], weights: {}, name: 5 },
     'name: expected a string, got 5',
-    'weights: expected either `backbone` or `detector`, an id of the catalog',
+    'weights: expected either `backbone`, ImageNet weights of the catalog, or `detector`, a complete detector, got neither',
     'epochs: expected a whole number from 1 to 1000, got 0',
     'gpus: expected all GPUs together to be a multiple of the 2 hosts, got 3',
   ],
