@@ -21,7 +21,7 @@ const causes = [
   {
     pattern: /ENOSPC|EDQUOT|No space left|Disk quota exceeded/i,
     why: 'the disk is full',
-    next: 'Free some space (about 9 GB are needed in total), then run the same command again',
+    next: 'Free some space (about 10 GB are needed in total), then run the same command again',
   },
   {
     pattern: /EINTEGRITY|DO NOT MATCH THE HASHES|hash mismatch|hashes did not match/i,

@@ -36,10 +36,11 @@ function formatTable(schema: z.ZodType, name: string): string {
   );
   const rows = fields.map(({ path, schema: value, isRequired }) => {
     const { description = '', unit = '' } = readMeta(value);
+    const accepted = `${formatType(value)}${unit === '' ? '' : ` (${unit})`}`;
     const otherwise = isRequired ? 'required' : formatDefault(value);
-    return `| \`${path}\` | ${formatType(value)} | ${otherwise} | ${unit} | ${description} |`;
+    return `| \`${path}\` | ${[accepted, otherwise].filter((part) => part !== '').join('; ')} | ${description} |`;
   });
-  return ['| field | value | default | unit | meaning |', '| --- | --- | --- | --- | --- |', ...rows].join('\n');
+  return ['| field | value | meaning |', '| --- | --- | --- |', ...rows].join('\n');
 }
 
 /** Returns the words of an error message in the short form of a table. */
@@ -61,8 +62,9 @@ export function readMeta(schema: z.core.$ZodType): z.infer<typeof Meta> {
   return meta.description === undefined && 'innerType' in def ? readMeta(def.innerType) : meta;
 }
 
+/** Returns `default VALUE`, or nothing without one. */
 function formatDefault(schema: z.core.$ZodType): string {
   const { def } = withKind(schema)._zod;
   if (def.type !== 'default') return '';
-  return `\`${JSON.stringify(def.defaultValue)}\``;
+  return `default \`${JSON.stringify(def.defaultValue)}\``;
 }
