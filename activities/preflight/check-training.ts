@@ -1,5 +1,5 @@
 import type { Check, RecipeFacts, RunPlan } from '../../configs/schema/index.ts';
-import { formatCount } from '../shared/summary/format-time.ts';
+import { formatPlural } from '../shared/summary/format-time.ts';
 import { activeSwitches } from '../shared/run/speed-switches.ts';
 import { totalBatch, iterationsPerEpoch } from './training-arithmetic.ts';
 
@@ -8,6 +8,9 @@ interface TrainingCheckInput {
   /** Known facts of the recipe; undefined for a recipe without an entry in the metafile. */
   known: RecipeFacts[string] | undefined;
 }
+
+/** A given learning rate above linear scaling by this factor is more often a typo than a choice. */
+const MAX_FACTOR = 10;
 
 const ok = (name: string, message: string): Check => ({ name, verdict: 'ok', message, remedy: null });
 
@@ -22,13 +25,13 @@ export const checkTraining = (facts: TrainingCheckInput): Check[] => [
 function checkSteps({ plan }: TrainingCheckInput): Check {
   const images = plan.dataset.train.counts?.annotated;
   const batch = `${plan.gpus} x ${plan.batchPerGpu} images per step`;
-  if (images == null)
-    return ok('steps', `${plan.epochs} epochs, ${batch}; the number of steps is known once the data is read`);
-  const steps = iterationsPerEpoch(images, plan);
-  const [perEpoch, total] = [steps, steps * plan.epochs].map(formatCount);
+  const epochs = formatPlural(plan.epochs, 'epoch');
+  if (images == null) return ok('steps', `${epochs}, ${batch}; the number of steps is known once the data is read`);
+  const perEpoch = iterationsPerEpoch(images, plan);
+  const total = formatPlural(perEpoch * plan.epochs, 'step');
   return ok(
     'steps',
-    `${plan.epochs} epochs x ${perEpoch} steps = ${total} steps (${formatCount(images)} images, ${batch})`,
+    `${epochs} x ${formatPlural(perEpoch, 'step')} = ${total} (${formatPlural(images, 'image')}, ${batch})`,
   );
 }
 
@@ -47,7 +50,15 @@ function checkLearningRate({ plan, known }: TrainingCheckInput): Check {
   const linear = Number(((lr * batch) / tuned).toPrecision(3));
   if (learningRate !== lr) {
     const scaled = `linear scaling from the recipe's batch of ${tuned} would give lr ${linear}`;
-    return ok('learning rate', `${used}; this run has a total batch of ${batch}: ${scaled}`);
+    const message = `${used}; this run has a total batch of ${batch}: ${scaled}`;
+    if (learningRate <= MAX_FACTOR * linear) return ok('learning rate', message);
+    const factor = Number((learningRate / linear).toPrecision(2));
+    return {
+      name: 'learning rate',
+      verdict: 'warning',
+      message: `${message}, and the given one is ${factor} times as high, so training may diverge`,
+      remedy: `Set "learningRate": ${linear} in the input.`,
+    };
   }
   if (tuned === batch)
     return ok('learning rate', `${used} for a total batch of ${batch}, the batch that the recipe is tuned for`);

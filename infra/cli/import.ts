@@ -1,8 +1,10 @@
 import { cp, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, relative, resolve } from 'node:path';
+import { iterationsPerEpoch } from '../../activities/preflight/training-arithmetic.ts';
 import { writeFileAtomic } from '../../activities/shared/files/atomic-file.ts';
+import { formatPlural } from '../../activities/shared/summary/format-time.ts';
 import { runTrainerCommand } from '../../activities/shared/trainer/trainer-command.ts';
-import { ImportedDataset, RunName, type StageProgress } from '../../configs/schema/index.ts';
+import { ImportedDataset, RunName, type RunPlan, type StageProgress } from '../../configs/schema/index.ts';
 import { createDependencies } from '../../workers/dependencies.ts';
 import { chooseDevice } from '../stack/device.ts';
 import { formatImport } from '../terminal/format-import.ts';
@@ -60,6 +62,11 @@ export async function importDataset(path: string, options: ImportOptions): Promi
       `${out} lies in the folder of the images, so that changing it changes the data. Move it, or use --out`,
     );
   const run = makeRunFile({ name, source, splits, options, out });
+  const { steps, needed } = countSteps(answer.splits.train.imageCount, run);
+  if (steps < USEFUL_STEPS)
+    answer.warnings.push(
+      `${formatPlural(run.epochs, 'epoch')} of these data are ${formatPlural(steps, 'step')}, too few to learn much: annotate more images, or set "epochs": ${needed} in the run file`,
+    );
   await writeFileAtomic(out, `${JSON.stringify(run, null, 2)}\n`);
   const shown = (file: string) => relative(process.cwd(), file) || '.';
   console.log(formatImport({ answer, source: path, runFile: shown(out), folder: shown(into), run, shown }));
@@ -161,6 +168,8 @@ function makeRunFile({ name, source, splits, options, out }: RunFileInput) {
     annotations: locate(annotations),
   });
   const settings = defaultSettings[options.device ?? chooseDevice()];
+  const { training } = settings;
+  const { needed } = countSteps(splits.train.imageCount, training);
   return {
     version: 1,
     name,
@@ -169,8 +178,20 @@ function makeRunFile({ name, source, splits, options, out }: RunFileInput) {
     data: { train: split(splits.train), val: split(splits.val) },
     ...(options.masks === undefined ? {} : { masks: options.masks }),
     ...(options.skipBadImages === undefined ? {} : { skipBadImages: options.skipBadImages }),
-    ...settings.training,
+    ...training,
+    epochs: Math.max(training.epochs, Math.min(needed, MAX_EPOCHS)),
   };
+}
+
+/** With fewer steps, a model has hardly learned, and its predictions are noise. */
+const USEFUL_STEPS = 500;
+/** Each epoch ends with a validation and a checkpoint, so more epochs are left to the user. */
+const MAX_EPOCHS = 100;
+
+/** Returns the steps of a run, and the epochs that it needs for a useful number of steps. */
+function countSteps(images: number, run: Pick<RunPlan, 'epochs' | 'gpus' | 'batchPerGpu'>) {
+  const perEpoch = iterationsPerEpoch(images, run);
+  return { steps: perEpoch * run.epochs, needed: Math.ceil(USEFUL_STEPS / perEpoch) };
 }
 
 /** Settings for a first training. The paper's recipe accumulates 16 images 2 at a time, so one GPU uses its schedule. */

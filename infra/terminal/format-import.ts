@@ -36,7 +36,7 @@ export function formatImport({ answer, source, runFile, folder, run, shown }: Im
     ...section('Warnings', warnings),
     '',
     `Images with their masks: ${shown(preview)}`,
-    `Run file: ${runFile} (${run.recipe}, ${run.epochs} epochs). Annotations and picture: ${folder}/`,
+    `Run file: ${runFile} (${run.recipe}, ${count(run.epochs, 'epoch')}). Annotations and picture: ${folder}/`,
     run.note,
     '',
     `Next:  everswin plan ${quoted(runFile)}     # checks the run and this machine`,

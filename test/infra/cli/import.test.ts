@@ -38,6 +38,10 @@ test('importDataset writes a run file that start reads, next to the images', asy
     },
   });
   const input = await readRunInput(out);
+  // Ten epochs of four steps would learn next to nothing.
+  expect(input.epochs).toBe(100);
+  expect(printed()).toContain('100 epochs of these data are 400 steps, too few');
+  expect(printed()).toContain('set "epochs": 125 in the run file');
   const files = input.catalog.datasets['my-export-1']?.archives.map(({ file, urls: [url] }) => [file, url]);
   expect(files).toEqual([
     ['images.zip', `file://${folder}/My%20export%20(1).zip`],
