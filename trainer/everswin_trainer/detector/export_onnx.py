@@ -114,7 +114,9 @@ def write_graph(detector: "LoadedDetector", given: "OnnxInput", weights_sha256: 
                 graph, example, str(into), dynamo=False, opset_version=OPSET, dynamic_axes=dynamic, **names
             )
         except Exception as error:
-            raise Unusable(f"The export failed: {type(error).__name__}: {error}") from error
+            raise Unusable(
+                f"torch cannot export {WEIGHTS}: {type(error).__name__}: {error}. `everswin predict` can use it."
+            ) from error
     model = onnx.load(str(into))
     onnx.helper.set_model_props(
         model, describe(detector, given) | {"weights_sha256": weights_sha256, "inputs": json.dumps(INPUTS)}

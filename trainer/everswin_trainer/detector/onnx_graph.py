@@ -90,9 +90,10 @@ def explain_unsupported(model: Any) -> str | None:
     if not model.roi_head.with_mask:
         return "its model has no mask head"
     for name in ("rpn", "rcnn"):
-        nms_type = model.test_cfg[name].nms.get("type", "nms")
-        if nms_type != "nms":
-            return f"its test_cfg.{name} suppresses boxes with {nms_type} instead of nms"
+        settings = model.test_cfg[name].nms
+        others = {key: value for key, value in settings.items() if key not in ("iou_threshold", "split_thr")}
+        if others != {"type": "nms"}:
+            return f"its test_cfg.{name}.nms is {dict(settings)}, and only a plain nms can be exported"
     return None
 
 

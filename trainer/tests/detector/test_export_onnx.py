@@ -138,15 +138,16 @@ def test_export_refuses_what_differs_too_much(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_export_names_what_it_cannot_express(tmp_path: Path) -> None:
-    def model(kind: str, with_mask: bool = True, nms: str = "nms") -> Any:
-        settings = SimpleNamespace(nms={"type": nms})
+    def model(kind: str, with_mask: bool = True, **nms: Any) -> Any:
+        settings = SimpleNamespace(nms={"type": "nms", "iou_threshold": 0.5, **nms})
         parts = {"roi_head": SimpleNamespace(with_mask=with_mask), "test_cfg": {"rpn": settings, "rcnn": settings}}
         return type(kind, (), parts)()
 
     assert explain_unsupported(model("CascadeRCNN")) is None
     assert "its model is MaskRCNN" in str(explain_unsupported(model("MaskRCNN")))
     assert "no mask head" in str(explain_unsupported(model("CascadeRCNN", with_mask=False)))
-    assert "soft_nms" in str(explain_unsupported(model("CascadeRCNN", nms="soft_nms")))
+    assert "soft_nms" in str(explain_unsupported(model("CascadeRCNN", type="soft_nms")))
+    assert "class_agnostic" in str(explain_unsupported(model("CascadeRCNN", class_agnostic=True)))
     for named, problem in ([], "is not a detector: it has no config.py."), (["--images", "gone"], "No image found"):
         out = tmp_path / "answer.json"
         export_onnx.main(["--detector", str(tmp_path), "--into", str(tmp_path / "m"), "--out", str(out), *named])
