@@ -39,7 +39,8 @@ export async function importDataset(path: string, options: ImportOptions): Promi
   const parsed = RunName.safeParse(name);
   if (!parsed.success) throw new UsageError(`--name ${name}: ${parsed.error.issues[0]?.message ?? 'invalid'}`);
   requireShare(options.val);
-  const out = resolve(options.out ?? `${name}.json`);
+  const out = resolve(options.out ?? (resolve(`${name}.json`) === source ? `${name}-run.json` : `${name}.json`));
+  if (out === source) throw new UsageError(`${out} is the file to import. Choose another --out for the run file.`);
   const into = `${out.replace(/\.json$/, '')}-data`;
   await requireFree([out, into], options.force ?? false);
 

@@ -1,4 +1,4 @@
-import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { execa } from 'execa';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
@@ -51,6 +51,16 @@ test('importDataset writes a run file that start reads, next to the images', asy
   expect(printed()).toContain('train  8 images, 16 objects');
   expect(printed()).toMatch(/bolt +5 +2\n +nut +11 +2/);
   expect(printed()).toMatch(/Next: +everswin plan .*parts\.json/);
+});
+
+test('importDataset never replaces the file to import', async () => {
+  const source = `${folder}/one.json`;
+  await writeFile(source, '{ "shapes": [] }');
+  vi.spyOn(process, 'cwd').mockReturnValue(folder);
+  await importDataset('one.json', { groupBy: 'none', seed: 0, device: 'cpu' });
+  expect(vi.mocked(console.error).mock.lastCall?.[0]).toContain('one.json is labelme: convert it with labelme2coco');
+  const forced = importDataset('one.json', { groupBy: 'none', seed: 0, device: 'cpu', out: 'one.json', force: true });
+  await expect(forced).rejects.toThrow('one.json is the file to import');
 });
 
 test('importDataset replaces nothing unless asked, and copies on request', async () => {

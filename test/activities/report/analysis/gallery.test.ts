@@ -39,6 +39,11 @@ test('renderHtml stays below 5 MB for the largest analysis', () => {
   expect(Buffer.byteLength(page)).toBeLessThan(5_000_000);
 });
 
+test('renderGallery says so when no image is one of the best', () => {
+  const worst = [sampleImage({ group: 'worst', fileName: 'a.jpg', picture })];
+  expect(String(renderGallery(sampleAnalysis({ gallery: worst })).body)).toContain('None: no image has an F1 above 0.');
+});
+
 test('renderGallery counts found, missed and wrong objects', () => {
   const body = String(renderGallery(sampleAnalysis()).body);
   expect(body).toContain('F1 0.67 · 1 of 2 objects found; not found: 1 person; 1 wrong: 1 background');
