@@ -23,8 +23,20 @@ export async function prepareRun(planned: RunPlan, input: RunInput, board: Statu
   // An unsuitable machine stops the run before gigabytes are downloaded; a busy machine does not delay the download.
   const [dataset, weights] = await Promise.race([fetched, inspected.then(() => fetched)]);
   const plan = await control.pinPlan({ plan: planned, dataset, weights });
-  board.addSteps(planned.recipeOutcome, dataset.outcome, weights.outcome);
+  board.addPreparation([planned.recipeOutcome, dataset.outcome, weights.outcome], findingsOf(dataset));
   return { plan, dataset, weights, machinesChecked: inspected };
+}
+
+/** Name of the checks that hold what the preparation found in the data. The report lists these among its warnings. */
+export const dataFindings = 'data set';
+
+/** More findings would hide the rest of the status. */
+const MAX_FINDINGS = 10;
+
+function findingsOf({ warnings }: FetchedDataset): Check[] {
+  const more = warnings.length - MAX_FINDINGS;
+  const shown = more > 0 ? [...warnings.slice(0, MAX_FINDINGS), `${more} more; the report lists all`] : warnings;
+  return shown.map((message) => ({ name: dataFindings, verdict: 'warning', message, remedy: null }));
 }
 
 /** Stops a run whose checks have errors, unless it is forced. */

@@ -127,6 +127,11 @@ export class StatusBoard {
     this.show({ steps: [...this.status.steps, ...outcomes] });
   }
 
+  /** Adds the steps of the preparation and what it found, in one update: each one is a command of the workflow. */
+  addPreparation(outcomes: readonly StepOutcome[], findings: readonly Check[]): void {
+    this.show({ steps: [...this.status.steps, ...outcomes], checks: [...this.status.checks, ...findings] });
+  }
+
   addAttempt(attempt: Attempt, decision: Decision, pausedSeconds: number): void {
     const attempts = [...this.status.attempts, attempt];
     const decisions = [...this.status.decisions, decision];

@@ -1,7 +1,7 @@
 import { patched } from '@temporalio/workflow';
 import type { ReportRef } from '../../configs/schema/index.ts';
 import { control, onLeader, mirroring, queuePriority, testing } from '../support/policies.ts';
-import type { PreparedRun } from './prepare-run.ts';
+import { dataFindings, type PreparedRun } from './prepare-run.ts';
 import type { StatusBoard } from './status-board.ts';
 import { stopTrainerOnError } from './stop-trainer-on-error.ts';
 
@@ -37,7 +37,7 @@ export async function testAndReport(prepared: PreparedRun, board: StatusBoard, t
     weights,
     metrics,
     detector,
-    checks: [...checks],
+    checks: checks.filter(({ name }) => name !== dataFindings),
     steps: [...steps],
     attempts: [...attempts],
     decisions: [...decisions],

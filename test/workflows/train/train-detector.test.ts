@@ -71,6 +71,17 @@ test('trainDetector stops before training when the dry run finds errors, unless 
   });
 });
 
+test('trainDetector shows what the preparation found in the data, at most ten lines of it', async () => {
+  const warnings = Array.from({ length: 12 }, (_, index) => `train: left out "${index}.jpg"`);
+  await withWorkers({ fetchDataset: () => Promise.resolve({ ...miniDataset, warnings }) }, async (client) => {
+    const { handle } = await startRun(client, freshInput());
+    await handle.result();
+    const { checks } = RunStatus.parse(await handle.query('status'));
+    const found = checks.filter(({ name, verdict }) => name === 'data set' && verdict === 'warning');
+    expect(found.map(({ message }) => message)).toEqual([...warnings.slice(0, 10), '2 more; the report lists all']);
+  });
+});
+
 test('trainDetector rejects an invalid input and names every problem with its path', async () => {
   await withWorkers({}, async (client) => {
     const handle = await startRaw(client, [{ version: 1, name: '../etc', epochs: -3, lr: 1, gpus: 4, batchPerGpu: 2 }]);
