@@ -28,8 +28,8 @@ EXIF_MARKS = (b"Exif", b"eXIf", b"EXIF")
 # libjpeg writes this to stderr, and fills the rest of the image with gray.
 STDERR, MAX_MESSAGE_BYTES = 2, 64 << 10
 PREMATURE_END = b"premature end"
-TRUNCATED = "is truncated: OpenCV cannot decode it"
-DAMAGED = "is damaged: OpenCV cannot decode it"
+TRUNCATED = "truncated, so that OpenCV cannot decode it"
+DAMAGED = "damaged, so that OpenCV cannot decode it"
 EMPTY = "is empty"
 NOT_DECODABLE = "cannot be decoded"
 INCOMPLETE = (EMPTY, TRUNCATED, DAMAGED)

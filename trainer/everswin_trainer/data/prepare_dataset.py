@@ -32,7 +32,7 @@ from everswin_trainer.data.bad_images import Fault, decide, leave_out
 from everswin_trainer.data.check_annotations import Annotations
 from everswin_trainer.data.dataset import MANIFEST, file_digest, find_prepared
 from everswin_trainer.data.dataset_spec import SPLITS, DatasetSpec, SplitSpec
-from everswin_trainer.data.findings import Findings
+from everswin_trainer.data.findings import Findings, format_count
 from everswin_trainer.data.inspect_archives import find_member
 from everswin_trainer.data.match_images import ImageMatcher, Split
 from everswin_trainer.data.stage_progress import StageProgress
@@ -163,7 +163,7 @@ class _Preparation:
         try:
             size = os.fstat(descriptor).st_size
             if size != spec.bytes:
-                raise Refused(f"it has {size} bytes, expected {spec.bytes}", FETCH_AGAIN)
+                raise Refused(f"it has {format_count(size, 'byte')}, expected {spec.bytes}", FETCH_AGAIN)
             entries = read_central_directory(descriptor)
             if spec.files not in (None, len(entries)):
                 raise Refused(f"it holds {len(entries)} files, expected {spec.files}", CORRECT_NUMBER)

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from everswin_trainer.data.file_kind import HEAD_BYTES, name_kind
+from everswin_trainer.data.findings import format_count
 
 STORED, DEFLATED = 0, 8
 UTF8_NAME, ENCRYPTED, HAS_DATA_DESCRIPTOR = 0x800, 0x2041, 0x8
@@ -140,7 +141,7 @@ def find_case_collisions(entries: Iterable[Entry]) -> list[str]:
 def _locate_directory(descriptor: int, size: int) -> DirectoryLocation:
     """Reads the end of central directory record, or the zip64 record that extends it."""
     if size < END.size:
-        raise Refused(f"it has {size} bytes, too few for a zip archive", FETCH_AGAIN)
+        raise Refused(f"it has {format_count(size, 'byte')}, too few for a zip archive", FETCH_AGAIN)
     start = max(0, size - END.size - OVERFLOW16)
     tail = read_exactly(descriptor, start, size - start)
     at = tail.rfind(END_SIGNATURE)

@@ -63,11 +63,11 @@ PROBLEMS: dict[str, tuple[Change, str]] = {
     ),
     "a truncated image": (
         put("train/1.jpg", draw(1)[:-200]),
-        'train: is truncated: OpenCV cannot decode it: 1 image ("1.jpg"). Copy or download it again',
+        'train: truncated, so that OpenCV cannot decode it: 1 image ("1.jpg"). Copy or download it again',
     ),
     "a truncated image behind its preview": (
         put("train/1.jpg", draw(1)[:2] + b"\xff\xe1\0\x06ab\xff\xd9" + draw(1)[2:-200]),
-        'train: is truncated: OpenCV cannot decode it: 1 image ("1.jpg"). Copy or download it again',
+        'train: truncated, so that OpenCV cannot decode it: 1 image ("1.jpg"). Copy or download it again',
     ),
     "an empty image": (put("train/1.jpg", b""), 'train: is empty: 1 image ("1.jpg"). Copy or download it again'),
     "an image of JSON": (
@@ -475,7 +475,7 @@ def test_skip_bad_images_leaves_out_as_many_as_the_limit_allows(tmp_path: Path) 
         {"train": 1, "val": 2},
     )
     assert answer["warnings"] == [
-        'train: left out "1.jpg", as skipBadImages allows: is truncated: OpenCV cannot decode it',
+        'train: left out "1.jpg", as skipBadImages allows: truncated, so that OpenCV cannot decode it',
     ]
     document = json.loads((own.into / "train.json").read_text())
     assert [image["file_name"] for image in document["images"]] == ["2.jpg"]
@@ -576,7 +576,7 @@ def test_all_images_of_a_small_data_set_are_decoded(tmp_path: Path) -> None:
     # The header stays valid; only a decoder notices the damaged table.
     own.images["train/1.jpg"] = own.images["train/1.jpg"][: table + 5] + b"\xff" * 16 + draw(1)[table + 21 :]
     assert own.prepare()["problems"][0] == (
-        'train: is damaged: OpenCV cannot decode it: 1 image ("1.jpg"). Copy or download it again'
+        'train: damaged, so that OpenCV cannot decode it: 1 image ("1.jpg"). Copy or download it again'
     )
     own.changes["decode"] = 0
     assert own.prepare()["problems"] == []
