@@ -48,7 +48,8 @@ function checkLearningRate({ plan, known }: TrainingCheckInput): Check {
   if (tuned === undefined)
     return ok('learning rate', `${used} for a total batch of ${batch}; the recipe does not state its own batch`);
   const linear = Number(((lr * batch) / tuned).toPrecision(3));
-  if (learningRate !== lr) {
+  // The plan omits a given rate that equals the recipe's.
+  if (plan.input.learningRate !== undefined || learningRate !== lr) {
     const scaled = `linear scaling from the recipe's batch of ${tuned} would give lr ${linear}`;
     const message = `${used}; this run has a total batch of ${batch}: ${scaled}`;
     if (learningRate <= MAX_FACTOR * linear) return ok('learning rate', message);

@@ -63,6 +63,8 @@ test('checkTraining shows the value of linear scaling next to the rate that is u
     message:
       "AdamW, lr 0.00002 of the input in place of the recipe's 0.0001; this run has a total batch of 2: linear scaling from the recipe's batch of 16 would give lr 0.0000125",
   });
+  const input = { ...small.input, learningRate: summary.lr };
+  expect(check('learning rate', { ...small, input }, facts)?.verdict).toBe('ok');
   const high = check('learning rate', { ...small, learningRate: 1.25e-3 }, facts);
   expect(high).toMatchObject({ verdict: 'warning', remedy: 'Set "learningRate": 0.0000125 in the input.' });
   expect(high?.message).toContain('the given one is 100 times as high');
