@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { didYouMean } from './schema/did-you-mean.ts';
 import { RunFields, type Catalog } from './schema/index.ts';
+import { isWeightsFile } from './schema/weights-reference.ts';
 
 /** Names that inputs may refer to. */
 export interface KnownNames {
@@ -96,6 +97,11 @@ const within = (parent: string, problem: NameProblem): NameProblem => ({
   message: problem.message,
 });
 
+const fileAdvice = {
+  detector: 'A file needs its absolute path, such as "/data/best.pth".',
+  backbone: 'For a file, add an entry with its address to `catalog.weights`, and name its id here.',
+};
+
 function findUnknown(
   { code, path, refusal }: Reference,
   typed: string | undefined,
@@ -105,7 +111,9 @@ function findUnknown(
   const suggestion = didYouMean(typed, known) || '.';
   // The schema refuses names that no recipe, data set or weights can have. A suggestion helps more.
   if (suggestion === '.' && !RunFields.shape.recipe.safeParse(typed).success) return undefined;
-  return { code, path, message: `${refusal} "${typed}"${suggestion} Available: ${known.join(', ')}.` };
+  const isFile = path.startsWith('weights.') && isWeightsFile(typed);
+  const advice = isFile ? ` ${fileAdvice[path === references.detector.path ? 'detector' : 'backbone']}` : '';
+  return { code, path, message: `${refusal} "${typed}"${suggestion}${advice} Available: ${known.join(', ')}.` };
 }
 
 function findLateMilestones(milestones: number[], epochs: number | undefined): NameProblem | undefined {

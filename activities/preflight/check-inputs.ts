@@ -29,15 +29,37 @@ const masksFromBoxes: Check = {
 function checkFiles(name: string, id: string, files: readonly CatalogFile[], missing: readonly MissingFile[]): Check {
   const refusals = missing.flatMap(({ refusal }) => refusal?.replace(/\.$/, '') ?? []);
   if (refusals.length > 0) {
-    const remedy = `Fix the files, or correct the URLs of ${id} in the input or in configs/catalog.json.`;
+    // configs/catalog.json holds no local paths.
+    const isLocal = missing.every((one) => one.refusal === null || transferOf(one) !== 'to download');
+    const place = isLocal ? 'their paths in the input' : `the URLs of ${id} in the input or in configs/catalog.json`;
+    const remedy = `Fix the files, or correct ${place}.`;
     return { name, verdict: 'error', message: `${id}: ${refusals.join('; ')}`, remedy };
   }
-  const bytes = missing.reduce((sum, { size }) => sum + (size?.downloadBytes ?? 0), 0);
   const unknown = missing.filter(({ size }) => size === null).map(({ file }) => file.file);
   const rest = unknown.length === 0 ? '' : `, plus ${unknown.join(', ')} of unknown size`;
+  const sizes = groupByTransfer(missing).map(([transfer, group]) => `${formatBytes(sumBytes(group))} ${transfer}`);
   const message =
     missing.length === 0
       ? `${id}: all ${files.length} files are stored`
-      : `${id}: ${formatBytes(bytes)} to download in ${missing.length} of ${files.length} files${rest}`;
+      : `${id}: ${sizes.join(', ')} in ${missing.length} of ${files.length} files${rest}`;
   return { name, verdict: 'ok', message, remedy: null };
+}
+
+const sumBytes = (files: readonly MissingFile[]): number =>
+  files.reduce((sum, { size }) => sum + (size?.downloadBytes ?? 0), 0);
+
+/** Groups missing files by what the run does with them. */
+export const groupByTransfer = (missing: readonly MissingFile[]): [Transfer, MissingFile[]][] =>
+  transfers
+    .map((transfer): [Transfer, MissingFile[]] => [transfer, missing.filter((one) => transferOf(one) === transfer)])
+    .filter(([, group]) => group.length > 0);
+
+const transfers = ['to copy', 'to pack', 'to download'] as const;
+type Transfer = (typeof transfers)[number];
+
+/** Local files are copied to the store, and the content of local folders is packed into an archive. */
+function transferOf({ file: { urls } }: MissingFile): Transfer {
+  const [url = ''] = urls;
+  if (!url.startsWith('file:')) return 'to download';
+  return url.endsWith('/') ? 'to pack' : 'to copy';
 }

@@ -1,7 +1,7 @@
 import type { RecipeFacts, RunPlan } from '../../configs/schema/index.ts';
 import { isEvaluation, startingWeights } from '../../configs/schema/plan-weights.ts';
 import type { DiskUsage } from './check-disk.ts';
-import type { FindMissing } from './check-inputs.ts';
+import { groupByTransfer, type FindMissing } from './check-inputs.ts';
 import { checkpointBytes, checkpointsKept } from './training-arithmetic.ts';
 
 /** Estimates the disk usage of a run whose store and run folder share one disk. Files of unknown size count as 0 bytes. */
@@ -22,7 +22,10 @@ export async function estimateDiskUsage(
       ]
     : [];
   return [
-    { label: 'to download', bytes: missing.reduce((sum, { size }) => sum + (size?.diskBytes ?? 0), 0) },
+    ...groupByTransfer(missing).map(([label, group]) => ({
+      label,
+      bytes: group.reduce((sum, { size }) => sum + (size?.diskBytes ?? 0), 0),
+    })),
     ...unpacked,
     { label: `for ${count} checkpoints`, bytes: count * checkpointBytes(known?.parameters ?? 0) },
   ];

@@ -19,6 +19,9 @@ export const isVersionAlias = (version: string): boolean => versionAliases.inclu
 const expected =
   'an id of the catalog, `run:NAME`, `model:NAME`, `model:NAME/VERSION`, `model:NAME@candidate`, or a file as an absolute path';
 
+/** Returns whether a name has the ending of a file of weights. */
+export const isWeightsFile = (name: string): boolean => /\.(pth|pt|ckpt|bin|safetensors)$/i.test(name);
+
 /** Names the valid form of a text that almost is one, or says what to do instead. */
 function explain(text: string): string {
   const similar = text

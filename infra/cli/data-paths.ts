@@ -1,14 +1,15 @@
-/** Resolves the paths of `data` in a run file, as a shell would: from the folder of the file, with `~`. */
+/** Resolves the paths of `data` and `weights` in a run file, as a shell would: from the folder of the file, with `~`. */
 import { readdir, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { dirname, resolve } from 'node:path';
+import { dirname, isAbsolute, resolve } from 'node:path';
 import { z } from 'zod';
+import { isWeightsFile } from '../../configs/schema/weights-reference.ts';
 
 const Fields = z.record(z.string(), z.unknown());
 type Role = 'images' | 'annotations';
 
 /**
- * Returns the input with absolute paths in `data`; a folder ends in `/`. Leaves everything else to the schema.
+ * Returns the input with absolute paths in `data` and `weights.detector`; a folder of images ends in `/`. Leaves everything else to the schema.
  * @param raw content of a run, sweep or retraining file.
  * @returns also the problems of paths that name something of the wrong kind. A path that does not exist here may exist
  * on the worker, so it is no problem.
@@ -30,6 +31,19 @@ async function resolveIn(raw: unknown, context: Context, parent = ''): Promise<u
   // A sweep holds its input in `base`, a retraining in `run`.
   for (const key of parent === '' ? ['base', 'run'] : [])
     if (key in result) result[key] = await resolveIn(result[key], context, `${key}.`);
+  if (Array.isArray(result.variants))
+    result.variants = await Promise.all(
+      result.variants.map(async (variant: unknown, place) => {
+        const fields = Fields.safeParse(variant);
+        if (!fields.success || !('change' in fields.data)) return variant;
+        return { ...fields.data, change: await resolveIn(fields.data.change, context, `variants[${place}].change.`) };
+      }),
+    );
+  const weights = Fields.safeParse(result.weights);
+  if (weights.success && isWeightsPath(weights.data.detector, result.catalog)) {
+    const detector = resolveFrom(context, weights.data.detector, `${parent}weights.detector`);
+    result.weights = { ...weights.data, detector };
+  }
   const data = Fields.safeParse(result.data);
   if (!data.success) return result;
   const splits = { ...data.data };
@@ -45,17 +59,34 @@ async function resolveIn(raw: unknown, context: Context, parent = ''): Promise<u
   return { ...result, data: splits };
 }
 
-async function resolvePath(given: unknown, role: Role, field: string, { folder, problems }: Context): Promise<unknown> {
-  if (typeof given !== 'string') return given;
+/** Returns whether the weights are a file, and not an entry of the catalog, a run, a model or an address. */
+function isWeightsPath(given: unknown, catalog: unknown): given is string {
+  if (typeof given !== 'string' || isReference.test(given)) return false;
+  const own = z.object({ weights: Fields }).safeParse(catalog).data?.weights ?? {};
+  return !Object.hasOwn(own, given) && (given.includes('/') || isWeightsFile(given) || given.startsWith('~'));
+}
+
+/** An address, and everything that the schema corrects to `run:NAME` or `model:NAME`. */
+const isReference = /^\s*([a-z][a-z0-9+.-]*\s*:|(runs?|models?|trains?|evaluates?)\s*\/)/i;
+
+/** Returns the absolute path of a text. The home of another user is a problem, and stays as it is. */
+function resolveFrom({ folder, problems }: Context, given: string, field: string): string {
   const text = given.trim();
-  if (text === '' || /^[a-z][a-z0-9+.-]*:/i.test(text) || text.startsWith('$')) return given;
   if (/^~[^/]/.test(text)) {
     problems.push(`${field}: "${given}" is the home of another user; write its absolute path`);
     return given;
   }
-  const path = resolve(folder, text.replace(/^~(?=\/|$)/, homedir()));
+  return resolve(folder, text.replace(/^~(?=\/|$)/, homedir()));
+}
+
+async function resolvePath(given: unknown, role: Role, field: string, context: Context): Promise<unknown> {
+  if (typeof given !== 'string') return given;
+  const text = given.trim();
+  if (text === '' || /^[a-z][a-z0-9+.-]*:/i.test(text) || text.startsWith('$')) return given;
+  const path = resolveFrom(context, given, field);
+  if (!isAbsolute(path)) return given;
   const problem = await explainKind(path, role);
-  if (problem !== null) problems.push(`${field}: ${path} ${problem}`);
+  if (problem !== null) context.problems.push(`${field}: ${path} ${problem}`);
   return role === 'images' && !/\.zip(\/|$)/i.test(path) ? `${path}/` : path;
 }
 

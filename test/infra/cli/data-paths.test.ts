@@ -1,5 +1,6 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
+import { resolve } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { resolveDataPaths } from '../../../infra/cli/data-paths.ts';
 
@@ -36,6 +37,25 @@ test('resolveDataPaths reaches the inputs of sweeps and retrainings', async () =
   expect((await resolveDataPaths(raw, file)).input).toEqual({
     base: { data: { train: { images: `${folder}/images/`, annotations: 1 } } },
     run: { data: 'x' },
+  });
+});
+
+test.each([
+  ['best.pth', (at: string) => `${at}/best.pth`],
+  ['./sub/best', (at: string) => `${at}/sub/best`],
+  ['../a.safetensors', (at: string) => resolve(at, '../a.safetensors')],
+  ['~/best.pth', () => `${homedir()}/best.pth`],
+  ['/srv/best.pth', () => '/srv/best.pth'],
+  ...['own.pth', 'released', 'run:parts', 'model:parts/v@1', 'Run/parts', 's3://b/best.pth', 'file:///best.pth'].map(
+    (name) => [name, () => name] as const,
+  ),
+] as const)('resolveDataPaths turns the weights %s into a path only if they are a file', async (detector, expected) => {
+  const input = { weights: { detector }, catalog: { weights: { 'own.pth': {} } } };
+  const raw = { base: input, variants: [{ change: input }] };
+  const weights = { detector: expected(folder) };
+  expect((await resolveDataPaths(raw, `${folder}/run.json`)).input).toEqual({
+    base: { ...input, weights },
+    variants: [{ change: { ...input, weights } }],
   });
 });
 

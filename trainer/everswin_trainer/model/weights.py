@@ -5,6 +5,7 @@ Covers backbones, and what backbones and whole detectors (detector_weights.py) s
 
 import hashlib
 import re
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from everswin_trainer.data.file_kind import HEAD_BYTES, name_kind
 from everswin_trainer.model import mmcv_ops
 from everswin_trainer.system.atomic_file import write_atomic
 
@@ -28,6 +30,9 @@ PREFIX = "backbone."
 DETECTOR_PARTS = ("neck.", "rpn_head.", "roi_head.", "bbox_head.", "mask_head.")
 SUFFIX = ".safetensors"
 
+# torch.save writes a zip archive, and wrote a pickle before version 1.6.
+ZIP = b"PK\x03\x04"
+PICKLE = b"\x80"
 REASON_CHARACTERS = 200
 UNPICKLER = "WeightsUnpickler error:"
 SENTENCE_END = re.compile(r"\n|(?<=[.?])\s")
@@ -102,7 +107,32 @@ def load_pickle(path: Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         # The unpickler raises exceptions of any type for invalid bytes.
+        if other := _name_other_kind(path):
+            raise Refused(f"{path.name} is not a checkpoint of PyTorch: it is {other}") from error
         raise Refused(f"torch.load(weights_only=True) refuses {path.name}: {reason(error)}") from error
+
+
+def _name_other_kind(path: Path) -> str | None:
+    """Returns what a file is that torch cannot read; None if it may be a damaged checkpoint."""
+    with open(path, "rb") as stream:
+        head = stream.read(HEAD_BYTES)
+    if not head:
+        return "empty"
+    if head.startswith(PICKLE):
+        return None
+    if head.startswith(ZIP):
+        return _explain_zip(path)
+    kind = name_kind(head)
+    return kind.name if kind else "a file of an unknown kind"
+
+
+def _explain_zip(path: Path) -> str | None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except zipfile.BadZipFile:
+        return "a truncated or damaged zip archive"
+    return None if any(name.endswith("data.pkl") for name in names) else "a zip archive of other files"
 
 
 def reason(error: Exception) -> str:

@@ -15,7 +15,15 @@ from contract import check_answer
 from everswin_trainer.demo import mini_weights
 from everswin_trainer.model.build_config import _set_weights
 from everswin_trainer.model.recipe import load_recipe
-from everswin_trainer.model.weights import Comparison, Refused, compare, expected_tensors, read_backbone, store
+from everswin_trainer.model.weights import (
+    Comparison,
+    Refused,
+    compare,
+    expected_tensors,
+    load_content,
+    read_backbone,
+    store,
+)
 
 RECIPES = Path(__file__).parents[3] / "configs/mmdet"
 
@@ -166,3 +174,20 @@ def test_a_file_without_named_tensors_is_refused(tmp_path: Path, content: bytes,
     (tmp_path / "weights.pth").write_bytes(content)
     with pytest.raises(Refused, match="weights.pth"):
         read_backbone(tmp_path / "weights.pth", demo)
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"\x89PNG\r\n\x1a\n", "a PNG image"),
+        (b"", "empty"),
+        (b"<!doctype html>", "an HTML page"),
+        (b"PK\x03\x04cut short", "a truncated or damaged zip archive"),
+        (b"any text", "a file of an unknown kind"),
+    ],
+)
+def test_a_file_of_another_kind_is_named(tmp_path: Path, content: bytes, kind: str) -> None:
+    path = tmp_path / "best.pth"
+    path.write_bytes(content)
+    with pytest.raises(Refused, match=f"best.pth is not a checkpoint of PyTorch: it is {kind}"):
+        load_content(path)
