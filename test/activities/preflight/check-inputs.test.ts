@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 import { checkInputs } from '../../../activities/preflight/check-inputs.ts';
 import { checkWeights } from '../../../activities/preflight/check-weights.ts';
-import type { CatalogFile, RunPlan } from '../../../configs/schema/index.ts';
+import type { RunPlan } from '../../../configs/schema/index.ts';
 import { samplePlan } from '../../fixtures/sample-report.ts';
 
-const fileAt = (url: string): CatalogFile => ({ file: 'file', urls: [url], bytes: null, sha256: null, files: null });
+const fileAt = (url: string) => ({ file: 'file', urls: [url], bytes: null, sha256: null, files: null });
 const planOf = (urls: string[], detector: string): RunPlan => ({
   ...samplePlan,
   dataset: { ...samplePlan.dataset, id: 'own', archives: urls.map(fileAt) },
