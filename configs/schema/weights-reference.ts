@@ -20,7 +20,7 @@ const expected =
   'an id of the catalog, `run:NAME`, `model:NAME`, `model:NAME/VERSION`, `model:NAME@candidate`, or a file as an absolute path';
 
 /** Returns whether a name has the ending of a file of weights. */
-export const isWeightsFile = (name: string): boolean => /\.(pth|pt|ckpt|bin|safetensors)$/i.test(name);
+export const isWeightsFile = (name: string): boolean => /\.(pth|pt|bin|safetensors)$/i.test(name);
 
 /** Names the valid form of a text that almost is one, or says what to do instead. */
 function explain(text: string): string {
