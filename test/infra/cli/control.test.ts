@@ -5,6 +5,7 @@ import { createGpuActivities } from '../../../activities/index.ts';
 import { CodedError } from '../../../activities/shared/errors/coded-error.ts';
 import { toFailure } from '../../../activities/shared/temporal/failure.ts';
 import { readProgress } from '../../../activities/shared/run/progress-reader.ts';
+import { errorCatalogue } from '../../../configs/errors.ts';
 import { retrainId, taskQueues, workflowId, workflowTypes } from '../../../configs/names.ts';
 import { RetrainStatus } from '../../../configs/schema/index.ts';
 import { createProgram } from '../../../infra/cli/program.ts';
@@ -157,9 +158,7 @@ test('status says why a run failed, also before it had a status', async () => {
       const lines = (await everswin('status', input.name)).split('\n');
       expect(lines[0]).toBe(`${input.name}  mini  failed`);
       expect(lines).toContain('  reason     It is a photo.');
-      expect(lines).toContain(
-        '             Next: Do not use this file. Download the weights from a source that you trust.',
-      );
+      expect(lines).toContain(`             Next: ${errorCatalogue.WeightsRefused.nextStep}`);
 
       const invalid = await client.workflow.start(workflowTypes.trainDetector, {
         taskQueue: taskQueues.control,

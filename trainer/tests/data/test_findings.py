@@ -7,6 +7,7 @@ from everswin_trainer.data.findings import Findings, format_count
 
 PLURALS = {
     "annotation": "annotations",
+    "byte": "bytes",
     "category": "categories",
     "class": "classes",
     "entry": "entries",
