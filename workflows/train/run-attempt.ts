@@ -17,7 +17,7 @@ export async function runAttempt(request: AttemptRequest, board: StatusBoard): P
     return await training.runTraining.executeWithOptions(options, [request]);
   } catch (error) {
     const lost = lostWatch(error);
-    if (lost === undefined || (lost.watchError !== undefined && !patched(adoptAfterErrors))) throw error;
+    if (lost === undefined) throw error;
     return { ...unreportedAttempt(number, startedAt, board), outcome: 'worker-lost', ...lost };
   }
 }
@@ -33,7 +33,8 @@ export function lostWatch(error: unknown): Pick<Attempt, 'cause' | 'watchError'>
   if (cause instanceof TimeoutFailure) return { cause: `Worker lost: ${formatTimeout(cause)}.` };
   if (!(cause instanceof ApplicationFailure) || isVerdict(cause.type)) return undefined;
   const isLoss = lossCodes.some((code) => code === cause.type);
-  return { cause: cause.message, ...(isLoss ? {} : { watchError: cause.type ?? 'Unexpected' }) };
+  if (isLoss) return { cause: cause.message };
+  return patched(adoptAfterErrors) ? { cause: cause.message, watchError: cause.type ?? 'Unexpected' } : undefined;
 }
 
 /** Codes with which a worker announces its own end. */
