@@ -15,7 +15,7 @@ from everswin_trainer.data.decode_image import INCOMPLETE, NOT_DECODABLE
 from everswin_trainer.data.findings import Findings, format_count
 from everswin_trainer.data.name_matching import explain_missing
 from everswin_trainer.data.orientation_evidence import Evidence, find_outlines
-from everswin_trainer.data.zip_directory import Entry, quote
+from everswin_trainer.data.zip_directory import Entry, is_hidden, quote
 
 # Rotated images whose outlines are compared with edges.
 MOST_COMPARED = 100
@@ -137,8 +137,7 @@ class ImageMatcher:
 
 
 def _may_be_image(path: str) -> bool:
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.split("/"))
-    return not hidden and not path.endswith(NOT_IMAGE_SUFFIXES)
+    return not any(map(is_hidden, path.split("/"))) and not path.endswith(NOT_IMAGE_SUFFIXES)
 
 
 def _find_fault(image: ScannedImage, expected: tuple[int, int], file_name: str) -> Fault | None:

@@ -91,6 +91,11 @@ def read_central_directory(descriptor: int) -> list[Entry]:
     return _with_limits(files, everything, location.offset)
 
 
+def is_hidden(name: str) -> bool:
+    """Returns whether a file or folder is hidden, or one of the companions that macOS adds to archives."""
+    return name.startswith(".") or name == "__MACOSX"
+
+
 def quote(name: str) -> str:
     """Returns a name quoted and escaped, so that no control characters reach logs."""
     text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import signal
 import time
 import warnings
 from collections.abc import Iterator
@@ -10,7 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from everswin_trainer.detector.find_images import find_images
-from everswin_trainer.detector.predict import STOP_SIGNALS, WEIGHTS, Unusable, load, read, require_intact, show_stage
+from everswin_trainer.detector.predict import (
+    WEIGHTS,
+    Unusable,
+    end_on_stop_signals,
+    load,
+    read,
+    require_intact,
+    show_stage,
+)
 from everswin_trainer.system.atomic_file import read_json, write_json
 from everswin_trainer.system.hashing import hash_file
 
@@ -30,9 +37,7 @@ OPSET = 18
 def main(argv: list[str]) -> int:
     """Writes the file `--into`. Returns 0 also if the answer is that the detector cannot be exported."""
     arguments = parse(argv)
-    # The process that started this one removes unfinished files.
-    for number in STOP_SIGNALS:
-        signal.signal(number, signal.SIG_DFL)
+    end_on_stop_signals()
     try:
         answer = {"ok": True, **export_onnx(arguments)}
     except Unusable as error:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from everswin_trainer.data.zip_directory import is_hidden
+
 # What OpenCV reads and MMDetection's DetInferencer finds in a folder.
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".webp", ".tif", ".tiff", ".jp2", ".ppm", ".pgm", ".gif", ".avif")
 PATTERN_CHARACTERS = "*?["
@@ -76,8 +78,7 @@ def _in_archive(path: Path) -> Iterator[FoundImage]:
     archive = zipfile.ZipFile(path)
     for name in sorted(archive.namelist()):
         parts = PurePosixPath(name.replace("\\", "/")).parts
-        # macOS adds a hidden companion of each file.
-        hidden = any(part == "__MACOSX" or (part.startswith(".") and part != "..") for part in parts)
+        hidden = any(is_hidden(part) for part in parts if part != "..")
         if name.lower().endswith(SUFFIXES) and not hidden:
             yield FoundImage(name, f"{os.path.realpath(path)}/{name}", lambda name=name: archive.read(name))
 

@@ -38,15 +38,19 @@ class Unusable(Exception):
 def main(argv: list[str]) -> int:
     """Writes images.json, results.json and pictures/ into `--into`. Returns 0 also if some images were skipped."""
     arguments = parse(argv)
-    # The process that started this one removes unfinished files.
-    for number in STOP_SIGNALS:
-        signal.signal(number, signal.SIG_DFL)
+    end_on_stop_signals()
     try:
         answer = predict(arguments, json.loads(arguments.images.read_bytes()))
     except (Unusable, wait.NotEnoughGpus, GpusUnknown) as error:
         answer = {"ok": False, "problem": str(error)}
     write_json(arguments.out, {"v": 1, **answer})
     return 0
+
+
+def end_on_stop_signals() -> None:
+    """Lets signals end this process at once. The process that started it removes unfinished files."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
 
 
 def parse(argv: list[str]) -> argparse.Namespace:

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from urllib.parse import unquote
@@ -57,7 +57,7 @@ class ImageFiles:
             return match
         roots = {_root(name, path) for name, path in chosen.items()}
         exact = len(roots) == 1 and all(path == _join(*roots, name) for name, path in chosen.items())
-        match.root = roots.pop() if exact else _common_folder(list(chosen.values()))
+        match.root = roots.pop() if exact else common_folder(chosen.values())
         start = len(match.root) + 1 if match.root else 0
         match.found = {name: path[start:] for name, path in chosen.items()}
         return match
@@ -120,7 +120,8 @@ def _likeness(folder: str, annotations: str) -> int:
     return len(words[0] & words[1])
 
 
-def _common_folder(paths: list[str]) -> str:
+def common_folder(paths: Iterable[str]) -> str:
+    """Returns the deepest folder that contains all paths; "" for the top."""
     folders = [path.split("/")[:-1] for path in paths]
     common = []
     for parts in zip(*folders, strict=False):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from everswin_trainer.data.file_kind import name_kind
-from everswin_trainer.data.zip_directory import Entry, Refused, quote, read_central_directory
+from everswin_trainer.data.zip_directory import Entry, Refused, is_hidden, quote, read_central_directory
 from everswin_trainer.data.zip_entry import open_entry
 
 MAX_FILES = 2_000_000
@@ -55,10 +55,10 @@ class Source:
 
     def _add_folder(self, folder: Path) -> None:
         for parent, folders, names in os.walk(folder):
-            folders[:] = sorted(one for one in folders if not _is_hidden(one) and Path(parent) / one != self._ignored)
+            folders[:] = sorted(one for one in folders if not is_hidden(one) and Path(parent) / one != self._ignored)
             for name in sorted(names):
                 path = Path(parent) / name
-                if _is_hidden(name):
+                if is_hidden(name):
                     continue
                 inside = path.relative_to(folder).as_posix()
                 if path.suffix.lower() == ".zip":
@@ -84,7 +84,7 @@ class Source:
                 f"{path} cannot be read: {what}. Expected a folder, a zip file or a JSON file in COCO format."
             ) from refused
         for entry in entries:
-            if not any(_is_hidden(part) for part in entry.name.split("/")):
+            if not any(is_hidden(part) for part in entry.name.split("/")):
                 self._readers[prefix + entry.name] = _entry_reader(descriptor, entry)
 
 
@@ -97,14 +97,10 @@ def _head(path: Path) -> bytes:
         return stream.read(512)
 
 
-def _is_hidden(name: str) -> bool:
-    return name.startswith(".") or name == "__MACOSX"
-
-
 def _neighbors(path: Path) -> str:
     """Lists what the nearest existing folder holds."""
     for parent in path.absolute().parents:
         if parent.is_dir():
-            names = sorted(one.name for one in parent.iterdir() if not _is_hidden(one.name))
+            names = sorted(one.name for one in parent.iterdir() if not is_hidden(one.name))
             return f" {parent} holds {', '.join(map(quote, names[:8])) or 'nothing'}{', …' if len(names) > 8 else ''}."
     return ""

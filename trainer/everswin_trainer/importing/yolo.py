@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from everswin_trainer.importing.image_size import image_size
-from everswin_trainer.importing.match_images import Match, is_image_name
+from everswin_trainer.importing.match_images import Match, common_folder, is_image_name
 from everswin_trainer.importing.part import Part, find_role
 from everswin_trainer.importing.source import CannotImport, Source
 
@@ -113,7 +113,7 @@ def _convert(
         "annotations": [],
         "categories": [{"id": key + 1, "name": name} for key, name in names.items()],
     }
-    root = _common_root(images)
+    root = common_folder(images)
     for number, image in enumerate(images, 1):
         width, height = image_size(source, image)
         file_name = image[len(root) + 1 :] if root else image
@@ -134,19 +134,6 @@ def _convert(
     notes = [f"{without} {have} no label file and no objects"] if without else []
     match = Match(root=root, found={one["file_name"]: one["file_name"] for one in document["images"]})
     return Part(role, f"{root or '.'} (YOLO)", document, source, None, match=match, notes=notes, changed=True)
-
-
-def _common_root(images: list[str]) -> str:
-    folders = {image.rpartition("/")[0] for image in images}
-    if len(folders) == 1:
-        return folders.pop()
-    split = [folder.split("/") for folder in folders]
-    common = []
-    for parts in zip(*split, strict=False):
-        if len(set(parts)) > 1:
-            break
-        common.append(parts[0])
-    return "/".join(common)
 
 
 def _parse_line(line: str, names: dict[int, str], size: tuple[int, int]) -> dict[str, Any]:
