@@ -6,7 +6,8 @@ import { Worker } from '@temporalio/worker';
 import { hostQueue } from '../../configs/names.ts';
 import type { Attempt } from '../../configs/schema/index.ts';
 import { planFor } from './two-hosts.ts';
-import { anAttempt, happyActivities, withControlWorker, type StubbedActivities } from './workflow-env.ts';
+import { anAttempt, happyActivities, type StubbedActivities } from './stub-activities.ts';
+import { withControlWorker } from './workflow-env.ts';
 
 /** @returns the names of the activities that each host executed. */
 export async function withHostWorkers(

@@ -21,7 +21,8 @@ import { projectRoot } from './project.ts';
 import { createRetrainStubs } from './retrain-stubs.ts';
 import { omitRunName } from './omit-run-name.ts';
 import { until } from './until.ts';
-import { aFailure, anAttempt, signalProgress, withWorkers, type StubbedActivities } from './workflow-env.ts';
+import { aFailure, anAttempt, signalProgress, type StubbedActivities } from './stub-activities.ts';
+import { withWorkers } from './workflow-env.ts';
 
 export const historiesFolder = `${projectRoot}/test/histories`;
 

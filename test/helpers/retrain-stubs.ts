@@ -2,7 +2,7 @@
 import { RetrainInput, type ModelVersion, type RegistryState, type VersionId } from '../../configs/schema/index.ts';
 import { miniInput, miniPlan } from './mini-run.ts';
 import { omitRunName } from './omit-run-name.ts';
-import { anAttempt, aReport, type StubbedActivities } from './workflow-env.ts';
+import { anAttempt, aReport, type StubbedActivities } from './stub-activities.ts';
 
 const zeros = '0'.repeat(64);
 const someVersion: Omit<ModelVersion, 'id'> = {

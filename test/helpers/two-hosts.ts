@@ -9,7 +9,8 @@ import { runFolder, type RunFolder } from '../../configs/paths.ts';
 import { RecoveryPolicy, type RunInput, type RunPlan } from '../../configs/schema/index.ts';
 import { createMiniRun, miniPlan } from './mini-run.ts';
 import { projectRoot } from './project.ts';
-import { freshInput, aDetector, someMetrics, withControlWorker } from './workflow-env.ts';
+import { aDetector, someMetrics } from './stub-activities.ts';
+import { freshInput, withControlWorker } from './workflow-env.ts';
 
 export const hosts = ['gpu-a', 'gpu-b'];
 

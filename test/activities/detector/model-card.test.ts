@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { formatCardScores, renderModelCard } from '../../../activities/detector/model-card.ts';
 import { miniPlan } from '../../helpers/mini-run.ts';
-import { someMetrics } from '../../helpers/workflow-env.ts';
+import { someMetrics } from '../../helpers/stub-activities.ts';
 
 const facts = {
   plan: miniPlan,

@@ -9,7 +9,7 @@ import { buildRunManifest, findManifestMismatches } from '../../../activities/re
 import { homeFolders, runFolder } from '../../../configs/paths.ts';
 import { RunManifest, type StoredFile } from '../../../configs/schema/index.ts';
 import { miniDataset, miniPlan, miniWeights } from '../../helpers/mini-run.ts';
-import { someMetrics } from '../../helpers/workflow-env.ts';
+import { someMetrics } from '../../helpers/stub-activities.ts';
 
 let home: string;
 let manifest: RunManifest;

@@ -6,7 +6,8 @@ import { applySchedule, formatSchedule } from '../../../infra/client/retrain-sch
 import { miniInput, miniPlan } from '../../helpers/mini-run.ts';
 import { omitRunName } from '../../helpers/omit-run-name.ts';
 import { until } from '../../helpers/until.ts';
-import { anAttempt, someFingerprint, withWorkers } from '../../helpers/workflow-env.ts';
+import { anAttempt, someFingerprint } from '../../helpers/stub-activities.ts';
+import { withWorkers } from '../../helpers/workflow-env.ts';
 import { sendTrigger } from '../../../activities/retrain/send-trigger.ts';
 import { waitForRun } from '../../../activities/retrain/wait-for-run.ts';
 

@@ -3,7 +3,7 @@ import { buildLedger } from '../../../activities/shared/summary/ledger.ts';
 import type { RunStatus } from '../../../configs/schema/index.ts';
 import { createLiveDisplay } from '../../../infra/terminal/live-display.ts';
 import { formatRunStatus } from '../../../infra/terminal/format-run-status.ts';
-import { aFailure, anAttempt } from '../../helpers/workflow-env.ts';
+import { aFailure, anAttempt } from '../../helpers/stub-activities.ts';
 
 const status: RunStatus = {
   runId: 'swin-s-blog',

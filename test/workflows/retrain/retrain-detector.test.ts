@@ -7,7 +7,8 @@ import { listRuns } from '../../../infra/client/list-runs.ts';
 import type { retrainDetector } from '../../../workflows/index.ts';
 import { createRetrainStubs, freshRetrainInput } from '../../helpers/retrain-stubs.ts';
 import { until } from '../../helpers/until.ts';
-import { anAttempt, someFingerprint, withWorkers, type StubbedActivities } from '../../helpers/workflow-env.ts';
+import { anAttempt, someFingerprint, type StubbedActivities } from '../../helpers/stub-activities.ts';
+import { withWorkers } from '../../helpers/workflow-env.ts';
 
 const trigger = (client: Client, input: RetrainInput, who = 'a test') =>
   client.workflow.signalWithStart<typeof retrainDetector, [unknown]>(workflowTypes.retrainDetector, {

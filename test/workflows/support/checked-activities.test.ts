@@ -7,14 +7,8 @@ import { startRun } from '../../../infra/client/start-run.ts';
 import { trainUntilStopped, withHostWorkers } from '../../helpers/host-workers.ts';
 import { inputForHosts } from '../../helpers/two-hosts.ts';
 import { until } from '../../helpers/until.ts';
-import {
-  aFailure,
-  anAttempt,
-  freshInput,
-  aReport,
-  withWorkers,
-  type StubbedActivities,
-} from '../../helpers/workflow-env.ts';
+import { aFailure, anAttempt, aReport, type StubbedActivities } from '../../helpers/stub-activities.ts';
+import { freshInput, withWorkers } from '../../helpers/workflow-env.ts';
 
 /** Creates an activity that returns an invalid result. */
 const returning =

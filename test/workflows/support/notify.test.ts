@@ -7,14 +7,8 @@ import { Notification, type Attempt, type NotifyPolicy, type RunInput } from '..
 import { startRun } from '../../../infra/client/start-run.ts';
 import { startHookReceiver } from '../../fixtures/hook-receiver.ts';
 import { createMiniRun } from '../../helpers/mini-run.ts';
-import {
-  aFailure,
-  anAttempt,
-  freshInput,
-  signalProgress,
-  withWorkers,
-  type StubbedActivities,
-} from '../../helpers/workflow-env.ts';
+import { aFailure, anAttempt, signalProgress, type StubbedActivities } from '../../helpers/stub-activities.ts';
+import { freshInput, withWorkers } from '../../helpers/workflow-env.ts';
 
 const secret = 'whsec-0123456789';
 const run = await createMiniRun();

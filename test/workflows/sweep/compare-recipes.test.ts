@@ -29,7 +29,8 @@ import { sampleAnalysis } from '../../fixtures/sample-analysis.ts';
 import { sampleReport, blogMetrics } from '../../fixtures/sample-report.ts';
 import { createMiniRun, miniInput, miniPlan } from '../../helpers/mini-run.ts';
 import { until } from '../../helpers/until.ts';
-import { anAttempt, aReport, freshInput, withWorkers, type StubbedActivities } from '../../helpers/workflow-env.ts';
+import { anAttempt, aReport, type StubbedActivities } from '../../helpers/stub-activities.ts';
+import { freshInput, withWorkers } from '../../helpers/workflow-env.ts';
 
 const run = await createMiniRun();
 afterAll(() => run.remove());

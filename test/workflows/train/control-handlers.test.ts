@@ -11,7 +11,8 @@ import { startRun } from '../../../infra/client/start-run.ts';
 import type { trainDetector } from '../../../workflows/index.ts';
 import { checkpointNowUpdate, extendEpochsUpdate, pauseUpdate } from '../../../workflows/train/control-handlers.ts';
 import { until } from '../../helpers/until.ts';
-import { aFailure, anAttempt, freshInput, withWorkers } from '../../helpers/workflow-env.ts';
+import { aFailure, anAttempt } from '../../helpers/stub-activities.ts';
+import { freshInput, withWorkers } from '../../helpers/workflow-env.ts';
 
 type Handle = WorkflowHandle<typeof trainDetector>;
 

@@ -3,7 +3,7 @@ import { RecoveryPolicy, type Attempt, type TrainerControl } from '../../../conf
 import { decideNext } from '../../../workflows/train/decide.ts';
 import type { Situation } from '../../../workflows/train/verdict.ts';
 import { miniPlan } from '../../helpers/mini-run.ts';
-import { aFailure, anAttempt } from '../../helpers/workflow-env.ts';
+import { aFailure, anAttempt } from '../../helpers/stub-activities.ts';
 
 const control: TrainerControl = {
   v: 1,

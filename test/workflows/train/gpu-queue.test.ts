@@ -14,7 +14,8 @@ import { GpuSlots } from '../../../workers/gpu-slots.ts';
 import { createFakeGpus } from '../../helpers/fake-gpus.ts';
 import { createMiniRun, miniPlan } from '../../helpers/mini-run.ts';
 import { until } from '../../helpers/until.ts';
-import { freshInput, aDetector, someMetrics, withControlWorker } from '../../helpers/workflow-env.ts';
+import { aDetector, someMetrics } from '../../helpers/stub-activities.ts';
+import { freshInput, withControlWorker } from '../../helpers/workflow-env.ts';
 
 const control = {
   resolvePlan: (input: RunInput) =>

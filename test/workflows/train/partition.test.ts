@@ -10,7 +10,8 @@ import { RunStatus } from '../../../configs/schema/index.ts';
 import { startRun } from '../../../infra/client/start-run.ts';
 import { startPartitionProxy } from '../../fixtures/partition-proxy.ts';
 import { createMiniRun, miniPlan } from '../../helpers/mini-run.ts';
-import { freshInput, aDetector, someMetrics, withControlWorker } from '../../helpers/workflow-env.ts';
+import { aDetector, someMetrics } from '../../helpers/stub-activities.ts';
+import { freshInput, withControlWorker } from '../../helpers/workflow-env.ts';
 import { temporalAddress } from '../../helpers/temporal-address.ts';
 import { until } from '../../helpers/until.ts';
 

@@ -5,7 +5,8 @@ import { RunStatus, type Check } from '../../../configs/schema/index.ts';
 import { startRun } from '../../../infra/client/start-run.ts';
 import { trainUntilStopped, withHostWorkers } from '../../helpers/host-workers.ts';
 import { inputForHosts } from '../../helpers/two-hosts.ts';
-import { anAttempt, freshInput, type StubbedActivities } from '../../helpers/workflow-env.ts';
+import { anAttempt, type StubbedActivities } from '../../helpers/stub-activities.ts';
+import { freshInput } from '../../helpers/workflow-env.ts';
 
 type Stubs = Partial<StubbedActivities>;
 

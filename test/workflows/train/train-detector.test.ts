@@ -7,7 +7,8 @@ import { RunStatus, type Attempt, type Check } from '../../../configs/schema/ind
 import { startRun } from '../../../infra/client/start-run.ts';
 import { miniDataset, miniWeights } from '../../helpers/mini-run.ts';
 import { until } from '../../helpers/until.ts';
-import { anAttempt, freshInput, withWorkers } from '../../helpers/workflow-env.ts';
+import { anAttempt } from '../../helpers/stub-activities.ts';
+import { freshInput, withWorkers } from '../../helpers/workflow-env.ts';
 
 const startRaw = (client: Client, args: unknown[]) =>
   client.workflow.start(workflowTypes.trainDetector, {

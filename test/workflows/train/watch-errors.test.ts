@@ -8,7 +8,8 @@ import { RunStatus } from '../../../configs/schema/index.ts';
 import { startRun } from '../../../infra/client/start-run.ts';
 import { pauseUpdate, resumeUpdate } from '../../../workflows/train/control-handlers.ts';
 import { until } from '../../helpers/until.ts';
-import { anAttempt, freshInput, withWorkers } from '../../helpers/workflow-env.ts';
+import { anAttempt } from '../../helpers/stub-activities.ts';
+import { freshInput, withWorkers } from '../../helpers/workflow-env.ts';
 
 /** An error of the machine, as Node raises it. */
 const systemError = (code: string) => Object.assign(new Error(`${code}: sample, open 'watcher.json'`), { code });

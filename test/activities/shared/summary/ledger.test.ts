@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { buildLedger } from '../../../../activities/shared/summary/ledger.ts';
-import { aFailure, anAttempt } from '../../../helpers/workflow-env.ts';
+import { aFailure, anAttempt } from '../../../helpers/stub-activities.ts';
 
 const crashed = anAttempt({
   attempt: 1,
