@@ -173,6 +173,10 @@ export const TrainerEvent = z.discriminatedUnion('type', [
     iteration: iterationsDone,
     iterationsPerEpoch: z.int().describe('Iterations of one epoch.'),
     epochs: z.int().describe('Epochs to train.'),
+    planHash: Sha256.optional().describe('Plan of the trainer; absent in records of earlier versions.'),
+    control: TrainerControl.pick({ learningRateFactor: true, fp32: true, accumulate: true })
+      .optional()
+      .describe('Control values of the trainer; absent in records of earlier versions.'),
     worldSize: z.int().describe('Number of ranks.'),
     device: z.string().describe('`cpu` or `cuda`.'),
     resumedFrom: z.string().nullable().describe('Checkpoint file that was loaded; null for a fresh start.'),
@@ -189,6 +193,14 @@ export const TrainerEvent = z.discriminatedUnion('type', [
     dataSeconds: z.number().nullable().describe('Part of the step that waited for data.'),
     etaSeconds: z.number().nullable().describe('Estimated time to the end of training.'),
     memoryMb: z.number().nullable().describe('Peak GPU memory of this rank, in MiB; null on a CPU.'),
+  }),
+  trainerEvent('epoch', 'An epoch ends; its hashes show whether a repetition equals it.', {
+    epoch: epochsDone,
+    iteration: iterationsDone,
+    samples: z.array(Sha256).describe('Hash of the order of the samples, of each rank.'),
+    random: z.array(Sha256).describe('Hash of the state of the random number generators, of each rank.'),
+    weights: Sha256.describe('Hash of the weights.'),
+    optimizer: Sha256.describe('Hash of the moments of the optimizer.'),
   }),
   trainerEvent('validation', 'A validation on the validation split, by hotcoco.', {
     epoch: epochsDone,

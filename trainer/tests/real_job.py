@@ -77,6 +77,11 @@ class RealJob(JobFolder):
     def losses(self) -> dict[int, float]:
         return {event["iteration"]: event["loss"] for event in self.events("step")}
 
+    def hashes(self) -> dict[int, dict[str, Any]]:
+        """Returns the hashes of each epoch."""
+        names = ("samples", "random", "weights", "optimizer")
+        return {event["epoch"]: {name: event[name] for name in names} for event in self.events("epoch")}
+
     def final_state(self) -> dict[str, Any]:
         return torch.load(self.checkpoint("e002-i000020"), weights_only=True)
 

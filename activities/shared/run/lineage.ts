@@ -1,7 +1,7 @@
 import type { TrainerEvent } from '../../../configs/schema/index.ts';
 
 /**
- * Drops the steps and validations that a later trainer repeated: one that starts at iteration i supersedes all earlier
+ * Drops the steps, validations and epochs that a later trainer repeated: one that starts at iteration i supersedes all earlier
  * events after i.
  */
 export function filterLineage(events: readonly TrainerEvent[]): TrainerEvent[] {
@@ -14,4 +14,4 @@ export function filterLineage(events: readonly TrainerEvent[]): TrainerEvent[] {
 }
 
 const isSuperseded = (event: TrainerEvent, iteration: number): boolean =>
-  (event.type === 'step' || event.type === 'validation') && event.iteration > iteration;
+  (event.type === 'step' || event.type === 'validation' || event.type === 'epoch') && event.iteration > iteration;

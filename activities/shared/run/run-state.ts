@@ -63,6 +63,7 @@ function progressOf(event: TrainerEvent, before: Progress): Partial<Progress> {
     case 'ended':
       // Without a running trainer there is no rate, so the time left is unknown.
       return { epoch: event.epoch, iteration: event.iteration, etaSeconds: null };
+    case 'epoch':
     case 'tested':
     case 'warning':
       return {};
@@ -89,6 +90,7 @@ function watchTrainer(trainer: WatchedTrainer | null, event: TrainerEvent): Watc
       return { ...trainer, epoch: Math.max(trainer.epoch, event.epoch) };
     case 'ended':
       return { ...trainer, iteration: event.iteration, epoch: event.epoch };
+    case 'epoch':
     case 'tested':
     case 'warning':
       return trainer;

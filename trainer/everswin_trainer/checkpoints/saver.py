@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from everswin_trainer.checkpoints.checkpoint import Checkpoint, Origin, save_checkpoint
 from everswin_trainer.checkpoints.retention import apply_retention, epoch_end_positions
@@ -22,7 +22,8 @@ from everswin_trainer.system.disk_space import require_checkpoint_space
 class StateCopy:
     """A copy of the training state that training no longer changes.
 
-    `write` and `is_finite` run in the background. `size_bytes` is the expected size of the file.
+    `write`, `is_finite` and `record` run in the background. `size_bytes` is the expected size of the file. `record`
+    returns the fields of the event `epoch`, with which the state is recorded; None within an epoch.
     """
 
     epoch: int
@@ -30,6 +31,7 @@ class StateCopy:
     size_bytes: int
     write: Callable[[BinaryIO], None]
     is_finite: Callable[[], bool]
+    record: Callable[[], dict[str, Any]] | None = None
 
 
 class Saver:
@@ -97,6 +99,9 @@ class Saver:
             # Retention would replace good checkpoints with this one.
             self._progress.write("warning", message=f"not saved at step {state.iteration}: the weights are not finite")
             return
+        if state.record:
+            # Before the checkpoint: a crash in between repeats the record, and never leaves an epoch without one.
+            self._progress.write("epoch", epoch=state.epoch, iteration=state.iteration, **state.record())
         self._newest = save_checkpoint(self._job.checkpoints, state.epoch, state.iteration, self._origin, state.write)
         self._progress.write(
             "checkpoint",

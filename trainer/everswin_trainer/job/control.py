@@ -32,6 +32,10 @@ class TrainerControl:
             accumulate=_integer(content.get("accumulate"), minimum=1, default=1),
         )
 
+    def fixed(self) -> dict[str, Any]:
+        """Returns the values that hold from the start of a trainer to its end, as the event `started` records them."""
+        return {"learningRateFactor": self.learning_rate_factor, "fp32": self.fp32, "accumulate": self.accumulate}
+
 
 class ControlFile:
     """Caches the control values and reads the file again only when it has changed, so every step can check it."""

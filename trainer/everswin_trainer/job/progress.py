@@ -67,14 +67,14 @@ def read_events(path: Path) -> list[dict[str, Any]]:
 
 
 def surviving_events(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Returns the preserved lineage: a start discards every earlier step and validation beyond its iteration.
+    """Returns the preserved lineage: a start discards every earlier step, validation and epoch beyond it.
 
     Steps that follow an abandoned checkpoint are no longer part of the run.
     """
     kept = []
     limit = math.inf
     for event in reversed(events):
-        if event["type"] in ("step", "validation") and event["iteration"] > limit:
+        if event["type"] in ("step", "validation", "epoch") and event["iteration"] > limit:
             continue
         if event["type"] == "started":
             limit = min(limit, event["iteration"])

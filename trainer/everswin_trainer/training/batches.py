@@ -1,5 +1,6 @@
 """Batch sampler for runs that resume in the middle of an epoch."""
 
+import hashlib
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -26,10 +27,22 @@ class ResumableBatchSampler(BatchSampler):
         # MMEngine calls set_epoch on this attribute.
         self.sampler = sampler
         self.skip = 0
+        self._order = hashlib.sha256()
+
+    @property
+    def order(self) -> str:
+        """SHA-256 of the samples of the epoch so far, batch by batch. It includes skipped batches."""
+        return self._order.hexdigest()
 
     def __iter__(self) -> Iterator[list[int]]:
         skip, self.skip = self.skip, 0
-        yield from after_first(self.inner, skip)
+        yield from after_first(self._record(), skip)
+
+    def _record(self) -> Iterator[list[int]]:
+        self._order = hashlib.sha256()
+        for batch in self.inner:
+            self._order.update(f"{batch}\n".encode())
+            yield batch
 
     def __len__(self) -> int:
         """Returns the number of batches of a full epoch, so that schedules and counts do not change."""

@@ -87,6 +87,8 @@ class Context:
                 iteration=position[1],
                 iterationsPerEpoch=iterations_per_epoch,
                 epochs=epochs,
+                planHash=self.plan.plan_hash,
+                control=self.control.now().fixed(),
                 worldSize=self.rank.world,
                 device=self.rank.device,
                 resumedFrom=resumed_from.name if resumed_from else None,

@@ -65,10 +65,10 @@ class Rank:
         dist.broadcast_object_list(values, src=0, group=self._control)
         return values[0]
 
-    def gather(self, value: int) -> list[int]:
+    def gather(self, value: Any) -> list[Any]:
         """Returns the value of every rank, by rank."""
         values: list[Any] = [None] * self.world
-        dist.all_gather_object(values, value)
+        dist.all_gather_object(values, value, group=self._control)
         return values
 
     def set_threads(self) -> None:

@@ -48,10 +48,10 @@ class Start:
         return cls(backbone and backbone.resolve(), detector and detector.resolve(), None)
 
 
-def train(context: Context, start: Start) -> tuple[int, int]:
-    """Trains to the end and returns (epochs, iterations). Raises Preempted."""
+def train(context: Context, start: Start, until: int | None) -> tuple[int, int]:
+    """Trains to the end and returns (epochs, iterations). Raises Preempted after a stop or at iteration `until`."""
     runner = assemble(context, start)
-    runner.register_hook(CheckpointHook(context, runner.learning_rate_factor, saver(context, runner.cfg)))
+    runner.register_hook(CheckpointHook(context, runner.learning_rate_factor, saver(context, runner.cfg), until))
     runner.train()
     dist.destroy_process_group()
     return runner.epoch, runner.iter

@@ -19,6 +19,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     start.add_argument("--init-detector", type=Path, help="file that convert-weights --part detector wrote")
     parser.add_argument("--resume", type=Path, help="checkpoint file of this plan")
     parser.add_argument("--resume-plan", metavar="HASH", help="plan of --resume, if it differs from this one")
+    parser.add_argument("--until", type=int, metavar="ITERATION", help="save and stop after this iteration")
     return parser.parse_args(argv)
 
 
@@ -39,7 +40,7 @@ def main(argv: list[str]) -> int:
     from everswin_trainer.training.run import Start, train
 
     start = Start.choose(arguments.weights, arguments.init_detector, resume)
-    return context.run(lambda: train(context, start))
+    return context.run(lambda: train(context, start, arguments.until))
 
 
 def is_complete(context: Context, resume: Checkpoint) -> bool:

@@ -5,6 +5,7 @@ import json
 import random
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 
 @dataclass
@@ -32,6 +33,13 @@ class State:
         self.iteration += 1
         past = f"{self.digest} {self.iteration} {batch} {learning_rate_factor}"
         self.digest = hashlib.sha256(past.encode()).hexdigest()
+
+    def hashes(self, samples: list[list[int]]) -> dict[str, Any]:
+        """Returns the hashes of an epoch that trained on these batches and ended with this state."""
+        order, generators = (
+            [hashlib.sha256(text.encode()).hexdigest()] for text in (str(samples), f"generators {self.digest}")
+        )
+        return {"samples": order, "random": generators, "weights": self.digest, "optimizer": self.digest}
 
     def number(self) -> float:
         """Returns a number in 0..1 that depends on the complete past."""

@@ -50,6 +50,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--job-dir", type=Path, required=True)
     parser.add_argument("--resume", type=Path, help="a checkpoint file of this plan")
     parser.add_argument("--resume-plan", help="plan hash of --resume, if it belongs to another plan")
+    parser.add_argument("--until", type=int, help="save and stop after this iteration")
     parser.add_argument("--epochs", type=int, help="overrides the epochs of the plan")
     parser.add_argument("--steps-per-epoch", type=int, default=10)
     parser.add_argument("--step-seconds", type=float, default=0.01)
@@ -110,17 +111,23 @@ class FakeTrainer:
         return 0
 
     def train(self) -> None:
-        if self.state.iteration > 0 and self.at_epoch_end() and not self.is_validated():
+        if (
+            self.arguments.until is None
+            and self.state.iteration > 0
+            and self.at_epoch_end()
+            and not self.is_validated()
+        ):
             self.validate()
         while self.state.epoch < self.epochs:
-            self.train_epoch()
+            samples = self.train_epoch()
             # The save runs in the background during the validation.
-            self.save()
+            self.save(samples)
+            self.stop_if_requested()
             self.epochs = self.control.now().epochs
             self.validate()
 
-    def train_epoch(self) -> None:
-        """Trains an epoch, without the batches that the resumed checkpoint already contains."""
+    def train_epoch(self) -> list[list[int]]:
+        """Trains an epoch, without the batches that the resumed checkpoint already contains. Returns all batches."""
         per_epoch = self.arguments.steps_per_epoch
         batches = batches_of_epoch(self.plan.seed, self.state.epoch, per_epoch, self.plan.batch_per_gpu)
         for batch in after_first(batches, self.state.iteration - self.state.epoch * per_epoch):
@@ -129,6 +136,7 @@ class FakeTrainer:
             if not self.at_epoch_end() and self.save_is_due():
                 self.save()
         self.state.epoch += 1
+        return batches
 
     def train_step(self, batch: list[int]) -> None:
         begin = time.monotonic()
@@ -148,8 +156,8 @@ class FakeTrainer:
         return math.nan if lost else 4.0 / (1 + 0.1 * self.state.iteration) + 0.1 * self.state.number()
 
     def stop_if_requested(self) -> None:
-        """Saves and raises Preempted if a stop was requested."""
-        if not self.stop.requested:
+        """Saves and raises Preempted if a stop was requested, or at the iteration to stop after."""
+        if not self.stop.requested and self.state.iteration != self.arguments.until:
             return
         if self.state.iteration > self.saved_iteration:
             self.save()
@@ -160,7 +168,8 @@ class FakeTrainer:
         requested = self.control.now().checkpoint_now > self.request
         return requested or time.monotonic() - self.saved_at >= self.seconds_to_save
 
-    def save(self) -> None:
+    def save(self, samples: list[list[int]] | None = None) -> None:
+        """Saves; `samples` are those of the epoch that ends."""
         begin = time.monotonic()
         self.heartbeats.send(SAVING)
         iteration, is_finite = self.state.iteration, math.isfinite(self.loss())
@@ -174,7 +183,10 @@ class FakeTrainer:
             stream.write(content[half:])
 
         self.request = self.control.now().checkpoint_now
-        copy = StateCopy(self.state.epoch, iteration, len(content), write, is_finite=lambda: is_finite)
+        record = None if samples is None else self.state.hashes(samples)
+        copy = StateCopy(
+            self.state.epoch, iteration, len(content), write, lambda: is_finite, record and (lambda: record)
+        )
         self.saver.save(copy, request=self.request, blocked_since=begin)
         self.saved_iteration = iteration
         self.schedule_save()
@@ -215,6 +227,8 @@ class FakeTrainer:
             iteration=self.state.iteration,
             iterationsPerEpoch=self.arguments.steps_per_epoch,
             epochs=self.epochs,
+            planHash=self.plan.plan_hash,
+            control=self.control.now().fixed(),
             worldSize=1,
             device="cpu",
             resumedFrom=resume.name if resume else None,

@@ -131,9 +131,10 @@ def evaluated(detector: Path, data: Path, tmp_path_factory: pytest.TempPathFacto
 def test_a_run_validates_and_saves_each_epoch_and_warns_of_deviations_from_the_recipe(
     uninterrupted: RealJob,
 ) -> None:
-    kinds = [one["type"] for one in uninterrupted.events() if one["type"] != "checkpoint"]
+    kinds = [one["type"] for one in uninterrupted.events() if one["type"] not in ("epoch", "checkpoint")]
     epoch = ["step"] * STEPS_PER_EPOCH + ["validation"]
     assert kinds == ["warning", "warning", "started", *epoch, *epoch, "ended"]
+    assert [one["epoch"] for one in uninterrupted.events("epoch")] == [1, 2]
     assert [one["epoch"] for one in uninterrupted.events("checkpoint")] == [1, 2]
     [started] = uninterrupted.events("started")
     assert (started["iterationsPerEpoch"], started["worldSize"], len(started["pids"])) == (
@@ -245,6 +246,37 @@ def test_the_interrupted_run_ends_with_equal_weights_optimizer_and_schedule_bit_
     assert ours["meta"] == theirs["meta"]
     for kind in ("bbox", "segm"):
         assert interrupted.events("validation")[-1][kind] == uninterrupted.events("validation")[-1][kind]
+
+
+def test_the_interrupted_run_records_the_hashes_of_the_uninterrupted_one(
+    interrupted: RealJob, uninterrupted: RealJob
+) -> None:
+    ours, theirs = interrupted.hashes(), uninterrupted.hashes()
+    assert ours == theirs
+    first, second = theirs.values()
+    assert [len(first[name]) for name in ("samples", "random")] == [RANKS, RANKS]
+    assert first["samples"][0] != first["samples"][1]
+    assert not {first["weights"], first["optimizer"], *first["samples"]} & {second["weights"], *second["samples"]}
+
+
+def test_training_saves_and_stops_at_the_given_iteration(uninterrupted: RealJob, data: Path, tmp_path: Path) -> None:
+    job = RealJob(tmp_path, data)
+    resume = job.training(uninterrupted.checkpoint("e001-i000010"))
+    finish(job.fork(*resume, "--until", "14"), 143)
+    assert [one["type"] for one in job.events()] == [
+        "warning",
+        "warning",
+        "started",
+        *["step"] * 4,
+        "checkpoint",
+        "ended",
+    ]
+    finish(job.fork(*job.training(job.newest_checkpoint()), "--until", "20", attempt=2), 143)
+    assert job.events("ended")[-1]["iteration"] == 20
+    assert job.events("validation") == []
+    losses = uninterrupted.losses()
+    assert job.losses() == {step: losses[step] for step in range(11, 21)}
+    assert job.hashes() == {2: uninterrupted.hashes()[2]}
 
 
 def test_two_hosts_equal_one_host_bit_for_bit_after_a_rank_is_killed(
