@@ -67,6 +67,10 @@ export const TrainerControl = z.object({
   learningRateFactor: z.number().describe("Factor of the recipe's learning rate."),
   fp32: z.boolean().describe('Trains without mixed precision.'),
   accumulate: z.int().describe('Parts into which each batch is cut; their gradients are accumulated into one step.'),
+  gpus: z
+    .int()
+    .describe('Ranks that train. Fewer than the plan has if GPUs failed; each then computes several ranks of the plan.')
+    .optional(),
 });
 export type TrainerControl = z.infer<typeof TrainerControl>;
 
@@ -174,7 +178,7 @@ export const TrainerEvent = z.discriminatedUnion('type', [
     iterationsPerEpoch: z.int().describe('Iterations of one epoch.'),
     epochs: z.int().describe('Epochs to train.'),
     planHash: Sha256.optional().describe('Plan of the trainer; absent in records of earlier versions.'),
-    control: TrainerControl.pick({ learningRateFactor: true, fp32: true, accumulate: true })
+    control: TrainerControl.pick({ learningRateFactor: true, fp32: true, accumulate: true, gpus: true })
       .optional()
       .describe('Control values of the trainer; absent in records of earlier versions.'),
     worldSize: z.int().describe('Number of ranks.'),

@@ -30,7 +30,7 @@ def built(recipe: str, device: str, batch_per_gpu: int = 2) -> Config:
     plan = {**PLAN, "epochs": 36, "batchPerGpu": batch_per_gpu}
     split = {"archive": None, "folder": "images", "index": None, "annotations": "annotations.json"}
     data = PreparedData(Path("/data"), {"v": 1, "classes": CLASSES, "splits": {"train": split, "val": split}})
-    control = TrainerControl(epochs=36, checkpoint_now=0, learning_rate_factor=1.0, fp32=False, accumulate=1)
+    control = TrainerControl(epochs=36, checkpoint_now=0, learning_rate_factor=1.0, fp32=False, accumulate=1, gpus=1)
     with TemporaryDirectory() as folder:
         file = Path(folder) / "plan.json"
         file.write_text(json.dumps(plan))

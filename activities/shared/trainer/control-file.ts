@@ -7,8 +7,9 @@ import { writeFileAtomic } from '../files/atomic-file.ts';
 
 /** Writes the control file, which the trainer polls. A file with equal values is left untouched. */
 export async function writeControl(job: JobFolder, control: TrainerControl): Promise<void> {
-  const { v, epochs, checkpointNow, learningRateFactor, fp32, accumulate } = control;
+  const { v, epochs, checkpointNow, learningRateFactor, fp32, accumulate, gpus } = control;
   const next: TrainerControl = { v, epochs, checkpointNow, learningRateFactor, fp32, accumulate };
+  if (gpus !== undefined) next.gpus = gpus;
   if (isDeepStrictEqual(await readJson(job.control, TrainerControl), next)) return;
   await mkdir(job.dir, { recursive: true });
   await writeFileAtomic(job.control, JSON.stringify(next));

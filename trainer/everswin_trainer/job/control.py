@@ -18,6 +18,8 @@ class TrainerControl:
     learning_rate_factor: float
     fp32: bool
     accumulate: int
+    # Ranks that train; fewer than planned if GPUs have failed.
+    gpus: int
 
     @classmethod
     def load(cls, job: Job, plan: Plan) -> "TrainerControl":
@@ -30,11 +32,17 @@ class TrainerControl:
             learning_rate_factor=float(factor) if _is_factor(factor) else 1.0,
             fp32=content.get("fp32") is True,
             accumulate=_integer(content.get("accumulate"), minimum=1, default=1),
+            gpus=_integer(content.get("gpus"), minimum=1, default=plan.gpus),
         )
 
     def fixed(self) -> dict[str, Any]:
         """Returns the values that hold from the start of a trainer to its end, as the event `started` records them."""
-        return {"learningRateFactor": self.learning_rate_factor, "fp32": self.fp32, "accumulate": self.accumulate}
+        return {
+            "learningRateFactor": self.learning_rate_factor,
+            "fp32": self.fp32,
+            "accumulate": self.accumulate,
+            "gpus": self.gpus,
+        }
 
 
 class ControlFile:

@@ -61,6 +61,7 @@ def build_config(
     _set_parts(config, plan, control, warnings)
     if device == "cpu":
         _fit_cpu(config, warnings)
+    _set_virtual_ranks(config, plan, control, warnings)
     _set_speed(config, plan.speed, device, warnings)
     return BuiltConfig(config, warnings)
 
@@ -187,6 +188,24 @@ def _set_parts(config: Config, plan: Plan, control: TrainerControl, warnings: li
         warnings.append(f"accumulates the gradients of {parts} parts of each batch, as requested")
 
 
+def _set_virtual_ranks(config: Config, plan: Plan, control: TrainerControl, warnings: list[str]) -> None:
+    """Makes each rank compute several ranks of the plan if fewer GPUs are left than planned."""
+    virtual_ranks = plan.gpus // control.gpus
+    if virtual_ranks == 1:
+        return
+    config.train_cfg.update(type="MicroBatchTrainLoop", parts=config.train_cfg.get("parts", 1))
+    config.train_cfg.virtual_ranks = config.train_dataloader.batch_sampler.virtual_ranks = virtual_ranks
+    warnings.append(
+        f"trains on {control.gpus} of {plan.gpus} GPUs with the same batch per step: each accumulates the gradients of "
+        f"{virtual_ranks} ranks"
+    )
+    if _has_sync_norm(config.model):
+        warnings.append(
+            f"SyncBN takes its statistics over {control.gpus} ranks at a time instead of {plan.gpus}: the weights "
+            "differ from those of all GPUs"
+        )
+
+
 def _set_speed(config: Config, speed: Speed, device: str, warnings: list[str]) -> None:
     """Applies the switches of the optimizer and of validation; the runner applies those of the model."""
     config.speed = asdict(speed)
@@ -217,6 +236,12 @@ def _fit_cpu(config: Config, warnings: list[str]) -> None:
     _leave_mixed_precision(config, "there is no GPU", warnings)
     if _replace_sync_norm(config.model):
         warnings.append("normalizes each rank's batch separately (BN instead of SyncBN): there is no GPU")
+
+
+def _has_sync_norm(part: Any) -> bool:
+    if isinstance(part, dict):
+        return part.get("type") == "SyncBN" or any(_has_sync_norm(inner) for inner in part.values())
+    return isinstance(part, (list, tuple)) and any(_has_sync_norm(inner) for inner in part)
 
 
 def _replace_sync_norm(part: Any) -> bool:

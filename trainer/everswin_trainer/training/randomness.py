@@ -1,7 +1,7 @@
 """Stateless randomness: every draw depends only on the seed and the position, so a resumed run repeats it exactly.
 
-Augmentation is reseeded for each (epoch, sample), the model (drop path, box sampling) for each (rank, step). Neither
-worker processes nor checkpoints need to store the state of a generator.
+Augmentation is reseeded for each (epoch, sample), the model (drop path, box sampling) for each (rank, step), where the
+rank is one of the plan. Neither worker processes nor checkpoints need to store the state of a generator.
 """
 
 import hashlib
@@ -26,6 +26,13 @@ def seed_python(entropy: bytes) -> None:
     """Seeds the two generators that augmentation draws from."""
     random.seed(entropy)
     np.random.seed(np.frombuffer(entropy, dtype=np.uint32))
+
+
+def seed_step(seed: int, rank: int, iteration: int) -> None:
+    """Seeds what the model draws in one step of one rank of the plan."""
+    entropy = derive(seed, "step", rank, iteration)
+    seed_python(entropy)
+    torch.manual_seed(int.from_bytes(entropy[:8], "little", signed=True))
 
 
 @TRANSFORMS.register_module()
@@ -57,6 +64,4 @@ class RandomnessHook(Hook):
         first.epoch.value = runner.epoch
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        entropy = derive(self._seed, "step", self._rank, runner.iter)
-        seed_python(entropy)
-        torch.manual_seed(int.from_bytes(entropy[:8], "little", signed=True))
+        seed_step(self._seed, self._rank, runner.iter)

@@ -28,8 +28,7 @@ def main(argv: list[str]) -> int:
     """Returns 0 at the end of training and 143 after SIGTERM; torchrun records any other exception."""
     arguments = parse(argv)
     context = Context.from_arguments(arguments)
-    if context.rank.world != context.plan.gpus:
-        raise ValueError(f"expected {context.plan.gpus} ranks as the plan says, got {context.rank.world}")
+    require_ranks(context)
     plan_hash = arguments.resume_plan or context.plan.plan_hash
     resume = load_checkpoint(arguments.resume.resolve(), plan_hash) if arguments.resume else None
     if resume and is_complete(context, resume):
@@ -41,6 +40,16 @@ def main(argv: list[str]) -> int:
 
     start = Start.choose(arguments.weights, arguments.init_detector, resume)
     return context.run(lambda: train(context, start, arguments.until))
+
+
+def require_ranks(context: Context) -> None:
+    """Raises ValueError unless there are as many ranks as planned, or as the control file says if GPUs have failed."""
+    planned, expected, world = context.plan.gpus, context.control.now().gpus, context.rank.world
+    if world != expected:
+        source = "plan" if expected == planned else "control file"
+        raise ValueError(f"expected {expected} ranks as the {source} says, got {world}")
+    if planned % world != 0:
+        raise ValueError(f"expected a number of ranks that divides the {planned} of the plan, got {world}")
 
 
 def is_complete(context: Context, resume: Checkpoint) -> bool:

@@ -24,7 +24,7 @@ from everswin_trainer.model.build_config import build_config
 from everswin_trainer.model.recipe import load_recipe
 
 RECIPE = TRAINER.parent / "configs/mmdet/cascade-mask-rcnn_swin-demo.py"
-CONTROL = TrainerControl(epochs=1, checkpoint_now=0, learning_rate_factor=1.0, fp32=False, accumulate=1)
+CONTROL = TrainerControl(epochs=1, checkpoint_now=0, learning_rate_factor=1.0, fp32=False, accumulate=1, gpus=1)
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ from everswin_trainer.job.folder import Job
 from everswin_trainer.job.plan import Plan
 from everswin_trainer.system.atomic_file import write_json
 
-ALL = {"v": 1, "epochs": 5, "checkpointNow": 2, "learningRateFactor": 0.25, "fp32": True, "accumulate": 4}
-DEFAULTS = TrainerControl(epochs=3, checkpoint_now=0, learning_rate_factor=1.0, fp32=False, accumulate=1)
+ALL = {"v": 1, "epochs": 5, "checkpointNow": 2, "learningRateFactor": 0.25, "fp32": True, "accumulate": 4, "gpus": 2}
+DEFAULTS = TrainerControl(epochs=3, checkpoint_now=0, learning_rate_factor=1.0, fp32=False, accumulate=1, gpus=1)
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def plan(tmp_path: Path) -> Plan:
 
 def test_control_reads_every_value(job: Job, plan: Plan) -> None:
     write_json(job.control, ALL)
-    assert TrainerControl.load(job, plan) == TrainerControl(5, 2, 0.25, True, 4)
+    assert TrainerControl.load(job, plan) == TrainerControl(5, 2, 0.25, True, 4, 2)
 
 
 @pytest.mark.off_contract
@@ -42,7 +42,7 @@ def test_control_uses_the_plan_without_a_valid_file(job: Job, plan: Plan, conten
 @pytest.mark.off_contract
 def test_control_uses_the_default_for_a_missing_value(job: Job, plan: Plan) -> None:
     write_json(job.control, {"v": 1, "checkpointNow": 7, "accumulate": 2})
-    assert TrainerControl.load(job, plan) == TrainerControl(3, 7, 1.0, False, 2)
+    assert TrainerControl.load(job, plan) == TrainerControl(3, 7, 1.0, False, 2, 1)
 
 
 @pytest.mark.off_contract

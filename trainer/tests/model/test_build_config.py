@@ -13,8 +13,8 @@ from everswin_trainer.model.build_config import BuiltConfig, build_config
 from everswin_trainer.model.recipe import load_recipe
 
 RECIPES = Path(__file__).parents[3] / "configs/mmdet"
-NO_CHANGES = TrainerControl(epochs=36, checkpoint_now=0, learning_rate_factor=1.0, fp32=False, accumulate=1)
-ALL_CHANGES = TrainerControl(epochs=40, checkpoint_now=1, learning_rate_factor=0.25, fp32=True, accumulate=2)
+NO_CHANGES = TrainerControl(epochs=36, checkpoint_now=0, learning_rate_factor=1.0, fp32=False, accumulate=1, gpus=1)
+ALL_CHANGES = TrainerControl(epochs=40, checkpoint_now=1, learning_rate_factor=0.25, fp32=True, accumulate=2, gpus=1)
 
 
 @pytest.fixture
@@ -186,6 +186,20 @@ def test_a_batch_is_split_as_the_recipe_says_and_further_on_request(
     assert result.warnings == (
         [] if accumulate == 1 else [f"accumulates the gradients of {parts} parts of each batch, as requested"]
     )
+
+
+@pytest.mark.parametrize(("device", "sync"), [("cuda", True), ("cpu", False)])
+def test_each_rank_computes_several_ranks_of_the_plan_if_gpus_have_failed(
+    data: PreparedData, device: str, sync: bool
+) -> None:
+    full = built(data, "s_paper", device, replace(NO_CHANGES, gpus=4), gpus=4, batchPerGpu=4)
+    fewer = built(data, "s_paper", device, replace(NO_CHANGES, gpus=2), gpus=4, batchPerGpu=4)
+    assert (fewer.config.train_cfg.type, fewer.config.train_cfg.parts) == ("MicroBatchTrainLoop", 2)
+    assert fewer.config.train_cfg.virtual_ranks == fewer.config.train_dataloader.batch_sampler.virtual_ranks == 2
+    assert "virtual_ranks" not in {**full.config.train_cfg, **full.config.train_dataloader.batch_sampler}
+    added = [warning for warning in fewer.warnings if warning not in full.warnings]
+    assert added[0] == ("trains on 2 of 4 GPUs with the same batch per step: each accumulates the gradients of 2 ranks")
+    assert ["SyncBN" in warning for warning in added[1:]] == ([True] if sync else [])
 
 
 def test_control_does_not_change_the_schedule(data: PreparedData) -> None:

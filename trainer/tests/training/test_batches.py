@@ -1,5 +1,6 @@
 import pytest
 import torch
+from mmengine.dataset import DefaultSampler
 from torch.utils.data import RandomSampler
 
 from everswin_trainer.training.batches import ResumableBatchSampler
@@ -28,3 +29,58 @@ def test_sampler_length_is_that_of_a_full_epoch() -> None:
     resumed = batches()
     resumed.skip = 3
     assert len(resumed) == 4
+
+
+class Images:
+    """A data set of `count` images, of which every third is upright."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def get_data_info(self, index: int) -> dict[str, int]:
+        return {"width": 3, "height": 4} if index % 3 == 0 else {"width": 4, "height": 3}
+
+
+def epochs_of_rank(
+    images: int, batch: int, inner: str | None, rank: int, world: int, virtual_ranks: int = 1, skip: int = 0
+) -> list[list[list[int]]]:
+    """Returns the batches of two epochs of one rank."""
+    sampler = DefaultSampler(Images(images), seed=3)
+    sampler.__dict__ |= {"rank": rank, "world_size": world, "num_samples": -(-images // world)}
+    sampler.total_size = sampler.num_samples * world
+    batches = ResumableBatchSampler(sampler, batch, inner and {"type": inner}, virtual_ranks)
+    epochs = []
+    for epoch in range(2):
+        batches.sampler.set_epoch(epoch)
+        batches.skip = skip
+        epochs.append(list(batches))
+        assert len(epochs[-1]) == len(batches) - skip
+    return epochs
+
+
+@pytest.mark.parametrize("inner", [None, "AspectRatioBatchSampler"])
+@pytest.mark.parametrize("images", [24, 37, 5, 101])
+@pytest.mark.parametrize("batch", [1, 2, 3])
+@pytest.mark.parametrize(("planned", "left"), [(4, 2), (4, 1), (6, 3), (6, 2), (8, 4), (3, 1), (2, 1), (4, 4)])
+def test_fewer_ranks_read_the_batches_of_all_planned_ranks_in_their_order(
+    planned: int, left: int, batch: int, images: int, inner: str | None
+) -> None:
+    each = planned // left
+    skip = 1 if images > 24 else 0
+    all_ranks = [epochs_of_rank(images, batch, inner, rank, planned, skip=skip) for rank in range(planned)]
+    for rank in range(left):
+        steps = epochs_of_rank(images, batch, inner, rank, left, each, skip)
+        for epoch, of_epoch in enumerate(steps):
+            ours = all_ranks[rank * each : (rank + 1) * each]
+            expected = [[one[epoch][step] for one in ours] for step in range(len(of_epoch))]
+            assert of_epoch == [[index for part in parts for index in part] for parts in expected]
+            # A joined batch is cut into equal parts, one per rank of the plan.
+            assert all(len({len(part) for part in parts}) == 1 for parts in expected)
+
+
+def test_a_sampler_with_an_unknown_order_per_rank_is_refused_on_fewer_gpus() -> None:
+    with pytest.raises(ValueError, match="expected DefaultSampler with round_up to train on fewer GPUs"):
+        ResumableBatchSampler(RandomSampler(range(10)), 3, None, virtual_ranks=2)

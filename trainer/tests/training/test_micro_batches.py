@@ -68,7 +68,7 @@ def test_steps_in_micro_batches_equal_undivided_steps(batch: dict[str, list[Any]
     optimizers = wrapper_of(undivided), wrapper_of(divided)
     for _ in range(3):
         expected = undivided.train_step(copy.deepcopy(batch), optimizers[0])
-        logged = train_step(divided, copy.deepcopy(batch), optimizers[1], parts)
+        logged = train_step(divided, cut(copy.deepcopy(batch), parts), IMAGES, optimizers[1])
         for name in ("loss", "loss_square", "loss_abs"):
             assert logged[name].item() == pytest.approx(expected[name].item(), abs=1e-5)
     assert logged.keys() == expected.keys()
@@ -93,7 +93,7 @@ def test_two_micro_batches_of_one_rank_equal_a_step_of_two_ranks(batch: dict[str
         # Ranks average their gradients.
         (ranks(piece["inputs"], piece["data_samples"], "loss")["loss"] / 2).backward()
     optimizers[0].step()
-    train_step(divided, batch, optimizers[1], 2)
+    train_step(divided, cut(batch, 2), 4, optimizers[1])
     for one, other in zip(ranks.parameters(), divided.parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-6)
 
@@ -103,7 +103,7 @@ def test_ranks_reduce_gradients_once_per_step(batch: dict[str, list[Any]], monke
         "everswin_trainer.training.micro_batches.is_model_wrapper", lambda model: isinstance(model, Wrapped)
     )
     model = Wrapped(Regression())
-    train_step(model, batch, wrapper_of(model), 3)
+    train_step(model, cut(batch, 3), IMAGES, wrapper_of(model))
     assert model.exchanges == [False, False, True]
 
 
