@@ -1,10 +1,10 @@
 /**
- * Injects nine kills into the fake trainer and three into real MMDetection. `everswin chaos --nightly` runs the plans
+ * Injects nine faults into the fake trainer and three into real MMDetection. `everswin chaos --nightly` runs the plans
  * between these, too, and a soak.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Reference } from './oracle.ts';
-import { planKills } from './kill-plan.ts';
+import { planFaults } from './fault-plan.ts';
 import { runDisturbed, runUndisturbed } from './run.ts';
 import { startChaosStack, type ChaosStack } from './stack.ts';
 import { findSubject } from './subject.ts';
@@ -16,10 +16,10 @@ const timeoutMs = 600_000;
 
 describe.each([
   // Together, these plans kill every kind of target.
-  { subject: findSubject('mini'), runs: [1, 2, 7], kills: 3, minInjected: 7 },
+  { subject: findSubject('mini'), runs: [1, 2, 7], faults: 3, minInjected: 7 },
   // The plan of this number kills a worker and a rank during training, and the machine during the test.
-  { subject: findSubject('real'), runs: [2083], kills: 3, minInjected: 3 },
-])('chaos run of the $subject.name trainer', ({ subject, runs, kills, minInjected }) => {
+  { subject: findSubject('real'), runs: [2083], faults: 3, minInjected: 3 },
+])('chaos run of the $subject.name trainer', ({ subject, runs, faults, minInjected }) => {
   let stack: ChaosStack;
   let reference: Reference;
   let injected = 0;
@@ -31,14 +31,14 @@ describe.each([
   afterAll(() => stack.stop(false));
 
   test.each(runs)(
-    'ends like an undisturbed run after three kills (plan %i)',
+    'ends like an undisturbed run after three faults (plan %i)',
     async (run) => {
       const { epochs, expectedSeconds } = subject;
       const stepsPerEpoch = subject.stepsPerEpoch(ranks);
-      const options = { target: 'all', kills, epochs, stepsPerEpoch, expectedSeconds } as const;
+      const options = { target: 'all', faults, epochs, stepsPerEpoch, expectedSeconds } as const;
       const result = await runDisturbed(
         { stack, subject, ranks, name: `run-${run}` },
-        planKills(seed, run, options),
+        planFaults(seed, run, options),
         reference,
       );
       injected += result.injected.length;
@@ -47,7 +47,7 @@ describe.each([
     timeoutMs,
   );
 
-  test(`injects at least ${minInjected} of the planned kills`, () => {
+  test(`injects at least ${minInjected} of the planned faults`, () => {
     expect(injected).toBeGreaterThanOrEqual(minInjected);
   });
 });

@@ -1,24 +1,24 @@
 /** Formats the output of the chaos commands: a line per run and a table by target. */
 import type { Reference } from './oracle.ts';
-import type { Kill } from './kill-plan.ts';
+import type { Fault } from './fault-plan.ts';
 import type { RunResult } from './run.ts';
 
 export function formatRun({
   name,
   seconds,
-  kills,
+  faults,
   injected,
   costs,
   stepsRepeated,
   violations: complaints,
 }: RunResult): string {
-  const hits = injected.map(({ kill }, index) => {
+  const hits = injected.map(({ fault }, index) => {
     const { stepsLost = null, recoverySeconds = null } = costs[index] ?? {};
     const lost = stepsLost === null ? '' : `, ${stepsLost} steps lost`;
     const recovery = recoverySeconds === null ? '' : `, back after ${recoverySeconds.toFixed(1)} s`;
-    return `${formatKill(kill)}${lost}${recovery}`;
+    return `${formatFault(fault)}${lost}${recovery}`;
   });
-  const missed = kills.length - injected.length;
+  const missed = faults.length - injected.length;
   return [
     `${complaints.length === 0 ? 'ok    ' : 'FAILED'} ${name} ${seconds.toFixed(1)} s, ${stepsRepeated} steps repeated`,
     [...hits, ...(missed > 0 ? [`${missed} not injected`] : [])].join('; '),
@@ -26,9 +26,9 @@ export function formatRun({
   ].join('  ');
 }
 
-export function formatKill(kill: Kill): string {
-  const { moment } = kill;
-  const who = targetOf(kill);
+export function formatFault(fault: Fault): string {
+  const { moment } = fault;
+  const who = targetOf(fault);
   switch (moment.at) {
     case 'time':
       return `${who} after ${moment.seconds.toFixed(2)} s`;
@@ -43,7 +43,7 @@ export function formatKill(kill: Kill): string {
 
 export interface TargetSummary {
   target: string;
-  kills: number;
+  faults: number;
   runs: number;
   passed: number;
   stepsLost: { mean: number | null; max: number | null };
@@ -52,24 +52,24 @@ export interface TargetSummary {
   extraSeconds: { p50: number | null; p95: number | null };
 }
 
-/** Returns the process of a worker kill, else the target. */
-const targetOf = ({ target, worker }: Kill): string => (target === 'worker' ? worker : target);
+/** Returns the process for a fault of a worker, else the target. */
+const targetOf = ({ target, worker }: Fault): string => (target === 'worker' ? worker : target);
 
 /** Summarizes by target; a run counts for each target that was killed in it. */
 export function summarize(results: RunResult[], reference: Reference): TargetSummary[] {
   const hitBy = (target: string) =>
-    results.filter(({ injected }) => injected.some(({ kill }) => targetOf(kill) === target));
-  const found = [...new Set(results.flatMap(({ injected }) => injected.map(({ kill }) => targetOf(kill))))].sort();
-  const summary = (target: string, runs: RunResult[], counts: (kill: Kill) => boolean): TargetSummary => {
+    results.filter(({ injected }) => injected.some(({ fault }) => targetOf(fault) === target));
+  const found = [...new Set(results.flatMap(({ injected }) => injected.map(({ fault }) => targetOf(fault))))].sort();
+  const summary = (target: string, runs: RunResult[], counts: (fault: Fault) => boolean): TargetSummary => {
     const hits = runs.flatMap(({ injected, costs }) =>
-      injected.flatMap(({ kill }, index) => (counts(kill) ? [costs[index]] : [])),
+      injected.flatMap(({ fault }, index) => (counts(fault) ? [costs[index]] : [])),
     );
     const lost = sorted(hits.map((cost) => cost?.stepsLost));
     const recovery = sorted(hits.map((cost) => cost?.recoverySeconds));
     const extra = sorted(runs.map(({ seconds }) => seconds - reference.seconds));
     return {
       target,
-      kills: hits.length,
+      faults: hits.length,
       runs: runs.length,
       passed: runs.filter(({ violations: complaints }) => complaints.length === 0).length,
       stepsLost: { mean: mean(lost), max: lost.at(-1) ?? null },
@@ -78,7 +78,7 @@ export function summarize(results: RunResult[], reference: Reference): TargetSum
     };
   };
   return [
-    ...found.map((target) => summary(target, hitBy(target), (kill) => targetOf(kill) === target)),
+    ...found.map((target) => summary(target, hitBy(target), (fault) => targetOf(fault) === target)),
     summary('all', results, () => true),
   ];
 }
@@ -86,7 +86,7 @@ export function summarize(results: RunResult[], reference: Reference): TargetSum
 export function formatTable(summaries: TargetSummary[]): string {
   const head = [
     'target',
-    'kills',
+    'faults',
     'runs',
     'passed',
     'steps lost',
@@ -97,8 +97,8 @@ export function formatTable(summaries: TargetSummary[]): string {
     'extra p50',
     'p95',
   ];
-  const rows = summaries.map(({ target, kills, runs, passed, stepsLost, recoverySeconds: r, extraSeconds: e }) => [
-    ...[target, String(kills), String(runs), String(passed)],
+  const rows = summaries.map(({ target, faults, runs, passed, stepsLost, recoverySeconds: r, extraSeconds: e }) => [
+    ...[target, String(faults), String(runs), String(passed)],
     ...[stepsLost.mean, stepsLost.max, r.p50, r.p95, r.max, e.p50, e.p95].map((one) => one?.toFixed(1) ?? '-'),
   ]);
   const widths = head.map((title, column) =>

@@ -1,5 +1,5 @@
 /**
- * `everswin chaos --seed N --runs M`: injects kills at seeded moments and compares each run with an undisturbed one.
+ * `everswin chaos --seed N --runs M`: injects faults at seeded moments and compares each run with an undisturbed one.
  * `--scenario soak`: one long training in which about 20 workers and servers are killed.
  * `--scenario freeze`: each run freezes the GPU worker for 5 to 60 seconds, as a paused VM does.
  */
@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util';
 import { waitForInterrupt } from '../../infra/terminal/wait-for-interrupt.ts';
 import { readMachine } from './read-machine.ts';
 import type { Reference } from './oracle.ts';
-import { planFreeze, planKills, planSoak, targets, type Kill, type Target } from './kill-plan.ts';
+import { planFreeze, planFaults, planSoak, targets, type Fault, type Target } from './fault-plan.ts';
 import { runDisturbed, runUndisturbed, type RunResult } from './run.ts';
 import { startChaosStack } from './stack.ts';
 import { findSubject } from './subject.ts';
@@ -23,7 +23,7 @@ const { values } = parseArgs({
     target: { type: 'string', default: 'all' },
     subject: { type: 'string', default: 'mini' },
     ranks: { type: 'string', default: '1' },
-    kills: { type: 'string' },
+    faults: { type: 'string' },
     json: { type: 'string' },
     scenario: { type: 'string', default: 'runs' },
   },
@@ -34,14 +34,14 @@ const isSoak = values.scenario === 'soak';
 const isFreeze = values.scenario === 'freeze';
 const subject = findSubject(isSoak ? 'mini-long' : isFreeze ? 'mini-freeze' : values.subject);
 const target = findTarget(values.target);
-const kills = readCount('kills', values.kills ?? (isSoak ? '20' : '1'));
+const faults = readCount('faults', values.faults ?? (isSoak ? '20' : '1'));
 const ranks = readCount('ranks', values.ranks);
 const runs = isSoak ? 1 : readCount('runs', values.runs);
 const runNumbers =
   values.only === undefined ? Array.from({ length: runs }, (_, index) => index + 1) : [Number(values.only)];
 
 console.log(
-  `seed ${seed}: ${runNumbers.length} runs of ${subject.name}, ${kills} kills each, target ${values.scenario === 'runs' ? target : values.scenario}`,
+  `seed ${seed}: ${runNumbers.length} runs of ${subject.name}, ${faults} faults each, target ${values.scenario === 'runs' ? target : values.scenario}`,
 );
 const stack = await startChaosStack(subject);
 const results: RunResult[] = [];
@@ -73,12 +73,12 @@ async function runAll(): Promise<void> {
   }
 }
 
-function plan(run: number): Kill[] {
-  if (isSoak) return planSoak(seed, kills);
+function plan(run: number): Fault[] {
+  if (isSoak) return planSoak(seed, faults);
   if (isFreeze) return planFreeze(seed, run);
   const stepsPerEpoch = subject.stepsPerEpoch(ranks);
   const { epochs, expectedSeconds } = subject;
-  return planKills(seed, run, { target, kills, epochs, stepsPerEpoch, expectedSeconds });
+  return planFaults(seed, run, { target, faults, epochs, stepsPerEpoch, expectedSeconds });
 }
 
 async function conclude(): Promise<void> {
@@ -100,11 +100,11 @@ async function conclude(): Promise<void> {
 }
 
 function reproduceCommand(run?: number): string {
-  if (isSoak) return `everswin chaos --scenario soak --seed ${seed} --kills ${kills}`;
+  if (isSoak) return `everswin chaos --scenario soak --seed ${seed} --faults ${faults}`;
   if (isFreeze)
     return `everswin chaos --scenario freeze --seed ${seed} ${run === undefined ? `--runs ${runs}` : `--only ${run}`}`;
   const which = run === undefined ? `--runs ${runs}` : `--only ${run}`;
-  return `everswin chaos --seed ${seed} ${which} --target ${target} --subject ${subject.name} --ranks ${ranks} --kills ${kills}`;
+  return `everswin chaos --seed ${seed} ${which} --target ${target} --subject ${subject.name} --ranks ${ranks} --faults ${faults}`;
 }
 
 function requireEqual(one: Reference, other: Reference): void {

@@ -1,7 +1,7 @@
 import type { Event } from './job-record.ts';
-import type { InjectedKill } from './inject-kills.ts';
+import type { InjectedFault } from './inject-faults.ts';
 
-/** Cost of one kill. Null where it does not apply, such as for the server. */
+/** Cost of one fault. Null where it does not apply, such as for the server. */
 export interface RecoveryCost {
   stepsLost: number | null;
   /** Until the next step; for a GPU worker, whose trainer keeps running, until a worker watches it again. */
@@ -9,7 +9,7 @@ export interface RecoveryCost {
 }
 
 export function measureCost(
-  { at, job, adoptedAfterSeconds: watchedAgainSeconds }: InjectedKill,
+  { at, job, adoptedAfterSeconds: watchedAgainSeconds }: InjectedFault,
   events: Event[],
 ): RecoveryCost {
   if (job !== 'train') return { stepsLost: null, recoverySeconds: watchedAgainSeconds };

@@ -15,7 +15,7 @@ import { RetrainInput, type RetrainStatus } from '../../configs/schema/index.ts'
 import { triggerRetraining } from '../../infra/client/trigger-retraining.ts';
 import { waitForResult } from '../../infra/client/wait-for-result.ts';
 import { omitRunName } from '../helpers/omit-run-name.ts';
-import { killProcess } from './inject-kills.ts';
+import { killProcess } from './inject-faults.ts';
 import { readMachine } from './read-machine.ts';
 import { findMarked } from './processes.ts';
 import { Random } from './random.ts';

@@ -1,4 +1,4 @@
-/** Runs a training while kills are injected, and checks the result. */
+/** Runs a training while faults are injected, and checks the result. */
 import { mkdir, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
@@ -8,10 +8,10 @@ import { taskQueues, workflowId, workflowTypes } from '../../configs/names.ts';
 import { runFolder, type RunFolder } from '../../configs/paths.ts';
 import { python } from '../helpers/project.ts';
 import { parseJson, readEvents, type Event } from './job-record.ts';
-import { injectKills, type InjectedKill } from './inject-kills.ts';
+import { injectFaults, type InjectedFault } from './inject-faults.ts';
 import { measureCost, type RecoveryCost } from './recovery-cost.ts';
 import { readReference, checkFolder, type Violation, type Reference } from './oracle.ts';
-import type { Kill } from './kill-plan.ts';
+import type { Fault } from './fault-plan.ts';
 import { sampleTrainers, type Samples } from './sampler.ts';
 import type { ChaosStack } from './stack.ts';
 import type { Subject } from './subject.ts';
@@ -20,8 +20,8 @@ import { listProgram } from './trainer-tree.ts';
 export interface RunResult {
   name: string;
   seconds: number;
-  kills: Kill[];
-  injected: InjectedKill[];
+  faults: Fault[];
+  injected: InjectedFault[];
   costs: RecoveryCost[];
   samples: number;
   stepsRepeated: number;
@@ -36,17 +36,17 @@ export interface ChaosRun {
   name: string;
 }
 
-/** Runs without kills; the results are the reference for all other runs. */
+/** Runs without faults; the results are the reference for all other runs. */
 export async function runUndisturbed(run: ChaosRun): Promise<Reference> {
-  const { seconds, status, folder } = await runWithKills(run, []);
+  const { seconds, status, folder } = await runWithFaults(run, []);
   if (status !== 'COMPLETED')
     throw new Error(`the undisturbed run is ${status}\n${await collectDiagnostics(run, folder)}`);
   return readReference(folder, run.subject.hashState, seconds);
 }
 
-export async function runDisturbed(run: ChaosRun, kills: Kill[], reference: Reference): Promise<RunResult> {
+export async function runDisturbed(run: ChaosRun, faults: Fault[], reference: Reference): Promise<RunResult> {
   const { stack, subject, name } = run;
-  const { seconds, status, folder, injected, samples, handle } = await runWithKills(run, kills);
+  const { seconds, status, folder, injected, samples, handle } = await runWithFaults(run, faults);
   const violations: Violation[] = [
     ...(status === 'COMPLETED'
       ? []
@@ -62,7 +62,7 @@ export async function runDisturbed(run: ChaosRun, kills: Kill[], reference: Refe
   return {
     name,
     seconds,
-    kills,
+    faults,
     injected,
     violations,
     samples: samples.count,
@@ -76,12 +76,12 @@ interface FinishedRun {
   seconds: number;
   status: string;
   folder: RunFolder;
-  injected: InjectedKill[];
+  injected: InjectedFault[];
   samples: Samples;
   handle: WorkflowHandle;
 }
 
-async function runWithKills({ stack, subject, ranks, name }: ChaosRun, kills: Kill[]): Promise<FinishedRun> {
+async function runWithFaults({ stack, subject, ranks, name }: ChaosRun, faults: Fault[]): Promise<FinishedRun> {
   const folder = runFolder(stack.home, name);
   await mkdir(folder.root, { recursive: true });
   await stack.ready();
@@ -93,10 +93,10 @@ async function runWithKills({ stack, subject, ranks, name }: ChaosRun, kills: Ki
   });
   const sampler = sampleTrainers(() => [folder.train.dir, folder.test.dir]);
   const ended = new AbortController();
-  const killing = injectKills(kills, { stack, folder, runId: name }, ended.signal);
+  const injecting = injectFaults(faults, { stack, folder, runId: name }, ended.signal);
   const status = await waitForEnd(handle, startedAt + subject.deadlineSeconds * 1000);
   ended.abort();
-  const injected = await killing;
+  const injected = await injecting;
   const samples = sampler.stop();
   const seconds = (performance.now() - startedAt) / 1000;
   return { seconds, status, folder, injected, samples, handle };
@@ -141,23 +141,23 @@ async function checkHistory({ bundle }: ChaosStack, handle: WorkflowHandle): Pro
 }
 
 /**
- * Checks that only kills of the trainer cause another training attempt and repeated steps. A trainer that finished while
+ * Checks that only faults of the trainer cause another training attempt and repeated steps. A trainer that finished while
  * no worker was running is started again to report that, which repeats no step.
  */
-function checkRepeatedSteps({ train }: RunFolder, injected: InjectedKill[]): Violation[] {
+function checkRepeatedSteps({ train }: RunFolder, injected: InjectedFault[]): Violation[] {
   const events = readEvents(train.dir);
   const trainingAttempts = new Set(events.flatMap(({ type, attempt }) => (type === 'step' ? [attempt] : []))).size;
   const hits = injected.filter(({ job }) => job === 'train').length;
   return [
-    ...injected.flatMap(({ damagedCheckpoint: damaged, kill }): Violation[] =>
-      damaged === null ? [] : [`O6: right after kill ${kill.id} the acknowledged ${damaged} was damaged`],
+    ...injected.flatMap(({ damagedCheckpoint: damaged, fault }): Violation[] =>
+      damaged === null ? [] : [`O6: right after fault ${fault.id} the acknowledged ${damaged} was damaged`],
     ),
     ...(trainingAttempts <= 1 + hits
       ? []
-      : [`nothing lost: ${trainingAttempts} attempts trained, but only ${hits} kills hit a trainer` as const]),
+      : [`nothing lost: ${trainingAttempts} attempts trained, but only ${hits} faults hit a trainer` as const]),
     ...(hits > 0 || countRepeated(events) === 0
       ? []
-      : ['nothing lost: steps were repeated, but no kill hit the trainer' as const]),
+      : ['nothing lost: steps were repeated, but no fault hit the trainer' as const]),
   ];
 }
 

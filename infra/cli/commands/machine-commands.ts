@@ -31,7 +31,7 @@ export function addMachineCommands(program: Command): void {
     .option('--seed <text>', 'seed of the moments (default: from the clock)')
     .option('--runs <count>', 'number of runs (default: 20)', parseCount)
     .option('--only <run>', 'run only this number, to reproduce a failure', parseCount)
-    .option('--kills <count>', 'kills per run (default: 1, soak: 20)', parseCount)
+    .option('--faults <count>', 'faults per run (default: 1, soak: 20)', parseCount)
     .addOption(new Option('--target <target>', 'process to kill (default: all)').choices(chaosTargets))
     .addOption(
       new Option('--subject <subject>', 'fake trainer or MMDetection (default: mini)').choices(['mini', 'real']),
@@ -39,7 +39,7 @@ export function addMachineCommands(program: Command): void {
     .option('--ranks <count>', 'ranks of the training (default: 1)', parseCount)
     .addOption(new Option('--scenario <scenario>', 'default: runs').choices(['runs', 'soak', 'freeze']))
     .option('--json <file>', 'write the results to this file')
-    .addHelpText('after', examples('everswin chaos --seed 7 --runs 5 --kills 3', 'everswin chaos --nightly'))
+    .addHelpText('after', examples('everswin chaos --seed 7 --runs 5 --faults 3', 'everswin chaos --nightly'))
     .action(async (options) => (await import('../chaos.ts')).chaos(options));
 }
 

@@ -6,28 +6,28 @@ import { superviseArgv } from '../../activities/shared/trainer/trainer-argv.ts';
 import { jobFolder } from '../../configs/paths.ts';
 import { miniPlan } from '../helpers/mini-run.ts';
 import { fakeTrainerPath, projectRoot, python } from '../helpers/project.ts';
-import { allPoints, planKills, targets } from './kill-plan.ts';
+import { allPoints, planFaults, targets } from './fault-plan.ts';
 
-const options = { target: 'all', kills: 3, expectedSeconds: 4, epochs: 4, stepsPerEpoch: 40 } as const;
-const manyPlans = Array.from({ length: 300 }, (_, run) => planKills('a seed', run, options));
+const options = { target: 'all', faults: 3, expectedSeconds: 4, epochs: 4, stepsPerEpoch: 40 } as const;
+const manyPlans = Array.from({ length: 300 }, (_, run) => planFaults('a seed', run, options));
 
-test('planKills is determined by seed and run number', () => {
-  expect(planKills('a seed', 7, options)).toEqual(manyPlans[7]);
-  expect(planKills('another seed', 7, options)).not.toEqual(manyPlans[7]);
+test('planFaults is determined by seed and run number', () => {
+  expect(planFaults('a seed', 7, options)).toEqual(manyPlans[7]);
+  expect(planFaults('another seed', 7, options)).not.toEqual(manyPlans[7]);
 });
 
-test('planKills uses every target and every kind of moment', () => {
-  const kills = manyPlans.flat();
-  expect(new Set(kills.map(({ target }) => target))).toEqual(new Set(targets));
+test('planFaults uses every target and every kind of moment', () => {
+  const faults = manyPlans.flat();
+  expect(new Set(faults.map(({ target }) => target))).toEqual(new Set(targets));
   const moments = new Set(
-    kills.map(({ moment }) => (moment.at === 'point' ? `${moment.job} ${moment.at}` : moment.at)),
+    faults.map(({ moment }) => (moment.at === 'point' ? `${moment.job} ${moment.at}` : moment.at)),
   );
   expect(moments).toEqual(new Set(['time', 'change', 'train point', 'test point']));
 });
 
-test('planKills never plans two hasty kills in a row', () => {
-  for (const kills of manyPlans) {
-    kills.forEach(({ soon }, index) => expect(soon && (kills[index - 1]?.soon ?? true)).toBe(false));
+test('planFaults never plans two hasty faults in a row', () => {
+  for (const faults of manyPlans) {
+    faults.forEach(({ soon }, index) => expect(soon && (faults[index - 1]?.soon ?? true)).toBe(false));
   }
 });
 

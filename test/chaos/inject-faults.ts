@@ -1,29 +1,29 @@
-/** Injects the kills of one run: waits for each moment, sends SIGKILL, records victims and time. */
+/** Injects the faults of one run: waits for each moment, sends SIGKILL, records victims and time. */
 import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import type { RunFolder } from '../../configs/paths.ts';
 import { acknowledgedCheckpoints, hashFile, parseJson, readEvents } from './job-record.ts';
-import type { Job, Kill } from './kill-plan.ts';
+import type { Job, Fault } from './fault-plan.ts';
 import { readProcess } from './processes.ts';
 import type { ChaosStack, StackProcess } from './stack.ts';
 import { listProgram, listRanks, listSupervisors } from './trainer-tree.ts';
 
-/** A kill that was injected. */
-export interface InjectedKill {
-  kill: Kill;
+/** A fault that was injected. */
+export interface InjectedFault {
+  fault: Fault;
   /** Seconds since the epoch. */
   at: number;
   victims: { what: string; pid: number }[];
   /** Job with processes among the victims. */
   job: Job | null;
-  /** Acknowledged checkpoint that was damaged right after the kill. */
+  /** Acknowledged checkpoint that was damaged right after the fault. */
   damagedCheckpoint: string | null;
   /** After the kill of a GPU worker: time until the next one watched the trainer. */
   adoptedAfterSeconds: number | null;
 }
 
-export interface KillContext {
+export interface FaultContext {
   stack: ChaosStack;
   folder: RunFolder;
   runId: string;
@@ -31,18 +31,18 @@ export interface KillContext {
 
 const pollMs = 5;
 
-/** Injects the kills in order until all are done or `ended` is aborted. A moment that never comes is skipped. */
-export async function injectKills(kills: Kill[], scene: KillContext, ended: AbortSignal): Promise<InjectedKill[]> {
-  const injected: InjectedKill[] = [];
+/** Injects the faults in order until all are done or `ended` is aborted. A moment that never comes is skipped. */
+export async function injectFaults(faults: Fault[], scene: FaultContext, ended: AbortSignal): Promise<InjectedFault[]> {
+  const injected: InjectedFault[] = [];
   const measurements: Promise<void>[] = [];
-  for (const kill of kills) {
+  for (const fault of faults) {
     try {
       const before = injected.at(-1)?.at;
-      if (before !== undefined && !kill.soon) await until(() => hasCheckpointSince(scene, before), ended);
-      const frozen = await waitForMoment(kill, scene, ended);
+      if (before !== undefined && !fault.soon) await until(() => hasCheckpointSince(scene, before), ended);
+      const frozen = await waitForMoment(fault, scene, ended);
       try {
         const watcher = versionOf(scene.folder.train.watcher);
-        const injection = await injectKill(kill, scene, frozen, ended);
+        const injection = await injectFault(fault, scene, frozen, ended);
         injected.push(injection);
         if (watcher !== 'absent') measurements.push(measureAdoption(injection, watcher, scene, ended));
       } finally {
@@ -58,9 +58,9 @@ export async function injectKills(kills: Kill[], scene: KillContext, ended: Abor
 }
 
 async function measureAdoption(
-  injection: InjectedKill,
+  injection: InjectedFault,
   watcher: string,
-  { folder }: KillContext,
+  { folder }: FaultContext,
   ended: AbortSignal,
 ): Promise<void> {
   if (!injection.victims.some(({ what }) => what === 'gpu-worker')) return;
@@ -75,8 +75,8 @@ async function measureAdoption(
 
 /** @returns the process that is frozen at the point, if the moment is a point. */
 async function waitForMoment(
-  { id, moment }: Kill,
-  scene: KillContext,
+  { id, moment }: Fault,
+  scene: FaultContext,
   ended: AbortSignal,
 ): Promise<number | undefined> {
   switch (moment.at) {
@@ -100,8 +100,8 @@ const Reached = z.object({ pid: z.int() });
 
 async function waitForPoint(
   id: number,
-  { scope, job, point, nth }: Extract<Kill['moment'], { at: 'point' }>,
-  { stack, runId }: KillContext,
+  { scope, job, point, nth }: Extract<Fault['moment'], { at: 'point' }>,
+  { stack, runId }: FaultContext,
   ended: AbortSignal,
 ): Promise<number> {
   const folder = `${stack.chaosDir}/${runId}`;
@@ -116,22 +116,22 @@ async function waitForPoint(
   return pid;
 }
 
-async function injectKill(
-  kill: Kill,
-  scene: KillContext,
+async function injectFault(
+  fault: Fault,
+  scene: FaultContext,
   frozen: number | undefined,
   ended: AbortSignal,
-): Promise<InjectedKill> {
+): Promise<InjectedFault> {
   // The target cannot appear while the job is frozen; then the process at the point is killed.
   const atPoint =
-    frozen === undefined ? undefined : { victims: [{ what: 'at the point', pid: frozen }], job: jobOf(kill) };
-  const { victims, job } = await until(() => findVictims(kill, scene, frozen) ?? atPoint, ended);
+    frozen === undefined ? undefined : { victims: [{ what: 'at the point', pid: frozen }], job: jobOf(fault) };
+  const { victims, job } = await until(() => findVictims(fault, scene, frozen) ?? atPoint, ended);
   const at = Date.now() / 1000;
-  if (kill.freezeSeconds === undefined) for (const { pid } of victims) killProcess(pid);
-  else await freeze(victims, kill.freezeSeconds, ended);
-  const trainer = kill.target === 'machine' ? await killTrainer(scene) : undefined;
+  if (fault.freezeSeconds === undefined) for (const { pid } of victims) killProcess(pid);
+  else await freeze(victims, fault.freezeSeconds, ended);
+  const trainer = fault.target === 'machine' ? await killTrainer(scene) : undefined;
   return {
-    kill,
+    fault,
     at,
     damagedCheckpoint: findDamagedCheckpoint(scene),
     adoptedAfterSeconds: null,
@@ -141,7 +141,7 @@ async function injectKill(
 }
 
 /** Kills the whole trainer, including what a dying worker was just starting. */
-async function killTrainer(scene: KillContext): Promise<Victims | undefined> {
+async function killTrainer(scene: FaultContext): Promise<Victims | undefined> {
   const found = findTrainer(scene);
   for (let scans = 0; scans < 3; scans++) {
     for (const { pid } of findTrainer(scene)?.victims ?? []) killProcess(pid);
@@ -150,21 +150,21 @@ async function killTrainer(scene: KillContext): Promise<Victims | undefined> {
   return found;
 }
 
-const jobOf = ({ moment }: Kill): Job | null => (moment.at === 'point' ? moment.job : null);
+const jobOf = ({ moment }: Fault): Job | null => (moment.at === 'point' ? moment.job : null);
 
-type Victims = Pick<InjectedKill, 'victims' | 'job'>;
+type Victims = Pick<InjectedFault, 'victims' | 'job'>;
 
 /** Returns undefined while no such process exists, for example during a restart. */
-function findVictims(kill: Kill, scene: KillContext, frozen: number | undefined): Victims | undefined {
+function findVictims(fault: Fault, scene: FaultContext, frozen: number | undefined): Victims | undefined {
   const { stack } = scene;
   const ofStack = (...names: StackProcess[]) =>
     names.flatMap((what) => {
       const pid = stack.pidOf(what);
       return pid === undefined ? [] : [{ what, pid }];
     });
-  switch (kill.target) {
+  switch (fault.target) {
     case 'worker':
-      return orUndefined({ victims: ofStack(kill.worker), job: null });
+      return orUndefined({ victims: ofStack(fault.worker), job: null });
     case 'server':
       return orUndefined({ victims: ofStack('temporal-server'), job: null });
     case 'machine':
@@ -178,16 +178,18 @@ function findVictims(kill: Kill, scene: KillContext, frozen: number | undefined)
       return findInEitherJob(scene, (dir) => {
         const ranks = listRanks(dir);
         const others = ranks.filter(({ pid }) => pid !== frozen);
-        const chosen = kill.otherRank ? (others[0] ?? ranks[0]) : (ranks.find(({ pid }) => pid === frozen) ?? ranks[0]);
+        const chosen = fault.otherRank
+          ? (others[0] ?? ranks[0])
+          : (ranks.find(({ pid }) => pid === frozen) ?? ranks[0]);
         return labelVictims('rank', chosen === undefined ? [] : [chosen]);
       });
     default:
-      return kill.target satisfies never;
+      return fault.target satisfies never;
   }
 }
 
 /** Returns every process of the job. */
-const findTrainer = (scene: KillContext): Victims | undefined =>
+const findTrainer = (scene: FaultContext): Victims | undefined =>
   findInEitherJob(scene, (dir) => [
     ...labelVictims('supervisor', listSupervisors(scene.stack.chaosDir, dir)),
     ...labelVictims('program', listProgram(dir)),
@@ -196,7 +198,10 @@ const findTrainer = (scene: KillContext): Victims | undefined =>
 const labelVictims = (what: string, processes: { pid: number }[]) => processes.map(({ pid }) => ({ what, pid }));
 
 /** Training and test never run at the same time. */
-function findInEitherJob({ folder }: KillContext, find: (dir: string) => InjectedKill['victims']): Victims | undefined {
+function findInEitherJob(
+  { folder }: FaultContext,
+  find: (dir: string) => InjectedFault['victims'],
+): Victims | undefined {
   for (const job of ['train', 'test'] as const) {
     const found = orUndefined({ victims: find(folder[job].dir), job });
     if (found !== undefined) return found;
@@ -224,14 +229,14 @@ export function killProcess(pid: number): void {
 }
 
 /** Checks that the last acknowledged checkpoint is intact before anything can repair it. */
-function findDamagedCheckpoint({ folder: { train } }: KillContext): string | null {
+function findDamagedCheckpoint({ folder: { train } }: FaultContext): string | null {
   const newest = [...acknowledgedCheckpoints(readEvents(train.dir)).values()].at(-1);
   if (newest?.file === undefined) return null;
   const isIntact = hashFile(`${train.checkpoints}/${newest.file}`) === newest.sha256;
   return isIntact && existsSync(`${train.checkpoints}/${newest.file.replace('.pth', '.json')}`) ? null : newest.file;
 }
 
-const hasCheckpointSince = ({ folder }: KillContext, since: number): boolean =>
+const hasCheckpointSince = ({ folder }: FaultContext, since: number): boolean =>
   readEvents(folder.train.dir).some(({ type, t }) => type === 'checkpoint' && t > since);
 
 /** Returns a value that changes when the file is replaced or the folder gets an entry. */

@@ -1,4 +1,4 @@
-/** Plans targets and moments of the kills, determined by the seed and the number of the run. */
+/** Plans targets and moments of the faults, determined by the seed and the number of the run. */
 import { Random } from './random.ts';
 
 export const targets = ['rank', 'supervisor', 'trainer', 'worker', 'server', 'machine'] as const;
@@ -10,55 +10,55 @@ export type Scope = 'rank' | 'supervisor';
 export type WorkerName = 'gpu-worker' | 'control-worker';
 
 export type Moment =
-  /** This many seconds after the kill is due. */
+  /** This many seconds after the fault is due. */
   | { at: 'time'; seconds: number }
-  /** Inside the trainer at the nth such call, where it is frozen while we kill (python/sitecustomize.py). */
+  /** Inside the trainer at the nth such call, where it is frozen while the fault is injected (python/sitecustomize.py). */
   | { at: 'point'; scope: Scope; job: Job; point: string; nth: number }
   /** When this file or folder of the run changes. */
   | { at: 'change'; path: string };
 
-export interface Kill {
+export interface Fault {
   id: number;
   target: Target;
   /** Used if the target is `worker`. */
   worker: WorkerName;
-  /** If the target is `rank`: kills another rank than the one at the point, if there is one. */
+  /** If the target is `rank`: hits another rank than the one at the point, if there is one. */
   otherRank: boolean;
-  /** Due right after the previous kill, during recovery; otherwise due after a new checkpoint. */
+  /** Due right after the previous fault, during recovery; otherwise due after a new checkpoint. */
   soon: boolean;
   moment: Moment;
   /** Freezes the target for so long instead of killing it. */
   freezeSeconds?: number;
 }
 
-export interface KillOptions {
+export interface FaultOptions {
   target: Target | 'all';
-  kills: number;
+  faults: number;
   /** Duration of an undisturbed run. */
   expectedSeconds: number;
   epochs: number;
   stepsPerEpoch: number;
 }
 
-export function planKills(seed: string, run: number, options: KillOptions): Kill[] {
+export function planFaults(seed: string, run: number, options: FaultOptions): Fault[] {
   const random = new Random(`${seed} ${run}`);
-  const kills: Kill[] = [];
-  for (let id = 1; id <= options.kills; id++) {
+  const faults: Fault[] = [];
+  for (let id = 1; id <= options.faults; id++) {
     const target = options.target === 'all' ? random.pick(targets) : options.target;
     const worker = random.pick(['gpu-worker', 'control-worker'] as const);
     const otherRank = random.chance(0.5);
-    // Three crashes in a row without a new checkpoint end a run by design: never plan two hasty kills in a row.
-    const soon = id > 1 && kills.at(-1)?.soon === false && random.chance(0.25);
-    const moment = planMoment(random, target, options, id === options.kills);
-    kills.push({ id, target, worker, otherRank, soon, moment });
+    // Three crashes in a row without a new checkpoint end a run by design: never plan two hasty faults in a row.
+    const soon = id > 1 && faults.at(-1)?.soon === false && random.chance(0.25);
+    const moment = planMoment(random, target, options, id === options.faults);
+    faults.push({ id, target, worker, otherRank, soon, moment });
   }
-  return kills;
+  return faults;
 }
 
 /** Plans a kill of a worker or the server every few seconds. */
-export function planSoak(seed: string, kills: number): Kill[] {
+export function planSoak(seed: string, faults: number): Fault[] {
   const random = new Random(`${seed} soak`);
-  return Array.from({ length: kills }, (_, index) => ({
+  return Array.from({ length: faults }, (_, index) => ({
     id: index + 1,
     target: random.pick(['worker', 'server'] as const),
     otherRank: false,
@@ -69,17 +69,17 @@ export function planSoak(seed: string, kills: number): Kill[] {
 }
 
 /** Plans one freeze of the GPU worker, such as a paused VM: shorter or longer than the timeouts of its heartbeats. */
-export function planFreeze(seed: string, run: number): Kill[] {
+export function planFreeze(seed: string, run: number): Fault[] {
   const random = new Random(`${seed} freeze ${run}`);
   const moment: Moment = { at: 'time', seconds: random.between(1, 8) };
   const freezeSeconds = random.between(5, 60);
   return [{ id: 1, target: 'worker', worker: 'gpu-worker', otherRank: false, soon: false, moment, freezeSeconds }];
 }
 
-/** Only the last kill may come after training, because none could follow it. */
-function planMoment(random: Random, target: Target, options: KillOptions, isLast: boolean): Moment {
+/** Only the last fault may come after training, because none could follow it. */
+function planMoment(random: Random, target: Target, options: FaultOptions, isLast: boolean): Moment {
   const lottery = random.next();
-  if (lottery < 0.3) return { at: 'time', seconds: random.between(0, options.expectedSeconds / options.kills) };
+  if (lottery < 0.3) return { at: 'time', seconds: random.between(0, options.expectedSeconds / options.faults) };
   if (lottery < 0.7 || !isLast) return pointOfTraining(random, target, options);
   if (lottery < 0.85) return pointOfTest(random, target);
   return { at: 'change', path: random.pick(hitsTrainer(target) ? changesWhileTrainerLives : changes) };
@@ -94,13 +94,13 @@ interface Points {
   passages: number;
 }
 
-function pointOfTraining(random: Random, target: Target, { kills, epochs, stepsPerEpoch }: KillOptions): Moment {
+function pointOfTraining(random: Random, target: Target, { faults, epochs, stepsPerEpoch }: FaultOptions): Moment {
   return pickPoint(random, target, 'train', [
-    { scope: 'rank', points: aroundCheckpoint, passages: (epochs + 2) / kills },
-    { scope: 'rank', points: aroundCheckpoint, passages: (epochs + 2) / kills },
+    { scope: 'rank', points: aroundCheckpoint, passages: (epochs + 2) / faults },
+    { scope: 'rank', points: aroundCheckpoint, passages: (epochs + 2) / faults },
     { scope: 'rank', points: aroundRetention, passages: 2 },
-    { scope: 'rank', points: aroundSteps, passages: (epochs * stepsPerEpoch) / kills },
-    { scope: 'rank', points: aroundValidation, passages: epochs / kills },
+    { scope: 'rank', points: aroundSteps, passages: (epochs * stepsPerEpoch) / faults },
+    { scope: 'rank', points: aroundValidation, passages: epochs / faults },
     { scope: 'rank', points: startAndEnd, passages: 1 },
     { scope: 'supervisor', points: ofSupervisor, passages: 1 },
   ]);
