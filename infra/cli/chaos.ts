@@ -9,8 +9,8 @@ interface ChaosOptions {
 
 /** The seed and the numbers of the plans are those of test/chaos/chaos.test.ts. */
 const nightlyPlans: string[][] = [
-  ['--seed', 'npm test', '--runs', '7', '--faults', '3'],
-  ['--seed', 'npm test', '--only', '2083', '--faults', '3', '--subject', 'real'],
+  ['--seed', 'npm test', '--target', 'kills', '--runs', '7', '--faults', '3'],
+  ['--seed', 'npm test', '--target', 'kills', '--only', '2083', '--faults', '3', '--subject', 'real'],
   ['--seed', 'nightly', '--scenario', 'soak'],
 ];
 

@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Reference } from './oracle.ts';
-import { planFaults } from './fault-plan.ts';
+import { killTargets, planFaults } from './fault-plan.ts';
 import { runDisturbed, runUndisturbed } from './run.ts';
 import { startChaosStack, type ChaosStack } from './stack.ts';
 import { findSubject } from './subject.ts';
@@ -35,7 +35,7 @@ describe.each([
     async (run) => {
       const { epochs, expectedSeconds } = subject;
       const stepsPerEpoch = subject.stepsPerEpoch(ranks);
-      const options = { target: 'all', faults, epochs, stepsPerEpoch, expectedSeconds } as const;
+      const options = { targets: killTargets, faults, epochs, stepsPerEpoch, expectedSeconds } as const;
       const result = await runDisturbed(
         { stack, subject, ranks, name: `run-${run}` },
         planFaults(seed, run, options),

@@ -6,9 +6,9 @@ import { superviseArgv } from '../../activities/shared/trainer/trainer-argv.ts';
 import { jobFolder } from '../../configs/paths.ts';
 import { miniPlan } from '../helpers/mini-run.ts';
 import { fakeTrainerPath, projectRoot, python } from '../helpers/project.ts';
-import { allPoints, planFaults, targets } from './fault-plan.ts';
+import { allPoints, lastingTargets, planFaults, targets } from './fault-plan.ts';
 
-const options = { target: 'all', faults: 3, expectedSeconds: 4, epochs: 4, stepsPerEpoch: 40 } as const;
+const options = { targets, faults: 3, expectedSeconds: 4, epochs: 4, stepsPerEpoch: 40 } as const;
 const manyPlans = Array.from({ length: 300 }, (_, run) => planFaults('a seed', run, options));
 
 test('planFaults is determined by seed and run number', () => {
@@ -18,7 +18,7 @@ test('planFaults is determined by seed and run number', () => {
 
 test('planFaults uses every target and every kind of moment', () => {
   const faults = manyPlans.flat();
-  expect(new Set(faults.map(({ target }) => target))).toEqual(new Set(targets));
+  expect(new Set(faults.map(({ action }) => action.kind))).toEqual(new Set(['kill', ...lastingTargets]));
   const moments = new Set(
     faults.map(({ moment }) => (moment.at === 'point' ? `${moment.job} ${moment.at}` : moment.at)),
   );

@@ -1,38 +1,54 @@
-/** Plans targets and moments of the faults, determined by the seed and the number of the run. */
+/** Plans kinds and moments of the faults, determined by the seed and the number of the run. */
 import { Random } from './random.ts';
 
-export const targets = ['rank', 'supervisor', 'trainer', 'worker', 'server', 'machine'] as const;
-/** `trainer`: every process of the job at once. `machine`: trainer, both workers and the server at once. */
+/** Processes to kill. `trainer`: every process of the job at once. `machine`: trainer, workers and server at once. */
+export const killTargets = ['rank', 'supervisor', 'trainer', 'worker', 'server', 'machine'] as const;
+/** Faults that last for some seconds. */
+export const lastingTargets = ['freeze', 'emfile', 'enomem', 'read-only', 'disk-full', 'clock', 'network'] as const;
+export const targets = [...killTargets, ...lastingTargets];
 export type Target = (typeof targets)[number];
 
 export type Job = 'train' | 'test';
 export type Scope = 'rank' | 'supervisor';
 export type WorkerName = 'gpu-worker' | 'control-worker';
+/** `other-rank` is another rank than the one at the point, if there is one. */
+export type Victim = 'rank' | 'other-rank' | 'supervisor' | 'trainer' | 'server' | 'machine' | WorkerName;
+
+export type Action =
+  | { kind: 'kill'; victim: Victim }
+  /** The processes are stopped, as in a paused VM. */
+  | { kind: 'freeze'; victim: Victim; seconds: number }
+  /** The process can open no file (`emfile`) or map no memory (`enomem`). */
+  | { kind: 'emfile' | 'enomem'; victim: Victim; seconds: number }
+  | { kind: 'read-only'; folder: 'run' | 'checkpoints'; seconds: number }
+  /** No byte is free on the disk of the run folders. */
+  | { kind: 'disk-full'; seconds: number }
+  /** The wall clock of the process jumps, and jumps back. */
+  | { kind: 'clock'; victim: ClockVictim; shiftSeconds: number; seconds: number }
+  /** No data pass between the worker and the server, and no connection is closed. */
+  | { kind: 'network'; victim: WorkerName; seconds: number };
+/** The server is written in Go, whose clock cannot be changed for one process. */
+export type ClockVictim = WorkerName | 'trainer';
+export type Lasting = Exclude<Action, { kind: 'kill' }>;
 
 export type Moment =
   /** This many seconds after the fault is due. */
   | { at: 'time'; seconds: number }
-  /** Inside the trainer at the nth such call, where it is frozen while the fault is injected (python/sitecustomize.py). */
+  /** Inside the trainer at the nth such call, where it is frozen until the fault has begun (python/sitecustomize.py). */
   | { at: 'point'; scope: Scope; job: Job; point: string; nth: number }
   /** When this file or folder of the run changes. */
   | { at: 'change'; path: string };
 
 export interface Fault {
   id: number;
-  target: Target;
-  /** Used if the target is `worker`. */
-  worker: WorkerName;
-  /** If the target is `rank`: hits another rank than the one at the point, if there is one. */
-  otherRank: boolean;
-  /** Due right after the previous fault, during recovery; otherwise due after a new checkpoint. */
+  action: Action;
+  /** Due right after the previous fault has begun; otherwise due after its end and a new checkpoint. */
   soon: boolean;
   moment: Moment;
-  /** Freezes the target for so long instead of killing it. */
-  freezeSeconds?: number;
 }
 
 export interface FaultOptions {
-  target: Target | 'all';
+  targets: readonly Target[];
   faults: number;
   /** Duration of an undisturbed run. */
   expectedSeconds: number;
@@ -44,48 +60,111 @@ export function planFaults(seed: string, run: number, options: FaultOptions): Fa
   const random = new Random(`${seed} ${run}`);
   const faults: Fault[] = [];
   for (let id = 1; id <= options.faults; id++) {
-    const target = options.target === 'all' ? random.pick(targets) : options.target;
-    const worker = random.pick(['gpu-worker', 'control-worker'] as const);
-    const otherRank = random.chance(0.5);
+    const action = planAction(random, random.pick(options.targets));
     // Three crashes in a row without a new checkpoint end a run by design: never plan two hasty faults in a row.
     const soon = id > 1 && faults.at(-1)?.soon === false && random.chance(0.25);
-    const moment = planMoment(random, target, options, id === options.faults);
-    faults.push({ id, target, worker, otherRank, soon, moment });
+    const moment = planMoment(random, action, options, id === options.faults);
+    faults.push({ id, action, soon, moment });
   }
   return faults;
+}
+
+const workers = ['gpu-worker', 'control-worker'] as const;
+const processes = ['gpu-worker', 'control-worker', 'supervisor', 'rank', 'server'] as const;
+const hour = 3600;
+
+function planAction(random: Random, target: Target): Action {
+  const worker = random.pick(workers);
+  const rank = random.chance(0.5) ? 'other-rank' : 'rank';
+  const aProcess = () => {
+    const name = random.pick(processes);
+    return name === 'rank' ? rank : name;
+  };
+  const seconds = (longest: number) => random.between(1, longest);
+  switch (target) {
+    case 'rank':
+      return { kind: 'kill', victim: rank };
+    case 'worker':
+      return { kind: 'kill', victim: worker };
+    case 'supervisor':
+    case 'trainer':
+    case 'server':
+    case 'machine':
+      return { kind: 'kill', victim: target };
+    case 'freeze':
+      return { kind: target, victim: aProcess(), seconds: seconds(60) };
+    case 'emfile':
+      return { kind: target, victim: aProcess(), seconds: seconds(15) };
+    case 'enomem':
+      // A child inherits this limit, so the workers, which start the trainer, are left out.
+      return { kind: target, victim: random.pick([rank, 'server']), seconds: seconds(15) };
+    case 'read-only':
+      return { kind: target, folder: random.pick(['run', 'checkpoints']), seconds: seconds(15) };
+    case 'disk-full':
+      return { kind: target, seconds: seconds(15) };
+    case 'clock': {
+      const victim = random.pick([...workers, 'trainer'] as const);
+      return { kind: target, victim, shiftSeconds: random.pick([-hour, hour]), seconds: seconds(15) };
+    }
+    case 'network':
+      return { kind: target, victim: worker, seconds: seconds(30) };
+    default:
+      return target satisfies never;
+  }
 }
 
 /** Plans a kill of a worker or the server every few seconds. */
 export function planSoak(seed: string, faults: number): Fault[] {
   const random = new Random(`${seed} soak`);
-  return Array.from({ length: faults }, (_, index) => ({
-    id: index + 1,
-    target: random.pick(['worker', 'server'] as const),
-    otherRank: false,
-    soon: true,
-    worker: random.pick(['gpu-worker', 'control-worker'] as const),
-    moment: { at: 'time', seconds: random.between(1, 5) },
-  }));
+  return Array.from({ length: faults }, (_, index) => {
+    const action = planAction(random, random.pick(['worker', 'server']));
+    return { id: index + 1, action, soon: true, moment: { at: 'time', seconds: random.between(1, 5) } };
+  });
 }
 
 /** Plans one freeze of the GPU worker, such as a paused VM: shorter or longer than the timeouts of its heartbeats. */
 export function planFreeze(seed: string, run: number): Fault[] {
   const random = new Random(`${seed} freeze ${run}`);
   const moment: Moment = { at: 'time', seconds: random.between(1, 8) };
-  const freezeSeconds = random.between(5, 60);
-  return [{ id: 1, target: 'worker', worker: 'gpu-worker', otherRank: false, soon: false, moment, freezeSeconds }];
+  const action: Action = { kind: 'freeze', victim: 'gpu-worker', seconds: random.between(5, 60) };
+  return [{ id: 1, action, soon: false, moment }];
 }
+
+/** Returns the name of the kind and what it hits, such as `freeze gpu-worker`; kills have only the name of the victim. */
+export function formatAction(action: Action): string {
+  switch (action.kind) {
+    case 'kill':
+      return nameOf(action.victim);
+    case 'read-only':
+      return `read-only ${action.folder}`;
+    case 'disk-full':
+      return 'disk-full';
+    case 'freeze':
+    case 'emfile':
+    case 'enomem':
+    case 'clock':
+    case 'network':
+      return `${action.kind} ${nameOf(action.victim)}`;
+    default:
+      return action satisfies never;
+  }
+}
+
+const nameOf = (victim: Victim): string => (victim === 'other-rank' ? 'rank' : victim);
 
 /** Only the last fault may come after training, because none could follow it. */
-function planMoment(random: Random, target: Target, options: FaultOptions, isLast: boolean): Moment {
+function planMoment(random: Random, action: Action, options: FaultOptions, isLast: boolean): Moment {
   const lottery = random.next();
   if (lottery < 0.3) return { at: 'time', seconds: random.between(0, options.expectedSeconds / options.faults) };
-  if (lottery < 0.7 || !isLast) return pointOfTraining(random, target, options);
-  if (lottery < 0.85) return pointOfTest(random, target);
-  return { at: 'change', path: random.pick(hitsTrainer(target) ? changesWhileTrainerLives : changes) };
+  if (lottery < 0.7 || !isLast) return pointOfTraining(random, action, options);
+  if (lottery < 0.85) return pointOfTest(random, action);
+  return { at: 'change', path: random.pick(hitsTrainer(action) ? changesWhileTrainerLives : changes) };
 }
 
-const hitsTrainer = (target: Target): boolean => target === 'rank' || target === 'supervisor' || target === 'trainer';
+const hitsTrainer = (action: Action): boolean =>
+  'victim' in action && ['rank', 'other-rank', 'supervisor', 'trainer'].includes(action.victim);
+const hitsRank = (action: Action): boolean =>
+  'victim' in action && (action.victim === 'rank' || action.victim === 'other-rank');
 
 interface Points {
   scope: Scope;
@@ -94,8 +173,8 @@ interface Points {
   passages: number;
 }
 
-function pointOfTraining(random: Random, target: Target, { faults, epochs, stepsPerEpoch }: FaultOptions): Moment {
-  return pickPoint(random, target, 'train', [
+function pointOfTraining(random: Random, action: Action, { faults, epochs, stepsPerEpoch }: FaultOptions): Moment {
+  return pickPoint(random, action, 'train', [
     { scope: 'rank', points: aroundCheckpoint, passages: (epochs + 2) / faults },
     { scope: 'rank', points: aroundCheckpoint, passages: (epochs + 2) / faults },
     { scope: 'rank', points: aroundRetention, passages: 2 },
@@ -106,16 +185,16 @@ function pointOfTraining(random: Random, target: Target, { faults, epochs, steps
   ]);
 }
 
-const pointOfTest = (random: Random, target: Target): Moment =>
-  pickPoint(random, target, 'test', [
+const pointOfTest = (random: Random, action: Action): Moment =>
+  pickPoint(random, action, 'test', [
     { scope: 'rank', points: startAndEnd, passages: 1 },
     { scope: 'rank', points: aroundMetrics, passages: 1 },
     { scope: 'supervisor', points: ofSupervisor, passages: 1 },
   ]);
 
-function pickPoint(random: Random, target: Target, job: Job, all: Points[]): Moment {
+function pickPoint(random: Random, action: Action, job: Job, all: Points[]): Moment {
   // No rank exists while the supervisor starts or exits.
-  const { scope, points, passages } = random.pick(all.filter((one) => target !== 'rank' || one.scope === 'rank'));
+  const { scope, points, passages } = random.pick(all.filter((one) => !hitsRank(action) || one.scope === 'rank'));
   return { at: 'point', scope, job, point: random.pick(points), nth: random.count(Math.max(1, passages)) };
 }
 

@@ -1,6 +1,6 @@
 /** Formats the output of the chaos commands: a line per run and a table by target. */
 import type { Reference } from './oracle.ts';
-import type { Fault } from './fault-plan.ts';
+import { formatAction, type Fault } from './fault-plan.ts';
 import type { RunResult } from './run.ts';
 
 export function formatRun({
@@ -26,9 +26,9 @@ export function formatRun({
   ].join('  ');
 }
 
-export function formatFault(fault: Fault): string {
-  const { moment } = fault;
-  const who = targetOf(fault);
+export function formatFault({ action, moment }: Fault): string {
+  const who =
+    action.kind === 'kill' ? formatAction(action) : `${formatAction(action)} for ${action.seconds.toFixed(1)} s`;
   switch (moment.at) {
     case 'time':
       return `${who} after ${moment.seconds.toFixed(2)} s`;
@@ -52,14 +52,13 @@ export interface TargetSummary {
   extraSeconds: { p50: number | null; p95: number | null };
 }
 
-/** Returns the process for a fault of a worker, else the target. */
-const targetOf = ({ target, worker }: Fault): string => (target === 'worker' ? worker : target);
-
 /** Summarizes by target; a run counts for each target that was killed in it. */
 export function summarize(results: RunResult[], reference: Reference): TargetSummary[] {
   const hitBy = (target: string) =>
-    results.filter(({ injected }) => injected.some(({ fault }) => targetOf(fault) === target));
-  const found = [...new Set(results.flatMap(({ injected }) => injected.map(({ fault }) => targetOf(fault))))].sort();
+    results.filter(({ injected }) => injected.some(({ fault }) => formatAction(fault.action) === target));
+  const found = [
+    ...new Set(results.flatMap(({ injected }) => injected.map(({ fault }) => formatAction(fault.action)))),
+  ].sort();
   const summary = (target: string, runs: RunResult[], counts: (fault: Fault) => boolean): TargetSummary => {
     const hits = runs.flatMap(({ injected, costs }) =>
       injected.flatMap(({ fault }, index) => (counts(fault) ? [costs[index]] : [])),
@@ -78,7 +77,7 @@ export function summarize(results: RunResult[], reference: Reference): TargetSum
     };
   };
   return [
-    ...found.map((target) => summary(target, hitBy(target), (fault) => targetOf(fault) === target)),
+    ...found.map((target) => summary(target, hitBy(target), (fault) => formatAction(fault.action) === target)),
     summary('all', results, () => true),
   ];
 }

@@ -3,11 +3,13 @@ import { parseArgs } from 'node:util';
 import { createGpuActivities } from '../../activities/index.ts';
 import { reportLostWatchers } from '../../activities/train/report-lost-watchers.ts';
 import { taskQueues } from '../../configs/names.ts';
-import { readServer } from '../../workers/env.ts';
+import { readEnv, readServer } from '../../workers/env.ts';
 import { runWorker } from '../../workers/run-worker.ts';
+import { shiftClockBy } from './shift-clock.ts';
 import { findSubject } from './subject.ts';
 import { chaosDependencies } from './worker-dependencies.ts';
 
+shiftClockBy(`${readEnv().EVERSWIN_HOME}/chaos/clock-gpu-worker`);
 const { values } = parseArgs({ options: { subject: { type: 'string', default: 'mini' } } });
 
 const subject = findSubject(values.subject);

@@ -1,10 +1,12 @@
-/** Injects the faults of one run: waits for each moment, sends SIGKILL, records victims and time. */
+/** Injects the faults of one run: waits for each moment, starts the fault, ends it, records victims and times. */
 import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rmdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import type { RunFolder } from '../../configs/paths.ts';
+import { homeFolders, type RunFolder } from '../../configs/paths.ts';
+import type { Fault, Job, Lasting, Victim } from './fault-plan.ts';
 import { acknowledgedCheckpoints, hashFile, parseJson, readEvents } from './job-record.ts';
-import type { Job, Fault } from './fault-plan.ts';
+import * as lasting from './lasting-faults.ts';
 import { readProcess } from './processes.ts';
 import type { ChaosStack, StackProcess } from './stack.ts';
 import { listProgram, listRanks, listSupervisors } from './trainer-tree.ts';
@@ -12,10 +14,11 @@ import { listProgram, listRanks, listSupervisors } from './trainer-tree.ts';
 /** A fault that was injected. */
 export interface InjectedFault {
   fault: Fault;
-  /** Seconds since the epoch. */
+  /** Seconds since the epoch. A kill ends when it begins. */
   at: number;
+  endedAt: number;
   victims: { what: string; pid: number }[];
-  /** Job with processes among the victims. */
+  /** Job that the fault can make crash. */
   job: Job | null;
   /** Acknowledged checkpoint that was damaged right after the fault. */
   damagedCheckpoint: string | null;
@@ -35,27 +38,40 @@ const pollMs = 5;
 export async function injectFaults(faults: Fault[], scene: FaultContext, ended: AbortSignal): Promise<InjectedFault[]> {
   const injected: InjectedFault[] = [];
   const measurements: Promise<void>[] = [];
+  let lastEnd = Promise.resolve();
   for (const fault of faults) {
     try {
-      const before = injected.at(-1)?.at;
-      if (before !== undefined && !fault.soon) await until(() => hasCheckpointSince(scene, before), ended);
+      if (!fault.soon) {
+        await lastEnd;
+        const before = injected.at(-1)?.endedAt;
+        if (before !== undefined) await until(() => hasCheckpointSince(scene, before), ended);
+      }
       const frozen = await waitForMoment(fault, scene, ended);
+      const watcher = versionOf(scene.folder.train.watcher);
       try {
-        const watcher = versionOf(scene.folder.train.watcher);
-        const injection = await injectFault(fault, scene, frozen, ended);
+        const { injection, end } = await injectFault(fault, scene, frozen, ended);
         injected.push(injection);
+        lastEnd = Promise.all([lastEnd, end]).then(() => undefined);
         if (watcher !== 'absent') measurements.push(measureAdoption(injection, watcher, scene, ended));
       } finally {
-        if (frozen !== undefined && readProcess(frozen) !== undefined) process.kill(frozen, 'SIGCONT');
+        if (frozen !== undefined && !isFrozenBy(fault, injected.at(-1), frozen))
+          lasting.signalProcess(frozen, 'SIGCONT');
       }
     } catch (error) {
       if (ended.aborted) break;
+      await lastEnd;
       throw error;
     }
   }
-  await Promise.all(measurements);
+  await Promise.all([lastEnd, ...measurements]);
   return injected;
 }
+
+/** A process that a freeze stopped is continued at the end of the freeze. */
+const isFrozenBy = (fault: Fault, injection: InjectedFault | undefined, pid: number): boolean =>
+  fault.action.kind === 'freeze' &&
+  injection?.fault === fault &&
+  injection.victims.some((victim) => victim.pid === pid);
 
 async function measureAdoption(
   injection: InjectedFault,
@@ -116,29 +132,91 @@ async function waitForPoint(
   return pid;
 }
 
+/** Starts the fault. `end` resolves when it has ended. */
 async function injectFault(
   fault: Fault,
   scene: FaultContext,
   frozen: number | undefined,
   ended: AbortSignal,
-): Promise<InjectedFault> {
-  // The target cannot appear while the job is frozen; then the process at the point is killed.
+): Promise<{ injection: InjectedFault; end: Promise<void> }> {
+  const { action } = fault;
+  // The target cannot appear while the job is frozen; then the process at the point is hit.
   const atPoint =
     frozen === undefined ? undefined : { victims: [{ what: 'at the point', pid: frozen }], job: jobOf(fault) };
-  const { victims, job } = await until(() => findVictims(fault, scene, frozen) ?? atPoint, ended);
+  const { victims, job } = await until(() => findTargets(fault, scene, frozen) ?? atPoint, ended);
   const at = Date.now() / 1000;
-  if (fault.freezeSeconds === undefined) for (const { pid } of victims) killProcess(pid);
-  else await freeze(victims, fault.freezeSeconds, ended);
-  const trainer = fault.target === 'machine' ? await killTrainer(scene) : undefined;
-  return {
+  const injection: InjectedFault = {
     fault,
     at,
-    damagedCheckpoint: findDamagedCheckpoint(scene),
+    endedAt: at,
+    victims,
+    job,
+    damagedCheckpoint: null,
     adoptedAfterSeconds: null,
-    victims: [...victims, ...(trainer?.victims ?? [])],
-    job: trainer?.job ?? job,
+  };
+  if (action.kind === 'kill') {
+    for (const { pid } of victims) killProcess(pid);
+    const trainer = action.victim === 'machine' ? await killTrainer(scene) : undefined;
+    injection.victims.push(...(trainer?.victims ?? []));
+    injection.job = trainer?.job ?? job;
+    injection.damagedCheckpoint = findDamagedCheckpoint(scene);
+    return { injection, end: Promise.resolve() };
+  }
+  const endFault = await begin(action, fault.id, victims, scene);
+  const end = async () => {
+    try {
+      await sleep(action.seconds * 1000, undefined, { signal: ended }).catch(() => undefined);
+    } finally {
+      await endFault();
+      injection.endedAt = Date.now() / 1000;
+      injection.damagedCheckpoint = findDamagedCheckpoint(scene);
+    }
+  };
+  return { injection, end: end() };
+}
+
+async function begin(
+  action: Lasting,
+  id: number,
+  victims: InjectedFault['victims'],
+  { stack, folder }: FaultContext,
+): Promise<lasting.EndFault> {
+  switch (action.kind) {
+    case 'freeze':
+      return lasting.freeze(victims);
+    case 'emfile':
+      return inAll(victims, ({ what, pid }) => lasting.useUpFiles(pid, stackProcesses.has(what)));
+    case 'enomem':
+      return inAll(victims, ({ pid }) => lasting.useUpMemory(pid));
+    case 'read-only': {
+      const scratch = await mkdtemp(`${stack.home}/read-only-`);
+      const endFault = await lasting.makeReadOnly(pathOf(action.folder, folder), scratch);
+      await rmdir(scratch);
+      return endFault;
+    }
+    case 'disk-full':
+      return lasting.fillDisk(`${homeFolders(stack.home).runs}/.full-${id}`);
+    case 'clock':
+      return lasting.shiftClock(`${stack.chaosDir}/clock-${action.victim}`, action.shiftSeconds);
+    case 'network':
+      return stack.partition(action.victim);
+    default:
+      return action satisfies never;
+  }
+}
+
+async function inAll(
+  victims: InjectedFault['victims'],
+  start: (victim: InjectedFault['victims'][number]) => Promise<lasting.EndFault>,
+): Promise<lasting.EndFault> {
+  const ends = await Promise.all(victims.map(start));
+  return async () => {
+    for (const end of ends) await end();
   };
 }
+
+const pathOf = (folder: 'run' | 'checkpoints', { root, train }: RunFolder): string =>
+  folder === 'run' ? root : train.checkpoints;
 
 /** Kills the whole trainer, including what a dying worker was just starting. */
 async function killTrainer(scene: FaultContext): Promise<Victims | undefined> {
@@ -154,17 +232,44 @@ const jobOf = ({ moment }: Fault): Job | null => (moment.at === 'point' ? moment
 
 type Victims = Pick<InjectedFault, 'victims' | 'job'>;
 
-/** Returns undefined while no such process exists, for example during a restart. */
-function findVictims(fault: Fault, scene: FaultContext, frozen: number | undefined): Victims | undefined {
+/** Returns undefined while what the fault hits does not exist, for example during a restart. */
+function findTargets({ action }: Fault, scene: FaultContext, frozen: number | undefined): Victims | undefined {
+  const { stack, folder } = scene;
+  switch (action.kind) {
+    case 'kill':
+    case 'freeze':
+    case 'emfile':
+    case 'enomem':
+      return findVictims(action.victim, scene, frozen);
+    case 'read-only':
+      return existsSync(pathOf(action.folder, folder))
+        ? { victims: [], job: findTrainer(scene)?.job ?? null }
+        : undefined;
+    case 'disk-full':
+      return { victims: [], job: findTrainer(scene)?.job ?? null };
+    case 'clock':
+      // Time is no reason for a crash.
+      return { victims: [], job: null };
+    case 'network':
+      return stack.pidOf(action.victim) === undefined ? undefined : { victims: [], job: null };
+    default:
+      return action satisfies never;
+  }
+}
+
+const stackProcesses = new Set<string>(['temporal-server', 'control-worker', 'gpu-worker'] satisfies StackProcess[]);
+
+function findVictims(victim: Victim, scene: FaultContext, frozen: number | undefined): Victims | undefined {
   const { stack } = scene;
   const ofStack = (...names: StackProcess[]) =>
     names.flatMap((what) => {
       const pid = stack.pidOf(what);
       return pid === undefined ? [] : [{ what, pid }];
     });
-  switch (fault.target) {
-    case 'worker':
-      return orUndefined({ victims: ofStack(fault.worker), job: null });
+  switch (victim) {
+    case 'gpu-worker':
+    case 'control-worker':
+      return orUndefined({ victims: ofStack(victim), job: null });
     case 'server':
       return orUndefined({ victims: ofStack('temporal-server'), job: null });
     case 'machine':
@@ -175,16 +280,16 @@ function findVictims(fault: Fault, scene: FaultContext, frozen: number | undefin
     case 'supervisor':
       return findInEitherJob(scene, (dir) => labelVictims('supervisor', listSupervisors(stack.chaosDir, dir)));
     case 'rank':
+    case 'other-rank':
       return findInEitherJob(scene, (dir) => {
         const ranks = listRanks(dir);
         const others = ranks.filter(({ pid }) => pid !== frozen);
-        const chosen = fault.otherRank
-          ? (others[0] ?? ranks[0])
-          : (ranks.find(({ pid }) => pid === frozen) ?? ranks[0]);
+        const isOther = victim === 'other-rank';
+        const chosen = isOther ? (others[0] ?? ranks[0]) : (ranks.find(({ pid }) => pid === frozen) ?? ranks[0]);
         return labelVictims('rank', chosen === undefined ? [] : [chosen]);
       });
     default:
-      return fault.target satisfies never;
+      return victim satisfies never;
   }
 }
 
@@ -211,22 +316,7 @@ function findInEitherJob(
 
 const orUndefined = (found: Victims): Victims | undefined => (found.victims.length === 0 ? undefined : found);
 
-async function freeze(victims: readonly { pid: number }[], seconds: number, ended: AbortSignal): Promise<void> {
-  for (const { pid } of victims) process.kill(pid, 'SIGSTOP');
-  try {
-    await sleep(seconds * 1000, undefined, { signal: ended });
-  } finally {
-    for (const { pid } of victims) process.kill(pid, 'SIGCONT');
-  }
-}
-
-export function killProcess(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // It has just exited.
-  }
-}
+export const killProcess = (pid: number): void => lasting.signalProcess(pid, 'SIGKILL');
 
 /** Checks that the last acknowledged checkpoint is intact before anything can repair it. */
 function findDamagedCheckpoint({ folder: { train } }: FaultContext): string | null {

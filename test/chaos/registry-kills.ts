@@ -63,8 +63,18 @@ async function promoteUntilKilled(folder: string, lifeMs: number): Promise<void>
 
 if (process.argv[1] === import.meta.filename) {
   const { values } = parseArgs({
-    options: { kills: { type: 'string', default: '50' }, seed: { type: 'string', default: '1' } },
+    options: {
+      kills: { type: 'string', default: '50' },
+      seed: { type: 'string', default: '1' },
+      ranks: { type: 'string' },
+    },
   });
+  if (values.ranks !== undefined) {
+    console.error(
+      `--ranks ${values.ranks}: this program trains nothing. Use retrain-kills.ts for trainings of several ranks.`,
+    );
+    process.exit(2);
+  }
   const result = await killPromoters(Number(values.kills), values.seed);
   console.log(JSON.stringify(result, null, 1));
   if (result.inconsistencies.length > 0) process.exitCode = 1;

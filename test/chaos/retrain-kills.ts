@@ -1,5 +1,5 @@
 /**
- * `node test/chaos/retrain-kills.ts [--kills 50] [--seed 1] [--json FILE]`: starts real retrainings with
+ * `node test/chaos/retrain-kills.ts [--kills 50] [--seed 1] [--ranks 1] [--json FILE]`: starts real retrainings with
  * three simultaneous triggers and kills a worker, the server, the supervisor, the trainer or all of them at seeded
  * moments. After each retraining the registry must be consistent, and nothing may have been trained twice.
  */
@@ -22,10 +22,9 @@ import { Random } from './random.ts';
 import { findInconsistencies } from './registry-inconsistencies.ts';
 import { sampleTrainers } from './sampler.ts';
 import { startChaosStack, type ChaosStack } from './stack.ts';
-import { findSubject } from './subject.ts';
+import { findSubject, type Subject } from './subject.ts';
 
 const model = 'shapes';
-const subject = findSubject('real');
 const targets = ['control-worker', 'gpu-worker', 'temporal-server', 'supervisor', 'trainer', 'machine'] as const;
 /** Approximate duration of an undisturbed retraining, with publishing and gate. */
 const expectedSeconds = 35;
@@ -56,7 +55,13 @@ export interface RetrainKills {
 }
 
 /** Retrains until the given number of kills has been injected. */
-export async function killRetrainings(count: number, seed: string, log: (line: string) => void): Promise<RetrainKills> {
+export async function killRetrainings(
+  count: number,
+  seed: string,
+  ranks: number,
+  log: (line: string) => void,
+): Promise<RetrainKills> {
+  const subject = findSubject('real', ranks);
   const stack = await startChaosStack(subject);
   await mkdir(homeFolders(stack.home).runs, { recursive: true });
   const random = new Random(seed);
@@ -65,8 +70,14 @@ export async function killRetrainings(count: number, seed: string, log: (line: s
   const sampler = sampleTrainers(() => listJobs(stack.home));
   try {
     while (injected() < count) {
+      const number = retrainings.length + 1;
       const planned = Math.min(random.count(maxKillsPerRetraining), count - injected());
-      const retraining = await retrainWithKills(stack, retrainings.length + 1, planKills(random, planned));
+      const retraining = await retrainWithKills(
+        stack,
+        inputOf(subject, ranks, number),
+        number,
+        planKills(random, planned),
+      );
       retrainings.push(retraining);
       const names = retraining.kills.map(
         ({ target, seconds, after }) => `${target} ${seconds.toFixed(1)} s after ${after}`,
@@ -100,9 +111,13 @@ const planKills = (random: Random, count: number): Kill[] =>
     return { after, seconds, target: random.pick(targets) };
   });
 
-async function retrainWithKills(stack: ChaosStack, number: number, plan: Kill[]): Promise<KilledRetraining> {
+async function retrainWithKills(
+  stack: ChaosStack,
+  input: RetrainInput,
+  number: number,
+  plan: Kill[],
+): Promise<KilledRetraining> {
   const startedAt = performance.now();
-  const input = inputOf(number);
   const ended = new AbortController();
   const killing = Promise.all(plan.map((kill) => injectKill(stack, kill, ended.signal)));
   const status = await retrain(stack, input, ['a schedule', 'a person', 'a hook']);
@@ -121,13 +136,13 @@ async function retrainWithKills(stack: ChaosStack, number: number, plan: Kill[])
 }
 
 /** A new random seed makes a new training. */
-function inputOf(number: number): RetrainInput {
+function inputOf(subject: Subject, ranks: number, number: number): RetrainInput {
   // With four images the AP varies a lot; this lets most candidates pass.
   const gate = { sizesMayFall: 100, worstClasses: { mayFall: 100 } };
   return RetrainInput.parse({
     version: 1,
     model,
-    run: { ...omitRunName(subject.input('any', 1)), seed: number },
+    run: { ...omitRunName(subject.input('any', ranks)), seed: number },
     gate,
   });
 }
@@ -236,10 +251,11 @@ if (process.argv[1] === import.meta.filename) {
     options: {
       kills: { type: 'string', default: '50' },
       seed: { type: 'string', default: '1' },
+      ranks: { type: 'string', default: '1' },
       json: { type: 'string' },
     },
   });
-  const result = await killRetrainings(Number(values.kills), values.seed, console.log);
+  const result = await killRetrainings(Number(values.kills), values.seed, Number(values.ranks), console.log);
   console.log(
     `${result.kills} kills, ${result.retrainings.length} retrainings, ${result.inconsistencies.length} inconsistencies`,
   );

@@ -142,24 +142,30 @@ async function checkHistory({ bundle }: ChaosStack, handle: WorkflowHandle): Pro
 
 /**
  * Checks that only faults of the trainer cause another training attempt and repeated steps. A trainer that finished while
- * no worker was running is started again to report that, which repeats no step.
+ * no worker was running is started again to report that, which repeats no step. While a fault lasts, any number of
+ * attempts may crash.
  */
 function checkRepeatedSteps({ train }: RunFolder, injected: InjectedFault[]): Violation[] {
   const events = readEvents(train.dir);
-  const trainingAttempts = new Set(events.flatMap(({ type, attempt }) => (type === 'step' ? [attempt] : []))).size;
-  const hits = injected.filter(({ job }) => job === 'train').length;
+  const hits = injected.filter(({ job }) => job === 'train');
+  const startedInFault = (event: Event) => hits.some(({ at, endedAt }) => at <= event.t && event.t <= endedAt);
+  const excused = new Set(events.filter((event) => event.type === 'started' && startedInFault(event)).map(attemptOf));
+  const trained = new Set(events.filter(({ type }) => type === 'step').map(attemptOf));
+  const unexcused = [...trained].filter((attempt) => !excused.has(attempt)).length;
   return [
     ...injected.flatMap(({ damagedCheckpoint: damaged, fault }): Violation[] =>
       damaged === null ? [] : [`O6: right after fault ${fault.id} the acknowledged ${damaged} was damaged`],
     ),
-    ...(trainingAttempts <= 1 + hits
+    ...(unexcused <= 1 + hits.length
       ? []
-      : [`nothing lost: ${trainingAttempts} attempts trained, but only ${hits} faults hit a trainer` as const]),
-    ...(hits > 0 || countRepeated(events) === 0
+      : [`nothing lost: ${unexcused} attempts trained, but only ${hits.length} faults hit a trainer` as const]),
+    ...(hits.length > 0 || countRepeated(events) === 0
       ? []
       : ['nothing lost: steps were repeated, but no fault hit the trainer' as const]),
   ];
 }
+
+const attemptOf = ({ attempt }: Event): unknown => attempt;
 
 /** Checks that the report agrees with the files. */
 async function checkReport(folder: RunFolder): Promise<Violation[]> {

@@ -12,7 +12,10 @@ import { findFreePort } from '../../infra/stack/free-port.ts';
 import { SupervisedProcess, type Restart } from '../../infra/stack/supervised-process.ts';
 import { stackMarker } from '../../infra/stack/stack-file.ts';
 import { devServerArgv, waitForServer } from '../../infra/stack/temporal-server.ts';
+import { startPartitionProxy } from '../fixtures/partition-proxy.ts';
 import { pinnedTemporal, projectHome, projectRoot } from '../helpers/project.ts';
+import type { WorkerName } from './fault-plan.ts';
+import { mountSmallDisk, unmountSmallDisk, type EndFault } from './lasting-faults.ts';
 import { findMarked } from './processes.ts';
 import type { Subject } from './subject.ts';
 
@@ -26,6 +29,8 @@ export interface ChaosStack {
   bundle: WorkflowBundleWithSourceMap;
   restarts: Restart[];
   pidOf: (name: StackProcess) => number | undefined;
+  /** Separates a worker from the server: connections stay open, but no data pass. */
+  partition: (worker: WorkerName) => EndFault;
   /** Resolves when every killed process has been restarted. */
   ready: () => Promise<void>;
   /** Stops everything, including trainers. */
@@ -34,9 +39,11 @@ export interface ChaosStack {
 
 const quiet = { trace() {}, debug() {}, info() {}, warn() {}, error() {}, log() {} };
 
-export async function startChaosStack(subject: Subject): Promise<ChaosStack> {
+/** @param disk `small` puts the run folders on a file system of their own, which the fault `disk-full` fills. */
+export async function startChaosStack(subject: Subject, disk: 'shared' | 'small' = 'shared'): Promise<ChaosStack> {
   const home = await mkdtemp(`${tmpdir()}/everswin-chaos-`);
   const folders = homeFolders(home);
+  if (disk === 'small') await mountSmallDisk(folders.runs, subject.smallDiskMib);
   const chaosDir = `${home}/chaos`;
   await symlink(`${projectHome}/tools`, `${home}/tools`);
   await subject.prepare(home);
@@ -50,9 +57,14 @@ export async function startChaosStack(subject: Subject): Promise<ChaosStack> {
   const port = await findFreePort(0);
   const address = `127.0.0.1:${port}`;
   const restarts: Restart[] = [];
+  const proxies = {
+    'control-worker': await startPartitionProxy(address),
+    'gpu-worker': await startPartitionProxy(address),
+  };
   const supervise = (name: StackProcess, executable: string, argv: string[], graceMs: number): SupervisedProcess => {
     const logFile = `${folders.logs}/${name}.log`;
-    const env = { [stackMarker]: home, TEMPORAL_ADDRESS: address, EVERSWIN_DEMO_URL: files.url };
+    const server = name === 'temporal-server' ? address : proxies[name].address;
+    const env = { [stackMarker]: home, TEMPORAL_ADDRESS: server, EVERSWIN_DEMO_URL: files.url };
     return new SupervisedProcess({ name, executable, argv, env, logFile, graceMs }, (restart) =>
       restarts.push(restart),
     );
@@ -77,13 +89,19 @@ export async function startChaosStack(subject: Subject): Promise<ChaosStack> {
       await waitForServer(address, serverLog);
     },
     pidOf: (name) => processes.find((one) => one.name === name)?.pid,
+    partition: (worker) => {
+      proxies[worker].cut();
+      return () => proxies[worker].heal();
+    },
     stop: async (keepHome) => {
       await client.connection.close();
       const [server, ...workers] = processes;
       await Promise.all(workers.map((one) => one.stop()));
       await server?.stop();
       for (const { pid } of findMarked('EVERSWIN_CHAOS_DIR', chaosDir)) process.kill(pid, 'SIGKILL');
+      for (const proxy of Object.values(proxies)) await proxy.close();
       await files.close();
+      if (disk === 'small') await unmountSmallDisk(folders.runs, keepHome);
       if (!keepHome) await rm(home, { recursive: true, force: true });
     },
   };

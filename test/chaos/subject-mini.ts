@@ -54,6 +54,8 @@ function fakeSubject(
     keepLast,
     expectedSeconds,
     deadlineSeconds,
+    smallDiskMib: 64,
+    ranks: [1],
     stepsPerEpoch: () => stepsPerEpoch,
     input: (runName) =>
       RunInput.parse({

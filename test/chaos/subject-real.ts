@@ -22,6 +22,8 @@ export const real: Subject = {
   keepLast,
   expectedSeconds: 40,
   deadlineSeconds: 300,
+  smallDiskMib: 1024,
+  ranks: [1, 2, 3, 4],
   stepsPerEpoch: (ranks) => trainImages / ranks,
   input: (name, ranks) =>
     RunInput.parse({

@@ -8,12 +8,16 @@ import { real } from './subject-real.ts';
 export interface Subject {
   name: 'mini' | 'mini-long' | 'mini-freeze' | 'real';
   epochs: number;
+  /** Numbers of ranks that it can train with. */
+  ranks: readonly number[];
   stepsPerEpoch: (ranks: number) => number;
   keepLast: number;
   /** Approximate duration of an undisturbed run. A constant, so that kills depend only on the seed. */
   expectedSeconds: number;
   /** A run that takes longer has failed. */
   deadlineSeconds: number;
+  /** Size of the disk that the fault `disk-full` fills. */
+  smallDiskMib: number;
   input: (name: string, ranks: number) => RunInput;
   /** Creates the files that the stack serves, before anything starts. */
   prepare: (home: string) => Promise<void>;
@@ -27,9 +31,21 @@ export interface Subject {
   hashState: (path: string) => Promise<string>;
 }
 
-/** @throws Error for an unknown name. */
-export function findSubject(name: string): Subject {
+/** @throws Error for an unknown name, or a number of ranks that the subject cannot train with. */
+export function findSubject(name: string, ranks = 1): Subject {
   const found = [mini, miniLong, miniFreeze, real].find((subject) => subject.name === name);
-  if (found !== undefined) return found;
+  if (found !== undefined) {
+    requireRanks(found, ranks);
+    return found;
+  }
   throw new Error(`expected --subject to be mini, mini-long, mini-freeze or real, got ${name}`);
+}
+
+function requireRanks({ name, ranks }: Subject, wanted: number): void {
+  if (ranks.includes(wanted)) return;
+  throw new Error(
+    ranks.length === 1
+      ? `--ranks ${wanted}: ${name} is the fake trainer, which is one process. Use --subject real for several ranks.`
+      : `--ranks ${wanted}: the images of ${name} divide evenly among ${ranks.join(', ')} ranks. Choose one of these.`,
+  );
 }

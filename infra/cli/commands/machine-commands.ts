@@ -1,9 +1,6 @@
 import { Option, type Command } from '@commander-js/extra-typings';
 import { addressOption, deviceOption, examples, parseCount } from './options.ts';
 
-/** `trainer` is every process of the job, `machine` everything at once. */
-const chaosTargets = ['all', 'rank', 'supervisor', 'trainer', 'worker', 'server', 'machine'] as const;
-
 /** Adds the commands that concern a machine: its speed, its workers, its faults. */
 export function addMachineCommands(program: Command): void {
   program.commandsGroup('Machine:');
@@ -23,16 +20,20 @@ export function addMachineCommands(program: Command): void {
   addWorkerCommands(program);
   program
     .command('chaos')
-    .summary('kill processes at random moments, compare results')
+    .summary('inject faults at random moments, compare results')
     .description(
-      'Kills processes of a training at seeded moments, and compares each run with an undisturbed one. `--scenario soak` kills about 20 workers and servers during one long training. `--scenario freeze` freezes the GPU worker for 5 to 60 seconds, as a paused VM does.',
+      'Injects faults into trainings at seeded moments, and compares each run with an undisturbed one. The targets `rank`, `supervisor`, `trainer`, `worker`, `server` and `machine` are killed. `freeze` stops a process for a while, `emfile` and `enomem` leave it no open files or no memory, `read-only` and `disk-full` concern the run folder, `clock` shifts the time of a process by an hour, and `network` separates a worker from the server. `--scenario soak` kills about 20 workers and servers during one long training. `--scenario freeze` freezes the GPU worker for 5 to 60 seconds, as a paused VM does.',
     )
-    .option('--nightly', 'run the plans that are too long for the tests: 24 kills, MMDetection, a soak')
+    .addOption(
+      new Option('--nightly', 'run the plans that are too long for the tests: 24 kills, MMDetection, a soak').conflicts(
+        ['seed', 'runs', 'only', 'faults', 'target', 'subject', 'ranks', 'scenario', 'json'],
+      ),
+    )
     .option('--seed <text>', 'seed of the moments (default: from the clock)')
     .option('--runs <count>', 'number of runs (default: 20)', parseCount)
     .option('--only <run>', 'run only this number, to reproduce a failure', parseCount)
     .option('--faults <count>', 'faults per run (default: 1, soak: 20)', parseCount)
-    .addOption(new Option('--target <target>', 'process to kill (default: all)').choices(chaosTargets))
+    .option('--target <targets>', 'comma-separated targets, or `kills` for the processes to kill (default: all)')
     .addOption(
       new Option('--subject <subject>', 'fake trainer or MMDetection (default: mini)').choices(['mini', 'real']),
     )

@@ -8,6 +8,8 @@ launcher, and wraps the functions that write to disk. The harness writes `armed.
 All threads of the process then stop before, after or (for appends) during the nth such call since it was armed. The
 process writes `reached-3.json` once, so the next attempt passes the same point. The harness kills a process of its
 choice and sends SIGCONT to the others. If the folder contains a file `passed`, each point appends a line to it.
+
+The file `clock-trainer` holds seconds by which `time.time` is shifted, as after a jump of the wall clock.
 """
 
 import builtins
@@ -27,6 +29,8 @@ EVENT_TYPE = re.compile(rb'"type":"(\w+)"')
 
 real_open, real_write, real_pwrite, real_fsync = builtins.open, os.write, os.pwrite, os.fsync
 real_rename, real_unlink = os.rename, os.unlink
+real_time, real_time_ns = time.time, time.time_ns
+READ_CLOCK_EVERY_SECONDS = 0.02
 
 
 class Points:
@@ -154,6 +158,31 @@ def name_of(descriptor: int) -> str:
     return os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}"))
 
 
+class ShiftedClock:
+    """The wall clock plus the seconds of a file, which is read at most fifty times a second."""
+
+    def __init__(self, path: str) -> None:
+        self.path, self.shift, self.read_at = path, 0.0, 0.0
+
+    def seconds(self) -> float:
+        now = time.monotonic()
+        if now - self.read_at > READ_CLOCK_EVERY_SECONDS:
+            self.read_at, self.shift = now, read_number(self.path)
+        return self.shift
+
+    def install(self) -> None:
+        time.time = lambda: real_time() + self.seconds()
+        time.time_ns = lambda: real_time_ns() + round(self.seconds() * 1e9)
+
+
+def read_number(path: str) -> float:
+    try:
+        with real_open(path, "rb") as stream:
+            return float(stream.read())
+    except OSError:
+        return 0.0
+
+
 def find_points() -> Points | None:
     """Return the points of this process; None for a process that is not part of the trainer."""
     folder, argv = os.environ.get("EVERSWIN_CHAOS_DIR"), sys.orig_argv
@@ -171,3 +200,5 @@ def find_points() -> Points | None:
 
 if found := find_points():
     install(found)
+if chaos_dir := os.environ.get("EVERSWIN_CHAOS_DIR"):
+    ShiftedClock(f"{chaos_dir}/clock-trainer").install()
