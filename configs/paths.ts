@@ -5,6 +5,8 @@ export const jobFolder = (dir: string) => ({
   dir,
   owner: `${dir}/owner.json`,
   exit: `${dir}/exit.json`,
+  /** Exists from the moment the supervisor is asked to stop. */
+  stop: `${dir}/stop`,
   fences: `${dir}/fences`,
   progress: `${dir}/progress.jsonl`,
   log: `${dir}/trainer.log`,

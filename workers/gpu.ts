@@ -1,5 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Client } from '@temporalio/client';
 import { createGpuActivities } from '../activities/index.ts';
 import { reportLostWatchers } from '../activities/train/report-lost-watchers.ts';
+import { stopAbandonedJobs } from '../activities/train/stop-abandoned.ts';
 import { listGpus } from '../activities/shared/trainer/gpu-inventory.ts';
 import { killOrphans } from '../activities/train/kill-orphans.ts';
 import { hostQueue, taskQueues } from '../configs/names.ts';
@@ -10,6 +13,9 @@ import { runWorker } from './run-worker.ts';
 
 /** Tasks that wait on this machine and report their place in the queue; further ones stay on the server. */
 const maxWaitingTasks = 8;
+
+/** Bounds how long a trainer runs whose workflow was terminated. */
+const abandonedEveryMs = 30_000;
 
 type Dependencies = ReturnType<typeof createDependencies>;
 
@@ -31,6 +37,7 @@ export async function runGpuWorker(server: TemporalServer, device: 'cpu' | 'cuda
     queues.map((queue) => queueOptions(dependencies, queue)),
     (client) => {
       void sweep(dependencies.home);
+      void stopAbandoned(dependencies.home, client);
       return reportLostWatchers(dependencies.home, client);
     },
   );
@@ -62,5 +69,13 @@ async function sweep(home: string): Promise<void> {
       console.log(`killed pid ${pid}, orphaned trainer of ${job}: its supervisor has exited`);
   } catch (error) {
     console.error(error);
+  }
+}
+
+/** Stops abandoned jobs, now and every half minute. */
+async function stopAbandoned(home: string, { workflow }: Client): Promise<void> {
+  for (;;) {
+    await stopAbandonedJobs(home, workflow).catch((error: unknown) => console.error(error));
+    await sleep(abandonedEveryMs, undefined, { ref: false });
   }
 }

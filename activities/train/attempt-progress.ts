@@ -1,18 +1,24 @@
-import type { RemoteCopy, TrainerEvent } from '../../configs/schema/index.ts';
+import type { RemoteCopy, TrainerEvent, WatchedTrainer } from '../../configs/schema/index.ts';
 import { applyEvent, initialState, isMilestone, type RunState } from '../shared/run/run-state.ts';
-import { TrainingTime, type TimeSpent } from '../shared/run/training-time.ts';
+import { TrainingTime } from '../shared/run/training-time.ts';
+import type { RunningJob } from '../shared/trainer/trainer-process.ts';
 import type { TrainingRequest } from './training-request.ts';
+
+interface ProgressStart extends Pick<TrainingRequest, 'attempt' | 'since'> {
+  control: Pick<TrainingRequest['control'], 'epochs'>;
+}
 
 /** Progress of one training attempt, as reported by its heartbeat, its signals and its result. */
 export class AttemptProgress {
   readonly #time: TrainingTime;
   #state: RunState;
+  #job: (RunningJob & { fence: number }) | undefined;
   #hasTrainerReported = false;
   #gpuWait: string | null = null;
   #remote: RemoteCopy | null = null;
   #startedAt = Date.now() / 1000;
 
-  constructor({ attempt, control, since }: Pick<TrainingRequest, 'attempt' | 'control' | 'since'>) {
+  constructor({ attempt, control, since }: ProgressStart) {
     this.#time = new TrainingTime(since);
     this.#state = initialState(attempt, control.epochs, attempt);
   }
@@ -26,13 +32,9 @@ export class AttemptProgress {
     return this.#startedAt;
   }
 
-  get timeSpent(): TimeSpent {
-    return this.#time.total();
-  }
-
   heartbeatDetails(): unknown {
     if (!this.#hasTrainerReported) return this.#gpuWait ?? 'starting';
-    return { ...this.#state.progress, remote: this.#remote };
+    return { ...this.#state.progress, remote: this.#remote, watched: this.watched };
   }
 
   /** Records what the attempt waits for; null when it has its GPUs. The attempt begins after the wait. */
@@ -41,9 +43,27 @@ export class AttemptProgress {
     this.#startedAt = Date.now() / 1000;
   }
 
-  /** Follows the events of a trainer, which an earlier attempt may have started. */
-  followTrainer(trainerAttempt: number): void {
-    this.#state = { ...this.#state, watched: trainerAttempt };
+  /** Follows the events of a trainer, which an earlier attempt may have started. @param fence of this attempt. */
+  followTrainer(running: RunningJob, fence: number): void {
+    this.#job = { ...running, fence };
+    this.#state = { ...this.#state, watched: running.owner.attempt };
+  }
+
+  /** What is known of the followed trainer. */
+  get watched(): WatchedTrainer {
+    const { trainer, progress } = this.#state;
+    return {
+      fence: this.#job?.fence ?? null,
+      adopted: this.#job?.adopted ?? false,
+      host: this.#job?.owner.host ?? null,
+      resumedFrom: trainer?.resumedFrom ?? null,
+      fromIteration: trainer?.startIteration ?? null,
+      toIteration: trainer === null ? null : progress.iteration,
+      fromEpoch: trainer?.startEpoch ?? null,
+      epoch: trainer?.epoch ?? null,
+      firstStepAt: trainer?.firstStepAt ?? null,
+      ...this.#time.total(),
+    };
   }
 
   /** Applies events of the trainer. @returns whether the new state is worth a signal to the workflow. */

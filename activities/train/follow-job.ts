@@ -1,10 +1,17 @@
+import { existsSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import { CodedError } from '../shared/errors/coded-error.ts';
+import { assertFence } from '../shared/run/fence.ts';
 import { ProgressReader } from '../shared/run/progress-reader.ts';
+import { isAlive } from '../shared/trainer/process-identity.ts';
 import { requestStop, type JobOutcome } from '../shared/trainer/trainer-process.ts';
 import { watchJob, type JobWatch } from '../shared/trainer/watch-job.ts';
 import { removeWatcher, writeWatcher, type WatchedTask } from '../shared/trainer/watcher-file.ts';
 
+/** Time after the signal to the worker within which a stop of the trainer counts as part of the same stop. */
+const stopTogetherMs = 2_000;
+const pollMs = 50;
 const neverAborted = new AbortController().signal;
 
 interface FollowedJob extends Omit<JobWatch, 'progress'> {
@@ -25,20 +32,22 @@ export async function followJob({ progressFile, ...job }: FollowedJob): Promise<
     activityId: info.activityId,
   };
   await writeWatcher(watch.job, task);
-  try {
-    return await watchJob(watch, cancellationSignal);
-  } catch (error) {
+  const outcome = await watchJob(watch, cancellationSignal).catch((error: unknown) => {
     if (error !== cancellationSignal.reason) throw error;
-    return await handleCancellation(watch);
-  } finally {
-    await removeWatcher(watch.job, task);
-  }
+    return handleCancellation(watch);
+  });
+  // While the job runs, the file tells the worker which workflow it belongs to (stop-abandoned.ts).
+  await removeWatcher(watch.job, task);
+  return outcome;
 }
 
 async function handleCancellation(watch: JobWatch): Promise<JobOutcome> {
+  const { job, fence } = watch;
   const { owner } = watch.running;
   const { cancellationDetails: details, cancellationSignal } = Context.current();
   if (details?.workerShutdown) {
+    if (await isStopping(watch)) return watchJob(watch, neverAborted);
+    watch.onEvents(await watch.progress.readNew());
     throw new CodedError(
       'WorkerStopping',
       `The worker is shutting down. The trainer (pid ${owner.pid}) keeps running.`,
@@ -51,11 +60,25 @@ async function handleCancellation(watch: JobWatch): Promise<JobOutcome> {
       `Temporal timed out this attempt. The next attempt adopts the trainer (pid ${owner.pid}).`,
     );
   }
+  if (orphaned) await assertFence(job, fence); // after a reset, the next attempt may have adopted the trainer
   await requestStop(owner);
   const outcome = await watchJob(watch, neverAborted);
   if (details?.cancelRequested) return outcome;
   // Temporal recognizes a cancellation by this error only, not by that of a killed child (docs/decisions/0001).
   throw cancellationSignal.reason;
+}
+
+/**
+ * Returns whether the job is stopping as well. A stop of the worker often stops the trainer at the same time: Ctrl-C of
+ * the stack, systemd, Slurm.
+ */
+async function isStopping({ job, running }: JobWatch): Promise<boolean> {
+  const deadline = performance.now() + stopTogetherMs;
+  for (;;) {
+    if (existsSync(job.stop) || !(await isAlive(running.owner))) return true;
+    if (performance.now() > deadline) return false;
+    await sleep(pollMs);
+  }
 }
 
 /** After `temporal workflow terminate`, no attempt adopts the trainer, so it must be stopped. */

@@ -2,16 +2,20 @@ import { rm } from 'node:fs/promises';
 import type { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import type { ErrorCode } from '../../configs/errors.ts';
-import type { JobFolder } from '../../configs/paths.ts';
+import { runFolder, type JobFolder } from '../../configs/paths.ts';
+import { TrainerExit, TrainerOwner, type LastDetails } from '../../configs/schema/index.ts';
 import { listRuns } from '../plan/references.ts';
+import { readJson } from '../shared/files/json-file.ts';
+import { currentFence } from '../shared/run/fence.ts';
+import { readProgress } from '../shared/run/progress-reader.ts';
 import { listJobs } from '../shared/trainer/host-topology.ts';
-import { findLiveJob, requestStop } from '../shared/trainer/trainer-process.ts';
+import { findLiveJob } from '../shared/trainer/trainer-process.ts';
 import { findLostWatcher, type Watcher } from '../shared/trainer/watcher-file.ts';
+import { AttemptProgress } from './attempt-progress.ts';
 
-/** Client that completes activity tasks by their token, and finds out whether a workflow is open. */
+/** Client that completes activity tasks by their token. */
 export interface ReportingClient {
   activity: Pick<Context['client']['activity'], 'fail'>;
-  workflow: Pick<Context['client']['workflow'], 'getHandle'>;
 }
 
 /**
@@ -20,41 +24,46 @@ export interface ReportingClient {
  */
 export async function reportLostWatchers(home: string, client: ReportingClient): Promise<void> {
   for (const runId of await listRuns(home)) {
-    for (const job of await listJobs(home, runId)) await reportLostWatcher(job, client);
+    const { progress } = runFolder(home, runId).train;
+    for (const job of await listJobs(home, runId)) await reportLostWatcher(job, progress, client);
   }
 }
 
-async function reportLostWatcher(job: JobFolder, client: ReportingClient): Promise<void> {
+/** @param progressFile of the run; all hosts share it. */
+async function reportLostWatcher(job: JobFolder, progressFile: string, client: ReportingClient): Promise<void> {
   const watcher = await findLostWatcher(job);
   if (watcher === undefined) return;
   try {
-    await client.activity.fail(Buffer.from(watcher.taskToken, 'base64'), buildWorkerLostFailure(watcher));
+    const details = await readLastDetails(job, progressFile);
+    await client.activity.fail(Buffer.from(watcher.taskToken, 'base64'), buildWorkerLostFailure(watcher, details));
   } catch (error) {
     // The server timed the task out earlier.
     if (!(error instanceof Error && error.name === 'ActivityNotFoundError')) throw error;
-    await stopAbandoned(job, watcher, client);
   }
-  await rm(job.watcher, { force: true });
+  if ((await findLiveJob(job)) === undefined) await rm(job.watcher, { force: true });
 }
 
-/** Asks a trainer to save and stop whose workflow has ended: no attempt will adopt it. */
-async function stopAbandoned(job: JobFolder, { workflowId }: Watcher, { workflow }: ReportingClient): Promise<void> {
-  const live = await findLiveJob(job);
-  if (live === undefined) return;
-  // A workflow that this server does not know may run on another server.
-  const description = await workflow
-    .getHandle(workflowId)
-    .describe()
-    .catch(() => undefined);
-  if (description === undefined || description.status.name === 'RUNNING') return;
-  console.log(`stopping the trainer of ${job.dir} (pid ${live.owner.pid}): its workflow has ended`);
-  await requestStop(live.owner);
+/** Reads what the killed worker would have reported about its trainer; undefined if that never started. */
+async function readLastDetails(job: JobFolder, progressFile: string): Promise<LastDetails | undefined> {
+  const owner = await readJson(job.owner, TrainerOwner);
+  if (owner === undefined) return undefined;
+  const fence = await currentFence(job);
+  // Only the attempt knows since when its workflow counts the time, so the next one reports it.
+  const progress = new AttemptProgress({ attempt: owner.attempt, control: { epochs: 0 }, since: Infinity });
+  progress.followTrainer({ owner, adopted: owner.fence !== fence }, fence);
+  progress.apply(await readProgress(progressFile));
+  const { watched } = progress;
+  const exit = await readJson(job.exit, TrainerExit);
+  if (exit?.fence !== owner.fence || exit.reason !== 'preempted') return { watched };
+  return { watched, outcome: 'preempted', trainerEndedAt: exit.endedAt };
 }
 
-function buildWorkerLostFailure({ pid, host }: Watcher): ApplicationFailure {
+function buildWorkerLostFailure({ pid, host }: Watcher, details: LastDetails | undefined): ApplicationFailure {
   const type: ErrorCode = 'WorkerLost';
-  return ApplicationFailure.retryable(
-    `Worker lost: process ${pid} on ${host}, which watched this job, was killed.`,
+  const also = details?.outcome === 'preempted' ? ' Its trainer received SIGTERM and stopped.' : '';
+  return ApplicationFailure.create({
+    message: `Worker lost: process ${pid} on ${host}, which watched this job, was killed.${also}`,
     type,
-  );
+    details: details === undefined ? undefined : [details],
+  });
 }

@@ -1,4 +1,5 @@
 import type { Attempt } from '../../configs/schema/index.ts';
+import { toFailure } from '../shared/temporal/failure.ts';
 import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 import { AttemptProgress } from './attempt-progress.ts';
 import type { TrainDependencies } from './dependencies.ts';
@@ -31,6 +32,12 @@ async function runAttempt(
   const { home, python } = dependencies;
   const trainer = await ensureTrainer(dependencies, request, (text) => progress.setGpuWait(text));
   if ('error' in trainer) return summarizeFailedStart(home, request, progress, trainer.error);
-  const outcome = await watchTraining(dependencies, request.plan, trainer, progress);
-  return summarizeAttempt(python, request, trainer, outcome, progress);
+  const { running, fence } = trainer;
+  progress.followTrainer(running, fence);
+  try {
+    const outcome = await watchTraining(dependencies, request.plan, trainer, progress);
+    return await summarizeAttempt(python, request, trainer, outcome, progress);
+  } catch (error) {
+    throw toFailure(error, progress.heartbeatDetails());
+  }
 }

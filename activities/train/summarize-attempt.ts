@@ -14,27 +14,20 @@ const tailLines = 20;
 export async function summarizeAttempt(
   python: PythonCommand,
   { plan, attempt }: TrainingRequest,
-  { folder, job, fence, running, quarantined }: EnsuredTrainer,
+  { folder, job, running, quarantined }: EnsuredTrainer,
   trainerOutcome: JobOutcome,
-  progress: AttemptProgress,
+  { watched, startedAt }: AttemptProgress,
 ): Promise<Attempt> {
   const primary = await findPrimaryFailure(folder, plan, { job, owner: running.owner, outcome: trainerOutcome });
   const exit = 'exit' in primary.outcome ? primary.outcome.exit : null;
   const outcome = exit?.reason ?? 'crashed';
   const failed = outcome === 'crashed' || outcome === 'hung';
-  const { trainer, progress: newest } = progress.state;
   const checkpoints = await listResumableIterations(folder, plan);
   return {
     attempt,
-    fence,
+    ...watched,
     outcome,
-    adopted: running.adopted,
-    resumedFrom: trainer?.resumedFrom ?? null,
-    fromIteration: trainer?.startIteration ?? null,
-    toIteration: trainer === null ? null : newest.iteration,
     checkpointIteration: checkpoints[0] ?? null,
-    fromEpoch: trainer?.startEpoch ?? null,
-    epoch: trainer?.epoch ?? null,
     host: primary.owner.host,
     checkpoints,
     quarantined,
@@ -42,10 +35,8 @@ export async function summarizeAttempt(
       ? await explainFailure(folder, primary, python)
       : { cause: explainOutcome(primary.outcome), failure: null }),
     logTail: failed ? await readLogTail(primary.job, tailLines) : [],
-    startedAt: progress.startedAt,
-    firstStepAt: trainer?.firstStepAt ?? null,
+    startedAt,
     trainerEndedAt: exit?.endedAt ?? null,
     endedAt: Date.now() / 1000,
-    ...progress.timeSpent,
   };
 }

@@ -20,25 +20,16 @@ export async function summarizeFailedStart(
   const checkpoints = await listResumableIterations(folder, plan);
   return {
     attempt,
-    fence: null,
+    ...progress.watched,
     outcome: 'crashed',
-    adopted: false,
-    resumedFrom: null,
     quarantined: [],
     checkpoints,
-    fromIteration: null,
-    toIteration: null,
     checkpointIteration: checkpoints[0] ?? null,
-    fromEpoch: null,
-    epoch: null,
-    host: null,
     cause: `The trainer could not be started: ${error.message}`,
     failure: classifyFailedStart(error, lines),
     logTail: lines,
     startedAt: progress.startedAt,
-    firstStepAt: null,
     trainerEndedAt: null,
     endedAt: Date.now() / 1000,
-    ...progress.timeSpent,
   };
 }

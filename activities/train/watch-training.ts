@@ -15,7 +15,6 @@ export function watchTraining(
   { folder, job, fence, assertFence, running }: EnsuredTrainer,
   progress: AttemptProgress,
 ): Promise<JobOutcome> {
-  progress.followTrainer(running.owner.attempt);
   const publisher = new ProgressPublisher(progress, dependencies.home, plan.runId, assertFence);
   const onEvents = publisher.publish.bind(publisher);
   const follow = () => followJob({ job, running, fence, progressFile: folder.train.progress, onEvents });

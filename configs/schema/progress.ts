@@ -150,6 +150,32 @@ export const Attempt = z.object({
 });
 export type Attempt = z.infer<typeof Attempt>;
 
+/** What an attempt knows of its trainer while it watches it. */
+const WatchedTrainer = Attempt.pick({
+  fence: true,
+  adopted: true,
+  resumedFrom: true,
+  fromIteration: true,
+  toIteration: true,
+  fromEpoch: true,
+  epoch: true,
+  host: true,
+  firstStepAt: true,
+  steppingSeconds: true,
+  productiveSeconds: true,
+  evaluationSeconds: true,
+});
+export type WatchedTrainer = z.infer<typeof WatchedTrainer>;
+
+/** Part of the heartbeat details and failure details of an attempt: its record if it cannot report. */
+export const LastDetails = z.object({
+  watched: WatchedTrainer,
+  /** Outcome of a trainer that ended after its worker. */
+  outcome: z.literal('preempted').optional(),
+  trainerEndedAt: z.number().optional(),
+});
+export type LastDetails = z.infer<typeof LastDetails>;
+
 /** Decision of the workflow after an attempt, shown in the UI and the report. */
 export const Decision = z.object({
   at: z.number(),

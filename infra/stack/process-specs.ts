@@ -1,3 +1,4 @@
+import { trainerGraceSeconds } from '../../activities/shared/trainer/trainer-argv.ts';
 import { homeFolders } from '../../configs/paths.ts';
 import { projectFile } from '../../workers/env.ts';
 import type { StackProcessSpec } from './process-group.ts';
@@ -13,8 +14,13 @@ export const temporalServer = async (home: string, ports: ServerPorts): Promise<
 export const controlWorker = (): StackProcessSpec =>
   program('control-worker', ['infra/cli/main.ts', 'worker', 'control']);
 
-export const gpuWorker = (device: 'cpu' | 'cuda'): StackProcessSpec =>
-  program('gpu-worker', ['infra/cli/main.ts', 'worker', 'gpu', '--device', device]);
+export const gpuWorkerName = 'gpu-worker';
+
+/** The GPU worker outlasts the trainers that save when the stack stops. */
+export const gpuWorker = (device: 'cpu' | 'cuda'): StackProcessSpec => ({
+  ...program(gpuWorkerName, ['infra/cli/main.ts', 'worker', 'gpu', '--device', device]),
+  graceMs: (trainerGraceSeconds + 15) * 1000,
+});
 
 export const pageServer = (port: number): StackProcessSpec =>
   program('pages', ['infra/pages/pages.ts', '--port', String(port)]);

@@ -12,7 +12,15 @@ import { killLeftovers } from './kill-leftovers.ts';
 import { ensureMiniCoco } from './mini-coco.ts';
 import { configureObjectStore, stackBucket, waitForObjectStore, type ObjectStore } from './object-store.ts';
 import { ProcessGroup } from './process-group.ts';
-import { controlWorker, gpuWorker, hookServer, isWorker, pageServer, temporalServer } from './process-specs.ts';
+import {
+  controlWorker,
+  gpuWorker,
+  gpuWorkerName,
+  hookServer,
+  isWorker,
+  pageServer,
+  temporalServer,
+} from './process-specs.ts';
 import { stackMarker, writeStackFile, type StackFile } from './stack-file.ts';
 import { stopTrainers } from './stop-trainers.ts';
 import type { Restart } from './supervised-process.ts';
@@ -70,9 +78,14 @@ export async function startStack({ home, device, withObjectStore, log }: StackOp
     void writeStackFile(home, file());
   }
 
+  const stopAllTrainers = (): Promise<void> =>
+    stopTrainers(home).catch((error: unknown) => log(`Could not stop the trainers: ${String(error)}`));
+
   const stop = async (): Promise<void> => {
+    // At the same time: the worker records how its trainers ended, and starts no further one.
+    await Promise.all([processes.stop((name) => name === gpuWorkerName), stopAllTrainers()]);
+    await stopAllTrainers(); // one that started in the meantime
     await processes.stop(isWorker);
-    await stopTrainers(home).catch((error: unknown) => log(`Could not stop the trainers: ${String(error)}`));
     await processes.stop((name) => !isWorker(name));
     for (const socket of objectStore?.sockets ?? []) await rm(socket, { force: true });
     await demoServer.close();

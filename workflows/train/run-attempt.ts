@@ -1,6 +1,6 @@
 import { ActivityFailure, ApplicationFailure, patched, TimeoutFailure } from '@temporalio/workflow';
 import { isVerdict, type ErrorCode } from '../../configs/errors.ts';
-import type { Attempt } from '../../configs/schema/index.ts';
+import { LastDetails, type Attempt } from '../../configs/schema/index.ts';
 import { onLeader, queuePriority, training } from '../support/policies.ts';
 import { adoptAfterErrors } from './patches.ts';
 import type { StatusBoard } from './status-board.ts';
@@ -22,19 +22,31 @@ export async function runAttempt(request: AttemptRequest, board: StatusBoard): P
   }
 }
 
+/** Why an attempt lost sight of its trainer, and what it knew of it. */
+type LostWatch = Pick<Attempt, 'cause' | 'watchError'> & Partial<Attempt>;
+
 /**
  * Returns why an attempt lost sight of its trainer, which may still be running; undefined for a cancellation and for a
  * verdict, such as an invalid data set. Every other error counts as a lost worker: EMFILE, EIO or a defect of the
  * activity say nothing about the training.
  */
-export function lostWatch(error: unknown): Pick<Attempt, 'cause' | 'watchError'> | undefined {
+export function lostWatch(error: unknown): LostWatch | undefined {
   if (!(error instanceof ActivityFailure)) return undefined;
   const { cause } = error;
-  if (cause instanceof TimeoutFailure) return { cause: `Worker lost: ${formatTimeout(cause)}.` };
+  if (cause instanceof TimeoutFailure)
+    return { cause: `Worker lost: ${formatTimeout(cause)}.`, ...readLastDetails(cause.lastHeartbeatDetails) };
   if (!(cause instanceof ApplicationFailure) || isVerdict(cause.type)) return undefined;
   const isLoss = lossCodes.some((code) => code === cause.type);
-  if (isLoss) return { cause: cause.message };
-  return patched(adoptAfterErrors) ? { cause: cause.message, watchError: cause.type ?? 'Unexpected' } : undefined;
+  const lost = { cause: cause.message, ...readLastDetails(cause.details?.[0]) };
+  if (isLoss) return lost;
+  return patched(adoptAfterErrors) ? { ...lost, watchError: cause.type ?? 'Unexpected' } : undefined;
+}
+
+function readLastDetails(raw: unknown): Partial<Attempt> | undefined {
+  const { data } = LastDetails.safeParse(raw);
+  if (data === undefined) return undefined;
+  const { watched, ...ended } = data;
+  return { ...watched, ...ended };
 }
 
 /** Codes with which a worker announces its own end. */

@@ -5,8 +5,8 @@ import type { Attempt, Interruption, Ledger } from '../../../configs/schema/inde
 export function buildLedger(attempts: readonly Attempt[], pausedSeconds: number): Ledger {
   const [first] = attempts;
   const last = attempts.at(-1);
-  // An attempt that lost its worker has no counts. The counts of each other attempt include all earlier ones.
-  const counted = attempts.findLast(({ outcome }) => outcome !== 'worker-lost');
+  // An attempt that lost its worker may have no counts. The counts of each other attempt include all earlier ones.
+  const counted = attempts.findLast((one) => one.outcome !== 'worker-lost' || one.steppingSeconds > 0);
   const wallSeconds = first === undefined || last === undefined ? 0 : last.endedAt - first.startedAt;
   const { steppingSeconds = 0, productiveSeconds = 0, evaluationSeconds = 0 } = counted ?? {};
   const scheduledSeconds = wallSeconds - evaluationSeconds - pausedSeconds;

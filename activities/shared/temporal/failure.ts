@@ -5,14 +5,16 @@ import { CodedError, systemErrorCode } from '../errors/coded-error.ts';
 /**
  * Converts an error to a Temporal failure. Its type is the code of the error catalogue, which also decides whether
  * Temporal retries. A cancellation passes unchanged; converted, it would turn a canceled run into a failed one.
+ * @param details for the workflow.
  */
-export function toFailure(error: unknown): Error {
+export function toFailure(error: unknown, details?: unknown): Error {
   if (error instanceof CancelledFailure || error instanceof ApplicationFailure) return error;
   const coded = toCodedError(error);
   return ApplicationFailure.create({
     message: coded.message,
     type: coded.code,
     nonRetryable: !errorCatalogue[coded.code].retryable,
+    details: details === undefined ? undefined : [details],
     cause: coded.cause instanceof Error ? coded.cause : undefined,
   });
 }

@@ -34,7 +34,7 @@ export async function writeWatcher(job: JobFolder, task: WatchedTask): Promise<v
 /** Removes the watcher file, unless a newer watcher wrote it. Best effort: a stale file names a task that has ended. */
 export async function removeWatcher(job: JobFolder, { taskToken }: WatchedTask): Promise<void> {
   await ignoreSystemErrors(async () => {
-    const watcher = await readJson(job.watcher, Watcher);
+    const watcher = await readWatcher(job);
     if (watcher?.taskToken === taskToken) await rm(job.watcher, { force: true });
   });
 }
@@ -47,8 +47,10 @@ async function ignoreSystemErrors(work: () => Promise<void>): Promise<void> {
   }
 }
 
+export const readWatcher = (job: JobFolder): Promise<Watcher | undefined> => readJson(job.watcher, Watcher);
+
 /** Returns the watcher of this job if its worker on this machine was killed. */
 export async function findLostWatcher(job: JobFolder): Promise<Watcher | undefined> {
-  const watcher = await readJson(job.watcher, Watcher);
+  const watcher = await readWatcher(job);
   return watcher !== undefined && watcher.host === hostname() && !(await isAlive(watcher)) ? watcher : undefined;
 }

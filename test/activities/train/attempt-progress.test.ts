@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { TrainerOwner } from '../../../configs/schema/index.ts';
 import { AttemptProgress } from '../../../activities/train/attempt-progress.ts';
 import { startedEvent, stepEvent } from '../../fixtures/sample-report.ts';
 import { miniControl } from '../../helpers/mini-run.ts';
@@ -26,7 +27,7 @@ test('the attempt begins when the GPU wait ends', () => {
 
 test('apply reports milestones of the followed trainer only', () => {
   const progress = createProgress();
-  progress.followTrainer(1);
+  progress.followTrainer({ owner: { attempt: 1 } as TrainerOwner, adopted: true }, 2);
   expect(progress.apply([startedEvent({ attempt: 2 })])).toBe(false);
   expect(progress.apply([startedEvent({ attempt: 1 })])).toBe(true);
   expect(progress.apply([stepEvent({ attempt: 1, iteration: 50 })])).toBe(false);

@@ -12,6 +12,8 @@ import { reportLostWatchers, type ReportingClient } from '../../../activities/tr
 import { processStartTicks } from '../../../activities/shared/trainer/process-identity.ts';
 import { Watcher } from '../../../activities/shared/trainer/watcher-file.ts';
 import { runFolder } from '../../../configs/paths.ts';
+import { LastDetails } from '../../../configs/schema/index.ts';
+import { startedEvent, stepEvent } from '../../fixtures/sample-report.ts';
 import { projectRoot } from '../../helpers/project.ts';
 import { until } from '../../helpers/until.ts';
 import { temporalAddress } from '../../helpers/temporal-address.ts';
@@ -35,11 +37,6 @@ async function writeWatcher(job: 'train' | 'test', over: Partial<Watcher>): Prom
   );
 }
 
-/** Every workflow has ended. */
-const closedWorkflow = {
-  getHandle: () => ({ describe: () => Promise.resolve({ status: { name: 'TERMINATED' } }) }),
-} as unknown as ReportingClient['workflow'];
-
 async function report(answer: () => Promise<void> = () => Promise.resolve()) {
   const failures: string[] = [];
   const fail = (token: Uint8Array, failure: unknown) => {
@@ -47,7 +44,7 @@ async function report(answer: () => Promise<void> = () => Promise.resolve()) {
     failures.push(`${Buffer.from(token).toString()}: ${type} ${nonRetryable} ${message.replaceAll(/\d+/g, 'N')}`);
     return answer();
   };
-  await reportLostWatchers(home, { activity: { fail }, workflow: closedWorkflow } as ReportingClient);
+  await reportLostWatchers(home, { activity: { fail } } as unknown as ReportingClient);
   return failures;
 }
 
@@ -68,6 +65,39 @@ test('each task of a killed worker fails once, as retryable', async () => {
   ]);
   expect(await watcherFiles()).toEqual([]);
   expect(await report()).toEqual([]);
+});
+
+test('a killed worker is reported with the steps of its trainer, and whether that was stopped', async () => {
+  await writeWatcher('train', {});
+  const { train } = runFolder(home, 'mini');
+  const owner = { pid: deadPid(), startTicks: 1, host: 'gpu-a', logOffset: 0, gpus: [] };
+  await writeFile(train.owner, JSON.stringify({ v: 1, ...owner, attempt: 1, fence: 1, startedAt: 1 }));
+  const events = [startedEvent({ iteration: 10, epoch: 1 }), stepEvent({ iteration: 14, epoch: 2 })];
+  await writeFile(train.progress, events.map((event) => `${JSON.stringify(event)}\n`).join(''));
+  await mkdir(train.fences);
+  await writeFile(`${train.fences}/2`, ''); // the killed worker had adopted the trainer
+  const exit = { code: null, signal: 'SIGTERM', stopRequested: true, rootCause: null, startedAt: 1, endedAt: 9 };
+  const reported: ApplicationFailure[] = [];
+  const activity = { fail: (_token: unknown, failure: ApplicationFailure) => Promise.resolve(reported.push(failure)) };
+  const client = { activity } as unknown as ReportingClient;
+  await reportLostWatchers(home, client);
+  await writeWatcher('train', {});
+  await writeFile(train.exit, JSON.stringify({ v: 1, ...exit, attempt: 1, fence: 1, reason: 'preempted' }));
+  await reportLostWatchers(home, client);
+  const watched = {
+    fence: 2,
+    adopted: true,
+    host: 'gpu-a',
+    fromIteration: 10,
+    toIteration: 14,
+    fromEpoch: 1,
+    epoch: 1,
+  };
+  expect(reported.map(({ details }) => details)).toMatchObject([
+    [{ watched }],
+    [{ watched, outcome: 'preempted', trainerEndedAt: 9 }],
+  ]);
+  expect(reported.map(({ details }) => LastDetails.safeParse(details?.[0]).success)).toEqual([true, true]);
 });
 
 test('workers that are alive or on another machine are not reported', async () => {

@@ -249,6 +249,16 @@ describe('a running trainer', () => {
     await until(async () => ((await isAlive(owner)) ? undefined : true));
   });
 
+  test('is stopped, not adopted, when the run was started again with another plan', async () => {
+    run = await createMiniRun('--step-seconds', '0.2');
+    const first = start(run, 1);
+    await liveTrainer(run);
+    const second = start(run, 2, { plan: { ...miniPlan, planHash: 'e'.repeat(64), seed: 8 } });
+    await expect(first).rejects.toMatchObject({ type: 'StaleAttempt' });
+    await expect(second).rejects.toMatchObject({ type: 'PlanChanged' });
+    expect(await findLiveJob(run.folder.train)).toBeUndefined();
+  });
+
   test('has a watcher file while it is watched', async () => {
     run = await createMiniRun('--step-seconds', '0.3');
     const { watcher } = run.folder.train;

@@ -76,6 +76,25 @@ test('trainDetector stops its trainer before it fails, and names a host that doe
 /** Attempt whose worker sends no heartbeat, so Temporal times it out while its trainer may still run. */
 const frozen = (): Promise<never> => Context.current().cancelled; // at the shutdown of the worker
 
+test('an attempt whose worker is lost is recorded with the steps of its last heartbeat', async () => {
+  const { fence, adopted, resumedFrom, fromIteration, toIteration, fromEpoch, epoch, host, firstStepAt } = anAttempt(
+    {},
+  );
+  const seconds = { steppingSeconds: 1, productiveSeconds: 1, evaluationSeconds: 0 };
+  const steps = { fence, adopted, resumedFrom, fromIteration, toIteration, fromEpoch, epoch, host, firstStepAt };
+  const runTraining = ({ attempt }: { attempt: number }) => {
+    if (attempt > 1) return Promise.resolve(anAttempt({ attempt }));
+    Context.current().heartbeat({ v: 1, watched: { ...steps, ...seconds } });
+    return frozen();
+  };
+  await withWorkers({ runTraining }, async (client) => {
+    const { handle } = await startRun(client, freshInput());
+    await handle.result();
+    const { attempts } = RunStatus.parse(await handle.query('status'));
+    expect(attempts[0]).toMatchObject({ outcome: 'worker-lost', cause: 'Worker lost: heartbeat timeout.', ...steps });
+  });
+});
+
 test('a cancelled run whose worker was lost stops its trainer before it ends', async () => {
   const stopped: string[] = [];
   await withWorkers(
