@@ -21,5 +21,6 @@ export * from './store.ts';
 export * from './preflight.ts';
 export * from './gap.ts';
 export * from './gpu-check.ts';
+export * from './gpu-health.ts';
 export * from './sweep.ts';
 export * from './notify.ts';

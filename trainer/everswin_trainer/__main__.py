@@ -18,6 +18,7 @@ COMMANDS = {
     "prepare-dataset": "data.prepare_dataset",
     "gpu-check": "benchmark.gpu_check",
     "gpu-check-rank": "benchmark.gpu_check_rank",
+    "gpu-health": "gpu.health",
     "inspect-archives": "data.inspect_archives",
     "pack-folder": "data.pack_folder",
     "import-dataset": "importing.import_dataset",

@@ -43,12 +43,17 @@ def list_gpus() -> list[Gpu] | None:
 
 
 def visible_gpus(gpus: Iterable[Gpu]) -> list[Gpu]:
-    """Returns the GPUs that CUDA_VISIBLE_DEVICES allows, by nvidia-smi index or by UUID prefix."""
+    """Returns the GPUs that CUDA_VISIBLE_DEVICES allows."""
+    return [gpu for gpu in gpus if is_visible(gpu.uuid, gpu.index)]
+
+
+def is_visible(uuid: str, index: int | None) -> bool:
+    """Returns whether CUDA_VISIBLE_DEVICES allows a GPU, by nvidia-smi index or by UUID prefix."""
     allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
     if allowed is None:
-        return list(gpus)
+        return True
     names = [name.strip() for name in allowed.split(",") if name.strip()]
-    return [gpu for gpu in gpus if any(name == str(gpu.index) or gpu.uuid.startswith(name) for name in names)]
+    return any(name == str(index) or uuid.startswith(name) for name in names)
 
 
 def list_gpu_processes(uuid: str) -> list[str]:
