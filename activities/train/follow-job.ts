@@ -47,10 +47,17 @@ async function handleCancellation(watch: JobWatch): Promise<JobOutcome> {
   const { cancellationDetails: details, cancellationSignal } = Context.current();
   if (details?.workerShutdown) {
     if (await isStopping(watch)) return watchJob(watch, neverAborted);
-    watch.onEvents(await watch.progress.readNew());
+    await reportLastEvents(watch);
     throw new CodedError(
       'WorkerStopping',
       `The worker is shutting down. The trainer (pid ${owner.pid}) keeps running.`,
+    );
+  }
+  if (details?.reset) {
+    await reportLastEvents(watch);
+    throw new CodedError(
+      'StaleAttempt',
+      `The activity was reset in Temporal. The next attempt adopts the trainer (pid ${owner.pid}).`,
     );
   }
   const orphaned = details?.notFound === true && (await isWorkflowClosed());
@@ -67,6 +74,8 @@ async function handleCancellation(watch: JobWatch): Promise<JobOutcome> {
   // Temporal recognizes a cancellation by this error only, not by that of a killed child (docs/decisions/0001).
   throw cancellationSignal.reason;
 }
+
+const reportLastEvents = async ({ progress, onEvents }: JobWatch): Promise<void> => onEvents(await progress.readNew());
 
 /**
  * Returns whether the job is stopping as well. A stop of the worker often stops the trainer at the same time: Ctrl-C of

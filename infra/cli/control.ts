@@ -6,6 +6,7 @@ import { RunStatus } from '../../configs/schema/index.ts';
 import { findWorkflow, requireRunning, type NamedWorkflow } from '../client/find-workflow.ts';
 import { queryRunStatus } from '../client/follow-run.ts';
 import { addressArgument } from '../client/run-hints.ts';
+import { unpauseActivities } from '../client/paused-activities.ts';
 import { queryStatus, sendUpdate } from '../client/send-update.ts';
 import { withClient } from '../client/with-client.ts';
 import { untilInterrupted } from '../terminal/wait-for-interrupt.ts';
@@ -28,6 +29,8 @@ interface Control {
   update: keyof typeof updateNames;
   /** `be paused`: what other workflows cannot do. */
   ability: string;
+  /** Serves the request without the workflow, if that is the case. @returns the answer. */
+  serve?: (client: Client, workflow: NamedWorkflow) => Promise<string | undefined>;
   args?: [number, string];
   /** @throws Error for a request that the workflow would accept by mistake. */
   check?: (run: ControlledRun) => void;
@@ -65,11 +68,16 @@ export const pause = (name: string, options: ControlOptions): Promise<void> =>
     },
   });
 
-/** Continues a paused training. */
+/** Continues a paused training, or what was paused in Temporal. */
 export const resume = (name: string, options: ControlOptions): Promise<void> =>
   control(name, options, {
     update: 'resume',
     ability: 'be resumed',
+    serve: async (client, workflow) => {
+      const activities = await unpauseActivities(client, workflow);
+      if (activities.length > 0)
+        return `Resumed ${workflow.name}: ${activities.join(', ')}, which was paused in Temporal.`;
+    },
     answer: (_, { name, statusBefore }) => {
       const iteration = newestCheckpoint(statusBefore);
       const from = iteration === undefined ? 'starts' : `continues from iteration ${iteration}`;
@@ -124,8 +132,10 @@ export const checkpoint = (name: string, options: ControlOptions): Promise<void>
 async function control(typed: string, { address }: ControlOptions, request: Control): Promise<void> {
   await withClient(address, async (client, server) => {
     const workflow = await findWorkflow(client, typed);
-    requireTraining(workflow, request.ability);
     requireRunning(workflow);
+    const served = await request.serve?.(client, workflow);
+    if (served !== undefined) return console.log(served);
+    requireTraining(workflow, request.ability);
     const { name } = workflow;
     const queried = await readStatus(client, workflow);
     const statusBefore = (await queryRunStatus(workflow.handle)) ?? queried;

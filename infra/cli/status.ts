@@ -4,6 +4,7 @@ import { formatRetrainStatus, queryRetraining } from '../client/follow-retrain.t
 import { queryRun } from '../client/follow-run.ts';
 import { formatSweepStatus, querySweep } from '../client/follow-sweep.ts';
 import { listRuns } from '../client/list-runs.ts';
+import { formatPausedActivities } from '../client/paused-activities.ts';
 import { queryStatus } from '../client/send-update.ts';
 import { withClient } from '../client/with-client.ts';
 import { formatError } from '../terminal/format-error.ts';
@@ -29,10 +30,13 @@ export async function status(name: string | undefined, { address, json = false }
     });
     if (lines === undefined) return fail(`${name} is no training, evaluation, sweep or retraining.`);
     console.log(lines.join('\n'));
+    const paused = formatPausedActivities(workflow.description);
+    if (!json && paused !== undefined && !lines.some((line) => line.includes(paused)))
+      console.log(formatLine('waiting', paused));
     if (!json && failure !== undefined)
-      console.log(`  ${'reason'.padEnd(11)}${failure.replaceAll('\n', `\n${' '.repeat(13)}`)}`);
+      console.log(formatLine('reason', failure.replaceAll('\n', `\n${' '.repeat(13)}`)));
     const page = workflowPage(stack, handle.workflowId);
-    if (!json && page !== undefined) console.log(`  ${'UI'.padEnd(11)}${page}`);
+    if (!json && page !== undefined) console.log(formatLine('UI', page));
   });
 }
 
@@ -57,5 +61,7 @@ async function formatRun(handle: WorkflowHandle, json: boolean): Promise<string[
   if (retraining === undefined) return undefined;
   return json ? [toJson(retraining)] : formatRetrainStatus(retraining);
 }
+
+const formatLine = (label: string, text: string): string => `  ${label.padEnd(11)}${text}`;
 
 const toJson = (value: object): string => JSON.stringify(value, null, 2);

@@ -16,7 +16,7 @@ export interface NamedWorkflow {
 const toWorkflowId = (typed: string): string => (typed.includes(':') ? typed : workflowId(typed));
 
 /** Returns the name that a user types for a workflow id. */
-function toName(id: string): string {
+export function toName(id: string): string {
   const training = workflowId('');
   return id.startsWith(training) ? id.slice(training.length) : id;
 }

@@ -3,6 +3,7 @@ import { statusQueryName } from '../../configs/names.ts';
 import { PreparationProgress, Progress, RunStatus } from '../../configs/schema/index.ts';
 import { formatStatusChange } from '../terminal/format-status-change.ts';
 import { createPreparationFormatter } from '../terminal/format-preparation.ts';
+import { formatPausedActivities } from './paused-activities.ts';
 import type { RunWorkflow } from './start-run.ts';
 import { waitForResult } from './wait-for-result.ts';
 
@@ -43,18 +44,22 @@ interface RunSnapshot {
   preparation: PreparationProgress[];
 }
 
-/** Returns undefined while the server or the control worker is unavailable, and for any other workflow. */
+/**
+ * Returns the status of a run with what only the server knows: newer progress, and activities that a person paused.
+ * Undefined while the server or the control worker is unavailable, and for any other workflow.
+ */
 export async function queryRun(handle: WorkflowHandle): Promise<RunSnapshot | undefined> {
   try {
     const status = RunStatus.parse(await handle.query(statusQueryName));
-    const { raw } = await handle.describe();
-    const heartbeats = (raw.pendingActivities ?? []).flatMap(
+    const description = await handle.describe();
+    const heartbeats = (description.raw.pendingActivities ?? []).flatMap(
       ({ heartbeatDetails }) => heartbeatDetails?.payloads ?? [],
     );
     const details = heartbeats.map((payload): unknown => defaultPayloadConverter.fromPayload(payload));
     const live = details.map((one) => Progress.safeParse(one).data).find((progress) => progress !== undefined);
     const preparation = details.flatMap((one) => PreparationProgress.array().safeParse(one).data ?? []);
-    return { status: { ...status, progress: newer(status.progress, live ?? null) }, preparation };
+    const notice = status.notice ?? formatPausedActivities(description) ?? null;
+    return { status: { ...status, notice, progress: newer(status.progress, live ?? null) }, preparation };
   } catch {
     return undefined; // the next poll tries again
   }

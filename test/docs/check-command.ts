@@ -155,6 +155,7 @@ const temporalCommands: Record<string, Record<string, Check>> = {
   'workflow query': { ...workflowIdOption, type: oneOf([statusQueryName, controlQueryName]) },
   'workflow cancel': workflowIdOption,
   'workflow terminate': workflowIdOption,
+  'activity pause': { ...workflowIdOption, 'activity-id': any, reason: any },
   'workflow update execute': {
     ...workflowIdOption,
     name: oneOf([...Object.values(updateNames), ...Object.values(approvalUpdateNames)]),

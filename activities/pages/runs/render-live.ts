@@ -66,14 +66,15 @@ ${timeline.length === 0 ? markup`<p class="note">No events yet.</p>` : renderTim
   };
 }
 
-function formatFreshness({ runId, lastEventAt, savedAt, progress }: LiveRun): string {
+function formatFreshness({ runId, state, lastEventAt, savedAt, progress }: LiveRun): string {
   if (lastEventAt === null)
     return `No trainer has started. To see whether the run waits or has failed, and why: everswin status ${runId}`;
   const saved =
     savedAt === null
       ? 'No checkpoint yet.'
       : `Latest checkpoint: ${progress.lastCheckpoint ?? ''}, ${formatInstant(savedAt)}.`;
-  return `Last event: ${formatInstant(lastEventAt)}. ${saved}`;
+  const why = state === 'stopped' ? ` To see why, and how to continue: everswin status ${runId}` : '';
+  return `Last event: ${formatInstant(lastEventAt)}. ${saved}${why}`;
 }
 
 function listFigures({ progress, iterations, curves, state }: LiveRun): KeyFigure[] {

@@ -26,7 +26,7 @@ export function addControlCommands(program: Command): void {
   program
     .command('resume')
     .summary('continue a paused training')
-    .description('Continues a paused training from its checkpoint.')
+    .description('Continues a paused training from its checkpoint, or activities that were paused in Temporal.')
     .argument(...trainingArgument)
     .addOption(addressOption())
     .addHelpText('after', examples('everswin resume swin-s-blog'))

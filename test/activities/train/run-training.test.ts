@@ -323,6 +323,16 @@ describe('a canceled attempt', () => {
     expect(await exists(run.folder.train.watcher)).toBe(false);
   });
 
+  test('leaves its trainer to the next attempt when the activity was reset', async () => {
+    run = await createMiniRun('--step-seconds', '0.2');
+    const environment = mockEnvironment();
+    const attempt = start(run, 1, {}, environment);
+    const owner = await liveTrainer(run);
+    environment.cancel('RESET', new ActivityCancellationDetails({ reset: true }));
+    await expect(attempt).rejects.toMatchObject({ type: 'StaleAttempt', details: [{ watched: { fence: 1 } }] });
+    expect(await isAlive(owner)).toBe(true);
+  });
+
   test('throws CancelledFailure when the activity was paused', async () => {
     run = await createMiniRun('--step-seconds', '0.5');
     const outcome = await cancelAttempt(run, new ActivityCancellationDetails({ paused: true }));

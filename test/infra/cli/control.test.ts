@@ -1,4 +1,5 @@
 /** Tests the commands that control a run, with a real server and the fake trainer. */
+import { Context } from '@temporalio/activity';
 import { execa } from 'execa';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { createGpuActivities } from '../../../activities/index.ts';
@@ -10,12 +11,13 @@ import { retrainId, taskQueues, workflowId, workflowTypes } from '../../../confi
 import { RetrainStatus } from '../../../configs/schema/index.ts';
 import { createProgram } from '../../../infra/cli/program.ts';
 import { connect } from '../../../infra/client/connect.ts';
-import { queryRunStatus } from '../../../infra/client/follow-run.ts';
+import { queryRun, queryRunStatus } from '../../../infra/client/follow-run.ts';
 import { startRun } from '../../../infra/client/start-run.ts';
 import { formatError } from '../../../infra/terminal/format-error.ts';
 import { createMiniRun, miniPlan, type MiniRun } from '../../helpers/mini-run.ts';
 import { projectRoot } from '../../helpers/project.ts';
 import { createRetrainStubs, freshRetrainInput } from '../../helpers/retrain-stubs.ts';
+import { anAttempt } from '../../helpers/stub-activities.ts';
 import { temporalAddress } from '../../helpers/temporal-address.ts';
 import { until } from '../../helpers/until.ts';
 import { freshInput, withControlWorker, withWorkers } from '../../helpers/workflow-env.ts';
@@ -101,6 +103,35 @@ test('commands control a training, and refuse what does not apply to it', async 
   } finally {
     await run.remove();
   }
+});
+
+test('status shows an activity that was paused in Temporal, and resume continues it', async () => {
+  const runTraining = async ({ attempt }: { attempt: number }) => {
+    const { cancelled, heartbeat, info } = Context.current();
+    if (info.attempt > 1) return anAttempt({ attempt });
+    const timer = setInterval(() => heartbeat(), 100);
+    return cancelled.finally(() => clearInterval(timer));
+  };
+  await withWorkers({ runTraining }, async (client) => {
+    const input = freshInput();
+    const { name } = input;
+    const { handle } = await startRun(client, input);
+    const findActivity = async () =>
+      (await handle.describe()).raw.pendingActivities?.find((one) => one.activityType?.name === 'runTraining');
+    const { activityId: id } = await until(async () => {
+      const activity = await findActivity();
+      return activity?.lastHeartbeatTime == null ? undefined : activity;
+    });
+    const execution = { workflowId: handle.workflowId };
+    const pause = { namespace: 'default', execution, id, identity: 'kim', reason: 'the GPU is needed' };
+    await client.workflowService.pauseActivity(pause);
+    const paused = `Paused in Temporal: runTraining by kim (the GPU is needed). Nothing is lost. Continue: everswin resume ${name}`;
+    expect(await everswin('status', name)).toContain(`  waiting    ${paused}`);
+    expect((await queryRun(handle))?.status.notice).toBe(paused);
+    await until(async () => ((await findActivity())?.attempt === 2 ? true : undefined));
+    expect(await everswin('resume', name)).toBe(`Resumed ${name}: runTraining, which was paused in Temporal.`);
+    await handle.result();
+  });
 });
 
 test('commands say that no control worker runs, and cancel keeps the request', async () => {
