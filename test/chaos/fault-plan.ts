@@ -20,13 +20,14 @@ export type Action =
   | { kind: 'freeze'; victim: Victim; seconds: number }
   /** The process can open no file (`emfile`) or map no memory (`enomem`). */
   | { kind: 'emfile' | 'enomem'; victim: Victim; seconds: number }
-  | { kind: 'read-only'; folder: 'run' | 'checkpoints'; seconds: number }
-  /** No byte is free on the disk of the run folders. */
-  | { kind: 'disk-full'; seconds: number }
+  | { kind: 'read-only'; folder: 'run' | 'checkpoints' | 'store'; seconds: number }
+  /** No byte is free on the disk of the run folders, or on that of everything else, the server's database included. */
+  | { kind: 'disk-full'; disk: Disk; seconds: number }
   /** The wall clock of the process jumps, and jumps back. */
   | { kind: 'clock'; victim: ClockVictim; shiftSeconds: number; seconds: number }
-  /** No data pass between the worker and the server, and no connection is closed. */
-  | { kind: 'network'; victim: WorkerName; seconds: number };
+  /** Between worker and server no data pass, although connections stay open (`silent`), or each one is closed. */
+  | { kind: 'network'; how: 'silent' | 'refused'; victim: WorkerName; seconds: number };
+export type Disk = 'runs' | 'home';
 /** The server is written in Go, whose clock cannot be changed for one process. */
 export type ClockVictim = WorkerName | 'trainer';
 export type Lasting = Exclude<Action, { kind: 'kill' }>;
@@ -72,12 +73,13 @@ export function planFaults(seed: string, run: number, options: FaultOptions): Fa
 const workers = ['gpu-worker', 'control-worker'] as const;
 const processes = ['gpu-worker', 'control-worker', 'supervisor', 'rank', 'server'] as const;
 const hour = 3600;
+const shifts = [-24 * hour, -hour, -10, 10, hour, 24 * hour];
 
 function planAction(random: Random, target: Target): Action {
   const worker = random.pick(workers);
   const rank = random.chance(0.5) ? 'other-rank' : 'rank';
-  const aProcess = () => {
-    const name = random.pick(processes);
+  const pickVictim = (names: readonly Victim[]) => {
+    const name = random.pick(names);
     return name === 'rank' ? rank : name;
   };
   const seconds = (longest: number) => random.between(1, longest);
@@ -92,22 +94,22 @@ function planAction(random: Random, target: Target): Action {
     case 'machine':
       return { kind: 'kill', victim: target };
     case 'freeze':
-      return { kind: target, victim: aProcess(), seconds: seconds(60) };
+      return { kind: target, victim: pickVictim([...processes, 'trainer', 'machine']), seconds: seconds(60) };
     case 'emfile':
-      return { kind: target, victim: aProcess(), seconds: seconds(15) };
+      return { kind: target, victim: pickVictim(processes), seconds: seconds(15) };
     case 'enomem':
       // A child inherits this limit, so the workers, which start the trainer, are left out.
-      return { kind: target, victim: random.pick([rank, 'server']), seconds: seconds(15) };
+      return { kind: target, victim: pickVictim(['rank', 'server']), seconds: seconds(15) };
     case 'read-only':
-      return { kind: target, folder: random.pick(['run', 'checkpoints']), seconds: seconds(15) };
+      return { kind: target, folder: random.pick(['run', 'checkpoints', 'store']), seconds: seconds(15) };
     case 'disk-full':
-      return { kind: target, seconds: seconds(15) };
+      return { kind: target, disk: random.pick(['runs', 'home']), seconds: seconds(15) };
     case 'clock': {
       const victim = random.pick([...workers, 'trainer'] as const);
-      return { kind: target, victim, shiftSeconds: random.pick([-hour, hour]), seconds: seconds(15) };
+      return { kind: target, victim, shiftSeconds: random.pick(shifts), seconds: seconds(15) };
     }
     case 'network':
-      return { kind: target, victim: worker, seconds: seconds(30) };
+      return { kind: target, how: random.pick(['silent', 'refused']), victim: worker, seconds: seconds(30) };
     default:
       return target satisfies never;
   }
@@ -138,12 +140,13 @@ export function formatAction(action: Action): string {
     case 'read-only':
       return `read-only ${action.folder}`;
     case 'disk-full':
-      return 'disk-full';
+      return `disk-full ${action.disk}`;
+    case 'network':
+      return `network ${action.how} ${action.victim}`;
     case 'freeze':
     case 'emfile':
     case 'enomem':
     case 'clock':
-    case 'network':
       return `${action.kind} ${nameOf(action.victim)}`;
     default:
       return action satisfies never;

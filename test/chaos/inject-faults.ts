@@ -156,9 +156,7 @@ async function injectFault(
   };
   if (action.kind === 'kill') {
     for (const { pid } of victims) killProcess(pid);
-    const trainer = action.victim === 'machine' ? await killTrainer(scene) : undefined;
-    injection.victims.push(...(trainer?.victims ?? []));
-    injection.job = trainer?.job ?? job;
+    if (action.victim === 'machine') injection.job = (await killTrainer(scene))?.job ?? job;
     injection.damagedCheckpoint = findDamagedCheckpoint(scene);
     return { injection, end: Promise.resolve() };
   }
@@ -179,8 +177,9 @@ async function begin(
   action: Lasting,
   id: number,
   victims: InjectedFault['victims'],
-  { stack, folder }: FaultContext,
+  scene: FaultContext,
 ): Promise<lasting.EndFault> {
+  const { stack } = scene;
   switch (action.kind) {
     case 'freeze':
       return lasting.freeze(victims);
@@ -190,16 +189,16 @@ async function begin(
       return inAll(victims, ({ pid }) => lasting.useUpMemory(pid));
     case 'read-only': {
       const scratch = await mkdtemp(`${stack.home}/read-only-`);
-      const endFault = await lasting.makeReadOnly(pathOf(action.folder, folder), scratch);
+      const endFault = await lasting.makeReadOnly(pathOf(action.folder, scene), scratch);
       await rmdir(scratch);
       return endFault;
     }
     case 'disk-full':
-      return lasting.fillDisk(`${homeFolders(stack.home).runs}/.full-${id}`);
+      return lasting.fillDisk(`${action.disk === 'home' ? stack.home : homeFolders(stack.home).runs}/.full-${id}`);
     case 'clock':
       return lasting.shiftClock(`${stack.chaosDir}/clock-${action.victim}`, action.shiftSeconds);
     case 'network':
-      return stack.partition(action.victim);
+      return stack.disconnect(action.victim, action.how);
     default:
       return action satisfies never;
   }
@@ -215,8 +214,9 @@ async function inAll(
   };
 }
 
-const pathOf = (folder: 'run' | 'checkpoints', { root, train }: RunFolder): string =>
-  folder === 'run' ? root : train.checkpoints;
+function pathOf(name: 'run' | 'checkpoints' | 'store', { stack, folder }: FaultContext): string {
+  return { run: folder.root, checkpoints: folder.train.checkpoints, store: homeFolders(stack.home).store }[name];
+}
 
 /** Kills the whole trainer, including what a dying worker was just starting. */
 async function killTrainer(scene: FaultContext): Promise<Victims | undefined> {
@@ -234,7 +234,7 @@ type Victims = Pick<InjectedFault, 'victims' | 'job'>;
 
 /** Returns undefined while what the fault hits does not exist, for example during a restart. */
 function findTargets({ action }: Fault, scene: FaultContext, frozen: number | undefined): Victims | undefined {
-  const { stack, folder } = scene;
+  const { stack } = scene;
   switch (action.kind) {
     case 'kill':
     case 'freeze':
@@ -242,7 +242,7 @@ function findTargets({ action }: Fault, scene: FaultContext, frozen: number | un
     case 'enomem':
       return findVictims(action.victim, scene, frozen);
     case 'read-only':
-      return existsSync(pathOf(action.folder, folder))
+      return existsSync(pathOf(action.folder, scene))
         ? { victims: [], job: findTrainer(scene)?.job ?? null }
         : undefined;
     case 'disk-full':
@@ -272,9 +272,11 @@ function findVictims(victim: Victim, scene: FaultContext, frozen: number | undef
       return orUndefined({ victims: ofStack(victim), job: null });
     case 'server':
       return orUndefined({ victims: ofStack('temporal-server'), job: null });
-    case 'machine':
+    case 'machine': {
       // The workers first: they could start a trainer that is not visible yet.
-      return { victims: ofStack('gpu-worker', 'control-worker', 'temporal-server'), job: null };
+      const { victims = [], job = null } = findTrainer(scene) ?? {};
+      return { victims: [...ofStack('gpu-worker', 'control-worker', 'temporal-server'), ...victims], job };
+    }
     case 'trainer':
       return findTrainer(scene);
     case 'supervisor':

@@ -90,7 +90,7 @@ export async function makeReadOnly(folder: string, scratch: string): Promise<End
 
 /** Mounts an empty file system that `fillDisk` can fill without harm to others. */
 export async function mountSmallDisk(folder: string, mib: number): Promise<void> {
-  await mkdir(folder);
+  await mkdir(folder, { recursive: true });
   await execa('mount', ['-t', 'tmpfs', '-o', `size=${mib}m`, 'everswin-chaos', folder]);
 }
 

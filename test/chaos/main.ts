@@ -4,6 +4,7 @@
  * `--scenario freeze`: each run freezes the GPU worker for 5 to 60 seconds, as a paused VM does.
  */
 import { rm, writeFile } from 'node:fs/promises';
+import { loadavg } from 'node:os';
 import { runFolder } from '../../configs/paths.ts';
 import { waitForInterrupt } from '../../infra/terminal/wait-for-interrupt.ts';
 import { readMachine } from './read-machine.ts';
@@ -20,6 +21,7 @@ const { seed, scenario, subject, targets, faults, ranks, runNumbers, json } = op
 console.log(
   `seed ${seed}: ${runNumbers.length} runs of ${subject.name}, ${faults} faults each, ${scenario === 'runs' ? `targets ${targets.join(', ')}` : `scenario ${scenario}`}`,
 );
+const loadBefore = loadavg();
 const stack = await startChaosStack(subject, targets.includes('disk-full') ? 'small' : 'shared');
 const results: RunResult[] = [];
 let reference: Reference | undefined;
@@ -66,7 +68,8 @@ async function conclude(): Promise<void> {
     const summaries = summarize(results, reference);
     console.log(formatTable(summaries));
     const command = options.reproduceCommand();
-    const record = { v: 1, seed, command, ...(await readMachine()), reference, summaries, results };
+    const load = { before: loadBefore, after: loadavg() };
+    const record = { v: 1, seed, command, ...(await readMachine()), load, reference, summaries, results };
     if (json !== undefined) await writeFile(json, JSON.stringify(record, null, 2));
   }
   if (failed.length > 0) {

@@ -29,21 +29,25 @@ export interface ChaosStack {
   bundle: WorkflowBundleWithSourceMap;
   restarts: Restart[];
   pidOf: (name: StackProcess) => number | undefined;
-  /** Separates a worker from the server: connections stay open, but no data pass. */
-  partition: (worker: WorkerName) => EndFault;
+  /** Separates a worker from the server. */
+  disconnect: (worker: WorkerName, how: 'silent' | 'refused') => EndFault;
   /** Resolves when every killed process has been restarted. */
   ready: () => Promise<void>;
   /** Stops everything, including trainers. */
   stop: (keepHome: boolean) => Promise<void>;
 }
 
+const homeDiskMib = 512;
 const quiet = { trace() {}, debug() {}, info() {}, warn() {}, error() {}, log() {} };
 
-/** @param disk `small` puts the run folders on a file system of their own, which the fault `disk-full` fills. */
+/** @param disk `small` puts the run folders on one small disk and everything else on another, for `disk-full`. */
 export async function startChaosStack(subject: Subject, disk: 'shared' | 'small' = 'shared'): Promise<ChaosStack> {
   const home = await mkdtemp(`${tmpdir()}/everswin-chaos-`);
   const folders = homeFolders(home);
-  if (disk === 'small') await mountSmallDisk(folders.runs, subject.smallDiskMib);
+  if (disk === 'small') {
+    await mountSmallDisk(home, homeDiskMib);
+    await mountSmallDisk(folders.runs, subject.smallDiskMib);
+  }
   const chaosDir = `${home}/chaos`;
   await symlink(`${projectHome}/tools`, `${home}/tools`);
   await subject.prepare(home);
@@ -89,8 +93,8 @@ export async function startChaosStack(subject: Subject, disk: 'shared' | 'small'
       await waitForServer(address, serverLog);
     },
     pidOf: (name) => processes.find((one) => one.name === name)?.pid,
-    partition: (worker) => {
-      proxies[worker].cut();
+    disconnect: (worker, how) => {
+      proxies[worker].cut(how);
       return () => proxies[worker].heal();
     },
     stop: async (keepHome) => {
@@ -101,7 +105,7 @@ export async function startChaosStack(subject: Subject, disk: 'shared' | 'small'
       for (const { pid } of findMarked('EVERSWIN_CHAOS_DIR', chaosDir)) process.kill(pid, 'SIGKILL');
       for (const proxy of Object.values(proxies)) await proxy.close();
       await files.close();
-      if (disk === 'small') await unmountSmallDisk(folders.runs, keepHome);
+      if (disk === 'small') for (const folder of [folders.runs, home]) await unmountSmallDisk(folder, keepHome);
       if (!keepHome) await rm(home, { recursive: true, force: true });
     },
   };

@@ -23,7 +23,7 @@ export const mini = fakeSubject('mini', {
   stepSeconds: 0.01,
   saveEverySeconds: 0.24,
   expectedSeconds: 3.5,
-  deadlineSeconds: 300,
+  deadlineSeconds: 600,
 });
 
 /** Two minutes of training, enough for about 20 kills of workers and servers. */
@@ -41,7 +41,7 @@ export const miniFreeze = fakeSubject('mini-freeze', {
   stepSeconds: 0.05,
   saveEverySeconds: 3,
   expectedSeconds: 45,
-  deadlineSeconds: 300,
+  deadlineSeconds: 600,
 });
 
 function fakeSubject(

@@ -21,7 +21,7 @@ export const real: Subject = {
   epochs,
   keepLast,
   expectedSeconds: 40,
-  deadlineSeconds: 300,
+  deadlineSeconds: 1200,
   smallDiskMib: 1024,
   ranks: [1, 2, 3, 4],
   stepsPerEpoch: (ranks) => trainImages / ranks,

@@ -16,7 +16,7 @@ export interface Subject {
   expectedSeconds: number;
   /** A run that takes longer has failed. */
   deadlineSeconds: number;
-  /** Size of the disk that the fault `disk-full` fills. */
+  /** Size of the disk of the run folders, which the fault `disk-full` fills. */
   smallDiskMib: number;
   input: (name: string, ranks: number) => RunInput;
   /** Creates the files that the stack serves, before anything starts. */
