@@ -121,6 +121,12 @@ export const errorCatalogue = {
     meaning: 'The trainer failed too many times in a row without a new checkpoint.',
     nextStep: 'Read the cause in the message and the log that it names, fix it, and start the run again.',
   },
+  CheckpointsLost: {
+    retryable: false,
+    meaning: 'Steps were saved, but no checkpoint of the run is usable any more, on disk or in the artifact store.',
+    nextStep:
+      'Copy an intact checkpoint and its manifest into the folder that the message names, and start the run again.',
+  },
   TrainingDiverged: {
     retryable: false,
     meaning: 'The loss became NaN or infinite again after every rollback that the plan allows.',

@@ -33,6 +33,7 @@ export const updateNames = {
   stopAfterEpoch: 'stopAfterEpoch',
   extendEpochs: 'extendEpochs',
   checkpointNow: 'checkpointNow',
+  startOver: 'startOver',
 } as const;
 
 /** Temporal search attributes: name -> type, as `temporal operator search-attribute create` takes them. */

@@ -2,6 +2,7 @@ import { Context, log } from '@temporalio/activity';
 import { runFolder } from '../../configs/paths.ts';
 import type { RemoteCopy, Rollback, RunPlan } from '../../configs/schema/index.ts';
 import type { MirrorDependencies } from './dependencies.ts';
+import { CodedError } from '../shared/errors/coded-error.ts';
 import { currentFence } from '../shared/run/fence.ts';
 import { leaderJob } from '../shared/trainer/host-topology.ts';
 import { restoreRun } from './restore-run.ts';
@@ -58,13 +59,12 @@ export async function restoreFromStore(
   if ((await findLiveJob(leaderJob(folder, plan))) !== undefined) return;
   const store = openStore(plan.input.artifacts.store);
   const { cancellationSignal: signal } = Context.current();
-  const restored = await restoreRun({
-    store,
-    folder,
-    runId: plan.runId,
-    rollback,
-    signal,
-    onProgress: () => undefined,
+  const request = { store, folder, runId: plan.runId, rollback, signal, onProgress: () => undefined };
+  const restored = await restoreRun(request).catch((error: unknown) => {
+    // Checkpoints on disk may be intact; if none is, the run asks before it starts over.
+    if (!(error instanceof CodedError) || error.code !== 'StoreDamaged') throw error;
+    log.warn(`${plan.runId}: ${store.address} has no intact checkpoint to restore`, { error });
+    return undefined;
   });
   if (restored !== undefined && restored.restored.length > 0) {
     log.info(`${plan.runId}: restored from ${store.address}: ${restored.restored.join(', ')}`);

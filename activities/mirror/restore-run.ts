@@ -26,8 +26,9 @@ export async function restoreRun(request: RestoreRequest): Promise<RestoredRun |
   // A later attempt ran on another host, so the store's files are newer than the local ones.
   const isBehind = (await raiseFence(folder.train, 0)) < pointer.fence;
   const restored = await restoreFiles(request, isBehind);
+  const fence = await raiseFence(folder.train, pointer.fence);
   restored.push(...(await restoreCheckpoints(request, pointer.checkpoints)));
-  return { restored, fence: await raiseFence(folder.train, pointer.fence) };
+  return { restored, fence };
 }
 
 /** Restores all files except checkpoints and the report, which is written again. */

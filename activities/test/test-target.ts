@@ -26,7 +26,7 @@ export async function findTestTarget(dependencies: TrainDependencies, plan: RunP
   const { train } = runFolder(dependencies.home, plan.runId);
   const best = await findBestCheckpoint(train, plan.planHash, await readProgress(train.progress));
   if (best === undefined) {
-    throw new CodedError('TrainerNoProgress', `${train.checkpoints} contains no intact checkpoint to test.`);
+    throw new CodedError('CheckpointsLost', `${train.checkpoints} contains no intact checkpoint to test.`);
   }
   return { path: best.path, file: best.manifest.file, sha256: best.manifest.sha256 };
 }

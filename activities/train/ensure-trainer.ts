@@ -8,6 +8,12 @@ import { isTransient } from './transient-error.ts';
 
 export interface EnsuredTrainer extends ClaimedRun, StartedTrainer {}
 
+export interface FailedStart {
+  error: Error;
+  /** Null if the attempt has no fence. */
+  fence: number | null;
+}
+
 /**
  * Adopts the running trainer, or starts one.
  * @returns the error if the start failed for a reason that may pass, such as a full disk.
@@ -16,15 +22,16 @@ export async function ensureTrainer(
   dependencies: TrainDependencies,
   request: TrainingRequest,
   onGpuWait: (text: string | null) => void,
-): Promise<EnsuredTrainer | { error: Error }> {
+): Promise<EnsuredTrainer | FailedStart> {
+  let run: ClaimedRun | undefined;
   try {
-    const run = await claimRun(dependencies, request);
+    run = await claimRun(dependencies, request);
     const adopted = await adoptTrainer(run, request);
     if (adopted !== undefined) return { ...run, running: adopted, quarantined: [] };
     const started = await startTrainer(dependencies, run, request, createGpuWaitReporter(onGpuWait));
     return { ...run, ...started };
   } catch (error) {
-    if (isTransient(error)) return { error };
+    if (isTransient(error)) return { error, fence: run?.fence ?? null };
     throw error;
   }
 }

@@ -31,7 +31,7 @@ async function runAttempt(
 ): Promise<Attempt> {
   const { home, python } = dependencies;
   const trainer = await ensureTrainer(dependencies, request, (text) => progress.setGpuWait(text));
-  if ('error' in trainer) return summarizeFailedStart(home, request, progress, trainer.error);
+  if ('error' in trainer) return summarizeFailedStart(home, request, progress, trainer);
   const { running, fence } = trainer;
   progress.followTrainer(running, fence);
   try {

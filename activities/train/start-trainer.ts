@@ -1,6 +1,7 @@
 import { prepareInputs } from '../inputs/prepare-inputs.ts';
 import { findResumePoint, type ResumePoint } from '../shared/run/checkpoints.ts';
 import { archivePlan, writePlan } from '../shared/run/plan-file.ts';
+import { requireNothingSaved } from '../shared/run/saved-steps.ts';
 import { writeControl } from '../shared/trainer/control-file.ts';
 import type { ClaimedRun } from './claim-run.ts';
 import type { TrainDependencies } from './dependencies.ts';
@@ -14,18 +15,22 @@ export interface StartedTrainer {
   quarantined: ResumePoint['quarantined'];
 }
 
-/** Starts a trainer that resumes from the newest intact checkpoint. */
+/**
+ * Starts a trainer that resumes from the newest intact checkpoint.
+ * @throws CheckpointsLostError when steps were saved, but no checkpoint is usable.
+ */
 export async function startTrainer(
   dependencies: TrainDependencies,
   { folder, job, fence, assertFence }: ClaimedRun,
   request: TrainingRequest,
   gpuWait: HostLaunch['gpuWait'],
 ): Promise<StartedTrainer> {
-  const { plan, attempt, control, rollback } = request;
+  const { plan, attempt, control, rollback, savedIteration = null } = request;
   const inputs = await prepareInputs(dependencies, plan);
   // Ranks save when their supervisor dies, so the newest checkpoint is known only after they have ended.
   await endOrphans(dependencies.home, job);
   const { from, quarantined } = await findResumePoint({ folder, plan, rollback, assertFence });
+  if (from === undefined) await requireNothingSaved({ job: folder.train, plan, rollback, savedIteration, quarantined });
   const planHash = from?.manifest.planHash;
   const resume = from && { path: from.path, planHash: planHash === plan.planHash ? undefined : planHash };
   await assertFence(); // hashing checkpoints takes minutes

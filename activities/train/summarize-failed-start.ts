@@ -3,7 +3,9 @@ import type { Attempt } from '../../configs/schema/index.ts';
 import { listResumableIterations } from '../shared/run/checkpoints.ts';
 import { readProgress } from '../shared/run/progress-reader.ts';
 import { SupervisorStartError } from '../shared/trainer/start-job.ts';
+import { CheckpointsLostError } from '../shared/run/saved-steps.ts';
 import type { AttemptProgress } from './attempt-progress.ts';
+import type { FailedStart } from './ensure-trainer.ts';
 import { classifyFailedStart } from './failures/classify-failure.ts';
 import type { TrainingRequest } from './training-request.ts';
 
@@ -12,7 +14,7 @@ export async function summarizeFailedStart(
   home: string,
   { plan, attempt }: TrainingRequest,
   progress: AttemptProgress,
-  error: Error,
+  { error, fence }: FailedStart,
 ): Promise<Attempt> {
   const folder = runFolder(home, plan.runId);
   progress.addTime(await readProgress(folder.train.progress));
@@ -21,8 +23,9 @@ export async function summarizeFailedStart(
   return {
     attempt,
     ...progress.watched,
+    fence,
     outcome: 'crashed',
-    quarantined: [],
+    quarantined: error instanceof CheckpointsLostError ? error.quarantined : [],
     checkpoints,
     checkpointIteration: checkpoints[0] ?? null,
     cause: `The trainer could not be started: ${error.message}`,

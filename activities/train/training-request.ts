@@ -13,6 +13,8 @@ export interface TrainingRequest extends LaunchRequest {
   attempt: number;
   control: TrainerControl;
   rollback: Rollback | null;
+  /** Newest iteration that this workflow run knows to be saved; null or absent if there is none. */
+  savedIteration?: number | null;
   /** Start of the first attempt of this workflow run, Unix seconds. */
   since: number;
 }

@@ -47,7 +47,9 @@ export const createWaitForSpace =
   };
 
 async function estimateNeededBytes(job: JobFolder): Promise<number> {
-  const manifests = (await listManifests(job)).flatMap(({ manifest }) => (manifest === undefined ? [] : [manifest]));
+  const manifests = (await listManifests(job.checkpoints)).flatMap(({ manifest }) =>
+    manifest === undefined ? [] : [manifest],
+  );
   const newest = manifests.sort((a, b) => b.createdAt - a.createdAt)[0];
   return Math.max(minBytes, (newest?.bytes ?? 0) + marginBytes);
 }

@@ -80,6 +80,12 @@ export const RecoveryPolicy = z.strictObject({
     })
     .describe('Reaction when GPU memory ran out twice.')
     .prefault({}),
+  startOver: z
+    .boolean()
+    .describe(
+      'Trains from iteration 0 again when steps were saved but no checkpoint is usable. By default, the run waits for `everswin start-over`.',
+    )
+    .default(false),
   mayChange: z
     .array(PlanPart)
     .describe(

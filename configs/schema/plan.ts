@@ -93,7 +93,13 @@ export const RunPlan = z.object({
 export type RunPlan = z.infer<typeof RunPlan>;
 
 /** Excludes checkpoints after this iteration that were written under this or an older fencing token. */
-export const Rollback = z.object({ toIteration: z.int(), fence: z.int(), why: z.string() });
+export const Rollback = z.object({
+  toIteration: z.int(),
+  fence: z.int(),
+  why: z.string(),
+  /** Permission to train from iteration 0, although steps were saved. */
+  startOver: z.boolean().optional(),
+});
 export type Rollback = z.infer<typeof Rollback>;
 
 /** An object of the worker's store. */

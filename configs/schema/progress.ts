@@ -67,6 +67,7 @@ export const FailureReaction = z.enum([
   'accumulate-gradients',
   'wait-for-space',
   'previous-checkpoint',
+  'ask-to-start-over',
 ]);
 export type FailureReaction = z.infer<typeof FailureReaction>;
 
@@ -180,7 +181,7 @@ export type LastDetails = z.infer<typeof LastDetails>;
 export const Decision = z.object({
   at: z.number(),
   attempt: z.int(),
-  next: z.enum(['test', 'retry', 'adopt', 'wait-for-space', 'pause', 'stop']),
+  next: z.enum(['test', 'retry', 'adopt', 'wait-for-space', 'ask', 'pause', 'stop']),
   why: z.string(),
   /** Change for the next attempt, as text; null if none. */
   change: z.string().nullable(),

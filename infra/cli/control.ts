@@ -1,6 +1,7 @@
 import { userInfo } from 'node:os';
 import type { Client } from '@temporalio/client';
 import { z } from 'zod';
+import { iterationOf } from '../../activities/shared/summary/checkpoint-name.ts';
 import { updateNames, workflowTypes } from '../../configs/names.ts';
 import { RunStatus } from '../../configs/schema/index.ts';
 import { findWorkflow, requireRunning, type NamedWorkflow } from '../client/find-workflow.ts';
@@ -31,7 +32,7 @@ interface Control {
   ability: string;
   /** Serves the request without the workflow, if that is the case. @returns the answer. */
   serve?: (client: Client, workflow: NamedWorkflow) => Promise<string | undefined>;
-  args?: [number, string];
+  args?: [number, string] | [string];
   /** @throws Error for a request that the workflow would accept by mistake. */
   check?: (run: ControlledRun) => void;
   /** Formats what the run does until it answers. */
@@ -79,10 +80,20 @@ export const resume = (name: string, options: ControlOptions): Promise<void> =>
         return `Resumed ${workflow.name}: ${activities.join(', ')}, which was paused in Temporal.`;
     },
     answer: (_, { name, statusBefore }) => {
+      if (statusBefore.decisions.at(-1)?.next === 'ask') return `${name} looks for a usable checkpoint again.`;
       const iteration = newestCheckpoint(statusBefore);
       const from = iteration === undefined ? 'starts' : `continues from iteration ${iteration}`;
       return `Resumed ${name}; it ${from} as soon as its GPUs are free.`;
     },
+  });
+
+/** Lets a training without a usable checkpoint start from iteration 0. */
+export const startOver = (name: string, options: ControlOptions): Promise<void> =>
+  control(name, options, {
+    update: 'startOver',
+    ability: 'be started over',
+    args: [userInfo().username],
+    answer: (_, { name }) => `${name} trains from iteration 0 as soon as its GPUs are free.`,
   });
 
 /** Ends a training after an epoch, with test and report. */
@@ -182,10 +193,4 @@ function requireTraining({ name, description }: NamedWorkflow, ability: string):
 export function newestCheckpoint({ attempts, progress }: RunStatus): number | undefined {
   const reported = attempts.findLast(({ checkpoints }) => checkpoints.length > 0)?.checkpoints[0];
   return reported ?? iterationOf(progress?.lastCheckpoint ?? '');
-}
-
-/** Returns the iteration in the name of a checkpoint, such as `e001-i000017.pth`. */
-function iterationOf(file: string): number | undefined {
-  const digits = /-i(\d+)/.exec(file)?.[1];
-  return digits === undefined ? undefined : Number(digits);
 }

@@ -25,6 +25,8 @@ export const stopAfterEpochUpdate = defineUpdate<TrainerControl, [number, string
 export const extendEpochsUpdate = defineUpdate<{ epochs: number; schedule: string }, [number, string?]>(
   updateNames.extendEpochs,
 );
+/** Takes who sends it, like the updates above. */
+const startOverUpdate = defineUpdate(updateNames.startOver);
 export const checkpointNowUpdate = defineUpdate<{ checkpoint: string | null }>(updateNames.checkpointNow);
 
 const maxSenderLength = 200;
@@ -38,6 +40,10 @@ export class ControlHandlers {
   /** The run is paused and its last attempt has ended. */
   private isStopped = false;
   private isTrainingOver = false;
+  /** Whether the run waits for a person, because no saved checkpoint is usable. */
+  private isUndecided = false;
+  /** Who allowed the run to train from iteration 0; undefined to look for a checkpoint again. */
+  private startOverBy: string | undefined;
   private pausedSince: number | undefined;
   private pausedBefore = 0;
 
@@ -56,6 +62,7 @@ export class ControlHandlers {
     setHandler(extendEpochsUpdate, (epochs, who) => this.extend(epochs, who), {
       validator: (...[epochs]: [number, string?]) => this.requireExtendable(epochs),
     });
+    setHandler(startOverUpdate, (who?: unknown) => this.startOver(who), { validator: () => this.requireUndecided() });
     setHandler(checkpointNowUpdate, () => this.checkpointNow(), { validator: () => this.requireRunning() });
   }
 
@@ -108,6 +115,20 @@ export class ControlHandlers {
     this.isStopped = false;
   }
 
+  /**
+   * Waits until a person decides how a run without a usable checkpoint continues.
+   * @returns who allowed it to start over; undefined to look for a checkpoint again.
+   */
+  async untilDecided(notice: string): Promise<string | undefined> {
+    this.startOverBy = undefined;
+    this.isUndecided = true;
+    // The run has stopped, so a pause that came in the meantime is complete. Any decision ends it.
+    this.isStopped = this.paused;
+    this.board.showNotice(notice);
+    await condition(() => !this.isUndecided);
+    return this.startOverBy;
+  }
+
   /** Rejects all further updates. */
   finishTraining(): void {
     if (this.paused) this.resume();
@@ -127,7 +148,13 @@ export class ControlHandlers {
     return { iteration: this.board.attempts.at(-1)?.checkpoints[0] ?? null, seconds: now() - since };
   }
 
+  private startOver(who: unknown): void {
+    this.startOverBy = senderOf(who) ?? 'a person';
+    this.resume();
+  }
+
   private resume(): void {
+    this.isUndecided = false;
     this.pausedBefore = this.pausedSeconds;
     this.pausedSince = undefined;
     this.board.showNotice(null);
@@ -135,8 +162,7 @@ export class ControlHandlers {
 
   /** @param who sent the request; any client may send anything, or nothing. */
   private changeEpochs(request: EpochChange['request'], epochs: number, who: unknown): TrainerControl {
-    const sender = typeof who === 'string' && who !== '' ? who.slice(0, maxSenderLength) : null;
-    this.board.addEpochChange({ at: now(), request, from: this.current.epochs, to: epochs, who: sender });
+    this.board.addEpochChange({ at: now(), request, from: this.current.epochs, to: epochs, who: senderOf(who) });
     return this.apply({ epochs });
   }
 
@@ -160,6 +186,11 @@ export class ControlHandlers {
     if (this.isTrainingOver) {
       throw new Error(`The training of ${name} is over, so it cannot change. Status: everswin status ${name}`);
     }
+    if (this.isUndecided) {
+      throw new Error(
+        `${name} does not train: no saved checkpoint is usable, and it waits for a decision. Copy a checkpoint back and run: everswin resume ${name}. Or train from iteration 0: everswin start-over ${name}`,
+      );
+    }
     if (this.board.stage !== 'training') {
       throw new Error(
         `The training of ${name} has not begun: the run is ${this.board.stage}. Try again during training. Status: everswin status ${name}`,
@@ -174,7 +205,16 @@ export class ControlHandlers {
     throw new Error(`${this.name} is paused. Resume: everswin resume ${this.name}`);
   }
 
+  private requireUndecided(): void {
+    const { name } = this;
+    if (this.isUndecided) return;
+    throw new Error(
+      `${name} does not ask whether to start over: it only does so when no saved checkpoint is usable. Status: everswin status ${name}`,
+    );
+  }
+
   private requirePaused(): void {
+    if (this.isUndecided) return;
     if (!this.paused) throw new Error(`${this.name} is not paused. Status: everswin status ${this.name}`);
     if (!this.isStopped)
       throw new Error(`${this.name} is still pausing: it saves a checkpoint first. Try again in a moment.`);
@@ -209,6 +249,9 @@ export class ControlHandlers {
     throw new Error(`${this.name} already trains to epoch ${last}. ${advice}`);
   }
 }
+
+const senderOf = (who: unknown): string | null =>
+  typeof who === 'string' && who !== '' ? who.slice(0, maxSenderLength) : null;
 
 function requireEpochs(epochs: unknown): number {
   const parsed = EpochCount.safeParse(epochs);

@@ -1,6 +1,6 @@
 /** Decides what follows an attempt. Pure, so the history explains every decision. The table is in docs/operations.md. */
 import { FailureReaction, type Attempt, type Failure, type TrainerControl } from '../../configs/schema/index.ts';
-import { accumulateGradients, rollBack, usePreviousCheckpoint } from './reactions.ts';
+import { accumulateGradients, askToStartOver, rollBack, usePreviousCheckpoint } from './reactions.ts';
 import { retry, madeProgress, stop, type Situation, type Verdict } from './verdict.ts';
 
 const longestWaitSeconds = 60;
@@ -88,6 +88,8 @@ function afterFailure(newest: Attempt, situation: Situation): Verdict {
     case 'previous-checkpoint':
       if (count >= tries) return tooOften(name, count);
       return { ...usePreviousCheckpoint(newest), waitSeconds };
+    case 'ask-to-start-over':
+      return askToStartOver(newest, situation);
     case 'retry':
       if (count === 0) return retry(`${name} after a new checkpoint: resumed at once, not counted`);
       if (count >= tries) return tooOften(name, count);

@@ -1,5 +1,5 @@
 import { formatVariantScore } from '../../activities/shared/summary/format-variant.ts';
-import type { ReportRef, RunInput } from '../../configs/schema/index.ts';
+import type { Attempt, ReportRef, RunInput } from '../../configs/schema/index.ts';
 
 /** Formats a run input as one line. */
 export const formatRunInput = ({ recipe, epochs, dataset, gpus, batchPerGpu }: RunInput): string =>
@@ -13,3 +13,9 @@ export const formatReport = ({ bbox, segm, verdict, crashes, uri }: ReportRef): 
     `Crashes survived: ${crashes}.`,
     `Report: ${uri}`,
   ].join('\n');
+
+/** Formats what a run waits for after a failure, and what to do. */
+export const formatWait = ({ failure, cause }: Attempt, runId: string): string =>
+  failure === null
+    ? (cause ?? '')
+    : `${failure.meaning} ${failure.nextStep.replaceAll('RUN', runId)} ${failure.evidence}`;

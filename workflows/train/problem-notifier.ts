@@ -1,6 +1,7 @@
 import { condition } from '@temporalio/workflow';
 import type { Attempt } from '../../configs/schema/index.ts';
 import type { Notifier } from '../support/notify.ts';
+import { formatWait } from './format-run.ts';
 import type { StatusBoard } from './status-board.ts';
 import type { Verdict } from './verdict.ts';
 
@@ -21,7 +22,12 @@ export function problemNotifier(
     const hasFailed = attempt.outcome === 'crashed' || attempt.outcome === 'hung';
     if (!isOn || !hasFailed || next === 'stop') return;
     const cause = attempt.failure?.evidence ?? attempt.cause ?? 'unknown cause';
-    const lines = [`Attempt ${attempt.attempt} ${attempt.outcome}: ${cause}`, `Next: ${next}, ${why}.`, change ?? ''];
+    const waits = next === 'ask' || next === 'wait-for-space';
+    const lines = [
+      `Attempt ${attempt.attempt} ${attempt.outcome}: ${waits ? formatWait(attempt, board.runId) : cause}`,
+      `Next: ${next}, ${why}.`,
+      change ?? '',
+    ];
     notify(attempt.failure?.reaction === 'rollback' ? 'diverged' : 'stalled', lines.join('\n').trim());
     if (isFailing) return;
     isFailing = true;

@@ -54,6 +54,23 @@ function countOutOfMemory(attempts: readonly Attempt[]): number {
   return count;
 }
 
+/** Times that a run starts over without asking, if the plan allows it. A disk that keeps losing data needs a person. */
+const startOversOfPlan = 3;
+
+/** Asks a person before the run trains from iteration 0 again, unless the plan allows it. */
+export function askToStartOver(newest: Attempt, { attempts, plan }: Situation): Verdict {
+  const count = attempts.filter(({ failure }) => failure?.reaction === 'ask-to-start-over').length;
+  if (!plan.recovery.startOver || count > startOversOfPlan)
+    return { ...retry('no saved checkpoint is usable: a person decides'), next: 'ask' };
+  return { ...retry('no saved checkpoint is usable'), ...startOver(newest, '`recovery.startOver`') };
+}
+
+/** Lets the next attempt train from iteration 0. @param who allowed it. */
+export const startOver = ({ fence }: Attempt, who: string): Pick<Verdict, 'change' | 'rollback'> => {
+  const why = `started over from iteration 0, allowed by ${who}`;
+  return { change: why, rollback: { toIteration: 0, fence: fence ?? 0, why, startOver: true } };
+};
+
 /** Goes back one checkpoint. The newest matches its hash but cannot be read, so it was written damaged. */
 export function usePreviousCheckpoint(newest: Attempt): Verdict {
   const why = 'the checkpoint could not be read';

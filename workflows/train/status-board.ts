@@ -146,6 +146,12 @@ export class StatusBoard {
     });
   }
 
+  /** Records what the newest decision changed, once a person has decided. */
+  changeDecision(change: string | null): void {
+    const { decisions } = this.status;
+    this.show({ decisions: decisions.map((one, index) => (index < decisions.length - 1 ? one : { ...one, change })) });
+  }
+
   /** Shows the address of the run's page. Changes no search attribute, so it adds no event to the history. */
   showPage(page: string | null): void {
     this.status = { ...this.status, page };

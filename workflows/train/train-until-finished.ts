@@ -4,9 +4,12 @@ import { hostsOf } from '../../configs/schema/plan-hosts.ts';
 import type { Attempt, Rollback, RunPlan } from '../../configs/schema/index.ts';
 import { decideNext } from './decide.ts';
 import type { ControlHandlers } from './control-handlers.ts';
+import { iterationOf } from '../../activities/shared/summary/checkpoint-name.ts';
 import { onLeader, diskSpace } from '../support/policies.ts';
 import { adoptAfterErrors } from './patches.ts';
+import { startOver } from './reactions.ts';
 import { runAttempt } from './run-attempt.ts';
+import { formatWait } from './format-run.ts';
 import type { StatusBoard } from './status-board.ts';
 import { stopTrainer, stopTrainerOnError } from './stop-trainer-on-error.ts';
 import { runMultiHostAttempt } from './run-multi-host-attempt.ts';
@@ -24,6 +27,8 @@ export async function trainUntilFinished(
   const interruptible = <T>(work: () => Promise<T>) =>
     stopTrainerOnError(plan, board, () => controls.interruptible(work));
   let rollback: Rollback | null = null;
+  /** Attempt after which the run last started over; what was saved before does not count any more. */
+  let startedOverAt = 0;
   let queuedSince = since;
   for (let number = 1; ; number++) {
     await controls.untilResumed();
@@ -32,6 +37,7 @@ export async function trainUntilFinished(
       attempt: number,
       control: controls.control,
       rollback,
+      savedIteration: savedIteration(board, startedOverAt),
       since,
       queuedSince,
       priority,
@@ -54,6 +60,7 @@ export async function trainUntilFinished(
     onVerdict(attempt, verdict);
     if (verdict.control !== undefined) controls.apply(verdict.control);
     rollback = verdict.rollback ?? rollback;
+    if (verdict.rollback?.startOver === true) startedOverAt = number;
     switch (next) {
       case 'test':
         controls.finishTraining();
@@ -65,6 +72,15 @@ export async function trainUntilFinished(
       case 'wait-for-space':
         await interruptible(() => waitForSpace(plan, board, attempt));
         break;
+      case 'ask': {
+        const who = await controls.untilDecided(formatWait(attempt, plan.runId));
+        if (who === undefined) break;
+        const allowed = startOver(attempt, who);
+        board.changeDecision(allowed.change);
+        rollback = allowed.rollback ?? null;
+        startedOverAt = number;
+        break;
+      }
       case 'adopt':
         // A pause frees the GPUs, and no attempt follows a cancellation.
         if (controls.request !== 'nothing' && patched(adoptAfterErrors)) await stopTrainer(plan, board);
@@ -79,8 +95,16 @@ export async function trainUntilFinished(
   }
 }
 
+/** Returns the newest iteration that the attempts since the last start-over saved; null if none is known. */
+function savedIteration({ attempts, progress }: StatusBoard, startedOverAt: number): number | null {
+  const reported = attempts.filter(({ attempt }) => attempt > startedOverAt).flatMap(({ checkpoints }) => checkpoints);
+  const isNew = progress !== null && progress.attempt > startedOverAt;
+  const newest = isNew ? iterationOf(progress.lastCheckpoint ?? '') : undefined;
+  return [...reported, newest ?? 0].reduce((a, b) => Math.max(a, b)) || null;
+}
+
 async function waitForSpace(plan: RunPlan, board: StatusBoard, attempt: Attempt): Promise<void> {
-  board.showNotice(`The disk is full. ${attempt.failure?.nextStep ?? ''} ${attempt.failure?.evidence ?? ''}`.trim());
+  board.showNotice(formatWait(attempt, plan.runId));
   await diskSpace.waitForSpace.executeWithOptions(onLeader(plan), [{ runId: plan.runId, bytes: 0 }]);
   board.showNotice(null);
 }

@@ -17,7 +17,7 @@ export interface Verdict extends Pick<Decision, 'next' | 'why' | 'change'> {
   /** Error code, if the run stops with a failure. */
   code?: ErrorCode;
   control?: TrainerControl;
-  rollback?: Rollback;
+  rollback?: Rollback | undefined;
   /** Wait before the next attempt; grows while attempts make no progress. */
   waitSeconds: number;
 }

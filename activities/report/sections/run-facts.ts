@@ -89,6 +89,7 @@ export const actionNames: Record<Decision['next'], string> = {
   retry: 'train again',
   adopt: 'adopt the trainer',
   'wait-for-space': 'wait for disk space',
+  ask: 'ask whether to start over',
   pause: 'pause',
   stop: 'stop',
 };

@@ -21,17 +21,17 @@ export interface FoundManifest {
 
 export const checkpointPath = (job: JobFolder, name: string): string => `${job.checkpoints}/${name}.pth`;
 
-/** Lists all manifests. Ignores unfinished checkpoints: temporary files and files without a manifest. */
-export async function listManifests(job: JobFolder): Promise<FoundManifest[]> {
-  const entries = (await ignoreMissing(readdir(job.checkpoints, { withFileTypes: true }))) ?? [];
+/** Lists all manifests in a folder. Ignores unfinished checkpoints: temporary files and files without a manifest. */
+export async function listManifests(folder: string): Promise<FoundManifest[]> {
+  const entries = (await ignoreMissing(readdir(folder, { withFileTypes: true }))) ?? [];
   const names = entries
     .filter((entry) => entry.isFile() && entry.name.endsWith(manifestSuffix) && !entry.name.startsWith('.'))
     .map((entry) => entry.name.slice(0, -manifestSuffix.length));
-  return Promise.all(names.map((name) => readManifest(job, name)));
+  return Promise.all(names.map((name) => readManifest(folder, name)));
 }
 
-async function readManifest(job: JobFolder, name: string): Promise<FoundManifest> {
-  const manifest = await readJson(`${job.checkpoints}/${name}${manifestSuffix}`, CheckpointManifest);
+async function readManifest(folder: string, name: string): Promise<FoundManifest> {
+  const manifest = await readJson(`${folder}/${name}${manifestSuffix}`, CheckpointManifest);
   return { name, manifest: manifest?.file === `${name}.pth` ? manifest : undefined };
 }
 

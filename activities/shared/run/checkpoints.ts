@@ -49,7 +49,7 @@ export async function findResumePoint(request: ResumePointRequest): Promise<Resu
   };
 
   const manifests: CheckpointManifest[] = [];
-  for (const found of await listManifests(job)) {
+  for (const found of await listManifests(job.checkpoints)) {
     const why = await findReasonToSkip(job, found, rollback);
     if (why !== undefined) await quarantineCheckpoint(found.name, why);
     else if (found.manifest !== undefined) manifests.push(found.manifest);
@@ -103,7 +103,7 @@ export async function findBestCheckpoint(
 /** Lists the manifests whose checkpoint file has the right size. Hashes no file. */
 export async function listCompleteCheckpoints(job: JobFolder): Promise<CheckpointManifest[]> {
   const found = await Promise.all(
-    (await listManifests(job)).map(async ({ name, manifest }) =>
+    (await listManifests(job.checkpoints)).map(async ({ name, manifest }) =>
       manifest?.bytes === (await fileSize(checkpointPath(job, name))) ? manifest : undefined,
     ),
   );

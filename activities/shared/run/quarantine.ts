@@ -1,4 +1,4 @@
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, lstat } from 'node:fs/promises';
 import type { JobFolder } from '../../../configs/paths.ts';
 import type { Quarantined } from '../../../configs/schema/index.ts';
 import { systemErrorCode } from '../errors/coded-error.ts';
@@ -26,7 +26,7 @@ export async function quarantine(job: JobFolder, name: string, why: string): Pro
 /** Keeps all manifests and reasons, but only the newest checkpoint files, which take gigabytes. */
 async function prune(folder: string): Promise<void> {
   const paths = (await readdir(folder)).filter((name) => name.endsWith('.pth')).map((name) => `${folder}/${name}`);
-  const dated = await Promise.all(paths.map(async (path) => ({ path, at: (await stat(path)).ctimeMs })));
+  const dated = await Promise.all(paths.map(async (path) => ({ path, at: (await lstat(path)).ctimeMs })));
   const old = dated.sort((a, b) => b.at - a.at).slice(maxFiles);
   for (const { path } of old) await rm(path, { force: true });
 }

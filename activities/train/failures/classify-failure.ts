@@ -56,9 +56,10 @@ export function classifyFailure({ lines, outcome, freeBytes }: FailedAttempt): F
 
 /** Classifies a failed start. @param lines the end of the log, which may include lines of earlier attempts. */
 export function classifyFailedStart(error: Error, lines: readonly string[]): Failure {
-  const { message } = error;
+  const [message = ''] = error.message.split('\n', 1);
   const isFull = isDiskFull(error) || lines.at(-1)?.includes(fullDiskMessage) === true;
-  return buildFailure(workerFailure(isFull ? 'disk-full' : 'supervisor-killed'), message);
+  const entry = isFull ? workerFailure('disk-full') : findClass(message);
+  return buildFailure(entry ?? workerFailure('supervisor-killed'), message);
 }
 
 function buildFailure(entry: FailureClass, evidence: string): Failure {

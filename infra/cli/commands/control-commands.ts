@@ -32,6 +32,16 @@ export function addControlCommands(program: Command): void {
     .addHelpText('after', examples('everswin resume swin-s-blog'))
     .action(async (run, options) => (await import('../control.ts')).resume(run, options));
   program
+    .command('start-over')
+    .summary('train from iteration 0 when no checkpoint is usable')
+    .description(
+      'Lets a training whose checkpoints are all damaged or gone start from iteration 0. To use a checkpoint that you copied back, run `everswin resume` instead.',
+    )
+    .argument(...trainingArgument)
+    .addOption(addressOption())
+    .addHelpText('after', examples('everswin start-over swin-s-blog'))
+    .action(async (run, options) => (await import('../control.ts')).startOver(run, options));
+  program
     .command('stop-after')
     .summary('end a training after an epoch, test and report')
     .description('Ends a training after an epoch. Validation, test and report follow.')

@@ -39,6 +39,7 @@ test('parseRunInput adds the defaults to a minimal input', () => {
       recovery: {
         diverged: { backCheckpoints: 2, learningRateFactor: 0.5, fp32: false, tries: 2 },
         outOfMemory: { accumulate: true },
+        startOver: false,
         mayChange: [],
         stallSeconds: { startup: 900, step: 60, validation: 1800, saving: 600 },
       },

@@ -1,0 +1,133 @@
+/** A run without a usable checkpoint waits for a person. Activities are stubbed. */
+import { expect, test } from 'vitest';
+import type { Client } from '@temporalio/client';
+import { updateNames } from '../../../configs/names.ts';
+import { RecoveryPolicy, RunStatus, type Notification, type RunInput } from '../../../configs/schema/index.ts';
+import { startRun } from '../../../infra/client/start-run.ts';
+import { trainUntilStopped } from '../../helpers/host-workers.ts';
+import { miniPlan } from '../../helpers/mini-run.ts';
+import { until } from '../../helpers/until.ts';
+import { aFailure, anAttempt, type StubbedActivities } from '../../helpers/stub-activities.ts';
+import { freshInput, withWorkers } from '../../helpers/workflow-env.ts';
+
+type TrainingRequest = Parameters<StubbedActivities['runTraining']>[0];
+
+const lost = (attempt: number) =>
+  anAttempt({
+    attempt,
+    fence: attempt,
+    outcome: 'crashed',
+    checkpoints: [],
+    checkpointIteration: null,
+    failure: { ...aFailure('ask-to-start-over'), nextStep: 'Run `everswin start-over RUN`.' },
+  });
+
+/** Trains until iteration 20 and crashes; all checkpoints are then lost until `isUsable`. */
+const trainingWith = (isUsable: (request: TrainingRequest) => boolean) => {
+  const requests: TrainingRequest[] = [];
+  const runTraining: StubbedActivities['runTraining'] = (request) => {
+    requests.push(request);
+    const { attempt } = request;
+    if (attempt === 1)
+      return Promise.resolve(
+        anAttempt({ attempt, outcome: 'crashed', failure: aFailure('retry'), checkpoints: [20, 10] }),
+      );
+    return Promise.resolve(isUsable(request) ? anAttempt({ attempt }) : lost(attempt));
+  };
+  return { requests, runTraining };
+};
+
+async function startAndWait(client: Client, input: RunInput = freshInput()) {
+  const { handle } = await startRun(client, input);
+  const readStatus = async () => RunStatus.parse(await handle.query('status'));
+  const untilAsked = (times: number) =>
+    until(async () => {
+      const status = await readStatus();
+      const asked = status.decisions.filter(({ next }) => next === 'ask').length;
+      return asked === times && status.notice !== null ? status : undefined;
+    });
+  return { handle, readStatus, untilAsked, name: input.name };
+}
+
+test('trainDetector asks, refuses other requests, and starts over when a person allows it', async () => {
+  const sent: Notification[] = [];
+  const { requests, runTraining } = trainingWith(({ rollback }) => rollback?.startOver === true);
+  const notify: StubbedActivities['notify'] = ({ notification }) => Promise.resolve(void sent.push(notification));
+  await withWorkers({ runTraining, notify }, async (client) => {
+    const input: RunInput = { ...freshInput(), notify: [{ to: 'webhook', ref: 'OPS', on: ['stalled'] }] };
+    const { handle, readStatus, untilAsked, name } = await startAndWait(client, input);
+    const { notice } = await untilAsked(1);
+    expect(notice).toContain(`everswin start-over ${name}`);
+    expect(requests[1]?.savedIteration).toBe(20);
+    expect(sent.at(-1)?.text).toContain(`everswin start-over ${name}`);
+    for (const [update, args] of [
+      [updateNames.pause, []],
+      [updateNames.checkpointNow, []],
+      [updateNames.stopAfterEpoch, [2]],
+      [updateNames.extendEpochs, [9]],
+    ] as const)
+      await expect(handle.executeUpdate(update, { args: [...args] as [unknown] })).rejects.toMatchObject({
+        cause: { message: expect.stringContaining('no saved checkpoint is usable') as string },
+      });
+    await handle.executeUpdate(updateNames.startOver, { args: ['kim'] });
+    await handle.result();
+    const { decisions } = await readStatus();
+    expect(decisions.find(({ next }) => next === 'ask')?.change).toContain('kim');
+    expect(requests.at(-1)).toMatchObject({
+      savedIteration: null,
+      rollback: { toIteration: 0, fence: 2, startOver: true },
+    });
+  });
+});
+
+test('trainDetector looks for checkpoints again when a person resumes it', async () => {
+  const { requests, runTraining } = trainingWith(({ attempt }) => attempt === 4);
+  await withWorkers({ runTraining }, async (client) => {
+    const { handle, untilAsked } = await startAndWait(client);
+    await untilAsked(1);
+    await handle.executeUpdate(updateNames.resume);
+    await untilAsked(2);
+    await handle.executeUpdate(updateNames.resume);
+    await handle.result();
+    expect(requests.map(({ savedIteration }) => savedIteration)).toEqual([null, 20, 20, 20]);
+  });
+});
+
+test('trainDetector can be cancelled while it asks', async () => {
+  const { runTraining } = trainingWith(() => false);
+  await withWorkers({ runTraining }, async (client) => {
+    const { handle, untilAsked, readStatus } = await startAndWait(client);
+    await untilAsked(1);
+    await handle.cancel();
+    await expect(handle.result()).rejects.toMatchObject({ cause: { name: 'CancelledFailure' } });
+    expect(await readStatus()).toMatchObject({ stage: 'cancelled', notice: null });
+  });
+});
+
+test('trainDetector starts over three times without asking when the plan allows it', async () => {
+  const recovery = RecoveryPolicy.parse({ startOver: true });
+  const { requests, runTraining } = trainingWith(() => false);
+  const resolvePlan: StubbedActivities['resolvePlan'] = ({ name }) =>
+    Promise.resolve({ ...miniPlan, runId: name, recovery });
+  await withWorkers({ runTraining, resolvePlan }, async (client) => {
+    const { handle, untilAsked } = await startAndWait(client);
+    const { decisions } = await untilAsked(1);
+    expect(decisions.map(({ next }) => next)).toEqual(['retry', 'retry', 'retry', 'retry', 'ask']);
+    expect(decisions[1]?.change).toContain('recovery.startOver');
+    expect(requests.at(-1)?.rollback).toMatchObject({ fence: 4, startOver: true });
+    await handle.cancel();
+    await expect(handle.result()).rejects.toThrow();
+  });
+});
+
+test('trainDetector refuses to start over while it has checkpoints', async () => {
+  await withWorkers({ runTraining: trainUntilStopped }, async (client) => {
+    const { handle } = await startAndWait(client);
+    await until(async () => (RunStatus.parse(await handle.query('status')).stage === 'training' ? true : undefined));
+    await expect(handle.executeUpdate(updateNames.startOver)).rejects.toMatchObject({
+      cause: { message: expect.stringContaining('does not ask whether to start over') as string },
+    });
+    await handle.cancel();
+    await expect(handle.result()).rejects.toThrow();
+  });
+});
