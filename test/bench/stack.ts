@@ -9,12 +9,14 @@ import { findFreePort } from '../../infra/stack/free-port.ts';
 import { SupervisedProcess } from '../../infra/stack/supervised-process.ts';
 import { stackMarker } from '../../infra/stack/stack-file.ts';
 import { devServerArgv, waitForServer } from '../../infra/stack/temporal-server.ts';
-import { pinnedTemporal, projectHome, projectRoot } from '../helpers/project.ts';
+import { bundlerOptions, workflowsPath } from '../../workers/workflow-bundle.ts';
+import { pinnedTemporal, projectHome } from '../helpers/project.ts';
 
 export interface BenchStack {
   home: string;
   client: Client;
   server: SupervisedProcess;
+  controlWorker: SupervisedProcess;
   gpuWorker: SupervisedProcess;
   /** Resolves when the server answers. */
   waitForServer: () => Promise<void>;
@@ -23,12 +25,13 @@ export interface BenchStack {
 
 const quiet = { trace() {}, debug() {}, info() {}, warn() {}, error() {}, log() {} };
 
-export async function startBenchStack(): Promise<BenchStack> {
+/** @param program of the workers, a file of this folder. */
+export async function startBenchStack(program = 'worker.ts'): Promise<BenchStack> {
   const home = await mkdtemp(`${tmpdir()}/everswin-bench-`);
   const folders = homeFolders(home);
   await Promise.all([`${home}/stack`, folders.logs].map((path) => mkdir(path, { recursive: true })));
   await symlink(`${projectHome}/tools`, `${home}/tools`);
-  const bundle = await bundleWorkflowCode({ workflowsPath: `${projectRoot}/workflows/index.ts`, logger: quiet });
+  const bundle = await bundleWorkflowCode({ workflowsPath, ...bundlerOptions, logger: quiet });
   await writeFile(`${home}/workflows.js`, bundle.code);
 
   const port = await findFreePort(0);
@@ -41,7 +44,7 @@ export async function startBenchStack(): Promise<BenchStack> {
     );
   };
   const worker = (role: string) =>
-    supervise(`${role}-worker`, process.execPath, [`${import.meta.dirname}/worker.ts`, '--role', role]);
+    supervise(`${role}-worker`, process.execPath, [`${import.meta.dirname}/${program}`, '--role', role]);
 
   const argv = devServerArgv({ port, uiPort: await findFreePort(0) }, folders.database);
   const server = supervise('temporal-server', pinnedTemporal, argv);
@@ -53,6 +56,7 @@ export async function startBenchStack(): Promise<BenchStack> {
     home,
     client,
     server,
+    controlWorker,
     gpuWorker,
     waitForServer: serverReady,
     stop: async () => {

@@ -12,8 +12,9 @@ import { findFreePort } from '../../infra/stack/free-port.ts';
 import { SupervisedProcess, type Restart } from '../../infra/stack/supervised-process.ts';
 import { stackMarker } from '../../infra/stack/stack-file.ts';
 import { devServerArgv, waitForServer } from '../../infra/stack/temporal-server.ts';
+import { bundlerOptions, workflowsPath } from '../../workers/workflow-bundle.ts';
 import { startPartitionProxy } from '../fixtures/partition-proxy.ts';
-import { pinnedTemporal, projectHome, projectRoot } from '../helpers/project.ts';
+import { pinnedTemporal, projectHome } from '../helpers/project.ts';
 import type { WorkerName } from './fault-plan.ts';
 import { mountSmallDisk, unmountSmallDisk, type EndFault } from './lasting-faults.ts';
 import { findMarked } from './processes.ts';
@@ -54,7 +55,7 @@ export async function startChaosStack(subject: Subject, disk: 'shared' | 'small'
   for (const path of [`${home}/stack`, folders.logs, chaosDir, folders.demoFiles])
     await mkdir(path, { recursive: true });
   const files = await startFileServer({ folder: folders.demoFiles, port: 0 });
-  const bundle = await bundleWorkflowCode({ workflowsPath: `${projectRoot}/workflows/index.ts`, logger: quiet });
+  const bundle = await bundleWorkflowCode({ workflowsPath, ...bundlerOptions, logger: quiet });
   // Bundled once for all workers.
   await writeFile(`${home}/workflows.js`, bundle.code);
 

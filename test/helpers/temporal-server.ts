@@ -6,7 +6,8 @@ import type { TestProject } from 'vitest/node';
 import { findFreePorts } from '../../infra/stack/free-port.ts';
 import { SupervisedProcess } from '../../infra/stack/supervised-process.ts';
 import { devServerArgv, waitForServer } from '../../infra/stack/temporal-server.ts';
-import { pinnedTemporal, projectRoot } from './project.ts';
+import { bundlerOptions, workflowsPath } from '../../workers/workflow-bundle.ts';
+import { pinnedTemporal } from './project.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -54,6 +55,6 @@ async function startServers(folder: string, count: number): Promise<{ address: s
 }
 
 async function bundleWorkflows(path: string): Promise<void> {
-  const { code } = await bundleWorkflowCode({ workflowsPath: `${projectRoot}/workflows/index.ts`, logger: quiet });
+  const { code } = await bundleWorkflowCode({ workflowsPath, ...bundlerOptions, logger: quiet });
   await writeFile(path, code);
 }
