@@ -10,7 +10,7 @@ const layers = [
   '^activities/(detector|inputs|report|mirror|compare|registry|starting-weights)/',
   '^activities/pages/',
   '^activities/train/',
-  '^activities/(test|sweep|retrain)/',
+  '^activities/(test|sweep|retrain|verify)/',
   '^activities/preflight/',
   '^activities/(index|dependencies)[.]ts$',
 ];

@@ -86,6 +86,8 @@ export const homeFolders = (home: string) => ({
   logs: `${home}/logs`,
   /** GPU leases of a machine, unless its workers use another folder. Several machines may share this home. */
   gpusOf: (host: string | undefined) => (host === undefined ? `${home}/gpus` : `${home}/gpus/${host}`),
+  /** Trainings that repeat a part of a run: one folder each. */
+  verifications: `${home}/verifications`,
   demoFiles: `${home}/demo`,
   /** Pages of a comparison; those of a sweep have its name. */
   comparison: (name: string) => `${home}/comparisons/${name}`,

@@ -7,6 +7,7 @@ import { comparableReferences } from '../plan/published.ts';
 import {
   Analysis,
   Bootstrap,
+  EpochHashes,
   FlattenedRecipe,
   Incident,
   type Attempt,
@@ -154,6 +155,8 @@ async function gatherReport(
     ({ type }) => type === 'tested' || type === 'warning',
   );
   const incidents = (await readJsonLines(homeFolders(home).incidents, Incident)).filter(({ at }) => at >= startedAt);
+  const lineage = filterLineage(events);
+  const lastEpoch = lineage.findLast((event) => event.type === 'epoch');
   const started = events.findLast((event) => event.type === 'started');
   const createdAt = Date.now() / 1000;
   const references = comparableReferences(plan);
@@ -170,7 +173,8 @@ async function gatherReport(
     metrics,
     ...(detector && { detector }),
     references,
-    curves: collectCurves(filterLineage(events)),
+    ...(lastEpoch && { lastEpoch: EpochHashes.parse(lastEpoch) }),
+    curves: collectCurves(lineage),
     timeline: buildTimeline([...events, ...testEvents], attempts, incidents),
     checks,
     steps,

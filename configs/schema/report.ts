@@ -5,6 +5,7 @@ import { CocoMetrics, EvalMetrics, ReferenceResult } from './metrics.ts';
 import { Check } from './preflight.ts';
 import { DatasetUse, RecipeSettings, RunPlan, StepOutcome, StoredFile, Versions } from './plan.ts';
 import { Score, Sha256 } from './primitives.ts';
+import { EpochHashes } from './trainer-files.ts';
 
 /** An event on the timeline of the report. `at` is in Unix seconds. */
 export const TimelineEvent = z.object({
@@ -66,6 +67,8 @@ export const Report = z.object({
   /** Absent in the reports of runs that left none. */
   detector: DetectorRef.optional(),
   references: z.array(ReferenceResult),
+  /** Hashes of the last epoch; absent in reports of trainers that recorded none. */
+  lastEpoch: EpochHashes.optional(),
   curves: z.object({
     loss: z.array(z.object({ iteration: z.int(), loss: z.number().nullable(), lr: z.number().nullable() })),
     ap: z.array(z.object({ epoch: z.int(), iteration: z.int(), bbox: Score, segm: Score })),

@@ -157,6 +157,17 @@ export const CheckpointManifest = z.object({
 });
 export type CheckpointManifest = z.infer<typeof CheckpointManifest>;
 
+/** Hashes of what an epoch trained on and led to. */
+export const EpochHashes = z.object({
+  epoch: epochsDone,
+  iteration: iterationsDone,
+  samples: z.array(Sha256).describe('Hash of the order of the samples, of each rank.'),
+  random: z.array(Sha256).describe('Hash of the state of the random number generators, of each rank.'),
+  weights: Sha256.describe('Hash of the weights.'),
+  optimizer: Sha256.describe('Hash of the moments of the optimizer.'),
+});
+export type EpochHashes = z.infer<typeof EpochHashes>;
+
 const ValidationScores = z.object({ AP: Score, AP50: Score, AP75: Score, APs: Score, APm: Score, APl: Score });
 const trainerEvent = <T extends string, S extends z.core.$ZodLooseShape>(type: T, meaning: string, fields: S) =>
   z
@@ -198,14 +209,11 @@ export const TrainerEvent = z.discriminatedUnion('type', [
     etaSeconds: z.number().nullable().describe('Estimated time to the end of training.'),
     memoryMb: z.number().nullable().describe('Peak GPU memory of this rank, in MiB; null on a CPU.'),
   }),
-  trainerEvent('epoch', 'An epoch ends; its hashes show whether a repetition equals it.', {
-    epoch: epochsDone,
-    iteration: iterationsDone,
-    samples: z.array(Sha256).describe('Hash of the order of the samples, of each rank.'),
-    random: z.array(Sha256).describe('Hash of the state of the random number generators, of each rank.'),
-    weights: Sha256.describe('Hash of the weights.'),
-    optimizer: Sha256.describe('Hash of the moments of the optimizer.'),
-  }),
+  trainerEvent(
+    'epoch',
+    'An epoch ends; its hashes show whether a repetition equals it (`everswin verify`).',
+    EpochHashes.shape,
+  ),
   trainerEvent('validation', 'A validation on the validation split, by hotcoco.', {
     epoch: epochsDone,
     iteration: iterationsDone,

@@ -5,7 +5,7 @@ import type { ActivityDependencies } from '../../activities/dependencies.ts';
 import { createFindWeights } from '../../activities/starting-weights/find-weights.ts';
 import { localStore } from '../../activities/shared/store/local-store.ts';
 import { isAlive } from '../../activities/shared/trainer/process-identity.ts';
-import { resumeArgv } from '../../activities/shared/trainer/trainer-argv.ts';
+import { resumeArgv, untilArgv } from '../../activities/shared/trainer/trainer-argv.ts';
 import { findLiveJob } from '../../activities/shared/trainer/trainer-process.ts';
 import { runFolder } from '../../configs/paths.ts';
 import {
@@ -124,6 +124,7 @@ export async function createMiniRun(...switches: string[]): Promise<MiniRun> {
       train: (_plan, files, job) => [
         ...['-m', 'fake_trainer', 'train', '--plan', files.plan, '--job-dir', job.dir],
         ...resumeArgv(files.resume),
+        ...untilArgv(files.until),
         ...switches,
       ],
       test: (plan, files, job) => [

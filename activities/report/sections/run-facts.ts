@@ -1,5 +1,12 @@
 /** Formats facts that the HTML and the Markdown page share. */
-import type { Attempt, DatasetUse, Decision, Report, TimelineEvent } from '../../../configs/schema/index.ts';
+import type {
+  Attempt,
+  DatasetUse,
+  Decision,
+  EpochHashes,
+  Report,
+  TimelineEvent,
+} from '../../../configs/schema/index.ts';
 import { isEvaluation, startingWeights } from '../../../configs/schema/plan-weights.ts';
 import { maximum, minimum } from '../components/axis.ts';
 import { formatTrainedEpochs } from '../../shared/summary/format-epochs.ts';
@@ -100,7 +107,7 @@ const weightsHash = ({ weights }: Report['plan']): readonly [string, string] => 
 };
 
 /** Lists the hashes that identify inputs and result. */
-export const listHashes = ({ plan, metrics }: Report): readonly (readonly [string, string])[] => [
+export const listHashes = ({ plan, metrics, lastEpoch }: Report): readonly (readonly [string, string])[] => [
   ['plan', plan.planHash],
   ['recipe', plan.recipe.sha256],
   ['dataset content', plan.dataset.contentKey],
@@ -108,4 +115,13 @@ export const listHashes = ({ plan, metrics }: Report): readonly (readonly [strin
   ['tested checkpoint', metrics.checkpointSha256],
   ['trainer code', plan.versions.trainerCode],
   ['trainer lock', plan.versions.trainerLock],
+  ...(lastEpoch === undefined ? [] : listEpochHashes(lastEpoch)),
+];
+
+/** Lists the hashes with which `everswin verify` compares a repetition of the epoch. */
+const listEpochHashes = ({ epoch, weights, optimizer, samples, random }: EpochHashes): [string, string][] => [
+  [`weights after epoch ${epoch}`, weights],
+  [`optimizer after epoch ${epoch}`, optimizer],
+  ...samples.map((hash, rank): [string, string] => [`samples of epoch ${epoch}, rank ${rank}`, hash]),
+  ...random.map((hash, rank): [string, string] => [`random state after epoch ${epoch}, rank ${rank}`, hash]),
 ];

@@ -10,7 +10,11 @@ export async function writeControl(job: JobFolder, control: TrainerControl): Pro
   const { v, epochs, checkpointNow, learningRateFactor, fp32, accumulate, gpus } = control;
   const next: TrainerControl = { v, epochs, checkpointNow, learningRateFactor, fp32, accumulate };
   if (gpus !== undefined) next.gpus = gpus;
-  if (isDeepStrictEqual(await readJson(job.control, TrainerControl), next)) return;
+  if (isDeepStrictEqual(await readControl(job), next)) return;
   await mkdir(job.dir, { recursive: true });
   await writeFileAtomic(job.control, JSON.stringify(next));
 }
+
+/** Reads the control file; undefined if there is none. */
+export const readControl = (job: JobFolder): Promise<TrainerControl | undefined> =>
+  readJson(job.control, TrainerControl);

@@ -39,7 +39,7 @@ export interface TorchrunRendezvous {
 /** Builds the torchrun command line of a training (docs/trainer-contract.md). */
 export const trainArgv = (
   plan: RunPlan,
-  files: TrainerFiles & { weights: string; resume: ResumeFrom | undefined },
+  files: TrainerFiles & { weights: string; resume: ResumeFrom | undefined; until?: number },
   job: JobFolder,
   device: Device,
   rendezvous?: TorchrunRendezvous,
@@ -49,7 +49,12 @@ export const trainArgv = (
   startingWeights(plan.weights).part === 'detector' ? '--init-detector' : '--weights',
   files.weights,
   ...resumeArgv(files.resume),
+  ...untilArgv(files.until),
 ];
+
+/** Stops a training after an iteration. */
+export const untilArgv = (until: number | undefined): string[] =>
+  until === undefined ? [] : ['--until', String(until)];
 
 export const resumeArgv = (resume: ResumeFrom | undefined): string[] =>
   resume === undefined

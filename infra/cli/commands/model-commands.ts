@@ -1,5 +1,14 @@
 import { type Command, Option } from '@commander-js/extra-typings';
-import { addressOption, deviceOption, examples, parseInputSize, parseNonNegative, parseScore } from './options.ts';
+import {
+  addressOption,
+  deviceOption,
+  examples,
+  parseInputSize,
+  parseCount,
+  parseNonNegative,
+  parseScore,
+  parseSteps,
+} from './options.ts';
 
 const storeOption = ['--store <store>', '`local` or s3://BUCKET/PREFIX', 'local'] as const;
 
@@ -26,6 +35,28 @@ export function addModelCommands(program: Command): void {
       ),
     )
     .action(async (source, images, options) => (await import('../predict.ts')).predict(source, images, options));
+  program
+    .command('verify')
+    .summary('train an epoch of a run again, and compare')
+    .description(
+      'Trains an epoch of a run again from the checkpoint before it, in a folder of its own, and compares losses and hashes. Waits for GPUs behind all trainings. Exits with 1 and names the first step that differs. Needs no server.',
+    )
+    .argument('<run>', 'name of a run that trained on this machine')
+    .requiredOption('--epoch <epoch>', 'epoch to train again', parseCount)
+    .option('--steps <a..b>', 'only these steps of the epoch, as `everswin status` counts them', parseSteps)
+    .option(
+      '--tolerance <share>',
+      'largest relative difference of losses (default: 0, with GPUs 0.05)',
+      parseNonNegative,
+    )
+    .option('--from-earlier', 'train up to several epochs more if the checkpoint before the epoch was deleted')
+    .option('--json', 'print JSON for programs')
+    .addOption(deviceOption())
+    .addHelpText(
+      'after',
+      examples('everswin verify swin-s-blog --epoch 12', 'everswin verify demo --epoch 2 --steps 47..60 --json'),
+    )
+    .action(async (run, options) => (await import('../verify.ts')).verify(run, options));
   program
     .command('export')
     .summary('convert a trained detector to ONNX')

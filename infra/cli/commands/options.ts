@@ -54,3 +54,10 @@ export function parseScore(text: string): number {
   if (text.trim() !== '' && score >= 0 && score <= 1) return score;
   throw new InvalidArgumentError('Expected a score from 0 to 1, such as 0.3.');
 }
+
+/** Parses a range of steps, such as 101..150. */
+export function parseSteps(text: string): { first: number; last: number } {
+  const [, first = 0, last = 0] = (/^(\d+)\.\.(\d+)$/.exec(text) ?? []).map(Number);
+  if (first >= 1 && last >= first) return { first, last };
+  throw new InvalidArgumentError('Expected FIRST..LAST, such as 101..150.');
+}

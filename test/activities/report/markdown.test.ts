@@ -152,6 +152,27 @@ test('renderMarkdown summarizes the report', () => {
   `);
 });
 
+test('renderMarkdown shows the hashes of the last epoch by rank', () => {
+  const [one, two] = ['1', '2'].map((digit) => digit.repeat(64));
+  const ranks = [one ?? '', two ?? ''];
+  const lastEpoch = {
+    epoch: 36,
+    iteration: 532_296,
+    samples: ranks,
+    random: ranks,
+    weights: two ?? '',
+    optimizer: one ?? '',
+  };
+  const text = renderMarkdown({ ...sampleReport(), lastEpoch });
+  for (const row of [
+    `weights after epoch 36 | ${two}`,
+    `optimizer after epoch 36 | ${one}`,
+    `samples of epoch 36, rank 0 | ${one}`,
+    `random state after epoch 36, rank 1 | ${two}`,
+  ])
+    expect(text).toContain(`| ${row} |`);
+});
+
 test('renderMarkdown keeps the number of cells for hostile texts', () => {
   for (const text of [
     renderMarkdown(sampleReport(), sampleAnalysis()),

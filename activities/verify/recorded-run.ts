@@ -1,0 +1,49 @@
+import { runFolder, type RunFolder } from '../../configs/paths.ts';
+import { RunPlan, type TrainerEvent } from '../../configs/schema/index.ts';
+import { readJson } from '../shared/files/json-file.ts';
+import { filterLineage } from '../shared/run/lineage.ts';
+import { readProgress } from '../shared/run/progress-reader.ts';
+import { formatPlural } from '../shared/summary/format-time.ts';
+import { findEpoch, listTrainers, type StartedEvent, type Stretch } from './lineage-legs.ts';
+
+/** What a run left on this disk. */
+export interface RecordedRun {
+  runId: string;
+  folder: RunFolder;
+  plan: RunPlan;
+  /** All events, also of steps that were discarded. */
+  events: readonly TrainerEvent[];
+  /** Events of the preserved lineage. */
+  lineage: readonly TrainerEvent[];
+  /** Trainers of the preserved lineage. */
+  trainers: readonly StartedEvent[];
+}
+
+/** A request that this run cannot fulfill. The message says what it can. */
+export class NotVerifiable extends Error {}
+
+/** @throws NotVerifiable if the run has not trained on this machine. */
+export async function readRecordedRun(home: string, runId: string): Promise<RecordedRun> {
+  const folder = runFolder(home, runId);
+  const plan = await readJson(folder.plan, RunPlan);
+  const events = await readProgress(folder.train.progress);
+  const trainers = listTrainers(events);
+  if (plan === undefined || trainers.length === 0)
+    throw new NotVerifiable(`${runId} has not trained on this machine. Verify it where its run folder is.`);
+  return { runId, folder, plan, events, lineage: filterLineage(events), trainers };
+}
+
+/** Returns the iterations of a complete epoch. @throws NotVerifiable */
+export function requireEpoch(run: RecordedRun, epoch: number): Stretch {
+  const complete = listCompleteEpochs(run);
+  const found = findEpoch(run.trainers, epoch);
+  if (found !== undefined && complete.includes(epoch)) return found;
+  const trained = complete.length === 0 ? 'no epoch yet' : formatPlural(complete.length, 'epoch');
+  throw new NotVerifiable(`${run.runId} has completed ${trained}; epoch ${epoch} is not one of them.`);
+}
+
+/** The last step of each epoch is always logged. */
+export const listCompleteEpochs = ({ trainers, lineage }: RecordedRun): number[] =>
+  lineage.flatMap((event) =>
+    event.type === 'step' && findEpoch(trainers, event.epoch)?.to === event.iteration ? [event.epoch] : [],
+  );
