@@ -63,7 +63,8 @@ async function repeatLeg(
   { run, root, signal, onWait, onEvents }: Repetition,
   { job, progress, leg, from }: LegStart,
 ): Promise<LegStart['from']> {
-  const { planHash = run.plan.planHash, control } = leg.trainer;
+  // Fewer GPUs than planned if some had failed.
+  const { planHash = run.plan.planHash, control, worldSize: ranks } = leg.trainer;
   const plan = planHash === run.plan.planHash ? run.plan : await readArchivedPlan(run.folder, planHash);
   if (plan === undefined) throw new Error(`The run did not archive its plan ${planHash.slice(0, 12)}.`);
   const call = { onProgress: () => undefined, signal, fresh: false };
@@ -80,15 +81,15 @@ async function repeatLeg(
   const recorded = control ?? (await readControl(run.folder.train));
   const { learningRateFactor = 1, fp32 = false, accumulate = 1 } = recorded ?? {};
   const epochs = Math.ceil(leg.to / leg.trainer.iterationsPerEpoch);
-  await writeControl(job, { v: 1, epochs, checkpointNow: 0, learningRateFactor, fp32, accumulate });
+  await writeControl(job, { v: 1, epochs, checkpointNow: 0, learningRateFactor, fp32, accumulate, gpus: ranks });
 
   const fence = await acquireFence(job, { workflowRun: 'verification', attempt: 1 });
-  const request = { folder: gpus.folder, foreignMib: gpus.foreignMib, device, count: plan.gpus, priority };
+  const request = { folder: gpus.folder, foreignMib: gpus.foreignMib, device, count: ranks, priority };
   const running = await startJob(
     {
       job,
       python,
-      program: programs.train(plan, files, job, device),
+      program: programs.train({ ...plan, gpus: ranks }, files, job, device),
       fence,
       stall: plan.recovery.stallSeconds,
       gpus: { ...request, since: Date.now() / 1000 },

@@ -115,7 +115,6 @@ async function verifyIn(
   });
   const stretch = { from: checkpoint?.manifest.iteration ?? 0, to: steps.to };
   const legs = divideIntoLegs(run.trainers, stretch);
-  requireRanks(run, legs);
   const isExact = device === 'cpu' && legs.every(({ trainer }) => trainer.device === 'cpu');
   const tolerance = request.tolerance ?? (isExact ? 0 : gpuTolerance);
   const from = checkpoint === undefined ? 'the starting weights' : `checkpoint ${checkpoint.manifest.file}`;
@@ -154,16 +153,6 @@ async function verifyIn(
     folder: equal ? null : root,
     seconds: (performance.now() - begin) / 1000,
   };
-}
-
-/** @throws NotVerifiable */
-function requireRanks({ plan }: RecordedRun, legs: readonly Leg[]): void {
-  const leg = legs.find(({ trainer }) => trainer.worldSize !== plan.gpus);
-  if (leg === undefined) return;
-  const ranks = formatPlural(leg.trainer.worldSize, 'rank');
-  throw new NotVerifiable(
-    `Steps ${leg.from + 1} to ${leg.to} were trained on ${ranks}; the plan has ${plan.gpus}. Such steps cannot be trained again. Choose another epoch, or other --steps.`,
-  );
 }
 
 const isEqual = ({ samples, random, weights, optimizer }: HashComparison, isExact: boolean): boolean =>
