@@ -8,99 +8,12 @@ import { isAlive } from '../../activities/shared/trainer/process-identity.ts';
 import { resumeArgv, untilArgv } from '../../activities/shared/trainer/trainer-argv.ts';
 import { findLiveJob } from '../../activities/shared/trainer/trainer-process.ts';
 import { runFolder } from '../../configs/paths.ts';
-import {
-  RecoveryPolicy,
-  RunInput,
-  SpeedSwitches,
-  type Catalog,
-  type FetchedDataset,
-  type FetchedWeights,
-  type TrainerControl,
-  type RunPlan,
-} from '../../configs/schema/index.ts';
+import type { Catalog } from '../../configs/schema/index.ts';
 import { isEvaluation } from '../../configs/schema/plan-weights.ts';
+import { miniDataset, miniPlan, miniWeights } from './mini-plan.ts';
 import { fakeTrainerPath, python, recipesFolder } from './project.ts';
 
-const hash = (digit: string) => digit.repeat(64);
-
-export const miniInput: RunInput = RunInput.parse({
-  version: 1,
-  name: 'mini',
-  recipe: 'mini',
-  dataset: 'none',
-  weights: { backbone: 'none' },
-  epochs: 3,
-  gpus: 1,
-  batchPerGpu: 1,
-  seed: 7,
-  loaderWorkers: 0,
-  logEverySteps: 1,
-});
-
-export const miniPlan: RunPlan = {
-  v: 1,
-  runId: 'mini',
-  planHash: hash('a'),
-  recipe: {
-    name: 'mini',
-    sha256: hash('b'),
-    summary: { milestones: [], optimizer: 'SGD', lr: 0.1, precision: 'fp32', boxHeads: [], imagesAtOnce: null },
-  },
-  dataset: {
-    id: 'none',
-    contentKey: hash('c'),
-    archives: [],
-    classes: null,
-    extractImages: false,
-    train: { images: 'none.zip', annotations: 'none.json', counts: null },
-    val: { images: 'none.zip', annotations: 'none.json', counts: null },
-  },
-  weights: {
-    backbone: { id: 'none', source: { file: 'none.pth', urls: ['demo:none.pth'], bytes: 1, sha256: hash('d') } },
-  },
-  epochs: 3,
-  gpus: 1,
-  batchPerGpu: 1,
-  seed: 7,
-  loaderWorkers: 0,
-  speed: SpeedSwitches.parse({}),
-  logEverySteps: 1,
-  checkpoint: { everyMinutes: 10, keepLast: 3 },
-  recovery: RecoveryPolicy.parse({}),
-  versions: { everswin: '0.0.0', trainerCode: hash('f'), trainerLock: hash('e') },
-  references: [],
-  input: miniInput,
-  recipeOutcome: { step: 'recipe', hit: true, why: 'hit: nothing to read' },
-  page: null,
-};
-
-export const miniDataset: FetchedDataset = {
-  root: '/none',
-  contentKey: hash('c'),
-  archives: [],
-  images: 0,
-  instances: 0,
-  classes: 0,
-  warnings: [],
-  outcome: { step: 'dataset', hit: true, why: 'hit: nothing to fetch' },
-};
-export const miniWeights: FetchedWeights = {
-  path: '/none.safetensors',
-  parameters: 0,
-  source: { file: 'none.pth', sha256: hash('d'), bytes: 1 },
-  converted: { file: 'none.safetensors', sha256: hash('d'), bytes: 1 },
-  outcome: { step: 'weights', hit: true, why: 'hit: nothing to fetch' },
-};
-
-/** Control values of a workflow without any request. */
-export const miniControl: TrainerControl = {
-  v: 1,
-  epochs: miniPlan.epochs,
-  checkpointNow: 0,
-  learningRateFactor: 1,
-  fp32: false,
-  accumulate: 1,
-};
+export { miniControl, miniDataset, miniInput, miniPlan, miniWeights } from './mini-plan.ts';
 
 export interface MiniRun {
   dependencies: ActivityDependencies;

@@ -42,6 +42,24 @@ export function addMachineCommands(program: Command): void {
     .option('--json <file>', 'write the results to this file')
     .addHelpText('after', examples('everswin chaos --seed 7 --runs 5 --faults 3', 'everswin chaos --nightly'))
     .action(async (options) => (await import('../chaos.ts')).chaos(options));
+  program
+    .command('simulate')
+    .summary('simulate thousands of fault schedules')
+    .description(
+      'Runs the workflows and the training activities against a simulated server and machine, under a virtual clock. Each seed is one schedule of faults and requests. Prints the shortest schedule of each violation.',
+    )
+    .option('--seeds <count>', 'number of schedules (default: 1000)', parseCount)
+    .option('--from <seed>', 'first seed (default: 1)', parseCount)
+    .option('--jobs <count>', 'number of processes (default: 2)', parseCount)
+    .option('--seed <seed>', 'repeat this schedule only', parseCount)
+    .option('--only <events>', 'with --seed: keep only these faults and requests, such as 2,5')
+    .option('--trace', 'with --seed: print what happens')
+    .option('--json <file>', 'write the results to this file')
+    .addHelpText(
+      'after',
+      examples('everswin simulate --seeds 100000', 'everswin simulate --seed 217 --only 3,4 --trace'),
+    )
+    .action(async (options) => (await import('../simulate.ts')).simulate(options));
 }
 
 function addWorkerCommands(program: Command): void {

@@ -1,0 +1,131 @@
+/**
+ * Activities of the simulated workers. Those that train, test, stop and watch are the real ones, on the simulated
+ * machine. Those that plan, download, render and upload are stubs, which take time and fail like the real ones.
+ */
+import { createRunTest } from '../../activities/test/run-test.ts';
+import { createJoinTraining } from '../../activities/train/join-training.ts';
+import { createRunTraining } from '../../activities/train/run-training.ts';
+import { createStopJobs } from '../../activities/train/stop-jobs.ts';
+import { createWaitForSpace } from '../../activities/train/wait-for-space.ts';
+import type { TrainDependencies } from '../../activities/train/dependencies.ts';
+import { withHeartbeat } from '../../activities/shared/temporal/heartbeat.ts';
+import { CodedError } from '../../activities/shared/errors/coded-error.ts';
+import { withCodedFailures } from '../../activities/shared/temporal/failure.ts';
+import { trainArgv, testArgv } from '../../activities/shared/trainer/trainer-argv.ts';
+import { createJoinRun } from '../../activities/sweep/join-run.ts';
+import { createStopVariant } from '../../activities/sweep/stop-variant.ts';
+import { createWatchVariants } from '../../activities/sweep/watch-variants.ts';
+import { sendTrigger } from '../../activities/retrain/send-trigger.ts';
+import { waitForRun } from '../../activities/retrain/wait-for-run.ts';
+import type { ReportRef, RunInput, RunPlan } from '../../configs/schema/index.ts';
+import { miniDataset, miniPlan, miniWeights } from '../helpers/mini-plan.ts';
+import type { Random } from '../chaos/random.ts';
+import type { Activities } from './temporal/activity-worker.ts';
+import { aMetricsFile } from './machine/sample-metrics.ts';
+import { currentProcess } from './machine/process.ts';
+
+/** Folder of the runs on the simulated disk. */
+export const home = '/home/everswin';
+
+const { bbox, segm } = aMetricsFile('', '');
+const aReport: ReportRef = {
+  uri: 'file:///report/index.html',
+  sha256: 'a'.repeat(64),
+  bytes: 10,
+  bbox,
+  segm,
+  verdict: 'Box AP 50.0 and mask AP 50.0.',
+  crashes: 0,
+  stepsRepeated: 0,
+  goodput: 1,
+};
+const aDetector = { uri: 'file:///detector', path: '/detector', classes: ['disc'], categoryIds: [1], files: [] };
+
+/** How stubs behave in one simulation. */
+export interface StubBehavior {
+  random: Random;
+  /** Share of calls that fail with an error that Temporal retries. */
+  failureRate: number;
+  /** Longest duration of a call. */
+  longestMs: number;
+}
+
+const dependencies: TrainDependencies = {
+  home,
+  recipesFolder: '/recipes',
+  python: { executable: 'python', env: {} },
+  programs: { train: trainArgv, test: testArgv, module: 'everswin_trainer' },
+  device: 'cpu',
+  address: '127.0.0.1',
+  slurm: undefined,
+  gpus: { folder: `${home}/gpus`, foreignMib: 1024, withGpusHeld: (work) => work() },
+  preparer: {
+    dataset: () => Promise.resolve(miniDataset),
+    weights: () => Promise.resolve(miniWeights),
+    findMissing: () => Promise.resolve([]),
+    inspectArchives: () => Promise.resolve({ names: [], problems: [] }),
+  },
+  openStore: () => {
+    throw new Error('runs of the simulation have no artifact store');
+  },
+  s3Server: { endpoint: undefined, region: undefined },
+};
+
+const planOf = (input: RunInput): RunPlan => ({
+  ...miniPlan,
+  runId: input.name,
+  epochs: input.epochs,
+  recovery: input.recovery,
+  input,
+});
+
+/** Turns answers into activities that take time, send heartbeats and sometimes fail. */
+function stubs(
+  { random, failureRate, longestMs }: StubBehavior,
+  answers: Record<string, (...args: never[]) => unknown>,
+): Activities {
+  const slow =
+    (name: string, answer: (...args: never[]) => unknown) =>
+    (...args: never[]): Promise<unknown> =>
+      withHeartbeat(
+        () => name,
+        async () => {
+          await currentProcess().sleep(random.between(5, longestMs));
+          if (random.chance(failureRate)) throw new CodedError('StoreUnavailable', `${name}: simulated outage.`);
+          return answer(...args);
+        },
+      );
+  return Object.fromEntries(Object.entries(answers).map(([name, answer]) => [name, slow(name, answer)]));
+}
+
+export const createControlActivities = (behavior: StubBehavior): Activities =>
+  withCodedFailures({
+    ...stubs(behavior, {
+      resolvePlan: (input: RunInput) => planOf(input),
+      checkPlan: () => [],
+      fetchDataset: () => miniDataset,
+      fetchWeights: () => miniWeights,
+      pinPlan: ({ plan }: { plan: RunPlan }) => plan,
+      writeReport: () => aReport,
+      notify: () => undefined,
+    }),
+    joinRun: createJoinRun(),
+    watchVariants: createWatchVariants(5_000),
+    stopVariant: createStopVariant(),
+    sendTrigger,
+    waitForRun,
+  });
+
+export const createGpuActivities = (behavior: StubBehavior): Activities =>
+  withCodedFailures({
+    ...stubs(behavior, {
+      checkMachine: () => [],
+      exportDetector: () => aDetector,
+      mirrorRun: () => undefined,
+    }),
+    runTraining: createRunTraining(dependencies),
+    joinTraining: createJoinTraining(dependencies),
+    stopJobs: createStopJobs(dependencies),
+    waitForSpace: createWaitForSpace(dependencies),
+    runTest: createRunTest(dependencies),
+  });

@@ -1,0 +1,151 @@
+/** Injects the faults of a scenario into a running simulation. */
+import type { SystemCall, CallFaults } from './machine/host.ts';
+import { systemError, type FileNode } from './machine/disk.ts';
+import type { SimulatedProcess } from './machine/process.ts';
+import type { RankFailure } from './machine/trainer-model.ts';
+import type { Fault, Place } from './scenario.ts';
+import type { Simulation } from './simulation.ts';
+
+/** A fault that waits for the nth system call of a process. */
+interface ArmedFault {
+  place: Place;
+  callsLeft: number;
+  strike: (process: SimulatedProcess) => void;
+}
+
+/** Errors that the next system calls of a process return. */
+interface FailingCalls {
+  place: Place;
+  code: string;
+  callsLeft: number;
+  left: number;
+}
+
+const slowestCallMs = 20;
+
+export class Faults implements CallFaults {
+  private readonly simulation: Simulation;
+  private armed: ArmedFault[] = [];
+  private failing: FailingCalls[] = [];
+  private rankFailure: RankFailure | 'hang' | undefined;
+
+  constructor(simulation: Simulation) {
+    this.simulation = simulation;
+  }
+
+  inject(fault: Fault): void {
+    const { simulation } = this;
+    const { clock, server } = simulation;
+    simulation.trace.add(`fault: ${JSON.stringify(fault)}`);
+    simulation.counts.add(`fault: ${fault.kind}`);
+    switch (fault.kind) {
+      case 'kill':
+        simulation.setDownTime(fault.place, fault.downMs);
+        return simulation.find(fault.place)?.signal('SIGKILL');
+      case 'kill at call':
+        return this.arm(fault, (process) => {
+          simulation.setDownTime(fault.place, fault.downMs);
+          process.signal('SIGKILL');
+        });
+      case 'freeze':
+        return this.freeze(simulation.find(fault.place), fault.ms);
+      case 'freeze at call':
+        return this.arm(fault, (process) => this.freeze(process, fault.ms));
+      case 'stop worker':
+        simulation.setDownTime(fault.place, fault.downMs);
+        return simulation.stopWorker(fault.place);
+      case 'cut off': {
+        const process = simulation.find(fault.place);
+        if (process === undefined) return;
+        server.unreachable.add(process);
+        clock.schedule(fault.ms, () => {
+          server.unreachable.delete(process);
+          server.dispatch();
+        });
+        return;
+      }
+      case 'stop server':
+        server.stop();
+        clock.schedule(fault.ms, () => server.restart());
+        return;
+      case 'lose power':
+        return simulation.losePower(fault.downMs);
+      case 'evict':
+        return simulation.evictWorkflows();
+      case 'call error':
+        this.failing.push({ place: fault.place, code: fault.code, callsLeft: fault.calls, left: fault.count });
+        return;
+      case 'fill disk':
+        simulation.disk.isFull = true;
+        clock.schedule(fault.ms, () => (simulation.disk.isFull = false));
+        return;
+      case 'damage checkpoint':
+        return this.damage(fault.which);
+      case 'fail ranks':
+        this.rankFailure = { line: fault.line, exitCode: 1 };
+        return;
+      case 'hang ranks':
+        this.rankFailure = 'hang';
+        return;
+      default:
+        fault satisfies never;
+    }
+  }
+
+  /** Ends all faults that wait for their moment, so that the rest of the simulation is undisturbed. */
+  clear(): void {
+    this.armed = [];
+    this.failing = [];
+    this.rankFailure = undefined;
+  }
+
+  /** Returns the failure of the ranks that is due, once. */
+  takeRankFailure(): RankFailure | 'hang' | undefined {
+    const failure = this.rankFailure;
+    this.rankFailure = undefined;
+    return failure;
+  }
+
+  before(process: SimulatedProcess): number {
+    for (const fault of this.armed) {
+      if (fault.place !== process.name || (fault.callsLeft -= 1) > 0) continue;
+      this.armed = this.armed.filter((one) => one !== fault);
+      fault.strike(process);
+    }
+    const { random, scenario } = this.simulation;
+    return scenario.slowCallRate > 0 && random.chance(scenario.slowCallRate) ? random.between(0, slowestCallMs) : 0;
+  }
+
+  fail(process: SimulatedProcess, { name, path }: Omit<SystemCall, 'number'>): void {
+    for (const failing of this.failing) {
+      if (failing.place !== process.name || name === 'close' || path.startsWith('/proc')) continue;
+      if ((failing.callsLeft -= 1) > 0) continue;
+      failing.left -= 1;
+      if (failing.left <= 0) this.failing = this.failing.filter((one) => one !== failing);
+      this.simulation.trace.add(`${failing.code} for ${process.name} at ${name} ${path}`);
+      throw systemError(failing.code, name, path);
+    }
+  }
+
+  private arm({ place, calls }: { place: Place; calls: number }, strike: ArmedFault['strike']): void {
+    this.armed.push({ place, callsLeft: calls, strike });
+  }
+
+  private freeze(process: SimulatedProcess | undefined, ms: number): void {
+    if (process === undefined) return;
+    process.signal('SIGSTOP');
+    this.simulation.clock.schedule(ms, () => process.signal('SIGCONT'));
+  }
+
+  private damage(which: 'newest' | 'all' | 'manifest'): void {
+    const { simulation } = this;
+    for (const { job, file, checkpoint, manifest } of simulation
+      .checkpoints()
+      .slice(0, which === 'all' ? undefined : 1)) {
+      simulation.oracles.checkpointDamaged(job, file);
+      const target: FileNode = which === 'manifest' ? manifest : checkpoint;
+      target.data = Buffer.from(`damaged ${target.data.length}`);
+      target.synced = target.data;
+    }
+  }
+}

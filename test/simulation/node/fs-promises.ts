@@ -1,0 +1,149 @@
+/** Replaces `node:fs/promises` for the activities: system calls of the current simulated process. */
+import { Buffer } from 'node:buffer';
+import { currentProcess } from '../machine/process.ts';
+import { systemError, type FileNode } from '../machine/disk.ts';
+import { readProcFile, procPids } from '../machine/proc.ts';
+
+type Encoding = BufferEncoding | { encoding?: BufferEncoding } | undefined;
+
+const call = <T>(name: string, path: string, action: () => T): Promise<T> => currentProcess().call(name, path, action);
+const disk = () => currentProcess().host.disk;
+const encodingOf = (options: Encoding) => (typeof options === 'string' ? options : options?.encoding);
+
+export const readFile = (path: string, options?: Encoding): Promise<string | Buffer> =>
+  call('read', path, () => {
+    const encoding = encodingOf(options);
+    const data = path.startsWith('/proc/') ? readProcFile(currentProcess().host, path) : disk().file(path, 'open').data;
+    return encoding === undefined ? Buffer.from(data) : data.toString(encoding);
+  });
+
+export const writeFile = (path: string, data: string | Uint8Array, options: { flag?: string } = {}): Promise<void> =>
+  call('write', path, () => {
+    const file = disk().create(path, options.flag === 'wx');
+    disk().write(file, Buffer.from(data as string), path);
+  });
+
+export const appendFile = (path: string, data: string): Promise<void> =>
+  call('write', path, () => {
+    const file = disk().create(path, false);
+    disk().write(file, Buffer.concat([file.data, Buffer.from(data)]), path);
+  });
+
+export const mkdir = (path: string, { recursive = false }: { recursive?: boolean } = {}): Promise<void> =>
+  call('mkdir', path, () => disk().makeFolder(path, recursive));
+
+export const mkdtemp = (prefix: string): Promise<string> =>
+  call('mkdir', prefix, () => {
+    const path = `${prefix}${currentProcess().host.uuid().slice(0, 6)}`;
+    disk().makeFolder(path, true);
+    return path;
+  });
+
+export const readdir = (path: string, options: { withFileTypes?: boolean } = {}): Promise<unknown[]> =>
+  call('readdir', path, () => {
+    if (path === '/proc') return procPids(currentProcess().host);
+    const entries = [...disk().folder(path, 'scandir').entries];
+    if (options.withFileTypes !== true) return entries.map(([name]) => name);
+    return entries.map(([name, { kind }]) => ({
+      name,
+      isFile: () => kind === 'file',
+      isDirectory: () => kind === 'folder',
+    }));
+  });
+
+export const stat = (path: string): Promise<object> =>
+  call('stat', path, () => {
+    const node = disk().find(path);
+    if (node === undefined) throw systemError('ENOENT', 'stat', path);
+    return statsOf(node.kind === 'file' ? node : undefined);
+  });
+
+const statsOf = (file: FileNode | undefined) => ({
+  size: file?.data.length ?? 0,
+  ino: file?.inode ?? 0,
+  mtimeMs: file?.changedAt ?? 0,
+  ctimeMs: file?.changedAt ?? 0,
+  isFile: () => file !== undefined,
+  isDirectory: () => file === undefined,
+});
+
+export const statfs = (path: string): Promise<object> =>
+  call('statfs', path, () => ({ bavail: disk().freeBytes, blocks: disk().totalBytes, bsize: 1 }));
+
+export const rename = (from: string, to: string): Promise<void> => call('rename', to, () => disk().rename(from, to));
+
+export const link = (from: string, to: string): Promise<void> => call('link', to, () => disk().link(from, to));
+
+export const unlink = (path: string): Promise<void> =>
+  call('unlink', path, () => disk().remove(path, { isRecursive: false, isForced: false, call: 'unlink' }));
+
+export const rm = (
+  path: string,
+  { recursive = false, force = false }: { recursive?: boolean; force?: boolean } = {},
+): Promise<void> =>
+  call('unlink', path, () => disk().remove(path, { isRecursive: recursive, isForced: force, call: 'rm' }));
+
+export const realpath = (path: string): Promise<string> =>
+  call('stat', path, () => {
+    if (disk().find(path) === undefined) throw systemError('ENOENT', 'realpath', path);
+    return path;
+  });
+
+export const open = (path: string, flags = 'r'): Promise<OpenFile> =>
+  call('open', path, () => {
+    const node = disk().find(path);
+    if (flags === 'r') {
+      if (node === undefined) throw systemError('ENOENT', 'open', path);
+      return new OpenFile(path, node.kind === 'file' ? node : undefined);
+    }
+    return new OpenFile(path, disk().create(path, flags.includes('x')));
+  });
+
+/** An open file, or an open folder, which can only be synced. */
+class OpenFile {
+  private readonly path: string;
+  private readonly file: FileNode | undefined;
+
+  constructor(path: string, file: FileNode | undefined) {
+    this.path = path;
+    this.file = file;
+  }
+
+  read(
+    buffer: Buffer,
+    offset: number,
+    length: number,
+    position: number,
+  ): Promise<{ bytesRead: number; buffer: Buffer }> {
+    return call('read', this.path, () => {
+      const data = this.data;
+      const bytesRead = data.copy(buffer, offset, position, Math.min(data.length, position + length));
+      return { bytesRead, buffer };
+    });
+  }
+
+  writeFile(data: string | Uint8Array): Promise<void> {
+    return call('write', this.path, () => {
+      if (this.file !== undefined) disk().write(this.file, Buffer.from(data as string), this.path);
+    });
+  }
+
+  stat(): Promise<object> {
+    return call('stat', this.path, () => statsOf(this.file));
+  }
+
+  sync(): Promise<void> {
+    return call('fsync', this.path, () => {
+      if (this.file !== undefined) this.file.synced = this.file.data;
+    });
+  }
+
+  close(): Promise<void> {
+    return call('close', this.path, () => undefined);
+  }
+
+  private get data(): Buffer {
+    if (this.file === undefined) throw systemError('EISDIR', 'read', this.path);
+    return this.file.data;
+  }
+}

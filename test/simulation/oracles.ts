@@ -1,0 +1,154 @@
+/** Checks that must hold after every event, whatever the faults. The first violation ends a simulation. */
+import { errorCatalogue, type ErrorCode } from '../../configs/errors.ts';
+import type { Rollback } from '../../configs/schema/index.ts';
+import type { SimulatedProcess } from './machine/process.ts';
+import { undisturbedWeights, type TrainerObservation } from './machine/trainer-model.ts';
+import type { Execution } from './temporal/execution.ts';
+import { typeOf } from './temporal/server.ts';
+
+/** Names of the oracles, as the results print them. */
+export type OracleName =
+  | 'one trainer'
+  | 'checkpoints'
+  | 'updates'
+  | 'triggers'
+  | 'champion'
+  | 'progress'
+  | 'no trainer behind'
+  | 'endings'
+  | 'weights'
+  | 'history'
+  | 'details'
+  | 'determinism'
+  | 'same trace'
+  | 'workflow task';
+
+export interface Violation {
+  oracle: OracleName;
+  text: string;
+}
+
+/** A checkpoint that the trainer acknowledged and that nothing has made invalid since. */
+interface Acknowledged {
+  file: string;
+  iteration: number;
+  fence: number;
+}
+
+const longestHistory = 4_096;
+/** Codes that only a passing fault or a defect explains. No run may end with them. */
+const passingCodes: ErrorCode[] = [
+  'Unexpected',
+  'UnexpectedResult',
+  'StaleAttempt',
+  'WorkerLost',
+  'WorkerStopping',
+  'TrainerLocked',
+];
+
+export class Oracles {
+  violation: Violation | undefined;
+  /** Number of newest checkpoints that the trainer keeps. */
+  private readonly keepLast: number;
+  private readonly trainers = new Map<string, Set<SimulatedProcess>>();
+  private readonly fences = new Map<SimulatedProcess, number>();
+  private readonly acknowledged = new Map<string, Acknowledged[]>();
+
+  constructor(keepLast: number) {
+    this.keepLast = keepLast;
+  }
+
+  violate(oracle: OracleName, text: string): void {
+    this.violation ??= { oracle, text };
+  }
+
+  /** Ranks of all jobs that are alive, frozen ones included. */
+  liveTrainers(): SimulatedProcess[] {
+    return [...this.trainers.values()].flatMap((processes) => [...processes].filter(({ alive }) => alive));
+  }
+
+  observe(observation: TrainerObservation): void {
+    const { job } = observation;
+    if (observation.type === 'ranks started') this.ranksStarted(observation);
+    if (observation.type === 'checkpoint acknowledged') {
+      const { file, iteration, process } = observation;
+      const fence = this.fences.get(process) ?? 0;
+      const kept = [...(this.acknowledged.get(job) ?? []), { file, iteration, fence }];
+      this.acknowledged.set(job, kept.slice(-this.keepLast));
+    }
+  }
+
+  /** An attempt begins. A rollback discards the checkpoints after it. */
+  attemptStarted(job: string, rollback: Rollback | null): void {
+    if (rollback === null) return;
+    const kept = (this.acknowledged.get(job) ?? []).filter(
+      ({ iteration, fence }) => iteration <= rollback.toIteration || fence > rollback.fence,
+    );
+    this.acknowledged.set(job, kept);
+  }
+
+  /** A fault damaged a checkpoint on disk. */
+  checkpointDamaged(job: string, file: string): void {
+    const kept = (this.acknowledged.get(job) ?? []).filter((one) => one.file !== file);
+    this.acknowledged.set(job, kept);
+  }
+
+  checkClosed(execution: Execution): void {
+    const { workflowId, status, failure, updates, events } = execution;
+    const lost = [...updates.values()].filter(({ state }) => state === 'lost');
+    if (lost.length > 0 && status !== 'TERMINATED')
+      this.violate(
+        'updates',
+        `${workflowId} ended as ${status} without an answer to ${lost.map(({ name }) => name).join(', ')}`,
+      );
+    if (events >= longestHistory) this.violate('history', `${workflowId} has ${events} events`);
+    if (status !== 'FAILED' || failure === undefined) return;
+    const code = typeOf(failure);
+    if (!(code in errorCatalogue))
+      this.violate('endings', `${workflowId} failed with "${code}": ${failure.message ?? ''}`);
+    if (passingCodes.some((one) => one === code))
+      this.violate(
+        'endings',
+        `${workflowId} failed with ${code}, which a passing fault must not cause: ${failure.message ?? ''}`,
+      );
+  }
+
+  /** Checks the weights of a finished training against those of an undisturbed one. */
+  checkWeights(workflowId: string, text: string): void {
+    const { iteration, state } = JSON.parse(text) as { iteration: number; state: number };
+    if (undisturbedWeights(iteration).state !== state)
+      this.violate(
+        'weights',
+        `${workflowId}: the weights at iteration ${iteration} are not those of an undisturbed run`,
+      );
+  }
+
+  private ranksStarted({
+    job,
+    process,
+    fence,
+    iteration,
+    resumedFrom,
+  }: TrainerObservation & { type: 'ranks started' }): void {
+    const trainers = this.trainers.get(job) ?? new Set();
+    const others = [...trainers].filter((other) => other.alive && other !== process);
+    if (others.length > 0)
+      this.violate(
+        'one trainer',
+        `${job}: pid ${process.pid} trains while pid ${others.map(({ pid }) => pid).join(', ')} is alive`,
+      );
+    this.trainers.set(job, trainers.add(process));
+    this.fences.set(process, fence);
+    const newest = Math.max(0, ...(this.acknowledged.get(job) ?? []).map((one) => one.iteration));
+    if (iteration < newest)
+      this.violate(
+        'checkpoints',
+        `${job}: resumes from ${resumedFrom ?? 'nothing'} (iteration ${iteration}), although iteration ${newest} was acknowledged`,
+      );
+    // Steps after this iteration are trained again, and their checkpoints are acknowledged again.
+    this.acknowledged.set(
+      job,
+      (this.acknowledged.get(job) ?? []).filter((one) => one.iteration <= iteration),
+    );
+  }
+}

@@ -1,0 +1,174 @@
+/** What happens in one simulation: its shape, its workload and its faults, all drawn from the seed. */
+import { Random } from '../chaos/random.ts';
+import type { TrainingShape } from './machine/trainer-model.ts';
+
+/** A request of a user. */
+export type Action =
+  | { kind: 'pause' | 'resume' | 'checkpointNow' | 'cancel' | 'terminate' }
+  | { kind: 'stopAfterEpoch' | 'extendEpochs'; epochs: number };
+
+export type Place = 'gpu-worker' | 'control-worker' | 'supervisor' | 'ranks';
+
+/** Error codes of system calls that pass. */
+const passingErrors = ['EMFILE', 'EIO', 'EACCES', 'ESTALE', 'ENOMEM', 'ENOSPC'] as const;
+
+export type Fault =
+  | { kind: 'kill'; place: Place; downMs: number }
+  | { kind: 'kill at call'; place: Place; calls: number; downMs: number }
+  | { kind: 'freeze'; place: Place; ms: number }
+  | { kind: 'freeze at call'; place: Place; calls: number; ms: number }
+  | { kind: 'stop worker'; place: 'gpu-worker' | 'control-worker'; downMs: number }
+  | { kind: 'cut off'; place: 'gpu-worker' | 'control-worker'; ms: number }
+  | { kind: 'stop server'; ms: number }
+  | { kind: 'lose power'; downMs: number }
+  | { kind: 'evict' }
+  | { kind: 'call error'; place: Place; code: (typeof passingErrors)[number]; calls: number; count: number }
+  | { kind: 'fill disk'; ms: number }
+  | { kind: 'damage checkpoint'; which: 'newest' | 'all' | 'manifest' }
+  | { kind: 'fail ranks'; line: string }
+  | { kind: 'hang ranks' };
+
+/** Something that happens at a time. */
+export type ScheduledEvent = { id: number; atMs: number } & ({ action: Action } | { fault: Fault });
+
+export interface Scenario {
+  seed: string;
+  shape: TrainingShape;
+  epochs: number;
+  /** Share of stub calls that fail, and their longest duration. */
+  stubFailureRate: number;
+  stubLongestMs: number;
+  /** Share of system calls that take time, so that processes interleave between two of them. */
+  slowCallRate: number;
+  events: ScheduledEvent[];
+}
+
+type FaultKind = Fault['kind'];
+const faultKinds: FaultKind[] = [
+  'kill',
+  'kill at call',
+  'freeze',
+  'freeze at call',
+  'stop worker',
+  'cut off',
+  'stop server',
+  'lose power',
+  'evict',
+  'call error',
+  'fill disk',
+  'damage checkpoint',
+  'fail ranks',
+  'hang ranks',
+];
+const actionKinds: Action['kind'][] = [
+  'pause',
+  'checkpointNow',
+  'stopAfterEpoch',
+  'extendEpochs',
+  'cancel',
+  'terminate',
+];
+
+/** Lines that trainers leave in the log, one for each reaction of configs/failures.json that ends or continues a run. */
+const failureLines = [
+  'AssertionError: the moon is in the wrong phase',
+  'torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 1.21 GiB.',
+  'FloatingPointError: training diverged: the loss was not finite in steps 1 to 5',
+  'OSError: [Errno 28] No space left on device',
+  'ValueError: e001-i000010.pth is damaged: its bytes are not those of its manifest',
+  'RuntimeError: CUDA error: an illegal memory access was encountered',
+  'KeyError: "LoadPanopticAnnotation is not in the transform registry"',
+];
+
+/** Most of the work is done within this time if nothing disturbs it. */
+const busyMs = 40_000;
+
+/**
+ * Plans a simulation. Each seed leaves some kinds of faults and requests out (swarm testing): kinds that hide each other
+ * then also occur alone.
+ */
+export function planScenario(seed: string): Scenario {
+  const random = new Random(seed);
+  const enabledFaults = faultKinds.filter(() => random.chance(0.4));
+  const enabledActions = actionKinds.filter(() => random.chance(0.4));
+  const events: ScheduledEvent[] = [];
+  const add = (atMs: number, event: { action: Action } | { fault: Fault }) =>
+    events.push({ id: events.length + 1, atMs, ...event });
+  const faults = enabledFaults.length === 0 ? 0 : Math.floor(random.next() * 5);
+  for (let count = 0; count < faults; count++)
+    add(momentOf(random), { fault: planFault(random, random.pick(enabledFaults)) });
+  const actions = enabledActions.length === 0 ? 0 : Math.floor(random.next() * 3);
+  for (let count = 0; count < actions; count++) {
+    const atMs = momentOf(random);
+    const kind = random.pick(enabledActions);
+    add(atMs, { action: planAction(random, kind) });
+    if (kind === 'pause' && random.chance(0.8)) add(atMs + random.between(100, 40_000), { action: { kind: 'resume' } });
+  }
+  return {
+    seed,
+    epochs: 1 + random.count(2),
+    shape: {
+      stepsPerEpoch: 8,
+      stepMs: random.between(200, 700),
+      startupMs: random.between(500, 4_000),
+      checkpointEvery: random.pick([3, 8]),
+      keepLast: 3,
+    },
+    stubFailureRate: random.chance(0.3) ? random.between(0, 0.3) : 0,
+    stubLongestMs: random.between(50, 2_000),
+    slowCallRate: random.pick([0, 0.05, 0.3]),
+    events: events.sort((a, b) => a.atMs - b.atMs),
+  };
+}
+
+const momentOf = (random: Random): number => random.between(0, random.chance(0.8) ? busyMs : 2 * busyMs);
+
+function planAction(random: Random, kind: Action['kind']): Action {
+  if (kind === 'stopAfterEpoch') return { kind, epochs: random.count(2) };
+  if (kind === 'extendEpochs') return { kind, epochs: 2 + random.count(2) };
+  return { kind };
+}
+
+function planFault(random: Random, kind: FaultKind): Fault {
+  const place = random.pick(['gpu-worker', 'gpu-worker', 'control-worker', 'supervisor', 'ranks'] as const);
+  const worker = random.pick(['gpu-worker', 'control-worker'] as const);
+  const downMs = random.between(200, random.chance(0.8) ? 5_000 : 30_000);
+  const calls = random.count(random.chance(0.5) ? 40 : 400);
+  switch (kind) {
+    case 'kill':
+      return { kind, place, downMs };
+    case 'kill at call':
+      return { kind, place, calls, downMs };
+    case 'freeze':
+      return { kind, place, ms: random.between(1_000, 60_000) };
+    case 'freeze at call':
+      return { kind, place, calls, ms: random.between(1_000, 60_000) };
+    case 'stop worker':
+      return { kind, place: worker, downMs };
+    case 'cut off':
+      return { kind, place: worker, ms: random.between(1_000, 60_000) };
+    case 'stop server':
+      return { kind, ms: random.between(1_000, 60_000) };
+    case 'lose power':
+      return { kind, downMs };
+    case 'call error':
+      return {
+        kind,
+        place,
+        code: random.pick(passingErrors),
+        calls,
+        count: random.count(random.chance(0.7) ? 2 : 100),
+      };
+    case 'fill disk':
+      return { kind, ms: random.between(1_000, 60_000) };
+    case 'damage checkpoint':
+      return { kind, which: random.pick(['newest', 'all', 'manifest'] as const) };
+    case 'fail ranks':
+      return { kind, line: random.pick(failureLines) };
+    case 'evict':
+    case 'hang ranks':
+      return { kind };
+    default:
+      return kind satisfies never;
+  }
+}

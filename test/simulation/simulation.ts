@@ -1,0 +1,320 @@
+/** One simulated world: a machine, a Temporal server, workers, users and faults, under a virtual clock. */
+import { runFolder, type JobFolder } from '../../configs/paths.ts';
+import { updateNames, workflowId, workflowTypes } from '../../configs/names.ts';
+import { reportLostWatchers } from '../../activities/train/report-lost-watchers.ts';
+import { killOrphans } from '../../activities/train/kill-orphans.ts';
+import type { TrainingRequest } from '../../activities/train/training-request.ts';
+import { RunInput } from '../../configs/schema/index.ts';
+import { miniInput } from '../helpers/mini-plan.ts';
+import { Random } from '../chaos/random.ts';
+import { createControlActivities, createGpuActivities, home, type StubBehavior } from './activities.ts';
+import { Clock } from './clock.ts';
+import { Counts } from './counts.ts';
+import { Faults } from './faults.ts';
+import { Disk, type FileNode } from './machine/disk.ts';
+import { Host } from './machine/host.ts';
+import type { SimulatedProcess } from './machine/process.ts';
+import { Oracles, type OracleName, type Violation } from './oracles.ts';
+import type { Action, Place, Scenario } from './scenario.ts';
+import { ActivityWorker } from './temporal/activity-worker.ts';
+import { createClient } from './temporal/client.ts';
+import { ControlWorker } from './temporal/control-worker.ts';
+import type { Execution } from './temporal/execution.ts';
+import { toPayload } from './temporal/payload.ts';
+import { SimulatedServer, typeOf } from './temporal/server.ts';
+import { Trace } from './trace.ts';
+import type { WorkflowVm } from './workflow-vm.ts';
+
+export interface SimulationResult {
+  seed: string;
+  violation: Violation | undefined;
+  traceHash: string;
+  trace: string[];
+  /** Events of the virtual clock. */
+  events: number;
+  virtualSeconds: number;
+  /** Status of each workflow run. */
+  endings: string[];
+  /** Counts by name of what happened. */
+  counts: Record<string, number>;
+}
+
+type WorkerName = 'gpu-worker' | 'control-worker';
+
+const usualDownMs = 1_000;
+/** All faults are over this long after the last one began. */
+const healMs = 70_000;
+/** After the last fault, every workflow ends within this time, or it waits for a person. */
+const progressMs = 3_600_000;
+/** Trainers have ended this long after their workflow. */
+const leftoverMs = 120_000;
+const caretakerMs = 30_000;
+/** More events than this mean that something runs in circles. */
+const mostEvents = 200_000;
+
+export class Simulation {
+  readonly scenario: Scenario;
+  readonly clock = new Clock();
+  readonly random: Random;
+  readonly trace: Trace;
+  readonly oracles: Oracles;
+  readonly counts = new Counts();
+  readonly faults: Faults;
+  readonly disk: Disk;
+  readonly server: SimulatedServer;
+  private readonly host: Host;
+  private readonly vm: WorkflowVm;
+  private readonly stubs: StubBehavior;
+  private readonly downMs = new Map<Place, number>();
+  private readonly controlWorkers: ControlWorker[] = [];
+  private readonly input: RunInput;
+  private restarts = 0;
+  private plannedStarts = 0;
+  private healedAt = Infinity;
+  private closedAt = 0;
+
+  constructor(vm: WorkflowVm, scenario: Scenario, onLine?: (line: string) => void) {
+    this.vm = vm;
+    this.scenario = scenario;
+    this.random = new Random(`${scenario.seed} world`);
+    this.trace = new Trace(() => this.clock.now, onLine);
+    this.oracles = new Oracles(scenario.shape.keepLast);
+    this.faults = new Faults(this);
+    this.disk = new Disk(() => this.clock.now);
+    const violate = (oracle: string, text: string) => this.oracles.violate(oracle as OracleName, text);
+    this.server = new SimulatedServer({ clock: this.clock, random: this.random, trace: this.trace.add, violate });
+    this.stubs = { random: this.random, failureRate: scenario.stubFailureRate, longestMs: scenario.stubLongestMs };
+    this.host = new Host('machine', {
+      clock: this.clock,
+      disk: this.disk,
+      faults: this.faults,
+      trace: this.trace.add,
+      firstPid: 1_000,
+      trainers: {
+        shape: scenario.shape,
+        observe: (observation) => {
+          if (observation.type !== 'step') this.trace.add(`trainer: ${observation.type} ${observation.iteration}`);
+          this.oracles.observe(observation);
+        },
+        failureAt: () => this.faults.takeRankFailure(),
+      },
+    });
+    this.disk.makeFolder(`${home}/runs`, true);
+    this.input = RunInput.parse({ ...miniInput, name: 'sim', epochs: scenario.epochs });
+  }
+
+  /** Runs until everything has ended, or an oracle is violated. */
+  async run(): Promise<SimulationResult> {
+    const { clock, scenario, server, oracles } = this;
+    const startedAt = clock.now;
+    const lastEvent = Math.max(0, ...scenario.events.map(({ atMs }) => atMs));
+    this.healedAt = startedAt + lastEvent + healMs;
+    for (const event of scenario.events) {
+      clock.schedule(event.atMs, () => {
+        if ('fault' in event) this.faults.inject(event.fault);
+        else this.request(event.action);
+      });
+    }
+    clock.schedule(lastEvent + healMs, () => this.heal());
+    this.startWorker('control-worker');
+    this.startWorker('gpu-worker');
+    this.startRun();
+    let events = 0;
+    for (; oracles.violation === undefined && !this.isOver(); events++) {
+      const action = clock.next();
+      if (action === undefined) break;
+      action();
+      // Lets all code that the event has woken run until it waits again.
+      do await new Promise((resolve) => setImmediate(resolve));
+      while (server.activating > 0);
+      if (clock.now > this.healedAt + progressMs) this.reportNoProgress();
+      if (events > mostEvents) oracles.violate('progress', `more than ${mostEvents} events`);
+    }
+    for (const worker of this.controlWorkers) await worker.evictAll();
+    return {
+      seed: scenario.seed,
+      violation: oracles.violation,
+      traceHash: this.trace.digest(),
+      trace: this.trace.lines,
+      events,
+      virtualSeconds: (clock.now - startedAt) / 1000,
+      endings: server.executions.map(({ workflowType, status }) => `${workflowType} ${status}`),
+      counts: this.counts.toObject(),
+    };
+  }
+
+  find(place: Place): SimulatedProcess | undefined {
+    return this.host.find(place);
+  }
+
+  /** Sets how long the next restart of a worker takes. Other processes are not restarted. */
+  setDownTime(place: Place, downMs: number): void {
+    this.downMs.set(place, downMs);
+  }
+
+  stopWorker(place: WorkerName): void {
+    this.find(place)?.signal('SIGTERM');
+  }
+
+  losePower(downMs: number): void {
+    this.setDownTime('gpu-worker', downMs);
+    this.setDownTime('control-worker', downMs);
+    this.host.losePower();
+  }
+
+  evictWorkflows(): void {
+    for (const worker of this.controlWorkers) void worker.evictAll();
+  }
+
+  /** Complete checkpoints on disk, newest first. */
+  checkpoints(): { job: string; file: string; checkpoint: FileNode; manifest: FileNode }[] {
+    const { train } = this.folder;
+    const folder = this.disk.find(train.checkpoints);
+    if (folder?.kind !== 'folder') return [];
+    const names = [...folder.entries.keys()].filter((name) => name.endsWith('.json')).map((name) => name.slice(0, -5));
+    const found = names.flatMap((name) => {
+      const [checkpoint, manifest] = [folder.entries.get(`${name}.pth`), folder.entries.get(`${name}.json`)];
+      if (checkpoint?.kind !== 'file' || manifest?.kind !== 'file') return [];
+      return [{ job: train.dir, file: `${name}.pth`, checkpoint, manifest }];
+    });
+    return found.sort((a, b) => b.file.localeCompare(a.file));
+  }
+
+  private get folder(): { train: JobFolder } {
+    return runFolder(home, this.input.name);
+  }
+
+  private get newestRun(): Execution | undefined {
+    return this.server.newest(workflowId(this.input.name));
+  }
+
+  private startRun(): void {
+    const { workflowType, id } = { workflowType: workflowTypes.trainDetector, id: workflowId(this.input.name) };
+    const run = this.server.tryStart({ workflowType, workflowId: id, args: [toPayload(this.input)] });
+    run?.onClose(() => {
+      this.closedAt = this.clock.now;
+      this.counts.add(
+        `ending: ${run.workflowType} ${run.status}${run.failure === undefined ? '' : ` ${typeOf(run.failure)}`}`,
+      );
+      this.oracles.checkClosed(run);
+      if (run.status === 'COMPLETED') this.checkFinished(run);
+      else if (this.restarts === 0 && this.random.chance(0.5)) {
+        this.restarts += 1;
+        this.plannedStarts += 1;
+        this.clock.schedule(this.random.between(100, 20_000), () => {
+          this.plannedStarts -= 1;
+          this.startRun();
+        });
+      }
+    });
+  }
+
+  /** Sends a request of a user to the run. A refusal is an answer too. */
+  private request(action: Action): void {
+    const run = this.newestRun;
+    this.trace.add(`user: ${JSON.stringify(action)}`);
+    this.counts.add(`request: ${action.kind}`);
+    if (run?.isOpen !== true) return;
+    switch (action.kind) {
+      case 'cancel':
+        return run.requestCancel();
+      case 'terminate':
+        return run.terminate();
+      case 'pause':
+      case 'resume':
+      case 'checkpointNow':
+        run.update(updateNames[action.kind], []);
+        return;
+      case 'stopAfterEpoch':
+      case 'extendEpochs':
+        run.update(updateNames[action.kind], [toPayload(action.epochs), toPayload('a user')]);
+        return;
+      default:
+        action satisfies never;
+    }
+  }
+
+  /** Ends all faults. From now on a person takes care of runs that wait for one. */
+  private heal(): void {
+    this.trace.add('all faults are over');
+    this.faults.clear();
+    const takeCare = () => {
+      if (this.newestRun?.isOpen === true) this.request({ kind: 'resume' });
+      this.clock.schedule(caretakerMs, takeCare);
+    };
+    takeCare();
+  }
+
+  private startWorker(name: WorkerName): void {
+    const { host, server } = this;
+    const workers: ActivityWorker[] = [];
+    const onSignal = () => {
+      for (const worker of workers) worker.shutDown();
+      if (workers.length === 0) process.exit(0);
+    };
+    const process = host.start({ name, onSignal });
+    process.onExit(() => {
+      server.unreachable.delete(process);
+      this.clock.schedule(this.downMs.get(name) ?? usualDownMs, () => this.startWorker(name));
+      this.downMs.delete(name);
+    });
+    const connect =
+      name === 'gpu-worker' ? () => this.connectGpuWorker(process) : () => this.connectControlWorker(process);
+    process.later(300, () => void connect().then((worker) => workers.push(worker)));
+  }
+
+  /** Does what workers/gpu.ts does. */
+  private async connectGpuWorker(process: SimulatedProcess): Promise<ActivityWorker> {
+    const report = (error: unknown) => this.trace.add(`gpu-worker: ${String(error)}`);
+    void killOrphans(home).catch(report);
+    await reportLostWatchers(home, createClient(this.server, process) as never).catch(report);
+    const activities = createGpuActivities(this.stubs);
+    const { runTraining } = activities;
+    const watched = (request: TrainingRequest): Promise<unknown> => {
+      this.oracles.attemptStarted(this.folder.train.dir, request.rollback);
+      return runTraining?.(request as never) ?? Promise.resolve();
+    };
+    return new ActivityWorker(this.server, {
+      process,
+      queues: ['everswin-gpu'],
+      activities: { ...activities, runTraining: watched },
+      maxThrottleMs: 5_000,
+    });
+  }
+
+  private connectControlWorker(process: SimulatedProcess): Promise<ActivityWorker> {
+    this.controlWorkers.push(new ControlWorker(this.server, this.vm, process));
+    const activities = createControlActivities(this.stubs);
+    return Promise.resolve(
+      new ActivityWorker(this.server, { process, queues: ['everswin'], activities, maxThrottleMs: 60_000 }),
+    );
+  }
+
+  private checkFinished({ workflowId: id }: Execution): void {
+    const [newest] = this.checkpoints();
+    if (newest === undefined) return this.oracles.violate('checkpoints', `${id} is done and has no checkpoint`);
+    this.oracles.checkWeights(id, newest.checkpoint.data.toString());
+  }
+
+  /** Everything has ended: all workflows, all planned starts and all processes of trainers. */
+  private isOver(): boolean {
+    const { server, clock, oracles } = this;
+    if (this.plannedStarts > 0 || server.executions.some(({ isOpen }) => isOpen)) return false;
+    const left = [...this.host.processes.values()].filter(({ name }) => name === 'supervisor' || name === 'ranks');
+    if (left.length > 0 && clock.now > Math.max(this.closedAt, this.healedAt) + leftoverMs)
+      oracles.violate(
+        'no trainer behind',
+        `${left.map(({ name, pid }) => `${name} ${pid}`).join(', ')} still run ${leftoverMs / 1000} s after the workflow ended`,
+      );
+    return left.length === 0;
+  }
+
+  private reportNoProgress(): void {
+    const open = this.server.executions.filter(({ isOpen }) => isOpen);
+    const waits = open.map(({ workflowId: id, pendingActivities }) => {
+      const activities = pendingActivities.map(({ type, attempt }) => `${type} (attempt ${attempt})`).join(', ');
+      return `${id} waits for ${activities === '' ? 'no activity' : activities}`;
+    });
+    this.oracles.violate('progress', `an hour after the last fault, ${waits.join('; ')}`);
+  }
+}
