@@ -1,9 +1,12 @@
 import { readFile } from 'node:fs/promises';
+import { namespace } from '../../configs/names.ts';
 import { RunInput } from '../../configs/schema/index.ts';
 import { connect } from '../client/connect.ts';
 import { injectCrashes } from '../demo/inject-crashes.ts';
 import { runRetrainDemo } from '../demo/retrain-demo.ts';
+import type { FoundServer } from '../client/find-server.ts';
 import { followRun } from '../client/follow-run.ts';
+import { watchServer } from '../client/watch-server.ts';
 import { formatError } from '../terminal/format-error.ts';
 import { printResult } from '../terminal/print-result.ts';
 import { toStackOptions } from '../stack/stack-options.ts';
@@ -63,8 +66,10 @@ async function runDemo(stack: StackFile, flags: DemoFlags, home: string, context
   log(`Temporal UI  ${stack.uiUrl}`);
   log(`Pages        ${stack.pagesUrl}`);
   const client = await connect(stack.address);
+  const server: FoundServer = { address: stack.address, namespace, source: 'stack', stack };
+  const watch = watchServer(server, home);
   if (flags.retrain) {
-    await runRetrainDemo({ client, home, model: uniqueName('demo'), log });
+    await runRetrainDemo({ client, home, model: uniqueName('demo'), log, watchServer: watch });
     console.log(`Wall time    ${log.elapsed()} after setup`);
     return client.connection.close();
   }
@@ -77,7 +82,7 @@ async function runDemo(stack: StackFile, flags: DemoFlags, home: string, context
   log(`${handle.workflowId} started`);
   // An interrupted demo must not resume with the next stack, unlike a real run.
   void interrupted.then(() => handle.terminate('the demo was interrupted').catch(() => undefined));
-  const result = followRun(handle, log);
+  const result = followRun(handle, log, { watchServer: watch });
   const crashes = flags.crash ? injectCrashes(handle, home, log) : Promise.resolve();
   await Promise.race([crashes.then(() => result), result]);
   const report = await result;

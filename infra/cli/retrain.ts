@@ -4,6 +4,7 @@ import { parseRetrainInput } from '../../configs/parse-input.ts';
 import { findChangedSettings, isRunning } from '../client/changed-settings.ts';
 import { followRetraining } from '../client/follow-retrain.ts';
 import { triggerRetraining } from '../client/trigger-retraining.ts';
+import { watchServer } from '../client/watch-server.ts';
 import { withClient } from '../client/with-client.ts';
 import { formatRunHints } from '../client/run-hints.ts';
 import { untilInterrupted } from '../terminal/wait-for-interrupt.ts';
@@ -33,7 +34,7 @@ export async function retrain(file: string, { address, who, why, wait }: Retrain
     const hints = formatRunHints({ name: id, workflowId: id, canPause: false }, server).join('\n');
     console.log(`${id}\n${hints}`);
     if (!wait) return;
-    const { champion } = await untilInterrupted(followRetraining(handle, console.log), () =>
+    const { champion } = await untilInterrupted(followRetraining(handle, console.log, watchServer(server)), () =>
       console.log(`${id} continues without this terminal.\n${hints}`),
     );
     console.log(`champion of ${input.model}: ${champion ?? 'none'}`);

@@ -3,6 +3,7 @@ import { parseRunInput } from '../../configs/parse-input.ts';
 import { findChangedSettings } from '../client/changed-settings.ts';
 import { followRun } from '../client/follow-run.ts';
 import { startRun } from '../client/start-run.ts';
+import { watchServer } from '../client/watch-server.ts';
 import { withClient } from '../client/with-client.ts';
 import { defaultHome } from '../stack/stack-options.ts';
 import { formatRunHints } from '../client/run-hints.ts';
@@ -43,9 +44,11 @@ export async function start(file: string, options: StartOptions, { evaluate = fa
     if (how !== 'finished') console.log(hints);
     if (!wait) return;
     const display = createLiveDisplay(process.stdout);
-    const following = followRun(handle, display.log, (snapshot) =>
-      display.update(snapshot === null ? [] : formatRunStatus(snapshot.status, snapshot.preparation)),
-    );
+    const following = followRun(handle, display.log, {
+      update: (snapshot) =>
+        display.update(snapshot === null ? [] : formatRunStatus(snapshot.status, snapshot.preparation)),
+      watchServer: watchServer(server),
+    });
     const report = await untilInterrupted(following, () => {
       display.update([]);
       console.log(`${id} continues without this terminal.\n${hints}`);

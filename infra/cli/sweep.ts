@@ -4,6 +4,7 @@ import { homeFolders } from '../../configs/paths.ts';
 import type { compareRecipes } from '../../workflows/index.ts';
 import { findChangedSettings, isRunning } from '../client/changed-settings.ts';
 import { followSweep } from '../client/follow-sweep.ts';
+import { watchServer } from '../client/watch-server.ts';
 import { withClient } from '../client/with-client.ts';
 import { defaultHome } from '../stack/stack-options.ts';
 import { formatRunHints } from '../client/run-hints.ts';
@@ -34,7 +35,7 @@ export async function sweep(file: string, options: { address?: string | undefine
     const hints = formatRunHints({ name: id, workflowId: id, canPause: false }, server).join('\n');
     console.log(`${id}\n${hints}`);
     if (!options.wait) return;
-    const { verdict, uri } = await untilInterrupted(followSweep(handle, console.log), () =>
+    const { verdict, uri } = await untilInterrupted(followSweep(handle, console.log, watchServer(server)), () =>
       console.log(`${id} continues without this terminal.\n${hints}`),
     );
     const folder = homeFolders(defaultHome()).comparison(input.name);

@@ -42,15 +42,18 @@ export const formatServer = ({ address, namespace: name, source }: FoundServer):
 
 async function explainMissingServer(home: string): Promise<string> {
   const address = `127.0.0.1:${temporalPort}`;
-  const stranger = (await isListening(temporalPort))
+  const stranger = (await isListening(address))
     ? ` A server listens at ${address}, but this folder did not start it. To use it anyway, add --address ${address}.`
     : ' To use another server, add --address HOST:PORT or set TEMPORAL_ADDRESS.';
   return `No stack is running in ${home}. Start one in another terminal: everswin up.${stranger}`;
 }
 
-const isListening = (port: number): Promise<boolean> =>
+/** Returns whether a program accepts connections at `host:port`. */
+export const isListening = (address: string): Promise<boolean> =>
   new Promise((resolve) => {
-    const socket = connectSocket({ host: '127.0.0.1', port });
+    const colon = address.lastIndexOf(':');
+    const host = address.slice(0, colon).replace(/^\[(.*)\]$/, '$1');
+    const socket = connectSocket({ host, port: Number(address.slice(colon + 1)) });
     const settle = (answer: boolean) => {
       socket.destroy();
       resolve(answer);

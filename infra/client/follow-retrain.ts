@@ -3,24 +3,28 @@ import { candidateRun, statusQueryName, workflowId } from '../../configs/names.t
 import { RetrainStatus, type RetrainDecision, type RetrainOutcome } from '../../configs/schema/index.ts';
 import type { retrainDetector } from '../../workflows/index.ts';
 import { waitForResult } from './wait-for-result.ts';
+import type { WatchServer } from './watch-server.ts';
 
 /**
  * Logs every change of a retraining until it ends. Keeps polling while the server is unavailable.
  * @returns the last status.
  */
 export async function followRetraining(
-  handle: WorkflowHandle<typeof retrainDetector>,
+  followed: WorkflowHandle<typeof retrainDetector>,
   log: (line: string) => void,
+  watchServer: WatchServer,
 ): Promise<RetrainStatus> {
   let before: RetrainStatus | undefined;
   const logChange = (now: RetrainStatus) => {
     for (const line of formatChange(before, now)) log(line);
     before = now;
   };
-  const last = await waitForResult(handle, async () => {
+  const poll = async (handle: WorkflowHandle<typeof retrainDetector>) => {
     const now = await queryRetraining(handle);
     if (now !== undefined) logChange(now);
-  });
+    return now !== undefined;
+  };
+  const last = await waitForResult(followed, { poll, log, watchServer });
   logChange(last);
   return last;
 }

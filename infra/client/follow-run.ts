@@ -6,29 +6,36 @@ import { createPreparationFormatter } from '../terminal/format-preparation.ts';
 import { formatPausedActivities } from './paused-activities.ts';
 import type { RunWorkflow } from './start-run.ts';
 import { waitForResult } from './wait-for-result.ts';
+import type { WatchServer } from './watch-server.ts';
+
+interface FollowOptions {
+  /** Receives every snapshot, and null at the end. */
+  update?: (snapshot: RunSnapshot | null) => void;
+  watchServer?: WatchServer;
+}
 
 /**
  * Logs every change of a run until it ends. Keeps polling while the server is unavailable.
- * @param update receives every snapshot, and null at the end.
  * @returns the result of the workflow.
  */
 export async function followRun(
-  handle: WorkflowHandle<RunWorkflow>,
+  followed: WorkflowHandle<RunWorkflow>,
   log: (line: string) => void,
-  update: (snapshot: RunSnapshot | null) => void = () => undefined,
+  { update = () => undefined, watchServer }: FollowOptions = {},
 ) {
   let before: RunStatus | undefined;
   const formatPreparations = createPreparationFormatter();
-  const poll = async () => {
+  const poll = async (handle: WorkflowHandle<RunWorkflow>) => {
     const snapshot = await queryRun(handle);
-    if (snapshot === undefined) return;
+    if (snapshot === undefined) return false;
     for (const line of formatStatusChange(before, snapshot.status)) log(line);
     for (const line of formatPreparations(snapshot.preparation)) log(line);
     update(snapshot);
     before = snapshot.status;
+    return true;
   };
   try {
-    return await waitForResult(handle, poll);
+    return await waitForResult(followed, { poll, log, watchServer });
   } finally {
     update(null);
   }

@@ -4,18 +4,24 @@ import { statusQueryName } from '../../configs/names.ts';
 import { SweepStatus, type SweepResult, type VariantStatus } from '../../configs/schema/index.ts';
 import type { compareRecipes } from '../../workflows/index.ts';
 import { waitForResult } from './wait-for-result.ts';
+import type { WatchServer } from './watch-server.ts';
 
 /** Logs every change of a sweep until it ends. Keeps polling while the server is unavailable. */
 export async function followSweep(
-  handle: WorkflowHandle<typeof compareRecipes>,
+  followed: WorkflowHandle<typeof compareRecipes>,
   log: (line: string) => void,
+  watchServer: WatchServer,
 ): Promise<SweepResult> {
   let logged: string[] = [];
-  return waitForResult(handle, async () => {
-    const lines = (await querySweep(handle))?.variants.map(formatVariant) ?? logged;
+  const poll = async (handle: WorkflowHandle<typeof compareRecipes>) => {
+    const status = await querySweep(handle);
+    if (status === undefined) return false;
+    const lines = status.variants.map(formatVariant);
     for (const [place, line] of lines.entries()) if (logged[place] !== line) log(line);
     logged = lines;
-  });
+    return true;
+  };
+  return waitForResult(followed, { poll, log, watchServer });
 }
 
 /** Returns undefined while the server or the control worker is unavailable, and for any other workflow. */

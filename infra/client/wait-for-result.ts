@@ -1,36 +1,85 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { WorkflowFailedError, type Workflow, type WorkflowHandle, type WorkflowResultType } from '@temporalio/client';
+import {
+  WorkflowFailedError,
+  WorkflowNotFoundError,
+  type Workflow,
+  type WorkflowHandle,
+  type WorkflowResultType,
+} from '@temporalio/client';
+import type { WatchServer } from './watch-server.ts';
 
 const pollMs = 1_000;
+/** A busy control worker answers later than an idle one. */
+const silenceMs = 15_000;
 
-/**
- * Calls `poll` every second until the workflow ends, and once more afterwards. Keeps waiting while the server is
- * unavailable.
- * @returns the result of the workflow.
- * @throws WorkflowFailedError
- */
-export async function waitForResult<T extends Workflow>(
-  handle: WorkflowHandle<T>,
-  poll: () => Promise<void>,
-): Promise<WorkflowResultType<T>> {
-  const ended = new AbortController();
-  const result = resultOf(handle);
-  result.catch(() => undefined).finally(() => ended.abort());
-  while (!ended.signal.aborted) {
-    await poll();
-    await sleep(pollMs, undefined, { signal: ended.signal }).catch(() => undefined);
-  }
-  await poll(); // the final status explains why the workflow ended
-  return result;
+interface Following<T extends Workflow> {
+  /** Called every second until the workflow ends, and once more afterwards. @returns whether a worker answered. */
+  poll: (handle: WorkflowHandle<T>) => Promise<boolean>;
+  log: (line: string) => void;
+  /** Finds the workflow again when the server has another address after an outage. */
+  watchServer?: WatchServer | undefined;
 }
 
-async function resultOf<T extends Workflow>(handle: WorkflowHandle<T>): Promise<WorkflowResultType<T>> {
+/**
+ * Follows a workflow until it ends, and says what it waits for while the server or the control worker does not answer.
+ * @returns the result of the workflow.
+ * @throws WorkflowFailedError; WorkflowNotFoundError when another server runs at the address.
+ */
+export async function waitForResult<T extends Workflow>(
+  first: WorkflowHandle<T>,
+  { poll, log, watchServer }: Following<T>,
+): Promise<WorkflowResultType<T>> {
+  const ended = new AbortController();
+  const result = Promise.withResolvers<WorkflowResultType<T>>();
+  result.promise.catch(() => undefined).finally(() => ended.abort());
+  let handle = first;
+  let polling = Promise.resolve(true);
+  let moved = Promise.withResolvers<boolean>();
+  /** Calls to earlier addresses. Closing their connection before the client has given up would end the process. */
+  const calls: Promise<unknown>[] = [];
+  const follow = (now: WorkflowHandle<T>) => {
+    handle = now;
+    moved.resolve(true); // ends a poll of the old address
+    moved = Promise.withResolvers();
+    calls.push(polling, resultOf(now, ended.signal).then(result.resolve, result.reject));
+  };
+  follow(first);
+  const watching = watchServer?.({ handle, log, signal: ended.signal, onMoved: follow });
+  let answeredAt = performance.now();
+  let saysSilence = false;
+  while (!ended.signal.aborted) {
+    polling = poll(handle);
+    if (await Promise.race([polling, moved.promise])) {
+      answeredAt = performance.now();
+      saysSilence = false;
+    } else if (!saysSilence && performance.now() - answeredAt > silenceMs && (await isReachable(handle))) {
+      saysSilence = true;
+      log('No control worker answers. This view waits for one: everswin up. What is running continues.');
+    }
+    await sleep(pollMs, undefined, { signal: ended.signal }).catch(() => undefined);
+  }
+  await poll(handle); // the final status explains why the workflow ended
+  await Promise.allSettled([...calls, watching]);
+  return result.promise;
+}
+
+async function resultOf<T extends Workflow>(
+  handle: WorkflowHandle<T>,
+  signal: AbortSignal,
+): Promise<WorkflowResultType<T>> {
   for (;;) {
     try {
       return await handle.result();
     } catch (error) {
-      if (error instanceof WorkflowFailedError) throw error;
+      if (error instanceof WorkflowFailedError || error instanceof WorkflowNotFoundError) throw error;
+      if (signal.aborted) throw error;
       await sleep(pollMs);
     }
   }
 }
+
+const isReachable = (handle: WorkflowHandle): Promise<boolean> =>
+  handle.describe().then(
+    () => true,
+    () => false,
+  );

@@ -9,6 +9,7 @@ import { homeFolders } from '../../configs/paths.ts';
 import { RetrainInput, type RetrainOutcome } from '../../configs/schema/index.ts';
 import { generateMiniCoco } from '../stack/mini-coco.ts';
 import { followRetraining } from '../client/follow-retrain.ts';
+import type { WatchServer } from '../client/watch-server.ts';
 import { triggerRetraining } from '../client/trigger-retraining.ts';
 
 const projectRoot = `${import.meta.dirname}/../..`;
@@ -23,10 +24,11 @@ interface RetrainDemo {
   /** Unique to this demo, so that it starts without a champion. */
   model: string;
   log: (line: string) => void;
+  watchServer: WatchServer;
 }
 
 /** @throws Error when a step does not end as expected. */
-export async function runRetrainDemo({ client, home, model, log }: RetrainDemo): Promise<void> {
+export async function runRetrainDemo({ client, home, model, log, watchServer }: RetrainDemo): Promise<void> {
   const data = await createDemoData(home, model);
   const inputOf = (epochs: number): RetrainInput => retrainInput(model, data.folder, epochs);
   const trigger = async (input: RetrainInput, ...who: string[]) => {
@@ -34,7 +36,7 @@ export async function runRetrainDemo({ client, home, model, log }: RetrainDemo):
     const handles = await Promise.all(who.map((name) => triggerRetraining(client, input, { who: name, why })));
     const [handle] = handles;
     if (handle === undefined) throw new Error('Expected at least one trigger.');
-    const { decisions, outcomes } = await followRetraining(handle, log);
+    const { decisions, outcomes } = await followRetraining(handle, log, watchServer);
     return { decisions, outcome: outcomes.at(-1) };
   };
 

@@ -1,4 +1,5 @@
 import { findFreePort } from './free-port.ts';
+import type { StackFile } from './stack-file.ts';
 
 /** Addresses and ports of the stack's servers, all on 127.0.0.1. */
 export interface Endpoints {
@@ -14,12 +15,17 @@ export interface Endpoints {
   hookUrl: string | null;
 }
 
-/** Chooses the default ports, or free ones where those are in use. */
-export async function chooseEndpoints({ withHook }: { withHook: boolean }): Promise<Endpoints> {
-  const port = await findFreePort(7233);
-  const uiPort = await findFreePort(8233);
-  const pagesPort = await findFreePort(8235);
-  const hookPort = withHook ? await findFreePort(8236) : null;
+type Addresses = Pick<StackFile, 'address' | 'uiUrl' | 'pagesUrl' | 'hookUrl'>;
+
+/**
+ * Chooses the ports of the last stack, so that open pages find the next one, or the default ports; free ones where those
+ * are in use.
+ */
+export async function chooseEndpoints(withHook: boolean, last: Partial<Addresses> = {}): Promise<Endpoints> {
+  const port = await findFreePort(portOf(last.address) ?? 7233);
+  const uiPort = await findFreePort(portOf(last.uiUrl) ?? 8233);
+  const pagesPort = await findFreePort(portOf(last.pagesUrl) ?? 8235);
+  const hookPort = withHook ? await findFreePort(portOf(last.hookUrl) ?? 8236) : null;
   return {
     port,
     address: `127.0.0.1:${port}`,
@@ -30,4 +36,10 @@ export async function chooseEndpoints({ withHook }: { withHook: boolean }): Prom
     hookPort,
     hookUrl: hookPort === null ? null : `http://127.0.0.1:${hookPort}`,
   };
+}
+
+/** Returns the port of `host:port` or of a URL. */
+function portOf(address: string | null | undefined): number | undefined {
+  const [, port] = /:(\d+)$/.exec(address ?? '') ?? [];
+  return port === undefined ? undefined : Number(port);
 }

@@ -21,7 +21,7 @@ import {
   pageServer,
   temporalServer,
 } from './process-specs.ts';
-import { stackMarker, writeStackFile, type StackFile } from './stack-file.ts';
+import { readStackFile, stackMarker, writeStackFile, type StackFile } from './stack-file.ts';
 import { stopTrainers } from './stop-trainers.ts';
 import type { Restart } from './supervised-process.ts';
 import { waitForServer } from './temporal-server.ts';
@@ -52,7 +52,7 @@ export async function startStack({ home, device, withObjectStore, log }: StackOp
   await ensureMiniCoco(home, log);
 
   const demoServer = await startFileServer({ folder: folders.demoFiles, port: 0 });
-  const endpoints = await chooseEndpoints({ withHook });
+  const endpoints = await chooseEndpoints(withHook, await readStackFile(home));
   const objectStore = withObjectStore ? await configureStackObjectStore(home) : undefined;
   const env = stackEnv(home, endpoints, demoServer.url, objectStore);
   const processes = new ProcessGroup({ env, logs: folders.logs, onRestart });
