@@ -22,6 +22,7 @@ import { waitForRun } from './retrain/wait-for-run.ts';
 import { sendTrigger } from './retrain/send-trigger.ts';
 import { createStopVariant } from './sweep/stop-variant.ts';
 import { createStopJobs } from './train/stop-jobs.ts';
+import { createWaitForGpus } from './train/wait-for-gpus.ts';
 import { createWaitForSpace } from './train/wait-for-space.ts';
 import { createWatchVariants } from './sweep/watch-variants.ts';
 import { createWriteComparison } from './compare/write-comparison.ts';
@@ -64,6 +65,7 @@ export const createGpuActivities = (dependencies: ActivityDependencies) =>
     exportDetector: createExportDetector(dependencies),
     mirrorRun: createMirrorRun(dependencies),
     waitForSpace: createWaitForSpace(dependencies),
+    waitForGpus: createWaitForGpus(dependencies),
     stopJobs: createStopJobs(dependencies),
     publishCandidate: createPublishCandidate(dependencies),
   });

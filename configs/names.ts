@@ -20,6 +20,9 @@ export const progressSignalName = 'progress';
 /** Sent by an activity whose job waits for GPUs, with the holders as text; null when it has them. */
 export const waitingSignalName = 'waiting';
 
+/** Sent by a training activity when the health of a GPU changes, with all GPUs that are not healthy. */
+export const gpuHealthSignalName = 'gpuHealth';
+
 /** Requests a check for changes from a retraining. Sent with a start, so that several triggers cause one training. */
 export const triggerSignalName = 'trigger';
 

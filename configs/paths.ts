@@ -43,6 +43,8 @@ export const runFolder = (home: string, runId: string) => {
     /** Rendezvous of all hosts; its schema is Rendezvous of configs/schema. */
     rendezvous: `${root}/train/rendezvous.json`,
     test: jobFolder(`${root}/test`),
+    /** Changes in the health of the GPUs: one GpuHealthChange per line. */
+    gpuHealth: `${root}/train/gpu-health.jsonl`,
     metrics: `${root}/test/metrics.json`,
     /** Scores per class, curves, errors and gallery for the report. */
     analysis: `${root}/test/analysis.json`,

@@ -9,6 +9,7 @@ import {
   Bootstrap,
   EpochHashes,
   FlattenedRecipe,
+  GpuHealthChange,
   Incident,
   type Attempt,
   type Check,
@@ -32,7 +33,7 @@ import { filterLineage } from '../shared/run/lineage.ts';
 import { readProgress } from '../shared/run/progress-reader.ts';
 import { renderHtml } from './html.ts';
 import { renderMarkdown } from './markdown.ts';
-import { buildTimeline, collectCurves, countRepeatedSteps } from './sections/timeline.ts';
+import { buildTimeline, collectCurves, countRepeatedSteps, listGpuChanges } from './sections/timeline.ts';
 import { formatVerdict } from './verdict.ts';
 import { buildRunManifest } from './run-manifest.ts';
 import { removeTemporaryFiles, sha256OfFile, writeFileAtomic } from '../shared/files/atomic-file.ts';
@@ -157,6 +158,7 @@ async function gatherReport(
   const incidents = (await readJsonLines(homeFolders(home).incidents, Incident)).filter(({ at }) => at >= startedAt);
   const lineage = filterLineage(events);
   const lastEpoch = lineage.findLast((event) => event.type === 'epoch');
+  const gpuChanges = await readJsonLines(folder.gpuHealth, GpuHealthChange);
   const started = events.findLast((event) => event.type === 'started');
   const createdAt = Date.now() / 1000;
   const references = comparableReferences(plan);
@@ -175,7 +177,10 @@ async function gatherReport(
     references,
     ...(lastEpoch && { lastEpoch: EpochHashes.parse(lastEpoch) }),
     curves: collectCurves(lineage),
-    timeline: buildTimeline([...events, ...testEvents], attempts, incidents),
+    timeline: [
+      ...buildTimeline([...events, ...testEvents], attempts, incidents),
+      ...listGpuChanges(gpuChanges, events),
+    ].sort((a, b) => a.at - b.at),
     checks,
     steps,
     attempts,

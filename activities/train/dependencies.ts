@@ -9,6 +9,8 @@ interface GpuSharing {
   folder: string;
   /** MiB of GPU memory that processes of other programs may use on a GPU that counts as free. */
   foreignMib: number;
+  /** Seconds between two readings of their health. */
+  healthSeconds: number;
   /** Runs the work of a job that holds its GPUs; before that, the worker counts the activity as waiting. */
   withGpusHeld: <T>(work: () => Promise<T>) => Promise<T>;
 }

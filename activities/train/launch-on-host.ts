@@ -15,15 +15,20 @@ export interface HostLaunch {
   inputs: TrainingInputs;
   resume: ResumeFrom | undefined;
   rendezvous: TorchrunRendezvous | undefined;
+  /** GPUs that train on all hosts together: those of the plan, unless GPUs have failed. */
+  gpus: number;
+  /** UUIDs of GPUs that must not be used. */
+  without: readonly string[];
   gpuWait: GpuWaitListener;
 }
 
 /** Starts the supervisor of this host: it launches all ranks of the training, or this host's ranks. */
 export function launchOnHost(
   dependencies: TrainDependencies,
-  { plan, queuedSince, priority }: LaunchRequest,
-  { job, fence, inputs, resume, rendezvous, gpuWait }: HostLaunch,
+  { plan: planned, queuedSince, priority }: LaunchRequest,
+  { job, fence, inputs, resume, rendezvous, gpus, without, gpuWait }: HostLaunch,
 ): Promise<RunningJob> {
+  const plan = { ...planned, gpus };
   const { home, recipesFolder, python, programs, device } = dependencies;
   const folder = runFolder(home, plan.runId);
   const files = {
@@ -38,7 +43,8 @@ export function launchOnHost(
   const start = { job, python, program, fence, stall: plan.recovery.stallSeconds, hostGroup: group };
   const slurm = group === undefined ? dependencies.slurm : undefined;
   if (slurm === undefined) {
-    return startJob({ ...start, gpus: trainingGpuRequest(dependencies, plan, { queuedSince, priority }) }, gpuWait);
+    const request = trainingGpuRequest(dependencies, plan, { queuedSince, priority });
+    return startJob({ ...start, gpus: { ...request, without } }, gpuWait);
   }
   // Slurm allocates the GPUs of its nodes; this only checks that they divide evenly.
   gpusOnThisHost(dependencies, plan);

@@ -4,6 +4,8 @@ import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 import { AttemptProgress } from './attempt-progress.ts';
 import type { TrainDependencies } from './dependencies.ts';
 import { ensureTrainer } from './ensure-trainer.ts';
+import { blameGpu } from './failures/blame-gpu.ts';
+import { GpuWatch } from './gpu-watch.ts';
 import { summarizeAttempt } from './summarize-attempt.ts';
 import { summarizeFailedStart } from './summarize-failed-start.ts';
 import type { TrainingRequest } from './training-request.ts';
@@ -30,13 +32,20 @@ async function runAttempt(
   progress: AttemptProgress,
 ): Promise<Attempt> {
   const { home, python } = dependencies;
-  const trainer = await ensureTrainer(dependencies, request, (text) => progress.setGpuWait(text));
-  if ('error' in trainer) return summarizeFailedStart(home, request, progress, trainer);
+  const gpuWatch = new GpuWatch(dependencies, request);
+  const trainer = await ensureTrainer(dependencies, request, gpuWatch, (text) => progress.setGpuWait(text));
+  if ('error' in trainer) {
+    const attempt = await summarizeFailedStart(home, request, progress, trainer);
+    return { ...attempt, gpus: await gpuWatch.summarize([], undefined) };
+  }
   const { running, fence } = trainer;
   progress.followTrainer(running, fence);
   try {
-    const outcome = await watchTraining(dependencies, request.plan, trainer, progress);
-    return await summarizeAttempt(python, request, trainer, outcome, progress);
+    const watch = () => watchTraining(dependencies, request.plan, trainer, progress, gpuWatch);
+    const outcome = await gpuWatch.during(running, watch);
+    const attempt = await summarizeAttempt(python, request, trainer, outcome, progress);
+    const blamed = blameGpu(attempt.failure, 'exit' in outcome ? outcome.exit : null, running.owner.gpus);
+    return { ...attempt, gpus: await gpuWatch.summarize(running.owner.gpus, blamed) };
   } catch (error) {
     throw toFailure(error, progress.heartbeatDetails());
   }

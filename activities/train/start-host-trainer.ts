@@ -26,6 +26,8 @@ export async function startHostTrainer(
       fence,
       inputs: await prepareInputs(dependencies, plan),
       resume: resume === null ? undefined : { path: `${checkpoints}/${resume.file}`, planHash: resume.planHash },
+      gpus: plan.gpus,
+      without: [],
       rendezvous: { nodes, endpoint, id, here: { address: dependencies.address, isLeader: false } },
       gpuWait: createGpuWaitReporter(onGpuWait, host),
     });

@@ -5,6 +5,8 @@ import { requireNothingSaved } from '../shared/run/saved-steps.ts';
 import { writeControl } from '../shared/trainer/control-file.ts';
 import type { ClaimedRun } from './claim-run.ts';
 import type { TrainDependencies } from './dependencies.ts';
+import { requestedGpus } from './gpu-request.ts';
+import type { GpuWatch } from './gpu-watch.ts';
 import { endOrphans } from './kill-orphans.ts';
 import { launchOnHost, type HostLaunch } from './launch-on-host.ts';
 import { arrangeRendezvous, publishRendezvous } from './rendezvous.ts';
@@ -23,6 +25,7 @@ export async function startTrainer(
   dependencies: TrainDependencies,
   { folder, job, fence, assertFence }: ClaimedRun,
   request: TrainingRequest,
+  gpuWatch: GpuWatch,
   gpuWait: HostLaunch['gpuWait'],
 ): Promise<StartedTrainer> {
   const { plan, attempt, control, rollback, savedIteration = null } = request;
@@ -33,6 +36,7 @@ export async function startTrainer(
   if (from === undefined) await requireNothingSaved({ job: folder.train, plan, rollback, savedIteration, quarantined });
   const planHash = from?.manifest.planHash;
   const resume = from && { path: from.path, planHash: planHash === plan.planHash ? undefined : planHash };
+  const without = await gpuWatch.findUnusable(gpuWait.signal);
   await assertFence(); // hashing checkpoints takes minutes
   await archivePlan(folder, plan);
   await writePlan(folder, plan);
@@ -41,6 +45,6 @@ export async function startTrainer(
   if (rendezvous?.here !== undefined) {
     await publishRendezvous(folder, { attempt, fence, trainerFence: fence, torchrun: rendezvous, resume });
   }
-  const launch = { job, fence, inputs, resume, rendezvous, gpuWait };
+  const launch = { job, fence, inputs, resume, rendezvous, gpus: requestedGpus(plan, control), without, gpuWait };
   return { running: await launchOnHost(dependencies, request, launch), quarantined };
 }

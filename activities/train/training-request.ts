@@ -8,6 +8,13 @@ export interface LaunchRequest {
   priority?: number | undefined;
 }
 
+/** GPUs that earlier attempts of the run have seen, by UUID. */
+interface SeenGpus {
+  known: string[];
+  /** Those that the run no longer uses. */
+  leftOut: string[];
+}
+
 export interface TrainingRequest extends LaunchRequest {
   /** Number of this attempt; the workflow counts attempts over the entire run. */
   attempt: number;
@@ -17,6 +24,7 @@ export interface TrainingRequest extends LaunchRequest {
   savedIteration?: number | null;
   /** Start of the first attempt of this workflow run, Unix seconds. */
   since: number;
+  gpus?: SeenGpus;
 }
 
 export interface JoinRequest extends LaunchRequest {

@@ -1,4 +1,4 @@
-import type { RemoteCopy, RunPlan } from '../../configs/schema/index.ts';
+import type { RemoteCopy, RunPlan, TrainerEvent } from '../../configs/schema/index.ts';
 import { withMirror } from '../mirror/mirror.ts';
 import type { JobOutcome } from '../shared/trainer/trainer-process.ts';
 import type { AttemptProgress } from './attempt-progress.ts';
@@ -6,6 +6,7 @@ import type { TrainDependencies } from './dependencies.ts';
 import type { EnsuredTrainer } from './ensure-trainer.ts';
 import { withControlUpdates } from './control-updates.ts';
 import { followJob } from './follow-job.ts';
+import type { GpuWatch } from './gpu-watch.ts';
 import { ProgressPublisher } from './progress-publisher.ts';
 
 /** Watches a trainer until it ends. Meanwhile it publishes progress, mirrors the run and passes control updates on. */
@@ -14,9 +15,13 @@ export function watchTraining(
   plan: RunPlan,
   { folder, job, fence, assertFence, running }: EnsuredTrainer,
   progress: AttemptProgress,
+  gpuWatch: GpuWatch,
 ): Promise<JobOutcome> {
   const publisher = new ProgressPublisher(progress, dependencies.home, plan.runId, assertFence);
-  const onEvents = publisher.publish.bind(publisher);
+  const onEvents = (events: TrainerEvent[]) => {
+    publisher.publish(events);
+    void gpuWatch.onEvents(events, running);
+  };
   const follow = () => followJob({ job, running, fence, progressFile: folder.train.progress, onEvents });
   const followWithControl = () =>
     withControlUpdates(folder.train, fence, ({ epochs }) => progress.setEpochs(epochs), follow);

@@ -86,6 +86,12 @@ export const RecoveryPolicy = z.strictObject({
       'Trains from iteration 0 again when steps were saved but no checkpoint is usable. By default, the run waits for `everswin start-over`.',
     )
     .default(false),
+  fewerGpus: z
+    .boolean()
+    .describe(
+      'When a GPU has failed and no other one is left, trains on fewer GPUs with the same batch per step, until all are back. By default, the run waits for the GPU. One machine only.',
+    )
+    .default(false),
   mayChange: z
     .array(PlanPart)
     .describe(
@@ -253,9 +259,13 @@ export function dropSchemaAddress<T extends { $schema?: string | undefined }>(in
 
 /** Checks that the hosts share the GPUs equally. */
 function requireEqualShares(
-  { gpus, hosts = [] }: { gpus: number; hosts?: string[] | undefined },
+  { gpus, hosts = [], recovery }: { gpus: number; hosts?: string[] | undefined; recovery?: RecoveryPolicy | undefined },
   context: z.core.$RefinementCtx,
 ): void {
+  if (hosts.length > 1 && recovery?.fewerGpus === true) {
+    const message = `expected false with ${hosts.length} hosts, because only one machine can train on fewer GPUs, got true`;
+    context.addIssue({ code: 'custom', path: ['recovery', 'fewerGpus'], message, input: true });
+  }
   if (hosts.length === 0 || gpus % hosts.length === 0) return;
   const message = `expected all GPUs together to be a multiple of the ${hosts.length} hosts, got ${gpus}`;
   context.addIssue({ code: 'custom', path: ['gpus'], message, input: gpus });
@@ -264,7 +274,7 @@ function requireEqualShares(
 /** Rule of every schema that contains `gpus` and `hosts`, as arguments of `superRefine`. */
 export const equalShares = [
   requireEqualShares,
-  onceValid(z.object(RunFields.pick({ gpus: true, hosts: true }).shape)),
+  onceValid(z.object(RunFields.pick({ gpus: true, hosts: true, recovery: true }).shape)),
 ] as const;
 
 /** A run input; its `data` becomes `dataset` and an entry of `catalog`, so parsing twice changes nothing. */

@@ -6,6 +6,7 @@ export const NotifyEvent = z.enum([
   'stalled',
   'recovered',
   'diverged',
+  'gpu-health',
   'waiting-for-approval',
   'done',
   'failed',

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { EvalMetrics } from './metrics.ts';
 import { StepOutcome } from './plan.ts';
+import { GpuVerdict } from './gpu-health.ts';
 import { Check } from './preflight.ts';
 import { Score } from './primitives.ts';
 import { TrainerControl } from './trainer-files.ts';
@@ -68,6 +69,7 @@ export const FailureReaction = z.enum([
   'wait-for-space',
   'previous-checkpoint',
   'ask-to-start-over',
+  'replace-gpu',
 ]);
 export type FailureReaction = z.infer<typeof FailureReaction>;
 
@@ -82,6 +84,8 @@ export const FailureCatalogue = z.strictObject({
       reaction: FailureReaction,
       /** Failures in a row without a new checkpoint before the run stops. */
       tries: z.int().min(1).default(3),
+      /** Counts as a failure of the GPU of the rank that failed. */
+      blamesGpu: z.boolean().default(false),
       /** Regular expressions, each matched within one log line. */
       patterns: z.array(z.string()).default([]),
       /** Signals that ended the process; used if no pattern matches. */
@@ -109,6 +113,37 @@ export type Failure = z.infer<typeof Failure>;
 /** A checkpoint that was moved to quarantine. */
 export const Quarantined = z.object({ file: z.string(), why: z.string() });
 export type Quarantined = z.infer<typeof Quarantined>;
+
+/** State of a GPU other than healthy. */
+export const GpuProblem = z.object({
+  /** `driver` if the driver itself fails. */
+  uuid: z.string(),
+  name: z.string().nullable(),
+  verdict: GpuVerdict,
+  /** What was checked, such as `ecc`. */
+  kinds: z.array(z.string()),
+  why: z.string(),
+  remedy: z.string(),
+});
+export type GpuProblem = z.infer<typeof GpuProblem>;
+
+/** A line of gpu-health.jsonl: the problems from this time on, in Unix seconds. */
+export const GpuHealthChange = z.object({ v: z.literal(1), at: z.number(), problems: z.array(GpuProblem) });
+export type GpuHealthChange = z.infer<typeof GpuHealthChange>;
+
+/** GPUs of the machine at the end of an attempt, by UUID. */
+export const AttemptGpus = z.object({
+  /** Those that the attempt leased, in the order of its ranks. */
+  leased: z.array(z.string()),
+  /** Those on which a job can run, including those that other runs hold. */
+  usable: z.array(z.string()),
+  /** The part of `usable` that no other run holds. */
+  free: z.array(z.string()),
+  /** Those to which the failure of the attempt, or a reading during it, points. */
+  failed: z.array(z.string()),
+  problems: z.array(GpuProblem),
+});
+export type AttemptGpus = z.infer<typeof AttemptGpus>;
 
 /** Outcome of an attempt. The workflow itself records `worker-lost`, because a lost worker cannot report. */
 const AttemptOutcome = z.enum(['finished', 'crashed', 'hung', 'preempted', 'worker-lost']);
@@ -144,6 +179,8 @@ export const Attempt = z.object({
   epoch: z.int().nullable(),
   /** Host whose GPUs trained. */
   host: z.string().nullable(),
+  /** Absent without NVIDIA GPUs, if their health could not be read, and with several hosts. */
+  gpus: AttemptGpus.optional(),
   /** Seconds in steps, in steps that no restart discarded, and in validation, since `since` of the request. */
   steppingSeconds: z.number(),
   productiveSeconds: z.number(),
@@ -181,7 +218,7 @@ export type LastDetails = z.infer<typeof LastDetails>;
 export const Decision = z.object({
   at: z.number(),
   attempt: z.int(),
-  next: z.enum(['test', 'retry', 'adopt', 'wait-for-space', 'ask', 'pause', 'stop']),
+  next: z.enum(['test', 'retry', 'adopt', 'wait-for-space', 'wait-for-gpus', 'ask', 'pause', 'stop']),
   why: z.string(),
   /** Change for the next attempt, as text; null if none. */
   change: z.string().nullable(),
@@ -263,6 +300,8 @@ export const RunStatus = z.object({
   notice: z.string().nullable(),
   /** GPUs that the run waits for, and their holders; null if it does not wait. */
   waiting: z.string().nullable(),
+  /** GPUs that are not healthy; absent before the first reading that found one. */
+  gpus: z.array(GpuProblem).optional(),
   report: z.string().nullable(),
   /** Address of the detector; absent until it is written. */
   detector: z.string().optional(),

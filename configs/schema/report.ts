@@ -18,6 +18,7 @@ export const TimelineEvent = z.object({
     'hung',
     'worker-lost',
     'process-died',
+    'gpu-health',
     'preempted',
     'finished',
     'tested',

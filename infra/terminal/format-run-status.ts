@@ -1,7 +1,8 @@
 import { formatAttempt } from '../../activities/shared/summary/format-attempt.ts';
 import { formatEpochChange } from '../../activities/shared/summary/format-epochs.ts';
 import { formatPoints } from '../../activities/shared/summary/format-score.ts';
-import type { PreparationProgress, Progress, RunStatus, Stage } from '../../configs/schema/index.ts';
+import { formatGpuProblem } from '../../activities/shared/summary/format-gpu-problem.ts';
+import type { Decision, PreparationProgress, Progress, RunStatus, Stage } from '../../configs/schema/index.ts';
 import { formatCount, formatDuration } from '../../activities/shared/summary/format-time.ts';
 import { formatPreparation } from './format-preparation.ts';
 
@@ -25,7 +26,8 @@ export function formatRunStatus(status: RunStatus, preparation: readonly Prepara
     ...lines,
     ...attempts.slice(-3).map((attempt) => label('', formatAttempt(attempt))),
     ...(status.epochChanges ?? []).slice(-1).map((change) => label('epochs', formatEpochChange(change))),
-    ...(decision === undefined ? [] : [label('decision', `${decision.next}: ${decision.why}`)]),
+    ...(decision === undefined ? [] : [label('decision', formatDecision(decision))]),
+    ...(status.gpus ?? []).map((problem) => label('GPU', formatGpuProblem(problem))),
     ...(ledger.goodput === null ? [] : [label('goodput', `${formatPoints(ledger.goodput)} %`)]),
     ...[waiting, notice].flatMap((text) => (text === null ? [] : [label('waiting', text)])),
     ...(page === null ? [] : [label('page', page)]),
@@ -33,6 +35,9 @@ export function formatRunStatus(status: RunStatus, preparation: readonly Prepara
     ...(detector === undefined ? [] : [label('detector', detector)]),
   ];
 }
+
+const formatDecision = ({ next, why, change }: Decision): string =>
+  `${next}: ${why}${change === null ? '' : ` (${change})`}`;
 
 const label = (name: string, text: string): string => `  ${name.padEnd(labelWidth)}${text}`;
 

@@ -137,6 +137,7 @@ export const happyActivities: StubbedActivities = {
   checkSharedStorage: () => Promise.resolve({ name: 'shared folder', verdict: 'ok', message: 'seen', remedy: null }),
   joinTraining: () => Promise.resolve({ outcome: 'finished', cause: null }),
   waitForSpace: () => Promise.resolve({ freeBytes: 2, neededBytes: 1 }),
+  waitForGpus: ({ known }) => Promise.resolve(known),
   pinPlan: ({ plan }) => Promise.resolve(plan),
   mirrorRun: () => Promise.resolve(),
   stopJobs: () => Promise.resolve(),

@@ -25,6 +25,7 @@ def healthy(index: int, **changes: Any) -> dict[str, Any]:
         "pages": 0,
         "pcie": [16, 16, 4, 4],
         "processes": [],
+        "usedMib": 3,
         **changes,
     }
 

@@ -59,6 +59,7 @@ export const activityResults: ResultSchemas = {
   exportDetector: DetectorRef,
   mirrorRun: nothing,
   waitForSpace: z.object({ freeBytes: z.number(), neededBytes: z.number() }),
+  waitForGpus: z.array(z.string()),
   publishCandidate: VersionId,
   stopJobs: nothing,
 };

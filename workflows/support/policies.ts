@@ -148,6 +148,15 @@ export const diskSpace = checkedActivities<Pick<GpuActivities, 'waitForSpace'>>(
   retry: { ...retry, maximumInterval: '1 minute' },
 });
 
+/** Waits until a person has reset or replaced a GPU, up to 30 days. */
+export const gpuHealth = checkedActivities<Pick<GpuActivities, 'waitForGpus'>>({
+  taskQueue: taskQueues.gpu,
+  startToCloseTimeout: '30 days',
+  heartbeatTimeout: '10 seconds',
+  cancellationType,
+  retry: { ...retry, maximumInterval: '1 minute' },
+});
+
 /** Stops the jobs that a run left running. The trainer has 45 s to save. A dead worker does not keep the run open. */
 export const stopping = checkedActivities<Pick<GpuActivities, 'stopJobs'>>({
   taskQueue: taskQueues.gpu,

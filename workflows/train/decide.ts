@@ -1,5 +1,6 @@
 /** Decides what follows an attempt. Pure, so the history explains every decision. The table is in docs/operations.md. */
 import { FailureReaction, type Attempt, type Failure, type TrainerControl } from '../../configs/schema/index.ts';
+import { fitToGpus, isSettled } from './gpus.ts';
 import { accumulateGradients, askToStartOver, rollBack, usePreviousCheckpoint } from './reactions.ts';
 import { retry, madeProgress, stop, type Situation, type Verdict } from './verdict.ts';
 
@@ -10,7 +11,9 @@ const longestOutageWaitSeconds = 300;
 const longestErrorStreak = 20;
 const shortWatchSeconds = 60;
 
-export function decideNext(situation: Situation): Verdict {
+export const decideNext = (situation: Situation): Verdict => fitToGpus(afterAttempt(situation), situation);
+
+function afterAttempt(situation: Situation): Verdict {
   const newest = situation.attempts.at(-1);
   if (newest === undefined) return retry('no attempt yet');
   switch (newest.outcome) {
@@ -90,7 +93,12 @@ function afterFailure(newest: Attempt, situation: Situation): Verdict {
       return { ...usePreviousCheckpoint(newest), waitSeconds };
     case 'ask-to-start-over':
       return askToStartOver(newest, situation);
+    case 'replace-gpu':
     case 'retry':
+      // Without the health of the GPUs, nothing tells the lost one from the others.
+      if (reaction === 'replace-gpu' && newest.gpus === undefined)
+        return stop('TrainingFailed', `${name}: another attempt would not fix it`);
+      if (isSettled(newest, attempts)) return retry(`${name}: resumed without the GPU, not counted`);
       if (count === 0) return retry(`${name} after a new checkpoint: resumed at once, not counted`);
       if (count >= tries) return tooOften(name, count);
       return { ...retry(`${name} without a new checkpoint, ${count} of ${tries} allowed`), waitSeconds };
@@ -108,10 +116,14 @@ const tooOften = (name: string, count: number): Verdict =>
 const backOff = (count: number, longest = longestWaitSeconds): number =>
   count < 2 ? 0 : Math.min(longest, 2 ** (count - 2));
 
-/** Counts the attempts with these outcomes since the last new checkpoint. Attempts with other outcomes do not count. */
+/**
+ * Counts the attempts with these outcomes since the last new checkpoint. Attempts with other outcomes do not count, nor do
+ * failures of a GPU that is not used any more.
+ */
 function countWithoutProgress(attempts: readonly Attempt[], outcomes: Attempt['outcome'][]): number {
   const progressed = attempts.findLastIndex(madeProgress);
-  return attempts.slice(progressed + 1).filter(({ outcome }) => outcomes.includes(outcome)).length;
+  const isCounted = (attempt: Attempt): boolean => outcomes.includes(attempt.outcome) && !isSettled(attempt, attempts);
+  return attempts.slice(progressed + 1).filter(isCounted).length;
 }
 
 /** Counts consecutive workers lost within a minute each, which suggests a broken machine. */

@@ -18,6 +18,7 @@ export function renderRunDetails(status: RunStatus): string {
     ['Attempts', String(status.attempts.length + (status.stage === 'training' ? 1 : 0))],
   ];
   if (status.notice !== null) rows.unshift(['Notice', escapeCell(status.notice)]);
+  for (const { uuid, verdict, why } of status.gpus ?? []) rows.push([`GPU ${uuid}`, escapeCell(`${verdict}: ${why}`)]);
   if (status.waiting !== null) rows.unshift(['Waiting', escapeCell(status.waiting)]);
   const remote = progress?.remote;
   if (remote != null) rows.push(['Remote copy', escapeCell(formatRemote(remote))]);

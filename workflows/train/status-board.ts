@@ -1,7 +1,9 @@
 import { defineQuery, defineSignal, setCurrentDetails, setHandler, upsertSearchAttributes } from '@temporalio/workflow';
-import { progressSignalName, statusQueryName, waitingSignalName } from '../../configs/names.ts';
+import { gpuHealthSignalName, progressSignalName, statusQueryName, waitingSignalName } from '../../configs/names.ts';
+import { z } from 'zod';
 import { buildLedger } from '../../activities/shared/summary/ledger.ts';
 import {
+  GpuProblem,
   Progress,
   type Attempt,
   type Check,
@@ -29,12 +31,17 @@ const statusQuery = defineQuery<RunStatus>(statusQueryName);
 const progressSignal = defineSignal<[unknown]>(progressSignalName);
 /** Signal of an activity whose job waits for GPUs. */
 const waitingSignal = defineSignal<[unknown]>(waitingSignalName);
+/** Signal of an activity that watches GPUs. */
+const gpuHealthSignal = defineSignal<[unknown]>(gpuHealthSignalName);
+const GpuProblems = z.array(GpuProblem);
 
 /** Publishes the state of a run: `status` query, current details and search attributes, updated together. */
 export class StatusBoard {
   private status: RunStatus;
   /** What a run leaves behind when it ends; null if nothing. */
   private leftover: string | null = null;
+  /** Receives the GPUs that are not healthy, after each change. */
+  onGpuHealth: (problems: readonly GpuProblem[]) => void = () => undefined;
 
   constructor(runId: string, recipe: string) {
     this.status = {
@@ -60,6 +67,12 @@ export class StatusBoard {
     });
     setHandler(waitingSignal, (waiting) => {
       if (waiting === null || typeof waiting === 'string') this.show({ waiting });
+    });
+    setHandler(gpuHealthSignal, (raw) => {
+      const problems = GpuProblems.safeParse(raw);
+      if (!problems.success) return;
+      this.show({ gpus: problems.data });
+      this.onGpuHealth(problems.data);
     });
     this.show({});
   }

@@ -9,6 +9,7 @@ import { control } from '../support/policies.ts';
 import { prepareRun } from './prepare-run.ts';
 import { readInput } from '../support/read-input.ts';
 import { StatusBoard } from './status-board.ts';
+import { gpuNotifier } from './gpu-notifier.ts';
 import { problemNotifier } from './problem-notifier.ts';
 import { testAndReport } from './test-and-report.ts';
 import { trainUntilFinished } from './train-until-finished.ts';
@@ -41,6 +42,7 @@ async function runPipeline(input: RunInput, board: StatusBoard, notices: Notifie
   await prepared.machinesChecked;
   const { priority } = input;
   const onVerdict = problemNotifier(board, notices);
+  board.onGpuHealth = gpuNotifier(notices);
   await trainUntilFinished(prepared.plan, board, controls, { priority, onVerdict });
   board.addSteps(trainingOutcome(board.attempts));
 

@@ -1,11 +1,12 @@
 import { ApplicationFailure, CancelledFailure, patched, sleep } from '@temporalio/workflow';
 import { errorCatalogue } from '../../configs/errors.ts';
 import { hostsOf } from '../../configs/schema/plan-hosts.ts';
-import type { Attempt, Rollback, RunPlan } from '../../configs/schema/index.ts';
+import type { Attempt, Rollback, RunPlan, TrainerControl } from '../../configs/schema/index.ts';
 import { decideNext } from './decide.ts';
 import type { ControlHandlers } from './control-handlers.ts';
 import { iterationOf } from '../../activities/shared/summary/checkpoint-name.ts';
-import { onLeader, diskSpace } from '../support/policies.ts';
+import { onLeader, diskSpace, gpuHealth } from '../support/policies.ts';
+import { knownGpus, trainingGpus } from './gpus.ts';
 import { adoptAfterErrors } from './patches.ts';
 import { startOver } from './reactions.ts';
 import { runAttempt } from './run-attempt.ts';
@@ -40,6 +41,7 @@ export async function trainUntilFinished(
       savedIteration: savedIteration(board, startedOverAt),
       since,
       queuedSince,
+      gpus: knownGpus(board.attempts),
       priority,
     };
     const attempt = await interruptible(() =>
@@ -54,6 +56,7 @@ export async function trainUntilFinished(
       control: controls.control,
       request: controls.request,
       secondsSinceRequest: controls.secondsSinceRequest,
+      etaSeconds: board.progress?.etaSeconds ?? null,
     });
     const { next, why, change, waitSeconds } = verdict;
     board.addAttempt(attempt, { at: Date.now() / 1000, attempt: number, next, why, change }, controls.pausedSeconds);
@@ -81,6 +84,9 @@ export async function trainUntilFinished(
         startedOverAt = number;
         break;
       }
+      case 'wait-for-gpus':
+        await interruptible(() => waitForGpus(plan, board, controls.control));
+        break;
       case 'adopt':
         // A pause frees the GPUs, and no attempt follows a cancellation.
         if (controls.request !== 'nothing' && patched(adoptAfterErrors)) await stopTrainer(plan, board);
@@ -106,6 +112,19 @@ function savedIteration({ attempts, progress }: StatusBoard, startedOverAt: numb
 async function waitForSpace(plan: RunPlan, board: StatusBoard, attempt: Attempt): Promise<void> {
   board.showNotice(formatWait(attempt, plan.runId));
   await diskSpace.waitForSpace.executeWithOptions(onLeader(plan), [{ runId: plan.runId, bytes: 0 }]);
+  board.showNotice(null);
+}
+
+async function waitForGpus(plan: RunPlan, board: StatusBoard, control: TrainerControl): Promise<void> {
+  const { known, leftOut } = knownGpus(board.attempts);
+  const needed = plan.recovery.fewerGpus ? 1 : trainingGpus(plan, control);
+  const advice = plan.recovery.fewerGpus
+    ? ''
+    : ` To continue on the others: everswin cancel ${plan.runId}, set recovery.fewerGpus to true and start the run again.`;
+  board.showNotice(
+    `Waiting for ${needed} usable GPU${needed === 1 ? '' : 's'}: ${board.decisions.at(-1)?.change ?? 'too few are left'}. Reset or replace the GPU; training then resumes by itself.${advice}`,
+  );
+  await gpuHealth.waitForGpus.executeWithOptions(onLeader(plan), [{ known, leftOut, needed }]);
   board.showNotice(null);
 }
 

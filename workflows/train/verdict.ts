@@ -5,12 +5,14 @@ import type { Attempt, Decision, TrainerControl, Rollback, RunPlan } from '../..
 export interface Situation {
   /** All attempts of this run, newest last. */
   attempts: readonly Attempt[];
-  plan: Pick<RunPlan, 'recovery' | 'batchPerGpu' | 'recipe'>;
+  plan: Pick<RunPlan, 'recovery' | 'batchPerGpu' | 'recipe' | 'gpus'>;
   /** Control values of the newest attempt. */
   control: TrainerControl;
   /** Request of the user in the meantime. */
   request: 'nothing' | 'pause' | 'cancel';
   secondsSinceRequest: number;
+  /** Time left at the speed of the newest attempt; absent if unknown. */
+  etaSeconds?: number | null;
 }
 
 export interface Verdict extends Pick<Decision, 'next' | 'why' | 'change'> {

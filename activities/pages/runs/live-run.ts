@@ -2,6 +2,7 @@ import { lstat } from 'node:fs/promises';
 import { z } from 'zod';
 import { homeFolders, runFolder } from '../../../configs/paths.ts';
 import {
+  GpuHealthChange,
   Incident,
   RunPlan,
   TrainerControl,
@@ -108,6 +109,7 @@ class TrackedRun {
     const { events, runId } = this;
     const plan = (await readJson(this.folder.plan, RunPlan)) ?? null;
     const incidents = await readJsonLines(homeFolders(this.home).incidents, Incident);
+    const gpuChanges = await readJsonLines(this.folder.gpuHealth, GpuHealthChange);
     const lineage = filterLineage(events);
     const start = events.findLast((event) => event.type === 'started');
     // The control file has the last epoch that a person requested after the start.
@@ -125,7 +127,7 @@ class TrackedRun {
       iterations: start === undefined ? null : epochs * start.iterationsPerEpoch,
       savedAt: events.findLast((event) => event.type === 'checkpoint')?.t ?? null,
       curves: collectCurves(lineage),
-      timeline: buildLiveTimeline(events, incidents),
+      timeline: buildLiveTimeline(events, incidents, gpuChanges),
       isReported: reported !== undefined && reported.createdAt >= (lastEventAt ?? 0),
     };
   }

@@ -1,9 +1,15 @@
-import type { Incident, TimelineEvent, TrainerEvent } from '../../../configs/schema/index.ts';
-import { buildTimeline } from '../../report/sections/timeline.ts';
+import type { GpuHealthChange, Incident, TimelineEvent, TrainerEvent } from '../../../configs/schema/index.ts';
+import { buildTimeline, listGpuChanges } from '../../report/sections/timeline.ts';
 
 /** Builds the timeline of a running job. Outcomes of attempts, which only the workflow knows, are derived from trainer events. */
-export const buildLiveTimeline = (events: readonly TrainerEvent[], incidents: readonly Incident[]): TimelineEvent[] =>
-  [...buildTimeline(events, [], incidents), ...listOutcomes(events)].sort((a, b) => a.at - b.at);
+export const buildLiveTimeline = (
+  events: readonly TrainerEvent[],
+  incidents: readonly Incident[],
+  gpuChanges: readonly GpuHealthChange[],
+): TimelineEvent[] =>
+  [...buildTimeline(events, [], incidents), ...listOutcomes(events), ...listGpuChanges(gpuChanges, events)].sort(
+    (a, b) => a.at - b.at,
+  );
 
 const listOutcomes = (events: readonly TrainerEvent[]): TimelineEvent[] =>
   events.flatMap((event, place): TimelineEvent[] => {

@@ -113,6 +113,7 @@ const markKinds: Record<TimelineEvent['kind'], Mark['kind'] | null> = {
   hung: 'stop',
   'worker-lost': 'stop',
   'process-died': 'stop',
+  'gpu-health': null,
   preempted: 'stop',
   finished: null,
   tested: null,

@@ -78,6 +78,7 @@ export const eventNames: Record<TimelineEvent['kind'], string> = {
   hung: 'Hung',
   'worker-lost': 'Worker lost',
   'process-died': 'Process died',
+  'gpu-health': 'GPU health',
   preempted: 'Preempted',
   finished: 'Finished',
   tested: 'Tested',
@@ -97,6 +98,7 @@ export const actionNames: Record<Decision['next'], string> = {
   adopt: 'adopt the trainer',
   'wait-for-space': 'wait for disk space',
   ask: 'ask whether to start over',
+  'wait-for-gpus': 'wait for GPUs',
   pause: 'pause',
   stop: 'stop',
 };

@@ -64,6 +64,7 @@ const shapes: Record<TimelineEvent['kind'], 'stop' | 'go' | null> = {
   hung: 'stop',
   'worker-lost': 'stop',
   'process-died': 'stop',
+  'gpu-health': null,
   preempted: 'stop',
   finished: 'go',
   tested: 'go',

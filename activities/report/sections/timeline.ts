@@ -1,5 +1,12 @@
 /** Builds the timeline from the trainer's events, the workflow's attempts and the supervisor's incidents. */
-import type { Attempt, Incident, Report, TimelineEvent, TrainerEvent } from '../../../configs/schema/index.ts';
+import type {
+  Attempt,
+  GpuHealthChange,
+  Incident,
+  Report,
+  TimelineEvent,
+  TrainerEvent,
+} from '../../../configs/schema/index.ts';
 import { formatCount, formatDuration, formatPlural } from '../../shared/summary/format-time.ts';
 
 type EventOf<T extends TrainerEvent['type']> = Extract<TrainerEvent, { type: T }>;
@@ -70,6 +77,15 @@ const adoptionEvent = (attempt: Attempt, events: readonly TrainerEvent[]): Timel
   what: `Attempt ${attempt.attempt} found the trainer running; no steps lost`,
   iteration: findIteration(events, attempt.startedAt),
 });
+
+/** Lists the changes in the health of the GPUs. */
+export const listGpuChanges = (changes: readonly GpuHealthChange[], events: readonly TrainerEvent[]): TimelineEvent[] =>
+  changes.map(({ at, problems }) => ({
+    at,
+    kind: 'gpu-health',
+    what: problems.map(({ uuid, verdict, why }) => `${uuid} ${verdict}: ${why}`).join('; ') || 'all GPUs are healthy',
+    iteration: findIteration(events, at),
+  }));
 
 const incidentEvent = (incident: Incident, events: readonly TrainerEvent[]): TimelineEvent => ({
   at: incident.at,

@@ -118,12 +118,19 @@ export class SupervisorStartError extends CodedError {
   }
 }
 
+/** This machine has fewer usable GPUs than the job needs. */
+export class TooFewGpus extends CodedError {
+  constructor(message: string) {
+    super('TrainingFailed', message);
+  }
+}
+
 const ErrorLine = z.string().transform((line) => z.object({ message: z.string() }).parse(JSON.parse(line)).message);
 
 async function throwStartError(job: JobFolder, { exitCode, signalCode }: ChildProcess): Promise<undefined> {
   if (exitCode === lockedExitCode) return undefined;
   const lines = await readLogTail(job, 20);
   if (exitCode === tooFewGpusExitCode)
-    throw new CodedError('TrainingFailed', `Not enough GPUs on this machine: ${ErrorLine.parse(lines.at(-1))}.`);
+    throw new TooFewGpus(`Not enough GPUs on this machine: ${ErrorLine.parse(lines.at(-1))}.`);
   throw new SupervisorStartError(job, signalCode ?? `code ${exitCode}`, lines);
 }

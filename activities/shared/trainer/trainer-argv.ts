@@ -86,6 +86,8 @@ export interface GpuRequest {
   since: number;
   /** MiB of GPU memory that processes of other programs may use on a GPU that counts as free. */
   foreignMib: number;
+  /** UUIDs that the job must not lease. */
+  without?: readonly string[];
 }
 
 /**
@@ -111,7 +113,12 @@ export const superviseArgv = (
   ...program,
 ];
 
-const gpuArgv = ({ folder, device, count, priority, since, foreignMib, parentPid }: GpuRequest & { parentPid: number }) => [
+const gpuArgv = ({ without = [], ...request }: GpuRequest & { parentPid: number }) => [
+  ...leaseArgv(request),
+  ...(without.length === 0 ? [] : ['--without-gpus', ...without]),
+];
+
+const leaseArgv = ({ folder, device, count, priority, since, foreignMib, parentPid }: GpuRequest & { parentPid: number }) => [
   ...['--gpu-folder', folder, '--gpus', String(count), '--device', device, '--gpu-priority', String(priority)],
   ...['--gpu-since', String(since), '--foreign-mib', String(foreignMib), '--parent-pid', String(parentPid)],
 ];

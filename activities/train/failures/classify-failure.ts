@@ -13,6 +13,7 @@ import { hasSourcePrefix, stripSourcePrefix } from './attempt-log.ts';
 import { formatCrash } from './format-crash.ts';
 import { isDiskFull } from '../../shared/files/disk-full.ts';
 import { failureCatalogue, workerFailure } from '../../shared/errors/failure-catalogue.ts';
+import { TooFewGpus } from '../../shared/trainer/start-job.ts';
 import type { JobOutcome } from '../../shared/trainer/trainer-process.ts';
 
 const evidenceCharacters = 300;
@@ -57,6 +58,7 @@ export function classifyFailure({ lines, outcome, freeBytes }: FailedAttempt): F
 /** Classifies a failed start. @param lines the end of the log, which may include lines of earlier attempts. */
 export function classifyFailedStart(error: Error, lines: readonly string[]): Failure {
   const [message = ''] = error.message.split('\n', 1);
+  if (error instanceof TooFewGpus) return buildFailure(workerFailure('too-few-gpus'), message);
   const isFull = isDiskFull(error) || lines.at(-1)?.includes(fullDiskMessage) === true;
   const entry = isFull ? workerFailure('disk-full') : findClass(message);
   return buildFailure(entry ?? workerFailure('supervisor-killed'), message);

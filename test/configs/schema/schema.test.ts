@@ -38,6 +38,7 @@ test('parseRunInput adds the defaults to a minimal input', () => {
       checkpoint: { everyMinutes: 10, keepLast: 3 },
       recovery: {
         diverged: { backCheckpoints: 2, learningRateFactor: 0.5, fp32: false, tries: 2 },
+        fewerGpus: false,
         outOfMemory: { accumulate: true },
         startOver: false,
         mayChange: [],

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 # Without persistence mode the driver takes seconds to load.
@@ -32,7 +33,13 @@ class Gpu:
 
 def list_gpus() -> list[Gpu] | None:
     """Returns all GPUs in the order of nvidia-smi; None without nvidia-smi. Raises GpusUnknown."""
-    rows = _query("--query-gpu=uuid,index,memory.used,name")
+    try:
+        rows = _query("--query-gpu=uuid,index,memory.used,name")
+    except GpusUnknown:
+        # One lost GPU makes nvidia-smi fail for all; NVML still lists the others.
+        if others := _list_by_nvml():
+            return others
+        raise
     if rows is None:
         return None
     return [
@@ -60,6 +67,25 @@ def list_gpu_processes(uuid: str) -> list[str]:
     """Returns one line for each process on a GPU; empty if nvidia-smi lists none. Raises GpusUnknown."""
     rows = _query("--query-compute-apps=gpu_uuid,pid,used_gpu_memory,process_name") or []
     return [f"{', '.join(row[3:])} (pid {row[1]}, {row[2]} MiB)" for row in rows if len(row) >= 4 and row[0] == uuid]
+
+
+def _list_by_nvml() -> list[Gpu]:
+    """Returns the GPUs that answer; empty without NVML."""
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+    except Exception:
+        return []
+    gpus = []
+    for index in range(pynvml.nvmlDeviceGetCount()):
+        with suppress(pynvml.NVMLError):
+            handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+            texts = (pynvml.nvmlDeviceGetUUID(handle), pynvml.nvmlDeviceGetName(handle))
+            uuid, name = (text.decode() if isinstance(text, bytes) else text for text in texts)
+            gpus.append(Gpu(uuid, index, name, pynvml.nvmlDeviceGetMemoryInfo(handle).used >> 20))
+    pynvml.nvmlShutdown()
+    return gpus
 
 
 def _query(query: str) -> list[list[str]] | None:

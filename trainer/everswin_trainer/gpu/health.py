@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from everswin_trainer.gpu.devices import is_visible
+from everswin_trainer.gpu.lease import holding_run
+from everswin_trainer.gpu.queue import guard
 from everswin_trainer.gpu.xid import XidWatch
 from everswin_trainer.job.folder import JOB_ENV
 from everswin_trainer.system.atomic_file import write_json
@@ -48,13 +50,15 @@ class Health:
     name: str | None
     facts: dict[str, Any] = field(default_factory=dict)
     findings: list[dict[str, str]] = field(default_factory=list)
+    # Run that holds the GPU.
+    held_by: str | None = None
 
     def find(self, kind: str, verdict: str, message: str, remedy: str) -> None:
         self.findings.append({"kind": kind, "verdict": verdict, "message": message, "remedy": remedy})
 
     def report(self) -> dict[str, Any]:
         verdict = max((finding["verdict"] for finding in self.findings), key=_ORDER.index, default=OK)
-        identity = {"uuid": self.uuid, "index": self.index, "name": self.name}
+        identity = {"uuid": self.uuid, "index": self.index, "name": self.name, "heldBy": self.held_by}
         return {**identity, "verdict": verdict, "findings": self.findings, "facts": self.facts}
 
 
@@ -66,14 +70,24 @@ def main(argv: list[str]) -> int:
     """Writes {v, at, problem, gpus}; without an NVIDIA driver, `gpus` is empty and `problem` is null."""
     parser = argparse.ArgumentParser(prog="everswin_trainer gpu-health")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--gpu-folder", type=Path, help="folder of the leases of this machine")
     parser.add_argument("--expect", nargs="*", default=[], metavar="UUID", help="GPUs that must be there")
     parser.add_argument("--watch", nargs="*", default=[], metavar="UUID", help="GPUs whose Xid errors are awaited")
     parser.add_argument("--seconds", type=float, default=0, help="how long they are awaited before the others are read")
     arguments = parser.parse_args(argv)
     problem, gpus = read_health(arguments.expect, arguments.watch, arguments.seconds)
+    if arguments.gpu_folder is not None and gpus:
+        find_holders(arguments.gpu_folder, gpus)
     reports = [gpu.report() for gpu in gpus]
     write_json(arguments.out, {"v": 1, "at": time.time(), "problem": problem, "gpus": reports})
     return 0
+
+
+def find_holders(folder: Path, gpus: list[Health]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with guard(folder):
+        for gpu in gpus:
+            gpu.held_by = holding_run(folder, gpu.uuid)
 
 
 def read_health(expect: Iterable[str], watch: list[str], seconds: float) -> tuple[str | None, list[Health]]:

@@ -91,6 +91,20 @@ def clear_stale(folder: Path, job: Job) -> None:
         os.close(descriptor)
 
 
+def holding_run(folder: Path, uuid: str) -> str | None:
+    """Returns the run that holds a GPU; None if it is free. Requires the guard."""
+    if not (folder / f"{uuid}.lock").exists():
+        return None
+    descriptor = _open(folder, uuid)
+    try:
+        is_locked, record = not try_flock(descriptor), _read(descriptor)
+        if is_locked or (record.get("job") and _has_living_process(Path(record["job"]))):
+            return str(record.get("run", "?"))
+        return None
+    finally:
+        os.close(descriptor)
+
+
 def _open(folder: Path, uuid: str) -> int:
     return os.open(folder / f"{uuid}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
 

@@ -49,6 +49,8 @@ class GpuRequest:
     priority: int
     since: float
     foreign_mib: int
+    # UUIDs that must not be leased, because they have failed.
+    without: tuple[str, ...]
     # Pid of our parent, which acts for a worker: without it no worker would watch the trainer.
     parent_pid: int
 
@@ -64,6 +66,7 @@ class GpuRequest:
             priority=arguments.gpu_priority,
             since=since,
             foreign_mib=arguments.foreign_mib,
+            without=tuple(arguments.without_gpus),
             parent_pid=arguments.parent_pid or os.getppid(),
         )
 
@@ -77,6 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--gpu-priority", type=int, default=3, help="lower numbers go first")
     parser.add_argument("--gpu-since", type=float, help="Unix seconds; earlier requests go first")
     parser.add_argument("--foreign-mib", type=int, default=1024)
+    parser.add_argument("--without-gpus", nargs="*", default=[], metavar="UUID", help="GPUs that must not be leased")
     parser.add_argument("--parent-pid", type=int, metavar="PID", help="parent process; the wait ends when it ends")
 
 
@@ -106,7 +110,7 @@ class _GpuWait:
         request.folder.mkdir(parents=True, exist_ok=True)
         self.gpus = _candidate_gpus(request)
         # If the GPUs cannot be listed, one lease stands for all of them.
-        self.count = request.count if self.gpus[0].is_real else 1
+        self.count = request.count if all(gpu.is_real for gpu in self.gpus) else 1
         if len(self.gpus) < self.count:
             raise NotEnoughGpus(
                 f"{request.count} GPUs requested, {len(self.gpus)} available: {_format_gpus(self.gpus)}"
@@ -187,7 +191,9 @@ def _candidate_gpus(request: GpuRequest) -> list[Gpu]:
     if request.device == "cpu":
         return [Gpu(CPU, 0, CPU, 0)]
     gpus = list_gpus()
-    return [Gpu(UNLISTED, 0, "all GPUs", 0)] if gpus is None else visible_gpus(gpus) or _refuse()
+    if gpus is None:
+        return [Gpu(UNLISTED, 0, "all GPUs", 0)]
+    return [gpu for gpu in visible_gpus(gpus) or _refuse() if gpu.uuid not in request.without]
 
 
 def _refuse() -> list[Gpu]:

@@ -1,0 +1,92 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { GpuHealth, type GpuProblem } from '../../../configs/schema/index.ts';
+import type { Device } from './trainer-argv.ts';
+import { runTrainerCommand } from './trainer-command.ts';
+import type { PythonCommand } from './trainer-process.ts';
+
+/** Time in which a working driver answers for all GPUs. Without the persistence daemon, it first loads for seconds. */
+const answerTimeoutMs = 30_000;
+
+export interface HealthReader {
+  python: PythonCommand;
+  device: Device;
+  /** `folder` holds the leases of the machine. */
+  gpus: { folder: string };
+}
+
+interface HealthRequest {
+  /** UUIDs that must be there. */
+  known: readonly string[];
+  /** UUIDs whose errors end the wait of `watchSeconds` early. */
+  watched?: readonly string[];
+  watchSeconds?: number;
+}
+
+/**
+ * Reads the health of the GPUs in a process of its own: a broken driver may block it indefinitely, so it is abandoned after
+ * a time limit.
+ * @returns undefined on a machine without NVIDIA GPUs, or if the worker trains on the CPU.
+ */
+export async function readGpuHealth(
+  { python, device, gpus }: HealthReader,
+  { known, watched = [], watchSeconds = 0 }: HealthRequest,
+  signal: AbortSignal,
+): Promise<GpuHealth | undefined> {
+  if (device === 'cpu') return undefined;
+  const limitMs = watchSeconds * 1000 + answerTimeoutMs;
+  const isOver = AbortSignal.timeout(limitMs);
+  const watch = watched.length === 0 ? [] : ['--watch', ...watched, '--seconds', String(watchSeconds)];
+  const expected = known.length === 0 ? [] : ['--expect', ...known];
+  const argv = ['gpu-health', '--gpu-folder', gpus.folder, ...expected, ...watch];
+  const reading = runTrainerCommand({ python, argv, output: GpuHealth, signal: AbortSignal.any([signal, isOver]) });
+  reading.catch(() => undefined); // it may settle after it was abandoned
+  try {
+    const health = await Promise.race([reading, rejectWhenAborted(signal), rejectWhenAborted(isOver)]);
+    return health.gpus.length === 0 && health.problem === null ? undefined : health;
+  } catch (error) {
+    signal.throwIfAborted();
+    const problem = isOver.aborted
+      ? `the NVIDIA driver did not answer within ${answerTimeoutMs / 1000} s`
+      : `the health of the GPUs could not be read: ${error instanceof Error ? error.message : String(error)}`;
+    return { v: 1, at: Date.now() / 1000, problem, gpus: [] };
+  }
+}
+
+const rejectWhenAborted = (signal: AbortSignal): Promise<never> =>
+  new Promise((_, reject) => {
+    const onAbort = () => reject(signal.reason as Error); // `AbortSignal.timeout` and the SDK abort with errors
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+  });
+
+/** Lists what is wrong with the GPUs and their driver. */
+export function listGpuProblems({ problem, gpus }: GpuHealth): GpuProblem[] {
+  const found = gpus.flatMap(({ uuid, name, verdict, findings }): GpuProblem[] => {
+    const [worst] = findings.toSorted((a, b) => Number(b.verdict === verdict) - Number(a.verdict === verdict));
+    if (worst === undefined) return [];
+    const kinds = [...new Set(findings.map(({ kind }) => kind))];
+    return [{ uuid, name, verdict, kinds, why: findings.map(({ message }) => message).join('; '), remedy: worst.remedy }];
+  });
+  if (problem === null) return found;
+  const remedy = 'Restart the machine, and check the driver with nvidia-smi.';
+  return [{ uuid: 'driver', name: null, verdict: 'warning', kinds: ['driver'], why: problem, remedy }, ...found];
+}
+
+/** Lists the GPUs on which a job can run. */
+export const listUsable = ({ gpus }: GpuHealth): string[] =>
+  gpus.filter(({ verdict }) => verdict !== 'unusable').map(({ uuid }) => uuid);
+
+/** Polls the health of the GPUs until `isEnough`. */
+export async function waitForHealth(
+  reader: HealthReader,
+  known: readonly string[],
+  everySeconds: number,
+  isEnough: (health: GpuHealth) => boolean,
+  signal: AbortSignal,
+): Promise<GpuHealth | undefined> {
+  for (;;) {
+    const health = await readGpuHealth(reader, { known }, signal);
+    if (health === undefined || isEnough(health)) return health;
+    await sleep(everySeconds * 1000, undefined, { signal });
+  }
+}

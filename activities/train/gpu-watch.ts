@@ -1,0 +1,152 @@
+import { appendFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { log } from '@temporalio/activity';
+import { runFolder } from '../../configs/paths.ts';
+import { gpuHealthSignalName } from '../../configs/names.ts';
+import type { AttemptGpus, GpuHealth, GpuProblem, TrainerEvent } from '../../configs/schema/index.ts';
+import { signalWorkflow } from '../shared/temporal/signal-workflow.ts';
+import { listGpuProblems, listUsable, readGpuHealth } from '../shared/trainer/gpu-health.ts';
+import { hostTopology } from '../shared/trainer/host-topology.ts';
+import { TooFewGpus } from '../shared/trainer/start-job.ts';
+import { requestStop, type RunningJob } from '../shared/trainer/trainer-process.ts';
+import type { TrainDependencies } from './dependencies.ts';
+import { requestedGpus } from './gpu-request.ts';
+import type { TrainingRequest } from './training-request.ts';
+
+/** Throttling may come and go each minute, and each signal is an event of the history. */
+const repeatSignalSeconds = 15 * 60;
+
+/** Watches the health of the machine's GPUs during one attempt. */
+export class GpuWatch {
+  readonly #dependencies: TrainDependencies;
+  readonly #request: TrainingRequest;
+  /** GPUs that were unusable at some time of the attempt. */
+  readonly #failed = new Set<string>();
+  readonly #reported = new Set<string>();
+  #latest: GpuHealth | undefined;
+  #signaled = { state: '', at: 0 };
+  #isStopRequested = false;
+
+  constructor(dependencies: TrainDependencies, request: TrainingRequest) {
+    this.#dependencies = dependencies;
+    this.#request = request;
+  }
+
+  /**
+   * Returns the GPUs that the next trainer must not lease.
+   * @throws CodedError TooFewGpus if the others are too few and the run may still continue.
+   */
+  async findUnusable(signal: AbortSignal): Promise<string[]> {
+    await this.#read(signal);
+    if (this.#latest === undefined || this.#latest.gpus.length === 0) return this.#leftOut;
+    const needed = requestedGpus(this.#request.plan, this.#request.control);
+    const usable = listUsable(this.#latest).filter((uuid) => !this.#leftOut.includes(uuid)).length;
+    // The supervisor refuses a machine that never had enough GPUs.
+    if (usable < needed && this.mayContinue) throw tooFewGpus(usable, needed, listGpuProblems(this.#latest));
+    return [
+      ...this.#leftOut,
+      ...this.#latest.gpus.filter(({ verdict }) => verdict === 'unusable').map(({ uuid }) => uuid),
+    ];
+  }
+
+  /** Whether a run without enough GPUs may continue: on fewer, or once the GPUs that the machine had are usable again. */
+  get mayContinue(): boolean {
+    const { plan, control, gpus } = this.#request;
+    const had = Math.max(this.#latest?.gpus.length ?? 0, gpus?.known.length ?? 0);
+    return this.#latest !== undefined && (plan.recovery.fewerGpus || had >= requestedGpus(plan, control));
+  }
+
+  /** Runs work that follows a trainer, and reads the health of the GPUs each minute. */
+  async during<T>({ owner }: RunningJob, work: () => Promise<T>): Promise<T> {
+    const end = new AbortController();
+    const watching = this.#watch(owner.gpus, end.signal);
+    try {
+      return await work();
+    } finally {
+      end.abort();
+      await watching;
+    }
+  }
+
+  /** Ends a training on fewer GPUs after an epoch, once the missing ones are usable and no other run holds them. */
+  async onEvents(events: readonly TrainerEvent[], { owner }: RunningJob): Promise<void> {
+    if (this.#isStopRequested || this.#latest === undefined || !events.some(({ type }) => type === 'validation'))
+      return;
+    const { plan, control } = this.#request;
+    const free = this.#free(this.#latest).filter((uuid) => !this.#leftOut.includes(uuid));
+    if (requestedGpus(plan, control) >= plan.gpus || free.length < plan.gpus) return;
+    this.#isStopRequested = true;
+    log.info(`${plan.runId}: ${free.length} GPUs are free again; the trainer saves and restarts on ${plan.gpus}`);
+    await requestStop(owner);
+  }
+
+  /** @param blamed GPU to which the log of the failure points. */
+  async summarize(leased: string[], blamed: string | undefined): Promise<AttemptGpus | undefined> {
+    await this.#read(new AbortController().signal);
+    if (this.#latest === undefined || this.#latest.gpus.length === 0) return undefined;
+    const isOurs = (uuid: string): boolean => leased.length === 0 || leased.includes(uuid);
+    const failed = new Set([...this.#failed].filter(isOurs));
+    if (blamed !== undefined) failed.add(blamed);
+    const problems = listGpuProblems(this.#latest);
+    return { leased, usable: listUsable(this.#latest), free: this.#free(this.#latest), failed: [...failed], problems };
+  }
+
+  get #leftOut(): string[] {
+    return this.#request.gpus?.leftOut ?? [];
+  }
+
+  #free({ gpus }: GpuHealth): string[] {
+    const { runId } = this.#request.plan;
+    const isFree = (heldBy: string | null): boolean => heldBy === null || heldBy === runId;
+    return gpus.filter(({ verdict, heldBy }) => verdict !== 'unusable' && isFree(heldBy)).map(({ uuid }) => uuid);
+  }
+
+  async #watch(leased: readonly string[], signal: AbortSignal): Promise<void> {
+    const { healthSeconds } = this.#dependencies.gpus;
+    try {
+      for (;;) {
+        const health = await this.#read(signal, leased, healthSeconds);
+        if (health === undefined) return;
+        // Without a GPU to watch, the reading did not wait.
+        if (leased.length === 0 || health.problem !== null) await sleep(healthSeconds * 1000, undefined, { signal });
+      }
+    } catch (error) {
+      if (!signal.aborted) log.warn('the health of the GPUs is no longer watched', { error });
+    }
+  }
+
+  async #read(signal: AbortSignal, watched: readonly string[] = [], watchSeconds = 0): Promise<GpuHealth | undefined> {
+    const { slurm } = this.#dependencies;
+    // Other schedulers and other hosts have GPUs that this machine cannot read.
+    if (slurm !== undefined || hostTopology(this.#request.plan) !== undefined) return undefined;
+    const known = this.#request.gpus?.known ?? [];
+    const health = await readGpuHealth(this.#dependencies, { known, watched, watchSeconds }, signal);
+    this.#latest = health;
+    if (health === undefined) return undefined;
+    for (const { uuid, verdict } of health.gpus) if (verdict === 'unusable') this.#failed.add(uuid);
+    await this.#report(listGpuProblems(health));
+    return health;
+  }
+
+  /** Reports problems to the workflow and to the run folder: new ones at once, changes of known ones less often. */
+  async #report(problems: GpuProblem[]): Promise<void> {
+    const keys = problems.flatMap(({ uuid, verdict, kinds }) => kinds.map((kind) => `${uuid} ${verdict} ${kind}`));
+    const state = keys.join('\n');
+    const isNew = keys.some((key) => !this.#reported.has(key));
+    const isDue = state !== this.#signaled.state && performance.now() / 1000 - this.#signaled.at > repeatSignalSeconds;
+    if (!isNew && !isDue) return;
+    for (const key of keys) this.#reported.add(key);
+    this.#signaled = { state, at: performance.now() / 1000 };
+    const { gpuHealth } = runFolder(this.#dependencies.home, this.#request.plan.runId);
+    const change = JSON.stringify({ v: 1, at: Date.now() / 1000, problems });
+    await appendFile(gpuHealth, `${change}\n`).catch((error: unknown) => {
+      log.warn(`could not write ${gpuHealth}`, { error });
+    });
+    await signalWorkflow(gpuHealthSignalName, problems);
+  }
+}
+
+function tooFewGpus(usable: number, needed: number, problems: readonly GpuProblem[]): TooFewGpus {
+  const unusable = problems.filter(({ verdict }) => verdict === 'unusable').map(({ uuid, why }) => `${uuid}: ${why}`);
+  return new TooFewGpus([`${usable} of the ${needed} GPUs that the run needs are usable`, ...unusable].join('; '));
+}
