@@ -12,7 +12,7 @@ import {
   makeReadOnly,
   mountSmallDisk,
   shiftClock,
-  unmountSmallDisk,
+  unmountAll,
   useUpFiles,
   type EndFault,
 } from './lasting-faults.ts';
@@ -130,7 +130,7 @@ describe.skipIf(!isRoot)('a folder', () => {
     await expect(writeFile(`${disk}/during`, 'a byte')).rejects.toMatchObject({ code: 'ENOSPC' });
     await end();
     await writeFile(`${disk}/after`, 'a byte');
-    await unmountSmallDisk(disk, true);
+    await unmountAll(disk, true);
     expect(readFileSync(`${disk}/after`, 'utf8')).toBe('a byte');
   });
 });

@@ -1,18 +1,20 @@
 /** Faults that last: each function starts one, and returns the function that ends it. */
 import { renameSync, writeFileSync } from 'node:fs';
-import { cp, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { cp, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { execa } from 'execa';
+import { targets as allTargets, type Target } from './fault-plan.ts';
 import { readProcess, type Process } from './processes.ts';
 
 export type EndFault = () => void | Promise<void>;
 
-/** Programs of util-linux and rights that some faults need. @throws Error that names what is missing. */
-export function requireSupport(targets: readonly string[]): void {
+/** @throws Error that names the targets which this user cannot hit, and the others. */
+export function requireSupport(targets: readonly Target[]): void {
   const mounting = targets.filter((target) => target === 'read-only' || target === 'disk-full');
-  if (mounting.length > 0 && process.getuid?.() !== 0)
-    throw new Error(
-      `the targets ${mounting.join(' and ')} mount file systems, which only root may do: run as root, or name other targets with --target, such as --target kills`,
-    );
+  if (mounting.length === 0 || process.getuid?.() === 0) return;
+  const others = allTargets.filter((target) => !mounting.some((one) => one === target));
+  throw new Error(
+    `the targets ${mounting.join(' and ')} mount file systems, which only root may do: run as root, or choose --target ${others.join(',')}`,
+  );
 }
 
 export function freeze(victims: readonly { pid: number }[]): EndFault {
@@ -94,11 +96,23 @@ export async function mountSmallDisk(folder: string, mib: number): Promise<void>
   await execa('mount', ['-t', 'tmpfs', '-o', `size=${mib}m`, 'everswin-chaos', folder]);
 }
 
-/** @param keep leaves a copy of the content in the folder. */
-export async function unmountSmallDisk(folder: string, keep: boolean): Promise<void> {
-  if (keep) await cp(folder, `${folder}.kept`, { recursive: true });
-  await execa('umount', ['--lazy', folder]);
-  if (keep) await rename(`${folder}.kept`, folder);
+/**
+ * Unmounts what a fault, also an interrupted one, mounted on this folder or below.
+ * @param keep leaves a copy of the content in the folder.
+ */
+export async function unmountAll(folder: string, keep: boolean): Promise<void> {
+  // The innermost mount comes last.
+  const mounts = (await readFile('/proc/self/mountinfo', 'utf8'))
+    .split('\n')
+    .map((line) => line.split(' ')[4] ?? '')
+    .filter((path) => path === folder || path.startsWith(`${folder}/`));
+  if (mounts.length === 0) return;
+  const copy = `${folder}.kept`;
+  if (keep) await cp(folder, copy, { recursive: true, verbatimSymlinks: true });
+  for (const path of mounts.reverse()) await execa('umount', ['--lazy', path]);
+  if (!keep) return;
+  await rm(folder, { recursive: true });
+  await rename(copy, folder);
 }
 
 /** Writes a file until no byte is free. */

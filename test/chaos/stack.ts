@@ -16,7 +16,7 @@ import { bundlerOptions, workflowsPath } from '../../workers/workflow-bundle.ts'
 import { startPartitionProxy } from '../fixtures/partition-proxy.ts';
 import { pinnedTemporal, projectHome } from '../helpers/project.ts';
 import type { WorkerName } from './fault-plan.ts';
-import { mountSmallDisk, unmountSmallDisk, type EndFault } from './lasting-faults.ts';
+import { mountSmallDisk, unmountAll, type EndFault } from './lasting-faults.ts';
 import { findMarked } from './processes.ts';
 import type { Subject } from './subject.ts';
 
@@ -106,7 +106,7 @@ export async function startChaosStack(subject: Subject, disk: 'shared' | 'small'
       for (const { pid } of findMarked('EVERSWIN_CHAOS_DIR', chaosDir)) process.kill(pid, 'SIGKILL');
       for (const proxy of Object.values(proxies)) await proxy.close();
       await files.close();
-      if (disk === 'small') for (const folder of [folders.runs, home]) await unmountSmallDisk(folder, keepHome);
+      await unmountAll(home, keepHome);
       if (!keepHome) await rm(home, { recursive: true, force: true });
     },
   };
