@@ -1,5 +1,7 @@
 import { execa } from 'execa';
 import { projectFile } from '../../workers/env.ts';
+import { exitCodes } from '../terminal/program.ts';
+import { waitForInterrupt } from '../terminal/wait-for-interrupt.ts';
 
 interface ChaosOptions {
   /** Runs the plans that take too long for the test suite, instead of the plan that the other options describe. */
@@ -19,11 +21,15 @@ export async function chaos({ nightly = false, ...options }: ChaosOptions): Prom
   const given = Object.entries(options).flatMap(([name, value]) =>
     typeof value === 'string' || typeof value === 'number' ? [`--${name}`, `${value}`] : [],
   );
+  const interruption = new AbortController();
+  void waitForInterrupt().then(() => interruption.abort());
   for (const argv of nightly ? nightlyPlans : [given]) {
-    const { exitCode = 1 } = await execa(process.execPath, [projectFile('test/chaos/main.ts'), ...argv], {
-      stdio: 'inherit',
-      reject: false,
-    });
+    const main = projectFile('test/chaos/main.ts');
+    const running = execa(process.execPath, [main, ...argv], { stdio: 'inherit', reject: false });
+    // It stops its stack, which takes seconds.
+    interruption.signal.addEventListener('abort', () => running.kill('SIGTERM'), { once: true });
+    const { exitCode = 1 } = await running;
     if (exitCode !== 0) process.exitCode = exitCode;
+    if (interruption.signal.aborted) process.exit(exitCodes.interrupted);
   }
 }

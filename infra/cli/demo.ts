@@ -37,29 +37,43 @@ export async function demo(flags: DemoFlags): Promise<void> {
   await createHome(options.home);
   const running = await findRunningStack(options.home);
   // Before the start of the stack, so that a signal during it leaves no process behind.
-  const interrupted = waitForInterrupt().then(() => {
-    process.exitCode = exitCodes.interrupted;
-  });
+  const interruption = new AbortController();
+  const { signal } = interruption;
+  const interrupted = waitForInterrupt().then(() => interruption.abort());
   const own = running === undefined ? await startStack({ ...options, log }) : undefined;
   const stack = own?.file() ?? running;
+  // Each demo is a new run, such as `demo-20261122-181500`.
+  const name = `demo-${new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-')}`;
   try {
-    if (stack !== undefined)
-      await Promise.race([runDemo(stack, flags, options.home, { log, interrupted }), interrupted]);
+    if (stack !== undefined && !signal.aborted)
+      await Promise.race([runDemo(stack, flags, { home: options.home, name, log }), interrupted]);
+    if (stack !== undefined && signal.aborted) {
+      log('Interrupted: ending the demo');
+      await terminateDemo(stack, name);
+    }
   } catch (error) {
     fail(`The demo failed: ${formatError(error)}`);
   } finally {
     await own?.stop();
   }
-  process.exit();
+  process.exit(signal.aborted ? exitCodes.interrupted : undefined);
+}
+
+/** Terminates the workflows of an interrupted demo: unlike real runs, they must not resume with the next stack. */
+async function terminateDemo({ address }: StackFile, name: string): Promise<void> {
+  const { workflow } = await connect(address);
+  for await (const { workflowId } of workflow.list({ query: `ExecutionStatus = 'Running'` }))
+    if (workflowId.includes(name)) await workflow.getHandle(workflowId).terminate('the demo was interrupted');
 }
 
 interface DemoContext {
+  home: string;
+  /** Name of the run or model. */
+  name: string;
   log: TimedLog;
-  interrupted: Promise<void>;
 }
 
-async function runDemo(stack: StackFile, flags: DemoFlags, home: string, context: DemoContext): Promise<void> {
-  const { log, interrupted } = context;
+async function runDemo(stack: StackFile, flags: DemoFlags, { home, name, log }: DemoContext): Promise<void> {
   if (flags.s3 && stack.processes['object-store'] === undefined) {
     throw new Error('The running stack has no S3 server. Stop it, or restart it with `everswin up --s3`.');
   }
@@ -69,7 +83,7 @@ async function runDemo(stack: StackFile, flags: DemoFlags, home: string, context
   const server: FoundServer = { address: stack.address, namespace, source: 'stack', stack };
   const watch = watchServer(server, home);
   if (flags.retrain) {
-    await runRetrainDemo({ client, home, model: uniqueName('demo'), log, watchServer: watch });
+    await runRetrainDemo({ client, home, model: name, log, watchServer: watch });
     console.log(`Wall time    ${log.elapsed()} after setup`);
     return client.connection.close();
   }
@@ -77,16 +91,13 @@ async function runDemo(stack: StackFile, flags: DemoFlags, home: string, context
     JSON.parse(await readFile(`${import.meta.dirname}/../../configs/runs/demo.json`, 'utf8')),
   );
   const artifacts = flags.s3 ? { store: `s3://${stackBucket}/demo` } : demo.artifacts;
-  const runId = uniqueName(demo.name);
-  const { handle } = await startRun(client, { ...demo, artifacts, name: runId });
+  const { handle } = await startRun(client, { ...demo, artifacts, name });
   log(`${handle.workflowId} started`);
-  // An interrupted demo must not resume with the next stack, unlike a real run.
-  void interrupted.then(() => handle.terminate('the demo was interrupted').catch(() => undefined));
   const result = followRun(handle, log, { watchServer: watch });
   const crashes = flags.crash ? injectCrashes(handle, home, log) : Promise.resolve();
   await Promise.race([crashes.then(() => result), result]);
   const report = await result;
-  printResult(report, { runId, home, uiPage: workflowPage(stack, handle.workflowId) });
+  printResult(report, { runId: name, home, uiPage: workflowPage(stack, handle.workflowId) });
   if (flags.crash && report.crashes < 3) {
     throw new Error(
       `Training ended after ${report.crashes} of 3 crashes: this machine trains the demo faster than it can be interrupted.`,
@@ -95,10 +106,6 @@ async function runDemo(stack: StackFile, flags: DemoFlags, home: string, context
   console.log(`Wall time    ${log.elapsed()} after setup`);
   await client.connection.close();
 }
-
-/** Each demo is a new run, such as `demo-20261122-181500`. */
-const uniqueName = (name: string): string =>
-  `${name}-${new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-')}`;
 
 type TimedLog = ((line: string) => void) & { elapsed: () => string };
 

@@ -8,6 +8,7 @@ import { recipeFacts } from '../../activities/plan/recipe-facts.ts';
 import { GpuCheck, type StageProgress } from '../../configs/schema/index.ts';
 import { didYouMean } from '../../configs/schema/did-you-mean.ts';
 import { UsageError } from '../terminal/program.ts';
+import { runInterruptible } from '../terminal/wait-for-interrupt.ts';
 import { createDependencies } from '../../workers/dependencies.ts';
 
 interface GpuCheckOptions {
@@ -31,24 +32,14 @@ export async function gpuCheck(options: GpuCheckOptions): Promise<void> {
   const device = options.device ?? chooseDevice();
   const batchPerGpu = options.batchPerGpu ?? defaultBatchPerGpu(recipe, forGpus);
   console.log(`${recipe} on ${device}: ${gpus} x ${batchPerGpu} images, ${iterations} steps per variant`);
-  const answer = await runTrainerCommand({
-    python,
-    output: GpuCheck,
-    signal: new AbortController().signal,
-    argv: [
-      ...[
-        'gpu-check',
-        '--recipe',
-        `${recipesFolder}/${recipe}.py`,
-        '--device',
-        device,
-        '--iterations',
-        `${iterations}`,
-      ],
-      ...['--gpus', `${gpus}`, '--for-gpus', `${forGpus}`, '--batch-per-gpu', `${batchPerGpu}`],
-    ],
-    onStage: printProgress(process.stdout.isTTY),
-  });
+  const argv = [
+    ...['gpu-check', '--recipe', `${recipesFolder}/${recipe}.py`, '--device', device, '--iterations', `${iterations}`],
+    ...['--gpus', `${gpus}`, '--for-gpus', `${forGpus}`, '--batch-per-gpu', `${batchPerGpu}`],
+  ];
+  const onStage = printProgress(process.stdout.isTTY);
+  const answer = await runInterruptible((signal) =>
+    runTrainerCommand({ python, output: GpuCheck, signal, argv, onStage }),
+  );
   if (process.stdout.isTTY) process.stdout.write('\r'.padEnd(60));
   await writeFileAtomic(resolve(out), `${JSON.stringify(answer, null, 2)}\n`);
   console.log(`\n${formatGpuCheck(answer)}\n\nAll results: ${resolve(out)}`);

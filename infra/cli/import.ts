@@ -1,4 +1,4 @@
-import { cp, readdir, stat } from 'node:fs/promises';
+import { cp, readdir, rm, stat } from 'node:fs/promises';
 import { basename, dirname, relative, resolve } from 'node:path';
 import { iterationsPerEpoch } from '../../activities/preflight/training-arithmetic.ts';
 import { writeFileAtomic } from '../../activities/shared/files/atomic-file.ts';
@@ -9,6 +9,7 @@ import { createDependencies } from '../../workers/dependencies.ts';
 import { chooseDevice } from '../stack/device.ts';
 import { formatImport } from '../terminal/format-import.ts';
 import { fail, UsageError } from '../terminal/program.ts';
+import { runInterruptible } from '../terminal/wait-for-interrupt.ts';
 
 interface ImportOptions {
   name?: string | undefined;
@@ -44,33 +45,48 @@ export async function importDataset(path: string, options: ImportOptions): Promi
   const into = `${out.replace(/\.json$/, '')}-data`;
   await requireFree([out, into], options.force ?? false);
 
-  const answer = await runTrainerCommand({
-    python: createDependencies('cpu').python,
-    output: ImportedDataset,
-    signal: new AbortController().signal,
-    argv: toArguments(source, into, options),
-    onStage: showProgress,
+  const python = createDependencies('cpu').python;
+  const argv = toArguments(source, into, options);
+  const onStage = showProgress;
+  const imported = await runInterruptible(async (signal) => {
+    const answer = await runTrainerCommand({ python, output: ImportedDataset, signal, argv, onStage });
+    if (process.stdout.isTTY) process.stdout.write('\r'.padEnd(40) + '\r');
+    if (!answer.ok) return answer;
+    try {
+      const splits = options.copy ? await copyData(answer, into, signal) : answer.splits;
+      return { ...answer, run: await writeRunFile(answer, { name, source, splits, options, out }, signal) };
+    } catch (error) {
+      // Without a run file, the folder would only be in the way of the next import.
+      await rm(into, { recursive: true, force: true });
+      throw error;
+    }
   });
-  if (process.stdout.isTTY) process.stdout.write('\r'.padEnd(40) + '\r');
-  if (!answer.ok) {
-    fail(`Cannot import ${path}:\n${answer.problems.map((one) => `- ${one}`).join('\n')}\nNothing was written.`);
+  if (!imported.ok) {
+    fail(`Cannot import ${path}:\n${imported.problems.map((one) => `- ${one}`).join('\n')}\nNothing was written.`);
     return;
   }
-  const splits = options.copy ? await copyData(answer, into) : answer.splits;
+  const shown = (file: string) => relative(process.cwd(), file) || '.';
+  const { run } = imported;
+  console.log(formatImport({ answer: imported, source: path, runFile: shown(out), folder: shown(into), run, shown }));
+}
+
+/** Writes the run file of an import, and adds warnings about it to the answer. */
+async function writeRunFile(answer: Imported, input: RunFileInput, signal: AbortSignal) {
+  const { out, splits } = input;
   // A run packs the whole folder, so a later change of the run file would count as a change of the data.
   if (Object.values(splits).some(({ images }) => images.endsWith('/') && out.startsWith(images)))
     answer.warnings.push(
       `${out} lies in the folder of the images, so that changing it changes the data. Move it, or use --out`,
     );
-  const run = makeRunFile({ name, source, splits, options, out });
+  const run = makeRunFile(input);
   const { steps, needed } = countSteps(answer.splits.train.imageCount, run);
   if (steps < USEFUL_STEPS)
     answer.warnings.push(
       `${formatPlural(run.epochs, 'epoch')} of these data are ${formatPlural(steps, 'step')}, too few to learn much: annotate more images, or set "epochs": ${needed} in the run file`,
     );
+  signal.throwIfAborted();
   await writeFileAtomic(out, `${JSON.stringify(run, null, 2)}\n`);
-  const shown = (file: string) => relative(process.cwd(), file) || '.';
-  console.log(formatImport({ answer, source: path, runFile: shown(out), folder: shown(into), run, shown }));
+  return run;
 }
 
 function toArguments(source: string, into: string, options: ImportOptions): string[] {
@@ -127,7 +143,7 @@ const showProgress = ({ stage, done, total }: StageProgress): void => {
 };
 
 /** Copies images and annotations next to the run file. */
-async function copyData({ splits }: Imported, into: string): Promise<Imported['splits']> {
+async function copyData({ splits }: Imported, into: string, signal: AbortSignal): Promise<Imported['splits']> {
   const copied = new Map<string, string>();
   const copy = async (location: string): Promise<string> => {
     if (location.startsWith(`${into}/`)) return location;
@@ -137,7 +153,8 @@ async function copyData({ splits }: Imported, into: string): Promise<Imported['s
       const taken = new Set(await readdir(into));
       const file = basename(zip);
       target = `${into}/${taken.has(file) ? `${basename(dirname(zip))}-${file}` : file}`;
-      await cp(zip, target, { recursive: true, errorOnExist: true, force: false });
+      const filter = () => !signal.aborted;
+      await cp(zip, target, { recursive: true, errorOnExist: true, force: false, filter });
       copied.set(zip, target);
     }
     return `${target}${inside}${location.endsWith('/') ? '/' : ''}`;

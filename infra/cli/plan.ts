@@ -4,17 +4,22 @@ import type { FindMissing } from '../../activities/preflight/check-inputs.ts';
 import { inspectMachine } from '../../activities/preflight/inspect-machine.ts';
 import { inspectPlan } from '../../activities/preflight/inspect-plan.ts';
 import { chooseDevice } from '../stack/device.ts';
-import type { Check } from '../../configs/schema/index.ts';
+import type { Check, RunInput } from '../../configs/schema/index.ts';
 import { startingWeights } from '../../configs/schema/plan-weights.ts';
 import { createDependencies } from '../../workers/dependencies.ts';
 import { exitCodes } from '../terminal/program.ts';
+import { runInterruptible } from '../terminal/wait-for-interrupt.ts';
 import { readRunInput } from './read-input.ts';
 
 /** Checks the plan of a run and this machine. Downloads and starts nothing. */
 export async function plan(file: string, options: { device?: 'cpu' | 'cuda' | undefined }): Promise<void> {
   const input = await readRunInput(file);
   const device = options.device ?? chooseDevice();
-  const place = { ...createDependencies(device), signal: new AbortController().signal };
+  await runInterruptible((signal) => printChecks(input, device, signal));
+}
+
+async function printChecks(input: RunInput, device: 'cpu' | 'cuda', signal: AbortSignal): Promise<void> {
+  const place = { ...createDependencies(device), signal };
   const { plan: planned } = await makePlan(place, input);
   console.log(`${input.name}: ${input.dataset}, ${input.recipe}, ${startingWeights(planned.weights).id}\n`);
   const findMissing: FindMissing = (files) => place.preparer.findMissing(planned, files, place.signal);

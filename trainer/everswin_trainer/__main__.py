@@ -4,6 +4,7 @@ import importlib
 import sys
 
 from everswin_trainer.job.rank_logs import redirect_to_rank_log
+from everswin_trainer.system.process_tree import end_with_worker
 
 COMMANDS = {
     "supervise": "supervisor.supervise",
@@ -36,6 +37,7 @@ def main(argv: list[str]) -> int:
     if argv[0] in RANKED:
         # Set before the imports below, which may take seconds and print warnings.
         redirect_to_rank_log()
+    end_with_worker()
     module = importlib.import_module(f".{COMMANDS[argv[0]]}", __package__)
     return module.main(argv[1:]) or 0
 

@@ -44,7 +44,8 @@ export async function runTrainerCommand<T extends z.ZodType>({
   const timer = setTimeout(onSilence, maxSilenceMs);
   try {
     const running = execa(python.executable, ['-m', module, ...argv, '--out', out], {
-      env: python.env,
+      // The command ends with this process, even after kill -9.
+      env: { ...python.env, EVERSWIN_WORKER_PID: String(process.pid) },
       extendEnv: false,
       stdin: 'ignore',
       all: true,

@@ -10,7 +10,6 @@ import argparse
 import json
 import math
 import os
-import signal
 import statistics
 import subprocess
 import sys
@@ -69,8 +68,6 @@ def main(argv: list[str]) -> int:
     if problem := find_problem(arguments):
         print(problem, file=sys.stderr)
         return 2
-    # Unwinds the stack on SIGTERM, so that `measure` terminates its process.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with TemporaryDirectory(prefix="everswin-gpu-check-") as folder:
         return check(arguments, Path(folder))
 

@@ -3,12 +3,15 @@
 import ctypes
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 # From <linux/prctl.h>.
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
+# Pid of the process that waits for a command.
+WORKER_ENV = "EVERSWIN_WORKER_PID"
 
 
 def become_subreaper() -> None:
@@ -21,6 +24,17 @@ def die_with_parent(parent: int, number: signal.Signals) -> None:
     _prctl(PR_SET_PDEATHSIG, number)
     if os.getppid() != parent:
         os._exit(128 + number)
+
+
+def end_with_worker() -> None:
+    """Makes a short command, which names its worker in the environment, end when the worker ends or cancels it.
+
+    A job needs no worker: its supervisor watches it. Both ends unwind the stack, so that no partial file is left.
+    """
+    worker = os.environ.pop(WORKER_ENV, None)
+    if worker is not None:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+        die_with_parent(int(worker), signal.SIGTERM)
 
 
 def start_ticks(pid: int) -> int | None:

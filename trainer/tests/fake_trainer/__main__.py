@@ -2,6 +2,7 @@
 
 import sys
 
+from everswin_trainer.system.process_tree import end_with_worker
 from fake_trainer import export_detector, test, train
 
 COMMANDS = {"train": train.main, "test": test.main, "export-detector": export_detector.main}
@@ -12,6 +13,7 @@ def main(argv: list[str]) -> int:
     if not argv or argv[0] not in COMMANDS:
         print(f"expected the command to be one of {', '.join(COMMANDS)}, got {argv[:1]}", file=sys.stderr)
         return 2
+    end_with_worker()
     return COMMANDS[argv[0]](argv[1:])
 
 

@@ -1,0 +1,34 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { execa } from 'execa';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { processStartTicks } from '../../../../activities/shared/trainer/process-identity.ts';
+import { listDescendants } from '../../../../activities/shared/trainer/process-descendants.ts';
+import { python } from '../../../helpers/project.ts';
+import { until } from '../../../helpers/until.ts';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(`${tmpdir()}/everswin-command-`);
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+test('a command of the trainer ends with its worker, even after kill -9', async () => {
+  // Reading a FIFO that nobody writes takes forever.
+  await execa('mkfifo', [`${folder}/spec.json`]);
+  const worker = execa(process.execPath, [`${import.meta.dirname}/../../../fixtures/command-child.ts`, python, folder], {
+    reject: false,
+  });
+  const pid = await until(async () => {
+    const [child] = await listDescendants(worker.pid ?? 0);
+    const starts = child === undefined ? '' : await readCommandLine(child);
+    return starts.includes('prepare-dataset') ? child : undefined;
+  });
+  worker.kill('SIGKILL');
+  await worker;
+  await until(async () => ((await processStartTicks(pid)) === undefined ? true : undefined));
+  expect(await readdir(folder)).toEqual(['spec.json']);
+});
+
+const readCommandLine = (pid: number) =>
+  execa('cat', [`/proc/${pid}/cmdline`], { reject: false }).then(({ stdout }) => stdout);
