@@ -14,7 +14,7 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true }));
 
 test('a command of the trainer ends with its worker, even after kill -9', async () => {
-  // Reading a FIFO that nobody writes takes forever.
+  // Reading a FIFO without a writer takes forever.
   await execa('mkfifo', [`${folder}/spec.json`]);
   const worker = execa(process.execPath, [`${import.meta.dirname}/../../../fixtures/command-child.ts`, python, folder], {
     reject: false,
