@@ -8,13 +8,15 @@ export interface RecoveryCost {
   recoverySeconds: number | null;
 }
 
+export const unknownCost: RecoveryCost = { stepsLost: null, recoverySeconds: null };
+
 export function measureCost(
   { at, job, adoptedAfterSeconds: watchedAgainSeconds }: InjectedFault,
   events: Event[],
 ): RecoveryCost {
   if (job !== 'train') return { stepsLost: null, recoverySeconds: watchedAgainSeconds };
   const restart = events.findIndex(({ type, t }) => type === 'started' && t > at);
-  if (restart < 0) return { stepsLost: null, recoverySeconds: null };
+  if (restart < 0) return unknownCost;
   const done = events.slice(0, restart).flatMap(({ type, iteration = 0 }) => (type === 'step' ? [iteration] : []));
   const next = events.slice(restart).find(({ type }) => type === 'step' || type === 'ended');
   return {

@@ -9,7 +9,7 @@ import { runFolder, type RunFolder } from '../../configs/paths.ts';
 import { python } from '../helpers/project.ts';
 import { parseJson, readEvents, type Event } from './job-record.ts';
 import { injectFaults, type InjectedFault } from './inject-faults.ts';
-import { measureCost, type RecoveryCost } from './recovery-cost.ts';
+import { measureCost, unknownCost, type RecoveryCost } from './recovery-cost.ts';
 import { readReference, checkFolder, type Violation, type Reference } from './oracle.ts';
 import type { Fault } from './fault-plan.ts';
 import { sampleTrainers, type Samples } from './sampler.ts';
@@ -59,6 +59,8 @@ export async function runDisturbed(run: ChaosRun, faults: Fault[], reference: Re
     ...samples.violations.map((violation): Violation => `one trainer: ${violation}`),
   ];
   const events = readEvents(folder.train.dir);
+  // The trainer's times mean nothing after a jump of its clock.
+  const isClockTrue = !injected.some(({ fault: { action } }) => action.kind === 'clock' && action.victim === 'trainer');
   return {
     name,
     seconds,
@@ -66,7 +68,7 @@ export async function runDisturbed(run: ChaosRun, faults: Fault[], reference: Re
     injected,
     violations,
     samples: samples.count,
-    costs: injected.map((injection) => measureCost(injection, events)),
+    costs: injected.map((injection) => (isClockTrue ? measureCost(injection, events) : unknownCost)),
     stepsRepeated: countRepeated(events),
     starts: events.filter(({ type }) => type === 'started').length,
   };
