@@ -23,6 +23,8 @@ export class GpuWatch {
   /** GPUs that were unusable at some time of the attempt. */
   readonly #failed = new Set<string>();
   readonly #reported = new Set<string>();
+  /** GPUs that the machine had at some time. */
+  readonly #known: Set<string>;
   #latest: GpuHealth | undefined;
   #signaled = { state: '', at: 0 };
   #isStopRequested = false;
@@ -30,6 +32,7 @@ export class GpuWatch {
   constructor(dependencies: TrainDependencies, request: TrainingRequest) {
     this.#dependencies = dependencies;
     this.#request = request;
+    this.#known = new Set(request.gpus?.known);
   }
 
   /**
@@ -51,14 +54,15 @@ export class GpuWatch {
 
   /** Whether a run without enough GPUs may continue: on fewer, or once the GPUs that the machine had are usable again. */
   get mayContinue(): boolean {
-    const { plan, control, gpus } = this.#request;
-    const had = Math.max(this.#latest?.gpus.length ?? 0, gpus?.known.length ?? 0);
-    return this.#latest !== undefined && (plan.recovery.fewerGpus || had >= requestedGpus(plan, control));
+    const { plan, control } = this.#request;
+    const isKnown = this.#latest !== undefined;
+    return isKnown && (plan.recovery.fewerGpus || this.#known.size >= requestedGpus(plan, control));
   }
 
   /** Runs work that follows a trainer, and reads the health of the GPUs each minute. */
   async during<T>({ owner }: RunningJob, work: () => Promise<T>): Promise<T> {
     const end = new AbortController();
+    for (const uuid of owner.gpus) this.#known.add(uuid);
     const watching = this.#watch(owner.gpus, end.signal);
     try {
       return await work();
@@ -119,11 +123,14 @@ export class GpuWatch {
     const { slurm } = this.#dependencies;
     // Other schedulers and other hosts have GPUs that this machine cannot read.
     if (slurm !== undefined || hostTopology(this.#request.plan) !== undefined) return undefined;
-    const known = this.#request.gpus?.known ?? [];
+    const known = [...this.#known];
     const health = await readGpuHealth(this.#dependencies, { known, watched, watchSeconds }, signal);
     this.#latest = health;
     if (health === undefined) return undefined;
-    for (const { uuid, verdict } of health.gpus) if (verdict === 'unusable') this.#failed.add(uuid);
+    for (const { uuid, index, verdict } of health.gpus) {
+      if (index !== null && verdict !== 'unusable') this.#known.add(uuid);
+      if (verdict === 'unusable') this.#failed.add(uuid);
+    }
     await this.#report(listGpuProblems(health));
     return health;
   }

@@ -1,0 +1,157 @@
+/**
+ * Loses GPUs under a run, with a real server, supervisors and leases, and a fake trainer. nvidia-smi and NVML are fakes
+ * that read files, because the tests run without a GPU.
+ */
+import { Worker } from '@temporalio/worker';
+import type { Client, WorkflowHandle } from '@temporalio/client';
+import { expect, test } from 'vitest';
+import { createGpuActivities } from '../../../activities/index.ts';
+import { readJson } from '../../../activities/shared/files/json-file.ts';
+import { readJsonLines } from '../../../activities/shared/files/json-lines.ts';
+import { readProgress } from '../../../activities/shared/run/progress-reader.ts';
+import { findLiveJob } from '../../../activities/shared/trainer/trainer-process.ts';
+import { taskQueues } from '../../../configs/names.ts';
+import { runFolder, type RunFolder } from '../../../configs/paths.ts';
+import {
+  GpuHealthChange,
+  RecoveryPolicy,
+  RunStatus,
+  TrainerControl,
+  type Notification,
+  type RunInput,
+} from '../../../configs/schema/index.ts';
+import { startRun } from '../../../infra/client/start-run.ts';
+import { createFakeGpus, gpuUuid } from '../../helpers/fake-gpus.ts';
+import { createFakeNvml, gpuIsLost, type FakeNvml } from '../../helpers/fake-nvml.ts';
+import { createMiniRun, miniPlan } from '../../helpers/mini-run.ts';
+import { aDetector, someMetrics } from '../../helpers/stub-activities.ts';
+import { until } from '../../helpers/until.ts';
+import { freshInput, withControlWorker } from '../../helpers/workflow-env.ts';
+
+const healthy = [{}, {}, {}, {}];
+const third = gpuUuid(2);
+
+interface Machine {
+  client: Client;
+  nvml: FakeNvml;
+  home: string;
+  notified: Notification[];
+}
+
+async function onFourGpus(switches: string[], body: (machine: Machine) => Promise<void>): Promise<void> {
+  const run = await createMiniRun(...switches);
+  const { home } = run.dependencies;
+  const { equip } = await createFakeGpus(home, 4);
+  const nvml = await createFakeNvml(home, 4);
+  const notified: Notification[] = [];
+  const activities = createGpuActivities(nvml.equip(equip(run.dependencies)));
+  const control = {
+    resolvePlan: (input: RunInput) => {
+      const { name: runId, gpus, epochs, recovery } = input;
+      return Promise.resolve({ ...miniPlan, runId, gpus, epochs, recovery, input });
+    },
+    notify: ({ notification }: { notification: Notification }) => Promise.resolve(void notified.push(notification)),
+  };
+  try {
+    await withControlWorker(control, async (client, connection) => {
+      const worker = await Worker.create({
+        connection,
+        taskQueue: taskQueues.gpu,
+        activities: {
+          ...activities,
+          checkMachine: () => Promise.resolve([]), // this machine has no GPU
+          runTest: () => Promise.resolve(someMetrics),
+          exportDetector: () => Promise.resolve(aDetector),
+        },
+        maxHeartbeatThrottleInterval: '200ms',
+      });
+      await worker.runUntil(body({ client, nvml, home, notified }));
+    });
+  } finally {
+    await run.remove();
+  }
+}
+
+const inputOf = (fewerGpus: boolean, epochs: number): RunInput => ({
+  ...freshInput(),
+  gpus: 4,
+  epochs,
+  recovery: RecoveryPolicy.parse({ fewerGpus }),
+  notify: [{ to: 'webhook', ref: 'OPS', on: ['gpu-health', 'stalled'] }],
+});
+
+const statusOf = async (handle: WorkflowHandle): Promise<RunStatus> => RunStatus.parse(await handle.query('status'));
+
+/** Waits until a trainer trains on this many GPUs. */
+const trainingOn = (folder: RunFolder, count: number) =>
+  until(async () => {
+    const live = await findLiveJob(folder.train);
+    if (live?.owner.gpus.length !== count) return undefined;
+    const events = await readProgress(folder.train.progress);
+    const steps = events.filter(({ type, attempt }) => type === 'step' && attempt === live.owner.attempt);
+    return steps.length > 0 ? live.owner : undefined;
+  });
+
+const killTrainer = (pid: number): boolean => process.kill(pid, 'SIGKILL');
+
+test('a run continues on two of four GPUs when one is lost, and returns to all after an epoch', async () => {
+  await onFourGpus(['--step-seconds', '0.05', '--steps-per-epoch', '20'], async ({ client, nvml, home, notified }) => {
+    const input = inputOf(true, 40);
+    const folder = runFolder(home, input.name);
+    const { handle } = await startRun(client, input);
+    const first = await trainingOn(folder, 4);
+    await nvml.set([{}, {}, gpuIsLost, {}]);
+    killTrainer(first.pid);
+
+    const second = await trainingOn(folder, 2);
+    expect(second.gpus).toEqual([gpuUuid(0), gpuUuid(1)]);
+    expect((await readJson(folder.train.control, TrainerControl))?.gpus).toBe(2);
+    const degraded = await statusOf(handle);
+    expect(degraded.attempts.at(-1)?.gpus?.failed).toEqual([third]);
+    expect(degraded.decisions.at(-1)?.change).toMatch(
+      new RegExp(
+        `^${third} is not usable: the driver no longer lists this GPU; trains on 2 of 4 GPUs with the same batch`,
+      ),
+    );
+    expect(degraded.gpus?.map(({ uuid, verdict }) => [uuid, verdict])).toEqual([[third, 'unusable']]);
+
+    await nvml.set(healthy);
+    const last = await trainingOn(folder, 4);
+    expect(last.gpus).toHaveLength(4);
+    const restored = await statusOf(handle);
+    expect(restored.attempts.at(-1)?.outcome).toBe('preempted');
+    expect(restored.decisions.at(-1)?.change).toContain('trains on all 4 GPUs again');
+    expect(restored.control?.gpus).toBe(4);
+
+    const told = notified.filter(({ event }) => event === 'gpu-health');
+    expect(told.map(({ text }) => text)).toEqual([expect.stringContaining(`${third} unusable: `)]);
+    const changes = await readJsonLines(folder.gpuHealth, GpuHealthChange);
+    expect(changes[0]?.problems.map(({ uuid }) => uuid)).toEqual([third]);
+    await handle.cancel();
+    await expect(handle.result()).rejects.toThrow();
+  });
+});
+
+test('a run waits with a notice for a lost GPU when its plan allows no fewer', async () => {
+  await onFourGpus(['--step-seconds', '0.05'], async ({ client, nvml, home, notified }) => {
+    const input = inputOf(false, 40);
+    const folder = runFolder(home, input.name);
+    const { handle } = await startRun(client, input);
+    const first = await trainingOn(folder, 4);
+    await nvml.set([{}, {}, gpuIsLost, {}]);
+    killTrainer(first.pid);
+
+    const notice = await until(async () => (await statusOf(handle)).notice ?? undefined);
+    expect(notice).toContain(`Waiting for 4 usable GPUs: ${third} is not usable`);
+    expect(notice).toContain('set recovery.fewerGpus to true');
+    expect(notified.some(({ event, text }) => event === 'stalled' && text.includes('wait-for-gpus'))).toBe(true);
+    expect(await findLiveJob(folder.train)).toBeUndefined();
+
+    await nvml.set(healthy);
+    const second = await trainingOn(folder, 4);
+    expect(second.attempt).toBeGreaterThan(first.attempt);
+    expect((await statusOf(handle)).notice).toBeNull();
+    await handle.cancel();
+    await expect(handle.result()).rejects.toThrow();
+  });
+});
