@@ -37,6 +37,7 @@ export function createDependencies(device: Device): ActivityDependencies {
       folder: resolve(env.EVERSWIN_GPU_FOLDER ?? folders.gpusOf(env.EVERSWIN_HOST)),
       foreignMib: env.EVERSWIN_FOREIGN_GPU_MIB,
       healthSeconds: 60,
+      healthTimeoutSeconds: 30,
       withGpusHeld: (work) => work(),
     },
     programs: { train: trainArgv, test: testArgv, module: trainerModule },

@@ -14,13 +14,13 @@ export interface MachineDependencies extends InputDependencies, GpuDependencies 
 
 /** Creates the activity for the second half of the dry run, on the training machine. */
 export const createCheckMachine =
-  ({ home, python, device, slurm, preparer: obtain }: MachineDependencies) =>
+  ({ home, python, device, gpus, slurm, preparer: obtain }: MachineDependencies) =>
   (plan: RunPlan): Promise<Check[]> => {
     const { cancellationSignal: signal } = Context.current();
     return withHeartbeat(
       () => 'inspecting the machine',
       () =>
-        inspectMachine({ home, python, device, signal }, (files) => obtain.findMissing(plan, files, signal), {
+        inspectMachine({ home, python, device, gpus, signal }, (files) => obtain.findMissing(plan, files, signal), {
           ...plan,
           gpus: gpusOnThisHost({ slurm }, plan),
         }),

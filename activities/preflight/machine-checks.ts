@@ -1,8 +1,9 @@
-import type { Check, GpuFacts, MachineFacts, RecipeFacts, RunPlan } from '../../configs/schema/index.ts';
+import { listGpuProblems, listUsable } from '../shared/trainer/gpu-health.ts';
+import type { Check, GpuFacts, GpuProblem, MachineFacts, RecipeFacts, RunPlan } from '../../configs/schema/index.ts';
 import { formatBytes } from '../shared/summary/format-bytes.ts';
 
 interface MachineCheckInput {
-  plan: Pick<RunPlan, 'gpus' | 'batchPerGpu' | 'loaderWorkers' | 'recipe'>;
+  plan: Pick<RunPlan, 'gpus' | 'batchPerGpu' | 'loaderWorkers' | 'recipe' | 'recovery'>;
   known: RecipeFacts[string] | undefined;
   machine: MachineFacts;
 }
@@ -47,11 +48,17 @@ function checkCpu({ known, plan }: MachineCheckInput): Check {
 }
 
 function checkGpus({ plan, known, machine }: MachineCheckInput): Check[] {
-  const { gpus, foreignGpuProcesses, trainer } = machine;
+  const { gpus, gpuHealth, foreignGpuProcesses, trainer } = machine;
   const requested = `${plan.gpus} GPUs requested`;
+  const health = gpuHealth === null ? [] : listGpuProblems(gpuHealth).map(checkHealth);
+  const usable = countUsable(machine);
+  if (usable > 0 && usable < plan.gpus && plan.recovery.fewerGpus) {
+    const message = `${requested}, ${usable} usable on this machine; the run trains on fewer (recovery.fewerGpus)`;
+    return [warning('GPUs', message, 'Reset or replace the other GPUs; the run then uses them.'), ...health];
+  }
   if (gpus.length === 0) {
     const remedy = 'Use a machine with GPUs. If this machine has GPUs, make sure that `nvidia-smi` works.';
-    return [error('GPUs', `${requested}, but the NVIDIA driver does not respond`, remedy)];
+    return [error('GPUs', `${requested}, but the NVIDIA driver does not respond`, remedy), ...health];
   }
   const names = gpus.map(({ index, name }) => `${index}: ${name}`).join(', ');
   const count =
@@ -62,8 +69,13 @@ function checkGpus({ plan, known, machine }: MachineCheckInput): Check[] {
           `Set gpus to ${gpus.length} or less, or use another machine.`,
         )
       : ok('GPUs', `${requested}, ${gpus.length} available on this machine (${names})`);
+  const tooFew =
+    usable < plan.gpus && gpus.length >= plan.gpus
+      ? error('GPUs', `${requested}, ${usable} usable on this machine`, 'Reset or replace the others, or lower gpus.')
+      : count;
   return [
-    count,
+    tooFew,
+    ...health,
     checkDriver(gpus),
     ...checkGpuMemory({ plan, known, machine }),
     foreignGpuProcesses.length === 0
@@ -79,6 +91,12 @@ function checkGpus({ plan, known, machine }: MachineCheckInput): Check[] {
       : ok('NCCL', trainer.nccl ?? 'not needed for one GPU'),
   ];
 }
+
+/** Counts the GPUs on which a job can run; those of nvidia-smi if their health is unknown. */
+const countUsable = ({ gpus, gpuHealth }: MachineFacts): number =>
+  gpuHealth === null || gpuHealth.gpus.length === 0 ? gpus.length : listUsable(gpuHealth).length;
+
+const checkHealth = ({ uuid, why, remedy }: GpuProblem): Check => warning(`GPU ${uuid}`, why, remedy);
 
 function checkDriver(gpus: readonly GpuFacts[]): Check {
   const versions = [...new Set(gpus.map(({ driver }) => driver))];

@@ -3,6 +3,7 @@ import { availableParallelism, totalmem } from 'node:os';
 import { TrainerFacts, type MachineFacts } from '../../configs/schema/index.ts';
 import { listForeignGpuProcesses } from '../shared/trainer/foreign-gpu-processes.ts';
 import { readDiskSpace } from '../shared/files/free-space.ts';
+import { readGpuHealth, type GpuHealthSettings } from '../shared/trainer/gpu-health.ts';
 import { listGpus } from '../shared/trainer/gpu-inventory.ts';
 import { runTrainerCommand } from '../shared/trainer/trainer-command.ts';
 import type { Device } from '../shared/trainer/trainer-argv.ts';
@@ -13,15 +14,18 @@ export interface MachineContext {
   home: string;
   python: PythonCommand;
   device: Device;
+  gpus: GpuHealthSettings;
   signal: AbortSignal;
 }
 
 /** Reads the hardware and software facts of this machine. Starts nothing on a GPU. */
-export async function readMachine({ home, python, device, signal }: MachineContext): Promise<MachineFacts> {
+export async function readMachine(context: MachineContext): Promise<MachineFacts> {
+  const { home, python, device, signal } = context;
   const isCuda = device === 'cuda';
   return {
     device,
     gpus: isCuda ? ((await listGpus(python)) ?? []) : [],
+    gpuHealth: (await readGpuHealth(context, { known: [] }, signal)) ?? null,
     foreignGpuProcesses: isCuda ? await listForeignGpuProcesses(python, process.pid) : [],
     memoryBytes: totalmem(),
     sharedMemoryBytes: await readSharedMemory(),

@@ -1,10 +1,13 @@
+import { Context } from '@temporalio/activity';
 import type { RunFolder } from '../../configs/paths.ts';
 import { prepareInputs } from '../inputs/prepare-inputs.ts';
 import { writePlan } from '../shared/run/plan-file.ts';
+import { listUsable, readGpuHealth } from '../shared/trainer/gpu-health.ts';
+import type { GpuRequest } from '../shared/trainer/trainer-argv.ts';
 import { startJob } from '../shared/trainer/start-job.ts';
 import type { RunningJob } from '../shared/trainer/trainer-process.ts';
 import type { TrainDependencies } from '../train/dependencies.ts';
-import { gpusOnThisHost, testGpuRequest } from '../train/gpu-request.ts';
+import { testGpuRequest } from '../train/gpu-request.ts';
 import { createGpuWaitReporter } from '../train/gpu-wait-reporter.ts';
 import type { LaunchRequest } from '../train/training-request.ts';
 
@@ -30,8 +33,17 @@ export async function startTestJob(
   const recipe = `${recipesFolder}/${plan.recipe.name}.py`;
   const files = { plan: folder.plan, recipe, data: dataset.root, tested: weights };
   const job = folder.test;
-  const program = programs.test(plan, files, job, device, gpusOnThisHost(dependencies, plan));
-  const gpus = testGpuRequest(dependencies, plan, priority);
+  const gpus = await fitTestToGpus(dependencies, testGpuRequest(dependencies, plan, priority));
+  const program = programs.test(plan, files, job, device, gpus.count);
   const start = { job, python, program, fence, stall: plan.recovery.stallSeconds, gpus };
   return startJob(start, createGpuWaitReporter(onGpuWait));
+}
+
+/** Fits a test to the GPUs that are usable: its metrics do not depend on the number of ranks. */
+async function fitTestToGpus(dependencies: TrainDependencies, request: GpuRequest): Promise<GpuRequest> {
+  const health = await readGpuHealth(dependencies, { known: [] }, Context.current().cancellationSignal);
+  if (health === undefined || health.gpus.length === 0) return request;
+  const usable = listUsable(health);
+  const without = health.gpus.map(({ uuid }) => uuid).filter((uuid) => !usable.includes(uuid));
+  return { ...request, count: Math.max(1, Math.min(request.count, usable.length)), without };
 }

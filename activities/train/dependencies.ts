@@ -1,16 +1,13 @@
 import type { InputDependencies } from '../inputs/dependencies.ts';
 import type { MirrorDependencies } from '../mirror/dependencies.ts';
+import type { GpuHealthSettings } from '../shared/trainer/gpu-health.ts';
 import type { Device, Slurm, TrainerPrograms } from '../shared/trainer/trainer-argv.ts';
 import type { PythonCommand } from '../shared/trainer/trainer-process.ts';
 
 /** Sharing of this machine's GPUs among jobs. */
-interface GpuSharing {
-  /** Folder of the leases and the queue, shared by all workers of the machine. */
-  folder: string;
+interface GpuSharing extends GpuHealthSettings {
   /** MiB of GPU memory that processes of other programs may use on a GPU that counts as free. */
   foreignMib: number;
-  /** Seconds between two readings of their health. */
-  healthSeconds: number;
   /** Runs the work of a job that holds its GPUs; before that, the worker counts the activity as waiting. */
   withGpusHeld: <T>(work: () => Promise<T>) => Promise<T>;
 }

@@ -40,7 +40,12 @@ export class GpuWatch {
    * @throws CodedError TooFewGpus if the others are too few and the run may still continue.
    */
   async findUnusable(signal: AbortSignal): Promise<string[]> {
-    await this.#read(signal);
+    try {
+      await this.#read(signal);
+    } catch (error) {
+      // The supervisor of a cancelled attempt reports the cancellation as its outcome.
+      if (!signal.aborted) throw error;
+    }
     if (this.#latest === undefined || this.#latest.gpus.length === 0) return this.#leftOut;
     const needed = requestedGpus(this.#request.plan, this.#request.control);
     const usable = listUsable(this.#latest).filter((uuid) => !this.#leftOut.includes(uuid)).length;
@@ -55,8 +60,9 @@ export class GpuWatch {
   /** Whether a run without enough GPUs may continue: on fewer, or once the GPUs that the machine had are usable again. */
   get mayContinue(): boolean {
     const { plan, control } = this.#request;
-    const isKnown = this.#latest !== undefined;
-    return isKnown && (plan.recovery.fewerGpus || this.#known.size >= requestedGpus(plan, control));
+    if (this.#latest === undefined) return false;
+    const had = Math.max(this.#latest.gpus.length, this.#known.size);
+    return plan.recovery.fewerGpus || had >= requestedGpus(plan, control);
   }
 
   /** Runs work that follows a trainer, and reads the health of the GPUs each minute. */
@@ -72,13 +78,14 @@ export class GpuWatch {
     }
   }
 
-  /** Ends a training on fewer GPUs after an epoch, once the missing ones are usable and no other run holds them. */
+  /** Ends a training on fewer GPUs after an epoch, once the missing ones are usable and no other run wants them. */
   async onEvents(events: readonly TrainerEvent[], { owner }: RunningJob): Promise<void> {
     if (this.#isStopRequested || this.#latest === undefined || !events.some(({ type }) => type === 'validation'))
       return;
-    const { plan, control } = this.#request;
+    const { plan } = this.#request;
     const free = this.#free(this.#latest).filter((uuid) => !this.#leftOut.includes(uuid));
-    if (requestedGpus(plan, control) >= plan.gpus || free.length < plan.gpus) return;
+    const trainsOnFewer = owner.gpus.length > 0 && owner.gpus.length < plan.gpus;
+    if (!trainsOnFewer || free.length < plan.gpus || this.#latest.waiting.length > 0) return;
     this.#isStopRequested = true;
     log.info(`${plan.runId}: ${free.length} GPUs are free again; the trainer saves and restarts on ${plan.gpus}`);
     await requestStop(owner);
@@ -87,7 +94,9 @@ export class GpuWatch {
   /** @param blamed GPU to which the log of the failure points. */
   async summarize(leased: string[], blamed: string | undefined): Promise<AttemptGpus | undefined> {
     await this.#read(new AbortController().signal);
-    if (this.#latest === undefined || this.#latest.gpus.length === 0) return undefined;
+    if (this.#latest === undefined) return undefined;
+    // A driver that does not answer says nothing about the GPUs, unless one of them caused the failure.
+    if (this.#latest.gpus.length === 0 && blamed === undefined) return undefined;
     const isOurs = (uuid: string): boolean => leased.length === 0 || leased.includes(uuid);
     const failed = new Set([...this.#failed].filter(isOurs));
     if (blamed !== undefined) failed.add(blamed);

@@ -46,5 +46,6 @@ export const GpuHealth = z.object({
       }),
     )
     .describe('The GPUs that this worker may use.'),
+  waiting: z.array(z.string()).describe('Runs that wait for GPUs of this machine.'),
 });
 export type GpuHealth = z.infer<typeof GpuHealth>;

@@ -1,4 +1,5 @@
 /** Results of the dry run. */
+import { GpuHealth } from './gpu-health.ts';
 import { z } from 'zod';
 import { TrainerFacts } from './trainer-answers.ts';
 
@@ -28,6 +29,8 @@ export type GpuFacts = z.infer<typeof GpuFacts>;
 export const MachineFacts = z.object({
   device: z.enum(['cpu', 'cuda']),
   gpus: z.array(GpuFacts),
+  /** Null on a machine without NVIDIA GPUs. */
+  gpuHealth: GpuHealth.nullable(),
   /** Foreign processes that use GPU memory. */
   foreignGpuProcesses: z.array(z.string()),
   memoryBytes: z.number(),

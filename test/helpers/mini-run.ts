@@ -49,7 +49,13 @@ export async function createMiniRun(...switches: string[]): Promise<MiniRun> {
     device: 'cpu',
     address: '127.0.0.1',
     slurm: undefined,
-    gpus: { folder: `${home}/gpus`, foreignMib: 1024, healthSeconds: 0.2, withGpusHeld: (work) => work() },
+    gpus: {
+      folder: `${home}/gpus`,
+      foreignMib: 1024,
+      healthSeconds: 0.2,
+      healthTimeoutSeconds: 20,
+      withGpusHeld: (work) => work(),
+    },
     // The fake trainer reads neither data nor weights.
     preparer: {
       dataset: () => Promise.resolve(miniDataset),

@@ -58,7 +58,13 @@ const dependencies: TrainDependencies = {
   device: 'cpu',
   address: '127.0.0.1',
   slurm: undefined,
-  gpus: { folder: `${home}/gpus`, foreignMib: 1024, healthSeconds: 60, withGpusHeld: (work) => work() },
+  gpus: {
+    folder: `${home}/gpus`,
+    foreignMib: 1024,
+    healthSeconds: 60,
+    healthTimeoutSeconds: 30,
+    withGpusHeld: (work) => work(),
+  },
   preparer: {
     dataset: () => Promise.resolve(miniDataset),
     weights: () => Promise.resolve(miniWeights),

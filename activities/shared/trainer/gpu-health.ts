@@ -4,14 +4,19 @@ import type { Device } from './trainer-argv.ts';
 import { runTrainerCommand } from './trainer-command.ts';
 import type { PythonCommand } from './trainer-process.ts';
 
-/** Time in which a working driver answers for all GPUs. Without the persistence daemon, it first loads for seconds. */
-const answerTimeoutMs = 30_000;
+export interface GpuHealthSettings {
+  /** Folder of the leases and the queue, shared by all workers of the machine. */
+  folder: string;
+  /** Seconds between two readings of the health of the GPUs. */
+  healthSeconds: number;
+  /** Seconds after which a driver that does not answer counts as broken. It may first load for some seconds. */
+  healthTimeoutSeconds: number;
+}
 
 export interface HealthReader {
   python: PythonCommand;
   device: Device;
-  /** `folder` holds the leases of the machine. */
-  gpus: { folder: string };
+  gpus: Pick<GpuHealthSettings, 'folder' | 'healthTimeoutSeconds'>;
 }
 
 interface HealthRequest {
@@ -33,7 +38,7 @@ export async function readGpuHealth(
   signal: AbortSignal,
 ): Promise<GpuHealth | undefined> {
   if (device === 'cpu') return undefined;
-  const limitMs = watchSeconds * 1000 + answerTimeoutMs;
+  const limitMs = (watchSeconds + gpus.healthTimeoutSeconds) * 1000;
   const isOver = AbortSignal.timeout(limitMs);
   const watch = watched.length === 0 ? [] : ['--watch', ...watched, '--seconds', String(watchSeconds)];
   const expected = known.length === 0 ? [] : ['--expect', ...known];
@@ -46,9 +51,9 @@ export async function readGpuHealth(
   } catch (error) {
     signal.throwIfAborted();
     const problem = isOver.aborted
-      ? `the NVIDIA driver did not answer within ${answerTimeoutMs / 1000} s`
+      ? `the NVIDIA driver did not answer within ${gpus.healthTimeoutSeconds} s`
       : `the health of the GPUs could not be read: ${error instanceof Error ? error.message : String(error)}`;
-    return { v: 1, at: Date.now() / 1000, problem, gpus: [] };
+    return { v: 1, at: Date.now() / 1000, problem, gpus: [], waiting: [] };
   }
 }
 

@@ -2,10 +2,23 @@ import { describe, expect, test } from 'vitest';
 import { checkMachine } from '../../../activities/preflight/machine-checks.ts';
 
 import { samplePlan } from '../../fixtures/sample-report.ts';
-import type { Check, GpuFacts, MachineFacts, RecipeFacts } from '../../../configs/schema/index.ts';
+import {
+  RecoveryPolicy,
+  type Check,
+  type GpuFacts,
+  type GpuHealth,
+  type MachineFacts,
+  type RecipeFacts,
+} from '../../../configs/schema/index.ts';
 
 const gibibyte = 2 ** 30;
-const plan = { gpus: 4, batchPerGpu: 2, loaderWorkers: 2, recipe: samplePlan.recipe };
+const plan = {
+  gpus: 4,
+  batchPerGpu: 2,
+  loaderWorkers: 2,
+  recipe: samplePlan.recipe,
+  recovery: RecoveryPolicy.parse({}),
+};
 const known: RecipeFacts[string] = {
   title: 'Swin-S',
   epochs: 36,
@@ -25,6 +38,7 @@ const gpu = (index: number, change: Partial<GpuFacts> = {}): GpuFacts => ({
 const box: MachineFacts = {
   device: 'cuda',
   gpus: [gpu(0), gpu(1), gpu(2), gpu(3)],
+  gpuHealth: null,
   foreignGpuProcesses: [],
   memoryBytes: 128 * gibibyte,
   sharedMemoryBytes: 64 * gibibyte,
@@ -113,5 +127,48 @@ test('checkMachine scales GPU memory with the images per forward pass, not with 
 test('checkMachine ignores shared memory when there are no loader processes', () => {
   expect(check({ sharedMemoryBytes: 0 }, 'shared memory', { ...plan, loaderWorkers: 0 })).toMatchObject({
     verdict: 'ok',
+  });
+});
+
+describe('checkMachine reads the health of the GPUs', () => {
+  const finding = (verdict: 'warning' | 'unusable', message: string) => ({
+    kind: 'ecc' as const,
+    verdict,
+    message,
+    remedy: 'Reset the GPU.',
+  });
+  const health = (...findings: ReturnType<typeof finding>[][]): GpuHealth => ({
+    v: 1,
+    at: 1,
+    problem: null,
+    waiting: [],
+    gpus: findings.map((found, index) => {
+      const verdict = found[0]?.verdict ?? 'ok';
+      return { uuid: `GPU-${index}`, index, name: 'A100', heldBy: null, verdict, findings: found, facts: {} };
+    }),
+  });
+  const broken = health([], [finding('unusable', 'it is lost')], [], []);
+
+  test('checkMachine warns about a GPU at risk', () => {
+    const machine = { gpuHealth: health([], [], [finding('warning', '2 memory errors')], []) };
+    expect(check(machine, 'GPUs')?.verdict).toBe('ok');
+    expect(check(machine, 'GPU GPU-2')).toMatchObject({ verdict: 'warning', message: '2 memory errors' });
+  });
+
+  test('checkMachine returns an error when too few GPUs are usable', () => {
+    expect(check({ gpuHealth: broken }, 'GPUs')).toMatchObject({
+      verdict: 'error',
+      message: '4 GPUs requested, 3 usable on this machine',
+    });
+    expect(check({ gpuHealth: broken }, 'GPU GPU-1')?.message).toBe('it is lost');
+  });
+
+  test('checkMachine warns only when the run may train on fewer GPUs', () => {
+    const fewer = { ...plan, recovery: RecoveryPolicy.parse({ fewerGpus: true }) };
+    expect(check({ gpuHealth: broken }, 'GPUs', fewer)?.verdict).toBe('warning');
+    // One lost GPU may make nvidia-smi fail for all.
+    expect(check({ gpus: [], gpuHealth: broken }, 'GPUs', fewer)?.verdict).toBe('warning');
+    expect(check({ gpus: [], gpuHealth: broken }, 'GPUs')?.verdict).toBe('error');
+    expect(check({ gpus: [], gpuHealth: null }, 'GPUs', fewer)?.verdict).toBe('error');
   });
 });

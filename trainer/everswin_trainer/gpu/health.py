@@ -14,7 +14,7 @@ from typing import Any
 
 from everswin_trainer.gpu.devices import is_visible
 from everswin_trainer.gpu.lease import holding_run
-from everswin_trainer.gpu.queue import guard
+from everswin_trainer.gpu.queue import guard, waiting_runs
 from everswin_trainer.gpu.xid import XidWatch
 from everswin_trainer.job.folder import JOB_ENV
 from everswin_trainer.system.atomic_file import write_json
@@ -67,7 +67,7 @@ class GpuLost(Exception):
 
 
 def main(argv: list[str]) -> int:
-    """Writes {v, at, problem, gpus}; without an NVIDIA driver, `gpus` is empty and `problem` is null."""
+    """Writes {v, at, problem, gpus, waiting}; without an NVIDIA driver, `gpus` is empty and `problem` is null."""
     parser = argparse.ArgumentParser(prog="everswin_trainer gpu-health")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--gpu-folder", type=Path, help="folder of the leases of this machine")
@@ -76,18 +76,15 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--seconds", type=float, default=0, help="how long they are awaited before the others are read")
     arguments = parser.parse_args(argv)
     problem, gpus = read_health(arguments.expect, arguments.watch, arguments.seconds)
-    if arguments.gpu_folder is not None and gpus:
-        find_holders(arguments.gpu_folder, gpus)
+    waiting: list[str] = []
+    if arguments.gpu_folder is not None and arguments.gpu_folder.exists():
+        with guard(arguments.gpu_folder):
+            waiting = waiting_runs(arguments.gpu_folder)
+            for gpu in gpus:
+                gpu.held_by = holding_run(arguments.gpu_folder, gpu.uuid)
     reports = [gpu.report() for gpu in gpus]
-    write_json(arguments.out, {"v": 1, "at": time.time(), "problem": problem, "gpus": reports})
+    write_json(arguments.out, {"v": 1, "at": time.time(), "problem": problem, "gpus": reports, "waiting": waiting})
     return 0
-
-
-def find_holders(folder: Path, gpus: list[Health]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    with guard(folder):
-        for gpu in gpus:
-            gpu.held_by = holding_run(folder, gpu.uuid)
 
 
 def read_health(expect: Iterable[str], watch: list[str], seconds: float) -> tuple[str | None, list[Health]]:

@@ -55,6 +55,12 @@ class Ticket:
         os.close(self.descriptor)
 
 
+def waiting_runs(folder: Path) -> list[str]:
+    """Returns the runs that wait for GPUs, first in line first. Requires the guard."""
+    tickets = (_read_if_living(path) for path in sorted((folder / "queue").glob("*.json")))
+    return [str(request["run"]) for request in tickets if request is not None]
+
+
 def _read_if_living(path: Path) -> dict[str, Any] | None:
     """Returns the request of a ticket; removes the ticket and returns None if its process has ended."""
     try:

@@ -14,7 +14,11 @@ from fake_nvml import FakeNvml, healthy
 
 from conftest import environment
 from contract import check_answer
+from everswin_trainer.gpu.devices import Gpu
+from everswin_trainer.gpu.lease import try_acquire
+from everswin_trainer.gpu.queue import Ticket, guard
 from everswin_trainer.gpu.xid import Xid, XidWatch, read_kernel_log
+from everswin_trainer.job.folder import Job
 
 
 @pytest.fixture
@@ -166,3 +170,21 @@ def test_the_kernel_log_names_the_gpu_by_its_bus(tmp_path: Path) -> None:
     watch._seen.add(Xid("0000:41:00", 79))
     assert [xid.code for xid in watch.of(uuid(0), "00000000:41:00.0")] == [79]
     assert watch.of(uuid(1), "00000000:42:00.0") == []
+
+
+def test_a_reading_names_the_runs_that_hold_gpus_and_those_that_wait(nvml: FakeNvml, tmp_path: Path) -> None:
+    nvml.have(healthy(0), healthy(1))
+    folder, job = tmp_path / "leases", Job.at(tmp_path / "holder" / "train")
+    folder.mkdir()
+    assert [gpu["heldBy"] for gpu in read(nvml, "--gpu-folder", str(folder))["gpus"]] == [None, None]
+    with guard(folder):
+        lease, _ = try_acquire(folder, [Gpu(uuid(1), 1, "Test GPU", 3)], 1, job)
+        ticket = Ticket.issue(folder, 3, 1.0, {"run": "next", "gpus": 2, "of": [uuid(0), uuid(1)]})
+    assert lease is not None
+    lease.write_record({"v": 1, "job": str(job.folder), "run": "holder"})
+    health = read(nvml, "--gpu-folder", str(folder))
+    assert ([gpu["heldBy"] for gpu in health["gpus"]], health["waiting"]) == ([None, "holder"], ["next"])
+    lease.release()
+    ticket.leave()
+    health = read(nvml, "--gpu-folder", str(folder))
+    assert ([gpu["heldBy"] for gpu in health["gpus"]], health["waiting"]) == ([None, None], [])

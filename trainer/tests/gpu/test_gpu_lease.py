@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from fake_gpus import FakeGpus, uuid
+from fake_nvml import FakeNvml, healthy
 
 from conftest import PROGRAMS, JobFolder, environment, until
 from everswin_trainer.gpu.devices import Gpu
@@ -33,7 +34,13 @@ class Machine:
         self.supervisors: list[subprocess.Popen[str]] = []
 
     def start(
-        self, name: str, program: Callable[[JobFolder], list[str]], count: int = 1, fence: int = 1, *more: str
+        self,
+        name: str,
+        program: Callable[[JobFolder], list[str]],
+        count: int = 1,
+        fence: int = 1,
+        *more: str,
+        variables: dict[str, str] | None = None,
     ) -> tuple[JobFolder, subprocess.Popen[str]]:
         (self.root / name).mkdir(exist_ok=True)
         job = JobFolder(self.root / name)
@@ -41,7 +48,7 @@ class Machine:
         ours += ["--gpu-folder", str(self.gpus.folder), "--gpus", str(count), *more]
         supervisor = subprocess.Popen(
             [sys.executable, "-m", "everswin_trainer", "supervise", *ours, "--", *program(job)],
-            env={**environment(), "PATH": self.gpus.path},
+            env={**environment(), "PATH": self.gpus.path, **(variables or {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -308,3 +315,22 @@ while turns < 100:
         lease, _ = try_acquire(tmp_path / "gpus", [Gpu("GPU-1", 0, "x", 0)], 1, Job.at(tmp_path / "job"))
     assert lease is not None
     lease.release()
+
+
+def test_a_job_gets_the_other_gpus_when_a_lost_one_makes_nvidia_smi_fail(machine: Machine, tmp_path: Path) -> None:
+    nvml = FakeNvml(tmp_path / "nvml")
+    nvml.have(healthy(0), healthy(1, error=15), healthy(2))
+    (machine.root / "state.json").write_text(json.dumps({"fails": "Unable to determine the device handle for GPU"}))
+    variables = {"PYTHONPATH": f"{nvml.root}:{environment()['PYTHONPATH']}"}
+    job, supervisor = machine.start("one", JobFolder.fake_training, 2, variables=variables)
+    assert supervisor.wait(60) == 0
+    assert json.loads((job.folder / "owner.json").read_text())["gpus"] == [uuid(0), uuid(2)]
+
+
+def test_a_job_does_not_lease_a_gpu_that_it_must_not_use(machine: Machine) -> None:
+    machine.gpus.have(3)
+    job, supervisor = machine.start("one", JobFolder.fake_training, 2, 1, "--without-gpus", uuid(0))
+    assert supervisor.wait(60) == 0
+    assert json.loads((job.folder / "owner.json").read_text())["gpus"] == [uuid(1), uuid(2)]
+    _, refused = machine.start("two", JobFolder.fake_training, 3, 1, "--without-gpus", uuid(0))
+    assert refused.wait(60) == 69
