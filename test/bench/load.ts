@@ -26,6 +26,7 @@ const { values } = parseArgs({
     runs: { type: 'string', default: '100' },
     queries: { type: 'string', default: '1000' },
     busy: { type: 'string', default: '33' },
+    busyOnly: { type: 'boolean', default: false },
     out: { type: 'string' },
   },
 });
@@ -33,6 +34,9 @@ const [runs, queries, busy] = [values.runs, values.queries, values.busy].map(Num
 
 /** Commands in flight at once. */
 const concurrency = 10;
+
+/** TIMEOUT_TYPE_SCHEDULE_TO_START of the Temporal API. */
+const scheduleToStart = 2;
 
 interface Series {
   seconds: number[];
@@ -46,7 +50,8 @@ interface Measurement {
 }
 
 const environment = await readEnvironment({ seed: '1', repeats: 1, out: values.out }, 'load.ts');
-const measurements: Record<string, Measurement> = { quiet: await measure('quiet') };
+const measurements: Record<string, Measurement> = {};
+if (!values.busyOnly) measurements['quiet'] = await measure('quiet');
 if (busy > 0) {
   const stopLoad = startLoad(busy);
   try {
@@ -118,7 +123,8 @@ async function measureStack(stack: BenchStack, name: string): Promise<Measuremen
     failedQueries: status.errors,
     failedUpdates: updates.errors,
     failedRuns: results.errors,
-    workflowTaskTimeouts: taskTimeouts,
+    tasksPickedUpLate: taskTimeouts.pickedUpLate,
+    tasksCompletedLate: taskTimeouts.completedLate,
     controlWorkerMib: open.rss,
     controlWorkerHeapMib: open.heap,
     mibPerOpenRun: (open.rss - before.rss) / runs,
@@ -177,13 +183,17 @@ function readMemory(stack: BenchStack): { rss: number; heap: number } {
   return { rss: Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024, heap: heapUsed / 2 ** 20 };
 }
 
-async function countTaskTimeouts(client: Client, names: string[]): Promise<number> {
-  let count = 0;
+/** Counts the workflow tasks that the worker did not pick up in time, and those that it did not complete in time. */
+async function countTaskTimeouts(client: Client, names: string[]) {
+  const counts = { pickedUpLate: 0, completedLate: 0 };
   for (const run of names) {
     const { events } = await client.workflow.getHandle(workflowId(run)).fetchHistory();
-    count += (events ?? []).filter(({ workflowTaskTimedOutEventAttributes: timedOut }) => timedOut).length;
+    for (const { workflowTaskTimedOutEventAttributes: timedOut } of events ?? []) {
+      if (Number(timedOut?.timeoutType) === scheduleToStart) counts.pickedUpLate += 1;
+      else if (timedOut) counts.completedLate += 1;
+    }
   }
-  return count;
+  return counts;
 }
 
 /** Starts processes that compute without end. @returns a function that ends them. */
