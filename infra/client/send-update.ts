@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import {
   ServiceError,
   WorkflowNotFoundError,
@@ -7,27 +8,21 @@ import {
 } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { statusQueryName } from '../../configs/names.ts';
+import { explainSilence } from './explain-silence.ts';
 import { formatEnd, type NamedWorkflow } from './find-workflow.ts';
 
-const workerTimeoutSeconds = 10;
-
-const missingWorker = `No control worker answered within ${workerTimeoutSeconds} s. Start one: everswin up. If one is running, its log is .everswin/logs/control-worker.log.`;
+/** Time for an answer, and the number of times that a command waits for it while a control worker runs. */
+const patience = { seconds: 10, tries: 6 };
 
 /** Failure type of the server for an update whose workflow ended first. */
 const endedFirst = 'AcceptedUpdateCompletedWorkflow';
 
 /**
  * Queries the status of a workflow. Changes nothing, so it shows whether a worker runs before anything is requested.
- * @throws Error if no control worker answers within 10 s.
+ * @throws Error if no control worker runs, or it does not answer within a minute.
  */
-export async function queryStatus(client: Client, { handle }: NamedWorkflow): Promise<unknown> {
-  try {
-    return await withWorkerTimeout(client, () => handle.query(statusQueryName));
-  } catch (error) {
-    if (!(error instanceof ServiceError)) throw error;
-    throw new Error(missingWorker, { cause: error });
-  }
-}
+export const queryStatus = (client: Client, workflow: NamedWorkflow, limits = patience): Promise<unknown> =>
+  withPatience(client, workflow, limits, () => workflow.handle.query(statusQueryName));
 
 interface AcceptedUpdate {
   /** Waits for the result without a time limit, because a trainer may save its checkpoint for minutes. */
@@ -36,45 +31,60 @@ interface AcceptedUpdate {
 
 /**
  * Sends an update to a workflow.
- * @throws Error if the workflow rejects it, has ended, or no control worker accepts it within 10 s.
+ * @throws Error if the workflow rejects it or has ended, or no control worker accepts it.
  */
 export async function sendUpdate(
   client: Client,
   workflow: NamedWorkflow,
   { update, args }: { update: string; args: [] | [unknown] | [unknown, string] },
 ): Promise<AcceptedUpdate> {
-  const explained = async <T>(step: Promise<T>, unanswered: string): Promise<T> => {
-    try {
-      return await step;
-    } catch (error) {
-      throw new Error(await explain(workflow, error, unanswered), { cause: error });
-    }
-  };
-  const accepted = await explained(
-    withWorkerTimeout(client, () =>
-      workflow.handle.startUpdate(update, { args: args as [unknown], waitForStage: 'ACCEPTED' }),
-    ),
-    missingWorker,
-  );
+  // The same id for every try, so that the workflow applies it once.
+  const options = { updateId: randomUUID(), args: args as [unknown], waitForStage: 'ACCEPTED' } as const;
+  const start = () => workflow.handle.startUpdate(update, options);
+  const explained = async (error: unknown) => Promise.reject(await explain(workflow, error));
+  const accepted = await withPatience(client, workflow, patience, start).catch(explained);
   return {
     result: () =>
-      explained(
-        accepted.result(),
-        `The Temporal server no longer responds. ${workflow.name} received the request and continues it. Status: everswin status ${workflow.name}`,
-      ),
+      accepted.result().catch((error: unknown) => {
+        if (!isUnanswered(error)) return explained(error);
+        const message = `The Temporal server no longer responds. ${workflow.name} received the request and continues it. Status: everswin status ${workflow.name}`;
+        throw new Error(message, { cause: error });
+      }),
   };
 }
 
-async function explain({ name, handle }: NamedWorkflow, error: unknown, unanswered: string): Promise<string> {
+/** Returns the error that says why a workflow did not accept a request. */
+async function explain({ name, handle }: NamedWorkflow, error: unknown): Promise<Error> {
   const isRefused = error instanceof WorkflowUpdateFailedError;
   const hasEnded =
     error instanceof WorkflowNotFoundError ||
     (isRefused && error.cause instanceof ApplicationFailure && error.cause.type === endedFirst);
-  if (hasEnded) return formatEnd({ name, description: await handle.describe() });
-  if (isRefused) return error.cause?.message ?? error.message;
-  if (error instanceof ServiceError || error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) return unanswered;
-  throw error;
+  if (hasEnded) return new Error(formatEnd({ name, description: await handle.describe() }), { cause: error });
+  if (isRefused) return new Error(error.cause?.message ?? error.message, { cause: error });
+  return error instanceof Error ? error : new Error(String(error));
 }
 
-const withWorkerTimeout = <T>(client: Client, call: () => Promise<T>): Promise<T> =>
-  client.withDeadline(Date.now() + workerTimeoutSeconds * 1000, call);
+/**
+ * Calls a worker. While one runs without an answer, says why and calls again.
+ * @throws Error that explains why no worker answered.
+ */
+async function withPatience<T>(
+  client: Client,
+  { description: { taskQueue } }: NamedWorkflow,
+  { seconds, tries }: typeof patience,
+  call: () => Promise<T>,
+): Promise<T> {
+  for (let number = 1; ; number++) {
+    try {
+      return await client.withDeadline(Date.now() + seconds * 1000, call);
+    } catch (error) {
+      if (!isUnanswered(error)) throw error;
+      const { message, isRunning } = await explainSilence({ client, taskQueue, seconds: number * seconds });
+      if (!isRunning || number === tries) throw new Error(message, { cause: error });
+      if (number === 1) console.error(`${message} Waiting …`);
+    }
+  }
+}
+
+const isUnanswered = (error: unknown): boolean =>
+  error instanceof ServiceError || error instanceof WorkflowUpdateRPCTimeoutOrCancelledError;

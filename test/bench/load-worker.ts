@@ -19,14 +19,14 @@ const { EVERSWIN_HOME: home } = readEnv();
 setInterval(() => writeFileSync(`${home}/${role}-memory.json`, JSON.stringify(process.memoryUsage())), 500).unref();
 
 if (role === 'gpu') {
-  await runWorker(readServer(), 'load-gpu', {
+  await runWorker(readServer(), 'gpu-cpu', {
     taskQueue: taskQueues.gpu,
     activities: { ...happyActivities, runTraining },
     maxConcurrentActivityTaskExecutions: 2_000,
     maxHeartbeatThrottleInterval: '5 seconds',
   });
 } else {
-  await runWorker(readServer(), 'load-control', {
+  await runWorker(readServer(), 'control', {
     taskQueue: taskQueues.control,
     workflowBundle: { codePath: `${home}/workflows.js` },
     activities: happyActivities,

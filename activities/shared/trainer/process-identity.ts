@@ -15,15 +15,24 @@ export async function signalProcess(target: ProcessIdentity, signal: NodeJS.Sign
   if (await isAlive(target)) process.kill(target.pid, signal);
 }
 
-/**
- * Reads the start time of a process, field 22 of /proc/<pid>/stat; undefined for a dead or zombie process. Fields are
- * counted after the last `)`, because the command name before it may contain spaces.
- */
+/** Reads the start time of a process; undefined for a dead or zombie process. */
 export async function processStartTicks(pid: number): Promise<number | undefined> {
+  const stat = await readStat(pid);
+  return stat && Number(stat.fields[18]);
+}
+
+/** Returns the state of a process, such as `R` or `T` (stopped); undefined for a dead or zombie process. */
+export const readProcessState = async (pid: number): Promise<string | undefined> => (await readStat(pid))?.state;
+
+/**
+ * Reads /proc/<pid>/stat; undefined for a dead or zombie process. Fields are counted after the last `)`, because the
+ * command name before it may contain spaces; the start time is field 22.
+ */
+async function readStat(pid: number): Promise<{ state: string; fields: string[] } | undefined> {
   try {
     const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-    const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return state === 'Z' || state === 'X' ? undefined : Number(fields[18]);
+    const [state = '', ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return state === 'Z' || state === 'X' ? undefined : { state, fields };
   } catch (error) {
     if (systemErrorCode(error) === 'ENOENT' || systemErrorCode(error) === 'ESRCH') return undefined;
     throw error;

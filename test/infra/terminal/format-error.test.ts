@@ -1,4 +1,4 @@
-import { WorkflowFailedError } from '@temporalio/client';
+import { ServiceError, WorkflowFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { expect, test } from 'vitest';
 import { CodedError } from '../../../activities/shared/errors/coded-error.ts';
@@ -23,4 +23,11 @@ test('formatError shows the message of an error that Temporal did not wrap', () 
   expect(formatError(new Error('The Temporal server did not start.', { cause }))).toBe(
     'The Temporal server did not start.',
   );
+});
+
+test('formatError says in words that the server does not answer', () => {
+  const details = 'Deadline exceeded after 9.9s';
+  const cause = Object.assign(new Error(`4 DEADLINE_EXCEEDED: ${details}`), { code: 4, details, metadata: {} });
+  const message = formatError(new ServiceError('Failed to describe workflow', { cause }));
+  expect(message).toMatch(/^The Temporal server does not answer.* \(Deadline exceeded after 9\.9s\)\. Runs continue/);
 });

@@ -1,0 +1,74 @@
+import { hostname } from 'node:os';
+import { tsToMs } from '@temporalio/common/lib/time.js';
+import type { Client } from '@temporalio/client';
+import { readProcessState } from '../../activities/shared/trainer/process-identity.ts';
+import { formatLoad } from '../terminal/format-load.ts';
+
+/** `control@HOST:PID`, which workers/run-worker.ts sets. */
+const controlIdentity = /^control@(.+):(\d+)$/;
+/** A poll waits for tasks for a minute. */
+const pollMs = 70_000;
+const serverTimeoutMs = 5_000;
+
+const log = 'Its log: .everswin/logs/control-worker.log.';
+
+interface SilentWorkflow {
+  client: Client;
+  taskQueue: string;
+  /** Time for which no worker answered. */
+  seconds: number;
+}
+
+/** Why no control worker answers, and whether one runs, so that it may answer later. */
+interface Silence {
+  message: string;
+  isRunning: boolean;
+}
+
+/** Finds out whether no control worker runs, or it is stopped, or only slow. */
+export async function explainSilence({ client, taskQueue, seconds }: SilentWorkflow): Promise<Silence> {
+  const workers = await listControlWorkers(client, taskQueue).catch(() => undefined);
+  if (workers === undefined) {
+    const message = `The Temporal server has not answered for ${seconds} s${because(formatLoad())}. Runs continue when it answers. Its log: .everswin/logs/temporal-server.log.`;
+    return { message, isRunning: true };
+  }
+  const [running] = workers;
+  if (running === undefined) {
+    const message = `No control worker answered within ${seconds} s. Start one: everswin up. If one is running, its log is .everswin/logs/control-worker.log.`;
+    return { message, isRunning: false };
+  }
+  const { host, pid, state } = running;
+  const worker = `The control worker (pid ${pid}${state === undefined ? ` on ${host}` : ''}) has not answered for ${seconds} s`;
+  if (state === 'T') return { message: `${worker}: it is stopped. Continue it: kill -CONT ${pid}`, isRunning: true };
+  const cause = state === undefined ? undefined : formatLoad();
+  const remedy = cause === undefined ? '' : ' Wait until the load falls, or end other programs.';
+  return { message: `${worker}${because(cause)}. Runs continue and lose nothing.${remedy} ${log}`, isRunning: true };
+}
+
+const because = (cause: string | undefined): string => (cause === undefined ? '' : `: ${cause}`);
+
+interface ControlWorker {
+  host: string;
+  pid: number;
+  /** State of the process, such as `T`; undefined on another machine. */
+  state: string | undefined;
+}
+
+/** Lists the control workers of a task queue that run: those of this machine by pid, others by their newest poll. */
+async function listControlWorkers(client: Client, taskQueue: string): Promise<ControlWorker[]> {
+  const { namespace } = client.options;
+  const { pollers } = await client.withDeadline(Date.now() + serverTimeoutMs, () =>
+    client.workflowService.describeTaskQueue({ namespace, taskQueue: { name: taskQueue } }),
+  );
+  const found = pollers.map(async ({ identity, lastAccessTime }) => {
+    const [, host = '', pid = ''] = controlIdentity.exec(identity ?? '') ?? [];
+    const worker = { host, pid: Number(pid) };
+    if (host === hostname()) {
+      const state = await readProcessState(worker.pid);
+      return state === undefined ? [] : [{ ...worker, state }];
+    }
+    const isRecent = lastAccessTime != null && Date.now() - tsToMs(lastAccessTime) < pollMs;
+    return host !== '' && isRecent ? [{ ...worker, state: undefined }] : [];
+  });
+  return (await Promise.all(found)).flat();
+}

@@ -1,0 +1,69 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFile, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { connect } from '../../../infra/client/connect.ts';
+import { explainSilence } from '../../../infra/client/explain-silence.ts';
+import { findWorkflow } from '../../../infra/client/find-workflow.ts';
+import { queryStatus } from '../../../infra/client/send-update.ts';
+import { startRun } from '../../../infra/client/start-run.ts';
+import { formatLoad } from '../../../infra/terminal/format-load.ts';
+import { projectRoot } from '../../helpers/project.ts';
+import { temporalAddress } from '../../helpers/temporal-address.ts';
+import { freshInput } from '../../helpers/workflow-env.ts';
+import { until } from '../../helpers/until.ts';
+
+const address = temporalAddress();
+const client = await connect(address);
+let home: string;
+let worker: ChildProcess;
+
+/** A control worker in its own process, so that it can be stopped. */
+beforeAll(async () => {
+  home = await mkdtemp(`${tmpdir()}/everswin-silence-`);
+  await copyFile(inject('workflowBundlePath'), `${home}/workflows.js`);
+  const env = { ...process.env, TEMPORAL_ADDRESS: address, EVERSWIN_HOME: home };
+  worker = spawn(process.execPath, [`${projectRoot}/test/bench/load-worker.ts`, '--role', 'control'], {
+    env,
+    stdio: 'ignore',
+  });
+});
+
+afterAll(async () => {
+  worker.kill('SIGKILL');
+  await client.connection.close();
+  await rm(home, { recursive: true, force: true });
+});
+
+test('queryStatus says that the control worker is stopped, and answers when it continues', async () => {
+  const input = freshInput();
+  const { handle } = await startRun(client, input);
+  const workflow = await findWorkflow(client, input.name);
+  await until(async () => queryStatus(client, workflow).catch(() => undefined));
+  worker.kill('SIGSTOP');
+  const stopped = `The control worker (pid ${worker.pid}) has not answered for 1 s: it is stopped. Continue it: kill -CONT ${worker.pid}`;
+  await expect(queryStatus(client, workflow, { seconds: 1, tries: 1 })).rejects.toThrow(stopped);
+  setTimeout(() => worker.kill('SIGCONT'), 1_500);
+  expect(await queryStatus(client, workflow, { seconds: 1, tries: 30 })).toMatchObject({ runId: input.name });
+  await handle.terminate();
+});
+
+test('explainSilence distinguishes a slow worker, a dead one and a queue without worker', async () => {
+  const silence = (taskQueue: string) => explainSilence({ client, taskQueue, seconds: 10 });
+  const slow = await silence('everswin');
+  expect(slow).toMatchObject({ isRunning: true });
+  expect(slow.message).toMatch(new RegExp(`^The control worker \\(pid ${worker.pid}\\) has not answered for 10 s`));
+  expect(await silence('without-worker')).toMatchObject({ isRunning: false });
+  const exited = once(worker, 'exit');
+  worker.kill('SIGKILL');
+  await exited;
+  expect((await silence('everswin')).message).toMatch(
+    /^No control worker answered within 10 s\. Start one: everswin up\./,
+  );
+});
+
+test('formatLoad names the load only when programs wait for cores', () => {
+  expect(formatLoad([35.24], 2)).toBe('this machine is overloaded (load 35.2 on 2 cores)');
+  expect(formatLoad([3.9], 2)).toBeUndefined();
+});
