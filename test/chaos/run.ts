@@ -95,10 +95,11 @@ async function runWithFaults({ stack, subject, ranks, name }: ChaosRun, faults: 
   });
   const sampler = sampleTrainers(() => [folder.train.dir, folder.test.dir]);
   const ended = new AbortController();
-  const injecting = injectFaults(faults, { stack, folder, runId: name }, ended.signal);
-  const status = await waitForEnd(handle, startedAt + subject.deadlineSeconds * 1000);
-  ended.abort();
-  const injected = await injecting;
+  const [status, injected] = await Promise.all([
+    waitForEnd(handle, startedAt + subject.deadlineSeconds * 1000).finally(() => ended.abort()),
+    // An error of the suite itself ends the command at once.
+    injectFaults(faults, { stack, folder, runId: name }, ended.signal),
+  ]);
   const samples = sampler.stop();
   const seconds = (performance.now() - startedAt) / 1000;
   return { seconds, status, folder, injected, samples, handle };

@@ -45,11 +45,13 @@ const quiet = { trace() {}, debug() {}, info() {}, warn() {}, error() {}, log() 
 export async function startChaosStack(subject: Subject, disk: 'shared' | 'small' = 'shared'): Promise<ChaosStack> {
   const home = await mkdtemp(`${tmpdir()}/everswin-chaos-`);
   const folders = homeFolders(home);
+  const chaosDir = `${home}/chaos`;
   if (disk === 'small') {
     await mountSmallDisk(home, homeDiskMib);
     await mountSmallDisk(folders.runs, subject.smallDiskMib);
+    // The files of the suite itself keep their space.
+    await mountSmallDisk(chaosDir, 1);
   }
-  const chaosDir = `${home}/chaos`;
   await symlink(`${projectHome}/tools`, `${home}/tools`);
   await subject.prepare(home);
   for (const path of [`${home}/stack`, folders.logs, chaosDir, folders.demoFiles])
