@@ -1,4 +1,4 @@
-"""Writes the demo recipe for MMDetection's own tools/train.py: python stock_config.py COCO_FOLDER WEIGHTS OUT."""
+"""Writes the demo recipe for MMDetection's own tools/train.py: stock_config.py COCO_FOLDER WEIGHTS OUT [EPOCHS]."""
 
 import json
 import sys
@@ -12,7 +12,7 @@ from everswin_trainer.model.build_config import set_classes
 RECIPE = Path(__file__).parents[2] / "configs/mmdet/cascade-mask-rcnn_swin-demo.py"
 
 
-def main(coco: Path, weights: Path, out: Path) -> None:
+def main(coco: Path, weights: Path, out: Path, epochs: int | None = None) -> None:
     """Reads data from files, uses the plan's batch of 2 and records the end of each step; the rest is the recipe."""
     config = Config.fromfile(RECIPE)
     classes = [
@@ -33,6 +33,9 @@ def main(coco: Path, weights: Path, out: Path) -> None:
             metainfo={"classes": classes},
         )
     config.train_dataloader.batch_size = 2
+    config.randomness = {"seed": 0}
+    if epochs:
+        config.train_cfg.max_epochs = epochs
     # Mixed precision requires a GPU; our trainer also disables it on a CPU.
     config.optim_wrapper.type = "OptimWrapper"
     for amp_only in ("loss_scale", "dtype"):
@@ -44,4 +47,4 @@ def main(coco: Path, weights: Path, out: Path) -> None:
     config.dump(out)
 
 
-main(*map(Path, sys.argv[1:]))
+main(*map(Path, sys.argv[1:4]), *map(int, sys.argv[4:]))
