@@ -1,5 +1,6 @@
 /** Handles the updates that control a running training. Validators reject updates that do not apply, with a reason. */
 import {
+  allHandlersFinished,
   CancellationScope,
   condition,
   defineQuery,
@@ -133,6 +134,11 @@ export class ControlHandlers {
   finishTraining(): void {
     if (this.paused) this.resume();
     this.isTrainingOver = true;
+  }
+
+  /** Waits until the handlers of all accepted updates have returned. A client would otherwise lose its answer. */
+  untilAnswered(): Promise<void> {
+    return CancellationScope.nonCancellable(() => condition(allHandlersFinished));
   }
 
   private get name(): string {

@@ -16,13 +16,33 @@ import { stopTrainer, stopTrainerOnError } from './stop-trainer-on-error.ts';
 import { runMultiHostAttempt } from './run-multi-host-attempt.ts';
 import type { Verdict } from './verdict.ts';
 
-/** Repeats attempts until one finishes. Only decide.ts chooses what follows an attempt. */
+interface TrainingOptions {
+  priority: number | undefined;
+  onVerdict: (attempt: Attempt, verdict: Verdict) => void;
+}
+
+/** Repeats attempts until one finishes. However it ends, every accepted update is answered first. */
 export async function trainUntilFinished(
   plan: RunPlan,
   board: StatusBoard,
   controls: ControlHandlers,
-  { priority, onVerdict }: { priority: number | undefined; onVerdict: (attempt: Attempt, verdict: Verdict) => void },
-) {
+  options: TrainingOptions,
+): Promise<void> {
+  try {
+    await repeatAttempts(plan, board, controls, options);
+  } finally {
+    controls.finishTraining();
+    await controls.untilAnswered();
+  }
+}
+
+/** Only decide.ts chooses what follows an attempt. */
+async function repeatAttempts(
+  plan: RunPlan,
+  board: StatusBoard,
+  controls: ControlHandlers,
+  { priority, onVerdict }: TrainingOptions,
+): Promise<void> {
   const since = Date.now() / 1000;
   const hosts = hostsOf(plan);
   const interruptible = <T>(work: () => Promise<T>) =>
@@ -66,7 +86,6 @@ export async function trainUntilFinished(
     if (verdict.rollback?.startOver === true) startedOverAt = number;
     switch (next) {
       case 'test':
-        controls.finishTraining();
         return;
       case 'stop':
         controls.finishTraining();

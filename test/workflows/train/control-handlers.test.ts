@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import type { WorkflowHandle } from '@temporalio/client';
 import { WorkflowUpdateFailedError } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
 import { expect, test } from 'vitest';
 import type { TrainingRequest } from '../../../activities/train/training-request.ts';
 import { progressSignalName } from '../../../configs/names.ts';
@@ -53,6 +54,23 @@ const refusalOf = async (update: Promise<unknown>): Promise<string> => {
   expect(error).toBeInstanceOf(WorkflowUpdateFailedError);
   return String((error as WorkflowUpdateFailedError).cause?.message);
 };
+
+const failForGood = (): Promise<Attempt> =>
+  Promise.reject(ApplicationFailure.nonRetryable('the data set is invalid', 'DatasetInvalid'));
+
+test('checkpointNow is answered when the run fails before the checkpoint', async () => {
+  let fail = () => undefined;
+  const hasToFail = new Promise<void>((resolve) => (fail = () => void resolve()));
+  const runTraining = () => hasToFail.then(failForGood);
+  await withWorkers({ runTraining }, async (client) => {
+    const { handle } = await startRun(client, freshInput());
+    await until(async () => (await statusOf(handle)).stage === 'training' || undefined);
+    const request = await handle.startUpdate(checkpointNowUpdate, { waitForStage: 'ACCEPTED' });
+    fail();
+    await expect(handle.result()).rejects.toThrow();
+    expect(await request.result()).toEqual({ checkpoint: null });
+  });
+});
 
 const finish = ({ attempt }: TrainingRequest): Promise<Attempt> => Promise.resolve(anAttempt({ attempt }));
 
