@@ -52,6 +52,10 @@ export class Oracles {
   private readonly keepLast: number;
   private readonly trainers = new Map<string, Set<SimulatedProcess>>();
   private readonly fences = new Map<SimulatedProcess, number>();
+  /** Newest rollback that the workflow asked for, by job. */
+  private readonly rollbacks = new Map<string, Rollback | null>();
+  /** Jobs that have saved a checkpoint. */
+  private readonly savedJobs = new Set<string>();
   private readonly acknowledged = new Map<string, Acknowledged[]>();
 
   constructor(keepLast: number) {
@@ -75,11 +79,13 @@ export class Oracles {
       const fence = this.fences.get(process) ?? 0;
       const kept = [...(this.acknowledged.get(job) ?? []), { file, iteration, fence }];
       this.acknowledged.set(job, kept.slice(-this.keepLast));
+      this.savedJobs.add(job);
     }
   }
 
   /** An attempt begins. A rollback discards the checkpoints after it. */
   attemptStarted(job: string, rollback: Rollback | null): void {
+    this.rollbacks.set(job, rollback);
     if (rollback === null) return;
     const kept = (this.acknowledged.get(job) ?? []).filter(
       ({ iteration, fence }) => iteration <= rollback.toIteration || fence > rollback.fence,
@@ -145,6 +151,9 @@ export class Oracles {
         'checkpoints',
         `${job}: resumes from ${resumedFrom ?? 'nothing'} (iteration ${iteration}), although iteration ${newest} was acknowledged`,
       );
+    const isAllowed = this.rollbacks.get(job)?.toIteration === 0;
+    if (iteration === 0 && this.savedJobs.has(job) && !isAllowed)
+      this.violate('checkpoints', `${job}: starts from zero without a decision, although checkpoints were saved`);
     // Steps after this iteration are trained again, and their checkpoints are acknowledged again.
     this.acknowledged.set(
       job,

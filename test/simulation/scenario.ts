@@ -4,7 +4,7 @@ import type { TrainingShape } from './machine/trainer-model.ts';
 
 /** A request of a user. */
 export type Action =
-  | { kind: 'pause' | 'resume' | 'checkpointNow' | 'cancel' | 'terminate' }
+  | { kind: 'pause' | 'resume' | 'checkpointNow' | 'startOver' | 'cancel' | 'terminate' }
   | { kind: 'stopAfterEpoch' | 'extendEpochs'; epochs: number };
 
 export type Place = 'gpu-worker' | 'control-worker' | 'supervisor' | 'ranks';
@@ -63,6 +63,7 @@ const faultKinds: FaultKind[] = [
 const actionKinds: Action['kind'][] = [
   'pause',
   'checkpointNow',
+  'startOver',
   'stopAfterEpoch',
   'extendEpochs',
   'cancel',

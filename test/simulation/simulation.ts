@@ -223,6 +223,7 @@ export class Simulation {
       case 'pause':
       case 'resume':
       case 'checkpointNow':
+      case 'startOver':
         run.update(updateNames[action.kind], []);
         return;
       case 'stopAfterEpoch':
@@ -238,11 +239,11 @@ export class Simulation {
   private heal(): void {
     this.trace.add('all faults are over');
     this.faults.clear();
-    const takeCare = () => {
-      if (this.newestRun?.isOpen === true) this.request({ kind: 'resume' });
-      this.clock.schedule(caretakerMs, takeCare);
+    const takeCare = (kind: 'resume' | 'startOver') => {
+      if (this.newestRun?.isOpen === true) this.request({ kind });
+      this.clock.schedule(caretakerMs, () => takeCare(kind === 'resume' ? 'startOver' : 'resume'));
     };
-    takeCare();
+    takeCare('resume');
   }
 
   private startWorker(name: WorkerName): void {

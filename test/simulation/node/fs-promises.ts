@@ -67,6 +67,9 @@ const statsOf = (file: FileNode | undefined) => ({
   isDirectory: () => file === undefined,
 });
 
+/** The simulated disk has no symbolic links. */
+export const lstat = stat;
+
 export const statfs = (path: string): Promise<object> =>
   call('statfs', path, () => ({ bavail: disk().freeBytes, blocks: disk().totalBytes, bsize: 1 }));
 
@@ -88,6 +91,19 @@ export const realpath = (path: string): Promise<string> =>
     if (disk().find(path) === undefined) throw systemError('ENOENT', 'realpath', path);
     return path;
   });
+
+const notSimulated = (name: string) => (): never => {
+  throw new Error(`${name} is not simulated: add it to ${import.meta.filename}`);
+};
+// The activities import these, and no simulated run calls them.
+export const access = notSimulated('access');
+export const chmod = notSimulated('chmod');
+export const copyFile = notSimulated('copyFile');
+export const cp = notSimulated('cp');
+export const readlink = notSimulated('readlink');
+export const symlink = notSimulated('symlink');
+export const truncate = notSimulated('truncate');
+export const utimes = notSimulated('utimes');
 
 export const open = (path: string, flags = 'r'): Promise<OpenFile> =>
   call('open', path, () => {
