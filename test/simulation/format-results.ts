@@ -1,5 +1,6 @@
 /** Formats the results of simulations for the terminal. */
 import type { ScheduledEvent } from './scenario.ts';
+import type { DefectResult } from './defects.ts';
 import type { SimulationResult } from './simulation.ts';
 import type { FailedSeed, Summary } from './summary.ts';
 
@@ -50,3 +51,10 @@ export const formatResult = ({
     `seed ${seed}: ${endings.join(', ')}, ${virtualSeconds.toFixed(1)} s, ${events} events, trace ${traceHash}`,
     ...(violation === undefined ? [] : [`violates "${violation.oracle}": ${violation.text}`]),
   ].join('\n');
+
+/** Formats the hunt for a planted defect as a row of the table in docs/simulation.md. */
+export function formatDefect({ name, title, seeds, failure }: DefectResult): string {
+  if (failure === undefined) return `| ${name} | ${title} | not found | | |`;
+  const schedule = failure.events.map((event) => ('fault' in event ? event.fault.kind : event.action.kind));
+  return `| ${name} | ${title} | ${seeds} | ${failure.oracle} | ${schedule.length}: ${schedule.join(', ')} |`;
+}

@@ -1,11 +1,13 @@
 /**
  * `everswin simulate --seeds N`: simulates N schedules of faults. `--seed N --trace` repeats one and prints what happens.
+ * `--defects` plants known defects and counts the seeds until each is found.
  */
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { readMachine } from '../chaos/read-machine.ts';
 import { projectRoot } from '../helpers/project.ts';
-import { formatFailure, formatSummary } from './format-results.ts';
+import { huntDefect, listDefects, type DefectResult } from './defects.ts';
+import { formatDefect, formatFailure, formatSummary } from './format-results.ts';
 import { simulateOne, simulateRange } from './pool.ts';
 
 const { values } = parseArgs({
@@ -17,13 +19,35 @@ const { values } = parseArgs({
     from: { type: 'string', default: '1' },
     jobs: { type: 'string', default: '2' },
     json: { type: 'string' },
+    defects: { type: 'boolean', default: false },
+    defect: { type: 'string' },
   },
 });
 /** Time between two lines of progress. */
 const reportEveryMs = 10_000;
 
-const failed = values.seed === undefined ? await runRange() : await runSeed(Number(values.seed));
-process.exitCode = failed ? 1 : 0;
+process.exitCode = (await run()) ? 1 : 0;
+
+/** @returns whether a violation was found, or a planted defect was not. */
+function run(): Promise<boolean> {
+  if (values.seed !== undefined) return runSeed(Number(values.seed));
+  return values.defects || values.defect !== undefined ? runDefects() : runRange();
+}
+
+async function runDefects(): Promise<boolean> {
+  const results: DefectResult[] = [];
+  for (const defect of await listDefects()) {
+    if (values.defect !== undefined && values.defect !== defect.name) continue;
+    const result = await huntDefect(defect, { seeds: Number(values.seeds), jobs: Number(values.jobs) });
+    results.push(result);
+    console.log(formatDefect(result));
+  }
+  if (values.json !== undefined) {
+    const command = `everswin simulate --defects --seeds ${values.seeds} --jobs ${values.jobs}`;
+    await writeRecord(values.json, { command, ...(await readMachine()), defects: results });
+  }
+  return results.some(({ seeds }) => seeds === undefined);
+}
 
 async function runSeed(seed: number): Promise<boolean> {
   const only = values.only?.split(',').map(Number);
@@ -49,7 +73,10 @@ async function runRange(): Promise<boolean> {
   for (const failure of summary.failures) console.log(formatFailure(failure));
   console.log(formatSummary(summary, seconds));
   const command = `everswin simulate --from ${values.from} --seeds ${values.seeds} --jobs ${values.jobs}`;
-  const record = { v: 1, command, ...(await readMachine()), seconds, ...summary };
-  if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(record, null, 2)}\n`);
+  if (values.json !== undefined)
+    await writeRecord(values.json, { command, ...(await readMachine()), seconds, ...summary });
   return summary.failures.length > 0;
 }
+
+const writeRecord = (path: string, record: object): Promise<void> =>
+  writeFile(path, `${JSON.stringify({ v: 1, ...record }, null, 2)}\n`);

@@ -54,6 +54,8 @@ export function addMachineCommands(program: Command): void {
     .option('--seed <seed>', 'repeat this schedule only', parseCount)
     .option('--only <events>', 'with --seed: keep only these faults and requests, such as 2,5')
     .option('--trace', 'with --seed: print what happens')
+    .option('--defects', 'plant each known defect and count the seeds until it is found')
+    .option('--defect <name>', 'plant this defect only')
     .option('--json <file>', 'write the results to this file')
     .addHelpText(
       'after',

@@ -145,12 +145,10 @@ export class Execution {
     };
     const executor = await worker.executor(this);
     const answer = await server.whileActivating(() => executor.activate(activation, false));
-    const isAccepted = await server
+    await server
       .call(worker.process, () => this.complete(task, activation, answer), workflowTaskTimeoutMs)
-      .catch(() => false);
-    // The state of this instance is ahead of the history.
-    if (!isAccepted) await worker.evict(this.runId);
-    else if (this.status !== 'RUNNING') await worker.finish(this);
+      .catch(() => this.loseTask(task, jobs));
+    if (this.status !== 'RUNNING') await worker.finish(this);
   }
 
   /** Replays the history in a new instance, and compares its commands with the recorded ones. */
@@ -172,37 +170,39 @@ export class Execution {
     }
   }
 
-  /** Accepts the answer of a workflow task. @returns false if the task is over, or if its commands no longer apply. */
-  private complete(task: object, activation: Activation, answer: Answer): boolean {
+  /** Accepts the answer of a workflow task, unless the task is over. */
+  private complete(task: object, activation: Activation, answer: Answer): void {
     const { server, inbox } = this;
-    if (this.startedTask !== task || !this.isOpen) return false;
+    if (this.startedTask !== task || !this.isOpen) return;
     this.startedTask = undefined;
     if ('failure' in answer) {
       server.violate('workflow task', `${this.workflowId}: ${answer.failure?.message ?? 'failed'}`);
-      this.close('TERMINATED');
-      return false;
+      return this.close('TERMINATED');
     }
     const closes = answer.commands.some(isClosing);
     if (closes && inbox.length > 0) {
       // UnhandledCommand: the workflow must see what arrived in the meantime before it may end.
       server.trace(`${this.workflowId}: end rejected, because ${inbox.length} events arrived`);
-      this.lostTasks += 1;
-      inbox.unshift(...activation.jobs);
-      this.scheduleTask();
-      return false;
+      return this.repeatTask(activation.jobs);
     }
+    server.trace(`${this.workflowId}: ${formatJobs(activation.jobs)} -> ${format(answer.commands)}`);
     this.record(activation, answer.commands, answer.flags);
     for (const command of answer.commands) this.apply(command);
     if (inbox.length > 0) this.scheduleTask();
-    return true;
   }
 
   private loseTask(task: object, jobs: Job[]): void {
     if (this.startedTask !== task || !this.isOpen) return;
     this.startedTask = undefined;
-    this.lostTasks += 1;
-    this.inbox.unshift(...jobs);
     this.server.trace(`${this.workflowId}: workflow task lost`);
+    this.repeatTask(jobs);
+  }
+
+  /** Schedules a workflow task again. An instance that has run it already is ahead of the history, so it is evicted. */
+  private repeatTask(jobs: readonly Job[]): void {
+    this.lostTasks += 1;
+    this.server.evict(this.runId);
+    this.inbox.unshift(...jobs);
     this.scheduleTask();
   }
 
@@ -386,8 +386,28 @@ const comparable = (commands: readonly Command[]): Command[] =>
           };
     });
 
+/** Formats commands for the trace: their names, and what they concern. */
 const format = (commands: readonly Command[]): string =>
-  commands.map((command) => Object.keys(command)[0] ?? '').join(', ') || 'none';
+  commands
+    .filter(({ upsertWorkflowSearchAttributes }) => upsertWorkflowSearchAttributes == null)
+    .map((command) => {
+      const [name = '', content] = Object.entries(command).find(([, value]) => value != null) ?? [];
+      const { activityType, seq } = content as { activityType?: string; seq?: number };
+      return `${activityType ?? name}${seq === undefined ? '' : ` ${seq}`}`;
+    })
+    .join(', ') || 'no commands';
+
+const formatJobs = (jobs: readonly Job[]): string =>
+  jobs
+    .map((job) => {
+      const { resolveActivity, signalWorkflow, doUpdate } = job;
+      if (resolveActivity != null)
+        return `activity ${resolveActivity.seq} ${Object.keys(resolveActivity.result ?? {})[0]}`;
+      if (signalWorkflow != null) return `signal ${signalWorkflow.signalName}`;
+      if (doUpdate != null) return `update ${doUpdate.name}`;
+      return Object.keys(job)[0];
+    })
+    .join(', ');
 
 /** Returns the payload of a query's answer as a value. */
 export const answerOf = (command: Command | undefined): unknown =>

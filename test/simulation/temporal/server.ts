@@ -96,6 +96,11 @@ export class SimulatedServer {
     return this.start(start);
   }
 
+  /** Drops an instance from the caches of all workers. */
+  evict(runId: string): void {
+    for (const worker of this.controlWorkers) void worker.evict(runId);
+  }
+
   continueAsNew({ workflowType, workflowId, parent }: Execution, args: Payload[]): void {
     this.start({ workflowType, workflowId, args, ...(parent === undefined ? {} : { parent }) });
   }
