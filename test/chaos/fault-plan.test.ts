@@ -7,6 +7,7 @@ import { jobFolder } from '../../configs/paths.ts';
 import { miniPlan } from '../helpers/mini-run.ts';
 import { fakeTrainerPath, projectRoot, python } from '../helpers/project.ts';
 import { allPoints, lastingTargets, planFaults, targets } from './fault-plan.ts';
+import { findSubject } from './subject.ts';
 
 const options = { targets, faults: 3, expectedSeconds: 4, epochs: 4, stepsPerEpoch: 40 } as const;
 const manyPlans = Array.from({ length: 300 }, (_, run) => planFaults('a seed', run, options));
@@ -29,6 +30,13 @@ test('planFaults never plans two hasty faults in a row', () => {
   for (const faults of manyPlans) {
     faults.forEach(({ soon }, index) => expect(soon && (faults[index - 1]?.soon ?? true)).toBe(false));
   }
+});
+
+test.each([
+  ['mini', 2, /--ranks 2: mini is the fake trainer, which is one process/],
+  ['real', 5, /--ranks 5: the images of real divide evenly among 1, 2, 4 ranks/],
+])('the subject %s refuses %i ranks', (name, ranks, message) => {
+  expect(() => findSubject(name, ranks)).toThrow(message);
 });
 
 describe('points', () => {

@@ -25,9 +25,10 @@ export function addMachineCommands(program: Command): void {
       'Injects faults into trainings at seeded moments, and compares each run with an undisturbed one. The targets `rank`, `supervisor`, `trainer`, `worker`, `server` and `machine` are killed. `freeze` stops a process for a while, `emfile` and `enomem` leave it no open files or no memory, `read-only` and `disk-full` concern run folder, artifact store and database, `clock` shifts the time of a process by up to a day, and `network` separates a worker from the server. `--scenario soak` kills about 20 workers and servers during one long training. `--scenario freeze` freezes the GPU worker for 5 to 60 seconds, as a paused VM does.',
     )
     .addOption(
-      new Option('--nightly', 'run the plans that are too long for the tests: 24 kills, MMDetection, a soak').conflicts(
-        ['seed', 'runs', 'only', 'faults', 'target', 'subject', 'ranks', 'scenario', 'json'],
-      ),
+      new Option(
+        '--nightly',
+        'run the plans that are too long for the tests: kills, gentler faults, MMDetection, a soak',
+      ).conflicts(['seed', 'runs', 'only', 'faults', 'target', 'subject', 'ranks', 'scenario', 'json']),
     )
     .option('--seed <text>', 'seed of the moments (default: from the clock)')
     .option('--runs <count>', 'number of runs (default: 20)', parseCount)
