@@ -80,9 +80,9 @@ export class GpuWatch {
 
   /** Ends a training on fewer GPUs after an epoch, once the missing ones are usable and no other run wants them. */
   async onEvents(events: readonly TrainerEvent[], { owner }: RunningJob): Promise<void> {
-    if (this.#isStopRequested || this.#latest === undefined || !events.some(({ type }) => type === 'validation'))
-      return;
-    const { plan } = this.#request;
+    const { plan, control } = this.#request;
+    const isEpochOver = events.some((event) => event.type === 'validation' && event.epoch < control.epochs);
+    if (this.#isStopRequested || this.#latest === undefined || !isEpochOver) return;
     const free = this.#free(this.#latest).filter((uuid) => !this.#leftOut.includes(uuid));
     const trainsOnFewer = owner.gpus.length > 0 && owner.gpus.length < plan.gpus;
     if (!trainsOnFewer || free.length < plan.gpus || this.#latest.waiting.length > 0) return;
@@ -150,7 +150,9 @@ export class GpuWatch {
     const state = keys.join('\n');
     const isNew = keys.some((key) => !this.#reported.has(key));
     const isDue = state !== this.#signaled.state && performance.now() / 1000 - this.#signaled.at > repeatSignalSeconds;
-    if (!isNew && !isDue) return;
+    // An earlier attempt may have reported problems that are solved.
+    const isSolved = this.#signaled.at === 0 && this.#request.gpus !== undefined && this.#request.attempt > 1;
+    if (!isNew && !isDue && !isSolved) return;
     for (const key of keys) this.#reported.add(key);
     this.#signaled = { state, at: performance.now() / 1000 };
     const { gpuHealth } = runFolder(this.#dependencies.home, this.#request.plan.runId);

@@ -5,7 +5,7 @@ import { gpuUuid } from './fake-gpus.ts';
 import { projectRoot } from './project.ts';
 
 /** Changes of a healthy GPU; test/fixtures/pynvml.py lists the fields. */
-export type GpuState = Record<string, unknown>;
+type GpuState = Record<string, unknown>;
 
 export interface FakeNvml {
   /** Sets the state of each GPU, and of the driver. */

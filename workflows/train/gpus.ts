@@ -66,7 +66,9 @@ function formatLosses(attempts: readonly Attempt[], { leased, problems, usable }
     return problem === undefined ? '' : `: ${problem.why}`;
   };
   const leftOut = findLeftOut(attempts).filter((uuid) => !before.includes(uuid));
-  const broken = leased.filter((uuid) => !usable.includes(uuid) && !leftOut.includes(uuid));
+  // An attempt that could not start has no GPUs of its own.
+  const concerned = leased.length === 0 ? problems.map(({ uuid }) => uuid) : leased;
+  const broken = concerned.filter((uuid) => !usable.includes(uuid) && ![...before, ...leftOut].includes(uuid));
   return [
     ...leftOut.map((uuid) => `${uuid} failed twice and is left out${why(uuid)}`),
     ...broken.map((uuid) => `${uuid} is not usable${why(uuid)}`),

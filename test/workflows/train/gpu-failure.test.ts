@@ -21,6 +21,7 @@ import {
   type RunInput,
 } from '../../../configs/schema/index.ts';
 import { startRun } from '../../../infra/client/start-run.ts';
+import { formatRunStatus } from '../../../infra/terminal/format-run-status.ts';
 import { createFakeGpus, gpuUuid } from '../../helpers/fake-gpus.ts';
 import { createFakeNvml, gpuIsLost, type FakeNvml } from '../../helpers/fake-nvml.ts';
 import { createMiniRun, miniPlan } from '../../helpers/mini-run.ts';
@@ -110,20 +111,36 @@ test('a run continues on two of four GPUs when one is lost, and returns to all a
     expect(degraded.attempts.at(-1)?.gpus?.failed).toEqual([third]);
     expect(degraded.decisions.at(-1)?.change).toMatch(
       new RegExp(
-        `^${third} is not usable: the driver no longer lists this GPU; trains on 2 of 4 GPUs with the same batch`,
+        `^${third} is not usable: the GPU does not answer: GPU is lost; trains on 2 of 4 GPUs with the same batch`,
       ),
     );
     expect(degraded.gpus?.map(({ uuid, verdict }) => [uuid, verdict])).toEqual([[third, 'unusable']]);
 
+    expect(formatRunStatus(degraded)).toContainEqual(
+      `  GPU        ${third} unusable: the GPU does not answer: GPU is lost. Restart the machine. If it returns, replace the GPU or its link.`,
+    );
+
+    // Another run gets the GPU that is left over, never the broken one. While it has it, the first one stays on two.
+    const other = { ...inputOf(false, 40), gpus: 1 };
+    const { handle: otherRun } = await startRun(client, other);
+    expect((await trainingOn(runFolder(home, other.name), 1)).gpus).toEqual([gpuUuid(3)]);
     await nvml.set(healthy);
+    const validations = async () =>
+      (await readProgress(folder.train.progress)).filter(({ type }) => type === 'validation').length;
+    const before = await validations();
+    await until(async () => ((await validations()) >= before + 2 ? true : undefined));
+    expect((await findLiveJob(folder.train))?.owner.pid).toBe(second.pid);
+    await otherRun.cancel();
+    await expect(otherRun.result()).rejects.toThrow();
+
     const last = await trainingOn(folder, 4);
     expect(last.gpus).toHaveLength(4);
     const restored = await statusOf(handle);
     expect(restored.attempts.at(-1)?.outcome).toBe('preempted');
     expect(restored.decisions.at(-1)?.change).toContain('trains on all 4 GPUs again');
-    expect(restored.control?.gpus).toBe(4);
+    expect([restored.control?.gpus, restored.gpus]).toEqual([4, []]);
 
-    const told = notified.filter(({ event }) => event === 'gpu-health');
+    const told = notified.filter(({ event, name }) => event === 'gpu-health' && name === input.name);
     expect(told.map(({ text }) => text)).toEqual([expect.stringContaining(`${third} unusable: `)]);
     const changes = await readJsonLines(folder.gpuHealth, GpuHealthChange);
     expect(changes[0]?.problems.map(({ uuid }) => uuid)).toEqual([third]);
@@ -153,5 +170,19 @@ test('a run waits with a notice for a lost GPU when its plan allows no fewer', a
     expect((await statusOf(handle)).notice).toBeNull();
     await handle.cancel();
     await expect(handle.result()).rejects.toThrow();
+  });
+});
+
+test('a GPU on which training fails twice is left out, until a second one shows that it is not the cause', async () => {
+  const message = 'CUDA error: an illegal memory access was encountered';
+  await onFourGpus(['--fail-at-step', '5', '--fail-message', message], async ({ client }) => {
+    const { handle } = await startRun(client, inputOf(true, 3));
+    await expect(handle.result()).rejects.toThrow();
+    const { attempts, decisions } = await statusOf(handle);
+    const [first, second] = [gpuUuid(0), gpuUuid(1)];
+    expect(attempts.map(({ gpus }) => gpus?.failed)).toEqual([[first], [first], [second], [second]]);
+    expect(attempts.map(({ gpus }) => gpus?.leased.length)).toEqual([4, 4, 2, 2]);
+    expect(decisions[1]?.change).toContain(`${first} failed twice and is left out; trains on 2 of 4 GPUs`);
+    expect(decisions.map(({ next }) => next)).toEqual(['retry', 'retry', 'retry', 'stop']);
   });
 });

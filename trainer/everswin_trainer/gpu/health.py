@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from everswin_trainer.gpu.devices import is_visible
-from everswin_trainer.gpu.lease import holding_run
+from everswin_trainer.gpu.lease import holding_run, leased_uuids
 from everswin_trainer.gpu.queue import guard, waiting_runs
 from everswin_trainer.gpu.xid import XidWatch
 from everswin_trainer.job.folder import JOB_ENV
@@ -53,6 +53,10 @@ class Health:
     # Run that holds the GPU.
     held_by: str | None = None
 
+    @property
+    def is_unnamed(self) -> bool:
+        return self.uuid == f"index {self.index}"
+
     def find(self, kind: str, verdict: str, message: str, remedy: str) -> None:
         self.findings.append({"kind": kind, "verdict": verdict, "message": message, "remedy": remedy})
 
@@ -78,6 +82,7 @@ def main(argv: list[str]) -> int:
     problem, gpus = read_health(arguments.expect, arguments.watch, arguments.seconds)
     waiting: list[str] = []
     if arguments.gpu_folder is not None and arguments.gpu_folder.exists():
+        name_lost(gpus, leased_uuids(arguments.gpu_folder))
         with guard(arguments.gpu_folder):
             waiting = waiting_runs(arguments.gpu_folder)
             for gpu in gpus:
@@ -108,11 +113,20 @@ def read_health(expect: Iterable[str], watch: list[str], seconds: float) -> tupl
     for gpu in gpus:
         for xid in errors.of(gpu.uuid, gpu.facts.get("bus")):
             gpu.find("xid", UNUSABLE if xid.is_fatal else WARNING, xid.message, RESET if xid.is_fatal else xid.remedy)
-    missing = [Health(uuid, None, None) for uuid in expect if uuid not in {gpu.uuid for gpu in gpus}]
+    missing = [Health(uuid, None, None) for uuid in name_lost(gpus, expect)]
     for gpu in missing:
         gpu.find("lost", UNUSABLE, "the driver no longer lists this GPU", REPLACE)
-    # A lost GPU that does not tell its UUID is one of those that are missing.
-    return None, [gpu for gpu in gpus if is_visible(gpu.uuid, gpu.index) and (gpu.name or not missing)] + missing
+    return None, [gpu for gpu in gpus if is_visible(gpu.uuid, gpu.index)] + missing
+
+
+def name_lost(gpus: list[Health], known: Iterable[str]) -> list[str]:
+    """Gives the UUIDs that are missing to the GPUs that do not tell theirs; returns those that are left over."""
+    listed = {gpu.uuid for gpu in gpus}
+    missing = [uuid for uuid in known if uuid not in listed]
+    for gpu in gpus:
+        if gpu.is_unnamed and missing:
+            gpu.uuid = missing.pop(0)
+    return missing
 
 
 def _read(nvml: Any, index: int) -> Health:

@@ -91,6 +91,11 @@ def clear_stale(folder: Path, job: Job) -> None:
         os.close(descriptor)
 
 
+def leased_uuids(folder: Path) -> list[str]:
+    """Returns the GPUs that any job has leased so far."""
+    return sorted(path.stem for path in folder.glob("GPU-*.lock"))
+
+
 def holding_run(folder: Path, uuid: str) -> str | None:
     """Returns the run that holds a GPU; None if it is free. Requires the guard."""
     if not (folder / f"{uuid}.lock").exists():

@@ -112,6 +112,17 @@ def test_a_lost_gpu_is_named_by_the_uuid_that_is_missing(nvml: FakeNvml) -> None
     assert [gpu["uuid"] for gpu in read(nvml)["gpus"]] == [uuid(0), "index 1"]
 
 
+def test_a_lost_gpu_is_named_by_the_leases_of_the_machine(nvml: FakeNvml, tmp_path: Path) -> None:
+    nvml.have(healthy(0), healthy(1, error=15))
+    for index in range(2):
+        (tmp_path / f"{uuid(index)}.lock").touch()
+    assert [gpu["uuid"] for gpu in read(nvml, "--gpu-folder", str(tmp_path))["gpus"]] == [uuid(0), uuid(1)]
+    # A GPU that was removed from the machine is not reported.
+    (tmp_path / f"{uuid(2)}.lock").touch()
+    nvml.have(healthy(0), healthy(1))
+    assert [gpu["uuid"] for gpu in read(nvml, "--gpu-folder", str(tmp_path))["gpus"]] == [uuid(0), uuid(1)]
+
+
 def test_an_xid_ends_the_wait_and_marks_its_gpu(nvml: FakeNvml) -> None:
     nvml.have(healthy(0), healthy(1), healthy(2))
     process = start(nvml, "--watch", uuid(0), uuid(1), "--seconds", "600")
