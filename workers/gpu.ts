@@ -56,8 +56,6 @@ function queueOptions(dependencies: Dependencies, taskQueue: string) {
       localActivityTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },
       nexusTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },
     },
-    // Cancellations and pauses arrive in the response to a heartbeat, so this bounds their delay.
-    maxHeartbeatThrottleInterval: '5 seconds',
   } as const;
 }
 

@@ -25,6 +25,8 @@ export async function runWorker(
         identity: `${name}@${hostname()}:${process.pid}`,
         // Time for which the server reserves a workflow task for a worker that died, which delays its successor.
         stickyQueueScheduleToStartTimeout: '2 seconds',
+        // Cancellations and pauses arrive in the response to a heartbeat, so this bounds their delay.
+        maxHeartbeatThrottleInterval: '5 seconds',
         ...options,
       });
     const workers = await Promise.all([queues].flat().map(create));

@@ -50,6 +50,7 @@ export async function withControlWorker<T>(
     workflowBundle: { codePath: inject('workflowBundlePath') },
     // The value in workers/run-worker.ts.
     stickyQueueScheduleToStartTimeout: '2 seconds',
+    maxHeartbeatThrottleInterval: '200ms',
     activities: { ...happyActivities, ...activities },
   });
   try {

@@ -1,7 +1,7 @@
-import { isCancellation } from '@temporalio/workflow';
 import { evaluationId, evaluationRun } from '../../configs/names.ts';
 import type { ReportRef, RunInput } from '../../configs/schema/index.ts';
 import { formatRunInput, formatReport } from '../train/format-run.ts';
+import { endUnfinished } from '../train/end-unfinished.ts';
 import { notifier, withNotifications } from '../support/notify.ts';
 import { control } from '../support/policies.ts';
 import { prepareRun } from '../train/prepare-run.ts';
@@ -27,8 +27,7 @@ export async function evaluateDetector(rawInput: unknown): Promise<ReportRef> {
     try {
       return await evaluate(input, board);
     } catch (error) {
-      board.enter(isCancellation(error) ? 'cancelled' : 'failed');
-      throw error;
+      throw endUnfinished(board, error);
     }
   });
 }

@@ -1,5 +1,6 @@
-import { CancellationScope, CancelledFailure, isCancellation } from '@temporalio/workflow';
+import { CancellationScope, CancelledFailure } from '@temporalio/workflow';
 import type { SweepInput, SweepResult } from '../../configs/schema/index.ts';
+import { endUnfinished } from '../train/end-unfinished.ts';
 import { notifier, withNotifications } from '../support/notify.ts';
 import { control } from '../support/policies.ts';
 import { readSweep } from '../support/read-input.ts';
@@ -21,8 +22,7 @@ export async function compareRecipes(rawInput: unknown): Promise<SweepResult> {
     try {
       return await compare(input, board);
     } catch (error) {
-      board.enter(isCancellation(error) ? 'cancelled' : 'failed');
-      throw error;
+      throw endUnfinished(board, error);
     }
   });
 }

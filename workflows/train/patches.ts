@@ -2,3 +2,6 @@
 
 /** An error of a training activity no longer fails the run, and a trainer is stopped before its run ends. */
 export const adoptAfterErrors = 'adopt-after-errors';
+
+/** A cancelled workflow ends as cancelled, also when its activity fails instead of stopping. */
+export const cancelledDespiteErrors = 'cancelled-despite-errors';
