@@ -106,6 +106,12 @@ export const errorCatalogue = {
       'The weights file is damaged, is no checkpoint, or contains code that torch.load(weights_only=True) does not run.',
     nextStep: 'Name another file: a checkpoint (.pth) or a safetensors file, from a source that you trust.',
   },
+  StorageUnavailable: {
+    retryable: true,
+    meaning: 'A file system cannot be read or written: read-only, no permission, or a failed disk or mount.',
+    nextStep:
+      'Repair what the message names: the mount, the disk (dmesg, SMART) or the permissions. The run then resumes.',
+  },
   DiskFull: {
     retryable: true,
     meaning: 'The disk has no space for the file that the message names. Complete files are kept.',
@@ -161,6 +167,11 @@ export const errorCatalogue = {
     retryable: true,
     meaning: 'The worker that watched the trainer died. The next worker on the same machine reported it.',
     nextStep: 'Nothing: the trainer is adopted if it is running, and resumed otherwise.',
+  },
+  RunFolderLost: {
+    retryable: true,
+    meaning: 'The folder of the run, or its fences, was deleted while the run trained.',
+    nextStep: 'Nothing: the trainer saves into a new folder, and the run continues from there.',
   },
   StaleAttempt: {
     retryable: true,

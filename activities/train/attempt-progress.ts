@@ -14,6 +14,7 @@ export class AttemptProgress {
   #state: RunState;
   #job: (RunningJob & { fence: number }) | undefined;
   #hasTrainerReported = false;
+  #isFolderLost = false;
   #gpuWait: string | null = null;
   #remote: RemoteCopy | null = null;
   #startedAt = Date.now() / 1000;
@@ -41,6 +42,15 @@ export class AttemptProgress {
   setGpuWait(text: string | null): void {
     this.#gpuWait = text;
     this.#startedAt = Date.now() / 1000;
+  }
+
+  /** Whether the run folder was deleted while the trainer ran. */
+  get isFolderLost(): boolean {
+    return this.#isFolderLost;
+  }
+
+  setFolderLost(): void {
+    this.#isFolderLost = true;
   }
 
   /** Follows the events of a trainer, which an earlier attempt may have started. @param fence of this attempt. */

@@ -22,11 +22,12 @@ export interface ClaimedRun {
  */
 export async function claimRun(
   dependencies: TrainDependencies,
-  { plan, attempt, rollback }: TrainingRequest,
+  { plan, attempt, rollback, lastFence = 0 }: TrainingRequest,
 ): Promise<ClaimedRun> {
   await restoreFromStore(dependencies, plan, rollback);
   const folder = runFolder(dependencies.home, plan.runId);
   const job = leaderJob(folder, plan);
+  await raiseFence(folder.train, lastFence);
   const fence = await acquireFence(folder.train, { workflowRun: workflowRunId(), attempt });
   await raiseFence(job, fence);
   return { folder, job, fence, assertFence: () => assertFence(folder.train, fence) };

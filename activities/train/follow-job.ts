@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import { CodedError } from '../shared/errors/coded-error.ts';
-import { assertFence } from '../shared/run/fence.ts';
+import { writeFileAtomic } from '../shared/files/atomic-file.ts';
+import { assertFence, raiseFence } from '../shared/run/fence.ts';
 import { ProgressReader } from '../shared/run/progress-reader.ts';
 import { isAlive } from '../shared/trainer/process-identity.ts';
 import { requestStop, type JobOutcome } from '../shared/trainer/trainer-process.ts';
@@ -12,18 +13,22 @@ import { removeWatcher, writeWatcher, type WatchedTask } from '../shared/trainer
 /** Time after the signal to the worker within which a stop of the trainer counts as part of the same stop. */
 const stopTogetherMs = 2_000;
 const pollMs = 50;
+/** Time for whatever deletes the folder to finish. */
+const deletionMs = 500;
 const neverAborted = new AbortController().signal;
 
 interface FollowedJob extends Omit<JobWatch, 'progress'> {
   /** Path of the progress.jsonl whose new events are reported. */
   progressFile: string;
+  /** Called when the folder of the job was deleted. The job is then stopped. */
+  onFolderLost?: () => void;
 }
 
 /**
  * Follows a job until it ends, and handles the cancellation of this activity. If the workflow requested the cancellation,
  * the outcome of the stopped job is returned, so that the workflow learns what was saved. Heartbeat while it runs.
  */
-export async function followJob({ progressFile, ...job }: FollowedJob): Promise<JobOutcome> {
+export async function followJob({ progressFile, onFolderLost, ...job }: FollowedJob): Promise<JobOutcome> {
   const { cancellationSignal, info } = Context.current();
   const watch = { ...job, progress: new ProgressReader(progressFile) };
   const task: WatchedTask = {
@@ -33,12 +38,24 @@ export async function followJob({ progressFile, ...job }: FollowedJob): Promise<
   };
   await writeWatcher(watch.job, task);
   const outcome = await watchJob(watch, cancellationSignal).catch((error: unknown) => {
-    if (error !== cancellationSignal.reason) throw error;
-    return handleCancellation(watch);
+    if (error === cancellationSignal.reason) return handleCancellation(watch);
+    if (!(error instanceof CodedError) || error.code !== 'RunFolderLost') throw error;
+    onFolderLost?.();
+    return saveIntoNewFolder(watch);
   });
   // While the job runs, the file tells the worker which workflow it belongs to (stop-abandoned.ts).
   await removeWatcher(watch.job, task);
   return outcome;
+}
+
+/** Creates the folder of a running job again, and stops the job, which saves: its files stay open in its processes. */
+async function saveIntoNewFolder(watch: JobWatch): Promise<JobOutcome> {
+  const { job, fence, running } = watch;
+  await sleep(deletionMs);
+  await raiseFence(job, fence);
+  await writeFileAtomic(job.owner, JSON.stringify(running.owner));
+  await requestStop(running.owner);
+  return watchJob(watch, neverAborted);
 }
 
 async function handleCancellation(watch: JobWatch): Promise<JobOutcome> {

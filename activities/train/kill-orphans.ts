@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { homeFolders, jobFolder, type JobFolder } from '../../configs/paths.ts';
 import { TrainerOwner } from '../../configs/schema/index.ts';
 import { readJson } from '../shared/files/json-file.ts';
+import { listParents } from '../shared/trainer/process-descendants.ts';
 import { isAlive, processStartTicks } from '../shared/trainer/process-identity.ts';
 import { trainerGraceSeconds } from '../shared/trainer/trainer-argv.ts';
 
@@ -30,17 +31,35 @@ export async function killOrphans(home: string, graceMs = trainerGraceSeconds * 
 }
 
 /**
- * Waits until no process of a job with a dead supervisor is alive, and kills those that outlast the grace period. Until
- * then they may still complete a checkpoint.
+ * Waits until no process of a job without a known supervisor is alive, and kills those that outlast the grace period.
+ * Until then they may still complete a checkpoint.
  */
 export async function endOrphans(home: string, job: JobFolder, graceMs = trainerGraceSeconds * 1000): Promise<void> {
   const ends = performance.now() + graceMs;
+  const stopped = new Set<number>();
   for (;;) {
     const orphans = (await findOrphans(home)).filter((orphan) => orphan.job === job.dir);
     if (orphans.length === 0) return;
+    await stopSupervisors(orphans, stopped);
     if (performance.now() > ends) await kill(orphans);
     await sleep(pollMs);
   }
+}
+
+/** Asks supervisors to save and stop that are alive but unknown, because the folder of their job was deleted. */
+async function stopSupervisors(orphans: readonly Orphan[], stopped: Set<number>): Promise<void> {
+  const parents = new Map(await listParents());
+  for (const { pid, job } of orphans) {
+    const parent = parents.get(pid) ?? 0;
+    if (stopped.has(parent) || !(await supervises(parent, job))) continue;
+    stopped.add(parent);
+    process.kill(parent, 'SIGTERM');
+  }
+}
+
+async function supervises(pid: number, job: string): Promise<boolean> {
+  const [, ...argv] = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0');
+  return argv.includes('supervise') && argv[argv.indexOf('--job-dir') + 1] === job;
 }
 
 async function kill(orphans: readonly Orphan[]): Promise<Orphan[]> {

@@ -2,8 +2,10 @@ import { runFolder, type JobFolder } from '../../configs/paths.ts';
 import type { HostResult, Rendezvous } from '../../configs/schema/index.ts';
 import { prepareInputs } from '../inputs/prepare-inputs.ts';
 import { hostTopology } from '../shared/trainer/host-topology.ts';
+import { SupervisorStartError } from '../shared/trainer/start-job.ts';
 import type { RunningJob } from '../shared/trainer/trainer-process.ts';
 import type { TrainDependencies } from './dependencies.ts';
+import { classifyFailedStart } from './failures/classify-failure.ts';
 import { createGpuWaitReporter } from './gpu-wait-reporter.ts';
 import { launchOnHost } from './launch-on-host.ts';
 import type { JoinRequest } from './training-request.ts';
@@ -32,7 +34,8 @@ export async function startHostTrainer(
       gpuWait: createGpuWaitReporter(onGpuWait, host),
     });
   } catch (error) {
-    if (isTransient(error)) return { outcome: 'unstarted', cause: error.message };
-    throw error;
+    if (!isTransient(error)) throw error;
+    const lines = error instanceof SupervisorStartError ? error.lines : [];
+    return { outcome: 'unstarted', cause: error.message, failure: classifyFailedStart(error, lines) };
   }
 }

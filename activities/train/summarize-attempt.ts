@@ -1,10 +1,11 @@
 import type { Attempt } from '../../configs/schema/index.ts';
 import { readLogTail } from '../shared/files/log-tail.ts';
+import { ignoreStorageErrors } from '../shared/files/storage-error.ts';
 import { listResumableIterations } from '../shared/run/checkpoints.ts';
 import type { JobOutcome, PythonCommand } from '../shared/trainer/trainer-process.ts';
 import type { AttemptProgress } from './attempt-progress.ts';
 import type { EnsuredTrainer } from './ensure-trainer.ts';
-import { explainFailure, explainOutcome } from './failures/explain-failure.ts';
+import { explainFailure, explainLostFolder, explainOutcome } from './failures/explain-failure.ts';
 import { findPrimaryFailure } from './failures/primary-failure.ts';
 import type { TrainingRequest } from './training-request.ts';
 
@@ -16,13 +17,14 @@ export async function summarizeAttempt(
   { plan, attempt }: TrainingRequest,
   { folder, job, running, quarantined }: EnsuredTrainer,
   trainerOutcome: JobOutcome,
-  { watched, startedAt }: AttemptProgress,
+  { watched, startedAt, isFolderLost }: AttemptProgress,
 ): Promise<Attempt> {
   const primary = await findPrimaryFailure(folder, plan, { job, owner: running.owner, outcome: trainerOutcome });
   const exit = 'exit' in primary.outcome ? primary.outcome.exit : null;
-  const outcome = exit?.reason ?? 'crashed';
+  const outcome = isFolderLost ? 'crashed' : (exit?.reason ?? 'crashed');
   const failed = outcome === 'crashed' || outcome === 'hung';
-  const checkpoints = await listResumableIterations(folder, plan);
+  const checkpoints = await ignoreStorageErrors(listResumableIterations(folder, plan), []);
+  const explain = () => (isFolderLost ? explainLostFolder(folder) : explainFailure(folder, primary, python));
   return {
     attempt,
     ...watched,
@@ -31,9 +33,7 @@ export async function summarizeAttempt(
     host: primary.owner.host,
     checkpoints,
     quarantined,
-    ...(failed
-      ? await explainFailure(folder, primary, python)
-      : { cause: explainOutcome(primary.outcome), failure: null }),
+    ...(failed ? await explain() : { cause: explainOutcome(primary.outcome), failure: null }),
     logTail: failed ? await readLogTail(primary.job, tailLines) : [],
     startedAt,
     trainerEndedAt: exit?.endedAt ?? null,

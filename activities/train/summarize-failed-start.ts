@@ -1,5 +1,6 @@
 import { runFolder } from '../../configs/paths.ts';
 import type { Attempt } from '../../configs/schema/index.ts';
+import { ignoreStorageErrors } from '../shared/files/storage-error.ts';
 import { listResumableIterations } from '../shared/run/checkpoints.ts';
 import { readProgress } from '../shared/run/progress-reader.ts';
 import { SupervisorStartError } from '../shared/trainer/start-job.ts';
@@ -17,9 +18,9 @@ export async function summarizeFailedStart(
   { error, fence }: FailedStart,
 ): Promise<Attempt> {
   const folder = runFolder(home, plan.runId);
-  progress.addTime(await readProgress(folder.train.progress));
+  progress.addTime(await ignoreStorageErrors(readProgress(folder.train.progress), []));
   const lines = error instanceof SupervisorStartError ? error.lines : [];
-  const checkpoints = await listResumableIterations(folder, plan);
+  const checkpoints = await ignoreStorageErrors(listResumableIterations(folder, plan), []);
   return {
     attempt,
     ...progress.watched,

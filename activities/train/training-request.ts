@@ -20,6 +20,8 @@ export interface TrainingRequest extends LaunchRequest {
   attempt: number;
   control: TrainerControl;
   rollback: Rollback | null;
+  /** Highest fence of the earlier attempts; absent if none had one. The run folder may have been deleted. */
+  lastFence?: number;
   /** Newest iteration that this workflow run knows to be saved; null or absent if there is none. */
   savedIteration?: number | null;
   /** Start of the first attempt of this workflow run, Unix seconds. */

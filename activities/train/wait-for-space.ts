@@ -1,15 +1,21 @@
+import { mkdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import { runFolder, type JobFolder } from '../../configs/paths.ts';
+import { systemErrorCode } from '../shared/errors/coded-error.ts';
 import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 import { listManifests } from '../shared/files/checkpoint-files.ts';
 import { readDiskSpace } from '../shared/files/free-space.ts';
+import { probeStorage } from './probe-storage.ts';
 
 const pollMs = 2_000;
+/** A probe may write as much as a checkpoint. */
+const longestPollMs = 30_000;
 const mebibyte = 1024 * 1024;
 /** Margin for logs, progress and manifests. */
 const marginBytes = 64 * mebibyte;
 const minBytes = 16 * mebibyte;
+const longestProbeBytes = 2048 * mebibyte;
 
 interface SpaceRequest {
   runId: string;
@@ -22,29 +28,43 @@ export interface SpaceFound {
   neededBytes: number;
 }
 
-/** Waits until a user or another program frees space on the disk of the run. */
+/** Waits until a user or another program frees space on the disk of the run, or repairs its storage. */
 export const createWaitForSpace =
   ({ home }: { home: string }) =>
-  async ({ runId, bytes }: SpaceRequest): Promise<SpaceFound> => {
+  async (request: SpaceRequest): Promise<SpaceFound> => {
     const { cancellationSignal } = Context.current();
-    const job = runFolder(home, runId).train;
+    const folder = runFolder(home, request.runId);
     let details: unknown = 'starting';
     return withHeartbeat(
       () => details,
       async () => {
-        const requestedBytes = bytes > 0 ? bytes : await estimateNeededBytes(job);
-        for (;;) {
+        for (let waitMs = pollMs; ;) {
           cancellationSignal.throwIfAborted();
-          const { freeBytes, totalBytes } = await readDiskSpace(job.dir);
-          // On a small disk, a larger request could never be met.
-          const neededBytes = Math.min(requestedBytes, Math.floor(totalBytes / 2));
-          if (freeBytes >= neededBytes) return { freeBytes, neededBytes };
-          details = { freeBytes, neededBytes };
-          await sleep(pollMs);
+          try {
+            const found = await readSpace(folder.train, request);
+            details = found;
+            if (found.freeBytes >= found.neededBytes) {
+              await probeStorage(folder, Math.min(found.neededBytes, longestProbeBytes), cancellationSignal);
+              return found;
+            }
+          } catch (error) {
+            if (!(error instanceof Error) || systemErrorCode(error) === undefined) throw error;
+            details = error.message;
+            waitMs = Math.min(2 * waitMs, longestPollMs);
+          }
+          await sleep(waitMs, undefined, { signal: cancellationSignal }).catch(() => undefined);
         }
       },
     );
   };
+
+async function readSpace(job: JobFolder, { bytes }: SpaceRequest): Promise<SpaceFound> {
+  await mkdir(job.checkpoints, { recursive: true });
+  const { freeBytes, totalBytes } = await readDiskSpace(job.dir);
+  const requestedBytes = bytes > 0 ? bytes : await estimateNeededBytes(job);
+  // On a small disk, a larger request could never be met.
+  return { freeBytes, neededBytes: Math.min(requestedBytes, Math.floor(totalBytes / 2)) };
+}
 
 async function estimateNeededBytes(job: JobFolder): Promise<number> {
   const manifests = (await listManifests(job.checkpoints)).flatMap(({ manifest }) =>

@@ -22,7 +22,8 @@ export function watchTraining(
     publisher.publish(events);
     void gpuWatch.onEvents(events, running);
   };
-  const follow = () => followJob({ job, running, fence, progressFile: folder.train.progress, onEvents });
+  const onFolderLost = () => progress.setFolderLost();
+  const follow = () => followJob({ job, running, fence, progressFile: folder.train.progress, onEvents, onFolderLost });
   const followWithControl = () =>
     withControlUpdates(folder.train, fence, ({ epochs }) => progress.setEpochs(epochs), follow);
   const onRemote = (copy: RemoteCopy) => progress.setRemoteCopy(copy);

@@ -1,5 +1,6 @@
 /** Multi-host training. */
 import { z } from 'zod';
+import { Failure } from './progress.ts';
 
 /** rendezvous.json: the leader writes it, and the other hosts join it. */
 export const Rendezvous = z.object({
@@ -24,5 +25,7 @@ export const HostResult = z.object({
   /** `lost`: its supervisor was killed; `unstarted`: it could not be started. */
   outcome: z.enum(['finished', 'preempted', 'crashed', 'hung', 'lost', 'unstarted']),
   cause: z.string().nullable(),
+  /** Class of the failure of an unstarted host. */
+  failure: Failure.optional(),
 });
 export type HostResult = z.infer<typeof HostResult>;

@@ -67,6 +67,7 @@ export const FailureReaction = z.enum([
   'rollback',
   'accumulate-gradients',
   'wait-for-space',
+  'wait-for-storage',
   'previous-checkpoint',
   'ask-to-start-over',
   'replace-gpu',
@@ -218,7 +219,17 @@ export type LastDetails = z.infer<typeof LastDetails>;
 export const Decision = z.object({
   at: z.number(),
   attempt: z.int(),
-  next: z.enum(['test', 'retry', 'adopt', 'wait-for-space', 'wait-for-gpus', 'ask', 'pause', 'stop']),
+  next: z.enum([
+    'test',
+    'retry',
+    'adopt',
+    'wait-for-space',
+    'wait-for-storage',
+    'wait-for-gpus',
+    'ask',
+    'pause',
+    'stop',
+  ]),
   why: z.string(),
   /** Change for the next attempt, as text; null if none. */
   change: z.string().nullable(),

@@ -1,4 +1,5 @@
 /** Decides what follows an attempt. Pure, so the history explains every decision. The table is in docs/operations.md. */
+import type { ErrorCode } from '../../configs/errors.ts';
 import { FailureReaction, type Attempt, type Failure, type TrainerControl } from '../../configs/schema/index.ts';
 import { fitToGpus, isSettled } from './gpus.ts';
 import { accumulateGradients, askToStartOver, rollBack, usePreviousCheckpoint } from './reactions.ts';
@@ -36,7 +37,7 @@ function afterFinish({ epoch }: Attempt, { epochs }: TrainerControl): Verdict {
   return { ...retry('training finished'), next: 'test' };
 }
 
-function afterLoss({ watchError }: Attempt, { attempts }: Situation): Verdict {
+function afterLoss({ watchError }: Attempt, { attempts, request }: Situation): Verdict {
   const count = countShortWatches(attempts);
   const why =
     watchError === undefined
@@ -44,9 +45,11 @@ function afterLoss({ watchError }: Attempt, { attempts }: Situation): Verdict {
       : `the watch of the trainer failed (${watchError}); the next attempt adopts the trainer if it is running, or resumes it`;
   if (watchError === 'Unexpected' && count > longestErrorStreak)
     return stop('Unexpected', `the watch of the trainer failed ${count} times in a row`);
+  const isStorage = watchError === storageError && request === 'nothing';
   return {
-    ...retry(why),
-    next: 'adopt',
+    ...(isStorage
+      ? waitForStorage(`the watch of the trainer failed (${watchError})`)
+      : { ...retry(why), next: 'adopt' }),
     waitSeconds: backOff(count, watchError === undefined ? longestWaitSeconds : longestOutageWaitSeconds),
   };
 }
@@ -88,6 +91,9 @@ function afterFailure(newest: Attempt, situation: Situation): Verdict {
     case 'wait-for-space':
       if (count >= tries) return stop('DiskFull', `${name}, ${count} times in a row without a new checkpoint`);
       return { ...retry('the disk is full: waiting for space'), next: 'wait-for-space', waitSeconds };
+    case 'wait-for-storage':
+      // Never the end of a run: a server may be away for days, and a permission waits for a person.
+      return { ...waitForStorage(name), waitSeconds: backOff(count, longestOutageWaitSeconds) };
     case 'previous-checkpoint':
       if (count >= tries) return tooOften(name, count);
       return { ...usePreviousCheckpoint(newest), waitSeconds };
@@ -111,6 +117,13 @@ const unknownFailure: Pick<Failure, 'reaction' | 'tries' | 'class'> = { reaction
 
 const tooOften = (name: string, count: number): Verdict =>
   stop('TrainerNoProgress', `${name}, ${count} times in a row without a new checkpoint`);
+
+const waitForStorage = (cause: string): Verdict => ({
+  ...retry(`${cause}: waiting until the storage of the run works`),
+  next: 'wait-for-storage',
+});
+
+const storageError: ErrorCode = 'StorageUnavailable';
 
 /** Returns the seconds to wait: 0 after the first failure, then 1, 2, 4, … */
 const backOff = (count: number, longest = longestWaitSeconds): number =>

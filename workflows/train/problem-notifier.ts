@@ -19,10 +19,12 @@ export function problemNotifier(
   };
   return (attempt, { next, why, change }) => {
     // A lost worker does not stop its trainer, and a failure that stops the run is notified as its end.
+    const waits = next === 'ask' || next === 'wait-for-space' || next === 'wait-for-storage';
     const hasFailed = attempt.outcome === 'crashed' || attempt.outcome === 'hung';
-    if (!isOn || !hasFailed || next === 'stop') return;
+    if (!isOn || !(hasFailed || waits) || next === 'stop') return;
+    // One message is enough for a storage that stays away.
+    if (isFailing && next === 'wait-for-storage') return;
     const cause = attempt.failure?.evidence ?? attempt.cause ?? 'unknown cause';
-    const waits = next === 'ask' || next === 'wait-for-space';
     const lines = [
       `Attempt ${attempt.attempt} ${attempt.outcome}: ${waits ? formatWait(attempt, board.runId) : cause}`,
       `Next: ${next}, ${why}.`,

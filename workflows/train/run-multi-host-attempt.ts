@@ -1,5 +1,5 @@
 import { CancellationScope, isCancellation, sleep } from '@temporalio/workflow';
-import type { Attempt, HostResult } from '../../configs/schema/index.ts';
+import type { Attempt, Failure, HostResult } from '../../configs/schema/index.ts';
 import { onHost, queuePriority, training } from '../support/policies.ts';
 import { lostWatch, runAttempt, unreportedAttempt, type AttemptRequest } from './run-attempt.ts';
 import type { StatusBoard } from './status-board.ts';
@@ -39,13 +39,16 @@ export async function runMultiHostAttempt(
   if (joined.error !== undefined) throw joined.error;
   // The leader reports a preemption because the workflow cancelled it; the cause is the lost host.
   const isCrash = attempt.outcome === 'preempted' && joined.lostHost !== undefined && !run.consideredCancelled;
-  return isCrash ? { ...attempt, outcome: 'crashed', cause: joined.lostHost ?? null } : attempt;
+  if (!isCrash) return attempt;
+  return { ...attempt, outcome: 'crashed', cause: joined.lostHost ?? null, failure: joined.failure ?? null };
 }
 
 /** Hosts that train under the leader. */
 class JoinedHosts {
   /** First host without a supervisor, and why. */
   lostHost: string | undefined;
+  /** Class of its failure, if it is known. */
+  failure: Failure | undefined;
   /** First error other than a cancellation. */
   error: Error | undefined;
   private readonly request: AttemptRequest;
@@ -74,8 +77,9 @@ class JoinedHosts {
 
   private async watch(host: string): Promise<void> {
     try {
-      const { outcome, cause } = await this.join(host);
+      const { outcome, cause, failure } = await this.join(host);
       if (outcome !== 'lost' && outcome !== 'unstarted') return;
+      this.failure ??= failure;
       this.lostHost ??= `${host}: ${cause ?? outcome}`;
     } catch (error) {
       if (error instanceof Error && !isCancellation(error)) this.error ??= error;

@@ -58,6 +58,7 @@ async function repeatAttempts(
       attempt: number,
       control: controls.control,
       rollback,
+      lastFence: Math.max(0, ...board.attempts.map(({ fence }) => fence ?? 0)),
       savedIteration: savedIteration(board, startedOverAt),
       since,
       queuedSince,
@@ -92,7 +93,8 @@ async function repeatAttempts(
         if (attempt.outcome === 'worker-lost') await stopTrainer(plan, board);
         throw stopFailure(attempt, verdict);
       case 'wait-for-space':
-        await interruptible(() => waitForSpace(plan, board, attempt));
+      case 'wait-for-storage':
+        await interruptible(() => waitForStorage(plan, board, attempt));
         break;
       case 'ask': {
         const who = await controls.untilDecided(formatWait(attempt, plan.runId));
@@ -128,7 +130,7 @@ function savedIteration({ attempts, progress }: StatusBoard, startedOverAt: numb
   return [...reported, newest ?? 0].reduce((a, b) => Math.max(a, b)) || null;
 }
 
-async function waitForSpace(plan: RunPlan, board: StatusBoard, attempt: Attempt): Promise<void> {
+async function waitForStorage(plan: RunPlan, board: StatusBoard, attempt: Attempt): Promise<void> {
   board.showNotice(formatWait(attempt, plan.runId));
   await diskSpace.waitForSpace.executeWithOptions(onLeader(plan), [{ runId: plan.runId, bytes: 0 }]);
   board.showNotice(null);

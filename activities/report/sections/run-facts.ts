@@ -97,6 +97,7 @@ export const actionNames: Record<Decision['next'], string> = {
   retry: 'train again',
   adopt: 'adopt the trainer',
   'wait-for-space': 'wait for disk space',
+  'wait-for-storage': 'wait for the storage',
   ask: 'ask whether to start over',
   'wait-for-gpus': 'wait for GPUs',
   pause: 'pause',

@@ -11,6 +11,17 @@ export class CodedError extends Error {
   }
 }
 
+/** Linux error numbers that Node reports as `Unknown system error`. */
+const unnamedCodes = new Map([
+  [116, 'ESTALE'],
+  [117, 'EUCLEAN'],
+  [121, 'EREMOTEIO'],
+  [122, 'EDQUOT'],
+]);
+
 /** Returns the code of a Node system error, such as ENOSPC; undefined for other errors. */
-export const systemErrorCode = (error: unknown): string | undefined =>
-  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+export function systemErrorCode(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return undefined;
+  const number = 'errno' in error && typeof error.errno === 'number' ? -error.errno : 0;
+  return unnamedCodes.get(number) ?? error.code;
+}

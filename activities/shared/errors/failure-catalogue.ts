@@ -13,7 +13,7 @@ export const failureCatalogue: readonly KnownFailure[] = FailureCatalogue.parse(
 }));
 
 /** Classes that the worker assigns itself, from an observed state instead of a log line. */
-type WorkerFailure = 'hung' | 'supervisor-killed' | 'disk-full' | 'too-few-gpus' | 'unknown';
+type WorkerFailure = 'hung' | 'supervisor-killed' | 'run-folder-lost' | 'disk-full' | 'too-few-gpus' | 'unknown';
 
 export function workerFailure(name: WorkerFailure): FailureClass {
   const found = failureCatalogue.find(({ entry }) => entry.class === name);

@@ -3,10 +3,15 @@ import { fromRandomAccessReaderPromise, type Entry } from 'yauzl';
 import type { CheckpointManifest } from '../../../configs/schema/index.ts';
 import { ArchiveReader } from '../files/archive-reader.ts';
 import { fileSize } from '../files/checkpoint-files.ts';
-import { systemErrorCode } from '../errors/coded-error.ts';
+import { CodedError, systemErrorCode } from '../errors/coded-error.ts';
+import { isStorageError } from '../files/storage-error.ts';
 import { sha256OfFile } from '../files/atomic-file.ts';
 
-/** Verifies a checkpoint against its manifest. @returns the damage; undefined if the checkpoint is intact. */
+/**
+ * Verifies a checkpoint against its manifest.
+ * @returns the damage; undefined if the checkpoint is intact.
+ * @throws CodedError StorageUnavailable when the file cannot be read.
+ */
 export async function findDamage(path: string, manifest: CheckpointManifest): Promise<string | undefined> {
   try {
     const bytes = await fileSize(path);
@@ -16,9 +21,9 @@ export async function findDamage(path: string, manifest: CheckpointManifest): Pr
     if (sha256 !== manifest.sha256) return `its sha256 is ${sha256}, its manifest records ${manifest.sha256}`;
     return manifest.torch === null ? undefined : await findBrokenStructure(path);
   } catch (error) {
-    // EIO means a bad block on the disk. Any other error does not come from this file.
-    if (systemErrorCode(error) === 'EIO') return 'it cannot be read (EIO)';
-    throw error;
+    if (!isStorageError(error)) throw error;
+    // A disk or server that fails to read says nothing about the content, which may be readable again.
+    throw new CodedError('StorageUnavailable', `Cannot read ${path}: ${error.message}.`, { cause: error });
   }
 }
 

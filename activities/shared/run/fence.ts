@@ -73,9 +73,13 @@ export async function raiseFence(job: JobFolder, atLeast: number): Promise<numbe
   return atLeast;
 }
 
-/** @throws CodedError StaleAttempt when a newer attempt holds the fence. */
+/**
+ * @throws CodedError StaleAttempt when a newer attempt holds the fence, or RunFolderLost when the folder has no fence any
+ * more.
+ */
 export async function assertFence(job: JobFolder, token: number): Promise<void> {
   const newest = await currentFence(job);
+  if (newest === 0) throw new CodedError('RunFolderLost', `${job.dir} was deleted while the run trained.`);
   if (newest !== token) throw superseded(job, `the attempt with fence ${token}`, newest);
 }
 

@@ -1,6 +1,8 @@
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { errorCatalogue, type ErrorCode } from '../../../configs/errors.ts';
-import { CodedError, systemErrorCode } from '../errors/coded-error.ts';
+import { CodedError } from '../errors/coded-error.ts';
+import { isDiskFull } from '../files/disk-full.ts';
+import { isStorageError } from '../files/storage-error.ts';
 
 /**
  * Converts an error to a Temporal failure. Its type is the code of the error catalogue, which also decides whether
@@ -21,7 +23,7 @@ export function toFailure(error: unknown, details?: unknown): Error {
 
 function toCodedError(error: unknown): CodedError {
   if (error instanceof CodedError) return error;
-  const code: ErrorCode = systemErrorCode(error) === 'ENOSPC' ? 'DiskFull' : 'Unexpected';
+  const code: ErrorCode = isDiskFull(error) ? 'DiskFull' : isStorageError(error) ? 'StorageUnavailable' : 'Unexpected';
   return new CodedError(code, error instanceof Error ? error.message : String(error), { cause: error });
 }
 

@@ -15,7 +15,7 @@ export async function listDescendants(pid: number): Promise<number[]> {
 }
 
 /** Reads the parent of each process: field 4 of /proc/<pid>/stat, counted after the last `)`. */
-async function listParents(): Promise<[child: number, parent: number][]> {
+export async function listParents(): Promise<[child: number, parent: number][]> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
   const found = await Promise.all(
     pids.map(async (pid): Promise<[number, number][]> => {

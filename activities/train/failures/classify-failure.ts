@@ -20,8 +20,6 @@ const evidenceCharacters = 300;
 /** Free space below which a silent crash is attributed to the full disk. */
 const fullDiskBytes = 1024 * 1024;
 
-const fullDiskMessage = 'No space left on device';
-
 /** Consequences of a killed rank, such as a broken link or dead data loaders, and lines that healthy trainings print. */
 const weakEvidence =
   /Watchdog caught collective|NCCL communicator was aborted|DistBackendError|nccl\w+Error|NCCL error in|exited unexpectedly|\bloss: (nan|inf)\b|"loss": |Gradient overflow|results of the whole dataset is empty|compiled using NumPy 1|SignalException/;
@@ -59,12 +57,14 @@ export function classifyFailure({ lines, outcome, freeBytes }: FailedAttempt): F
 export function classifyFailedStart(error: Error, lines: readonly string[]): Failure {
   const [message = ''] = error.message.split('\n', 1);
   if (error instanceof TooFewGpus) return buildFailure(workerFailure('too-few-gpus'), message);
-  const isFull = isDiskFull(error) || lines.at(-1)?.includes(fullDiskMessage) === true;
-  const entry = isFull ? workerFailure('disk-full') : findClass(message);
-  return buildFailure(entry ?? workerFailure('supervisor-killed'), message);
+  if (isDiskFull(error)) return buildFailure(workerFailure('disk-full'), message);
+  // Only the newest line surely belongs to this attempt.
+  const found = [message, lines.at(-1) ?? ''].map((text) => ({ entry: findClass(text), text }));
+  const { entry, text } = found.find((one) => one.entry !== undefined) ?? { entry: undefined, text: message };
+  return buildFailure(entry ?? workerFailure('supervisor-killed'), text);
 }
 
-function buildFailure(entry: FailureClass, evidence: string): Failure {
+export function buildFailure(entry: FailureClass, evidence: string): Failure {
   const { class: name, reaction, tries, meaning, nextStep } = entry;
   return { class: name, reaction, tries, evidence: truncateEvidence(evidence), meaning, nextStep };
 }

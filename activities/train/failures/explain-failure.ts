@@ -4,7 +4,8 @@ import { readDiskSpace } from '../../shared/files/free-space.ts';
 import { listForeignGpuProcesses } from '../../shared/trainer/foreign-gpu-processes.ts';
 import type { JobOutcome, PythonCommand } from '../../shared/trainer/trainer-process.ts';
 import { readAttemptLog, saveLogTail } from './attempt-log.ts';
-import { classifyFailure } from './classify-failure.ts';
+import { workerFailure } from '../../shared/errors/failure-catalogue.ts';
+import { buildFailure, classifyFailure } from './classify-failure.ts';
 import { formatCrash } from './format-crash.ts';
 import type { PrimaryFailure } from './primary-failure.ts';
 
@@ -27,6 +28,12 @@ export async function explainFailure(
   const foreign = failure.reaction === 'accumulate-gradients' ? await listForeignGpuProcesses(python, owner.pid) : [];
   const foreignText = foreign.length === 0 ? '' : ` Also on the GPU: ${foreign.join(', ')}.`;
   return { cause: `${explainOutcome(outcome) ?? ''}${foreignText}\nLog: ${savedLog ?? job.log}`, failure };
+}
+
+/** Explains the end of a trainer whose run folder, with its logs, was deleted. */
+export function explainLostFolder({ train }: RunFolder): { cause: string; failure: Failure } {
+  const cause = `${train.dir} was deleted while the run trained. The trainer was asked to save into a new folder.`;
+  return { cause, failure: buildFailure(workerFailure('run-folder-lost'), cause) };
 }
 
 /** Explains how a job ended; null if it finished. */

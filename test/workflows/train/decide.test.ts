@@ -69,6 +69,16 @@ test('decideNext retries a crash with progress at once and others with growing b
   expect(decide([...lost, lostAfterAnHour, ...lost.slice(0, 2)]).waitSeconds).toBe(1);
 });
 
+test('decideNext waits for the storage however often it fails, unless a person pauses the run', () => {
+  const failed = Array.from({ length: 40 }, () => crash({ failure: aFailure('wait-for-storage') }));
+  expect(decide(failed)).toMatchObject({ next: 'wait-for-storage', waitSeconds: 300 });
+  const unwatched = Array.from({ length: 40 }, () =>
+    anAttempt({ outcome: 'worker-lost', watchError: 'StorageUnavailable' }),
+  );
+  expect(decide(unwatched)).toMatchObject({ next: 'wait-for-storage', waitSeconds: 300 });
+  expect(decide(unwatched, { request: 'pause' }).next).toBe('adopt');
+});
+
 test('decideNext rolls back after NaN as the plan says', () => {
   expect(decide([diverged()])).toMatchObject({
     next: 'retry',

@@ -15,7 +15,8 @@ import { freshInput, withWorkers } from '../../helpers/workflow-env.ts';
 const systemError = (code: string) => Object.assign(new Error(`${code}: sample, open 'watcher.json'`), { code });
 
 const passing: [string, Error][] = [
-  ...['EMFILE', 'EIO', 'ESTALE', 'EACCES', 'ENOMEM'].map((code): [string, Error] => ['Unexpected', systemError(code)]),
+  ...['EMFILE', 'ENOMEM'].map((code): [string, Error] => ['Unexpected', systemError(code)]),
+  ...['EIO', 'ESTALE', 'EACCES', 'EROFS'].map((code): [string, Error] => ['StorageUnavailable', systemError(code)]),
   ['Unexpected', new SyntaxError('Unexpected end of JSON input')],
   ['Unexpected', new TypeError("Cannot read properties of undefined (reading 'pid')")],
   ['StaleAttempt', new CodedError('StaleAttempt', 'The attempt with fence 1 is superseded by fence 2.')],
@@ -43,7 +44,8 @@ test('trainDetector continues after errors that say nothing about the training, 
         ['finished', undefined],
       ]);
       expect(attempts[0]?.cause).toContain(error.message.split('\n')[0]);
-      expect(decisions[0]).toMatchObject({ next: 'adopt', why: expect.stringContaining(`failed (${type})`) as string });
+      const next = type === 'StorageUnavailable' ? 'wait-for-storage' : 'adopt';
+      expect(decisions[0]).toMatchObject({ next, why: expect.stringContaining(`failed (${type})`) as string });
     };
     await Promise.all(passing.map(check));
   });
