@@ -42,8 +42,13 @@ export function requireEpoch(run: RecordedRun, epoch: number): Stretch {
   throw new NotVerifiable(`${run.runId} has completed ${trained}; epoch ${epoch} is not one of them.`);
 }
 
-/** The last step of each epoch is always logged. */
-export const listCompleteEpochs = ({ trainers, lineage }: RecordedRun): number[] =>
-  lineage.flatMap((event) =>
-    event.type === 'step' && findEpoch(trainers, event.epoch)?.to === event.iteration ? [event.epoch] : [],
-  );
+/** Lists the epochs that are complete: the newest step is their last one, or a later one. */
+export function listCompleteEpochs({ trainers, lineage }: RecordedRun): number[] {
+  const newest = lineage.reduce((most, event) => (event.type === 'step' ? Math.max(most, event.iteration) : most), 0);
+  const complete: number[] = [];
+  for (let epoch = 1; ; epoch += 1) {
+    const found = findEpoch(trainers, epoch);
+    if (found === undefined || found.to > newest) return complete;
+    complete.push(epoch);
+  }
+}

@@ -13,8 +13,8 @@ import type { Stretch } from './lineage-legs.ts';
 import { listCompleteEpochs, NotVerifiable, requireEpoch, type RecordedRun } from './recorded-run.ts';
 
 interface StartSearch {
-  /** Undefined if the run copies nothing to another store. */
-  store: ArtifactStore | undefined;
+  /** Opens the store with copies of the checkpoints. @returns undefined if the run copies none. */
+  openStore: () => ArtifactStore | undefined;
   epoch: number;
   /** Last iteration at which the repetition may begin. */
   at: number;
@@ -45,16 +45,21 @@ interface Candidate {
  */
 export async function findStart(run: RecordedRun, search: StartSearch): Promise<StartingPoint> {
   const { at, earliest, into } = search;
-  const candidates = await listCandidates(run, search);
   const defects = new Map<Candidate, string>();
-  for (const candidate of candidates) {
-    const { file, iteration } = candidate.manifest;
-    if (iteration > at || iteration < earliest) continue;
-    const checkpoint = await candidate.copyInto(into);
-    const defect = checkpoint === undefined ? 'it was deleted' : await findDefect(checkpoint, run.events);
-    const notes = [...defects.values()];
-    if (checkpoint !== undefined && defect === undefined) return { checkpoint, notes };
-    defects.set(candidate, `Checkpoint ${file} was not used: ${defect}.`);
+  const candidates: Candidate[] = [];
+  // The store is only asked if this disk has no such checkpoint: it may be far away, or not answer.
+  for (const list of [listLocal, listStored]) {
+    const found = sortPreserved(run, await list(run, search));
+    candidates.push(...found);
+    for (const candidate of found) {
+      const { file, iteration } = candidate.manifest;
+      if (iteration > at || iteration < earliest) continue;
+      const checkpoint = await candidate.copyInto(into);
+      const defect = checkpoint === undefined ? 'it was deleted' : await findDefect(checkpoint, run.events);
+      const notes = [...defects.values()];
+      if (checkpoint !== undefined && defect === undefined) return { checkpoint, notes };
+      defects.set(candidate, `Checkpoint ${file} was not used: ${defect}.`);
+    }
   }
   if (earliest <= 0) return { checkpoint: undefined, notes: [...defects.values()] };
   const usable = candidates.filter((candidate) => !defects.has(candidate)).map(({ manifest }) => manifest.iteration);
@@ -78,13 +83,14 @@ const listVerifiable = (run: RecordedRun, starts: readonly number[]): number[] =
 /** Returns the first iteration from which an epoch is reached with less than one epoch in addition. */
 export const earliestStart = ({ from, to }: Stretch): number => from - (to - from) + 1;
 
-/** Lists the checkpoints of the preserved lineage, newest first; those of this disk come before their copies. */
-async function listCandidates(run: RecordedRun, search: StartSearch): Promise<Candidate[]> {
-  const local = (await listCompleteCheckpoints(run.folder.train)).map((manifest) => fromDisk(run, manifest));
-  return [...local, ...(await listStored(run, search))]
-    .filter(({ manifest }) => isPreserved(run.events, manifest))
+/** Returns the checkpoints of the preserved lineage, newest first. */
+const sortPreserved = ({ events }: RecordedRun, candidates: readonly Candidate[]): Candidate[] =>
+  candidates
+    .filter(({ manifest }) => isPreserved(events, manifest))
     .sort((a, b) => b.manifest.iteration - a.manifest.iteration);
-}
+
+const listLocal = async (run: RecordedRun): Promise<Candidate[]> =>
+  (await listCompleteCheckpoints(run.folder.train)).map((manifest) => fromDisk(run, manifest));
 
 /** Finds a reason not to trust a checkpoint: damage, or another hash than the one that the run recorded for it. */
 async function findDefect(
@@ -120,7 +126,8 @@ const fromDisk = ({ folder }: RecordedRun, manifest: CheckpointManifest): Candid
   },
 });
 
-async function listStored({ runId }: RecordedRun, { store, signal }: StartSearch): Promise<Candidate[]> {
+async function listStored({ runId }: RecordedRun, { openStore, signal }: StartSearch): Promise<Candidate[]> {
+  const store = openStore();
   if (store === undefined) return [];
   const keys = mirrorKeys(runId);
   const found = await readRunPointer(store, runId, signal);

@@ -66,7 +66,7 @@ export async function verifyEpoch(
 ): Promise<Verification> {
   const run = await readRecordedRun(dependencies.home, request.runId);
   const epoch = requireEpoch(run, request.epoch);
-  const steps = chooseSteps(request, epoch);
+  const steps = chooseSteps(run, request, epoch);
   const { verifications } = homeFolders(dependencies.home);
   await mkdir(verifications, { recursive: true });
   const root = await mkdtemp(`${verifications}/${run.runId}-epoch-${request.epoch}-`);
@@ -84,11 +84,17 @@ export async function verifyEpoch(
   }
 }
 
-function chooseSteps({ epoch, steps }: VerificationRequest, { from, to }: Stretch): Stretch {
-  if (steps === undefined) return { from, to };
+function chooseSteps({ plan, lineage }: RecordedRun, { epoch, steps }: VerificationRequest, whole: Stretch): Stretch {
+  const { from, to } = whole;
+  if (steps === undefined) return whole;
   const { first, last } = steps;
-  if (first > from && first <= last && last <= to) return { from: first - 1, to: last };
-  throw new NotVerifiable(`Epoch ${epoch} has steps ${from + 1}..${to}; ${first}..${last} is not part of it.`);
+  if (first <= from || first > last || last > to)
+    throw new NotVerifiable(`Epoch ${epoch} has steps ${from + 1}..${to}; ${first}..${last} is not part of it.`);
+  if (!lineage.some((event) => event.type === 'step' && event.iteration >= first && event.iteration <= last))
+    throw new NotVerifiable(
+      `The run logged no loss in steps ${first}..${last}: it logs every ${plan.logEverySteps} steps (logEverySteps), and the last one of each epoch. Choose more --steps.`,
+    );
+  return { from: first - 1, to: last };
 }
 
 async function verifyIn(
@@ -106,7 +112,7 @@ async function verifyIn(
   const into = `${root}/start`;
   await mkdir(into);
   const { checkpoint, notes } = await findStart(run, {
-    store: address === 'local' ? undefined : openStore(address),
+    openStore: () => (address === 'local' ? undefined : openStore(address)),
     epoch: request.epoch,
     at: steps.from,
     earliest: request.fromEarlier ? 0 : earliestStart(epoch),

@@ -78,7 +78,6 @@ function formatDifference({ losses, hashes, steps }: Verification): string {
     const where = step - since > 1 ? ` The difference arises in steps ${since + 1} to ${step}.` : '';
     return `Step ${step} is the first that differs: loss ${original} in the run, ${repeated} in the repetition.${where}`;
   }
-  if (losses.steps === 0) return 'The run logged no loss in these steps, so nothing can be compared.';
   const differing = hashes.flatMap((one) =>
     hashNames.filter((name) => one[name] === 'different').map((name) => `${name} of epoch ${one.epoch}`),
   );

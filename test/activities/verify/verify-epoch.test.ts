@@ -13,7 +13,9 @@ import { verifyEpoch, type VerificationRequest } from '../../../activities/verif
 import { homeFolders, jobFolder, runFolder } from '../../../configs/paths.ts';
 import { CheckpointManifest, type RunPlan, type TrainerControl } from '../../../configs/schema/index.ts';
 import { mirrorKeys } from '../../../configs/schema/run-pointer.ts';
+import { findMarked } from '../../chaos/processes.ts';
 import { createMiniRun, miniControl, miniPlan, type MiniRun } from '../../helpers/mini-run.ts';
+import { fakeTrainerPath } from '../../helpers/project.ts';
 import { until } from '../../helpers/until.ts';
 
 /** 3 epochs of 10 steps, trained at once and trained in parts. */
@@ -74,11 +76,19 @@ async function copyRun(from: 'smooth' | 'resumed', to: string) {
   return folder;
 }
 
+const editStore = (folder: ReturnType<typeof runFolder>): Promise<void> =>
+  writePlan(folder, { ...miniPlan, input: { ...miniPlan.input, artifacts: { store: 's3://bucket/runs' } } });
+
 const editProgress = async (folder: ReturnType<typeof runFolder>, edit: (text: string) => string): Promise<void> =>
   writeFile(folder.train.progress, edit(await readFile(folder.train.progress, 'utf8')));
 
-const verify = (runId: string, epoch: number, request: Partial<VerificationRequest> = {}) =>
-  verifyEpoch(mini.dependencies, {
+const verify = (
+  runId: string,
+  epoch: number,
+  request: Partial<VerificationRequest> = {},
+  dependencies = mini.dependencies,
+) =>
+  verifyEpoch(dependencies, {
     runId,
     epoch,
     steps: undefined,
@@ -212,8 +222,7 @@ test('a deleted checkpoint is replaced by an earlier one on request, or by its c
     hashes: [{ epoch: 1 }, { epoch: 2 }],
   });
 
-  const plan = { ...miniPlan, input: { ...miniPlan.input, artifacts: { store: 's3://bucket/runs' } } };
-  await writeFile(folder.plan, JSON.stringify(plan));
+  await editStore(folder);
   const store = mini.dependencies.openStore('');
   const manifest = CheckpointManifest.parse(JSON.parse(await readFile(`${copies}/${name}.json`, 'utf8')));
   const keys = mirrorKeys('pruned');
@@ -243,13 +252,41 @@ test('a finished epoch of a running training waits for its GPUs', async () => {
   expect(waits).toContain('running');
 });
 
+/** Returns the dependencies with a trainer that injects a fault. */
+const withFault = (...fault: string[]) => {
+  const { programs } = mini.dependencies;
+  const train: typeof programs.train = (...request) => [...programs.train(...request), ...fault];
+  return { ...mini.dependencies, programs: { ...programs, train } };
+};
+
 test('an interrupted verification leaves no process and no file', async () => {
   const stopped = new AbortController();
-  const verification = verify('smooth', 2, { signal: stopped.signal, onStep: () => stopped.abort() });
-  await expect(verification).rejects.toThrow();
-  expect(
-    (await readdir(homeFolders(mini.dependencies.home).verifications)).filter((name) => name.startsWith('smooth')),
-  ).toEqual([]);
+  const request = { signal: stopped.signal, onStep: () => stopped.abort() };
+  await expect(verify('smooth', 2, request, withFault('--hang-at-step', '15'))).rejects.toThrow();
+  const { verifications } = homeFolders(mini.dependencies.home);
+  expect((await readdir(verifications)).filter((name) => name.startsWith('smooth'))).toEqual([]);
+  expect(findMarked('PYTHONPATH', fakeTrainerPath).filter(({ argv }) => argv.join().includes(verifications))).toEqual(
+    [],
+  );
+});
+
+test('a repetition that crashes is an error with its cause and log', async () => {
+  await expect(verify('smooth', 2, {}, withFault('--fail-at-step', '15'))).rejects.toThrow(
+    /did not reach its end \(crashed: .*configured to fail\). Log: .*trainer.log/s,
+  );
+});
+
+test('the store is not asked while this disk has the checkpoint', async () => {
+  const folder = await copyRun('smooth', 'remote');
+  await editStore(folder);
+  const dependencies = { ...mini.dependencies, openStore: () => expect.unreachable() };
+  expect(await verify('remote', 2, {}, dependencies)).toMatchObject({ equal: true });
+});
+
+test('a torn line of the record costs no more than its step', async () => {
+  const folder = await copyRun('smooth', 'torn');
+  await editProgress(folder, (text) => text.replace(/.*"iteration":20,"loss".*/, (line) => line.slice(0, 60)));
+  expect(await verify('torn', 2)).toMatchObject({ equal: true, losses: { steps: 9 }, hashes: [{ epoch: 2 }] });
 });
 
 test.each([
