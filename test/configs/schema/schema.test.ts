@@ -176,6 +176,10 @@ test('parseRunInput requires distinct hosts with equal shares of the GPUs', () =
   expect(problemsOf({ gpus: 5, hosts: ['gpu-a', 'gpu-b'] })).toEqual([
     'gpus: expected all GPUs together to be a multiple of the 2 hosts, got 5',
   ]);
+  expect(problemsOf({ gpus: 8, hosts: ['gpu-a', 'gpu-b'], recovery: { fewerGpus: true } })).toEqual([
+    'recovery.fewerGpus: expected false with 2 hosts, because only one machine can train on fewer GPUs, got true',
+  ]);
+  expect(problemsOf({ gpus: 8, hosts: ['gpu-a'], recovery: { fewerGpus: true } })).toEqual([]);
   expect(problemsOf({ gpus: 2, hosts: ['gpu-a', 'gpu-a'] })).toEqual(['hosts: expected each host once']);
   expect(problemsOf({ hosts: ['../gpu'] })).toHaveLength(1);
 });
