@@ -45,6 +45,7 @@ interface Candidate {
  */
 export async function findStart(run: RecordedRun, search: StartSearch): Promise<StartingPoint> {
   const { at, earliest, into } = search;
+  if (at === 0) return { checkpoint: undefined, notes: [] };
   const defects = new Map<Candidate, string>();
   const candidates: Candidate[] = [];
   // The store is only asked if this disk has no such checkpoint: it may be far away, or not answer.
@@ -68,7 +69,7 @@ export async function findStart(run: RecordedRun, search: StartSearch): Promise<
       `${run.runId} has no usable checkpoint from just before epoch ${search.epoch}: everswin keeps only the newest, the best and the milestones.`,
       ...defects.values(),
       `Epochs that can be verified: ${listVerifiable(run, [0, ...usable]).join(', ')}.`,
-      `To train more than one epoch again for it, add --from-earlier.`,
+      'To train more than one epoch again for it, add --from-earlier.',
     ].join('\n'),
   );
 }

@@ -280,7 +280,7 @@ test('the store is not asked while this disk has the checkpoint', async () => {
   const folder = await copyRun('smooth', 'remote');
   await editStore(folder);
   const dependencies = { ...mini.dependencies, openStore: () => expect.unreachable() };
-  expect(await verify('remote', 2, {}, dependencies)).toMatchObject({ equal: true });
+  for (const epoch of [1, 2]) expect(await verify('remote', epoch, {}, dependencies)).toMatchObject({ equal: true });
 });
 
 test('a torn line of the record costs no more than its step', async () => {
