@@ -22,7 +22,7 @@ const fullDiskBytes = 1024 * 1024;
 
 /** Consequences of a killed rank, such as a broken link or dead data loaders, and lines that healthy trainings print. */
 const weakEvidence =
-  /Watchdog caught collective|NCCL communicator was aborted|DistBackendError|nccl\w+Error|NCCL error in|exited unexpectedly|\bloss: (nan|inf)\b|"loss": |Gradient overflow|results of the whole dataset is empty|compiled using NumPy 1|SignalException/;
+  /Watchdog caught collective|NCCL communicator was aborted|DistBackendError|nccl\w+Error|NCCL error in|exited unexpectedly|is killed by signal: Killed|\bloss: (nan|inf)\b|"loss": |Gradient overflow|results of the whole dataset is empty|compiled using NumPy 1|SignalException/;
 
 /** Start of torchrun's report at the end of the main log, which repeats earlier lines. */
 const elasticReportStart = 'ChildFailedError:';

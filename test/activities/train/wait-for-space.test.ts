@@ -43,7 +43,7 @@ describe.skipIf(!isRoot)('on a small disk', () => {
   let home: string;
   beforeEach(async () => {
     home = await mkdtemp(`${tmpdir()}/everswin-disk-`);
-    await execa('mount', ['-t', 'tmpfs', '-o', 'size=64m', 'tmpfs', home]);
+    await execa('mount', ['-t', 'tmpfs', '-o', 'size=64m,nr_inodes=64', 'tmpfs', home]);
     await mkdir(runFolder(home, 'mini').train.checkpoints, { recursive: true });
   });
   afterEach(async () => {
@@ -61,6 +61,18 @@ describe.skipIf(!isRoot)('on a small disk', () => {
     expect(beats.at(-1)).toMatchObject({ neededBytes: 32 * mebibyte });
     await rm(`${home}/ballast`);
     expect(await waiting).toMatchObject({ neededBytes: 32 * mebibyte });
+  });
+
+  test('waitForSpace waits until a file can be created, though there are free bytes', async () => {
+    const names = Array.from({ length: 64 }, (_, index) => `${home}/${index}`);
+    await Promise.all(names.map((name) => writeFile(name, '').catch(() => undefined)));
+    const environment = mockEnvironment();
+    const beats: unknown[] = [];
+    environment.on('heartbeat', (details: unknown) => beats.push(details));
+    const waiting = wait(mebibyte, environment, home);
+    await until(() => Promise.resolve(String(beats.at(-1)).includes('ENOSPC') || undefined));
+    await Promise.all(names.map((name) => rm(name, { force: true })));
+    expect(await waiting).toMatchObject({ neededBytes: mebibyte });
   });
 
   test('a cancellation ends the wait', async () => {

@@ -29,6 +29,7 @@ from everswin_trainer.supervisor.program_watch import ProgramWatch
 from everswin_trainer.supervisor.ranks import Ranks
 from everswin_trainer.supervisor.watchdog import Watchdog
 from everswin_trainer.system.atomic_file import write_json
+from everswin_trainer.system.oom_kills import OomKills
 from everswin_trainer.system.process_tree import become_subreaper
 
 # Longer than the 30 s after which torchrun kills ranks that do not stop.
@@ -138,18 +139,22 @@ def run(hosts: Hosts, lock: JobLock, log_offset: int, arguments: argparse.Namesp
             write_json(job.error, {"message": f"cannot start {arguments.program[0]}: {error}"})
             # Exit status of a shell for a command that it cannot run.
             return ProgramOutcome(status=127 << 8, stop_requested=False, started_at=started_at, log_offset=log_offset)
+    oom_kills = OomKills.now()
     watchdog = Watchdog(dict(arguments.stall_seconds), time.monotonic())
     ranks = Ranks(job, program, log_offset)
     watch = ProgramWatch(program, hosts, ranks, watchdog, arguments.grace_seconds)
     status = watch.wait()
     kill_descendants()
+    cause = record_cause(job, ranks)
+    if status != 0:
+        record_oom_kill(job, oom_kills, killed=(cause or {}).get("signal") == "SIGKILL" or status == signal.SIGKILL)
     return ProgramOutcome(
         status=status,
         stop_requested=watch.stop_requested,
         started_at=started_at,
         log_offset=log_offset,
         stall=watch.stall,
-        cause=record_cause(job, ranks),
+        cause=cause,
         alone=not hosts.others,
         ended_by=ended_by(hosts, ranks),
     )
@@ -158,6 +163,15 @@ def run(hosts: Hosts, lock: JobLock, log_offset: int, arguments: argparse.Namesp
 def ended_by(hosts: Hosts, ranks: Ranks) -> str | None:
     """Returns the host that failed, unless a rank failed here first."""
     return None if ranks.failed_here else hosts.failed
+
+
+def record_oom_kill(job: Job, before: OomKills, killed: bool) -> None:
+    """Logs that the kernel killed a process because memory ran out: the process itself has no time to say so."""
+    explanation = before.explain(killed)
+    if explanation is None:
+        return
+    with suppress(OSError), open(job.log, "ab", buffering=0) as log:
+        log.write(f"supervise: {explanation}\n".encode())
 
 
 def record_cause(job: Job, ranks: Ranks) -> dict[str, Any] | None:

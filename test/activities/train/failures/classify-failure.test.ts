@@ -107,6 +107,14 @@ describe('with several causes, classifyFailure', () => {
     expect(classify(`${oom}\n${watchdog}`).class).toBe('out-of-gpu-memory');
   });
 
+  test('prefers the limit that the supervisor names to the loader process that the kernel killed', () => {
+    const loader = 'RuntimeError: DataLoader worker (pid 12) is killed by signal: Killed.';
+    const limit =
+      'supervise: out of memory: the kernel killed a process of this machine; the limit of cgroup /a is 512 MiB';
+    expect(classify(`${loader}\n${limit}`)).toMatchObject({ class: 'out-of-host-memory', evidence: limit });
+    expect(classify(loader).class).toBe('loader-worker-killed');
+  });
+
   test('prefers a killed rank to broken links of other ranks', () => {
     const outcome = exit({ rootCause: rootCause({ signal: 'SIGKILL' }) });
     expect(classify(watchdog, { outcome }).class).toBe('killed');
