@@ -214,8 +214,14 @@ async function inAll(
   };
 }
 
+/** Returns the folder, or the nearest one that exists: before the first checkpoint, its folder cannot be created. */
 function pathOf(name: 'run' | 'checkpoints' | 'store', { stack, folder }: FaultContext): string {
-  return { run: folder.root, checkpoints: folder.train.checkpoints, store: homeFolders(stack.home).store }[name];
+  const paths = {
+    run: [],
+    checkpoints: [folder.train.checkpoints, folder.train.dir],
+    store: [homeFolders(stack.home).store],
+  };
+  return paths[name].find((path) => existsSync(path)) ?? folder.root;
 }
 
 /** Kills the whole trainer, including what a dying worker was just starting. */
@@ -242,11 +248,9 @@ function findTargets({ action }: Fault, scene: FaultContext, frozen: number | un
     case 'enomem':
       return findVictims(action.victim, scene, frozen);
     case 'read-only':
-      return existsSync(pathOf(action.folder, scene))
-        ? { victims: [], job: findTrainer(scene)?.job ?? null }
-        : undefined;
     case 'disk-full':
-      return { victims: [], job: findTrainer(scene)?.job ?? null };
+      // A trainer that starts during the fault is hit, too.
+      return { victims: [], job: findTrainer(scene)?.job ?? 'train' };
     case 'clock':
       // Time is no reason for a crash.
       return { victims: [], job: null };
