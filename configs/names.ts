@@ -23,6 +23,9 @@ export const waitingSignalName = 'waiting';
 /** Sent by a training activity when the health of a GPU changes, with all GPUs that are not healthy. */
 export const gpuHealthSignalName = 'gpuHealth';
 
+/** Sent by a run that waits for a person, to the sweep or retraining that started it: a RunQuestion. */
+export const questionSignalName = 'question';
+
 /** Requests a check for changes from a retraining. Sent with a start, so that several triggers cause one training. */
 export const triggerSignalName = 'trigger';
 

@@ -236,6 +236,10 @@ export const Decision = z.object({
 });
 export type Decision = z.infer<typeof Decision>;
 
+/** Question of a run to a person; null once it is answered. */
+export const RunQuestion = z.object({ runId: z.string(), question: z.string().nullable() });
+export type RunQuestion = z.infer<typeof RunQuestion>;
+
 /** Cost of an interruption. `recoverySeconds` lasts from the end of a trainer to the first step of the next one. */
 export const Interruption = z.object({
   at: z.number(),

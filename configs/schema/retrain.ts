@@ -164,6 +164,8 @@ export const RetrainStatus = z.object({
   pendingTriggers: z.array(Trigger),
   /** The candidate that waits for approval. */
   awaitingApproval: VersionId.nullable(),
+  /** What the running training asks a person; null or absent if nothing. */
+  question: z.string().nullish(),
   /** Page of the model; null if no pages are served. */
   page: z.string().nullable(),
 });

@@ -128,6 +128,8 @@ export const VariantStatus = z.object({
   state: z.enum(['running', 'done', 'failed', 'cancelled']),
   /** The run existed before, so the sweep waited for it and did not start it. */
   joined: z.boolean(),
+  /** What the run asks a person; null or absent if nothing. */
+  question: z.string().nullish(),
   /** Scores of its validations, in the order of epochs. */
   scores: z.array(VariantScore),
   /** Scores and rule of an early stop, as text; null otherwise. */

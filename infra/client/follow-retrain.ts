@@ -41,6 +41,7 @@ export function formatRetrainStatus({
   stage,
   champion,
   awaitingApproval,
+  question,
   pendingTriggers: waiting,
   decisions,
   outcomes,
@@ -52,6 +53,7 @@ export function formatRetrainStatus({
     line('champion', champion ?? 'none yet'),
     ...decisions.slice(-3).map((decision) => line('decision', formatDecision(decision))),
     ...outcomes.slice(-3).map((outcome) => line('candidate', formatOutcome(outcome))),
+    ...(question == null ? [] : [line('waiting', question)]),
     ...(awaitingApproval === null ? [] : [line('approval', formatApprovalRequest(awaitingApproval, model))]),
     ...(waiting.length === 0 ? [] : [line('waiting', waiting.map(({ who }) => who).join(', '))]),
     ...(page === null ? [] : [line('page', page)]),
@@ -67,7 +69,7 @@ const formatApprovalRequest = (candidate: string, model: string): string =>
   `${candidate} waits for approval: everswin models approve ${model} --why TEXT (or reject)`;
 
 function formatChange(before: RetrainStatus | undefined, now: RetrainStatus): string[] {
-  const { decisions, outcomes, stage, model, awaitingApproval } = now;
+  const { decisions, outcomes, stage, model, awaitingApproval, question } = now;
   const decided = decisions
     .slice(before?.decisions.length ?? 0)
     .flatMap((decision) => [
@@ -81,6 +83,7 @@ function formatChange(before: RetrainStatus | undefined, now: RetrainStatus): st
     ...(awaitingApproval !== null && before?.awaitingApproval !== awaitingApproval
       ? [formatApprovalRequest(awaitingApproval, model)]
       : []),
+    ...(question != null && before?.question !== question ? [question] : []),
     ...concluded,
   ];
 }

@@ -8,8 +8,9 @@ import {
   upsertSearchAttributes,
 } from '@temporalio/workflow';
 import { ApplicationFailure } from '@temporalio/common';
-import { approvalUpdateNames, statusQueryName, triggerSignalName } from '../../configs/names.ts';
+import { approvalUpdateNames, questionSignalName, statusQueryName, triggerSignalName } from '../../configs/names.ts';
 import {
+  RunQuestion,
   Trigger,
   type RetrainDecision,
   type RetrainOutcome,
@@ -22,6 +23,7 @@ import { phaseKey } from '../support/search-attribute-keys.ts';
 const retrainStatusQuery = defineQuery<RetrainStatus>(statusQueryName);
 /** `unknown`, because any client may send a signal. */
 const triggerSignal = defineSignal<[unknown]>(triggerSignalName);
+const questionSignal = defineSignal<[unknown]>(questionSignalName);
 const approveUpdate = defineUpdate<string, [{ who: string; why: string }]>(approvalUpdateNames.approve);
 const rejectUpdate = defineUpdate<string, [{ who: string; why: string }]>(approvalUpdateNames.reject);
 
@@ -57,6 +59,10 @@ export class RetrainBoard {
     setHandler(triggerSignal, (raw) => {
       const trigger = Trigger.safeParse(raw);
       if (trigger.success) this.show({ pendingTriggers: newest(this.status.pendingTriggers, trigger.data) });
+    });
+    setHandler(questionSignal, (raw) => {
+      const { data } = RunQuestion.safeParse(raw);
+      if (data !== undefined) this.show({ question: data.question });
     });
     setHandler(approveUpdate, (answer) => this.receiveAnswer({ ...answer, approved: true }), {
       validator: this.validateAnswer,
@@ -97,7 +103,7 @@ export class RetrainBoard {
   }
 
   addOutcome(outcome: RetrainOutcome): void {
-    this.show({ outcomes: newest(this.status.outcomes, outcome) });
+    this.show({ outcomes: newest(this.status.outcomes, outcome), question: null });
   }
 
   /**

@@ -10,6 +10,7 @@ export function renderRetrainDetails({
   outcomes,
   pendingTriggers: waiting,
   awaitingApproval,
+  question,
   page,
 }: RetrainStatus): string {
   const rows: [string, string][] = [
@@ -18,6 +19,7 @@ export function renderRetrainDetails({
     ['Pending triggers', String(waiting.length)],
   ];
   if (awaitingApproval !== null) rows.push(['Waiting for approval', awaitingApproval]);
+  if (question != null) rows.push(['Waiting for a person', question]);
   const link = page === null ? [] : [`| **Page** | [${escapeCell(page)}](${escapeCell(page)}) |`];
   return [
     `### ${model}`,

@@ -1,6 +1,7 @@
-import { defineQuery, setCurrentDetails, setHandler, upsertSearchAttributes } from '@temporalio/workflow';
-import { statusQueryName } from '../../configs/names.ts';
+import { defineQuery, defineSignal, setCurrentDetails, setHandler, upsertSearchAttributes } from '@temporalio/workflow';
+import { questionSignalName, statusQueryName } from '../../configs/names.ts';
 import {
+  RunQuestion,
   variantRun,
   type SweepInput,
   type SweepResult,
@@ -11,6 +12,8 @@ import {
 import { renderSweepDetails } from './sweep-details.ts';
 import { bboxKey, phaseKey } from '../support/search-attribute-keys.ts';
 
+/** `unknown`, because any client may send a signal. */
+const questionSignal = defineSignal<[unknown]>(questionSignalName);
 const sweepStatusQuery = defineQuery<SweepStatus>(statusQueryName);
 
 /** Publishes the state of a sweep: `status` query, current details and search attributes, updated together. */
@@ -40,6 +43,11 @@ export class SweepBoard {
       })),
     };
     setHandler(sweepStatusQuery, () => this.status);
+    setHandler(questionSignal, (raw) => {
+      const { data } = RunQuestion.safeParse(raw);
+      const asking = this.status.variants.find(({ runId }) => runId === data?.runId);
+      if (asking !== undefined) this.change(asking.variant, { question: data?.question });
+    });
     this.show({});
   }
 

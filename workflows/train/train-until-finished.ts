@@ -4,6 +4,7 @@ import { hostsOf } from '../../configs/schema/plan-hosts.ts';
 import type { Attempt, Rollback, RunPlan, TrainerControl } from '../../configs/schema/index.ts';
 import { decideNext } from './decide.ts';
 import type { ControlHandlers } from './control-handlers.ts';
+import { askParent } from '../support/ask-parent.ts';
 import { iterationOf } from '../../activities/shared/summary/checkpoint-name.ts';
 import { onLeader, diskSpace, gpuHealth } from '../support/policies.ts';
 import { knownGpus, trainingGpus } from './gpus.ts';
@@ -97,7 +98,10 @@ async function repeatAttempts(
         await interruptible(() => waitForStorage(plan, board, attempt));
         break;
       case 'ask': {
-        const who = await controls.untilDecided(formatWait(attempt, plan.runId));
+        const question = formatWait(attempt, plan.runId);
+        await askParent({ runId: plan.runId, question });
+        const who = await controls.untilDecided(question);
+        await askParent({ runId: plan.runId, question: null });
         if (who === undefined) break;
         const allowed = startOver(attempt, who);
         board.changeDecision(allowed.change);

@@ -1,13 +1,14 @@
 import { formatPoints } from './format-score.ts';
 import type { SweepChange, VariantStatus } from '../../../configs/schema/index.ts';
 
-type VariantSummary = Pick<VariantStatus, 'state' | 'joined' | 'stoppedEarly' | 'failure'>;
+type VariantSummary = Pick<VariantStatus, 'state' | 'joined' | 'stoppedEarly' | 'failure' | 'question'>;
 
 /** Formats the state of a variant on one line. */
-export function formatVariantState({ state, joined, stoppedEarly, failure }: VariantSummary): string {
+export function formatVariantState({ state, joined, stoppedEarly, failure, question }: VariantSummary): string {
   return [
     stoppedEarly === null ? state : `${state}, stopped early ${stoppedEarly}`,
     ...(failure === null ? [] : [`${failure.code}: ${firstLine(failure.message)}`]),
+    ...(question == null || state !== 'running' ? [] : [`waits for a person: ${question}`]),
     ...(joined ? ['joined an existing run'] : []),
   ].join('; ');
 }

@@ -1,11 +1,21 @@
 /** A run without a usable checkpoint waits for a person. Activities are stubbed. */
 import { expect, test } from 'vitest';
 import type { Client } from '@temporalio/client';
-import { updateNames } from '../../../configs/names.ts';
-import { RecoveryPolicy, RunStatus, type Notification, type RunInput } from '../../../configs/schema/index.ts';
+import { compareId, retrainId, taskQueues, updateNames, workflowId, workflowTypes } from '../../../configs/names.ts';
+import {
+  RecoveryPolicy,
+  RetrainStatus,
+  RunStatus,
+  SweepInput,
+  SweepStatus,
+  type Notification,
+  type RunInput,
+} from '../../../configs/schema/index.ts';
 import { startRun } from '../../../infra/client/start-run.ts';
 import { trainUntilStopped } from '../../helpers/host-workers.ts';
-import { miniPlan } from '../../helpers/mini-run.ts';
+import { miniInput, miniPlan } from '../../helpers/mini-run.ts';
+import { omitRunName } from '../../helpers/omit-run-name.ts';
+import { createRetrainStubs, freshRetrainInput } from '../../helpers/retrain-stubs.ts';
 import { until } from '../../helpers/until.ts';
 import { aFailure, anAttempt, type StubbedActivities } from '../../helpers/stub-activities.ts';
 import { freshInput, withWorkers } from '../../helpers/workflow-env.ts';
@@ -90,6 +100,43 @@ test('trainDetector looks for checkpoints again when a person resumes it', async
     await handle.executeUpdate(updateNames.resume);
     await handle.result();
     expect(requests.map(({ savedIteration }) => savedIteration)).toEqual([null, 20, 20, 20]);
+  });
+});
+
+test('a sweep and a retraining show that one of their runs asks', async () => {
+  const { runTraining } = trainingWith(({ rollback }) => rollback?.startOver === true);
+  const world = createRetrainStubs();
+  await withWorkers({ ...world.activities, runTraining }, async (client) => {
+    const input = freshRetrainInput();
+    const retraining = await client.workflow.start(workflowTypes.retrainDetector, {
+      taskQueue: taskQueues.control,
+      workflowId: retrainId(input.model),
+      args: [input],
+    });
+    const sweep = SweepInput.parse({
+      version: 1,
+      name: freshInput().name,
+      base: { version: 1, ...omitRunName(miniInput) },
+      variants: [{ name: 'a' }, { name: 'b', change: { seed: 8 } }],
+    });
+    const sweeping = await client.workflow.start(workflowTypes.compareRecipes, {
+      taskQueue: taskQueues.control,
+      workflowId: compareId(sweep.name),
+      args: [sweep],
+    });
+    const retrainQuestion = async () => RetrainStatus.parse(await retraining.query('status')).question ?? undefined;
+    const question = await until(retrainQuestion);
+    const [, runId = ''] = /start-over (\S+)`/.exec(question) ?? [];
+    expect(runId).toContain(input.model);
+    await until(async () => {
+      const { variants } = SweepStatus.parse(await sweeping.query('status'));
+      return variants.every(({ question: asked, runId: run }) => asked?.includes(`start-over ${run}`)) || undefined;
+    });
+    await sweeping.cancel();
+    await expect(sweeping.result()).rejects.toThrow();
+    await client.workflow.getHandle(workflowId(runId)).executeUpdate(updateNames.startOver);
+    await until(async () => ((await retrainQuestion()) === undefined ? true : undefined));
+    await retraining.result();
   });
 });
 
