@@ -136,6 +136,25 @@ test('an epoch whose settings changed in the middle is repeated with the same ch
   expect(await verify('resumed', 3)).toMatchObject({ equal: true, notes: [] });
 });
 
+test('epochs after a rollback and beyond the plan are those of the preserved lineage', async () => {
+  const folder = await copyRun('smooth', 'rolled-back');
+  // A rollback moves them to the quarantine.
+  for (const name of ['e002-i000020', 'e003-i000030']) await rm(`${folder.train.checkpoints}/${name}.json`);
+  const control = { ...miniControl, learningRateFactor: 0.5, epochs: 4 };
+  await train(folder, {
+    resume: 'e001-i000010',
+    control,
+    plan: { ...miniPlan, checkpoint: { everyMinutes: 10, keepLast: 9 } },
+  });
+  for (const epoch of [2, 3, 4])
+    expect(await verify('rolled-back', epoch)).toMatchObject({
+      equal: true,
+      checkpoint: `e00${epoch - 1}-i0000${epoch - 1}0.pth`,
+      hashes: [{ epoch, ...allEqual }],
+      notes: [],
+    });
+});
+
 test('single steps are repeated from the newest checkpoint before them', async () => {
   const verification = await verify('resumed', 2, { steps: { first: 17, last: 18 } });
   expect(verification).toMatchObject({
