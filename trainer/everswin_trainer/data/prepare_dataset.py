@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from everswin_trainer.data.dataset_spec import SPLITS, DatasetSpec, SplitSpec
 from everswin_trainer.data.findings import Findings, format_count
 from everswin_trainer.data.inspect_archives import find_member
 from everswin_trainer.data.match_images import ImageMatcher, Split
+from everswin_trainer.data.scan_journal import Range, ScanJournal
 from everswin_trainer.data.stage_progress import StageProgress
 from everswin_trainer.data.write_dataset import describe_split, extract_images, write_split_index
 from everswin_trainer.data.zip_directory import (
@@ -80,14 +82,21 @@ def prepare(spec: DatasetSpec, into: Path) -> dict[str, Any]:
         partial = into.with_name(f".{into.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
-        work = _Preparation(spec, partial)
+        journal = ScanJournal(into.with_name(f".{into.name}.scanned"), spec.content_key)
+        work = _Preparation(spec, partial, journal)
         try:
             if not work.check():
+                journal.remove()
                 return {"v": 1, "ok": False, "problems": work.problems, "warnings": work.warnings}
             manifest = work.write()
             shutil.rmtree(into, ignore_errors=True)
             partial.rename(into)
             fsync_folder(into.parent)
+            journal.remove()
+        except OSError:
+            # A full disk needs the space more than the next check needs the journal.
+            journal.remove()
+            raise
         finally:
             work.close()
             shutil.rmtree(partial, ignore_errors=True)
@@ -125,10 +134,10 @@ def _answer(manifest: dict[str, Any], reused: bool) -> dict[str, Any]:
 class _Preparation:
     """Preparation of one data set, from its archives to the folder `into`."""
 
-    def __init__(self, spec: DatasetSpec, into: Path) -> None:
+    def __init__(self, spec: DatasetSpec, into: Path, journal: ScanJournal) -> None:
         self.problems: list[str] = []
         self.warnings: list[str] = []
-        self._spec, self._into = spec, into
+        self._spec, self._into, self._journal = spec, into, journal
         self._archives: dict[str, OpenArchive] = {}
         self._scanned: dict[str, dict[int, ScannedImage]] = {}
         self._splits: dict[str, Split] = {}
@@ -220,13 +229,18 @@ class _Preparation:
                     read_annotations, spec.annotations, number, name, target, self._spec.masks_from_boxes
                 )
                 annotations[future] = name
-        scans: dict[Future[ScanResult], str] = {}
+        scans: dict[Future[ScanResult], Range] = {}
+        done: list[tuple[Range, ScanResult]] = []
         total = 0
         for archive in self._archives.values():
             total += sum(entry.compressed for entry in archive.entries)
             for first, last in split_tasks(archive.entries):
-                scans[pool.submit(scan, archive.name, first, last)] = archive.name
-        self._collect_scans(scans, total)
+                part = (archive.name, first, last)
+                if earlier := self._journal.find(part):
+                    done.append((part, earlier))
+                else:
+                    scans[pool.submit(scan, *part)] = part
+        self._collect_scans(done, scans, total)
         for future, name in annotations.items():
             result = future.result()
             if isinstance(result, str):
@@ -236,18 +250,27 @@ class _Preparation:
                 self.warnings += result.warnings
                 self._splits[name] = Split(self._spec.splits[name], result)
 
-    def _collect_scans(self, scans: dict[Future[ScanResult], str], total: int) -> None:
+    def _collect_scans(
+        self, done: list[tuple[Range, ScanResult]], scans: dict[Future[ScanResult], Range], total: int
+    ) -> None:
         damage = {name: Findings(f"{name} is refused") for name in self._archives}
         self._scanned = {name: {} for name in self._archives}
         progress = StageProgress("checking", total)
-        for future in as_completed(scans):
-            name, result = scans[future], future.result()
+        for part, result in chain(done, self._finish(scans)):
+            name = part[0]
             self._scanned[name].update((image.number, image) for image in result.images)
             for problem in result.problems:
                 damage[name].add("damaged", "entry", problem, FETCH_AGAIN)
             progress.more(result.bytes)
         for one in damage.values():
             self.problems += one.lines()
+
+    def _finish(self, scans: dict[Future[ScanResult], Range]) -> Iterator[tuple[Range, ScanResult]]:
+        """Yields the scans as they complete, and records them for a check that is interrupted."""
+        for future in as_completed(scans):
+            part, result = scans[future], future.result()
+            self._journal.add(part, result)
+            yield part, result
 
     def _match_images(self, pool: ProcessPoolExecutor) -> None:
         """Compares the annotations with the images, and leaves out those that the input allows to leave out."""

@@ -15,7 +15,9 @@ from own_data import OwnData, annotate, draw, prepare_mini
 from conftest import TRAINER, environment
 from contract import check_answer
 from everswin_trainer.data.dataset import find_prepared
+from everswin_trainer.data.dataset_spec import DatasetSpec
 from everswin_trainer.data.image_index import ImageIndex
+from everswin_trainer.data.prepare_dataset import prepare
 from everswin_trainer.demo import mini_coco
 
 # A change to valid data and the message it causes; the first two training images are 1.jpg and 2.jpg.
@@ -387,6 +389,35 @@ def test_a_killed_preparation_leaves_no_folder_that_counts_as_prepared(archives:
     assert command(spec, into)["ok"]
     assert {path.name: path.read_bytes() for path in into.rglob("*") if path.is_file()} == whole
     assert not list(tmp_path.glob(".*.partial"))
+
+
+def test_an_interrupted_preparation_does_not_read_verified_archives_again(
+    archives: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copies = tmp_path / "archives"
+    shutil.copytree(archives, copies)
+    assert prepare_mini(copies, tmp_path / "whole")["ok"]
+    spec, into = DatasetSpec.load(tmp_path / "whole.spec.json"), tmp_path / "ready"
+
+    def fail(_: object) -> None:
+        raise SystemExit("as on SIGTERM")
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr("everswin_trainer.data.prepare_dataset._Preparation.write", fail)
+        prepare(spec, into)
+    journal = tmp_path / ".ready.scanned"
+    with open(journal, "a") as stream:
+        stream.write('{"torn')
+    # Only a second reading would find this damage.
+    [images] = [archive.path for name, archive in spec.archives.items() if name.endswith("train2017.zip")]
+    with open(images, "r+b") as stream:
+        stream.seek(200)
+        stream.write(b"damage")
+    assert prepare(spec, into)["ok"]
+    assert not journal.exists()
+    shutil.rmtree(into)
+    assert "is refused" in prepare(spec, into)["problems"][0]
+    assert not journal.exists()
 
 
 def test_concurrent_preparations_of_one_folder_do_the_work_once(archives: Path, tmp_path: Path) -> None:
