@@ -86,7 +86,9 @@ async function writeReport(
   const analysis = await readForCheckpoint(folder.analysis, Analysis, report.metrics);
   const bootstrap = await readForCheckpoint(folder.bootstrap, Bootstrap, report.metrics);
   await mkdir(folder.report, { recursive: true });
+  // An attempt whose worker was killed may have left parts.
   await removeTemporaryFiles(folder.root);
+  await store.abortStaleUploads(objectKeys.report(report.runId, ''), 0);
   const files = {
     'report.json': JSON.stringify(report, null, 2),
     ...(analysis === undefined ? {} : { 'analysis.json': JSON.stringify(analysis) }),

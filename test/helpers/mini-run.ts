@@ -28,7 +28,13 @@ const noCatalog: Catalog = { redirectHosts: [], datasets: {}, weights: {} };
 export async function createMiniRun(...switches: string[]): Promise<MiniRun> {
   const home = await mkdtemp(`${tmpdir()}/everswin-mini-`);
   const folder = runFolder(home, miniPlan.runId);
-  const dependencies: ActivityDependencies = {
+  const dependencies = miniDependencies(home, ...switches);
+  return { dependencies, folder, remove: () => removeRun(home, folder) };
+}
+
+/** Creates the dependencies of a worker that runs the fake trainer in a home. */
+export function miniDependencies(home: string, ...switches: string[]): ActivityDependencies {
+  return {
     home,
     recipesFolder,
     catalog: noCatalog,
@@ -70,7 +76,6 @@ export async function createMiniRun(...switches: string[]): Promise<MiniRun> {
     versions: miniPlan.versions,
     notificationTargets: new Map(),
   };
-  return { dependencies, folder, remove: () => removeRun(home, folder) };
 }
 
 async function removeRun(home: string, folder: ReturnType<typeof runFolder>): Promise<void> {

@@ -35,7 +35,7 @@ export const removeTemporaryFiles = async (folder: string): Promise<void> => {
   }
 };
 
-const isProcessAlive = (pid: number): boolean => {
+export const isProcessAlive = (pid: number): boolean => {
   try {
     process.kill(pid, 0);
     return true;

@@ -1,12 +1,24 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { isProcessAlive } from './atomic-file.ts';
 
-/** Creates a temporary folder under `parent` for the duration of `use`. */
+const ownPrefix = `scratch-${hostname()}-`;
+
+/** Creates a temporary folder under `parent` for the duration of `use`. Removes those of processes that were killed. */
 export async function withScratchFolder<T>(parent: string, use: (folder: string) => Promise<T>): Promise<T> {
   await mkdir(parent, { recursive: true });
-  const folder = await mkdtemp(`${parent}/scratch-`);
+  await removeAbandoned(parent);
+  const folder = await mkdtemp(`${parent}/${ownPrefix}${process.pid}-`);
   try {
     return await use(folder);
   } finally {
     await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function removeAbandoned(parent: string): Promise<void> {
+  for (const name of await readdir(parent)) {
+    const pid = name.startsWith(ownPrefix) ? Number.parseInt(name.slice(ownPrefix.length), 10) : NaN;
+    if (!Number.isNaN(pid) && !isProcessAlive(pid)) await rm(`${parent}/${name}`, { recursive: true, force: true });
   }
 }
