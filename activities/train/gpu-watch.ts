@@ -91,9 +91,13 @@ export class GpuWatch {
     await requestStop(owner);
   }
 
-  /** @param blamed GPU to which the log of the failure points. */
-  async summarize(leased: string[], blamed: string | undefined): Promise<AttemptGpus | undefined> {
-    await this.#read(new AbortController().signal);
+  /**
+   * Returns the state of the GPUs at the end of the attempt. Only a failure is worth another reading, which delays the next
+   * attempt.
+   * @param blamed GPU to which the log of the failure points.
+   */
+  async summarize(leased: string[], hasFailed: boolean, blamed?: string): Promise<AttemptGpus | undefined> {
+    if (hasFailed) await this.#read(new AbortController().signal);
     if (this.#latest === undefined) return undefined;
     // A driver that does not answer says nothing about the GPUs, unless one of them caused the failure.
     if (this.#latest.gpus.length === 0 && blamed === undefined) return undefined;
@@ -118,10 +122,13 @@ export class GpuWatch {
     const { healthSeconds } = this.#dependencies.gpus;
     try {
       for (;;) {
+        const startedAt = performance.now();
         const health = await this.#read(signal, leased, healthSeconds);
         if (health === undefined) return;
-        // Without a GPU to watch, the reading did not wait.
-        if (leased.length === 0 || health.problem !== null) await sleep(healthSeconds * 1000, undefined, { signal });
+        if (performance.now() - startedAt >= healthSeconds * 1000) continue;
+        // A reading ends early without a GPU to watch, and after an error, which may be the first of many.
+        const isIdle = leased.length === 0 || health.problem !== null;
+        await sleep(healthSeconds * (isIdle ? 1000 : 100), undefined, { signal });
       }
     } catch (error) {
       if (!signal.aborted) log.warn('the health of the GPUs is no longer watched', { error });
@@ -160,7 +167,8 @@ export class GpuWatch {
     await appendFile(gpuHealth, `${change}\n`).catch((error: unknown) => {
       log.warn(`could not write ${gpuHealth}`, { error });
     });
-    await signalWorkflow(gpuHealthSignalName, problems);
+    // A server that is down delays neither the watch nor the end of the attempt.
+    void signalWorkflow(gpuHealthSignalName, problems);
   }
 }
 

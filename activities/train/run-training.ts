@@ -36,7 +36,7 @@ async function runAttempt(
   const trainer = await ensureTrainer(dependencies, request, gpuWatch, (text) => progress.setGpuWait(text));
   if ('error' in trainer) {
     const attempt = await summarizeFailedStart(home, request, progress, trainer);
-    return { ...attempt, gpus: await gpuWatch.summarize([], undefined) };
+    return { ...attempt, gpus: await gpuWatch.summarize([], true) };
   }
   const { running, fence } = trainer;
   progress.followTrainer(running, fence);
@@ -45,7 +45,7 @@ async function runAttempt(
     const outcome = await gpuWatch.during(running, watch);
     const attempt = await summarizeAttempt(python, request, trainer, outcome, progress);
     const blamed = blameGpu(attempt.failure, 'exit' in outcome ? outcome.exit : null, running.owner.gpus);
-    return { ...attempt, gpus: await gpuWatch.summarize(running.owner.gpus, blamed) };
+    return { ...attempt, gpus: await gpuWatch.summarize(running.owner.gpus, attempt.failure !== null, blamed) };
   } catch (error) {
     throw toFailure(error, progress.heartbeatDetails());
   }

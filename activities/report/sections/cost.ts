@@ -20,7 +20,8 @@ export interface Cost {
 }
 
 /** Multiplies durations by the number of devices, which a run holds while it trains or tests. */
-export function computeCost({ plan, environment, ledger, metrics }: Report): Cost {
+export function computeCost(report: Report): Cost {
+  const { plan, environment, ledger, metrics } = report;
   const { productiveSeconds, evaluationSeconds, lostSeconds, pausedSeconds, wallSeconds } = ledger;
   const known = productiveSeconds + evaluationSeconds + lostSeconds;
   const seconds: [CostPart['kind'], string, number][] = [
@@ -38,7 +39,7 @@ export function computeCost({ plan, environment, ledger, metrics }: Report): Cos
     kind,
     name,
     seconds: duration,
-    deviceHours: (duration * plan.gpus) / 3600,
+    deviceHours: (duration * (kind === 'test' ? plan.gpus : meanGpus(report))) / 3600,
   }));
   return {
     device: environment['device'] === 'cpu' ? 'CPU' : 'GPU',
@@ -47,6 +48,16 @@ export function computeCost({ plan, environment, ledger, metrics }: Report): Cos
     pausedSeconds,
     isCounted: ledger.goodput !== null,
   };
+}
+
+/** Returns the mean number of GPUs over the time of all attempts; fewer than planned if GPUs have failed. */
+function meanGpus({ plan, attempts }: Report): number {
+  const spans = attempts.map(({ gpus, startedAt, endedAt }) => ({
+    held: gpus === undefined || gpus.leased.length === 0 ? plan.gpus : gpus.leased.length,
+    seconds: endedAt - startedAt,
+  }));
+  const total = spans.reduce((sum, { seconds }) => sum + seconds, 0);
+  return total === 0 ? plan.gpus : spans.reduce((sum, { held, seconds }) => sum + held * seconds, 0) / total;
 }
 
 /** Formats device-hours, such as `324 GPU-hours` or `0.018 CPU-hours`. */

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { formatUse } from '../../../../activities/report/sections/cost-section.ts';
 import { formatHours, computeCost, roundHours } from '../../../../activities/report/sections/cost.ts';
 import { sampleReport } from '../../../fixtures/sample-report.ts';
+import { anAttempt } from '../../../helpers/stub-activities.ts';
 
 const hour = 3600;
 const { ledger, plan, metrics } = sampleReport();
@@ -30,6 +31,15 @@ test('computeCost counts the time for which the GPUs were held, without pauses',
   });
   expect(cost).toMatchObject({ device: 'GPU', deviceHours: 40, pausedSeconds: 2 * hour });
   expect(formatUse(cost)).toBe('60.0 % of them in retained steps; 4 GPU-hours of steps were lost to crashes');
+});
+
+test('computeCost counts fewer GPUs for attempts that had fewer', () => {
+  const attempt = (leased: string[], startedAt: number, endedAt: number) =>
+    anAttempt({ startedAt, endedAt, gpus: { leased, usable: leased, free: leased, failed: [], problems: [] } });
+  const attempts = [attempt(['a', 'b', 'c', 'd'], 0, 3 * hour), attempt(['a', 'b'], 3 * hour, 9 * hour)];
+  // 4 GPUs for a third of the time and 2 for the rest.
+  const useful = computeCost({ ...report, attempts }).parts.find(({ kind }) => kind === 'useful');
+  expect(useful?.deviceHours).toBeCloseTo(6 * (4 / 3 + 4 / 3));
 });
 
 test('formatUse reports an unknown useful share when steps were not counted', () => {
