@@ -85,7 +85,7 @@ export class GpuWatch {
     if (this.#isStopRequested || this.#latest === undefined || !isEpochOver) return;
     const free = this.#free(this.#latest).filter((uuid) => !this.#leftOut.includes(uuid));
     const trainsOnFewer = owner.gpus.length > 0 && owner.gpus.length < plan.gpus;
-    if (!trainsOnFewer || free.length < plan.gpus || this.#latest.waiting.length > 0) return;
+    if (!trainsOnFewer || free.length < plan.gpus) return;
     this.#isStopRequested = true;
     log.info(`${plan.runId}: ${free.length} GPUs are free again; the trainer saves and restarts on ${plan.gpus}`);
     await requestStop(owner);
@@ -101,8 +101,7 @@ export class GpuWatch {
     if (this.#latest === undefined) return undefined;
     // A driver that does not answer says nothing about the GPUs, unless one of them caused the failure.
     if (this.#latest.gpus.length === 0 && blamed === undefined) return undefined;
-    const isOurs = (uuid: string): boolean => leased.length === 0 || leased.includes(uuid);
-    const failed = new Set([...this.#failed].filter(isOurs));
+    const failed = new Set([...this.#failed].filter((uuid) => leased.includes(uuid)));
     if (blamed !== undefined) failed.add(blamed);
     const problems = listGpuProblems(this.#latest);
     return { leased, usable: listUsable(this.#latest), free: this.#free(this.#latest), failed: [...failed], problems };
@@ -112,7 +111,9 @@ export class GpuWatch {
     return this.#request.gpus?.leftOut ?? [];
   }
 
-  #free({ gpus }: GpuHealth): string[] {
+  /** Lists the GPUs that this run may take; none while other runs wait, which come first. */
+  #free({ gpus, waiting }: GpuHealth): string[] {
+    if (waiting.length > 0) return [];
     const { runId } = this.#request.plan;
     const isFree = (heldBy: string | null): boolean => heldBy === null || heldBy === runId;
     return gpus.filter(({ verdict, heldBy }) => verdict !== 'unusable' && isFree(heldBy)).map(({ uuid }) => uuid);

@@ -138,7 +138,7 @@ export const AttemptGpus = z.object({
   leased: z.array(z.string()),
   /** Those on which a job can run, including those that other runs hold. */
   usable: z.array(z.string()),
-  /** The part of `usable` that no other run holds. */
+  /** The part of `usable` that no other run holds; empty while other runs wait for GPUs. */
   free: z.array(z.string()),
   /** Those to which the failure of the attempt, or a reading during it, points. */
   failed: z.array(z.string()),

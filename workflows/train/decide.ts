@@ -104,7 +104,7 @@ function afterFailure(newest: Attempt, situation: Situation): Verdict {
       // Without the health of the GPUs, nothing tells the lost one from the others.
       if (reaction === 'replace-gpu' && newest.gpus === undefined)
         return stop('TrainingFailed', `${name}: another attempt would not fix it`);
-      if (isSettled(newest, attempts)) return retry(`${name}: resumed without the GPU, not counted`);
+      if (isSettled(newest, attempts)) return retry(`${name}: a GPU failed; not counted`);
       if (count === 0) return retry(`${name} after a new checkpoint: resumed at once, not counted`);
       if (count >= tries) return tooOften(name, count);
       return { ...retry(`${name} without a new checkpoint, ${count} of ${tries} allowed`), waitSeconds };

@@ -26,10 +26,12 @@ function findLeftOut(attempts: readonly Attempt[]): string[] {
 }
 
 /**
- * Returns whether the failure of an attempt is settled, because its GPU is not used any more. Of the GPUs that failed twice,
- * only the first one since the newest checkpoint counts: if training fails on a second one too, the GPU is not the cause.
+ * Returns whether the failure of an attempt is settled: its GPU is not used any more, or too few GPUs were usable to start.
+ * Of the GPUs that failed twice, only the first one since the newest checkpoint counts: if training fails on a second one
+ * too, the GPU is not the cause.
  */
-export function isSettled({ gpus }: Attempt, attempts: readonly Attempt[]): boolean {
+export function isSettled({ gpus, failure }: Attempt, attempts: readonly Attempt[]): boolean {
+  if (gpus?.leased.length === 0) return failure?.reaction === 'replace-gpu';
   const usable = attempts.findLast((one) => one.gpus !== undefined)?.gpus?.usable ?? [];
   const before = findLeftOut(attempts.slice(0, attempts.findLastIndex(madeProgress) + 1));
   const leftOut = findLeftOut(attempts);

@@ -128,6 +128,16 @@ test('a run that rolls back on fewer GPUs keeps both changes', () => {
   expect(verdict.change).toContain('rolled back to iteration 20');
 });
 
+test('a start with too few GPUs is neither counted nor a failure of those GPUs', () => {
+  const start = crash(gpusWithout(['c'], { leased: [], failed: [] }), 'replace-gpu');
+  const verdict = decide(
+    Array.from({ length: 9 }, () => start),
+    false,
+  );
+  expect([verdict.next, verdict.change]).toEqual(['wait-for-gpus', 'c is not usable: the GPU has fallen off the bus']);
+  expect(knownGpus([start, start]).leftOut).toEqual([]);
+});
+
 test('a pause and a cancellation are not replaced by a wait for GPUs', () => {
   const lost = anAttempt({ outcome: 'preempted', gpus: gpusWithout(['c']) });
   expect(decide([lost], false, { request: 'pause' }).next).toBe('pause');
