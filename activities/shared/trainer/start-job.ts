@@ -51,6 +51,7 @@ export async function startJob(start: JobStart, gpuWait: GpuWaitListener): Promi
   await mkdir(start.job.dir, { recursive: true });
   const startedAt = performance.now();
   for (;;) {
+    await assertFence(start.job, start.fence); // the supervisor refuses a superseded fence in the same way as a lock
     const child = launch(start);
     const owner = await waitForOwner(start, child, gpuWait);
     if (owner !== undefined) return { owner, adopted: false };

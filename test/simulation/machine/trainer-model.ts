@@ -107,6 +107,7 @@ async function runSupervisor(self: SimulatedProcess, argv: readonly string[], wo
   const { host } = self;
   await mkdir(job.dir, { recursive: true });
   if (!host.tryLock(`${job.dir}/lock#supervisor`, self)) return self.exit(lockedExitCode);
+  if ((await newestFence(job)) > fence) return self.exit(lockedExitCode);
   for (const survivor of host.holders(`${job.dir}/lock`)) survivor.signal('SIGKILL');
   host.shareLock(`${job.dir}/lock`, self);
 
@@ -474,6 +475,11 @@ async function test(self: SimulatedProcess, job: JobFolder, fence: number, check
   const tested = { v: 1, t: seconds(self), attempt: fence, type: 'tested', done: 24, total: 24 };
   await appendFile(job.progress, `${JSON.stringify(tested)}\n`);
   await writeAtomic(`${job.dir}/metrics.json`, JSON.stringify(aMetricsFile(basename(checkpoint), sha256(text))));
+}
+
+async function newestFence(job: JobFolder): Promise<number> {
+  const names = await readdir(job.fences).catch(() => []);
+  return Math.max(0, ...names.map(Number).filter(Number.isInteger));
 }
 
 async function readEvents(job: JobFolder): Promise<TrainerEvent[]> {

@@ -45,6 +45,11 @@ class Job:
         return self.folder / "lock"
 
     @property
+    def fences(self) -> Path:
+        """Folder of the fencing tokens: one file for each attempt, named by its number."""
+        return self.folder / "fences"
+
+    @property
     def owner(self) -> Path:
         return self.folder / "owner.json"
 
@@ -156,6 +161,12 @@ def write_owner(job: Job, attempt: Attempt, log_offset: int, gpus: list[str]) ->
 def is_stop_requested(job: Job) -> bool:
     """Returns whether SIGTERM means "save and stop": a stop was requested, or no supervisor is left to request it."""
     return job.stop.exists() or living_owner(job) is None
+
+
+def newest_fence(job: Job) -> int:
+    """Returns the highest fencing token of the job; 0 if there is none."""
+    names = os.listdir(job.fences) if job.fences.is_dir() else []
+    return max((int(name) for name in names if name.isdecimal()), default=0)
 
 
 def living_owner(job: Job) -> dict[str, Any] | None:

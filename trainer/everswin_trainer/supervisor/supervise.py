@@ -16,7 +16,7 @@ from typing import Any
 
 from everswin_trainer.gpu.lease import Lease
 from everswin_trainer.gpu.wait import GpuRequest, NotEnoughGpus, ParentExited, StopRequested, add_arguments
-from everswin_trainer.job.folder import Attempt, Job, living_owner, write_owner
+from everswin_trainer.job.folder import Attempt, Job, living_owner, newest_fence, write_owner
 from everswin_trainer.job.heartbeat import PHASES
 from everswin_trainer.job.outcome import CRASHED, FINISHED, HUNG, PREEMPTED, ProgramOutcome, write_exit
 from everswin_trainer.job.rank_logs import prune_rank_logs
@@ -44,7 +44,7 @@ NOT_ENOUGH_GPUS_EXIT_CODE = 69
 def main(argv: list[str]) -> int:
     """Runs one attempt. Returns 0 if it finished, 1 if it crashed or hung, 143 if it was preempted.
 
-    Returns 75 (locked, or the parent has exited) or 69 (too few GPUs on this machine) without touching the job.
+    Returns 75 (locked, superseded, or the parent has exited) or 69 (too few GPUs on this machine) without touching the job.
     """
     arguments = parse(argv)
     # Blocks signals until `Signals` or sigtimedwait collects them, so that none arrives between two checks.
@@ -54,6 +54,11 @@ def main(argv: list[str]) -> int:
         lock = acquire_job_lock(job)
     except JobLocked as error:
         return refuse(LOCKED_EXIT_CODE, "locked", error, owner=living_owner(job))
+    # A worker that was frozen after it had checked its fence starts a supervisor too late. Only the holder of the lock
+    # can decide this: until it exits, no newer attempt starts another one.
+    newest = newest_fence(job)
+    if newest > arguments.fence:
+        return refuse(LOCKED_EXIT_CODE, "superseded", f"fence {arguments.fence} is superseded by fence {newest}")
     start_session()
     become_subreaper()
     attempt = Attempt(arguments.attempt, arguments.fence)
@@ -80,7 +85,7 @@ def main(argv: list[str]) -> int:
     return EXIT_CODES[with_ballast(job, lambda: write_exit(job, attempt, ended))]
 
 
-def refuse(code: int, reason: str, error: Exception, **more: object) -> int:
+def refuse(code: int, reason: str, error: Exception | str, **more: object) -> int:
     """Prints one line of JSON that explains why the attempt did not start; returns `code`."""
     print(json.dumps({"v": 1, "reason": reason, "message": str(error), **more}), flush=True)
     return code

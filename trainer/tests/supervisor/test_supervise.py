@@ -165,6 +165,15 @@ def test_second_supervisor_is_locked_out_and_changes_nothing(job: JobFolder) -> 
     stop(first)
 
 
+def test_superseded_supervisor_starts_nothing(job: JobFolder) -> None:
+    (job.folder / "fences").mkdir(parents=True)
+    for token in (10, 11):
+        (job.folder / "fences" / str(token)).touch()
+    output, _ = job.supervise(job.fake_training(), attempt=1).communicate(timeout=60)
+    assert json.loads(output)["reason"] == "superseded"
+    assert not (job.folder / "owner.json").exists()
+
+
 def test_one_of_many_concurrent_supervisors_runs(job: JobFolder) -> None:
     racing = [job.supervise(job.fake_training("--step-seconds", "0.05"), attempt=number) for number in range(1, 9)]
     codes = sorted(supervisor.wait(60) for supervisor in racing)
