@@ -1,5 +1,6 @@
 import { CancellationScope, CancelledFailure, isCancellation, patched } from '@temporalio/workflow';
 import { cancelledDespiteErrors } from './patches.ts';
+import { withTimeoutCode } from '../support/coded-failure.ts';
 import { summarizeFailure } from '../support/summarize-failure.ts';
 
 /**
@@ -8,7 +9,9 @@ import { summarizeFailure } from '../support/summarize-failure.ts';
  * @returns the error with which the workflow ends.
  */
 export function endUnfinished(board: { enter: (stage: 'cancelled' | 'failed') => void }, error: unknown): unknown {
-  const end = isDespiteCancellation(error) ? new CancelledFailure(summarizeFailure(error).message) : error;
+  const end = isDespiteCancellation(error)
+    ? new CancelledFailure(summarizeFailure(error).message)
+    : withTimeoutCode(error);
   board.enter(isCancellation(end) ? 'cancelled' : 'failed');
   return end;
 }
