@@ -44,7 +44,7 @@ NOT_ENOUGH_GPUS_EXIT_CODE = 69
 def main(argv: list[str]) -> int:
     """Runs one attempt. Returns 0 if it finished, 1 if it crashed or hung, 143 if it was preempted.
 
-    Returns 75 (locked, superseded, or the parent has exited) or 69 (too few GPUs on this machine) without touching the job.
+    Returns 75 (locked, superseded, or the parent has exited) or 69 (too few GPUs here) without touching the job.
     """
     arguments = parse(argv)
     # Blocks signals until `Signals` or sigtimedwait collects them, so that none arrives between two checks.
