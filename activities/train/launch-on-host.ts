@@ -1,5 +1,6 @@
 import { runFolder, type JobFolder } from '../../configs/paths.ts';
 import type { TrainingInputs } from '../inputs/prepare-inputs.ts';
+import { planFileSha256 } from '../shared/run/plan-file.ts';
 import { hostGroup } from '../shared/trainer/host-topology.ts';
 import { startJob, type GpuWaitListener } from '../shared/trainer/start-job.ts';
 import { srunArgv, type ResumeFrom, type TorchrunRendezvous } from '../shared/trainer/trainer-argv.ts';
@@ -29,7 +30,9 @@ export function launchOnHost(
   { job, fence, inputs, resume, rendezvous, gpus, without, gpuWait }: HostLaunch,
 ): Promise<RunningJob> {
   const plan = { ...planned, gpus };
-  const { home, recipesFolder, python, programs, device } = dependencies;
+  const { home, recipesFolder, programs, device } = dependencies;
+  const env = { ...dependencies.python.env, EVERSWIN_PLAN_SHA256: planFileSha256(planned) };
+  const python = { ...dependencies.python, env };
   const folder = runFolder(home, plan.runId);
   const files = {
     plan: folder.plan,

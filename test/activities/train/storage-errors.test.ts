@@ -1,4 +1,5 @@
 /** Storage that cannot be read or written for a while: the run waits for it, and loses nothing. */
+import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { chmod, mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -217,6 +218,21 @@ test('errors without a name in Node are recognized by their number', () => {
   expect(isDiskFull(unnamed(122))).toBe(true); // EDQUOT
   expect([116, 117, 121].map((errno) => isStorageError(unnamed(errno)))).toEqual([true, true, true]);
   expect(isStorageError(unnamed(99))).toBe(false);
+});
+
+test.each([
+  ['truncated', (plan: string) => truncateSync(plan, 100)],
+  ['edited', (plan: string) => writeFileSync(plan, readFileSync(plan, 'utf8').replace('"seed": 7', '"seed": 8'))],
+  ['deleted', (plan: string) => rmSync(plan)],
+])('a trainer refuses a plan.json that was %s while it waited for its GPUs', async (_how, change) => {
+  const { train } = run.dependencies.programs;
+  run.dependencies.programs.train = (...args) => {
+    change(run.folder.plan);
+    return train(...args);
+  };
+  expect((await start(1)).failure).toMatchObject({ class: 'plan-file-changed', reaction: 'retry' });
+  run.dependencies.programs.train = train;
+  expect(await start(2)).toMatchObject({ outcome: 'finished' });
 });
 
 test('an attempt writes plan.json again, whatever became of it', async () => {

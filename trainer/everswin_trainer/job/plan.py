@@ -1,11 +1,16 @@
 """Reads plan.json, which the worker wrote; ignores keys that the trainer does not need."""
 
+import hashlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from everswin_trainer.job.speed import SWITCHES, Speed
+
+# Hash of the plan file, set by a worker that starts a training.
+SHA256_ENV = "EVERSWIN_PLAN_SHA256"
 
 
 @dataclass(frozen=True)
@@ -36,9 +41,16 @@ class Plan:
 
     @classmethod
     def load(cls, path: str | Path) -> "Plan":
-        """Reads a plan. Raises ValueError that lists every field that is missing or out of range."""
+        """Reads a plan. Raises ValueError that lists every field that is missing or out of range.
+
+        Also raises ValueError for a file other than the one that the worker wrote, if the environment has its hash.
+        """
+        data = Path(path).read_bytes()
+        expected = os.environ.get(SHA256_ENV)
+        if expected and hashlib.sha256(data).hexdigest() != expected:
+            raise ValueError(f"{path} was changed after the worker wrote it: it is a copy of the plan in the history")
         try:
-            content = json.loads(Path(path).read_bytes())
+            content = json.loads(data)
         except ValueError as error:
             raise ValueError(f"expected {path} to be JSON, got: {error}") from error
         reader = _Reader(content)
