@@ -17,6 +17,10 @@ import { createStopVariant } from '../../activities/sweep/stop-variant.ts';
 import { createWatchVariants } from '../../activities/sweep/watch-variants.ts';
 import { sendTrigger } from '../../activities/retrain/send-trigger.ts';
 import { waitForRun } from '../../activities/retrain/wait-for-run.ts';
+import { createHash } from 'node:crypto';
+import { localStore } from '../../activities/shared/store/local-store.ts';
+import { evaluationRun } from '../../configs/names.ts';
+import { createPublishCandidate, createRegistryActivities } from './registry.ts';
 import type { ReportRef, RunInput, RunPlan } from '../../configs/schema/index.ts';
 import { miniDataset, miniPlan, miniWeights } from '../helpers/mini-plan.ts';
 import type { Random } from '../chaos/random.ts';
@@ -44,11 +48,16 @@ const aDetector = { uri: 'file:///detector', path: '/detector', classes: ['disc'
 /** How stubs behave in one simulation. */
 export interface StubBehavior {
   random: Random;
+  /** Version of the training data. Another version is another plan. */
+  dataVersion: () => number;
   /** Share of calls that fail with an error that Temporal retries. */
   failureRate: number;
   /** Longest duration of a call. */
   longestMs: number;
 }
+
+/** Folder of the artifact store on the simulated disk. */
+export const store = `${home}/store`;
 
 const dependencies: TrainDependencies = {
   home,
@@ -71,16 +80,15 @@ const dependencies: TrainDependencies = {
     findMissing: () => Promise.resolve([]),
     inspectArchives: () => Promise.resolve({ names: [], problems: [] }),
   },
-  openStore: () => {
-    throw new Error('runs of the simulation have no artifact store');
-  },
+  openStore: () => localStore(store),
   s3Server: { endpoint: undefined, region: undefined },
 };
 
-const planOf = (input: RunInput): RunPlan => ({
+const planOf = (input: RunInput, purpose: string | undefined, dataVersion: number): RunPlan => ({
   ...miniPlan,
-  runId: input.name,
-  epochs: input.epochs,
+  runId: purpose === 'evaluation' ? evaluationRun(input.name) : input.name,
+  planHash: createHash('sha256').update(String(dataVersion)).digest('hex'),
+  epochs: purpose === 'evaluation' ? 0 : input.epochs,
   recovery: input.recovery,
   input,
 });
@@ -107,14 +115,23 @@ function stubs(
 export const createControlActivities = (behavior: StubBehavior): Activities =>
   withCodedFailures({
     ...stubs(behavior, {
-      resolvePlan: (input: RunInput) => planOf(input),
+      resolvePlan: (input: RunInput, purpose?: string) => planOf(input, purpose, behavior.dataVersion()),
       checkPlan: () => [],
       fetchDataset: () => miniDataset,
       fetchWeights: () => miniWeights,
       pinPlan: ({ plan }: { plan: RunPlan }) => plan,
       writeReport: () => aReport,
+      writeComparison: () => ({
+        uri: 'file:///comparison',
+        sha256: 'a'.repeat(64),
+        bytes: 1,
+        winner: null,
+        verdict: [],
+      }),
       notify: () => undefined,
     }),
+    // Every second candidate passes.
+    ...createRegistryActivities(dependencies, (candidate) => candidate.charCodeAt(candidate.length - 1) % 2 === 0),
     joinRun: createJoinRun(),
     watchVariants: createWatchVariants(5_000),
     stopVariant: createStopVariant(),
@@ -134,4 +151,5 @@ export const createGpuActivities = (behavior: StubBehavior): Activities =>
     stopJobs: createStopJobs(dependencies),
     waitForSpace: createWaitForSpace(dependencies),
     runTest: createRunTest(dependencies),
+    publishCandidate: createPublishCandidate(dependencies),
   });

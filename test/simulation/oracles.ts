@@ -1,9 +1,12 @@
 /** Checks that must hold after every event, whatever the faults. The first violation ends a simulation. */
 import { errorCatalogue, type ErrorCode } from '../../configs/errors.ts';
-import type { Rollback } from '../../configs/schema/index.ts';
+import { workflowTypes } from '../../configs/names.ts';
+import { RegistryState, type RetrainStatus, type Rollback, type VersionId } from '../../configs/schema/index.ts';
 import type { SimulatedProcess } from './machine/process.ts';
 import { undisturbedWeights, type TrainerObservation } from './machine/trainer-model.ts';
 import type { Execution } from './temporal/execution.ts';
+import { retryStates } from './temporal/activity-task.ts';
+import { fromPayload, type Failure } from './temporal/payload.ts';
 import { typeOf } from './temporal/server.ts';
 
 /** Names of the oracles, as the results print them. */
@@ -37,14 +40,7 @@ interface Acknowledged {
 
 const longestHistory = 4_096;
 /** Codes that only a passing fault or a defect explains. No run may end with them. */
-const passingCodes: ErrorCode[] = [
-  'Unexpected',
-  'UnexpectedResult',
-  'StaleAttempt',
-  'WorkerLost',
-  'WorkerStopping',
-  'TrainerLocked',
-];
+const passingCodes: ErrorCode[] = ['Unexpected', 'UnexpectedResult', 'StaleAttempt', 'WorkerStopping', 'TrainerLocked'];
 
 export class Oracles {
   violation: Violation | undefined;
@@ -55,6 +51,8 @@ export class Oracles {
   /** Newest rollback that the workflow asked for, by job. */
   private readonly rollbacks = new Map<string, Rollback | null>();
   /** Jobs that have saved a checkpoint. */
+  /** Triggers that were sent to a retraining since it was last started, by workflow id. */
+  private readonly triggers = new Map<string, string[]>();
   private readonly savedJobs = new Set<string>();
   private readonly acknowledged = new Map<string, Acknowledged[]>();
 
@@ -99,6 +97,35 @@ export class Oracles {
     this.acknowledged.set(job, kept);
   }
 
+  /** The server has accepted a trigger for a retraining. */
+  triggerSent(workflowId: string, who: string): void {
+    this.triggers.set(workflowId, [...(this.triggers.get(workflowId) ?? []), who]);
+  }
+
+  /** A retraining that completes has decided about every trigger that it received. */
+  private checkTriggers({ workflowId, result }: Execution): void {
+    const { decisions } = fromPayload(result) as RetrainStatus;
+    const answered = new Set(decisions.flatMap(({ triggers }) => triggers.map(({ who }) => who)));
+    const lost = (this.triggers.get(workflowId) ?? []).filter((who) => !answered.has(who));
+    if (lost.length > 0)
+      this.violate('triggers', `${workflowId} completed without a decision about ${lost.join(', ')}`);
+  }
+
+  /** The champion follows from the history of the registry, and each change knew the champion before it. */
+  checkRegistry(text: string): void {
+    const { champion, history } = RegistryState.parse(JSON.parse(text));
+    const candidates = new Set<VersionId>();
+    let derived: VersionId | null = null;
+    for (const { action, version, from } of history) {
+      if (from !== derived)
+        this.violate('champion', `${action} ${version} was decided on ${from}, but ${derived} was champion`);
+      if (action === 'candidate') candidates.add(version);
+      else if (!candidates.has(version)) this.violate('champion', `${version} was never a candidate`);
+      if (action === 'promote' || action === 'rollback') derived = version;
+    }
+    if (champion !== derived) this.violate('champion', `the champion is ${champion}, its history says ${derived}`);
+  }
+
   checkClosed(execution: Execution): void {
     const { workflowId, status, failure, updates, events } = execution;
     const lost = [...updates.values()].filter(({ state }) => state === 'lost');
@@ -108,11 +135,16 @@ export class Oracles {
         `${workflowId} ended as ${status} without an answer to ${lost.map(({ name }) => name).join(', ')}`,
       );
     if (events >= longestHistory) this.violate('history', `${workflowId} has ${events} events`);
+    if (status === 'COMPLETED' && execution.workflowType === workflowTypes.retrainDetector)
+      this.checkTriggers(execution);
+    if (status === 'COMPLETED') this.triggers.delete(workflowId);
+    // A continued execution hands its triggers on; after any other end, users send them again.
+    if (status !== 'COMPLETED' && status !== 'CONTINUED_AS_NEW') this.triggers.delete(workflowId);
     if (status !== 'FAILED' || failure === undefined) return;
     const code = typeOf(failure);
     if (!(code in errorCatalogue))
       this.violate('endings', `${workflowId} failed with "${code}": ${failure.message ?? ''}`);
-    if (passingCodes.some((one) => one === code))
+    if (passingCodes.some((one) => one === code) && !isExhausted(failure))
       this.violate(
         'endings',
         `${workflowId} failed with ${code}, which a passing fault must not cause: ${failure.message ?? ''}`,
@@ -160,4 +192,12 @@ export class Oracles {
       (this.acknowledged.get(job) ?? []).filter((one) => one.iteration <= iteration),
     );
   }
+}
+
+/** Returns whether an activity failed more often than its policy allows. Training has no such limit. */
+function isExhausted({ activityFailureInfo }: Failure): boolean {
+  return (
+    activityFailureInfo?.retryState === retryStates.maximumAttempts &&
+    activityFailureInfo.activityType?.name !== 'runTraining'
+  );
 }

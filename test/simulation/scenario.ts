@@ -5,7 +5,11 @@ import type { TrainingShape } from './machine/trainer-model.ts';
 /** A request of a user. */
 export type Action =
   | { kind: 'pause' | 'resume' | 'checkpointNow' | 'startOver' | 'cancel' | 'terminate' }
-  | { kind: 'stopAfterEpoch' | 'extendEpochs'; epochs: number };
+  | { kind: 'stopAfterEpoch' | 'extendEpochs'; epochs: number }
+  | { kind: 'change data' | 'trigger' | 'approve' | 'roll back' };
+
+/** What the user started: one training, a model that is retrained, or a sweep of two variants. */
+export type Workload = 'train' | 'retrain' | 'sweep';
 
 export type Place = 'gpu-worker' | 'control-worker' | 'supervisor' | 'ranks';
 
@@ -33,6 +37,9 @@ export type ScheduledEvent = { id: number; atMs: number } & ({ action: Action } 
 
 export interface Scenario {
   seed: string;
+  workload: Workload;
+  /** Whether a person approves candidates. */
+  asksPerson: boolean;
   shape: TrainingShape;
   epochs: number;
   /** Share of stub calls that fail, and their longest duration. */
@@ -60,6 +67,7 @@ const faultKinds: FaultKind[] = [
   'fail ranks',
   'hang ranks',
 ];
+const retrainActions: Action['kind'][] = ['change data', 'trigger', 'trigger', 'approve', 'roll back'];
 const actionKinds: Action['kind'][] = [
   'pause',
   'checkpointNow',
@@ -91,14 +99,17 @@ const busyMs = 40_000;
 export function planScenario(seed: string): Scenario {
   const random = new Random(seed);
   const enabledFaults = faultKinds.filter(() => random.chance(0.4));
+  const workload = random.pick(['train', 'train', 'train', 'retrain', 'sweep'] as const);
   const enabledActions = actionKinds.filter(() => random.chance(0.4));
+  if (workload === 'retrain') enabledActions.push(...retrainActions);
   const events: ScheduledEvent[] = [];
   const add = (atMs: number, event: { action: Action } | { fault: Fault }) =>
     events.push({ id: events.length + 1, atMs, ...event });
   const faults = enabledFaults.length === 0 ? 0 : Math.floor(random.next() * 5);
   for (let count = 0; count < faults; count++)
     add(momentOf(random), { fault: planFault(random, random.pick(enabledFaults)) });
-  const actions = enabledActions.length === 0 ? 0 : Math.floor(random.next() * 3);
+  const mostActions = workload === 'retrain' ? 6 : 3;
+  const actions = enabledActions.length === 0 ? 0 : Math.floor(random.next() * mostActions);
   for (let count = 0; count < actions; count++) {
     const atMs = momentOf(random);
     const kind = random.pick(enabledActions);
@@ -107,6 +118,8 @@ export function planScenario(seed: string): Scenario {
   }
   return {
     seed,
+    workload,
+    asksPerson: random.chance(0.3),
     epochs: 1 + random.count(2),
     shape: {
       stepsPerEpoch: 8,

@@ -1,13 +1,12 @@
 /** One simulated world: a machine, a Temporal server, workers, users and faults, under a virtual clock. */
-import { runFolder, type JobFolder } from '../../configs/paths.ts';
-import { updateNames, workflowId, workflowTypes } from '../../configs/names.ts';
+import { runFolder } from '../../configs/paths.ts';
+import { modelKeys, workflowTypes } from '../../configs/names.ts';
 import { reportLostWatchers } from '../../activities/train/report-lost-watchers.ts';
 import { killOrphans } from '../../activities/train/kill-orphans.ts';
 import type { TrainingRequest } from '../../activities/train/training-request.ts';
-import { RunInput } from '../../configs/schema/index.ts';
-import { miniInput } from '../helpers/mini-plan.ts';
+import { RunInput, RunStatus } from '../../configs/schema/index.ts';
 import { Random } from '../chaos/random.ts';
-import { createControlActivities, createGpuActivities, home, type StubBehavior } from './activities.ts';
+import { createControlActivities, createGpuActivities, home, store, type StubBehavior } from './activities.ts';
 import { Clock } from './clock.ts';
 import { Counts } from './counts.ts';
 import { Faults } from './faults.ts';
@@ -15,14 +14,15 @@ import { Disk, type FileNode } from './machine/disk.ts';
 import { Host } from './machine/host.ts';
 import type { SimulatedProcess } from './machine/process.ts';
 import { Oracles, type OracleName, type Violation } from './oracles.ts';
-import type { Action, Place, Scenario } from './scenario.ts';
+import type { Place, Scenario } from './scenario.ts';
 import { ActivityWorker } from './temporal/activity-worker.ts';
 import { createClient } from './temporal/client.ts';
 import { ControlWorker } from './temporal/control-worker.ts';
 import type { Execution } from './temporal/execution.ts';
-import { toPayload } from './temporal/payload.ts';
+import { fromPayload } from './temporal/payload.ts';
 import { SimulatedServer, typeOf } from './temporal/server.ts';
 import { Trace } from './trace.ts';
+import { Workload } from './workload.ts';
 import type { WorkflowVm } from './workflow-vm.ts';
 
 export interface SimulationResult {
@@ -39,6 +39,14 @@ export interface SimulationResult {
   counts: Record<string, number>;
 }
 
+/** A checkpoint on the simulated disk. */
+interface SavedCheckpoint {
+  job: string;
+  file: string;
+  checkpoint: FileNode;
+  manifest: FileNode;
+}
+
 type WorkerName = 'gpu-worker' | 'control-worker';
 
 const usualDownMs = 1_000;
@@ -48,7 +56,6 @@ const healMs = 70_000;
 const progressMs = 3_600_000;
 /** Trainers have ended this long after their workflow. */
 const leftoverMs = 120_000;
-const caretakerMs = 30_000;
 /** More events than this mean that something runs in circles. */
 const mostEvents = 200_000;
 
@@ -62,14 +69,12 @@ export class Simulation {
   readonly faults: Faults;
   readonly disk: Disk;
   readonly server: SimulatedServer;
-  private readonly host: Host;
+  readonly host: Host;
   private readonly vm: WorkflowVm;
   private readonly stubs: StubBehavior;
   private readonly downMs = new Map<Place, number>();
   private readonly controlWorkers: ControlWorker[] = [];
-  private readonly input: RunInput;
-  private restarts = 0;
-  private plannedStarts = 0;
+  private readonly workload: Workload;
   private healedAt = Infinity;
   private closedAt = 0;
 
@@ -82,8 +87,20 @@ export class Simulation {
     this.faults = new Faults(this);
     this.disk = new Disk(() => this.clock.now);
     const violate = (oracle: string, text: string) => this.oracles.violate(oracle as OracleName, text);
-    this.server = new SimulatedServer({ clock: this.clock, random: this.random, trace: this.trace.add, violate });
-    this.stubs = { random: this.random, failureRate: scenario.stubFailureRate, longestMs: scenario.stubLongestMs };
+    this.server = new SimulatedServer({
+      clock: this.clock,
+      random: this.random,
+      trace: this.trace.add,
+      violate,
+      onClosed: (execution) => this.closed(execution),
+      onStatus: (execution, status) => this.countDecisions(execution, status),
+    });
+    this.stubs = {
+      dataVersion: () => this.workload.dataVersion,
+      random: this.random,
+      failureRate: scenario.stubFailureRate,
+      longestMs: scenario.stubLongestMs,
+    };
     this.host = new Host('machine', {
       clock: this.clock,
       disk: this.disk,
@@ -100,7 +117,7 @@ export class Simulation {
       },
     });
     this.disk.makeFolder(`${home}/runs`, true);
-    this.input = RunInput.parse({ ...miniInput, name: 'sim', epochs: scenario.epochs });
+    this.workload = new Workload(this, scenario);
   }
 
   /** Runs until everything has ended, or an oracle is violated. */
@@ -112,13 +129,16 @@ export class Simulation {
     for (const event of scenario.events) {
       clock.schedule(event.atMs, () => {
         if ('fault' in event) this.faults.inject(event.fault);
-        else this.request(event.action);
+        else {
+          this.counts.add(`request: ${event.action.kind}`);
+          this.workload.request(event.action);
+        }
       });
     }
     clock.schedule(lastEvent + healMs, () => this.heal());
     this.startWorker('control-worker');
     this.startWorker('gpu-worker');
-    this.startRun();
+    this.workload.begin();
     let events = 0;
     for (; oracles.violation === undefined && !this.isOver(); events++) {
       const action = clock.next();
@@ -166,9 +186,14 @@ export class Simulation {
     for (const worker of this.controlWorkers) void worker.evictAll();
   }
 
-  /** Complete checkpoints on disk, newest first. */
-  checkpoints(): { job: string; file: string; checkpoint: FileNode; manifest: FileNode }[] {
-    const { train } = this.folder;
+  /** Complete checkpoints of all runs, newest first within a run. */
+  checkpoints(): SavedCheckpoint[] {
+    const runs = this.disk.find(`${home}/runs`);
+    return runs?.kind === 'folder' ? [...runs.entries.keys()].flatMap((name) => this.checkpointsOf(name)) : [];
+  }
+
+  private checkpointsOf(runName: string): SavedCheckpoint[] {
+    const { train } = runFolder(home, runName);
     const folder = this.disk.find(train.checkpoints);
     if (folder?.kind !== 'folder') return [];
     const names = [...folder.entries.keys()].filter((name) => name.endsWith('.json')).map((name) => name.slice(0, -5));
@@ -180,70 +205,55 @@ export class Simulation {
     return found.sort((a, b) => b.file.localeCompare(a.file));
   }
 
-  private get folder(): { train: JobFolder } {
-    return runFolder(home, this.input.name);
-  }
-
-  private get newestRun(): Execution | undefined {
-    return this.server.newest(workflowId(this.input.name));
-  }
-
-  private startRun(): void {
-    const { workflowType, id } = { workflowType: workflowTypes.trainDetector, id: workflowId(this.input.name) };
-    const run = this.server.tryStart({ workflowType, workflowId: id, args: [toPayload(this.input)] });
-    run?.onClose(() => {
-      this.closedAt = this.clock.now;
-      this.counts.add(
-        `ending: ${run.workflowType} ${run.status}${run.failure === undefined ? '' : ` ${typeOf(run.failure)}`}`,
+  /** Counts which decisions of decide.ts were reached. Numbers and names do not distinguish them. */
+  private countDecisions({ workflowType, status: ending }: Execution, status: unknown): void {
+    if (workflowType !== workflowTypes.trainDetector) return;
+    const { runId, attempts, decisions, control } = RunStatus.parse(status);
+    const epochs = Math.floor((attempts.at(-1)?.toIteration ?? 0) / this.scenario.shape.stepsPerEpoch);
+    if (ending === 'COMPLETED' && control !== null && epochs < control.epochs)
+      this.oracles.violate(
+        'weights',
+        `${runId} is done after ${epochs} epochs, although ${control.epochs} were requested`,
       );
-      this.oracles.checkClosed(run);
-      if (run.status === 'COMPLETED') this.checkFinished(run);
-      else if (this.restarts === 0 && this.random.chance(0.5)) {
-        this.restarts += 1;
-        this.plannedStarts += 1;
-        this.clock.schedule(this.random.between(100, 20_000), () => {
-          this.plannedStarts -= 1;
-          this.startRun();
-        });
-      }
-    });
+    for (const { attempt, next, why } of decisions) {
+      const outcome = attempts.find((one) => one.attempt === attempt)?.outcome ?? 'unknown';
+      const branch = why
+        .replaceAll(/\(.*\)/g, '(…)')
+        .replaceAll(/\d+(\.\d+)?/g, 'N')
+        .slice(0, 90);
+      this.counts.add(`decision: ${outcome} -> ${next}: ${branch}`);
+    }
   }
 
-  /** Sends a request of a user to the run. A refusal is an answer too. */
-  private request(action: Action): void {
-    const run = this.newestRun;
-    this.trace.add(`user: ${JSON.stringify(action)}`);
-    this.counts.add(`request: ${action.kind}`);
-    if (run?.isOpen !== true) return;
-    switch (action.kind) {
-      case 'cancel':
-        return run.requestCancel();
-      case 'terminate':
-        return run.terminate();
-      case 'pause':
-      case 'resume':
-      case 'checkpointNow':
-      case 'startOver':
-        run.update(updateNames[action.kind], []);
-        return;
-      case 'stopAfterEpoch':
-      case 'extendEpochs':
-        run.update(updateNames[action.kind], [toPayload(action.epochs), toPayload('a user')]);
-        return;
-      default:
-        action satisfies never;
+  private closed(execution: Execution): void {
+    const { workflowType, status, failure, args } = execution;
+    this.closedAt = this.clock.now;
+    this.counts.add(`ending: ${workflowType} ${status}${failure === undefined ? '' : ` ${typeOf(failure)}`}`);
+    this.oracles.checkClosed(execution);
+    if (workflowType === workflowTypes.trainDetector && status === 'COMPLETED') {
+      const { name } = RunInput.parse(fromPayload(args[0]));
+      const [newest] = this.checkpointsOf(name);
+      if (newest === undefined) this.oracles.violate('checkpoints', `${name} is done and has no checkpoint`);
+      else this.oracles.checkWeights(name, newest.checkpoint.data.toString());
     }
+    if (workflowType === workflowTypes.retrainDetector) this.checkRegistry();
+    this.workload.closed(execution);
+  }
+
+  /** Checks the newest state of the model registry. */
+  private checkRegistry(): void {
+    const folder = this.disk.find(`${store}/.pointers/${modelKeys('sim').state}`);
+    if (folder?.kind !== 'folder') return;
+    const newest = Math.max(...[...folder.entries.keys()].map(Number).filter(Number.isInteger));
+    const file = folder.entries.get(String(newest));
+    if (file?.kind === 'file') this.oracles.checkRegistry(file.data.toString());
   }
 
   /** Ends all faults. From now on a person takes care of runs that wait for one. */
   private heal(): void {
     this.trace.add('all faults are over');
     this.faults.clear();
-    const takeCare = (kind: 'resume' | 'startOver') => {
-      if (this.newestRun?.isOpen === true) this.request({ kind });
-      this.clock.schedule(caretakerMs, () => takeCare(kind === 'resume' ? 'startOver' : 'resume'));
-    };
-    takeCare('resume');
+    this.workload.takeCare();
   }
 
   private startWorker(name: WorkerName): void {
@@ -272,7 +282,7 @@ export class Simulation {
     const activities = createGpuActivities(this.stubs);
     const { runTraining } = activities;
     const watched = (request: TrainingRequest): Promise<unknown> => {
-      this.oracles.attemptStarted(this.folder.train.dir, request.rollback);
+      this.oracles.attemptStarted(runFolder(home, request.plan.runId).train.dir, request.rollback);
       return runTraining?.(request as never) ?? Promise.resolve();
     };
     return new ActivityWorker(this.server, {
@@ -291,16 +301,10 @@ export class Simulation {
     );
   }
 
-  private checkFinished({ workflowId: id }: Execution): void {
-    const [newest] = this.checkpoints();
-    if (newest === undefined) return this.oracles.violate('checkpoints', `${id} is done and has no checkpoint`);
-    this.oracles.checkWeights(id, newest.checkpoint.data.toString());
-  }
-
   /** Everything has ended: all workflows, all planned starts and all processes of trainers. */
   private isOver(): boolean {
     const { server, clock, oracles } = this;
-    if (this.plannedStarts > 0 || server.executions.some(({ isOpen }) => isOpen)) return false;
+    if (this.workload.plannedStarts > 0 || server.executions.some(({ isOpen }) => isOpen)) return false;
     const left = [...this.host.processes.values()].filter(({ name }) => name === 'supervisor' || name === 'ranks');
     if (left.length > 0 && clock.now > Math.max(this.closedAt, this.healedAt) + leftoverMs)
       oracles.violate(

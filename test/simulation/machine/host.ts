@@ -41,6 +41,9 @@ export class Host {
   readonly trainers: TrainerWorld;
   private readonly faults: CallFaults;
   private uuids = 0;
+  /** Time of the last start of this machine. */
+  bootedAt: number;
+  private readonly firstPid: number;
   private lastPid: number;
 
   constructor(name: string, { clock, disk, faults, trace, trainers, firstPid }: HostOptions) {
@@ -50,7 +53,9 @@ export class Host {
     this.faults = faults;
     this.trainers = trainers;
     this.trace = (text) => trace(`${name}: ${text}`);
+    this.firstPid = firstPid;
     this.lastPid = firstPid;
+    this.bootedAt = clock.now;
   }
 
   start(options: ProcessOptions): SimulatedProcess {
@@ -94,6 +99,9 @@ export class Host {
   losePower(): void {
     for (const process of [...this.processes.values()]) process.signal('SIGKILL');
     this.disk.loseUnsynced();
+    // After a reboot, other processes get the same pids.
+    this.lastPid = this.firstPid;
+    this.bootedAt = this.clock.now;
   }
 
   beforeCall(process: SimulatedProcess, call: SystemCall): number {

@@ -7,6 +7,9 @@ export type Signal = 'SIGTERM' | 'SIGKILL' | 'SIGCONT' | 'SIGSTOP';
 
 const current = new AsyncLocalStorage<SimulatedProcess>();
 
+/** Returns the process whose code runs now; undefined while modules are loaded. */
+export const findCurrentProcess = (): SimulatedProcess | undefined => current.getStore();
+
 /** Returns the process whose code runs now. */
 export function currentProcess(): SimulatedProcess {
   const found = current.getStore();
@@ -41,7 +44,7 @@ export class SimulatedProcess {
     this.host = host;
     this.name = name;
     this.pid = pid;
-    this.startTicks = Math.floor(this.clock.now / 10);
+    this.startTicks = Math.floor((this.clock.now - host.bootedAt) / 10);
     this.environment = environment;
     this.onSignal = onSignal;
   }

@@ -65,6 +65,8 @@ interface SuperviseArguments {
   program: string[];
 }
 
+/** Hash of the weights that miniWeights names. */
+const untrainedSha256 = 'd'.repeat(64);
 const pollMs = 500;
 const lockedExitCode = 75;
 const stopGraceMs = 45_000;
@@ -234,7 +236,8 @@ async function runRanks(
 ): Promise<void> {
   try {
     const option = (name: string) => program[program.indexOf(name) + 1] ?? '';
-    if (program.includes('--checkpoint')) await test(self, job, fence, option('--checkpoint'));
+    if (program.includes('test'))
+      await test(self, job, fence, option(program.includes('--weights') ? '--weights' : '--checkpoint'));
     else {
       const resume = program.includes('--resume') ? option('--resume') : undefined;
       const training = new Training(self, supervisor, { job, fence, program }, world, status);
@@ -471,10 +474,11 @@ type EventFields<T> = T extends TrainerEvent ? Omit<T, 'v' | 't' | 'attempt'> : 
 
 async function test(self: SimulatedProcess, job: JobFolder, fence: number, checkpoint: string): Promise<void> {
   await self.sleep(1_000);
-  const text = await readText(checkpoint);
+  // Weights of an evaluation are not on the simulated disk.
+  const hash = checkpoint.endsWith('.pth') ? sha256(await readText(checkpoint)) : untrainedSha256;
   const tested = { v: 1, t: seconds(self), attempt: fence, type: 'tested', done: 24, total: 24 };
   await appendFile(job.progress, `${JSON.stringify(tested)}\n`);
-  await writeAtomic(`${job.dir}/metrics.json`, JSON.stringify(aMetricsFile(basename(checkpoint), sha256(text))));
+  await writeAtomic(`${job.dir}/metrics.json`, JSON.stringify(aMetricsFile(basename(checkpoint), hash)));
 }
 
 async function newestFence(job: JobFolder): Promise<number> {

@@ -1,5 +1,6 @@
 /** Replaces `node:os` for the activities. */
-import { currentProcess } from '../machine/process.ts';
+import { findCurrentProcess } from '../machine/process.ts';
 
-export const hostname = (): string => currentProcess().host.name;
+/** Modules may read the name when they are loaded. All simulated workers run on one machine. */
+export const hostname = (): string => findCurrentProcess()?.host.name ?? 'machine';
 export const tmpdir = (): string => '/tmp';

@@ -14,7 +14,7 @@ const timeoutTypes = {
   heartbeat: TimeoutType.TIMEOUT_TYPE_HEARTBEAT,
 } as const;
 /** Retry states of the protocol. */
-const retryStates = { nonRetryable: 3, timeout: 4, maximumAttempts: 5, cancelRequested: 7 } as const;
+export const retryStates = { nonRetryable: 3, timeout: 4, maximumAttempts: 5, cancelRequested: 7 } as const;
 
 export type ActivityResult = { completed: Payload } | { failed: Failure } | { cancelled: Failure };
 

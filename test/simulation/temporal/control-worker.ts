@@ -1,4 +1,5 @@
 /** The part of a worker process that runs workflow code, with a cache of running instances. */
+import { statusQueryName } from '../../../configs/names.ts';
 import type { SimulatedProcess } from '../machine/process.ts';
 import type { WorkflowExecutor, WorkflowVm } from '../workflow-vm.ts';
 import { answerOf, type Execution } from './execution.ts';
@@ -68,12 +69,13 @@ export class ControlWorker {
     for (const runId of this.cachedRuns) await this.evict(runId);
   }
 
-  /** Checks what an ended workflow shows, and forgets its instance. */
+  /** Checks what an ended workflow shows, reports its status, and forgets its instance. */
   async finish(execution: Execution): Promise<void> {
     const metadata = (await this.query(execution, metadataQuery)) as { currentDetails?: string };
     const length = Buffer.byteLength(metadata.currentDetails ?? '');
     if (length > longestDetails)
       this.server.violate('details', `${execution.workflowId}: its current details have ${length} bytes`);
+    this.server.onStatus(execution, await this.query(execution, statusQueryName));
     await this.evict(execution.runId);
   }
 }

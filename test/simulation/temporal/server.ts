@@ -16,6 +16,9 @@ interface ServerOptions {
   random: Random;
   trace: (text: string) => void;
   violate: (oracle: string, text: string) => void;
+  onClosed: (execution: Execution) => void;
+  /** Receives the answer of an ended workflow to the query for its status. */
+  onStatus: (execution: Execution, status: unknown) => void;
 }
 
 export class SimulatedServer {
@@ -28,7 +31,9 @@ export class SimulatedServer {
   activating = 0;
   /** Processes that are cut off from the server. */
   readonly unreachable = new Set<SimulatedProcess>();
+  readonly onStatus: ServerOptions['onStatus'];
   private readonly random: Random;
+  private readonly onClosed: (execution: Execution) => void;
   private readonly byId = new Map<string, Execution>();
   private readonly workers = new Set<ActivityWorker>();
   private readonly controlWorkers = new Set<ControlWorker>();
@@ -37,7 +42,9 @@ export class SimulatedServer {
   private isDown = false;
   private overdue: (() => void)[] = [];
 
-  constructor({ clock, random, trace, violate }: ServerOptions) {
+  constructor({ clock, random, trace, violate, onClosed, onStatus }: ServerOptions) {
+    this.onClosed = onClosed;
+    this.onStatus = onStatus;
     this.clock = clock;
     this.random = random;
     this.trace = trace;
@@ -108,6 +115,7 @@ export class SimulatedServer {
   hasClosed(execution: Execution): void {
     const how = execution.failure === undefined ? '' : `: ${typeOf(execution.failure)}`;
     this.trace(`${execution.workflowId}: ${execution.status}${how}`);
+    this.onClosed(execution);
   }
 
   private start(start: Omit<ExecutionStart, 'runId'>): Execution {
