@@ -306,7 +306,8 @@ describe('a canceled attempt', () => {
     const owner = await liveTrainer(mini);
     environment.cancel('CANCELLED', details);
     const ended = await outcome;
-    expect(await isAlive(owner)).toBe(false);
+    // The supervisor exits shortly after it has written exit.json.
+    await until(async () => ((await isAlive(owner)) ? undefined : true));
     expect((await readProgress(mini.folder.train.progress)).at(-1)).toMatchObject({
       type: 'ended',
       reason: 'preempted',

@@ -1,6 +1,8 @@
 /** A run without a usable checkpoint waits for a person. Activities are stubbed. */
+import { cp, readdir, truncate } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import type { Client } from '@temporalio/client';
+import { createGpuActivities } from '../../../activities/index.ts';
 import { compareId, retrainId, taskQueues, updateNames, workflowId, workflowTypes } from '../../../configs/names.ts';
 import {
   RecoveryPolicy,
@@ -13,7 +15,7 @@ import {
 } from '../../../configs/schema/index.ts';
 import { startRun } from '../../../infra/client/start-run.ts';
 import { trainUntilStopped } from '../../helpers/host-workers.ts';
-import { miniInput, miniPlan } from '../../helpers/mini-run.ts';
+import { createMiniRun, miniInput, miniPlan } from '../../helpers/mini-run.ts';
 import { omitRunName } from '../../helpers/omit-run-name.ts';
 import { createRetrainStubs, freshRetrainInput } from '../../helpers/retrain-stubs.ts';
 import { until } from '../../helpers/until.ts';
@@ -177,4 +179,34 @@ test('trainDetector refuses to start over while it has checkpoints', async () =>
     await handle.cancel();
     await expect(handle.result()).rejects.toThrow();
   });
+});
+
+test('a real run whose checkpoints were truncated resumes from one that a person copied back', async () => {
+  const run = await createMiniRun('--kill-at-step', '25', '--fault-attempt', '1');
+  const { checkpoints } = run.folder.train;
+  const activities = createGpuActivities(run.dependencies);
+  const kept = `${run.dependencies.home}/kept`;
+  const runTraining: StubbedActivities['runTraining'] = async (request) => {
+    const attempt = await activities.runTraining(request);
+    if (request.attempt === 1) {
+      await cp(checkpoints, kept, { recursive: true });
+      for (const name of await readdir(checkpoints))
+        if (name.endsWith('.pth')) await truncate(`${checkpoints}/${name}`, 100);
+    }
+    return attempt;
+  };
+  try {
+    await withWorkers({ runTraining, resolvePlan: () => Promise.resolve(miniPlan) }, async (client) => {
+      const { handle, untilAsked, readStatus } = await startAndWait(client);
+      const { notice } = await untilAsked(1);
+      expect(notice).toContain('e002-i000020.pth was saved, but');
+      await cp(kept, checkpoints, { recursive: true });
+      await handle.executeUpdate(updateNames.resume);
+      await handle.result();
+      const { attempts } = await readStatus();
+      expect(attempts.at(-1)).toMatchObject({ outcome: 'finished', resumedFrom: 'e002-i000020.pth', toIteration: 30 });
+    });
+  } finally {
+    await run.remove();
+  }
 });
