@@ -2,6 +2,7 @@
 import type { SystemCall, CallFaults } from './machine/host.ts';
 import { systemError, type FileNode } from './machine/disk.ts';
 import type { SimulatedProcess } from './machine/process.ts';
+import { damagedContent } from './oracles.ts';
 import type { RankFailure } from './machine/trainer-model.ts';
 import type { Fault, Place } from './scenario.ts';
 import type { Simulation } from './simulation.ts';
@@ -144,7 +145,7 @@ export class Faults implements CallFaults {
       .slice(0, which === 'all' ? undefined : 1)) {
       simulation.oracles.checkpointDamaged(job, file);
       const target: FileNode = which === 'manifest' ? manifest : checkpoint;
-      target.data = Buffer.from(`damaged ${target.data.length}`);
+      target.data = Buffer.from(`${damagedContent} ${target.data.length}`);
       target.synced = target.data;
     }
   }

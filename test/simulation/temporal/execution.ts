@@ -7,7 +7,7 @@ import { toJob, type Activation, type Answer, type Command, type Job, type Workf
 import { ActivityTask } from './activity-task.ts';
 import type { ControlWorker } from './control-worker.ts';
 import { fromPayload, type Failure, type Payload } from './payload.ts';
-import type { SimulatedServer } from './server.ts';
+import { isDeadlineExceeded, type SimulatedServer } from './server.ts';
 import { UpdateRequest } from './update-request.ts';
 
 export type Status = 'RUNNING' | 'COMPLETED' | 'FAILED' | 'CANCELLED' | 'TERMINATED' | 'CONTINUED_AS_NEW';
@@ -147,7 +147,10 @@ export class Execution {
     const answer = await server.whileActivating(() => executor.activate(activation, false));
     await server
       .call(worker.process, () => this.complete(task, activation, answer), workflowTaskTimeoutMs)
-      .catch(() => this.loseTask(task, jobs));
+      .catch((error: unknown) => {
+        if (!isDeadlineExceeded(error)) server.violate('workflow task', `${this.workflowId}: ${String(error)}`);
+        this.loseTask(task, jobs);
+      });
     if (this.status !== 'RUNNING') await worker.finish(this);
   }
 

@@ -10,6 +10,10 @@ import type { Payload } from './payload.ts';
 import type { ActivityWorker } from './activity-worker.ts';
 
 const retryCallMs = 1_000;
+const deadlineExceeded = '4 DEADLINE_EXCEEDED';
+
+export const isDeadlineExceeded = (error: unknown): boolean =>
+  error instanceof Error && error.message === deadlineExceeded;
 
 interface ServerOptions {
   clock: Clock;
@@ -84,7 +88,7 @@ export class SimulatedServer {
         await process.sleep(this.random.between(0.5, 5));
         if (this.isReachable(process)) return done.result;
       }
-      if (this.clock.now > givesUpAt) throw new Error('4 DEADLINE_EXCEEDED');
+      if (this.clock.now > givesUpAt) throw new Error(deadlineExceeded);
       await process.sleep(retryCallMs);
     }
   }
