@@ -6,6 +6,7 @@ import { execa } from 'execa';
 import { z } from 'zod';
 import { homeFolders, runFolder } from '../../configs/paths.ts';
 import { stackMarker } from '../../infra/stack/stack-file.ts';
+import { projectFile } from '../../workers/env.ts';
 import { readEvents } from '../chaos/job-record.ts';
 import { signalProcess } from '../chaos/lasting-faults.ts';
 import { findMarked, type Process } from '../chaos/processes.ts';
@@ -94,7 +95,7 @@ export function everswin(home: string): Contender {
         launchers: () => listProgram(train.dir).filter(isTorchrun),
         all: () => [
           ...findMarked(stackMarker, home),
-          ...findMarked('PYTHONPATH', `${projectRoot}/trainer`).filter(({ argv }) => argv.includes(train.dir)),
+          ...findMarked('PYTHONPATH', projectFile('trainer')).filter(({ argv }) => argv.includes(train.dir)),
         ],
         boot: () => Promise.resolve(launch(process.execPath, [...cli, 'up', '--device', 'cpu'], env, `${home}/up.log`)),
         intervene: async () => {
