@@ -103,7 +103,7 @@ describe.each(['node', 'python'] as const)('a %s process', (language) => {
 
   test('stops until the fault ends', async () => {
     const end = freeze([probe]);
-    expect(readProcess(probe.pid)?.state).toBe('T');
+    await expect.poll(() => readProcess(probe.pid)?.state, { timeout: 10_000 }).toBe('T');
     await end();
     expect(await probe.ask('open')).toBe('/dev/null');
   });

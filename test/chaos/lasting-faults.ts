@@ -119,7 +119,8 @@ export async function unmountAll(folder: string, keep: boolean): Promise<void> {
 export async function fillDisk(path: string): Promise<EndFault> {
   const file = await open(path, 'w');
   try {
-    for (let size = 2 ** 20; size >= 2 ** 10;) {
+    // Few large writes: on a busy machine, each one waits for its turn.
+    for (let size = 2 ** 26; size >= 2 ** 10;) {
       const written = await file.write(Buffer.alloc(size)).catch(() => undefined);
       if (written === undefined) size /= 4;
     }
