@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { Client } from '@temporalio/client';
 import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
+import { checkProcess } from './check-process.ts';
 import type { TemporalServer } from './env.ts';
 
 type QueueOptions = Omit<WorkerOptions, 'connection' | 'namespace'>;
@@ -16,6 +17,7 @@ export async function runWorker(
   queues: QueueOptions | QueueOptions[],
   onConnect: (client: Client) => Promise<void> = () => Promise.resolve(),
 ): Promise<void> {
+  await checkProcess();
   const connection = await NativeConnection.connect({ address });
   try {
     const create = (options: QueueOptions) =>

@@ -5,6 +5,7 @@ import { processStartTicks } from '../../activities/shared/trainer/process-ident
 import { namespace } from '../../configs/names.ts';
 import { homeFolders } from '../../configs/paths.ts';
 import type { Incident } from '../../configs/schema/index.ts';
+import { checkProcess } from '../../workers/check-process.ts';
 import { readHookToken } from '../../workers/env.ts';
 import { chooseEndpoints, type Endpoints } from './endpoints.ts';
 import { startFileServer } from './file-server.ts';
@@ -45,6 +46,7 @@ export interface StackOptions {
  * the retraining hook. Each process is restarted when it exits. A file server offers the miniature COCO over HTTP.
  */
 export async function startStack({ home, device, withObjectStore, log }: StackOptions): Promise<RunningStack> {
+  await checkProcess(); // the workers would exit again and again
   const folders = homeFolders(home);
   const withHook = readHookToken() !== undefined;
   for (const folder of [dirname(folders.stack), folders.logs]) await mkdir(folder, { recursive: true });
