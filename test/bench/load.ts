@@ -18,7 +18,7 @@ import { statusQueryName, updateNames, workflowId } from '../../configs/names.ts
 import { RunStatus } from '../../configs/schema/index.ts';
 import { startRun } from '../../infra/client/start-run.ts';
 import { miniInput } from '../helpers/mini-run.ts';
-import { printFigures, readEnvironment, saveRecord, summarize, type Figure } from './record.ts';
+import { printFigures, quantile, readEnvironment, saveRecord, summarize, type Figure } from './record.ts';
 import { startBenchStack, type BenchStack } from './stack.ts';
 
 const { values } = parseArgs({
@@ -26,7 +26,7 @@ const { values } = parseArgs({
     runs: { type: 'string', default: '100' },
     queries: { type: 'string', default: '1000' },
     busy: { type: 'string', default: '33' },
-    busyOnly: { type: 'boolean', default: false },
+    'busy-only': { type: 'boolean', default: false },
     out: { type: 'string' },
   },
 });
@@ -46,12 +46,14 @@ interface Series {
 interface Measurement {
   figures: Figure[];
   counts: Record<string, number | string[]>;
+  /** Load averages after the updates. */
   load: number[];
+  samples: Record<string, number[]>;
 }
 
 const environment = await readEnvironment({ seed: '1', repeats: 1, out: values.out }, 'load.ts');
 const measurements: Record<string, Measurement> = {};
-if (!values.busyOnly) measurements['quiet'] = await measure('quiet');
+if (!values['busy-only']) measurements['quiet'] = await measure('quiet');
 if (busy > 0) {
   const stopLoad = startLoad(busy);
   try {
@@ -106,6 +108,7 @@ async function measureStack(stack: BenchStack, name: string): Promise<Measuremen
   const taskTimeouts = await countTaskTimeouts(client, names);
   await rm(`${stack.home}/finish`);
 
+  const samples = { start: starts.seconds, query: status.seconds, update: updates.seconds };
   const figures = [
     summarize('start of a run', 's', starts.seconds),
     summarize('status query', 's', status.seconds),
@@ -118,6 +121,9 @@ async function measureStack(stack: BenchStack, name: string): Promise<Measuremen
     secondsToStartAll: allStarted,
     secondsToTrainAll: allTraining,
     secondsOfQueries: status.total,
+    p99OfStarts: quantile(samples.start, 0.99),
+    p99OfQueries: quantile(samples.query, 0.99),
+    p99OfUpdates: quantile(samples.update, 0.99),
     failedStarts: starts.errors,
     failedWaits: training.errors,
     failedQueries: status.errors,
@@ -138,7 +144,7 @@ async function measureStack(stack: BenchStack, name: string): Promise<Measuremen
       ]),
     ),
   );
-  return { figures, counts, load };
+  return { figures, counts, load, samples };
 }
 
 async function repeat<T>(
