@@ -7,14 +7,18 @@ import type { Failure, Payload } from './payload.ts';
 import type { SimulatedServer } from './server.ts';
 
 type ScheduleActivity = coresdk.workflow_commands.IScheduleActivity;
-const { TimeoutType } = proto.temporal.api.enums.v1;
+const { RetryState, TimeoutType } = proto.temporal.api.enums.v1;
 const timeoutTypes = {
   'start-to-close': TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE,
   'schedule-to-close': TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE,
   heartbeat: TimeoutType.TIMEOUT_TYPE_HEARTBEAT,
 } as const;
-/** Retry states of the protocol. */
-export const retryStates = { nonRetryable: 3, timeout: 4, maximumAttempts: 5, cancelRequested: 7 } as const;
+export const retryStates = {
+  nonRetryable: RetryState.RETRY_STATE_NON_RETRYABLE_FAILURE,
+  timeout: RetryState.RETRY_STATE_TIMEOUT,
+  maximumAttempts: RetryState.RETRY_STATE_MAXIMUM_ATTEMPTS_REACHED,
+  cancelRequested: RetryState.RETRY_STATE_CANCEL_REQUESTED,
+} as const;
 
 export type ActivityResult = { completed: Payload } | { failed: Failure } | { cancelled: Failure };
 
