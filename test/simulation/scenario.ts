@@ -9,7 +9,7 @@ export type Action =
   | { kind: 'change data' | 'trigger' | 'approve' | 'roll back' };
 
 /** What the user started: one training, a model that is retrained, or a sweep of two variants. */
-export type Workload = 'train' | 'retrain' | 'sweep';
+type Workload = 'train' | 'retrain' | 'sweep';
 
 export type Place = 'gpu-worker' | 'control-worker' | 'supervisor' | 'ranks';
 

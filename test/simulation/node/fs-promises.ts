@@ -68,7 +68,7 @@ const statsOf = (file: FileNode | undefined) => ({
 });
 
 /** The simulated disk has no symbolic links. */
-export const lstat = stat;
+export const lstat = (path: string): Promise<object> => stat(path);
 
 export const statfs = (path: string): Promise<object> =>
   call('statfs', path, () => ({ bavail: disk().freeBytes, blocks: disk().totalBytes, bsize: 1 }));

@@ -59,8 +59,8 @@ const failForGood = (): Promise<Attempt> =>
   Promise.reject(ApplicationFailure.nonRetryable('the data set is invalid', 'DatasetInvalid'));
 
 test('checkpointNow is answered when the run fails before the checkpoint', async () => {
-  let fail = () => undefined;
-  const hasToFail = new Promise<void>((resolve) => (fail = () => void resolve()));
+  let fail: () => void = () => undefined;
+  const hasToFail = new Promise<void>((resolve) => (fail = resolve));
   const runTraining = () => hasToFail.then(failForGood);
   await withWorkers({ runTraining }, async (client) => {
     const { handle } = await startRun(client, freshInput());
