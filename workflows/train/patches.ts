@@ -5,3 +5,6 @@ export const adoptAfterErrors = 'adopt-after-errors';
 
 /** A cancelled workflow ends as cancelled, also when its activity fails instead of stopping. */
 export const cancelledDespiteErrors = 'cancelled-despite-errors';
+
+/** Steps that a trainer saved while no attempt watched it count as progress. */
+export const countUnwatchedSteps = 'count-unwatched-steps';

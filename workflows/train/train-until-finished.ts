@@ -8,14 +8,14 @@ import { askParent } from '../support/ask-parent.ts';
 import { iterationOf } from '../../activities/shared/summary/checkpoint-name.ts';
 import { onLeader, diskSpace, gpuHealth } from '../support/policies.ts';
 import { knownGpus, trainingGpus } from './gpus.ts';
-import { adoptAfterErrors } from './patches.ts';
+import { adoptAfterErrors, countUnwatchedSteps } from './patches.ts';
 import { startOver } from './reactions.ts';
 import { runAttempt } from './run-attempt.ts';
 import { formatWait } from './format-run.ts';
 import type { StatusBoard } from './status-board.ts';
 import { stopTrainer, stopTrainerOnError } from './stop-trainer-on-error.ts';
 import { runMultiHostAttempt } from './run-multi-host-attempt.ts';
-import type { Verdict } from './verdict.ts';
+import { startAtKnownCheckpoints, type Verdict } from './verdict.ts';
 
 interface TrainingOptions {
   priority: number | undefined;
@@ -72,8 +72,9 @@ async function repeatAttempts(
     // An attempt that lost its GPUs joins the end of the queue; one that lost only the worker keeps its place.
     if (attempt?.outcome !== 'worker-lost') queuedSince = Date.now() / 1000;
     if (attempt === undefined) continue;
+    const attempts = [...board.attempts, attempt];
     const verdict = decideNext({
-      attempts: [...board.attempts, attempt],
+      attempts: patched(countUnwatchedSteps) ? startAtKnownCheckpoints(attempts) : attempts,
       plan,
       control: controls.control,
       request: controls.request,

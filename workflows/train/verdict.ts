@@ -31,3 +31,19 @@ export const stop = (code: ErrorCode, why: string): Verdict => ({ ...retry(why),
 /** Returns whether an attempt wrote a checkpoint newer than the one it started from. */
 export const madeProgress = ({ checkpointIteration, fromIteration }: Attempt): boolean =>
   checkpointIteration !== null && fromIteration !== null && checkpointIteration > fromIteration;
+
+/**
+ * Moves the start of each attempt to the newest checkpoint that the attempts before it knew. Steps that a trainer saved
+ * unwatched then count as progress of the next attempt that reports checkpoints, even if that one started no trainer.
+ */
+export function startAtKnownCheckpoints(attempts: readonly Attempt[]): Attempt[] {
+  let known: number | null = null;
+  return attempts.map((attempt) => {
+    const { fromIteration, checkpointIteration } = attempt;
+    // A trainer that started earlier follows a rollback or a damaged checkpoint: newer ones no longer count.
+    if (fromIteration !== null && (known === null || fromIteration < known)) known = fromIteration;
+    const from = known;
+    known = checkpointIteration ?? known;
+    return { ...attempt, fromIteration: from };
+  });
+}

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { RecoveryPolicy, type Attempt, type TrainerControl } from '../../../configs/schema/index.ts';
 import { decideNext } from '../../../workflows/train/decide.ts';
-import type { Situation } from '../../../workflows/train/verdict.ts';
+import { startAtKnownCheckpoints, type Situation } from '../../../workflows/train/verdict.ts';
+import { Random } from '../../chaos/random.ts';
 import { miniPlan } from '../../helpers/mini-run.ts';
 import { aFailure, anAttempt } from '../../helpers/stub-activities.ts';
 
@@ -15,7 +16,14 @@ const control: TrainerControl = {
 };
 const plan = { ...miniPlan, recovery: RecoveryPolicy.parse({}), batchPerGpu: 4 };
 const decide = (attempts: Attempt[], change: Partial<Situation> = {}) =>
-  decideNext({ attempts, plan, control, request: 'nothing', secondsSinceRequest: 1.5, ...change });
+  decideNext({
+    attempts: startAtKnownCheckpoints(attempts),
+    plan,
+    control,
+    request: 'nothing',
+    secondsSinceRequest: 1.5,
+    ...change,
+  });
 
 const crash = (change: Partial<Attempt> = {}): Attempt =>
   anAttempt({ outcome: 'crashed', failure: aFailure('retry'), checkpointIteration: null, ...change });
@@ -139,4 +147,52 @@ test('decideNext waits for a pause, stops for a cancellation and names the check
   expect(cancelled).toMatchObject({ next: 'stop' });
   expect(cancelled.code).toBeUndefined();
   expect(cancelled.why).toContain('stopped in 1.5 s: checkpoint 42 is complete');
+});
+
+test('decideNext counts a checkpoint that was saved unwatched as progress of the start that found it', () => {
+  const killed = crash({ fromIteration: 0, checkpointIteration: 0 });
+  const lost = anAttempt({ outcome: 'worker-lost', fromIteration: null, checkpointIteration: null, checkpoints: [] });
+  const diskFull = crash({ failure: aFailure('wait-for-space'), fromIteration: null, checkpointIteration: 46 });
+  const hung = crash({ outcome: 'hung', fromIteration: 46, checkpointIteration: 46 });
+  expect(decide([killed, lost, diskFull, hung]).next).toBe('retry');
+  expect(decide([killed, lost, diskFull, hung, hung, hung]).code).toBe('TrainerNoProgress');
+  const resumed = crash({ fromIteration: 46, checkpointIteration: 46 });
+  expect(decide([killed, killed, lost, resumed]).why).toContain('after a new checkpoint');
+});
+
+/** Attempts of a simulated trainer that starts, fails to start, or loses its worker; it may save between two failures. */
+function attemptsOf(random: Random, savesBetweenFailures: boolean): Attempt[] {
+  const attempts: Attempt[] = [];
+  let saved = random.chance(0.5) ? 0 : 10 * random.count(3);
+  while (attempts.length < 30) {
+    const isUnwatched = savesBetweenFailures && random.chance(0.5) && attempts.length > 0;
+    const from = saved;
+    if (savesBetweenFailures) saved = from + random.count(20);
+    const isRolledBack = savesBetweenFailures && random.chance(0.1);
+    for (const isLost of isUnwatched ? [true, false] : [false]) {
+      const isReported = !isLost && !isUnwatched;
+      const hasStarted = isReported ? savesBetweenFailures || random.chance(0.5) : random.chance(0.5);
+      const adopted = isUnwatched && !isLost && random.chance(0.5);
+      const start = isReported || isLost || adopted ? from : saved;
+      const change = {
+        attempt: attempts.length + 1,
+        adopted,
+        fromIteration: hasStarted ? start : null,
+        checkpointIteration: isLost || saved === 0 ? null : saved,
+      };
+      attempts.push(isLost ? { ...ended('worker-lost'), ...change } : crash(change));
+    }
+    if (isRolledBack) saved = Math.floor(saved / 2);
+  }
+  return attempts;
+}
+
+test('decideNext never stops a run that saves between failures, and always stops one that does not', () => {
+  for (let seed = 0; seed < 300; seed++) {
+    const progressing = attemptsOf(new Random(`saves ${seed}`), true);
+    const stuck = attemptsOf(new Random(`stuck ${seed}`), false);
+    const verdicts = (attempts: Attempt[]) => attempts.map((_, index) => decide(attempts.slice(0, index + 1)).next);
+    expect(verdicts(progressing), `seed ${seed}`).not.toContain('stop');
+    expect(verdicts(stuck).indexOf('stop'), `seed ${seed}`).toBe(2);
+  }
 });
