@@ -1,6 +1,6 @@
 /** Decides what follows an attempt. Pure, so the history explains every decision. The table is in docs/operations.md. */
 import type { ErrorCode } from '../../configs/errors.ts';
-import { FailureReaction, type Attempt, type Failure, type TrainerControl } from '../../configs/schema/index.ts';
+import { FailureReaction, type Attempt, type Failure } from '../../configs/schema/index.ts';
 import { fitToGpus, isSettled } from './gpus.ts';
 import { accumulateGradients, askToStartOver, rollBack, usePreviousCheckpoint } from './reactions.ts';
 import { retry, madeProgress, stop, type Situation, type Verdict } from './verdict.ts';
@@ -19,7 +19,7 @@ function afterAttempt(situation: Situation): Verdict {
   if (newest === undefined) return retry('no attempt yet');
   switch (newest.outcome) {
     case 'finished':
-      return afterFinish(newest, situation.control);
+      return afterFinish(newest, situation);
     case 'worker-lost':
       return afterLoss(newest, situation);
     case 'preempted':
@@ -32,9 +32,13 @@ function afterAttempt(situation: Situation): Verdict {
   }
 }
 
-function afterFinish({ epoch }: Attempt, { epochs }: TrainerControl): Verdict {
-  if (epoch !== null && epoch < epochs) return retry(`finished ${epoch} epochs; the run was extended to ${epochs}`);
-  return { ...retry('training finished'), next: 'test' };
+function afterFinish({ epoch }: Attempt, { attempts, control: { epochs } }: Situation): Verdict {
+  if (epoch === null || epoch >= epochs) return { ...retry('training finished'), next: 'test' };
+  const count = countWithoutProgress(attempts, ['finished']);
+  if (count >= unknownFailure.tries)
+    return tooOften(`the trainer ended after ${epoch} of ${epochs} epochs without an error`, count);
+  const waitSeconds = backOff(count);
+  return { ...retry(`finished ${epoch} epochs; the run was extended to ${epochs}`), waitSeconds };
 }
 
 function afterLoss({ watchError }: Attempt, { attempts, request }: Situation): Verdict {

@@ -140,6 +140,19 @@ test('decideNext continues a finished training that was extended', () => {
   expect(decide([anAttempt({ epoch: 3 })], { control: { ...control, epochs: 5 } }).next).toBe('retry');
 });
 
+test('decideNext ends a run whose trainer keeps finishing below the requested epochs', () => {
+  const extended = { control: { ...control, epochs: 5 } };
+  const idle = anAttempt({ fromIteration: 30 });
+  expect(decide([anAttempt({}), idle], extended)).toMatchObject({ next: 'retry', waitSeconds: 0 });
+  expect(decide([anAttempt({}), idle, idle], extended)).toMatchObject({ next: 'retry', waitSeconds: 1 });
+  expect(decide([anAttempt({}), idle, idle, idle], extended)).toMatchObject({
+    next: 'stop',
+    code: 'TrainerNoProgress',
+    why: 'the trainer ended after 3 of 5 epochs without an error, 3 times in a row without a new checkpoint',
+  });
+  expect(decide([idle, idle, idle])).toMatchObject({ next: 'test' });
+});
+
 test('decideNext waits for a pause, stops for a cancellation and names the checkpoint', () => {
   const stopped = anAttempt({ outcome: 'preempted', checkpoints: [42] });
   expect(decide([stopped], { request: 'pause' })).toMatchObject({ next: 'pause' });
