@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { tsToMs } from '@temporalio/common/lib/time.js';
-import type { Client } from '@temporalio/client';
+import type { WorkflowClient } from '@temporalio/client';
 import { readProcessState } from '../../activities/shared/trainer/process-identity.ts';
 import { formatLoad } from '../terminal/format-load.ts';
 
@@ -13,7 +13,7 @@ const serverTimeoutMs = 5_000;
 const log = 'Its log: .everswin/logs/control-worker.log.';
 
 interface SilentWorkflow {
-  client: Client;
+  client: WorkflowClient;
   taskQueue: string;
   /** Time for which no worker answered. */
   seconds: number;
@@ -55,7 +55,7 @@ interface ControlWorker {
 }
 
 /** Lists the control workers of a task queue that run: those of this machine by pid, others by their newest poll. */
-async function listControlWorkers(client: Client, taskQueue: string): Promise<ControlWorker[]> {
+async function listControlWorkers(client: WorkflowClient, taskQueue: string): Promise<ControlWorker[]> {
   const { namespace } = client.options;
   const { pollers } = await client.withDeadline(Date.now() + serverTimeoutMs, () =>
     client.workflowService.describeTaskQueue({ namespace, taskQueue: { name: taskQueue } }),

@@ -70,7 +70,7 @@ async function explain({ name, handle }: NamedWorkflow, error: unknown): Promise
  */
 async function withPatience<T>(
   client: Client,
-  { description: { taskQueue } }: NamedWorkflow,
+  { handle, description: { taskQueue } }: NamedWorkflow,
   { seconds, tries }: typeof patience,
   call: () => Promise<T>,
 ): Promise<T> {
@@ -79,7 +79,11 @@ async function withPatience<T>(
       return await client.withDeadline(Date.now() + seconds * 1000, call);
     } catch (error) {
       if (!isUnanswered(error)) throw error;
-      const { message, isRunning } = await explainSilence({ client, taskQueue, seconds: number * seconds });
+      const { message, isRunning } = await explainSilence({
+        client: handle.client,
+        taskQueue,
+        seconds: number * seconds,
+      });
       if (!isRunning || number === tries) throw new Error(message, { cause: error });
       if (number === 1) console.error(`${message} Waiting …`);
     }

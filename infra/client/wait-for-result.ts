@@ -6,11 +6,10 @@ import {
   type WorkflowHandle,
   type WorkflowResultType,
 } from '@temporalio/client';
+import { explainSilence } from './explain-silence.ts';
 import type { WatchServer } from './watch-server.ts';
 
 const pollMs = 1_000;
-/** A busy control worker answers later than an idle one. */
-const silenceMs = 15_000;
 
 interface Following<T extends Workflow> {
   /** Called every second until the workflow ends, and once more afterwards. @returns whether a worker answered. */
@@ -18,6 +17,8 @@ interface Following<T extends Workflow> {
   log: (line: string) => void;
   /** Finds the workflow again when the server has another address after an outage. */
   watchServer?: WatchServer | undefined;
+  /** Time without an answer before the log explains it; a busy control worker answers later than an idle one. */
+  silenceMs?: number;
 }
 
 /**
@@ -27,7 +28,7 @@ interface Following<T extends Workflow> {
  */
 export async function waitForResult<T extends Workflow>(
   first: WorkflowHandle<T>,
-  { poll, log, watchServer }: Following<T>,
+  { poll, log, watchServer, silenceMs = 15_000 }: Following<T>,
 ): Promise<WorkflowResultType<T>> {
   const ended = new AbortController();
   const result = Promise.withResolvers<WorkflowResultType<T>>();
@@ -52,9 +53,10 @@ export async function waitForResult<T extends Workflow>(
     if (await Promise.race([polling, moved.promise])) {
       answeredAt = performance.now();
       saysSilence = false;
-    } else if (!saysSilence && performance.now() - answeredAt > silenceMs && (await isReachable(handle))) {
-      saysSilence = true;
-      log('No control worker answers. This view waits for one: everswin up. What is running continues.');
+    } else if (!saysSilence && performance.now() - answeredAt > silenceMs) {
+      const silence = await formatSilence(handle, performance.now() - answeredAt);
+      saysSilence = silence !== undefined;
+      if (silence !== undefined) log(silence);
     }
     await sleep(pollMs, undefined, { signal: ended.signal }).catch(() => undefined);
   }
@@ -78,8 +80,11 @@ async function resultOf<T extends Workflow>(
   }
 }
 
-const isReachable = (handle: WorkflowHandle): Promise<boolean> =>
-  handle.describe().then(
-    () => true,
-    () => false,
-  );
+/** Explains why no control worker answers; undefined while the server does not answer, which watch-server.ts reports. */
+async function formatSilence(handle: WorkflowHandle, silentMs: number): Promise<string | undefined> {
+  const description = await handle.describe().catch(() => undefined);
+  if (description === undefined) return undefined;
+  const { taskQueue } = description;
+  const { message } = await explainSilence({ client: handle.client, taskQueue, seconds: Math.round(silentMs / 1000) });
+  return `${message} Waiting …`;
+}

@@ -2,12 +2,14 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
+import { WorkflowFailedError } from '@temporalio/client';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { connect } from '../../../infra/client/connect.ts';
 import { explainSilence } from '../../../infra/client/explain-silence.ts';
 import { findWorkflow } from '../../../infra/client/find-workflow.ts';
 import { queryStatus } from '../../../infra/client/send-update.ts';
 import { startRun } from '../../../infra/client/start-run.ts';
+import { waitForResult } from '../../../infra/client/wait-for-result.ts';
 import { formatLoad } from '../../../infra/terminal/format-load.ts';
 import { projectRoot } from '../../helpers/project.ts';
 import { temporalAddress } from '../../helpers/temporal-address.ts';
@@ -49,8 +51,23 @@ test('queryStatus says that the control worker is stopped, and answers when it c
   await handle.terminate();
 });
 
+test('waitForResult says once why the control worker does not answer, and waits', async () => {
+  const { handle } = await startRun(client, freshInput());
+  worker.kill('SIGSTOP');
+  const lines: string[] = [];
+  const following = { poll: () => Promise.resolve(false), log: (line: string) => lines.push(line), silenceMs: 600 };
+  const result = waitForResult(handle, following);
+  result.catch(() => undefined);
+  await until(() => Promise.resolve(lines.length > 0 || undefined));
+  worker.kill('SIGCONT');
+  await handle.terminate();
+  await expect(result).rejects.toThrow(WorkflowFailedError);
+  const remedy = `it is stopped. Continue it: kill -CONT ${worker.pid} Waiting …`;
+  expect(lines).toEqual([expect.stringMatching(new RegExp(`^The control worker .+: ${remedy}$`))]);
+});
+
 test('explainSilence distinguishes a slow worker, a dead one and a queue without worker', async () => {
-  const silence = (taskQueue: string) => explainSilence({ client, taskQueue, seconds: 10 });
+  const silence = (taskQueue: string) => explainSilence({ client: client.workflow, taskQueue, seconds: 10 });
   const slow = await silence('everswin');
   expect(slow).toMatchObject({ isRunning: true });
   expect(slow.message).toMatch(new RegExp(`^The control worker \\(pid ${worker.pid}\\) has not answered for 10 s`));
