@@ -107,6 +107,8 @@ class _GpuWait:
     def __init__(self, job: Job, attempt: Attempt, request: GpuRequest) -> None:
         self.job, self.attempt, self.request = job, attempt, request
         self.started_at = time.time()
+        # The wall clock may jump.
+        self.reported_from = time.monotonic() + PATIENCE_SECONDS
         request.folder.mkdir(parents=True, exist_ok=True)
         self.gpus = _candidate_gpus(request)
         # If the GPUs cannot be listed, one lease stands for all of them.
@@ -175,7 +177,7 @@ class _GpuWait:
             "foreign": [{"gpu": uuid, "users": users} for uuid, users in sorted(self.foreign.items())],
             "hosts": [],
         }
-        if state != self.published and time.time() - self.started_at > PATIENCE_SECONDS:
+        if state != self.published and time.monotonic() > self.reported_from:
             # A full disk does not end the wait.
             with suppress(OSError):
                 write_json(self.job.waiting, state)

@@ -16,7 +16,8 @@ from conftest import PROGRAMS, JobFolder, environment, until
 from everswin_trainer.gpu.devices import Gpu
 from everswin_trainer.gpu.lease import try_acquire
 from everswin_trainer.gpu.queue import guard
-from everswin_trainer.job.folder import Job
+from everswin_trainer.gpu.wait import GpuRequest, _GpuWait
+from everswin_trainer.job.folder import Attempt, Job
 from everswin_trainer.system.process_tree import kill_processes
 
 ENDLESS = ("--steps-per-epoch", "100000")
@@ -125,6 +126,19 @@ def test_job_waits_and_reports_the_holder_when_gpus_are_leased(machine: Machine)
     ]
     assert owner(second) is None
     assert not second.living()
+
+
+def test_wait_is_reported_when_the_clock_is_set_back(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, _ = machine.start("first", endless(), 2)
+    trains(first)
+    monkeypatch.setenv("PATH", machine.gpus.path)
+    job = Job(machine.root / "late", machine.root / "late")
+    job.folder.mkdir()
+    request = GpuRequest(machine.gpus.folder, "cuda", 2, 3, time.time(), 1024, (), os.getppid())
+    wait = _GpuWait(job, Attempt(1, 1), request)
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    until(lambda: wait.poll() is None and job.waiting.exists(), "a report of the wait")
+    wait.end()
 
 
 def kill_supervisor(job: JobFolder, supervisor: subprocess.Popen[str]) -> None:
@@ -293,7 +307,8 @@ from pathlib import Path
 from everswin_trainer.gpu.lease import try_acquire
 from everswin_trainer.gpu.devices import Gpu
 from everswin_trainer.gpu.queue import guard
-from everswin_trainer.job.folder import Job
+from everswin_trainer.gpu.wait import GpuRequest, _GpuWait
+from everswin_trainer.job.folder import Attempt, Job
 folder, inside = Path({str(tmp_path / "gpus")!r}), Path({str(tmp_path / "inside")!r})
 job, turns = Job.at(sys.argv[1]), 0
 while turns < 100:
