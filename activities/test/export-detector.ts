@@ -39,8 +39,8 @@ async function exportTested(dependencies: TrainDependencies, { plan, metrics }: 
   const target = await findTestTarget(dependencies, plan);
   if (target.sha256 !== metrics.checkpointSha256)
     throw new CodedError(
-      'TrainerNoProgress',
-      `${target.file} is not the tested ${metrics.checkpoint}. Start the run again.`,
+      'CheckpointsLost',
+      `${metrics.checkpoint} was tested, but is not intact any more; ${target.file} is. Start the run again to test it.`,
     );
   const { dataset } = await prepareInputs(dependencies, plan);
   const prepared = await readJson(`${dataset.root}/dataset.json`, PreparedClasses);

@@ -136,6 +136,11 @@ export class ControlHandlers {
     this.isTrainingOver = true;
   }
 
+  /** Accepts updates again, because the run trains again. */
+  reopenTraining(): void {
+    this.isTrainingOver = false;
+  }
+
   /** Waits until the handlers of all accepted updates have returned. A client would otherwise lose its answer. */
   untilAnswered(): Promise<void> {
     return CancellationScope.nonCancellable(() => condition(allHandlersFinished));

@@ -8,3 +8,6 @@ export const cancelledDespiteErrors = 'cancelled-despite-errors';
 
 /** Steps that a trainer saved while no attempt watched it count as progress. */
 export const countUnwatchedSteps = 'count-unwatched-steps';
+
+/** A run whose checkpoints are lost before or during the test trains again or asks, instead of failing. */
+export const trainAfterLostTest = 'train-after-lost-test';

@@ -42,8 +42,9 @@ async function runPipeline(input: RunInput, board: StatusBoard, notices: Notifie
   const { priority } = input;
   const onVerdict = problemNotifier(board, notices);
   board.onGpuHealth = gpuNotifier(notices);
-  await trainUntilFinished(prepared.plan, board, controls, { priority, onVerdict });
-  board.addSteps(trainingOutcome(board.attempts));
-
-  return testAndReport(prepared, board, { priority, startedAt, pausedSeconds: controls.pausedSeconds });
+  const finish = () => {
+    if (!board.steps.some(({ step }) => step === 'training')) board.addSteps(trainingOutcome(board.attempts));
+    return testAndReport(prepared, board, { priority, startedAt, pausedSeconds: controls.pausedSeconds });
+  };
+  return trainUntilFinished(prepared.plan, board, controls, { priority, onVerdict, finish });
 }

@@ -4,11 +4,12 @@ import { hostsOf } from '../../configs/schema/plan-hosts.ts';
 import type { Attempt, Rollback, RunPlan, TrainerControl } from '../../configs/schema/index.ts';
 import { decideNext } from './decide.ts';
 import type { ControlHandlers } from './control-handlers.ts';
+import { hasCode } from '../support/coded-failure.ts';
 import { askParent } from '../support/ask-parent.ts';
 import { iterationOf } from '../../activities/shared/summary/checkpoint-name.ts';
 import { onLeader, diskSpace, gpuHealth } from '../support/policies.ts';
 import { knownGpus, trainingGpus } from './gpus.ts';
-import { adoptAfterErrors, countUnwatchedSteps } from './patches.ts';
+import { adoptAfterErrors, countUnwatchedSteps, trainAfterLostTest } from './patches.ts';
 import { startOver } from './reactions.ts';
 import { runAttempt } from './run-attempt.ts';
 import { formatWait } from './format-run.ts';
@@ -17,20 +18,25 @@ import { stopTrainer, stopTrainerOnError } from './stop-trainer-on-error.ts';
 import { runMultiHostAttempt } from './run-multi-host-attempt.ts';
 import { startAtKnownCheckpoints, type Verdict } from './verdict.ts';
 
-interface TrainingOptions {
+interface TrainingOptions<T> {
   priority: number | undefined;
   onVerdict: (attempt: Attempt, verdict: Verdict) => void;
+  /** Tests and reports a finished training. */
+  finish: () => Promise<T>;
 }
 
-/** Repeats attempts until one finishes. However it ends, every accepted update is answered first. */
-export async function trainUntilFinished(
+/**
+ * Repeats attempts until one finishes, and finishes the run. If the trained checkpoints are lost by then, it trains again:
+ * the next attempt looks for others, or asks. However it ends, every accepted update is answered first.
+ */
+export async function trainUntilFinished<T>(
   plan: RunPlan,
   board: StatusBoard,
   controls: ControlHandlers,
-  options: TrainingOptions,
-): Promise<void> {
+  options: TrainingOptions<T>,
+): Promise<T> {
   try {
-    await repeatAttempts(plan, board, controls, options);
+    return await repeatAttempts(plan, board, controls, options);
   } finally {
     controls.finishTraining();
     await controls.untilAnswered();
@@ -38,12 +44,12 @@ export async function trainUntilFinished(
 }
 
 /** Only decide.ts chooses what follows an attempt. */
-async function repeatAttempts(
+async function repeatAttempts<T>(
   plan: RunPlan,
   board: StatusBoard,
   controls: ControlHandlers,
-  { priority, onVerdict }: TrainingOptions,
-): Promise<void> {
+  { priority, onVerdict, finish }: TrainingOptions<T>,
+): Promise<T> {
   const since = Date.now() / 1000;
   const hosts = hostsOf(plan);
   const interruptible = <T>(work: () => Promise<T>) =>
@@ -52,6 +58,7 @@ async function repeatAttempts(
   /** Attempt after which the run last started over; what was saved before does not count any more. */
   let startedOverAt = 0;
   let queuedSince = since;
+  let hasLostTest = false;
   for (let number = 1; ; number++) {
     await controls.untilResumed();
     const request = {
@@ -89,7 +96,19 @@ async function repeatAttempts(
     if (verdict.rollback?.startOver === true) startedOverAt = number;
     switch (next) {
       case 'test':
-        return;
+        controls.finishTraining();
+        await controls.untilAnswered();
+        try {
+          return await finish();
+        } catch (error) {
+          // A repeated attempt that had nothing to train would end in the same way again.
+          const isRepeated = hasLostTest && attempt.fromIteration === attempt.toIteration;
+          if (isRepeated || !isLostAfterTraining(error)) throw error;
+        }
+        hasLostTest = true;
+        controls.reopenTraining();
+        board.enter('training');
+        break;
       case 'stop':
         controls.finishTraining();
         if (attempt.outcome === 'worker-lost') await stopTrainer(plan, board);
@@ -126,6 +145,10 @@ async function repeatAttempts(
     if (waitSeconds > 0) await sleep(waitSeconds * 1000);
   }
 }
+
+/** Returns whether the trained checkpoints were lost before their test was complete. */
+const isLostAfterTraining = (error: unknown): boolean =>
+  hasCode(error, 'CheckpointsLost') && patched(trainAfterLostTest);
 
 /** Returns the newest iteration that the attempts since the last start-over saved; null if none is known. */
 function savedIteration({ attempts, progress }: StatusBoard, startedOverAt: number): number | null {

@@ -1,6 +1,7 @@
 /** A run without a usable checkpoint waits for a person. Activities are stubbed. */
 import { cp, readdir, truncate } from 'node:fs/promises';
-import { expect, test } from 'vitest';
+import { ApplicationFailure } from '@temporalio/common';
+import { describe, expect, test } from 'vitest';
 import type { Client } from '@temporalio/client';
 import { createGpuActivities } from '../../../activities/index.ts';
 import { compareId, retrainId, taskQueues, updateNames, workflowId, workflowTypes } from '../../../configs/names.ts';
@@ -19,7 +20,7 @@ import { createMiniRun, miniInput, miniPlan } from '../../helpers/mini-run.ts';
 import { omitRunName } from '../../helpers/omit-run-name.ts';
 import { createRetrainStubs, freshRetrainInput } from '../../helpers/retrain-stubs.ts';
 import { until } from '../../helpers/until.ts';
-import { aFailure, anAttempt, type StubbedActivities } from '../../helpers/stub-activities.ts';
+import { aDetector, aFailure, anAttempt, someMetrics, type StubbedActivities } from '../../helpers/stub-activities.ts';
 import { freshInput, withWorkers } from '../../helpers/workflow-env.ts';
 
 type TrainingRequest = Parameters<StubbedActivities['runTraining']>[0];
@@ -178,6 +179,75 @@ test('trainDetector refuses to start over while it has checkpoints', async () =>
     });
     await handle.cancel();
     await expect(handle.result()).rejects.toThrow();
+  });
+});
+
+describe('after training', () => {
+  const lostAtTest = () =>
+    Promise.reject(
+      ApplicationFailure.nonRetryable('checkpoints contains no intact checkpoint to test.', 'CheckpointsLost'),
+    );
+  /** Trains, loses all checkpoints before the test, and finds them again once `isUsable`. */
+  const losingWith = (isUsable: (request: TrainingRequest) => boolean, loses: 'runTest' | 'exportDetector') => {
+    let losses = 0;
+    const lose =
+      <T>(result: T) =>
+      () =>
+        losses++ === 0 ? lostAtTest() : Promise.resolve(result);
+    const runTraining: StubbedActivities['runTraining'] = (request) => {
+      const { attempt } = request;
+      return Promise.resolve(attempt === 1 || isUsable(request) ? anAttempt({ attempt }) : lost(attempt));
+    };
+    const test = loses === 'runTest' ? { runTest: lose(someMetrics) } : { exportDetector: lose(aDetector) };
+    return { runTraining, ...test };
+  };
+
+  test.each(['runTest', 'exportDetector'] as const)('trainDetector asks when %s finds no checkpoint', async (loses) => {
+    await withWorkers(
+      losingWith(({ rollback }) => rollback?.startOver === true, loses),
+      async (client) => {
+        const { handle, untilAsked, readStatus, name } = await startAndWait(client);
+        expect(await untilAsked(1)).toMatchObject({ stage: 'training' });
+        expect((await readStatus()).notice).toContain(`everswin start-over ${name}`);
+        await handle.executeUpdate(updateNames.startOver, { args: ['kim'] });
+        await handle.result();
+        const { decisions, steps, stage } = await readStatus();
+        expect(decisions.map(({ next }) => next)).toEqual(['test', 'ask', 'test']);
+        expect(steps.filter(({ step }) => step === 'training')).toHaveLength(1);
+        expect(stage).toBe('done');
+      },
+    );
+  });
+
+  test('trainDetector looks again when a person resumes it, and can be cancelled while it asks', async () => {
+    await withWorkers(
+      losingWith(({ attempt }) => attempt === 3, 'runTest'),
+      async (client) => {
+        const { handle, untilAsked } = await startAndWait(client);
+        await untilAsked(1);
+        await handle.executeUpdate(updateNames.resume);
+        await handle.result();
+      },
+    );
+    await withWorkers(
+      losingWith(() => false, 'runTest'),
+      async (client) => {
+        const { handle, untilAsked } = await startAndWait(client);
+        await untilAsked(1);
+        await handle.cancel();
+        await expect(handle.result()).rejects.toMatchObject({ cause: { name: 'CancelledFailure' } });
+      },
+    );
+  });
+
+  test('trainDetector fails when training finishes without steps and without a checkpoint to test', async () => {
+    const runTraining: StubbedActivities['runTraining'] = ({ attempt }) =>
+      Promise.resolve(anAttempt({ attempt, fromIteration: attempt === 1 ? 0 : 30 }));
+    await withWorkers({ runTraining, runTest: lostAtTest }, async (client) => {
+      const { handle, readStatus } = await startAndWait(client);
+      await expect(handle.result()).rejects.toMatchObject({ cause: { cause: { type: 'CheckpointsLost' } } });
+      expect((await readStatus()).attempts).toHaveLength(2);
+    });
   });
 });
 
