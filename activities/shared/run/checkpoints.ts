@@ -11,11 +11,13 @@ import {
   checkpointPath,
   fileSize,
   listManifests,
+  listUnrecorded,
   type Checkpoint,
   type FoundManifest,
 } from '../files/checkpoint-files.ts';
 import { CodedError } from '../errors/coded-error.ts';
 import { quarantine } from './quarantine.ts';
+import { rebuildManifests } from './rebuild-manifests.ts';
 import { findUsable } from './usable-checkpoints.ts';
 import { sortByScore } from './validation-scores.ts';
 
@@ -36,7 +38,7 @@ interface ResumePointRequest {
 
 /**
  * Finds the newest intact checkpoint that this plan may resume from, by size, sha256 and structure. Damaged newer ones
- * are quarantined. Call it only while no trainer of the run is alive.
+ * are quarantined, and lost manifests are rebuilt. Call it only while no trainer of the run is alive.
  * @throws CodedError PlanChanged when all checkpoints belong to plans with incompatible changes.
  */
 export async function findResumePoint(request: ResumePointRequest): Promise<ResumePoint> {
@@ -48,6 +50,7 @@ export async function findResumePoint(request: ResumePointRequest): Promise<Resu
     quarantined.push(await quarantine(job, name, why));
   };
 
+  await rebuildManifests(job, assertFence);
   const manifests: CheckpointManifest[] = [];
   for (const found of await listManifests(job.checkpoints)) {
     const why = await findReasonToSkip(job, found, rollback);
@@ -61,7 +64,13 @@ export async function findResumePoint(request: ResumePointRequest): Promise<Resu
     if (damage === undefined) return { from: { path, manifest }, quarantined };
     await quarantineCheckpoint(manifest.file.replace(/\.pth$/, ''), damage);
   }
-  if (rejections.length === 0) return { from: undefined, quarantined };
+  if (rejections.length === 0) {
+    // A trainer deletes files without a manifest, but a person may still recognize them.
+    if (rollback?.startOver === true)
+      for (const name of await listUnrecorded(job.checkpoints))
+        await quarantineCheckpoint(name, `its manifest is missing; ${rollback.why}`);
+    return { from: undefined, quarantined };
+  }
   throw new CodedError(
     'PlanChanged',
     `${job.checkpoints} contains checkpoints of another plan: ${rejections.join('; ')}.`,

@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import type { JobFolder } from '../../../configs/paths.ts';
 import type { Quarantined, Rollback, RunPlan, TrainerEvent } from '../../../configs/schema/index.ts';
 import { CodedError } from '../errors/coded-error.ts';
-import { listManifests } from '../files/checkpoint-files.ts';
+import { listManifests, listUnrecorded } from '../files/checkpoint-files.ts';
 import { ignoreMissing } from '../files/ignore-missing.ts';
 import { iterationOf } from '../summary/checkpoint-name.ts';
 import { readProgress } from './progress-reader.ts';
@@ -57,9 +57,12 @@ export async function requireNothingSaved(records: RunRecords): Promise<void> {
 
 /** Returns the file name of the newest checkpoint that the run folder records and that no start-over gave up. */
 async function findNewestSaved({ job, rollback }: RunRecords): Promise<string | undefined> {
-  const { saved, startedOverAt } = readSaved(await readProgress(job.progress));
+  const events = await readProgress(job.progress);
+  const { saved, startedOverAt } = readSaved(events);
   const givenUp = rollback?.startOver === true ? rollback.fence : -1;
-  const [newest] = [...saved, ...(await listQuarantined(job))]
+  // With its events, a file without a manifest is one that a crash left before it counted as saved.
+  const unrecorded = events.some(({ type }) => type === 'started') ? [] : await listUnrecorded(job.checkpoints);
+  const [newest] = [...saved, ...(await listQuarantined(job)), ...unrecorded.flatMap(asSaved)]
     .filter(({ iteration, fence }) => iteration > 0 && fence > givenUp && fence >= startedOverAt)
     .sort((a, b) => b.iteration - a.iteration);
   return newest?.file;
@@ -84,8 +87,13 @@ function readSaved(events: readonly TrainerEvent[]): { saved: SavedCheckpoint[];
 async function listQuarantined({ quarantine }: JobFolder): Promise<SavedCheckpoint[]> {
   const fences = new Map((await listManifests(quarantine)).map(({ name, manifest }) => [name, manifest?.fence]));
   const names = (await ignoreMissing(readdir(quarantine))) ?? [];
-  return [...new Set(names.map((name) => name.split('.', 1)[0] ?? ''))].flatMap((name) => {
-    const iteration = iterationOf(name);
-    return iteration === undefined ? [] : [{ file: `${name}.pth`, iteration, fence: fences.get(name) ?? 0 }];
-  });
+  return [...new Set(names.map((name) => name.split('.', 1)[0] ?? ''))].flatMap((name) =>
+    asSaved(name).map((checkpoint) => ({ ...checkpoint, fence: fences.get(name) ?? 0 })),
+  );
+}
+
+/** Returns the checkpoint of this name, without suffix; nothing if it is the name of another file. */
+function asSaved(name: string): SavedCheckpoint[] {
+  const iteration = iterationOf(name);
+  return iteration === undefined ? [] : [{ file: `${name}.pth`, iteration, fence: 0 }];
 }

@@ -1,12 +1,13 @@
 /** A run whose checkpoints are all gone or damaged does not start from iteration 0 without permission. */
-import { copyFile, mkdir, open, readdir, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, open, readdir, readFile, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createGpuActivities } from '../../../activities/index.ts';
 import { startMirror } from '../../../activities/mirror/run-mirror.ts';
+import { readJson } from '../../../activities/shared/files/json-file.ts';
 import { readProgress } from '../../../activities/shared/run/progress-reader.ts';
 import { localStore } from '../../../activities/shared/store/local-store.ts';
 import type { TrainingRequest } from '../../../activities/train/training-request.ts';
-import type { Attempt, RunPlan } from '../../../configs/schema/index.ts';
+import { CheckpointManifest, type Attempt, type RunPlan } from '../../../configs/schema/index.ts';
 import { createMiniRun, miniControl, miniPlan, type MiniRun } from '../../helpers/mini-run.ts';
 import { mockEnvironment } from '../../helpers/mock-environment.ts';
 
@@ -56,7 +57,27 @@ const faults: [string, () => Promise<void>][] = [
     () => forEach('.pth', (path) => rm(path).then(() => symlink('/nowhere/checkpoint.pth', path))),
   ],
   ['the manifests and files are deleted', () => forEach('', (path) => rm(path, { recursive: true }))],
-  ['the manifests are torn', () => forEach('.json', (path) => truncate(path, 20))],
+  [
+    'the manifests are torn and the progress is deleted',
+    async () => {
+      await forEach('.json', (path) => truncate(path, 20));
+      await rm(run.folder.train.progress);
+    },
+  ],
+  [
+    'the manifests and the progress are deleted',
+    async () => {
+      await forEach('.json', (path) => rm(path));
+      await rm(run.folder.train.progress);
+    },
+  ],
+  [
+    'the manifests are deleted and every checkpoint has a flipped bit',
+    async () => {
+      await forEach('.json', (path) => rm(path));
+      await forEach('.pth', flipBit);
+    },
+  ],
   ['the checkpoint folder is deleted', () => rm(run.folder.train.checkpoints, { recursive: true })],
   [
     'the checkpoints are in quarantine and the progress is deleted',
@@ -106,6 +127,40 @@ describe('an attempt asks before it starts from iteration 0', () => {
     const rollback = { toIteration: 0, fence: 1, why: 'the checkpoint could not be read' };
     expect((await start(2, { rollback })).failure?.class).toBe('checkpoints-lost');
   });
+});
+
+test.each<[string, (path: string) => Promise<void>]>([
+  ['deleted', (path) => rm(path)],
+  ['torn', (path) => truncate(path, 20)],
+  ['empty', (path) => truncate(path, 0)],
+])('an attempt resumes without asking when all manifests are %s', async (_title, damage) => {
+  await start(1);
+  const recorded = await Promise.all((await files('.json')).map((path) => readFile(path, 'utf8')));
+  await forEach('.json', damage);
+  const attempt = await start(2);
+  expect(attempt).toMatchObject({ outcome: 'finished', resumedFrom: 'e002-i000020.pth', quarantined: [] });
+  const rebuilt = await readJson(`${run.folder.train.checkpoints}/e002-i000020.json`, CheckpointManifest);
+  const original = recorded.map((text) => CheckpointManifest.parse(JSON.parse(text)));
+  expect(original.map((manifest) => ({ ...manifest, createdAt: rebuilt?.createdAt }))).toContainEqual(rebuilt);
+});
+
+test('an attempt does not resume from a discarded checkpoint whose move to the quarantine was interrupted', async () => {
+  await start(1);
+  const { checkpoints, quarantine } = run.folder.train;
+  await mkdir(quarantine, { recursive: true });
+  await rename(`${checkpoints}/e002-i000020.json`, `${quarantine}/e002-i000020.json`);
+  expect((await start(2)).resumedFrom).toBe('e001-i000010.pth');
+});
+
+test('an attempt that starts over moves files without a manifest to the quarantine', async () => {
+  await start(1);
+  const names = (await files('.pth')).map((path) => path.split('/').at(-1));
+  await forEach('.json', (path) => rm(path));
+  await rm(run.folder.train.progress);
+  const { fence } = await start(2);
+  const rollback = { toIteration: 0, fence: fence ?? 0, why: 'kim starts over', startOver: true };
+  expect(await start(3, { rollback })).toMatchObject({ outcome: 'finished', fromIteration: 0 });
+  expect(await readdir(run.folder.train.quarantine)).toEqual(expect.arrayContaining(names));
 });
 
 test('an attempt starts from iteration 0 when nothing was saved before', async () => {
