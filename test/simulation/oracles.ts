@@ -5,8 +5,7 @@ import { RegistryState, type RetrainStatus, type Rollback, type VersionId } from
 import type { SimulatedProcess } from './machine/process.ts';
 import { undisturbedWeights, type TrainerObservation } from './machine/trainer-model.ts';
 import type { Execution } from './temporal/execution.ts';
-import { retryStates } from './temporal/activity-task.ts';
-import { fromPayload, type Failure } from './temporal/payload.ts';
+import { fromPayload } from './temporal/payload.ts';
 import { typeOf } from './temporal/server.ts';
 
 /** Names of the oracles, as the results print them. */
@@ -146,7 +145,7 @@ export class Oracles {
     const code = typeOf(failure);
     if (!(code in errorCatalogue))
       this.violate('endings', `${workflowId} failed with "${code}": ${failure.message ?? ''}`);
-    if (passingCodes.some((one) => one === code) && !isExhausted(failure))
+    if (passingCodes.some((one) => one === code))
       this.violate(
         'endings',
         `${workflowId} failed with ${code}, which a passing fault must not cause: ${failure.message ?? ''}`,
@@ -195,12 +194,4 @@ export class Oracles {
       (this.acknowledged.get(job) ?? []).filter((one) => one.iteration <= iteration),
     );
   }
-}
-
-/** Returns whether an activity failed more often than its policy allows. Training has no such limit. */
-function isExhausted({ activityFailureInfo }: Failure): boolean {
-  return (
-    activityFailureInfo?.retryState === retryStates.maximumAttempts &&
-    activityFailureInfo.activityType?.name !== 'runTraining'
-  );
 }

@@ -13,17 +13,30 @@ const retry = {
   nonRetryableErrorTypes: nonRetryableCodes,
 } as const;
 
+/** Work that a person waits for: an error that passes may last four minutes, and a defect is reported after them. */
+const retryForMinutes = { ...retry, maximumInterval: '1 minute', maximumAttempts: 10 } as const;
+
+/** Work after days of training: an error that passes may last four hours. A test that always crashes ends then. */
+const retryForHours = { ...retry, maximumInterval: '5 minutes', maximumAttempts: 60 } as const;
+
 // The SDK sends TRY_CANCEL if this is unset, despite its documentation. The workflow would not wait for the save.
 const cancellationType = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED;
 
-/** Short work on the control worker. Five attempts: more would only hide a defect. */
-export const control = checkedActivities<
-  Pick<ControlActivities, 'resolvePlan' | 'checkPlan' | 'pinPlan' | 'writeReport' | 'stopVariant' | 'writeComparison'>
->({
+const shortWork = {
   taskQueue: taskQueues.control,
   startToCloseTimeout: '15 minutes',
   heartbeatTimeout: '10 seconds',
-  retry: { ...retry, maximumInterval: '10 seconds', maximumAttempts: 5 },
+} as const;
+
+/** Plans of runs, and requests to variants. */
+export const control = checkedActivities<
+  Pick<ControlActivities, 'resolvePlan' | 'checkPlan' | 'pinPlan' | 'stopVariant'>
+>({ ...shortWork, retry: retryForMinutes });
+
+/** Reports about finished trainings. */
+export const reporting = checkedActivities<Pick<ControlActivities, 'writeReport' | 'writeComparison'>>({
+  ...shortWork,
+  retry: retryForHours,
 });
 
 /** Waits for other runs: months if the twelve variants of a sweep share one machine. */
@@ -65,7 +78,7 @@ export const inspection = checkedActivities<Pick<GpuActivities, 'checkMachine' |
   taskQueue: taskQueues.gpu,
   startToCloseTimeout: '10 minutes',
   heartbeatTimeout: '10 seconds',
-  retry: { ...retry, maximumInterval: '1 minute', maximumAttempts: 5 },
+  retry: retryForMinutes,
 });
 
 /** Uploads the files of a finished run to the artifact store, from the machine that has them. */
@@ -107,7 +120,7 @@ export const testing = checkedActivities<Pick<GpuActivities, 'runTest' | 'export
   startToCloseTimeout: '1 day',
   heartbeatTimeout: '10 seconds',
   cancellationType,
-  retry: { ...retry, maximumInterval: '1 minute', maximumAttempts: 5 },
+  retry: retryForHours,
 });
 
 /** Reads and writes of the model registry. Retried for an hour, to survive an outage of the artifact store. */

@@ -1,6 +1,6 @@
 import { patched } from '@temporalio/workflow';
 import type { ReportRef } from '../../configs/schema/index.ts';
-import { control, onLeader, mirroring, queuePriority, testing } from '../support/policies.ts';
+import { onLeader, mirroring, queuePriority, reporting, testing } from '../support/policies.ts';
 import { dataFindings, type PreparedRun } from './prepare-run.ts';
 import type { StatusBoard } from './status-board.ts';
 import { stopTrainerOnError } from './stop-trainer-on-error.ts';
@@ -31,7 +31,7 @@ export async function testAndReport(prepared: PreparedRun, board: StatusBoard, t
     ? await testing.exportDetector.executeWithOptions(options, [{ plan, metrics }])
     : undefined;
   const { checks, steps, attempts, decisions, epochChanges } = board;
-  const report = await control.writeReport({
+  const report = await reporting.writeReport({
     plan,
     dataset,
     weights,
